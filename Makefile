@@ -1,0 +1,58 @@
+# make run     install into .venv, then run a 20-minute session on the simulated stimulator
+# make test    install what the tests need, and run them all
+# make lint    style, types, import contracts, generated tables
+# make bench   speed, each figure beside its limit
+# make clean   remove what the above made
+#
+# What has to be on the machine first (Debian 12): apt-get install make python3-venv
+
+PYTHON ?= $(shell python3.11 -c '' 2>/dev/null && echo python3.11 || echo python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+# The session of `make run`; override any of them: make run PORT=socket://127.0.0.1:5000
+PROFILE ?= low-back-pain
+PORT ?= sim://?pace=120
+PRESCRIPTION ?= profiles/examples/low-back-pain.toml
+PICTURE ?= build/low-back-pain.png
+RUN_OPTIONS ?= --unattended
+
+.PHONY: run test lint bench clean
+.DELETE_ON_ERROR:
+
+run: $(VENV)/.installed
+	@mkdir -p $(dir $(PICTURE))
+	$(BIN)/stimctl run $(PROFILE) --port '$(PORT)' --prescription $(PRESCRIPTION) --picture $(PICTURE) $(RUN_OPTIONS)
+
+# Tests that wait for a real pty, socket or process run alone, so that the others do not take their time.
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -q -n auto -m "not realtime" $(TEST_OPTIONS)
+	$(BIN)/python -m pytest -q -m realtime $(TEST_OPTIONS)
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m stimctl.wire.tables --check
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -q benchmarks $(BENCH_OPTIONS)
+
+clean:
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+# The stamps say which dependencies stand in .venv; they are renewed when pyproject.toml changes.
+$(VENV)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "stimctl needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
+	@$(PYTHON) -m venv $(VENV) || { echo 'On Debian: apt-get install python3-venv'; exit 1; }
+	@echo 'Installing stimctl into $(VENV) ...'
+	@$(PIP) install --quiet --editable '.[plot]'
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml | $(VENV)/.installed
+	@echo 'Installing what the tests need into $(VENV) ...'
+	@$(PIP) install --quiet --editable '.[dev]'
+	@touch $(VENV)/.installed $@

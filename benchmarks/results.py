@@ -1,0 +1,65 @@
+"""Where benchmarks put what they found, and the page that is made of it."""
+
+import os
+import platform
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.interleave import Ratio, Tails
+
+PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
+HEAD = """# Performance
+
+Written by `make bench`; every figure was measured on the machine named here. Each row sets a part of stimctl beside a
+limit or a peer that ran in turns with it in the same run (`benchmarks/interleave.py`), so a ratio means something where
+microseconds do not: they are shown for orientation and change from day to day. No test fails for being slow.
+
+"""
+
+
+class Row(NamedTuple):
+    """One thing measured: `ratio.median` is the candidate's time over its limit's."""
+
+    name: str
+    ratio: Ratio
+    target: str
+    note: str
+
+
+ROWS: list[Row] = []
+
+
+def report(name: str, ratio: Ratio, *, target: str, tails: Tails | None = None, note: str = "") -> None:
+    """Print a finding and keep it for the page."""
+    if tails is not None:
+        times = f"{tails.candidate_us:,.0f} us against {tails.limit_us:,.0f} us"
+        note = f"p99.9 {tails.candidate_us / tails.limit_us:.1f} times ({times}){'; ' if note else ''}{note}"
+    print(f"\n{name}: {ratio}; target {target}{f'; {note}' if note else ''}")
+    ROWS.append(Row(name, ratio, target, note))
+
+
+def machine() -> str:
+    """What it was measured on."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        model = names[0] if names else model
+    versions = f"Python {platform.python_version()}, {platform.system()} {platform.release().split('-')[0]}"
+    return f"{datetime.now(UTC):%Y-%m-%d}: {model}, {os.cpu_count()} processors, {versions}, {sys.platform}."
+
+
+def page() -> str:
+    """The findings as a page."""
+    lines = [
+        HEAD + machine(),
+        "",
+        "| what / beside what | time over the limit's | spread | us a call / limit's | target | note |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, ratio, target, note in ROWS:
+        times = f"{ratio.candidate_us:,.1f} / {ratio.limit_us:,.1f}"
+        lines.append(f"| {name} | {ratio.median:.2f} | {ratio.spread:.0%} | {times} | {target} | {note} |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,69 @@
+"""Rendering beside a memory fill of the same buffer, and a plan beside counting its pulses one by one.
+
+Run with `python -m pytest benchmarks/test_render.py -s`. Figures are printed, none is asserted on: what is asserted
+is that both sides did the work.
+"""
+
+from collections.abc import Iterator
+from itertools import cycle
+
+import numpy as np
+import pytest
+
+from benchmarks.interleave import Ratio, ratio
+from stimctl.dose import planned
+from stimctl.waveform import Mode, Program, pulses, render_into, segments_for
+
+RATE_HZ = 100_000
+CHUNK = 1 << 22
+
+
+def shown(what: str, measured: Ratio) -> None:
+    print(f"\n{what}: {measured}")
+
+
+def chunk_starts() -> Iterator[int]:
+    """The chunks of half an hour, round and round."""
+    return cycle(range(0, 30 * 60 * RATE_HZ - CHUNK, CHUNK))
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.float32, np.float64], ids=["int16", "float32", "float64"])
+@pytest.mark.parametrize("mode", list(Mode))
+def test_steady_train_beside_a_memory_fill(mode: Mode, dtype: type[np.generic]) -> None:
+    program = Program(segments_for(mode), (1, 2, 3))
+    filled, rendered = np.empty(CHUNK, dtype), np.empty(CHUNK, dtype)
+    starts = chunk_starts()
+
+    def render() -> None:
+        render_into(rendered, program, 2, 2_000, start_sample=next(starts), rate_hz=RATE_HZ)
+
+    # Non-zero: a fill with zeros can be done by mapping empty pages.
+    measured = ratio(render, lambda: filled.fill(7), blocks=15, per_block=5)
+    shown(f"render {mode} {np.dtype(dtype).name}, steady, chunks of {CHUNK:,} samples, beside a fill", measured)
+    assert filled[-1] == 7
+    assert rendered.max() == 2_000
+
+
+def test_ramped_train_beside_a_memory_fill() -> None:
+    program = Program(segments_for(Mode.DENSE_DISPERSE), (1,))
+    filled, rendered = np.empty(CHUNK, np.int16), np.empty(CHUNK, np.int16)
+    starts = chunk_starts()
+
+    def render() -> None:
+        render_into(rendered, program, 1, 2_000, start_sample=next(starts), rate_hz=RATE_HZ, ramped=True)
+
+    shown(
+        "render 2/100 Hz int16, with ramps, beside a fill", ratio(render, lambda: filled.fill(7), blocks=9, per_block=2)
+    )
+    assert rendered.max() == 2_000
+
+
+def test_plan_beside_counting_every_pulse() -> None:
+    program = Program(segments_for(Mode.DENSE_DISPERSE), (1,))
+
+    def count() -> int:
+        return sum(1 for _ in pulses(program, 1, 2_000))
+
+    measured = ratio(lambda: planned(program, {1: 2_000}), count, blocks=5, per_block=1)
+    shown("plan of 30 min of 2/100 Hz beside counting its pulses", measured)
+    assert planned(program, {1: 2_000})[1].total_pulses == count()

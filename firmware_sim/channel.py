@@ -1,0 +1,300 @@
+"""One output channel: its train, what its pulses do in the load, what is read of them, and what is counted.
+
+A pulse goes one of two ways. Alone: through the converter and the load, then past the monitor. Or in a
+stretch of like pulses that are known beforehand to trip nothing: then nothing at all is done until somebody
+asks or something changes, and the stretch is booked as a whole. Both ways come to the same figures.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from firmware_sim.converter import COMPLIANCE_MV, Converter, Dac, Gate, OutputSwitch, Readback, Switch
+from firmware_sim.load import Load
+from firmware_sim.monitor import OVER_CURRENT_CUT_US, Monitor, Reading, Verdict, over_current_ua
+from firmware_sim.pair import Pair
+from firmware_sim.program import OutputProgram, OutputSegment
+from firmware_sim.record import Flow, Kind, Recorder, Shape
+from firmware_sim.steady import OHM_FLOOR_UA, Stretch
+from firmware_sim.tally import Readout, Tally, whole_ua
+from firmware_sim.train import NEVER_US, Train, second_ua, span_us
+from stimctl.wire.codes import SATURATED_OHM, ChannelFlag, EndReason
+
+
+class Fired(NamedTuple):
+    """One pulse that went out alone."""
+
+    shape: Shape
+    reading: Reading
+    read_uv: float  # at the end of the first phase
+    energy_pj: float
+    cut: Verdict | None  # over current: the pulse ended early
+
+
+class OutputChannel:
+    """Channel `number`. Its times are device times, except for its train's, which are `offset_us` less."""
+
+    def __init__(self, number: int, readback: Readback, load: Load, recorder: Recorder | None) -> None:
+        self.number = number
+        self.dac: Converter = Dac()
+        self.readback = readback
+        self.switch: OutputSwitch = Switch()
+        self.rail_volt = COMPLIANCE_MV / 1_000
+        self.peers: Mapping[int, OutputChannel] = {}
+        self.monitor = Monitor()
+        self.tally = Tally()
+        self.train: Train | None = None
+        self.due_us = NEVER_US  # stimulation time up to which nothing has to be done
+        self.offset_us = 0
+        self._segments: tuple[OutputSegment, ...] = ()
+        self._load = load
+        self._recorder = recorder
+        self._stretch: Stretch | None = None
+        self._index = number * 257  # where on the noise table the next pulse stands
+        self._cap_volt = 0.0
+        self._cap_at_us = 0
+        self._applied_ua = self._measured_ua = self._ohm = self._last_ua = 0
+        self._flight_us, self._flight = 0, Shape(0, 0, 0, 0, 0)
+
+    # --- runs ------------------------------------------------------------------------------------
+
+    def begin(self, program: OutputProgram, train: Train, offset_us: int) -> None:
+        """Start a run; pulses come as `run` is asked for them."""
+        self.train, self._segments, self.offset_us = train, program.segments, offset_us
+        self.due_us = train.next_us
+        self._applied_ua = self._measured_ua = self._ohm = self._last_ua = 0
+        self.monitor = Monitor()
+
+    def end(self, at_us: int) -> None:
+        """Deliver no pulse that would start at stimulation time `at_us` or later."""
+        self.commit(at_us)
+        self.train, self.due_us = None, NEVER_US
+        self._applied_ua = self._measured_ua = 0
+
+    def set_target(self, target_ua: int, at_us: int) -> None:
+        """Aim elsewhere from stimulation time `at_us` on."""
+        self.commit(at_us)
+        assert self.train is not None, "a target without a run"
+        self.train.set_target(target_ua)
+        self.due_us = self.train.next_us
+
+    def reset_counters(self) -> None:
+        """Totals from zero."""
+        self.tally = Tally()
+
+    def step(self, gate: Gate, until_us: int) -> tuple[Verdict, int] | None:
+        """Do what is due at `due_us`, before `until_us`: close a stretch, open one, or deliver one pulse.
+
+        A verdict comes with the stimulation time at which it takes effect.
+        """
+        if self._stretch is not None:
+            self.commit(self.due_us)
+            return None
+        train = self.train
+        assert train is not None, "a pulse without a run"
+        at_us, index = train.next_us, train.segment
+        segment = self._segments[index]
+        now_us = at_us + self.offset_us
+        change_us = self._load.next_change_us(self.number, now_us) - self.offset_us
+        count = train.alike(change_us)
+        if count and (amplitude_ua := train.amplitude_ua) == 0:
+            train.skip(train.alike(until_us))
+        elif count and (stretch := self._quiet(at_us, count, index, amplitude_ua)) is not None:
+            if not gate(self.number, index, amplitude_ua, second_ua(segment, amplitude_ua), self._last_ua):
+                return Verdict(EndReason.GATE, amplitude_ua), at_us
+            self._stretch = stretch
+            self.due_us = at_us + (count - 1) * segment.period_us + 1
+            return None
+        else:
+            amplitude_ua = train.take()
+        self.due_us = train.next_us
+        if amplitude_ua == 0:
+            self._applied_ua = self._measured_ua = 0
+            return None
+        if not gate(self.number, index, amplitude_ua, second_ua(segment, amplitude_ua), self._last_ua):
+            return Verdict(EndReason.GATE, amplitude_ua), at_us
+        return self._deliver(at_us, index, amplitude_ua)
+
+    def _deliver(self, at_us: int, index: int, amplitude_ua: int) -> tuple[Verdict, int] | None:
+        segment, tally, now_us = self._segments[index], self.tally, at_us + self.offset_us
+        fired = self.fire(now_us, segment, amplitude_ua, Kind.TRAIN)
+        reading = fired.reading
+        charge_pc = amplitude_ua * segment.width_us
+        tally.pulses[index] += 1
+        tally.charge_pc[index] += charge_pc
+        tally.read_fc[index] += reading.first_na * fired.shape.width_us
+        tally.net_fc += reading.net_fc
+        tally.highest_na = max(tally.highest_na, reading.first_na, reading.second_na)
+        tally.hits += reading.clipped
+        tally.energy_pj += fired.energy_pj * self.readback.energy_gain()
+        self._last_ua = self._applied_ua = amplitude_ua
+        self._measured_ua = whole_ua(reading.first_na)
+        self._ohm = reading.ohm
+        if fired.cut is not None:
+            self.monitor.flags = ChannelFlag.OVER_CURRENT
+            return fired.cut, at_us + fired.shape.span_us
+        verdict = self.monitor.judge(reading, charge_pc, at_us)
+        return None if verdict is None else (verdict, at_us + fired.shape.span_us)
+
+    # --- pulses ----------------------------------------------------------------------------------
+
+    def fire(self, now_us: int, segment: OutputSegment, amplitude_ua: int, kind: Kind) -> Fired:
+        """Send one pulse through converter and load at device time `now_us`, and read it."""
+        pair = self._load.pair(self.number, now_us)
+        volt = pair.rested(self._cap_volt, now_us - self._cap_at_us)
+        back_ua = second_ua(segment, amplitude_ua)
+        first = pair.drive(self.dac.current_na(amplitude_ua) / 1_000, segment.width_us, volt, self.rail_volt)
+        gap_volt = pair.rested(first.cap_volt, segment.interphase_gap_us)
+        second = pair.drive(self.dac.current_na(-back_ua) / 1_000, segment.second_width_us, gap_volt, self.rail_volt)
+        full = Shape(
+            round(first.mean_ua * 1_000), segment.width_us, segment.interphase_gap_us,
+            round(-second.mean_ua * 1_000), segment.second_width_us,
+        )  # fmt: skip
+        readback, noise_na = self.readback, self.readback.noise.at(self._index)
+        first_na = readback.mean_na(full.first_na) + noise_na
+        second_na = readback.mean_na(full.second_na) + noise_na
+        shape, cut = _cut_short(full, first_na, second_na, amplitude_ua, back_ua)
+        if cut is None and pair.leak_permille and (stray := self.peers[pair.leaks_to].hear(leaked(full, pair))):
+            shape, cut = _cut_first(full), stray
+        self._cap_volt = second.cap_volt if cut is None else 0.0  # cut: passive discharge
+        self._cap_at_us = now_us + shape.span_us
+        net_fc = readback.mean_net_fc(shape.net_fc) + readback.net_noise_fc(self._index, 1)
+        clipped = first.clipped or second.clipped
+        read_uv = readback.voltage_uv(first.end_volt)
+        reading = Reading(first_na, second_na, net_fc, _ohm(read_uv, first_na, amplitude_ua, first.clipped), clipped)
+        self._index += 1
+        self._fly(Flow(now_us, segment.period_us, 1, shape, kind), pair)
+        return Fired(shape, reading, read_uv, first.energy_pj + second.energy_pj, cut)
+
+    def hear(self, stray: Shape) -> Verdict | None:
+        """Take in a current that came from another channel while nothing is applied here."""
+        read_na = self.readback.mean_na(stray.first_na) + self.readback.noise.at(self._index)
+        self.tally.highest_na = max(self.tally.highest_na, read_na)
+        if read_na <= over_current_ua(0) * 1_000:
+            return None
+        self.monitor.flags = ChannelFlag.OVER_CURRENT
+        return Verdict(EndReason.OVER_CURRENT, whole_ua(read_na), self.number)
+
+    def _fly(self, flow: Flow, pair: Pair) -> None:
+        """Note what flows in the load, here and in a channel that touches this one."""
+        self._flight_us, self._flight = flow.last_us, flow.shape
+        if self._recorder is None:
+            return
+        self._recorder.add(self.number, flow)
+        if pair.leak_permille:
+            self._recorder.add(pair.leaks_to, replace(flow, shape=leaked(flow.shape, pair), kind=Kind.LEAK))
+
+    def _quiet(self, at_us: int, count: int, index: int, amplitude_ua: int) -> Stretch | None:
+        """The coming like pulses as a stretch, if it is certain that none of them trips."""
+        segment, now_us = self._segments[index], at_us + self.offset_us
+        pair = self._load.pair(self.number, now_us)
+        back_ua = second_ua(segment, amplitude_ua)
+        shape = Shape(
+            self.dac.current_na(amplitude_ua), segment.width_us, segment.interphase_gap_us,
+            -self.dac.current_na(-back_ua), segment.second_width_us,
+        )  # fmt: skip
+        if pair.leak_permille or min(shape.first_na, shape.second_na) <= 0:
+            return None
+        volt = pair.rested(self._cap_volt, now_us - self._cap_at_us)
+        stretch = Stretch(at_us, count, index, segment, amplitude_ua, shape, pair, volt, self._index, self.readback)
+        limits = over_current_ua(amplitude_ua), over_current_ua(back_ua)
+        return stretch if stretch.is_quiet(self.rail_volt, *limits) else None
+
+    def commit(self, at_us: int) -> None:
+        """Book those pulses of the stretch that start before stimulation time `at_us`, and close it."""
+        stretch, train = self._stretch, self.train
+        if stretch is None or train is None:
+            return
+        self._stretch = None
+        if count := stretch.before(at_us):
+            self._book(stretch, count)
+            train.skip(count)
+        self.due_us = train.next_us
+
+    def _book(self, stretch: Stretch, count: int) -> None:
+        tally, readback, index = self.tally, self.readback, stretch.segment_index
+        noise = readback.noise
+        tally.pulses[index] += count
+        tally.charge_pc[index] += count * stretch.charge_pc
+        width_us = stretch.segment.width_us
+        tally.read_fc[index] += (count * stretch.first_read_na + noise.total(self._index, count)) * width_us
+        tally.net_fc += count * stretch.net_read_fc + readback.net_noise_fc(self._index, count)
+        read_na = max(stretch.first_read_na, readback.mean_na(stretch.shape.second_na))
+        if read_na + noise.peak_na > tally.highest_na:
+            tally.highest_na = max(tally.highest_na, read_na + noise.highest(self._index, count))
+        tally.energy_pj += stretch.energy_pj(count) * readback.energy_gain()
+        last_read_na = stretch.first_read_na + noise.at(self._index + count - 1)
+        self._last_ua = self._applied_ua = stretch.amplitude_ua
+        self._measured_ua = whole_ua(last_read_na)
+        self._ohm = stretch.ohm_at(count - 1, last_read_na)
+        self.monitor.settle()
+        self.monitor.flags = 0
+        first_us = stretch.first_us + self.offset_us
+        self._cap_volt = stretch.cap_volt_after(count - 1)
+        self._cap_at_us = first_us + (count - 1) * stretch.period_us + span_us(stretch.segment)
+        self._index += count
+        self._fly(Flow(first_us, stretch.period_us, count, stretch.shape, Kind.TRAIN), stretch.pair)
+
+    # --- readings --------------------------------------------------------------------------------
+
+    def readout(self, at_us: int) -> Readout:
+        """The channel at stimulation time `at_us`."""
+        tally, train, stretch = self.tally, self.train, self._stretch
+        target_ua = 0 if train is None else train.target_ua
+        count = 0 if stretch is None else stretch.before(at_us)
+        pulses_0, pulses_1 = tally.pulses
+        charge_0, charge_1 = tally.charge_pc
+        if stretch is None or not count:
+            return Readout(
+                self.monitor.flags, target_ua, self._applied_ua, self._measured_ua, self._ohm,
+                pulses_0, pulses_1, charge_0, charge_1, (tally.net_fc + 500) // 1_000,
+            )  # fmt: skip
+        noise = self.readback.noise
+        read_na = stretch.first_read_na + noise.at(self._index + count - 1)
+        net_fc = tally.net_fc + count * stretch.net_read_fc + self.readback.net_noise_fc(self._index, count)
+        if stretch.segment_index:
+            pulses_1 += count
+            charge_1 += count * stretch.charge_pc
+        else:
+            pulses_0 += count
+            charge_0 += count * stretch.charge_pc
+        return Readout(
+            0, target_ua, stretch.amplitude_ua, whole_ua(read_na), stretch.ohm_at(count - 1, read_na),
+            pulses_0, pulses_1, charge_0, charge_1, (net_fc + 500) // 1_000,
+        )  # fmt: skip
+
+    def idle_ua(self, now_us: int) -> int:
+        """What is read with the output disabled: a pulse still in flight, a leak, or noise. A size, in uA."""
+        flowing_na = self._flight.at(now_us - self._flight_us) or self.switch.leak_na(now_us)
+        return whole_ua(
+            abs(self.readback.mean_na(abs(flowing_na)) + self.readback.noise.at(self._index + now_us // 1_000))
+        )
+
+
+def leaked(shape: Shape, pair: Pair) -> Shape:
+    """What of a pulse shows on the channel that touches."""
+    first_na, second_na = (size_na * pair.leak_permille // 1_000 for size_na in (shape.first_na, shape.second_na))
+    return shape._replace(first_na=first_na, second_na=second_na)
+
+
+def _ohm(read_uv: float, read_na: int, amplitude_ua: int, clipped: bool) -> int:
+    """Voltage over current as far as it can be known. On the rail even a small current says something."""
+    if amplitude_ua < OHM_FLOOR_UA and not clipped:
+        return 0
+    return min(int(max(0.0, read_uv) * 1_000 / max(1, read_na) + 0.5), SATURATED_OHM)
+
+
+def _cut_first(shape: Shape) -> Shape:
+    return shape._replace(width_us=OVER_CURRENT_CUT_US, gap_us=0, second_na=0, second_width_us=0)
+
+
+def _cut_short(
+    shape: Shape, first_na: int, second_na: int, amplitude_ua: int, back_ua: int
+) -> tuple[Shape, Verdict | None]:
+    """The pulse as it flows: whole, or cut in the phase that reads over its limit."""
+    if first_na > over_current_ua(amplitude_ua) * 1_000:
+        return _cut_first(shape), Verdict(EndReason.OVER_CURRENT, whole_ua(first_na))
+    if second_na > over_current_ua(back_ua) * 1_000:
+        cut = shape._replace(second_width_us=OVER_CURRENT_CUT_US)
+        return cut, Verdict(EndReason.OVER_CURRENT, whole_ua(second_na))
+    return shape, None

@@ -1,0 +1,83 @@
+"""The two things done with the converters outside a run: reading a load's impedance, and the self-test.
+
+The impedance check sends a few small balanced pulses, each past the gate like any other. The self-test drives
+a resistor inside the device, with the outputs disconnected: the voltage over it says what really flows, so
+that a converter that gives something else can be told from an ammeter that reads something else.
+"""
+
+from typing import NamedTuple
+
+from firmware_sim.channel import OutputChannel
+from firmware_sim.converter import COMPLIANCE_MV, READBACK_ACCURACY_PERMILLE, READBACK_ACCURACY_UA, Gate
+from firmware_sim.gate import CHECK_AMPLITUDE_UA, CHECK_PERIOD_US, CHECK_PULSES, CHECK_WIDTH_US, ZERO_UA
+from firmware_sim.monitor import Monitor
+from firmware_sim.pair import Pair
+from firmware_sim.program import OutputSegment
+from firmware_sim.record import Kind
+from stimctl.wire.codes import NOT_MEASURED_OHM, SATURATED_OHM, EndReason, SelfTestFailure
+
+CHECK_SEGMENT = OutputSegment(CHECK_PERIOD_US, CHECK_WIDTH_US, 0, CHECK_WIDTH_US, 0)
+CHECK_INDEX = -1  # what the gate is told in place of a segment's index
+DUMMY_OHM = 1_000
+RAIL_TOLERANCE = 0.05  # [choice]
+_TEST_UA = (100, 500, 1_000, 2_000, -100, -500, -1_000, -2_000)
+_ZERO_SAMPLES = 20
+
+
+class ImpedanceResult(NamedTuple):
+    """What a check found. `trip` is set when it ended itself; an open or shorted load is only a figure."""
+
+    ohm: int
+    pulses: int
+    amplitude_ua: int
+    measured_ua: int
+    charge_pc: int
+    trip: EndReason | None
+
+
+def check_impedance(channel: OutputChannel, gate: Gate, pulses: int, now_us: int) -> ImpedanceResult:
+    """Send `pulses` (10 at most) into the channel's load from device time `now_us` on."""
+    monitor = Monitor()
+    sent, read_uv, read_na, last_ua = 0, 0.0, 0, 0
+    trip: EndReason | None = None
+    while sent < min(pulses, CHECK_PULSES) and trip is None:
+        if not gate(channel.number, CHECK_INDEX, CHECK_AMPLITUDE_UA, CHECK_AMPLITUDE_UA, last_ua):
+            trip = EndReason.GATE
+            break
+        at_us = now_us + sent * CHECK_PERIOD_US
+        fired = channel.fire(at_us, CHECK_SEGMENT, CHECK_AMPLITUDE_UA, Kind.CHECK)
+        sent, last_ua = sent + 1, CHECK_AMPLITUDE_UA
+        read_uv += fired.read_uv
+        read_na += fired.reading.first_na
+        verdict = fired.cut or monitor.judge(fired.reading, CHECK_AMPLITUDE_UA * CHECK_WIDTH_US, at_us)
+        if verdict is not None and verdict.reason in {EndReason.OVER_CURRENT, EndReason.NET_CHARGE}:
+            trip = verdict.reason
+    if not sent:
+        return ImpedanceResult(NOT_MEASURED_OHM, 0, 0, 0, 0, trip)
+    ohm = min(round(max(0.0, read_uv) * 1_000 / max(1, read_na)), SATURATED_OHM)
+    measured_ua = max(0, round(read_na / sent / 1_000))
+    charge_pc = sent * CHECK_AMPLITUDE_UA * CHECK_WIDTH_US
+    return ImpedanceResult(max(1, ohm), sent, CHECK_AMPLITUDE_UA, measured_ua, charge_pc, trip)
+
+
+def self_test(channel: OutputChannel) -> tuple[SelfTestFailure, int]:
+    """What failed, and the largest current read with nothing driven."""
+    failures = SelfTestFailure(0)
+    readback = channel.readback
+    for number, amplitude_ua in enumerate(_TEST_UA):
+        flowing_na = channel.dac.current_na(amplitude_ua)
+        flowing_ua = readback.voltage_uv(abs(flowing_na) * 1e-9 * DUMMY_OHM) / DUMMY_OHM
+        read_ua = (readback.mean_na(abs(flowing_na)) + readback.noise.at(number)) / 1_000
+        allowed_ua = READBACK_ACCURACY_UA + abs(amplitude_ua) * READBACK_ACCURACY_PERMILLE / 1_000
+        wrong_way = flowing_na * amplitude_ua <= 0
+        if wrong_way or abs(flowing_ua - abs(amplitude_ua)) > allowed_ua:
+            failures |= SelfTestFailure.DAC
+        if abs(read_ua - flowing_ua) > allowed_ua:
+            failures |= SelfTestFailure.READBACK
+    rail = Pair(10_000_000.0).drive(1_000.0, CHECK_WIDTH_US, 0.0, channel.rail_volt)
+    if abs(readback.voltage_uv(rail.end_volt) / 1_000 - COMPLIANCE_MV) > COMPLIANCE_MV * RAIL_TOLERANCE:
+        failures |= SelfTestFailure.COMPLIANCE_RAIL
+    zero_ua = max(channel.idle_ua(number * 1_000) for number in range(_ZERO_SAMPLES))
+    if zero_ua >= ZERO_UA:
+        failures |= SelfTestFailure.ZERO
+    return failures, zero_ua

@@ -1,0 +1,101 @@
+"""`stimctl sim`: the simulated stimulator as a process of its own."""
+
+import signal
+import socket
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from firmware_sim.load import LOADS, UnknownLoad, load_named
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+_LOADS = f"What its outputs drive: {', '.join(LOADS)}; 'nominal,2=open' gives channel 2 its own."
+_EXAMPLE = """\b
+Examples:
+  stimctl sim --pty --link /tmp/stimulator
+  stimctl sim --tcp 7000 --load dry
+  stimctl info --port /tmp/stimulator        (in another terminal)
+"""
+
+
+def _known_load(_context: click.Context, _option: click.Parameter, name: str) -> str:
+    try:
+        load_named(name)
+    except UnknownLoad as problem:
+        raise click.BadParameter(str(problem)) from None
+    return name
+
+
+@click.command(epilog=_EXAMPLE)
+@click.option("--pty", is_flag=True, help="Behind a pseudo-terminal, which opens like a serial port.")
+@click.option("--tcp", type=click.IntRange(0, 65535), metavar="PORT", help="Behind a TCP port; 0 takes any free one.")
+@click.option("--load", callback=_known_load, default="nominal", show_default=True, metavar="NAME", help=_LOADS)
+@click.option("--seed", type=click.IntRange(0, 99_999_999), default=1, show_default=True, help="Makes its noise.")
+@click.option("--flash", type=_FILE, help="Keep boots, session numbers and counters in this file.")
+@click.option("--journal", type=_FILE, help="Append the device's own record to this file, as JSON lines.")
+@click.option("--record", type=_FILE, help="Write the current into the load to this file.")
+@click.option("--link", type=_FILE, help="Make a symbolic link to the pseudo-terminal.")
+def sim(
+    *,
+    pty: bool,
+    tcp: int | None,
+    load: str,
+    seed: int,
+    flash: Path | None,
+    journal: Path | None,
+    record: Path | None,
+    link: Path | None,
+) -> None:
+    """Run a simulated stimulator in real time, until Ctrl-C.
+
+    The first line printed is the port to give to the other commands.
+    """
+    if pty == (tcp is not None):
+        raise click.UsageError("say how to reach it: either --pty or --tcp PORT")
+    if link is not None and not pty:
+        raise click.UsageError("--link names a pseudo-terminal: use it with --pty")
+    from firmware_sim.device import Device
+    from firmware_sim.flash import FileFlash, Flash, FlashUnusable
+    from firmware_sim.record import open_recorder
+    from firmware_sim.serve import Journal, PtyLine, ServeProblem, TcpLine, clock_us, serve
+
+    with ExitStack() as open_things:
+        try:
+            memory = FileFlash(flash) if flash is not None else Flash()
+            boot_us = clock_us()
+            told = None
+            if journal is not None:
+                told = Journal(open_things.enter_context(journal.open("a", encoding="utf-8")), boot_us)
+            recorder = None
+            if record is not None:
+                recorder = open_recorder(record)
+                open_things.callback(recorder.close)
+            line = PtyLine(link) if tcp is None else TcpLine(tcp)
+            open_things.callback(line.close)
+            stopping = _stop_signals(open_things)
+            device = Device(seed=seed, load=load, flash=memory, recorder=recorder, journal=told, boot_us=boot_us)
+            open_things.callback(memory.save)
+            click.echo(line.url)
+            click.echo(f"SIMULATOR (load {load}, seed {seed}): no current flows into anything real. Ctrl-C ends it.")
+            serve(device, line, stopping)
+        except (FlashUnusable, ServeProblem) as problem:
+            raise click.ClickException(str(problem)) from None
+        except OSError as problem:
+            raise click.ClickException(f"{problem.filename or 'the line'}: {problem.strerror}") from None
+
+
+def _stop_signals(open_things: ExitStack) -> socket.socket:
+    """A socket that a byte arrives on when the process is asked to end."""
+    near, far = socket.socketpair()
+    open_things.callback(near.close)
+    open_things.callback(far.close)
+    far.setblocking(False)
+    before_fd = signal.set_wakeup_fd(far.fileno(), warn_on_full_buffer=False)
+    open_things.callback(signal.set_wakeup_fd, before_fd)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+        if hasattr(signal, name):
+            number = getattr(signal, name)
+            open_things.callback(signal.signal, number, signal.signal(number, lambda *_: None))
+    return near

@@ -1,0 +1,215 @@
+"""The simulated stimulator, sans-I/O: bytes and the time in, bytes and the next deadline out.
+
+It owns no port, thread or clock. Before a handshake it says nothing on its own; whatever it does not know it
+refuses, by name; a Stop it executes always. Times that callers give are of the caller's clock; the device's
+own time begins at zero when it boots, which is when the object is made.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from firmware_sim.answers import ANSWERS, read_identity, stop
+from firmware_sim.flash import Flash
+from firmware_sim.held import Change
+from firmware_sim.identity import NEVER_CALIBRATED
+from firmware_sim.load import Load, load_named
+from firmware_sim.machine import Machine
+from firmware_sim.output import OutputStage
+from firmware_sim.refusing import Denied
+from firmware_sim.sequence import ReplyCache, Turn
+from firmware_sim.states import IllegalCause
+from firmware_sim.telemetry import PERIOD_US, Telemetry
+from firmware_sim.timers import NEVER_US
+from stimctl.errors import WireError
+from stimctl.wire.codes import PROTOCOL_VERSION, EndReason, Refusal
+from stimctl.wire.framing import FrameSplitter
+from stimctl.wire.messages import (
+    HEADER_SIZE,
+    SHAPE_OF,
+    Hello,
+    ReadIdentity,
+    Refused,
+    Stop,
+    UnknownKind,
+    Welcome,
+    WrongLength,
+    encode,
+    parse,
+)
+
+if TYPE_CHECKING:
+    from firmware_sim.record import Recorder  # brings numpy with it
+
+_STOP = SHAPE_OF[Stop].kind
+
+
+class Device:
+    """One stimulator from power-on. Hand its `flash` to another `Device`, and it has been reset.
+
+    `load` is what its outputs drive, an object or a preset's name; `seed` makes its noise; `journal` is told
+    each change of state and each zero that became sure, as a mapping with `device_time_us`.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int = 1,
+        load: Load | str = "nominal",
+        flash: Flash | None = None,
+        recorder: "Recorder | None" = None,
+        journal: Callable[[Mapping[str, int | str]], None] | None = None,
+        boot_us: int = 0,
+        calibrated_on: int = NEVER_CALIBRATED,
+    ) -> None:
+        chosen = load_named(load, seed) if isinstance(load, str) else load
+        self._seed = seed
+        self._calibrated_on = calibrated_on
+        self._boot_us = boot_us
+        self._journal = journal
+        self._out: list[bytes] = []
+        self._splitter = FrameSplitter()
+        self._replies = ReplyCache()
+        self._greeted = False
+        self._tick_us = NEVER_US
+        stage = OutputStage(chosen, seed=seed, recorder=recorder)
+        self.machine = Machine(stage, flash if flash is not None else Flash(), self._tell)
+        self._telemetry = Telemetry(self.machine)
+        self._timers = self.machine.timers
+        self._zero_told = False
+        self._note(event="boot", device_time_us=0, boot_id=self.machine.boot_id)
+
+    # --- the four ways in and out ---------------------------------------------------------------
+
+    def receive(self, data: bytes, now_us: int) -> None:
+        """Take bytes that arrive at `now_us`, in any pieces. Never raises for what they say."""
+        self.advance(now_us)
+        for payload in self._splitter.feed(data):
+            self._take(payload)
+
+    def advance(self, now_us: int) -> None:
+        """Let time pass up to `now_us`. An earlier time than the last one changes nothing."""
+        machine = self.machine
+        until_us = now_us - self._boot_us
+        while (tick_us := self._tick_us) <= until_us:
+            machine.advance(tick_us)
+            self._out.append(self._telemetry.tick(tick_us))
+            self._tick_us = tick_us + PERIOD_US
+        if until_us > machine.now_us or self._timers.next_us <= until_us:
+            machine.advance(until_us)
+        if self._journal is not None:
+            self._note_zero()
+
+    def next_event_us(self) -> int:
+        """When, on the caller's clock, the device next does something by itself. It always does, sooner or later."""
+        timers_us, tick_us = self._timers.next_us, self._tick_us
+        return (tick_us if tick_us < timers_us else timers_us) + self._boot_us
+
+    def take_output(self) -> bytes:
+        """The bytes to send since the last call."""
+        out = self._out
+        if not out:
+            return b""
+        taken = out[0] if len(out) == 1 else b"".join(out)
+        out.clear()
+        return taken
+
+    # --- commands -------------------------------------------------------------------------------
+
+    def _take(self, payload: bytes) -> None:
+        if payload[0] == _STOP:
+            self._reply(_sequence(payload), stop(self.machine, self.machine.now_us))
+            self._note_zero()
+            return
+        try:
+            sequence, order = parse(payload)
+        except WireError as problem:
+            self._refuse(payload, _refusal_of(problem))
+            return
+        if type(order) is Hello:
+            self._hello(sequence, order)
+        elif not self._greeted:
+            self._refuse(payload, Denied(Refusal.NO_HANDSHAKE))
+        elif payload[0] >= 0x40:
+            self._refuse(payload, Denied(Refusal.UNKNOWN_KIND, payload[0]))
+        else:
+            self._in_turn(sequence, order, payload)
+
+    def _in_turn(self, sequence: int, order: object, payload: bytes) -> None:
+        turn = self._replies.turn(sequence, payload)
+        if turn is Turn.REPEATED:
+            self._out.append(self._replies.answer(sequence))
+        elif turn is Turn.STALE:
+            self._refuse(payload, Denied(Refusal.STALE_SEQUENCE, sequence))
+        else:
+            answer = encode(sequence, self._execute(order, payload[0]))
+            self._replies.keep(sequence, payload, answer)
+            self._out.append(answer)
+
+    def _execute(self, order: object, kind: int) -> object:
+        try:
+            if type(order) is ReadIdentity:
+                return read_identity(order.page, self._seed, self._calibrated_on)
+            return ANSWERS[type(order)](self.machine, order, self.machine.now_us)
+        except Denied as denied:
+            return Refused(kind, denied.reason, denied.detail, denied.limit)
+        except IllegalCause as illegal:
+            return Refused(kind, Refusal.WRONG_STATE, illegal.state, 0)
+
+    def _hello(self, sequence: int, order: Hello) -> None:
+        machine = self.machine
+        if machine.session is not None:
+            machine.end(EndReason.HANDSHAKE, self.machine.now_us)
+        if order.version != PROTOCOL_VERSION:
+            refused = Refused(SHAPE_OF[Hello].kind, Refusal.UNSUPPORTED_VERSION, order.version, PROTOCOL_VERSION)
+            self._reply(sequence, refused)
+            return
+        self._replies.open(sequence)
+        if not self._greeted:
+            self._greeted = True
+            self._tick_us = self.machine.now_us + PERIOD_US
+        waiting = machine.waiting
+        number = waiting.number if waiting is not None else 0
+        self._reply(sequence, Welcome(PROTOCOL_VERSION, machine.boot_id, 1, machine.state, number))
+
+    def _reply(self, sequence: int, answer: object) -> None:
+        self._out.append(encode(sequence, answer))
+
+    def _refuse(self, payload: bytes, denied: Denied) -> None:
+        self._reply(_sequence(payload), Refused(payload[0], denied.reason, denied.detail, denied.limit))
+
+    # --- what it tells --------------------------------------------------------------------------
+
+    def _tell(self, change: Change) -> None:
+        if self._greeted:
+            self._out.append(self._telemetry.event(change))
+        self._note(
+            event="state",
+            device_time_us=change.at_us,
+            before=change.before.name,
+            state=change.state.name,
+            reason=EndReason(change.reason).name,
+            channel=change.channel,
+            value=change.value,
+            keepalive_age_us=change.at_us - self.machine.alive_us,
+        )
+
+    def _note_zero(self) -> None:
+        zero = self.machine.zero
+        if zero.sure and not self._zero_told and zero.since_us is not None:
+            self._note(event="zero", device_time_us=zero.sure_us, since_us=zero.since_us)
+        self._zero_told = zero.sure
+
+    def _note(self, **entry: int | str) -> None:
+        if self._journal is not None:
+            self._journal(entry)
+
+
+def _sequence(payload: bytes) -> int:
+    """The sequence number of a payload that may be cut short."""
+    return int.from_bytes(payload[1:HEADER_SIZE], "little")
+
+
+def _refusal_of(problem: WireError) -> Denied:
+    if isinstance(problem, UnknownKind):
+        return Denied(Refusal.UNKNOWN_KIND)
+    return Denied(Refusal.WRONG_LENGTH if isinstance(problem, WrongLength) else Refusal.UNKNOWN_VALUE)

@@ -1,0 +1,163 @@
+"""What the device keeps without power: how often it booted, its session numbers, and one session's record.
+
+`Flash` models battery-backed memory: while a session is open it knows how to fetch the newest counts from
+the running firmware, so that a reset loses nothing. `FileFlash` is the same in a JSON file, replaced as a
+whole at each save, so that a killed process never leaves half a file; what was counted since the last save
+(at most a second) is lost then. It stands for a process that dies, not for a loss of power: no fsync.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from stimctl.wire.codes import CHANNELS, EndReason
+
+FORMAT = 1
+
+
+class FlashUnusable(ValueError):
+    """A flash file that cannot be read, written or understood."""
+
+
+class Totals(NamedTuple):
+    """What one channel delivered and measured in a session: plain integers, in the order of the wire."""
+
+    pulses_0: int = 0
+    pulses_1: int = 0
+    charge_0_pc: int = 0
+    charge_1_pc: int = 0
+    measured_0_pc: int = 0
+    measured_1_pc: int = 0
+    net_charge_pc: int = 0
+    max_amplitude_ua: int = 0
+    compliance_hits: int = 0
+    energy_nj: int = 0
+
+
+NOTHING = (Totals(),) * CHANNELS
+
+
+@dataclass(slots=True)
+class StoredSession:
+    """The session that is open or ended last, until its counters are acknowledged."""
+
+    number: int
+    boot_id: int
+    ceiling_ua: int
+    channel_mask: int
+    limit_us: int
+    digest_head: int
+    nonce: int
+    end_reason: int = EndReason.NONE
+    stimulation_us: int = 0
+    segment_0_us: int = 0
+    segment_1_us: int = 0
+    totals: tuple[Totals, ...] = NOTHING
+
+    @property
+    def open(self) -> bool:
+        """Whether it has not ended."""
+        return self.end_reason == EndReason.NONE
+
+
+class Flash:
+    """Memory that outlives the firmware's run: hand the same one to the next `Device`, and it has rebooted."""
+
+    saves_to_file = False
+
+    def __init__(self) -> None:
+        self.boots = 0
+        self.sessions = 0
+        self.session: StoredSession | None = None
+        # Brings `session` up to date from the running firmware; set while a session is open.
+        self.collect: Callable[[], None] | None = None
+
+    def boot(self) -> int:
+        """Count a boot and return its number. A session that was open ended with the reset."""
+        self.refresh()
+        self.collect = None
+        if self.session is not None and self.session.open:
+            self.session.end_reason = EndReason.RESET
+        self.boots += 1
+        self.save()
+        return self.boots
+
+    def refresh(self) -> None:
+        """Fetch the newest counts of an open session."""
+        if self.collect is not None:
+            self.collect()
+
+    def save(self) -> None:
+        """Make everything durable. Memory already is."""
+        self.refresh()
+
+
+class FileFlash(Flash):
+    """`Flash` in a JSON file. Raises `FlashUnusable` when the file is there and is not one."""
+
+    saves_to_file = True
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+        self._load()
+
+    def save(self) -> None:
+        """Replace the file as a whole."""
+        self.refresh()
+        stored = {
+            "format": FORMAT,
+            "boots": self.boots,
+            "sessions": self.sessions,
+            "session": None if self.session is None else asdict(self.session),
+        }
+        spare = self._path.with_name(self._path.name + ".new")
+        try:
+            spare.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
+            os.replace(spare, self._path)  # noqa: PTH105 - atomic by its documentation
+        except OSError as problem:
+            raise FlashUnusable(f"the flash file {self._path} cannot be written: {problem.strerror}") from None
+
+    def _load(self) -> None:
+        try:
+            text = self._path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return
+        except (OSError, UnicodeDecodeError) as problem:
+            raise FlashUnusable(f"the flash file {self._path} cannot be read: {problem}") from None
+        try:
+            stored = json.loads(text)
+            if stored["format"] != FORMAT:
+                raise ValueError(f"format {stored['format']!r} is not {FORMAT}")
+            self.boots, self.sessions = _count(stored["boots"]), _count(stored["sessions"])
+            self.session = _session(stored["session"])
+        except (ValueError, KeyError, TypeError) as problem:
+            raise FlashUnusable(
+                f"{self._path} is no flash file of this simulator ({problem!r}); "
+                "name another file, or remove this one to begin with a new device"
+            ) from None
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{value!r} is not a count")
+    return value
+
+
+def _session(stored: Any) -> StoredSession | None:
+    if stored is None:
+        return None
+    names = {field.name for field in fields(StoredSession)} - {"totals"}
+    totals = tuple(Totals(*(_whole(value) for value in channel)) for channel in stored["totals"])
+    if set(stored) != names | {"totals"} or len(totals) != CHANNELS:
+        raise ValueError("the session's fields are not those of this version")
+    return StoredSession(**{name: _count(stored[name]) for name in names}, totals=totals)
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int:
+        raise ValueError(f"{value!r} is not a whole number")
+    return value

@@ -1,0 +1,48 @@
+"""The small facts that the machine holds while it works, and the one it tells: a change of state."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from firmware_sim.bands import Bands
+from stimctl.wire.codes import DeviceState, EndReason, Purpose
+
+
+class Change(NamedTuple):
+    """A change of state, and what made it."""
+
+    at_us: int
+    before: DeviceState
+    state: DeviceState
+    reason: int = EndReason.NONE
+    channel: int = 0
+    value: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Arming:
+    """What was armed last. It stays in force until the next arm or the session's end."""
+
+    purpose: Purpose
+    channels: tuple[int, ...]
+    channel_mask: int
+    ceiling_ua: int
+    nonce: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """From one start to its end: stimulation time goes on, pattern time begins at zero."""
+
+    began_us: int
+    stimulation_us: int
+    segment_0_us: int
+    segment_1_us: int
+    bands: Bands
+
+
+@dataclass(slots=True)
+class Check:
+    """An impedance check: the channels still to do, the present one first, and when its pulses began."""
+
+    channels: list[int]
+    began_us: int

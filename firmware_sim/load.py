@@ -1,0 +1,228 @@
+"""What the outputs drive: named loads, loads that change by themselves, and loads that somebody changes.
+
+A load answers two questions about a channel at a device time: what the pair is now, and when that will next
+be different; between those times it is constant. The figures of the needle pair are an order of magnitude
+and the project's choice, like those that say how a load changes [choice]; resistors are themselves.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Protocol
+
+from firmware_sim.pair import Pair
+
+NEVER_US = 1 << 62
+_CHANNELS = 4
+
+# The tissue of a pair computes to 180-430 ohm; the pair, 600 ohm in series with 2.5 uF beside 47 kohm at each needle.
+NOMINAL = Pair(600.0, 2.5, 47_000.0)
+DRY = replace(NOMINAL, series_ohm=3_000.0)
+OPEN = Pair(10_000_000.0)  # "over 1 Mohm"
+SHORT = Pair(10.0)  # "under 20 ohm"
+RANDLES = Pair(1_000.0, 2.0, 10_000.0)  # a test load on a bench: 1 kohm, then 1 uF beside 20 kohm in all
+BRIDGE_PERMILLE = 200  # of the current takes the way through the neighbour's leads
+DRIFT_END_OHM = 900.0
+DRIFT_US = 1_800_000_000
+DRIFT_STEP_US = 1_000_000
+CLOSED_US = (20_000_000, 60_000_000)  # how long an intermittent clip holds
+OPEN_US = (200_000, 2_000_000)  # and how long it is off
+
+
+class UnknownLoad(ValueError):
+    """A load's name that is not known. The message lists those that are."""
+
+
+class Load(Protocol):
+    """What hangs on the outputs."""
+
+    def pair(self, channel: int, now_us: int) -> Pair:
+        """What a channel drives at a device time."""
+
+    def next_change_us(self, channel: int, now_us: int) -> int:
+        """The first device time after `now_us` at which it may be something else; `NEVER_US` when none."""
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Have `changed` called before the load becomes something that `next_change_us` did not foresee."""
+
+
+@dataclass(frozen=True, slots=True)
+class SteadyLoad:
+    """The same for ever, on each channel its own."""
+
+    pairs: tuple[Pair, ...]
+
+    def pair(self, channel: int, now_us: int) -> Pair:  # noqa: ARG002
+        """The channel's pair."""
+        return self.pairs[channel - 1]
+
+    def next_change_us(self, channel: int, now_us: int) -> int:  # noqa: ARG002
+        """Never."""
+        return NEVER_US
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Nothing to watch."""
+
+
+class DriftingLoad:
+    """The series resistance goes evenly from one value to another, in steps of a second, and stays there."""
+
+    def __init__(self, pair: Pair = NOMINAL, end_ohm: float = DRIFT_END_OHM, over_us: int = DRIFT_US) -> None:
+        self._pair = pair
+        self._end_ohm = end_ohm
+        self._steps = over_us // DRIFT_STEP_US
+
+    def pair(self, channel: int, now_us: int) -> Pair:  # noqa: ARG002
+        """The pair so far drifted."""
+        step = min(now_us // DRIFT_STEP_US, self._steps)
+        start_ohm = self._pair.series_ohm
+        return replace(self._pair, series_ohm=start_ohm + (self._end_ohm - start_ohm) * step / self._steps)
+
+    def next_change_us(self, channel: int, now_us: int) -> int:  # noqa: ARG002
+        """The next step."""
+        step = now_us // DRIFT_STEP_US
+        return NEVER_US if step >= self._steps else (step + 1) * DRIFT_STEP_US
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Its steps are all foreseen."""
+
+
+class IntermittentLoad:
+    """A clip that comes off and on again, at times that the seed fixes, on each channel its own."""
+
+    def __init__(self, seed: int, pair: Pair = NOMINAL) -> None:
+        self._pair = pair
+        self._dice = [Random(f"intermittent {seed} {channel}") for channel in range(_CHANNELS)]
+        self._changes: list[list[int]] = [[0] for _ in range(_CHANNELS)]
+
+    def pair(self, channel: int, now_us: int) -> Pair:
+        """The pair, or nothing."""
+        # Entry 0 is time zero, closed; each later one is a change.
+        return OPEN if bisect_right(self._until(channel, now_us), now_us) % 2 == 0 else self._pair
+
+    def next_change_us(self, channel: int, now_us: int) -> int:
+        """When it next comes off or on."""
+        changes = self._until(channel, now_us)
+        return changes[bisect_right(changes, now_us)]
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Its changes are all foreseen."""
+
+    def _until(self, channel: int, now_us: int) -> list[int]:
+        changes, dice = self._changes[channel - 1], self._dice[channel - 1]
+        while changes[-1] <= now_us:
+            closed = len(changes) % 2 == 1
+            changes.append(changes[-1] + dice.randrange(*(CLOSED_US if closed else OPEN_US)))
+        return changes
+
+
+class ChannelLoads:
+    """A load for each channel that has its own, and one for the others."""
+
+    def __init__(self, others: Load, own: Mapping[int, Load]) -> None:
+        self._others = others
+        self._own = dict(own)
+
+    def pair(self, channel: int, now_us: int) -> Pair:
+        """Ask the channel's load."""
+        return self._own.get(channel, self._others).pair(channel, now_us)
+
+    def next_change_us(self, channel: int, now_us: int) -> int:
+        """Ask the channel's load."""
+        return self._own.get(channel, self._others).next_change_us(channel, now_us)
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Watch them all."""
+        for load in (self._others, *self._own.values()):
+            load.watch(changed)
+
+
+class ScriptedLoad:
+    """A load that is replaced at given device times: `ScriptedLoad(nominal, [(5_000_000, open_), ...])`."""
+
+    def __init__(self, first: Load, script: Iterable[tuple[int, Load]] = ()) -> None:
+        self._changes: list[list[tuple[int, Load]]] = [[(0, first)] for _ in range(_CHANNELS)]
+        self._watchers: list[Callable[[], None]] = []
+        for at_us, load in script:
+            self.set(at_us, load)
+
+    def set(self, at_us: int, load: Load, channel: int | None = None) -> None:
+        """From device time `at_us` on it is `load`, on one channel or on all; later settings are dropped.
+
+        A time that has passed already means from now on.
+        """
+        for changed in self._watchers:
+            changed()
+            load.watch(changed)
+        for number in range(1, _CHANNELS + 1) if channel is None else (channel,):
+            kept = [change for change in self._changes[number - 1] if change[0] < at_us]
+            self._changes[number - 1] = [*kept, (at_us, load)]
+
+    def pair(self, channel: int, now_us: int) -> Pair:
+        """What is set, at its own now."""
+        return self._at(channel, now_us).pair(channel, now_us)
+
+    def next_change_us(self, channel: int, now_us: int) -> int:
+        """The next setting, or what the present one does by itself, whichever comes first."""
+        own_us = self._at(channel, now_us).next_change_us(channel, now_us)
+        return min([own_us, *(at_us for at_us, _ in self._changes[channel - 1] if at_us > now_us)])
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Be told before anything is set."""
+        self._watchers.append(changed)
+        for changes in self._changes:
+            for _, load in changes:
+                load.watch(changed)
+
+    def _at(self, channel: int, now_us: int) -> Load:
+        return next(load for at_us, load in reversed(self._changes[channel - 1]) if at_us <= now_us or at_us == 0)
+
+
+def steady(pair: Pair) -> SteadyLoad:
+    """`pair` on every channel, for ever."""
+    return SteadyLoad((pair,) * _CHANNELS)
+
+
+def bridged() -> SteadyLoad:
+    """Nominal pairs, of which 1 and 2 touch."""
+    touching = [replace(NOMINAL, leaks_to=other, leak_permille=BRIDGE_PERMILLE) for other in (2, 1)]
+    return SteadyLoad((*touching, NOMINAL, NOMINAL))
+
+
+_MAKERS: dict[str, Callable[[int], Load]] = {
+    "nominal": lambda _: steady(NOMINAL),
+    "dry": lambda _: steady(DRY),
+    "drift": lambda _: DriftingLoad(),
+    "intermittent": IntermittentLoad,
+    "open": lambda _: steady(OPEN),
+    "short": lambda _: steady(SHORT),
+    "bridged": lambda _: bridged(),
+    "r100": lambda _: steady(Pair(100.0)),
+    "r500": lambda _: steady(Pair(500.0)),
+    "r1k": lambda _: steady(Pair(1_000.0)),
+    "r2k": lambda _: steady(Pair(2_000.0)),
+    "r10k": lambda _: steady(Pair(10_000.0)),
+    "randles": lambda _: steady(RANDLES),
+}
+LOADS: tuple[str, ...] = tuple(_MAKERS)
+
+
+def load_named(name: str, seed: int = 1) -> Load:
+    """The load of that name; `"nominal,2=open"` gives channel 2 its own. Raises `UnknownLoad`."""
+    first, *rest = name.split(",")
+    own = {}
+    for part in rest:
+        channel, _, kind = part.partition("=")
+        if channel not in {"1", "2", "3", "4"}:
+            raise UnknownLoad(f"{part!r} in the load {name!r} is not CHANNEL=NAME with a channel from 1 to 4")
+        own[int(channel)] = _made(kind, seed)
+    others = _made(first, seed)
+    return ChannelLoads(others, own) if own else others
+
+
+def _made(name: str, seed: int) -> Load:
+    maker = _MAKERS.get(name)
+    if maker is None:
+        raise UnknownLoad(f"no load is called {name!r}; the loads are {', '.join(LOADS)}")
+    return maker(seed)

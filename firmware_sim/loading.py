@@ -1,0 +1,66 @@
+"""A program on its way in: each piece checked against the device's own limits, then sealed by a digest."""
+
+from hashlib import sha256
+from math import gcd, lcm
+
+from firmware_sim import gate
+from firmware_sim.program import OutputProgram, OutputSegment
+from firmware_sim.refusing import Denied, require_between
+from stimctl.wire.codes import CHANNELS, MAX_SEGMENTS, Refusal
+from stimctl.wire.messages import LoadProgram, LoadSegment, digest_bytes
+
+CHANNEL_BITS = (1 << CHANNELS) - 1
+
+
+def require_mask(channel_mask: int) -> None:
+    """Refuse no channel, channels that do not exist, and more than three."""
+    if channel_mask & ~CHANNEL_BITS:
+        raise Denied(Refusal.UNKNOWN_VALUE, channel_mask, CHANNEL_BITS)
+    if channel_mask.bit_count() > gate.MAX_CHANNELS:
+        raise Denied(Refusal.TOO_MANY_CHANNELS, channel_mask.bit_count(), gate.MAX_CHANNELS)
+    if not channel_mask:
+        raise Denied(Refusal.BELOW_LIMIT, 0, 1)
+
+
+def quantum_ua(segments: list[LoadSegment]) -> int:
+    """The step between amplitudes whose two phases have equal areas, in integers, in every segment."""
+    return lcm(*(segment.second_width_us // gcd(segment.width_us, segment.second_width_us) for segment in segments))
+
+
+class Loading:
+    """One program while it is given: header first, then its segments in order."""
+
+    def __init__(self, header: LoadProgram) -> None:
+        require_between(header.segment_count, 1, MAX_SEGMENTS)
+        require_mask(header.channel_mask)
+        require_between(header.ramp_slope_ua_per_s, gate.MIN_SLOPE_UA_PER_S, gate.MAX_SLOPE_UA_PER_S)
+        require_between(header.ramp_down_us, 0, gate.MAX_RAMP_DOWN_US)
+        self._header = header
+        self._segments: list[LoadSegment] = []
+
+    def add(self, segment: LoadSegment) -> None:
+        """Take the next segment. Refuses one out of order or outside a limit; nothing is kept of it."""
+        require_between(segment.index, 0, self._header.segment_count - 1)
+        require_between(segment.index, len(self._segments), len(self._segments))
+        require_between(segment.period_us, gate.MIN_PERIOD_US, gate.MAX_PERIOD_US)
+        require_between(segment.width_us, gate.MIN_WIDTH_US, gate.MAX_WIDTH_US)
+        require_between(segment.interphase_gap_us, 0, gate.MAX_GAP_US)
+        require_between(segment.second_width_us, segment.width_us, gate.MAX_SECOND_WIDTH_US)
+        alone = self._header.segment_count == 1
+        require_between(segment.dwell_us, *((0, 0) if alone else (gate.MIN_DWELL_US, gate.MAX_DWELL_US)))
+        quantum = quantum_ua([*self._segments, segment])
+        if quantum > gate.MAX_QUANTUM_UA:
+            raise Denied(Refusal.UNBALANCED, quantum, gate.MAX_QUANTUM_UA)
+        self._segments.append(segment)
+
+    def seal(self) -> tuple[OutputProgram, bytes]:
+        """The program and its digest. Refuses one that still lacks a segment."""
+        require_between(len(self._segments), self._header.segment_count, self._header.segment_count)
+        header = self._header
+        program = OutputProgram(
+            segments=tuple(OutputSegment(*segment[1:]) for segment in self._segments),
+            channel_mask=header.channel_mask,
+            ramp_slope_ua_per_s=header.ramp_slope_ua_per_s,
+            ramp_down_us=header.ramp_down_us,
+        )
+        return program, sha256(digest_bytes(header, self._segments)).digest()

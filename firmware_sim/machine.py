@@ -1,0 +1,293 @@
+"""The firmware without its bytes: state, session, timers and output stage, moved only along the state table.
+
+Everything that ends or holds a session passes `_quiet` first: outputs go off, then the state changes, then
+somebody is told. Output is computed up to the moment something needs it; a trip that is found then is dated
+to the instant it happened, and nothing flows after that instant.
+"""
+
+from collections.abc import Callable
+
+from firmware_sim import gate
+from firmware_sim.bands import Bands
+from firmware_sim.flash import Flash, StoredSession
+from firmware_sim.held import Arming, Change, Check, Run
+from firmware_sim.loading import Loading
+from firmware_sim.output import ImpedanceResult, OutputStage, Trip
+from firmware_sim.program import OutputProgram
+from firmware_sim.states import Cause, after
+from firmware_sim.timers import Timer, Timers
+from firmware_sim.zero import SAMPLE_US, ZeroWatch
+from stimctl.wire.codes import CHANNELS, DeviceState, EndReason
+
+SAVE_EVERY_US = 1_000_000  # flash in a file, while a session is open [choice]
+CHECK_SLOT_US = gate.CHECK_PULSES * gate.CHECK_PERIOD_US
+_HOLDING = frozenset({EndReason.LEAD_OFF, EndReason.COMPLIANCE})
+
+
+class Machine:
+    """The firmware. Times are device time; every call brings it up to its time first, or says that it is there."""
+
+    def __init__(self, stage: OutputStage, flash: Flash, tell: Callable[[Change], None]) -> None:
+        self.stage = stage
+        self.flash = flash
+        self.boot_id = flash.boot()
+        self.state = DeviceState.IDLE
+        self.timers = Timers()
+        self.zero = ZeroWatch()
+        self.loading: Loading | None = None
+        self.program: OutputProgram | None = None
+        self.digest = b""
+        self.self_test_failures = 0
+        self.arming: Arming | None = None
+        self.run: Run | None = None
+        self.targets_ua: dict[int, int] = {}
+        self.raised_us: dict[int, int] = {}
+        self.impedances: dict[int, ImpedanceResult] = {}
+        self.hold_reason = EndReason.NONE
+        self.alive_us = 0
+        self.now_us = 0
+        self._arms = 0
+        self._check: Check | None = None
+        self._tell = tell
+        stage.gate = self._permit
+        self._due: dict[Timer, Callable[[int], None]] = {
+            Timer.WATCHDOG: lambda at_us: self.end(EndReason.WATCHDOG, at_us),
+            Timer.SESSION: lambda at_us: self.end(EndReason.SESSION_EXPIRED, at_us),
+            Timer.HOLD: lambda at_us: self.end(EndReason.HOLD_EXPIRED, at_us),
+            Timer.STIMULATION: lambda at_us: self.end(EndReason.TIMER, at_us),
+            Timer.ARM: self._go_back,
+            Timer.FALL: lambda at_us: self.move(Cause.FALL, at_us),
+            Timer.CHECK: self._check_slot_done,
+            Timer.ZERO: self._sample_zero,
+            Timer.SAVE: self._save,
+        }
+        stage.disable(0)
+        self.timers.set(Timer.ZERO, SAMPLE_US)
+
+    # --- time -----------------------------------------------------------------------------------
+
+    def advance(self, now_us: int) -> None:
+        """Bring the device to `now_us`: what falls due is done in order, each at its own time."""
+        timers = self.timers
+        while True:
+            at_us = timers.next_us if timers.next_us < now_us else now_us
+            if self.run is not None:
+                self._catch_up(self.run, at_us)
+            self.now_us = at_us
+            due = timers.pop_due(at_us) if timers.next_us <= at_us else None
+            if due is None:
+                return
+            self._due[due[0]](due[1])
+
+    def stimulation_us(self, now_us: int) -> int:
+        """Stimulation time of the session that is open or waits; 0 without one."""
+        if self.run is not None:
+            return self.run.stimulation_us + now_us - self.run.began_us
+        return self.flash.session.stimulation_us if self.flash.session is not None else 0
+
+    def _catch_up(self, run: Run, at_us: int) -> None:
+        trip = self.stage.run(run.stimulation_us + at_us - run.began_us)
+        if trip is not None:
+            self._tripped(trip, run.began_us + trip.at_us - run.stimulation_us)
+        elif self.state is DeviceState.RAMPING and not self.stage.ramping:
+            self.move(Cause.AT_TARGET, at_us)
+
+    # --- state ----------------------------------------------------------------------------------
+
+    def move(self, cause: Cause, at_us: int, *why: int) -> None:
+        """Follow the table, or raise `IllegalCause` and change nothing. `why`: end reason, channel, value."""
+        before = self.state
+        self.state = after(before, cause)
+        if self.state is not before:
+            self._tell(Change(at_us, before, self.state, *why))
+            self.flash.save()
+
+    @property
+    def session(self) -> StoredSession | None:
+        """The open session."""
+        stored = self.flash.session
+        return stored if stored is not None and stored.open else None
+
+    @property
+    def waiting(self) -> StoredSession | None:
+        """An ended session whose counters are not yet acknowledged."""
+        stored = self.flash.session
+        return stored if stored is not None and not stored.open else None
+
+    @property
+    def holding(self) -> bool:
+        """Whether a hold is on, also while it is re-armed."""
+        return self.timers.at_us(Timer.HOLD) is not None
+
+    def end(self, reason: EndReason, at_us: int, channel: int = 0, value: int = 0) -> None:
+        """End the open session: outputs off, everything latched until it is acknowledged."""
+        after(self.state, Cause.END)
+        session = self.session
+        self._quiet(at_us)
+        self.timers.cancel(*(timer for timer in Timer if timer is not Timer.ZERO))
+        if session is not None:
+            self.flash.collect = None
+            session.end_reason = reason
+        self.move(Cause.END, at_us, reason, channel, value)
+
+    def hold(self, reason: EndReason, at_us: int, channel: int = 0, value: int = 0) -> None:
+        """Outputs off, the session stays open for ten minutes at most."""
+        after(self.state, Cause.HOLD)
+        self._quiet(at_us)
+        self.timers.set(Timer.HOLD, at_us + gate.HOLD_US)
+        self.hold_reason = reason
+        self.move(Cause.HOLD, at_us, reason, channel, value)
+
+    def stop(self, at_us: int) -> None:
+        """Zero output, in any state."""
+        if self.session is not None:
+            self.end(EndReason.STOP, at_us)
+        self.stage.disable(at_us)
+        self.zero.sample(at_us, self.stage.zero_ua(at_us))
+
+    def _tripped(self, trip: Trip, at_us: int) -> None:
+        leave = self.hold if trip.reason in _HOLDING and self.run is not None else self.end
+        leave(trip.reason, at_us, trip.channel, trip.value)
+
+    # --- session --------------------------------------------------------------------------------
+
+    def next_nonce(self) -> int:
+        """A number that no arm ever had: boots are counted in flash, arms within a boot."""
+        self._arms += 1
+        return self.boot_id << 32 | self._arms
+
+    def open_session(self, ceiling_ua: int, channel_mask: int, limit_us: int, now_us: int) -> StoredSession:
+        """A new session number and empty counters; 45 minutes from now it has ended, whatever happens."""
+        self.flash.sessions += 1
+        head = int.from_bytes(self.digest[:8], "little")
+        session = StoredSession(self.flash.sessions, self.boot_id, ceiling_ua, channel_mask, limit_us, head, nonce=0)
+        self.flash.session = session
+        self.flash.collect = lambda: self.collect(self.now_us)
+        self.stage.reset_counters()
+        self.impedances.clear()
+        self.raised_us.clear()
+        self.timers.set(Timer.SESSION, now_us + gate.SESSION_US)
+        if self.flash.saves_to_file:
+            self.timers.set(Timer.SAVE, now_us + SAVE_EVERY_US)
+        return session
+
+    def arm(self, arming: Arming, session: StoredSession, lapse_us: int, now_us: int) -> None:
+        """Wait for a start until `lapse_us`, under the watchdog from now on."""
+        after(self.state, Cause.ARM)
+        self.arming = arming
+        session.nonce = arming.nonce
+        self.timers.set(Timer.ARM, lapse_us)
+        self.move(Cause.ARM, now_us)
+        self.alive(now_us)
+
+    def alive(self, now_us: int) -> None:
+        """The host is there: the watchdog starts anew. It does not run between a lapsed arm and the next one."""
+        self.alive_us = now_us
+        if self.state is not DeviceState.TESTED:
+            self.timers.set(Timer.WATCHDOG, now_us + gate.WATCHDOG_US)
+
+    def start(self, session: StoredSession, program: OutputProgram, targets_ua: dict[int, int], now_us: int) -> None:
+        """Stimulate from zero, the session's stimulation time going on."""
+        self.move(Cause.START, now_us)
+        self.timers.cancel(Timer.ARM, Timer.HOLD)
+        self.zero.restart()
+        self.timers.cancel(Timer.ZERO)
+        self.targets_ua = targets_ua
+        so_far_us = session.stimulation_us
+        self.run = Run(now_us, so_far_us, session.segment_0_us, session.segment_1_us, Bands(program))
+        left_us = session.limit_us - so_far_us
+        self.timers.set(Timer.STIMULATION, now_us + left_us)
+        if program.ramp_down_us:
+            self.timers.set(Timer.FALL, now_us + max(0, left_us - program.ramp_down_us))
+        self.stage.begin(program, targets_ua, so_far_us, session.limit_us, now_us)
+
+    def check(self, channels: tuple[int, ...], now_us: int) -> None:
+        """Check impedance, one channel after the other, and come back to where it was armed from."""
+        self.move(Cause.CHECK, now_us)
+        self.timers.cancel(Timer.ARM, Timer.ZERO)
+        self.zero.restart()
+        self._check = Check(list(channels), now_us)
+        self.timers.set(Timer.CHECK, now_us + CHECK_SLOT_US)
+
+    def acknowledge(self, now_us: int) -> None:
+        """Forget the ended session and the program."""
+        self.move(Cause.ACKNOWLEDGE, now_us)
+        self.flash.session = None
+        self.loading = self.program = self.arming = None
+        self.flash.save()
+
+    # --- what falls due, and going quiet --------------------------------------------------------
+
+    def _quiet(self, at_us: int) -> None:
+        if self.run is not None:
+            self.collect(at_us)
+            self.run = None
+        if self._check is not None:
+            begun = -(-(at_us - self._check.began_us) // gate.CHECK_PERIOD_US)
+            self._check_channel(begun)
+            self._check = None
+            self.timers.cancel(Timer.CHECK)
+        self.stage.disable(at_us)
+        self.timers.cancel(Timer.STIMULATION, Timer.FALL)
+        if self.timers.at_us(Timer.ZERO) is None:
+            self.zero.restart()
+            self.timers.set(Timer.ZERO, at_us + SAMPLE_US)
+
+    def collect(self, at_us: int) -> None:
+        """Bring the open session's record up to date."""
+        session, run = self.session, self.run
+        if session is None:
+            return
+        session.totals = tuple(self.stage.totals(channel) for channel in range(1, CHANNELS + 1))
+        if run is not None:
+            in_0_us, in_1_us = run.bands.times(at_us - run.began_us)
+            session.stimulation_us = run.stimulation_us + at_us - run.began_us
+            session.segment_0_us = run.segment_0_us + in_0_us
+            session.segment_1_us = run.segment_1_us + in_1_us
+
+    def _go_back(self, at_us: int) -> None:
+        if self.holding:
+            self.move(Cause.BACK_TO_HELD, at_us)
+        else:
+            self.timers.cancel(Timer.WATCHDOG)
+            self.move(Cause.BACK_TO_TESTED, at_us)
+
+    def _check_channel(self, pulses: int) -> Trip | None:
+        assert self._check is not None
+        channel, began_us = self._check.channels[0], self._check.began_us
+        result = self.stage.check_impedance(channel, pulses, began_us)
+        self.impedances[channel] = result
+        return None if result.trip is None else Trip(result.trip, channel, result.measured_ua, 0)
+
+    def _check_slot_done(self, at_us: int) -> None:
+        check = self._check
+        if check is None:
+            return
+        trip = self._check_channel(gate.CHECK_PULSES)
+        check.channels.pop(0)
+        check.began_us = at_us
+        if trip is None and check.channels:
+            self.timers.set(Timer.CHECK, at_us + CHECK_SLOT_US)
+            return
+        self._check = None
+        if trip is not None:
+            self._tripped(trip, at_us)
+            return
+        self._quiet(at_us)
+        self._go_back(at_us)
+
+    def _sample_zero(self, at_us: int) -> None:
+        self.zero.sample(at_us, self.stage.zero_ua(at_us))
+        self.timers.set(Timer.ZERO, self.zero.next_sample_us(at_us))
+
+    def _save(self, at_us: int) -> None:
+        self.flash.save()
+        self.timers.set(Timer.SAVE, at_us + SAVE_EVERY_US)
+
+    def _permit(self, channel: int, segment: int, amplitude_ua: int, second_ua: int, last_ua: int) -> bool:
+        arming, program = self.arming, self.program
+        if arming is None or program is None or channel not in arming.channels:
+            return False
+        return gate.permit(
+            self.state, arming.ceiling_ua, last_ua, gate.pulse_of(program, segment, amplitude_ua, second_ua)
+        )

@@ -1,0 +1,94 @@
+"""When a channel's own readings say stop: the trips that need more than one pulse or one figure.
+
+Over-current is judged on each phase alone, in mid-pulse. Net charge is judged a pulse and as a mean over a
+second or more. An impedance has to be out of range for three pulses in a row: needles move.
+"""
+
+from typing import NamedTuple
+
+from firmware_sim.converter import NET_CHARGE_FLOOR_PC
+from firmware_sim.gate import (
+    LEAD_OFF_OHM,
+    MEAN_DC_UA,
+    OVER_CURRENT_MARGIN_UA,
+    OVER_CURRENT_UA,
+    SHORT_OHM,
+    TRIP_PULSES,
+)
+from stimctl.wire.codes import SATURATED_OHM, ChannelFlag, EndReason
+
+OVER_CURRENT_CUT_US = 20  # from the start of a phase to the cut: a comparator and a switch [choice]; 1 ms is allowed
+DC_WINDOW_US = 1_000_000  # [choice]
+
+
+class Verdict(NamedTuple):
+    """Why to stop, and the figure that says so."""
+
+    reason: EndReason
+    value: int
+    channel: int = 0  # 0: the one that was judged
+
+
+class Reading(NamedTuple):
+    """What was read of one pulse."""
+
+    first_na: int
+    second_na: int
+    net_fc: int
+    ohm: int
+    clipped: bool
+
+
+def over_current_ua(applied_ua: int) -> int:
+    """The reading in uA above which a phase commanded at `applied_ua` is cut."""
+    return min(OVER_CURRENT_UA, applied_ua + max(applied_ua // 10, OVER_CURRENT_MARGIN_UA))
+
+
+class Monitor:
+    """Follows one channel, pulse by pulse where anything is out of the ordinary."""
+
+    __slots__ = ("_astray", "_net_fc", "_shorted", "_since_us", "flags")
+
+    def __init__(self) -> None:
+        self.flags = 0
+        self.settle()
+
+    def settle(self) -> None:
+        """Forget what was counted: quiet pulses went by, or outputs were off."""
+        self._astray = 0
+        self._shorted = 0
+        self._net_fc = 0
+        self._since_us = -1
+
+    def judge(self, reading: Reading, charge_pc: int, at_us: int) -> Verdict | None:
+        """Take in one pulse that ran to its end; `charge_pc` is one phase as commanded."""
+        lead_off = reading.ohm > LEAD_OFF_OHM
+        short = 0 < reading.ohm < SHORT_OHM
+        self._astray = self._astray + 1 if lead_off or reading.clipped else 0
+        self._shorted = self._shorted + 1 if short else 0
+        self.flags = (
+            ChannelFlag.COMPLIANCE * reading.clipped | ChannelFlag.LEAD_OFF * lead_off | ChannelFlag.SHORT * short
+        )
+        if verdict := self._judge_net(reading, charge_pc, at_us):
+            self.flags |= ChannelFlag.NET_CHARGE
+            return verdict
+        if self._shorted >= TRIP_PULSES:
+            return Verdict(EndReason.SHORT, reading.ohm)
+        if self._astray >= TRIP_PULSES:
+            return Verdict(EndReason.LEAD_OFF if lead_off else EndReason.COMPLIANCE, min(reading.ohm, SATURATED_OHM))
+        return None
+
+    def _judge_net(self, reading: Reading, charge_pc: int, at_us: int) -> Verdict | None:
+        net_pc = abs(reading.net_fc) // 1_000
+        # On the rail the phases differ because the load does: that pulse is left to the count of three and the mean.
+        if not reading.clipped and net_pc > max(charge_pc // 100, NET_CHARGE_FLOOR_PC):
+            return Verdict(EndReason.NET_CHARGE, net_pc)
+        if self._since_us < 0:
+            self._since_us, self._net_fc = at_us, 0
+        elif (window_us := at_us - self._since_us) >= DC_WINDOW_US:
+            mean_pc = abs(self._net_fc) // 1_000
+            self._since_us, self._net_fc = at_us, 0
+            if mean_pc > MEAN_DC_UA * window_us:
+                return Verdict(EndReason.NET_CHARGE, mean_pc)
+        self._net_fc += reading.net_fc
+        return None

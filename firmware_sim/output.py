@@ -1,0 +1,205 @@
+"""The output stage: four channels driven by one program, and everything that is read and counted of them.
+
+It is asked to run up to a stimulation time and says whether anything tripped. Channels are served in order of
+time, so that a trip on one finds the others exactly where they were; between two things to do it costs one
+comparison. Stimulation time maps onto device time from where a run began.
+"""
+
+from random import Random
+from typing import NamedTuple
+
+from firmware_sim.channel import OutputChannel
+from firmware_sim.checks import ImpedanceResult, check_impedance, self_test
+from firmware_sim.converter import (
+    COMPLIANCE_MV,
+    DAC_STEP_NA,
+    NET_CHARGE_FLOOR_PC,
+    READBACK_ACCURACY_PERMILLE,
+    READBACK_ACCURACY_UA,
+    Converter,
+    Gate,
+    Noise,
+    OutputSwitch,
+    Readback,
+    made_readback,
+)
+from firmware_sim.flash import Totals
+from firmware_sim.load import Load
+from firmware_sim.program import OutputProgram
+from firmware_sim.record import Recorder
+from firmware_sim.tally import Readout
+from firmware_sim.train import NEVER_US, Train
+from stimctl.wire.codes import CHANNELS, EndReason
+
+__all__ = [
+    "COMPLIANCE_MV",
+    "DAC_STEP_NA",
+    "NET_CHARGE_FLOOR_PC",
+    "READBACK_ACCURACY_PERMILLE",
+    "READBACK_ACCURACY_UA",
+    "ImpedanceResult",
+    "OutputStage",
+    "Readout",
+    "Trip",
+]
+
+
+class Trip(NamedTuple):
+    """Output has ended by itself: why, on which channel, the figure, and when in stimulation time."""
+
+    reason: EndReason
+    channel: int
+    value: int
+    at_us: int
+
+
+def _deny(*_pulse: int) -> bool:
+    """The gate until the firmware has put its own in place."""
+    return False
+
+
+class OutputStage:
+    """Converters, outputs and their load. `seed` fixes the errors of its readbacks and their noise.
+
+    `gate` has to be set: each amplitude is shown to it as (channel, segment, amplitude_ua, second_ua, last_ua)
+    before it leaves, each pulse of a ramp by itself and a stretch of like pulses once.
+    """
+
+    def __init__(self, load: Load, *, seed: int, recorder: Recorder | None = None) -> None:
+        rng = Random(f"output stage {seed}")
+        noise = Noise(rng)
+        self.gate: Gate = _deny
+        self.stimulation_us = 0
+        self._channels = {
+            number: OutputChannel(number, made_readback(rng, noise), load, recorder)
+            for number in range(1, CHANNELS + 1)
+        }
+        for channel in self._channels.values():
+            channel.peers = self._channels
+        self._running: list[OutputChannel] = []
+        self._pending: Trip | None = None
+        self._due_us = NEVER_US
+        load.watch(self.flush)
+
+    # --- a run -----------------------------------------------------------------------------------
+
+    def begin(
+        self, program: OutputProgram, targets_ua: dict[int, int], start_us: int, limit_us: int, now_us: int,
+        *, levels_ua: dict[int, int] | None = None,
+    ) -> None:  # fmt: skip
+        """Start a run from zero at stimulation time `start_us`, which is device time `now_us`.
+
+        `levels_ua` begins a channel at a level other than zero: for bench figures without a ramp. The gate
+        refuses such a first pulse in a device.
+        """
+        self._running = []
+        for number, target_ua in targets_ua.items():
+            level_ua = (levels_ua or {}).get(number, 0)
+            train = Train(program, number, start_us, limit_us, target_ua, level_ua=level_ua)
+            self._channels[number].begin(program, train, now_us - start_us)
+            self._running.append(self._channels[number])
+        self.stimulation_us = start_us
+        self._pending = None
+        self._look_ahead()
+
+    def set_target(self, channel: int, target_ua: int) -> None:
+        """Aim elsewhere with the pulses from `stimulation_us` on."""
+        self._channels[channel].set_target(target_ua, self.stimulation_us)
+        self._look_ahead()
+
+    def run(self, until_us: int) -> Trip | None:
+        """Deliver the pulses that start before `until_us`. Stops at a trip, and then until the next `begin`."""
+        while self._due_us < until_us:
+            if (trip := self._pending) is not None:
+                self.stimulation_us = trip.at_us
+                self.disable(0)
+                return trip
+            channel = min(self._running, key=_due_us)
+            if (found := channel.step(self.gate, until_us)) is not None:
+                verdict, at_us = found
+                self._pending = Trip(verdict.reason, verdict.channel or channel.number, verdict.value, at_us)
+            self._look_ahead()
+        self.stimulation_us = until_us
+        return None
+
+    def disable(self, now_us: int) -> None:  # noqa: ARG002
+        """Outputs off at `stimulation_us`. A pulse that started before it is completed."""
+        for channel in self._running:
+            channel.end(self.stimulation_us)
+        self._running = []
+        self._pending = None
+        self._look_ahead()
+
+    def flush(self) -> None:
+        """Bring counters and recorder up to `stimulation_us`."""
+        for channel in self._running:
+            channel.commit(self.stimulation_us)
+        self._look_ahead()
+
+    @property
+    def ramping(self) -> bool:
+        """Whether a channel has not reached its target yet, once since `begin`."""
+        return any(channel.train is not None and not channel.train.reached for channel in self._running)
+
+    def _look_ahead(self) -> None:
+        pending = self._pending
+        self._due_us = min(map(_due_us, self._running), default=NEVER_US) if pending is None else pending.at_us
+
+    # --- readings --------------------------------------------------------------------------------
+
+    def readout(self, channel: int) -> Readout:
+        """A channel at `stimulation_us`, in the order of the wire's Channel message."""
+        return self._channels[channel].readout(self.stimulation_us)
+
+    def totals(self, channel: int) -> Totals:
+        """What a channel delivered and measured since `reset_counters`."""
+        self.flush()
+        return self._channels[channel].tally.totals()
+
+    def reset_counters(self) -> None:
+        """A new session: all totals from zero."""
+        for channel in self._channels.values():
+            channel.reset_counters()
+
+    def zero_ua(self, now_us: int) -> int:
+        """The largest current read on any output, outputs disabled, at device time `now_us`."""
+        return max(channel.idle_ua(now_us) for channel in self._channels.values())
+
+    # --- tests and faults ------------------------------------------------------------------------
+
+    def check_impedance(self, channel: int, pulses: int, now_us: int) -> ImpedanceResult:
+        """Send `pulses` small pulses into one channel, the first at device time `now_us`, and read the load."""
+        return check_impedance(self._channels[channel], self.gate, pulses, now_us)
+
+    def self_test(self) -> tuple[int, int]:
+        """Test the converters with the outputs disconnected: what failed, and the largest current read at zero."""
+        results = [self_test(channel) for channel in self._channels.values()]
+        failures = 0
+        for failed, _ in results:
+            failures |= failed
+        return failures, max(zero_ua for _, zero_ua in results)
+
+    def refit(
+        self,
+        channel: int,
+        *,
+        dac: Converter | None = None,
+        readback: Readback | None = None,
+        switch: OutputSwitch | None = None,
+        rail_volt: float | None = None,
+    ) -> None:
+        """Put other parts in a channel, from `stimulation_us` on: how a fault gets in, and out again."""
+        self.flush()
+        fitted = self._channels[channel]
+        fitted.dac = dac or fitted.dac
+        fitted.readback = readback or fitted.readback
+        fitted.switch = switch or fitted.switch
+        fitted.rail_volt = fitted.rail_volt if rail_volt is None else rail_volt
+
+    def readback(self, channel: int) -> Readback:
+        """A channel's readback, to make a worse one of."""
+        return self._channels[channel].readback
+
+
+def _due_us(channel: OutputChannel) -> int:
+    return channel.due_us

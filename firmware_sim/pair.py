@@ -1,0 +1,98 @@
+"""A pair of needles in tissue, as the output sees it: a series resistance and two electrode interfaces.
+
+Each interface is a double layer's capacitance beside a charge transfer resistance (Randles). Both needles are
+alike, so that they act as one: half the capacitance beside twice the resistance. Constant current charges it
+on an exponential; when the voltage would pass the rail, the rail stays and the current decays instead. All of
+it has closed forms, used here: nothing is stepped through.
+
+Units: uA, us, V and ohm; uA x us is pC, and times V is pJ. Currents are signed; first phases are positive.
+"""
+
+from dataclasses import dataclass
+from math import exp, inf, log
+from typing import NamedTuple
+
+_AMP = 1e-6  # of a uA
+
+
+class Phase(NamedTuple):
+    """What one phase of a pulse did."""
+
+    mean_ua: float
+    end_volt: float
+    cap_volt: float
+    energy_pj: float
+    clipped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """`cdl_uf` and `rct_ohm` are each needle's; without them it is a plain resistor.
+
+    `leak_permille` of its current also shows on channel `leaks_to`, where the two touch.
+    """
+
+    series_ohm: float
+    cdl_uf: float = 0.0
+    rct_ohm: float = 0.0
+    leaks_to: int = 0
+    leak_permille: int = 0
+
+    @property
+    def tau_us(self) -> float:
+        """How fast the interfaces discharge by themselves; the same for one and for both."""
+        return self.rct_ohm * self.cdl_uf
+
+    def rested(self, cap_volt: float, for_us: float) -> float:
+        """The interfaces' voltage after no current for so long."""
+        tau_us = self.tau_us
+        return cap_volt * exp(-for_us / tau_us) if tau_us else 0.0
+
+    def drive(self, current_ua: float, width_us: int, cap_volt: float, rail_volt: float = inf) -> Phase:
+        """Drive `current_ua` for `width_us`, as far as the rail allows."""
+        if current_ua < 0:
+            mirror = self.drive(-current_ua, width_us, -cap_volt, rail_volt)
+            return Phase(-mirror.mean_ua, -mirror.end_volt, -mirror.cap_volt, mirror.energy_pj, mirror.clipped)
+        end_volt, area = self._charged(current_ua, width_us, cap_volt)
+        drop_volt = current_ua * _AMP * self.series_ohm
+        if drop_volt + max(cap_volt, end_volt) > rail_volt:
+            return self._clipped(current_ua, width_us, cap_volt, rail_volt)
+        energy_pj = current_ua * (drop_volt * width_us + area)
+        return Phase(current_ua, drop_volt + end_volt, end_volt, energy_pj, False)
+
+    def _charged(self, current_ua: float, for_us: float, cap_volt: float) -> tuple[float, float]:
+        """The interfaces' voltage after constant current, and its integral in V us."""
+        tau_us = self.tau_us
+        if not tau_us:
+            return 0.0, 0.0
+        final_volt = current_ua * _AMP * 2 * self.rct_ohm
+        left = exp(-for_us / tau_us)
+        return final_volt + (cap_volt - final_volt) * left, final_volt * for_us + (cap_volt - final_volt) * tau_us * (
+            1 - left
+        )
+
+    def _clipped(self, current_ua: float, width_us: int, cap_volt: float, rail_volt: float) -> Phase:
+        if not self.tau_us:
+            mean_ua = rail_volt / self.series_ohm / _AMP
+            return Phase(mean_ua, rail_volt, 0.0, mean_ua * rail_volt * width_us, True)
+        free_us = self._until_rail(current_ua, cap_volt, rail_volt - current_ua * _AMP * self.series_ohm)
+        rail_us = width_us - free_us
+        at_rail_volt, free_area = self._charged(current_ua, free_us, cap_volt)
+        # From here the rail drives the interfaces through the series resistance.
+        conductance = 1 / self.series_ohm + 1 / (2 * self.rct_ohm)
+        tau_us = self.cdl_uf / 2 / conductance
+        final_volt = rail_volt / self.series_ohm / conductance
+        left = exp(-rail_us / tau_us)
+        end_volt = final_volt + (at_rail_volt - final_volt) * left
+        rail_area = final_volt * rail_us + (at_rail_volt - final_volt) * tau_us * (1 - left)
+        rail_pc = (rail_volt * rail_us - rail_area) / self.series_ohm / _AMP
+        free_pj = current_ua * (current_ua * _AMP * self.series_ohm * free_us + free_area)
+        mean_ua = (current_ua * free_us + rail_pc) / width_us
+        return Phase(mean_ua, rail_volt, end_volt, free_pj + rail_volt * rail_pc, True)
+
+    def _until_rail(self, current_ua: float, cap_volt: float, head_volt: float) -> float:
+        """How long the current is held before the interfaces leave no more than `head_volt` for it."""
+        if cap_volt >= head_volt:
+            return 0.0
+        final_volt = current_ua * _AMP * 2 * self.rct_ohm
+        return self.tau_us * log((cap_volt - final_volt) / (head_volt - final_volt))

@@ -1,0 +1,288 @@
+"""`sim://`: the simulated stimulator as a pyserial port, in a time of its own.
+
+    sim://?pace=max&load=nominal&seed=1&record=FILE&flash=FILE
+
+The port holds a whole little world: a device, its load, and a clock that moves only while somebody waits for
+bytes. At `pace=max` waiting takes no time at all; at `pace=real`, or a factor such as `pace=10`, the wait is
+slept through at that rate and can be cut short by `wake()` from any thread. Either way the same bytes come at
+the same times of that clock.
+
+Opening the port powers the device on, closing it takes the power away; its flash stays with the port object,
+or in FILE. pyserial finds this module once `firmware_sim` is in `serial.protocol_handler_packages`.
+"""
+
+import math
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Condition
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+from serial.serialutil import PortNotOpenError, SerialBase, SerialException
+
+from firmware_sim.device import Device
+from firmware_sim.flash import FileFlash, Flash
+from firmware_sim.load import UnknownLoad, load_named
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
+
+    from firmware_sim.record import Recorder
+
+SHAPE = "sim://?pace=max&load=nominal&seed=1&record=FILE&flash=FILE"
+POLL_US = 1_000  # what asking an empty port for `in_waiting` costs in its time, so that polling gets somewhere
+LAG_S = 0.1  # a paced clock that fell further behind the wall's goes on from there instead of racing after it
+MAX_SEED = 99_999_999  # eight digits, as in the serial number
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a `sim://` URL asks for. `pace` is simulated seconds a second, infinite for `max`."""
+
+    pace: float = math.inf
+    load: str = "nominal"
+    seed: int = 1
+    record: Path | None = None
+    flash: Path | None = None
+
+
+def options_of(url: str) -> Options:
+    """Read a `sim://` URL. Raises `ValueError` with the option, its value and what is allowed."""
+    parts = urlsplit(url)
+    if parts.scheme != "sim" or parts.netloc or parts.path.strip("/") or parts.fragment:
+        raise ValueError(f"{url!r} is not a simulator's URL: write {SHAPE}, each option being optional")
+    chosen: dict[str, Any] = {}
+    for name, value in parse_qsl(parts.query, keep_blank_values=True):
+        if name not in _READERS:
+            raise ValueError(f"{url}: there is no option {name!r}; the options are {', '.join(_READERS)}")
+        if name in chosen:
+            raise ValueError(f"{url}: option {name!r} is given twice; give it once")
+        chosen[name] = _READERS[name](value)
+    return Options(**chosen)
+
+
+def _pace(value: str) -> float:
+    if value == "max":
+        return math.inf
+    if value == "real":
+        return 1.0
+    with suppress(ValueError):
+        if math.isfinite(factor := float(value)) and factor > 0:
+            return factor
+    raise ValueError(f"option 'pace' is {value!r}: it must be max, real, or a factor above zero such as 10")
+
+
+def _load(value: str) -> str:
+    try:
+        load_named(value)
+    except UnknownLoad as problem:
+        raise ValueError(f"option 'load' is {value!r}: {problem}") from None
+    return value
+
+
+def _seed(value: str) -> int:
+    if not (value.isascii() and value.isdigit() and int(value) <= MAX_SEED):
+        raise ValueError(f"option 'seed' is {value!r}: it must be a whole number from 0 to {MAX_SEED}")
+    return int(value)
+
+
+def _file(name: str) -> Callable[[str], Path]:
+    def read(value: str) -> Path:
+        if not value:
+            raise ValueError(f"option {name!r} is empty: it must name a file")
+        return Path(value)
+
+    return read
+
+
+_READERS: dict[str, Callable[[str], Any]] = {
+    "pace": _pace,
+    "load": _load,
+    "seed": _seed,
+    "record": _file("record"),
+    "flash": _file("flash"),
+}
+
+
+def _recorder(path: Path) -> "Recorder":
+    # Here, because it brings numpy with it, which most ports never need.
+    from firmware_sim.record import open_recorder
+
+    if not path.parent.is_dir():
+        raise SerialException(f"option 'record': there is no folder {path.parent}; make it, or name another file")
+    return open_recorder(path)
+
+
+class Serial(SerialBase):
+    """The port. Everything of pyserial's works; a driver that keeps time by the port uses the four calls at the end."""
+
+    virtual = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._memory = Flash()
+        self._device: Device | None = None
+        self._recorder: "Recorder | None" = None
+        self._inbox = b""
+        self._world_us = 0
+        self._pace = math.inf
+        self._anchor = (0.0, 0)
+        self._bell = Condition()
+        self._woken = False
+        super().__init__(*args, **kwargs)
+
+    def open(self) -> None:
+        """Power the device on. Raises `ValueError` for a wrong URL, `SerialException` for files that do not open."""
+        if self.is_open:
+            raise SerialException(f"{self.port} is already open")
+        if self.port is None:
+            raise SerialException("no port is named: set `port` to a sim:// URL first")
+        options = options_of(self.port)
+        flash = FileFlash(options.flash) if options.flash is not None else self._memory
+        if options.record is not None:
+            self._recorder = _recorder(options.record)
+        self._device = Device(
+            seed=options.seed, load=options.load, flash=flash, recorder=self._recorder, boot_us=self._world_us
+        )
+        self._inbox = b""
+        self._pace = options.pace
+        self._anchor = (monotonic(), self._world_us)
+        self.is_open = True
+
+    def close(self) -> None:
+        """Take the power away."""
+        if self._device is not None:
+            self._device.machine.flash.save()
+        if self._recorder is not None:
+            self._recorder.close()
+        self._device = self._recorder = None
+        self.is_open = False
+
+    @property
+    def device(self) -> Device:
+        """The device itself, for tests and the bench."""
+        if self._device is None:
+            raise PortNotOpenError
+        return self._device
+
+    # --- pyserial's own API ---------------------------------------------------------------------
+
+    def read(self, size: int = 1, /) -> bytes:
+        """Read `size` bytes, or what came within `timeout` seconds of the port's time."""
+        deadline_us = None if self.timeout is None else self._world_us + round(self.timeout * 1_000_000)
+        data = self._take()
+        while len(data) < size:
+            more = self._wait(deadline_us)
+            if not more:
+                break
+            data += more
+        self._inbox = data[size:] + self._inbox
+        return data[:size]
+
+    def write(self, b: "Buffer", /) -> int:
+        """Give bytes to the device; they arrive at once."""
+        data = bytes(b)
+        self.device.receive(data, self._world_us)
+        return len(data)
+
+    @property
+    def in_waiting(self) -> int:
+        """Bytes that can be read now. When there are none, asking takes a millisecond of the port's time."""
+        if not self._inbox:
+            self._inbox = self._wait(self._world_us + POLL_US)
+        return len(self._inbox)
+
+    @property
+    def out_waiting(self) -> int:
+        """Nothing ever waits to be sent."""
+        return 0
+
+    def flush(self) -> None:
+        """Everything written has arrived already."""
+
+    def reset_input_buffer(self) -> None:
+        """Forget what can be read now."""
+        self.device.take_output()
+        self._inbox = b""
+
+    def reset_output_buffer(self) -> None:
+        """Nothing ever waits to be sent."""
+
+    def cancel_read(self) -> None:
+        """End a read in another thread."""
+        self.wake()
+
+    def _reconfigure_port(self) -> None:
+        """Baud rate and the like change nothing here."""
+
+    _update_break_state = _update_rts_state = _update_dtr_state = _reconfigure_port
+
+    cts = dsr = cd = property(lambda _self: True)
+    ri = property(lambda _self: False)
+
+    # --- for a driver that takes its time from the port -----------------------------------------
+
+    def now_us(self) -> int:
+        """The port's clock. It stands still except inside reads."""
+        return self._world_us
+
+    def read_until(self, expected: bytes | int | None = b"\n", size: int | None = None) -> bytes:
+        """With a deadline in us (or None for no deadline): the next bytes, or b"" when it passes or on `wake()`.
+
+        With bytes it is pyserial's own call: read until they are seen.
+        """
+        if expected is not None and not isinstance(expected, int):
+            found: bytes = super().read_until(expected, size)
+            return found
+        return self._wait(expected) if not self._inbox else self._take()
+
+    def wake(self) -> None:
+        """Make a read that waits, or else the next one, return early. From any thread."""
+        with self._bell:
+            self._woken = True
+            self._bell.notify_all()
+
+    # --- the clock ------------------------------------------------------------------------------
+
+    def _take(self) -> bytes:
+        if not self.is_open:
+            raise PortNotOpenError
+        taken, self._inbox = self._inbox, b""
+        return taken
+
+    def _wait(self, deadline_us: int | None) -> bytes:
+        """Move the world to the device's next bytes, at most to the deadline."""
+        device = self.device
+        out = device.take_output()
+        while not out:
+            if self._woken:
+                self._woken = False
+                break
+            next_us = device.next_event_us()
+            if deadline_us is not None and next_us > deadline_us:
+                self._move(device, max(deadline_us, self._world_us))
+                out = device.take_output()
+                break
+            self._move(device, next_us)
+            out = device.take_output()
+        return out
+
+    def _move(self, device: Device, to_us: int) -> None:
+        if self._pace != math.inf:
+            to_us = self._sleep(to_us)
+        self._world_us = to_us
+        device.advance(to_us)
+
+    def _sleep(self, to_us: int) -> int:
+        """Sleep until the wall clock has come to `to_us` at this pace, or until woken; return how far it came."""
+        began_s, began_us = self._anchor
+        if monotonic() - began_s - (self._world_us - began_us) / self._pace / 1_000_000 > LAG_S:
+            self._anchor = began_s, began_us = monotonic(), self._world_us
+        due_s = began_s + (to_us - began_us) / self._pace / 1_000_000
+        with self._bell:
+            if self._bell.wait_for(lambda: self._woken, max(0.0, due_s - monotonic())):
+                reached_us = began_us + round((monotonic() - began_s) * self._pace * 1_000_000)
+                return min(max(reached_us, self._world_us), to_us)
+        return to_us

@@ -1,0 +1,228 @@
+"""What flowed in the load, kept as stretches of like pulses and written as samples when somebody wants them.
+
+A recorder belongs to the world, not to the firmware: it is told the real currents, not what was commanded or
+read. Currents are whole nA and times whole us of device time, so its integrals are exact: nA x us is fC.
+A pulse that was cut short ends where it was cut; the passive discharge after it is not recorded.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import Enum
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib import format as npy
+
+CHUNK = 1 << 20
+RATE_HZ = 100_000  # on it lies each edge that is a multiple of 10 us
+_US_PER_S = 1_000_000
+
+
+class Kind(Enum):
+    """Why something flowed."""
+
+    TRAIN = "train"
+    CHECK = "impedance check"
+    LEAK = "from a channel that touches this one"
+
+
+class Shape(NamedTuple):
+    """One pulse: sizes of its mean currents, the first flowing forward and the second back."""
+
+    first_na: int
+    width_us: int
+    gap_us: int
+    second_na: int
+    second_width_us: int
+
+    @property
+    def net_fc(self) -> int:
+        """First phase less second."""
+        return self.first_na * self.width_us - self.second_na * self.second_width_us
+
+    @property
+    def span_us(self) -> int:
+        """From start to end."""
+        return self.width_us + self.gap_us + self.second_width_us
+
+    def at(self, into_us: int) -> int:
+        """The current, signed, `into_us` after its start."""
+        if 0 <= into_us < self.width_us:
+            return self.first_na
+        return -self.second_na if self.width_us + self.gap_us <= into_us < self.span_us else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """`count` like pulses from device time `first_us` on."""
+
+    first_us: int
+    period_us: int
+    count: int
+    shape: Shape
+    kind: Kind
+
+    @property
+    def last_us(self) -> int:
+        """When the last of them starts."""
+        return self.first_us + (self.count - 1) * self.period_us
+
+    def extends(self, before: "Flow") -> bool:
+        """Whether this goes on where `before` leaves off."""
+        if self.shape != before.shape or self.kind is not before.kind:
+            return False
+        alike = before.count == 1 or before.period_us == self.period_us
+        return alike and self.first_us == before.last_us + self.period_us
+
+
+class Recorder:
+    """Collects flows by channel, each kind apart. Samples show all kinds."""
+
+    def __init__(self, path: Path | None = None, rate_hz: int = RATE_HZ) -> None:
+        self._path = path
+        self._rate_hz = rate_hz
+        self._flows: defaultdict[int, list[Flow]] = defaultdict(list)
+
+    def add(self, channel: int, flow: Flow) -> None:
+        """Note like pulses. Calls of one kind come in order of time for each channel."""
+        flows = self._flows[channel]
+        if flows and flow.extends(flows[-1]):
+            flows[-1] = replace(flow, first_us=flows[-1].first_us, count=flows[-1].count + flow.count)
+        else:
+            flows.append(flow)
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Channels in which anything flowed."""
+        return tuple(sorted(channel for channel, flows in self._flows.items() if flows))
+
+    def flows(self, channel: int, kind: Kind = Kind.TRAIN) -> list[Flow]:
+        """A channel's flows of one kind in order of time."""
+        return [flow for flow in self._flows.get(channel, ()) if flow.kind is kind]
+
+    def pulses(self, channel: int, kind: Kind = Kind.TRAIN) -> int:
+        """How many pulses flowed."""
+        return sum(flow.count for flow in self.flows(channel, kind))
+
+    def charge_fc(self, channel: int, kind: Kind = Kind.TRAIN) -> int:
+        """The integral over all first phases, exact."""
+        flows = self.flows(channel, kind)
+        return sum(flow.count * flow.shape.first_na * flow.shape.width_us for flow in flows)
+
+    def charge_pc(self, channel: int, kind: Kind = Kind.TRAIN) -> int:
+        """The same, to the nearest pC."""
+        return (self.charge_fc(channel, kind) + 500) // 1_000
+
+    def net_fc(self, channel: int, kind: Kind = Kind.TRAIN) -> int:
+        """The integral over everything that flowed, exact."""
+        return sum(flow.count * flow.shape.net_fc for flow in self.flows(channel, kind))
+
+    def end_us(self, channel: int | None = None) -> int:
+        """Device time at which the last pulse ended; 0 when there was none. All channels unless one is named."""
+        channels = self.channels if channel is None else (channel,)
+        ends = (flow.last_us + flow.shape.span_us for c in channels for flow in self._flows.get(c, ()))
+        return max(ends, default=0)
+
+    def samples(
+        self, channel: int, rate_hz: int = RATE_HZ, *, start_us: int = 0, end_us: int | None = None, chunk: int = CHUNK
+    ) -> Iterator[npt.NDArray[np.int32]]:
+        """The current in nA, `chunk` samples at a time, in one buffer that is used again for each.
+
+        Sample n is the current at `start_us` + n / `rate_hz`.
+        """
+        span_us = max(0, (self.end_us(channel) if end_us is None else end_us) - start_us)
+        total = _sample(span_us, rate_hz)
+        buffer = np.empty(min(chunk, total), np.int32)
+        for first in range(0, total, chunk):
+            part = buffer[: min(chunk, total - first)]
+            part.fill(0)
+            view = _View(part, first, rate_hz, start_us)
+            for flow in self._flows.get(channel, ()):
+                view.paint(flow)
+            yield part
+
+    def write_samples(
+        self, path: Path, channel: int, rate_hz: int = RATE_HZ, *, start_us: int = 0, end_us: int | None = None
+    ) -> int:
+        """Write a channel's samples as one `.npy` array of int32 nA; return how many. Memory stays at one chunk."""
+        span_us = max(0, (self.end_us(channel) if end_us is None else end_us) - start_us)
+        total = _sample(span_us, rate_hz)
+        with path.open("wb") as stream:
+            npy.write_array_header_2_0(stream, {"descr": "<i4", "fortran_order": False, "shape": (total,)})
+            for part in self.samples(channel, rate_hz, start_us=start_us, end_us=end_us):
+                stream.write(part.astype("<i4", copy=False).data)
+        return total
+
+    def close(self) -> tuple[Path, ...]:
+        """Write the samples of each channel that had pulses, if a path was given; return the files."""
+        if self._path is None:
+            return ()
+        written = []
+        for channel in self.channels:
+            path = self._path.with_name(f"{self._path.stem}.ch{channel}.npy")
+            self.write_samples(path, channel, self._rate_hz)
+            written.append(path)
+        return tuple(written)
+
+
+def open_recorder(path: Path | str, rate_hz: int = RATE_HZ) -> Recorder:
+    """A recorder whose `close` writes `path`'s name with `.chN.npy` for each channel that had pulses."""
+    return Recorder(Path(path), rate_hz)
+
+
+class SampleIntegral(NamedTuple):
+    """What samples say about pulses. Exact where each edge falls on a sample."""
+
+    pulses: int
+    first_fc: int
+    second_fc: int
+
+
+def integrate(path: Path, rate_hz: int = RATE_HZ, *, chunk: int = CHUNK) -> SampleIntegral:
+    """Count the pulses in a file of samples and integrate their first and second phases, chunk by chunk."""
+    samples = np.load(path, mmap_mode="r")
+    pulses, first, second, last = 0, 0, 0, 0
+    for begin in range(0, len(samples), chunk):
+        part = samples[begin : begin + chunk]
+        forward = part > 0
+        pulses += int(np.count_nonzero(forward[1:] & ~forward[:-1])) + int(forward[0] and last <= 0)
+        first += int(part.sum(where=forward, dtype=np.int64))
+        second -= int(part.sum(where=part < 0, dtype=np.int64))
+        last = int(part[-1])
+    return SampleIntegral(pulses, first * _US_PER_S // rate_hz, second * _US_PER_S // rate_hz)
+
+
+def _sample(at_us: int, rate_hz: int) -> int:
+    """The first sample at or after `at_us`."""
+    return -(-at_us * rate_hz // _US_PER_S)
+
+
+class _View(NamedTuple):
+    """A buffer whose first entry is sample `first` of those that begin at `start_us`, and what time it covers."""
+
+    part: npt.NDArray[np.int32]
+    first: int
+    rate_hz: int
+    start_us: int
+
+    @property
+    def window_us(self) -> tuple[int, int]:
+        """Device time from its first sample to just after its last."""
+        ends = (self.first, self.first + len(self.part))
+        return self.start_us + ends[0] * _US_PER_S // self.rate_hz, self.start_us + ends[1] * _US_PER_S // self.rate_hz
+
+    def paint(self, flow: Flow) -> None:
+        """Draw those pulses of a flow that touch it."""
+        shape, (from_us, to_us) = flow.shape, self.window_us
+        span_us, back_us = shape.span_us, shape.width_us + shape.gap_us
+        begin = max(0, (from_us - span_us - flow.first_us) // flow.period_us)
+        end = min(flow.count, (to_us - flow.first_us) // flow.period_us + 1)
+        for number in range(begin, end):
+            at_us = flow.first_us + number * flow.period_us - self.start_us
+            edges = (at_us, at_us + shape.width_us, at_us + back_us, at_us + span_us)
+            a, b, c, d = (max(0, _sample(edge_us, self.rate_hz) - self.first) for edge_us in edges)
+            self.part[a:b] = shape.first_na
+            self.part[c:d] = -shape.second_na

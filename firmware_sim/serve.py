@@ -1,0 +1,187 @@
+"""The simulated stimulator in real time, behind a pty or a TCP port: a process like a device on a desk.
+
+The device runs whether or not somebody is connected: a client that dies leaves it running until its watchdog
+ends the session. One loop sleeps in `select` until bytes come or the device has something to do by itself.
+"""
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from io import TextIOBase
+from pathlib import Path
+from select import select
+from time import monotonic_ns
+from typing import Any, Protocol
+
+from firmware_sim.device import Device
+
+READ_SIZE = 4096
+LOOPBACK = "127.0.0.1"  # this machine only: nobody else may drive it
+
+
+class ServeProblem(Exception):
+    """The pty or the port cannot be had. The message says what to do."""
+
+
+def clock_us() -> int:
+    """The wall clock that the device lives by; the same for all processes of one machine."""
+    return monotonic_ns() // 1000
+
+
+class Line(Protocol):
+    """One end of a line: what to listen to, what came, and a way to send."""
+
+    url: str
+
+    def waiting_on(self) -> list[Any]:
+        """What `select` can wait for."""
+
+    def receive(self, ready: list[Any]) -> bytes:
+        """The bytes that came; b"" when none did."""
+
+    def send(self, data: bytes) -> None:
+        """Send without ever waiting. Bytes that nobody takes are lost, as on a real line."""
+
+    def close(self) -> None:
+        """Give everything back."""
+
+
+class PtyLine:
+    """A pseudo-terminal: its other end is opened like a serial port."""
+
+    def __init__(self, link: Path | None = None) -> None:
+        if sys.platform == "win32":
+            raise ServeProblem("Windows has no pseudo-terminals: use --tcp PORT")
+        import tty
+
+        # Our own hold on the far end keeps the line up while nobody is connected.
+        self._near, self._far = os.openpty()
+        tty.setraw(self._far)
+        os.set_blocking(self._near, False)
+        path = os.ttyname(self._far)
+        self._link = link
+        self.url = path if link is None else str(link)
+        if link is not None:
+            self._make_link(link, path)
+
+    def waiting_on(self) -> list[Any]:
+        """The near end."""
+        return [self._near]
+
+    def receive(self, ready: list[Any]) -> bytes:
+        """What was written into the far end."""
+        return os.read(self._near, READ_SIZE) if self._near in ready else b""
+
+    def send(self, data: bytes) -> None:
+        """Send; what does not fit into the terminal's buffer is lost, as nobody reads it."""
+        try:
+            os.write(self._near, data)
+        except BlockingIOError:
+            return
+
+    def close(self) -> None:
+        """Take the terminal and its link away."""
+        if self._link is not None and self._link.is_symlink():
+            self._link.unlink()
+        os.close(self._near)
+        os.close(self._far)
+
+    def _make_link(self, link: Path, path: str) -> None:
+        try:
+            if link.is_symlink():
+                link.unlink()
+            link.symlink_to(path)
+        except OSError as problem:
+            self._link = None
+            self.close()
+            raise ServeProblem(f"the link {link} cannot be made: {problem.strerror}; name another path") from None
+
+
+class TcpLine:
+    """A TCP port on this machine. One client at a time; another one is closed at once."""
+
+    def __init__(self, port: int) -> None:
+        try:
+            self._listener = socket.create_server((LOOPBACK, port))
+        except (OSError, OverflowError) as problem:
+            raise ServeProblem(f"TCP port {port} cannot be opened: {problem}; name another one, or 0 for any") from None
+        self._client: socket.socket | None = None
+        self.url = f"socket://{LOOPBACK}:{self._listener.getsockname()[1]}"
+
+    def waiting_on(self) -> list[Any]:
+        """The listener and the client."""
+        return [self._listener] if self._client is None else [self._listener, self._client]
+
+    def receive(self, ready: list[Any]) -> bytes:
+        """What the client sent; a client that left makes room for the next."""
+        data = b""
+        if self._client is not None and self._client in ready:
+            try:
+                data = self._client.recv(READ_SIZE)
+            except OSError:
+                data = b""
+            if not data:
+                self._drop()
+        if self._listener in ready:
+            self._accept()
+        return data
+
+    def send(self, data: bytes) -> None:
+        """Send to the client, if there is one. One that does not read is dropped."""
+        if self._client is None:
+            return
+        try:
+            self._client.sendall(data)
+        except OSError:
+            self._drop()
+
+    def close(self) -> None:
+        """Close the client and the port."""
+        self._drop()
+        self._listener.close()
+
+    def _accept(self) -> None:
+        client, _ = self._listener.accept()
+        if self._client is not None:
+            client.close()
+            return
+        client.setblocking(False)
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._client = client
+
+    def _drop(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+
+class Journal:
+    """The device's own record: a JSON line an entry, flushed, so that it outlives whoever was connected.
+
+    `monotonic_us` is the same instant on this machine's monotonic clock.
+    """
+
+    def __init__(self, file: TextIOBase, boot_us: int) -> None:
+        self._file = file
+        self._boot_us = boot_us
+
+    def __call__(self, entry: Mapping[str, int | str]) -> None:
+        at_us = self._boot_us + int(entry["device_time_us"])
+        self._file.write(json.dumps({**entry, "monotonic_us": at_us}) + "\n")
+        self._file.flush()
+
+
+def serve(device: Device, line: Line, stopping: socket.socket) -> None:
+    """Run the device on the line until a byte arrives on `stopping`."""
+    while True:
+        wait_us = device.next_event_us() - clock_us()
+        ready, _, _ = select([stopping, *line.waiting_on()], [], [], max(0, wait_us) / 1_000_000)
+        if stopping in ready:
+            return
+        data = line.receive(ready)
+        # The time is taken after the wait: what came is not older than it.
+        device.receive(data, clock_us()) if data else device.advance(clock_us())
+        if out := device.take_output():
+            line.send(out)

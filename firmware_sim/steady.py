@@ -1,0 +1,146 @@
+"""A stretch of pulses that are all alike: any number of them at the cost of one.
+
+Commanded charge and read current repeat exactly, so they multiply. The interfaces' voltage does not: each
+pulse leaves a little behind. But below the rail a pulse is a linear circuit under a fixed current, so what
+it makes of the voltage it finds is a line, a * v + b; repeated, that is a geometric series. The line is found
+by driving one pulse from 0 V and one from 1 V.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+from firmware_sim.converter import NET_CHARGE_FLOOR_PC, NET_NOISE_US, Readback
+from firmware_sim.gate import LEAD_OFF_OHM, MEAN_DC_UA, SHORT_OHM
+from firmware_sim.pair import Pair
+from firmware_sim.program import OutputSegment
+from firmware_sim.record import Shape
+from firmware_sim.train import span_us
+
+OHM_FLOOR_UA = 50  # below it a pulse says nothing certain about its load [choice]
+
+
+class Line(NamedTuple):
+    """y = slope * v + base."""
+
+    slope: float
+    base: float
+
+
+class PulseLines(NamedTuple):
+    """What one unclipped pulse makes of the interfaces' voltage at its start."""
+
+    after: Line  # the voltage it leaves
+    first_end: Line  # the output voltage at the end of its first phase
+    second_start: Line  # the same where the second phase begins, as a size
+    energy_pj: Line
+
+
+@lru_cache(maxsize=256)
+def pulse_lines(pair: Pair, first_na: int, second_na: int, segment: OutputSegment) -> PulseLines:
+    """The lines of a pulse of these real currents (sizes)."""
+
+    def one(cap_volt: float) -> tuple[float, float, float, float]:
+        first = pair.drive(first_na / 1_000, segment.width_us, cap_volt)
+        gap_volt = pair.rested(first.cap_volt, segment.interphase_gap_us)
+        second = pair.drive(-second_na / 1_000, segment.second_width_us, gap_volt)
+        start_volt = second_na * 1e-9 * pair.series_ohm - gap_volt
+        return second.cap_volt, first.end_volt, start_volt, first.energy_pj + second.energy_pj
+
+    return PulseLines(*(Line(y1 - y0, y0) for y0, y1 in zip(one(0.0), one(1.0), strict=True)))
+
+
+@dataclass(slots=True)
+class Stretch:
+    """`count` like pulses of one channel from `first_us` on. `index` is the first one's entry in the noise table."""
+
+    first_us: int
+    count: int
+    segment_index: int
+    segment: OutputSegment
+    amplitude_ua: int
+    shape: Shape
+    pair: Pair
+    cap_volt: float
+    index: int
+    readback: Readback
+    first_read_na: int = 0
+    net_read_fc: int = 0
+    charge_pc: int = 0
+    period_us: int = 0
+    _lines: PulseLines | None = None
+    _cycle: float = 0.0
+    _final_volt: float = 0.0
+
+    def __post_init__(self) -> None:
+        segment, shape, pair = self.segment, self.shape, self.pair
+        self.period_us = segment.period_us
+        self.charge_pc = self.amplitude_ua * segment.width_us
+        self.first_read_na = self.readback.mean_na(shape.first_na)
+        self.net_read_fc = self.readback.mean_net_fc(shape.net_fc)
+        lines = pulse_lines(pair, shape.first_na, shape.second_na, segment)
+        rest = pair.rested(1.0, segment.period_us - span_us(segment))
+        self._lines = lines
+        self._cycle = rest * lines.after.slope
+        self._final_volt = rest * lines.after.base / (1 - self._cycle)
+
+    def before(self, until_us: int) -> int:
+        """How many of them start before `until_us`."""
+        if until_us <= self.first_us:
+            return 0
+        return min(self.count, (until_us - self.first_us - 1) // self.period_us + 1)
+
+    def cap_volt_at(self, number: int) -> float:
+        """The interfaces' voltage where pulse `number` begins."""
+        return float(self._final_volt + (self.cap_volt - self._final_volt) * self._cycle**number)
+
+    def cap_volt_after(self, number: int) -> float:
+        """The same where pulse `number` ends."""
+        return self.lines.after.slope * self.cap_volt_at(number) + self.lines.after.base
+
+    @property
+    def lines(self) -> PulseLines:
+        """What each pulse does to the voltage it finds."""
+        assert self._lines is not None
+        return self._lines
+
+    def ohm_at(self, number: int, read_na: int) -> int:
+        """Voltage over current of pulse `number`, as read; 0 when the current is too small to say."""
+        if self.amplitude_ua < OHM_FLOOR_UA:
+            return 0
+        line = self.lines.first_end
+        return int(self.readback.voltage_uv(line.slope * self.cap_volt_at(number) + line.base) * 1_000 / read_na + 0.5)
+
+    def energy_pj(self, count: int) -> float:
+        """The real energy of the first `count` of them."""
+        moved = (self.cap_volt - self._final_volt) * (1 - self._cycle**count) / (1 - self._cycle)
+        line = self.lines.energy_pj
+        return line.slope * (count * self._final_volt + moved) + line.base * count
+
+    def is_quiet(self, rail_volt: float, limit_ua: int, second_limit_ua: int) -> bool:
+        """Whether no pulse of it can trip anything, whatever the noise does. If not, they go one by one."""
+        noise_na = self.readback.noise.peak_na
+        highest_na = max(self.shape.first_na, self.shape.second_na)
+        if self.readback.mean_na(highest_na) + noise_na > min(limit_ua, second_limit_ua) * 1_000:
+            return False
+        net_pc = (abs(self.net_read_fc) + noise_na * NET_NOISE_US) / 1_000
+        if net_pc > max(self.charge_pc / 100, NET_CHARGE_FLOOR_PC) or net_pc > MEAN_DC_UA * self.period_us:
+            return False
+        return all(self._fits(volt, rail_volt, noise_na) for volt in (self.cap_volt, self._final_volt))
+
+    def _fits(self, cap_volt: float, rail_volt: float, noise_na: int) -> bool:
+        """Whether a pulse that begins at `cap_volt` stays off the rail and between short and lead-off."""
+        end_volt = self.lines.first_end.slope * cap_volt + self.lines.first_end.base
+        drop_volt = self.shape.first_na * 1e-9 * self.pair.series_ohm
+        second_volt = self.lines.second_start.slope * cap_volt + self.lines.second_start.base
+        second_end_volt = self.shape.second_na * 1e-9 * self.pair.series_ohm - (
+            self.lines.after.slope * cap_volt + self.lines.after.base
+        )
+        if max(drop_volt + cap_volt, end_volt, second_volt, second_end_volt) > rail_volt:
+            return False
+        if self.amplitude_ua < OHM_FLOOR_UA:
+            return True
+        read_uv = self.readback.voltage_uv(end_volt)
+        lowest_ohm = read_uv * 1_000 / (self.first_read_na + noise_na)
+        highest_ohm = read_uv * 1_000 / max(1, self.first_read_na - noise_na)
+        return lowest_ohm > SHORT_OHM + 1 and highest_ohm < LEAD_OFF_OHM - 1

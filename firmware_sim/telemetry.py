@@ -1,0 +1,93 @@
+"""What the device says on its own: a status and each active channel ten times a second, events on change.
+
+These two messages are nine tenths of all traffic, so they are packed here straight from the numbers.
+"""
+
+from firmware_sim.held import Change
+from firmware_sim.machine import Machine
+from firmware_sim.timers import Timer
+from stimctl.wire.codes import DeviceState, EndReason
+from stimctl.wire.framing import frame
+from stimctl.wire.messages import SHAPE_OF, Channel, Event, Status, encode
+
+PERIOD_US = 100_000
+_CIRCLE = 0xFFFF
+_STATUS, _CHANNEL = SHAPE_OF[Status], SHAPE_OF[Channel]
+_pack_status, _STATUS_KIND = _STATUS.packer.pack, _STATUS.kind
+_pack_channel, _CHANNEL_KIND = _CHANNEL.packer.pack, _CHANNEL.kind
+
+
+class Telemetry:
+    """Frames under the device's own count."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._count = 0
+
+    def event(self, change: Change) -> bytes:
+        """A change of state."""
+        self._count = (self._count + 1) & _CIRCLE
+        at_us, _, state, reason, channel, value = change
+        return encode(self._count, Event(at_us, state, reason, channel, value))
+
+    def tick(self, now_us: int) -> bytes:
+        """Status, and a frame for each channel of the newest arm."""
+        machine = self._machine
+        status = self._status(now_us)
+        arming = machine.arming
+        if arming is None:
+            return status
+        frames = [status]
+        readout = machine.stage.readout
+        for channel in arming.channels:
+            self._count = count = (self._count + 1) & _CIRCLE
+            frames.append(frame(_pack_channel(_CHANNEL_KIND, count, channel, *readout(channel))))
+        return b"".join(frames)
+
+    def _status(self, now_us: int) -> bytes:
+        machine = self._machine
+        session, run, arming = machine.flash.session, machine.run, machine.arming
+        segment = segment_left_us = stimulation_us = number = left_us = age_ms = 0
+        if session is not None:
+            number = session.number
+            stimulation_us = session.stimulation_us
+            if run is not None:
+                pattern_us = now_us - run.began_us
+                stimulation_us = run.stimulation_us + pattern_us
+                segment, segment_left_us = run.bands.at(pattern_us)
+            if session.end_reason == 0:
+                left_us = session.limit_us - stimulation_us
+            if arming is not None:
+                age_ms = min((now_us - machine.alive_us) // 1000, 0xFFFF)
+        self._count = count = (self._count + 1) & _CIRCLE
+        return frame(
+            _pack_status(
+                _STATUS_KIND,
+                count,
+                now_us,
+                machine.boot_id,
+                machine.state,
+                segment,
+                0 if run is not None else _why(machine),
+                machine.zero.sure,
+                0 if arming is None else arming.channel_mask,
+                number,
+                stimulation_us,
+                left_us,
+                segment_left_us,
+                0 if run is not None else _hold_left_ms(machine, now_us),
+                age_ms,
+            )
+        )
+
+
+def _why(machine: Machine) -> int:
+    if machine.state is DeviceState.HELD:
+        return machine.hold_reason
+    waiting = machine.waiting
+    return waiting.end_reason if waiting is not None and machine.state is DeviceState.ENDED else EndReason.NONE
+
+
+def _hold_left_ms(machine: Machine, now_us: int) -> int:
+    at_us = machine.timers.at_us(Timer.HOLD)
+    return 0 if at_us is None else (at_us - now_us) // 1000

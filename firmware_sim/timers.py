@@ -1,0 +1,53 @@
+"""The firmware's deadlines: which stand, which is next, which are due. Device time, integer microseconds."""
+
+from enum import IntEnum
+
+NEVER_US = 1 << 62
+
+
+class Timer(IntEnum):
+    """What a deadline is for. At the same instant the lower number goes first: what ends output leads."""
+
+    WATCHDOG = 0
+    SESSION = 1
+    HOLD = 2
+    STIMULATION = 3
+    ARM = 4
+    FALL = 5
+    CHECK = 6
+    ZERO = 7
+    SAVE = 8
+
+
+class Timers:
+    """At most one deadline for each `Timer`. `next_us` is always up to date and cheap to read."""
+
+    __slots__ = ("_at_us", "next_us")
+
+    def __init__(self) -> None:
+        self._at_us: dict[Timer, int] = {}
+        self.next_us = NEVER_US
+
+    def set(self, timer: Timer, at_us: int) -> None:
+        """Let `timer` fall due at `at_us`, in place of any earlier setting."""
+        self._at_us[timer] = at_us
+        self.next_us = min(self._at_us.values())
+
+    def cancel(self, *timers: Timer) -> None:
+        """Let these not fall due."""
+        for timer in timers:
+            self._at_us.pop(timer, None)
+        self.next_us = min(self._at_us.values(), default=NEVER_US)
+
+    def at_us(self, timer: Timer) -> int | None:
+        """When `timer` falls due, or None."""
+        return self._at_us.get(timer)
+
+    def pop_due(self, now_us: int) -> tuple[Timer, int] | None:
+        """Take out the earliest deadline that is not after `now_us`, with its time."""
+        if self.next_us > now_us:
+            return None
+        due = [timer for timer, at_us in self._at_us.items() if at_us == self.next_us]
+        timer, at_us = min(due), self.next_us
+        self.cancel(timer)
+        return timer, at_us

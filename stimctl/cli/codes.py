@@ -1,0 +1,38 @@
+"""The exit codes of every command: one list, shown by each command's help."""
+
+DONE = 0
+UNEXPECTED = 1
+USAGE = 2
+INVALID = 3
+UNSAFE = 4
+DEVICE = 5
+LINE = 6
+LOG = 7
+ENDED_EARLY = 8
+STOPPED = 10
+SIGNAL_BASE = 128  # as shells count: a signal's number is added
+INTERRUPTED = SIGNAL_BASE + 2
+HUNG_UP = SIGNAL_BASE + 1
+TERMINATED = SIGNAL_BASE + 15
+
+MEANINGS: dict[int, str] = {
+    DONE: "done",
+    UNEXPECTED: "a mistake in stimctl itself (a traceback is shown)",
+    USAGE: "the command was not understood",
+    INVALID: "a file, a name or an answer is wrong, or it makes no sense now",
+    UNSAFE: "a limit, a pair or a screening answer forbids it",
+    DEVICE: "the device refused, failed, or is not the one asked for",
+    LINE: "the line: no such port, port busy, no answer, or lost",
+    LOG: "the dose log cannot be written or does not verify",
+    ENDED_EARLY: "a session was ended before its time by a safety rule (contact, hold, clocks, ...)",
+    STOPPED: "a session was stopped before its time by a person",
+    HUNG_UP: "stopped because the terminal was closed",
+    INTERRUPTED: "stopped by Ctrl-C",
+    TERMINATED: "stopped by SIGTERM",
+}
+ORDINARY = (DONE, USAGE, INVALID, INTERRUPTED)
+
+
+def help_text(codes: tuple[int, ...] = ORDINARY) -> str:
+    """Exit codes as a command's help shows them, kept line by line."""
+    return "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {MEANINGS[code]}" for code in codes)

@@ -1,0 +1,43 @@
+"""What a command's exit code says, and how an error becomes one sentence instead of a traceback.
+
+An error that stimctl raises on purpose is for a person: it is printed as it stands. Anything else is a
+mistake in the program, and its traceback is what its author needs.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from stimctl import errors
+from stimctl.cli.codes import DEVICE, INVALID, LINE, LOG, UNSAFE
+from stimctl.errors import Misuse
+
+# Nearest ancestor wins, so a subclass needs no row of its own.
+_CODES: dict[type[BaseException], int] = {
+    errors.StimctlError: INVALID,
+    errors.Misuse: INVALID,
+    errors.Unsafe: UNSAFE,
+    errors.DeviceFault: DEVICE,
+    errors.LineFault: LINE,
+    errors.WireError: LINE,
+    errors.LogFault: LOG,
+}
+
+
+def exit_code(error: errors.StimctlError) -> int:
+    """The code of the nearest class of the error tree that has one."""
+    return next(_CODES[kind] for kind in type(error).__mro__ if kind in _CODES)
+
+
+def sentence(error: errors.StimctlError) -> str:
+    """The message for a person; problems of several lines keep their lines."""
+    return f"Error: {error}" if str(error) else f"Error: {type(error).__name__}"
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn an operating system's no to writing `path` into a `Misuse` that says so."""
+    try:
+        yield
+    except OSError as fault:
+        raise Misuse(f"{path} cannot be written: {fault.strerror or fault}") from fault

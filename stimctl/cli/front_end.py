@@ -1,0 +1,125 @@
+"""The operator's side of a running session: keys in, orders out, and a display that follows.
+
+One loop in the main thread. Each turn checks in with the session, which ends by itself when that stops: a
+frozen terminal is no operator.
+"""
+
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, Protocol
+
+from stimctl.api import Session
+from stimctl.cli.keys import CLOSED, Keys
+from stimctl.session.states import STIMULATING, End
+from stimctl.session.view import SessionReport, SessionView, Told
+
+TICK_S = 0.1
+_STOP_KEYS = frozenset({"s", "S", "space", "q", "Q", "esc", "ctrl-z", "ctrl-\\", "ctrl-d", "ctrl-c"})
+_RAISE_KEYS = frozenset({"+", "=", "up"})
+_LOWER_KEYS = frozenset({"-", "_", "down"})
+_PROCEED_KEYS = frozenset({"enter", "r", "R"})
+
+
+class Display(Protocol):
+    """What shows a session to its operator, and takes its keys."""
+
+    def show(self, view: SessionView, events: Sequence[Any], selected: int) -> None:
+        """Bring the display up to date. `events` are those since the last call."""
+
+
+class Signalled:
+    """Which signal came, if any: it decides the exit code."""
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+        self.hung_up = False
+
+
+class FrontEnd:
+    """Drives a started session to its end."""
+
+    def __init__(self, session: Session, channels: Sequence[int], display: Display, keys: Keys | None) -> None:
+        self._session = session
+        self._channels = tuple(channels)
+        self._selected = self._channels[0]
+        self._display = display
+        self._keys = keys
+        self._said: list[Told] = []
+        self.before: Mapping[str, Any] | None = None
+
+    def run(self) -> SessionReport:
+        """Show the session and obey its operator until it ends. Raises what broke the session's loop."""
+        session = self._session
+        while True:
+            report = session.wait(0 if self._keys else TICK_S)
+            view = session.view()
+            events = [*session.take_events(), *self._said]
+            self._said = []
+            self._display.show(view, events, self._selected)
+            if report is not None:
+                return report
+            session.check_in()
+            if self.before is not None and view.identity is not None:
+                session.note("outcome", self.before)
+                self.before = None
+            if self._keys:
+                # Once each: what a held key repeats is not asked again.
+                for key in dict.fromkeys(self._keys.read(TICK_S)):
+                    self._press(key, view)
+
+    def _press(self, key: str, view: SessionView) -> None:
+        session = self._session
+        if key in _STOP_KEYS:
+            session.stop(End.OPERATOR)
+        elif key == CLOSED:
+            session.stop(End.SIGNAL)
+            self._keys = None
+        elif key in _RAISE_KEYS:
+            session.raise_target(self._selected)
+        elif key in _LOWER_KEYS:
+            session.lower_target(self._selected)
+        elif key in ("h", "H"):
+            session.hold()
+        elif key in _PROCEED_KEYS:
+            self._proceed(view)
+        elif key in "1234":
+            self._select(int(key), view.now_us)
+        else:
+            self._said.append(Told(f"the key {key!r} does nothing; s or space stops", view.now_us))
+
+    def _proceed(self, view: SessionView) -> None:
+        if view.waits_for_operator:
+            self._session.proceed()
+        elif view.state in STIMULATING:
+            self._said.append(Told("it runs already; h holds, s or space stops", view.now_us))
+
+    def _select(self, channel: int, now_us: int) -> None:
+        if channel in self._channels:
+            self._selected = channel
+        else:
+            named = ", ".join(str(each) for each in self._channels)
+            self._said.append(Told(f"channel {channel} is not in the prescription; it has {named}", now_us))
+
+
+@contextmanager
+def signals_stop(stop: Callable[[End], None], hung_up: Callable[[], None]) -> Iterator[Signalled]:
+    """While open, Ctrl-C, SIGTERM and a closed terminal stop the session instead of killing the program."""
+    came = Signalled()
+
+    def caught(number: int, _frame: FrameType | None) -> None:
+        came.number = came.number or number
+        if number == getattr(signal, "SIGHUP", None):
+            came.hung_up = True
+            hung_up()
+        stop(End.SIGNAL)
+
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+    numbers = [number for name in names if (number := getattr(signal, name, None)) is not None]
+    before = {number: signal.signal(number, caught) for number in numbers}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

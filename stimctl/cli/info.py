@@ -1,0 +1,75 @@
+"""`stimctl info`: who is at a port."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stimctl.cli import codes
+from stimctl.cli.table import echo_json, json_option, pairs
+
+if TYPE_CHECKING:
+    from stimctl.stimulators.base import Identified, Identity
+
+_CODES = (codes.DONE, codes.USAGE, codes.INVALID, codes.DEVICE, codes.LINE, codes.INTERRUPTED)
+
+
+@click.command(epilog=codes.help_text(_CODES))
+@click.option("--port", "url", required=True, metavar="URL", help="/dev/ttyUSB0, COM3, socket://host:port or sim://.")
+@json_option
+def info(url: str, as_json: bool) -> None:
+    """Say who answers at a port: identity, firmware, ranges, calibration, simulator or hardware.
+
+    Only a handshake is sent: it cannot start output. It ends a session that the device has open.
+
+    Example: stimctl info --port sim://
+    """
+    from stimctl.session.identify import identify
+
+    found = identify(url)
+    if as_json:
+        echo_json(_document(url, found))
+        return
+    click.echo(pairs(_rows(url, found)))
+
+
+def banner(simulator: bool) -> str:
+    """SIMULATOR or HARDWARE, as the device says."""
+    return "SIMULATOR" if simulator else "HARDWARE"
+
+
+def _document(url: str, found: "Identified") -> dict[str, Any]:
+    identity = found.identity
+    return {
+        "port": url,
+        **identity.record(),
+        "capabilities": capability_names(identity),
+        "waiting_session": found.waiting or None,
+    }
+
+
+def capability_names(identity: "Identity") -> list[str]:
+    """What the device can do by itself, in words."""
+    return [(flag.name or "").lower().replace("_", " ") for flag in identity.capabilities]
+
+
+def _rows(url: str, found: "Identified") -> list[tuple[str, object]]:
+    who = found.identity
+    accuracy = f"{who.readback_accuracy_ua} uA + {who.readback_accuracy_permille / 10:g} %"
+    waiting = f"session {found.waiting}: fetched by the next `stimctl run`" if found.waiting else "none"
+    return [
+        ("this is", banner(who.simulator)),
+        ("port", url),
+        ("model", who.model),
+        ("serial number", who.serial),
+        ("firmware", f"{who.firmware} (SHA-256 {who.firmware_sha256})"),
+        ("boot", who.boot_id),
+        ("calibrated on", who.calibrated_on or "never, as far as it says"),
+        ("channels", who.channels),
+        ("amplitude", f"up to {who.max_amplitude_ua / 1000:.2f} mA in steps of {who.dac_step_na / 1000:g} uA"),
+        ("measures current", f"within {accuracy}"),
+        ("net charge", f"measured from {who.net_charge_floor_pc} pC a pulse"),
+        ("compliance", f"{who.compliance_mv / 1000:g} V"),
+        ("watchdog", f"{who.watchdog_ms} ms"),
+        ("can by itself", ", ".join(capability_names(who)) or "nothing"),
+        ("dose waiting", waiting),
+    ]

@@ -1,0 +1,124 @@
+"""One session of the ledger as a page of text: who, what, on what, which dose, and what happened."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from stimctl.cli.table import pairs, table
+from stimctl.ledger.export import at, pair_text
+from stimctl.ledger.summary import ChannelSummary, Entry, SessionSummary
+from stimctl.units import charge_text, clock_text, ma_text
+
+# What each fact is, in the order in which they came to be. They are never summed.
+FACTS = ("planned", "commanded", "delivered", "measured")
+_FACTS_SAID = """planned: by the prescription; commanded: what the driver ordered and the device confirmed;
+delivered: what the device counted; measured: what the device measured"""
+_MISSING = "-"
+
+
+def plain(value: object) -> str:
+    """Text as a terminal may show it: what is not printable could be an order to the terminal."""
+    return "".join(one if one.isprintable() else "?" for one in str(value))
+
+
+def page(summary: SessionSummary) -> str:
+    """The whole page."""
+    parts = [
+        f"{summary.head.watermark}: session {summary.head.session_id}",
+        pairs(_head(summary)),
+        "Dose, one phase\n" + table(("CHANNEL", "BAND", "FACT", "PULSES", "CHARGE"), _doses(summary)),
+        _FACTS_SAID,
+        "Measured\n"
+        + table(("CHANNEL", "CURRENT, mA", "IMPEDANCE, ohm", "NET CHARGE", "AT THE RAIL"), _measured(summary)),
+        "What happened\n" + (table(("TIME", "WHAT", "DETAIL"), map(_remark(summary), summary.remarks))),
+    ]
+    return "\n\n".join(parts)
+
+
+def _head(summary: SessionSummary) -> Iterator[tuple[str, str]]:
+    head, rx = summary.head, summary.prescription
+    why = f", {summary.end_text}" if summary.end_text and summary.end_text != head.end_reason else ""
+    yield "state", plain(f"{head.state}: {head.end_reason}{why}" if head.end_reason else head.state)
+    yield "started", plain(head.started_utc)
+    yield "ended", plain(head.ended_utc or _MISSING)
+    yield "subject", _words(head.subject, head.pseudonym)
+    yield "operator", _words(head.operator)
+    yield "profile", _words(head.profile_id, head.profile_version, head.profile_sha256 and head.profile_sha256[:12])
+    calibrated = head.device_calibrated_on and f"calibrated {head.device_calibrated_on}"
+    yield "device", _words(head.device_model, head.device_serial, head.device_firmware, calibrated)
+    yield "line", _words(summary.url)
+    ceiling_ua = rx.get("ceiling_ua")
+    yield "ceiling", ma_text(ceiling_ua) if isinstance(ceiling_ua, int) else _MISSING
+    yield "bands", ", ".join(_bands(summary)) or _MISSING
+    yield "on hold", clock_text(summary.held_us) if isinstance(summary.held_us, int) else _MISSING
+    zero_us = summary.zero_confirmed_us
+    yield "zero after stop", f"confirmed after {zero_us} us" if zero_us is not None else "NOT CONFIRMED or not asked"
+    exact = {True: "yes, exactly", False: "NO: do not trust this device"}.get(summary.agreement.get("exact"), _MISSING)
+    yield "counted as commanded", exact
+    agrees = {True: "yes, within its stated error", False: "NO"}.get(summary.agreement.get("measured"), _MISSING)
+    yield "measured as counted", agrees
+    yield "entries", f"{summary.entries}, numbers {summary.first_number} to {summary.last_number}"
+    yield "hash of the last", summary.last_hash
+
+
+def _bands(summary: SessionSummary) -> Iterator[str]:
+    for index, name in enumerate(summary.bands):
+        band_us = at(summary.band_us, index)
+        yield f"{name} for {clock_text(band_us)}" if isinstance(band_us, int) else name
+
+
+def _doses(summary: SessionSummary) -> Iterator[tuple[str, ...]]:
+    for channel in summary.channels:
+        for index, band in enumerate(summary.bands or ("band 1", "band 2")):
+            for fact in FACTS:
+                dose: dict[str, Any] = getattr(channel, fact) or {}
+                pulses, charge_pc = at(dose.get("pulses"), index), at(dose.get("charge_pc"), index)
+                yield (
+                    plain(_channel(channel)) if fact == FACTS[0] else "",
+                    band if fact == FACTS[0] else "",
+                    fact,
+                    _MISSING if pulses is None else str(pulses),
+                    charge_text(charge_pc) if isinstance(charge_pc, int) else _MISSING,
+                )
+
+
+def _channel(channel: ChannelSummary) -> str:
+    pair = pair_text(channel.plan)
+    return f"{channel.channel} ({pair})" if pair else str(channel.channel)
+
+
+def _measured(summary: SessionSummary) -> Iterator[tuple[str, ...]]:
+    for channel in summary.channels:
+        measured = channel.measured or {}
+        net_pc = measured.get("net_charge_pc")
+        yield (
+            str(channel.channel),
+            _spread(channel.spreads.get("measured_ua"), 1000),
+            _spread(channel.spreads.get("ohm"), 1),
+            charge_text(net_pc) if isinstance(net_pc, int) else _MISSING,
+            str(measured.get("compliance_hits", _MISSING)),
+        )
+
+
+def _spread(spread: Any, unit: int) -> str:
+    if not isinstance(spread, dict):
+        return _MISSING
+    figures = (f"{name} {spread[name] / unit:g}" for name in ("first", "min", "median", "max") if name in spread)
+    return ", ".join(figures)
+
+
+def _remark(summary: SessionSummary) -> Any:
+    def row(entry: Entry) -> tuple[str, str, str]:
+        # What is added later has no place on the session's own clock.
+        on_clock = entry.kind != "recovered" and entry.at_us >= summary.opened_at_us
+        when = clock_text(entry.at_us - summary.opened_at_us) if on_clock else entry.utc
+        return when, entry.kind, plain(_detail(entry.body))
+
+    return row
+
+
+def _detail(body: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in body.items() if value not in (None, ""))
+
+
+def _words(*words: str | None) -> str:
+    return plain(" ".join(word for word in words if word) or _MISSING)

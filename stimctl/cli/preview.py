@@ -1,0 +1,122 @@
+"""`stimctl preview`: what a profile or a prescription would give, before anything is connected."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from stimctl.cli.errors import writing
+from stimctl.errors import Misuse
+
+if TYPE_CHECKING:
+    from stimctl.prescription import Prescription
+    from stimctl.profile import Profile
+    from stimctl.report.preview import PreviewInput
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--variant", help="Of the profile, where it has more than one.")
+@click.option("--prescription", "prescription_file", type=_FILE, help="Show what this prescription completes it to.")
+@click.option("--channel", type=click.IntRange(1, 4), help="Of the prescription; its first one by default.")
+@click.option("-o", "--output", type=_FILE, help="The picture, as .png or .svg. Default: NAME.png")
+@click.option("--text", is_flag=True, help="Draw in the terminal instead.")
+def preview(
+    *,
+    name: str,
+    variant: str | None,
+    prescription_file: Path | None,
+    channel: int | None,
+    output: Path | None,
+    text: bool,
+) -> None:
+    """Show the pulse, one cycle of the pattern and the envelope of the session of the profile NAME.
+
+    With it: charge per phase, and charge density and k for the declared needle. Without a prescription
+    the highest amplitude and the longest time that the profile allows are shown, and no needle.
+
+    \b
+    Examples:
+      stimctl preview low-back-pain --text
+      stimctl preview low-back-pain --prescription profiles/examples/low-back-pain.toml -o plan.svg
+    """
+    from stimctl.profile import choose, load_profiles
+    from stimctl.report.preview import caption, save, text_preview
+
+    profiles = load_profiles()
+    profile = choose(profiles, name)
+    if prescription_file is None:
+        shown = _of_profile(profile, variant, channel)
+    else:
+        shown = _of_file(prescription_file, profiles, profile, channel)
+    if text:
+        click.echo(text_preview(shown))
+        return
+    target = output or Path(f"{name}.png")
+    with writing(target):
+        save(shown, target)
+    click.echo("\n".join(caption(shown)))
+    click.echo(f"The picture is {target}")
+
+
+def of_prescription(prescription: "Prescription", channel: int | None = None) -> "PreviewInput":
+    """One channel of a prescription; where the operator titrates, at the ceiling. Raises `Misuse`."""
+    from stimctl.report.preview import NeedleFigures, PreviewInput
+
+    plan = prescription.plan(channel or prescription.channels[0].channel)
+    number, needle = plan.channel, plan.needle
+    profile = prescription.profile
+    titrated = ", at the ceiling of a titration" if prescription.titrate else ""
+    return PreviewInput(
+        title=f"{profile.title} ({profile.id} {profile.version}), {plan.first} to {plan.second}{titrated}",
+        program=prescription.program,
+        channel=number,
+        amplitude_ua=prescription.ceiling_ua if prescription.titrate else plan.amplitude_ua,
+        needle=NeedleFigures(
+            label=f"{needle.diameter_um / 1000:.2f} x {needle.inserted_um / 1000:g} mm",
+            density_uc_per_cm2=prescription.density(number),
+            shannon_k=prescription.shannon_k(number),
+            rms_ma_per_cm2=prescription.rms_ma_per_cm2(number),
+        ),
+    )
+
+
+def _of_file(file: Path, profiles: "dict[str, Profile]", profile: "Profile", channel: int | None) -> "PreviewInput":
+    from stimctl.prescription import Subject, from_file, subject_of
+
+    if subject_of(file)[0] is Subject.PERSON:
+        # A prescription for a person exists only once its screening is answered, at the session.
+        raise Misuse(
+            f"{file} is for a person: its preview is drawn by `stimctl run --picture FILE`, after the screening"
+        )
+    prescription = from_file(file, profiles)
+    if prescription.profile.id != profile.id:
+        raise Misuse(f"{file} prescribes {prescription.profile.id}, not {profile.id}: name the one that is meant")
+    return of_prescription(prescription, channel)
+
+
+def _of_profile(profile: "Profile", variant: str | None, channel: int | None) -> "PreviewInput":
+    """The most that the profile allows; where it names no amplitude or minutes, the hard limits, and says so."""
+    from stimctl import limits
+    from stimctl.profile import ramps, segments
+    from stimctl.report.preview import PreviewInput
+    from stimctl.units import ua_from_ma, us_from_minutes
+    from stimctl.waveform import Program
+
+    chosen = profile.variant(variant)
+    asked = profile.stimulation
+    minutes = asked.minutes.value if asked is not None else None
+    amplitude = asked.amplitude_ma.value if asked is not None else None
+    slope_ua_per_s, ramp_down_us = ramps(profile)
+    stimulation_us = us_from_minutes(minutes.high) if minutes is not None else limits.STIMULATION.high
+    number = channel or 1
+    gaps = [name for name, value in (("amplitude", amplitude), ("minutes", minutes)) if value is None]
+    left = f"; {' and '.join(gaps)} left open by the profile: the hard limit is drawn" if gaps else ""
+    return PreviewInput(
+        title=f"{profile.title} ({profile.id} {profile.version}, {chosen.id}){left}",
+        program=Program(segments(profile, chosen), (number,), slope_ua_per_s, ramp_down_us, stimulation_us),
+        channel=number,
+        amplitude_ua=ua_from_ma(amplitude.high) if amplitude is not None else limits.CEILING.high,
+    )

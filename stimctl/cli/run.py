@@ -1,0 +1,214 @@
+"""`stimctl run`: a session from a prescription to a logged dose, with its operator watching.
+
+This module puts the parts together: prescription, port, log, screen, keys, signals, and the endpoint that
+`stimctl stop` finds. The session itself is `stimctl.api.Session`.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import click
+
+from stimctl.api import Session
+from stimctl.cli import codes
+from stimctl.cli.ask import ask_outcome, ask_prescription, ask_screening
+from stimctl.cli.errors import writing
+from stimctl.cli.front_end import Display, FrontEnd, Signalled, signals_stop
+from stimctl.cli.keys import Keys, single_keys
+from stimctl.cli.run_exit import CODES, exit_code
+from stimctl.cli.run_plain import PlainLines
+from stimctl.cli.run_summary import Kept, summary_document, summary_text
+from stimctl.cli.table import echo_json
+from stimctl.control import ControlEndpoint, StopOutcome
+from stimctl.errors import Misuse, Unsafe
+from stimctl.ledger import Ledger
+from stimctl.port import TrafficSink
+from stimctl.prescription import Prescription, Subject, from_file, subject_of
+from stimctl.profile import choose, load_profiles
+from stimctl.session.engine import ATTENDED, UNATTENDED
+from stimctl.session.states import End, State
+from stimctl.session.subject import no_front_end
+from stimctl.session.view import SessionReport
+from stimctl.wire.transcript import TrafficWriter
+
+_ZERO_WAIT_S = 1.5  # how long `stimctl stop` waits here for the zero; it gives up on the whole after 2 s
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_ATTENDED_ONLY = (Subject.PERSON, Subject.ANIMAL)
+
+
+@click.command(epilog=codes.help_text(CODES))
+@click.argument("name")
+@click.option("--port", "url", required=True, metavar="URL", help="/dev/ttyUSB0, COM3, socket://host:port or sim://.")
+@click.option("--prescription", "prescription_file", type=_FILE, help="A prescription's file; without it, it is asked.")
+@click.option("--variant", help="Of the profile, where it has more than one and the prescription is asked.")
+@click.option("--picture", type=_FILE, help="Also draw the waveform into this PNG or SVG file.")
+@click.option("--record-traffic", "traffic_file", type=_FILE, help="Record the bytes on the line in this new file.")
+@click.option("--unattended", is_flag=True, help="Wait for nobody at any step: dummy loads and simulators only.")
+@click.option("--json", "as_json", is_flag=True, help="End with the summary as JSON; progress goes to standard error.")
+def run(
+    *,
+    name: str,
+    url: str,
+    prescription_file: Path | None,
+    variant: str | None,
+    picture: Path | None,
+    traffic_file: Path | None,
+    unattended: bool,
+    as_json: bool,
+) -> None:
+    """Run a session of the profile NAME, show it live, and log its dose.
+
+    At a terminal it waits for Enter before the leads are connected and before the ramp. Keys: + and -
+    raise and lower the selected channel by 0.1 mA, 1 to 4 select it, h holds, Enter goes on, and
+    s, space, q or Esc stop. Ctrl-C and a closed terminal stop too, and so does `stimctl stop`.
+
+    Without a terminal it takes each step by itself, for dummy loads and simulators only.
+
+    \b
+    Examples:
+      stimctl run low-back-pain --port sim:// --prescription profiles/examples/low-back-pain.toml
+      stimctl run low-back-pain --port sim://?pace=real
+    """
+    terminal = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
+    attended = terminal and not unattended
+    prescription = _prescription(name, variant, prescription_file, attended=attended)
+    before = _outcome("before", prescription, attended=attended, asked=prescription_file is None)
+    with ExitStack() as stack:
+        picture = _draw(prescription, picture)
+        traffic = _traffic(stack, traffic_file, url)
+        ledger = stack.enter_context(Ledger())
+        auto = ATTENDED if attended else UNATTENDED
+        session = Session(url, prescription, ledger, front_end=attended, auto=auto, traffic=traffic)
+        report, came = _run(session, prescription, before, terminal=terminal, as_json=as_json)
+        kept = Kept(ledger.path, picture, traffic_file)
+        if as_json:
+            echo_json(summary_document(prescription, report, kept))
+        else:
+            click.echo(summary_text(prescription, report, kept))
+        if not came.hung_up:
+            after = _outcome("after", prescription, attended=attended, asked=prescription_file is None)
+            if after is not None:
+                ledger.append(session.session_id, "outcome", session.view().now_us, after)
+    sys.exit(exit_code(report, came.number))
+
+
+# --- before -----------------------------------------------------------------------------------------
+
+
+def _prescription(name: str, variant: str | None, file: Path | None, *, attended: bool) -> Prescription:
+    """From its file or asked, screened where it is for a person; and for this profile."""
+    profiles = load_profiles()
+    profile = choose(profiles, name)
+    now_us = time.monotonic_ns() // 1_000
+    if file is None:
+        if not attended:
+            raise Misuse("a prescription is asked only at a terminal; here, give one with --prescription FILE")
+        return ask_prescription(profile, variant, profiles, now_us)
+    subject, pseudonym = subject_of(file)
+    if subject in _ATTENDED_ONLY and not attended:
+        raise Unsafe([no_front_end(subject)])
+    screening = ask_screening(pseudonym, now_us) if subject is Subject.PERSON else None
+    prescription = from_file(file, profiles, screening=screening)
+    if prescription.profile.id != profile.id:
+        raise Misuse(f"{file} prescribes {prescription.profile.id}, not {profile.id}: name the one that is meant")
+    if variant is not None and prescription.variant != variant:
+        raise Misuse(f"{file} prescribes the variant {prescription.variant}, not {variant}")
+    return prescription
+
+
+def _outcome(when: str, prescription: Prescription, *, attended: bool, asked: bool) -> dict[str, Any] | None:
+    """Scores are asked of a person; of another subject they are offered where everything is asked."""
+    person = prescription.subject is Subject.PERSON
+    if not attended or not (person or asked):
+        return None
+    return ask_outcome(when, required=person)
+
+
+def _draw(prescription: Prescription, picture: Path | None) -> Path | None:
+    """Before the session, so that a picture that cannot be drawn is known of at once."""
+    if picture is not None:
+        from stimctl.cli.preview import of_prescription
+        from stimctl.report.preview import save
+
+        with writing(picture):
+            save(of_prescription(prescription), picture)
+    return picture
+
+
+def _traffic(stack: ExitStack, file: Path | None, url: str) -> TrafficSink | None:
+    if file is None:
+        return None
+    if file.exists():
+        raise Misuse(f"{file} exists already; a record of traffic is never replaced: name another file")
+    with writing(file):
+        return TrafficWriter(stack.enter_context(file.open("x", encoding="utf-8")), url)
+
+
+# --- the session ------------------------------------------------------------------------------------
+
+
+def _run(
+    session: Session, prescription: Prescription, before: dict[str, Any] | None, *, terminal: bool, as_json: bool
+) -> tuple[SessionReport, Signalled]:
+    """Run it to its end, whatever ends it; the log is closed and the terminal is as it was."""
+    with session, signals_stop(session.stop, _drop_terminal) as came:
+        for session_id in session.interrupted:
+            click.echo(f"Session {session_id} had been cut short; the log says so now.", err=True)
+        with ControlEndpoint(lambda _reason: _stop_from_elsewhere(session), lambda: _describe(session, prescription)):
+            session.start()
+            channels = [plan.channel for plan in prescription.channels]
+            with _screen(prescription, terminal=terminal, as_json=as_json) as (display, keys):
+                front_end = FrontEnd(session, channels, display, keys)
+                front_end.before = before
+                return front_end.run(), came
+
+
+@contextmanager
+def _screen(prescription: Prescription, *, terminal: bool, as_json: bool) -> Iterator[tuple[Display, Keys | None]]:
+    if not terminal:
+        yield PlainLines(prescription, sys.stderr if as_json else None), None
+        return
+    from stimctl.cli.run_display import LiveScreen
+
+    with single_keys() as keys, LiveScreen(prescription) as screen:
+        yield screen, keys
+
+
+def _drop_terminal() -> None:
+    """The terminal is gone: what is printed from now on goes nowhere, instead of failing."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        with suppress(OSError):
+            os.dup2(nowhere, descriptor)
+
+
+def _stop_from_elsewhere(session: Session) -> StopOutcome:
+    """For `stimctl stop`: stop, and say when the device measured zero."""
+    session.stop(End.ELSEWHERE)
+    pause, until = Event(), time.monotonic() + _ZERO_WAIT_S
+    while time.monotonic() < until:
+        view = session.view()
+        if view.stop_after_us is not None:
+            return StopOutcome(zero_confirmed=True, after_us=view.stop_after_us)
+        if view.state is State.ENDED:
+            break
+        pause.wait(0.01)
+    return StopOutcome(zero_confirmed=False, detail="the device has not confirmed zero")
+
+
+def _describe(session: Session, prescription: Prescription) -> dict[str, Any]:
+    view = session.view()
+    return {
+        "session_id": session.session_id,
+        "url": session.url,
+        "profile": prescription.profile.id,
+        "subject": prescription.subject.value,
+        "state": view.state.value,
+        "simulator": view.identity.simulator if view.identity else None,
+    }

@@ -1,0 +1,137 @@
+"""The live screen of a session: what an operator has to see, with STOP in the first line.
+
+Drawn by rich on the terminal's other screen, so that what was there before comes back. It shows a view and
+keeps no facts of its own but the last messages.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from stimctl.cli import run_words as words
+from stimctl.prescription import Prescription
+from stimctl.session.states import OUTPUT
+from stimctl.session.view import Alarm, Priority, SessionView, StateChanged, Told
+from stimctl.units import charge_text, clock_text, ma_text
+
+_MESSAGES = 4
+_ALARMS = 4
+_ALARM_STYLE = {Priority.HIGH: "bold white on red", Priority.MEDIUM: "bold black on yellow", Priority.LOW: "bold"}
+_BANNER_STYLE = {"SIMULATOR": "bold white on blue", "HARDWARE": "bold white on magenta"}
+
+
+class LiveScreen:
+    """Shows a session on a terminal. Use it in a `with`."""
+
+    def __init__(self, prescription: Prescription, console: Console | None = None) -> None:
+        self._prescription = prescription
+        self._messages: deque[str] = deque(maxlen=_MESSAGES)
+        self._began_us = -1
+        self._console = console or Console()
+        self._live = Live(console=self._console, screen=True, auto_refresh=False, transient=True)
+
+    def __enter__(self) -> Self:
+        self._live.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.__exit__(kind, error, trace)
+
+    def show(self, view: SessionView, events: Sequence[Any], selected: int) -> None:
+        """Draw the session as it is now."""
+        if self._began_us < 0:
+            self._began_us = view.now_us
+        for event in events:
+            self._keep(event)
+        self._live.update(self.drawing(view, selected), refresh=True)
+
+    def _keep(self, event: Any) -> None:
+        if isinstance(event, StateChanged):
+            self._messages.append(f"{clock_text(event.at_us - self._began_us)} {event.state.value}")
+        elif isinstance(event, Told):
+            self._messages.append(f"{clock_text(event.at_us - self._began_us)} {event.text}")
+
+    def drawing(self, view: SessionView, selected: int) -> RenderableType:
+        """The whole screen, most urgent first: a low terminal cuts off its end."""
+        return Group(
+            self._head(view),
+            *(_alarm(alarm) for alarm in view.alarms[-_ALARMS:]),
+            self._gate(view),
+            self._progress(view),
+            Text(""),
+            self._channels(view, selected),
+            Text(""),
+            *(Text(f"! {flag}", "yellow") for flag in self._prescription.flags),
+            *(Text(line, "dim") for line in words.needles(self._prescription)),
+            Rule(style="dim"),
+            *(Text(line, "dim") for line in self._messages),
+        )
+
+    def _head(self, view: SessionView) -> RenderableType:
+        what = words.banner(view)
+        profile = self._prescription.profile
+        line = Table.grid(expand=True)
+        line.add_column()
+        line.add_column(ratio=1, justify="center", no_wrap=True)
+        line.add_column(justify="right", no_wrap=True)
+        line.add_row(
+            Text(f" {what} ", _BANNER_STYLE.get(what, "bold reverse")),
+            Text(f"{profile.title} ({profile.id} {profile.version})", "bold"),
+            Text(f" {words.STOP_HELP} ", "bold white on red"),
+        )
+        return line
+
+    def _gate(self, view: SessionView) -> RenderableType:
+        gate = words.GATES.get(view.state) if view.waits_for_operator else None
+        if gate is not None:
+            return Text(f" {gate} ", "bold black on green")
+        return Text(words.KEY_HELP, "cyan")
+
+    def _progress(self, view: SessionView) -> RenderableType:
+        total_us = self._prescription.stimulation_us
+        done_us = total_us - words.time_left_us(self._prescription, view.status)
+        facts = Table.grid(padding=(0, 3))
+        style = "bold green" if view.state in OUTPUT else "bold"
+        facts.add_row(
+            Text(words.doing(view), style),
+            Text.assemble("band ", (words.band(self._prescription, view.status), "bold")),
+            Text.assemble("left ", (words.time_left(self._prescription, view.status), "bold")),
+            Text(words.hold_left(view) or f"keepalive {words.keepalive(view)}"),
+        )
+        return Group(facts, ProgressBar(total=total_us, completed=done_us))
+
+    def _channels(self, view: SessionView, selected: int) -> RenderableType:
+        table = Table(box=None, padding=(0, 1), header_style="dim", expand=False)
+        for header in ("", "CH", "PAIR", "TARGET", "APPLIED", "MEASURED", "CEILING", "OHM", "CONTACT", "CHARGE"):
+            table.add_column(header, justify="left" if header in ("", "PAIR", "CONTACT") else "right", no_wrap=True)
+        for plan in self._prescription.channels:
+            reading = view.channels.get(plan.channel)
+            state = words.contact(reading)
+            table.add_row(
+                ">" if plan.channel == selected else "",
+                str(plan.channel),
+                words.pair(self._prescription, plan.channel),
+                ma_text(view.targets_ua.get(plan.channel, 0)),
+                ma_text(reading.applied_ua if reading else 0),
+                Text(ma_text(reading.measured_ua if reading else 0), "bold"),
+                ma_text(view.ceiling_ua),
+                words.ohms(view, plan.channel),
+                Text(state, "green" if state in ("good", "-") else "bold white on red"),
+                charge_text(words.charge_pc(reading)),
+                style="" if plan.channel == selected else "dim",
+            )
+        return table
+
+
+def _alarm(alarm: Alarm) -> RenderableType:
+    return Text(f" {alarm.priority.name}: {alarm.text} -> {alarm.action} ", _ALARM_STYLE[alarm.priority])

@@ -1,0 +1,66 @@
+"""A session as plain lines: for logs, pipes and CI, where there is no terminal to draw on."""
+
+from collections.abc import Sequence
+from typing import IO, Any
+
+import click
+
+from stimctl.cli import run_words as words
+from stimctl.prescription import Prescription
+from stimctl.session.states import STIMULATING
+from stimctl.session.view import Alarm, SessionView, StateChanged, Told
+from stimctl.units import US_PER_MIN, clock_text, ma_text
+
+EVERY_US = 1 * US_PER_MIN
+
+
+class PlainLines:
+    """Prints what happens, and a line of progress for each minute of the session."""
+
+    def __init__(self, prescription: Prescription, out: IO[str] | None = None) -> None:
+        self._prescription = prescription
+        self._out = out
+        self._due_us = 0
+        self._began_us: int | None = None
+        self._banner = ""
+        self._waiting: list[Any] = []
+
+    def show(self, view: SessionView, events: Sequence[Any], selected: int) -> None:  # noqa: ARG002
+        """Print what is new."""
+        if self._began_us is None:
+            self._began_us = view.now_us
+        if view.identity is not None and not self._banner:
+            self._banner = words.banner(view)
+            profile = self._prescription.profile
+            who = f"{view.identity.model} {view.identity.serial}, firmware {view.identity.firmware}"
+            self._say(view.now_us, f"{self._banner}: {who}; {profile.title} ({profile.id} {profile.version})")
+        self._waiting += events
+        if not self._banner and view.end is None:
+            return  # what it is comes before what it does
+        while self._waiting:
+            self._event(self._waiting.pop(0))
+        if view.state in STIMULATING and view.now_us >= self._due_us:
+            self._due_us = view.now_us - view.now_us % EVERY_US + EVERY_US
+            self._say(view.now_us, self._progress(view))
+
+    def _event(self, event: Any) -> None:
+        if isinstance(event, StateChanged):
+            self._say(event.at_us, event.state.value)
+        elif isinstance(event, Told):
+            self._say(event.at_us, event.text)
+        elif isinstance(event, Alarm):
+            self._say(event.at_us, f"{event.priority.name} ALARM: {event.text}; {event.action}")
+
+    def _progress(self, view: SessionView) -> str:
+        parts = [
+            f"left {words.time_left(self._prescription, view.status)}",
+            words.band(self._prescription, view.status),
+        ]
+        for channel, reading in sorted(view.channels.items()):
+            now = f"{ma_text(reading.measured_ua)} of {ma_text(reading.target_ua)}"
+            parts.append(f"channel {channel}: {now}, {words.ohms(view, channel)} ohm")
+        return "; ".join(parts)
+
+    def _say(self, at_us: int, text: str) -> None:
+        since_us = max(0, at_us - (self._began_us or 0))
+        click.echo(f"{clock_text(since_us):>6}  {text}", file=self._out)

@@ -1,0 +1,147 @@
+"""How a session ended, for a person and for a program: the dose, the reason, the zero, and where the log is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stimctl.cli.run_words import end_sentence
+from stimctl.cli.table import pairs, table
+from stimctl.prescription import Prescription
+from stimctl.session.view import SessionReport
+from stimctl.units import charge_text, clock_text, hz_text, ma_text
+
+_MISSING = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Where what a session left behind is."""
+
+    log: Path
+    picture: Path | None = None
+    traffic: Path | None = None
+
+
+def summary_text(prescription: Prescription, report: SessionReport, kept: Kept) -> str:
+    """The summary as it is printed."""
+    rows = [row for plan in prescription.channels for row in _rows(prescription, report, plan.channel)]
+    doses = table(_headers(prescription), rows)
+    return "\n\n".join(["", pairs(_facts(prescription, report)), doses, pairs(_places(report, kept))])
+
+
+def summary_document(prescription: Prescription, report: SessionReport, kept: Kept) -> dict[str, Any]:
+    """The same for a program: amounts in uA, pC and us."""
+    profile = prescription.profile
+    return {
+        "simulator": report.simulator,
+        "session_id": report.session_id,
+        "profile": {"id": profile.id, "version": profile.version, "sha256": profile.sha256},
+        "end_reason": report.end.value,
+        "end_text": report.end_text,
+        "planned": report.planned,
+        "commanded": report.commanded,
+        "delivered": report.delivered,
+        "measured": report.measured,
+        "agreement": report.agreement,
+        "band_us": list(report.band_us),
+        "held_us": report.held_us,
+        "zero_confirmed_us": report.zero_confirmed_us,
+        "alarms": [
+            {"at_us": alarm.at_us, "priority": alarm.priority.name, "text": alarm.text, "action": alarm.action}
+            for alarm in report.alarms
+        ],
+        "log": str(kept.log),
+        "picture": str(kept.picture) if kept.picture else None,
+        "traffic": str(kept.traffic) if kept.traffic else None,
+    }
+
+
+def _facts(prescription: Prescription, report: SessionReport) -> list[tuple[str, object]]:
+    profile = prescription.profile
+    what = "SIMULATOR: no current flowed into anything real" if report.simulator else "HARDWARE"
+    rows: list[tuple[str, object]] = [
+        ("this was", what),
+        ("profile", f"{profile.title} ({profile.id} {profile.version})"),
+        ("ended by", end_sentence(report.end, report.end_text)),
+        ("zero output", _zero(report)),
+        ("stimulation", _stimulation(prescription, report)),
+        ("on hold", clock_text(report.held_us)),
+        ("counted", f"by the device, exactly what was commanded: {_said(report, 'exact')}"),
+        ("measured", f"charge within the device's stated accuracy: {_said(report, 'measured')}"),
+        *_highest(report),
+    ]
+    rows += [(f"{alarm.priority.name} alarm", f"{alarm.text}; {alarm.action}") for alarm in report.alarms]
+    return rows
+
+
+def _zero(report: SessionReport) -> str:
+    if report.zero_confirmed_us is None:
+        return "NOT CONFIRMED: pull the leads and look at the device"
+    return f"measured and confirmed {report.zero_confirmed_us / 1000:.0f} ms after the stop"
+
+
+def _stimulation(prescription: Prescription, report: SessionReport) -> str:
+    given = f"{clock_text(sum(report.band_us))} of {clock_text(prescription.stimulation_us)}"
+    if report.delivered is None:
+        return f"unknown of {clock_text(prescription.stimulation_us)}: the device could not be asked for its count"
+    bands = zip(prescription.program.segments, report.band_us, strict=False)
+    return f"{given} ({', '.join(f'{hz_text(segment.period_us)} {clock_text(us)}' for segment, us in bands)})"
+
+
+def _said(report: SessionReport, name: str) -> str:
+    return {True: "yes", False: "NO", None: "could not be compared"}[report.agreement.get(name)]
+
+
+def _headers(prescription: Prescription) -> list[str]:
+    bands = [hz_text(segment.period_us) for segment in prescription.program.segments]
+    names = [*bands, "all"] if len(bands) > 1 else bands
+    return ["CHANNEL", "DOSE", *(f"{name} {what}" for name in names for what in ("PULSES", "CHARGE"))]
+
+
+def _rows(prescription: Prescription, report: SessionReport, channel: int) -> list[list[str]]:
+    bands = len(prescription.program.segments)
+    doses = (
+        ("planned", report.planned.get("dose")),
+        ("commanded", report.commanded),
+        ("delivered", report.delivered),
+        ("measured", report.measured),
+    )
+    return [[str(channel), name, *_cells((dose or {}).get(str(channel)), bands)] for name, dose in doses]
+
+
+def _cells(dose: Mapping[str, Any] | None, bands: int) -> list[str]:
+    """Pulses and charge of each band and of both; what was measured has charge only."""
+    if dose is None:
+        return [_MISSING] * (2 * bands + 2 if bands > 1 else 2)
+    charges = list(dose["charge_pc"][:bands])
+    counts = list(dose["pulses"][:bands]) if "pulses" in dose else None
+    if bands > 1:
+        charges.append(sum(charges))
+        counts = [*counts, sum(counts)] if counts else None
+    pulses = [f"{count:,}" for count in counts] if counts else [""] * len(charges)
+    return [cell for pair in zip(pulses, map(charge_text, charges), strict=True) for cell in pair]
+
+
+def _highest(report: SessionReport) -> list[tuple[str, object]]:
+    return [
+        (
+            f"channel {channel}",
+            f"highest {ma_text(found['max_amplitude_ua'])}, net charge {charge_text(found['net_charge_pc'])}, "
+            f"{found['energy_nj'] / 1e6:.2f} mJ, at the rail {found['compliance_hits']} times (all measured)",
+        )
+        for channel, found in sorted((report.measured or {}).items())
+    ]
+
+
+def _places(report: SessionReport, kept: Kept) -> list[tuple[str, object]]:
+    rows: list[tuple[str, object]] = [
+        ("session", report.session_id),
+        ("log", kept.log),
+        ("to see it", f"stimctl log show {report.session_id}"),
+    ]
+    if kept.picture is not None:
+        rows.append(("picture", kept.picture))
+    if kept.traffic is not None:
+        rows.append(("traffic", f"{kept.traffic} (stimctl traffic show {kept.traffic})"))
+    return rows

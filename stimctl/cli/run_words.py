@@ -1,0 +1,124 @@
+"""What a session's screens say, in words: shared by the live screen, the plain lines and the summary."""
+
+from stimctl import limits
+from stimctl.prescription import Prescription
+from stimctl.session.states import ON_HOLD, STIMULATING, End, State
+from stimctl.session.view import SessionView
+from stimctl.units import US_PER_MS, clock_text, hz_text
+from stimctl.wire.codes import NOT_MEASURED_OHM, ChannelFlag
+from stimctl.wire.messages import Channel, Status
+
+# What the operator does in each state in which the session waits.
+GATES = {
+    State.TESTED: "Outputs read zero: connect the leads, then press Enter.",
+    State.CHECKED: "Contacts are good: press Enter to start the ramp.",
+    State.HELD: "On hold, all outputs at zero: press Enter to check the contacts again.",
+    State.RECHECKED: "Contacts are good: press Enter to ramp up again, from zero.",
+}
+STOP_HELP = "STOP: s, space, q or Esc"
+KEY_HELP = "+ raise   - lower   1-4 channel   h hold   Enter or r go on"
+
+
+def banner(view: SessionView) -> str:
+    """SIMULATOR or HARDWARE once the device has said it."""
+    if view.identity is None:
+        return "CONNECTING"
+    return "SIMULATOR" if view.identity.simulator else "HARDWARE"
+
+
+def doing(view: SessionView) -> str:
+    """The state, and why it ended."""
+    if view.end is not None:
+        return f"{view.state.value} ({view.end.value})"
+    return view.state.value
+
+
+def band(prescription: Prescription, status: Status | None) -> str:
+    """The band now and when it switches."""
+    segments = prescription.program.segments
+    if status is None or status.segment >= len(segments):
+        return "-"
+    now = hz_text(segments[status.segment].period_us)
+    if len(segments) < 2 or not status.segment_left_us:
+        return now
+    other = hz_text(segments[1 - status.segment].period_us)
+    return f"{now}, {other} in {status.segment_left_us / 1e6:.1f} s"
+
+
+def time_left_us(prescription: Prescription, status: Status | None) -> int:
+    """Stimulation left by the device's clock; all of it before the device has begun."""
+    if status is None or not status.session:
+        return prescription.stimulation_us
+    return status.time_left_us or prescription.stimulation_us - status.stimulation_us
+
+
+def time_left(prescription: Prescription, status: Status | None) -> str:
+    """Time left of how much."""
+    return f"{clock_text(time_left_us(prescription, status))} of {clock_text(prescription.stimulation_us)}"
+
+
+def keepalive(view: SessionView) -> str:
+    """How old the newest keepalive is, by the device's clock, while it needs one."""
+    if view.status is None or view.state not in STIMULATING | ON_HOLD:
+        return "-"
+    return f"{view.status.keepalive_age_ms} ms old"
+
+
+def hold_left(view: SessionView) -> str:
+    """How long a hold may still last; empty when there is none."""
+    if view.state not in ON_HOLD or view.status is None or not view.status.hold_left_ms:
+        return ""
+    return f"hold ends in {clock_text(view.status.hold_left_ms * US_PER_MS)}"
+
+
+def contact(reading: Channel | None) -> str:
+    """Contact of a channel in a word."""
+    if reading is None:
+        return "-"
+    for flag, word in (
+        (ChannelFlag.OVER_CURRENT, "OVER-CURRENT"),
+        (ChannelFlag.SHORT, "SHORT"),
+        (ChannelFlag.LEAD_OFF, "OFF"),
+        (ChannelFlag.COMPLIANCE, "AT THE RAIL"),
+        (ChannelFlag.NET_CHARGE, "NET CHARGE"),
+    ):
+        if reading.flags & flag:
+            return word
+    if reading.ohm == NOT_MEASURED_OHM:
+        return "-"
+    return "good" if limits.SHORT_OHM <= reading.ohm <= limits.LEAD_OFF_OHM else "BAD"
+
+
+def ohms(view: SessionView, channel: int) -> str:
+    """Resistance now, or what the impedance check found."""
+    reading = view.channels.get(channel)
+    if reading is not None and reading.ohm != NOT_MEASURED_OHM:
+        return str(reading.ohm)
+    checked = view.impedances.get(channel)
+    return str(checked.ohm) if checked is not None and checked.ohm != NOT_MEASURED_OHM else "-"
+
+
+def charge_pc(reading: Channel | None) -> int:
+    """First-phase charge so far, as the device counts it."""
+    return 0 if reading is None else reading.charge_0_pc + reading.charge_1_pc
+
+
+def pair(prescription: Prescription, channel: int) -> str:
+    """The two ends of a channel."""
+    first, second = prescription.plan(channel).ends
+    return f"{first} - {second}"
+
+
+def needles(prescription: Prescription) -> list[str]:
+    """Charge density and k of each channel's declared needle, at the ceiling."""
+    return [
+        f"channel {plan.channel}: needle {plan.needle.diameter_um / 1000:.2f} x {plan.needle.inserted_um / 1000:g} mm, "
+        f"{prescription.density(plan.channel):.1f} uC/cm2, k {prescription.shannon_k(plan.channel):.2f}, "
+        f"{prescription.rms_ma_per_cm2(plan.channel):.1f} mA/cm2 rms, at the ceiling"
+        for plan in prescription.channels
+    ]
+
+
+def end_sentence(end: End, text: str) -> str:
+    """Why it ended, once."""
+    return end.value if text in ("", end.value) else f"{end.value}: {text}"

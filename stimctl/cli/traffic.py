@@ -1,0 +1,78 @@
+"""`stimctl traffic`: what was on the line, in words."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stimctl.wire.transcript import Header, read_traffic
+from stimctl.wire.wording import Decoder, Line
+
+
+@click.group()
+def traffic() -> None:
+    """Look into recorded traffic of a line.
+
+    Example: stimctl traffic show session.traffic
+    """
+
+
+@traffic.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of lines.")
+def show(file: Path, as_json: bool) -> None:
+    """Print recorded traffic decoded: time, sender, sequence number, message and its fields.
+
+    Bytes that are no frame are printed as "damaged", in hex, with the reason.
+
+    Example: stimctl traffic show session.traffic
+    """
+    decoder = Decoder()
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        header, records = read_traffic(str(file), lines)
+        if as_json:
+            frames = [line for record in records for line in decoder.feed(record)]
+            frames.extend(decoder.finish())
+            click.echo(json.dumps(_document(header, decoder, frames), indent=2))
+            return
+        click.echo(f"# traffic on {header.url}; {_what(header, decoder)}")
+        for record in records:
+            _print(decoder.feed(record))
+        _print(decoder.finish())
+    click.echo(f"# {_what(header, decoder)}; {decoder.damaged} damaged")
+
+
+def _print(lines: Iterator[Line]) -> None:
+    for line in lines:
+        click.echo(line.text())
+
+
+def _is_simulator(header: Header, decoder: Decoder) -> bool | None:
+    """What the device itself said goes before what the header says."""
+    return decoder.simulator if decoder.simulator is not None else header.simulator
+
+
+def _what(header: Header, decoder: Decoder) -> str:
+    words = {True: "SIMULATOR", False: "HARDWARE", None: "simulator or hardware: not said"}
+    return words[_is_simulator(header, decoder)]
+
+
+def _document(header: Header, decoder: Decoder, frames: list[Line]) -> dict[str, Any]:
+    return {
+        "url": header.url,
+        "simulator": _is_simulator(header, decoder),
+        "damaged": decoder.damaged,
+        "frames": [_frame(line) for line in frames],
+    }
+
+
+def _frame(line: Line) -> dict[str, Any]:
+    """A frame for a program: numbers as numbers, under the names of docs/protocol.md."""
+    if line.message is None:
+        fields: dict[str, Any] = {name: text.strip('"') for name, text in line.fields.items()}
+    else:
+        values = line.message._asdict().items()
+        fields = {name: value.hex() if isinstance(value, bytes) else value for name, value in values}
+    return {"at_us": line.at_us, "from": line.sender, "kind": line.kind, "sequence": line.sequence, "fields": fields}

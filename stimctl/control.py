@@ -1,0 +1,296 @@
+"""Stopping a session from any other terminal: an endpoint beside each session, and `stop_all`, which asks them all.
+
+The port is locked by the session, so nobody else can reach the device; but the session can be asked. Each
+session's process listens on a local socket (a named pipe on Windows) in a folder of this user alone, and
+whoever asks must know a key that stands in a file of this user alone. The endpoint has threads of its own:
+it hands a stop over and waits for the outcome there, and the session never waits for it.
+
+Beside the socket lies a file that the process keeps locked while it lives (`stimctl.alive`): what a dead
+process left is known as such, and removed. The folder depends on nothing that differs between two
+terminals of one user, so that a stop always finds what there is to stop.
+"""
+
+import json
+import os
+import secrets
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, suppress
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from multiprocessing import AuthenticationError
+from multiprocessing.connection import Client, Connection, Listener, answer_challenge, deliver_challenge
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from stimctl.alive import Alive, is_alive, private_folder, remove
+from stimctl.errors import Misuse, StimctlError
+
+STOP_TIMEOUT_S = 2.0  # for all sessions together; a zero is confirmed or given up within 0.1 s [choice]
+REQUEST_BYTES = 4096
+REQUEST_TIMEOUT_S = 5.0
+CALLERS_AT_ONCE = 16
+LONGEST_ADDRESS = 100  # macOS takes 103 bytes, Linux 107
+
+# What a caller who vanishes, knows no key, or talks nonsense makes the connection raise.
+_CALLER_FAULTS = (OSError, EOFError, AuthenticationError, ValueError, AssertionError)
+
+
+class Outcome(StrEnum):
+    """How the stop of one session went."""
+
+    ZERO = "zero confirmed"
+    NOT_CONFIRMED = "zero not confirmed"
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class StopOutcome:
+    """What a session answers to a stop: whether the device measured zero, and how long after the order."""
+
+    zero_confirmed: bool
+    after_us: int | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StopReport:
+    """What became of one session. `about` is what its endpoint's `describe` gave."""
+
+    pid: int
+    session_id: str | None
+    outcome: Outcome
+    after_us: int | None = None
+    detail: str = ""
+    about: dict[str, Any] | None = None
+
+    def sentence(self) -> str:
+        """What happened, and what to do where it is not all well."""
+        name = f"session {self.session_id or '(not opened yet)'} of process {self.pid}"
+        after = "" if self.after_us is None else f" after {self.after_us} us"
+        detail = f" ({self.detail})" if self.detail else ""
+        if self.outcome is Outcome.ZERO:
+            return f"{name}: stopped, zero confirmed{after}{detail}"
+        said = (
+            "stopped, but zero was not confirmed" if self.outcome is Outcome.NOT_CONFIRMED else "could not be reached"
+        )
+        return f"{name}: {said}{after}{detail}: PULL THE LEADS"
+
+
+class _Endpoint(NamedTuple):
+    """Where one session's endpoint keeps its files."""
+
+    folder: Path
+    name: str
+
+    @property
+    def lock(self) -> Path:
+        return self.folder / f"{self.name}.lock"
+
+    @property
+    def key_file(self) -> Path:
+        return self.folder / f"{self.name}.json"
+
+    @property
+    def address(self) -> str:
+        return rf"\\.\pipe\stimctl-{self.name}" if os.name == "nt" else str(self.folder / f"{self.name}.sock")
+
+    @property
+    def pid(self) -> int:
+        return int(self.name.partition("-")[0])
+
+    def clean(self) -> None:
+        for path in (self.key_file, self.folder / f"{self.name}.sock", self.lock):
+            remove(path)
+
+
+def run_folder() -> Path:
+    """Where the endpoints are: STIMCTL_RUN, or `run` in this user's data folder. Made where missing."""
+    if chosen := os.environ.get("STIMCTL_RUN"):
+        return private_folder(Path(chosen))
+    from platformdirs import user_data_dir
+
+    return private_folder(private_folder(Path(user_data_dir("stimctl", appauthor=False))) / "run")
+
+
+class ControlEndpoint:
+    """Listens for a stop until closed. `on_stop(reason)` is called on a thread of the endpoint's own.
+
+    `on_stop` orders the stop at once and returns when zero is confirmed or given up; `describe` gives
+    JSON-able facts about the session, with "session_id" among them once there is one.
+    Raises `Misuse` when its folder is not this user's alone.
+    """
+
+    def __init__(
+        self,
+        on_stop: Callable[[str], StopOutcome],
+        describe: Callable[[], Mapping[str, Any]],
+        *,
+        folder: Path | None = None,
+    ) -> None:
+        self._on_stop = on_stop
+        self._describe = describe
+        self._closed = threading.Event()
+        self._callers = threading.BoundedSemaphore(CALLERS_AT_ONCE)
+        self._key = secrets.token_bytes(32)
+        place = private_folder(folder) if folder else run_folder()
+        _refuse_unless_private(place)
+        list(_living(place))  # removes what dead processes left
+        self._endpoint = _Endpoint(place, f"{os.getpid()}-{secrets.token_hex(4)}")
+        self._alive = Alive(self._endpoint.lock)
+        try:
+            self._listener = _listen(self._endpoint.address)
+            _write_key(self._endpoint, self._key)
+        except BaseException:
+            self._alive.release()
+            raise
+        self._thread = threading.Thread(target=self._serve, name="stop endpoint", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening and remove the endpoint's files. Harmless when done twice."""
+        if self._closed.is_set():
+            return
+        self._closed.set()
+        remove(self._endpoint.key_file)
+        with suppress(OSError):
+            Client(self._endpoint.address).close()  # wakes the thread from its accept
+        self._thread.join(REQUEST_TIMEOUT_S)
+        self._listener.close()
+        self._endpoint.clean()
+        self._alive.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _serve(self) -> None:
+        while not self._closed.is_set():
+            try:
+                caller = self._listener.accept()
+            except OSError:
+                # Out of descriptors, for example: try again a little later, and go on listening.
+                self._closed.wait(0.05)
+                continue
+            if self._closed.is_set() or not self._callers.acquire(blocking=False):
+                caller.close()
+            else:
+                # Each caller has a thread, so that one who says nothing does not keep a stop waiting.
+                threading.Thread(target=self._answer, args=(caller,), name="stop caller", daemon=True).start()
+
+    def _answer(self, caller: Connection) -> None:
+        try:
+            with closing(caller), suppress(*_CALLER_FAULTS):
+                deliver_challenge(caller, self._key)
+                answer_challenge(caller, self._key)
+                if caller.poll(REQUEST_TIMEOUT_S):
+                    request = json.loads(caller.recv_bytes(REQUEST_BYTES))
+                    reply = self._reply(request)
+                    caller.send_bytes(json.dumps(reply).encode())
+        finally:
+            self._callers.release()
+
+    def _reply(self, request: Any) -> dict[str, Any]:
+        if not isinstance(request, dict) or request.get("command") != "stop":
+            return {"detail": "only a stop is understood here", "zero_confirmed": False}
+        try:
+            outcome = self._on_stop(str(request.get("reason", "")))
+        except StimctlError as fault:
+            outcome = StopOutcome(zero_confirmed=False, detail=str(fault))
+        return {"about": dict(self._describe()), **asdict(outcome)}
+
+
+def stop_all(
+    timeout_s: float = STOP_TIMEOUT_S, *, folder: Path | None = None, reason: str = "stimctl stop"
+) -> list[StopReport]:
+    """Stop every session of this user on this machine, all at once. Returns what became of each.
+
+    Takes no longer than `timeout_s`; a session that has not answered by then is unreachable.
+    """
+    endpoints = list(_living(folder or run_folder()))
+    reports: dict[_Endpoint, StopReport] = {}
+    threads = [
+        threading.Thread(target=lambda each=each: reports.update({each: _ask(each, reason)}), daemon=True)
+        for each in endpoints
+    ]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + timeout_s
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    silent = f"no answer within {timeout_s:g} s"
+    return [reports.get(each) or StopReport(each.pid, None, Outcome.UNREACHABLE, detail=silent) for each in endpoints]
+
+
+def _ask(endpoint: _Endpoint, reason: str) -> StopReport:
+    try:
+        key = bytes.fromhex(json.loads(endpoint.key_file.read_text())["key"])
+        with Client(endpoint.address, authkey=key) as line:
+            line.send_bytes(json.dumps({"command": "stop", "reason": reason}).encode())
+            reply = json.loads(line.recv_bytes(1 << 20))
+    except (*_CALLER_FAULTS, KeyError, TypeError) as fault:
+        why = str(fault) or "it closed the connection without an answer"
+        return StopReport(endpoint.pid, None, Outcome.UNREACHABLE, detail=why)
+    about = reply.get("about") or {}
+    outcome = Outcome.ZERO if reply.get("zero_confirmed") is True else Outcome.NOT_CONFIRMED
+    detail = str(reply.get("detail", ""))
+    return StopReport(endpoint.pid, about.get("session_id"), outcome, reply.get("after_us"), detail, about)
+
+
+def _living(folder: Path) -> Iterator[_Endpoint]:
+    """The endpoints whose process lives; the files of the others are removed on the way."""
+    for key_file in sorted(folder.glob("*-*.json")):
+        endpoint = _Endpoint(folder, key_file.stem)
+        if not endpoint.name.partition("-")[0].isdigit() or not _of_this_user_and_machine(key_file):
+            continue
+        if is_alive(endpoint.lock):
+            yield endpoint
+        else:
+            endpoint.clean()
+
+
+def _of_this_user_and_machine(key_file: Path) -> bool:
+    # A home folder may be shared by several machines; a session on another one cannot be reached from here.
+    try:
+        mine = sys.platform == "win32" or key_file.stat().st_uid == os.getuid()
+        return mine and bool(json.loads(key_file.read_text()).get("host") == socket.gethostname())
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError, AttributeError):
+        return True  # damaged: if its process lives, it must be told of
+
+
+def _refuse_unless_private(folder: Path) -> None:
+    if sys.platform == "win32":
+        return  # a Windows profile is its user's alone, and so is a named pipe's default
+    status = folder.lstat()
+    if folder.is_symlink() or status.st_uid != os.getuid() or status.st_mode & 0o077:
+        raise Misuse(f"{folder} must be a folder of yours, closed to others: remove it, or chmod 700 it")
+
+
+def _listen(address: str) -> Listener:
+    if os.name == "nt":
+        return Listener(address, family="AF_PIPE")
+    if len(os.fsencode(address)) > LONGEST_ADDRESS:
+        raise Misuse(f"{address} is too long for a local socket; set STIMCTL_RUN to a folder with a shorter name")
+    try:
+        return Listener(address, family="AF_UNIX", backlog=CALLERS_AT_ONCE)
+    except OSError as fault:
+        raise Misuse(f"the stop endpoint {address} cannot be made: {fault}") from None
+
+
+def _write_key(endpoint: _Endpoint, key: bytes) -> None:
+    record = {"host": socket.gethostname(), "pid": os.getpid(), "key": key.hex()}
+    # Written aside and then put in place, so that nobody finds half a key.
+    aside = endpoint.key_file.with_suffix(".new")
+    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(record, file)
+    aside.replace(endpoint.key_file)

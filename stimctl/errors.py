@@ -1,0 +1,126 @@
+"""Every error that stimctl raises on purpose: one tree, by whose fault it is and what to do.
+
+    StimctlError
+     +- Misuse            the caller asked for something that makes no sense here; fix the call
+     |   +- InputInvalid  a file or an answer is wrong; every problem is listed; fix the file
+     |   +- IllegalEvent  an event that the session's state table does not allow; nothing changed
+     +- Unsafe            a limit, a pair or a screening answer forbids it; there is no override
+     +- DeviceFault       the device's fault
+     |   +- Refused       the device said no and gave its reason
+     |   +- EchoMismatch  the device applied something else than was asked; the session ends
+     |   +- WrongDevice   it is not what was asked for: version, identity, simulator or hardware
+     +- LineFault         the line's fault
+     |   +- LineLost      the port vanished or fell silent; check the cable, output ends by watchdog
+     |   +- TimedOut      no answer in time, although resent
+     |   +- PortBusy      another program holds the port
+     +- WireError         bytes that are no frame of this protocol; the link counts and drops them
+     +- LogFault          the dose log cannot be written or does not verify: no log, no stimulation
+
+Each message is one or more sentences that a person can act on.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+SHOWN_CHARACTERS = 80
+
+
+class StimctlError(Exception):
+    """The root: catch this to catch whatever stimctl raises on purpose."""
+
+
+class Misuse(StimctlError):
+    """The caller asked for something that makes no sense here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with what a person wrote: where, what stood there, and what is allowed."""
+
+    field: str
+    value: object
+    allowed: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        where = f"line {self.line}: " if self.line else ""
+        value = "" if self.value is None else f" is {_shown(self.value)}"
+        return f"{where}{self.field}{value}: {self.allowed}"
+
+
+def _shown(value: object) -> str:
+    """A value short enough for one line, whatever stood there."""
+    try:
+        text = repr(value)
+    except ValueError:  # an int of thousands of digits has no text
+        return "a number of thousands of digits"
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
+
+
+class InputInvalid(Misuse):
+    """A file or an answer is wrong. `problems` holds all that was found, not only the first."""
+
+    def __init__(self, source: str, problems: Iterable[Problem]) -> None:
+        self.source = source
+        self.problems = tuple(problems)
+        super().__init__("\n".join([f"{source}:", *(f"  {problem}" for problem in self.problems)]))
+
+
+class IllegalEvent(Misuse):
+    """An event that the state table does not allow in this state. Nothing has changed."""
+
+
+class Unsafe(StimctlError):
+    """A limit, a pair or a screening answer forbids it. There is no override.
+
+    `problems` names each field, its value, the limit and why the limit stands.
+    """
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class DeviceFault(StimctlError):
+    """The device did something it should not, or is not what was asked for."""
+
+
+class Refused(DeviceFault):
+    """The device refused a command. `reason` is its code in words."""
+
+    def __init__(self, command: str, reason: str, detail: str = "") -> None:
+        self.command = command
+        self.reason = reason
+        super().__init__(f"the device refused {command}: {reason}{f' ({detail})' if detail else ''}")
+
+
+class EchoMismatch(DeviceFault):
+    """The device answered with another value than was sent."""
+
+
+class WrongDevice(DeviceFault):
+    """What answered is not what was asked for."""
+
+
+class LineFault(StimctlError):
+    """Something between host and device."""
+
+
+class LineLost(LineFault):
+    """The port vanished, was closed at the other end, or no valid frame came in time."""
+
+
+class TimedOut(LineFault):
+    """A command had no answer although it was resent."""
+
+
+class PortBusy(LineFault):
+    """Another program holds the port."""
+
+
+class WireError(StimctlError):
+    """Bytes that are no frame of this protocol."""
+
+
+class LogFault(StimctlError):
+    """The dose log cannot be opened, written, or verified."""

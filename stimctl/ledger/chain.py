@@ -1,0 +1,154 @@
+"""The hash chain: each entry's SHA-256 covers the entry and the hash before it.
+
+    hash = SHA-256(previous hash + canonical JSON of [number, session_id, kind, at_us, utc, body])
+
+Changing, removing or moving an entry breaks the chain at that entry or the next. What a chain alone cannot
+show: entries cut off at its end, and a whole chain written anew by someone who can write the file. A head
+hash noted elsewhere (on paper, in a report) shows both; that is what `expected_head` is for.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from stimctl.errors import Misuse
+
+GENESIS = bytes(32)
+
+CANNOT_SHOW = (
+    "A chain cannot show that entries were cut off at its end, or that all of it was written anew. "
+    "Note the head hash elsewhere and give it to verify (--head) to see that too."
+)
+HEAD_SEEN = "The noted head hash is in the chain: everything up to it is as it was when it was noted."
+
+
+class Draft(NamedTuple):
+    """An entry before it has a number: all that its hash covers besides."""
+
+    session_id: str
+    kind: str
+    at_us: int
+    utc: str
+    body: str
+
+
+class Row(NamedTuple):
+    """An entry as the file holds it. `body` is canonical JSON text."""
+
+    number: int
+    session_id: str
+    kind: str
+    at_us: int
+    utc: str
+    body: str
+    previous: bytes
+    hash: bytes
+
+
+class Why(StrEnum):
+    """In which way an entry, or the file, does not hold."""
+
+    HASH = "hash"
+    LINK = "link"
+    GAP = "gap"
+    UNREADABLE = "unreadable"
+    FILE = "file"
+    HEAD = "head"
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The first thing that does not hold. `number` is None when it is the file and not one entry."""
+
+    number: int | None
+    why: Why
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What `verify` found. `head` is the hash of the last entry that holds, in hex."""
+
+    ok: bool
+    entries: int
+    head: str
+    broken: Broken | None
+    note: str
+
+
+def canonical(value: object) -> str:
+    """The one JSON text of `value`: sorted keys, no spaces, ASCII. Raises `Misuse` when it is not JSON-able."""
+    try:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as misfit:
+        raise Misuse(f"a log entry must be plain JSON: {misfit}") from None
+
+
+def canonical_body(body: Mapping[str, Any]) -> str:
+    """The canonical text of an entry's body, which is a mapping at the top."""
+    return canonical(dict(body))
+
+
+def link(previous: bytes, number: int, draft: Draft) -> bytes:
+    """The hash of entry `number`, which follows the entry whose hash is `previous`."""
+    head = json.dumps([number, draft.session_id, draft.kind, draft.at_us, draft.utc], separators=(",", ":"))
+    text = f"{head[:-1]},{draft.body}]"
+    return sha256(previous + text.encode("utf-8", "surrogateescape")).digest()
+
+
+class Walker:
+    """Follows a chain entry by entry, and keeps the first thing that does not hold."""
+
+    def __init__(self, expected_head: bytes | None = None) -> None:
+        self.count = 0
+        self.head = GENESIS
+        self.broken: Broken | None = None
+        self._wanted = expected_head
+        self._seen = expected_head in (None, GENESIS)
+
+    def follow(self, rows: Iterable[Row]) -> bool:
+        """Follow `rows` while they hold. Returns whether all did."""
+        for row in rows:
+            self.broken = _fault_of(row, self.count + 1, self.head)
+            if self.broken:
+                return False
+            self.count = row.number
+            self.head = row.hash
+            self._seen = self._seen or row.hash == self._wanted
+        return True
+
+    def verdict(self) -> Verdict:
+        """What is known now: the first broken thing, or a noted head that is missing, or that all holds."""
+        if not self.broken and not self._seen:
+            sentence = "the noted head hash is not in the chain: entries were cut off, or the chain was written anew"
+            self.broken = Broken(None, Why.HEAD, sentence)
+        note = HEAD_SEEN if self._wanted is not None and self._seen else CANNOT_SHOW
+        return Verdict(self.broken is None, self.count, self.head.hex(), self.broken, note)
+
+
+_TYPES = (int, str, str, int, str, str, bytes, bytes)
+
+
+def _fault_of(row: Row, number: int, previous: bytes) -> Broken | None:
+    if not all(type(value) is wanted for value, wanted in zip(row, _TYPES, strict=True)):
+        return Broken(number, Why.UNREADABLE, f"entry {number} has a field of the wrong type")
+    if row.number != number:
+        return Broken(number, Why.GAP, f"entry {number} is missing: {number - 1} is followed by {row.number}")
+    if row.previous != previous:
+        return Broken(number, Why.LINK, f"entry {number} does not follow from entry {number - 1}")
+    # An unreadable body fails its hash as well; say the more telling thing.
+    if not _readable(row.body):
+        return Broken(number, Why.UNREADABLE, f"the body of entry {number} is not JSON")
+    if row.hash != link(previous, number, Draft(*row[1:6])):
+        return Broken(number, Why.HASH, f"entry {number} is not what was hashed: it was changed")
+    return None
+
+
+def _readable(body: str) -> bool:
+    try:
+        return isinstance(json.loads(body), dict)
+    except (ValueError, RecursionError):
+        return False

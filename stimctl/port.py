@@ -1,0 +1,283 @@
+"""A serial port by URL: bytes in, bytes out, the time, and one place that waits.
+
+`open_port` takes whatever pyserial takes (`/dev/ttyUSB0`, `COM3`, `socket://host:port`) and the URLs of
+installed protocol handlers (`sim://`). A `Port` waits only in `wait`, until a deadline, bytes, or a `wake`
+from any thread. Behind hardware that is a `select` on the descriptor and a wake pipe; behind a simulator
+in virtual time the wait advances the simulated world and the clock with it; above the port nobody knows.
+"""
+
+import contextlib
+import io
+import os
+import select
+import time
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any, Protocol
+
+import serial
+
+from stimctl.errors import LineLost, Misuse, PortBusy
+
+BAUD = 115_200
+SLICE_S = 0.020  # where no descriptor can be waited on, the longest a stop may wait for the read
+WRITE_LIMIT_S = 0.5
+_CHUNK = 4_096
+_SUSPEND_US = 100_000
+
+
+class TrafficSink(Protocol):
+    """Where the bytes of both directions are recorded, with times."""
+
+    def record(self, at_us: int, direction: str, data: bytes) -> None:
+        """`direction` is `host` for what the host sent and `device` for what it received."""
+
+
+class Port(Protocol):
+    """What a session sees of a line."""
+
+    url: str
+    virtual: bool
+
+    def now_us(self) -> int:
+        """The time, by the clock that `wait` waits on."""
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        """Bytes, or nothing at the deadline or after a `wake`. Raises `LineLost`."""
+
+    def write(self, data: bytes) -> None:
+        """Send all of `data`. Raises `LineLost`."""
+
+    def wake(self) -> None:
+        """From any thread: let a running or the next `wait` return now."""
+
+    def close(self) -> None:
+        """Give the port back."""
+
+
+class HostClock:
+    """The host's monotonic clock in us, and whether the host slept while nobody looked."""
+
+    def __init__(self) -> None:
+        self._offset = self._boottime_lead()
+
+    @staticmethod
+    def now_us() -> int:
+        """Monotonic; does not count a suspend."""
+        return time.monotonic_ns() // 1_000
+
+    @staticmethod
+    def _boottime_lead() -> int:
+        clock = getattr(time, "CLOCK_BOOTTIME", None)
+        if clock is None:
+            return 0
+        return (time.clock_gettime_ns(clock) - time.monotonic_ns()) // 1_000
+
+    def check_awake(self) -> None:
+        """Raise `LineLost` when the host was suspended since the last call: what ran meanwhile is unknown."""
+        lead = self._boottime_lead()
+        if lead - self._offset > _SUSPEND_US:
+            slept_s = (lead - self._offset) / 1e6
+            self._offset = lead
+            raise LineLost(f"the host was suspended for {slept_s:.1f} s; the session is over, start a new one")
+
+
+class _HostPort:
+    """What every port on the host's own clock has."""
+
+    virtual = False
+
+    def __init__(self, url: str, line: Any) -> None:
+        self.url = url
+        self._line = line
+        self._clock = HostClock()
+
+    def now_us(self) -> int:
+        return self._clock.now_us()
+
+    def close(self) -> None:
+        self._line.close()
+
+
+class DescriptorPort(_HostPort):
+    """A port whose descriptor `select` can wait on: ttys, ptys and sockets on POSIX."""
+
+    def __init__(self, url: str, line: Any) -> None:
+        super().__init__(url, line)
+        self._fd: int = line.fileno()
+        self._wake_r, self._wake_w = os.pipe()
+        os.set_blocking(self._wake_r, False)
+        os.set_blocking(self._wake_w, False)
+        self._watched = [self._fd, self._wake_r]
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        left = None if deadline_us is None else max(0.0, (deadline_us - self._clock.now_us()) / 1e6)
+        try:
+            ready = select.select(self._watched, (), (), left)[0]
+            self._clock.check_awake()
+            if self._wake_r in ready:
+                os.read(self._wake_r, _CHUNK)
+            if self._fd not in ready:
+                return b""
+            data = os.read(self._fd, _CHUNK)
+        except BlockingIOError:
+            return b""
+        except (OSError, ValueError) as fault:
+            raise LineLost(f"{self.url}: the port is gone ({fault}); check the cable") from fault
+        if not data:
+            raise LineLost(f"{self.url}: the other end closed the line; check the cable")
+        return data
+
+    def write(self, data: bytes) -> None:
+        try:
+            sent = os.write(self._fd, data)
+            while sent < len(data):
+                sent += self._write_rest(data[sent:])
+        except BlockingIOError:
+            raise LineLost(f"{self.url}: the port takes no bytes; check the cable") from None
+        except OSError as fault:
+            raise LineLost(f"{self.url}: the port takes no bytes ({fault}); check the cable") from fault
+
+    def _write_rest(self, rest: bytes) -> int:
+        if not select.select((), (self._fd,), (), WRITE_LIMIT_S)[1]:
+            raise LineLost(f"{self.url}: the port takes no bytes for {WRITE_LIMIT_S} s; check the cable")
+        return os.write(self._fd, rest)
+
+    def wake(self) -> None:
+        # A full pipe means that a wake is already waiting.
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._wake_w, b"w")
+
+    def close(self) -> None:
+        # pyserial leaves a socket open whose far end has closed first.
+        far_socket = getattr(self._line, "_socket", None)
+        if far_socket is not None:
+            far_socket.close()
+        super().close()
+        os.close(self._wake_r)
+        os.close(self._wake_w)
+
+
+class SlicedPort(_HostPort):
+    """A port that can only be read with a timeout: slices of 20 ms, so that a wake waits no longer."""
+
+    def __init__(self, url: str, line: Any) -> None:
+        super().__init__(url, line)
+        self._woken = False
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        try:
+            while not self._woken:
+                data: bytes = self._line.read(1)
+                self._clock.check_awake()
+                if data:
+                    return data + bytes(self._line.read(self._line.in_waiting))
+                if deadline_us is not None and self._clock.now_us() >= deadline_us:
+                    return b""
+        except (serial.SerialException, OSError) as fault:
+            raise LineLost(f"{self.url}: the port is gone ({fault}); check the cable") from fault
+        self._woken = False
+        return b""
+
+    def write(self, data: bytes) -> None:
+        try:
+            self._line.write(data)
+        except (serial.SerialException, OSError) as fault:
+            raise LineLost(f"{self.url}: the port takes no bytes ({fault}); check the cable") from fault
+
+    def wake(self) -> None:
+        self._woken = True
+
+
+class VirtualPort:
+    """A simulator in this process, whose clock moves only while it is waited on."""
+
+    virtual = True
+
+    def __init__(self, url: str, line: Any) -> None:
+        self.url = url
+        self._line = line
+        self.now_us = line.now_us
+        self.wait = line.read_until
+        self.write = line.write
+        self.wake = line.wake
+        self.close = line.close
+
+
+class RecordedPort:
+    """Another port, with all that passes written to a traffic sink."""
+
+    def __init__(self, port: Port, sink: TrafficSink) -> None:
+        self.url = port.url
+        self.virtual = port.virtual
+        self._port = port
+        self._sink = sink
+        self.now_us = port.now_us
+        self.wake = port.wake
+        self.close = port.close
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        data = self._port.wait(deadline_us)
+        if data:
+            self._sink.record(self._port.now_us(), "device", data)
+        return data
+
+    def write(self, data: bytes) -> None:
+        self._sink.record(self._port.now_us(), "host", data)
+        self._port.write(data)
+
+
+def open_port(url: str, *, traffic: TrafficSink | None = None) -> Port:
+    """Open `url` at 115200 8N1, for this process alone.
+
+    Raises `PortBusy` when another program holds it, `LineLost` when it cannot be opened, and `Misuse` for a
+    URL that no installed handler knows.
+    """
+    register_handlers(url)
+    try:
+        line = serial.serial_for_url(url, do_not_open=True, baudrate=BAUD, write_timeout=WRITE_LIMIT_S)
+        line.timeout = 0 if _has_descriptor(line) else SLICE_S
+        if "://" not in url and os.name == "posix":
+            line.exclusive = True
+        line.open()
+    except ValueError as unknown:
+        raise Misuse(f"port {url!r}: {unknown}") from unknown
+    except (serial.SerialException, OSError) as fault:
+        raise _why_closed(url, fault) from fault
+    port = _port_for(url, line)
+    return RecordedPort(port, traffic) if traffic else port
+
+
+def _has_descriptor(line: Any) -> bool:
+    return os.name == "posix" and type(line).fileno is not io.RawIOBase.fileno
+
+
+def _port_for(url: str, line: Any) -> Port:
+    if getattr(line, "virtual", False):
+        return VirtualPort(url, line)
+    return DescriptorPort(url, line) if _has_descriptor(line) else SlicedPort(url, line)
+
+
+def _why_closed(url: str, fault: Exception) -> PortBusy | LineLost:
+    text = str(fault)
+    if "exclusively lock" in text or "busy" in text.lower() or getattr(fault, "errno", None) in (11, 16):
+        return PortBusy(f"{url}: another program holds the port; close it, or stop its session with `stimctl stop`")
+    if getattr(fault, "errno", None) == 13 or "Permission" in text:
+        return LineLost(f"{url}: no permission to open the port; on Linux join its group (often `dialout`)")
+    return LineLost(f"{url}: cannot open the port ({text}); `stimctl ports` lists what there is")
+
+
+def register_handlers(url: str = "") -> None:
+    """Make the URL schemes of installed packages known to pyserial.
+
+    pyserial takes an ImportError inside a handler for "no such handler"; importing it here first shows it.
+    """
+    scheme = url.split("://", 1)[0].lower() if "://" in url else ""
+    for entry in entry_points(group="stimctl.protocol_handlers"):
+        if entry.value not in serial.protocol_handler_packages:
+            serial.protocol_handler_packages.append(entry.value)
+        if entry.name == scheme:
+            try:
+                import_module(f"{entry.value}.protocol_{scheme}")
+            except ImportError as missing:
+                raise Misuse(f"port {url!r}: the handler for {scheme}:// does not load: {missing}") from missing

@@ -1,0 +1,33 @@
+"""Prescriptions: a profile completed by a clinician for one subject, checked against every limit.
+
+`plan` says what one is made of, `checks` why one cannot be, `core` is the prescription itself, `read` makes
+one from a file or from answers in the units that people write.
+"""
+
+from stimctl.prescription.core import Prescription
+from stimctl.prescription.plan import (
+    ChannelPlan,
+    Clinician,
+    Coating,
+    Flag,
+    Needle,
+    ProfileRef,
+    Subject,
+    Terminal,
+)
+from stimctl.prescription.read import from_file, from_mapping, subject_of
+
+__all__ = [
+    "ChannelPlan",
+    "Clinician",
+    "Coating",
+    "Flag",
+    "Needle",
+    "Prescription",
+    "ProfileRef",
+    "Subject",
+    "Terminal",
+    "from_file",
+    "from_mapping",
+    "subject_of",
+]

@@ -1,0 +1,218 @@
+"""Every reason why a prescription cannot be: the limits of `limits.py`, the pairs, the subject's rules.
+
+All problems are collected, so that a person sees them together. The figures are taken at the session's
+ceiling, not only at the target: an operator may raise as far as that.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from stimctl import limits
+from stimctl.anatomy import PREGNANCY_POINTS, Placement, check_pair
+from stimctl.errors import Misuse, Problem, Unsafe
+from stimctl.limits import Limit
+from stimctl.prescription.asked import Asked
+from stimctl.prescription.completion import profile_problems
+from stimctl.prescription.plan import (
+    NEEDLE_DIAMETER,
+    NEEDLE_INSERTED,
+    TEXT_MAX,
+    ChannelPlan,
+    Clinician,
+    Subject,
+    Terminal,
+    is_text,
+    is_whole,
+)
+from stimctl.profile import Profile, ramps, segments
+from stimctl.screening import Screening
+from stimctl.waveform import Program
+
+OHM_MAX = 10_000_000  # an open load has a figure too
+
+
+def checked_program(asked: Asked) -> Program:
+    """The program that is asked for. Raises `Unsafe` with every problem of the whole prescription."""
+    problems = list(_kind_problems(asked))
+    if problems:
+        raise Unsafe(problems)
+    program, program_problems = _program(asked)
+    problems += program_problems
+    for check in (_subject_problems, _text_problems, _amplitude_problems, _channel_problems, profile_problems):
+        problems += check(asked)
+    if program is not None:
+        problems += _charge_problems(asked, program)
+    if problems or program is None:
+        raise Unsafe(problems)
+    return program
+
+
+def _broken(field: str, value: int, limit: Limit) -> Iterator[Problem]:
+    if not limit.allows(value):
+        yield Problem(field, value, limit.allowed())
+
+
+# --- what kind of thing stands in each field -----------------------------------------------------------
+
+
+def _kind_problems(asked: Asked) -> Iterator[Problem]:
+    """Fields that hold something else than their kind: nothing further can be said of them."""
+    plans = asked.channels
+    kinds: tuple[tuple[str, bool, str], ...] = (
+        ("subject", isinstance(asked.subject, Subject), f"must be one of {', '.join(Subject)}"),
+        ("operator", isinstance(asked.operator, str), "must be text"),
+        ("pseudonym", isinstance(asked.pseudonym, str), "must be text"),
+        ("protocol", isinstance(asked.protocol, Profile), "must be a profile that was loaded"),
+        ("variant", isinstance(asked.variant, str), "must be text"),
+        ("titrate", isinstance(asked.titrate, bool), "must be true or false"),
+        ("ceiling_ua", is_whole(asked.ceiling_ua), "must be a whole number of uA"),
+        ("stimulation_us", is_whole(asked.stimulation_us), "must be a whole number of us"),
+        ("declared_ohm", asked.declared_ohm is None or is_whole(asked.declared_ohm), "must be a whole number of ohm"),
+        ("approval", asked.approval is None or isinstance(asked.approval, str), "must be text"),
+        ("pregnant", asked.pregnant is None or isinstance(asked.pregnant, bool), "must be true or false"),
+        ("clinician", asked.clinician is None or isinstance(asked.clinician, Clinician), "must be a clinician"),
+        ("screening", asked.screening is None or isinstance(asked.screening, Screening), "must be asked, not given"),
+        (
+            "channels",
+            isinstance(plans, tuple) and bool(plans) and all(isinstance(plan, ChannelPlan) for plan in plans),
+            "must be at least one channel plan",
+        ),
+    )
+    for field, holds, allowed in kinds:
+        if not holds:
+            yield Problem(field, getattr(asked, field), allowed)
+
+
+# --- who is stimulated, and by whom ---------------------------------------------------------------------
+
+
+def _subject_problems(asked: Asked) -> Iterator[Problem]:
+    subject = asked.subject
+    if asked.protocol.kind == "bench" and subject in (Subject.PERSON, Subject.ANIMAL):
+        yield Problem("subject", subject.value, "a bench profile is for dummy loads and simulators only [choice]")
+    yield from _screening_problems(asked)
+    if subject is Subject.PERSON and asked.pregnant:
+        yield Problem("pregnant", True, "pregnancy is a hard stop; there is no override")
+    if subject is Subject.ANIMAL:
+        if not is_text(asked.approval):
+            yield Problem("approval", asked.approval, "an animal needs the approval's number")
+        if asked.pregnant is None:
+            yield Problem("pregnant", None, "must be declared for an animal, true or false")
+    elif asked.approval is not None:
+        yield Problem("approval", asked.approval, "only an animal has one")
+    if subject is Subject.DUMMY_LOAD:
+        if asked.declared_ohm is None or not 0 <= asked.declared_ohm <= OHM_MAX:
+            yield Problem("declared_ohm", asked.declared_ohm, f"a dummy load's ohms are declared, 0 to {OHM_MAX}")
+    elif asked.declared_ohm is not None:
+        yield Problem("declared_ohm", asked.declared_ohm, "only a dummy load has it")
+
+
+def _screening_problems(asked: Asked) -> Iterator[Problem]:
+    if asked.subject is not Subject.PERSON:
+        if asked.screening is not None:
+            yield Problem("screening", None, "only a person is screened")
+    elif asked.screening is None:
+        yield Problem("screening", None, "a person is screened anew for each session; ask the questions")
+    else:
+        yield from asked.screening.problems(asked.pseudonym)
+
+
+def _text_problems(asked: Asked) -> Iterator[Problem]:
+    for field, text in (("operator", asked.operator), ("pseudonym", asked.pseudonym)):
+        if not is_text(text):
+            yield Problem(field, text, f"must be 1 to {TEXT_MAX} printable characters")
+
+
+# --- amplitude, charge, density -------------------------------------------------------------------------
+
+
+def _amplitude_problems(asked: Asked) -> Iterator[Problem]:
+    yield from _broken("ceiling_ua", asked.ceiling_ua, limits.CEILING)
+    for index, plan in enumerate(asked.channels):
+        field, target_ua = f"channels[{index}].amplitude_ua", plan.amplitude_ua
+        if asked.titrate and target_ua != 0:
+            yield Problem(field, target_ua, "must be 0 where the operator titrates: it begins at zero")
+        if not asked.titrate:
+            yield from _broken(field, target_ua, limits.TARGET)
+        if target_ua > asked.ceiling_ua:
+            yield Problem(field, target_ua, f"must be at most the session's ceiling of {asked.ceiling_ua} uA")
+
+
+def _charge_problems(asked: Asked, program: Program) -> Iterator[Problem]:
+    """At the ceiling, in the band with the most charge a phase; and amplitudes that balance exactly."""
+    charge_pc = max(segment.charge_pc(asked.ceiling_ua) for segment in program.segments)
+    if not limits.CHARGE_PER_PHASE.allows(charge_pc):
+        yield Problem("ceiling_ua", asked.ceiling_ua, f"gives {charge_pc} pC: {limits.CHARGE_PER_PHASE.allowed()}")
+    quantum_ua = program.quantum_ua
+    for index, plan in enumerate(asked.channels):
+        if plan.amplitude_ua % quantum_ua:
+            allowed = f"must be a multiple of {quantum_ua} uA: both phases' areas are equal in whole numbers"
+            yield Problem(f"channels[{index}].amplitude_ua", plan.amplitude_ua, allowed)
+        if charge_pc > 0:
+            yield from _needle_problems(f"channels[{index}].needle", plan, charge_pc)
+
+
+def _needle_problems(field: str, plan: ChannelPlan, charge_pc: int) -> Iterator[Problem]:
+    needle = plan.needle
+    unbelievable = [
+        *_broken(f"{field}.diameter_um", needle.diameter_um, NEEDLE_DIAMETER),
+        *_broken(f"{field}.inserted_um", needle.inserted_um, NEEDLE_INSERTED),
+    ]
+    yield from unbelievable
+    if unbelievable:
+        return
+    density, k = needle.density_uc_per_cm2(charge_pc), needle.shannon_k(charge_pc)
+    if not density <= limits.DENSITY_UC_PER_CM2:
+        allowed = f"must be at most {limits.DENSITY_UC_PER_CM2:g} uC/cm2 a phase at the ceiling [choice]"
+        yield Problem(field, f"{density:.1f} uC/cm2", f"{allowed}; lower the ceiling or insert deeper")
+    if not k <= limits.SHANNON_K:
+        allowed = f"must be at most {limits.SHANNON_K:g} at the ceiling (damage line 1.85 [lit]) [choice]"
+        yield Problem(field, f"Shannon k {k:.2f}", f"{allowed}; lower the ceiling or insert deeper")
+
+
+# --- pairs ----------------------------------------------------------------------------------------------
+
+
+def _channel_problems(asked: Asked) -> Iterator[Problem]:
+    for index, plan in enumerate(asked.channels):
+        yield from _pair_problems(f"channels[{index}]", plan, asked.subject)
+        if asked.pregnant:
+            for end in plan.ends:
+                if end.point in PREGNANCY_POINTS:
+                    yield Problem(f"channels[{index}]", str(end), "is not needled in pregnancy [lit]")
+    needles = Counter(end.needle for plan in asked.channels for end in plan.ends if isinstance(end, Placement))
+    for index, plan in enumerate(asked.channels):
+        for name, end in (("first", plan.first), ("second", plan.second)):
+            if isinstance(end, Placement) and needles[end.needle] > 1:
+                yield Problem(f"channels[{index}].{name}", str(end), "stands more than once: a needle is in one pair")
+
+
+def _pair_problems(field: str, plan: ChannelPlan, subject: Subject) -> Iterator[Problem]:
+    first, second = plan.first, plan.second
+    if isinstance(first, Placement) and isinstance(second, Placement):
+        reason = check_pair(first, second)
+        if reason is not None:
+            yield Problem(field, f"{first} to {second}", f"refused: {reason}")
+    elif subject not in (Subject.DUMMY_LOAD, Subject.SIMULATOR):
+        yield Problem(field, f"{first} to {second}", f"terminals are a dummy load's; a {subject} has needles at points")
+    elif not (isinstance(first, Terminal) and isinstance(second, Terminal)) or first == second:
+        yield Problem(field, f"{first} to {second}", "must be terminal 1 to terminal 2, or two needles")
+
+
+# --- the pulses ---------------------------------------------------------------------------------------
+
+
+def _program(asked: Asked) -> tuple[Program | None, list[Problem]]:
+    profile = asked.protocol
+    try:
+        variant = profile.variant(asked.variant)
+    except Misuse as none:
+        return None, [Problem("variant", asked.variant or None, str(none))]
+    try:
+        slope, ramp_down_us = ramps(profile)
+        channels = tuple(plan.channel for plan in asked.channels)
+        return Program(segments(profile, variant), channels, slope, ramp_down_us, asked.stimulation_us), []
+    except Unsafe as broken:
+        return None, list(broken.problems)
+    except Misuse as gap:
+        return None, [Problem("profile", profile.id, str(gap))]

@@ -1,0 +1,205 @@
+"""A prescription: complete, and inside every limit that can be known from paper.
+
+Making one runs every check, by whatever way it is made: `dataclasses.replace` and the constructor check just
+as a file's reader does. The program that a device plays is derived in the same step and cannot be given.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from stimctl import anatomy, limits
+from stimctl.anatomy import Placement
+from stimctl.errors import Misuse
+from stimctl.prescription.checks import checked_program
+from stimctl.prescription.completion import named_by_clinician
+from stimctl.prescription.plan import ChannelPlan, Clinician, Coating, Flag, ProfileRef, Subject
+from stimctl.profile import Origin, Profile
+from stimctl.screening import Screening
+from stimctl.units import charge_text
+from stimctl.waveform import Mode, Program
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prescription:
+    """What may be started. Amplitudes and the ceiling in uA, peak of the first phase; times in us.
+
+    Raises `Unsafe` with every problem: field, value, limit and why. For a person it holds a screening, which
+    `begin` uses up: one session, and only while it is fresh.
+    """
+
+    subject: Subject
+    operator: str
+    pseudonym: str
+    protocol: Profile
+    variant: str
+    channels: tuple[ChannelPlan, ...]
+    ceiling_ua: int
+    stimulation_us: int
+    titrate: bool = False
+    declared_ohm: int | None = None
+    approval: str | None = None
+    pregnant: bool | None = None
+    clinician: Clinician | None = None
+    screening: Screening | None = None
+    program: Program = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "program", checked_program(self))
+
+    @property
+    def profile(self) -> ProfileRef:
+        """Which profile this follows: identity, version and hash, for screen and log."""
+        profile = self.protocol
+        return ProfileRef(profile.id, profile.version, profile.sha256, profile.title, self.variant)
+
+    @property
+    def mode(self) -> Mode:
+        """The frequency, as people call it."""
+        mode = self.protocol.variant(self.variant).mode.value
+        if mode is None:
+            raise Misuse(f"{self.protocol.id} leaves the pattern unspecified")
+        return mode
+
+    @property
+    def targets_ua(self) -> dict[int, int]:
+        """Each channel's target; 0 where the operator titrates."""
+        return {plan.channel: plan.amplitude_ua for plan in self.channels}
+
+    def plan(self, channel: int) -> ChannelPlan:
+        """The plan of one channel. Raises `Misuse` when it has none."""
+        for plan in self.channels:
+            if plan.channel == channel:
+                return plan
+        raise Misuse(f"channel {channel} is not in this prescription")
+
+    def begin(self, now_us: int) -> None:
+        """Use up the screening of a person; call it once, when a session begins.
+
+        Raises `Unsafe` when it is stale or used. Nothing to do for other subjects.
+        """
+        if self.screening is not None:
+            self.screening.use(self.pseudonym, now_us)
+
+    # --- figures at the ceiling, in the band that is worst ---
+
+    @property
+    def charge_per_phase_pc(self) -> int:
+        """The most charge that a phase can have."""
+        return max(segment.charge_pc(self.ceiling_ua) for segment in self.program.segments)
+
+    def density(self, channel: int) -> float:
+        """Charge density a phase, uC/cm2, on the declared needle."""
+        return self.plan(channel).needle.density_uc_per_cm2(self.charge_per_phase_pc)
+
+    def shannon_k(self, channel: int) -> float:
+        """Shannon's k on the declared needle."""
+        return self.plan(channel).needle.shannon_k(self.charge_per_phase_pc)
+
+    def rms_ma_per_cm2(self, channel: int) -> float:
+        """Rms current density on the declared needle."""
+        needle = self.plan(channel).needle
+        return max(needle.rms_ma_per_cm2(segment, self.ceiling_ua) for segment in self.program.segments)
+
+    @property
+    def flags(self) -> tuple[Flag, ...]:
+        """What is shown and logged, and stops nothing."""
+        found = []
+        if self.charge_per_phase_pc >= limits.CHARGE_FLAG_PC:
+            said = f"{charge_text(self.charge_per_phase_pc)} a phase at the ceiling; needles corroded in rats at"
+            found.append(Flag("charge", f"{said} {charge_text(limits.CHARGE_FLAG_PC)} [lit]"))
+        for plan in self.channels:
+            found += self._needle_flags(plan)
+        pairs = [
+            (plan.first, plan.second)
+            for plan in self.channels
+            if isinstance(plan.first, Placement) and isinstance(plan.second, Placement)
+        ]
+        found += [Flag("placement", text) for text in anatomy.warnings(pairs)]
+        found += [Flag("screening", text) for text in (self.screening.warnings if self.screening else ())]
+        found += [Flag("under-dosing", note.text) for note in self.protocol.notes if note.about == "under-dosing"]
+        return tuple(found)
+
+    def _needle_flags(self, plan: ChannelPlan) -> list[Flag]:
+        found = []
+        rms = self.rms_ma_per_cm2(plan.channel)
+        if rms > limits.RMS_FLAG_MA_PER_CM2:
+            text = (
+                f"{rms:.1f} mA/cm2 rms at the ceiling is over {limits.RMS_FLAG_MA_PER_CM2:g}, the level that"
+                " IEC 60601-2-10 asks an operator to attend to [lit]"
+            )
+            found.append(Flag("density", text, plan.channel))
+        if plan.needle.coating is not Coating.NONE:
+            text = f"the needle's {plan.needle.coating} coating is not in the density, which is a bare cylinder's"
+            found.append(Flag("coating", text, plan.channel))
+        return found
+
+    # --- for the log ---
+
+    def provenance(self) -> dict[str, str]:
+        """Who says which pairs, amplitude and minutes: the profile's own origin, or the clinician."""
+        stimulation = self.protocol.stimulation
+        named = named_by_clinician(self)
+        origins = {}
+        for name in ("pairs", "amplitude_ma", "minutes"):
+            origin = getattr(stimulation, name).origin
+            bench = self.protocol.kind == "bench"
+            origins[name] = str(Origin.CLINICIAN if name in named and not bench else origin)
+        return origins
+
+    def record(self) -> dict[str, Any]:
+        """JSON-able, for the log: everything that was prescribed, and the figures shown beside it."""
+        profile = self.profile
+        return {
+            "subject": self.subject.value,
+            "operator": self.operator,
+            "pseudonym": self.pseudonym,
+            "profile": {name: getattr(profile, name) for name in profile.__slots__},
+            "mode": self.mode.value,
+            "titrate": self.titrate,
+            "ceiling_ua": self.ceiling_ua,
+            "stimulation_us": self.stimulation_us,
+            "charge_per_phase_pc": self.charge_per_phase_pc,
+            "channels": [self._channel_record(plan) for plan in self.channels],
+            "program": _program_record(self.program),
+            "provenance": self.provenance(),
+            "declared_ohm": self.declared_ohm,
+            "approval": self.approval,
+            "pregnant": self.pregnant,
+            "clinician": _clinician_record(self.clinician),
+            "screening": None if self.screening is None else self.screening.record(),
+            "flags": [str(flag) for flag in self.flags],
+        }
+
+    def _channel_record(self, plan: ChannelPlan) -> dict[str, Any]:
+        return {
+            "channel": plan.channel,
+            "pair": [
+                {"point": end.point, "side": str(end.side), "region": str(end.region), "spot": end.spot}
+                for end in plan.ends
+            ],
+            "amplitude_ua": plan.amplitude_ua,
+            "needle": {
+                "diameter_um": plan.needle.diameter_um,
+                "inserted_um": plan.needle.inserted_um,
+                "coating": plan.needle.coating.value,
+            },
+            "density_uc_per_cm2": round(self.density(plan.channel), 3),
+            "shannon_k": round(self.shannon_k(plan.channel), 3),
+            "rms_ma_per_cm2": round(self.rms_ma_per_cm2(plan.channel), 3),
+        }
+
+
+def _clinician_record(clinician: Clinician | None) -> dict[str, Any] | None:
+    return None if clinician is None else {"name": clinician.name, "completes": list(clinician.completes)}
+
+
+def _program_record(program: Program) -> dict[str, Any]:
+    return {
+        "segments": [
+            {name: getattr(segment, name) for name in segment.__slots__} for segment in program.segments
+        ],
+        "channels": list(program.channels),
+        "ramp_slope_ua_per_s": program.ramp_slope_ua_per_s,
+        "ramp_down_us": program.ramp_down_us,
+        "stimulation_us": program.stimulation_us,
+    }  # fmt: skip

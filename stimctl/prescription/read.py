@@ -1,0 +1,246 @@
+"""A prescription's file, or a page's answers, in the units that people write; and from there to a `Prescription`.
+
+Two steps, as errors go: `InputInvalid` for what cannot be read as a prescription at all, then `Unsafe` for
+what can be read and must not be done. Each lists everything it found, with lines where there is a file.
+A screening never stands in a file: it is asked, and handed over at the call.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import Field
+
+from stimctl.anatomy import Placement, Region, Side, place
+from stimctl.errors import InputInvalid, Misuse, Problem, Unsafe
+from stimctl.prescription.core import Prescription
+from stimctl.prescription.plan import ChannelPlan, Clinician, Coating, Needle, Subject, Terminal
+from stimctl.profile import Profile, load_profiles
+from stimctl.profile.model import Slug, Strict, Text
+from stimctl.profile.toml_text import TomlText, check, read_file
+from stimctl.screening import Screening
+from stimctl.units import UA_PER_MA, US_PER_MIN, US_PER_S, whole
+
+UM_PER_MM = 1_000
+TERMINALS = {"terminal 1": 1, "terminal 2": 2}
+
+E = TypeVar("E", InputInvalid, Unsafe)
+
+
+class NeedleFile(Strict):
+    """The needles of a pair, both alike."""
+
+    diameter_mm: float = Field(description="of the shaft, as in 0.30")
+    inserted_mm: float = Field(description="how much of it is in tissue")
+    coating: Annotated[Coating, Field(strict=False)] = Field(description=f"one of {', '.join(Coating)}")
+
+
+class EndFile(Strict):
+    """Where one needle is: a point and its side; an Ashi point with region and spot; or a load's terminal."""
+
+    point: Text = Field(description='as in "BL-23"; "terminal 1" and "terminal 2" on a dummy load')
+    side: Annotated[Side | None, Field(strict=False)] = None
+    region: Annotated[Region | None, Field(strict=False)] = Field(None, description="of an Ashi point")
+    spot: str = Field("", description="an Ashi point's place in words")
+
+
+class ChannelFile(Strict):
+    """One channel."""
+
+    channel: int = Field(description="1 to 4")
+    first: EndFile
+    second: EndFile
+    amplitude_ma: float | None = Field(None, description="0.5 up to the ceiling; left out where titrate is true")
+    needle: NeedleFile = Field(description="has to be declared")
+
+
+class ClinicianFile(Strict):
+    """Who fills the profile's gaps."""
+
+    name: Text
+    completes: tuple[Literal["pairs", "amplitude_ma", "minutes"], ...]
+
+
+class PrescriptionFile(Strict):
+    """What stands in a prescription's file."""
+
+    format: Literal[1] = Field(description="the format of the file, 1")
+    profile: Slug = Field(description="a profile's id")
+    variant: Slug | None = Field(None, description="needed where a profile has more than one")
+    profile_version: str | None = Field(None, description="refuse another version of the profile")
+    profile_sha256: str | None = Field(None, description="refuse a profile with another hash")
+    subject: Annotated[Subject, Field(strict=False)] = Field(description=f"one of {', '.join(Subject)}")
+    operator: str
+    pseudonym: str
+    minutes: float | None = Field(None, description="of stimulation; or give seconds")
+    seconds: float | None = Field(None, description="of stimulation; or give minutes")
+    ceiling_ma: float = Field(description="no pulse goes above it; 0.5 to 2.0")
+    titrate: bool = Field(False, description="true: begin at zero, the operator raises to tolerance")
+    declared_ohm: int | None = Field(None, description="of a dummy load")
+    approval: str | None = Field(None, description="number of the approval, for an animal")
+    pregnant: bool | None = None
+    channels: Annotated[tuple[ChannelFile, ...], Field(min_length=1)]
+    clinician: ClinicianFile | None = None
+
+
+def from_file(
+    path: Path, profiles: Mapping[str, Profile] | None = None, *, screening: Screening | None = None
+) -> Prescription:
+    """The prescription in a TOML file. `profiles` are those of `load_profiles` unless given.
+
+    Raises `InputInvalid` or `Unsafe`, with every problem and its line.
+    """
+    text = read_file(path)
+    try:
+        return from_mapping(text.values, profiles, source=str(path), screening=screening)
+    except InputInvalid as invalid:
+        if invalid.source != str(path):
+            raise  # a profile's file is at fault, and has its own lines
+        raise text.invalid(_located(text, invalid)) from None
+    except Unsafe as unsafe:
+        raise Unsafe(_located(text, unsafe)) from None
+
+
+def from_mapping(
+    values: Mapping[str, Any],
+    profiles: Mapping[str, Profile] | None = None,
+    *,
+    source: str = "prescription",
+    screening: Screening | None = None,
+) -> Prescription:
+    """The same from values as a file would hold them: what a page or a program asked a person for."""
+    problems, asked = check(PrescriptionFile, values)
+    if asked is None:
+        raise InputInvalid(source, problems)
+    known = load_profiles() if profiles is None else profiles
+    return _Reading(source).prescription(asked, known, screening)
+
+
+def subject_of(path: Path) -> tuple[Subject, str]:
+    """Subject and pseudonym of a file, to know whether a screening has to be asked first, and of whom."""
+    text = read_file(path)
+    problems, asked = check(PrescriptionFile, text.values)
+    if asked is None:
+        raise text.invalid(problems)
+    return asked.subject, asked.pseudonym
+
+
+# A problem names the integer field; the file has the amount under the name of the unit that people write.
+_WRITTEN = (("_ua", "_ma"), ("_um", "_mm"))
+
+
+def _located(text: TomlText, error: InputInvalid | Unsafe) -> list[Problem]:
+    return text.located(replace(problem, line=text.line(_written(text, problem.field))) for problem in error.problems)
+
+
+def _written(text: TomlText, field: str) -> str:
+    if field == "stimulation_us":
+        return "minutes" if "minutes" in text.values else "seconds"
+    for ours, theirs in _WRITTEN:
+        if field.endswith(ours):
+            return field.removesuffix(ours) + theirs
+    return field
+
+
+class _Reading:
+    """From the file's shape to integers, collecting what does not convert."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._problems: list[Problem] = []
+
+    def prescription(
+        self, asked: PrescriptionFile, profiles: Mapping[str, Profile], screening: Screening | None
+    ) -> Prescription:
+        profile = self._profile(asked, profiles)
+        stimulation_us = self._stimulation_us(asked)
+        ceiling_ua = self._whole("ceiling_ma", asked.ceiling_ma, UA_PER_MA, "uA")
+        plans = [self._plan(f"channels[{i}]", channel, asked.titrate) for i, channel in enumerate(asked.channels)]
+        if self._problems or profile is None:
+            raise InputInvalid(self._source, self._problems)
+        return Prescription(
+            subject=asked.subject,
+            operator=asked.operator,
+            pseudonym=asked.pseudonym,
+            protocol=profile,
+            variant=_variant_id(asked, profile),
+            channels=tuple(plan for plan in plans if plan is not None),
+            ceiling_ua=ceiling_ua,
+            stimulation_us=stimulation_us,
+            titrate=asked.titrate,
+            declared_ohm=asked.declared_ohm,
+            approval=asked.approval,
+            pregnant=asked.pregnant,
+            clinician=None if asked.clinician is None else Clinician(asked.clinician.name, asked.clinician.completes),
+            screening=screening,
+        )
+
+    def _say(self, field: str, value: object, allowed: str) -> None:
+        self._problems.append(Problem(field, value, allowed))
+
+    def _profile(self, asked: PrescriptionFile, profiles: Mapping[str, Profile]) -> Profile | None:
+        profile = profiles.get(asked.profile)
+        if profile is None:
+            self._say("profile", asked.profile, f"no profile has this id; there are {', '.join(sorted(profiles))}")
+            return None
+        for name, wanted in (("version", asked.profile_version), ("sha256", asked.profile_sha256)):
+            found = getattr(profile, name)
+            if wanted is not None and wanted != found:
+                self._say(f"profile_{name}", wanted, f"the profile that was found has {found}: check which is meant")
+        return profile
+
+    def _stimulation_us(self, asked: PrescriptionFile) -> int:
+        if (asked.minutes is None) == (asked.seconds is None):
+            self._say("minutes", asked.minutes, "give minutes or seconds, one of the two")
+            return 0
+        if asked.minutes is not None:
+            return self._whole("minutes", asked.minutes, US_PER_MIN, "us")
+        return self._whole("seconds", asked.seconds or 0, US_PER_S, "us")
+
+    def _whole(self, field: str, value: float, factor: int, unit: str) -> int:
+        try:
+            return whole(value, factor, name=field, unit=unit)
+        except Misuse as inexact:
+            self._say(field, value, str(inexact).removeprefix(f"{field}: "))
+            return 0
+
+    def _plan(self, field: str, asked: ChannelFile, titrate: bool) -> ChannelPlan | None:
+        if asked.amplitude_ma is None and not titrate:
+            self._say(f"{field}.amplitude_ma", None, "is missing: give it, or titrate = true to begin at zero")
+        amplitude_ua = self._whole(f"{field}.amplitude_ma", asked.amplitude_ma or 0, UA_PER_MA, "uA")
+        needle = Needle(
+            self._whole(f"{field}.needle.diameter_mm", asked.needle.diameter_mm, UM_PER_MM, "um"),
+            self._whole(f"{field}.needle.inserted_mm", asked.needle.inserted_mm, UM_PER_MM, "um"),
+            asked.needle.coating,
+        )
+        first, second = self._end(f"{field}.first", asked.first), self._end(f"{field}.second", asked.second)
+        if first is None or second is None:
+            return None
+        return ChannelPlan(asked.channel, first, second, amplitude_ua, needle)
+
+    def _end(self, field: str, asked: EndFile) -> Placement | Terminal | None:
+        terminal = TERMINALS.get(asked.point)
+        if terminal is not None:
+            for name in _body_fields(asked):
+                self._say(f"{field}.{name}", getattr(asked, name), "a terminal has none")
+            return Terminal(terminal)
+        try:
+            return place(asked.point, asked.side, asked.region, asked.spot)
+        except InputInvalid as invalid:
+            for problem in invalid.problems:
+                self._say(f"{field}.{problem.field}", problem.value, problem.allowed)
+        except Misuse as unknown:
+            self._say(f"{field}.point", asked.point, str(unknown))
+        return None
+
+
+def _body_fields(asked: EndFile) -> Iterator[str]:
+    return (name for name in ("side", "region", "spot") if getattr(asked, name))
+
+
+def _variant_id(asked: PrescriptionFile, profile: Profile) -> str:
+    """The variant's id, the only one's when none is named; empty when that is not settled, which is refused."""
+    if asked.variant is None and len(profile.variants) == 1:
+        return profile.variants[0].id
+    return asked.variant or ""

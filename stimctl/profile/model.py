@@ -1,0 +1,265 @@
+"""What a protocol says, value by value, with where each value comes from and what nobody has said yet.
+
+A `Profile` may have gaps: "unspecified" is a state of a value, not a missing line. A prescription fills the
+gaps; nothing here does. Amounts stand as people write them (mA, ms, minutes) and become integers on the way
+to a program.
+"""
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Annotated, Generic, Literal, Self, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from stimctl import anatomy
+from stimctl.errors import Misuse
+from stimctl.waveform import Mode
+
+T = TypeVar("T")
+
+
+def _filled(text: str) -> str:
+    if not text.strip() or text.strip() == "?":
+        raise ValueError("must be filled in")
+    return text
+
+
+def _known_point(code: str) -> str:
+    try:
+        if anatomy.find(code).code == code:
+            return code
+    except Misuse as unknown:
+        raise ValueError(str(unknown)) from None
+    raise ValueError(f"must be written {anatomy.find(code).code}")
+
+
+Text = Annotated[str, AfterValidator(_filled)]
+PointCode = Annotated[str, AfterValidator(_known_point)]
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+SLUG_MEANING = "small letters, digits and hyphens"
+
+
+Ratio = Annotated[int, Field(ge=1, le=12)]  # how many times as wide, and as low, the second phase is
+
+
+class Origin(StrEnum):
+    """Where a value comes from."""
+
+    SOURCE = "source"
+    DEFAULT = "project default"
+    CLINICIAN = "clinician"
+    UNSPECIFIED = "unspecified"
+
+
+FromField = Annotated[Origin, Field(strict=False, alias="from", description="who says so")]
+
+
+class Strict(BaseModel):
+    """Unknown keys, other types and later changes are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Range(Strict):
+    """From low to high, both included."""
+
+    low: float
+    high: float
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.low > self.high:
+            raise ValueError(f"low = {self.low:g} must not be above high = {self.high:g}")
+        return self
+
+    def __str__(self) -> str:
+        return f"{self.low:g}" if self.low == self.high else f"{self.low:g} to {self.high:g}"
+
+
+class Sourced(Strict, Generic[T]):
+    """One value and where it comes from. `slip` says where the source contradicts itself or its own sources."""
+
+    value: T | None = Field(None, description="left out only where nobody has said it")
+    origin: FromField
+    quote: Text | None = Field(None, description="the source's own words")
+    note: Text | None = Field(None, description="why, or who")
+    slip: Text | None = Field(None, description="what does not hold in what the source says")
+
+    @model_validator(mode="after")
+    def _accounted_for(self) -> Self:
+        if (self.value is None) != (self.origin is Origin.UNSPECIFIED):
+            raise ValueError('needs a value, or from = "unspecified" and no value')
+        if self.origin is Origin.SOURCE and not self.quote:
+            raise ValueError('from = "source" needs a quote: the source\'s own words')
+        if self.origin is not Origin.SOURCE and not self.note:
+            raise ValueError(f'from = "{self.origin}" needs a note: why, or who')
+        return self
+
+
+class SourceDocument(Strict):
+    """The document that the values marked "source" are taken from."""
+
+    title: Text
+    section: Text
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of its text, 64 hexadecimal digits")]
+
+
+class ProfilePoint(Strict):
+    """A point of the protocol, and what it is there for."""
+
+    code: PointCode = Field(description="a point that stimctl knows, as in BL-23")
+    role: Text = Field(description="primary, tender point, ...")
+    use: Text = Field(description="what the source says of it, in short")
+    origin: FromField
+    quote: Text | None = None
+    note: Text | None = None
+
+
+class Schedule(Strict):
+    """How often and for how long."""
+
+    sessions_per_week: Sourced[Range]
+    course_weeks: Sourced[Range]
+    course_sessions: Sourced[Range]
+    spacing_days: Sourced[Range]
+    follow_up: tuple[Sourced[Text], ...] = ()
+
+
+class Response(Strict):
+    """What to expect of a course, and when to think again."""
+
+    expected_by_session: Sourced[Range]
+    reassess_by_session: Sourced[Range]
+    lasts_months: Sourced[Range]
+    rules: tuple[Sourced[Text], ...] = ()
+
+
+class Pattern(Strict):
+    """A pattern that adds points to the protocol."""
+
+    name: Text
+    signs: Text
+    add: Annotated[tuple[PointCode, ...], Field(min_length=1)]
+    aim: Text
+    origin: FromField
+    quote: Text | None = None
+
+
+class Stimulation(Strict):
+    """The electrical part, common to all variants."""
+
+    pairs: Sourced[tuple[tuple[PointCode, PointCode], ...]]
+    amplitude_ma: Sourced[Range]
+    minutes: Sourced[Range]
+    amplitude_means: Sourced[Text]
+    shape: Sourced[Text]
+    width_2hz_ms: Sourced[float]
+    width_100hz_ms: Sourced[float]
+    second_phase_ratio_2hz: Sourced[Ratio]
+    second_phase_ratio_100hz: Sourced[Ratio]
+    interphase_gap_us: Sourced[int]
+    dwell_2hz_s: Sourced[float]
+    dwell_100hz_s: Sourced[float]
+    first_band: Sourced[Literal["2 Hz", "100 Hz"]]
+    ramp_ma_per_s: Sourced[float]
+    ramp_down_s: Sourced[float]
+    polarity: Sourced[Text]
+    needle: Sourced[Text]
+
+
+class Variant(Strict):
+    """One way in which the protocol may be stimulated."""
+
+    id: Slug = Field(description=SLUG_MEANING)
+    title: Text
+    mode: Sourced[Annotated[Mode, Field(strict=False)]]
+
+
+class Note(Strict):
+    """Something to know that is no setting. One about under-dosing is shown with every prescription."""
+
+    about: Literal["evidence", "under-dosing", "mechanism", "adjunct", "locked", "use"]
+    text: Text
+    origin: FromField
+    quote: Text | None = None
+    citation: Text | None = Field(None, description="literature beyond the source document")
+    slip: Text | None = None
+
+
+class ProfileFile(Strict):
+    """What stands in a profile's file."""
+
+    format: Literal[1] = Field(description="the format of the file, 1")
+    id: Slug = Field(description=SLUG_MEANING)
+    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")] = Field(description="three numbers, as in 1.0.0")
+    title: Text
+    kind: Literal["clinical", "bench"]
+    source: SourceDocument | None = None
+    points: tuple[ProfilePoint, ...] = ()
+    schedule: Schedule | None = None
+    response: Response | None = None
+    patterns: tuple[Pattern, ...] = ()
+    no_stimulation: Sourced[Text] | None = Field(None, description="why there is nothing to stimulate")
+    stimulation: Stimulation | None = None
+    variants: tuple[Variant, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.stimulation is None) == (self.no_stimulation is None):
+            raise ValueError("needs a [stimulation] table or no_stimulation with its reason, one of the two")
+        if (self.stimulation is None) != (not self.variants):
+            raise ValueError("needs [[variants]] where, and only where, it has a [stimulation] table")
+        ids = [variant.id for variant in self.variants]
+        if len(set(ids)) < len(ids):
+            raise ValueError("each variant needs an id of its own")
+        if self.source is None and any(origin is Origin.SOURCE for origin in _origins(self)):
+            raise ValueError('has values from = "source" and no [source] table')
+        return self
+
+
+class Profile(ProfileFile):
+    """A profile as loaded: the file's content, its SHA-256 and where it was."""
+
+    sha256: str
+    path: str
+
+    @property
+    def gaps(self) -> tuple[str, ...]:
+        """What a clinician has to name before this can be prescribed. A bench profile has none."""
+        if self.stimulation is None or self.kind == "bench":
+            return ()
+        named = ("pairs", "amplitude_ma", "minutes")
+        return tuple(name for name in named if getattr(self.stimulation, name).value is None)
+
+    @property
+    def locked(self) -> bool:
+        """Whether not even the pairs are known, so that nothing can be started without a clinician."""
+        return "pairs" in self.gaps
+
+    def variant(self, variant_id: str | None) -> Variant:
+        """One variant; the only one when none is named. Raises `Misuse` when that does not settle it."""
+        for variant in self.variants:
+            if variant_id == variant.id or (variant_id is None and len(self.variants) == 1):
+                return variant
+        if self.no_stimulation is not None:
+            raise Misuse(f"{self.id} has nothing to stimulate: {self.no_stimulation.value}")
+        raise Misuse(f"{self.id} needs a variant: one of {', '.join(variant.id for variant in self.variants)}")
+
+
+def values(model: BaseModel, path: str = "") -> Iterator[tuple[str, BaseModel]]:
+    """Each part of a profile that says where it comes from, with its path."""
+    if hasattr(model, "origin"):
+        yield path, model
+        return
+    for name in type(model).model_fields:
+        item, here = getattr(model, name), f"{path}.{name}" if path else name
+        parts = [(f"{here}[{i}]", part) for i, part in enumerate(item)] if isinstance(item, tuple) else [(here, item)]
+        for part_path, part in parts:
+            if isinstance(part, BaseModel):
+                yield from values(part, part_path)
+
+
+def _origins(model: BaseModel) -> Iterator[Origin]:
+    for _, part in values(model):
+        yield part.origin  # type: ignore[attr-defined]

@@ -1,0 +1,178 @@
+"""TOML that a person wrote, into a pydantic model; every problem at once, each with its line.
+
+What pydantic says is turned into words for the person who wrote the file: where it stands, what stands
+there, and what is allowed. Profiles and prescriptions are both read here.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from hashlib import sha256
+from pathlib import Path as FilePath
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from stimctl.errors import InputInvalid, Problem
+from stimctl.profile.lines import Path, lines_of, path_text
+
+MAX_BYTES = 256 * 1024  # a file that a person writes is far smaller
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class TomlText:
+    """A TOML file as read: its values, which line says what, and the SHA-256 over its bytes."""
+
+    source: str
+    sha256: str
+    values: dict[str, Any]
+    lines: Mapping[str, int]  # by path as `path_text` writes it
+
+    def line(self, field: str) -> int | None:
+        """The line of a field, or of the nearest table around it."""
+        while field not in self.lines and field:
+            field = field.rpartition("[" if field.endswith("]") else ".")[0]
+        return self.lines.get(field)
+
+    def located(self, problems: Iterable[Problem]) -> list[Problem]:
+        """The problems with their lines, in order of line."""
+        found = [problem if problem.line else replace(problem, line=self.line(problem.field)) for problem in problems]
+        return sorted(found, key=lambda problem: problem.line or 0)
+
+    def invalid(self, problems: Iterable[Problem]) -> InputInvalid:
+        """The error that lists these problems."""
+        return InputInvalid(self.source, self.located(problems))
+
+
+def read_file(path: FilePath) -> TomlText:
+    """Read a TOML file. Raises `InputInvalid` when it cannot be read or is not TOML."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as failure:
+        raise InputInvalid(str(path), [Problem("file", None, failure.strerror or str(failure))]) from None
+    return parse(content, str(path))
+
+
+def parse(content: bytes, source: str) -> TomlText:
+    """The bytes of a TOML file. Raises `InputInvalid` with the line of what is no TOML."""
+    if len(content) > MAX_BYTES:
+        raise InputInvalid(source, [Problem("file", None, f"must be at most {MAX_BYTES} bytes")])
+    try:
+        text = content.decode()
+        values = tomllib.loads(text)
+        lines = {path_text(path): line for path, line in lines_of(text).items()}
+    except UnicodeDecodeError as failure:
+        line = content.count(b"\n", 0, failure.start) + 1
+        raise InputInvalid(source, [Problem("text", None, "must be UTF-8", line)]) from None
+    except RecursionError:
+        raise InputInvalid(source, [Problem("text", None, "is nested too deeply")]) from None
+    except ValueError as failure:  # TOMLDecodeError is one; so is a number of thousands of digits
+        raise InputInvalid(source, [_syntax_problem(str(failure), content)]) from None
+    return TomlText(source, sha256(content).hexdigest(), values, lines)
+
+
+def _syntax_problem(message: str, content: bytes) -> Problem:
+    found = re.search(r"\(at line (\d+), column (\d+)\)", message)
+    line = int(found[1]) if found else content.count(b"\n") + 1 if "end of document" in message else None
+    return Problem("syntax", None, f"is not TOML: {message}", line)
+
+
+def validated(model: type[M], text: TomlText) -> M:
+    """The text as `model`. Raises `InputInvalid` with every problem and its line."""
+    problems, result = check(model, text.values)
+    if result is None:
+        raise text.invalid(problems)
+    return result
+
+
+def check(model: type[M], values: Mapping[str, Any]) -> tuple[list[Problem], M | None]:
+    """The values as `model`, or what is wrong with them."""
+    try:
+        return [], model.model_validate(_with_tuples(values))
+    except ValidationError as failure:
+        return [_problem(model, error) for error in failure.errors(include_url=False)], None
+    except RecursionError:
+        return [Problem("file", None, "is nested too deeply")], None
+
+
+def _with_tuples(value: Any) -> Any:
+    """Lists as tuples, all the way down: strict models hold tuples, TOML gives lists."""
+    if isinstance(value, Mapping):
+        return {key: _with_tuples(item) for key, item in value.items()}
+    return tuple(_with_tuples(item) for item in value) if isinstance(value, list | tuple) else value
+
+
+# What pydantic's kinds of error mean to the person who wrote the file.
+_WORDS = {
+    "string_type": "must be text in quotes",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "finite_number": "must be a finite number",
+    "bool_type": "must be true or false",
+    "tuple_type": "must be a list in [ ]",
+    "model_type": "must be a table",
+    "model_attributes_type": "must be a table",
+    "too_short": "must not be empty",
+    "missing": "is missing",
+    "string_pattern_mismatch": "is not written as it has to be",
+}
+
+
+def _problem(model: type[BaseModel], error: ErrorDetails) -> Problem:
+    kind, path = error["type"], error["loc"]
+    value = None if kind == "missing" or isinstance(error["input"], Mapping | BaseModel) else error["input"]
+    owner = _model_at(model, path[:-1])
+    if kind == "extra_forbidden":
+        return Problem(path_text(path), value, _not_a_field(str(path[-1]), owner))
+    allowed = _WORDS.get(kind) or _own_words(error)
+    meaning = _meaning(owner, path[-1]) if path else None
+    return Problem(path_text(path), value, f"{allowed} ({meaning})" if meaning else allowed)
+
+
+def _own_words(error: ErrorDetails) -> str:
+    if error["type"] in ("enum", "literal_error"):
+        return f"must be {error['ctx']['expected']}"
+    return error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+
+
+def _names(model: type[BaseModel]) -> dict[str, str | None]:
+    """The keys that a table of this model may have, with what each means."""
+    return {field.alias or name: field.description for name, field in model.model_fields.items()}
+
+
+def _not_a_field(name: str, owner: type[BaseModel] | None) -> str:
+    names = list(_names(owner)) if owner else []
+    close = get_close_matches(name, names, n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    return f"is not a field here; {hint}fields are {', '.join(names)}"
+
+
+def _meaning(owner: type[BaseModel] | None, name: str | int) -> str | None:
+    return _names(owner).get(str(name)) if owner else None
+
+
+def _model_at(model: type[BaseModel], path: Path) -> type[BaseModel] | None:
+    """The model of the table at `path`: what its fields are."""
+    current: Any = model
+    for part in path:
+        if isinstance(part, int):
+            continue  # an element: its type was found with its list
+        fields = {field.alias or name: field for name, field in current.model_fields.items()}
+        current = _model_in(fields[part].annotation) if part in fields else None
+        if current is None:
+            return None
+    return current if isinstance(current, type) else None
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model inside `X | None`, `tuple[X, ...]` and the like."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for inner in get_args(annotation) if (found := _model_in(inner))), None)

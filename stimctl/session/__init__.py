@@ -1,0 +1,1 @@
+"""One session: states, timers, ramp, hold, end. Bytes and commands in, bytes and events out; time is an argument."""

@@ -1,0 +1,116 @@
+"""The dose of one session: planned, commanded, delivered and measured, kept apart, and how long what lasted."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from stimctl.dose import Commanded, planned, planned_band_us
+from stimctl.errors import Misuse
+from stimctl.prescription import Prescription
+from stimctl.session.journal import Journal, delivered, dose_record, measured_agrees, measured_record
+from stimctl.session.states import ON_HOLD, End, State
+from stimctl.session.view import Alarm, SessionReport
+from stimctl.stimulators.base import Identity, Records
+from stimctl.wire.messages import TargetSet
+
+
+class Account:
+    """Follows what the device confirmed, and draws up the report at the end."""
+
+    def __init__(self, prescription: Prescription) -> None:
+        self._prescription = prescription
+        self._commanded = Commanded(prescription.program)
+        self._held_since_us: int | None = None
+        self._held_us = 0
+        self.contradiction: str | None = None
+
+    def planned_record(self) -> dict[str, Any]:
+        """The dose if nobody changes anything, JSON-able. A titrated session has none but its time."""
+        rx = self._prescription
+        targets = {plan.channel: plan.amplitude_ua for plan in rx.channels}
+        return {
+            "stimulation_us": rx.stimulation_us,
+            "band_us": list(planned_band_us(rx.program)),
+            "targets_ua": {str(channel): ua for channel, ua in targets.items()},
+            "titrated": rx.titrate,
+            "dose": dose_record(planned(rx.program, targets)),
+        }
+
+    def started(self, targets: Mapping[int, int], stimulation_us: int) -> None:
+        """A run began towards `targets`."""
+        self._replay(self._commanded.started, targets, stimulation_us)
+
+    def target_set(self, applied: TargetSet) -> None:
+        """The device applied a new target."""
+        self._replay(self._commanded.target_set, applied.channel, applied.target_ua, applied.stimulation_us)
+
+    def held(self, stimulation_us: int) -> None:
+        """A run was broken off by a hold."""
+        self._replay(self._commanded.held, stimulation_us)
+
+    def _replay(self, happening: Callable[..., None], *what: Any) -> None:
+        """Take in what the device said. What makes no sense (a clock that goes back) is kept as a contradiction."""
+        try:
+            happening(*what)
+        except Misuse as odd:
+            self.contradiction = self.contradiction or str(odd)
+
+    def moved(self, state: State, now_us: int) -> None:
+        """Count the time on hold."""
+        if state in ON_HOLD and self._held_since_us is None:
+            self._held_since_us = now_us
+        elif state not in ON_HOLD and self._held_since_us is not None:
+            self._held_us += now_us - self._held_since_us
+            self._held_since_us = None
+
+    def report(
+        self,
+        session_id: str,
+        end: End,
+        end_text: str,
+        identity: Identity | None,
+        records: Records | None,
+        zero_us: int | None,
+        alarms: Iterable[Alarm],
+    ) -> SessionReport:
+        """Draw up the report. `records` is None when the device could not be asked."""
+        rx = self._prescription
+        if records is not None:
+            self._replay(self._commanded.ended, records.record.stimulation_us)
+        commanded = {plan.channel: self._commanded.dose(plan.channel) for plan in rx.channels}
+        counted = delivered(records) if records else None
+        agrees = measured_agrees(identity, rx.program, records) if records and identity else None
+        exact = None if counted is None else counted == commanded and self.contradiction is None
+        band_us = self._commanded.band_us()
+        if records is not None:
+            band_us = records.record.segment_0_us, records.record.segment_1_us
+        return SessionReport(
+            session_id=session_id,
+            end=end,
+            end_text=end_text,
+            simulator=identity.simulator if identity else True,
+            planned=self.planned_record(),
+            commanded=dose_record(commanded),
+            delivered=dose_record(counted) if counted is not None else None,
+            measured=measured_record(records) if records else None,
+            agreement={"exact": exact, "measured": agrees, "contradiction": self.contradiction},
+            zero_confirmed_us=zero_us,
+            band_us=band_us,
+            held_us=self._held_us,
+            alarms=tuple(alarms),
+        )
+
+    def closed_record(self, report: SessionReport, journal: Journal) -> dict[str, Any]:
+        """The log's last entry of a session, JSON-able."""
+        return {
+            "end_reason": str(report.end),
+            "end_text": report.end_text,
+            "planned": report.planned,
+            "commanded": report.commanded,
+            "delivered": report.delivered,
+            "measured": report.measured,
+            "agreement": report.agreement,
+            "band_us": list(report.band_us),
+            "held_us": report.held_us,
+            "zero_confirmed_us": report.zero_confirmed_us,
+            "spreads": {str(plan.channel): journal.spreads(plan.channel) for plan in self._prescription.channels},
+        }

@@ -1,0 +1,154 @@
+"""The loop that runs an engine on a port: the one place where a session waits.
+
+The same loop serves hardware and virtual time: `port.wait` sleeps or moves the simulated world, and nobody
+here can tell. Other threads hand in orders with `post`, which wakes the wait. An order that the engine
+refuses is told, not raised: the loop must not die of a key press.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from stimctl.errors import LineLost, LogFault, Misuse, Unsafe
+from stimctl.port import Port
+from stimctl.session.engine import Engine
+from stimctl.session.log import SessionLog
+from stimctl.session.states import End
+from stimctl.session.view import SessionReport, SessionView, Told
+from stimctl.stimulators.base import Records
+
+Order = Callable[[Engine, int], None]
+Recover = Callable[[str, Records], str]
+
+DURABLE_S = 10.0
+VIEW_US = 100_000
+
+
+class Runner:
+    """Runs one engine to its end.
+
+    `recover(serial, records)` writes the dose that the device still held of an earlier session, durably,
+    and returns where. `attended` says that a front end checks in by itself; without one the loop does, so
+    that a script or a virtual clock counts as the front end.
+    """
+
+    def __init__(self, port: Port, engine: Engine, log: SessionLog, recover: Recover, *, attended: bool) -> None:
+        self._port = port
+        self._engine = engine
+        self._log = log
+        self._recover = recover
+        self._attended = attended
+        self._orders: deque[Order] = deque()
+        self._told: deque[Any] = deque()
+        self._view_due_us = 0
+        self._view_wanted = True
+        self._view = engine.view(port.now_us())
+
+    @property
+    def view(self) -> SessionView:
+        """A snapshot at most 100 ms older than the last time one was asked for; from any thread."""
+        self._view_wanted = True
+        return self._view
+
+    def post(self, order: Order) -> None:
+        """From any thread: have `order(engine, now_us)` run on the loop, now."""
+        self._orders.append(order)
+        self._port.wake()
+
+    def take_events(self) -> list[Any]:
+        """What happened since the last call, from any thread."""
+        events = []
+        while self._told:
+            events.append(self._told.popleft())
+        return events
+
+    def run(self, actions: Iterable[tuple[int, Order]] = ()) -> SessionReport:
+        """Run to the end. `actions` are orders at times relative to the start, by the port's clock."""
+        port, engine = self._port, self._engine
+        began_us = now_us = port.now_us()
+        script = deque(sorted(((began_us + at_us, order) for at_us, order in actions), key=lambda step: step[0]))
+        engine.begin(now_us)
+        try:
+            while not engine.finished:
+                self._settle(script, now_us)
+                data = b""
+                try:
+                    out = engine.take_output()
+                    if out:
+                        port.write(out)
+                    if engine.finished:
+                        break
+                    deadline_us = engine.next_deadline_us()
+                    if script and script[0][0] < deadline_us:
+                        deadline_us = script[0][0]
+                    data = port.wait(deadline_us)
+                except LineLost as lost:
+                    engine.line_lost(lost, port.now_us())
+                now_us = port.now_us()
+                if data:
+                    engine.receive(data, now_us)
+        except BaseException:
+            self._zero_on_the_way_out(now_us)
+            raise
+        self._publish(now_us)
+        assert engine.report is not None
+        return engine.report
+
+    def _settle(self, script: deque[tuple[int, Order]], now_us: int) -> None:
+        """All that is due now, before the next wait."""
+        engine = self._engine
+        if not self._attended:
+            engine.check_in(now_us)
+        while self._orders:
+            self._obey(self._orders.popleft(), now_us)
+        while script and script[0][0] <= now_us:
+            self._obey(script.popleft()[1], now_us)
+        engine.advance(now_us)
+        if engine.wants_durable:
+            self._make_durable()
+        if engine.recovered is not None:
+            self._log_recovered(engine.recovered, now_us)
+        if now_us >= self._view_due_us:
+            self._publish(now_us)
+
+    def _obey(self, order: Order, now_us: int) -> None:
+        try:
+            order(self._engine, now_us)
+        except (Misuse, Unsafe) as refusal:
+            self._told.append(Told(str(refusal), now_us))
+
+    def _make_durable(self) -> None:
+        try:
+            self._log.drain(DURABLE_S)
+        except LogFault as fault:
+            self._engine.log_failed(fault, self._port.now_us())
+        else:
+            self._engine.durable(self._port.now_us())
+
+    def _log_recovered(self, records: Records, now_us: int) -> None:
+        assert self._engine.identity is not None
+        try:
+            where = self._recover(self._engine.identity.serial, records)
+        except LogFault as fault:
+            self._engine.log_failed(fault, now_us)
+            return
+        self._told.append(Told(f"dose of an earlier session logged: {where}", now_us))
+        self._engine.recovery_logged(self._port.now_us())
+
+    def _publish(self, now_us: int) -> None:
+        self._view_due_us = now_us + VIEW_US
+        self._told.extend(self._engine.take_events())
+        if self._view_wanted or self._engine.finished:
+            self._view_wanted = False
+            self._view = self._engine.view(now_us)
+        if self._port.virtual:
+            self._log.wait_room()
+
+    def _zero_on_the_way_out(self, now_us: int) -> None:
+        """Something unforeseen is leaving the loop: the device is told to stop before anything else."""
+        self._engine.stop(now_us, End.INTERRUPTED)
+        try:
+            self._port.write(self._engine.take_output())
+        except LineLost:
+            # Nothing can be sent; the device's watchdog ends the output.
+            return

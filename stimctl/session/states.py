@@ -1,0 +1,128 @@
+"""The states of a session and the one table of what may happen in each.
+
+Whatever is not in the table raises `IllegalEvent` and changes nothing. Two rules hold for every state and
+so are not rows: STOP leads to STOPPING from anywhere but ENDED, and ENDED is never left.
+"""
+
+from enum import Enum, StrEnum
+
+from stimctl.errors import IllegalEvent
+
+
+class State(StrEnum):
+    """Where a session stands. Output is possible only in the states of `OUTPUT`."""
+
+    IDLE = "idle"
+    IDENTIFIED = "identified"
+    LOADED = "loaded"
+    TESTED = "self-tested"
+    CHECKING = "impedance check"
+    CHECKED = "checked"
+    ARMED = "armed"
+    RAMPING = "ramping"
+    RUNNING = "running"
+    RAMPING_DOWN = "ramping down"
+    HELD = "held"
+    RECHECKING = "impedance check in hold"
+    RECHECKED = "checked in hold"
+    REARMED = "armed in hold"
+    STOPPING = "stopping"
+    ENDED = "ended"
+
+
+class Happening(Enum):
+    """What moves a session on."""
+
+    IDENTIFIED = "identified"
+    LOADED = "program loaded"
+    TESTED = "self-test passed, stop tried"
+    CHECK = "impedance check started"
+    CHECK_PASSED = "impedance check passed"
+    CHECK_FAILED = "impedance check failed"
+    ARMED = "armed"
+    LAPSED = "arm lapsed"
+    STARTED = "started"
+    REACHED = "targets reached"
+    FALLING = "ramp down began"
+    HELD = "held"
+    STOP = "stop"
+    CLOSED = "dose recorded"
+
+
+class End(StrEnum):
+    """Why a session ended."""
+
+    TIMER = "timer"
+    OPERATOR = "stopped by the operator"
+    SIGNAL = "stopped by a signal"
+    ELSEWHERE = "stopped from another terminal"
+    FRONT_END = "front end silent"
+    WATCHDOG = "device watchdog"
+    OVER_CURRENT = "over-current"
+    SHORT = "short circuit"
+    NET_CHARGE = "net charge"
+    HOLD_EXPIRED = "hold too long"
+    SESSION_EXPIRED = "session too long"
+    GATE = "device refused a pulse"
+    RESET = "device reset"
+    HANDSHAKE = "another host connected"
+    LINE_LOST = "line lost"
+    NO_ANSWER = "no answer from the device"
+    REFUSED = "refused by the device"
+    ECHO = "device applied another value"
+    IMPLAUSIBLE = "device not to be believed"
+    CLOCK = "clocks disagree"
+    SELF_TEST = "self-test failed"
+    CONTACT = "impedance check failed"
+    WRONG_DEVICE = "device not allowed for this subject"
+    LOG = "dose log failed"
+    INTERRUPTED = "interrupted"
+
+
+S, H = State, Happening
+
+TABLE: dict[tuple[State, Happening], State] = {
+    (S.IDLE, H.IDENTIFIED): S.IDENTIFIED,
+    (S.IDENTIFIED, H.LOADED): S.LOADED,
+    (S.LOADED, H.TESTED): S.TESTED,
+    (S.TESTED, H.CHECK): S.CHECKING,
+    (S.CHECKED, H.CHECK): S.CHECKING,
+    (S.CHECKING, H.CHECK_PASSED): S.CHECKED,
+    (S.CHECKING, H.CHECK_FAILED): S.TESTED,
+    (S.CHECKED, H.ARMED): S.ARMED,
+    (S.ARMED, H.LAPSED): S.TESTED,
+    (S.ARMED, H.STARTED): S.RAMPING,
+    (S.RAMPING, H.REACHED): S.RUNNING,
+    (S.RAMPING, H.FALLING): S.RAMPING_DOWN,
+    (S.RUNNING, H.FALLING): S.RAMPING_DOWN,
+    (S.RAMPING, H.HELD): S.HELD,
+    (S.RUNNING, H.HELD): S.HELD,
+    (S.RAMPING_DOWN, H.HELD): S.HELD,
+    (S.HELD, H.CHECK): S.RECHECKING,
+    (S.RECHECKED, H.CHECK): S.RECHECKING,
+    (S.RECHECKING, H.CHECK_PASSED): S.RECHECKED,
+    (S.RECHECKING, H.CHECK_FAILED): S.HELD,
+    (S.RECHECKED, H.ARMED): S.REARMED,
+    (S.REARMED, H.LAPSED): S.HELD,
+    (S.REARMED, H.STARTED): S.RAMPING,
+    (S.STOPPING, H.CLOSED): S.ENDED,
+    **{(state, H.STOP): S.STOPPING for state in S if state not in (S.STOPPING, S.ENDED)},
+}
+
+STIMULATING = frozenset({S.RAMPING, S.RUNNING, S.RAMPING_DOWN})
+OUTPUT = STIMULATING | {S.CHECKING, S.RECHECKING}
+ON_HOLD = frozenset({S.HELD, S.RECHECKING, S.RECHECKED, S.REARMED})
+
+
+def after(state: State, happening: Happening) -> State:
+    """The state that follows. Raises `IllegalEvent` when the table has no such row."""
+    try:
+        return TABLE[state, happening]
+    except KeyError:
+        raise IllegalEvent(f"{happening.value!r} cannot happen while the session is {state.value!r}") from None
+
+
+def diagram() -> str:
+    """The table as a Mermaid state diagram; STOP, which every state has, is left out."""
+    rows = [f"    {a.name} --> {b.name}: {event.value}" for (a, event), b in TABLE.items() if event is not H.STOP]
+    return "\n".join(["stateDiagram-v2", "    [*] --> IDLE", *rows, "    ENDED --> [*]"])

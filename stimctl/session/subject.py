@@ -1,0 +1,55 @@
+"""Which subject may be connected to which device, and whether a contact is good enough to start."""
+
+from stimctl import limits
+from stimctl.errors import Problem, WrongDevice
+from stimctl.prescription import Prescription, Subject
+from stimctl.stimulators.base import Identity
+from stimctl.wire.codes import Capability
+from stimctl.wire.messages import Impedance
+
+PERSON_NEEDS = Capability.MEASURES_CURRENT | Capability.WATCHDOG | Capability.SESSION_TIMER | Capability.HOLDS_LIMITS
+# Of a declared dummy load: how far the measured resistance may lie from it [choice].
+DECLARED_PERCENT = 20
+
+
+def no_front_end(subject: Subject) -> Problem:
+    """Why a person's or an animal's session needs an operator's terminal or page."""
+    return Problem("subject", str(subject), "needs an operator at a terminal or page; a script may run a dummy load")
+
+
+def check_device(prescription: Prescription, identity: Identity) -> None:
+    """Raise `WrongDevice` when this device may not be used for this subject.
+
+    A simulator refuses to be called anything else, and hardware refuses to be called a simulator.
+    """
+    subject = prescription.subject
+    if (subject is Subject.SIMULATOR) != identity.simulator:
+        kind = "a SIMULATOR" if identity.simulator else "HARDWARE"
+        raise WrongDevice(f"the prescription's subject is {subject}, but {identity.model} says that it is {kind}")
+    if subject is Subject.PERSON:
+        missing = PERSON_NEEDS & ~identity.capabilities
+        if missing or not 0 < identity.watchdog_ms <= limits.WATCHDOG_US // 1_000:
+            lacks = ", ".join(flag.name or "" for flag in missing).lower() or "a watchdog of 1 s or less"
+            raise WrongDevice(f"{identity.model} may not be used on a person: it lacks {lacks}")
+    highest = max(plan.channel for plan in prescription.channels)
+    if highest > identity.channels:
+        raise WrongDevice(f"the prescription uses channel {highest}; {identity.model} has {identity.channels}")
+    if prescription.ceiling_ua > identity.max_amplitude_ua:
+        raise WrongDevice(f"{identity.model} has a ceiling of {identity.max_amplitude_ua} uA, below the prescription's")
+
+
+def contact_problems(result: Impedance, prescription: Prescription) -> list[str]:
+    """What is wrong with a channel's contact, in words; empty when it may be armed."""
+    channel, ohm = result.channel, result.ohm
+    if result.pulses > 10 or result.amplitude_ua > limits.RAISE_STEP_UA:
+        return [f"channel {channel}: the impedance check went beyond 10 pulses of 0.1 mA"]
+    if ohm == 0:
+        return [f"channel {channel}: no impedance was measured"]
+    if ohm > limits.LEAD_OFF_OHM:
+        return [f"channel {channel}: no contact ({ohm} ohm, over {limits.LEAD_OFF_OHM})"]
+    if ohm < limits.SHORT_OHM:
+        return [f"channel {channel}: short circuit ({ohm} ohm, under {limits.SHORT_OHM})"]
+    declared = prescription.declared_ohm
+    if declared is not None and abs(ohm - declared) * 100 > declared * DECLARED_PERCENT:
+        return [f"channel {channel}: {ohm} ohm measured where a dummy load of {declared} ohm is declared"]
+    return []

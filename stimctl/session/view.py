@@ -1,0 +1,83 @@
+"""What a screen or a script may see of a session: immutable snapshots and the events it tells."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+from stimctl.session.states import End, State
+from stimctl.stimulators.base import Identity
+from stimctl.wire.messages import Channel, Impedance, Status
+
+
+class Priority(IntEnum):
+    """How loud an alarm is."""
+
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+
+
+class Alarm(NamedTuple):
+    """Something the operator must know, and what to do about it."""
+
+    priority: Priority
+    text: str
+    action: str
+    at_us: int
+
+
+class StateChanged(NamedTuple):
+    """The session moved on."""
+
+    state: State
+    at_us: int
+
+
+class Told(NamedTuple):
+    """A plain message for the operator: a raise that was refused, a step that was done."""
+
+    text: str
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionView:
+    """One moment of a session. Amplitudes in uA, times in us by the port's clock."""
+
+    state: State
+    end: End | None
+    identity: Identity | None
+    now_us: int
+    ceiling_ua: int
+    targets_ua: Mapping[int, int]
+    status: Status | None
+    channels: Mapping[int, Channel]
+    impedances: Mapping[int, Impedance]
+    keepalive_age_us: int | None
+    alarms: tuple[Alarm, ...]
+    waits_for_operator: bool
+    stop_after_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionReport:
+    """How a session ended. Doses are JSON-able records by channel, as in the log's "closed" entry.
+
+    `delivered` and `measured` are None when the device could not be asked; it still holds them, and they
+    are added to the log at the next connection.
+    """
+
+    session_id: str
+    end: End
+    end_text: str
+    simulator: bool
+    planned: Mapping[str, Any]
+    commanded: Mapping[str, Any]
+    delivered: Mapping[str, Any] | None
+    measured: Mapping[str, Any] | None
+    agreement: Mapping[str, Any]
+    zero_confirmed_us: int | None
+    band_us: tuple[int, int]
+    held_us: int
+    alarms: tuple[Alarm, ...]

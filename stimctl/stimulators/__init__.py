@@ -1,0 +1,1 @@
+"""What can be driven: one adapter a protocol, all alike to the session above them."""

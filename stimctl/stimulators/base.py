@@ -1,0 +1,166 @@
+"""What every stimulator adapter is to a session: sans-I/O, time as an argument, the same events.
+
+An adapter turns a `Program` and a few orders into its device's own bytes, and the device's bytes into the
+events below. It checks every echo: what a device says it applied is compared with what was asked before
+the event is given. It owns no port, thread or clock.
+
+The native protocol's messages (`Status`, `Channel`, `Armed`, ...) serve as the common form of telemetry:
+an adapter for another device makes them from what its device tells.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from stimctl.errors import StimctlError
+from stimctl.waveform import Program
+from stimctl.wire.codes import Capability, Purpose
+from stimctl.wire.messages import Counters, Impedance, Measured, SessionRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who answered the handshake, and what it says it can do."""
+
+    model: str
+    serial: str
+    firmware: str
+    firmware_sha256: str
+    boot_id: int
+    simulator: bool
+    calibrated_on: str | None
+    channels: int
+    capabilities: Capability
+    max_amplitude_ua: int
+    dac_step_na: int
+    readback_accuracy_ua: int
+    readback_accuracy_permille: int
+    net_charge_floor_pc: int
+    compliance_mv: int
+    watchdog_ms: int
+
+    def readback_error_ua(self, amplitude_ua: int) -> int:
+        """The stated error of a measured amplitude, in uA, rounded up."""
+        return self.readback_accuracy_ua + -(-amplitude_ua * self.readback_accuracy_permille // 1_000)
+
+    def record(self) -> dict[str, Any]:
+        """JSON-able, for the log."""
+        return {
+            name: int(value) if isinstance(value, Capability) else value
+            for name, value in ((name, getattr(self, name)) for name in self.__slots__)
+        }
+
+
+class Identified(NamedTuple):
+    """The handshake is done. `waiting` is a session whose counters the device still holds, 0 for none."""
+
+    identity: Identity
+    waiting: int
+
+
+class Loaded(NamedTuple):
+    """The program stands in the device and its digest is the one computed here."""
+
+    digest: bytes
+
+
+class SelfTested(NamedTuple):
+    """The self-test ran. `failures` is 0 for a pass."""
+
+    failures: int
+    zero_ua: int
+
+
+class Checked(NamedTuple):
+    """The impedance check is over."""
+
+    results: tuple[Impedance, ...]
+
+
+class Records(NamedTuple):
+    """What the device counted and measured in its newest session, per channel."""
+
+    record: SessionRecord
+    counters: tuple[Counters, ...]
+    measured: tuple[Measured, ...]
+
+
+class ZeroConfirmed(NamedTuple):
+    """A stop is complete: the device measured zero. Times from the first stop frame."""
+
+    after_us: int
+    answered_us: int
+    measured_ua: int
+
+
+class ZeroOverdue(NamedTuple):
+    """No measured zero within 100 ms of the stop: a HIGH alarm. Stop frames go on."""
+
+    after_us: int
+
+
+class Declined(NamedTuple):
+    """The device refused an order, with its reason; nothing has changed."""
+
+    order: str
+    reason: str
+    detail: int
+    limit: int
+
+
+class Failed(NamedTuple):
+    """Something that ends the session."""
+
+    error: StimctlError
+
+
+class Stimulator(Protocol):
+    """A device that can be driven. Every order may raise `Misuse` when another one is under way."""
+
+    def connect(self, now_us: int) -> None:
+        """Handshake and identity; ends in `Identified`."""
+
+    def load(self, program: Program, now_us: int) -> None:
+        """Load and read back the digest; ends in `Loaded`."""
+
+    def self_test(self, now_us: int) -> None:
+        """Ends in `SelfTested`."""
+
+    def arm(self, purpose: Purpose, channels: Iterable[int], ceiling_ua: int, limit_us: int, now_us: int) -> None:
+        """Ends in `Armed`."""
+
+    def start(self, targets: Mapping[int, int], now_us: int) -> None:
+        """Start what is armed; ends in `Started`, and after an impedance check in `Checked`."""
+
+    def keep_alive(self, now_us: int) -> None:
+        """Tell the device that host and operator are there."""
+
+    def set_target(self, channel: int, target_ua: int, now_us: int) -> None:
+        """Ends in `TargetSet` or `Declined`."""
+
+    def hold(self, now_us: int) -> None:
+        """Zero on all channels, session kept; ends in `Holding`."""
+
+    def stop(self, now_us: int) -> None:
+        """Zero, now, ahead of everything; ends in `ZeroConfirmed`."""
+
+    def read_records(self, channels: Iterable[int], now_us: int) -> None:
+        """Ends in `Records`."""
+
+    def acknowledge(self, session: int, now_us: int) -> None:
+        """Let the device forget a session whose dose is durable; ends in `Acknowledged`."""
+
+    def receive(self, data: bytes, now_us: int) -> list[Any]:
+        """Bytes from the line; the events they complete."""
+
+    def advance(self, now_us: int) -> list[Any]:
+        """Let time pass: resend what is due; the events that makes."""
+
+    def next_deadline_us(self) -> int | None:
+        """When `advance` has something to do."""
+
+    def take_output(self) -> bytes:
+        """The bytes to send now."""
+
+    def last_frame_us(self) -> int | None:
+        """When the last valid frame came."""

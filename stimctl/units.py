@@ -1,0 +1,100 @@
+"""Integer quantities, and how people write them.
+
+Inside, every quantity is an int whose unit is in its name: `amplitude_ua`, `width_us`, `charge_pc`.
+1 uA for 1 us is 1 pC exactly, so charge never needs a rounding rule. mA, ms, seconds and minutes exist
+only where people read and write; the conversions below are exact or they refuse.
+"""
+
+from decimal import Decimal, DecimalException, Inexact, localcontext
+
+from stimctl.errors import Misuse
+
+US_PER_MS = 1_000
+US_PER_S = 1_000_000
+US_PER_MIN = 60 * US_PER_S
+UA_PER_MA = 1_000
+PC_PER_UC = 1_000_000
+PC_PER_MC = 1_000_000_000
+# Far above every quantity here; a number with thousands of digits must not cost time or memory.
+LARGEST = 2**63
+
+
+def whole(value: float | int | str | Decimal, factor: int, *, name: str, unit: str) -> int:
+    """Return `value` times `factor` as an int; raise `Misuse` when that is not a whole number.
+
+    `whole(0.6, 1000, name="width", unit="us")` is 600: what a person wrote in a large unit, exactly,
+    in the small one. Floats are read by their shortest decimal form, which is what was typed.
+    """
+    written = _number(value, name)
+    try:
+        with localcontext(traps=[Inexact]):
+            scaled = written * factor
+    except DecimalException:
+        raise Misuse(f"{name}: {value} is not a whole number of {unit}") from None
+    if abs(scaled) >= LARGEST:
+        raise Misuse(f"{name}: {value} is too large")
+    if scaled != scaled.to_integral_value():
+        raise Misuse(f"{name}: {value} is not a whole number of {unit}")
+    return int(scaled)
+
+
+def _number(value: float | int | str | Decimal, name: str) -> Decimal:
+    try:
+        number = Decimal(str(value))
+    except DecimalException:
+        number = Decimal("NaN")
+    if not number.is_finite():
+        raise Misuse(f"{name}: {value!r} is not a number")
+    return number
+
+
+def ua_from_ma(amplitude_ma: float | str | Decimal) -> int:
+    """Milliamperes as written by a person, in uA. Raises `Misuse` below a resolution of 1 uA."""
+    return whole(amplitude_ma, UA_PER_MA, name="amplitude", unit="uA")
+
+
+def us_from_minutes(minutes: float | str | Decimal) -> int:
+    """Minutes as written by a person, in us. Raises `Misuse` when not a whole number of us."""
+    return whole(minutes, US_PER_MIN, name="minutes", unit="us")
+
+
+def us_from_seconds(seconds: float | str | Decimal) -> int:
+    """Seconds as written by a person, in us. Raises `Misuse` when not a whole number of us."""
+    return whole(seconds, US_PER_S, name="seconds", unit="us")
+
+
+def period_us_from_hz(frequency_hz: float | str | Decimal) -> int:
+    """The pulse period in us of a rate in Hz. Raises `Misuse` when it is not a whole number of us."""
+    rate = _number(frequency_hz, "frequency")
+    if rate <= 0:
+        raise Misuse(f"frequency: {frequency_hz} Hz is not above zero")
+    if abs(rate.adjusted()) < 30:
+        # As a ratio of integers: a quotient of decimals could be rounded to a whole number that it is not.
+        numerator, denominator = rate.as_integer_ratio()
+        period_us, rest = divmod(US_PER_S * denominator, numerator)
+        if rest == 0:
+            return period_us
+    raise Misuse(f"frequency: {frequency_hz} Hz has no period of a whole number of us")
+
+
+def hz_text(period_us: int) -> str:
+    """A period as people say it: `500000` is `2 Hz`."""
+    return f"{US_PER_S / period_us:g} Hz"
+
+
+def ma_text(amplitude_ua: int) -> str:
+    """uA as people read it: `1500` is `1.50 mA`."""
+    return f"{amplitude_ua / UA_PER_MA:.2f} mA"
+
+
+def charge_text(charge_pc: int) -> str:
+    """Charge in the unit that suits its size: `1200000` is `1.200 uC`."""
+    if abs(charge_pc) >= PC_PER_MC:
+        return f"{charge_pc / PC_PER_MC:.3f} mC"
+    return f"{charge_pc / PC_PER_UC:.3f} uC"
+
+
+def clock_text(duration_us: int) -> str:
+    """A duration as minutes and seconds, rounded down: `1199999999` is `19:59`."""
+    minutes, seconds = divmod(duration_us // US_PER_S, 60)
+    return f"{minutes:d}:{seconds:02d}"

@@ -1,0 +1,76 @@
+"""Frames on the line: COBS, a 0x00 delimiter, and a CRC-32 inside; at most 64 bytes each.
+
+COBS takes every zero byte out of a frame, so that a zero always means "a frame ends here": whatever the
+line did before, the next delimiter brings both sides back in step. The CRC (the one of Ethernet and zip)
+is little-endian, over everything before it. 64 bytes on the line leave 58 for the message, small enough
+for the buffer of the smallest microcontroller.
+
+`FrameSplitter` owns no port: it is fed bytes as they come, whole or split, and gives back payloads.
+Junk costs a count, never memory: no more than one frame's bytes are ever held.
+"""
+
+from zlib import crc32
+
+from cobs import cobs
+
+from stimctl.errors import WireError
+
+DELIMITER = b"\x00"
+MAX_FRAME = 64
+CRC_SIZE = 4
+# One byte of COBS overhead (frames are under 254 bytes) and one delimiter.
+MAX_PAYLOAD = MAX_FRAME - CRC_SIZE - 2
+
+
+def frame(payload: bytes) -> bytes:
+    """Wrap `payload` (1 to 58 bytes) for the line. Raises `WireError` when it does not fit."""
+    if not 0 < len(payload) <= MAX_PAYLOAD:
+        raise WireError(f"a payload is 1 to {MAX_PAYLOAD} bytes, not {len(payload)}")
+    encoded: bytes = cobs.encode(payload + crc32(payload).to_bytes(CRC_SIZE, "little"))
+    return encoded + DELIMITER
+
+
+def unframe(chunk: bytes) -> bytes:
+    """The payload of one frame given without its delimiter. Raises `WireError` when it is damaged."""
+    if len(chunk) >= MAX_FRAME:
+        raise WireError(f"a frame is at most {MAX_FRAME} bytes, not {len(chunk) + 1}")
+    try:
+        body: bytes = cobs.decode(chunk)
+    except cobs.DecodeError as damage:
+        raise WireError(f"not COBS: {damage}") from None
+    payload = body[:-CRC_SIZE]
+    if not payload or crc32(payload) != int.from_bytes(body[-CRC_SIZE:], "little"):
+        raise WireError("CRC does not hold")
+    return payload
+
+
+class FrameSplitter:
+    """Cuts a stream of bytes into frames. `damaged` counts what was dropped because it was no frame."""
+
+    def __init__(self) -> None:
+        self._tail = b""
+        self._overlong = False
+        self.damaged = 0
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The payloads that `data` completes, in order; damaged frames are counted and left out."""
+        if len(self._tail) + len(data) < MAX_FRAME and DELIMITER not in data:
+            self._tail += data
+            return []
+        chunks = (self._tail + data).split(DELIMITER)
+        self._tail = chunks.pop()
+        payloads = []
+        for chunk in chunks:
+            if self._overlong:
+                self._overlong = False
+            elif chunk:
+                try:
+                    payloads.append(unframe(chunk))
+                except WireError:
+                    self.damaged += 1
+        if len(self._tail) >= MAX_FRAME:
+            # No frame is this long: count it once, then wait for a delimiter without holding bytes.
+            self.damaged += not self._overlong
+            self._overlong = True
+            self._tail = b""
+        return payloads

@@ -1,0 +1,164 @@
+"""What the driver does not believe of a device: for each limit both sides hold, the device's check is taken as
+gone, and the host's own finds it out from telemetry alone."""
+
+from typing import Any
+
+import pytest
+
+from stimctl.session.states import End
+from stimctl.session.watch import Finding, Watch
+from stimctl.stimulators.base import Identity
+from stimctl.waveform import Mode, Program, segments_for
+from stimctl.wire.codes import Capability, ChannelFlag, DeviceState
+from stimctl.wire.messages import Channel, Status
+
+S = 1_000_000
+IDENTITY = Identity(
+    model="bench", serial="1", firmware="1.0.0", firmware_sha256="00", boot_id=1, simulator=True, calibrated_on=None,
+    channels=4, capabilities=Capability(127), max_amplitude_ua=2_000, dac_step_na=1_221, readback_accuracy_ua=10,
+    readback_accuracy_permille=10, net_charge_floor_pc=2_400, compliance_mv=12_000, watchdog_ms=1_000,
+)  # fmt: skip
+PROGRAM = Program(segments_for(Mode.HIGH), (1,), 200, 5 * S, 1_800 * S)
+WIDTH_US = 200
+
+
+def status(at_us: int, **changes: Any) -> Status:
+    told = Status(
+        device_time_us=at_us, boot_id=1, state=DeviceState.RUNNING, segment=0, end_reason=0, zero=0, active_mask=1,
+        session=1, stimulation_us=at_us, time_left_us=1_800 * S - at_us, segment_left_us=0, hold_left_ms=0,
+        keepalive_age_ms=100,
+    )  # fmt: skip
+    return told._replace(**changes)
+
+
+def reading(at_us: int, **changes: Any) -> Channel:
+    """A channel that has run at 1.0 mA and 100 Hz since the start, ramp left out."""
+    pulses = at_us // 10_000
+    told = Channel(
+        channel=1, flags=0, target_ua=1_000, applied_ua=1_000, measured_ua=1_003, ohm=800, pulses_0=pulses, pulses_1=0,
+        charge_0_pc=pulses * 1_000 * WIDTH_US, charge_1_pc=0, net_charge_pc=0,
+    )  # fmt: skip
+    return told._replace(**changes)
+
+
+class Steady:
+    """A watch on a device at 1.0 mA, 20 s into its run, told every 100 ms."""
+
+    def __init__(self, program: Program = PROGRAM) -> None:
+        self.watch = Watch(IDENTITY, program, 1_500)
+        self.watch.begin(1, 0, 0)
+        self.at_us = 20 * S
+        assert self.tell() is None
+
+    def tell(self, target_ua: int = 1_000, after_us: int = 100_000, **changes: Any) -> Finding | None:
+        self.at_us += after_us
+        about_status = {name: value for name, value in changes.items() if name in Status._fields}
+        about_channel = {name: value for name, value in changes.items() if name in Channel._fields}
+        return self.watch.status(status(self.at_us, **about_status), self.at_us) or self.watch.channel(
+            reading(self.at_us, **about_channel), target_ua, self.at_us
+        )
+
+
+def test_an_honest_device_is_believed() -> None:
+    steady = Steady()
+    for _ in range(100):
+        assert steady.tell() is None
+
+
+LIES: list[tuple[str, dict[str, Any], End]] = [
+    ("above the ceiling", {"applied_ua": 1_501, "measured_ua": 1_501}, End.IMPLAUSIBLE),
+    ("above what was set", {"applied_ua": 1_100, "measured_ua": 1_100}, End.IMPLAUSIBLE),
+    ("over current", {"measured_ua": 1_101}, End.OVER_CURRENT),
+    ("other channels driven", {"active_mask": 3}, End.IMPLAUSIBLE),
+    ("a dead watchdog", {"keepalive_age_ms": 1_101}, End.IMPLAUSIBLE),
+    ("stimulation past its end", {"stimulation_us": 1_800 * S + 1}, End.CLOCK),
+    ("a timer that ran ahead", {"stimulation_us": 22 * S}, End.CLOCK),
+    ("a timer that stands still", {"stimulation_us": 19 * S}, End.CLOCK),
+    ("too many pulses", {"pulses_0": 2_030}, End.IMPLAUSIBLE),
+    ("too wide a pulse", {"charge_0_pc": 2_020 * 1_000 * WIDTH_US + 200_000}, End.IMPLAUSIBLE),
+    ("net charge", {"net_charge_pc": 10 * 2_400 + 1}, End.NET_CHARGE),
+    ("net charge the other way", {"net_charge_pc": -10 * 2_400 - 1}, End.NET_CHARGE),
+]
+
+
+@pytest.mark.parametrize(("changes", "end"), [lie[1:] for lie in LIES], ids=[lie[0] for lie in LIES])
+def test_a_device_whose_check_has_failed_is_found_out_at_once(changes: dict[str, Any], end: End) -> None:
+    finding = Steady().tell(**changes)
+    assert finding is not None
+    assert finding.end is end
+    assert not finding.hold
+
+
+def test_stimulation_after_its_end_is_found_even_when_the_clocks_agree() -> None:
+    watch = Watch(IDENTITY, PROGRAM, 1_500)
+    watch.begin(1, 0, 0)
+    finding = watch.status(status(1_800 * S + 1), 1_800 * S + 1)
+    assert finding is not None
+    assert "after the end" in finding.text
+
+
+@pytest.mark.parametrize(("step_ua", "believed"), [(120, True), (121, False)])
+def test_a_rise_is_held_to_one_step_and_the_ramp(step_ua: int, believed: bool) -> None:
+    """0.1 mA between pulses and 200 uA/s for 0.1 s: 120 uA between two readings."""
+    watch = Watch(IDENTITY, PROGRAM, 1_500)
+    watch.begin(1, 0, 0)
+    watch.status(status(2 * S), 2 * S)
+    assert watch.channel(reading(2 * S, applied_ua=300, target_ua=1_000), 1_000, 2 * S) is None
+    at_us = 2 * S + 100_000
+    watch.status(status(at_us), at_us)
+    up_ua = 300 + step_ua
+    charge_pc = 200 * 1_000 * WIDTH_US + 10 * up_ua * WIDTH_US
+    told = reading(at_us, applied_ua=up_ua, measured_ua=up_ua, target_ua=1_000, charge_0_pc=charge_pc)
+    finding = watch.channel(told, 1_000, at_us)
+    assert (finding is None) is believed
+    assert believed or (finding is not None and "rises faster" in finding.text)
+
+
+def test_a_ramp_is_held_to_its_slope_over_the_whole_run() -> None:
+    """Ever so small steps that together reach 1.0 mA after 2 s, where 200 uA/s allows 0.5 mA."""
+    watch = Watch(IDENTITY, PROGRAM, 1_500)
+    watch.begin(1, 0, 0)
+    watch.status(status(2 * S), 2 * S)
+    finding = watch.channel(reading(2 * S), 1_000, 2 * S)
+    assert finding is not None
+    assert "rises faster" in finding.text
+
+
+def test_a_lowered_target_has_one_pulse_to_show() -> None:
+    steady = Steady()
+    assert steady.tell(target_ua=600) is None
+    for _ in range(10):
+        assert steady.tell(target_ua=600) is None
+    finding = steady.tell(target_ua=600)
+    assert finding is not None
+    assert "above what was set" in finding.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "end", "hold"),
+    [
+        ({"measured_ua": 899}, End.IMPLAUSIBLE, False),
+        ({"ohm": 49}, End.SHORT, False),
+        ({"ohm": 5_001}, End.IMPLAUSIBLE, True),
+    ],
+    ids=["reads low", "short", "no contact"],
+)
+def test_a_bad_measurement_counts_at_the_third_new_reading(changes: dict[str, Any], end: End, hold: bool) -> None:
+    steady = Steady()
+    assert steady.tell(**changes) is None
+    assert steady.tell(after_us=0, **changes) is None, "the same pulse read twice is one reading"
+    assert steady.tell(**changes) is None
+    finding = steady.tell(**changes)
+    assert finding is not None
+    assert (finding.end, finding.hold) == (end, hold)
+
+
+def test_a_clipped_pulse_is_not_a_false_reading() -> None:
+    steady = Steady()
+    for _ in range(5):
+        assert steady.tell(measured_ua=500, ohm=4_900, flags=int(ChannelFlag.COMPLIANCE)) is None
+
+
+def test_nothing_is_judged_while_the_device_does_not_stimulate() -> None:
+    steady = Steady()
+    assert steady.tell(state=DeviceState.HELD, applied_ua=9_999, keepalive_age_ms=9_999) is None
