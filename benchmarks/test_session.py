@@ -17,6 +17,7 @@ from stimctl.stimulators.native import Native
 from stimctl.wire.messages import SHAPES
 
 URL = "sim://?seed=1"
+PRESCRIPTION = prescription()
 
 
 class _Tape:
@@ -35,7 +36,7 @@ class _Tape:
 
 def _session(traffic: Any = None) -> None:
     port = open_port(URL, traffic=traffic)
-    engine = Engine(Native(), prescription(), QUIET_LOG, session_id="benchmark")
+    engine = Engine(Native(), PRESCRIPTION, QUIET_LOG, session_id="benchmark")
     report = Runner(port, engine, QUIET_LOG, lambda _serial, _records: "", attended=False).run()
     port.close()
     assert report.end is End.TIMER

@@ -5,11 +5,11 @@ stretch of like pulses that are known beforehand to trip nothing: then nothing a
 asks or something changes, and the stretch is booked as a whole. Both ways come to the same figures.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from firmware_sim.converter import COMPLIANCE_MV, Converter, Dac, Gate, OutputSwitch, Readback, Switch
+from firmware_sim.converter import COMPLIANCE_MV, Converter, Dac, OutputSwitch, Readback, Switch
 from firmware_sim.load import Load
 from firmware_sim.monitor import OVER_CURRENT_CUT_US, Monitor, Reading, Verdict, over_current_ua
 from firmware_sim.pair import Pair
@@ -19,6 +19,10 @@ from firmware_sim.steady import OHM_FLOOR_UA, Stretch
 from firmware_sim.tally import Readout, Tally, whole_ua
 from firmware_sim.train import NEVER_US, Train, second_ua, span_us
 from stimctl.wire.codes import SATURATED_OHM, ChannelFlag, EndReason
+
+
+# Asked before a pulse leaves: channel, segment, its amplitude, its second phase's, the amplitude delivered before it.
+Gate = Callable[[int, int, int, int, int], bool]
 
 
 class Fired(NamedTuple):
@@ -82,7 +86,7 @@ class OutputChannel:
         """Totals from zero."""
         self.tally = Tally()
 
-    def step(self, gate: Gate, until_us: int) -> tuple[Verdict, int] | None:
+    def step(self, gate: until_us: int) -> tuple[Verdict, int] | None:
         """Do what is due at `due_us`, before `until_us`: close a stretch, open one, or deliver one pulse.
 
         A verdict comes with the stimulation time at which it takes effect.
@@ -281,7 +285,7 @@ def _ohm(read_uv: float, read_na: int, amplitude_ua: int, clipped: bool) -> int:
     """Voltage over current as far as it can be known. On the rail even a small current says something."""
     if amplitude_ua < OHM_FLOOR_UA and not clipped:
         return 0
-    return min(int(max(0.0, read_uv) * 1_000 / max(1, read_na) + 0.5), SATURATED_OHM)
+    return max(1, min(int(read_uv * 1_000 / max(1, read_na) + 0.5), SATURATED_OHM))
 
 
 def _cut_first(shape: Shape) -> Shape:

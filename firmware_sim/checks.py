@@ -7,8 +7,8 @@ that a converter that gives something else can be told from an ammeter that read
 
 from typing import NamedTuple
 
-from firmware_sim.channel import OutputChannel
-from firmware_sim.converter import COMPLIANCE_MV, READBACK_ACCURACY_PERMILLE, READBACK_ACCURACY_UA, Gate
+from firmware_sim.channel import Gate, OutputChannel
+from firmware_sim.converter import COMPLIANCE_MV, READBACK_ACCURACY_PERMILLE, READBACK_ACCURACY_UA
 from firmware_sim.gate import CHECK_AMPLITUDE_UA, CHECK_PERIOD_US, CHECK_PULSES, CHECK_WIDTH_US, ZERO_UA
 from firmware_sim.monitor import Monitor
 from firmware_sim.pair import Pair
@@ -35,7 +35,7 @@ class ImpedanceResult(NamedTuple):
     trip: EndReason | None
 
 
-def check_impedance(channel: OutputChannel, gate: Gate, pulses: int, now_us: int) -> ImpedanceResult:
+def check_impedance(channel: OutputChannel, gate: pulses: int, now_us: int) -> ImpedanceResult:
     """Send `pulses` (10 at most) into the channel's load from device time `now_us` on."""
     monitor = Monitor()
     sent, read_uv, read_na, last_ua = 0, 0.0, 0, 0

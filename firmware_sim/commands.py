@@ -4,10 +4,14 @@ import signal
 import socket
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from firmware_sim.load import LOADS, UnknownLoad, load_named
+
+if TYPE_CHECKING:
+    from firmware_sim.record import Recorder
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -56,34 +60,57 @@ def sim(
         raise click.UsageError("say how to reach it: either --pty or --tcp PORT")
     if link is not None and not pty:
         raise click.UsageError("--link names a pseudo-terminal: use it with --pty")
-    from firmware_sim.device import Device
-    from firmware_sim.flash import FileFlash, Flash, FlashUnusable
-    from firmware_sim.record import open_recorder
-    from firmware_sim.serve import Journal, PtyLine, ServeProblem, TcpLine, clock_us, serve
+    # Here, so that other commands' help does not wait for it.
+    from firmware_sim.flash import FlashUnusable
+    from firmware_sim.serve import ServeProblem
 
-    with ExitStack() as open_things:
-        try:
-            memory = FileFlash(flash) if flash is not None else Flash()
-            boot_us = clock_us()
-            told = None
-            if journal is not None:
-                told = Journal(open_things.enter_context(journal.open("a", encoding="utf-8")), boot_us)
-            recorder = None
-            if record is not None:
-                recorder = open_recorder(record)
-                open_things.callback(recorder.close)
-            line = PtyLine(link) if tcp is None else TcpLine(tcp)
-            open_things.callback(line.close)
-            stopping = _stop_signals(open_things)
-            device = Device(seed=seed, load=load, flash=memory, recorder=recorder, journal=told, boot_us=boot_us)
-            open_things.callback(memory.save)
-            click.echo(line.url)
-            click.echo(f"SIMULATOR (load {load}, seed {seed}): no current flows into anything real. Ctrl-C ends it.")
-            serve(device, line, stopping)
-        except (FlashUnusable, ServeProblem) as problem:
-            raise click.ClickException(str(problem)) from None
-        except OSError as problem:
-            raise click.ClickException(f"{problem.filename or 'the line'}: {problem.strerror}") from None
+    try:
+        with ExitStack() as open_things:
+            _run(open_things, tcp, load, seed, flash, journal, record, link)
+    except (FlashUnusable, ServeProblem) as problem:
+        raise click.ClickException(str(problem)) from None
+    except OSError as problem:
+        raise click.ClickException(f"{problem.filename or 'the line'}: {problem.strerror}") from None
+
+
+def _run(
+    open_things: ExitStack,
+    tcp: int | None,
+    load: str,
+    seed: int,
+    flash: Path | None,
+    journal: Path | None,
+    record: Path | None,
+    link: Path | None,
+) -> None:
+    from firmware_sim.device import Device
+    from firmware_sim.flash import FileFlash, Flash
+    from firmware_sim.serve import Journal, PtyLine, TcpLine, clock_us, serve
+
+    memory = FileFlash(flash) if flash is not None else Flash()
+    boot_us = clock_us()
+    told = None
+    if journal is not None:
+        told = Journal(open_things.enter_context(journal.open("a", encoding="utf-8")), boot_us)
+    recorder = _recorder(open_things, record) if record is not None else None
+    line = PtyLine(link) if tcp is None else TcpLine(tcp)
+    open_things.callback(line.close)
+    stopping = _stop_signals(open_things)
+    device = Device(seed=seed, load=load, flash=memory, recorder=recorder, journal=told, boot_us=boot_us)
+    open_things.callback(memory.save)
+    click.echo(line.url)
+    click.echo(f"SIMULATOR (load {load}, seed {seed}): no current flows into anything real. Ctrl-C ends it.")
+    serve(device, line, stopping)
+
+
+def _recorder(open_things: ExitStack, path: Path) -> "Recorder":
+    from firmware_sim.record import open_recorder
+
+    if not path.parent.is_dir():
+        raise click.ClickException(f"there is no folder {path.parent} for --record; make it, or name another file")
+    recorder = open_recorder(path)
+    open_things.callback(recorder.close)
+    return recorder
 
 
 def _stop_signals(open_things: ExitStack) -> socket.socket:

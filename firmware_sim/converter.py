@@ -11,7 +11,6 @@ phases, would hide more than the limit allows.
 All figures in this file are [choice]. A fault is a part put in the place of another.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate
 from random import Random
@@ -114,9 +113,9 @@ class Readback:
 class Switch:
     """Connects the output. A good one lets nothing through when it is open."""
 
-    def leak_na(self, now_us: int) -> int:
+    def leak_na(self, now_us: int) -> int:  # noqa: ARG002
         """Current with the outputs disabled, at device time `now_us`."""
-        return 0 * now_us
+        return 0
 
 
 class OutputSwitch(Protocol):
@@ -134,6 +133,3 @@ def made_readback(rng: Random, noise: Noise) -> Readback:
 
     return Readback(noise, within(GAIN_PPM), within(OFFSET_NA), within(GAIN_PPM), within(VOLTAGE_OFFSET_UV),
                     within(NET_BIAS_PC))  # fmt: skip
-
-
-Gate = Callable[[int, int, int, int, int], bool]

@@ -8,7 +8,7 @@ comparison. Stimulation time maps onto device time from where a run began.
 from random import Random
 from typing import NamedTuple
 
-from firmware_sim.channel import OutputChannel
+from firmware_sim.channel import Gate, OutputChannel
 from firmware_sim.checks import ImpedanceResult, check_impedance, self_test
 from firmware_sim.converter import (
     COMPLIANCE_MV,
@@ -17,7 +17,6 @@ from firmware_sim.converter import (
     READBACK_ACCURACY_PERMILLE,
     READBACK_ACCURACY_UA,
     Converter,
-    Gate,
     Noise,
     OutputSwitch,
     Readback,
@@ -80,6 +79,8 @@ class OutputStage:
         self._pending: Trip | None = None
         self._due_us = NEVER_US
         load.watch(self.flush)
+        if recorder is not None:
+            recorder.listen(self.flush)
 
     # --- a run -----------------------------------------------------------------------------------
 
@@ -131,7 +132,7 @@ class OutputStage:
         self._look_ahead()
 
     def flush(self) -> None:
-        """Bring counters and recorder up to `stimulation_us`."""
+        """Bring counters and recorder up to `stimulation_us`. Reading either does it."""
         for channel in self._running:
             channel.commit(self.stimulation_us)
         self._look_ahead()

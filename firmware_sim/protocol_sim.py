@@ -124,7 +124,7 @@ class Serial(SerialBase):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._memory = Flash()
         self._device: Device | None = None
-        self._recorder: "Recorder | None" = None
+        self._recorder: Recorder | None = None
         self._inbox = b""
         self._world_us = 0
         self._pace = math.inf

@@ -6,7 +6,7 @@ A pulse that was cut short ends where it was cut; the passive discharge after it
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -84,11 +84,22 @@ class Recorder:
     def __init__(self, path: Path | None = None, rate_hz: int = RATE_HZ) -> None:
         self._path = path
         self._rate_hz = rate_hz
-        self._flows: defaultdict[int, list[Flow]] = defaultdict(list)
+        self._kept: defaultdict[int, list[Flow]] = defaultdict(list)
+        self._flushes: list[Callable[[], None]] = []
+
+    def listen(self, flush: Callable[[], None]) -> None:
+        """Have `flush` called before anything is read: it hands in what is not handed in yet."""
+        self._flushes.append(flush)
+
+    @property
+    def _flows(self) -> Mapping[int, list[Flow]]:
+        for flush in self._flushes:
+            flush()
+        return self._kept
 
     def add(self, channel: int, flow: Flow) -> None:
         """Note like pulses. Calls of one kind come in order of time for each channel."""
-        flows = self._flows[channel]
+        flows = self._kept[channel]
         if flows and flow.extends(flows[-1]):
             flows[-1] = replace(flow, first_us=flows[-1].first_us, count=flows[-1].count + flow.count)
         else:
@@ -123,7 +134,8 @@ class Recorder:
     def end_us(self, channel: int | None = None) -> int:
         """Device time at which the last pulse ended; 0 when there was none. All channels unless one is named."""
         channels = self.channels if channel is None else (channel,)
-        ends = (flow.last_us + flow.shape.span_us for c in channels for flow in self._flows.get(c, ()))
+        kept = self._flows
+        ends = (flow.last_us + flow.shape.span_us for c in channels for flow in kept.get(c, ()))
         return max(ends, default=0)
 
     def samples(
@@ -135,12 +147,13 @@ class Recorder:
         """
         span_us = max(0, (self.end_us(channel) if end_us is None else end_us) - start_us)
         total = _sample(span_us, rate_hz)
+        flows = self._flows.get(channel, ())
         buffer = np.empty(min(chunk, total), np.int32)
         for first in range(0, total, chunk):
             part = buffer[: min(chunk, total - first)]
             part.fill(0)
             view = _View(part, first, rate_hz, start_us)
-            for flow in self._flows.get(channel, ()):
+            for flow in flows:
                 view.paint(flow)
             yield part
 

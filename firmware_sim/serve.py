@@ -51,6 +51,11 @@ class Line(Protocol):
 class PtyLine:
     """A pseudo-terminal: its other end is opened like a serial port."""
 
+    url: str
+    _near: int
+    _far: int
+    _link: Path | None
+
     def __init__(self, link: Path | None = None) -> None:
         if sys.platform == "win32":
             raise ServeProblem("Windows has no pseudo-terminals: use --tcp PORT")

@@ -6,7 +6,7 @@ it makes of the voltage it finds is a line, a * v + b; repeated, that is a geome
 by driving one pulse from 0 V and one from 1 V.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -64,13 +64,13 @@ class Stretch:
     cap_volt: float
     index: int
     readback: Readback
-    first_read_na: int = 0
-    net_read_fc: int = 0
-    charge_pc: int = 0
-    period_us: int = 0
-    _lines: PulseLines | None = None
-    _cycle: float = 0.0
-    _final_volt: float = 0.0
+    period_us: int = field(init=False)
+    charge_pc: int = field(init=False)
+    first_read_na: int = field(init=False)
+    net_read_fc: int = field(init=False)
+    lines: PulseLines = field(init=False)
+    _cycle: float = field(init=False)  # of the voltage where a pulse begins, what is left where the next one does
+    _final_volt: float = field(init=False)  # where it settles
 
     def __post_init__(self) -> None:
         segment, shape, pair = self.segment, self.shape, self.pair
@@ -78,9 +78,8 @@ class Stretch:
         self.charge_pc = self.amplitude_ua * segment.width_us
         self.first_read_na = self.readback.mean_na(shape.first_na)
         self.net_read_fc = self.readback.mean_net_fc(shape.net_fc)
-        lines = pulse_lines(pair, shape.first_na, shape.second_na, segment)
+        self.lines = lines = pulse_lines(pair, shape.first_na, shape.second_na, segment)
         rest = pair.rested(1.0, segment.period_us - span_us(segment))
-        self._lines = lines
         self._cycle = rest * lines.after.slope
         self._final_volt = rest * lines.after.base / (1 - self._cycle)
 
@@ -98,12 +97,6 @@ class Stretch:
         """The same where pulse `number` ends."""
         return self.lines.after.slope * self.cap_volt_at(number) + self.lines.after.base
 
-    @property
-    def lines(self) -> PulseLines:
-        """What each pulse does to the voltage it finds."""
-        assert self._lines is not None
-        return self._lines
-
     def ohm_at(self, number: int, read_na: int) -> int:
         """Voltage over current of pulse `number`, as read; 0 when the current is too small to say."""
         if self.amplitude_ua < OHM_FLOOR_UA:
@@ -120,9 +113,9 @@ class Stretch:
     def is_quiet(self, rail_volt: float, limit_ua: int, second_limit_ua: int) -> bool:
         """Whether no pulse of it can trip anything, whatever the noise does. If not, they go one by one."""
         noise_na = self.readback.noise.peak_na
-        highest_na = max(self.shape.first_na, self.shape.second_na)
-        if self.readback.mean_na(highest_na) + noise_na > min(limit_ua, second_limit_ua) * 1_000:
-            return False
+        for size_na, most_ua in ((self.shape.first_na, limit_ua), (self.shape.second_na, second_limit_ua)):
+            if self.readback.mean_na(size_na) + noise_na > most_ua * 1_000:
+                return False
         net_pc = (abs(self.net_read_fc) + noise_na * NET_NOISE_US) / 1_000
         if net_pc > max(self.charge_pc / 100, NET_CHARGE_FLOOR_PC) or net_pc > MEAN_DC_UA * self.period_us:
             return False

@@ -5,7 +5,7 @@ Inside, every quantity is an int whose unit is in its name: `amplitude_ua`, `wid
 only where people read and write; the conversions below are exact or they refuse.
 """
 
-from decimal import Decimal, DecimalException, Inexact, localcontext
+from decimal import Context, Decimal, DecimalException, Inexact, localcontext
 
 from stimctl.errors import Misuse
 
@@ -27,7 +27,7 @@ def whole(value: float | int | str | Decimal, factor: int, *, name: str, unit: s
     """
     written = _number(value, name)
     try:
-        with localcontext(traps=[Inexact]):
+        with localcontext(Context(traps=[Inexact])):
             scaled = written * factor
     except DecimalException:
         raise Misuse(f"{name}: {value} is not a whole number of {unit}") from None

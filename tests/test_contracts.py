@@ -40,7 +40,7 @@ def test_every_entry_point_leads_somewhere() -> None:
         found = import_module(module)
         assert not attribute or callable(getattr(found, attribute)), target
     for package in project["entry-points"]["stimctl.protocol_handlers"].values():
-        assert import_module(f"{package}.protocol_sim").serial_class_for_url
+        assert import_module(f"{package}.protocol_sim").Serial
 
 
 def test_the_server_runs_what_a_contributor_runs() -> None:

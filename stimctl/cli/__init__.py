@@ -62,8 +62,15 @@ class LazyGroup(click.Group):
         except StimctlError as error:
             click.echo(sentence(error), err=True)
             ctx.exit(exit_code(error))
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, click.Abort):
+            click.echo("\nInterrupted.", err=True)
             ctx.exit(codes.INTERRUPTED)
+        except click.ClickException as fault:
+            if fault.exit_code != codes.UNEXPECTED:
+                raise
+            # What click calls 1 is a person's mistake too: 1 is kept for those of the program.
+            fault.show()
+            ctx.exit(codes.INVALID)
 
 
 def _document(command: click.Command) -> None:
@@ -71,8 +78,8 @@ def _document(command: click.Command) -> None:
     if isinstance(command, click.Group):
         for each in command.commands.values():
             _document(each)
-    if command.epilog is None:
-        command.epilog = codes.help_text()
+    if "Exit codes" not in (command.epilog or ""):
+        command.epilog = "\n\n".join(filter(None, (command.epilog, codes.help_text())))
 
 
 @click.group(

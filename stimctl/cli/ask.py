@@ -4,6 +4,7 @@ The answers become the same mapping that a prescription's file holds and go thro
 same checks. Nothing clinical has a default: an answer is offered again only when the person gave it before.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -63,8 +64,6 @@ def ask_prescription(
     profile: Profile, variant: str | None, profiles: Mapping[str, Profile], now_us: int
 ) -> Prescription:
     """Ask until the answers make a prescription, or the person gives up. Raises `Unsafe`, `click.Abort`."""
-    if profile.stimulation is None:
-        profile.variant(variant)  # says why there is nothing to stimulate
     questions = Questions()
     click.secho(f"{profile.title} ({profile.id} {profile.version})", bold=True)
     subject = Subject(questions.choice("subject", "Subject", [str(each) for each in Subject]))
@@ -76,9 +75,15 @@ def ask_prescription(
         try:
             return from_mapping(values, profiles, source="the answers", screening=screened)
         except (InputInvalid, Unsafe) as wrong:
-            click.secho(f"\nThis cannot be prescribed:\n{wrong}\n", fg="red", err=True)
+            click.secho(f"\nThis cannot be prescribed:\n{_numbered(wrong)}\n", fg="red", err=True)
             if not click.confirm("Answer again?", default=True):
                 raise
+
+
+def _numbered(wrong: InputInvalid | Unsafe) -> str:
+    """The problems, with channels called as they were asked: a file's first channel has index 0."""
+    text = "\n".join(f"  {problem}" for problem in wrong.problems)
+    return re.sub(r"channels\[(\d+)\]", lambda found: f"channel {int(found[1]) + 1}", text)
 
 
 def _ask_rest(questions: Questions, profile: Profile, variant: str | None, subject: Subject) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from stimctl.cli.table import pairs, table
 from stimctl.ledger.export import at, pair_text
-from stimctl.ledger.summary import ChannelSummary, Entry, SessionSummary
+from stimctl.ledger.summary import CLOSED, ChannelSummary, Entry, SessionSummary
 from stimctl.units import charge_text, clock_text, ma_text
 
 # What each fact is, in the order in which they came to be. They are never summed.
@@ -51,13 +51,16 @@ def _head(summary: SessionSummary) -> Iterator[tuple[str, str]]:
     yield "bands", ", ".join(_bands(summary)) or _MISSING
     yield "on hold", clock_text(summary.held_us) if isinstance(summary.held_us, int) else _MISSING
     zero_us = summary.zero_confirmed_us
-    yield "zero after stop", f"confirmed after {zero_us} us" if zero_us is not None else "NOT CONFIRMED or not asked"
-    exact = {True: "yes, exactly", False: "NO: do not trust this device"}.get(summary.agreement.get("exact"), _MISSING)
-    yield "counted as commanded", exact
-    agrees = {True: "yes, within its stated error", False: "NO"}.get(summary.agreement.get("measured"), _MISSING)
-    yield "measured as counted", agrees
+    unknown = "NOT CONFIRMED" if head.state == CLOSED else _MISSING
+    yield "zero after stop", unknown if zero_us is None else f"confirmed after {zero_us} us"
+    yield "counted as commanded", _said(summary.agreement.get("exact"), "yes, exactly")
+    yield "measured as counted", _said(summary.agreement.get("measured"), "yes, within its stated error")
     yield "entries", f"{summary.entries}, numbers {summary.first_number} to {summary.last_number}"
     yield "hash of the last", summary.last_hash
+
+
+def _said(agrees: object, yes: str) -> str:
+    return yes if agrees is True else "NO: do not trust this device" if agrees is False else _MISSING
 
 
 def _bands(summary: SessionSummary) -> Iterator[str]:
@@ -94,7 +97,7 @@ def _measured(summary: SessionSummary) -> Iterator[tuple[str, ...]]:
             str(channel.channel),
             _spread(channel.spreads.get("measured_ua"), 1000),
             _spread(channel.spreads.get("ohm"), 1),
-            charge_text(net_pc) if isinstance(net_pc, int) else _MISSING,
+            f"{net_pc} pC" if isinstance(net_pc, int) else _MISSING,
             str(measured.get("compliance_hits", _MISSING)),
         )
 

@@ -1,5 +1,6 @@
 """`stimctl preview`: what a profile or a prescription would give, before anything is connected."""
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from stimctl.profile import Profile
     from stimctl.report.preview import PreviewInput
 
+_WIDEST = 110
+_SIZE = (100, 24)  # where nobody says how wide the terminal is
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -43,7 +46,8 @@ def preview(
       stimctl preview low-back-pain --prescription profiles/examples/low-back-pain.toml -o plan.svg
     """
     from stimctl.profile import choose, load_profiles
-    from stimctl.report.preview import caption, save, text_preview
+    from stimctl.report.preview import caption, save
+    from stimctl.report.preview import text as drawn
 
     profiles = load_profiles()
     profile = choose(profiles, name)
@@ -52,7 +56,7 @@ def preview(
     else:
         shown = _of_file(prescription_file, profiles, profile, channel)
     if text:
-        click.echo(text_preview(shown))
+        click.echo(drawn(shown, width=min(_WIDEST, shutil.get_terminal_size(_SIZE).columns)))
         return
     target = output or Path(f"{name}.png")
     with writing(target):

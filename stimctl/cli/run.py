@@ -105,6 +105,8 @@ def _prescription(name: str, variant: str | None, file: Path | None, *, attended
     """From its file or asked, screened where it is for a person; and for this profile."""
     profiles = load_profiles()
     profile = choose(profiles, name)
+    if profile.stimulation is None:
+        profile.variant(variant)  # raises, saying why there is nothing to stimulate
     now_us = time.monotonic_ns() // 1_000
     if file is None:
         if not attended:

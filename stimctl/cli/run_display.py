@@ -100,20 +100,29 @@ class LiveScreen:
     def _progress(self, view: SessionView) -> RenderableType:
         total_us = self._prescription.stimulation_us
         done_us = total_us - words.time_left_us(self._prescription, view.status)
-        facts = Table.grid(padding=(0, 3))
         style = "bold green" if view.state in OUTPUT else "bold"
-        facts.add_row(
+        first = Table.grid(padding=(0, 3, 0, 0), expand=True)
+        first.add_column(no_wrap=True)
+        first.add_column(no_wrap=True)
+        first.add_column(ratio=1)
+        first.add_row(
             Text(words.doing(view), style),
-            Text.assemble("band ", (words.band(self._prescription, view.status), "bold")),
             Text.assemble("left ", (words.time_left(self._prescription, view.status), "bold")),
-            Text(words.hold_left(view) or f"keepalive {words.keepalive(view)}"),
+            ProgressBar(total=total_us, completed=done_us),
         )
-        return Group(facts, ProgressBar(total=total_us, completed=done_us))
+        second = Text.assemble("band ", (words.band(self._prescription, view.status), "bold"))
+        second.append(f"   keepalive {words.keepalive(view)}   {words.hold_left(view)}")
+        return Group(first, second)
 
     def _channels(self, view: SessionView, selected: int) -> RenderableType:
-        table = Table(box=None, padding=(0, 1), header_style="dim", expand=False)
-        for header in ("", "CH", "PAIR", "TARGET", "APPLIED", "MEASURED", "CEILING", "OHM", "CONTACT", "CHARGE"):
-            table.add_column(header, justify="left" if header in ("", "PAIR", "CONTACT") else "right", no_wrap=True)
+        table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim", expand=True)
+        table.add_column("", width=1)
+        table.add_column("CH", width=2)
+        table.add_column("PAIR", ratio=1, no_wrap=True, overflow="ellipsis")
+        for header, width in (("TARGET", 7), ("APPLIED", 7), ("MEASURED", 8), ("CEILING", 7), ("OHM", 5)):
+            table.add_column(header, justify="right", min_width=width, no_wrap=True)
+        table.add_column("CONTACT", min_width=7, no_wrap=True)
+        table.add_column("CHARGE", justify="right", min_width=10, no_wrap=True)
         for plan in self._prescription.channels:
             reading = view.channels.get(plan.channel)
             state = words.contact(reading)

@@ -26,7 +26,7 @@ class Kept:
 def summary_text(prescription: Prescription, report: SessionReport, kept: Kept) -> str:
     """The summary as it is printed."""
     rows = [row for plan in prescription.channels for row in _rows(prescription, report, plan.channel)]
-    doses = table(_headers(prescription), rows)
+    doses = table(_HEADERS, rows)
     return "\n\n".join(["", pairs(_facts(prescription, report)), doses, pairs(_places(report, kept))])
 
 
@@ -70,6 +70,7 @@ def _facts(prescription: Prescription, report: SessionReport) -> list[tuple[str,
         ("counted", f"by the device, exactly what was commanded: {_said(report, 'exact')}"),
         ("measured", f"charge within the device's stated accuracy: {_said(report, 'measured')}"),
         *_highest(report),
+        *([("contradiction", report.agreement["contradiction"])] if report.agreement.get("contradiction") else []),
     ]
     rows += [(f"{alarm.priority.name} alarm", f"{alarm.text}; {alarm.action}") for alarm in report.alarms]
     return rows
@@ -93,34 +94,30 @@ def _said(report: SessionReport, name: str) -> str:
     return {True: "yes", False: "NO", None: "could not be compared"}[report.agreement.get(name)]
 
 
-def _headers(prescription: Prescription) -> list[str]:
-    bands = [hz_text(segment.period_us) for segment in prescription.program.segments]
-    names = [*bands, "all"] if len(bands) > 1 else bands
-    return ["CHANNEL", "DOSE", *(f"{name} {what}" for name in names for what in ("PULSES", "CHARGE"))]
+_HEADERS = ("CHANNEL", "", "PLANNED", "COMMANDED", "DELIVERED", "MEASURED")
 
 
 def _rows(prescription: Prescription, report: SessionReport, channel: int) -> list[list[str]]:
-    bands = len(prescription.program.segments)
-    doses = (
-        ("planned", report.planned.get("dose")),
-        ("commanded", report.commanded),
-        ("delivered", report.delivered),
-        ("measured", report.measured),
-    )
-    return [[str(channel), name, *_cells((dose or {}).get(str(channel)), bands)] for name, dose in doses]
+    """Pulses and charge of each band, and of both where there are two: one column for each kind of dose."""
+    every = (report.planned, report.commanded, report.delivered, report.measured)
+    doses = [(dose or {}).get(str(channel)) for dose in every]
+    bands = [(hz_text(segment.period_us), [index]) for index, segment in enumerate(prescription.program.segments)]
+    if len(bands) > 1:
+        bands.append(("all", [0, 1]))
+    return [
+        [str(channel), f"{name} {what}", *(_cell(dose, what, indexes) for dose in doses)]
+        for name, indexes in bands
+        for what in ("pulses", "charge")
+    ]
 
 
-def _cells(dose: Mapping[str, Any] | None, bands: int) -> list[str]:
-    """Pulses and charge of each band and of both; what was measured has charge only."""
+def _cell(dose: Mapping[str, Any] | None, what: str, indexes: list[int]) -> str:
     if dose is None:
-        return [_MISSING] * (2 * bands + 2 if bands > 1 else 2)
-    charges = list(dose["charge_pc"][:bands])
-    counts = list(dose["pulses"][:bands]) if "pulses" in dose else None
-    if bands > 1:
-        charges.append(sum(charges))
-        counts = [*counts, sum(counts)] if counts else None
-    pulses = [f"{count:,}" for count in counts] if counts else [""] * len(charges)
-    return [cell for pair in zip(pulses, map(charge_text, charges), strict=True) for cell in pair]
+        return _MISSING
+    if what == "charge":
+        return charge_text(sum(dose["charge_pc"][index] for index in indexes))
+    # Pulses are counted, not measured.
+    return f"{sum(dose['pulses'][index] for index in indexes):,}" if "pulses" in dose else ""
 
 
 def _highest(report: SessionReport) -> list[tuple[str, object]]:

@@ -61,7 +61,7 @@ def keepalive(view: SessionView) -> str:
     """How old the newest keepalive is, by the device's clock, while it needs one."""
     if view.status is None or view.state not in STIMULATING | ON_HOLD:
         return "-"
-    return f"{view.status.keepalive_age_ms} ms old"
+    return f"{view.status.keepalive_age_ms} ms"
 
 
 def hold_left(view: SessionView) -> str:
@@ -104,17 +104,20 @@ def charge_pc(reading: Channel | None) -> int:
 
 
 def pair(prescription: Prescription, channel: int) -> str:
-    """The two ends of a channel."""
+    """The two ends of a channel, with the side said once where it is the same."""
     first, second = prescription.plan(channel).ends
-    return f"{first} - {second}"
+    ends = f"{first} - {second}"
+    if first.side == second.side and not (first.spot or second.spot):
+        ends = f"{first.point}/{second.point}" + ("" if first.side == "none" else f" {first.side}")
+    return ends
 
 
 def needles(prescription: Prescription) -> list[str]:
     """Charge density and k of each channel's declared needle, at the ceiling."""
     return [
-        f"channel {plan.channel}: needle {plan.needle.diameter_um / 1000:.2f} x {plan.needle.inserted_um / 1000:g} mm, "
-        f"{prescription.density(plan.channel):.1f} uC/cm2, k {prescription.shannon_k(plan.channel):.2f}, "
-        f"{prescription.rms_ma_per_cm2(plan.channel):.1f} mA/cm2 rms, at the ceiling"
+        f"channel {plan.channel} at the ceiling: {prescription.density(plan.channel):.1f} uC/cm2, "
+        f"k {prescription.shannon_k(plan.channel):.2f}, {prescription.rms_ma_per_cm2(plan.channel):.1f} mA/cm2 rms "
+        f"({plan.needle.diameter_um / 1000:.2f} x {plan.needle.inserted_um / 1000:g} mm)"
         for plan in prescription.channels
     ]
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from stimctl.errors import Misuse
 
 GENESIS = bytes(32)
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
 CANNOT_SHOW = (
     "A chain cannot show that entries were cut off at its end, or that all of it was written anew. "
@@ -82,7 +83,7 @@ class Verdict:
 def canonical(value: object) -> str:
     """The one JSON text of `value`: sorted keys, no spaces, ASCII. Raises `Misuse` when it is not JSON-able."""
     try:
-        return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return _encode(value)
     except (TypeError, ValueError, RecursionError) as misfit:
         raise Misuse(f"a log entry must be plain JSON: {misfit}") from None
 
@@ -94,7 +95,7 @@ def canonical_body(body: Mapping[str, Any]) -> str:
 
 def link(previous: bytes, number: int, draft: Draft) -> bytes:
     """The hash of entry `number`, which follows the entry whose hash is `previous`."""
-    head = json.dumps([number, draft.session_id, draft.kind, draft.at_us, draft.utc], separators=(",", ":"))
+    head = _encode([number, draft.session_id, draft.kind, draft.at_us, draft.utc])
     text = f"{head[:-1]},{draft.body}]"
     return sha256(previous + text.encode("utf-8", "surrogateescape")).digest()
 

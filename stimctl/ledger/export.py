@@ -59,6 +59,7 @@ def _channel_row(summary: SessionSummary, channel: ChannelSummary) -> dict[str, 
         "channel": channel.channel or None,
         "pair": pair_text(channel.plan),
         "needle": _json(channel.plan["needle"]) if channel.plan.get("needle") else None,
+        **{name: channel.plan.get(name) for name in ("amplitude_ua", "density_uc_per_cm2", "shannon_k")},
         **dict(_band_columns(summary, channel)),
         **dict(_measured_columns(channel)),
         "held_us": summary.held_us,
@@ -94,8 +95,15 @@ def _measured_columns(channel: ChannelSummary) -> Iterator[tuple[str, Any]]:
 
 def pair_text(plan: dict[str, Any]) -> str:
     """A channel's two needles as people write them: `BL-23 left - BL-25 left`."""
-    ends = [end for end in (plan.get("first"), plan.get("second")) if isinstance(end, dict)]
-    return " - ".join(" ".join(str(end[name]) for name in ("point", "side") if end.get(name)) for end in ends)
+    pair = plan.get("pair")
+    ends = [end for end in pair if isinstance(end, dict)] if isinstance(pair, list) else []
+    return " - ".join(" ".join(_end_words(end)) for end in ends)
+
+
+def _end_words(end: dict[str, Any]) -> Iterator[str]:
+    for name in ("point", "side", "spot"):
+        if end.get(name) not in (None, "", "none"):
+            yield str(end[name])
 
 
 def at(values: object, index: int) -> Any:

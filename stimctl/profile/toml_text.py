@@ -133,7 +133,7 @@ def _problem(model: type[BaseModel], error: ErrorDetails) -> Problem:
         return Problem(path_text(path), value, _not_a_field(str(path[-1]), owner))
     allowed = _WORDS.get(kind) or _own_words(error)
     meaning = _meaning(owner, path[-1]) if path else None
-    return Problem(path_text(path), value, f"{allowed} ({meaning})" if meaning else allowed)
+    return Problem(path_text(path) or "file", value, f"{allowed} ({meaning})" if meaning else allowed)
 
 
 def _own_words(error: ErrorDetails) -> str:
@@ -165,14 +165,14 @@ def _model_at(model: type[BaseModel], path: Path) -> type[BaseModel] | None:
         if isinstance(part, int):
             continue  # an element: its type was found with its list
         fields = {field.alias or name: field for name, field in current.model_fields.items()}
-        current = _model_in(fields[part].annotation) if part in fields else None
+        current = model_in(fields[part].annotation) if part in fields else None
         if current is None:
             return None
     return current if isinstance(current, type) else None
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
+def model_in(annotation: Any) -> type[BaseModel] | None:
     """The model inside `X | None`, `tuple[X, ...]` and the like."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    return next((found for inner in get_args(annotation) if (found := _model_in(inner))), None)
+    return next((found for inner in get_args(annotation) if (found := model_in(inner))), None)

@@ -60,7 +60,7 @@ def save(preview: PreviewInput, path: Path) -> Path:
         raise Misuse(f"{path}: the folder {path.parent} does not exist")
     try:
         from stimctl.report import preview_figure
-    except ImportError:
+    except ModuleNotFoundError:
         raise Misuse(_NO_DRAWING.format("matplotlib")) from None
     preview_figure.write(preview, path)
     return path
@@ -73,7 +73,7 @@ def text(preview: PreviewInput, *, width: int = 100) -> str:
     """
     try:
         from stimctl.report import preview_terminal
-    except ImportError:
+    except ModuleNotFoundError:
         raise Misuse(_NO_DRAWING.format("plotext")) from None
     return preview_terminal.text(preview, width)
 

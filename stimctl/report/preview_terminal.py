@@ -16,7 +16,7 @@ from stimctl.report.preview import (
 from stimctl.units import US_PER_MIN, US_PER_MS, hz_text
 
 HEIGHT = 14  # an odd number of rows is left for the curve, so that zero has one of its own
-TICKS = 6
+MOST_TICKS = 7
 
 
 def text(preview: PreviewInput, width: int) -> str:
@@ -40,14 +40,19 @@ def _plot(title: str, unit: str, times: list[float], currents_ma: list[float], w
     figure.title(title)
     figure.label(unit)
     figure.label("mA", axis="y")
-    last = times[-1]
-    figure.ruler("x").ticks(
-        [step * last / TICKS for step in range(TICKS + 1)], [f"{step * last / TICKS:.3g}" for step in range(TICKS + 1)]
-    )
+    ticks = round_ticks(times[-1])
+    figure.ruler("x").ticks(ticks, [f"{tick:g}" for tick in ticks])
     figure.draw(figure.signal(times, currents_ma).lines())
     drawn = str(plotext.uncolorize(str(figure.build())))
     figure.clear()
     return "\n".join(line.rstrip() for line in drawn.splitlines())
+
+
+def round_ticks(last: float) -> list[float]:
+    """From 0 to `last` in the smallest round step that gives few enough of them."""
+    steps = (digit * 10.0**power for power in range(-3, 4) for digit in (1, 2, 5))
+    step = next(step for step in steps if last / step < MOST_TICKS)
+    return [round(index * step, 6) for index in range(int(last / step) + 1)]
 
 
 def _pulses(preview: PreviewInput, width: int) -> str:

@@ -23,17 +23,19 @@ class Account:
         self._held_us = 0
         self.contradiction: str | None = None
 
-    def planned_record(self) -> dict[str, Any]:
-        """The dose if nobody changes anything, JSON-able. A titrated session has none but its time."""
+    def plan_record(self) -> dict[str, Any]:
+        """What is going to be done, JSON-able."""
         rx = self._prescription
-        targets = {plan.channel: plan.amplitude_ua for plan in rx.channels}
         return {
             "stimulation_us": rx.stimulation_us,
             "band_us": list(planned_band_us(rx.program)),
-            "targets_ua": {str(channel): ua for channel, ua in targets.items()},
+            "targets_ua": {str(channel): ua for channel, ua in rx.targets_ua.items()},
             "titrated": rx.titrate,
-            "dose": dose_record(planned(rx.program, targets)),
         }
+
+    def planned_record(self) -> dict[str, Any]:
+        """The dose by channel if nobody changes anything, JSON-able: none where the operator titrates."""
+        return dose_record(planned(self._prescription.program, self._prescription.targets_ua))
 
     def started(self, targets: Mapping[int, int], stimulation_us: int) -> None:
         """A run began towards `targets`."""

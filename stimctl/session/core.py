@@ -15,9 +15,14 @@ from stimctl.wire.messages import Channel, Impedance, Status
 
 
 class Core:
-    """One session's facts. `busy` names the order that has not been answered yet, or is empty."""
+    """One session's facts. `busy` names the order that has not been answered yet, or is empty.
 
-    def __init__(self, stimulator: Stimulator, prescription: Prescription, log: SessionLog) -> None:
+    `go_on` takes the next step where none needs an operator.
+    """
+
+    def __init__(
+        self, stimulator: Stimulator, prescription: Prescription, log: SessionLog, go_on: Callable[[int], None]
+    ) -> None:
         self.stimulator = stimulator
         self.prescription = prescription
         self.log = log
@@ -42,9 +47,9 @@ class Core:
         self.armed_us: int | None = None
         self.alive_due_us: int | None = None
         self.alive_us: int | None = None
-        # Set by the engine: how a phase ends the session, and how the next step is taken.
-        self.stop: Callable[[int, End, str], None] = lambda now_us, end, text: None
-        self.go_on: Callable[[int], None] = lambda now_us: None
+        self._go_on = go_on
+        # How a phase ends the session; the engine sets it when the closing phase is there.
+        self.stop: Callable[[int, End, str], None]
 
     def enter(self, happening: Happening, now_us: int) -> None:
         """Move to the next state of the table, write it down and tell it. Raises `IllegalEvent`."""
@@ -62,7 +67,7 @@ class Core:
         self.busy = ""
         self.enter(happening, now_us)
         if happening is not Happening.CHECK_FAILED:
-            self.go_on(now_us)
+            self._go_on(now_us)
 
     def put(self, kind: str, now_us: int, **body: Any) -> None:
         """Write an entry, once there is a session to write of: before the identity there is none."""

@@ -18,7 +18,7 @@ from stimctl.session.closing import Closing
 from stimctl.session.core import Core
 from stimctl.session.log import SessionLog
 from stimctl.session.preparation import Preparation
-from stimctl.session.states import OUTPUT, STIMULATING, End, State
+from stimctl.session.states import ENDED, OUTPUT, STIMULATING, STOPPING, End, State
 from stimctl.session.stimulation import Stimulation
 from stimctl.session.view import Priority, SessionReport, SessionView
 from stimctl.session.watch import Finding
@@ -44,6 +44,8 @@ _DEVICE_ENDS = {
     EndReason.HANDSHAKE: End.HANDSHAKE,
     EndReason.GATE: End.GATE,
 }
+_ORDERLY = frozenset({EndReason.STOP, EndReason.TIMER, EndReason.HELD_BY_HOST})
+_ENDED_ON_DEVICE = DeviceState.ENDED
 _OUTPUT_ON_DEVICE = (DeviceState.CHECKING, DeviceState.RAMPING, DeviceState.RUNNING, DeviceState.RAMPING_DOWN)
 
 
@@ -67,15 +69,13 @@ class Engine:
     ) -> None:
         if prescription.subject in (Subject.PERSON, Subject.ANIMAL) and not front_end:
             raise Unsafe([subject.no_front_end(prescription.subject)])
-        self._core = core = Core(stimulator, prescription, log)
+        self._core = core = Core(stimulator, prescription, log, self._go_on)
         self._stimulator = stimulator
         self._auto = auto
         self._prepare = Preparation(core, session_id, url)
         self._stimulate = Stimulation(core)
         self._close = Closing(core, session_id)
         core.stop = self._close.stop
-        core.go_on = self._go_on
-        self._listen_from_us: int | None = None
         self._steps: dict[State, Callable[[int], None]] = {
             State.IDLE: self._prepare.connect,
             State.IDENTIFIED: self._prepare.load,
@@ -116,7 +116,7 @@ class Engine:
     @property
     def finished(self) -> bool:
         """Whether the session has ended and its report is there."""
-        return self._core.state is State.ENDED
+        return self._core.state is ENDED
 
     @property
     def report(self) -> SessionReport | None:
@@ -187,7 +187,8 @@ class Engine:
 
     def take_events(self) -> list[Any]:
         """What happened since the last call: `StateChanged`, `Alarm`, `Told`."""
-        events, self._core.events = self._core.events, []
+        core = self._core
+        events, core.events, core.journal.wrote = core.events, [], False
         return events
 
     # --- what the runner calls ----------------------------------------------------------------------
@@ -196,6 +197,12 @@ class Engine:
     def wants_durable(self) -> bool:
         """Whether the log must be durable before the session goes on: drain it, then call `durable`."""
         return self._core.wants_durable
+
+    @property
+    def told(self) -> bool:
+        """Whether something was written or told since the last `take_events`."""
+        core = self._core
+        return core.journal.wrote or bool(core.events)
 
     @property
     def recovered(self) -> base.Records | None:
@@ -209,7 +216,7 @@ class Engine:
         """
         self._core.prescription.begin(now_us)
         self._core.checked_in_us = now_us
-        self._listen_from_us = now_us
+        self._stimulator.heard_us = now_us
         self._go_on(now_us)
 
     def receive(self, data: bytes, now_us: int) -> None:
@@ -226,15 +233,17 @@ class Engine:
         due_us = core.alive_due_us
         if due_us is not None and now_us >= due_us:
             self._keep_alive(now_us)
-        if core.state is State.STOPPING:
+        if core.state is STOPPING:
             self._close.watch_time(now_us)
-        elif self._listens() and now_us - self._heard_us() >= limits.SILENCE_US:
+        elif self._listens() and now_us - self._stimulator.heard_us >= limits.SILENCE_US:
             self.line_lost(TimedOut("no valid frame from the device for 500 ms; check the cable"), now_us)
 
     def next_deadline_us(self) -> int:
         """When `advance` must be called at the latest."""
         core = self._core
-        deadline_us = self._close.deadline_us() if core.state is State.STOPPING else self._silence_us()
+        deadline_us = self._stimulator.heard_us + limits.SILENCE_US
+        if core.state is STOPPING:
+            deadline_us = self._close.deadline_us()
         theirs_us = self._stimulator.next_deadline_us()
         if theirs_us is not None and theirs_us < deadline_us:
             deadline_us = theirs_us
@@ -251,19 +260,21 @@ class Engine:
         core = self._core
         if not isinstance(error, TimedOut):
             self._close.line_gone = True
-            if core.state is State.STOPPING:
+            if core.state is STOPPING:
                 self._close.close(now_us)
                 return
         if core.armed_us is not None:
-            core.alarm(Priority.HIGH, str(error), "output ends within 1 s by itself; if in doubt PULL THE LEADS", now_us)
+            core.alarm(
+                Priority.HIGH, str(error), "output ends within 1 s by itself; if in doubt PULL THE LEADS", now_us
+            )
         core.stop(now_us, End.LINE_LOST, str(error))
 
     def durable(self, now_us: int) -> None:
         """The log is on disk up to here (asked for by `wants_durable`)."""
         self._core.wants_durable = False
         # Waiting for the disk was silence on our side, not on the line.
-        self._listen_from_us = now_us
-        if self.state is State.STOPPING:
+        self._stimulator.heard_us = now_us
+        if self.state is STOPPING:
             self._close.durable(now_us)
         else:
             self._prepare.arm(Purpose.STIMULATE, now_us)
@@ -271,7 +282,7 @@ class Engine:
     def log_failed(self, error: LogFault, now_us: int) -> None:
         """No log, no stimulation."""
         self._core.wants_durable = False
-        if self.state is State.STOPPING:
+        if self.state is STOPPING:
             self._close.log_failed(str(error), now_us)
             return
         self._prepare.recovered = None
@@ -280,7 +291,7 @@ class Engine:
 
     def recovery_logged(self, now_us: int) -> None:
         """The dose of an earlier session is durable."""
-        self._listen_from_us = now_us
+        self._stimulator.heard_us = now_us
         self._prepare.recovery_logged(now_us)
 
     # --- time ---------------------------------------------------------------------------------------
@@ -292,12 +303,6 @@ class Engine:
     def _listens(self) -> bool:
         # A device is silent until the handshake; its answer, or none, is the adapter's to judge.
         return self._core.identity is not None
-
-    def _heard_us(self) -> int:
-        return max(self._stimulator.last_frame_us() or 0, self._listen_from_us or 0)
-
-    def _silence_us(self) -> int:
-        return self._heard_us() + limits.SILENCE_US
 
     def _keep_alive(self, now_us: int) -> None:
         core = self._core
@@ -318,11 +323,11 @@ class Engine:
     def _on_status(self, status: m.Status, now_us: int) -> None:
         core = self._core
         core.status = status
-        if core.state is State.STOPPING or core.identity is None:
+        if core.state is STOPPING or core.identity is None:
             return
         if status.boot_id != core.identity.boot_id:
             self._device_ended(End.RESET, now_us)
-        elif status.state == DeviceState.ENDED and core.armed_us is not None:
+        elif status.state == _ENDED_ON_DEVICE and core.armed_us is not None:
             self._device_ended(_DEVICE_ENDS.get(EndReason(status.end_reason), End.IMPLAUSIBLE), now_us)
         elif core.state in STIMULATING:
             self._stimulate.follow(status, now_us)
@@ -338,8 +343,9 @@ class Engine:
 
     def _on_event(self, event: m.Event, now_us: int) -> None:
         if event.reason:
+            kind = "state" if event.reason in _ORDERLY else "alarm"
             reason = EndReason(event.reason).name.lower()
-            self._core.put("alarm", now_us, source="device", reason=reason, channel=event.channel, value=event.value)
+            self._core.put(kind, now_us, source="device", reason=reason, channel=event.channel, value=event.value)
 
     def _device_ended(self, end: End, now_us: int) -> None:
         if end is not End.TIMER:
@@ -360,7 +366,7 @@ class Engine:
             self.stop(now_us, End.CONTACT, "; ".join(alarm.text for alarm in self._core.alarms))
 
     def _on_zero(self, event: base.ZeroConfirmed, now_us: int) -> None:
-        if self.state is State.STOPPING:
+        if self.state is STOPPING:
             self._close.on_zero(event, now_us)
         else:
             self._prepare.on_stop_tried(event, now_us)
@@ -368,17 +374,17 @@ class Engine:
     def _on_zero_overdue(self, event: base.ZeroOverdue, now_us: int) -> None:
         text = f"no zero output confirmed {event.after_us // 1_000} ms after the stop"
         self._core.alarm(Priority.HIGH, text, "PULL THE LEADS", now_us)
-        if self.state is not State.STOPPING:
+        if self.state is not STOPPING:
             self.stop(now_us, End.SELF_TEST, text)
 
     def _on_records(self, event: base.Records, now_us: int) -> None:
-        if self.state is State.STOPPING:
+        if self.state is STOPPING:
             self._close.on_records(event, now_us)
         else:
             self._prepare.on_recovered(event)
 
     def _on_acknowledged(self, _event: m.Acknowledged, now_us: int) -> None:
-        if self.state is State.STOPPING:
+        if self.state is STOPPING:
             self._close.on_acknowledged(now_us)
         else:
             self._prepare.on_acknowledged(now_us)
@@ -388,7 +394,7 @@ class Engine:
 
     def _on_failed(self, event: base.Failed, now_us: int) -> None:
         error = event.error
-        if self.state is State.STOPPING:
+        if self.state is STOPPING:
             self._close.close(now_us)
         elif isinstance(error, LineFault):
             self.line_lost(error, now_us)

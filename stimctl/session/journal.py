@@ -4,6 +4,7 @@ Commanded and delivered stand apart: commanded is what the driver's own arithmet
 confirmed; delivered is what the device counted; measured is what it measured.
 """
 
+from array import array
 from collections.abc import Mapping
 from statistics import median
 from typing import Any
@@ -12,57 +13,62 @@ from stimctl.dose import ChannelDose
 from stimctl.session.log import SessionLog
 from stimctl.stimulators.base import Identity, Records
 from stimctl.waveform import Program
-from stimctl.wire.codes import NOT_MEASURED_OHM
-from stimctl.wire.messages import Channel, Impedance
+from stimctl.wire.messages import Channel
 
 
-class Spread:
-    """Minimum, median and maximum of what was sampled, and its first value."""
+class Samples:
+    """A channel's readings while it gave pulses: compact, whatever the length of the session."""
 
     def __init__(self) -> None:
-        self._values: list[int] = []
+        self._columns = {name: array("H") for name in ("applied_ua", "measured_ua", "ohm")}
+        applied, measured, ohm = (column.append for column in self._columns.values())
 
-    def add(self, value: int) -> None:
-        self._values.append(value)
+        def take(reading: Channel) -> None:
+            if reading.applied_ua:
+                applied(reading.applied_ua)
+                measured(reading.measured_ua)
+                ohm(reading.ohm)
 
-    def record(self) -> dict[str, float] | None:
-        """JSON-able; None when nothing was sampled."""
-        values = self._values
-        if not values:
-            return None
-        return {"first": values[0], "min": min(values), "median": median(values), "max": max(values)}
+        self.take = take
+
+    def record(self) -> dict[str, dict[str, float] | None]:
+        """First, least, median and greatest of each, JSON-able; None where nothing was read."""
+        return {name: _spread(column) for name, column in self._columns.items()}
+
+
+def _spread(column: "array[int]") -> dict[str, float] | None:
+    read = [value for value in column if value]
+    if not read:
+        return None
+    return {"first": read[0], "min": min(read), "median": median(read), "max": max(read)}
 
 
 class Journal:
-    """Turns what happens in one session into log entries."""
+    """Turns what happens in one session into log entries.
+
+    `wrote` is set by every entry; who runs the session clears it.
+    """
 
     def __init__(self, log: SessionLog) -> None:
         self._log = log
-        self._measured: dict[int, Spread] = {}
-        self._applied: dict[int, Spread] = {}
-        self._ohm: dict[int, Spread] = {}
+        self._samples: dict[int, Samples] = {}
+        self.wrote = False
 
     def put(self, kind: str, now_us: int, **body: Any) -> None:
         """Write one entry."""
+        self.wrote = True
         self._log.put(kind, now_us, body)
 
     def sample(self, reading: Channel) -> None:
         """Take a channel's reading into the session's spreads."""
-        if reading.applied_ua:
-            self._applied.setdefault(reading.channel, Spread()).add(reading.applied_ua)
-            self._measured.setdefault(reading.channel, Spread()).add(reading.measured_ua)
-            if reading.ohm != NOT_MEASURED_OHM:
-                self._ohm.setdefault(reading.channel, Spread()).add(reading.ohm)
+        samples = self._samples.get(reading[0])
+        if samples is None:
+            samples = self._samples[reading.channel] = Samples()
+        samples.take(reading)
 
     def spreads(self, channel: int) -> dict[str, Any]:
         """A channel's sampled amplitudes and impedance, JSON-able."""
-        found = {"applied_ua": self._applied, "measured_ua": self._measured, "ohm": self._ohm}
-        return {name: spreads[channel].record() if channel in spreads else None for name, spreads in found.items()}
-
-
-def impedance_record(result: Impedance) -> dict[str, Any]:
-    """An impedance check of one channel, JSON-able."""
-    return result._asdict()
+        return (self._samples.get(channel) or Samples()).record()
 
 
 def dose_record(dose: Mapping[int, ChannelDose]) -> dict[str, Any]:
@@ -101,9 +107,7 @@ def measured_agrees(identity: Identity, program: Program, records: Records) -> b
     for counted, measured in zip(records.counters, records.measured, strict=True):
         pulses = (counted.pulses_0, counted.pulses_1)
         charge_pc = counted.charge_0_pc + counted.charge_1_pc
-        width_time_us = sum(
-            count * segment.width_us for count, segment in zip(pulses, program.segments, strict=False)
-        )
+        width_time_us = sum(count * segment.width_us for count, segment in zip(pulses, program.segments, strict=False))
         allowed_pc = charge_pc * identity.readback_accuracy_permille // 1_000 + width_time_us * fixed_ua
         if abs(measured.charge_0_pc + measured.charge_1_pc - charge_pc) > allowed_pc:
             return False

@@ -50,7 +50,7 @@ class Preparation:
         """Arm and start an impedance check."""
         self.arm(Purpose.CHECK_IMPEDANCE, now_us)
 
-    def start(self, now_us: int) -> None:
+    def start(self, _now_us: int) -> None:
         """Ask for the log to be durable; `arm` follows when it is."""
         self._core.busy = "writing the log"
         self._core.wants_durable = True
@@ -95,6 +95,7 @@ class Preparation:
             device=identity.record(),
             simulator=identity.simulator,
             url=self._url,
+            plan=core.account.plan_record(),
             planned=core.account.planned_record(),
         )
         if rx.screening is not None:

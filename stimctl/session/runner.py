@@ -40,7 +40,9 @@ class Runner:
         self._attended = attended
         self._orders: deque[Order] = deque()
         self._told: deque[Any] = deque()
+        self._script: deque[tuple[int, Order]] = deque()
         self._view_due_us = 0
+        self._due_us = 0
         self._view_wanted = True
         self._view = engine.view(port.now_us())
 
@@ -65,28 +67,12 @@ class Runner:
     def run(self, actions: Iterable[tuple[int, Order]] = ()) -> SessionReport:
         """Run to the end. `actions` are orders at times relative to the start, by the port's clock."""
         port, engine = self._port, self._engine
-        began_us = now_us = port.now_us()
-        script = deque(sorted(((began_us + at_us, order) for at_us, order in actions), key=lambda step: step[0]))
+        now_us = port.now_us()
+        self._script = deque(sorted(((now_us + at_us, order) for at_us, order in actions), key=lambda step: step[0]))
         engine.begin(now_us)
         try:
             while not engine.finished:
-                self._settle(script, now_us)
-                data = b""
-                try:
-                    out = engine.take_output()
-                    if out:
-                        port.write(out)
-                    if engine.finished:
-                        break
-                    deadline_us = engine.next_deadline_us()
-                    if script and script[0][0] < deadline_us:
-                        deadline_us = script[0][0]
-                    data = port.wait(deadline_us)
-                except LineLost as lost:
-                    engine.line_lost(lost, port.now_us())
-                now_us = port.now_us()
-                if data:
-                    engine.receive(data, now_us)
+                now_us = self._turn(now_us)
         except BaseException:
             self._zero_on_the_way_out(now_us)
             raise
@@ -94,21 +80,44 @@ class Runner:
         assert engine.report is not None
         return engine.report
 
-    def _settle(self, script: deque[tuple[int, Order]], now_us: int) -> None:
-        """All that is due now, before the next wait."""
+    def _turn(self, now_us: int) -> int:
+        """Do all that is due now, send, and wait for bytes, the next deadline or an order. Returns the time."""
+        port, engine = self._port, self._engine
+        self._settle(now_us)
+        try:
+            out = engine.take_output()
+            if out:
+                port.write(out)
+            if engine.finished:
+                return now_us
+            self._due_us = deadline_us = engine.next_deadline_us()
+            if self._script and self._script[0][0] < deadline_us:
+                deadline_us = self._script[0][0]
+            data = port.wait(deadline_us)
+        except LineLost as lost:
+            now_us = port.now_us()
+            engine.line_lost(lost, now_us)
+            return now_us
+        now_us = port.now_us()
+        if data:
+            engine.receive(data, now_us)
+        return now_us
+
+    def _settle(self, now_us: int) -> None:
         engine = self._engine
         if not self._attended:
             engine.check_in(now_us)
         while self._orders:
             self._obey(self._orders.popleft(), now_us)
-        while script and script[0][0] <= now_us:
-            self._obey(script.popleft()[1], now_us)
-        engine.advance(now_us)
+        while self._script and self._script[0][0] <= now_us:
+            self._obey(self._script.popleft()[1], now_us)
+        if now_us >= self._due_us:
+            engine.advance(now_us)
         if engine.wants_durable:
             self._make_durable()
         if engine.recovered is not None:
             self._log_recovered(engine.recovered, now_us)
-        if now_us >= self._view_due_us:
+        if engine.told or (self._view_wanted and now_us >= self._view_due_us):
             self._publish(now_us)
 
     def _obey(self, order: Order, now_us: int) -> None:
@@ -137,10 +146,9 @@ class Runner:
 
     def _publish(self, now_us: int) -> None:
         self._view_due_us = now_us + VIEW_US
+        self._view_wanted = False
+        self._view = self._engine.view(now_us)
         self._told.extend(self._engine.take_events())
-        if self._view_wanted or self._engine.finished:
-            self._view_wanted = False
-            self._view = self._engine.view(now_us)
         if self._port.virtual:
             self._log.wait_room()
 

@@ -109,6 +109,9 @@ TABLE: dict[tuple[State, Happening], State] = {
     **{(state, H.STOP): S.STOPPING for state in S if state not in (S.STOPPING, S.ENDED)},
 }
 
+# An enum's member costs 0.2 us to look up in Python 3.11; these are compared at every turn of a session.
+STOPPING = State.STOPPING
+ENDED = State.ENDED
 STIMULATING = frozenset({S.RAMPING, S.RUNNING, S.RAMPING_DOWN})
 OUTPUT = STIMULATING | {S.CHECKING, S.RECHECKING}
 ON_HOLD = frozenset({S.HELD, S.RECHECKING, S.RECHECKED, S.REARMED})

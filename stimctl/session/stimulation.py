@@ -28,6 +28,7 @@ class Stimulation:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._watch: Watch | None = None
+        self._device_state = int(DeviceState.IDLE)
         self._held_us: int | None = None
         self._sample_due_us = 0
 
@@ -69,6 +70,7 @@ class Stimulation:
         targets_ua = {str(channel): target_ua for channel, target_ua in applied_ua.items()}
         core.put("started", now_us, targets_ua=targets_ua, stimulation_us=event.stimulation_us)
         self._held_us = None
+        self._device_state = int(DeviceState.RAMPING)
         self._sample_due_us = now_us + SAMPLE_US
         core.done(Happening.STARTED, now_us)
 
@@ -76,16 +78,24 @@ class Stimulation:
         """Keep step with a device that stimulates."""
         core = self._core
         state = status.state
-        if state == DeviceState.HELD:
-            self._held_by_device(status, now_us)
+        if state != self._device_state:
+            self._device_state = state
+            self._keep_step(status, now_us)
+        if core.state not in STIMULATING:
             return
         assert self._watch is not None
         finding = self._watch.status(status, now_us)
         if finding is not None:
             self.found(finding, now_us)
-        elif state == DeviceState.RUNNING and core.state is State.RAMPING:
+
+    def _keep_step(self, status: m.Status, now_us: int) -> None:
+        """The device moved on: so does the session."""
+        core = self._core
+        if status.state == DeviceState.HELD:
+            self._held_by_device(status, now_us)
+        elif status.state == DeviceState.RUNNING and core.state is State.RAMPING:
             core.enter(Happening.REACHED, now_us)
-        elif state == DeviceState.RAMPING_DOWN and core.state is not State.RAMPING_DOWN:
+        elif status.state == DeviceState.RAMPING_DOWN and core.state is not State.RAMPING_DOWN:
             core.enter(Happening.FALLING, now_us)
 
     def on_channel(self, reading: m.Channel, now_us: int) -> None:

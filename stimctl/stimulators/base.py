@@ -115,7 +115,12 @@ class Failed(NamedTuple):
 
 
 class Stimulator(Protocol):
-    """A device that can be driven. Every order may raise `Misuse` when another one is under way."""
+    """A device that can be driven. Every order may raise `Misuse` when another one is under way.
+
+    `heard_us` is when the last valid frame came; who listens sets it when the listening begins.
+    """
+
+    heard_us: int
 
     def connect(self, now_us: int) -> None:
         """Handshake and identity; ends in `Identified`."""
@@ -161,6 +166,3 @@ class Stimulator(Protocol):
 
     def take_output(self) -> bytes:
         """The bytes to send now."""
-
-    def last_frame_us(self) -> int | None:
-        """When the last valid frame came."""

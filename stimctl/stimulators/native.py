@@ -100,16 +100,13 @@ class Native:
         self._stop_answered_us: int | None = None
         self._stop_due_us = 0
         self._stop_overdue = False
-        self._last_frame_us: int | None = None
+        self.heard_us = 0
         self.unexpected = 0
 
     @property
     def damaged(self) -> int:
         """Frames dropped because they were damaged."""
         return self._splitter.damaged
-
-    def last_frame_us(self) -> int | None:
-        return self._last_frame_us
 
     # --- orders -------------------------------------------------------------------------------------
 
@@ -121,7 +118,8 @@ class Native:
             return []
 
         def done(page: Any, _now_us: int) -> list[Any]:
-            return [_identified(*pages, page)]
+            welcome, maker, firmware = pages
+            return [_identified(welcome, maker, firmware, page)]
 
         self._enqueue(m.Hello(PROTOCOL_VERSION), m.Welcome, 1, keep, now_us)
         self._enqueue(m.ReadIdentity(0), m.Maker, 0, keep, now_us)
@@ -224,7 +222,7 @@ class Native:
             except WireError:
                 self.unexpected += 1
                 continue
-            self._last_frame_us = now_us
+            self.heard_us = now_us
             kind = type(message)
             if kind is m.Status:
                 events.append(message)

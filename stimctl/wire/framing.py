@@ -11,7 +11,9 @@ Junk costs a count, never memory: no more than one frame's bytes are ever held.
 
 from zlib import crc32
 
-from cobs import cobs
+from cobs.cobs import DecodeError
+from cobs.cobs import decode as cobs_decode
+from cobs.cobs import encode as cobs_encode
 
 from stimctl.errors import WireError
 
@@ -20,13 +22,15 @@ MAX_FRAME = 64
 CRC_SIZE = 4
 # One byte of COBS overhead (frames are under 254 bytes) and one delimiter.
 MAX_PAYLOAD = MAX_FRAME - CRC_SIZE - 2
+# A CRC-32 over anything and its own little-endian CRC-32 is always this.
+CRC_RESIDUE = 0x2144DF1C
 
 
 def frame(payload: bytes) -> bytes:
     """Wrap `payload` (1 to 58 bytes) for the line. Raises `WireError` when it does not fit."""
     if not 0 < len(payload) <= MAX_PAYLOAD:
         raise WireError(f"a payload is 1 to {MAX_PAYLOAD} bytes, not {len(payload)}")
-    encoded: bytes = cobs.encode(payload + crc32(payload).to_bytes(CRC_SIZE, "little"))
+    encoded: bytes = cobs_encode(payload + crc32(payload).to_bytes(CRC_SIZE, "little"))
     return encoded + DELIMITER
 
 
@@ -35,13 +39,12 @@ def unframe(chunk: bytes) -> bytes:
     if len(chunk) >= MAX_FRAME:
         raise WireError(f"a frame is at most {MAX_FRAME} bytes, not {len(chunk) + 1}")
     try:
-        body: bytes = cobs.decode(chunk)
-    except cobs.DecodeError as damage:
+        body: bytes = cobs_decode(chunk)
+    except DecodeError as damage:
         raise WireError(f"not COBS: {damage}") from None
-    payload = body[:-CRC_SIZE]
-    if not payload or crc32(payload) != int.from_bytes(body[-CRC_SIZE:], "little"):
+    if crc32(body) != CRC_RESIDUE or len(body) <= CRC_SIZE:
         raise WireError("CRC does not hold")
-    return payload
+    return body[:-CRC_SIZE]
 
 
 class FrameSplitter:
@@ -59,11 +62,13 @@ class FrameSplitter:
             return []
         chunks = (self._tail + data).split(DELIMITER)
         self._tail = chunks.pop()
+        if self._overlong and chunks:
+            # What comes before this delimiter is the rest of what was too long.
+            self._overlong = False
+            del chunks[0]
         payloads = []
         for chunk in chunks:
-            if self._overlong:
-                self._overlong = False
-            elif chunk:
+            if chunk:
                 try:
                     payloads.append(unframe(chunk))
                 except WireError:

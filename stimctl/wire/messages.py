@@ -11,6 +11,7 @@ number; 0x60 to 0x6F are sent by the device on its own, under a count of its own
 import struct
 from collections.abc import Callable
 from enum import IntEnum, IntFlag
+from functools import partial
 from typing import Annotated, Any, NamedTuple, TypeVar, get_type_hints
 
 from stimctl.errors import WireError
@@ -505,7 +506,7 @@ def _exact_text(shape: Shape) -> Callable[..., bytes]:
 
 
 _DECODERS = {
-    kind: (shape.packer.size, shape.packer.unpack, shape.cls._make, _code_checks(shape.cls))
+    kind: (shape.packer.size, shape.packer.unpack, partial(tuple.__new__, shape.cls), _code_checks(shape.cls))
     for kind, shape in SHAPES.items()
 }
 _ENCODERS = {shape.cls: (kind, _exact_text(shape)) for kind, shape in SHAPES.items()}

@@ -20,9 +20,7 @@ DENSE = OutputProgram((LOW, HIGH), 1, 200, 5 * S)
 
 
 def alone(segment: OutputSegment, slope: int = 200, ramp_down_us: int = 0) -> OutputProgram:
-    shape = OutputSegment(
-        segment.period_us, segment.width_us, segment.interphase_gap_us, segment.second_width_us, 0
-    )
+    shape = OutputSegment(segment.period_us, segment.width_us, segment.interphase_gap_us, segment.second_width_us, 0)
     return OutputProgram((shape,), 1, slope, ramp_down_us)
 
 
@@ -236,3 +234,24 @@ def test_slices_change_nothing_that_is_read() -> None:
         run_slices(stage, MIN, slice_us)
         rows.append([*read, stage.totals(1), stage.totals(2)])
     assert rows[0] == rows[1] == rows[2]
+
+
+@pytest.mark.parametrize("steady", [True, False])
+def test_no_pulse_starts_that_would_not_end_by_the_limit(steady: bool) -> None:
+    for spare_us, pulses in ((399, 100), (400, 101)):
+        stage = stage_on()
+        levels_ua = {1: 2_000} if steady else {}
+        stage.begin(alone(HIGH), {1: 2_000}, 0, 1 * S + spare_us, 0, levels_ua=levels_ua)
+        stage.run(2 * S)
+        assert stage.totals(1).pulses_0 == pulses
+
+
+@pytest.mark.parametrize("steady", [True, False])
+def test_no_pulse_is_clipped_at_a_switch_of_band(steady: bool) -> None:
+    for spare_us, pulses in ((399, 100), (400, 101)):
+        first = OutputSegment(10_000, 200, 0, 200, 1 * S + spare_us)
+        stage = stage_on()
+        levels_ua = {1: 2_000} if steady else {}
+        stage.begin(OutputProgram((first, LOW), 1, 200, 0), {1: 2_000}, 0, MIN, 0, levels_ua=levels_ua)
+        stage.run(1 * S + 499)
+        assert stage.totals(1).pulses_0 == pulses

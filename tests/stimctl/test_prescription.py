@@ -12,10 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stimctl import limits
 from stimctl.anatomy import POINTS, Region, Side, place
 from stimctl.errors import InputInvalid, Misuse, Unsafe
 from stimctl.prescription import (
     ChannelPlan,
+    Clinician,
     Coating,
     Needle,
     Prescription,
@@ -224,6 +226,7 @@ def test_the_charge_flag_begins_at_one_microcoulomb() -> None:
         ({"profile": "knee-osteoarthritis"}, "variant", "one of 2-hz, 2-100-hz"),
         ({"profile": "migraine"}, "variant", "nothing to stimulate"),
         ({"clinician": {"name": "Dr Who", "completes": ["minutes"]}}, "clinician.completes", "settles"),
+        ({"clinician": {"name": "Dr\nWho", "completes": []}}, "clinician.name", "must name the clinician"),
     ],
 )
 def test_what_breaks_a_limit_is_refused_with_field_value_and_limit(changed: Values, field: str, said: str) -> None:
@@ -293,6 +296,39 @@ def test_at_most_three_channels_and_each_once() -> None:
     assert "stands there once" in refused(channels=[plans[0], {**plans[1], "channel": 1}])
 
 
+def profile_with(tmp_path: Path, old: str, new: str) -> dict[str, Profile]:
+    """Low back pain as a user's own file might have it."""
+    text = (packaged_folder() / "low-back-pain.toml").read_text()
+    assert old in text
+    path = tmp_path / "own.toml"
+    path.write_text(text.replace(old, new, 1))
+    return {"low-back-pain": load_file(path)}
+
+
+def test_a_profiles_narrower_amplitudes_are_kept(tmp_path: Path) -> None:
+    profiles = profile_with(tmp_path, "low = 0.5, high = 2.0", "low = 0.8, high = 1.2")
+    for ceiling_ma, amplitude_ma, field in ((1.3, 1.0, "ceiling_ua"), (1.2, 0.7, "channels[0].amplitude_ua")):
+        asked = values(ceiling_ma=ceiling_ma, channels=[channel_values(amplitude_ma=amplitude_ma)])
+        with pytest.raises(Unsafe) as caught:
+            from_mapping(asked, profiles)
+        assert [problem.field for problem in caught.value.problems] == [field]
+        assert "says 0.8 to 1.2 mA" in str(caught.value)
+
+
+def test_amplitudes_balance_in_whole_numbers(tmp_path: Path) -> None:
+    old = "[stimulation.second_phase_ratio_100hz]\nvalue = 1"
+    profiles = profile_with(tmp_path, old, old.removesuffix("1") + "3")
+    assert from_mapping(values(), profiles).program.quantum_ua == 3
+    with pytest.raises(Unsafe, match="multiple of 3 uA"):
+        from_mapping(values(channels=[channel_values(amplitude_ma=1.501)]), profiles)
+
+
+def test_the_charge_of_a_phase_is_checked_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    # With today's limits 2.0 mA for 0.6 ms is just 1.2 uC; the check has to hold if one of them changes.
+    monkeypatch.setattr(limits, "CHARGE_PER_PHASE", replace(limits.CHARGE_PER_PHASE, high=1_199_999))
+    assert "gives 1200000 pC" in refused()
+
+
 # --- pairs ----------------------------------------------------------------------------------------------
 
 
@@ -342,7 +378,7 @@ def test_points_forbidden_in_pregnancy(code: str) -> None:
     partner = {Region.ARM: "HT-7", Region.LEG: "ST-36", Region.LOWER_BACK: "BL-23"}
     region = POINTS[code].region
     assert region is not None
-    ends: Values = ({"point": code, "side": "left"}, {"point": partner[region], "side": "left"})
+    ends = ({"point": code, "side": "left"}, {"point": partner[region], "side": "left"})
     from_mapping(pair(*ends), PROFILES)
     with pytest.raises(Unsafe, match="pregnancy"):
         from_mapping(pair(*ends, pregnant=True), PROFILES)
@@ -512,6 +548,7 @@ def line_of(words: str) -> int:
         ("inserted_mm = 30", "inserted_mm = 3", Unsafe, "uC/cm2"),
         ("minutes = 20", 'minutes = "20"', InputInvalid, "minutes is '20': must be a number"),
         ("minutes = 20", "seconds = 1200.0000001", InputInvalid, "not a whole number of us"),
+        ("minutes = 20", "minutes = 20\nseconds = 5", InputInvalid, "give minutes or seconds, one of the two"),
         ("minutes = 20", "minuets = 20", InputInvalid, "did you mean minutes?"),
         ("ceiling_ma = 2.0", "ceiling_ma = 1.00005", InputInvalid, "not a whole number of uA"),
         ("ceiling_ma = 2.0", "ceiling_ma = inf", InputInvalid, "finite"),
@@ -539,6 +576,40 @@ def test_a_pinned_profile_has_to_be_the_one_that_is_found(tmp_path: Path) -> Non
     from_file(good, PROFILES)
     error = errors_of(tmp_path, ('profile = "low-back-pain"', f'{pinned}"{"0" * 64}"'))
     assert f"has {sha256}: check which is meant" in str(error)
+
+
+def test_a_file_that_cannot_be_read_tells_no_subject(tmp_path: Path) -> None:
+    path = tmp_path / "p.toml"
+    path.write_text(FILE.replace('subject = "simulator"', 'subject = "robot"'))
+    with pytest.raises(InputInvalid, match=f"line {line_of('subject =')}: subject"):
+        subject_of(path)
+
+
+def test_a_broken_profile_is_told_with_its_own_file_and_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own.toml").write_text("format = 2\n")
+    monkeypatch.setenv("STIMCTL_PROFILES", str(tmp_path))
+    with pytest.raises(InputInvalid, match=r"own\.toml") as caught:
+        from_file(examples_folder() / "low-back-pain.toml")
+    assert "line 1: format is 2" in str(caught.value)
+
+
+def test_a_waveform_that_the_profile_leaves_open_cannot_be_prescribed(tmp_path: Path) -> None:
+    old = '[stimulation.ramp_down_s]\nvalue = 5\nfrom = "project default"'
+    profiles = profile_with(tmp_path, old, '[stimulation.ramp_down_s]\nfrom = "unspecified"')
+    with pytest.raises(Unsafe, match="leaves ramp_down_s unspecified"):
+        from_mapping(values(), profiles)
+
+
+def test_a_terminal_has_no_side() -> None:
+    ends: Values = {"first": {"point": "terminal 1", "side": "left"}, "second": {"point": "terminal 2"}}
+    with pytest.raises(InputInvalid, match="a terminal has none"):
+        from_mapping(bench(channels=[channel_values(**ends)]), PROFILES)
+
+
+@pytest.mark.parametrize("completes", ["pairs", ("everything",), (7,), None])
+def test_a_clinician_completes_what_there_is_to_complete(completes: Any) -> None:
+    with pytest.raises(Unsafe, match="must be a list of pairs"):
+        Prescription(**arguments(clinician=Clinician("Dr Who", completes)))
 
 
 def test_all_that_cannot_be_read_comes_at_once(tmp_path: Path) -> None:

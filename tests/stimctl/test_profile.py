@@ -20,6 +20,7 @@ from stimctl.profile import (
     load_profiles,
     new_template,
     packaged_folder,
+    ramps,
     segments,
     user_folder,
 )
@@ -266,6 +267,9 @@ def line_with(text: str, words: str, nth: int = 0) -> int:
 
 
 BACK = SHIPPED["low-back-pain"].read_text()
+BENCH_TEXT = SHIPPED["bench-2-100hz"].read_text()
+BENCH_HEAD = BENCH_TEXT[: BENCH_TEXT.index("[stimulation")]
+MODE = BENCH_TEXT[BENCH_TEXT.index("[[variants]]") : BENCH_TEXT.index("[[notes]]")]
 
 
 @pytest.mark.parametrize(
@@ -337,6 +341,46 @@ def test_a_missing_value_is_told_at_its_table(tmp_path: Path) -> None:
 )
 def test_a_value_has_to_be_accounted_for(tmp_path: Path, old: str, new: str, said: str) -> None:
     assert said in errors_of(tmp_path, changed("low-back-pain", old, new))
+
+
+NO_SOURCE = 'from = "project default"\nnote = "so"'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"{BENCH_HEAD}", "file: needs a [stimulation] table or no_stimulation"),
+        (f"{BENCH_HEAD}[no_stimulation]\nvalue = 'no'\n{NO_SOURCE}\n{MODE}", "file: needs [[variants]] where"),
+        (f"{BENCH_TEXT}{MODE}", "file: each variant needs an id of its own"),
+        (
+            f"{BENCH_HEAD}[no_stimulation]\nvalue = 'no'\nfrom = 'source'\nquote = 'no'",
+            'file: has values from = "source" and no [source] table',
+        ),
+        (
+            f"{BENCH_HEAD}[no_stimulation]\nvalue = 'no'\nfrom = 'clinician'",
+            'no_stimulation: from = "clinician" needs a note: why, or who',
+        ),
+    ],
+)
+def test_a_file_has_to_hang_together(tmp_path: Path, text: str, said: str) -> None:
+    assert said in errors_of(tmp_path, text)
+
+
+@pytest.mark.parametrize("field", ["width_2hz_ms", "second_phase_ratio_100hz", "first_band", "ramp_down_s"])
+def test_a_waveform_that_is_left_open_is_a_gap_and_no_error(tmp_path: Path, field: str) -> None:
+    path = tmp_path / "open.toml"
+    opened = re.sub(rf"(\[stimulation\.{field}\]\n)value.*\nfrom.*", r'\1from = "unspecified"', BENCH_TEXT)
+    path.write_text(opened)
+    profile = load_file(path)
+    with pytest.raises(Misuse, match="unspecified"):
+        _ = ramps(profile) if field == "ramp_down_s" else segments(profile, profile.variant(None))
+
+
+def test_what_has_no_stimulation_has_no_pattern(profiles: dict[str, Profile]) -> None:
+    with pytest.raises(Misuse, match="unspecified"):
+        segments(profiles["migraine"], profiles["bench-2hz"].variant(None))
+    with pytest.raises(Misuse, match="nothing to stimulate"):
+        ramps(profiles["migraine"])
 
 
 def test_a_dwell_too_short_for_its_pulses_is_told(tmp_path: Path) -> None:

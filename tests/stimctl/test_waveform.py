@@ -268,6 +268,29 @@ def test_closed_form_equals_pulse_by_pulse(
     assert (train.pulses, train.charge_pc) == counted(plan, literal)
 
 
+@pytest.mark.parametrize("moment_us", [60 * US - 1, 60 * US, 60 * US + 1, 63 * US])
+def test_a_raise_just_at_a_switch_counts_from_the_pulse_before_it(moment_us: int) -> None:
+    """Whole cycles are counted at once up to there; the last pulse of them still sets the first step's size."""
+    plan = program(stimulation_us=120 * US)
+    targets = [(0, 1_000), (moment_us, 2_000)]
+    train = Train(plan, 1)
+    for t_us, target in targets:
+        train.advance(t_us)
+        train.set_target(target)
+    train.advance(plan.stimulation_us)
+    assert (train.pulses, train.charge_pc) == counted(plan, literal_run(plan, 1, 0, targets))
+
+
+@pytest.mark.parametrize("ramp_down_us", [0, 5 * US, 30 * US])
+@pytest.mark.parametrize("target", [99, 1_000, 2_000])
+def test_a_long_fall_over_several_cycles(ramp_down_us: int, target: int) -> None:
+    plan = program(stimulation_us=121 * US, ramp_down_us=ramp_down_us)
+    train = Train(plan, 1)
+    train.set_target(target)
+    train.advance(plan.stimulation_us)
+    assert (train.pulses, train.charge_pc) == counted(plan, literal_run(plan, 1, 0, [(0, target)]))
+
+
 @given(programs(), amplitudes, st.integers(0, 3 * US))
 @settings(max_examples=60, deadline=None)
 def test_walking_gives_the_same_pulses(plan: Program, target: int, run_start_us: int) -> None:

@@ -21,14 +21,14 @@ def write_session(
 ) -> str:
     """Append one session of eight entries; returns its id."""
     one = session_id or new_session_id()
-    pair = {"first": {"point": "BL-23", "side": "left"}, "second": {"point": "BL-25", "side": "left"}}
+    pair = [{"point": "BL-23", "side": "left", "spot": ""}, {"point": "BL-25", "side": "left", "spot": ""}]
     opened: dict[str, Any] = {
         "subject": "simulator",
         "operator": operator,
         "pseudonym": "P-07",
         "profile": {"id": "low-back-pain", "version": "1.0.0", "sha256": "ab" * 32},
         "prescription": {
-            "channels": [{"channel": 1, **pair, "amplitude_ua": 2000, "needle": {"diameter_um": 300}}],
+            "channels": [{"channel": 1, "pair": pair, "amplitude_ua": 2000, "needle": {"diameter_um": 300}}],
             "program": {"segments": [{"period_us": 500_000}, {"period_us": 10_000}]},
             "ceiling_ua": 2000,
         },

@@ -1,0 +1,103 @@
+"""The ledger beside bare SQLite with the same settings: one durable entry at a time, and through the writer.
+
+The limit is a plain table of the same columns, without hash chain, triggers or indexes, each insert its own
+commit in WAL mode with synchronous=FULL. Both files lie on the same disk. Run with
+`python -m pytest benchmarks/test_ledger.py -s`; run under a folder on a disk, not on tmpfs, where an fsync is free.
+"""
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from benchmarks.interleave import ratio
+from benchmarks.results import report
+from stimctl.ledger import Ledger
+from stimctl.ledger.append import utc_now, utc_text
+
+BODY: dict[str, Any] = {
+    "stimulation_us": 61_000_000,
+    "channels": {"1": {"applied_ua": 2000, "measured_ua": 1993, "ohm": 612, "pulses_0": 6, "pulses_1": 300}},
+}
+BATCH = 128
+# One entry so large that both write-ahead logs have their full length before anything is timed: a commit into a
+# log that still grows costs the file system more, and the two would not stop growing at the same time.
+WIDE = "x" * 5_000_000
+COLUMNS = "number INTEGER PRIMARY KEY, session_id, kind, at_us, utc, body, previous, hash"
+
+
+class Bare:
+    """SQLite as it comes, with the settings of the ledger."""
+
+    def __init__(self, path: Path) -> None:
+        self.connection = sqlite3.connect(path, isolation_level=None)
+        self.connection.execute("PRAGMA journal_mode=WAL")
+        self.connection.execute("PRAGMA synchronous=FULL")
+        self.connection.execute(f"CREATE TABLE entries ({COLUMNS})")
+
+    def widen(self) -> None:
+        self.connection.execute("INSERT INTO entries (session_id, body) VALUES ('s-0', ?)", (WIDE,))
+
+    def row(self) -> tuple[object, ...]:
+        return (None, "s-1", "sample", 61_000_000, utc_text(utc_now()), json.dumps(BODY), bytes(32), bytes(32))
+
+    def append(self) -> None:
+        self.connection.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?)", self.row())
+
+    def append_batch(self) -> None:
+        rows = [self.row() for _ in range(BATCH)]
+        self.connection.execute("BEGIN")
+        self.connection.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        self.connection.execute("COMMIT")
+
+
+def count(path: Path) -> int:
+    connection = sqlite3.connect(path)
+    (found,) = connection.execute("SELECT count(*) FROM entries").fetchone()
+    connection.close()
+    return int(found)
+
+
+def test_durable_entry_beside_a_bare_commit(tmp_path: Path) -> None:
+    bare = Bare(tmp_path / "bare.sqlite")
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        ledger.append("s-0", "note", 0, {"text": WIDE})
+        bare.widen()
+        measured = ratio(lambda: ledger.append("s-1", "sample", 61_000_000, BODY), bare.append, blocks=41, per_block=50)
+        assert ledger.verify().entries == 42 * 50 + 1 == count(tmp_path / "bare.sqlite")
+    report("one durable log entry / one bare SQLite commit", measured, target="at most 1.25 (speed at least 0.8)")
+    bare.connection.close()
+
+
+def test_entries_through_the_writer_beside_a_bare_batch(tmp_path: Path) -> None:
+    bare = Bare(tmp_path / "bare.sqlite")
+    with Ledger(tmp_path / "ledger.sqlite") as ledger, ledger.writer("s-1") as log:
+
+        def write() -> None:
+            for _ in range(BATCH):
+                log.put("sample", 61_000_000, BODY)
+            log.drain(10)
+
+        ledger.append("s-0", "note", 0, {"text": WIDE})
+        bare.widen()
+        measured = ratio(write, bare.append_batch, blocks=31, per_block=5)
+        assert log.problem() is None
+        assert ledger.verify().entries == 32 * 5 * BATCH + 1 == count(tmp_path / "bare.sqlite")
+    note = "the writer commits as entries come: several fsyncs where the batch has one"
+    report(f"{BATCH} log entries through the writer / one bare batch of {BATCH}", measured, target="none", note=note)
+    bare.connection.close()
+
+
+def test_put_beside_a_bare_commit(tmp_path: Path) -> None:
+    """What the session itself pays for an entry."""
+    bare = Bare(tmp_path / "bare.sqlite")
+    with Ledger(tmp_path / "ledger.sqlite") as ledger, ledger.writer("s-1") as log:
+
+        def put() -> None:
+            log.put("sample", 61_000_000, BODY)
+
+        measured = ratio(put, bare.append, blocks=41, per_block=20)
+        log.drain(10)
+        assert log.problem() is None
+    report("one put into the writer's queue / one bare SQLite commit", measured, target="none: it never waits")
+    bare.connection.close()

@@ -1,0 +1,109 @@
+"""The impedance check and the self-test, with good parts and with bad ones."""
+
+from dataclasses import replace
+
+import pytest
+
+from firmware_sim.converter import Dac
+from firmware_sim.load import load_named
+from firmware_sim.output import OutputStage
+from firmware_sim.record import Kind, Recorder
+from stimctl.wire.codes import SATURATED_OHM, EndReason, SelfTestFailure
+
+
+def stage_on(load: str, seed: int = 1, recorder: Recorder | None = None) -> OutputStage:
+    stage = OutputStage(load_named(load), seed=seed, recorder=recorder)
+    stage.gate = lambda *_: True
+    return stage
+
+
+class Stuck(Dac):
+    """Gives one current whatever it is told."""
+
+    def __init__(self, current_na: int) -> None:
+        self._stuck_na = current_na
+
+    def current_na(self, amplitude_ua: int) -> int:
+        return self._stuck_na if amplitude_ua >= 0 else -self._stuck_na
+
+
+# Nominal: 600 ohm, and 200 us on 1.25 uF add 160 ohm at the phase's end [calc].
+@pytest.mark.parametrize(
+    ("load", "ohm"),
+    [("r100", 100), ("r500", 500), ("r1k", 1_000), ("r2k", 2_000), ("r10k", 10_000), ("dry", 3_160), ("nominal", 760)],
+)
+def test_check_reads_the_load_and_counts_its_pulses(load: str, ohm: int) -> None:
+    for seed in range(30):
+        recorder = Recorder()
+        stage = stage_on(load, seed, recorder)
+        result = stage.check_impedance(2, 10, 5_000)
+        assert result.ohm == pytest.approx(ohm, rel=0.06, abs=12)
+        assert (result.pulses, result.amplitude_ua, result.charge_pc) == (10, 100, 200_000)
+        assert abs(result.measured_ua - 100) <= 11
+        assert result.trip is None
+        assert recorder.pulses(2, Kind.CHECK) == 10
+        assert recorder.pulses(2) == 0
+        assert recorder.charge_pc(2, Kind.CHECK) == 200_000
+        assert set(stage.totals(2)) == {0}
+
+
+def test_an_open_or_shorted_load_is_a_figure_and_no_trip() -> None:
+    for seed in range(30):
+        assert stage_on("open", seed).check_impedance(1, 10, 0)[0] == SATURATED_OHM
+        short = stage_on("short", seed).check_impedance(1, 10, 0)
+        assert 0 < short.ohm < 50
+        assert short.trip is None
+
+
+def test_a_check_that_is_stopped_has_sent_only_what_was_due() -> None:
+    recorder = Recorder()
+    stage = stage_on("r500", 1, recorder)
+    assert stage.check_impedance(1, 4, 0).charge_pc == 80_000
+    assert recorder.end_us() == 30_400
+    assert stage.check_impedance(1, 0, 0) == (0, 0, 0, 0, 0, None)
+    assert stage.check_impedance(1, 99, 50_000).pulses == 10
+
+
+def test_the_check_passes_the_gate_and_trips_on_over_current() -> None:
+    stage = stage_on("r500")
+    asked: list[tuple[int, ...]] = []
+
+    def gate(*pulse: int) -> bool:
+        asked.append(pulse)
+        return True
+
+    stage.gate = gate
+    stage.check_impedance(3, 2, 0)
+    assert asked == [(3, -1, 100, 100, 0), (3, -1, 100, 100, 100)]
+    stage.gate = lambda *_: False
+    assert stage.check_impedance(3, 10, 0).trip is EndReason.GATE
+    stage.gate = lambda *_: True
+    stage.refit(3, dac=Stuck(1_000_000))
+    tripped = stage.check_impedance(3, 10, 100_000)
+    assert (tripped.trip, tripped.pulses) == (EndReason.OVER_CURRENT, 1)
+
+
+def test_every_device_passes_its_self_test_on_any_load() -> None:
+    for seed in range(200):
+        failures, zero_ua = stage_on("short" if seed % 2 else "open", seed).self_test()
+        assert failures == 0
+        assert 0 < zero_ua < 20
+
+
+def test_the_self_test_drives_nothing_into_the_load() -> None:
+    recorder = Recorder()
+    stage_on("r500", 1, recorder).self_test()
+    assert recorder.channels == ()
+
+
+def test_the_self_test_names_the_part_that_is_bad() -> None:
+    stage = stage_on("nominal")
+    good = stage.readback(4)
+    stage.refit(4, dac=Stuck(2_500_000))
+    assert stage.self_test()[0] == SelfTestFailure.DAC
+    stage.refit(4, dac=Dac(), readback=replace(good, gain_ppm=-300_000))
+    assert stage.self_test()[0] == SelfTestFailure.READBACK
+    stage.refit(4, readback=good, rail_volt=9.0)
+    assert stage.self_test()[0] == SelfTestFailure.COMPLIANCE_RAIL
+    stage.refit(4, readback=replace(good, offset_na=25_000), rail_volt=12.0)
+    assert stage.self_test()[0] == SelfTestFailure.ZERO | SelfTestFailure.READBACK

@@ -1,0 +1,91 @@
+"""`stimctl sim`: what it prints, what it refuses, and how it ends."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import serial
+from click.testing import CliRunner
+
+from firmware_sim.commands import sim
+from stimctl.wire import messages as wire
+from stimctl.wire.framing import FrameSplitter
+
+RUN = [sys.executable, "-c", "from firmware_sim.commands import sim; sim(prog_name='stimctl sim')"]
+
+
+def started(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen([*RUN, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def first_lines(process: subprocess.Popen[str]) -> tuple[str, str]:
+    assert process.stdout is not None
+    return process.stdout.readline().strip(), process.stdout.readline().strip()
+
+
+@pytest.mark.realtime
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_it_prints_where_it_is_and_ends_cleanly(ending: signal.Signals, tmp_path: Path) -> None:
+    link, journal, flash = tmp_path / "stimulator", tmp_path / "journal.jsonl", tmp_path / "flash.json"
+    process = started("--pty", "--link", str(link), "--journal", str(journal), "--flash", str(flash), "--load", "dry")
+    url, banner = first_lines(process)
+    assert url == str(link)
+    assert banner.startswith("SIMULATOR (load dry, seed 1)")
+    with serial.serial_for_url(url, timeout=2) as port:
+        port.write(wire.encode(1, wire.Hello(1)))
+        [payload] = FrameSplitter().feed(port.read_until(b"\0"))
+        assert wire.parse(payload)[1].simulator == 1
+    process.send_signal(ending)
+    out, err = process.communicate(timeout=10)
+    assert (process.returncode, out, err) == (0, "", "")
+    assert not os.path.lexists(link)
+    assert json.loads(journal.read_text().splitlines()[0])["event"] == "boot"
+    assert json.loads(flash.read_text())["boots"] == 1
+
+
+@pytest.mark.realtime
+def test_tcp(tmp_path: Path) -> None:
+    process = started("--tcp", "0", "--record", str(tmp_path / "current"))
+    url, _ = first_lines(process)
+    assert url.startswith("socket://127.0.0.1:")
+    with serial.serial_for_url(url, timeout=2) as port:
+        port.write(wire.encode(1, wire.Hello(1)))
+        assert port.read(10)
+    process.terminate()
+    assert process.communicate(timeout=10) == ("", "")
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "either --pty or --tcp PORT"),
+        (["--pty", "--tcp", "0"], "either --pty or --tcp PORT"),
+        (["--tcp", "0", "--link", "x"], "--link names a pseudo-terminal"),
+        (["--tcp", "70000"], "70000"),
+        (["--pty", "--load", "wet"], "no load is called 'wet'; the loads are nominal"),
+        (["--pty", "--seed", "-1"], "--seed"),
+    ],
+)
+def test_wrong_use_is_said(arguments: list[str], says: str) -> None:
+    result = CliRunner().invoke(sim, arguments)
+    assert result.exit_code == 2
+    assert says in " ".join(result.output.split())
+
+
+def test_files_that_cannot_be_are_said(tmp_path: Path) -> None:
+    for option in ("--flash", "--journal", "--record"):
+        result = CliRunner().invoke(sim, ["--tcp", "0", option, str(tmp_path / "none" / "file")])
+        assert result.exit_code == 1, option
+        assert result.output.startswith("Error: ")
+        assert "none" in result.output
+
+
+def test_help_shows_an_example() -> None:
+    result = CliRunner().invoke(sim, ["--help"])
+    assert result.exit_code == 0
+    assert "stimctl sim --tcp 7000 --load dry" in result.output

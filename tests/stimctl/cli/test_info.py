@@ -1,0 +1,79 @@
+"""`stimctl info`: who is there, by a handshake and nothing else."""
+
+import json
+import os
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from stimctl.cli import codes, main
+from stimctl.port import open_port
+from stimctl.session import identify as identify_module
+from stimctl.session.identify import identify
+from stimctl.wire.messages import Hello, ReadIdentity, decode
+
+
+def test_identity_ranges_and_that_it_is_a_simulator() -> None:
+    result = CliRunner().invoke(main, ["info", "--port", "sim://?seed=7"])
+    assert result.exit_code == 0
+    facts = dict(line.split("  ", 1) for line in result.output.splitlines())
+    assert facts["this is"].strip() == "SIMULATOR"
+    assert facts["serial number"].strip() == "SIM-00000007"
+    assert facts["amplitude"].strip().startswith("up to 2.00 mA")
+    assert facts["dose waiting"].strip() == "none"
+    assert {"calibrated on", "firmware", "compliance", "watchdog", "channels"} <= set(facts)
+
+
+def test_json_has_numbers() -> None:
+    found = json.loads(CliRunner().invoke(main, ["info", "--port", "sim://", "--json"]).output)
+    assert found["simulator"] is True
+    assert found["max_amplitude_ua"] == 2000
+    assert found["waiting_session"] is None
+    assert "watchdog" in found["capabilities"]
+
+
+def test_nothing_but_the_handshake_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[bytes] = []
+
+    class Sink:
+        def record(self, _at_us: int, direction: str, data: bytes) -> None:
+            if direction == "host":
+                sent.extend(data.removesuffix(b"\x00").split(b"\x00"))
+
+    def recorded(url: str) -> Any:
+        return open_port(url, traffic=Sink())
+
+    monkeypatch.setattr(identify_module, "open_port", recorded)
+    identify("sim://")
+    assert [type(decode(frame)[1]) for frame in sent] == [Hello, ReadIdentity, ReadIdentity, ReadIdentity]
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "said"),
+    [
+        ("/dev/no-such-port", codes.LINE, "`stimctl ports` lists what there is"),
+        ("sim://?pace=often", codes.INVALID, "it must be max, real, or a factor"),
+        ("nothing://", codes.INVALID, "nothing"),
+    ],
+)
+def test_a_wrong_port_is_a_sentence(url: str, code: int, said: str) -> None:
+    result = CliRunner().invoke(main, ["info", "--port", url])
+    assert result.exit_code == code
+    assert said in result.stderr
+
+
+@pytest.mark.realtime
+def test_silence_is_said() -> None:
+    master, slave = os.openpty()
+    result = CliRunner().invoke(main, ["info", "--port", os.ttyname(slave)])
+    os.close(master)
+    os.close(slave)
+    assert result.exit_code == codes.LINE
+    assert "no answer to Hello" in result.stderr
+
+
+@pytest.mark.realtime
+def test_a_device_of_another_kind_is_said() -> None:
+    # pyserial's loop:// sends back what was sent, which no stimulator does.
+    assert CliRunner().invoke(main, ["info", "--port", "loop://"]).exit_code == codes.DEVICE

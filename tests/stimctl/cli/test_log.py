@@ -1,0 +1,221 @@
+"""`stimctl log`, through the command as a person calls it."""
+
+import csv
+import io
+import json
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from stimctl.cli import main
+from stimctl.cli.log import log
+from stimctl.ledger import Ledger, ledger_path
+
+OPENED: dict[str, Any] = {
+    "subject": "simulator",
+    "operator": "A. O.\x1b[31m",
+    "pseudonym": "P-07",
+    "profile": {"id": "low-back-pain", "version": "1.0.0", "sha256": "ab" * 32},
+    "prescription": {
+        "channels": [{"channel": 1, "pair": [{"point": "BL-23", "side": "left"}, {"point": "BL-25", "side": "left"}]}],
+        "program": {"segments": [{"period_us": 500_000}, {"period_us": 10_000}]},
+        "ceiling_ua": 2000,
+    },
+    "device": {"model": "sim", "serial": "S1", "firmware": "1.0.0", "calibrated_on": "2026-01-01"},
+    "simulator": True,
+    "planned": {"1": {"pulses": [12, 1200], "charge_pc": [14_400_000, 480_000_000]}},
+}
+CLOSED: dict[str, Any] = {
+    "end_reason": "timer",
+    "end_text": "timer",
+    "commanded": {"1": {"pulses": [11, 1100], "charge_pc": [13_200_000, 440_000_000]}},
+    "delivered": {"1": {"pulses": [10, 1000], "charge_pc": [12_000_000, 400_000_000]}},
+    "measured": {"1": {"charge_pc": [12_100_000, 401_000_000], "net_charge_pc": -7, "compliance_hits": 0}},
+    "spreads": {"1": {"measured_ua": {"first": 90, "min": 90, "median": 1990, "max": 2011}}},
+    "band_us": [600_000_000, 600_000_000],
+    "held_us": 0,
+    "zero_confirmed_us": 21_000,
+    "agreement": {"exact": False, "measured": True, "contradiction": None},
+}
+FIRST, SECOND = "20260131-142501-7k3fq", "20260201-090000-q2m4x"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A ledger with one closed session on a simulator and one on hardware that was cut short."""
+    with Ledger(ledger_path(tmp_path / "data")) as ledger:
+        ledger.append(FIRST, "opened", 1_000_000, OPENED)
+        ledger.append(FIRST, "alarm", 63_000_000, {"priority": "MEDIUM", "text": "contact is poor"})
+        ledger.append(FIRST, "closed", 1_201_000_000, CLOSED)
+        ledger.append(SECOND, "opened", 0, {**OPENED, "simulator": False})
+    return tmp_path / "data"
+
+
+def call(folder: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["log", "--data", str(folder), *arguments])
+
+
+def good(folder: Path, *arguments: str) -> str:
+    result = call(folder, *arguments)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_list_has_a_line_a_session(folder: Path) -> None:
+    head, first, second = good(folder, "list").splitlines()
+    assert head.startswith("ID ")
+    assert first.split()[:2] == [FIRST, "SIMULATOR"]
+    assert second.split()[:2] == [SECOND, "HARDWARE"]
+    assert "closed: timer" in first
+    assert "unfinished" in second
+
+
+def test_list_as_json(folder: Path) -> None:
+    first, second = json.loads(good(folder, "list", "--json"))
+    assert (first["session_id"], first["watermark"], first["end_reason"]) == (FIRST, "SIMULATOR", "timer")
+    assert second["state"] == "unfinished"
+
+
+def test_list_before_the_first_session_makes_nothing(tmp_path: Path) -> None:
+    assert "holds no session yet" in good(tmp_path / "none", "list")
+    assert json.loads(good(tmp_path / "none", "list", "--json")) == []
+    assert not (tmp_path / "none").exists()
+
+
+def test_show_is_a_page_with_the_four_doses_apart(folder: Path) -> None:
+    text = good(folder, "show", FIRST[:12])
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert lines[0] == f"SIMULATOR: session {FIRST}"
+    for expected in (
+        "state closed: timer",
+        "subject simulator P-07",
+        "device sim S1 1.0.0 calibrated 2026-01-01",
+        "bands 2 Hz for 10:00, 100 Hz for 10:00",
+        "zero after stop confirmed after 21000 us",
+        "counted as commanded NO: do not trust this device",
+        "1 (BL-23 left - BL-25 left) 2 Hz planned 12 14.400 uC",
+        "1 (BL-23 left - BL-25 left) 100 Hz planned 1200 480.000 uC",
+        "commanded 1100 440.000 uC",
+        "delivered 1000 400.000 uC",
+        "measured - 401.000 uC",
+        "1 first 0.09, min 0.09, median 1.99, max 2.011 - -7 pC 0",
+        "1:02 alarm priority MEDIUM, text contact is poor",
+    ):
+        assert expected in lines, text
+    assert "1610" not in text, "nothing is summed"
+
+
+def test_show_lets_no_text_order_the_terminal_about(folder: Path) -> None:
+    assert "\x1b" not in good(folder, "show", "latest")
+    assert "operator              A. O.?[31m" in good(folder, "show", "latest")
+
+
+def test_show_of_a_cut_session_shows_its_gaps(folder: Path) -> None:
+    lines = [" ".join(line.split()) for line in good(folder, "show", "latest").splitlines()]
+    assert lines[0] == f"HARDWARE: session {SECOND}"
+    assert "delivered - -" in lines
+    assert "counted as commanded -" in lines
+
+
+def test_show_as_json(folder: Path) -> None:
+    document = json.loads(good(folder, "show", "7k3fq", "--json"))
+    assert document["watermark"] == "SIMULATOR"
+    assert document["channels"][0]["delivered"]["pulses"] == [10, 1000]
+
+
+@pytest.mark.parametrize(("name", "said"), [("zzz", "no session is called 'zzz'"), ("2026", "means 2 sessions")])
+def test_wrong_id_is_a_sentence(folder: Path, name: str, said: str) -> None:
+    result = call(folder, "show", name)
+    assert result.exit_code == 3
+    assert said in result.stderr
+
+
+def test_verify_prints_the_head_and_what_it_cannot_show(folder: Path) -> None:
+    text = good(folder, "verify")
+    assert "All 4 entries hold." in text
+    assert "cannot show" in text
+    head = json.loads(good(folder, "verify", "--json"))["head"]
+    assert f"Head hash: {head}" in text
+    assert "as it was when it was noted" in good(folder, "verify", "--head", head)
+
+
+def test_verify_of_a_changed_ledger_names_the_entry(folder: Path) -> None:
+    connection = sqlite3.connect(ledger_path(folder))
+    (sql,) = connection.execute("SELECT sql FROM sqlite_schema WHERE name = 'entries_never_change'").fetchone()
+    connection.execute("DROP TRIGGER entries_never_change")
+    connection.execute("UPDATE entries SET body = replace(body, '1000', '1001') WHERE number = 3")
+    connection.execute(sql)
+    connection.commit()
+    connection.close()
+    result = call(folder, "verify")
+    assert result.exit_code == 7
+    assert "entry 3 is not what was hashed" in result.stderr
+    result = call(folder, "verify", "--json")
+    assert result.exit_code == 7
+    assert json.loads(result.stdout)["broken"]["number"] == 3
+
+
+def test_verify_against_a_head_that_is_gone(folder: Path) -> None:
+    assert call(folder, "verify", "--head", "ab" * 32).exit_code == 7
+    assert call(folder, "verify", "--head", "short").exit_code == 3
+
+
+def test_verify_without_a_ledger_is_a_sentence(tmp_path: Path) -> None:
+    result = call(tmp_path, "verify")
+    assert result.exit_code == 7
+    assert "there is no ledger at" in result.stderr
+
+
+def test_export_csv_of_channels_and_of_entries(folder: Path) -> None:
+    (channel,) = csv.DictReader(io.StringIO(good(folder, "export", FIRST, "--format", "csv")))
+    assert (channel["watermark"], channel["delivered_pulses_2"]) == ("SIMULATOR", "1000")
+    text = good(folder, "export", FIRST, "--format", "csv", "--what", "entries")
+    entries = list(csv.DictReader(io.StringIO(text)))
+    assert [entry["kind"] for entry in entries] == ["opened", "alarm", "closed"]
+    assert {entry["watermark"] for entry in entries} == {"SIMULATOR"}
+
+
+def test_export_into_a_file_of_ones_own(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "session.json"
+    said = good(folder, "export", "latest", "--format", "json", "-o", str(out))
+    assert said == f"HARDWARE: session {SECOND} written to {out}\n"
+    assert json.loads(out.read_text())["watermark"] == "HARDWARE"
+    if os.name == "posix":
+        assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    result = call(folder, "export", "latest", "--format", "json", "-o", str(tmp_path / "no" / "such" / "folder"))
+    assert result.exit_code == 3
+    assert "cannot be written" in result.stderr
+
+
+def test_nothing_here_changes_the_ledger(folder: Path) -> None:
+    before = ledger_path(folder).read_bytes()
+    for arguments in (("list",), ("show", "latest"), ("verify",), ("export", "latest", "--format", "csv")):
+        good(folder, *arguments)
+    assert ledger_path(folder).read_bytes() == before
+
+
+def test_folder_is_taken_from_the_environment(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STIMCTL_DATA", str(folder))
+    assert FIRST in CliRunner().invoke(main, ["log", "list"]).output
+
+
+@pytest.mark.parametrize("command", [log, *log.commands.values()], ids=lambda command: command.name)
+def test_every_help_shows_an_example(command: click.Command) -> None:
+    assert "Example: stimctl log" in CliRunner().invoke(command, ["--help"]).output
+
+
+@pytest.mark.realtime
+def test_help_loads_neither_the_ledger_nor_anything_heavy() -> None:
+    code = (
+        "import sys, stimctl.cli.log; print([m for m in ('sqlite3', 'rich', 'numpy', 'pydantic') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

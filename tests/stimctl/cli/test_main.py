@@ -1,0 +1,158 @@
+"""The command as a whole: quick, documented, and every error a sentence with its exit code."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from stimctl import errors
+from stimctl.cli import codes, main, plugins
+from stimctl.cli.errors import exit_code
+
+HEAVY = ("numpy", "pydantic", "rich", "serial", "matplotlib", "importlib.metadata", "stimctl.session")
+
+
+def test_help_imports_nothing_heavy() -> None:
+    script = (
+        "import sys\nfrom stimctl.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        f"sys.stderr.write(','.join(name for name in {HEAVY!r} if name in sys.modules))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    for name in ("ports", "info", "profile", "preview", "run", "stop", "log", "traffic", "sim"):
+        assert f"\n  {name} " in done.stdout
+
+
+def every_command() -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(main, info_name="stimctl")
+    for name in main.list_commands(context):
+        command = main.get_command(context, name)
+        assert command is not None
+        yield from walk(name, command)
+
+
+def walk(path: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    yield path, command
+    if isinstance(command, click.Group):
+        for name, each in command.commands.items():
+            yield from walk(f"{path} {name}", each)
+
+
+@pytest.mark.parametrize("path", [path for path, _ in every_command()])
+def test_every_commands_help_shows_an_example_and_its_exit_codes(path: str) -> None:
+    shown = CliRunner().invoke(main, [*path.split(), "--help"])
+    assert shown.exit_code == 0
+    assert f"stimctl {path.partition(' ')[0]}" in shown.output.partition("Example")[2], "no example"
+    assert "Exit codes:" in shown.output
+    assert "\n      0  " in shown.output.partition("Exit codes:")[2]
+
+
+def test_every_table_has_json() -> None:
+    named = {path for path, command in every_command() if any(option.name == "as_json" for option in command.params)}
+    tables = {"ports", "info", "profile list", "profile show", "run", "stop", "log list", "log show", "log verify"}
+    assert tables | {"traffic show", "profile check"} <= named
+
+
+ERRORS = [
+    (errors.Misuse("x"), codes.INVALID),
+    (errors.InputInvalid("file", []), codes.INVALID),
+    (errors.IllegalEvent("x"), codes.INVALID),
+    (errors.Unsafe([errors.Problem("ceiling_ua", 3000, "must be less")]), codes.UNSAFE),
+    (errors.DeviceFault("x"), codes.DEVICE),
+    (errors.Refused("Arm", "wrong state"), codes.DEVICE),
+    (errors.EchoMismatch("x"), codes.DEVICE),
+    (errors.WrongDevice("x"), codes.DEVICE),
+    (errors.LineFault("x"), codes.LINE),
+    (errors.LineLost("x"), codes.LINE),
+    (errors.TimedOut("x"), codes.LINE),
+    (errors.PortBusy("x"), codes.LINE),
+    (errors.WireError("x"), codes.LINE),
+    (errors.LogFault("x"), codes.LOG),
+]
+
+
+@pytest.mark.parametrize(("error", "code"), ERRORS)
+def test_an_error_is_a_sentence_and_a_code(
+    error: errors.StimctlError, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr("stimctl.cli.ports.found_ports", fail)
+    result = CliRunner().invoke(main, ["ports"])
+    assert result.exit_code == code == exit_code(error)
+    assert result.stderr == f"Error: {error}\n"
+    assert "Traceback" not in result.output
+
+
+def test_every_error_class_has_a_code() -> None:
+    def classes(kind: type[errors.StimctlError]) -> Iterator[type[errors.StimctlError]]:
+        yield kind
+        for each in kind.__subclasses__():
+            yield from classes(each)
+
+    tested = {type(error) for error, _ in ERRORS}
+    ours = {kind for kind in classes(errors.StimctlError) if kind.__module__ == "stimctl.errors"}
+    assert ours - tested == {errors.StimctlError}
+
+
+def test_a_mistake_of_the_program_still_has_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise KeyError("oops")
+
+    monkeypatch.setattr("stimctl.cli.ports.found_ports", fail)
+    result = CliRunner().invoke(main, ["ports"])
+    assert isinstance(result.exception, KeyError)
+
+
+def test_ctrl_c_has_the_shells_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("stimctl.cli.ports.found_ports", fail)
+    assert CliRunner().invoke(main, ["ports"]).exit_code == 130
+
+
+def _install(folder: Path, text: str) -> None:
+    there = folder / "other-1.0.dist-info"
+    there.mkdir()
+    (there / "entry_points.txt").write_text(text)
+
+
+def test_a_plugin_is_listed_without_being_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _install(tmp_path, "[console_scripts]\nnot = this:one\n\n[stimctl.commands]\nother = other_package.cli:command\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert plugins.find()["other"] == "other_package.cli:command"
+    assert "not" not in plugins.find()
+    shown = CliRunner().invoke(main, ["--help"])
+    assert "other" in shown.output
+    assert "Added by other_package." in shown.output
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [("import nothing_of_this_name", "does not load"), ("command = 5", "is no command"), ("x = (", "does not load")],
+)
+def test_a_broken_plugin_gets_a_sentence(
+    source: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = f"broken_{abs(hash(source))}"
+    (tmp_path / f"{module}.py").write_text(source)
+    _install(tmp_path, f"[stimctl.commands]\nbroken = {module}:command\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert CliRunner().invoke(main, ["--help"]).exit_code == 0
+    result = CliRunner().invoke(main, ["broken"])
+    assert result.exit_code == codes.INVALID
+    assert "the command 'broken' comes from" in result.stderr
+    assert said in result.stderr
+
+
+def test_the_plugins_found_are_those_of_the_standard_library() -> None:
+    from importlib.metadata import entry_points
+
+    assert plugins.find() == {entry.name: entry.value for entry in entry_points(group=plugins.GROUP)}

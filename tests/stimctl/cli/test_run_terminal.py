@@ -1,0 +1,274 @@
+"""`stimctl run` on a real terminal, with keys, signals, a closed window, and a line that is pulled."""
+
+import contextlib
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stimctl.cli import codes
+from stimctl.ledger import Ledger
+from stimctl.profile import examples_folder
+from tests.stimctl.cli.terminal import PATIENCE_S, STIMCTL, Terminal
+
+pytestmark = pytest.mark.realtime
+
+BENCH = str(examples_folder() / "bench-2-100hz.toml")
+BACK = str(examples_folder() / "low-back-pain.toml")
+SIM = "sim://?pace=real"
+
+
+def running(terminal: Terminal) -> None:
+    """Take a session through both gates into its ramp."""
+    terminal.wait_for(r"connect the leads, then press Enter")
+    terminal.press("\r")
+    terminal.wait_for(r"press Enter to start the ramp")
+    terminal.press("\r")
+    terminal.wait_for(r"\nramping")
+    terminal.wait_for(r"0\.[1-9]\d mA")
+
+
+def end_in_log(home: Path) -> str | None:
+    with Ledger(home / "ledger.sqlite", read_only=True) as ledger:
+        assert ledger.verify().ok
+        (head,) = ledger.sessions()
+    assert head.state == "closed"
+    return head.end_reason
+
+
+def test_a_session_by_keys(home: Path) -> None:
+    with Terminal("run", "low-back-pain", "--port", SIM, "--prescription", BACK) as terminal:
+        terminal.wait_for(r"SIMULATOR .*Chronic low back pain \(low-back-pain 1\.0\.0\) .*STOP: s, space, q or Esc")
+        running(terminal)
+        terminal.press("+")
+        terminal.wait_for(r"1\.60 mA")
+        terminal.press("+")
+        terminal.wait_for(r"one step a second; a sooner one is refused, not queued")
+        terminal.press("x2")
+        terminal.wait_for(r"channel 2 is not in the prescription")
+        terminal.press("h")
+        terminal.wait_for(r"On hold, all outputs at zero")
+        terminal.wait_for(r"\nheld .*\n.*hold ends in 9:5\d")
+        terminal.press("r")
+        terminal.wait_for(r"press Enter to ramp up again, from zero")
+        terminal.press("r")
+        terminal.wait_for(r"\nramping")
+        terminal.press("s")
+        terminal.wait_for(r"ended by +stopped by the operator")
+        terminal.wait_for(r"measured and confirmed \d+ ms after the stop")
+        terminal.wait_for(r"exactly what was commanded: yes")
+        assert terminal.ended() == codes.STOPPED
+    assert end_in_log(home) == "stopped by the operator"
+
+
+def test_the_terminal_is_given_back_as_it_was() -> None:
+    with Terminal("run", "bench-2-100hz", "--port", SIM, "--prescription", BENCH) as terminal:
+        terminal.wait_for(r"connect the leads")
+        assert terminal.mode() != terminal.mode_before
+        terminal.press("q")
+        terminal.wait_for("to see it")
+        terminal.process.wait(PATIENCE_S)
+        assert terminal.mode() == terminal.mode_before
+
+
+@pytest.mark.parametrize("key", [" ", "\x1b", "\x1a", "\x1c"])
+def test_every_stop_key_stops(key: str, home: Path) -> None:
+    with Terminal("run", "bench-2-100hz", "--port", SIM, "--prescription", BENCH) as terminal:
+        terminal.wait_for(r"connect the leads")
+        terminal.press(key)
+        assert terminal.ended() == codes.STOPPED
+    assert end_in_log(home) == "stopped by the operator"
+
+
+def test_ctrl_c_in_the_ramp(home: Path) -> None:
+    with Terminal("run", "bench-2-100hz", "--port", SIM, "--prescription", BENCH) as terminal:
+        running(terminal)
+        terminal.press("\x03")
+        terminal.wait_for(r"ended by +stopped by a signal")
+        assert terminal.ended() == 130
+        assert "Traceback" not in terminal.text
+    assert end_in_log(home) == "stopped by a signal"
+
+
+def test_sigterm_in_the_ramp(home: Path) -> None:
+    with Terminal("run", "bench-2-100hz", "--port", SIM, "--prescription", BENCH) as terminal:
+        running(terminal)
+        terminal.signal(signal.SIGTERM)
+        terminal.wait_for(r"measured and confirmed")
+        assert terminal.ended() == 143
+    assert end_in_log(home) == "stopped by a signal"
+
+
+def test_a_closed_terminal_in_the_ramp(home: Path) -> None:
+    with Terminal("run", "bench-2-100hz", "--port", SIM, "--prescription", BENCH) as terminal:
+        running(terminal)
+        terminal.hang_up()
+        assert terminal.ended() == codes.HUNG_UP
+    assert end_in_log(home) == "stopped by a signal"
+
+
+def test_stop_from_another_terminal(home: Path) -> None:
+    with Terminal("run", "bench-2-100hz", "--port", SIM, "--prescription", BENCH) as terminal:
+        running(terminal)
+        done = subprocess.run([*STIMCTL, "stop", "--json"], capture_output=True, text=True, check=True)
+        (outcome,) = json.loads(done.stdout)
+        assert outcome["outcome"] == "zero confirmed"
+        assert outcome["about"]["profile"] == "bench-2-100hz"
+        terminal.wait_for(r"ended by +stopped from another terminal")
+        assert terminal.ended() == codes.STOPPED
+    assert end_in_log(home) == "stopped from another terminal"
+
+
+def test_unattended_runs_to_its_timer_without_a_key(home: Path) -> None:
+    arguments = ("bench-2-100hz", "--port", "sim://?pace=60", "--prescription", BENCH, "--unattended")
+    with Terminal("run", *arguments) as terminal:
+        terminal.wait_for(r"\nrunning")
+        terminal.wait_for(r"ended by +timer")
+        assert terminal.ended() == codes.DONE
+    assert end_in_log(home) == "timer"
+
+
+@contextlib.contextmanager
+def device(link: Path) -> Iterator["subprocess.Popen[str]"]:
+    """The simulated stimulator as a process of its own, behind a pty."""
+    process = subprocess.Popen([*STIMCTL, "sim", "--pty", "--link", str(link)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline().strip() == str(link)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_a_line_that_is_pulled(home: Path, tmp_path: Path) -> None:
+    link = tmp_path / "stimulator"
+    with device(link) as process:
+        with Terminal("run", "bench-2-100hz", "--port", str(link), "--prescription", BENCH) as terminal:
+            running(terminal)
+            process.kill()
+            terminal.wait_for(r"ended by +line lost: .*check the cable")
+            terminal.wait_for(r"NOT CONFIRMED: pull the leads")
+            assert terminal.ended() == codes.LINE
+            assert "Traceback" not in terminal.text
+    assert end_in_log(home) == "line lost"
+
+
+def test_a_killed_session_is_closed_and_its_dose_fetched_at_the_next_start(home: Path, tmp_path: Path) -> None:
+    link = tmp_path / "stimulator"
+    arguments = ("run", "bench-2-100hz", "--port", str(link), "--prescription", BENCH)
+    with device(link):
+        with Terminal(*arguments) as terminal:
+            running(terminal)
+            terminal.signal(signal.SIGKILL)
+            terminal.process.wait(PATIENCE_S)
+        with Terminal(*arguments) as terminal:
+            terminal.wait_for(r"Session \S+ had been cut short; the log says so now")
+            terminal.wait_for(r"dose of an earlier session")
+            terminal.press("q")
+            assert terminal.ended() == codes.STOPPED
+    with Ledger(home / "ledger.sqlite", read_only=True) as ledger:
+        first, _second = ledger.session_ids()
+        assert ledger.summary(first).head.end_reason == "interrupted"
+        assert any(entry.kind == "recovered" for entry in ledger.entries(first))
+
+
+ANSWERS = (
+    ("Subject", "simulator"),
+    ("Pseudonym", "P-17"),
+    ("Operator", "Dr. O."),
+    ("Minutes .the profile says 20 to 30", "20"),
+    ("Ceiling", "1.5"),
+    ("titrate", "n"),
+    ("Channels", "1"),
+    ("Pair .BL-23/BL-25, other", "BL-23/BL-25"),
+    ("Side", "left"),
+    ("Amplitude", "1.8"),
+    ("diameter", "0.30"),
+    ("Inserted", "30"),
+    ("Coating", "none"),
+)
+
+
+def test_a_prescription_is_asked_and_a_wrong_one_asked_again(home: Path) -> None:
+    with Terminal("run", "low-back-pain", "--port", SIM) as terminal:
+        for question, answer in ANSWERS:
+            terminal.wait_for(f"{question}.*: ")
+            terminal.press(f"{answer}\n")
+        terminal.wait_for(r"channel 1.amplitude_ua is 1800: must be at most the session's ceiling of 1500 uA")
+        terminal.wait_for(r"Answer again")
+        terminal.press("\n")
+        for question, _answer in ANSWERS[2:]:
+            terminal.wait_for(f"{question}.*: ")
+            terminal.press("1.0\n" if question == "Amplitude" else "\n")
+        terminal.wait_for("Pain")
+        terminal.press("6\n")
+        terminal.wait_for("Sensation")
+        terminal.press("\n")
+        terminal.wait_for("connect the leads")
+        terminal.press("s")
+        terminal.wait_for("Pain")
+        terminal.press("11\n")
+        terminal.wait_for("not in the range")
+        terminal.press("4\n")
+        terminal.wait_for("Sensation")
+        terminal.press("2\n")
+        assert terminal.ended() == codes.STOPPED
+    with Ledger(home / "ledger.sqlite", read_only=True) as ledger:
+        outcomes = [entry.body for entry in ledger.entries() if entry.kind == "outcome"]
+        (opened,) = [entry.body for entry in ledger.entries() if entry.kind == "opened"]
+    assert outcomes == [{"when": "before", "pain": 6}, {"when": "after", "pain": 4, "sensation": 2}]
+    assert opened["prescription"]["channels"][0]["amplitude_ua"] == 1000
+
+
+def person(folder: Path) -> str:
+    file = folder / "person.toml"
+    file.write_text(Path(BACK).read_text().replace('subject = "simulator"', 'subject = "person"'))
+    return str(file)
+
+
+def screened(terminal: Terminal, *, implant: str) -> None:
+    for words in ("pseudonym stands for", "consented", "attend for", "can say|can the person speak|speak", "placed"):
+        terminal.wait_for(rf"(?i){words}[^\[]*\[y/n\]: ")
+        terminal.press("y\n")
+    terminal.wait_for(r"pacemaker[^\[]*\[y/n\]: ")
+    terminal.press(f"{implant}\n")
+    for words in ("heart", "epilepsy", "pregnant", "infant", "electrosurgery", "ECG", "both sides", "anticoagulant",
+                  "metal", "sensation", "last session"):  # fmt: skip
+        terminal.wait_for(rf"{words}[^\[]*\[y/n\]: ")
+        terminal.press("n\n")
+
+
+def test_a_hard_stop_of_the_screening_has_no_override(home: Path, tmp_path: Path) -> None:
+    with Terminal("run", "low-back-pain", "--port", SIM, "--prescription", person(tmp_path)) as terminal:
+        screened(terminal, implant="y")
+        terminal.wait_for(r"screening.implant is 'yes': must be answered no; a yes is a hard stop")
+        assert terminal.ended() == codes.UNSAFE
+    assert not home.exists()
+
+
+def test_a_person_is_asked_for_scores_and_never_put_on_a_simulator(home: Path, tmp_path: Path) -> None:
+    with Terminal("run", "low-back-pain", "--port", SIM, "--prescription", person(tmp_path)) as terminal:
+        screened(terminal, implant="n")
+        for score in ("Pain", "Sensation"):
+            terminal.wait_for(score)
+            terminal.press("3\n")
+        terminal.wait_for(r"ended by +device not allowed for this subject")
+        for score in ("Pain", "Sensation"):
+            terminal.wait_for(score)
+            terminal.press("3\n")
+        assert terminal.ended() == codes.DEVICE
+    assert end_in_log(home) == "device not allowed for this subject"
+
+
+def test_ctrl_c_at_a_question_starts_nothing(home: Path) -> None:
+    with Terminal("run", "low-back-pain", "--port", SIM) as terminal:
+        terminal.wait_for("Subject")
+        terminal.press("\x03")
+        terminal.wait_for("Interrupted")
+        assert terminal.ended() == 130
+    assert not home.exists()

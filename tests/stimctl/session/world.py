@@ -1,0 +1,425 @@
+"""A whole session's world for the tests: prescriptions, logs, hostile lines, and a rig that runs an engine on them.
+
+Nothing here is a mock: the device is the simulated stimulator behind the real `sim://` port, the loop is the
+runner that drives hardware. A hostile line wraps a port and spoils what passes, in time or in content.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar, cast
+
+from firmware_sim.device import Device
+from firmware_sim.flash import Flash
+from firmware_sim.load import Load
+from firmware_sim.record import Kind, Recorder
+from stimctl.port import Port, open_port
+from stimctl.prescription import Prescription, from_mapping
+from stimctl.profile import Profile, load_profiles
+from stimctl.session.engine import UNATTENDED, Engine
+from stimctl.session.runner import Order, Runner
+from stimctl.session.states import State
+from stimctl.session.view import Priority, SessionReport
+from stimctl.stimulators.base import Records
+from stimctl.stimulators.native import Native
+from stimctl.wire import messages as m
+from stimctl.wire.framing import FrameSplitter
+
+S = 1_000_000
+T = TypeVar("T")
+
+
+# --- prescriptions ----------------------------------------------------------------------------------
+
+
+@cache
+def profiles() -> dict[str, Profile]:
+    """The packaged profiles, read once."""
+    return load_profiles()
+
+
+def asymmetric_profiles(folder: Path) -> dict[str, Profile]:
+    """Profiles with a 2/100 Hz pattern whose second phase is wider and lower: twice at 2 Hz, 4 times at 100 Hz."""
+    folder.mkdir(exist_ok=True)
+    text = Path(profiles()["bench-2-100hz"].path).read_text("utf-8").replace('"bench-2-100hz"', '"bench-asymmetric"')
+    for name, ratio in (("second_phase_ratio_2hz", 2), ("second_phase_ratio_100hz", 4)):
+        text = text.replace(f"[stimulation.{name}]\nvalue = 1\n", f"[stimulation.{name}]\nvalue = {ratio}\n")
+    text = text.replace("[stimulation.interphase_gap_us]\nvalue = 0\n", "[stimulation.interphase_gap_us]\nvalue = 50\n")
+    (folder / "bench-asymmetric.toml").write_text(text, "utf-8")
+    return load_profiles(folder)
+
+
+def prescription(
+    *,
+    seconds: float = 20,
+    amplitudes_ma: Mapping[int, float] | None = None,
+    profile: str = "bench-2-100hz",
+    known: Mapping[str, Profile] | None = None,
+    **changes: Any,
+) -> Prescription:
+    """A bench prescription for the simulator; 2.0 mA on channel 1 for 20 s of 2/100 Hz unless told otherwise."""
+    titrate = changes.get("titrate", False)
+    channels = []
+    for channel, amplitude_ma in (amplitudes_ma or {1: 2.0}).items():
+        plan: dict[str, Any] = {
+            "channel": channel,
+            "first": {"point": "terminal 1"},
+            "second": {"point": "terminal 2"},
+            "needle": {"diameter_mm": 0.30, "inserted_mm": 30, "coating": "none"},
+        }
+        channels.append(plan if titrate else {**plan, "amplitude_ma": amplitude_ma})
+    answers = {
+        "format": 1,
+        "profile": profile,
+        "subject": "simulator",
+        "operator": "test",
+        "pseudonym": "nobody",
+        "seconds": seconds,
+        "ceiling_ma": 2.0,
+        "channels": channels,
+        **changes,
+    }
+    return from_mapping(answers, profiles() if known is None else known, source="test")
+
+
+def forged(whole: T, **changes: Any) -> T:
+    """A copy of a frozen dataclass with other values and without any of its checks."""
+    copy = object.__new__(type(whole))
+    for name in type(whole).__slots__:  # type: ignore[attr-defined]
+        object.__setattr__(copy, name, changes.get(name, getattr(whole, name)))
+    return copy
+
+
+# --- logs -------------------------------------------------------------------------------------------
+
+
+class Entry(NamedTuple):
+    """One entry of a `ListLog`."""
+
+    kind: str
+    at_us: int
+    body: Mapping[str, Any]
+
+
+class ListLog:
+    """A log in memory."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+
+    def put(self, kind: str, at_us: int, body: Mapping[str, Any]) -> None:
+        self.entries.append(Entry(kind, at_us, body))
+
+    def problem(self) -> str | None:
+        return None
+
+    def wait_room(self) -> None:
+        """There is always room."""
+
+    def drain(self, timeout_s: float) -> None:
+        """Nothing waits."""
+
+    def of(self, kind: str) -> list[Mapping[str, Any]]:
+        """The bodies of one kind."""
+        return [entry.body for entry in self.entries if entry.kind == kind]
+
+
+# --- lines ------------------------------------------------------------------------------------------
+
+
+def open_device(device: Device, url: str = "sim://?seed=1") -> Port:
+    """A `sim://` port with this device at its far end, powered on as the port's clock begins."""
+    port = cast(Any, open_port(url))
+    port._line._device = device
+    return cast(Port, port)
+
+
+class Line:
+    """A port whose every call goes on to another one: hostile lines change some of them."""
+
+    def __init__(self, port: Port) -> None:
+        self.url = port.url
+        self.virtual = port.virtual
+        self.inner = port
+        self.now_us = port.now_us
+        self.wake = port.wake
+        self.close = port.close
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        return self.inner.wait(deadline_us)
+
+    def write(self, data: bytes) -> None:
+        self.inner.write(data)
+
+
+class ByteAtATime(Line):
+    """What comes from the device arrives one byte a read."""
+
+    _rest = b""
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        data = self._rest or self.inner.wait(deadline_us)
+        self._rest = data[1:]
+        return data[:1]
+
+
+class _Sieve:
+    """Lets every second frame of a stream through, whole frames whatever pieces they come in."""
+
+    def __init__(self, lose_first: bool) -> None:
+        self._tail = b""
+        self._lose = lose_first
+
+    def pass_on(self, data: bytes) -> bytes:
+        *frames, self._tail = (self._tail + data).split(b"\x00")
+        kept = b""
+        for frame in frames:
+            if not self._lose:
+                kept += frame + b"\x00"
+            self._lose = not self._lose
+        return kept
+
+
+class Lossy(Line):
+    """Every second frame is lost, in the directions named; `lose_first` begins with a loss."""
+
+    def __init__(self, port: Port, *, to_device: bool = False, from_device: bool = False, lose_first: bool) -> None:
+        super().__init__(port)
+        self._to = _Sieve(lose_first) if to_device else None
+        self._from = _Sieve(lose_first) if from_device else None
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        data = self.inner.wait(deadline_us)
+        return self._from.pass_on(data) if self._from else data
+
+    def write(self, data: bytes) -> None:
+        kept = self._to.pass_on(data) if self._to else data
+        if kept:
+            self.inner.write(kept)
+
+
+class Delayed(Line):
+    """Everything takes `delay_us` longer, each way. For virtual ports."""
+
+    def __init__(self, port: Port, delay_us: int) -> None:
+        super().__init__(port)
+        self._delay_us = delay_us
+        self._to: list[tuple[int, bytes]] = []
+        self._from: list[tuple[int, bytes]] = []
+
+    def write(self, data: bytes) -> None:
+        self._to.append((self.now_us() + self._delay_us, data))
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        while not (self._from and self._from[0][0] <= self.now_us()):
+            now_us = self.now_us()
+            while self._to and self._to[0][0] <= now_us:
+                self.inner.write(self._to.pop(0)[1])
+            due_us = [queue[0][0] for queue in (self._to, self._from) if queue]
+            ends_us = [*due_us, *([] if deadline_us is None else [deadline_us])]
+            data = self.inner.wait(min(ends_us, default=None))
+            if data:
+                self._from.append((self.now_us() + self._delay_us, data))
+                continue
+            reached_us = self.now_us()
+            if reached_us < min(ends_us, default=0) or (deadline_us is not None and reached_us >= deadline_us):
+                return b""  # somebody woke the wait, or the deadline
+        return self._from.pop(0)[1]
+
+
+class Cut(Line):
+    """From a time on nothing passes any more, in the directions named; nobody is told."""
+
+    def __init__(self, port: Port, at_us: int, *, to_device: bool = True, from_device: bool = True) -> None:
+        super().__init__(port)
+        self._at_us = at_us
+        self._to_device = to_device
+        self._from_device = from_device
+
+    def _is_cut(self) -> bool:
+        return self.now_us() >= self._at_us
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        data = self.inner.wait(deadline_us)
+        return b"" if self._from_device and self._is_cut() else data
+
+    def write(self, data: bytes) -> None:
+        if not (self._to_device and self._is_cut()):
+            self.inner.write(data)
+
+
+class Rewritten(Line):
+    """Messages from the device pass through `change`, which may give back another message, or None to lose one."""
+
+    def __init__(self, port: Port, change: Callable[[Any], Any]) -> None:
+        super().__init__(port)
+        self._change = change
+        self._splitter = FrameSplitter()
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        frames = b""
+        for payload in self._splitter.feed(self.inner.wait(deadline_us)):
+            sequence, message = m.parse(payload)
+            changed = self._change(message)
+            frames += b"" if changed is None else m.encode(sequence, changed)
+        return frames
+
+
+# --- a rig ------------------------------------------------------------------------------------------
+
+
+class Told(NamedTuple):
+    """A message as it stood on the wire at the host's end."""
+
+    at_us: int
+    sender: str
+    sequence: int
+    message: Any
+
+
+class Tape:
+    """The traffic of a session at the host's end: a sink for `RecordedPort`, and its messages."""
+
+    def __init__(self) -> None:
+        self.pieces: list[tuple[int, str, bytes]] = []
+
+    def record(self, at_us: int, direction: str, data: bytes) -> None:
+        self.pieces.append((at_us, direction, data))
+
+    def sent(self, direction: str) -> bytes:
+        """All bytes of one direction."""
+        return b"".join(data for _, sender, data in self.pieces if sender == direction)
+
+    def messages(self, *kinds: type[Any]) -> list[Told]:
+        """What passed, in order; of these kinds where some are named."""
+        splitters = {"host": FrameSplitter(), "device": FrameSplitter()}
+        told = []
+        for at_us, sender, data in self.pieces:
+            for payload in splitters[sender].feed(data):
+                sequence, message = m.parse(payload)
+                if not kinds or type(message) in kinds:
+                    told.append(Told(at_us, sender, sequence, message))
+        return told
+
+
+class Prompt(NamedTuple):
+    """An order given by another thread's way once `ready(engine)` holds; once."""
+
+    ready: Callable[[Engine], bool]
+    order: Order
+
+
+class _Prompted(Line):
+    """Watches the engine from the port's side, and posts each prompt as its moment comes."""
+
+    def __init__(self, port: Port, tape: Tape) -> None:
+        super().__init__(port)
+        self._tape = tape
+        self.prompts: list[Prompt] = []
+        self.runner: Runner | None = None
+        self.engine: Engine | None = None
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        assert self.engine is not None
+        assert self.runner is not None
+        for prompt in [prompt for prompt in self.prompts if prompt.ready(self.engine)]:
+            self.prompts.remove(prompt)
+            self.runner.post(prompt.order)
+        data = self.inner.wait(deadline_us)
+        if data:
+            self._tape.record(self.now_us(), "device", data)
+        return data
+
+    def write(self, data: bytes) -> None:
+        self._tape.record(self.now_us(), "host", data)
+        self.inner.write(data)
+
+
+class Rig:
+    """One session on one simulated device in virtual time. Device time is the port's time: both begin at zero."""
+
+    def __init__(
+        self,
+        rx: Prescription | None = None,
+        *,
+        device: Callable[..., Device] = Device,
+        load: Load | str = "nominal",
+        seed: int = 1,
+        flash: Flash | None = None,
+        line: Callable[[Port], Port] = lambda port: port,
+        log: Any = None,
+        auto: frozenset[State] = UNATTENDED,
+        front_end: bool = False,
+        attended: bool = False,
+    ) -> None:
+        self.rx = rx or prescription()
+        self.recorder = Recorder()
+        self.journal: list[Mapping[str, Any]] = []
+        self.device = device(seed=seed, load=load, flash=flash, recorder=self.recorder, journal=self.journal.append)
+        self.tape = Tape()
+        self._port = _Prompted(line(open_device(self.device)), self.tape)
+        self.log = ListLog() if log is None else log
+        self.native = Native()
+        self.engine = Engine(self.native, self.rx, self.log, session_id="rig", auto=auto, front_end=front_end)
+        self.recovered: list[tuple[str, Records]] = []
+        self.runner = Runner(self._port, self.engine, self.log, self._recover, attended=attended)
+        self._port.engine, self._port.runner = self.engine, self.runner
+        self.events: list[Any] = []
+
+    def _recover(self, serial: str, records: Records) -> str:
+        self.recovered.append((serial, records))
+        return "the list"
+
+    def when(self, ready: Callable[[Engine], bool] | State, order: Order) -> "Rig":
+        """Give `order` once the engine is in a state, or once `ready` holds."""
+        if isinstance(ready, State):
+            state = ready
+            self._port.prompts.append(Prompt(lambda engine: engine.state is state, order))
+        else:
+            self._port.prompts.append(Prompt(ready, order))
+        return self
+
+    def run(self, *actions: tuple[int, Order]) -> SessionReport:
+        """Run to the end, with orders at times; the port is closed afterwards."""
+        try:
+            return self.runner.run(actions)
+        finally:
+            self.events += self.runner.take_events()
+            self._port.close()
+
+    @property
+    def alarms(self) -> list[str]:
+        """HIGH and MEDIUM alarms as "text: action"."""
+        alarms = self.engine.report.alarms if self.engine.report else ()
+        return [f"{alarm.text}: {alarm.action}" for alarm in alarms if alarm.priority >= Priority.MEDIUM]
+
+    def flowed(self) -> int:
+        """How many pulses of any kind flowed anywhere."""
+        return sum(self.recorder.pulses(channel, kind) for channel in self.recorder.channels for kind in Kind)
+
+    def last_pulse_us(self) -> int:
+        """When the last current ended, in the port's time."""
+        return self.recorder.end_us()
+
+    def zero_by_us(self) -> int | None:
+        """When the device was last sure of zero, since when by its own record."""
+        zeros = [int(entry["since_us"]) for entry in self.journal if entry["event"] == "zero"]
+        return zeros[-1] if zeros else None
+
+
+def exact(report: SessionReport) -> bool:
+    """Whether what was commanded is what the device counted, to the picocoulomb."""
+    return report.agreement["exact"] is True and report.commanded == report.delivered
+
+
+def in_thread(work: Callable[[], None]) -> threading.Thread:
+    """Start a thread for `work`."""
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread
+
+
+def orders(*steps: tuple[float, Order]) -> Iterable[tuple[int, Order]]:
+    """Steps given in seconds as the runner's actions."""
+    return [(round(at_s * S), order) for at_s, order in steps]
