@@ -38,7 +38,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/python -m stimctl.wire.tables --check
 
 bench: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -q benchmarks $(BENCH_OPTIONS)
+	$(BIN)/python -m pytest -q -s --timeout 600 benchmarks --write-page $(BENCH_OPTIONS)
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks

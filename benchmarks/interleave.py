@@ -61,9 +61,7 @@ def ratio_of_times(
         seen += times
         return round(median(times) * per_block)
 
-    found = _ratio_of(
-        lambda: block(candidate_ns, all_ns[0]), lambda: block(limit_ns, all_ns[1]), blocks, per_block
-    )
+    found = _ratio_of(lambda: block(candidate_ns, all_ns[0]), lambda: block(limit_ns, all_ns[1]), blocks, per_block)
     far = [quantiles(times, n=1_000)[-1] / 1_000 for times in all_ns]
     return found, Tails(*far)
 

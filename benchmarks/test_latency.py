@@ -130,7 +130,7 @@ def test_stop_from_another_thread() -> None:
 
         def stop() -> int:
             engine = Engine(Native(), prescription(), QUIET_LOG, session_id="benchmark", auto=frozenset())
-            runner = Runner(port, engine, QUIET_LOG, lambda _serial, _records: "", attended=False)
+            runner = Runner(port, engine, QUIET_LOG, lambda _identity, _records: "", attended=False)
             thread = threading.Thread(target=runner.run)
             thread.start()
             time.sleep(0.002)  # let the loop reach its wait
@@ -142,4 +142,9 @@ def test_stop_from_another_thread() -> None:
 
         found, tails = ratio_of_times(stop, ping, blocks=40, per_block=50)
         port.close()
-    report("stop from another thread to bytes at the far end of a pty / bare ping-pong", found, target="at most 3", tails=tails)
+    report(
+        "stop from another thread to bytes at the far end of a pty / bare ping-pong",
+        found,
+        target="at most 3",
+        tails=tails,
+    )

@@ -37,7 +37,7 @@ class _Tape:
 def _session(traffic: Any = None) -> None:
     port = open_port(URL, traffic=traffic)
     engine = Engine(Native(), PRESCRIPTION, QUIET_LOG, session_id="benchmark")
-    report = Runner(port, engine, QUIET_LOG, lambda _serial, _records: "", attended=False).run()
+    report = Runner(port, engine, QUIET_LOG, lambda _identity, _records: "", attended=False).run()
     port.close()
     assert report.end is End.TIMER
     assert report.agreement["exact"] is True
@@ -62,4 +62,8 @@ def test_virtual_session() -> None:
     _session(tape)
     frames = tape.frames()
     found = ratio(_session, lambda: _bare(frames), blocks=7, per_block=1)
-    report(f"virtual 30 min session, {len(frames)} frames / bare framing of the same bytes", found, target="at most 8, aim at 3")
+    report(
+        f"virtual 30 min session, {len(frames)} frames / bare framing of the same bytes",
+        found,
+        target="at most 8, aim at 3",
+    )

@@ -20,7 +20,6 @@ from firmware_sim.tally import Readout, Tally, whole_ua
 from firmware_sim.train import NEVER_US, Train, second_ua, span_us
 from stimctl.wire.codes import SATURATED_OHM, ChannelFlag, EndReason
 
-
 # Asked before a pulse leaves: channel, segment, its amplitude, its second phase's, the amplitude delivered before it.
 Gate = Callable[[int, int, int, int, int], bool]
 
@@ -86,7 +85,7 @@ class OutputChannel:
         """Totals from zero."""
         self.tally = Tally()
 
-    def step(self, gate: until_us: int) -> tuple[Verdict, int] | None:
+    def step(self, gate: Gate, until_us: int) -> tuple[Verdict, int] | None:
         """Do what is due at `due_us`, before `until_us`: close a stretch, open one, or deliver one pulse.
 
         A verdict comes with the stimulation time at which it takes effect.
@@ -158,8 +157,12 @@ class OutputChannel:
         first_na = readback.mean_na(full.first_na) + noise_na
         second_na = readback.mean_na(full.second_na) + noise_na
         shape, cut = _cut_short(full, first_na, second_na, amplitude_ua, back_ua)
-        if cut is None and pair.leak_permille and (stray := self.peers[pair.leaks_to].hear(leaked(full, pair))):
-            shape, cut = _cut_first(full), stray
+        if (
+            cut is None
+            and pair.leak_permille
+            and (stray := self.peers[pair.leaks_to].hear(full.part(pair.leak_permille)))
+        ):
+            shape, cut = full.cut(OVER_CURRENT_CUT_US), stray
         self._cap_volt = second.cap_volt if cut is None else 0.0  # cut: passive discharge
         self._cap_at_us = now_us + shape.span_us
         net_fc = readback.mean_net_fc(shape.net_fc) + readback.net_noise_fc(self._index, 1)
@@ -186,7 +189,7 @@ class OutputChannel:
             return
         self._recorder.add(self.number, flow)
         if pair.leak_permille:
-            self._recorder.add(pair.leaks_to, replace(flow, shape=leaked(flow.shape, pair), kind=Kind.LEAK))
+            self._recorder.add(pair.leaks_to, replace(flow, shape=flow.shape.part(pair.leak_permille), kind=Kind.LEAK))
 
     def _quiet(self, at_us: int, count: int, index: int, amplitude_ua: int) -> Stretch | None:
         """The coming like pulses as a stretch, if it is certain that none of them trips."""
@@ -275,12 +278,6 @@ class OutputChannel:
         )
 
 
-def leaked(shape: Shape, pair: Pair) -> Shape:
-    """What of a pulse shows on the channel that touches."""
-    first_na, second_na = (size_na * pair.leak_permille // 1_000 for size_na in (shape.first_na, shape.second_na))
-    return shape._replace(first_na=first_na, second_na=second_na)
-
-
 def _ohm(read_uv: float, read_na: int, amplitude_ua: int, clipped: bool) -> int:
     """Voltage over current as far as it can be known. On the rail even a small current says something."""
     if amplitude_ua < OHM_FLOOR_UA and not clipped:
@@ -288,16 +285,12 @@ def _ohm(read_uv: float, read_na: int, amplitude_ua: int, clipped: bool) -> int:
     return max(1, min(int(read_uv * 1_000 / max(1, read_na) + 0.5), SATURATED_OHM))
 
 
-def _cut_first(shape: Shape) -> Shape:
-    return shape._replace(width_us=OVER_CURRENT_CUT_US, gap_us=0, second_na=0, second_width_us=0)
-
-
 def _cut_short(
     shape: Shape, first_na: int, second_na: int, amplitude_ua: int, back_ua: int
 ) -> tuple[Shape, Verdict | None]:
     """The pulse as it flows: whole, or cut in the phase that reads over its limit."""
     if first_na > over_current_ua(amplitude_ua) * 1_000:
-        return _cut_first(shape), Verdict(EndReason.OVER_CURRENT, whole_ua(first_na))
+        return shape.cut(OVER_CURRENT_CUT_US), Verdict(EndReason.OVER_CURRENT, whole_ua(first_na))
     if second_na > over_current_ua(back_ua) * 1_000:
         cut = shape._replace(second_width_us=OVER_CURRENT_CUT_US)
         return cut, Verdict(EndReason.OVER_CURRENT, whole_ua(second_na))

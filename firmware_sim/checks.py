@@ -35,7 +35,7 @@ class ImpedanceResult(NamedTuple):
     trip: EndReason | None
 
 
-def check_impedance(channel: OutputChannel, gate: pulses: int, now_us: int) -> ImpedanceResult:
+def check_impedance(channel: OutputChannel, gate: Gate, pulses: int, now_us: int) -> ImpedanceResult:
     """Send `pulses` (10 at most) into the channel's load from device time `now_us` on."""
     monitor = Monitor()
     sent, read_uv, read_na, last_ua = 0, 0.0, 0, 0

@@ -87,9 +87,9 @@ def permit(state: DeviceState, ceiling_ua: int, last_ua: int, pulse: Pulse) -> b
         and 0 < amplitude_ua <= min(ceiling_ua, MAX_AMPLITUDE_UA)
         and (state != DeviceState.CHECKING or amplitude_ua <= CHECK_AMPLITUDE_UA)
         and amplitude_ua - last_ua <= MAX_RISE_UA
-        and 0 < second_ua <= amplitude_ua
+        and second_ua <= amplitude_ua
         and MIN_WIDTH_US <= width_us <= MAX_WIDTH_US
-        and width_us <= second_width_us <= MAX_SECOND_WIDTH_US
+        and MIN_WIDTH_US <= second_width_us <= MAX_SECOND_WIDTH_US
         and 0 <= gap_us <= MAX_GAP_US
         and MIN_PERIOD_US <= period_us <= MAX_PERIOD_US
         and charge_pc <= MAX_CHARGE_PC

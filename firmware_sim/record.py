@@ -48,6 +48,14 @@ class Shape(NamedTuple):
         """From start to end."""
         return self.width_us + self.gap_us + self.second_width_us
 
+    def cut(self, after_us: int) -> "Shape":
+        """The same, ended in its first phase."""
+        return Shape(self.first_na, after_us, 0, 0, 0)
+
+    def part(self, permille: int) -> "Shape":
+        """The same, at a part of its currents."""
+        return self._replace(first_na=self.first_na * permille // 1_000, second_na=self.second_na * permille // 1_000)
+
     def at(self, into_us: int) -> int:
         """The current, signed, `into_us` after its start."""
         if 0 <= into_us < self.width_us:

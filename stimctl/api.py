@@ -23,7 +23,7 @@ from stimctl.session.engine import UNATTENDED, Engine
 from stimctl.session.runner import Order, Runner
 from stimctl.session.states import End, State
 from stimctl.session.view import SessionReport, SessionView
-from stimctl.stimulators.base import Records
+from stimctl.stimulators.base import Identity, Records
 from stimctl.stimulators.native import Native
 
 
@@ -87,9 +87,9 @@ class Session:
         attended = self._front_end and not self._port.virtual
         return Runner(self._port, engine, self._log, self._recover, attended=attended)
 
-    def _recover(self, serial: str, records: Records) -> str:
+    def _recover(self, identity: Identity, records: Records) -> str:
         with Ledger(self._ledger.path) as ledger:
-            return log_recovered(ledger, serial, records)
+            return log_recovered(ledger, identity, records)
 
     def __exit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _: TracebackType | None

@@ -4,9 +4,10 @@ One loop in the main thread. Each turn checks in with the session, which ends by
 frozen terminal is no operator.
 """
 
+import os
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, Protocol
 
@@ -29,19 +30,30 @@ class Display(Protocol):
         """Bring the display up to date. `events` are those since the last call."""
 
 
-class Signalled:
-    """Which signal came, if any: it decides the exit code."""
+class Departure:
+    """What called the operator away, if anything: a signal, or a terminal that is gone."""
 
     def __init__(self) -> None:
-        self.number: int | None = None
+        self.signal: int | None = None
         self.hung_up = False
+
+    def lose_terminal(self) -> None:
+        """What is printed from now on goes nowhere, instead of failing."""
+        self.hung_up = True
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            with suppress(OSError):
+                os.dup2(nowhere, descriptor)
 
 
 class FrontEnd:
     """Drives a started session to its end."""
 
-    def __init__(self, session: Session, channels: Sequence[int], display: Display, keys: Keys | None) -> None:
+    def __init__(
+        self, session: Session, channels: Sequence[int], display: Display, keys: Keys | None, departure: Departure
+    ) -> None:
         self._session = session
+        self._departure = departure
         self._channels = tuple(channels)
         self._selected = self._channels[0]
         self._display = display
@@ -57,7 +69,10 @@ class FrontEnd:
             view = session.view()
             events = [*session.take_events(), *self._said]
             self._said = []
-            self._display.show(view, events, self._selected)
+            try:
+                self._display.show(view, events, self._selected)
+            except OSError:
+                self._lost()
             if report is not None:
                 return report
             session.check_in()
@@ -74,8 +89,7 @@ class FrontEnd:
         if key in _STOP_KEYS:
             session.stop(End.OPERATOR)
         elif key == CLOSED:
-            session.stop(End.SIGNAL)
-            self._keys = None
+            self._lost()
         elif key in _RAISE_KEYS:
             session.raise_target(self._selected)
         elif key in _LOWER_KEYS:
@@ -88,6 +102,12 @@ class FrontEnd:
             self._select(int(key), view.now_us)
         else:
             self._said.append(Told(f"the key {key!r} does nothing; s or space stops", view.now_us))
+
+    def _lost(self) -> None:
+        """Nobody can see or type any more: that is a stop."""
+        self._session.stop(End.SIGNAL)
+        self._departure.lose_terminal()
+        self._keys = None
 
     def _proceed(self, view: SessionView) -> None:
         if view.waits_for_operator:
@@ -104,22 +124,20 @@ class FrontEnd:
 
 
 @contextmanager
-def signals_stop(stop: Callable[[End], None], hung_up: Callable[[], None]) -> Iterator[Signalled]:
+def signals_stop(stop: Callable[[End], None], departure: Departure) -> Iterator[None]:
     """While open, Ctrl-C, SIGTERM and a closed terminal stop the session instead of killing the program."""
-    came = Signalled()
 
     def caught(number: int, _frame: FrameType | None) -> None:
-        came.number = came.number or number
+        departure.signal = departure.signal or number
         if number == getattr(signal, "SIGHUP", None):
-            came.hung_up = True
-            hung_up()
+            departure.lose_terminal()
         stop(End.SIGNAL)
 
     names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
     numbers = [number for name in names if (number := getattr(signal, name, None)) is not None]
     before = {number: signal.signal(number, caught) for number in numbers}
     try:
-        yield came
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

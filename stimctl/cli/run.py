@@ -4,11 +4,10 @@ This module puts the parts together: prescription, port, log, screen, keys, sign
 `stimctl stop` finds. The session itself is `stimctl.api.Session`.
 """
 
-import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -19,7 +18,7 @@ from stimctl.api import Session
 from stimctl.cli import codes
 from stimctl.cli.ask import ask_outcome, ask_prescription, ask_screening
 from stimctl.cli.errors import writing
-from stimctl.cli.front_end import Display, FrontEnd, Signalled, signals_stop
+from stimctl.cli.front_end import Departure, Display, FrontEnd, signals_stop
 from stimctl.cli.keys import Keys, single_keys
 from stimctl.cli.run_exit import CODES, exit_code
 from stimctl.cli.run_plain import PlainLines
@@ -85,17 +84,18 @@ def run(
         ledger = stack.enter_context(Ledger())
         auto = ATTENDED if attended else UNATTENDED
         session = Session(url, prescription, ledger, front_end=attended, auto=auto, traffic=traffic)
-        report, came = _run(session, prescription, before, terminal=terminal, as_json=as_json)
+        departure = Departure()
+        report = _run(session, prescription, before, departure, terminal=terminal, as_json=as_json)
         kept = Kept(ledger.path, picture, traffic_file)
         if as_json:
             echo_json(summary_document(prescription, report, kept))
         else:
             click.echo(summary_text(prescription, report, kept))
-        if not came.hung_up:
+        if not departure.hung_up:
             after = _outcome("after", prescription, attended=attended, asked=prescription_file is None)
             if after is not None:
                 ledger.append(session.session_id, "outcome", session.view().now_us, after)
-    sys.exit(exit_code(report, came.number))
+    sys.exit(exit_code(report, departure.signal))
 
 
 # --- before -----------------------------------------------------------------------------------------
@@ -156,19 +156,25 @@ def _traffic(stack: ExitStack, file: Path | None, url: str) -> TrafficSink | Non
 
 
 def _run(
-    session: Session, prescription: Prescription, before: dict[str, Any] | None, *, terminal: bool, as_json: bool
-) -> tuple[SessionReport, Signalled]:
+    session: Session,
+    prescription: Prescription,
+    before: dict[str, Any] | None,
+    departure: Departure,
+    *,
+    terminal: bool,
+    as_json: bool,
+) -> SessionReport:
     """Run it to its end, whatever ends it; the log is closed and the terminal is as it was."""
-    with session, signals_stop(session.stop, _drop_terminal) as came:
+    with session, signals_stop(session.stop, departure):
         for session_id in session.interrupted:
             click.echo(f"Session {session_id} had been cut short; the log says so now.", err=True)
         with ControlEndpoint(lambda _reason: _stop_from_elsewhere(session), lambda: _describe(session, prescription)):
             session.start()
             channels = [plan.channel for plan in prescription.channels]
             with _screen(prescription, terminal=terminal, as_json=as_json) as (display, keys):
-                front_end = FrontEnd(session, channels, display, keys)
+                front_end = FrontEnd(session, channels, display, keys, departure)
                 front_end.before = before
-                return front_end.run(), came
+                return front_end.run()
 
 
 @contextmanager
@@ -180,14 +186,6 @@ def _screen(prescription: Prescription, *, terminal: bool, as_json: bool) -> Ite
 
     with single_keys() as keys, LiveScreen(prescription) as screen:
         yield screen, keys
-
-
-def _drop_terminal() -> None:
-    """The terminal is gone: what is printed from now on goes nowhere, instead of failing."""
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        with suppress(OSError):
-            os.dup2(nowhere, descriptor)
 
 
 def _stop_from_elsewhere(session: Session) -> StopOutcome:

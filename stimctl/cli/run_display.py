@@ -49,11 +49,15 @@ class LiveScreen:
 
     def show(self, view: SessionView, events: Sequence[Any], selected: int) -> None:
         """Draw the session as it is now."""
+        self.take(view, events)
+        self._live.update(self.drawing(view, selected), refresh=True)
+
+    def take(self, view: SessionView, events: Sequence[Any]) -> None:
+        """Keep what is to be shown longer than one moment."""
         if self._began_us < 0:
             self._began_us = view.now_us
         for event in events:
             self._keep(event)
-        self._live.update(self.drawing(view, selected), refresh=True)
 
     def _keep(self, event: Any) -> None:
         if isinstance(event, StateChanged):
@@ -116,8 +120,7 @@ class LiveScreen:
 
     def _channels(self, view: SessionView, selected: int) -> RenderableType:
         table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim", expand=True)
-        table.add_column("", width=1)
-        table.add_column("CH", width=2)
+        table.add_column("CH", width=2, justify="right")
         table.add_column("PAIR", ratio=1, no_wrap=True, overflow="ellipsis")
         for header, width in (("TARGET", 7), ("APPLIED", 7), ("MEASURED", 8), ("CEILING", 7), ("OHM", 5)):
             table.add_column(header, justify="right", min_width=width, no_wrap=True)
@@ -127,8 +130,7 @@ class LiveScreen:
             reading = view.channels.get(plan.channel)
             state = words.contact(reading)
             table.add_row(
-                ">" if plan.channel == selected else "",
-                str(plan.channel),
+                f"{'>' if plan.channel == selected else ''}{plan.channel}",
                 words.pair(self._prescription, plan.channel),
                 ma_text(view.targets_ua.get(plan.channel, 0)),
                 ma_text(reading.applied_ua if reading else 0),

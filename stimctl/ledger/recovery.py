@@ -8,7 +8,7 @@ to the session that it belongs to, before the device may forget it.
 from typing import Any
 
 from stimctl.ledger.store import Ledger, new_session_id
-from stimctl.stimulators.base import Records
+from stimctl.stimulators.base import Identity, Records
 
 DIED = "the program that ran it ended without closing it"
 
@@ -33,18 +33,19 @@ def owner(ledger: Ledger, serial: str, nonce: int) -> str | None:
     return None
 
 
-def log_recovered(ledger: Ledger, serial: str, records: Records) -> str:
+def log_recovered(ledger: Ledger, identity: Identity, records: Records) -> str:
     """Add what the device still held to its session, durably; return that session's id.
 
     A dose whose session this ledger does not know (another machine ran it) is kept under an id of its own.
     """
     body: dict[str, Any] = {
-        "device_serial": serial,
+        "device": identity.record(),
+        "simulator": identity.simulator,
         "record": records.record._asdict(),
         "counters": [each._asdict() for each in records.counters],
         "measured": [each._asdict() for each in records.measured],
     }
-    session_id = owner(ledger, serial, records.record.nonce)
+    session_id = owner(ledger, identity.serial, records.record.nonce)
     body["known_here"] = session_id is not None
     session_id = session_id or new_session_id()
     ledger.append(session_id, "recovered", 0, body)

@@ -15,10 +15,10 @@ from stimctl.session.engine import Engine
 from stimctl.session.log import SessionLog
 from stimctl.session.states import End
 from stimctl.session.view import SessionReport, SessionView, Told
-from stimctl.stimulators.base import Records
+from stimctl.stimulators.base import Identity, Records
 
 Order = Callable[[Engine, int], None]
-Recover = Callable[[str, Records], str]
+Recover = Callable[[Identity, Records], str]
 
 DURABLE_S = 10.0
 VIEW_US = 100_000
@@ -27,7 +27,7 @@ VIEW_US = 100_000
 class Runner:
     """Runs one engine to its end.
 
-    `recover(serial, records)` writes the dose that the device still held of an earlier session, durably,
+    `recover(identity, records)` writes the dose that the device still held of an earlier session, durably,
     and returns where. `attended` says that a front end checks in by itself; without one the loop does, so
     that a script or a virtual clock counts as the front end.
     """
@@ -137,7 +137,7 @@ class Runner:
     def _log_recovered(self, records: Records, now_us: int) -> None:
         assert self._engine.identity is not None
         try:
-            where = self._recover(self._engine.identity.serial, records)
+            where = self._recover(self._engine.identity, records)
         except LogFault as fault:
             self._engine.log_failed(fault, now_us)
             return

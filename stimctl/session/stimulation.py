@@ -161,11 +161,20 @@ class Stimulation:
             core.stop(now_us, End.SESSION_EXPIRED, "")
         elif self._held_us is not None and now_us - self._held_us > limits.HOLD_US:
             core.stop(now_us, End.HOLD_EXPIRED, "")
-        elif core.state in STIMULATING:
+        elif core.state in STIMULATING and not self._fell_silent(now_us):
             self._watch_titration(now_us)
             if now_us >= self._sample_due_us:
                 self._sample_due_us = now_us + SAMPLE_US
                 core.put("sample", now_us, **self._sample())
+
+    def _fell_silent(self, now_us: int) -> bool:
+        """The device answers but no longer says how it is, so that nothing watches its timer: the end."""
+        if self._watch is None or not self._watch.silent(now_us):
+            return False
+        text = "no status from the device for 500 ms, although it answers"
+        self._core.alarm(Priority.HIGH, text, "check the cable, then start again", now_us)
+        self._core.stop(now_us, End.LINE_LOST, text)
+        return True
 
     def _watch_titration(self, now_us: int) -> None:
         channel = self._core.targets.overdue(now_us)

@@ -19,6 +19,7 @@ IN_A_ROW = 3
 PULSE_FLIGHT_US = 1_100_000  # the longest period and its pulse: an older target may still be the last pulse's
 TIMER_SLACK_US = 1_000_000
 WATCHDOG_SLACK_MS = 1_100
+PAIR_US = 50_000  # a reading follows its status at once; half the time to the next one [choice]
 _STIMULATING = (DeviceState.RAMPING, DeviceState.RUNNING, DeviceState.RAMPING_DOWN)
 
 
@@ -60,17 +61,23 @@ class Watch:
         self._limit_us = program.stimulation_us
         self._seen: dict[int, _Seen] = {}
         self._status: Status | None = None
+        self._status_us = 0
 
     def begin(self, mask: int, stimulation_us: int, now_us: int) -> None:
         """A run began from zero, at `stimulation_us` of the session."""
         self._mask = mask
         self._run_host_us = now_us
         self._run_stimulation_us = stimulation_us
+        self._status_us = now_us
         self._seen.clear()
+
+    def silent(self, now_us: int) -> bool:
+        """Whether no status came for too long: only a status tells what the device's timer says."""
+        return now_us - self._status_us >= limits.SILENCE_US
 
     def status(self, status: Status, now_us: int) -> Finding | None:
         """Check the device as a whole while it stimulates."""
-        self._status = status
+        self._status, self._status_us = status, now_us
         if status.state not in _STIMULATING:
             return None
         run_us = status.stimulation_us - self._run_stimulation_us
@@ -87,12 +94,11 @@ class Watch:
     def channel(self, reading: Channel, target_ua: int, now_us: int) -> Finding | None:
         """Check one channel's reading; `target_ua` is what the device confirmed, or is being asked for."""
         status = self._status
-        if status is None or status.state not in _STIMULATING:
+        if status is None or status.state not in _STIMULATING or now_us - self._status_us > PAIR_US:
+            # Without its own status, which was lost, a reading has no device time to be judged by.
             return None
         seen = self._seen.get(reading[0])
         if seen is not None and self._as_before(reading, seen, target_ua, status.device_time_us):
-            # The grace of a target that is lowered later counts from now.
-            seen.lowered_us = now_us
             return None
         if seen is None:
             seen = self._seen[reading.channel] = _Seen(reading, status.device_time_us, target_ua)
@@ -142,7 +148,7 @@ class Watch:
             seen.allowed_ua, seen.lowered_us = target_ua, None
         elif seen.lowered_us is None:
             seen.lowered_us = now_us
-        elif now_us - seen.lowered_us > PULSE_FLIGHT_US:
+        elif now_us - seen.lowered_us >= PULSE_FLIGHT_US:
             seen.allowed_ua, seen.lowered_us = target_ua, None
         applied_ua = reading.applied_ua
         if applied_ua > self._ceiling_ua or applied_ua > seen.allowed_ua:

@@ -196,7 +196,7 @@ def _tile_periods(period: int) -> int:
 
 def _write_each(window: _Window, segment: Segment, first_us: int, pulses: int, amplitude_ua: int) -> None:
     window.out.fill(0)
-    first = max(0, (window.begin_us - segment.span_us - first_us) // segment.period_us)
+    first = max(0, (window.begin_us - first_us) // segment.period_us)
     last = min(pulses, (window.end_us - first_us) // segment.period_us + 1)
     for k in range(first, last):
         window.write_pulse((first_us + k * segment.period_us) * window.rate_hz, segment, amplitude_ua)

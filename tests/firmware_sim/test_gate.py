@@ -85,6 +85,15 @@ def test_the_second_phase_is_never_over_nor_shorter_than_the_first() -> None:
     assert not allowed(shorter)
 
 
+def test_two_wrong_signs_do_not_make_a_pulse() -> None:
+    assert not allowed(LAWFUL._replace(second_ua=-1_000, second_width_us=-200))
+    assert not allowed(LAWFUL._replace(amplitude_ua=-1_000, width_us=-200))
+
+
+def test_no_amplitude_is_no_pulse() -> None:
+    assert not allowed(LAWFUL._replace(amplitude_ua=0, second_ua=0))
+
+
 @pytest.mark.parametrize("off_ua", [-2, -1, 0, 1, 2])
 @pytest.mark.parametrize("off_us", [-1, 0, 1])
 def test_areas_are_equal_or_nothing(off_ua: int, off_us: int) -> None:
@@ -114,3 +123,47 @@ def test_a_pulse_takes_its_shape_from_the_program_or_from_the_check() -> None:
     program = OutputProgram((OutputSegment(500_000, 600, 50, 1_200, 0),), 0b1, 200, 0)
     assert gate.pulse_of(program, 0, 1_000, 500) == Pulse(1_000, 600, 50, 500, 1_200, 500_000)
     assert gate.pulse_of(program, -1, 100, 100) == Pulse(100, 200, 0, 100, 200, 10_000)
+
+
+def test_the_figures_are_those_of_the_limits_table() -> None:
+    figures = {name: value for name, value in vars(gate).items() if name.isupper() and isinstance(value, int)}
+    assert figures == {
+        "MIN_CEILING_UA": 500,
+        "MAX_AMPLITUDE_UA": 2_000,
+        "MIN_STIMULATION_US": 1_000_000,
+        "MAX_STIMULATION_US": 30 * 60 * 1_000_000,
+        "MIN_TIME_TO_LIVE_MS": 100,
+        "MAX_TIME_TO_LIVE_MS": 10_000,
+        "MAX_CHANNELS": 3,
+        "MIN_PERIOD_US": 10_000,
+        "MAX_PERIOD_US": 1_000_000,
+        "MIN_WIDTH_US": 100,
+        "MAX_WIDTH_US": 600,
+        "MAX_GAP_US": 100,
+        "MAX_SECOND_WIDTH_US": 1_200,
+        "MIN_DWELL_US": 500_000,
+        "MAX_DWELL_US": 60_000_000,
+        "MIN_SLOPE_UA_PER_S": 100,
+        "MAX_SLOPE_UA_PER_S": 380,
+        "MAX_RAMP_DOWN_US": 30_000_000,
+        "MAX_QUANTUM_UA": 100,
+        "MAX_CHARGE_PC": 1_200_000,
+        "MAX_RISE_UA": 100,
+        "RAISE_INTERVAL_US": 1_000_000,
+        "CHANNEL_SLOT_US": 2_500,
+        "CHECK_AMPLITUDE_UA": 100,
+        "CHECK_WIDTH_US": 200,
+        "CHECK_PULSES": 10,
+        "CHECK_PERIOD_US": 10_000,
+        "OVER_CURRENT_UA": 2_200,
+        "OVER_CURRENT_MARGIN_UA": 100,
+        "SHORT_OHM": 50,
+        "LEAD_OFF_OHM": 5_000,
+        "TRIP_PULSES": 3,
+        "MEAN_DC_UA": 1,
+        "ZERO_UA": 20,
+        "ZERO_WATCH_US": 20_000,
+        "WATCHDOG_US": 1_000_000,
+        "HOLD_US": 10 * 60 * 1_000_000,
+        "SESSION_US": 45 * 60 * 1_000_000,
+    }

@@ -212,6 +212,17 @@ def test_a_target_given_at_a_pulse_is_used_by_that_pulse() -> None:
     assert [na for _, na in flown(recorder, 1)][-3:] == [1_000_000, 500_000, 500_000]
 
 
+def test_a_raise_after_a_long_steady_stretch_climbs_by_the_slope_from_its_first_pulse_on() -> None:
+    recorder = Recorder()
+    stage = stage_on("r2k", recorder)
+    stage.begin(alone(HIGH), {1: 500}, 0, MIN, 0, levels_ua={1: 500})
+    stage.run(10 * S)
+    stage.set_target(1, 600)
+    stage.run(10 * S + 30_001)
+    # 2 uA each 10 ms: 500, then 502, 504, 506, 508, as converted in steps of 1.25 uA.
+    assert [na for _, na in flown(recorder, 1)][-5:] == [500_000, 502_500, 503_750, 506_250, 507_500]
+
+
 def test_ramping_until_each_channel_reached_its_target_once() -> None:
     stage = stage_on()
     stage.begin(alone(HIGH), {1: 500, 2: 1_000, 3: 0}, 0, MIN, 0)

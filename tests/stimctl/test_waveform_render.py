@@ -33,6 +33,11 @@ PROGRAMS = [
         2 * US,
         2_999_999,
     ),
+    # Too little is left for a pulse at the end of the band, and of the session.
+    Program(
+        segments_for(Mode.DENSE_DISPERSE, dwell_low_us=500_000, dwell_high_us=700_300), (1,), stimulation_us=2 * US
+    ),
+    Program(segments_for(Mode.HIGH), (1,), stimulation_us=1_230_300),
 ]
 RATES = st.sampled_from([1, 1_000, 10_000, 20_000, 44_100, 50_000]) | st.integers(1, 50_000)
 amplitudes = st.sampled_from([0, 1, 100, 999, 2_000])
@@ -86,6 +91,16 @@ def test_any_window_is_a_slice_of_the_whole(
     window = np.full(length, 77, dtype=np.float64)
     render_into(window, program, channel, 2_000, start_sample=start_sample, rate_hz=rate_hz, ramped=ramped)
     assert np.array_equal(window, whole[start_sample:])
+
+
+@pytest.mark.parametrize("ramped", [False, True])
+@pytest.mark.parametrize("mode", [Mode.LOW, Mode.DENSE_DISPERSE])
+def test_a_pulse_may_begin_on_the_last_sample_of_a_window(mode: Mode, ramped: bool) -> None:
+    program = Program(segments_for(mode), (1,), stimulation_us=10 * US)
+    window = np.full(501, 77, dtype=np.int16)
+    render_into(window, program, 1, 2_000, start_sample=0, rate_hz=1_000, ramped=ramped)
+    assert window[500] == (200 if ramped else 2_000)
+    assert not window[2:500].any(), "the first pulse is over by then"
 
 
 @pytest.mark.parametrize("rate_hz", [10_000, 100_000, 1_000_000])

@@ -110,6 +110,19 @@ def test_a_closed_terminal_in_the_ramp(home: Path) -> None:
     assert end_in_log(home) == "stopped by a signal"
 
 
+def test_a_pipe_that_nobody_reads_any_more(home: Path) -> None:
+    arguments = (*STIMCTL, "run", "bench-2-100hz", "--port", SIM, "--prescription", BENCH)
+    process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(PATIENCE_S) == codes.HUNG_UP
+    assert end_in_log(home) == "stopped by a signal"
+
+
 def test_stop_from_another_terminal(home: Path) -> None:
     with Terminal("run", "bench-2-100hz", "--port", SIM, "--prescription", BENCH) as terminal:
         running(terminal)
@@ -147,14 +160,14 @@ def device(link: Path) -> Iterator["subprocess.Popen[str]"]:
 
 def test_a_line_that_is_pulled(home: Path, tmp_path: Path) -> None:
     link = tmp_path / "stimulator"
-    with device(link) as process:
-        with Terminal("run", "bench-2-100hz", "--port", str(link), "--prescription", BENCH) as terminal:
-            running(terminal)
-            process.kill()
-            terminal.wait_for(r"ended by +line lost: .*check the cable")
-            terminal.wait_for(r"NOT CONFIRMED: pull the leads")
-            assert terminal.ended() == codes.LINE
-            assert "Traceback" not in terminal.text
+    arguments = ("run", "bench-2-100hz", "--port", str(link), "--prescription", BENCH)
+    with device(link) as process, Terminal(*arguments) as terminal:
+        running(terminal)
+        process.kill()
+        terminal.wait_for(r"ended by +line lost: .*check the cable")
+        terminal.wait_for(r"NOT CONFIRMED: pull the leads")
+        assert terminal.ended() == codes.LINE
+        assert "Traceback" not in terminal.text
     assert end_in_log(home) == "line lost"
 
 
@@ -252,7 +265,9 @@ def test_a_hard_stop_of_the_screening_has_no_override(home: Path, tmp_path: Path
 
 
 def test_a_person_is_asked_for_scores_and_never_put_on_a_simulator(home: Path, tmp_path: Path) -> None:
-    with Terminal("run", "low-back-pain", "--port", SIM, "--prescription", person(tmp_path)) as terminal:
+    link = tmp_path / "stimulator"
+    arguments = ("run", "low-back-pain", "--port", str(link), "--prescription", person(tmp_path))
+    with device(link), Terminal(*arguments) as terminal:
         screened(terminal, implant="n")
         for score in ("Pain", "Sensation"):
             terminal.wait_for(score)
@@ -267,8 +282,10 @@ def test_a_person_is_asked_for_scores_and_never_put_on_a_simulator(home: Path, t
 
 def test_ctrl_c_at_a_question_starts_nothing(home: Path) -> None:
     with Terminal("run", "low-back-pain", "--port", SIM) as terminal:
-        terminal.wait_for("Subject")
+        terminal.wait_for("Subject.*: ")
+        # Enter, in case the signal came in the instant before the program waits for the line.
         terminal.press("\x03")
+        terminal.press("\n")
         terminal.wait_for("Interrupted")
         assert terminal.ended() == 130
     assert not home.exists()

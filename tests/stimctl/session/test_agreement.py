@@ -74,7 +74,6 @@ def test_the_integral_over_the_load_is_the_dose(half_hour: tuple[Rig, SessionRep
     assert rig.recorder.net_fc(1) == 0
 
 
-@pytest.mark.slow
 def test_the_samples_over_the_load_are_the_dose(half_hour: tuple[Rig, SessionReport]) -> None:
     """100 kS/s for half an hour in one buffer: the pulses are counted from the current alone."""
     rig, _ = half_hour

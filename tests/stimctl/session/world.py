@@ -95,21 +95,23 @@ def forged(whole: T, **changes: Any) -> T:
 
 
 class Entry(NamedTuple):
-    """One entry of a `ListLog`."""
+    """One entry of a `ListLog`, and how many pieces of traffic came before it."""
 
     kind: str
     at_us: int
     body: Mapping[str, Any]
+    pieces: int = 0
 
 
 class ListLog:
     """A log in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, tape: "Tape") -> None:
         self.entries: list[Entry] = []
+        self._tape = tape
 
     def put(self, kind: str, at_us: int, body: Mapping[str, Any]) -> None:
-        self.entries.append(Entry(kind, at_us, body))
+        self.entries.append(Entry(kind, at_us, body, len(self._tape.pieces)))
 
     def problem(self) -> str | None:
         return None
@@ -182,19 +184,22 @@ class _Sieve:
 
 
 class Lossy(Line):
-    """Every second frame is lost, in the directions named; `lose_first` begins with a loss."""
+    """While it is `bad`, every second frame is lost, in the directions named; `lose_first` begins with a loss."""
 
-    def __init__(self, port: Port, *, to_device: bool = False, from_device: bool = False, lose_first: bool) -> None:
+    def __init__(
+        self, port: Port, *, to_device: bool = False, from_device: bool = False, lose_first: bool, bad: bool = True
+    ) -> None:
         super().__init__(port)
+        self.bad = bad
         self._to = _Sieve(lose_first) if to_device else None
         self._from = _Sieve(lose_first) if from_device else None
 
     def wait(self, deadline_us: int | None) -> bytes:
         data = self.inner.wait(deadline_us)
-        return self._from.pass_on(data) if self._from else data
+        return self._from.pass_on(data) if self._from and self.bad else data
 
     def write(self, data: bytes) -> None:
-        kept = self._to.pass_on(data) if self._to else data
+        kept = self._to.pass_on(data) if self._to and self.bad else data
         if kept:
             self.inner.write(kept)
 
@@ -291,11 +296,11 @@ class Tape:
         """All bytes of one direction."""
         return b"".join(data for _, sender, data in self.pieces if sender == direction)
 
-    def messages(self, *kinds: type[Any]) -> list[Told]:
+    def messages(self, *kinds: type[Any], from_piece: int = 0) -> list[Told]:
         """What passed, in order; of these kinds where some are named."""
         splitters = {"host": FrameSplitter(), "device": FrameSplitter()}
         told = []
-        for at_us, sender, data in self.pieces:
+        for at_us, sender, data in self.pieces[from_piece:]:
             for payload in splitters[sender].feed(data):
                 sequence, message = m.parse(payload)
                 if not kinds or type(message) in kinds:
@@ -352,15 +357,17 @@ class Rig:
         auto: frozenset[State] = UNATTENDED,
         front_end: bool = False,
         attended: bool = False,
+        first_sequence: int = 0,
     ) -> None:
         self.rx = rx or prescription()
         self.recorder = Recorder()
         self.journal: list[Mapping[str, Any]] = []
         self.device = device(seed=seed, load=load, flash=flash, recorder=self.recorder, journal=self.journal.append)
         self.tape = Tape()
-        self._port = _Prompted(line(open_device(self.device)), self.tape)
-        self.log = ListLog() if log is None else log
-        self.native = Native()
+        self.line = line(open_device(self.device))
+        self._port = _Prompted(self.line, self.tape)
+        self.log = ListLog(self.tape) if log is None else log
+        self.native = Native(first_sequence)
         self.engine = Engine(self.native, self.rx, self.log, session_id="rig", auto=auto, front_end=front_end)
         self.recovered: list[tuple[str, Records]] = []
         self.runner = Runner(self._port, self.engine, self.log, self._recover, attended=attended)
@@ -397,6 +404,14 @@ class Rig:
     def flowed(self) -> int:
         """How many pulses of any kind flowed anywhere."""
         return sum(self.recorder.pulses(channel, kind) for channel in self.recorder.channels for kind in Kind)
+
+    def stopping(self) -> Entry:
+        """The entry that the session began to stop."""
+        return next(entry for entry in self.log.entries if entry.body.get("now") == State.STOPPING)
+
+    def stopped_us(self) -> int:
+        """When the session began to stop, in the port's time."""
+        return self.stopping().at_us
 
     def last_pulse_us(self) -> int:
         """When the last current ended, in the port's time."""

@@ -1,0 +1,87 @@
+"""What a start finds of sessions that had no proper end: closed as interrupted, and their dose added."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stimctl.ledger import Ledger
+from stimctl.ledger.recovery import DIED, close_unfinished, log_recovered, owner
+from stimctl.stimulators.base import Identity, Records
+from stimctl.wire.codes import Capability
+from stimctl.wire.messages import Counters, Measured, SessionRecord
+
+
+def identity(serial: str = "A1") -> Identity:
+    return Identity(
+        model="bench", serial=serial, firmware="1.0.0", firmware_sha256="00", boot_id=2, simulator=True,
+        calibrated_on=None, channels=4, capabilities=Capability(127), max_amplitude_ua=2_000, dac_step_na=1_221,
+        readback_accuracy_ua=10, readback_accuracy_permille=10, net_charge_floor_pc=2_400, compliance_mv=12_000,
+        watchdog_ms=1_000,
+    )  # fmt: skip
+
+
+def records(nonce: int) -> Records:
+    record = SessionRecord(
+        session=7, boot_id=1, end_reason=3, ceiling_ua=2_000, channel_mask=1, stimulation_us=61_000_000,
+        segment_0_us=31_000_000, segment_1_us=30_000_000, digest_head=5, nonce=nonce,
+    )  # fmt: skip
+    counted = Counters(1, 7, 62, 3_000, 74_400_000, 1_200_000_000)
+    measured = Measured(1, 7, 74_000_000, 1_190_000_000, 12, 1_999, 0, 4_000)
+    return Records(record, (counted,), (measured,))
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path / "ledger.sqlite")
+
+
+def opened(ledger: Ledger, session_id: str, serial: str, nonce: int) -> None:
+    body: dict[str, Any] = {"device": identity(serial).record(), "simulator": True, "subject": "simulator"}
+    ledger.append(session_id, "opened", 0, body)
+    ledger.append(session_id, "armed", 5, {"nonce": nonce, "session": 7})
+
+
+def test_a_session_that_nobody_holds_is_closed_as_interrupted_once(ledger: Ledger) -> None:
+    opened(ledger, "s-1", "A1", 1 << 32 | 1)
+    with ledger.writer("s-2") as log:
+        log.put("opened", 0, {"device": {"serial": "A1"}, "simulator": True})
+        log.drain(10)
+        assert close_unfinished(ledger) == ["s-1"], "a session that runs is left alone"
+        assert close_unfinished(ledger) == []
+        log.put("closed", 1, {"end_reason": "timer"})
+        log.drain(10)
+    (closed,) = [entry for entry in ledger.entries("s-1") if entry.kind == "closed"]
+    assert closed.body["end_reason"] == "interrupted"
+    assert closed.body["reason"] == DIED
+    ledger.close()
+
+
+def test_what_the_device_went_on_to_count_is_added_to_the_session_that_it_belongs_to(ledger: Ledger) -> None:
+    opened(ledger, "s-1", "A1", 1 << 32 | 1)
+    opened(ledger, "s-2", "B2", 1 << 32 | 2)
+    opened(ledger, "s-3", "A1", 2 << 32 | 1)
+    close_unfinished(ledger)
+    assert log_recovered(ledger, identity("A1"), records(1 << 32 | 1)) == "s-1"
+    (found,) = [entry for entry in ledger.entries("s-1") if entry.kind == "recovered"]
+    assert found.body["known_here"] is True
+    assert found.body["simulator"] is True
+    summary = ledger.summary("s-1")
+    (channel,) = summary.channels
+    assert channel.delivered is not None
+    assert channel.delivered["pulses"] == [62, 3_000]
+    assert channel.delivered["charge_pc"] == [74_400_000, 1_200_000_000]
+    assert ledger.verify().ok
+    ledger.close()
+
+
+@pytest.mark.parametrize(("serial", "nonce"), [("B2", 1 << 32 | 1), ("A1", 9 << 32 | 1)])
+def test_another_devices_or_another_arms_dose_is_nobodys_here(ledger: Ledger, serial: str, nonce: int) -> None:
+    opened(ledger, "s-1", "A1", 1 << 32 | 1)
+    assert owner(ledger, serial, nonce) is None
+    session_id = log_recovered(ledger, identity(serial), records(nonce))
+    assert session_id != "s-1"
+    (found,) = list(ledger.entries(session_id))
+    assert found.body["known_here"] is False
+    assert ledger.verify().ok
+    ledger.close()
