@@ -17,6 +17,8 @@ PORT ?= sim://?pace=120
 PRESCRIPTION ?= profiles/examples/low-back-pain.toml
 PICTURE ?= build/low-back-pain.png
 RUN_OPTIONS ?= --unattended
+# Writes what it measured to docs/performance.md.
+BENCH_OPTIONS ?= --write-page
 
 .PHONY: run test lint bench clean
 .DELETE_ON_ERROR:

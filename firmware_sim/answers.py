@@ -15,7 +15,7 @@ from firmware_sim.machine import Machine
 from firmware_sim.refusing import Denied, require_between, require_known
 from firmware_sim.states import Cause, IllegalCause, after
 from stimctl.wire import messages as wire
-from stimctl.wire.codes import CHANNELS, DeviceState, EndReason, Purpose, Refusal
+from stimctl.wire.codes import CHANNELS, EndReason, Purpose, Refusal
 
 _CHANNELS = range(1, CHANNELS + 1)
 
@@ -39,7 +39,7 @@ def load_program(machine: Machine, order: wire.LoadProgram, now_us: int) -> wire
     _require_no_session(machine, Cause.LOAD)
     after(machine.state, Cause.LOAD)
     loading = Loading(order)
-    machine.loading, machine.program, machine.digest = loading, None, b""
+    machine.loading, machine.program, machine.digest, machine.self_test_failures = loading, None, b"", 0
     machine.move(Cause.LOAD, now_us)
     return wire.ProgramOpen(*order)
 
@@ -77,7 +77,7 @@ def arm(machine: Machine, order: wire.Arm, now_us: int) -> wire.Armed:
     """Arm for one start within the time to live. The first arm opens the session; later ones may only narrow it."""
     if machine.waiting is not None:
         raise Denied(Refusal.UNREAD_COUNTERS, machine.waiting.number)
-    if machine.state is DeviceState.LOADED and machine.self_test_failures:
+    if machine.self_test_failures:
         raise Denied(Refusal.SELF_TEST_FAILED, machine.self_test_failures)
     after(machine.state, Cause.ARM)
     _check_arm(machine, order)

@@ -24,6 +24,12 @@ Examples:
 """
 
 
+class _CannotBegin(click.ClickException):
+    """A file or a port that cannot be had."""
+
+    exit_code = 3
+
+
 def _known_load(_context: click.Context, _option: click.Parameter, name: str) -> str:
     try:
         load_named(name)
@@ -68,9 +74,9 @@ def sim(
         with ExitStack() as open_things:
             _run(open_things, tcp, load, seed, flash, journal, record, link)
     except (FlashUnusable, ServeProblem) as problem:
-        raise click.ClickException(str(problem)) from None
+        raise _CannotBegin(str(problem)) from None
     except OSError as problem:
-        raise click.ClickException(f"{problem.filename or 'the line'}: {problem.strerror}") from None
+        raise _CannotBegin(f"{problem.filename or 'the line'}: {problem.strerror}") from None
 
 
 def _run(
@@ -107,7 +113,7 @@ def _recorder(open_things: ExitStack, path: Path) -> "Recorder":
     from firmware_sim.record import open_recorder
 
     if not path.parent.is_dir():
-        raise click.ClickException(f"there is no folder {path.parent} for --record; make it, or name another file")
+        raise _CannotBegin(f"there is no folder {path.parent} for --record; make it, or name another file")
     recorder = open_recorder(path)
     open_things.callback(recorder.close)
     return recorder

@@ -27,6 +27,18 @@ def quantum_ua(segments: list[LoadSegment]) -> int:
     return lcm(*(segment.second_width_us // gcd(segment.width_us, segment.second_width_us) for segment in segments))
 
 
+def channels_of(channel_mask: int) -> list[int]:
+    """The channels of a mask, by number."""
+    return [channel for channel in range(1, CHANNELS + 1) if channel_mask >> (channel - 1) & 1]
+
+
+def _rest_us(segment: LoadSegment, channel: int) -> int:
+    """From a channel's last pulse in a band to its first in the next one, each at its own place in the slot."""
+    span_us = segment.width_us + segment.interphase_gap_us + segment.second_width_us
+    room_us = segment.dwell_us - (channel - 1) * gate.CHANNEL_SLOT_US - span_us
+    return segment.dwell_us - room_us // segment.period_us * segment.period_us
+
+
 class Loading:
     """One program while it is given: header first, then its segments in order."""
 
@@ -48,6 +60,9 @@ class Loading:
         require_between(segment.second_width_us, segment.width_us, gate.MAX_SECOND_WIDTH_US)
         alone = self._header.segment_count == 1
         require_between(segment.dwell_us, *((0, 0) if alone else (gate.MIN_DWELL_US, gate.MAX_DWELL_US)))
+        if not alone:
+            rest_us = min(_rest_us(segment, channel) for channel in channels_of(self._header.channel_mask))
+            require_between(rest_us, gate.MIN_PERIOD_US, segment.dwell_us)
         quantum = quantum_ua([*self._segments, segment])
         if quantum > gate.MAX_QUANTUM_UA:
             raise Denied(Refusal.UNBALANCED, quantum, gate.MAX_QUANTUM_UA)

@@ -150,7 +150,7 @@ class Machine:
         self.zero.sample(at_us, self.stage.zero_ua(at_us))
 
     def _tripped(self, trip: Trip, at_us: int) -> None:
-        leave = self.hold if trip.reason in _HOLDING and self.run is not None else self.end
+        leave = self.hold if trip.reason in _HOLDING else self.end
         leave(trip.reason, at_us, trip.channel, trip.value)
 
     # --- session --------------------------------------------------------------------------------
@@ -169,7 +169,6 @@ class Machine:
         self.flash.collect = lambda: self.collect(self.now_us)
         self.stage.reset_counters()
         self.impedances.clear()
-        self.raised_us.clear()
         self.timers.set(Timer.SESSION, now_us + gate.SESSION_US)
         if self.flash.saves_to_file:
             self.timers.set(Timer.SAVE, now_us + SAVE_EVERY_US)
@@ -261,7 +260,10 @@ class Machine:
         channel, began_us = self._check.channels[0], self._check.began_us
         result = self.stage.check_impedance(channel, pulses, began_us)
         self.impedances[channel] = result
-        return None if result.trip is None else Trip(result.trip, channel, result.measured_ua, 0)
+        if result.trip is None:
+            return None
+        last_us = began_us + max(0, result.pulses - 1) * gate.CHECK_PERIOD_US
+        return Trip(result.trip, channel, result.measured_ua, last_us)
 
     def _check_slot_done(self, at_us: int) -> None:
         check = self._check
@@ -275,7 +277,7 @@ class Machine:
             return
         self._check = None
         if trip is not None:
-            self._tripped(trip, at_us)
+            self.end(trip.reason, trip.at_us, trip.channel, trip.value)
             return
         self._quiet(at_us)
         self._go_back(at_us)

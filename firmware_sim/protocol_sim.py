@@ -256,24 +256,20 @@ class Serial(SerialBase):
         """Move the world to the device's next bytes, at most to the deadline."""
         device = self.device
         out = device.take_output()
-        while not out:
-            if self._woken:
-                self._woken = False
-                break
-            next_us = device.next_event_us()
-            if deadline_us is not None and next_us > deadline_us:
-                self._move(device, max(deadline_us, self._world_us))
-                out = device.take_output()
-                break
-            self._move(device, next_us)
+        while not out and not self._woken:
+            to_us = device.next_event_us()
+            if deadline_us is not None and to_us > deadline_us:
+                to_us = max(deadline_us, self._world_us)
+            if self._pace != math.inf:
+                to_us = self._sleep(to_us)
+            self._world_us = to_us
+            device.advance(to_us)
             out = device.take_output()
+            if deadline_us is not None and to_us >= deadline_us:
+                return out
+        if not out:
+            self._woken = False
         return out
-
-    def _move(self, device: Device, to_us: int) -> None:
-        if self._pace != math.inf:
-            to_us = self._sleep(to_us)
-        self._world_us = to_us
-        device.advance(to_us)
 
     def _sleep(self, to_us: int) -> int:
         """Sleep until the wall clock has come to `to_us` at this pace, or until woken; return how far it came."""

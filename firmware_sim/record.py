@@ -27,6 +27,7 @@ class Kind(Enum):
     TRAIN = "train"
     CHECK = "impedance check"
     LEAK = "from a channel that touches this one"
+    HELD = "a level held, not pulses"
 
 
 class Shape(NamedTuple):

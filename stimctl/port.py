@@ -10,6 +10,7 @@ import contextlib
 import io
 import os
 import select
+import sys
 import time
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -68,10 +69,9 @@ class HostClock:
 
     @staticmethod
     def _boottime_lead() -> int:
-        clock = getattr(time, "CLOCK_BOOTTIME", None)
-        if clock is None:
+        if sys.platform != "linux":
             return 0
-        return (time.clock_gettime_ns(clock) - time.monotonic_ns()) // 1_000
+        return (time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.monotonic_ns()) // 1_000
 
     def check_awake(self) -> None:
         """Raise `LineLost` when the host was suspended since the last call: what ran meanwhile is unknown."""
@@ -103,6 +103,7 @@ class DescriptorPort(_HostPort):
     """A port whose descriptor `select` can wait on: ttys, ptys and sockets on POSIX."""
 
     def __init__(self, url: str, line: Any) -> None:
+        assert sys.platform != "win32", "on Windows select waits on sockets only"
         super().__init__(url, line)
         self._fd: int = line.fileno()
         self._wake_r, self._wake_w = os.pipe()

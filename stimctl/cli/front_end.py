@@ -80,8 +80,7 @@ class FrontEnd:
                 session.note("outcome", self.before)
                 self.before = None
             if self._keys:
-                # Once each: what a held key repeats is not asked again.
-                for key in dict.fromkeys(self._keys.read(TICK_S)):
+                for key in self._keys.read(TICK_S):
                     self._press(key, view)
 
     def _press(self, key: str, view: SessionView) -> None:

@@ -169,22 +169,25 @@ def _run(
         for session_id in session.interrupted:
             click.echo(f"Session {session_id} had been cut short; the log says so now.", err=True)
         with ControlEndpoint(lambda _reason: _stop_from_elsewhere(session), lambda: _describe(session, prescription)):
+            began_us = session.view().now_us
             session.start()
             channels = [plan.channel for plan in prescription.channels]
-            with _screen(prescription, terminal=terminal, as_json=as_json) as (display, keys):
+            with _screen(prescription, began_us, terminal=terminal, as_json=as_json) as (display, keys):
                 front_end = FrontEnd(session, channels, display, keys, departure)
                 front_end.before = before
                 return front_end.run()
 
 
 @contextmanager
-def _screen(prescription: Prescription, *, terminal: bool, as_json: bool) -> Iterator[tuple[Display, Keys | None]]:
+def _screen(
+    prescription: Prescription, began_us: int, *, terminal: bool, as_json: bool
+) -> Iterator[tuple[Display, Keys | None]]:
     if not terminal:
-        yield PlainLines(prescription, sys.stderr if as_json else None), None
+        yield PlainLines(prescription, began_us, sys.stderr if as_json else None), None
         return
     from stimctl.cli.run_display import LiveScreen
 
-    with single_keys() as keys, LiveScreen(prescription) as screen:
+    with single_keys() as keys, LiveScreen(prescription, began_us) as screen:
         yield screen, keys
 
 

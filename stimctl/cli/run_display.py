@@ -31,10 +31,10 @@ _BANNER_STYLE = {"SIMULATOR": "bold white on blue", "HARDWARE": "bold white on m
 class LiveScreen:
     """Shows a session on a terminal. Use it in a `with`."""
 
-    def __init__(self, prescription: Prescription, console: Console | None = None) -> None:
+    def __init__(self, prescription: Prescription, began_us: int, console: Console | None = None) -> None:
         self._prescription = prescription
         self._messages: deque[str] = deque(maxlen=_MESSAGES)
-        self._began_us = -1
+        self._began_us = began_us
         self._console = console or Console()
         self._live = Live(console=self._console, screen=True, auto_refresh=False, transient=True)
 
@@ -49,13 +49,11 @@ class LiveScreen:
 
     def show(self, view: SessionView, events: Sequence[Any], selected: int) -> None:
         """Draw the session as it is now."""
-        self.take(view, events)
+        self.take(events)
         self._live.update(self.drawing(view, selected), refresh=True)
 
-    def take(self, view: SessionView, events: Sequence[Any]) -> None:
+    def take(self, events: Sequence[Any]) -> None:
         """Keep what is to be shown longer than one moment."""
-        if self._began_us < 0:
-            self._began_us = view.now_us
         for event in events:
             self._keep(event)
 

@@ -17,18 +17,16 @@ EVERY_US = 1 * US_PER_MIN
 class PlainLines:
     """Prints what happens, and a line of progress for each minute of the session."""
 
-    def __init__(self, prescription: Prescription, out: IO[str] | None = None) -> None:
+    def __init__(self, prescription: Prescription, began_us: int, out: IO[str] | None = None) -> None:
         self._prescription = prescription
         self._out = out
         self._due_us = 0
-        self._began_us: int | None = None
+        self._began_us = began_us
         self._banner = ""
         self._waiting: list[Any] = []
 
     def show(self, view: SessionView, events: Sequence[Any], selected: int) -> None:  # noqa: ARG002
         """Print what is new."""
-        if self._began_us is None:
-            self._began_us = view.now_us
         if view.identity is not None and not self._banner:
             self._banner = words.banner(view)
             profile = self._prescription.profile
@@ -40,7 +38,7 @@ class PlainLines:
         while self._waiting:
             self._event(self._waiting.pop(0))
         if view.state in STIMULATING and view.now_us >= self._due_us:
-            self._due_us = view.now_us - view.now_us % EVERY_US + EVERY_US
+            self._due_us = view.now_us + EVERY_US - (view.now_us - self._began_us) % EVERY_US
             self._say(view.now_us, self._progress(view))
 
     def _event(self, event: Any) -> None:
@@ -62,5 +60,4 @@ class PlainLines:
         return "; ".join(parts)
 
     def _say(self, at_us: int, text: str) -> None:
-        since_us = max(0, at_us - (self._began_us or 0))
-        click.echo(f"{clock_text(since_us):>6}  {text}", file=self._out)
+        click.echo(f"{clock_text(max(0, at_us - self._began_us)):>6}  {text}", file=self._out)

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
+
 from stimctl.cli.run_words import end_sentence
 from stimctl.cli.table import pairs, table
 from stimctl.prescription import Prescription
-from stimctl.session.view import SessionReport
+from stimctl.session.view import Alarm, Priority, SessionReport
 from stimctl.units import charge_text, clock_text, hz_text, ma_text
 
 _MISSING = "-"
@@ -72,13 +74,13 @@ def _facts(prescription: Prescription, report: SessionReport) -> list[tuple[str,
         *_highest(report),
         *([("contradiction", report.agreement["contradiction"])] if report.agreement.get("contradiction") else []),
     ]
-    rows += [(f"{alarm.priority.name} alarm", f"{alarm.text}; {alarm.action}") for alarm in report.alarms]
+    rows += [(f"{alarm.priority.name} alarm", _alarm(alarm)) for alarm in report.alarms]
     return rows
 
 
 def _zero(report: SessionReport) -> str:
     if report.zero_confirmed_us is None:
-        return "NOT CONFIRMED: pull the leads and look at the device"
+        return click.style("NOT CONFIRMED: pull the leads and look at the device", fg="red", bold=True)
     return f"measured and confirmed {report.zero_confirmed_us / 1000:.0f} ms after the stop"
 
 
@@ -88,6 +90,11 @@ def _stimulation(prescription: Prescription, report: SessionReport) -> str:
         return f"unknown of {clock_text(prescription.stimulation_us)}: the device could not be asked for its count"
     bands = zip(prescription.program.segments, report.band_us, strict=False)
     return f"{given} ({', '.join(f'{hz_text(segment.period_us)} {clock_text(us)}' for segment, us in bands)})"
+
+
+def _alarm(alarm: Alarm) -> str:
+    loud = alarm.priority is Priority.HIGH
+    return click.style(f"{alarm.text}; {alarm.action}", fg="red" if loud else None, bold=loud)
 
 
 def _said(report: SessionReport, name: str) -> str:

@@ -10,6 +10,7 @@ an adapter for another device makes them from what its device tells.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
 from stimctl.errors import StimctlError
@@ -38,6 +39,8 @@ class Identity:
     net_charge_floor_pc: int
     compliance_mv: int
     watchdog_ms: int
+    # Output is given in leases that end by themselves, because the device has no watchdog of its own.
+    by_lease: bool = False
 
     def readback_error_ua(self, amplitude_ua: int) -> int:
         """The stated error of a measured amplitude, in uA, rounded up."""
@@ -69,6 +72,7 @@ class SelfTested(NamedTuple):
 
     failures: int
     zero_ua: int
+    note: str = ""  # what was tested instead, where the device has no self-test
 
 
 class Checked(NamedTuple):
@@ -77,20 +81,96 @@ class Checked(NamedTuple):
     results: tuple[Impedance, ...]
 
 
+class Evidence(StrEnum):
+    """What a delivered figure rests on; from the best to the weakest."""
+
+    MEASURED = "measured"
+    COUNTED = "counted"
+    ESTIMATED = "estimated"
+
+
+class Basis(NamedTuple):
+    """What one channel's pulses rest on, by segment, where the host keeps the counts.
+
+    `counted` pulses are those of leases that were reported, or ran their time; `estimated` those of leases that
+    were cut without a count: the most that time allows, of which `least` certainly flowed. `measured` are the
+    counted ones whose current was measured.
+    """
+
+    channel: int
+    counted: tuple[int, int]
+    estimated: tuple[int, int]
+    least: tuple[int, int]
+    measured: tuple[int, int]
+
+
+class Handovers(NamedTuple):
+    """How much later than the pattern's own grid the next lease began, over a session."""
+
+    count: int
+    max_us: int
+    total_us: int
+
+    @property
+    def mean_us(self) -> int:
+        """The mean, rounded up; 0 where there was none."""
+        return -(-self.total_us // self.count) if self.count else 0
+
+
+class Kept(NamedTuple):
+    """How the figures of `Records` came about, where the device keeps none of its own: for log and report."""
+
+    source: str
+    bases: tuple[Basis, ...]
+    handovers: Handovers
+
+    @property
+    def estimated(self) -> int:
+        """Pulses of all channels that are bounded by time only."""
+        return sum(sum(each.estimated) for each in self.bases)
+
+    def record(self) -> dict[str, Any]:
+        """JSON-able, for the log and the report."""
+        return {
+            "source": self.source,
+            "evidence": str(Evidence.ESTIMATED if self.estimated else Evidence.COUNTED),
+            "channels": {
+                str(each.channel): {name: list(getattr(each, name)) for name in each._fields[1:]} for each in self.bases
+            },
+            "handovers": {**self.handovers._asdict(), "mean_us": self.handovers.mean_us},
+        }
+
+
 class Records(NamedTuple):
-    """What the device counted and measured in its newest session, per channel."""
+    """What the device counted and measured in its newest session, per channel.
+
+    `kept` is there where the device holds no counts and the host kept them; `measured` is then empty unless the
+    device reported what flowed.
+    """
 
     record: SessionRecord
     counters: tuple[Counters, ...]
     measured: tuple[Measured, ...]
+    kept: Kept | None = None
+
+
+class Ordered(NamedTuple):
+    """What an adapter told its device to deliver on one channel, by segment: pulses and first-phase charge."""
+
+    pulses: tuple[int, int]
+    charge_pc: tuple[int, int]
 
 
 class ZeroConfirmed(NamedTuple):
-    """A stop is complete: the device measured zero. Times from the first stop frame."""
+    """A stop is complete. Times from the first stop frame.
+
+    `measured` says that the device measured zero; without it the device only acknowledged the stop.
+    """
 
     after_us: int
     answered_us: int
     measured_ua: int
+    measured: bool = True
 
 
 class ZeroOverdue(NamedTuple):
@@ -106,6 +186,13 @@ class Declined(NamedTuple):
     reason: str
     detail: int
     limit: int
+
+
+class Noted(NamedTuple):
+    """Something for the log, of a kind of its own."""
+
+    kind: str
+    body: Mapping[str, Any]
 
 
 class Failed(NamedTuple):
@@ -154,6 +241,12 @@ class Stimulator(Protocol):
 
     def acknowledge(self, session: int, now_us: int) -> None:
         """Let the device forget a session whose dose is durable; ends in `Acknowledged`."""
+
+    def commanded(self) -> Mapping[int, Ordered] | None:
+        """What was ordered, by channel, or None where the pulse rules of the device tell it."""
+
+    def kept_records(self, channels: Iterable[int]) -> Records | None:
+        """What the host itself kept of the session, or None where the device keeps it."""
 
     def receive(self, data: bytes, now_us: int) -> list[Any]:
         """Bytes from the line; the events they complete."""

@@ -21,6 +21,7 @@ from stimctl.stimulators.base import (
     Identified,
     Identity,
     Loaded,
+    Ordered,
     Records,
     SelfTested,
     ZeroConfirmed,
@@ -95,6 +96,7 @@ class Native:
         self._sequence = first_sequence & 0xFFFF
         self._nonce = 0
         self._digest = b""
+        self._to_check: tuple[int, ...] = ()
         self._checking: tuple[int, ...] = ()
         self._stop_began_us: int | None = None
         self._stop_answered_us: int | None = None
@@ -151,7 +153,7 @@ class Native:
 
         head = int.from_bytes(self._digest[:8], "little")
         order = m.Arm(int(purpose), channel_mask(channels), ceiling_ua, limit_us, TIME_TO_LIVE_MS, head)
-        self._checking = tuple(channels) if purpose == Purpose.CHECK_IMPEDANCE else ()
+        self._to_check = tuple(channels) if purpose == Purpose.CHECK_IMPEDANCE else ()
         self._enqueue(order, m.Armed, 5, done, now_us)
 
     def start(self, targets: Mapping[int, int], now_us: int) -> None:
@@ -160,6 +162,8 @@ class Native:
         def done(answer: m.Started, _now_us: int) -> list[Any]:
             if answer[:4] != wanted:
                 return [Failed(EchoMismatch(f"start: asked for {wanted} uA, the device applied {answer[:4]}"))]
+            # Only from here on does a status say how the check goes: an older one may still have been on the line.
+            self._checking, self._to_check = self._to_check, ()
             return [answer]
 
         self._enqueue(m.Start(self._nonce, *wanted), m.Started, 0, done, now_us)
@@ -201,10 +205,18 @@ class Native:
     def acknowledge(self, session: int, now_us: int) -> None:
         self._enqueue(m.Acknowledge(session), m.Acknowledged, 1, lambda answer, _now: [answer], now_us)
 
+    def commanded(self) -> Mapping[int, Ordered] | None:
+        """None: the device plays by the same pulse rules as the driver."""
+        return None
+
+    def kept_records(self, channels: Iterable[int]) -> Records | None:  # noqa: ARG002
+        """None: the device keeps its counts until they are acknowledged."""
+        return None
+
     def stop(self, now_us: int) -> None:
         self._waiting.clear()
         self._flying = None
-        self._checking = ()
+        self._to_check = self._checking = ()
         self._stop_began_us = now_us
         self._stop_answered_us = None
         self._stop_overdue = False
@@ -336,7 +348,8 @@ class Native:
             return []
         if self._stop_answered_us is None:
             self._stop_answered_us = now_us
-        if not answer.zero:
+        # What the device calls zero has to be one by the driver's own limit too.
+        if not answer.zero or answer.measured_ua >= limits.ZERO_UA:
             return []
         began_us, self._stop_began_us = self._stop_began_us, None
         return [ZeroConfirmed(now_us - began_us, self._stop_answered_us - began_us, answer.measured_ua)]

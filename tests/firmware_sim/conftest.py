@@ -25,7 +25,7 @@ class Host:
         self.sequence = 0
         self.heard: list[tuple[int, Any]] = []
         self.sent = b""
-        self.said = b""
+        self.said = bytearray()
         self.armed: wire.Armed | None = None
         self.digest_head = 0
         self._splitter = FrameSplitter()

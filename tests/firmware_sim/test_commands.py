@@ -80,7 +80,7 @@ def test_wrong_use_is_said(arguments: list[str], says: str) -> None:
 def test_files_that_cannot_be_are_said(tmp_path: Path) -> None:
     for option in ("--flash", "--journal", "--record"):
         result = CliRunner().invoke(sim, ["--tcp", "0", option, str(tmp_path / "none" / "file")])
-        assert result.exit_code == 1, option
+        assert result.exit_code == 3, option
         assert result.output.startswith("Error: ")
         assert "none" in result.output
 

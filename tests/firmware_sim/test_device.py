@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from firmware_sim.converter import Dac
 from firmware_sim.device import Device
 from firmware_sim.flash import FileFlash, Flash
 from firmware_sim.gate import OUTPUT_STATES
@@ -101,6 +102,8 @@ def test_a_refusal_for_the_state_names_the_state(new_host: Any, state: S) -> Non
     host = new_host().to(state)
     if state not in ACCEPTED["Start"]:
         assert host.ask(wire.Start(1, 500, 0, 0, 0)) == wire.Refused(0x08, Refusal.WRONG_STATE, state, 0)
+    if state not in (*ACCEPTED["Arm"], S.ENDED):
+        assert host.arm() == wire.Refused(0x07, Refusal.WRONG_STATE, state, 0)
 
 
 @pytest.mark.parametrize("state", list(S))
@@ -142,7 +145,7 @@ def test_every_reset_boots_idle_and_silent(new_host: Any) -> None:
         again = new_host(flash=flash)
         again.wait(10 * SECOND_US, alive=False)
         assert again.state is S.IDLE
-        assert again.said == b""
+        assert not again.said
         assert total_pulses(again) == 0
 
 
@@ -357,7 +360,7 @@ def test_watchdog(new_host: Any, state: S) -> None:
     assert host.state is S.ENDED
     assert host.machine.waiting.end_reason == EndReason.WATCHDOG
     ended = host.told(wire.Event)[-1]
-    assert (ended.device_time_us, ended.reason) == (alive_us + 1_000_000, EndReason.WATCHDOG)
+    assert ended == wire.Event(alive_us + 1_000_000, S.ENDED, EndReason.WATCHDOG, 0, 0)
     before = total_pulses(host)
     host.wait(SECOND_US, alive=False)
     assert total_pulses(host) == before
@@ -397,7 +400,9 @@ def test_stimulation_timer(host: Any) -> None:
 
 
 def test_a_hold_does_not_count_and_the_ramp_begins_anew(host: Any) -> None:
-    host.to(S.HELD)
+    host.to(S.RUNNING)
+    assert host.ask(wire.Hold()) == wire.Holding(S.HELD, 10 * SECOND_US)
+    assert host.told(wire.Event)[-1] == wire.Event(10 * SECOND_US, S.HELD, EndReason.HELD_BY_HOST, 0, 0)
     host.wait(5 * MINUTE_US)
     assert host.ask(wire.ReadSession()).stimulation_us == 10 * SECOND_US
     host.arm()
@@ -458,6 +463,15 @@ def test_an_impedance_check(host: Any) -> None:
     assert host.ask(wire.ReadCounters(1)) == wire.Counters(1, 1, 0, 0, 0, 0)
 
 
+def test_a_hold_is_refused_in_a_check_and_disturbs_nothing(host: Any) -> None:
+    host.to(S.CHECKING)
+    host.now_us += 25_000
+    assert host.ask(wire.Hold()) == wire.Refused(0x0B, Refusal.WRONG_STATE, S.CHECKING, 0)
+    host.wait(175_000)
+    assert host.state is S.TESTED
+    assert [host.ask(wire.ReadImpedance(channel)).pulses for channel in (1, 2)] == [10, 10]
+
+
 def test_a_check_that_is_stopped_counts_what_it_gave(host: Any) -> None:
     host.to(S.CHECKING)
     host.now_us += 125_000
@@ -500,6 +514,71 @@ def test_a_short_ends_the_session(new_host: Any) -> None:
     host.wait(2 * SECOND_US)
     assert host.state is S.ENDED
     assert host.machine.waiting.end_reason == EndReason.SHORT
+
+
+class StuckHigh:
+    """A converter that gives 3 mA whatever it is told."""
+
+    def current_na(self, _amplitude_ua: int) -> int:
+        return 3_000_000
+
+
+def test_a_failed_self_test_cannot_be_armed(host: Any) -> None:
+    host.to(S.LOADED)
+    host.machine.stage.refit(1, dac=StuckHigh())
+    failures = host.ask(wire.SelfTest()).failures
+    assert failures
+    assert host.state is S.LOADED
+    assert host.arm() == wire.Refused(0x07, Refusal.SELF_TEST_FAILED, failures, 0)
+    host.machine.stage.refit(1, dac=Dac())
+    assert host.ask(wire.SelfTest()).failures == 0
+    assert isinstance(host.arm(), wire.Armed)
+
+
+def test_a_self_test_that_fails_later_takes_the_pass_away(host: Any) -> None:
+    host.to(S.TESTED)
+    host.machine.stage.refit(1, dac=StuckHigh())
+    assert host.ask(wire.SelfTest()).failures
+    assert host.state is S.LOADED
+
+
+def test_over_current_ends_a_run_at_the_instant_it_happens(host: Any) -> None:
+    host.to(S.RUNNING)
+    before = total_pulses(host)
+    host.machine.stage.refit(2, dac=StuckHigh())
+    host.wait(30_000)
+    assert host.state is S.ENDED
+    host.wait(100_000)
+    ended = host.told(wire.Event)[-1]
+    assert (ended.reason, ended.channel) == (EndReason.OVER_CURRENT, 2)
+    assert ended.value > 2_200
+    assert 10 * SECOND_US <= ended.device_time_us < 10 * SECOND_US + 15_000
+    assert total_pulses(host) - before <= 2
+
+
+def test_over_current_ends_a_check(host: Any) -> None:
+    host.to(S.CHECKING)
+    host.machine.stage.refit(2, dac=StuckHigh())
+    host.wait(SECOND_US, alive=False)
+    ended = next(event for event in host.told(wire.Event) if event.state == S.ENDED)
+    assert (ended.reason, ended.channel, ended.device_time_us) == (EndReason.OVER_CURRENT, 2, 100_000)
+    assert host.ask(wire.ReadImpedance(2)).pulses == 1
+
+
+def test_nothing_is_applied_once_it_is_held(host: Any) -> None:
+    host.to(S.RUNNING)
+    assert host.told(wire.Status)[-1].zero == 0
+    assert all(channel.applied_ua >= 500 for channel in host.told(wire.Channel)[-2:])
+    host.ask(wire.Hold())
+    host.wait(100_000)
+    assert [channel.applied_ua for channel in host.told(wire.Channel)[-2:]] == [0, 0]
+
+
+@pytest.mark.parametrize("state", [S.CHECKING, S.RAMPING])
+def test_zero_is_not_claimed_while_output_may_flow(new_host: Any, state: S) -> None:
+    host = new_host().to(state)
+    host.wait(100_000)
+    assert host.told(wire.Status)[-1].zero == 0
 
 
 def test_the_gate_is_asked_with_the_ceiling_that_was_armed(host: Any) -> None:
@@ -557,6 +636,18 @@ def test_a_flash_file_is_saved_each_second(new_host: Any, tmp_path: Any) -> None
     assert 6_500_000 <= record.stimulation_us <= 7_500_000
     counters = again.ask(wire.ReadCounters(1))
     assert 640 <= counters.pulses_0 <= 750
+
+
+def test_a_flash_file_is_saved_at_each_change_of_state(new_host: Any, tmp_path: Any) -> None:
+    path = tmp_path / "flash.json"
+    host = new_host(flash=FileFlash(path)).to(S.ARMED)
+    stored = FileFlash(path).session
+    assert stored is not None
+    assert (stored.number, stored.nonce, stored.end_reason) == (1, host.armed.nonce, EndReason.NONE)
+    host.ask(wire.Stop())
+    stored = FileFlash(path).session
+    assert stored is not None
+    assert stored.end_reason == EndReason.STOP
 
 
 def test_sessions_are_numbered_over_boots(new_host: Any) -> None:
@@ -706,8 +797,7 @@ def whole_session(new_host: Any, seed: int) -> bytes:
     host = new_host(seed=seed, load="drift").to(S.RAMPING_DOWN)
     host.wait(10 * SECOND_US)
     assert host.state is S.ENDED
-    said: bytes = host.said
-    return said
+    return bytes(host.said)
 
 
 def test_the_same_seed_gives_the_same_bytes(new_host: Any) -> None:

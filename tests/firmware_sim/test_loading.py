@@ -130,3 +130,19 @@ def test_a_program_that_lacks_a_segment_is_not_sealed() -> None:
     with pytest.raises(Denied) as caught:
         loading.seal()
     assert (caught.value.reason, caught.value.detail, caught.value.limit) == (Refusal.BELOW_LIMIT, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("dwell_us", "mask", "expected"),
+    [
+        (3_000_000, 0b0001, None),
+        (3_000_000, 0b1000, None),
+        (3_001_200, 0b0001, (Refusal.BELOW_LIMIT, 1_200, 10_000)),
+        (3_010_000, 0b0001, None),
+        # Channel 4 begins 7.5 ms late: its pulse at 3 000 000 us no longer fits, so the last one was 10 ms before.
+        (3_001_200, 0b1000, None),
+    ],
+)
+def test_pulses_at_a_switch_of_band_keep_the_distance_of_100_hz(dwell_us: int, mask: int, expected: object) -> None:
+    band = LoadSegment(0, 10_000, 600, 0, 600, dwell_us)
+    assert refusal(PAIR._replace(channel_mask=mask), band) == expected

@@ -70,17 +70,17 @@ class Leak(Switch):
         return 150_000
 
 
-class Restless:
-    """A load that may change at any time and never does: no stretch is longer than a pulse."""
+class OneByOne:
+    """A load that leaks a thousandth into channel 4, which sends each pulse its own way, and is the same otherwise."""
 
     def __init__(self, load: Load) -> None:
         self._load = load
 
     def pair(self, channel: int, now_us: int) -> Pair:
-        return self._load.pair(channel, now_us)
+        return replace(self._load.pair(channel, now_us), leaks_to=4, leak_permille=1)
 
-    def next_change_us(self, channel: int, now_us: int) -> int:  # noqa: ARG002
-        return now_us + 1
+    def next_change_us(self, channel: int, now_us: int) -> int:
+        return self._load.next_change_us(channel, now_us)
 
     def watch(self, changed: Callable[[], None]) -> None:
         self._load.watch(changed)
@@ -132,7 +132,7 @@ def test_energy_is_what_a_resistor_turns_into_heat() -> None:
 @pytest.mark.parametrize("program", [DENSE, OutputProgram((TAILED,), 1, 300, 2 * S)])
 def test_a_stretch_comes_to_what_its_pulses_come_to_one_by_one(load: str, program: OutputProgram) -> None:
     rows = []
-    for chosen in (load_named(load), Restless(load_named(load))):
+    for chosen in (load_named(load), OneByOne(load_named(load))):
         stage = stage_on(chosen)
         stage.begin(program, {1: 800, 3: 502}, 0, MIN, 3 * S)
         stage.run(25 * S)
@@ -202,6 +202,28 @@ def test_the_gate_sees_every_amplitude_with_the_one_before() -> None:
                      (2, 0, 8, 2, 12), (2, 0, 8, 2, 8)]  # fmt: skip
 
 
+def test_a_target_below_a_steady_level_is_shown_to_the_gate_with_that_level() -> None:
+    asked, stage = asking(stage_on("r500"))
+    flat(stage, HIGH, {1: 1_000})
+    stage.run(1 * S)
+    stage.set_target(1, 500)
+    stage.run(1 * S + 1)
+    assert asked[-1] == (1, 0, 500, 500, 1_000)
+
+
+def test_a_channel_at_target_zero_applies_and_measures_nothing() -> None:
+    stage = stage_on("r500")
+    flat(stage, HIGH, {1: 1_000})
+    stage.run(1 * S)
+    stage.set_target(1, 0)
+    stage.run(2 * S)
+    assert stage.readout(1)[1:4] == (0, 0, 0)
+    assert stage.totals(1).pulses_0 == 100
+    stage.set_target(1, 100)
+    stage.run(2 * S + 1)
+    assert stage.readout(1)[1:3] == (100, 2)
+
+
 # --- compliance, lead-off, short --------------------------------------------------------------------------
 
 
@@ -222,6 +244,26 @@ def test_a_load_that_needs_more_voltage_gets_less_current_and_trips_at_the_third
     assert (recorder.pulses(1), stage.totals(1).compliance_hits) == (3, 3)
     assert recorder.flows(1)[0].shape.first_na == 1_200_000
     assert stage.stimulation_us == 20_400
+
+
+def test_phases_that_differ_because_of_the_rail_are_lead_off_and_not_net_charge() -> None:
+    stage = stage_on(steady(Pair(10_000, 2.5, 47_000)))
+    flat(stage, WIDE, {1: 2_000})
+    trip = stage.run(S)
+    assert trip is not None
+    assert trip.reason == EndReason.LEAD_OFF
+    assert (
+        stage.totals(1).net_charge_pc < -3 * 12_000
+    )  # each over 1 % of 1.2 uC: the second phase has the charge to help it
+
+
+def test_over_five_kilohms_is_lead_off_although_the_rail_is_not_reached() -> None:
+    for ohm, trips in ((5_500.0, True), (4_500.0, False)):
+        stage = stage_on(steady(Pair(ohm)))
+        flat(stage, HIGH, {1: 1_000})
+        trip = stage.run(S)
+        assert (trip is not None and trip.reason == EndReason.LEAD_OFF) == trips
+        assert stage.totals(1).compliance_hits == 0
 
 
 def test_a_low_rail_is_compliance_and_no_lead_off() -> None:

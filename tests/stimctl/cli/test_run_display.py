@@ -46,8 +46,8 @@ def shown(
     prescription: Prescription, view: SessionView, *events: object, selected: int = 1, columns: int = 80
 ) -> list[str]:
     console = Console(width=columns, height=24, force_terminal=True, color_system=None)
-    screen = LiveScreen(prescription, console)
-    screen.take(view, events)
+    screen = LiveScreen(prescription, 91_000_000, console)
+    screen.take(events)
     with console.capture() as captured:
         console.print(screen.drawing(view, selected))
     return [line.rstrip() for line in captured.get().splitlines()]

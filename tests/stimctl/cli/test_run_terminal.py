@@ -4,6 +4,7 @@ import contextlib
 import json
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,20 @@ pytestmark = pytest.mark.realtime
 BENCH = str(examples_folder() / "bench-2-100hz.toml")
 BACK = str(examples_folder() / "low-back-pain.toml")
 SIM = "sim://?pace=real"
+
+
+@contextlib.contextmanager
+def device(link: Path) -> Iterator["subprocess.Popen[str]"]:
+    """The simulated stimulator as a process of its own, behind a pty."""
+    process = subprocess.Popen([*STIMCTL, "sim", "--pty", "--link", str(link)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline().strip() == str(link)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
 
 
 def running(terminal: Terminal) -> None:
@@ -39,12 +54,15 @@ def end_in_log(home: Path) -> str | None:
     return head.end_reason
 
 
-def test_a_session_by_keys(home: Path) -> None:
-    with Terminal("run", "low-back-pain", "--port", SIM, "--prescription", BACK) as terminal:
+def test_a_session_by_keys(home: Path, tmp_path: Path) -> None:
+    link = tmp_path / "stimulator"
+    with device(link), Terminal("run", "low-back-pain", "--port", str(link), "--prescription", BACK) as terminal:
         terminal.wait_for(r"SIMULATOR .*Chronic low back pain \(low-back-pain 1\.0\.0\) .*STOP: s, space, q or Esc")
         running(terminal)
-        terminal.press("+")
+        terminal.press("+++")  # a key held down: one step, and no refusals of what it repeats
         terminal.wait_for(r"1\.60 mA")
+        assert "channel 1: the device has not answered" not in terminal.text
+        assert "one step a second" not in terminal.text
         terminal.press("+")
         terminal.wait_for(r"one step a second; a sooner one is refused, not queued")
         terminal.press("x2")
@@ -144,20 +162,6 @@ def test_unattended_runs_to_its_timer_without_a_key(home: Path) -> None:
     assert end_in_log(home) == "timer"
 
 
-@contextlib.contextmanager
-def device(link: Path) -> Iterator["subprocess.Popen[str]"]:
-    """The simulated stimulator as a process of its own, behind a pty."""
-    process = subprocess.Popen([*STIMCTL, "sim", "--pty", "--link", str(link)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline().strip() == str(link)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
-
-
 def test_a_line_that_is_pulled(home: Path, tmp_path: Path) -> None:
     link = tmp_path / "stimulator"
     arguments = ("run", "bench-2-100hz", "--port", str(link), "--prescription", BENCH)
@@ -169,6 +173,21 @@ def test_a_line_that_is_pulled(home: Path, tmp_path: Path) -> None:
         assert terminal.ended() == codes.LINE
         assert "Traceback" not in terminal.text
     assert end_in_log(home) == "line lost"
+
+
+def test_a_terminal_that_takes_nothing_any_more_is_no_operator(home: Path, tmp_path: Path) -> None:
+    link = tmp_path / "stimulator"
+    arguments = ("run", "bench-2-100hz", "--port", str(link), "--prescription", BENCH)
+    with device(link), Terminal(*arguments) as terminal:
+        running(terminal)
+        # Nothing is read from the terminal here, so that the screen's writes soon wait.
+        until = time.monotonic() + PATIENCE_S
+        while time.monotonic() < until:
+            with Ledger(home / "ledger.sqlite", read_only=True) as ledger:
+                if ledger.sessions()[0].end_reason is not None:
+                    break
+        assert terminal.ended() == codes.ENDED_EARLY
+    assert end_in_log(home) == "front end silent"
 
 
 def test_a_killed_session_is_closed_and_its_dose_fetched_at_the_next_start(home: Path, tmp_path: Path) -> None:

@@ -192,7 +192,10 @@ def test_stop_with_every_second_frame_lost(state: State, to_device: bool, from_d
 
     report = rig.when(state, stop_on_a_bad_line).run()
     assert report.end is End.OPERATOR
-    check_zero(rig, report)
+    assert report.zero_confirmed_us is not None
+    # Where the first stop and two answers are lost, the fourth confirms: the alarm may have gone off by then.
+    assert report.zero_confirmed_us <= limits.STOP_CONFIRM_US
+    assert rig.device.machine.zero.sure
     if rig.log.entries:
         check_wire(rig)
         assert rig.last_pulse_us() <= rig.stopped_us() + limits.STOP_RESEND_US + PULSE_US
@@ -209,7 +212,7 @@ def test_a_session_on_a_line_that_loses_every_second_frame(
     report = rig.run()
     assert report.end is End.TIMER
     assert exact(report)
-    assert report.delivered == report.planned["dose"]
+    assert report.delivered == report.planned
     check_zero(rig, report)
 
 

@@ -1,0 +1,212 @@
+"""One output of a simulated device that is not the native one: pulses of any stages into the load, and levels held.
+
+Pulses come in runs of like ones. Below the rail a current is what was asked for, whatever the load; what a
+pulse leaves in the electrode interfaces is a line of what it found, so a whole run costs as much as one pulse.
+Where the rail bites, pulses go one by one. The recorder is told what really flowed; the readback says what an
+ammeter at the end of each stage would read of it.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from math import inf
+from typing import NamedTuple
+
+from firmware_sim.converter import Readback
+from firmware_sim.load import Load
+from firmware_sim.pair import Pair, Phase
+from firmware_sim.record import Flow, Kind, Recorder, Shape
+
+SOURCE_UA = 1e9  # a voltage source is a current without bound behind a rail
+_ALIKE_VOLT = 1e-6  # interfaces that come back this near after a period stay as they are
+
+
+class Stage(NamedTuple):
+    """A stretch of constant drive: a current, or a voltage when `volt` is given."""
+
+    na: int
+    us: int
+    volt: float | None = None
+
+
+class Fired(NamedTuple):
+    """What one pulse did: the mean current of each stage, what flowed at each one's end, and what it left."""
+
+    mean_na: tuple[int, ...]
+    end_na: tuple[int, ...]
+    cap_volt: float
+    clipped: bool
+
+
+class Outlet:
+    """Output `number` of a device. All times are device time."""
+
+    def __init__(
+        self, number: int, load: Load, recorder: Recorder | None, readback: Readback, *, rail_volt: float
+    ) -> None:
+        self.number = number
+        self._load = load
+        self._recorder = recorder
+        self._readback = readback
+        self._rail_volt = rail_volt
+        self._index = number * 257  # where on the noise table the next reading stands
+        self._cap_volt = 0.0
+        self._cap_at_us = 0
+        self._held: Stage | None = None
+        self._held_at_us = 0
+
+    # --- pulses ----------------------------------------------------------------------------------
+
+    def pulses(self, first_us: int, period_us: int, count: int, stages: Sequence[Stage]) -> list[int]:
+        """Deliver `count` like pulses; return the sum of what was read at the end of each stage, in nA."""
+        stages = tuple(stages)
+        sums = [0] * len(stages)
+        while count > 0:
+            pair = self._load.pair(self.number, first_us)
+            change_us = self._load.next_change_us(self.number, first_us)
+            most = min(count, max(1, -(-(change_us - first_us) // period_us)))
+            volt = pair.rested(self._cap_volt, first_us - self._cap_at_us)
+            fired, alike, after_volt = self._alike(pair, stages, period_us, volt, most)
+            for place, end_na in enumerate(fired.end_na):
+                sums[place] += self._read(end_na, alike)
+            self._index += alike
+            self._cap_volt = after_volt
+            self._cap_at_us = first_us + (alike - 1) * period_us + sum(stage.us for stage in stages)
+            self._note(first_us, period_us, alike, stages, fired, pair)
+            first_us += alike * period_us
+            count -= alike
+        return sums
+
+    def _alike(
+        self, pair: Pair, stages: tuple[Stage, ...], period_us: int, volt: float, most: int
+    ) -> tuple[Fired, int, float]:
+        """The pulse that is due, how many of the next `most` are like it, and the interfaces after those."""
+        fired = fire(pair, stages, volt, self._rail_volt)
+        if most == 1:
+            return fired, 1, fired.cap_volt
+        rest_us = period_us - sum(stage.us for stage in stages)
+        if not fired.clipped:
+            slope, base = pulse_line(pair, stages)
+            rest = pair.rested(1.0, rest_us)
+            final_volt = rest * base / (1 - rest * slope)
+            if not fire(pair, stages, final_volt, self._rail_volt).clipped:
+                begin_volt = final_volt + (volt - final_volt) * (rest * slope) ** (most - 1)
+                return fired, most, slope * begin_volt + base
+        elif abs(pair.rested(fired.cap_volt, rest_us) - volt) < _ALIKE_VOLT:
+            return fired, most, fired.cap_volt
+        return fired, 1, fired.cap_volt
+
+    def _read(self, end_na: int, count: int) -> int:
+        return count * self._readback.mean_na(end_na) + self._readback.noise.total(self._index, count)
+
+    def _note(
+        self, first_us: int, period_us: int, count: int, stages: tuple[Stage, ...], fired: Fired, pair: Pair
+    ) -> None:
+        for offset_us, shape in shapes_of([(na, stage.us) for na, stage in zip(fired.mean_na, stages, strict=True)]):
+            self._record(Flow(first_us + offset_us, max(1, period_us), count, shape, Kind.TRAIN), pair)
+
+    def _record(self, flow: Flow, pair: Pair) -> None:
+        if self._recorder is None:
+            return
+        self._recorder.add(self.number, flow)
+        if pair.leak_permille:
+            shape = flow.shape.part(pair.leak_permille)
+            self._recorder.add(pair.leaks_to, Flow(flow.first_us, flow.period_us, flow.count, shape, Kind.LEAK))
+
+    # --- levels ----------------------------------------------------------------------------------
+
+    def hold(self, level: Stage | None, now_us: int) -> None:
+        """Hold a level from `now_us` on; None, and a level of nothing, end it. `level.us` says nothing."""
+        self.settle(now_us)
+        self._held = level if level is not None and (level.na or level.volt) else None
+        self._held_at_us = now_us
+
+    def settle(self, now_us: int) -> None:
+        """Note what a held level did up to `now_us`."""
+        if self._held is None or now_us <= self._held_at_us:
+            return
+        pair = self._load.pair(self.number, self._held_at_us)
+        stage = self._held._replace(us=now_us - self._held_at_us)
+        volt = pair.rested(self._cap_volt, self._held_at_us - self._cap_at_us)
+        fired = fire(pair, (stage,), volt, self._rail_volt)
+        shape = Shape(fired.mean_na[0], stage.us, 0, 0, 0)
+        self._record(Flow(self._held_at_us, stage.us, 1, shape, Kind.HELD), pair)
+        self._cap_volt, self._cap_at_us, self._held_at_us = fired.cap_volt, now_us, now_us
+
+    def read_na(self, now_us: int) -> int:
+        """What the ammeter reads of a held level at `now_us`."""
+        flowing = 0 if self._held is None else self._present(now_us).end_na[0]
+        self._index += 1
+        return self._read(flowing, 1)
+
+    def read_volt(self, now_us: int) -> float:
+        """What the voltmeter reads of a held level at `now_us`."""
+        if self._held is None:
+            return 0.0
+        pair = self._load.pair(self.number, now_us)
+        fired = self._present(now_us)
+        return self._readback.voltage_uv(fired.end_na[0] * 1e-9 * pair.series_ohm + fired.cap_volt) / 1e6
+
+    def _present(self, now_us: int) -> Fired:
+        assert self._held is not None, "nothing is held"
+        pair = self._load.pair(self.number, self._held_at_us)
+        volt = pair.rested(self._cap_volt, self._held_at_us - self._cap_at_us)
+        return fire(pair, (self._held._replace(us=max(1, now_us - self._held_at_us)),), volt, self._rail_volt)
+
+
+def fire(pair: Pair, stages: Sequence[Stage], volt: float, rail_volt: float = inf) -> Fired:
+    """Drive a load through the stages of one pulse, from an interface voltage of `volt` on."""
+    means, ends, clipped = [], [], False
+    for stage in stages:
+        if stage.us <= 0 or (stage.volt is None and stage.na == 0):
+            volt = pair.rested(volt, max(0, stage.us))
+            means.append(0)
+            ends.append(0)
+            continue
+        phase = _drive(pair, stage, volt, rail_volt)
+        volt = phase.cap_volt
+        clipped |= phase.clipped and stage.volt is None
+        full_na = stage.na if stage.volt is None and not phase.clipped else round(phase.mean_ua * 1_000)
+        means.append(full_na)
+        ends.append(full_na if not phase.clipped else round((phase.end_volt - volt) / pair.series_ohm * 1e9))
+    return Fired(tuple(means), tuple(ends), volt, clipped)
+
+
+def _drive(pair: Pair, stage: Stage, volt: float, rail_volt: float) -> Phase:
+    if stage.volt is None:
+        return pair.drive(stage.na / 1_000, stage.us, volt, rail_volt)
+    # The sign of the current follows the voltage over the series resistance, not the source's.
+    sign = 1.0 if stage.volt >= volt else -1.0
+    return pair.drive(sign * SOURCE_UA, stage.us, volt, sign * stage.volt)
+
+
+@lru_cache(maxsize=256)
+def pulse_line(pair: Pair, stages: tuple[Stage, ...]) -> tuple[float, float]:
+    """Slope and base of the interface voltage after a pulse below the rail, over the one before it."""
+    from_zero = fire(pair, stages, 0.0).cap_volt
+    return fire(pair, stages, 1.0).cap_volt - from_zero, from_zero
+
+
+def shapes_of(levels: Sequence[tuple[int, int]]) -> list[tuple[int, Shape]]:
+    """Stages of (nA, us) as the recorder's shapes, each with its offset: two phases in one where they are a pair."""
+    shapes: list[tuple[int, Shape]] = []
+    offset_us, place, count = 0, 0, len(levels)
+    while place < count:
+        na, us = levels[place]
+        place += 1
+        if na == 0 or us <= 0:
+            offset_us += max(0, us)
+            continue
+        gap_us, second = 0, place
+        while second < count and levels[second][0] == 0:
+            gap_us += max(0, levels[second][1])
+            second += 1
+        if second < count and levels[second][0] * na < 0 and levels[second][1] > 0:
+            back_na, back_us = levels[second]
+            shapes.append((offset_us, Shape(na, us, gap_us, -back_na, back_us)))
+            offset_us += us + gap_us + back_us
+            place = second + 1
+        else:
+            shapes.append((offset_us, Shape(na, us, 0, 0, 0)))
+            offset_us += us
+    return shapes
+

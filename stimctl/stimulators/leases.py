@@ -1,0 +1,161 @@
+"""Leases: a program cut into trains of one steady amplitude that end by themselves within 3 s.
+
+A device without a watchdog is never given more. Alternation and ramps come from the succession: each lease is
+so many whole pulses of one segment, with one amplitude a channel. Within the ramp a lease lasts a quarter of a
+second, or one pulse, and rises by no more than the program's slope allows for that time and by at most 100 uA.
+So consecutive pulses differ by at most 100 uA upward, and no train passes from zero to 2.0 mA in under 5 s.
+
+Times are stimulation time: what passes between two leases, with the output at zero, is not part of it.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from stimctl import limits
+from stimctl.errors import Problem, Unsafe
+from stimctl.units import US_PER_S
+from stimctl.waveform import Program, Segment, offset_us
+
+RAMP_LEASE_US = 250_000  # a ramp's step: short enough that the slope, not the step, sets the time [choice]
+
+
+class Lease(NamedTuple):
+    """One train: whole pulses of one segment at one amplitude a channel. No channel: silence for as long."""
+
+    segment: int
+    shape: Segment
+    levels_ua: tuple[tuple[int, int], ...]
+    pulses: int
+    begins_us: int
+    lasts_us: int
+
+    @property
+    def silent(self) -> bool:
+        """Whether no channel gives anything."""
+        return not self.levels_ua
+
+    def level_ua(self, channel: int) -> int:
+        """The amplitude of a channel; 0 where it gives none."""
+        return dict(self.levels_ua).get(channel, 0)
+
+
+def check_program(program: Program) -> None:
+    """Raise `Unsafe` for a program whose bands cannot be cut into whole periods."""
+    problems = [
+        Problem(
+            f"segment {number} dwell_us",
+            segment.dwell_us,
+            f"must be a whole number of its periods of {segment.period_us} us on a device that is driven by leases: "
+            f"it would become {segment.dwell_us - segment.dwell_us % segment.period_us} us",
+        )
+        for number, segment in enumerate(program.segments, start=1)
+        if segment.dwell_us % segment.period_us
+    ]
+    if problems:
+        raise Unsafe(problems)
+
+
+class LeasePlan:
+    """Where one run of a program stands, and which lease comes next. A run begins from zero."""
+
+    def __init__(self, program: Program, run_start_us: int) -> None:
+        self.program = program
+        self.at_us = run_start_us
+        self.levels_ua = dict.fromkeys(program.channels, 0)
+        self._band = 0
+        self._band_begin_us = run_start_us
+        self._reach_us = max(offset_us(channel) for channel in program.channels) - offset_us(min(program.channels))
+
+    @property
+    def fade_us(self) -> int:
+        """When the fall to the timer's end begins."""
+        return self.program.stimulation_us - self.program.ramp_down_us
+
+    @property
+    def band(self) -> int:
+        """The segment that the next lease is of."""
+        return self._band_now()[0]
+
+    @property
+    def band_left_us(self) -> int:
+        """From the next lease on to the switch of band; 0 where there is none."""
+        return self._band_now()[1] + self.program.segments[self.band].dwell_us - self.at_us if self._alternates else 0
+
+    @property
+    def _alternates(self) -> bool:
+        return len(self.program.segments) > 1
+
+    def reached(self, targets_ua: Mapping[int, int]) -> bool:
+        """Whether every channel stands at its target."""
+        return all(level_ua >= targets_ua.get(channel, 0) for channel, level_ua in self.levels_ua.items())
+
+    def next(self, targets_ua: Mapping[int, int]) -> Lease | None:
+        """The lease that comes next towards these targets, or None at the end. Nothing moves on."""
+        program, at_us = self.program, self.at_us
+        if at_us >= program.stimulation_us:
+            return None
+        band, begin_us = self._band_now()
+        shape = program.segments[band]
+        end_us = program.stimulation_us
+        if shape.dwell_us:
+            end_us = min(end_us, begin_us + shape.dwell_us)
+        whole = (end_us - at_us - self._reach_us - shape.span_us) // shape.period_us + 1
+        if whole < 1:
+            return Lease(band, shape, (), 0, at_us, end_us - at_us)
+        pulses = min(whole, self._most_pulses(shape, targets_ua))
+        levels_ua = self._levels(shape, pulses, targets_ua)
+        quantum_ua = program.quantum_ua
+        given = tuple((c, ua - ua % quantum_ua) for c, ua in sorted(levels_ua.items()) if ua >= quantum_ua)
+        return Lease(band, shape, given, pulses, at_us, min(pulses * shape.period_us, end_us - at_us))
+
+    def took(self, lease: Lease, targets_ua: Mapping[int, int], pulses: int | None = None) -> None:
+        """`lease` was given, or its first `pulses`: the run stands after it, on the grid of whole periods."""
+        self.levels_ua = self._levels(lease.shape, lease.pulses, targets_ua) if lease.pulses else self.levels_ua
+        band, begin_us = self._band_now()
+        lasts_us = lease.lasts_us
+        if pulses is not None:
+            lasts_us = min(lasts_us, pulses * lease.shape.period_us)
+        self._band, self._band_begin_us = band, begin_us
+        self.at_us = lease.begins_us + lasts_us
+
+    # --- inside -------------------------------------------------------------------------------------
+
+    def _band_now(self) -> tuple[int, int]:
+        """The segment at this moment, and when it began."""
+        if not self._alternates:
+            return 0, self._band_begin_us
+        band, begin_us = self._band, self._band_begin_us
+        while self.at_us >= begin_us + self.program.segments[band].dwell_us:
+            begin_us += self.program.segments[band].dwell_us
+            band = 1 - band
+        return band, begin_us
+
+    def _most_pulses(self, shape: Segment, targets_ua: Mapping[int, int]) -> int:
+        """How many pulses of one amplitude may follow each other here."""
+        most_us = limits.LEASE_US
+        highest_ua = max((targets_ua.get(channel, 0) for channel in self.levels_ua), default=0)
+        if self.at_us >= self.fade_us:
+            most_us = RAMP_LEASE_US
+            if highest_ua:
+                most_us = min(most_us, limits.RAISE_STEP_UA * self.program.ramp_down_us // highest_ua)
+        else:
+            left = -(-(self.fade_us - self.at_us) // shape.period_us)
+            if not highest_ua or not self.reached(targets_ua):
+                most_us = RAMP_LEASE_US
+            return max(1, min(left, most_us // shape.period_us))
+        return max(1, most_us // shape.period_us)
+
+    def _levels(self, shape: Segment, pulses: int, targets_ua: Mapping[int, int]) -> dict[int, int]:
+        """Each channel's level for a lease of so many pulses from here."""
+        rise_ua = self.program.ramp_slope_ua_per_s * pulses * shape.period_us // US_PER_S
+        step_ua = min(self.program.step_cap_ua, rise_ua)
+        last_us = self.at_us + (pulses - 1) * shape.period_us + self._reach_us
+        return {
+            channel: min(self._aim(targets_ua.get(channel, 0), last_us), level_ua + step_ua)
+            for channel, level_ua in self.levels_ua.items()
+        }
+
+    def _aim(self, target_ua: int, t_us: int) -> int:
+        if t_us < self.fade_us or not self.program.ramp_down_us:
+            return target_ua
+        return min(target_ua, target_ua * max(0, self.program.stimulation_us - t_us) // self.program.ramp_down_us)
