@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from firmware_sim.load import LOADS, UnknownLoad, load_named
+from firmware_sim.which import DEVICES, DIALECTS, FIRMWARES, Which, WrongDevice
 
 if TYPE_CHECKING:
     from firmware_sim.record import Recorder
@@ -20,6 +21,8 @@ _EXAMPLE = """\b
 Examples:
   stimctl sim --pty --link /tmp/stimulator
   stimctl sim --tcp 7000 --load dry
+  stimctl sim --pty --device stimjim --dialect a
+  stimctl sim --pty --device pulsepal --firmware 22 --isolator 1.0
   stimctl info --port /tmp/stimulator        (in another terminal)
 """
 
@@ -47,6 +50,13 @@ def _known_load(_context: click.Context, _option: click.Parameter, name: str) ->
 @click.option("--journal", type=_FILE, help="Append the device's own record to this file, as JSON lines.")
 @click.option("--record", type=_FILE, help="Write the current into the load to this file.")
 @click.option("--link", type=_FILE, help="Make a symbolic link to the pseudo-terminal.")
+@click.option("--device", type=click.Choice(DEVICES), default="native", show_default=True, help="What is simulated.")
+@click.option("--dialect", type=click.Choice(DIALECTS), help="A StimJim's firmware: Pulser, stimjimAWG, RP2354B.")
+@click.option("--firmware", type=click.Choice(FIRMWARES), help="A PulsePal's firmware.")
+@click.option("--isolator", metavar="MA_PER_V", help="What a PulsePal drives: mA for each volt.")
+@click.option(
+    "--faults", metavar="NAMES", help="Faults of a StimJim or PulsePal, as lost_stop,-wrap; a wrong one lists them."
+)
 def sim(
     *,
     pty: bool,
@@ -57,6 +67,11 @@ def sim(
     journal: Path | None,
     record: Path | None,
     link: Path | None,
+    device: str,
+    dialect: str | None,
+    firmware: str | None,
+    isolator: str | None,
+    faults: str | None,
 ) -> None:
     """Run a simulated stimulator in real time, until Ctrl-C.
 
@@ -66,13 +81,19 @@ def sim(
         raise click.UsageError("say how to reach it: either --pty or --tcp PORT")
     if link is not None and not pty:
         raise click.UsageError("--link names a pseudo-terminal: use it with --pty")
+    try:
+        which = Which(device, dialect, firmware, isolator, faults)
+    except WrongDevice as problem:
+        raise click.UsageError(str(problem)) from None
+    if flash is not None and device != "native":
+        raise click.UsageError(f"--flash is the native device's: {device} keeps nothing")
     # Here, so that other commands' help does not wait for it.
     from firmware_sim.flash import FlashUnusable
     from firmware_sim.serve import ServeProblem
 
     try:
         with ExitStack() as open_things:
-            _run(open_things, tcp, load, seed, flash, journal, record, link)
+            _run(open_things, which, tcp, load, seed, flash, journal, record, link)
     except (FlashUnusable, ServeProblem) as problem:
         raise _CannotBegin(str(problem)) from None
     except OSError as problem:
@@ -81,6 +102,7 @@ def sim(
 
 def _run(
     open_things: ExitStack,
+    which: Which,
     tcp: int | None,
     load: str,
     seed: int,
@@ -89,7 +111,6 @@ def _run(
     record: Path | None,
     link: Path | None,
 ) -> None:
-    from firmware_sim.device import Device
     from firmware_sim.flash import FileFlash, Flash
     from firmware_sim.serve import Journal, PtyLine, TcpLine, clock_us, serve
 
@@ -102,10 +123,11 @@ def _run(
     line = PtyLine(link) if tcp is None else TcpLine(tcp)
     open_things.callback(line.close)
     stopping = _stop_signals(open_things)
-    device = Device(seed=seed, load=load, flash=memory, recorder=recorder, journal=told, boot_us=boot_us)
-    open_things.callback(memory.save)
+    device = which.make(seed=seed, load=load, flash=memory, recorder=recorder, journal=told, boot_us=boot_us)
+    open_things.callback(device.close)
     click.echo(line.url)
-    click.echo(f"SIMULATOR (load {load}, seed {seed}): no current flows into anything real. Ctrl-C ends it.")
+    what = "" if which.device == "native" else f"{which.device}, "
+    click.echo(f"SIMULATOR ({what}load {load}, seed {seed}): no current flows into anything real. Ctrl-C ends it.")
     serve(device, line, stopping)
 
 

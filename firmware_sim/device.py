@@ -113,6 +113,10 @@ class Device:
         out.clear()
         return taken
 
+    def close(self) -> None:
+        """Take the power away. What lasts is in the flash."""
+        self.machine.flash.save()
+
     # --- commands -------------------------------------------------------------------------------
 
     def _take(self, payload: bytes) -> None:

@@ -209,4 +209,3 @@ def shapes_of(levels: Sequence[tuple[int, int]]) -> list[tuple[int, Shape]]:
             shapes.append((offset_us, Shape(na, us, 0, 0, 0)))
             offset_us += us
     return shapes
-

@@ -1,6 +1,7 @@
 """`sim://`: the simulated stimulator as a pyserial port, in a time of its own.
 
     sim://?pace=max&load=nominal&seed=1&record=FILE&flash=FILE
+    sim://?device=stimjim&dialect=a             (a device that exists; `firmware_sim.which` says which there are)
 
 The port holds a whole little world: a device, its load, and a clock that moves only while somebody waits for
 bytes. At `pace=max` waiting takes no time at all; at `pace=real`, or a factor such as `pace=10`, the wait is
@@ -23,9 +24,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 from serial.serialutil import PortNotOpenError, SerialBase, SerialException
 
-from firmware_sim.device import Device
 from firmware_sim.flash import FileFlash, Flash
 from firmware_sim.load import UnknownLoad, load_named
+from firmware_sim.which import SimulatedDevice, Which, WrongDevice
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
@@ -36,6 +37,7 @@ SHAPE = "sim://?pace=max&load=nominal&seed=1&record=FILE&flash=FILE"
 POLL_US = 1_000  # what asking an empty port for `in_waiting` costs in its time, so that polling gets somewhere
 LAG_S = 0.1  # a paced clock that fell further behind the wall's goes on from there instead of racing after it
 MAX_SEED = 99_999_999  # eight digits, as in the serial number
+_OF_WHICH = ("device", "dialect", "firmware", "isolator", "faults")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class Options:
     seed: int = 1
     record: Path | None = None
     flash: Path | None = None
+    which: Which = Which()
 
 
 def options_of(url: str) -> Options:
@@ -61,7 +64,13 @@ def options_of(url: str) -> Options:
         if name in chosen:
             raise ValueError(f"{url}: option {name!r} is given twice; give it once")
         chosen[name] = _READERS[name](value)
-    return Options(**chosen)
+    try:
+        which = Which(**{name: chosen.pop(name) for name in _OF_WHICH if name in chosen})
+    except WrongDevice as problem:
+        raise ValueError(f"{url}: {problem}") from None
+    if which.device != "native" and "flash" in chosen:
+        raise ValueError(f"{url}: option 'flash' belongs to device=native; {which.device} keeps nothing")
+    return Options(**chosen, which=which)
 
 
 def _pace(value: str) -> float:
@@ -104,6 +113,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "seed": _seed,
     "record": _file("record"),
     "flash": _file("flash"),
+    **dict.fromkeys(_OF_WHICH, str),
 }
 
 
@@ -123,7 +133,7 @@ class Serial(SerialBase):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._memory = Flash()
-        self._device: Device | None = None
+        self._device: SimulatedDevice | None = None
         self._recorder: Recorder | None = None
         self._inbox = b""
         self._world_us = 0
@@ -143,7 +153,7 @@ class Serial(SerialBase):
         flash = FileFlash(options.flash) if options.flash is not None else self._memory
         if options.record is not None:
             self._recorder = _recorder(options.record)
-        self._device = Device(
+        self._device = options.which.make(
             seed=options.seed, load=options.load, flash=flash, recorder=self._recorder, boot_us=self._world_us
         )
         self._inbox = b""
@@ -154,15 +164,19 @@ class Serial(SerialBase):
     def close(self) -> None:
         """Take the power away."""
         if self._device is not None:
-            self._device.machine.flash.save()
+            self._device.close()
         if self._recorder is not None:
             self._recorder.close()
         self._device = self._recorder = None
         self.is_open = False
 
     @property
-    def device(self) -> Device:
-        """The device itself, for tests and the bench."""
+    def device(self) -> Any:
+        """The device itself, for tests and the bench: what kind it is says the URL."""
+        return self._powered
+
+    @property
+    def _powered(self) -> SimulatedDevice:
         if self._device is None:
             raise PortNotOpenError
         return self._device
@@ -184,7 +198,7 @@ class Serial(SerialBase):
     def write(self, b: "Buffer", /) -> int:
         """Give bytes to the device; they arrive at once."""
         data = bytes(b)
-        self.device.receive(data, self._world_us)
+        self._powered.receive(data, self._world_us)
         return len(data)
 
     @property
@@ -204,7 +218,7 @@ class Serial(SerialBase):
 
     def reset_input_buffer(self) -> None:
         """Forget what can be read now."""
-        self.device.take_output()
+        self._powered.take_output()
         self._inbox = b""
 
     def reset_output_buffer(self) -> None:
@@ -254,7 +268,7 @@ class Serial(SerialBase):
 
     def _wait(self, deadline_us: int | None) -> bytes:
         """Move the world to the device's next bytes, at most to the deadline."""
-        device = self.device
+        device = self._powered
         out = device.take_output()
         while not out and not self._woken:
             to_us = device.next_event_us()

@@ -15,9 +15,10 @@ from select import select
 from time import monotonic_ns
 from typing import Any, Protocol
 
-from firmware_sim.device import Device
+from firmware_sim.which import SimulatedDevice
 
 READ_SIZE = 4096
+IDLE_US = 60_000_000  # a device that has nothing to do is looked at this often; select takes no longer waits
 LOOPBACK = "127.0.0.1"  # this machine only: nobody else may drive it
 
 
@@ -112,6 +113,7 @@ class TcpLine:
             self._listener = socket.create_server((LOOPBACK, port))
         except (OSError, OverflowError) as problem:
             raise ServeProblem(f"TCP port {port} cannot be opened: {problem}; name another one, or 0 for any") from None
+        self._listener.setblocking(False)
         self._client: socket.socket | None = None
         self.url = f"socket://{LOOPBACK}:{self._listener.getsockname()[1]}"
 
@@ -148,7 +150,10 @@ class TcpLine:
         self._listener.close()
 
     def _accept(self) -> None:
-        client, _ = self._listener.accept()
+        try:
+            client, _ = self._listener.accept()
+        except OSError:
+            return  # it has gone again already
         if self._client is not None:
             client.close()
             return
@@ -178,10 +183,10 @@ class Journal:
         self._file.flush()
 
 
-def serve(device: Device, line: Line, stopping: socket.socket) -> None:
+def serve(device: SimulatedDevice, line: Line, stopping: socket.socket) -> None:
     """Run the device on the line until a byte arrives on `stopping`."""
     while True:
-        wait_us = device.next_event_us() - clock_us()
+        wait_us = min(device.next_event_us() - clock_us(), IDLE_US)
         ready, _, _ = select([stopping, *line.waiting_on()], [], [], max(0, wait_us) / 1_000_000)
         if stopping in ready:
             return

@@ -31,6 +31,7 @@ class Limit:
         head, _, unit = self.name.rpartition("_")
         if head.endswith("_per"):
             unit = f"{head.removesuffix('_per').rpartition('_')[2]}/{unit}"
+        unit = unit.replace("ua", "uA").replace("pc", "pC")
         span = f"must be {self.low} to {self.high} {unit}" if self.low != self.high else f"must be {self.low} {unit}"
         return f"{span} ({self.why})"
 

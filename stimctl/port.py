@@ -99,16 +99,22 @@ class _HostPort:
         self._line.close()
 
 
+def _wake_pipe() -> tuple[int, int]:
+    if sys.platform == "win32":
+        raise Misuse("on Windows select waits on sockets only: use SlicedPort")
+    ends = os.pipe()
+    for end in ends:
+        os.set_blocking(end, False)
+    return ends
+
+
 class DescriptorPort(_HostPort):
     """A port whose descriptor `select` can wait on: ttys, ptys and sockets on POSIX."""
 
     def __init__(self, url: str, line: Any) -> None:
-        assert sys.platform != "win32", "on Windows select waits on sockets only"
         super().__init__(url, line)
         self._fd: int = line.fileno()
-        self._wake_r, self._wake_w = os.pipe()
-        os.set_blocking(self._wake_r, False)
-        os.set_blocking(self._wake_w, False)
+        self._wake_r, self._wake_w = _wake_pipe()
         self._watched = [self._fd, self._wake_r]
 
     def wait(self, deadline_us: int | None) -> bytes:
@@ -265,7 +271,9 @@ def _why_closed(url: str, fault: Exception) -> PortBusy | LineLost:
         return PortBusy(f"{url}: another program holds the port; close it, or stop its session with `stimctl stop`")
     if getattr(fault, "errno", None) == 13 or "Permission" in text:
         return LineLost(f"{url}: no permission to open the port; on Linux join its group (often `dialout`)")
-    return LineLost(f"{url}: cannot open the port ({text}); `stimctl ports` lists what there is")
+    number = getattr(fault, "errno", None)
+    why = os.strerror(number) if number else text
+    return LineLost(f"{url}: cannot open the port ({why}); `stimctl ports` lists what there is")
 
 
 def register_handlers(url: str = "") -> None:

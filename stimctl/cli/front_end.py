@@ -6,6 +6,7 @@ frozen terminal is no operator.
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -17,6 +18,8 @@ from stimctl.session.states import STIMULATING, End
 from stimctl.session.view import SessionReport, SessionView, Told
 
 TICK_S = 0.1
+# A key that comes again sooner is being held down: keyboards begin to repeat after 0.25 to 0.7 s [choice].
+LET_GO_S = 0.8
 _STOP_KEYS = frozenset({"s", "S", "space", "q", "Q", "esc", "ctrl-z", "ctrl-\\", "ctrl-d", "ctrl-c"})
 _RAISE_KEYS = frozenset({"+", "=", "up"})
 _LOWER_KEYS = frozenset({"-", "_", "down"})
@@ -59,6 +62,8 @@ class FrontEnd:
         self._display = display
         self._keys = keys
         self._said: list[Told] = []
+        self._pressed_s: dict[str, float] = {}
+        self._held_down = False
         self.before: Mapping[str, Any] | None = None
 
     def run(self) -> SessionReport:
@@ -89,18 +94,34 @@ class FrontEnd:
             session.stop(End.OPERATOR)
         elif key == CLOSED:
             self._lost()
-        elif key in _RAISE_KEYS:
-            session.raise_target(self._selected)
         elif key in _LOWER_KEYS:
             session.lower_target(self._selected)
+        elif key in _RAISE_KEYS:
+            if self._anew("raise", view):
+                session.raise_target(self._selected)
         elif key in ("h", "H"):
-            session.hold()
+            if self._anew("hold", view):
+                session.hold()
         elif key in _PROCEED_KEYS:
-            self._proceed(view)
+            if self._anew("proceed", view):
+                self._proceed(view)
         elif key in "1234":
             self._select(int(key), view.now_us)
         else:
             self._said.append(Told(f"the key {key!r} does nothing; s or space stops", view.now_us))
+
+    def _anew(self, what: str, view: SessionView) -> bool:
+        """Whether a key was let go since it last came: one that is held down counts once.
+
+        Else a held Enter would walk through one gate into the next, and a held + would climb.
+        """
+        now_s = time.monotonic()
+        anew = now_s - self._pressed_s.get(what, -LET_GO_S) >= LET_GO_S
+        self._pressed_s[what] = now_s
+        if not anew and not self._held_down:
+            self._said.append(Told("a key held down counts once: let go for a second, then press", view.now_us))
+        self._held_down = not anew
+        return anew
 
     def _lost(self) -> None:
         """Nobody can see or type any more: that is a stop."""

@@ -71,13 +71,16 @@ class Account:
         end_text: str,
         identity: Identity | None,
         records: Records | None,
+        last_us: int,
         zero_us: int | None,
         alarms: Iterable[Alarm],
     ) -> SessionReport:
-        """Draw up the report. `records` is None when the device could not be asked."""
+        """Draw up the report. `records` is None when the device could not be asked; `last_us` is the
+        stimulation time it told last."""
         rx = self._prescription
-        if records is not None:
-            self._replay(self._commanded.ended, records.record.stimulation_us)
+        # Without the device's own record the last telemetry says how far it certainly came.
+        ended_us = last_us if records is None else records.record.stimulation_us
+        self._replay(self._commanded.ended, ended_us)
         commanded = {plan.channel: self._commanded.dose(plan.channel) for plan in rx.channels}
         counted = delivered(records) if records else None
         agrees = measured_agrees(identity, rx.program, records) if records and identity else None

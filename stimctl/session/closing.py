@@ -79,16 +79,23 @@ class Closing:
             return
         assert core.end is not None
         self.report = core.account.report(
-            self._session_id, core.end, core.end_text, core.identity, self._records, self.zero_after_us, core.alarms
+            self._session_id,
+            core.end,
+            core.end_text,
+            core.identity,
+            self._records,
+            core.status.stimulation_us if core.status else 0,
+            self.zero_after_us,
+            core.alarms,
         )
         if self.report.agreement["exact"] is False:
             text = "the device's count is not what was commanded"
             core.alarm(Priority.HIGH, text, "do not use this device until it has been examined", now_us)
         core.put("closed", now_us, **core.account.closed_record(self.report, core.journal))
-        core.wants_durable = core.identity is not None
-        core.busy = "writing the log"
-        if not core.wants_durable:
+        if core.identity is None:
             self._end(now_us)
+        else:
+            core.want_durable("writing the log")
 
     def durable(self, now_us: int) -> None:
         """The last entry is on disk: the device may forget what it counted."""

@@ -35,6 +35,8 @@ class Core:
         self.end_text = ""
         self.busy = ""
         self.wants_durable = False
+        # Something was written, told or asked of who runs the session, since it last looked.
+        self.stirred = False
         self.identity: Identity | None = None
         self.status: Status | None = None
         self.channels: dict[int, Channel] = {}
@@ -46,7 +48,6 @@ class Core:
         # From the first arm on; the 45 minutes of a session count from here.
         self.armed_us: int | None = None
         self.alive_due_us: int | None = None
-        self.alive_us: int | None = None
         self._go_on = go_on
         # How a phase ends the session; the engine sets it when the closing phase is there.
         self.stop: Callable[[int, End, str], None]
@@ -55,6 +56,7 @@ class Core:
         """Move to the next state of the table, write it down and tell it. Raises `IllegalEvent`."""
         was = self.state
         self.state = after(was, happening)
+        self.stirred = True
         self.events.append(StateChanged(self.state, now_us))
         if self.state is not State.ENDED:
             end = None if self.end is None else str(self.end)
@@ -72,15 +74,23 @@ class Core:
     def put(self, kind: str, now_us: int, **body: Any) -> None:
         """Write an entry, once there is a session to write of: before the identity there is none."""
         if self.identity is not None:
+            self.stirred = True
             self.journal.put(kind, now_us, **body)
 
     def alarm(self, priority: Priority, text: str, action: str, now_us: int) -> None:
         """Tell the operator what is wrong and what to do."""
         alarm = Alarm(priority, text, action, now_us)
         self.alarms.append(alarm)
+        self.stirred = True
         self.events.append(alarm)
         self.put("alarm", now_us, source="host", priority=priority.name, text=text, action=action)
 
+    def want_durable(self, why: str) -> None:
+        """Nothing goes on before the log is on disk."""
+        self.busy = why
+        self.wants_durable = self.stirred = True
+
     def tell(self, text: str, now_us: int) -> None:
         """Tell the operator something that is no alarm."""
+        self.stirred = True
         self.events.append(Told(text, now_us))

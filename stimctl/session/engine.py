@@ -71,6 +71,8 @@ class Engine:
             raise Unsafe([subject.no_front_end(prescription.subject)])
         self._core = core = Core(stimulator, prescription, log, self._go_on)
         self._stimulator = stimulator
+        # The bytes to send now.
+        self.take_output = stimulator.take_output
         self._auto = auto
         self._prepare = Preparation(core, session_id, url)
         self._stimulate = Stimulation(core)
@@ -102,7 +104,6 @@ class Engine:
             m.Started: self._on_started,
             m.TargetSet: self._stimulate.on_target_set,
             m.Holding: self._stimulate.on_holding,
-            m.Alive: self._on_alive,
             m.Acknowledged: self._on_acknowledged,
         }
 
@@ -179,7 +180,6 @@ class Engine:
             status=core.status,
             channels=dict(core.channels),
             impedances=dict(core.impedances),
-            keepalive_age_us=None if core.alive_us is None else now_us - core.alive_us,
             alarms=tuple(core.alarms),
             waits_for_operator=waits,
             stop_after_us=self._close.zero_after_us,
@@ -188,21 +188,20 @@ class Engine:
     def take_events(self) -> list[Any]:
         """What happened since the last call: `StateChanged`, `Alarm`, `Told`."""
         core = self._core
-        events, core.events, core.journal.wrote = core.events, [], False
+        events, core.events, core.stirred = core.events, [], False
         return events
 
     # --- what the runner calls ----------------------------------------------------------------------
 
     @property
+    def stirred(self) -> bool:
+        """Whether something was written, told or asked for since the last `take_events`."""
+        return self._core.stirred
+
+    @property
     def wants_durable(self) -> bool:
         """Whether the log must be durable before the session goes on: drain it, then call `durable`."""
         return self._core.wants_durable
-
-    @property
-    def told(self) -> bool:
-        """Whether something was written or told since the last `take_events`."""
-        core = self._core
-        return core.journal.wrote or bool(core.events)
 
     @property
     def recovered(self) -> base.Records | None:
@@ -250,10 +249,6 @@ class Engine:
         if core.alive_due_us is not None and core.alive_due_us < deadline_us:
             deadline_us = core.alive_due_us
         return deadline_us
-
-    def take_output(self) -> bytes:
-        """The bytes to send now."""
-        return self._stimulator.take_output()
 
     def line_lost(self, error: StimctlError, now_us: int) -> None:
         """The line is gone, or said nothing in time: the device's watchdog ends what it does."""
@@ -337,8 +332,9 @@ class Engine:
             self._prepare.on_lapsed(status, now_us)
 
     def _on_channel(self, reading: m.Channel, now_us: int) -> None:
-        self._core.channels[reading.channel] = reading
-        if self._core.state in STIMULATING and reading.channel in self._core.targets:
+        core = self._core
+        core.channels[reading.channel] = reading
+        if core.state in STIMULATING and reading.channel in core.targets.highest_ua:
             self._stimulate.on_channel(reading, now_us)
 
     def _on_event(self, event: m.Event, now_us: int) -> None:
@@ -388,9 +384,6 @@ class Engine:
             self._close.on_acknowledged(now_us)
         else:
             self._prepare.on_acknowledged(now_us)
-
-    def _on_alive(self, _event: m.Alive, now_us: int) -> None:
-        self._core.alive_us = now_us
 
     def _on_failed(self, event: base.Failed, now_us: int) -> None:
         error = event.error

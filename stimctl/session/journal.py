@@ -17,26 +17,27 @@ from stimctl.wire.messages import Channel
 
 
 class Samples:
-    """A channel's readings while it gave pulses: compact, whatever the length of the session."""
+    """A channel's readings, six bytes each, whatever the length of the session."""
 
     def __init__(self) -> None:
-        self._columns = {name: array("H") for name in ("applied_ua", "measured_ua", "ohm")}
-        applied, measured, ohm = (column.append for column in self._columns.values())
+        self._taken = array("H")
+        extend = self._taken.extend
 
         def take(reading: Channel) -> None:
-            if reading.applied_ua:
-                applied(reading.applied_ua)
-                measured(reading.measured_ua)
-                ohm(reading.ohm)
+            # applied_ua, measured_ua and ohm stand side by side in the message.
+            extend(reading[3:6])
 
         self.take = take
 
     def record(self) -> dict[str, dict[str, float] | None]:
-        """First, least, median and greatest of each, JSON-able; None where nothing was read."""
-        return {name: _spread(column) for name, column in self._columns.items()}
+        """First, least, median and greatest of each while pulses were given, JSON-able; None where nothing was."""
+        taken = self._taken
+        pulsed = [at for at in range(0, len(taken), 3) if taken[at]]
+        columns = {"applied_ua": 0, "measured_ua": 1, "ohm": 2}
+        return {name: _spread([taken[at + column] for at in pulsed]) for name, column in columns.items()}
 
 
-def _spread(column: "array[int]") -> dict[str, float] | None:
+def _spread(column: list[int]) -> dict[str, float] | None:
     read = [value for value in column if value]
     if not read:
         return None
@@ -44,19 +45,14 @@ def _spread(column: "array[int]") -> dict[str, float] | None:
 
 
 class Journal:
-    """Turns what happens in one session into log entries.
-
-    `wrote` is set by every entry; who runs the session clears it.
-    """
+    """Turns what happens in one session into log entries."""
 
     def __init__(self, log: SessionLog) -> None:
         self._log = log
         self._samples: dict[int, Samples] = {}
-        self.wrote = False
 
     def put(self, kind: str, now_us: int, **body: Any) -> None:
         """Write one entry."""
-        self.wrote = True
         self._log.put(kind, now_us, body)
 
     def sample(self, reading: Channel) -> None:

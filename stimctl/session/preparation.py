@@ -52,8 +52,7 @@ class Preparation:
 
     def start(self, _now_us: int) -> None:
         """Ask for the log to be durable; `arm` follows when it is."""
-        self._core.busy = "writing the log"
-        self._core.wants_durable = True
+        self._core.want_durable("writing the log")
 
     def arm(self, purpose: Purpose, now_us: int) -> None:
         """Arm for `purpose`; the start follows the answer."""
@@ -104,6 +103,7 @@ class Preparation:
     def on_recovered(self, records: base.Records) -> None:
         """The dose of an earlier session came; it is acknowledged once it is logged (`recovery_logged`)."""
         self.recovered = records
+        self._core.stirred = True
 
     def recovery_logged(self, now_us: int) -> None:
         """The earlier session's dose is durable: the device may forget it."""
@@ -145,7 +145,6 @@ class Preparation:
         core.put("armed", now_us, **event._asdict())
         core.session_number = event.session
         core.armed_us = now_us if core.armed_us is None else core.armed_us
-        core.alive_us = now_us
         core.alive_due_us = now_us + limits.KEEPALIVE_US
         if event.purpose == Purpose.STIMULATE:
             core.enter(Happening.ARMED, now_us)

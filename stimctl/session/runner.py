@@ -76,14 +76,21 @@ class Runner:
         except BaseException:
             self._zero_on_the_way_out(now_us)
             raise
-        self._publish(now_us)
+        self._look(now_us)
         assert engine.report is not None
         return engine.report
 
     def _turn(self, now_us: int) -> int:
         """Do all that is due now, send, and wait for bytes, the next deadline or an order. Returns the time."""
         port, engine = self._port, self._engine
-        self._settle(now_us)
+        if not self._attended:
+            engine.check_in(now_us)
+        if self._orders or self._script:
+            self._obey_due(now_us)
+        if now_us >= self._due_us:
+            engine.advance(now_us)
+        while engine.stirred or (self._view_wanted and now_us >= self._view_due_us):
+            self._look(now_us)
         try:
             out = engine.take_output()
             if out:
@@ -103,22 +110,25 @@ class Runner:
             engine.receive(data, now_us)
         return now_us
 
-    def _settle(self, now_us: int) -> None:
+    def _look(self, now_us: int) -> None:
+        """See what the engine told, and do what it wants done outside."""
         engine = self._engine
-        if not self._attended:
-            engine.check_in(now_us)
-        while self._orders:
-            self._obey(self._orders.popleft(), now_us)
-        while self._script and self._script[0][0] <= now_us:
-            self._obey(self._script.popleft()[1], now_us)
-        if now_us >= self._due_us:
-            engine.advance(now_us)
+        self._told.extend(engine.take_events())
+        self._view_due_us = now_us + VIEW_US
+        self._view_wanted = False
+        self._view = engine.view(now_us)
+        if self._port.virtual:
+            self._log.wait_room()
         if engine.wants_durable:
             self._make_durable()
         if engine.recovered is not None:
             self._log_recovered(engine.recovered, now_us)
-        if engine.told or (self._view_wanted and now_us >= self._view_due_us):
-            self._publish(now_us)
+
+    def _obey_due(self, now_us: int) -> None:
+        while self._orders:
+            self._obey(self._orders.popleft(), now_us)
+        while self._script and self._script[0][0] <= now_us:
+            self._obey(self._script.popleft()[1], now_us)
 
     def _obey(self, order: Order, now_us: int) -> None:
         try:
@@ -143,14 +153,6 @@ class Runner:
             return
         self._told.append(Told(f"dose of an earlier session logged: {where}", now_us))
         self._engine.recovery_logged(self._port.now_us())
-
-    def _publish(self, now_us: int) -> None:
-        self._view_due_us = now_us + VIEW_US
-        self._view_wanted = False
-        self._view = self._engine.view(now_us)
-        self._told.extend(self._engine.take_events())
-        if self._port.virtual:
-            self._log.wait_room()
 
     def _zero_on_the_way_out(self, now_us: int) -> None:
         """Something unforeseen is leaving the loop: the device is told to stop before anything else."""

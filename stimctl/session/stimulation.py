@@ -20,6 +20,7 @@ from stimctl.wire import messages as m
 from stimctl.wire.codes import DeviceState, EndReason
 
 SAMPLE_US = 10_000_000
+NO_HANDSHAKE = "no handshake"  # a refusal's reason, in words
 
 
 class Stimulation:
@@ -103,7 +104,7 @@ class Stimulation:
         core = self._core
         core.journal.sample(reading)
         assert self._watch is not None
-        finding = self._watch.channel(reading, core.targets.highest_ua(reading.channel), now_us)
+        finding = self._watch.channel(reading, core.targets.highest_ua[reading.channel], now_us)
         if finding is not None:
             self.found(finding, now_us)
 
@@ -125,8 +126,13 @@ class Stimulation:
         core.put("target", now_us, **event._asdict())
 
     def on_declined(self, event: base.Declined, now_us: int) -> None:
-        """The device refused a target; of a refused keepalive the next status says why."""
-        if event.order != "KeepAlive":
+        """The device refused a target; of a refused keepalive the next status says why, unless there is none."""
+        if event.reason == NO_HANDSHAKE:
+            # It has forgotten us: it was reset, and is silent until the next handshake.
+            action = "look after the subject first, then read the log"
+            self._core.alarm(Priority.HIGH, f"the device ended the session: {End.RESET.value}", action, now_us)
+            self._core.stop(now_us, End.RESET, "")
+        elif event.order != "KeepAlive":
             self._core.targets.forget_asked()
             self._core.put("target", now_us, refused=event._asdict())
             self._core.tell(f"the device refused {event.order}: {event.reason}", now_us)

@@ -77,9 +77,8 @@ class Targets:
         self._each = {channel: Target(channel, ceiling_ua) for channel in sorted(first_ua)}
         self._asked: dict[int, int] = {}
         self.resume_ua = dict(first_ua)
-
-    def __contains__(self, channel: int) -> bool:
-        return channel in self._each
+        # The highest target a device may be following, by channel: confirmed, or asked for and perhaps applied.
+        self.highest_ua = dict.fromkeys(self._each, 0)
 
     @property
     def channels(self) -> tuple[int, ...]:
@@ -89,12 +88,6 @@ class Targets:
     def confirmed_ua(self) -> dict[int, int]:
         """What the device last confirmed, by channel."""
         return {channel: target.confirmed_ua for channel, target in self._each.items()}
-
-    def highest_ua(self, channel: int) -> int:
-        """The highest target the device may be following: confirmed, or asked for and perhaps applied."""
-        confirmed_ua = self._each[channel].confirmed_ua
-        asked_ua = self._asked.get(channel, 0)
-        return asked_ua if asked_ua > confirmed_ua else confirmed_ua
 
     def wish(self, channel: int, rule: Callable[[Target], int]) -> int:
         """What `rule` makes of the channel's target. Raises `Misuse` or `Unsafe` when it may not be asked for."""
@@ -115,21 +108,29 @@ class Targets:
     def ask(self, channel: int, wanted_ua: int) -> None:
         """`wanted_ua` is on its way to the device."""
         self._asked[channel] = wanted_ua
+        self._follow()
 
     def forget_asked(self) -> None:
         """Whatever was asked for was refused, or is no longer of use."""
         self._asked.clear()
+        self._follow()
 
     def begin(self, applied_ua: dict[int, int], now_us: int) -> None:
         """A run began towards `applied_ua`."""
         self._asked.clear()
         for channel, target_ua in applied_ua.items():
             self._each[channel].begin(target_ua, now_us)
+        self._follow()
 
     def confirm(self, channel: int, target_ua: int, now_us: int) -> None:
         """The device applied a target."""
         self._asked.pop(channel, None)
         self._each[channel].confirm(target_ua, now_us)
+        self._follow()
+
+    def _follow(self) -> None:
+        for channel, target in self._each.items():
+            self.highest_ua[channel] = max(target.confirmed_ua, self._asked.get(channel, 0))
 
     def keep_for_resume(self) -> None:
         """Remember what to ramp to after a hold: what each channel had, if that was a legal target."""

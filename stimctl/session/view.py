@@ -54,7 +54,6 @@ class SessionView:
     status: Status | None
     channels: Mapping[int, Channel]
     impedances: Mapping[int, Impedance]
-    keepalive_age_us: int | None
     alarms: tuple[Alarm, ...]
     waits_for_operator: bool
     stop_after_us: int | None

@@ -19,12 +19,20 @@ from stimctl.waveform import Program, Segment, offset_us
 RAMP_LEASE_US = 250_000  # a ramp's step: short enough that the slope, not the step, sets the time [choice]
 
 
+class Level(NamedTuple):
+    """What one channel gives in a lease, and how far its pulses lie behind the lease's grid."""
+
+    channel: int
+    amplitude_ua: int
+    delay_us: int
+
+
 class Lease(NamedTuple):
-    """One train: whole pulses of one segment at one amplitude a channel. No channel: silence for as long."""
+    """One train: whole pulses of one segment at one amplitude a channel. No level: silence for as long."""
 
     segment: int
     shape: Segment
-    levels_ua: tuple[tuple[int, int], ...]
+    levels: tuple[Level, ...]
     pulses: int
     begins_us: int
     lasts_us: int
@@ -32,11 +40,11 @@ class Lease(NamedTuple):
     @property
     def silent(self) -> bool:
         """Whether no channel gives anything."""
-        return not self.levels_ua
+        return not self.levels
 
     def level_ua(self, channel: int) -> int:
         """The amplitude of a channel; 0 where it gives none."""
-        return dict(self.levels_ua).get(channel, 0)
+        return next((level.amplitude_ua for level in self.levels if level.channel == channel), 0)
 
 
 def check_program(program: Program) -> None:
@@ -64,7 +72,9 @@ class LeasePlan:
         self.levels_ua = dict.fromkeys(program.channels, 0)
         self._band = 0
         self._band_begin_us = run_start_us
-        self._reach_us = max(offset_us(channel) for channel in program.channels) - offset_us(min(program.channels))
+        first_us = offset_us(min(program.channels))
+        self._delays_us = {channel: offset_us(channel) - first_us for channel in program.channels}
+        self._reach_us = max(self._delays_us.values())
 
     @property
     def fade_us(self) -> int:
@@ -105,7 +115,11 @@ class LeasePlan:
         pulses = min(whole, self._most_pulses(shape, targets_ua))
         levels_ua = self._levels(shape, pulses, targets_ua)
         quantum_ua = program.quantum_ua
-        given = tuple((c, ua - ua % quantum_ua) for c, ua in sorted(levels_ua.items()) if ua >= quantum_ua)
+        given = tuple(
+            Level(channel, ua - ua % quantum_ua, self._delays_us[channel])
+            for channel, ua in sorted(levels_ua.items())
+            if ua >= quantum_ua
+        )
         return Lease(band, shape, given, pulses, at_us, min(pulses * shape.period_us, end_us - at_us))
 
     def took(self, lease: Lease, targets_ua: Mapping[int, int], pulses: int | None = None) -> None:
@@ -149,7 +163,9 @@ class LeasePlan:
         """Each channel's level for a lease of so many pulses from here."""
         rise_ua = self.program.ramp_slope_ua_per_s * pulses * shape.period_us // US_PER_S
         step_ua = min(self.program.step_cap_ua, rise_ua)
-        last_us = self.at_us + (pulses - 1) * shape.period_us + self._reach_us
+        last_us = self.at_us + (pulses - 1) * shape.period_us
+        if last_us >= self.fade_us:
+            last_us += self._reach_us
         return {
             channel: min(self._aim(targets_ua.get(channel, 0), last_us), level_ua + step_ua)
             for channel, level_ua in self.levels_ua.items()

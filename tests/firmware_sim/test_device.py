@@ -410,6 +410,8 @@ def test_a_hold_does_not_count_and_the_ramp_begins_anew(host: Any) -> None:
     assert host.state is S.RAMPING
     host.wait(200_000)
     assert host.told(wire.Channel)[-1].applied_ua < 100
+    lowered = host.ask(wire.SetTarget(host.armed.nonce, 1, 500))
+    assert lowered == wire.TargetSet(1, 500, 10 * SECOND_US + 200_000)
     host.wait(50 * SECOND_US - 200_001)
     assert host.state is S.RAMPING_DOWN
     host.wait(1)
@@ -675,6 +677,27 @@ def test_time_in_bands(host: Any) -> None:
     assert record.stimulation_us == 13_600_000
 
 
+def test_status_of_an_idle_device(host: Any) -> None:
+    assert host.ask(wire.Hello(1)) == wire.Welcome(1, 1, 1, S.IDLE, 0)
+    host.wait(100_000)
+    assert host.told(wire.Status) == [wire.Status(100_000, 1, S.IDLE, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0)]
+
+
+def test_status_after_a_reset_shows_the_session_that_waits_and_no_end(new_host: Any) -> None:
+    flash = Flash()
+    new_host(flash=flash).to(S.ARMED)
+    host = new_host(flash=flash).to(S.IDLE)
+    host.wait(100_000)
+    status = host.told(wire.Status)[-1]
+    assert (status.session, status.end_reason, status.time_left_us, status.keepalive_age_ms) == (1, 0, 0, 0)
+
+
+def test_telemetry_has_a_count_of_its_own(host: Any) -> None:
+    host.to(S.RUNNING)
+    counts = [number for number, message in host.heard if isinstance(message, wire.Status | wire.Channel | wire.Event)]
+    assert counts == list(range(1, len(counts) + 1))
+
+
 def test_status_tells_times_left(host: Any) -> None:
     host.to(S.RUNNING)
     running = host.told(wire.Status)[-1]
@@ -714,6 +737,15 @@ def test_what_is_behind_is_refused(host: Any) -> None:
     assert host.state is S.RUNNING
 
 
+def test_a_handshake_begins_a_new_window(host: Any) -> None:
+    host.ask(wire.Hello(1), sequence=60_000)
+    host.ask(wire.ReadSession(), sequence=60_001)
+    host.ask(wire.Hello(1), sequence=10)
+    assert isinstance(host.ask(wire.ReadSession(), sequence=11), wire.SessionRecord)
+    host.ask(wire.Hello(1), sequence=5)
+    assert isinstance(host.ask(wire.ReadSession(), sequence=6), wire.SessionRecord)
+
+
 def test_stop_has_no_sequence(host: Any) -> None:
     host.to(S.RUNNING)
     for sequence in (0, host.sequence, host.sequence - 1, 65_535):
@@ -738,6 +770,7 @@ def test_a_stop_of_any_length_is_a_stop(host: Any) -> None:
         (b"\x3f", Refusal.UNKNOWN_KIND),
         (b"\x0b\x01\x00\x00", Refusal.WRONG_LENGTH),
         (b"\x0b", Refusal.WRONG_LENGTH),
+        (b"\x40\x01\x00\x01\x01" + bytes(8), Refusal.UNKNOWN_KIND),
         (b"\x4d\x01\x00\x07\x00\x00\x00\x00", Refusal.UNKNOWN_KIND),
     ],
 )

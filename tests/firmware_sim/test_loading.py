@@ -114,6 +114,7 @@ def test_quantum(widths: list[tuple[int, int]], quantum: int) -> None:
 
 def test_areas_that_cannot_be_equal_are_refused() -> None:
     assert refusal(HEADER, ALONE._replace(width_us=100, second_width_us=101)) == (Refusal.UNBALANCED, 101, 100)
+    assert refusal(HEADER, ALONE._replace(width_us=102, second_width_us=200)) is None, "a step of 100 uA just does"
     assert refusal(HEADER, ALONE._replace(width_us=101, second_width_us=200)) == (Refusal.UNBALANCED, 200, 100)
     # 9 and 7 alone would do; together they need 63, and with 4 far too much.
     one, other = (

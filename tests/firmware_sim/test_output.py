@@ -66,7 +66,7 @@ def same(current_na: int) -> int:
 class Leak(Switch):
     """Lets a current through when it is open."""
 
-    def leak_na(self, now_us: int) -> int:  # noqa: ARG002
+    def leak_na(self, now_us: int) -> int:
         return 150_000
 
 

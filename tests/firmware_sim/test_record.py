@@ -102,3 +102,10 @@ def test_reading_in_mid_run_sees_every_pulse_so_far() -> None:
     assert recorder.pulses(1) == 3_000 == stage.readout(1).pulses_0
     stage.run(40 * S)
     assert recorder.end_us() == 39_990_400
+
+
+def test_shapes_are_cut_and_shared() -> None:
+    assert SHAPE.cut(20) == Shape(1_000, 20, 0, 0, 0)
+    assert SHAPE.part(200) == Shape(200, 200, 100, 100, 400)
+    assert SHAPE.net_fc == 0
+    assert [SHAPE.at(us) for us in (-1, 0, 199, 200, 299, 300, 699, 700)] == [0, 1_000, 1_000, 0, 0, -500, -500, 0]

@@ -66,6 +66,12 @@ class Terminal:
         """Press keys."""
         os.write(self._master, keys.encode())
 
+    def watch(self, seconds: float) -> None:
+        """Look on for a while without touching a key."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self._read(left)
+
     def signal(self, number: int) -> None:
         """Send the process a signal."""
         self.process.send_signal(number)

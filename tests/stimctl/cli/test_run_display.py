@@ -38,7 +38,7 @@ def view() -> SessionView:
     return SessionView(
         state=State.RUNNING, end=None, identity=identify("sim://").identity, now_us=91_000_000, ceiling_ua=2_000,
         targets_ua={1: 1_500, 2: 1_500}, status=STATUS, channels={1: reading(1), 2: reading(2)}, impedances={},
-        keepalive_age_us=120_000, alarms=(), waits_for_operator=False, stop_after_us=None,
+        alarms=(), waits_for_operator=False, stop_after_us=None,
     )  # fmt: skip
 
 

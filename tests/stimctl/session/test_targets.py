@@ -67,7 +67,7 @@ def test_a_raise_waits_for_the_answer_to_the_last_change() -> None:
     with pytest.raises(Misuse, match="not answered"):
         targets.wish(1, lambda target: target.up(0))
     assert targets.wish(1, lambda target: target.to(700, 0)) == 700, "lowering never waits"
-    assert targets.highest_ua(1) == 1_000
+    assert targets.highest_ua == {1: 1_000}
 
 
 def test_what_is_resumed_after_a_hold_is_never_below_half_a_milliampere() -> None:

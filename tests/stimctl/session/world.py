@@ -14,6 +14,7 @@ from firmware_sim.device import Device
 from firmware_sim.flash import Flash
 from firmware_sim.load import Load
 from firmware_sim.record import Kind, Recorder
+from stimctl.errors import LineLost
 from stimctl.port import Port, open_port
 from stimctl.prescription import Prescription, from_mapping
 from stimctl.profile import Profile, load_profiles
@@ -21,7 +22,7 @@ from stimctl.session.engine import UNATTENDED, Engine
 from stimctl.session.runner import Order, Runner
 from stimctl.session.states import State
 from stimctl.session.view import Priority, SessionReport
-from stimctl.stimulators.base import Records
+from stimctl.stimulators.base import Identity, Records
 from stimctl.stimulators.native import Native
 from stimctl.wire import messages as m
 from stimctl.wire.framing import FrameSplitter
@@ -254,6 +255,26 @@ class Cut(Line):
             self.inner.write(data)
 
 
+class Gone(Line):
+    """From a time on the port is not there any more."""
+
+    def __init__(self, port: Port, at_us: int) -> None:
+        super().__init__(port)
+        self._at_us = at_us
+
+    def _look(self) -> None:
+        if self.now_us() >= self._at_us:
+            raise LineLost(f"{self.url}: the port is gone; check the cable")
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        self._look()
+        return self.inner.wait(deadline_us)
+
+    def write(self, data: bytes) -> None:
+        self._look()
+        self.inner.write(data)
+
+
 class Rewritten(Line):
     """Messages from the device pass through `change`, which may give back another message, or None to lose one."""
 
@@ -374,8 +395,8 @@ class Rig:
         self._port.engine, self._port.runner = self.engine, self.runner
         self.events: list[Any] = []
 
-    def _recover(self, serial: str, records: Records) -> str:
-        self.recovered.append((serial, records))
+    def _recover(self, identity: Identity, records: Records) -> str:
+        self.recovered.append((identity.serial, records))
         return "the list"
 
     def when(self, ready: Callable[[Engine], bool] | State, order: Order) -> "Rig":

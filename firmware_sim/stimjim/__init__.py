@@ -1,0 +1,12 @@
+"""StimJim (open-ephys), simulated from its published protocol: three firmware dialects of one text protocol.
+
+No code of theirs is in here. What was seen on the published firmware and what was only read from it is said
+at the head of each dialect's module.
+"""
+
+from firmware_sim.stimjim.core import StimJim
+from firmware_sim.stimjim.dialect_a import DialectA
+
+DIALECTS: dict[str, type[StimJim]] = {"a": DialectA}
+
+__all__ = ["DIALECTS", "StimJim"]

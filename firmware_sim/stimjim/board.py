@@ -1,0 +1,145 @@
+"""A StimJim's analogue side: converters of 16 bits with offsets, two isolated outputs, an ADC behind each.
+
+Amplitudes become codes, and codes become what flows, so that a code that does not fit into 16 bits does here
+what it does there. Scales are the published firmware's (read); offsets and the readback's errors come from the
+seed [choice].
+"""
+
+from random import Random
+
+from firmware_sim.converter import Noise, Readback, made_readback
+from firmware_sim.load import Load
+from firmware_sim.outlet import Outlet, Stage
+from firmware_sim.record import Recorder
+from firmware_sim.stimjim.slot import CURRENT, GROUNDED, VOLTAGE
+
+NA_PER_CODE = 101.7
+MV_PER_CODE = 0.4574
+UA_PER_COUNT = 0.85
+MV_PER_COUNT = 2.44
+COUNTS = 4_095  # the ADC saturates there: 10 V, 3.5 mA
+COMPLIANCE_VOLT = 13.7
+WORST_OFFSET = 10  # codes [choice]
+SWEEP_VOLT = 0.046  # how far the offsets' calibration moves an output: 100 codes
+SWEEP_US = 100_000
+CHANNELS = 2
+
+
+class Quiet(Noise):
+    """No noise."""
+
+    def __init__(self) -> None:
+        self._entries = [0] * 1_024
+        self._sums = [0] * 1_025
+        self.peak_na = 0
+
+
+class Board:
+    """Both channels, 0 and 1 as StimJim numbers them; the load and the recorder know them as 1 and 2.
+
+    `ideal` leaves out every offset and all noise. `wraps`: a code that does not fit loses its upper bits, else it
+    stays at full scale.
+    """
+
+    def __init__(self, load: Load, recorder: Recorder | None, *, seed: int, wraps: bool, ideal: bool) -> None:
+        rng = Random(f"stimjim {seed}")
+        noise = Quiet() if ideal else Noise(rng)
+        worst = 0 if ideal else WORST_OFFSET
+        self.wraps = wraps
+        self.current_offset = [rng.randint(-worst, worst) for _ in range(CHANNELS)]
+        self.voltage_offset = [rng.randint(-worst, worst) for _ in range(CHANNELS)]
+        self.adc_offset = [0.0 if ideal else round(rng.uniform(-worst, worst), 4) for _ in range(CHANNELS)]
+        readbacks = [Readback(noise) if ideal else made_readback(rng, noise) for _ in range(CHANNELS)]
+        self.outlets = [
+            Outlet(channel + 1, load, recorder, readbacks[channel], rail_volt=COMPLIANCE_VOLT)
+            for channel in range(CHANNELS)
+        ]
+        self._mode = [GROUNDED] * CHANNELS
+        self._code = [0] * CHANNELS
+        load.watch(self._settle)
+        self._now_us = 0
+
+    # --- trains ----------------------------------------------------------------------------------
+
+    def code(self, amplitude: int, mode: int, channel: int) -> int:
+        """The converter's code for an amplitude in mV or uA."""
+        scaled = amplitude / MV_PER_CODE if mode == VOLTAGE else amplitude * 1_000 / NA_PER_CODE
+        return self.fit(int(scaled + self._offset(mode, channel)))
+
+    def fit(self, code: int) -> int:
+        """What 16 bits keep of a code."""
+        if self.wraps:
+            return (code + 32_768 & 0xFFFF) - 32_768
+        return max(-32_768, min(code, 32_767))
+
+    def stage(self, code: int, us: int, mode: int, channel: int) -> Stage:
+        """What a code makes flow, for a while."""
+        steps = code - self._offset(mode, channel)
+        if mode == VOLTAGE:
+            return Stage(0, us, round(steps * MV_PER_CODE, 3) / 1_000)
+        return Stage(round(steps * NA_PER_CODE), us)
+
+    def plan(self, modes: list[int], stages: list[tuple[int, int, int]]) -> list[tuple[Stage, ...]]:
+        """Each channel's stages; none for a channel that the modes do not drive."""
+        plans: list[tuple[Stage, ...]] = []
+        for channel, mode in enumerate(modes):
+            driven = stages if mode in {VOLTAGE, CURRENT} else []
+            plans.append(
+                tuple(self.stage(self.code(each[channel], mode, channel), each[2], mode, channel) for each in driven)
+            )
+        return plans
+
+    def grounded(self, channel: int, now_us: int) -> None:
+        """A train has taken the channel: its own level ends, and after each pulse it is grounded."""
+        self.set_mode(channel, GROUNDED, now_us)
+        self._code[channel] = 0
+
+    def _offset(self, mode: int, channel: int) -> int:
+        return (self.voltage_offset if mode == VOLTAGE else self.current_offset)[channel]
+
+    # --- by hand ---------------------------------------------------------------------------------
+
+    def set_mode(self, channel: int, mode: int, now_us: int) -> None:
+        """Connect an output to the voltage source, the current source, nothing, or ground."""
+        if channel in range(CHANNELS) and mode in range(4):
+            self._mode[channel] = mode
+            self._apply(channel, now_us)
+
+    def set_code(self, channel: int, code: int, now_us: int) -> None:
+        """Write a converter."""
+        if channel in range(CHANNELS):
+            self._code[channel] = self.fit(code)
+            self._apply(channel, now_us)
+
+    def sweep(self, now_us: int) -> None:
+        """Measure the offsets: each output goes below zero and above it, connected."""
+        for outlet in self.outlets:
+            outlet.hold(None, now_us)
+            outlet.pulses(now_us, 1, 1, [Stage(0, SWEEP_US, -SWEEP_VOLT), Stage(0, SWEEP_US, SWEEP_VOLT)])
+
+    def adc(self, channel: int, line: int, now_us: int) -> int:
+        """Raw counts of the voltage (line 0) or the current (line 1)."""
+        if channel not in range(CHANNELS):
+            return 0
+        outlet = self.outlets[channel]
+        value = outlet.read_na(now_us) / 1_000 / UA_PER_COUNT if line else outlet.read_volt(now_us) * 1e3 / MV_PER_COUNT
+        return max(-COUNTS, min(round(value + self.adc_offset[channel]), COUNTS))
+
+    def real(self, raw: int, channel: int, line: int) -> int:
+        """Counts as uA or mV, cut to a whole number."""
+        offset = self.adc_offset[channel] if channel in range(CHANNELS) else 0.0
+        return int((raw - offset) * (UA_PER_COUNT if line else MV_PER_COUNT))
+
+    def settle(self, now_us: int) -> None:
+        """Bring what is recorded of held levels up to now."""
+        self._now_us = now_us
+        self._settle()
+
+    def _settle(self) -> None:
+        for outlet in self.outlets:
+            outlet.settle(self._now_us)
+
+    def _apply(self, channel: int, now_us: int) -> None:
+        mode = self._mode[channel]
+        driven = mode in {VOLTAGE, CURRENT}
+        self.outlets[channel].hold(self.stage(self._code[channel], 0, mode, channel) if driven else None, now_us)

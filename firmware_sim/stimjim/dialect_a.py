@@ -1,0 +1,248 @@
+"""StimJim dialect A: "Pulser" on a Teensy 3.5, the one that is deployed.
+
+seen (published firmware on a PC): the echo of S, the text of a natural end, T-1's reply and that it gives no
+count; N = duration / period pulses; period 0 plays one pulse; 4000 uA comes out as -2665 uA; an eleventh stage
+overwrites; a malformed S changes half a slot. read: T and U with rubbish start train 0; a restart is silent;
+stops act between pulses, as a pulse is played inside the timer's interrupt; D writes past its buffer, here
+it does no harm. Lines in: `\\n`, a `\\r` before it is dropped. Lines out: `\\r\\n`.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import ClassVar
+
+from firmware_sim.stimjim.core import LINE_FAULTS, StimJim
+from firmware_sim.stimjim.engine import Result
+from firmware_sim.stimjim.slot import GROUNDED, SLOTS, STAGES, U32, VOLTAGE, Slot, atoi, i32, scan
+
+MAX_PERIOD_US = 71_582_788  # the timer counts 32 bits at 60 MHz
+MODES = ("Voltage output", "Current output", "No output (high-Z)", "No output (grounded)")
+RULE = "----------------------------------"
+NO_INDEX = "Invalid PulseTrain index.\r\n"
+
+
+class DialectA(StimJim):
+    """The Teensy "Pulser"."""
+
+    dialect = "a"
+    natural: ClassVar[Mapping[str, str]] = {
+        "wrap": "amplitudes beyond 16 bits of code flip their polarity",
+        "half_update": "a malformed definition changes what it got to",
+        "garbage_start": "T or U without a number starts train 0",
+    }
+    extra = LINE_FAULTS
+
+    def boot_text(self) -> str:
+        """As it is printed at power-on."""
+        return (
+            f"Booting StimJim on Teensy 3.5!\r\nInitializing triggers inputs...\r\n{self._offsets()}\r\n"
+            "Ready to go!\r\n\r\n\r\n"
+        )
+
+    def busy_until_us(self) -> int:
+        """Until the pulse in flight is over: it is played inside an interrupt."""
+        return max(engine.busy_until_us(self.now_us) for engine in self.engines)
+
+    def obey(self, line: str) -> None:
+        """Do what a line says; what it does not know it ignores."""
+        command = _COMMANDS.get(line[:1])
+        if command is not None:
+            command(self, line)
+
+    # --- trains ----------------------------------------------------------------------------------
+
+    def _define(self, line: str) -> None:
+        index = (scan(line[1:], 1) or [0])[0]
+        if not 0 <= index < SLOTS:
+            self.say(NO_INDEX)
+            return
+        playing = [engine for engine in self.engines if engine.slot == index]
+        for engine in playing:
+            engine.book(self.now_us)
+        slot = self.slots[index]
+        header = scan(line[1:], 5)[1:]
+        if len(header) == 4 or (header and "half_update" in self.faults):
+            _take_header(slot, header)
+        if len(header) == 4:
+            _take_stages(slot, line)
+        for engine in playing:
+            engine.change(self.board.plan(slot.modes, slot.stages()), _count(slot, engine.span_us))
+        self.say(self._echo(index))
+
+    def _start(self, line: str) -> None:
+        number = 0 if line[0] == "T" else 1
+        index = atoi(line[1:])
+        rubbish = not scan(line[1:], 1) and "garbage_start" not in self.faults
+        if index >= SLOTS or rubbish:
+            self.say(NO_INDEX)
+            return
+        engine, slot_before = self.engines[number], self.engines[number].slot
+        if index < 0:
+            self.say(f"Forcing {line[0]} train to stop\r\n")
+        if engine.active:
+            result = engine.end(self.now_us)
+            self.stopped(number, slot_before, result.pulses, "stopped")
+        if index >= 0:
+            self._play(number, index)
+
+    def _play(self, number: int, index: int) -> None:
+        slot = self.slots[index]
+        plans = self.board.plan(slot.modes, slot.stages())
+        for channel, plan in enumerate(plans):
+            if plan:
+                self.board.grounded(channel, self.now_us)
+        ticks = 0 < slot.period_us <= MAX_PERIOD_US
+        if not ticks:
+            self.say(f"startIT{number}: failure to initiate IntervalTimer IT{number}\r\n")
+        self.say(f"\r\nStarted {'TU'[number]} train with parameters of PulseTrain {index}\r\n")
+        span_us = max((sum(stage.us for stage in plan) for plan in plans), default=0)
+        count = _count(slot, span_us) if ticks else min(1, slot.duration_us)
+        self.engines[number].begin(index, plans, self.now_us, slot.period_us, count, ends=ticks or not count)
+        self.started(number, index)
+
+    def tell_end(self, engine: int, slot: int, result: Result) -> None:  # noqa: ARG002
+        """The count, and the mean of what was read in each stage."""
+        train = self.slots[slot]
+        lines = [
+            f"Train complete. Delivered {result.pulses} pulses.",
+            "Current/Voltage by stage: ",
+            "           Ch0                Ch1 ",
+        ]
+        for number in range(train.count):
+            means = [_mean(sums, number, result.pulses) for sums in result.sums_na]
+            cells = [f"{mean:6d}{'mV' if mode == VOLTAGE else 'uA'},          " for mean, mode in
+                     zip(means, train.modes, strict=True)]  # fmt: skip
+            lines.append(f"Stage {number}{cells[0]}{cells[1]}")
+        self.say("".join(f"{line}\r\n" for line in lines))
+
+    def _echo(self, index: int) -> str:
+        slot = self.slots[index]
+        first, second = slot.modes
+        hertz = 1e6 / slot.period_us if slot.period_us else float("inf")
+        lines = [
+            RULE,
+            f"Parameters for PulseTrain[{index}]",
+            f"  mode[ch0]: {first} ({MODES[first]})",
+            f"  mode[ch1]: {second} ({MODES[second]})",
+            f"  period:    {slot.period_us} usec ({slot.period_us / 1e6:.3f} sec, {hertz:.3f} Hz)",
+            f"  duration:  {slot.duration_us} usec ({slot.duration_us / 1e6:.3f} sec)",
+            "",
+            "  stage    duration     output0   output1",
+        ]
+        units = ["mV" if mode == VOLTAGE else "uA" for mode in slot.modes]
+        for number, (one, two, us) in enumerate(slot.stages()):
+            lines.append(f"   {number:2d}  {i32(us):7d} usec {i32(one):8d}{units[0]} {i32(two):8d}{units[1]}")
+        return "".join(f"{line}\r\n" for line in [*lines, RULE, ""])
+
+    # --- by hand ---------------------------------------------------------------------------------
+
+    def _route(self, line: str) -> None:
+        source, index, output = (*scan(line[1:], 3), 0, 0, 0)[:3]
+        if index >= SLOTS:
+            self.say(NO_INDEX)
+        elif index >= 0 and not output:
+            self.say(f"Attaching interrupt to IN{source} to run PulseTrain[{index}]\r\n")
+        else:
+            self.say(
+                f"Detaching interrupt to IN{source}\r\n"
+                f"Programming IN{source} as output that indicates activity on output {source}\r\n"
+            )
+
+    def _mode(self, line: str) -> None:
+        channel, mode = (*scan(line[1:], 2), 0, 0)[:2]
+        self.board.set_mode(channel, mode, self.now_us)
+        self.say(f"Set channel {channel} to mode {mode}\r\n")
+
+    def _amplitude(self, line: str) -> None:
+        channel, code = (*scan(line[1:], 2), 0, 0)[:2]
+        if not -32_768 <= code <= 32_767:
+            self.say(f"{code} is out of range.\r\n")
+            return
+        self.board.set_code(channel, code, self.now_us)
+        self.say(f"Set channel {channel} to amplitude {code}\r\n")
+
+    def _volts(self, line: str) -> None:
+        channel, amplitude = (*scan(line[1:], 2), 0, 0)[:2]
+        code = i32(self.raw_code(amplitude, channel))
+        if not -32_768 <= code <= 32_767:
+            self.say(f"{code} is out of range.\r\n")
+            return
+        self.board.set_code(channel, code, self.now_us)
+        self.say(f"Set channel {channel} to amplitude {amplitude} mV (dac value {code}).\r\n")
+
+    def raw_code(self, millivolt: int, channel: int) -> int:
+        """A voltage's code before anything looks whether it fits."""
+        offset = self.board.voltage_offset[channel] if channel in {0, 1} else 0
+        return int(millivolt / 0.4574 + offset)
+
+    def _read(self, line: str) -> None:
+        channel, source = (*scan(line[1:], 2), 0, 0)[:2]
+        raw = self.board.adc(channel, source, self.now_us)
+        real = self.board.real(raw, channel, source)
+        self.say(f"Read value: {raw} ({real}{'uA' if source else 'mV'})\r\n")
+
+    def _ground(self, _line: str) -> None:
+        for channel in range(2):
+            self.board.set_mode(channel, GROUNDED, self.now_us)
+
+    def _sweep(self, _line: str) -> None:
+        self._ground("")
+        self.board.sweep(self.now_us)
+
+    def _tell_offsets(self, _line: str) -> None:
+        self.say(f"{self._offsets()}\r\n")
+
+    def _offsets(self) -> str:
+        board = self.board
+        adc = f"{board.adc_offset[0]:.6f}, {board.adc_offset[1]:.6f}"
+        return (
+            f"ADC offsets (+-2.5V): {adc}\r\nADC offsets (+-10V): {adc}\r\n"
+            f"current offsets: {board.current_offset[0]}, {board.current_offset[1]}\r\n"
+            f"voltage offsets: {board.voltage_offset[0]}, {board.voltage_offset[1]}\r\n"
+        )
+
+
+def _take_header(slot: Slot, header: list[int]) -> None:
+    """As far as it goes: modes, period, duration."""
+    for place, value in enumerate(header[:2]):
+        slot.modes[place] = value if value in range(4) else GROUNDED
+    if len(header) > 2:
+        slot.period_us = header[2] & U32
+    if len(header) > 3:
+        slot.duration_us = header[3] & U32
+
+
+def _take_stages(slot: Slot, line: str) -> None:
+    slot.count = 0
+    for token in [part for part in line.split(";") if part][1:]:
+        values = scan(token, 3)
+        for place, value in enumerate(values):
+            slot.write(place * STAGES + slot.count, i32(value))
+        if len(values) < 3:
+            return
+        slot.count += 1
+
+
+def _count(slot: Slot, span_us: int) -> int:
+    """Ticks that come before the duration is over."""
+    return -(-slot.duration_us // max(1, slot.period_us, span_us))
+
+
+def _mean(sums_na: list[int], stage: int, pulses: int) -> int:
+    if not pulses or stage >= len(sums_na):
+        return 0
+    return round(sums_na[stage] / pulses / 1_000)
+
+
+_COMMANDS: dict[str, Callable[[DialectA, str], None]] = {
+    "S": DialectA._define,
+    "T": DialectA._start,
+    "U": DialectA._start,
+    "R": DialectA._route,
+    "M": DialectA._mode,
+    "A": DialectA._amplitude,
+    "V": DialectA._volts,
+    "E": DialectA._read,
+    "B": DialectA._ground,
+    "C": DialectA._sweep,
+    "D": DialectA._tell_offsets,
+}

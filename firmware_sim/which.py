@@ -1,0 +1,128 @@
+"""Which device is simulated: the native one, or one that exists, with what has to be said of it.
+
+    device=native
+    device=stimjim   dialect=a|b|c            faults=lost_stop,-wrap
+    device=pulsepal  firmware=21|22  isolator=1.0  faults=...
+
+The last word of a device's making is here, so that the port, the server and the command make the same ones.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from firmware_sim.flash import Flash
+
+if TYPE_CHECKING:
+    from firmware_sim.record import Recorder
+
+Journal = Callable[[Mapping[str, int | str]], None]
+
+DEVICES = ("native", "stimjim", "pulsepal")
+DIALECTS = ("a", "b", "c")
+FIRMWARES = ("21", "22")
+MAX_ISOLATOR = 10.0  # mA per volt [choice]: at the full 10 V that is a hundred times the most that is ever wanted
+_BELONG = {"dialect": ("stimjim",), "firmware": ("pulsepal",), "isolator": ("pulsepal",),
+           "faults": ("stimjim", "pulsepal")}  # fmt: skip
+
+
+class WrongDevice(ValueError):
+    """No such device, or not with these options. The message says what there is."""
+
+
+class SimulatedDevice(Protocol):
+    """What a port, or a server, needs of a device. All times are of the caller's clock."""
+
+    def receive(self, data: bytes, now_us: int) -> None:
+        """Take bytes that arrive at `now_us`."""
+
+    def advance(self, now_us: int) -> None:
+        """Let time pass."""
+
+    def next_event_us(self) -> int:
+        """When it next does something by itself; far off when never."""
+
+    def take_output(self) -> bytes:
+        """The bytes to send since the last call."""
+
+    def close(self) -> None:
+        """Take the power away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """A device and its options, as they were written. Construction checks them. Raises `WrongDevice`."""
+
+    device: str = "native"
+    dialect: str | None = None
+    firmware: str | None = None
+    isolator: str | None = None
+    faults: str | None = None
+
+    def __post_init__(self) -> None:
+        _one_of("device", self.device, DEVICES)
+        for name, owners in _BELONG.items():
+            if getattr(self, name) is not None and self.device not in owners:
+                raise WrongDevice(f"option {name!r} belongs to device={' or '.join(owners)}, not to {self.device}")
+        if self.dialect is not None:
+            _one_of("dialect", self.dialect, DIALECTS)
+        if self.firmware is not None:
+            _one_of("firmware", self.firmware, FIRMWARES)
+        _ = self.milliampere_per_volt
+        if self.faults is not None:
+            self.make(seed=1, load="nominal")  # a wrong name is said now
+
+    @property
+    def milliampere_per_volt(self) -> float:
+        """The isolator behind a voltage source; 1 mA per volt unless it is given."""
+        if self.isolator is None:
+            return 1.0
+        try:
+            value = float(self.isolator)
+        except ValueError:
+            value = -1.0
+        if not 0 < value <= MAX_ISOLATOR:
+            raise WrongDevice(f"option 'isolator' is {self.isolator!r}: it must be mA per volt, up to {MAX_ISOLATOR}")
+        return value
+
+    def make(
+        self,
+        *,
+        seed: int,
+        load: str,
+        flash: Flash | None = None,
+        recorder: "Recorder | None" = None,
+        journal: Journal | None = None,
+        boot_us: int = 0,
+    ) -> SimulatedDevice:
+        """The device, just powered on. `flash` is the native one's only."""
+        common: dict[str, Any] = {
+            "seed": seed, "load": load, "recorder": recorder, "journal": journal, "boot_us": boot_us
+        }  # fmt: skip
+        # Here, because each brings a lot that the others never need.
+        if self.device == "native":
+            from firmware_sim.device import Device
+
+            return Device(flash=flash, **common)
+        faults = self.faults or ""
+        if self.device == "stimjim":
+            from firmware_sim.stimjim import DIALECTS as JIMS
+
+            return _faulty(JIMS[self.dialect or "a"], faults=faults, **common)
+        from firmware_sim.pulsepal import FIRMWARES as PALS
+
+        return _faulty(PALS[self.firmware or "22"], faults=faults, isolator=self.milliampere_per_volt, **common)
+
+
+def _faulty(maker: Callable[..., SimulatedDevice], **options: Any) -> SimulatedDevice:
+    from firmware_sim.known_faults import UnknownFault
+
+    try:
+        return maker(**options)
+    except UnknownFault as problem:
+        raise WrongDevice(f"option 'faults': {problem}") from None
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise WrongDevice(f"option {name!r} is {value!r}: it must be one of {', '.join(allowed)}")

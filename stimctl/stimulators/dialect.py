@@ -1,0 +1,106 @@
+"""What an adapter for a device without a watchdog has to do; `leased.Leased` does the rest.
+
+A dialect turns leases into its device's own bytes, and the device's bytes into the events below. Like an
+adapter it is sans-I/O: it owns no port, thread or clock. It keeps no session: it knows the train that runs and
+what it has asked. All its bytes go through a gate of its own that knows what they mean (see `outgoing`).
+"""
+
+from typing import Any, NamedTuple, Protocol
+
+from stimctl.errors import StimctlError
+from stimctl.stimulators.base import Identity
+from stimctl.stimulators.leases import Lease
+from stimctl.waveform import Program
+
+
+class Found(NamedTuple):
+    """The device answered, and everything that it could play by itself has been made harmless."""
+
+    identity: Identity
+
+
+class Prepared(NamedTuple):
+    """The lease that was prepared stands in the device, as its echo says."""
+
+
+class Begun(NamedTuple):
+    """The lease runs. It began after it was asked for and before this was heard."""
+
+
+class StageMean(NamedTuple):
+    """The mean current of one phase of one channel over a lease, as the device measured it."""
+
+    channel: int
+    phase: int
+    mean_ua: int
+
+
+class Done(NamedTuple):
+    """The lease is over: how many pulses the device reports, None where it reports nothing, and what it measured."""
+
+    pulses: int | None
+    means: tuple[StageMean, ...] = ()
+
+
+class AtZero(NamedTuple):
+    """A stop was carried out: the largest current measured since, or None where it is only acknowledged.
+
+    `done` is the report of the lease that was cut, where the device gives one.
+    """
+
+    measured_ua: int | None
+    done: Done | None = None
+
+
+class Broken(NamedTuple):
+    """Something that must end the session."""
+
+    error: StimctlError
+
+
+class Dialect(Protocol):
+    """One device's language.
+
+    `measures` says that it reports the current that flowed; `pulse_source` in words what its pulse counts rest on; `stops_mid_pulse` that a stop may cut a pulse in
+    half, so that a cut which can wait is sent between two pulses; `prepares_ahead` that the next lease can be
+    prepared while one runs.
+    """
+
+    measures: bool
+    pulse_source: str
+    self_test_note: str
+    stops_mid_pulse: bool
+    prepares_ahead: bool
+
+    def connect(self, now_us: int) -> None:
+        """Identify, then make harmless whatever it could play; ends in `Found`."""
+
+    def check_program(self, program: Program) -> None:
+        """Raise `Unsafe` for what this device cannot give exactly, saying what it would become."""
+
+    def arm(self, ceiling_ua: int) -> None:
+        """From now on leases up to the ceiling pass the gate."""
+
+    def disarm(self) -> None:
+        """No lease passes the gate any more."""
+
+    def prepare(self, lease: Lease, now_us: int) -> None:
+        """Put a lease into the device without starting it; ends in `Prepared`. Raises `Unsafe`."""
+
+    def begin(self, now_us: int) -> None:
+        """Start what was prepared; ends in `Begun`, and later in `Done`. Raises `Unsafe`."""
+
+    def stop(self, now_us: int, *, measure: bool) -> None:
+        """Zero and ground, ahead of everything; ends in `AtZero`. `measure` it where the device can."""
+
+    def receive(self, data: bytes, now_us: int) -> list[Any]:
+        """Bytes from the line; the events they complete."""
+
+    def advance(self, now_us: int) -> list[Any]:
+        """Let time pass; the events that makes."""
+
+    def next_deadline_us(self) -> int | None:
+        """When `advance` has something to do."""
+
+    def take_output(self) -> bytes:
+        """The bytes to send now."""

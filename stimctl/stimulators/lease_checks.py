@@ -1,0 +1,66 @@
+"""What a device's report of a finished lease must agree with.
+
+The device holds no limits, so the host looks: as many pulses as were ordered, the right polarity, no more
+current than was set, not much less (an electrode that is off shows as that), and two phases that cancel.
+"""
+
+from typing import NamedTuple
+
+from stimctl import limits
+from stimctl.errors import EchoMismatch
+from stimctl.stimulators.base import Identity
+from stimctl.stimulators.dialect import Done
+from stimctl.stimulators.leases import Lease, Level
+from stimctl.wire.codes import ChannelFlag, EndReason
+
+OPEN_PERCENT = 80  # measured under 0.8 of what was set: an open electrode
+
+
+class Trip(NamedTuple):
+    """A channel's reading that holds or ends the session."""
+
+    channel: int
+    reason: EndReason
+    flag: ChannelFlag
+    value: int
+
+
+def wrong_report(lease: Lease, done: Done) -> EchoMismatch | None:
+    """A report that contradicts what was ordered: another count, or the wrong polarity."""
+    if done.pulses is not None and done.pulses != lease.pulses:
+        return EchoMismatch(f"the device reports {done.pulses} pulses where {lease.pulses} were ordered")
+    for mean in done.means:
+        if abs(mean.mean_ua) >= limits.ZERO_UA and (mean.mean_ua > 0) == (mean.phase == 1):
+            return EchoMismatch(
+                f"channel {mean.channel}: phase {mean.phase + 1} measures {mean.mean_ua} uA, the wrong polarity"
+            )
+    return None
+
+
+def trip(identity: Identity, lease: Lease, done: Done) -> Trip | None:
+    """The worst that the measured means of a lease say, if anything."""
+    found = {(mean.channel, mean.phase): mean.mean_ua for mean in done.means}
+    trips = []
+    for level in lease.levels:
+        first_ua, second_ua = found.get((level.channel, 0)), found.get((level.channel, 1))
+        if first_ua is not None and second_ua is not None:
+            trips.append(_trip(identity, lease, level, first_ua, second_ua))
+    order = (EndReason.OVER_CURRENT, EndReason.LEAD_OFF, EndReason.NET_CHARGE)
+    return min((each for each in trips if each), key=lambda each: order.index(each.reason), default=None)
+
+
+def _trip(identity: Identity, lease: Lease, level: Level, first_ua: int, second_ua: int) -> Trip | None:
+    channel, amplitude_ua, _delay = level
+    shape = lease.shape
+    second_set_ua = shape.second_amplitude_ua(amplitude_ua)
+    for set_ua, measured_ua in ((amplitude_ua, abs(first_ua)), (second_set_ua, abs(second_ua))):
+        if measured_ua > limits.over_current_ua(set_ua):
+            return Trip(channel, EndReason.OVER_CURRENT, ChannelFlag.OVER_CURRENT, measured_ua)
+    for set_ua, measured_ua in ((amplitude_ua, abs(first_ua)), (second_set_ua, abs(second_ua))):
+        if (measured_ua + identity.readback_accuracy_ua) * 100 < set_ua * OPEN_PERCENT:
+            return Trip(channel, EndReason.LEAD_OFF, ChannelFlag.LEAD_OFF, measured_ua)
+    net_pc = abs(first_ua * shape.width_us + second_ua * shape.second_width_us)
+    floor_pc = identity.readback_accuracy_ua * (shape.width_us + shape.second_width_us)
+    if net_pc > max(shape.charge_pc(amplitude_ua) // 100, floor_pc):
+        return Trip(channel, EndReason.NET_CHARGE, ChannelFlag.NET_CHARGE, net_pc)
+    return None

@@ -1,0 +1,191 @@
+"""The gate before a StimJim: it reads each line as the firmware does, and knows where the firmware goes wrong.
+
+Known faults that make a line unlawful here: amplitudes above 3322 uA wrap round and change polarity; a tenth
+stage and more overwrites memory; a line of 999 bytes or more overruns the buffer; `T` with anything but a
+number starts slot 0, so slot 0 holds nothing; a slot that plays must not be written; `D`, `C` and `B` overrun
+the stack, sweep the outputs, or block. One form of each command is understood and no other: what the device might
+read in another way is not sent.
+"""
+
+import re
+from typing import NamedTuple
+
+from stimctl import limits
+from stimctl.stimulators.outgoing import Gate, Phase, Train, check_trains, refusal
+
+MAX_LINE = 998
+MAX_STAGES = 9
+SLOTS = 100
+SHORTEST_STAGE_US = 20
+WRAP_UA = 3_322  # (32767 - 100) * 0.1017: above it the firmware's 16 bits wrap round
+CURRENT, GROUND = 1, 3
+IDENTIFY = b"IDN\n"
+HARMLESS = b"S0,3,3,1000000,1000000;0,0,1000\n"
+STOP = b"X\nT-1\nU-1\nM0,3\nM1,3\n"
+READ_CURRENTS = b"E0,1\nE1,1\n"
+
+_NUMBER = r"(0|-?[1-9]\d{0,9})"
+_SLOT_LINE = re.compile(rf"S{_NUMBER},{_NUMBER},{_NUMBER},{_NUMBER},{_NUMBER}((?:;{_NUMBER},{_NUMBER},{_NUMBER})+)")
+_START_LINE = re.compile(r"T([1-9]\d?)")
+_DANGEROUS = {
+    "D": "overruns the stack of the firmware",
+    "C": "sweeps a real voltage over the outputs",
+    "B": "blocks the device while it measures its offsets",
+    "A": "drives direct current",
+    "V": "drives direct current",
+    "R": "hands the start to an input",
+    "U": "a second engine on the same outputs would fight the first",
+    "L": "is not a train of rectangular pulses",
+    "W": "is not a train of rectangular pulses",
+}
+
+
+class Slot(NamedTuple):
+    """A slot as the device would hold it."""
+
+    modes: tuple[int, int]
+    period_us: int
+    duration_us: int
+    stages: tuple[tuple[int, int, int], ...]
+
+    def line(self, index: int) -> bytes:
+        """The one line that programs it."""
+        head = f"S{index},{self.modes[0]},{self.modes[1]},{self.period_us},{self.duration_us}"
+        return (head + "".join(f";{a},{b},{us}" for a, b, us in self.stages) + "\n").encode("ascii")
+
+    def trains(self) -> list[Train]:
+        """What each driven channel would do; channels are numbered from 1."""
+        return [
+            Train(
+                index + 1, tuple(Phase(stage[index], stage[2]) for stage in self.stages), self.period_us, self.duration_us
+            )
+            for index in (0, 1)
+            if self.modes[index] == CURRENT
+        ]
+
+
+class StimJimGate(Gate):
+    """What may be sent to a StimJim. `playing` is the slot that may be running, None when none can be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slots: dict[int, Slot] = {}
+        self.proven: set[int] = set()
+        self.playing: int | None = None
+        self._at_rest = False
+
+    # --- what the adapter tells it ------------------------------------------------------------------
+
+    def echoed(self, index: int) -> None:
+        """The device's echo of a slot is what was sent."""
+        self.proven.add(index)
+
+    def over(self) -> None:
+        """The device said that its train is over, or grounded both outputs."""
+        self.playing = None
+        self._at_rest = True
+
+    # --- the only way out ---------------------------------------------------------------------------
+
+    def send(self, data: bytes) -> None:
+        """Let one line, or one of the fixed blocks, pass. Raises `Unsafe`."""
+        if data == STOP:
+            self.forget_unsent()
+        elif data == READ_CURRENTS:
+            self._check_rest("E")
+        elif data == IDENTIFY:
+            self._check_rest("IDN", never_played=True)
+        else:
+            self._line(data)
+        self._out.append(data)
+
+    def _check_rest(self, command: str, *, never_played: bool = False) -> None:
+        """Reading is for grounded outputs: a read in a train fights the train for the converter."""
+        if self.playing is not None or not (self._at_rest or never_played):
+            raise refusal(command, command, "asked only while nothing plays and both outputs are grounded")
+
+    def _line(self, data: bytes) -> None:
+        text = _one_line(data)
+        start = _START_LINE.fullmatch(text)
+        if start is not None:
+            self._start(int(start[1]))
+            return
+        if text.startswith("S"):
+            self._slot(text, data)
+            return
+        why = _DANGEROUS.get(text[:1], "is not a command that is known to be harmless")
+        raise refusal("command", text, why)
+
+    def _slot(self, text: str, data: bytes) -> None:
+        index, slot = _parsed(text)
+        if slot.line(index) != data:
+            raise refusal("command", text, "has another form than the one that is understood")
+        if index == self.playing:
+            raise refusal("slot", index, "is the one that plays: the device would play half of each")
+        if index == 0:
+            if slot.modes != (GROUND, GROUND) or any(a or b for a, b, _us in slot.stages):
+                raise refusal("slot", 0, "stays grounded: a garbled stop starts slot 0")
+        else:
+            _check_slot(slot)
+        self.proven.discard(index)
+        self.slots[index] = slot
+
+    def _start(self, index: int) -> None:
+        slot = self.slots.get(index)
+        if slot is None or index not in self.proven:
+            raise refusal("slot", index, "may be started only when its echo was what was sent")
+        if self.playing is not None:
+            raise refusal("slot", index, f"slot {self.playing} may still play: a second start is not clean")
+        if 0 not in self.proven:
+            raise refusal("slot", 0, "has to be grounded before anything is started")
+        self.check_rise(slot.trains())
+        self.playing = index
+        self._at_rest = False
+        # Each start needs a proof of its own.
+        self.proven.discard(index)
+
+
+def _one_line(data: bytes) -> str:
+    if len(data) > MAX_LINE + 1:
+        raise refusal("line", len(data), f"must be at most {MAX_LINE} bytes: the device's buffer has no guard")
+    if not data.endswith(b"\n") or data.count(b"\n") != 1:
+        raise refusal("line", data[:40], "must be one line with its end")
+    text = data[:-1].decode("latin-1")
+    if not (text.isascii() and text.isprintable() and text):
+        raise refusal("line", text[:40], "must be printable ASCII")
+    return text
+
+
+def _parsed(text: str) -> tuple[int, Slot]:
+    found = _SLOT_LINE.fullmatch(text)
+    if found is None:
+        raise refusal("command", text, "is not whole: the device would take over half of it")
+    index, mode_0, mode_1, period_us, duration_us = (int(found[number]) for number in range(1, 6))
+    numbers = [tuple(int(each) for each in stage.split(",")) for stage in found[6][1:].split(";")]
+    stages = tuple((a, b, us) for a, b, us in numbers)
+    if not 0 <= index < SLOTS:
+        raise refusal("slot", index, f"must be 0 to {SLOTS - 1}")
+    if len(stages) > MAX_STAGES:
+        raise refusal("stages", len(stages), f"must be at most {MAX_STAGES}: more overwrite the device's memory")
+    return index, Slot((mode_0, mode_1), period_us, duration_us, stages)
+
+
+def _check_slot(slot: Slot) -> None:
+    for channel, mode in enumerate(slot.modes):
+        if mode not in (CURRENT, GROUND):
+            raise refusal(f"mode of channel {channel + 1}", mode, "must be 1 (current) or 3 (grounded)")
+        if mode == GROUND and any(stage[channel] for stage in slot.stages):
+            raise refusal(f"channel {channel + 1}", slot.stages, "is grounded and has an amplitude")
+    for first_ua, second_ua, width_us in slot.stages:
+        for amplitude_ua in (first_ua, second_ua):
+            if abs(amplitude_ua) > WRAP_UA:
+                said = f"wraps round above {WRAP_UA} uA and changes its polarity; {limits.CEILING.allowed()}"
+                raise refusal("amplitude_ua", amplitude_ua, said)
+        if not SHORTEST_STAGE_US <= width_us <= limits.PERIOD.high:
+            raise refusal("stage", width_us, f"must last {SHORTEST_STAGE_US} to {limits.PERIOD.high} us, never zero")
+    if slot.period_us <= 0 or slot.duration_us % slot.period_us:
+        raise refusal("duration_us", slot.duration_us, f"must be whole periods of {slot.period_us} us")
+    trains = slot.trains()
+    if not trains:
+        raise refusal("mode", slot.modes, "drives nothing")
+    check_trains(trains)
