@@ -16,7 +16,7 @@ from firmware_sim.pair import Pair
 from firmware_sim.program import OutputProgram, OutputSegment
 from firmware_sim.record import Flow, Kind, Recorder, Shape
 from firmware_sim.steady import OHM_FLOOR_UA, Stretch
-from firmware_sim.tally import Readout, Tally, whole_ua
+from firmware_sim.tally import Tally, whole_ua
 from firmware_sim.train import NEVER_US, Train, second_ua, span_us
 from stimctl.wire.codes import SATURATED_OHM, ChannelFlag, EndReason
 
@@ -244,15 +244,15 @@ class OutputChannel:
 
     # --- readings --------------------------------------------------------------------------------
 
-    def readout(self, at_us: int) -> Readout:
-        """The channel at stimulation time `at_us`."""
+    def readout(self, at_us: int) -> tuple[int, ...]:
+        """The channel at stimulation time `at_us`: the fields of the wire's Channel message after its number."""
         tally, train, stretch = self.tally, self.train, self._stretch
         target_ua = 0 if train is None else train.target_ua
         count = 0 if stretch is None else stretch.before(at_us)
         pulses_0, pulses_1 = tally.pulses
         charge_0, charge_1 = tally.charge_pc
         if stretch is None or not count:
-            return Readout(
+            return (
                 self.monitor.flags, target_ua, self._applied_ua, self._measured_ua, self._ohm,
                 pulses_0, pulses_1, charge_0, charge_1, (tally.net_fc + 500) // 1_000,
             )  # fmt: skip
@@ -265,7 +265,7 @@ class OutputChannel:
         else:
             pulses_0 += count
             charge_0 += count * stretch.charge_pc
-        return Readout(
+        return (
             0, target_ua, stretch.amplitude_ua, whole_ua(read_na), stretch.ohm_at(count - 1, read_na),
             pulses_0, pulses_1, charge_0, charge_1, (net_fc + 500) // 1_000,
         )  # fmt: skip

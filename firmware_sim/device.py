@@ -16,7 +16,7 @@ from firmware_sim.load import Load, load_named
 from firmware_sim.machine import Machine
 from firmware_sim.output import OutputStage
 from firmware_sim.refusing import Denied
-from firmware_sim.sequence import ReplyCache, Turn
+from firmware_sim.sequence import REPEATED, STALE, ReplyCache
 from firmware_sim.states import IllegalCause
 from firmware_sim.telemetry import PERIOD_US, Telemetry
 from firmware_sim.timers import NEVER_US
@@ -140,9 +140,9 @@ class Device:
 
     def _in_turn(self, sequence: int, order: object, payload: bytes) -> None:
         turn = self._replies.turn(sequence, payload)
-        if turn is Turn.REPEATED:
+        if turn is REPEATED:
             self._out.append(self._replies.answer(sequence))
-        elif turn is Turn.STALE:
+        elif turn is STALE:
             self._refuse(payload, Denied(Refusal.STALE_SEQUENCE, sequence))
         else:
             answer = encode(sequence, self._execute(order, payload[0]))

@@ -33,8 +33,16 @@ class Fired(NamedTuple):
 
     mean_na: tuple[int, ...]
     end_na: tuple[int, ...]
+    end_volt: tuple[float, ...]
     cap_volt: float
     clipped: bool
+
+
+class Read(NamedTuple):
+    """What was read at the end of one stage, summed over pulses."""
+
+    na: int
+    uv: int
 
 
 class Outlet:
@@ -56,18 +64,19 @@ class Outlet:
 
     # --- pulses ----------------------------------------------------------------------------------
 
-    def pulses(self, first_us: int, period_us: int, count: int, stages: Sequence[Stage]) -> list[int]:
-        """Deliver `count` like pulses; return the sum of what was read at the end of each stage, in nA."""
+    def pulses(self, first_us: int, period_us: int, count: int, stages: Sequence[Stage]) -> list[Read]:
+        """Deliver `count` like pulses; return for each stage what was read at its end, summed."""
         stages = tuple(stages)
-        sums = [0] * len(stages)
+        sums = [Read(0, 0)] * len(stages)
         while count > 0:
             pair = self._load.pair(self.number, first_us)
             change_us = self._load.next_change_us(self.number, first_us)
             most = min(count, max(1, -(-(change_us - first_us) // period_us)))
             volt = pair.rested(self._cap_volt, first_us - self._cap_at_us)
             fired, alike, after_volt = self._alike(pair, stages, period_us, volt, most)
-            for place, end_na in enumerate(fired.end_na):
-                sums[place] += self._read(end_na, alike)
+            for place, (na, uv) in enumerate(sums):
+                read_uv = round(self._readback.voltage_uv(fired.end_volt[place]))
+                sums[place] = Read(na + self._read(fired.end_na[place], alike), uv + alike * read_uv)
             self._index += alike
             self._cap_volt = after_volt
             self._cap_at_us = first_us + (alike - 1) * period_us + sum(stage.us for stage in stages)
@@ -142,9 +151,7 @@ class Outlet:
         """What the voltmeter reads of a held level at `now_us`."""
         if self._held is None:
             return 0.0
-        pair = self._load.pair(self.number, now_us)
-        fired = self._present(now_us)
-        return self._readback.voltage_uv(fired.end_na[0] * 1e-9 * pair.series_ohm + fired.cap_volt) / 1e6
+        return self._readback.voltage_uv(self._present(now_us).end_volt[0]) / 1e6
 
     def _present(self, now_us: int) -> Fired:
         assert self._held is not None, "nothing is held"
@@ -155,12 +162,16 @@ class Outlet:
 
 def fire(pair: Pair, stages: Sequence[Stage], volt: float, rail_volt: float = inf) -> Fired:
     """Drive a load through the stages of one pulse, from an interface voltage of `volt` on."""
-    means, ends, clipped = [], [], False
+    means: list[int] = []
+    ends: list[int] = []
+    volts: list[float] = []
+    clipped = False
     for stage in stages:
         if stage.us <= 0 or (stage.volt is None and stage.na == 0):
             volt = pair.rested(volt, max(0, stage.us))
             means.append(0)
             ends.append(0)
+            volts.append(volt)
             continue
         phase = _drive(pair, stage, volt, rail_volt)
         volt = phase.cap_volt
@@ -168,7 +179,8 @@ def fire(pair: Pair, stages: Sequence[Stage], volt: float, rail_volt: float = in
         full_na = stage.na if stage.volt is None and not phase.clipped else round(phase.mean_ua * 1_000)
         means.append(full_na)
         ends.append(full_na if not phase.clipped else round((phase.end_volt - volt) / pair.series_ohm * 1e9))
-    return Fired(tuple(means), tuple(ends), volt, clipped)
+        volts.append(phase.end_volt)
+    return Fired(tuple(means), tuple(ends), tuple(volts), volt, clipped)
 
 
 def _drive(pair: Pair, stage: Stage, volt: float, rail_volt: float) -> Phase:

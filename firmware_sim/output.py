@@ -150,6 +150,10 @@ class OutputStage:
 
     def readout(self, channel: int) -> Readout:
         """A channel at `stimulation_us`, in the order of the wire's Channel message."""
+        return Readout(*self._channels[channel].readout(self.stimulation_us))
+
+    def row(self, channel: int) -> tuple[int, ...]:
+        """The same as a plain tuple, as telemetry packs it ten times a second."""
         return self._channels[channel].readout(self.stimulation_us)
 
     def totals(self, channel: int) -> Totals:

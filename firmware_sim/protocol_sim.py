@@ -26,7 +26,7 @@ from serial.serialutil import PortNotOpenError, SerialBase, SerialException
 
 from firmware_sim.flash import FileFlash, Flash
 from firmware_sim.load import UnknownLoad, load_named
-from firmware_sim.which import SimulatedDevice, Which, WrongDevice
+from firmware_sim.which import NATIVE, SimulatedDevice, Which, WrongDevice
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
@@ -49,7 +49,7 @@ class Options:
     seed: int = 1
     record: Path | None = None
     flash: Path | None = None
-    which: Which = Which()
+    which: Which = NATIVE
 
 
 def options_of(url: str) -> Options:
@@ -188,7 +188,7 @@ class Serial(SerialBase):
         deadline_us = None if self.timeout is None else self._world_us + round(self.timeout * 1_000_000)
         data = self._take()
         while len(data) < size:
-            more = self._wait(deadline_us)
+            more = self.next_bytes(deadline_us)
             if not more:
                 break
             data += more
@@ -205,7 +205,7 @@ class Serial(SerialBase):
     def in_waiting(self) -> int:
         """Bytes that can be read now. When there are none, asking takes a millisecond of the port's time."""
         if not self._inbox:
-            self._inbox = self._wait(self._world_us + POLL_US)
+            self._inbox = self.next_bytes(self._world_us + POLL_US)
         return len(self._inbox)
 
     @property
@@ -250,7 +250,7 @@ class Serial(SerialBase):
         if expected is not None and not isinstance(expected, int):
             found: bytes = super().read_until(expected, size)
             return found
-        return self._wait(expected) if not self._inbox else self._take()
+        return self.next_bytes(expected)
 
     def wake(self) -> None:
         """Make a read that waits, or else the next one, return early. From any thread."""
@@ -266,8 +266,10 @@ class Serial(SerialBase):
         taken, self._inbox = self._inbox, b""
         return taken
 
-    def _wait(self, deadline_us: int | None) -> bytes:
-        """Move the world to the device's next bytes, at most to the deadline."""
+    def next_bytes(self, deadline_us: int | None) -> bytes:
+        """The next bytes: the world moves on until they come, at most to the deadline or until `wake()`."""
+        if self._inbox:
+            return self._take()
         device = self._powered
         out = device.take_output()
         while not out and not self._woken:

@@ -20,6 +20,10 @@ class Turn(Enum):
     STALE = "refuse it"
 
 
+# An enum's member costs 0.2 us to look up.
+NEW, REPEATED, STALE = Turn
+
+
 class ReplyCache:
     """The newest sequence number of one handshake, and the last answers."""
 
@@ -36,9 +40,9 @@ class ReplyCache:
         """Judge a command. Another command under a number that was answered is stale, not repeated."""
         answered = self._answered.get(sequence)
         if answered is not None:
-            return Turn.REPEATED if answered[0] == payload else Turn.STALE
+            return REPEATED if answered[0] == payload else STALE
         ahead = (sequence - self._newest) % _CIRCLE
-        return Turn.NEW if 0 < ahead < _HALF else Turn.STALE
+        return NEW if 0 < ahead < _HALF else STALE
 
     def answer(self, sequence: int) -> bytes:
         """The frame that answered `sequence` before."""

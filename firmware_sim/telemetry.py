@@ -38,10 +38,10 @@ class Telemetry:
         if arming is None:
             return status
         frames = [status]
-        readout = machine.stage.readout
+        row = machine.stage.row
         for channel in arming.channels:
             self._count = count = (self._count + 1) & _CIRCLE
-            frames.append(frame(_pack_channel(_CHANNEL_KIND, count, channel, *readout(channel))))
+            frames.append(frame(_pack_channel(_CHANNEL_KIND, count, channel, *row(channel))))
         return b"".join(frames)
 
     def _status(self, now_us: int) -> bytes:

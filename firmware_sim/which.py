@@ -126,3 +126,6 @@ def _faulty(maker: Callable[..., SimulatedDevice], **options: Any) -> SimulatedD
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise WrongDevice(f"option {name!r} is {value!r}: it must be one of {', '.join(allowed)}")
+
+
+NATIVE = Which()

@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable, Mapping
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-from stimctl.errors import Misuse
+from stimctl.errors import Misuse, WrongDevice
 from stimctl.ledger import Ledger, new_session_id
 from stimctl.ledger.recovery import close_unfinished, log_recovered
 from stimctl.port import Port, TrafficSink, open_port
-from stimctl.prescription import Prescription
+from stimctl.prescription import Prescription, Subject
 from stimctl.session.engine import UNATTENDED, Engine
 from stimctl.session.runner import Order, Runner
 from stimctl.session.states import End, State
@@ -84,6 +84,8 @@ class Session:
             auto=self._auto,
             front_end=self._front_end,
         )
+        if self._port.virtual and self._prescription.subject in (Subject.PERSON, Subject.ANIMAL):
+            raise WrongDevice(f"{self.url} is a simulation: no {self._prescription.subject} can be connected to it")
         attended = self._front_end and not self._port.virtual
         return Runner(self._port, engine, self._log, self._recover, attended=attended)
 

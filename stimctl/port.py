@@ -205,7 +205,7 @@ class VirtualPort:
         self.url = url
         self._line = line
         self.now_us = line.now_us
-        self.wait = line.read_until
+        self.wait = line.next_bytes
         self.write = line.write
         self.wake = line.wake
         self.close = line.close

@@ -6,7 +6,9 @@ at the head of each dialect's module.
 
 from firmware_sim.stimjim.core import StimJim
 from firmware_sim.stimjim.dialect_a import DialectA
+from firmware_sim.stimjim.dialect_b import DialectB
+from firmware_sim.stimjim.dialect_c import DialectC
 
-DIALECTS: dict[str, type[StimJim]] = {"a": DialectA}
+DIALECTS: dict[str, type[StimJim]] = {"a": DialectA, "b": DialectB, "c": DialectC}
 
 __all__ = ["DIALECTS", "StimJim"]

@@ -6,6 +6,7 @@ seed [choice].
 """
 
 from random import Random
+from typing import NamedTuple
 
 from firmware_sim.converter import Noise, Readback, made_readback
 from firmware_sim.load import Load
@@ -13,10 +14,19 @@ from firmware_sim.outlet import Outlet, Stage
 from firmware_sim.record import Recorder
 from firmware_sim.stimjim.slot import CURRENT, GROUNDED, VOLTAGE
 
-NA_PER_CODE = 101.7
-MV_PER_CODE = 0.4574
-UA_PER_COUNT = 0.85
-MV_PER_COUNT = 2.44
+
+class Scales(NamedTuple):
+    """What one step of a converter is worth, as a firmware has it, and whether it rounds a code or cuts it."""
+
+    na_per_code: float
+    mv_per_code: float
+    ua_per_count: float
+    mv_per_count: float
+    rounds: bool
+
+
+TEENSY = Scales(101.7, 0.4574, 0.85, 2.44, False)
+RP2354B = Scales(20e9 / 3_000 / 65_536, 30_000 / 65_536, 20e6 / (1 + 9.9 / 0.47) / 100 / 8_192, 20_000 / 8_192, True)
 COUNTS = 4_095  # the ADC saturates there: 10 V, 3.5 mA
 COMPLIANCE_VOLT = 13.7
 WORST_OFFSET = 10  # codes [choice]
@@ -41,10 +51,13 @@ class Board:
     stays at full scale.
     """
 
-    def __init__(self, load: Load, recorder: Recorder | None, *, seed: int, wraps: bool, ideal: bool) -> None:
+    def __init__(
+        self, load: Load, recorder: Recorder | None, scales: Scales, *, seed: int, wraps: bool, ideal: bool
+    ) -> None:
         rng = Random(f"stimjim {seed}")
         noise = Quiet() if ideal else Noise(rng)
         worst = 0 if ideal else WORST_OFFSET
+        self.scales = scales
         self.wraps = wraps
         self.current_offset = [rng.randint(-worst, worst) for _ in range(CHANNELS)]
         self.voltage_offset = [rng.randint(-worst, worst) for _ in range(CHANNELS)]
@@ -63,8 +76,14 @@ class Board:
 
     def code(self, amplitude: int, mode: int, channel: int) -> int:
         """The converter's code for an amplitude in mV or uA."""
-        scaled = amplitude / MV_PER_CODE if mode == VOLTAGE else amplitude * 1_000 / NA_PER_CODE
-        return self.fit(int(scaled + self._offset(mode, channel)))
+        return self.fit(self.wide_code(amplitude, mode, channel))
+
+    def wide_code(self, amplitude: int, mode: int, channel: int) -> int:
+        """The same before anything looks whether it fits."""
+        scales = self.scales
+        scaled = amplitude / scales.mv_per_code if mode == VOLTAGE else amplitude * 1_000 / scales.na_per_code
+        offset = self._offset(mode, channel) if channel in range(CHANNELS) else 0
+        return round(scaled) + offset if scales.rounds else int(scaled + offset)
 
     def fit(self, code: int) -> int:
         """What 16 bits keep of a code."""
@@ -76,8 +95,8 @@ class Board:
         """What a code makes flow, for a while."""
         steps = code - self._offset(mode, channel)
         if mode == VOLTAGE:
-            return Stage(0, us, round(steps * MV_PER_CODE, 3) / 1_000)
-        return Stage(round(steps * NA_PER_CODE), us)
+            return Stage(0, us, round(steps * self.scales.mv_per_code, 3) / 1_000)
+        return Stage(round(steps * self.scales.na_per_code), us)
 
     def plan(self, modes: list[int], stages: list[tuple[int, int, int]]) -> list[tuple[Stage, ...]]:
         """Each channel's stages; none for a channel that the modes do not drive."""
@@ -105,6 +124,10 @@ class Board:
             self._mode[channel] = mode
             self._apply(channel, now_us)
 
+    def mode(self, channel: int) -> int:
+        """What an output is connected to."""
+        return self._mode[channel]
+
     def set_code(self, channel: int, code: int, now_us: int) -> None:
         """Write a converter."""
         if channel in range(CHANNELS):
@@ -122,13 +145,16 @@ class Board:
         if channel not in range(CHANNELS):
             return 0
         outlet = self.outlets[channel]
-        value = outlet.read_na(now_us) / 1_000 / UA_PER_COUNT if line else outlet.read_volt(now_us) * 1e3 / MV_PER_COUNT
+        if line:
+            value = outlet.read_na(now_us) / 1_000 / self.scales.ua_per_count
+        else:
+            value = outlet.read_volt(now_us) * 1_000 / self.scales.mv_per_count
         return max(-COUNTS, min(round(value + self.adc_offset[channel]), COUNTS))
 
-    def real(self, raw: int, channel: int, line: int) -> int:
-        """Counts as uA or mV, cut to a whole number."""
+    def real(self, raw: int, channel: int, line: int) -> float:
+        """Counts as uA or mV."""
         offset = self.adc_offset[channel] if channel in range(CHANNELS) else 0.0
-        return int((raw - offset) * (UA_PER_COUNT if line else MV_PER_COUNT))
+        return (raw - offset) * (self.scales.ua_per_count if line else self.scales.mv_per_count)
 
     def settle(self, now_us: int) -> None:
         """Bring what is recorded of held levels up to now."""

@@ -13,7 +13,7 @@ from firmware_sim.known_faults import chosen_faults
 from firmware_sim.load import NEVER_US, Load, load_named
 from firmware_sim.record import Recorder
 from firmware_sim.replies import Replies
-from firmware_sim.stimjim.board import CHANNELS, Board
+from firmware_sim.stimjim.board import CHANNELS, TEENSY, Board, Scales
 from firmware_sim.stimjim.engine import Engine, Result
 from firmware_sim.stimjim.slot import SLOTS, Slot
 
@@ -38,7 +38,9 @@ class StimJim(ABC):
     dialect: ClassVar[str]
     natural: ClassVar[Mapping[str, str]] = {}
     extra: ClassVar[Mapping[str, str]] = LINE_FAULTS
-    line_size: ClassVar[int] = 1_000
+    line_size: ClassVar[int] = 999
+    scales: ClassVar[Scales] = TEENSY
+    encoding: ClassVar[str] = "latin-1"
 
     def __init__(
         self,
@@ -56,7 +58,7 @@ class StimJim(ABC):
         self.now_us = 0
         self.slots = [Slot() for _ in range(SLOTS)]
         chosen = load_named(load, seed) if isinstance(load, str) else load
-        self.board = Board(chosen, recorder, seed=seed, wraps="wrap" in self.faults, ideal=ideal)
+        self.board = Board(chosen, recorder, self.scales, seed=seed, wraps="wrap" in self.faults, ideal=ideal)
         self.engines = [Engine(self.board.outlets) for _ in range(CHANNELS)]
         self._boot_us = boot_us
         self._journal = journal
@@ -133,7 +135,7 @@ class StimJim(ABC):
     def say(self, text: str) -> None:
         """Print, with a line end after each newline as it stands in `text`."""
         if not self._silent:
-            self._replies.say(text.encode("latin-1", "replace"), self.now_us)
+            self._replies.say(text.encode(self.encoding), self.now_us)
 
     def started(self, engine: int, slot: int) -> None:
         """A train plays."""

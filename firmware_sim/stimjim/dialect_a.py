@@ -108,10 +108,13 @@ class DialectA(StimJim):
             "           Ch0                Ch1 ",
         ]
         for number in range(train.count):
-            means = [_mean(sums, number, result.pulses) for sums in result.sums_na]
-            cells = [f"{mean:6d}{'mV' if mode == VOLTAGE else 'uA'},          " for mean, mode in
-                     zip(means, train.modes, strict=True)]  # fmt: skip
-            lines.append(f"Stage {number}{cells[0]}{cells[1]}")
+            cells = [
+                f"{round(result.mean_mv(channel, number)):6d}mV,          "
+                if mode == VOLTAGE
+                else f"{round(result.mean_ua(channel, number)):6d}uA,          "
+                for channel, mode in enumerate(train.modes)
+            ]
+            lines.append(f"Stage {number}{''.join(cells)}")
         self.say("".join(f"{line}\r\n" for line in lines))
 
     def _echo(self, index: int) -> str:
@@ -162,22 +165,17 @@ class DialectA(StimJim):
 
     def _volts(self, line: str) -> None:
         channel, amplitude = (*scan(line[1:], 2), 0, 0)[:2]
-        code = i32(self.raw_code(amplitude, channel))
+        code = i32(self.board.wide_code(amplitude, VOLTAGE, channel))
         if not -32_768 <= code <= 32_767:
             self.say(f"{code} is out of range.\r\n")
             return
         self.board.set_code(channel, code, self.now_us)
         self.say(f"Set channel {channel} to amplitude {amplitude} mV (dac value {code}).\r\n")
 
-    def raw_code(self, millivolt: int, channel: int) -> int:
-        """A voltage's code before anything looks whether it fits."""
-        offset = self.board.voltage_offset[channel] if channel in {0, 1} else 0
-        return int(millivolt / 0.4574 + offset)
-
     def _read(self, line: str) -> None:
         channel, source = (*scan(line[1:], 2), 0, 0)[:2]
         raw = self.board.adc(channel, source, self.now_us)
-        real = self.board.real(raw, channel, source)
+        real = int(self.board.real(raw, channel, source))
         self.say(f"Read value: {raw} ({real}{'uA' if source else 'mV'})\r\n")
 
     def _ground(self, _line: str) -> None:
@@ -225,12 +223,6 @@ def _take_stages(slot: Slot, line: str) -> None:
 def _count(slot: Slot, span_us: int) -> int:
     """Ticks that come before the duration is over."""
     return -(-slot.duration_us // max(1, slot.period_us, span_us))
-
-
-def _mean(sums_na: list[int], stage: int, pulses: int) -> int:
-    if not pulses or stage >= len(sums_na):
-        return 0
-    return round(sums_na[stage] / pulses / 1_000)
 
 
 _COMMANDS: dict[str, Callable[[DialectA, str], None]] = {

@@ -7,14 +7,24 @@ Pulses are booked late, many at once: when somebody asks, or when something abou
 from typing import NamedTuple
 
 from firmware_sim.load import NEVER_US
-from firmware_sim.outlet import Outlet, Stage
+from firmware_sim.outlet import Outlet, Read, Stage
 
 
 class Result(NamedTuple):
-    """What a train delivered: pulses, and for each channel the sum of what was read in each stage, in nA."""
+    """What a train delivered: pulses, and for each channel what was read in each stage, summed over them."""
 
     pulses: int
-    sums_na: tuple[list[int], ...]
+    sums: tuple[list[Read], ...]
+
+    def mean_ua(self, channel: int, stage: int) -> float:
+        """What the ammeter read on an average; 0 for a stage that never was."""
+        sums = self.sums[channel]
+        return sums[stage].na / self.pulses / 1e3 if self.pulses and stage < len(sums) else 0.0
+
+    def mean_mv(self, channel: int, stage: int) -> float:
+        """The same of the voltmeter."""
+        sums = self.sums[channel]
+        return sums[stage].uv / self.pulses / 1e3 if self.pulses and stage < len(sums) else 0.0
 
 
 class Engine:
@@ -24,12 +34,13 @@ class Engine:
         self._outlets = outlets
         self.slot = -1  # of the train that plays
         self.end_us = NEVER_US  # the tick at which it is found to be over
-        self._plans: list[tuple[Stage, ...]] = []
+        self.start_us = 0
+        self.plans: list[tuple[Stage, ...]] = []
         self._first_us = 0  # of the pulses still to be booked
         self._period_us = 1
         self._left = 0
         self._pulses = 0
-        self._sums: tuple[list[int], ...] = ()
+        self._sums: tuple[list[Read], ...] = ()
 
     @property
     def active(self) -> bool:
@@ -44,7 +55,7 @@ class Engine:
     @property
     def span_us(self) -> int:
         """How long one pulse takes."""
-        return max((sum(max(0, stage.us) for stage in plan) for plan in self._plans), default=0)
+        return max((sum(max(0, stage.us) for stage in plan) for plan in self.plans), default=0)
 
     def begin(
         self, slot: int, plans: list[tuple[Stage, ...]], start_us: int, period_us: int, count: int, *, ends: bool = True
@@ -52,17 +63,18 @@ class Engine:
         """Play `count` pulses from `start_us` on. A train that does not end has no tick to find it over."""
         self.slot = slot
         self._pulses = 0
-        self._sums = tuple([0] * len(plan) for plan in plans)
+        self.start_us = start_us
+        self._sums = tuple([Read(0, 0)] * len(plan) for plan in plans)
         self._set(plans, start_us, period_us, count, ends=ends)
 
     def change(self, plans: list[tuple[Stage, ...]], count: int) -> None:
         """Play otherwise from the next pulse on, `count` pulses in all."""
         for sums, plan in zip(self._sums, plans, strict=True):
-            sums.extend([0] * (len(plan) - len(sums)))
+            sums.extend([Read(0, 0)] * (len(plan) - len(sums)))
         self._set(plans, self._first_us, self._period_us, max(0, count - self._pulses), ends=self.end_us != NEVER_US)
 
     def _set(self, plans: list[tuple[Stage, ...]], first_us: int, period_us: int, count: int, *, ends: bool) -> None:
-        self._plans = plans
+        self.plans = plans
         self._first_us = first_us
         self._period_us = max(1, period_us, self.span_us)
         self._left = count
@@ -84,11 +96,11 @@ class Engine:
     def _book(self, count: int) -> None:
         if count <= 0:
             return
-        for outlet, plan, sums in zip(self._outlets, self._plans, self._sums, strict=True):
+        for outlet, plan, sums in zip(self._outlets, self.plans, self._sums, strict=True):
             if plan:
                 read = outlet.pulses(self._first_us, self._period_us, count, plan)
                 for place, value in enumerate(read):
-                    sums[place] += value
+                    sums[place] = Read(sums[place].na + value.na, sums[place].uv + value.uv)
         self._first_us += count * self._period_us
         self._left -= count
         self._pulses += count
@@ -104,7 +116,7 @@ class Engine:
         self.book(now_us)
         if self._left and self._first_us < now_us:
             into_us = now_us - self._first_us
-            for outlet, plan in zip(self._outlets, self._plans, strict=True):
+            for outlet, plan in zip(self._outlets, self.plans, strict=True):
                 if plan:
                     outlet.pulses(self._first_us, self._period_us, 1, cut_stages(plan, into_us))
         return self._over()

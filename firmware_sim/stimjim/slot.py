@@ -18,12 +18,13 @@ _INTEGER = re.compile(r"\s*([+-]?\d+)")
 class Slot:
     """One pulse train. As the device boots, neither channel is driven."""
 
-    __slots__ = ("count", "duration_us", "memory", "modes", "period_us")
+    __slots__ = ("count", "delay_us", "duration_us", "memory", "modes", "period_us")
 
     def __init__(self) -> None:
         self.modes = [GROUNDED, GROUNDED]
         self.period_us = 10_000
         self.duration_us = 500_000
+        self.delay_us = 0  # dialect B alone has it
         self.count = 0
         self.memory = [0] * (3 * STAGES + _BEYOND)
 

@@ -3,14 +3,16 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from stimctl.dose import Commanded, planned, planned_band_us
+from stimctl.dose import ChannelDose, Commanded, planned, planned_band_us
 from stimctl.errors import Misuse
 from stimctl.prescription import Prescription
 from stimctl.session.journal import Journal, delivered, dose_record, measured_agrees, measured_record
 from stimctl.session.states import ON_HOLD, End, State
 from stimctl.session.view import Alarm, SessionReport
-from stimctl.stimulators.base import Identity, Records
+from stimctl.stimulators.base import Identity, Ordered, Records
 from stimctl.wire.messages import TargetSet
+
+UNANSWERED = "the answer to the last order before the stop was lost: nobody knows what was commanded to the last pulse"
 
 
 class Account:
@@ -22,6 +24,8 @@ class Account:
         self._held_since_us: int | None = None
         self._held_us = 0
         self.contradiction: str | None = None
+        # Whether an order was in flight when the stop came, so that nobody knows if the device took it.
+        self.unanswered = False
 
     def plan_record(self) -> dict[str, Any]:
         """What is going to be done, JSON-able."""
@@ -74,17 +78,30 @@ class Account:
         last_us: int,
         zero_us: int | None,
         alarms: Iterable[Alarm],
+        *,
+        ordered: Mapping[int, Ordered] | None = None,
+        zero_measured: bool = True,
     ) -> SessionReport:
         """Draw up the report. `records` is None when the device could not be asked; `last_us` is the
-        stimulation time it told last."""
+        stimulation time it told last; `ordered` what the adapter ordered, where the device does not play by the
+        program's own pulse rules."""
         rx = self._prescription
         # Without the device's own record the last telemetry says how far it certainly came.
         ended_us = last_us if records is None else records.record.stimulation_us
         self._replay(self._commanded.ended, ended_us)
-        commanded = {plan.channel: self._commanded.dose(plan.channel) for plan in rx.channels}
+        if ordered is None:
+            commanded = {plan.channel: self._commanded.dose(plan.channel) for plan in rx.channels}
+        else:
+            commanded = {plan.channel: _dose(ordered, plan.channel) for plan in rx.channels}
+        kept = records.kept if records is not None else None
         counted = delivered(records) if records else None
         agrees = measured_agrees(identity, rx.program, records) if records and identity else None
         exact = None if counted is None else counted == commanded and self.contradiction is None
+        if exact and kept is not None and kept.estimated:
+            exact = None
+        if exact is False and self.unanswered:
+            self.contradiction = self.contradiction or UNANSWERED
+            exact = None
         band_us = self._commanded.band_us()
         if records is not None:
             band_us = records.record.segment_0_us, records.record.segment_1_us
@@ -96,17 +113,21 @@ class Account:
             planned=self.planned_record(),
             commanded=dose_record(commanded),
             delivered=dose_record(counted) if counted is not None else None,
-            measured=measured_record(records) if records else None,
+            measured=(measured_record(records) or None) if records else None,
             agreement={"exact": exact, "measured": agrees, "contradiction": self.contradiction},
             zero_confirmed_us=zero_us,
             band_us=band_us,
             held_us=self._held_us,
             alarms=tuple(alarms),
+            kept=kept.record() if kept is not None else None,
+            zero_measured=zero_measured,
         )
 
     def closed_record(self, report: SessionReport, journal: Journal) -> dict[str, Any]:
         """The log's last entry of a session, JSON-able."""
+        kept = {} if report.kept is None else {"kept": report.kept, "zero_measured": report.zero_measured}
         return {
+            **kept,
             "end_reason": str(report.end),
             "end_text": report.end_text,
             "planned": report.planned,
@@ -119,3 +140,8 @@ class Account:
             "zero_confirmed_us": report.zero_confirmed_us,
             "spreads": {str(plan.channel): journal.spreads(plan.channel) for plan in self._prescription.channels},
         }
+
+
+def _dose(ordered: Mapping[int, Ordered], channel: int) -> ChannelDose:
+    """What an adapter ordered, as a dose."""
+    return ChannelDose(*ordered.get(channel, Ordered((0, 0), (0, 0))))

@@ -23,6 +23,7 @@ class Closing:
         self._stop_us = 0
         self.line_gone = False
         self.zero_after_us: int | None = None
+        self.zero_measured = True
         self.report: SessionReport | None = None
 
     def stop(self, now_us: int, end: End, text: str) -> None:
@@ -31,6 +32,7 @@ class Closing:
         if core.state in (State.STOPPING, State.ENDED):
             return
         core.end, core.end_text = end, text or end.value
+        core.account.unanswered = core.targets.waits or core.busy == "starting"
         core.busy = ""
         core.wants_durable = False
         core.alive_due_us = None
@@ -45,7 +47,7 @@ class Closing:
         """Zero was measured: ask what was counted, if anything was armed."""
         core = self._core
         core.put("stop", now_us, tried=False, **event._asdict())
-        self.zero_after_us = event.after_us
+        self.zero_after_us, self.zero_measured = event.after_us, event.measured
         if core.session_number:
             core.stimulator.read_records(core.targets.channels, now_us)
         else:
@@ -78,6 +80,8 @@ class Closing:
         if self.report is not None:
             return
         assert core.end is not None
+        if self._records is None and core.session_number:
+            self._records = core.stimulator.kept_records(core.targets.channels)
         self.report = core.account.report(
             self._session_id,
             core.end,
@@ -87,6 +91,8 @@ class Closing:
             core.status.stimulation_us if core.status else 0,
             self.zero_after_us,
             core.alarms,
+            ordered=core.stimulator.commanded(),
+            zero_measured=self.zero_measured,
         )
         if self.report.agreement["exact"] is False:
             text = "the device's count is not what was commanded"

@@ -96,7 +96,9 @@ class Engine:
             base.ZeroConfirmed: self._on_zero,
             base.ZeroOverdue: self._on_zero_overdue,
             base.Declined: self._stimulate.on_declined,
+            base.Late: self._stimulate.on_late,
             base.Failed: self._on_failed,
+            base.Noted: self._on_noted,
             m.Status: self._on_status,
             m.Channel: self._on_channel,
             m.Event: self._on_event,
@@ -183,6 +185,7 @@ class Engine:
             alarms=tuple(core.alarms),
             waits_for_operator=waits,
             stop_after_us=self._close.zero_after_us,
+            stop_measured=self._close.zero_measured,
         )
 
     def take_events(self) -> list[Any]:
@@ -259,9 +262,9 @@ class Engine:
                 self._close.close(now_us)
                 return
         if core.armed_us is not None:
-            core.alarm(
-                Priority.HIGH, str(error), "output ends within 1 s by itself; if in doubt PULL THE LEADS", now_us
-            )
+            ends = "3 s" if core.identity is not None and core.identity.by_lease else "1 s"
+            action = f"output ends within {ends} by itself; if in doubt PULL THE LEADS"
+            core.alarm(Priority.HIGH, str(error), action, now_us)
         core.stop(now_us, End.LINE_LOST, str(error))
 
     def durable(self, now_us: int) -> None:
@@ -385,6 +388,9 @@ class Engine:
         else:
             self._prepare.on_acknowledged(now_us)
 
+    def _on_noted(self, event: base.Noted, now_us: int) -> None:
+        self._core.put(event.kind, now_us, **event.body)
+
     def _on_failed(self, event: base.Failed, now_us: int) -> None:
         error = event.error
         if self.state is STOPPING:
@@ -392,6 +398,6 @@ class Engine:
         elif isinstance(error, LineFault):
             self.line_lost(error, now_us)
         else:
-            ends = {Refused: End.REFUSED, EchoMismatch: End.ECHO}
+            ends = {Refused: End.REFUSED, EchoMismatch: End.ECHO, Unsafe: End.GATE}
             self._core.alarm(Priority.HIGH, str(error), "start again; if it happens twice, examine the device", now_us)
             self.stop(now_us, ends.get(type(error), End.WRONG_DEVICE), str(error))

@@ -5,7 +5,7 @@ confirmed; delivered is what the device counted; measured is what it measured.
 """
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from statistics import median
 from typing import Any
 
@@ -50,6 +50,7 @@ class Journal:
     def __init__(self, log: SessionLog) -> None:
         self._log = log
         self._samples: dict[int, Samples] = {}
+        self._take: dict[int, Callable[[Channel], None]] = {}
 
     def put(self, kind: str, now_us: int, **body: Any) -> None:
         """Write one entry."""
@@ -57,10 +58,11 @@ class Journal:
 
     def sample(self, reading: Channel) -> None:
         """Take a channel's reading into the session's spreads."""
-        samples = self._samples.get(reading[0])
-        if samples is None:
+        take = self._take.get(reading[0])
+        if take is None:
             samples = self._samples[reading.channel] = Samples()
-        samples.take(reading)
+            take = self._take[reading.channel] = samples.take
+        take(reading)
 
     def spreads(self, channel: int) -> dict[str, Any]:
         """A channel's sampled amplitudes and impedance, JSON-able."""
@@ -96,8 +98,17 @@ def measured_record(records: Records) -> dict[str, Any]:
     }
 
 
-def measured_agrees(identity: Identity, program: Program, records: Records) -> bool:
-    """Whether each measured charge lies within the device's stated error of the counted one."""
+def measured_agrees(identity: Identity, program: Program, records: Records) -> bool | None:
+    """Whether each measured charge lies within the device's stated error of the counted one.
+
+    None where it cannot be said: nothing was measured, or not every pulse was.
+    """
+    if not records.measured:
+        return None
+    if records.kept is not None and any(sum(each.measured) != sum(each.counted) for each in records.kept.bases):
+        return None
+    if records.kept is not None and records.kept.estimated:
+        return None
     # Half a step of the output's converter is part of what flows, so it is part of the comparison.
     fixed_ua = identity.readback_accuracy_ua + -(-identity.dac_step_na // 2_000)
     for counted, measured in zip(records.counters, records.measured, strict=True):

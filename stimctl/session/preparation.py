@@ -13,6 +13,7 @@ from stimctl.session.core import Core
 from stimctl.session.states import End, Happening, State
 from stimctl.session.view import Priority
 from stimctl.stimulators import base
+from stimctl.stimulators.capabilities import lacking
 from stimctl.wire import messages as m
 from stimctl.wire.codes import DeviceState, Purpose
 
@@ -68,6 +69,8 @@ class Preparation:
         core = self._core
         core.identity = event.identity
         self._open(event.identity, now_us)
+        for sentence in lacking(event.identity):
+            core.tell(f"{event.identity.model}: {sentence}", now_us)
         try:
             subject.check_device(core.prescription, event.identity)
         except WrongDevice as wrong:
@@ -91,7 +94,7 @@ class Preparation:
             pseudonym=rx.pseudonym,
             profile=asdict(rx.profile),
             prescription=rx.record(),
-            device=identity.record(),
+            device={**identity.record(), "lacks": list(lacking(identity))},
             simulator=identity.simulator,
             url=self._url,
             plan=core.account.plan_record(),
@@ -123,7 +126,8 @@ class Preparation:
     def on_self_tested(self, event: base.SelfTested, now_us: int) -> None:
         """A stop that was never seen to work does not exist: it is tried before any lead goes on."""
         core = self._core
-        core.put("self_test", now_us, failures=event.failures, zero_ua=event.zero_ua)
+        note = {"note": event.note} if event.note else {}
+        core.put("self_test", now_us, failures=event.failures, zero_ua=event.zero_ua, **note)
         if event.failures or event.zero_ua >= limits.ZERO_UA:
             text = f"self-test failed (bits {event.failures:#x}, {event.zero_ua} uA at zero)"
             core.alarm(Priority.HIGH, text, "do not use this device until it has been examined", now_us)
@@ -168,7 +172,7 @@ class Preparation:
         problems: list[str] = []
         for result in event.results:
             core.put("impedance", now_us, **result._asdict())
-            problems += subject.contact_problems(result, core.prescription)
+            problems += subject.contact_problems(result, core.prescription, core.identity)
         if core.state is State.CHECKING:
             # Back in its tested state the device wants no keepalive.
             core.alive_due_us = None

@@ -43,6 +43,7 @@ class Runner:
         self._script: deque[tuple[int, Order]] = deque()
         self._view_due_us = 0
         self._due_us = 0
+        self._over = False
         self._view_wanted = True
         self._view = engine.view(port.now_us())
 
@@ -71,7 +72,7 @@ class Runner:
         self._script = deque(sorted(((now_us + at_us, order) for at_us, order in actions), key=lambda step: step[0]))
         engine.begin(now_us)
         try:
-            while not engine.finished:
+            while not self._over:
                 now_us = self._turn(now_us)
         except BaseException:
             self._zero_on_the_way_out(now_us)
@@ -83,11 +84,11 @@ class Runner:
     def _turn(self, now_us: int) -> int:
         """Do all that is due now, send, and wait for bytes, the next deadline or an order. Returns the time."""
         port, engine = self._port, self._engine
-        if not self._attended:
-            engine.check_in(now_us)
         if self._orders or self._script:
             self._obey_due(now_us)
         if now_us >= self._due_us:
+            if not self._attended:
+                engine.check_in(now_us)
             engine.advance(now_us)
         while engine.stirred or (self._view_wanted and now_us >= self._view_due_us):
             self._look(now_us)
@@ -95,7 +96,7 @@ class Runner:
             out = engine.take_output()
             if out:
                 port.write(out)
-            if engine.finished:
+            if self._over:
                 return now_us
             self._due_us = deadline_us = engine.next_deadline_us()
             if self._script and self._script[0][0] < deadline_us:
@@ -114,6 +115,7 @@ class Runner:
         """See what the engine told, and do what it wants done outside."""
         engine = self._engine
         self._told.extend(engine.take_events())
+        self._over = engine.finished
         self._view_due_us = now_us + VIEW_US
         self._view_wanted = False
         self._view = engine.view(now_us)

@@ -51,6 +51,8 @@ class Stimulation:
         """All channels to zero, the session kept. Raises `IllegalEvent` when not stimulating."""
         core = self._core
         after(core.state, Happening.HELD)
+        if core.busy == "hold":
+            return
         core.put("state", now_us, asked="hold", why=why)
         core.targets.keep_for_resume()
         core.busy = "hold"
@@ -132,10 +134,26 @@ class Stimulation:
             action = "look after the subject first, then read the log"
             self._core.alarm(Priority.HIGH, f"the device ended the session: {End.RESET.value}", action, now_us)
             self._core.stop(now_us, End.RESET, "")
+        elif event.order == "Hold":
+            # Held or ended by itself just before: the next status says so. Anything else is no hold.
+            if event.detail not in (DeviceState.HELD, DeviceState.ENDED):
+                self._core.stop(now_us, End.REFUSED, f"the device refused Hold: {event.reason}")
         elif event.order != "KeepAlive":
             self._core.targets.forget_asked()
             self._core.put("target", now_us, refused=event._asdict())
             self._core.tell(f"the device refused {event.order}: {event.reason}", now_us)
+
+    def on_late(self, event: base.Late, now_us: int) -> None:
+        """Something was applied just before the stop: it is part of what was commanded."""
+        core, answer = self._core, event.answer
+        core.account.unanswered = False
+        if isinstance(answer, m.TargetSet):
+            core.targets.confirm(answer.channel, answer.target_ua, now_us)
+            core.account.target_set(answer)
+            core.put("target", now_us, **answer._asdict())
+        elif any(answer[:4]):  # an impedance check starts with none
+            applied_ua = {channel: answer[channel - 1] for channel in core.targets.channels}
+            core.account.started(applied_ua, answer.stimulation_us)
 
     def on_holding(self, event: m.Holding, now_us: int) -> None:
         """A hold that was asked for is there."""

@@ -4,12 +4,14 @@ from stimctl import limits
 from stimctl.errors import Problem, WrongDevice
 from stimctl.prescription import Prescription, Subject
 from stimctl.stimulators.base import Identity
+from stimctl.stimulators.capabilities import MISSING
 from stimctl.wire.codes import Capability
 from stimctl.wire.messages import Impedance
 
 PERSON_NEEDS = Capability.MEASURES_CURRENT | Capability.WATCHDOG | Capability.SESSION_TIMER | Capability.HOLDS_LIMITS
 # Of a declared dummy load: how far the measured resistance may lie from it [choice].
 DECLARED_PERCENT = 20
+CONDUCTS_PERCENT = 80  # less of the test pulses' current than this is an open electrode [choice]
 
 
 def no_front_end(subject: Subject) -> Problem:
@@ -29,8 +31,10 @@ def check_device(prescription: Prescription, identity: Identity) -> None:
     if subject is Subject.PERSON:
         missing = PERSON_NEEDS & ~identity.capabilities
         if missing or not 0 < identity.watchdog_ms <= limits.WATCHDOG_US // 1_000:
-            lacks = ", ".join(flag.name or "" for flag in missing).lower() or "a watchdog of 1 s or less"
-            raise WrongDevice(f"{identity.model} may not be used on a person: it lacks {lacks}")
+            lacks = "; ".join(MISSING[flag] for flag in missing) or "no watchdog of 1 s or less"
+            raise WrongDevice(f"{identity.model} may not be used on a person: {lacks}")
+    if subject is Subject.ANIMAL and Capability.WATCHDOG not in identity.capabilities and not identity.by_lease:
+        raise WrongDevice(f"{identity.model} has no watchdog: on an animal it may be used by leases of 3 s at most")
     highest = max(plan.channel for plan in prescription.channels)
     if highest > identity.channels:
         raise WrongDevice(f"the prescription uses channel {highest}; {identity.model} has {identity.channels}")
@@ -38,11 +42,13 @@ def check_device(prescription: Prescription, identity: Identity) -> None:
         raise WrongDevice(f"{identity.model} has a ceiling of {identity.max_amplitude_ua} uA, below the prescription's")
 
 
-def contact_problems(result: Impedance, prescription: Prescription) -> list[str]:
+def contact_problems(result: Impedance, prescription: Prescription, identity: Identity | None) -> list[str]:
     """What is wrong with a channel's contact, in words; empty when it may be armed."""
     channel, ohm = result.channel, result.ohm
     if result.pulses > 10 or result.amplitude_ua > limits.RAISE_STEP_UA:
         return [f"channel {channel}: the impedance check went beyond 10 pulses of 0.1 mA"]
+    if identity is not None and Capability.MEASURES_IMPEDANCE not in identity.capabilities:
+        return _conduction_problems(result)
     if ohm == 0:
         return [f"channel {channel}: no impedance was measured"]
     if ohm > limits.LEAD_OFF_OHM:
@@ -52,4 +58,13 @@ def contact_problems(result: Impedance, prescription: Prescription) -> list[str]
     declared = prescription.declared_ohm
     if declared is not None and abs(ohm - declared) * 100 > declared * DECLARED_PERCENT:
         return [f"channel {channel}: {ohm} ohm measured where a dummy load of {declared} ohm is declared"]
+    return []
+
+
+def _conduction_problems(result: Impedance) -> list[str]:
+    """Of a device that tells no impedance: whether its test pulses flowed, where it measures current at all."""
+    least_ua = result.amplitude_ua * CONDUCTS_PERCENT // 100
+    if result.pulses and result.measured_ua < least_ua:
+        found = f"{result.measured_ua} of {result.amplitude_ua} uA"
+        return [f"channel {result.channel}: no contact ({found} flowed in the test pulses)"]
     return []

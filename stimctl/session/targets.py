@@ -85,6 +85,11 @@ class Targets:
         """The channels of the prescription, in order."""
         return tuple(self._each)
 
+    @property
+    def waits(self) -> bool:
+        """Whether something was asked for and has not been answered."""
+        return bool(self._asked)
+
     def confirmed_ua(self) -> dict[int, int]:
         """What the device last confirmed, by channel."""
         return {channel: target.confirmed_ua for channel, target in self._each.items()}

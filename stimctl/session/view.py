@@ -57,6 +57,8 @@ class SessionView:
     alarms: tuple[Alarm, ...]
     waits_for_operator: bool
     stop_after_us: int | None
+    # A stop that was only acknowledged is not one that was measured.
+    stop_measured: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,9 @@ class SessionReport:
     """How a session ended. Doses are JSON-able records by channel, as in the log's "closed" entry.
 
     `delivered` and `measured` are None when the device could not be asked; it still holds them, and they
-    are added to the log at the next connection.
+    are added to the log at the next connection. `kept` says what the figures rest on where the host kept them, for
+    a device that keeps none: which are counted, which are estimated. `zero_measured` says that the zero at the end
+    was measured, and not only acknowledged.
     """
 
     session_id: str
@@ -80,3 +84,5 @@ class SessionReport:
     band_us: tuple[int, int]
     held_us: int
     alarms: tuple[Alarm, ...]
+    kept: Mapping[str, Any] | None = None
+    zero_measured: bool = True

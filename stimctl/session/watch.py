@@ -20,7 +20,7 @@ PULSE_FLIGHT_US = 1_100_000  # the longest period and its pulse: an older target
 TIMER_SLACK_US = 1_000_000
 WATCHDOG_SLACK_MS = 1_100
 PAIR_US = 50_000  # a reading follows its status at once; half the time to the next one [choice]
-_STIMULATING = (DeviceState.RAMPING, DeviceState.RUNNING, DeviceState.RAMPING_DOWN)
+_STIMULATING = frozenset(int(state) for state in (DeviceState.RAMPING, DeviceState.RUNNING, DeviceState.RAMPING_DOWN))
 
 
 class Finding(NamedTuple):
@@ -52,7 +52,9 @@ class Watch:
         self._identity = identity
         self._program = program
         self._ceiling_ua = ceiling_ua
-        self._measures = Capability.MEASURES_CURRENT in identity.capabilities
+        # By lease, current is measured over whole leases, which the adapter judges; and the only timer is the host's.
+        self._measures = Capability.MEASURES_CURRENT in identity.capabilities and not identity.by_lease
+        self._timer_slack_us = TIMER_SLACK_US if not identity.by_lease else limits.SESSION_US
         self._widths = (*(segment.width_us for segment in program.segments), 0)
         self._periods = (*(segment.period_us for segment in program.segments), 1)
         self._mask = 0
@@ -81,7 +83,7 @@ class Watch:
         if status.state not in _STIMULATING:
             return None
         run_us = status.stimulation_us - self._run_stimulation_us
-        if abs(now_us - self._run_host_us - run_us) > TIMER_SLACK_US:
+        if abs(now_us - self._run_host_us - run_us) > self._timer_slack_us:
             return Finding(End.CLOCK, "the device's session timer and the host's clock differ by more than 1 s")
         if status.stimulation_us > self._limit_us:
             return Finding(End.IMPLAUSIBLE, "the device stimulates after the end of the session")

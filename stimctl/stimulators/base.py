@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 from stimctl.errors import StimctlError
 from stimctl.waveform import Program
 from stimctl.wire.codes import Capability, Purpose
-from stimctl.wire.messages import Counters, Impedance, Measured, SessionRecord
+from stimctl.wire.messages import Counters, Impedance, Measured, SessionRecord, Started, TargetSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +107,14 @@ class Basis(NamedTuple):
 class Handovers(NamedTuple):
     """How much later than the pattern's own grid the next lease began, over a session."""
 
-    count: int
+    leases: int
     max_us: int
     total_us: int
 
     @property
     def mean_us(self) -> int:
         """The mean, rounded up; 0 where there was none."""
-        return -(-self.total_us // self.count) if self.count else 0
+        return -(-self.total_us // self.leases) if self.leases else 0
 
 
 class Kept(NamedTuple):
@@ -193,6 +193,12 @@ class Noted(NamedTuple):
 
     kind: str
     body: Mapping[str, Any]
+
+
+class Late(NamedTuple):
+    """The answer to an order that was in flight when the stop came: it was applied before the stop."""
+
+    answer: TargetSet | Started
 
 
 class Failed(NamedTuple):

@@ -61,9 +61,9 @@ class Broken(NamedTuple):
 class Dialect(Protocol):
     """One device's language.
 
-    `measures` says that it reports the current that flowed; `pulse_source` in words what its pulse counts rest on; `stops_mid_pulse` that a stop may cut a pulse in
-    half, so that a cut which can wait is sent between two pulses; `prepares_ahead` that the next lease can be
-    prepared while one runs.
+    `measures` says that it reports the current that flowed; `pulse_source` in words what its pulse counts rest on;
+    `stops_mid_pulse` that a stop may cut a pulse in half, so that a cut which can wait is sent between two pulses;
+    `prepares_ahead` that the next lease can be prepared while one runs.
     """
 
     measures: bool

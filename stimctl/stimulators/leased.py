@@ -27,7 +27,6 @@ from stimctl.stimulators.base import (
     Ordered,
     Records,
     SelfTested,
-    ZeroConfirmed,
     ZeroOverdue,
 )
 from stimctl.stimulators.lease_cut import Cut
@@ -145,7 +144,6 @@ class Leased:
 
     def keep_alive(self, now_us: int) -> None:
         self._alive_us = now_us
-        self._out_of_turn.append(m.Alive(now_us, int(self._at.state)))
 
     def set_target(self, channel: int, target_ua: int, now_us: int) -> None:
         at = self._at
@@ -265,8 +263,8 @@ class Leased:
         return events
 
     def _started_event(self, targets_ua: Mapping[int, int], now_us: int) -> m.Started:
-        wanted = (targets_ua.get(channel, 0) for channel in range(1, 5))
-        return m.Started(*wanted, now_us, self._at.stimulation_us)
+        wanted = [targets_ua.get(channel, 0) for channel in range(1, 5)]
+        return m.Started(*wanted[:4], now_us, self._at.stimulation_us)
 
     def _on_done(self, event: d.Done, now_us: int) -> list[Any]:
         lease, self._lease, self._answer_due_us = self._lease, None, None
@@ -546,7 +544,9 @@ class Leased:
         self.heard_us = now_us
         at, plan = self._at, self._plan
         at.stimulation_us = self._stimulation_us(now_us)
-        at.segment = plan.band if plan is not None and self._lease is None else self._lease.segment if self._lease else 0
+        at.segment = (
+            plan.band if plan is not None and self._lease is None else self._lease.segment if self._lease else 0
+        )
         events: list[Any] = [status(at, self._program, self._held_since_us, self._alive_us, now_us)]
         if at.channels and at.state in (*_STIMULATING, DeviceState.HELD):
             running = self._lease if self._begun_us is not None else None

@@ -18,8 +18,7 @@ from stimctl.stimulators.base import (
     Checked,
     Declined,
     Failed,
-    Identified,
-    Identity,
+    Late,
     Loaded,
     Ordered,
     Records,
@@ -27,17 +26,18 @@ from stimctl.stimulators.base import (
     ZeroConfirmed,
     ZeroOverdue,
 )
+from stimctl.stimulators.pages import identified
 from stimctl.waveform import Program
 from stimctl.wire import messages as m
-from stimctl.wire.codes import PROTOCOL_VERSION, Capability, DeviceState, Purpose, Refusal
+from stimctl.wire.codes import PROTOCOL_VERSION, DeviceState, Purpose, Refusal
 from stimctl.wire.framing import FrameSplitter
 
 RESEND_US = 50_000
 TRIES = 8
 TIME_TO_LIVE_MS = 5_000
 STOP_FRAME = m.encode(0, m.Stop())
-# Refusals of these change nothing that matters: the operator is told and the session goes on.
-_MAY_DECLINE = (m.SetTarget, m.KeepAlive)
+# What follows from a refusal of these is the session's to judge; a refusal of any other order ends it.
+_MAY_DECLINE = (m.SetTarget, m.KeepAlive, m.Hold)
 
 Then = Callable[[Any, int], list[Any]]
 
@@ -94,6 +94,7 @@ class Native:
         self._resend_us = 0
         self._tries = 0
         self._sequence = first_sequence & 0xFFFF
+        self._late_sequence: int | None = None
         self._nonce = 0
         self._digest = b""
         self._to_check: tuple[int, ...] = ()
@@ -121,7 +122,7 @@ class Native:
 
         def done(page: Any, _now_us: int) -> list[Any]:
             welcome, maker, firmware = pages
-            return [_identified(welcome, maker, firmware, page)]
+            return [identified(welcome, maker, firmware, page)]
 
         self._enqueue(m.Hello(PROTOCOL_VERSION), m.Welcome, 1, keep, now_us)
         self._enqueue(m.ReadIdentity(0), m.Maker, 0, keep, now_us)
@@ -215,6 +216,8 @@ class Native:
 
     def stop(self, now_us: int) -> None:
         self._waiting.clear()
+        # What was in flight may have been applied: its answer still counts for the dose.
+        self._late_sequence = None if self._flying is None else self._sequence
         self._flying = None
         self._to_check = self._checking = ()
         self._stop_began_us = now_us
@@ -297,6 +300,9 @@ class Native:
     def _answer(self, sequence: int, message: Any, now_us: int) -> list[Any]:
         order = self._flying
         if order is None or sequence != self._sequence:
+            if sequence == self._late_sequence and type(message) in (m.TargetSet, m.Started):
+                self._late_sequence = None
+                return [Late(message)]
             # The answer to a command that was resent and answered before.
             self.unexpected += 1
             return []
@@ -371,33 +377,3 @@ def _nothing(_answer: Any, _now_us: int) -> list[Any]:
 
 def _name(order: _Order) -> str:
     return type(order.message).__name__
-
-
-def _text(field: bytes) -> str:
-    return field.rstrip(b"\x00").decode("ascii", "replace")
-
-
-def _date(number: int) -> str | None:
-    return f"{number // 10_000:04d}-{number // 100 % 100:02d}-{number % 100:02d}" if number else None
-
-
-def _identified(welcome: m.Welcome, maker: m.Maker, firmware: m.Firmware, ranges: m.Ranges) -> Identified:
-    identity = Identity(
-        model=_text(maker.model),
-        serial=_text(maker.serial),
-        firmware=f"{firmware.major}.{firmware.minor}.{firmware.patch}",
-        firmware_sha256=firmware.sha256.hex(),
-        boot_id=welcome.boot_id,
-        simulator=bool(welcome.simulator),
-        calibrated_on=_date(ranges.calibrated_on),
-        channels=ranges.channels,
-        capabilities=Capability(ranges.capabilities),
-        max_amplitude_ua=ranges.max_amplitude_ua,
-        dac_step_na=ranges.dac_step_na,
-        readback_accuracy_ua=ranges.readback_accuracy_ua,
-        readback_accuracy_permille=ranges.readback_accuracy_permille,
-        net_charge_floor_pc=ranges.net_charge_floor_pc,
-        compliance_mv=ranges.compliance_mv,
-        watchdog_ms=ranges.watchdog_ms,
-    )
-    return Identified(identity, welcome.session)

@@ -20,7 +20,7 @@ SHORTEST_STAGE_US = 20
 WRAP_UA = 3_322  # (32767 - 100) * 0.1017: above it the firmware's 16 bits wrap round
 CURRENT, GROUND = 1, 3
 IDENTIFY = b"IDN\n"
-HARMLESS = b"S0,3,3,1000000,1000000;0,0,1000\n"
+HARMLESS = b"S0,3,3,10000,10000;0,0,1000\n"
 STOP = b"X\nT-1\nU-1\nM0,3\nM1,3\n"
 READ_CURRENTS = b"E0,1\nE1,1\n"
 
@@ -57,7 +57,10 @@ class Slot(NamedTuple):
         """What each driven channel would do; channels are numbered from 1."""
         return [
             Train(
-                index + 1, tuple(Phase(stage[index], stage[2]) for stage in self.stages), self.period_us, self.duration_us
+                index + 1,
+                tuple(Phase(stage[index], stage[2]) for stage in self.stages),
+                self.period_us,
+                self.duration_us,
             )
             for index in (0, 1)
             if self.modes[index] == CURRENT

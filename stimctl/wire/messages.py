@@ -9,9 +9,10 @@ number; 0x60 to 0x6F are sent by the device on its own, under a count of its own
 """
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import IntEnum, IntFlag
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 from stimctl.errors import WireError
@@ -140,17 +141,34 @@ _CODES: dict[str, tuple[frozenset[int], str]] = {
 }
 
 
-def _code_checks(cls: type[Any]) -> list[tuple[int, frozenset[int], str]]:
-    checks = []
+class _Codes:
+    """Whether the codes and bits of one kind of message are known.
+
+    A device sends the same few over and over, so the combinations seen good are kept: there are at most as
+    many as the codes allow.
+    """
+
+    def __init__(self, cls: type[Any]) -> None:
+        self._checks = list(_code_checks(cls))
+        self.of = itemgetter(*(index for index, _, _ in self._checks)) if self._checks else None
+        self.good: set[Any] = set()
+
+    def check(self, message: Any) -> None:
+        """Raise `UnknownCode` for one that is not known."""
+        for index, known, word in self._checks:
+            if message[index] not in known:
+                raise UnknownCode(f"{word} {message[index]} is not in protocol version 1")
+        if self.of is not None:
+            self.good.add(self.of(message))
+
+
+def _code_checks(cls: type[Any]) -> Iterator[tuple[int, frozenset[int], str]]:
     for index, name in enumerate(cls._fields):
         if name == "reason":
-            known, word = (_numbers(Refusal), "refusal") if cls is Refused else (_numbers(EndReason), "end reason")
+            codes, word = (Refusal, "refusal") if cls is Refused else (EndReason, "end reason")
+            yield index, _numbers(codes), word
         elif name in _CODES:
-            known, word = _CODES[name]
-        else:
-            continue
-        checks.append((index, known, word))
-    return checks
+            yield index, *_CODES[name]
 
 
 def _exact_text(shape: Shape) -> Callable[..., bytes]:
@@ -169,7 +187,7 @@ def _exact_text(shape: Shape) -> Callable[..., bytes]:
 
 
 _DECODERS = {
-    kind: (shape.packer.size, shape.packer.unpack, partial(tuple.__new__, shape.cls), _code_checks(shape.cls))
+    kind: (shape.packer.size, shape.packer.unpack, partial(tuple.__new__, shape.cls), _Codes(shape.cls))
     for kind, shape in SHAPES.items()
 }
 _ENCODERS = {shape.cls: (kind, _exact_text(shape)) for kind, shape in SHAPES.items()}
@@ -204,14 +222,13 @@ def parse(payload: bytes) -> tuple[int, Any]:
     decoder = _DECODERS.get(payload[0]) if payload else None
     if decoder is None:
         raise UnknownKind(f"kind {payload[:1].hex() or 'none'} is not in protocol version 1")
-    size, unpack, make, checks = decoder
+    size, unpack, make, codes = decoder
     if len(payload) != size:
         raise WrongLength(f"{SHAPES[payload[0]].cls.__name__} takes {size} bytes, not {len(payload)}")
     values = unpack(payload)
     message = make(values[2:])
-    for index, known, word in checks:
-        if message[index] not in known:
-            raise UnknownCode(f"{word} {message[index]} is not in protocol version 1")
+    if codes.of is not None and codes.of(message) not in codes.good:
+        codes.check(message)
     return values[1], message
 
 

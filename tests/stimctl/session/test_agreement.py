@@ -20,7 +20,7 @@ from stimctl.session.engine import Engine
 from stimctl.session.runner import Order
 from stimctl.session.states import End, State
 from stimctl.session.view import SessionReport
-from tests.stimctl.session.world import S, Rig, asymmetric_profiles, exact, prescription
+from tests.stimctl.session.world import Rig, S, asymmetric_profiles, exact, prescription
 
 # 30 minutes of 2/100 Hz at 2.0 mA on channel 1, 200 uA/s up and 5 s down, by hand; amplitudes in uA.
 # Flat it is 300 cycles of 6 pulses of 600 us and 300 of 200 us. What the ramps take off:

@@ -829,7 +829,9 @@ TABLE = (
         refuses_segment(Refusal.ABOVE_LIMIT, period_us=1_000_001),
         unsafe_program("period_us", period_us=1_000_001),
     ),
-    Row("dwell_us", refuses_segment(Refusal.BELOW_LIMIT, dwell_us=499_999), unsafe_program("dwell_us", dwell_us=499_999)),
+    Row(
+        "dwell_us", refuses_segment(Refusal.BELOW_LIMIT, dwell_us=499_999), unsafe_program("dwell_us", dwell_us=499_999)
+    ),
     Row(
         "ramp_down_us",
         refuses_head(Refusal.ABOVE_LIMIT, ramp_down_us=30_000_001),

@@ -6,6 +6,8 @@ cannot be confirmed within 100 ms, the operator is told to pull the leads.
 
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -20,7 +22,7 @@ from stimctl.session.view import Alarm, Priority, SessionReport
 from stimctl.stimulators.native import STOP_FRAME
 from stimctl.wire import messages as m
 from stimctl.wire.codes import DeviceState, EndReason
-from tests.stimctl.session.world import ByteAtATime, Cut, Delayed, Lossy, Rig, S, exact, in_thread, prescription
+from tests.stimctl.session.world import ByteAtATime, Cut, Delayed, Lossy, Rewritten, Rig, S, exact, prescription
 
 PULSE_US = 1_300  # the longest pulse there is, in flight as the stop comes
 NEVER_AFTER_A_STOP = (m.KeepAlive, m.Arm, m.Start, m.SetTarget, m.Hold, m.LoadProgram, m.LoadSegment, m.SelfTest)
@@ -165,6 +167,29 @@ def test_stop_goes_ahead_of_a_full_queue() -> None:
     assert exact(report)
     written = [data for at_us, sender, data in rig.tape.pieces if sender == "host" and at_us >= 15 * S]
     assert written[0] == STOP_FRAME
+
+
+def test_a_target_applied_just_before_the_stop_is_in_the_dose() -> None:
+    """Its answer is still on the line when the stop goes out: two pulses were lower already."""
+    rig = Rig(prescription(profile="bench-100hz", amplitudes_ma={1: 1.2}), line=lambda port: Delayed(port, 9_000))
+    report = rig.run((8 * S, lambda engine, now_us: engine.set_target(1, 900, now_us)), (8 * S + 12_000, stop))
+    check_zero(rig, report)
+    assert exact(report)
+    assert rig.log.of("target")[-1]["target_ua"] == 900
+
+
+def test_an_answer_lost_to_the_stop_is_said_and_blames_nobody() -> None:
+    """Whether the order was applied cannot be known: that is no fault of the device."""
+
+    def spoil(port: Port) -> Port:
+        return Rewritten(port, lambda message: None if type(message) is m.TargetSet else message)
+
+    rig = Rig(prescription(profile="bench-100hz", amplitudes_ma={1: 1.2}), line=spoil)
+    report = rig.run((8 * S, lambda engine, now_us: engine.set_target(1, 900, now_us)), (8 * S + 30_000, stop))
+    check_zero(rig, report)
+    assert report.agreement["exact"] is None
+    assert "was lost" in report.agreement["contradiction"]
+    assert report.delivered != report.commanded
 
 
 LOSSES = [
@@ -348,13 +373,14 @@ def test_answers_that_never_come_are_no_zero() -> None:
 
 
 @pytest.mark.realtime
-def test_stop_from_another_thread(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_stop_from_another_thread(tmp_path: Path) -> None:
     with (
         Ledger(tmp_path / "ledger.sqlite") as ledger,
         Session("sim://?seed=1&pace=real", prescription(), ledger) as session,
     ):
         session.start()
-        thread = in_thread(lambda: (wait_for(session, State.RAMPING), session.stop()))  # type: ignore[arg-type,return-value]
+        thread = Thread(target=stop_once, args=(session, State.RAMPING))
+        thread.start()
         report = session.wait(20)
         thread.join()
     assert report is not None
@@ -364,6 +390,8 @@ def test_stop_from_another_thread(tmp_path) -> None:  # type: ignore[no-untyped-
     assert exact(report)
 
 
-def wait_for(session: Session, state: State) -> None:
+def stop_once(session: Session, state: State) -> None:
+    """Stop a session of another thread as it is seen in `state`."""
     while session.view().state is not state:
         assert session.wait(0.005) is None, "it ended before it came there"
+    session.stop()

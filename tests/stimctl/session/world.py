@@ -4,8 +4,7 @@ Nothing here is a mock: the device is the simulated stimulator behind the real `
 runner that drives hardware. A hostile line wraps a port and spoils what passes, in time or in content.
 """
 
-import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
@@ -447,15 +446,3 @@ class Rig:
 def exact(report: SessionReport) -> bool:
     """Whether what was commanded is what the device counted, to the picocoulomb."""
     return report.agreement["exact"] is True and report.commanded == report.delivered
-
-
-def in_thread(work: Callable[[], None]) -> threading.Thread:
-    """Start a thread for `work`."""
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    return thread
-
-
-def orders(*steps: tuple[float, Order]) -> Iterable[tuple[int, Order]]:
-    """Steps given in seconds as the runner's actions."""
-    return [(round(at_s * S), order) for at_s, order in steps]

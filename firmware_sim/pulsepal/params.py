@@ -1,0 +1,147 @@
+"""A PulsePal's parameters, and the four layouts in which they travel: ops 73, 92, 93, and the settings file.
+
+Times are uint32 counts of 50 us cycles, voltages uint16 codes: 0 is -10 V, 32768 is 0 V, 65535 is +10 V.
+"""
+
+import struct
+from dataclasses import dataclass, field, fields
+
+CHANNELS = 4
+LINES = 2
+CYCLE_US = 50
+ZERO_CODE = 32_768
+FIVE_VOLT = 49_152
+U32 = 0xFFFF_FFFF
+
+TIMES = ("phase1", "interphase", "phase2", "interpulse", "burst", "burst_gap", "train", "delay")
+VOLTS = ("volt1", "volt2", "rest")
+FLAGS = ("biphasic", "custom_id", "custom_target", "custom_loop")
+
+
+@dataclass(slots=True)
+class Channel:
+    """One output's parameters, with the defaults it boots with [inferred from the official client's]."""
+
+    phase1: int = 20
+    interphase: int = 20
+    phase2: int = 20
+    interpulse: int = 200
+    burst: int = 0
+    burst_gap: int = 0
+    train: int = 20_000
+    delay: int = 0
+    volt1: int = FIVE_VOLT
+    volt2: int = 65_536 - FIVE_VOLT
+    rest: int = ZERO_CODE
+    biphasic: int = 0
+    custom_id: int = 0
+    custom_target: int = 0
+    custom_loop: int = 0
+    loop: int = 0
+    link1: int = 1
+    link2: int = 0
+
+
+@dataclass(slots=True)
+class Params:
+    """All of a device's."""
+
+    channels: list[Channel] = field(default_factory=lambda: [Channel() for _ in range(CHANNELS)])
+    modes: list[int] = field(default_factory=lambda: [0] * LINES)
+
+    def copy(self) -> "Params":
+        """The same, to be changed apart."""
+        return Params([Channel(*(getattr(each, part.name) for part in fields(Channel))) for each in self.channels],
+                      list(self.modes))  # fmt: skip
+
+
+# Parameter codes of ops 74 and 91: the field and its size. 128 is a trigger line's mode.
+CODES: dict[int, tuple[str, int]] = {
+    1: ("biphasic", 1), 2: ("volt1", 2), 3: ("volt2", 2), 4: ("phase1", 4), 5: ("interphase", 4), 6: ("phase2", 4),
+    7: ("interpulse", 4), 8: ("burst", 4), 9: ("burst_gap", 4), 10: ("train", 4), 11: ("delay", 4), 12: ("link1", 1),
+    13: ("link2", 1), 14: ("custom_id", 1), 15: ("custom_target", 1), 16: ("custom_loop", 1), 17: ("rest", 2),
+    128: ("mode", 1),
+}  # fmt: skip
+LOOP_CODE = 18
+# The most that a one-byte parameter may be; firmware 22 refuses more.
+MOST = {
+    "biphasic": 1,
+    "custom_id": 2,
+    "custom_target": 1,
+    "custom_loop": 1,
+    "loop": 1,
+    "link1": 1,
+    "link2": 1,
+    "mode": 2,
+}
+_BY_CHANNEL = struct.Struct("<32I12H16B8B2B")
+_BY_FIELD = struct.Struct("<32I12H20B8B2B")
+_READ_BACK = struct.Struct("<32I12H16B8B2B")
+_IN_FILE = struct.Struct("<8IB3H3B")
+
+
+def by_channel(data: bytes) -> Params:
+    """What op 73 programs: the fields of channel 1, then of channel 2, ..."""
+    values = _BY_CHANNEL.unpack(data)
+    params = Params()
+    for number, channel in enumerate(params.channels):
+        for names, first in ((TIMES, 0), (VOLTS, 32), (FLAGS, 44)):
+            for place, name in enumerate(names):
+                setattr(channel, name, values[first + number * len(names) + place])
+    _lines(params, values[60:])
+    return params
+
+
+def by_field(data: bytes) -> Params:
+    """What op 92 programs: a field of all channels, then the next field, ..."""
+    values = _BY_FIELD.unpack(data)
+    params = Params()
+    for place, name in enumerate((*TIMES, *VOLTS, *FLAGS, "loop")):
+        for number, channel in enumerate(params.channels):
+            setattr(channel, name, values[place * CHANNELS + number])
+    _lines(params, values[64:])
+    return params
+
+
+def read_back(params: Params) -> bytes:
+    """What op 93 says: as op 92, less continuous loop."""
+    values = [getattr(channel, name) for name in (*TIMES, *VOLTS, *FLAGS) for channel in params.channels]
+    links = [getattr(channel, name) for name in ("link1", "link2") for channel in params.channels]
+    return _READ_BACK.pack(*values, *links, *params.modes)
+
+
+def to_file(params: Params) -> bytes:
+    """The 178 bytes of a settings file."""
+    parts = [
+        _IN_FILE.pack(*(getattr(channel, name) for name in (*TIMES, "biphasic", *VOLTS, *FLAGS[1:])))
+        for channel in params.channels
+    ]
+    for line, mode in enumerate(params.modes):
+        parts.append(bytes([mode, *(getattr(channel, f"link{line + 1}") for channel in params.channels)]))
+    return b"".join(parts)
+
+
+def from_file(data: bytes) -> Params:
+    """Those 178 bytes again."""
+    params = Params()
+    for number, channel in enumerate(params.channels):
+        values = _IN_FILE.unpack_from(data, number * _IN_FILE.size)
+        for name, value in zip((*TIMES, "biphasic", *VOLTS, *FLAGS[1:]), values, strict=True):
+            setattr(channel, name, value)
+    for line in range(LINES):
+        params.modes[line], *links = data[CHANNELS * _IN_FILE.size + 5 * line :][:5]
+        for channel, link in zip(params.channels, links, strict=True):
+            setattr(channel, f"link{line + 1}", link)
+    return params
+
+
+def in_range(params: Params) -> bool:
+    """Whether firmware 22 takes them."""
+    return all(getattr(channel, name) <= most for channel in params.channels for name, most in MOST.items()
+               if name != "mode") and all(mode <= MOST["mode"] for mode in params.modes)  # fmt: skip
+
+
+def _lines(params: Params, values: tuple[int, ...]) -> None:
+    for number, channel in enumerate(params.channels):
+        channel.link1, channel.link2 = values[number], values[CHANNELS + number]
+    params.modes[:] = values[2 * CHANNELS :]

@@ -1,0 +1,302 @@
+"""StimJim dialect C: the firmware for the RP2354B board (v0.0.0).
+
+All read, none of it run: the checked fields and their messages, the echo (its modes are bits: 2 is current, 8
+is ground), X that cuts in the middle of a stage, the end's text with the gap between pulses as a last stage,
+T-1 that is invalid and stops nothing. One core talks and the other plays: "Started" is said before the other
+core has looked, and a start while a train plays is discarded; E while one plays waits for ever. Another
+version says that it rejected (`faults=-busy_discard`); an early one stops at any byte (`abort_on_byte`).
+Line ends are `\\r\\n`, as the SDK's default makes of each `\\n` [inferred].
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import ClassVar
+
+from firmware_sim.outlet import Stage
+from firmware_sim.stimjim.board import CHANNELS, RP2354B
+from firmware_sim.stimjim.core import LINE_FAULTS, StimJim
+from firmware_sim.stimjim.engine import Result
+from firmware_sim.stimjim.slot import CURRENT, GROUNDED, SLOTS, STAGES, VOLTAGE
+
+I32_MAX = (1 << 31) - 1
+MAX_STAGE_US = 65_535
+SHORT_US = 20
+LIMITS = {VOLTAGE: 10_000, CURRENT: 3_333}
+_NUMBER = re.compile(r"[ \t\n\v\f\r]*([+-]?\d+)(?=[,; ]|$)")
+_TOKEN = re.compile(r"[^,; ]*")
+USAGE = {
+    "S": "S usage: S<idx>,<mode0>,<mode1>,<period_us>,<total_dur_us>; <amp0>,<amp1>,<stage_dur_us>; ...\n\n",
+    "T": "T/U usage: T<idx> or U<idx>\n\n",
+    "R": "R usage: R<ch>,<pt_idx|-1>[,<0=trigger|1=sync>]\n\n",
+    "V": "V usage: V<ch>,<mV>\n\n",
+    "A": "A usage: A<ch>,<dac_code>\n\n",
+    "E": "E usage: E<ch>,<line>\n\n",
+    "M": "M usage: M<ch>,<mode>  (mode: 0=voltage 1=current 2=float 3=gnd)\n\n",
+    "B": "B usage: B\n\n",
+    "C": "C usage: C\n\n",
+    "D": "D usage: D\n\n",
+    "X": "X usage: X\n\n",
+}
+
+
+class Wrong(Exception):
+    """A field that is not what it must be. The message is what the device says."""
+
+
+class Fields:
+    """The fields of a line, taken one by one."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.place = 0
+
+    def take(self, name: str, low: int, high: int) -> int:
+        """The next number. Raises `Wrong`."""
+        if self.peek() == ",":
+            self.place += 1
+        self.skip()
+        found = _NUMBER.match(self.text, self.place)
+        if found is not None and low <= int(found[1]) <= high:
+            self.place = found.end()
+            return int(found[1])
+        token = _TOKEN.match(self.text, self.place)
+        raise Wrong(f"Invalid {name}: '{token[0] if token else ''}' (must be {low}..{high})\n\n")
+
+    def peek(self) -> str:
+        """The next character; nothing at the end."""
+        return self.text[self.place : self.place + 1]
+
+    def skip(self) -> None:
+        """Pass over blanks."""
+        while self.peek() == " ":
+            self.place += 1
+
+
+class DialectC(StimJim):
+    """The RP2354B firmware."""
+
+    dialect = "c"
+    natural: ClassVar[Mapping[str, str]] = {
+        "busy_discard": "a start while a train plays is discarded after it was said to have started",
+        "deaf_read": "E while a train plays is never answered, nor anything after it",
+    }
+    extra: ClassVar[Mapping[str, str]] = {
+        **LINE_FAULTS,
+        "abort_on_byte": "any byte cancels the train that plays",
+        "wrap": "codes beyond 16 bits flip their polarity",
+    }
+    scales = RP2354B
+    line_size = 1_023
+    deaf = False
+    modes: tuple[int, ...] = ()  # of the train that plays: the playing core has a copy of its own
+
+    def boot_text(self) -> str:
+        """As it is printed when somebody connects."""
+        return f"StimJim v0.0.0\n\n{self._offsets()}"
+
+    def say(self, text: str) -> None:
+        """Print, each newline as two characters."""
+        super().say(text.replace("\n", "\r\n"))
+
+    def heard(self) -> None:
+        """The early version stops at any byte."""
+        if "abort_on_byte" in self.faults:
+            self._cancel()
+
+    def obey(self, line: str) -> None:
+        """Do what a line says."""
+        if self.deaf:
+            return
+        letter = line[:1]
+        command = _COMMANDS.get(letter)
+        if command is None:
+            self.say(f"Unknown command: '{letter or chr(0)}'\n\n")
+            return
+        try:
+            command(self, Fields(line[1:]))
+        except Wrong as wrong:
+            self.say(str(wrong))
+
+    @property
+    def _playing(self) -> bool:
+        return self.engines[0].active
+
+    # --- trains ----------------------------------------------------------------------------------
+
+    def _define(self, fields: Fields) -> None:
+        try:
+            index = fields.take("idx", 0, SLOTS - 1)
+            modes = [fields.take(f"mode{channel}", 0, 3) for channel in range(CHANNELS)]
+            period_us = fields.take("period_us", 1, I32_MAX)
+            duration_us = fields.take("total_dur_us", 1, I32_MAX)
+        except Wrong as wrong:
+            raise Wrong(f"{wrong}{USAGE['S']}") from None
+        if fields.peek() not in {";", ""}:
+            raise Wrong(USAGE["S"])
+        stages = _stages(fields, [LIMITS.get(mode, 0) for mode in modes])
+        spent_us = sum(us for _, _, us in stages)
+        if spent_us > period_us:
+            raise Wrong("Invalid pulse train: summed stage durations exceed period.\n\n")
+        if period_us - spent_us < SHORT_US or any(us < SHORT_US for _, _, us in stages):
+            self.say("Warning: <20us stage or inter-pulse gap detected. Desired pulse timings are not guaranteed.\n")
+        slot = self.slots[index]
+        slot.modes, slot.period_us, slot.duration_us = modes, period_us, duration_us
+        slot.put(stages)
+        bits = [1 << mode for mode in modes]
+        lines = [
+            f"PulseTrain[{index}]: mode[{bits[0]},{bits[1]}], period={period_us} us, "
+            f"pulses={duration_us // period_us}, {len(stages)} stages\n"
+        ]
+        lines += [f"  Stage {number}: amp[{one},{two}], dur={us} us\n" for number, (one, two, us) in enumerate(stages)]
+        self.say("".join(lines) + "\n")
+
+    def _start(self, fields: Fields) -> None:
+        try:
+            index = fields.take("pulse train index", 0, SLOTS - 1)
+        except Wrong as wrong:
+            raise Wrong(f"{wrong}{USAGE['T']}") from None
+        slot = self.slots[index]
+        count = slot.duration_us // slot.period_us if slot.count else 0
+        self.say(f"Started PulseTrain[{index}].\n\n")
+        if self._playing:
+            if "busy_discard" not in self.faults:
+                self.say("Stimulus rejected: channel(s) busy.\n\n")
+            return
+        if not count:
+            return
+        rest_us = slot.period_us - sum(us for _, _, us in slot.stages())
+        plans = [(*plan, Stage(0, rest_us)) if plan else () for plan in self.board.plan(slot.modes, slot.stages())]
+        for channel, plan in enumerate(plans):
+            if plan:
+                self.board.grounded(channel, self.now_us)
+        self.modes = tuple(slot.modes)
+        self.engines[0].begin(index, plans, self.now_us, slot.period_us, count)
+        self.started(0, index)
+
+    def _stop(self, fields: Fields) -> None:
+        if fields.text:
+            raise Wrong(USAGE["X"])
+        self.say("Stimulus cancelled.\n\n")
+        self._cancel()
+
+    def _cancel(self) -> None:
+        """The playing core finds the bell rung: the output goes to zero now, and it says so itself."""
+        if not self._playing:
+            return
+        slot = self.engines[0].slot
+        result = self.engines[0].cut(self.now_us)
+        self.stopped(0, slot, result.pulses, "cut")
+        self.say("Stimulus cancelled.\n\n")
+
+    def tell_end(self, engine: int, slot: int, result: Result) -> None:  # noqa: ARG002
+        """Each channel that was driven: counts and means of its stages, and of the gap between pulses."""
+        for channel, mode in enumerate(self.modes):
+            if mode not in LIMITS:
+                continue
+            last = len(result.sums[channel]) - 1
+            lines = [f"Channel {channel} pulse train terminated. Delivered:\n"]
+            for number in range(last + 1):
+                mean = result.mean_mv(channel, number) if mode == VOLTAGE else result.mean_ua(channel, number)
+                name = f"Stage {number}" if number < last else "Inter-pulse gap"
+                unit = "mV" if mode == VOLTAGE else "uA"
+                lines.append(f"  {result.pulses}x {name}: {round(mean):6d} {unit}\n")
+            self.say("".join(lines) + "\n")
+
+    # --- by hand ---------------------------------------------------------------------------------
+
+    def _route(self, fields: Fields) -> None:
+        try:
+            channel = fields.take("channel", 0, 1)
+            index = fields.take("pulse train index", -1, SLOTS - 1)
+            sync = fields.take("trigger/sync", 0, 1) if fields.peek() == "," else 0
+        except Wrong as wrong:
+            raise Wrong(f"{wrong}{USAGE['R']}") from None
+        what = "Disabled" if index < 0 else "Sync signal" if sync else f"PulseTrain[{index}] trigger"
+        self.say(f"IN{channel} -> {what}\n\n")
+
+    def _pair(self, fields: Fields, letter: str, name: str, low: int, high: int) -> tuple[int, int]:
+        try:
+            return fields.take("channel", 0, 1), fields.take(name, low, high)
+        except Wrong as wrong:
+            raise Wrong(f"{wrong}{USAGE[letter]}") from None
+
+    def _volts(self, fields: Fields) -> None:
+        channel, amplitude = self._pair(fields, "V", "mV", -10_000, 10_000)
+        code = max(-32_768, min(self.board.wide_code(amplitude, VOLTAGE, channel), 32_767))
+        if not self._playing:
+            self.board.set_code(channel, code, self.now_us)
+        self.say(f"Set channel {channel} to {amplitude} mV (DAC code {code}).\n\n")
+
+    def _amplitude(self, fields: Fields) -> None:
+        channel, code = self._pair(fields, "A", "dac_code", -32_768, 32_767)
+        if not self._playing:
+            self.board.set_code(channel, code, self.now_us)
+        self.say(f"Set channel {channel} to DAC code {code}.\n\n")
+
+    def _read(self, fields: Fields) -> None:
+        channel, line = self._pair(fields, "E", "line", 0, 1)
+        if self._playing and "deaf_read" in self.faults:
+            self.deaf = True
+            return
+        raw = self.board.adc(channel, line, self.now_us)
+        real = round(self.board.real(raw, channel, line))
+        self.say(f"Read value: {raw} ({real} {'uA' if line else 'mV'})\n\n")
+
+    def _mode(self, fields: Fields) -> None:
+        channel, mode = self._pair(fields, "M", "output mode", 0, 3)
+        if not self._playing:
+            self.board.set_mode(channel, mode, self.now_us)
+        self.say(f"Ch{channel} output mode set to {mode}\n\n")
+
+    def _calibrate(self, fields: Fields, letter: str, what: str) -> None:
+        if fields.text:
+            raise Wrong(USAGE[letter])
+        if not self._playing:
+            for channel in range(CHANNELS):
+                self.board.set_mode(channel, GROUNDED, self.now_us)
+            self.board.sweep(self.now_us)
+        self.say(f"Updating {what} offsets...\nOffsets updated\n\n")
+
+    def _tell_offsets(self, fields: Fields) -> None:
+        self.say(USAGE["D"] if fields.text else self._offsets())
+
+    def _offsets(self) -> str:
+        board = self.board
+        lines = [
+            f"Channel {channel} offsets: adc={board.adc_offset[channel]:.4f} "
+            f"voltage={board.voltage_offset[channel]} current={board.current_offset[channel]}\n"
+            for channel in range(CHANNELS)
+        ]
+        return "".join(lines) + "\n"
+
+
+def _stages(fields: Fields, limits: list[int]) -> list[tuple[int, int, int]]:
+    stages: list[tuple[int, int, int]] = []
+    while fields.peek() in {";", " "}:
+        if fields.peek() == ";":
+            fields.place += 1
+        fields.skip()
+        if not fields.peek() or len(stages) >= STAGES:
+            break
+        number = len(stages)
+        first, second = (
+            fields.take(f"amp{channel} stage[{number}]", -limits[channel], limits[channel]) for channel in range(2)
+        )
+        stages.append((first, second, fields.take(f"stage_dur_us stage[{number}]", 1, MAX_STAGE_US)))
+    return stages
+
+
+_COMMANDS: dict[str, Callable[[DialectC, Fields], None]] = {
+    "S": DialectC._define,
+    "T": DialectC._start,
+    "U": DialectC._start,
+    "R": DialectC._route,
+    "V": DialectC._volts,
+    "A": DialectC._amplitude,
+    "E": DialectC._read,
+    "M": DialectC._mode,
+    "B": lambda jim, fields: jim._calibrate(fields, "B", "ADC"),
+    "C": lambda jim, fields: jim._calibrate(fields, "C", "current and voltage"),
+    "D": DialectC._tell_offsets,
+    "X": DialectC._stop,
+}

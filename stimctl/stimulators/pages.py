@@ -1,0 +1,36 @@
+"""Who answered: the pages of a handshake of the native protocol, as an identity."""
+
+from stimctl.stimulators.base import Identified, Identity
+from stimctl.wire import messages as m
+from stimctl.wire.codes import Capability
+
+
+def _text(field: bytes) -> str:
+    return field.rstrip(b"\x00").decode("ascii", "replace")
+
+
+def _date(number: int) -> str | None:
+    return f"{number // 10_000:04d}-{number // 100 % 100:02d}-{number % 100:02d}" if number else None
+
+
+def identified(welcome: m.Welcome, maker: m.Maker, firmware: m.Firmware, ranges: m.Ranges) -> Identified:
+    """The identity that the four pages give, and the session whose counters wait."""
+    identity = Identity(
+        model=_text(maker.model),
+        serial=_text(maker.serial),
+        firmware=f"{firmware.major}.{firmware.minor}.{firmware.patch}",
+        firmware_sha256=firmware.sha256.hex(),
+        boot_id=welcome.boot_id,
+        simulator=bool(welcome.simulator),
+        calibrated_on=_date(ranges.calibrated_on),
+        channels=ranges.channels,
+        capabilities=Capability(ranges.capabilities),
+        max_amplitude_ua=ranges.max_amplitude_ua,
+        dac_step_na=ranges.dac_step_na,
+        readback_accuracy_ua=ranges.readback_accuracy_ua,
+        readback_accuracy_permille=ranges.readback_accuracy_permille,
+        net_charge_floor_pc=ranges.net_charge_floor_pc,
+        compliance_mv=ranges.compliance_mv,
+        watchdog_ms=ranges.watchdog_ms,
+    )
+    return Identified(identity, welcome.session)

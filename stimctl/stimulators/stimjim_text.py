@@ -1,0 +1,220 @@
+"""What a StimJim says, line by line, in its three dialects. Pure reading: nothing here decides anything.
+
+A speaks blocks made for people, B one-line echoes and `ERR`, C another text with the same content. Lines come
+in any pieces. What is not known is kept as `Unknown`, never guessed.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from stimctl.stimulators.stimjim_gate import Slot
+
+LONGEST = 4_096  # a device that never ends its line says nothing
+
+
+class Echo(NamedTuple):
+    """A slot as it stands in the device."""
+
+    index: int  # type: ignore[assignment]  # hides tuple.index
+    slot: Slot
+
+
+class Started(NamedTuple):
+    """A slot was started; engine "T" or "U", "" where it is not said."""
+
+    index: int  # type: ignore[assignment]
+    engine: str
+
+
+class Complete(NamedTuple):
+    """A train came to its end after so many pulses; `stages` lines of means follow, None where it is not known."""
+
+    pulses: int
+
+
+class Mean(NamedTuple):
+    """The mean of one stage of one channel (0 or 1); `pulses` where it is said. None: the gap between pulses."""
+
+    channel: int
+    stage: int | None
+    mean_ua: int
+    pulses: int | None
+
+
+class Forced(NamedTuple):
+    """A stop was understood by an engine ("" for all)."""
+
+    engine: str
+
+
+class Grounded(NamedTuple):
+    """An output is grounded."""
+
+    channel: int
+
+
+class Current(NamedTuple):
+    """One reading of the current."""
+
+    current_ua: int
+
+
+class Named(NamedTuple):
+    """An answer to `IDN`: the dialect, and the firmware's version where it is said."""
+
+    dialect: str
+    firmware: str
+
+
+class Rejected(NamedTuple):
+    """The device refused something."""
+
+    text: str
+
+
+class Unknown(NamedTuple):
+    """A line that means nothing to us."""
+
+    text: str
+
+
+_RULE = re.compile(r"-{20,}")
+_BLOCK_HEAD = re.compile(r"Parameters for PulseTrain\[(\d+)\]")
+_BLOCK_MODE = re.compile(r"mode\[ch(\d)\]:\s+(\d)")
+_BLOCK_TIME = re.compile(r"(period|duration):\s+(\d+) usec")
+_BLOCK_STAGE = re.compile(r"(\d+)\s+(\d+) usec\s+(-?\d+)[a-zA-Z]+\s+(-?\d+)[a-zA-Z]+")
+_LINE_ECHO = re.compile(r"S(\d+),(\d+),(\d+),(\d+),(\d+)((?:;-?\d+,-?\d+,\d+)+)")
+_C_ECHO = re.compile(r"PulseTrain\[(\d+)\]: mode\[(\d+),(\d+)\], period=(\d+) us, pulses=(\d+), (\d+) stages")
+_C_STAGE = re.compile(r"Stage (\d+): amp\[(-?\d+),(-?\d+)\], dur=(\d+) us")
+_C_END = re.compile(r"Channel (\d) pulse train terminated. Delivered:")
+_C_MEAN = re.compile(r"(\d+)x (?:Stage (\d+)|Inter-pulse gap):\s+(-?\d+) uA")
+_A_MEAN = re.compile(r"Stage (\d+)\s+(-?\d+)(?:uA|mV),\s+(-?\d+)(?:uA|mV)")
+_SUM = re.compile(r"MSUM,\d+,(\d+),(\d+),([-\d.,]*)")
+_MODE_BITS = {1: 0, 2: 1, 4: 2, 8: 3}
+
+
+class Reader:
+    """Bytes in, the messages above out."""
+
+    def __init__(self) -> None:
+        self._tail = b""
+        self._block: list[str] | None = None
+        self._c_echo: tuple[re.Match[str], list[tuple[int, int, int]]] | None = None
+        self._c_channel: int | None = None
+
+    def feed(self, data: bytes) -> list[Any]:
+        """The messages that `data` completes."""
+        *lines, self._tail = (self._tail + data).split(b"\n")
+        self._tail = self._tail[-LONGEST:]
+        said: list[Any] = []
+        for line in lines:
+            said += self._line(line.decode("latin-1").strip())
+        return said
+
+    def _line(self, text: str) -> list[Any]:
+        if _RULE.fullmatch(text):
+            return self._rule()
+        if self._block is not None:
+            self._block.append(text)
+            return []
+        if self._c_echo is not None or _C_ECHO.fullmatch(text):
+            return self._c_line(text)
+        if self._c_channel is not None and (mean := _C_MEAN.fullmatch(text)):
+            stage = int(mean[2]) if mean[2] is not None else None
+            return [Mean(self._c_channel, stage, int(mean[3]), int(mean[1]))]
+        if end := _C_END.fullmatch(text):
+            self._c_channel = int(end[1])
+            return []
+        if mean := _A_MEAN.match(text):
+            return [Mean(channel, int(mean[1]), int(mean[2 + channel]), None) for channel in (0, 1)]
+        return _sums(text) or _plain(text)
+
+    def _rule(self) -> list[Any]:
+        if self._block is None:
+            self._block = []
+            return []
+        block, self._block = self._block, None
+        return _block_echo(block)
+
+    def _c_line(self, text: str) -> list[Any]:
+        if self._c_echo is None:
+            head = _C_ECHO.fullmatch(text)
+            assert head is not None
+            self._c_echo = (head, [])
+            return []
+        head, stages = self._c_echo
+        stage = _C_STAGE.fullmatch(text)
+        if stage is not None and int(stage[1]) == len(stages):
+            stages.append((int(stage[2]), int(stage[3]), int(stage[4])))
+        if stage is None or len(stages) == int(head[6]):
+            self._c_echo = None
+            modes = _MODE_BITS.get(int(head[2]), -1), _MODE_BITS.get(int(head[3]), -1)
+            period_us = int(head[4])
+            return [Echo(int(head[1]), Slot(modes, period_us, period_us * int(head[5]), tuple(stages)))]
+        return []
+
+
+def _block_echo(block: list[str]) -> list[Any]:
+    index = None
+    modes, times, stages = {}, {}, []
+    for text in block:
+        if head := _BLOCK_HEAD.match(text):
+            index = int(head[1])
+        elif mode := _BLOCK_MODE.match(text):
+            modes[int(mode[1])] = int(mode[2])
+        elif time := _BLOCK_TIME.match(text):
+            times[time[1]] = int(time[2])
+        elif stage := _BLOCK_STAGE.match(text):
+            stages.append((int(stage[3]), int(stage[4]), int(stage[2])))
+    if index is None:
+        return [Unknown(" ".join(block))]
+    slot = Slot((modes.get(0, -1), modes.get(1, -1)), times.get("period", 0), times.get("duration", 0), tuple(stages))
+    return [Echo(index, slot)]
+
+
+def _line_echo(found: re.Match[str]) -> Echo:
+    stages = tuple((int(a), int(b), int(us)) for a, b, us in (stage.split(",") for stage in found[6][1:].split(";")))
+    return Echo(int(found[1]), Slot((int(found[2]), int(found[3])), int(found[4]), int(found[5]), stages))
+
+
+def _sums(text: str) -> list[Any]:
+    """Dialect B's record of a stage: mean and deviation of the voltage and of the current of each channel."""
+    found = _SUM.fullmatch(text)
+    if found is None:
+        return []
+    cells = found[3].split(",")
+    currents = [(channel, cells[4 * channel + 2]) for channel in (0, 1) if len(cells) > 4 * channel + 2]
+    # A channel that was not measured has empty cells: it reads as zero, and its stages carry nothing.
+    return [Mean(channel, int(found[2]), round(float(cell or 0)), int(found[1])) for channel, cell in currents]
+
+
+_PLAIN: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Any]], ...] = (
+    (_LINE_ECHO, _line_echo),
+    (
+        re.compile(r"Started ([TU]) train with parameters of PulseTrain (\d+)"),
+        lambda found: Started(int(found[2]), found[1]),
+    ),
+    (re.compile(r"Started PulseTrain\[(\d+)\]\."), lambda found: Started(int(found[1]), "")),
+    (re.compile(r"Train (?:#\d+ )?complete\. Delivered (\d+) pulses\."), lambda found: Complete(int(found[1]))),
+    (re.compile(r"Forcing ([TU]) train to stop"), lambda found: Forced(found[1])),
+    (re.compile(r"Stimulus cancelled\."), lambda _found: Forced("")),
+    (re.compile(r"Set channel (\d) to mode 3"), lambda found: Grounded(int(found[1]))),
+    (re.compile(r"Ch(\d) output mode set to 3"), lambda found: Grounded(int(found[1]))),
+    (re.compile(r"Read value: -?\d+ \((-?\d+) ?uA\)"), lambda found: Current(int(found[1]))),
+    (re.compile(r"IDN,([^,]*),.*"), lambda found: Named("b", found[0])),
+    (re.compile(r"Unknown command: 'I'"), lambda _found: Named("c", "")),
+    (
+        re.compile(
+            r"(?:ERR|WARN) (?!X).*|Invalid (?!pulse train index: '-1').*|Stimulus rejected.*|startIT\d: failure.*"
+        ),
+        lambda found: Rejected(found[0]),
+    ),
+)
+
+
+def _plain(text: str) -> list[Any]:
+    for pattern, make in _PLAIN:
+        if found := pattern.fullmatch(text):
+            return [make(found)]
+    return [Unknown(text)] if text else []
