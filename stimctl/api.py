@@ -19,12 +19,12 @@ from stimctl.ledger import Ledger, new_session_id
 from stimctl.ledger.recovery import close_unfinished, log_recovered
 from stimctl.port import Port, TrafficSink, open_port
 from stimctl.prescription import Prescription, Subject
+from stimctl.session.choice import NATIVE, Choice, stimulator
 from stimctl.session.engine import UNATTENDED, Engine
 from stimctl.session.runner import Order, Runner
 from stimctl.session.states import End, State
 from stimctl.session.view import SessionReport, SessionView
 from stimctl.stimulators.base import Identity, Records
-from stimctl.stimulators.native import Native
 
 
 class Session:
@@ -32,7 +32,7 @@ class Session:
 
     Entering opens the port and the log: raises `PortBusy`, `LineLost`, `LogFault` or `Misuse`, and `Unsafe`
     for a person or an animal without a `front_end`. `auto` says which steps it takes by itself (see
-    `stimctl.session.engine`: `UNATTENDED`, `ATTENDED`).
+    `stimctl.session.engine`: `UNATTENDED`, `ATTENDED`). `choice` names the stimulator where it is not a native one.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class Session:
         front_end: bool = False,
         auto: frozenset[State] = UNATTENDED,
         traffic: TrafficSink | None = None,
+        choice: Choice = NATIVE,
     ) -> None:
         self.url = url
         self.session_id = new_session_id()
@@ -53,6 +54,7 @@ class Session:
         self._front_end = front_end
         self._auto = auto
         self._traffic = traffic
+        self._choice = choice
         self._thread: threading.Thread | None = None
         self._report: SessionReport | None = None
         self._fault: BaseException | None = None
@@ -76,7 +78,7 @@ class Session:
         # On a real line an answer left over from an earlier connection must not fit this one's numbers.
         first = 0 if self._port.virtual else secrets.randbelow(1 << 16)
         engine = Engine(
-            Native(first),
+            stimulator(self._choice, self._port, first),
             self._prescription,
             self._log,
             session_id=self.session_id,

@@ -32,7 +32,7 @@ def blocks(kind: str) -> list[str]:
 def test_a_command_prints_what_is_shown(block: str) -> None:
     command, *shown = block.splitlines()
     assert command.startswith("$ stimctl ")
-    result = CliRunner().invoke(main, command.removeprefix("$ stimctl ").split())
+    result = CliRunner(env={"COLUMNS": "100"}).invoke(main, command.removeprefix("$ stimctl ").split())
     assert result.exit_code == 0
     printed = iter(result.output.splitlines())
     for line in shown:

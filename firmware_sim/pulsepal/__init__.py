@@ -1,6 +1,11 @@
-"""PulsePal (Sanworks), simulated from its published protocol: firmware 21 and 22."""
+"""PulsePal (Sanworks), simulated from its published protocol: firmware 21 and 22.
 
-from collections.abc import Callable
-from typing import Any
+No code of theirs is in here. What was seen on the published firmware and what was only read is said in `pal`.
+"""
 
-FIRMWARES: dict[str, Callable[..., Any]] = {}
+from firmware_sim.pulsepal.firmwares import Firmware21, Firmware22
+from firmware_sim.pulsepal.pal import PulsePal
+
+FIRMWARES: dict[str, type[PulsePal]] = {"21": Firmware21, "22": Firmware22}
+
+__all__ = ["FIRMWARES", "PulsePal"]

@@ -17,14 +17,11 @@ from typing import ClassVar
 
 from firmware_sim.stimjim.core import LINE_FAULTS, StimJim
 from firmware_sim.stimjim.engine import Result
-from firmware_sim.stimjim.slot import CURRENT, FLOATING, GROUNDED, SLOTS, STAGES, U32, VOLTAGE
+from firmware_sim.stimjim.fields_b import MAX_DELAY_US, Refused, caveats, fields, parsed, slot_of
+from firmware_sim.stimjim.slot import CURRENT, GROUNDED, SLOTS, VOLTAGE
 
-MAX_DELAY_US = 2_000_000_000
-WARN_UA = 3_000
-WARN_MV = 14_988
 NOISE_UA = 1.0
 NOISE_MV = 0.7  # half a count's
-DRIVEN = (VOLTAGE, CURRENT)
 IDENTITY = (
     "IDN,stimjimAWG,Teensy3.5,fw=0.8.0,proto=1\n"
     "# build: Teensy3.5, F_CPU=120 MHz, fastio=registers, timer=raw-PIT, sd=yes\n"
@@ -34,12 +31,6 @@ MODES = ("Voltage output", "Current output", "Not driven (hi-Z)", "Not driven (g
 RULE = "----------------------------------\r\n"
 BUSY_SLOT = "slot is attached to a running train — stop first (T-1 / U-1)"
 _WORD = re.compile(r"[A-Za-z]*")
-_SIGNED = re.compile(r"[ \t]*([+-]?\d+)")
-_UNSIGNED = re.compile(r"[ \t]*(\+?\d+)")
-
-
-class Refused(Exception):
-    """What follows `ERR <word>: `."""
 
 
 class DialectB(StimJim):
@@ -82,7 +73,7 @@ class DialectB(StimJim):
     # --- trains ----------------------------------------------------------------------------------
 
     def _define(self, word: str, text: str) -> None:
-        index, rest = _slot_of(text)
+        index, rest = slot_of(text)
         if not rest:
             self._dump_slot(index)
             return
@@ -92,8 +83,8 @@ class DialectB(StimJim):
         if rest[0] != ",":
             raise Refused("expected ',' , '?' or end of line after the index")
         self._check_free(index)
-        modes, times, stages = _parsed(rest)
-        if warning := _caveats(modes, times[0], stages):
+        modes, times, stages = parsed(rest)
+        if warning := caveats(modes, times[0], stages):
             self.say(f"WARN {word}: {warning}\n")
         slot = self.slots[index]
         slot.modes = modes
@@ -102,7 +93,7 @@ class DialectB(StimJim):
         self.say(f"{self._line(index)}\r\n")
 
     def _start(self, word: str, text: str) -> None:
-        values = _fields(text)
+        values = fields(text)
         if values is None or len(values) != 1:
             raise Refused("need a slot index (or -1 to stop)")
         number, index = "TU".index(word), values[0]
@@ -170,11 +161,11 @@ class DialectB(StimJim):
         self.say(f"STAT,{','.join(map(str, cells))}\n")
 
     def _delay(self, _word: str, text: str) -> None:
-        index, rest = _slot_of(text)
+        index, rest = slot_of(text)
         if rest[:1] == "?":
             self.say(f"DELAY{index},{self.slots[index].delay_us}\r\n")
             return
-        values = _fields(rest[1:]) if rest[:1] == "," else None
+        values = fields(rest[1:]) if rest[:1] == "," else None
         if values is None or len(values) != 1:
             raise Refused("need <delay_us>" if rest[:1] == "," else "need DELAY<idx>,<delay_us> or DELAY<idx>?")
         if values[0] < 0:
@@ -226,7 +217,7 @@ class DialectB(StimJim):
     # --- by hand ---------------------------------------------------------------------------------
 
     def _pair(self, text: str, need: str, low: int, high: int, otherwise: str) -> tuple[int, int]:
-        values = _fields(text)
+        values = fields(text)
         if values is None or len(values) != 2:
             raise Refused(need)
         if values[0] not in {0, 1}:
@@ -283,82 +274,6 @@ class DialectB(StimJim):
             self.say("WARN C: output will ramp\n")
             self.board.sweep(self.now_us)
         self.say("OK\r\n")
-
-
-def _slot_of(text: str) -> tuple[int, str]:
-    """The index that a line begins with, and what follows it."""
-    found = _SIGNED.match(text)
-    if found is None:
-        raise Refused("need a slot index 0-99")
-    if not 0 <= int(found[1]) < SLOTS:
-        raise Refused("slot index out of range 0-99")
-    return int(found[1]), text[found.end() :].lstrip(" ")
-
-
-def _fields(text: str) -> list[int] | None:
-    """Integers with commas between and nothing else; None when there is anything else."""
-    if not text.strip(" "):
-        return []
-    parts = [part.strip(" ") for part in text.split(",")]
-    return [int(part) for part in parts] if all(re.fullmatch(r"[+-]?\d+", part) for part in parts) else None
-
-
-class _Scan:
-    """A train's line behind its index, taken field by field."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def field(self, mark: str, otherwise: str, *, signed: bool = False) -> int:
-        """`mark`, then a number. Raises `Refused`."""
-        text = self.text.lstrip(" \t")
-        found = (_SIGNED if signed else _UNSIGNED).match(text, len(mark)) if text.startswith(mark) else None
-        if found is None:
-            raise Refused(otherwise)
-        self.text = text[found.end() :].lstrip(" \t")
-        return int(found[1])
-
-
-def _parsed(text: str) -> tuple[list[int], tuple[int, int, int], list[tuple[int, int, int]]]:
-    """Modes; period, duration and delay; stages. Raises `Refused`."""
-    scan = _Scan(text)
-    modes = [scan.field(",", f"bad or missing mode{channel}", signed=True) for channel in range(2)]
-    modes = [mode - 90 if mode in {90, 91} else mode for mode in modes]
-    if any(mode not in {*DRIVEN, FLOATING, GROUNDED} for mode in modes):
-        raise Refused("mode must be 0-3 or 90/91 (V/I without measurement)")
-    period_us = scan.field(",", "bad or missing period_us") & U32
-    duration_us = scan.field(",", "bad or missing duration_us") & U32
-    if period_us == 0:
-        raise Refused("period_us must be > 0")
-    delay_us = scan.field(",", "bad delay_us") if scan.text[:1] == "," else 0
-    if delay_us > MAX_DELAY_US:
-        raise Refused("delay_us exceeds 2000000000 us (2000 s)")
-    stages: list[tuple[int, int, int]] = []
-    while scan.text:
-        if scan.text[0] != ";":
-            raise Refused("expected ';' before stage triplet")
-        if not scan.text[1:].strip(" \t"):
-            break
-        if len(stages) >= STAGES:
-            raise Refused("too many stages (max 10)")
-        first = scan.field(";", "bad stage amplitude a0", signed=True)
-        second = scan.field(",", "bad stage amplitude a1", signed=True)
-        stages.append((first, second, scan.field(",", "bad stage dur_us") & U32))
-    return modes, (period_us, duration_us, delay_us), stages
-
-
-def _caveats(modes: list[int], period_us: int, stages: list[tuple[int, int, int]]) -> str:
-    """What follows `WARN S: `; nothing when all is well."""
-    warnings: dict[str, None] = {}
-    for stage in stages:
-        for mode, amplitude in zip(modes, stage[:2], strict=True):
-            if mode == CURRENT and abs(amplitude) > WARN_UA:
-                warnings["amplitudes above 3000 uA convert incorrectly on the DAC"] = None
-            if mode == VOLTAGE and abs(amplitude) > WARN_MV:
-                warnings["voltage amplitude exceeds DAC full scale (~14988 mV), will clip"] = None
-    if sum(us for _, _, us in stages) > period_us:
-        warnings["stage durations exceed period_us"] = None
-    return "; ".join(warnings)
 
 
 _NOT_HERE = frozenset(

@@ -5,9 +5,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stimctl.cli import codes
+from stimctl.cli.device_options import device_options
 from stimctl.cli.table import echo_json, json_option, pairs
+from stimctl.stimulators.capabilities import lacking
 
 if TYPE_CHECKING:
+    from stimctl.session.choice import Choice
     from stimctl.stimulators.base import Identified, Identity
 
 _CODES = (codes.DONE, codes.USAGE, codes.INVALID, codes.DEVICE, codes.LINE, codes.INTERRUPTED)
@@ -15,17 +18,22 @@ _CODES = (codes.DONE, codes.USAGE, codes.INVALID, codes.DEVICE, codes.LINE, code
 
 @click.command(epilog=codes.help_text(_CODES))
 @click.option("--port", "url", required=True, metavar="URL", help="/dev/ttyUSB0, COM3, socket://host:port or sim://.")
+@device_options
 @json_option
-def info(url: str, as_json: bool) -> None:
+def info(url: str, choice: "Choice", as_json: bool) -> None:
     """Say who answers at a port: identity, firmware, ranges, calibration, simulator or hardware.
 
-    Only a handshake is sent: it cannot start output. It ends a session that the device has open.
+    Only a handshake is sent: it cannot start output. It ends a session that the device has open. A StimJim or a
+    PulsePal is stopped, and what it could play by itself is made harmless.
 
-    Example: stimctl info --port sim://
+    \b
+    Examples:
+      stimctl info --port sim://
+      stimctl info --port /dev/ttyACM0 --device stimjim
     """
     from stimctl.session.identify import identify
 
-    found = identify(url)
+    found = identify(url, choice)
     if as_json:
         echo_json(_document(url, found))
         return
@@ -43,6 +51,7 @@ def _document(url: str, found: "Identified") -> dict[str, Any]:
         "port": url,
         **identity.record(),
         "capabilities": capability_names(identity),
+        "lacks": list(lacking(identity)),
         "waiting_session": found.waiting or None,
     }
 
@@ -54,22 +63,34 @@ def capability_names(identity: "Identity") -> list[str]:
 
 def _rows(url: str, found: "Identified") -> list[tuple[str, object]]:
     who = found.identity
-    accuracy = f"{who.readback_accuracy_ua} uA + {who.readback_accuracy_permille / 10:g} %"
     waiting = f"session {found.waiting}: fetched by the next `stimctl run`" if found.waiting else "none"
+    digest = f" (SHA-256 {who.firmware_sha256})" if who.firmware_sha256 else ""
     return [
         ("this is", banner(who.simulator)),
         ("port", url),
         ("model", who.model),
         ("serial number", who.serial),
-        ("firmware", f"{who.firmware} (SHA-256 {who.firmware_sha256})"),
+        ("firmware", f"{who.firmware}{digest}"),
         ("boot", who.boot_id),
         ("calibrated on", who.calibrated_on or "never, as far as it says"),
         ("channels", who.channels),
         ("amplitude", f"up to {who.max_amplitude_ua / 1000:.2f} mA in steps of {who.dac_step_na / 1000:g} uA"),
-        ("measures current", f"within {accuracy}"),
-        ("net charge", f"measured from {who.net_charge_floor_pc} pC a pulse"),
-        ("compliance", f"{who.compliance_mv / 1000:g} V"),
-        ("watchdog", f"{who.watchdog_ms} ms"),
+        ("measures current", _accuracy(who)),
+        ("net charge", _net_charge(who)),
+        ("compliance", f"{who.compliance_mv / 1000:g} V" if who.compliance_mv else "the isolator's"),
+        ("watchdog", f"{who.watchdog_ms} ms" if who.watchdog_ms else "none: output is given in leases of 3 s at most"),
         ("can by itself", ", ".join(capability_names(who)) or "nothing"),
+        *(("lacks", sentence) for sentence in lacking(who)),
         ("dose waiting", waiting),
     ]
+
+
+def _accuracy(who: "Identity") -> str:
+    if not who.readback_accuracy_ua:
+        return "not at all"
+    accuracy = f"within {who.readback_accuracy_ua} uA + {who.readback_accuracy_permille / 10:g} %"
+    return f"{accuracy}, as a mean over each lease" if who.by_lease else accuracy
+
+
+def _net_charge(who: "Identity") -> str:
+    return f"measured from {who.net_charge_floor_pc} pC a pulse" if who.net_charge_floor_pc else "not measured"

@@ -17,6 +17,7 @@ import click
 from stimctl.api import Session
 from stimctl.cli import codes
 from stimctl.cli.ask import ask_outcome, ask_prescription, ask_screening
+from stimctl.cli.device_options import device_options
 from stimctl.cli.errors import writing
 from stimctl.cli.front_end import Departure, Display, FrontEnd, signals_stop
 from stimctl.cli.keys import Keys, single_keys
@@ -44,6 +45,7 @@ _ATTENDED_ONLY = (Subject.PERSON, Subject.ANIMAL)
 @click.command(epilog=codes.help_text(CODES))
 @click.argument("name")
 @click.option("--port", "url", required=True, metavar="URL", help="/dev/ttyUSB0, COM3, socket://host:port or sim://.")
+@device_options
 @click.option("--prescription", "prescription_file", type=_FILE, help="A prescription's file; without it, it is asked.")
 @click.option("--variant", help="Of the profile, where it has more than one and the prescription is asked.")
 @click.option("--picture", type=_FILE, help="Also draw the waveform into this PNG or SVG file.")
@@ -54,6 +56,7 @@ def run(
     *,
     name: str,
     url: str,
+    choice: "Choice",
     prescription_file: Path | None,
     variant: str | None,
     picture: Path | None,
@@ -73,6 +76,7 @@ def run(
     Examples:
       stimctl run low-back-pain --port sim:// --prescription profiles/examples/low-back-pain.toml
       stimctl run low-back-pain --port sim://?pace=real
+      stimctl run bench-2-100hz --port /dev/ttyACM0 --device stimjim --prescription load.toml
     """
     terminal = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
     attended = terminal and not unattended
@@ -83,7 +87,7 @@ def run(
         traffic = _traffic(stack, traffic_file, url)
         ledger = stack.enter_context(Ledger())
         auto = ATTENDED if attended else UNATTENDED
-        session = Session(url, prescription, ledger, front_end=attended, auto=auto, traffic=traffic)
+        session = Session(url, prescription, ledger, front_end=attended, auto=auto, traffic=traffic, choice=choice)
         departure = Departure()
         report = _run(session, prescription, before, departure, terminal=terminal, as_json=as_json)
         kept = Kept(ledger.path, picture, traffic_file)

@@ -43,13 +43,9 @@ class Done(NamedTuple):
 
 
 class AtZero(NamedTuple):
-    """A stop was carried out: the largest current measured since, or None where it is only acknowledged.
-
-    `done` is the report of the lease that was cut, where the device gives one.
-    """
+    """A stop was carried out: the largest current measured since, or None where it is only acknowledged."""
 
     measured_ua: int | None
-    done: Done | None = None
 
 
 class Broken(NamedTuple):

@@ -6,6 +6,7 @@ from stimctl.stimulators.lease_tally import pulses_begun
 from stimctl.stimulators.leases import Lease
 
 EDGE_US = 2_000  # how well the host knows where in a period the device is [choice]
+MEASURED = ("stop", "self-test")  # for these zero is measured where it can be, and watched for being late
 
 
 class Cut:
@@ -16,6 +17,7 @@ class Cut:
         self.began_us = began_us
         self.due_us = began_us
         self.zero_us: int | None = None
+        self.wants_measure = why in MEASURED
         self._sent_us: int | None = None
         self._told = False
 
@@ -35,9 +37,14 @@ class Cut:
         self._sent_us = now_us if self._sent_us is None else self._sent_us
         self.due_us = now_us + again_us
 
+    def next_us(self) -> int:
+        """When there is something to do: send, or tell that zero is late."""
+        late_us = self.began_us + limits.STOP_CONFIRM_US
+        return min(self.due_us, late_us) if self.wants_measure and not self._told else self.due_us
+
     def overdue(self, now_us: int) -> bool:
         """Whether zero is late, once."""
-        late = self.why in ("stop", "self-test") and now_us - self.began_us >= limits.STOP_CONFIRM_US
+        late = self.wants_measure and now_us - self.began_us >= limits.STOP_CONFIRM_US
         told, self._told = self._told, self._told or late
         return late and not told
 

@@ -102,10 +102,15 @@ class LeaseTally:
             charge_pc[running.segment] += begun * running.shape.charge_pc(amplitude_ua)
         return Counters(channel, session, *pulses, *charge_pc)
 
+    @property
+    def is_measured(self) -> bool:
+        """Whether anything was measured."""
+        return any(sum(sums.measured) for sums in self._channels.values())
+
     def measured(self, channel: int, session: int) -> Measured:
         """What a channel measured over the leases that were measured."""
         sums = self._channels.get(channel) or _Channel()
-        return Measured(channel, session, *sums.measured_pc, sums.net_pc, sums.highest_ua, 0, 0)
+        return Measured(channel, session, *_pair(sums.measured_pc), sums.net_pc, sums.highest_ua, 0, 0)
 
     def kept(self, source: str) -> Kept:
         """What the figures rest on."""

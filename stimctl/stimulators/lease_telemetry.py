@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from stimctl import limits
 from stimctl.stimulators.base import Identity
-from stimctl.stimulators.leases import Lease
 from stimctl.stimulators.native import channel_mask
 from stimctl.waveform import Program
 from stimctl.wire.codes import DeviceState, EndReason
@@ -28,7 +27,6 @@ class Standing:
     segment: int = 0
     stimulation_us: int = 0
     run_start_us: int = 0
-    levels_ua: dict[int, int] = field(default_factory=dict)
     flags: dict[int, int] = field(default_factory=dict)
 
     def connected(self, identity: Identity, now_us: int) -> None:
@@ -37,17 +35,13 @@ class Standing:
         self.connected_us = now_us
         self.nonce = now_us << 8
 
-    def arm(self, state: DeviceState, channels: tuple[int, ...], ceiling_ua: int) -> None:
+    def arm(self, channels: tuple[int, ...], ceiling_ua: int) -> None:
         """Armed: a nonce of its own each time."""
-        self.state = state
+        self.state = DeviceState.ARMED
         self.channels = channels
         self.ceiling_ua = ceiling_ua
         self.nonce += 1
         self.flags.clear()
-
-    def applied(self, lease: Lease) -> None:
-        """A lease was given: its levels are those of the last pulses."""
-        self.levels_ua = {level.channel: level.amplitude_ua for level in lease.levels}
 
 
 def status(at: Standing, program: Program | None, held_us: int | None, alive_us: int, now_us: int) -> Status:
@@ -80,9 +74,8 @@ def _band_left_us(at: Standing, program: Program | None) -> int:
     return first_us - into_us if into_us < first_us else program.cycle_us - into_us
 
 
-def channel_reading(at: Standing, counted: Counters, target_ua: int, running: Lease | None) -> Channel:
+def channel_reading(at: Standing, counted: Counters, target_ua: int, applied_ua: int) -> Channel:
     """One channel. Nothing is measured between completion reports, so nothing is told as measured."""
-    applied_ua = running.level_ua(counted.channel) if running else at.levels_ua.get(counted.channel, 0)
     return Channel(
         counted.channel,
         at.flags.get(counted.channel, 0),

@@ -67,15 +67,18 @@ class Gate:
         """A stop overtakes what was about to be sent."""
         self._out.clear()
 
-    def check_rise(self, trains: Iterable[Train]) -> None:
-        """Raise `Unsafe` unless armed, and unless each train rises by at most a step over the one before it."""
+    def check_rise(self, trains: Iterable[Train], *, slack_ua: int = 0) -> None:
+        """Raise `Unsafe` unless armed, and unless each train rises by at most a step over the one before it.
+
+        `slack_ua` is what the device's own resolution adds to a step; never to the ceiling.
+        """
         if not self.ceiling_ua:
             raise refusal("start", None, "nothing may be started while nothing is armed")
         now_ua = {train.channel: train.highest_ua for train in trains}
         for channel, highest_ua in now_ua.items():
             if highest_ua > self.ceiling_ua:
                 raise refusal(f"channel {channel} amplitude_ua", highest_ua, f"the ceiling is {self.ceiling_ua} uA")
-            if highest_ua > self._last_ua.get(channel, 0) + limits.RAISE_STEP_UA:
+            if highest_ua > self._last_ua.get(channel, 0) + limits.RAISE_STEP_UA + slack_ua:
                 said = f"at most {limits.RAISE_STEP_UA} uA above the lease before it"
                 raise refusal(f"channel {channel} amplitude_ua", highest_ua, said)
         self._last_ua = now_ua

@@ -148,22 +148,22 @@ class StimJim:
         )
 
     def _hear(self, said: Any, now_us: int) -> list[Any]:
-        kind = type(said)
-        if kind is text.Echo:
-            return self._echo(said, now_us)
-        if kind is text.Started:
-            return self._started(said)
-        if kind is text.Complete:
-            return self._complete(said, now_us)
-        if kind is text.Mean:
-            return self._mean(said)
-        if kind is text.Rejected and not self._connecting:
-            return [d.Broken(RefusedError("a line", said.text))]
-        if self._stopping:
-            return self._stop_answer(said, now_us)
-        return []
+        match said:
+            case text.Echo():
+                events = self._echo(said)
+            case text.Started():
+                events = self._started(said)
+            case text.Complete():
+                events = self._complete(said, now_us)
+            case text.Mean():
+                events = self._mean(said)
+            case text.Rejected() if not self._connecting:
+                events = [d.Broken(RefusedError("a line", said.text))]
+            case _:
+                events = self._stop_answer(said, now_us) if self._stopping else []
+        return events
 
-    def _echo(self, said: text.Echo, now_us: int) -> list[Any]:
+    def _echo(self, said: text.Echo) -> list[Any]:
         if self._connecting and said.index == 0:
             if said.slot != _HARMLESS_SLOT:
                 return [d.Broken(EchoMismatch(f"slot 0 stands as {said.slot}, not grounded"))]
@@ -271,8 +271,8 @@ class StimJim:
             max_amplitude_ua=2_000,
             dac_step_na=102,
             # Not from a document: a converter of 0.85 uA a count, with room for offset and gain [choice].
-            readback_accuracy_ua=10 if self.measures else 0,
-            readback_accuracy_permille=10 if self.measures else 0,
+            readback_accuracy_ua=10,
+            readback_accuracy_permille=10,
             net_charge_floor_pc=0,
             compliance_mv=13_700,
             watchdog_ms=0,

@@ -113,11 +113,8 @@ class Reader:
         return said
 
     def _line(self, text: str) -> list[Any]:
-        if _RULE.fullmatch(text):
-            return self._rule()
-        if self._block is not None:
-            self._block.append(text)
-            return []
+        if self._block is not None or _RULE.fullmatch(text):
+            return self._block_line(text)
         if self._c_echo is not None or _C_ECHO.fullmatch(text):
             return self._c_line(text)
         if self._c_channel is not None and (mean := _C_MEAN.fullmatch(text)):
@@ -126,16 +123,17 @@ class Reader:
         if end := _C_END.fullmatch(text):
             self._c_channel = int(end[1])
             return []
-        if mean := _A_MEAN.match(text):
-            return [Mean(channel, int(mean[1]), int(mean[2 + channel]), None) for channel in (0, 1)]
-        return _sums(text) or _plain(text)
+        return _means(text) or _sums(text) or _plain(text)
 
-    def _rule(self) -> list[Any]:
+    def _block_line(self, text: str) -> list[Any]:
         if self._block is None:
             self._block = []
-            return []
-        block, self._block = self._block, None
-        return _block_echo(block)
+        elif _RULE.fullmatch(text):
+            block, self._block = self._block, None
+            return _block_echo(block)
+        else:
+            self._block.append(text)
+        return []
 
     def _c_line(self, text: str) -> list[Any]:
         if self._c_echo is None:
@@ -176,6 +174,12 @@ def _block_echo(block: list[str]) -> list[Any]:
 def _line_echo(found: re.Match[str]) -> Echo:
     stages = tuple((int(a), int(b), int(us)) for a, b, us in (stage.split(",") for stage in found[6][1:].split(";")))
     return Echo(int(found[1]), Slot((int(found[2]), int(found[3])), int(found[4]), int(found[5]), stages))
+
+
+def _means(text: str) -> list[Any]:
+    """Dialect A's line of a stage: both channels."""
+    mean = _A_MEAN.match(text)
+    return [Mean(channel, int(mean[1]), int(mean[2 + channel]), None) for channel in (0, 1)] if mean else []
 
 
 def _sums(text: str) -> list[Any]:

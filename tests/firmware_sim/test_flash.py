@@ -49,7 +49,7 @@ def test_a_file_brings_everything_back(tmp_path: Path) -> None:
     first = FileFlash(path)
     first.boot()
     first.sessions = 9
-    totals = Totals(*range(1, 5), 2**40, 2**41, -12_345, 2_001, 3, 2**50)
+    totals = Totals(1, 2, 3, 4, 2**40, 2**41, -12_345, 2_001, 3, 2**50)
     first.session = session(end_reason=EndReason.STOP)
     first.session.totals = (totals, *(Totals() for _ in range(CHANNELS - 1)))
     first.save()

@@ -80,7 +80,7 @@ def test_what_is_allowed_is_said_with_its_reason(limit: Limit) -> None:
 
 @pytest.mark.parametrize(
     ("name", "unit"),
-    [("width_us", "us"), ("ramp_slope_ua_per_s", "ua/s"), ("charge_per_phase_pc", "pc"), ("channels", "channels")],
+    [("width_us", "us"), ("ramp_slope_ua_per_s", "uA/s"), ("charge_per_phase_pc", "pC"), ("channels", "channels")],
 )
 def test_the_unit_is_read_from_the_name(name: str, unit: str) -> None:
     assert Limit(name, 1, 2, "B", "why").allowed() == f"must be 1 to 2 {unit} (why)"

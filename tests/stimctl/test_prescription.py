@@ -204,9 +204,9 @@ def test_the_charge_flag_begins_at_one_microcoulomb() -> None:
 @pytest.mark.parametrize(
     ("changed", "field", "said"),
     [
-        ({"ceiling_ma": 2.001}, "ceiling_ua", "must be 500 to 2000 ua"),
-        ({"ceiling_ma": 0.499}, "ceiling_ua", "must be 500 to 2000 ua"),
-        ({"ceiling_ma": -1}, "ceiling_ua", "must be 500 to 2000 ua"),
+        ({"ceiling_ma": 2.001}, "ceiling_ua", "must be 500 to 2000 uA"),
+        ({"ceiling_ma": 0.499}, "ceiling_ua", "must be 500 to 2000 uA"),
+        ({"ceiling_ma": -1}, "ceiling_ua", "must be 500 to 2000 uA"),
         ({"ceiling_ma": 1.4}, "channels[0].amplitude_ua", "session's ceiling of 1400"),
         ({"minutes": 19.9}, "stimulation_us", "low-back-pain says 20 to 30 minutes"),
         ({"minutes": 30.1}, "stimulation_us", "must be 1000000 to 1800000000 us"),

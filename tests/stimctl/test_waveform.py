@@ -197,7 +197,7 @@ def test_every_broken_limit_is_told_at_once_with_value_and_reason() -> None:
     told = str(refused.value)
     assert len(refused.value.problems) == 5
     assert "segment 1 width_us is 700: must be 100 to 600 us (0.1-0.6 ms a phase [choice])" in told
-    assert "ramp_slope_ua_per_s is 1000: must be 100 to 380 ua/s" in told
+    assert "ramp_slope_ua_per_s is 1000: must be 100 to 380 uA/s" in told
     assert "segment 1 dwell_us is 3000000: must be 0 us" in told
 
 

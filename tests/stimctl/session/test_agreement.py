@@ -6,6 +6,7 @@ flowed, agree within what the device states of itself.
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,18 +17,18 @@ from firmware_sim.record import Recorder, SampleIntegral, integrate
 from stimctl.api import Session
 from stimctl.ledger import Ledger
 from stimctl.prescription import Prescription
-from stimctl.session.engine import Engine
 from stimctl.session.runner import Order
 from stimctl.session.states import End, State
 from stimctl.session.view import SessionReport
-from tests.stimctl.session.world import Rig, S, asymmetric_profiles, exact, prescription
+from tests.stimctl.session.world import Rig, S, asymmetric_profiles, exact, prescription, proceed
 
 # 30 minutes of 2/100 Hz at 2.0 mA on channel 1, 200 uA/s up and 5 s down, by hand; amplitudes in uA.
 # Flat it is 300 cycles of 6 pulses of 600 us and 300 of 200 us. What the ramps take off:
 #   2 Hz, a step of 100 uA a pulse: 100 to 600 in the first band (9 900 in all below 2 000), 1 300 to 1 800 in the
 #     second (2 700); in the fall, at 4.5, 4.0 and 3.5 s before the end, 1 800, 1 600 and 1 400 (1 200): 13 800.
 #   100 Hz, 2 uA a pulse behind a first step of 100: 700 + 2k in the first band (300 x 1 300 - 2 x 44 850 = 300 300),
-#     1 900 + 2k for 50 pulses in the second (2 550); in the fall 1 200 - 4k (300 x 800 + 4 x 44 850 = 419 400): 722 250.
+#     1 900 + 2k for 50 pulses in the second (2 550); in the fall 1 200 - 4k (300 x 800 + 4 x 44 850 = 419 400):
+#     722 250.
 PULSES = [1_800, 90_000]
 CHARGE_PC = [(1_800 * 2_000 - 13_800) * 600, (90_000 * 2_000 - 722_250) * 200]
 
@@ -120,11 +121,6 @@ def three_channels(tmp_path: Path) -> Prescription:
     return prescription(seconds=60, amplitudes_ma=amplitudes_ma, profile="bench-asymmetric", known=known)
 
 
-def proceed(engine: Engine, now_us: int) -> None:
-    """Recheck, or start again: after a hold a person says both."""
-    engine.proceed(now_us)
-
-
 WORK: list[tuple[int, Order]] = [
     (5 * S, lambda engine, now_us: engine.lower_target(2, now_us)),
     (7 * S, lambda engine, now_us: engine.set_target(1, 500, now_us)),
@@ -163,7 +159,7 @@ def test_no_two_channels_ever_drive_at_once(three_channels: Prescription) -> Non
     rig.run(*WORK)
     spans = sorted(span for channel in (1, 2, 3) for span in drives(rig.recorder, channel))
     assert len(spans) > 3_000
-    assert all(end_us <= begin_us for (_, end_us), (begin_us, _) in zip(spans, spans[1:], strict=False))
+    assert all(end_us <= begin_us for (_, end_us), (begin_us, _) in pairwise(spans))
 
 
 def drives(recorder: Recorder, channel: int) -> Iterator[tuple[int, int]]:

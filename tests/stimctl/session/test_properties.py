@@ -38,7 +38,7 @@ def spoken(draw: st.DrawFn) -> bytes:
 def plausible(draw: st.DrawFn) -> bytes:
     """A message with small fields, so that the codes in it are often those that exist."""
     shape = SHAPES[draw(st.sampled_from([kind for kind in sorted(SHAPES) if kind >= 0x40]))]
-    values = []
+    values: list[int | bytes] = []
     for field in shape.fields.values():
         if field.code.endswith("s"):
             values.append(b"x" * int(field.code[:-1]))

@@ -22,9 +22,20 @@ from stimctl.session.view import Alarm, Priority, SessionReport
 from stimctl.stimulators.native import STOP_FRAME
 from stimctl.wire import messages as m
 from stimctl.wire.codes import DeviceState, EndReason
-from tests.stimctl.session.world import ByteAtATime, Cut, Delayed, Lossy, Rewritten, Rig, S, exact, prescription
+from tests.stimctl.session.world import (
+    PULSE_US,
+    ByteAtATime,
+    Cut,
+    Delayed,
+    Lossy,
+    Rewritten,
+    Rig,
+    S,
+    exact,
+    prescription,
+    proceed,
+)
 
-PULSE_US = 1_300  # the longest pulse there is, in flight as the stop comes
 NEVER_AFTER_A_STOP = (m.KeepAlive, m.Arm, m.Start, m.SetTarget, m.Hold, m.LoadProgram, m.LoadSegment, m.SelfTest)
 
 
@@ -34,10 +45,6 @@ def stop(engine: Engine, now_us: int) -> None:
 
 def hold(engine: Engine, now_us: int) -> None:
     engine.hold(now_us)
-
-
-def proceed(engine: Engine, now_us: int) -> None:
-    engine.proceed(now_us)
 
 
 def held(rig: Rig) -> Rig:

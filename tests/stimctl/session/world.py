@@ -9,17 +9,19 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
 
+from firmware_sim.converter import Dac
 from firmware_sim.device import Device
 from firmware_sim.flash import Flash
-from firmware_sim.load import Load
+from firmware_sim.load import Load, ScriptedLoad, load_named
 from firmware_sim.record import Kind, Recorder
+from stimctl import limits
 from stimctl.errors import LineLost
 from stimctl.port import Port, open_port
 from stimctl.prescription import Prescription, from_mapping
 from stimctl.profile import Profile, load_profiles
 from stimctl.session.engine import UNATTENDED, Engine
 from stimctl.session.runner import Order, Runner
-from stimctl.session.states import State
+from stimctl.session.states import End, State
 from stimctl.session.view import Priority, SessionReport
 from stimctl.stimulators.base import Identity, Records
 from stimctl.stimulators.native import Native
@@ -446,3 +448,42 @@ class Rig:
 def exact(report: SessionReport) -> bool:
     """Whether what was commanded is what the device counted, to the picocoulomb."""
     return report.agreement["exact"] is True and report.commanded == report.delivered
+
+
+# --- words that several files use ---------------------------------------------------------------------
+
+PULSE_US = 1_300  # the longest pulse there is, in flight as a stop comes
+
+
+def proceed(engine: Engine, now_us: int) -> None:
+    engine.proceed(now_us)
+
+
+def at_1_ma(seconds: float = 20, **changes: Any) -> Prescription:
+    """1.0 mA at 100 Hz on channel 1: at its target 5 s after the start."""
+    return prescription(seconds=seconds, profile="bench-100hz", amplitudes_ma={1: 1.0}, **changes)
+
+
+def ended_at_zero(rig: Rig, report: SessionReport, end: End) -> None:
+    """It ended for this reason, and nothing flowed after the stop but the pulse in flight; zero was measured."""
+    assert report.end is end, (report.end, report.end_text)
+    assert report.zero_confirmed_us is not None
+    assert report.zero_confirmed_us <= limits.STOP_CONFIRM_US
+    assert rig.last_pulse_us() <= rig.stopped_us() + PULSE_US
+
+
+def high(rig: Rig) -> list[str]:
+    """The HIGH alarms."""
+    assert rig.engine.report is not None
+    return [alarm.text for alarm in rig.engine.report.alarms if alarm.priority is Priority.HIGH]
+
+
+def open_between(begin_us: int, end_us: int) -> ScriptedLoad:
+    return ScriptedLoad(load_named("nominal"), [(begin_us, load_named("open")), (end_us, load_named("nominal"))])
+
+
+class TooMuch(Dac):
+    """A converter whose output is half as much again as it is told."""
+
+    def current_na(self, amplitude_ua: int) -> int:
+        return super().current_na(amplitude_ua) * 3 // 2

@@ -1,0 +1,92 @@
+"""How dialect B reads a train's line: field by field, strictly, and all before anything is taken over."""
+
+import re
+
+from firmware_sim.stimjim.slot import CURRENT, FLOATING, GROUNDED, SLOTS, STAGES, U32, VOLTAGE
+
+MAX_DELAY_US = 2_000_000_000
+WARN_UA = 3_000
+WARN_MV = 14_988
+MODES = (VOLTAGE, CURRENT, FLOATING, GROUNDED)
+_SIGNED = re.compile(r"[ \t]*([+-]?\d+)")
+_UNSIGNED = re.compile(r"[ \t]*(\+?\d+)")
+
+
+class Refused(Exception):
+    """What follows `ERR <word>: `."""
+
+
+def slot_of(text: str) -> tuple[int, str]:
+    """The index that a line begins with, and what follows it."""
+    found = _SIGNED.match(text)
+    if found is None:
+        raise Refused("need a slot index 0-99")
+    if not 0 <= int(found[1]) < SLOTS:
+        raise Refused("slot index out of range 0-99")
+    return int(found[1]), text[found.end() :].lstrip(" ")
+
+
+def fields(text: str) -> list[int] | None:
+    """Integers with commas between and nothing else; None when there is anything else."""
+    if not text.strip(" "):
+        return []
+    parts = [part.strip(" ") for part in text.split(",")]
+    return [int(part) for part in parts] if all(re.fullmatch(r"[+-]?\d+", part) for part in parts) else None
+
+
+class _Scan:
+    """A train's line behind its index, taken field by field."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def field(self, mark: str, otherwise: str, *, signed: bool = False) -> int:
+        """`mark`, then a number. Raises `Refused`."""
+        text = self.text.lstrip(" \t")
+        found = (_SIGNED if signed else _UNSIGNED).match(text, len(mark)) if text.startswith(mark) else None
+        if found is None:
+            raise Refused(otherwise)
+        self.text = text[found.end() :].lstrip(" \t")
+        return int(found[1])
+
+
+def parsed(text: str) -> tuple[list[int], tuple[int, int, int], list[tuple[int, int, int]]]:
+    """Modes; period, duration and delay; stages. Raises `Refused`."""
+    scan = _Scan(text)
+    modes = [scan.field(",", f"bad or missing mode{channel}", signed=True) for channel in range(2)]
+    modes = [mode - 90 if mode in {90, 91} else mode for mode in modes]
+    if any(mode not in MODES for mode in modes):
+        raise Refused("mode must be 0-3 or 90/91 (V/I without measurement)")
+    period_us = scan.field(",", "bad or missing period_us") & U32
+    duration_us = scan.field(",", "bad or missing duration_us") & U32
+    if period_us == 0:
+        raise Refused("period_us must be > 0")
+    delay_us = scan.field(",", "bad delay_us") if scan.text[:1] == "," else 0
+    if delay_us > MAX_DELAY_US:
+        raise Refused("delay_us exceeds 2000000000 us (2000 s)")
+    stages: list[tuple[int, int, int]] = []
+    while scan.text:
+        if scan.text[0] != ";":
+            raise Refused("expected ';' before stage triplet")
+        if not scan.text[1:].strip(" \t"):
+            break
+        if len(stages) >= STAGES:
+            raise Refused("too many stages (max 10)")
+        first = scan.field(";", "bad stage amplitude a0", signed=True)
+        second = scan.field(",", "bad stage amplitude a1", signed=True)
+        stages.append((first, second, scan.field(",", "bad stage dur_us") & U32))
+    return modes, (period_us, duration_us, delay_us), stages
+
+
+def caveats(modes: list[int], period_us: int, stages: list[tuple[int, int, int]]) -> str:
+    """What follows `WARN S: `; nothing when all is well."""
+    warnings: dict[str, None] = {}
+    for stage in stages:
+        for mode, amplitude in zip(modes, stage[:2], strict=True):
+            if mode == CURRENT and abs(amplitude) > WARN_UA:
+                warnings["amplitudes above 3000 uA convert incorrectly on the DAC"] = None
+            if mode == VOLTAGE and abs(amplitude) > WARN_MV:
+                warnings["voltage amplitude exceeds DAC full scale (~14988 mV), will clip"] = None
+    if sum(us for _, _, us in stages) > period_us:
+        warnings["stage durations exceed period_us"] = None
+    return "; ".join(warnings)

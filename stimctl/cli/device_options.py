@@ -1,0 +1,29 @@
+"""The options that name a stimulator which is not a native one: `--device`, `--dialect`, `--isolator`."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import click
+
+_DEVICE = "What is at the port. auto asks only what starts nothing. [default: native]"
+_DIALECT = "Of a StimJim; without it the device is asked."
+_ISOLATOR = "Of a PulsePal: what its stimulus isolator gives for a volt. No default."
+
+
+def device_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give `command` the three options, as one `choice`. A combination that makes no sense is a `Misuse`."""
+
+    @click.option("--device", type=click.Choice(["native", "stimjim", "pulsepal", "auto"]), help=_DEVICE)
+    @click.option("--dialect", type=click.Choice(["a", "b", "c"]), help=_DIALECT)
+    @click.option("--isolator", metavar="MA_PER_VOLT", help=_ISOLATOR)
+    @wraps(command)
+    def with_choice(
+        *args: Any, device: str | None, dialect: str | None, isolator: str | None, **options: Any
+    ) -> Any:
+        # Here, because a session brings much with it that `--help` does not need.
+        from stimctl.session.choice import Choice
+
+        return command(*args, choice=Choice(device or "native", dialect, isolator), **options)
+
+    return with_choice

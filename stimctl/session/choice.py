@@ -1,0 +1,137 @@
+"""Which stimulator is at a port: as it was named, or found by three fixed questions that start nothing.
+
+The questions are a native `Hello`, `IDN` for a StimJim, and a PulsePal's handshake. None of them is an order on
+any of these devices. A StimJim of dialect A answers none of them and has to be named.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from stimctl.errors import Misuse, WireError, WrongDevice
+from stimctl.port import Port
+from stimctl.stimulators.base import Stimulator
+from stimctl.stimulators.leased import Leased
+from stimctl.stimulators.native import Native
+from stimctl.stimulators.pulsepal import PulsePal, isolator_ua_per_v
+from stimctl.stimulators.pulsepal_gate import HANDSHAKE, START
+from stimctl.stimulators.stimjim import DIALECTS
+from stimctl.stimulators.stimjim_gate import IDENTIFY
+from stimctl.stimulators.stimjim_text import Named, Reader
+from stimctl.wire import messages as m
+from stimctl.wire.codes import PROTOCOL_VERSION
+from stimctl.wire.framing import FrameSplitter
+
+DEVICES = ("native", "stimjim", "pulsepal", "auto")
+ANSWER_US = 300_000
+# A sequence number whose frame has no byte that begins a PulsePal's command.
+_HELLOS = (m.encode(number, m.Hello(PROTOCOL_VERSION)) for number in range(1, 0x100))
+HELLO = next(frame for frame in _HELLOS if START not in frame)
+# The line end before and after clears what the other questions left in a StimJim's line.
+PROBES = {"native": HELLO, "stimjim": b"\n" + IDENTIFY, "pulsepal": HANDSHAKE}
+CLEAR_LINE = b"\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What was said of the device. Raises `Misuse` for what does not go together.
+
+    `isolator` is a PulsePal's, in mA per volt: it has no default, because a wrong one is a wrong current.
+    """
+
+    device: str = "native"
+    dialect: str | None = None
+    isolator: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.device not in DEVICES:
+            raise Misuse(f"device: {self.device!r} is not one of {', '.join(DEVICES)}")
+        if self.dialect is not None and (self.device != "stimjim" or self.dialect not in DIALECTS):
+            raise Misuse(f"dialect: {self.dialect!r} belongs to --device stimjim and is one of {', '.join(DIALECTS)}")
+        if self.isolator is not None:
+            if self.device not in ("pulsepal", "auto"):
+                raise Misuse(f"isolator: belongs to a PulsePal, not to --device {self.device}")
+            isolator_ua_per_v(self.isolator)
+        elif self.device == "pulsepal":
+            raise Misuse("isolator: say how many mA per volt the isolator gives; there is no default")
+
+
+NATIVE = Choice()
+
+
+def stimulator(choice: Choice, port: Port, first_sequence: int = 0) -> Stimulator:
+    """The adapter for what is at `port`. Raises `WrongDevice` when it is not found, `LineLost`."""
+    device, dialect = choice.device, choice.dialect
+    if device == "auto":
+        device, dialect = detect(port)
+    elif device == "stimjim" and dialect is None:
+        # Silence is dialect A's answer; its first echo proves it.
+        dialect = _stimjim_dialect(port) or "a"
+    if device == "native":
+        return Native(first_sequence)
+    if device == "stimjim":
+        assert dialect is not None
+        return Leased(DIALECTS[dialect](simulator=port.virtual))
+    if choice.isolator is None:
+        raise Misuse("a PulsePal is at the port: say how many mA per volt its isolator gives, with --isolator")
+    return Leased(PulsePal(isolator_ua_per_v(choice.isolator), simulator=port.virtual))
+
+
+def detect(port: Port) -> tuple[str, str | None]:
+    """Device and dialect at `port`. Raises `WrongDevice` when nothing answers a question that starts nothing."""
+    if _ask(port, PROBES["native"], _is_native()):
+        return "native", None
+    dialect = _stimjim_dialect(port)
+    if dialect is not None:
+        return "stimjim", dialect
+    if _ask(port, PROBES["pulsepal"], _is_pulsepal()):
+        return "pulsepal", None
+    port.write(CLEAR_LINE)
+    raise WrongDevice(
+        "nobody answered a question that starts nothing. A StimJim of dialect A never does: name it with "
+        "--device stimjim --dialect a; otherwise look at the port and its cable"
+    )
+
+
+def _ask(port: Port, probe: bytes, heard: Callable[[bytes], bool]) -> bool:
+    port.write(probe)
+    until_us = port.now_us() + ANSWER_US
+    while port.now_us() < until_us:
+        if heard(port.wait(until_us)):
+            return True
+    return False
+
+
+def _is_native() -> Callable[[bytes], bool]:
+    splitter = FrameSplitter()
+
+    def heard(data: bytes) -> bool:
+        for payload in splitter.feed(data):
+            try:
+                if isinstance(m.parse(payload)[1], m.Welcome):
+                    return True
+            except WireError:
+                continue
+        return False
+
+    return heard
+
+
+def _is_pulsepal() -> Callable[[bytes], bool]:
+    all_heard = bytearray()
+
+    def heard(data: bytes) -> bool:
+        all_heard.extend(data)
+        return len(all_heard) >= 5 and all_heard[-5] in b"KWS"
+
+    return heard
+
+
+def _stimjim_dialect(port: Port) -> str | None:
+    reader = Reader()
+    named: list[str] = []
+
+    def heard(data: bytes) -> bool:
+        named.extend(said.dialect for said in reader.feed(data) if isinstance(said, Named))
+        return bool(named)
+
+    return named[0] if _ask(port, PROBES["stimjim"], heard) else None

@@ -1,0 +1,259 @@
+"""The gate before a PulsePal: it reads each frame as the firmware does, in volts, and knows the isolator behind it.
+
+Known faults that make a frame unlawful here: a phase or interval of zero turns the output into direct current
+for the whole train; channel 0 writes out of bounds; looping trains never end; a train's end cuts a pulse in
+half; a program that arrives while a train plays changes it in the middle. One layout of a whole program is
+understood and no other command that programs anything, so what the device holds is known to the last byte.
+"""
+
+import struct
+from collections.abc import Iterable, Sequence
+from math import gcd
+from typing import NamedTuple
+
+from stimctl import limits
+from stimctl.errors import Problem, Unsafe
+from stimctl.stimulators.outgoing import Gate, Phase, Train, check_trains, refusal
+
+START = 213
+CYCLE_US = 50
+ZERO_CODE = 32_768
+FULL_MV = 10_000
+CHANNELS = (1, 2, 3, 4)
+HANDSHAKE = bytes((START, 72))
+READ_BACK = bytes((START, 93))
+_BY_CHANNEL = struct.Struct("<32I12H16B8B2B")  # op 73
+_BY_FIELD = struct.Struct("<32I12H20B8B2B")  # op 92
+_BACK = struct.Struct("<32I12H16B8B2B")  # the answer to op 93
+_PROGRAM_OPS = {73: _BY_CHANNEL, 92: _BY_FIELD}
+_LENGTHS = {72: 0, 77: 1, 79: 3, 80: 0, 82: 2, 93: 0, 98: 1, **{op: shape.size for op, shape in _PROGRAM_OPS.items()}}
+_MODE_LENGTH = 3  # op 74 is understood for a trigger line's mode only
+
+
+class Output(NamedTuple):
+    """One channel as the device would hold it: cycles, and codes above (or below) zero volts."""
+
+    phase_1: int
+    interphase: int
+    phase_2: int
+    interpulse: int
+    train: int
+    delay: int
+    code_1: int
+    code_2: int
+
+    @property
+    def driven(self) -> bool:
+        """Whether it would give any voltage."""
+        return bool(self.code_1 or self.code_2)
+
+
+REST = Output(4, 0, 4, 192, 104, 0, 0, 0)
+REST_ALL = (REST, REST, REST, REST)
+
+
+def cycles(name: str, time_us: int) -> int:
+    """A time as whole 50 us cycles. Raises `Unsafe`, saying what it would become, when it is none."""
+    whole, rest = divmod(time_us, CYCLE_US)
+    if rest:
+        said = f"must be whole cycles of {CYCLE_US} us: it would become {whole * CYCLE_US} us"
+        raise refusal(name, time_us, said)
+    return whole
+
+
+def program_frame(op: int, outputs: tuple[Output, ...]) -> bytes:
+    """All four channels in one command: biphasic, no bursts, no custom trains, no loops, no triggers."""
+    times: Sequence[tuple[int, ...]] = [
+        (each.phase_1, each.interphase, each.phase_2, each.interpulse, 0, 0, each.train, each.delay) for each in outputs
+    ]
+    volts: Sequence[tuple[int, ...]] = [
+        (ZERO_CODE + each.code_1, ZERO_CODE + each.code_2, ZERO_CODE) for each in outputs
+    ]
+    if op == 73:
+        flags = [1, 0, 0, 0] * 4
+    else:
+        times, volts = _turned(times), _turned(volts)
+        flags = [1] * 4 + [0] * 16
+    values = [number for row in (*times, *volts) for number in row]
+    return bytes((START, op)) + _PROGRAM_OPS[op].pack(*values, *flags, *[0] * 10)
+
+
+def read_back_of(outputs: tuple[Output, ...]) -> bytes:
+    """What op 93 has to answer."""
+    frame = program_frame(92, outputs)[2:]
+    return frame[: 128 + 24 + 16] + frame[128 + 24 + 20 :]
+
+
+def _turned(rows: Iterable[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    return list(zip(*rows, strict=True))
+
+
+class PulsePalGate(Gate):
+    """What may be sent to a PulsePal with an isolator of `ua_per_v` behind each channel."""
+
+    def __init__(self, ua_per_v: int) -> None:
+        super().__init__()
+        self.ua_per_v = ua_per_v
+        self.outputs: tuple[Output, ...] = ()
+        self.proven = False
+        self.playing = False
+
+    def confirmed(self) -> None:
+        """The device said that it holds the program that was sent last."""
+        self.proven = True
+
+    def over(self) -> None:
+        """Nothing plays any more: the train ran its time, or was stopped."""
+        self.playing = False
+
+    @staticmethod
+    def is_stop(data: bytes) -> bool:
+        """Whether what is sent begins with a stop of all channels."""
+        return data[:2] == bytes((START, 80))
+
+    def send(self, data: bytes) -> None:
+        """Let one or more whole commands pass, in one write. Raises `Unsafe`."""
+        for op, payload in _commands(data):
+            self._command(op, payload)
+        self._out.append(data)
+
+    def current_ua(self, code: int) -> int:
+        """The current that a code above zero volts gives, rounded away from zero."""
+        magnitude_ua = -(-abs(code) * FULL_MV * self.ua_per_v // (ZERO_CODE * 1_000))
+        return magnitude_ua if code >= 0 else -magnitude_ua
+
+    # --- inside -------------------------------------------------------------------------------------
+
+    def _command(self, op: int, payload: bytes) -> None:
+        if op in _PROGRAM_OPS:
+            self._program(op, payload)
+        elif op == 77:
+            self._trigger(payload[0])
+        elif op == 79:
+            channel, code = struct.unpack("<BH", payload)
+            _check_channel(channel)
+            if code != ZERO_CODE:
+                raise refusal("fixed voltage", code, "must be zero volts: it would be direct current")
+        elif op == 82:
+            _check_channel(payload[0])
+            if payload[1]:
+                raise refusal("loop", payload[1], "a looping train never ends, and starts at once")
+        elif op in (72, 93) and self.playing:
+            raise refusal("command", op, "asked only while nothing plays")
+
+    def _program(self, op: int, payload: bytes) -> None:
+        outputs = _outputs(op, payload)
+        if outputs != REST_ALL and self.playing:
+            raise refusal("program", op, "would change the train that plays in the middle")
+        check_trains(self._train(channel, each) for channel, each in zip(CHANNELS, outputs, strict=True) if each.driven)
+        for channel, each in zip(CHANNELS, outputs, strict=True):
+            _check_cycles(channel, each)
+            if each.code_1 * each.phase_1 != -each.code_2 * each.phase_2:
+                raise refusal(f"channel {channel} codes", each.code_2, "the two phases' areas must be equal, in codes")
+        self.outputs = outputs
+        self.proven = False
+
+    def _train(self, channel: int, each: Output) -> Train:
+        """In time, with the channel's delay as a silent stretch before its pulse."""
+        delay = [Phase(0, each.delay * CYCLE_US)] if each.delay else []
+        gap = [Phase(0, each.interphase * CYCLE_US)] if each.interphase else []
+        # Rounded up to what divides between the phases, so that the areas compare in whole uA.
+        share = each.phase_2 // gcd(each.phase_1, each.phase_2) if each.phase_1 and each.phase_2 else 1
+        first_ua = -(-self.current_ua(each.code_1) // share) * share
+        second_ua = first_ua * each.phase_1 // max(1, each.phase_2)
+        sign = -1 if each.code_2 < 0 else 1
+        pulse = [Phase(first_ua, each.phase_1 * CYCLE_US), *gap, Phase(sign * second_ua, each.phase_2 * CYCLE_US)]
+        period = each.phase_1 + each.interphase + each.phase_2 + each.interpulse
+        return Train(channel, (*delay, *pulse), period * CYCLE_US, each.train * CYCLE_US)
+
+    def _trigger(self, mask: int) -> None:
+        driven = sum(1 << (channel - 1) for channel, each in zip(CHANNELS, self.outputs, strict=False) if each.driven)
+        if not driven or mask != driven:
+            raise refusal("trigger", mask, f"must start exactly the channels that were programmed ({driven:#x})")
+        if not self.proven:
+            raise refusal("trigger", mask, "only after the device confirmed its program")
+        if self.playing:
+            raise refusal("trigger", mask, "the lease before it may still play")
+        trains = [
+            Train(channel, (Phase(self.current_ua(each.code_1), 1),), 0, 0)
+            for channel, each in zip(CHANNELS, self.outputs, strict=True)
+            if each.driven
+        ]
+        self.check_rise(trains, slack_ua=-(-FULL_MV * self.ua_per_v // (ZERO_CODE * 1_000)))
+        self.playing = True
+        self.proven = False
+
+
+def _commands(data: bytes) -> list[tuple[int, bytes]]:
+    """The commands in one write, each whole: a truncated one leaves the device deaf, with its output held."""
+    found, at = [], 0
+    if not data:
+        raise refusal("frame", data, "holds no command")
+    while at < len(data):
+        if data[at] != START or at + 1 >= len(data):
+            raise refusal("frame", data[at : at + 2].hex(), "must begin with 213 and a command")
+        op = data[at + 1]
+        if op == 74 and data[at + 2 : at + 3] == b"\x80":
+            length = _MODE_LENGTH
+        elif op in _LENGTHS:
+            length = _LENGTHS[op]
+        else:
+            raise refusal("command", op, "is not a command that is known to be harmless")
+        payload = data[at + 2 : at + 2 + length]
+        if len(payload) < length:
+            raise refusal("command", op, f"is truncated: it has {len(payload)} of {length} bytes")
+        if op == 74 and (payload[1] not in (1, 2) or payload[2]):
+            raise refusal("trigger mode", payload.hex(), "must be 0 for trigger line 1 or 2")
+        found.append((op, payload))
+        at += 2 + length
+    return found
+
+
+def _outputs(op: int, payload: bytes) -> tuple[Output, ...]:
+    values = _PROGRAM_OPS[op].unpack(payload)
+    if op == 73:
+        times = [values[8 * n : 8 * n + 8] for n in range(4)]
+        volts = [values[32 + 3 * n : 35 + 3 * n] for n in range(4)]
+        biphasic, others = values[44:60:4], [value for n, value in enumerate(values[44:60]) if n % 4]
+    else:
+        times = _turned(values[4 * n : 4 * n + 4] for n in range(8))
+        volts = _turned(values[32 + 4 * n : 36 + 4 * n] for n in range(3))
+        biphasic, others = values[44:48], list(values[48:64])
+    problems = []
+    if set(biphasic) != {1}:
+        problems.append(Problem("biphasic", list(biphasic), "must be 1: one phase alone is not balanced"))
+    if any(others):
+        problems.append(Problem("custom trains and loops", others, "must be 0"))
+    if any(values[-10:]):
+        problems.append(Problem("triggers", list(values[-10:]), "must be unlinked, in normal mode"))
+    for number, (_1, _2, _3, _4, burst, burst_gap, _5, _6) in enumerate(times, start=1):
+        if burst or burst_gap:
+            problems.append(Problem(f"channel {number} burst", [burst, burst_gap], "must be 0"))
+    for number, (_1, _2, rest) in enumerate(volts, start=1):
+        if rest != ZERO_CODE:
+            problems.append(Problem(f"channel {number} rest", rest, f"must be zero volts ({ZERO_CODE})"))
+    if problems:
+        raise Unsafe(problems)
+    return tuple(
+        Output(time[0], time[1], time[2], time[3], time[6], time[7], volt[0] - ZERO_CODE, volt[1] - ZERO_CODE)
+        for time, volt in zip(times, volts, strict=True)
+    )
+
+
+def _check_cycles(channel: int, each: Output) -> None:
+    """No zero phase, and a train that ends between two pulses."""
+    field = f"channel {channel} "
+    for name in ("phase_1", "phase_2", "interpulse", "train"):
+        if getattr(each, name) < 1:
+            raise refusal(f"{field}{name}", 0, "must be at least one cycle: zero gives direct current")
+    if each.delay * CYCLE_US > limits.PERIOD.low:
+        raise refusal(f"{field}delay", each.delay, f"must be at most {limits.PERIOD.low // CYCLE_US} cycles")
+    pulse = each.phase_1 + each.interphase + each.phase_2
+    period = pulse + each.interpulse
+    if each.train % period <= pulse:
+        raise refusal(f"{field}train", each.train, "its end must fall between two pulses, not into one")
+
+
+def _check_channel(channel: int) -> None:
+    if channel not in CHANNELS:
+        raise refusal("channel", channel, "must be 1 to 4: another one writes outside the device's tables")

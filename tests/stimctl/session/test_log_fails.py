@@ -1,0 +1,115 @@
+"""No log, no stimulation: a real ledger fails under a session, in the ways a ledger can."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stimctl.alive import Alive
+from stimctl.api import Session
+from stimctl.errors import LogFault
+from stimctl.ledger import Ledger
+from stimctl.ledger.writer import LedgerWriter
+from stimctl.session.engine import Engine
+from stimctl.session.states import End, State
+from tests.stimctl.session.world import (
+    Rig,
+    S,
+    high,
+    prescription,
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "ledger.sqlite"
+
+
+@pytest.fixture
+def writer(path: Path) -> Iterator[LedgerWriter]:
+    """A real log, whose troubles at closing have been seen by the test."""
+    with Ledger(path) as ledger:
+        log = ledger.writer("failing")
+        yield log
+        try:
+            log.close()
+        except LogFault:
+            return
+
+
+def fill_the_disk(log: LedgerWriter) -> None:
+    """SQLite may not take one page more, and says what a full disk says."""
+    connection = log._appender.connection
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count={pages}")
+
+
+def test_a_log_that_fails_in_mid_session_ends_it_at_zero(writer: LedgerWriter) -> None:
+    rig = Rig(prescription(seconds=1_800), log=writer)
+
+    def fill(_engine: Engine, now_us: int) -> None:
+        writer.drain(5)
+        fill_the_disk(writer)
+
+    # Entries fill the last page first; what the operator writes does it at once.
+    words = {"text": "x" * 3_000}
+    notes = [(at_s * S, lambda engine, now_us: engine.note("note", words, now_us)) for at_s in range(21, 40)]
+    report = rig.run((20 * S, fill), *notes)
+    assert report.end is End.LOG, report.end_text
+    assert "disk is full" in report.end_text
+    assert report.zero_confirmed_us is not None
+    assert rig.device.machine.run is None
+    assert any("disk is full" in text for text in high(rig))
+    assert rig.device.machine.waiting is not None, "the device keeps what was not logged"
+
+
+def test_a_log_that_cannot_be_written_starts_nothing(writer: LedgerWriter) -> None:
+    fill_the_disk(writer)
+    rig = Rig(log=writer)
+    writer.put("note", 0, {"text": "x" * 5_000})
+    report = rig.run()
+    assert report.end is End.LOG
+    assert rig.recorder.pulses(1) == 0
+    assert report.zero_confirmed_us is not None
+
+
+def test_a_log_that_falls_behind_ends_the_session(path: Path) -> None:
+    """Another program holds the file's lock and does not let go."""
+    Ledger(path).close()
+    (path.parent / "live").mkdir()
+    log = LedgerWriter(path, "behind", Alive(path.parent / "live" / "behind.lock"), bound_age_s=0.2)
+    other = sqlite3.connect(path, isolation_level=None)
+    rig = Rig(prescription(seconds=1_800), log=log)
+
+    def lock(_engine: Engine, _now_us: int) -> None:
+        other.execute("BEGIN IMMEDIATE")
+
+    def let_go(_engine: Engine, _now_us: int) -> None:
+        other.execute("ROLLBACK")
+
+    # It lets go when the stop is out, so that the last entries find their way and the test its end.
+    report = rig.when(State.STOPPING, let_go).run((20 * S, lock))
+    other.close()
+    log.close()
+    assert report.end is End.LOG
+    assert "behind" in report.end_text
+    assert report.zero_confirmed_us is not None
+    with Ledger(path) as ledger:
+        assert ledger.verify().ok
+        (closed,) = [entry.body for entry in ledger.entries("behind") if entry.kind == "closed"]
+    assert closed["delivered"] == report.delivered
+
+
+def test_no_ledger_no_session(tmp_path: Path) -> None:
+    """A ledger that is removed under the session's feet before it starts."""
+    path = tmp_path / "data" / "ledger.sqlite"
+    with Ledger(path) as ledger:
+        session = Session("sim://?seed=1", prescription(), ledger).__enter__()
+        path.unlink()
+        report = session.run()
+        with pytest.raises(LogFault, match="removed"):
+            session.__exit__(None, None, None)
+    assert report.end is End.LOG
+    assert report.delivered in (None, report.commanded)
+    assert all(sum(dose["pulses"]) == 0 for dose in report.commanded.values())
