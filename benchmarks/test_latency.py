@@ -102,7 +102,7 @@ class _Command:
         port.write(native.take_output())
         events: list[Any] = []
         while not events:
-            events = native.receive(port.wait(native.next_deadline_us()), port.now_us())
+            events = list(native.receive(port.wait(native.next_deadline_us()), port.now_us()))
         assert type(events[0]) is m.TargetSet
 
 

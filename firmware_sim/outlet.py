@@ -11,7 +11,7 @@ from functools import lru_cache
 from math import inf
 from typing import NamedTuple
 
-from firmware_sim.converter import Readback
+from firmware_sim.converter import Noise, Readback
 from firmware_sim.load import Load
 from firmware_sim.pair import Pair, Phase
 from firmware_sim.record import Flow, Kind, Recorder, Shape
@@ -43,6 +43,15 @@ class Read(NamedTuple):
 
     na: int
     uv: int
+
+
+class Quiet(Noise):
+    """No noise."""
+
+    def __init__(self) -> None:
+        self._entries = [0] * 1_024
+        self._sums = [0] * 1_025
+        self.peak_na = 0
 
 
 class Outlet:

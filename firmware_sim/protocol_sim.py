@@ -171,6 +171,11 @@ class Serial(SerialBase):
         self.is_open = False
 
     @property
+    def realtime(self) -> bool:
+        """Whether the port's clock runs no faster than the wall's, so that a person can follow."""
+        return self._pace <= 1.0
+
+    @property
     def device(self) -> Any:
         """The device itself, for tests and the bench: what kind it is says the URL."""
         return self._powered

@@ -189,6 +189,7 @@ def serve(device: SimulatedDevice, line: Line, stopping: socket.socket) -> None:
         wait_us = min(device.next_event_us() - clock_us(), IDLE_US)
         ready, _, _ = select([stopping, *line.waiting_on()], [], [], max(0, wait_us) / 1_000_000)
         if stopping in ready:
+            device.advance(clock_us())
             return
         data = line.receive(ready)
         # The time is taken after the wait: what came is not older than it.

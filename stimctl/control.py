@@ -18,21 +18,22 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener, answer_challenge, deliver_challenge
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, cast
 
 from stimctl.alive import Alive, is_alive, private_folder, remove
 from stimctl.errors import Misuse, StimctlError
 
 STOP_TIMEOUT_S = 2.0  # for all sessions together; a zero is confirmed or given up within 0.1 s [choice]
 REQUEST_BYTES = 4096
-REQUEST_TIMEOUT_S = 5.0
+CALLER_TIMEOUT_S = 1.0  # in which a caller shows its key and says what it wants; it takes milliseconds [choice]
+CLOSE_TIMEOUT_S = 5.0
 CALLERS_AT_ONCE = 16
 LONGEST_ADDRESS = 100  # macOS takes 103 bytes, Linux 107
 
@@ -136,7 +137,17 @@ class ControlEndpoint:
         self._describe = describe
         self._closed = threading.Event()
         self._callers = threading.BoundedSemaphore(CALLERS_AT_ONCE)
+        self._answered = threading.Condition()
+        self._answering = 0
         self._key = secrets.token_bytes(32)
+        try:
+            self._open(folder)
+        except OSError as fault:
+            raise Misuse(f"no endpoint for `stimctl stop` can be made ({fault}); set STIMCTL_RUN to a folder") from None
+        self._thread = threading.Thread(target=self._serve, name="stop endpoint", daemon=True)
+        self._thread.start()
+
+    def _open(self, folder: Path | None) -> None:
         place = private_folder(folder) if folder else run_folder()
         _refuse_unless_private(place)
         list(_living(place))  # removes what dead processes left
@@ -148,19 +159,23 @@ class ControlEndpoint:
         except BaseException:
             self._alive.release()
             raise
-        self._thread = threading.Thread(target=self._serve, name="stop endpoint", daemon=True)
-        self._thread.start()
 
     def close(self) -> None:
-        """Stop listening and remove the endpoint's files. Harmless when done twice."""
-        if self._closed.is_set():
-            return
-        self._closed.set()
+        """Answer who has asked already, listen no more, and remove the endpoint's files. Harmless when done twice.
+
+        After it `on_stop` is not called any more.
+        """
+        with self._answered:
+            if self._closed.is_set():
+                return
+            self._closed.set()
         remove(self._endpoint.key_file)
         with suppress(OSError):
-            Client(self._endpoint.address).close()  # wakes the thread from its accept
-        self._thread.join(REQUEST_TIMEOUT_S)
+            _knock(self._endpoint.address)  # wakes the thread from its accept
+        self._thread.join(CLOSE_TIMEOUT_S)
         self._listener.close()
+        with self._answered:
+            self._answered.wait_for(lambda: self._answering == 0, CLOSE_TIMEOUT_S)
         self._endpoint.clean()
         self._alive.release()
 
@@ -180,7 +195,7 @@ class ControlEndpoint:
                 # Out of descriptors, for example: try again a little later, and go on listening.
                 self._closed.wait(0.05)
                 continue
-            if self._closed.is_set() or not self._callers.acquire(blocking=False):
+            if self._closed.is_set() or not self._callers.acquire(timeout=CALLER_TIMEOUT_S):
                 caller.close()
             else:
                 # Each caller has a thread, so that one who says nothing does not keep a stop waiting.
@@ -189,14 +204,25 @@ class ControlEndpoint:
     def _answer(self, caller: Connection) -> None:
         try:
             with closing(caller), suppress(*_CALLER_FAULTS):
-                deliver_challenge(caller, self._key)
-                answer_challenge(caller, self._key)
-                if caller.poll(REQUEST_TIMEOUT_S):
-                    request = json.loads(caller.recv_bytes(REQUEST_BYTES))
-                    reply = self._reply(request)
+                request = _heard(caller, self._key)
+                with self._turn() as open_still:
+                    reply = self._reply(request) if open_still else _OVER
                     caller.send_bytes(json.dumps(reply).encode())
         finally:
             self._callers.release()
+
+    @contextmanager
+    def _turn(self) -> Iterator[bool]:
+        """Whether the endpoint is open still; while it answers, `close` waits."""
+        with self._answered:
+            self._answering += 1
+            open_still = not self._closed.is_set()
+        try:
+            yield open_still
+        finally:
+            with self._answered:
+                self._answering -= 1
+                self._answered.notify_all()
 
     def _reply(self, request: Any) -> dict[str, Any]:
         if not isinstance(request, dict) or request.get("command") != "stop":
@@ -228,6 +254,32 @@ def stop_all(
         thread.join(max(0.0, deadline - time.monotonic()))
     silent = f"no answer within {timeout_s:g} s"
     return [reports.get(each) or StopReport(each.pid, None, Outcome.UNREACHABLE, detail=silent) for each in endpoints]
+
+
+_OVER = {"detail": "the session was over already", "zero_confirmed": False}
+
+
+class _Patient:
+    """A caller's line whose reads give up at a time: one who says nothing does not keep its place."""
+
+    def __init__(self, caller: Connection) -> None:
+        self._caller = caller
+        self._until_s = time.monotonic() + CALLER_TIMEOUT_S
+        self.send_bytes = caller.send_bytes
+
+    def recv_bytes(self, longest: int) -> bytes:
+        if not self._caller.poll(max(0.0, self._until_s - time.monotonic())):
+            raise TimeoutError("the caller says nothing")
+        return self._caller.recv_bytes(longest)
+
+
+def _heard(caller: Connection, key: bytes) -> Any:
+    """What a caller who knows the key wants."""
+    patient = _Patient(caller)
+    line = cast("Connection", patient)  # all that a challenge does with a line is to send and to receive
+    deliver_challenge(line, key)
+    answer_challenge(line, key)
+    return json.loads(patient.recv_bytes(REQUEST_BYTES))
 
 
 def _ask(endpoint: _Endpoint, reason: str) -> StopReport:
@@ -285,6 +337,16 @@ def _listen(address: str) -> Listener:
         return Listener(address, family="AF_UNIX", backlog=CALLERS_AT_ONCE)
     except OSError as fault:
         raise Misuse(f"the stop endpoint {address} cannot be made: {fault}") from None
+
+
+def _knock(address: str) -> None:
+    if os.name == "nt":
+        Client(address).close()
+        return
+    with socket.socket(socket.AF_UNIX) as caller:
+        # Where too many wait already there is no need to, and waiting among them could take for ever.
+        caller.setblocking(False)
+        caller.connect(address)
 
 
 def _write_key(endpoint: _Endpoint, key: bytes) -> None:

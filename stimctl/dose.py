@@ -82,6 +82,11 @@ class Commanded:
         self._run_start_us = 0
         self._now_us = 0
 
+    @property
+    def now_us(self) -> int:
+        """The stimulation time of the last event."""
+        return self._now_us
+
     def started(self, targets: Mapping[int, int], at_us: int) -> None:
         """A run began, from zero, with these targets in uA by channel."""
         if self._trains:

@@ -11,6 +11,7 @@
      |   +- WrongDevice   it is not what was asked for: version, identity, simulator or hardware
      +- LineFault         the line's fault
      |   +- LineLost      the port vanished or fell silent; check the cable, output ends by watchdog
+     |   +- Suspended     the host slept; what ran meanwhile is unknown, so the session is over
      |   +- TimedOut      no answer in time, although resent
      |   +- PortBusy      another program holds the port
      +- WireError         bytes that are no frame of this protocol; the link counts and drops them
@@ -108,6 +109,10 @@ class LineFault(StimctlError):
 
 class LineLost(LineFault):
     """The port vanished, was closed at the other end, or no valid frame came in time."""
+
+
+class Suspended(LineFault):
+    """The host slept while a session was on. The line is there and can carry a stop."""
 
 
 class TimedOut(LineFault):

@@ -9,8 +9,10 @@ in virtual time the wait advances the simulated world and the clock with it; abo
 import contextlib
 import io
 import os
+import queue
 import select
 import sys
+import threading
 import time
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -18,12 +20,13 @@ from typing import Any, Protocol
 
 import serial
 
-from stimctl.errors import LineLost, Misuse, PortBusy
+from stimctl.errors import LineLost, Misuse, PortBusy, Suspended
 
 BAUD = 115_200
 SLICE_S = 0.020  # where no descriptor can be waited on, the longest a stop may wait for the read
 WRITE_LIMIT_S = 0.5
 _CHUNK = 4_096
+_TRAFFIC_BOUND = 10_000  # pieces that wait to be recorded: minutes of a session
 _SUSPEND_US = 100_000
 
 
@@ -39,12 +42,14 @@ class Port(Protocol):
 
     url: str
     virtual: bool
+    # Whether its clock runs no faster than the wall's, so that a person can follow.
+    realtime: bool
 
     def now_us(self) -> int:
         """The time, by the clock that `wait` waits on."""
 
     def wait(self, deadline_us: int | None) -> bytes:
-        """Bytes, or nothing at the deadline or after a `wake`. Raises `LineLost`."""
+        """Bytes, or nothing at the deadline or after a `wake`. Raises `LineLost`, `Suspended`."""
 
     def write(self, data: bytes) -> None:
         """Send all of `data`. Raises `LineLost`."""
@@ -74,18 +79,19 @@ class HostClock:
         return (time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.monotonic_ns()) // 1_000
 
     def check_awake(self) -> None:
-        """Raise `LineLost` when the host was suspended since the last call: what ran meanwhile is unknown."""
+        """Raise `Suspended` when the host slept since the last call: what ran meanwhile is unknown."""
         lead = self._boottime_lead()
         if lead - self._offset > _SUSPEND_US:
             slept_s = (lead - self._offset) / 1e6
             self._offset = lead
-            raise LineLost(f"the host was suspended for {slept_s:.1f} s; the session is over, start a new one")
+            raise Suspended(f"the host was suspended for {slept_s:.1f} s; the session is over, start a new one")
 
 
 class _HostPort:
     """What every port on the host's own clock has."""
 
     virtual = False
+    realtime = True
 
     def __init__(self, url: str, line: Any) -> None:
         self.url = url
@@ -116,6 +122,8 @@ class DescriptorPort(_HostPort):
         self._fd: int = line.fileno()
         self._wake_r, self._wake_w = _wake_pipe()
         self._watched = [self._fd, self._wake_r]
+        self._waking = threading.Lock()
+        self._closed = False
 
     def wait(self, deadline_us: int | None) -> bytes:
         left = None if deadline_us is None else max(0.0, (deadline_us - self._clock.now_us()) / 1e6)
@@ -151,9 +159,10 @@ class DescriptorPort(_HostPort):
         return os.write(self._fd, rest)
 
     def wake(self) -> None:
-        # A full pipe means that a wake is already waiting.
-        with contextlib.suppress(BlockingIOError):
-            os.write(self._wake_w, b"w")
+        # After the close the number may be another file's. A full pipe means that a wake is already waiting.
+        with self._waking, contextlib.suppress(BlockingIOError):
+            if not self._closed:
+                os.write(self._wake_w, b"w")
 
     def close(self) -> None:
         # pyserial leaves a socket open whose far end has closed first.
@@ -161,8 +170,11 @@ class DescriptorPort(_HostPort):
         if far_socket is not None:
             far_socket.close()
         super().close()
-        os.close(self._wake_r)
-        os.close(self._wake_w)
+        with self._waking:
+            if not self._closed:
+                self._closed = True
+                os.close(self._wake_r)
+                os.close(self._wake_w)
 
 
 class SlicedPort(_HostPort):
@@ -203,6 +215,7 @@ class VirtualPort:
 
     def __init__(self, url: str, line: Any) -> None:
         self.url = url
+        self.realtime = bool(getattr(line, "realtime", False))
         self._line = line
         self.now_us = line.now_us
         self.wait = line.next_bytes
@@ -212,26 +225,62 @@ class VirtualPort:
 
 
 class RecordedPort:
-    """Another port, with all that passes written to a traffic sink."""
+    """Another port, with all that passes written to a traffic sink: after it passed, and never instead of it.
+
+    On a real line a thread of its own writes, so that a slow disk delays neither a keepalive nor a stop; what
+    it cannot keep up with is left out. `fault` says why a recording is not whole, or is None.
+    """
 
     def __init__(self, port: Port, sink: TrafficSink) -> None:
         self.url = port.url
         self.virtual = port.virtual
+        self.realtime = port.realtime
+        self.fault: str | None = None
         self._port = port
         self._sink = sink
         self.now_us = port.now_us
         self.wake = port.wake
-        self.close = port.close
+        self._waiting: queue.Queue[tuple[int, str, bytes] | None] = queue.Queue(_TRAFFIC_BOUND)
+        self._writer = threading.Thread(target=self._write_on, name="stimctl traffic", daemon=True)
+        if not self.virtual:
+            self._writer.start()
 
     def wait(self, deadline_us: int | None) -> bytes:
         data = self._port.wait(deadline_us)
         if data:
-            self._sink.record(self._port.now_us(), "device", data)
+            self._note("device", data)
         return data
 
     def write(self, data: bytes) -> None:
-        self._sink.record(self._port.now_us(), "host", data)
         self._port.write(data)
+        self._note("host", data)
+
+    def close(self) -> None:
+        self._port.close()
+        if not self.virtual:
+            self._waiting.put(None)
+            self._writer.join(WRITE_LIMIT_S)
+
+    def _note(self, direction: str, data: bytes) -> None:
+        piece = (self._port.now_us(), direction, data)
+        if self.virtual:
+            self._record(piece)
+            return
+        try:
+            self._waiting.put_nowait(piece)
+        except queue.Full:
+            self.fault = self.fault or "the recording of traffic fell behind, and is not whole"
+
+    def _write_on(self) -> None:
+        while (piece := self._waiting.get()) is not None:
+            self._record(piece)
+
+    def _record(self, piece: tuple[int, str, bytes]) -> None:
+        if self.fault is None:
+            try:
+                self._sink.record(*piece)
+            except (OSError, ValueError) as fault:
+                self.fault = f"the recording of traffic stopped: {fault}"
 
 
 def open_port(url: str, *, traffic: TrafficSink | None = None) -> Port:

@@ -155,14 +155,23 @@ class Screening:
 
     def use(self, pseudonym: str, now_us: int) -> None:
         """Begin one session with it. Raises `Unsafe` when it is used, stale or another person's."""
-        problems = list(self.problems(pseudonym))
-        age_us = now_us - self._asked_at_us
-        if not 0 <= age_us <= FRESH_US:
-            allowed = f"must be at most {FRESH_US // US_PER_MIN} min old when a session begins; ask again [choice]"
-            problems.append(Problem("screening", f"{age_us / US_PER_MIN:.1f} min old", allowed))
+        problems = [*self.problems(pseudonym), *self._staleness(now_us)]
         if problems:
             raise Unsafe(problems)
         self._used = True
+
+    def check_fresh(self, now_us: int) -> None:
+        """Raise `Unsafe` when it has grown stale; for a session that began with it and then waited."""
+        if problems := self._staleness(now_us):
+            raise Unsafe(problems)
+
+    def _staleness(self, now_us: int) -> tuple[Problem, ...]:
+        age_us = now_us - self._asked_at_us
+        if 0 <= age_us <= FRESH_US:
+            return ()
+        when = "when a session begins and when it is first armed"
+        allowed = f"must be at most {FRESH_US // US_PER_MIN} min old {when}; ask again [choice]"
+        return (Problem("screening", f"{age_us / US_PER_MIN:.1f} min old", allowed),)
 
     def record(self) -> dict[str, Any]:
         """JSON-able, for the log."""

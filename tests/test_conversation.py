@@ -53,7 +53,7 @@ class TestDriver:
     def answered(self, native: Native, order: Callable[[], None], said: bytes, answer: bytes) -> list[Any]:
         order()
         assert native.take_output() == said
-        return native.receive(answer, 0)
+        return list(native.receive(answer, 0))
 
     @pytest.fixture
     def armed(self) -> Native:
@@ -62,7 +62,7 @@ class TestDriver:
             if number == 0:
                 native.load(PROGRAM, 0)
             assert native.take_output() == line(host)
-            events = native.receive(line(device), 0)
+            events = list(native.receive(line(device), 0))
         assert events[0].digest == bytes.fromhex(DIGEST)
         self.answered(
             native,

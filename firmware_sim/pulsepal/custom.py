@@ -1,5 +1,7 @@
 """Custom trains: when each pulse or burst begins, and how high it is."""
 
+import struct
+
 from firmware_sim.pulsepal.params import U32, ZERO_CODE
 
 TRAIN_SIZE = 5_001
@@ -27,3 +29,8 @@ class CustomTrain:
 def mirrored(code: int) -> int:
     """The code of the opposite voltage."""
     return min(65_535, 2 * ZERO_CODE - code)
+
+
+def unpacked_train(data: bytes, count: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Times and codes of a custom train."""
+    return struct.unpack_from(f"<{count}I", data), struct.unpack_from(f"<{count}H", data, 4 * count)

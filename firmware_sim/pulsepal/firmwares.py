@@ -7,10 +7,10 @@
 import struct
 from collections.abc import Callable
 
-from firmware_sim.pulsepal.custom import TRAIN_SIZE
+from firmware_sim.pulsepal.custom import TRAIN_SIZE, unpacked_train
 from firmware_sim.pulsepal.faults import EXTRA, EXTRA_22, NATURAL, NATURAL_21
 from firmware_sim.pulsepal.ops import size_of
-from firmware_sim.pulsepal.pal import PulsePal, unpacked_train
+from firmware_sim.pulsepal.pal import PulsePal
 from firmware_sim.pulsepal.params import (
     CHANNELS,
     CODES,

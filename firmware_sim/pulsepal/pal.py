@@ -7,14 +7,13 @@ soft trigger while a train plays waits for its end; that 21 stands still while a
 isolator has a compliance of 100 V and no error; 22 answers nothing to a command cut short (`false_ack`: 1).
 """
 
-import struct
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from firmware_sim.converter import Readback
 from firmware_sim.known_faults import chosen_faults
 from firmware_sim.load import NEVER_US, Load, load_named
-from firmware_sim.outlet import Outlet
+from firmware_sim.outlet import Outlet, Quiet
 from firmware_sim.pulsepal.custom import CustomTrain
 from firmware_sim.pulsepal.ops import MARK, UNKNOWN, length
 from firmware_sim.pulsepal.params import CHANNELS, CYCLE_US, LINES, Params
@@ -22,7 +21,6 @@ from firmware_sim.pulsepal.player import Player
 from firmware_sim.pulsepal.tracer import Tracer
 from firmware_sim.record import Recorder
 from firmware_sim.replies import Replies
-from firmware_sim.stimjim.board import Quiet
 
 Journal = Callable[[Mapping[str, int | str]], None]
 
@@ -102,6 +100,10 @@ class PulsePal:
     def advance(self, now_us: int) -> None:
         """Let time pass up to `now_us`. An earlier time than the last one changes nothing."""
         until_us = now_us - self._boot_us
+        if self._froze_us is None and not self.deaf:
+            after_us = max(self.now_us, self._last_us)
+            for player in self.players:
+                player.leap(after_us, min(until_us, self._trigger_us, self._give_up_us()))
         while True:
             at_us = min(self._play_us(), self._give_up_us())
             if at_us > until_us:
@@ -114,9 +116,9 @@ class PulsePal:
         self.now_us = max(self.now_us, until_us)
 
     def next_event_us(self) -> int:
-        """When, on the caller's clock, it next says something, gives up, or ends a train; far off when never."""
-        ends = (player.end_us for player in self.players if player.playing and player.end_us > self.now_us)
-        own_us = min(self._replies.next_us(), self._give_up_us(), min(ends, default=NEVER_US))
+        """When, on the caller's clock, it next says something, gives up, or begins or ends a train; else far off."""
+        turns = (player.turn_us(self.now_us) for player in self.players)
+        own_us = min(self._replies.next_us(), self._give_up_us(), self._trigger_us, *turns)
         return own_us + self._boot_us
 
     def take_output(self) -> bytes:
@@ -290,8 +292,3 @@ class PulsePal:
         self.note(event=how, device_time_us=self.now_us, channel=number + 1, pulses=self.players[number].pulses)
         if self.players[number].pending:
             self._trigger(1 << number)
-
-
-def unpacked_train(data: bytes, count: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Times and codes of a custom train."""
-    return struct.unpack_from(f"<{count}I", data), struct.unpack_from(f"<{count}H", data, 4 * count)

@@ -41,6 +41,19 @@ class Channel:
     link1: int = 1
     link2: int = 0
 
+    @property
+    def uses_bursts(self) -> bool:
+        """Whether pulses come in bursts."""
+        return self.custom_target == 1 or bool(self.burst and self.burst_gap and not self.custom_id)
+
+    def like_pulses(self) -> tuple[tuple[int, int], ...]:
+        """Codes and cycles of a pulse, where all are alike and the output is at zero between them; else nothing."""
+        plain = not self.custom_id and not self.uses_bursts and self.rest == ZERO_CODE
+        if not (plain and self.phase1 and self.interpulse and (self.phase2 or not self.biphasic)):
+            return ()
+        first = (self.volt1, self.phase1)
+        return (first, (ZERO_CODE, self.interphase), (self.volt2, self.phase2)) if self.biphasic else (first,)
+
 
 @dataclass(slots=True)
 class Params:

@@ -6,6 +6,7 @@ us of device time, on the grid of 50 us cycles.
 """
 
 from firmware_sim.load import NEVER_US
+from firmware_sim.outlet import Stage
 from firmware_sim.pulsepal.custom import CustomTrain, mirrored
 from firmware_sim.pulsepal.params import CYCLE_US, ZERO_CODE, Channel
 from firmware_sim.pulsepal.tracer import Tracer
@@ -45,8 +46,13 @@ class Player:
             return self._wait_us if self._wait_us > after_us else NEVER_US
         if not self.playing:
             return NEVER_US
-        times = (self._pulse_us, self._burst_us if self._uses_bursts else -1, self.end_us)
+        times = (self._pulse_us, self._burst_us if self.params.uses_bursts else -1, self.end_us)
         return min((at_us for at_us in times if at_us > after_us), default=NEVER_US)
+
+    def turn_us(self, after_us: int) -> int:
+        """When its train next begins or ends."""
+        turn_us = self._wait_us if self.waiting else self.end_us if self.playing else -1
+        return turn_us if turn_us > after_us else NEVER_US
 
     def shift(self, by_us: int) -> None:
         """The device's cycles stood still for so long."""
@@ -55,6 +61,21 @@ class Player:
         self._burst_us += by_us
         self.end_us += by_us
         self._start_us += by_us
+
+    def leap(self, after_us: int, until_us: int) -> None:
+        """Play those whole pulses, interval and all, that end by then, all at once: nothing happens between them."""
+        codes = self.params.like_pulses() if self.playing and self._phase == IDLE and self._pulse_us > after_us else ()
+        if not codes:
+            return
+        period_us = (sum(cycles for _, cycles in codes) + self.params.interpulse) * CYCLE_US
+        last_us = until_us if self.params.loop else min(until_us, self.end_us)
+        count = (last_us - self._pulse_us) // period_us
+        if count < 1:
+            return
+        stages = tuple(Stage(self._na_of(code), cycles * CYCLE_US) for code, cycles in codes if cycles)
+        self._tracer.run(self._pulse_us, period_us, count, stages)
+        self.pulses += count
+        self._pulse_us += count * period_us
 
     # --- orders ----------------------------------------------------------------------------------
 
@@ -92,19 +113,12 @@ class Player:
         if self.playing:
             if self._in_burst and now_us == self._pulse_us:
                 (self._idle, self._first, self._between, self._second)[self._phase](now_us)
-            if self.playing and self._uses_bursts and now_us == self._burst_us:
+            if self.playing and self.params.uses_bursts and now_us == self._burst_us:
                 self._turn_burst(now_us)
             ends = self.params.custom_id == 0 or self.params.custom_loop == 1
             if self.playing and now_us == self.end_us and ends and not self.params.loop:
                 self._stop()
         self._trace(now_us)
-
-    @property
-    def _uses_bursts(self) -> bool:
-        params = self.params
-        if params.custom_target == 1:
-            return True
-        return bool(params.burst and params.burst_gap) and params.custom_id == 0
 
     @property
     def _custom(self) -> CustomTrain:
@@ -148,7 +162,7 @@ class Player:
     def _fits(self, now_us: int) -> bool:
         """Whether a pulse can begin now: one that the burst's end would cut in its first phase cannot."""
         params = self.params
-        bound_us = self._burst_us if self._uses_bursts else NEVER_US
+        bound_us = self._burst_us if self.params.uses_bursts else NEVER_US
         if "cut_end" in self._faults:
             return now_us + params.phase1 * CYCLE_US < bound_us
         span = params.phase1 + (params.interphase + params.phase2 if params.biphasic else 0)
@@ -270,8 +284,11 @@ class Player:
                 return
             self._pulse_us = self._burst_us = self._start_us + train.times[self._index] * CYCLE_US
 
+    def _na_of(self, code: int) -> int:
+        return round((code - ZERO_CODE) * self._na_per_code)
+
     def _trace(self, now_us: int) -> None:
-        level_na = round((self._code - ZERO_CODE) * self._na_per_code)
+        level_na = self._na_of(self._code)
         tracer = self._tracer
         in_pulse = self._phase != IDLE or (self._onset and self.playing)
         if level_na != tracer.level_na or in_pulse != tracer.in_pulse or self._onset:

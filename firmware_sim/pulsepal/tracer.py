@@ -34,6 +34,17 @@ class Tracer:
             self._outlet.hold(Stage(level_na, 0), at_us)
         self.level_na, self.in_pulse, self._since_us = level_na, in_pulse, at_us
 
+    def run(self, first_us: int, period_us: int, count: int, stages: tuple[Stage, ...]) -> None:
+        """The same for whole pulses that follow each other, between them nothing."""
+        if self._run is not None:
+            begun_us, before_us, done, before = self._run
+            alike = before == stages and (done == 1 or before_us == period_us)
+            if alike and first_us == begun_us + done * period_us:
+                self._run = (begun_us, period_us, done + count, stages)
+                return
+            self._flush()
+        self._run = (first_us, period_us, count, stages)
+
     def settle(self, now_us: int) -> None:
         """Hand on what has ended by now."""
         self._flush()

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from firmware_sim.converter import Noise, Readback, made_readback
 from firmware_sim.load import Load
-from firmware_sim.outlet import Outlet, Stage
+from firmware_sim.outlet import Outlet, Quiet, Stage
 from firmware_sim.record import Recorder
 from firmware_sim.stimjim.slot import CURRENT, GROUNDED, VOLTAGE
 
@@ -33,15 +33,6 @@ WORST_OFFSET = 10  # codes [choice]
 SWEEP_VOLT = 0.046  # how far the offsets' calibration moves an output: 100 codes
 SWEEP_US = 100_000
 CHANNELS = 2
-
-
-class Quiet(Noise):
-    """No noise."""
-
-    def __init__(self) -> None:
-        self._entries = [0] * 1_024
-        self._sums = [0] * 1_025
-        self.peak_na = 0
 
 
 class Board:

@@ -18,9 +18,7 @@ def device_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--dialect", type=click.Choice(["a", "b", "c"]), help=_DIALECT)
     @click.option("--isolator", metavar="MA_PER_VOLT", help=_ISOLATOR)
     @wraps(command)
-    def with_choice(
-        *args: Any, device: str | None, dialect: str | None, isolator: str | None, **options: Any
-    ) -> Any:
+    def with_choice(*args: Any, device: str | None, dialect: str | None, isolator: str | None, **options: Any) -> Any:
         # Here, because a session brings much with it that `--help` does not need.
         from stimctl.session.choice import Choice
 

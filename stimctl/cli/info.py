@@ -8,6 +8,7 @@ from stimctl.cli import codes
 from stimctl.cli.device_options import device_options
 from stimctl.cli.table import echo_json, json_option, pairs
 from stimctl.stimulators.capabilities import lacking
+from stimctl.wire.codes import Capability
 
 if TYPE_CHECKING:
     from stimctl.session.choice import Choice
@@ -86,7 +87,7 @@ def _rows(url: str, found: "Identified") -> list[tuple[str, object]]:
 
 
 def _accuracy(who: "Identity") -> str:
-    if not who.readback_accuracy_ua:
+    if Capability.MEASURES_CURRENT not in who.capabilities:
         return "not at all"
     accuracy = f"within {who.readback_accuracy_ua} uA + {who.readback_accuracy_permille / 10:g} %"
     return f"{accuracy}, as a mean over each lease" if who.by_lease else accuracy

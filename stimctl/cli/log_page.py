@@ -52,11 +52,21 @@ def _head(summary: SessionSummary) -> Iterator[tuple[str, str]]:
     yield "on hold", clock_text(summary.held_us) if isinstance(summary.held_us, int) else _MISSING
     zero_us = summary.zero_confirmed_us
     unknown = "NOT CONFIRMED" if head.state == CLOSED else _MISSING
-    yield "zero after stop", unknown if zero_us is None else f"confirmed after {zero_us} us"
+    how = "confirmed" if summary.zero_measured else "acknowledged, NOT measured,"
+    yield "zero after stop", unknown if zero_us is None else f"{how} after {zero_us} us"
     yield "counted as commanded", _said(summary.agreement.get("exact"), "yes, exactly")
     yield "measured as counted", _said(summary.agreement.get("measured"), "yes, within its stated error")
+    yield from _kept(summary)
     yield "entries", f"{summary.entries}, numbers {summary.first_number} to {summary.last_number}"
     yield "hash of the last", summary.last_hash
+
+
+def _kept(summary: SessionSummary) -> Iterator[tuple[str, str]]:
+    """What the delivered figures rest on, where the device holds no counts of its own."""
+    if summary.kept:
+        yield "delivered is", f"{summary.kept.get('evidence')}: {summary.kept.get('source')}"
+        gaps = summary.kept.get("handovers") or {}
+        yield "hand-over gaps", ", ".join(f"{name} {value}" for name, value in gaps.items())
 
 
 def _said(agrees: object, yes: str) -> str:

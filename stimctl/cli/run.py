@@ -31,6 +31,7 @@ from stimctl.ledger import Ledger
 from stimctl.port import TrafficSink
 from stimctl.prescription import Prescription, Subject, from_file, subject_of
 from stimctl.profile import choose, load_profiles
+from stimctl.session.choice import Choice
 from stimctl.session.engine import ATTENDED, UNATTENDED
 from stimctl.session.states import End, State
 from stimctl.session.subject import no_front_end
@@ -56,7 +57,7 @@ def run(
     *,
     name: str,
     url: str,
-    choice: "Choice",
+    choice: Choice,
     prescription_file: Path | None,
     variant: str | None,
     picture: Path | None,

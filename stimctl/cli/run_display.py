@@ -20,7 +20,7 @@ from stimctl.cli import run_words as words
 from stimctl.prescription import Prescription
 from stimctl.session.states import OUTPUT
 from stimctl.session.view import Alarm, Priority, SessionView, StateChanged, Told
-from stimctl.units import charge_text, clock_text, ma_text
+from stimctl.units import clock_text, ma_text
 
 _MESSAGES = 4
 _ALARMS = 4
@@ -132,11 +132,11 @@ class LiveScreen:
                 words.pair(self._prescription, plan.channel),
                 ma_text(view.targets_ua.get(plan.channel, 0)),
                 ma_text(reading.applied_ua if reading else 0),
-                Text(ma_text(reading.measured_ua if reading else 0), "bold"),
+                Text(words.measured(view, reading), "bold"),
                 ma_text(view.ceiling_ua),
                 words.ohms(view, plan.channel),
                 Text(state, "green" if state in ("good", "-") else "bold white on red"),
-                charge_text(words.charge_pc(reading)),
+                words.charge(view, reading),
                 style="" if plan.channel == selected else "dim",
             )
         return table

@@ -55,7 +55,9 @@ class PlainLines:
             words.band(self._prescription, view.status),
         ]
         for channel, reading in sorted(view.channels.items()):
-            now = f"{ma_text(reading.measured_ua)} of {ma_text(reading.target_ua)}"
+            now = f"{words.measured(view, reading)} of {ma_text(reading.target_ua)}"
+            if view.identity is not None and view.identity.by_lease:
+                now = f"{ma_text(reading.applied_ua)} set of {ma_text(reading.target_ua)}"
             parts.append(f"channel {channel}: {now}, {words.ohms(view, channel)} ohm")
         return "; ".join(parts)
 

@@ -49,6 +49,8 @@ def summary_document(prescription: Prescription, report: SessionReport, kept: Ke
         "band_us": list(report.band_us),
         "held_us": report.held_us,
         "zero_confirmed_us": report.zero_confirmed_us,
+        "zero_measured": report.zero_measured,
+        "kept": report.kept,
         "alarms": [
             {"at_us": alarm.at_us, "priority": alarm.priority.name, "text": alarm.text, "action": alarm.action}
             for alarm in report.alarms
@@ -69,7 +71,8 @@ def _facts(prescription: Prescription, report: SessionReport) -> list[tuple[str,
         ("zero output", _zero(report)),
         ("stimulation", _stimulation(prescription, report)),
         ("on hold", clock_text(report.held_us)),
-        ("counted", f"by the device, exactly what was commanded: {_said(report, 'exact')}"),
+        ("counted", f"{_source(report)}, exactly what was commanded: {_said(report, 'exact')}"),
+        *_kept(report),
         ("measured", f"charge within the device's stated accuracy: {_said(report, 'measured')}"),
         *_highest(report),
         *([("contradiction", report.agreement["contradiction"])] if report.agreement.get("contradiction") else []),
@@ -81,7 +84,29 @@ def _facts(prescription: Prescription, report: SessionReport) -> list[tuple[str,
 def _zero(report: SessionReport) -> str:
     if report.zero_confirmed_us is None:
         return click.style("NOT CONFIRMED: pull the leads and look at the device", fg="red", bold=True)
-    return f"measured and confirmed {report.zero_confirmed_us / 1000:.0f} ms after the stop"
+    how = "measured and confirmed" if report.zero_measured else "acknowledged by the device, NOT measured,"
+    return f"{how} {report.zero_confirmed_us / 1000:.0f} ms after the stop"
+
+
+def _source(report: SessionReport) -> str:
+    return "by the device" if report.kept is None else f"from {report.kept['source']}"
+
+
+def _kept(report: SessionReport) -> list[tuple[str, object]]:
+    """What the figures rest on, where the device holds no counts."""
+    if report.kept is None:
+        return []
+    gaps = report.kept["handovers"]
+    times = f"{gaps['leases']} times, at most {gaps['max_us'] / 1000:g} ms, {gaps['mean_us'] / 1000:g} ms in the mean"
+    rows: list[tuple[str, object]] = [("hand-over gaps", times)]
+    for channel, basis in sorted(report.kept["channels"].items()):
+        if any(basis["estimated"]):
+            most, least = sum(basis["estimated"]), sum(basis["least"])
+            said = f"{most:,} of its pulses are ESTIMATED by time after a stop: at least {least:,} of them flowed"
+            rows.append((f"channel {channel}", said))
+        if report.measured is not None and sum(basis["measured"]) != sum(basis["counted"]) + sum(basis["estimated"]):
+            rows.append((f"channel {channel}", f"current was measured in {sum(basis['measured']):,} pulses only"))
+    return rows
 
 
 def _stimulation(prescription: Prescription, report: SessionReport) -> str:
@@ -108,23 +133,35 @@ def _rows(prescription: Prescription, report: SessionReport, channel: int) -> li
     """Pulses and charge of each band, and of both where there are two: one column for each kind of dose."""
     every = (report.planned, report.commanded, report.delivered, report.measured)
     doses = [(dose or {}).get(str(channel)) for dose in every]
+    marks = ("", "", _mark(report, channel), " measured" if report.kept is not None else "")
     bands = [(hz_text(segment.period_us), [index]) for index, segment in enumerate(prescription.program.segments)]
     if len(bands) > 1:
         bands.append(("all", [0, 1]))
     return [
-        [str(channel), f"{name} {what}", *(_cell(dose, what, indexes) for dose in doses)]
+        [
+            str(channel),
+            f"{name} {what}",
+            *(_cell(dose, what, indexes, mark) for dose, mark in zip(doses, marks, strict=True)),
+        ]
         for name, indexes in bands
         for what in ("pulses", "charge")
     ]
 
 
-def _cell(dose: Mapping[str, Any] | None, what: str, indexes: list[int]) -> str:
+def _mark(report: SessionReport, channel: int) -> str:
+    """What a delivered figure rests on, where that is not the device's own counter."""
+    if report.kept is None:
+        return ""
+    return " estimated" if any(report.kept["channels"][str(channel)]["estimated"]) else " counted"
+
+
+def _cell(dose: Mapping[str, Any] | None, what: str, indexes: list[int], mark: str) -> str:
     if dose is None:
         return _MISSING
     if what == "charge":
-        return charge_text(sum(dose["charge_pc"][index] for index in indexes))
+        return charge_text(sum(dose["charge_pc"][index] for index in indexes)) + mark
     # Pulses are counted, not measured.
-    return f"{sum(dose['pulses'][index] for index in indexes):,}" if "pulses" in dose else ""
+    return f"{sum(dose['pulses'][index] for index in indexes):,}{mark}" if "pulses" in dose else ""
 
 
 def _highest(report: SessionReport) -> list[tuple[str, object]]:
@@ -132,7 +169,11 @@ def _highest(report: SessionReport) -> list[tuple[str, object]]:
         (
             f"channel {channel}",
             f"highest {ma_text(found['max_amplitude_ua'])}, net charge {charge_text(found['net_charge_pc'])}, "
-            f"{found['energy_nj'] / 1e6:.2f} mJ, at the rail {found['compliance_hits']} times (all measured)",
+            + (
+                "from the means of its leases"
+                if report.kept is not None
+                else f"{found['energy_nj'] / 1e6:.2f} mJ, at the rail {found['compliance_hits']} times (all measured)"
+            ),
         )
         for channel, found in sorted((report.measured or {}).items())
     ]

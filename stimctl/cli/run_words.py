@@ -4,7 +4,7 @@ from stimctl import limits
 from stimctl.prescription import Prescription
 from stimctl.session.states import ON_HOLD, STIMULATING, End, State
 from stimctl.session.view import SessionView
-from stimctl.units import US_PER_MS, clock_text, hz_text
+from stimctl.units import US_PER_MS, charge_text, clock_text, hz_text, ma_text
 from stimctl.wire.codes import NOT_MEASURED_OHM, ChannelFlag
 from stimctl.wire.messages import Channel, Status
 
@@ -96,6 +96,19 @@ def ohms(view: SessionView, channel: int) -> str:
         return str(reading.ohm)
     checked = view.impedances.get(channel)
     return str(checked.ohm) if checked is not None and checked.ohm != NOT_MEASURED_OHM else "-"
+
+
+def measured(view: SessionView, reading: Channel | None) -> str:
+    """What flowed in the last pulse; a device that is driven by leases tells it only when a lease is over."""
+    if view.identity is not None and view.identity.by_lease:
+        return "-"
+    return ma_text(reading.measured_ua if reading else 0)
+
+
+def charge(view: SessionView, reading: Channel | None) -> str:
+    """First-phase charge so far; between two reports of a device that is driven by leases it is an estimate."""
+    text = charge_text(charge_pc(reading))
+    return f"~{text}" if view.identity is not None and view.identity.by_lease else text
 
 
 def charge_pc(reading: Channel | None) -> int:

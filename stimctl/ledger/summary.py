@@ -133,6 +133,8 @@ class SessionSummary:
     band_us: Any
     held_us: Any
     zero_confirmed_us: Any
+    zero_measured: Any
+    kept: dict[str, Any]
     agreement: dict[str, Any]
     channels: tuple[ChannelSummary, ...]
     remarks: tuple[Entry, ...]
@@ -208,6 +210,8 @@ def summarize(entries: Iterable[Entry], *, running: bool) -> SessionSummary | No
         band_us=end.get("band_us"),
         held_us=end.get("held_us"),
         zero_confirmed_us=end.get("zero_confirmed_us"),
+        zero_measured=end.get("zero_measured", True),
+        kept=_mapping(end.get("kept")),
         agreement=_mapping(end.get("agreement")),
         channels=tuple(_channels(opened.body, end, late)),
         remarks=tuple(remarks),

@@ -80,6 +80,14 @@ class Prescription:
         if self.screening is not None:
             self.screening.use(self.pseudonym, now_us)
 
+    def still_screened(self, now_us: int) -> None:
+        """Raise `Unsafe` when a person's screening has grown stale since; call it before the first arm.
+
+        A session may wait long at its gate. Nothing to do for other subjects.
+        """
+        if self.screening is not None:
+            self.screening.check_fresh(now_us)
+
     # --- figures at the ceiling, in the band that is worst ---
 
     @property

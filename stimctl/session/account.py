@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from stimctl.dose import ChannelDose, Commanded, planned, planned_band_us
-from stimctl.errors import Misuse
+from stimctl.errors import Misuse, Unsafe
 from stimctl.prescription import Prescription
 from stimctl.session.journal import Journal, delivered, dose_record, measured_agrees, measured_record
 from stimctl.session.states import ON_HOLD, End, State
@@ -57,7 +57,7 @@ class Account:
         """Take in what the device said. What makes no sense (a clock that goes back) is kept as a contradiction."""
         try:
             happening(*what)
-        except Misuse as odd:
+        except (Misuse, Unsafe) as odd:
             self.contradiction = self.contradiction or str(odd)
 
     def moved(self, state: State, now_us: int) -> None:
@@ -87,7 +87,7 @@ class Account:
         program's own pulse rules."""
         rx = self._prescription
         # Without the device's own record the last telemetry says how far it certainly came.
-        ended_us = last_us if records is None else records.record.stimulation_us
+        ended_us = max(last_us, self._commanded.now_us) if records is None else records.record.stimulation_us
         self._replay(self._commanded.ended, ended_us)
         if ordered is None:
             commanded = {plan.channel: self._commanded.dose(plan.channel) for plan in rx.channels}

@@ -11,6 +11,7 @@ from stimctl.stimulators import base
 
 GIVE_UP_STOP_US = 5_000_000
 GIVE_UP_RECORDS_US = 2_000_000
+KEEP_STOPPING_US = 60_000_000  # without a confirmed zero, stop frames go on for so long [choice]
 
 
 class Closing:
@@ -48,30 +49,53 @@ class Closing:
         core = self._core
         core.put("stop", now_us, tried=False, **event._asdict())
         self.zero_after_us, self.zero_measured = event.after_us, event.measured
-        if core.session_number:
+        if self.report is not None:
+            # It came after the last entry: the counts are fetched at the next connection.
+            self._end(now_us)
+        elif core.session_number:
             core.stimulator.read_records(core.targets.channels, now_us)
         else:
             self.close(now_us)
 
     def on_records(self, records: base.Records, now_us: int) -> None:
-        """The device said what it counted."""
-        self._records = records
+        """The device said what it counted. Another session's counts are neither used nor acknowledged."""
+        core = self._core
+        numbers = {records.record.session}
+        numbers |= {counted.session for counted in records.counters}
+        numbers |= {measured.session for measured in records.measured}
+        if numbers == {core.session_number}:
+            self._records = records
+        else:
+            core.account.contradiction = f"asked for session {core.session_number}, the device told of {numbers}"
         self.close(now_us)
 
     def watch_time(self, now_us: int) -> None:
         """Give up on a device that does not answer: what it counted stays in it until the next connection."""
         core = self._core
         if self.zero_after_us is None:
-            if now_us - self._stop_us >= GIVE_UP_STOP_US:
-                self.line_gone = True
+            if now_us - self._stop_us >= KEEP_STOPPING_US:
+                self._end(now_us)
+            elif now_us - self._stop_us >= GIVE_UP_STOP_US:
+                # What is known is written down; the stop frames and the alarm go on.
                 self.close(now_us)
         elif not core.wants_durable and now_us - self._stop_us - self.zero_after_us >= GIVE_UP_RECORDS_US:
             self._end(now_us) if self.report else self.close(now_us)
 
+    def lose_line(self, now_us: int) -> bool:
+        """Nothing more can be sent or heard. Whether the session was stopping already, and now is at its end."""
+        self.line_gone = True
+        if self._core.state is not State.STOPPING:
+            return False
+        if self.report is None:
+            self.close(now_us)
+        elif not self._core.wants_durable:
+            self._end(now_us)
+        return True
+
     def deadline_us(self) -> int:
         """When `watch_time` has something to do."""
         if self.zero_after_us is None:
-            return self._stop_us + GIVE_UP_STOP_US
+            return self._stop_us + (GIVE_UP_STOP_US if self.report is None else KEEP_STOPPING_US)
         return self._stop_us + self.zero_after_us + GIVE_UP_RECORDS_US
 
     def close(self, now_us: int) -> None:
@@ -105,12 +129,13 @@ class Closing:
 
     def durable(self, now_us: int) -> None:
         """The last entry is on disk: the device may forget what it counted."""
+        if self.zero_after_us is None and not self.line_gone:
+            return
         if self._records is None or self.line_gone:
             self._end(now_us)
             return
         self._core.busy = "acknowledging"
         self._stop_us = now_us
-        self.zero_after_us = self.zero_after_us or 0
         self._core.stimulator.acknowledge(self._core.session_number, now_us)
 
     def log_failed(self, text: str, now_us: int) -> None:

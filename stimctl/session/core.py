@@ -37,6 +37,7 @@ class Core:
         self.wants_durable = False
         # Something was written, told or asked of who runs the session, since it last looked.
         self.stirred = False
+        self.entered_us = 0
         self.identity: Identity | None = None
         self.status: Status | None = None
         self.channels: dict[int, Channel] = {}
@@ -57,6 +58,7 @@ class Core:
         was = self.state
         self.state = after(was, happening)
         self.stirred = True
+        self.entered_us = now_us
         self.events.append(StateChanged(self.state, now_us))
         if self.state is not State.ENDED:
             end = None if self.end is None else str(self.end)

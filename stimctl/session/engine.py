@@ -18,14 +18,14 @@ from stimctl.session.closing import Closing
 from stimctl.session.core import Core
 from stimctl.session.log import SessionLog
 from stimctl.session.preparation import Preparation
-from stimctl.session.states import ENDED, OUTPUT, STIMULATING, STOPPING, End, State
+from stimctl.session.states import ENDED, OUTPUT, QUIET, STIMULATING, STOPPING, End, State
 from stimctl.session.stimulation import Stimulation
 from stimctl.session.view import Priority, SessionReport, SessionView
 from stimctl.session.watch import Finding
 from stimctl.stimulators import base
 from stimctl.stimulators.base import Identity, Stimulator
 from stimctl.wire import messages as m
-from stimctl.wire.codes import DeviceState, EndReason, Purpose
+from stimctl.wire.codes import DeviceState, EndReason
 
 # Steps that a session takes by itself. After a hold it is always a person who goes on.
 UNATTENDED = frozenset({State.IDLE, State.IDENTIFIED, State.LOADED, State.TESTED, State.CHECKED})
@@ -45,6 +45,7 @@ _DEVICE_ENDS = {
     EndReason.GATE: End.GATE,
 }
 _ORDERLY = frozenset({EndReason.STOP, EndReason.TIMER, EndReason.HELD_BY_HOST})
+QUIET_US = limits.STOP_CONFIRM_US + 100_000  # and one telemetry period
 _ENDED_ON_DEVICE = DeviceState.ENDED
 _OUTPUT_ON_DEVICE = (DeviceState.CHECKING, DeviceState.RAMPING, DeviceState.RUNNING, DeviceState.RAMPING_DOWN)
 
@@ -82,10 +83,10 @@ class Engine:
             State.IDLE: self._prepare.connect,
             State.IDENTIFIED: self._prepare.load,
             State.LOADED: self._prepare.self_test,
-            State.TESTED: self._prepare.check,
-            State.CHECKED: self._prepare.start,
-            State.HELD: self._prepare.check,
-            State.RECHECKED: self._prepare.start,
+            State.TESTED: self._prepare.ready,
+            State.CHECKED: self._prepare.ready,
+            State.HELD: self._prepare.ready,
+            State.RECHECKED: self._prepare.ready,
         }
         self._on: dict[type[Any], Callable[[Any, int], None]] = {
             base.Identified: self._prepare.on_identified,
@@ -166,6 +167,8 @@ class Engine:
 
     def note(self, kind: str, body: Mapping[str, Any], now_us: int) -> None:
         """Write an operator's own entry: `note`, or `outcome` for scores before and after."""
+        if kind not in ("note", "outcome"):
+            raise Misuse(f"an operator's entry is a 'note' or an 'outcome', not {kind!r}")
         self._core.put(kind, now_us, **body)
 
     def view(self, now_us: int) -> SessionView:
@@ -209,7 +212,8 @@ class Engine:
     @property
     def recovered(self) -> base.Records | None:
         """The dose of an earlier session, to be logged; then call `recovery_logged`."""
-        return self._prepare.recovered
+        # While stopping it stays in the device: nothing may follow a stop.
+        return None if self._core.state is STOPPING else self._prepare.recovered
 
     def begin(self, now_us: int) -> None:
         """Start the clock; connect when that needs no operator.
@@ -237,7 +241,11 @@ class Engine:
             self._keep_alive(now_us)
         if core.state is STOPPING:
             self._close.watch_time(now_us)
-        elif self._listens() and now_us - self._stimulator.heard_us >= limits.SILENCE_US:
+        elif now_us - self._stimulator.heard_us < limits.SILENCE_US:
+            return
+        elif not self._listens():
+            self._stimulator.heard_us = now_us
+        else:
             self.line_lost(TimedOut("no valid frame from the device for 500 ms; check the cable"), now_us)
 
     def next_deadline_us(self) -> int:
@@ -253,14 +261,21 @@ class Engine:
             deadline_us = core.alive_due_us
         return deadline_us
 
+    def cut(self, now_us: int) -> bytes:
+        """The bytes of a stop, and nothing else touched: for when something unforeseen has happened above it."""
+        self._stimulator.stop(now_us)
+        return self._stimulator.take_output()
+
+    def is_cut(self, data: bytes, now_us: int) -> bool:
+        """After `cut`: whether these bytes confirm zero. Nothing else is acted on."""
+        told = [*self._stimulator.receive(data, now_us), *self._stimulator.advance(now_us)]
+        return any(isinstance(event, base.ZeroConfirmed) for event in told)
+
     def line_lost(self, error: StimctlError, now_us: int) -> None:
         """The line is gone, or said nothing in time: the device's watchdog ends what it does."""
         core = self._core
-        if not isinstance(error, TimedOut):
-            self._close.line_gone = True
-            if core.state is STOPPING:
-                self._close.close(now_us)
-                return
+        if not isinstance(error, TimedOut) and self._close.lose_line(now_us):
+            return
         if core.armed_us is not None:
             ends = "3 s" if core.identity is not None and core.identity.by_lease else "1 s"
             action = f"output ends within {ends} by itself; if in doubt PULL THE LEADS"
@@ -275,7 +290,7 @@ class Engine:
         if self.state is STOPPING:
             self._close.durable(now_us)
         else:
-            self._prepare.arm(Purpose.STIMULATE, now_us)
+            self._prepare.arm_next(now_us)
 
     def log_failed(self, error: LogFault, now_us: int) -> None:
         """No log, no stimulation."""
@@ -314,6 +329,7 @@ class Engine:
             return
         core.alive_due_us = now_us + limits.KEEPALIVE_US
         self._stimulator.keep_alive(now_us)
+        self._prepare.watch_check(now_us)
         self._stimulate.watch_time(now_us)
 
     # --- what the device says -----------------------------------------------------------------------
@@ -333,12 +349,32 @@ class Engine:
             self._stimulate.found(Finding(End.IMPLAUSIBLE, "the device gives output that was not ordered"), now_us)
         elif core.state in (State.ARMED, State.REARMED):
             self._prepare.on_lapsed(status, now_us)
+            if core.state in self._auto:
+                self.stop(now_us, End.NO_ANSWER, "the arm lapsed before its start was answered")
+        elif core.identity.by_lease:
+            # It says nothing by itself: its zero was read, or acknowledged, when its last lease was over.
+            return
+        elif core.state in QUIET and not status.zero and now_us - core.entered_us > QUIET_US:
+            self._not_quiet(now_us)
+
+    def _not_quiet(self, now_us: int) -> None:
+        text = "the device does not measure zero although its outputs are off"
+        self._core.alarm(Priority.HIGH, text, "PULL THE LEADS", now_us)
+        self.stop(now_us, End.IMPLAUSIBLE, text)
 
     def _on_channel(self, reading: m.Channel, now_us: int) -> None:
         core = self._core
         core.channels[reading.channel] = reading
         if core.state in STIMULATING and reading.channel in core.targets.highest_ua:
             self._stimulate.on_channel(reading, now_us)
+        elif core.state in OUTPUT and max(reading.applied_ua, reading.measured_ua) > self._most_ua(reading):
+            text = f"channel {reading.channel} carries {max(reading[3:5])} uA that was not ordered"
+            self._stimulate.found(Finding(End.IMPLAUSIBLE, text), now_us)
+
+    def _most_ua(self, reading: m.Channel) -> int:
+        """What a channel may carry that is not being stimulated: the impedance check's pulses, or zero."""
+        checked = self._prepare.in_check() and reading.channel in self._core.targets.highest_ua
+        return limits.over_current_ua(limits.RAISE_STEP_UA) if checked else limits.ZERO_UA
 
     def _on_event(self, event: m.Event, now_us: int) -> None:
         if event.reason:
@@ -394,7 +430,9 @@ class Engine:
     def _on_failed(self, event: base.Failed, now_us: int) -> None:
         error = event.error
         if self.state is STOPPING:
-            self._close.close(now_us)
+            # Zero comes first: what failed was asked for before the stop.
+            if self._close.zero_after_us is not None:
+                self._close.close(now_us)
         elif isinstance(error, LineFault):
             self.line_lost(error, now_us)
         else:

@@ -17,6 +17,8 @@ from stimctl.stimulators.capabilities import lacking
 from stimctl.wire import messages as m
 from stimctl.wire.codes import DeviceState, Purpose
 
+CHECK_US = 100_000
+CHECK_SLACK_US = 1_000_000
 _CHECKING = (State.CHECKING, State.RECHECKING)
 
 
@@ -47,13 +49,14 @@ class Preparation:
         self._core.busy = "self-test"
         self._core.stimulator.self_test(now_us)
 
-    def check(self, now_us: int) -> None:
-        """Arm and start an impedance check."""
-        self.arm(Purpose.CHECK_IMPEDANCE, now_us)
-
-    def start(self, _now_us: int) -> None:
-        """Ask for the log to be durable; `arm` follows when it is."""
+    def ready(self, _now_us: int) -> None:
+        """Ask for the log to be durable; `arm_next` follows when it is."""
         self._core.want_durable("writing the log")
+
+    def arm_next(self, now_us: int) -> None:
+        """Arm for an impedance check, or after one for stimulation."""
+        checked = self._core.state in (State.CHECKED, State.RECHECKED)
+        self.arm(Purpose.STIMULATE if checked else Purpose.CHECK_IMPEDANCE, now_us)
 
     def arm(self, purpose: Purpose, now_us: int) -> None:
         """Arm for `purpose`; the start follows the answer."""
@@ -179,6 +182,14 @@ class Preparation:
         for text in problems:
             core.alarm(Priority.MEDIUM, text, "check the needle and its clip, then check again", now_us)
         core.done(Happening.CHECK_FAILED if problems else Happening.CHECK_PASSED, now_us)
+
+    def watch_check(self, now_us: int) -> None:
+        """A check that does not end, ends the session: ten pulses a channel take a tenth of a second."""
+        core = self._core
+        if self.in_check() and now_us - core.entered_us > CHECK_US * len(core.targets.channels) + CHECK_SLACK_US:
+            text = "the impedance check does not end"
+            core.alarm(Priority.HIGH, text, "do not use this device until it has been examined", now_us)
+            core.stop(now_us, End.IMPLAUSIBLE, text)
 
     def in_check(self) -> bool:
         """Whether an impedance check is under way."""

@@ -7,9 +7,11 @@ refuses is told, not raised: the loop must not die of a key press.
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
-from stimctl.errors import LineLost, LogFault, Misuse, Unsafe
+from stimctl import limits
+from stimctl.errors import LineLost, LogFault, Misuse, Suspended, Unsafe
 from stimctl.port import Port
 from stimctl.session.engine import Engine
 from stimctl.session.log import SessionLog
@@ -20,7 +22,10 @@ from stimctl.stimulators.base import Identity, Records
 Order = Callable[[Engine, int], None]
 Recover = Callable[[Identity, Records], str]
 
-DURABLE_S = 10.0
+DURABLE_US = 10_000_000
+POLL_US = 10_000
+CUT_US = 2_000_000
+CLOSE_US = 5_000_000
 VIEW_US = 100_000
 
 
@@ -44,6 +49,7 @@ class Runner:
         self._view_due_us = 0
         self._due_us = 0
         self._over = False
+        self._durable_by_us: int | None = None
         self._view_wanted = True
         self._view = engine.view(port.now_us())
 
@@ -75,7 +81,7 @@ class Runner:
             while not self._over:
                 now_us = self._turn(now_us)
         except BaseException:
-            self._zero_on_the_way_out(now_us)
+            self._zero_on_the_way_out()
             raise
         self._look(now_us)
         assert engine.report is not None
@@ -90,6 +96,8 @@ class Runner:
             if not self._attended:
                 engine.check_in(now_us)
             engine.advance(now_us)
+        if self._durable_by_us is not None:
+            self._ask_durable(self._durable_by_us)
         while engine.stirred or (self._view_wanted and now_us >= self._view_due_us):
             self._look(now_us)
         try:
@@ -99,9 +107,15 @@ class Runner:
             if self._over:
                 return now_us
             self._due_us = deadline_us = engine.next_deadline_us()
+            if self._durable_by_us is not None and now_us + POLL_US < deadline_us:
+                deadline_us = now_us + POLL_US
             if self._script and self._script[0][0] < deadline_us:
                 deadline_us = self._script[0][0]
             data = port.wait(deadline_us)
+        except Suspended as slept:
+            now_us = port.now_us()
+            engine.stop(now_us, End.SUSPENDED, str(slept))
+            return now_us
         except LineLost as lost:
             now_us = port.now_us()
             engine.line_lost(lost, now_us)
@@ -121,8 +135,9 @@ class Runner:
         self._view = engine.view(now_us)
         if self._port.virtual:
             self._log.wait_room()
-        if engine.wants_durable:
-            self._make_durable()
+        if engine.wants_durable and self._durable_by_us is None:
+            self._durable_by_us = self._port.now_us() + DURABLE_US
+            self._ask_durable(self._durable_by_us)
         if engine.recovered is not None:
             self._log_recovered(engine.recovered, now_us)
 
@@ -138,13 +153,24 @@ class Runner:
         except (Misuse, Unsafe) as refusal:
             self._told.append(Told(str(refusal), now_us))
 
-    def _make_durable(self) -> None:
+    def _ask_durable(self, by_us: int) -> None:
+        """See whether the log is on disk, without waiting for it: keepalives and stops go on meanwhile.
+
+        On a virtual clock waiting delays nobody, and makes every run the same.
+        """
+        engine, now_us = self._engine, self._port.now_us()
+        if not engine.wants_durable:
+            self._durable_by_us = None
+            return
         try:
-            self._log.drain(DURABLE_S)
-        except LogFault as fault:
-            self._engine.log_failed(fault, self._port.now_us())
+            self._log.drain(DURABLE_US / 1e6 if self._port.virtual else 0)
+        except LogFault as not_yet:
+            if self._port.virtual or now_us >= by_us or self._log.problem() is not None:
+                self._durable_by_us = None
+                engine.log_failed(not_yet, now_us)
         else:
-            self._engine.durable(self._port.now_us())
+            self._durable_by_us = None
+            engine.durable(now_us)
 
     def _log_recovered(self, records: Records, now_us: int) -> None:
         assert self._engine.identity is not None
@@ -156,11 +182,25 @@ class Runner:
         self._told.append(Told(f"dose of an earlier session logged: {where}", now_us))
         self._engine.recovery_logged(self._port.now_us())
 
-    def _zero_on_the_way_out(self, now_us: int) -> None:
-        """Something unforeseen is leaving the loop: the device is told to stop before anything else."""
-        self._engine.stop(now_us, End.INTERRUPTED)
-        try:
-            self._port.write(self._engine.take_output())
-        except LineLost:
-            # Nothing can be sent; the device's watchdog ends the output.
-            return
+    def _zero_on_the_way_out(self) -> None:
+        """Something unforeseen is leaving the loop: first zero, seen to be zero, then a proper end if there can be one.
+
+        Whatever else is broken by now, the next of these steps is still tried.
+        """
+        with suppress(Exception):
+            self._cut()
+        with suppress(Exception):
+            self._engine.stop(self._port.now_us(), End.INTERRUPTED)
+            by_us = self._port.now_us() + CLOSE_US
+            while not self._over and self._port.now_us() < by_us:
+                self._turn(self._port.now_us())
+
+    def _cut(self) -> None:
+        port, engine = self._port, self._engine
+        by_us = port.now_us() + CUT_US
+        port.write(engine.cut(port.now_us()))
+        while port.now_us() < by_us:
+            data = port.wait(port.now_us() + limits.STOP_RESEND_US)
+            if engine.is_cut(data, port.now_us()):
+                return
+            port.write(engine.take_output())

@@ -67,6 +67,7 @@ class End(StrEnum):
     RESET = "device reset"
     HANDSHAKE = "another host connected"
     LINE_LOST = "line lost"
+    SUSPENDED = "host suspended"
     NO_ANSWER = "no answer from the device"
     REFUSED = "refused by the device"
     ECHO = "device applied another value"
@@ -114,6 +115,8 @@ STOPPING = State.STOPPING
 ENDED = State.ENDED
 STIMULATING = frozenset({S.RAMPING, S.RUNNING, S.RAMPING_DOWN})
 OUTPUT = STIMULATING | {S.CHECKING, S.RECHECKING}
+# Outputs are off and measured zero is expected, with leads on or about to be.
+QUIET = frozenset({S.TESTED, S.CHECKED, S.HELD, S.RECHECKED})
 ON_HOLD = frozenset({S.HELD, S.RECHECKING, S.RECHECKED, S.REARMED})
 
 

@@ -13,13 +13,14 @@ from stimctl.session.core import Core
 from stimctl.session.states import STIMULATING, End, Happening, State, after
 from stimctl.session.targets import Target
 from stimctl.session.view import Priority
-from stimctl.session.watch import Finding, Watch
+from stimctl.session.watch import TIMER_SLACK_US, Finding, Watch
 from stimctl.stimulators import base
 from stimctl.stimulators.native import channel_mask
 from stimctl.wire import messages as m
 from stimctl.wire.codes import DeviceState, EndReason
 
 SAMPLE_US = 10_000_000
+_MAY_FOLLOW = (DeviceState.RAMPING, DeviceState.RUNNING, DeviceState.RAMPING_DOWN, DeviceState.HELD)
 NO_HANDSHAKE = "no handshake"  # a refusal's reason, in words
 
 
@@ -32,6 +33,11 @@ class Stimulation:
         self._device_state = int(DeviceState.IDLE)
         self._held_us: int | None = None
         self._sample_due_us = 0
+        self._hold_next = ""
+        # Stimulation by the host's own clock: of the runs before, and since when the present one goes on.
+        self._ran_us = 0
+        self._run_began_us: int | None = None
+        self._expected_us = 0
 
     # --- orders -------------------------------------------------------------------------------------
 
@@ -50,6 +56,10 @@ class Stimulation:
     def hold(self, now_us: int, why: str) -> None:
         """All channels to zero, the session kept. Raises `IllegalEvent` when not stimulating."""
         core = self._core
+        if core.state in (State.ARMED, State.REARMED):
+            # The start is on its way: the hold follows it at once.
+            self._hold_next = why
+            return
         after(core.state, Happening.HELD)
         if core.busy == "hold":
             return
@@ -73,9 +83,16 @@ class Stimulation:
         targets_ua = {str(channel): target_ua for channel, target_ua in applied_ua.items()}
         core.put("started", now_us, targets_ua=targets_ua, stimulation_us=event.stimulation_us)
         self._held_us = None
+        self._run_began_us = now_us
         self._device_state = int(DeviceState.RAMPING)
         self._sample_due_us = now_us + SAMPLE_US
         core.done(Happening.STARTED, now_us)
+        if event.stimulation_us != self._expected_us:
+            text = f"the device forgot its session timer: {event.stimulation_us} us instead of {self._expected_us} us"
+            self.found(Finding(End.CLOCK, text), now_us)
+        elif self._hold_next:
+            why, self._hold_next = self._hold_next, ""
+            self.hold(now_us, why)
 
     def follow(self, status: m.Status, now_us: int) -> None:
         """Keep step with a device that stimulates."""
@@ -100,6 +117,9 @@ class Stimulation:
             core.enter(Happening.REACHED, now_us)
         elif status.state == DeviceState.RAMPING_DOWN and core.state is not State.RAMPING_DOWN:
             core.enter(Happening.FALLING, now_us)
+        elif status.state not in _MAY_FOLLOW:
+            name = DeviceState(status.state).name
+            self.found(Finding(End.IMPLAUSIBLE, f"the device says {name} in the middle of stimulation"), now_us)
 
     def on_channel(self, reading: m.Channel, now_us: int) -> None:
         """Compare one channel's reading with what was ordered."""
@@ -171,6 +191,9 @@ class Stimulation:
     def _enter_hold(self, stimulation_us: int, now_us: int) -> None:
         core = self._core
         self._held_us = now_us
+        self._ran_us = self._ran_by(now_us)
+        self._run_began_us = None
+        self._expected_us = stimulation_us
         core.targets.forget_asked()
         core.account.held(stimulation_us)
         core.put("held", now_us, stimulation_us=stimulation_us)
@@ -185,17 +208,30 @@ class Stimulation:
             core.stop(now_us, End.SESSION_EXPIRED, "")
         elif self._held_us is not None and now_us - self._held_us > limits.HOLD_US:
             core.stop(now_us, End.HOLD_EXPIRED, "")
+        elif self._ran_by(now_us) > core.prescription.stimulation_us + self._timer_slack_us():
+            text = "stimulation lasted longer than prescribed, by the host's clock"
+            self.found(Finding(End.CLOCK, text), now_us)
+        elif core.account.contradiction is not None and core.state in STIMULATING:
+            self.found(Finding(End.IMPLAUSIBLE, core.account.contradiction), now_us)
         elif core.state in STIMULATING and not self._fell_silent(now_us):
             self._watch_titration(now_us)
             if now_us >= self._sample_due_us:
                 self._sample_due_us = now_us + SAMPLE_US
                 core.put("sample", now_us, **self._sample())
 
+    def _ran_by(self, now_us: int) -> int:
+        return self._ran_us + (0 if self._run_began_us is None else now_us - self._run_began_us)
+
+    def _timer_slack_us(self) -> int:
+        identity = self._core.identity
+        # By lease the adapter holds the timer, and hand-overs take the host's time but no stimulation.
+        return limits.SESSION_US if identity is not None and identity.by_lease else TIMER_SLACK_US
+
     def _fell_silent(self, now_us: int) -> bool:
         """The device answers but no longer says how it is, so that nothing watches its timer: the end."""
         if self._watch is None or not self._watch.silent(now_us):
             return False
-        text = "no status from the device for 500 ms, although it answers"
+        text = "no status from the device, or no reading of a channel, for 500 ms, although it answers"
         self._core.alarm(Priority.HIGH, text, "check the cable, then start again", now_us)
         self._core.stop(now_us, End.LINE_LOST, text)
         return True

@@ -28,13 +28,32 @@ def check_device(prescription: Prescription, identity: Identity) -> None:
     if (subject is Subject.SIMULATOR) != identity.simulator:
         kind = "a SIMULATOR" if identity.simulator else "HARDWARE"
         raise WrongDevice(f"the prescription's subject is {subject}, but {identity.model} says that it is {kind}")
+    _check_alive(subject, identity)
+    _check_program(prescription, identity)
+
+
+def _check_alive(subject: Subject, identity: Identity) -> None:
+    """What a living subject needs of a device."""
+    has_watchdog = Capability.WATCHDOG in identity.capabilities
+    in_time = 0 < identity.watchdog_ms <= limits.WATCHDOG_US // 1_000
     if subject is Subject.PERSON:
         missing = PERSON_NEEDS & ~identity.capabilities
-        if missing or not 0 < identity.watchdog_ms <= limits.WATCHDOG_US // 1_000:
+        if missing or not in_time:
             lacks = "; ".join(MISSING[flag] for flag in missing) or "no watchdog of 1 s or less"
             raise WrongDevice(f"{identity.model} may not be used on a person: {lacks}")
-    if subject is Subject.ANIMAL and Capability.WATCHDOG not in identity.capabilities and not identity.by_lease:
+    if subject is Subject.ANIMAL and not has_watchdog and not identity.by_lease:
         raise WrongDevice(f"{identity.model} has no watchdog: on an animal it may be used by leases of 3 s at most")
+    if subject is Subject.ANIMAL and has_watchdog and not in_time:
+        raise WrongDevice(f"{identity.model} may not be used on an animal: no watchdog of 1 s or less")
+
+
+def _check_program(prescription: Prescription, identity: Identity) -> None:
+    """What a prescription needs of a device, whoever the subject is. By leases the host ramps and alternates."""
+    if not identity.by_lease and Capability.RAMPS not in identity.capabilities:
+        raise WrongDevice(f"{identity.model} does not ramp, and every session begins with a ramp")
+    alternates = identity.by_lease or Capability.ALTERNATES in identity.capabilities
+    if len(prescription.program.segments) > 1 and not alternates:
+        raise WrongDevice(f"the prescription has two bands; {identity.model} does not alternate between bands")
     highest = max(plan.channel for plan in prescription.channels)
     if highest > identity.channels:
         raise WrongDevice(f"the prescription uses channel {highest}; {identity.model} has {identity.channels}")
@@ -49,6 +68,10 @@ def contact_problems(result: Impedance, prescription: Prescription, identity: Id
         return [f"channel {channel}: the impedance check went beyond 10 pulses of 0.1 mA"]
     if identity is not None and Capability.MEASURES_IMPEDANCE not in identity.capabilities:
         return _conduction_problems(result)
+    return _impedance_problems(channel, ohm, prescription)
+
+
+def _impedance_problems(channel: int, ohm: int, prescription: Prescription) -> list[str]:
     if ohm == 0:
         return [f"channel {channel}: no impedance was measured"]
     if ohm > limits.LEAD_OFF_OHM:

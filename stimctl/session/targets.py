@@ -18,12 +18,18 @@ class Target:
         self.channel = channel
         self.ceiling_ua = ceiling_ua
         self.confirmed_ua = 0
+        self.asked_ua: int | None = None  # on its way to the device, or not answered yet
         self._raised_us: int | None = None
         self._titrating_since_us: int | None = None
 
+    @property
+    def heading_ua(self) -> int:
+        """What was asked for last: confirmed, or still to be."""
+        return self.confirmed_ua if self.asked_ua is None else self.asked_ua
+
     def begin(self, target_ua: int, now_us: int) -> None:
         """The device started towards `target_ua`."""
-        self.confirmed_ua = target_ua
+        self.confirmed_ua, self.asked_ua = target_ua, None
         self._raised_us = None
         self._titrating_since_us = now_us if 0 < target_ua < limits.TARGET.low else None
 
@@ -32,8 +38,8 @@ class Target:
         return self.to(self.confirmed_ua + limits.RAISE_STEP_UA, now_us)
 
     def down(self) -> int:
-        """The target one step down; below 0.5 mA that is zero."""
-        lower_ua = self.confirmed_ua - limits.RAISE_STEP_UA
+        """The target one step down from what was asked for last; below 0.5 mA that is zero."""
+        lower_ua = min(self.confirmed_ua, self.heading_ua) - limits.RAISE_STEP_UA
         return lower_ua if lower_ua >= limits.TARGET.low else 0
 
     def to(self, target_ua: int, now_us: int) -> int:
@@ -59,6 +65,8 @@ class Target:
         if target_ua > self.confirmed_ua:
             self._raised_us = now_us
         self.confirmed_ua = target_ua
+        if self.asked_ua == target_ua:
+            self.asked_ua = None
         if not 0 < target_ua < limits.TARGET.low:
             self._titrating_since_us = None
         elif self._titrating_since_us is None:
@@ -75,7 +83,6 @@ class Targets:
 
     def __init__(self, first_ua: dict[int, int], ceiling_ua: int) -> None:
         self._each = {channel: Target(channel, ceiling_ua) for channel in sorted(first_ua)}
-        self._asked: dict[int, int] = {}
         self.resume_ua = dict(first_ua)
         # The highest target a device may be following, by channel: confirmed, or asked for and perhaps applied.
         self.highest_ua = dict.fromkeys(self._each, 0)
@@ -88,7 +95,7 @@ class Targets:
     @property
     def waits(self) -> bool:
         """Whether something was asked for and has not been answered."""
-        return bool(self._asked)
+        return any(target.asked_ua is not None for target in self._each.values())
 
     def confirmed_ua(self) -> dict[int, int]:
         """What the device last confirmed, by channel."""
@@ -100,7 +107,7 @@ class Targets:
         if target is None:
             raise Misuse(f"channel {channel} is not in the prescription; it has {list(self._each)}")
         wanted_ua = rule(target)
-        if wanted_ua > self._asked.get(channel, wanted_ua):
+        if target.asked_ua is not None and wanted_ua > target.asked_ua:
             raise Misuse(f"channel {channel}: the device has not answered the last change yet")
         return wanted_ua
 
@@ -112,30 +119,29 @@ class Targets:
 
     def ask(self, channel: int, wanted_ua: int) -> None:
         """`wanted_ua` is on its way to the device."""
-        self._asked[channel] = wanted_ua
+        self._each[channel].asked_ua = wanted_ua
         self._follow()
 
     def forget_asked(self) -> None:
         """Whatever was asked for was refused, or is no longer of use."""
-        self._asked.clear()
+        for target in self._each.values():
+            target.asked_ua = None
         self._follow()
 
     def begin(self, applied_ua: dict[int, int], now_us: int) -> None:
         """A run began towards `applied_ua`."""
-        self._asked.clear()
         for channel, target_ua in applied_ua.items():
             self._each[channel].begin(target_ua, now_us)
         self._follow()
 
     def confirm(self, channel: int, target_ua: int, now_us: int) -> None:
         """The device applied a target."""
-        self._asked.pop(channel, None)
         self._each[channel].confirm(target_ua, now_us)
         self._follow()
 
     def _follow(self) -> None:
         for channel, target in self._each.items():
-            self.highest_ua[channel] = max(target.confirmed_ua, self._asked.get(channel, 0))
+            self.highest_ua[channel] = max(target.confirmed_ua, target.heading_ua)
 
     def keep_for_resume(self) -> None:
         """Remember what to ramp to after a hold: what each channel had, if that was a legal target."""

@@ -19,6 +19,7 @@ IN_A_ROW = 3
 PULSE_FLIGHT_US = 1_100_000  # the longest period and its pulse: an older target may still be the last pulse's
 TIMER_SLACK_US = 1_000_000
 WATCHDOG_SLACK_MS = 1_100
+MEAN_US = 1_000_000  # the mean direct current is taken over so long [choice]
 PAIR_US = 50_000  # a reading follows its status at once; half the time to the next one [choice]
 _STIMULATING = frozenset(int(state) for state in (DeviceState.RAMPING, DeviceState.RUNNING, DeviceState.RAMPING_DOWN))
 
@@ -43,6 +44,9 @@ class _Seen:
     odd_open: int = 0
     odd_short: int = 0
     odd: bool = False
+    # Where the second began over which the mean direct current is taken.
+    net_from_us: int = 0
+    net_from_pc: int = 0
 
 
 class Watch:
@@ -64,6 +68,7 @@ class Watch:
         self._seen: dict[int, _Seen] = {}
         self._status: Status | None = None
         self._status_us = 0
+        self._read_us: dict[int, int] = {}
 
     def begin(self, mask: int, stimulation_us: int, now_us: int) -> None:
         """A run began from zero, at `stimulation_us` of the session."""
@@ -71,11 +76,12 @@ class Watch:
         self._run_host_us = now_us
         self._run_stimulation_us = stimulation_us
         self._status_us = now_us
+        self._read_us = {channel: now_us for channel in range(1, 5) if mask >> (channel - 1) & 1}
         self._seen.clear()
 
     def silent(self, now_us: int) -> bool:
-        """Whether no status came for too long: only a status tells what the device's timer says."""
-        return now_us - self._status_us >= limits.SILENCE_US
+        """Whether no status, or no reading of a channel, came for too long: only they tell how the device is."""
+        return now_us - min(self._status_us, *self._read_us.values()) >= limits.SILENCE_US
 
     def status(self, status: Status, now_us: int) -> Finding | None:
         """Check the device as a whole while it stimulates."""
@@ -96,6 +102,7 @@ class Watch:
     def channel(self, reading: Channel, target_ua: int, now_us: int) -> Finding | None:
         """Check one channel's reading; `target_ua` is what the device confirmed, or is being asked for."""
         status = self._status
+        self._read_us[reading[0]] = now_us
         if status is None or status.state not in _STIMULATING or now_us - self._status_us > PAIR_US:
             # Without its own status, which was lost, a reading has no device time to be judged by.
             return None
@@ -103,7 +110,9 @@ class Watch:
         if seen is not None and self._as_before(reading, seen, target_ua, status.device_time_us):
             return None
         if seen is None:
-            seen = self._seen[reading.channel] = _Seen(reading, status.device_time_us, target_ua)
+            at_us = status.device_time_us
+            seen = _Seen(reading, at_us, target_ua, net_from_us=at_us, net_from_pc=reading.net_charge_pc)
+            self._seen[reading.channel] = seen
             return self._level(reading, seen, now_us, target_ua, status)
         finding = (
             self._level(reading, seen, now_us, target_ua, status)
@@ -137,6 +146,7 @@ class Watch:
             and 0 <= pulses_1 <= since_us // self._periods[1] + 2
             and charge_pc == (pulses_0 * self._widths[0] + pulses_1 * self._widths[1]) * applied_ua
             and abs(net_pc - net_before_pc) * 100 <= charge_pc
+            and device_us - seen.net_from_us < MEAN_US
             and not seen.odd
         ):
             seen.reading = reading
@@ -181,16 +191,28 @@ class Watch:
         count = pulses[0] + pulses[1]
         if net_pc > max(charge_pc // 100, count * self._identity.net_charge_floor_pc):
             return Finding(End.NET_CHARGE, f"channel {reading.channel} leaves {net_pc} pC in {count} pulses")
-        return None
+        return self._mean(reading, seen, status.device_time_us)
+
+    def _mean(self, reading: Channel, seen: _Seen, device_us: int) -> Finding | None:
+        """The direct current over a second: 1 pC a us is 1 uA."""
+        over_us = device_us - seen.net_from_us
+        if over_us < MEAN_US:
+            return None
+        net_pc = abs(reading.net_charge_pc - seen.net_from_pc)
+        seen.net_from_us, seen.net_from_pc = device_us, reading.net_charge_pc
+        if net_pc <= over_us:
+            return None
+        text = f"channel {reading.channel} passes a direct current of over 1 uA ({net_pc} pC in {over_us} us)"
+        return Finding(End.NET_CHARGE, text)
 
     def _current(self, reading: Channel, seen: _Seen) -> Finding | None:
         """Measured against applied, and contact."""
         applied_ua, measured_ua, before = reading.applied_ua, reading.measured_ua, seen.reading
-        if reading.pulses_0 == before.pulses_0 and reading.pulses_1 == before.pulses_1:
-            return None
-        if measured_ua > limits.over_current_ua(applied_ua) and applied_ua:
+        if measured_ua > limits.over_current_ua(applied_ua):
             text = f"channel {reading.channel} measures {measured_ua} uA where {applied_ua} uA is applied"
             return Finding(End.OVER_CURRENT, text)
+        if reading.pulses_0 == before.pulses_0 and reading.pulses_1 == before.pulses_1:
+            return None
         low = measured_ua < applied_ua - max(applied_ua // 10, limits.OVER_CURRENT_MARGIN_UA)
         clipped = reading.flags & (ChannelFlag.COMPLIANCE | ChannelFlag.LEAD_OFF)
         seen.odd_low = seen.odd_low + 1 if low and not clipped else 0

@@ -254,8 +254,9 @@ class Stimulator(Protocol):
     def kept_records(self, channels: Iterable[int]) -> Records | None:
         """What the host itself kept of the session, or None where the device keeps it."""
 
-    def receive(self, data: bytes, now_us: int) -> list[Any]:
-        """Bytes from the line; the events they complete."""
+    def receive(self, data: bytes, now_us: int) -> Iterable[Any]:
+        """Bytes from the line; the events they complete, one by one: a stop that one of them causes comes before
+        the next."""
 
     def advance(self, now_us: int) -> list[Any]:
         """Let time pass: resend what is due; the events that makes."""

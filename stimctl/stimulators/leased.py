@@ -60,6 +60,7 @@ class Leased:
         self._to_check: list[int] = []
         self._checked: list[m.Impedance] = []
         self._started = False
+        self._failed = False
         self._tick_us: int | None = None
         self.heard_us = 0
         self._on: dict[type[Any], Callable[[Any, int], list[Any]]] = {
@@ -165,7 +166,7 @@ class Leased:
 
     def receive(self, data: bytes, now_us: int) -> list[Any]:
         said = self._giver.obey(self._dialect.receive(data, now_us), now_us)
-        return [*self._take_out_of_turn(), *self._obey(said, now_us)]
+        return self._once([*self._take_out_of_turn(), *self._obey(said, now_us)])
 
     def advance(self, now_us: int) -> list[Any]:
         events = self._take_out_of_turn()
@@ -178,7 +179,7 @@ class Leased:
         if self._tick_us is not None and now_us >= self._tick_us:
             self._tick_us = now_us - (now_us - self._tick_us) % TICK_US + TICK_US
             events += self._telemetry(now_us)
-        return events
+        return self._once(events)
 
     def next_deadline_us(self) -> int | None:
         if self._out_of_turn:
@@ -194,6 +195,17 @@ class Leased:
     def _take_out_of_turn(self) -> list[Any]:
         said, self._out_of_turn = self._out_of_turn, []
         return said
+
+    def _once(self, events: list[Any]) -> list[Any]:
+        """The first failure ends the session; what fails while it stops must not end the stopping too."""
+        kept = []
+        for event in events:
+            if isinstance(event, Failed):
+                if self._failed:
+                    continue
+                self._failed = True
+            kept.append(event)
+        return kept
 
     def _obey(self, happened: list[Any], now_us: int) -> list[Any]:
         events: list[Any] = []

@@ -8,7 +8,7 @@ it measured zero.
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from stimctl import limits
@@ -94,7 +94,7 @@ class Native:
         self._resend_us = 0
         self._tries = 0
         self._sequence = first_sequence & 0xFFFF
-        self._late_sequence: int | None = None
+        self._late: tuple[int, _Order] | None = None
         self._nonce = 0
         self._digest = b""
         self._to_check: tuple[int, ...] = ()
@@ -184,7 +184,12 @@ class Native:
         self._enqueue(m.SetTarget(self._nonce, channel, target_ua), m.TargetSet, 0, done, now_us)
 
     def hold(self, now_us: int) -> None:
+        # Targets that wait to be sent are of no use in a hold, and nothing is sent before it.
+        self._waiting = deque(order for order in self._waiting if type(order.message) is not m.SetTarget)
+        others = list(self._waiting)
+        self._waiting.clear()
         self._enqueue(m.Hold(), m.Holding, 0, lambda answer, _now: [answer], now_us)
+        self._waiting.extend(others)
 
     def read_records(self, channels: Iterable[int], now_us: int) -> None:
         counters: list[m.Counters] = []
@@ -217,7 +222,7 @@ class Native:
     def stop(self, now_us: int) -> None:
         self._waiting.clear()
         # What was in flight may have been applied: its answer still counts for the dose.
-        self._late_sequence = None if self._flying is None else self._sequence
+        self._late = None if self._flying is None else (self._sequence, self._flying)
         self._flying = None
         self._to_check = self._checking = ()
         self._stop_began_us = now_us
@@ -229,8 +234,8 @@ class Native:
 
     # --- bytes and time -----------------------------------------------------------------------------
 
-    def receive(self, data: bytes, now_us: int) -> list[Any]:
-        events: list[Any] = []
+    def receive(self, data: bytes, now_us: int) -> Iterator[Any]:
+        # One at a time: an event that makes the session stop is acted on before the next frame is judged.
         for payload in self._splitter.feed(data):
             try:
                 sequence, message = m.parse(payload)
@@ -240,16 +245,15 @@ class Native:
             self.heard_us = now_us
             kind = type(message)
             if kind is m.Status:
-                events.append(message)
                 if self._checking:
                     self._follow_check(message, now_us)
+                yield message
             elif kind is m.Channel or kind is m.Event:
-                events.append(message)
+                yield message
             elif kind is m.Stopped:
-                events += self._stop_answer(message, now_us)
+                yield from self._stop_answer(message, now_us)
             else:
-                events += self._answer(sequence, message, now_us)
-        return events
+                yield from self._answer(sequence, message, now_us)
 
     def advance(self, now_us: int) -> list[Any]:
         if self._stop_began_us is not None:
@@ -300,12 +304,7 @@ class Native:
     def _answer(self, sequence: int, message: Any, now_us: int) -> list[Any]:
         order = self._flying
         if order is None or sequence != self._sequence:
-            if sequence == self._late_sequence and type(message) in (m.TargetSet, m.Started):
-                self._late_sequence = None
-                return [Late(message)]
-            # The answer to a command that was resent and answered before.
-            self.unexpected += 1
-            return []
+            return self._late_answer(sequence, message, now_us)
         self._flying = None
         if type(message) is m.Refused:
             events = self._refused(order, message)
@@ -318,6 +317,17 @@ class Native:
         if self._flying is None:
             self._send_next(now_us)
         return events
+
+    def _late_answer(self, sequence: int, message: Any, now_us: int) -> list[Any]:
+        """The answer to what a stop overtook, as far as it can be believed; any other one was answered before."""
+        late, self._late = self._late, None
+        if late is not None and late[0] == sequence and type(message) is late[1].answer in (m.TargetSet, m.Started):
+            events = late[1].then(message, now_us)
+            self._checking = ()
+            if not any(isinstance(event, Failed) for event in events):
+                return [Late(message)]
+        self.unexpected += 1
+        return []
 
     def _refused(self, order: _Order, refusal: m.Refused) -> list[Any]:
         reason = Refusal(refusal.reason).name.lower().replace("_", " ")

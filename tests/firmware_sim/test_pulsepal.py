@@ -226,6 +226,20 @@ def test_acupuncture_trains_are_exact(
 
 
 @BOTH
+@pytest.mark.parametrize(("sent_us", "begun_us"), [(10_000, 10_050), (10_001, 10_050), (10_049, 10_050)])
+def test_a_trigger_is_for_the_next_cycle(firmware: str, sent_us: int, begun_us: int) -> None:
+    bench = Bench(firmware)
+    bench.send(pulses())
+    bench.wait(sent_us)
+    bench.send(frame(77, 1))
+    assert bench.pal.next_event_us() == begun_us
+    bench.wait(100)
+    assert bench.pal.next_event_us() == begun_us + 3 * S, "the train's end"
+    bench.wait(S)
+    assert bench.record.flows(1)[0].first_us == begun_us
+
+
+@BOTH
 @pytest.mark.parametrize(("isolator", "na"), [(0.5, 500_031), (2.0, 2_000_122)])
 def test_the_isolator_makes_current_of_volts(firmware: str, isolator: float, na: int) -> None:
     bench = Bench(firmware, isolator=isolator)
@@ -369,6 +383,34 @@ def test_time_in_pieces_changes_nothing(firmware: str) -> None:
         while bench.now_us < 4 * S:
             bench.wait(min(step_us, 4 * S - bench.now_us))
         seen.append(bench.record.flows(1))
+    assert seen[0] == seen[1]
+
+
+@BOTH
+@settings(max_examples=60)
+@given(
+    values=st.fixed_dictionaries({
+        "p1": st.integers(0, 1), "p4": st.integers(0, 6), "p5": st.integers(0, 3), "p6": st.integers(0, 6),
+        "p7": st.integers(0, 40), "p8": st.sampled_from([0, 0, 77]), "p9": st.sampled_from([0, 31]),
+        "p10": st.integers(0, 900), "p11": st.sampled_from([0, 5]), "p17": st.sampled_from([32_768, 32_768, 33_000]),
+    }),
+    changed=st.tuples(st.integers(4, 8), st.integers(0, 30)),
+)  # fmt: skip
+def test_pulses_at_once_are_what_they_are_one_by_one(
+    firmware: str, values: dict[str, int], changed: tuple[int, int]
+) -> None:
+    """With no more than a cycle at a time nothing can be taken together. One parameter changes on the way."""
+    seen = []
+    for step_us in (15_000, 50):
+        bench = Bench(firmware, load="r1k")
+        bench.send(pulses(**values) + frame(77, 1))
+        for _ in range(3):
+            for _ in range(15_000 // step_us):
+                bench.wait(step_us)
+            bench.send(one(changed[0], 1, changed[1]))
+        bench.pal.flush()
+        flows = bench.record.flows(1)
+        seen.append([(flow.first_us + k * flow.period_us, flow.shape) for flow in flows for k in range(flow.count)])
     assert seen[0] == seen[1]
 
 

@@ -150,7 +150,9 @@ def test_a_stop_waits_for_the_pulses_end_and_gives_no_count() -> None:
     bench.send("T0")
     bench.wait(1_000_300)
     bench.send("T-1")
-    assert bench.wait(S) == "Forcing T train to stop\r\n"
+    assert bench.wait(900 + LATENCY_US - 1) == "", "the pulse, then the text"
+    assert bench.wait(1) == "Forcing T train to stop\r\n"
+    bench.wait(S)
     assert bench.record.pulses(1) == 3
     assert bench.record.net_fc(1) == 0
     assert bench.wait(5 * S) == ""
@@ -163,6 +165,17 @@ def test_a_restart_is_silent() -> None:
     assert bench.ask("T0") == "\r\nStarted T train with parameters of PulseTrain 0\r\n"
     assert "Delivered 6 pulses" in bench.wait(4 * S)
     assert bench.record.pulses(1) == 9
+
+
+def test_a_redefinition_changes_the_train_that_plays() -> None:
+    bench = Bench("a")
+    bench.ask(TWO_HZ)
+    bench.send("T0")
+    bench.wait(1_200_000)
+    bench.ask("S0,1,3,500000,2000000;500,0,200;-500,0,200")
+    said = bench.wait(4 * S)
+    assert "Delivered 4 pulses" in said
+    assert [(flow.count, flow.shape.width_us) for flow in bench.record.flows(1)] == [(3, 600), (1, 200)]
 
 
 @pytest.mark.parametrize("period", ["0", "71582789"])
@@ -439,6 +452,16 @@ def test_a_level_by_hand_flows_until_it_is_grounded(dialect: str) -> None:
     [*_, flow] = bench.record.flows(1, Kind.HELD)
     assert abs(flow.shape.first_na - 499_957) < 200
     assert sum(flow.shape.width_us for flow in bench.record.flows(1, Kind.HELD)) == 500_000
+
+
+@pytest.mark.parametrize("dialect", "abc")
+def test_a_train_takes_the_channel_and_leaves_it_grounded(dialect: str) -> None:
+    bench = Bench(dialect, load="r1k")
+    bench.ask(HUNDRED_HZ, "M0,1", "A0,4916")
+    bench.send("T1")
+    bench.wait(10 * S)
+    assert sum(flow.shape.width_us for flow in bench.record.flows(1, Kind.HELD)) == 10_000
+    assert bench.record.pulses(1) == 300
 
 
 @pytest.mark.parametrize("dialect", "abc")

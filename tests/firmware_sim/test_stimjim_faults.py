@@ -117,6 +117,7 @@ def test_an_eleventh_stage_overwrites_the_first() -> None:
     lines = said.splitlines()
     assert "    0        0 usec      500uA        1uA" in lines
     assert "    9      100 usec      500uA        0uA" in lines
+    assert "   10      100 usec        1uA        0uA" in lines
 
 
 @pytest.mark.parametrize("dialect", "abc")

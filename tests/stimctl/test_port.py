@@ -10,7 +10,7 @@ import pytest
 import serial
 
 from stimctl.errors import LineLost, Misuse, PortBusy
-from stimctl.port import DescriptorPort, Port, SlicedPort, open_port, register_handlers
+from stimctl.port import DescriptorPort, Port, RecordedPort, SlicedPort, open_port, register_handlers
 
 posix = pytest.mark.skipif(os.name != "posix", reason="a pty is a POSIX thing")
 
@@ -120,9 +120,37 @@ def test_traffic_of_both_directions_is_recorded(listener: socket.socket) -> None
     port.write(b"order")
     far.sendall(b"answer")
     port.wait(soon(port))
-    assert sink.seen == [("host", b"order"), ("device", b"answer")]
     far.close()
     port.close()
+    assert sink.seen == [("host", b"order"), ("device", b"answer")]
+
+
+def test_a_recording_that_fails_stops_nothing(listener: socket.socket) -> None:
+    class Full(Sink):
+        def record(self, at_us: int, direction: str, data: bytes) -> None:
+            raise OSError(28, "No space left on device")
+
+    port = open_port(f"socket://127.0.0.1:{listener.getsockname()[1]}", traffic=Full())
+    far, _ = listener.accept()
+    for _ in range(3):
+        port.write(b"stop")
+        assert far.recv(4) == b"stop"
+    far.close()
+    port.close()
+    assert isinstance(port, RecordedPort)
+    assert port.fault is not None
+    assert "No space left" in port.fault
+
+
+@posix
+def test_a_wake_after_the_close_writes_nowhere(pty: tuple[int, str], tmp_path: Path) -> None:
+    port = open_port(pty[1])
+    port.close()
+    files = [(tmp_path / str(number)).open("w+b") for number in range(8)]
+    port.wake()
+    for file in files:
+        file.close()
+    assert {path.stat().st_size for path in tmp_path.iterdir()} == {0}
 
 
 def test_what_is_not_there_says_how_to_find_what_is(tmp_path: Path) -> None:

@@ -48,6 +48,10 @@ def peak(patch: Patch) -> None:
         prescription(ceiling_ma=2.1)
     with pytest.raises(Unsafe, match="never the higher one"):
         Program((Segment(10_000, 300, 0, 299, 0),), (1,))
+    open_up(patch)
+    rig = Rig(prescription(amplitudes_ma={1: 1.5}, ceiling_ma=1.5))
+    rig.run((12 * S, lambda engine, now_us: engine.raise_target(1, now_us)))
+    assert rig.tape.messages(m.SetTarget) == []
     finds(End.IMPLAUSIBLE, above_its_ceiling)(patch)
 
 
@@ -177,18 +181,17 @@ def careless_sample(self: ZeroWatch, now_us: int, measured_ua: int) -> None:
 
 
 def check(patch: Patch) -> None:
-    """Twenty pulses of 0.2 mA are no impedance check."""
-
-    def too_much(self: OutputStage, number: int, pulses: int, now_us: int) -> ImpedanceResult:
-        return ImpedanceResult(600, 2 * pulses, 200, 200, 20 * 200 * 200, None)
-
-    patch.setattr(OutputStage, "check_impedance", too_much)
-    rig = Rig()
-    report = rig.run()
-    assert report.end is End.CONTACT
-    assert "beyond 10 pulses" in report.end_text
-    assert rig.recorder.channels == ()
-    measured_zero(rig, report)
+    """Eleven pulses, or 0.2 mA, are no impedance check."""
+    for pulses, amplitude_ua in ((11, 100), (10, 200)):
+        charge_pc = pulses * amplitude_ua * 200
+        result = ImpedanceResult(600, pulses, amplitude_ua, amplitude_ua, charge_pc, None)
+        patch.setattr(OutputStage, "check_impedance", lambda *_, result=result: result)
+        rig = Rig()
+        report = rig.run()
+        assert report.end is End.CONTACT
+        assert "beyond 10 pulses" in report.end_text
+        assert rig.recorder.channels == ()
+        measured_zero(rig, report)
 
 
 def self_test(patch: Patch) -> None:

@@ -1,6 +1,7 @@
 """Every way in which a session ends or is held: the fault is put in, the control is seen to act, and zero follows."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from firmware_sim.load import ScriptedLoad, load_named
 from stimctl import limits
 from stimctl.errors import Unsafe
 from stimctl.port import Port
-from stimctl.session.engine import UNATTENDED, Engine
+from stimctl.session.engine import ATTENDED, UNATTENDED, Engine
 from stimctl.session.states import End, State
 from stimctl.session.view import Alarm
 from stimctl.wire import messages as m
@@ -161,6 +162,15 @@ def test_silence_of_half_a_second_is_a_lost_line() -> None:
     assert rig.last_pulse_us() <= rig.stopped_us() + PULSE_US
 
 
+def test_silence_is_heard_where_nothing_is_asked() -> None:
+    """Tested, and waiting for its operator: no keepalive goes out that could miss its answer."""
+    rig = Rig(auto=ATTENDED, line=lambda port: Cut(port, 3 * S, to_device=False))
+    report = rig.run()
+    assert report.end is End.LINE_LOST
+    heard_us = max(told.at_us for told in rig.tape.messages() if told.sender == "device")
+    assert rig.stopped_us() == heard_us + limits.SILENCE_US
+
+
 def test_a_device_that_answers_but_tells_nothing_is_a_lost_line() -> None:
     """Only a status says what the device's timer says: without it a frozen timer would not be seen."""
 
@@ -259,6 +269,7 @@ def test_a_hold_asked_for_twice_is_one_hold() -> None:
     report = rig.run(*holds, (9 * S, proceed), (10 * S, proceed))
     ended_at_zero(rig, report, End.TIMER)
     assert len(rig.log.of("held")) == 1
+    assert len(rig.tape.messages(m.Hold)) == 1
     assert exact(report)
 
 
@@ -325,6 +336,31 @@ def test_a_converter_that_gives_too_much_ends_the_session_in_mid_pulse() -> None
     (*_, cut) = rig.recorder.flows(1)
     assert cut.shape.width_us <= 1_000
     assert (cut.count, cut.shape.second_na) == (1, 0)
+    assert exact(report)
+
+
+@pytest.mark.parametrize("percent", [70, 140])
+def test_an_ammeter_that_reads_wrong_ends_the_session(percent: int) -> None:
+    """Read too low, a real over-current would be missed: what is read is held against what is applied."""
+    rig = Rig(at_1_ma())
+
+    def worse(_engine: Engine, _now_us: int) -> None:
+        stage = rig.device.machine.stage
+        stage.refit(1, readback=replace(stage.readback(1), gain_ppm=(percent - 100) * 10_000))
+
+    report = rig.run((8 * S, worse))
+    ended_at_zero(rig, report, End.IMPLAUSIBLE if percent < 100 else End.OVER_CURRENT)
+    assert rig.last_pulse_us() <= 8 * S + 400_000
+    assert exact(report)
+    assert high(rig)
+
+
+def test_a_current_that_finds_its_way_to_another_channel_ends_the_session() -> None:
+    """The leads of channels 1 and 2 touch: what nobody applied to channel 2 is seen there."""
+    rig = Rig(at_1_ma(), load=ScriptedLoad(load_named("nominal"), [(8 * S, load_named("bridged"))]))
+    report = rig.run()
+    ended_at_zero(rig, report, End.OVER_CURRENT)
+    assert rig.last_pulse_us() <= 8 * S + 10_000 + PULSE_US
     assert exact(report)
 
 

@@ -1,4 +1,4 @@
-"""Before the first pulse: self-test, contact, who is connected to what, echoes, refusals; what is wrong ends at zero."""
+"""Before the first pulse: self-test, contact, who is connected to what, echoes, refusals. What is wrong ends it."""
 
 from collections.abc import Callable
 from typing import Any

@@ -57,7 +57,7 @@ def test_any_bytes_into_the_adapter_never_raise(pieces: list[bytes], sizes: list
     data, at_us, number = b"".join(pieces), 0, 0
     while data:
         size = sizes[number % len(sizes)]
-        native.receive(data[:size], at_us)
+        list(native.receive(data[:size], at_us))
         native.advance(at_us)
         native.take_output()
         data, at_us, number = data[size:], at_us + 10_000, number + 1
@@ -95,11 +95,11 @@ def test_any_bytes_in_a_session_end_it_at_zero_at_worst(pieces: list[bytes], fro
 def test_no_stream_of_bytes_makes_the_driver_grow() -> None:
     native = Native()
     native.connect(0)
-    native.receive(b"\x01" * 10_000, 0)
+    list(native.receive(b"\x01" * 10_000, 0))
     tracemalloc.start()
     for number in range(200):
-        native.receive(bytes((number + each) % 256 for each in range(500)), number)
-        native.receive(b"\x55" * 500, number)
+        list(native.receive(bytes((number + each) % 256 for each in range(500)), number))
+        list(native.receive(b"\x55" * 500, number))
     grown, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert grown < 20_000

@@ -8,7 +8,7 @@ import pytest
 from stimctl.session.states import End
 from stimctl.session.watch import Finding, Watch
 from stimctl.stimulators.base import Identity
-from stimctl.waveform import Mode, Program, segments_for
+from stimctl.waveform import Mode, Program, Segment, segments_for
 from stimctl.wire.codes import Capability, ChannelFlag, DeviceState
 from stimctl.wire.messages import Channel, Status
 
@@ -162,3 +162,22 @@ def test_a_clipped_pulse_is_not_a_false_reading() -> None:
 def test_nothing_is_judged_while_the_device_does_not_stimulate() -> None:
     steady = Steady()
     assert steady.tell(state=DeviceState.HELD, applied_ua=9_999, keepalive_age_ms=9_999) is None
+
+
+def test_a_direct_current_of_over_1_ua_is_found_although_each_pulse_is_within_one_percent() -> None:
+    """0.9 % of 1.2 uC a pulse, at 100 Hz, is 1.08 uA: found over a second, and 0.8 % (0.96 uA) is not."""
+    program = Program((Segment(10_000, 600, 0, 600, 0),), (1,), 200, 5 * S, 1_800 * S)
+    for permille, found in ((8, False), (9, True)):
+        watch = Watch(IDENTITY, program, 2_000)
+        watch.begin(1, 0, 0)
+        findings = []
+        for tick in range(200, 215):
+            at_us, pulses = tick * 100_000, tick * 10
+            watch.status(status(at_us), at_us)
+            told = reading(at_us)._replace(
+                target_ua=2_000, applied_ua=2_000, measured_ua=2_000, charge_0_pc=pulses * 1_200_000,
+                net_charge_pc=pulses * 1_200 * permille,
+            )  # fmt: skip
+            findings.append(watch.channel(told, 2_000, at_us))
+        ends = [finding.end for finding in findings if finding is not None]
+        assert (End.NET_CHARGE in ends) is found

@@ -145,6 +145,7 @@ class Line:
     def __init__(self, port: Port) -> None:
         self.url = port.url
         self.virtual = port.virtual
+        self.realtime = port.realtime
         self.inner = port
         self.now_us = port.now_us
         self.wake = port.wake

@@ -1,0 +1,324 @@
+"""A device that is not to be believed, a host that breaks, a line that lies: each ends at zero, and says why.
+
+These are the cases that one look at a limit does not show: what a device says in the middle of a session, at a
+resume, in a hold, in a check, or while the host itself is failing.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from firmware_sim.converter import Switch
+from stimctl import limits
+from stimctl.errors import Misuse, Suspended
+from stimctl.port import Port
+from stimctl.session.closing import GIVE_UP_STOP_US, KEEP_STOPPING_US
+from stimctl.session.engine import ATTENDED, Engine
+from stimctl.session.states import End, State
+from stimctl.wire import messages as m
+from stimctl.wire.codes import DeviceState
+from tests.stimctl.session.world import (
+    PULSE_US,
+    Line,
+    ListLog,
+    Rewritten,
+    Rig,
+    S,
+    at_1_ma,
+    ended_at_zero,
+    exact,
+    high,
+    prescription,
+    proceed,
+)
+
+
+def lying(change: Callable[[Any], Any]) -> Callable[[Port], Port]:
+    return lambda port: Rewritten(port, change)
+
+
+def from_then_on(at_us: int, kind: type[Any], **changes: Any) -> Callable[[Any], Any]:
+    """Messages of `kind` say something else once the device's time has come to `at_us`."""
+    seen = [0]
+
+    def change(message: Any) -> Any:
+        if isinstance(message, m.Status):
+            seen[0] = message.device_time_us
+        return message._replace(**changes) if isinstance(message, kind) and seen[0] >= at_us else message
+
+    return change
+
+
+def soon(rig: Rig, at_us: int, within_us: int = 300_000) -> None:
+    assert at_us <= rig.stopped_us() <= at_us + within_us
+
+
+# --- in the middle of stimulation ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", [DeviceState.IDLE, DeviceState.TESTED, DeviceState.ARMED, DeviceState.CHECKING])
+def test_a_device_that_says_it_does_not_stimulate_while_it_does(state: DeviceState) -> None:
+    rig = Rig(at_1_ma(), line=lying(from_then_on(8 * S, m.Status, state=int(state))))
+    report = rig.run()
+    ended_at_zero(rig, report, End.IMPLAUSIBLE)
+    soon(rig, 8 * S)
+
+
+def test_a_device_that_tells_nothing_of_a_channel() -> None:
+    def mute(message: Any) -> Any:
+        return None if isinstance(message, m.Channel) else message
+
+    rig = Rig(at_1_ma(), line=lying(mute))
+    report = rig.run()
+    ended_at_zero(rig, report, End.LINE_LOST)
+    assert "reading of a channel" in report.end_text
+
+
+def test_a_device_that_tells_of_a_channel_that_was_not_started() -> None:
+    rig = Rig(at_1_ma(), line=lying(from_then_on(8 * S, m.Channel, channel=4)))
+    report = rig.run()
+    ended_at_zero(rig, report, End.IMPLAUSIBLE)
+    assert "channel 4 carries" in report.end_text
+
+
+def test_current_on_a_channel_that_was_lowered_to_zero() -> None:
+    seen = [0]
+
+    def leaking(message: Any) -> Any:
+        if isinstance(message, m.Status):
+            seen[0] = message.device_time_us
+        if isinstance(message, m.Channel) and message.channel == 2 and seen[0] > 9 * S:
+            return message._replace(applied_ua=0, measured_ua=1_900)
+        return message
+
+    rx = prescription(amplitudes_ma={1: 1.0, 2: 1.0})
+    rig = Rig(rx, line=lying(leaking))
+    report = rig.run((8 * S, lambda engine, now_us: engine.set_target(2, 0, now_us)))
+    ended_at_zero(rig, report, End.OVER_CURRENT)
+
+
+def test_a_session_that_lasts_longer_than_prescribed_by_the_hosts_clock() -> None:
+    """A device that forgets its time at a resume would give it twice."""
+    seen = [0]
+
+    def forget(message: Any) -> Any:
+        if isinstance(message, m.Started) and any(message[:4]):
+            seen[0] += 1
+            return message._replace(stimulation_us=0)
+        return message
+
+    rig = Rig(at_1_ma(), line=lying(forget))
+    resume = [(10 * S, proceed), (11 * S, proceed)]
+    report = rig.run((8 * S, lambda engine, now_us: engine.hold(now_us)), *resume)
+    assert seen[0] == 2
+    ended_at_zero(rig, report, End.CLOCK)
+    assert "forgot its session timer" in report.end_text
+
+
+# --- hold, check, gates -------------------------------------------------------------------------------
+
+
+class Stuck(Switch):
+    """Once worn, it lets 1.5 mA through although it is open."""
+
+    def leak_na(self, now_us: int) -> int:
+        return 1_500_000
+
+
+@pytest.mark.parametrize("held", [True, False], ids=["in a hold", "at the gate"])
+def test_current_while_outputs_are_off_is_an_alarm(held: bool) -> None:
+    rig = Rig(at_1_ma(), auto=ATTENDED, front_end=True)
+
+    def wear(_engine: Engine, _now_us: int) -> None:
+        rig.device.machine.stage.refit(1, switch=Stuck())
+
+    steps: list[tuple[int, Any]] = [(3 * S, wear)]
+    if held:
+        steps = [(2 * S, proceed), (3 * S, proceed), (8 * S, wear), (8 * S + 1, lambda e, now_us: e.hold(now_us))]
+    rig.when(lambda engine: engine.view(0).stop_after_us is not None, proceed)
+    report = rig.run(*steps)
+    assert report.end is End.IMPLAUSIBLE
+    assert "does not measure zero" in report.end_text
+    assert "PULL THE LEADS" in " ".join(rig.alarms)
+
+
+def test_an_impedance_check_that_does_not_end() -> None:
+    def for_ever(message: Any) -> Any:
+        if isinstance(message, m.Status) and message.device_time_us > S // 10 and message.state != DeviceState.ENDED:
+            return message._replace(state=int(DeviceState.CHECKING))
+        return message
+
+    rig = Rig(at_1_ma(), line=lying(for_ever))
+    report = rig.run()
+    ended_at_zero(rig, report, End.IMPLAUSIBLE)
+    assert report.end_text == "the impedance check does not end"
+    assert rig.stopped_us() < 2 * S
+
+
+def test_an_impedance_check_above_its_amplitude() -> None:
+    def strong(message: Any) -> Any:
+        if isinstance(message, m.Channel):
+            return message._replace(applied_ua=2_000, measured_ua=2_000)
+        return message
+
+    rig = Rig(prescription(amplitudes_ma={1: 1.0, 2: 1.0, 3: 1.0}), line=lying(strong))
+    report = rig.run()
+    ended_at_zero(rig, report, End.IMPLAUSIBLE)
+    assert "not ordered" in report.end_text
+
+
+def test_a_hold_that_comes_between_start_and_started_is_kept() -> None:
+    rig = Rig(at_1_ma())
+    rig.when(State.ARMED, lambda engine, now_us: engine.hold(now_us))
+    rig.when(State.HELD, lambda engine, now_us: engine.stop(now_us))
+    report = rig.run()
+    ended_at_zero(rig, report, End.OPERATOR)
+    assert rig.log.of("held"), "it was held before it was stopped"
+    assert exact(report)
+
+
+def test_three_presses_down_are_three_steps() -> None:
+    rig = Rig(prescription(amplitudes_ma={1: 1.5}))
+    press = [(12 * S, lambda engine, now_us: engine.lower_target(1, now_us))] * 3
+    rig.run(*press)
+    assert [told.message.target_ua for told in rig.tape.messages(m.SetTarget)] == [1_400, 1_300, 1_200]
+
+
+def test_an_operators_entry_cannot_pass_for_the_sessions_own() -> None:
+    rig = Rig(at_1_ma())
+    rig.when(State.RUNNING, lambda engine, now_us: engine.note("closed", {"end_reason": "timer"}, now_us))
+    report = rig.run()
+    assert [entry["end_reason"] for entry in rig.log.of("closed")] == [str(report.end)]
+    assert any("'note' or an 'outcome'" in str(event) for event in rig.events)
+
+
+# --- answers that come at a bad moment ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("changes", [{"channel": 9}, {"target_ua": 60_000}])
+def test_a_late_answer_that_makes_no_sense_does_not_disturb_the_stop(changes: dict[str, int]) -> None:
+    rig = Rig(at_1_ma(), line=lambda port: Rewritten(port, lambda told: _bent(told, changes)))
+
+    def lower_and_stop(engine: Engine, now_us: int) -> None:
+        engine.lower_target(1, now_us)
+        rig.line.write(engine.take_output())
+        engine.stop(now_us)
+
+    report = rig.run((8 * S, lower_and_stop))
+    ended_at_zero(rig, report, End.OPERATOR)
+
+
+def _bent(message: Any, changes: dict[str, int]) -> Any:
+    return message._replace(**changes) if isinstance(message, m.TargetSet) else message
+
+
+def test_the_counts_of_another_session_are_neither_used_nor_acknowledged() -> None:
+    def other(message: Any) -> Any:
+        return message._replace(session=77) if isinstance(message, m.SessionRecord | m.Counters) else message
+
+    rig = Rig(at_1_ma(), line=lying(other))
+    report = rig.run()
+    ended_at_zero(rig, report, End.TIMER)
+    assert report.delivered is None
+    assert "77" in str(report.agreement["contradiction"])
+    assert rig.tape.messages(m.Acknowledge) == []
+    assert rig.device.machine.waiting is not None, "the device still holds them"
+
+
+# --- a host that breaks ---------------------------------------------------------------------------------
+
+
+class Bug(RuntimeError):
+    """Something that nobody foresaw."""
+
+
+def broken(_engine: Engine, _now_us: int) -> None:
+    raise Bug("unforeseen")
+
+
+def test_whatever_leaves_the_loop_leaves_zero_behind_and_a_closed_log() -> None:
+    rig = Rig(at_1_ma())
+    with pytest.raises(Bug):
+        rig.run((8 * S, broken))
+    assert rig.last_pulse_us() <= 8 * S + PULSE_US
+    (closed,) = rig.log.of("closed")
+    assert closed["end_reason"] == End.INTERRUPTED
+    assert closed["delivered"] == closed["commanded"]
+
+
+def test_the_first_stop_frame_may_be_lost_on_the_way_out_too() -> None:
+    class LoseOne(Line):
+        lost = False
+
+        def write(self, data: bytes) -> None:
+            if self.now_us() >= 8 * S and not self.lost:
+                self.lost = True
+                return
+            super().write(data)
+
+    rig = Rig(at_1_ma(), line=LoseOne)
+    with pytest.raises(Bug):
+        rig.run((8 * S, broken))
+    assert rig.last_pulse_us() <= 8 * S + limits.STOP_RESEND_US + PULSE_US
+
+
+def test_a_log_that_breaks_in_an_unforeseen_way_does_not_keep_the_stop_back() -> None:
+    class Broken(ListLog):
+        def put(self, kind: str, at_us: int, body: Mapping[str, Any]) -> None:
+            if at_us >= 8 * S:
+                raise Bug("the log")
+            super().put(kind, at_us, body)
+
+    rig = Rig(at_1_ma())
+    log = Broken(rig.tape)
+    rig.engine._core.journal._log = log
+    with pytest.raises(Bug):
+        rig.run((8 * S, lambda engine, now_us: engine.stop(now_us)))
+    assert rig.last_pulse_us() <= 8 * S + PULSE_US
+
+
+def test_a_host_that_slept_stops_what_it_started() -> None:
+    class Sleepy(Line):
+        slept = False
+
+        def wait(self, deadline_us: int | None) -> bytes:
+            if self.now_us() >= 8 * S and not self.slept:
+                self.slept = True
+                raise Suspended("the host was suspended for 20.0 s; the session is over, start a new one")
+            return super().wait(deadline_us)
+
+    rig = Rig(at_1_ma(), line=Sleepy)
+    report = rig.run()
+    ended_at_zero(rig, report, End.SUSPENDED)
+    assert exact(report)
+
+
+def test_stop_frames_go_on_when_zero_is_never_confirmed() -> None:
+    def never_zero(message: Any) -> Any:
+        return message._replace(zero=0) if isinstance(message, m.Stopped) and message.device_time_us > S else message
+
+    rig = Rig(at_1_ma(), line=lying(never_zero))
+    report = rig.run((8 * S, lambda engine, now_us: engine.stop(now_us)))
+    assert report.zero_confirmed_us is None
+    assert any("no zero output confirmed" in text for text in high(rig))
+    last_us = max(told.at_us for told in rig.tape.messages(m.Stop))
+    assert last_us >= 8 * S + KEEP_STOPPING_US - limits.STOP_RESEND_US
+    (closed,) = [entry for entry in rig.log.entries if entry.kind == "closed"]
+    assert closed.at_us <= 8 * S + GIVE_UP_STOP_US + limits.STOP_RESEND_US, "what is known is written down early"
+
+
+def test_a_session_that_nobody_begins_waits_without_spinning() -> None:
+    rig = Rig(at_1_ma(), auto=frozenset())
+    report = rig.run((3 * S, lambda engine, now_us: engine.stop(now_us)))
+    assert report.end is End.OPERATOR
+    assert rig.tape.messages(m.Hello) == []
+
+
+def test_a_late_hold_is_refused_plainly() -> None:
+    rig = Rig(at_1_ma())
+    rig.when(State.CHECKING, lambda engine, now_us: engine.hold(now_us))
+    rig.run()
+    assert any("cannot happen while" in str(event) for event in rig.events)
+    with pytest.raises(Misuse):
+        rig.engine.hold(0)

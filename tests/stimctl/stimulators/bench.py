@@ -1,0 +1,88 @@
+"""One session on any simulated device in virtual time, and what flowed in its load.
+
+Device time is the port's time: both begin at zero. The load's record is the truth that every report is held to.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from firmware_sim.record import Kind, Recorder
+from firmware_sim.which import Which
+from stimctl.port import Port, RecordedPort, open_port
+from stimctl.prescription import Prescription
+from stimctl.session.choice import Choice, stimulator
+from stimctl.session.engine import UNATTENDED, Engine
+from stimctl.session.runner import Order, Runner
+from stimctl.session.states import State
+from stimctl.session.view import SessionReport
+from tests.stimctl.session.world import Line, ListLog, Tape, prescription
+
+S = 1_000_000
+
+
+class Bench:
+    """A device, its load, a port, an engine. `line` may wrap the port."""
+
+    def __init__(
+        self,
+        which: Which,
+        choice: Choice,
+        rx: Prescription | None = None,
+        *,
+        load: str = "r1k",
+        line: Callable[[Port], Port] = Line,
+        auto: frozenset[State] = UNATTENDED,
+    ) -> None:
+        self.rx = rx or prescription()
+        self.recorder = Recorder()
+        self.journal: list[Mapping[str, Any]] = []
+        self.device = which.make(seed=1, load=load, recorder=self.recorder, journal=self.journal.append)
+        self.tape = Tape()
+        self.port = line(port_of(self.device))
+        self.log = ListLog(self.tape)
+        recorded = RecordedPort(self.port, self.tape)
+        self.adapter = stimulator(choice, recorded)
+        self.engine = Engine(self.adapter, self.rx, self.log, session_id="bench", auto=auto)
+        self.runner = Runner(recorded, self.engine, self.log, lambda _identity, _records: "", attended=False)
+
+    def run(self, *actions: tuple[float, Order]) -> SessionReport:
+        """Run to the end, with orders at times in seconds, and let what the device still plays come to its end."""
+        report = self.runner.run([(round(at_s * S), order) for at_s, order in actions])
+        until_us = self.port.now_us() + 10 * S
+        while self.port.now_us() < until_us:
+            self.port.wait(until_us)
+        self.device.close() if hasattr(self.device, "close") else None
+        return report
+
+    # --- what flowed --------------------------------------------------------------------------------
+
+    def pulses(self, channel: int = 1, *, kinds: tuple[Kind, ...] = (Kind.TRAIN,)) -> int:
+        """How many pulses flowed."""
+        return sum(self.recorder.pulses(channel, kind) for kind in kinds)
+
+    def highest_ua(self) -> float:
+        """The largest current that flowed anywhere, for whatever reason."""
+        shapes = [
+            flow.shape
+            for channel in self.recorder.channels
+            for kind in Kind
+            for flow in self.recorder.flows(channel, kind)
+        ]
+        return max((max(abs(shape.first_na), abs(shape.second_na)) / 1_000 for shape in shapes), default=0.0)
+
+    def last_us(self) -> int:
+        """When the last current ended."""
+        return self.recorder.end_us()
+
+    def stopping_us(self) -> int:
+        """When the session began to stop; 0 when it ended before the device was known.
+        """
+        times = (entry.at_us for entry in self.log.entries if entry.body.get("now") == State.STOPPING)
+        return next(times, 0)
+
+
+def port_of(device: Any) -> Port:
+    """A `sim://` port with this device at its far end, powered on as the port's clock begins."""
+    port = cast(Any, open_port("sim://?seed=1"))
+    port._line._device = device
+    return cast(Port, port)

@@ -1,0 +1,116 @@
+"""Each known fault of each device, put in: the session ends safely or refuses, and never above the ceiling.
+
+What a device's fault keeps from being known is told as such: a zero that nobody confirmed is an alarm, pulses
+that nobody counted are an estimate that is never too low.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from firmware_sim.pulsepal import FIRMWARES
+from firmware_sim.stimjim import DIALECTS
+from firmware_sim.which import Which
+from stimctl import limits
+from stimctl.session.choice import Choice
+from stimctl.session.states import End
+from tests.stimctl.session.world import ByteAtATime, prescription
+from tests.stimctl.stimulators.bench import Bench, S
+from tests.stimctl.stimulators.contract import TOLD, hold, proceed, stop
+
+
+def devices() -> Iterator[tuple[Which, Choice]]:
+    """Every dialect and firmware with each of its faults."""
+    for dialect, jim in DIALECTS.items():
+        for fault in [*jim.natural, *jim.extra]:
+            yield Which("stimjim", dialect=dialect, faults=fault), Choice("stimjim", dialect=dialect)
+    for firmware, pal in FIRMWARES.items():
+        for fault in [*pal.natural, *pal.extra]:
+            yield Which("pulsepal", firmware=firmware, faults=fault), Choice("pulsepal", isolator="1")
+
+
+ALL = list(devices())
+NAMES = [f"{which.device}-{which.dialect or which.firmware}-{which.faults}" for which, _choice in ALL]
+
+
+def checked(bench: Bench) -> int:
+    """Pulses of the contact check, which the load's record cannot tell from others."""
+    return sum(body["pulses"] for body in bench.log.of("impedance"))
+
+
+@pytest.mark.parametrize(("which", "choice"), ALL, ids=NAMES)
+@pytest.mark.parametrize("at_s", [4.3, 16.7])
+def test_a_session_with_a_fault(which: Which, choice: Choice, at_s: float) -> None:
+    bench = Bench(which, choice, prescription(seconds=30))
+    report = bench.run((8.0, hold), (9.0, proceed), (10.0, proceed), (at_s, stop))
+    assert bench.highest_ua() <= 2_000 * TOLD
+    assert report.end is not End.TIMER
+    # Nothing outlives its lease, whatever was lost.
+    assert bench.last_us() <= bench.stopping_us() + limits.LEASE_US + S // 10
+    if report.zero_confirmed_us is None and bench.last_us():
+        assert any("PULL THE LEADS" in alarm.action for alarm in report.alarms)
+    if report.delivered is not None and report.end is End.OPERATOR:
+        assert sum(report.delivered["1"]["pulses"]) >= bench.pulses() - checked(bench)
+
+
+def test_a_device_that_goes_deaf_with_its_output_held_is_an_alarm() -> None:
+    """Firmware 21 after half a command: the converter stays where it was. No host can end that."""
+    which = Which("pulsepal", firmware="21", faults="truncated,dac_held,false_ack")
+    bench = Bench(which, Choice("pulsepal", isolator="1"), prescription(seconds=30))
+    report = bench.run()
+    assert report.end in (End.LINE_LOST, End.REFUSED, End.ECHO)
+    assert report.zero_confirmed_us is None
+    assert any("PULL THE LEADS" in alarm.action for alarm in report.alarms)
+    assert bench.highest_ua() <= 2_000 * TOLD
+
+
+@pytest.mark.parametrize(("device", "options"), [("stimjim", {"dialect": "a"}), ("pulsepal", {"firmware": "22"})])
+def test_answers_a_byte_at_a_time(device: str, options: dict[str, str]) -> None:
+    choice = Choice("stimjim", dialect="a") if device == "stimjim" else Choice("pulsepal", isolator="1")
+    bench = Bench(Which(device, **options), choice, line=ByteAtATime)
+    assert bench.run().end is End.TIMER
+
+
+@pytest.mark.parametrize("dialect", ["a", "c"])
+def test_an_open_lead_is_found_before_the_start(dialect: str) -> None:
+    bench = Bench(Which("stimjim", dialect=dialect), Choice("stimjim", dialect=dialect), load="open")
+    report = bench.run()
+    assert report.end is End.CONTACT
+    assert "no contact" in report.end_text
+
+
+def test_the_estimate_after_a_stop_is_marked() -> None:
+    bench = Bench(Which("stimjim", dialect="a"), Choice("stimjim", dialect="a"), prescription(seconds=30))
+    report = bench.run((16.7, stop))
+    assert report.kept is not None
+    assert report.kept["evidence"] == "estimated"
+    basis = report.kept["channels"]["1"]
+    most, least = sum(basis["estimated"]), sum(basis["least"])
+    flowed = bench.pulses() - checked(bench) - sum(basis["counted"])
+    assert least <= flowed <= most
+    assert most - least <= 2
+    assert report.agreement["exact"] is None
+    assert report.agreement["measured"] is None
+
+
+def test_a_pulsepal_measures_nothing_and_says_so() -> None:
+    bench = Bench(Which("pulsepal", firmware="22"), Choice("pulsepal", isolator="1"))
+    report = bench.run()
+    assert report.measured is None
+    assert report.zero_measured is False
+    assert report.kept is not None
+    assert "device reports nothing" in report.kept["source"]
+    assert [body["measured"] for body in bench.log.of("stop")] == [False, False]
+
+
+def test_each_lease_is_in_the_log_with_its_gap() -> None:
+    bench = Bench(Which("stimjim", dialect="a"), Choice("stimjim", dialect="a"))
+    report = bench.run()
+    leases = bench.log.of("lease")
+    assert report.delivered is not None
+    assert sum(body["pulses"] for body in leases) == sum(report.delivered["1"]["pulses"])
+    assert all(body["evidence"] == "counted" and body["measured_ua"] for body in leases)
+    gaps = [body["gap_us"] for body in leases if body["gap_us"] is not None]
+    assert report.kept is not None
+    assert report.kept["handovers"]["max_us"] == max(gaps)
+    assert 0 < max(gaps) <= 5_000
