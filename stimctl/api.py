@@ -4,35 +4,43 @@
         report = session.run()
 
 `run` runs it in the caller's thread. A front end calls `start` instead, and from then on `view`, the
-orders and `check_in` from any thread; `wait` gives the report.
+orders and `check_in` from any thread; `wait` gives the report. Either way `stimctl stop` can end it.
 """
 
 import secrets
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from stimctl.control import ControlEndpoint, StopOutcome
 from stimctl.errors import Misuse, WrongDevice
 from stimctl.ledger import Ledger, new_session_id
+from stimctl.ledger.chain import canonical_body
 from stimctl.ledger.recovery import close_unfinished, log_recovered
 from stimctl.port import Port, TrafficSink, open_port
 from stimctl.prescription import Prescription, Subject
 from stimctl.session.choice import NATIVE, Choice, stimulator
 from stimctl.session.engine import UNATTENDED, Engine
+from stimctl.session.log import OPERATORS_KINDS, SessionLog
 from stimctl.session.runner import Order, Runner
 from stimctl.session.states import End, State
 from stimctl.session.view import SessionReport, SessionView
 from stimctl.stimulators.base import Identity, Records
 
+_ZERO_WAIT_S = 1.5  # how long a stop from elsewhere waits here for the zero; who asks gives up after 2 s
+
 
 class Session:
     """One session on one device. Use it in a `with`; on leaving, a session that still runs is stopped.
 
-    Entering opens the port and the log: raises `PortBusy`, `LineLost`, `LogFault` or `Misuse`, and `Unsafe`
-    for a person or an animal without a `front_end`. `auto` says which steps it takes by itself (see
-    `stimctl.session.engine`: `UNATTENDED`, `ATTENDED`). `choice` names the stimulator where it is not a native one.
+    Entering opens the port, the log, and the endpoint that `stimctl stop` finds: raises `PortBusy`, `LineLost`,
+    `LogFault` or `Misuse`, and `Unsafe` for a person or an animal without a `front_end`. `auto` says which steps
+    it takes by itself (see `stimctl.session.engine`: `UNATTENDED`, `ATTENDED`). `choice` names the stimulator where
+    it is not a native one. Leaving raises what broke the loop, where no `wait` has told of it.
     """
 
     def __init__(
@@ -55,56 +63,68 @@ class Session:
         self._auto = auto
         self._traffic = traffic
         self._choice = choice
-        self._thread: threading.Thread | None = None
+        self._entered = ExitStack()
+        self._runner: Runner | None = None
+        # Stops from before there is a runner, and whether everything is closed again.
+        self._early: list[Order] = []
+        self._left = False
+        self._begun = threading.Lock()  # taken once, for good
+        self._threaded = False
+        # Not `Thread.join`: in Python 3.11 one that a signal breaks off takes the thread for ended.
+        self._loop_ended = threading.Event()
+        self._loop_ended.set()
         self._report: SessionReport | None = None
         self._fault: BaseException | None = None
+        self._fault_told = False
 
     def __enter__(self) -> Self:
         self.interrupted = close_unfinished(self._ledger)
-        self._port: Port = open_port(self.url, traffic=self._traffic)
-        try:
-            self._log = self._ledger.writer(self.session_id)
-            try:
-                self._runner = self._make_runner()
-            except BaseException:
-                self._log.close()
-                raise
-        except BaseException:
-            self._port.close()
-            raise
+        with ExitStack() as stack:
+            port = open_port(self.url, traffic=self._traffic)
+            stack.callback(port.close)
+            log = self._ledger.writer(self.session_id)
+            stack.callback(log.close)
+            self._runner = self._make_runner(port, log)
+            for order in self._early:
+                self._runner.post(order)
+            stack.enter_context(ControlEndpoint(self._stop_from_elsewhere, self._describe))
+            self._entered = stack.pop_all()
         return self
 
-    def _make_runner(self) -> Runner:
+    def _make_runner(self, port: Port, log: SessionLog) -> Runner:
         # On a real line an answer left over from an earlier connection must not fit this one's numbers.
-        first = 0 if self._port.virtual else secrets.randbelow(1 << 16)
+        first = 0 if port.virtual else secrets.randbelow(1 << 16)
         engine = Engine(
-            stimulator(self._choice, self._port, first),
+            stimulator(self._choice, port, first),
             self._prescription,
-            self._log,
+            log,
             session_id=self.session_id,
             url=self.url,
             auto=self._auto,
             front_end=self._front_end,
         )
-        if self._port.virtual and self._prescription.subject in (Subject.PERSON, Subject.ANIMAL):
+        if port.virtual and self._prescription.subject in (Subject.PERSON, Subject.ANIMAL):
             raise WrongDevice(f"{self.url} is a simulation: no {self._prescription.subject} can be connected to it")
-        attended = self._front_end and not self._port.virtual
-        return Runner(self._port, engine, self._log, self._recover, attended=attended)
+        # No front end could check in once a second of a clock that races.
+        return Runner(port, engine, log, self._recover, attended=self._front_end and port.realtime)
 
     def _recover(self, identity: Identity, records: Records) -> str:
         with Ledger(self._ledger.path) as ledger:
             return log_recovered(ledger, identity, records)
 
-    def __exit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _: TracebackType | None
-    ) -> None:
-        try:
-            if self._thread is not None and self._thread.is_alive():
+    def __exit__(self, _type: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        signals = _Signals(self.stop)
+        with signals:  # however often Ctrl-C comes: no port is closed under a loop that runs
+            if not self._loop_ended.is_set():
                 self.stop(End.INTERRUPTED)
-                self._thread.join()
-        finally:
-            self._port.close()
-            self._log.close()
+                self._loop_ended.wait()
+            self._left = True
+            self._entered.close()
+        if self._fault is not None and not self._fault_told:
+            if error is None:
+                raise self._fault
+            error.add_note(f"the session's loop had broken before: {self._fault!r}")
+        signals.deliver()
 
     # --- running ------------------------------------------------------------------------------------
 
@@ -114,26 +134,43 @@ class Session:
         An order is a function of the engine and the time, such as `lambda engine, now: engine.hold(now)`.
         In the main thread Ctrl-C, SIGTERM and SIGHUP stop the session, and the log is closed properly.
         """
+        runner = self._begin_once()
         with _Signals(self.stop):
-            return self._runner.run(actions)
+            return runner.run(actions)
 
     def start(self) -> None:
         """Run in a thread of its own, for a front end that calls `check_in` at least twice a second."""
-        self._thread = threading.Thread(target=self._run_in_thread, name="stimctl session", daemon=True)
-        self._thread.start()
-
-    def _run_in_thread(self) -> None:
+        runner = self._begin_once()
+        thread = threading.Thread(target=self._run_in_thread, args=(runner,), name="stimctl session", daemon=True)
+        self._threaded = True
+        self._loop_ended.clear()
         try:
-            self._report = self._runner.run()
+            thread.start()
+        except RuntimeError:
+            self._loop_ended.set()
+            raise
+
+    def _begin_once(self) -> Runner:
+        runner = self._opened()
+        if not self._begun.acquire(blocking=False):
+            raise Misuse("a session runs once, and this one was begun already: make another one")
+        return runner
+
+    def _run_in_thread(self, runner: Runner) -> None:
+        try:
+            self._report = runner.run()
         except BaseException as fault:  # noqa: BLE001 - handed to the thread that waits
             self._fault = fault
+        finally:
+            self._loop_ended.set()
 
     def wait(self, timeout_s: float | None = None) -> SessionReport | None:
         """The report, or None when it still runs after `timeout_s`. Raises what broke the loop, if anything."""
-        if self._thread is None:
+        if not self._threaded:
             raise Misuse("wait: the session was not started")
-        self._thread.join(timeout_s)
+        self._loop_ended.wait(timeout_s)
         if self._fault is not None:
+            self._fault_told = True
             raise self._fault
         return self._report
 
@@ -141,45 +178,94 @@ class Session:
 
     def check_in(self) -> None:
         """The front end is alive."""
-        self._runner.post(Engine.check_in)
+        self._post(Engine.check_in)
 
     def proceed(self) -> None:
         """Take the next step where the session waits for its operator."""
-        self._runner.post(Engine.proceed)
+        self._post(Engine.proceed)
 
     def raise_target(self, channel: int) -> None:
         """One step of 0.1 mA up; a refusal comes back as a `Told` event."""
-        self._runner.post(lambda engine, now_us: engine.raise_target(channel, now_us))
+        self._post(lambda engine, now_us: engine.raise_target(channel, now_us))
 
     def lower_target(self, channel: int) -> None:
         """One step down."""
-        self._runner.post(lambda engine, now_us: engine.lower_target(channel, now_us))
+        self._post(lambda engine, now_us: engine.lower_target(channel, now_us))
 
     def set_target(self, channel: int, target_ua: int) -> None:
         """A new target within the rules; a refusal comes back as a `Told` event."""
-        self._runner.post(lambda engine, now_us: engine.set_target(channel, target_ua, now_us))
+        self._post(lambda engine, now_us: engine.set_target(channel, target_ua, now_us))
 
     def hold(self) -> None:
         """All channels to zero, the session kept."""
-        self._runner.post(lambda engine, now_us: engine.hold(now_us))
+        self._post(lambda engine, now_us: engine.hold(now_us))
 
     def stop(self, end: End = End.OPERATOR) -> None:
-        """Zero, now, ahead of everything."""
-        self._runner.post(lambda engine, now_us: engine.stop(now_us, end))
+        """Zero, now, ahead of everything. Before the port is open it is kept, after the end it does nothing."""
+
+        def order(engine: Engine, now_us: int) -> None:
+            engine.stop(now_us, end)
+
+        if self._runner is None:
+            self._early.append(order)
+        else:
+            self._post(order)
 
     def note(self, kind: str, body: Mapping[str, Any]) -> None:
-        """Write an operator's own entry into the log."""
-        self._runner.post(lambda engine, now_us: engine.note(kind, body, now_us))
+        """Write an operator's own entry into the log: "note", or "outcome" for scores. Raises `Misuse` for another."""
+        if kind not in OPERATORS_KINDS:
+            raise Misuse(f"an operator's entry is one of {', '.join(OPERATORS_KINDS)}, not {kind!r}")
+        canonical_body(body)  # what is no JSON is refused here, where it came from
+        self._post(lambda engine, now_us: engine.note(kind, body, now_us))
+
+    def _post(self, order: Order) -> None:
+        runner = self._opened()
+        if not self._left:
+            runner.post(order)
+
+    def _opened(self) -> Runner:
+        if self._runner is None:
+            raise Misuse("the session is not open: use it in a `with`")
+        return self._runner
 
     # --- looking ------------------------------------------------------------------------------------
 
     def view(self) -> SessionView:
         """A recent snapshot."""
-        return self._runner.view
+        return self._opened().view
 
     def take_events(self) -> list[Any]:
         """What happened since the last call."""
-        return self._runner.take_events()
+        return self._opened().take_events()
+
+    # --- from another terminal ----------------------------------------------------------------------
+
+    def _stop_from_elsewhere(self, _reason: str) -> StopOutcome:
+        """For `stimctl stop`: stop, and say when the device measured zero."""
+        self.stop(End.ELSEWHERE)
+        pause, until_s = threading.Event(), time.monotonic() + _ZERO_WAIT_S
+        while time.monotonic() < until_s:
+            view = self.view()
+            if view.stop_after_us is not None and view.stop_measured:
+                return StopOutcome(zero_confirmed=True, after_us=view.stop_after_us)
+            if view.stop_after_us is not None:
+                detail = f"the device acknowledged the stop after {view.stop_after_us} us, but measures no zero"
+                return StopOutcome(zero_confirmed=False, detail=detail)
+            if view.state is State.ENDED:
+                break
+            pause.wait(0.01)
+        return StopOutcome(zero_confirmed=False, detail="the device has not confirmed zero")
+
+    def _describe(self) -> dict[str, Any]:
+        view = self.view()
+        return {
+            "session_id": self.session_id,
+            "url": self.url,
+            "profile": self._prescription.profile.id,
+            "subject": self._prescription.subject.value,
+            "state": view.state.value,
+            "simulator": view.identity.simulator if view.identity else None,
+        }
 
 
 class _Signals:
@@ -188,6 +274,7 @@ class _Signals:
     def __init__(self, stop: Callable[[End], None]) -> None:
         self._stop = stop
         self._before: dict[int, Any] = {}
+        self._caught_last: int | None = None
 
     def __enter__(self) -> None:
         if threading.current_thread() is threading.main_thread():
@@ -196,8 +283,14 @@ class _Signals:
                 if number is not None:
                     self._before[number] = signal.signal(number, self._caught)
 
-    def _caught(self, _number: int, _frame: FrameType | None) -> None:
+    def _caught(self, number: int, _frame: FrameType | None) -> None:
+        self._caught_last = number
         self._stop(End.SIGNAL)
+
+    def deliver(self) -> None:
+        """Once closed: what was caught takes its usual way after all."""
+        if self._caught_last is not None:
+            signal.raise_signal(self._caught_last)
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():

@@ -143,7 +143,8 @@ class ControlEndpoint:
         try:
             self._open(folder)
         except OSError as fault:
-            raise Misuse(f"no endpoint for `stimctl stop` can be made ({fault}); set STIMCTL_RUN to a folder") from None
+            advice = "set STIMCTL_RUN to a folder of yours"
+            raise Misuse(f"no endpoint for `stimctl stop` can be made ({fault}); {advice}") from None
         self._thread = threading.Thread(target=self._serve, name="stop endpoint", daemon=True)
         self._thread.start()
 

@@ -148,10 +148,10 @@ def signals_stop(stop: Callable[[End], None], departure: Departure) -> Iterator[
     """While open, Ctrl-C, SIGTERM and a closed terminal stop the session instead of killing the program."""
 
     def caught(number: int, _frame: FrameType | None) -> None:
+        stop(End.SIGNAL)  # first of all: what follows may fail
         departure.signal = departure.signal or number
         if number == getattr(signal, "SIGHUP", None):
             departure.lose_terminal()
-        stop(End.SIGNAL)
 
     names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
     numbers = [number for name in names if (number := getattr(signal, name, None)) is not None]

@@ -57,6 +57,7 @@ def _head(summary: SessionSummary) -> Iterator[tuple[str, str]]:
     yield "counted as commanded", _said(summary.agreement.get("exact"), "yes, exactly")
     yield "measured as counted", _said(summary.agreement.get("measured"), "yes, within its stated error")
     yield from _kept(summary)
+    yield from (("not known", plain(text)) for text in summary.unknown)
     yield "entries", f"{summary.entries}, numbers {summary.first_number} to {summary.last_number}"
     yield "hash of the last", summary.last_hash
 
@@ -74,7 +75,8 @@ def _said(agrees: object, yes: str) -> str:
 
 
 def _bands(summary: SessionSummary) -> Iterator[str]:
-    for index, name in enumerate(summary.bands):
+    names = summary.bands or (("band 1", "band 2") if summary.band_us else ())
+    for index, name in enumerate(names):
         band_us = at(summary.band_us, index)
         yield f"{name} for {clock_text(band_us)}" if isinstance(band_us, int) else name
 

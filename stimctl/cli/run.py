@@ -1,7 +1,7 @@
 """`stimctl run`: a session from a prescription to a logged dose, with its operator watching.
 
-This module puts the parts together: prescription, port, log, screen, keys, signals, and the endpoint that
-`stimctl stop` finds. The session itself is `stimctl.api.Session`.
+This module puts the parts together: prescription, port, log, screen, keys and signals. The session itself is
+`stimctl.api.Session`.
 """
 
 import sys
@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import click
@@ -25,7 +24,6 @@ from stimctl.cli.run_exit import CODES, exit_code
 from stimctl.cli.run_plain import PlainLines
 from stimctl.cli.run_summary import Kept, summary_document, summary_text
 from stimctl.cli.table import echo_json
-from stimctl.control import ControlEndpoint, StopOutcome
 from stimctl.errors import Misuse, Unsafe
 from stimctl.ledger import Ledger
 from stimctl.port import TrafficSink
@@ -33,12 +31,10 @@ from stimctl.prescription import Prescription, Subject, from_file, subject_of
 from stimctl.profile import choose, load_profiles
 from stimctl.session.choice import Choice
 from stimctl.session.engine import ATTENDED, UNATTENDED
-from stimctl.session.states import End, State
 from stimctl.session.subject import no_front_end
 from stimctl.session.view import SessionReport
 from stimctl.wire.transcript import TrafficWriter
 
-_ZERO_WAIT_S = 1.5  # how long `stimctl stop` waits here for the zero; it gives up on the whole after 2 s
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _ATTENDED_ONLY = (Subject.PERSON, Subject.ANIMAL)
 
@@ -170,17 +166,17 @@ def _run(
     as_json: bool,
 ) -> SessionReport:
     """Run it to its end, whatever ends it; the log is closed and the terminal is as it was."""
-    with session, signals_stop(session.stop, departure):
+    # Signals outermost: one more Ctrl-C must not break off the session's own end.
+    with signals_stop(session.stop, departure), session:
         for session_id in session.interrupted:
             click.echo(f"Session {session_id} had been cut short; the log says so now.", err=True)
-        with ControlEndpoint(lambda _reason: _stop_from_elsewhere(session), lambda: _describe(session, prescription)):
-            began_us = session.view().now_us
-            session.start()
-            channels = [plan.channel for plan in prescription.channels]
-            with _screen(prescription, began_us, terminal=terminal, as_json=as_json) as (display, keys):
-                front_end = FrontEnd(session, channels, display, keys, departure)
-                front_end.before = before
-                return front_end.run()
+        began_us = session.view().now_us
+        session.start()
+        channels = [plan.channel for plan in prescription.channels]
+        with _screen(prescription, began_us, terminal=terminal, as_json=as_json) as (display, keys):
+            front_end = FrontEnd(session, channels, display, keys, departure)
+            front_end.before = before
+            return front_end.run()
 
 
 @contextmanager
@@ -194,29 +190,3 @@ def _screen(
 
     with single_keys() as keys, LiveScreen(prescription, began_us) as screen:
         yield screen, keys
-
-
-def _stop_from_elsewhere(session: Session) -> StopOutcome:
-    """For `stimctl stop`: stop, and say when the device measured zero."""
-    session.stop(End.ELSEWHERE)
-    pause, until = Event(), time.monotonic() + _ZERO_WAIT_S
-    while time.monotonic() < until:
-        view = session.view()
-        if view.stop_after_us is not None:
-            return StopOutcome(zero_confirmed=True, after_us=view.stop_after_us)
-        if view.state is State.ENDED:
-            break
-        pause.wait(0.01)
-    return StopOutcome(zero_confirmed=False, detail="the device has not confirmed zero")
-
-
-def _describe(session: Session, prescription: Prescription) -> dict[str, Any]:
-    view = session.view()
-    return {
-        "session_id": session.session_id,
-        "url": session.url,
-        "profile": prescription.profile.id,
-        "subject": prescription.subject.value,
-        "state": view.state.value,
-        "simulator": view.identity.simulator if view.identity else None,
-    }

@@ -29,6 +29,7 @@ OF_END: dict[End, int] = {
     End.SELF_TEST: codes.DEVICE,
     End.WRONG_DEVICE: codes.DEVICE,
     End.LINE_LOST: codes.LINE,
+    End.SUSPENDED: codes.ENDED_EARLY,
     End.NO_ANSWER: codes.LINE,
     End.HANDSHAKE: codes.LINE,
     End.LOG: codes.LOG,

@@ -5,10 +5,12 @@ on to count until its watchdog acted is still in the device: it is fetched at th
 to the session that it belongs to, before the device may forget it.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from stimctl.ledger.store import Ledger, new_session_id
+from stimctl.ledger.summary import Entry
 from stimctl.stimulators.base import Identity, Records
+from stimctl.wire.messages import SessionRecord
 
 DIED = "the program that ran it ended without closing it"
 
@@ -21,16 +23,30 @@ def close_unfinished(ledger: Ledger) -> list[str]:
     return found
 
 
-def owner(ledger: Ledger, serial: str, nonce: int) -> str | None:
-    """The logged session that device `serial` gave `nonce` to, or None when this ledger does not know it."""
-    for session_id in reversed(ledger.session_ids()):
-        serials = set()
-        for entry in ledger.entries(session_id):
-            if entry.kind == "opened":
-                serials.add(entry.body["device"]["serial"])
-            elif entry.kind == "armed" and entry.body["nonce"] == nonce and serial in serials:
-                return session_id
+class Owner(NamedTuple):
+    """The session that a dose belongs to, and whether the device's last arm of it was logged too.
+
+    It was not where the program died between an arm and its entry: the session's number tells all the same.
+    """
+
+    session_id: str
+    arm_logged: bool
+
+
+def owner(ledger: Ledger, serial: str, record: SessionRecord) -> Owner | None:
+    """The newest logged session that is this one of device `serial`, or None when this ledger does not know it."""
+    for opened in ledger.opened_newest_first():
+        if not _is_of(opened, serial, record.boot_id):
+            continue
+        armed = [entry.body for entry in ledger.armed(opened.session_id)]
+        if any(body.get("session") == record.session for body in armed):
+            return Owner(opened.session_id, any(body.get("nonce") == record.nonce for body in armed))
     return None
+
+
+def _is_of(opened: Entry, serial: str, boot_id: int) -> bool:
+    device = opened.body.get("device")
+    return isinstance(device, dict) and (device.get("serial"), device.get("boot_id")) == (serial, boot_id)
 
 
 def log_recovered(ledger: Ledger, identity: Identity, records: Records) -> str:
@@ -45,8 +61,10 @@ def log_recovered(ledger: Ledger, identity: Identity, records: Records) -> str:
         "counters": [each._asdict() for each in records.counters],
         "measured": [each._asdict() for each in records.measured],
     }
-    session_id = owner(ledger, identity.serial, records.record.nonce)
-    body["known_here"] = session_id is not None
-    session_id = session_id or new_session_id()
+    found = owner(ledger, identity.serial, records.record)
+    body["known_here"] = found is not None
+    if found is not None:
+        body["arm_logged"] = found.arm_logged
+    session_id = found.session_id if found is not None else new_session_id()
     ledger.append(session_id, "recovered", 0, body)
     return session_id

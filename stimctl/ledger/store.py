@@ -31,6 +31,8 @@ FILE_NAME = "ledger.sqlite"
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: ids are read aloud and typed
 _HEX_HASH = re.compile(r"[0-9a-f]{64}")
 _COLUMNS = "number, session_id, kind, at_us, utc, body, previous, hash"
+# SQLite uses the partial index of the kinds at a session's ends only for a query that repeats its condition.
+_ENDS = "kind IN ('opened', 'closed', 'recovered')"
 INTERRUPTED = "interrupted"
 
 
@@ -139,13 +141,23 @@ class Ledger:
                 yield _entry(Row(*row))
 
     def _of_kind(self, kind: str) -> list[Entry]:
-        # The partial index serves a kind written out, not a parameter; both are words of this module.
-        query = f"SELECT {_COLUMNS} FROM entries WHERE kind = '{kind}' ORDER BY number"
-        return [_entry(Row(*row)) for row in self._rows(query)]
+        query = f"SELECT {_COLUMNS} FROM entries WHERE {_ENDS} AND kind = ? ORDER BY number"
+        return [_entry(Row(*row)) for row in self._rows(query, kind)]
+
+    def opened_newest_first(self) -> Iterator[Entry]:
+        """Every "opened", each read only when it is asked for."""
+        query = f"SELECT number FROM entries WHERE {_ENDS} AND kind = 'opened' ORDER BY number DESC"
+        for (number,) in self._rows(query):
+            yield _entry(Row(*self._rows(f"SELECT {_COLUMNS} FROM entries WHERE number = ?", number)[0]))
+
+    def armed(self, session_id: str) -> list[Entry]:
+        """The arms of one session, in order."""
+        query = f"SELECT {_COLUMNS} FROM entries WHERE session_id = ? AND kind = 'armed' ORDER BY number"
+        return [_entry(Row(*row)) for row in self._rows(query, session_id)]
 
     def session_ids(self) -> list[str]:
         """Every session that was opened here, or of which a dose was recovered here, oldest first."""
-        query = "SELECT session_id FROM entries WHERE kind IN ('opened', 'recovered') ORDER BY number"
+        query = f"SELECT session_id FROM entries WHERE {_ENDS} AND kind != 'closed' ORDER BY number"
         return list(dict.fromkeys(row[0] for row in self._rows(query)))
 
     def sessions(self) -> list[SessionHead]:
@@ -189,8 +201,8 @@ class Ledger:
 
     def unfinished(self) -> list[str]:
         """Sessions that were opened, never closed, and that no living process holds, oldest first."""
-        opened = self._rows("SELECT session_id FROM entries WHERE kind = 'opened' ORDER BY number")
-        closed = set(self._rows("SELECT session_id FROM entries WHERE kind = 'closed'"))
+        opened = self._rows(f"SELECT session_id FROM entries WHERE {_ENDS} AND kind = 'opened' ORDER BY number")
+        closed = set(self._rows(f"SELECT session_id FROM entries WHERE {_ENDS} AND kind = 'closed'"))
         return [row[0] for row in opened if row not in closed and not self.is_running(row[0])]
 
     def verify(self, expected_head: str | None = None) -> Verdict:

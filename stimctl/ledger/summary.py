@@ -130,6 +130,7 @@ class SessionSummary:
     head: SessionHead
     bands: tuple[str, ...]
     end_text: str | None
+    unknown: tuple[str, ...]
     band_us: Any
     held_us: Any
     zero_confirmed_us: Any
@@ -159,7 +160,8 @@ def head_of(opened: Entry, closed: Entry | None, *, running: bool) -> SessionHea
     """The head of the session that `opened` opened, or of which only a "recovered" is known here."""
     body, end = opened.body, closed.body if closed else {}
     if opened.kind == "recovered":
-        body = {"device": {"serial": body.get("device_serial")}, "simulator": body.get("simulator")}
+        device = body.get("device") or {"serial": body.get("device_serial")}
+        body = {"device": device, "simulator": body.get("simulator")}
         state = RECOVERED
     else:
         state = CLOSED if closed else RUNNING if running else UNFINISHED
@@ -187,7 +189,7 @@ def summarize(entries: Iterable[Entry], *, running: bool) -> SessionSummary | No
     """Gather one session's entries, given in order; None when there is nothing to tell of it."""
     opened = closed = last = None
     count, first_number, remarks = 0, 0, []
-    late: dict[str, dict[str, Any]] = {}
+    late: dict[str, Any] = {}
     for entry in entries:
         last, count, first_number = entry, count + 1, first_number or entry.number
         if entry.kind == "opened" or (opened is None and entry.kind == "recovered"):
@@ -203,11 +205,13 @@ def summarize(entries: Iterable[Entry], *, running: bool) -> SessionSummary | No
     if opened is None or last is None:
         return None
     end = closed.body if closed else {}
+    head = head_of(opened, closed, running=running)
     return SessionSummary(
-        head=head_of(opened, closed, running=running),
+        head=head,
         bands=tuple(_bands(opened.body)),
         end_text=_text(end, "end_text") or _text(end, "reason"),
-        band_us=end.get("band_us"),
+        unknown=tuple(_unknown(head, end)),
+        band_us=late.get("band_us") or end.get("band_us"),  # the device's own, where the closing had to do without
         held_us=end.get("held_us"),
         zero_confirmed_us=end.get("zero_confirmed_us"),
         zero_measured=end.get("zero_measured", True),
@@ -249,9 +253,20 @@ def _channels(opened: Mapping[str, Any], end: Mapping[str, Any], late: Mapping[s
         yield ChannelSummary(channel=int(number), plan=plans.get(number, {}), spreads=spreads, **found)
 
 
-def _recovered(body: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The counts and measurements of "recovered", which stand there field by field as the device gave them."""
-    found: dict[str, dict[str, Any]] = {"delivered": {}, "measured": {}}
+def _unknown(head: SessionHead, end: Mapping[str, Any]) -> Iterator[str]:
+    """What nobody can know of this session any more, said where it would be missed."""
+    if head.state == RECOVERED:
+        yield "planned and commanded: only the ledger of the computer that ran this session holds them"
+    elif head.state != RUNNING and "commanded" not in end:
+        yield "commanded: the program ended before it could say what it had commanded"
+
+
+def _recovered(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The counts, measurements and times of "recovered", which stand there as the device gave them."""
+    found: dict[str, Any] = {"delivered": {}, "measured": {}}
+    record = _mapping(body.get("record"))
+    if "segment_0_us" in record:
+        found["band_us"] = [record["segment_0_us"], record.get("segment_1_us")]
     for name, source in (("delivered", "counters"), ("measured", "measured")):
         for each in body.get(source) or ():
             dose = {**each, "charge_pc": [each.get("charge_0_pc"), each.get("charge_1_pc")]}

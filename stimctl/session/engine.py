@@ -18,36 +18,17 @@ from stimctl.session.closing import Closing
 from stimctl.session.core import Core
 from stimctl.session.log import SessionLog
 from stimctl.session.preparation import Preparation
-from stimctl.session.states import ENDED, OUTPUT, QUIET, STIMULATING, STOPPING, End, State
+from stimctl.session.states import ENDED, STOPPING, End, State
 from stimctl.session.stimulation import Stimulation
+from stimctl.session.telling import Telling
 from stimctl.session.view import Priority, SessionReport, SessionView
-from stimctl.session.watch import Finding
 from stimctl.stimulators import base
 from stimctl.stimulators.base import Identity, Stimulator
 from stimctl.wire import messages as m
-from stimctl.wire.codes import DeviceState, EndReason
 
 # Steps that a session takes by itself. After a hold it is always a person who goes on.
 UNATTENDED = frozenset({State.IDLE, State.IDENTIFIED, State.LOADED, State.TESTED, State.CHECKED})
 ATTENDED = frozenset({State.IDLE, State.IDENTIFIED, State.LOADED})
-
-_DEVICE_ENDS = {
-    EndReason.STOP: End.OPERATOR,
-    EndReason.TIMER: End.TIMER,
-    EndReason.WATCHDOG: End.WATCHDOG,
-    EndReason.OVER_CURRENT: End.OVER_CURRENT,
-    EndReason.SHORT: End.SHORT,
-    EndReason.NET_CHARGE: End.NET_CHARGE,
-    EndReason.HOLD_EXPIRED: End.HOLD_EXPIRED,
-    EndReason.SESSION_EXPIRED: End.SESSION_EXPIRED,
-    EndReason.RESET: End.RESET,
-    EndReason.HANDSHAKE: End.HANDSHAKE,
-    EndReason.GATE: End.GATE,
-}
-_ORDERLY = frozenset({EndReason.STOP, EndReason.TIMER, EndReason.HELD_BY_HOST})
-QUIET_US = limits.STOP_CONFIRM_US + 100_000  # and one telemetry period
-_ENDED_ON_DEVICE = DeviceState.ENDED
-_OUTPUT_ON_DEVICE = (DeviceState.CHECKING, DeviceState.RAMPING, DeviceState.RUNNING, DeviceState.RAMPING_DOWN)
 
 
 class Engine:
@@ -79,6 +60,7 @@ class Engine:
         self._stimulate = Stimulation(core)
         self._close = Closing(core, session_id)
         core.stop = self._close.stop
+        telling = Telling(core, self._prepare, self._stimulate, auto)
         self._steps: dict[State, Callable[[int], None]] = {
             State.IDLE: self._prepare.connect,
             State.IDENTIFIED: self._prepare.load,
@@ -100,9 +82,9 @@ class Engine:
             base.Late: self._stimulate.on_late,
             base.Failed: self._on_failed,
             base.Noted: self._on_noted,
-            m.Status: self._on_status,
-            m.Channel: self._on_channel,
-            m.Event: self._on_event,
+            m.Status: telling.on_status,
+            m.Channel: telling.on_channel,
+            m.Event: telling.on_event,
             m.Armed: self._prepare.on_armed,
             m.Started: self._on_started,
             m.TargetSet: self._stimulate.on_target_set,
@@ -333,60 +315,6 @@ class Engine:
         self._stimulate.watch_time(now_us)
 
     # --- what the device says -----------------------------------------------------------------------
-
-    def _on_status(self, status: m.Status, now_us: int) -> None:
-        core = self._core
-        core.status = status
-        if core.state is STOPPING or core.identity is None:
-            return
-        if status.boot_id != core.identity.boot_id:
-            self._device_ended(End.RESET, now_us)
-        elif status.state == _ENDED_ON_DEVICE and core.armed_us is not None:
-            self._device_ended(_DEVICE_ENDS.get(EndReason(status.end_reason), End.IMPLAUSIBLE), now_us)
-        elif core.state in STIMULATING:
-            self._stimulate.follow(status, now_us)
-        elif status.state in _OUTPUT_ON_DEVICE and core.state not in OUTPUT and core.busy != "starting":
-            self._stimulate.found(Finding(End.IMPLAUSIBLE, "the device gives output that was not ordered"), now_us)
-        elif core.state in (State.ARMED, State.REARMED):
-            self._prepare.on_lapsed(status, now_us)
-            if core.state in self._auto:
-                self.stop(now_us, End.NO_ANSWER, "the arm lapsed before its start was answered")
-        elif core.identity.by_lease:
-            # It says nothing by itself: its zero was read, or acknowledged, when its last lease was over.
-            return
-        elif core.state in QUIET and not status.zero and now_us - core.entered_us > QUIET_US:
-            self._not_quiet(now_us)
-
-    def _not_quiet(self, now_us: int) -> None:
-        text = "the device does not measure zero although its outputs are off"
-        self._core.alarm(Priority.HIGH, text, "PULL THE LEADS", now_us)
-        self.stop(now_us, End.IMPLAUSIBLE, text)
-
-    def _on_channel(self, reading: m.Channel, now_us: int) -> None:
-        core = self._core
-        core.channels[reading.channel] = reading
-        if core.state in STIMULATING and reading.channel in core.targets.highest_ua:
-            self._stimulate.on_channel(reading, now_us)
-        elif core.state in OUTPUT and max(reading.applied_ua, reading.measured_ua) > self._most_ua(reading):
-            text = f"channel {reading.channel} carries {max(reading[3:5])} uA that was not ordered"
-            self._stimulate.found(Finding(End.IMPLAUSIBLE, text), now_us)
-
-    def _most_ua(self, reading: m.Channel) -> int:
-        """What a channel may carry that is not being stimulated: the impedance check's pulses, or zero."""
-        checked = self._prepare.in_check() and reading.channel in self._core.targets.highest_ua
-        return limits.over_current_ua(limits.RAISE_STEP_UA) if checked else limits.ZERO_UA
-
-    def _on_event(self, event: m.Event, now_us: int) -> None:
-        if event.reason:
-            kind = "state" if event.reason in _ORDERLY else "alarm"
-            reason = EndReason(event.reason).name.lower()
-            self._core.put(kind, now_us, source="device", reason=reason, channel=event.channel, value=event.value)
-
-    def _device_ended(self, end: End, now_us: int) -> None:
-        if end is not End.TIMER:
-            action = "look after the subject first, then read the log"
-            self._core.alarm(Priority.HIGH, f"the device ended the session: {end.value}", action, now_us)
-        self.stop(now_us, end)
 
     def _on_started(self, event: m.Started, now_us: int) -> None:
         if self._prepare.in_check():

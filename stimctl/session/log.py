@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-
 # What an operator may write; every other kind is the session's own.
 OPERATORS_KINDS = ("note", "outcome")
 

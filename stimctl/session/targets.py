@@ -113,9 +113,9 @@ class Targets:
 
     def leaves_nothing(self, channel: int, wanted_ua: int) -> bool:
         """Whether lowering `channel` to `wanted_ua` takes the last output away."""
-        if wanted_ua or not self._each[channel].confirmed_ua:
+        if wanted_ua or not self._each[channel].heading_ua:
             return False
-        return not any(each.confirmed_ua for number, each in self._each.items() if number != channel)
+        return not any(each.heading_ua for number, each in self._each.items() if number != channel)
 
     def ask(self, channel: int, wanted_ua: int) -> None:
         """`wanted_ua` is on its way to the device."""

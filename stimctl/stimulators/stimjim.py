@@ -164,6 +164,9 @@ class StimJim:
         return events
 
     def _echo(self, said: text.Echo) -> list[Any]:
+        if self._connecting and said.dialect != self.letter:
+            found, asked = said.dialect.upper(), self.letter.upper()
+            return [d.Broken(WrongDevice(f"this {self.name} speaks dialect {found}, not {asked}; name that one"))]
         if self._connecting and said.index == 0:
             if said.slot != _HARMLESS_SLOT:
                 return [d.Broken(EchoMismatch(f"slot 0 stands as {said.slot}, not grounded"))]
@@ -174,7 +177,7 @@ class StimJim:
         if self._asked is None or self._stopping:
             return []
         (index, slot), self._asked = self._asked, None
-        if said != (index, slot):
+        if said[:2] != (index, slot):
             return [d.Broken(EchoMismatch(f"slot {index}: sent {slot}, the device holds {said.slot} in {said.index}"))]
         self._gate.echoed(index)
         self._ready = index

@@ -14,10 +14,11 @@ LONGEST = 4_096  # a device that never ends its line says nothing
 
 
 class Echo(NamedTuple):
-    """A slot as it stands in the device."""
+    """A slot as it stands in the device, told in the form of one dialect: "a", "b" or "c"."""
 
     index: int  # type: ignore[assignment]  # hides tuple.index
     slot: Slot
+    dialect: str
 
 
 class Started(NamedTuple):
@@ -149,7 +150,7 @@ class Reader:
             self._c_echo = None
             modes = _MODE_BITS.get(int(head[2]), -1), _MODE_BITS.get(int(head[3]), -1)
             period_us = int(head[4])
-            return [Echo(int(head[1]), Slot(modes, period_us, period_us * int(head[5]), tuple(stages)))]
+            return [Echo(int(head[1]), Slot(modes, period_us, period_us * int(head[5]), tuple(stages)), "c")]
         return []
 
 
@@ -168,12 +169,12 @@ def _block_echo(block: list[str]) -> list[Any]:
     if index is None:
         return [Unknown(" ".join(block))]
     slot = Slot((modes.get(0, -1), modes.get(1, -1)), times.get("period", 0), times.get("duration", 0), tuple(stages))
-    return [Echo(index, slot)]
+    return [Echo(index, slot, "a")]
 
 
 def _line_echo(found: re.Match[str]) -> Echo:
     stages = tuple((int(a), int(b), int(us)) for a, b, us in (stage.split(",") for stage in found[6][1:].split(";")))
-    return Echo(int(found[1]), Slot((int(found[2]), int(found[3])), int(found[4]), int(found[5]), stages))
+    return Echo(int(found[1]), Slot((int(found[2]), int(found[3])), int(found[4]), int(found[5]), stages), "b")
 
 
 def _means(text: str) -> list[Any]:

@@ -32,7 +32,7 @@ TREE = {
     "Misuse": ["InputInvalid", "IllegalEvent"],
     "Unsafe": [],
     "DeviceFault": ["Refused", "EchoMismatch", "WrongDevice"],
-    "LineFault": ["LineLost", "TimedOut", "PortBusy"],
+    "LineFault": ["LineLost", "Suspended", "TimedOut", "PortBusy"],
     "WireError": [],
     "LogFault": [],
 }

@@ -102,6 +102,14 @@ def test_it_grows_stale_and_does_not_come_from_the_future() -> None:
             screening().use("p-1", now_us)
 
 
+def test_a_session_that_waited_too_long_is_not_armed_with_it() -> None:
+    made = screening()
+    made.use("p-1", NOW_US)
+    made.check_fresh(NOW_US + FRESH_US)
+    with pytest.raises(Unsafe, match="first armed; ask again"):
+        made.check_fresh(NOW_US + FRESH_US + 1)
+
+
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
 def test_it_cannot_be_copied_or_stored(copied: object) -> None:
     with pytest.raises(Misuse):

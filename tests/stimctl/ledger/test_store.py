@@ -301,3 +301,19 @@ def test_read_only_folder_can_be_read_and_not_written(tmp_path: Path, session: C
     assert entries == "8"
     assert len(faults) == 2
     assert all(fault.startswith("the ledger /") for fault in faults), faults
+
+
+def test_what_every_start_asks_is_read_from_an_index(ledger: Ledger) -> None:
+    """A ledger of years holds millions of samples; none of them is looked at to find the sessions."""
+    asked: list[str] = []
+    ledger._connection.set_trace_callback(asked.append)
+    ledger.unfinished()
+    ledger.sessions()
+    ledger.session_ids()
+    list(ledger.opened_newest_first())
+    ledger.armed("s-1")
+    ledger._connection.set_trace_callback(None)
+    assert len(asked) == 8
+    for query in asked:
+        plans = [row[3] for row in ledger._connection.execute(f"EXPLAIN QUERY PLAN {query}")]
+        assert not any(plan.startswith("SCAN") for plan in plans), (query, plans)

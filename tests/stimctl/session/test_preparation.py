@@ -7,11 +7,13 @@ import pytest
 
 from stimctl import limits
 from stimctl.errors import WrongDevice
+from stimctl.port import Port
 from stimctl.prescription import Subject
 from stimctl.session.engine import ATTENDED, Engine
 from stimctl.session.states import End
 from stimctl.session.subject import check_device
 from stimctl.session.view import Told
+from stimctl.stimulators.base import Identity
 from stimctl.wire import messages as m
 from stimctl.wire.codes import Capability
 from tests.stimctl.session.world import (
@@ -138,12 +140,62 @@ def test_what_a_person_needs_of_a_device(lacking: Capability | None) -> None:
             check_device(person, forged(hardware, watchdog_ms=1_001))
         return
     lesser = forged(hardware, capabilities=identity.capabilities & ~lacking)
-    needed = {Capability.MEASURES_CURRENT, Capability.HOLDS_LIMITS, Capability.SESSION_TIMER, Capability.WATCHDOG}
-    if lacking in needed:
-        with pytest.raises(WrongDevice, match="may not be used on a person"):
+    # Written out, so that a need that is dropped from the source fails here.
+    needed = (Capability.MEASURES_CURRENT, Capability.WATCHDOG, Capability.SESSION_TIMER, Capability.HOLDS_LIMITS)
+    words = {
+        **dict.fromkeys(needed, "may not be used on a person"),
+        Capability.ALTERNATES: "does not alternate",
+        Capability.RAMPS: "does not ramp",
+    }
+    if lacking in words:
+        with pytest.raises(WrongDevice, match=words[lacking]):
             check_device(person, lesser)
     else:
         check_device(person, lesser)
+
+
+def without(capability: Capability) -> Callable[[Port], Port]:
+    """The device, without something that it can do."""
+    able = sum(Capability) & ~capability
+    return lambda port: Rewritten(port, less_able(capabilities=able))
+
+
+@pytest.mark.parametrize(
+    ("capability", "profile", "word"),
+    [(Capability.RAMPS, "bench-100hz", "does not ramp"), (Capability.ALTERNATES, "bench-2-100hz", "two bands")],
+)
+def test_a_device_that_lacks_what_the_program_needs_is_refused(capability: Capability, profile: str, word: str) -> None:
+    rig = Rig(prescription(profile=profile), line=without(capability))
+    report = rig.run()
+    ended_at_zero(rig, report, End.WRONG_DEVICE)
+    assert word in report.end_text
+    nothing_but_a_stop(rig)
+
+
+def test_one_band_needs_no_alternation() -> None:
+    assert Rig(at_1_ma(), line=without(Capability.ALTERNATES)).run().end is End.TIMER
+
+
+@pytest.mark.parametrize("lacking", [Capability.RAMPS, Capability.ALTERNATES])
+def test_by_leases_the_host_ramps_and_alternates(lacking: Capability) -> None:
+    identity = identity_of_the_rig()
+    check_device(prescription(), forged(identity, by_lease=True, capabilities=identity.capabilities & ~lacking))
+
+
+@pytest.mark.parametrize("watchdog_ms", [0, 1_001])
+def test_a_watchdog_that_is_too_slow_is_none_for_an_animal(watchdog_ms: int) -> None:
+    animal = forged(prescription(), subject=Subject.ANIMAL)
+    hardware = forged(identity_of_the_rig(), simulator=False)
+    check_device(animal, hardware)
+    with pytest.raises(WrongDevice, match="on an animal: no watchdog of 1 s"):
+        check_device(animal, forged(hardware, watchdog_ms=watchdog_ms))
+
+
+def identity_of_the_rig() -> Identity:
+    rig = Rig()
+    rig.run((S, lambda engine, now_us: engine.stop(now_us)))
+    assert rig.engine.identity is not None
+    return rig.engine.identity
 
 
 # --- echoes and refusals -----------------------------------------------------------------------------

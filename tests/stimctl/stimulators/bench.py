@@ -75,8 +75,7 @@ class Bench:
         return self.recorder.end_us()
 
     def stopping_us(self) -> int:
-        """When the session began to stop; 0 when it ended before the device was known.
-        """
+        """When the session began to stop; 0 when it ended before the device was known."""
         times = (entry.at_us for entry in self.log.entries if entry.body.get("now") == State.STOPPING)
         return next(times, 0)
 

@@ -225,8 +225,8 @@ def test_every_lease_that_the_plan_can_make_passes(
     width_us, gap_us, second_us = widths
     ratio = second_us // width_us
     shape = Segment(10_000, width_us, gap_us, second_us, 0)
-    levels = (Level(1, first_ua * ratio - first_ua * ratio % ratio, 0), Level(2, second_ua, 2_500))
-    levels = tuple(level._replace(amplitude_ua=min(2_000, level.amplitude_ua) // ratio * ratio) for level in levels)
+    asked = ((1, first_ua * ratio, 0), (2, second_ua, 2_500))
+    levels = [Level(channel, min(2_000, ua) // ratio * ratio, delay_us) for channel, ua, delay_us in asked]
     lease = Lease(0, shape, tuple(level for level in levels if level.amplitude_ua), pulses, 0, pulses * 10_000)
     if lease.levels:
         StimJimGate().send(slot_of(lease).line(1))

@@ -1,0 +1,224 @@
+"""The public session: begun once, stopped from anywhere, closed in order, and nothing that broke it is lost."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stimctl.api import Session, run
+from stimctl.control import Outcome, stop_all
+from stimctl.errors import Misuse
+from stimctl.ledger import Ledger
+from stimctl.port import open_port
+from stimctl.session.engine import Engine
+from stimctl.session.states import End, State
+from tests.stimctl.session.world import prescription
+
+SIM = "sim://?seed=1"
+REAL = "sim://?seed=1&pace=real"
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger(tmp_path / "ledger.sqlite") as opened:
+        yield opened
+
+
+@pytest.fixture
+def place(tmp_path: Path, endpoints: None, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where this test's stop endpoints are, and no other test's."""
+    folder = Path(os.environ["STIMCTL_RUN"]) / f"{os.getpid()}"
+    monkeypatch.setenv("STIMCTL_RUN", str(folder))
+    return folder
+
+
+# --- begun once ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("again", ["start", "run"])
+@pytest.mark.parametrize("first", ["start", "run"])
+def test_a_session_runs_once(ledger: Ledger, first: str, again: str) -> None:
+    """Two loops on one port would each take half of what the device says."""
+    with Session(SIM, prescription(), ledger) as session:
+        getattr(session, first)()
+        with pytest.raises(Misuse, match="begun already"):
+            getattr(session, again)()
+
+
+def test_outside_a_with_there_is_nothing_to_run(ledger: Ledger) -> None:
+    session = Session(SIM, prescription(), ledger)
+    for wrong in (session.run, session.start, session.view, session.check_in, session.wait):
+        with pytest.raises(Misuse):
+            wrong()
+
+
+def test_a_stop_that_comes_while_the_port_opens_is_obeyed(ledger: Ledger) -> None:
+    session = Session(SIM, prescription(), ledger)
+    session.stop(End.SIGNAL)
+    with session:
+        assert session.run().end is End.SIGNAL
+    session.stop()
+    session.check_in()
+
+
+# --- what an operator writes --------------------------------------------------------------------------
+
+
+def test_an_operator_writes_notes_and_outcomes_and_nothing_else(ledger: Ledger) -> None:
+    with Session(SIM, prescription(), ledger) as session:
+        for kind in ("closed", "opened", "armed", "counters", "recovered", "Note", ""):
+            with pytest.raises(Misuse, match="note, outcome"):
+                session.note(kind, {"end_reason": "timer"})
+        with pytest.raises(Misuse, match="plain JSON"):
+            session.note("note", {"when": Path()})
+        session.run([(1_000_000, lambda _engine, _now_us: session.note("note", {"text": "well"}))])
+    (note,) = [entry.body for entry in ledger.entries(session.session_id) if entry.kind == "note"]
+    assert note == {"text": "well"}
+
+
+# --- what breaks it -----------------------------------------------------------------------------------
+
+
+def broken(_engine: Engine, _now_us: int) -> None:
+    raise ZeroDivisionError("a bug")
+
+
+def broken_session(ledger: Ledger) -> Session:
+    session = Session(SIM, prescription(), ledger)
+    session._early.append(broken)
+    return session
+
+
+def test_what_broke_the_loop_comes_out_on_leaving(ledger: Ledger) -> None:
+    with pytest.raises(ZeroDivisionError, match="a bug"), broken_session(ledger) as session:
+        session.start()
+
+
+def test_what_broke_the_loop_is_noted_on_what_else_went_wrong(ledger: Ledger) -> None:
+    with pytest.raises(KeyError) as caught, broken_session(ledger) as session:
+        session.start()
+        session._loop_ended.wait(10)
+        raise KeyError("else")
+    assert "a bug" in "".join(caught.value.__notes__)
+
+
+def test_what_wait_has_told_is_not_told_twice(ledger: Ledger) -> None:
+    with broken_session(ledger) as session:
+        session.start()
+        with pytest.raises(ZeroDivisionError):
+            session.wait(10)
+
+
+@pytest.mark.realtime
+@pytest.mark.skipif(threading.current_thread() is not threading.main_thread(), reason="signals come to the main thread")
+def test_no_port_is_closed_under_a_loop_however_often_ctrl_c_comes(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One Ctrl-C while the loop still brings the session to its end; it is delivered once all is closed."""
+    session = Session(REAL, prescription(), ledger)
+    order: list[str] = []
+    close = session._entered.__class__.close
+    monkeypatch.setattr(
+        "stimctl.api.ExitStack.close",
+        lambda stack: (order.append("ended" if session._loop_ended.is_set() else "runs"), close(stack))[1],
+    )
+
+    def interrupt() -> None:
+        while session.view().state is not State.STOPPING:
+            pass
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):  # noqa: PT012 - the end of the `with` is what is tested
+        with session:
+            session.start()
+            thread = threading.Thread(target=interrupt)
+            thread.start()
+        pytest.fail("the interrupt was swallowed")
+    thread.join()
+    assert order == ["ended"]
+    assert ledger.unfinished() == []
+
+
+# --- from another terminal ----------------------------------------------------------------------------
+
+
+@pytest.mark.realtime
+def test_every_session_can_be_stopped_from_another_terminal(ledger: Ledger, place: Path) -> None:
+    with Session(REAL, prescription(), ledger) as session:
+        session.start()
+        while session.view().state is not State.RAMPING:
+            assert session.wait(0.01) is None
+        (found,) = stop_all()
+        report = session.wait(10)
+    assert report is not None
+    assert report.end is End.ELSEWHERE
+    assert (found.session_id, found.outcome, found.after_us) == (
+        session.session_id,
+        Outcome.ZERO,
+        report.zero_confirmed_us,
+    )
+    assert found.about is not None
+    assert (found.about["url"], found.about["simulator"]) == (REAL, True)
+    assert stop_all() == []
+
+
+@pytest.mark.realtime
+def test_a_session_in_the_callers_own_thread_too(ledger: Ledger, place: Path) -> None:
+    reports: list[Any] = []
+    asker = threading.Thread(target=lambda: reports.extend(stop_all()))
+
+    def ask(_engine: Engine, _now_us: int) -> None:
+        asker.start()
+
+    with Session(REAL, prescription(), ledger) as session:
+        end = session.run([(3_000_000, ask)]).end
+    asker.join()
+    assert end is End.ELSEWHERE
+    assert [report.outcome for report in reports] == [Outcome.ZERO], "it had its answer before the endpoint went"
+
+
+def test_a_session_that_has_not_begun_promises_no_zero(ledger: Ledger, place: Path) -> None:
+    with Session(SIM, prescription(), ledger) as session:
+        (found,) = stop_all()
+        assert found.outcome is Outcome.NOT_CONFIRMED
+        assert session.run().end is End.ELSEWHERE
+
+
+def test_what_cannot_be_entered_leaves_nothing_open(ledger: Ledger, place: Path) -> None:
+    place.mkdir(mode=0o755)
+    place.chmod(0o755)
+    session = Session(SIM, prescription(), ledger)
+    with pytest.raises(Misuse, match="chmod 700"):
+        session.__enter__()
+    assert not ledger.is_running(session.session_id)
+    place.rmdir()
+
+
+# --- the operator's front end -------------------------------------------------------------------------
+
+
+@pytest.mark.realtime
+def test_a_silent_front_end_ends_a_simulation_that_keeps_a_persons_time(ledger: Ledger) -> None:
+    """Without `check_in` for a second, as on hardware."""
+    with Session(REAL, prescription(), ledger, front_end=True) as session:
+        session.start()
+        report = session.wait(20)
+    assert report is not None
+    assert report.end is End.FRONT_END
+
+
+def test_on_a_clock_that_races_no_front_end_could_check_in(ledger: Ledger) -> None:
+    assert run(SIM, prescription(), ledger, front_end=True).end is End.TIMER
+
+
+@pytest.mark.parametrize(
+    ("pace", "real"), [("real", True), ("1", True), ("0.5", True), ("1.1", False), ("60", False), ("max", False)]
+)
+def test_which_clock_a_person_can_follow(pace: str, real: bool) -> None:
+    port = open_port(f"sim://?pace={pace}")
+    assert port.realtime is real
+    port.close()
