@@ -4,11 +4,10 @@ from stimctl import limits
 from stimctl.errors import Problem, WrongDevice
 from stimctl.prescription import Prescription, Subject
 from stimctl.stimulators.base import Identity
-from stimctl.stimulators.capabilities import MISSING
+from stimctl.stimulators.capabilities import MISSING, PERSON_NEEDS
 from stimctl.wire.codes import Capability
 from stimctl.wire.messages import Impedance
 
-PERSON_NEEDS = Capability.MEASURES_CURRENT | Capability.WATCHDOG | Capability.SESSION_TIMER | Capability.HOLDS_LIMITS
 # Of a declared dummy load: how far the measured resistance may lie from it [choice].
 DECLARED_PERCENT = 20
 CONDUCTS_PERCENT = 80  # less of the test pulses' current than this is an open electrode [choice]

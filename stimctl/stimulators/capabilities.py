@@ -1,7 +1,12 @@
 """What a device can do by itself, and what is missing, in words for screen, log and documentation."""
 
+from collections.abc import Iterable
+
 from stimctl.stimulators.base import Identity
 from stimctl.wire.codes import Capability
+
+# A device that may be used on a person does all of this by itself, its watchdog within 1 s.
+PERSON_NEEDS = Capability.MEASURES_CURRENT | Capability.WATCHDOG | Capability.SESSION_TIMER | Capability.HOLDS_LIMITS
 
 CAN: dict[Capability, str] = {
     Capability.MEASURES_CURRENT: "measures the current that flows",
@@ -27,3 +32,27 @@ MISSING: dict[Capability, str] = {
 def lacking(identity: Identity) -> tuple[str, ...]:
     """What this device cannot do by itself, a sentence each; nothing where it can do all."""
     return tuple(text for flag, text in MISSING.items() if flag not in identity.capabilities)
+
+
+def table(identities: Iterable[Identity]) -> str:
+    """A Markdown table of what each device can do by itself, for the documentation."""
+    devices = list(identities)
+    rows = [
+        ["", *(identity.model for identity in devices)],
+        ["---", *("---" for _ in devices)],
+        ["channels", *(str(identity.channels) for identity in devices)],
+        ["smallest step, uA", *(f"{identity.dac_step_na / 1_000:g}" for identity in devices)],
+        ["watchdog", *(f"{each.watchdog_ms} ms" if each.watchdog_ms else "no" for each in devices)],
+        *(
+            [text, *("yes" if flag in identity.capabilities else "no" for identity in devices)]
+            for flag, text in CAN.items()
+            if flag is not Capability.WATCHDOG
+        ),
+        ["output is given in leases of 3 s at most", *("yes" if identity.by_lease else "no" for identity in devices)],
+        ["may be used on a person", *("no" if _unfit(identity) else "see SAFETY.md" for identity in devices)],
+    ]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _unfit(identity: Identity) -> bool:
+    return bool(PERSON_NEEDS & ~identity.capabilities)

@@ -1,5 +1,6 @@
 """Stopping from another terminal: real sockets, real processes, real file modes."""
 
+import contextlib
 import json
 import os
 import signal
@@ -18,7 +19,16 @@ import pytest
 from click.testing import CliRunner
 
 from stimctl.cli.stop import stop
-from stimctl.control import ControlEndpoint, Outcome, StopOutcome, run_folder, stop_all
+from stimctl.control import (
+    CALLERS_AT_ONCE,
+    CLOSE_TIMEOUT_S,
+    ControlEndpoint,
+    Outcome,
+    StopOutcome,
+    StopReport,
+    run_folder,
+    stop_all,
+)
 from stimctl.errors import LineLost, Misuse
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="file modes and signals are POSIX")
@@ -324,3 +334,77 @@ def test_command_help_has_example_and_exit_codes() -> None:
     output = CliRunner().invoke(stop, ["--help"]).output
     assert "Example: stimctl stop" in output
     assert "0  every session was stopped" in output
+
+
+@posix_only
+def test_callers_who_say_nothing_do_not_keep_a_stop_out(folder: Path) -> None:
+    """As many as there are places, and more."""
+    session = Session()
+    with ControlEndpoint(session.on_stop, session.describe, folder=folder):
+        _, address = endpoint_files(folder)
+        silent = [socket.socket(socket.AF_UNIX) for _ in range(CALLERS_AT_ONCE + 2)]
+        for caller in silent:
+            caller.connect(address)
+        (report,) = stop_all(10, folder=folder)
+        for caller in silent:
+            caller.close()
+    assert report.outcome is Outcome.ZERO
+
+
+@posix_only
+def test_close_does_not_wait_among_those_who_say_nothing(folder: Path) -> None:
+    endpoint = ControlEndpoint(Session().on_stop, Session().describe, folder=folder)
+    _, address = endpoint_files(folder)
+    silent = []
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            caller = socket.socket(socket.AF_UNIX)
+            silent.append(caller)
+            caller.setblocking(False)
+            caller.connect(address)
+    begin_s = time.monotonic()
+    endpoint.close()
+    assert time.monotonic() - begin_s < CLOSE_TIMEOUT_S
+    for caller in silent:
+        caller.close()
+
+
+def test_who_has_asked_is_answered_before_the_endpoint_goes(folder: Path) -> None:
+    session = Session()
+    session.release.clear()
+    endpoint = ControlEndpoint(session.on_stop, session.describe, folder=folder)
+    reports: list[StopReport] = []
+    asker = threading.Thread(target=lambda: reports.extend(stop_all(10, folder=folder)))
+    asker.start()
+    while not session.reasons:
+        asker.join(0.01)
+    closer = threading.Thread(target=endpoint.close)
+    closer.start()
+    closer.join(0.2)
+    assert closer.is_alive(), "it waits for the answer"
+    session.release.set()
+    closer.join(10)
+    asker.join(10)
+    assert [report.outcome for report in reports] == [Outcome.ZERO]
+
+
+@posix_only
+def test_who_asks_too_late_stops_nothing(folder: Path) -> None:
+    """The key was shown while the endpoint was open; the order comes after its close."""
+    session = Session()
+    endpoint = ControlEndpoint(session.on_stop, session.describe, folder=folder)
+    key_file, address = endpoint_files(folder)
+    key = bytes.fromhex(json.loads(key_file.read_text())["key"])
+    with Client(address, authkey=key) as line:
+        endpoint.close()
+        line.send_bytes(b'{"command": "stop"}')
+        reply = json.loads(line.recv_bytes())
+    assert session.reasons == []
+    assert (reply["zero_confirmed"], reply["detail"]) == (False, "the session was over already")
+
+
+@posix_only
+def test_a_folder_that_cannot_be_made_is_a_sentence(folder: Path) -> None:
+    folder.parent.joinpath("file").write_text("no folder")
+    with pytest.raises(Misuse, match="set STIMCTL_RUN"):
+        ControlEndpoint(Session().on_stop, Session().describe, folder=folder.parent / "file" / "run")

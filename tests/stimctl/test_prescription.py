@@ -465,6 +465,12 @@ def test_a_screening_is_of_the_person_who_is_treated_and_fresh() -> None:
     assert "must be the one treated" in refused(screened(), subject="person", pseudonym="p-2")
     with pytest.raises(Unsafe, match="ask again"):
         made(screened(), subject="person").begin(16 * MINUTE_US)
+    begun = made(screened(), subject="person")
+    begun.begin(14 * MINUTE_US)
+    begun.still_screened(15 * MINUTE_US)
+    with pytest.raises(Unsafe, match="ask again"):
+        begun.still_screened(15 * MINUTE_US + 1)
+    made().still_screened(60 * MINUTE_US)  # nobody was asked: it is no person
     assert "only a person is screened" in refused(screened())
 
 

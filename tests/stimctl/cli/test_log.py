@@ -219,3 +219,20 @@ def test_help_loads_neither_the_ledger_nor_anything_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_session_cut_short_shows_its_seconds_by_band_and_what_nobody_knows(folder: Path) -> None:
+    """The seconds as the device recorded them; of what was commanded it says that it is not known."""
+    counted = {"channel": 1, "pulses_0": 9, "pulses_1": 900, "charge_0_pc": 1, "charge_1_pc": 2}
+    record = {"segment_0_us": 31_000_000, "segment_1_us": 30_000_000}
+    with Ledger(ledger_path(folder)) as ledger:
+        ledger.mark_interrupted(SECOND, "the program ended", {})
+        ledger.append(SECOND, "recovered", 0, {"record": record, "counters": [counted]})
+        ledger.append("elsewhere", "recovered", 0, {"record": record, "counters": [counted], "simulator": True})
+    shown = invoke(folder, "show", SECOND).output
+    assert "2 Hz for 0:31, 100 Hz for 0:30" in shown
+    assert "commanded: the program ended before it could say" in shown
+    shown = invoke(folder, "show", "elsewhere").output
+    assert "band 1 for 0:31, band 2 for 0:30" in shown
+    assert "planned and commanded: only the ledger" in shown
+    assert "not known" not in invoke(folder, "show", FIRST).output

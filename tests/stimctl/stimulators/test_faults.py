@@ -12,9 +12,11 @@ from firmware_sim.pulsepal import FIRMWARES
 from firmware_sim.stimjim import DIALECTS
 from firmware_sim.which import Which
 from stimctl import limits
+from stimctl.errors import LineLost
+from stimctl.port import Port
 from stimctl.session.choice import Choice
 from stimctl.session.states import End
-from tests.stimctl.session.world import ByteAtATime, prescription
+from tests.stimctl.session.world import ByteAtATime, Line, prescription
 from tests.stimctl.stimulators.bench import Bench, S
 from tests.stimctl.stimulators.contract import TOLD, hold, proceed, stop
 
@@ -47,7 +49,9 @@ def test_a_session_with_a_fault(which: Which, choice: Choice, at_s: float) -> No
     assert report.end is not End.TIMER
     # Nothing outlives its lease, whatever was lost.
     assert bench.last_us() <= bench.stopping_us() + limits.LEASE_US + S // 10
-    if report.zero_confirmed_us is None and bench.last_us():
+    if report.zero_confirmed_us is not None:
+        assert bench.last_us() <= bench.stopping_us() + report.zero_confirmed_us, "zero was confirmed and was not"
+    elif bench.last_us():
         assert any("PULL THE LEADS" in alarm.action for alarm in report.alarms)
     if report.delivered is not None and report.end is End.OPERATOR:
         assert sum(report.delivered["1"]["pulses"]) >= bench.pulses() - checked(bench)
@@ -114,3 +118,40 @@ def test_each_lease_is_in_the_log_with_its_gap() -> None:
     assert report.kept is not None
     assert report.kept["handovers"]["max_us"] == max(gaps)
     assert 0 < max(gaps) <= 5_000
+
+
+@pytest.mark.parametrize("which", [Which("stimjim", dialect="a"), Which("pulsepal", firmware="22")], ids=str)
+def test_a_line_that_is_gone_leaves_an_estimate_that_is_not_too_low(which: Which) -> None:
+    choice = Choice("stimjim", dialect="a") if which.device == "stimjim" else Choice("pulsepal", isolator="1")
+    bench = Bench(which, choice, prescription(seconds=60), line=lambda port: Pulled(port, 16 * S))
+    report = bench.run()
+    assert report.end is End.LINE_LOST
+    assert report.zero_confirmed_us is None
+    assert any("within 3 s" in alarm.action and "PULL THE LEADS" in alarm.action for alarm in report.alarms)
+    assert report.kept is not None
+    assert report.kept["evidence"] == "estimated"
+    assert report.delivered is not None
+    assert sum(report.delivered["1"]["pulses"]) >= bench.pulses() - checked(bench)
+    assert bench.last_us() <= 16 * S + limits.LEASE_US
+
+
+class Pulled(Line):
+    """A cable that is pulled at a time: the port says so at once."""
+
+    def __init__(self, port: Port, at_us: int) -> None:
+        super().__init__(port)
+        self._at_us = at_us
+        self._told = False
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        until_us = self._at_us if deadline_us is None else min(deadline_us, self._at_us)
+        if self.now_us() < self._at_us:
+            return self.inner.wait(until_us)
+        if not self._told:
+            self._told = True
+            raise LineLost("the cable was pulled")
+        return self.inner.wait(deadline_us)
+
+    def write(self, data: bytes) -> None:
+        if self.now_us() < self._at_us:
+            self.inner.write(data)

@@ -96,17 +96,7 @@ def test_output_ends_within_one_lease(which: Which, options: list[str], leases: 
         file.write_text(PRESCRIPTION, "utf-8")
         began_us = clock_us()
         host = subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                "from stimctl.cli import main; main()",
-                "run",
-                "bench-100hz",
-                "--port",
-                url,
-                *options,
-            ]
-            + ["--prescription", str(file), "--unattended"],
+            [*STIMCTL, "run", "bench-100hz", "--port", url, *options, "--prescription", str(file), "--unattended"],
             env={**os.environ, "STIMCTL_DATA": f"{folder}/data", "STIMCTL_RUN": f"{folder}/run"},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -1,0 +1,78 @@
+"""`--device`, `--dialect`, `--isolator` on run and info: what is shown of a device that lacks what a native one has."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from stimctl.cli import codes, main
+
+EXAMPLE = str(Path(__file__).parents[3] / "profiles" / "examples" / "bench-2-100hz.toml")
+JIM = ["--port", "sim://?device=stimjim&load=r1k", "--device", "stimjim", "--dialect", "a"]
+PAL = ["--port", "sim://?device=pulsepal&load=r1k", "--device", "pulsepal", "--isolator", "1"]
+
+
+def run(*options: str) -> str:
+    result = CliRunner().invoke(main, ["run", "bench-2-100hz", "--prescription", EXAMPLE, *options])
+    assert result.exit_code == codes.DONE, result.output
+    return result.output
+
+
+def test_a_stimjims_figures_are_counted_and_measured_and_say_so() -> None:
+    output = run(*JIM)
+    assert "StimJim dialect A: no watchdog" in output.split("armed")[0]
+    assert "measured and confirmed" in output
+    assert "3,060 counted" in output
+    assert "uC measured" in output
+    assert "hand-over gaps" in output
+    assert "estimated" not in output.lower()
+
+
+def test_a_pulsepals_figures_are_counted_and_nothing_is_measured() -> None:
+    output = run(*PAL)
+    assert "PulsePal with an isolator of 1 mA/V: no measurement" in output
+    assert "acknowledged by the device, NOT measured" in output
+    assert "3,060 counted" in output
+    assert "uC measured" not in output
+
+
+def test_the_log_says_it_too() -> None:
+    run(*PAL)
+    listed = json.loads(CliRunner().invoke(main, ["log", "list", "--json"]).output)
+    (session,) = listed if isinstance(listed, list) else listed["sessions"]
+    shown = CliRunner().invoke(main, ["log", "show", session["session_id"]]).output
+    assert "acknowledged, NOT measured" in shown
+    assert "counted: the host's count of leases" in shown
+
+
+def test_json_keeps_what_the_figures_rest_on() -> None:
+    result = CliRunner().invoke(main, ["run", "bench-2-100hz", "--prescription", EXAMPLE, *PAL, "--json"])
+    found = json.loads(result.stdout)
+    assert found["measured"] is None
+    assert found["zero_measured"] is False
+    assert found["kept"]["evidence"] == "counted"
+    assert found["kept"]["handovers"]["max_us"] > 0
+
+
+def test_info_says_what_is_missing() -> None:
+    output = CliRunner().invoke(main, ["info", *JIM]).output
+    assert "none: output is given in leases of 3 s at most" in output
+    assert output.count("lacks") == 6
+    found = json.loads(CliRunner().invoke(main, ["info", *PAL, "--json"]).output)
+    assert len(found["lacks"]) == 7
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--port", "sim://?device=pulsepal", "--device", "pulsepal"], "there is no default"),
+        (["--port", "sim://?device=pulsepal", "--device", "auto"], "--isolator"),
+        (["--port", "sim://", "--isolator", "1"], "belongs to a PulsePal"),
+        (["--port", "sim://", "--device", "pulsepal", "--isolator", "50"], "between 0.201 and 10"),
+    ],
+)
+def test_what_does_not_go_together_is_a_sentence(options: list[str], said: str) -> None:
+    result = CliRunner().invoke(main, ["info", *options])
+    assert result.exit_code == codes.INVALID
+    assert said in result.output + str(result.exception)
