@@ -247,8 +247,7 @@ class Session:
         while time.monotonic() < until_s:
             view = self.view()
             if view.stop_after_us is not None and view.stop_measured:
-                detail = "" if view.stop_measured else "acknowledged by the device, NOT measured"
-                return StopOutcome(zero_confirmed=True, after_us=view.stop_after_us, detail=detail)
+                return StopOutcome(zero_confirmed=True, after_us=view.stop_after_us)
             if view.stop_after_us is not None:
                 detail = f"the device acknowledged the stop after {view.stop_after_us} us, but measures no zero"
                 return StopOutcome(zero_confirmed=False, detail=detail)

@@ -341,7 +341,7 @@ def _listen(address: str) -> Listener:
 
 
 def _knock(address: str) -> None:
-    if os.name == "nt":
+    if sys.platform == "win32":
         Client(address).close()
         return
     with socket.socket(socket.AF_UNIX) as caller:

@@ -122,7 +122,8 @@ class DescriptorPort(_HostPort):
         self._fd: int = line.fileno()
         self._wake_r, self._wake_w = _wake_pipe()
         self._watched = [self._fd, self._wake_r]
-        self._waking = threading.Lock()
+        # A signal's handler may stop the session while its own thread is in here.
+        self._waking = threading.RLock()
         self._closed = False
 
     def wait(self, deadline_us: int | None) -> bytes:

@@ -73,7 +73,7 @@ class Core:
         if happening is not Happening.CHECK_FAILED:
             self._go_on(now_us)
 
-    def put(self, kind: str, now_us: int, **body: Any) -> None:
+    def put(self, kind: str, now_us: int, /, **body: Any) -> None:
         """Write an entry, once there is a session to write of: before the identity there is none."""
         if self.identity is not None:
             self.stirred = True

@@ -16,7 +16,7 @@ from stimctl.prescription import Prescription, Subject
 from stimctl.session import subject
 from stimctl.session.closing import Closing
 from stimctl.session.core import Core
-from stimctl.session.log import SessionLog
+from stimctl.session.log import OPERATORS_KINDS, SessionLog
 from stimctl.session.preparation import Preparation
 from stimctl.session.states import ENDED, STOPPING, End, State
 from stimctl.session.stimulation import Stimulation
@@ -149,8 +149,8 @@ class Engine:
 
     def note(self, kind: str, body: Mapping[str, Any], now_us: int) -> None:
         """Write an operator's own entry: `note`, or `outcome` for scores before and after."""
-        if kind not in ("note", "outcome"):
-            raise Misuse(f"an operator's entry is a 'note' or an 'outcome', not {kind!r}")
+        if kind not in OPERATORS_KINDS:
+            raise Misuse(f"an operator's entry is one of {', '.join(OPERATORS_KINDS)}, not {kind!r}")
         self._core.put(kind, now_us, **body)
 
     def view(self, now_us: int) -> SessionView:

@@ -52,7 +52,7 @@ class Journal:
         self._samples: dict[int, Samples] = {}
         self._take: dict[int, Callable[[Channel], None]] = {}
 
-    def put(self, kind: str, now_us: int, **body: Any) -> None:
+    def put(self, kind: str, now_us: int, /, **body: Any) -> None:
         """Write one entry."""
         self._log.put(kind, now_us, body)
 

@@ -7,10 +7,10 @@ durable, and no lead need be on before outputs read zero and a stop was seen to 
 from dataclasses import asdict
 
 from stimctl import limits
-from stimctl.errors import WrongDevice
+from stimctl.errors import Unsafe, WrongDevice
 from stimctl.session import subject
 from stimctl.session.core import Core
-from stimctl.session.states import End, Happening, State
+from stimctl.session.states import ON_HOLD, End, Happening, State
 from stimctl.session.view import Priority
 from stimctl.stimulators import base
 from stimctl.stimulators.capabilities import lacking
@@ -55,7 +55,16 @@ class Preparation:
 
     def arm_next(self, now_us: int) -> None:
         """Arm for an impedance check, or after one for stimulation."""
-        checked = self._core.state in (State.CHECKED, State.RECHECKED)
+        core = self._core
+        try:
+            # A session that began goes on after a hold; one that has not may have waited long at its gate.
+            if core.state not in ON_HOLD:
+                core.prescription.still_screened(now_us)
+        except Unsafe as stale:
+            core.alarm(Priority.HIGH, str(stale), "screen the person anew, then start a new session", now_us)
+            core.stop(now_us, End.SCREENING, str(stale))
+            return
+        checked = core.state in (State.CHECKED, State.RECHECKED)
         self.arm(Purpose.STIMULATE if checked else Purpose.CHECK_IMPEDANCE, now_us)
 
     def arm(self, purpose: Purpose, now_us: int) -> None:

@@ -75,6 +75,7 @@ class End(StrEnum):
     CLOCK = "clocks disagree"
     SELF_TEST = "self-test failed"
     CONTACT = "impedance check failed"
+    SCREENING = "screening too old"
     WRONG_DEVICE = "device not allowed for this subject"
     LOG = "dose log failed"
     INTERRUPTED = "interrupted"

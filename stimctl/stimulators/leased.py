@@ -237,11 +237,13 @@ class Leased:
             wrong = lease_checks.wrong_report(event.lease, event.done)
             if wrong is not None:
                 return [Failed(wrong)]
-            if self._at.state == DeviceState.CHECKING:
-                return self._check_over(event.lease, event.done, now_us)
             found = lease_checks.trip(self._identity, event.lease, event.done)
-            if found is not None:
+            checking = self._at.state == DeviceState.CHECKING
+            # In the check an open lead is what is asked for: its result says so.
+            if found is not None and not (checking and found.reason == EndReason.LEAD_OFF):
                 return self._tripped(found, now_us)
+            if checking:
+                return self._check_over(event.lease, event.done, now_us)
         if now_us - self._alive_us > limits.WATCHDOG_US or self._at.state not in _STIMULATING:
             return []
         return self._obey(self._giver.go_on(now_us), now_us)

@@ -16,6 +16,7 @@ from stimctl.control import Outcome, stop_all
 from stimctl.errors import Misuse
 from stimctl.ledger import Ledger
 from stimctl.port import open_port
+from stimctl.session.choice import Choice
 from stimctl.session.engine import Engine
 from stimctl.session.states import End, State
 from tests.stimctl.session.world import prescription
@@ -182,6 +183,18 @@ def test_a_session_in_the_callers_own_thread_too(ledger: Ledger, place: Path) ->
     asker.join()
     assert end is End.ELSEWHERE
     assert [report.outcome for report in reports] == [Outcome.ZERO], "it had its answer before the endpoint went"
+
+
+@pytest.mark.realtime
+def test_a_zero_that_was_only_acknowledged_is_not_called_confirmed(ledger: Ledger, place: Path) -> None:
+    url, choice = "sim://?device=pulsepal&pace=real", Choice("pulsepal", isolator="1")
+    with Session(url, prescription(profile="bench-100hz"), ledger, choice=choice) as session:
+        session.start()
+        while session.view().state is not State.RAMPING:
+            assert session.wait(0.01) is None
+        (found,) = stop_all()
+    assert found.outcome is Outcome.NOT_CONFIRMED
+    assert "acknowledged the stop" in found.detail
 
 
 def test_a_session_that_has_not_begun_promises_no_zero(ledger: Ledger, place: Path) -> None:

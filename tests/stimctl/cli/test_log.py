@@ -229,10 +229,10 @@ def test_a_session_cut_short_shows_its_seconds_by_band_and_what_nobody_knows(fol
         ledger.mark_interrupted(SECOND, "the program ended", {})
         ledger.append(SECOND, "recovered", 0, {"record": record, "counters": [counted]})
         ledger.append("elsewhere", "recovered", 0, {"record": record, "counters": [counted], "simulator": True})
-    shown = invoke(folder, "show", SECOND).output
+    shown = good(folder, "show", SECOND)
     assert "2 Hz for 0:31, 100 Hz for 0:30" in shown
     assert "commanded: the program ended before it could say" in shown
-    shown = invoke(folder, "show", "elsewhere").output
+    shown = good(folder, "show", "elsewhere")
     assert "band 1 for 0:31, band 2 for 0:30" in shown
     assert "planned and commanded: only the ledger" in shown
-    assert "not known" not in invoke(folder, "show", FIRST).output
+    assert "not known" not in good(folder, "show", FIRST)

@@ -190,7 +190,7 @@ def test_an_operators_entry_cannot_pass_for_the_sessions_own() -> None:
     rig.when(State.RUNNING, lambda engine, now_us: engine.note("closed", {"end_reason": "timer"}, now_us))
     report = rig.run()
     assert [entry["end_reason"] for entry in rig.log.of("closed")] == [str(report.end)]
-    assert any("'note' or an 'outcome'" in str(event) for event in rig.events)
+    assert any("an operator's entry is one of" in str(event) for event in rig.events)
 
 
 # --- answers that come at a bad moment ------------------------------------------------------------------

@@ -9,6 +9,7 @@ from stimctl import limits
 from stimctl.errors import WrongDevice
 from stimctl.port import Port
 from stimctl.prescription import Subject
+from stimctl.screening import FRESH_US, QUESTIONS, Kind, Screening
 from stimctl.session.engine import ATTENDED, Engine
 from stimctl.session.states import End
 from stimctl.session.subject import check_device
@@ -268,3 +269,15 @@ def test_a_device_that_answers_nothing_is_a_lost_line() -> None:
     assert report.end is End.LINE_LOST
     assert "no answer to Hello" in report.end_text
     assert rig.log.entries == []
+
+
+def test_a_screening_that_grew_old_at_the_gate_arms_nothing() -> None:
+    """The clock of a rig begins at zero, and the screening with it: a quarter of an hour later it is too old."""
+    answers = {question.id: question.kind is Kind.REQUIRED for question in QUESTIONS}
+    rig = Rig(auto=ATTENDED, front_end=True)
+    screening = Screening(answers, pseudonym=rig.rx.pseudonym, now_us=0)
+    rig.engine._core.prescription = forged(rig.rx, screening=screening)
+    report = rig.run((FRESH_US + S, proceed))
+    assert report.end is End.SCREENING
+    assert rig.tape.messages(m.Arm) == []
+    assert rig.flowed() == 0

@@ -116,9 +116,12 @@ class StimulatorContract:
         assert all(before[1] - after[1] <= 310 for before, after in pairwise(pulses))
 
     def test_pulses_are_never_closer_than_100_hz(self) -> None:
+        """Nor when an order comes at any moment of the 100 Hz band."""
         bench = self.bench(rx=prescription(seconds=30))
-        bench.run((14.0, lambda engine, now_us: engine.set_target(1, 1_000, now_us)))
+        falling = ((15.5013, 1_900), (16.1037, 1_500), (16.7059, 1_200), (17.2081, 1_000))
+        bench.run(*((at_s, lambda engine, now_us, ua=ua: engine.set_target(1, ua, now_us)) for at_s, ua in falling))
         pulses = self.session(bench)
+        assert len({round(level_ua, -2) for at_us, level_ua in pulses if at_us > 15 * S}) >= 5
         assert min(after[0] - before[0] for before, after in pairwise(pulses)) >= limits.PERIOD.low - 60
 
     def test_20_minutes_of_2_and_100_hz_to_the_pulse(self) -> None:

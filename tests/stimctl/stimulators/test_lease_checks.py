@@ -1,0 +1,149 @@
+"""What a report must agree with, when a cut may be sent, and what is told of a lease that was cut."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from firmware_sim.which import Which
+from stimctl.port import Port
+from stimctl.session.choice import Choice
+from stimctl.session.identify import identify
+from stimctl.session.states import End
+from stimctl.stimulators.dialect import Done, StageMean
+from stimctl.stimulators.lease_checks import trip, wrong_report
+from stimctl.stimulators.lease_cut import EDGE_US, Cut
+from stimctl.stimulators.lease_tally import LeaseTally
+from stimctl.stimulators.leases import Lease, Level
+from stimctl.waveform import Segment
+from stimctl.wire.codes import EndReason
+from tests.stimctl.session.world import Line, prescription
+from tests.stimctl.stimulators.bench import Bench
+from tests.stimctl.stimulators.contract import stop
+
+HIGH = Segment(10_000, 200, 0, 200, 0)
+LEASE = Lease(1, HIGH, (Level(1, 1_000, 0),), 300, 0, 3_000_000)
+IDENTITY = identify("sim://?device=stimjim", Choice("stimjim", dialect="a")).identity
+
+
+def report(first_ua: int, second_ua: int, pulses: int | None = 300) -> Done:
+    return Done(pulses, (StageMean(1, 0, first_ua), StageMean(1, 1, second_ua)))
+
+
+def test_a_good_report_is_good() -> None:
+    assert wrong_report(LEASE, report(1_003, -998)) is None
+    assert trip(IDENTITY, LEASE, report(1_003, -998)) is None
+    assert trip(IDENTITY, LEASE, Done(300)) is None
+    assert wrong_report(LEASE, Done(None)) is None
+
+
+@pytest.mark.parametrize("pulses", [0, 299, 301])
+def test_another_count_than_was_ordered(pulses: int) -> None:
+    assert "pulses where 300 were ordered" in str(wrong_report(LEASE, report(1_000, -1_000, pulses)))
+
+
+@pytest.mark.parametrize(("first_ua", "second_ua"), [(-1_000, 1_000), (1_000, 1_000), (-1_000, -1_000)])
+def test_the_wrong_polarity(first_ua: int, second_ua: int) -> None:
+    assert "wrong polarity" in str(wrong_report(LEASE, report(first_ua, second_ua)))
+
+
+@pytest.mark.parametrize(
+    ("first_ua", "second_ua", "reason"),
+    [
+        (1_101, -1_000, EndReason.OVER_CURRENT),
+        (1_000, -1_101, EndReason.OVER_CURRENT),
+        (789, -789, EndReason.LEAD_OFF),
+        (1_000, -789, EndReason.LEAD_OFF),
+        (0, 0, EndReason.LEAD_OFF),
+        (1_000, -979, EndReason.NET_CHARGE),
+        (1_000, -1_021, EndReason.NET_CHARGE),
+        (1_200, 0, EndReason.OVER_CURRENT),
+    ],
+)
+def test_currents_that_hold_or_end_the_session(first_ua: int, second_ua: int, reason: EndReason) -> None:
+    found = trip(IDENTITY, LEASE, report(first_ua, second_ua))
+    assert found is not None
+    assert found.reason == reason
+    assert found.channel == 1
+
+
+@given(
+    st.sampled_from([HIGH, Segment(500_000, 600, 100, 1_200, 0), Segment(1_000_000, 600, 0, 600, 0)]),
+    st.sampled_from([0, 2_500, 5_000]),
+    st.integers(0, 3_000_000),
+    st.integers(-EDGE_US // 2, EDGE_US // 2),
+)
+def test_a_cut_falls_between_two_pulses(shape: Segment, delay_us: int, asked_us: int, late_us: int) -> None:
+    """Even when the device is a millisecond off from what the host believes."""
+    lease = Lease(0, shape, (Level(1, 500, 0), Level(2, 500, delay_us)), 3, 0, 3 * shape.period_us)
+    cut = Cut("lower", asked_us)
+    at_us = cut.between_pulses_us(lease, 0)
+    assert asked_us <= at_us <= asked_us + delay_us + shape.span_us + 2 * EDGE_US
+    phase_us = (at_us + late_us) % shape.period_us
+    assert phase_us > delay_us + shape.span_us
+    assert phase_us < shape.period_us
+
+
+def test_a_cut_lease_is_told_as_the_most_that_may_have_flowed() -> None:
+    tally = LeaseTally([1])
+    tally.cut(LEASE, 100, 102)
+    counted = tally.counters(1, 1)
+    assert (counted.pulses_1, counted.charge_1_pc) == (102, 102 * 200_000)
+    kept = tally.kept("test")
+    assert (kept.bases[0].least, kept.bases[0].estimated, kept.bases[0].counted) == ((0, 100), (0, 102), (0, 0))
+    assert kept.record()["evidence"] == "estimated"
+    assert not tally.is_measured
+
+
+class Reworded(Line):
+    """What the device says, with a word changed."""
+
+    def __init__(self, port: Port, pattern: bytes, new: bytes) -> None:
+        super().__init__(port)
+        self._pattern = re.compile(pattern)
+        self._new = new
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        return self._pattern.sub(self._new, self.inner.wait(deadline_us))
+
+
+def said_otherwise(pattern: bytes, new: bytes, dialect: str = "a") -> Bench:
+    choice = Choice("stimjim", dialect=dialect)
+    line = lambda port: Reworded(port, pattern, new)  # noqa: E731
+    return Bench(Which("stimjim", dialect=dialect), choice, prescription(seconds=20), line=line)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "pattern", "new"),
+    [
+        ("a", rb"200 usec      100uA", b"300 usec      100uA"),
+        ("a", rb"\(Current output\)", b"(?)"),
+        ("b", rb"(S[123],1,3,)(\d+)", rb"\g<1>20000"),
+        ("c", rb"pulses=10,", b"pulses=11,"),
+    ],
+)
+def test_an_echo_that_differs_starts_nothing(dialect: str, pattern: bytes, new: bytes) -> None:
+    bench = said_otherwise(pattern, new, dialect)
+    report = bench.run()
+    if new == b"(?)":
+        assert report.end is End.TIMER  # words for people only: the number beside it is what is compared
+    else:
+        assert report.end is End.ECHO
+        assert bench.pulses() == 0
+
+
+def test_a_current_at_rest_is_no_zero() -> None:
+    """From the start of the session on the outputs read 25 uA while grounded: nothing is started."""
+    bench = said_otherwise(rb"\((-?\d+)uA\)", b"(25uA)")
+    report = bench.run()
+    assert report.end is End.SELF_TEST
+    assert any("PULL THE LEADS" in alarm.action for alarm in report.alarms)
+    assert bench.pulses() == 0
+
+
+def test_a_report_of_more_current_ends_the_session() -> None:
+    bench = said_otherwise(rb"Stage 0  [ \d]{4}uA", b"Stage 0  2100uA")
+    report = bench.run((18, stop))
+    assert report.end in (End.OVER_CURRENT, End.ECHO)
+    assert bench.highest_ua() <= 110
