@@ -44,14 +44,14 @@ def _session(traffic: Any = None) -> None:
 
 
 def _bare(frames: list[bytes]) -> None:
-    """Each frame once into bytes and once out of them: struct, CRC and COBS, and nothing else."""
-    for frame in frames:
+    """Each frame once out of the stream and once into it: delimiter, COBS, CRC and struct, and nothing else."""
+    for frame in b"\x00".join(frames).split(b"\x00"):
         body = cobs.decode(frame)
         if crc32(body[:-4]) != int.from_bytes(body[-4:], "little"):
             raise ValueError
         packer = _PACKERS[body[0]]
         payload = packer.pack(*packer.unpack(body[:-4]))
-        cobs.encode(payload + crc32(payload).to_bytes(4, "little"))
+        cobs.encode(payload + crc32(payload).to_bytes(4, "little")) + b"\x00"
 
 
 _PACKERS: dict[int, struct.Struct] = {kind: shape.packer for kind, shape in SHAPES.items()}

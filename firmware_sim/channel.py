@@ -265,8 +265,11 @@ class OutputChannel:
         else:
             pulses_0 += count
             charge_0 += count * stretch.charge_pc
+        read_ua = (read_na + 500) // 1_000
+        if not 0 <= read_ua <= 0xFFFF:
+            read_ua = whole_ua(read_na)
         return (
-            0, target_ua, stretch.amplitude_ua, whole_ua(read_na), stretch.ohm_at(count - 1, read_na),
+            0, target_ua, stretch.amplitude_ua, read_ua, stretch.ohm_at(count - 1, read_na),
             pulses_0, pulses_1, charge_0, charge_1, (net_fc + 500) // 1_000,
         )  # fmt: skip
 

@@ -102,7 +102,9 @@ class Stretch:
         if self.amplitude_ua < OHM_FLOOR_UA:
             return 0
         line = self.lines.first_end
-        return int(self.readback.voltage_uv(line.slope * self.cap_volt_at(number) + line.base) * 1_000 / read_na + 0.5)
+        # `cap_volt_at` written out: telemetry asks ten times a second.
+        cap_volt = self._final_volt + (self.cap_volt - self._final_volt) * self._cycle**number
+        return int(self.readback.voltage_uv(line.slope * cap_volt + line.base) * 1_000 / read_na + 0.5)
 
     def energy_pj(self, count: int) -> float:
         """The real energy of the first `count` of them."""

@@ -7,7 +7,7 @@ from firmware_sim.held import Change
 from firmware_sim.machine import Machine
 from firmware_sim.timers import Timer
 from stimctl.wire.codes import DeviceState, EndReason
-from stimctl.wire.framing import frame
+from stimctl.wire.framing import frame_sized
 from stimctl.wire.messages import SHAPE_OF, Channel, Event, Status, encode
 
 PERIOD_US = 100_000
@@ -37,12 +37,11 @@ class Telemetry:
         arming = machine.arming
         if arming is None:
             return status
-        frames = [status]
         row = machine.stage.row
         for channel in arming.channels:
             self._count = count = (self._count + 1) & _CIRCLE
-            frames.append(frame(_pack_channel(_CHANNEL_KIND, count, channel, *row(channel))))
-        return b"".join(frames)
+            status += frame_sized(_pack_channel(_CHANNEL_KIND, count, channel, *row(channel)))
+        return status
 
     def _status(self, now_us: int) -> bytes:
         machine = self._machine
@@ -58,9 +57,11 @@ class Telemetry:
             if session.end_reason == 0:
                 left_us = session.limit_us - stimulation_us
             if arming is not None:
-                age_ms = min((now_us - machine.alive_us) // 1000, 0xFFFF)
+                age_ms = (now_us - machine.alive_us) // 1000
+                if age_ms > 0xFFFF:
+                    age_ms = 0xFFFF
         self._count = count = (self._count + 1) & _CIRCLE
-        return frame(
+        return frame_sized(
             _pack_status(
                 _STATUS_KIND,
                 count,

@@ -111,7 +111,7 @@ class Runner:
                 deadline_us = now_us + POLL_US
             if self._script and self._script[0][0] < deadline_us:
                 deadline_us = self._script[0][0]
-            data = port.wait(deadline_us)
+            return self._listen(deadline_us)
         except Suspended as slept:
             now_us = port.now_us()
             engine.stop(now_us, End.SUSPENDED, str(slept))
@@ -120,10 +120,25 @@ class Runner:
             now_us = port.now_us()
             engine.line_lost(lost, now_us)
             return now_us
-        now_us = port.now_us()
-        if data:
+
+    def _listen(self, deadline_us: int) -> int:
+        """Wait and take in what comes, until there is something to do. Returns the time.
+
+        An order that came meanwhile, a stop above all, goes before what would be sent next.
+        """
+        port, engine = self._port, self._engine
+        while True:
+            data = port.wait(deadline_us)
+            now_us = port.now_us()
+            if not data:
+                return now_us
             engine.receive(data, now_us)
-        return now_us
+            if self._orders or engine.stirred or now_us >= deadline_us or self._view_wanted:
+                return now_us
+            out = engine.take_output()
+            if out:
+                port.write(out)
+                return now_us
 
     def _look(self, now_us: int) -> None:
         """See what the engine told, and do what it wants done outside."""

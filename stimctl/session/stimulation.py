@@ -38,6 +38,8 @@ class Stimulation:
         self._ran_us = 0
         self._run_began_us: int | None = None
         self._expected_us = 0
+        # Nothing has lasted too long before this; 0 when it has to be worked out anew.
+        self._latest_us = 0
 
     # --- orders -------------------------------------------------------------------------------------
 
@@ -84,6 +86,7 @@ class Stimulation:
         core.put("started", now_us, targets_ua=targets_ua, stimulation_us=event.stimulation_us)
         self._held_us = None
         self._run_began_us = now_us
+        self._latest_us = 0
         self._device_state = int(DeviceState.RAMPING)
         self._sample_due_us = now_us + SAMPLE_US
         core.done(Happening.STARTED, now_us)
@@ -126,7 +129,10 @@ class Stimulation:
         core = self._core
         core.journal.sample(reading)
         assert self._watch is not None
-        finding = self._watch.channel(reading, core.targets.highest_ua[reading.channel], now_us)
+        target_ua = core.targets.highest_ua[reading.channel]
+        if self._watch.as_before(reading, target_ua, now_us):
+            return
+        finding = self._watch.channel(reading, target_ua, now_us)
         if finding is not None:
             self.found(finding, now_us)
 
@@ -193,6 +199,7 @@ class Stimulation:
         self._held_us = now_us
         self._ran_us = self._ran_by(now_us)
         self._run_began_us = None
+        self._latest_us = 0
         self._expected_us = stimulation_us
         core.targets.forget_asked()
         core.account.held(stimulation_us)
@@ -204,20 +211,38 @@ class Stimulation:
     def watch_time(self, now_us: int) -> None:
         """Every timer the host holds, looked at with each keepalive."""
         core = self._core
-        if core.armed_us is not None and now_us - core.armed_us > limits.SESSION_US:
-            core.stop(now_us, End.SESSION_EXPIRED, "")
-        elif self._held_us is not None and now_us - self._held_us > limits.HOLD_US:
-            core.stop(now_us, End.HOLD_EXPIRED, "")
-        elif self._ran_by(now_us) > core.prescription.stimulation_us + self._timer_slack_us():
-            text = "stimulation lasted longer than prescribed, by the host's clock"
-            self.found(Finding(End.CLOCK, text), now_us)
-        elif core.account.contradiction is not None and core.state in STIMULATING:
+        if now_us > self._latest_us:
+            self._out_of_time(now_us)
+        if core.state not in STIMULATING:
+            return
+        if core.account.contradiction is not None:
             self.found(Finding(End.IMPLAUSIBLE, core.account.contradiction), now_us)
-        elif core.state in STIMULATING and not self._fell_silent(now_us):
-            self._watch_titration(now_us)
+        elif not self._fell_silent(now_us):
+            if core.targets.titrating:
+                self._watch_titration(now_us)
             if now_us >= self._sample_due_us:
                 self._sample_due_us = now_us + SAMPLE_US
                 core.put("sample", now_us, **self._sample())
+
+    def _out_of_time(self, now_us: int) -> None:
+        """Something may have lasted too long: the session, a hold, or stimulation. If not, when it next could."""
+        core = self._core
+        if core.armed_us is None:
+            return
+        stimulated_us = core.prescription.stimulation_us + self._timer_slack_us()
+        if now_us - core.armed_us > limits.SESSION_US:
+            core.stop(now_us, End.SESSION_EXPIRED, "")
+        elif self._held_us is not None and now_us - self._held_us > limits.HOLD_US:
+            core.stop(now_us, End.HOLD_EXPIRED, "")
+        elif self._ran_by(now_us) > stimulated_us:
+            text = "stimulation lasted longer than prescribed, by the host's clock"
+            self.found(Finding(End.CLOCK, text), now_us)
+        else:
+            self._latest_us = core.armed_us + limits.SESSION_US
+            if self._held_us is not None:
+                self._latest_us = min(self._latest_us, self._held_us + limits.HOLD_US)
+            if self._run_began_us is not None:
+                self._latest_us = min(self._latest_us, self._run_began_us + stimulated_us - self._ran_us)
 
     def _ran_by(self, now_us: int) -> int:
         return self._ran_us + (0 if self._run_began_us is None else now_us - self._run_began_us)

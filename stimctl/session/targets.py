@@ -86,6 +86,7 @@ class Targets:
         self.resume_ua = dict(first_ua)
         # The highest target a device may be following, by channel: confirmed, or asked for and perhaps applied.
         self.highest_ua = dict.fromkeys(self._each, 0)
+        self.titrating = False
 
     @property
     def channels(self) -> tuple[int, ...]:
@@ -142,6 +143,7 @@ class Targets:
     def _follow(self) -> None:
         for channel, target in self._each.items():
             self.highest_ua[channel] = max(target.confirmed_ua, target.heading_ua)
+        self.titrating = any(0 < target.confirmed_ua < limits.TARGET.low for target in self._each.values())
 
     def keep_for_resume(self) -> None:
         """Remember what to ramp to after a hold: what each channel had, if that was a legal target."""

@@ -21,6 +21,10 @@ TIMER_SLACK_US = 1_000_000
 WATCHDOG_SLACK_MS = 1_100
 MEAN_US = 1_000_000  # the mean direct current is taken over so long [choice]
 PAIR_US = 50_000  # a reading follows its status at once; half the time to the next one [choice]
+_MARGIN_UA = limits.OVER_CURRENT_MARGIN_UA
+_OVER_CURRENT_UA = limits.OVER_CURRENT_UA
+_SHORT_OHM = limits.SHORT_OHM
+_LEAD_OFF_OHM = limits.LEAD_OFF_OHM
 _STIMULATING = frozenset(int(state) for state in (DeviceState.RAMPING, DeviceState.RUNNING, DeviceState.RAMPING_DOWN))
 
 
@@ -102,13 +106,10 @@ class Watch:
     def channel(self, reading: Channel, target_ua: int, now_us: int) -> Finding | None:
         """Check one channel's reading; `target_ua` is what the device confirmed, or is being asked for."""
         status = self._status
-        self._read_us[reading[0]] = now_us
         if status is None or status.state not in _STIMULATING or now_us - self._status_us > PAIR_US:
             # Without its own status, which was lost, a reading has no device time to be judged by.
             return None
-        seen = self._seen.get(reading[0])
-        if seen is not None and self._as_before(reading, seen, target_ua, status.device_time_us):
-            return None
+        seen = self._seen.get(reading.channel)
         if seen is None:
             at_us = status.device_time_us
             seen = _Seen(reading, at_us, target_ua, net_from_us=at_us, net_from_pc=reading.net_charge_pc)
@@ -123,12 +124,16 @@ class Watch:
         seen.device_us = status.device_time_us
         return finding
 
-    def _as_before(self, reading: Channel, seen: _Seen, target_ua: int, device_us: int) -> bool:
-        """Whether nothing but time has passed: then every check below would pass, and is not made.
+    def as_before(self, reading: Channel, target_ua: int, now_us: int) -> bool:
+        """Whether nothing but time has passed: then every check of `channel` would pass, and need not be made.
 
         A session is steady nearly always, so this is what keeps 50,000 frames within a blink of virtual time.
         """
-        before = seen.reading
+        self._read_us[reading[0]] = now_us
+        seen, status = self._seen.get(reading[0]), self._status
+        if seen is None or status is None or now_us - self._status_us > PAIR_US:
+            return False
+        before, device_us = seen.reading, status[0]
         _, flags, told_ua, applied_ua, measured_ua, ohm, pulses_0, pulses_1, charge_0_pc, charge_1_pc, net_pc = reading
         _, _, told_before_ua, applied_before_ua, _, _, before_0, before_1, was_0_pc, was_1_pc, net_before_pc = before
         pulses_0 -= before_0
@@ -138,9 +143,9 @@ class Watch:
         if (
             flags == 0
             and target_ua == told_ua == applied_ua == told_before_ua == applied_before_ua == seen.allowed_ua
-            and -limits.OVER_CURRENT_MARGIN_UA <= measured_ua - applied_ua <= limits.OVER_CURRENT_MARGIN_UA
-            and measured_ua <= limits.OVER_CURRENT_UA
-            and limits.SHORT_OHM <= ohm <= limits.LEAD_OFF_OHM
+            and -_MARGIN_UA <= measured_ua - applied_ua <= _MARGIN_UA
+            and measured_ua <= _OVER_CURRENT_UA
+            and _SHORT_OHM <= ohm <= _LEAD_OFF_OHM
             and applied_ua <= self._ceiling_ua
             and 0 <= pulses_0 <= since_us // self._periods[0] + 2
             and 0 <= pulses_1 <= since_us // self._periods[1] + 2

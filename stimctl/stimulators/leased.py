@@ -318,7 +318,7 @@ class Leased:
         """The timers that the device does not have."""
         at = self._at
         held_us = self._held_since_us if at.state == DeviceState.HELD else None
-        if now_us - self._alive_us > limits.WATCHDOG_US and self._alive_is_due():
+        if now_us - self._alive_us > limits.WATCHDOG_US and self._armed_since_us is not None:
             return self._end(EndReason.WATCHDOG, now_us)
         if self._armed_since_us is not None and now_us - self._armed_since_us > limits.SESSION_US:
             return self._end(EndReason.SESSION_EXPIRED, now_us)
@@ -327,9 +327,6 @@ class Leased:
         if at.state in _STIMULATING and self._giver.plan is not None:
             at.state = self._stimulating_state(now_us)
         return []
-
-    def _alive_is_due(self) -> bool:
-        return self._armed_since_us is not None
 
     def _stimulating_state(self, now_us: int) -> DeviceState:
         plan, state = self._giver.plan, self._at.state

@@ -31,6 +31,7 @@ from stimctl.waveform import Program
 from stimctl.wire import messages as m
 from stimctl.wire.codes import PROTOCOL_VERSION, DeviceState, Purpose, Refusal
 from stimctl.wire.framing import FrameSplitter
+from stimctl.wire.messages import Channel, Event, Status, parse
 
 RESEND_US = 50_000
 TRIES = 8
@@ -96,6 +97,7 @@ class Native:
         self._sequence = first_sequence & 0xFFFF
         self._late: tuple[int, _Order] | None = None
         self._nonce = 0
+        self._alive: _Order | None = None
         self._digest = b""
         self._to_check: tuple[int, ...] = ()
         self._checking: tuple[int, ...] = ()
@@ -150,6 +152,7 @@ class Native:
     def arm(self, purpose: Purpose, channels: Iterable[int], ceiling_ua: int, limit_us: int, now_us: int) -> None:
         def done(answer: m.Armed, _now_us: int) -> list[Any]:
             self._nonce = answer.nonce
+            self._alive = _Order(m.KeepAlive(answer.nonce), m.Alive, 0, _nothing)
             return [answer]
 
         head = int.from_bytes(self._digest[:8], "little")
@@ -171,8 +174,8 @@ class Native:
 
     def keep_alive(self, now_us: int) -> None:
         # One that still waits for its answer is being resent already.
-        if self._flying is None or type(self._flying.message) is not m.KeepAlive:
-            self._enqueue(m.KeepAlive(self._nonce), m.Alive, 0, _nothing, now_us)
+        if self._flying is not self._alive and self._alive is not None:
+            self._order(self._alive, now_us)
 
     def set_target(self, channel: int, target_ua: int, now_us: int) -> None:
         def done(answer: m.TargetSet, _now_us: int) -> list[Any]:
@@ -238,17 +241,17 @@ class Native:
         # One at a time: an event that makes the session stop is acted on before the next frame is judged.
         for payload in self._splitter.feed(data):
             try:
-                sequence, message = m.parse(payload)
+                sequence, message = parse(payload)
             except WireError:
                 self.unexpected += 1
                 continue
             self.heard_us = now_us
             kind = type(message)
-            if kind is m.Status:
+            if kind is Status:
                 if self._checking:
                     self._follow_check(message, now_us)
                 yield message
-            elif kind is m.Channel or kind is m.Event:
+            elif kind is Channel or kind is Event:
                 yield message
             elif kind is m.Stopped:
                 yield from self._stop_answer(message, now_us)
@@ -282,9 +285,12 @@ class Native:
     # --- inside -------------------------------------------------------------------------------------
 
     def _enqueue(self, message: Any, answer: type[Any], echoed: int, then: Then, now_us: int) -> None:
+        self._order(_Order(message, answer, echoed, then), now_us)
+
+    def _order(self, order: _Order, now_us: int) -> None:
         if self._stop_began_us is not None:
-            raise Misuse(f"{type(message).__name__}: a stop is under way and nothing may follow it")
-        self._waiting.append(_Order(message, answer, echoed, then))
+            raise Misuse(f"{_name(order)}: a stop is under way and nothing may follow it")
+        self._waiting.append(order)
         if self._flying is None:
             self._send_next(now_us)
 

@@ -30,8 +30,13 @@ def frame(payload: bytes) -> bytes:
     """Wrap `payload` (1 to 58 bytes) for the line. Raises `WireError` when it does not fit."""
     if not 0 < len(payload) <= MAX_PAYLOAD:
         raise WireError(f"a payload is 1 to {MAX_PAYLOAD} bytes, not {len(payload)}")
-    encoded: bytes = cobs_encode(payload + crc32(payload).to_bytes(CRC_SIZE, "little"))
-    return encoded + DELIMITER
+    return frame_sized(payload)
+
+
+def frame_sized(payload: bytes) -> bytes:
+    """`frame` for a payload whose size is known to fit: every message's is, from its shape."""
+    encoded: bytes = cobs_encode(payload + crc32(payload).to_bytes(4, "little"))
+    return encoded + b"\x00"
 
 
 def unframe(chunk: bytes) -> bytes:

@@ -42,7 +42,7 @@ from stimctl.wire.answers import (
     Welcome,
 )
 from stimctl.wire.codes import Capability, ChannelFlag, DeviceState, EndReason, Purpose, Refusal, SelfTestFailure
-from stimctl.wire.framing import frame, unframe
+from stimctl.wire.framing import frame_sized, unframe
 from stimctl.wire.orders import (
     Acknowledge,
     Arm,
@@ -187,8 +187,9 @@ def _exact_text(shape: Shape) -> Callable[..., bytes]:
 
 
 _DECODERS = {
-    kind: (shape.packer.size, shape.packer.unpack, partial(tuple.__new__, shape.cls), _Codes(shape.cls))
+    kind: (shape.packer.size, shape.packer.unpack, partial(tuple.__new__, shape.cls), codes.of, codes.good, codes)
     for kind, shape in SHAPES.items()
+    for codes in [_Codes(shape.cls)]
 }
 _ENCODERS = {shape.cls: (kind, _exact_text(shape)) for kind, shape in SHAPES.items()}
 
@@ -209,7 +210,7 @@ def encode(sequence: int, message: Any) -> bytes:
     """One frame for the line, delimiter included. Raises `WireError` when a field does not fit its width."""
     kind, pack = _ENCODERS[type(message)]
     try:
-        return frame(pack(kind, sequence, *message))
+        return frame_sized(pack(kind, sequence, *message))
     except struct.error as misfit:
         raise WireError(f"{type(message).__name__} does not fit the wire: {misfit}") from None
 
@@ -219,15 +220,15 @@ def parse(payload: bytes) -> tuple[int, Any]:
 
     Raises `UnknownKind`, `WrongLength` or `UnknownCode`, all of them `WireError`.
     """
-    decoder = _DECODERS.get(payload[0]) if payload else None
-    if decoder is None:
-        raise UnknownKind(f"kind {payload[:1].hex() or 'none'} is not in protocol version 1")
-    size, unpack, make, codes = decoder
+    try:
+        size, unpack, make, codes_of, good, codes = _DECODERS[payload[0]]
+    except (KeyError, IndexError):
+        raise UnknownKind(f"kind {payload[:1].hex() or 'none'} is not in protocol version 1") from None
     if len(payload) != size:
         raise WrongLength(f"{SHAPES[payload[0]].cls.__name__} takes {size} bytes, not {len(payload)}")
     values = unpack(payload)
     message = make(values[2:])
-    if codes.of is not None and codes.of(message) not in codes.good:
+    if codes_of is not None and codes_of(message) not in good:
         codes.check(message)
     return values[1], message
 

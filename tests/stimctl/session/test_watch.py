@@ -54,9 +54,11 @@ class Steady:
         self.at_us += after_us
         about_status = {name: value for name, value in changes.items() if name in Status._fields}
         about_channel = {name: value for name, value in changes.items() if name in Channel._fields}
-        return self.watch.status(status(self.at_us, **about_status), self.at_us) or self.watch.channel(
-            reading(self.at_us, **about_channel), target_ua, self.at_us
-        )
+        finding = self.watch.status(status(self.at_us, **about_status), self.at_us)
+        told = reading(self.at_us, **about_channel)
+        if finding is not None or self.watch.as_before(told, target_ua, self.at_us):
+            return finding
+        return self.watch.channel(told, target_ua, self.at_us)
 
 
 def test_an_honest_device_is_believed() -> None:
