@@ -64,7 +64,8 @@ class Player:
 
     def leap(self, after_us: int, until_us: int) -> None:
         """Play those whole pulses, interval and all, that end by then, all at once: nothing happens between them."""
-        codes = self.params.like_pulses() if self.playing and self._phase == IDLE and self._pulse_us > after_us else ()
+        between = self.playing and self._in_burst and self._phase == IDLE and self._pulse_us > after_us
+        codes = self.params.like_pulses() if between else ()
         if not codes:
             return
         period_us = (sum(cycles for _, cycles in codes) + self.params.interpulse) * CYCLE_US

@@ -311,7 +311,8 @@ class Engine:
             return
         core.alive_due_us = now_us + limits.KEEPALIVE_US
         self._stimulator.keep_alive(now_us)
-        self._prepare.watch_check(now_us)
+        if core.busy:
+            self._prepare.watch_check(now_us)
         self._stimulate.watch_time(now_us)
 
     # --- what the device says -----------------------------------------------------------------------

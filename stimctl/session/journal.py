@@ -58,11 +58,12 @@ class Journal:
 
     def sample(self, reading: Channel) -> None:
         """Take a channel's reading into the session's spreads."""
-        take = self._take.get(reading[0])
-        if take is None:
+        try:
+            self._take[reading[0]](reading)
+        except KeyError:
             samples = self._samples[reading.channel] = Samples()
-            take = self._take[reading.channel] = samples.take
-        take(reading)
+            self._take[reading.channel] = samples.take
+            samples.take(reading)
 
     def spreads(self, channel: int) -> dict[str, Any]:
         """A channel's sampled amplitudes and impedance, JSON-able."""
