@@ -138,6 +138,7 @@ class Serial(SerialBase):
         self._inbox = b""
         self._world_us = 0
         self._pace = math.inf
+        self._paced = False
         self._anchor = (0.0, 0)
         self._bell = Condition()
         self._woken = False
@@ -158,6 +159,7 @@ class Serial(SerialBase):
         )
         self._inbox = b""
         self._pace = options.pace
+        self._paced = options.pace != math.inf
         self._anchor = (monotonic(), self._world_us)
         self.is_open = True
 
@@ -281,7 +283,7 @@ class Serial(SerialBase):
             to_us = device.next_event_us()
             if deadline_us is not None and to_us > deadline_us:
                 to_us = max(deadline_us, self._world_us)
-            if self._pace != math.inf:
+            if self._paced:
                 to_us = self._sleep(to_us)
             self._world_us = to_us
             device.advance(to_us)

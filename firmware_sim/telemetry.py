@@ -58,8 +58,7 @@ class Telemetry:
                 left_us = session.limit_us - stimulation_us
             if arming is not None:
                 age_ms = (now_us - machine.alive_us) // 1000
-                if age_ms > 0xFFFF:
-                    age_ms = 0xFFFF
+                age_ms = min(age_ms, 0xFFFF)
         self._count = count = (self._count + 1) & _CIRCLE
         return frame_sized(
             _pack_status(

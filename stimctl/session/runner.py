@@ -111,7 +111,7 @@ class Runner:
                 deadline_us = now_us + POLL_US
             if self._script and self._script[0][0] < deadline_us:
                 deadline_us = self._script[0][0]
-            return self._listen(deadline_us)
+            return self._listen(deadline_us, asked=bool(out))
         except Suspended as slept:
             now_us = port.now_us()
             engine.stop(now_us, End.SUSPENDED, str(slept))
@@ -121,9 +121,10 @@ class Runner:
             engine.line_lost(lost, now_us)
             return now_us
 
-    def _listen(self, deadline_us: int) -> int:
+    def _listen(self, deadline_us: int, *, asked: bool) -> int:
         """Wait and take in what comes, until there is something to do. Returns the time.
 
+        `asked`: something was sent just now, and its answer will move the deadline.
         An order that came meanwhile, a stop above all, goes before what would be sent next.
         """
         port, engine = self._port, self._engine
@@ -133,7 +134,7 @@ class Runner:
             if not data:
                 return now_us
             engine.receive(data, now_us)
-            if self._orders or engine.stirred or now_us >= deadline_us or self._view_wanted:
+            if asked or self._orders or engine.stirred or now_us >= deadline_us or self._view_wanted:
                 return now_us
             out = engine.take_output()
             if out:
