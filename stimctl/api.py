@@ -200,11 +200,14 @@ class Session:
         """All channels to zero, the session kept."""
         self._post(lambda engine, now_us: engine.hold(now_us))
 
-    def stop(self, end: End = End.OPERATOR) -> None:
-        """Zero, now, ahead of everything. Before the port is open it is kept, after the end it does nothing."""
+    def stop(self, end: End = End.OPERATOR, text: str = "") -> None:
+        """Zero, now, ahead of everything. Before the port is open it is kept, after the end it does nothing.
+
+        `text` says more of the reason, for the log.
+        """
 
         def order(engine: Engine, now_us: int) -> None:
-            engine.stop(now_us, end)
+            engine.stop(now_us, end, text)
 
         if self._runner is None:
             self._early.append(order)

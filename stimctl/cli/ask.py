@@ -5,20 +5,23 @@ same checks. Nothing clinical has a default: an answer is offered again only whe
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
 
 from stimctl import screening
 from stimctl.anatomy import ASHI, PAIRED_SIDES, Region, Side, find
+from stimctl.cli import answers
 from stimctl.errors import InputInvalid, Misuse, Unsafe
 from stimctl.prescription import Coating, Prescription, Subject, from_mapping
+from stimctl.prescription.checks import OHM_MAX
 from stimctl.profile import Profile
 from stimctl.screening import Kind, Question, Screening
 
 _OTHER = "other"
-_SCORE = click.IntRange(0, 10)
+_WORDS = answers.Words()
+_OHM = answers.Amount("Resistance in ohm", 0, OHM_MAX)
 
 
 class Questions:
@@ -27,9 +30,9 @@ class Questions:
     def __init__(self) -> None:
         self._said: dict[str, Any] = {}
 
-    def text(self, name: str, question: str, kind: Any = str) -> Any:
+    def text(self, name: str, question: str, kind: click.ParamType[Any] = _WORDS) -> Any:
         """One answer; what was answered before is the default."""
-        self._said[name] = click.prompt(question, type=kind, default=self._said.get(name))
+        self._said[name] = _required(question, kind, self._said.get(name))
         return self._said[name]
 
     def choice(self, name: str, question: str, choices: list[str]) -> str:
@@ -40,12 +43,37 @@ class Questions:
 
     def yes(self, name: str, question: str) -> bool:
         """Yes or no."""
-        self._said[name] = click.confirm(question, default=self._said.get(name))
+        self._said[name] = _yes(question, self._said.get(name))
         return bool(self._said[name])
 
 
+def _required(question: str, kind: click.ParamType[Any], default: Any = None) -> Any:
+    """One answer; Enter is one only where there is a default."""
+
+    def checked(text: Any) -> Any:
+        if text == "":
+            raise click.UsageError("an answer is needed here: there is no default")
+        return kind.convert(text, None, None)
+
+    shown = f"{question} ({', '.join(kind.choices)})" if isinstance(kind, click.Choice) else question
+    given = "" if default is None else default
+    return click.prompt(shown, default=given, show_default=default is not None, value_proc=checked)
+
+
+def _yes(question: str, default: bool | None = None) -> bool:
+    shown = {None: "y/n", True: "Y/n", False: "y/N"}[default]
+
+    def checked(text: str) -> bool:
+        if text.strip().lower() not in ("y", "yes", "n", "no"):
+            raise click.UsageError("answer y or n; there is no default")
+        return text.strip().lower() in ("y", "yes")
+
+    given = "" if default is None else "y" if default else "n"
+    return bool(click.prompt(f"{question} [{shown}]", default=given, show_default=False, value_proc=checked))
+
+
 def ask_screening(pseudonym: str, now_us: int) -> Screening:
-    """Put every question of the screening; a hard stop ends the asking at its end, with all of them.
+    """Put the questions of the screening; the first answer that forbids a session ends the asking.
 
     Raises `Unsafe`. There is no default and no override.
     """
@@ -54,19 +82,31 @@ def ask_screening(pseudonym: str, now_us: int) -> Screening:
 
 
 def _one_answer(question: Question) -> bool:
-    answer = click.confirm(f"  {question.text}", default=None)
+    answer = _yes(f"  {question.text}")
+    forbids = [each for each in screening.problems_in({question.id: answer}) if each.value is not None]
+    if forbids:
+        click.secho(f"    This answer forbids the session: {question.text} {forbids[0].value}", fg="red")
+        raise Unsafe(forbids)
     if question.kind is Kind.WARNING and answer:
         click.secho(f"    Attend to it: {question.why}", fg="yellow")
     return answer
 
 
 def ask_prescription(
-    profile: Profile, variant: str | None, profiles: Mapping[str, Profile], now_us: int
+    profile: Profile,
+    variant: str | None,
+    profiles: Mapping[str, Profile],
+    now_us: int,
+    check_subject: Callable[[Subject], None] = lambda _subject: None,
 ) -> Prescription:
-    """Ask until the answers make a prescription, or the person gives up. Raises `Unsafe`, `click.Abort`."""
+    """Ask until the answers make a prescription, or the person gives up. Raises `Unsafe`, `click.Abort`.
+
+    `check_subject` raises for a subject that cannot be: nothing more is asked then.
+    """
     questions = Questions()
     click.secho(f"{profile.title} ({profile.id} {profile.version})", bold=True)
-    subject = Subject(questions.choice("subject", "Subject", [str(each) for each in Subject]))
+    subject = Subject(questions.choice("subject", "Subject", _subjects(profile)))
+    check_subject(subject)
     person = subject is Subject.PERSON
     pseudonym = questions.text("pseudonym", "Pseudonym")
     screened = ask_screening(pseudonym, now_us) if person else None
@@ -78,6 +118,11 @@ def ask_prescription(
             click.secho(f"\nThis cannot be prescribed:\n{_numbered(wrong)}\n", fg="red", err=True)
             if not click.confirm("Answer again?", default=True):
                 raise
+
+
+def _subjects(profile: Profile) -> list[str]:
+    bench = (Subject.DUMMY_LOAD, Subject.SIMULATOR)
+    return [str(each) for each in Subject if profile.kind != "bench" or each in bench]
 
 
 def _numbered(wrong: InputInvalid | Unsafe) -> str:
@@ -94,14 +139,17 @@ def _ask_rest(questions: Questions, profile: Profile, variant: str | None, subje
         values["approval"] = questions.text("approval", "Number of the approval")
         values["pregnant"] = questions.yes("pregnant", "Is the animal pregnant?")
     if subject is Subject.DUMMY_LOAD:
-        values["declared_ohm"] = questions.text("declared_ohm", "Resistance of the load in ohm", int)
-    values["minutes"] = questions.text("minutes", f"Minutes{_says(profile, 'minutes')}", float)
+        values["declared_ohm"] = questions.text("declared_ohm", "Resistance of the load in ohm", _OHM)
+    values["minutes"] = questions.text("minutes", f"Minutes{_says(profile, 'minutes')}", answers.minutes(profile))
     allowed = f"0.5 to 2.0{_says(profile, 'amplitude_ma')}"
-    values["ceiling_ma"] = questions.text("ceiling", f"Ceiling in mA, {allowed}", float)
-    values["titrate"] = questions.yes("titrate", "Begin at zero and raise to the person's tolerance (titrate)?")
-    count = questions.text("count", "Channels, each with a pair of needles, 1 to 3", click.IntRange(1, 3))
+    values["ceiling_ma"] = questions.text("ceiling", f"Ceiling in mA, {allowed}", answers.ceiling(profile))
+    values["titrate"] = subject is not Subject.SIMULATOR and questions.yes(
+        "titrate", "Begin at zero and raise to the subject's tolerance (titrate)?"
+    )
+    amplitude = None if values["titrate"] else answers.amplitude(profile, values["ceiling_ma"])
+    count = questions.text("count", "Channels, each with a pair of needles, 1 to 3", answers.CHANNELS)
     load = subject is Subject.DUMMY_LOAD or profile.kind == "bench"
-    values["channels"] = [_ask_channel(questions, profile, n, load, values["titrate"]) for n in range(1, count + 1)]
+    values["channels"] = [_ask_channel(questions, profile, n, load, amplitude) for n in range(1, count + 1)]
     completes = _completes(profile, values["channels"])
     if completes:
         name = questions.text("clinician", f"Clinician who answers for {', '.join(completes)}")
@@ -114,7 +162,9 @@ def _says(profile: Profile, name: str) -> str:
     return f" (the profile says {value})" if value is not None else ""
 
 
-def _ask_channel(questions: Questions, profile: Profile, number: int, load: bool, titrate: bool) -> dict[str, Any]:
+def _ask_channel(
+    questions: Questions, profile: Profile, number: int, load: bool, amplitude: answers.Amount | None
+) -> dict[str, Any]:
     click.secho(f"\nChannel {number}", bold=True)
     channel: dict[str, Any] = {"channel": number}
     if load:
@@ -122,11 +172,11 @@ def _ask_channel(questions: Questions, profile: Profile, number: int, load: bool
     else:
         first, second = _ask_pair(questions, profile, number)
         channel |= {"first": first, "second": second}
-    if not titrate:
-        channel["amplitude_ma"] = questions.text(f"amplitude {number}", "Amplitude in mA, peak", float)
+    if amplitude is not None:
+        channel["amplitude_ma"] = questions.text(f"amplitude {number}", "Amplitude in mA, peak", amplitude)
     channel["needle"] = {
-        "diameter_mm": questions.text(f"diameter {number}", "Needle diameter in mm", float),
-        "inserted_mm": questions.text(f"inserted {number}", "Inserted length in mm", float),
+        "diameter_mm": questions.text(f"diameter {number}", "Needle diameter in mm", answers.DIAMETER),
+        "inserted_mm": questions.text(f"inserted {number}", "Inserted length in mm", answers.INSERTED),
         "coating": questions.choice(f"coating {number}", "Coating", [str(each) for each in Coating]),
     }
     return channel
@@ -180,23 +230,11 @@ def _completes(profile: Profile, channels: list[dict[str, Any]]) -> list[str]:
     return sorted(named)
 
 
-def ask_outcome(when: str, *, required: bool) -> dict[str, Any] | None:
-    """Pain and sensation, 0 to 10, `before` or `after`; None where it may be and was left out."""
-    click.secho(f"\nScores {when} the session, 0 to 10{'' if required else ' (Enter to leave out)'}", bold=True)
-    scores: dict[str, Any] = {}
-    for name, question in (("pain", "Pain"), ("sensation", "Sensation at the needles")):
-        kind, default = (_SCORE, None) if required else (_OptionalScore(), "")
-        given = click.prompt(f"  {question}", type=kind, default=default, show_default=False)
-        if given != "":
-            scores[name] = given
-    return {"when": when, **scores} if scores else None
-
-
-class _OptionalScore(click.ParamType[Any]):
-    """A score, or nothing."""
-
-    name = "score"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The number, or an empty text."""
-        return value if value == "" else _SCORE.convert(value, param, ctx)
+def ask_outcome(when: str) -> dict[str, Any]:
+    """Pain and sensation, 0 to 10, `before` or `after`."""
+    click.secho(f"\nScores {when} the session, 0 to 10", bold=True)
+    scores = {
+        name: _required(f"  {question}", answers.Amount(question, 0, 10))
+        for name, question in (("pain", "Pain"), ("sensation", "Sensation at the needles"))
+    }
+    return {"when": when, **scores}

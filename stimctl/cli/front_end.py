@@ -26,6 +26,11 @@ _LOWER_KEYS = frozenset({"-", "_", "down"})
 _PROCEED_KEYS = frozenset({"enter", "r", "R"})
 
 
+# The signals that stop a session, as people know them.
+HUNG_UP = "the terminal was closed"
+SIGNALS = {"SIGINT": "Ctrl-C (SIGINT)", "SIGTERM": "SIGTERM", "SIGHUP": HUNG_UP, "SIGBREAK": "Ctrl-Break (SIGBREAK)"}
+
+
 class Display(Protocol):
     """What shows a session to its operator, and takes its keys."""
 
@@ -125,7 +130,7 @@ class FrontEnd:
 
     def _lost(self) -> None:
         """Nobody can see or type any more: that is a stop."""
-        self._session.stop(End.SIGNAL)
+        self._session.stop(End.SIGNAL, HUNG_UP)
         self._departure.lose_terminal()
         self._keys = None
 
@@ -144,17 +149,16 @@ class FrontEnd:
 
 
 @contextmanager
-def signals_stop(stop: Callable[[End], None], departure: Departure) -> Iterator[None]:
+def signals_stop(stop: Callable[[End, str], None], departure: Departure) -> Iterator[None]:
     """While open, Ctrl-C, SIGTERM and a closed terminal stop the session instead of killing the program."""
 
     def caught(number: int, _frame: FrameType | None) -> None:
-        stop(End.SIGNAL)  # first of all: what follows may fail
+        stop(End.SIGNAL, SIGNALS.get(signal.Signals(number).name, ""))  # first of all: what follows may fail
         departure.signal = departure.signal or number
         if number == getattr(signal, "SIGHUP", None):
             departure.lose_terminal()
 
-    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
-    numbers = [number for name in names if (number := getattr(signal, name, None)) is not None]
+    numbers = [number for name in SIGNALS if (number := getattr(signal, name, None)) is not None]
     before = {number: signal.signal(number, caught) for number in numbers}
     try:
         yield

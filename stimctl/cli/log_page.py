@@ -3,10 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
+from stimctl.cli.log_words import happened, ms
+from stimctl.cli.run_words import OPEN
 from stimctl.cli.table import pairs, table
 from stimctl.ledger.export import at, pair_text
 from stimctl.ledger.summary import CLOSED, ChannelSummary, Entry, SessionSummary
 from stimctl.units import charge_text, clock_text, ma_text
+from stimctl.wire.codes import SATURATED_OHM
 
 # What each fact is, in the order in which they came to be. They are never summed.
 FACTS = ("planned", "commanded", "delivered", "measured")
@@ -51,11 +54,11 @@ def _head(summary: SessionSummary) -> Iterator[tuple[str, str]]:
     yield "bands", ", ".join(_bands(summary)) or _MISSING
     yield "on hold", clock_text(summary.held_us) if isinstance(summary.held_us, int) else _MISSING
     zero_us = summary.zero_confirmed_us
-    unknown = "NOT CONFIRMED" if head.state == CLOSED else _MISSING
     how = "confirmed" if summary.zero_measured else "acknowledged, NOT measured,"
-    yield "zero after stop", unknown if zero_us is None else f"{how} after {zero_us} us"
-    yield "counted as commanded", _said(summary.agreement.get("exact"), "yes, exactly")
-    yield "measured as counted", _said(summary.agreement.get("measured"), "yes, within its stated error")
+    yield "zero after stop", f"{how} after {ms(zero_us)}" if isinstance(zero_us, int) else _no_zero(summary)
+    nothing = "nothing to compare: never armed, nothing was delivered" if summary.armed is False else _MISSING
+    yield "counted as commanded", _said(summary.agreement.get("exact"), "yes, exactly", nothing)
+    yield "measured as counted", _said(summary.agreement.get("measured"), "yes, within its stated error", nothing)
     yield from _kept(summary)
     yield from (("not known", plain(text)) for text in summary.unknown)
     yield "entries", f"{summary.entries}, numbers {summary.first_number} to {summary.last_number}"
@@ -70,8 +73,14 @@ def _kept(summary: SessionSummary) -> Iterator[tuple[str, str]]:
         yield "hand-over gaps", ", ".join(f"{name} {value}" for name, value in gaps.items())
 
 
-def _said(agrees: object, yes: str) -> str:
-    return yes if agrees is True else "NO: do not trust this device" if agrees is False else _MISSING
+def _no_zero(summary: SessionSummary) -> str:
+    if summary.head.state != CLOSED:
+        return _MISSING
+    return "not known: the program ended before it could ask" if summary.unknown else "NOT CONFIRMED"
+
+
+def _said(agrees: object, yes: str, nothing: str) -> str:
+    return yes if agrees is True else "NO: do not trust this device" if agrees is False else nothing
 
 
 def _bands(summary: SessionSummary) -> Iterator[str]:
@@ -81,8 +90,16 @@ def _bands(summary: SessionSummary) -> Iterator[str]:
         yield f"{name} for {clock_text(band_us)}" if isinstance(band_us, int) else name
 
 
-def _doses(summary: SessionSummary) -> Iterator[tuple[str, ...]]:
+def _used(summary: SessionSummary) -> Iterator[ChannelSummary]:
+    """The channels that were prescribed, or delivered something all the same."""
     for channel in summary.channels:
+        delivered = channel.delivered or {}
+        if channel.plan or channel.planned or any((*delivered.get("pulses", ()), *delivered.get("charge_pc", ()))):
+            yield channel
+
+
+def _doses(summary: SessionSummary) -> Iterator[tuple[str, ...]]:
+    for channel in _used(summary):
         for index, band in enumerate(summary.bands or ("band 1", "band 2")):
             for fact in FACTS:
                 dose: dict[str, Any] = getattr(channel, fact) or {}
@@ -91,7 +108,7 @@ def _doses(summary: SessionSummary) -> Iterator[tuple[str, ...]]:
                     plain(_channel(channel)) if fact == FACTS[0] else "",
                     band if fact == FACTS[0] else "",
                     fact,
-                    _MISSING if pulses is None else str(pulses),
+                    f"{pulses:,}" if isinstance(pulses, int) else _MISSING,
                     charge_text(charge_pc) if isinstance(charge_pc, int) else _MISSING,
                 )
 
@@ -102,16 +119,20 @@ def _channel(channel: ChannelSummary) -> str:
 
 
 def _measured(summary: SessionSummary) -> Iterator[tuple[str, ...]]:
-    for channel in summary.channels:
+    for channel in _used(summary):
         measured = channel.measured or {}
         net_pc = measured.get("net_charge_pc")
         yield (
             str(channel.channel),
             _spread(channel.spreads.get("measured_ua"), 1000),
-            _spread(channel.spreads.get("ohm"), 1),
-            f"{net_pc} pC" if isinstance(net_pc, int) else _MISSING,
-            str(measured.get("compliance_hits", _MISSING)),
+            _spread(channel.spreads.get("ohm"), 1).replace(str(SATURATED_OHM), OPEN),
+            charge_text(net_pc) if isinstance(net_pc, int) else _MISSING,
+            _count(measured.get("compliance_hits")),
         )
+
+
+def _count(number: object) -> str:
+    return f"{number:,}" if isinstance(number, int) else _MISSING
 
 
 def _spread(spread: Any, unit: int) -> str:
@@ -123,16 +144,14 @@ def _spread(spread: Any, unit: int) -> str:
 
 def _remark(summary: SessionSummary) -> Any:
     def row(entry: Entry) -> tuple[str, str, str]:
-        # What is added later has no place on the session's own clock.
-        on_clock = entry.kind != "recovered" and entry.at_us >= summary.opened_at_us
+        # What is added later, the end of a session cut short too, has no place on the session's own clock.
+        later = entry.kind == "recovered" or (entry.kind == "closed" and bool(summary.unknown))
+        on_clock = not later and entry.at_us >= summary.opened_at_us
         when = clock_text(entry.at_us - summary.opened_at_us) if on_clock else entry.utc
-        return when, entry.kind, plain(_detail(entry.body))
+        what, detail = happened(entry, summary)
+        return when, plain(what), plain(detail)
 
     return row
-
-
-def _detail(body: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in body.items() if value not in (None, ""))
 
 
 def _words(*words: str | None) -> str:

@@ -24,8 +24,8 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--variant", help="Of the profile, where it has more than one.")
 @click.option("--prescription", "prescription_file", type=_FILE, help="Show what this prescription completes it to.")
 @click.option("--channel", type=click.IntRange(1, 4), help="Of the prescription; its first one by default.")
-@click.option("-o", "--output", type=_FILE, help="The picture, as .png or .svg. Default: NAME.png")
-@click.option("--text", is_flag=True, help="Draw in the terminal instead.")
+@click.option("-o", "--output", type=_FILE, help="Write a picture: .png or .svg.")
+@click.option("--text", is_flag=True, help="Draw in the terminal; so it is without -o.")
 def preview(
     *,
     name: str,
@@ -42,7 +42,7 @@ def preview(
 
     \b
     Examples:
-      stimctl preview low-back-pain --text
+      stimctl preview low-back-pain
       stimctl preview low-back-pain --prescription profiles/examples/low-back-pain.toml -o plan.svg
     """
     from stimctl.profile import choose, load_profiles
@@ -55,14 +55,15 @@ def preview(
         shown = _of_profile(profile, variant, channel)
     else:
         shown = _of_file(prescription_file, profiles, profile, channel)
-    if text:
+    if output is not None:
+        with writing(output):
+            save(shown, output)
+    if text or output is None:
         click.echo(drawn(shown, width=min(_WIDEST, shutil.get_terminal_size(_SIZE).columns)))
-        return
-    target = output or Path(f"{name}.png")
-    with writing(target):
-        save(shown, target)
-    click.echo("\n".join(caption(shown)))
-    click.echo(f"The picture is {target}")
+    else:
+        click.echo("\n".join(caption(shown)))
+    if output is not None:
+        click.echo(f"The picture is {output}")
 
 
 def of_prescription(prescription: "Prescription", channel: int | None = None) -> "PreviewInput":
@@ -116,11 +117,25 @@ def _of_profile(profile: "Profile", variant: str | None, channel: int | None) ->
     slope_ua_per_s, ramp_down_us = ramps(profile)
     stimulation_us = us_from_minutes(minutes.high) if minutes is not None else limits.STIMULATION.high
     number = channel or 1
-    gaps = [name for name, value in (("amplitude", amplitude), ("minutes", minutes)) if value is None]
-    left = f"; {' and '.join(gaps)} left open by the profile: the hard limit is drawn" if gaps else ""
+    state = ", locked" if profile.locked else ""
     return PreviewInput(
-        title=f"{profile.title} ({profile.id} {profile.version}, {chosen.id}){left}",
+        title=f"{profile.title} ({profile.id} {profile.version}, {chosen.id}){state}",
         program=Program(segments(profile, chosen), (number,), slope_ua_per_s, ramp_down_us, stimulation_us),
         channel=number,
         amplitude_ua=ua_from_ma(amplitude.high) if amplitude is not None else limits.CEILING.high,
+        open=_left_open(profile),
     )
+
+
+def _left_open(profile: "Profile") -> str:
+    """What nobody has said, in the caption's words; empty for a profile without gaps."""
+    stimulation = profile.stimulation
+    if stimulation is None:
+        return ""
+    words = {"amplitude_ma": "amplitude", "minutes": "minutes"}
+    drawn = [word for name, word in words.items() if getattr(stimulation, name).value is None]
+    if profile.locked:
+        open_ = ", ".join(["pairs", *drawn])
+        limit = ": the hard limit is drawn, which nobody has prescribed" if drawn else ""
+        return f"locked: {open_} unspecified{limit}"
+    return f"{' and '.join(drawn)} left open by the profile: the hard limit is drawn" if drawn else ""

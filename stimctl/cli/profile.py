@@ -32,18 +32,24 @@ def profile() -> None:
 def list_(as_json: bool) -> None:
     """List the profiles that come with stimctl and your own.
 
-    Your own are searched in the folder that STIMCTL_PROFILES names.
+    Your own are searched in the folder that STIMCTL_PROFILES names. Files of it that are wrong are told after
+    the list, on standard error, and make the exit code 3.
 
     Example: stimctl profile list
     """
     from stimctl.profile import load_profiles
 
-    found = sorted(load_profiles().values(), key=lambda one: (one.kind != "clinical", one.id))
+    profiles = load_profiles()
+    found = sorted(profiles.values(), key=lambda one: (one.kind != "clinical", one.id))
     if as_json:
         echo_json([_summary(one) for one in found])
-        return
-    rows = [(one.id, one.version, one.kind, _frequencies(one), state(one), one.title) for one in found]
-    click.echo(table(("NAME", "VERSION", "KIND", "VARIANTS", "STATE", "TITLE"), rows))
+    else:
+        rows = [(one.id, one.version, one.kind, _frequencies(one), state(one), one.title) for one in found]
+        click.echo(table(("NAME", "VERSION", "KIND", "VARIANTS", "STATE", "TITLE"), rows))
+    for fault in profiles.faults:
+        click.echo(f"\nNot usable: {fault}", err=True)
+    if profiles.faults:
+        raise SystemExit(codes.INVALID)
 
 
 @profile.command()

@@ -6,7 +6,7 @@ This module puts the parts together: prescription, port, log, screen, keys and s
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from stimctl.cli.run_exit import CODES, exit_code
 from stimctl.cli.run_plain import PlainLines
 from stimctl.cli.run_summary import Kept, summary_document, summary_text
 from stimctl.cli.table import echo_json
-from stimctl.errors import Misuse, Unsafe
+from stimctl.errors import Misuse, Unsafe, WrongDevice
 from stimctl.ledger import Ledger
 from stimctl.port import TrafficSink
 from stimctl.prescription import Prescription, Subject, from_file, subject_of
@@ -32,7 +32,7 @@ from stimctl.profile import choose, load_profiles
 from stimctl.session.choice import Choice
 from stimctl.session.engine import ATTENDED, UNATTENDED
 from stimctl.session.subject import no_front_end
-from stimctl.session.view import SessionReport
+from stimctl.session.view import EARLIER_DOSE, SessionReport, SessionView, Told
 from stimctl.wire.transcript import TrafficWriter
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -77,8 +77,8 @@ def run(
     """
     terminal = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
     attended = terminal and not unattended
-    prescription = _prescription(name, variant, prescription_file, attended=attended)
-    before = _outcome("before", prescription, attended=attended, asked=prescription_file is None)
+    prescription = _prescription(name, variant, prescription_file, url, attended=attended)
+    before = _outcome("before", prescription, attended=attended)
     with ExitStack() as stack:
         picture = _draw(prescription, picture)
         traffic = _traffic(stack, traffic_file, url)
@@ -86,14 +86,15 @@ def run(
         auto = ATTENDED if attended else UNATTENDED
         session = Session(url, prescription, ledger, front_end=attended, auto=auto, traffic=traffic, choice=choice)
         departure = Departure()
-        report = _run(session, prescription, before, departure, terminal=terminal, as_json=as_json)
-        kept = Kept(ledger.path, picture, traffic_file)
+        report, recovered = _run(session, prescription, before, departure, terminal=terminal, as_json=as_json)
+        native = choice.device == "native"
+        kept = Kept(ledger.path, picture, traffic_file, tuple(session.interrupted), recovered, native)
         if as_json:
             echo_json(summary_document(prescription, report, kept))
         else:
             click.echo(summary_text(prescription, report, kept))
         if not departure.hung_up:
-            after = _outcome("after", prescription, attended=attended, asked=prescription_file is None)
+            after = _outcome("after", prescription, attended=attended)
             if after is not None:
                 ledger.append(session.session_id, "outcome", session.view().now_us, after)
     sys.exit(exit_code(report, departure.signal))
@@ -102,7 +103,7 @@ def run(
 # --- before -----------------------------------------------------------------------------------------
 
 
-def _prescription(name: str, variant: str | None, file: Path | None, *, attended: bool) -> Prescription:
+def _prescription(name: str, variant: str | None, file: Path | None, url: str, *, attended: bool) -> Prescription:
     """From its file or asked, screened where it is for a person; and for this profile."""
     profiles = load_profiles()
     profile = choose(profiles, name)
@@ -112,10 +113,11 @@ def _prescription(name: str, variant: str | None, file: Path | None, *, attended
     if file is None:
         if not attended:
             raise Misuse("a prescription is asked only at a terminal; here, give one with --prescription FILE")
-        return ask_prescription(profile, variant, profiles, now_us)
+        return ask_prescription(profile, variant, profiles, now_us, lambda subject: _no_simulation(url, subject))
     subject, pseudonym = subject_of(file)
     if subject in _ATTENDED_ONLY and not attended:
         raise Unsafe([no_front_end(subject)])
+    _no_simulation(url, subject)
     screening = ask_screening(pseudonym, now_us) if subject is Subject.PERSON else None
     prescription = from_file(file, profiles, screening=screening)
     if prescription.profile.id != profile.id:
@@ -125,12 +127,17 @@ def _prescription(name: str, variant: str | None, file: Path | None, *, attended
     return prescription
 
 
-def _outcome(when: str, prescription: Prescription, *, attended: bool, asked: bool) -> dict[str, Any] | None:
-    """Scores are asked of a person; of another subject they are offered where everything is asked."""
-    person = prescription.subject is Subject.PERSON
-    if not attended or not (person or asked):
+def _no_simulation(url: str, subject: Subject) -> None:
+    """Before any question; the session itself asks the port, whatever it is called."""
+    if subject in _ATTENDED_ONLY and url.lower().startswith("sim://"):
+        raise WrongDevice(f"{url} is a simulation: no {subject} can be connected to it")
+
+
+def _outcome(when: str, prescription: Prescription, *, attended: bool) -> dict[str, Any] | None:
+    """Scores are asked of a person, and of nobody else."""
+    if not attended or prescription.subject is not Subject.PERSON:
         return None
-    return ask_outcome(when, required=person)
+    return ask_outcome(when)
 
 
 def _draw(prescription: Prescription, picture: Path | None) -> Path | None:
@@ -164,8 +171,11 @@ def _run(
     *,
     terminal: bool,
     as_json: bool,
-) -> SessionReport:
-    """Run it to its end, whatever ends it; the log is closed and the terminal is as it was."""
+) -> tuple[SessionReport, tuple[str, ...]]:
+    """Run it to its end, whatever ends it; the log is closed and the terminal is as it was.
+
+    Returns its report, and what it told of the dose of an earlier session.
+    """
     # Signals outermost: one more Ctrl-C must not break off the session's own end.
     with signals_stop(session.stop, departure), session:
         for session_id in session.interrupted:
@@ -174,9 +184,23 @@ def _run(
         session.start()
         channels = [plan.channel for plan in prescription.channels]
         with _screen(prescription, began_us, terminal=terminal, as_json=as_json) as (display, keys):
-            front_end = FrontEnd(session, channels, display, keys, departure)
+            witness = _Witness(display)
+            front_end = FrontEnd(session, channels, witness, keys, departure)
             front_end.before = before
-            return front_end.run()
+            return front_end.run(), tuple(witness.earlier)
+
+
+class _Witness:
+    """Passes everything on to a display, and keeps what the summary has to say again."""
+
+    def __init__(self, display: Display) -> None:
+        self._display = display
+        self.earlier: list[str] = []
+
+    def show(self, view: SessionView, events: Sequence[Any], selected: int) -> None:
+        told = [event.text for event in events if isinstance(event, Told)]
+        self.earlier += [text for text in told if text.startswith(EARLIER_DOSE)]
+        self._display.show(view, events, selected)
 
 
 @contextmanager

@@ -58,7 +58,7 @@ class PlainLines:
             now = f"{words.measured(view, reading)} of {ma_text(reading.target_ua)}"
             if view.identity is not None and view.identity.by_lease:
                 now = f"{ma_text(reading.applied_ua)} set of {ma_text(reading.target_ua)}"
-            parts.append(f"channel {channel}: {now}, {words.ohms(view, channel)} ohm")
+            parts.append(f"channel {channel}: {now}, {words.resistance(view, channel)}")
         return "; ".join(parts)
 
     def _say(self, at_us: int, text: str) -> None:

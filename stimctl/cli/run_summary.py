@@ -10,10 +10,19 @@ import click
 from stimctl.cli.run_words import end_sentence
 from stimctl.cli.table import pairs, table
 from stimctl.prescription import Prescription
+from stimctl.session.states import End
 from stimctl.session.view import Alarm, Priority, SessionReport
 from stimctl.units import charge_text, clock_text, hz_text, ma_text
 
 _MISSING = "-"
+_WHAT = {
+    True: "SIMULATOR: no current flowed into anything real",
+    False: "HARDWARE",
+    None: "not known: no device was identified",
+}
+_NOTHING_ARMED = "never armed; nothing was delivered"
+# Ends that say nothing of what is at the port.
+_ASKED_FOR = frozenset({End.OPERATOR, End.SIGNAL, End.ELSEWHERE, End.INTERRUPTED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +32,18 @@ class Kept:
     log: Path
     picture: Path | None = None
     traffic: Path | None = None
+    # Ids of earlier sessions that had been cut short and are closed now, and what was told of doses fetched.
+    interrupted: tuple[str, ...] = ()
+    recovered: tuple[str, ...] = ()
+    # Whether the device was taken for a native one: if none was identified, another kind may be there.
+    native: bool = True
 
 
 def summary_text(prescription: Prescription, report: SessionReport, kept: Kept) -> str:
     """The summary as it is printed."""
     rows = [row for plan in prescription.channels for row in _rows(prescription, report, plan.channel)]
     doses = table(_HEADERS, rows)
-    return "\n\n".join(["", pairs(_facts(prescription, report)), doses, pairs(_places(report, kept))])
+    return "\n\n".join(["", pairs(_facts(prescription, report, kept)), doses, pairs(_places(report, kept))])
 
 
 def summary_document(prescription: Prescription, report: SessionReport, kept: Kept) -> dict[str, Any]:
@@ -39,6 +53,7 @@ def summary_document(prescription: Prescription, report: SessionReport, kept: Ke
         "simulator": report.simulator,
         "session_id": report.session_id,
         "profile": {"id": profile.id, "version": profile.version, "sha256": profile.sha256},
+        "armed": report.armed,
         "end_reason": report.end.value,
         "end_text": report.end_text,
         "planned": report.planned,
@@ -55,30 +70,50 @@ def summary_document(prescription: Prescription, report: SessionReport, kept: Ke
             {"at_us": alarm.at_us, "priority": alarm.priority.name, "text": alarm.text, "action": alarm.action}
             for alarm in report.alarms
         ],
+        "interrupted": list(kept.interrupted),
+        "recovered": list(kept.recovered),
         "log": str(kept.log),
         "picture": str(kept.picture) if kept.picture else None,
         "traffic": str(kept.traffic) if kept.traffic else None,
     }
 
 
-def _facts(prescription: Prescription, report: SessionReport) -> list[tuple[str, object]]:
+def _facts(prescription: Prescription, report: SessionReport, kept: Kept) -> list[tuple[str, object]]:
     profile = prescription.profile
-    what = "SIMULATOR: no current flowed into anything real" if report.simulator else "HARDWARE"
     rows: list[tuple[str, object]] = [
-        ("this was", what),
+        ("this was", _WHAT[report.simulator]),
         ("profile", f"{profile.title} ({profile.id} {profile.version})"),
-        ("ended by", end_sentence(report.end, report.end_text)),
+        ("ended", end_sentence(report.end, report.end_text)),
+        *_advice(report, kept),
         ("zero output", _zero(report)),
         ("stimulation", _stimulation(prescription, report)),
         ("on hold", clock_text(report.held_us)),
-        ("counted", f"{_source(report)}, exactly what was commanded: {_said(report, 'exact')}"),
-        *_kept(report),
-        ("measured", f"charge within the device's stated accuracy: {_said(report, 'measured')}"),
+        *_compared(report),
         *_highest(report),
         *([("contradiction", report.agreement["contradiction"])] if report.agreement.get("contradiction") else []),
     ]
     rows += [(f"{alarm.priority.name} alarm", _alarm(alarm)) for alarm in report.alarms]
+    rows += [("earlier", f"session {each} had been cut short; the log says so now") for each in kept.interrupted]
+    rows += [("earlier", told) for told in kept.recovered]
     return rows
+
+
+def _advice(report: SessionReport, kept: Kept) -> list[tuple[str, object]]:
+    """What to try where nobody answered, or somebody else did."""
+    if report.simulator is not None or not kept.native or report.end in _ASKED_FOR:
+        return []
+    return [("to try", "if it is a StimJim or a PulsePal, name it with --device")]
+
+
+def _compared(report: SessionReport) -> list[tuple[str, object]]:
+    """Whether counted, commanded and measured agree; there is nothing to compare where nothing was armed."""
+    if not report.armed:
+        return []
+    return [
+        ("counted", f"{_source(report)}, exactly what was commanded: {_said(report, 'exact')}"),
+        *_kept(report),
+        ("measured", f"charge within the device's stated accuracy: {_said(report, 'measured')}"),
+    ]
 
 
 def _zero(report: SessionReport) -> str:
@@ -110,6 +145,8 @@ def _kept(report: SessionReport) -> list[tuple[str, object]]:
 
 
 def _stimulation(prescription: Prescription, report: SessionReport) -> str:
+    if not report.armed:
+        return f"{clock_text(0)}, {_NOTHING_ARMED}"
     given = f"{clock_text(sum(report.band_us))} of {clock_text(prescription.stimulation_us)}"
     if report.delivered is None:
         return f"unknown of {clock_text(prescription.stimulation_us)}: the device could not be asked for its count"
@@ -185,6 +222,8 @@ def _places(report: SessionReport, kept: Kept) -> list[tuple[str, object]]:
         ("log", kept.log),
         ("to see it", f"stimctl log show {report.session_id}"),
     ]
+    if report.simulator is None:
+        rows = [("log", f"{kept.log} holds no entry of it: no device was identified")]
     if kept.picture is not None:
         rows.append(("picture", kept.picture))
     if kept.traffic is not None:

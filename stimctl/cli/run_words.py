@@ -5,7 +5,7 @@ from stimctl.prescription import Prescription
 from stimctl.session.states import ON_HOLD, STIMULATING, End, State
 from stimctl.session.view import SessionView
 from stimctl.units import US_PER_MS, charge_text, clock_text, hz_text, ma_text
-from stimctl.wire.codes import NOT_MEASURED_OHM, ChannelFlag
+from stimctl.wire.codes import NOT_MEASURED_OHM, SATURATED_OHM, ChannelFlag
 from stimctl.wire.messages import Channel, Status
 
 # What the operator does in each state in which the session waits.
@@ -15,6 +15,8 @@ GATES = {
     State.HELD: "On hold, all outputs at zero: press Enter to check the contacts again.",
     State.RECHECKED: "Contacts are good: press Enter to ramp up again, from zero.",
 }
+# More than a device can measure: nothing is connected.
+OPEN = "over 65 kohm (open)"
 STOP_HELP = "STOP: s, space, q or Esc"
 KEY_HELP = "+ raise   - lower   1-4 channel   h hold   Enter or r go on"
 
@@ -89,13 +91,28 @@ def contact(reading: Channel | None) -> str:
     return "good" if limits.SHORT_OHM <= reading.ohm <= limits.LEAD_OFF_OHM else "BAD"
 
 
+def ohm_text(ohm: int) -> str:
+    """A measured resistance with its unit."""
+    if ohm == SATURATED_OHM:
+        return OPEN
+    return "not measured" if ohm == NOT_MEASURED_OHM else f"{ohm} ohm"
+
+
 def ohms(view: SessionView, channel: int) -> str:
-    """Resistance now, or what the impedance check found."""
-    reading = view.channels.get(channel)
-    if reading is not None and reading.ohm != NOT_MEASURED_OHM:
-        return str(reading.ohm)
-    checked = view.impedances.get(channel)
-    return str(checked.ohm) if checked is not None and checked.ohm != NOT_MEASURED_OHM else "-"
+    """Resistance in ohm, now or by the impedance check, in as little room as a column has."""
+    ohm = _ohm(view, channel)
+    return {NOT_MEASURED_OHM: "-", SATURATED_OHM: ">65k"}.get(ohm, str(ohm))
+
+
+def resistance(view: SessionView, channel: int) -> str:
+    """The same in words."""
+    return ohm_text(_ohm(view, channel))
+
+
+def _ohm(view: SessionView, channel: int) -> int:
+    """What the last pulse found; before there is one, what the impedance check did."""
+    found = (view.channels.get(channel), view.impedances.get(channel))
+    return next((each.ohm for each in found if each is not None and each.ohm != NOT_MEASURED_OHM), NOT_MEASURED_OHM)
 
 
 def measured(view: SessionView, reading: Channel | None) -> str:

@@ -1,14 +1,18 @@
 """`stimctl traffic`: what was on the line, in words."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import click
 
-from stimctl.wire.transcript import Header, read_traffic
+from stimctl.wire.transcript import Header, Record, read_traffic
 from stimctl.wire.wording import Decoder, Line
+
+# A handshake is over long before as many pieces of traffic.
+_HANDSHAKE_RECORDS = 100
 
 
 @click.group()
@@ -37,14 +41,27 @@ def show(file: Path, as_json: bool) -> None:
             frames.extend(decoder.finish())
             click.echo(json.dumps(_document(header, decoder, frames), indent=2))
             return
-        click.echo(f"# traffic on {header.url}; {_what(header, decoder)}")
+        first: list[Line] = []
+        try:
+            _until_identified(decoder, records, first)
+        finally:
+            click.echo(f"# traffic on {header.url}; {_what(header, decoder)}")
+            _print(first)
         for record in records:
             _print(decoder.feed(record))
         _print(decoder.finish())
     click.echo(f"# {_what(header, decoder)}; {decoder.damaged} damaged")
 
 
-def _print(lines: Iterator[Line]) -> None:
+def _until_identified(decoder: Decoder, records: Iterator[Record], lines: list[Line]) -> None:
+    """Add to `lines` those up to the one in which the device says what it is, if that comes near the beginning."""
+    for record in islice(records, _HANDSHAKE_RECORDS):
+        lines += decoder.feed(record)
+        if decoder.simulator is not None:
+            break
+
+
+def _print(lines: Iterable[Line]) -> None:
     for line in lines:
         click.echo(line.text())
 

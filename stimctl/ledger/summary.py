@@ -6,7 +6,7 @@ The TypedDicts are the shapes of the entries "opened" and "closed"; reading tole
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, TypedDict
 
 from stimctl.units import hz_text
@@ -77,6 +77,7 @@ class Closed(TypedDict, total=False):
 
     end_reason: str
     end_text: str
+    armed: bool
     planned: dict[str, Dose]
     commanded: dict[str, Dose]
     delivered: dict[str, Dose] | None
@@ -135,6 +136,7 @@ class SessionSummary:
     held_us: Any
     zero_confirmed_us: Any
     zero_measured: Any
+    armed: Any
     kept: dict[str, Any]
     agreement: dict[str, Any]
     channels: tuple[ChannelSummary, ...]
@@ -153,7 +155,10 @@ class SessionSummary:
         return {"watermark": self.head.watermark, **asdict(self)}
 
 
-REMARKS = ("screening", "self_test", "impedance", "alarm", "held", "stop", "recovered", "note", "outcome")
+REMARKS = frozenset(
+    {"screening", "self_test", "impedance", "armed", "started", "target", "held", "alarm", "stop", "closed"}
+    | {"recovered", "note", "outcome"}
+)
 
 
 def head_of(opened: Entry, closed: Entry | None, *, running: bool) -> SessionHead:
@@ -201,7 +206,7 @@ def summarize(entries: Iterable[Entry], *, running: bool) -> SessionSummary | No
         if entry.kind == "recovered":
             late.update(_recovered(entry.body))
         if entry.kind in REMARKS:
-            remarks.append(entry)
+            remarks.append(_remark(entry))
     if opened is None or last is None:
         return None
     end = closed.body if closed else {}
@@ -215,6 +220,7 @@ def summarize(entries: Iterable[Entry], *, running: bool) -> SessionSummary | No
         held_us=end.get("held_us"),
         zero_confirmed_us=end.get("zero_confirmed_us"),
         zero_measured=end.get("zero_measured", True),
+        armed=end.get("armed"),
         kept=_mapping(end.get("kept")),
         agreement=_mapping(end.get("agreement")),
         channels=tuple(_channels(opened.body, end, late)),
@@ -228,6 +234,13 @@ def summarize(entries: Iterable[Entry], *, running: bool) -> SessionSummary | No
         last_number=last.number,
         last_hash=last.hash,
     )
+
+
+def _remark(entry: Entry) -> Entry:
+    """An entry to be told. Of the last one only why it ended: its doses stand where they belong."""
+    if entry.kind != CLOSED:
+        return entry
+    return replace(entry, body={name: entry.body.get(name) for name in ("end_reason", "end_text", "reason")})
 
 
 def watermark(opened: Mapping[str, Any]) -> str:
@@ -257,8 +270,13 @@ def _unknown(head: SessionHead, end: Mapping[str, Any]) -> Iterator[str]:
     """What nobody can know of this session any more, said where it would be missed."""
     if head.state == RECOVERED:
         yield "planned and commanded: only the ledger of the computer that ran this session holds them"
-    elif head.state != RUNNING and "commanded" not in end:
+    elif cut_short(head, end):
         yield "commanded: the program ended before it could say what it had commanded"
+
+
+def cut_short(head: SessionHead, end: Mapping[str, Any]) -> bool:
+    """Whether the program ended without saying how its session had."""
+    return head.state not in (RUNNING, RECOVERED) and "commanded" not in end
 
 
 def _recovered(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -67,8 +67,10 @@ def _completion_problems(asked: Asked, wanted: frozenset[str]) -> Iterator[Probl
         return
     if clinician is not None and not (isinstance(clinician.name, str) and is_text(clinician.name)):
         yield Problem("clinician.name", clinician.name, "must name the clinician who answers for it")
-    for name in sorted(wanted - set(given)):
-        allowed = f"{asked.protocol.id} does not say {_MEANING[name]}: a clinician names it under [clinician]"
-        yield Problem("clinician.completes", list(given), f"must hold {name!r}; {allowed}")
+    if missing := sorted(wanted - set(given)):
+        whole = ", ".join(f'"{name}"' for name in sorted(wanted | set(given)))
+        meant = ", ".join(_MEANING[name] for name in missing)
+        allowed = f"{asked.protocol.id} does not settle {meant}; a clinician who does writes under [clinician]"
+        yield Problem("clinician.completes", list(given) or None, f"{allowed}: completes = [{whole}]")
     for name in sorted(set(given) - wanted):
         yield Problem("clinician.completes", list(given), f"holds {name!r}, which the profile settles; take it out")

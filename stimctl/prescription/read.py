@@ -6,9 +6,8 @@ A screening never stands in a file: it is asked, and handed over at the call.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -16,16 +15,15 @@ from stimctl.anatomy import Placement, Region, Side, place
 from stimctl.errors import InputInvalid, Misuse, Problem, Unsafe
 from stimctl.prescription.core import Prescription
 from stimctl.prescription.plan import ChannelPlan, Clinician, Coating, Needle, Subject, Terminal
-from stimctl.profile import Profile, load_profiles
+from stimctl.prescription.written import UnsafeFile, as_written
+from stimctl.profile import Profile, Profiles, load_profiles
 from stimctl.profile.model import Slug, Strict, Text
-from stimctl.profile.toml_text import TomlText, check, read_file
+from stimctl.profile.toml_text import check, read_file
 from stimctl.screening import Screening
 from stimctl.units import UA_PER_MA, US_PER_MIN, US_PER_S, whole
 
 UM_PER_MM = 1_000
 TERMINALS = {"terminal 1": 1, "terminal 2": 2}
-
-E = TypeVar("E", InputInvalid, Unsafe)
 
 
 class NeedleFile(Strict):
@@ -97,9 +95,9 @@ def from_file(
     except InputInvalid as invalid:
         if invalid.source != str(path):
             raise  # a profile's file is at fault, and has its own lines
-        raise text.invalid(_located(text, invalid)) from None
+        raise text.invalid(invalid.problems) from None
     except Unsafe as unsafe:
-        raise Unsafe(_located(text, unsafe)) from None
+        raise UnsafeFile(str(path), text.located(unsafe.problems)) from None
 
 
 def from_mapping(
@@ -114,7 +112,10 @@ def from_mapping(
     if asked is None:
         raise InputInvalid(source, problems)
     known = load_profiles() if profiles is None else profiles
-    return _Reading(source).prescription(asked, known, screening)
+    try:
+        return _Reading(source).prescription(asked, known, screening)
+    except Unsafe as unsafe:
+        raise Unsafe(as_written(unsafe.problems, values)) from None
 
 
 def subject_of(path: Path) -> tuple[Subject, str]:
@@ -124,23 +125,6 @@ def subject_of(path: Path) -> tuple[Subject, str]:
     if asked is None:
         raise text.invalid(problems)
     return asked.subject, asked.pseudonym
-
-
-# A problem names the integer field; the file has the amount under the name of the unit that people write.
-_WRITTEN = (("_ua", "_ma"), ("_um", "_mm"))
-
-
-def _located(text: TomlText, error: InputInvalid | Unsafe) -> list[Problem]:
-    return text.located(replace(problem, line=text.line(_written(text, problem.field))) for problem in error.problems)
-
-
-def _written(text: TomlText, field: str) -> str:
-    if field == "stimulation_us":
-        return "minutes" if "minutes" in text.values else "seconds"
-    for ours, theirs in _WRITTEN:
-        if field.endswith(ours):
-            return field.removesuffix(ours) + theirs
-    return field
 
 
 class _Reading:
@@ -182,6 +166,8 @@ class _Reading:
     def _profile(self, asked: PrescriptionFile, profiles: Mapping[str, Profile]) -> Profile | None:
         profile = profiles.get(asked.profile)
         if profile is None:
+            if isinstance(profiles, Profiles) and asked.profile in profiles.refused:
+                raise profiles.refused[asked.profile]
             self._say("profile", asked.profile, f"no profile has this id; there are {', '.join(sorted(profiles))}")
             return None
         for name, wanted in (("version", asked.profile_version), ("sha256", asked.profile_sha256)):

@@ -6,6 +6,7 @@ new one; `toml_text` and `lines` read what people write and name the line of eac
 
 from stimctl.profile.explain import Section, explain, value_text
 from stimctl.profile.load import (
+    Profiles,
     choose,
     examples_folder,
     load,
@@ -22,6 +23,7 @@ from stimctl.profile.template import new_template
 __all__ = [
     "Origin",
     "Profile",
+    "Profiles",
     "Range",
     "Section",
     "Sourced",

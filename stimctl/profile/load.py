@@ -1,21 +1,24 @@
 """Finding profiles and reading them: the packaged ones, and a folder of the user's own.
 
-A profile is used only when every file in both folders is whole: two files with one id, or one that cannot be
-read, is an error that names the file, never a silent choice.
+A file that is wrong, or two files with one id, is an error that names the files whenever that id is asked for,
+never a silent choice; the other profiles can be used all the same.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
 from stimctl import anatomy, limits
 from stimctl.errors import InputInvalid, Misuse, Problem, Unsafe
 from stimctl.limits import Limit
-from stimctl.profile.model import Profile, ProfileFile, Range, Stimulation, Variant
-from stimctl.profile.toml_text import read_file, validated
+from stimctl.profile.amounts import limit_text
+from stimctl.profile.model import Profile, ProfileFile, Stimulation, Variant
+from stimctl.profile.toml_text import TomlText, check, read_file
 from stimctl.units import UA_PER_MA, US_PER_MIN, US_PER_MS, US_PER_S, whole
 from stimctl.waveform import Program, Segment, segments_for
 
@@ -40,48 +43,105 @@ def user_folder() -> Path:
     return Path(named) if named else platformdirs.user_config_path("stimctl") / "profiles"
 
 
-def load_profiles(extra_dir: Path | None = None) -> dict[str, Profile]:
+class Profiles(dict[str, Profile]):
+    """The profiles that can be used, by id. `faults` says which files cannot, `refused` which ids for that."""
+
+    def __init__(self, profiles: Mapping[str, Profile], faults: Iterable[InputInvalid] = ()) -> None:
+        super().__init__(profiles)
+        self.faults = tuple(faults)
+        self.refused: dict[str, InputInvalid] = {}
+
+    def refuse(self, profile_id: str, fault: InputInvalid) -> None:
+        """Let nobody have this id: its file is wrong, or it has two."""
+        self.pop(profile_id, None)
+        self.refused[profile_id] = fault
+
+
+def load_profiles(extra_dir: Path | None = None) -> Profiles:
     """All profiles by id, from the packaged folder and `extra_dir` (by default the user's folder).
 
-    Raises `InputInvalid` for files that are wrong and for an id that two files have.
+    Files that are wrong, and an id that two files have, are in its `faults`. Raises `InputInvalid` when the
+    folder that was named is none.
     """
     own = extra_dir if extra_dir is not None else user_folder()
     if not own.is_dir() and (extra_dir is not None or os.environ.get(FOLDER_VARIABLE)):
         raise InputInvalid(str(own), [Problem("folder", None, "is no folder; profiles were to be looked for in it")])
-    profiles: dict[str, Profile] = {}
-    faults: list[InputInvalid] = []
-    for path in _files(packaged_folder(), own):
-        try:
-            _add(profiles, load_file(path))
-        except InputInvalid as fault:
-            faults.append(fault)
-    if faults:
-        raise _all_of(faults)
+    found = [_File(path) for path in _files(packaged_folder(), own)]
+    profiles = Profiles({each.profile.id: each.profile for each in found if each.profile is not None})
+    claimed: dict[str, list[_File]] = {}
+    for each in found:
+        claimed.setdefault(each.id, []).append(each)
+    for profile_id, files in claimed.items():
+        faults = [each.fault for each in files if each.fault is not None]
+        if len(files) > 1 and profile_id:
+            faults = [_shared(each, [other for other in files if other is not each]) for each in files[1:]]
+        profiles.faults += tuple(faults)
+        if faults and profile_id:
+            profiles.refuse(profile_id, _all_of(faults))
     return profiles
 
 
 def load(name: str, extra_dir: Path | None = None) -> Profile:
-    """The profile with this id. Raises `Misuse` when there is none, `InputInvalid` as `load_profiles` does."""
+    """The profile with this id. Raises `Misuse` when there is none, `InputInvalid` when its file is wrong."""
     return choose(load_profiles(extra_dir), name)
 
 
-def choose(profiles: dict[str, Profile], name: str) -> Profile:
-    """The profile with this id. Raises `Misuse`, naming those there are."""
+def choose(profiles: Mapping[str, Profile], name: str) -> Profile:
+    """The profile with this id. Raises `Misuse`, naming those there are, and `InputInvalid` for a wrong file."""
     if name not in profiles:
-        raise Misuse(f"no profile has the id {name!r}; there are {', '.join(sorted(profiles))}")
+        faults: tuple[InputInvalid, ...] = ()
+        if isinstance(profiles, Profiles):
+            if name in profiles.refused:
+                raise profiles.refused[name]
+            faults = profiles.faults
+        wrong = f"; not usable: {', '.join(fault.source for fault in faults)}" if faults else ""
+        raise Misuse(f"no profile has the id {name!r}; there are {', '.join(sorted(profiles))}{wrong}")
     return profiles[name]
 
 
 def load_file(path: Path) -> Profile:
     """One profile. Raises `InputInvalid` with every problem: line, field, value and what is allowed."""
-    text = read_file(path)
-    content = validated(ProfileFile, text)
+    return _of_text(read_file(path))
+
+
+def _of_text(text: TomlText) -> Profile:
+    problems, content = check(ProfileFile, text.values)
+    named = {problem.field for problem in problems}
+    problems += [problem for problem in _broken_limits(text.values) if problem.field not in named]
+    if content is None or problems:
+        raise text.invalid(problems)
     parts = {name: getattr(content, name) for name in ProfileFile.model_fields}
-    profile = Profile(**parts, sha256=text.sha256, path=str(path))
-    problems = _broken_limits(profile)
+    profile = Profile(**parts, sha256=text.sha256, path=text.source)
+    # With the amounts in order, what is wrong is in how they go together.
+    for index, variant in enumerate(profile.variants):
+        problems += _program_problems(profile, index, variant)
     if problems:
         raise text.invalid(problems)
     return profile
+
+
+class _File:
+    """One file of a folder: its profile or what is wrong with it, and the id that it claims, "" if none."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.id = ""
+        self.profile: Profile | None = None
+        self.fault: InputInvalid | None = None
+        try:
+            text = read_file(path)
+            claimed = text.values.get("id")
+            self.id = claimed if isinstance(claimed, str) else ""
+            self.profile = _of_text(text)
+        except InputInvalid as fault:
+            self.fault = fault
+
+
+def _shared(file: _File, others: list[_File]) -> InputInvalid:
+    """A file whose id others have too: which of them is meant, nobody can know."""
+    named = ", ".join(str(other.path) for other in others)
+    shared = Problem("id", file.id, f"is also the id of {named}; change one")
+    return InputInvalid(str(file.path), [shared, *(file.fault.problems if file.fault else ())])
 
 
 def _files(*folders: Path) -> Iterator[Path]:
@@ -91,12 +151,6 @@ def _files(*folders: Path) -> Iterator[Path]:
             if path.resolve() not in seen:
                 seen.add(path.resolve())
                 yield path
-
-
-def _add(profiles: dict[str, Profile], profile: Profile) -> None:
-    other = profiles.setdefault(profile.id, profile)
-    if other is not profile:
-        raise InputInvalid(profile.path, [Problem("id", profile.id, f"is also the id of {other.path}; change one")])
 
 
 def _all_of(faults: list[InputInvalid]) -> InputInvalid:
@@ -138,27 +192,38 @@ _AMOUNTS = (
 _BY_NAME = {amount.name: amount for amount in _AMOUNTS}
 
 
-def _broken_limits(profile: Profile) -> list[Problem]:
-    """Where a file asks for more than any session may give."""
-    if profile.stimulation is None:
-        return []
-    problems: list[Problem] = []
+def _broken_limits(values: Mapping[str, Any]) -> Iterator[Problem]:
+    """Where a file asks for more than any session may give, as far as it can be read: other parts may be wrong."""
     for amount in _AMOUNTS:
-        value = getattr(profile.stimulation, amount.name).value
-        for part, number in _numbers(value):
-            problems += _amount_problems(f"stimulation.{amount.name}.value{part}", number, amount)
-    for index, pair in enumerate(profile.stimulation.pairs.value or ()):
-        problems += _pair_problems(f"stimulation.pairs.value[{index}]", pair)
-    if not problems:  # with the amounts in order, what is wrong is in how they go together
-        for index, variant in enumerate(profile.variants):
-            problems += _program_problems(profile, index, variant)
-    return problems
+        for part, number in _numbers(_value(values, amount.name)):
+            yield from _amount_problems(f"stimulation.{amount.name}.value{part}", number, amount)
+    pairs = _value(values, "pairs")
+    for index, pair in enumerate(pairs if isinstance(pairs, list) else ()):
+        if (
+            isinstance(pair, list)
+            and len(pair) == 2
+            and all(isinstance(point, str) and point in anatomy.POINTS for point in pair)
+        ):
+            yield from _pair_problems(f"stimulation.pairs.value[{index}]", (pair[0], pair[1]))
 
 
-def _numbers(value: float | Range | None) -> list[tuple[str, float]]:
-    if value is None:
-        return []
-    return [(".low", value.low), (".high", value.high)] if isinstance(value, Range) else [("", value)]
+def _value(values: Mapping[str, Any], name: str) -> Any:
+    """What stands as `stimulation.NAME.value`, if those are tables and it does."""
+    found: Any = values
+    for part in ("stimulation", name, "value"):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return found
+
+
+def _numbers(value: Any) -> list[tuple[str, float]]:
+    parts: list[tuple[str, Any]] = [("", value)]
+    if isinstance(value, Mapping):
+        parts = [(f".{end}", value.get(end)) for end in ("low", "high")]
+    return [(part, number) for part, number in parts if _is_number(number)]
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) is int or (type(value) is float and isfinite(value))
 
 
 def _amount_problems(field: str, number: float, amount: _Amount) -> Iterator[Problem]:
@@ -168,8 +233,7 @@ def _amount_problems(field: str, number: float, amount: _Amount) -> Iterator[Pro
         yield Problem(field, number, str(inexact).removeprefix(f"{field}: "))
         return
     if not amount.limit.allows(scaled):
-        low, high = amount.limit.low / amount.factor, amount.limit.high / amount.factor
-        yield Problem(field, number, f"must be {low:g} to {high:g} {amount.written} ({amount.limit.why})")
+        yield Problem(field, number, limit_text(amount.limit, amount.factor, amount.written))
 
 
 def _pair_problems(field: str, pair: tuple[str, str]) -> Iterator[Problem]:

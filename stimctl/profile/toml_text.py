@@ -83,14 +83,6 @@ def _syntax_problem(message: str, content: bytes) -> Problem:
     return Problem("syntax", None, f"is not TOML: {message}", line)
 
 
-def validated(model: type[M], text: TomlText) -> M:
-    """The text as `model`. Raises `InputInvalid` with every problem and its line."""
-    problems, result = check(model, text.values)
-    if result is None:
-        raise text.invalid(problems)
-    return result
-
-
 def check(model: type[M], values: Mapping[str, Any]) -> tuple[list[Problem], M | None]:
     """The values as `model`, or what is wrong with them."""
     try:
@@ -121,8 +113,11 @@ _WORDS = {
     "model_attributes_type": "must be a table",
     "too_short": "must not be empty",
     "missing": "is missing",
-    "string_pattern_mismatch": "is not written as it has to be",
+    "string_pattern_mismatch": "must be written otherwise",
 }
+
+
+_LISTED = ("enum", "literal_error")
 
 
 def _problem(model: type[BaseModel], error: ErrorDetails) -> Problem:
@@ -131,13 +126,15 @@ def _problem(model: type[BaseModel], error: ErrorDetails) -> Problem:
     owner = _model_at(model, path[:-1])
     if kind == "extra_forbidden":
         return Problem(path_text(path), value, _not_a_field(str(path[-1]), owner))
-    allowed = _WORDS.get(kind) or _own_words(error)
+    allowed = "must be filled in" if value == "?" else _WORDS.get(kind) or _own_words(error)
     meaning = _meaning(owner, path[-1]) if path else None
+    if meaning and meaning.startswith("one of ") and kind in _LISTED:
+        meaning = None  # pydantic's own words list them already
     return Problem(path_text(path) or "file", value, f"{allowed} ({meaning})" if meaning else allowed)
 
 
 def _own_words(error: ErrorDetails) -> str:
-    if error["type"] in ("enum", "literal_error"):
+    if error["type"] in _LISTED:
         return f"must be {error['ctx']['expected']}"
     return error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
 

@@ -38,6 +38,7 @@ class PreviewInput:
     channel: int
     amplitude_ua: int
     needle: NeedleFigures | None = None
+    open: str = ""  # what the profile leaves open, so that what is drawn is nobody's wish
 
     @property
     def peak_ua(self) -> int:
@@ -85,7 +86,8 @@ def caption(preview: PreviewInput) -> list[str]:
     """What stands under the picture: amplitude, charge, the needle's figures, and that it is a plan."""
     program, dose = preview.program, preview.dose()
     charges = ", ".join(charge_label(segment, preview.peak_ua) for segment in program.segments)
-    lines = [
+    return [
+        *([f"{preview.open[0].upper()}{preview.open[1:]}."] if preview.open else []),
         f"Channel {preview.channel}: {ma_text(preview.peak_ua)} peak of the first phase,"
         f" {clock_text(program.stimulation_us)} min; {dose.total_pulses:,} pulses,"
         f" {charge_text(dose.total_charge_pc)} in first phases, ramps included.",
@@ -93,17 +95,11 @@ def caption(preview: PreviewInput) -> list[str]:
         _needle_text(preview.needle),
         PLANNED,
     ]
-    return [with_symbols(line) for line in lines]
 
 
 def charge_label(segment: Segment, peak_ua: int) -> str:
     """A band's charge per phase: `1.200 uC at 2 Hz`."""
     return f"{charge_text(segment.charge_pc(peak_ua))} at {hz_text(segment.period_us)}"
-
-
-def with_symbols(line: str) -> str:
-    """Units as people print them."""
-    return line.replace("uC", "µC").replace("cm2", "cm²")
 
 
 def _charge_flag(preview: PreviewInput) -> str:

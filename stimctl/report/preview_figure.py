@@ -17,7 +17,6 @@ from stimctl.report.preview import (
     envelope,
     pulse_outline,
     seconds,
-    with_symbols,
 )
 from stimctl.units import US_PER_MIN, US_PER_S, charge_text, hz_text
 from stimctl.waveform import Program
@@ -73,7 +72,7 @@ def _draw_pulses(panels: list[Axes], preview: PreviewInput) -> None:
         times, currents = pulse_outline(segment, preview.peak_ua, 0)
         axes.plot(times, currents, color=colour, linewidth=1.8, zorder=3)
         axes.fill_between(times, currents, color=colour, alpha=0.18, linewidth=0, zorder=2)
-        charge = with_symbols(f"{charge_text(segment.charge_pc(preview.peak_ua))} a phase")
+        charge = f"{charge_text(segment.charge_pc(preview.peak_ua))} a phase"
         shape = f"{segment.width_us} µs, gap {segment.interphase_gap_us} µs, {segment.second_width_us} µs"
         place = (segment.width_us + 0.08 * widest_us, 0.5 * preview.peak_ua / 1_000)
         axes.annotate(f"{charge}\n", place, color=colour, fontsize=11, fontweight="bold", va="center")

@@ -81,6 +81,7 @@ class Account:
         *,
         ordered: Mapping[int, Ordered] | None = None,
         zero_measured: bool = True,
+        armed: bool = True,
     ) -> SessionReport:
         """Draw up the report. `records` is None when the device could not be asked; `last_us` is the
         stimulation time it told last; `ordered` what the adapter ordered, where the device does not play by the
@@ -109,7 +110,7 @@ class Account:
             session_id=session_id,
             end=end,
             end_text=end_text,
-            simulator=identity.simulator if identity else True,
+            simulator=identity.simulator if identity else None,
             planned=self.planned_record(),
             commanded=dose_record(commanded),
             delivered=dose_record(counted) if counted is not None else None,
@@ -121,6 +122,7 @@ class Account:
             alarms=tuple(alarms),
             kept=kept.record() if kept is not None else None,
             zero_measured=zero_measured,
+            armed=armed,
         )
 
     def closed_record(self, report: SessionReport, journal: Journal) -> dict[str, Any]:
@@ -130,6 +132,7 @@ class Account:
             **kept,
             "end_reason": str(report.end),
             "end_text": report.end_text,
+            "armed": report.armed,
             "planned": report.planned,
             "commanded": report.commanded,
             "delivered": report.delivered,

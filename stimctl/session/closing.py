@@ -22,6 +22,8 @@ class Closing:
         self._session_id = session_id
         self._records: base.Records | None = None
         self._stop_us = 0
+        # An arm whose answer did not come before the stop: the device may have taken it.
+        self._arming = False
         self.line_gone = False
         self.zero_after_us: int | None = None
         self.zero_measured = True
@@ -34,6 +36,7 @@ class Closing:
             return
         core.end, core.end_text = end, text or end.value
         core.account.unanswered = core.targets.waits or core.busy == "starting"
+        self._arming = core.busy == "arming"
         core.busy = ""
         core.wants_durable = False
         core.alive_due_us = None
@@ -117,6 +120,7 @@ class Closing:
             core.alarms,
             ordered=core.stimulator.commanded(),
             zero_measured=self.zero_measured,
+            armed=core.armed_us is not None or self._arming,
         )
         if self.report.agreement["exact"] is False:
             text = "the device's count is not what was commanded"

@@ -16,7 +16,7 @@ from stimctl.port import Port
 from stimctl.session.engine import Engine
 from stimctl.session.log import SessionLog
 from stimctl.session.states import End
-from stimctl.session.view import SessionReport, SessionView, Told
+from stimctl.session.view import EARLIER_DOSE, SessionReport, SessionView, Told
 from stimctl.stimulators.base import Identity, Records
 
 Order = Callable[[Engine, int], None]
@@ -195,7 +195,7 @@ class Runner:
         except LogFault as fault:
             self._engine.log_failed(fault, now_us)
             return
-        self._told.append(Told(f"dose of an earlier session logged: {where}", now_us))
+        self._told.append(Told(f"{EARLIER_DOSE}: {where}", now_us))
         self._engine.recovery_logged(self._port.now_us())
 
     def _zero_on_the_way_out(self) -> None:

@@ -5,7 +5,7 @@ from stimctl.errors import Problem, WrongDevice
 from stimctl.prescription import Prescription, Subject
 from stimctl.stimulators.base import Identity
 from stimctl.stimulators.capabilities import MISSING, PERSON_NEEDS
-from stimctl.wire.codes import Capability
+from stimctl.wire.codes import SATURATED_OHM, Capability
 from stimctl.wire.messages import Impedance
 
 # Of a declared dummy load: how far the measured resistance may lie from it [choice].
@@ -74,7 +74,8 @@ def _impedance_problems(channel: int, ohm: int, prescription: Prescription) -> l
     if ohm == 0:
         return [f"channel {channel}: no impedance was measured"]
     if ohm > limits.LEAD_OFF_OHM:
-        return [f"channel {channel}: no contact ({ohm} ohm, over {limits.LEAD_OFF_OHM})"]
+        found = "over 65 kohm: open" if ohm == SATURATED_OHM else f"{ohm} ohm"
+        return [f"channel {channel}: no contact ({found}, over {limits.LEAD_OFF_OHM})"]
     if ohm < limits.SHORT_OHM:
         return [f"channel {channel}: short circuit ({ohm} ohm, under {limits.SHORT_OHM})"]
     declared = prescription.declared_ohm

@@ -9,6 +9,8 @@ from stimctl.session.states import End, State
 from stimctl.stimulators.base import Identity
 from stimctl.wire.messages import Channel, Impedance, Status
 
+EARLIER_DOSE = "dose of an earlier session logged"  # how the event of a recovered dose begins
+
 
 class Priority(IntEnum):
     """How loud an alarm is."""
@@ -68,13 +70,14 @@ class SessionReport:
     `delivered` and `measured` are None when the device could not be asked; it still holds them, and they
     are added to the log at the next connection. `kept` says what the figures rest on where the host kept them, for
     a device that keeps none: which are counted, which are estimated. `zero_measured` says that the zero at the end
-    was measured, and not only acknowledged.
+    was measured, and not only acknowledged. `simulator` is None when no device said what it is. `armed` is False when
+    nothing was ever armed, so that nothing can have been delivered.
     """
 
     session_id: str
     end: End
     end_text: str
-    simulator: bool
+    simulator: bool | None
     planned: Mapping[str, Any]
     commanded: Mapping[str, Any]
     delivered: Mapping[str, Any] | None
@@ -86,3 +89,4 @@ class SessionReport:
     alarms: tuple[Alarm, ...]
     kept: Mapping[str, Any] | None = None
     zero_measured: bool = True
+    armed: bool = True

@@ -213,7 +213,7 @@ def test_one_id_in_two_files_is_an_error_that_names_both(tmp_path: Path) -> None
     own = tmp_path / "mine.toml"
     own.write_text(SHIPPED["migraine"].read_text())
     with pytest.raises(InputInvalid) as caught:
-        load_profiles(tmp_path)
+        load("migraine", tmp_path)
     assert str(own) in str(caught.value)
     assert str(SHIPPED["migraine"]) in str(caught.value)
 
@@ -221,10 +221,23 @@ def test_one_id_in_two_files_is_an_error_that_names_both(tmp_path: Path) -> None
 def test_several_broken_files_are_all_named(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text("= 1")
     (tmp_path / "b.toml").write_text("format = 1")
+    profiles = load_profiles(tmp_path)
+    assert [Path(fault.source).name for fault in profiles.faults] == ["a.toml", "b.toml"]
+    with pytest.raises(Misuse, match=r"no profile has the id 'a'.*not usable: .*a\.toml, .*b\.toml"):
+        load("a", tmp_path)
+
+
+def test_a_wrong_or_doubled_file_refuses_its_own_id_and_no_other(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(SHIPPED["migraine"].read_text())
+    (tmp_path / "wrong.toml").write_text('id = "low-back-pain"\nversion = 1')
+    profiles = load_profiles(tmp_path)
+    assert set(profiles) == set(SHIPPED) - {"migraine", "low-back-pain"}
+    assert len(profiles.faults) == 2
+    assert load("fibromyalgia", tmp_path).locked
     with pytest.raises(InputInvalid) as caught:
-        load_profiles(tmp_path)
-    assert "a.toml" in str(caught.value)
-    assert "b.toml" in str(caught.value)
+        load("low-back-pain", tmp_path)
+    for said in (str(tmp_path / "wrong.toml"), str(SHIPPED["low-back-pain"]), "version is 1: must be text"):
+        assert said in str(caught.value)
 
 
 def test_a_folder_that_is_named_has_to_be_there(tmp_path: Path) -> None:
@@ -275,7 +288,7 @@ MODE = BENCH_TEXT[BENCH_TEXT.index("[[variants]]") : BENCH_TEXT.index("[[notes]]
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('version = "1.0.0"', 'version = "one"', "version is 'one': is not written as it has to be (three numbers"),
+        ('version = "1.0.0"', 'version = "one"', "version is 'one': must be written otherwise (three numbers"),
         ('kind = "clinical"', 'kind = "other"', "kind is 'other': must be 'clinical' or 'bench'"),
         ('code = "BL-40"', 'code = "BL-41"', "points[2].code is 'BL-41': point 'BL-41' is not known here"),
         ('code = "BL-40"', 'code = "BL40"', "points[2].code is 'BL40': must be written BL-40"),
@@ -288,10 +301,10 @@ MODE = BENCH_TEXT[BENCH_TEXT.index("[[variants]]") : BENCH_TEXT.index("[[notes]]
         ("low = 4, high = 6", 'low = "4", high = 6', "schedule.course_weeks.value.low is '4': must be a number"),
         ("low = 4, high = 6", "low = true, high = 6", "schedule.course_weeks.value.low is True: must be a number"),
         ("low = 4, high = 6", "low = nan, high = 6", "schedule.course_weeks.value.low is nan: must be a finite"),
-        ("low = 0.5, high = 2.0", "low = 0.5, high = 2.5", "high is 2.5: must be 0.5 to 2 mA (the source"),
+        ("low = 0.5, high = 2.0", "low = 0.5, high = 2.5", "high is 2.5: must be 0.5 to 2.0 mA (the source"),
         ("low = 0.5, high = 2.0", "low = 0.5, high = 2e300", "high is 2e+300: 2e+300 is too large"),
         ("low = 0.5, high = 2.0", "low = 0.50001, high = 2.0", "low is 0.50001: 0.50001 is not a whole number of uA"),
-        ("low = 20, high = 30", "low = 20, high = 31", "high is 31.0: must be"),
+        ("low = 20, high = 30", "low = 20, high = 31", "high is 31: must be 1 s to 30 min"),
         ("value = 0.6", "value = 0.7", "stimulation.width_2hz_ms.value is 0.7: must be 0.1 to 0.6 ms"),
         ("value = 0.2\n", "value = -0.2\n", "is -0.2: must be 0.1 to 0.6 ms"),
         ("value = 1\n", "value = 0\n", "second_phase_ratio_2hz.value is 0: "),
@@ -321,6 +334,19 @@ def test_every_problem_is_told_at_once_in_order_of_line(tmp_path: Path) -> None:
     told = errors_of(tmp_path, text)
     lines = [int(found) for found in re.findall(r"line (\d+)", told)]
     assert lines == [line_with(text, '"other"'), line_with(text, "BL-41"), line_with(text, '"wide"')]
+
+
+def test_limits_are_checked_although_other_fields_are_wrong(tmp_path: Path) -> None:
+    text = BACK.replace('version = "1.0.0"', "version = 1").replace('kind = "clinical"', 'kind = "magic"')
+    text = text.replace("value = 0.6", 'value = "wide"').replace("low = 0.5, high = 2.0", "low = 0.5, high = 5.0")
+    told = errors_of(tmp_path, text)
+    assert len(re.findall(r"line \d+: ", told)) == 4
+    assert "stimulation.amplitude_ma.value.high is 5.0: must be 0.5 to 2.0 mA" in told
+
+
+def test_what_was_not_filled_in_is_said_once(tmp_path: Path) -> None:
+    told = errors_of(tmp_path, changed("low-back-pain", 'id = "low-back-pain"', 'id = "?"'))
+    assert "id is '?': must be filled in (small letters, digits and hyphens)" in told
 
 
 def test_a_missing_value_is_told_at_its_table(tmp_path: Path) -> None:

@@ -20,9 +20,9 @@ pytestmark = [
 def test_a_closed_terminal_stops_the_session_though_its_end_cannot_be_tidied(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no file can be opened any more, for example."""
     monkeypatch.setattr(os, "devnull", "/nowhere/at/all")
-    stops: list[End] = []
+    stops: list[tuple[End, str]] = []
     departure = Departure()
-    with pytest.raises(FileNotFoundError), signals_stop(stops.append, departure):
+    with pytest.raises(FileNotFoundError), signals_stop(lambda end, why: stops.append((end, why)), departure):
         os.kill(os.getpid(), signal.SIGHUP)
-    assert stops == [End.SIGNAL]
+    assert stops == [(End.SIGNAL, "the terminal was closed")]
     assert departure.signal == signal.SIGHUP

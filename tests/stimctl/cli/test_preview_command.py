@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from stimctl.cli import codes, main
@@ -18,14 +19,14 @@ def run(*arguments: str, code: int = 0) -> str:
 
 def test_text_of_a_profile_shows_charge_and_that_no_needle_is_declared() -> None:
     shown = run("low-back-pain", "--text")
-    assert "1.200 µC at 2 Hz" in shown
+    assert "1.200 uC at 2 Hz" in shown
     assert "No needle declared" in shown
 
 
 def test_a_prescription_gives_density_and_k_and_a_picture(tmp_path: Path) -> None:
     for name in ("plan.png", "plan.svg"):
         shown = run("low-back-pain", "--prescription", BACK, "-o", str(tmp_path / name))
-        assert "4.2 µC/cm²" in shown
+        assert "4.2 uC/cm2" in shown
         assert "Shannon k 0.71" in shown
         assert str(tmp_path / name) in shown
         assert (tmp_path / name).stat().st_size > 5_000
@@ -35,7 +36,22 @@ def test_a_prescription_gives_density_and_k_and_a_picture(tmp_path: Path) -> Non
 
 def test_what_a_profile_leaves_open_is_said() -> None:
     shown = run("knee-osteoarthritis", "--variant", "2-hz", "--text")
-    assert "amplitude left open by the profile: the hard limit is drawn" in shown
+    assert "Amplitude left open by the profile: the hard limit is drawn" in shown
+
+
+def test_a_locked_profile_is_said_to_be_locked_in_title_and_caption(tmp_path: Path) -> None:
+    said = "Locked: pairs, amplitude, minutes unspecified: the hard limit is drawn"
+    shown = run("fibromyalgia")
+    assert "2-100-hz), locked" in shown.splitlines()[0]
+    assert said in shown
+    assert said in run("fibromyalgia", "-o", str(tmp_path / "locked.svg"))
+    assert said in (tmp_path / "locked.svg").read_text()
+
+
+def test_without_a_file_it_is_text_and_leaves_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "One cycle of the pattern" in run("low-back-pain")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_titration_is_drawn_at_its_ceiling() -> None:

@@ -75,6 +75,17 @@ def test_new_without_a_file_prints_it() -> None:
     assert run("new").startswith("# A new profile.")
 
 
+def test_a_wrong_file_is_told_after_the_list_and_hinders_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own.toml").write_text("format = 2")
+    monkeypatch.setenv("STIMCTL_PROFILES", str(tmp_path))
+    shown = run("list", code=codes.INVALID)
+    assert "\nlow-back-pain " in shown
+    assert shown.index("own.toml") > shown.index("\nlow-back-pain ")
+    assert "SHA-256" in run("show", "low-back-pain")
+
+
 def test_a_folder_of_the_users_own_is_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (packaged_folder() / "bench-2hz.toml").read_text().replace('id = "bench-2hz"', 'id = "own"')
     (tmp_path / "own.toml").write_text(text)

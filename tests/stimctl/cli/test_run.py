@@ -37,7 +37,7 @@ def test_a_twenty_minute_session_ends_with_its_dose_and_where_it_is_kept(home: P
     picture = tmp_path / "plan.svg"
     shown = run("low-back-pain", "--port", "sim://", "--prescription", BACK, "--picture", str(picture)).output
     assert "SIMULATOR: stimctl simulator SIM-00000001" in shown
-    assert "ended by     timer" in shown
+    assert "ended        timer" in shown
     assert "20:00 of 20:00 (2 Hz 10:00, 100 Hz 10:00)" in shown
     assert "by the device, exactly what was commanded: yes" in shown
     assert "within the device's stated accuracy: yes" in shown
@@ -92,7 +92,7 @@ def test_a_bad_contact_ends_it_where_nobody_can_mend_it(load: str, said: str, tm
     ).output
     assert f"MEDIUM ALARM: channel 1: {said}" in shown
     assert "1        all pulses     " in shown
-    assert "ended by      impedance check failed" in shown
+    assert "ended         impedance check failed" in shown
 
 
 def test_a_simulator_is_not_taken_for_a_dummy_load(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_what_a_person_gets_wrong_is_a_sentence(arguments: list[str], code: int,
 def test_a_limit_in_a_prescription_names_line_field_value_and_limit(tmp_path: Path) -> None:
     file = short(tmp_path, ceiling_ma="ceiling_ma = 2.5")
     result = run("bench-2-100hz", "--port", "sim://", "--prescription", file, code=codes.UNSAFE)
-    assert "line 10: ceiling_ua is 2500: must be 500 to 2000" in result.stderr
+    assert "line 10: ceiling_ma is 2.5: must be 0.5 to 2.0 mA" in result.stderr
 
 
 def test_no_log_no_session(home: Path, tmp_path: Path) -> None:

@@ -56,6 +56,12 @@ def end_in_log(home: Path) -> str | None:
     return head.end_reason
 
 
+def why_in_log(home: Path) -> str | None:
+    with Ledger(home / "ledger.sqlite", read_only=True) as ledger:
+        (session_id,) = ledger.session_ids()
+        return ledger.summary(session_id).end_text
+
+
 def test_a_session_by_keys(home: Path, tmp_path: Path) -> None:
     link = tmp_path / "stimulator"
     with device(link), Terminal("run", "low-back-pain", "--port", str(link), "--prescription", BACK) as terminal:
@@ -84,7 +90,7 @@ def test_a_session_by_keys(home: Path, tmp_path: Path) -> None:
         terminal.press("r")
         terminal.wait_for(r"\nramping")
         terminal.press("s")
-        terminal.wait_for(r"ended by +stopped by the operator")
+        terminal.wait_for(r"ended +stopped by the operator")
         terminal.wait_for(r"measured and confirmed \d+ ms after the stop")
         terminal.wait_for(r"exactly what was commanded: yes")
         assert terminal.ended() == codes.STOPPED
@@ -114,7 +120,7 @@ def test_ctrl_c_in_the_ramp(home: Path) -> None:
     with Terminal("run", "bench-2-100hz", "--port", SIM, "--prescription", BENCH) as terminal:
         running(terminal)
         terminal.press("\x03")
-        terminal.wait_for(r"ended by +stopped by a signal")
+        terminal.wait_for(r"ended +stopped by a signal: Ctrl-C")
         assert terminal.ended() == 130
         assert "Traceback" not in terminal.text
     assert end_in_log(home) == "stopped by a signal"
@@ -124,9 +130,11 @@ def test_sigterm_in_the_ramp(home: Path) -> None:
     with Terminal("run", "bench-2-100hz", "--port", SIM, "--prescription", BENCH) as terminal:
         running(terminal)
         terminal.signal(signal.SIGTERM)
+        terminal.wait_for(r"ended +stopped by a signal: SIGTERM")
         terminal.wait_for(r"measured and confirmed")
         assert terminal.ended() == 143
     assert end_in_log(home) == "stopped by a signal"
+    assert why_in_log(home) == "SIGTERM"
 
 
 def test_a_closed_terminal_in_the_ramp(home: Path) -> None:
@@ -135,6 +143,7 @@ def test_a_closed_terminal_in_the_ramp(home: Path) -> None:
         terminal.hang_up()
         assert terminal.ended() == codes.HUNG_UP
     assert end_in_log(home) == "stopped by a signal"
+    assert why_in_log(home) == "the terminal was closed"
 
 
 def test_a_pipe_that_nobody_reads_any_more(home: Path) -> None:
@@ -157,7 +166,7 @@ def test_stop_from_another_terminal(home: Path) -> None:
         (outcome,) = json.loads(done.stdout)
         assert outcome["outcome"] == "zero confirmed"
         assert outcome["about"]["profile"] == "bench-2-100hz"
-        terminal.wait_for(r"ended by +stopped from another terminal")
+        terminal.wait_for(r"ended +stopped from another terminal")
         assert terminal.ended() == codes.STOPPED
     assert end_in_log(home) == "stopped from another terminal"
 
@@ -166,7 +175,7 @@ def test_unattended_runs_to_its_timer_without_a_key(home: Path) -> None:
     arguments = ("bench-2-100hz", "--port", "sim://?pace=60", "--prescription", BENCH, "--unattended")
     with Terminal("run", *arguments) as terminal:
         terminal.wait_for(r"\nrunning")
-        terminal.wait_for(r"ended by +timer")
+        terminal.wait_for(r"ended +timer")
         assert terminal.ended() == codes.DONE
     assert end_in_log(home) == "timer"
 
@@ -177,7 +186,7 @@ def test_a_line_that_is_pulled(home: Path, tmp_path: Path) -> None:
     with device(link) as process, Terminal(*arguments) as terminal:
         running(terminal)
         process.kill()
-        terminal.wait_for(r"ended by +line lost: .*check the cable")
+        terminal.wait_for(r"ended +line lost: .*check the cable")
         terminal.wait_for(r"NOT CONFIRMED: pull the leads")
         assert terminal.ended() == codes.LINE
         assert "Traceback" not in terminal.text
@@ -223,47 +232,57 @@ ANSWERS = (
     ("Pseudonym", "P-17"),
     ("Operator", "Dr. O."),
     ("Minutes .the profile says 20 to 30", "20"),
-    ("Ceiling", "1.5"),
-    ("titrate", "n"),
+    ("Ceiling", "2.0"),
     ("Channels", "1"),
     ("Pair .BL-23/BL-25, other", "BL-23/BL-25"),
     ("Side", "left"),
     ("Amplitude", "1.8"),
-    ("diameter", "0.30"),
-    ("Inserted", "30"),
+    ("diameter", "0.20"),
+    ("Inserted", "5"),
     ("Coating", "none"),
 )
+
+
+# What is no answer to a question, and what is said then.
+WRONG = {
+    "Pseudonym": (("", "an answer is needed here"),),
+    "Minutes .the profile says 20 to 30": (
+        ("long", r"'long' is not a number: Minutes must be 20 to 30 \(low-back-pain says so\)"),
+        ("45", "45 is not allowed: Minutes must be 20 to 30"),
+    ),
+    "Ceiling": (("5", r"5 is not allowed: Ceiling in mA must be 0\.5 to 2\.0"),),
+    "Channels": (("4", "Channels must be 1 to 3"),),
+    "Amplitude": (("2.1", r"Amplitude in mA must be 0\.5 to 2\.0 \(at most the ceiling\)"),),
+    "diameter": (("5", r"Needle diameter in mm must be 0\.1 to 0\.5"),),
+    "Inserted": (("300", "Inserted length in mm must be 1 to 75"),),
+}
 
 
 def test_a_prescription_is_asked_and_a_wrong_one_asked_again(home: Path) -> None:
     with Terminal("run", "low-back-pain", "--port", SIM) as terminal:
         for question, answer in ANSWERS:
             terminal.wait_for(f"{question}.*: ")
+            for wrong, said in WRONG.get(question, ()):
+                terminal.press(f"{wrong}\n")
+                terminal.wait_for(said)
+                terminal.wait_for(f"{question}.*: ")
             terminal.press(f"{answer}\n")
-        terminal.wait_for(r"channel 1.amplitude_ua is 1800: must be at most the session's ceiling of 1500 uA")
+        terminal.wait_for(r"channel 1.needle is '\S+ uC/cm2': must be at most 30 uC/cm2")
         terminal.wait_for(r"Answer again")
         terminal.press("\n")
         for question, _answer in ANSWERS[2:]:
             terminal.wait_for(f"{question}.*: ")
-            terminal.press("1.0\n" if question == "Amplitude" else "\n")
-        terminal.wait_for("Pain")
-        terminal.press("6\n")
-        terminal.wait_for("Sensation")
-        terminal.press("\n")
+            terminal.press("30\n" if question == "Inserted" else "\n")
         terminal.wait_for("connect the leads")
         terminal.press("s")
-        terminal.wait_for("Pain")
-        terminal.press("11\n")
-        terminal.wait_for("not in the range")
-        terminal.press("4\n")
-        terminal.wait_for("Sensation")
-        terminal.press("2\n")
         assert terminal.ended() == codes.STOPPED
     with Ledger(home / "ledger.sqlite", read_only=True) as ledger:
         outcomes = [entry.body for entry in ledger.entries() if entry.kind == "outcome"]
         (opened,) = [entry.body for entry in ledger.entries() if entry.kind == "opened"]
-    assert outcomes == [{"when": "before", "pain": 6}, {"when": "after", "pain": 4, "sensation": 2}]
-    assert opened["prescription"]["channels"][0]["amplitude_ua"] == 1000
+        assert "Pain" not in terminal.text
+        assert "titrate" not in terminal.text
+    assert outcomes == []
+    assert opened["prescription"]["channels"][0]["needle"]["inserted_um"] == 30_000
 
 
 def person(folder: Path) -> str:
@@ -278,6 +297,8 @@ def screened(terminal: Terminal, *, implant: str) -> None:
         terminal.press("y\n")
     terminal.wait_for(r"pacemaker[^\[]*\[y/n\]: ")
     terminal.press(f"{implant}\n")
+    if implant == "y":
+        return
     for words in ("heart", "epilepsy", "pregnant", "infant", "electrosurgery", "ECG", "both sides", "anticoagulant",
                   "metal", "sensation", "last session"):  # fmt: skip
         terminal.wait_for(rf"{words}[^\[]*\[y/n\]: ")
@@ -285,10 +306,25 @@ def screened(terminal: Terminal, *, implant: str) -> None:
 
 
 def test_a_hard_stop_of_the_screening_has_no_override(home: Path, tmp_path: Path) -> None:
-    with Terminal("run", "low-back-pain", "--port", SIM, "--prescription", person(tmp_path)) as terminal:
+    arguments = ("run", "low-back-pain", "--port", str(tmp_path / "none"), "--prescription", person(tmp_path))
+    with Terminal(*arguments) as terminal:
         screened(terminal, implant="y")
+        terminal.wait_for(r"This answer forbids the session: Does the person have a pacemaker")
         terminal.wait_for(r"screening.implant is 'yes': must be answered no; a yes is a hard stop")
         assert terminal.ended() == codes.UNSAFE
+    assert not home.exists()
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_person_on_a_simulation_is_refused_before_the_screening(asked: bool, home: Path, tmp_path: Path) -> None:
+    arguments = () if asked else ("--prescription", person(tmp_path))
+    with Terminal("run", "low-back-pain", "--port", SIM, *arguments) as terminal:
+        if asked:
+            terminal.wait_for("Subject.*: ")
+            terminal.press("person\n")
+        terminal.wait_for("is a simulation: no person can be connected to it")
+        assert terminal.ended() == codes.DEVICE
+        assert "[y/n]" not in terminal.text
     assert not home.exists()
 
 
@@ -300,7 +336,7 @@ def test_a_person_is_asked_for_scores_and_never_put_on_a_simulator(home: Path, t
         for score in ("Pain", "Sensation"):
             terminal.wait_for(score)
             terminal.press("3\n")
-        terminal.wait_for(r"ended by +device not allowed for this subject")
+        terminal.wait_for(r"ended +device not allowed for this subject")
         for score in ("Pain", "Sensation"):
             terminal.wait_for(score)
             terminal.press("3\n")

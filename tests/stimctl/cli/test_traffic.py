@@ -27,7 +27,7 @@ def test_show_prints_a_line_a_frame_and_says_it_is_a_simulator(recorded: Path) -
     result = CliRunner().invoke(traffic, ["show", str(recorded)], catch_exceptions=False)
     assert result.exit_code == 0
     lines = result.output.splitlines()
-    assert lines[0] == "# traffic on sim://?seed=1; simulator or hardware: not said"
+    assert lines[0] == "# traffic on sim://?seed=1; SIMULATOR"
     assert lines[1] == "     0.000000 s  host        #1  Hello          version=1"
     assert "Welcome        version=1 boot_id=7 simulator=1 state=IDLE session=0" in lines[2]
     assert lines[3] == ('     0.001700 s  device          damaged        why="CRC does not hold" bytes=05 6a 75 6e 6b')

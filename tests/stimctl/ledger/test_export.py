@@ -27,7 +27,7 @@ def test_summary_keeps_the_four_doses_apart(ledger: Ledger, session: Callable[..
     ]
     assert (channel.measured or {})["charge_pc"] == [12_100_000, 401_000_000]
     assert summary.bands == ("2 Hz", "100 Hz")
-    assert [entry.kind for entry in summary.remarks] == ["impedance", "alarm", "outcome"]
+    assert [entry.kind for entry in summary.remarks] == ["impedance", "armed", "started", "alarm", "outcome", "closed"]
 
 
 def test_summary_of_a_cut_session_has_what_was_counted_and_gaps(ledger: Ledger, session: Callable[..., str]) -> None:

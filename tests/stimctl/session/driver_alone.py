@@ -44,7 +44,7 @@ Patch = pytest.MonkeyPatch
 
 
 def peak(patch: Patch) -> None:
-    with pytest.raises(Unsafe, match="ceiling_ua"):
+    with pytest.raises(Unsafe, match="ceiling_ma"):
         prescription(ceiling_ma=2.1)
     with pytest.raises(Unsafe, match="never the higher one"):
         Program((Segment(10_000, 300, 0, 299, 0),), (1,))

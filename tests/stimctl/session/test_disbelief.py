@@ -28,6 +28,7 @@ from tests.stimctl.session.world import (
     at_1_ma,
     ended_at_zero,
     exact,
+    forged,
     high,
     prescription,
     proceed,
@@ -322,3 +323,17 @@ def test_a_late_hold_is_refused_plainly() -> None:
     assert any("cannot happen while" in str(event) for event in rig.events)
     with pytest.raises(Misuse):
         rig.engine.hold(0)
+
+
+def test_the_hosts_own_timer_ends_a_session_alone() -> None:
+    """The device was told 20 s and keeps them; the host means 10 s, and only its own timer knows."""
+    rig = Rig(at_1_ma(20))
+
+    def shorten(engine: Engine, _now_us: int) -> None:
+        engine._core.prescription = forged(rig.rx, stimulation_us=10 * S)
+
+    report = rig.when(State.RAMPING, shorten).run()
+    ended_at_zero(rig, report, End.CLOCK)
+    assert "longer than prescribed" in report.end_text
+    started_us = next(told.at_us for told in rig.tape.messages(m.Started) if any(told.message[:4]))
+    soon(rig, started_us + 11 * S)
