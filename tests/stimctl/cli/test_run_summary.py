@@ -42,8 +42,7 @@ def test_a_subject_that_does_not_fit_was_never_armed(home: Path, tmp_path: Path)
 
 
 def test_an_earlier_session_stands_in_the_summary(home: Path, tmp_path: Path) -> None:
-    from stimctl.cli.run_words import EARLIER_DOSE
-    from stimctl.session.view import SessionReport
+    from stimctl.session.view import EARLIER_DOSE, SessionReport
 
     with Ledger(home / "ledger.sqlite") as ledger:
         ledger.append("s-1", "opened", 0, {"subject": "simulator", "simulator": True})
