@@ -1,10 +1,12 @@
 """Appending: one transaction that reads the chain's head, links new entries to it and commits durably.
 
 Several processes may append to one file: BEGIN IMMEDIATE lets one in at a time, and each reads the head
-inside its own transaction. When `append` has returned, every entry given to it is on the disk.
+inside its own transaction. A single entry behind the entry that this connection wrote last needs neither: its
+number is free only if nobody else has appended. When `append` has returned, every entry given to it is on the disk.
 """
 
 import re
+import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,6 +49,8 @@ class Appender:
         self.path = path
         self.connection = connect(path, busy_timeout_s)
         self._identity = self._identity_of_file()
+        # Number and hash of the newest entry, where this connection wrote it.
+        self._head: tuple[int, bytes] | None = None
 
     def append(self, drafts: Sequence[Draft], *, unless: Callable[[], str | None] | None = None) -> int:
         """Append `drafts` in one commit and return the number of the last, durable by then.
@@ -55,26 +59,48 @@ class Appender:
         is raised as `Misuse` and nothing is written.
         """
         with faults(self.path):
+            if len(drafts) == 1 and unless is None and self._head is not None:
+                number = self._append_behind(self._head, drafts[0])
+                if number is not None:
+                    return number
             connection = self.connection
             connection.execute("BEGIN IMMEDIATE")
             try:
                 if unless and (objection := unless()):
                     raise Misuse(objection)
-                number = self._insert(drafts)
+                head = self._insert(drafts)
                 self._still_there()
                 connection.execute("COMMIT")
             except BaseException:
+                self._head = None
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
-            return number
+            self._head = head
+            return head[0]
+
+    def _append_behind(self, head: tuple[int, bytes], one: Draft) -> int | None:
+        """One entry in one statement, which is a commit of its own, behind the head that this connection wrote.
+
+        None when another process has appended since: then the number is taken, and nothing was written.
+        """
+        number = head[0] + 1
+        digest = link(head[1], number, one)
+        self._still_there()
+        self._head = None
+        try:
+            self.connection.execute(_INSERT, (number, *one, head[1], digest))
+        except sqlite3.IntegrityError:
+            return None
+        self._head = number, digest
+        return number
 
     def close(self) -> None:
         """Close the connection. The last one to close empties the write-ahead log into the file."""
         with faults(self.path):
             self.connection.close()
 
-    def _insert(self, drafts: Sequence[Draft]) -> int:
+    def _insert(self, drafts: Sequence[Draft]) -> tuple[int, bytes]:
         number, previous = self.connection.execute(_HEAD).fetchone() or (0, GENESIS)
         rows = []
         for one in drafts:
@@ -86,7 +112,7 @@ class Appender:
             self.connection.execute(_INSERT, rows[0])
         else:
             self.connection.executemany(_INSERT, rows)
-        return int(number)
+        return int(number), previous
 
     def _identity_of_file(self) -> tuple[int, int]:
         status = self.path.stat()

@@ -317,3 +317,13 @@ def test_what_every_start_asks_is_read_from_an_index(ledger: Ledger) -> None:
     for query in asked:
         plans = [row[3] for row in ledger._connection.execute(f"EXPLAIN QUERY PLAN {query}")]
         assert not any(plan.startswith("SCAN") for plan in plans), (query, plans)
+
+
+def test_two_that_append_in_turns_keep_one_chain(tmp_path: Path) -> None:
+    """Each finds the number behind its own last entry taken, and goes on behind the other's."""
+    path = tmp_path / "ledger.sqlite"
+    with Ledger(path) as one, Ledger(path) as other:
+        numbers = [ledger.append("s-1", "note", 0, {}) for ledger in (one, one, other, one, other, other, one, one)]
+        assert numbers == [1, 2, 3, 4, 5, 6, 7, 8]
+        assert one.verify().ok
+        assert other.verify().entries == 8
