@@ -11,6 +11,7 @@ from stimctl.stimulators import base
 
 GIVE_UP_STOP_US = 5_000_000
 GIVE_UP_RECORDS_US = 2_000_000
+NEVER_US = 1 << 62
 KEEP_STOPPING_US = 60_000_000  # without a confirmed zero, stop frames go on for so long [choice]
 
 
@@ -96,7 +97,9 @@ class Closing:
         return True
 
     def deadline_us(self) -> int:
-        """When `watch_time` has something to do."""
+        """When `watch_time` has something to do: not while the log is waited for, which has a limit of its own."""
+        if self._core.wants_durable:
+            return NEVER_US
         if self.zero_after_us is None:
             return self._stop_us + (GIVE_UP_STOP_US if self.report is None else KEEP_STOPPING_US)
         return self._stop_us + self.zero_after_us + GIVE_UP_RECORDS_US

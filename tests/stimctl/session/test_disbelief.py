@@ -11,7 +11,7 @@ import pytest
 
 from firmware_sim.converter import Switch
 from stimctl import limits
-from stimctl.errors import Misuse, Suspended
+from stimctl.errors import LogFault, Misuse, Suspended
 from stimctl.port import Port
 from stimctl.session.closing import GIVE_UP_STOP_US, KEEP_STOPPING_US
 from stimctl.session.engine import ATTENDED, Engine
@@ -337,3 +337,45 @@ def test_the_hosts_own_timer_ends_a_session_alone() -> None:
     assert "longer than prescribed" in report.end_text
     started_us = next(told.at_us for told in rig.tape.messages(m.Started) if any(told.message[:4]))
     soon(rig, started_us + 11 * S)
+
+
+# --- a slow disk ----------------------------------------------------------------------------------------
+
+
+class Wall(Line):
+    """A line that passes for one on the wall's clock: nothing may block on it."""
+
+    def __init__(self, port: Port) -> None:
+        super().__init__(port)
+        self.virtual = False
+
+
+def slow_from(rig: Rig, at_us: int, takes_us: int) -> None:
+    """From `at_us` on the log's entries are on disk only `takes_us` later."""
+
+    def drain(timeout_s: float) -> None:
+        assert timeout_s == 0, "the loop waits for no disk"
+        if at_us <= rig.line.now_us() < at_us + takes_us:
+            raise LogFault("not yet")
+
+    rig.log.drain = drain  # type: ignore[method-assign]
+
+
+def test_a_slow_disk_delays_no_keepalive() -> None:
+    """Resumed out of a hold while the log takes 1.6 s: longer than the watchdog would wait."""
+    rig = Rig(at_1_ma(), line=Wall)
+    slow_from(rig, 10 * S, 1_600_000)
+    report = rig.run((8 * S, lambda engine, now_us: engine.hold(now_us)), (10 * S, proceed), (13 * S, proceed))
+    ended_at_zero(rig, report, End.TIMER)
+    assert exact(report)
+
+
+def test_a_slow_disk_delays_no_stop() -> None:
+    rig = Rig(at_1_ma(), line=Wall)
+    slow_from(rig, 10 * S, 5 * S)
+    stop_us = 10 * S + 500_000
+    hold = (8 * S, lambda engine, now_us: engine.hold(now_us))
+    report = rig.run(hold, (10 * S, proceed), (stop_us, lambda engine, now_us: engine.stop(now_us)))
+    assert report.end is End.OPERATOR
+    assert rig.stopped_us() == stop_us
+    assert report.zero_confirmed_us is not None
