@@ -134,6 +134,7 @@ class Serial(SerialBase):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._memory = Flash()
         self._device: SimulatedDevice | None = None
+        self._maker: Callable[..., SimulatedDevice] | None = None
         self._recorder: Recorder | None = None
         self._inbox = b""
         self._world_us = 0
@@ -143,6 +144,15 @@ class Serial(SerialBase):
         self._bell = Condition()
         self._woken = False
         super().__init__(*args, **kwargs)
+
+    @classmethod
+    def powering(cls, make: Callable[..., SimulatedDevice], url: str = "sim://") -> "Serial":
+        """An open port whose device `make` makes, of the keywords of `Which.make`, each time power comes on."""
+        port = cls()
+        port._maker = make
+        port.port = url
+        port.open()
+        return port
 
     def open(self) -> None:
         """Power the device on. Raises `ValueError` for a wrong URL, `SerialException` for files that do not open."""
@@ -154,7 +164,8 @@ class Serial(SerialBase):
         flash = FileFlash(options.flash) if options.flash is not None else self._memory
         if options.record is not None:
             self._recorder = _recorder(options.record)
-        self._device = options.which.make(
+        make = self._maker or options.which.make
+        self._device = make(
             seed=options.seed, load=options.load, flash=flash, recorder=self._recorder, boot_us=self._world_us
         )
         self._inbox = b""

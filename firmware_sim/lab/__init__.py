@@ -1,0 +1,1 @@
+"""Where driver and simulator meet: scenarios, invariants, campaigns. The one place that may import both."""
