@@ -107,6 +107,7 @@ class Native:
         self._stop_overdue = False
         self.heard_us = 0
         self.unexpected = 0
+        self._unknown = ""
 
     @property
     def damaged(self) -> int:
@@ -242,8 +243,9 @@ class Native:
         for payload in self._splitter.feed(data):
             try:
                 sequence, message = parse(payload)
-            except WireError:
+            except WireError as unknown:
                 self.unexpected += 1
+                self._unknown = f"; it said what this version does not know ({unknown})"
                 continue
             self.heard_us = now_us
             kind = type(message)
@@ -266,7 +268,8 @@ class Native:
                 name = type(self._flying.message).__name__
                 self._flying = None
                 self._waiting.clear()
-                return [Failed(TimedOut(f"no answer to {name} after {TRIES} tries; check the cable and the device"))]
+                why = f"no answer to {name} after {TRIES} tries{self._unknown}"
+                return [Failed(TimedOut(f"{why}; check the cable and the device"))]
             self._send_flying(now_us)
         return []
 

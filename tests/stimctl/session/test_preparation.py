@@ -17,9 +17,11 @@ from stimctl.session.view import Told
 from stimctl.stimulators.base import Identity
 from stimctl.wire import messages as m
 from stimctl.wire.codes import Capability
+from stimctl.wire.framing import FrameSplitter, frame
 from tests.stimctl.session.world import (
     PULSE_US,
     Cut,
+    Line,
     Rewritten,
     Rig,
     S,
@@ -269,6 +271,21 @@ def test_a_device_that_answers_nothing_is_a_lost_line() -> None:
     assert report.end is End.LINE_LOST
     assert "no answer to Hello" in report.end_text
     assert rig.log.entries == []
+
+
+class _NewWord(Line):
+    """A device whose answers to Hello name a state of tomorrow: whole frames, unknown to this version."""
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        data = self.inner.wait(deadline_us)
+        payloads = FrameSplitter().feed(data)
+        return b"".join(frame(payload[:10] + b"\xee" + payload[11:]) for payload in payloads)
+
+
+def test_what_the_device_says_and_this_version_does_not_know_is_named() -> None:
+    report = Rig(line=_NewWord).run()
+    assert report.end is End.LINE_LOST
+    assert "does not know (device state 238 is not in protocol version 1)" in report.end_text
 
 
 def test_a_screening_that_grew_old_at_the_gate_arms_nothing() -> None:
