@@ -12,10 +12,11 @@ from firmware_sim.flash import Totals
 from firmware_sim.held import Arming
 from firmware_sim.loading import Loading, require_mask
 from firmware_sim.machine import Machine
+from firmware_sim.memory import holds, require_memory
 from firmware_sim.refusing import Denied, require_between, require_known
 from firmware_sim.states import Cause, IllegalCause, after
 from stimctl.wire import messages as wire
-from stimctl.wire.codes import CHANNELS, EndReason, Purpose, Refusal
+from stimctl.wire.codes import CHANNELS, EndReason, Purpose, Refusal, SelfTestFailure
 
 _KEEP_ALIVE = Cause.KEEP_ALIVE  # looking up an enum's member costs 0.2 us, four times a second
 _CHANNELS = range(1, CHANNELS + 1)
@@ -69,6 +70,8 @@ def self_test(machine: Machine, _order: wire.SelfTest, now_us: int) -> wire.Self
     _require_no_session(machine, Cause.TEST_PASSED)
     after(machine.state, Cause.TEST_PASSED)
     failures, zero_ua = machine.stage.self_test()
+    if not holds(machine):
+        failures |= SelfTestFailure.MEMORY
     machine.self_test_failures = failures
     machine.move(Cause.TEST_FAILED if failures else Cause.TEST_PASSED, now_us)
     return wire.SelfTestDone(failures, zero_ua)
@@ -81,6 +84,7 @@ def arm(machine: Machine, order: wire.Arm, now_us: int) -> wire.Armed:
     if machine.self_test_failures:
         raise Denied(Refusal.SELF_TEST_FAILED, machine.self_test_failures)
     after(machine.state, Cause.ARM)
+    require_memory(machine)
     _check_arm(machine, order)
     session = machine.session or machine.open_session(
         order.ceiling_ua, order.channel_mask, order.stimulation_limit_us, now_us
@@ -111,6 +115,7 @@ def start(machine: Machine, order: wire.Start, now_us: int) -> wire.Started:
     """Start what was armed: stimulate to the targets, or check impedance."""
     after(machine.state, Cause.START)
     _require_nonce(machine, order.nonce)
+    require_memory(machine)
     arming, session, program = machine.arming, machine.session, machine.program
     assert arming is not None, "ARMED without an arm"
     assert session is not None, "ARMED without a session"

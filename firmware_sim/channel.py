@@ -49,7 +49,7 @@ class OutputChannel:
         self.train: Train | None = None
         self.due_us = NEVER_US  # stimulation time up to which nothing has to be done
         self.offset_us = 0
-        self._segments: tuple[OutputSegment, ...] = ()
+        self.segments: tuple[OutputSegment, ...] = ()
         self._load = load
         self._recorder = recorder
         self._stretch: Stretch | None = None
@@ -57,13 +57,13 @@ class OutputChannel:
         self._cap_volt = 0.0
         self._cap_at_us = 0
         self._applied_ua = self._measured_ua = self._ohm = self._last_ua = 0
-        self._flight_us, self._flight = 0, Shape(0, 0, 0, 0, 0)
+        self.flight_us, self.flight = 0, Shape(0, 0, 0, 0, 0)
 
     # --- runs ------------------------------------------------------------------------------------
 
     def begin(self, program: OutputProgram, train: Train, offset_us: int) -> None:
         """Start a run; pulses come as `run` is asked for them."""
-        self.train, self._segments, self.offset_us = train, program.segments, offset_us
+        self.train, self.segments, self.offset_us = train, program.segments, offset_us
         self.due_us = train.next_us
         self._applied_ua = self._measured_ua = self._ohm = self._last_ua = 0
         self.monitor = Monitor()
@@ -96,7 +96,7 @@ class OutputChannel:
         train = self.train
         assert train is not None, "a pulse without a run"
         at_us, index = train.next_us, train.segment
-        segment = self._segments[index]
+        segment = self.segments[index]
         now_us = at_us + self.offset_us
         change_us = self._load.next_change_us(self.number, now_us) - self.offset_us
         count = train.alike(change_us)
@@ -119,7 +119,7 @@ class OutputChannel:
         return self._deliver(at_us, index, amplitude_ua)
 
     def _deliver(self, at_us: int, index: int, amplitude_ua: int) -> tuple[Verdict, int] | None:
-        segment, tally, now_us = self._segments[index], self.tally, at_us + self.offset_us
+        segment, tally, now_us = self.segments[index], self.tally, at_us + self.offset_us
         fired = self.fire(now_us, segment, amplitude_ua, Kind.TRAIN)
         reading = fired.reading
         charge_pc = amplitude_ua * segment.width_us
@@ -184,7 +184,7 @@ class OutputChannel:
 
     def _fly(self, flow: Flow, pair: Pair) -> None:
         """Note what flows in the load, here and in a channel that touches this one."""
-        self._flight_us, self._flight = flow.last_us, flow.shape
+        self.flight_us, self.flight = flow.last_us, flow.shape
         if self._recorder is None:
             return
         self._recorder.add(self.number, flow)
@@ -193,7 +193,7 @@ class OutputChannel:
 
     def _quiet(self, at_us: int, count: int, index: int, amplitude_ua: int) -> Stretch | None:
         """The coming like pulses as a stretch, if it is certain that none of them trips."""
-        segment, now_us = self._segments[index], at_us + self.offset_us
+        segment, now_us = self.segments[index], at_us + self.offset_us
         pair = self._load.pair(self.number, now_us)
         back_ua = second_ua(segment, amplitude_ua)
         shape = Shape(
@@ -275,7 +275,7 @@ class OutputChannel:
 
     def idle_ua(self, now_us: int) -> int:
         """What is read with the output disabled: a pulse still in flight, a leak, or noise. A size, in uA."""
-        flowing_na = self._flight.at(now_us - self._flight_us) or self.switch.leak_na(now_us)
+        flowing_na = self.flight.at(now_us - self.flight_us) or self.switch.leak_na(now_us)
         return whole_ua(
             abs(self.readback.mean_na(abs(flowing_na)) + self.readback.noise.at(self._index + now_us // 1_000))
         )
@@ -292,9 +292,10 @@ def _cut_short(
     shape: Shape, first_na: int, second_na: int, amplitude_ua: int, back_ua: int
 ) -> tuple[Shape, Verdict | None]:
     """The pulse as it flows: whole, or cut in the phase that reads over its limit."""
-    if first_na > over_current_ua(amplitude_ua) * 1_000:
-        return shape.cut(OVER_CURRENT_CUT_US), Verdict(EndReason.OVER_CURRENT, whole_ua(first_na))
-    if second_na > over_current_ua(back_ua) * 1_000:
+    # A comparator knows no sign: a current that flows the wrong way is too much as well.
+    if abs(first_na) > over_current_ua(amplitude_ua) * 1_000:
+        return shape.cut(OVER_CURRENT_CUT_US), Verdict(EndReason.OVER_CURRENT, whole_ua(abs(first_na)))
+    if abs(second_na) > over_current_ua(back_ua) * 1_000:
         cut = shape._replace(second_width_us=OVER_CURRENT_CUT_US)
         return cut, Verdict(EndReason.OVER_CURRENT, whole_ua(second_na))
     return shape, None

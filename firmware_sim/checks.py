@@ -25,7 +25,10 @@ _ZERO_SAMPLES = 20
 
 
 class ImpedanceResult(NamedTuple):
-    """What a check found. `trip` is set when it ended itself; an open or shorted load is only a figure."""
+    """What a check found. `trip` is set when it ended itself; an open or shorted load is only a figure.
+
+    `span_us` is how long its last pulse took: a trip takes effect with that pulse's end.
+    """
 
     ohm: int
     pulses: int
@@ -33,12 +36,13 @@ class ImpedanceResult(NamedTuple):
     measured_ua: int
     charge_pc: int
     trip: EndReason | None
+    span_us: int = 0
 
 
 def check_impedance(channel: OutputChannel, gate: Gate, pulses: int, now_us: int) -> ImpedanceResult:
     """Send `pulses` (10 at most) into the channel's load from device time `now_us` on."""
     monitor = Monitor()
-    sent, read_uv, read_na, last_ua = 0, 0.0, 0, 0
+    sent, read_uv, read_na, last_ua, span_us = 0, 0.0, 0, 0, 0
     trip: EndReason | None = None
     while sent < min(pulses, CHECK_PULSES) and trip is None:
         if not gate(channel.number, CHECK_INDEX, CHECK_AMPLITUDE_UA, CHECK_AMPLITUDE_UA, last_ua):
@@ -46,7 +50,7 @@ def check_impedance(channel: OutputChannel, gate: Gate, pulses: int, now_us: int
             break
         at_us = now_us + sent * CHECK_PERIOD_US
         fired = channel.fire(at_us, CHECK_SEGMENT, CHECK_AMPLITUDE_UA, Kind.CHECK)
-        sent, last_ua = sent + 1, CHECK_AMPLITUDE_UA
+        sent, last_ua, span_us = sent + 1, CHECK_AMPLITUDE_UA, fired.shape.span_us
         read_uv += fired.read_uv
         read_na += fired.reading.first_na
         verdict = fired.cut or monitor.judge(fired.reading, CHECK_AMPLITUDE_UA * CHECK_WIDTH_US, at_us)
@@ -57,7 +61,7 @@ def check_impedance(channel: OutputChannel, gate: Gate, pulses: int, now_us: int
     ohm = min(round(max(0.0, read_uv) * 1_000 / max(1, read_na)), SATURATED_OHM)
     measured_ua = max(0, round(read_na / sent / 1_000))
     charge_pc = sent * CHECK_AMPLITUDE_UA * CHECK_WIDTH_US
-    return ImpedanceResult(max(1, ohm), sent, CHECK_AMPLITUDE_UA, measured_ua, charge_pc, trip)
+    return ImpedanceResult(max(1, ohm), sent, CHECK_AMPLITUDE_UA, measured_ua, charge_pc, trip, span_us)
 
 
 def self_test(channel: OutputChannel) -> tuple[SelfTestFailure, int]:

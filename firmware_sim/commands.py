@@ -3,12 +3,14 @@
 import signal
 import socket
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from firmware_sim.load import LOADS, UnknownLoad, load_named
+from firmware_sim.sim_url import Options
 from firmware_sim.which import DEVICES, DIALECTS, FIRMWARES, Which, WrongDevice
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ Examples:
   stimctl sim --tcp 7000 --load dry
   stimctl sim --pty --device stimjim --dialect a
   stimctl sim --pty --device pulsepal --firmware 22 --isolator 1.0
+  stimctl sim --pty --link /tmp/stimulator --scenario faults.toml
   stimctl info --port /tmp/stimulator        (in another terminal)
 """
 
@@ -33,7 +36,9 @@ class _CannotBegin(click.ClickException):
     exit_code = 3
 
 
-def _known_load(_context: click.Context, _option: click.Parameter, name: str) -> str:
+def _known_load(_context: click.Context, _option: click.Parameter, name: str | None) -> str | None:
+    if name is None:
+        return None
     try:
         load_named(name)
     except UnknownLoad as problem:
@@ -44,8 +49,9 @@ def _known_load(_context: click.Context, _option: click.Parameter, name: str) ->
 @click.command(epilog=_EXAMPLE)
 @click.option("--pty", is_flag=True, help="Behind a pseudo-terminal, which opens like a serial port.")
 @click.option("--tcp", type=click.IntRange(0, 65535), metavar="PORT", help="Behind a TCP port; 0 takes any free one.")
-@click.option("--load", callback=_known_load, default="nominal", show_default=True, metavar="NAME", help=_LOADS)
-@click.option("--seed", type=click.IntRange(0, 99_999_999), default=1, show_default=True, help="Makes its noise.")
+@click.option("--load", callback=_known_load, show_default="nominal", metavar="NAME", help=_LOADS)
+@click.option("--seed", type=click.IntRange(0, 99_999_999), show_default="1", help="Makes its noise.")
+@click.option("--scenario", type=_FILE, help="Take faults, load and seed from this scenario; see docs/faults.md.")
 @click.option("--flash", type=_FILE, help="Keep boots, session numbers and counters in this file.")
 @click.option("--journal", type=_FILE, help="Append the device's own record to this file, as JSON lines.")
 @click.option("--record", type=_FILE, help="Write the current into the load to this file.")
@@ -61,8 +67,9 @@ def sim(
     *,
     pty: bool,
     tcp: int | None,
-    load: str,
-    seed: int,
+    load: str | None,
+    seed: int | None,
+    scenario: Path | None,
     flash: Path | None,
     journal: Path | None,
     record: Path | None,
@@ -87,25 +94,37 @@ def sim(
         raise click.UsageError(str(problem)) from None
     if flash is not None and device != "native":
         raise click.UsageError(f"--flash is the native device's: {device} keeps nothing")
+    if scenario is not None and device != "native":
+        raise click.UsageError(f"--scenario is the native device's: {device} has faults of its own, see --faults")
+    options = _options(which, load, seed, scenario)
     # Here, so that other commands' help does not wait for it.
     from firmware_sim.flash import FlashUnusable
     from firmware_sim.serve import ServeProblem
 
     try:
         with ExitStack() as open_things:
-            _run(open_things, which, tcp, load, seed, flash, journal, record, link)
+            _run(open_things, options, tcp, flash, journal, record, link)
     except (FlashUnusable, ServeProblem) as problem:
         raise _CannotBegin(str(problem)) from None
     except OSError as problem:
         raise _CannotBegin(f"{problem.filename or 'the line'}: {problem.strerror}") from None
 
 
+def _options(which: Which, load: str | None, seed: int | None, scenario: Path | None) -> Options:
+    """What the options say, over what the scenario says, over the defaults."""
+    chosen = Options(which=which)
+    if scenario is not None:
+        from firmware_sim.faults import read_setting
+
+        setting = read_setting(scenario)
+        chosen = replace(chosen, load=setting.load, seed=setting.seed, faults=setting.faults)
+    return replace(chosen, load=chosen.load if load is None else load, seed=chosen.seed if seed is None else seed)
+
+
 def _run(
     open_things: ExitStack,
-    which: Which,
+    options: Options,
     tcp: int | None,
-    load: str,
-    seed: int,
     flash: Path | None,
     journal: Path | None,
     record: Path | None,
@@ -123,11 +142,15 @@ def _run(
     line = PtyLine(link) if tcp is None else TcpLine(tcp)
     open_things.callback(line.close)
     stopping = _stop_signals(open_things)
-    device = which.make(seed=seed, load=load, flash=memory, recorder=recorder, journal=told, boot_us=boot_us)
+    which, load, seed = options.which, options.load, options.seed
+    device = options.make(seed=seed, load=load, flash=memory, recorder=recorder, journal=told, boot_us=boot_us)
     open_things.callback(device.close)
     click.echo(line.url)
     what = "" if which.device == "native" else f"{which.device}, "
-    click.echo(f"SIMULATOR ({what}load {load}, seed {seed}): no current flows into anything real. Ctrl-C ends it.")
+    count = len(options.faults or ())
+    faults = f", {count} fault{'s'[: count > 1]}" if count else ""
+    what += f"load {load}, seed {seed}{faults}"
+    click.echo(f"SIMULATOR ({what}): no current flows into anything real. Ctrl-C ends it.")
     serve(device, line, stopping)
 
 

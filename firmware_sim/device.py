@@ -14,7 +14,9 @@ from firmware_sim.held import Change
 from firmware_sim.identity import NEVER_CALIBRATED
 from firmware_sim.load import Load, load_named
 from firmware_sim.machine import Machine
-from firmware_sim.output import OutputStage
+from firmware_sim.memory import holds
+from firmware_sim.output import OutputStage, Trip
+from firmware_sim.program import OutputProgram
 from firmware_sim.refusing import Denied
 from firmware_sim.sequence import REPEATED, STALE, ReplyCache
 from firmware_sim.states import IllegalCause
@@ -27,6 +29,7 @@ from stimctl.wire.messages import (
     HEADER_SIZE,
     SHAPE_OF,
     Hello,
+    KeepAlive,
     ReadIdentity,
     Refused,
     Stop,
@@ -41,14 +44,21 @@ if TYPE_CHECKING:
     from firmware_sim.record import Recorder  # brings numpy with it
 
 _STOP = SHAPE_OF[Stop].kind
+_FIRST_ANSWER = 0x40  # kinds from here on are a device's own
 
 
 class Device:
     """One stimulator from power-on. Hand its `flash` to another `Device`, and it has been reset.
 
     `load` is what its outputs drive, an object or a preset's name; `seed` makes its noise; `journal` is told
-    each change of state and each zero that became sure, as a mapping with `device_time_us`.
+    each change of state, each keepalive that counted and each zero that became sure, as a mapping with
+    `device_time_us`.
     """
+
+    # What it is made of. A device that is wrong on purpose is made of other parts.
+    stage_class = OutputStage
+    machine_class = Machine
+    telemetry_class = Telemetry
 
     def __init__(
         self,
@@ -71,11 +81,12 @@ class Device:
         self._replies = ReplyCache()
         self._greeted = False
         self._tick_us = NEVER_US
-        stage = OutputStage(chosen, seed=seed, recorder=recorder)
-        self.machine = Machine(stage, flash if flash is not None else Flash(), self._tell)
-        self._telemetry = Telemetry(self.machine)
+        stage = self.stage_class(chosen, seed=seed, recorder=recorder)
+        self.machine = self.machine_class(stage, flash if flash is not None else Flash(), self._tell)
+        self._telemetry = self.telemetry_class(self.machine)
         self._timers = self.machine.timers
         self._zero_told = False
+        self._proven: OutputProgram | None = None
         self._note(event="boot", device_time_us=0, boot_id=self.machine.boot_id)
 
     # --- the four ways in and out ---------------------------------------------------------------
@@ -92,6 +103,8 @@ class Device:
         until_us = now_us - self._boot_us
         while (tick_us := self._tick_us) <= until_us:
             machine.advance(tick_us)
+            if machine.run is not None and machine.program is not self._proven:
+                self._prove(tick_us)
             self._out.append(self._telemetry.tick(tick_us))
             self._tick_us = tick_us + PERIOD_US
         if until_us > machine.now_us or self._timers.next_us <= until_us:
@@ -117,12 +130,44 @@ class Device:
         """Take the power away. What lasts is in the flash."""
         self.machine.flash.save()
 
+    # --- faults ---------------------------------------------------------------------------------
+
+    def halt(self, now_us: int, *, timers: bool = True) -> None:
+        """The firmware is gone in the middle of its work: output ends, and nobody is told.
+
+        Without `timers` nothing that fell due is done any more.
+        """
+        if timers:
+            self.advance(now_us)
+        self.machine._quiet(now_us - self._boot_us)
+        self.machine.flash.save()
+
+    def resume(self, now_us: int, trip: Trip | None) -> None:
+        """Nothing was looked at until `now_us`, not even a `trip` that cut output meanwhile: it all is now."""
+        at_us = now_us - self._boot_us
+        self._timers.put_off(at_us)
+        self._tick_us = max(self._tick_us, at_us)
+        if trip is not None:
+            self.machine._tripped(trip, at_us)
+        self.advance(now_us)
+
+    def _prove(self, now_us: int) -> None:
+        """The program that runs is still the one that was sealed, or the session ends."""
+        if holds(self.machine):
+            self._proven = self.machine.program
+        else:
+            self.machine.end(EndReason.GATE, now_us)
+
     # --- commands -------------------------------------------------------------------------------
 
     def _take(self, payload: bytes) -> None:
         if payload[0] == _STOP:
-            self._reply(_sequence(payload), stop(self.machine, self.machine.now_us))
+            stopped = stop(self.machine, self.machine.now_us)
+            self._out.insert(0, encode(_sequence(payload), stopped))  # ahead of everything that waits to be sent
             self._note_zero()
+            return
+        if payload[0] >= _FIRST_ANSWER:
+            self._refuse(payload, Denied(Refusal.UNKNOWN_KIND))
             return
         try:
             sequence, order = parse(payload)
@@ -133,8 +178,6 @@ class Device:
             self._hello(sequence, order)
         elif not self._greeted:
             self._refuse(payload, Denied(Refusal.NO_HANDSHAKE))
-        elif payload[0] >= 0x40:
-            self._refuse(payload, Denied(Refusal.UNKNOWN_KIND, payload[0]))
         else:
             self._in_turn(sequence, order, payload)
 
@@ -153,11 +196,14 @@ class Device:
         try:
             if type(order) is ReadIdentity:
                 return read_identity(order.page, self._seed, self._calibrated_on)
-            return ANSWERS[type(order)](self.machine, order, self.machine.now_us)
+            answer = ANSWERS[type(order)](self.machine, order, self.machine.now_us)
         except Denied as denied:
             return Refused(kind, denied.reason, denied.detail, denied.limit)
         except IllegalCause as illegal:
             return Refused(kind, Refusal.WRONG_STATE, illegal.state, 0)
+        if type(order) is KeepAlive:
+            self._note(event="alive", device_time_us=self.machine.now_us)
+        return answer
 
     def _hello(self, sequence: int, order: Hello) -> None:
         machine = self.machine

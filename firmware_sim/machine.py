@@ -263,7 +263,7 @@ class Machine:
         if result.trip is None:
             return None
         last_us = began_us + max(0, result.pulses - 1) * gate.CHECK_PERIOD_US
-        return Trip(result.trip, channel, result.measured_ua, last_us)
+        return Trip(result.trip, channel, result.measured_ua, last_us + result.span_us)
 
     def _check_slot_done(self, at_us: int) -> None:
         check = self._check

@@ -64,11 +64,14 @@ class OutputStage:
     before it leaves, each pulse of a ramp by itself and a stretch of like pulses once.
     """
 
+    train_class = Train  # another one, for a device that is wrong on purpose
+
     def __init__(self, load: Load, *, seed: int, recorder: Recorder | None = None) -> None:
         rng = Random(f"output stage {seed}")
         noise = Noise(rng)
         self.gate: Gate = _deny
         self.stimulation_us = 0
+        self.endless = False  # a fault: pulses go on past the stimulation time
         self._channels = {
             number: OutputChannel(number, made_readback(rng, noise), load, recorder)
             for number in range(1, CHANNELS + 1)
@@ -94,9 +97,10 @@ class OutputStage:
         refuses such a first pulse in a device.
         """
         self._running = []
+        limit_us = NEVER_US if self.endless else limit_us
         for number, target_ua in targets_ua.items():
             level_ua = (levels_ua or {}).get(number, 0)
-            train = Train(program, number, start_us, limit_us, target_ua, level_ua=level_ua)
+            train = self.train_class(program, number, start_us, limit_us, target_ua, level_ua=level_ua)
             self._channels[number].begin(program, train, now_us - start_us)
             self._running.append(self._channels[number])
         self.stimulation_us = start_us
@@ -200,6 +204,41 @@ class OutputStage:
         fitted.readback = readback or fitted.readback
         fitted.switch = switch or fitted.switch
         fitted.rail_volt = fitted.rail_volt if rail_volt is None else rail_volt
+
+    def flowing_na(self, channel: int, now_us: int) -> int:
+        """The current of a pulse that is on its way at device time `now_us`; 0 between pulses."""
+        self.flush()
+        fitted = self._channels[channel]
+        return fitted.flight.at(now_us - fitted.flight_us)
+
+    def next_pulse_us(self) -> int:
+        """The device time of the middle of the next first phase; far off when no pulse is due."""
+        self.flush()
+        middles = [NEVER_US]
+        for channel in self._running:
+            train = channel.train
+            if train is not None and train.next_us < NEVER_US:
+                middles.append(train.next_us + channel.offset_us + channel.segments[train.segment].width_us // 2)
+        return min(middles)
+
+    def set_limit(self, limit_us: int) -> None:
+        """Another end of the stimulation time of the run that is on. `endless` says it of those to come."""
+        self.flush()
+        for channel in self._running:
+            if channel.train is not None:
+                channel.train.set_limit(limit_us)
+                channel.due_us = channel.train.next_us
+        self._look_ahead()
+
+    def reprogram(self, program: OutputProgram) -> None:
+        """Other numbers stand in the memory that the pulses of this run come from."""
+        self.flush()
+        for channel in self._running:
+            if channel.train is not None:
+                channel.segments = program.segments
+                channel.train.reprogram(program)
+                channel.due_us = channel.train.next_us
+        self._look_ahead()
 
     def readback(self, channel: int) -> Readback:
         """A channel's readback, to make a worse one of."""

@@ -1,6 +1,7 @@
 """`sim://`: the simulated stimulator as a pyserial port, in a time of its own.
 
     sim://?pace=max&load=nominal&seed=1&record=FILE&flash=FILE
+    sim://?scenario=FILE                        (with the faults, load and seed of a scenario's file)
     sim://?device=stimjim&dialect=a             (a device that exists; `firmware_sim.which` says which there are)
 
 The port holds a whole little world: a device, its load, and a clock that moves only while somebody waits for
@@ -14,107 +15,26 @@ or in FILE. pyserial finds this module once `firmware_sim` is in `serial.protoco
 
 import math
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Condition
 from time import monotonic
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlsplit
 
 from serial.serialutil import PortNotOpenError, SerialBase, SerialException
 
 from firmware_sim.flash import FileFlash, Flash
-from firmware_sim.load import UnknownLoad, load_named
-from firmware_sim.which import NATIVE, SimulatedDevice, Which, WrongDevice
+from firmware_sim.sim_url import MAX_SEED, Options, options_of
+from firmware_sim.which import SimulatedDevice, unplugged
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
 
     from firmware_sim.record import Recorder
 
-SHAPE = "sim://?pace=max&load=nominal&seed=1&record=FILE&flash=FILE"
+__all__ = ["MAX_SEED", "Options", "Serial", "options_of"]
+
 POLL_US = 1_000  # what asking an empty port for `in_waiting` costs in its time, so that polling gets somewhere
 LAG_S = 0.1  # a paced clock that fell further behind the wall's goes on from there instead of racing after it
-MAX_SEED = 99_999_999  # eight digits, as in the serial number
-_OF_WHICH = ("device", "dialect", "firmware", "isolator", "faults")
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What a `sim://` URL asks for. `pace` is simulated seconds a second, infinite for `max`."""
-
-    pace: float = math.inf
-    load: str = "nominal"
-    seed: int = 1
-    record: Path | None = None
-    flash: Path | None = None
-    which: Which = NATIVE
-
-
-def options_of(url: str) -> Options:
-    """Read a `sim://` URL. Raises `ValueError` with the option, its value and what is allowed."""
-    parts = urlsplit(url)
-    if parts.scheme != "sim" or parts.netloc or parts.path.strip("/") or parts.fragment:
-        raise ValueError(f"{url!r} is not a simulator's URL: write {SHAPE}, each option being optional")
-    chosen: dict[str, Any] = {}
-    for name, value in parse_qsl(parts.query, keep_blank_values=True):
-        if name not in _READERS:
-            raise ValueError(f"{url}: there is no option {name!r}; the options are {', '.join(_READERS)}")
-        if name in chosen:
-            raise ValueError(f"{url}: option {name!r} is given twice; give it once")
-        chosen[name] = _READERS[name](value)
-    try:
-        which = Which(**{name: chosen.pop(name) for name in _OF_WHICH if name in chosen})
-    except WrongDevice as problem:
-        raise ValueError(f"{url}: {problem}") from None
-    if which.device != "native" and "flash" in chosen:
-        raise ValueError(f"{url}: option 'flash' belongs to device=native; {which.device} keeps nothing")
-    return Options(**chosen, which=which)
-
-
-def _pace(value: str) -> float:
-    if value == "max":
-        return math.inf
-    if value == "real":
-        return 1.0
-    with suppress(ValueError):
-        if math.isfinite(factor := float(value)) and factor > 0:
-            return factor
-    raise ValueError(f"option 'pace' is {value!r}: it must be max, real, or a factor above zero such as 10")
-
-
-def _load(value: str) -> str:
-    try:
-        load_named(value)
-    except UnknownLoad as problem:
-        raise ValueError(f"option 'load' is {value!r}: {problem}") from None
-    return value
-
-
-def _seed(value: str) -> int:
-    if not (value.isascii() and value.isdigit() and int(value) <= MAX_SEED):
-        raise ValueError(f"option 'seed' is {value!r}: it must be a whole number from 0 to {MAX_SEED}")
-    return int(value)
-
-
-def _file(name: str) -> Callable[[str], Path]:
-    def read(value: str) -> Path:
-        if not value:
-            raise ValueError(f"option {name!r} is empty: it must name a file")
-        return Path(value)
-
-    return read
-
-
-_READERS: dict[str, Callable[[str], Any]] = {
-    "pace": _pace,
-    "load": _load,
-    "seed": _seed,
-    "record": _file("record"),
-    "flash": _file("flash"),
-    **dict.fromkeys(_OF_WHICH, str),
-}
 
 
 def _recorder(path: Path) -> "Recorder":
@@ -143,6 +63,7 @@ class Serial(SerialBase):
         self._anchor = (0.0, 0)
         self._bell = Condition()
         self._woken = False
+        self._pulled = False
         super().__init__(*args, **kwargs)
 
     @classmethod
@@ -164,11 +85,12 @@ class Serial(SerialBase):
         flash = FileFlash(options.flash) if options.flash is not None else self._memory
         if options.record is not None:
             self._recorder = _recorder(options.record)
-        make = self._maker or options.which.make
+        make = self._maker or options.make
         self._device = make(
             seed=options.seed, load=options.load, flash=flash, recorder=self._recorder, boot_us=self._world_us
         )
         self._inbox = b""
+        self._pulled = False
         self._pace = options.pace
         self._paced = options.pace != math.inf
         self._anchor = (monotonic(), self._world_us)
@@ -216,6 +138,7 @@ class Serial(SerialBase):
     def write(self, b: "Buffer", /) -> int:
         """Give bytes to the device; they arrive at once."""
         data = bytes(b)
+        self._look_at_plug()
         self._powered.receive(data, self._world_us)
         return len(data)
 
@@ -285,7 +208,11 @@ class Serial(SerialBase):
         return taken
 
     def next_bytes(self, deadline_us: int | None) -> bytes:
-        """The next bytes: the world moves on until they come, at most to the deadline or until `wake()`."""
+        """The next bytes: the world moves on until they come, at most to the deadline or until `wake()`.
+
+        Raises `SerialException` once the device has been unplugged.
+        """
+        self._look_at_plug()
         if self._inbox:
             return self._take()
         device = self._powered
@@ -299,11 +226,22 @@ class Serial(SerialBase):
             self._world_us = to_us
             device.advance(to_us)
             out = device.take_output()
+            if not out:
+                self._look_at_plug()
             if deadline_us is not None and to_us >= deadline_us:
                 return out
         if not out:
             self._woken = False
         return out
+
+    def _look_at_plug(self) -> None:
+        """A port that was unplugged stays dead until it is opened anew. Each look at a dead one costs a millisecond."""
+        if self._pulled or (self._device is not None and unplugged(self._device)):
+            self._pulled = True
+            self._inbox = b""
+            self._world_us += POLL_US
+            self._powered.advance(self._world_us)
+            raise SerialException(f"{self.port}: the device was unplugged")
 
     def _sleep(self, to_us: int) -> int:
         """Sleep until the wall clock has come to `to_us` at this pace, or until woken; return how far it came."""

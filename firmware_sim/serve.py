@@ -2,6 +2,10 @@
 
 The device runs whether or not somebody is connected: a client that dies leaves it running until its watchdog
 ends the session. One loop sleeps in `select` until bytes come or the device has something to do by itself.
+
+A device with faults can be unplugged for a while. Then the terminal hangs up, as one does whose USB device is
+pulled: whoever has it open reads its end, and its name is gone. A client over TCP is dropped and no other one is
+let in.
 """
 
 import json
@@ -15,7 +19,7 @@ from select import select
 from time import monotonic_ns
 from typing import Any, Protocol
 
-from firmware_sim.which import SimulatedDevice
+from firmware_sim.which import SimulatedDevice, unplugged
 
 READ_SIZE = 4096
 IDLE_US = 60_000_000  # a device that has nothing to do is looked at this often; select takes no longer waits
@@ -45,6 +49,12 @@ class Line(Protocol):
     def send(self, data: bytes) -> None:
         """Send without ever waiting. Bytes that nobody takes are lost, as on a real line."""
 
+    def hang_up(self) -> None:
+        """Be gone, for whoever is connected and for whoever comes."""
+
+    def come_back(self) -> None:
+        """Be there again, under the same name where it can be had. Raises `ServeProblem`."""
+
     def close(self) -> None:
         """Give everything back."""
 
@@ -62,19 +72,36 @@ class PtyLine:
             raise ServeProblem("Windows has no pseudo-terminals: use --tcp PORT")
         import tty
 
+        self._set_raw = tty.setraw
+        self._link = link
+        self._up = False
+        self.come_back()
+
+    def come_back(self) -> None:
+        """A new terminal: without a link it may have another name."""
         # Our own hold on the far end keeps the line up while nobody is connected.
         self._near, self._far = os.openpty()
-        tty.setraw(self._far)
+        self._up = True
+        self._set_raw(self._far)
         os.set_blocking(self._near, False)
         path = os.ttyname(self._far)
-        self._link = link
-        self.url = path if link is None else str(link)
-        if link is not None:
-            self._make_link(link, path)
+        self.url = path if self._link is None else str(self._link)
+        if self._link is not None:
+            self._make_link(self._link, path)
+
+    def hang_up(self) -> None:
+        """Whoever has the far end open reads its end, and cannot write."""
+        if not self._up:
+            return
+        self._up = False
+        if self._link is not None and self._link.is_symlink():
+            self._link.unlink()
+        os.close(self._far)
+        os.close(self._near)
 
     def waiting_on(self) -> list[Any]:
         """The near end."""
-        return [self._near]
+        return [self._near] if self._up else []
 
     def receive(self, ready: list[Any]) -> bytes:
         """What was written into the far end."""
@@ -82,6 +109,8 @@ class PtyLine:
 
     def send(self, data: bytes) -> None:
         """Send; what does not fit into the terminal's buffer is lost, as nobody reads it."""
+        if not self._up:
+            return
         try:
             os.write(self._near, data)
         except BlockingIOError:
@@ -89,10 +118,7 @@ class PtyLine:
 
     def close(self) -> None:
         """Take the terminal and its link away."""
-        if self._link is not None and self._link.is_symlink():
-            self._link.unlink()
-        os.close(self._near)
-        os.close(self._far)
+        self.hang_up()
 
     def _make_link(self, link: Path, path: str) -> None:
         try:
@@ -109,17 +135,31 @@ class TcpLine:
     """A TCP port on this machine. One client at a time; another one is closed at once."""
 
     def __init__(self, port: int) -> None:
-        try:
-            self._listener = socket.create_server((LOOPBACK, port))
-        except (OSError, OverflowError) as problem:
-            raise ServeProblem(f"TCP port {port} cannot be opened: {problem}; name another one, or 0 for any") from None
-        self._listener.setblocking(False)
+        self._port = port
         self._client: socket.socket | None = None
-        self.url = f"socket://{LOOPBACK}:{self._listener.getsockname()[1]}"
+        self.come_back()
+        self.url = f"socket://{LOOPBACK}:{self._port}"
+
+    def come_back(self) -> None:
+        """Listen on the port."""
+        try:
+            self._listener = socket.create_server((LOOPBACK, self._port))
+        except (OSError, OverflowError) as problem:
+            raise ServeProblem(
+                f"TCP port {self._port} cannot be opened: {problem}; name another one, or 0 for any"
+            ) from None
+        self._listener.setblocking(False)
+        self._port = self._listener.getsockname()[1]
+
+    def hang_up(self) -> None:
+        """Drop the client; nobody listens any more."""
+        self._drop()
+        self._listener.close()
 
     def waiting_on(self) -> list[Any]:
         """The listener and the client."""
-        return [self._listener] if self._client is None else [self._listener, self._client]
+        ends = [self._listener, self._client]
+        return [end for end in ends if end is not None and end.fileno() >= 0]
 
     def receive(self, ready: list[Any]) -> bytes:
         """What the client sent; a client that left makes room for the next."""
@@ -146,8 +186,7 @@ class TcpLine:
 
     def close(self) -> None:
         """Close the client and the port."""
-        self._drop()
-        self._listener.close()
+        self.hang_up()
 
     def _accept(self) -> None:
         try:
@@ -170,7 +209,8 @@ class TcpLine:
 class Journal:
     """The device's own record: a JSON line an entry, flushed, so that it outlives whoever was connected.
 
-    `monotonic_us` is the same instant on this machine's monotonic clock.
+    `monotonic_us` is the same instant on this machine's monotonic clock. A device with faults says `at_us`, since
+    its first power-on, which its own time is not after a reset or by a wrong clock.
     """
 
     def __init__(self, file: TextIOBase, boot_us: int) -> None:
@@ -178,14 +218,18 @@ class Journal:
         self._boot_us = boot_us
 
     def __call__(self, entry: Mapping[str, int | str]) -> None:
-        at_us = self._boot_us + int(entry["device_time_us"])
+        at_us = self._boot_us + int(entry.get("at_us", entry["device_time_us"]))
         self._file.write(json.dumps({**entry, "monotonic_us": at_us}) + "\n")
         self._file.flush()
 
 
 def serve(device: SimulatedDevice, line: Line, stopping: socket.socket) -> None:
-    """Run the device on the line until a byte arrives on `stopping`."""
+    """Run the device on the line until a byte arrives on `stopping`. Raises `ServeProblem` if it cannot come back."""
+    gone = False
     while True:
+        if unplugged(device) is not gone:
+            gone = not gone
+            line.hang_up() if gone else line.come_back()
         wait_us = min(device.next_event_us() - clock_us(), IDLE_US)
         ready, _, _ = select([stopping, *line.waiting_on()], [], [], max(0, wait_us) / 1_000_000)
         if stopping in ready:

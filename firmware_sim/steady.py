@@ -136,6 +136,6 @@ class Stretch:
         if self.amplitude_ua < OHM_FLOOR_UA:
             return True
         read_uv = self.readback.voltage_uv(end_volt)
-        lowest_ohm = read_uv * 1_000 / (self.first_read_na + noise_na)
+        lowest_ohm = read_uv * 1_000 / max(1, self.first_read_na + noise_na)
         highest_ohm = read_uv * 1_000 / max(1, self.first_read_na - noise_na)
         return lowest_ohm > SHORT_OHM + 1 and highest_ohm < LEAD_OFF_OHM - 1

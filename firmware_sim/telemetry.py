@@ -55,7 +55,7 @@ class Telemetry:
                 stimulation_us = run.stimulation_us + pattern_us
                 segment, segment_left_us = run.bands.at(pattern_us)
             if session.end_reason == 0:
-                left_us = session.limit_us - stimulation_us
+                left_us = max(0, session.limit_us - stimulation_us)
             if arming is not None:
                 age_ms = (now_us - machine.alive_us) // 1000
                 age_ms = min(age_ms, 0xFFFF)

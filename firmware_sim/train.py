@@ -62,7 +62,20 @@ class Train:
     def set_target(self, target_ua: int) -> None:
         """Aim elsewhere from the next pulse on."""
         self.target_ua = target_ua
-        self.reached |= target_ua == 0
+        # A target that is lowered to the level is reached without a climb to it.
+        self.reached |= target_ua in (0, self.level_ua)
+
+    def set_limit(self, limit_us: int) -> None:
+        """Another end of the stimulation time; one that is past ends the train."""
+        self._limit_us = limit_us
+        self._fall_us = limit_us - self._program.ramp_down_us if self._program.ramp_down_us else NEVER_US
+        self._settle()
+
+    def reprogram(self, program: OutputProgram) -> None:
+        """Other numbers in the program's memory: they hold from the next pulse on."""
+        self._program = program
+        self._pattern = [(part.period_us, span_us(part), part.dwell_us) for part in program.segments]
+        self.set_limit(self._limit_us)
 
     def take(self) -> int:
         """The amplitude of the pulse that is due (0: none leaves), which then is behind."""

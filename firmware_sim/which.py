@@ -49,6 +49,11 @@ class SimulatedDevice(Protocol):
         """Take the power away."""
 
 
+def unplugged(device: SimulatedDevice) -> bool:
+    """Whether its port is gone just now. Only a device with faults can be unplugged."""
+    return bool(getattr(device, "gone", False))
+
+
 @dataclass(frozen=True, slots=True)
 class Which:
     """A device and its options, as they were written. Construction checks them. Raises `WrongDevice`."""

@@ -21,11 +21,12 @@ from stimctl.errors import Misuse, WrongDevice
 from stimctl.ledger import Ledger, new_session_id
 from stimctl.ledger.chain import canonical_body
 from stimctl.ledger.recovery import close_unfinished, log_recovered
-from stimctl.port import Port, TrafficSink, open_port
+from stimctl.port import Port, RecordedPort, TrafficSink, open_port
 from stimctl.prescription import Prescription, Subject
 from stimctl.session.choice import NATIVE, Choice, stimulator
 from stimctl.session.engine import UNATTENDED, Engine
 from stimctl.session.log import OPERATORS_KINDS, SessionLog
+from stimctl.session.recorded import SESSION, session_note
 from stimctl.session.runner import Order, Runner
 from stimctl.session.states import End, State
 from stimctl.session.view import SessionReport, SessionView
@@ -40,7 +41,8 @@ class Session:
     Entering opens the port, the log, and the endpoint that `stimctl stop` finds: raises `PortBusy`, `LineLost`,
     `LogFault` or `Misuse`, and `Unsafe` for a person or an animal without a `front_end`. `auto` says which steps
     it takes by itself (see `stimctl.session.engine`: `UNATTENDED`, `ATTENDED`). `choice` names the stimulator where
-    it is not a native one. Leaving raises what broke the loop, where no `wait` has told of it.
+    it is not a native one; `opener` opens the port, for a bench that has one of its own. Leaving raises what broke the
+    loop, where no `wait` has told of it.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Session:
         auto: frozenset[State] = UNATTENDED,
         traffic: TrafficSink | None = None,
         choice: Choice = NATIVE,
+        opener: Callable[..., Port] = open_port,
     ) -> None:
         self.url = url
         self.session_id = new_session_id()
@@ -63,6 +66,7 @@ class Session:
         self._auto = auto
         self._traffic = traffic
         self._choice = choice
+        self._opener = opener
         self._entered = ExitStack()
         self._runner: Runner | None = None
         # Stops from before there is a runner, and whether everything is closed again.
@@ -80,7 +84,7 @@ class Session:
     def __enter__(self) -> Self:
         self.interrupted = close_unfinished(self._ledger)
         with ExitStack() as stack:
-            port = open_port(self.url, traffic=self._traffic)
+            port = self._opener(self.url, traffic=self._traffic)
             stack.callback(port.close)
             log = self._ledger.writer(self.session_id)
             stack.callback(log.close)
@@ -94,6 +98,7 @@ class Session:
     def _make_runner(self, port: Port, log: SessionLog) -> Runner:
         # On a real line an answer left over from an earlier connection must not fit this one's numbers.
         first = 0 if port.virtual else secrets.randbelow(1 << 16)
+        opened_us = port.now_us()
         engine = Engine(
             stimulator(self._choice, port, first),
             self._prescription,
@@ -105,8 +110,13 @@ class Session:
         )
         if port.virtual and self._prescription.subject in (Subject.PERSON, Subject.ANIMAL):
             raise WrongDevice(f"{self.url} is a simulation: no {self._prescription.subject} can be connected to it")
+        take_note = port.note if isinstance(port, RecordedPort) else None
+        if take_note is not None:
+            said = session_note(self._prescription, self._choice, self._auto, first, virtual=port.virtual)
+            take_note(opened_us, SESSION, said)
         # No front end could check in once a second of a clock that races.
-        return Runner(port, engine, log, self._recover, attended=self._front_end and port.realtime)
+        attended = self._front_end and port.realtime
+        return Runner(port, engine, log, self._recover, attended=attended, take_note=take_note)
 
     def _recover(self, identity: Identity, records: Records) -> str:
         with Ledger(self._ledger.path) as ledger:
@@ -182,7 +192,7 @@ class Session:
 
     def proceed(self) -> None:
         """Take the next step where the session waits for its operator."""
-        self._post(Engine.proceed)
+        self._post(lambda engine, now_us: engine.proceed(now_us))
 
     def raise_target(self, channel: int) -> None:
         """One step of 0.1 mA up; a refusal comes back as a `Told` event."""

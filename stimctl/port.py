@@ -14,6 +14,7 @@ import select
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, Protocol
@@ -217,12 +218,27 @@ class VirtualPort:
     def __init__(self, url: str, line: Any) -> None:
         self.url = url
         self.realtime = bool(getattr(line, "realtime", False))
-        self._line = line
+        self.line = line  # for a bench, which switches the simulator's power
         self.now_us = line.now_us
-        self.wait = line.next_bytes
-        self.write = line.write
         self.wake = line.wake
         self.close = line.close
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        try:
+            data: bytes = self.line.next_bytes(deadline_us)
+        except serial.SerialException as fault:
+            raise LineLost(f"{self.url}: the port is gone ({fault}); check the cable") from fault
+        return data
+
+    def write(self, data: bytes) -> None:
+        try:
+            self.line.write(data)
+        except serial.SerialException as fault:
+            raise LineLost(f"{self.url}: the port takes no bytes ({fault}); check the cable") from fault
+
+
+# When, then direction and bytes, or kind and body of a note.
+_Piece = tuple[int, str, bytes | Mapping[str, Any]]
 
 
 class RecordedPort:
@@ -241,7 +257,8 @@ class RecordedPort:
         self._sink = sink
         self.now_us = port.now_us
         self.wake = port.wake
-        self._waiting: queue.Queue[tuple[int, str, bytes] | None] = queue.Queue(_TRAFFIC_BOUND)
+        self._notes = callable(getattr(sink, "note", None))
+        self._waiting: queue.Queue[_Piece | None] = queue.Queue(_TRAFFIC_BOUND)
         self._writer = threading.Thread(target=self._write_on, name="stimctl traffic", daemon=True)
         if not self.virtual:
             self._writer.start()
@@ -249,12 +266,14 @@ class RecordedPort:
     def wait(self, deadline_us: int | None) -> bytes:
         data = self._port.wait(deadline_us)
         if data:
-            self._note("device", data)
+            self._keep((self._port.now_us(), "device", data))
         return data
 
     def write(self, data: bytes) -> None:
+        # As it is handed over: what the driver does next, it times from there.
+        at_us = self._port.now_us()
         self._port.write(data)
-        self._note("host", data)
+        self._keep((at_us, "host", data))
 
     def close(self) -> None:
         self._port.close()
@@ -262,8 +281,12 @@ class RecordedPort:
             self._waiting.put(None)
             self._writer.join(WRITE_LIMIT_S)
 
-    def _note(self, direction: str, data: bytes) -> None:
-        piece = (self._port.now_us(), direction, data)
+    def note(self, at_us: int, kind: str, body: Mapping[str, Any]) -> None:
+        """Record something that is not on the line, where the sink has a `note` of its own to take it."""
+        if self._notes:
+            self._keep((at_us, kind, body))
+
+    def _keep(self, piece: _Piece) -> None:
         if self.virtual:
             self._record(piece)
             return
@@ -276,10 +299,14 @@ class RecordedPort:
         while (piece := self._waiting.get()) is not None:
             self._record(piece)
 
-    def _record(self, piece: tuple[int, str, bytes]) -> None:
+    def _record(self, piece: _Piece) -> None:
+        at_us, name, what = piece
         if self.fault is None:
             try:
-                self._sink.record(*piece)
+                if isinstance(what, bytes):
+                    self._sink.record(at_us, name, what)
+                else:
+                    self._sink.note(at_us, name, what)  # type: ignore[attr-defined]
             except (OSError, ValueError) as fault:
                 self.fault = f"the recording of traffic stopped: {fault}"
 

@@ -20,7 +20,9 @@ _COMMANDS = {
     "run": ("stimctl.cli.run:run", "Run a session, with a live screen and a dose log."),
     "stop": ("stimctl.cli.stop:stop", "Stop whatever session runs on this machine."),
     "log": ("stimctl.cli.log:log", "Look into the dose log: list, show, verify, export."),
+    "conformance": ("stimctl.cli.conformance:conformance", "Check a device against docs/protocol.md."),
     "traffic": ("stimctl.cli.traffic:traffic", "Show recorded traffic of a line in words."),
+    "replay": ("stimctl.cli.replay:replay", "Check recorded sessions against the driver, without a port."),
 }
 
 

@@ -9,6 +9,7 @@ DEVICE = 5
 LINE = 6
 LOG = 7
 ENDED_EARLY = 8
+UNMET = 9
 STOPPED = 10
 SIGNAL_BASE = 128  # as shells count: a signal's number is added
 INTERRUPTED = SIGNAL_BASE + 2
@@ -25,6 +26,7 @@ MEANINGS: dict[int, str] = {
     LINE: "the line: no such port, port busy, no answer, or lost",
     LOG: "the dose log cannot be written or does not verify",
     ENDED_EARLY: "a session was ended before its time by a safety rule (contact, hold, clocks, ...)",
+    UNMET: "what was tried did not come out as it must (a scenario, a campaign, a device's conformance)",
     STOPPED: "a session was stopped before its time by a person",
     HUNG_UP: "stopped because the terminal was closed",
     INTERRUPTED: "stopped by Ctrl-C",

@@ -6,6 +6,7 @@ longer than `BOUND_AGE_S`, the log has fallen behind, and `problem` says so from
 What ends it is still taken, up to `HARD_BOUND` entries; beyond that nothing is, and `drain` says how many.
 """
 
+import sqlite3
 import threading
 import time
 from collections import deque
@@ -60,6 +61,11 @@ class LedgerWriter:
         self._appender = Appender(path, BUSY_TIMEOUT_S)
         self._thread = threading.Thread(target=self._run, name=f"ledger {session_id}", daemon=True)
         self._thread.start()
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """What it writes with, for a lab that makes it fail. Drain the log first: its thread uses it."""
+        return self._appender.connection
 
     def put(self, kind: str, at_us: int, body: Mapping[str, Any]) -> None:
         """Queue an entry, in order, without waiting. Raises `Misuse` when `body` is not plain JSON."""

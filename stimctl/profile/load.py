@@ -18,7 +18,7 @@ from stimctl.errors import InputInvalid, Misuse, Problem, Unsafe
 from stimctl.limits import Limit
 from stimctl.profile.amounts import limit_text
 from stimctl.profile.model import Profile, ProfileFile, Stimulation, Variant
-from stimctl.profile.toml_text import TomlText, check, read_file
+from stimctl.profile.toml_text import TomlText, check, parse, read_file
 from stimctl.units import UA_PER_MA, US_PER_MIN, US_PER_MS, US_PER_S, whole
 from stimctl.waveform import Program, Segment, segments_for
 
@@ -102,6 +102,11 @@ def choose(profiles: Mapping[str, Profile], name: str) -> Profile:
 def load_file(path: Path) -> Profile:
     """One profile. Raises `InputInvalid` with every problem: line, field, value and what is allowed."""
     return _of_text(read_file(path))
+
+
+def load_text(content: bytes, source: str) -> Profile:
+    """The same from the bytes of a file; `source` names it in errors."""
+    return _of_text(parse(content, source))
 
 
 def _of_text(text: TomlText) -> Profile:

@@ -4,6 +4,8 @@ The order matters. Zero comes before everything; the counts are read after it; t
 the device is told that it may forget.
 """
 
+from dataclasses import replace
+
 from stimctl.session.core import Core
 from stimctl.session.states import End, Happening, State
 from stimctl.session.view import Priority, SessionReport
@@ -77,11 +79,11 @@ class Closing:
         """Give up on a device that does not answer: what it counted stays in it until the next connection."""
         core = self._core
         if self.zero_after_us is None:
-            if now_us - self._stop_us >= KEEP_STOPPING_US:
-                self._end(now_us)
-            elif now_us - self._stop_us >= GIVE_UP_STOP_US:
-                # What is known is written down; the stop frames and the alarm go on.
+            if self.report is None and now_us - self._stop_us >= GIVE_UP_STOP_US:
+                # What is known is written down, however late it is; the stop frames and the alarm go on.
                 self.close(now_us)
+            elif now_us - self._stop_us >= KEEP_STOPPING_US:
+                self._end(now_us)
         elif not core.wants_durable and now_us - self._stop_us - self.zero_after_us >= GIVE_UP_RECORDS_US:
             self._end(now_us) if self.report else self.close(now_us)
 
@@ -157,5 +159,8 @@ class Closing:
 
     def _end(self, now_us: int) -> None:
         self._core.busy = ""
+        if self.report is not None:
+            # What was told since it was drawn up belongs to it: a count that is wrong, a log without its last entry.
+            self.report = replace(self.report, alarms=tuple(self._core.alarms))
         if self._core.state is State.STOPPING:
             self._core.enter(Happening.CLOSED, now_us)

@@ -14,12 +14,13 @@ def identify(url: str, choice: Choice = NATIVE) -> Identified:
     port = open_port(url)
     try:
         # Not the number that the last connection began with: an answer left over from it must not fit.
-        return _handshake(port, stimulator(choice, port, port.now_us()))
+        return handshake(port, stimulator(choice, port, port.now_us()))
     finally:
         port.close()
 
 
-def _handshake(port: Port, device: Stimulator) -> Identified:
+def handshake(port: Port, device: Stimulator) -> Identified:
+    """Who answers at an open port. Raises what the device's adapter found wrong."""
     device.connect(port.now_us())
     while True:
         output = device.take_output()

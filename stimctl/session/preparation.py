@@ -79,6 +79,8 @@ class Preparation:
     def on_identified(self, event: base.Identified, now_us: int) -> None:
         """Write the session's first entry, refuse a device that may not be used, fetch what it still holds."""
         core = self._core
+        if core.state is State.STOPPING:
+            return  # some devices answer the handshake after the stop that overtook it
         core.identity = event.identity
         self._open(event.identity, now_us)
         for sentence in lacking(event.identity):

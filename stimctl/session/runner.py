@@ -8,13 +8,15 @@ refuses is told, not raised: the loop must not die of a key press.
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 from stimctl import limits
 from stimctl.errors import LineLost, LogFault, Misuse, Suspended, Unsafe
 from stimctl.port import Port
 from stimctl.session.engine import Engine
 from stimctl.session.log import SessionLog
+from stimctl.session.overheard import Overheard, TakeNote
+from stimctl.session.recorded import BEGUN, ENDED, LOST
 from stimctl.session.states import End
 from stimctl.session.view import EARLIER_DOSE, SessionReport, SessionView, Told
 from stimctl.stimulators.base import Identity, Records
@@ -34,14 +36,27 @@ class Runner:
 
     `recover(identity, records)` writes the dose that the device still held of an earlier session, durably,
     and returns where. `attended` says that a front end checks in by itself; without one the loop does, so
-    that a script or a virtual clock counts as the front end.
+    that a script or a virtual clock counts as the front end. `take_note` is told of the beginning, of each order
+    and of the end, for a record of the session.
     """
 
-    def __init__(self, port: Port, engine: Engine, log: SessionLog, recover: Recover, *, attended: bool) -> None:
+    def __init__(
+        self,
+        port: Port,
+        engine: Engine,
+        log: SessionLog,
+        recover: Recover,
+        *,
+        attended: bool,
+        take_note: TakeNote | None = None,
+    ) -> None:
         self._port = port
         self._engine = engine
         self._log = log
         self._recover = recover
+        self._take_note = take_note
+        # Whoever gives orders cannot tell the one from the other.
+        self._ordered = engine if take_note is None else cast(Engine, Overheard(engine, take_note))
         self._attended = attended
         self._orders: deque[Order] = deque()
         self._told: deque[Any] = deque()
@@ -76,6 +91,7 @@ class Runner:
         port, engine = self._port, self._engine
         now_us = port.now_us()
         self._script = deque(sorted(((now_us + at_us, order) for at_us, order in actions), key=lambda step: step[0]))
+        self._note(now_us, BEGUN)
         engine.begin(now_us)
         try:
             while not self._over:
@@ -85,7 +101,12 @@ class Runner:
             raise
         self._look(now_us)
         assert engine.report is not None
+        self._note(now_us, ENDED, end=engine.report.end.name)
         return engine.report
+
+    def _note(self, now_us: int, kind: str, **body: str) -> None:
+        if self._take_note is not None:
+            self._take_note(now_us, kind, body)
 
     def _turn(self, now_us: int) -> int:
         """Do all that is due now, send, and wait for bytes, the next deadline or an order. Returns the time."""
@@ -118,6 +139,7 @@ class Runner:
             return now_us
         except LineLost as lost:
             now_us = port.now_us()
+            self._note(now_us, LOST)
             engine.line_lost(lost, now_us)
             return now_us
 
@@ -165,7 +187,7 @@ class Runner:
 
     def _obey(self, order: Order, now_us: int) -> None:
         try:
-            order(self._engine, now_us)
+            order(self._ordered, now_us)
         except (Misuse, Unsafe) as refusal:
             self._told.append(Told(str(refusal), now_us))
 

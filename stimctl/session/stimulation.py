@@ -149,6 +149,9 @@ class Stimulation:
     def on_target_set(self, event: m.TargetSet, now_us: int) -> None:
         """The device applied a target."""
         core = self._core
+        before_ua = core.targets.confirmed_ua()[event.channel]
+        if event.target_ua < before_ua and self._watch is not None:
+            self._watch.lowered(event.channel, before_ua, now_us)
         core.targets.confirm(event.channel, event.target_ua, now_us)
         core.account.target_set(event)
         core.put("target", now_us, **event._asdict())
@@ -255,6 +258,9 @@ class Stimulation:
     def _fell_silent(self, now_us: int) -> bool:
         """The device answers but no longer says how it is, so that nothing watches its timer: the end."""
         if self._watch is None or not self._watch.silent(now_us):
+            return False
+        if now_us - self._core.stimulator.heard_us >= limits.SILENCE_US:
+            # It does not answer either: the engine says so.
             return False
         text = "no status from the device, or no reading of a channel, for 500 ms, although it answers"
         self._core.alarm(Priority.HIGH, text, "check the cable, then start again", now_us)

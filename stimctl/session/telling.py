@@ -37,6 +37,8 @@ class Telling:
         self._prepare = prepare
         self._stimulate = stimulate
         self._auto = auto
+        # When the session came into the state in which a status told of no zero, and the device's time of it.
+        self._loud_at: tuple[int, int] | None = None
 
     def on_status(self, status: m.Status, now_us: int) -> None:
         """The device as a whole: has it ended, moved on, or given output that nobody ordered?"""
@@ -59,8 +61,17 @@ class Telling:
         elif core.identity.by_lease:
             # It says nothing by itself: its zero was read, or acknowledged, when its last lease was over.
             return
-        elif core.state in QUIET and not status.zero and now_us - core.entered_us > QUIET_US:
+        elif core.state in QUIET and self._loud(status) and now_us - core.entered_us > QUIET_US:
             self._not_quiet(now_us)
+
+    def _loud(self, status: m.Status) -> bool:
+        """Whether it is the second in this state to tell of no zero: a host that was late reads an old one first."""
+        before, entered_us = self._loud_at, self._core.entered_us
+        if status.zero:
+            self._loud_at = None
+        elif before is None or before[0] != entered_us:
+            self._loud_at = entered_us, status.device_time_us
+        return self._loud_at is not None and status.device_time_us > self._loud_at[1]
 
     def _not_quiet(self, now_us: int) -> None:
         text = "the device does not measure zero although its outputs are off"

@@ -43,14 +43,13 @@ class _Seen:
     reading: Channel
     device_us: int
     allowed_ua: int
-    lowered_us: int | None = None
+    # Where the second began over which the mean direct current is taken.
+    net_from_us: int
+    net_from_pc: int
     odd_low: int = 0
     odd_open: int = 0
     odd_short: int = 0
     odd: bool = False
-    # Where the second began over which the mean direct current is taken.
-    net_from_us: int = 0
-    net_from_pc: int = 0
 
 
 class Watch:
@@ -70,6 +69,8 @@ class Watch:
         self._run_stimulation_us = 0
         self._limit_us = program.stimulation_us
         self._seen: dict[int, _Seen] = {}
+        # By channel: targets that were lowered, and until when a pulse toward one may still be the last.
+        self._left: dict[int, list[tuple[int, int]]] = {}
         self._status: Status | None = None
         self._status_us = 0
         self._read_us: dict[int, int] = {}
@@ -82,6 +83,11 @@ class Watch:
         self._status_us = now_us
         self._read_us = {channel: now_us for channel in range(1, 5) if mask >> (channel - 1) & 1}
         self._seen.clear()
+        self._left.clear()
+
+    def lowered(self, channel: int, from_ua: int, now_us: int) -> None:
+        """A channel's target is now lower than `from_ua`: one pulse more may show it, however long ago it came."""
+        self._left.setdefault(channel, []).append((from_ua, now_us + PULSE_FLIGHT_US))
 
     def silent(self, now_us: int) -> bool:
         """Whether no status, or no reading of a channel, came for too long: only they tell how the device is."""
@@ -161,12 +167,7 @@ class Watch:
 
     def _level(self, reading: Channel, seen: _Seen, now_us: int, target_ua: int, status: Status) -> Finding | None:
         """Ceiling, target and ramp."""
-        if target_ua >= seen.allowed_ua:
-            seen.allowed_ua, seen.lowered_us = target_ua, None
-        elif seen.lowered_us is None:
-            seen.lowered_us = now_us
-        elif now_us - seen.lowered_us >= PULSE_FLIGHT_US:
-            seen.allowed_ua, seen.lowered_us = target_ua, None
+        seen.allowed_ua = self._allowed_ua(reading.channel, target_ua, now_us)
         applied_ua = reading.applied_ua
         if applied_ua > self._ceiling_ua or applied_ua > seen.allowed_ua:
             return Finding(End.IMPLAUSIBLE, f"channel {reading.channel} applies {applied_ua} uA, above what was set")
@@ -178,6 +179,14 @@ class Watch:
         if applied_ua > step_ua + slope * run_us // 1_000_000 or rise_ua > step_ua + slope * since_us // 1_000_000:
             return Finding(End.IMPLAUSIBLE, f"channel {reading.channel} rises faster than the ramp allows")
         return None
+
+    def _allowed_ua(self, channel: int, target_ua: int, now_us: int) -> int:
+        """The highest target that the channel's last pulse may have gone toward."""
+        if channel not in self._left:
+            return target_ua
+        left = [(from_ua, until_us) for from_ua, until_us in self._left[channel] if now_us < until_us]
+        self._left[channel] = left
+        return max([target_ua, *(from_ua for from_ua, _ in left)])
 
     def _counts(self, reading: Channel, seen: _Seen, status: Status) -> Finding | None:
         """Rate, charge per phase and net charge since the last reading."""

@@ -8,9 +8,11 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from stimctl.stimulators.stimjim_gate import Slot
+from stimctl.stimulators.stimjim_gate import MAX_STAGES, Slot
 
-LONGEST = 4_096  # a device that never ends its line says nothing
+LONGEST = 4_096  # a device that never ends its line, or its block of lines, says nothing
+_BLOCK_LINES = 64
+_SHOWN = 80
 
 
 class Echo(NamedTuple):
@@ -92,6 +94,7 @@ _C_END = re.compile(r"Channel (\d) pulse train terminated. Delivered:")
 _C_MEAN = re.compile(r"(\d+)x (?:Stage (\d+)|Inter-pulse gap):\s+(-?\d+) uA")
 _A_MEAN = re.compile(r"Stage (\d+)\s+(-?\d+)(?:uA|mV),\s+(-?\d+)(?:uA|mV)")
 _SUM = re.compile(r"MSUM,\d+,(\d+),(\d+),([-\d.,]*)")
+_CURRENT = re.compile(r"(?:-?\d{1,9}(?:\.\d*)?)?")
 _MODE_BITS = {1: 0, 2: 1, 4: 2, 8: 3}
 
 
@@ -110,7 +113,10 @@ class Reader:
         self._tail = self._tail[-LONGEST:]
         said: list[Any] = []
         for line in lines:
-            said += self._line(line.decode("latin-1").strip())
+            if len(line) > LONGEST:
+                said.append(Unknown(line[:_SHOWN].decode("latin-1")))
+            else:
+                said += self._line(line.decode("latin-1").strip())
         return said
 
     def _line(self, text: str) -> list[Any]:
@@ -134,12 +140,17 @@ class Reader:
             return _block_echo(block)
         else:
             self._block.append(text)
+            if len(self._block) > _BLOCK_LINES or sum(map(len, self._block)) > LONGEST:
+                self._block = None
+                return [Unknown(text[:_SHOWN])]
         return []
 
     def _c_line(self, text: str) -> list[Any]:
         if self._c_echo is None:
             head = _C_ECHO.fullmatch(text)
             assert head is not None
+            if int(head[6]) > MAX_STAGES:
+                return [Unknown(text)]
             self._c_echo = (head, [])
             return []
         head, stages = self._c_echo
@@ -190,6 +201,8 @@ def _sums(text: str) -> list[Any]:
         return []
     cells = found[3].split(",")
     currents = [(channel, cells[4 * channel + 2]) for channel in (0, 1) if len(cells) > 4 * channel + 2]
+    if not all(_CURRENT.fullmatch(cell) for _, cell in currents):
+        return [Unknown(text)]
     # A channel that was not measured has empty cells: it reads as zero, and its stages carry nothing.
     return [Mean(channel, int(found[2]), round(float(cell or 0)), int(found[1])) for channel, cell in currents]
 

@@ -3,10 +3,13 @@
 One JSON object a line. The first names the format, the port's URL and whether a simulator was there; each other
 one is a piece of traffic as it was read or written: when, by whom, which bytes. Nothing is interpreted when it is
 recorded, so a damaged line is recorded as it was, and a decoder of tomorrow can read a record of today.
+
+Between them stand notes of what the session was and what it was ordered, so that it can be replayed
+(`stimctl.replay`). Who only wants the bytes reads with `read_traffic`, which leaves them out.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple, Protocol
 
 from stimctl.errors import InputInvalid, Problem
@@ -31,6 +34,14 @@ class Record(NamedTuple):
     data: bytes
 
 
+class Note(NamedTuple):
+    """What is not on the line and yet made the host send what it sent, at `at_us` on the port's clock."""
+
+    at_us: int
+    kind: str
+    body: Mapping[str, Any]
+
+
 class TextSink(Protocol):
     """Where the text goes: an open file, or anything else with `write`."""
 
@@ -51,6 +62,10 @@ class TrafficWriter:
         if data:
             self._out.write(f'{{"at_us": {at_us}, "from": "{direction}", "bytes": "{data.hex()}"}}\n')
 
+    def note(self, at_us: int, kind: str, body: Mapping[str, Any]) -> None:
+        """Add what happened on the host's side besides bytes; `body` is JSON-able."""
+        self._out.write(json.dumps({"at_us": at_us, "note": kind, **body}) + "\n")
+
 
 def read_traffic(source: str, lines: Iterable[str]) -> tuple[Header, Iterator[Record]]:
     """The header, and the records one by one as they are asked for.
@@ -58,9 +73,15 @@ def read_traffic(source: str, lines: Iterable[str]) -> tuple[Header, Iterator[Re
     Raises `InputInvalid`, naming `source` and the line: at once for the header, on its turn for a record, so that
     a record cut short by a crash gives all that comes before the cut.
     """
+    header, pieces = read_pieces(source, lines)
+    return header, (piece for piece in pieces if isinstance(piece, Record))
+
+
+def read_pieces(source: str, lines: Iterable[str]) -> tuple[Header, Iterator[Record | Note]]:
+    """The same with the notes, each in its place. Raises as `read_traffic` does."""
     numbered = enumerate(lines, start=1)
     _, first = next(numbered, (1, ""))
-    return _header(source, first), (_record(source, number, line) for number, line in numbered if line.strip())
+    return _header(source, first), (_piece(source, number, line) for number, line in numbered if line.strip())
 
 
 def _invalid(source: str, number: int, field: str, value: object, allowed: str) -> InputInvalid:
@@ -89,11 +110,16 @@ def _header(source: str, line: str) -> Header:
     return Header(url, simulator)
 
 
-def _record(source: str, number: int, line: str) -> Record:
+def _piece(source: str, number: int, line: str) -> Record | Note:
     entry = _object(source, number, line)
     at_us, sender, written = entry.get("at_us"), entry.get("from"), entry.get("bytes")
     if type(at_us) is not int or at_us < 0:
         raise _invalid(source, number, "at_us", at_us, "must be a whole number of us, 0 or more")
+    if "note" in entry:
+        kind = entry["note"]
+        if not isinstance(kind, str):
+            raise _invalid(source, number, "note", kind, "must be text")
+        return Note(at_us, kind, {name: value for name, value in entry.items() if name not in ("at_us", "note")})
     if sender not in DIRECTIONS:
         raise _invalid(source, number, "from", sender, "must be 'host' or 'device'")
     try:

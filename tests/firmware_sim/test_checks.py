@@ -60,7 +60,7 @@ def test_a_check_that_is_stopped_has_sent_only_what_was_due() -> None:
     stage = stage_on("r500", 1, recorder)
     assert stage.check_impedance(1, 4, 0).charge_pc == 80_000
     assert recorder.end_us() == 30_400
-    assert stage.check_impedance(1, 0, 0) == (0, 0, 0, 0, 0, None)
+    assert stage.check_impedance(1, 0, 0) == (0, 0, 0, 0, 0, None, 0)
     assert stage.check_impedance(1, 99, 50_000).pulses == 10
 
 

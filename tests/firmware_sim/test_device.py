@@ -138,6 +138,15 @@ def test_hello_ends_an_open_session(new_host: Any, state: S, version: int) -> No
         assert answer == wire.Refused(0x01, Refusal.UNSUPPORTED_VERSION, 2, 1)
 
 
+def test_stopped_goes_ahead_of_everything_that_waits_to_be_sent(host: Any) -> None:
+    host.to(S.RUNNING)
+    questions = b"".join(wire.encode(host.sequence + n, wire.ReadIdentity(0)) for n in range(1, 4))
+    host.device.receive(questions + wire.encode(0, wire.Stop()), host.now_us)
+    said = [type(message) for _, message in host.listen()]
+    assert said[0] is wire.Stopped
+    assert said.count(wire.Maker) == 3
+
+
 def test_every_reset_boots_idle_and_silent(new_host: Any) -> None:
     for state in S:
         flash = Flash()
@@ -563,7 +572,7 @@ def test_over_current_ends_a_check(host: Any) -> None:
     host.machine.stage.refit(2, dac=StuckHigh())
     host.wait(SECOND_US, alive=False)
     ended = next(event for event in host.told(wire.Event) if event.state == S.ENDED)
-    assert (ended.reason, ended.channel, ended.device_time_us) == (EndReason.OVER_CURRENT, 2, 100_000)
+    assert (ended.reason, ended.channel, ended.device_time_us) == (EndReason.OVER_CURRENT, 2, 100_020), "with the cut"
     assert host.ask(wire.ReadImpedance(2)).pulses == 1
 
 
@@ -772,6 +781,8 @@ def test_a_stop_of_any_length_is_a_stop(host: Any) -> None:
         (b"\x0b", Refusal.WRONG_LENGTH),
         (b"\x40\x01\x00\x01\x01" + bytes(8), Refusal.UNKNOWN_KIND),
         (b"\x4d\x01\x00\x07\x00\x00\x00\x00", Refusal.UNKNOWN_KIND),
+        (b"\x4d\x01\x00\x99\x00\x00\x00\x00", Refusal.UNKNOWN_KIND),  # the kind is looked at before codes
+        (b"\x4d\x01\x00", Refusal.UNKNOWN_KIND),  # and before the length
     ],
 )
 def test_unknown_is_refused_by_name(host: Any, payload: bytes, reason: Refusal) -> None:

@@ -362,6 +362,18 @@ def test_over_current_is_cut_in_mid_pulse_within_a_millisecond() -> None:
     assert stage.readout(1).flags == ChannelFlag.OVER_CURRENT
 
 
+def test_a_current_that_flows_the_wrong_way_is_over_current_too() -> None:
+    recorder = Recorder()
+    stage = stage_on("nominal", recorder=recorder)
+    stage.refit(1, dac=OddDac(lambda _: -2_558_750, lambda _: -2_558_750))
+    flat(stage, WIDE, {1: 1_000})
+    trip = stage.run(S)
+    assert trip is not None
+    assert (trip.reason, trip.channel) == (EndReason.OVER_CURRENT, 1)
+    assert trip.value > 2_200
+    assert recorder.end_us() < WIDE.width_us, "in its first phase"
+
+
 @pytest.mark.parametrize(
     ("applied_ua", "real_ua", "trips"),
     # over applied + the larger of 10 % and 100 uA, and over 2 200 in any case

@@ -10,6 +10,30 @@ from stimctl.wire.codes import DeviceState as S
 
 EVERY = list(product(S, Cause))
 
+# The table once more, as a drawing: one row a state, its column the cause; `.` is refused.
+STATES = {
+    "I": S.IDLE, "l": S.LOADING, "L": S.LOADED, "T": S.TESTED, "A": S.ARMED, "C": S.CHECKING, "r": S.RAMPING,
+    "R": S.RUNNING, "d": S.RAMPING_DOWN, "H": S.HELD, "E": S.ENDED,
+}  # fmt: skip
+CAUSES = (
+    Cause.LOAD, Cause.SEGMENT, Cause.DIGEST, Cause.TEST_PASSED, Cause.TEST_FAILED, Cause.ARM, Cause.START, Cause.CHECK,
+    Cause.BACK_TO_TESTED, Cause.BACK_TO_HELD, Cause.KEEP_ALIVE, Cause.TARGET, Cause.AT_TARGET, Cause.FALL, Cause.HOLD,
+    Cause.END, Cause.ACKNOWLEDGE,
+)  # fmt: skip
+DRAWN = """
+I  l . .  . .  . . .  . .  . . . .  . .  I
+l  l l L  . .  . . .  . .  . . . .  . .  .
+L  l . L  T L  . . .  . .  . . . .  . .  .
+T  l . T  T L  A . .  . .  T . . .  . E  .
+A  . . .  . .  . r C  T H  A . . .  . E  .
+C  . . .  . .  . . .  T H  C . . .  . E  .
+r  . . .  . .  . . .  . .  r r R d  H E  .
+R  . . .  . .  . . .  . .  R R . d  H E  .
+d  . . .  . .  . . .  . .  d d . .  H E  .
+H  . . .  . .  A . .  . .  H . . .  . E  .
+E  . . .  . .  . . .  . .  . . . .  . .  I
+"""
+
 
 @pytest.mark.parametrize(("state", "cause"), [pair for pair in EVERY if pair not in TABLE])
 def test_what_is_not_in_the_table_is_refused(state: S, cause: Cause) -> None:
@@ -20,6 +44,23 @@ def test_what_is_not_in_the_table_is_refused(state: S, cause: Cause) -> None:
 @pytest.mark.parametrize(("state", "cause"), list(TABLE))
 def test_what_is_in_the_table_is_followed(state: S, cause: Cause) -> None:
     assert after(state, cause) is TABLE[state, cause]
+
+
+def test_the_table_is_as_drawn() -> None:
+    assert set(CAUSES) == set(Cause)
+    drawn = {
+        (STATES[state], cause): STATES[to]
+        for state, *row in map(str.split, DRAWN.strip().splitlines())
+        for cause, to in zip(CAUSES, row, strict=True)
+        if to != "."
+    }
+    assert drawn == TABLE
+
+
+def test_a_refusal_says_the_state_and_the_cause() -> None:
+    with pytest.raises(IllegalCause, match="in IDLE: not possible that started to stimulate") as refused:
+        after(S.IDLE, Cause.START)
+    assert (refused.value.state, refused.value.cause) == (S.IDLE, Cause.START)
 
 
 def test_output_is_reached_from_armed_only() -> None:

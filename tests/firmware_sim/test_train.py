@@ -235,6 +235,18 @@ def test_ramping_until_each_channel_reached_its_target_once() -> None:
     assert not stage.ramping
 
 
+def test_a_target_lowered_to_the_present_level_is_reached() -> None:
+    """No climb leads to it, so no pulse has to tell."""
+    stage = stage_on()
+    stage.begin(alone(LOW), {1: 500}, 0, MIN, 0)
+    stage.run(1_200_000)
+    assert stage.ramping
+    assert stage.readout(1).applied_ua == 300
+    stage.set_target(1, 300)
+    stage.run(1_200_001)
+    assert not stage.ramping
+
+
 def test_slices_change_nothing_that_is_read() -> None:
     rows = []
     for slice_us in (3_333, 100_000, 10 * S):

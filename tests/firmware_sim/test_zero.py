@@ -1,5 +1,7 @@
 """The zero watch: 20 ms without a break under 20 uA."""
 
+import pytest
+
 from firmware_sim.zero import RESAMPLE_US, SAMPLE_US, ZeroWatch
 
 
@@ -45,3 +47,16 @@ def test_it_is_sampled_each_millisecond_until_it_is_sure() -> None:
     assert watch.next_sample_us(0) == SAMPLE_US
     watch.sample(20_000, 0)
     assert watch.next_sample_us(20_000) == 20_000 + RESAMPLE_US
+
+
+def test_a_current_that_stays_is_sampled_less_often_and_its_end_is_seen_as_surely() -> None:
+    watch, at_us, samples = ZeroWatch(), 0, 0
+    while at_us < 1_000_000:
+        watch.sample(at_us, 500)
+        at_us, samples = watch.next_sample_us(at_us), samples + 1
+    assert samples == pytest.approx(200 + 80, abs=2)
+    began_us = at_us
+    while not watch.sure:
+        watch.sample(at_us, 0)
+        at_us = watch.next_sample_us(at_us)
+    assert watch.sure_us - began_us == 20_000

@@ -170,6 +170,23 @@ def test_looking_changes_nothing() -> None:
     assert commanded.band_us() == (15 * US, 15 * US)
 
 
+def test_a_channel_without_a_target_gets_nothing() -> None:
+    commanded = Commanded(program(channels=(1, 2)))
+    commanded.started({1: 1_000}, 0)
+    commanded.ended(MINUTE)
+    assert commanded.dose(1).total_pulses > 0
+    assert commanded.dose(2) == ChannelDose()
+
+
+def test_time_begins_at_zero_and_is_that_of_the_last_event() -> None:
+    commanded = Commanded(program())
+    assert commanded.now_us == 0
+    with pytest.raises(Misuse, match="went back from 0 us to -1 us"):
+        commanded.ended(-1)
+    commanded.started({1: 1_000}, 7)
+    assert commanded.now_us == 7
+
+
 def test_events_that_make_no_sense_are_refused() -> None:
     commanded = Commanded(program())
     with pytest.raises(Misuse, match="no run to hold"):

@@ -309,6 +309,34 @@ def test_stop_frames_go_on_when_zero_is_never_confirmed() -> None:
     assert closed.at_us <= 8 * S + GIVE_UP_STOP_US + limits.STOP_RESEND_US, "what is known is written down early"
 
 
+class Leaping(Line):
+    """A host whose clock leaps from 9 s on, and a device that never says that its current is zero."""
+
+    def __init__(self, port: Port) -> None:
+        super().__init__(lying(lambda message: message._replace(zero=0) if is_late_stop(message) else message)(port))
+        self.now_us = self._leapt_us
+
+    def _leapt_us(self) -> int:
+        at_us = self.inner.now_us()
+        return at_us + (2 * KEEP_STOPPING_US if at_us >= 9 * S else 0)
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        lead_us = self._leapt_us() - self.inner.now_us()
+        return self.inner.wait(None if deadline_us is None else deadline_us - lead_us)
+
+
+def is_late_stop(message: Any) -> bool:
+    return isinstance(message, m.Stopped) and message.device_time_us > S
+
+
+def test_a_clock_that_leaps_over_the_end_of_the_stop_frames_still_gives_a_report() -> None:
+    rig = Rig(at_1_ma(), line=Leaping)
+    report = rig.run((8_500_000, lambda engine, now_us: engine.stop(now_us)))
+    assert report.end is End.OPERATOR
+    assert report.zero_confirmed_us is None
+    assert [entry.kind for entry in rig.log.entries].count("closed") == 1
+
+
 def test_a_session_that_nobody_begins_waits_without_spinning() -> None:
     rig = Rig(at_1_ma(), auto=frozenset())
     report = rig.run((3 * S, lambda engine, now_us: engine.stop(now_us)))

@@ -210,7 +210,7 @@ def losing(kind: type[Any], number: int) -> Callable[[Any], Any]:
 def reset(rig: Rig, at_us: int, flash: Flash) -> None:
     """The device loses its power for an instant: another one boots on the same flash."""
     inner: Any = rig.line
-    inner._line._device = rig.device = Device(flash=flash, recorder=rig.recorder, boot_us=at_us)
+    inner.line._device = rig.device = Device(flash=flash, recorder=rig.recorder, boot_us=at_us)
 
 
 @pytest.mark.parametrize("at_us", [20_000, 150_000, 3 * S, 12 * S])

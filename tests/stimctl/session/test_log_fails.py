@@ -74,6 +74,20 @@ def test_a_log_that_cannot_be_written_starts_nothing(writer: LedgerWriter) -> No
     assert report.zero_confirmed_us is not None
 
 
+def test_a_last_entry_that_is_not_written_is_told_in_the_report(writer: LedgerWriter) -> None:
+    """The session is over by then, and its report drawn up: whoever reads that must not take it for a logged one."""
+    rig = Rig(log=writer)
+
+    def fill(_engine: Engine, _now_us: int) -> None:
+        writer.drain(5)
+        writer._appender.connection.execute("PRAGMA query_only=1")
+
+    report = rig.when(State.STOPPING, fill).run()
+    assert report.end is End.TIMER
+    assert any("read-only" in alarm.text or "readonly" in alarm.text for alarm in report.alarms), report.alarms
+    assert rig.device.machine.waiting is not None, "the device keeps what was not logged"
+
+
 def test_a_log_that_falls_behind_ends_the_session(path: Path) -> None:
     """Another program holds the file's lock and does not let go."""
     Ledger(path).close()

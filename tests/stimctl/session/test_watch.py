@@ -128,12 +128,28 @@ def test_a_ramp_is_held_to_its_slope_over_the_whole_run() -> None:
 
 def test_a_lowered_target_has_one_pulse_to_show() -> None:
     steady = Steady()
-    assert steady.tell(target_ua=600) is None
+    steady.watch.lowered(1, 1_000, steady.at_us)
     for _ in range(10):
         assert steady.tell(target_ua=600) is None
     finding = steady.tell(target_ua=600)
     assert finding is not None
     assert "above what was set" in finding.text
+
+
+def test_a_target_lowered_twice_has_its_pulse_to_show_after_each() -> None:
+    """One step a second at 2 Hz: the last pulse may have gone toward the target between."""
+    steady = Steady()
+    steady.watch.lowered(1, 1_000, steady.at_us)
+    for _ in range(9):
+        assert steady.tell(target_ua=900) is None
+    steady.watch.lowered(1, 900, steady.at_us)
+    pulses = steady.at_us // 10_000
+    lower = {"applied_ua": 900, "measured_ua": 903, "pulses_0": pulses, "charge_0_pc": pulses * 1_000 * WIDTH_US}
+    for _ in range(10):
+        assert steady.tell(target_ua=800, **lower) is None
+    finding = steady.tell(target_ua=800, **lower)
+    assert finding is not None
+    assert "applies 900 uA, above what was set" in finding.text
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ class ListLog:
 def open_device(device: Device, url: str = "sim://?seed=1") -> Port:
     """A `sim://` port with this device at its far end, powered on as the port's clock begins."""
     port = cast(Any, open_port(url))
-    port._line._device = device
+    port.line._device = device
     return cast(Port, port)
 
 

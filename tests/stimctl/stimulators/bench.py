@@ -83,5 +83,5 @@ class Bench:
 def port_of(device: Any) -> Port:
     """A `sim://` port with this device at its far end, powered on as the port's clock begins."""
     port = cast(Any, open_port("sim://?seed=1"))
-    port._line._device = device
+    port.line._device = device
     return cast(Port, port)

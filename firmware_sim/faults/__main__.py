@@ -1,0 +1,64 @@
+"""The table of docs/faults.md, made from the catalogue: `python -m firmware_sim.faults --check` or `--write`."""
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+from firmware_sim.faults.catalogue import CATALOGUE, TELLING
+from firmware_sim.faults.model import Kind, Option, Word
+from stimctl.errors import InputInvalid, Problem
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "faults.md"
+_PLACE = re.compile(r"(<!-- table: faults -->\n).*?(<!-- end -->)", re.DOTALL)
+_FEW = 8  # choices that are listed; of more it is said where they are
+_WHERE = {TELLING: "a message of the device, see protocol.md"}
+
+
+def table() -> str:
+    """The catalogue as a table of Markdown."""
+    rows = ["| kind | what goes wrong | channel | lasts | options: default, what is allowed |", "|---|---|---|---|---|"]
+    return "\n".join([*rows, *(_row(kind) for kind in CATALOGUE.values())]) + "\n"
+
+
+def _row(kind: Kind) -> str:
+    options = "; ".join(_option(name, option) for name, option in kind.options.items())
+    marks = ["yes" if has else "" for has in (kind.channels, kind.lasts)]
+    return f"| `{kind.name}` | {kind.text} | {marks[0]} | {marks[1]} | {options} |"
+
+
+def _option(name: str, option: Option) -> str:
+    if isinstance(option, Word):
+        few = len(option.choices) <= _FEW
+        allowed = ", ".join(f"`{choice}`" for choice in option.choices) if few else _WHERE.get(option.choices, "a name")
+        return f"`{name}` = `{option.default}`: {allowed} ({option.text})"
+    return f"`{name}` = {option.default}: {option.low} to {option.high} ({option.text})"
+
+
+def fresh(document: str, source: str) -> str:
+    """`document` with the table as the code has it. Raises `InputInvalid` when it has no place for it."""
+    if not _PLACE.search(document):
+        raise InputInvalid(source, [Problem("<!-- table: faults -->", None, "this table has no place in the document")])
+    return _PLACE.sub(lambda place: f"{place[1]}{table()}{place[2]}", document)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Check or write the document. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m firmware_sim.faults", description="The table of docs/faults.md.")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--check", action="store_true", help="fail when the document is stale")
+    what.add_argument("--write", action="store_true", help="bring the document up to date")
+    parser.add_argument("--document", type=Path, default=DOCUMENT, help="default: docs/faults.md of this checkout")
+    options = parser.parse_args(arguments)
+    text = options.document.read_text("utf-8")
+    wanted = fresh(text, str(options.document))
+    if options.write and wanted != text:
+        options.document.write_text(wanted, "utf-8")
+    elif wanted != text:
+        sys.stderr.write(f"{options.document} is stale: run `python -m firmware_sim.faults --write`\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

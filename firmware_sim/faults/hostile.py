@@ -1,0 +1,190 @@
+"""A device with faults around it, which a port, a server or a campaign takes for any other simulated device.
+
+Bytes go through the line both ways and through the firmware's mouth; time goes from one thing that happens to
+the next, so that what comes out does not depend on how time was sliced. Where nothing acts, bytes go straight
+through.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from firmware_sim.device import Device
+from firmware_sim.faults.firmware import FaultyFirmware
+from firmware_sim.faults.loads import HostileWorldLoad
+from firmware_sim.faults.model import Fault
+from firmware_sim.faults.mouth import KINDS, Mouth
+from firmware_sim.faults.schedule import Schedule
+from firmware_sim.flash import Flash
+from firmware_sim.line import HostileLine
+from firmware_sim.load import Load, load_named
+
+if TYPE_CHECKING:
+    from firmware_sim.record import Recorder
+
+
+class HostileDevice:
+    """A simulated device with `faults`. The record and the journal's `at_us` are in us since power-on.
+
+    The journal's `device_time_us` is the device's own time, which begins anew at each reset. `host.*` faults
+    do nothing here. Behaves as `Device` does in every call.
+    """
+
+    def __init__(
+        self,
+        faults: Iterable[Fault],
+        *,
+        seed: int,
+        load: Load | str,
+        flash: Flash | None = None,
+        recorder: "Recorder | None" = None,
+        journal: Callable[[Mapping[str, int | str]], None] | None = None,
+        boot_us: int = 0,
+    ) -> None:
+        self._boot_us = boot_us
+        self._out: list[bytes] = []
+        self._schedule = Schedule(tuple(faults))
+        self._line = HostileLine(self._schedule.of("line."), seed)
+        self._mouth = Mouth(self._schedule.of(*KINDS))
+        loads = self._schedule.of("load.")
+        self._load = HostileWorldLoad(load_named(load, seed) if isinstance(load, str) else load, loads, seed)
+        self._firmware = FaultyFirmware(
+            self._schedule.of("device."), self._load, seed=seed, flash=flash, recorder=recorder,
+            journal=journal, entered=self._entered, lost=self._mouth.forget,
+        )  # fmt: skip
+        self._step(0)
+        self._settle(0)
+
+    # --- what a port sees -----------------------------------------------------------------------
+
+    def receive(self, data: bytes, now_us: int) -> None:
+        """Bytes from the host, at `now_us`."""
+        self.advance(now_us)
+        at_us = now_us - self._boot_us
+        if self._line.to_device.plain:
+            self._firmware.receive(data, at_us)
+            self._collect(at_us)
+        else:
+            self._line.to_device.send(data, at_us)
+        self._settle(at_us)
+
+    def advance(self, now_us: int) -> None:
+        """Let time pass up to `now_us`."""
+        until_us = now_us - self._boot_us
+        while (next_us := self._next_us()) < until_us:
+            self._step(max(next_us, self._firmware.now_us))
+        if until_us >= self._firmware.now_us:
+            self._step(until_us)
+            self._settle(until_us)
+
+    def next_event_us(self) -> int:
+        """When something next happens by itself."""
+        return self._next_us() + self._boot_us
+
+    def take_output(self) -> bytes:
+        """The bytes that have come to the host since the last call."""
+        out = self._out
+        if not out:
+            return b""
+        taken = out[0] if len(out) == 1 else b"".join(out)
+        out.clear()
+        return taken
+
+    def close(self) -> None:
+        """Take the power away."""
+        self.device.close()
+
+    # --- what a bench sees ----------------------------------------------------------------------
+
+    @property
+    def device(self) -> Device:
+        """The native device now powered; another one after a reset."""
+        return self._firmware.device
+
+    @property
+    def gone(self) -> bool:
+        """Whether the port is unplugged just now."""
+        return self._line.gone
+
+    @property
+    def fired(self) -> Mapping[int, int]:
+        """How often each fault did something, by its index."""
+        return {window.index: window.fired for window in self._schedule.windows}
+
+    @property
+    def fired_us(self) -> Mapping[int, int]:
+        """When each fault that did something first did it, in us since power-on."""
+        firsts = ((window.index, window.fired_us) for window in self._schedule.windows)
+        return {index: at_us for index, at_us in firsts if at_us is not None}
+
+    # --- from one thing to the next ---------------------------------------------------------------
+
+    def _next_us(self) -> int:
+        return min(self._schedule.next_us, self._firmware.next_us(), self._line.next_us, self._mouth.next_us)
+
+    def _settle(self, now_us: int) -> None:
+        """Whatever else is due at `now_us`, until nothing is."""
+        while self._next_us() <= now_us:
+            self._step(now_us)
+
+    def _step(self, now_us: int) -> None:
+        """The world at `now_us`, up to which nothing happens any more."""
+        self._firmware.advance(now_us)
+        self._collect(now_us)
+        line = self._line
+        while line.to_device.next_us <= now_us:
+            for piece in line.to_device.take(now_us):
+                self._firmware.receive(piece, now_us)
+            self._collect(now_us)
+        if self._schedule.next_us <= now_us:
+            self._turn(now_us)
+        while self._mouth.next_us <= now_us or line.from_device.next_us <= now_us:
+            self._hand_on(now_us)
+
+    def _collect(self, now_us: int) -> None:
+        """Take what the firmware says."""
+        said = self._firmware.device.take_output()
+        if not said:
+            return
+        if self._mouth.plain and self._line.from_device.plain:
+            self._out.append(said)
+        else:
+            self._mouth.say(said, now_us)
+            self._hand_on(now_us)
+
+    def _hand_on(self, now_us: int) -> None:
+        for piece in self._mouth.take(now_us):
+            self._line.from_device.send(piece, now_us)
+        self._out += self._line.from_device.take(now_us)
+
+    def _turn(self, now_us: int) -> None:
+        for turn in self._schedule.turns(now_us):
+            kind = turn.window.fault.kind
+            if kind.startswith("line."):
+                if turn.on and kind == "line.unplug":
+                    turn.window.fire(now_us)
+                self._line.changed(now_us)
+            elif kind.startswith("device."):
+                self._mouth.changed()
+                self._firmware.turn(turn)
+                self._collect(now_us)
+            elif kind.startswith("load.") and turn.on:
+                turn.window.fire(now_us)
+
+    def _entered(self, state: str, at_us: int) -> None:
+        if self._schedule.waiting:
+            self._load.foresee()
+            self._schedule.entered(state, at_us)
+
+
+def hostile_device(
+    faults: Iterable[Fault],
+    *,
+    seed: int,
+    load: Load | str,
+    flash: Flash | None = None,
+    recorder: "Recorder | None" = None,
+    journal: Callable[[Mapping[str, int | str]], None] | None = None,
+    boot_us: int = 0,
+) -> HostileDevice:
+    """A device with these faults, just powered on. Raises `UnknownLoad`."""
+    return HostileDevice(faults, seed=seed, load=load, flash=flash, recorder=recorder, journal=journal, boot_us=boot_us)

@@ -1,0 +1,164 @@
+"""A load with faults laid over it, in the world's time.
+
+What it is at a time depends on that time and the seed alone, never on when it was asked. Faults are laid on in
+their order: each takes the pair that the ones before it left.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from random import Random
+from typing import Protocol
+
+from firmware_sim.faults.schedule import NEVER_US, Window
+from firmware_sim.load import DRIFT_STEP_US, DRY, OPEN, SHORT, Load
+from firmware_sim.pair import Pair
+from stimctl.wire.codes import CHANNELS
+
+_STEADY = {"load.open": OPEN, "load.short": SHORT}
+
+
+class Clock(Protocol):
+    """The world's time of a device's."""
+
+    def was(self, device_us: int) -> int:
+        """The world time at which the device's clock showed `device_us`."""
+
+    def to_world(self, device_us: int) -> int:
+        """The same for a time to come; `NEVER_US` when the clock stands."""
+
+    def to_device(self, world_us: int) -> int:
+        """The other way round."""
+
+
+class HostileWorldLoad:
+    """The load by the world's time."""
+
+    def __init__(self, base: Load, windows: Sequence[Window], seed: int) -> None:
+        self._base = base
+        self._windows = windows
+        self._clips = {
+            window.index: [
+                _Clip(window, Random(f"load {seed} {window.index} {channel}")) for channel in range(CHANNELS)
+            ]
+            for window in windows
+            if window.fault.kind == "load.intermittent"
+        }
+        self._watchers: list[Callable[[], None]] = []
+        base.watch(self.foresee)
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """From now on `changed`, and nobody else, is told before something unforeseen."""
+        self._watchers = [changed]
+
+    def foresee(self) -> None:
+        """Something that nobody could foresee is about to change."""
+        for changed in self._watchers:
+            changed()
+
+    def pair(self, channel: int, world_us: int) -> Pair:
+        """What a channel drives."""
+        pair = self._base.pair(channel, max(0, world_us))
+        for window in self._windows:
+            if window.start_us <= world_us < window.end_us:
+                pair = self._spoilt(window, channel, world_us, pair)
+        return pair
+
+    def next_change_us(self, channel: int, world_us: int) -> int:
+        """When that may next be different."""
+        next_us = self._base.next_change_us(channel, max(0, world_us))
+        for window in self._windows:
+            for edge_us in (window.start_us, window.end_us):
+                if edge_us > world_us:
+                    next_us = min(next_us, edge_us)
+            if window.start_us <= world_us < window.end_us:
+                next_us = min(next_us, self._own_change_us(window, channel, world_us))
+        return next_us
+
+    def _own_change_us(self, window: Window, channel: int, world_us: int) -> int:
+        since_us = world_us - window.start_us
+        if window.fault.kind == "load.intermittent":
+            return window.start_us + self._clips[window.index][channel - 1].next_change_us(since_us)
+        if window.fault.kind == "load.drift" and since_us < window.number("over_us"):
+            return window.start_us + (since_us // DRIFT_STEP_US + 1) * DRIFT_STEP_US
+        return NEVER_US
+
+    def _spoilt(self, window: Window, channel: int, world_us: int, pair: Pair) -> Pair:
+        kind = window.fault.kind
+        if kind == "load.bridged":
+            pair = _bridged(window, channel, pair)
+        elif not window.concerns(channel):
+            return pair
+        elif kind == "load.resistor":
+            pair = Pair(float(window.number("ohm")))
+        elif kind == "load.dry":
+            pair = replace(pair, series_ohm=DRY.series_ohm)
+        elif kind == "load.drift":
+            pair = _drifted(window, world_us - window.start_us, pair)
+        elif kind == "load.intermittent":
+            clip = self._clips[window.index][channel - 1]
+            pair = OPEN if clip.is_open(world_us - window.start_us) else pair
+        else:
+            pair = _STEADY[kind]
+        return pair
+
+
+def _drifted(window: Window, since_us: int, pair: Pair) -> Pair:
+    over_us = window.number("over_us")
+    reached_us = min(over_us, since_us // DRIFT_STEP_US * DRIFT_STEP_US)
+    start_ohm = pair.series_ohm
+    return replace(pair, series_ohm=start_ohm + (window.number("end_ohm") - start_ohm) * reached_us / over_us)
+
+
+def _bridged(window: Window, channel: int, pair: Pair) -> Pair:
+    one = window.fault.channel or 1
+    other = window.number("other") or one % CHANNELS + 1
+    if one == other or channel not in (one, other):
+        return pair
+    return replace(pair, leaks_to=other if channel == one else one, leak_permille=window.number("leak_permille"))
+
+
+class _Clip:
+    """A clip that comes off and on: at first it holds. Times are since the fault began."""
+
+    def __init__(self, window: Window, dice: Random) -> None:
+        self._mean_us = (window.number("closed_us"), window.number("open_us"))
+        self._dice = dice
+        self._changes = [0]
+
+    def is_open(self, since_us: int) -> bool:
+        """Whether it is off."""
+        return bisect_right(self._until(since_us), since_us) % 2 == 0
+
+    def next_change_us(self, since_us: int) -> int:
+        """When it next comes off or on."""
+        changes = self._until(since_us)
+        return changes[bisect_right(changes, since_us)]
+
+    def _until(self, since_us: int) -> list[int]:
+        changes = self._changes
+        while changes[-1] <= since_us:
+            mean_us = self._mean_us[(len(changes) + 1) % 2]
+            changes.append(changes[-1] + self._dice.randint(mean_us // 2, mean_us + mean_us // 2))
+        return changes
+
+
+class HostileLoad:
+    """The same load as one device asks for it, by that device's clock."""
+
+    def __init__(self, world: HostileWorldLoad, clock: Clock) -> None:
+        self._world = world
+        self._clock = clock
+
+    def pair(self, channel: int, now_us: int) -> Pair:
+        """What a channel drives at a device time."""
+        return self._world.pair(channel, self._clock.was(now_us))
+
+    def next_change_us(self, channel: int, now_us: int) -> int:
+        """The device time of its next change."""
+        change_us = self._world.next_change_us(channel, self._clock.was(now_us))
+        return NEVER_US if change_us >= NEVER_US else max(now_us + 1, self._clock.to_device(change_us))
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Be told of what is not foreseen."""
+        self._world.watch(changed)

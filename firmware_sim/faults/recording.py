@@ -1,0 +1,125 @@
+"""The record of what flows, kept in the world's time: over resets, and whatever the device's clock does.
+
+A recorder that is given to a bare device is told device times. Here each device has an ear of its own that
+maps them. A level that is held while nothing is delivered, by a stuck switch or a device that stands still,
+flows in the load as well: nobody in the device would tell of it.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+from firmware_sim.converter import COMPLIANCE_MV
+from firmware_sim.faults.clock import WarpedClock
+from firmware_sim.faults.loads import HostileWorldLoad
+from firmware_sim.pair import Pair, Phase
+from firmware_sim.record import Flow, Kind, Recorder, Shape
+
+_RAIL_VOLT = COMPLIANCE_MV / 1_000
+_FIRST_US = 1_000  # the first piece of a level in the record
+
+
+class Ear(Recorder):
+    """What one device, living by `clock`, tells the world's `recorder`."""
+
+    def __init__(self, recorder: Recorder, clock: WarpedClock) -> None:
+        super().__init__()
+        self._recorder = recorder
+        self._clock = clock
+
+    def listen(self, flush: Callable[[], None]) -> None:
+        """As the recorder's own."""
+        self._recorder.listen(flush)
+
+    def add(self, channel: int, flow: Flow) -> None:
+        """The same in the world's time: by a clock that is wrong pulses last longer or shorter, too."""
+        clock = self._clock
+        if not clock.warped:
+            self._recorder.add(channel, replace(flow, first_us=clock.was(flow.first_us)))
+            return
+        period_us, shape = clock.stretched(flow.period_us), _stretched(flow.shape, clock)
+        for number in range(flow.count):
+            at_us = clock.was(flow.first_us + number * flow.period_us)
+            self._recorder.add(channel, Flow(at_us, period_us, 1, shape, flow.kind))
+
+
+def _stretched(shape: Shape, clock: WarpedClock) -> Shape:
+    """Widths in the world. Both phases come from one clock: what was equal stays equal."""
+    width_us = clock.stretched(shape.width_us)
+    second_us = clock.stretched(shape.second_width_us)
+    if shape.width_us and shape.second_width_us % shape.width_us == 0:
+        second_us = width_us * (shape.second_width_us // shape.width_us)
+    return Shape(shape.first_na, width_us, clock.stretched(shape.gap_us), shape.second_na, second_us)
+
+
+class Held(NamedTuple):
+    """A level that is held on a channel: since when, and the interfaces' voltage there."""
+
+    level_na: int
+    at_us: int
+    cap_volt: float
+
+
+class Levels:
+    """The levels that are held in the load, each channel's from when it began, as far as the supply can drive them.
+
+    The record has the mean of pieces that double in length: a level charges the interfaces, and sinks as the
+    voltage comes to the rail.
+    """
+
+    def __init__(self, recorder: Recorder | None, load: HostileWorldLoad, now_us: Callable[[], int]) -> None:
+        self._recorder = recorder
+        self._load = load
+        self._now_us = now_us
+        self._held: dict[int, Held] = {}
+        self._since_us: dict[int, int] = {}
+        if recorder is not None:
+            recorder.listen(self.flush)
+
+    def set(self, channel: int, level_na: int, at_us: int) -> None:
+        """From `at_us` on `level_na` is held; 0 for none."""
+        held = self._held.get(channel)
+        if (0 if held is None else held.level_na) == level_na:
+            return
+        self._book(channel, at_us)
+        self._held.pop(channel, None)
+        if level_na:
+            self._held[channel] = Held(level_na, at_us, 0.0 if held is None else held.cap_volt)
+            self._since_us[channel] = at_us
+
+    def flowing_na(self, channel: int) -> int:
+        """What flows of it just now."""
+        held = self._held.get(channel)
+        if held is None:
+            return 0
+        pair = self._load.pair(channel, self._now_us())
+        phase = _drive(pair, held, max(0, self._now_us() - held.at_us))
+        if not phase.clipped:
+            return held.level_na
+        most_na = round(max(0.0, _RAIL_VOLT - abs(phase.cap_volt)) / pair.series_ohm * 1e9)
+        return min(most_na, held.level_na) if held.level_na > 0 else max(-most_na, held.level_na)
+
+    def flush(self) -> None:
+        """Bring the record up to now."""
+        for channel in list(self._held):
+            self._book(channel, self._now_us())
+
+    def _book(self, channel: int, until_us: int) -> None:
+        while (held := self._held.get(channel)) is not None and held.at_us < until_us:
+            double_us = 2 * held.at_us - self._since_us[channel]
+            end_us = min(
+                until_us, self._load.next_change_us(channel, held.at_us), max(held.at_us + _FIRST_US, double_us)
+            )
+            width_us = end_us - held.at_us
+            phase = _drive(self._load.pair(channel, held.at_us), held, width_us)
+            if self._recorder is not None and (mean_na := round(phase.mean_ua * 1_000)):
+                self._recorder.add(channel, Flow(held.at_us, width_us, 1, _level(mean_na, width_us), Kind.HELD))
+            self._held[channel] = Held(held.level_na, end_us, phase.cap_volt)
+
+
+def _drive(pair: Pair, held: Held, for_us: int) -> Phase:
+    return pair.drive(held.level_na / 1_000, max(1, for_us), held.cap_volt, _RAIL_VOLT)
+
+
+def _level(level_na: int, width_us: int) -> Shape:
+    return Shape(level_na, width_us, 0, 0, 0) if level_na > 0 else Shape(0, 0, 0, -level_na, width_us)

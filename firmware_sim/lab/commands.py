@@ -1,0 +1,153 @@
+"""`stimctl scenario`: what goes wrong, and what must come of it; listed, shown, checked, run."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stimctl.cli.codes import DONE, INTERRUPTED, INVALID, UNMET, USAGE, help_text
+from stimctl.errors import InputInvalid, Misuse
+
+if TYPE_CHECKING:
+    from firmware_sim.lab.parts import Scenario
+    from firmware_sim.lab.played import Played
+
+_RUN_HELP = """\b
+Examples:
+  stimctl scenario run line-loss-mild
+  stimctl scenario run --all
+  stimctl scenario run mine.toml --seed 7
+  stimctl scenario run host-killed --over tcp
+
+""" + help_text((DONE, USAGE, INVALID, UNMET, INTERRUPTED))
+
+
+@click.group()
+def scenario() -> None:
+    """Play sessions in which something goes wrong, on the simulator, and see what comes of it.
+
+    Example: stimctl scenario run --all
+    """
+
+
+@scenario.command(name="list")
+def list_() -> None:
+    """List the scenarios that come with stimctl.
+
+    Example: stimctl scenario list
+    """
+    from firmware_sim.lab.scenario import shipped
+    from stimctl.cli.table import table
+
+    rows = [(each.name, " ".join(each.hazards), each.title) for each in shipped().values()]
+    click.echo(table(("NAME", "HAZARDS", "WHAT HAPPENS"), rows))
+
+
+@scenario.command()
+@click.argument("name")
+def show(name: str) -> None:
+    """Print a scenario's file: one that comes with stimctl, to copy and change.
+
+    Example: stimctl scenario show line-loss-mild
+    """
+    click.echo(_path(name).read_text("utf-8"), nl=False)
+
+
+@scenario.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def check(files: tuple[Path, ...]) -> None:
+    """Read scenario files and say all that is wrong in them, with its line.
+
+    Example: stimctl scenario check mine.toml
+    """
+    from firmware_sim.lab.scenario import load_scenario
+
+    problems = []
+    for file in files:
+        try:
+            click.echo(f"{file}: good ({load_scenario(file).name})")
+        except InputInvalid as wrong:
+            problems.append(str(wrong))
+    if problems:
+        raise Misuse("\n".join(problems))
+
+
+@scenario.command(epilog=_RUN_HELP)
+@click.argument("names", nargs=-1, metavar="[NAME|FILE]...")
+@click.option("--all", "all_", is_flag=True, help="All that come with stimctl.")
+@click.option("--over", type=click.Choice(("sim", "pty", "tcp")),
+              help="sim: in virtual time (as usual); pty, tcp: processes in real time.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0, 99_999_999), help="Another seed than the file's.")
+@click.pass_context
+def run(context: click.Context, *, names: tuple[str, ...], all_: bool, over: str | None, seed: int | None) -> None:
+    """Play scenarios and compare what came of them with what they expect.
+
+    A scenario in which a host's process dies is played over a pseudo-terminal, in real time, unless you say how.
+    """
+    if all_ == bool(names):
+        raise click.UsageError("name scenarios or files, or say --all")
+    chosen = [each if seed is None else replace(each, seed=seed) for each in _chosen(names)]
+    # Here, because it brings the whole driver and numpy with it.
+    from firmware_sim.lab.play import play, way_for
+
+    played = []
+    for each in chosen:
+        played.append(play(each, over=over or way_for(each)))
+        for line in (*played[-1].unmet, *played[-1].idle):
+            click.echo(f"{each.name}: {line}", err=True)
+    _print(played)
+    if any(each.unmet for each in played):
+        context.exit(UNMET)
+
+
+def _chosen(names: Iterable[str]) -> "list[Scenario]":
+    from firmware_sim.lab.scenario import load_scenario, shipped
+
+    return [load_scenario(_path(name)) for name in names] or list(shipped().values())
+
+
+def _path(name: str) -> Path:
+    """A file, or one that comes with stimctl. Raises `Misuse` naming what is near."""
+    from difflib import get_close_matches
+
+    from firmware_sim.lab.scenario import FOLDER
+
+    given, ours = Path(name), FOLDER / f"{name}.toml"
+    if ours.is_file():
+        return ours
+    if given.is_file():
+        return given
+    near = get_close_matches(name, [path.stem for path in FOLDER.glob("*.toml")], n=3, cutoff=0.4)
+    hint = f"; did you mean {' or '.join(near)}?" if near else "; `stimctl scenario list` shows them"
+    raise Misuse(f"there is no scenario and no file {name!r}{hint}")
+
+
+def _print(played: "list[Played]") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("scenario", "outcome", "times", "verdict", box=None, pad_edge=False, header_style="bold")
+    for each in played:
+        verdict = "[red]not as expected[/]" if each.unmet else "[green]as expected[/]"
+        table.add_row(each.scenario.name, _plain(each.outcome), "\n".join(_times(each)), verdict)
+    Console(highlight=False).print(table)
+    wrong = sum(bool(each.unmet) for each in played)
+    click.echo(f"{len(played)} played, {wrong} not as expected")
+
+
+def _plain(text: str) -> Any:
+    from rich.text import Text
+
+    return Text(text)
+
+
+def _times(played: "Played") -> list[str]:
+    limits = played.scenario.expect.within_us
+    return [f"{name.replace('_', ' ')} {us / 1_000:.1f} ms" + _limit(limits.get(name))
+            for name, us in played.control_us.items()]  # fmt: skip
+
+
+def _limit(limit_us: int | None) -> str:
+    return "" if limit_us is None else f" (limit {limit_us / 1_000:g})"

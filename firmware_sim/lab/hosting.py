@@ -1,0 +1,162 @@
+"""The host's side of a session, on any port: the real engine and runner, an operator's hand, what befalls a host."""
+
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from firmware_sim.lab.hosts import HostFaults
+from firmware_sim.lab.lab_port import LabPort, Moment
+from firmware_sim.lab.memory_log import MemoryLog
+from firmware_sim.lab.parts import Action, Scenario
+from firmware_sim.lab.played import HostSide
+from firmware_sim.lab.settled_log import SettledLog
+from stimctl.errors import LogFault, Misuse, Unsafe
+from stimctl.ledger import Ledger, new_session_id
+from stimctl.ledger.recovery import close_unfinished, log_recovered
+from stimctl.prescription import Prescription
+from stimctl.session.engine import UNATTENDED, Engine
+from stimctl.session.log import SessionLog
+from stimctl.session.runner import Order, Runner
+from stimctl.session.states import ENDED, STOPPING, State
+from stimctl.session.view import SessionReport, StateChanged
+from stimctl.stimulators.base import Identity, Records
+from stimctl.stimulators.native import Native
+
+NOTE = {"text": "a note of the scenario " * 180}  # longer than a page of the ledger's file
+
+
+class _Logging(NamedTuple):
+    """A session's log, how a dose found in the device is written, and how the entries are read afterwards."""
+
+    session_id: str
+    log: SessionLog
+    recover: Callable[[Identity, Records], str]
+    entries: Callable[[], list[Any]]
+
+
+def run_host(
+    scenario: Scenario,
+    prescription: Prescription,
+    port: LabPort,
+    entered_us: Callable[[str], int | None],
+    ledger: Path | None,
+) -> HostSide:
+    """Run the driver's side on a port. `entered_us` says when the device first came into a state."""
+    try:
+        with _logging(ledger, virtual=port.virtual) as logging:
+            return _Hosting(scenario, prescription, port, entered_us, logging).run()
+    except (Unsafe, Misuse, LogFault) as refusal:
+        return HostSide(refused=str(refusal), traffic=port.traffic)
+
+
+@contextmanager
+def _logging(path: Path | None, *, virtual: bool) -> Iterator[_Logging]:
+    if path is None:
+        memory = MemoryLog()
+        yield _Logging("lab", memory, lambda _identity, _records: "the lab's list", lambda: memory.entries)
+        return
+    with Ledger(path) as ledger:
+        close_unfinished(ledger)
+        session_id = new_session_id()
+        writer = ledger.writer(session_id)
+        try:
+            yield _Logging(
+                session_id,
+                SettledLog(writer) if virtual else writer,
+                lambda identity, records: log_recovered(ledger, identity, records),
+                lambda: list(ledger.entries(session_id)),
+            )
+        finally:
+            _close(writer)
+
+
+def _close(writer: Any) -> None:
+    try:
+        writer.close()
+    except LogFault:
+        # What could not be written ended the session and stands in its report.
+        return
+
+
+class _Hosting:
+    """One session of the driver, with what its operator does and what befalls its host."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        prescription: Prescription,
+        port: LabPort,
+        entered_us: Callable[[str], int | None],
+        logging: _Logging,
+    ) -> None:
+        self._port = port
+        self._logging = logging
+        self._engine = Engine(
+            Native(0), prescription, logging.log, session_id=logging.session_id, url=port.url, auto=UNATTENDED
+        )
+        self._runner = Runner(port, self._engine, logging.log, logging.recover, attended=False)
+        self._script = [(action.at_us, order_of(action)) for action in scenario.actions if action.after is None]
+        self._stopping_us: int | None = None
+        self._states_us: dict[State, int] = {}
+        self._faults = HostFaults(scenario.faults, port, logging.log)
+        port.before_write = self._watch_stop
+        port.moments += [self._moment(action) for action in scenario.actions if action.after is not None]
+        port.moments += self._faults.moments(entered_us)
+
+    def run(self) -> HostSide:
+        """Run to the end, whatever it is."""
+        report: SessionReport | None = None
+        error: str | None = None
+        try:
+            report = self._runner.run(self._script)
+        except (Unsafe, Misuse):
+            raise
+        except Exception:  # noqa: BLE001 - what nobody foresaw is what a lab looks for
+            error = traceback.format_exc()
+        events = self._runner.take_events()
+        return HostSide(
+            report=report,
+            error=error,
+            stopping_us=self._began_to_stop_us(events),
+            traffic=self._port.traffic,
+            entries=self._logging.entries(),
+            events=events,
+            fired=self._faults.fired,
+            fired_us=self._faults.fired_us,
+        )
+
+    def _moment(self, action: Action) -> Moment:
+        state, order = State[action.after or ""], order_of(action)
+
+        def entered() -> int | None:
+            if state not in self._states_us and self._engine.state is state:
+                self._states_us[state] = self._port.world_us()
+            return self._states_us.get(state)
+
+        return Moment(action.at_us, entered, lambda _now_us: self._runner.post(order))
+
+    def _watch_stop(self) -> None:
+        if self._stopping_us is None and self._engine.state in (STOPPING, ENDED):
+            self._stopping_us = self._port.world_us()
+
+    def _began_to_stop_us(self, events: list[Any]) -> int | None:
+        """By the stop that went out; on a line that is gone none does, and it is when the session turned."""
+        told = [each.at_us for each in events if isinstance(each, StateChanged) and each.state is STOPPING]
+        return self._stopping_us if self._stopping_us is not None or not told else self._port.as_world_us(told[0])
+
+
+def order_of(action: Action) -> Order:
+    """What the operator's hand does to the session."""
+    channel, amplitude_ua = action.channel or 0, action.amplitude_ua or 0
+    orders: dict[str, Order] = {
+        "proceed": Engine.proceed,
+        "raise": lambda engine, now_us: engine.raise_target(channel, now_us),
+        "lower": lambda engine, now_us: engine.lower_target(channel, now_us),
+        "set": lambda engine, now_us: engine.set_target(channel, amplitude_ua, now_us),
+        "hold": Engine.hold,
+        "stop": Engine.stop,
+        "note": lambda engine, now_us: engine.note("note", NOTE, now_us),
+    }
+    return orders[action.do]

@@ -1,0 +1,115 @@
+"""The host's end of a line in the lab: it keeps the traffic, and at given moments something happens to the host.
+
+Two clocks are told apart here: the world's, which the device and the record live by, and the host's, which is
+the same until it jumps.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from stimctl.port import Port
+
+Piece = tuple[int, str, bytes]
+
+
+@dataclass(slots=True)
+class Moment:
+    """Something to do `at_us` after `entered` first gives a time of the world; it gives None until then."""
+
+    at_us: int
+    entered: Callable[[], int | None]
+    do: Callable[[int], None]
+
+    def due_us(self) -> int | None:
+        """When it has to be done, once that is known."""
+        entered_us = self.entered()
+        return None if entered_us is None else entered_us + self.at_us
+
+
+class LabPort:
+    """A port around another one. `traffic` has the world's times; `moments` are done when they are due."""
+
+    now_us: Callable[[], int]
+
+    def __init__(self, port: Port) -> None:
+        self.url = port.url
+        self.virtual = port.virtual
+        self.realtime = port.realtime
+        self.wake = port.wake
+        self.close = port.close
+        self.now_us = self.world_us = port.now_us
+        self.traffic: list[Piece] = []
+        self.moments: list[Moment] = []
+        # Told before each write: the host's first stop goes out with one.
+        self.before_write: Callable[[], None] = _nothing
+        self._port = port
+        self._held = b""
+        self._skew_us = 0
+
+    # --- as every port ------------------------------------------------------------------------------
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        """Bytes, or nothing at the deadline, after a `wake`, or when a moment has come."""
+        if deadline_us is not None:
+            deadline_us -= self._skew_us
+        if self.moments:
+            due_us = self._meet()
+            if due_us is not None and (deadline_us is None or due_us < deadline_us):
+                deadline_us = due_us
+        data = self._held
+        if data:
+            self._held = b""
+        else:
+            data = self._port.wait(deadline_us)
+        if data:
+            self.traffic.append((self.world_us(), "device", data))
+        return data
+
+    def write(self, data: bytes) -> None:
+        """Send all of `data`."""
+        self.before_write()
+        self.traffic.append((self.world_us(), "host", data))
+        self._port.write(data)
+
+    # --- what happens to a host ---------------------------------------------------------------------
+
+    def stand_still(self, for_us: int) -> None:
+        """The host does nothing while the world goes on; what comes meanwhile waits for it."""
+        until_us = self.world_us() + for_us
+        while self.world_us() < until_us:
+            self._held += self._port.wait(until_us)
+
+    def jump(self, by_us: int) -> None:
+        """The host's clock jumps."""
+        self._skew_us += by_us
+        self.now_us = self._skewed_us
+
+    def intrude(self, data: bytes) -> None:
+        """Bytes of somebody else who has the port open."""
+        self.traffic.append((self.world_us(), "host", data))
+        self._port.write(data)
+
+    def as_world_us(self, host_us: int) -> int:
+        """A time of the host's clock, as it stands now, in the world's."""
+        return host_us - self._skew_us
+
+    def _skewed_us(self) -> int:
+        return self.world_us() + self._skew_us
+
+    def _meet(self) -> int | None:
+        """Do what is due; return when the next is."""
+        next_us = None
+        for moment in list(self.moments):
+            due_us = moment.due_us()
+            if due_us is None:
+                continue
+            if due_us <= self.world_us():
+                self.moments.remove(moment)
+                moment.do(self.world_us())
+            elif next_us is None or due_us < next_us:
+                next_us = due_us
+        return next_us
+
+
+def _nothing() -> None:
+    """Nobody asked to be told."""

@@ -1,0 +1,111 @@
+"""Play a scenario: the real driver against a hostile device, and everything that is known of it afterwards.
+
+In virtual time, which is quick and the same each time; or, with `over="pty"` or `"tcp"`, against a simulator in
+a process of its own and in real time, which is the only way for a process to die.
+"""
+
+from collections.abc import Mapping
+from contextlib import ExitStack, closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from firmware_sim.faults import HostileDevice, hostile_device
+from firmware_sim.lab.hosting import order_of, run_host
+from firmware_sim.lab.hosts import NEED_A_LENGTH, OF_PROCESSES, OF_THE_LOG
+from firmware_sim.lab.lab_port import LabPort
+from firmware_sim.lab.parts import Scenario
+from firmware_sim.lab.played import HostSide, Played, concluded
+from firmware_sim.lab.scenario import prescribed
+from firmware_sim.protocol_sim import Serial
+from firmware_sim.record import Recorder
+from stimctl.errors import InputInvalid, Misuse, Unsafe
+from stimctl.port import VirtualPort
+from stimctl.prescription import Prescription
+
+__all__ = ["AFTERMATH_US", "OVER", "order_of", "play", "way_for"]
+
+OVER = ("sim", "pty", "tcp")
+AFTERMATH_US = 5_000_000  # the world goes on for so long after the host has ended, to see what the device does alone
+
+
+def play(scenario: Scenario, *, ledger: Path | None = None, over: str = "sim") -> Played:
+    """Play it once. `ledger` is a ledger's file to write to; without one the log is in memory.
+
+    A fault of the log gets a ledger in a temporary folder where none is given. Raises `Misuse` for a fault that
+    needs a process where there is none, and whatever the lab itself cannot do.
+    """
+    if over not in OVER:
+        raise Misuse(f"over: {over!r} is not one of {', '.join(OVER)}")
+    kinds = {fault.kind for fault in scenario.faults}
+    if over == "sim" and kinds & set(OF_PROCESSES):
+        named = ", ".join(sorted(kinds & set(OF_PROCESSES)))
+        raise Misuse(f"{scenario.name}: {named} needs a process: play it over pty or tcp")
+    for fault in scenario.faults:
+        if fault.kind in NEED_A_LENGTH and fault.for_us is None:
+            raise Misuse(f"{scenario.name}: {fault.kind} needs for_s: how long it lasts")
+    try:
+        prescription = prescribed(scenario)
+    except (InputInvalid, Unsafe) as refusal:
+        return concluded(scenario, None, HostSide(refused=str(refusal)), Recorder(), [])
+    with ExitStack() as stack:
+        if ledger is None and kinds & set(OF_THE_LOG):
+            ledger = Path(stack.enter_context(TemporaryDirectory(prefix="stimctl-lab-"))) / "ledger.sqlite"
+        if over != "sim":
+            # Here, because only this way needs processes.
+            from firmware_sim.lab.real import play_in_real_time
+
+            return play_in_real_time(scenario, prescription, over, ledger)
+        return _play_virtually(scenario, prescription, ledger)
+
+
+def way_for(scenario: Scenario) -> str:
+    """In virtual time, unless a process has to die."""
+    return "pty" if any(fault.kind in OF_PROCESSES for fault in scenario.faults) else "sim"
+
+
+# --- in virtual time ---------------------------------------------------------------------------------
+
+
+class Diary:
+    """The device's journal, and when the device first came into each state, by the world's clock."""
+
+    def __init__(self) -> None:
+        self.entries: list[Mapping[str, Any]] = []
+        self._entered_us: dict[str, int] = {}
+
+    def __call__(self, entry: Mapping[str, Any]) -> None:
+        self.entries.append(entry)
+        if entry["event"] == "state":
+            self._entered_us.setdefault(entry["state"], int(entry["at_us"]))
+
+    def entered_us(self, state: str) -> int | None:
+        """When, or None when it has not been there."""
+        return self._entered_us.get(state)
+
+
+def _play_virtually(scenario: Scenario, prescription: Prescription, ledger: Path | None) -> Played:
+    recorder, diary = Recorder(), Diary()
+    made: list[HostileDevice] = []
+
+    def make(**given: Any) -> HostileDevice:
+        kept: dict[str, Any] = {"load": scenario.load, "recorder": recorder, "journal": diary}
+        made.append(hostile_device(scenario.faults, **{**given, **kept}))
+        return made[-1]
+
+    url = f"sim://?seed={scenario.seed}"
+    serial = Serial.powering(make, url)
+    with closing(LabPort(VirtualPort(url, serial))) as port:
+        host = run_host(scenario, prescription, port, diary.entered_us, ledger)
+        device = made[-1]
+        device.advance(serial.now_us() + AFTERMATH_US)
+    return concluded(
+        scenario,
+        prescription,
+        host,
+        recorder,
+        diary.entries,
+        device=device,
+        fired=device.fired,
+        fired_us=device.fired_us,
+    )

@@ -1,0 +1,133 @@
+"""The pytest plugin: fixtures for tests of and with a stimulator, on any endpoint.
+
+`stimulator` is at the URL of `--stim-url`; `simulator`, `line` and `virtual_clock` are the world of a simulated
+one, and skip where there is none. A test marked `stim_needs("watchdog", "simulator")` is skipped, with the reason,
+where the stimulator cannot do that. Each test is followed by a stop and a measured zero.
+
+pytest loads this module at every start: it imports nothing heavy before a fixture is asked for.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from firmware_sim.lab.at_bench import Line, Simulator, Stimulator, VirtualClock
+    from stimctl.session.choice import Choice
+
+MARKER = (
+    'stim_needs(*abilities): skip unless the stimulator has them: "simulator", "hardware", "virtual_time", or a '
+    'capability in its own words, such as "watchdog" or "measures_current"'
+)
+WORLDS = ("simulator", "hardware", "virtual_time")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--stim-url` and what names a device that is not a native one."""
+    group = parser.getgroup("stimctl", "a stimulator to test with")
+    group.addoption(
+        "--stim-url", metavar="URL", help="/dev/ttyUSB0, COM3, socket://host:port, or sim:// (which it is without it)"
+    )
+    group.addoption("--stim-device", default="native", metavar="NAME", help="native, stimjim, pulsepal or auto")
+    group.addoption("--stim-dialect", metavar="X", help="of a StimJim: a, b or c")
+    group.addoption("--stim-isolator", metavar="MA_PER_VOLT", help="of a PulsePal")
+    parser.addini("stim_url", "as --stim-url, which goes before it", default="sim://")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known."""
+    config.addinivalue_line("markers", MARKER)
+
+
+@pytest.fixture(scope="session")
+def stim_url(pytestconfig: pytest.Config) -> str:
+    """Where the stimulator is."""
+    return pytestconfig.getoption("--stim-url") or str(pytestconfig.getini("stim_url"))
+
+
+@pytest.fixture(scope="session")
+def stim_choice(pytestconfig: pytest.Config) -> "Choice":
+    """Which kind of stimulator it is."""
+    from stimctl.errors import Misuse
+    from stimctl.session.choice import Choice
+
+    try:
+        return Choice(*(pytestconfig.getoption(f"--stim-{name}") for name in ("device", "dialect", "isolator")))
+    except Misuse as wrong:
+        raise pytest.UsageError(f"--stim-{wrong}") from None
+
+
+@pytest.fixture
+def simulator(stim_url: str) -> "Iterator[Simulator]":
+    """The simulated stimulator of this test, and what goes wrong in it. Skips where --stim-url is none."""
+    from firmware_sim.lab.at_bench import Simulator
+
+    why_not = _no_world(stim_url)
+    if why_not:
+        pytest.skip(why_not)
+    world = Simulator(stim_url)
+    yield world
+    world.switch_off()
+
+
+@pytest.fixture
+def line(simulator: "Simulator") -> "Line":
+    """The line to the simulated stimulator, and what goes wrong on it."""
+    from firmware_sim.lab.at_bench import Line
+
+    return Line(simulator)
+
+
+@pytest.fixture
+def virtual_clock(simulator: "Simulator") -> "VirtualClock":
+    """The clock of the simulated world."""
+    from firmware_sim.lab.at_bench import VirtualClock
+
+    return VirtualClock(simulator)
+
+
+@pytest.fixture
+def stimulator(
+    request: pytest.FixtureRequest, stim_url: str, stim_choice: "Choice", tmp_path: Path
+) -> "Iterator[Stimulator]":
+    """The stimulator at --stim-url. Skips where it lacks what the test is marked to need."""
+    from firmware_sim.lab.at_bench import Stimulator
+
+    world = None if _no_world(stim_url) else request.getfixturevalue("simulator")
+    found = Stimulator(stim_url, stim_choice, tmp_path / "dose-log.sqlite", world)
+    needs = [name for marker in request.node.iter_markers("stim_needs") for name in marker.args]
+    if needs:
+        _skip_without(needs, found, virtual=stim_url.startswith("sim://"))
+    yield found
+    found.prove_zero()
+
+
+def _no_world(url: str) -> str:
+    """Why there is no simulated world behind a URL; empty where there is one."""
+    if not url.startswith("sim://"):
+        return f"needs the simulator in this process, and --stim-url is {url}"
+    from firmware_sim.protocol_sim import options_of
+
+    try:
+        options = options_of(url)
+    except ValueError as wrong:
+        raise pytest.UsageError(f"--stim-url: {wrong}") from None
+    device = options.which.device
+    return "" if device == "native" else f"faults belong to the simulated native device, and --stim-url is a {device}"
+
+
+def _skip_without(needs: list[str], stimulator: "Stimulator", *, virtual: bool) -> None:
+    from stimctl.wire.codes import Capability
+
+    known = {(flag.name or "").lower(): flag for flag in Capability}
+    for name in needs:
+        if name not in WORLDS and name not in known:
+            raise pytest.UsageError(f"stim_needs: {name!r} is not one of {', '.join((*WORLDS, *known))}")
+    identity = stimulator.identity
+    has = {"simulator": identity.simulator, "hardware": not identity.simulator, "virtual_time": virtual}
+    has |= {name: flag in identity.capabilities for name, flag in known.items()}
+    lacks = [name for name in needs if not has[name]]
+    if lacks:
+        pytest.skip(f"{stimulator.url} ({identity.model}) lacks {', '.join(lacks)}")

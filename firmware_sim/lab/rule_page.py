@@ -1,0 +1,75 @@
+"""The tables of docs/campaigns.md, made from the rules: `python -m firmware_sim.lab.rule_page --check` or `--write`."""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from firmware_sim.lab.invariants import EXCUSES, INSTEAD, RULES
+from firmware_sim.lab.rules import Rule
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "campaigns.md"
+
+
+def rules_table() -> str:
+    """What must hold of every session."""
+    return _table(RULES)
+
+
+def instead_table() -> str:
+    """What must hold where a rule is excused."""
+    return _table({name: rule for name, rule in INSTEAD.items() if name not in RULES})
+
+
+def excuses_table() -> str:
+    """Which fault excuses which rules, why, and what is checked instead."""
+    rows: dict[tuple[str, str, str], list[str]] = {}
+    for excuse in EXCUSES:
+        rows.setdefault((excuse.fault, excuse.besides, excuse.why), []).append(f"{excuse.rule}: {excuse.instead}")
+    lines = ["| a fault | because | rule: what is checked instead |", "|---|---|---|"]
+    for (fault, besides, why), pairs in rows.items():
+        together = f" with `{_kinds(besides)}`" if besides else ""
+        lines.append(f"| `{_kinds(fault)}`{together} | {why} | {'; '.join(pairs)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _kinds(beginning: str) -> str:
+    return f"{beginning}*" if beginning.endswith((".", "_")) else f"{beginning}.*" if beginning == "load" else beginning
+
+
+def _table(rules: Mapping[str, Rule]) -> str:
+    rows = [f"| {name} | {' '.join((rule.__doc__ or '').split())} |" for name, rule in rules.items()]
+    return "\n".join(["| rule | what must hold |", "|---|---|", *rows]) + "\n"
+
+
+TABLES: Mapping[str, Callable[[], str]] = {"rules": rules_table, "instead": instead_table, "excuses": excuses_table}
+
+
+def fresh(document: str) -> str:
+    """`document` with its tables as the code has them."""
+    for name, table in TABLES.items():
+        head, mark, rest = document.partition(f"<!-- table: {name} -->\n")
+        _, end, tail = rest.partition("<!-- end -->")
+        document = head + mark + table() + end + tail
+    return document
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Check or write the document. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m firmware_sim.lab.rule_page", description="docs/campaigns.md")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--check", action="store_true", help="fail when the document is stale")
+    what.add_argument("--write", action="store_true", help="bring the document up to date")
+    options = parser.parse_args(arguments)
+    text = DOCUMENT.read_text("utf-8")
+    wanted = fresh(text)
+    if options.write and wanted != text:
+        DOCUMENT.write_text(wanted, "utf-8")
+    elif wanted != text:
+        sys.stderr.write(f"{DOCUMENT} is stale: run `python -m firmware_sim.lab.rule_page --write`\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,194 @@
+"""A campaign: many random sessions, each judged by every invariant, and what they came to, told by kind of fault.
+
+A campaign is two numbers: how many sessions, and a seed. Session n of it is the same session wherever it runs, so the
+results, and the digest over them, do not depend on how the work was spread. Each session's dose is kept in a real
+ledger, whose chain is verified afterwards.
+"""
+
+import hashlib
+import json
+import os
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import process_time
+from typing import Any, NamedTuple
+
+from firmware_sim.lab.chance import random_scenario
+from firmware_sim.lab.invariants import Violation, violations
+from firmware_sim.lab.play import play
+from firmware_sim.lab.scenario import Scenario, dump
+from stimctl.ledger import Ledger
+
+BROKE = "BROKE"
+_MEMORY = "/dev/shm"  # where there is one: nothing of these ledgers is kept, and a disk makes each session wait
+CHUNK = 10  # sessions that share a ledger, and go to a worker together
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one session came to. `scenario` is its file's text where it broke a rule.
+
+    `acted`: the kinds of its faults that did something; `control_us`: as in `lab.parts.TIMES`.
+    """
+
+    index: int
+    name: str
+    kinds: tuple[str, ...]
+    acted: tuple[str, ...]
+    outcome: str
+    lasted_us: int
+    pulses: int
+    traffic_sha256: str
+    control_us: Mapping[str, int] = field(default_factory=dict)
+    violations: tuple[Violation, ...] = ()
+    scenario: str | None = None
+
+    def record(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {
+            "index": self.index,
+            "name": self.name,
+            "faults": list(self.kinds),
+            "acted": list(self.acted),
+            "outcome": self.outcome,
+            "lasted_us": self.lasted_us,
+            "pulses": self.pulses,
+            "traffic_sha256": self.traffic_sha256,
+            "control_us": dict(self.control_us),
+            "violations": [violation._asdict() for violation in self.violations],
+        }
+
+
+class Done(NamedTuple):
+    """The results of a chunk, and the processor time that it took."""
+
+    results: list[Result]
+    cpu_s: float
+
+
+def play_chunk(seed: int, kind: str | None, indexes: Sequence[int]) -> Done:
+    """Play sessions of campaign `seed` one after the other, on one ledger. What workers are given to do."""
+    began_s = process_time()
+    with TemporaryDirectory(prefix="stimctl-soak-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None) as folder:
+        path = Path(folder) / "ledger.sqlite"
+        results = [foreseen(random_scenario(seed, index, kind), index, path) for index in indexes]
+        results[-1] = with_chain(results[-1], path)
+    return Done(results, process_time() - began_s)
+
+
+def foreseen(scenario: Scenario, index: int, ledger: Path) -> Result:
+    """`judged`; where that itself breaks, a violation says so: one session must not end a campaign."""
+    try:
+        return judged(scenario, index, ledger)
+    except Exception:  # noqa: BLE001 - what nobody foresaw is what a campaign looks for
+        kinds = tuple(fault.kind for fault in scenario.faults)
+        broke = Violation("ends", f"the lab broke: {traceback.format_exc()}", 0)
+        return Result(index, scenario.name, kinds, (), BROKE, 0, 0, "", violations=(broke,), scenario=dump(scenario))
+
+
+def judged(scenario: Scenario, index: int = 0, ledger: Path | None = None) -> Result:
+    """Play a scenario and judge it."""
+    played = play(scenario, ledger=ledger)
+    found = violations(played)
+    kinds = tuple(fault.kind for fault in scenario.faults)
+    traffic = hashlib.sha256()
+    for at_us, sender, data in played.traffic:
+        traffic.update(b"%d %s " % (at_us, sender.encode()) + data)
+    report, recorder = played.report, played.recorder
+    return Result(
+        index=index,
+        name=scenario.name,
+        kinds=kinds,
+        acted=tuple(sorted({kinds[at] for at, times in played.fired.items() if times})),
+        outcome=BROKE if played.error else "not begun" if report is None else report.end.name,
+        lasted_us=played.traffic[-1][0] if played.traffic else 0,
+        pulses=sum(recorder.pulses(channel) for channel in recorder.channels),  # type: ignore[attr-defined]
+        traffic_sha256=traffic.hexdigest(),
+        control_us=dict(sorted(played.control_us.items())),
+        violations=found,
+        scenario=dump(scenario) if found else None,
+    )
+
+
+def with_chain(last: Result, path: Path) -> Result:
+    """The last result of a chunk, with what is wrong with the chunk's ledger."""
+    with Ledger(path) as ledger:
+        verdict = ledger.verify()
+    if verdict.ok:
+        return last
+    from dataclasses import replace
+
+    text = f"the ledger of sessions up to this one does not verify: {verdict}"
+    return replace(last, violations=(*last.violations, Violation("ledger", text, last.lasted_us)))
+
+
+def digest(results: Iterable[Result]) -> str:
+    """SHA-256 over what all sessions came to, in order of their numbers."""
+    whole = hashlib.sha256()
+    for result in sorted(results, key=lambda result: result.index):
+        whole.update(json.dumps(result.record(), sort_keys=True).encode() + b"\n")
+    return whole.hexdigest()
+
+
+def chunks(sessions: int, first: int = 0) -> list[range]:
+    """The numbers of a campaign's sessions, as they go to workers."""
+    end = first + sessions
+    return [range(begin, min(begin + CHUNK, end)) for begin in range(first, end, CHUNK)]
+
+
+# --- told by kind of fault ---------------------------------------------------------------------------
+
+NO_FAULT = "(none)"
+
+
+@dataclass(slots=True)
+class Row:
+    """What all sessions with one kind of fault came to. Times are the worst, of those with no other fault."""
+
+    kind: str
+    sessions: int = 0
+    acted: int = 0
+    outcomes: dict[str, int] = field(default_factory=dict)
+    violations: int = 0
+    worst_us: dict[str, int] = field(default_factory=dict)
+
+    def add(self, result: Result) -> None:
+        """Count a session in."""
+        self.sessions += 1
+        self.acted += self.kind in result.acted
+        self.outcomes[result.outcome] = self.outcomes.get(result.outcome, 0) + 1
+        self.violations += len(result.violations)
+        if len(result.kinds) <= 1:
+            for name, took_us in result.control_us.items():
+                self.worst_us[name] = max(took_us, self.worst_us.get(name, 0))
+
+    @property
+    def ended(self) -> str:
+        """As what they ended, the commonest first."""
+        return ", ".join(f"{name} {count}" for name, count in sorted(self.outcomes.items(), key=lambda each: -each[1]))
+
+
+def by_kind(results: Iterable[Result]) -> list[Row]:
+    """A row for each kind of fault, in alphabetical order; a session with several faults counts in several."""
+    rows: dict[str, Row] = {}
+    for result in results:
+        for kind in set(result.kinds) or {NO_FAULT}:
+            rows.setdefault(kind, Row(kind)).add(result)
+    return [rows[kind] for kind in sorted(rows)]
+
+
+def save(results: Iterable[Result], folder: Path, seed: int) -> list[Path]:
+    """Write each session that broke a rule as a scenario's file, with what it broke. Returns the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for result in results:
+        if result.scenario is not None:
+            path = folder / f"{result.name}.toml"
+            broke = [f"# broke {v.rule!r} at {v.at_us / 1e6:.6f} s: {v.text}" for v in result.violations]
+            head = [f"# Session {result.index} of the campaign with seed {seed}.", *broke]
+            path.write_text("\n".join([*head, f"# Play it again: stimctl soak --again {path}", "", result.scenario]))
+            written.append(path)
+    return written

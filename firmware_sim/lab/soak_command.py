@@ -1,0 +1,210 @@
+"""`stimctl soak`: a campaign of random hostile sessions, what came of them by kind of fault, each failure as a file."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stimctl.cli.codes import DONE, INTERRUPTED, INVALID, UNMET, USAGE, help_text
+
+if TYPE_CHECKING:
+    from firmware_sim.lab.soak import Done, Result, Row
+
+_MAX_SESSIONS = 10_000_000
+_SHOWN = 20  # violations that are printed; all of them are in the files
+_EPILOG = """\b
+Examples:
+  stimctl soak --sessions 200 --seed 1
+  stimctl soak --sessions 10000 --seed 7 --jobs 2 --save failures --json results.json
+  stimctl soak --sessions 500 --seed 1 --fault line.loss
+  stimctl soak --sessions 100000 --seed 1 --scheduler tcp://10.0.0.5:8786
+  stimctl soak --again failures/campaign-7-311.toml
+
+""" + help_text((DONE, USAGE, INVALID, UNMET, INTERRUPTED))
+
+
+@click.command(epilog=_EPILOG)
+@click.option("--sessions", type=click.IntRange(1, _MAX_SESSIONS), default=200, show_default=True, help="How many.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Which campaign.")
+@click.option("--first", type=click.IntRange(0), default=0, help="The number of its first session, 0 as usual.")
+@click.option("--fault", metavar="KIND", help="Every session with this kind of fault, and no other.")
+@click.option("--jobs", type=click.IntRange(1, 1_024), help="Processes; as many as there are processors, as usual.")
+@click.option("--scheduler", metavar="ADDRESS", help="A Dask scheduler whose workers do the work.")
+@click.option("--save", metavar="DIR", type=click.Path(file_okay=False, path_type=Path),
+              help="Write each session that broke a rule there, as a scenario.")  # fmt: skip
+@click.option("--json", "json_file", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
+              help="Write all results there.")  # fmt: skip
+@click.option("--again", metavar="FILE", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="No campaign: play this scenario and judge it by every rule. More than once for more.")  # fmt: skip
+@click.pass_context
+def soak(
+    context: click.Context,
+    *,
+    sessions: int,
+    seed: int,
+    first: int,
+    fault: str | None,
+    jobs: int | None,
+    scheduler: str | None,
+    save: Path | None,
+    json_file: Path | None,
+    again: tuple[Path, ...],
+) -> None:
+    """Run many random sessions with faults in virtual time, and check every pulse of each by every rule.
+
+    The same seed gives the same results, whatever --jobs or the scheduler; the digest that is printed shows it.
+    """
+    if jobs is not None and scheduler is not None:
+        raise click.UsageError("--jobs is for this machine, --scheduler for others: give one of them")
+    began_s = time.monotonic()
+    if again:
+        found = _Found(list(_again(again)), time.process_time())
+    else:
+        from firmware_sim.lab.soak import chunks
+
+        work = _work(seed, fault)
+        found = _collect(_spread(work, chunks(sessions, first), jobs, scheduler), sessions)
+    results = sorted(found.results, key=lambda result: result.index)
+    _tell(results, time.monotonic() - began_s, found.cpu_s)
+    if not again:
+        _print_digest(results, seed)
+    if json_file is not None:
+        json_file.write_text(json.dumps(_document(results, seed, fault), indent=1) + "\n", encoding="utf-8")
+    if save is not None and not again:
+        _save(results, save, seed)
+    if found.interrupted:
+        click.echo(f"Interrupted after {len(results)} of {sessions} sessions.", err=True)
+        context.exit(INTERRUPTED)
+    if any(result.violations for result in results):
+        context.exit(UNMET)
+
+
+@dataclass(slots=True)
+class _Found:
+    """What came so far, and the processor time it took."""
+
+    results: "list[Result]"
+    cpu_s: float = 0.0
+    interrupted: bool = False
+
+
+def _work(seed: int, fault: str | None) -> "partial[Done]":
+    # Here, because it brings driver, simulator and numpy with it.
+    from firmware_sim.lab.chance import known_kind
+    from firmware_sim.lab.soak import play_chunk
+
+    return partial(play_chunk, seed, None if fault is None else known_kind(fault))
+
+
+def _spread(
+    work: "partial[Done]", parts: Sequence[range], jobs: int | None, scheduler: str | None
+) -> "Generator[Done]":
+    from firmware_sim.lab import spread
+
+    if scheduler is not None:
+        return spread.distributed(work, parts, scheduler)
+    count = min(jobs or os.cpu_count() or 1, len(parts))
+    return spread.here(work, parts) if count == 1 else spread.local(work, parts, count)
+
+
+def _collect(done: "Generator[Done]", sessions: int) -> _Found:
+    """Take in what comes, with a progress bar at a terminal. Ctrl-C ends it, with what came so far."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    found, broke, console = _Found([]), 0, Console(stderr=True)
+    shown = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+    with Progress(*shown, console=console, disable=not console.is_terminal, transient=True) as progress, closing(done):
+        task = progress.add_task("no violations", total=sessions)
+        try:
+            for part in done:
+                found.results += part.results
+                found.cpu_s += part.cpu_s
+                broke += sum(bool(result.violations) for result in part.results)
+                text = f"[red]{broke} broke a rule" if broke else "no violations"
+                progress.update(task, completed=len(found.results), description=text)
+        except KeyboardInterrupt:
+            found.interrupted = True
+    return found
+
+
+def _again(files: Sequence[Path]) -> "Iterator[Result]":
+    from firmware_sim.lab.scenario import load_scenario
+    from firmware_sim.lab.soak import judged
+
+    for index, file in enumerate(files):
+        yield judged(load_scenario(file), index)
+
+
+# --- telling -----------------------------------------------------------------------------------------
+
+
+def _print_digest(results: "Sequence[Result]", seed: int) -> None:
+    from firmware_sim.lab.soak import digest
+
+    click.echo(f"seed {seed}, digest {digest(results)}")
+
+
+def _tell(results: "Sequence[Result]", took_s: float, cpu_s: float) -> None:
+    from firmware_sim.lab.soak import by_kind
+
+    _print_table(by_kind(results))
+    broke = [(result, violation) for result in results for violation in result.violations]
+    for result, violation in broke[:_SHOWN]:
+        click.echo(f"{result.name}: {violation.rule}, at {violation.at_us / 1e6:.3f} s: {violation.text}")
+    if len(broke) > _SHOWN:
+        click.echo(f"... and {len(broke) - _SHOWN} violations more")
+    pulses, hours = sum(result.pulses for result in results), sum(result.lasted_us for result in results) / 3.6e9
+    sessions = len({result.name for result, _ in broke})
+    click.echo(f"{len(results)} sessions, {hours:.1f} hours of device time, {pulses:,} pulses, each under every rule")
+    click.echo(f"{len(broke)} violations in {sessions} sessions")
+    each_ms = 1_000 * cpu_s / max(1, len(results))
+    click.echo(f"{took_s:.1f} s; {each_ms:.0f} ms of processor time a session", err=True)
+
+
+def _print_table(rows: "Sequence[Row]") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("FAULT", "SESSIONS", "ACTED", "BROKE", "FAULT TO ZERO", "STOP TO ZERO", "CONFIRMED"):
+        table.add_column(name, justify="left" if name == "FAULT" else "right", no_wrap=True)
+    table.add_column("ENDED", ratio=1)
+    for row in rows:
+        broke = f"[red]{row.violations}[/]" if row.violations else "0"
+        times = [_ms(row.worst_us.get(name)) for name in ("fault_to_zero", "stop_to_zero", "stop_confirmed")]
+        table.add_row(row.kind, str(row.sessions), str(row.acted), broke, *times, row.ended)
+    console.print(table)
+
+
+def _ms(us: int | None) -> str:
+    return "-" if us is None else f"{us / 1_000:,.1f} ms"
+
+
+def _document(results: "Sequence[Result]", seed: int, fault: str | None) -> dict[str, Any]:
+    from firmware_sim.lab.soak import digest
+
+    return {
+        "seed": seed,
+        "fault": fault,
+        "sessions": len(results),
+        "digest": digest(results),
+        "violations": sum(len(result.violations) for result in results),
+        "results": [result.record() for result in results],
+    }
+
+
+def _save(results: "Sequence[Result]", folder: Path, seed: int) -> None:
+    from firmware_sim.lab.soak import save
+
+    for path in save(results, folder, seed):
+        click.echo(f"saved {path}; play it again with: stimctl soak --again {path}")

@@ -1,0 +1,125 @@
+"""Where a campaign's work is done: in this process, in processes of this machine, or on a Dask cluster.
+
+Each way is an iterator of what came of each chunk, in whatever order it is done. Closing it, which Ctrl-C does
+too, takes back what was not begun and waits for what was.
+"""
+
+import hashlib
+import signal
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from importlib import import_module
+from itertools import islice
+from multiprocessing import get_all_start_methods, get_context
+from pathlib import Path
+from threading import current_thread, main_thread
+from typing import Any, Self
+
+from firmware_sim.lab.soak import Done
+from stimctl.errors import Misuse
+
+Work = Callable[[Sequence[int]], Done]
+
+CONNECT_S = 10
+LOOK_S = 0.2  # how long Ctrl-C may wait to be seen
+_PACKAGES = ("stimctl", "firmware_sim")
+
+
+def here(work: Work, chunks: Sequence[Sequence[int]]) -> Generator[Done]:
+    """One after the other, in this process: for a debugger, and where one processor is all there is."""
+    with _Interrupt() as interrupt:
+        for chunk in chunks:
+            interrupt.look()
+            yield work(chunk)
+
+
+def local(work: Work, chunks: Sequence[Sequence[int]], jobs: int) -> Generator[Done]:
+    """In `jobs` processes of this machine. Raises `Misuse` when one of them dies."""
+    method = "forkserver" if "forkserver" in get_all_start_methods() else "spawn"
+    context = get_context(method)
+    if method == "forkserver":
+        context.set_forkserver_preload([__name__])
+    with _Interrupt() as interrupt:
+        pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_leave_signals_alone)
+        ahead, pending = iter(chunks), set[Future[Done]]()
+        try:
+            # As much as keeps all of them busy and no more, whatever the campaign's length.
+            while pending := pending | {pool.submit(work, each) for each in islice(ahead, 2 * jobs - len(pending))}:
+                done, pending = wait(pending, LOOK_S, FIRST_COMPLETED)
+                interrupt.look()
+                yield from (future.result() for future in done)
+        except BrokenProcessPool:
+            raise Misuse("a worker process died; run the campaign with --jobs 1 to see of what") from None
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+class _Interrupt:
+    """Ctrl-C at a moment of our choosing: in the middle of a pool's own work it would leave locks that nobody opens."""
+
+    def __init__(self) -> None:
+        self._caught = False
+        self._before: Any = None
+
+    def __enter__(self) -> Self:
+        if current_thread() is main_thread():
+            self._before = signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def _note(self, *_: object) -> None:
+        self._caught = True
+
+    def look(self) -> None:
+        """Raise `KeyboardInterrupt` if it came."""
+        if self._caught:
+            raise KeyboardInterrupt
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+
+def _leave_signals_alone() -> None:
+    # Ctrl-C reaches every process of a terminal; the first one ends the others, in order.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def distributed(work: Work, chunks: Sequence[Sequence[int]], address: str) -> Generator[Done]:
+    """On a Dask scheduler's workers. Raises `Misuse` without Dask, without workers, or where their code differs."""
+    try:
+        # An optional extra, and slow to import.
+        dask: Any = import_module("distributed")
+    except ImportError:
+        raise Misuse("--scheduler needs Dask: pip install 'stimctl[dask]', here and on the workers") from None
+    try:
+        client = dask.Client(address, timeout=CONNECT_S, set_as_default=False)
+    except (OSError, ValueError) as problem:
+        raise Misuse(f"no Dask scheduler answers at {address!r} ({problem}); start one with `dask scheduler`") from None
+    with client:
+        _check_workers(client.run(source_sha256), address)
+        futures = client.map(work, chunks, pure=False)
+        try:
+            for _, done in dask.as_completed(futures, loop=client.loop, with_results=True):
+                yield done
+        finally:
+            client.cancel(futures)
+
+
+def _check_workers(hashes: dict[str, str], address: str) -> None:
+    """The same seeds give the same results only with the same code."""
+    if not hashes:
+        raise Misuse(f"the Dask scheduler at {address!r} has no workers; start some with `dask worker {address}`")
+    other = [worker for worker, found in hashes.items() if found != source_sha256()]
+    if other:
+        raise Misuse(f"another version of stimctl is installed on {', '.join(other)}; install this one there")
+
+
+def source_sha256() -> str:
+    """A hash over the source of driver and simulator, as it is installed."""
+    whole = hashlib.sha256()
+    root = Path(__file__).parents[2]
+    for package in _PACKAGES:
+        for path in sorted((root / package).rglob("*.py")):
+            whole.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return whole.hexdigest()

@@ -1,0 +1,202 @@
+"""A line that spoils what passes: lost, doubled, late, torn, joined, in both directions, all by one seed.
+
+It owns no port and no clock: bytes are sent at a time, and fetched when they arrive. Frames are cut at 0x00,
+as the wire cuts them; a frame is spoilt before its bytes, bytes before their time. Where no fault acts, bytes
+pass as they are, in the pieces in which they were sent.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from random import Random
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from firmware_sim.faults.schedule import Window
+
+NEVER_US = 1 << 62
+BITS_PER_BYTE = 10
+_LONGEST = 1_024  # bytes without a delimiter that are held as one frame; far over any message
+_FRAMEWISE = frozenset({"line.loss", "line.one_way", "line.duplicate", "line.reorder", "line.junk", "line.flip"})
+_TIMEWISE = frozenset({"line.merge", "line.baud", "line.delay", "line.split"})
+
+
+class Way:
+    """One direction. `next_us` is when it next has something to do: bytes to hand out, or a frame held back."""
+
+    def __init__(self, name: str, windows: Sequence["Window"], seed: int) -> None:
+        self._windows = [
+            window for window in windows
+            if "direction" not in window.kind.options or window.word("direction") in ("both", name)
+        ]  # fmt: skip
+        self._dice = {window.index: Random(f"line {seed} {window.index} {name}") for window in self._windows}
+        self._framewise: list[Window] = []
+        self._timewise: list[Window] = []
+        self._cut = self._stalled = self._acts = False
+        self._tail = b""
+        self._held: dict[int, tuple[int, bytes]] = {}  # by fault: until when, and the frame
+        self._queue: deque[tuple[int, bytes]] = deque()
+        self._last_us = self._busy_us = self._gather_us = 0
+        self.next_us = NEVER_US
+        self.plain = True  # nothing acts and nothing is on the way: bytes need not come through here
+
+    def changed(self, now_us: int) -> None:
+        """A fault began or ended."""
+        on = [window for window in self._windows if window.on]
+        self._acts = bool(on)
+        self._framewise = [window for window in on if window.fault.kind in _FRAMEWISE]
+        self._timewise = [window for window in on if window.fault.kind in _TIMEWISE]
+        self._stalled = any(window.fault.kind == "line.stall" for window in on)
+        self._cut = any(window.fault.kind == "line.unplug" for window in on)
+        if self._cut:
+            self._tail = b""
+            self._held.clear()
+            self._queue.clear()
+        for index in list(self._held):
+            if index not in {window.index for window in self._framewise}:
+                self._release(index, now_us)
+        if not self._framewise and self._tail:
+            self._tail = self._set_out(self._tail, now_us)
+        self._look_ahead()
+
+    def send(self, data: bytes, now_us: int) -> None:
+        """Bytes enter the line."""
+        if self._cut or not data:
+            return
+        if self._framewise:
+            frames = (self._tail + data).split(b"\x00")
+            self._tail = frames.pop()
+            for frame in frames:
+                self._spoil(frame + b"\x00", now_us)
+            if len(self._tail) > _LONGEST:
+                junk, self._tail = self._tail, b""
+                self._spoil(junk, now_us)
+        else:
+            self._set_out(data, now_us)
+        self._look_ahead()
+
+    def take(self, now_us: int) -> list[bytes]:
+        """The pieces that have arrived by `now_us`, in order."""
+        for index in [index for index, (until_us, _) in self._held.items() if until_us <= now_us]:
+            self._release(index, self._held[index][0])
+        taken = []
+        if not self._stalled:
+            while self._queue and self._queue[0][0] <= now_us:
+                taken.append(self._queue.popleft()[1])
+        self._look_ahead()
+        return taken
+
+    def _look_ahead(self) -> None:
+        next_us = NEVER_US if self._stalled or not self._queue else self._queue[0][0]
+        self.next_us = min([next_us, *(until_us for until_us, _ in self._held.values())]) if self._held else next_us
+        self.plain = not (self._acts or self._queue or self._held)
+
+    # --- whole frames ---------------------------------------------------------------------------
+
+    def _spoil(self, frame: bytes, now_us: int, after: int = -1) -> None:
+        """Show a frame to the faults behind fault `after`, and let what is left of it set out."""
+        frames = [frame]
+        for window in self._framewise:
+            if window.index > after:
+                frames = [left for each in frames for left in self._spoilt(window, each, now_us)]
+        for left in frames:
+            self._set_out(left, now_us)
+
+    def _spoilt(self, window: "Window", frame: bytes, now_us: int) -> list[bytes]:
+        kind, dice = window.fault.kind, self._dice[window.index]
+        if kind == "line.flip":
+            return [self._flipped(window, frame, now_us)]
+        if kind == "line.reorder" and window.index in self._held:
+            return [frame, self._held.pop(window.index)[1]]
+        if kind != "line.one_way" and dice.randrange(1_000) >= window.number("permille"):
+            return [frame]
+        window.fire(now_us)
+        if kind == "line.duplicate":
+            return [frame] * (1 + window.number("copies"))
+        if kind == "line.junk":
+            return [dice.randbytes(dice.randint(1, window.number("most_bytes"))), frame]
+        if kind == "line.reorder":
+            self._held[window.index] = (now_us + window.number("hold_us"), frame)
+        return []
+
+    def _flipped(self, window: "Window", frame: bytes, now_us: int) -> bytes:
+        dice, permille = self._dice[window.index], window.number("permille")
+        spoilt = bytearray(frame)
+        for place in range(len(spoilt)):
+            if dice.randrange(1_000) < permille:
+                spoilt[place] ^= 1 << dice.randrange(8)
+                window.fire(now_us)
+        return bytes(spoilt)
+
+    def _release(self, index: int, now_us: int) -> None:
+        _, frame = self._held.pop(index)
+        self._spoil(frame, now_us, index)
+
+    # --- times ----------------------------------------------------------------------------------
+
+    def _set_out(self, data: bytes, now_us: int) -> bytes:
+        """Give bytes the times at which they arrive, never before those ahead of them. Returns b""."""
+        pieces = [(now_us, data)]
+        for window in self._timewise:
+            pieces = [late for at_us, piece in pieces for late in self._late(window, piece, at_us)]
+        for at_us, piece in pieces:
+            self._last_us = max(self._last_us, at_us)
+            self._queue.append((self._last_us, piece))
+            if self._stalled:
+                self._count_stalled(now_us)
+        return b""
+
+    def _late(self, window: "Window", data: bytes, at_us: int) -> Iterator[tuple[int, bytes]]:
+        kind = window.fault.kind
+        if kind == "line.baud":
+            yield from self._paced(window, data, at_us)
+            return
+        window.fire(at_us)
+        if kind == "line.delay":
+            jitter_us = self._dice[window.index].randint(0, window.number("jitter_us"))
+            yield at_us + window.number("delay_us") + jitter_us, data
+        elif kind == "line.merge":
+            if at_us >= self._gather_us:
+                self._gather_us = at_us + window.number("wait_us")
+            yield self._gather_us, data
+        else:
+            while data:
+                size = self._dice[window.index].randint(1, window.number("piece_bytes"))
+                yield at_us, data[:size]
+                data, at_us = data[size:], at_us + window.number("gap_us")
+
+    def _paced(self, window: "Window", data: bytes, at_us: int) -> Iterator[tuple[int, bytes]]:
+        rate = window.number("bits_per_s") // BITS_PER_BYTE
+        begin_us = max(at_us, self._busy_us)
+        room = window.number("room_bytes") - (begin_us - at_us) * rate // 1_000_000
+        kept = data[: max(0, room)]
+        window.fire(at_us)
+        if kept:
+            self._busy_us = begin_us + -(-len(kept) * 1_000_000 // rate)
+            yield self._busy_us, kept
+
+    def _count_stalled(self, now_us: int) -> None:
+        for window in self._windows:
+            if window.on and window.fault.kind == "line.stall":
+                window.fire(now_us)
+
+
+class HostileLine:
+    """Both directions. `windows` are those of line faults; somebody else turns them on and off, and says so."""
+
+    def __init__(self, windows: Sequence["Window"], seed: int) -> None:
+        self._unplugs = [window for window in windows if window.fault.kind == "line.unplug"]
+        self.to_device = Way("to_device", windows, seed)
+        self.from_device = Way("from_device", windows, seed)
+        self.gone = False
+
+    def changed(self, now_us: int) -> None:
+        """A fault began or ended at `now_us`."""
+        self.gone = any(window.on for window in self._unplugs)
+        self.to_device.changed(now_us)
+        self.from_device.changed(now_us)
+
+    @property
+    def next_us(self) -> int:
+        """When something next arrives."""
+        to_us, from_us = self.to_device.next_us, self.from_device.next_us
+        return to_us if to_us < from_us else from_us

@@ -1,0 +1,122 @@
+"""What a `sim://` URL asks for. Everything wrong with one is said with the option, its value and what is allowed."""
+
+import math
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+from firmware_sim.load import UnknownLoad, load_named
+from firmware_sim.which import NATIVE, SimulatedDevice, Which, WrongDevice
+from stimctl.errors import InputInvalid
+
+if TYPE_CHECKING:
+    from firmware_sim.faults import Fault, Setting
+
+SHAPE = "sim://?pace=max&load=nominal&seed=1&record=FILE&flash=FILE&scenario=FILE"
+MAX_SEED = 99_999_999  # eight digits, as in the serial number
+_OF_WHICH = ("device", "dialect", "firmware", "isolator", "faults")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a `sim://` URL asks for. `pace` is simulated seconds a second, infinite for `max`."""
+
+    pace: float = math.inf
+    load: str = "nominal"
+    seed: int = 1
+    record: Path | None = None
+    flash: Path | None = None
+    which: Which = NATIVE
+    faults: "tuple[Fault, ...] | None" = None
+
+    def make(self, **given: Any) -> SimulatedDevice:
+        """The device, just powered on, with its faults. Takes what `Which.make` takes."""
+        if self.faults is None:
+            return self.which.make(**given)
+        from firmware_sim.faults import hostile_device
+
+        return hostile_device(self.faults, **given)
+
+
+def options_of(url: str) -> Options:
+    """Read a `sim://` URL. Raises `ValueError` with the option, its value and what is allowed."""
+    parts = urlsplit(url)
+    if parts.scheme != "sim" or parts.netloc or parts.path.strip("/") or parts.fragment:
+        raise ValueError(f"{url!r} is not a simulator's URL: write {SHAPE}, each option being optional")
+    chosen: dict[str, Any] = {}
+    for name, value in parse_qsl(parts.query, keep_blank_values=True):
+        if name not in _READERS:
+            raise ValueError(f"{url}: there is no option {name!r}; the options are {', '.join(_READERS)}")
+        if name in chosen:
+            raise ValueError(f"{url}: option {name!r} is given twice; give it once")
+        chosen[name] = _READERS[name](value)
+    try:
+        which = Which(**{name: chosen.pop(name) for name in _OF_WHICH if name in chosen})
+    except WrongDevice as problem:
+        raise ValueError(f"{url}: {problem}") from None
+    if which.device != "native" and "flash" in chosen:
+        raise ValueError(f"{url}: option 'flash' belongs to device=native; {which.device} keeps nothing")
+    if (scenario := chosen.pop("scenario", None)) is not None:
+        if which.device != "native":
+            raise ValueError(f"{url}: option 'scenario' belongs to device=native, not to {which.device}")
+        # What the URL says itself counts more than what the file says.
+        chosen = {"load": scenario.load, "seed": scenario.seed, "faults": scenario.faults, **chosen}
+    return Options(**chosen, which=which)
+
+
+def _pace(value: str) -> float:
+    if value == "max":
+        return math.inf
+    if value == "real":
+        return 1.0
+    with suppress(ValueError):
+        if math.isfinite(factor := float(value)) and factor > 0:
+            return factor
+    raise ValueError(f"option 'pace' is {value!r}: it must be max, real, or a factor above zero such as 10")
+
+
+def _load(value: str) -> str:
+    try:
+        load_named(value)
+    except UnknownLoad as problem:
+        raise ValueError(f"option 'load' is {value!r}: {problem}") from None
+    return value
+
+
+def _seed(value: str) -> int:
+    if not (value.isascii() and value.isdigit() and int(value) <= MAX_SEED):
+        raise ValueError(f"option 'seed' is {value!r}: it must be a whole number from 0 to {MAX_SEED}")
+    return int(value)
+
+
+def _scenario(value: str) -> "Setting":
+    # Here, because most ports have no faults.
+    from firmware_sim.faults import read_setting
+
+    try:
+        return read_setting(_file("scenario")(value))
+    except InputInvalid as problem:
+        raise ValueError(f"option 'scenario': {problem}") from None
+
+
+def _file(name: str) -> Callable[[str], Path]:
+    def read(value: str) -> Path:
+        if not value:
+            raise ValueError(f"option {name!r} is empty: it must name a file")
+        return Path(value)
+
+    return read
+
+
+_READERS: dict[str, Callable[[str], Any]] = {
+    "pace": _pace,
+    "load": _load,
+    "seed": _seed,
+    "record": _file("record"),
+    "flash": _file("flash"),
+    "scenario": _scenario,
+    **dict.fromkeys(_OF_WHICH, str),
+}

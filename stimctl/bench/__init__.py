@@ -1,0 +1,1 @@
+"""What is done at the bench, with a device, a dummy load and nobody at the leads."""

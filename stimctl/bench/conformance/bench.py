@@ -1,0 +1,298 @@
+"""What a check works with: a talker that brings the device into any state, requires things and measures them.
+
+The ways to a state (`idle`, `load`, `tested`, `arm`, `start`, `running`, `held`, `ended`) each raise
+`Nonconforming` when the device does not follow. Targets are small: `amplitude_ua` on one channel.
+"""
+
+from typing import Any
+
+from stimctl.bench.conformance.check import Nonconforming, Skip
+from stimctl.bench.conformance.hands import DUMMY, Hands, NoHands
+from stimctl.bench.conformance.loadable import PLAIN, Loadable
+from stimctl.bench.conformance.result import Identity, Measurement
+from stimctl.bench.conformance.talk import STOP_FRAME, Heard, Talker
+from stimctl.port import Port
+from stimctl.wire.codes import PROTOCOL_VERSION, Capability, DeviceState, EndReason, Purpose
+from stimctl.wire.messages import (
+    Acknowledge,
+    Acknowledged,
+    Arm,
+    Armed,
+    Channel,
+    Event,
+    Firmware,
+    Hello,
+    Hold,
+    Holding,
+    Maker,
+    ProgramDigest,
+    ProgramOpen,
+    Ranges,
+    ReadDigest,
+    ReadIdentity,
+    ReadSession,
+    SegmentLoaded,
+    SelfTest,
+    SelfTestDone,
+    SessionRecord,
+    SetTarget,
+    Start,
+    Started,
+    Status,
+    Stop,
+    Stopped,
+    Welcome,
+)
+
+CEILING_UA = 500  # the lowest there is
+LIMIT_US = 60_000_000
+TIME_TO_LIVE_MS = 2_000
+STOP_EVERY_US = 20_000
+RAISE_EVERY_US = 1_010_000
+ZERO_LIMIT_US = 100_000
+STATUS_US = 100_000
+EVERYTHING = Capability(0)
+for _each in Capability:
+    EVERYTHING |= _each
+
+
+class Bench(Talker):
+    """A device at the bench. What holds between checks: its port, its identity, what may be driven."""
+
+    def __init__(self, port: Port, *, hands: Hands | None = None, amplitude_ua: int = 200) -> None:
+        super().__init__(port)
+        self.hands = hands or NoHands()
+        self.amplitude_ua = amplitude_ua
+        self.capabilities = EVERYTHING
+        self.identity: Identity | None = None
+        self.loaded = PLAIN
+        self.welcome: Welcome | None = None
+        self.armed: Armed | None = None
+        self.measurements: list[Measurement] = []
+        self.expected: set[EndReason] = set()
+        self._load = DUMMY
+        self._raised_us = self.now_us - RAISE_EVERY_US
+
+    def send(self, order: Any, sequence: int | None = None) -> int:
+        """Send a command and wait for nothing; its sequence number."""
+        if isinstance(order, SetTarget):
+            self._raised_us = self.now_us
+        return super().send(order, sequence)
+
+    # --- judging --------------------------------------------------------------------------------
+
+    def require(self, requirement: str, kept: bool, text: str) -> None:
+        """Raise `Nonconforming` of `requirement` with `text`, what was seen, unless it is kept."""
+        if not kept:
+            raise Nonconforming(requirement, text)
+
+    def measure(self, name: str, value: int, limit: int | None, unit: str, *, by: str | None = None) -> int:
+        """Put a measurement into the report; with `by`, one over its limit is `Nonconforming` of that requirement."""
+        taken = Measurement(name, value, limit, unit)
+        self.measurements.append(taken)
+        if by is not None and not taken.passed:
+            raise Nonconforming(by, f"{name}: {value} {unit}, over the limit of {limit} {unit}")
+        return value
+
+    def expect(self, *reasons: EndReason) -> None:
+        """Say which ends and holds this check brings about: any other is a failure of the check."""
+        self.expected.update(reasons)
+
+    # --- the ways to each state -----------------------------------------------------------------
+
+    def hello(self) -> Welcome:
+        """Open a handshake."""
+        self.nonce = None
+        self.welcome = self.get(Hello(PROTOCOL_VERSION), Welcome, by="R-16")
+        return self.welcome
+
+    def identify(self) -> Identity:
+        """Open a handshake and read the three pages."""
+        welcome = self.hello()
+        self.identity = Identity(
+            welcome,
+            self.get(ReadIdentity(0), Maker, by="R-28"),
+            self.get(ReadIdentity(1), Firmware, by="R-28"),
+            self.get(ReadIdentity(2), Ranges, by="R-28"),
+        )
+        self.capabilities = Capability(self.identity.ranges.capabilities)
+        return self.identity
+
+    def load(self, program: Loadable = PLAIN) -> bytes:
+        """LOADED with `program`; its digest."""
+        self.loaded = program
+        self.get(program.header, ProgramOpen, by="R-29")
+        for segment in program.segments:
+            self.get(segment, SegmentLoaded, by="R-29")
+        return self.get(ReadDigest(), ProgramDigest, by="R-29").sha256
+
+    def tested(self, program: Loadable = PLAIN) -> SelfTestDone:
+        """TESTED with `program`."""
+        self.load(program)
+        done = self.get(SelfTest(), SelfTestDone, by="R-32")
+        self.require("R-32", done.failures == 0, f"the self-test of a good device found {done.failures:#x}")
+        return done
+
+    def arm_order(self, purpose: int = Purpose.STIMULATE, **other: int) -> Arm:
+        """The Arm that fits what is loaded, with `other` fields replaced."""
+        order = Arm(
+            purpose, self.loaded.header.channel_mask, CEILING_UA, LIMIT_US, TIME_TO_LIVE_MS, self.loaded.digest_head
+        )
+        return order._replace(**other)
+
+    def arm(self, purpose: int = Purpose.STIMULATE, **other: int) -> Armed:
+        """ARMED, from TESTED or HELD. Keepalives are sent from here on while the bench listens."""
+        self.armed = self.get(self.arm_order(purpose, **other), Armed, by="R-33")
+        self.nonce, self._alive_us = self.armed.nonce, self.now_us
+        return self.armed
+
+    def start_order(self, *targets_ua: int) -> Start:
+        """The Start of the newest arm: targets of channels 1 up, 0 where none is given."""
+        assert self.armed is not None, "armed first"
+        return Start(self.armed.nonce, *(*targets_ua, 0, 0, 0, 0)[:4])
+
+    def start(self, *targets_ua: int) -> Started:
+        """RAMPING, or CHECKING when armed for it. Without targets: `amplitude_ua` on each channel that is armed."""
+        assert self.armed is not None, "armed first"
+        if not targets_ua and self.armed.purpose == Purpose.STIMULATE:
+            targets_ua = tuple(self.amplitude_ua * (self.armed.channel_mask >> n & 1) for n in range(4))
+        return self.get(self.start_order(*targets_ua), Started, by="R-38")
+
+    def ramping(self, program: Loadable = PLAIN, **arm: int) -> Started:
+        """RAMPING, all the way."""
+        self.tested(program)
+        self.arm(**arm)
+        return self.start()
+
+    def running(self, program: Loadable = PLAIN, **arm: int) -> Started:
+        """RUNNING, all the way: every channel at `amplitude_ua`."""
+        started = self.ramping(program, **arm)
+        self.reach(DeviceState.RUNNING, 5_000_000, by="R-24")
+        return started
+
+    def held(self, program: Loadable = PLAIN, **arm: int) -> Holding:
+        """HELD after a moment of RUNNING."""
+        self.running(program, **arm)
+        return self.hold()
+
+    def hold(self) -> Holding:
+        """HELD."""
+        return self.get(Hold(), Holding, by="R-40")
+
+    def ended(self, program: Loadable = PLAIN) -> Stopped:
+        """ENDED by a stop, from ARMED: nothing has flowed."""
+        self.tested(program)
+        self.arm()
+        return self.stop()
+
+    def idle(self) -> None:
+        """IDLE with nothing loaded, whatever was before: by way of a session that is stopped before it starts."""
+        if self.status().state != DeviceState.IDLE:
+            self.ended()
+            self.acknowledge()
+
+    def stop(self) -> Stopped:
+        """One Stop, and its answer. No keepalive follows it."""
+        self.nonce = None
+        message = self.ask(Stop(), by="R-46").message
+        if not isinstance(message, Stopped):
+            raise Nonconforming("R-48", f"Stop was answered with {message}")
+        return message
+
+    def stop_to_zero(self, *, limit_us: int = ZERO_LIMIT_US) -> tuple[Stopped, int]:
+        """Stop every 20 ms until zero is measured; the last answer and the time it took. Raises for too long."""
+        began_us = self.now_us
+        while True:
+            sent_us = self.now_us
+            stopped = self.stop()
+            took_us = self.now_us - began_us
+            if stopped.zero or took_us > limit_us + 10 * self.slack_us:
+                break
+            self._pump(sent_us + STOP_EVERY_US, lambda _: False)
+        self.require("R-48", bool(stopped.zero), f"zero was not measured within {took_us} us of Stop")
+        return stopped, took_us
+
+    def acknowledge(self) -> Acknowledged:
+        """IDLE, from ENDED: the session that waits is acknowledged by its number."""
+        number = self.get(ReadSession(), SessionRecord, by="R-28").session
+        return self.get(Acknowledge(number), Acknowledged, by="R-70")
+
+    # --- seeing where it stands -----------------------------------------------------------------
+
+    def status(self, within_us: int = 3 * STATUS_US) -> Status:
+        """The next Status."""
+        found = self.wait_for(lambda each: isinstance(each.message, Status), within_us)
+        if found is None:
+            raise Nonconforming("R-65", f"no Status came within {within_us} us")
+        status: Status = found.message
+        return status
+
+    def state(self) -> DeviceState:
+        """Where the next Status says that it stands."""
+        return DeviceState(self.status().state)
+
+    def reach(self, state: DeviceState, within_us: int, *, by: str) -> Heard:
+        """Listen until an Event or a Status names `state`. Raises `Nonconforming` of `by` when none does in time."""
+        found = self.wait_for(lambda each: _names(each, state), within_us + STATUS_US + self.slack_us)
+        if found is None:
+            raise Nonconforming(by, f"it did not come to {state.name} within {within_us} us")
+        return found
+
+    def channels(self, heard: list[Heard] | None = None) -> list[Channel]:
+        """The Channel messages among `heard`, or among all since the check began."""
+        return [each.message for each in (self.heard if heard is None else heard) if isinstance(each.message, Channel)]
+
+    def events(self, heard: list[Heard] | None = None) -> list[Event]:
+        """The Events among `heard`, or among all since the check began."""
+        return [each.message for each in (self.heard if heard is None else heard) if isinstance(each.message, Event)]
+
+    def statuses(self, heard: list[Heard] | None = None) -> list[Status]:
+        """The Status messages among `heard`, or among all since the check began."""
+        return [each.message for each in (self.heard if heard is None else heard) if isinstance(each.message, Status)]
+
+    # --- what needs hands -----------------------------------------------------------------------
+
+    def power_cycle(self) -> None:
+        """Off and on. No handshake is open afterwards. Raises `Skip` where nobody can."""
+        if not self.hands.can("power"):
+            raise Skip("cannot switch its power here; `--ask` asks you to")
+        self.nonce = None
+        self.hands.power_cycle()
+        self.restart_line()
+
+    def connect(self, load: str) -> None:
+        """Drive one of `hands.LOADS` from here to the end of the check. No handshake is open afterwards."""
+        if not self.hands.can("load"):
+            raise Skip("cannot change what it drives here; `--ask` asks you to")
+        self.nonce = None
+        self._load = load
+        self.hands.connect(load)
+        self.restart_line()
+
+    def connect_dummy(self) -> None:
+        """The ordinary load again, if it was changed."""
+        if self._load != DUMMY:
+            self.connect(DUMMY)
+
+    # --- between checks -------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """A known state: stopped, greeted, no session open or waiting. Program and self-test may be there.
+
+        The last raise of a target is a second ago: R-39 counts that over the end of a session.
+        """
+        self.nonce = None
+        self.send_raw(STOP_FRAME)
+        self.listen(self._raised_us + RAISE_EVERY_US - self.now_us)
+        welcome = self.hello()
+        if welcome.session:
+            self.get(Acknowledge(welcome.session), Acknowledged, by="R-70")
+
+    def begin(self) -> None:
+        """A new check: what was heard, measured and expected is that of the one before."""
+        self.forget()
+        self.measurements, self.expected = [], set()
+
+
+def _names(each: Heard, state: DeviceState) -> bool:
+    return isinstance(each.message, Event | Status) and each.message.state == state

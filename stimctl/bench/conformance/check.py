@@ -1,0 +1,86 @@
+"""What a check is: a function that works with a bench and names the requirements it looks at.
+
+    @check("R-46", "R-50", title="Stop is executed in every state", needs=Capability.WATCHDOG)
+    def stop_in_every_state(bench: Bench) -> None: ...
+
+Modules in `checks` are found by themselves; the order is that of the requirements.
+"""
+
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Literal
+
+from stimctl.wire.codes import Capability
+
+if TYPE_CHECKING:
+    from stimctl.bench.conformance.bench import Bench
+
+Hand = Literal["power", "load"]
+Body = Callable[["Bench"], None]
+NOTHING = Capability(0)
+_CHECKS: dict[str, "Check"] = {}
+
+
+class Nonconforming(Exception):
+    """The device does not keep a requirement. `requirement` is its number, the text what was seen."""
+
+    def __init__(self, requirement: str, text: str) -> None:
+        self.requirement = requirement
+        self.text = text
+        super().__init__(f"{requirement}: {text}")
+
+
+class Skip(Exception):
+    """This cannot be checked here. The text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check. `needs` are capabilities that the device must state; `hands` what somebody must be able to do.
+
+    `long` ones wait for minutes: on a real line they run only when asked for.
+    """
+
+    name: str
+    requirements: tuple[str, ...]
+    title: str
+    topic: str
+    body: Body
+    needs: Capability = NOTHING
+    hands: tuple[Hand, ...] = ()
+    long: bool = False
+
+
+def check(
+    *requirements: str,
+    title: str,
+    needs: Capability = NOTHING,
+    hands: tuple[Hand, ...] = (),
+    long: bool = False,
+) -> Callable[[Body], Body]:
+    """Add the function below to the suite, under its own name."""
+
+    def register(body: Body) -> Body:
+        name, topic = body.__name__, body.__module__.rpartition(".")[2]
+        assert name not in _CHECKS, f"there are two checks called {name}"
+        assert requirements, f"{name} names no requirement"
+        _CHECKS[name] = Check(name, requirements, title, topic, body, needs, hands, long)
+        return body
+
+    return register
+
+
+def all_checks() -> tuple[Check, ...]:
+    """Every check of the package, by the number of its first requirement."""
+    from stimctl.bench.conformance import checks
+
+    for module in pkgutil.iter_modules(checks.__path__):
+        import_module(f"{checks.__name__}.{module.name}")
+    return tuple(sorted(_CHECKS.values(), key=lambda each: (number_of(each.requirements[0]), each.name)))
+
+
+def number_of(requirement: str) -> int:
+    """46 for `R-46`."""
+    return int(requirement.removeprefix("R-"))

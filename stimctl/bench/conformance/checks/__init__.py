@@ -1,0 +1,1 @@
+"""The checks, by topic. A module in here is found by itself."""

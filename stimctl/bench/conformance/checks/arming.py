@@ -1,0 +1,176 @@
+"""Self-test and arms: sections 8 and 9."""
+
+from itertools import pairwise
+
+from stimctl.bench.conformance.bench import CEILING_UA, LIMIT_US, Bench
+from stimctl.bench.conformance.check import check
+from stimctl.bench.conformance.loadable import PLAIN
+from stimctl.wire.codes import Capability, DeviceState, EndReason, Purpose, Refusal
+from stimctl.wire.messages import Armed, Counters, ReadCounters, ReadSession, SelfTest, SelfTestDone, SessionRecord
+
+ZERO_UA = 20
+MAX_CEILING_UA = 2_000
+_LATE_US = 20_000  # what a device may add to a time of its own
+
+
+@check("R-32", title="a self-test passes with the outputs disconnected: nothing flows, nothing is counted")
+def self_test_drives_nothing(bench: Bench) -> None:
+    bench.load()
+    done = bench.get(SelfTest(), SelfTestDone, by="R-32")
+    bench.measure("largest current in the self-test", done.zero_ua, ZERO_UA - 1, "uA", by="R-32")
+    state = bench.state()
+    expected = DeviceState.TESTED if done.failures == 0 else DeviceState.LOADED
+    bench.require("R-32", state is expected, f"with failures {done.failures:#x} it stands in {state.name}")
+    bench.require("R-32", done.failures == 0, f"the self-test found {done.failures:#x}")
+    status = bench.status()
+    bench.require("R-32", status.zero == 1, "after a self-test zero is not measured")
+
+
+@check("R-33", title="a wrong digest is refused with WRONG_DIGEST")
+def wrong_digests_are_refused(bench: Bench) -> None:
+    bench.tested()
+    head = PLAIN.digest_head
+    for wrong in (head ^ 1, head ^ 1 << 63, 0, int.from_bytes(head.to_bytes(8, "big"), "little")):
+        bench.refused(bench.arm_order(digest_head=wrong), Refusal.WRONG_DIGEST, by="R-33")
+    bench.arm()
+
+
+@check("R-33", title="what Arm asks for is held to its limits and to the program", needs=Capability.HOLDS_LIMITS)
+def arms_within_limits(bench: Bench) -> None:
+    bench.tested(PLAIN.on(0b0110))
+    for fields, reason, named in (
+        ({"channel_mask": 0}, Refusal.BELOW_LIMIT, (0, 1)),
+        ({"channel_mask": 0b0111}, Refusal.NOT_IN_PROGRAM, (0b0111, None)),
+        ({"channel_mask": 0b1000}, Refusal.NOT_IN_PROGRAM, (0b1000, None)),
+        ({"channel_mask": 0b1111}, Refusal.TOO_MANY_CHANNELS, (4, 3)),
+        ({"ceiling_ua": CEILING_UA - 1}, Refusal.BELOW_LIMIT, (CEILING_UA - 1, CEILING_UA)),
+        ({"ceiling_ua": MAX_CEILING_UA + 1}, Refusal.ABOVE_LIMIT, (MAX_CEILING_UA + 1, MAX_CEILING_UA)),
+        ({"stimulation_limit_us": 999_999}, Refusal.BELOW_LIMIT, (999_999, 1_000_000)),
+        ({"stimulation_limit_us": 1_800_000_001}, Refusal.ABOVE_LIMIT, (1_800_000_001, 1_800_000_000)),
+        ({"time_to_live_ms": 99}, Refusal.BELOW_LIMIT, (99, 100)),
+        ({"time_to_live_ms": 10_001}, Refusal.ABOVE_LIMIT, (10_001, 10_000)),
+    ):
+        refused = bench.refused(bench.arm_order(**fields), reason, by="R-33")
+        said = (refused.detail, refused.limit if named[1] is not None else None)
+        bench.require("R-33", said == named, f"Arm with {fields} was refused with the values {said}, not {named}")
+    bench.arm(channel_mask=0b0100, ceiling_ua=MAX_CEILING_UA, stimulation_limit_us=1_800_000_000)
+
+
+@check("R-34", title="nonces are the boot and the count of its arms, and only the newest is valid")
+def nonces_count_arms(bench: Bench) -> None:
+    boot_id = bench.hello().boot_id
+    bench.tested()
+    nonces = []
+    for _ in range(4):
+        nonces.append(bench.arm(time_to_live_ms=100).nonce)
+        bench.reach(DeviceState.TESTED, 100_000, by="R-37")
+    boots = {nonce >> 32 for nonce in nonces}
+    bench.require("R-34", boots == {boot_id}, f"nonces of boot {boot_id} have upper halves {sorted(boots)}")
+    steps = {later - earlier for earlier, later in pairwise(nonces)}
+    bench.require("R-34", steps == {1}, f"nonces of arms in a row were {[hex(nonce) for nonce in nonces]}")
+    bench.arm()
+    start = bench.start_order(0)
+    for nonce in (nonces[-1], nonces[0], start.nonce + 1, 0):
+        bench.refused(start._replace(nonce=nonce), Refusal.WRONG_NONCE, by="R-34")
+    bench.start(0)
+
+
+@check("R-34", "R-35", title="no nonce and no session number comes again after a reset", hands=("power",))
+def numbers_go_on_over_boots(bench: Bench) -> None:
+    arms = []
+    for _ in range(3):
+        bench.tested()
+        boot_id = bench.welcome.boot_id if bench.welcome else 0
+        arms.append(bench.arm())
+        bench.require("R-34", arms[-1].nonce >> 32 == boot_id, f"nonce {arms[-1].nonce:#x} in boot {boot_id}")
+        bench.stop()
+        bench.acknowledge()
+        bench.power_cycle()
+        bench.hello()
+    bench.require("R-34", len({armed.nonce for armed in arms}) == 3, "a nonce came again after a reset")
+    _require_one_up(bench, arms)
+
+
+def _require_one_up(bench: Bench, arms: list[Armed]) -> None:
+    numbers = [armed.session for armed in arms]
+    counted = all(later == earlier + 1 for earlier, later in pairwise(numbers))
+    bench.require("R-35", counted, f"sessions in a row had the numbers {numbers}")
+
+
+@check("R-35", title="sessions are counted, and none is opened while another waits")
+def sessions_are_counted(bench: Bench) -> None:
+    arms = []
+    for _ in range(3):
+        bench.tested()
+        arms.append(bench.arm())
+        number = bench.get(ReadSession(), SessionRecord).session
+        bench.require("R-35", number == arms[-1].session, f"armed in session {arms[-1].session}, {number} is open")
+        bench.stop()
+        refused = bench.refused(bench.arm_order(), Refusal.UNREAD_COUNTERS, by="R-35")
+        bench.require("R-35", refused.detail == number, f"session {number} waits, the refusal names {refused.detail}")
+        bench.acknowledge()
+    _require_one_up(bench, arms)
+
+
+@check("R-36", title="later arms belong to the same session, and may only narrow it")
+def later_arms_only_narrow(bench: Bench) -> None:
+    bench.tested(PLAIN.on(0b111))
+    number = bench.arm(channel_mask=0b011, ceiling_ua=600, time_to_live_ms=100).session
+    bench.reach(DeviceState.TESTED, 100_000, by="R-37")
+    _require_no_wider(bench)
+    _require_same_session(bench, bench.arm(channel_mask=0b001, ceiling_ua=CEILING_UA), number)
+    bench.start(0)
+    bench.hold()
+    _require_no_wider(bench)
+    _require_same_session(bench, bench.arm(channel_mask=0b011, ceiling_ua=600), number)
+    record = bench.get(ReadSession(), SessionRecord)
+    stands = (record.session, record.ceiling_ua, record.channel_mask)
+    bench.require("R-36", stands == (number, 600, 0b011), f"session, ceiling and channels stand at {stands}")
+
+
+def _require_no_wider(bench: Bench) -> None:
+    """What goes over the session's 600 uA, channels 1 and 2, or changes its limit."""
+    within = {"channel_mask": 0b011, "ceiling_ua": 600}
+    for fields, reason in (
+        ({"channel_mask": 0b111}, Refusal.NOT_IN_PROGRAM),
+        ({"ceiling_ua": 601}, Refusal.ABOVE_LIMIT),
+        ({"stimulation_limit_us": LIMIT_US + 1}, Refusal.ABOVE_LIMIT),
+        ({"stimulation_limit_us": LIMIT_US - 1}, Refusal.BELOW_LIMIT),
+    ):
+        bench.refused(bench.arm_order(**{**within, **fields}), reason, by="R-36")
+
+
+def _require_same_session(bench: Bench, armed: Armed, number: int) -> None:
+    bench.require("R-36", armed.session == number, f"armed again, session {number} became {armed.session}")
+
+
+@check("R-37", title="an arm that is not started in time lapses to where it was armed, and its nonce is dead")
+def arms_lapse(bench: Bench) -> None:
+    bench.tested()
+    for time_to_live_ms in (100, 1_500):
+        _lapse(bench, time_to_live_ms, DeviceState.TESTED)
+    bench.arm()
+    bench.start(0)
+    bench.hold()
+    _lapse(bench, 300, DeviceState.HELD)
+    record = bench.get(ReadSession(), SessionRecord)
+    bench.require("R-37", record.end_reason == EndReason.NONE, "a lapse ended the session")
+    pulses = bench.get(ReadCounters(1), Counters).pulses_0
+    bench.require("R-37", pulses == 0, f"{pulses} pulses were given by arms that lapsed")
+
+
+def _lapse(bench: Bench, time_to_live_ms: int, back: DeviceState) -> None:
+    bench.arm(time_to_live_ms=time_to_live_ms)
+    armed_us, start = bench.now_us, bench.start_order(bench.amplitude_ua)
+    early_us = time_to_live_ms * 1000 - 2 * _LATE_US
+    lapsed = [event for event in bench.events(bench.listen(early_us)) if event.state == back]
+    bench.require("R-37", not lapsed, f"an arm for {time_to_live_ms} ms lapsed before its time")
+    bench.reach(back, time_to_live_ms * 1000, by="R-37")
+    limit_us = time_to_live_ms * 1000 + _LATE_US + bench.slack_us
+    name = f"an arm for {time_to_live_ms} ms lapsed to {back.name} after"
+    bench.measure(name, bench.now_us - armed_us, limit_us, "us", by="R-37")
+    bench.refused(start, Refusal.WRONG_STATE, by="R-37")
+    if back is DeviceState.TESTED:
+        bench.arm(Purpose.STIMULATE)
+        bench.refused(start, Refusal.WRONG_NONCE, by="R-37")
+        bench.reach(back, 2_000_000, by="R-37")

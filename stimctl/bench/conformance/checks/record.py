@@ -1,0 +1,194 @@
+"""What is counted, what of it lasts, and when it is forgotten: section 17."""
+
+from dataclasses import replace
+from typing import Any
+
+from stimctl.bench.conformance.bench import LIMIT_US, Bench
+from stimctl.bench.conformance.check import check
+from stimctl.bench.conformance.course import Course
+from stimctl.bench.conformance.loadable import PLAIN, TWO_BANDS, Loadable
+from stimctl.bench.conformance.rule import CHANNELS
+from stimctl.wire.codes import Capability, DeviceState, EndReason, Refusal
+from stimctl.wire.messages import (
+    Acknowledge,
+    Acknowledged,
+    Armed,
+    Counters,
+    LoadSegment,
+    Measured,
+    ReadCounters,
+    ReadDigest,
+    ReadMeasured,
+    ReadSession,
+    SelfTest,
+    SessionRecord,
+)
+
+_U32 = 1 << 32
+_WIDE = replace(PLAIN, segments=(LoadSegment(0, 10_000, 600, 0, 600, 0),))
+
+
+def _records(bench: Bench) -> tuple[Any, ...]:
+    """All that the device keeps of a session."""
+    return (
+        bench.get(ReadSession(), SessionRecord, by="R-28"),
+        *(bench.get(ReadCounters(channel), Counters, by="R-28") for channel in CHANNELS),
+        *(bench.get(ReadMeasured(channel), Measured, by="R-28") for channel in CHANNELS),
+    )
+
+
+@check("R-68", title="pulses and charge are counted exactly, by channel and segment", needs=Capability.ALTERNATES)
+def counted_by_channel_and_segment(bench: Bench) -> None:
+    course = Course(bench, TWO_BANDS.on(0b111))
+    course.start(bench.amplitude_ua, bench.amplitude_ua - 50, bench.amplitude_ua - 99)
+    bench.listen(2_345_678)
+    course.hold()
+    course.counted(by="R-68")
+
+
+@check("R-68", title="what is measured agrees with what is counted", needs=Capability.MEASURES_CURRENT)
+def measured_agrees(bench: Bench) -> None:
+    assert bench.identity is not None, "identified at the beginning"
+    ranges = bench.identity.ranges
+    course = Course(bench, TWO_BANDS.on(0b11))
+    course.start(bench.amplitude_ua, bench.amplitude_ua - 30)
+    bench.listen(3_000_000)
+    course.hold()
+    tallies = course.counted(by="R-68")
+    for channel in (1, 2):
+        measured = bench.get(ReadMeasured(channel), Measured, by="R-28")
+        for segment in (0, 1):
+            charge_pc = tallies[channel][2 + segment]
+            width_us = course.told.program.segments[segment].width_us
+            most_pc = (
+                tallies[channel][segment] * ranges.readback_accuracy_ua * width_us
+                + charge_pc * ranges.readback_accuracy_permille // 1_000
+            )
+            off_pc = abs(measured[2 + segment] - charge_pc)
+            name = f"charge of channel {channel} in segment {segment}, measured away from commanded"
+            bench.measure(name, off_pc, most_pc, "pC", by="R-68")
+        highest_ua = (bench.amplitude_ua, bench.amplitude_ua - 30)[channel - 1]
+        most_ua = ranges.readback_accuracy_ua + highest_ua * ranges.readback_accuracy_permille // 1_000
+        off_ua = abs(measured.max_amplitude_ua - highest_ua)
+        bench.measure(f"highest current of channel {channel}, away from commanded", off_ua, most_ua, "uA", by="R-68")
+        text = f"into a dummy load channel {channel} counted {measured.compliance_hits} compliance hits"
+        bench.require("R-68", measured.compliance_hits == 0, text)
+        bench.require("R-68", measured.energy_nj > 0, f"channel {channel} drove a load and measured no energy")
+
+
+@check("R-68", title="a session's charge passes 32 bits", long=True)
+def charge_passes_32_bits(bench: Bench) -> None:
+    course = Course(bench, _WIDE, limit_us=1_800_000_000)
+    course.start(bench.amplitude_ua)
+    a_second_pc = bench.amplitude_ua * 600 * 100
+    bench.listen((_U32 // a_second_pc + 5) * 1_000_000)
+    course.hold()
+    tally = course.counted(by="R-68")[1]
+    assert tally.charge_0_pc > _U32, "long enough to pass 32 bits"
+    measured_pc = bench.get(ReadMeasured(1), Measured, by="R-28").charge_0_pc
+    text = f"{tally.charge_0_pc} pC were commanded and {measured_pc} pC measured: not 64 bits"
+    bench.require("R-68", measured_pc > tally.charge_0_pc // 10 * 9, text)
+
+
+@check("R-69", title="counters and record last after the end, until they are acknowledged")
+def the_record_lasts(bench: Bench) -> None:
+    course = Course(bench, TWO_BANDS)
+    course.start(bench.amplitude_ua)
+    bench.listen(1_234_000)
+    bench.stop()
+    records = _records(bench)
+    bench.listen(500_000)
+    bench.require("R-69", _records(bench) == records, "its records changed after the end")
+    welcome = bench.hello()
+    record = course.record()
+    text = f"session {record.session} waits, and Welcome says {welcome.session}"
+    bench.require("R-69", welcome.session == record.session != 0, text)
+    bench.require("R-69", _records(bench) == records, "its records changed with a handshake")
+    course.counted(by="R-69")
+
+
+@check("R-69", title="counters and record survive a reset, after the end and in the midst of it", hands=("power",))
+def the_record_survives_a_reset(bench: Bench) -> None:
+    course = Course(bench, PLAIN)
+    course.start(bench.amplitude_ua)
+    bench.listen(700_000)
+    bench.stop()
+    records = _records(bench)
+    bench.power_cycle()
+    bench.hello()
+    bench.require("R-69", _records(bench) == records, f"before the reset: {records}; after it: {_records(bench)}")
+    bench.acknowledge()
+    course = Course(bench, PLAIN)
+    course.start(bench.amplitude_ua)
+    heard = bench.listen(1_234_000)
+    told_us = max(status.stimulation_us for status in bench.statuses(heard))
+    session = bench.armed.session if bench.armed is not None else 0
+    bench.expect(EndReason.RESET)
+    bench.power_cycle()
+    welcome = bench.hello()
+    record = course.record()
+    found = welcome.session, record.session, EndReason(record.end_reason).name
+    text = f"reset in session {session}: Welcome, record and end reason are {found}"
+    bench.require("R-69", found == (session, session, "RESET"), text)
+    text = f"before the reset it told of {told_us} us of stimulation, now of {record.stimulation_us} us"
+    bench.require("R-69", record.stimulation_us >= told_us, text)
+    course.counted(by="R-69")
+
+
+@check("R-70", title="while a session waits, nothing is loaded or armed over it")
+def nothing_over_a_session_that_waits(bench: Bench) -> None:
+    bench.ended()
+    number = bench.get(ReadSession(), SessionRecord, by="R-28").session
+    for order in (PLAIN.header, PLAIN.segments[0], SelfTest(), bench.arm_order()):
+        refused = bench.refused(order, Refusal.UNREAD_COUNTERS, by="R-70")
+        text = f"{type(order).__name__}: session {number} waits, and it names {refused.detail}"
+        bench.require("R-70", refused.detail == number, text)
+
+
+@check("R-70", title="Acknowledge needs the number of the session that waits")
+def acknowledge_needs_its_number(bench: Bench) -> None:
+    bench.ended()
+    number = bench.get(ReadSession(), SessionRecord, by="R-28").session
+    for wrong in (0, number - 1, number + 1, number ^ 1 << 31):
+        refused = bench.refused(Acknowledge(wrong), Refusal.WRONG_SESSION, by="R-70")
+        text = f"Acknowledge({wrong}) while {number} waits: it names {refused.detail} and {refused.limit}"
+        bench.require("R-70", (refused.detail, refused.limit) == (wrong, number), text)
+    bench.require("R-70", bench.state() == DeviceState.ENDED, "a wrong Acknowledge led out of ENDED")
+    after = bench.get(ReadSession(), SessionRecord, by="R-28").session
+    bench.require("R-70", after == number, f"a wrong Acknowledge made session {number} to {after}")
+    done = bench.get(Acknowledge(number), Acknowledged, by="R-70")
+    bench.require("R-70", done == (number, DeviceState.IDLE), f"Acknowledge({number}) was answered with {done}")
+
+
+@check("R-71", title="Acknowledge forgets counters and program; numbers go on")
+def acknowledge_forgets(bench: Bench) -> None:
+    armed = _one_session(bench)
+    number, nonce = armed.session, armed.nonce
+    record, *channels = _records(bench)
+    kept = any(record) or any(any(each[1:]) for each in channels)
+    bench.require("R-71", not kept, f"after Acknowledge it still keeps {record} and {channels}")
+    bench.refused(ReadDigest(), Refusal.WRONG_STATE, by="R-71")
+    bench.refused(bench.arm_order(), Refusal.WRONG_STATE, by="R-71")
+    later = _one_session(bench)
+    text = f"session {number} with nonce {nonce:#x} was followed by {later.session} with {later.nonce:#x}"
+    bench.require("R-71", later.session == number + 1 and later.nonce > nonce, text)
+
+
+@check("R-71", title="numbers of sessions, boots and arms go on over a reset", hands=("power",))
+def numbers_go_on_over_a_reset(bench: Bench) -> None:
+    armed = _one_session(bench)
+    boot = bench.hello().boot_id
+    bench.power_cycle()
+    after = bench.hello().boot_id
+    later = _one_session(bench)
+    text = f"boot {boot}, session {armed.session}, nonce {armed.nonce:#x} were followed by {after}, {later}"
+    bench.require("R-71", after > boot and later.session > armed.session and later.nonce > armed.nonce, text)
+
+
+def _one_session(bench: Bench, program: Loadable = PLAIN) -> Armed:
+    """A short session, acknowledged."""
+    bench.running(program, stimulation_limit_us=LIMIT_US)
+    bench.stop()
+    bench.acknowledge()
+    assert bench.armed is not None
+    return bench.armed

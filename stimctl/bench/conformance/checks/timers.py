@@ -1,0 +1,60 @@
+"""The ends that come by themselves: section 10."""
+
+from stimctl.bench.conformance.bench import Bench
+from stimctl.bench.conformance.check import check
+from stimctl.bench.conformance.course import Course
+from stimctl.bench.conformance.loadable import PLAIN
+from stimctl.bench.conformance.talk import Heard
+from stimctl.bench.conformance.timing import EXACT_US, event, when
+from stimctl.wire.codes import Capability, DeviceState, EndReason
+from stimctl.wire.messages import Event, ReadSession, SessionRecord
+
+SESSION_US = 2_700_000_000
+
+
+@check("R-42", title="stimulation ends at its limit, holds not counted", needs=Capability.SESSION_TIMER)
+def stimulation_has_its_time(bench: Bench) -> None:
+    course = Course(bench, PLAIN, limit_us=2_345_000)
+    course.start(bench.amplitude_ua)
+    bench.listen(700_000)
+    course.hold()
+    bench.listen(1_000_000)
+    course.arm()
+    started = course.start(bench.amplitude_ua)
+    course.to_the_end()
+    ended = event(bench, DeviceState.ENDED)
+    bench.require("R-42", ended.reason == EndReason.TIMER, f"it ended for {EndReason(ended.reason).name}")
+    off_us = ended.device_time_us - started.device_time_us - (course.limit_us - started.stimulation_us)
+    bench.measure("end by the timer, away from its time", abs(off_us), EXACT_US, "us", by="R-42")
+    record = course.record()
+    text = f"the record says {record.stimulation_us} us of stimulation, {EndReason(record.end_reason).name}"
+    kept = record.stimulation_us == course.limit_us and record.end_reason == EndReason.TIMER
+    bench.require("R-42", kept, text)
+
+
+@check("R-42", title="45 minutes after its first Arm a session ends", needs=Capability.SESSION_TIMER, long=True)
+def a_session_expires(bench: Bench) -> None:
+    bench.tested()
+    bench.arm(time_to_live_ms=100)
+    armed_us = when(bench, DeviceState.ARMED)
+    bench.reach(DeviceState.TESTED, 100_000, by="R-37")
+    # In TESTED no watchdog runs, and nothing has to be said for all the time.
+    bench.nonce = None
+    bench.listen(SESSION_US // 2)
+    bench.arm(time_to_live_ms=100)
+    bench.nonce = None
+    bench.expect(EndReason.SESSION_EXPIRED)
+    left_us = SESSION_US // 2 + 1_000_000
+    found = bench.wait_for(_ended, left_us)
+    bench.require("R-42", found is not None, f"45 min after the first Arm it had not ended {1_000_000} us later")
+    assert found is not None
+    reason = EndReason(found.message.reason).name
+    bench.require("R-42", found.message.reason == EndReason.SESSION_EXPIRED, f"it ended for {reason}")
+    off_us = found.message.device_time_us - armed_us - SESSION_US
+    bench.measure("session expired, away from 45 min", abs(off_us), 10 * EXACT_US, "us", by="R-42")
+    record = bench.get(ReadSession(), SessionRecord, by="R-28")
+    bench.require("R-42", record.end_reason == EndReason.SESSION_EXPIRED, f"the record says {record.end_reason}")
+
+
+def _ended(each: Heard) -> bool:
+    return isinstance(each.message, Event) and each.message.state == DeviceState.ENDED

@@ -1,0 +1,38 @@
+"""What keeps its bytes in every version: section 22."""
+
+from stimctl.bench.conformance.bench import Bench
+from stimctl.bench.conformance.check import check
+from stimctl.bench.conformance.talk import STOP_FRAME
+from stimctl.wire.codes import PROTOCOL_VERSION, Refusal
+from stimctl.wire.framing import frame
+
+_HELLO, _REFUSED, _STOPPED = 0x01, 0x40, 0x5F
+_STOPPED_SIZE = 15
+_UNSUPPORTED = int(Refusal.UNSUPPORTED_VERSION)
+
+
+@check("R-75", title="Hello, its refusal, Stop and Stopped have their bytes whatever the version")
+def bytes_for_ever(bench: Bench) -> None:
+    welcome = bench.hello()
+    text = f"it welcomes to version {welcome.version}"
+    bench.require("R-75", welcome.version == PROTOCOL_VERSION, text)
+    for version in (PROTOCOL_VERSION + 1, 0x0203, 0xFFFE):
+        sequence, first = bench.next_sequence(), len(bench.heard)
+        number, asked = sequence.to_bytes(2, "little"), version.to_bytes(2, "little")
+        bench.send_raw(frame(bytes([_HELLO]) + number + asked))
+        found = bench.answer_to(sequence, first)
+        bench.require("R-75", found is not None, f"Hello of version {version} was not answered")
+        assert found is not None
+        wanted = (
+            bytes([_REFUSED]) + number + bytes([_HELLO, _UNSUPPORTED])
+            + asked + b"\x00\x00" + PROTOCOL_VERSION.to_bytes(4, "little")
+        )  # fmt: skip
+        text = f"Hello of version {version} was answered with {found.payload.hex(' ')}, not {wanted.hex(' ')}"
+        bench.require("R-75", found.payload == wanted, text)
+    first = len(bench.heard)
+    bench.send_raw(STOP_FRAME)
+    found = bench.answer_to(0, first)
+    bench.require("R-75", found is not None, "Stop was not answered")
+    assert found is not None
+    kept = found.payload[:3] == bytes([_STOPPED, 0, 0]) and len(found.payload) == _STOPPED_SIZE
+    bench.require("R-75", kept, f"Stop was answered with {found.payload.hex(' ')}")

@@ -1,0 +1,95 @@
+"""A session that is driven and taken down at once: what the device says that it applies, then what it counts.
+
+course = Course(bench, PROGRAM, limit_us=2_000_000)
+course.start(200)
+course.to_the_end()
+course.counted(by="R-54")
+"""
+
+from stimctl.bench.conformance.bench import LIMIT_US, Bench
+from stimctl.bench.conformance.loadable import Loadable
+from stimctl.bench.conformance.rule import CHANNELS, Tally, Told
+from stimctl.wire.codes import DeviceState, EndReason
+from stimctl.wire.messages import (
+    Counters,
+    Holding,
+    ReadCounters,
+    ReadSession,
+    SessionRecord,
+    SetTarget,
+    Started,
+    TargetSet,
+)
+
+
+class Course:
+    """One session of `program` on `channel_mask`, ARMED from here on."""
+
+    def __init__(
+        self, bench: Bench, program: Loadable, *, limit_us: int = LIMIT_US, channel_mask: int | None = None
+    ) -> None:
+        self.bench = bench
+        self.limit_us = limit_us
+        self.channel_mask = program.header.channel_mask if channel_mask is None else channel_mask
+        self.told = Told(program, limit_us)
+        self.began_us = 0  # the last run, by the port's clock
+        bench.tested(program)
+        self.arm()
+
+    def arm(self) -> None:
+        """ARMED, from TESTED or HELD."""
+        self.bench.arm(channel_mask=self.channel_mask, stimulation_limit_us=self.limit_us)
+
+    def start(self, *targets_ua: int) -> Started:
+        """Start to these targets of channels 1 up."""
+        started = self.bench.start(*targets_ua)
+        self.began_us = self.bench.now_us
+        armed = [channel for channel in CHANNELS if self.channel_mask >> (channel - 1) & 1]
+        self.told.started({channel: started[channel - 1] for channel in armed}, started.stimulation_us)
+        return started
+
+    def target(self, channel: int, target_ua: int) -> TargetSet:
+        """Give a channel another target, which the device must take."""
+        assert self.bench.armed is not None, "armed at the beginning"
+        applied = self.bench.get(SetTarget(self.bench.armed.nonce, channel, target_ua), TargetSet, by="R-39")
+        self.told.target_set(channel, applied.target_ua, applied.stimulation_us)
+        return applied
+
+    def hold(self) -> Holding:
+        """HELD."""
+        holding = self.bench.hold()
+        self.told.over(holding.stimulation_us)
+        return holding
+
+    def to_the_end(self) -> None:
+        """ENDED, by the timer."""
+        self.bench.expect(EndReason.TIMER)
+        self.bench.reach(DeviceState.ENDED, self.limit_us, by="R-42")
+        self.bench.nonce = None
+
+    def record(self) -> SessionRecord:
+        """The device's record; a run that is on ended or is held when it says."""
+        record = self.bench.get(ReadSession(), SessionRecord, by="R-28")
+        self.told.over(record.stimulation_us)
+        return record
+
+    def counted(self, *, by: str) -> dict[int, Tally]:
+        """Compare the device's counters, output being off, with the rules. Raises `Nonconforming` of `by`."""
+        self.record()
+        wanted = {channel: self.told.tally(channel) for channel in CHANNELS}
+        for channel, tally in wanted.items():
+            counters = self.bench.get(ReadCounters(channel), Counters, by="R-28")
+            got = Tally(*counters[2:])
+            self.bench.require(
+                by, got == tally, f"channel {channel} counted {_said(got)}; by the rules it is {_said(tally)}"
+            )
+        charge_pc = sum(tally.charge_0_pc + tally.charge_1_pc for tally in wanted.values())
+        self.bench.measure("charge, counted and by the rules", charge_pc, None, "pC")
+        return wanted
+
+
+def _said(tally: Tally) -> str:
+    return (
+        f"{tally.pulses_0} pulses and {tally.charge_0_pc} pC in segment 0, "
+        f"{tally.pulses_1} pulses and {tally.charge_1_pc} pC in segment 1"
+    )

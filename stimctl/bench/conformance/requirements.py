@@ -1,0 +1,51 @@
+"""The requirements of docs/protocol.md as data, so that a report can say them without the document.
+
+python -m stimctl.bench.conformance.requirements --check     fail when the data are stale
+python -m stimctl.bench.conformance.requirements --write     bring them up to date
+"""
+
+import argparse
+import json
+import re
+import sys
+from functools import cache
+from pathlib import Path
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "protocol.md"
+DATA = Path(__file__).with_name("requirements.json")
+_ITEM = re.compile(r"^- \*\*(R-\d\d)\*\* (.+(?:\n  \S.*)*)", re.MULTILINE)
+
+
+@cache
+def texts() -> dict[str, str]:
+    """What each requirement says, by its number, in order."""
+    data: dict[str, str] = json.loads(DATA.read_text("utf-8"))
+    return data
+
+
+def read(document: str) -> dict[str, str]:
+    """The requirements of the document's text: one paragraph each, without Markdown."""
+    found = {number: " ".join(text.split()) for number, text in _ITEM.findall(document)}
+    return {number: re.sub(r"\*\*|`", "", found[number]) for number in sorted(found)}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Check or write the data. Returns the exit code."""
+    parser = argparse.ArgumentParser(
+        description="The requirements of docs/protocol.md, as the suite's reports say them."
+    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--check", action="store_true", help="fail when the data are stale")
+    what.add_argument("--write", action="store_true", help="bring the data up to date")
+    options = parser.parse_args(arguments)
+    wanted = json.dumps(read(DOCUMENT.read_text("utf-8")), indent=1) + "\n"
+    if options.write:
+        DATA.write_text(wanted, "utf-8")
+    elif DATA.read_text("utf-8") != wanted:
+        sys.stderr.write(f"{DATA} is stale: run `python -m stimctl.bench.conformance.requirements --write`\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

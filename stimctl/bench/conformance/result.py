@@ -1,0 +1,98 @@
+"""What a run of the suite found, as plain data: for the screen, JUnit XML, JSON and the HTML page."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from stimctl.bench.conformance.check import Check
+from stimctl.wire.messages import Firmware, Maker, Ranges, Welcome
+from stimctl.wire.transcript import Record
+
+Verdict = Literal["passed", "failed", "skipped", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A value that was measured. `limit` is the highest allowed, None where there is none."""
+
+    name: str
+    value: int
+    limit: int | None
+    unit: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether it keeps its limit."""
+        return self.limit is None or self.value <= self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A requirement that is not kept, and what was seen."""
+
+    requirement: str
+    text: str
+
+
+@dataclass(slots=True)
+class Outcome:
+    """One check, done. `found` is empty unless it failed; `reason` says why it was skipped or broke off."""
+
+    check: Check
+    verdict: Verdict = "passed"
+    found: list[Found] = field(default_factory=list)
+    reason: str = ""
+    measurements: list[Measurement] = field(default_factory=list)
+    traffic: list[Record] = field(default_factory=list)
+    took_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What the device says that it is."""
+
+    welcome: Welcome
+    maker: Maker
+    firmware: Firmware
+    ranges: Ranges
+
+    @property
+    def model(self) -> str:
+        """As text."""
+        return _text(self.maker.model)
+
+    @property
+    def serial(self) -> str:
+        """As text."""
+        return _text(self.maker.serial)
+
+    @property
+    def version(self) -> str:
+        """Of the firmware."""
+        return f"{self.firmware.major}.{self.firmware.minor}.{self.firmware.patch}"
+
+
+@dataclass(slots=True)
+class Run:
+    """The whole of it. `broken_off` says why it did not come to its end; empty when it did."""
+
+    url: str
+    began: str  # ISO 8601, UTC
+    tool: str
+    identity: Identity | None = None
+    outcomes: list[Outcome] = field(default_factory=list)
+    broken_off: str = ""
+    line_lost: bool = False
+    amplitude_ua: int = 0
+
+    def count(self, verdict: Verdict) -> int:
+        """How many checks came out so."""
+        return sum(outcome.verdict == verdict for outcome in self.outcomes)
+
+    @property
+    def conforms(self) -> bool:
+        """Whether it came to its end with nothing failed."""
+        return not self.broken_off and not self.count("failed") and not self.count("error")
+
+
+def _text(padded: bytes) -> str:
+    return padded.rstrip(b"\x00").decode("ascii", "replace")

@@ -1,0 +1,182 @@
+"""One check after the other: each from a known state, and after each a Stop, measured zero and no fault unforeseen.
+
+Whatever ends the run early - Ctrl-C, a lost line, a mistake in a check - a Stop goes out first.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+
+from stimctl.bench.conformance.bench import ZERO_LIMIT_US, Bench
+from stimctl.bench.conformance.check import Check, Nonconforming, Skip
+from stimctl.bench.conformance.result import Found, Measurement, Outcome, Run
+from stimctl.bench.conformance.talk import STOP_FRAME
+from stimctl.errors import LineFault
+from stimctl.wire.codes import Capability, EndReason
+
+# An end or a hold that no check asked for, and the requirement that speaks of it.
+_OF_REASON = {
+    EndReason.TIMER: "R-42",
+    EndReason.WATCHDOG: "R-44",
+    EndReason.OVER_CURRENT: "R-58",
+    EndReason.SHORT: "R-59",
+    EndReason.NET_CHARGE: "R-61",
+    EndReason.HOLD_EXPIRED: "R-40",
+    EndReason.SESSION_EXPIRED: "R-42",
+    EndReason.RESET: "R-69",
+    EndReason.GATE: "R-57",
+    EndReason.LEAD_OFF: "R-60",
+    EndReason.COMPLIANCE: "R-60",
+}
+Progress = Callable[[Check, Outcome | None], None]
+
+
+class Runner:
+    """Runs checks on a bench. `progress` is told each check as it begins (None) and as it is done.
+
+    A session that waits in the device with its dose is left alone, and nothing is run, unless `discard_dose`.
+    `tool` is what the report says that it was made with.
+    """
+
+    def __init__(
+        self,
+        bench: Bench,
+        *,
+        long: bool = False,
+        discard_dose: bool = False,
+        tool: str = "stimctl",
+        progress: Progress | None = None,
+    ) -> None:
+        self._bench = bench
+        self._discard_dose = discard_dose
+        self._tool = tool
+        self._long = long or bench.port.virtual
+        self._progress = progress or (lambda _check, _outcome: None)
+
+    def run(self, checks: Iterable[Check]) -> Run:
+        """Run them. Never raises for what the device does; `Run.broken_off` says why it did not come to its end."""
+        run = self._new_run()
+        try:
+            run.broken_off = self._identify(run)
+            for check in checks if not run.broken_off else ():
+                self._progress(check, None)
+                outcome = Outcome(check)
+                run.outcomes.append(outcome)
+                run.broken_off = self._one(run, outcome)
+                self._progress(check, outcome)
+                if run.broken_off:
+                    break
+        except KeyboardInterrupt:
+            run.broken_off = "interrupted"
+        finally:
+            self._last_stop(run)
+        return run
+
+    def _new_run(self) -> Run:
+        bench = self._bench
+        began = datetime.now(UTC).isoformat(timespec="seconds")
+        return Run(bench.port.url, began, self._tool, amplitude_ua=bench.amplitude_ua)
+
+    def _identify(self, run: Run) -> str:
+        """Who is there; empty, or why there is no use in going on. A device that says it wrongly is still checked."""
+        bench = self._bench
+        bench.begin()
+        try:
+            bench.send_raw(STOP_FRAME)
+            run.identity = bench.identify()
+            waits = run.identity.welcome.session
+            if waits and not self._discard_dose:
+                return (
+                    f"session {waits} waits in the device with its dose; the suite would discard it: "
+                    "fetch it with `stimctl run`, or say `--discard-dose`"
+                )
+        except Nonconforming as wrong:
+            if not any(record.sender == "device" for record in bench.traffic):
+                run.line_lost = True
+                return f"nothing answers at {bench.port.url}: is it a native stimulator, connected and switched on?"
+            run.outcomes.append(_not_identified(wrong, bench))
+        except LineFault as lost:
+            run.line_lost = True
+            return str(lost)
+        return ""
+
+    def _one(self, run: Run, outcome: Outcome) -> str:
+        """Run one check; empty, or why the run cannot go on."""
+        bench, check = self._bench, outcome.check
+        outcome.reason = self._why_not(check)
+        if outcome.reason:
+            outcome.verdict = "skipped"
+            return ""
+        bench.begin()
+        began_us = bench.now_us
+        lost = ""
+        try:
+            self._body(outcome)
+            self._after(outcome)
+        except LineFault as fault:
+            outcome.verdict, outcome.reason = "error", str(fault)
+            run.line_lost = True
+            lost = f"the line was lost in {check.name}: {fault}"
+        except KeyboardInterrupt:
+            outcome.verdict, outcome.reason = "error", "interrupted"
+            lost = "interrupted"
+        if outcome.found:
+            outcome.verdict = "failed"
+        outcome.measurements, outcome.traffic = bench.measurements, bench.traffic
+        outcome.took_us = bench.now_us - began_us
+        return lost
+
+    def _why_not(self, check: Check) -> str:
+        bench = self._bench
+        lacking = check.needs & ~bench.capabilities
+        if lacking:
+            names = ", ".join((flag.name or "").lower().replace("_", " ") for flag in Capability if flag in lacking)
+            return f"the device does not state: {names}"
+        if "power" in check.hands and not bench.hands.can("power"):
+            return "cannot switch its power here; `--ask` asks you to"
+        if "load" in check.hands and not bench.hands.can("load"):
+            return "cannot change what it drives here; `--ask` asks you to"
+        if check.long and not self._long:
+            return "takes minutes; `--long` runs it"
+        return ""
+
+    def _body(self, outcome: Outcome) -> None:
+        try:
+            self._bench.settle()
+            outcome.check.body(self._bench)
+        except Nonconforming as wrong:
+            outcome.found.append(Found(wrong.requirement, wrong.text))
+        except Skip as skip:
+            outcome.verdict, outcome.reason = "skipped", str(skip)
+
+    def _after(self, outcome: Outcome) -> None:
+        """Measured zero, and no fault that was not asked for."""
+        bench = self._bench
+        try:
+            _, took_us = bench.stop_to_zero()
+            limit_us = ZERO_LIMIT_US + bench.slack_us
+            bench.measurements.append(Measurement("zero confirmed after the last stop", took_us, limit_us, "us"))
+            if took_us > limit_us:
+                outcome.found.append(Found("R-48", f"zero was confirmed {took_us} us after Stop, over {limit_us} us"))
+            bench.connect_dummy()
+            bench.require_whole()
+        except Nonconforming as wrong:
+            outcome.found.append(Found(wrong.requirement, wrong.text))
+        for event in bench.events():
+            reason = EndReason(event.reason)
+            if reason in _OF_REASON and reason not in bench.expected:
+                text = f"{reason.name} on channel {event.channel} (value {event.value}), which nothing asked for"
+                outcome.found.append(Found(_OF_REASON[reason], text))
+
+    def _last_stop(self, run: Run) -> None:
+        """Zero, whatever ended the run. A line that is lost takes no Stop: then the watchdog is what is left."""
+        try:
+            self._bench.stop_to_zero()
+        except (Nonconforming, LineFault):
+            if run.identity is not None:
+                run.broken_off = f"{run.broken_off or 'done'}; zero was NOT confirmed at the end: take the leads off"
+
+
+def _not_identified(wrong: Nonconforming, bench: Bench) -> Outcome:
+    nothing = Check("identity", (wrong.requirement,), "it says what it is", "identity", lambda _: None)
+    found = [Found(wrong.requirement, wrong.text)]
+    return Outcome(nothing, "failed", found, traffic=bench.traffic)

@@ -1,0 +1,234 @@
+"""Talking to a device with nothing in between: any command, right or wrong, any bytes, and all that it says.
+
+The driver's own adapter would refuse to send what is wrong on purpose. All times are of the port's clock, so
+that a simulator is talked to in virtual time.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+from cobs.cobs import DecodeError
+from cobs.cobs import decode as cobs_decode
+
+from stimctl.bench.conformance.check import Nonconforming
+from stimctl.errors import WireError
+from stimctl.port import Port
+from stimctl.wire.codes import Refusal
+from stimctl.wire.framing import DELIMITER, MAX_FRAME, FrameSplitter, frame_sized, unframe
+from stimctl.wire.messages import SHAPE_OF, KeepAlive, Refused, Stop, encode, parse
+from stimctl.wire.transcript import Record
+
+STOP_FRAME = bytes.fromhex("02 1F 01 05 5F 3D 3B E8 00")
+KEEP_ALIVE_US = 250_000
+ANSWER_MS = 300
+_CIRCLE = 1 << 16
+_ANSWERS = range(0x40, 0x60)
+
+M = TypeVar("M")
+
+
+class Heard(NamedTuple):
+    """A frame from the device. `message` is None when version 1 does not have it; `payload` is as it came."""
+
+    at_us: int
+    sequence: int
+    message: Any
+    payload: bytes
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether it answers a command, and is not sent by the device on its own."""
+        return self.payload[0] in _ANSWERS
+
+
+class Answer(NamedTuple):
+    """A command and what came back. Times are of the port's clock."""
+
+    sent_us: int
+    at_us: int
+    sequence: int
+    message: Any
+    payload: bytes
+
+    @property
+    def took_us(self) -> int:
+        """From the command to its answer."""
+        return self.at_us - self.sent_us
+
+
+class Talker:
+    """One end of a line. `heard` and `traffic` hold everything since the last `forget`.
+
+    While `nonce` is a number, KeepAlive is sent with it every 250 ms of listening.
+    """
+
+    def __init__(self, port: Port) -> None:
+        self.port = port
+        self.sequence = 0
+        self.nonce: int | None = None
+        self.heard: list[Heard] = []
+        self.traffic: list[Record] = []
+        self._splitter = FrameSplitter()
+        self._alive_us = 0
+
+    @property
+    def now_us(self) -> int:
+        """The port's clock."""
+        return self.port.now_us()
+
+    @property
+    def slack_us(self) -> int:
+        """What this line and this host may add to a time: nothing in virtual time."""
+        return 0 if self.port.virtual else 25_000
+
+    def forget(self) -> None:
+        """Begin anew with what is kept."""
+        self.heard, self.traffic = [], []
+
+    def restart_line(self) -> None:
+        """The device was off: what it had half sent is gone."""
+        self._splitter = FrameSplitter()
+
+    # --- saying ---------------------------------------------------------------------------------
+
+    def send_raw(self, data: bytes) -> int:
+        """Put bytes on the line as they are; the time when they went."""
+        at_us = self.now_us
+        self.traffic.append(Record(at_us, "host", data))
+        self.port.write(data)
+        return at_us
+
+    def next_sequence(self) -> int:
+        """The number of the next command."""
+        self.sequence = (self.sequence + 1) % _CIRCLE
+        return self.sequence
+
+    def send(self, order: Any, sequence: int | None = None) -> int:
+        """Send a command and wait for nothing; its sequence number."""
+        if sequence is None:
+            sequence = 0 if type(order) is Stop else self.next_sequence()
+        self.send_raw(encode(sequence, order))
+        return sequence
+
+    def ask(self, order: Any, *, sequence: int | None = None, within_ms: int = ANSWER_MS, by: str = "R-12") -> Answer:
+        """Send a command and wait for its answer. Raises `Nonconforming` of requirement `by` without one."""
+        sent_us, first = self.now_us, len(self.heard)
+        number = self.send(order, sequence)
+        found = self.answer_to(number, first, within_ms)
+        if found is None:
+            self.require_whole()
+            raise Nonconforming(by, f"{type(order).__name__} was not answered within {within_ms} ms")
+        return Answer(sent_us, found.at_us, number, found.message, found.payload)
+
+    def ask_payload(self, payload: bytes, within_ms: int = ANSWER_MS) -> Heard | None:
+        """Send a payload that may be no message at all; its answer, or None."""
+        first = len(self.heard)
+        self.send_raw(frame_sized(payload))
+        return self.answer_to(int.from_bytes(payload[1:3], "little"), first, within_ms)
+
+    def answer_to(self, sequence: int, first: int, within_ms: int = ANSWER_MS) -> Heard | None:
+        """The first answer with that number among `heard[first:]` or among what comes in time; None without one."""
+
+        def asked(each: Heard) -> bool:
+            return each.is_answer and each.sequence == sequence
+
+        for each in self.heard[first:]:
+            if asked(each):
+                return each
+        return self._pump(self.now_us + within_ms * 1000, asked)
+
+    def get(self, order: Any, kind: type[M], *, by: str = "R-12", sequence: int | None = None) -> M:
+        """The answer, which must be a `kind`. Raises `Nonconforming` of requirement `by` when it is not."""
+        message = self.ask(order, by=by, sequence=sequence).message
+        if not isinstance(message, kind):
+            raise Nonconforming(by, f"{type(order).__name__} was answered with {shown(message)}")
+        return message
+
+    def refused(self, order: Any, reason: Refusal, *, by: str, sequence: int | None = None) -> Refused:
+        """The refusal that `order` must get. Raises `Nonconforming` of requirement `by` for anything else."""
+        message = self.get(order, Refused, by=by, sequence=sequence)
+        if message.reason != reason or message.command != SHAPE_OF[type(order)].kind:
+            raise Nonconforming(by, f"{order} was answered with {shown(message)}, not refused with {reason.name}")
+        return message
+
+    def require_whole(self) -> None:
+        """Raise `Nonconforming` for the first piece from the device, since the last `forget`, that is no frame."""
+        said = b"".join(record.data for record in self.traffic if record.sender == "device")
+        for piece in filter(None, said.split(DELIMITER)[:-1]):
+            wrong = _damage(piece)
+            if wrong is not None:
+                raise Nonconforming(*wrong)
+
+    # --- hearing --------------------------------------------------------------------------------
+
+    def listen(self, for_us: int, until: Callable[[Heard], bool] | None = None) -> list[Heard]:
+        """Hear what comes for `for_us`, or until one frame satisfies `until`. Keepalives go out under a nonce."""
+        first, deadline_us = len(self.heard), self.now_us + for_us
+        while self.now_us < deadline_us:
+            slice_us = deadline_us
+            if self.nonce is not None:
+                if self.now_us - self._alive_us >= KEEP_ALIVE_US:
+                    self.send(KeepAlive(self.nonce))
+                    self._alive_us = self.now_us
+                slice_us = min(deadline_us, self._alive_us + KEEP_ALIVE_US)
+            if self._pump(slice_us, until or _never) is not None:
+                break
+        return self.heard[first:]
+
+    def wait_for(self, until: Callable[[Heard], bool], within_us: int) -> Heard | None:
+        """The first frame from now on that satisfies `until`, or None when none came."""
+        return next((each for each in self.listen(within_us, until) if until(each)), None)
+
+    def _pump(self, deadline_us: int, until: Callable[[Heard], bool]) -> Heard | None:
+        """Take what comes up to the deadline; the first frame that satisfies `until` ends it."""
+        while True:
+            data = self.port.wait(deadline_us)
+            now_us = self.now_us
+            found = self._take(data, now_us, until) if data else None
+            if found is not None or now_us >= deadline_us:
+                return found
+
+    def _take(self, data: bytes, now_us: int, until: Callable[[Heard], bool]) -> Heard | None:
+        self.traffic.append(Record(now_us, "device", data))
+        found = None
+        for payload in self._splitter.feed(data):
+            each = _heard(now_us, payload)
+            self.heard.append(each)
+            if found is None and until(each):
+                found = each
+        return found
+
+
+def shown(message: Any) -> str:
+    """A message as a sentence has it: a refusal with its reason by name."""
+    if isinstance(message, Refused):
+        return f"Refused {Refusal(message.reason).name} (detail {message.detail}, limit {message.limit})"
+    return "a frame that version 1 does not have" if message is None else str(message)
+
+
+def _damage(piece: bytes) -> tuple[str, str] | None:
+    """The requirement that a piece between two delimiters breaks, and how."""
+    shown_hex = piece.hex(" ")
+    if len(piece) >= MAX_FRAME:
+        return "R-03", f"a frame of {len(piece) + 1} bytes, over {MAX_FRAME}: {shown_hex}"
+    try:
+        cobs_decode(piece)
+    except DecodeError as wrong:
+        return "R-05", f"its COBS does not decode ({wrong}): {shown_hex}"
+    try:
+        unframe(piece)
+    except WireError as wrong:
+        return "R-04", f"{wrong}: {shown_hex}"
+    return None
+
+
+def _never(_: Heard) -> bool:
+    return False
+
+
+def _heard(at_us: int, payload: bytes) -> Heard:
+    try:
+        sequence, message = parse(payload)
+    except WireError:
+        return Heard(at_us, int.from_bytes(payload[1:3], "little"), None, payload)
+    return Heard(at_us, sequence, message, payload)

@@ -1,0 +1,148 @@
+"""`stimctl conformance`: whether a device keeps docs/protocol.md."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from stimctl import __version__
+from stimctl.cli import codes
+from stimctl.cli.errors import writing
+from stimctl.cli.table import table
+from stimctl.errors import Misuse
+
+if TYPE_CHECKING:
+    from stimctl.bench.conformance.check import Check
+    from stimctl.bench.conformance.result import Run
+
+_CODES = (codes.DONE, codes.USAGE, codes.INVALID, codes.DEVICE, codes.LINE, codes.INTERRUPTED)
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_LOAD = "a resistor of about 1 kohm is connected to each output, and nothing and nobody else"
+
+
+@click.command(epilog=codes.help_text(_CODES))
+@click.option("--port", "url", metavar="URL", help="/dev/ttyUSB0, COM3, socket://host:port or sim://.")
+@click.option("--only", multiple=True, metavar="R-NN", help="Only checks that look at this requirement. Repeatable.")
+@click.option("-k", "word", metavar="TEXT", help="Only checks with this in their name, topic or title.")
+@click.option("--list", "listing", is_flag=True, help="List the checks and run none.")
+@click.option("--long", "long", is_flag=True, help="Also those that take minutes (sim:// always runs them).")
+@click.option("--ask", is_flag=True, help="Ask you to switch the power and change the load where a check needs it.")
+@click.option("--dummy-load", is_flag=True, help=f"Confirm that {_LOAD}.")
+@click.option("--discard-dose", is_flag=True, help="Go on although a session's dose waits in the device, unread.")
+@click.option("--amplitude-ua", type=click.IntRange(100, 300), default=200, show_default=True, help="Most to drive.")
+@click.option("--junit", type=_FILE, help="Write JUnit XML here.")
+@click.option("--json", "json_file", type=_FILE, help="Write the whole result here, with traffic.")
+@click.option("--html", type=_FILE, help="Write a page for people here, with traffic.")
+def conformance(
+    url: str | None, only: tuple[str, ...], word: str | None, listing: bool, long: bool, ask: bool,
+    dummy_load: bool, discard_dose: bool, amplitude_ua: int, junit: Path | None, json_file: Path | None,
+    html: Path | None,
+) -> None:  # fmt: skip
+    """Check a native device against the requirements of docs/protocol.md.
+
+    It DRIVES the outputs, with small currents. Connect 1 kohm to each output and nothing else: never a person.
+    Wrong commands are sent on purpose, to see them refused. At sim:// everything runs in virtual time.
+
+    \b
+    Examples:
+      stimctl conformance --port sim:// --html report.html
+      stimctl conformance --port /dev/ttyACM0 --only R-46 --dummy-load
+    """
+    chosen = _chosen(only, word)
+    if listing:
+        click.echo(_listing(chosen))
+        return
+    if url is None:
+        raise click.UsageError("Missing option '--port'.")
+    _confirm(url, dummy_load)
+    run = _run(url, chosen, long=long, ask=ask, discard_dose=discard_dose, amplitude_ua=amplitude_ua)
+    _write(run, junit, json_file, html)
+    _conclude(run)
+
+
+def _chosen(only: tuple[str, ...], word: str | None) -> "list[Check]":
+    from stimctl.bench.conformance.check import all_checks
+    from stimctl.bench.conformance.requirements import texts
+    from stimctl.bench.conformance.scope import NOT_ON_THE_WIRE
+
+    for number in only:
+        if number not in texts():
+            raise Misuse(f"--only {number}: docs/protocol.md has the requirements R-01 to {max(texts())}")
+        if number in NOT_ON_THE_WIRE:
+            raise Misuse(f"--only {number}: nothing checks it: {NOT_ON_THE_WIRE[number]}")
+    checks = [each for each in all_checks() if not only or set(only) & set(each.requirements)]
+    if word is not None:
+        checks = [each for each in checks if word.lower() in f"{each.name} {each.topic} {each.title}".lower()]
+    if not checks:
+        raise Misuse("no check fits; `stimctl conformance --list` names all of them")
+    return checks
+
+
+def _listing(checks: "list[Check]") -> str:
+    def needs(each: "Check") -> str:
+        names = [(flag.name or "").lower().replace("_", " ") for flag in each.needs]
+        return ", ".join([*names, *each.hands, *(["long"] if each.long else [])])
+
+    rows = [(", ".join(each.requirements), each.name, needs(each), each.title) for each in checks]
+    return table(("REQUIREMENTS", "CHECK", "NEEDS", "WHAT"), rows)
+
+
+def _confirm(url: str, dummy_load: bool) -> None:
+    """Ask at every port but sim://: a firmware that is being written may call itself a simulator and be none."""
+    if url.startswith("sim:") or dummy_load:
+        return
+    if not sys.stdin.isatty():
+        raise Misuse(f"this drives the outputs: say --dummy-load to confirm that {_LOAD}")
+    click.confirm(f"This drives the outputs. Is it so that {_LOAD}?", abort=True)
+
+
+def _run(
+    url: str, checks: "list[Check]", *, long: bool, ask: bool, discard_dose: bool, amplitude_ua: int
+) -> "Run":  # fmt: skip
+    from stimctl.bench.conformance.bench import Bench
+    from stimctl.bench.conformance.hands import hands_for
+    from stimctl.bench.conformance.runner import Runner
+    from stimctl.cli.conformance_display import Display
+    from stimctl.port import open_port
+
+    port = open_port(url)
+    try:
+        with Display(len(checks)) as display:
+            person: Callable[[str], None] | None = display.ask if ask else None
+            bench = Bench(port, hands=hands_for(port, person), amplitude_ua=amplitude_ua)
+            runner = Runner(
+                bench, long=long, discard_dose=discard_dose, tool=f"stimctl {__version__}", progress=display.told
+            )
+            return runner.run(checks)
+    finally:
+        port.close()
+
+
+def _write(run: "Run", junit: Path | None, json_file: Path | None, html: Path | None) -> None:
+    from stimctl.bench.conformance.junit import as_junit
+    from stimctl.bench.conformance.page import as_html
+    from stimctl.bench.conformance.report import as_json
+
+    kinds: tuple[tuple[Path | None, Callable[[Run], str]], ...]
+    kinds = (junit, as_junit), (json_file, as_json), (html, as_html)
+    for path, made in kinds:
+        if path is not None:
+            with writing(path):
+                path.write_text(made(run), "utf-8")
+
+
+def _conclude(run: "Run") -> None:
+    """Say what came out, and leave with its code."""
+    from stimctl.cli.conformance_display import summary
+
+    click.echo(summary(run))
+    if run.conforms:
+        return
+    code = codes.DEVICE
+    if run.broken_off.startswith("interrupted"):
+        code = codes.INTERRUPTED
+    elif run.line_lost:
+        code = codes.LINE
+    raise click.exceptions.Exit(code)

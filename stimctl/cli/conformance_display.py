@@ -1,0 +1,98 @@
+"""How `stimctl conformance` looks: a bar while it runs on a terminal, lines elsewhere, and a table at the end."""
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from stimctl.cli.info import banner
+from stimctl.cli.log_page import plain
+from stimctl.cli.table import table
+
+if TYPE_CHECKING:
+    from stimctl.bench.conformance.check import Check
+    from stimctl.bench.conformance.result import Outcome, Run
+
+_STYLES = {"passed": "green", "failed": "bold red", "error": "bold red", "skipped": "yellow"}
+
+
+class Display:
+    """What is told while the suite runs. Use it in a `with`."""
+
+    def __init__(self, total: int, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True)
+        columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+        self._progress = Progress(*columns, console=self._console, transient=True)
+        self._task = self._progress.add_task("", total=total)
+        self._drawn = self._console.is_terminal
+
+    def __enter__(self) -> Self:
+        if self._drawn:
+            self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def told(self, check: "Check", outcome: "Outcome | None") -> None:
+        """A check begins (None), or is done."""
+        if outcome is None:
+            self._progress.update(self._task, description=escape(check.title))
+            return
+        self._progress.advance(self._task)
+        if outcome.verdict in {"failed", "error"} or not self._drawn:
+            style = _STYLES[outcome.verdict]
+            said = f"[{style}]{outcome.verdict:<7}[/] {escape(plain(check.name))}"
+            self._console.print(said, soft_wrap=True, highlight=False)
+
+    def ask(self, text: str) -> None:
+        """Have somebody do something, and wait until it is done."""
+        self._progress.stop()
+        click.prompt(f"{text}. Then press Enter", default="", show_default=False, prompt_suffix=" ")
+        if self._drawn:
+            self._progress.start()
+
+
+def summary(run: "Run") -> str:
+    """What came out: by topic, then what was found and why checks were left out."""
+    parts = [_head(run)]
+    if run.outcomes:
+        parts.append(table(("TOPIC", "PASSED", "FAILED", "SKIPPED"), _by_topic(run)))
+    skipped = sorted({f"  skipped: {outcome.reason}" for outcome in run.outcomes if outcome.verdict == "skipped"})
+    parts += ["\n".join(lines) for lines in (list(_wrong(run)), skipped) if lines]
+    counts = f"{run.count('passed')} passed, {run.count('failed')} failed, {run.count('skipped')} skipped"
+    if run.broken_off:
+        parts.append(f"BROKEN OFF: {plain(run.broken_off)} ({counts})")
+    else:
+        parts.append(f"{'CONFORMS' if run.conforms else 'DOES NOT CONFORM'}: {counts}")
+    return "\n\n".join(parts)
+
+
+def _head(run: "Run") -> str:
+    who = run.identity
+    if who is None:
+        return f"{run.url}: it did not say what it is"
+    model, serial = plain(who.model), plain(who.serial)
+    sha256 = who.firmware.sha256.hex()
+    return f"{banner(bool(who.welcome.simulator))}: {model} {serial}, firmware {who.version} (SHA-256 {sha256[:16]}...)"
+
+
+def _by_topic(run: "Run") -> Iterator[tuple[object, ...]]:
+    for topic in dict.fromkeys(outcome.check.topic for outcome in run.outcomes):
+        verdicts = [outcome.verdict for outcome in run.outcomes if outcome.check.topic == topic]
+        failed = verdicts.count("failed") + verdicts.count("error")
+        yield topic, verdicts.count("passed"), failed, verdicts.count("skipped")
+
+
+def _wrong(run: "Run") -> Iterator[str]:
+    for outcome in run.outcomes:
+        for found in outcome.found:
+            yield f"  {found.requirement} ({outcome.check.name}): {plain(found.text)}"
+        if outcome.verdict == "error":
+            yield f"  {outcome.check.name} broke off: {plain(outcome.reason)}"

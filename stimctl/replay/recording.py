@@ -1,0 +1,122 @@
+"""A record of traffic that says enough of its session to be run again: what was run, what was ordered, how it ended.
+
+A record that was cut short is taken as far as it goes, and is then one without an end.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stimctl.errors import InputInvalid, Problem
+from stimctl.prescription import Prescription
+from stimctl.session.choice import Choice
+from stimctl.session.overheard import Order, order_of
+from stimctl.session.recorded import (
+    BEGUN,
+    ENDED,
+    LOST,
+    ORDER,
+    SESSION,
+    auto_of,
+    choice_of,
+    prescription_of,
+)
+from stimctl.session.states import End, State
+from stimctl.wire.transcript import Header, Note, Record, read_pieces
+
+# What ended these was neither on the line nor ordered: the record cannot show it to the driver again.
+NOT_ON_THE_LINE = (End.FRONT_END, End.SUSPENDED, End.LOG, End.INTERRUPTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A recorded session. Times in us on the clock of its port; `orders` at theirs; `end` is None when it was cut.
+
+    `open_ended`: it was cut, or its port was gone, at `end_us`.
+    """
+
+    source: str
+    header: Header
+    pieces: tuple[Record, ...]
+    prescription: Prescription
+    choice: Choice
+    auto: frozenset[State]
+    first_sequence: int
+    virtual: bool
+    opened_us: int
+    begun_us: int
+    orders: tuple[tuple[int, Order], ...]
+    end: End | None
+    open_ended: bool
+    end_us: int
+
+
+def read_recording(path: Path) -> Recording:
+    """Read a file of `stimctl run --record-traffic`.
+
+    Raises `InputInvalid`, naming file, line and field, when it is no record or not one that can be replayed, and
+    `Unsafe` when its prescription is no longer allowed.
+    """
+    try:
+        with path.open(encoding="utf-8", errors="replace") as lines:
+            header, pieces = read_pieces(str(path), lines)
+            records: list[Record] = []
+            notes: list[Note] = []
+            for piece in pieces:
+                if isinstance(piece, Record):
+                    records.append(piece)
+                else:
+                    notes.append(piece)
+    except OSError as failure:
+        raise InputInvalid(str(path), [Problem("file", None, failure.strerror or str(failure))]) from None
+    return _recording(str(path), header, records, notes)
+
+
+def _recording(source: str, header: Header, records: list[Record], notes: list[Note]) -> Recording:
+    session, begun = _only(source, notes, SESSION), _only(source, notes, BEGUN)
+    ended = [note for note in notes if note.kind == ENDED]
+    lost = [note for note in notes if note.kind == LOST]
+    times_us = [piece.at_us for piece in records] + [note.at_us for note in notes]
+    return Recording(
+        source=source,
+        header=header,
+        pieces=tuple(records),
+        prescription=prescription_of(source, session.body),
+        choice=choice_of(source, session.body),
+        auto=auto_of(source, session.body),
+        first_sequence=_first_sequence(source, session.body),
+        virtual=session.body.get("virtual") is True,
+        opened_us=session.at_us,
+        begun_us=begun.at_us,
+        orders=tuple((note.at_us, order_of(source, note.body)) for note in notes if note.kind == ORDER),
+        end=_end(source, ended[0].body) if ended else None,
+        open_ended=bool(lost) or not ended,
+        end_us=lost[0].at_us if lost else max(times_us),
+    )
+
+
+def _only(source: str, notes: list[Note], kind: str) -> Note:
+    found = [note for note in notes if note.kind == kind]
+    if len(found) != 1:
+        allowed = "must be there once: only what `stimctl run --record-traffic` of this version records can be replayed"
+        raise InputInvalid(source, [Problem(f"note {kind!r}", len(found), allowed)])
+    return found[0]
+
+
+def _first_sequence(source: str, body: Mapping[str, Any]) -> int:
+    first = body.get("first_sequence")
+    if type(first) is not int or not 0 <= first < 1 << 16:
+        raise InputInvalid(source, [Problem("first_sequence", first, "must be a whole number from 0 to 65535")])
+    return first
+
+
+def _end(source: str, body: Mapping[str, Any]) -> End:
+    name = body.get("end")
+    if not isinstance(name, str) or name not in End.__members__:
+        raise InputInvalid(source, [Problem("end", name, f"must be one of {', '.join(End.__members__)}")])
+    end = End[name]
+    if end in NOT_ON_THE_LINE:
+        allowed = "cannot be replayed: what ended this session was neither on the line nor an order"
+        raise InputInvalid(source, [Problem("end", end.value, allowed)])
+    return end

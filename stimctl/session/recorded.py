@@ -1,0 +1,126 @@
+"""What a record of traffic has to say of a session beside its bytes, so that the session can be run again.
+
+One note tells what was run: the prescription as answers, the profile's own text, the device that was named, the
+steps that it took by itself, where the sequence numbers began, and whether its clock was virtual. Nothing of a
+person or an animal is ever in it: a record of traffic is there to be sent around.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from stimctl import anatomy
+from stimctl.errors import InputInvalid, Misuse, Problem
+from stimctl.prescription import ChannelPlan, Prescription, Subject, from_mapping
+from stimctl.profile import load_text
+from stimctl.session.choice import Choice
+from stimctl.session.states import State
+from stimctl.units import UA_PER_MA, US_PER_S
+
+SESSION = "session"  # what was run
+BEGUN = "begun"  # the engine's clock began
+ORDER = "order"  # somebody outside ordered something
+LOST = "lost"  # the port was gone
+ENDED = "ended"  # how it ended
+
+_PRIVATE = (Subject.PERSON, Subject.ANIMAL)
+_UM_PER_MM = 1_000
+
+
+def session_note(
+    rx: Prescription, choice: Choice, auto: Collection[State], first_sequence: int, *, virtual: bool
+) -> dict[str, Any]:
+    """The note of what is run. For a person or an animal the prescription is left out, and no replay is possible."""
+    private = rx.subject in _PRIVATE
+    return {
+        "prescription": None if private else answers_of(rx),
+        "profile": None if private else _profile_text(rx),
+        "device": {name: value for name, value in asdict(choice).items() if value is not None},
+        "auto": sorted(state.name for state in auto),
+        "first_sequence": first_sequence,
+        "virtual": virtual,
+    }
+
+
+def answers_of(rx: Prescription) -> dict[str, Any]:
+    """A prescription as `from_mapping` takes it, without the names of people."""
+    answers: dict[str, Any] = {
+        "format": 1,
+        "profile": rx.protocol.id,
+        "profile_sha256": rx.protocol.sha256,
+        "variant": rx.variant,
+        "subject": rx.subject.value,
+        "operator": "recording",
+        "pseudonym": "recording",
+        "seconds": rx.stimulation_us / US_PER_S,
+        "ceiling_ma": rx.ceiling_ua / UA_PER_MA,
+        "titrate": rx.titrate,
+        "declared_ohm": rx.declared_ohm,
+        "channels": [_plan_answers(plan, rx.titrate) for plan in rx.channels],
+    }
+    if rx.clinician is not None:
+        answers["clinician"] = {"name": "recording", "completes": list(rx.clinician.completes)}
+    return answers
+
+
+def _plan_answers(plan: ChannelPlan, titrate: bool) -> dict[str, Any]:
+    answers: dict[str, Any] = {
+        "channel": plan.channel,
+        "first": _end_answers(plan.first),
+        "second": _end_answers(plan.second),
+        "needle": {
+            "diameter_mm": plan.needle.diameter_um / _UM_PER_MM,
+            "inserted_mm": plan.needle.inserted_um / _UM_PER_MM,
+            "coating": plan.needle.coating.value,
+        },
+    }
+    return answers if titrate else {**answers, "amplitude_ma": plan.amplitude_ua / UA_PER_MA}
+
+
+def _end_answers(end: Any) -> dict[str, Any]:
+    if not isinstance(end, anatomy.Placement):
+        return {"point": end.point}
+    answers: dict[str, Any] = {"point": end.point, "side": str(end.side), "spot": end.spot}
+    return {**answers, "region": str(end.region)} if end.point == anatomy.ASHI.code else answers
+
+
+def _profile_text(rx: Prescription) -> str | None:
+    """The profile's file, if it still is the one that was loaded."""
+    try:
+        content = Path(rx.protocol.path).read_bytes()
+    except OSError:
+        return None
+    return content.decode() if sha256(content).hexdigest() == rx.protocol.sha256 else None
+
+
+def prescription_of(source: str, note: Mapping[str, Any]) -> Prescription:
+    """The prescription that a note holds. Raises `InputInvalid` or `Unsafe`."""
+    answers, text = note.get("prescription"), note.get("profile")
+    if answers is None:
+        allowed = "is not in the record: nothing of a person or an animal is recorded, so that cannot be replayed"
+        raise InputInvalid(source, [Problem("prescription", None, allowed)])
+    if not isinstance(answers, Mapping) or not isinstance(text, str | None):
+        raise InputInvalid(source, [Problem("prescription", None, "must be a table, and its profile text")])
+    if text is None:
+        return from_mapping(answers, source=source)
+    profile = load_text(text.encode("utf-8", "surrogatepass"), f"{source}: profile")
+    return from_mapping(answers, {profile.id: profile}, source=source)
+
+
+def choice_of(source: str, note: Mapping[str, Any]) -> Choice:
+    """The device that was named. Raises `InputInvalid`."""
+    named = note.get("device")
+    try:
+        return Choice(**named)  # type: ignore[arg-type]  # whatever stands there
+    except (TypeError, Misuse) as wrong:
+        raise InputInvalid(source, [Problem("device", named, str(wrong))]) from None
+
+
+def auto_of(source: str, note: Mapping[str, Any]) -> frozenset[State]:
+    """The states that the session left by itself. Raises `InputInvalid`."""
+    try:
+        return frozenset(State[name] for name in note["auto"])
+    except (KeyError, TypeError):
+        raise InputInvalid(source, [Problem("auto", note.get("auto"), "must be names of session states")]) from None

@@ -1,0 +1,85 @@
+"""What the machine found, as plain tests, and the size of the model."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from firmware_sim.faults import Fault
+from firmware_sim.lab.lab_port import Piece
+from firmware_sim.lab.play import play
+from firmware_sim.lab.scenario import Action, Scenario
+from stimctl.session.states import End
+from tests.agree import model
+from tests.agree.session import Agreement
+
+S = 1_000_000
+MOST_LINES = 99
+
+
+def test_the_model_can_be_read_at_one_sitting() -> None:
+    """Comments and docstrings counted, empty lines not."""
+    path = Path(model.__file__)
+    lines = [line for line in path.read_text("utf-8").splitlines() if line.strip()]
+    assert len(lines) <= MOST_LINES
+
+
+def test_the_model_shares_nothing_with_what_it_judges() -> None:
+    text = Path(model.__file__).read_text("utf-8")
+    assert "stimctl" not in text
+    assert "firmware_sim" not in text
+
+
+def test_a_channel_lowered_before_its_first_reading_is_believed() -> None:
+    """Its one pulse went to the target before: that is no current above what was set."""
+    answers = {"profile": "bench-2-100hz", "seconds": 12, "channels": [{"amplitude_ma": 0.5}, {"channel": 2}]}
+    played = play(Scenario(name="x", answers=answers, actions=(Action(300_001, "lower", 1),)))
+    assert played.report is not None
+    assert played.report.end is End.TIMER, played.outcome
+
+
+@pytest.mark.parametrize("between_us", [660_000, 900_000, S, 1_140_000])
+def test_a_step_down_each_second_at_2_hz_is_believed(between_us: int) -> None:
+    """The last pulse may have gone to the target between two steps, for as long as a period lasts."""
+    answers = {"profile": "bench-2hz", "seconds": 20, "channels": [{"amplitude_ma": 1.0}]}
+    actions = (Action(8_050_000, "lower", 1), Action(8_050_000 + between_us, "lower", 1))
+    played = play(Scenario(name="x", answers=answers, actions=actions))
+    assert played.report is not None
+    assert played.report.end is End.TIMER, played.outcome
+
+
+@pytest.mark.parametrize("stall_us", [240_000, 490_000, 740_000])
+def test_a_host_that_stood_still_after_a_hold_does_not_blame_the_device(stall_us: int) -> None:
+    """The status that it then reads first is from just after the hold, before zero could be measured."""
+    stall = Fault("host.stall", at_us=3_090_003, for_us=stall_us)
+    played = play(Scenario(name="x", actions=(Action(3_090_002, "hold"), Action(5 * S, "stop")), faults=(stall,)))
+    assert played.report is not None
+    assert played.report.end is End.OPERATOR, played.outcome
+
+
+def test_what_was_done_slice_by_slice_plays_as_a_scenario_byte_for_byte() -> None:
+    """Orders between two deadlines, a stall and a loss: a printed failure is the failure."""
+    loss = Fault("line.loss", 1_500_000, S, "RAMPING", None, {"permille": 300})
+    at = Agreement({"profile": "bench-2-100hz", "seconds": 12, "channels": [{}, {"channel": 3}]}, [loss])
+    for step in (300_000, 12_345, 1_000_001, 0, 777_777):
+        at.wait(step)
+        at.order("raise", 1)
+        at.order("lower", 3)
+    at.befall(Fault("host.stall", for_us=240_000))
+    at.wait(123_456)
+    at.order("hold")
+    at.finish()
+    played = play(at.rig.script)
+    assert played.report == at.rig.engine.report
+    assert joined(played.traffic) == joined(at.rig.port.traffic)
+    assert joined(played.traffic), "something passed"
+
+
+def joined(traffic: Sequence[Piece]) -> list[Piece]:
+    """Pieces of one instant and direction as one: reads may cut them anywhere."""
+    pieces: list[Piece] = []
+    for at_us, sender, data in traffic:
+        alike = pieces and pieces[-1][:2] == (at_us, sender)
+        before = pieces.pop()[2] if alike else b""
+        pieces.append((at_us, sender, before + data))
+    return pieces

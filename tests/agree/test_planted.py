@@ -1,0 +1,119 @@
+"""The machine is worth something only if it finds what is wrong: a defect is planted in each of those that agree."""
+
+import re
+import tomllib
+from collections.abc import Callable
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from firmware_sim import gate
+from firmware_sim.lab.play import play
+from firmware_sim.lab.scenario import Scenario, scenario_from
+from firmware_sim.record import Flow, Recorder
+from firmware_sim.train import Train
+from stimctl import limits
+from stimctl.dose import ChannelDose, Commanded
+from stimctl.session.targets import Target
+from tests.agree.model import Channel
+from tests.agree.same import Disagreement
+from tests.agree.test_session import Sessions
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+def steep_ramp(patch: pytest.MonkeyPatch) -> None:
+    """Simulator: a level climbs by 1 uA too much at a pulse."""
+    true_take = Train.take
+
+    def take(train: Train) -> int:
+        before_ua = train.level_ua
+        true_take(train)
+        if before_ua < train.level_ua < train.target_ua:
+            train.level_ua += 1
+        return train.amplitude_ua
+
+    patch.setattr(Train, "take", take)
+
+
+def late_watchdog(patch: pytest.MonkeyPatch) -> None:
+    """Simulator: a microsecond late."""
+    patch.setattr(gate, "WATCHDOG_US", gate.WATCHDOG_US + 1)
+
+
+def forgetful_dose(patch: pytest.MonkeyPatch) -> None:
+    """Driver: the last pulse is not counted."""
+    true_dose = Commanded.dose
+
+    def dose(commanded: Commanded, channel: int, until_us: int | None = None) -> ChannelDose:
+        counted = true_dose(commanded, channel, until_us)
+        return ChannelDose((max(0, counted.pulses[0] - 1), counted.pulses[1]), counted.charge_pc)
+
+    patch.setattr(Commanded, "dose", dose)
+
+
+def long_steps(patch: pytest.MonkeyPatch) -> None:
+    """Driver: a step down is two."""
+    true_down = Target.down
+    patch.setattr(Target, "down", lambda target: max(0, true_down(target) - limits.RAISE_STEP_UA))
+
+
+def slow_model(patch: pytest.MonkeyPatch) -> None:
+    """Model: its first pulse comes a period after the start."""
+    true_start = Channel.start
+
+    def start(channel: Channel, target: int) -> None:
+        true_start(channel, target)
+        channel.due = next(channel.scheduled)
+
+    patch.setattr(Channel, "start", start)
+
+
+def leaky_record(patch: pytest.MonkeyPatch) -> None:
+    """Load: a hundredth of each current is lost on the way."""
+    true_add = Recorder.add
+
+    def add(recorder: Recorder, channel: int, flow: Flow) -> None:
+        first_na = flow.shape.first_na * 99 // 100
+        true_add(recorder, channel, Flow(flow.first_us, flow.period_us, flow.count,
+                                         flow.shape._replace(first_na=first_na), flow.kind))  # fmt: skip
+
+    patch.setattr(Recorder, "add", add)
+
+
+PLANTS = (steep_ramp, late_watchdog, forgetful_dose, long_steps, slow_model, leaky_record)
+
+
+def failure(phases: list[Phase], examples: int, steps: int) -> Disagreement:
+    """What the machine finds."""
+    chosen = settings(
+        max_examples=examples, stateful_step_count=steps, phases=phases, derandomize=True, database=None, deadline=None,
+        report_multiple_bugs=False, suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    with pytest.raises(Disagreement) as found:
+        run_state_machine_as_test(Sessions, settings=chosen)
+    return found.value
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: str(plant.__name__))
+def test_a_planted_defect_is_found(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch)
+    failure([Phase.generate], 400, 25)
+
+
+def shown(found: Disagreement) -> Scenario:
+    """The scenario that was printed with a failure."""
+    text = "\n".join(found.__notes__)
+    return scenario_from(tomllib.loads(re.findall(r'^name = ".*?^\[expect\]$', text, re.S | re.M)[-1]))
+
+
+@pytest.mark.slow
+def test_a_failure_shrinks_to_a_short_scenario_that_plays(monkeypatch: pytest.MonkeyPatch) -> None:
+    steep_ramp(monkeypatch)
+    scenario = shown(failure([Phase.generate, Phase.shrink], 20, 4))
+    assert len(scenario.actions) + len(scenario.faults) <= 1
+    played = play(scenario)
+    assert played.error is None
+    assert played.report is not None

@@ -1,0 +1,288 @@
+"""Each rule is seen to fire: on the evidence of a good session with one thing made wrong by hand."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from firmware_sim.faults import CATALOGUE
+from firmware_sim.lab import fault_rules, invariants, rule_page, rules, told_rules
+from firmware_sim.lab.chance import KINDS
+from firmware_sim.lab.evidence import ALWAYS_US, Evidence, Flows, Run, evidence_of, runs_of
+from firmware_sim.lab.invariants import EXCUSES, INSTEAD, RULES, broken
+from firmware_sim.lab.parts import Action, Scenario
+from firmware_sim.lab.play import play
+from firmware_sim.lab.rules import Rule
+from firmware_sim.lab.scenario import shipped
+from firmware_sim.lab.soak import judged
+from firmware_sim.record import Flow, Kind, Shape
+from stimctl.session.view import Alarm, Priority
+
+S = 1_000_000
+CHANNELS = [
+    {"channel": 1, "amplitude_ma": 1.2},
+    {"channel": 3, "amplitude_ma": 0.8},
+]
+ANSWERS = {"profile": "bench-2-100hz", "seconds": 30, "ceiling_ma": 1.5, "channels": CHANNELS}
+HELD = (
+    Action(12 * S, "hold"),
+    Action(15 * S, "proceed"),
+    Action(17 * S, "proceed"),
+    Action(25 * S, "lower", 1),
+    Action(27 * S, "raise", 1),
+)
+
+
+@pytest.fixture(scope="module")
+def good() -> Evidence:
+    """A session with a hold and some work of an operator's, in which nothing goes wrong."""
+    return evidence_of(play(Scenario(name="good", answers=ANSWERS, actions=HELD)))
+
+
+def test_a_good_session_breaks_no_rule(good: Evidence) -> None:
+    assert list(broken(good)) == []
+    assert len(good.runs) == 2
+    assert len(good.checking) == 2
+    assert len(good.alive_us) > 100
+    assert good.report is not None
+    assert good.counted == {c: (f.pulses, pytest.approx(f.charge_fc / 1_000, rel=0.01)) for c, f in good.trains.items()}
+
+
+# --- one thing made wrong ----------------------------------------------------------------------------
+
+
+def shaped(seen: Evidence, at: int, channel: int = 1, **columns: int) -> Evidence:
+    """One stretch with other figures."""
+    flows = seen.trains[channel]
+    changed = {}
+    for name, value in columns.items():
+        column = getattr(flows, name).copy()
+        column[at] = value
+        changed[name] = column
+    return replace(seen, trains={**seen.trains, channel: replace(flows, **changed)})
+
+
+def pulse(seen: Evidence, at_us: int, channel: int = 1) -> Evidence:
+    """One pulse more, at a time when there should be none."""
+    flows = seen.trains[channel]
+    more = [(at_us, 10_000, 1, 100_000, 200, 0, 100_000, 200)]
+    columns = np.concatenate([[getattr(flows, name) for name in Flows.__dataclass_fields__], np.array(more).T], axis=1)
+    columns = columns[:, np.argsort(columns[0], kind="stable")]
+    return replace(seen, trains={**seen.trains, channel: Flows(*columns)})
+
+
+def told(seen: Evidence, **changes: Any) -> Evidence:
+    """Another report."""
+    assert seen.report is not None
+    return replace(seen, report=replace(seen.report, **changes))
+
+
+def agreed(seen: Evidence, **changes: Any) -> Evidence:
+    """Another agreement in the report."""
+    assert seen.report is not None
+    return told(seen, agreement={**seen.report.agreement, **changes})
+
+
+def entry(seen: Evidence, kind: str, **changes: Any) -> Evidence:
+    """Each entry of one kind with other words."""
+    changed = [each._replace(body={**each.body, **changes}) if each.kind == kind else each for each in seen.entries]
+    return replace(seen, entries=tuple(changed))
+
+
+def full(seen: Evidence) -> int:
+    """The first stretch at its target."""
+    return int(np.argmax(seen.trains[1].first_na))
+
+
+def late_us(seen: Evidence) -> int:
+    assert seen.stopping_us is not None
+    return seen.stopping_us + 30_000
+
+
+WRONG: Mapping[str, Callable[[Evidence], Evidence]] = {
+    "ceiling": lambda seen: shaped(seen, full(seen), first_na=1_501_250, second_na=1_501_250),
+    "second": lambda seen: shaped(seen, full(seen), second_na=1_250_000),
+    "charge": lambda seen: shaped(seen, full(seen), width_us=1_001, second_width_us=1_001),
+    "balance": lambda seen: shaped(seen, full(seen), second_na=1_198_750),
+    "direct current": lambda seen: shaped(seen, full(seen), second_na=0, count=100),
+    "shape": lambda seen: shaped(seen, full(seen), gap_us=1),
+    "place": lambda seen: pulse(seen, seen.runs[0].ended_us + 5_000),
+    "timer": lambda seen: replace(seen, runs=(seen.runs[0], seen.runs[1]._replace(began_us=seen.runs[1].began_us - S))),
+    "watchdog": lambda seen: replace(seen, alive_us=np.delete(seen.alive_us, range(20, 26))),
+    "ramp": lambda seen: shaped(seen, full(seen), first_na=1_352_500, second_na=1_352_500),
+    "rate": lambda seen: shaped(seen, full(seen), period_us=9_999),
+    "apart": lambda seen: shaped(seen, 0, 3, first_us=int(seen.trains[1].first_us[0]) + 100),
+    "stop": lambda seen: pulse(seen, late_us(seen)),
+    "zero": lambda seen: pulse(seen, late_us(seen)),
+    "load pulses": lambda seen: shaped(seen, full(seen), count=int(seen.trains[1].count[full(seen)]) + 1),
+    "load charge": lambda seen: shaped(seen, full(seen), first_na=1_150_000, second_na=1_150_000),
+    "exact": lambda seen: agreed(seen, exact=False),
+    "measured": lambda seen: agreed(seen, measured=False),
+    "raises": lambda seen: entry(seen, "target", target_ua=1_301),
+    "alarm": lambda seen: told(seen, zero_confirmed_us=None),
+    "ledger": lambda seen: entry(seen, "closed", held_us=0),
+    "ends": lambda seen: replace(seen, report=None, named=False),
+}
+
+
+def test_every_rule_is_shown() -> None:
+    assert set(WRONG) == set(RULES)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_rule_fires(name: str, good: Evidence) -> None:
+    assert name in {violation.rule for violation in broken(WRONG[name](good))}
+
+
+def test_a_ramp_that_is_too_steep_without_a_step_fires(good: Evidence) -> None:
+    """100 uA a pulse at 100 Hz is no step too large, and 2.0 mA in 0.2 s."""
+    steep = [
+        Flow(S + 10_000 * n, 10_000, 1, Shape(100_000 * n, 200, 0, 100_000 * n, 200), Kind.TRAIN) for n in range(9)
+    ]
+    seen = replace(good, trains={1: Flows.of(steep)}, runs=(Run(0, 9 * S),))
+    assert [text for text, _ in rules.ramp(seen)] == ["channel 1 rose faster than 2.0 mA in 5 s"]
+
+
+def test_a_hang_fires(good: Evidence) -> None:
+    assert any("lasted" in text for text, _ in told_rules.ends(replace(good, over_us=4_000 * S)))
+
+
+# --- what holds instead --------------------------------------------------------------------------------
+
+HIGH = Alarm(Priority.HIGH, "odd", "do something", 0)
+
+
+def held(seen: Evidence, for_us: int) -> Flows:
+    """A level that is held in mid-session."""
+    return Flows.of([Flow(seen.runs[0].began_us + 2 * S, for_us, 1, Shape(500_000, for_us, 0, 0, 0), Kind.HELD)])
+
+
+def unbalanced(seen: Evidence, at: int, count: int) -> Evidence:
+    return shaped(seen, at, second_na=0, count=count)
+
+
+INSTEAD_WRONG: Mapping[str, Callable[[Evidence], Evidence]] = {
+    "trip": lambda seen: shaped(seen, full(seen), first_na=2_500_000, second_na=2_500_000),
+    "cut last": lambda seen: shaped(seen, full(seen), second_width_us=20),
+    "odd last": lambda seen: unbalanced(seen, full(seen), 1),
+    "full scale": lambda seen: shaped(seen, full(seen), first_na=2_600_000),
+    "three in a row": lambda seen: unbalanced(seen, full(seen), 4),
+    "lawful": lambda seen: shaped(seen, full(seen), width_us=601),
+    "steep seen": WRONG["ramp"],
+    "still seen": lambda seen: replace(seen, levels={1: held(seen, S)}),
+    "dip": lambda seen: shaped(seen, 0, first_na=500_000),
+    "host timer": lambda seen: replace(seen, prescription=replace(seen.prescription, stimulation_us=28 * S)),
+    "slow timer": lambda seen: replace(seen, prescription=replace(seen.prescription, stimulation_us=28 * S)),
+    "apart": WRONG["apart"],
+    "alarm": WRONG["alarm"],
+    "unknown": lambda seen: agreed(seen, exact=None, contradiction=None),
+    "told": lambda seen: agreed(seen, exact=False, contradiction=None),
+    "less than counted": lambda seen: shaped(seen, full(seen), first_na=1_300_000),
+    "measured told": lambda seen: shaped(seen, full(seen), count=500),
+    "log told": lambda seen: replace(seen, entries=tuple(each for each in seen.entries if each.kind != "closed")),
+}
+
+
+def test_all_that_holds_instead_is_shown() -> None:
+    assert set(INSTEAD_WRONG) == set(INSTEAD)
+
+
+@pytest.mark.parametrize("name", INSTEAD)
+def test_what_holds_instead_fires(name: str, good: Evidence) -> None:
+    rule: Rule = INSTEAD[name]
+    assert list(rule(good)) == []
+    assert list(rule(INSTEAD_WRONG[name](good))) != []
+
+
+def test_an_alarm_is_enough_where_it_has_to_be(good: Evidence) -> None:
+    assert list(told_rules.told(told(agreed(good, exact=False), alarms=(HIGH,)))) == []
+    assert list(told_rules.log_told(told(INSTEAD_WRONG["log told"](good), alarms=(HIGH,)))) == []
+
+
+def test_an_unbalanced_pulse_is_lawful_three_times(good: Evidence) -> None:
+    assert list(fault_rules.three_in_a_row(unbalanced(good, full(good), 3))) == []
+
+
+# --- the table -----------------------------------------------------------------------------------------
+
+
+def test_each_row_names_what_there_is() -> None:
+    kinds = (*CATALOGUE, "load")
+    for excuse in EXCUSES:
+        assert excuse.rule in {**RULES, **INSTEAD}, excuse
+        assert excuse.instead in {**RULES, **INSTEAD}, excuse
+        assert excuse.instead != excuse.rule, f"{excuse}: that would be none"
+        assert any(kind.startswith(excuse.fault) for kind in kinds), excuse
+        assert any(kind.startswith(excuse.besides) for kind in kinds), excuse
+        assert len(excuse.why) > 10, excuse
+
+
+def test_no_fault_excuses_everything(good: Evidence) -> None:
+    """Whatever all faults together excuse, some rules stand, and those that hold instead are asked."""
+    seen = replace(good, fired_us=dict.fromkeys((*CATALOGUE, "load"), 0))
+    standing = [name for name in RULES if not any(excuse.rule == name for excuse in EXCUSES)]
+    assert {"raises", "alarm", "ends"} <= set(standing)
+    asked = {violation.rule for violation in broken(told(seen, zero_confirmed_us=None))}
+    assert "alarm" in asked
+
+
+def test_an_excuse_holds_from_the_fault_on_and_not_before(good: Evidence) -> None:
+    over = WRONG["ceiling"](good)
+    at_us = int(good.trains[1].first_us[full(good)])
+
+    def found(fired_us: Mapping[str, int]) -> set[str]:
+        return {violation.rule for violation in broken(replace(over, fired_us=fired_us))}
+
+    assert "ceiling" in found({"line.loss": 0})
+    assert "ceiling" in found({"device.dac_gain": at_us + S})
+    assert "ceiling" not in found({"device.dac_gain": at_us})
+
+
+def test_instead_of_a_rule_another_is_asked(good: Evidence) -> None:
+    over = replace(INSTEAD_WRONG["trip"](good), fired_us={"device.dac_gain": 0})
+    assert "trip" in {violation.rule for violation in broken(over)}
+    both = replace(over, fired_us={"device.dac_gain": 0, "device.readback_gain": 0})
+    assert "trip" not in {violation.rule for violation in broken(both)}, "nothing in the device can know"
+    higher = shaped(both, full(good), first_na=2_600_000)
+    assert "full scale" in {violation.rule for violation in broken(higher)}
+
+
+def test_the_page_has_the_rules_and_the_excuses_as_they_are() -> None:
+    text = rule_page.DOCUMENT.read_text("utf-8")
+    assert rule_page.fresh(text) == text, "run `python -m firmware_sim.lab.rule_page --write`"
+    assert "| ceiling |" in text
+    assert "`device.dac_*`" in text
+
+
+def test_every_scenario_that_is_shipped_keeps_every_rule() -> None:
+    found = [judged(each) for each in shipped().values() if {fault.kind for fault in each.faults} <= set(KINDS)]
+    assert len(found) > 50
+    assert [(result.name, result.violations) for result in found if result.violations] == []
+
+
+# --- evidence ------------------------------------------------------------------------------------------
+
+
+def test_a_part_of_the_currents_is_exact_to_the_pulse(good: Evidence) -> None:
+    flows = good.trains[1]
+    begins_us = flows.begins_us()
+    for from_us, until_us in ((0, ALWAYS_US), (3_000_001, 9_123_457), (int(begins_us[40]), int(begins_us[41]))):
+        part = flows.within(from_us, until_us)
+        assert part.begins_us().tolist() == [at for at in begins_us.tolist() if from_us <= at < until_us]
+
+
+def test_runs_end_with_a_state_without_output_and_with_a_reset() -> None:
+    journal: list[dict[str, Any]] = [
+        {"event": "boot", "at_us": 0},
+        {"event": "state", "at_us": 5, "state": "RAMPING"},
+        {"event": "alive", "at_us": 6},
+        {"event": "state", "at_us": 7, "state": "RUNNING"},
+        {"event": "state", "at_us": 9, "state": "HELD", "reason": "LEAD_OFF"},
+        {"event": "state", "at_us": 12, "state": "RAMPING"},
+        {"event": "boot", "at_us": 15},
+        {"event": "state", "at_us": 20, "state": "RAMPING"},
+    ]
+    assert runs_of(journal, "RAMPING") == (Run(5, 9, "LEAD_OFF"), Run(12, 15, "RESET"), Run(20, ALWAYS_US))
+    assert invariants.RULES["place"] is rules.place

@@ -1,0 +1,73 @@
+"""The same in real time: a simulator that is a process, behind a pseudo-terminal and behind TCP."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from firmware_sim.faults import Fault
+from firmware_sim.lab.play import play
+from firmware_sim.lab.scenario import Action, Expect, Scenario, shipped
+from stimctl.errors import Misuse
+from stimctl.ledger import Ledger
+from stimctl.session.states import End
+
+pytestmark = pytest.mark.realtime
+S = 1_000_000
+
+
+@pytest.mark.parametrize("over", ["pty", "tcp"])
+def test_what_was_played_in_virtual_time_comes_out_alike(over: str) -> None:
+    """A short circuit 1 s into the ramp, on a line that loses a frame now and then."""
+    scenario = Scenario(
+        "short",
+        faults=(
+            Fault("load.short", at_us=S, after="RAMPING", channel=1),
+            Fault("line.loss", at_us=S, after="RAMPING", options={"permille": 50}),
+        ),
+        expect=Expect(
+            frozenset({End.SHORT}), True, alarms=("short circuit",), pulses="some", within_us={"stop_to_zero": 2_000}
+        ),
+    )
+    assert play(scenario).unmet == ()
+    played = play(scenario, over=over)
+    assert played.unmet == ()
+    assert played.fired == {0: 1, 1: 1}
+    assert played.recorder.channels == (1,)
+    assert played.recorder.end_us(1) == played.recorder.end_us() > played.fired_us[0]
+    assert played.recorder.end_us(2) == 0
+    assert 0 < played.control_us["fault_to_zero"] < 100_000
+    assert any(entry.get("reason") == "SHORT" for entry in played.journal)
+
+
+def test_a_cable_that_is_pulled_from_a_terminal() -> None:
+    scenario = Scenario(
+        "pulled",
+        faults=(Fault("line.unplug", at_us=S // 2, after="RAMPING"),),
+        expect=Expect(frozenset({End.LINE_LOST}), False, pulses="some", within_us={"fault_to_zero": 1_010_000}),
+    )
+    assert play(scenario, over="pty").unmet == ()
+
+
+def test_a_killed_host_leaves_its_session_open_in_its_ledger(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    played = play(shipped()["host-killed"], over="tcp", ledger=path)
+    assert played.unmet == ()
+    assert played.outcome == "no report"
+    with Ledger(path) as ledger:
+        assert len(ledger.unfinished()) == 1
+
+
+def test_a_host_that_ends_before_it_is_killed_says_how() -> None:
+    scenario = Scenario("early", actions=(Action(S // 2, "stop"),), faults=(Fault("host.killed", at_us=600 * S),))
+    played = play(scenario, over="tcp")
+    assert played.report is not None
+    assert played.report.end is End.OPERATOR
+    assert played.idle == ("fault 1 (host.killed) never did anything",)
+    assert played.traffic
+
+
+def test_a_simulator_that_does_not_start_is_said() -> None:
+    """The load is unknown to the simulator: its own words are told."""
+    with pytest.raises(Misuse, match=r"the simulator did not start: (.|\n)*wood"):
+        play(replace(Scenario("a"), load="wood"), over="tcp")

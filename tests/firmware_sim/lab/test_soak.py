@@ -1,0 +1,236 @@
+"""Campaigns: the same from the same seed however they are spread, judged by every rule; what is planted is found."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from statistics import mean
+
+import pytest
+from click.testing import CliRunner, Result
+
+from firmware_sim import gate
+from firmware_sim.lab import soak, spread
+from firmware_sim.lab.chance import KINDS, random_scenario
+from firmware_sim.lab.scenario import dump, load_scenario, prescribed, scenario_from
+from firmware_sim.lab.soak import chunks, digest, play_chunk
+from stimctl.cli import main
+from stimctl.cli.codes import INTERRUPTED, INVALID, UNMET, USAGE
+from stimctl.dose import Commanded
+from stimctl.errors import Misuse
+from stimctl.ledger import Ledger
+from stimctl.profile.toml_text import parse
+
+SEED = 5
+
+
+def run(*arguments: str) -> Result:
+    """`stimctl soak`, in this process."""
+    return CliRunner().invoke(main, ["soak", *arguments])
+
+
+# --- chance ------------------------------------------------------------------------------------------
+
+
+def test_the_same_numbers_give_the_same_scenario_and_others_another() -> None:
+    assert random_scenario(1, 7) == random_scenario(1, 7)
+    assert len({dump(random_scenario(seed, index)) for seed in (1, 2) for index in range(20)}) == 40
+
+
+def test_sessions_last_two_minutes_on_average_and_one_in_twenty_over_twenty() -> None:
+    seconds = [random_scenario(SEED, index).answers["seconds"] for index in range(2_000)]
+    assert mean(seconds) == pytest.approx(120, rel=0.2)
+    assert sum(each > 1_200 for each in seconds) / len(seconds) == pytest.approx(0.05, abs=0.015)
+
+
+def test_every_scenario_is_legal_and_is_its_file() -> None:
+    drawn = [random_scenario(SEED, index) for index in range(60)]
+    drawn += [random_scenario(SEED, index, kind) for index, kind in enumerate(KINDS)]
+    for scenario in drawn:
+        assert prescribed(scenario).stimulation_us > 0
+        assert scenario_from(parse(dump(scenario).encode(), "drawn").values) == scenario
+
+
+def test_chance_reaches_every_kind_mode_action_and_number_of_channels() -> None:
+    drawn = [random_scenario(SEED, index) for index in range(400)]
+    assert {fault.kind for scenario in drawn for fault in scenario.faults} == set(KINDS)
+    assert {len(scenario.answers["channels"]) for scenario in drawn} == {1, 2, 3}
+    assert len({scenario.answers["profile"] for scenario in drawn}) == 4
+    assert {action.do for scenario in drawn for action in scenario.actions} >= {"raise", "lower", "set", "hold", "stop"}
+
+
+# --- the same however it is spread -------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def in_one() -> str:
+    """The digest of twelve sessions, played one after the other here."""
+    return digest(play_chunk(SEED, "line.loss", range(12)).results)
+
+
+def work() -> spread.Work:
+    return partial(play_chunk, SEED, "line.loss")
+
+
+def together(done: Iterator[soak.Done]) -> str:
+    return digest(result for part in done for result in part.results)
+
+
+def test_in_two_processes_the_results_are_the_same(in_one: str) -> None:
+    assert together(spread.local(work(), [range(6, 12), range(6)], 2)) == in_one
+    assert together(spread.here(work(), chunks(12))) == in_one
+
+
+@pytest.mark.realtime
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_on_a_dask_cluster_of_two_processes_the_results_are_the_same(in_one: str) -> None:
+    from distributed import LocalCluster
+
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:  # type: ignore[no-untyped-call]
+        address = str(cluster.scheduler_address)
+        outcome = run("--sessions", "12", "--seed", str(SEED), "--fault", "line.loss", "--scheduler", address)
+        assert outcome.exit_code == 0, outcome.output
+        assert f"digest {in_one}" in outcome.output
+
+
+def test_a_worker_with_other_code_is_refused() -> None:
+    spread._check_workers({"tcp://one": spread.source_sha256()}, "tcp://s")
+    with pytest.raises(Misuse, match=r"another version of stimctl is installed on tcp://two"):
+        spread._check_workers({"tcp://one": spread.source_sha256(), "tcp://two": "0"}, "tcp://s")
+    with pytest.raises(Misuse, match="no workers"):
+        spread._check_workers({}, "tcp://s")
+
+
+def test_without_dask_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    outcome = run("--sessions", "1", "--scheduler", "tcp://127.0.0.1:1")
+    assert outcome.exit_code == INVALID
+    assert "pip install 'stimctl[dask]'" in outcome.output
+
+
+# --- what is planted is found ------------------------------------------------------------------------
+
+
+def test_a_device_whose_watchdog_is_late_is_found_saved_and_fails_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ("--sessions", "6", "--seed", "3", "--jobs", "1", "--fault", "line.unplug")
+    assert run(*arguments).exit_code == 0
+    with monkeypatch.context() as planted:
+        planted.setattr(gate, "WATCHDOG_US", 1_500_000)
+        outcome = run(*arguments, "--save", str(tmp_path / "failures"), "--json", str(tmp_path / "results.json"))
+        assert outcome.exit_code == UNMET
+        (saved, *_) = sorted((tmp_path / "failures").glob("*.toml"))
+        assert saved.stem == load_scenario(saved).name
+        assert f"stimctl soak --again {saved}" in outcome.output
+        again = run("--again", str(saved))
+        assert again.exit_code == UNMET
+        assert "watchdog" in again.output
+    assert run("--again", str(saved)).exit_code == 0, "the device was mended"
+    written = json.loads((tmp_path / "results.json").read_text("utf-8"))
+    assert written["sessions"] == len(written["results"]) == 6
+    assert written["violations"] > 0
+    assert {each["rule"] for result in written["results"] for each in result["violations"]} == {"watchdog"}
+
+
+def test_a_driver_that_forgets_what_was_lowered_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Commanded, "target_set", lambda *_: None)
+    outcome = run("--sessions", "8", "--seed", "1", "--jobs", "1", "--fault", "load.resistor")
+    assert outcome.exit_code == UNMET
+    assert "exact" in outcome.output
+
+
+def test_a_ledger_whose_chain_is_broken_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    (result, *_) = play_chunk(SEED, None, [3]).results
+    with Ledger(path) as ledger:
+        ledger.append("one", "note", 1, {"text": "as it was"})
+    assert soak.with_chain(result, path) is result
+    path.write_bytes(path.read_bytes().replace(b"as it was", b"as it is."))
+    (violation,) = soak.with_chain(result, path).violations
+    assert violation.rule == "ledger"
+
+
+def test_a_session_that_breaks_the_lab_is_a_violation_and_ends_no_campaign(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_args: object, **_options: object) -> None:
+        raise RuntimeError("nobody foresaw this")
+
+    monkeypatch.setattr(soak, "play", broken)
+    outcome = run("--sessions", "2", "--jobs", "1")
+    assert outcome.exit_code == UNMET
+    assert "BROKE 1" in outcome.output
+    assert "nobody foresaw this" in outcome.output
+
+
+# --- the command -------------------------------------------------------------------------------------
+
+
+def test_results_are_told_by_kind_of_fault() -> None:
+    outcome = run("--sessions", "4", "--seed", "2", "--jobs", "1")
+    assert outcome.exit_code == 0, outcome.output
+    assert "FAULT TO ZERO" in outcome.output
+    assert "4 sessions" in outcome.output
+    assert "0 violations" in outcome.output
+    assert "\r" not in outcome.output, "no progress bar where there is no terminal"
+
+
+def test_what_makes_no_sense_is_said() -> None:
+    assert run("--jobs", "2", "--scheduler", "tcp://x:1").exit_code == USAGE
+    outcome = run("--fault", "line.lost")
+    assert outcome.exit_code == INVALID
+    assert "line.loss" in outcome.output
+
+
+def test_ctrl_c_tells_what_came_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(work: spread.Work, parts: list[range]) -> Iterator[soak.Done]:
+        yield work(parts[0])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(spread, "here", interrupted)
+    outcome = run("--sessions", "20", "--jobs", "1", "--fault", "host.clock_jump")
+    assert outcome.exit_code == INTERRUPTED
+    assert "Interrupted after 10 of 20 sessions." in outcome.output
+
+
+@pytest.mark.realtime
+@pytest.mark.slow
+def test_ctrl_c_ends_all_processes() -> None:
+    command = [
+        sys.executable,
+        "-c",
+        "from stimctl.cli import main; main()",
+        "soak",
+        "--sessions",
+        "100000",
+        "--jobs",
+        "2",
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, process_group=0, text=True)
+    until_s = time.monotonic() + 30
+    while len(group(process.pid)) < 4 and time.monotonic() < until_s:
+        pause()
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == INTERRUPTED, output
+    assert "Interrupted after" in output
+    assert "Traceback" not in output
+    while group(process.pid) and time.monotonic() < until_s + 30:
+        pause()
+    assert group(process.pid) == []
+
+
+def group(leader: int) -> list[int]:
+    """The processes of a group that live."""
+    listed = subprocess.run(["ps", "-eo", "pid=,pgid=,stat="], capture_output=True, text=True, check=True)
+    rows = [line.split() for line in listed.stdout.splitlines()]
+    return [int(pid) for pid, pgid, state in rows if int(pgid) == leader and not state.startswith("Z")]
+
+
+def pause() -> None:
+    time.sleep(0.05)

@@ -1,0 +1,78 @@
+"""What is mutated, and which tests have to notice: a module's own tests, not any test that happens to fail.
+
+The tests stand in the order in which they are tried. A mutant that only a test of another file would notice survives:
+what a control does is to be said beside the control.
+"""
+
+from dataclasses import dataclass
+
+_FIRMWARE = "tests/firmware_sim/"
+_DRIVER = "tests/stimctl/"
+_SESSION = "tests/stimctl/session/"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One file, its tests, and the functions that count: all, and what runs at import, when none is named."""
+
+    control: str
+    file: str
+    tests: tuple[str, ...]
+    functions: tuple[str, ...] = ()
+
+
+_MACHINE = (f"{_FIRMWARE}test_machine.py", f"{_FIRMWARE}test_machine_time.py")
+_HOST = tuple(f"{_SESSION}test_{name}.py" for name in ("host_timers", "host_engine"))
+_WATCH = tuple(f"{_SESSION}test_watch{part}.py" for part in ("", "_edges", "_counts"))
+_PRESCRIPTION = tuple(f"{_DRIVER}test_prescription{part}.py" for part in ("_edges", ""))
+
+# Tests of those files that take seconds and notice what shorter ones notice too: they are not tried.
+TOO_LONG = frozenset(
+    {
+        f"{_DRIVER}test_prescription.py::test_no_file_however_hostile_gives_a_program_above_a_limit",
+        f"{_DRIVER}test_prescription.py::test_around_the_limits_what_passes_is_inside",
+        f"{_DRIVER}test_prescription.py::test_no_constructors_argument_however_hostile_gives_one_above_a_limit",
+    }
+)
+
+TARGETS = (
+    Target("gate", "firmware_sim/gate.py", (f"{_FIRMWARE}test_gate.py", f"{_FIRMWARE}test_agreement.py")),
+    Target("gate", "firmware_sim/states.py", (f"{_FIRMWARE}test_states.py",)),
+    Target("limits", "stimctl/limits.py", (f"{_DRIVER}test_limits.py", f"{_FIRMWARE}test_agreement.py")),
+    Target("timers", "firmware_sim/timers.py", (f"{_FIRMWARE}test_timers.py",)),
+    Target("timers", "stimctl/session/watch.py", _WATCH),
+    Target("watchdog", "firmware_sim/machine.py", _MACHINE),
+    Target("watchdog", "firmware_sim/held.py", _MACHINE[:1]),
+    Target("watchdog", "stimctl/session/subject.py", (f"{_SESSION}test_subject.py",), ("_check_alive",)),
+    Target(
+        "watchdog",
+        "stimctl/session/engine.py",
+        _HOST,
+        ("Engine.check_in", "Engine.advance", "Engine.next_deadline_us", "Engine._keep_alive", "Engine.line_lost"),
+    ),
+    Target(
+        "watchdog",
+        "stimctl/session/stimulation.py",
+        _HOST,
+        (
+            "Stimulation.watch_time",
+            "Stimulation._out_of_time",
+            "Stimulation._ran_by",
+            "Stimulation._timer_slack_us",
+            "Stimulation._fell_silent",
+            "Stimulation._watch_titration",
+        ),
+    ),
+    Target(
+        "watchdog",
+        "stimctl/session/preparation.py",
+        _HOST,
+        ("Preparation.on_armed", "Preparation.on_lapsed", "Preparation.watch_check"),
+    ),
+    Target("dose", "stimctl/dose.py", (f"{_DRIVER}test_dose.py",)),
+    Target("dose", "firmware_sim/tally.py", (f"{_FIRMWARE}test_tally.py",)),
+    Target("prescription", "stimctl/prescription/core.py", _PRESCRIPTION),
+    Target("prescription", "stimctl/prescription/checks.py", _PRESCRIPTION),
+    Target("prescription", "stimctl/prescription/plan.py", _PRESCRIPTION),
+    Target("prescription", "stimctl/prescription/read.py", _PRESCRIPTION),
+)

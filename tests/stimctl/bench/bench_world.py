@@ -1,0 +1,41 @@
+"""Running checks of the suite against a simulator, genuine or broken on purpose."""
+
+from collections.abc import Callable, Iterable
+from functools import cache
+
+from firmware_sim.device import Device
+from firmware_sim.protocol_sim import Serial
+from firmware_sim.which import SimulatedDevice
+from stimctl.bench.conformance.bench import Bench
+from stimctl.bench.conformance.check import Check, all_checks
+from stimctl.bench.conformance.hands import hands_for
+from stimctl.bench.conformance.result import Run
+from stimctl.bench.conformance.runner import Runner
+from stimctl.port import VirtualPort
+
+URL = "sim://?seed=1&load=r1k"
+Make = Callable[..., SimulatedDevice]
+
+
+def bench_on(make: Make = Device, url: str = URL) -> Bench:
+    """A bench at a `sim://` port whose device `make` makes."""
+    port = VirtualPort(url, Serial.powering(make, url))
+    return Bench(port, hands=hands_for(port))
+
+
+def run_checks(checks: Iterable[Check], make: Make = Device, url: str = URL) -> Run:
+    """Run `checks` against a device made by `make`."""
+    return Runner(bench_on(make, url)).run(checks)
+
+
+@cache
+def checks_naming(requirement: str) -> tuple[Check, ...]:
+    """The checks that look at a requirement."""
+    return tuple(each for each in all_checks() if requirement in each.requirements)
+
+
+def failures(run: Run) -> list[str]:
+    """What was found, one line each, for a test's message."""
+    lines = [f"{out.check.name}: {found.requirement}: {found.text}" for out in run.outcomes for found in out.found]
+    lines += [f"{out.check.name}: {out.reason}" for out in run.outcomes if out.verdict == "error"]
+    return lines + ([run.broken_off] if run.broken_off else [])

@@ -1,0 +1,173 @@
+"""Devices that break R-10 to R-15: numbers and answers."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from firmware_sim import sequence as numbering
+from firmware_sim.device import Device
+from firmware_sim.sequence import NEW, REPEATED, STALE, ReplyCache, Turn
+from stimctl.wire.messages import (
+    Alive,
+    Armed,
+    Channel,
+    Holding,
+    ProgramOpen,
+    Started,
+    Status,
+    TargetSet,
+)
+from tests.stimctl.bench.mutants.altered import Altered, Said
+from tests.stimctl.bench.mutants.mutant import mutant
+
+
+@mutant("R-10", "answers under the numbers of its own count")
+class WrongNumbers(Altered):
+    def says(self, sequence: int, message: Any) -> Iterable[Said]:
+        return ((sequence & 0x7FFF, message),)
+
+
+@mutant("R-10", "puts the host's numbers on what it sends on its own")
+class HostsNumbers(Altered):
+    last = 0
+
+    def hears(self, payload: bytes) -> bytes | None:
+        self.last = int.from_bytes(payload[1:3], "little")
+        return payload
+
+    def says(self, sequence: int, message: Any) -> Iterable[Said]:
+        own = isinstance(message, Status | Channel)
+        return ((self.last if own else sequence, message),)
+
+
+@mutant("R-12", "answers a KeepAlive twice")
+class Twice(Altered):
+    def says(self, sequence: int, message: Any) -> Iterable[Said]:
+        return ((sequence, message),) * (1 + isinstance(message, Alive))
+
+
+@mutant("R-12", "does not answer Hold")
+class SilentHold(Altered):
+    def says(self, sequence: int, message: Any) -> Iterable[Said]:
+        return () if isinstance(message, Holding) else ((sequence, message),)
+
+
+class Numbered(Device):
+    """A device with another memory of its answers."""
+
+    cache: type[ReplyCache] = ReplyCache
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._replies = self.cache()
+
+
+class _Seven(ReplyCache):
+    def keep(self, sequence: int, payload: bytes, answer: bytes) -> None:
+        super().keep(sequence, payload, answer)
+        if len(self._answered) == numbering.KEPT:
+            del self._answered[next(iter(self._answered))]
+
+
+@mutant("R-13", "keeps seven answers")
+class KeepsSeven(Numbered):
+    cache = _Seven
+
+
+class _Forgetful(ReplyCache):
+    def turn(self, sequence: int, payload: bytes) -> Turn:
+        turn = super().turn(sequence, payload)
+        return NEW if turn is REPEATED else turn
+
+
+@mutant("R-13", "executes what is repeated once more")
+class ExecutesAgain(Numbered):
+    cache = _Forgetful
+
+
+class _NoRefusals(ReplyCache):
+    def turn(self, sequence: int, payload: bytes) -> Turn:
+        turn = super().turn(sequence, payload)
+        refused = turn is REPEATED and self.answer(sequence)[1] == 0x40
+        return NEW if refused else turn
+
+
+@mutant("R-13", "keeps no refusals")
+class ForgetsRefusals(Numbered):
+    cache = _NoRefusals
+
+
+class _AnyNumber(ReplyCache):
+    def turn(self, sequence: int, payload: bytes) -> Turn:
+        turn = super().turn(sequence, payload)
+        return NEW if turn is STALE and sequence not in self._answered else turn
+
+
+@mutant("R-14", "takes any number that is not kept")
+class TakesAnyNumber(Numbered):
+    cache = _AnyNumber
+
+
+class _HalfTooFar(ReplyCache):
+    def turn(self, sequence: int, payload: bytes) -> Turn:
+        far = (sequence - self._newest) % 65_536 == 0x8000
+        return NEW if far else super().turn(sequence, payload)
+
+
+@mutant("R-14", "takes 32 768 ahead for new")
+class OneTooFar(Numbered):
+    cache = _HalfTooFar
+
+
+class _NumberAlone(ReplyCache):
+    def turn(self, sequence: int, payload: bytes) -> Turn:
+        return REPEATED if sequence in self._answered else super().turn(sequence, payload)
+
+
+@mutant("R-14", "tells repeated commands by their number alone")
+class SameNumberSameAnswer(Numbered):
+    cache = _NumberAlone
+
+
+class _NoSkips(ReplyCache):
+    def turn(self, sequence: int, payload: bytes) -> Turn:
+        turn = super().turn(sequence, payload)
+        return STALE if turn is NEW and (sequence - self._newest) % 65_536 > 1_000 else turn
+
+
+@mutant("R-14", "takes no numbers that skip")
+class NoSkipping(Numbered):
+    cache = _NoSkips
+
+
+@mutant("R-15", "answers LoadProgram with the slope it would like")
+class WrongSlope(Altered):
+    def says(self, sequence: int, message: Any) -> Iterable[Said]:
+        if isinstance(message, ProgramOpen):
+            message = message._replace(ramp_slope_ua_per_s=200)
+        return ((sequence, message),)
+
+
+@mutant("R-15", "repeats what Arm asked for, and arms with a round ceiling")
+class RoundsCeilings(Device):
+    def _execute(self, order: Any, kind: int) -> object:
+        if kind == 0x07:
+            answer = super()._execute(order._replace(ceiling_ua=order.ceiling_ua // 100 * 100), kind)
+            return answer._replace(ceiling_ua=order.ceiling_ua) if isinstance(answer, Armed) else answer
+        return super()._execute(order, kind)
+
+
+@mutant("R-15", "answers Start without channel 2")
+class OneTarget(Altered):
+    def says(self, sequence: int, message: Any) -> Iterable[Said]:
+        if isinstance(message, Started):
+            message = message._replace(target_2_ua=0)
+        return ((sequence, message),)
+
+
+@mutant("R-15", "answers SetTarget with what it was asked, and sets something else")
+class SetsElse(Device):
+    def _execute(self, order: Any, kind: int) -> object:
+        if kind == 0x0A:
+            answer = super()._execute(order._replace(target_ua=order.target_ua // 50 * 50), kind)
+            return answer._replace(target_ua=order.target_ua) if isinstance(answer, TargetSet) else answer
+        return super()._execute(order, kind)

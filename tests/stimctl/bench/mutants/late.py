@@ -1,0 +1,27 @@
+"""Devices that break R-38 to R-75, one requirement each."""
+
+from tests.stimctl.bench.mutants import (
+    late_counts,
+    late_ends,
+    late_impedances,
+    late_limits,
+    late_pulses,
+    late_records,
+    late_starts,
+    late_stops,
+    late_telemetry,
+    late_words,
+)
+
+__all__ = [
+    "late_counts",
+    "late_ends",
+    "late_impedances",
+    "late_limits",
+    "late_pulses",
+    "late_records",
+    "late_starts",
+    "late_stops",
+    "late_telemetry",
+    "late_words",
+]

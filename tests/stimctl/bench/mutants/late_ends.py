@@ -1,0 +1,148 @@
+"""Devices whose timers or watchdog are wrong: R-42 to R-44."""
+
+from collections.abc import Callable
+from typing import Any
+
+from firmware_sim import gate
+from firmware_sim.device import Device
+from firmware_sim.flash import StoredSession
+from firmware_sim.held import Arming
+from firmware_sim.machine import Machine
+from firmware_sim.program import OutputProgram
+from firmware_sim.timers import Timer
+from stimctl.wire.codes import DeviceState, EndReason
+from stimctl.wire.messages import KeepAlive
+from tests.stimctl.bench.mutants.mutant import mutant
+
+_STOP = 0x1F
+
+
+class _LateTimer(Machine):
+    def start(self, session: StoredSession, program: OutputProgram, targets_ua: dict[int, int], now_us: int) -> None:
+        super().start(session, program, targets_ua, now_us)
+        self.timers.set(Timer.STIMULATION, (self.timers.at_us(Timer.STIMULATION) or 0) + 300_000)
+
+
+@mutant("R-42", "ends by its timer 0.3 s late")
+class LateTimer(Device):
+    machine_class = _LateTimer
+
+
+class _CountsHolds(Machine):
+    held_us = 0
+
+    def hold(self, reason: EndReason, at_us: int, channel: int = 0, value: int = 0) -> None:
+        super().hold(reason, at_us, channel, value)
+        self.held_us = at_us
+
+    def start(self, session: StoredSession, program: OutputProgram, targets_ua: dict[int, int], now_us: int) -> None:
+        super().start(session, program, targets_ua, now_us)
+        if self.held_us:
+            at_us = (self.timers.at_us(Timer.STIMULATION) or 0) - (now_us - self.held_us)
+            self.timers.set(Timer.STIMULATION, max(now_us, at_us))
+
+
+@mutant("R-42", "counts a hold as stimulation")
+class CountsHolds(Device):
+    machine_class = _CountsHolds
+
+
+class _SessionsAnew(Machine):
+    def arm(self, arming: Arming, session: StoredSession, lapse_us: int, now_us: int) -> None:
+        super().arm(arming, session, lapse_us, now_us)
+        self.timers.set(Timer.SESSION, now_us + gate.SESSION_US)
+
+
+@mutant("R-42", "gives a session 45 more minutes with each arm")
+class SessionsAnew(Device):
+    machine_class = _SessionsAnew
+
+
+class _SlowWatchdog(Machine):
+    def alive(self, now_us: int) -> None:
+        super().alive(now_us)
+        if self.timers.at_us(Timer.WATCHDOG) is not None:
+            self.timers.set(Timer.WATCHDOG, now_us + gate.WATCHDOG_US * 3 // 2)
+
+
+@mutant("R-44", "waits 1.5 s for a keepalive")
+class SlowWatchdog(Device):
+    machine_class = _SlowWatchdog
+
+
+class _HastyWatchdog(Machine):
+    def alive(self, now_us: int) -> None:
+        super().alive(now_us)
+        if self.timers.at_us(Timer.WATCHDOG) is not None:
+            self.timers.set(Timer.WATCHDOG, now_us + gate.WATCHDOG_US * 9 // 10)
+
+
+@mutant("R-44", "waits 0.9 s for a keepalive")
+class HastyWatchdog(Device):
+    machine_class = _HastyWatchdog
+
+
+class _Unwatched(Machine):
+    """No watchdog in one state."""
+
+    where = DeviceState.HELD
+
+    def move(self, cause: Any, at_us: int, *why: int) -> None:
+        super().move(cause, at_us, *why)
+        if self.state is self.where:
+            self.timers.cancel(Timer.WATCHDOG)
+
+    def alive(self, now_us: int) -> None:
+        super().alive(now_us)
+        if self.state is self.where:
+            self.timers.cancel(Timer.WATCHDOG)
+
+
+def _unwatched_in(state: DeviceState) -> Callable[..., Device]:
+    class Unwatched(_Unwatched):
+        where = state
+
+    class UnwatchedDevice(Device):
+        machine_class = Unwatched
+
+    return UnwatchedDevice
+
+
+for _state in ("ARMED", "CHECKING", "RAMPING", "RUNNING", "RAMPING_DOWN", "HELD"):
+    mutant("R-44", f"has no watchdog in {_state}")(_unwatched_in(DeviceState[_state]))
+
+
+class _WatchesTested(Machine):
+    def _go_back(self, at_us: int) -> None:
+        super()._go_back(at_us)
+        if self.state is DeviceState.TESTED:
+            self.timers.set(Timer.WATCHDOG, at_us + gate.WATCHDOG_US)
+
+
+@mutant("R-44", "watches in TESTED too")
+class WatchesTested(Device):
+    machine_class = _WatchesTested
+
+
+@mutant("R-44", "takes a keepalive with any nonce")
+class AnyKeepAlive(Device):
+    def _execute(self, order: object, kind: int) -> object:
+        if type(order) is KeepAlive and self.machine.arming is not None:
+            order = KeepAlive(self.machine.arming.nonce)
+        return super()._execute(order, kind)
+
+
+@mutant("R-44", "refuses a keepalive with another nonce, and counts it")
+class CountsFalseKeepAlives(Device):
+    def _execute(self, order: object, kind: int) -> object:
+        if type(order) is KeepAlive and self.machine.session is not None:
+            self.machine.alive(self.machine.now_us)
+        return super()._execute(order, kind)
+
+
+@mutant("R-44", "counts a keepalive that is only answered again")
+class CountsRepeatedKeepAlives(Device):
+    def _in_turn(self, sequence: int, order: object, payload: bytes) -> None:
+        super()._in_turn(sequence, order, payload)
+        if type(order) is KeepAlive and self.machine.arming is not None and order.nonce == self.machine.arming.nonce:
+            self.machine.alive(self.machine.now_us)

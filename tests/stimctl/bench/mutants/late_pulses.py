@@ -1,0 +1,220 @@
+"""Devices whose pulses fall or rise otherwise than section 13 has them: R-51 to R-54."""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from firmware_sim.device import Device
+from firmware_sim.machine import Machine
+from firmware_sim.output import OutputStage
+from firmware_sim.program import OutputProgram
+from firmware_sim.train import NEVER_US, Train
+from stimctl.wire.codes import Refusal
+from stimctl.wire.messages import LoadSegment, Refused, SegmentLoaded
+from tests.stimctl.bench.mutants.mutant import mutant
+
+
+def with_train(train: type[Train]) -> type[Device]:
+    """A device whose pulses come from another train, and whose gate sees nothing."""
+
+    class Stage(OutputStage):
+        train_class = train
+
+    class Blind(Machine):
+        def _permit(self, channel: int, segment: int, amplitude_ua: int, second_ua: int, last_ua: int) -> bool:
+            return True
+
+    class WithTrain(Device):
+        stage_class = Stage
+        machine_class = Blind
+
+    return WithTrain
+
+
+def _train(requirement: str, text: str) -> Callable[[type[Train]], type[Train]]:
+    def register(train: type[Train]) -> type[Train]:
+        mutant(requirement, text)(with_train(train))
+        return train
+
+    return register
+
+
+@_train("R-51", "begins with segment 1")
+class BeginsWithTheOther(Train):
+    __slots__ = ()
+
+    def __init__(
+        self, program: OutputProgram, channel: int, start_us: int, limit_us: int, target_ua: int, *, level_ua: int = 0
+    ) -> None:
+        super().__init__(program, channel, start_us, limit_us, target_ua, level_ua=level_ua)
+        self.segment = len(program.segments) - 1
+
+
+@_train("R-51", "stays in segment 0")
+class StaysInOne(Train):
+    __slots__ = ()
+
+    def _settle(self) -> None:
+        super()._settle()
+        self.segment = 0
+
+
+@_train("R-51", "takes the other segment's dwell")
+class SwapsDwells(Train):
+    __slots__ = ()
+
+    def _settle(self) -> None:
+        first, *rest = self._pattern
+        if rest and first[2] == self._program.segments[0].dwell_us:
+            second = rest[0]
+            self._pattern = [(*first[:2], second[2]), (*second[:2], first[2])]
+        super()._settle()
+
+
+@_train("R-52", "gives all channels the same place")
+class AllAtOnce(Train):
+    __slots__ = ()
+
+    def __init__(
+        self, program: OutputProgram, channel: int, start_us: int, limit_us: int, target_ua: int, *, level_ua: int = 0
+    ) -> None:
+        super().__init__(program, 1, start_us, limit_us, target_ua, level_ua=level_ua)
+
+
+@_train("R-52", "schedules a pulse that only begins within its band")
+class CutByTheBand(Train):
+    __slots__ = ()
+
+    def _settle(self) -> None:
+        whole = self._pattern
+        self._pattern = [(period_us, 1, dwell_us) for period_us, _, dwell_us in whole]
+        super()._settle()
+        self._pattern = whole
+        if self.next_us + whole[self.segment][1] > self._limit_us:
+            self.next_us = NEVER_US
+
+
+@_train("R-52", "schedules a pulse that only begins before the end")
+class CutByTheEnd(Train):
+    __slots__ = ()
+
+    def _settle(self) -> None:
+        limit_us = self._limit_us
+        self._limit_us += self._pattern[self.segment][1] - 1
+        super()._settle()
+        self._limit_us = limit_us
+
+
+@_train("R-53", "gives amplitudes whose areas are not equal in integers")
+class AnyAmplitude(Train):
+    __slots__ = ()
+
+    @property
+    def amplitude_ua(self) -> int:
+        return self.level_ua
+
+
+@_train("R-53", "takes the step of segment 0 for both")
+class OneStep(Train):
+    __slots__ = ()
+
+    @property
+    def amplitude_ua(self) -> int:
+        return self.level_ua - self.level_ua % 7
+
+
+def _takes_coarse_steps(text: str, index: int) -> None:
+    class TakesCoarseSteps(Device):
+        def _execute(self, order: object, kind: int) -> object:
+            answer = super()._execute(order, kind)
+            coarse = isinstance(answer, Refused) and answer.reason == Refusal.UNBALANCED
+            return (
+                SegmentLoaded(*order) if coarse and isinstance(order, LoadSegment) and order.index == index else answer
+            )
+
+    mutant("R-53", text)(TakesCoarseSteps)
+
+
+_takes_coarse_steps("takes programs whose step is over 100 uA", 0)
+_takes_coarse_steps("looks at each segment's step alone", 1)
+
+
+class _OtherRise(Train):
+    """A train with another rise a pulse, or a fraction of its slope."""
+
+    __slots__ = ()
+    rise_ua: ClassVar[int | None] = None
+
+    def __init__(
+        self, program: OutputProgram, channel: int, start_us: int, limit_us: int, target_ua: int, *, level_ua: int = 0
+    ) -> None:
+        super().__init__(program, channel, start_us, limit_us, target_ua, level_ua=level_ua)
+        if self.rise_ua is not None:
+            self._rise_ua = self.rise_ua
+
+
+@_train("R-54", "rises by up to 150 uA a pulse")
+class RisesTooMuch(_OtherRise):
+    __slots__ = ()
+    rise_ua = 150
+
+
+@_train("R-54", "rises by up to 99 uA a pulse")
+class RisesTooLittle(_OtherRise):
+    __slots__ = ()
+    rise_ua = 99
+
+
+@_train("R-54", "has its first pulse at zero")
+class FirstAtZero(Train):
+    __slots__ = ()
+
+    def take(self) -> int:
+        if self._previous_us < 0:
+            self._previous_us = self.next_us
+        return super().take()
+
+
+@_train("R-54", "forgets the time of a pulse that was none")
+class ForgetsSilence(Train):
+    __slots__ = ()
+
+    def skip(self, count: int) -> None:
+        before_us = self._previous_us
+        super().skip(count)
+        if count and before_us >= 0 and not self.amplitude_ua:
+            self._previous_us = before_us
+
+
+@_train("R-54", "takes the time since the channel's last pulse of the same band")
+class ForgetsBands(Train):
+    __slots__ = ()
+
+    def _settle(self) -> None:
+        segment = self.segment
+        super()._settle()
+        if self.segment != segment:
+            self._previous_us = -1
+
+
+@_train("R-54", "does not fall at the end")
+class NeverFalls(Train):
+    __slots__ = ()
+
+    def take(self) -> int:
+        self._fall_us = NEVER_US
+        return super().take()
+
+
+@_train("R-54", "rounds its fall up")
+class RoundsUp(Train):
+    __slots__ = ()
+
+    def take(self) -> int:
+        falling = self.next_us >= self._fall_us and self.level_ua > 0
+        target_ua, before_us, at_us = self.target_ua, self._previous_us, self.next_us
+        amplitude_ua = super().take()
+        if falling and before_us >= 0:
+            aim_ua = -(-target_ua * (self._limit_us - at_us) // self._program.ramp_down_us)
+            self.level_ua = min(target_ua, aim_ua)
+            return self.level_ua
+        return amplitude_ua

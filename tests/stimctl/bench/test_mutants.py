@@ -1,0 +1,14 @@
+"""Each broken device is caught, by a check that names the requirement it breaks; the genuine one passes them all."""
+
+import pytest
+
+from tests.stimctl.bench.bench_world import checks_naming, failures, run_checks
+from tests.stimctl.bench.mutants import early, late  # noqa: F401  the modules list their devices
+from tests.stimctl.bench.mutants.mutant import MUTANTS, Mutant
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda each: f"{each.requirement} {each.text}")
+def test_it_is_caught(mutant: Mutant) -> None:
+    run = run_checks(checks_naming(mutant.requirement), mutant.make)
+    named = {found.requirement for outcome in run.outcomes for found in outcome.found}
+    assert mutant.requirement in named, failures(run)

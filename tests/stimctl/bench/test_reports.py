@@ -1,0 +1,144 @@
+"""JUnit XML, JSON and the page: whole, readable by others, and safe to open whatever the device said."""
+
+import json
+from typing import Any
+from xml.etree import ElementTree as Xml
+
+import pytest
+
+from firmware_sim.device import Device
+from stimctl.bench.conformance.bench import Bench
+from stimctl.bench.conformance.check import Check
+from stimctl.bench.conformance.junit import as_junit
+from stimctl.bench.conformance.page import as_html
+from stimctl.bench.conformance.report import SHOWN_LINES, as_json, document, in_words
+from stimctl.bench.conformance.result import Run
+from stimctl.wire.messages import Hello, Maker, encode
+from stimctl.wire.transcript import Record
+from tests.stimctl.bench.bench_world import checks_naming, run_checks
+from tests.stimctl.bench.mutants.early_hellos import WelcomesAll
+
+
+class OddName(Device):
+    """Says a name that would be markup."""
+
+    def _execute(self, order: Any, kind: int) -> object:
+        answer = super()._execute(order, kind)
+        return answer._replace(model=b"<script>\x01alert()".ljust(24, b"\0")) if isinstance(answer, Maker) else answer
+
+
+def waits(bench: Bench) -> None:
+    bench.measure("a time without a limit", 7, None, "us")
+    bench.running()
+    bench.listen(50_000_000)
+
+
+@pytest.fixture(scope="module")
+def run() -> Run:
+    skipped = Check("by_hand", ("R-02",), "somebody has to switch it", "made", waits, hands=("power",), long=True)
+    found = run_checks([*checks_naming("R-17"), Check("waits", ("R-46",), "it waits", "made", waits)], WelcomesAll)
+    bench_run = run_checks([skipped])
+    bench_run.outcomes[0].verdict, bench_run.outcomes[0].reason = "skipped", "no hands"
+    found.outcomes += bench_run.outcomes
+    return found
+
+
+class TestJson:
+    """The whole result as data."""
+
+    def test_it_holds_the_device_and_what_was_found(self, run: Run) -> None:
+        said = json.loads(as_json(run))
+        assert said["device"]["simulator"] is True
+        assert len(said["device"]["firmware_sha256"]) == 64
+        assert "watchdog" in said["device"]["capabilities"]
+        assert said["conforms"] is False
+        by_number = {each["requirement"]: each for each in said["requirements"]}
+        assert len(by_number) == 75
+        assert by_number["R-17"]["verdict"] == "failed"
+        assert by_number["R-46"]["verdict"] == "passed"
+        assert by_number["R-02"] == {
+            "requirement": "R-02",
+            "text": "The device says nothing after power-on until it is spoken to (section 5).",
+            "verdict": "skipped",
+            "reason": "no hands",
+        }
+        assert by_number["R-11"]["verdict"] == "not on the wire"
+        assert by_number["R-48"]["verdict"] == "not shown"
+
+    def test_measurements_have_limit_unit_and_verdict(self, run: Run) -> None:
+        waited = next(each for each in document(run)["checks"] if each["name"] == "waits")
+        first, zero = waited["measurements"]
+        said = {"name": "a time without a limit", "value": 7, "limit": None, "unit": "us", "verdict": "passed"}
+        assert first == said
+        assert (zero["limit"], zero["unit"], zero["verdict"]) == (100_000, "us", "passed")
+
+    def test_long_traffic_keeps_its_ends(self, run: Run) -> None:
+        waited = next(each for each in document(run)["checks"] if each["name"] == "waits")
+        assert len(waited["traffic"]) == 2 * SHOWN_LINES
+        assert waited["traffic_left_out"] > 500
+        assert "Stopped" in waited["traffic"][-1]["text"]
+
+
+def test_words_stand_beside_the_bytes_they_were_made_from() -> None:
+    frame = encode(1, Hello(1))
+    pieces = [Record(1, "host", frame[:4]), Record(2, "host", frame[4:] + frame), Record(3, "device", b"\x09\x09")]
+    lines = list(in_words(pieces))
+    assert [line["hex"] for line in lines] == [frame.hex(" "), frame.hex(" "), "09 09"]
+    assert [line["from"] for line in lines] == ["host", "host", "device"]
+    assert "Hello" in lines[0]["text"]
+    assert "damaged" in lines[2]["text"]
+
+
+class TestJunit:
+    """What a build server reads."""
+
+    def test_cases_failures_and_skips(self, run: Run) -> None:
+        root = Xml.fromstring(as_junit(run))
+        assert (root.get("tests"), root.get("failures"), root.get("skipped")) == ("4", "2", "1")
+        failure = next(root.iter("failure"))
+        assert failure.get("type") == "R-17"
+        assert next(root.iter("skipped")).get("message") == "no hands"
+        said = "\n".join(each.text or "" for each in root.iter("system-out"))
+        assert "a time without a limit: 7 us (no limit): passed" in said
+        properties = {each.get("name"): each.get("value") for each in root.iter("property")}
+        assert properties["simulator"] == "true"
+
+    def test_a_run_that_broke_off_is_an_error(self) -> None:
+        root = Xml.fromstring(
+            as_junit(Run("sim://", "2026-01-01T00:00:00+00:00", "stimctl", broken_off="no \x00 line"))
+        )
+        assert next(root.iter("error")).get("message") == "no ? line"
+
+    def test_what_xml_cannot_hold_is_replaced(self) -> None:
+        properties = {
+            each.get("name"): each.get("value") for each in Xml.fromstring(as_junit(odd_run())).iter("property")
+        }
+        assert properties["model"] == "<script>?alert()"
+
+
+def odd_run() -> Run:
+    return run_checks([Check("nothing", ("R-46",), "nothing", "made", lambda _: None)], OddName)
+
+
+class TestPage:
+    """What a person reads."""
+
+    def test_everything_is_on_it(self, run: Run) -> None:
+        page = as_html(run)
+        assert "SIMULATOR: by its own word" in page
+        assert document(run)["device"]["firmware_sha256"] in page
+        assert "in the middle left out" in page
+        assert "<details open>" in page
+        assert "R-75" in page
+        assert "http://" not in page
+        assert "https://" not in page
+
+    def test_what_a_device_says_is_text(self) -> None:
+        page = as_html(odd_run())
+        assert "<script" not in page
+        assert "&lt;script&gt;" in page
+
+    def test_a_device_that_said_nothing_of_itself_has_a_page_too(self) -> None:
+        page = as_html(Run("sim://", "2026-01-01T00:00:00+00:00", "stimctl", broken_off="nobody is there"))
+        assert "it did not say what it is" in page
+        assert "Broken off: nobody is there" in page

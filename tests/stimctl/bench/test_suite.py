@@ -1,0 +1,189 @@
+"""The suite itself: the genuine simulator passes it, it speaks of every requirement, and it ends safely."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from stimctl.bench.conformance import requirements
+from stimctl.bench.conformance.bench import Bench
+from stimctl.bench.conformance.check import NOTHING, Check, Hand, Nonconforming, all_checks
+from stimctl.bench.conformance.result import Run
+from stimctl.bench.conformance.runner import Runner
+from stimctl.bench.conformance.scope import NOT_ON_THE_WIRE
+from stimctl.bench.conformance.talk import STOP_FRAME
+from stimctl.errors import LineLost
+from stimctl.wire.codes import Capability, DeviceState
+from stimctl.wire.messages import Acknowledge
+from tests.stimctl.bench import coverage_table
+from tests.stimctl.bench.bench_world import bench_on, failures, run_checks
+from tests.stimctl.bench.mutants import early, late  # noqa: F401  the modules list their devices
+from tests.stimctl.bench.mutants.mutant import MUTANTS
+
+
+@pytest.mark.slow
+def test_the_simulator_conforms() -> None:
+    run = run_checks(all_checks())
+    assert failures(run) == []
+    assert run.count("skipped") == 0
+    assert run.conforms
+
+
+def test_every_requirement_is_checked_or_named_with_a_reason() -> None:
+    checked = {number for each in all_checks() for number in each.requirements}
+    document = set(requirements.read(requirements.DOCUMENT.read_text("utf-8")))
+    assert len(document) == 75
+    assert checked | set(NOT_ON_THE_WIRE) == document
+    assert not checked & set(NOT_ON_THE_WIRE)
+
+
+def test_every_requirement_that_is_checked_has_a_device_that_breaks_it() -> None:
+    broken = {mutant.requirement for mutant in MUTANTS}
+    assert broken == set(requirements.texts()) - set(NOT_ON_THE_WIRE)
+
+
+class TestRequirements:
+    """The data say what the document says."""
+
+    def test_they_are_those_of_the_document(self) -> None:
+        assert requirements.main(["--check"]) == 0
+
+    def test_stale_data_are_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        stale = tmp_path / "requirements.json"
+        stale.write_text("{}")
+        monkeypatch.setattr(requirements, "DATA", stale)
+        assert requirements.main(["--check"]) == 1
+        assert requirements.main(["--write"]) == 0
+        assert requirements.main(["--check"]) == 0
+
+
+def made(body: Callable[[Bench], object], *, needs: Capability = NOTHING, hands: tuple[Hand, ...] = ()) -> Check:
+    return Check("made", ("R-46",), "made for this test", "made", lambda bench: void(body(bench)), needs, hands)
+
+
+def void(_: object) -> None:
+    """A check gives nothing back."""
+
+
+def runs_on(bench: Bench) -> None:
+    bench.running()
+
+
+class TestRunner:
+    """Whatever a check does, the device is left at zero, and the run says what happened."""
+
+    def test_a_requirement_that_is_not_kept_is_found(self) -> None:
+        def wrong(bench: Bench) -> None:
+            bench.require("R-46", False, "seen")
+
+        run = run_checks([made(wrong), made(runs_on)])
+        assert [outcome.verdict for outcome in run.outcomes] == ["failed", "passed"]
+        assert failures(run) == ["made: R-46: seen"]
+        assert not run.conforms
+
+    def test_a_measurement_over_its_limit_is_found(self) -> None:
+        run = run_checks([made(lambda bench: bench.measure("a time", 11, 10, "us", by="R-46"))])
+        assert failures(run) == ["made: R-46: a time: 11 us, over the limit of 10 us"]
+        assert not run.outcomes[0].measurements[0].passed
+
+    def test_zero_is_measured_after_each_check(self) -> None:
+        run = run_checks([made(runs_on)])
+        (zero,) = run.outcomes[0].measurements
+        assert zero.name == "zero confirmed after the last stop"
+        assert 20_000 <= zero.value <= 100_000
+
+    def test_a_fault_that_nothing_asked_for_is_found(self) -> None:
+        def starves(bench: Bench) -> None:
+            bench.running()
+            bench.nonce = None
+            bench.listen(1_500_000)
+
+        assert failures(run_checks([made(starves)])) == [
+            "made: R-44: WATCHDOG on channel 0 (value 0), which nothing asked for"
+        ]
+
+    def test_what_the_device_does_not_state_is_skipped_with_a_reason(self) -> None:
+        bench = bench_on()
+        checks = [made(runs_on, needs=Capability.WATCHDOG | Capability.RAMPS)]
+        identify = bench.identify
+
+        def poor() -> object:
+            identity = identify()
+            bench.capabilities = Capability.RAMPS
+            return identity
+
+        bench.identify = poor  # type: ignore[method-assign, assignment]
+        run = Runner(bench).run(checks)
+        assert run.outcomes[0].verdict == "skipped"
+        assert run.outcomes[0].reason == "the device does not state: watchdog"
+
+    def test_hands_that_nobody_has_are_skipped_with_a_reason(self) -> None:
+        def never_called(bench: Bench) -> None:
+            bench.require("R-46", False, "it was called")
+
+        bench = Bench(bench_on().port)
+        in_the_middle = made(Bench.power_cycle)
+        run = Runner(bench).run(
+            [made(never_called, hands=("power",)), made(never_called, hands=("load",)), in_the_middle]
+        )
+        assert [outcome.verdict for outcome in run.outcomes] == ["skipped"] * 3
+        switch, connect = "cannot switch its power here", "cannot change what it drives here"
+        assert [outcome.reason.partition(";")[0] for outcome in run.outcomes] == [switch, connect, switch]
+
+    def test_ctrl_c_leaves_the_device_at_zero(self) -> None:
+        bench = bench_on()
+
+        def interrupted(bench: Bench) -> None:
+            bench.running()
+            raise KeyboardInterrupt
+
+        run = Runner(bench).run([made(interrupted), made(runs_on)])
+        assert run.broken_off == "interrupted"
+        assert len(run.outcomes) == 1
+        state = bench.state()
+        assert state is DeviceState.ENDED
+        assert bench.status().zero == 1
+
+    def test_a_lost_line_ends_the_run_and_says_that_zero_is_not_sure(self) -> None:
+        bench = bench_on()
+
+        def unplugged(bench: Bench) -> None:
+            bench.running()
+
+            def gone(_: object) -> bytes:
+                raise LineLost("the cable is out")
+
+            bench.port.wait = gone  # type: ignore[method-assign, assignment]
+
+        run = Runner(bench).run([made(unplugged), made(runs_on)])
+        assert run.line_lost
+        assert len(run.outcomes) == 1
+        assert run.broken_off.startswith("the line was lost in made: the cable is out")
+        assert "zero was NOT confirmed" in run.broken_off
+        assert bench.traffic[-1].data == STOP_FRAME
+
+    def test_a_mistake_in_a_check_is_shown_after_a_stop(self) -> None:
+        bench = bench_on()
+
+        def mistaken(bench: Bench) -> None:
+            bench.running()
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            Runner(bench).run([made(mistaken)])
+        assert bench.state() is DeviceState.ENDED
+
+    def test_a_dose_that_waits_is_not_thrown_away_unasked(self) -> None:
+        bench = bench_on()
+        bench.hello()
+        bench.ended()
+        run: Run = Runner(bench).run([made(runs_on)])
+        assert run.broken_off.startswith("session 1 waits in the device with its dose")
+        assert not run.outcomes
+        with pytest.raises(Nonconforming):
+            bench.get(Acknowledge(2), int)
+        assert Runner(bench, discard_dose=True).run([made(runs_on)]).conforms
+
+
+def test_the_documents_table_is_fresh(capsys: pytest.CaptureFixture[str]) -> None:
+    assert coverage_table.main(["--check"]) == 0, capsys.readouterr().err

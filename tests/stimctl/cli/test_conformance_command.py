@@ -1,0 +1,88 @@
+"""`stimctl conformance`: what it says, writes and leaves with."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from stimctl.cli import codes, main
+from tests.stimctl.session.processes import simulator
+
+
+def invoked(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["conformance", *arguments])
+
+
+def test_it_says_that_the_simulator_conforms_and_writes_the_three_files(tmp_path: Path) -> None:
+    files = {name: tmp_path / f"r.{name}" for name in ("junit", "json", "html")}
+    options = [text for name, path in files.items() for text in (f"--{name}", str(path))]
+    result = invoked("--port", "sim://?seed=3", "--only", "R-16", "--only", "R-46", *options)
+    assert result.exit_code == codes.DONE
+    assert result.stdout.startswith("SIMULATOR: stimctl simulator SIM-00000003, firmware")
+    assert "CONFORMS: " in result.stdout
+    assert "passed  stop_in_every_state" in result.stderr
+    assert json.loads(files["json"].read_text())["conforms"] is True
+    assert "<testsuites" in files["junit"].read_text()
+    assert files["html"].read_text().startswith("<!DOCTYPE html>")
+
+
+def test_the_list_names_requirements_and_needs() -> None:
+    result = invoked("--list", "-k", "framing")
+    assert result.exit_code == codes.DONE
+    lines = result.output.splitlines()
+    assert lines[0].split() == ["REQUIREMENTS", "CHECK", "NEEDS", "WHAT"]
+    assert any("silent_after_power_on" in line and " power " in line for line in lines)
+    assert not any("handshake" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--only", "R-99"), "docs/protocol.md has the requirements R-01 to R-75"),
+        (("--only", "R-11"), "nothing checks it: binds the host"),
+        (("-k", "no such words"), "no check fits"),
+    ],
+)
+def test_what_there_is_no_check_for_is_said(arguments: tuple[str, ...], said: str) -> None:
+    result = invoked("--port", "sim://", *arguments)
+    assert result.exit_code == codes.INVALID
+    assert said in result.output
+
+
+def test_a_port_is_needed() -> None:
+    assert invoked().exit_code == codes.USAGE
+
+
+def test_hardware_is_not_driven_before_somebody_confirms_the_load() -> None:
+    result = invoked("--port", "/dev/null")
+    assert result.exit_code == codes.INVALID
+    assert "say --dummy-load" in result.output
+
+
+def test_no_more_than_a_little_current() -> None:
+    assert invoked("--port", "sim://", "--amplitude-ua", "301").exit_code == codes.USAGE
+
+
+def test_a_port_where_nobody_is() -> None:
+    result = invoked("--port", "socket://127.0.0.1:9", "--dummy-load")
+    assert result.exit_code == codes.LINE
+
+
+def test_a_device_that_speaks_another_protocol() -> None:
+    result = invoked("--port", "sim://?device=stimjim")
+    assert result.exit_code in {codes.LINE, codes.DEVICE}
+    assert "CONFORMS:" not in result.output.replace("DOES NOT CONFORM:", "")
+
+
+@pytest.mark.realtime
+@pytest.mark.parametrize("line", [("--pty",), ("--tcp", "0")], ids=["pty", "tcp"])
+def test_the_same_checks_over_a_real_line(line: tuple[str, ...], tmp_path: Path) -> None:
+    only = [text for number in ("R-02", "R-05", "R-14", "R-31") for text in ("--only", number)]
+    with simulator(tmp_path, *line) as device:
+        result = invoked("--port", device.url, "--dummy-load", *only, "--json", str(tmp_path / "r.json"))
+    assert result.exit_code == codes.DONE, result.output
+    said = json.loads((tmp_path / "r.json").read_text())
+    skipped = {each["name"]: each["reason"] for each in said["checks"] if each["verdict"] == "skipped"}
+    assert skipped == {"silent_after_power_on": "cannot switch its power here; `--ask` asks you to"}
+    assert said["port"] == device.url

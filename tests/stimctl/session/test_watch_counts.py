@@ -1,0 +1,273 @@
+"""Pulses, charge, current and contact: each bound of what the host believes, at its last good value and at the next."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from stimctl.session.states import End
+from stimctl.session.watch import Watch
+from stimctl.stimulators.base import Identity
+from stimctl.waveform import Program, Segment
+from stimctl.wire.codes import NOT_MEASURED_OHM, Capability, ChannelFlag
+from tests.stimctl.session.test_watch import IDENTITY
+from tests.stimctl.session.watch_run import (
+    HOST_US,
+    NET_PC,
+    NO_FLOOR,
+    NO_NET,
+    STIMULATION_US,
+    Run,
+    S,
+    text_of,
+)
+
+# --- counts -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("pulses", "wrong"), [((12, 0), False), ((13, 0), True), ((0, 2), False), ((0, 3), True), ((12, 2), False)]
+)
+def test_each_band_has_its_own_rate_and_two_pulses_more(pulses: tuple[int, int], wrong: bool) -> None:
+    assert ("faster than its program" in text_of(Run(NO_NET).tell(pulses))) is wrong
+
+
+def test_a_second_reading_counts_from_the_first_one_not_from_the_start() -> None:
+    run = Run(NO_NET)
+    for _ in range(3):
+        assert run.tell((12, 2)) is None
+    assert "faster than its program" in text_of(run.tell((13, 0)))
+
+
+@pytest.mark.parametrize("off_pc", [1, -1])
+@pytest.mark.parametrize("band", ["charge_0_pc", "charge_1_pc"])
+def test_a_steady_channels_charge_is_that_of_its_pulses_exactly(band: str, off_pc: int) -> None:
+    assert Run(NO_NET).tell((10, 1)) is None
+    run = Run(NO_NET)
+    honest = Run(NO_NET).next((10, 1))
+    finding = run.tell((10, 1), **{band: getattr(honest, band) + off_pc})
+    assert "another charge" in text_of(finding)
+
+
+@pytest.mark.parametrize(
+    ("before_ua", "now_ua", "told_before_ua", "told_ua", "target_ua", "most_ua"),
+    [
+        (900, 1_000, 1_000, 1_000, 1_000, 1_000),
+        (1_000, 990, 1_000, 1_000, 1_000, 1_000),
+        (900, 920, 1_000, 1_000, 1_000, 1_000),
+        (1_000, 1_000, 1_000, 1_100, 1_100, 1_100),
+        (1_000, 1_000, 1_100, 1_000, 1_000, 1_000),
+        (1_000, 800, 1_000, 800, 800, 1_000),
+    ],
+    ids=["rises", "falls", "on its way", "raised just now", "lowered just now", "fell between two readings"],
+)
+def test_a_changing_channels_charge_is_at_most_that_of_its_highest_amplitude(
+    before_ua: int, now_ua: int, told_before_ua: int, told_ua: int, target_ua: int, most_ua: int
+) -> None:
+    for charge_pc, wrong in ((0, False), (10 * 200 * most_ua, False), (10 * 200 * most_ua + 1, True)):
+        run = Run(NO_NET, amplitude_ua=1_000, applied_ua=before_ua, target_ua=told_before_ua)
+        charge_0_pc = run.last.charge_0_pc + charge_pc
+        told = run.next(applied_ua=now_ua, measured_ua=now_ua, target_ua=told_ua, charge_0_pc=charge_0_pc)
+        finding = run.watch.channel(told, target_ua, run.now_us)
+        assert ("another charge" in text_of(finding)) is wrong
+
+
+def test_charge_after_a_lowering_is_at_most_that_of_what_was_left() -> None:
+    """The readings say 0.8 mA; a pulse of 1.0 mA may have been between."""
+    for charge_pc, wrong in ((10 * 200 * 1_000, False), (10 * 200 * 1_000 + 1, True)):
+        run = Run(NO_NET, applied_ua=800, measured_ua=800)
+        run.watch.lowered(1, 1_000, run.now_us)
+        charge_0_pc = run.last.charge_0_pc + charge_pc
+        told = run.next(applied_ua=800, measured_ua=800, target_ua=800, charge_0_pc=charge_0_pc)
+        assert ("another charge" in text_of(run.watch.channel(told, 800, run.now_us))) is wrong
+
+
+def test_charge_in_a_band_that_the_program_does_not_have() -> None:
+    watch = Watch(IDENTITY, Program((Segment(10_000, 200, 0, 200, 0),), (1,), 200, 5 * S, 1_800 * S), 1_500)
+    watch.begin(1, STIMULATION_US, HOST_US)
+    run = Run()
+    run.watch = watch
+    watch.status(run.status(), run.now_us)
+    assert watch.channel(run.last, 1_000, run.now_us) is None
+    told = run.next((10, 1))._replace(charge_1_pc=run.last.charge_1_pc - 600 * 1_000 + 1_000)
+    assert "another charge" in text_of(watch.channel(told, 1_000, run.now_us))
+
+
+@pytest.mark.parametrize(
+    ("identity", "most_pc"),
+    [(IDENTITY, 11 * 2_400), (NO_FLOOR, (10 * 200 + 600) * 1_000 // 100)],
+    ids=["the device's floor for each pulse", "one percent"],
+)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_net_charge(identity: Identity, most_pc: int, sign: int) -> None:
+    """Ten pulses of one band and one of the other."""
+    for net_pc, wrong in ((most_pc, False), (most_pc + 1, True)):
+        finding = Run(identity).tell((10, 1), net_charge_pc=NET_PC + sign * net_pc)
+        assert (finding is not None and finding.end is End.NET_CHARGE) is wrong
+
+
+def test_direct_current_is_taken_over_a_whole_second() -> None:
+    """1 pC a us is 1 uA."""
+    for net_pc, wrong in ((S, False), (S + 1, True), (-S, False), (-S - 1, True)):
+        run = Run(NO_NET)
+        early = run.tell(after_us=S - 1, net_charge_pc=NET_PC + 3 * net_pc)
+        assert early is None, "not before a second has passed"
+        finding = run.tell((1, 0), after_us=1, net_charge_pc=NET_PC + net_pc)
+        assert ("direct current" in text_of(finding)) is wrong
+        assert run.tell((1, 0), after_us=S, net_charge_pc=NET_PC + net_pc) is None, "each second anew"
+
+
+# --- current and contact ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("measured_ua", "wrong"), [(1_100, False), (1_101, True)])
+def test_over_current(measured_ua: int, wrong: bool) -> None:
+    finding = Run().tell(measured_ua=measured_ua)
+    assert (finding is not None and finding.end is End.OVER_CURRENT) is wrong
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        replace(IDENTITY, capabilities=IDENTITY.capabilities & ~Capability.MEASURES_CURRENT),
+        replace(IDENTITY, by_lease=True),
+        replace(IDENTITY, capabilities=IDENTITY.capabilities & ~Capability.MEASURES_CURRENT, by_lease=True),
+    ],
+    ids=["does not measure", "by lease", "neither"],
+)
+def test_a_current_that_is_not_measured_pulse_by_pulse_is_not_judged(identity: Identity) -> None:
+    assert Run(identity).tell(measured_ua=9_999) is None
+
+
+def test_contact_is_not_judged_while_no_pulse_comes() -> None:
+    run = Run()
+    assert [text_of(run.tell((0, 0), ohm=10)) for _ in range(5)] == [""] * 5
+
+
+@pytest.mark.parametrize("pulses", [(1, 0), (0, 1)])
+def test_a_pulse_of_either_band_is_a_new_measurement(pulses: tuple[int, int]) -> None:
+    run = Run(NO_NET)
+    found = [run.tell(pulses, ohm=10) for _ in range(3)]
+    assert [finding is not None for finding in found] == [False, False, True]
+
+
+ODD: list[tuple[int, dict[str, Any], dict[str, Any]]] = [
+    (1_000, {"measured_ua": 899}, {"measured_ua": 900}),
+    (2_000, {"measured_ua": 1_799}, {"measured_ua": 1_800}),
+    (1_000, {"ohm": 49}, {"ohm": 50}),
+    (1_000, {"ohm": 5_001}, {"ohm": 5_000}),
+    (1, {"ohm": 49, "measured_ua": 1}, {"ohm": NOT_MEASURED_OHM, "measured_ua": 1}),
+]
+
+
+@pytest.mark.parametrize(("amplitude_ua", "odd", "good"), ODD)
+def test_three_odd_measurements_in_a_row(amplitude_ua: int, odd: dict[str, Any], good: dict[str, Any]) -> None:
+    run = Run(NO_NET, ceiling_ua=2_000, amplitude_ua=amplitude_ua)
+    told = [run.tell(**changes) is not None for changes in (odd, odd, {"measured_ua": amplitude_ua, "ohm": 800} | good)]
+    told += [run.tell(**odd) is not None for _ in range(3)]
+    assert told == [False, False, False, False, False, True], "a good one between counts anew"
+
+
+def test_what_is_not_odd_is_never_found() -> None:
+    for amplitude_ua, _, good in ODD:
+        run = Run(NO_NET, ceiling_ua=2_000, amplitude_ua=amplitude_ua)
+        assert [run.tell(**good) for _ in range(4)] == [None] * 4
+
+
+def test_no_contact_is_asked_of_a_channel_at_zero() -> None:
+    run = Run(NO_NET, amplitude_ua=0)
+    for ohm in (10, 9_999):
+        assert [run.tell(ohm=ohm) for _ in range(4)] == [None] * 4
+
+
+@pytest.mark.parametrize("flag", [ChannelFlag.COMPLIANCE, ChannelFlag.LEAD_OFF])
+def test_a_pulse_that_the_device_says_was_clipped_may_read_low(flag: ChannelFlag) -> None:
+    run = Run(NO_NET)
+    assert [run.tell(measured_ua=500, flags=int(flag)) for _ in range(4)] == [None] * 4
+
+
+# --- nothing but time has passed --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("pulses", "changes", "same"),
+    [
+        ((10, 1), {}, True),
+        ((12, 2), {}, True),
+        ((13, 0), {}, False),
+        ((0, 3), {}, False),
+        ((0, 0), {}, True),
+        ((-1, 2), {}, False),
+        ((12, -1), {}, False),
+        ((10, 0), {"flags": 1}, False),
+        ((10, 0), {"target_ua": 999}, False),
+        ((10, 0), {"applied_ua": 999}, False),
+        ((10, 0), {"measured_ua": 1_100}, True),
+        ((10, 0), {"measured_ua": 1_101}, False),
+        ((10, 0), {"measured_ua": 900}, True),
+        ((10, 0), {"measured_ua": 899}, False),
+        ((10, 0), {"ohm": 50}, True),
+        ((10, 0), {"ohm": 49}, False),
+        ((10, 0), {"ohm": 5_000}, True),
+        ((10, 0), {"ohm": 5_001}, False),
+        ((10, 1), {"net_charge_pc": NET_PC + 26_000}, True),
+        ((10, 1), {"net_charge_pc": NET_PC + 26_001}, False),
+        ((10, 1), {"net_charge_pc": NET_PC - 26_000}, True),
+        ((10, 1), {"net_charge_pc": NET_PC - 26_001}, False),
+    ],
+)
+def test_what_passes_as_nothing_new(pulses: tuple[int, int], changes: dict[str, Any], same: bool) -> None:
+    assert Run().same(pulses, **changes) is same
+
+
+@pytest.mark.parametrize("off_pc", [1, -1])
+@pytest.mark.parametrize("band", ["charge_0_pc", "charge_1_pc"])
+def test_another_charge_than_that_of_the_pulses_is_news(band: str, off_pc: int) -> None:
+    run = Run()
+    told = run.next((10, 1))
+    assert not run.watch.as_before(told._replace(**{band: getattr(told, band) + off_pc}), 1_000, run.now_us)
+
+
+@pytest.mark.parametrize("before", [{"target_ua": 990}, {"applied_ua": 990}])
+def test_a_change_since_the_reading_before_is_news(before: dict[str, Any]) -> None:
+    assert not Run(**before).same(target_ua=1_000)
+
+
+def test_a_target_that_is_asked_for_or_was_lowered_is_news() -> None:
+    run = Run()
+    assert not run.watch.as_before(run.next(), 990, run.now_us)
+    run = Run()
+    run.watch.lowered(1, 1_100, run.now_us)
+    assert run.tell() is None
+    assert not run.same(), "until nothing of the higher target can show"
+
+
+@pytest.mark.parametrize(("ceiling_ua", "same"), [(1_000, True), (999, False)])
+def test_above_the_ceiling_is_news_each_time(ceiling_ua: int, same: bool) -> None:
+    assert Run(ceiling_ua=ceiling_ua).same() is same
+
+
+@pytest.mark.parametrize(("measured_ua", "same"), [(2_200, True), (2_201, False)])
+def test_over_2_2_ma_is_news_at_any_amplitude(measured_ua: int, same: bool) -> None:
+    assert Run(ceiling_ua=2_300, amplitude_ua=2_150).same(measured_ua=measured_ua) is same
+
+
+@pytest.mark.parametrize(("after_us", "same"), [(S - 1, True), (S, False)])
+def test_every_second_the_direct_current_is_looked_at(after_us: int, same: bool) -> None:
+    assert Run().same(after_us=after_us) is same
+
+
+@pytest.mark.parametrize("odd", [{"measured_ua": 899}, {"ohm": 49}, {"ohm": 5_001}])
+def test_a_good_measurement_after_an_odd_one_is_news(odd: dict[str, Any]) -> None:
+    run = Run()
+    assert run.tell(**odd) is None
+    assert not run.same(measured_ua=1_000, ohm=800)
+    assert run.tell(measured_ua=1_000, ohm=800) is None
+    assert run.same(), "and the next one is not"
+
+
+def test_what_passed_as_nothing_new_is_what_the_next_is_compared_with() -> None:
+    run = Run()
+    for _ in range(3):
+        assert run.same((12, 2))
+    assert not run.same((13, 0))
