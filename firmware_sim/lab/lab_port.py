@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from stimctl.port import Port
 
+MOST_WAITS = 100_000  # at one moment of the world; a read of one byte at a time takes thousands
 Piece = tuple[int, str, bytes]
 
 
@@ -24,6 +25,10 @@ class Moment:
         """When it has to be done, once that is known."""
         entered_us = self.entered()
         return None if entered_us is None else entered_us + self.at_us
+
+
+class NeverEnds(RuntimeError):
+    """A session that does not come to its end."""
 
 
 class LabPort:
@@ -44,12 +49,17 @@ class LabPort:
         self.before_write: Callable[[], None] = _nothing
         self._port = port
         self._held = b""
-        self._skew_us = 0
+        self._skew_us = self._lead_us = 0
+        # In virtual time a session that never ends would never come back: `end_by` makes that an error.
+        self._end_us: int | None = None
+        self._seen_us = self._waits = 0
 
     # --- as every port ------------------------------------------------------------------------------
 
     def wait(self, deadline_us: int | None) -> bytes:
         """Bytes, or nothing at the deadline, after a `wake`, or when a moment has come."""
+        if self._end_us is not None:
+            self._look_at_end(self._end_us)
         if deadline_us is not None:
             deadline_us -= self._skew_us
         if self.moments:
@@ -82,6 +92,7 @@ class LabPort:
     def jump(self, by_us: int) -> None:
         """The host's clock jumps."""
         self._skew_us += by_us
+        self._lead_us += max(0, by_us)  # a session adds what its clock loses
         self.now_us = self._skewed_us
 
     def intrude(self, data: bytes) -> None:
@@ -91,7 +102,20 @@ class LabPort:
 
     def as_world_us(self, host_us: int) -> int:
         """A time of the host's clock, as it stands now, in the world's."""
-        return host_us - self._skew_us
+        return host_us - self._lead_us
+
+    def end_by(self, end_us: int) -> None:
+        """Let `wait` raise `NeverEnds` after this time of the world, or when it is called on and on at one moment."""
+        self._end_us = end_us
+
+    def _look_at_end(self, end_us: int) -> None:
+        now_us = self.world_us()
+        if now_us > end_us:
+            raise NeverEnds(f"a session still goes on after {now_us // 1_000_000} s")
+        self._waits = self._waits + 1 if now_us == self._seen_us else 0
+        self._seen_us = now_us
+        if self._waits > MOST_WAITS:
+            raise NeverEnds(f"a session spins at {now_us} us")
 
     def _skewed_us(self) -> int:
         return self.world_us() + self._skew_us

@@ -26,6 +26,7 @@ from stimctl.prescription import Prescription
 __all__ = ["AFTERMATH_US", "OVER", "order_of", "play", "way_for"]
 
 OVER = ("sim", "pty", "tcp")
+MOST_US = 2 * 60 * 60 * 1_000_000  # a session has 45 min from its arm to its end, and some before and after
 AFTERMATH_US = 5_000_000  # the world goes on for so long after the host has ended, to see what the device does alone
 
 
@@ -96,6 +97,7 @@ def _play_virtually(scenario: Scenario, prescription: Prescription, ledger: Path
     url = f"sim://?seed={scenario.seed}"
     serial = Serial.powering(make, url)
     with closing(LabPort(VirtualPort(url, serial))) as port:
+        port.end_by(MOST_US)
         host = run_host(scenario, prescription, port, diary.entered_us, ledger)
         device = made[-1]
         device.advance(serial.now_us() + AFTERMATH_US)

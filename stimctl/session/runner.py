@@ -15,6 +15,7 @@ from stimctl.errors import LineLost, LogFault, Misuse, Suspended, Unsafe
 from stimctl.port import Port
 from stimctl.session.engine import Engine
 from stimctl.session.log import SessionLog
+from stimctl.session.onward import Onward
 from stimctl.session.overheard import Overheard, TakeNote
 from stimctl.session.recorded import BEGUN, ENDED, LOST
 from stimctl.session.states import End
@@ -50,7 +51,7 @@ class Runner:
         attended: bool,
         take_note: TakeNote | None = None,
     ) -> None:
-        self._port = port
+        self._port = port = Onward(port)
         self._engine = engine
         self._log = log
         self._recover = recover
@@ -111,6 +112,9 @@ class Runner:
     def _turn(self, now_us: int) -> int:
         """Do all that is due now, send, and wait for bytes, the next deadline or an order. Returns the time."""
         port, engine = self._port, self._engine
+        if port.went_back:
+            port.went_back = False
+            engine.stop(now_us, End.CLOCK, "the host's clock went back")
         if self._orders or self._script:
             self._obey_due(now_us)
         if now_us >= self._due_us:
@@ -156,7 +160,7 @@ class Runner:
             if not data:
                 return now_us
             engine.receive(data, now_us)
-            if asked or self._orders or engine.stirred or now_us >= deadline_us or self._view_wanted:
+            if asked or self._orders or engine.stirred or now_us >= deadline_us or self._view_wanted or port.went_back:
                 return now_us
             out = engine.take_output()
             if out:

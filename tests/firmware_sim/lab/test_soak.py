@@ -15,8 +15,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from firmware_sim import gate
-from firmware_sim.lab import soak, spread
+from firmware_sim.lab import lab_port, soak, spread
 from firmware_sim.lab.chance import KINDS, random_scenario
+from firmware_sim.lab.parts import Scenario
 from firmware_sim.lab.scenario import dump, load_scenario, prescribed, scenario_from
 from firmware_sim.lab.soak import chunks, digest, play_chunk
 from stimctl.cli import main
@@ -25,6 +26,8 @@ from stimctl.dose import Commanded
 from stimctl.errors import Misuse
 from stimctl.ledger import Ledger
 from stimctl.profile.toml_text import parse
+from stimctl.session.closing import Closing
+from stimctl.session.engine import Engine
 
 SEED = 5
 
@@ -166,6 +169,21 @@ def test_a_session_that_breaks_the_lab_is_a_violation_and_ends_no_campaign(monke
     assert outcome.exit_code == UNMET
     assert "BROKE 1" in outcome.output
     assert "nobody foresaw this" in outcome.output
+
+
+def test_a_session_that_never_ends_is_a_violation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Closing, "watch_time", lambda *_: None)
+    monkeypatch.setattr(Closing, "on_zero", lambda *_: None)
+    result = soak.judged(Scenario(name="endless", answers={"seconds": 1}))
+    assert result.outcome == soak.BROKE
+    assert "ends" in {violation.rule for violation in result.violations}
+
+
+def test_a_session_that_spins_is_a_violation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Engine, "next_deadline_us", lambda *_: 0)
+    monkeypatch.setattr(lab_port, "MOST_WAITS", 2_000)
+    result = soak.judged(Scenario(name="spinning", answers={"seconds": 1}))
+    assert result.outcome == soak.BROKE
 
 
 # --- the command -------------------------------------------------------------------------------------
