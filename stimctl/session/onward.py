@@ -1,0 +1,38 @@
+"""A port whose clock never goes back, for a loop whose every timer waits for a later time.
+
+A monotonic clock does not go back, and a host on which it does is not to be trusted: the session ends. Until then,
+and above all while it stops, time has to go on, or no stop frame would follow the first. So what the clock lost is
+added to it from then on.
+"""
+
+from stimctl.port import Port
+
+
+class Onward:
+    """The same port, by a clock that goes on. `went_back` says that it did not, until somebody clears it."""
+
+    def __init__(self, port: Port) -> None:
+        self.url = port.url
+        self.virtual = port.virtual
+        self.realtime = port.realtime
+        self.write = port.write
+        self.wake = port.wake
+        self.close = port.close
+        self.went_back = False
+        self._port = port
+        self._lost_us = 0
+        self._last_us = port.now_us()
+
+    def now_us(self) -> int:
+        """The port's time and what it lost: never earlier than before."""
+        now_us = self._port.now_us() + self._lost_us
+        if now_us < self._last_us:
+            self._lost_us += self._last_us - now_us
+            now_us = self._last_us
+            self.went_back = True
+        self._last_us = now_us
+        return now_us
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        """As the port's own."""
+        return self._port.wait(deadline_us if deadline_us is None else deadline_us - self._lost_us)

@@ -1,0 +1,80 @@
+"""Time goes on, whatever a host's clock does: it ends the session, and every timer of the stop still runs."""
+
+import pytest
+
+from stimctl import limits
+from stimctl.port import Port
+from stimctl.session.closing import KEEP_STOPPING_US
+from stimctl.session.engine import ATTENDED
+from stimctl.session.onward import Onward
+from stimctl.session.states import End, State
+from stimctl.wire import messages as m
+from tests.stimctl.session.world import PULSE_US, Cut, Line, Rig, S, at_1_ma, exact
+
+DAYS_US = 1_000_000 * S
+
+
+class Back(Line):
+    """From a time on the clock is `by_us` behind, while the world goes on."""
+
+    def __init__(self, port: Port, at_us: int, by_us: int = DAYS_US) -> None:
+        super().__init__(port)
+        self._at_us = at_us
+        self._by_us = by_us
+        self.now_us = self._now_us
+
+    def _behind_us(self) -> int:
+        return self._by_us if self.inner.now_us() >= self._at_us else 0
+
+    def _now_us(self) -> int:
+        return self.inner.now_us() - self._behind_us()
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        return self.inner.wait(None if deadline_us is None else deadline_us + self._behind_us())
+
+
+@pytest.mark.parametrize("by_us", [200_000, 3 * S, DAYS_US])
+def test_a_clock_that_goes_back_ends_the_session_at_zero(by_us: int) -> None:
+    rig = Rig(at_1_ma(), line=lambda port: Back(port, 8 * S, by_us))
+    report = rig.run()
+    assert report.end is End.CLOCK
+    assert report.end_text == "the host's clock went back"
+    assert report.zero_confirmed_us is not None
+    assert exact(report)
+    assert rig.last_pulse_us() <= 8 * S + 100_000 + PULSE_US, "at the next word of the device"
+
+
+def test_it_does_so_while_nothing_flows() -> None:
+    rig = Rig(at_1_ma(), auto=ATTENDED, line=lambda port: Back(port, 3 * S))
+    report = rig.run()
+    assert report.end is End.CLOCK
+    assert rig.flowed() == 0
+
+
+def test_stop_frames_go_on_when_the_clock_goes_back_under_them() -> None:
+    rig = Rig(at_1_ma(), line=lambda port: Back(Cut(port, 8 * S, to_device=False), 9 * S))
+    report = rig.run()
+    assert report.end is End.LINE_LOST
+    assert rig.engine.state is State.ENDED
+    sent = rig.tape.messages(m.Stop)
+    assert len(sent) >= KEEP_STOPPING_US // limits.STOP_RESEND_US - 10
+
+
+def test_it_is_the_ports_own_clock_as_long_as_that_goes_on() -> None:
+    rig = Rig(at_1_ma())
+    port = Onward(rig.line)
+    assert port.wait(5_000) == b""
+    assert port.now_us() == rig.line.now_us() == 5_000
+    assert not port.went_back
+
+
+def test_what_the_clock_lost_is_added_from_then_on() -> None:
+    rig = Rig(at_1_ma())
+    line = Back(rig.line, 6_000, 4_000)
+    port = Onward(line)
+    port.wait(5_000)
+    assert (port.now_us(), port.went_back) == (5_000, False)
+    port.wait(7_000)
+    assert (line.now_us(), port.now_us(), port.went_back) == (3_000, 5_000, True)
+    port.wait(9_000)
+    assert (line.now_us(), port.now_us()) == (7_000, 9_000)
