@@ -1,6 +1,7 @@
 """What holds for every test: stop endpoints of its own, and no property test fails because the machine was busy."""
 
 import os
+import signal
 from collections.abc import Iterator
 from tempfile import TemporaryDirectory
 
@@ -10,6 +11,10 @@ from hypothesis import settings
 # In CI the same examples every time: a change is judged by what it changed. Elsewhere each run tries others.
 settings.register_profile("house", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("house")
+
+# A shell lets what it runs in the background ignore Ctrl-C, and children inherit that: tests of Ctrl-C could only fail.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
