@@ -63,7 +63,7 @@ class Serial(SerialBase):
         self._anchor = (0.0, 0)
         self._bell = Condition()
         self._woken = False
-        self._pulled = False
+        self._pulled = self._pluggable = False
         super().__init__(*args, **kwargs)
 
     @classmethod
@@ -91,6 +91,7 @@ class Serial(SerialBase):
         )
         self._inbox = b""
         self._pulled = False
+        self._pluggable = hasattr(self._device, "gone")  # so that others need not be asked at every read
         self._pace = options.pace
         self._paced = options.pace != math.inf
         self._anchor = (monotonic(), self._world_us)
@@ -212,7 +213,8 @@ class Serial(SerialBase):
 
         Raises `SerialException` once the device has been unplugged.
         """
-        self._look_at_plug()
+        if self._pluggable:
+            self._look_at_plug()
         if self._inbox:
             return self._take()
         device = self._powered
@@ -226,7 +228,7 @@ class Serial(SerialBase):
             self._world_us = to_us
             device.advance(to_us)
             out = device.take_output()
-            if not out:
+            if self._pluggable and not out:
                 self._look_at_plug()
             if deadline_us is not None and to_us >= deadline_us:
                 return out

@@ -18,6 +18,8 @@ class Onward:
         self.write = port.write
         self.wake = port.wake
         self.close = port.close
+        # The port's own, as long as its clock goes on: this is called at every turn of a session.
+        self.wait = port.wait
         self.went_back = False
         self._port = port
         self._lost_us = 0
@@ -30,9 +32,9 @@ class Onward:
             self._lost_us += self._last_us - now_us
             now_us = self._last_us
             self.went_back = True
+            self.wait = self._wait
         self._last_us = now_us
         return now_us
 
-    def wait(self, deadline_us: int | None) -> bytes:
-        """As the port's own."""
+    def _wait(self, deadline_us: int | None) -> bytes:
         return self._port.wait(deadline_us if deadline_us is None else deadline_us - self._lost_us)
