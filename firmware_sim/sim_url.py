@@ -36,9 +36,9 @@ class Options:
         """The device, just powered on, with its faults. Takes what `Which.make` takes."""
         if self.faults is None:
             return self.which.make(**given)
-        from firmware_sim.faults import hostile_device
+        from firmware_sim.faults import HostileDevice
 
-        return hostile_device(self.faults, **given)
+        return HostileDevice(self.faults, **given)
 
 
 def options_of(url: str) -> Options:

@@ -1,13 +1,13 @@
 """Faults as data, and a simulated device that has them.
 
     faults = [Fault("line.loss", at_us=5_000_000, options={"permille": 200})]
-    device = hostile_device(faults, seed=1, load="nominal")
+    device = HostileDevice(faults, seed=1, load="nominal")
 
 `CATALOGUE` lists the kinds; `fault_from` reads one from a TOML table, `as_mapping` writes one.
 """
 
 from firmware_sim.faults.catalogue import CATALOGUE
-from firmware_sim.faults.hostile import HostileDevice, hostile_device
+from firmware_sim.faults.hostile import HostileDevice
 from firmware_sim.faults.model import Fault, Kind, Number, Word
 from firmware_sim.faults.read import Setting, as_mapping, fault_from, faults_from, read_setting
 
@@ -22,6 +22,5 @@ __all__ = [
     "as_mapping",
     "fault_from",
     "faults_from",
-    "hostile_device",
     "read_setting",
 ]

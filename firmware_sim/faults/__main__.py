@@ -1,6 +1,5 @@
 """The table of docs/faults.md, made from the catalogue: `python -m firmware_sim.faults --check` or `--write`."""
 
-import argparse
 import re
 import sys
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from firmware_sim.faults.catalogue import CATALOGUE, TELLING
 from firmware_sim.faults.model import Kind, Option, Word
 from stimctl.errors import InputInvalid, Problem
+from stimctl.wire.tables import check_or_write
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "faults.md"
 _PLACE = re.compile(r"(<!-- table: faults -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -44,20 +44,7 @@ def fresh(document: str, source: str) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Check or write the document. Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m firmware_sim.faults", description="The table of docs/faults.md.")
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--check", action="store_true", help="fail when the document is stale")
-    what.add_argument("--write", action="store_true", help="bring the document up to date")
-    parser.add_argument("--document", type=Path, default=DOCUMENT, help="default: docs/faults.md of this checkout")
-    options = parser.parse_args(arguments)
-    text = options.document.read_text("utf-8")
-    wanted = fresh(text, str(options.document))
-    if options.write and wanted != text:
-        options.document.write_text(wanted, "utf-8")
-    elif wanted != text:
-        sys.stderr.write(f"{options.document} is stale: run `python -m firmware_sim.faults --write`\n")
-        return 1
-    return 0
+    return check_or_write("firmware_sim.faults", "The table of docs/faults.md.", DOCUMENT, fresh, arguments)
 
 
 if __name__ == "__main__":

@@ -174,17 +174,3 @@ class HostileDevice:
         if self._schedule.waiting:
             self._load.foresee()
             self._schedule.entered(state, at_us)
-
-
-def hostile_device(
-    faults: Iterable[Fault],
-    *,
-    seed: int,
-    load: Load | str,
-    flash: Flash | None = None,
-    recorder: "Recorder | None" = None,
-    journal: Callable[[Mapping[str, int | str]], None] | None = None,
-    boot_us: int = 0,
-) -> HostileDevice:
-    """A device with these faults, just powered on. Raises `UnknownLoad`."""
-    return HostileDevice(faults, seed=seed, load=load, flash=flash, recorder=recorder, journal=journal, boot_us=boot_us)

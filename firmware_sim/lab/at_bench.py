@@ -14,7 +14,7 @@ from typing import Any
 from serial import SerialException
 
 from firmware_sim.device import Device
-from firmware_sim.faults import Fault, HostileDevice, fault_from, hostile_device
+from firmware_sim.faults import Fault, HostileDevice, fault_from
 from firmware_sim.lab.answers import completed
 from firmware_sim.lab.lab_port import LabPort, Moment
 from firmware_sim.lab.parts import Action
@@ -103,7 +103,7 @@ class Simulator:
         kept: dict[str, Any] = {"recorder": self.recorder, "journal": self.journal.append}
         if self._load is not None:
             kept["load"] = self._load
-        self._device = hostile_device(self._faults, **{**given, **kept})
+        self._device = HostileDevice(self._faults, **{**given, **kept})
         return self._device
 
     @property

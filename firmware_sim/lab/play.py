@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from firmware_sim.faults import HostileDevice, hostile_device
+from firmware_sim.faults import HostileDevice
 from firmware_sim.lab.hosting import order_of, run_host
 from firmware_sim.lab.hosts import NEED_A_LENGTH, OF_PROCESSES, OF_THE_LOG
 from firmware_sim.lab.lab_port import LabPort
@@ -91,7 +91,7 @@ def _play_virtually(scenario: Scenario, prescription: Prescription, ledger: Path
 
     def make(**given: Any) -> HostileDevice:
         kept: dict[str, Any] = {"load": scenario.load, "recorder": recorder, "journal": diary}
-        made.append(hostile_device(scenario.faults, **{**given, **kept}))
+        made.append(HostileDevice(scenario.faults, **{**given, **kept}))
         return made[-1]
 
     url = f"sim://?seed={scenario.seed}"

@@ -1,12 +1,12 @@
 """The tables of docs/campaigns.md, made from the rules: `python -m firmware_sim.lab.rule_page --check` or `--write`."""
 
-import argparse
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from firmware_sim.lab.invariants import EXCUSES, INSTEAD, RULES
 from firmware_sim.lab.rules import Rule
+from stimctl.wire.tables import check_or_write
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "campaigns.md"
 
@@ -56,19 +56,8 @@ def fresh(document: str) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Check or write the document. Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m firmware_sim.lab.rule_page", description="docs/campaigns.md")
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--check", action="store_true", help="fail when the document is stale")
-    what.add_argument("--write", action="store_true", help="bring the document up to date")
-    options = parser.parse_args(arguments)
-    text = DOCUMENT.read_text("utf-8")
-    wanted = fresh(text)
-    if options.write and wanted != text:
-        DOCUMENT.write_text(wanted, "utf-8")
-    elif wanted != text:
-        sys.stderr.write(f"{DOCUMENT} is stale: run `python -m firmware_sim.lab.rule_page --write`\n")
-        return 1
-    return 0
+    about = "The tables of docs/campaigns.md."
+    return check_or_write("firmware_sim.lab.rule_page", about, DOCUMENT, lambda text, _source: fresh(text), arguments)
 
 
 if __name__ == "__main__":

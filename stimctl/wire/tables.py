@@ -215,22 +215,30 @@ def fresh(document: str, source: str = "docs/protocol.md") -> str:
     return _PLACE.sub(lambda place: f"{place['name']} -->\n{TABLES[place['name']]()}", document)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Check or write the document. Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m stimctl.wire.tables", description="Tables of docs/protocol.md.")
+def check_or_write(
+    module: str, about: str, document: Path, fresh: Callable[[str, str], str], arguments: list[str] | None
+) -> int:
+    """The command line of a module that makes tables: check or write its document. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog=f"python -m {module}", description=about)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--check", action="store_true", help="fail when the document is stale")
     what.add_argument("--write", action="store_true", help="bring the document up to date")
-    parser.add_argument("--document", type=Path, default=DOCUMENT, help="default: docs/protocol.md of this checkout")
+    shown = "/".join(document.parts[-2:])
+    parser.add_argument("--document", type=Path, default=document, help=f"default: {shown} of this checkout")
     options = parser.parse_args(arguments)
     text = options.document.read_text("utf-8")
     wanted = fresh(text, str(options.document))
     if options.write and wanted != text:
         options.document.write_text(wanted, "utf-8")
     elif wanted != text:
-        sys.stderr.write(f"{options.document} is stale: run `python -m stimctl.wire.tables --write`\n")
+        sys.stderr.write(f"{options.document} is stale: run `python -m {module} --write`\n")
         return 1
     return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Check or write the document. Returns the exit code."""
+    return check_or_write("stimctl.wire.tables", "Tables of docs/protocol.md.", DOCUMENT, fresh, arguments)
 
 
 if __name__ == "__main__":

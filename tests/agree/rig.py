@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from firmware_sim.device import Device
-from firmware_sim.faults import Fault, HostileDevice, hostile_device
+from firmware_sim.faults import Fault, HostileDevice
 from firmware_sim.lab.hosts import HostFaults
 from firmware_sim.lab.lab_port import LabPort
 from firmware_sim.lab.memory_log import MemoryLog
@@ -85,7 +85,7 @@ class Rig:
 
     def _power(self, **given: Any) -> HostileDevice:
         kept = {"load": self.script.load, "recorder": self.recorder, "journal": self._note}
-        self.hostile = hostile_device(self.script.faults, **{**given, **kept})
+        self.hostile = HostileDevice(self.script.faults, **{**given, **kept})
         return self.hostile
 
     # --- time -------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from firmware_sim.faults import Fault, HostileDevice, hostile_device
+from firmware_sim.faults import Fault, HostileDevice
 from firmware_sim.machine import Machine
 from firmware_sim.record import Recorder
 
@@ -25,7 +25,7 @@ def hostile_host(new_host: type[Any]) -> MakeHost:
             super().__init__()
             self.recorder = Recorder()
             self.journal: list[Mapping[str, Any]] = []
-            self.device = hostile_device(
+            self.device = HostileDevice(
                 faults, seed=seed, load=load, recorder=self.recorder, journal=self.journal.append
             )
 

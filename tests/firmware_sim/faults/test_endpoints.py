@@ -16,7 +16,7 @@ import serial
 from click.testing import CliRunner
 
 from firmware_sim.commands import sim
-from firmware_sim.faults import Fault, HostileDevice, hostile_device
+from firmware_sim.faults import Fault, HostileDevice
 from firmware_sim.protocol_sim import Options, Serial, options_of
 from firmware_sim.serve import Journal, Line, PtyLine, TcpLine, clock_us, serve
 from firmware_sim.which import Which
@@ -99,7 +99,7 @@ def test_plain_pyserial_sees_what_it_would_of_a_cable(scenario: Path) -> None:
 
 def test_a_port_around_a_made_device() -> None:
     def make(**given: object) -> HostileDevice:
-        return hostile_device([Fault("device.wrong_version")], **given)  # type: ignore[arg-type]
+        return HostileDevice([Fault("device.wrong_version")], **given)  # type: ignore[arg-type]
 
     port: Port = VirtualPort("sim://", Serial.powering(make))
     port.write(HELLO)
@@ -113,7 +113,7 @@ def test_a_port_around_a_made_device() -> None:
 @contextmanager
 def served(line: Line, *faults: Fault) -> Iterator[HostileDevice]:
     """A hostile device that is served by a thread until the block ends."""
-    device = hostile_device(faults, seed=1, load="nominal", boot_us=clock_us())
+    device = HostileDevice(faults, seed=1, load="nominal", boot_us=clock_us())
     near, far = socket.socketpair()
     thread = threading.Thread(target=serve, args=(device, line, near))
     thread.start()
@@ -188,7 +188,7 @@ def test_the_journal_of_a_device_that_was_reset_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     with path.open("a") as file:
         fault = Fault("device.reset", at_us=SECOND_US, options={"down_us": 0})
-        device = hostile_device([fault], seed=1, load="nominal", boot_us=777, journal=Journal(file, 777))
+        device = HostileDevice([fault], seed=1, load="nominal", boot_us=777, journal=Journal(file, 777))
         device.advance(777 + 2 * SECOND_US)
     boots = [entry for entry in map(json.loads, path.read_text().splitlines()) if entry["event"] == "boot"]
     assert [entry["monotonic_us"] for entry in boots] == [777, 777 + SECOND_US]

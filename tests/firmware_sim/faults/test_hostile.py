@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_sim.device import Device
-from firmware_sim.faults import CATALOGUE, Fault, HostileDevice, hostile_device
+from firmware_sim.faults import CATALOGUE, Fault, HostileDevice
 from firmware_sim.faults.clock import WarpedClock
 from firmware_sim.faults.model import Word
 from firmware_sim.load import Load, ScriptedLoad, load_named
@@ -76,7 +76,7 @@ class World:
     def __init__(self, *faults: Fault, seed: int = 1, load: Load | str = "nominal", boot_us: int = 0) -> None:
         self.recorder = Recorder()
         self.journal: list[Mapping[str, Any]] = []
-        self.device = hostile_device(
+        self.device = HostileDevice(
             faults, seed=seed, load=load, recorder=self.recorder, journal=self.journal.append, boot_us=boot_us
         )
         self.host = Blind(self.device, boot_us)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from statistics import mean
@@ -233,6 +234,7 @@ def test_ctrl_c_ends_all_processes() -> None:
     until_s = time.monotonic() + 30
     while len(group(process.pid)) < 4 and time.monotonic() < until_s:
         pause()
+    assert len(group(process.pid)) >= 4, "all its processes are there before they are ended"
     os.killpg(process.pid, signal.SIGINT)
     output, _ = process.communicate(timeout=30)
     assert process.returncode == INTERRUPTED, output
@@ -244,10 +246,12 @@ def test_ctrl_c_ends_all_processes() -> None:
 
 
 def group(leader: int) -> list[int]:
-    """The processes of a group that live."""
-    listed = subprocess.run(["ps", "-eo", "pid=,pgid=,stat="], capture_output=True, text=True, check=True)
-    rows = [line.split() for line in listed.stdout.splitlines()]
-    return [int(pid) for pid, pgid, state in rows if int(pgid) == leader and not state.startswith("Z")]
+    """The processes of a group that live, as Linux lists them: `PID (NAME) STATE PARENT GROUP`."""
+    rows = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            rows.append((int(stat.parent.name), stat.read_text("utf-8", "replace").rpartition(")")[2].split()))
+    return [pid for pid, (state, _parent, of, *_) in rows if int(of) == leader and state != "Z"]
 
 
 def pause() -> None:
