@@ -7,6 +7,7 @@ from the figures beside it; [lit] was read in public material.
 """
 
 from dataclasses import dataclass
+from enum import Enum
 from math import log10
 
 from stimctl.units import PC_PER_UC, US_PER_MIN, US_PER_MS, US_PER_S
@@ -69,6 +70,7 @@ CHECK_IN_US = 1 * US_PER_S  # the operator's front end: no keepalive when it has
 SILENCE_US = 500 * US_PER_MS  # without a valid frame: line lost
 STOP_RESEND_US = 20 * US_PER_MS
 STOP_CONFIRM_US = 100 * US_PER_MS  # no measured zero by then: HIGH alarm, "pull the leads"
+STOP_TRY_US = 60 * US_PER_S  # without a confirmed zero, stop frames go on for so long [choice]
 OVER_CURRENT_UA = 2_200
 OVER_CURRENT_MARGIN_UA = 100  # or 10 % of what is applied, whichever is larger
 SHORT_OHM = 50
@@ -85,6 +87,33 @@ RMS_FLAG_MA_PER_CM2 = 2.0  # the level IEC 60601-2-10 asks an operator to attend
 def over_current_ua(applied_ua: int) -> int:
     """The measured amplitude in uA above which a channel commanded `applied_ua` is over current."""
     return min(OVER_CURRENT_UA, applied_ua + max(applied_ua // 10, OVER_CURRENT_MARGIN_UA))
+
+
+def ramp_ua(slope_ua_per_s: int, elapsed_us: int) -> int:
+    """How far a ramp of this slope may have risen in `elapsed_us`, in uA."""
+    return slope_ua_per_s * elapsed_us // US_PER_S
+
+
+class Timer(Enum):
+    """What ends an armed session by the clock alone."""
+
+    WATCHDOG = "the host has been silent for 1 s"
+    SESSION = "45 min have passed since the first arm"
+    HOLD = "held for 10 min"
+
+
+def expired(now_us: int, armed_us: int, alive_us: int, held_us: int | None = None) -> Timer | None:
+    """The first timer that has run out by `now_us`, or None.
+
+    Times in us on one clock: of the first arm, of the newest keepalive, and of the hold's beginning where there is one.
+    """
+    if now_us - alive_us > WATCHDOG_US:
+        return Timer.WATCHDOG
+    if now_us - armed_us > SESSION_US:
+        return Timer.SESSION
+    if held_us is not None and now_us - held_us > HOLD_US:
+        return Timer.HOLD
+    return None
 
 
 def shannon_k(charge_pc: int, density_uc_per_cm2: float) -> float:

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
 from stimctl.errors import StimctlError
+from stimctl.stimulators.targets import Targets
 from stimctl.waveform import Program
 from stimctl.wire.codes import Capability, Purpose
 from stimctl.wire.messages import Counters, Impedance, Measured, SessionRecord, Started, TargetSet
@@ -210,10 +211,15 @@ class Failed(NamedTuple):
 class Stimulator(Protocol):
     """A device that can be driven. Every order may raise `Misuse` when another one is under way.
 
-    `heard_us` is when the last valid frame came; who listens sets it when the listening begins.
+    `heard_us` is when the last valid frame came; who listens sets it when the listening begins. `targets` is the
+    session's record of its channels' targets: the adapter sends what is wanted there and notes there that it did.
+    `damaged_frames` counts what came and was no frame, `frames` what was.
     """
 
     heard_us: int
+    targets: Targets
+    damaged_frames: int
+    frames: int
 
     def connect(self, now_us: int) -> None:
         """Handshake and identity; ends in `Identified`."""
@@ -233,14 +239,20 @@ class Stimulator(Protocol):
     def keep_alive(self, now_us: int) -> None:
         """Tell the device that host and operator are there."""
 
-    def set_target(self, channel: int, target_ua: int, now_us: int) -> None:
-        """Ends in `TargetSet` or `Declined`."""
+    def retarget(self, now_us: int) -> None:
+        """Something else is wanted of a channel: send it, a lowering at once; ends in `TargetSet` or `Declined`."""
 
     def hold(self, now_us: int) -> None:
         """Zero on all channels, session kept; ends in `Holding`."""
 
     def stop(self, now_us: int) -> None:
-        """Zero, now, ahead of everything; ends in `ZeroConfirmed`."""
+        """Zero, now, ahead of everything; ends in `ZeroConfirmed`, after `ZeroOverdue` where it comes late.
+
+        It is sent again until then (see `stop.Stop`).
+        """
+
+    def wrote(self, now_us: int) -> None:
+        """What `take_output` gave last has been handed to the line, completely, by `now_us`."""
 
     def read_records(self, channels: Iterable[int], now_us: int) -> None:
         """Ends in `Records`."""

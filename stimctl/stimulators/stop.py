@@ -1,0 +1,49 @@
+"""One stop, whoever orders it and whatever the device: sent at once and every 20 ms until zero is confirmed.
+
+It is overdue after 100 ms, which is an alarm, and goes on: for 60 s, or until the line's read side says that nobody
+is there any more (whoever runs the line then sends nothing). An adapter gives it the bytes of a stop and tells it
+when the device is at zero.
+"""
+
+from collections.abc import Callable
+
+from stimctl import limits
+from stimctl.stimulators.base import ZeroConfirmed, ZeroOverdue
+
+
+class Stop:
+    """A stop under way since `began_us`. `send(now_us)` puts the stop's bytes before everything else to be sent."""
+
+    def __init__(self, send: Callable[[int], None], now_us: int) -> None:
+        self.began_us = now_us
+        self._send = send
+        self._due_us = now_us
+        self._answered_us: int | None = None
+        self._overdue_told = False
+        self.advance(now_us)
+
+    def advance(self, now_us: int) -> list[ZeroOverdue]:
+        """Send again what is due, and say once that zero is overdue."""
+        if now_us >= self._due_us:
+            self._due_us = now_us + limits.STOP_RESEND_US
+            self._send(now_us)
+        after_us = now_us - self.began_us
+        if self._overdue_told or after_us < limits.STOP_CONFIRM_US:
+            return []
+        self._overdue_told = True
+        return [ZeroOverdue(after_us)]
+
+    def next_deadline_us(self) -> int:
+        """When `advance` has something to do."""
+        return self._due_us
+
+    def answered(self, now_us: int) -> None:
+        """The device has taken the stop; it need not be at zero yet."""
+        if self._answered_us is None:
+            self._answered_us = now_us
+
+    def confirmed(self, now_us: int, measured_ua: int, *, measured: bool = True) -> ZeroConfirmed:
+        """The device is at zero: what to tell of it."""
+        self.answered(now_us)
+        assert self._answered_us is not None
+        return ZeroConfirmed(now_us - self.began_us, self._answered_us - self.began_us, measured_ua, measured)

@@ -1,0 +1,138 @@
+"""The one record of each channel's target, in uA: what a person wants, what was sent, what the device applied.
+
+The session writes what is wanted, the adapter what it sent, and the device's answers what is applied. Whatever else
+anybody needs to know of a target is derived here. A channel has one place for what is not sent yet: the newest wins.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from stimctl import limits
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One channel's target. `sent_ua` are the values that were sent and not answered, the oldest first."""
+
+    wanted_ua: int
+    sent_ua: tuple[int, ...] = ()
+    applied_ua: int = 0
+    # When the device last applied a raise in this run, and since when it stands between zero and 0.5 mA.
+    raised_us: int | None = None
+    titrating_since_us: int | None = None
+
+    @property
+    def heading_ua(self) -> int:
+        """Where the device goes once it has taken what was sent."""
+        return self.sent_ua[-1] if self.sent_ua else self.applied_ua
+
+    @property
+    def highest_ua(self) -> int:
+        """The highest target that the device may be following now."""
+        return max(self.applied_ua, *self.sent_ua) if self.sent_ua else self.applied_ua
+
+    @property
+    def resume_ua(self) -> int:
+        """What a start goes to after a hold: never above what a person asked for last; zero if under 0.5 mA."""
+        return self.wanted_ua if self.wanted_ua >= limits.TARGET.low else 0
+
+
+class Targets:
+    """The targets of a session's channels, by channel."""
+
+    def __init__(self, first_ua: Mapping[int, int]) -> None:
+        self._each = {channel: Target(first_ua[channel]) for channel in sorted(first_ua)}
+        self.channels = tuple(self._each)
+        self.unsent = False  # whether some channel is wanted elsewhere than it is heading
+        self.titrating = False
+
+    def __getitem__(self, channel: int) -> Target:
+        return self._each[channel]
+
+    def __contains__(self, channel: int) -> bool:
+        return channel in self._each
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether something was sent, or is to be sent, and has not been answered."""
+        return self.unsent or any(target.sent_ua for target in self._each.values())
+
+    def by_channel(self, name: str) -> dict[int, int]:
+        """One of a target's figures (`wanted_ua`, `applied_ua`, `resume_ua`, ...) of every channel."""
+        return {channel: getattr(target, name) for channel, target in self._each.items()}
+
+    def titration_overdue(self, now_us: int) -> int | None:
+        """A channel that has stood below 0.5 mA for longer than titration may take, if any."""
+        for channel, target in self._each.items():
+            since_us = target.titrating_since_us
+            if since_us is not None and now_us - since_us > limits.TITRATION_US:
+                return channel
+        return None
+
+    # --- while a run goes on ------------------------------------------------------------------------
+
+    def want(self, channel: int, wanted_ua: int) -> None:
+        """A person asked for `wanted_ua`."""
+        self._put(channel, wanted_ua=wanted_ua)
+
+    def to_send(self) -> Iterator[tuple[int, int]]:
+        """The channels that are wanted elsewhere than they are heading, and where: lowered ones first."""
+        waiting = [(each.wanted_ua > each.heading_ua, channel) for channel, each in self._each.items()]
+        for _, channel in sorted(waiting):
+            target = self._each[channel]
+            if target.wanted_ua != target.heading_ua:
+                yield channel, target.wanted_ua
+
+    def sent(self, channel: int, target_ua: int) -> None:
+        """`target_ua` is on its way to the device."""
+        self._put(channel, sent_ua=(*self._each[channel].sent_ua, target_ua))
+
+    def lowering_lost(self, channel: int, target_ua: int) -> None:
+        """A lowering was overtaken before its answer came: it is to be sent again, unless something newer is wanted."""
+        sent_ua = list(self._each[channel].sent_ua)
+        if sent_ua and sent_ua[-1] == target_ua:
+            self._put(channel, sent_ua=tuple(sent_ua[:-1]))
+
+    def applied(self, channel: int, target_ua: int, now_us: int) -> None:
+        """The device applied `target_ua`; what was sent before that is settled with it."""
+        target = self._each[channel]
+        sent_ua = target.sent_ua
+        if target_ua in sent_ua:
+            sent_ua = sent_ua[sent_ua.index(target_ua) + 1 :]
+        below = 0 < target_ua < limits.TARGET.low
+        self._put(
+            channel,
+            applied_ua=target_ua,
+            sent_ua=sent_ua,
+            raised_us=now_us if target_ua > target.applied_ua else target.raised_us,
+            titrating_since_us=(target.titrating_since_us or now_us) if below else None,
+        )
+
+    def not_applied(self, channel: int) -> None:
+        """The device refused the newest, or never answered it: a raise is given up, a lowering stays wanted."""
+        target = self._each[channel]
+        self._put(channel, sent_ua=(), wanted_ua=min(target.wanted_ua, target.applied_ua))
+
+    # --- where a run begins and ends ----------------------------------------------------------------
+
+    def started(self, applied_ua: Mapping[int, int], now_us: int) -> None:
+        """A run began, from zero, towards `applied_ua`. What was lowered since the start was ordered is still wanted."""
+        for channel, target_ua in applied_ua.items():
+            wanted_ua = min(self._each[channel].wanted_ua, target_ua)
+            self._each[channel] = Target(wanted_ua, applied_ua=target_ua)
+            self._put(channel, titrating_since_us=now_us if 0 < target_ua < limits.TARGET.low else None)
+
+    def held(self) -> None:
+        """The run was broken off: what it would go on to is the least of what was applied and what is wanted."""
+        for channel, target in self._each.items():
+            self._each[channel] = Target(min(target.wanted_ua, target.applied_ua))
+        self._derive()
+
+    def _put(self, channel: int, **changes: object) -> None:
+        self._each[channel] = replace(self._each[channel], **changes)  # type: ignore[arg-type]
+        self._derive()
+
+    def _derive(self) -> None:
+        each = self._each.values()
+        self.unsent = any(target.wanted_ua != target.heading_ua for target in each)
+        self.titrating = any(target.titrating_since_us is not None for target in each)
