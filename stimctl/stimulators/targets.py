@@ -43,7 +43,8 @@ class Targets:
     def __init__(self, first_ua: Mapping[int, int]) -> None:
         self._each = {channel: Target(first_ua[channel]) for channel in sorted(first_ua)}
         self.channels = tuple(self._each)
-        self.unsent = False  # whether some channel is wanted elsewhere than it is heading
+        self.running = False  # from the start of a run until it is held or stopped
+        self.unsent = False  # whether in this run some channel is wanted elsewhere than it is heading
         self.titrating = False
 
     def __getitem__(self, channel: int) -> Target:
@@ -117,6 +118,7 @@ class Targets:
 
     def started(self, applied_ua: Mapping[int, int], now_us: int) -> None:
         """A run began, from zero, towards `applied_ua`. What was lowered since the start was ordered is still wanted."""
+        self.running = True
         for channel, target_ua in applied_ua.items():
             wanted_ua = min(self._each[channel].wanted_ua, target_ua)
             self._each[channel] = Target(wanted_ua, applied_ua=target_ua)
@@ -126,6 +128,11 @@ class Targets:
         """The run was broken off: what it would go on to is the least of what was applied and what is wanted."""
         for channel, target in self._each.items():
             self._each[channel] = Target(min(target.wanted_ua, target.applied_ua))
+        self.stopped()
+
+    def stopped(self) -> None:
+        """Nothing more is to be sent in this run; answers to what was sent may still come."""
+        self.running = False
         self._derive()
 
     def _put(self, channel: int, **changes: object) -> None:
@@ -134,5 +141,5 @@ class Targets:
 
     def _derive(self) -> None:
         each = self._each.values()
-        self.unsent = any(target.wanted_ua != target.heading_ua for target in each)
+        self.unsent = self.running and any(target.wanted_ua != target.heading_ua for target in each)
         self.titrating = any(target.titrating_since_us is not None for target in each)
