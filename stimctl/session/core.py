@@ -9,6 +9,7 @@ from stimctl.session.journal import Journal
 from stimctl.session.log import SessionLog
 from stimctl.session.states import ON_HOLD, End, Happening, State, after
 from stimctl.session.targets import Targets
+from stimctl.stimulators.targets import Targets as Record
 from stimctl.session.view import Alarm, Priority, StateChanged, Told
 from stimctl.stimulators.base import Identity, Stimulator
 from stimctl.wire.messages import Channel, Impedance, Status
@@ -30,6 +31,7 @@ class Core:
         self.account = Account(prescription)
         first_ua = {plan.channel: plan.amplitude_ua for plan in prescription.channels}
         self.targets = Targets(first_ua, prescription.ceiling_ua)
+        stimulator.targets = Record(first_ua)
         self.state = State.IDLE
         self.end: End | None = None
         self.end_text = ""

@@ -55,6 +55,7 @@ class Engine:
         self._stimulator = stimulator
         # The bytes to send now.
         self.take_output = stimulator.take_output
+        self.wrote = getattr(stimulator, "wrote", lambda _now_us: None)
         self._auto = auto
         self._prepare = Preparation(core, session_id, url)
         self._stimulate = Stimulation(core)

@@ -166,7 +166,7 @@ class Preparation:
         core.alive_due_us = now_us + limits.KEEPALIVE_US
         if event.purpose == Purpose.STIMULATE:
             core.enter(Happening.ARMED, now_us)
-            core.stimulator.start(core.targets.resume_ua, now_us)
+            core.stimulator.start(core.stimulator.targets.by_channel("resume_ua"), now_us)
         else:
             core.enter(Happening.CHECK, now_us)
             core.stimulator.start({}, now_us)

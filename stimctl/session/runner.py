@@ -129,6 +129,7 @@ class Runner:
             out = engine.take_output()
             if out:
                 port.write(out)
+                engine.wrote(port.now_us())
             if self._over:
                 return now_us
             self._due_us = deadline_us = engine.next_deadline_us()
@@ -165,6 +166,7 @@ class Runner:
             out = engine.take_output()
             if out:
                 port.write(out)
+                engine.wrote(port.now_us())
                 return now_us
 
     def _look(self, now_us: int) -> None:

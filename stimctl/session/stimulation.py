@@ -53,7 +53,11 @@ class Stimulation:
             self.hold(now_us, "lowered below 0.5 mA")
             return
         core.targets.ask(channel, wanted_ua)
-        core.stimulator.set_target(channel, wanted_ua, now_us)
+        core.stimulator.targets.want(channel, wanted_ua)
+        if hasattr(core.stimulator, "set_target"):
+            core.stimulator.set_target(channel, wanted_ua, now_us)
+        else:
+            core.stimulator.retarget(now_us)
 
     def hold(self, now_us: int, why: str) -> None:
         """All channels to zero, the session kept. Raises `IllegalEvent` when not stimulating."""
@@ -78,6 +82,7 @@ class Stimulation:
         assert core.identity is not None
         applied_ua = {channel: event[channel - 1] for channel in core.targets.channels}
         core.targets.begin(applied_ua, now_us)
+        core.stimulator.targets.started(applied_ua, now_us)
         core.account.started(applied_ua, event.stimulation_us)
         if self._watch is None:
             self._watch = Watch(core.identity, core.prescription.program, core.prescription.ceiling_ua)
@@ -153,6 +158,7 @@ class Stimulation:
         if event.target_ua < before_ua and self._watch is not None:
             self._watch.lowered(event.channel, before_ua, now_us)
         core.targets.confirm(event.channel, event.target_ua, now_us)
+        core.stimulator.targets.applied(event.channel, event.target_ua, now_us)
         core.account.target_set(event)
         core.put("target", now_us, **event._asdict())
 
@@ -205,6 +211,7 @@ class Stimulation:
         self._latest_us = 0
         self._expected_us = stimulation_us
         core.targets.forget_asked()
+        core.stimulator.targets.held()
         core.account.held(stimulation_us)
         core.put("held", now_us, stimulation_us=stimulation_us)
         core.done(Happening.HELD, now_us)
