@@ -21,6 +21,7 @@ from benchmarks.interleave import ratio, ratio_of_times
 from benchmarks.quiet import QUIET_LOG, prescription
 from benchmarks.results import report
 from stimctl.port import Port, open_port
+from stimctl.session.commands import AskStop
 from stimctl.session.engine import Engine
 from stimctl.session.runner import Runner
 from stimctl.stimulators.native import STOP_FRAME, Native
@@ -135,7 +136,7 @@ def test_stop_from_another_thread() -> None:
             thread.start()
             time.sleep(0.002)  # let the loop reach its wait
             began = time.monotonic_ns()
-            runner.post(lambda engine, now_us: engine.stop(now_us))
+            runner.post(AskStop())
             came_ns: int = times.recv()
             thread.join()
             return came_ns - began

@@ -24,10 +24,11 @@ from stimctl.ledger.recovery import close_unfinished, log_recovered
 from stimctl.port import Port, RecordedPort, TrafficSink, open_port
 from stimctl.prescription import Prescription, Subject
 from stimctl.session.choice import NATIVE, Choice, stimulator
+from stimctl.session.commands import AddNote, AskHold, AskStop, AskTarget, CheckIn, Command, Lower, Proceed, Raise
 from stimctl.session.engine import UNATTENDED, Engine
-from stimctl.session.log import OPERATORS_KINDS, SessionLog
+from stimctl.session.log import SessionLog
 from stimctl.session.recorded import SESSION, session_note
-from stimctl.session.runner import Order, Runner
+from stimctl.session.runner import Runner
 from stimctl.session.states import End, State
 from stimctl.session.view import SessionReport, SessionView
 from stimctl.stimulators.base import Identity, Records
@@ -70,7 +71,7 @@ class Session:
         self._entered = ExitStack()
         self._runner: Runner | None = None
         # Stops from before there is a runner, and whether everything is closed again.
-        self._early: list[Order] = []
+        self._early: list[Command] = []
         self._left = False
         self._begun = threading.Lock()  # taken once, for good
         self._threaded = False
@@ -89,8 +90,8 @@ class Session:
             log = self._ledger.writer(self.session_id)
             stack.callback(log.close)
             self._runner = self._make_runner(port, log)
-            for order in self._early:
-                self._runner.post(order)
+            for command in self._early:
+                self._runner.post(command)
             stack.enter_context(ControlEndpoint(self._stop_from_elsewhere, self._describe))
             self._entered = stack.pop_all()
         return self
@@ -138,10 +139,10 @@ class Session:
 
     # --- running ------------------------------------------------------------------------------------
 
-    def run(self, actions: Iterable[tuple[int, Order]] = ()) -> SessionReport:
-        """Run to the end in this thread. `actions` are (time in us since the start, order) pairs.
+    def run(self, actions: Iterable[tuple[int, Command]] = ()) -> SessionReport:
+        """Run to the end in this thread. `actions` are (time in us since the start, command) pairs.
 
-        An order is a function of the engine and the time, such as `lambda engine, now: engine.hold(now)`.
+        Commands are those of `stimctl.session.commands`, such as `AskHold()` or `AskTarget(1, 700)`.
         In the main thread Ctrl-C, SIGTERM and SIGHUP stop the session, and the log is closed properly.
         """
         runner = self._begin_once()
@@ -184,57 +185,53 @@ class Session:
             raise self._fault
         return self._report
 
-    # --- orders, from any thread --------------------------------------------------------------------
+    # --- commands, from any thread ------------------------------------------------------------------
 
     def check_in(self) -> None:
         """The front end is alive."""
-        self._post(Engine.check_in)
+        self._post(CheckIn())
 
     def proceed(self) -> None:
         """Take the next step where the session waits for its operator."""
-        self._post(lambda engine, now_us: engine.proceed(now_us))
+        self._post(Proceed())
 
     def raise_target(self, channel: int) -> None:
-        """One step of 0.1 mA up; a refusal comes back as a `Told` event."""
-        self._post(lambda engine, now_us: engine.raise_target(channel, now_us))
+        """One step of 0.1 mA up; a refusal comes back as a `Told` event. Raises `Misuse` for what is no number."""
+        self._post(Raise(channel))
 
     def lower_target(self, channel: int) -> None:
-        """One step down."""
-        self._post(lambda engine, now_us: engine.lower_target(channel, now_us))
+        """One step down. Raises `Misuse` for what is no number."""
+        self._post(Lower(channel))
 
     def set_target(self, channel: int, target_ua: int) -> None:
-        """A new target within the rules; a refusal comes back as a `Told` event."""
-        self._post(lambda engine, now_us: engine.set_target(channel, target_ua, now_us))
+        """A new target within the rules; a refusal comes back as a `Told` event. Raises `Misuse` for what is no number."""
+        self._post(AskTarget(channel, target_ua))
 
     def hold(self) -> None:
         """All channels to zero, the session kept."""
-        self._post(lambda engine, now_us: engine.hold(now_us))
+        self._post(AskHold())
 
     def stop(self, end: End = End.OPERATOR, text: str = "") -> None:
         """Zero, now, ahead of everything. Before the port is open it is kept, after the end it does nothing.
 
         `text` says more of the reason, for the log.
         """
-
-        def order(engine: Engine, now_us: int) -> None:
-            engine.stop(now_us, end, text)
-
+        command = AskStop(end, text)
         if self._runner is None:
-            self._early.append(order)
+            self._early.append(command)
         else:
-            self._post(order)
+            self._post(command)
 
     def note(self, kind: str, body: Mapping[str, Any]) -> None:
         """Write an operator's own entry into the log: "note", or "outcome" for scores. Raises `Misuse` for another."""
-        if kind not in OPERATORS_KINDS:
-            raise Misuse(f"an operator's entry is one of {', '.join(OPERATORS_KINDS)}, not {kind!r}")
-        canonical_body(body)  # what is no JSON is refused here, where it came from
-        self._post(lambda engine, now_us: engine.note(kind, body, now_us))
+        command = AddNote(kind, body)
+        canonical_body(command.body)  # what the log cannot hold is refused here, where it came from
+        self._post(command)
 
-    def _post(self, order: Order) -> None:
+    def _post(self, command: Command) -> None:
         runner = self._opened()
         if not self._left:
-            runner.post(order)
+            runner.post(command)
 
     def _opened(self) -> Runner:
         if self._runner is None:

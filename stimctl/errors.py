@@ -11,6 +11,7 @@
      |   +- WrongDevice   it is not what was asked for: version, identity, simulator or hardware
      +- LineFault         the line's fault
      |   +- LineLost      the port vanished or fell silent; check the cable, output ends by watchdog
+     |   +- NotSent       the port took no bytes just now (a full buffer); what matters is sent again
      |   +- Suspended     the host slept; what ran meanwhile is unknown, so the session is over
      |   +- TimedOut      no answer in time, although resent
      |   +- PortBusy      another program holds the port
@@ -109,6 +110,14 @@ class LineFault(StimctlError):
 
 class LineLost(LineFault):
     """The port vanished, was closed at the other end, or no valid frame came in time."""
+
+
+class NotSent(LineFault):
+    """The port did not take all bytes just now; `sent` of them went. Only reading tells whether the line is there."""
+
+    def __init__(self, text: str, sent: int = 0) -> None:
+        self.sent = sent
+        super().__init__(text)
 
 
 class Suspended(LineFault):

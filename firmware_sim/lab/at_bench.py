@@ -18,7 +18,7 @@ from firmware_sim.faults import Fault, HostileDevice, fault_from
 from firmware_sim.lab.answers import completed
 from firmware_sim.lab.lab_port import LabPort, Moment
 from firmware_sim.lab.parts import Action
-from firmware_sim.lab.play import order_of
+from firmware_sim.lab.play import command_of
 from firmware_sim.lab.scenario import action_from
 from firmware_sim.protocol_sim import Serial
 from firmware_sim.record import Recorder
@@ -211,7 +211,7 @@ class Stimulator:
             Ledger(self.ledger) as ledger,
             Session(self.url, whole_one, ledger, choice=self._choice, opener=self._opened) as session,
         ):
-            return session.run((step.at_us, order_of(step)) for step in steps)
+            return session.run((step.at_us, command_of(step)) for step in steps)
 
     def prove_zero(self) -> None:
         """Stop, and see the measured zero. Raises `AssertionError` when it is not confirmed in time.

@@ -16,9 +16,10 @@ from stimctl.errors import LogFault, Misuse, Unsafe
 from stimctl.ledger import Ledger, new_session_id
 from stimctl.ledger.recovery import close_unfinished, log_recovered
 from stimctl.prescription import Prescription
+from stimctl.session.commands import AddNote, AskHold, AskStop, AskTarget, Command, Lower, Proceed, Raise
 from stimctl.session.engine import UNATTENDED, Engine
 from stimctl.session.log import SessionLog
-from stimctl.session.runner import Order, Runner
+from stimctl.session.runner import Runner
 from stimctl.session.states import ENDED, STOPPING, State
 from stimctl.session.view import SessionReport, StateChanged
 from stimctl.stimulators.base import Identity, Records
@@ -97,7 +98,7 @@ class _Hosting:
             Native(0), prescription, logging.log, session_id=logging.session_id, url=port.url, auto=UNATTENDED
         )
         self._runner = Runner(port, self._engine, logging.log, logging.recover, attended=False)
-        self._script = [(action.at_us, order_of(action)) for action in scenario.actions if action.after is None]
+        self._script = [(action.at_us, command_of(action)) for action in scenario.actions if action.after is None]
         self._stopping_us: int | None = None
         self._states_us: dict[State, int] = {}
         self._faults = HostFaults(scenario.faults, port, logging.log)
@@ -128,14 +129,14 @@ class _Hosting:
         )
 
     def _moment(self, action: Action) -> Moment:
-        state, order = State[action.after or ""], order_of(action)
+        state, command = State[action.after or ""], command_of(action)
 
         def entered() -> int | None:
             if state not in self._states_us and self._engine.state is state:
                 self._states_us[state] = self._port.world_us()
             return self._states_us.get(state)
 
-        return Moment(action.at_us, entered, lambda _now_us: self._runner.post(order))
+        return Moment(action.at_us, entered, lambda _now_us: self._runner.post(command))
 
     def _watch_stop(self) -> None:
         if self._stopping_us is None and self._engine.state in (STOPPING, ENDED):
@@ -147,16 +148,16 @@ class _Hosting:
         return self._stopping_us if self._stopping_us is not None or not told else self._port.as_world_us(told[0])
 
 
-def order_of(action: Action) -> Order:
-    """What the operator's hand does to the session."""
+def command_of(action: Action) -> Command:
+    """What the operator's hand asks of the session."""
     channel, amplitude_ua = action.channel or 0, action.amplitude_ua or 0
-    orders: dict[str, Order] = {
-        "proceed": Engine.proceed,
-        "raise": lambda engine, now_us: engine.raise_target(channel, now_us),
-        "lower": lambda engine, now_us: engine.lower_target(channel, now_us),
-        "set": lambda engine, now_us: engine.set_target(channel, amplitude_ua, now_us),
-        "hold": Engine.hold,
-        "stop": Engine.stop,
-        "note": lambda engine, now_us: engine.note("note", NOTE, now_us),
+    commands: dict[str, Callable[[], Command]] = {
+        "proceed": Proceed,
+        "raise": lambda: Raise(channel),
+        "lower": lambda: Lower(channel),
+        "set": lambda: AskTarget(channel, amplitude_ua),
+        "hold": AskHold,
+        "stop": AskStop,
+        "note": lambda: AddNote("note", NOTE),
     }
-    return orders[action.do]
+    return commands[action.do]()

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from firmware_sim.faults import HostileDevice
-from firmware_sim.lab.hosting import order_of, run_host
+from firmware_sim.lab.hosting import command_of, run_host
 from firmware_sim.lab.hosts import NEED_A_LENGTH, OF_PROCESSES, OF_THE_LOG
 from firmware_sim.lab.lab_port import LabPort
 from firmware_sim.lab.parts import Scenario
@@ -23,7 +23,7 @@ from stimctl.errors import InputInvalid, Misuse, Unsafe
 from stimctl.port import VirtualPort
 from stimctl.prescription import Prescription
 
-__all__ = ["AFTERMATH_US", "OVER", "order_of", "play", "way_for"]
+__all__ = ["AFTERMATH_US", "OVER", "command_of", "play", "way_for"]
 
 OVER = ("sim", "pty", "tcp")
 MOST_US = 2 * 60 * 60 * 1_000_000  # a session has 45 min from its arm to its end, and some before and after

@@ -30,6 +30,7 @@ OF_END: dict[End, int] = {
     End.WRONG_DEVICE: codes.DEVICE,
     End.LINE_LOST: codes.LINE,
     End.SUSPENDED: codes.ENDED_EARLY,
+    End.STOOD_STILL: codes.ENDED_EARLY,
     End.SCREENING: codes.UNSAFE,
     End.NO_ANSWER: codes.LINE,
     End.HANDSHAKE: codes.LINE,

@@ -11,7 +11,7 @@ from typing import Any
 from stimctl.errors import InputInvalid, Problem
 from stimctl.prescription import Prescription
 from stimctl.session.choice import Choice
-from stimctl.session.overheard import Order, order_of
+from stimctl.session.commands import Command, command_of
 from stimctl.session.recorded import (
     BEGUN,
     ENDED,
@@ -26,7 +26,7 @@ from stimctl.session.states import End, State
 from stimctl.wire.transcript import Header, Note, Record, read_pieces
 
 # What ended these was neither on the line nor ordered: the record cannot show it to the driver again.
-NOT_ON_THE_LINE = (End.FRONT_END, End.SUSPENDED, End.LOG, End.INTERRUPTED)
+NOT_ON_THE_LINE = (End.FRONT_END, End.SUSPENDED, End.STOOD_STILL, End.LOG, End.INTERRUPTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Recording:
     virtual: bool
     opened_us: int
     begun_us: int
-    orders: tuple[tuple[int, Order], ...]
+    orders: tuple[tuple[int, Command], ...]
     end: End | None
     open_ended: bool
     end_us: int
@@ -89,7 +89,7 @@ def _recording(source: str, header: Header, records: list[Record], notes: list[N
         virtual=session.body.get("virtual") is True,
         opened_us=session.at_us,
         begun_us=begun.at_us,
-        orders=tuple((note.at_us, order_of(source, note.body)) for note in notes if note.kind == ORDER),
+        orders=tuple((note.at_us, command_of(source, note.body)) for note in notes if note.kind == ORDER),
         end=_end(source, ended[0].body) if ended else None,
         open_ended=bool(lost) or not ended,
         end_us=lost[0].at_us if lost else max(times_us),

@@ -9,10 +9,10 @@ from stimctl.prescription import Prescription
 from stimctl.session.journal import Journal, delivered, dose_record, measured_agrees, measured_record
 from stimctl.session.states import ON_HOLD, End, State
 from stimctl.session.view import Alarm, SessionReport
-from stimctl.stimulators.base import Identity, Ordered, Records
+from stimctl.stimulators.base import Identity, Ordered, Records, ZeroConfirmed
 from stimctl.wire.messages import TargetSet
 
-UNANSWERED = "the answer to the last order before the stop was lost: nobody knows what was commanded to the last pulse"
+UNANSWERED = "the answer to an order was lost: nobody knows what was commanded to the last pulse"
 
 
 class Account:
@@ -24,7 +24,7 @@ class Account:
         self._held_since_us: int | None = None
         self._held_us = 0
         self.contradiction: str | None = None
-        # Whether an order was in flight when the stop came, so that nobody knows if the device took it.
+        # Whether an order was never answered, so that nobody knows if and when the device took it.
         self.unanswered = False
 
     def plan_record(self) -> dict[str, Any]:
@@ -71,21 +71,20 @@ class Account:
     def report(
         self,
         session_id: str,
-        end: End,
-        end_text: str,
+        ending: tuple[End, str],
         identity: Identity | None,
         records: Records | None,
         last_us: int,
-        zero_us: int | None,
+        zero: ZeroConfirmed | None,
         alarms: Iterable[Alarm],
         *,
         ordered: Mapping[int, Ordered] | None = None,
-        zero_measured: bool = True,
+        frames: tuple[int, int] = (0, 0),
         armed: bool = True,
     ) -> SessionReport:
         """Draw up the report. `records` is None when the device could not be asked; `last_us` is the
         stimulation time it told last; `ordered` what the adapter ordered, where the device does not play by the
-        program's own pulse rules."""
+        program's own pulse rules; `frames` how many came whole, and how many damaged."""
         rx = self._prescription
         # Without the device's own record the last telemetry says how far it certainly came.
         ended_us = max(last_us, self._commanded.now_us) if records is None else records.record.stimulation_us
@@ -108,21 +107,23 @@ class Account:
             band_us = records.record.segment_0_us, records.record.segment_1_us
         return SessionReport(
             session_id=session_id,
-            end=end,
-            end_text=end_text,
+            end=ending[0],
+            end_text=ending[1],
             simulator=identity.simulator if identity else None,
             planned=self.planned_record(),
             commanded=dose_record(commanded),
             delivered=dose_record(counted) if counted is not None else None,
             measured=(measured_record(records) or None) if records else None,
             agreement={"exact": exact, "measured": agrees, "contradiction": self.contradiction},
-            zero_confirmed_us=zero_us,
+            zero_confirmed_us=None if zero is None else zero.after_us,
             band_us=band_us,
             held_us=self._held_us,
             alarms=tuple(alarms),
             kept=kept.record() if kept is not None else None,
-            zero_measured=zero_measured,
+            zero_measured=zero is None or zero.measured,
             armed=armed,
+            frames=frames[0],
+            damaged_frames=frames[1],
         )
 
     def closed_record(self, report: SessionReport, journal: Journal) -> dict[str, Any]:
@@ -141,6 +142,7 @@ class Account:
             "band_us": list(report.band_us),
             "held_us": report.held_us,
             "zero_confirmed_us": report.zero_confirmed_us,
+            "line": {"frames": report.frames, "damaged_frames": report.damaged_frames},
             "spreads": {str(plan.channel): journal.spreads(plan.channel) for plan in self._prescription.channels},
         }
 

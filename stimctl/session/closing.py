@@ -6,151 +6,181 @@ the device is told that it may forget.
 
 from dataclasses import replace
 
-from stimctl.session.core import Core
-from stimctl.session.states import End, Happening, State
+from stimctl import limits
+from stimctl.session.context import Context, Ending, Over
+from stimctl.session.preparation import stop_record
+from stimctl.session.states import End, Happening, State, Task
 from stimctl.session.view import Priority, SessionReport
 from stimctl.stimulators import base
+from stimctl.wire.codes import GIVES_OUTPUT
+from stimctl.wire.messages import Status
 
 GIVE_UP_STOP_US = 5_000_000
 GIVE_UP_RECORDS_US = 2_000_000
 NEVER_US = 1 << 62
-KEEP_STOPPING_US = 60_000_000  # without a confirmed zero, stop frames go on for so long [choice]
+PULL_THE_LEADS = "PULL THE LEADS"
 
 
 class Closing:
     """How one session ends."""
 
-    def __init__(self, core: Core, session_id: str) -> None:
-        self._core = core
+    def __init__(self, context: Context, session_id: str) -> None:
+        self._context = context
         self._session_id = session_id
         self._records: base.Records | None = None
         self._stop_us = 0
         # An arm whose answer did not come before the stop: the device may have taken it.
         self._arming = False
         self.line_gone = False
-        self.zero_after_us: int | None = None
-        self.zero_measured = True
+        self.zero: base.ZeroConfirmed | None = None
+        self._waits_for_log = False
         self.report: SessionReport | None = None
 
     def stop(self, now_us: int, end: End, text: str) -> None:
         """Zero, now. Allowed in every state; once stopping, stop frames go on by themselves."""
-        core = self._core
-        if core.state in (State.STOPPING, State.ENDED):
+        context = self._context
+        if context.state in (State.STOPPING, State.ENDED):
             return
-        core.end, core.end_text = end, text or end.value
-        core.account.unanswered = core.targets.waits or core.busy == "starting"
-        self._arming = core.busy == "arming"
-        core.busy = ""
-        core.wants_durable = False
-        core.alive_due_us = None
+        context.ending = Ending(end, text or end.value)
+        context.account.unanswered |= context.targets.unanswered or context.is_pending(Task.STARTING)
+        context.targets.stopped()
+        self._arming = context.is_pending(Task.ARMING)
+        context.pending = context.want = context.times.alive_due_us = None
         self._stop_us = now_us
         if not self.line_gone:
-            core.stimulator.stop(now_us)
-        core.enter(Happening.STOP, now_us)
+            context.stimulator.stop(now_us)
+        context.enter(Happening.STOP, now_us)
         if self.line_gone:
             self.close(now_us)
 
     def on_zero(self, event: base.ZeroConfirmed, now_us: int) -> None:
         """Zero was measured: ask what was counted, if anything was armed."""
-        core = self._core
-        core.put("stop", now_us, tried=False, **event._asdict())
-        self.zero_after_us, self.zero_measured = event.after_us, event.measured
+        context = self._context
+        context.put("stop", now_us, tried=False, **stop_record(event))
+        self.zero = event
+        context.answered(event.device_time_us)
         if self.report is not None:
             # It came after the last entry: the counts are fetched at the next connection.
             self._end(now_us)
-        elif core.session_number:
-            core.stimulator.read_records(core.targets.channels, now_us)
+        elif context.device.session_number:
+            context.stimulator.read_records(context.targets.channels, now_us)
         else:
             self.close(now_us)
 
+    def on_status(self, status: Status, now_us: int) -> None:
+        """After its zero was confirmed a device gives no output: one that does is stopped anew."""
+        context = self._context
+        identity = context.device.identity
+        if self.zero is None or identity is None or status.boot_id != identity.boot_id:
+            return
+        if status.device_time_us > context.device.answered_us and status.state in GIVES_OUTPUT:
+            text = "the device gives output again after its zero was confirmed"
+            context.alarm(Priority.HIGH, text, PULL_THE_LEADS, now_us)
+            self.zero = None
+            self._stop_us = now_us
+            context.pending = None
+            context.stimulator.stop(now_us)
+
     def on_records(self, records: base.Records, now_us: int) -> None:
         """The device said what it counted. Another session's counts are neither used nor acknowledged."""
-        core = self._core
+        context = self._context
         numbers = {records.record.session}
         numbers |= {counted.session for counted in records.counters}
         numbers |= {measured.session for measured in records.measured}
-        if numbers == {core.session_number}:
+        asked = context.device.session_number
+        if numbers == {asked}:
             self._records = records
         else:
-            core.account.contradiction = f"asked for session {core.session_number}, the device told of {numbers}"
+            context.account.contradiction = f"asked for session {asked}, the device told of {numbers}"
         self.close(now_us)
 
     def watch_time(self, now_us: int) -> None:
         """Give up on a device that does not answer: what it counted stays in it until the next connection."""
-        core = self._core
-        if self.zero_after_us is None:
-            if self.report is None and now_us - self._stop_us >= GIVE_UP_STOP_US:
-                # What is known is written down, however late it is; the stop frames and the alarm go on.
-                self.close(now_us)
-            elif now_us - self._stop_us >= KEEP_STOPPING_US:
-                self._end(now_us)
-        elif not core.wants_durable and now_us - self._stop_us - self.zero_after_us >= GIVE_UP_RECORDS_US:
-            self._end(now_us) if self.report else self.close(now_us)
+        if self._waits_for_log or now_us < self.deadline_us():
+            return
+        if self.report is None:
+            # What is known is written down, however late it is; without a zero the stop frames and the alarm go on.
+            self.close(now_us)
+        else:
+            self._end(now_us)
 
     def lose_line(self, now_us: int) -> bool:
         """Nothing more can be sent or heard. Whether the session was stopping already, and now is at its end."""
         self.line_gone = True
-        if self._core.state is not State.STOPPING:
+        if self._context.state is not State.STOPPING:
             return False
         if self.report is None:
             self.close(now_us)
-        elif not self._core.wants_durable:
+        elif not self._waits_for_log:
             self._end(now_us)
         return True
 
     def deadline_us(self) -> int:
         """When `watch_time` has something to do: not while the log is waited for, which has a limit of its own."""
-        if self._core.wants_durable:
+        if self._waits_for_log:
             return NEVER_US
-        if self.zero_after_us is None:
-            return self._stop_us + (GIVE_UP_STOP_US if self.report is None else KEEP_STOPPING_US)
-        return self._stop_us + self.zero_after_us + GIVE_UP_RECORDS_US
+        if self.zero is None:
+            return self._stop_us + (GIVE_UP_STOP_US if self.report is None else limits.STOP_TRY_US)
+        return self._stop_us + self.zero.after_us + GIVE_UP_RECORDS_US
 
     def close(self, now_us: int) -> None:
         """Draw up the report and write the last entry; ask for it to be durable before the device may forget."""
-        core = self._core
+        context = self._context
         if self.report is not None:
             return
-        assert core.end is not None
-        if self._records is None and core.session_number:
-            self._records = core.stimulator.kept_records(core.targets.channels)
-        self.report = core.account.report(
+        assert context.ending is not None
+        device, armed = context.device, context.times.armed_us is not None or self._arming
+        if self._records is None and device.session_number:
+            self._records = context.stimulator.kept_records(context.targets.channels)
+        if armed and self.zero is None and not self._leads_told():
+            context.alarm(Priority.HIGH, "zero output was not confirmed", PULL_THE_LEADS, now_us)
+        self.report = context.account.report(
             self._session_id,
-            core.end,
-            core.end_text,
-            core.identity,
+            context.ending,
+            device.identity,
             self._records,
-            core.status.stimulation_us if core.status else 0,
-            self.zero_after_us,
-            core.alarms,
-            ordered=core.stimulator.commanded(),
-            zero_measured=self.zero_measured,
-            armed=core.armed_us is not None or self._arming,
+            device.status.stimulation_us if device.status else 0,
+            self.zero,
+            context.alarms,
+            ordered=context.stimulator.commanded(),
+            frames=(context.stimulator.frames, context.stimulator.damaged_frames),
+            armed=armed,
         )
         if self.report.agreement["exact"] is False:
             text = "the device's count is not what was commanded"
-            core.alarm(Priority.HIGH, text, "do not use this device until it has been examined", now_us)
-        core.put("closed", now_us, **core.account.closed_record(self.report, core.journal))
-        if core.identity is None:
+            context.alarm(Priority.HIGH, text, "do not use this device until it has been examined", now_us)
+        context.put("closed", now_us, **context.account.closed_record(self.report, context.journal))
+        if device.identity is None:
             self._end(now_us)
         else:
-            core.want_durable("writing the log")
+            self._waits_for_log = True
+            context.await_durable(now_us)
+
+    def _leads_told(self) -> bool:
+        return any(PULL_THE_LEADS in alarm.action for alarm in self._context.alarms)
 
     def durable(self, now_us: int) -> None:
         """The last entry is on disk: the device may forget what it counted."""
-        if self.zero_after_us is None and not self.line_gone:
+        context = self._context
+        self._waits_for_log = False
+        context.pending = None
+        if self.zero is None and not self.line_gone:
             return
         if self._records is None or self.line_gone:
             self._end(now_us)
             return
-        self._core.busy = "acknowledging"
-        self._stop_us = now_us
-        self._core.stimulator.acknowledge(self._core.session_number, now_us)
+        context.begin(Task.ACKNOWLEDGING, now_us)
+        self._stop_us = now_us - (self.zero.after_us if self.zero else 0)
+        context.stimulator.acknowledge(context.device.session_number, now_us)
 
     def log_failed(self, text: str, now_us: int) -> None:
         """The last entry could not be written: the device keeps its counts, and the operator is told."""
+        self._waits_for_log = False
+        identity = self._context.device.identity
         action = "the dose is still in the device: mend the log, then connect again"
-        self._core.alarm(Priority.HIGH, text, action, now_us)
+        if identity is not None and identity.by_lease:
+            action = "the device keeps no dose, and the log has not got it: write down what the summary says"
+        self._context.alarm(Priority.HIGH, text, action, now_us)
         self._end(now_us)
 
     def on_acknowledged(self, now_us: int) -> None:
@@ -158,9 +188,12 @@ class Closing:
         self._end(now_us)
 
     def _end(self, now_us: int) -> None:
-        self._core.busy = ""
+        context = self._context
+        context.pending = None
         if self.report is not None:
             # What was told since it was drawn up belongs to it: a count that is wrong, a log without its last entry.
-            self.report = replace(self.report, alarms=tuple(self._core.alarms))
-        if self._core.state is State.STOPPING:
-            self._core.enter(Happening.CLOSED, now_us)
+            zero_us = self.report.zero_confirmed_us if self.zero else None
+            self.report = replace(self.report, alarms=tuple(context.alarms), zero_confirmed_us=zero_us)
+        if context.state is State.STOPPING:
+            context.enter(Happening.CLOSED, now_us)
+            context.want = Over()

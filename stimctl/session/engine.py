@@ -1,26 +1,37 @@
-"""The session's machine: orders and bytes in, bytes and events out, time as an argument.
+"""The session's machine: commands and bytes in, bytes and events out, time as an argument.
 
-It owns no port, thread, file or clock. Whoever runs it (see `runner`) gives it what came from the line and
-what the operator wants, sends what `take_output` returns, and calls `advance` at `next_deadline_us`. Any
+`Engine.step` is the one door. It owns no port, thread, file or clock: whoever runs it (see `runner`) gives it what
+came from the line and what was asked for, sends the bytes that it returns, and comes back at its deadline. Any
 surprise ends at zero: with us, zero is the safe state.
 
-The work is done in three phases that share a `Core`: `preparation`, `stimulation`, `closing`.
+The work is done in phases that share a `Context`: `preparation`, `stimulation`, `closing`; `telemetry` listens.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 from stimctl import limits
-from stimctl.errors import EchoMismatch, LineFault, LogFault, Misuse, Refused, StimctlError, TimedOut, Unsafe
+from stimctl.errors import (
+    EchoMismatch,
+    IllegalEvent,
+    LineFault,
+    LogFault,
+    Misuse,
+    Refused,
+    StimctlError,
+    TimedOut,
+    Unsafe,
+)
 from stimctl.prescription import Prescription, Subject
+from stimctl.session import commands as c
 from stimctl.session import subject
 from stimctl.session.closing import Closing
-from stimctl.session.core import Core
-from stimctl.session.log import OPERATORS_KINDS, SessionLog
+from stimctl.session.context import Context, Want
+from stimctl.session.log import SessionLog
 from stimctl.session.preparation import Preparation
-from stimctl.session.states import ENDED, STOPPING, End, State
+from stimctl.session.states import ENDED, ON_HOLD, STOPPING, End, State, Task
 from stimctl.session.stimulation import Stimulation
-from stimctl.session.telling import Telling
+from stimctl.session.telemetry import Telemetry
 from stimctl.session.view import Priority, SessionReport, SessionView
 from stimctl.stimulators import base
 from stimctl.stimulators.base import Identity, Stimulator
@@ -29,12 +40,24 @@ from stimctl.wire import messages as m
 # Steps that a session takes by itself. After a hold it is always a person who goes on.
 UNATTENDED = frozenset({State.IDLE, State.IDENTIFIED, State.LOADED, State.TESTED, State.CHECKED})
 ATTENDED = frozenset({State.IDLE, State.IDENTIFIED, State.LOADED})
+STOOD_STILL_US = 200_000  # later than its deadline by so much, this program did not run [choice]
+_ENDS: dict[type[StimctlError], End] = {Refused: End.REFUSED, EchoMismatch: End.ECHO, Unsafe: End.GATE}
+
+
+class Turn(NamedTuple):
+    """What one step came to: the bytes to send now, what happened (`StateChanged`, `Alarm`, `Told`), when to come
+    back at the latest, and what is wanted of whoever runs the session, if anything."""
+
+    output: bytes
+    events: Sequence[Any]
+    deadline_us: int
+    wants: Want | None
 
 
 class Engine:
     """Drives one prescription on one stimulator, once.
 
-    `auto` is the set of states that it leaves by itself; in the others it waits for `proceed`. Raises
+    `auto` is the set of states that it leaves by itself; in the others it waits for `Proceed`. Raises
     `Unsafe` for a person or an animal without a `front_end`.
     """
 
@@ -51,17 +74,15 @@ class Engine:
     ) -> None:
         if prescription.subject in (Subject.PERSON, Subject.ANIMAL) and not front_end:
             raise Unsafe([subject.no_front_end(prescription.subject)])
-        self._core = core = Core(stimulator, prescription, log, self._go_on)
+        self._context = context = Context(stimulator, prescription, log, self._go_on)
         self._stimulator = stimulator
-        # The bytes to send now.
-        self.take_output = stimulator.take_output
-        self.wrote = getattr(stimulator, "wrote", lambda _now_us: None)
         self._auto = auto
-        self._prepare = Preparation(core, session_id, url)
-        self._stimulate = Stimulation(core)
-        self._close = Closing(core, session_id)
-        core.stop = self._close.stop
-        telling = Telling(core, self._prepare, self._stimulate, auto)
+        self._deadline_us = 0
+        self._prepare = Preparation(context, url)
+        self._stimulate = Stimulation(context)
+        self._close = Closing(context, session_id)
+        context.stop = self._close.stop
+        self._telemetry = Telemetry(context, self._prepare, self._stimulate, auto)
         self._steps: dict[State, Callable[[int], None]] = {
             State.IDLE: self._prepare.connect,
             State.IDENTIFIED: self._prepare.load,
@@ -70,6 +91,22 @@ class Engine:
             State.CHECKED: self._prepare.ready,
             State.HELD: self._prepare.ready,
             State.RECHECKED: self._prepare.ready,
+        }
+        self._obey: dict[type[Any], Callable[[Any, int], None]] = {
+            c.Proceed: lambda _command, now_us: self._proceed(now_us),
+            c.Raise: self._stimulate.retarget,
+            c.Lower: self._stimulate.retarget,
+            c.AskTarget: self._stimulate.retarget,
+            c.AskHold: lambda command, now_us: self._stimulate.hold(now_us, command.why),
+            c.AskStop: lambda command, now_us: self._close.stop(now_us, command.end, command.text),
+            c.AddNote: lambda command, now_us: context.put(command.kind, now_us, **command.body),
+            c.CheckIn: self._on_check_in,
+            c.LogDurable: self._on_durable,
+            c.LogFailed: lambda fact, now_us: self._log_failed(fact.error, now_us),
+            c.EarlierDoseLogged: self._on_earlier_dose_logged,
+            c.LineGone: lambda fact, now_us: self._line_lost(fact.error, now_us),
+            c.HostTrouble: lambda fact, now_us: self._close.stop(now_us, fact.end, fact.text),
+            c.Wrote: lambda fact, _now_us: stimulator.wrote(fact.at_us),
         }
         self._on: dict[type[Any], Callable[[Any, int], None]] = {
             base.Identified: self._prepare.on_identified,
@@ -82,28 +119,68 @@ class Engine:
             base.Declined: self._stimulate.on_declined,
             base.Late: self._stimulate.on_late,
             base.Failed: self._on_failed,
-            base.Noted: self._on_noted,
-            m.Status: telling.on_status,
-            m.Channel: telling.on_channel,
-            m.Event: telling.on_event,
-            m.Armed: self._prepare.on_armed,
-            m.Started: self._on_started,
-            m.TargetSet: self._stimulate.on_target_set,
-            m.Holding: self._stimulate.on_holding,
-            m.Acknowledged: self._on_acknowledged,
+            base.Noted: lambda event, now_us: context.put(event.kind, now_us, **event.body),
+            m.Status: self._on_status,
+            m.Channel: self._telemetry.on_channel,
+            m.Event: self._telemetry.on_event,
+            m.Armed: self._changed(self._prepare.on_armed),
+            m.Started: self._changed(self._on_started),
+            m.TargetSet: self._changed(self._stimulate.on_target_set),
+            m.Holding: self._changed(self._stimulate.on_holding),
+            m.Acknowledged: self._changed(self._on_acknowledged),
         }
 
-    # --- what a front end calls ---------------------------------------------------------------------
+    # --- the door -----------------------------------------------------------------------------------
+
+    def begin(self, now_us: int) -> None:
+        """Start the clock; connect when that needs no operator.
+
+        A person's screening is used up here: raises `Unsafe` when it is stale or was used before.
+        """
+        context = self._context
+        context.prescription.begin(now_us)
+        context.times.checked_in_us = self._stimulator.heard_us = self._deadline_us = now_us
+        self._go_on(now_us)
+
+    def step(self, now_us: int, data: bytes = b"", asked: Iterable[c.Command | c.Fact] = ()) -> Turn:
+        """Take in the time, bytes from the line, and what was asked for; say what is to be done."""
+        context = self._context
+        if now_us - self._deadline_us > STOOD_STILL_US:
+            self._stood_still(now_us - self._deadline_us, now_us)
+        for each in asked:
+            self._take(each, now_us)
+        try:
+            if data:
+                handlers = self._on
+                for event in self._stimulator.receive(data, now_us):
+                    handlers[type(event)](event, now_us)
+            if now_us >= self._deadline_us:
+                self._advance(now_us)
+        except IllegalEvent as surprise:
+            self._surprised(surprise, now_us)
+        events, context.events = context.events, []
+        want, context.want = context.want, None
+        self._deadline_us = deadline_us = self._next_deadline_us()
+        return Turn(self._stimulator.take_output(), events, deadline_us, want)
+
+    def _take(self, asked: c.Command | c.Fact, now_us: int) -> None:
+        try:
+            self._obey[type(asked)](asked, now_us)
+        except (Misuse, Unsafe) as refusal:
+            self._context.tell(str(refusal), now_us)
+
+    def _surprised(self, surprise: IllegalEvent, now_us: int) -> None:
+        """The device said something that has no place here."""
+        text = f"the device said something out of place: {surprise}"
+        self._context.alarm(Priority.HIGH, text, "start again; if it happens twice, examine the device", now_us)
+        self._close.stop(now_us, End.IMPLAUSIBLE, text)
+
+    # --- looking ------------------------------------------------------------------------------------
 
     @property
     def state(self) -> State:
         """Where the session stands."""
-        return self._core.state
-
-    @property
-    def finished(self) -> bool:
-        """Whether the session has ended and its report is there."""
-        return self._core.state is ENDED
+        return self._context.state
 
     @property
     def report(self) -> SessionReport | None:
@@ -113,214 +190,182 @@ class Engine:
     @property
     def identity(self) -> Identity | None:
         """Who answered the handshake, once it has."""
-        return self._core.identity
-
-    def check_in(self, now_us: int) -> None:
-        """The operator's front end is alive. Without this for a second the session ends."""
-        self._core.checked_in_us = now_us
-
-    def proceed(self, now_us: int) -> None:
-        """Take the next step from here. Raises `Misuse` when there is none or one is under way."""
-        if self._core.busy:
-            raise Misuse(f"wait: {self._core.busy} is under way")
-        step = self._steps.get(self.state)
-        if step is None:
-            raise Misuse(f"there is no next step while the session is {self.state.value!r}")
-        step(now_us)
-
-    def raise_target(self, channel: int, now_us: int) -> None:
-        """One step up. Raises `Unsafe` naming the limit when it may not be, `Misuse` when not stimulating."""
-        self._stimulate.set(channel, lambda target: target.up(now_us), now_us)
-
-    def lower_target(self, channel: int, now_us: int) -> None:
-        """One step down, at the next pulse. Raises `Misuse` when not stimulating."""
-        self._stimulate.set(channel, lambda target: target.down(), now_us)
-
-    def set_target(self, channel: int, target_ua: int, now_us: int) -> None:
-        """A new target: any lower one, or a higher one within the rules. Raises `Unsafe` or `Misuse`."""
-        self._stimulate.set(channel, lambda target: target.to(target_ua, now_us), now_us)
-
-    def hold(self, now_us: int, why: str = "operator") -> None:
-        """All channels to zero, the session kept for ten minutes. Raises `IllegalEvent` when not stimulating."""
-        self._stimulate.hold(now_us, why)
-
-    def stop(self, now_us: int, end: End = End.OPERATOR, text: str = "") -> None:
-        """Zero, now, from any state."""
-        self._close.stop(now_us, end, text)
-
-    def note(self, kind: str, body: Mapping[str, Any], now_us: int) -> None:
-        """Write an operator's own entry: `note`, or `outcome` for scores before and after."""
-        if kind not in OPERATORS_KINDS:
-            raise Misuse(f"an operator's entry is one of {', '.join(OPERATORS_KINDS)}, not {kind!r}")
-        self._core.put(kind, now_us, **body)
+        return self._context.device.identity
 
     def view(self, now_us: int) -> SessionView:
-        """A snapshot for a screen."""
-        core = self._core
-        waits = not core.busy and core.state not in self._auto and core.state in self._steps
+        """A snapshot for a screen, from any thread."""
+        context, device, zero = self._context, self._context.device, self._close.zero
+        state = context.state
         return SessionView(
-            state=core.state,
-            end=core.end,
-            identity=core.identity,
+            state=state,
+            end=None if context.ending is None else context.ending.end,
+            identity=device.identity,
             now_us=now_us,
-            ceiling_ua=core.prescription.ceiling_ua,
-            targets_ua=core.targets.confirmed_ua(),
-            status=core.status,
-            channels=dict(core.channels),
-            impedances=dict(core.impedances),
-            alarms=tuple(core.alarms),
-            waits_for_operator=waits,
-            stop_after_us=self._close.zero_after_us,
-            stop_measured=self._close.zero_measured,
+            ceiling_ua=context.prescription.ceiling_ua,
+            targets_ua=context.targets.by_channel("resume_ua" if state in ON_HOLD else "applied_ua"),
+            status=device.status,
+            channels=dict(device.channels),
+            impedances=dict(device.impedances),
+            alarms=tuple(context.alarms),
+            waits_for_operator=context.pending is None and state not in self._auto and state in self._steps,
+            stop_after_us=None if zero is None else zero.after_us,
+            stop_measured=zero is None or zero.measured,
         )
 
-    def take_events(self) -> list[Any]:
-        """What happened since the last call: `StateChanged`, `Alarm`, `Told`."""
-        core = self._core
-        events, core.events, core.stirred = core.events, [], False
-        return events
-
-    # --- what the runner calls ----------------------------------------------------------------------
-
     @property
-    def stirred(self) -> bool:
-        """Whether something was written, told or asked for since the last `take_events`."""
-        return self._core.stirred
+    def hears_writes(self) -> bool:
+        """Whether the stimulator is timed by the host, which then says `Wrote`."""
+        return self._stimulator.hears_writes
 
-    @property
-    def wants_durable(self) -> bool:
-        """Whether the log must be durable before the session goes on: drain it, then call `durable`."""
-        return self._core.wants_durable
+    def stimulator_apart(self) -> Stimulator:
+        """Another adapter for the same device, for a stop when something unforeseen has happened to this session's."""
+        return self._stimulator.apart()
 
-    @property
-    def recovered(self) -> base.Records | None:
-        """The dose of an earlier session, to be logged; then call `recovery_logged`."""
-        # While stopping it stays in the device: nothing may follow a stop.
-        return None if self._core.state is STOPPING else self._prepare.recovered
+    def abandon(self) -> None:
+        """The loop is broken and nothing can be done any more: whoever looks is to see that it is over."""
+        self._context.state = ENDED
 
-    def begin(self, now_us: int) -> None:
-        """Start the clock; connect when that needs no operator.
+    # --- time ---------------------------------------------------------------------------------------
 
-        A person's screening is used up here: raises `Unsafe` when it is stale or was used before.
-        """
-        self._core.prescription.begin(now_us)
-        self._core.checked_in_us = now_us
-        self._stimulator.heard_us = now_us
-        self._go_on(now_us)
-
-    def receive(self, data: bytes, now_us: int) -> None:
-        """Bytes from the line."""
-        handlers = self._on
-        for event in self._stimulator.receive(data, now_us):
-            handlers[type(event)](event, now_us)
-
-    def advance(self, now_us: int) -> None:
-        """Let time pass: keepalives, resends, and every timer that the host holds."""
-        core = self._core
+    def _advance(self, now_us: int) -> None:
+        context = self._context
         for event in self._stimulator.advance(now_us):
             self._on[type(event)](event, now_us)
-        due_us = core.alive_due_us
+        due_us = context.times.alive_due_us
         if due_us is not None and now_us >= due_us:
             self._keep_alive(now_us)
-        if core.state is STOPPING:
+        if context.state is STOPPING:
             self._close.watch_time(now_us)
-        elif now_us - self._stimulator.heard_us < limits.SILENCE_US:
-            return
-        elif not self._listens():
-            self._stimulator.heard_us = now_us
-        else:
-            self.line_lost(TimedOut("no valid frame from the device for 500 ms; check the cable"), now_us)
+        elif now_us - self._stimulator.heard_us >= limits.SILENCE_US:
+            self._fell_silent(now_us)
 
-    def next_deadline_us(self) -> int:
-        """When `advance` must be called at the latest."""
-        core = self._core
+    def _next_deadline_us(self) -> int:
+        context = self._context
         deadline_us = self._stimulator.heard_us + limits.SILENCE_US
-        if core.state is STOPPING:
+        if context.state is STOPPING:
             deadline_us = self._close.deadline_us()
-        theirs_us = self._stimulator.next_deadline_us()
+        theirs_us = None if self._close.line_gone else self._stimulator.next_deadline_us()
         if theirs_us is not None and theirs_us < deadline_us:
             deadline_us = theirs_us
-        if core.alive_due_us is not None and core.alive_due_us < deadline_us:
-            deadline_us = core.alive_due_us
-        return deadline_us
+        alive_due_us = context.times.alive_due_us
+        return alive_due_us if alive_due_us is not None and alive_due_us < deadline_us else deadline_us
 
-    def cut(self, now_us: int) -> bytes:
-        """The bytes of a stop, and nothing else touched: for when something unforeseen has happened above it."""
-        self._stimulator.stop(now_us)
-        return self._stimulator.take_output()
+    def _fell_silent(self, now_us: int) -> None:
+        if self._context.device.identity is None:
+            # A device is silent until the handshake; its answer, or none, is the adapter's to judge.
+            self._stimulator.heard_us = now_us
+        else:
+            self._line_lost(TimedOut("no valid frame from the device for 500 ms; check the cable"), now_us)
 
-    def is_cut(self, data: bytes, now_us: int) -> bool:
-        """After `cut`: whether these bytes confirm zero. Nothing else is acted on."""
-        told = [*self._stimulator.receive(data, now_us), *self._stimulator.advance(now_us)]
-        return any(isinstance(event, base.ZeroConfirmed) for event in told)
+    def _stood_still(self, late_us: int, now_us: int) -> None:
+        """This program did not run for so long: neither the device nor the operator was silent."""
+        context = self._context
+        times = context.times
+        text = f"this program stood still for {late_us / 1e6:.1f} s"
+        self._stimulator.heard_us += late_us
+        times.checked_in_us += late_us
+        self._stimulate.stood_still(late_us)
+        if times.alive_due_us is None:
+            return
+        if now_us - times.alive_us <= limits.WATCHDOG_US:
+            context.alarm(Priority.LOW, text, "close what else this computer is busy with", now_us)
+            return
+        action = f"output ends within {self._ends_within()} by itself: look after the subject first, then start again"
+        context.alarm(Priority.HIGH, text, action, now_us)
+        self._close.stop(now_us, End.STOOD_STILL, text)
 
-    def line_lost(self, error: StimctlError, now_us: int) -> None:
+    def _ends_within(self) -> str:
+        identity = self._context.device.identity
+        return "3 s" if identity is not None and identity.by_lease else "1 s"
+
+    def _keep_alive(self, now_us: int) -> None:
+        context = self._context
+        problem = context.log.problem()
+        if problem is not None:
+            self._log_failed(LogFault(problem), now_us)
+            return
+        if now_us - context.times.checked_in_us > limits.CHECK_IN_US:
+            text = "the operator's front end was silent for 1 s"
+            context.alarm(Priority.HIGH, text, "look, then start again", now_us)
+            self._close.stop(now_us, End.FRONT_END, "")
+            return
+        context.times.alive_us = now_us
+        context.times.alive_due_us = now_us + limits.KEEPALIVE_US
+        self._stimulator.keep_alive(now_us)
+        if context.pending is not None:
+            self._prepare.watch_check(now_us)
+        self._stimulate.watch_time(now_us)
+        self._telemetry.watch_line(now_us)
+
+    # --- what is asked for, and what the loop has to say ----------------------------------------------
+
+    def _go_on(self, now_us: int) -> None:
+        if self._context.state in self._auto and self._context.pending is None:
+            self._proceed(now_us)
+
+    def _proceed(self, now_us: int) -> None:
+        context = self._context
+        if context.pending is not None:
+            raise Misuse(f"wait: {context.pending.task.value} is under way")
+        step = self._steps.get(context.state)
+        if step is None:
+            raise Misuse(f"there is no next step while the session is {context.state.value!r}")
+        step(now_us)
+
+    def _on_check_in(self, _command: c.CheckIn, now_us: int) -> None:
+        self._context.times.checked_in_us = now_us
+
+    def _line_lost(self, error: StimctlError, now_us: int) -> None:
         """The line is gone, or said nothing in time: the device's watchdog ends what it does."""
-        core = self._core
+        context = self._context
         if not isinstance(error, TimedOut) and self._close.lose_line(now_us):
             return
-        if core.armed_us is not None:
-            ends = "3 s" if core.identity is not None and core.identity.by_lease else "1 s"
-            action = f"output ends within {ends} by itself; if in doubt PULL THE LEADS"
-            core.alarm(Priority.HIGH, str(error), action, now_us)
-        core.stop(now_us, End.LINE_LOST, str(error))
+        if context.times.armed_us is not None:
+            action = f"output ends within {self._ends_within()} by itself; if in doubt PULL THE LEADS"
+            context.alarm(Priority.HIGH, str(error), action, now_us)
+        self._close.stop(now_us, End.LINE_LOST, str(error))
 
-    def durable(self, now_us: int) -> None:
-        """The log is on disk up to here (asked for by `wants_durable`)."""
-        self._core.wants_durable = False
+    def _on_durable(self, _fact: c.LogDurable, now_us: int) -> None:
         # Waiting for the disk was silence on our side, not on the line.
         self._stimulator.heard_us = now_us
         if self.state is STOPPING:
             self._close.durable(now_us)
-        else:
+        elif self._context.is_pending(Task.WRITING_LOG):
             self._prepare.arm_next(now_us)
 
-    def log_failed(self, error: LogFault, now_us: int) -> None:
+    def _log_failed(self, error: LogFault, now_us: int) -> None:
         """No log, no stimulation."""
-        self._core.wants_durable = False
         if self.state is STOPPING:
             self._close.log_failed(str(error), now_us)
             return
-        self._prepare.recovered = None
-        self._core.alarm(Priority.HIGH, str(error), "mend the log, then start a new session", now_us)
-        self.stop(now_us, End.LOG, str(error))
+        self._context.alarm(Priority.HIGH, str(error), "mend the log, then start a new session", now_us)
+        self._close.stop(now_us, End.LOG, str(error))
 
-    def recovery_logged(self, now_us: int) -> None:
-        """The dose of an earlier session is durable."""
-        self._stimulator.heard_us = now_us
-        self._prepare.recovery_logged(now_us)
-
-    # --- time ---------------------------------------------------------------------------------------
-
-    def _go_on(self, now_us: int) -> None:
-        if self._core.state in self._auto and not self._core.busy:
-            self.proceed(now_us)
-
-    def _listens(self) -> bool:
-        # A device is silent until the handshake; its answer, or none, is the adapter's to judge.
-        return self._core.identity is not None
-
-    def _keep_alive(self, now_us: int) -> None:
-        core = self._core
-        problem = core.log.problem()
-        if problem is not None:
-            self.log_failed(LogFault(problem), now_us)
-            return
-        if now_us - core.checked_in_us > limits.CHECK_IN_US:
-            core.alarm(Priority.HIGH, "the operator's front end was silent for 1 s", "look, then start again", now_us)
-            self.stop(now_us, End.FRONT_END)
-            return
-        core.alive_due_us = now_us + limits.KEEPALIVE_US
-        self._stimulator.keep_alive(now_us)
-        if core.busy:
-            self._prepare.watch_check(now_us)
-        self._stimulate.watch_time(now_us)
+    def _on_earlier_dose_logged(self, fact: c.EarlierDoseLogged, now_us: int) -> None:
+        # While stopping it stays in the device: nothing may follow a stop.
+        if self._context.is_pending(Task.FETCHING):
+            self._stimulator.heard_us = now_us
+            self._prepare.earlier_dose_logged(fact.where, now_us)
 
     # --- what the device says -----------------------------------------------------------------------
 
+    def _changed(self, handler: Callable[[Any, int], None]) -> Callable[[Any, int], None]:
+        """A handler of an answer by which the device changed something: what it told before that is old news."""
+
+        def on_answer(event: Any, now_us: int) -> None:
+            self._context.answered(getattr(event, "device_time_us", 0))
+            handler(event, now_us)
+
+        return on_answer
+
+    def _on_status(self, status: m.Status, now_us: int) -> None:
+        self._telemetry.on_status(status, now_us)
+        if self._context.state is STOPPING:
+            self._close.on_status(status, now_us)
+
     def _on_started(self, event: m.Started, now_us: int) -> None:
         if self._prepare.in_check():
-            self._core.busy = "impedance check"
+            self._prepare.on_check_started(now_us)
         else:
             self._stimulate.on_started(event, now_us)
 
@@ -328,7 +373,7 @@ class Engine:
         self._prepare.on_checked(event, now_us)
         if self.state is State.TESTED and State.TESTED in self._auto:
             # The check failed and nobody is there to mend the contact.
-            self.stop(now_us, End.CONTACT, "; ".join(alarm.text for alarm in self._core.alarms))
+            self._close.stop(now_us, End.CONTACT, "; ".join(alarm.text for alarm in self._context.alarms))
 
     def _on_zero(self, event: base.ZeroConfirmed, now_us: int) -> None:
         if self.state is STOPPING:
@@ -338,9 +383,9 @@ class Engine:
 
     def _on_zero_overdue(self, event: base.ZeroOverdue, now_us: int) -> None:
         text = f"no zero output confirmed {event.after_us // 1_000} ms after the stop"
-        self._core.alarm(Priority.HIGH, text, "PULL THE LEADS", now_us)
+        self._context.alarm(Priority.HIGH, text, "PULL THE LEADS", now_us)
         if self.state is not STOPPING:
-            self.stop(now_us, End.SELF_TEST, text)
+            self._close.stop(now_us, End.SELF_TEST, text)
 
     def _on_records(self, event: base.Records, now_us: int) -> None:
         if self.state is STOPPING:
@@ -354,18 +399,15 @@ class Engine:
         else:
             self._prepare.on_acknowledged(now_us)
 
-    def _on_noted(self, event: base.Noted, now_us: int) -> None:
-        self._core.put(event.kind, now_us, **event.body)
-
     def _on_failed(self, event: base.Failed, now_us: int) -> None:
         error = event.error
         if self.state is STOPPING:
             # Zero comes first: what failed was asked for before the stop.
-            if self._close.zero_after_us is not None:
+            if self._close.zero is not None:
                 self._close.close(now_us)
         elif isinstance(error, LineFault):
-            self.line_lost(error, now_us)
+            self._line_lost(error, now_us)
         else:
-            ends = {Refused: End.REFUSED, EchoMismatch: End.ECHO, Unsafe: End.GATE}
-            self._core.alarm(Priority.HIGH, str(error), "start again; if it happens twice, examine the device", now_us)
-            self.stop(now_us, ends.get(type(error), End.WRONG_DEVICE), str(error))
+            action = "start again; if it happens twice, examine the device"
+            self._context.alarm(Priority.HIGH, str(error), action, now_us)
+            self._close.stop(now_us, _ENDS.get(type(error), End.WRONG_DEVICE), str(error))

@@ -1,35 +1,34 @@
 """The loop that runs an engine on a port: the one place where a session waits.
 
 The same loop serves hardware and virtual time: `port.wait` sleeps or moves the simulated world, and nobody
-here can tell. Other threads hand in orders with `post`, which wakes the wait. An order that the engine
-refuses is told, not raised: the loop must not die of a key press.
+here can tell. Other threads hand in commands with `post`, which wakes the wait. What the engine refuses is told,
+not raised: the loop must not die of a key press.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any
 
 from stimctl import limits
-from stimctl.errors import LineLost, LogFault, Misuse, Suspended, Unsafe
+from stimctl.errors import LineFault, LineLost, LogFault, Suspended
 from stimctl.port import Port
+from stimctl.session import commands as c
+from stimctl.session.context import AwaitDurable, LogEarlierDose, Over
 from stimctl.session.engine import Engine
 from stimctl.session.log import SessionLog
 from stimctl.session.onward import Onward
-from stimctl.session.overheard import Overheard, TakeNote
-from stimctl.session.recorded import BEGUN, ENDED, LOST
+from stimctl.session.recorded import BEGUN, ENDED, LOST, ORDER
 from stimctl.session.states import End
-from stimctl.session.view import EARLIER_DOSE, SessionReport, SessionView, Told
-from stimctl.stimulators.base import Identity, Records
+from stimctl.session.view import Alarm, Priority, SessionReport, SessionView
+from stimctl.stimulators.base import Identity, Records, Stimulator, ZeroConfirmed, ZeroOverdue
 
-Order = Callable[[Engine, int], None]
 Recover = Callable[[Identity, Records], str]
+TakeNote = Callable[[int, str, Mapping[str, Any]], None]
 
 DURABLE_US = 10_000_000
 POLL_US = 10_000
-CUT_US = 2_000_000
 CLOSE_US = 5_000_000
-VIEW_US = 100_000
 
 
 class Runner:
@@ -37,7 +36,7 @@ class Runner:
 
     `recover(identity, records)` writes the dose that the device still held of an earlier session, durably,
     and returns where. `attended` says that a front end checks in by itself; without one the loop does, so
-    that a script or a virtual clock counts as the front end. `take_note` is told of the beginning, of each order
+    that a script or a virtual clock counts as the front end. `take_note` is told of the beginning, of each command
     and of the end, for a record of the session.
     """
 
@@ -51,33 +50,31 @@ class Runner:
         attended: bool,
         take_note: TakeNote | None = None,
     ) -> None:
-        self._port = port = Onward(port)
+        self._port = Onward(port)
         self._engine = engine
         self._log = log
         self._recover = recover
         self._take_note = take_note
-        # Whoever gives orders cannot tell the one from the other.
-        self._ordered = engine if take_note is None else cast(Engine, Overheard(engine, take_note))
         self._attended = attended
-        self._orders: deque[Order] = deque()
+        self._posted: deque[c.Command] = deque()
+        self._script: deque[tuple[int, c.Command]] = deque()
         self._told: deque[Any] = deque()
-        self._script: deque[tuple[int, Order]] = deque()
-        self._view_due_us = 0
+        # What the loop itself has to say at the next step, and until when it waits for the log.
+        self._facts: list[c.Fact] = []
+        self._durable_by_us: int | None = None
+        self._line_gone = False
+        self._data = b""
         self._due_us = 0
         self._over = False
-        self._durable_by_us: int | None = None
-        self._view_wanted = True
-        self._view = engine.view(port.now_us())
 
     @property
     def view(self) -> SessionView:
-        """A snapshot at most 100 ms older than the last time one was asked for; from any thread."""
-        self._view_wanted = True
-        return self._view
+        """A snapshot, from any thread."""
+        return self._engine.view(self._port.now_us())
 
-    def post(self, order: Order) -> None:
-        """From any thread: have `order(engine, now_us)` run on the loop, now."""
-        self._orders.append(order)
+    def post(self, command: c.Command) -> None:
+        """From any thread: have the command carried out on the loop, now."""
+        self._posted.append(command)
         self._port.wake()
 
     def take_events(self) -> list[Any]:
@@ -87,164 +84,165 @@ class Runner:
             events.append(self._told.popleft())
         return events
 
-    def run(self, actions: Iterable[tuple[int, Order]] = ()) -> SessionReport:
-        """Run to the end. `actions` are orders at times relative to the start, by the port's clock."""
-        port, engine = self._port, self._engine
-        now_us = port.now_us()
-        self._script = deque(sorted(((now_us + at_us, order) for at_us, order in actions), key=lambda step: step[0]))
+    def run(self, actions: Iterable[tuple[int, c.Command]] = ()) -> SessionReport:
+        """Run to the end. `actions` are commands at times relative to the start, by the port's clock."""
+        now_us = self._port.now_us()
+        script = [(now_us + at_us, command) for at_us, command in actions]
+        self._script = deque(sorted(script, key=lambda action: action[0]))
         self._note(now_us, BEGUN)
-        engine.begin(now_us)
+        self._engine.begin(now_us)
         try:
             while not self._over:
                 now_us = self._turn(now_us)
         except BaseException:
             self._zero_on_the_way_out()
             raise
-        self._look(now_us)
-        assert engine.report is not None
-        self._note(now_us, ENDED, end=engine.report.end.name)
-        return engine.report
+        assert self._engine.report is not None
+        self._note(now_us, ENDED, end=self._engine.report.end.name)
+        return self._engine.report
 
-    def _note(self, now_us: int, kind: str, **body: str) -> None:
+    def _note(self, now_us: int, kind: str, **body: Any) -> None:
         if self._take_note is not None:
             self._take_note(now_us, kind, body)
 
+    # --- turns --------------------------------------------------------------------------------------
+
     def _turn(self, now_us: int) -> int:
-        """Do all that is due now, send, and wait for bytes, the next deadline or an order. Returns the time."""
-        port, engine = self._port, self._engine
-        if port.went_back:
-            port.went_back = False
-            engine.stop(now_us, End.CLOCK, "the host's clock went back")
-        if self._orders or self._script:
-            self._obey_due(now_us)
-        if now_us >= self._due_us:
-            if not self._attended:
-                engine.check_in(now_us)
-            engine.advance(now_us)
+        """Give the engine what there is, do what it wants, and wait for what comes next. Returns the time."""
+        asked = self._asked(now_us)
+        output, events, self._due_us, wants = self._engine.step(now_us, self._data, asked)
+        self._data = b""
+        if events:
+            self._told.extend(events)
+        if output:
+            self._send(output)
+        if wants is not None:
+            self._fulfil(wants)
+        wait_until_us = self._due_us
         if self._durable_by_us is not None:
             self._ask_durable(self._durable_by_us)
-        while engine.stirred or (self._view_wanted and now_us >= self._view_due_us):
-            self._look(now_us)
-        try:
-            out = engine.take_output()
-            if out:
-                port.write(out)
-                engine.wrote(port.now_us())
-            if self._over:
-                return now_us
-            self._due_us = deadline_us = engine.next_deadline_us()
-            if self._durable_by_us is not None and now_us + POLL_US < deadline_us:
-                deadline_us = now_us + POLL_US
-            if self._script and self._script[0][0] < deadline_us:
-                deadline_us = self._script[0][0]
-            return self._listen(deadline_us, asked=bool(out))
-        except Suspended as slept:
-            now_us = port.now_us()
-            engine.stop(now_us, End.SUSPENDED, str(slept))
-            return now_us
-        except LineLost as lost:
-            now_us = port.now_us()
-            self._note(now_us, LOST)
-            engine.line_lost(lost, now_us)
-            return now_us
+            wait_until_us = min(wait_until_us, now_us + POLL_US)
+        if not self._facts and not self._over:
+            self._data = self._wait(wait_until_us)
+        return self._port.now_us()
 
-    def _listen(self, deadline_us: int, *, asked: bool) -> int:
-        """Wait and take in what comes, until there is something to do. Returns the time.
-
-        `asked`: something was sent just now, and its answer will move the deadline.
-        An order that came meanwhile, a stop above all, goes before what would be sent next.
-        """
-        port, engine = self._port, self._engine
-        while True:
-            data = port.wait(deadline_us)
-            now_us = port.now_us()
-            if not data:
-                return now_us
-            engine.receive(data, now_us)
-            if asked or self._orders or engine.stirred or now_us >= deadline_us or self._view_wanted or port.went_back:
-                return now_us
-            out = engine.take_output()
-            if out:
-                port.write(out)
-                engine.wrote(port.now_us())
-                return now_us
-
-    def _look(self, now_us: int) -> None:
-        """See what the engine told, and do what it wants done outside."""
-        engine = self._engine
-        self._told.extend(engine.take_events())
-        self._over = engine.finished
-        self._view_due_us = now_us + VIEW_US
-        self._view_wanted = False
-        self._view = engine.view(now_us)
-        if self._port.virtual:
-            self._log.wait_room()
-        if engine.wants_durable and self._durable_by_us is None:
-            self._durable_by_us = self._port.now_us() + DURABLE_US
-            self._ask_durable(self._durable_by_us)
-        if engine.recovered is not None:
-            self._log_recovered(engine.recovered, now_us)
-
-    def _obey_due(self, now_us: int) -> None:
-        while self._orders:
-            self._obey(self._orders.popleft(), now_us)
+    def _asked(self, now_us: int) -> list[c.Command | c.Fact]:
+        """What there is for the engine: what the loop itself has to say, then what was asked for."""
+        asked: list[c.Command | c.Fact] = []
+        if self._facts:
+            asked += self._facts
+            self._facts = []
+        if now_us >= self._due_us:
+            if self._port.virtual:
+                self._log.wait_room()
+            if not self._attended:
+                asked.append(_HERE)
+        while self._posted:
+            asked.append(self._noted(self._posted.popleft(), now_us))
         while self._script and self._script[0][0] <= now_us:
-            self._obey(self._script.popleft()[1], now_us)
+            asked.append(self._noted(self._script.popleft()[1], now_us))
+        return asked
 
-    def _obey(self, order: Order, now_us: int) -> None:
+    def _noted(self, command: c.Command, now_us: int) -> c.Command:
+        if self._take_note is not None:
+            said = c.note_of(command)
+            if said is not None:
+                self._take_note(now_us, ORDER, said)
+        return command
+
+    def _send(self, output: bytes) -> None:
+        """Hand it to the line. What could not be sent is sent anew by whoever wanted it; the read side says whether
+        anybody is there."""
+        if self._line_gone:
+            return
         try:
-            order(self._ordered, now_us)
-        except (Misuse, Unsafe) as refusal:
-            self._told.append(Told(str(refusal), now_us))
+            self._port.write(output)
+        except LineFault:
+            return
+        if self._engine.hears_writes:
+            self._facts.append(c.Wrote(self._port.now_us()))
+
+    def _wait(self, deadline_us: int) -> bytes:
+        """What comes until the deadline, the next action or a command."""
+        if self._script and self._script[0][0] < deadline_us:
+            deadline_us = self._script[0][0]
+        port = self._port
+        try:
+            data = port.wait(deadline_us)
+        except Suspended as slept:
+            self._facts.append(c.HostTrouble(End.SUSPENDED, str(slept)))
+            return b""
+        except LineLost as lost:
+            self._line_gone = True
+            self._note(port.now_us(), LOST)
+            self._facts.append(c.LineGone(lost))
+            return b""
+        if port.went_back:
+            port.went_back = False
+            self._facts.append(c.HostTrouble(End.CLOCK, "the host's clock went back"))
+        return data
+
+    # --- what is wanted outside ---------------------------------------------------------------------
+
+    def _fulfil(self, wants: AwaitDurable | LogEarlierDose | Over) -> None:
+        if isinstance(wants, Over):
+            self._over = True
+        elif isinstance(wants, AwaitDurable):
+            self._durable_by_us = self._port.now_us() + DURABLE_US
+        else:
+            try:
+                self._facts.append(c.EarlierDoseLogged(self._recover(*wants)))
+            except LogFault as fault:
+                self._facts.append(c.LogFailed(fault))
 
     def _ask_durable(self, by_us: int) -> None:
         """See whether the log is on disk, without waiting for it: keepalives and stops go on meanwhile.
 
-        On a virtual clock waiting delays nobody, and makes every run the same.
+        On a virtual clock, and where the line is gone, waiting delays nobody.
         """
-        engine, now_us = self._engine, self._port.now_us()
-        if not engine.wants_durable:
-            self._durable_by_us = None
-            return
+        waits = self._port.virtual or self._line_gone
         try:
-            self._log.drain(DURABLE_US / 1e6 if self._port.virtual else 0)
+            self._log.drain(DURABLE_US / 1e6 if waits else 0)
         except LogFault as not_yet:
-            if self._port.virtual or now_us >= by_us or self._log.problem() is not None:
+            if waits or self._port.now_us() >= by_us or self._log.problem() is not None:
                 self._durable_by_us = None
-                engine.log_failed(not_yet, now_us)
+                self._facts.append(c.LogFailed(not_yet))
         else:
             self._durable_by_us = None
-            engine.durable(now_us)
+            self._facts.append(c.LogDurable())
 
-    def _log_recovered(self, records: Records, now_us: int) -> None:
-        assert self._engine.identity is not None
-        try:
-            where = self._recover(self._engine.identity, records)
-        except LogFault as fault:
-            self._engine.log_failed(fault, now_us)
-            return
-        self._told.append(Told(f"{EARLIER_DOSE}: {where}", now_us))
-        self._engine.recovery_logged(self._port.now_us())
+    # --- the way out --------------------------------------------------------------------------------
 
     def _zero_on_the_way_out(self) -> None:
         """Something unforeseen is leaving the loop: first zero, seen to be zero, then a proper end if there can be one.
 
         Whatever else is broken by now, the next of these steps is still tried.
         """
+        now_us = self._port.now_us
         with suppress(Exception):
-            self._cut()
+            self._stop_apart(self._engine.stimulator_apart())
         with suppress(Exception):
-            self._engine.stop(self._port.now_us(), End.INTERRUPTED)
-            by_us = self._port.now_us() + CLOSE_US
-            while not self._over and self._port.now_us() < by_us:
-                self._turn(self._port.now_us())
+            self._facts = [c.HostTrouble(End.INTERRUPTED, "")]
+            by_us = now_us() + CLOSE_US
+            while not self._over and now_us() < by_us:
+                self._turn(now_us())
+        self._engine.abandon()
 
-    def _cut(self) -> None:
-        port, engine = self._port, self._engine
-        by_us = port.now_us() + CUT_US
-        port.write(engine.cut(port.now_us()))
-        while port.now_us() < by_us:
-            data = port.wait(port.now_us() + limits.STOP_RESEND_US)
-            if engine.is_cut(data, port.now_us()):
-                return
-            port.write(engine.take_output())
+    def _stop_apart(self, stimulator: Stimulator) -> None:
+        """Stop by an adapter that nothing has happened to yet, until zero is confirmed, nobody is there, or 60 s."""
+        port = self._port
+        began_us = now_us = port.now_us()
+        stimulator.stop(now_us)
+        while now_us - began_us < limits.STOP_TRY_US:
+            self._send(stimulator.take_output())
+            data = port.wait(stimulator.next_deadline_us())
+            now_us = port.now_us()
+            for event in [*stimulator.receive(data, now_us), *stimulator.advance(now_us)]:
+                if isinstance(event, ZeroConfirmed):
+                    return
+                if isinstance(event, ZeroOverdue):
+                    text = f"no zero output confirmed {event.after_us // 1_000} ms after the stop"
+                    self._told.append(Alarm(Priority.HIGH, text, "PULL THE LEADS", now_us))
+
+
+_HERE = c.CheckIn()

@@ -5,6 +5,7 @@ so are not rows: STOP leads to STOPPING from anywhere but ENDED, and ENDED is ne
 """
 
 from enum import Enum, StrEnum
+from typing import NamedTuple
 
 from stimctl.errors import IllegalEvent
 
@@ -68,6 +69,7 @@ class End(StrEnum):
     HANDSHAKE = "another host connected"
     LINE_LOST = "line lost"
     SUSPENDED = "host suspended"
+    STOOD_STILL = "this program stood still"
     NO_ANSWER = "no answer from the device"
     REFUSED = "refused by the device"
     ECHO = "device applied another value"
@@ -119,6 +121,49 @@ OUTPUT = STIMULATING | {S.CHECKING, S.RECHECKING}
 # Outputs are off and measured zero is expected, with leads on or about to be.
 QUIET = frozenset({S.TESTED, S.CHECKED, S.HELD, S.RECHECKED})
 ON_HOLD = frozenset({S.HELD, S.RECHECKING, S.RECHECKED, S.REARMED})
+
+
+class Task(Enum):
+    """What may be under way: asked for, and not answered yet."""
+
+    HANDSHAKE = "handshake"
+    FETCHING = "fetching the dose of an earlier session"
+    LOADING = "loading"
+    SELF_TEST = "self-test"
+    TRYING_STOP = "trying the stop"
+    WRITING_LOG = "writing the log"
+    ARMING = "arming"
+    STARTING = "starting"
+    CHECK = "impedance check"
+    HOLD = "hold"
+    ACKNOWLEDGING = "acknowledging"
+
+
+# In which states each may be under way; whatever else is asked for meanwhile has to wait, but a stop.
+UNDER_WAY: dict[Task, frozenset[State]] = {
+    Task.HANDSHAKE: frozenset({S.IDLE}),
+    Task.FETCHING: frozenset({S.IDLE}),
+    Task.LOADING: frozenset({S.IDENTIFIED}),
+    Task.SELF_TEST: frozenset({S.LOADED}),
+    Task.TRYING_STOP: frozenset({S.LOADED}),
+    Task.WRITING_LOG: frozenset({S.TESTED, S.CHECKED, S.HELD, S.RECHECKED, S.STOPPING}),
+    Task.ARMING: frozenset({S.TESTED, S.CHECKED, S.HELD, S.RECHECKED}),
+    Task.STARTING: frozenset({S.CHECKING, S.RECHECKING, S.ARMED, S.REARMED}),
+    Task.CHECK: frozenset({S.CHECKING, S.RECHECKING}),
+    Task.HOLD: STIMULATING,
+    Task.ACKNOWLEDGING: frozenset({S.STOPPING}),
+}
+
+
+class Pending(NamedTuple):
+    """What is under way, since when by the host's clock, and the device's time as it was last told then.
+
+    What the device said before `device_time_us` cannot be about it.
+    """
+
+    task: Task
+    since_us: int
+    device_time_us: int
 
 
 def after(state: State, happening: Happening) -> State:

@@ -45,7 +45,10 @@ class Told(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SessionView:
-    """One moment of a session. Amplitudes in uA, times in us by the port's clock."""
+    """One moment of a session. Amplitudes in uA, times in us by the port's clock.
+
+    `targets_ua` are those that the device confirmed; on hold, those that going on would go to.
+    """
 
     state: State
     end: End | None
@@ -90,3 +93,6 @@ class SessionReport:
     kept: Mapping[str, Any] | None = None
     zero_measured: bool = True
     armed: bool = True
+    # What came from the device whole, and what was no frame, in a session's whole length.
+    frames: int = 0
+    damaged_frames: int = 0

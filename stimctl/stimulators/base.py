@@ -166,12 +166,14 @@ class ZeroConfirmed(NamedTuple):
     """A stop is complete. Times from the first stop frame.
 
     `measured` says that the device measured zero; without it the device only acknowledged the stop.
+    `device_time_us` is when, by the device's clock, where it has one.
     """
 
     after_us: int
     answered_us: int
     measured_ua: int
     measured: bool = True
+    device_time_us: int = 0
 
 
 class ZeroOverdue(NamedTuple):
@@ -181,12 +183,14 @@ class ZeroOverdue(NamedTuple):
 
 
 class Declined(NamedTuple):
-    """The device refused an order, with its reason; nothing has changed."""
+    """The device refused an order, with its reason; nothing has changed. Channel and target of a refused target."""
 
     order: str
     reason: str
     detail: int
     limit: int
+    channel: int = 0
+    target_ua: int = 0
 
 
 class Noted(NamedTuple):
@@ -213,13 +217,15 @@ class Stimulator(Protocol):
 
     `heard_us` is when the last valid frame came; who listens sets it when the listening begins. `targets` is the
     session's record of its channels' targets: the adapter sends what is wanted there and notes there that it did.
-    `damaged_frames` counts what came and was no frame, `frames` what was.
+    `damaged_frames` counts what came and was no frame, `frames` what was. `hears_writes`: its times count from
+    `wrote`.
     """
 
     heard_us: int
     targets: Targets
     damaged_frames: int
     frames: int
+    hears_writes: bool
 
     def connect(self, now_us: int) -> None:
         """Handshake and identity; ends in `Identified`."""
@@ -250,6 +256,9 @@ class Stimulator(Protocol):
 
         It is sent again until then (see `stop.Stop`).
         """
+
+    def apart(self) -> "Stimulator":
+        """Another adapter for the same device, which nothing has happened to yet: it can stop it."""
 
     def wrote(self, now_us: int) -> None:
         """What `take_output` gave last has been handed to the line, completely, by `now_us`."""

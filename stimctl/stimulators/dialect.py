@@ -121,6 +121,9 @@ class Dialect(Protocol):
         Called again every 20 ms until then: what was answered to an earlier one counts.
         """
 
+    def apart(self) -> "Dialect":
+        """Another one for the same device, which nothing has happened to yet: it can stop it."""
+
     def wrote(self, now_us: int) -> None:
         """What `take_output` gave last has left by now."""
 

@@ -39,6 +39,10 @@ class Standing:
         self.connected_us = now_us
         self.nonce = now_us << 8
 
+    def device_time_us(self, now_us: int) -> int:
+        """The host's clock from the handshake on, in the place of the device's own."""
+        return now_us - self.connected_us
+
     def arm(self, channels: tuple[int, ...], ceiling_ua: int, now_us: int) -> None:
         """Armed: a nonce of its own each time. The session's time counts from the first."""
         self.state = DeviceState.ARMED
@@ -70,7 +74,7 @@ def status(at: Standing, segment: int, stimulation_us: int, now_us: int) -> Stat
     """The device as a whole."""
     held_us = at.held_us if at.state == DeviceState.HELD else None
     return Status(
-        device_time_us=now_us - at.connected_us,
+        device_time_us=at.device_time_us(now_us),
         boot_id=at.identity.boot_id if at.identity is not None else 0,
         state=int(at.state),
         segment=segment,

@@ -49,6 +49,7 @@ class Leased:
     # A text line, or an answer of one byte, carries no check: what was damaged shows as an echo that differs.
     frames = 0
     damaged_frames = 0
+    hears_writes = True
 
     def __init__(self, dialect: Dialect, session: int = 1) -> None:
         self._dialect = dialect
@@ -138,8 +139,8 @@ class Leased:
     def retarget(self, now_us: int) -> None:
         for channel, target_ua in self.targets.to_send():
             if self._at.state not in STIMULATING or target_ua > self._at.ceiling_ua:
-                declined = Declined("SetTarget", "not in this state, or above the ceiling", target_ua, 0)
-                self._out_of_turn.append(declined)
+                reason = "not in this state, or above the ceiling"
+                self._out_of_turn.append(Declined("SetTarget", reason, target_ua, 0, channel, target_ua))
                 continue
             self.targets.sent(channel, target_ua)
             self._giver.lower(channel, target_ua, now_us)
@@ -170,6 +171,9 @@ class Leased:
         """What is known although the device cannot be asked."""
         self._giver.give_up()
         return self._records(channels)
+
+    def apart(self) -> "Leased":
+        return Leased(self._dialect.apart())
 
     # --- bytes and time -----------------------------------------------------------------------------
 
@@ -241,7 +245,7 @@ class Leased:
     def _started_event(self, now_us: int) -> m.Started:
         aims_ua = {} if self._check is not None else self._giver.aims_ua()
         wanted = [aims_ua.get(channel, 0) for channel in range(1, 5)]
-        return m.Started(wanted[0], wanted[1], wanted[2], wanted[3], now_us, self._giver.at_us)
+        return m.Started(wanted[0], wanted[1], wanted[2], wanted[3], self._at.device_time_us(now_us), self._giver.at_us)
 
     def _on_over(self, event: Over, now_us: int) -> list[Any]:
         if event.done is not None:
@@ -262,7 +266,9 @@ class Leased:
 
     def _tripped(self, found: lease_checks.Trip, now_us: int) -> list[Any]:
         self._at.flags[found.channel] = int(found.flag)
-        said = m.Event(now_us, int(self._at.state), int(found.reason), found.channel, found.value)
+        said = m.Event(
+            self._at.device_time_us(now_us), int(self._at.state), int(found.reason), found.channel, found.value
+        )
         if found.reason == EndReason.LEAD_OFF:
             self._enter_hold(found.reason, now_us)
             return [said, *self._telemetry(now_us)]

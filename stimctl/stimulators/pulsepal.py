@@ -145,6 +145,11 @@ class PulsePal:
             self._flying = owed._replace(then=_nothing)
             self._asks.append(ask)
 
+    def apart(self) -> "PulsePal":
+        other = PulsePal(self._gate.ua_per_v)
+        other._firmware = self._firmware
+        return other
+
     # --- bytes and time -----------------------------------------------------------------------------
 
     def receive(self, data: bytes, now_us: int) -> list[Any]:

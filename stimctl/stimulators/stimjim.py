@@ -142,6 +142,9 @@ class StimJim:
         self._groundings = self._groundings if now_us < self._groundings_until_us else 0
         self._stopping = _Stopping(may_play, stale=self._groundings)
 
+    def apart(self) -> "StimJim":
+        return type(self)()
+
     # --- bytes and time -----------------------------------------------------------------------------
 
     def receive(self, data: bytes, now_us: int) -> list[Any]:

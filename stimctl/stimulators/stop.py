@@ -42,8 +42,11 @@ class Stop:
         if self._answered_us is None:
             self._answered_us = now_us
 
-    def confirmed(self, now_us: int, measured_ua: int, *, measured: bool = True) -> ZeroConfirmed:
+    def confirmed(
+        self, now_us: int, measured_ua: int, *, measured: bool = True, device_time_us: int = 0
+    ) -> ZeroConfirmed:
         """The device is at zero: what to tell of it."""
         self.answered(now_us)
         assert self._answered_us is not None
-        return ZeroConfirmed(now_us - self.began_us, self._answered_us - self.began_us, measured_ua, measured)
+        answered_us = self._answered_us - self.began_us
+        return ZeroConfirmed(now_us - self.began_us, answered_us, measured_ua, measured, device_time_us)

@@ -109,10 +109,14 @@ class Targets:
             titrating_since_us=(target.titrating_since_us or now_us) if below else None,
         )
 
-    def not_applied(self, channel: int) -> None:
-        """The device refused the newest, or never answered it: a raise is given up, a lowering stays wanted."""
+    def not_applied(self, channel: int, target_ua: int) -> None:
+        """The device refused `target_ua`, or never answered it: a raise is given up, a lowering stays wanted."""
         target = self._each[channel]
-        self._put(channel, sent_ua=(), wanted_ua=min(target.wanted_ua, target.applied_ua))
+        sent_ua = tuple(ua for ua in target.sent_ua if ua != target_ua)
+        wanted_ua = target.wanted_ua
+        if wanted_ua == target_ua:
+            wanted_ua = min(wanted_ua, target.applied_ua)
+        self._put(channel, sent_ua=sent_ua, wanted_ua=wanted_ua)
 
     # --- where a run begins and ends ----------------------------------------------------------------
 

@@ -29,6 +29,9 @@ class DeviceState(IntEnum):
     ENDED = 10
 
 
+GIVES_OUTPUT = frozenset((DeviceState.CHECKING, DeviceState.RAMPING, DeviceState.RUNNING, DeviceState.RAMPING_DOWN))
+
+
 class Purpose(IntEnum):
     """What an arm is for."""
 

@@ -13,7 +13,7 @@ from firmware_sim.faults import Fault, HostileDevice
 from firmware_sim.lab.hosts import HostFaults
 from firmware_sim.lab.lab_port import LabPort
 from firmware_sim.lab.memory_log import MemoryLog
-from firmware_sim.lab.play import order_of
+from firmware_sim.lab.play import command_of
 from firmware_sim.lab.scenario import Action, Scenario, prescribed
 from firmware_sim.protocol_sim import Serial
 from firmware_sim.record import Recorder
@@ -121,7 +121,7 @@ class Rig:
         """
         action = Action(self.now_us + 1, do, channel, amplitude_ua)
         self._write_down(actions=(*self.script.actions, action))
-        order = order_of(action)
+        order = command_of(action)
 
         def ordered(engine: Engine, now_us: int) -> None:
             before()

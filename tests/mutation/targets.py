@@ -5,6 +5,7 @@ what a control does is to be said beside the control.
 """
 
 from dataclasses import dataclass
+from stimctl.session.commands import CheckIn
 
 _FIRMWARE = "tests/firmware_sim/"
 _DRIVER = "tests/stimctl/"
@@ -48,7 +49,7 @@ TARGETS = (
         "watchdog",
         "stimctl/session/engine.py",
         _HOST,
-        ("Engine.check_in", "Engine.advance", "Engine.next_deadline_us", "Engine._keep_alive", "Engine.line_lost"),
+        ("CheckIn()", "Engine.advance", "Engine.next_deadline_us", "Engine._keep_alive", "Engine.line_lost"),
     ),
     Target(
         "watchdog",

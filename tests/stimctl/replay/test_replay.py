@@ -15,6 +15,7 @@ from stimctl.ledger import Ledger
 from stimctl.port import RecordedPort, open_port
 from stimctl.prescription import Prescription, Subject
 from stimctl.replay import Replayed, read_recording, replay
+from stimctl.session.commands import AskHold, AskStop, AskTarget, Lower, Proceed, Raise
 from stimctl.session.choice import NATIVE, Choice
 from stimctl.session.engine import UNATTENDED, Engine
 from stimctl.session.recorded import session_note
@@ -28,13 +29,13 @@ from stimctl.wire.wording import Decoder
 from tests.stimctl.session.world import Cut, Gone, ListLog, Rig, S, Tape, forged, prescription
 
 ORDERS: list[tuple[int, Order]] = [
-    (2_500_000, lambda engine, now_us: engine.lower_target(1, now_us)),
-    (3_000_000, lambda engine, now_us: engine.raise_target(1, now_us)),
-    (3_100_000, lambda engine, now_us: engine.raise_target(1, now_us)),  # refused: too soon
-    (4_000_000, lambda engine, now_us: engine.set_target(1, 600, now_us)),
-    (4_500_000, lambda engine, now_us: engine.hold(now_us)),
-    (5_500_000, lambda engine, now_us: engine.proceed(now_us)),
-    (9_000_000, lambda engine, now_us: engine.stop(now_us)),
+    (2_500_000, Lower(1)),
+    (3_000_000, Raise(1)),
+    (3_100_000, Raise(1)),  # refused: too soon
+    (4_000_000, AskTarget(1, 600)),
+    (4_500_000, AskHold()),
+    (5_500_000, Proceed()),
+    (9_000_000, AskStop()),
 ]
 
 
@@ -107,7 +108,7 @@ def _kinds_in_words(path: Path) -> set[str]:
 
 def test_two_channels_by_titration(tmp_path: Path) -> None:
     rx = prescription(seconds=3, amplitudes_ma={1: 0, 2: 0}, titrate=True)
-    orders: list[tuple[int, Order]] = [(1_000_000, lambda engine, now_us: engine.raise_target(2, now_us))]
+    orders: list[tuple[int, Order]] = [(1_000_000, Raise(2))]
     assert exactly(record(tmp_path, rx=rx, orders=orders)).same
 
 

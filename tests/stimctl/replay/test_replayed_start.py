@@ -13,6 +13,7 @@ import pytest
 from firmware_sim.device import Device
 from firmware_sim.flash import Flash
 from firmware_sim.record import Kind, Recorder
+from stimctl.session.commands import AskHold
 from stimctl.wire.codes import Refusal
 from stimctl.wire.framing import FrameSplitter
 from stimctl.wire.messages import Armed, Refused, Start, Started, parse
@@ -35,7 +36,7 @@ def a_whole_session() -> Recorded:
     """On a brand-new device, from the handshake over a hold to the acknowledgement of the dose."""
     flash = Flash()
     rig = Rig(flash=flash)
-    rig.run((4 * S, lambda engine, now_us: engine.hold(now_us)), (5 * S, proceed), (7 * S, proceed))
+    rig.run((4 * S, AskHold()), (5 * S, proceed), (7 * S, proceed))
     sent = tuple((at_us, data) for at_us, sender, data in rig.tape.pieces if sender == "host")
     assert rig.flowed() > 100
     assert [type(message) for message in messages(b"".join(data for _, data in sent))].count(Start) == 4

@@ -19,6 +19,7 @@ from firmware_sim.zero import ZeroWatch
 from stimctl import limits
 from stimctl.errors import Unsafe
 from stimctl.prescription import checks
+from stimctl.session.commands import AskHold, AskStop, AskTarget, CheckIn, Proceed, Raise
 from stimctl.session.engine import Engine
 from stimctl.session.states import End, State
 from stimctl.waveform import Program, Segment
@@ -50,7 +51,7 @@ def peak(patch: Patch) -> None:
         Program((Segment(10_000, 300, 0, 299, 0),), (1,))
     open_up(patch)
     rig = Rig(prescription(amplitudes_ma={1: 1.5}, ceiling_ma=1.5))
-    rig.run((12 * S, lambda engine, now_us: engine.raise_target(1, now_us)))
+    rig.run((12 * S, Raise(1)))
     assert rig.tape.messages(m.SetTarget) == []
     finds(End.IMPLAUSIBLE, above_its_ceiling)(patch)
 
@@ -60,9 +61,9 @@ def raising(patch: Patch) -> None:
     open_up(patch)
     rig = Rig(prescription(ceiling_ma=2.0, amplitudes_ma={1: 1.0}))
     rig.run(
-        (8 * S, lambda engine, now_us: engine.set_target(1, 1_101, now_us)),
-        (9 * S, lambda engine, now_us: engine.raise_target(1, now_us)),
-        (9 * S + 500_000, lambda engine, now_us: engine.raise_target(1, now_us)),
+        (8 * S, AskTarget(1, 1_101)),
+        (9 * S, Raise(1)),
+        (9 * S + 500_000, Raise(1)),
     )
     assert [told.message.target_ua for told in rig.tape.messages(m.SetTarget)] == [1_100]
     unsafe_program("ramp_slope_ua_per_s", ramp_slope_ua_per_s=381)(patch)
@@ -104,7 +105,7 @@ def time(patch: Patch) -> None:
 def hold(patch: Patch) -> None:
     open_up(patch)
     rig = Rig()
-    report = rig.run((8 * S, lambda engine, now_us: engine.hold(now_us)))
+    report = rig.run((8 * S, AskHold()))
     assert report.end is End.HOLD_EXPIRED
     assert abs(rig.stopped_us() - 608 * S) <= limits.KEEPALIVE_US
     measured_zero(rig, report)
@@ -117,8 +118,8 @@ def session(patch: Patch) -> None:
     steps: list[tuple[int, Callable[[Engine, int], None]]] = []
     for number in range(6):
         at_us = 20 * S + number * 540 * S
-        steps.append((at_us, lambda engine, now_us: engine.hold(now_us)))
-        steps += [(at_us + wait_us, lambda engine, now_us: engine.proceed(now_us)) for wait_us in (500 * S, 501 * S)]
+        steps.append((at_us, AskHold()))
+        steps += [(at_us + wait_us, Proceed()) for wait_us in (500 * S, 501 * S)]
     report = rig.run(*steps)
     assert report.end is End.SESSION_EXPIRED
     assert abs(rig.stopped_us() - 2_700 * S) <= S
@@ -129,7 +130,7 @@ def keepalive(patch: Patch) -> None:
     """A front end that stays away gets no keepalive, and a device whose watchdog is dead is found out."""
     open_up(patch)
     rig = Rig(attended=True)
-    report = rig.run(*((at_s * S // 2, lambda engine, now_us: engine.check_in(now_us)) for at_s in range(10)))
+    report = rig.run(*((at_s * S // 2, CheckIn()) for at_s in range(10)))
     assert report.end is End.FRONT_END
     last_us = max(told.at_us for told in rig.tape.messages(m.KeepAlive))
     assert last_us <= 4_500_000 + limits.CHECK_IN_US
@@ -144,7 +145,7 @@ def lead_off(patch: Patch) -> None:
     rig.when(State.HELD, lambda engine, now_us: engine.note("note", {"held": now_us}, now_us))
     report = rig.run(
         (8 * S, lambda _engine, _now_us: another_load("open")(rig, patch)),
-        (12 * S, lambda engine, now_us: engine.stop(now_us)),
+        (12 * S, AskStop()),
     )
     (held,) = rig.log.of("held")
     assert held["stimulation_us"] < 9 * S

@@ -17,6 +17,7 @@ from firmware_sim.record import Recorder, SampleIntegral, integrate
 from stimctl.api import Session
 from stimctl.ledger import Ledger
 from stimctl.prescription import Prescription
+from stimctl.session.commands import AskHold, AskTarget, Lower, Raise
 from stimctl.session.runner import Order
 from stimctl.session.states import End, State
 from stimctl.session.view import SessionReport
@@ -122,20 +123,20 @@ def three_channels(tmp_path: Path) -> Prescription:
 
 
 WORK: list[tuple[int, Order]] = [
-    (5 * S, lambda engine, now_us: engine.lower_target(2, now_us)),
-    (7 * S, lambda engine, now_us: engine.set_target(1, 500, now_us)),
-    (8_123_457, lambda engine, now_us: engine.raise_target(3, now_us)),
-    (9_200_001, lambda engine, now_us: engine.raise_target(3, now_us)),
-    (10 * S, lambda engine, now_us: engine.set_target(2, 0, now_us)),
-    (16 * S, lambda engine, now_us: engine.raise_target(1, now_us)),
-    (21_700_003, lambda engine, now_us: engine.hold(now_us)),
+    (5 * S, Lower(2)),
+    (7 * S, AskTarget(1, 500)),
+    (8_123_457, Raise(3)),
+    (9_200_001, Raise(3)),
+    (10 * S, AskTarget(2, 0)),
+    (16 * S, Raise(1)),
+    (21_700_003, AskHold()),
     (30 * S, proceed),
     (31 * S, proceed),
-    (45 * S, lambda engine, now_us: engine.lower_target(3, now_us)),
-    (50 * S, lambda engine, now_us: engine.hold(now_us)),
+    (45 * S, Lower(3)),
+    (50 * S, AskHold()),
     (51 * S, proceed),
     (52 * S, proceed),
-    (58 * S, lambda engine, now_us: engine.raise_target(1, now_us)),
+    (58 * S, Raise(1)),
 ]
 
 

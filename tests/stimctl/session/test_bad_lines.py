@@ -11,6 +11,7 @@ import pytest
 from stimctl import limits
 from stimctl.errors import Suspended
 from stimctl.port import HostClock, Port
+from stimctl.session.commands import AskHold, AskStop, Proceed
 from stimctl.session.engine import Engine
 from stimctl.session.states import End
 from stimctl.wire import messages as m
@@ -90,7 +91,7 @@ def test_bits_turned_over_end_a_session_at_worst(seed: int) -> None:
 def test_a_frame_played_back_later_does_nothing(kind: type[object]) -> None:
     """A recording of the order itself, sent again to the device after the session: from a buffer, or by somebody."""
     rig = Rig()
-    rig.run((12 * S, work), (14 * S, lambda engine, now_us: engine.hold(now_us)), (15 * S, Engine.stop))
+    rig.run((12 * S, work), (14 * S, AskHold()), (15 * S, AskStop()))
     old = [m.encode(told.sequence, told.message) for told in rig.tape.messages(kind)]
     assert old
     flowed = rig.flowed()
@@ -113,9 +114,9 @@ def test_a_frame_played_back_in_mid_session_does_nothing(kind: type[object]) -> 
 
     report = rig.run(
         (12 * S, work),
-        (14 * S, lambda engine, now_us: engine.hold(now_us)),
-        (15 * S, lambda engine, now_us: engine.proceed(now_us)),
-        (16 * S, lambda engine, now_us: engine.proceed(now_us)),
+        (14 * S, AskHold()),
+        (15 * S, Proceed()),
+        (16 * S, Proceed()),
         (25 * S, play_back),
     )
     ended_at_zero(rig, report, End.TIMER)

@@ -13,6 +13,7 @@ from firmware_sim.converter import Switch
 from stimctl import limits
 from stimctl.errors import LogFault, Misuse, Suspended
 from stimctl.port import Port
+from stimctl.session.commands import AddNote, AskHold, AskStop, AskTarget, Lower
 from stimctl.session.closing import GIVE_UP_STOP_US, KEEP_STOPPING_US
 from stimctl.session.engine import ATTENDED, Engine
 from stimctl.session.states import End, State
@@ -95,7 +96,7 @@ def test_current_on_a_channel_that_was_lowered_to_zero() -> None:
 
     rx = prescription(amplitudes_ma={1: 1.0, 2: 1.0})
     rig = Rig(rx, line=lying(leaking))
-    report = rig.run((8 * S, lambda engine, now_us: engine.set_target(2, 0, now_us)))
+    report = rig.run((8 * S, AskTarget(2, 0)))
     ended_at_zero(rig, report, End.OVER_CURRENT)
 
 
@@ -111,7 +112,7 @@ def test_a_session_that_lasts_longer_than_prescribed_by_the_hosts_clock() -> Non
 
     rig = Rig(at_1_ma(), line=lying(forget))
     resume = [(10 * S, proceed), (11 * S, proceed)]
-    report = rig.run((8 * S, lambda engine, now_us: engine.hold(now_us)), *resume)
+    report = rig.run((8 * S, AskHold()), *resume)
     assert seen[0] == 2
     ended_at_zero(rig, report, End.CLOCK)
     assert "forgot its session timer" in report.end_text
@@ -136,7 +137,7 @@ def test_current_while_outputs_are_off_is_an_alarm(held: bool) -> None:
 
     steps: list[tuple[int, Any]] = [(3 * S, wear)]
     if held:
-        steps = [(2 * S, proceed), (3 * S, proceed), (8 * S, wear), (8 * S + 1, lambda e, now_us: e.hold(now_us))]
+        steps = [(2 * S, proceed), (3 * S, proceed), (8 * S, wear), (8 * S + 1, AskHold())]
     rig.when(lambda engine: engine.view(0).stop_after_us is not None, proceed)
     report = rig.run(*steps)
     assert report.end is End.IMPLAUSIBLE
@@ -171,8 +172,8 @@ def test_an_impedance_check_above_its_amplitude() -> None:
 
 def test_a_hold_that_comes_between_start_and_started_is_kept() -> None:
     rig = Rig(at_1_ma())
-    rig.when(State.ARMED, lambda engine, now_us: engine.hold(now_us))
-    rig.when(State.HELD, lambda engine, now_us: engine.stop(now_us))
+    rig.when(State.ARMED, AskHold())
+    rig.when(State.HELD, AskStop())
     report = rig.run()
     ended_at_zero(rig, report, End.OPERATOR)
     assert rig.log.of("held"), "it was held before it was stopped"
@@ -181,14 +182,14 @@ def test_a_hold_that_comes_between_start_and_started_is_kept() -> None:
 
 def test_three_presses_down_are_three_steps() -> None:
     rig = Rig(prescription(amplitudes_ma={1: 1.5}))
-    press = [(12 * S, lambda engine, now_us: engine.lower_target(1, now_us))] * 3
+    press = [(12 * S, Lower(1))] * 3
     rig.run(*press)
     assert [told.message.target_ua for told in rig.tape.messages(m.SetTarget)] == [1_400, 1_300, 1_200]
 
 
 def test_an_operators_entry_cannot_pass_for_the_sessions_own() -> None:
     rig = Rig(at_1_ma())
-    rig.when(State.RUNNING, lambda engine, now_us: engine.note("closed", {"end_reason": "timer"}, now_us))
+    rig.when(State.RUNNING, AddNote("closed", {"end_reason": "timer"}))
     report = rig.run()
     assert [entry["end_reason"] for entry in rig.log.of("closed")] == [str(report.end)]
     assert any("an operator's entry is one of" in str(event) for event in rig.events)
@@ -275,7 +276,7 @@ def test_a_log_that_breaks_in_an_unforeseen_way_does_not_keep_the_stop_back() ->
     log = Broken(rig.tape)
     rig.engine._core.journal._log = log
     with pytest.raises(Bug):
-        rig.run((8 * S, lambda engine, now_us: engine.stop(now_us)))
+        rig.run((8 * S, AskStop()))
     assert rig.last_pulse_us() <= 8 * S + PULSE_US
 
 
@@ -300,7 +301,7 @@ def test_stop_frames_go_on_when_zero_is_never_confirmed() -> None:
         return message._replace(zero=0) if isinstance(message, m.Stopped) and message.device_time_us > S else message
 
     rig = Rig(at_1_ma(), line=lying(never_zero))
-    report = rig.run((8 * S, lambda engine, now_us: engine.stop(now_us)))
+    report = rig.run((8 * S, AskStop()))
     assert report.zero_confirmed_us is None
     assert any("no zero output confirmed" in text for text in high(rig))
     last_us = max(told.at_us for told in rig.tape.messages(m.Stop))
@@ -331,7 +332,7 @@ def is_late_stop(message: Any) -> bool:
 
 def test_a_clock_that_leaps_over_the_end_of_the_stop_frames_still_gives_a_report() -> None:
     rig = Rig(at_1_ma(), line=Leaping)
-    report = rig.run((8_500_000, lambda engine, now_us: engine.stop(now_us)))
+    report = rig.run((8_500_000, AskStop()))
     assert report.end is End.OPERATOR
     assert report.zero_confirmed_us is None
     assert [entry.kind for entry in rig.log.entries].count("closed") == 1
@@ -339,14 +340,14 @@ def test_a_clock_that_leaps_over_the_end_of_the_stop_frames_still_gives_a_report
 
 def test_a_session_that_nobody_begins_waits_without_spinning() -> None:
     rig = Rig(at_1_ma(), auto=frozenset())
-    report = rig.run((3 * S, lambda engine, now_us: engine.stop(now_us)))
+    report = rig.run((3 * S, AskStop()))
     assert report.end is End.OPERATOR
     assert rig.tape.messages(m.Hello) == []
 
 
 def test_a_late_hold_is_refused_plainly() -> None:
     rig = Rig(at_1_ma())
-    rig.when(State.CHECKING, lambda engine, now_us: engine.hold(now_us))
+    rig.when(State.CHECKING, AskHold())
     rig.run()
     assert any("cannot happen while" in str(event) for event in rig.events)
     with pytest.raises(Misuse):
@@ -393,7 +394,7 @@ def test_a_slow_disk_delays_no_keepalive() -> None:
     """Resumed out of a hold while the log takes 1.6 s: longer than the watchdog would wait."""
     rig = Rig(at_1_ma(), line=Wall)
     slow_from(rig, 10 * S, 1_600_000)
-    report = rig.run((8 * S, lambda engine, now_us: engine.hold(now_us)), (10 * S, proceed), (13 * S, proceed))
+    report = rig.run((8 * S, AskHold()), (10 * S, proceed), (13 * S, proceed))
     ended_at_zero(rig, report, End.TIMER)
     assert exact(report)
 
@@ -402,8 +403,8 @@ def test_a_slow_disk_delays_no_stop() -> None:
     rig = Rig(at_1_ma(), line=Wall)
     slow_from(rig, 10 * S, 5 * S)
     stop_us = 10 * S + 500_000
-    hold = (8 * S, lambda engine, now_us: engine.hold(now_us))
-    report = rig.run(hold, (10 * S, proceed), (stop_us, lambda engine, now_us: engine.stop(now_us)))
+    hold = (8 * S, AskHold())
+    report = rig.run(hold, (10 * S, proceed), (stop_us, AskStop()))
     assert report.end is End.OPERATOR
     assert rig.stopped_us() == stop_us
     assert report.zero_confirmed_us is not None

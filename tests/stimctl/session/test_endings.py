@@ -12,6 +12,7 @@ from firmware_sim.load import ScriptedLoad, load_named
 from stimctl import limits
 from stimctl.errors import Unsafe
 from stimctl.port import Port
+from stimctl.session.commands import AskHold, AskStop, CheckIn, Raise
 from stimctl.session.engine import ATTENDED, UNATTENDED, Engine
 from stimctl.session.states import End, State
 from stimctl.session.view import Alarm
@@ -50,7 +51,7 @@ def test_the_timer_ends_a_session_on_both_sides() -> None:
 
 def test_a_hold_ends_after_ten_minutes() -> None:
     rig = Rig()
-    report = rig.run((8 * S, lambda engine, now_us: engine.hold(now_us)))
+    report = rig.run((8 * S, AskHold()))
     ended_at_zero(rig, report, End.HOLD_EXPIRED)
     assert rig.stopped_us() - 8 * S == pytest.approx(limits.HOLD_US, abs=limits.KEEPALIVE_US)
     assert exact(report)
@@ -63,7 +64,7 @@ def test_a_session_ends_45_minutes_after_its_first_arm() -> None:
     steps: list[tuple[int, Callable[[Engine, int], None]]] = []
     for number in range(6):
         at_us = (20 + number * 540) * S
-        steps.append((at_us, lambda engine, now_us: engine.hold(now_us)))
+        steps.append((at_us, AskHold()))
         steps += [(at_us + wait_us, proceed) for wait_us in (500 * S, 502 * S)]
     report = rig.run(*steps)
     ended_at_zero(rig, report, End.SESSION_EXPIRED)
@@ -74,9 +75,9 @@ def test_a_session_ends_45_minutes_after_its_first_arm() -> None:
 def test_titration_is_held_after_60_s_below_half_a_milliampere() -> None:
     rig = Rig(prescription(seconds=120, titrate=True))
     report = rig.run(
-        (5 * S, lambda engine, now_us: engine.raise_target(1, now_us)),
-        (7 * S, lambda engine, now_us: engine.raise_target(1, now_us)),
-        (80 * S, lambda engine, now_us: engine.stop(now_us)),
+        (5 * S, Raise(1)),
+        (7 * S, Raise(1)),
+        (80 * S, AskStop()),
     )
     (held,) = [entry for entry in rig.log.entries if entry.kind == "held"]
     assert held.at_us - 5 * S == pytest.approx(limits.TITRATION_US, abs=2 * limits.KEEPALIVE_US)
@@ -87,7 +88,7 @@ def test_titration_is_held_after_60_s_below_half_a_milliampere() -> None:
 
 def test_titration_in_time_goes_on() -> None:
     rig = Rig(prescription(seconds=90, titrate=True))
-    raises = [(2 * number * S, lambda engine, now_us: engine.raise_target(1, now_us)) for number in range(2, 8)]
+    raises = [(2 * number * S, Raise(1)) for number in range(2, 8)]
     report = rig.run(*raises)
     ended_at_zero(rig, report, End.TIMER)
     assert rig.log.of("held") == []
@@ -101,8 +102,8 @@ def test_titration_in_time_goes_on() -> None:
 def test_a_silent_front_end_ends_the_session() -> None:
     rig = Rig(attended=True)
     last_us = 6 * S
-    check_ins = [(at_us, Engine.check_in) for at_us in range(0, last_us + 1, 500_000)]
-    report = rig.run(*((at_us, lambda engine, now_us: engine.check_in(now_us)) for at_us, _ in check_ins))
+    check_ins = [(at_us, CheckIn()) for at_us in range(0, last_us + 1, 500_000)]
+    report = rig.run(*((at_us, CheckIn()) for at_us, _ in check_ins))
     ended_at_zero(rig, report, End.FRONT_END)
     assert last_us < rig.stopped_us() <= last_us + limits.CHECK_IN_US + limits.KEEPALIVE_US
     assert any("front end" in text for text in high(rig))
@@ -265,7 +266,7 @@ def test_the_dose_of_a_session_that_was_cut_off_is_fetched_at_the_next_connectio
 
 def test_a_hold_asked_for_twice_is_one_hold() -> None:
     rig = Rig(at_1_ma(), line=lambda port: Delayed(port, 5_000))
-    holds = [(8 * S + later_us, lambda engine, now_us: engine.hold(now_us)) for later_us in (0, 0, 3_000)]
+    holds = [(8 * S + later_us, AskHold()) for later_us in (0, 0, 3_000)]
     report = rig.run(*holds, (9 * S, proceed), (10 * S, proceed))
     ended_at_zero(rig, report, End.TIMER)
     assert len(rig.log.of("held")) == 1
@@ -276,7 +277,7 @@ def test_a_hold_asked_for_twice_is_one_hold() -> None:
 def test_a_hold_that_crosses_the_devices_own_is_a_hold() -> None:
     """The lead comes off while the operator's order is on its way: the device refuses it, being held already."""
     rig = Rig(at_1_ma(), load=open_between(8 * S, 1_000 * S), line=lambda port: Delayed(port, 20_000))
-    report = rig.run((8 * S + 20_000, lambda engine, now_us: engine.hold(now_us)), (9 * S, Engine.stop))
+    report = rig.run((8 * S + 20_000, AskHold()), (9 * S, AskStop()))
     ended_at_zero(rig, report, End.OPERATOR)
     assert any(type(told.message) is m.Refused for told in rig.tape.messages())
     assert len(rig.log.of("held")) == 1
@@ -303,7 +304,7 @@ def test_lead_off_is_held_and_resumes_from_zero_by_a_person() -> None:
 
 def test_a_lead_that_stays_off_fails_the_recheck_and_nothing_starts() -> None:
     rig = Rig(at_1_ma(), load=open_between(8 * S, 1_000 * S))
-    report = rig.run((13 * S, proceed), (14 * S, proceed), (16 * S, lambda engine, now_us: engine.stop(now_us)))
+    report = rig.run((13 * S, proceed), (14 * S, proceed), (16 * S, AskStop()))
     assert report.end is End.OPERATOR
     assert len(rig.log.of("started")) == 1
     assert sum("no contact" in alarm for alarm in rig.alarms) == 2

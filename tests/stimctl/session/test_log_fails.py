@@ -11,6 +11,7 @@ from stimctl.api import Session
 from stimctl.errors import LogFault
 from stimctl.ledger import Ledger
 from stimctl.ledger.writer import LedgerWriter
+from stimctl.session.commands import AddNote
 from stimctl.session.engine import Engine
 from stimctl.session.states import End, State
 from tests.stimctl.session.world import (
@@ -54,7 +55,7 @@ def test_a_log_that_fails_in_mid_session_ends_it_at_zero(writer: LedgerWriter) -
 
     # Entries fill the last page first; what the operator writes does it at once.
     words = {"text": "x" * 3_000}
-    notes = [(at_s * S, lambda engine, now_us: engine.note("note", words, now_us)) for at_s in range(21, 40)]
+    notes = [(at_s * S, AddNote("note", words)) for at_s in range(21, 40)]
     report = rig.run((20 * S, fill), *notes)
     assert report.end is End.LOG, report.end_text
     assert "disk is full" in report.end_text

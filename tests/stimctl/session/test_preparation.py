@@ -10,6 +10,7 @@ from stimctl.errors import WrongDevice
 from stimctl.port import Port
 from stimctl.prescription import Subject
 from stimctl.screening import FRESH_US, QUESTIONS, Kind, Screening
+from stimctl.session.commands import AskStop, AskTarget
 from stimctl.session.engine import ATTENDED, Engine
 from stimctl.session.states import End
 from stimctl.session.subject import check_device
@@ -132,7 +133,7 @@ def nothing_but_a_stop(rig: Rig) -> None:
 def test_what_a_person_needs_of_a_device(lacking: Capability | None) -> None:
     """Current measured, and limits, timer and a watchdog of 1 s held by the device itself."""
     rig = Rig()
-    rig.run((S, lambda engine, now_us: engine.stop(now_us)))
+    rig.run((S, AskStop()))
     identity = rig.engine.identity
     assert identity is not None
     person = forged(rig.rx, subject=Subject.PERSON)
@@ -196,7 +197,7 @@ def test_a_watchdog_that_is_too_slow_is_none_for_an_animal(watchdog_ms: int) -> 
 
 def identity_of_the_rig() -> Identity:
     rig = Rig()
-    rig.run((S, lambda engine, now_us: engine.stop(now_us)))
+    rig.run((S, AskStop()))
     assert rig.engine.identity is not None
     return rig.engine.identity
 
@@ -225,7 +226,7 @@ def test_a_value_applied_that_is_not_the_value_asked_ends_the_session(kind: type
         return message._replace(**changes) if type(message) is kind else message
 
     rig = Rig(prescription(seconds=30), line=lambda port: Rewritten(port, change))
-    report = rig.run((15 * S, lambda engine, now_us: engine.set_target(1, 1_800, now_us)))
+    report = rig.run((15 * S, AskTarget(1, 1_800)))
     assert report.end is End.ECHO, (report.end, report.end_text)
     assert report.zero_confirmed_us is not None
     assert high(rig)

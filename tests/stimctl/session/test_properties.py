@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from firmware_sim.record import Kind
 from stimctl import limits
 from stimctl.port import Port
+from stimctl.session.commands import AskHold, AskTarget, Lower, Proceed, Raise
 from stimctl.session.engine import UNATTENDED, Engine
 from stimctl.session.runner import Order
 from stimctl.session.states import End, State
@@ -120,15 +121,15 @@ def test_a_flood_of_answers_nobody_asked_for_is_counted_and_dropped() -> None:
 
 
 def raises(channel: int) -> Order:
-    return lambda engine, now_us: engine.raise_target(channel, now_us)
+    return Raise(channel)
 
 
 def lowers(channel: int) -> Order:
-    return lambda engine, now_us: engine.lower_target(channel, now_us)
+    return Lower(channel)
 
 
 def sets(channel: int, target_ua: int) -> Order:
-    return lambda engine, now_us: engine.set_target(channel, target_ua, now_us)
+    return AskTarget(channel, target_ua)
 
 
 CHANNEL = st.integers(1, 4)  # the fourth is in no prescription here
@@ -136,9 +137,9 @@ ORDER: st.SearchStrategy[Order] = st.one_of(
     st.builds(raises, CHANNEL),
     st.builds(lowers, CHANNEL),
     st.builds(sets, CHANNEL, st.integers(-100, 3_000)),
-    st.just(lambda engine, now_us: engine.hold(now_us)),
-    st.just(lambda engine, now_us: engine.proceed(now_us)),
-    st.just(lambda engine, now_us: engine.proceed(now_us)),
+    st.just(AskHold()),
+    st.just(Proceed()),
+    st.just(Proceed()),
 )
 WORK = st.lists(st.tuples(st.integers(0, 45 * S), ORDER), max_size=30)
 CEILING_UA = 1_600

@@ -16,6 +16,7 @@ from stimctl import limits
 from stimctl.api import Session
 from stimctl.ledger import Ledger
 from stimctl.port import Port
+from stimctl.session.commands import AskTarget
 from stimctl.session.engine import ATTENDED, UNATTENDED, Engine
 from stimctl.session.states import End, State
 from stimctl.session.view import Alarm, Priority, SessionReport
@@ -179,7 +180,7 @@ def test_stop_goes_ahead_of_a_full_queue() -> None:
 def test_a_target_applied_just_before_the_stop_is_in_the_dose() -> None:
     """Its answer is still on the line when the stop goes out: two pulses were lower already."""
     rig = Rig(prescription(profile="bench-100hz", amplitudes_ma={1: 1.2}), line=lambda port: Delayed(port, 9_000))
-    report = rig.run((8 * S, lambda engine, now_us: engine.set_target(1, 900, now_us)), (8 * S + 12_000, stop))
+    report = rig.run((8 * S, AskTarget(1, 900)), (8 * S + 12_000, stop))
     check_zero(rig, report)
     assert exact(report)
     assert rig.log.of("target")[-1]["target_ua"] == 900
@@ -192,7 +193,7 @@ def test_an_answer_lost_to_the_stop_is_said_and_blames_nobody() -> None:
         return Rewritten(port, lambda message: None if type(message) is m.TargetSet else message)
 
     rig = Rig(prescription(profile="bench-100hz", amplitudes_ma={1: 1.2}), line=spoil)
-    report = rig.run((8 * S, lambda engine, now_us: engine.set_target(1, 900, now_us)), (8 * S + 30_000, stop))
+    report = rig.run((8 * S, AskTarget(1, 900)), (8 * S + 30_000, stop))
     check_zero(rig, report)
     assert report.agreement["exact"] is None
     assert "was lost" in report.agreement["contradiction"]

@@ -19,8 +19,9 @@ from stimctl.errors import LineLost
 from stimctl.port import Port, open_port
 from stimctl.prescription import Prescription, from_mapping
 from stimctl.profile import Profile, load_profiles
+from stimctl.session.commands import Command, Proceed
 from stimctl.session.engine import UNATTENDED, Engine
-from stimctl.session.runner import Order, Runner
+from stimctl.session.runner import Runner
 from stimctl.session.states import End, State
 from stimctl.session.view import Priority, SessionReport
 from stimctl.stimulators.base import Identity, Records
@@ -331,20 +332,25 @@ class Tape:
         return told
 
 
+# What a session is asked, or something that a test does itself with the engine at hand.
+Deed = Command | Callable[[Engine, int], None]
+
+
 class Prompt(NamedTuple):
-    """An order given by another thread's way once `ready(engine)` holds; once."""
+    """A deed that is done once `ready(engine)` holds; once."""
 
     ready: Callable[[Engine], bool]
-    order: Order
+    deed: Deed
 
 
 class _Prompted(Line):
-    """Watches the engine from the port's side, and posts each prompt as its moment comes."""
+    """Watches the engine from the port's side, and does each prompt's deed as its moment comes."""
 
     def __init__(self, port: Port, tape: Tape) -> None:
         super().__init__(port)
         self._tape = tape
         self.prompts: list[Prompt] = []
+        self.deeds: list[tuple[int, Callable[[Engine, int], None]]] = []
         self.runner: Runner | None = None
         self.engine: Engine | None = None
 
@@ -353,7 +359,14 @@ class _Prompted(Line):
         assert self.runner is not None
         for prompt in [prompt for prompt in self.prompts if prompt.ready(self.engine)]:
             self.prompts.remove(prompt)
-            self.runner.post(prompt.order)
+            if callable(prompt.deed):
+                prompt.deed(self.engine, self.now_us())
+            else:
+                self.runner.post(prompt.deed)
+        while self.deeds and self.deeds[0][0] <= self.now_us():
+            self.deeds.pop(0)[1](self.engine, self.now_us())
+        if self.deeds:
+            deadline_us = min(self.deeds[0][0], self.deeds[0][0] if deadline_us is None else deadline_us)
         data = self.inner.wait(deadline_us)
         if data:
             self._tape.record(self.now_us(), "device", data)
@@ -401,8 +414,8 @@ class Rig:
         self.recovered.append((identity.serial, records))
         return "the list"
 
-    def when(self, ready: Callable[[Engine], bool] | State, order: Order) -> "Rig":
-        """Give `order` once the engine is in a state, or once `ready` holds."""
+    def when(self, ready: Callable[[Engine], bool] | State, order: Deed) -> "Rig":
+        """Do it once the engine is in a state, or once `ready` holds."""
         if isinstance(ready, State):
             state = ready
             self._port.prompts.append(Prompt(lambda engine: engine.state is state, order))
@@ -410,10 +423,13 @@ class Rig:
             self._port.prompts.append(Prompt(ready, order))
         return self
 
-    def run(self, *actions: tuple[int, Order]) -> SessionReport:
-        """Run to the end, with orders at times; the port is closed afterwards."""
+    def run(self, *actions: tuple[int, Deed]) -> SessionReport:
+        """Run to the end, with commands and deeds at times; the port is closed afterwards."""
+        began_us = self._port.now_us()
+        deeds = [(began_us + at_us, deed) for at_us, deed in actions if callable(deed)]
+        self._port.deeds = sorted(deeds, key=lambda each: each[0])
         try:
-            return self.runner.run(actions)
+            return self.runner.run((at_us, command) for at_us, command in actions if not callable(command))
         finally:
             self.events += self.runner.take_events()
             self._port.close()
@@ -456,8 +472,7 @@ def exact(report: SessionReport) -> bool:
 PULSE_US = 1_300  # the longest pulse there is, in flight as a stop comes
 
 
-def proceed(engine: Engine, now_us: int) -> None:
-    engine.proceed(now_us)
+proceed = Proceed()
 
 
 def at_1_ma(seconds: float = 20, **changes: Any) -> Prescription:

@@ -12,6 +12,7 @@ from firmware_sim.record import Kind
 from firmware_sim.which import Which
 from stimctl import limits
 from stimctl.session.choice import Choice
+from stimctl.session.commands import AskHold, AskStop, AskTarget, Proceed, Raise
 from stimctl.session.engine import ATTENDED, Engine
 from stimctl.session.states import End
 from stimctl.session.view import SessionReport
@@ -22,16 +23,7 @@ PULSE_US = 1_300  # the longest pulse of these sessions, with its gap and a conv
 TOLD = 1.02  # what a converter may give beyond its setting
 
 
-def stop(engine: Engine, now_us: int) -> None:
-    engine.stop(now_us)
-
-
-def hold(engine: Engine, now_us: int) -> None:
-    engine.hold(now_us)
-
-
-def proceed(engine: Engine, now_us: int) -> None:
-    engine.proceed(now_us)
+stop, hold, proceed = AskStop(), AskHold(), Proceed()
 
 
 def starts(bench: Bench, channel: int = 1) -> list[tuple[int, float]]:
@@ -119,7 +111,7 @@ class StimulatorContract:
         """Nor when an order comes at any moment of the 100 Hz band."""
         bench = self.bench(rx=prescription(seconds=30))
         falling = ((15.5013, 1_900), (16.1037, 1_500), (16.7059, 1_200), (17.2081, 1_000))
-        bench.run(*((at_s, lambda engine, now_us, ua=ua: engine.set_target(1, ua, now_us)) for at_s, ua in falling))
+        bench.run(*((at_s, AskTarget(1, ua)) for at_s, ua in falling))
         pulses = self.session(bench)
         assert len({round(level_ua, -2) for at_us, level_ua in pulses if at_us > 15 * S}) >= 5
         assert min(after[0] - before[0] for before, after in pairwise(pulses)) >= limits.PERIOD.low - 60
@@ -178,7 +170,7 @@ class StimulatorContract:
 
     def test_lowering_acts_at_the_next_pulse(self) -> None:
         bench = self.bench(rx=prescription(seconds=30))
-        report = bench.run((16.1, lambda engine, now_us: engine.set_target(1, 800, now_us)))
+        report = bench.run((16.1, AskTarget(1, 800)))
         assert report.end is End.TIMER
         late = [level_ua for at_us, level_ua in self.session(bench) if at_us > 16.1 * S + 10_000]
         assert late
@@ -186,7 +178,7 @@ class StimulatorContract:
 
     def test_raising_is_a_step(self) -> None:
         bench = self.bench(rx=prescription(seconds=30, amplitudes_ma={1: 1.0}))
-        report = bench.run((14, lambda engine, now_us: engine.raise_target(1, now_us)))
+        report = bench.run((14, Raise(1)))
         assert report.end is End.TIMER
         self.agrees(report)
         assert 1_080 <= max(level_ua for _at, level_ua in self.session(bench)) <= 1_100 * TOLD

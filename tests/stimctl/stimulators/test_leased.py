@@ -9,7 +9,7 @@ from stimctl import limits
 from stimctl.errors import Suspended, WrongDevice
 from stimctl.prescription import Subject
 from stimctl.session.choice import Choice
-from stimctl.session.engine import Engine
+from stimctl.session.commands import Raise
 from stimctl.session.identify import identify
 from stimctl.session.states import End
 from stimctl.session.subject import check_device
@@ -128,11 +128,8 @@ def test_a_hold_lasts_ten_minutes_at_most() -> None:
 
 
 def test_titration_from_zero_raises_by_steps() -> None:
-    def up(engine: Engine, now_us: int) -> None:
-        engine.raise_target(1, now_us)
-
     bench = Bench(*CHOICE_A, prescription(seconds=30, titrate=True))
-    report = bench.run(*((2 + 1.1 * step, up) for step in range(8)))
+    report = bench.run(*((2 + 1.1 * step, Raise(1)) for step in range(8)))
     assert report.end is End.TIMER
     assert report.agreement["exact"] is True
     assert 780 <= bench.highest_ua() <= 820

@@ -1,0 +1,209 @@
+"""What may be asked of a session, as data: frozen, checked when made, the same for keys, scripts, scenarios and replay.
+
+None of them is a message of any wire; what they come to is decided by the session's rules. Making one raises `Misuse`
+for a value of the wrong type, in the thread of whoever makes it. `note_of` and `command_of` are their form in a record
+of traffic.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from stimctl.errors import InputInvalid, LineLost, LogFault, Misuse, Problem
+from stimctl.session.log import OPERATORS_KINDS
+from stimctl.session.states import End
+
+
+def _check_whole(name: str, value: object) -> None:
+    if type(value) is not int:
+        raise Misuse(f"{name}: {value!r} is not a whole number")
+
+
+def _check_text(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise Misuse(f"{name}: {value!r} is not a text")
+
+
+@dataclass(frozen=True, slots=True)
+class Proceed:
+    """Take the next step from here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Raise:
+    """One step of 0.1 mA up."""
+
+    channel: int
+
+    def __post_init__(self) -> None:
+        _check_whole("channel", self.channel)
+
+
+@dataclass(frozen=True, slots=True)
+class Lower:
+    """One step of 0.1 mA down, at the next pulse; under 0.5 mA that is zero."""
+
+    channel: int
+
+    def __post_init__(self) -> None:
+        _check_whole("channel", self.channel)
+
+
+@dataclass(frozen=True, slots=True)
+class AskTarget:
+    """Another target: any lower one, or a higher one within the rules."""
+
+    channel: int
+    target_ua: int
+
+    def __post_init__(self) -> None:
+        _check_whole("channel", self.channel)
+        _check_whole("target_ua", self.target_ua)
+        if self.target_ua < 0:
+            raise Misuse(f"target_ua: {self.target_ua} is below zero")
+
+
+@dataclass(frozen=True, slots=True)
+class AskHold:
+    """All channels to zero, the session kept for ten minutes."""
+
+    why: str = "operator"
+
+    def __post_init__(self) -> None:
+        _check_text("why", self.why)
+
+
+@dataclass(frozen=True, slots=True)
+class AskStop:
+    """Zero, now, from any state. `text` says more of the reason, for the log."""
+
+    end: End = End.OPERATOR
+    text: str = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.end, End):
+            raise Misuse(f"end: {self.end!r} is no reason for a session's end")
+        _check_text("text", self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class AddNote:
+    """An operator's own entry in the log: `note`, or `outcome` for scores before and after. `body` is JSON-able."""
+
+    kind: str
+    body: Mapping[str, Any] = field(hash=False)
+
+    def __post_init__(self) -> None:
+        if self.kind not in OPERATORS_KINDS:
+            raise Misuse(f"an operator's entry is one of {', '.join(OPERATORS_KINDS)}, not {self.kind!r}")
+        if not isinstance(self.body, Mapping):
+            raise Misuse(f"body: {self.body!r} is not a table of names and values")
+        try:
+            copy = json.loads(json.dumps(dict(self.body), allow_nan=False))
+        except (TypeError, ValueError, RecursionError) as wrong:
+            raise Misuse(f"body: {wrong}: only texts, numbers, lists and tables can be logged") from None
+        if _other_keys(self.body):
+            raise Misuse("body: every name in it must be a text")
+        # A copy of its own: whoever made it may go on changing theirs.
+        object.__setattr__(self, "body", copy)
+
+
+def _other_keys(value: Any) -> bool:
+    """Whether some name in a JSON-able value is no text: JSON would turn it into one without a word."""
+    if isinstance(value, Mapping):
+        return any(not isinstance(name, str) or _other_keys(each) for name, each in value.items())
+    return isinstance(value, list | tuple) and any(_other_keys(each) for each in value)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckIn:
+    """The operator's front end is alive. Without this for a second the session ends."""
+
+
+Command = Proceed | Raise | Lower | AskTarget | AskHold | AskStop | AddNote | CheckIn
+
+
+# --- what the loop that runs a session has to say -----------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LogDurable:
+    """The log is on disk up to here, as was wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogFailed:
+    """The log could not be written, or not in time."""
+
+    error: LogFault
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierDoseLogged:
+    """The dose of an earlier session is on disk, as was wanted; `where` in words."""
+
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class LineGone:
+    """The port's read side says that nobody is there any more: nothing can be sent or heard."""
+
+    error: LineLost
+
+
+@dataclass(frozen=True, slots=True)
+class HostTrouble:
+    """Something befell the host itself, after which it cannot answer for what runs: the session ends."""
+
+    end: End
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wrote:
+    """What the session gave to be sent last was handed to the line, completely, at `at_us`."""
+
+    at_us: int
+
+
+Fact = LogDurable | LogFailed | EarlierDoseLogged | LineGone | HostTrouble | Wrote
+
+
+# --- in a record of traffic ---------------------------------------------------------------------------
+
+_RECORDED: dict[str, type[Any]] = {
+    "proceed": Proceed,
+    "raise": Raise,
+    "lower": Lower,
+    "set": AskTarget,
+    "hold": AskHold,
+    "stop": AskStop,
+}
+_WORDS = {kind: word for word, kind in _RECORDED.items()}
+# Why a person stopped is for the log alone: a record of traffic is there to be sent around.
+_NOT_RECORDED = ("text",)
+
+
+def note_of(command: Command) -> dict[str, Any] | None:
+    """A command as a note in a record of traffic, JSON-able; None for those that send nothing."""
+    word = _WORDS.get(type(command))
+    if word is None:
+        return None
+    said = {each.name: getattr(command, each.name) for each in fields(command) if each.name not in _NOT_RECORDED}
+    return {"do": word, **{name: value.name if isinstance(value, End) else value for name, value in said.items()}}
+
+
+def command_of(source: str, note: Mapping[str, Any]) -> Command:
+    """The command that a note tells of. Raises `InputInvalid`."""
+    said = dict(note)
+    try:
+        kind = _RECORDED[said.pop("do")]
+        if "end" in said:
+            said["end"] = End[said["end"]]
+        command: Command = kind(**said)
+    except (KeyError, TypeError, Misuse):
+        allowed = f"must be one of {', '.join(_RECORDED)}, with its channel, target_ua or end"
+        raise InputInvalid(source, [Problem("order", dict(note), allowed)]) from None
+    return command

@@ -1,0 +1,152 @@
+"""What the phases of a session share: its state, what it knows of the device, and what it tells."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from stimctl.errors import IllegalEvent
+from stimctl.prescription import Prescription
+from stimctl.session.account import Account
+from stimctl.session.journal import Journal
+from stimctl.session.log import SessionLog
+from stimctl.session.states import ON_HOLD, UNDER_WAY, End, Happening, Pending, State, Task, after
+from stimctl.session.targets import TargetRules
+from stimctl.session.view import Alarm, Priority, StateChanged, Told
+from stimctl.stimulators.base import Identity, Records, Stimulator
+from stimctl.wire.messages import Channel, Impedance, Status
+
+
+@dataclass(slots=True)
+class DeviceKnown:
+    """What the device has said of itself. `answered_us` is its time of the newest answer that changed something."""
+
+    identity: Identity | None = None
+    status: Status | None = None
+    channels: dict[int, Channel] = field(default_factory=dict)
+    impedances: dict[int, Impedance] = field(default_factory=dict)
+    answered_us: int = 0
+    session_number: int = 0
+
+
+@dataclass(slots=True)
+class Times:
+    """Host times in us: when the state was entered, the front end last checked in, the session was first armed
+    (its 45 minutes count from there), and when the next keepalive is due."""
+
+    entered_us: int = 0
+    checked_in_us: int = 0
+    armed_us: int | None = None
+    alive_us: int = 0
+    alive_due_us: int | None = None
+
+
+class Ending(NamedTuple):
+    """Why the session ends."""
+
+    end: End
+    text: str
+
+
+class AwaitDurable(NamedTuple):
+    """Nothing goes on before the log is on disk: say `LogDurable` or `LogFailed`."""
+
+
+class LogEarlierDose(NamedTuple):
+    """The device still held the dose of an earlier session: log it, then say `EarlierDoseLogged` or `LogFailed`."""
+
+    identity: Identity
+    records: Records
+
+
+class Over(NamedTuple):
+    """The session has ended and its report is there."""
+
+
+Want = AwaitDurable | LogEarlierDose | Over
+
+
+class Context:
+    """One session's facts. `go_on` takes the next step where none needs an operator; `stop` ends the session."""
+
+    def __init__(
+        self, stimulator: Stimulator, prescription: Prescription, log: SessionLog, go_on: Callable[[int], None]
+    ) -> None:
+        self.stimulator = stimulator
+        self.prescription = prescription
+        self.log = log
+        self.journal = Journal(log)
+        self.account = Account(prescription)
+        self.targets = TargetRules({plan.channel: plan.amplitude_ua for plan in prescription.channels},
+                                   prescription.ceiling_ua)  # fmt: skip
+        stimulator.targets = self.targets
+        self.state = State.IDLE
+        self.pending: Pending | None = None
+        self.ending: Ending | None = None
+        self.want: Want | None = None
+        self.device = DeviceKnown()
+        self.times = Times()
+        self.alarms: list[Alarm] = []
+        self.events: list[Any] = []
+        self._go_on = go_on
+        # The engine sets it when the closing phase is there.
+        self.stop: Callable[[int, End, str], None]
+
+    # --- moving on ----------------------------------------------------------------------------------
+
+    def enter(self, happening: Happening, now_us: int) -> None:
+        """Move to the next state of the table, write it down and tell it. Raises `IllegalEvent`."""
+        was = self.state
+        self.state = after(was, happening)
+        self.times.entered_us = now_us
+        self.events.append(StateChanged(self.state, now_us))
+        if self.state is not State.ENDED:
+            end = None if self.ending is None else str(self.ending.end)
+            self.put("state", now_us, was=str(was), now=str(self.state), end=end)
+        if self.state in ON_HOLD or was in ON_HOLD:
+            self.account.moved(self.state, now_us)
+
+    def begin(self, task: Task, now_us: int) -> None:
+        """Something is under way from now on. Raises `IllegalEvent` where it may not be."""
+        if self.state not in UNDER_WAY[task]:
+            raise IllegalEvent(f"{task.value} cannot be under way while the session is {self.state.value!r}")
+        status = self.device.status
+        self.pending = Pending(task, now_us, 0 if status is None else status.device_time_us)
+
+    def is_pending(self, task: Task) -> bool:
+        """Whether this is under way."""
+        return self.pending is not None and self.pending.task is task
+
+    def done(self, happening: Happening, now_us: int) -> None:
+        """What was under way is complete: move on, and further where no operator is needed."""
+        self.pending = None
+        self.enter(happening, now_us)
+        if happening is not Happening.CHECK_FAILED:
+            self._go_on(now_us)
+
+    def await_durable(self, now_us: int) -> None:
+        """Nothing goes on before the log is on disk."""
+        self.begin(Task.WRITING_LOG, now_us)
+        self.want = AwaitDurable()
+
+    def answered(self, device_time_us: int) -> None:
+        """The device changed something at this time of its own: what it told before that is old news."""
+        if device_time_us > self.device.answered_us:
+            self.device.answered_us = device_time_us
+
+    # --- writing and telling ------------------------------------------------------------------------
+
+    def put(self, kind: str, now_us: int, /, **body: Any) -> None:
+        """Write an entry, once there is a session to write of: before the identity there is none."""
+        if self.device.identity is not None:
+            self.journal.put(kind, now_us, **body)
+
+    def alarm(self, priority: Priority, text: str, action: str, now_us: int) -> None:
+        """Tell the operator what is wrong and what to do."""
+        alarm = Alarm(priority, text, action, now_us)
+        self.alarms.append(alarm)
+        self.events.append(alarm)
+        self.put("alarm", now_us, source="host", priority=priority.name, text=text, action=action)
+
+    def tell(self, text: str, now_us: int) -> None:
+        """Tell the operator something that is no alarm."""
+        self.events.append(Told(text, now_us))

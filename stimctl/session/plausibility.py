@@ -1,0 +1,245 @@
+"""What the host believes of a device's telemetry, and what it does not.
+
+The device holds the limits itself; this is the driver's own check of the same limits, made from what the device
+reports ten times a second: a device whose gate, timer, watchdog or readback has failed is stopped by the host. A
+status and the channels after it are one picture, and are judged by the device's time of that picture, whenever they
+arrive. Each method gives the first thing that is wrong, or None. It sends nothing and owns no clock.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from stimctl import limits
+from stimctl.session.states import End
+from stimctl.stimulators.base import Identity
+from stimctl.stimulators.native import channels_in
+from stimctl.stimulators.targets import Targets
+from stimctl.waveform import Program
+from stimctl.wire.codes import NOT_MEASURED_OHM, Capability, ChannelFlag, DeviceState
+from stimctl.wire.messages import Channel, Status
+
+IN_A_ROW = 3
+PULSE_FLIGHT_US = 1_100_000  # the longest period and its pulse: an older target may still be the last pulse's
+TIMER_SLACK_US = 1_000_000
+WATCHDOG_SLACK_MS = 1_100
+MEAN_US = 1_000_000  # the mean direct current is taken over so long [choice]
+_STIMULATING = frozenset(int(state) for state in (DeviceState.RAMPING, DeviceState.RUNNING, DeviceState.RAMPING_DOWN))
+_CLIPPED = ChannelFlag.COMPLIANCE | ChannelFlag.LEAD_OFF
+
+
+class Finding(NamedTuple):
+    """Something wrong. `hold` asks for a hold rather than the end."""
+
+    end: End
+    text: str
+    hold: bool = False
+
+
+class _Run(NamedTuple):
+    """Where a run began: host and device time, stimulation time, the channels that were started."""
+
+    host_us: int
+    device_us: int
+    stimulation_us: int
+    channel_mask: int
+
+
+class _Permitted(NamedTuple):
+    """An amplitude that pulses could go toward, by the device's time."""
+
+    target_ua: int
+    from_us: int
+    until_us: int
+
+
+@dataclass(slots=True)
+class _Seen:
+    """A channel as last believed, and what has been odd in a row."""
+
+    reading: Channel
+    device_us: int
+    # Where the second began over which the mean direct current is taken.
+    net_from_us: int
+    net_from_pc: int
+    odd_low: int = 0
+    odd_open: int = 0
+    odd_short: int = 0
+
+
+class Plausibility:
+    """Follows one session's telemetry against its program, its ceiling and its targets."""
+
+    def __init__(self, identity: Identity, program: Program, ceiling_ua: int, targets: Targets) -> None:
+        self._program = program
+        self._ceiling_ua = ceiling_ua
+        self._targets = targets
+        # By lease, current is measured over whole leases, which the adapter judges; and the only timer is the host's.
+        self._measures = Capability.MEASURES_CURRENT in identity.capabilities and not identity.by_lease
+        self._timer_slack_us = TIMER_SLACK_US if not identity.by_lease else limits.SESSION_US
+        self._net_floor_pc = identity.net_charge_floor_pc
+        self._segments = [(segment.period_us, segment.width_us) for segment in program.segments]
+        if len(self._segments) == 1:
+            self._segments.append((1, 0))
+        self._run = _Run(0, 0, 0, 0)
+        self._picture: Status | None = None
+        # When a status, and each channel's reading, was last judged: what was not judged was not heard.
+        self._judged_us: dict[int, int] = {}
+        self._seen: dict[int, _Seen] = {}
+        self._permitted: dict[int, list[_Permitted]] = {}
+
+    def begin(self, channel_mask: int, device_us: int, stimulation_us: int, now_us: int) -> None:
+        """A run began from zero, at `stimulation_us` of the session and `device_us` of the device's time."""
+        self._run = _Run(now_us, device_us, stimulation_us, channel_mask)
+        self._judged_us = dict.fromkeys((0, *channels_in(channel_mask)), now_us)
+        self._seen.clear()
+
+    def no_longer(self, channel: int, target_ua: int, device_us: int) -> None:
+        """Since `device_us` pulses go no more toward `target_ua`, but one may have been in flight."""
+        left = [each for each in self._permitted.get(channel, ()) if each.until_us > self._run.device_us]
+        self._permitted[channel] = [*left, _Permitted(target_ua, self._run.device_us, device_us + PULSE_FLIGHT_US)]
+
+    def stood_still(self, late_us: int) -> None:
+        """The host itself stood still for so long: that was no silence of the device's."""
+        self._judged_us = {each: at_us + late_us for each, at_us in self._judged_us.items()}
+
+    def silent(self, now_us: int) -> bool:
+        """Whether no status, or no reading of a channel, could be judged for too long: only they tell how it is."""
+        return now_us - min(self._judged_us.values()) >= limits.SILENCE_US
+
+    # --- the device as a whole ----------------------------------------------------------------------
+
+    def see(self, status: Status) -> None:
+        """The channels that follow belong to this picture."""
+        self._picture = status
+
+    def status(self, status: Status, now_us: int) -> Finding | None:
+        """Check the device as a whole while it stimulates."""
+        if status.state not in _STIMULATING or status.device_time_us < self._run.device_us:
+            return None
+        run = self._run
+        self._judged_us[0] = now_us
+        run_us = status.stimulation_us - run.stimulation_us
+        if abs(now_us - run.host_us - run_us) > self._timer_slack_us:
+            return Finding(End.CLOCK, "the device's session timer and the host's clock differ by more than 1 s")
+        if status.stimulation_us > self._program.stimulation_us:
+            return Finding(End.IMPLAUSIBLE, "the device stimulates after the end of the session")
+        if status.active_mask != run.channel_mask:
+            return Finding(End.IMPLAUSIBLE, "the device drives channels that were not started")
+        if status.keepalive_age_ms > WATCHDOG_SLACK_MS:
+            return Finding(End.IMPLAUSIBLE, "the device's watchdog did not act")
+        return None
+
+    # --- one channel --------------------------------------------------------------------------------
+
+    def channel(self, reading: Channel, now_us: int) -> Finding | None:
+        """Check one channel's reading by the device's time of its picture.
+
+        A reading that is not newer than the one before it (it came late, or its own status was lost) says nothing of
+        rates; what flows is judged all the same.
+        """
+        picture, number = self._picture, reading[0]
+        if picture is None:
+            return None
+        device_us = picture.device_time_us
+        if picture.state not in _STIMULATING or device_us < self._run.device_us:
+            return self._flows(reading, max(self._allowed_ua(number, device_us), limits.RAISE_STEP_UA))
+        seen = self._seen.get(number)
+        if seen is None:
+            self._judged_us[number] = now_us
+            self._seen[number] = _Seen(reading, device_us, device_us, reading.net_charge_pc)
+            return self._level(reading, None, 0, picture)
+        since_us = device_us - seen.device_us
+        if since_us <= 0:
+            return self._level(reading, None, 0, picture) or self._flows(reading, reading.applied_ua)
+        self._judged_us[number] = now_us
+        finding = self._level(reading, seen, since_us, picture) or self._counts(reading, seen, since_us)
+        if self._measures and finding is None:
+            finding = self._flows(reading, reading.applied_ua) or self._contact(reading, seen)
+        seen.reading = reading
+        seen.device_us = device_us
+        return finding
+
+    def _level(self, reading: Channel, seen: _Seen | None, since_us: int, picture: Status) -> Finding | None:
+        """Ceiling, target and ramp."""
+        channel, applied_ua = reading[0], reading[3]
+        if applied_ua > self._ceiling_ua or applied_ua > self._allowed_ua(channel, picture.device_time_us):
+            return Finding(End.IMPLAUSIBLE, f"channel {channel} applies {applied_ua} uA, above what was set")
+        rise_ua = 0 if seen is None else applied_ua - seen.reading.applied_ua
+        slope, step_ua = self._program.ramp_slope_ua_per_s, limits.RAISE_STEP_UA
+        too_soon = applied_ua > step_ua + limits.ramp_ua(slope, picture.stimulation_us - self._run.stimulation_us)
+        if too_soon or (rise_ua > step_ua and rise_ua > step_ua + limits.ramp_ua(slope, since_us)):
+            return Finding(End.IMPLAUSIBLE, f"channel {channel} rises faster than the ramp allows")
+        return None
+
+    def _allowed_ua(self, channel: int, device_us: int) -> int:
+        """The highest target that a channel's last pulse may have gone toward at this time of the device's."""
+        allowed_ua = self._targets[channel].highest_ua if device_us >= self._run.device_us else 0
+        for target_ua, from_us, until_us in self._permitted.get(channel, ()):
+            if target_ua > allowed_ua and from_us <= device_us < until_us:
+                allowed_ua = target_ua
+        return allowed_ua
+
+    def _counts(self, reading: Channel, seen: _Seen, since_us: int) -> Finding | None:
+        """Rate, charge per phase and net charge since the last reading."""
+        before, channel = seen.reading, reading[0]
+        (period_0_us, width_0_us), (period_1_us, width_1_us) = self._segments
+        pulses_0, pulses_1 = reading[6] - before[6], reading[7] - before[7]
+        charge_pc = reading[8] - before[8] + reading[9] - before[9]
+        if pulses_0 > since_us // period_0_us + 2 or pulses_1 > since_us // period_1_us + 2:
+            return Finding(End.IMPLAUSIBLE, f"channel {channel} pulses faster than its program")
+        if pulses_0 < 0 or pulses_1 < 0:
+            return Finding(End.IMPLAUSIBLE, f"channel {channel} counts fewer pulses than before")
+        width_time_us = pulses_0 * width_0_us + pulses_1 * width_1_us
+        applied_ua = reading.applied_ua
+        if before.applied_ua == applied_ua == reading.target_ua == before.target_ua:
+            wrong = charge_pc != width_time_us * applied_ua
+        else:
+            most_ua = max(before.applied_ua, applied_ua, self._allowed_ua(channel, seen.device_us))
+            wrong = charge_pc > width_time_us * most_ua
+        if wrong:
+            return Finding(End.IMPLAUSIBLE, f"channel {channel} counts another charge than its pulses carry")
+        net_pc = abs(reading[10] - before[10])
+        if net_pc > charge_pc // 100 and net_pc > (pulses_0 + pulses_1) * self._net_floor_pc:
+            text = f"channel {channel} leaves {net_pc} pC in {pulses_0 + pulses_1} pulses"
+            return Finding(End.NET_CHARGE, text)
+        return self._mean(reading, seen, seen.device_us + since_us)
+
+    @staticmethod
+    def _mean(reading: Channel, seen: _Seen, device_us: int) -> Finding | None:
+        """The direct current over a second: 1 pC a us is 1 uA."""
+        over_us = device_us - seen.net_from_us
+        if over_us < MEAN_US:
+            return None
+        net_pc = abs(reading.net_charge_pc - seen.net_from_pc)
+        seen.net_from_us, seen.net_from_pc = device_us, reading.net_charge_pc
+        if net_pc <= over_us:
+            return None
+        text = f"channel {reading.channel} passes a direct current of over 1 uA ({net_pc} pC in {over_us} us)"
+        return Finding(End.NET_CHARGE, text)
+
+    def _flows(self, reading: Channel, permitted_ua: int) -> Finding | None:
+        """What is measured, against what may flow."""
+        measured_ua = reading[4]
+        if measured_ua <= permitted_ua or not self._measures or measured_ua <= limits.over_current_ua(permitted_ua):
+            return None
+        text = f"channel {reading.channel} measures {measured_ua} uA where {permitted_ua} uA is applied"
+        return Finding(End.OVER_CURRENT, text)
+
+    @staticmethod
+    def _contact(reading: Channel, seen: _Seen) -> Finding | None:
+        """What is measured low, and a resistance that no tissue has, several times in a row."""
+        channel, flags, _, applied_ua, measured_ua, ohm, pulses_0, pulses_1, *_ = reading
+        if pulses_0 == seen.reading[6] and pulses_1 == seen.reading[7]:
+            return None
+        low = measured_ua < applied_ua - max(applied_ua // 10, limits.OVER_CURRENT_MARGIN_UA)
+        seen.odd_low = seen.odd_low + 1 if low and not flags & _CLIPPED else 0
+        measured = ohm != NOT_MEASURED_OHM and applied_ua > 0
+        seen.odd_open = seen.odd_open + 1 if measured and ohm > limits.LEAD_OFF_OHM else 0
+        seen.odd_short = seen.odd_short + 1 if measured and ohm < limits.SHORT_OHM else 0
+        if seen.odd_short >= IN_A_ROW:
+            return Finding(End.SHORT, f"channel {channel} is short-circuited ({ohm} ohm)")
+        if seen.odd_open >= IN_A_ROW:
+            return Finding(End.IMPLAUSIBLE, f"channel {channel} has no contact ({ohm} ohm)", hold=True)
+        if seen.odd_low >= IN_A_ROW:
+            return Finding(End.IMPLAUSIBLE, f"channel {channel} measures {measured_ua} of {applied_ua} uA")
+        return None

@@ -1,0 +1,136 @@
+"""What a device tells by itself, ten times a second, and what follows from it in each state of the session.
+
+What was told before the newest answer changes no state, target or count: it is old news. What it measured is judged
+all the same, by the time at which it was measured.
+"""
+
+from stimctl import limits
+from stimctl.session.context import Context
+from stimctl.session.plausibility import Finding
+from stimctl.session.preparation import Preparation
+from stimctl.session.states import OUTPUT, QUIET, STIMULATING, STOPPING, End, State, Task
+from stimctl.session.stimulation import Stimulation
+from stimctl.session.view import Priority
+from stimctl.wire import messages as m
+from stimctl.wire.codes import GIVES_OUTPUT, DeviceState, EndReason
+
+_DEVICE_ENDS = {
+    EndReason.STOP: End.OPERATOR,
+    EndReason.TIMER: End.TIMER,
+    EndReason.WATCHDOG: End.WATCHDOG,
+    EndReason.OVER_CURRENT: End.OVER_CURRENT,
+    EndReason.SHORT: End.SHORT,
+    EndReason.NET_CHARGE: End.NET_CHARGE,
+    EndReason.HOLD_EXPIRED: End.HOLD_EXPIRED,
+    EndReason.SESSION_EXPIRED: End.SESSION_EXPIRED,
+    EndReason.RESET: End.RESET,
+    EndReason.HANDSHAKE: End.HANDSHAKE,
+    EndReason.GATE: End.GATE,
+}
+_ORDERLY = frozenset({EndReason.STOP, EndReason.TIMER, EndReason.HELD_BY_HOST})
+QUIET_US = limits.STOP_CONFIRM_US + 100_000  # and one telemetry period
+NOISY_PERMILLE = 10  # damaged frames among those heard, from which on the operator is told [choice]
+_NOISY_AT_LEAST = 5  # a single hit at the beginning is no noisy line [choice]
+_ENDED_ON_DEVICE = DeviceState.ENDED
+
+
+class Telemetry:
+    """Listens to one device. `auto` is what the session does by itself: nobody is there to mend a lapsed arm."""
+
+    def __init__(self, context: Context, prepare: Preparation, stimulate: Stimulation, auto: frozenset[State]) -> None:
+        self._context = context
+        self._prepare = prepare
+        self._stimulate = stimulate
+        self._auto = auto
+        # When the session came into the state in which a status told of no zero, and the device's time of it.
+        self._loud_at: tuple[int, int] | None = None
+        self._noisy_told = 0
+        self._is_old = False  # what the device last said of itself, so that its channels are, too
+
+    def on_status(self, status: m.Status, now_us: int) -> None:
+        """The device as a whole: has it ended, moved on, or given output that nobody asked for?"""
+        context = self._context
+        device = context.device
+        self._stimulate.see(status)
+        self._is_old = status.device_time_us < device.answered_us
+        if not self._is_old:
+            device.status = status
+        if context.state is STOPPING or device.identity is None:
+            return
+        if status.boot_id != device.identity.boot_id:
+            self._device_ended(End.RESET, now_us)
+        elif status.state == _ENDED_ON_DEVICE and context.times.armed_us is not None:
+            self._device_ended(_DEVICE_ENDS.get(EndReason(status.end_reason), End.IMPLAUSIBLE), now_us)
+        elif self._is_old:
+            return
+        elif context.state in STIMULATING:
+            self._stimulate.follow(status, now_us)
+        elif status.state in GIVES_OUTPUT and context.state not in OUTPUT and not context.is_pending(Task.STARTING):
+            self._stimulate.found(Finding(End.IMPLAUSIBLE, "the device gives output that was not ordered"), now_us)
+        elif context.state in (State.ARMED, State.REARMED):
+            self._prepare.on_lapsed(status, now_us)
+            if context.state in self._auto:
+                context.stop(now_us, End.NO_ANSWER, "the arm lapsed before its start was answered")
+        elif device.identity.by_lease:
+            # It says nothing by itself: its zero was read, or acknowledged, when its last lease was over.
+            return
+        elif context.state in QUIET and self._loud(status) and now_us - context.times.entered_us > QUIET_US:
+            self._not_quiet("the device does not measure zero although its outputs are off", now_us)
+
+    def _loud(self, status: m.Status) -> bool:
+        """Whether it is the second in this state to tell of no zero: a host that was late reads an old one first."""
+        before, entered_us = self._loud_at, self._context.times.entered_us
+        if status.zero:
+            self._loud_at = None
+        elif before is None or before[0] != entered_us:
+            self._loud_at = entered_us, status.device_time_us
+        return self._loud_at is not None and status.device_time_us > self._loud_at[1]
+
+    def _not_quiet(self, text: str, now_us: int) -> None:
+        self._context.alarm(Priority.HIGH, text, "PULL THE LEADS", now_us)
+        self._context.stop(now_us, End.IMPLAUSIBLE, text)
+
+    def on_channel(self, reading: m.Channel, now_us: int) -> None:
+        """One channel: as asked for, or carrying what was not."""
+        context = self._context
+        channel = reading[0]
+        if self._is_old and context.state not in STIMULATING:
+            self._stimulate.judge(reading, now_us)
+            return
+        context.device.channels[channel] = reading
+        if context.state in STIMULATING and channel in context.targets:
+            context.journal.sample(reading)
+            self._stimulate.judge(reading, now_us)
+        elif context.state in OUTPUT and max(reading.applied_ua, reading.measured_ua) > self._most_ua(reading):
+            text = f"channel {channel} carries {max(reading[3:5])} uA that was not ordered"
+            self._stimulate.found(Finding(End.IMPLAUSIBLE, text), now_us)
+
+    def _most_ua(self, reading: m.Channel) -> int:
+        """What a channel may carry that is not being stimulated: the impedance check's pulses, or zero."""
+        checked = self._prepare.in_check() and reading.channel in self._context.targets
+        return limits.over_current_ua(limits.RAISE_STEP_UA) if checked else limits.ZERO_UA
+
+    def on_event(self, event: m.Event, now_us: int) -> None:
+        """Written down; what is done about it is decided by the next status."""
+        if event.reason:
+            kind = "state" if event.reason in _ORDERLY else "alarm"
+            reason = EndReason(event.reason).name.lower()
+            self._context.put(kind, now_us, source="device", reason=reason, channel=event.channel, value=event.value)
+
+    def watch_line(self, now_us: int) -> None:
+        """Tell of a line that damages frames, from one in a hundred on, and again each time as many more were."""
+        stimulator = self._context.stimulator
+        damaged = stimulator.damaged_frames
+        if damaged < max(_NOISY_AT_LEAST, 2 * self._noisy_told):
+            return
+        heard = stimulator.frames + damaged
+        if damaged * 1_000 >= heard * NOISY_PERMILLE:
+            self._noisy_told = damaged
+            text = f"{damaged} of {heard} frames from the device came damaged"
+            self._context.alarm(Priority.LOW, text, "check the cable and what runs beside it", now_us)
+
+    def _device_ended(self, end: End, now_us: int) -> None:
+        if end is not End.TIMER:
+            action = "look after the subject first, then read the log"
+            self._context.alarm(Priority.HIGH, f"the device ended the session: {end.value}", action, now_us)
+        self._context.stop(now_us, end, "")

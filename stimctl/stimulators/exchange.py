@@ -1,0 +1,261 @@
+"""Commands of the native protocol on their way: one at a time, resent until answered, each answer checked.
+
+A sequence number is never used for two different commands within a handshake, so that a resent frame can be told from
+a new one. Next to be sent is what is most urgent: a hold, a keepalive, a lowering, a raise, then what was asked for in
+order. What is urgent waits at most 50 ms for an answer that is under way, then goes under its own number. A raise or
+keepalive that was overtaken so is not sent again; its answer still counts when it comes.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+from stimctl import limits
+from stimctl.errors import EchoMismatch, TimedOut
+from stimctl.stimulators.base import Declined, Failed
+from stimctl.stimulators.targets import Targets
+from stimctl.wire import messages as m
+from stimctl.wire.codes import Refusal
+
+RESEND_US = 50_000  # and the longest that a lowering, a keepalive or a hold waits for another one's answer
+GIVE_UP_US = limits.SILENCE_US  # nothing at all was answered for so long
+NO_ANSWER = "no answer"  # in place of a refusal's reason
+BOOT_US = 3_000_000  # a board that boots when its port is opened is asked for so long [choice]
+_REMEMBERED = 16
+
+Then = Callable[[Any, int], list[Any]]
+
+
+class Urgency(IntEnum):
+    """What may overtake what. Commands that prepare or read are steps, in the order in which they were asked for."""
+
+    STEP = 0
+    RAISE = 1
+    LOWER = 2
+    KEEPALIVE = 3
+    HOLD = 4
+
+
+_OVERTAKEN = (Urgency.RAISE, Urgency.LOWER, Urgency.KEEPALIVE)
+# What follows from a refusal of these is the session's to judge; a refusal of a step ends it.
+_MAY_DECLINE = (m.SetTarget, m.KeepAlive, m.Hold)
+
+
+class Command(NamedTuple):
+    """A command, the answer it wants, how many leading fields must come back alike, and what follows.
+
+    `patience_us`: without any answer for so long the device is given up.
+    """
+
+    message: Any
+    answer: type[Any]
+    echoed: int
+    then: Then
+    urgency: Urgency = Urgency.STEP
+    patience_us: int = GIVE_UP_US
+
+    @property
+    def name(self) -> str:
+        """The message's name."""
+        return type(self.message).__name__
+
+
+class _Flying(NamedTuple):
+    """What was sent last and has no answer yet."""
+
+    number: int
+    command: Command
+    frame: bytes
+    tries: int
+    due_us: int
+
+
+class Exchange:
+    """One connection's commands and answers. `set_target(channel, target_ua)` makes a command of a target."""
+
+    def __init__(self, first_number: int, set_target: Callable[[int, int], Command]) -> None:
+        self.targets = Targets({})
+        self.unexpected = 0
+        self._set_target = set_target
+        self._number = first_number & 0xFFFF
+        self._steps: deque[Command] = deque()
+        self._urgent: dict[Urgency, Command] = {}
+        self._flying: _Flying | None = None
+        # By number, with the time of sending: the answers may still come.
+        self._overtaken: dict[int, tuple[Command, int]] = {}
+        self._unanswered_since_us: int | None = None
+        self._out: list[bytes] = []
+
+    # --- sending ------------------------------------------------------------------------------------
+
+    def ask(self, command: Command, now_us: int) -> None:
+        """Send a step, after those before it."""
+        self._steps.append(command)
+        self.send_next(now_us)
+
+    def urge(self, command: Command, now_us: int) -> None:
+        """Send a hold or a keepalive before everything else. One that waits or is under way already suffices."""
+        if self._flying is None or self._flying.command.urgency is not command.urgency:
+            self._urgent[command.urgency] = command
+            self.send_next(now_us)
+
+    def send_next(self, now_us: int) -> None:
+        """Send what is most urgent, if nothing is under way or what is can be overtaken by now."""
+        flying = self._flying
+        if flying is None:
+            command = self._next()
+            if command is not None:
+                self._send(command, now_us)
+        elif now_us >= flying.due_us and flying.command.urgency in _OVERTAKEN and self._waits_urgently():
+            self._overtake(flying, now_us)
+            command = self._next()
+            assert command is not None
+            self._send(command, now_us)
+
+    def _waits_urgently(self) -> bool:
+        return bool(self._urgent) or any(
+            target_ua < self.targets[channel].heading_ua for channel, target_ua in self._to_send()
+        )
+
+    def _to_send(self) -> Iterator[tuple[int, int]]:
+        return self.targets.to_send() if self.targets.unsent else iter(())
+
+    def _next(self) -> Command | None:
+        if self._urgent:
+            return self._urgent.pop(max(self._urgent))
+        for channel, target_ua in self._to_send():
+            command = self._set_target(channel, target_ua)
+            self.targets.sent(channel, target_ua)
+            return command
+        return self._steps.popleft() if self._steps else None
+
+    def _overtake(self, flying: _Flying, now_us: int) -> None:
+        self._flying = None
+        while len(self._overtaken) >= _REMEMBERED:
+            del self._overtaken[next(iter(self._overtaken))]
+        self._overtaken[flying.number] = flying.command, now_us
+        if flying.command.urgency is Urgency.LOWER:
+            message = flying.command.message
+            self.targets.lowering_lost(message.channel, message.target_ua)
+
+    def _send(self, command: Command, now_us: int) -> None:
+        self._number = self._number + 1 & 0xFFFF
+        frame = m.encode(self._number, command.message)
+        if self._unanswered_since_us is None:
+            self._unanswered_since_us = now_us
+        self._flying = _Flying(self._number, command, frame, 1, now_us + RESEND_US)
+        self._out.append(frame)
+
+    def put_first(self, frame: bytes) -> None:
+        """Send `frame` in place of all that was about to be sent."""
+        self._out = [frame]
+
+    def take_output(self) -> bytes:
+        """The bytes to send now."""
+        if not self._out:
+            return b""
+        data = b"".join(self._out)
+        self._out.clear()
+        return data
+
+    # --- time ---------------------------------------------------------------------------------------
+
+    def next_deadline_us(self) -> int | None:
+        """When `advance` has something to do."""
+        return None if self._flying is None else self._flying.due_us
+
+    def advance(self, now_us: int) -> list[Any]:
+        """Send again, or something more urgent in its place; give up on a device that answers nothing."""
+        flying = self._flying
+        if flying is None or now_us < flying.due_us:
+            return []
+        if self._unanswered_since_us is not None and now_us - self._unanswered_since_us >= flying.command.patience_us:
+            self._flying = None
+            self._steps.clear()
+            self._urgent.clear()
+            why = f"no answer to {flying.command.name} after {flying.tries} tries"
+            return [Failed(TimedOut(f"{why}; check the cable and the device"))]
+        events = self._give_up_overtaken(now_us)
+        self.send_next(now_us)
+        if self._flying is flying:
+            self._flying = flying._replace(tries=flying.tries + 1, due_us=now_us + RESEND_US)
+            self._out.append(flying.frame)
+        return events
+
+    def _give_up_overtaken(self, now_us: int) -> list[Any]:
+        """Targets that were overtaken and never answered: nobody knows whether the device took them."""
+        given_up = [number for number, (_, sent_us) in self._overtaken.items() if now_us - sent_us >= GIVE_UP_US]
+        commands = [self._overtaken.pop(number)[0] for number in given_up]
+        return [_declined(each, NO_ANSWER) for each in commands if type(each.message) is m.SetTarget]
+
+    # --- answers ------------------------------------------------------------------------------------
+
+    def answered(self, number: int, message: Any, now_us: int) -> list[Any]:
+        """What an answer means; then the next command goes."""
+        flying = self._flying
+        if flying is not None and number == flying.number:
+            self._flying = None
+            command = flying.command
+        elif number in self._overtaken:
+            command, _ = self._overtaken.pop(number)
+        else:
+            self.unexpected += 1
+            return []
+        self._unanswered_since_us = None if self._flying is None else now_us
+        events = self._judge(command, message, now_us)
+        self.send_next(now_us)
+        return events
+
+    def _judge(self, command: Command, message: Any, now_us: int) -> list[Any]:
+        if type(message) is m.Refused:
+            return self._refused(command, message)
+        if type(message) is not command.answer:
+            return [Failed(EchoMismatch(f"{type(message).__name__} came as the answer to {command.name}"))]
+        if message[: command.echoed] != command.message[: command.echoed]:
+            return [Failed(EchoMismatch(f"{command.name}: sent {command.message}, the device applied {message}"))]
+        return command.then(message, now_us)
+
+    def _refused(self, command: Command, refusal: m.Refused) -> list[Any]:
+        reason = Refusal(refusal.reason).name.lower().replace("_", " ")
+        if isinstance(command.message, _MAY_DECLINE):
+            return [_declined(command, reason, refusal.detail, refusal.limit)]
+        self._steps.clear()
+        return [Failed(step_refused(command.name, reason, refusal))]
+
+    # --- a stop -------------------------------------------------------------------------------------
+
+    def abandon(self) -> dict[int, Command]:
+        """Nothing that waits is sent any more. Returns what was sent and not answered, by number: it may have been
+        applied, so its answers still count for the dose."""
+        sent = {number: command for number, (command, _) in self._overtaken.items()}
+        if self._flying is not None:
+            sent[self._flying.number] = self._flying.command
+        self._flying = self._unanswered_since_us = None
+        self._steps.clear()
+        self._urgent.clear()
+        self._overtaken.clear()
+        self._out.clear()
+        return sent
+
+    @property
+    def waits(self) -> bool:
+        """Whether something was sent that may still be answered."""
+        return self._flying is not None or bool(self._overtaken)
+
+
+def step_refused(name: str, reason: str, refusal: m.Refused) -> Exception:
+    """The error of a refused step."""
+    from stimctl.errors import Refused, WrongDevice
+    from stimctl.wire.codes import PROTOCOL_VERSION
+
+    if refusal.reason == Refusal.UNSUPPORTED_VERSION:
+        return WrongDevice(
+            f"the device does not speak protocol version {PROTOCOL_VERSION}; update its firmware or stimctl"
+        )
+    return Refused(name, reason, f"value {refusal.detail}, limit {refusal.limit}" if refusal.limit else "")
+
+
+def _declined(command: Command, reason: str, detail: int = 0, limit: int = 0) -> Declined:
+    channel, target_ua = getattr(command.message, "channel", 0), getattr(command.message, "target_ua", 0)
+    return Declined(command.name, reason, detail, limit, channel, target_ua)
