@@ -55,7 +55,9 @@ class Leased:
         self._dialect = dialect
         self._giver = Giver(dialect)
         self._at = Standing(session)
+        # What an order made happen at once, to be told at the next turn, and since when that is due.
         self._out_of_turn: list[Any] = []
+        self._said_us = 0
         self._check: ContactCheck | None = None
         self._started = False
         self._failed = False
@@ -88,17 +90,17 @@ class Leased:
     def connect(self, now_us: int) -> None:
         self._dialect.connect(now_us)
 
-    def load(self, program: Program, now_us: int) -> None:  # noqa: ARG002
+    def load(self, program: Program, now_us: int) -> None:
         try:
             check_program(program)
             self._dialect.check_program(program)
         except Unsafe as unfit:
-            self._out_of_turn.append(Failed(unfit))
+            self._say(now_us, Failed(unfit))
             return
         self._giver.tally = LeaseTally(program.channels)
         self._at.program = program
         self._at.state = DeviceState.LOADED
-        self._out_of_turn.append(Loaded(program_digest(program)))
+        self._say(now_us, Loaded(program_digest(program)))
 
     def self_test(self, now_us: int) -> None:
         self._giver.begin_cut(Why.SELF_TEST, now_us)
@@ -108,30 +110,30 @@ class Leased:
         try:
             self._dialect.arm(ceiling_ua)
         except Unsafe as refused:
-            self._out_of_turn.append(Failed(refused))
+            self._say(now_us, Failed(refused))
             return
         armed_from = at.state
         at.arm(tuple(channels), ceiling_ua, now_us)
         self._check = ContactCheck(at.channels, armed_from) if purpose == Purpose.CHECK_IMPEDANCE else None
         self._started = False
         armed = m.Armed(int(purpose), channel_mask(at.channels), ceiling_ua, limit_us, 0, at.session, at.nonce)
-        self._out_of_turn.append(armed)
+        self._say(now_us, armed)
 
     def start(self, targets: Mapping[int, int], now_us: int) -> None:
         at = self._at
         if self._check is not None:
             at.state = DeviceState.CHECKING
-            self._out_of_turn.append(self._started_event(now_us))
+            self._say(now_us, self._started_event(now_us))
             if not self._dialect.measures:
                 self._check.skip()
-            self._out_of_turn += self._check_next(self._check, now_us)
+            self._say(now_us, *self._check_next(self._check, now_us))
             return
         assert at.program is not None
         for channel, target_ua in targets.items():
             self.targets.sent(channel, target_ua)
         at.run_start_us = self._giver.at_us
         at.state, at.end_reason = DeviceState.RAMPING, EndReason.NONE
-        self._out_of_turn += self._obey(self._giver.begin_run(at.program, now_us), now_us)
+        self._say(now_us, *self._obey(self._giver.begin_run(at.program, now_us), now_us))
 
     def keep_alive(self, now_us: int) -> None:
         self._at.alive_us = now_us
@@ -140,11 +142,11 @@ class Leased:
         for channel, target_ua in self.targets.to_send():
             if self._at.state not in STIMULATING or target_ua > self._at.ceiling_ua:
                 reason = "not in this state, or above the ceiling"
-                self._out_of_turn.append(Declined("SetTarget", reason, target_ua, 0, channel, target_ua))
+                self._say(now_us, Declined("SetTarget", reason, target_ua, 0, channel, target_ua))
                 continue
             self.targets.sent(channel, target_ua)
             self._giver.lower(channel, target_ua, now_us)
-            self._out_of_turn.append(m.TargetSet(channel, target_ua, self._giver.stimulation_us(now_us)))
+            self._say(now_us, m.TargetSet(channel, target_ua, self._giver.stimulation_us(now_us)))
 
     def hold(self, now_us: int) -> None:
         if self._at.state not in STIMULATING:
@@ -156,12 +158,12 @@ class Leased:
         self._check = None
         self._giver.begin_cut(Why.STOP, now_us)
 
-    def read_records(self, channels: Iterable[int], now_us: int) -> None:  # noqa: ARG002
-        self._out_of_turn.append(self._records(channels))
+    def read_records(self, channels: Iterable[int], now_us: int) -> None:
+        self._say(now_us, self._records(channels))
 
-    def acknowledge(self, session: int, now_us: int) -> None:  # noqa: ARG002
+    def acknowledge(self, session: int, now_us: int) -> None:
         self._at.state = DeviceState.IDLE
-        self._out_of_turn.append(m.Acknowledged(session, int(self._at.state)))
+        self._say(now_us, m.Acknowledged(session, int(self._at.state)))
 
     def commanded(self) -> Mapping[int, Ordered] | None:
         """What the leases were ordered to deliver."""
@@ -194,9 +196,12 @@ class Leased:
         return self._once(events)
 
     def next_deadline_us(self) -> int | None:
-        if self._out_of_turn:
-            return 0
-        due = (self._tick_us, self._dialect.next_deadline_us(), self._giver.next_deadline_us())
+        due = (
+            self._said_us if self._out_of_turn else None,
+            self._tick_us,
+            self._dialect.next_deadline_us(),
+            self._giver.next_deadline_us(),
+        )
         return min((each for each in due if each is not None), default=None)
 
     def take_output(self) -> bytes:
@@ -207,6 +212,10 @@ class Leased:
         self._giver.wrote(now_us)
 
     # --- inside -------------------------------------------------------------------------------------
+
+    def _say(self, now_us: int, *events: Any) -> None:
+        self._out_of_turn += events
+        self._said_us = now_us
 
     def _take_out_of_turn(self) -> list[Any]:
         said, self._out_of_turn = self._out_of_turn, []

@@ -86,7 +86,7 @@ class PulsePal:
         self._lease: Lease | None = None
         self._lasts_us: int | None = None  # of a trigger that is not written yet
         self._over_us: int | None = None
-        self._said: list[Any] = []
+        self._begun_us: int | None = None  # when a trigger was written that is not told of yet
 
     # --- orders -------------------------------------------------------------------------------------
 
@@ -127,8 +127,7 @@ class PulsePal:
         again = self._stops_sent > 0
         owed = self._flying if self._flying_sent and not again else None
         self._asks.clear()
-        self._said.clear()
-        self._over_us = self._lasts_us = None
+        self._over_us = self._lasts_us = self._begun_us = None
         self._lease = None
         self._gate.forget_unsent()
         first = bytes((START, 80)) + (bytes((START, 98, 0x0F)) if self._firmware == 22 else b"")
@@ -168,7 +167,11 @@ class PulsePal:
         return events
 
     def advance(self, now_us: int) -> list[Any]:
-        events, self._said = self._said, []
+        events: list[Any] = []
+        if self._begun_us is not None:
+            self._begun_us = None
+            # A trigger has no answer: that it was taken is only a claim.
+            events.append(d.Begun())
         if self._over_us is not None and now_us >= self._over_us:
             self._over_us = None
             self._gate.over()
@@ -178,9 +181,7 @@ class PulsePal:
         return events
 
     def next_deadline_us(self) -> int | None:
-        if self._said:
-            return 0
-        due = (self._over_us, self._answer.due_us)
+        due = (self._begun_us, self._over_us, self._answer.due_us)
         return min((each for each in due if each is not None), default=None)
 
     def take_output(self) -> bytes:
@@ -195,8 +196,7 @@ class PulsePal:
         self._answer.wrote(now_us)
         if self._lasts_us is not None:
             self._over_us, self._lasts_us = now_us + self._lasts_us, None
-            # A trigger has no answer: that it was taken is only a claim.
-            self._said.append(d.Begun())
+            self._begun_us = now_us
 
     # --- inside -------------------------------------------------------------------------------------
 
