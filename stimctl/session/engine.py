@@ -118,7 +118,6 @@ class Engine:
             base.Noted: lambda event, now_us: context.put(event.kind, now_us, **event.body),
             m.Status: self._telemetry.on_status,
             m.Channel: self._telemetry.on_channel,
-            base.Unpaired: lambda event, now_us: self._stimulate.judge_unpaired(event.reading, now_us),
             m.Event: self._telemetry.on_event,
             m.Armed: self._changed(self._prepare.on_armed),
             m.Started: self._changed(self._on_started),
@@ -354,7 +353,7 @@ class Engine:
         """A handler of an answer by which the device changed something: what it told before that is old news."""
 
         def on_answer(event: Any, now_us: int) -> None:
-            self._context.answered(getattr(event, "device_time_us", 0))
+            self._context.answered(event.device_time_us)
             handler(event, now_us)
 
         return on_answer
