@@ -72,7 +72,7 @@ class Engine:
         self._context = context = Context(stimulator, prescription, log, self._go_on)
         self._stimulator = stimulator
         self._auto = auto
-        self._deadline_us = 0
+        self._turned_us = self._deadline_us = 0
         self._take_output = stimulator.take_output
         self._prepare = Preparation(context, url)
         self._stimulate = Stimulation(context)
@@ -135,7 +135,7 @@ class Engine:
         """
         context = self._context
         context.prescription.begin(now_us)
-        context.times.checked_in_us = self._stimulator.heard_us = self._deadline_us = now_us
+        context.times.checked_in_us = self._stimulator.heard_us = self._turned_us = self._deadline_us = now_us
         self._go_on(now_us)
 
     def step(self, now_us: int, data: bytes = b"", asked: Sequence[c.Command | c.Fact] = ()) -> Turn:
@@ -143,6 +143,7 @@ class Engine:
         context, late_us = self._context, now_us - self._deadline_us
         if late_us > STOOD_STILL_US:
             self._stood_still(late_us, now_us)
+        self._turned_us = now_us
         for each in asked:
             self._take(each, now_us)
         try:
@@ -261,7 +262,7 @@ class Engine:
         """This program did not run for so long: neither the device nor the operator was silent."""
         context = self._context
         times = context.times
-        text = f"this program stood still for {late_us / 1e6:.1f} s"
+        text = f"this program stood still for {(now_us - self._turned_us) / 1e6:.1f} s"
         self._stimulator.heard_us += late_us
         times.checked_in_us += late_us
         self._stimulate.stood_still(late_us)
