@@ -44,6 +44,7 @@ class RecordedPort:
         self._notes = callable(getattr(sink, "note", None))
         self._passed = self._recorded = 0  # pieces
         self._closed = threading.Event()
+        self._given_up = False
         self._waiting: queue.Queue[_Piece | None] = queue.Queue(_TRAFFIC_BOUND)
         self._writer = threading.Thread(target=self._write_on, name="stimctl traffic", daemon=True)
         if not self.virtual:
@@ -76,6 +77,7 @@ class RecordedPort:
             with contextlib.suppress(queue.Full):  # then there is enough to wake the writer
                 self._waiting.put_nowait(None)
             self._writer.join(CLOSE_S)
+            self._given_up = True
         if missing := self._passed - self._recorded:
             why = self.fault or f"the recording of traffic took longer than {CLOSE_S:g} s to end"
             self.fault = f"{why}: of {self._passed} pieces the last {missing} are missing"
@@ -99,7 +101,7 @@ class RecordedPort:
 
     def _write_on(self) -> None:
         while (piece := self._waiting.get()) is not None and self._record(piece):
-            if self._closed.is_set() and (self._waiting.empty() or self.fault is not None):
+            if self._given_up or (self._closed.is_set() and self._waiting.empty()):
                 return
 
     def _record(self, piece: _Piece) -> bool:
