@@ -71,6 +71,8 @@ class Session:
         self._runner: Runner | None = None
         # Stops from before there is a runner, and whether everything is closed again.
         self._early: list[Order] = []
+        # Held while either changes hands. A signal's handler may stop the session while its own thread is in here.
+        self._opening = threading.RLock()
         self._left = False
         self._begun = threading.Lock()  # taken once, for good
         self._threaded = False
@@ -88,9 +90,11 @@ class Session:
             stack.callback(port.close)
             log = self._ledger.writer(self.session_id)
             stack.callback(log.close)
-            self._runner = self._make_runner(port, log)
-            for order in self._early:
-                self._runner.post(order)
+            runner = self._make_runner(port, log)
+            with self._opening:
+                self._runner = runner
+                for order in self._early:
+                    runner.post(order)
             stack.enter_context(ControlEndpoint(self._stop_from_elsewhere, self._describe))
             self._entered = stack.pop_all()
         return self
@@ -219,10 +223,11 @@ class Session:
         def order(engine: Engine, now_us: int) -> None:
             engine.stop(now_us, end, text)
 
-        if self._runner is None:
-            self._early.append(order)
-        else:
-            self._post(order)
+        with self._opening:
+            if self._runner is None:
+                self._early.append(order)
+                return
+        self._post(order)
 
     def note(self, kind: str, body: Mapping[str, Any]) -> None:
         """Write an operator's own entry into the log: "note", or "outcome" for scores. Raises `Misuse` for another."""
