@@ -5,7 +5,6 @@ import os
 import re
 import socket
 import warnings
-from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
@@ -18,9 +17,12 @@ from stimctl.port.base import BAUD, ROOM_S, SLICE_S, Port
 from stimctl.port.exclusive import ask_for_lock, busy, lock_terminal
 from stimctl.port.host import DescriptorPort, SlicedPort, TelnetPort
 from stimctl.port.recorded import RecordedPort, TrafficSink
+from stimctl.port.spied import SpiedPort, end_spying, is_spied
 from stimctl.port.virtual import VirtualPort
 
 _OVER_TCP = ("socket", "rfc2217")
+# pyserial's words for an option that it does not know; the second is what is left of them where they do not format.
+_UNKNOWN_OPTION = ("expected a string in the form", "debug|info|warning|error")
 
 
 def open_port(url: str, *, traffic: TrafficSink | None = None) -> Port:
@@ -33,8 +35,8 @@ def open_port(url: str, *, traffic: TrafficSink | None = None) -> Port:
     _refuse_half_an_address(url)
     try:
         line = _opened(url)
-    # All that pyserial raises for a URL that makes no sense to it.
-    except (ValueError, TypeError, re.error) as unknown:
+    # All that pyserial raises for a URL that makes no sense to it; a KeyError as it words that.
+    except (ValueError, TypeError, KeyError, re.error) as unknown:
         raise Misuse(f"port {url!r}: {unknown}") from unknown
     except OSError as fault:  # as a SerialException is
         raise _why_closed(url, fault) from fault
@@ -42,9 +44,10 @@ def open_port(url: str, *, traffic: TrafficSink | None = None) -> Port:
         port = _port_for(url, line)
     except BaseException:
         line.close()
+        end_spying(line)
         raise
-    if callable(getattr(getattr(line, "formatter", None), "tx", None)):
-        port = RecordedPort(port, _Spy(line.formatter))
+    if is_spied(line):
+        port = SpiedPort(port, line)
     return RecordedPort(port, traffic) if traffic else port
 
 
@@ -54,9 +57,13 @@ def _opened(url: str) -> Any:
         line.write_timeout = ROOM_S
     line.timeout = 0 if _has_descriptor(line) else SLICE_S
     ask_for_lock(line)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # pyserial starts its threads as one did once
-        line.open()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # pyserial starts its threads as one did once
+            line.open()
+    except BaseException:
+        end_spying(line)
+        raise
     return line
 
 
@@ -83,16 +90,6 @@ def _port_for(url: str, line: Any) -> Port:
     return DescriptorPort(url, line)
 
 
-class _Spy:
-    """What `spy://` writes down. It is told here of what passes, which pyserial does not see."""
-
-    def __init__(self, formatter: Any) -> None:
-        self._write_of: dict[str, Callable[[bytes], None]] = {"host": formatter.tx, "device": formatter.rx}
-
-    def record(self, _at_us: int, direction: str, data: bytes) -> None:
-        self._write_of[direction](data)
-
-
 def _refuse_half_an_address(url: str) -> None:
     scheme = _scheme(url)
     if scheme not in _OVER_TCP:
@@ -108,7 +105,7 @@ def _refuse_half_an_address(url: str) -> None:
 
 def _why_closed(url: str, fault: OSError) -> StimctlError:
     text, number = str(fault), fault.errno
-    if "expected a string in the form" in text:  # pyserial's words for an option that it does not know
+    if any(words in text for words in _UNKNOWN_OPTION):
         return Misuse(f"port {url!r}: {text}")
     return _why_not_opened(url, text, number)
 
