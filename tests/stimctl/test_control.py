@@ -368,6 +368,42 @@ def test_callers_who_say_half_a_word_do_not_keep_a_stop_waiting(folder: Path, co
 
 
 @posix_only
+def test_where_all_places_are_taken_the_first_to_come_goes(folder: Path) -> None:
+    """However many call, they take no more threads and descriptors than there are places."""
+    with ControlEndpoint(Session().on_stop, Session().describe, folder=folder):
+        _, address = endpoint_files(folder)
+        begin_s = time.monotonic()
+        callers = connected(address, CALLERS_AT_ONCE + 2)
+        for caller in callers[:2]:
+            caller.settimeout(5)
+            while caller.recv(1_000):
+                """What it is asked for its key; then the hang-up."""
+        assert time.monotonic() - begin_s < CALLER_TIMEOUT_S / 2
+        for caller in callers:
+            caller.close()
+
+
+@posix_only
+def test_who_has_shown_the_key_keeps_its_line(folder: Path) -> None:
+    session = Session()
+    session.release.clear()
+    with ControlEndpoint(session.on_stop, session.describe, folder=folder):
+        _, address = endpoint_files(folder)
+        reports: list[StopReport] = []
+        asker = threading.Thread(target=lambda: reports.extend(stop_all(10, folder=folder)))
+        asker.start()
+        while not session.reasons:
+            asker.join(0.01)
+        callers = connected(address, 2 * CALLERS_AT_ONCE)
+        stop_all(0.2, folder=folder)  # asked after them all, so that they all have a place or have had one
+        session.release.set()
+        asker.join(10)
+        for caller in callers:
+            caller.close()
+    assert [report.outcome for report in reports] == [Outcome.ZERO]
+
+
+@posix_only
 @pytest.mark.realtime
 def test_who_drips_its_words_is_hung_up_on_in_a_second(folder: Path) -> None:
     """Each byte comes in time, and the message never does."""

@@ -142,6 +142,9 @@ def test_when_the_parent_dies_its_child_keeps_nothing_locked(family: Family) -> 
     family.kill_parent()
     open_port(family.name).close()
     assert not is_alive(family.lock)
+    (address,) = family.folder.glob("*.sock")
+    with socket.socket(socket.AF_UNIX) as caller, pytest.raises(ConnectionRefusedError):
+        caller.connect(str(address))
     assert stop_all(folder=family.folder) == []
     assert list(family.folder.iterdir()) == []
 

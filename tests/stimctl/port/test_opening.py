@@ -170,6 +170,9 @@ def test_a_part_that_went_counts_each_doubled_byte_once(before: bytes) -> None:
     port = TelnetPort("telnet", line)
     with pytest.raises(NotSent) as caught:
         port.write(before + b"\xff" * 500_000)
+    with pytest.raises(NotSent) as again:
+        port.write(b"stop")
+    assert again.value.sent == 0
     line.far.setblocking(False)
     seen = bytearray()
     with suppress(BlockingIOError):
