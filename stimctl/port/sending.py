@@ -7,6 +7,8 @@ from collections.abc import Callable
 from stimctl.errors import NotSent
 from stimctl.port.base import ROOM_S
 
+_TRY_EVERY_S = 0.001
+
 
 def not_sent(url: str, data: bytes, sent: int, why: object = "") -> NotSent:
     """The error for a write of `data` of which only the first `sent` bytes went."""
@@ -35,7 +37,7 @@ def send_soon(descriptor: int, send: Callable[[bytes], int], data: bytes, url: s
 
 
 def _wait_for_room(descriptor: int, limit_s: float) -> None:
-    # A terminal may have room and not say so: whoever waited tries, whatever comes of the wait.
+    """Wait a little. A terminal with more than 256 bytes to send has room and does not say so: try again anyway."""
     with selectors.DefaultSelector() as selector:
         selector.register(descriptor, selectors.EVENT_WRITE)
-        selector.select(limit_s)
+        selector.select(min(limit_s, _TRY_EVERY_S))

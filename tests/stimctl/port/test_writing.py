@@ -142,6 +142,23 @@ def test_a_terminal_without_room() -> None:
 
 
 @posix
+@pytest.mark.realtime
+def test_a_terminal_that_has_room_and_does_not_say_so() -> None:
+    """With much still to be sent it does not count as ready, and takes a stop all the same."""
+    near, far = os.openpty()
+    tty.setraw(far)
+    port = open_port(os.ttyname(far))
+    fill(port)
+    os.read(near, 4_096)
+    begin_s = time.monotonic()
+    port.write(b"stop")
+    assert time.monotonic() - begin_s < ROOM_S / 2
+    port.close()
+    os.close(near)
+    os.close(far)
+
+
+@posix
 def test_only_reading_finds_that_the_line_is_gone(narrow: tuple[DescriptorPort, socket.socket]) -> None:
     port, far = narrow
     far.close()
