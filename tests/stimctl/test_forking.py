@@ -165,14 +165,16 @@ def test_over_tcp_a_child_that_closes_hangs_up_for_nobody(place: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         family = Family("fork", place, f"socket://127.0.0.1:{server.getsockname()[1]}")
         far, _ = server.accept()
-        far.setblocking(False)
-        with pytest.raises(BlockingIOError):
-            far.recv(100)
-        far.setblocking(True)
-        family.kill_parent()
-        assert far.recv(100) == b"", "and when the parent dies, the line is closed"
-        far.close()
-        family.end()
+        try:
+            far.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                far.recv(100)
+            far.setblocking(True)
+            family.kill_parent()
+            assert far.recv(100) == b"", "and when the parent dies, the line is closed"
+        finally:
+            far.close()
+            family.end()
     assert family.said[0].startswith("write: NotSent: ")
 
 
