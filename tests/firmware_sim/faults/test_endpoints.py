@@ -20,7 +20,7 @@ from firmware_sim.faults import Fault, HostileDevice
 from firmware_sim.protocol_sim import Options, Serial, options_of
 from firmware_sim.serve import Journal, Line, PtyLine, TcpLine, clock_us, serve
 from firmware_sim.which import Which
-from stimctl.errors import InputInvalid, LineLost, Misuse
+from stimctl.errors import InputInvalid, LineLost, Misuse, NotSent
 from stimctl.port import Port, VirtualPort, open_port
 from stimctl.wire import messages as wire
 from stimctl.wire.codes import PROTOCOL_VERSION
@@ -75,7 +75,7 @@ def test_an_unplugged_sim_port_is_dead(scenario: Path) -> None:
     with pytest.raises(LineLost, match=r"the port is gone \(.*unplugged\); check the cable"):
         wait_until_lost(port)
     assert port.now_us() == 450_000 + 1_000
-    with pytest.raises(LineLost, match="takes no bytes"):
+    with pytest.raises(NotSent, match="takes no bytes"):
         port.write(HELLO)
     while port.now_us() < 3 * SECOND_US:
         with pytest.raises(LineLost):
@@ -151,7 +151,7 @@ def test_unplugged_it_hangs_up_and_comes_back_under_the_same_name(kind: str, tmp
             open_port(line.url)
         if kind == "pty":
             assert not os.path.lexists(link)
-            with pytest.raises(LineLost, match="takes no bytes"):
+            with pytest.raises(NotSent, match="takes no bytes"):
                 port.write(HELLO)
         port.close()
         while device.gone:
