@@ -14,7 +14,7 @@ from firmware_sim.gate import OUTPUT_STATES
 from stimctl.wire import messages as wire
 from stimctl.wire.codes import PROTOCOL_VERSION, EndReason, Purpose, Refusal
 from stimctl.wire.codes import DeviceState as S
-from stimctl.wire.framing import frame
+from stimctl.wire.framing import DELIMITER, frame
 
 SECOND_US = 1_000_000
 MINUTE_US = 60 * SECOND_US
@@ -859,6 +859,16 @@ def test_stop_has_no_sequence(host: Any) -> None:
         assert isinstance(host.ask(wire.Stop(), sequence=sequence), wire.Stopped)
     assert host.state is S.ENDED
     assert isinstance(host.ask(wire.ReadSession()), wire.SessionRecord), "it does not move the window either"
+
+
+@pytest.mark.parametrize("left", [b"\x05", b"\x02\x1f", bytes(range(1, 200)), b"\x03\x09\xff"])
+def test_an_empty_frame_keeps_what_was_left_on_the_line_from_the_stop(host: Any, left: bytes) -> None:
+    host.to(S.RUNNING)
+    stop = wire.encode(0, wire.Stop())
+    host.device.receive(left + stop, host.now_us)
+    assert host.state is S.RUNNING, "without it the Stop is lost with what was left"
+    host.device.receive(left + DELIMITER + stop, host.now_us)
+    assert host.state is S.ENDED
 
 
 def test_a_stop_of_any_length_is_a_stop(host: Any) -> None:
