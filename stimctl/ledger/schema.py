@@ -73,13 +73,16 @@ def log_fault(path: Path, error: Exception) -> LogFault:
     return LogFault(f"the ledger {path}: {f'{advice} ({error})' if advice else error}")
 
 
+# Damaged text makes sqlite3 raise UnicodeDecodeError, and a damaged length MemoryError or OverflowError.
+FAULTS = (sqlite3.Error, OSError, UnicodeError, MemoryError, OverflowError)
+
+
 @contextmanager
 def faults(path: Path) -> Iterator[None]:
     """Turn what SQLite and the file system raise into a `LogFault` about `path`."""
     try:
         yield
-    # Damaged text makes sqlite3 raise UnicodeDecodeError, and a damaged length MemoryError or OverflowError.
-    except (sqlite3.Error, OSError, UnicodeError, MemoryError, OverflowError) as error:
+    except FAULTS as error:
         raise log_fault(path, error) from error
 
 

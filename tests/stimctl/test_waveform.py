@@ -312,7 +312,7 @@ def pulses_of(plan: Program, stretch: Stretch) -> list[Pulse]:
 
 @given(programs(), commands(), st.booleans())
 @settings(max_examples=100, deadline=None)
-def test_stretches_are_the_same_pulses(plan: Program, targets: list[tuple[int, int]], flat: bool) -> None:  # noqa: FBT001
+def test_stretches_are_the_same_pulses(plan: Program, targets: list[tuple[int, int]], flat: bool) -> None:
     by_stretch, by_pulse = (Train(plan, plan.channels[0], flat=flat) for _ in range(2))
     for (_, target), (until_us, _) in pairwise([*targets, (plan.stimulation_us, 0)]):
         for train in (by_stretch, by_pulse):
