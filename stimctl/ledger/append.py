@@ -48,7 +48,9 @@ class Appender:
     def __init__(self, path: Path, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
         self.path = path
         self.connection = connect(path, busy_timeout_s)
-        self._identity = self._identity_of_file()
+        with faults(path):
+            status = path.stat()
+        self._identity = status.st_dev, status.st_ino
         # Number and hash of the newest entry, where this connection wrote it.
         self._head: tuple[int, bytes] | None = None
 
@@ -120,15 +122,11 @@ class Appender:
             self.connection.executemany(_INSERT, rows)
         return int(number), previous
 
-    def _identity_of_file(self) -> tuple[int, int]:
-        status = self.path.stat()
-        return status.st_dev, status.st_ino
-
     def _still_there(self) -> None:
         # SQLite commits happily to a file that was removed or replaced, where nobody finds it again.
         try:
-            there = self._identity_of_file() == self._identity
+            status = self.path.stat()
         except FileNotFoundError:
-            there = False
-        if not there:
+            status = None
+        if status is None or (status.st_dev, status.st_ino) != self._identity:
             raise LogFault(f"the ledger {self.path} was moved, removed or replaced while it was in use")

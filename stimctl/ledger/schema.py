@@ -1,7 +1,7 @@
 """The ledger's file: how it is opened, which version it has, and the steps from one version to the next.
 
-Each step is a list of SQL statements that leads from the version before. A step may add columns and
-indexes; it never rewrites an entry, so that the hash chain of an older file holds unchanged after it. A
+Each step is a list of SQL statements that leads from the version before. A step may add columns, and
+add and replace indexes; it never rewrites an entry, so that the hash chain of an older file holds unchanged after it. A
 file of a newer version, or one that is no ledger, is refused.
 
 WAL with synchronous=FULL: a commit has returned only after the operating system was told to put it on the
@@ -44,6 +44,12 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX entries_of_session ON entries (session_id)",
         """CREATE INDEX entries_at_ends ON entries (kind, session_id)
         WHERE kind IN ('opened', 'closed', 'recovered')""",
+    ),
+    (
+        # The same index: for an IN, SQLite builds the list anew at each entry, which is a tenth of the work of one.
+        "DROP INDEX entries_at_ends",
+        """CREATE INDEX entries_at_ends ON entries (kind, session_id)
+        WHERE kind = 'opened' OR kind = 'closed' OR kind = 'recovered'""",
     ),
 )
 VERSION = len(STEPS)
