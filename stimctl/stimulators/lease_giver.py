@@ -110,10 +110,13 @@ class Giver:
         """No more leases from this plan."""
         self.plan = self._ahead = None
 
-    def lower(self, channel: int, target_ua: int, now_us: int) -> None:
-        """A lower target is used at the next pulse: what runs above it is cut."""
-        if self._given is not None and target_ua < self._given.lease.level_ua(channel) and self.cut is None:
+    def lower(self, channel: int, target_ua: int, now_us: int) -> bool:
+        """A lower target is used at the next pulse: what runs above it is cut. Whether anything does."""
+        if self._given is None or target_ua >= self._given.lease.level_ua(channel):
+            return False
+        if self.cut is None:
             self.begin_cut(Why.LOWER, now_us)
+        return True
 
     def go_on(self, now_us: int) -> list[Any]:
         """The next lease, if none is under way and the pattern allows it already."""
@@ -156,12 +159,17 @@ class Giver:
         given = self._given
         if given is None or given.begun_us is None or given.test:
             return None, 0
-        return given.lease, pulses_begun(given.lease, now_us - given.begun_us)
+        # What a stop may have cut off is not counted before it is known.
+        sent_us = None if self.cut is None else self.cut.sent_us
+        until_us = now_us if sent_us is None else min(now_us, sent_us)
+        return given.lease, pulses_begun(given.lease, until_us - given.begun_us)
 
     def level_ua(self, channel: int, now_us: int) -> int:
-        """The amplitude of a channel in the lease that runs, or ran last."""
-        lease = self.running(now_us)[0] or self._last
-        return 0 if lease is None else lease.level_ua(channel)
+        """The amplitude of a channel in the lease that runs; between two, of the last, as far as it is still wanted."""
+        running, _begun = self.running(now_us)
+        if running is not None:
+            return running.level_ua(channel)
+        return 0 if self._last is None else min(self._last.level_ua(channel), self.aims_ua()[channel])
 
     # --- events and time ----------------------------------------------------------------------------
 

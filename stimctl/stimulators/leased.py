@@ -58,6 +58,7 @@ class Leased:
         # What an order made happen at once, to be told at the next turn, and since when that is due.
         self._out_of_turn: list[Any] = []
         self._said_us = 0
+        self._lowered: list[tuple[int, int]] = []  # targets that are applied once what runs above them is cut
         self._check: ContactCheck | None = None
         self._started = False
         self._failed = False
@@ -145,8 +146,10 @@ class Leased:
                 self._say(now_us, Declined("SetTarget", reason, target_ua, 0, channel, target_ua))
                 continue
             self.targets.sent(channel, target_ua)
-            self._giver.lower(channel, target_ua, now_us)
-            self._say(now_us, m.TargetSet(channel, target_ua, self._giver.stimulation_us(now_us)))
+            if self._giver.lower(channel, target_ua, now_us):
+                self._lowered.append((channel, target_ua))
+            else:
+                self._say(now_us, m.TargetSet(channel, target_ua, self._giver.stimulation_us(now_us)))
 
     def hold(self, now_us: int) -> None:
         if self._at.state not in STIMULATING:
@@ -300,8 +303,11 @@ class Leased:
             # Not zero: the stop goes on, and becomes an alarm.
             self._giver.cut = cut
             return []
+        lowered, self._lowered = self._lowered, []
         then = self._after_cut.get(cut.why)
-        return [] if then is None else then(cut, measured_ua, now_us)
+        if then is not None:
+            return then(cut, measured_ua, now_us)
+        return [m.TargetSet(*each, self._giver.at_us) for each in lowered] if cut.why is Why.LOWER else []
 
     def _held(self, _cut: Cut, _measured_ua: int | None, now_us: int) -> list[Any]:
         self._enter_hold(EndReason.HELD_BY_HOST, now_us)
