@@ -5,11 +5,14 @@ adapter it is sans-I/O: it owns no port, thread or clock. It keeps no session: i
 what it has asked. All its bytes go through a gate of its own that knows what they mean (see `outgoing`).
 """
 
-from typing import Any, NamedTuple, Protocol
+from abc import ABC, abstractmethod
+from functools import partial
+from typing import Any, NamedTuple
 
 from stimctl.errors import StimctlError
 from stimctl.stimulators.base import Identity
 from stimctl.stimulators.leases import Lease
+from stimctl.stimulators.outgoing import Gate
 from stimctl.waveform import Program
 
 
@@ -70,6 +73,11 @@ class Done(NamedTuple):
     pulses: int | None
     means: tuple[StageMean, ...] = ()
 
+    def phases_ua(self, channel: int) -> tuple[int, int] | None:
+        """The means of a channel's two phases, if both were measured."""
+        found = {mean.phase: mean.mean_ua for mean in self.means if mean.channel == channel}
+        return (found[0], found[1]) if len(found) == 2 else None
+
 
 class AtZero(NamedTuple):
     """A stop was carried out: the largest current measured since, or None where it is only acknowledged."""
@@ -83,7 +91,21 @@ class Broken(NamedTuple):
     error: StimctlError
 
 
-class Dialect(Protocol):
+# What every device has in common that is driven by leases; all else it has to say itself.
+identity_by_lease = partial(
+    Identity,
+    serial="none",
+    firmware_sha256="",
+    boot_id=1,
+    calibrated_on=None,
+    max_amplitude_ua=2_000,
+    net_charge_floor_pc=0,
+    watchdog_ms=0,
+    by_lease=True,
+)
+
+
+class Dialect(ABC):
     """One device's language.
 
     `measures` says that it reports the current that flowed; `pulse_source` in words what its pulse counts rest on;
@@ -97,44 +119,62 @@ class Dialect(Protocol):
     stops_mid_pulse: bool
     prepares_ahead: bool
 
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._answer = Answer()
+
+    @abstractmethod
     def connect(self, now_us: int) -> None:
         """Identify, then make harmless whatever it could play; ends in `Found`."""
 
+    @abstractmethod
     def check_program(self, program: Program) -> None:
         """Raise `Unsafe` for what this device cannot give exactly, saying what it would become."""
 
     def arm(self, ceiling_ua: int) -> None:
         """From now on leases up to the ceiling pass the gate."""
+        self._gate.arm(ceiling_ua)
 
     def disarm(self) -> None:
         """No lease passes the gate any more."""
+        self._gate.disarm()
 
+    @abstractmethod
     def prepare(self, lease: Lease, now_us: int) -> None:
         """Put a lease into the device without starting it; ends in `Prepared`. Raises `Unsafe`."""
 
+    @abstractmethod
     def begin(self, now_us: int) -> None:
         """Start what was prepared; ends in `Begun`, and later in `Done`. Raises `Unsafe`."""
 
+    @abstractmethod
     def stop(self, now_us: int, *, measure: bool) -> None:
         """Zero and ground, ahead of everything; ends in `AtZero`. `measure` it where the device can.
 
         Called again every 20 ms until then: what was answered to an earlier one counts.
         """
 
+    @abstractmethod
     def apart(self) -> "Dialect":
         """Another one for the same device, which nothing has happened to yet: it can stop it."""
 
-    def wrote(self, now_us: int) -> None:
-        """What `take_output` gave last has left by now."""
-
+    @abstractmethod
     def receive(self, data: bytes, now_us: int) -> list[Any]:
         """Bytes from the line; the events they complete."""
 
+    @abstractmethod
     def advance(self, now_us: int) -> list[Any]:
         """Let time pass; the events that makes."""
 
+    @abstractmethod
     def next_deadline_us(self) -> int | None:
         """When `advance` has something to do."""
 
     def take_output(self) -> bytes:
         """The bytes to send now."""
+        return self._gate.take()
+
+    def wrote(self, now_us: int) -> None:
+        """What `take_output` gave last has left by now."""
+        self._gate.wrote(now_us)
+        self._answer.wrote(now_us)

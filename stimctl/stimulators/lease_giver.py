@@ -273,7 +273,7 @@ class Giver:
             self._given = None
             return [Over(lease, event)]
         pulses = lease.pulses if event.pulses is None else event.pulses
-        self.tally.reported(lease, pulses, event.means)
+        self.tally.reported(lease, event)
         note = _note(given, pulses, pulses, event.means)
         self._pass_on(given, lease.pulses, now_us)
         return [note, Over(lease, event)]
@@ -333,7 +333,7 @@ class Giver:
             least = most = min(lease.pulses, done.pulses)
             means = done.means
             cut_short = lease._replace(pulses=most, lasts_us=min(lease.lasts_us, most * lease.shape.period_us))
-            self.tally.reported(cut_short, most, means)
+            self.tally.reported(cut_short, done._replace(pulses=most))
         else:
             self.tally.cut(lease, least, most)
         given.begun_us = given.asked_us if given.begun_us is None else given.begun_us

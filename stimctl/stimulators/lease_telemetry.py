@@ -101,19 +101,8 @@ def _band_left_us(at: Standing, stimulation_us: int) -> int:
 
 def channel_reading(at: Standing, counted: Counters, target_ua: int, applied_ua: int) -> Channel:
     """One channel. Nothing is measured between completion reports, so nothing is told as measured."""
-    return Channel(
-        counted.channel,
-        at.flags.get(counted.channel, 0),
-        target_ua,
-        applied_ua if at.state != DeviceState.HELD else 0,
-        0,
-        0,
-        counted.pulses_0,
-        counted.pulses_1,
-        counted.charge_0_pc,
-        counted.charge_1_pc,
-        0,
-    )
+    applied_ua = 0 if at.state == DeviceState.HELD else applied_ua
+    return Channel(counted.channel, at.flags.get(counted.channel, 0), target_ua, applied_ua, 0, 0, *counted[2:], 0)
 
 
 def session_record(at: Standing, stimulation_us: int, band_us: Sequence[int]) -> SessionRecord:

@@ -18,7 +18,6 @@ from stimctl.stimulators.base import Identity
 from stimctl.stimulators.leases import Lease
 from stimctl.stimulators.pulsepal_gate import (
     CHANNELS,
-    CYCLE_US,
     FULL_MV,
     HANDSHAKE,
     READ_BACK,
@@ -47,10 +46,11 @@ _TRIGGERS_NORMAL = b"".join(bytes((START, 74, 128, line, 0)) for line in (1, 2))
 
 
 class _Ask(NamedTuple):
-    """A command, how many bytes come back, and what they mean."""
+    """A command, how many bytes come back, which they have to be where that is known, and what they mean."""
 
     frame: bytes
     size: int
+    expected: bytes | None
     then: Callable[[bytes, int], list[Any]]
 
 
@@ -62,9 +62,10 @@ def isolator_ua_per_v(declared: str | Decimal) -> int:
     return ua_per_v
 
 
-class PulsePal:
+class PulsePal(d.Dialect):
     """A `Dialect`. `ua_per_v` is the isolator's transfer, which the user declares: there is no default."""
 
+    _gate: PulsePalGate
     measures = False
     stops_mid_pulse = True
     # A program that arrives while a train plays changes the train.
@@ -73,7 +74,7 @@ class PulsePal:
     self_test_note = "no self-test and no measurement on this device: every channel was programmed to rest"
 
     def __init__(self, ua_per_v: int, *, simulator: bool = False) -> None:
-        self._gate = PulsePalGate(ua_per_v)
+        super().__init__(PulsePalGate(ua_per_v))
         self._simulator = simulator
         self._firmware = 0
         self._asks: deque[_Ask] = deque()
@@ -82,7 +83,6 @@ class PulsePal:
         self._stops_sent = 0
         self._stale = 0
         self._heard = b""
-        self._answer = d.Answer()
         self._lease: Lease | None = None
         self._lasts_us: int | None = None  # of a trigger that is not written yet
         self._over_us: int | None = None
@@ -91,18 +91,12 @@ class PulsePal:
     # --- orders -------------------------------------------------------------------------------------
 
     def connect(self, now_us: int) -> None:
-        self._ask(HANDSHAKE, 5, self._welcome, now_us)
+        self._ask(_Ask(HANDSHAKE, 5, None, self._welcome), now_us)
 
     def check_program(self, program: Program) -> None:
         problems = [problem for segment in program.segments for problem in _unfit(segment)]
         if problems:
             raise Unsafe(problems)
-
-    def arm(self, ceiling_ua: int) -> None:
-        self._gate.arm(ceiling_ua)
-
-    def disarm(self) -> None:
-        self._gate.disarm()
 
     def prepare(self, lease: Lease, now_us: int) -> None:
         outputs = outputs_of(lease, self._gate.ua_per_v)
@@ -136,12 +130,12 @@ class PulsePal:
         self._answer.forget()
         if again and self._flying is not None and self._flying_sent:
             return
-        ask = _Ask(b"", len(CHANNELS) + 1, _accepted(self._rested))
+        ask = _executed(b"", len(CHANNELS) + 1, self._rested)
         self._flying_sent = owed is not None
         if owed is None:
             self._flying = ask
         else:
-            self._flying = owed._replace(then=_nothing)
+            self._flying = owed._replace(expected=None, then=_nothing)
             self._asks.append(ask)
 
     def apart(self) -> "PulsePal":
@@ -161,7 +155,7 @@ class PulsePal:
             answer, self._heard = self._heard[: ask.size], self._heard[ask.size :]
             self._answer.forget()
             self._send_next(now_us)
-            events += ask.then(answer, now_us)
+            events += ask.then(answer, now_us) if ask.expected in (None, answer) else [_wrong(ask, answer)]
         if self._flying is None:
             self._heard = b""
         return events
@@ -185,15 +179,14 @@ class PulsePal:
         return min((each for each in due if each is not None), default=None)
 
     def take_output(self) -> bytes:
-        data = self._gate.take()
+        data = super().take_output()
         if data:
             self._flying_sent = self._flying is not None
             self._stops_sent += self._gate.is_stop(data)
         return data
 
     def wrote(self, now_us: int) -> None:
-        self._gate.wrote(now_us)
-        self._answer.wrote(now_us)
+        super().wrote(now_us)
         if self._lasts_us is not None:
             self._over_us, self._lasts_us = now_us + self._lasts_us, None
             self._begun_us = now_us
@@ -209,8 +202,8 @@ class PulsePal:
             return WrongDevice("no PulsePal answered the handshake; look at the port and the device's screen")
         return TimedOut("the PulsePal confirms nothing any more; it may be waiting for a click of its joystick")
 
-    def _ask(self, frame: bytes, size: int, then: Callable[[bytes, int], list[Any]], now_us: int) -> None:
-        self._asks.append(_Ask(frame, size, then))
+    def _ask(self, ask: _Ask, now_us: int) -> None:
+        self._asks.append(ask)
         if self._flying is None:
             self._send_next(now_us)
 
@@ -226,11 +219,11 @@ class PulsePal:
         """Program all channels at once; where the firmware can read them back, they are compared."""
         frame = program_frame(self._program_op, outputs)
         if self._firmware != 22:
-            self._ask(frame, 1, _accepted(then), now_us)
+            self._ask(_executed(frame, 1, then), now_us)
             return
         expected = read_back_of(outputs)
-        self._ask(frame, 1, _accepted(_nothing), now_us)
-        self._ask(READ_BACK, len(expected), _same(expected, then), now_us)
+        self._ask(_executed(frame, 1, _nothing), now_us)
+        self._ask(_Ask(READ_BACK, len(expected), expected, then), now_us)
 
     def _welcome(self, answer: bytes, now_us: int) -> list[Any]:
         letter, firmware = struct.unpack("<BI", answer)
@@ -238,16 +231,15 @@ class PulsePal:
             said = f"firmware {firmware}" if letter == 75 else f"byte {letter}"
             return [d.Broken(WrongDevice(f"the handshake said {said}; firmware 21 and 22 of PulsePal are known"))]
         self._firmware = firmware
-        modes = _LOOPS_OFF + _TRIGGERS_NORMAL
         self.stop(now_us, measure=False)
         assert self._flying is not None
-        self._flying = self._flying._replace(then=_accepted(lambda answer, at_us: self._unlink(answer, modes, at_us)))
+        self._flying = self._flying._replace(then=self._unlink)
         self._answer.expect(ANSWER_US, now_us)
         return []
 
-    def _unlink(self, answer: bytes, modes: bytes, now_us: int) -> list[Any]:
+    def _unlink(self, answer: bytes, now_us: int) -> list[Any]:
         self._rested(answer, now_us)
-        self._ask(modes, len(CHANNELS) + 2, _accepted(_nothing), now_us)
+        self._ask(_executed(_LOOPS_OFF + _TRIGGERS_NORMAL, len(CHANNELS) + 2, _nothing), now_us)
         self._program(REST_ALL, lambda _answer, _now: [d.Found(self._identity())], now_us)
         return []
 
@@ -260,24 +252,16 @@ class PulsePal:
 
     def _identity(self) -> Identity:
         ua_per_v = self._gate.ua_per_v
-        return Identity(
+        return d.identity_by_lease(
             model=f"PulsePal with an isolator of {ua_per_v / 1_000:g} mA/V",
-            serial="none",
             firmware=str(self._firmware),
-            firmware_sha256="",
-            boot_id=1,
             simulator=self._simulator,
-            calibrated_on=None,
             channels=len(CHANNELS),
             capabilities=Capability(0),
-            max_amplitude_ua=2_000,
             dac_step_na=-(-FULL_MV * ua_per_v // ZERO_CODE),
             readback_accuracy_ua=0,
             readback_accuracy_permille=0,
-            net_charge_floor_pc=0,
             compliance_mv=0,
-            watchdog_ms=0,
-            by_lease=True,
         )
 
 
@@ -320,28 +304,16 @@ def _unfit(segment: Segment) -> list[Problem]:
     return problems
 
 
-def _accepted(then: Callable[[bytes, int], list[Any]]) -> Callable[[bytes, int], list[Any]]:
-    """Every byte a 1: executed."""
-
-    def check(answer: bytes, now_us: int) -> list[Any]:
-        if set(answer) != {1}:
-            return [d.Broken(RefusedError("a command", f"answered {answer.hex()}, where 01 is 'executed'"))]
-        return then(answer, now_us)
-
-    return check
+def _executed(frame: bytes, size: int, then: Callable[[bytes, int], list[Any]]) -> _Ask:
+    """A command whose answer has to be so many bytes of 1."""
+    return _Ask(frame, size, b"\1" * size, then)
 
 
-def _same(expected: bytes, then: Callable[[bytes, int], list[Any]]) -> Callable[[bytes, int], list[Any]]:
-    def check(answer: bytes, now_us: int) -> list[Any]:
-        if answer != expected:
-            return [d.Broken(RefusedError("a program", "the device reads back another one than was sent"))]
-        return then(answer, now_us)
-
-    return check
+def _wrong(ask: _Ask, answer: bytes) -> d.Broken:
+    if ask.frame == READ_BACK:
+        return d.Broken(RefusedError("a program", "the device reads back another one than was sent"))
+    return d.Broken(RefusedError("a command", f"answered {answer.hex()}, where 01 is 'executed'"))
 
 
 def _nothing(_answer: bytes, _now_us: int) -> list[Any]:
     return []
-
-
-__all__ = ["CYCLE_US", "FIRMWARES", "PulsePal", "isolator_ua_per_v", "outputs_of"]

@@ -65,9 +65,10 @@ class _Stopping:
     currents_ua: list[int] = field(default_factory=list)
 
 
-class StimJim:
+class StimJim(d.Dialect):
     """What the three dialects share. `simulator` is what the port says: the protocol has no word for it."""
 
+    _gate: StimJimGate
     name = "StimJim"
     letter = ""
     measures = True
@@ -77,8 +78,8 @@ class StimJim:
     self_test_note = "no self-test on this device: both outputs were grounded and their current read"
 
     def __init__(self, *, simulator: bool = False, firmware: str = "not said") -> None:
+        super().__init__(StimJimGate())
         self._identity = self._identity_of(simulator=simulator, firmware=firmware)
-        self._gate = StimJimGate()
         self._reader = text.Reader()
         self._state = State.UNKNOWN
         self._turn = 0
@@ -87,7 +88,6 @@ class StimJim:
         self._ready: int | None = None
         self._train: _Train | None = None
         self._stopping = _Stopping(may_play=True)
-        self._answer = d.Answer()
         # Lines that will say that an output is grounded, and until when they are expected.
         self._groundings = 0
         self._groundings_until_us = 0
@@ -104,12 +104,6 @@ class StimJim:
         foreign = [channel for channel in program.channels if channel not in CHANNELS]
         if foreign:
             raise Unsafe([Problem("channels", foreign, f"{self.name} has channels 1 and 2")])
-
-    def arm(self, ceiling_ua: int) -> None:
-        self._gate.arm(ceiling_ua)
-
-    def disarm(self) -> None:
-        self._gate.disarm()
 
     def prepare(self, lease: Lease, now_us: int) -> None:
         slot = slot_of(lease)
@@ -170,13 +164,12 @@ class StimJim:
         return min((each for each in due if each is not None), default=None)
 
     def take_output(self) -> bytes:
-        data = self._gate.take()
+        data = super().take_output()
         self._groundings += len(CHANNELS) * data.count(STOP)
         return data
 
     def wrote(self, now_us: int) -> None:
-        self._gate.wrote(now_us)
-        self._answer.wrote(now_us)
+        super().wrote(now_us)
         if self._groundings:
             self._groundings_until_us = now_us + ANSWER_US
 
@@ -303,25 +296,17 @@ class StimJim:
         return [d.AtZero(measured_ua)]
 
     def _identity_of(self, *, simulator: bool, firmware: str) -> Identity:
-        return Identity(
+        return d.identity_by_lease(
             model=f"{self.name} dialect {self.letter.upper()}",
-            serial="none",
             firmware=firmware,
-            firmware_sha256="",
-            boot_id=1,
             simulator=simulator,
-            calibrated_on=None,
             channels=len(CHANNELS),
-            capabilities=capabilities(measures=self.measures),
-            max_amplitude_ua=2_000,
+            capabilities=Capability.MEASURES_CURRENT if self.measures else Capability(0),
             dac_step_na=102,
             # Not from a document: a converter of 0.85 uA a count, with room for offset and gain [choice].
             readback_accuracy_ua=10,
             readback_accuracy_permille=10,
-            net_charge_floor_pc=0,
             compliance_mv=13_700,
-            watchdog_ms=0,
-            by_lease=True,
         )
 
 
@@ -372,11 +357,6 @@ class DialectC(StimJim):
 
 
 DIALECTS: dict[str, type[StimJim]] = {"a": DialectA, "b": DialectB, "c": DialectC}
-
-
-def capabilities(*, measures: bool) -> Capability:
-    """What a StimJim can do by itself."""
-    return Capability.MEASURES_CURRENT if measures else Capability(0)
 
 
 def slot_of(lease: Lease) -> Slot:
@@ -430,5 +410,3 @@ _TABLE: dict[tuple[State, type[Any]], str] = {
     (State.READING, text.Rejected): "_rejected",
     (State.READING, text.Current): "_current",
 }
-
-__all__ = ["DIALECTS", "DialectA", "DialectB", "DialectC", "StimJim", "capabilities", "slot_of"]
