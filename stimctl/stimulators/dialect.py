@@ -1,15 +1,13 @@
 """What an adapter for a device without a watchdog has to do; `leased.Leased` does the rest.
 
-A dialect turns leases into its device's own bytes, and the device's bytes into the events below. Like an
-adapter it is sans-I/O: it owns no port, thread or clock. It keeps no session: it knows the train that runs and
-what it has asked. All its bytes go through a gate of its own that knows what they mean (see `outgoing`).
+A dialect turns leases into its device's own bytes, and the device's bytes into the events below, `Identified` and
+`Failed`. Like an adapter it is sans-I/O: it owns no port, thread or clock. It keeps no session: it knows the train that
+runs and what it has asked. All its bytes go through a gate of its own that knows what they mean (see `outgoing`).
 """
 
-from abc import ABC, abstractmethod
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-from stimctl.errors import StimctlError
 from stimctl.stimulators.base import Identity
 from stimctl.stimulators.leases import Lease
 from stimctl.stimulators.outgoing import Gate
@@ -43,12 +41,6 @@ class Answer:
         if late:
             self.forget()
         return late
-
-
-class Found(NamedTuple):
-    """The device answered, and everything that it could play by itself has been made harmless."""
-
-    identity: Identity
 
 
 class Prepared(NamedTuple):
@@ -85,12 +77,6 @@ class AtZero(NamedTuple):
     measured_ua: int | None
 
 
-class Broken(NamedTuple):
-    """Something that must end the session."""
-
-    error: StimctlError
-
-
 # What every device has in common that is driven by leases; all else it has to say itself.
 identity_by_lease = partial(
     Identity,
@@ -105,7 +91,7 @@ identity_by_lease = partial(
 )
 
 
-class Dialect(ABC):
+class Dialect(Protocol):
     """One device's language.
 
     `measures` says that it reports the current that flowed; `pulse_source` in words what its pulse counts rest on;
@@ -118,16 +104,16 @@ class Dialect(ABC):
     self_test_note: str
     stops_mid_pulse: bool
     prepares_ahead: bool
+    _gate: Gate
+    _answer: Answer
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
         self._answer = Answer()
 
-    @abstractmethod
     def connect(self, now_us: int) -> None:
-        """Identify, then make harmless whatever it could play; ends in `Found`."""
+        """Identify, then make harmless whatever it could play; ends in `Identified`."""
 
-    @abstractmethod
     def check_program(self, program: Program) -> None:
         """Raise `Unsafe` for what this device cannot give exactly, saying what it would become."""
 
@@ -139,34 +125,27 @@ class Dialect(ABC):
         """No lease passes the gate any more."""
         self._gate.disarm()
 
-    @abstractmethod
     def prepare(self, lease: Lease, now_us: int) -> None:
         """Put a lease into the device without starting it; ends in `Prepared`. Raises `Unsafe`."""
 
-    @abstractmethod
     def begin(self, now_us: int) -> None:
         """Start what was prepared; ends in `Begun`, and later in `Done`. Raises `Unsafe`."""
 
-    @abstractmethod
     def stop(self, now_us: int, *, measure: bool) -> None:
         """Zero and ground, ahead of everything; ends in `AtZero`. `measure` it where the device can.
 
         Called again every 20 ms until then: what was answered to an earlier one counts.
         """
 
-    @abstractmethod
     def apart(self) -> "Dialect":
         """Another one for the same device, which nothing has happened to yet: it can stop it."""
 
-    @abstractmethod
     def receive(self, data: bytes, now_us: int) -> list[Any]:
         """Bytes from the line; the events they complete."""
 
-    @abstractmethod
     def advance(self, now_us: int) -> list[Any]:
         """Let time pass; the events that makes."""
 
-    @abstractmethod
     def next_deadline_us(self) -> int | None:
         """When `advance` has something to do."""
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from stimctl.errors import Misuse, Problem, TimedOut, Unsafe, WrongDevice
 from stimctl.errors import Refused as RefusedError
 from stimctl.stimulators import dialect as d
-from stimctl.stimulators.base import Identity
+from stimctl.stimulators.base import Failed, Identified, Identity
 from stimctl.stimulators.leases import Lease
 from stimctl.stimulators.pulsepal_gate import (
     CHANNELS,
@@ -171,7 +171,7 @@ class PulsePal(d.Dialect):
             self._gate.over()
             events.append(d.Done(None))
         if self._answer.is_late(now_us):
-            events.append(d.Broken(self._silence()))
+            events.append(Failed(self._silence()))
         return events
 
     def next_deadline_us(self) -> int | None:
@@ -229,7 +229,7 @@ class PulsePal(d.Dialect):
         letter, firmware = struct.unpack("<BI", answer)
         if letter != 75 or firmware not in FIRMWARES:
             said = f"firmware {firmware}" if letter == 75 else f"byte {letter}"
-            return [d.Broken(WrongDevice(f"the handshake said {said}; firmware 21 and 22 of PulsePal are known"))]
+            return [Failed(WrongDevice(f"the handshake said {said}; firmware 21 and 22 of PulsePal are known"))]
         self._firmware = firmware
         self.stop(now_us, measure=False)
         assert self._flying is not None
@@ -240,7 +240,7 @@ class PulsePal(d.Dialect):
     def _unlink(self, answer: bytes, now_us: int) -> list[Any]:
         self._rested(answer, now_us)
         self._ask(_executed(_LOOPS_OFF + _TRIGGERS_NORMAL, len(CHANNELS) + 2, _nothing), now_us)
-        self._program(REST_ALL, lambda _answer, _now: [d.Found(self._identity())], now_us)
+        self._program(REST_ALL, lambda _answer, _now: [Identified(self._identity(), 0)], now_us)
         return []
 
     def _rested(self, _answer: bytes, _now_us: int) -> list[Any]:
@@ -309,10 +309,10 @@ def _executed(frame: bytes, size: int, then: Callable[[bytes, int], list[Any]]) 
     return _Ask(frame, size, b"\1" * size, then)
 
 
-def _wrong(ask: _Ask, answer: bytes) -> d.Broken:
+def _wrong(ask: _Ask, answer: bytes) -> Failed:
     if ask.frame == READ_BACK:
-        return d.Broken(RefusedError("a program", "the device reads back another one than was sent"))
-    return d.Broken(RefusedError("a command", f"answered {answer.hex()}, where 01 is 'executed'"))
+        return Failed(RefusedError("a program", "the device reads back another one than was sent"))
+    return Failed(RefusedError("a command", f"answered {answer.hex()}, where 01 is 'executed'"))
 
 
 def _nothing(_answer: bytes, _now_us: int) -> list[Any]:

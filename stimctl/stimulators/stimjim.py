@@ -13,7 +13,7 @@ from stimctl.errors import EchoMismatch, Problem, Unsafe, WrongDevice
 from stimctl.errors import Refused as RefusedError
 from stimctl.stimulators import dialect as d
 from stimctl.stimulators import stimjim_text as text
-from stimctl.stimulators.base import Identity
+from stimctl.stimulators.base import Failed, Identified, Identity
 from stimctl.stimulators.leases import Lease
 from stimctl.stimulators.stimjim_gate import CURRENT, GROUND, HARMLESS, READ_CURRENTS, STOP, Slot, StimJimGate
 from stimctl.waveform import Program
@@ -153,7 +153,7 @@ class StimJim(d.Dialect):
 
     def advance(self, now_us: int) -> list[Any]:
         if self._answer.is_late(now_us):
-            return self._at_zero(None, now_us) if self._state is State.READING else [d.Broken(self._silence())]
+            return self._at_zero(None, now_us) if self._state is State.READING else [Failed(self._silence())]
         train = self._train
         if train is not None and train.done_due_us is not None and now_us >= train.done_due_us:
             return self._done(train, now_us)
@@ -178,22 +178,22 @@ class StimJim(d.Dialect):
     def _slot_0(self, said: text.Echo, _now_us: int) -> list[Any]:
         if said.dialect != self.letter:
             found, asked = said.dialect.upper(), self.letter.upper()
-            return [d.Broken(WrongDevice(f"this {self.name} speaks dialect {found}, not {asked}; name that one"))]
+            return [Failed(WrongDevice(f"this {self.name} speaks dialect {found}, not {asked}; name that one"))]
         if said.index != 0:
             return []
         if said.slot != _HARMLESS_SLOT:
-            return [d.Broken(EchoMismatch(f"slot 0 stands as {said.slot}, not grounded"))]
+            return [Failed(EchoMismatch(f"slot 0 stands as {said.slot}, not grounded"))]
         self._state = State.OPEN
         self._answer.forget()
         self._gate.echoed(0)
-        return [d.Found(self._identity)]
+        return [Identified(self._identity, 0)]
 
     def _echo(self, said: text.Echo, _now_us: int) -> list[Any]:
         if self._asked is None:
             return []
         (index, slot), self._asked = self._asked, None
         if said[:2] != (index, slot):
-            return [d.Broken(EchoMismatch(f"slot {index}: sent {slot}, the device holds {said.slot} in {said.index}"))]
+            return [Failed(EchoMismatch(f"slot {index}: sent {slot}, the device holds {said.slot} in {said.index}"))]
         self._gate.echoed(index)
         self._ready = index
         return [d.Prepared()]
@@ -204,7 +204,7 @@ class StimJim(d.Dialect):
     def _not_ordered(self, said: text.Started, _now_us: int) -> list[Any]:
         if self._train is not None and said.index == self._train.index:
             return []
-        return [d.Broken(EchoMismatch(f"the device started slot {said.index}, which was not ordered"))]
+        return [Failed(EchoMismatch(f"the device started slot {said.index}, which was not ordered"))]
 
     def _started_in_stop(self, said: text.Started, now_us: int) -> list[Any]:
         if said.index:
@@ -233,7 +233,7 @@ class StimJim(d.Dialect):
         return self._done(train, now_us) if self._is_whole(train, said) else []
 
     def _rejected(self, said: text.Rejected, _now_us: int) -> list[Any]:
-        return [d.Broken(RefusedError("a line", said.text))]
+        return [Failed(RefusedError("a line", said.text))]
 
     def _stop_answer(self, said: text.Forced | text.Grounded, now_us: int) -> list[Any]:
         stop = self._stopping
