@@ -91,9 +91,12 @@ class Giver:
         self._grid_us = None
         return self.go_on(now_us)
 
-    def begin_test(self, lease: Lease, now_us: int) -> list[Any]:
-        """One lease outside of any run."""
-        return self._prepare(lease, now_us)
+    def prepare(self, lease: Lease, now_us: int) -> list[Any]:
+        """Put a lease into the device. Without a plan it is begun as soon as it stands there."""
+        self._ahead, self._stands = lease, False
+        if self._given is None:
+            self._answer.expect(ANSWER_US, now_us)
+        return gated(lambda: self._dialect.prepare(lease, now_us))
 
     def end_run(self) -> None:
         """No more leases from this plan."""
@@ -201,7 +204,7 @@ class Giver:
 
     def _give(self, lease: Lease, now_us: int) -> list[Any]:
         if not lease.silent and lease != self._ahead:
-            return self._prepare(lease, now_us)
+            return self.prepare(lease, now_us)
         # The earliest that it can begin, and so what its pulses are counted from at most, even if it leaves later.
         self._given = _Given(lease, now_us)
         if lease.silent:
@@ -209,12 +212,6 @@ class Giver:
         self._ahead = None
         self._answer.expect(ANSWER_US, now_us)
         return gated(lambda: self._dialect.begin(now_us))
-
-    def _prepare(self, lease: Lease, now_us: int) -> list[Any]:
-        self._ahead, self._stands = lease, False
-        if self._given is None:
-            self._answer.expect(ANSWER_US, now_us)
-        return gated(lambda: self._dialect.prepare(lease, now_us))
 
     def _on_prepared(self, _event: d.Prepared, now_us: int) -> list[Any]:
         self._stands = True
@@ -246,7 +243,7 @@ class Giver:
         following = ahead.next(self.aims_ua())
         if following is None or following.silent or self._is_preparing:
             return []
-        return self._prepare(following, now_us)
+        return self.prepare(following, now_us)
 
     def _on_done(self, event: d.Done, now_us: int) -> list[Any]:
         given = self._given

@@ -66,8 +66,6 @@ class LeaseTally:
     def _pair(self, channel: int, name: str) -> tuple[int, int]:
         return self._sums[channel, name, 0], self._sums[channel, name, 1]
 
-    # --- what it comes to ---------------------------------------------------------------------------
-
     def ordered(self) -> dict[int, Ordered]:
         """What was ordered, by channel."""
         return {each: Ordered(self._pair(each, "ordered"), self._pair(each, "ordered_pc")) for each in self._channels}

@@ -159,11 +159,11 @@ class Leased:
     # --- bytes and time -----------------------------------------------------------------------------
 
     def receive(self, data: bytes, now_us: int) -> list[Any]:
-        events = self._take_out_of_turn()
+        events, self._out_of_turn = self._out_of_turn, []
         return self._once([*events, *self._giver.obey(self._dialect.receive(data, now_us), now_us)], now_us)
 
     def advance(self, now_us: int) -> list[Any]:
-        events = self._take_out_of_turn()
+        events, self._out_of_turn = self._out_of_turn, []
         events += self._giver.obey(self._dialect.advance(now_us), now_us)
         events += self._giver.advance(now_us)
         events += self._watch(now_us)
@@ -195,10 +195,6 @@ class Leased:
     def _say(self, now_us: int, *events: Any) -> None:
         self._out_of_turn += events
         self._said_us = now_us
-
-    def _take_out_of_turn(self) -> list[Any]:
-        said, self._out_of_turn = self._out_of_turn, []
-        return said
 
     def _once(self, events: list[Any], now_us: int) -> list[Any]:
         """The first failure ends the session; what fails while it stops must not end the stopping too."""
@@ -246,25 +242,22 @@ class Leased:
         return self._giver.go_on(now_us)
 
     def _tripped(self, found: lease_checks.Trip, now_us: int) -> list[Any]:
-        self._at.flags[found.channel] = int(found.flag)
-        said = m.Event(
-            self._at.device_time_us(now_us), int(self._at.state), int(found.reason), found.channel, found.value
-        )
+        at, (channel, reason, flag, value) = self._at, found
+        at.flags[channel] = int(flag)
+        said = m.Event(at.device_time_us(now_us), int(at.state), int(reason), channel, value)
         if found.reason == EndReason.LEAD_OFF:
             self._enter_hold(found.reason, now_us)
             return [said, *self._telemetry(now_us)]
         return [said, *self._end(found.reason, now_us)]
 
     def _check_next(self, check: ContactCheck, now_us: int) -> list[Any]:
-        lease: Lease | None = check.next()
+        lease = check.next()
         if lease is not None:
-            return self._giver.begin_test(lease, now_us)
+            return self._giver.prepare(lease, now_us)
         self._check = None
         self._at.state = check.armed_from
         self._stand_down()
         return [base.Checked(tuple(check.results))]
-
-    # --- inside: hold, stop, end --------------------------------------------------------------------
 
     def was_cut(self, cut: Cut, measured_ua: int | None, now_us: int) -> list[Any]:
         if cut.why.value.measured and measured_ua is not None and measured_ua >= limits.ZERO_UA:
@@ -304,8 +297,6 @@ class Leased:
         if self._giver.cut is None or self._giver.cut.why.value.waits:
             self._giver.begin_cut(Why.END, now_us)
         return self._telemetry(now_us)
-
-    # --- inside: time and telemetry -----------------------------------------------------------------
 
     def _watch(self, now_us: int) -> list[Any]:
         """The timers that the device does not have."""

@@ -133,8 +133,6 @@ class LeasePlan:
             lasts_us = min(lasts_us, pulses * lease.shape.period_us)
         self.at_us = lease.begins_us + lasts_us
 
-    # --- inside -------------------------------------------------------------------------------------
-
     def _band_now(self) -> tuple[int, int]:
         """The segment at this moment, and when it began."""
         if not self._alternates:

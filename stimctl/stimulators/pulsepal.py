@@ -14,23 +14,9 @@ from typing import Any, NamedTuple
 from stimctl.errors import Misuse, Problem, TimedOut, Unsafe, WrongDevice
 from stimctl.errors import Refused as RefusedError
 from stimctl.stimulators import dialect as d
+from stimctl.stimulators import pulsepal_gate as gate
 from stimctl.stimulators.base import Failed, Identified, Identity
 from stimctl.stimulators.leases import Lease
-from stimctl.stimulators.pulsepal_gate import (
-    CHANNELS,
-    FULL_MV,
-    HANDSHAKE,
-    READ_BACK,
-    REST,
-    REST_ALL,
-    START,
-    ZERO_CODE,
-    Output,
-    PulsePalGate,
-    cycles,
-    program_frame,
-    read_back_of,
-)
 from stimctl.units import whole
 from stimctl.waveform import Program, Segment
 from stimctl.wire.codes import Capability
@@ -40,9 +26,9 @@ ANSWER_US = 500_000
 GUARD_US = 1_000  # after a lease's time, before the next program: the trigger's way to the device [choice]
 # Below this 2 mA needs more than 10 V; above it a code is a step of more than 3 uA [choice].
 ISOLATOR_UA_PER_V = range(201, 10_001)
-_ZERO_ALL = b"".join(struct.pack("<BBBH", START, 79, channel, ZERO_CODE) for channel in CHANNELS)
-_LOOPS_OFF = b"".join(bytes((START, 82, channel, 0)) for channel in CHANNELS)
-_TRIGGERS_NORMAL = b"".join(bytes((START, 74, 128, line, 0)) for line in (1, 2))
+_ZERO_ALL = b"".join(struct.pack("<BBBH", gate.START, 79, channel, gate.ZERO_CODE) for channel in gate.CHANNELS)
+_LOOPS_OFF = b"".join(bytes((gate.START, 82, channel, 0)) for channel in gate.CHANNELS)
+_TRIGGERS_NORMAL = b"".join(bytes((gate.START, 74, 128, line, 0)) for line in (1, 2))
 
 
 class _Ask(NamedTuple):
@@ -65,7 +51,7 @@ def isolator_ua_per_v(declared: str | Decimal) -> int:
 class PulsePal(d.Dialect):
     """A `Dialect`. `ua_per_v` is the isolator's transfer, which the user declares: there is no default."""
 
-    _gate: PulsePalGate
+    _gate: gate.PulsePalGate
     measures = False
     stops_mid_pulse = True
     # A program that arrives while a train plays changes the train.
@@ -74,7 +60,7 @@ class PulsePal(d.Dialect):
     self_test_note = "no self-test and no measurement on this device: every channel was programmed to rest"
 
     def __init__(self, ua_per_v: int, *, simulator: bool = False) -> None:
-        super().__init__(PulsePalGate(ua_per_v))
+        super().__init__(gate.PulsePalGate(ua_per_v))
         self._simulator = simulator
         self._firmware = 0
         self._asks: deque[_Ask] = deque()
@@ -91,7 +77,7 @@ class PulsePal(d.Dialect):
     # --- orders -------------------------------------------------------------------------------------
 
     def connect(self, now_us: int) -> None:
-        self._ask(_Ask(HANDSHAKE, 5, None, self._welcome), now_us)
+        self._ask(_Ask(gate.HANDSHAKE, 5, None, self._welcome), now_us)
 
     def check_program(self, program: Program) -> None:
         problems = [problem for segment in program.segments for problem in _unfit(segment)]
@@ -112,7 +98,7 @@ class PulsePal(d.Dialect):
         lease = self._lease
         assert lease is not None
         mask = sum(1 << (level.channel - 1) for level in lease.levels)
-        self._gate.send(bytes((START, 77, mask)), now_us)
+        self._gate.send(bytes((gate.START, 77, mask)), now_us)
         delay_us = max(level.delay_us for level in lease.levels)
         self._lasts_us = lease.pulses * lease.shape.period_us + delay_us + GUARD_US
 
@@ -124,13 +110,13 @@ class PulsePal(d.Dialect):
         self._over_us = self._lasts_us = self._begun_us = None
         self._lease = None
         self._gate.forget_unsent()
-        first = bytes((START, 80)) + (bytes((START, 98, 0x0F)) if self._firmware == 22 else b"")
-        rest = program_frame(self._program_op, REST_ALL)
+        first = bytes((gate.START, 80)) + (bytes((gate.START, 98, 0x0F)) if self._firmware == 22 else b"")
+        rest = gate.program_frame(self._program_op, gate.REST_ALL)
         self._gate.send(first + _ZERO_ALL + rest, now_us)
         self._answer.forget()
         if again and self._flying is not None and self._flying_sent:
             return
-        ask = _executed(b"", len(CHANNELS) + 1, self._rested)
+        ask = _executed(b"", len(gate.CHANNELS) + 1, self._rested)
         self._flying_sent = owed is not None
         if owed is None:
             self._flying = ask
@@ -215,15 +201,15 @@ class PulsePal(d.Dialect):
                 self._gate.send(self._flying.frame, now_us)
                 self._answer.expect(ANSWER_US, now_us)
 
-    def _program(self, outputs: tuple[Output, ...], then: Callable[[bytes, int], list[Any]], now_us: int) -> None:
+    def _program(self, outputs: tuple[gate.Output, ...], then: Callable[[bytes, int], list[Any]], now_us: int) -> None:
         """Program all channels at once; where the firmware can read them back, they are compared."""
-        frame = program_frame(self._program_op, outputs)
+        frame = gate.program_frame(self._program_op, outputs)
         if self._firmware != 22:
             self._ask(_executed(frame, 1, then), now_us)
             return
-        expected = read_back_of(outputs)
+        expected = gate.read_back_of(outputs)
         self._ask(_executed(frame, 1, _nothing), now_us)
-        self._ask(_Ask(READ_BACK, len(expected), expected, then), now_us)
+        self._ask(_Ask(gate.READ_BACK, len(expected), expected, then), now_us)
 
     def _welcome(self, answer: bytes, now_us: int) -> list[Any]:
         letter, firmware = struct.unpack("<BI", answer)
@@ -239,13 +225,13 @@ class PulsePal(d.Dialect):
 
     def _unlink(self, answer: bytes, now_us: int) -> list[Any]:
         self._rested(answer, now_us)
-        self._ask(_executed(_LOOPS_OFF + _TRIGGERS_NORMAL, len(CHANNELS) + 2, _nothing), now_us)
-        self._program(REST_ALL, lambda _answer, _now: [Identified(self._identity(), 0)], now_us)
+        self._ask(_executed(_LOOPS_OFF + _TRIGGERS_NORMAL, len(gate.CHANNELS) + 2, _nothing), now_us)
+        self._program(gate.REST_ALL, lambda _answer, _now: [Identified(self._identity(), 0)], now_us)
         return []
 
     def _rested(self, _answer: bytes, _now_us: int) -> list[Any]:
         # A stop that was sent again is answered again.
-        self._stale = max(0, self._stops_sent - 1) * (len(CHANNELS) + 1)
+        self._stale = max(0, self._stops_sent - 1) * (len(gate.CHANNELS) + 1)
         self._stops_sent = 0
         self._gate.over()
         return [d.AtZero(None)]
@@ -256,39 +242,39 @@ class PulsePal(d.Dialect):
             model=f"PulsePal with an isolator of {ua_per_v / 1_000:g} mA/V",
             firmware=str(self._firmware),
             simulator=self._simulator,
-            channels=len(CHANNELS),
+            channels=len(gate.CHANNELS),
             capabilities=Capability(0),
-            dac_step_na=-(-FULL_MV * ua_per_v // ZERO_CODE),
+            dac_step_na=-(-gate.FULL_MV * ua_per_v // gate.ZERO_CODE),
             readback_accuracy_ua=0,
             readback_accuracy_permille=0,
             compliance_mv=0,
         )
 
 
-def outputs_of(lease: Lease, ua_per_v: int) -> tuple[Output, ...]:
+def outputs_of(lease: Lease, ua_per_v: int) -> tuple[gate.Output, ...]:
     """A lease as all four channels of the device; those that give nothing rest. Never above the amplitude."""
     levels = {level.channel: level for level in lease.levels}
     found = []
-    for channel in CHANNELS:
+    for channel in gate.CHANNELS:
         level = levels.get(channel)
-        found.append(REST if level is None else _output(lease, level.amplitude_ua, level.delay_us, ua_per_v))
+        found.append(gate.REST if level is None else _output(lease, level.amplitude_ua, level.delay_us, ua_per_v))
     return tuple(found)
 
 
-def _output(lease: Lease, amplitude_ua: int, delay_us: int, ua_per_v: int) -> Output:
+def _output(lease: Lease, amplitude_ua: int, delay_us: int, ua_per_v: int) -> gate.Output:
     shape = lease.shape
-    code = amplitude_ua * ZERO_CODE * 1_000 // (FULL_MV * ua_per_v)
+    code = amplitude_ua * gate.ZERO_CODE * 1_000 // (gate.FULL_MV * ua_per_v)
     code -= code % shape.quantum_ua
-    interpulse = cycles("period_us", shape.period_us - shape.span_us)
+    interpulse = gate.cycles("period_us", shape.period_us - shape.span_us)
     # The train ends halfway between its last pulse and the one that must not come.
-    train = cycles("period_us", lease.pulses * shape.period_us) - interpulse // 2
-    return Output(
-        cycles("width_us", shape.width_us),
-        cycles("interphase_gap_us", shape.interphase_gap_us),
-        cycles("second_width_us", shape.second_width_us),
+    train = gate.cycles("period_us", lease.pulses * shape.period_us) - interpulse // 2
+    return gate.Output(
+        gate.cycles("width_us", shape.width_us),
+        gate.cycles("interphase_gap_us", shape.interphase_gap_us),
+        gate.cycles("second_width_us", shape.second_width_us),
         interpulse,
         train,
-        cycles("delay_us", delay_us),
+        gate.cycles("delay_us", delay_us),
         code,
         -shape.second_amplitude_ua(code),
     )
@@ -298,7 +284,7 @@ def _unfit(segment: Segment) -> list[Problem]:
     problems: list[Problem] = []
     for name in ("period_us", "width_us", "interphase_gap_us", "second_width_us"):
         try:
-            cycles(name, getattr(segment, name))
+            gate.cycles(name, getattr(segment, name))
         except Unsafe as unfit:
             problems += unfit.problems
     return problems
@@ -310,7 +296,7 @@ def _executed(frame: bytes, size: int, then: Callable[[bytes, int], list[Any]]) 
 
 
 def _wrong(ask: _Ask, answer: bytes) -> Failed:
-    if ask.frame == READ_BACK:
+    if ask.frame == gate.READ_BACK:
         return Failed(RefusedError("a program", "the device reads back another one than was sent"))
     return Failed(RefusedError("a command", f"answered {answer.hex()}, where 01 is 'executed'"))
 

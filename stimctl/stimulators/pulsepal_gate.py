@@ -121,8 +121,6 @@ class PulsePalGate(Gate):
         magnitude_ua = -(-abs(code) * FULL_MV * self.ua_per_v // (ZERO_CODE * 1_000))
         return magnitude_ua if code >= 0 else -magnitude_ua
 
-    # --- inside -------------------------------------------------------------------------------------
-
     def _command(self, op: int, payload: bytes, now_us: int) -> None:
         if op in _PROGRAM_OPS:
             self._program(op, payload)

@@ -1,8 +1,8 @@
 """StimJim by leases: one text protocol in three dialects, two isolated channels of constant current.
 
 A is the deployed "Pulser" of the Teensy, B is stimjimAWG, C the firmware of the RP2354B. A lease is one slot and
-one start; the echo of the slot is compared with what was sent before it may be started. Slots take turns, so
-that the one that plays is never written; slot 0 stays grounded, because a garbled stop starts it.
+one start; the echo of the slot is compared with what was sent before it may be started. The slot
+that plays is never written; slot 0 stays grounded, because a garbled stop starts it.
 """
 
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ CHANNELS = (1, 2)
 ANSWER_US = 500_000
 READ_WAIT_US = 40_000  # a reading that is later is not waited for: the stop is then acknowledged only
 SUMS_WAIT_US = 50_000  # dialect B may tell its means after the count; whether it does, its first lease shows
-_SLOTS = (1, 2, 3)  # in turn: one plays, one stands ready
+_SLOTS = (1, 2, 3)  # one plays, one stands ready, one is free
 _HARMLESS_SLOT = Slot((GROUND, GROUND), 10_000, 10_000, ((0, 0, 1_000),))
 
 
@@ -82,7 +82,6 @@ class StimJim(d.Dialect):
         self._identity = self._identity_of(simulator=simulator, firmware=firmware)
         self._reader = text.Reader()
         self._state = State.UNKNOWN
-        self._turn = 0
         # The slot that waits for its echo, the one that may be started, the one that was.
         self._asked: tuple[int, Slot] | None = None
         self._ready: int | None = None
@@ -108,8 +107,7 @@ class StimJim(d.Dialect):
     def prepare(self, lease: Lease, now_us: int) -> None:
         slot = slot_of(lease)
         taken = (None if self._train is None else self._train.index, self._ready)
-        index = next(each for each in (*_SLOTS[self._turn :], *_SLOTS) if each not in taken)
-        self._turn = index % len(_SLOTS)
+        index = next(each for each in _SLOTS if each not in taken)
         self._gate.send(slot.line(index), now_us)
         self._asked = (index, slot)
         self._ready = None
@@ -153,7 +151,10 @@ class StimJim(d.Dialect):
 
     def advance(self, now_us: int) -> list[Any]:
         if self._answer.is_late(now_us):
-            return self._at_zero(None, now_us) if self._state is State.READING else [Failed(self._silence())]
+            if self._state is State.READING:
+                return self._at_zero(None, now_us)
+            said = f"no {self.name} answered in its dialect {self.letter.upper()}"
+            return [Failed(WrongDevice(f"{said}; look at the port, or name another dialect"))]
         train = self._train
         if train is not None and train.done_due_us is not None and now_us >= train.done_due_us:
             return self._done(train, now_us)
@@ -251,11 +252,6 @@ class StimJim(d.Dialect):
         return self._at_zero(max(currents_ua), now_us) if len(currents_ua) == len(CHANNELS) else []
 
     # --- inside -------------------------------------------------------------------------------------
-
-    def _silence(self) -> WrongDevice:
-        return WrongDevice(
-            f"no {self.name} answered in its dialect {self.letter.upper()}; look at the port, or name another dialect"
-        )
 
     def _is_whole(self, train: _Train, said: text.Mean) -> bool:
         return train.pulses is not None and said.stage == len(train.slot.stages) - 1 and said.channel == 1
