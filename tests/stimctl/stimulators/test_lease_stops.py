@@ -16,7 +16,7 @@ from stimctl.session.choice import Choice
 from stimctl.session.commands import AskHold, AskTarget
 from stimctl.session.states import End
 from stimctl.stimulators.base import ZeroConfirmed, ZeroOverdue
-from stimctl.stimulators.dialect import Answer
+from stimctl.stimulators.dialect import Answer, AtZero
 from stimctl.stimulators.leased import Leased
 from stimctl.stimulators.pulsepal import PulsePal
 from stimctl.stimulators.pulsepal_gate import START
@@ -70,26 +70,49 @@ def test_a_stop_that_nobody_answers_goes_on_every_20_ms_and_is_an_alarm_once(ada
 def test_what_was_answered_to_an_earlier_stop_counts(dialect: str) -> None:
     """The two outputs' answers lie 30 ms apart, with a stop in between."""
     adapter = Leased(DIALECTS[dialect]())
-    forced = {"c": b"Stimulus cancelled.\n"}.get(dialect, b"Forcing T train to stop\nForcing U train to stop\n")
-    word = b"Ch%d output mode set to 3\n" if dialect == "c" else b"Set channel %d to mode 3\n"
+    *first, last = answers(dialect).splitlines(keepends=True)
     adapter.stop(0)
-    assert adapter.receive(forced + word % 0, 5 * MS) == []
+    assert adapter.receive(b"".join(first), 5 * MS) == []
     adapter.advance(20 * MS)
-    assert adapter.receive(word % 1, 35 * MS) == []
+    assert adapter.receive(last, 35 * MS) == []
     assert adapter.take_output().endswith(READ_CURRENTS)
     reading = b"Read value: 0 (%d uA)\n" if dialect == "c" else b"Read value: 0 (%duA)\n"
     told = adapter.receive(reading % 3 + reading % -4, 37 * MS)
     assert told == [ZeroConfirmed(37 * MS, 37 * MS, 4)]
 
 
+def answers(dialect: str) -> bytes:
+    """What a StimJim says to one stop."""
+    if dialect == "c":
+        return b"Stimulus cancelled.\nCh0 output mode set to 3\nCh1 output mode set to 3\n"
+    forced = b"Forcing T train to stop\nForcing U train to stop\n"
+    return forced + b"Set channel 0 to mode 3\nSet channel 1 to mode 3\n"
+
+
+@pytest.mark.parametrize(("later_us", "counts"), [(30 * MS, False), (700 * MS, True)])
+@pytest.mark.parametrize("dialect", "abc")
+def test_an_answer_to_an_earlier_cut_is_none_to_this_one(dialect: str, later_us: int, *, counts: bool) -> None:
+    """A stop that was sent twice is answered twice; what never came is not waited for longer than half a second."""
+    jim = DIALECTS[dialect]()
+    for at_us in (0, 20 * MS):
+        jim.stop(at_us, measure=False)
+        assert jim.take_output() == STOP
+        jim.wrote(at_us)
+    assert jim.receive(answers(dialect), 25 * MS) == [AtZero(None)]
+    jim.stop(later_us, measure=False)
+    jim.take_output()
+    jim.wrote(later_us)
+    assert jim.receive(answers(dialect), later_us + 15 * MS) == ([AtZero(None)] if counts else [])
+    assert jim.receive(answers(dialect), later_us + 25 * MS) == ([] if counts else [AtZero(None)])
+
+
 @pytest.mark.parametrize("dialect", "abc")
 def test_a_train_that_may_play_must_have_stopped_for_a_zero(dialect: str) -> None:
     """An adapter that nothing has happened to does not know what plays: grounding alone is undone by a pulse."""
     adapter = Leased(DIALECTS[dialect]())
-    word = b"Ch%d output mode set to 3\n" if dialect == "c" else b"Set channel %d to mode 3\n"
     adapter.stop(0)
     adapter.take_output()
-    adapter.receive(word % 0 + word % 1, 5 * MS)
+    adapter.receive(b"".join(answers(dialect).splitlines(keepends=True)[-2:]), 5 * MS)
     assert adapter.take_output() == b""
 
 
