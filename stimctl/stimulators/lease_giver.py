@@ -154,10 +154,7 @@ class Giver:
         given = self._given
         if given is None or given.begun_us is None or self.plan is None:
             return None, 0
-        # What a stop may have cut off is not counted before it is known.
-        sent_us = None if self.cut is None else self.cut.sent_us
-        until_us = now_us if sent_us is None else min(now_us, sent_us)
-        return given.lease, pulses_begun(given.lease, until_us - given.begun_us)
+        return given.lease, pulses_begun(given.lease, now_us - given.begun_us)
 
     def level_ua(self, channel: int, now_us: int) -> int:
         """The amplitude of a channel in the lease that runs; between two, of the last, as far as it is still wanted."""

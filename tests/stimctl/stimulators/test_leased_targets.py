@@ -14,18 +14,17 @@ from stimctl.stimulators.stimjim import DIALECTS
 from stimctl.stimulators.targets import Targets
 from stimctl.wire import messages as m
 from stimctl.wire.codes import DeviceState, Purpose
-from tests.stimctl.session.world import Delayed, prescription
+from tests.stimctl.session.world import prescription
 from tests.stimctl.stimulators.bench import S, port_of
 
 
 class Run:
     """An adapter by itself on its simulated device, with the least that a session does for it."""
 
-    def __init__(self, device: str, one_way_us: int = 0) -> None:
+    def __init__(self, device: str) -> None:
         self.recorder = Recorder()
         which = Which("pulsepal", firmware="22") if device == "pulsepal" else Which("stimjim", dialect=device)
-        port = port_of(which.make(seed=1, load="r1k", recorder=self.recorder))
-        self.port: Port = Delayed(port, one_way_us) if one_way_us else port
+        self.port: Port = port_of(which.make(seed=1, load="r1k", recorder=self.recorder))
         self.adapter = Leased(PulsePal(1_000) if device == "pulsepal" else DIALECTS[device](simulator=True))
         self.targets = self.adapter.targets = Targets({1: 2_000})
         self.rx = prescription(seconds=60, profile="bench-100hz")
@@ -138,8 +137,9 @@ def test_a_raise_above_the_ceiling_is_declined(run: Run) -> None:
     (declined,) = [event for event in run.told if isinstance(event, base.Declined)]
     assert (declined.channel, declined.target_ua) == (1, 2_100)
     assert run.targets[1].heading_ua == 2_000
+    told = list(run.told)
     run.go_on(4 * S)
-    assert not [event for event in run.told if isinstance(event, base.Failed)]
+    assert not [event for event in [*told, *run.told] if isinstance(event, base.Failed)]
     assert run.highest_ua(0) <= 2_040
 
 
@@ -155,20 +155,3 @@ def test_a_timer_that_ends_the_session_in_the_middle_of_a_hold_is_not_undone_by_
     now_us = run.port.now_us()
     run.go_on(4 * S)
     assert run.highest_ua(now_us) == 0
-
-
-@pytest.mark.parametrize("device", ["a", "b", "c", "pulsepal"])
-def test_pulses_that_a_cut_may_have_taken_are_not_told_before_it_is_known(device: str) -> None:
-    """Dialect B reports how many flowed before a stop: never fewer than were told while it was on its way."""
-    run = Run(device, 15_000)
-    counts = []
-    for number in range(40):
-        run.go_on(131_000)
-        counts += [event.pulses_0 for event in run.told if isinstance(event, m.Channel)]
-        if number > 3:
-            run.want(2_000 - 10 * number if number % 2 else 0)
-            run.go_on(37_000)
-            counts += [event.pulses_0 for event in run.told if isinstance(event, m.Channel)]
-            run.want(2_000)
-    assert counts == sorted(counts)
-    assert counts[-1] > 100
