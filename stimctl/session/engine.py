@@ -7,8 +7,8 @@ surprise ends at zero: with us, zero is the safe state.
 The work is done in phases that share a `Context`: `preparation`, `stimulation`, `closing`; `telemetry` listens.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from stimctl import limits
 from stimctl.errors import (
@@ -44,14 +44,9 @@ STOOD_STILL_US = 200_000  # later than its deadline by so much, this program did
 _ENDS: dict[type[StimctlError], End] = {Refused: End.REFUSED, EchoMismatch: End.ECHO, Unsafe: End.GATE}
 
 
-class Turn(NamedTuple):
-    """What one step came to: the bytes to send now, what happened (`StateChanged`, `Alarm`, `Told`), when to come
-    back at the latest, and what is wanted of whoever runs the session, if anything."""
-
-    output: bytes
-    events: Sequence[Any]
-    deadline_us: int
-    wants: Want | None
+# What one step came to: the bytes to send now, what happened (`StateChanged`, `Alarm`, `Told`), when to come back at
+# the latest, and what is wanted of whoever runs the session, if anything.
+Turn = tuple[bytes, Sequence[Any], int, Want | None]
 
 
 class Engine:
@@ -77,12 +72,13 @@ class Engine:
         self._context = context = Context(stimulator, prescription, log, self._go_on)
         self._stimulator = stimulator
         self._auto = auto
-        self._deadline_us = 0
+        self._turned_us = self._deadline_us = 0
+        self._take_output = stimulator.take_output
         self._prepare = Preparation(context, url)
         self._stimulate = Stimulation(context)
         self._close = Closing(context, session_id)
         context.stop = self._close.stop
-        self._telemetry = Telemetry(context, self._prepare, self._stimulate, auto)
+        self._telemetry = Telemetry(context, self._prepare, self._stimulate, self._close.on_status, auto)
         self._steps: dict[State, Callable[[int], None]] = {
             State.IDLE: self._prepare.connect,
             State.IDENTIFIED: self._prepare.load,
@@ -120,9 +116,8 @@ class Engine:
             base.Late: self._stimulate.on_late,
             base.Failed: self._on_failed,
             base.Noted: lambda event, now_us: context.put(event.kind, now_us, **event.body),
-            m.Status: self._on_status,
+            m.Status: self._telemetry.on_status,
             m.Channel: self._telemetry.on_channel,
-            base.Unpaired: lambda event, now_us: self._stimulate.judge_unpaired(event.reading, now_us),
             m.Event: self._telemetry.on_event,
             m.Armed: self._changed(self._prepare.on_armed),
             m.Started: self._changed(self._on_started),
@@ -140,14 +135,15 @@ class Engine:
         """
         context = self._context
         context.prescription.begin(now_us)
-        context.times.checked_in_us = self._stimulator.heard_us = self._deadline_us = now_us
+        context.times.checked_in_us = self._stimulator.heard_us = self._turned_us = self._deadline_us = now_us
         self._go_on(now_us)
 
-    def step(self, now_us: int, data: bytes = b"", asked: Iterable[c.Command | c.Fact] = ()) -> Turn:
+    def step(self, now_us: int, data: bytes = b"", asked: Sequence[c.Command | c.Fact] = ()) -> Turn:
         """Take in the time, bytes from the line, and what was asked for; say what is to be done."""
-        context = self._context
-        if now_us - self._deadline_us > STOOD_STILL_US:
-            self._stood_still(now_us - self._deadline_us, now_us)
+        context, late_us = self._context, now_us - self._deadline_us
+        if late_us > STOOD_STILL_US:
+            self._stood_still(late_us, now_us)
+        self._turned_us = now_us
         for each in asked:
             self._take(each, now_us)
         try:
@@ -155,14 +151,18 @@ class Engine:
                 handlers = self._on
                 for event in self._stimulator.receive(data, now_us):
                     handlers[type(event)](event, now_us)
-            if now_us >= self._deadline_us:
+            if late_us >= 0:
                 self._advance(now_us)
         except IllegalEvent as surprise:
             self._surprised(surprise, now_us)
+        output, deadline_us = self._take_output(), self._deadline_us
+        if late_us < 0 and not (output or asked or context.events) and deadline_us == context.times.alive_due_us:
+            # Nothing but telemetry, as nearly always: the next keepalive is due when it was.
+            return output, (), deadline_us, None
         events, context.events = context.events, []
         want, context.want = context.want, None
         self._deadline_us = deadline_us = self._next_deadline_us()
-        return Turn(self._stimulator.take_output(), events, deadline_us, want)
+        return output, events, deadline_us, want
 
     def _take(self, asked: c.Command | c.Fact, now_us: int) -> None:
         try:
@@ -262,7 +262,7 @@ class Engine:
         """This program did not run for so long: neither the device nor the operator was silent."""
         context = self._context
         times = context.times
-        text = f"this program stood still for {late_us / 1e6:.1f} s"
+        text = f"this program stood still for {(now_us - self._turned_us) / 1e6:.1f} s"
         self._stimulator.heard_us += late_us
         times.checked_in_us += late_us
         self._stimulate.stood_still(late_us)
@@ -354,15 +354,10 @@ class Engine:
         """A handler of an answer by which the device changed something: what it told before that is old news."""
 
         def on_answer(event: Any, now_us: int) -> None:
-            self._context.answered(getattr(event, "device_time_us", 0))
+            self._context.answered(event.device_time_us)
             handler(event, now_us)
 
         return on_answer
-
-    def _on_status(self, status: m.Status, now_us: int) -> None:
-        self._telemetry.on_status(status, now_us)
-        if self._context.state is STOPPING:
-            self._close.on_status(status, now_us)
 
     def _on_started(self, event: m.Started, now_us: int) -> None:
         if self._prepare.in_check():

@@ -4,6 +4,8 @@ What was told before the newest answer, or at the same microsecond, changes no s
 What it measured is judged all the same, by the time at which it was measured.
 """
 
+from collections.abc import Callable
+
 from stimctl import limits
 from stimctl.session.context import Context
 from stimctl.session.plausibility import Finding
@@ -11,6 +13,7 @@ from stimctl.session.preparation import Preparation
 from stimctl.session.states import OUTPUT, QUIET, STIMULATING, STOPPING, End, State, Task
 from stimctl.session.stimulation import Stimulation
 from stimctl.session.view import Priority
+from stimctl.stimulators.base import Identity
 from stimctl.wire import messages as m
 from stimctl.wire.codes import GIVES_OUTPUT, DeviceState, EndReason
 
@@ -31,47 +34,64 @@ _ORDERLY = frozenset({EndReason.STOP, EndReason.TIMER, EndReason.HELD_BY_HOST})
 QUIET_US = limits.STOP_CONFIRM_US + 100_000  # and one telemetry period
 NOISY_PERMILLE = 10  # damaged frames among those heard, from which on the operator is told [choice]
 _NOISY_AT_LEAST = 5  # a single hit at the beginning is no noisy line [choice]
+_LOUD_IN_A_ROW = 2  # readings of a channel that is off: the first may be of the moment at which it went off
 _ENDED_ON_DEVICE = DeviceState.ENDED
 
 
 class Telemetry:
-    """Listens to one device. `auto` is what the session does by itself: nobody is there to mend a lapsed arm."""
+    """Listens to one device. `after_stop` is told of a status once the session stops. `auto` is what the session does
+    by itself: nobody is there to mend a lapsed arm."""
 
-    def __init__(self, context: Context, prepare: Preparation, stimulate: Stimulation, auto: frozenset[State]) -> None:
+    def __init__(
+        self,
+        context: Context,
+        prepare: Preparation,
+        stimulate: Stimulation,
+        after_stop: Callable[[m.Status, int], None],
+        auto: frozenset[State],
+    ) -> None:
         self._context = context
         self._prepare = prepare
         self._stimulate = stimulate
+        self._after_stop = after_stop
         self._auto = auto
         # When the session came into the state in which a status told of no zero, and the device's time of it.
         self._loud_at: tuple[int, int] | None = None
+        self._loud_in_a_row: dict[int, int] = {}
         self._noisy_told = 0
-        self._is_old = False  # what the device last said of itself, so that its channels are, too
 
     def on_status(self, status: m.Status, now_us: int) -> None:
         """The device as a whole: has it ended, moved on, or given output that nobody asked for?"""
         context = self._context
         device = context.device
-        self._stimulate.see(status)
-        self._is_old = status.device_time_us <= device.answered_us
-        if not self._is_old:
+        is_old = status[0] <= device.answered_us
+        if not is_old:
             device.status = status
-        if context.state is STOPPING or device.identity is None:
+        if context.state is STOPPING:
+            self._after_stop(status, now_us)
+        elif device.identity is None:
             return
-        if status.boot_id != device.identity.boot_id:
+        elif status.boot_id != device.identity.boot_id:
             self._device_ended(End.RESET, now_us)
         elif status.state == _ENDED_ON_DEVICE and context.times.armed_us is not None:
             self._device_ended(_DEVICE_ENDS.get(EndReason(status.end_reason), End.IMPLAUSIBLE), now_us)
-        elif self._is_old:
+        elif is_old:
             return
         elif context.state in STIMULATING:
             self._stimulate.follow(status, now_us)
-        elif status.state in GIVES_OUTPUT and context.state not in OUTPUT and not context.is_pending(Task.STARTING):
+        else:
+            self._watch_rest(status, device.identity, now_us)
+
+    def _watch_rest(self, status: m.Status, identity: Identity, now_us: int) -> None:
+        """While nothing is stimulated: nothing may be given that was not asked for, and an arm may lapse."""
+        context = self._context
+        if status.state in GIVES_OUTPUT and context.state not in OUTPUT and not context.is_pending(Task.STARTING):
             self._stimulate.found(Finding(End.IMPLAUSIBLE, "the device gives output that was not ordered"), now_us)
         elif context.state in (State.ARMED, State.REARMED):
             self._prepare.on_lapsed(status, now_us)
             if context.state in self._auto:
                 context.stop(now_us, End.NO_ANSWER, "the arm lapsed before its start was answered")
-        elif device.identity.by_lease:
+        elif identity.by_lease:
             # It says nothing by itself: its zero was read, or acknowledged, when its last lease was over.
             return
         elif context.state in QUIET and self._loud(status) and now_us - context.times.entered_us > QUIET_US:
@@ -94,21 +114,29 @@ class Telemetry:
         """One channel: as asked for, or carrying what was not."""
         context = self._context
         channel = reading[0]
-        if self._is_old and context.state not in STIMULATING:
+        if context.state not in STIMULATING and reading.device_time_us <= context.device.answered_us:
             self._stimulate.judge(reading, now_us)
             return
         context.device.channels[channel] = reading
         if context.state in STIMULATING and channel in context.targets:
             context.journal.sample(reading)
             self._stimulate.judge(reading, now_us)
-        elif context.state in OUTPUT and max(reading.applied_ua, reading.measured_ua) > self._most_ua(reading):
-            text = f"channel {channel} carries {max(reading[3:5])} uA that was not ordered"
-            self._stimulate.found(Finding(End.IMPLAUSIBLE, text), now_us)
+        elif context.state is not STOPPING and context.device.identity is not None:
+            self._watch_quiet(channel, max(reading[3:5]), now_us)
 
-    def _most_ua(self, reading: m.Channel) -> int:
-        """What a channel may carry that is not being stimulated: the impedance check's pulses, or zero."""
-        checked = self._prepare.in_check() and reading.channel in self._context.targets
-        return limits.over_current_ua(limits.RAISE_STEP_UA) if checked else limits.ZERO_UA
+    def _watch_quiet(self, channel: int, flows_ua: int, now_us: int) -> None:
+        """A channel that is not being stimulated carries the impedance check's pulses, or nothing."""
+        context = self._context
+        if context.state in OUTPUT:
+            checked = self._prepare.in_check() and channel in context.targets
+            if flows_ua > (limits.over_current_ua(limits.RAISE_STEP_UA) if checked else limits.ZERO_UA):
+                text = f"channel {channel} carries {flows_ua} uA that was not ordered"
+                self._stimulate.found(Finding(End.IMPLAUSIBLE, text), now_us)
+            return
+        loud = flows_ua > limits.ZERO_UA and not context.is_pending(Task.STARTING)
+        self._loud_in_a_row[channel] = self._loud_in_a_row.get(channel, 0) + 1 if loud else 0
+        if self._loud_in_a_row[channel] >= _LOUD_IN_A_ROW:
+            self._not_quiet(f"channel {channel} carries {flows_ua} uA although its output is off", now_us)
 
     def on_event(self, event: m.Event, now_us: int) -> None:
         """Written down; what is done about it is decided by the next status."""

@@ -12,6 +12,8 @@ from stimctl.stimulators.dialect import Done
 from stimctl.stimulators.leases import Lease
 from stimctl.wire.messages import Counters, Measured
 
+NO_DEVICE_TIME_US = 0  # these devices keep no records: the host's own were made at no time of a device's
+
 
 def pulses_begun(lease: Lease, elapsed_us: int) -> int:
     """How many pulses of `lease` have begun `elapsed_us` after its start."""
@@ -78,7 +80,7 @@ class LeaseTally:
         if running is not None and (amplitude_ua := running.level_ua(channel)):
             pulses[running.segment] += begun
             charge_pc[running.segment] += begun * running.shape.charge_pc(amplitude_ua)
-        return Counters(channel, session, *pulses, *charge_pc)
+        return Counters(channel, session, pulses[0], pulses[1], charge_pc[0], charge_pc[1], NO_DEVICE_TIME_US)
 
     @property
     def is_measured(self) -> bool:
@@ -89,7 +91,8 @@ class LeaseTally:
         """What a channel measured over the leases that were measured."""
         net_pc = sum(self._pair(channel, "net_pc"))
         highest_ua = self._highest_ua.get(channel, 0)
-        return Measured(channel, session, *self._pair(channel, "measured_pc"), net_pc, highest_ua, 0, 0)
+        measured_pc = self._pair(channel, "measured_pc")
+        return Measured(channel, session, *measured_pc, net_pc, highest_ua, 0, 0, NO_DEVICE_TIME_US)
 
     def kept(self, source: str) -> Kept:
         """What the figures rest on."""

@@ -93,8 +93,8 @@ class Leased:
         at.arm(tuple(channels), ceiling_ua, now_us)
         self._check = ContactCheck(at.channels, armed_from) if purpose == Purpose.CHECK_IMPEDANCE else None
         self._started = False
-        armed = m.Armed(int(purpose), channel_mask(at.channels), ceiling_ua, limit_us, 0, at.session, at.nonce)
-        self._say(now_us, armed)
+        mask, made_us = channel_mask(at.channels), at.device_time_us(now_us)
+        self._say(now_us, m.Armed(int(purpose), mask, ceiling_ua, limit_us, 0, at.session, at.nonce, made_us))
 
     def start(self, targets: Mapping[int, int], now_us: int) -> None:
         at = self._at
@@ -125,7 +125,8 @@ class Leased:
             if self._giver.lower(channel, target_ua, now_us):
                 self._lowered.append((channel, target_ua))
             else:
-                self._say(now_us, m.TargetSet(channel, target_ua, self._giver.stimulation_us(now_us)))
+                stimulation_us, made_us = self._giver.stimulation_us(now_us), self._at.device_time_us(now_us)
+                self._say(now_us, m.TargetSet(channel, target_ua, stimulation_us, made_us))
 
     def hold(self, now_us: int) -> None:
         if self._at.state not in STIMULATING:
@@ -142,7 +143,7 @@ class Leased:
 
     def acknowledge(self, session: int, now_us: int) -> None:
         self._at.state = DeviceState.IDLE
-        self._say(now_us, m.Acknowledged(session, int(self._at.state)))
+        self._say(now_us, m.Acknowledged(session, int(self._at.state), self._at.device_time_us(now_us)))
 
     def commanded(self) -> Mapping[int, base.Ordered] | None:
         """What the leases were ordered to deliver."""
@@ -222,7 +223,8 @@ class Leased:
     def _started_event(self, now_us: int) -> m.Started:
         aims_ua = {} if self._check is not None else self._giver.aims_ua()
         wanted = [aims_ua.get(channel, 0) for channel in range(1, 5)]
-        return m.Started(wanted[0], wanted[1], wanted[2], wanted[3], self._at.device_time_us(now_us), self._giver.at_us)
+        made_us = self._at.device_time_us(now_us)
+        return m.Started(wanted[0], wanted[1], wanted[2], wanted[3], self._giver.at_us, made_us)
 
     def over(self, lease: Lease, done: Done | None, now_us: int) -> list[Any]:
         if done is not None:
@@ -265,12 +267,13 @@ class Leased:
             self._giver.cut = cut
             return []
         at, (lowered, self._lowered) = self._at, (self._lowered, [])
+        made = (self._giver.at_us, at.device_time_us(now_us))
         match cut.why:
             case Why.LOWER:
-                return [m.TargetSet(*each, self._giver.at_us) for each in lowered]
+                return [m.TargetSet(*each, *made) for each in lowered]
             case Why.HOLD:
                 self._enter_hold(EndReason.HELD_BY_HOST, now_us)
-                return [m.Holding(int(at.state), self._giver.at_us)]
+                return [m.Holding(int(at.state), *made)]
             case Why.SELF_TEST:
                 at.state = DeviceState.TESTED
                 return [base.SelfTested(0, measured_ua or 0, self._dialect.self_test_note)]
@@ -333,7 +336,7 @@ class Leased:
             for channel in at.channels:
                 counted = giver.tally.counters(channel, at.session, running, begun)
                 reading = (aims_ua.get(channel, 0), giver.level_ua(channel, now_us))
-                events.append(channel_reading(at, counted, *reading))
+                events.append(channel_reading(at, counted, *reading, now_us))
         return events
 
     def _records(self, channels: Iterable[int]) -> base.Records:
