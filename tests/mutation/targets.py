@@ -5,7 +5,6 @@ what a control does is to be said beside the control.
 """
 
 from dataclasses import dataclass
-from stimctl.session.commands import CheckIn
 
 _FIRMWARE = "tests/firmware_sim/"
 _DRIVER = "tests/stimctl/"

@@ -15,8 +15,8 @@ from stimctl.ledger import Ledger
 from stimctl.port import RecordedPort, open_port
 from stimctl.prescription import Prescription, Subject
 from stimctl.replay import Replayed, read_recording, replay
-from stimctl.session.commands import AskHold, AskStop, AskTarget, Lower, Proceed, Raise
 from stimctl.session.choice import NATIVE, Choice
+from stimctl.session.commands import AskHold, AskStop, AskTarget, Lower, Proceed, Raise
 from stimctl.session.engine import UNATTENDED, Engine
 from stimctl.session.recorded import session_note
 from stimctl.session.runner import Order, Runner

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from stimctl.prescription import Prescription
 from stimctl.session.core import Core
+from tests.stimctl.session.test_watch import IDENTITY
+
+from stimctl.prescription import Prescription
 from stimctl.session.engine import Engine
 from stimctl.session.states import End, State
 from stimctl.session.stimulation import Stimulation
@@ -13,7 +15,6 @@ from stimctl.stimulators.base import Identity
 from stimctl.stimulators.native import Native
 from stimctl.wire import messages as m
 from stimctl.wire.codes import DeviceState
-from tests.stimctl.session.test_watch import IDENTITY
 from tests.stimctl.session.world import ListLog, S, Tape, at_1_ma
 
 ARMED_US, STARTED_US = 3 * S, 10 * S

@@ -13,8 +13,8 @@ from firmware_sim.converter import Switch
 from stimctl import limits
 from stimctl.errors import LogFault, Misuse, Suspended
 from stimctl.port import Port
-from stimctl.session.commands import AddNote, AskHold, AskStop, AskTarget, Lower
 from stimctl.session.closing import GIVE_UP_STOP_US, KEEP_STOPPING_US
+from stimctl.session.commands import AddNote, AskHold, AskStop, AskTarget, Lower
 from stimctl.session.engine import ATTENDED, Engine
 from stimctl.session.states import End, State
 from stimctl.wire import messages as m

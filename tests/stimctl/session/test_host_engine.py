@@ -1,6 +1,7 @@
 """Keepalives, deadlines, silence and a lost line: what the engine does as time goes by, driven by hand."""
 
 import pytest
+from tests.stimctl.session.test_watch import IDENTITY
 
 from stimctl import limits
 from stimctl.errors import LineLost, TimedOut
@@ -11,7 +12,6 @@ from stimctl.stimulators.base import Identity, Noted
 from stimctl.wire import messages as m
 from stimctl.wire.codes import DeviceState, Purpose
 from tests.stimctl.session.host_alone import ARMED_US, BY_LEASE, Bad, engine
-from tests.stimctl.session.test_watch import IDENTITY
 from tests.stimctl.session.world import ListLog, S, Tape, prescription
 
 

@@ -1,6 +1,7 @@
 """Every timer that the host holds in stimulation, at its last good microsecond and at the next."""
 
 import pytest
+from tests.stimctl.session.test_watch import IDENTITY
 
 from stimctl import limits
 from stimctl.session.states import End, State
@@ -8,7 +9,6 @@ from stimctl.session.stimulation import SAMPLE_US
 from stimctl.session.view import Priority
 from stimctl.stimulators.base import Identity
 from tests.stimctl.session.host_alone import ARMED_US, BY_LEASE, STARTED_US, Run, keep_heard
-from tests.stimctl.session.test_watch import IDENTITY
 from tests.stimctl.session.world import S, prescription
 
 # --- session, hold and stimulation ------------------------------------------------------------------------

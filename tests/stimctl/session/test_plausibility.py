@@ -4,9 +4,9 @@ gone, and the host's own finds it out from telemetry alone."""
 from typing import Any
 
 import pytest
+from stimctl.session.watch import Finding, Watch
 
 from stimctl.session.states import End
-from stimctl.session.watch import Finding, Watch
 from stimctl.stimulators.base import Identity
 from stimctl.waveform import Mode, Program, Segment, segments_for
 from stimctl.wire.codes import Capability, ChannelFlag, DeviceState

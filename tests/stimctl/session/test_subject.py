@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 
 import pytest
+from tests.stimctl.session.test_watch import IDENTITY
 
 from stimctl.errors import WrongDevice
 from stimctl.prescription import Subject
@@ -11,7 +12,6 @@ from stimctl.session.subject import check_device
 from stimctl.stimulators.base import Identity
 from stimctl.stimulators.capabilities import MISSING
 from stimctl.wire.codes import Capability
-from tests.stimctl.session.test_watch import IDENTITY
 from tests.stimctl.session.world import forged, prescription
 
 HARDWARE = replace(IDENTITY, simulator=False)

@@ -4,13 +4,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from stimctl.session.watch import Watch
+from tests.stimctl.session.test_watch import IDENTITY
 
 from stimctl.session.states import End
-from stimctl.session.watch import Watch
 from stimctl.stimulators.base import Identity
 from stimctl.waveform import Program, Segment
 from stimctl.wire.codes import NOT_MEASURED_OHM, Capability, ChannelFlag
-from tests.stimctl.session.test_watch import IDENTITY
 from tests.stimctl.session.watch_run import (
     HOST_US,
     NET_PC,

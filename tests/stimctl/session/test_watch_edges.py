@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 import pytest
+from stimctl.session.watch import PAIR_US, PULSE_FLIGHT_US, Watch
+from tests.stimctl.session.test_watch import IDENTITY
 
 from stimctl import limits
 from stimctl.session.states import End
-from stimctl.session.watch import PAIR_US, PULSE_FLIGHT_US, Watch
 from stimctl.wire.codes import DeviceState
-from tests.stimctl.session.test_watch import IDENTITY
 from tests.stimctl.session.watch_run import (
     HOST_US,
     NET_PC,

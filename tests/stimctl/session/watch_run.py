@@ -8,11 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 from stimctl.session.watch import Finding, Watch
+from tests.stimctl.session.test_watch import IDENTITY
+
 from stimctl.stimulators.base import Identity
 from stimctl.waveform import Program, Segment
 from stimctl.wire.codes import DeviceState
 from stimctl.wire.messages import Channel, Status
-from tests.stimctl.session.test_watch import IDENTITY
 
 S = 1_000_000
 HOST_US, STIMULATION_US, DEVICE_US = 100 * S, 7 * S, 50 * S
