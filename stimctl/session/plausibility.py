@@ -90,6 +90,9 @@ class Plausibility:
     def begin(self, channel_mask: int, device_us: int, stimulation_us: int, now_us: int) -> None:
         """A run began from zero, at `stimulation_us` of the session and `device_us` of the device's time."""
         self._run = _Run(now_us, device_us, stimulation_us, channel_mask)
+        # What pulses of an earlier run went toward is no measure of this one.
+        for channel, permitted in self._permitted.items():
+            self._permitted[channel] = [each._replace(until_us=min(each.until_us, device_us)) for each in permitted]
         self._judged_us = dict.fromkeys((0, *channels_in(channel_mask)), now_us)
         self._seen.clear()
 

@@ -11,7 +11,7 @@ import pytest
 from stimctl import limits
 from stimctl.errors import Suspended
 from stimctl.port import HostClock, Port
-from stimctl.session.commands import AskHold, AskStop, Proceed
+from stimctl.session.commands import AskHold, AskStop, Lower, Proceed
 from stimctl.session.engine import Engine
 from stimctl.session.states import End
 from stimctl.wire import messages as m
@@ -60,8 +60,7 @@ class Flipped(Line):
         self.inner.write(self._spoil(data))
 
 
-def work(engine: Engine, now_us: int) -> None:
-    engine.lower_target(1, now_us)
+work = Lower(1)
 
 
 @pytest.mark.parametrize("spoil", [Doubled, Swapped], ids=lambda spoil: spoil.__name__.lower())

@@ -294,7 +294,7 @@ def test_a_screening_that_grew_old_at_the_gate_arms_nothing() -> None:
     answers = {question.id: question.kind is Kind.REQUIRED for question in QUESTIONS}
     rig = Rig(auto=ATTENDED, front_end=True)
     screening = Screening(answers, pseudonym=rig.rx.pseudonym, now_us=0)
-    rig.engine._core.prescription = forged(rig.rx, screening=screening)
+    rig.engine._context.prescription = forged(rig.rx, screening=screening)
     report = rig.run((FRESH_US + S, proceed))
     assert report.end is End.SCREENING
     assert rig.tape.messages(m.Arm) == []

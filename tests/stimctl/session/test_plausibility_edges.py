@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from stimctl import limits
+from stimctl.session.plausibility import PULSE_FLIGHT_US, Plausibility
 from stimctl.session.states import End
-from stimctl.session.watch import PAIR_US, PULSE_FLIGHT_US, Watch
 from stimctl.wire.codes import DeviceState
-from tests.stimctl.session.test_watch import IDENTITY
-from tests.stimctl.session.watch_run import (
+from tests.stimctl.session.plausibility_run import (
+    DEVICE_US,
     HOST_US,
     NET_PC,
     PROGRAM,
@@ -17,8 +17,10 @@ from tests.stimctl.session.watch_run import (
     STIMULATION_US,
     Run,
     S,
+    targets_at,
     text_of,
 )
+from tests.stimctl.session.test_plausibility import IDENTITY
 
 # --- the device as a whole -----------------------------------------------------------------------------
 
@@ -26,7 +28,7 @@ from tests.stimctl.session.watch_run import (
 @pytest.mark.parametrize(("ahead_us", "wrong"), [(S, False), (S + 1, True), (-S, False), (-S - 1, True)])
 def test_the_two_clocks_may_differ_by_one_second(ahead_us: int, wrong: bool) -> None:
     run = Run()
-    finding = run.watch.status(run.status(stimulation_us=STIMULATION_US + RUN_US + ahead_us), run.now_us)
+    finding = run.show(stimulation_us=STIMULATION_US + RUN_US + ahead_us)
     assert (finding is not None and finding.end is End.CLOCK) is wrong
 
 
@@ -34,13 +36,13 @@ def test_the_two_clocks_may_differ_by_one_second(ahead_us: int, wrong: bool) -> 
 def test_by_lease_only_the_host_has_a_timer(ahead_us: int, wrong: bool) -> None:
     run = Run(replace(IDENTITY, by_lease=True))
     now_us = run.now_us + ahead_us
-    assert (run.watch.status(run.status(), now_us) is not None) is wrong
+    assert (run.judge.status(run.status(), now_us) is not None) is wrong
 
 
 @pytest.mark.parametrize(("past_us", "wrong"), [(0, False), (1, True)])
 def test_stimulation_may_last_as_long_as_prescribed(past_us: int, wrong: bool) -> None:
     run = Run()
-    finding = run.watch.status(
+    finding = run.judge.status(
         run.status(stimulation_us=1_800 * S + past_us), HOST_US + 1_800 * S - STIMULATION_US + past_us
     )
     assert ("after the end" in text_of(finding)) is wrong
@@ -49,7 +51,7 @@ def test_stimulation_may_last_as_long_as_prescribed(past_us: int, wrong: bool) -
 @pytest.mark.parametrize(("age_ms", "wrong"), [(1_100, False), (1_101, True)])
 def test_a_keepalive_may_be_as_old_as_the_watchdog_and_a_tenth(age_ms: int, wrong: bool) -> None:
     run = Run()
-    assert ("watchdog" in text_of(run.watch.status(run.status(keepalive_age_ms=age_ms), run.now_us))) is wrong
+    assert ("watchdog" in text_of(run.show(keepalive_age_ms=age_ms))) is wrong
 
 
 STIMULATING = (DeviceState.RAMPING, DeviceState.RUNNING, DeviceState.RAMPING_DOWN)
@@ -58,18 +60,17 @@ STIMULATING = (DeviceState.RAMPING, DeviceState.RUNNING, DeviceState.RAMPING_DOW
 @pytest.mark.parametrize("state", list(DeviceState))
 def test_a_device_is_judged_while_it_stimulates_and_only_then(state: DeviceState) -> None:
     run = Run()
-    about_device = run.watch.status(run.status(state=state, active_mask=2), run.now_us)
-    about_channel = run.watch.channel(run.last._replace(applied_ua=9_999), 1_000, run.now_us)
+    about_device = run.show(state=state, active_mask=2)
+    about_channel = run.judge.channel(run.last._replace(applied_ua=9_999), run.now_us)
     assert (about_device is not None) is (about_channel is not None) is (state in STIMULATING)
 
 
-def test_a_watch_that_has_not_begun_counts_from_zero_and_expects_no_channel() -> None:
-    watch = Watch(IDENTITY, PROGRAM, 1_500)
+def test_a_judge_of_no_run_counts_from_zero_and_expects_no_channel() -> None:
+    judge = Plausibility(IDENTITY, PROGRAM, 1_500, targets_at(1_000))
     told = Run().status(device_time_us=0, stimulation_us=0, active_mask=0)
-    assert not watch.as_before(Run().last, 1_000, 0)
-    assert watch.channel(Run().last, 1_000, 0) is None
+    assert judge.channel(Run().last, 0) is None
     for now_us, stimulation_us in ((S, 0), (0, S)):
-        assert watch.status(told._replace(stimulation_us=stimulation_us), now_us) is None
+        assert judge.status(told._replace(stimulation_us=stimulation_us), now_us) is None
 
 
 # --- silence ----------------------------------------------------------------------------------------------
@@ -77,64 +78,92 @@ def test_a_watch_that_has_not_begun_counts_from_zero_and_expects_no_channel() ->
 
 def test_half_a_second_without_a_status_is_silence() -> None:
     run = Run()
-    run.next(after_us=400_000)
-    run.watch.as_before(run.last, 1_000, run.now_us)
-    assert not run.watch.silent(run.now_us + limits.SILENCE_US - 1)
-    assert run.watch.silent(run.now_us + limits.SILENCE_US)
+    assert run.tell(after_us=400_000) is None
+    assert not run.judge.silent(run.now_us + limits.SILENCE_US - 1)
+    assert run.judge.silent(run.now_us + limits.SILENCE_US)
 
 
 @pytest.mark.parametrize("channel", [1, 2, 3, 4])
 def test_half_a_second_without_a_reading_of_a_channel_is_silence(channel: int) -> None:
     """The others are read and the device tells its status; a channel that was not started need not be read."""
-    watch = Watch(IDENTITY, PROGRAM, 1_500)
-    started = [1, 2, 3, 4]
-    watch.begin(0b1111, 0, HOST_US)
+    started = (1, 2, 3, 4)
+    judge = Plausibility(IDENTITY, PROGRAM, 1_500, targets_at(1_000, *started))
+    judge.begin(0b1111, DEVICE_US, 0, HOST_US)
     late_us = HOST_US + limits.SILENCE_US
-    watch.status(Run().status(), late_us)
+    judge.see(Run().status())
+    judge.status(Run().status(), late_us)
     for other in set(started) - {channel}:
-        watch.as_before(Run().last._replace(channel=other), 1_000, late_us)
-    assert not watch.silent(late_us - 1)
-    assert watch.silent(late_us)
-    watch.as_before(Run().last._replace(channel=channel), 1_000, late_us)
-    assert not watch.silent(late_us)
+        judge.channel(Run().last._replace(channel=other), late_us)
+    assert not judge.silent(late_us - 1)
+    assert judge.silent(late_us)
+    judge.channel(Run().last._replace(channel=channel), late_us)
+    assert not judge.silent(late_us)
 
 
 def test_a_channel_that_was_not_started_need_not_be_read() -> None:
-    watch = Watch(IDENTITY, PROGRAM, 1_500)
-    watch.begin(0b0110, 0, HOST_US)
+    judge = Plausibility(IDENTITY, PROGRAM, 1_500, targets_at(1_000, 1, 2, 3, 4))
+    judge.begin(0b0110, DEVICE_US, 0, HOST_US)
     late_us = HOST_US + limits.SILENCE_US
-    watch.status(Run().status(), late_us)
+    judge.see(Run().status())
+    judge.status(Run().status(), late_us)
     for channel in (2, 3):
-        watch.as_before(Run().last._replace(channel=channel), 1_000, late_us)
-    assert not watch.silent(late_us)
+        judge.channel(Run().last._replace(channel=channel), late_us)
+    assert not judge.silent(late_us)
 
 
 def test_a_run_begins_with_nothing_seen() -> None:
     run = Run()
-    run.watch.lowered(1, 1_500, run.now_us)
+    run.judge.no_longer(1, 1_500, run.device_us)
     run.run_us += 1
-    run.watch.begin(1, run.status().stimulation_us, run.now_us)
-    assert not run.watch.silent(run.now_us + limits.SILENCE_US - 1)
+    run.targets.held()
+    run.targets.started({1: 1_000}, run.now_us)
+    run.judge.begin(1, run.device_us, run.status().stimulation_us, run.now_us)
+    assert not run.judge.silent(run.now_us + limits.SILENCE_US - 1)
     run.run_us += 500_000
-    about_run = run.status()
-    assert run.watch.status(about_run, run.now_us) is None
-    assert not run.watch.as_before(run.last, 1_000, run.now_us), "readings of the run before count no more"
-    told = run.last._replace(applied_ua=200, pulses_0=0, charge_0_pc=0)
-    assert run.watch.channel(told, 1_000, run.now_us) is None, "counted from zero, it is a first reading"
-    assert "above what was set" in text_of(run.watch.channel(told, 199, run.now_us)), "nothing is left of a lowering"
+    assert run.show() is None
+    told = run.last._replace(applied_ua=200, measured_ua=200, pulses_0=0, charge_0_pc=0)
+    assert run.judge.channel(told, run.now_us) is None, "counted from zero, it is a first reading"
+    run.target(199)
+    run.run_us += 1
+    run.show()
+    assert "above what was set" in text_of(run.judge.channel(told, run.now_us)), "nothing is left of a lowering"
 
 
 # --- status and reading belong together -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("late_us", "judged"), [(PAIR_US, True), (PAIR_US + 1, False)])
-def test_a_reading_is_judged_with_a_status_of_up_to_50_ms_before(late_us: int, judged: bool) -> None:
-    assert PAIR_US == 50_000
+@pytest.mark.parametrize("late_us", [0, 50_001, 60_000, 3 * S])
+def test_a_reading_is_judged_with_its_status_however_late_it_comes(late_us: int) -> None:
     run = Run()
     told = run.next(flags=1, applied_ua=1_400)
-    assert (run.watch.channel(told, 1_000, run.now_us + late_us) is not None) is judged
+    assert "above what was set" in text_of(run.judge.channel(told, run.now_us + late_us))
     run = Run()
-    assert run.watch.as_before(run.next(), 1_000, run.now_us + late_us) is judged
+    assert run.judge.channel(run.next(), run.now_us + late_us) is None
+
+
+def test_a_second_reading_for_the_same_status_does_not_count_as_heard_but_its_current_is_judged() -> None:
+    run = Run()
+    assert run.tell() is None
+    judged_us = run.now_us
+    for late_us in range(100_000, limits.SILENCE_US, 100_000):
+        assert run.judge.channel(run.last, judged_us + late_us) is None
+        assert run.judge.status(run.status(), judged_us + late_us) is None
+    over = run.judge.channel(run.last._replace(measured_ua=3_900), judged_us + limits.SILENCE_US - 1)
+    assert over is not None
+    assert over.end is End.OVER_CURRENT
+    assert not run.judge.silent(judged_us + limits.SILENCE_US - 1)
+    assert run.judge.silent(judged_us + limits.SILENCE_US)
+
+
+def test_a_reading_from_before_the_run_is_no_reading_of_it_but_its_current_is_judged() -> None:
+    run = Run()
+    run.show(device_time_us=DEVICE_US - 1)
+    late_us = HOST_US + RUN_US + limits.SILENCE_US
+    assert run.judge.channel(run.last._replace(measured_ua=200, applied_ua=0), late_us) is None
+    assert run.judge.silent(late_us), "it was not heard of this run"
+    over = run.judge.channel(run.last._replace(measured_ua=201, applied_ua=0), late_us)
+    assert over is not None
+    assert over.end is End.OVER_CURRENT
 
 
 # --- ceiling, target, ramp ----------------------------------------------------------------------------
@@ -152,10 +181,11 @@ def test_the_ramp_counts_from_the_start_of_the_run(run_us: int, most_ua: int) ->
     """100 uA and 200 uA/s."""
     for applied_ua, wrong in ((most_ua, False), (most_ua + 1, True)):
         run = Run()
-        run.watch.begin(1, STIMULATION_US, HOST_US)
+        run.target(1_500)
+        run.judge.begin(1, DEVICE_US, STIMULATION_US, HOST_US)
         run.run_us = run_us
-        run.watch.status(run.status(), run.now_us)
-        finding = run.watch.channel(run.last._replace(applied_ua=applied_ua), 1_500, run.now_us)
+        run.show()
+        finding = run.judge.channel(run.last._replace(applied_ua=applied_ua), run.now_us)
         assert ("rises faster" in text_of(finding)) is wrong
 
 
@@ -164,8 +194,9 @@ def test_a_rise_counts_from_the_reading_before(since_us: int, most_ua: int) -> N
     for rise_ua, wrong in ((most_ua, False), (most_ua + 1, True)):
         run = Run(target_ua=1_500)
         assert run.first is None
+        run.target(1_500)
         told = run.next(after_us=since_us, applied_ua=1_000 + rise_ua, measured_ua=1_000 + rise_ua)
-        finding = run.watch.channel(told, 1_500, run.now_us)
+        finding = run.judge.channel(told, run.now_us)
         assert ("rises faster" in text_of(finding)) is wrong
 
 
@@ -173,6 +204,7 @@ def test_a_rise_counts_from_the_reading_before(since_us: int, most_ua: int) -> N
 def test_a_lowered_target_may_show_for_as_long_as_a_pulse_may_take(after_us: int, wrong: bool) -> None:
     assert PULSE_FLIGHT_US == 1_100_000
     run = Run()
-    run.watch.lowered(1, 1_000, run.now_us)
+    run.target(900)
+    run.judge.no_longer(1, 1_000, run.device_us)
     told = run.next(after_us=after_us, pulses=(100, 0), net_charge_pc=NET_PC)
-    assert ("above what was set" in text_of(run.watch.channel(told, 900, run.now_us))) is wrong
+    assert ("above what was set" in text_of(run.judge.channel(told, run.now_us))) is wrong
