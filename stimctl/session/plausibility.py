@@ -82,6 +82,7 @@ class Plausibility:
             self._segments.append((1, 0))
         self._run = _Run(0, 0, 0, 0)
         self._picture: Status | None = None
+        self._picture_us = 0  # when it came, by the host's clock
         # When a status, and each channel's reading, was last judged: what was not judged was not heard.
         self._judged_us: dict[int, int] = {}
         self._seen: dict[int, _Seen] = {}
@@ -111,9 +112,9 @@ class Plausibility:
 
     # --- the device as a whole ----------------------------------------------------------------------
 
-    def see(self, status: Status) -> None:
+    def see(self, status: Status, now_us: int) -> None:
         """The channels that follow belong to this picture."""
-        self._picture = status
+        self._picture, self._picture_us = status, now_us
 
     def status(self, status: Status, now_us: int) -> Finding | None:
         """Check the device as a whole while it stimulates."""
@@ -137,8 +138,8 @@ class Plausibility:
     def channel(self, reading: Channel, now_us: int) -> Finding | None:
         """Check one channel's reading by the device's time of its picture.
 
-        A reading that is not newer than the one before it (it came late, or its own status was lost) says nothing of
-        rates; what flows is judged all the same.
+        A reading that is not newer than the one before it (its own status was lost) says nothing of rates; what
+        flows is judged all the same. One that came later than its picture may have been measured so much later.
         """
         picture, number = self._picture, reading[0]
         if picture is None:
@@ -150,28 +151,39 @@ class Plausibility:
         if seen is None:
             self._judged_us[number] = now_us
             self._seen[number] = _Seen(reading, device_us, device_us, reading.net_charge_pc)
-            return self._level(reading, None, 0, picture)
+            return self._level(reading, device_us) or self._ramp(reading, None, 0, now_us)
         since_us = device_us - seen.device_us
         if since_us <= 0:
-            return self._level(reading, None, 0, picture) or self._flows(reading, reading.applied_ua)
+            return self._level(reading, device_us) or self._flows(reading, reading.applied_ua)
         self._judged_us[number] = now_us
-        finding = self._level(reading, seen, since_us, picture) or self._counts(reading, seen, since_us)
+        finding = (
+            self._level(reading, device_us)
+            or self._ramp(reading, seen, since_us, now_us)
+            or self._counts(reading, seen, since_us, now_us)
+        )
         if self._measures and finding is None:
             finding = self._flows(reading, reading.applied_ua) or self._contact(reading, seen)
         seen.reading = reading
         seen.device_us = device_us
         return finding
 
-    def _level(self, reading: Channel, seen: _Seen | None, since_us: int, picture: Status) -> Finding | None:
-        """Ceiling, target and ramp."""
+    def _level(self, reading: Channel, device_us: int) -> Finding | None:
+        """Ceiling and target."""
         channel, applied_ua = reading[0], reading[3]
-        if applied_ua > self._ceiling_ua or applied_ua > self._allowed_ua(channel, picture.device_time_us):
+        if applied_ua > self._ceiling_ua or applied_ua > self._allowed_ua(channel, device_us):
             return Finding(End.IMPLAUSIBLE, f"channel {channel} applies {applied_ua} uA, above what was set")
+        return None
+
+    def _ramp(self, reading: Channel, seen: _Seen | None, since_us: int, now_us: int) -> Finding | None:
+        """One step and the ramp, since the run began and since the last reading."""
+        assert self._picture is not None
+        applied_ua, late_us = reading[3], now_us - self._picture_us
         rise_ua = 0 if seen is None else applied_ua - seen.reading.applied_ua
         slope, step_ua = self._program.ramp_slope_ua_per_s, limits.RAISE_STEP_UA
-        too_soon = applied_ua > step_ua + limits.ramp_ua(slope, picture.stimulation_us - self._run.stimulation_us)
-        if too_soon or (rise_ua > step_ua and rise_ua > step_ua + limits.ramp_ua(slope, since_us)):
-            return Finding(End.IMPLAUSIBLE, f"channel {channel} rises faster than the ramp allows")
+        run_us = self._picture.stimulation_us - self._run.stimulation_us + late_us
+        too_soon = applied_ua > step_ua + limits.ramp_ua(slope, run_us)
+        if too_soon or (rise_ua > step_ua and rise_ua > step_ua + limits.ramp_ua(slope, since_us + late_us)):
+            return Finding(End.IMPLAUSIBLE, f"channel {reading[0]} rises faster than the ramp allows")
         return None
 
     def _allowed_ua(self, channel: int, device_us: int) -> int:
@@ -182,13 +194,13 @@ class Plausibility:
                 allowed_ua = target_ua
         return allowed_ua
 
-    def _counts(self, reading: Channel, seen: _Seen, since_us: int) -> Finding | None:
+    def _counts(self, reading: Channel, seen: _Seen, since_us: int, now_us: int) -> Finding | None:
         """Rate, charge per phase and net charge since the last reading."""
-        before, channel = seen.reading, reading[0]
+        before, channel, most_us = seen.reading, reading[0], since_us + now_us - self._picture_us
         (period_0_us, width_0_us), (period_1_us, width_1_us) = self._segments
         pulses_0, pulses_1 = reading[6] - before[6], reading[7] - before[7]
         charge_pc = reading[8] - before[8] + reading[9] - before[9]
-        if pulses_0 > since_us // period_0_us + 2 or pulses_1 > since_us // period_1_us + 2:
+        if pulses_0 > most_us // period_0_us + 2 or pulses_1 > most_us // period_1_us + 2:
             return Finding(End.IMPLAUSIBLE, f"channel {channel} pulses faster than its program")
         if pulses_0 < 0 or pulses_1 < 0:
             return Finding(End.IMPLAUSIBLE, f"channel {channel} counts fewer pulses than before")

@@ -122,10 +122,10 @@ class Stimulation:
         else:
             context.stimulator.retarget(now_us)
 
-    def see(self, status: m.Status) -> None:
+    def see(self, status: m.Status, now_us: int) -> None:
         """A picture of the device begins, new or old: the channels after it are judged by its time."""
         if self._plausibility is not None:
-            self._plausibility.see(status)
+            self._plausibility.see(status, now_us)
 
     def follow(self, status: m.Status, now_us: int) -> None:
         """Keep step with a device that stimulates."""

@@ -51,7 +51,7 @@ class Telemetry:
         """The device as a whole: has it ended, moved on, or given output that nobody asked for?"""
         context = self._context
         device = context.device
-        self._stimulate.see(status)
+        self._stimulate.see(status, now_us)
         self._is_old = status.device_time_us < device.answered_us
         if not self._is_old:
             device.status = status

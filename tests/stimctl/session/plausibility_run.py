@@ -72,7 +72,7 @@ class Run:
     def show(self, **changes: Any) -> Finding | None:
         """The device's status now, judged; the readings that follow belong to it."""
         told = self.status(**changes)
-        self.judge.see(told)
+        self.judge.see(told, self.now_us)
         return self.judge.status(told, self.now_us)
 
     def target(self, target_ua: int) -> None:

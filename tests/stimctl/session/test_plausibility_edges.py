@@ -12,6 +12,7 @@ from tests.stimctl.session.plausibility_run import (
     DEVICE_US,
     HOST_US,
     NET_PC,
+    NO_NET,
     PROGRAM,
     RUN_US,
     STIMULATION_US,
@@ -90,7 +91,7 @@ def test_half_a_second_without_a_reading_of_a_channel_is_silence(channel: int) -
     judge = Plausibility(IDENTITY, PROGRAM, 1_500, targets_at(1_000, *started))
     judge.begin(0b1111, DEVICE_US, 0, HOST_US)
     late_us = HOST_US + limits.SILENCE_US
-    judge.see(Run().status())
+    judge.see(Run().status(), late_us)
     judge.status(Run().status(), late_us)
     for other in set(started) - {channel}:
         judge.channel(Run().last._replace(channel=other), late_us)
@@ -104,7 +105,7 @@ def test_a_channel_that_was_not_started_need_not_be_read() -> None:
     judge = Plausibility(IDENTITY, PROGRAM, 1_500, targets_at(1_000, 1, 2, 3, 4))
     judge.begin(0b0110, DEVICE_US, 0, HOST_US)
     late_us = HOST_US + limits.SILENCE_US
-    judge.see(Run().status())
+    judge.see(Run().status(), late_us)
     judge.status(Run().status(), late_us)
     for channel in (2, 3):
         judge.channel(Run().last._replace(channel=channel), late_us)
@@ -141,6 +142,22 @@ def test_a_reading_is_judged_with_its_status_however_late_it_comes(late_us: int)
     assert run.judge.channel(run.next(), run.now_us + late_us) is None
 
 
+@pytest.mark.parametrize(("late_us", "most_ua", "most_pulses"), [(0, 120, 12), (100_000, 140, 22), (99_999, 139, 21)])
+def test_a_reading_that_came_late_may_have_been_measured_so_much_later(
+    late_us: int, most_ua: int, most_pulses: int
+) -> None:
+    """Its own status may have been lost: 200 uA/s and 100 Hz go on meanwhile."""
+    for over in (0, 1):
+        run = Run(NO_NET)
+        run.target(1_500)
+        risen = run.next(applied_ua=1_000 + most_ua + over, measured_ua=1_000)
+        finding = run.judge.channel(risen, run.now_us + late_us)
+        assert ("rises faster" in text_of(finding)) is bool(over)
+        run = Run(NO_NET)
+        finding = run.judge.channel(run.next((most_pulses + over, 0)), run.now_us + late_us)
+        assert ("faster than its program" in text_of(finding)) is bool(over)
+
+
 def test_a_second_reading_for_the_same_status_does_not_count_as_heard_but_its_current_is_judged() -> None:
     run = Run()
     assert run.tell() is None
@@ -153,6 +170,19 @@ def test_a_second_reading_for_the_same_status_does_not_count_as_heard_but_its_cu
     assert over.end is End.OVER_CURRENT
     assert not run.judge.silent(judged_us + limits.SILENCE_US - 1)
     assert run.judge.silent(judged_us + limits.SILENCE_US)
+
+
+def test_a_second_reading_for_the_same_status_is_no_measure_of_the_ramp() -> None:
+    """In a ramp its own status was lost, and with it the time by which it rose."""
+    run = Run()
+    run.judge.begin(1, DEVICE_US, STIMULATION_US, HOST_US)
+    run.run_us = S
+    run.show()
+    in_ramp = run.last._replace(applied_ua=300, measured_ua=300)
+    assert run.judge.channel(in_ramp, run.now_us) is None
+    assert run.judge.channel(in_ramp._replace(applied_ua=320, measured_ua=320), run.now_us + 100_000) is None
+    above = run.judge.channel(in_ramp._replace(applied_ua=1_001, measured_ua=1_001), run.now_us + 200_000)
+    assert "above what was set" in text_of(above)
 
 
 def test_a_reading_from_before_the_run_is_no_reading_of_it_but_its_current_is_judged() -> None:
