@@ -206,9 +206,7 @@ def test_a_pulse_that_the_device_says_was_clipped_may_read_low(flag: ChannelFlag
         ((10, 1), {"net_charge_pc": NET_PC - 26_000}),
     ],
 )
-def test_what_is_within_every_bound_is_believed_however_often(
-    pulses: tuple[int, int], changes: dict[str, Any]
-) -> None:
+def test_what_is_within_every_bound_is_believed_however_often(pulses: tuple[int, int], changes: dict[str, Any]) -> None:
     run = Run()
     assert [run.tell(pulses, **changes) for _ in range(4)] == [None] * 4
 

@@ -11,8 +11,9 @@ from firmware_sim.which import Which
 from stimctl.port import Port, RecordedPort, open_port
 from stimctl.prescription import Prescription
 from stimctl.session.choice import Choice, stimulator
+from stimctl.session.commands import Command
 from stimctl.session.engine import UNATTENDED, Engine
-from stimctl.session.runner import Order, Runner
+from stimctl.session.runner import Runner
 from stimctl.session.states import State
 from stimctl.session.view import SessionReport
 from tests.stimctl.session.world import Line, ListLog, Tape, prescription
@@ -45,7 +46,7 @@ class Bench:
         self.engine = Engine(self.adapter, self.rx, self.log, session_id="bench", auto=auto)
         self.runner = Runner(recorded, self.engine, self.log, lambda _identity, _records: "", attended=False)
 
-    def run(self, *actions: tuple[float, Order]) -> SessionReport:
+    def run(self, *actions: tuple[float, Command]) -> SessionReport:
         """Run to the end, with orders at times in seconds, and let what the device still plays come to its end."""
         report = self.runner.run([(round(at_s * S), order) for at_s, order in actions])
         until_us = self.port.now_us() + 10 * S
