@@ -7,12 +7,12 @@ keepalive that was overtaken so is not sent again; its answer still counts when 
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from enum import IntEnum
 from typing import Any, NamedTuple
 
 from stimctl import limits
-from stimctl.errors import EchoMismatch, Misuse, TimedOut
+from stimctl.errors import EchoMismatch, TimedOut
 from stimctl.stimulators.base import Declined, Failed
 from stimctl.stimulators.targets import Targets
 from stimctl.wire import messages as m
@@ -82,7 +82,7 @@ class Exchange:
         self._steps: deque[Command] = deque()
         self._urgent: dict[Urgency, Command] = {}
         self._flying: _Flying | None = None
-        # By number, with the time of sending: the answers may still come.
+        # By number, with the time at which they were overtaken, the oldest first: the answers may still come.
         self._overtaken: dict[int, tuple[Command, int]] = {}
         self._unanswered_since_us: int | None = None
         self._out: list[bytes] = []
@@ -115,16 +115,13 @@ class Exchange:
 
     def _waits_urgently(self) -> bool:
         return bool(self._urgent) or any(
-            target_ua < self.targets[channel].heading_ua for channel, target_ua in self._to_send()
+            target_ua < self.targets[channel].heading_ua for channel, target_ua in self.targets.to_send()
         )
-
-    def _to_send(self) -> Iterator[tuple[int, int]]:
-        return self.targets.to_send() if self.targets.unsent else iter(())
 
     def _next(self) -> Command | None:
         if self._urgent:
             return self._urgent.pop(max(self._urgent))
-        for channel, target_ua in self._to_send():
+        for channel, target_ua in self.targets.to_send():
             command = self._set_target(channel, target_ua)
             self.targets.sent(channel, target_ua)
             return command
@@ -163,20 +160,27 @@ class Exchange:
 
     def next_deadline_us(self) -> int | None:
         """When `advance` has something to do."""
-        return None if self._flying is None else self._flying.due_us
+        if not self._overtaken:
+            return None if self._flying is None else self._flying.due_us
+        # The oldest is the first.
+        _, overtaken_us = next(iter(self._overtaken.values()))
+        given_up_us = overtaken_us + GIVE_UP_US
+        return given_up_us if self._flying is None else min(given_up_us, self._flying.due_us)
 
     def advance(self, now_us: int) -> list[Any]:
         """Send again, or something more urgent in its place; give up on a device that answers nothing."""
+        events = self._give_up_overtaken(now_us) if self._overtaken else []
         flying = self._flying
-        if flying is None or now_us < flying.due_us:
-            return []
+        if flying is None:
+            return events
         if self._unanswered_since_us is not None and now_us - self._unanswered_since_us >= flying.command.patience_us:
             self._flying = None
             self._steps.clear()
             self._urgent.clear()
             why = f"no answer to {flying.command.name} after {flying.tries} tries"
-            return [Failed(TimedOut(f"{why}; check the cable and the device"))]
-        events = self._give_up_overtaken(now_us)
+            return [*events, Failed(TimedOut(f"{why}; check the cable and the device"))]
+        if now_us < flying.due_us:
+            return events
         self.send_next(now_us)
         if self._flying is flying:
             self._flying = flying._replace(tries=flying.tries + 1, due_us=now_us + RESEND_US)
@@ -185,7 +189,7 @@ class Exchange:
 
     def _give_up_overtaken(self, now_us: int) -> list[Any]:
         """Targets that were overtaken and never answered: nobody knows whether the device took them."""
-        given_up = [number for number, (_, sent_us) in self._overtaken.items() if now_us - sent_us >= GIVE_UP_US]
+        given_up = [number for number, (_, at_us) in self._overtaken.items() if now_us - at_us >= GIVE_UP_US]
         commands = [self._overtaken.pop(number)[0] for number in given_up]
         return [_declined(each, NO_ANSWER) for each in commands if type(each.message) is m.SetTarget]
 

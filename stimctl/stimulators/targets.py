@@ -77,7 +77,12 @@ class Targets:
         self._put(channel, wanted_ua=wanted_ua)
 
     def to_send(self) -> Iterator[tuple[int, int]]:
-        """The channels that are wanted elsewhere than they are heading, and where: lowered ones first."""
+        """The channels that are wanted elsewhere than they are heading, and where: lowered ones first.
+
+        In a hold and after a stop there are none.
+        """
+        if not self.unsent:
+            return
         waiting = [(each.wanted_ua > each.heading_ua, channel) for channel, each in self._each.items()]
         for _, channel in sorted(waiting):
             target = self._each[channel]
@@ -110,18 +115,22 @@ class Targets:
         )
 
     def not_applied(self, channel: int, target_ua: int) -> None:
-        """The device refused `target_ua`, or never answered it: a raise is given up, a lowering stays wanted."""
+        """The device refused `target_ua`: a raise is given up, a lowering stays wanted."""
+        self.never_answered(channel, target_ua)
+        sent_ua = tuple(ua for ua in self._each[channel].sent_ua if ua != target_ua)
+        self._put(channel, sent_ua=sent_ua)
+
+    def never_answered(self, channel: int, target_ua: int) -> None:
+        """Nobody knows whether the device applied `target_ua`. A raise is given up: what it was before is wanted and,
+        as the device may be heading higher, sent."""
         target = self._each[channel]
-        sent_ua = tuple(ua for ua in target.sent_ua if ua != target_ua)
-        wanted_ua = target.wanted_ua
-        if wanted_ua == target_ua:
-            wanted_ua = min(wanted_ua, target.applied_ua)
-        self._put(channel, sent_ua=sent_ua, wanted_ua=wanted_ua)
+        if target.wanted_ua == target_ua and target_ua in target.sent_ua:
+            self._put(channel, wanted_ua=min(target_ua, target.applied_ua))
 
     # --- where a run begins and ends ----------------------------------------------------------------
 
     def started(self, applied_ua: Mapping[int, int], now_us: int) -> None:
-        """A run began, from zero, towards `applied_ua`. What was lowered since the start was ordered is still wanted."""
+        """A run began, from zero, towards `applied_ua`; what was lowered since it was ordered is still wanted."""
         self.running = True
         for channel, target_ua in applied_ua.items():
             wanted_ua = min(self._each[channel].wanted_ua, target_ua)

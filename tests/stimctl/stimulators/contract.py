@@ -11,8 +11,8 @@ import pytest
 from firmware_sim.record import Kind
 from firmware_sim.which import Which
 from stimctl import limits
-from stimctl.session.commands import AskTarget, Raise
 from stimctl.session.choice import Choice
+from stimctl.session.commands import AskTarget, Raise
 from stimctl.session.engine import ATTENDED, Engine
 from stimctl.session.states import End
 from stimctl.session.view import SessionReport
