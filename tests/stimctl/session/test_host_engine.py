@@ -5,10 +5,11 @@ import pytest
 from stimctl import limits
 from stimctl.errors import LineLost, TimedOut
 from stimctl.session.closing import GIVE_UP_STOP_US
-from stimctl.session.commands import AskStop, LineGone
-from stimctl.session.engine import Engine
+from stimctl.session.commands import AskStop, LineGone, Proceed
+from stimctl.session.engine import STOOD_STILL_US, Engine
 from stimctl.session.preparation import CHECK_SLACK_US, CHECK_US
 from stimctl.session.states import End, Pending, State, Task
+from stimctl.session.view import Priority
 from stimctl.stimulators.base import Failed, Identity, Noted
 from stimctl.wire import messages as m
 from stimctl.wire.codes import DeviceState, Purpose
@@ -234,3 +235,56 @@ def test_the_session_is_no_longer_driven_once_it_stops() -> None:
     due.heard_us = 0
     assert look(made, 10 * S).deadline_us > 10 * S
     assert (end_of(made), due.kept_us) == (End.OPERATOR, [])
+
+
+# --- a program that stood still ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("late_us", "told"), [(STOOD_STILL_US, False), (STOOD_STILL_US + 1, True)])
+def test_a_turn_later_than_its_deadline_by_over_a_fifth_of_a_second_is_told(late_us: int, told: bool) -> None:
+    assert STOOD_STILL_US == 200_000
+    made, due = engine()
+    times = made._context.times
+    times.alive_us = due.heard_us = times.checked_in_us = made._deadline_us = 10 * S
+    times.alive_due_us = 11 * S
+    turn = made.step(10 * S + late_us)
+    assert [alarm.text for alarm in turn.events] == ["this program stood still for 0.2 s"] * told
+    assert [alarm.priority for alarm in turn.events] == [Priority.LOW] * told
+    assert made.state is State.TESTED
+
+
+@pytest.mark.parametrize(("silent_us", "ends"), [(limits.WATCHDOG_US, False), (limits.WATCHDOG_US + 1, True)])
+def test_longer_than_the_watchdog_waits_it_ends_the_session(silent_us: int, ends: bool) -> None:
+    made, due = engine()
+    times = made._context.times
+    times.alive_us, made._deadline_us = 10 * S, 10 * S + 250_000
+    times.alive_due_us = due.heard_us = times.checked_in_us = made._deadline_us
+    turn = made.step(10 * S + silent_us)
+    (alarm,) = [event for event in turn.events if hasattr(event, "priority")]
+    assert alarm.priority is (Priority.HIGH if ends else Priority.LOW)
+    assert (made.state is State.STOPPING) is ends
+    if ends:
+        assert made._context.ending is not None
+        assert made._context.ending.end is End.STOOD_STILL
+
+
+def test_without_a_keepalive_to_send_it_may_stand_still() -> None:
+    """At its gate nobody is hurt by a pause, and it is no silence of the device's."""
+    made, due = engine()
+    made._deadline_us = due.heard_us = 10 * S
+    turn = made.step(70 * S)
+    assert turn.events == []
+    assert made.state is State.TESTED
+    assert due.heard_us == 70 * S
+
+
+def test_an_operator_who_goes_on_while_it_stood_still_is_heard_first() -> None:
+    """The pause counts neither as the operator's nor as the device's silence."""
+    made, due = engine()
+    times = made._context.times
+    times.alive_us = made._deadline_us = 10 * S
+    times.alive_due_us = due.heard_us = 10 * S
+    times.checked_in_us = 10 * S - limits.CHECK_IN_US
+    made.step(10 * S + 900_000, asked=[Proceed()])
+    assert made.state is not State.STOPPING
+    assert due.kept_us == [10 * S + 900_000]

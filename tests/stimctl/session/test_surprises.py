@@ -1,4 +1,4 @@
-"""What comes at the wrong time, or not at all: old news, a port that takes no bytes, a program that stood still."""
+"""What comes at the wrong time, or not at all: old news, a noisy line, a port that takes no bytes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,14 +8,13 @@ import pytest
 from stimctl import limits
 from stimctl.errors import LineLost, LogFault, NotSent
 from stimctl.port import Port
-from stimctl.session.commands import AskStop, AskTarget, Fact, HostTrouble, LineGone, LogFailed, Lower, Proceed
-from stimctl.session.engine import ATTENDED, STOOD_STILL_US
+from stimctl.session.commands import AskStop, AskTarget, Fact, HostTrouble, LineGone, LogFailed, Lower
+from stimctl.session.engine import ATTENDED
 from stimctl.session.states import End, State
 from stimctl.session.view import Priority
 from stimctl.wire import messages as m
 from stimctl.wire.codes import DeviceState, Purpose
 from stimctl.wire.framing import FrameSplitter
-from tests.stimctl.session.host_alone import engine
 from tests.stimctl.session.world import (
     PULSE_US,
     Cut,
@@ -282,56 +281,3 @@ def test_a_line_that_damages_one_frame_in_a_hundred_is_told_of_and_counted(one_i
     assert report.frames > 1_000
     assert rig.log.of("closed")[-1]["line"] == {"frames": report.frames, "damaged_frames": report.damaged_frames}
     assert len(noise) < 8, "told again only as often as the number doubles"
-
-
-# --- a program that stood still ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("late_us", "told"), [(STOOD_STILL_US, False), (STOOD_STILL_US + 1, True)])
-def test_a_turn_later_than_its_deadline_by_over_a_fifth_of_a_second_is_told(late_us: int, told: bool) -> None:
-    assert STOOD_STILL_US == 200_000
-    made, due = engine()
-    times = made._context.times
-    times.alive_us = due.heard_us = times.checked_in_us = made._deadline_us = 10 * S
-    times.alive_due_us = 11 * S
-    turn = made.step(10 * S + late_us)
-    assert [alarm.text for alarm in turn.events] == ["this program stood still for 0.2 s"] * told
-    assert [alarm.priority for alarm in turn.events] == [Priority.LOW] * told
-    assert made.state is State.TESTED
-
-
-@pytest.mark.parametrize(("silent_us", "ends"), [(limits.WATCHDOG_US, False), (limits.WATCHDOG_US + 1, True)])
-def test_longer_than_the_watchdog_waits_it_ends_the_session(silent_us: int, ends: bool) -> None:
-    made, due = engine()
-    times = made._context.times
-    times.alive_us, made._deadline_us = 10 * S, 10 * S + 250_000
-    times.alive_due_us = due.heard_us = times.checked_in_us = made._deadline_us
-    turn = made.step(10 * S + silent_us)
-    (alarm,) = [event for event in turn.events if hasattr(event, "priority")]
-    assert alarm.priority is (Priority.HIGH if ends else Priority.LOW)
-    assert (made.state is State.STOPPING) is ends
-    if ends:
-        assert made._context.ending is not None
-        assert made._context.ending.end is End.STOOD_STILL
-
-
-def test_without_a_keepalive_to_send_it_may_stand_still() -> None:
-    """At its gate nobody is hurt by a pause, and it is no silence of the device's."""
-    made, due = engine()
-    made._deadline_us = due.heard_us = 10 * S
-    turn = made.step(70 * S)
-    assert turn.events == []
-    assert made.state is State.TESTED
-    assert due.heard_us == 70 * S
-
-
-def test_an_operator_who_goes_on_while_it_stood_still_is_heard_first() -> None:
-    """The pause counts neither as the operator's nor as the device's silence."""
-    made, due = engine()
-    times = made._context.times
-    times.alive_us = made._deadline_us = 10 * S
-    times.alive_due_us = due.heard_us = 10 * S
-    times.checked_in_us = 10 * S - limits.CHECK_IN_US
-    made.step(10 * S + 900_000, asked=[Proceed()])
-    assert made.state is not State.STOPPING
-    assert due.kept_us == [10 * S + 900_000]

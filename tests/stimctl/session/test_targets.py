@@ -36,6 +36,10 @@ def test_up_is_one_step_and_one_a_second() -> None:
     with pytest.raises(Unsafe, match="one step a second"):
         rules.up(1, 999_999)
     assert rules.up(1, S) == 1_200
+    apply(rules, 1, 1_200, 5 * S)
+    with pytest.raises(Unsafe, match="one step a second"):
+        rules.up(1, 6 * S - 1)
+    assert rules.up(1, 6 * S) == 1_300
 
 
 @pytest.mark.parametrize("asked_ua", [1_101, 1_500, 2_000])
@@ -54,6 +58,13 @@ def test_the_sessions_ceiling_holds_and_is_named() -> None:
 def test_down_is_never_refused(applied_ua: int, asked_ua: int, now_us: int) -> None:
     if asked_ua <= applied_ua:
         assert at(applied_ua).to(1, asked_ua, now_us) == (asked_ua if asked_ua >= 500 else 0)
+
+
+def test_what_stands_may_be_asked_for_again_at_any_time() -> None:
+    rules = at(1_000)
+    apply(rules, 1, 1_100, S)
+    assert rules.to(1, 1_100, S) == 1_100
+    assert at(400).to(1, 400, 0) == 0, "below 0.5 mA only a raise stands"
 
 
 @pytest.mark.parametrize(("applied_ua", "expected_ua"), [(2_000, 1_900), (600, 500), (599, 0), (500, 0), (300, 0)])
@@ -89,6 +100,9 @@ def test_a_raise_waits_for_the_answer_to_the_last_change() -> None:
     with pytest.raises(Misuse, match="not answered"):
         rules.up(1, 0)
     assert rules.to(1, 700, 0) == 700, "lowering never waits"
+    assert rules.to(1, 800, 0) == 800, "what is wanted already may be asked for again"
+    with pytest.raises(Misuse, match="not answered"):
+        rules.to(1, 801, 0)
     assert rules[1].highest_ua == 1_000
 
 
@@ -104,6 +118,8 @@ def test_lowering_the_last_channel_to_zero_is_seen() -> None:
     assert not rules.leaves_nothing(2, 0)
     assert not rules.leaves_nothing(1, 500)
     assert not started({1: 600, 2: 600}).leaves_nothing(1, 0)
+    assert not started({1: 600, 2: 600, 3: 0}).leaves_nothing(1, 0), "the second is left"
+    assert not started({1: 0, 2: 0}).leaves_nothing(1, 0), "there was nothing"
 
 
 def test_at_rest_a_target_is_lowered_and_never_raised() -> None:

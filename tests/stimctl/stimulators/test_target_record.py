@@ -39,6 +39,7 @@ def test_before_a_run_nothing_is_applied_and_nothing_is_to_be_sent() -> None:
     assert 2 in record
     assert 3 not in record
     assert record[1] == Target(1_000)
+    assert (record[1].sent_ua, record[1].applied_ua, record.titrating) == ((), 0, False)
     assert record.by_channel("resume_ua") == {1: 1_000, 2: 900}
     record.want(1, 800)
     assert not record.unsent
@@ -79,6 +80,18 @@ def test_what_lowers_is_sent_before_what_raises() -> None:
     for channel, wanted_ua in ((1, 1_100), (2, 1_000), (3, 500)):
         record.want(channel, wanted_ua)
     assert send(record) == [(3, 500), (1, 1_100)]
+    assert record.unanswered
+    record.applied(3, 500, S)
+    assert record.unanswered, "one of them"
+    record.applied(1, 1_100, S)
+    assert not record.unanswered
+
+
+def test_of_two_lowerings_that_of_the_lower_channel_goes_first() -> None:
+    record = running(1_000, 1_000)
+    record.want(2, 500)
+    record.want(1, 900)
+    assert send(record) == [(1, 900), (2, 500)]
 
 
 def test_an_answer_settles_what_was_sent_before_it() -> None:
@@ -112,6 +125,11 @@ def test_below_half_a_milliampere_is_titration_from_its_first_moment_on() -> Non
     assert record[2].titrating_since_us == 0
     record.applied(2, 500, S)
     assert not record.titrating
+    assert running(1).titrating
+    assert not running(500, 0).titrating
+    record.applied(2, 1, S)
+    assert record.titrating
+    record.applied(2, 0, S)
     record.applied(1, 100, 2 * S)
     record.applied(1, 499, 3 * S)
     assert record[1].titrating_since_us == 2 * S
@@ -189,6 +207,9 @@ def test_a_lowering_that_was_overtaken_is_sent_again_unless_something_newer_was(
     send(record)
     record.lowering_lost(1, 800)
     assert record[1].sent_ua == (800, 700), "the newer one settles it"
+    record.lowering_lost(1, 700)
+    assert record[1].sent_ua == (800,)
+    assert send(record) == [(1, 700)]
     record.applied(1, 700, S)
     record.lowering_lost(1, 700)
     assert record[1].sent_ua == ()
