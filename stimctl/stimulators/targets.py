@@ -83,11 +83,9 @@ class Targets:
         """
         if not self.unsent:
             return
-        waiting = [(each.wanted_ua > each.heading_ua, channel) for channel, each in self._each.items()]
-        for _, channel in sorted(waiting):
-            target = self._each[channel]
-            if target.wanted_ua != target.heading_ua:
-                yield channel, target.wanted_ua
+        each = self._each.items()
+        yield from [(channel, target.wanted_ua) for channel, target in each if target.wanted_ua < target.heading_ua]
+        yield from [(channel, target.wanted_ua) for channel, target in each if target.wanted_ua > target.heading_ua]
 
     def sent(self, channel: int, target_ua: int) -> None:
         """`target_ua` is on its way to the device."""

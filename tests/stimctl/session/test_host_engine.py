@@ -5,12 +5,13 @@ import pytest
 from stimctl import limits
 from stimctl.errors import LineLost, TimedOut
 from stimctl.session.closing import GIVE_UP_STOP_US
-from stimctl.session.commands import AskStop, LineGone, Proceed
+from stimctl.session.commands import AskStop, CheckIn, LineGone, Proceed
 from stimctl.session.engine import STOOD_STILL_US, Engine
 from stimctl.session.preparation import CHECK_SLACK_US, CHECK_US
 from stimctl.session.states import End, Pending, State, Task
 from stimctl.session.view import Priority
 from stimctl.stimulators.base import Failed, Identity, Noted
+from stimctl.stimulators.native import STOP_FRAME
 from stimctl.wire import messages as m
 from stimctl.wire.codes import DeviceState, Purpose
 from tests.stimctl.session.host_alone import ARMED_US, BY_LEASE, Bad, engine, look
@@ -288,3 +289,53 @@ def test_an_operator_who_goes_on_while_it_stood_still_is_heard_first() -> None:
     made.step(10 * S + 900_000, asked=[Proceed()])
     assert made.state is not State.STOPPING
     assert due.kept_us == [10 * S + 900_000]
+
+
+def test_what_it_slept_is_told_to_who_judges_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, due = engine()
+    made._deadline_us = due.heard_us = 10 * S
+    slept: list[int] = []
+    monkeypatch.setattr(made._stimulate, "stood_still", slept.append)
+    made.step(10 * S + 300_000)
+    assert slept == [300_000]
+
+
+# --- what else a step does -------------------------------------------------------------------------------
+
+
+def test_a_check_in_and_a_keepalive_leave_their_times() -> None:
+    made, due = engine()
+    times = made._context.times
+    times.alive_due_us = due.heard_us = made._deadline_us = 10 * S
+    made.step(10 * S, asked=[CheckIn()])
+    assert (times.checked_in_us, times.alive_us) == (10 * S, 10 * S)
+
+
+def test_with_each_keepalive_the_line_is_looked_at() -> None:
+    made, due = engine()
+    due._splitter.damaged = 5
+    made._context.times.alive_due_us = due.heard_us = 10 * S
+    assert [event.text for event in look(made, 10 * S).events] == ["5 of 5 frames from the device came damaged"]
+
+
+def test_a_silent_device_is_told_to_stop_all_the_same() -> None:
+    """Only its answers are missing: the line may carry the stop."""
+    made, due = engine()
+    due.heard_us = 10 * S - limits.SILENCE_US
+    assert look(made, 10 * S).output == STOP_FRAME
+    assert made.report is None
+
+
+def test_where_the_line_is_gone_nobody_waits_for_the_adapter() -> None:
+    made, due = engine()
+    due.due_us = 10 * S + 1
+    due.take_output()
+    turn = look(made, 10 * S, asked=[LineGone(LineLost("the port is gone"))])
+    assert turn.output == b""
+    assert turn.deadline_us > 10 * S + 1
+
+
+def test_a_session_that_has_ended_is_silent() -> None:
+    made, _ = engine()
+    made._context.state = State.ENDED
+    assert look(made, 60 * S).events == []

@@ -7,7 +7,7 @@ import pytest
 from stimctl import limits
 from stimctl.session.plausibility import PULSE_FLIGHT_US, Plausibility
 from stimctl.session.states import End
-from stimctl.wire.codes import DeviceState
+from stimctl.wire.codes import Capability, DeviceState
 from tests.stimctl.session.plausibility_run import (
     DEVICE_US,
     HOST_US,
@@ -183,6 +183,57 @@ def test_a_second_reading_for_the_same_status_is_no_measure_of_the_ramp() -> Non
     assert run.judge.channel(in_ramp._replace(applied_ua=320, measured_ua=320), run.now_us + 100_000) is None
     above = run.judge.channel(in_ramp._replace(applied_ua=1_001, measured_ua=1_001), run.now_us + 200_000)
     assert "above what was set" in text_of(above)
+
+
+def test_a_reading_that_came_late_in_a_ramp_that_has_just_begun() -> None:
+    """100 uA and 200 uA/s: at 300 ms of the run and 100 ms late it may be 180 uA."""
+    for applied_ua, wrong in ((180, False), (181, True)):
+        run = Run(NO_NET)
+        run.judge.begin(1, DEVICE_US, STIMULATION_US, HOST_US)
+        run.run_us = 300_000
+        run.show()
+        told = run.last._replace(applied_ua=applied_ua, measured_ua=applied_ua)
+        finding = run.judge.channel(told, run.now_us + 100_000)
+        assert ("rises faster" in text_of(finding)) is wrong
+
+
+def test_two_lowerings_in_a_row_each_leave_a_pulse() -> None:
+    run = Run(NO_NET)
+    for before_ua, target_ua in ((1_000, 900), (900, 800)):
+        run.target(target_ua)
+        run.judge.no_longer(1, before_ua, run.device_us)
+    assert run.judge.channel(run.next(), run.now_us) is None, "the last pulse may still be the first target's"
+
+
+def test_of_a_device_that_measures_nothing_neither_current_nor_contact_is_judged() -> None:
+    lacks = replace(IDENTITY, capabilities=IDENTITY.capabilities & ~Capability.MEASURES_CURRENT)
+    run = Run(lacks)
+    for _ in range(5):
+        assert run.tell(measured_ua=9_999, ohm=10) is None
+        assert run.judge.channel(run.last, run.now_us) is None, "nor in a second reading"
+    run.show(state=DeviceState.HELD)
+    assert run.judge.channel(run.last, run.now_us) is None, "nor without output"
+
+
+@pytest.mark.parametrize(("before_us", "judged"), [(1, False), (0, True)])
+def test_a_picture_from_before_the_run_is_none_of_it(before_us: int, judged: bool) -> None:
+    run = Run()
+    run.judge.begin(1, DEVICE_US + RUN_US, STIMULATION_US + RUN_US, run.now_us)
+    late_us = run.now_us + limits.SILENCE_US
+    old = run.status(device_time_us=DEVICE_US + RUN_US - before_us, active_mask=2)
+    run.judge.see(old, late_us)
+    assert (run.judge.status(old, late_us) is not None) is judged
+    first = run.last._replace(applied_ua=100, measured_ua=100, target_ua=1_000)
+    assert run.judge.channel(first, late_us) is None
+    assert run.judge.silent(late_us) is not judged
+
+
+def test_what_the_host_slept_is_no_silence() -> None:
+    run = Run()
+    run.tell()
+    run.judge.stood_still(300_000)
+    assert not run.judge.silent(run.now_us + limits.SILENCE_US + 300_000 - 1)
+    assert run.judge.silent(run.now_us + limits.SILENCE_US + 300_000)
 
 
 def test_a_reading_from_before_the_run_is_no_reading_of_it_but_its_current_is_judged() -> None:

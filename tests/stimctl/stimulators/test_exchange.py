@@ -158,6 +158,10 @@ def test_numbers_go_round(first: int) -> None:
         numbers.append(number)
         exchange.answered(number, counters(1), 0)
     assert numbers == [0xFFFF, 0, 1]
+    odd = Exchange(first + 1, Line().set_target)
+    odd.ask(step(), 0)
+    ((number, _),) = [m.parse(payload) for payload in FrameSplitter().feed(odd.take_output())]
+    assert number == 0
 
 
 # --- again, and overtaking ------------------------------------------------------------------------------------
@@ -285,6 +289,7 @@ def test_a_device_that_answers_nothing_for_half_a_second_is_given_up() -> None:
     line = Line()
     line.exchange.ask(step(1), 0)
     line.exchange.ask(step(2), 0)
+    line.exchange.urge(hold(), 0)
     for now_us in range(50 * MS, GIVE_UP_US, 50 * MS):
         assert line.exchange.advance(now_us) == []
     (text,) = timed_out(line.exchange.advance(GIVE_UP_US))
@@ -368,12 +373,17 @@ def test_an_answer_that_nobody_asked_for_is_counted_and_dropped() -> None:
     assert line.exchange.waits
 
 
-@pytest.mark.parametrize("wrong", [ALIVE, counters(2)], ids=["another kind", "another channel"])
-def test_an_answer_to_something_else_is_no_answer(wrong: Any) -> None:
+@pytest.mark.parametrize(
+    ("wrong", "text"),
+    [(ALIVE, "Alive came as the answer to ReadCounters"), (counters(2), "sent ReadCounters(channel=1), the device")],
+    ids=["another kind", "another channel"],
+)
+def test_an_answer_to_something_else_is_no_answer(wrong: Any, text: str) -> None:
     line = Line()
     line.exchange.ask(step(1), 0)
     (failed,) = line.answer(1, wrong)
     assert isinstance(failed.error, EchoMismatch)
+    assert text in str(failed.error)
 
 
 def test_a_refused_step_ends_what_was_to_follow_it() -> None:
@@ -388,7 +398,11 @@ def test_a_refused_step_ends_what_was_to_follow_it() -> None:
     assert line.sent() == []
     line.exchange.ask(step(1), 0)
     line.sent()
-    (failed,) = line.answer(2, m.Refused(0, Refusal.UNSUPPORTED_VERSION, 0, 0))
+    (failed,) = line.answer(2, m.Refused(0, Refusal.WRONG_SESSION, 3, 0))
+    assert "value" not in str(failed.error), "there is no limit to tell"
+    line.exchange.ask(step(1), 0)
+    line.sent()
+    (failed,) = line.answer(3, m.Refused(0, Refusal.UNSUPPORTED_VERSION, 0, 0))
     assert isinstance(failed.error, WrongDevice)
 
 
@@ -424,6 +438,23 @@ def test_after_a_stop_nothing_is_sent_and_what_was_sent_is_known() -> None:
     assert line.sent() == []
 
 
+def test_where_nothing_is_under_way_there_is_nothing_to_abandon() -> None:
+    line = Line()
+    assert line.exchange.abandon() == {}
+    line.exchange.put_first(b"first")
+    assert line.exchange.take_output() == b"first"
+    assert line.exchange.take_output() == b""
+
+
+def test_a_pause_between_commands_is_no_silence_of_the_device() -> None:
+    line = Line()
+    line.exchange.ask(step(), 0)
+    line.answer(1, counters(1), 1)
+    line.exchange.ask(step(), 60_000 * MS)
+    line.sent()
+    assert line.pass_time(60_050 * MS) == [(2, m.ReadCounters(1))]
+
+
 def test_at_most_sixteen_overtaken_commands_are_remembered() -> None:
     line = Line(2_000)
     now_us = 0
@@ -432,4 +463,4 @@ def test_at_most_sixteen_overtaken_commands_are_remembered() -> None:
         now_us += RESEND_US
         # A stray answer would stop the clock of giving up: it is set back by hand.
         line.exchange._unanswered_since_us = now_us
-    assert len(line.exchange.abandon()) <= 17
+    assert list(line.exchange.abandon()) == list(range(4, 21)), "the newest, and the one under way"
