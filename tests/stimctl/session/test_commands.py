@@ -100,7 +100,7 @@ def test_what_sends_nothing_is_not_recorded() -> None:
 
 def test_the_words_of_a_record() -> None:
     """They stand in records that are kept: another word would make them unreadable."""
-    commands = [Proceed(), Raise(1), Lower(2), AskTarget(3, 600), AskHold(), AskStop()]
+    commands: list[Command] = [Proceed(), Raise(1), Lower(2), AskTarget(3, 600), AskHold(), AskStop()]
     assert [note_of(each) for each in commands] == [
         {"do": "proceed"},
         {"do": "raise", "channel": 1},

@@ -191,9 +191,9 @@ def test_nothing_is_sent_that_is_above_what_a_person_asked_for_last(
         sent.append((target_ua, asked_ua[channel]))
         return set_target(channel, target_ua)
 
-    def note_started(targets_ua: Mapping[int, int], now_us: int) -> None:
-        sent.append((targets_ua.get(1, 0), asked_ua[1]))
-        start(targets_ua, now_us)
+    def note_started(targets: Mapping[int, int], now_us: int) -> None:
+        sent.append((targets.get(1, 0), asked_ua[1]))
+        start(targets, now_us)
 
     targets.want, exchange._set_target, rig.native.start = note_wanted, note_set, note_started  # type: ignore[method-assign]
     rig.run(*work, (60 * S, AskStop()))

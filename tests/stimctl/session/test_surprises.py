@@ -213,8 +213,11 @@ def test_a_port_that_takes_nothing_for_a_moment_ends_nothing(error: Callable[[],
 
 def test_a_board_that_boots_as_its_port_is_opened_is_waited_for() -> None:
     for boots_us, end in ((2_900_000, End.TIMER), (3_100_000, End.LINE_LOST)):
-        rig = Rig(at_1_ma(), line=lambda port, us=boots_us: Refusing(port, 0, us, ERRORS[0]))
-        assert rig.run().end is end
+        assert Rig(at_1_ma(), line=booting(boots_us)).run().end is end
+
+
+def booting(until_us: int) -> Callable[[Port], Port]:
+    return lambda port: Refusing(port, 0, until_us, ERRORS[0])
 
 
 # --- armed, and zero unconfirmed -----------------------------------------------------------------------------
@@ -244,7 +247,8 @@ def test_armed_and_zero_unconfirmed_is_always_a_high_alarm_to_pull_the_leads(ask
 
 def test_before_anything_is_armed_no_leads_are_to_be_pulled_for_a_port_that_went() -> None:
     rig = Rig(at_1_ma(), auto=ATTENDED)
-    report = rig.run((S, LineGone(LineLost("the port is gone"))))
+    gone: Any = LineGone(LineLost("the port is gone"))
+    report = rig.run((S, gone))
     assert report.end is End.LINE_LOST
     assert report.alarms == ()
 
