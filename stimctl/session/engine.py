@@ -249,7 +249,7 @@ class Engine:
             self._keep_alive(now_us)
         if context.state is STOPPING:
             self._close.watch_time(now_us)
-        elif now_us - self._stimulator.heard_us >= limits.SILENCE_US:
+        elif now_us - self._stimulator.heard_us >= limits.SILENCE_US and context.state is not ENDED:
             self._fell_silent(now_us)
 
     def _next_deadline_us(self) -> int:
