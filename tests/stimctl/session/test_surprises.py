@@ -8,7 +8,7 @@ import pytest
 from stimctl import limits
 from stimctl.errors import LineLost, LogFault, NotSent
 from stimctl.port import Port
-from stimctl.session.commands import AskStop, AskTarget, Fact, HostTrouble, LineGone, LogFailed, Lower
+from stimctl.session.commands import AskHold, AskStop, AskTarget, Fact, HostTrouble, LineGone, LogFailed, Lower
 from stimctl.session.engine import ATTENDED
 from stimctl.session.states import End, State
 from stimctl.session.view import Priority
@@ -155,6 +155,17 @@ def test_answers_that_overtake_telemetry_blame_nobody(by_us: int) -> None:
     assert exact(report)
 
 
+@pytest.mark.parametrize("by_us", [5_000, 60_000, 90_000])
+def test_a_status_from_before_a_start_changes_no_state(by_us: int) -> None:
+    """It still says that the device is held."""
+    rig = Rig(at_1_ma(), line=lambda port: Overtaken(port, by_us, 9 * S))
+    report = rig.run((8 * S, AskHold()), (10_033_000, proceed), (12_033_000, proceed))
+    assert report.end is End.TIMER, report.end_text
+    assert len(rig.log.of("held")) == 1
+    assert rig.alarms == []
+    assert exact(report)
+
+
 def test_what_old_telemetry_measured_is_judged() -> None:
     """2.1 mA measured in a picture from before the last answer."""
 
@@ -243,6 +254,17 @@ def test_armed_and_zero_unconfirmed_is_always_a_high_alarm_to_pull_the_leads(ask
     leads = [alarm for alarm in report.alarms if "PULL THE LEADS" in alarm.action]
     assert leads
     assert {alarm.priority for alarm in leads} == {Priority.HIGH}
+
+
+def test_a_port_that_goes_before_zero_is_overdue_is_an_alarm_too() -> None:
+    rig = Rig(at_1_ma(), line=lambda port: Cut(port, 8 * S))
+    gone: Any = LineGone(LineLost("the port is gone"))
+    report = rig.run((8 * S, AskStop()), (8 * S + 50_000, gone))
+    assert report.end is End.OPERATOR
+    assert report.zero_confirmed_us is None
+    assert [(alarm.priority, alarm.text, alarm.action) for alarm in report.alarms] == [
+        (Priority.HIGH, "zero output was not confirmed", "PULL THE LEADS")
+    ]
 
 
 def test_before_anything_is_armed_no_leads_are_to_be_pulled_for_a_port_that_went() -> None:
