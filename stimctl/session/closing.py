@@ -28,6 +28,7 @@ class Closing:
         self._context = context
         self._session_id = session_id
         self._records: base.Records | None = None
+        self._cut_us: int | None = None
         self._stop_us = 0
         # An arm whose answer did not come before the stop: the device may have taken it.
         self._arming = False
@@ -35,6 +36,16 @@ class Closing:
         self.zero: base.ZeroConfirmed | None = None
         self._waits_for_log = False
         self.report: SessionReport | None = None
+
+    @property
+    def may_cut(self) -> bool:
+        """Whether there is something to stop that is not being stopped."""
+        return self._cut_us is None and not self.line_gone and self._context.state not in (State.STOPPING, State.ENDED)
+
+    def cut(self, now_us: int) -> None:
+        """The stop's bytes, ahead of everything; `stop` does the rest."""
+        self._cut_us = now_us
+        self._context.stimulator.stop(now_us)
 
     def stop(self, now_us: int, end: End, text: str) -> None:
         """Zero, now. Allowed in every state; once stopping, stop frames go on by themselves."""
@@ -46,9 +57,9 @@ class Closing:
         context.targets.stopped()
         self._arming = context.is_pending(Task.ARMING)
         context.pending = context.want = context.times.alive_due_us = None
-        self._stop_us = now_us
-        if not self.line_gone:
-            context.stimulator.stop(now_us)
+        if self.may_cut:
+            self.cut(now_us)
+        self._stop_us = now_us if self._cut_us is None else self._cut_us
         context.enter(Happening.STOP, now_us)
         if self.line_gone:
             self.close(now_us)

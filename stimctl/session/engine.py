@@ -74,6 +74,8 @@ class Engine:
         self._auto = auto
         self._turned_us = self._deadline_us = 0
         self._take_output = stimulator.take_output
+        # Bytes from the line, and what was asked for beside a stop, until the stop is sent.
+        self._put_off: tuple[bytes, Sequence[c.Command | c.Fact]] | None = None
         self._prepare = Preparation(context, url)
         self._stimulate = Stimulation(context)
         self._close = Closing(context, session_id)
@@ -139,7 +141,17 @@ class Engine:
         self._go_on(now_us)
 
     def step(self, now_us: int, data: bytes = b"", asked: Sequence[c.Command | c.Fact] = ()) -> Turn:
-        """Take in the time, bytes from the line, and what was asked for; say what is to be done."""
+        """Take in the time, bytes from the line, and what was asked for; say what is to be done.
+
+        A stop that is asked for gives its bytes at once; all else, also the rest of the stop, follows at the next step.
+        """
+        if asked and self._close.may_cut and any(type(each) is c.AskStop for each in asked):
+            self._close.cut(now_us)
+            self._put_off = data, asked
+            return self._take_output(), (), now_us, None
+        if self._put_off is not None:
+            (before, put_off), self._put_off = self._put_off, None
+            data, asked = before + data, [*put_off, *asked]
         context, late_us = self._context, now_us - self._deadline_us
         if late_us > STOOD_STILL_US:
             self._stood_still(late_us, now_us)
@@ -237,7 +249,7 @@ class Engine:
             self._keep_alive(now_us)
         if context.state is STOPPING:
             self._close.watch_time(now_us)
-        elif now_us - self._stimulator.heard_us >= limits.SILENCE_US:
+        elif now_us - self._stimulator.heard_us >= limits.SILENCE_US and context.state is not ENDED:
             self._fell_silent(now_us)
 
     def _next_deadline_us(self) -> int:

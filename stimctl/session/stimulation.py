@@ -191,15 +191,17 @@ class Stimulation:
     def _target_declined(self, event: base.Declined, now_us: int) -> None:
         context, target = self._context, self._context.targets[event.channel]
         lowers = event.target_ua < target.applied_ua
-        context.targets.not_applied(event.channel, event.target_ua)
         refused = {"order": event.order, "reason": event.reason, "detail": event.detail, "limit": event.limit}
         context.put("target", now_us, refused=refused)
         if event.reason == NO_ANSWER:
+            context.targets.never_answered(event.channel, event.target_ua)
             context.account.unanswered = True
-            context.tell(
-                f"channel {event.channel}: the device did not answer the change to {event.target_ua} uA", now_us
-            )
-        elif lowers and event.detail not in (DeviceState.HELD, DeviceState.ENDED):
+            text = f"channel {event.channel}: the device did not answer the change to {event.target_ua} uA"
+            context.tell(text, now_us)
+            context.stimulator.retarget(now_us)
+            return
+        context.targets.not_applied(event.channel, event.target_ua)
+        if lowers and event.detail not in (DeviceState.HELD, DeviceState.ENDED):
             text = f"the device refused to lower channel {event.channel} to {event.target_ua} uA: {event.reason}"
             context.alarm(Priority.HIGH, text, "do not use this device until it has been examined", now_us)
             context.stop(now_us, End.REFUSED, text)

@@ -235,7 +235,7 @@ class Native:
         return events
 
     def next_deadline_us(self) -> int | None:
-        return self._exchange.due_us if self._stop is None else self._stop.next_deadline_us()
+        return self._exchange.next_deadline_us() if self._stop is None else self._stop.next_deadline_us()
 
     def wrote(self, now_us: int) -> None:
         """Nothing here is timed by the host."""

@@ -17,8 +17,7 @@ from firmware_sim.record import Recorder, SampleIntegral, integrate
 from stimctl.api import Session
 from stimctl.ledger import Ledger
 from stimctl.prescription import Prescription
-from stimctl.session.commands import AskHold, AskTarget, Lower, Raise
-from stimctl.session.runner import Order
+from stimctl.session.commands import AskHold, AskTarget, Command, Lower, Raise
 from stimctl.session.states import End, State
 from stimctl.session.view import SessionReport
 from tests.stimctl.session.world import Rig, S, asymmetric_profiles, exact, prescription, proceed
@@ -122,7 +121,7 @@ def three_channels(tmp_path: Path) -> Prescription:
     return prescription(seconds=60, amplitudes_ma=amplitudes_ma, profile="bench-asymmetric", known=known)
 
 
-WORK: list[tuple[int, Order]] = [
+WORK: list[tuple[int, Command]] = [
     (5 * S, Lower(2)),
     (7 * S, AskTarget(1, 500)),
     (8_123_457, Raise(3)),
@@ -174,7 +173,7 @@ def drives(recorder: Recorder, channel: int) -> Iterator[tuple[int, int]]:
 # --- the same again ---------------------------------------------------------------------------------
 
 
-def traffic(seed: int, rx: Prescription, work: list[tuple[int, Order]]) -> list[tuple[int, str, bytes]]:
+def traffic(seed: int, rx: Prescription, work: list[tuple[int, Command]]) -> list[tuple[int, str, bytes]]:
     """Every piece of one session's traffic, with its time and direction."""
     rig = Rig(rx, seed=seed)
     rig.run(*work)
