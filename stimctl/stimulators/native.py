@@ -270,7 +270,7 @@ class Native:
 
     def _follow_check(self, status: m.Status, now_us: int) -> None:
         """Once the device has left its impedance check, ask what it found."""
-        if status.state in (DeviceState.CHECKING, DeviceState.ARMED) or status.device_time_us < self._check_began_us:
+        if status.state in (DeviceState.CHECKING, DeviceState.ARMED) or status.device_time_us <= self._check_began_us:
             return
         channels, self._checking = self._checking, ()
         if status.state == DeviceState.ENDED:

@@ -72,7 +72,6 @@ class Run:
     def show(self, **changes: Any) -> Finding | None:
         """The device's status now, judged; the readings that follow belong to it."""
         told = self.status(**changes)
-        self.judge.see(told, self.now_us)
         return self.judge.status(told, self.now_us)
 
     def target(self, target_ua: int) -> None:
@@ -89,6 +88,7 @@ class Run:
             pulses_1=last.pulses_1 + pulses[1],
             charge_0_pc=last.charge_0_pc + pulses[0] * 200 * applied_ua,
             charge_1_pc=last.charge_1_pc + pulses[1] * 600 * applied_ua,
+            device_time_us=self.device_us,
         )
         self.last = self.last._replace(**changes)
         return self.last

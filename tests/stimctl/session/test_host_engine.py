@@ -1,7 +1,6 @@
 """Keepalives, deadlines, silence and a lost line: what the engine does as time goes by, driven by hand."""
 
 import pytest
-from tests.stimctl.session.test_watch import IDENTITY
 
 from stimctl import limits
 from stimctl.errors import LineLost, TimedOut

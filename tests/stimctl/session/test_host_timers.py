@@ -1,7 +1,6 @@
 """Every timer that the host holds in stimulation, at its last good microsecond and at the next."""
 
 import pytest
-from tests.stimctl.session.test_watch import IDENTITY
 
 from stimctl import limits
 from stimctl.session.states import End, State, Task

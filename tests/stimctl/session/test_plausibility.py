@@ -4,7 +4,6 @@ gone, and the host's own finds it out from telemetry alone."""
 from typing import Any
 
 import pytest
-from stimctl.session.watch import Finding, Watch
 
 from stimctl.session.plausibility import Finding, Plausibility
 from stimctl.session.states import End
@@ -71,7 +70,6 @@ class Steady:
         about_status = {name: value for name, value in changes.items() if name in Status._fields}
         about_channel = {name: value for name, value in changes.items() if name in Channel._fields}
         told = status(self.at_us, **about_status)
-        self.judge.see(told, self.at_us)
         finding = self.judge.status(told, self.at_us)
         return finding or self.judge.channel(reading(self.at_us, **about_channel), self.at_us)
 
@@ -117,10 +115,8 @@ def test_stimulation_after_its_end_is_found_even_when_the_clocks_agree() -> None
 def test_a_rise_is_held_to_one_step_and_the_ramp(step_ua: int, believed: bool) -> None:
     """0.1 mA between pulses and 200 uA/s for 0.1 s: 120 uA between two readings."""
     judge, _ = begun(1_000)
-    judge.see(status(2 * S), 2 * S)
     assert judge.channel(reading(2 * S, applied_ua=300, measured_ua=300, target_ua=1_000), 2 * S) is None
     at_us = 2 * S + 100_000
-    judge.see(status(at_us), at_us)
     up_ua = 300 + step_ua
     charge_pc = 200 * 1_000 * WIDTH_US + 10 * up_ua * WIDTH_US
     told = reading(at_us, applied_ua=up_ua, measured_ua=up_ua, target_ua=1_000, charge_0_pc=charge_pc)
@@ -132,7 +128,6 @@ def test_a_rise_is_held_to_one_step_and_the_ramp(step_ua: int, believed: bool) -
 def test_a_ramp_is_held_to_its_slope_over_the_whole_run() -> None:
     """Ever so small steps that together reach 1.0 mA after 2 s, where 200 uA/s allows 0.5 mA."""
     judge, _ = begun(1_000)
-    judge.see(status(2 * S), 2 * S)
     finding = judge.channel(reading(2 * S), 2 * S)
     assert finding is not None
     assert "rises faster" in finding.text
@@ -202,7 +197,6 @@ def test_a_direct_current_of_over_1_ua_is_found_although_each_pulse_is_within_on
         findings = []
         for tick in range(200, 215):
             at_us, pulses = tick * 100_000, tick * 10
-            judge.see(status(at_us), at_us)
             told = reading(at_us)._replace(
                 target_ua=2_000, applied_ua=2_000, measured_ua=2_000, charge_0_pc=pulses * 1_200_000,
                 net_charge_pc=pulses * 1_200 * permille,

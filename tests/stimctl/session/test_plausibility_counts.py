@@ -4,8 +4,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from stimctl.session.watch import Watch
-from tests.stimctl.session.test_watch import IDENTITY
 
 from stimctl.session.plausibility import Plausibility
 from stimctl.session.states import End

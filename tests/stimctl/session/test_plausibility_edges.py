@@ -91,7 +91,6 @@ def test_half_a_second_without_a_reading_of_a_channel_is_silence(channel: int) -
     judge = Plausibility(IDENTITY, PROGRAM, 1_500, targets_at(1_000, *started))
     judge.begin(0b1111, DEVICE_US, 0, HOST_US)
     late_us = HOST_US + limits.SILENCE_US
-    judge.see(Run().status(), late_us)
     judge.status(Run().status(), late_us)
     for other in set(started) - {channel}:
         judge.channel(Run().last._replace(channel=other), late_us)
@@ -105,7 +104,6 @@ def test_a_channel_that_was_not_started_need_not_be_read() -> None:
     judge = Plausibility(IDENTITY, PROGRAM, 1_500, targets_at(1_000, 1, 2, 3, 4))
     judge.begin(0b0110, DEVICE_US, 0, HOST_US)
     late_us = HOST_US + limits.SILENCE_US
-    judge.see(Run().status(), late_us)
     judge.status(Run().status(), late_us)
     for channel in (2, 3):
         judge.channel(Run().last._replace(channel=channel), late_us)
@@ -221,7 +219,6 @@ def test_a_picture_from_before_the_run_is_none_of_it(before_us: int, judged: boo
     run.judge.begin(1, DEVICE_US + RUN_US, STIMULATION_US + RUN_US, run.now_us)
     late_us = run.now_us + limits.SILENCE_US
     old = run.status(device_time_us=DEVICE_US + RUN_US - before_us, active_mask=2)
-    run.judge.see(old, late_us)
     assert (run.judge.status(old, late_us) is not None) is judged
     first = run.last._replace(applied_ua=100, measured_ua=100, target_ua=1_000)
     assert run.judge.channel(first, late_us) is None

@@ -4,7 +4,6 @@ import re
 from dataclasses import replace
 
 import pytest
-from tests.stimctl.session.test_watch import IDENTITY
 
 from stimctl.errors import WrongDevice
 from stimctl.prescription import Subject
