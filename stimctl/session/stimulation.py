@@ -122,13 +122,16 @@ class Stimulation:
 
     def follow(self, status: m.Status, now_us: int) -> None:
         """Keep step with a device that stimulates."""
-        context = self._context
         state = status.state
         if state != self._device_state:
             self._device_state = state
             self._keep_step(status, now_us)
-            if context.state not in STIMULATING:
+            if self._context.state not in STIMULATING:
                 return
+        self.believe(status, now_us)
+
+    def believe(self, status: m.Status, now_us: int) -> None:
+        """Compare what the device said of itself with the run that was started, however old it is."""
         assert self.plausibility is not None
         finding = self.plausibility.status(status, now_us)
         if finding is not None:

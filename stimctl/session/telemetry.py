@@ -76,7 +76,8 @@ class Telemetry:
         elif status.state == _ENDED_ON_DEVICE and context.times.armed_us is not None:
             self._device_ended(_DEVICE_ENDS.get(EndReason(status.end_reason), End.IMPLAUSIBLE), now_us)
         elif is_old:
-            return
+            if context.state in STIMULATING:
+                self._stimulate.believe(status, now_us)
         elif context.state in STIMULATING:
             self._stimulate.follow(status, now_us)
         else:
