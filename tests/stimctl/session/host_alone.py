@@ -1,6 +1,6 @@
 """Parts of the host's session, driven by hand: the stimulation phase, the engine, an adapter without a device."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -98,7 +98,7 @@ def engine(log: ListLog | None = None, rx: Prescription | None = None) -> tuple[
     return made, due
 
 
-def look(made: Engine, now_us: int, *, asked: Iterable[Command | Fact] = (), checked_in_us: int | None = None) -> Turn:
+def look(made: Engine, now_us: int, *, asked: Sequence[Command | Fact] = (), checked_in_us: int | None = None) -> Turn:
     """One step of a loop that was never late; the front end checked in just now, unless told otherwise."""
     made._deadline_us = now_us
     made._context.times.checked_in_us = now_us if checked_in_us is None else checked_in_us
