@@ -182,6 +182,23 @@ def test_what_old_telemetry_measured_is_judged() -> None:
     assert rig.stopped_us() <= 8 * S + 200_000
 
 
+def test_what_an_overtaken_status_says_is_judged() -> None:
+    """A channel that was not started is driven, in statuses that are all older than an answer."""
+
+    def drives_more(message: Any) -> Any:
+        return message._replace(active_mask=3) if type(message) is m.Status and message.active_mask else message
+
+    def line(port: Port) -> Port:
+        spoiled = Rewritten(port, lambda message: drives_more(message) if port.now_us() >= 8 * S else message)
+        return Overtaken(spoiled, 60_000, 6 * S)
+
+    rig = Rig(at_1_ma(), line=line)
+    report = rig.run(*((8 * S + number * 20_000, AskTarget(1, 1_000 - number)) for number in range(100)))
+    ended_at_zero(rig, report, End.IMPLAUSIBLE)
+    assert "channels that were not started" in report.end_text
+    assert rig.stopped_us() <= 8 * S + 200_000
+
+
 # --- a port that takes no bytes ------------------------------------------------------------------------------
 
 
