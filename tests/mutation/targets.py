@@ -5,7 +5,6 @@ what a control does is to be said beside the control.
 """
 
 from dataclasses import dataclass
-from stimctl.session.commands import CheckIn
 
 _FIRMWARE = "tests/firmware_sim/"
 _DRIVER = "tests/stimctl/"
@@ -49,7 +48,7 @@ TARGETS = (
         "watchdog",
         "stimctl/session/engine.py",
         _HOST,
-        ("CheckIn()", "Engine.advance", "Engine.next_deadline_us", "Engine._keep_alive", "Engine.line_lost"),
+        ("Engine._on_check_in", "Engine.advance", "Engine.next_deadline_us", "Engine._keep_alive", "Engine.line_lost"),
     ),
     Target(
         "watchdog",
