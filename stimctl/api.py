@@ -204,7 +204,7 @@ class Session:
         self._post(Lower(channel))
 
     def set_target(self, channel: int, target_ua: int) -> None:
-        """A new target within the rules; a refusal comes back as a `Told` event. Raises `Misuse` for what is no number."""
+        """A new target within the rules; a refusal comes back as a `Told` event. Raises `Misuse` for no number."""
         self._post(AskTarget(channel, target_ua))
 
     def hold(self) -> None:

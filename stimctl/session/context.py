@@ -130,8 +130,7 @@ class Context:
 
     def answered(self, device_time_us: int) -> None:
         """The device changed something at this time of its own: what it told before that is old news."""
-        if device_time_us > self.device.answered_us:
-            self.device.answered_us = device_time_us
+        self.device.answered_us = max(self.device.answered_us, device_time_us)
 
     # --- writing and telling ------------------------------------------------------------------------
 

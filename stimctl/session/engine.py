@@ -122,6 +122,7 @@ class Engine:
             base.Noted: lambda event, now_us: context.put(event.kind, now_us, **event.body),
             m.Status: self._on_status,
             m.Channel: self._telemetry.on_channel,
+            base.Unpaired: lambda event, now_us: self._stimulate.judge_unpaired(event.reading, now_us),
             m.Event: self._telemetry.on_event,
             m.Armed: self._changed(self._prepare.on_armed),
             m.Started: self._changed(self._on_started),

@@ -132,11 +132,7 @@ class Plausibility:
     # --- one channel --------------------------------------------------------------------------------
 
     def channel(self, reading: Channel, now_us: int) -> Finding | None:
-        """Check one channel's reading by the device's time of its picture.
-
-        A reading that is not newer than the one before it (it came late, or its own status was lost) says nothing of
-        rates; what flows is judged all the same.
-        """
+        """Check one channel's reading by the device's time of its picture; one that came late, by what flows alone."""
         picture, number = self._picture, reading[0]
         if picture is None:
             return None
@@ -150,7 +146,7 @@ class Plausibility:
             return self._level(reading, None, 0, picture)
         since_us = device_us - seen.device_us
         if since_us <= 0:
-            return self._level(reading, None, 0, picture) or self._flows(reading, reading.applied_ua)
+            return self.unpaired(reading)
         self._judged_us[number] = now_us
         finding = self._level(reading, seen, since_us, picture) or self._counts(reading, seen, since_us)
         if self._measures and finding is None:
@@ -158,6 +154,17 @@ class Plausibility:
         seen.reading = reading
         seen.device_us = device_us
         return finding
+
+    def unpaired(self, reading: Channel) -> Finding | None:
+        """Check a reading whose picture is lost or old: what flows, against all that was ever permitted."""
+        channel, applied_ua = reading[0], reading[3]
+        if applied_ua > self._ceiling_ua:
+            return Finding(End.IMPLAUSIBLE, f"channel {channel} applies {applied_ua} uA, above what was set")
+        if channel not in self._targets:
+            return self._flows(reading, limits.RAISE_STEP_UA)
+        permitted_ua = [each.target_ua for each in self._permitted.get(channel, ())]
+        highest_ua = max(self._targets[channel].highest_ua, limits.RAISE_STEP_UA, *permitted_ua)
+        return self._flows(reading, highest_ua)
 
     def _level(self, reading: Channel, seen: _Seen | None, since_us: int, picture: Status) -> Finding | None:
         """Ceiling, target and ramp."""

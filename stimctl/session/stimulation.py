@@ -160,6 +160,12 @@ class Stimulation:
         if finding is not None:
             self.found(finding, now_us)
 
+    def judge_unpaired(self, reading: m.Channel, now_us: int) -> None:
+        """Of a reading whose time nobody knows: whether more flows than was ever asked for."""
+        finding = None if self._plausibility is None else self._plausibility.unpaired(reading)
+        if finding is not None and self._context.state is not State.STOPPING:
+            self.found(finding, now_us)
+
     def found(self, finding: Finding, now_us: int) -> None:
         """Something is wrong: hold, or the end."""
         context = self._context
@@ -227,6 +233,7 @@ class Stimulation:
 
     def on_holding(self, event: m.Holding, now_us: int) -> None:
         """A hold that was asked for is there."""
+        self._context.answered(self._device_us(event.stimulation_us))
         if self._context.state in STIMULATING:
             self._enter_hold(event.stimulation_us, now_us)
 

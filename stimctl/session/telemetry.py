@@ -1,7 +1,7 @@
 """What a device tells by itself, ten times a second, and what follows from it in each state of the session.
 
-What was told before the newest answer changes no state, target or count: it is old news. What it measured is judged
-all the same, by the time at which it was measured.
+What was told before the newest answer, or at the same microsecond, changes no state, target or count: it is old news.
+What it measured is judged all the same, by the time at which it was measured.
 """
 
 from stimctl import limits
@@ -52,7 +52,7 @@ class Telemetry:
         context = self._context
         device = context.device
         self._stimulate.see(status)
-        self._is_old = status.device_time_us < device.answered_us
+        self._is_old = status.device_time_us <= device.answered_us
         if not self._is_old:
             device.status = status
         if context.state is STOPPING or device.identity is None:

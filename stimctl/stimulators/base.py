@@ -17,7 +17,7 @@ from stimctl.errors import StimctlError
 from stimctl.stimulators.targets import Targets
 from stimctl.waveform import Program
 from stimctl.wire.codes import Capability, Purpose
-from stimctl.wire.messages import Counters, Impedance, Measured, SessionRecord, Started, TargetSet
+from stimctl.wire.messages import Channel, Counters, Impedance, Measured, SessionRecord, Started, TargetSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +200,12 @@ class Noted(NamedTuple):
     body: Mapping[str, Any]
 
 
+class Unpaired(NamedTuple):
+    """A channel's reading whose status was lost, or has not come yet: nobody knows when it was taken."""
+
+    reading: Channel
+
+
 class Late(NamedTuple):
     """The answer to an order that was in flight when the stop came: it was applied before the stop."""
 
@@ -223,9 +229,11 @@ class Stimulator(Protocol):
 
     heard_us: int
     targets: Targets
-    damaged_frames: int
     frames: int
     hears_writes: bool
+
+    @property
+    def damaged_frames(self) -> int: ...
 
     def connect(self, now_us: int) -> None:
         """Handshake and identity; ends in `Identified`."""

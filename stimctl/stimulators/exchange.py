@@ -12,11 +12,11 @@ from enum import IntEnum
 from typing import Any, NamedTuple
 
 from stimctl import limits
-from stimctl.errors import EchoMismatch, Misuse, TimedOut
+from stimctl.errors import EchoMismatch, Refused, StimctlError, TimedOut, WrongDevice
 from stimctl.stimulators.base import Declined, Failed
 from stimctl.stimulators.targets import Targets
 from stimctl.wire import messages as m
-from stimctl.wire.codes import Refusal
+from stimctl.wire.codes import PROTOCOL_VERSION, Refusal
 
 RESEND_US = 50_000  # and the longest that a lowering, a keepalive or a hold waits for another one's answer
 GIVE_UP_US = limits.SILENCE_US  # nothing at all was answered for so long
@@ -221,7 +221,7 @@ class Exchange:
         if isinstance(command.message, _MAY_DECLINE):
             return [_declined(command, reason, refusal.detail, refusal.limit)]
         self._steps.clear()
-        return [Failed(step_refused(command.name, reason, refusal))]
+        return [Failed(_step_refused(command.name, reason, refusal))]
 
     # --- a stop -------------------------------------------------------------------------------------
 
@@ -244,11 +244,8 @@ class Exchange:
         return self._flying is not None or bool(self._overtaken)
 
 
-def step_refused(name: str, reason: str, refusal: m.Refused) -> Exception:
+def _step_refused(name: str, reason: str, refusal: m.Refused) -> StimctlError:
     """The error of a refused step."""
-    from stimctl.errors import Refused, WrongDevice
-    from stimctl.wire.codes import PROTOCOL_VERSION
-
     if refusal.reason == Refusal.UNSUPPORTED_VERSION:
         return WrongDevice(
             f"the device does not speak protocol version {PROTOCOL_VERSION}; update its firmware or stimctl"

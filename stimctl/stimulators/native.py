@@ -10,7 +10,7 @@ from typing import Any
 
 from stimctl import limits
 from stimctl.errors import EchoMismatch, Misuse, TimedOut, WireError
-from stimctl.stimulators.base import Checked, Failed, Late, Loaded, Ordered, Records, SelfTested
+from stimctl.stimulators.base import Checked, Failed, Late, Loaded, Ordered, Records, SelfTested, Stimulator, Unpaired
 from stimctl.stimulators.exchange import BOOT_US, Command, Exchange, Then, Urgency
 from stimctl.stimulators.pages import identified
 from stimctl.stimulators.stop import Stop
@@ -74,6 +74,8 @@ class Native:
         # By number: what was in flight as a stop came.
         self._before_stop: dict[int, Command] = {}
         self._unknown = ""
+        # Number of the newest status, and how many of the numbers after it are its channels' (or an event's).
+        self._picture = (0, 0)
         self.heard_us = 0
         self.frames = 0
 
@@ -192,7 +194,7 @@ class Native:
         self._checking = ()
         self._stop = Stop(lambda _now_us: self._exchange.put_first(STOP_FRAME), now_us)
 
-    def apart(self) -> "Native":
+    def apart(self) -> Stimulator:
         return Native()
 
     # --- bytes and time -----------------------------------------------------------------------------
@@ -210,10 +212,16 @@ class Native:
             self.heard_us = now_us
             kind = type(message)
             if kind is Status:
+                # The device numbers what it tells by itself, so that its channels' numbers follow this one.
+                self._picture = sequence, message.active_mask.bit_count()
                 if self._checking:
                     self._follow_check(message, now_us)
                 yield message
-            elif kind is Channel or kind is Event:
+            elif kind is Channel:
+                first, channels = self._picture
+                yield message if 0 < sequence - first & 0xFFFF <= channels else Unpaired(message)
+            elif kind is Event:
+                self._picture = self._picture[0], self._picture[1] + 1
                 yield message
             elif kind is m.Stopped:
                 yield from self._stop_answer(message, now_us)

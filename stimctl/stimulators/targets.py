@@ -121,7 +121,7 @@ class Targets:
     # --- where a run begins and ends ----------------------------------------------------------------
 
     def started(self, applied_ua: Mapping[int, int], now_us: int) -> None:
-        """A run began, from zero, towards `applied_ua`. What was lowered since the start was ordered is still wanted."""
+        """A run began, from zero, towards `applied_ua`; what was lowered since it was asked for is still wanted."""
         self.running = True
         for channel, target_ua in applied_ua.items():
             wanted_ua = min(self._each[channel].wanted_ua, target_ua)
