@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.agree.test_device import Commands
+from tests.agree.test_late import Late
 from tests.agree.test_session import Sessions
 
-MACHINES: dict[str, Any] = {"device": Commands, "session": Sessions}
+MACHINES: dict[str, Any] = {"device": Commands, "late": Late, "session": Sessions}
 
 
 @click.command()
