@@ -7,8 +7,8 @@ surprise ends at zero: with us, zero is the safe state.
 The work is done in phases that share a `Context`: `preparation`, `stimulation`, `closing`; `telemetry` listens.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from stimctl import limits
 from stimctl.errors import (
@@ -44,14 +44,9 @@ STOOD_STILL_US = 200_000  # later than its deadline by so much, this program did
 _ENDS: dict[type[StimctlError], End] = {Refused: End.REFUSED, EchoMismatch: End.ECHO, Unsafe: End.GATE}
 
 
-class Turn(NamedTuple):
-    """What one step came to: the bytes to send now, what happened (`StateChanged`, `Alarm`, `Told`), when to come
-    back at the latest, and what is wanted of whoever runs the session, if anything."""
-
-    output: bytes
-    events: Sequence[Any]
-    deadline_us: int
-    wants: Want | None
+# What one step came to: the bytes to send now, what happened (`StateChanged`, `Alarm`, `Told`), when to come back at
+# the latest, and what is wanted of whoever runs the session, if anything.
+Turn = tuple[bytes, Sequence[Any], int, Want | None]
 
 
 class Engine:
@@ -78,11 +73,12 @@ class Engine:
         self._stimulator = stimulator
         self._auto = auto
         self._deadline_us = 0
+        self._take_output = stimulator.take_output
         self._prepare = Preparation(context, url)
         self._stimulate = Stimulation(context)
         self._close = Closing(context, session_id)
         context.stop = self._close.stop
-        self._telemetry = Telemetry(context, self._prepare, self._stimulate, auto)
+        self._telemetry = Telemetry(context, self._prepare, self._stimulate, self._close.on_status, auto)
         self._steps: dict[State, Callable[[int], None]] = {
             State.IDLE: self._prepare.connect,
             State.IDENTIFIED: self._prepare.load,
@@ -120,7 +116,7 @@ class Engine:
             base.Late: self._stimulate.on_late,
             base.Failed: self._on_failed,
             base.Noted: lambda event, now_us: context.put(event.kind, now_us, **event.body),
-            m.Status: self._on_status,
+            m.Status: self._telemetry.on_status,
             m.Channel: self._telemetry.on_channel,
             base.Unpaired: lambda event, now_us: self._stimulate.judge_unpaired(event.reading, now_us),
             m.Event: self._telemetry.on_event,
@@ -143,11 +139,11 @@ class Engine:
         context.times.checked_in_us = self._stimulator.heard_us = self._deadline_us = now_us
         self._go_on(now_us)
 
-    def step(self, now_us: int, data: bytes = b"", asked: Iterable[c.Command | c.Fact] = ()) -> Turn:
+    def step(self, now_us: int, data: bytes = b"", asked: Sequence[c.Command | c.Fact] = ()) -> Turn:
         """Take in the time, bytes from the line, and what was asked for; say what is to be done."""
-        context = self._context
-        if now_us - self._deadline_us > STOOD_STILL_US:
-            self._stood_still(now_us - self._deadline_us, now_us)
+        context, late_us = self._context, now_us - self._deadline_us
+        if late_us > STOOD_STILL_US:
+            self._stood_still(late_us, now_us)
         for each in asked:
             self._take(each, now_us)
         try:
@@ -155,14 +151,18 @@ class Engine:
                 handlers = self._on
                 for event in self._stimulator.receive(data, now_us):
                     handlers[type(event)](event, now_us)
-            if now_us >= self._deadline_us:
+            if late_us >= 0:
                 self._advance(now_us)
         except IllegalEvent as surprise:
             self._surprised(surprise, now_us)
+        output, deadline_us = self._take_output(), self._deadline_us
+        if late_us < 0 and not (output or asked or context.events) and deadline_us == context.times.alive_due_us:
+            # Nothing but telemetry, as nearly always: the next keepalive is due when it was.
+            return output, (), deadline_us, None
         events, context.events = context.events, []
         want, context.want = context.want, None
         self._deadline_us = deadline_us = self._next_deadline_us()
-        return Turn(self._stimulator.take_output(), events, deadline_us, want)
+        return output, events, deadline_us, want
 
     def _take(self, asked: c.Command | c.Fact, now_us: int) -> None:
         try:
@@ -358,11 +358,6 @@ class Engine:
             handler(event, now_us)
 
         return on_answer
-
-    def _on_status(self, status: m.Status, now_us: int) -> None:
-        self._telemetry.on_status(status, now_us)
-        if self._context.state is STOPPING:
-            self._close.on_status(status, now_us)
 
     def _on_started(self, event: m.Started, now_us: int) -> None:
         if self._prepare.in_check():

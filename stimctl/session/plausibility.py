@@ -81,7 +81,8 @@ class Plausibility:
         if len(self._segments) == 1:
             self._segments.append((1, 0))
         self._run = _Run(0, 0, 0, 0)
-        self._picture: Status | None = None
+        # The newest status, whatever its age: the channels that follow belong to it.
+        self.picture: Status | None = None
         # When a status, and each channel's reading, was last judged: what was not judged was not heard.
         self._judged_us: dict[int, int] = {}
         self._seen: dict[int, _Seen] = {}
@@ -108,10 +109,6 @@ class Plausibility:
 
     # --- the device as a whole ----------------------------------------------------------------------
 
-    def see(self, status: Status) -> None:
-        """The channels that follow belong to this picture."""
-        self._picture = status
-
     def status(self, status: Status, now_us: int) -> Finding | None:
         """Check the device as a whole while it stimulates."""
         if status.state not in _STIMULATING or status.device_time_us < self._run.device_us:
@@ -133,26 +130,31 @@ class Plausibility:
 
     def channel(self, reading: Channel, now_us: int) -> Finding | None:
         """Check one channel's reading by the device's time of its picture; one that came late, by what flows alone."""
-        picture, number = self._picture, reading[0]
+        picture, number, applied_ua, measured_ua = self.picture, reading[0], reading[3], reading[4]
         if picture is None:
             return None
-        device_us = picture.device_time_us
+        device_us = picture[0]
         if picture.state not in _STIMULATING or device_us < self._run.device_us:
-            return self._flows(reading, max(self._allowed_ua(number, device_us), limits.RAISE_STEP_UA))
+            permitted_ua = max(self._allowed_ua(number, device_us), limits.RAISE_STEP_UA)
+            return self._flows(reading, permitted_ua) if measured_ua > permitted_ua else None
         seen = self._seen.get(number)
         if seen is None:
-            self._judged_us[number] = now_us
-            self._seen[number] = _Seen(reading, device_us, device_us, reading.net_charge_pc)
-            return self._level(reading, None, 0, picture)
-        since_us = device_us - seen.device_us
-        if since_us <= 0:
+            seen = self._seen[number] = _Seen(reading, device_us, device_us, reading.net_charge_pc)
+            finding = self._level(reading, applied_ua, 0, picture)
+        elif device_us <= seen.device_us:
             return self.unpaired(reading)
+        else:
+            before_ua, finding = seen.reading[3], None
+            # What was lawful then is lawful now, unless it rose or the target fell.
+            if applied_ua > before_ua or applied_ua > self._targets[number].applied_ua:
+                finding = self._level(reading, before_ua, device_us - seen.device_us, picture)
+            finding = finding or self._counts(reading, seen, device_us)
+            if self._measures and finding is None:
+                finding = self._flows(reading, applied_ua) if measured_ua > applied_ua else None
+                finding = finding or self._contact(reading, seen)
+            seen.reading = reading
+            seen.device_us = device_us
         self._judged_us[number] = now_us
-        finding = self._level(reading, seen, since_us, picture) or self._counts(reading, seen, since_us)
-        if self._measures and finding is None:
-            finding = self._flows(reading, reading.applied_ua) or self._contact(reading, seen)
-        seen.reading = reading
-        seen.device_us = device_us
         return finding
 
     def unpaired(self, reading: Channel) -> Finding | None:
@@ -166,16 +168,16 @@ class Plausibility:
         highest_ua = max(self._targets[channel].highest_ua, limits.RAISE_STEP_UA, *permitted_ua)
         return self._flows(reading, highest_ua)
 
-    def _level(self, reading: Channel, seen: _Seen | None, since_us: int, picture: Status) -> Finding | None:
-        """Ceiling, target and ramp."""
-        channel, applied_ua = reading[0], reading[3]
-        if applied_ua > self._ceiling_ua or applied_ua > self._allowed_ua(channel, picture.device_time_us):
-            return Finding(End.IMPLAUSIBLE, f"channel {channel} applies {applied_ua} uA, above what was set")
-        rise_ua = 0 if seen is None else applied_ua - seen.reading.applied_ua
+    def _level(self, reading: Channel, before_ua: int, since_us: int, picture: Status) -> Finding | None:
+        """Ceiling, target and ramp; `before_ua` was applied `since_us` earlier."""
+        applied_ua = reading[3]
+        if applied_ua > self._ceiling_ua or applied_ua > self._allowed_ua(reading[0], picture[0]):
+            return Finding(End.IMPLAUSIBLE, f"channel {reading[0]} applies {applied_ua} uA, above what was set")
         slope, step_ua = self._program.ramp_slope_ua_per_s, limits.RAISE_STEP_UA
+        rise_ua = applied_ua - before_ua
         too_soon = applied_ua > step_ua + limits.ramp_ua(slope, picture.stimulation_us - self._run.stimulation_us)
         if too_soon or (rise_ua > step_ua and rise_ua > step_ua + limits.ramp_ua(slope, since_us)):
-            return Finding(End.IMPLAUSIBLE, f"channel {channel} rises faster than the ramp allows")
+            return Finding(End.IMPLAUSIBLE, f"channel {reading[0]} rises faster than the ramp allows")
         return None
 
     def _allowed_ua(self, channel: int, device_us: int) -> int:
@@ -186,37 +188,37 @@ class Plausibility:
                 allowed_ua = target_ua
         return allowed_ua
 
-    def _counts(self, reading: Channel, seen: _Seen, since_us: int) -> Finding | None:
+    def _counts(self, reading: Channel, seen: _Seen, device_us: int) -> Finding | None:
         """Rate, charge per phase and net charge since the last reading."""
-        before, channel = seen.reading, reading[0]
+        channel, _, target_ua, applied_ua, _, _, pulses_0, pulses_1, charge_0_pc, charge_1_pc, net_pc = reading
+        _, _, before_target_ua, before_ua, _, _, before_0, before_1, before_0_pc, before_1_pc, before_net_pc = (
+            seen.reading
+        )
         (period_0_us, width_0_us), (period_1_us, width_1_us) = self._segments
-        pulses_0, pulses_1 = reading[6] - before[6], reading[7] - before[7]
-        charge_pc = reading[8] - before[8] + reading[9] - before[9]
+        pulses_0 -= before_0
+        pulses_1 -= before_1
+        charge_pc = charge_0_pc - before_0_pc + charge_1_pc - before_1_pc
+        since_us = device_us - seen.device_us
         if pulses_0 > since_us // period_0_us + 2 or pulses_1 > since_us // period_1_us + 2:
             return Finding(End.IMPLAUSIBLE, f"channel {channel} pulses faster than its program")
         if pulses_0 < 0 or pulses_1 < 0:
             return Finding(End.IMPLAUSIBLE, f"channel {channel} counts fewer pulses than before")
         width_time_us = pulses_0 * width_0_us + pulses_1 * width_1_us
-        applied_ua = reading.applied_ua
-        if before.applied_ua == applied_ua == reading.target_ua == before.target_ua:
+        if before_ua == applied_ua == target_ua == before_target_ua:
             wrong = charge_pc != width_time_us * applied_ua
         else:
-            most_ua = max(before.applied_ua, applied_ua, self._allowed_ua(channel, seen.device_us))
-            wrong = charge_pc > width_time_us * most_ua
+            wrong = charge_pc > width_time_us * max(before_ua, applied_ua, self._allowed_ua(channel, seen.device_us))
         if wrong:
             return Finding(End.IMPLAUSIBLE, f"channel {channel} counts another charge than its pulses carry")
-        net_pc = abs(reading[10] - before[10])
-        if net_pc > charge_pc // 100 and net_pc > (pulses_0 + pulses_1) * self._net_floor_pc:
-            text = f"channel {channel} leaves {net_pc} pC in {pulses_0 + pulses_1} pulses"
-            return Finding(End.NET_CHARGE, text)
-        return self._mean(reading, seen, seen.device_us + since_us)
+        left_pc = abs(net_pc - before_net_pc)
+        if left_pc > charge_pc // 100 and left_pc > (pulses_0 + pulses_1) * self._net_floor_pc:
+            return Finding(End.NET_CHARGE, f"channel {channel} leaves {left_pc} pC in {pulses_0 + pulses_1} pulses")
+        return self._mean(reading, seen, device_us) if device_us - seen.net_from_us >= MEAN_US else None
 
     @staticmethod
     def _mean(reading: Channel, seen: _Seen, device_us: int) -> Finding | None:
         """The direct current over a second: 1 pC a us is 1 uA."""
         over_us = device_us - seen.net_from_us
-        if over_us < MEAN_US:
-            return None
         net_pc = abs(reading.net_charge_pc - seen.net_from_pc)
         seen.net_from_us, seen.net_from_pc = device_us, reading.net_charge_pc
         if net_pc <= over_us:
@@ -227,7 +229,7 @@ class Plausibility:
     def _flows(self, reading: Channel, permitted_ua: int) -> Finding | None:
         """What is measured, against what may flow."""
         measured_ua = reading[4]
-        if measured_ua <= permitted_ua or not self._measures or measured_ua <= limits.over_current_ua(permitted_ua):
+        if not self._measures or measured_ua <= limits.over_current_ua(permitted_ua):
             return None
         text = f"channel {reading.channel} measures {measured_ua} uA where {permitted_ua} uA is applied"
         return Finding(End.OVER_CURRENT, text)

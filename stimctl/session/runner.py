@@ -6,7 +6,7 @@ not raised: the loop must not die of a key press.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -109,7 +109,9 @@ class Runner:
 
     def _turn(self, now_us: int) -> int:
         """Give the engine what there is, do what it wants, and wait for what comes next. Returns the time."""
-        asked = self._asked(now_us)
+        asked: Sequence[c.Command | c.Fact] = ()
+        if now_us >= self._due_us or self._facts or self._posted or self._script:
+            asked = self._asked(now_us)
         output, events, self._due_us, wants = self._engine.step(now_us, self._data, asked)
         self._data = b""
         if events:

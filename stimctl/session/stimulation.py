@@ -31,7 +31,7 @@ class Stimulation:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._plausibility: Plausibility | None = None
+        self.plausibility: Plausibility | None = None
         self._device_state = int(DeviceState.IDLE)
         self._held_us: int | None = None
         self._sample_due_us = 0
@@ -101,10 +101,10 @@ class Stimulation:
         applied_ua = {channel: event[channel - 1] for channel in context.targets.channels}
         context.targets.started(applied_ua, now_us)
         context.account.started(applied_ua, event.stimulation_us)
-        if self._plausibility is None:
+        if self.plausibility is None:
             rx = context.prescription
-            self._plausibility = Plausibility(identity, rx.program, rx.ceiling_ua, context.targets)
-        self._plausibility.begin(channel_mask(applied_ua), event.device_time_us, event.stimulation_us, now_us)
+            self.plausibility = Plausibility(identity, rx.program, rx.ceiling_ua, context.targets)
+        self.plausibility.begin(channel_mask(applied_ua), event.device_time_us, event.stimulation_us, now_us)
         targets_ua = {str(channel): target_ua for channel, target_ua in applied_ua.items()}
         context.put("started", now_us, targets_ua=targets_ua, stimulation_us=event.stimulation_us)
         self._held_us = None
@@ -122,11 +122,6 @@ class Stimulation:
         else:
             context.stimulator.retarget(now_us)
 
-    def see(self, status: m.Status) -> None:
-        """A picture of the device begins, new or old: the channels after it are judged by its time."""
-        if self._plausibility is not None:
-            self._plausibility.see(status)
-
     def follow(self, status: m.Status, now_us: int) -> None:
         """Keep step with a device that stimulates."""
         context = self._context
@@ -136,8 +131,8 @@ class Stimulation:
             self._keep_step(status, now_us)
             if context.state not in STIMULATING:
                 return
-        assert self._plausibility is not None
-        finding = self._plausibility.status(status, now_us)
+        assert self.plausibility is not None
+        finding = self.plausibility.status(status, now_us)
         if finding is not None:
             self.found(finding, now_us)
 
@@ -156,13 +151,13 @@ class Stimulation:
 
     def judge(self, reading: m.Channel, now_us: int) -> None:
         """Compare one channel's reading with what was asked for at its time."""
-        finding = None if self._plausibility is None else self._plausibility.channel(reading, now_us)
+        finding = None if self.plausibility is None else self.plausibility.channel(reading, now_us)
         if finding is not None:
             self.found(finding, now_us)
 
     def judge_unpaired(self, reading: m.Channel, now_us: int) -> None:
         """Of a reading whose time nobody knows: whether more flows than was ever asked for."""
-        finding = None if self._plausibility is None else self._plausibility.unpaired(reading)
+        finding = None if self.plausibility is None else self.plausibility.unpaired(reading)
         if finding is not None and self._context.state is not State.STOPPING:
             self.found(finding, now_us)
 
@@ -181,8 +176,8 @@ class Stimulation:
         context, channel = self._context, event.channel
         before_ua = context.targets[channel].highest_ua
         context.targets.applied(channel, event.target_ua, now_us)
-        if context.targets[channel].highest_ua < before_ua and self._plausibility is not None:
-            self._plausibility.no_longer(channel, before_ua, self._device_us(event.stimulation_us))
+        if context.targets[channel].highest_ua < before_ua and self.plausibility is not None:
+            self.plausibility.no_longer(channel, before_ua, self._device_us(event.stimulation_us))
         context.account.target_set(event)
         context.put("target", now_us, **event._asdict())
 
@@ -250,9 +245,9 @@ class Stimulation:
         self._ran_us = self._ran_by(now_us)
         self._run_began_us = None
         self._expected_us = stimulation_us
-        if self._plausibility is not None:
+        if self.plausibility is not None:
             for channel, highest_ua in context.targets.by_channel("highest_ua").items():
-                self._plausibility.no_longer(channel, highest_ua, self._device_us(stimulation_us))
+                self.plausibility.no_longer(channel, highest_ua, self._device_us(stimulation_us))
         context.targets.held()
         context.account.held(stimulation_us)
         context.put("held", now_us, stimulation_us=stimulation_us)
@@ -266,8 +261,8 @@ class Stimulation:
 
     def stood_still(self, late_us: int) -> None:
         """The host itself stood still for so long: that was no silence of the device's."""
-        if self._plausibility is not None:
-            self._plausibility.stood_still(late_us)
+        if self.plausibility is not None:
+            self.plausibility.stood_still(late_us)
 
     def watch_time(self, now_us: int) -> None:
         """Every timer the host holds, looked at with each keepalive."""
@@ -309,7 +304,7 @@ class Stimulation:
     def _fell_silent(self, now_us: int) -> bool:
         """The device answers but no longer says how it is, so that nothing watches its timer: the end."""
         context = self._context
-        if self._plausibility is None or not self._plausibility.silent(now_us):
+        if self.plausibility is None or not self.plausibility.silent(now_us):
             return False
         if now_us - context.stimulator.heard_us >= limits.SILENCE_US:
             # It does not answer either: the engine says so.

@@ -4,6 +4,8 @@ What was told before the newest answer, or at the same microsecond, changes no s
 What it measured is judged all the same, by the time at which it was measured.
 """
 
+from collections.abc import Callable
+
 from stimctl import limits
 from stimctl.session.context import Context
 from stimctl.session.plausibility import Finding
@@ -11,6 +13,7 @@ from stimctl.session.preparation import Preparation
 from stimctl.session.states import OUTPUT, QUIET, STIMULATING, STOPPING, End, State, Task
 from stimctl.session.stimulation import Stimulation
 from stimctl.session.view import Priority
+from stimctl.stimulators.base import Identity
 from stimctl.wire import messages as m
 from stimctl.wire.codes import GIVES_OUTPUT, DeviceState, EndReason
 
@@ -35,12 +38,21 @@ _ENDED_ON_DEVICE = DeviceState.ENDED
 
 
 class Telemetry:
-    """Listens to one device. `auto` is what the session does by itself: nobody is there to mend a lapsed arm."""
+    """Listens to one device. `after_stop` is told of a status once the session stops. `auto` is what the session does
+    by itself: nobody is there to mend a lapsed arm."""
 
-    def __init__(self, context: Context, prepare: Preparation, stimulate: Stimulation, auto: frozenset[State]) -> None:
+    def __init__(
+        self,
+        context: Context,
+        prepare: Preparation,
+        stimulate: Stimulation,
+        after_stop: Callable[[m.Status, int], None],
+        auto: frozenset[State],
+    ) -> None:
         self._context = context
         self._prepare = prepare
         self._stimulate = stimulate
+        self._after_stop = after_stop
         self._auto = auto
         # When the session came into the state in which a status told of no zero, and the device's time of it.
         self._loud_at: tuple[int, int] | None = None
@@ -51,13 +63,17 @@ class Telemetry:
         """The device as a whole: has it ended, moved on, or given output that nobody asked for?"""
         context = self._context
         device = context.device
-        self._stimulate.see(status)
-        self._is_old = status.device_time_us <= device.answered_us
+        if self._stimulate.plausibility is not None:
+            # New or old: the channels after it are judged by its time.
+            self._stimulate.plausibility.picture = status
+        self._is_old = status[0] <= device.answered_us
         if not self._is_old:
             device.status = status
-        if context.state is STOPPING or device.identity is None:
+        if context.state is STOPPING:
+            self._after_stop(status, now_us)
+        elif device.identity is None:
             return
-        if status.boot_id != device.identity.boot_id:
+        elif status.boot_id != device.identity.boot_id:
             self._device_ended(End.RESET, now_us)
         elif status.state == _ENDED_ON_DEVICE and context.times.armed_us is not None:
             self._device_ended(_DEVICE_ENDS.get(EndReason(status.end_reason), End.IMPLAUSIBLE), now_us)
@@ -65,13 +81,19 @@ class Telemetry:
             return
         elif context.state in STIMULATING:
             self._stimulate.follow(status, now_us)
-        elif status.state in GIVES_OUTPUT and context.state not in OUTPUT and not context.is_pending(Task.STARTING):
+        else:
+            self._watch_rest(status, device.identity, now_us)
+
+    def _watch_rest(self, status: m.Status, identity: Identity, now_us: int) -> None:
+        """While nothing is stimulated: nothing may be given that was not asked for, and an arm may lapse."""
+        context = self._context
+        if status.state in GIVES_OUTPUT and context.state not in OUTPUT and not context.is_pending(Task.STARTING):
             self._stimulate.found(Finding(End.IMPLAUSIBLE, "the device gives output that was not ordered"), now_us)
         elif context.state in (State.ARMED, State.REARMED):
             self._prepare.on_lapsed(status, now_us)
             if context.state in self._auto:
                 context.stop(now_us, End.NO_ANSWER, "the arm lapsed before its start was answered")
-        elif device.identity.by_lease:
+        elif identity.by_lease:
             # It says nothing by itself: its zero was read, or acknowledged, when its last lease was over.
             return
         elif context.state in QUIET and self._loud(status) and now_us - context.times.entered_us > QUIET_US:

@@ -13,6 +13,35 @@ from stimctl.stimulators.leases import Lease
 from stimctl.waveform import Program
 
 
+class Answer:
+    """When an answer is late: so long after what asks for it was written, and until then after it was ordered."""
+
+    def __init__(self) -> None:
+        self.due_us: int | None = None
+        self._unwritten_us: int | None = None
+
+    def expect(self, within_us: int, now_us: int, *, written: bool = False) -> None:
+        """An answer has to come, to what was ordered just now or was `written` before."""
+        self.due_us = now_us + within_us
+        self._unwritten_us = None if written else within_us
+
+    def wrote(self, now_us: int) -> None:
+        """What was ordered has left by now."""
+        if self._unwritten_us is not None:
+            self.expect(self._unwritten_us, now_us, written=True)
+
+    def forget(self) -> None:
+        """None is expected any more."""
+        self.due_us = self._unwritten_us = None
+
+    def is_late(self, now_us: int) -> bool:
+        """Whether it should have come by now; told once."""
+        late = self.due_us is not None and now_us >= self.due_us
+        if late:
+            self.forget()
+        return late
+
+
 class Found(NamedTuple):
     """The device answered, and everything that it could play by itself has been made harmless."""
 
@@ -87,7 +116,16 @@ class Dialect(Protocol):
         """Start what was prepared; ends in `Begun`, and later in `Done`. Raises `Unsafe`."""
 
     def stop(self, now_us: int, *, measure: bool) -> None:
-        """Zero and ground, ahead of everything; ends in `AtZero`. `measure` it where the device can."""
+        """Zero and ground, ahead of everything; ends in `AtZero`. `measure` it where the device can.
+
+        Called again every 20 ms until then: what was answered to an earlier one counts.
+        """
+
+    def apart(self) -> "Dialect":
+        """Another one for the same device, which nothing has happened to yet: it can stop it."""
+
+    def wrote(self, now_us: int) -> None:
+        """What `take_output` gave last has left by now."""
 
     def receive(self, data: bytes, now_us: int) -> list[Any]:
         """Bytes from the line; the events they complete."""

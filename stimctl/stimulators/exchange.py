@@ -7,7 +7,7 @@ keepalive that was overtaken so is not sent again; its answer still counts when 
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -68,7 +68,6 @@ class _Flying(NamedTuple):
     command: Command
     frame: bytes
     tries: int
-    due_us: int
 
 
 class Exchange:
@@ -82,6 +81,8 @@ class Exchange:
         self._steps: deque[Command] = deque()
         self._urgent: dict[Urgency, Command] = {}
         self._flying: _Flying | None = None
+        # When `advance` has something to do: what is under way is due to be sent again.
+        self.due_us: int | None = None
         # By number, with the time of sending: the answers may still come.
         self._overtaken: dict[int, tuple[Command, int]] = {}
         self._unanswered_since_us: int | None = None
@@ -103,35 +104,32 @@ class Exchange:
     def send_next(self, now_us: int) -> None:
         """Send what is most urgent, if nothing is under way or what is can be overtaken by now."""
         flying = self._flying
-        if flying is None:
-            command = self._next()
-            if command is not None:
-                self._send(command, now_us)
-        elif now_us >= flying.due_us and flying.command.urgency in _OVERTAKEN and self._waits_urgently():
+        if flying is not None:
+            if now_us < (self.due_us or 0) or flying.command.urgency not in _OVERTAKEN or not self._waits_urgently():
+                return
             self._overtake(flying, now_us)
-            command = self._next()
-            assert command is not None
-            self._send(command, now_us)
+        if self._urgent or self._steps or self.targets.unsent:
+            self._send(self._next(), now_us)
 
     def _waits_urgently(self) -> bool:
-        return bool(self._urgent) or any(
-            target_ua < self.targets[channel].heading_ua for channel, target_ua in self._to_send()
-        )
+        targets = self.targets
+        if self._urgent or not targets.unsent:
+            return bool(self._urgent)
+        return any(target_ua < targets[channel].heading_ua for channel, target_ua in targets.to_send())
 
-    def _to_send(self) -> Iterator[tuple[int, int]]:
-        return self.targets.to_send() if self.targets.unsent else iter(())
-
-    def _next(self) -> Command | None:
+    def _next(self) -> Command:
+        """The most urgent of what waits; something does."""
         if self._urgent:
             return self._urgent.pop(max(self._urgent))
-        for channel, target_ua in self._to_send():
-            command = self._set_target(channel, target_ua)
-            self.targets.sent(channel, target_ua)
-            return command
-        return self._steps.popleft() if self._steps else None
+        if not self.targets.unsent:
+            return self._steps.popleft()
+        channel, target_ua = next(self.targets.to_send())
+        command = self._set_target(channel, target_ua)
+        self.targets.sent(channel, target_ua)
+        return command
 
     def _overtake(self, flying: _Flying, now_us: int) -> None:
-        self._flying = None
+        self._flying = self.due_us = None
         while len(self._overtaken) >= _REMEMBERED:
             del self._overtaken[next(iter(self._overtaken))]
         self._overtaken[flying.number] = flying.command, now_us
@@ -144,7 +142,8 @@ class Exchange:
         frame = m.encode(self._number, command.message)
         if self._unanswered_since_us is None:
             self._unanswered_since_us = now_us
-        self._flying = _Flying(self._number, command, frame, 1, now_us + RESEND_US)
+        self._flying = _Flying(self._number, command, frame, 1)
+        self.due_us = now_us + RESEND_US
         self._out.append(frame)
 
     def put_first(self, frame: bytes) -> None:
@@ -161,17 +160,13 @@ class Exchange:
 
     # --- time ---------------------------------------------------------------------------------------
 
-    def next_deadline_us(self) -> int | None:
-        """When `advance` has something to do."""
-        return None if self._flying is None else self._flying.due_us
-
     def advance(self, now_us: int) -> list[Any]:
         """Send again, or something more urgent in its place; give up on a device that answers nothing."""
         flying = self._flying
-        if flying is None or now_us < flying.due_us:
+        if flying is None or self.due_us is None or now_us < self.due_us:
             return []
         if self._unanswered_since_us is not None and now_us - self._unanswered_since_us >= flying.command.patience_us:
-            self._flying = None
+            self._flying = self.due_us = None
             self._steps.clear()
             self._urgent.clear()
             why = f"no answer to {flying.command.name} after {flying.tries} tries"
@@ -179,7 +174,8 @@ class Exchange:
         events = self._give_up_overtaken(now_us)
         self.send_next(now_us)
         if self._flying is flying:
-            self._flying = flying._replace(tries=flying.tries + 1, due_us=now_us + RESEND_US)
+            self._flying = flying._replace(tries=flying.tries + 1)
+            self.due_us = now_us + RESEND_US
             self._out.append(flying.frame)
         return events
 
@@ -195,7 +191,7 @@ class Exchange:
         """What an answer means; then the next command goes."""
         flying = self._flying
         if flying is not None and number == flying.number:
-            self._flying = None
+            self._flying = self.due_us = None
             command = flying.command
         elif number in self._overtaken:
             command, _ = self._overtaken.pop(number)
@@ -212,7 +208,7 @@ class Exchange:
             return self._refused(command, message)
         if type(message) is not command.answer:
             return [Failed(EchoMismatch(f"{type(message).__name__} came as the answer to {command.name}"))]
-        if message[: command.echoed] != command.message[: command.echoed]:
+        if command.echoed and message[: command.echoed] != command.message[: command.echoed]:
             return [Failed(EchoMismatch(f"{command.name}: sent {command.message}, the device applied {message}"))]
         return command.then(message, now_us)
 
@@ -231,7 +227,7 @@ class Exchange:
         sent = {number: command for number, (command, _) in self._overtaken.items()}
         if self._flying is not None:
             sent[self._flying.number] = self._flying.command
-        self._flying = self._unanswered_since_us = None
+        self._flying = self.due_us = self._unanswered_since_us = None
         self._steps.clear()
         self._urgent.clear()
         self._overtaken.clear()

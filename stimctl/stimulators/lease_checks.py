@@ -1,4 +1,4 @@
-"""What a device's report of a finished lease must agree with.
+"""What a device's report of a finished lease must agree with, and the contact check, which is made of leases.
 
 The device holds no limits, so the host looks: as many pulses as were ordered, the right polarity, no more
 current than was set, not much less (an electrode that is off shows as that), and two phases that cancel.
@@ -11,9 +11,41 @@ from stimctl.errors import EchoMismatch
 from stimctl.stimulators.base import Identity
 from stimctl.stimulators.dialect import Done
 from stimctl.stimulators.leases import Lease, Level
-from stimctl.wire.codes import ChannelFlag, EndReason
+from stimctl.waveform import Segment
+from stimctl.wire.codes import ChannelFlag, DeviceState, EndReason
+from stimctl.wire.messages import Impedance
 
+CHECK_PULSES = 10
+CHECK_SHAPE = Segment(10_000, 200, 0, 200, 0)  # the native impedance check's pulse
 OPEN_PERCENT = 80  # measured under 0.8 of what was set: an open electrode
+
+
+class ContactCheck:
+    """The check before a start, one channel after the other; `armed_from` is the state that it goes back to."""
+
+    def __init__(self, channels: tuple[int, ...], armed_from: DeviceState) -> None:
+        self.armed_from = armed_from
+        self.results: list[Impedance] = []
+        self._channels = channels
+
+    def skip(self) -> None:
+        """Give no pulses: without a measured current they would show nothing of the contact."""
+        self.results = [Impedance(channel, 0, 0, 0, 0, 0) for channel in self._channels]
+
+    def next(self) -> Lease | None:
+        """The next channel's lease, or None when all are done."""
+        left = self._channels[len(self.results) :]
+        if not left:
+            return None
+        level = Level(left[0], limits.RAISE_STEP_UA, 0)
+        return Lease(0, CHECK_SHAPE, (level,), CHECK_PULSES, 0, CHECK_PULSES * CHECK_SHAPE.period_us)
+
+    def over(self, lease: Lease, done: Done) -> None:
+        """A channel's lease is over."""
+        ((channel, amplitude_ua, _delay),) = lease.levels
+        mean_ua = next((abs(mean.mean_ua) for mean in done.means if (mean.channel, mean.phase) == (channel, 0)), 0)
+        charge_pc = CHECK_PULSES * lease.shape.charge_pc(amplitude_ua)
+        self.results.append(Impedance(channel, 0, CHECK_PULSES, amplitude_ua, mean_ua, charge_pc))
 
 
 class Trip(NamedTuple):

@@ -1,25 +1,49 @@
-"""One stop of a device that gives leases: when it was sent, when it counts as late, and what it cut off."""
+"""One cut of a lease: why, when its stop is sent, and what it cut off. The stop itself is `stop.Stop`."""
 
-from stimctl import limits
-from stimctl.stimulators.base import ZeroConfirmed
+from collections.abc import Callable
+from enum import Enum
+from typing import NamedTuple
+
 from stimctl.stimulators.lease_tally import pulses_begun
 from stimctl.stimulators.leases import Lease
+from stimctl.stimulators.stop import Stop
 
 EDGE_US = 2_000  # how well the host knows where in a period the device is [choice]
-MEASURED = ("stop", "self-test")  # for these zero is measured where it can be, and watched for being late
+
+
+class _Row(NamedTuple):
+    """What goes with a reason: `waits` for the gap between two pulses; `resumes` the run afterwards; zero is
+    `measured` where it can be, and an alarm when it is late."""
+
+    name: str
+    waits: bool = False
+    resumes: bool = False
+    measured: bool = False
+
+
+class Why(Enum):
+    """Why a lease is cut, or a device without one is stopped."""
+
+    LOWER = _Row("lower", waits=True, resumes=True)
+    HOLD = _Row("hold", waits=True)
+    END = _Row("end")
+    SELF_TEST = _Row("self-test", measured=True)
+    STOP = _Row("stop", measured=True)
 
 
 class Cut:
-    """`why` is "lower", "hold", "end", "self-test" or "stop"."""
+    """A cut that began at `began_us`; its stop is sent at `due_us`, from when on `stop` is there.
 
-    def __init__(self, why: str, began_us: int) -> None:
+    `sent_us` is when a stop was first sent to what is cut: that of an earlier cut, which this one replaces.
+    """
+
+    def __init__(self, why: Why, began_us: int, sent_us: int | None = None) -> None:
         self.why = why
+        self.sent_us = sent_us
         self.began_us = began_us
         self.due_us = began_us
+        self.stop: Stop | None = None
         self.zero_us: int | None = None
-        self.wants_measure = why in MEASURED
-        self._sent_us: int | None = None
-        self._told = False
 
     def between_pulses_us(self, lease: Lease, begun_us: int) -> int:
         """The first moment from the cut's beginning that surely lies between two pulses."""
@@ -32,31 +56,24 @@ class Cut:
         wait_us = free_us - phase_us if phase_us < free_us else shape.period_us - phase_us + free_us
         return self.began_us + wait_us
 
-    def sent(self, now_us: int, again_us: int) -> None:
-        """The stop went out; it goes out again if it is not answered by then."""
-        self._sent_us = now_us if self._sent_us is None else self._sent_us
-        self.due_us = now_us + again_us
+    def advance(self, send: Callable[[int], None], now_us: int) -> list[object]:
+        """Send the stop when it is due, and again; the alarm that makes."""
+        if self.stop is not None:
+            overdue = self.stop.advance(now_us)
+            return [*overdue] if self.why.value.measured else []
+        if now_us >= self.due_us:
+            self.sent_us = now_us if self.sent_us is None else self.sent_us
+            self.stop = Stop(send, now_us)
+        return []
 
-    def next_us(self) -> int:
-        """When there is something to do: send, or tell that zero is late."""
-        late_us = self.began_us + limits.STOP_CONFIRM_US
-        return min(self.due_us, late_us) if self.wants_measure and not self._told else self.due_us
-
-    def overdue(self, now_us: int) -> bool:
-        """Whether zero is late, once."""
-        late = self.wants_measure and now_us - self.began_us >= limits.STOP_CONFIRM_US
-        told, self._told = self._told, self._told or late
-        return late and not told
+    def next_deadline_us(self) -> int:
+        """When `advance` has something to do."""
+        return self.due_us if self.stop is None else self.stop.next_deadline_us()
 
     def bounds(self, lease: Lease, asked_us: int, begun_us: int | None) -> tuple[int, int]:
         """At least and at most how many pulses of `lease` began: all of them where no zero was ever seen."""
         least = 0
-        if begun_us is not None and self._sent_us is not None:
-            least = pulses_begun(lease, self._sent_us - begun_us)
+        if begun_us is not None and self.sent_us is not None:
+            least = pulses_begun(lease, self.sent_us - begun_us)
         most = lease.pulses if self.zero_us is None else pulses_begun(lease, self.zero_us - asked_us)
         return min(least, most), most
-
-    def confirmed(self, now_us: int, measured_ua: int | None) -> ZeroConfirmed:
-        """What to tell of a stop that is complete."""
-        after_us = now_us - self.began_us
-        return ZeroConfirmed(after_us, after_us, measured_ua or 0, measured_ua is not None)

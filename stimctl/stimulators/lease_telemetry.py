@@ -5,73 +5,98 @@ from dataclasses import dataclass, field
 
 from stimctl import limits
 from stimctl.stimulators.base import Identity
-from stimctl.stimulators.native import channel_mask
+from stimctl.stimulators.native import channel_mask, program_digest
 from stimctl.waveform import Program
 from stimctl.wire.codes import DeviceState, EndReason
 from stimctl.wire.messages import Channel, Counters, SessionRecord, Status
 
+STIMULATING = (DeviceState.RAMPING, DeviceState.RUNNING, DeviceState.RAMPING_DOWN)
+WATCHED = (*STIMULATING, DeviceState.ARMED, DeviceState.CHECKING, DeviceState.HELD)
+
 
 @dataclass(slots=True)
 class Standing:
-    """What the host holds of the session in the device's place."""
+    """What the host holds of the session in the device's place. `run_start_us` is stimulation time."""
 
     session: int
     state: DeviceState = DeviceState.IDLE
     end_reason: EndReason = EndReason.NONE
-    boot_id: int = 0
-    connected_us: int = 0
+    identity: Identity | None = None
+    program: Program | None = None
     channels: tuple[int, ...] = ()
     ceiling_ua: int = 0
     nonce: int = 0
-    digest: bytes = b""
-    segment: int = 0
-    stimulation_us: int = 0
     run_start_us: int = 0
+    connected_us: int = 0
+    armed_us: int | None = None
+    alive_us: int = 0
+    held_us: int | None = None
     flags: dict[int, int] = field(default_factory=dict)
 
     def connected(self, identity: Identity, now_us: int) -> None:
         """The device was found."""
-        self.boot_id = identity.boot_id
+        self.identity = identity
         self.connected_us = now_us
         self.nonce = now_us << 8
 
-    def arm(self, channels: tuple[int, ...], ceiling_ua: int) -> None:
-        """Armed: a nonce of its own each time."""
+    def device_time_us(self, now_us: int) -> int:
+        """The host's clock from the handshake on, in the place of the device's own."""
+        return now_us - self.connected_us
+
+    def arm(self, channels: tuple[int, ...], ceiling_ua: int, now_us: int) -> None:
+        """Armed: a nonce of its own each time. The session's time counts from the first."""
         self.state = DeviceState.ARMED
         self.channels = channels
         self.ceiling_ua = ceiling_ua
         self.nonce += 1
         self.flags.clear()
+        self.armed_us = now_us if self.armed_us is None else self.armed_us
+        self.alive_us = now_us
+
+    def hold(self, reason: EndReason, now_us: int) -> None:
+        """Zero, and the session kept."""
+        self.state, self.end_reason, self.held_us = DeviceState.HELD, reason, now_us
+
+    def end(self, reason: EndReason) -> None:
+        """The session is over; the first reason stays."""
+        if self.state != DeviceState.ENDED:
+            self.state, self.end_reason = DeviceState.ENDED, reason
+
+    def expired(self, now_us: int) -> limits.Timer | None:
+        """The timer that has run out, if one has: the device holds none."""
+        if self.armed_us is None or self.state not in WATCHED:
+            return None
+        held_us = self.held_us if self.state == DeviceState.HELD else None
+        return limits.expired(now_us, self.armed_us, self.alive_us, held_us)
 
 
-def status(at: Standing, program: Program | None, held_us: int | None, alive_us: int, now_us: int) -> Status:
+def status(at: Standing, segment: int, stimulation_us: int, now_us: int) -> Status:
     """The device as a whole."""
-    stimulation_us = program.stimulation_us if program is not None else 0
-    held = at.state == DeviceState.HELD and held_us is not None
+    held_us = at.held_us if at.state == DeviceState.HELD else None
     return Status(
-        device_time_us=now_us - at.connected_us,
-        boot_id=at.boot_id,
+        device_time_us=at.device_time_us(now_us),
+        boot_id=at.identity.boot_id if at.identity is not None else 0,
         state=int(at.state),
-        segment=at.segment,
+        segment=segment,
         end_reason=int(at.end_reason) if at.state in (DeviceState.HELD, DeviceState.ENDED) else 0,
         zero=0,
         active_mask=channel_mask(at.channels),
         session=at.session if at.channels else 0,
-        stimulation_us=at.stimulation_us,
-        time_left_us=max(0, stimulation_us - at.stimulation_us),
-        segment_left_us=_band_left_us(at, program),
-        hold_left_ms=max(0, limits.HOLD_US - (now_us - (held_us or 0))) // 1_000 if held else 0,
-        keepalive_age_ms=min(0xFFFF, (now_us - alive_us) // 1_000) if at.channels else 0,
+        stimulation_us=stimulation_us,
+        time_left_us=max(0, (at.program.stimulation_us if at.program is not None else 0) - stimulation_us),
+        segment_left_us=_band_left_us(at, stimulation_us),
+        hold_left_ms=0 if held_us is None else max(0, limits.HOLD_US - (now_us - held_us)) // 1_000,
+        keepalive_age_ms=min(0xFFFF, (now_us - at.alive_us) // 1_000) if at.channels else 0,
     )
 
 
-def _band_left_us(at: Standing, program: Program | None) -> int:
+def _band_left_us(at: Standing, stimulation_us: int) -> int:
     """To the switch of band in an uninterrupted run; 0 where there is one band."""
-    if program is None or not program.cycle_us:
+    if at.program is None or not at.program.cycle_us:
         return 0
-    into_us = (at.stimulation_us - at.run_start_us) % program.cycle_us
-    first_us = program.segments[0].dwell_us
-    return first_us - into_us if into_us < first_us else program.cycle_us - into_us
+    into_us = (stimulation_us - at.run_start_us) % at.program.cycle_us
+    first_us = at.program.segments[0].dwell_us
+    return first_us - into_us if into_us < first_us else at.program.cycle_us - into_us
 
 
 def channel_reading(at: Standing, counted: Counters, target_ua: int, applied_ua: int) -> Channel:
@@ -91,17 +116,17 @@ def channel_reading(at: Standing, counted: Counters, target_ua: int, applied_ua:
     )
 
 
-def session_record(at: Standing, band_us: Sequence[int]) -> SessionRecord:
+def session_record(at: Standing, stimulation_us: int, band_us: Sequence[int]) -> SessionRecord:
     """The session as a device's flash would hold it."""
     return SessionRecord(
         session=at.session,
-        boot_id=at.boot_id,
+        boot_id=at.identity.boot_id if at.identity is not None else 0,
         end_reason=int(at.end_reason),
         ceiling_ua=at.ceiling_ua,
         channel_mask=channel_mask(at.channels),
-        stimulation_us=at.stimulation_us,
+        stimulation_us=stimulation_us,
         segment_0_us=band_us[0],
         segment_1_us=band_us[1],
-        digest_head=int.from_bytes(at.digest[:8], "little"),
+        digest_head=int.from_bytes(program_digest(at.program)[:8], "little") if at.program is not None else 0,
         nonce=at.nonce,
     )

@@ -2,8 +2,8 @@
 
 A device without a watchdog is never given more. Alternation and ramps come from the succession: each lease is
 so many whole pulses of one segment, with one amplitude a channel. Within the ramp a lease lasts a quarter of a
-second, or one pulse, and rises by no more than the program's slope allows for that time and by at most 100 uA.
-So consecutive pulses differ by at most 100 uA upward, and no train passes from zero to 2.0 mA in under 5 s.
+second, or one pulse. A channel rises by no more than the program's slope allows for the time since it last rose,
+and by at most 100 uA, however often leases are cut. So no train passes from zero to 2.0 mA in under 5 s.
 
 Times are stimulation time: what passes between two leases, with the output at zero, is not part of it.
 """
@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 from stimctl import limits
 from stimctl.errors import Problem, Unsafe
-from stimctl.units import US_PER_S
 from stimctl.waveform import Program, Segment, offset_us
 
 RAMP_LEASE_US = 250_000  # a ramp's step: short enough that the slope, not the step, sets the time [choice]
@@ -28,7 +27,10 @@ class Level(NamedTuple):
 
 
 class Lease(NamedTuple):
-    """One train: whole pulses of one segment at one amplitude a channel. No level: silence for as long."""
+    """One train: whole pulses of one segment at one amplitude a channel. No level: silence for as long.
+
+    `ramp_ua` is where each channel's ramp stands in it: its amplitude before that is made a whole number of quanta.
+    """
 
     segment: int
     shape: Segment
@@ -36,6 +38,7 @@ class Lease(NamedTuple):
     pulses: int
     begins_us: int
     lasts_us: int
+    ramp_ua: tuple[tuple[int, int], ...] = ()
 
     @property
     def silent(self) -> bool:
@@ -69,7 +72,8 @@ class LeasePlan:
     def __init__(self, program: Program, run_start_us: int) -> None:
         self.program = program
         self.at_us = run_start_us
-        self.levels_ua = dict.fromkeys(program.channels, 0)
+        self.ramp_ua = dict.fromkeys(program.channels, 0)
+        self._risen_us: dict[int, int] = {}
         self._band = 0
         self._band_begin_us = run_start_us
         first_us = offset_us(min(program.channels))
@@ -97,7 +101,7 @@ class LeasePlan:
 
     def reached(self, targets_ua: Mapping[int, int]) -> bool:
         """Whether every channel stands at its target."""
-        return all(level_ua >= targets_ua.get(channel, 0) for channel, level_ua in self.levels_ua.items())
+        return all(level_ua >= targets_ua.get(channel, 0) for channel, level_ua in self.ramp_ua.items())
 
     def next(self, targets_ua: Mapping[int, int]) -> Lease | None:
         """The lease that comes next towards these targets, or None at the end. Nothing moves on."""
@@ -113,23 +117,25 @@ class LeasePlan:
         if whole < 1:
             return Lease(band, shape, (), 0, at_us, end_us - at_us)
         pulses = min(whole, self._most_pulses(shape, targets_ua))
-        levels_ua = self._levels(shape, pulses, targets_ua)
+        ramp_ua = self._ramp_ua(shape, pulses, targets_ua)
         quantum_ua = program.quantum_ua
         given = tuple(
             Level(channel, ua - ua % quantum_ua, self._delays_us[channel])
-            for channel, ua in sorted(levels_ua.items())
+            for channel, ua in sorted(ramp_ua.items())
             if ua >= quantum_ua
         )
-        return Lease(band, shape, given, pulses, at_us, min(pulses * shape.period_us, end_us - at_us))
+        lasts_us = min(pulses * shape.period_us, end_us - at_us)
+        return Lease(band, shape, given, pulses, at_us, lasts_us, tuple(ramp_ua.items()))
 
-    def took(self, lease: Lease, targets_ua: Mapping[int, int], pulses: int | None = None) -> None:
+    def took(self, lease: Lease, pulses: int | None = None) -> None:
         """`lease` was given, or its first `pulses`: the run stands after it, on the grid of whole periods."""
-        self.levels_ua = self._levels(lease.shape, lease.pulses, targets_ua) if lease.pulses else self.levels_ua
-        band, begin_us = self._band_now()
+        risen = [channel for channel, level_ua in lease.ramp_ua if level_ua > self.ramp_ua[channel]]
+        self._risen_us = {**self._risen_us, **dict.fromkeys(risen, lease.begins_us)}
+        self.ramp_ua = {**self.ramp_ua, **dict(lease.ramp_ua)}
+        self._band, self._band_begin_us = self._band_now()
         lasts_us = lease.lasts_us
         if pulses is not None:
             lasts_us = min(lasts_us, pulses * lease.shape.period_us)
-        self._band, self._band_begin_us = band, begin_us
         self.at_us = lease.begins_us + lasts_us
 
     # --- inside -------------------------------------------------------------------------------------
@@ -147,7 +153,7 @@ class LeasePlan:
     def _most_pulses(self, shape: Segment, targets_ua: Mapping[int, int]) -> int:
         """How many pulses of one amplitude may follow each other here."""
         most_us = limits.LEASE_US
-        highest_ua = max((targets_ua.get(channel, 0) for channel in self.levels_ua), default=0)
+        highest_ua = max((targets_ua.get(channel, 0) for channel in self.ramp_ua), default=0)
         if self.at_us >= self.fade_us:
             most_us = RAMP_LEASE_US
             if highest_ua:
@@ -159,17 +165,22 @@ class LeasePlan:
             return max(1, min(left, most_us // shape.period_us))
         return max(1, most_us // shape.period_us)
 
-    def _levels(self, shape: Segment, pulses: int, targets_ua: Mapping[int, int]) -> dict[int, int]:
-        """Each channel's level for a lease of so many pulses from here."""
-        rise_ua = self.program.ramp_slope_ua_per_s * pulses * shape.period_us // US_PER_S
-        step_ua = min(self.program.step_cap_ua, rise_ua)
-        last_us = self.at_us + (pulses - 1) * shape.period_us
+    def _ramp_ua(self, shape: Segment, pulses: int, targets_ua: Mapping[int, int]) -> dict[int, int]:
+        """Where each channel's ramp stands in a lease of so many pulses from here."""
+        lasts_us = pulses * shape.period_us
+        last_us = self.at_us + lasts_us - shape.period_us
         if last_us >= self.fade_us:
             last_us += self._reach_us
         return {
-            channel: min(self._aim(targets_ua.get(channel, 0), last_us), level_ua + step_ua)
-            for channel, level_ua in self.levels_ua.items()
+            channel: min(self._aim(targets_ua.get(channel, 0), last_us), level_ua + self._step_ua(channel, lasts_us))
+            for channel, level_ua in self.ramp_ua.items()
         }
+
+    def _step_ua(self, channel: int, lasts_us: int) -> int:
+        """How far a channel may rise: for the time since it last rose; the first time for what its lease lasts."""
+        risen_us = self._risen_us.get(channel)
+        since_us = lasts_us if risen_us is None else self.at_us - risen_us
+        return min(self.program.step_cap_ua, limits.ramp_ua(self.program.ramp_slope_ua_per_s, since_us))
 
     def _aim(self, target_ua: int, t_us: int) -> int:
         if t_us < self.fade_us or not self.program.ramp_down_us:

@@ -64,6 +64,7 @@ class Native:
     def __init__(self, first_sequence: int = 0) -> None:
         self._splitter = FrameSplitter()
         self._exchange = Exchange(first_sequence, self._set_target)
+        self.take_output = self._exchange.take_output
         self._nonce = 0
         self._keep_alive: Command | None = None
         self._digest = b""
@@ -201,8 +202,9 @@ class Native:
 
     def receive(self, data: bytes, now_us: int) -> Iterator[Any]:
         # One at a time: an event that makes the session stop is acted on before the next frame is judged.
-        for payload in self._splitter.feed(data):
-            self.frames += 1
+        payloads = self._splitter.feed(data)
+        self.frames += len(payloads)
+        for payload in payloads:
             try:
                 sequence, message = parse(payload)
             except WireError as unknown:
@@ -239,10 +241,7 @@ class Native:
         return events
 
     def next_deadline_us(self) -> int | None:
-        return self._exchange.next_deadline_us() if self._stop is None else self._stop.next_deadline_us()
-
-    def take_output(self) -> bytes:
-        return self._exchange.take_output()
+        return self._exchange.due_us if self._stop is None else self._stop.next_deadline_us()
 
     def wrote(self, now_us: int) -> None:
         """Nothing here is timed by the host."""

@@ -9,10 +9,14 @@ This module has what the gates of all devices share: a pulse as it would flow, a
 """
 
 from collections.abc import Iterable, Iterator
+from math import gcd
 from typing import NamedTuple
 
 from stimctl import limits
 from stimctl.errors import Problem, Unsafe
+from stimctl.units import US_PER_S
+
+CLOCK_US = 1_000  # how much sooner than ours the device's clock may say that a lease is over [choice]
 
 
 class Phase(NamedTuple):
@@ -35,6 +39,19 @@ class Train(NamedTuple):
         """The largest amplitude of either sign."""
         return max((abs(phase.amplitude_ua) for phase in self.phases), default=0)
 
+    @property
+    def quantum_ua(self) -> int:
+        """What its amplitude is a whole number of, so that both phases' areas are equal in integers."""
+        widths_us = [phase.width_us for phase in self.phases if phase.amplitude_ua]
+        return widths_us[-1] // gcd(*widths_us) if widths_us else 1
+
+
+class _Risen(NamedTuple):
+    """How high a channel was driven last, and since when time has passed that no rise has used."""
+
+    level_ua: int
+    unused_since_us: int
+
 
 class Gate:
     """The buffer of what may be sent, and what the device holds because of it. Raises `Unsafe`."""
@@ -42,14 +59,15 @@ class Gate:
     def __init__(self) -> None:
         self._out: list[bytes] = []
         self.ceiling_ua = 0
-        self._last_ua: dict[int, int] = {}
+        self._risen: dict[int, _Risen] = {}
+        self._ordered_us: int | None = None  # when a start was ordered that is not written yet
 
     def arm(self, ceiling_ua: int) -> None:
         """Leases up to the ceiling may be started, from zero on."""
         if not limits.CEILING.allows(ceiling_ua):
             raise refusal("ceiling_ua", ceiling_ua, limits.CEILING.allowed())
         self.ceiling_ua = ceiling_ua
-        self._last_ua.clear()
+        self._risen.clear()
 
     def disarm(self) -> None:
         """Nothing may be started."""
@@ -67,21 +85,46 @@ class Gate:
         """A stop overtakes what was about to be sent."""
         self._out.clear()
 
-    def check_rise(self, trains: Iterable[Train], *, slack_ua: int = 0) -> None:
-        """Raise `Unsafe` unless armed, and unless each train rises by at most a step over the one before it.
+    def wrote(self, now_us: int) -> None:
+        """What was taken has left by now: rises count from here, not from when they were ordered."""
+        if self._ordered_us is not None:
+            late_us, self._ordered_us = now_us - self._ordered_us, None
+            self._risen = {
+                channel: _Risen(level_ua, since_us + late_us) for channel, (level_ua, since_us) in self._risen.items()
+            }
 
-        `slack_ua` is what the device's own resolution adds to a step; never to the ceiling.
+    def check_rise(self, trains: Iterable[Train], now_us: int, *, slack_ua: int = 0) -> None:
+        """Raise `Unsafe` unless armed, and unless no channel rises faster than the steepest ramp, or by over a step.
+
+        A rise uses up the time that the steepest ramp takes for it. What is not used is kept for one step at most,
+        and with the first train after `arm` that much is there. `slack_ua` is what the device's own resolution adds
+        to a step; never to the ceiling.
         """
         if not self.ceiling_ua:
             raise refusal("start", None, "nothing may be started while nothing is armed")
-        now_ua = {train.channel: train.highest_ua for train in trains}
-        for channel, highest_ua in now_ua.items():
-            if highest_ua > self.ceiling_ua:
-                raise refusal(f"channel {channel} amplitude_ua", highest_ua, f"the ceiling is {self.ceiling_ua} uA")
-            if highest_ua > self._last_ua.get(channel, 0) + limits.RAISE_STEP_UA + slack_ua:
-                said = f"at most {limits.RAISE_STEP_UA} uA above the lease before it"
-                raise refusal(f"channel {channel} amplitude_ua", highest_ua, said)
-        self._last_ua = now_ua
+        risen = {train.channel: self._rise(train, now_us, slack_ua) for train in trains}
+        silent = {channel: before._replace(level_ua=0) for channel, before in self._risen.items()}
+        self._risen = {**silent, **risen}
+        self._ordered_us = now_us
+
+    def _rise(self, train: Train, now_us: int, slack_ua: int) -> _Risen:
+        field, highest_ua = f"channel {train.channel} amplitude_ua", train.highest_ua
+        if highest_ua > self.ceiling_ua:
+            raise refusal(field, highest_ua, f"the ceiling is {self.ceiling_ua} uA")
+        slope_ua_per_s = limits.RAMP_SLOPE.high
+        # An amplitude that is rounded to whole quanta may be late by most of one, and then comes with the next.
+        kept_us = (limits.RAISE_STEP_UA + slack_ua + train.quantum_ua - 1) * US_PER_S // slope_ua_per_s + 1
+        before = self._risen.get(train.channel, _NEVER)
+        since_us = max(before.unused_since_us, now_us - kept_us)
+        rise_ua = max(0, highest_ua - before.level_ua)
+        if rise_ua > limits.RAISE_STEP_UA + slack_ua:
+            raise refusal(field, highest_ua, f"at most {limits.RAISE_STEP_UA} uA above the lease before it")
+        if rise_ua > limits.ramp_ua(slope_ua_per_s, now_us - since_us + CLOCK_US):
+            raise refusal(field, highest_ua, f"rises faster than {slope_ua_per_s} uA a second")
+        return _Risen(highest_ua, since_us + rise_ua * US_PER_S // slope_ua_per_s)
+
+
+_NEVER = _Risen(0, -(10**18))
 
 
 def refusal(field: str, value: object, allowed: str) -> Unsafe:

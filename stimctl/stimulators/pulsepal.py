@@ -82,10 +82,11 @@ class PulsePal:
         self._stops_sent = 0
         self._stale = 0
         self._heard = b""
-        self._answer_due_us: int | None = None
+        self._answer = d.Answer()
         self._lease: Lease | None = None
+        self._lasts_us: int | None = None  # of a trigger that is not written yet
         self._over_us: int | None = None
-        self._said: list[Any] = []
+        self._begun_us: int | None = None  # when a trigger was written that is not told of yet
 
     # --- orders -------------------------------------------------------------------------------------
 
@@ -117,25 +118,22 @@ class PulsePal:
         lease = self._lease
         assert lease is not None
         mask = sum(1 << (level.channel - 1) for level in lease.levels)
-        self._gate.send(bytes((START, 77, mask)))
+        self._gate.send(bytes((START, 77, mask)), now_us)
         delay_us = max(level.delay_us for level in lease.levels)
-        self._over_us = now_us + lease.pulses * lease.shape.period_us + delay_us + GUARD_US
-        # A trigger has no answer: that it was taken is only a claim.
-        self._said.append(d.Begun())
+        self._lasts_us = lease.pulses * lease.shape.period_us + delay_us + GUARD_US
 
     def stop(self, now_us: int, *, measure: bool) -> None:  # noqa: ARG002
         # An answer that is still on its way is waited out; one to a command that never left will not come.
         again = self._stops_sent > 0
         owed = self._flying if self._flying_sent and not again else None
         self._asks.clear()
-        self._said.clear()
-        self._over_us = None
+        self._over_us = self._lasts_us = self._begun_us = None
         self._lease = None
         self._gate.forget_unsent()
         first = bytes((START, 80)) + (bytes((START, 98, 0x0F)) if self._firmware == 22 else b"")
         rest = program_frame(self._program_op, REST_ALL)
-        self._gate.send(first + _ZERO_ALL + rest)
-        self._answer_due_us = None
+        self._gate.send(first + _ZERO_ALL + rest, now_us)
+        self._answer.forget()
         if again and self._flying is not None and self._flying_sent:
             return
         ask = _Ask(b"", len(CHANNELS) + 1, _accepted(self._rested))
@@ -145,6 +143,11 @@ class PulsePal:
         else:
             self._flying = owed._replace(then=_nothing)
             self._asks.append(ask)
+
+    def apart(self) -> "PulsePal":
+        other = PulsePal(self._gate.ua_per_v)
+        other._firmware = self._firmware
+        return other
 
     # --- bytes and time -----------------------------------------------------------------------------
 
@@ -156,7 +159,7 @@ class PulsePal:
         while self._flying is not None and len(self._heard) >= self._flying.size:
             ask, self._flying = self._flying, None
             answer, self._heard = self._heard[: ask.size], self._heard[ask.size :]
-            self._answer_due_us = None
+            self._answer.forget()
             self._send_next(now_us)
             events += ask.then(answer, now_us)
         if self._flying is None:
@@ -164,20 +167,21 @@ class PulsePal:
         return events
 
     def advance(self, now_us: int) -> list[Any]:
-        events, self._said = self._said, []
+        events: list[Any] = []
+        if self._begun_us is not None:
+            self._begun_us = None
+            # A trigger has no answer: that it was taken is only a claim.
+            events.append(d.Begun())
         if self._over_us is not None and now_us >= self._over_us:
             self._over_us = None
             self._gate.over()
             events.append(d.Done(None))
-        if self._answer_due_us is not None and now_us >= self._answer_due_us:
-            self._answer_due_us = None
+        if self._answer.is_late(now_us):
             events.append(d.Broken(self._silence()))
         return events
 
     def next_deadline_us(self) -> int | None:
-        if self._said:
-            return 0
-        due = (self._over_us, self._answer_due_us)
+        due = (self._begun_us, self._over_us, self._answer.due_us)
         return min((each for each in due if each is not None), default=None)
 
     def take_output(self) -> bytes:
@@ -186,6 +190,13 @@ class PulsePal:
             self._flying_sent = self._flying is not None
             self._stops_sent += self._gate.is_stop(data)
         return data
+
+    def wrote(self, now_us: int) -> None:
+        self._gate.wrote(now_us)
+        self._answer.wrote(now_us)
+        if self._lasts_us is not None:
+            self._over_us, self._lasts_us = now_us + self._lasts_us, None
+            self._begun_us = now_us
 
     # --- inside -------------------------------------------------------------------------------------
 
@@ -208,8 +219,8 @@ class PulsePal:
             self._flying = self._asks.popleft()
             self._flying_sent = not self._flying.frame
             if self._flying.frame:
-                self._gate.send(self._flying.frame)
-                self._answer_due_us = now_us + ANSWER_US
+                self._gate.send(self._flying.frame, now_us)
+                self._answer.expect(ANSWER_US, now_us)
 
     def _program(self, outputs: tuple[Output, ...], then: Callable[[bytes, int], list[Any]], now_us: int) -> None:
         """Program all channels at once; where the firmware can read them back, they are compared."""
@@ -231,7 +242,7 @@ class PulsePal:
         self.stop(now_us, measure=False)
         assert self._flying is not None
         self._flying = self._flying._replace(then=_accepted(lambda answer, at_us: self._unlink(answer, modes, at_us)))
-        self._answer_due_us = now_us + ANSWER_US
+        self._answer.expect(ANSWER_US, now_us)
         return []
 
     def _unlink(self, answer: bytes, modes: bytes, now_us: int) -> list[Any]:

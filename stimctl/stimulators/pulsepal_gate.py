@@ -111,10 +111,10 @@ class PulsePalGate(Gate):
         """Whether what is sent begins with a stop of all channels."""
         return data[:2] == bytes((START, 80))
 
-    def send(self, data: bytes) -> None:
-        """Let one or more whole commands pass, in one write. Raises `Unsafe`."""
+    def send(self, data: bytes, now_us: int) -> None:
+        """Let one or more whole commands pass at `now_us`, in one write. Raises `Unsafe`."""
         for op, payload in _commands(data):
-            self._command(op, payload)
+            self._command(op, payload, now_us)
         self._out.append(data)
 
     def current_ua(self, code: int) -> int:
@@ -124,11 +124,11 @@ class PulsePalGate(Gate):
 
     # --- inside -------------------------------------------------------------------------------------
 
-    def _command(self, op: int, payload: bytes) -> None:
+    def _command(self, op: int, payload: bytes, now_us: int) -> None:
         if op in _PROGRAM_OPS:
             self._program(op, payload)
         elif op == 77:
-            self._trigger(payload[0])
+            self._trigger(payload[0], now_us)
         elif op == 79:
             channel, code = struct.unpack("<BH", payload)
             _check_channel(channel)
@@ -166,7 +166,12 @@ class PulsePalGate(Gate):
         period = each.phase_1 + each.interphase + each.phase_2 + each.interpulse
         return Train(channel, (*delay, *pulse), period * CYCLE_US, each.train * CYCLE_US)
 
-    def _trigger(self, mask: int) -> None:
+    def _steps(self, channel: int, each: Output) -> Train:
+        """Its two phases as the steps of the converter give them, for how far it rises."""
+        phases = (self.current_ua(each.code_1), each.phase_1), (self.current_ua(each.code_2), each.phase_2)
+        return Train(channel, tuple(Phase(*phase) for phase in phases), 0, 0)
+
+    def _trigger(self, mask: int, now_us: int) -> None:
         driven = sum(1 << (channel - 1) for channel, each in zip(CHANNELS, self.outputs, strict=False) if each.driven)
         if not driven or mask != driven:
             raise refusal("trigger", mask, f"must start exactly the channels that were programmed ({driven:#x})")
@@ -175,11 +180,10 @@ class PulsePalGate(Gate):
         if self.playing:
             raise refusal("trigger", mask, "the lease before it may still play")
         trains = [
-            Train(channel, (Phase(self.current_ua(each.code_1), 1),), 0, 0)
-            for channel, each in zip(CHANNELS, self.outputs, strict=True)
-            if each.driven
+            self._steps(channel, each) for channel, each in zip(CHANNELS, self.outputs, strict=True) if each.driven
         ]
-        self.check_rise(trains, slack_ua=-(-FULL_MV * self.ua_per_v // (ZERO_CODE * 1_000)))
+        code_ua = -(-FULL_MV * self.ua_per_v // (ZERO_CODE * 1_000))
+        self.check_rise(trains, now_us, slack_ua=code_ua * max(train.quantum_ua for train in trains))
         self.playing = True
         self.proven = False
 

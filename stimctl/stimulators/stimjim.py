@@ -5,34 +5,64 @@ one start; the echo of the slot is compared with what was sent before it may be 
 that the one that plays is never written; slot 0 stays grounded, because a garbled stop starts it.
 """
 
+from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
-from stimctl.errors import EchoMismatch, Problem, TimedOut, Unsafe, WrongDevice
+from stimctl.errors import EchoMismatch, Problem, Unsafe, WrongDevice
 from stimctl.errors import Refused as RefusedError
 from stimctl.stimulators import dialect as d
 from stimctl.stimulators import stimjim_text as text
 from stimctl.stimulators.base import Identity
 from stimctl.stimulators.leases import Lease
-from stimctl.stimulators.stimjim_gate import (
-    CURRENT,
-    GROUND,
-    HARMLESS,
-    IDENTIFY,
-    READ_CURRENTS,
-    STOP,
-    Slot,
-    StimJimGate,
-)
+from stimctl.stimulators.stimjim_gate import CURRENT, GROUND, HARMLESS, READ_CURRENTS, STOP, Slot, StimJimGate
 from stimctl.waveform import Program
 from stimctl.wire.codes import Capability
 
 CHANNELS = (1, 2)
-NAME_WAIT_US = 300_000  # dialect A does not answer `IDN`: silence for so long names it
 ANSWER_US = 500_000
 READ_WAIT_US = 40_000  # a reading that is later is not waited for: the stop is then acknowledged only
 SUMS_WAIT_US = 50_000  # dialect B may tell its means after the count; whether it does, its first lease shows
 _SLOTS = (1, 2, 3)  # in turn: one plays, one stands ready
 _HARMLESS_SLOT = Slot((GROUND, GROUND), 10_000, 10_000, ((0, 0, 1_000),))
+
+
+class State(Enum):
+    """Where the conversation stands."""
+
+    UNKNOWN = "not connected"
+    CLEARING = "stopped before anything is known"
+    GROUNDING = "slot 0 was sent"
+    OPEN = "leases may be prepared and begun"
+    STOPPING = "a stop was sent"
+    READING = "grounded, and the currents are asked for"
+
+
+@dataclass(slots=True)
+class _Train:
+    """A slot that was started, and what was told of it. `replaced`: a garbled stop put slot 0 into its place."""
+
+    index: int
+    slot: Slot
+    pulses: int | None = None
+    means: dict[tuple[int, int], int] = field(default_factory=dict)
+    replaced: bool = False
+    done_due_us: int | None = None
+
+
+@dataclass(slots=True)
+class _Stopping:
+    """A stop, and how far it is. `stale` lines are to come that answer the one before, which was sent more than once.
+
+    Grounding is undone by the next pulse: while a train `may_play`, the stop of the train itself must be answered.
+    """
+
+    may_play: bool
+    measure: bool = False
+    stale: int = 0
+    forced: set[str] = field(default_factory=set)
+    grounded: set[int] = field(default_factory=set)
+    currents_ua: list[int] = field(default_factory=list)
 
 
 class StimJim:
@@ -47,35 +77,28 @@ class StimJim:
     self_test_note = "no self-test on this device: both outputs were grounded and their current read"
 
     def __init__(self, *, simulator: bool = False, firmware: str = "not said") -> None:
-        self._simulator = simulator
-        self._firmware = firmware
+        self._identity = self._identity_of(simulator=simulator, firmware=firmware)
         self._gate = StimJimGate()
         self._reader = text.Reader()
+        self._state = State.UNKNOWN
         self._turn = 0
+        # The slot that waits for its echo, the one that may be started, the one that was.
         self._asked: tuple[int, Slot] | None = None
         self._ready: int | None = None
-        self._playing: tuple[int, Slot] | None = None
-        self.measures = type(self).measures
-        self._pulses: int | None = None
-        self._means: dict[tuple[int, int], int] = {}
-        self._done_due_us: int | None = None
-        self._connecting = False
-        self._answer_due_us: int | None = None
-        self._stopping = False
-        self._measure = False
-        self._forced: set[str] = set()
-        self._grounded: set[int] = set()
-        self._replaced = False
-        self._currents: list[int] | None = None
-        self._read_due_us: int | None = None
+        self._train: _Train | None = None
+        self._stopping = _Stopping(may_play=True)
+        self._answer = d.Answer()
+        # Lines that will say that an output is grounded, and until when they are expected.
+        self._groundings = 0
+        self._groundings_until_us = 0
 
     # --- orders -------------------------------------------------------------------------------------
 
     def connect(self, now_us: int) -> None:
         """Stop whatever another program left running, then ground slot 0."""
-        self._connecting = True
-        self._answer_due_us = now_us + ANSWER_US
-        self.stop(now_us, measure=False)
+        self._stop_anew(State.CLEARING, now_us, may_play=False)
+        self._answer.expect(ANSWER_US, now_us)
+        self._gate.send(STOP, now_us)
 
     def check_program(self, program: Program) -> None:
         foreign = [channel for channel in program.channels if channel not in CHANNELS]
@@ -88,93 +111,92 @@ class StimJim:
     def disarm(self) -> None:
         self._gate.disarm()
 
-    def prepare(self, lease: Lease, now_us: int) -> None:  # noqa: ARG002
+    def prepare(self, lease: Lease, now_us: int) -> None:
         slot = slot_of(lease)
-        taken = (None if self._playing is None else self._playing[0], self._ready)
+        taken = (None if self._train is None else self._train.index, self._ready)
         index = next(each for each in (*_SLOTS[self._turn :], *_SLOTS) if each not in taken)
         self._turn = index % len(_SLOTS)
-        self._gate.send(slot.line(index))
+        self._gate.send(slot.line(index), now_us)
         self._asked = (index, slot)
         self._ready = None
 
-    def begin(self, now_us: int) -> None:  # noqa: ARG002
+    def begin(self, now_us: int) -> None:
         assert self._ready is not None
         index, self._ready = self._ready, None
-        self._gate.send(b"T%d\n" % index)
-        self._playing = (index, self._gate.slots[index])
-        self._pulses = None
-        self._means = {}
+        self._gate.send(b"T%d\n" % index, now_us)
+        self._train = _Train(index, self._gate.slots[index])
 
-    def stop(self, now_us: int, *, measure: bool) -> None:  # noqa: ARG002
-        self._gate.send(STOP)
-        self._stopping, self._measure = True, measure
-        self._asked = None
-        self._ready = None
-        self._currents = None
-        self._read_due_us = None
-        self._forced.clear()
-        self._grounded.clear()
+    def stop(self, now_us: int, *, measure: bool) -> None:
+        if self._state not in (State.STOPPING, State.READING):
+            self._stop_anew(State.STOPPING, now_us, may_play=self._train is not None or self._state is State.UNKNOWN)
+        self._stopping.measure |= measure
+        self._gate.send(STOP, now_us)
+        if self._state is State.READING:
+            # The stop overtook the reading, if that was not sent yet.
+            self._gate.send(READ_CURRENTS, now_us)
+
+    def _stop_anew(self, state: State, now_us: int, *, may_play: bool) -> None:
+        self._state = state
+        self._answer.forget()
+        self._asked = self._ready = None
+        self._groundings = self._groundings if now_us < self._groundings_until_us else 0
+        self._stopping = _Stopping(may_play, stale=self._groundings)
+
+    def apart(self) -> "StimJim":
+        return type(self)()
 
     # --- bytes and time -----------------------------------------------------------------------------
 
     def receive(self, data: bytes, now_us: int) -> list[Any]:
         events: list[Any] = []
         for said in self._reader.feed(data):
-            events += self._hear(said, now_us)
+            if isinstance(said, text.Grounded):
+                self._groundings = max(0, self._groundings - 1)
+            take = _TABLE.get((self._state, type(said)))
+            if take is not None:
+                events += getattr(self, take)(said, now_us)
         return events
 
     def advance(self, now_us: int) -> list[Any]:
-        if self._answer_due_us is not None and now_us >= self._answer_due_us:
-            self._answer_due_us = None
-            return [d.Broken(self._silence())]
-        if self._read_due_us is not None and now_us >= self._read_due_us:
-            return self._at_zero(None)
-        if self._done_due_us is not None and now_us >= self._done_due_us:
-            return self._done()
+        if self._answer.is_late(now_us):
+            return self._at_zero(None, now_us) if self._state is State.READING else [d.Broken(self._silence())]
+        train = self._train
+        if train is not None and train.done_due_us is not None and now_us >= train.done_due_us:
+            return self._done(train, now_us)
         return []
 
     def next_deadline_us(self) -> int | None:
-        due = (self._answer_due_us, self._read_due_us, self._done_due_us)
+        due = (self._answer.due_us, None if self._train is None else self._train.done_due_us)
         return min((each for each in due if each is not None), default=None)
 
     def take_output(self) -> bytes:
-        return self._gate.take()
+        data = self._gate.take()
+        self._groundings += len(CHANNELS) * data.count(STOP)
+        return data
 
-    # --- inside -------------------------------------------------------------------------------------
+    def wrote(self, now_us: int) -> None:
+        self._gate.wrote(now_us)
+        self._answer.wrote(now_us)
+        if self._groundings:
+            self._groundings_until_us = now_us + ANSWER_US
 
-    def _silence(self) -> TimedOut | WrongDevice:
-        return WrongDevice(
-            f"no {self.name} answered in its dialect {self.letter.upper()}; look at the port, or name another dialect"
-        )
+    # --- inside: in the table -----------------------------------------------------------------------
 
-    def _hear(self, said: Any, now_us: int) -> list[Any]:
-        match said:
-            case text.Echo():
-                events = self._echo(said)
-            case text.Started():
-                events = self._started(said)
-            case text.Complete():
-                events = self._complete(said, now_us)
-            case text.Mean():
-                events = self._mean(said)
-            case text.Rejected() if not self._connecting:
-                events = [d.Broken(RefusedError("a line", said.text))]
-            case _:
-                events = self._stop_answer(said, now_us) if self._stopping else []
-        return events
-
-    def _echo(self, said: text.Echo) -> list[Any]:
-        if self._connecting and said.dialect != self.letter:
+    def _slot_0(self, said: text.Echo, _now_us: int) -> list[Any]:
+        if said.dialect != self.letter:
             found, asked = said.dialect.upper(), self.letter.upper()
             return [d.Broken(WrongDevice(f"this {self.name} speaks dialect {found}, not {asked}; name that one"))]
-        if self._connecting and said.index == 0:
-            if said.slot != _HARMLESS_SLOT:
-                return [d.Broken(EchoMismatch(f"slot 0 stands as {said.slot}, not grounded"))]
-            self._connecting = False
-            self._answer_due_us = None
-            self._gate.echoed(0)
-            return [d.Found(self._identity())]
-        if self._asked is None or self._stopping:
+        if said.index != 0:
+            return []
+        if said.slot != _HARMLESS_SLOT:
+            return [d.Broken(EchoMismatch(f"slot 0 stands as {said.slot}, not grounded"))]
+        self._state = State.OPEN
+        self._answer.forget()
+        self._gate.echoed(0)
+        return [d.Found(self._identity)]
+
+    def _echo(self, said: text.Echo, _now_us: int) -> list[Any]:
+        if self._asked is None:
             return []
         (index, slot), self._asked = self._asked, None
         if said[:2] != (index, slot):
@@ -183,91 +205,111 @@ class StimJim:
         self._ready = index
         return [d.Prepared()]
 
-    def _started(self, said: text.Started) -> list[Any]:
-        if said.index == 0 and self._stopping:
-            # A stop of which only the letter arrived: slot 0 took the train's place, and it is grounded.
-            self._forced.add(said.engine)
-            self._replaced = True
+    def _started(self, said: text.Started, now_us: int) -> list[Any]:
+        return self._not_ordered(said, now_us) or [d.Begun()]
+
+    def _not_ordered(self, said: text.Started, _now_us: int) -> list[Any]:
+        if self._train is not None and said.index == self._train.index:
             return []
-        if self._playing is None or said.index != self._playing[0]:
-            return [d.Broken(EchoMismatch(f"the device started slot {said.index}, which was not ordered"))]
-        return [] if self._stopping else [d.Begun()]
+        return [d.Broken(EchoMismatch(f"the device started slot {said.index}, which was not ordered"))]
+
+    def _started_in_stop(self, said: text.Started, now_us: int) -> list[Any]:
+        if said.index:
+            return self._not_ordered(said, now_us)
+        # A stop of which only the letter arrived: slot 0 took the train's place, and it is grounded.
+        self._stopping.forced.add(said.engine)
+        if self._train is not None:
+            self._train.replaced = True
+        return []
 
     def _complete(self, said: text.Complete, now_us: int) -> list[Any]:
-        if self._playing is None or self._replaced:
-            return []
-        self._pulses = said.pulses
-        self._done_due_us = now_us + SUMS_WAIT_US
+        train = self._train
+        if train is not None and not train.replaced:
+            train.pulses = said.pulses
+            train.done_due_us = now_us + SUMS_WAIT_US
         return []
 
-    def _mean(self, said: text.Mean) -> list[Any]:
-        if self._playing is None or self._replaced:
+    def _mean(self, said: text.Mean, now_us: int) -> list[Any]:
+        train = self._train
+        if train is None or train.replaced:
             return []
         if said.pulses is not None and said.stage == 0:
-            self._pulses = said.pulses
+            train.pulses = said.pulses
         if said.stage is not None:
-            self._means[said.channel, said.stage] = said.mean_ua
-        return self._done() if self._is_whole(self._playing[1], said) else []
+            train.means[said.channel, said.stage] = said.mean_ua
+        return self._done(train, now_us) if self._is_whole(train, said) else []
 
-    def _is_whole(self, slot: Slot, said: text.Mean) -> bool:
-        return self._pulses is not None and said.stage == len(slot.stages) - 1 and said.channel == 1
+    def _rejected(self, said: text.Rejected, _now_us: int) -> list[Any]:
+        return [d.Broken(RefusedError("a line", said.text))]
 
-    def _done(self) -> list[Any]:
-        assert self._playing is not None
-        (_index, slot), self._playing = self._playing, None
-        self._done_due_us = None
-        self._gate.over()
-        done = d.Done(self._pulses, tuple(_phases(slot, self._means)))
-        if not self._stopping:
-            return [done]
-        return [done, *self._look_at_stop()]
-
-    def _stop_answer(self, said: Any, now_us: int) -> list[Any]:
-        if isinstance(said, text.Forced):
-            self._forced.add(said.engine)
-        elif isinstance(said, text.Grounded):
-            self._grounded.add(said.channel)
-        elif isinstance(said, text.Current) and self._currents is not None:
-            self._currents.append(abs(said.current_ua))
-            return self._at_zero(max(self._currents)) if len(self._currents) == len(CHANNELS) else []
+    def _stop_answer(self, said: text.Forced | text.Grounded, now_us: int) -> list[Any]:
+        stop = self._stopping
+        if stop.stale:
+            stop.stale -= isinstance(said, text.Grounded)
+        elif isinstance(said, text.Forced):
+            stop.forced.add(said.engine)
+        else:
+            stop.grounded.add(said.channel)
         return self._look_at_stop(now_us)
 
-    def _stopped(self) -> bool:
-        """Whether the train is known to be over: grounding alone is undone by the next pulse."""
-        return self._playing is None or self._forced >= {"T", "U"}
+    def _current(self, said: text.Current, now_us: int) -> list[Any]:
+        currents_ua = self._stopping.currents_ua
+        currents_ua.append(abs(said.current_ua))
+        return self._at_zero(max(currents_ua), now_us) if len(currents_ua) == len(CHANNELS) else []
 
-    def _look_at_stop(self, now_us: int | None = None) -> list[Any]:
-        if not self._stopping or self._currents is not None or len(self._grounded) < len(CHANNELS):
-            return []
-        if not self._stopped():
-            return []
-        if not self._measure or now_us is None:
-            return [] if now_us is None and self._measure else self._at_zero(None)
-        self._playing = None
+    # --- inside -------------------------------------------------------------------------------------
+
+    def _silence(self) -> WrongDevice:
+        return WrongDevice(
+            f"no {self.name} answered in its dialect {self.letter.upper()}; look at the port, or name another dialect"
+        )
+
+    def _is_whole(self, train: _Train, said: text.Mean) -> bool:
+        return train.pulses is not None and said.stage == len(train.slot.stages) - 1 and said.channel == 1
+
+    def _done(self, train: _Train, now_us: int) -> list[Any]:
+        self._train = None
         self._gate.over()
-        self._gate.send(READ_CURRENTS)
-        self._currents = []
-        self._read_due_us = now_us + READ_WAIT_US
+        self._stopping.may_play = False
+        done = d.Done(train.pulses, tuple(_phases(train.slot, train.means)))
+        return [done, *(self._look_at_stop(now_us) if self._state is State.STOPPING else [])]
+
+    def _was_stopped(self, forced: set[str]) -> bool:
+        """Whether what was answered means that a train is over."""
+        return forced >= {"T", "U"}
+
+    def _look_at_stop(self, now_us: int) -> list[Any]:
+        stop = self._stopping
+        if len(stop.grounded) < len(CHANNELS) or (stop.may_play and not self._was_stopped(stop.forced)):
+            return []
+        if not stop.measure:
+            return self._at_zero(None, now_us)
+        self._train = None
+        self._gate.over()
+        self._gate.send(READ_CURRENTS, now_us)
+        self._state = State.READING
+        self._answer.expect(READ_WAIT_US, now_us)
         return []
 
-    def _at_zero(self, measured_ua: int | None) -> list[Any]:
-        self._stopping = self._replaced = False
-        self._currents = self._read_due_us = self._done_due_us = None
-        self._playing = None
+    def _at_zero(self, measured_ua: int | None, now_us: int) -> list[Any]:
+        self._train = None
         self._gate.over()
-        if self._connecting:
-            self._gate.send(HARMLESS)
+        if self._state is State.CLEARING:
+            self._state = State.GROUNDING
+            self._gate.send(HARMLESS, now_us)
             return []
+        self._state = State.OPEN
+        self._answer.forget()
         return [d.AtZero(measured_ua)]
 
-    def _identity(self) -> Identity:
+    def _identity_of(self, *, simulator: bool, firmware: str) -> Identity:
         return Identity(
             model=f"{self.name} dialect {self.letter.upper()}",
             serial="none",
-            firmware=self._firmware,
+            firmware=firmware,
             firmware_sha256="",
             boot_id=1,
-            simulator=self._simulator,
+            simulator=simulator,
             calibrated_on=None,
             channels=len(CHANNELS),
             capabilities=capabilities(measures=self.measures),
@@ -299,15 +341,17 @@ class DialectB(StimJim):
 
     def _complete(self, said: text.Complete, now_us: int) -> list[Any]:
         super()._complete(said, now_us)
-        return self._done() if self._done_due_us is not None and self._tells_sums is False else []
+        train = self._train
+        whole = train is not None and train.done_due_us is not None and self._tells_sums is False
+        return self._done(train, now_us) if train is not None and whole else []
 
-    def _mean(self, said: text.Mean) -> list[Any]:
+    def _mean(self, said: text.Mean, now_us: int) -> list[Any]:
         self._tells_sums = self.measures = True
-        return super()._mean(said)
+        return super()._mean(said, now_us)
 
-    def _done(self) -> list[Any]:
+    def _done(self, train: _Train, now_us: int) -> list[Any]:
         self._tells_sums = bool(self._tells_sums)
-        return super()._done()
+        return super()._done(train, now_us)
 
 
 class DialectC(StimJim):
@@ -318,12 +362,12 @@ class DialectC(StimJim):
     # One early version ends a train on any byte that it hears.
     prepares_ahead = False
 
-    def _stopped(self) -> bool:
-        return self._playing is None or "" in self._forced
+    def _was_stopped(self, forced: set[str]) -> bool:
+        return "" in forced
 
-    def _is_whole(self, slot: Slot, said: text.Mean) -> bool:
+    def _is_whole(self, train: _Train, said: text.Mean) -> bool:
         return said.stage is None and said.channel == max(
-            channel for channel, mode in enumerate(slot.modes) if mode == CURRENT
+            channel for channel, mode in enumerate(train.slot.modes) if mode == CURRENT
         )
 
 
@@ -366,4 +410,25 @@ def _phases(slot: Slot, means: dict[tuple[int, int], int]) -> list[d.StageMean]:
     return found
 
 
-__all__ = ["DIALECTS", "IDENTIFY", "DialectA", "DialectB", "DialectC", "StimJim", "capabilities", "slot_of"]
+# What is heard in which state, and what takes it. Anything else means nothing then.
+_TABLE: dict[tuple[State, type[Any]], str] = {
+    (State.CLEARING, text.Forced): "_stop_answer",
+    (State.CLEARING, text.Grounded): "_stop_answer",
+    (State.GROUNDING, text.Echo): "_slot_0",
+    (State.OPEN, text.Echo): "_echo",
+    (State.OPEN, text.Started): "_started",
+    (State.OPEN, text.Complete): "_complete",
+    (State.OPEN, text.Mean): "_mean",
+    (State.OPEN, text.Rejected): "_rejected",
+    (State.STOPPING, text.Started): "_started_in_stop",
+    (State.STOPPING, text.Complete): "_complete",
+    (State.STOPPING, text.Mean): "_mean",
+    (State.STOPPING, text.Rejected): "_rejected",
+    (State.STOPPING, text.Forced): "_stop_answer",
+    (State.STOPPING, text.Grounded): "_stop_answer",
+    (State.READING, text.Started): "_started_in_stop",
+    (State.READING, text.Rejected): "_rejected",
+    (State.READING, text.Current): "_current",
+}
+
+__all__ = ["DIALECTS", "DialectA", "DialectB", "DialectC", "StimJim", "capabilities", "slot_of"]

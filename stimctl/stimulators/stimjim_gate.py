@@ -90,8 +90,8 @@ class StimJimGate(Gate):
 
     # --- the only way out ---------------------------------------------------------------------------
 
-    def send(self, data: bytes) -> None:
-        """Let one line, or one of the fixed blocks, pass. Raises `Unsafe`."""
+    def send(self, data: bytes, now_us: int) -> None:
+        """Let one line, or one of the fixed blocks, pass at `now_us`. Raises `Unsafe`."""
         if data == STOP:
             self.forget_unsent()
         elif data == READ_CURRENTS:
@@ -99,7 +99,7 @@ class StimJimGate(Gate):
         elif data == IDENTIFY:
             self._check_rest("IDN", never_played=True)
         else:
-            self._line(data)
+            self._line(data, now_us)
         self._out.append(data)
 
     def _check_rest(self, command: str, *, never_played: bool = False) -> None:
@@ -107,11 +107,11 @@ class StimJimGate(Gate):
         if self.playing is not None or not (self._at_rest or never_played):
             raise refusal(command, command, "asked only while nothing plays and both outputs are grounded")
 
-    def _line(self, data: bytes) -> None:
+    def _line(self, data: bytes, now_us: int) -> None:
         text = _one_line(data)
         start = _START_LINE.fullmatch(text)
         if start is not None:
-            self._start(int(start[1]))
+            self._start(int(start[1]), now_us)
             return
         if text.startswith("S"):
             self._slot(text, data)
@@ -133,7 +133,7 @@ class StimJimGate(Gate):
         self.proven.discard(index)
         self.slots[index] = slot
 
-    def _start(self, index: int) -> None:
+    def _start(self, index: int, now_us: int) -> None:
         slot = self.slots.get(index)
         if slot is None or index not in self.proven:
             raise refusal("slot", index, "may be started only when its echo was what was sent")
@@ -141,7 +141,7 @@ class StimJimGate(Gate):
             raise refusal("slot", index, f"slot {self.playing} may still play: a second start is not clean")
         if 0 not in self.proven:
             raise refusal("slot", 0, "has to be grounded before anything is started")
-        self.check_rise(slot.trains())
+        self.check_rise(slot.trains(), now_us)
         self.playing = index
         self._at_rest = False
         # Each start needs a proof of its own.

@@ -12,7 +12,6 @@ from typing import NamedTuple, Self
 
 from stimctl import limits
 from stimctl.errors import Misuse, Problem, Unsafe
-from stimctl.units import US_PER_S
 from stimctl.waveform.pattern import Program, offset_us
 
 
@@ -167,7 +166,7 @@ class Train:
         return min(self._target_ua, self._target_ua * left_us // self.program.ramp_down_us)
 
     def _step(self, since_us: int) -> int:
-        return min(self.program.step_cap_ua, self.program.ramp_slope_ua_per_s * since_us // US_PER_S)
+        return min(self.program.step_cap_ua, limits.ramp_ua(self.program.ramp_slope_ua_per_s, since_us))
 
     def _deliver_one(self) -> int:
         """The rule itself, for one scheduled pulse. Returns its amplitude; 0 means that none was delivered."""

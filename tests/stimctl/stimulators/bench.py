@@ -11,11 +11,12 @@ from firmware_sim.which import Which
 from stimctl.port import Port, RecordedPort, open_port
 from stimctl.prescription import Prescription
 from stimctl.session.choice import Choice, stimulator
+from stimctl.session.commands import Command
 from stimctl.session.engine import UNATTENDED, Engine
-from stimctl.session.runner import Order, Runner
+from stimctl.session.runner import Runner
 from stimctl.session.states import State
 from stimctl.session.view import SessionReport
-from tests.stimctl.session.world import Line, ListLog, Tape, prescription
+from tests.stimctl.session.world import Deed, Line, ListLog, Tape, prescription
 
 S = 1_000_000
 
@@ -40,14 +41,21 @@ class Bench:
         self.tape = Tape()
         self.port = line(port_of(self.device))
         self.log = ListLog(self.tape)
-        recorded = RecordedPort(self.port, self.tape)
+        self._deeds = Deeds(self.port)
+        recorded = RecordedPort(self._deeds, self.tape)
         self.adapter = stimulator(choice, recorded)
         self.engine = Engine(self.adapter, self.rx, self.log, session_id="bench", auto=auto)
         self.runner = Runner(recorded, self.engine, self.log, lambda _identity, _records: "", attended=False)
 
-    def run(self, *actions: tuple[float, Order]) -> SessionReport:
-        """Run to the end, with orders at times in seconds, and let what the device still plays come to its end."""
-        report = self.runner.run([(round(at_s * S), order) for at_s, order in actions])
+    def run(self, *actions: tuple[float, Deed]) -> SessionReport:
+        """Run to the end, with commands and deeds at times in seconds; what the device still plays comes to its end."""
+        asked: list[tuple[int, Command]] = []
+        for at_s, deed in actions:
+            if callable(deed):
+                self._deeds.add(round(at_s * S), deed, self.engine)
+            else:
+                asked.append((round(at_s * S), deed))
+        report = self.runner.run(asked)
         until_us = self.port.now_us() + 10 * S
         while self.port.now_us() < until_us:
             self.port.wait(until_us)
@@ -78,6 +86,26 @@ class Bench:
         """When the session began to stop; 0 when it ended before the device was known."""
         times = (entry.at_us for entry in self.log.entries if entry.body.get("now") == State.STOPPING)
         return next(times, 0)
+
+
+class Deeds(Line):
+    """Does what a test does itself with the engine at hand, at its times."""
+
+    def __init__(self, port: Port) -> None:
+        super().__init__(port)
+        self._due: list[tuple[int, Callable[[Engine, int], None], Engine]] = []
+
+    def add(self, at_us: int, deed: Callable[[Engine, int], None], engine: Engine) -> None:
+        """`deed` at `at_us`."""
+        self._due = sorted([*self._due, (at_us, deed, engine)], key=lambda each: each[0])
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        while self._due and self._due[0][0] <= self.now_us():
+            _at_us, deed, engine = self._due.pop(0)
+            deed(engine, self.now_us())
+        if self._due and (deadline_us is None or deadline_us > self._due[0][0]):
+            deadline_us = self._due[0][0]
+        return self.inner.wait(deadline_us)
 
 
 def port_of(device: Any) -> Port:

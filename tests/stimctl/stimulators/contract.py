@@ -11,8 +11,8 @@ import pytest
 from firmware_sim.record import Kind
 from firmware_sim.which import Which
 from stimctl import limits
-from stimctl.session.commands import AskTarget, Raise
 from stimctl.session.choice import Choice
+from stimctl.session.commands import AskHold, AskStop, AskTarget, Proceed, Raise
 from stimctl.session.engine import ATTENDED, Engine
 from stimctl.session.states import End
 from stimctl.session.view import SessionReport
@@ -23,16 +23,7 @@ PULSE_US = 1_300  # the longest pulse of these sessions, with its gap and a conv
 TOLD = 1.02  # what a converter may give beyond its setting
 
 
-def stop(engine: Engine, now_us: int) -> None:
-    engine.stop(now_us)
-
-
-def hold(engine: Engine, now_us: int) -> None:
-    engine.hold(now_us)
-
-
-def proceed(engine: Engine, now_us: int) -> None:
-    engine.proceed(now_us)
+stop, hold, proceed = AskStop(), AskHold(), Proceed()
 
 
 def starts(bench: Bench, channel: int = 1) -> list[tuple[int, float]]:

@@ -6,10 +6,10 @@ import pytest
 
 from firmware_sim.which import Which
 from stimctl import limits
-from stimctl.errors import WrongDevice
+from stimctl.errors import Suspended, WrongDevice
 from stimctl.prescription import Subject
 from stimctl.session.choice import Choice
-from stimctl.session.engine import Engine
+from stimctl.session.commands import Raise
 from stimctl.session.identify import identify
 from stimctl.session.states import End
 from stimctl.session.subject import check_device
@@ -18,6 +18,7 @@ from stimctl.stimulators import base
 from stimctl.stimulators.capabilities import MISSING
 from stimctl.stimulators.leased import Leased
 from stimctl.stimulators.stimjim import DialectA
+from stimctl.stimulators.targets import Targets
 from stimctl.wire import messages as m
 from stimctl.wire.codes import DeviceState, EndReason, Purpose
 from tests.stimctl.session.world import asymmetric_profiles, forged, prescription
@@ -36,12 +37,14 @@ def drive(adapter: Leased, load: str, until_s: float, *, alive_until_s: float) -
     port = port_of(which.make(seed=1, load=load))
     rx = prescription(seconds=60)
     told: list[tuple[int, object]] = []
+    adapter.targets = Targets({1: 2_000})
     adapter.connect(0)
     alive_due_us = 0
     while port.now_us() < until_s * S:
         out = adapter.take_output()
         if out:
             port.write(out)
+            adapter.wrote(port.now_us())
         now_us = port.now_us()
         data = port.wait(min(now_us + S // 10, max(now_us, adapter.next_deadline_us() or now_us)))
         now_us = port.now_us()
@@ -61,15 +64,18 @@ def drive(adapter: Leased, load: str, until_s: float, *, alive_until_s: float) -
     return told
 
 
-def test_without_keepalives_it_ends_within_the_watchdogs_time() -> None:
+def test_without_keepalives_it_ends_within_the_watchdogs_time_and_names_the_host() -> None:
     told = drive(Leased(DialectA(simulator=True)), "r1k", 25, alive_until_s=12.6)
     ended = [
         (at_us, event) for at_us, event in told if isinstance(event, m.Status) and event.state == DeviceState.ENDED
     ]
     at_us, status = ended[0]
     assert isinstance(status, m.Status)
-    assert status.end_reason == EndReason.WATCHDOG
+    assert status.end_reason == EndReason.STOP
     assert at_us <= 12.6 * S + limits.WATCHDOG_US + S // 10
+    (failed,) = [event for _, event in told if isinstance(event, base.Failed)]
+    assert isinstance(failed.error, Suspended)
+    assert "the host's keepalives stopped for 1" in str(failed.error)
 
 
 @pytest.mark.parametrize("url", CHOICES)
@@ -122,11 +128,8 @@ def test_a_hold_lasts_ten_minutes_at_most() -> None:
 
 
 def test_titration_from_zero_raises_by_steps() -> None:
-    def up(engine: Engine, now_us: int) -> None:
-        engine.raise_target(1, now_us)
-
     bench = Bench(*CHOICE_A, prescription(seconds=30, titrate=True))
-    report = bench.run(*((2 + 1.1 * step, up) for step in range(8)))
+    report = bench.run(*((2 + 1.1 * step, Raise(1)) for step in range(8)))
     assert report.end is End.TIMER
     assert report.agreement["exact"] is True
     assert 780 <= bench.highest_ua() <= 820

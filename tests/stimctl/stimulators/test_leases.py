@@ -19,7 +19,7 @@ def leases(program: Program, targets_ua: dict[int, int]) -> list[Lease]:
     plan, found = LeasePlan(program, 0), []
     while (lease := plan.next(targets_ua)) is not None:
         found.append(lease)
-        plan.took(lease, targets_ua)
+        plan.took(lease)
     return found
 
 
@@ -89,7 +89,7 @@ def test_targets_that_change_on_the_way(program: Program, target_ua: int, data: 
             before_ua[channel] = level_ua if lease.pulses else before_ua[channel]
         cut = data.draw(st.one_of(st.none(), st.integers(0, lease.pulses)))
         at_us = plan.at_us
-        plan.took(lease, targets_ua, cut)
+        plan.took(lease, cut)
         assert plan.at_us >= at_us
 
 

@@ -32,7 +32,7 @@ def only(output: Output, op: int = 73) -> bytes:
 
 def ready(output: Output = LOW, op: int = 73) -> PulsePalGate:
     gate = PulsePalGate(1_000)
-    gate.send(only(output, op))
+    gate.send(only(output, op), 0)
     gate.confirmed()
     gate.arm(2_000)
     gate.take()
@@ -42,10 +42,10 @@ def ready(output: Output = LOW, op: int = 73) -> PulsePalGate:
 @pytest.mark.parametrize("op", [73, 92])
 def test_what_is_lawful_passes(op: int) -> None:
     gate = ready(op=op)
-    gate.send(b"\xd5\x4d\x01")
-    gate.send(b"\xd5\x50" + program_frame(op, REST_ALL))
+    gate.send(b"\xd5\x4d\x01", 0)
+    gate.send(b"\xd5\x50" + program_frame(op, REST_ALL), 0)
     gate.over()
-    gate.send(HANDSHAKE + READ_BACK)
+    gate.send(HANDSHAKE + READ_BACK, 0)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_what_is_lawful_passes(op: int) -> None:
 def test_a_program_that_is_not_lawful(output: Output, said: str, op: int) -> None:
     gate = ready()
     with pytest.raises(Unsafe, match=said):
-        gate.send(only(output, op))
+        gate.send(only(output, op), 0)
     assert gate.take() == b""
 
 
@@ -104,7 +104,7 @@ def test_a_program_that_is_not_lawful(output: Output, said: str, op: int) -> Non
 def test_a_frame_that_is_not_lawful(frame: bytes, said: str) -> None:
     gate = ready()
     with pytest.raises(Unsafe, match=said):
-        gate.send(frame)
+        gate.send(frame, 0)
     assert gate.take() == b""
 
 
@@ -113,7 +113,7 @@ def test_any_flag_link_or_mode_makes_a_program_unlawful(at: int) -> None:
     frame = bytearray(only(LOW))
     frame[2 + at] ^= 1
     with pytest.raises(Unsafe):
-        ready().send(bytes(frame))
+        ready().send(bytes(frame), 0)
 
 
 def test_the_official_defaults_are_five_volts_and_are_refused() -> None:
@@ -121,48 +121,48 @@ def test_the_official_defaults_are_five_volts_and_are_refused() -> None:
     volts = struct.pack("<3H", 49_152, 16_384, 32_768) * 4
     frame = b"\xd5\x49" + times + volts + bytes([0, 0, 0, 0] * 4) + bytes([1] * 4 + [0] * 4 + [0, 0])
     with pytest.raises(Unsafe, match="unlinked"):
-        ready().send(frame)
+        ready().send(frame, 0)
 
 
 def test_nothing_is_programmed_or_started_twice_while_one_plays() -> None:
     gate = ready()
-    gate.send(b"\xd5\x4d\x01")
+    gate.send(b"\xd5\x4d\x01", 0)
     for frame in (b"\xd5\x4d\x01", only(LOW), HANDSHAKE, READ_BACK):
         with pytest.raises(Unsafe):
-            gate.send(frame)
-    gate.send(program_frame(73, REST_ALL))
+            gate.send(frame, 0)
+    gate.send(program_frame(73, REST_ALL), 0)
 
 
 def test_a_start_needs_a_confirmed_program_arming_and_a_small_step() -> None:
     gate = PulsePalGate(1_000)
-    gate.send(only(LOW))
+    gate.send(only(LOW), 0)
     gate.arm(2_000)
     with pytest.raises(Unsafe, match="confirmed"):
-        gate.send(b"\xd5\x4d\x01")
+        gate.send(b"\xd5\x4d\x01", 0)
     gate = ready()
     gate.disarm()
     with pytest.raises(Unsafe, match="nothing is armed"):
-        gate.send(b"\xd5\x4d\x01")
+        gate.send(b"\xd5\x4d\x01", 0)
     gate = ready(LOW._replace(code_1=3_276, code_2=-3_276))
     with pytest.raises(Unsafe, match="at most 100 uA above"):
-        gate.send(b"\xd5\x4d\x01")
+        gate.send(b"\xd5\x4d\x01", 0)
     gate.arm(500)
     with pytest.raises(Unsafe, match="the ceiling is 500 uA"):
-        gate.send(b"\xd5\x4d\x01")
+        gate.send(b"\xd5\x4d\x01", 0)
 
 
 def test_a_stronger_isolator_makes_the_same_code_unlawful() -> None:
     one_volt = LOW._replace(code_1=3_276, code_2=-3_276)
-    PulsePalGate(1_000).send(only(one_volt))
+    PulsePalGate(1_000).send(only(one_volt), 0)
     with pytest.raises(Unsafe, match="amplitude"):
-        PulsePalGate(10_000).send(only(one_volt))
+        PulsePalGate(10_000).send(only(one_volt), 0)
 
 
 @given(st.binary(max_size=200))
 def test_hostile_bytes(data: bytes) -> None:
     gate = ready()
     try:
-        gate.send(b"\xd5" + data)
+        gate.send(b"\xd5" + data, 0)
     except Unsafe:
         assert gate.take() == b""
 
@@ -170,7 +170,7 @@ def test_hostile_bytes(data: bytes) -> None:
 @given(st.lists(st.integers(0, 2**32 - 1), min_size=32, max_size=32), st.binary(min_size=50, max_size=50))
 def test_hostile_programs(times: list[int], rest: bytes) -> None:
     with pytest.raises(Unsafe):
-        ready().send(b"\xd5\x49" + struct.pack("<32I", *times) + rest)
+        ready().send(b"\xd5\x49" + struct.pack("<32I", *times) + rest, 0)
 
 
 @given(
@@ -189,7 +189,7 @@ def test_every_lease_that_the_plan_can_make_passes_and_is_never_above_it(
     levels = (Level(1, amplitude_ua, 0), Level(3, amplitude_ua, 5_000))
     outputs = outputs_of(Lease(0, shape, levels, pulses, 0, pulses * period_us), ua_per_v)
     gate = PulsePalGate(ua_per_v)
-    gate.send(program_frame(op, outputs))
+    gate.send(program_frame(op, outputs), 0)
     assert gate.current_ua(outputs[0].code_1) <= amplitude_ua
     assert outputs[1] == REST
 

@@ -17,9 +17,9 @@ LOUD = b"S1,1,3,10000,1000000;2000,0,200;-2000,0,200\n"
 def ready(line: bytes = GOOD) -> StimJimGate:
     """A gate with slot 0 grounded and one slot proven, armed to 2.0 mA."""
     gate = StimJimGate()
-    gate.send(HARMLESS)
+    gate.send(HARMLESS, 0)
     gate.echoed(0)
-    gate.send(line)
+    gate.send(line, 0)
     gate.echoed(1)
     gate.arm(2_000)
     gate.take()
@@ -28,11 +28,11 @@ def ready(line: bytes = GOOD) -> StimJimGate:
 
 def test_what_is_lawful_passes() -> None:
     gate = ready()
-    gate.send(b"T1\n")
+    gate.send(b"T1\n", 0)
     assert gate.take() == b"T1\n"
-    gate.send(STOP)
+    gate.send(STOP, 0)
     gate.over()
-    gate.send(READ_CURRENTS)
+    gate.send(READ_CURRENTS, 0)
     assert gate.take() == STOP + READ_CURRENTS
 
 
@@ -95,62 +95,62 @@ def test_what_is_lawful_passes() -> None:
 def test_what_is_not_lawful_is_not_sent(line: bytes, said: str) -> None:
     gate = ready()
     with pytest.raises(Unsafe, match=said):
-        gate.send(line)
+        gate.send(line, 0)
     assert gate.take() == b""
 
 
 def test_the_slot_that_plays_is_not_written() -> None:
     gate = ready()
-    gate.send(b"T1\n")
+    gate.send(b"T1\n", 0)
     with pytest.raises(Unsafe, match="is the one that plays"):
-        gate.send(GOOD)
+        gate.send(GOOD, 0)
 
 
 def test_no_second_start_and_no_reading_while_one_may_play() -> None:
     gate = ready()
-    gate.send(GOOD.replace(b"S1", b"S2"))
+    gate.send(GOOD.replace(b"S1", b"S2"), 0)
     gate.echoed(2)
-    gate.send(b"T1\n")
+    gate.send(b"T1\n", 0)
     for line in (b"T2\n", READ_CURRENTS, IDENTIFY):
         with pytest.raises(Unsafe):
-            gate.send(line)
+            gate.send(line, 0)
     gate.over()
-    gate.send(b"T2\n")
+    gate.send(b"T2\n", 0)
 
 
 def test_a_start_needs_an_echo_each_time() -> None:
     gate = ready()
-    gate.send(b"T1\n")
+    gate.send(b"T1\n", 0)
     gate.over()
     with pytest.raises(Unsafe, match="echo"):
-        gate.send(b"T1\n")
+        gate.send(b"T1\n", 0)
     gate = ready()
-    gate.send(GOOD)
+    gate.send(GOOD, 0)
     with pytest.raises(Unsafe, match="echo"):
-        gate.send(b"T1\n")
+        gate.send(b"T1\n", 0)
 
 
 def test_a_start_needs_slot_0_grounded() -> None:
     gate = StimJimGate()
-    gate.send(GOOD)
+    gate.send(GOOD, 0)
     gate.echoed(1)
     gate.arm(2_000)
     with pytest.raises(Unsafe, match="grounded"):
-        gate.send(b"T1\n")
+        gate.send(b"T1\n", 0)
 
 
 def test_nothing_starts_unarmed_above_the_ceiling_or_a_step_too_high() -> None:
     gate = ready()
     gate.disarm()
     with pytest.raises(Unsafe, match="nothing is armed"):
-        gate.send(b"T1\n")
+        gate.send(b"T1\n", 0)
     gate = ready(LOUD)
     with pytest.raises(Unsafe, match="at most 100 uA above"):
-        gate.send(b"T1\n")
+        gate.send(b"T1\n", 0)
     gate = ready(LOUD)
     gate.arm(1_000)
     with pytest.raises(Unsafe, match="the ceiling is 1000 uA"):
-        gate.send(b"T1\n")
+        gate.send(b"T1\n", 0)
 
 
 def test_a_ceiling_outside_its_own_limits_arms_nothing() -> None:
@@ -161,8 +161,8 @@ def test_a_ceiling_outside_its_own_limits_arms_nothing() -> None:
 
 def test_a_stop_overtakes_what_was_not_sent() -> None:
     gate = ready()
-    gate.send(b"T1\n")
-    gate.send(STOP)
+    gate.send(b"T1\n", 0)
+    gate.send(STOP, 0)
     assert gate.take() == STOP
 
 
@@ -180,7 +180,7 @@ def test_hostile_programs(head: list[int], stages: list[tuple[int, int, int]]) -
     text = ",".join(map(str, head)) + "".join(f";{a},{b},{us}" for a, b, us in stages)
     gate = ready()
     try:
-        gate.send(f"S{text}\n".encode())
+        gate.send(f"S{text}\n".encode(), 0)
     except Unsafe:
         assert gate.take() == b""
         return
@@ -196,7 +196,7 @@ def test_hostile_programs(head: list[int], stages: list[tuple[int, int, int]]) -
 def test_hostile_bytes(data: bytes) -> None:
     gate = ready()
     try:
-        gate.send(data)
+        gate.send(data, 0)
     except Unsafe:
         assert gate.take() == b""
     else:
@@ -207,7 +207,7 @@ def test_hostile_bytes(data: bytes) -> None:
 def test_hostile_lines(text: str) -> None:
     gate = ready()
     try:
-        gate.send(text.encode())
+        gate.send(text.encode(), 0)
     except Unsafe:
         return
     assert text.encode() in (STOP, b"T1\n", IDENTIFY) or text.startswith("S")
@@ -229,4 +229,4 @@ def test_every_lease_that_the_plan_can_make_passes(
     levels = [Level(channel, min(2_000, ua) // ratio * ratio, delay_us) for channel, ua, delay_us in asked]
     lease = Lease(0, shape, tuple(level for level in levels if level.amplitude_ua), pulses, 0, pulses * 10_000)
     if lease.levels:
-        StimJimGate().send(slot_of(lease).line(1))
+        StimJimGate().send(slot_of(lease).line(1), 0)
