@@ -46,6 +46,7 @@ class Targets:
         self.running = False  # from the start of a run until it is held or stopped
         self.unsent = False  # whether in this run some channel is wanted elsewhere than it is heading
         self.titrating = False
+        self._sent_last = 0  # a channel's number
 
     def __getitem__(self, channel: int) -> Target:
         return self._each[channel]
@@ -77,15 +78,22 @@ class Targets:
         self._put(channel, wanted_ua=wanted_ua)
 
     def to_send(self) -> Iterator[tuple[int, int]]:
-        """The channels that are wanted elsewhere than they are heading, and where: lowered ones first."""
-        waiting = [(each.wanted_ua > each.heading_ua, channel) for channel, each in self._each.items()]
-        for _, channel in sorted(waiting):
+        """The channels that are wanted elsewhere than they are heading, and where: lowered ones first.
+
+        They take turns: one whose answer does not come lets the others go before it is sent again.
+        """
+        waiting = [
+            (each.wanted_ua > each.heading_ua, channel <= self._sent_last, channel)
+            for channel, each in self._each.items()
+        ]
+        for _, _, channel in sorted(waiting):
             target = self._each[channel]
             if target.wanted_ua != target.heading_ua:
                 yield channel, target.wanted_ua
 
     def sent(self, channel: int, target_ua: int) -> None:
         """`target_ua` is on its way to the device."""
+        self._sent_last = channel
         self._put(channel, sent_ua=(*self._each[channel].sent_ua, target_ua))
 
     def lowering_lost(self, channel: int, target_ua: int) -> None:

@@ -15,9 +15,9 @@ from tests.agree.same import Disagreement, same
 
 STEP_UA, LOWEST_UA = 100, 500
 SLOWEST_US = 200_000  # a frame's way
-# A lowering waits for 50 ms at most behind what is under way, and as long behind a keepalive that is due.
-LOWERED_US = 2 * 50_000 + SLOWEST_US + 1
-STARTED_US = 3 * SLOWEST_US + LOWERED_US  # and behind a start, whose answer it needs
+WAITS_US = 50_000  # at most, behind a command that is under way
+STARTS_US = 3 * SLOWEST_US  # until a start's answer is there, which a lowering needs
+SLICE_US = 100_000
 SETTLED_US = 1_500_000
 OUTPUT = (DeviceState.RAMPING, DeviceState.RUNNING, DeviceState.RAMPING_DOWN)
 MAY_LOWER = STIMULATING | ON_HOLD | {State.ARMED}
@@ -35,6 +35,8 @@ class Asking:
         self.asked: dict[int, list[tuple[int, int]]] = {channel: [(0, ua)] for channel, ua in first_ua.items()}
         self.held_us: int | None = None
         self.proceeded_us = 0
+        # Behind what is under way, a keepalive that is due, and the other channels' lowerings; then a frame's way.
+        self.lowered_us = WAITS_US * (1 + len(first_ua)) + SLOWEST_US + 1
 
     # --- steps ------------------------------------------------------------------------------------
 
@@ -42,7 +44,7 @@ class Asking:
         """Time passes."""
         until_us = self.rig.now_us + for_us
         while self.rig.now_us < until_us:
-            self.rig.run_to(min(until_us, self.rig.now_us + LOWERED_US // 3))
+            self.rig.run_to(min(until_us, self.rig.now_us + SLICE_US))
             self.check()
 
     def ask(self, do: str, channel: int | None = None, ua: int | None = None) -> None:
@@ -94,7 +96,8 @@ class Asking:
     def check(self) -> None:
         """At any time: no more than was asked for within the time that a lowering takes, and nobody is blamed."""
         now_us = self.rig.now_us
-        late_us = STARTED_US if now_us - self.proceeded_us < 4 * STARTED_US else LOWERED_US
+        starts = now_us - self.proceeded_us < 4 * STARTS_US
+        late_us = self.lowered_us + (STARTS_US if starts else 0)
         for channel, target_ua in self.targets_ua().items():
             if target_ua > self._most_ua(channel, now_us - late_us):
                 raise Disagreement(
