@@ -57,7 +57,7 @@ class Telemetry:
         # When the session came into the state in which a status told of no zero, and the device's time of it.
         self._loud_at: tuple[int, int] | None = None
         self._noisy_told = 0
-        self._is_old = False  # what the device last said of itself, so that its channels are, too
+        self._told_us = 0  # the device's time of what it last said of itself, and so of the channels behind it
 
     def on_status(self, status: m.Status, now_us: int) -> None:
         """The device as a whole: has it ended, moved on, or given output that nobody asked for?"""
@@ -66,8 +66,9 @@ class Telemetry:
         if self._stimulate.plausibility is not None:
             # New or old: the channels after it are judged by its time.
             self._stimulate.plausibility.picture = status
-        self._is_old = status[0] <= device.answered_us
-        if not self._is_old:
+        self._told_us = status[0]
+        is_old = status[0] <= device.answered_us
+        if not is_old:
             device.status = status
         if context.state is STOPPING:
             self._after_stop(status, now_us)
@@ -77,7 +78,7 @@ class Telemetry:
             self._device_ended(End.RESET, now_us)
         elif status.state == _ENDED_ON_DEVICE and context.times.armed_us is not None:
             self._device_ended(_DEVICE_ENDS.get(EndReason(status.end_reason), End.IMPLAUSIBLE), now_us)
-        elif self._is_old:
+        elif is_old:
             return
         elif context.state in STIMULATING:
             self._stimulate.follow(status, now_us)
@@ -116,7 +117,8 @@ class Telemetry:
         """One channel: as asked for, or carrying what was not."""
         context = self._context
         channel = reading[0]
-        if self._is_old and context.state not in STIMULATING:
+        # An answer may have come since the status did.
+        if context.state not in STIMULATING and self._told_us <= context.device.answered_us:
             self._stimulate.judge(reading, now_us)
             return
         context.device.channels[channel] = reading
