@@ -176,8 +176,11 @@ class Stimulation:
         context, channel = self._context, event.channel
         before_ua = context.targets[channel].highest_ua
         context.targets.applied(channel, event.target_ua, now_us)
-        if context.targets[channel].highest_ua < before_ua and self.plausibility is not None:
-            self.plausibility.no_longer(channel, before_ua, self._device_us(event.stimulation_us))
+        if self.plausibility is not None:
+            device_us = self._device_us(event.stimulation_us)
+            self.plausibility.changed(channel, device_us)
+            if context.targets[channel].highest_ua < before_ua:
+                self.plausibility.no_longer(channel, before_ua, device_us)
         context.account.target_set(event)
         context.put("target", now_us, **event._asdict())
 

@@ -72,9 +72,11 @@ class Asking:
     def _target_asked(self, do: str, channel: int, ua: int) -> None:
         present_ua = self.asked[channel][-1][1]
         wanted_ua = self.rig.engine._context.targets[channel].wanted_ua
-        if do == "lower" or (do == "set" and ua < present_ua):
-            ua = present_ua - STEP_UA if do == "lower" else ua
+        if do == "lower":
+            ua = present_ua - STEP_UA
             self._now(channel, ua if ua >= LOWEST_UA else 0)
+        elif do == "set" and ua < present_ua:
+            self._now(channel, ua)
         elif wanted_ua > present_ua:  # a raise, and it was not refused
             if do == "set":
                 same(f"what is wanted of channel {channel}", person=ua, driver=wanted_ua)
