@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from stimctl.errors import Misuse
+from stimctl.forking import tell_of_forks
 
 if sys.platform == "win32":
     import msvcrt
@@ -37,6 +38,13 @@ class Alive:
         except OSError:
             os.close(self._descriptor)
             raise Misuse(f"{path} is held by another session that is still running") from None
+        tell_of_forks(self)
+
+    def let_go_in_fork(self) -> None:
+        """In a forked child: the lock is the parent's alone, and so is the file."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
     def release(self) -> None:
         """Drop the lock and remove the file. Harmless when done twice."""

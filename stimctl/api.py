@@ -72,6 +72,8 @@ class Session:
         self._runner: Runner | None = None
         # Stops from before there is a runner, and whether everything is closed again.
         self._early: list[Command] = []
+        # Held while either changes hands. A signal's handler may stop the session while its own thread is in here.
+        self._opening = threading.RLock()
         self._left = False
         self._begun = threading.Lock()  # taken once, for good
         self._threaded = False
@@ -89,9 +91,11 @@ class Session:
             stack.callback(port.close)
             log = self._ledger.writer(self.session_id)
             stack.callback(log.close)
-            self._runner = self._make_runner(port, log)
-            for command in self._early:
-                self._runner.post(command)
+            runner = self._make_runner(port, log)
+            with self._opening:
+                self._runner = runner
+                for command in self._early:
+                    runner.post(command)
             stack.enter_context(ControlEndpoint(self._stop_from_elsewhere, self._describe))
             self._entered = stack.pop_all()
         return self
@@ -217,10 +221,11 @@ class Session:
         `text` says more of the reason, for the log.
         """
         command = AskStop(end, text)
-        if self._runner is None:
-            self._early.append(command)
-        else:
-            self._post(command)
+        with self._opening:
+            if self._runner is None:
+                self._early.append(command)
+                return
+        self._post(command)
 
     def note(self, kind: str, body: Mapping[str, Any]) -> None:
         """Write an operator's own entry into the log: "note", or "outcome" for scores. Raises `Misuse` for another."""

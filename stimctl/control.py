@@ -17,28 +17,25 @@ import socket
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from multiprocessing import AuthenticationError
-from multiprocessing.connection import Client, Connection, Listener, answer_challenge, deliver_challenge
+from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self, cast
+from typing import Any, NamedTuple, Self
 
 from stimctl.alive import Alive, is_alive, private_folder, remove
 from stimctl.errors import Misuse, StimctlError
+from stimctl.forking import tell_of_forks
+from stimctl.stop_caller import CALLER_FAULTS, Caller
 
 STOP_TIMEOUT_S = 2.0  # for all sessions together; a zero is confirmed or given up within 0.1 s [choice]
-REQUEST_BYTES = 4096
-CALLER_TIMEOUT_S = 1.0  # in which a caller shows its key and says what it wants; it takes milliseconds [choice]
 CLOSE_TIMEOUT_S = 5.0
-CALLERS_AT_ONCE = 16
+CALLERS_AT_ONCE = 64  # who have not said yet what they want; the next one takes the place of the first [choice]
 LONGEST_ADDRESS = 100  # macOS takes 103 bytes, Linux 107
-
-# What a caller who vanishes, knows no key, or talks nonsense makes the connection raise.
-_CALLER_FAULTS = (OSError, EOFError, AuthenticationError, ValueError, AssertionError)
 
 
 class Outcome(StrEnum):
@@ -136,7 +133,7 @@ class ControlEndpoint:
         self._on_stop = on_stop
         self._describe = describe
         self._closed = threading.Event()
-        self._callers = threading.BoundedSemaphore(CALLERS_AT_ONCE)
+        self._unheard: deque[Caller] = deque()
         self._answered = threading.Condition()
         self._answering = 0
         self._key = secrets.token_bytes(32)
@@ -147,6 +144,7 @@ class ControlEndpoint:
             raise Misuse(f"no endpoint for `stimctl stop` can be made ({fault}); {advice}") from None
         self._thread = threading.Thread(target=self._serve, name="stop endpoint", daemon=True)
         self._thread.start()
+        tell_of_forks(self)
 
     def _open(self, folder: Path | None) -> None:
         place = private_folder(folder) if folder else run_folder()
@@ -180,6 +178,13 @@ class ControlEndpoint:
         self._endpoint.clean()
         self._alive.release()
 
+    def let_go_in_fork(self) -> None:
+        """In a forked child: the endpoint and its files are the parent's, and here it is closed."""
+        self._answered = threading.Condition()  # a thread that the child does not have may hold the old one
+        self._closed = threading.Event()
+        self._closed.set()
+        self._listener.close()  # removes no file in another process than its maker's
+
     def __enter__(self) -> Self:
         return self
 
@@ -191,26 +196,42 @@ class ControlEndpoint:
     def _serve(self) -> None:
         while not self._closed.is_set():
             try:
-                caller = self._listener.accept()
-            except OSError:
-                # Out of descriptors, for example: try again a little later, and go on listening.
+                line = self._listener.accept()
+                if self._closed.is_set():
+                    line.close()
+                else:
+                    self._welcome(line)
+            except (OSError, EOFError, RuntimeError):
+                # Out of descriptors or threads, for example: try again a little later, and go on listening.
                 self._closed.wait(0.05)
-                continue
-            if self._closed.is_set() or not self._callers.acquire(timeout=CALLER_TIMEOUT_S):
-                caller.close()
-            else:
-                # Each caller has a thread, so that one who says nothing does not keep a stop waiting.
-                threading.Thread(target=self._answer, args=(caller,), name="stop caller", daemon=True).start()
 
-    def _answer(self, caller: Connection) -> None:
+    def _welcome(self, line: Connection) -> None:
+        """Give the caller a thread, so that one who says nothing does not keep a stop waiting."""
+        caller = Caller(line)
+        self._unheard.append(caller)
+        while len(self._unheard) > CALLERS_AT_ONCE:
+            with suppress(IndexError):  # it has been heard just now
+                self._unheard.popleft().cut()
         try:
-            with closing(caller), suppress(*_CALLER_FAULTS):
-                request = _heard(caller, self._key)
-                with self._turn() as open_still:
-                    reply = self._reply(request) if open_still else _OVER
-                    caller.send_bytes(json.dumps(reply).encode())
-        finally:
-            self._callers.release()
+            threading.Thread(target=self._answer, args=(caller,), name="stop caller", daemon=True).start()
+        except RuntimeError:
+            self._heard_out(caller)
+            caller.close()
+            raise
+
+    def _heard_out(self, caller: Caller) -> None:
+        with suppress(ValueError):  # it had to give up its place
+            self._unheard.remove(caller)
+
+    def _answer(self, caller: Caller) -> None:
+        with closing(caller), suppress(*CALLER_FAULTS):
+            try:
+                request = caller.request(self._key)
+            finally:
+                self._heard_out(caller)
+            with self._turn() as open_still:
+                reply = self._reply(request) if open_still else _OVER
+                caller.answer(json.dumps(reply).encode())
 
     @contextmanager
     def _turn(self) -> Iterator[bool]:
@@ -260,36 +281,13 @@ def stop_all(
 _OVER = {"detail": "the session was over already", "zero_confirmed": False}
 
 
-class _Patient:
-    """A caller's line whose reads give up at a time: one who says nothing does not keep its place."""
-
-    def __init__(self, caller: Connection) -> None:
-        self._caller = caller
-        self._until_s = time.monotonic() + CALLER_TIMEOUT_S
-        self.send_bytes = caller.send_bytes
-
-    def recv_bytes(self, longest: int) -> bytes:
-        if not self._caller.poll(max(0.0, self._until_s - time.monotonic())):
-            raise TimeoutError("the caller says nothing")
-        return self._caller.recv_bytes(longest)
-
-
-def _heard(caller: Connection, key: bytes) -> Any:
-    """What a caller who knows the key wants."""
-    patient = _Patient(caller)
-    line = cast("Connection", patient)  # all that a challenge does with a line is to send and to receive
-    deliver_challenge(line, key)
-    answer_challenge(line, key)
-    return json.loads(patient.recv_bytes(REQUEST_BYTES))
-
-
 def _ask(endpoint: _Endpoint, reason: str) -> StopReport:
     try:
         key = bytes.fromhex(json.loads(endpoint.key_file.read_text())["key"])
         with Client(endpoint.address, authkey=key) as line:
             line.send_bytes(json.dumps({"command": "stop", "reason": reason}).encode())
             reply = json.loads(line.recv_bytes(1 << 20))
-    except (*_CALLER_FAULTS, KeyError, TypeError) as fault:
+    except (*CALLER_FAULTS, KeyError, TypeError) as fault:
         why = str(fault) or "it closed the connection without an answer"
         return StopReport(endpoint.pid, None, Outcome.UNREACHABLE, detail=why)
     about = reply.get("about") or {}

@@ -11,7 +11,8 @@
      |   +- WrongDevice   it is not what was asked for: version, identity, simulator or hardware
      +- LineFault         the line's fault
      |   +- LineLost      the port vanished or fell silent; check the cable, output ends by watchdog
-     |   +- NotSent       the port took no bytes just now (a full buffer); what matters is sent again
+     |   +- NotSent       the port took none or only a part of a write, such as 3 of a stop's 9 bytes while
+     |   |                its buffer was full: the line may be there still, so send anew
      |   +- Suspended     the host slept; what ran meanwhile is unknown, so the session is over
      |   +- TimedOut      no answer in time, although resent
      |   +- PortBusy      another program holds the port
@@ -109,15 +110,18 @@ class LineFault(StimctlError):
 
 
 class LineLost(LineFault):
-    """The port vanished, was closed at the other end, or no valid frame came in time."""
+    """The port vanished, was closed at the other end, or no valid frame came in time. Writing never raises it."""
 
 
 class NotSent(LineFault):
-    """The port did not take all bytes just now; `sent` of them went. Only reading tells whether the line is there."""
+    """The port did not take all of a write. `sent` is how many of its bytes went; the rest is not sent later.
 
-    def __init__(self, text: str, sent: int = 0) -> None:
+    It does not say that the line is gone: only reading finds that.
+    """
+
+    def __init__(self, message: str, sent: int = 0) -> None:
         self.sent = sent
-        super().__init__(text)
+        super().__init__(message)
 
 
 class Suspended(LineFault):

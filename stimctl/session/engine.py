@@ -72,7 +72,7 @@ class Engine:
         self._context = context = Context(stimulator, prescription, log, self._go_on)
         self._stimulator = stimulator
         self._auto = auto
-        self._deadline_us = 0
+        self._turned_us = self._deadline_us = 0
         self._take_output = stimulator.take_output
         self._prepare = Preparation(context, url)
         self._stimulate = Stimulation(context)
@@ -118,7 +118,6 @@ class Engine:
             base.Noted: lambda event, now_us: context.put(event.kind, now_us, **event.body),
             m.Status: self._telemetry.on_status,
             m.Channel: self._telemetry.on_channel,
-            base.Unpaired: lambda event, now_us: self._stimulate.judge_unpaired(event.reading, now_us),
             m.Event: self._telemetry.on_event,
             m.Armed: self._changed(self._prepare.on_armed),
             m.Started: self._changed(self._on_started),
@@ -136,7 +135,7 @@ class Engine:
         """
         context = self._context
         context.prescription.begin(now_us)
-        context.times.checked_in_us = self._stimulator.heard_us = self._deadline_us = now_us
+        context.times.checked_in_us = self._stimulator.heard_us = self._turned_us = self._deadline_us = now_us
         self._go_on(now_us)
 
     def step(self, now_us: int, data: bytes = b"", asked: Sequence[c.Command | c.Fact] = ()) -> Turn:
@@ -144,6 +143,7 @@ class Engine:
         context, late_us = self._context, now_us - self._deadline_us
         if late_us > STOOD_STILL_US:
             self._stood_still(late_us, now_us)
+        self._turned_us = now_us
         for each in asked:
             self._take(each, now_us)
         try:
@@ -262,7 +262,7 @@ class Engine:
         """This program did not run for so long: neither the device nor the operator was silent."""
         context = self._context
         times = context.times
-        text = f"this program stood still for {late_us / 1e6:.1f} s"
+        text = f"this program stood still for {(now_us - self._turned_us) / 1e6:.1f} s"
         self._stimulator.heard_us += late_us
         times.checked_in_us += late_us
         self._stimulate.stood_still(late_us)
@@ -354,7 +354,7 @@ class Engine:
         """A handler of an answer by which the device changed something: what it told before that is old news."""
 
         def on_answer(event: Any, now_us: int) -> None:
-            self._context.answered(getattr(event, "device_time_us", 0))
+            self._context.answered(event.device_time_us)
             handler(event, now_us)
 
         return on_answer

@@ -1,9 +1,9 @@
 """What the host believes of a device's telemetry, and what it does not.
 
 The device holds the limits itself; this is the driver's own check of the same limits, made from what the device
-reports ten times a second: a device whose gate, timer, watchdog or readback has failed is stopped by the host. A
-status and the channels after it are one picture, and are judged by the device's time of that picture, whenever they
-arrive. Each method gives the first thing that is wrong, or None. It sends nothing and owns no clock.
+reports ten times a second: a device whose gate, timer, watchdog or readback has failed is stopped by the host. What
+it says is judged by the device's own time of it, whenever it arrives. Each method gives the first thing that is wrong,
+or None. It sends nothing and owns no clock.
 """
 
 from dataclasses import dataclass
@@ -81,8 +81,6 @@ class Plausibility:
         if len(self._segments) == 1:
             self._segments.append((1, 0))
         self._run = _Run(0, 0, 0, 0)
-        # The newest status, whatever its age: the channels that follow belong to it.
-        self.picture: Status | None = None
         # When a status, and each channel's reading, was last judged: what was not judged was not heard.
         self._judged_us: dict[int, int] = {}
         self._seen: dict[int, _Seen] = {}
@@ -93,15 +91,15 @@ class Plausibility:
     def begin(self, channel_mask: int, device_us: int, stimulation_us: int, now_us: int) -> None:
         """A run began from zero, at `stimulation_us` of the session and `device_us` of the device's time."""
         self._run = _Run(now_us, device_us, stimulation_us, channel_mask)
+        # What pulses of an earlier run went toward is no measure of this one.
+        for channel, permitted in self._permitted.items():
+            self._permitted[channel] = [each._replace(until_us=min(each.until_us, device_us)) for each in permitted]
         self._judged_us = dict.fromkeys((0, *channels_in(channel_mask)), now_us)
         self._seen.clear()
 
     def no_longer(self, channel: int, target_ua: int, device_us: int) -> None:
         """Since `device_us` pulses go no more toward `target_ua`, but one may have been in flight."""
-        # What ended long before the newest reading is of no use to any that may still come.
-        seen = self._seen.get(channel)
-        past_us = max(self._run.device_us, 0 if seen is None else seen.device_us - PULSE_FLIGHT_US)
-        left = [each for each in self._permitted.get(channel, ()) if each.until_us > past_us]
+        left = [each for each in self._permitted.get(channel, ()) if each.until_us + PULSE_FLIGHT_US > device_us]
         self._permitted[channel] = [*left, _Permitted(target_ua, self._run.device_us, device_us + PULSE_FLIGHT_US)]
 
     def changed(self, channel: int, device_us: int) -> None:
@@ -138,55 +136,38 @@ class Plausibility:
     # --- one channel --------------------------------------------------------------------------------
 
     def channel(self, reading: Channel, now_us: int) -> Finding | None:
-        """Check one channel's reading by the device's time of its picture; one that came late, by what flows alone."""
-        picture, number, applied_ua, measured_ua = self.picture, reading[0], reading[3], reading[4]
-        if picture is None:
-            return None
-        device_us = picture[0]
-        if picture.state not in _STIMULATING or device_us < self._run.device_us:
-            permitted_ua = max(self._allowed_ua(number, device_us), limits.RAISE_STEP_UA)
-            return self._flows(reading, permitted_ua) if measured_ua > permitted_ua else None
+        """Check one channel's reading. One that is older than the last, or than the run, is judged by what flows."""
+        number, applied_ua, measured_ua, device_us = reading[0], reading[3], reading[4], reading[11]
         seen = self._seen.get(number)
-        if seen is None:
-            seen = self._seen[number] = _Seen(reading, device_us, device_us, reading.net_charge_pc)
-            finding = self._level(reading, applied_ua, 0, picture)
-        elif device_us <= seen.device_us:
-            return self.unpaired(reading)
-        else:
-            before_ua, finding = seen.reading[3], None
-            # What was lawful then is lawful now, unless it rose or the target fell.
-            if applied_ua > before_ua or applied_ua > self._targets[number].applied_ua:
-                finding = self._level(reading, before_ua, device_us - seen.device_us, picture)
-            finding = finding or self._counts(reading, seen, device_us)
-            if self._measures and finding is None:
-                finding = self._flows(reading, applied_ua) if measured_ua > applied_ua else None
-                finding = finding or self._contact(reading, seen)
-            seen.reading = reading
-            seen.device_us = device_us
+        if device_us < self._run.device_us or (seen is not None and device_us <= seen.device_us):
+            if applied_ua > self._ceiling_ua:
+                return Finding(End.IMPLAUSIBLE, f"channel {number} applies {applied_ua} uA, above the ceiling")
+            return self._flows(reading, max(self._allowed_ua(number, device_us), limits.RAISE_STEP_UA))
         self._judged_us[number] = now_us
+        if seen is None:
+            self._seen[number] = _Seen(reading, device_us, device_us, reading.net_charge_pc)
+            return self._level(reading, 0, 0)
+        before_ua, finding = seen.reading[3], None
+        # What was lawful then is lawful now, unless it rose or the target fell.
+        if applied_ua > before_ua or applied_ua > self._targets[number].applied_ua:
+            finding = self._level(reading, before_ua, device_us - seen.device_us)
+        finding = finding or self._counts(reading, seen, device_us)
+        if self._measures and finding is None:
+            finding = self._flows(reading, applied_ua) if measured_ua > applied_ua else None
+            finding = finding or self._contact(reading, seen)
+        seen.reading = reading
+        seen.device_us = device_us
         return finding
 
-    def unpaired(self, reading: Channel) -> Finding | None:
-        """Check a reading whose picture is lost or old: what flows, against all that was ever permitted."""
-        channel, applied_ua = reading[0], reading[3]
-        if applied_ua > self._ceiling_ua:
+    def _level(self, reading: Channel, before_ua: int, since_us: int) -> Finding | None:
+        """Ceiling, target and ramp; `before_ua` was applied `since_us` earlier, 0 as the run began."""
+        channel, applied_ua, device_us = reading[0], reading[3], reading[11]
+        if applied_ua > self._ceiling_ua or applied_ua > self._allowed_ua(channel, device_us):
             return Finding(End.IMPLAUSIBLE, f"channel {channel} applies {applied_ua} uA, above what was set")
-        if channel not in self._targets:
-            return self._flows(reading, limits.RAISE_STEP_UA)
-        permitted_ua = [each.target_ua for each in self._permitted.get(channel, ())]
-        highest_ua = max(self._targets[channel].highest_ua, limits.RAISE_STEP_UA, *permitted_ua)
-        return self._flows(reading, highest_ua)
-
-    def _level(self, reading: Channel, before_ua: int, since_us: int, picture: Status) -> Finding | None:
-        """Ceiling, target and ramp; `before_ua` was applied `since_us` earlier."""
-        applied_ua = reading[3]
-        if applied_ua > self._ceiling_ua or applied_ua > self._allowed_ua(reading[0], picture[0]):
-            return Finding(End.IMPLAUSIBLE, f"channel {reading[0]} applies {applied_ua} uA, above what was set")
-        slope, step_ua = self._program.ramp_slope_ua_per_s, limits.RAISE_STEP_UA
-        rise_ua = applied_ua - before_ua
-        too_soon = applied_ua > step_ua + limits.ramp_ua(slope, picture.stimulation_us - self._run.stimulation_us)
-        if too_soon or (rise_ua > step_ua and rise_ua > step_ua + limits.ramp_ua(slope, since_us)):
-            return Finding(End.IMPLAUSIBLE, f"channel {reading[0]} rises faster than the ramp allows")
+        slope, rise_ua = self._program.ramp_slope_ua_per_s, applied_ua - before_ua - limits.RAISE_STEP_UA
+        ramped_ua = limits.ramp_ua(slope, device_us - self._run.device_us)
+        if applied_ua > limits.RAISE_STEP_UA + ramped_ua or (since_us and rise_ua > limits.ramp_ua(slope, since_us)):
+            return Finding(End.IMPLAUSIBLE, f"channel {channel} rises faster than the ramp allows")
         return None
 
     def _allowed_ua(self, channel: int, device_us: int) -> int:
@@ -199,8 +180,8 @@ class Plausibility:
 
     def _counts(self, reading: Channel, seen: _Seen, device_us: int) -> Finding | None:
         """Rate, charge per phase and net charge since the last reading."""
-        channel, _, target_ua, applied_ua, _, _, pulses_0, pulses_1, charge_0_pc, charge_1_pc, net_pc = reading
-        _, _, before_target_ua, before_ua, _, _, before_0, before_1, before_0_pc, before_1_pc, before_net_pc = (
+        channel, _, target_ua, applied_ua, _, _, pulses_0, pulses_1, charge_0_pc, charge_1_pc, net_pc, _ = reading
+        _, _, before_target_ua, before_ua, _, _, before_0, before_1, before_0_pc, before_1_pc, before_net_pc, _ = (
             seen.reading
         )
         (period_0_us, width_0_us), (period_1_us, width_1_us) = self._segments

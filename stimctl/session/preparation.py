@@ -14,7 +14,6 @@ from stimctl.session.states import ON_HOLD, End, Happening, State, Task
 from stimctl.session.view import EARLIER_DOSE, Priority
 from stimctl.stimulators import base
 from stimctl.stimulators.capabilities import lacking
-from stimctl.stimulators.native import TIME_TO_LIVE_MS
 from stimctl.wire import messages as m
 from stimctl.wire.codes import DeviceState, Purpose
 
@@ -178,11 +177,8 @@ class Preparation:
         context.begin(Task.STARTING, now_us)
 
     def on_lapsed(self, status: m.Status, now_us: int) -> None:
-        """An arm was not started in time. What was told less than that time after it is from before the arm."""
-        pending = self._context.pending
-        told_us = 0 if pending is None else pending.device_time_us
-        in_time = status.device_time_us < told_us + TIME_TO_LIVE_MS * 1_000
-        if status.state in (DeviceState.TESTED, DeviceState.HELD) and not in_time:
+        """An arm was not started in time."""
+        if status.state in (DeviceState.TESTED, DeviceState.HELD):
             self._context.pending = None
             self._context.times.alive_due_us = None
             self._context.enter(Happening.LAPSED, now_us)

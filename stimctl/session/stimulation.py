@@ -39,9 +39,8 @@ class Stimulation:
         # Stimulation by the host's own clock: of the runs before, and since when the present one goes on.
         self._ran_us = 0
         self._run_began_us: int | None = None
-        # Stimulation of the session so far, as the device said at the last hold; its time of the last start.
+        # Stimulation of the session so far, as the device said at the last hold.
         self._expected_us = 0
-        self._run_device_us = 0
 
     # --- what is asked for --------------------------------------------------------------------------
 
@@ -109,7 +108,6 @@ class Stimulation:
         context.put("started", now_us, targets_ua=targets_ua, stimulation_us=event.stimulation_us)
         self._held_us = None
         self._run_began_us = now_us
-        self._run_device_us = event.device_time_us - event.stimulation_us
         self._device_state = int(DeviceState.RAMPING)
         self._sample_due_us = now_us + SAMPLE_US
         context.done(Happening.STARTED, now_us)
@@ -155,12 +153,6 @@ class Stimulation:
         if finding is not None:
             self.found(finding, now_us)
 
-    def judge_unpaired(self, reading: m.Channel, now_us: int) -> None:
-        """Of a reading whose time nobody knows: whether more flows than was ever asked for."""
-        finding = None if self.plausibility is None else self.plausibility.unpaired(reading)
-        if finding is not None and self._context.state is not State.STOPPING:
-            self.found(finding, now_us)
-
     def found(self, finding: Finding, now_us: int) -> None:
         """Something is wrong: hold, or the end."""
         context = self._context
@@ -177,10 +169,9 @@ class Stimulation:
         before_ua = context.targets[channel].highest_ua
         context.targets.applied(channel, event.target_ua, now_us)
         if self.plausibility is not None:
-            device_us = self._device_us(event.stimulation_us)
-            self.plausibility.changed(channel, device_us)
+            self.plausibility.changed(channel, event.device_time_us)
             if context.targets[channel].highest_ua < before_ua:
-                self.plausibility.no_longer(channel, before_ua, device_us)
+                self.plausibility.no_longer(channel, before_ua, event.device_time_us)
         context.account.target_set(event)
         context.put("target", now_us, **event._asdict())
 
@@ -231,34 +222,29 @@ class Stimulation:
 
     def on_holding(self, event: m.Holding, now_us: int) -> None:
         """A hold that was asked for is there."""
-        self._context.answered(self._device_us(event.stimulation_us))
         if self._context.state in STIMULATING:
-            self._enter_hold(event.stimulation_us, now_us)
+            self._enter_hold(event, now_us)
 
     def _held_by_device(self, status: m.Status, now_us: int) -> None:
         context = self._context
         if not context.is_pending(Task.HOLD):
             reason = EndReason(status.end_reason).name.lower().replace("_", " ")
             context.alarm(Priority.MEDIUM, f"held by the device: {reason}", "check the leads, then resume", now_us)
-        self._enter_hold(status.stimulation_us, now_us)
+        self._enter_hold(status, now_us)
 
-    def _enter_hold(self, stimulation_us: int, now_us: int) -> None:
-        context = self._context
+    def _enter_hold(self, told: m.Holding | m.Status, now_us: int) -> None:
+        context, stimulation_us = self._context, told.stimulation_us
         self._held_us = now_us
         self._ran_us = self._ran_by(now_us)
         self._run_began_us = None
         self._expected_us = stimulation_us
         if self.plausibility is not None:
             for channel, highest_ua in context.targets.by_channel("highest_ua").items():
-                self.plausibility.no_longer(channel, highest_ua, self._device_us(stimulation_us))
+                self.plausibility.no_longer(channel, highest_ua, told.device_time_us)
         context.targets.held()
         context.account.held(stimulation_us)
         context.put("held", now_us, stimulation_us=stimulation_us)
         context.done(Happening.HELD, now_us)
-
-    def _device_us(self, stimulation_us: int) -> int:
-        """The device's time at a stimulation time of the present run."""
-        return self._run_device_us + stimulation_us
 
     # --- time ---------------------------------------------------------------------------------------
 

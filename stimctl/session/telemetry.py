@@ -34,6 +34,7 @@ _ORDERLY = frozenset({EndReason.STOP, EndReason.TIMER, EndReason.HELD_BY_HOST})
 QUIET_US = limits.STOP_CONFIRM_US + 100_000  # and one telemetry period
 NOISY_PERMILLE = 10  # damaged frames among those heard, from which on the operator is told [choice]
 _NOISY_AT_LEAST = 5  # a single hit at the beginning is no noisy line [choice]
+_LOUD_IN_A_ROW = 2  # readings of a channel that is off: the first may be of the moment at which it went off
 _ENDED_ON_DEVICE = DeviceState.ENDED
 
 
@@ -56,17 +57,13 @@ class Telemetry:
         self._auto = auto
         # When the session came into the state in which a status told of no zero, and the device's time of it.
         self._loud_at: tuple[int, int] | None = None
+        self._loud_in_a_row: dict[int, int] = {}
         self._noisy_told = 0
-        self._told_us = 0  # the device's time of what it last said of itself, and so of the channels behind it
 
     def on_status(self, status: m.Status, now_us: int) -> None:
         """The device as a whole: has it ended, moved on, or given output that nobody asked for?"""
         context = self._context
         device = context.device
-        if self._stimulate.plausibility is not None:
-            # New or old: the channels after it are judged by its time.
-            self._stimulate.plausibility.picture = status
-        self._told_us = status[0]
         is_old = status[0] <= device.answered_us
         if not is_old:
             device.status = status
@@ -117,22 +114,29 @@ class Telemetry:
         """One channel: as asked for, or carrying what was not."""
         context = self._context
         channel = reading[0]
-        # An answer may have come since the status did.
-        if context.state not in STIMULATING and self._told_us <= context.device.answered_us:
+        if context.state not in STIMULATING and reading.device_time_us <= context.device.answered_us:
             self._stimulate.judge(reading, now_us)
             return
         context.device.channels[channel] = reading
         if context.state in STIMULATING and channel in context.targets:
             context.journal.sample(reading)
             self._stimulate.judge(reading, now_us)
-        elif context.state in OUTPUT and max(reading.applied_ua, reading.measured_ua) > self._most_ua(reading):
-            text = f"channel {channel} carries {max(reading[3:5])} uA that was not ordered"
-            self._stimulate.found(Finding(End.IMPLAUSIBLE, text), now_us)
+        elif context.state is not STOPPING and context.device.identity is not None:
+            self._watch_quiet(channel, max(reading[3:5]), now_us)
 
-    def _most_ua(self, reading: m.Channel) -> int:
-        """What a channel may carry that is not being stimulated: the impedance check's pulses, or zero."""
-        checked = self._prepare.in_check() and reading.channel in self._context.targets
-        return limits.over_current_ua(limits.RAISE_STEP_UA) if checked else limits.ZERO_UA
+    def _watch_quiet(self, channel: int, flows_ua: int, now_us: int) -> None:
+        """A channel that is not being stimulated carries the impedance check's pulses, or nothing."""
+        context = self._context
+        if context.state in OUTPUT:
+            checked = self._prepare.in_check() and channel in context.targets
+            if flows_ua > (limits.over_current_ua(limits.RAISE_STEP_UA) if checked else limits.ZERO_UA):
+                text = f"channel {channel} carries {flows_ua} uA that was not ordered"
+                self._stimulate.found(Finding(End.IMPLAUSIBLE, text), now_us)
+            return
+        loud = flows_ua > limits.ZERO_UA and not context.is_pending(Task.STARTING)
+        self._loud_in_a_row[channel] = self._loud_in_a_row.get(channel, 0) + 1 if loud else 0
+        if self._loud_in_a_row[channel] >= _LOUD_IN_A_ROW:
+            self._not_quiet(f"channel {channel} carries {flows_ua} uA although its output is off", now_us)
 
     def on_event(self, event: m.Event, now_us: int) -> None:
         """Written down; what is done about it is decided by the next status."""

@@ -17,7 +17,7 @@ from stimctl.errors import StimctlError
 from stimctl.stimulators.targets import Targets
 from stimctl.waveform import Program
 from stimctl.wire.codes import Capability, Purpose
-from stimctl.wire.messages import Channel, Counters, Impedance, Measured, SessionRecord, Started, TargetSet
+from stimctl.wire.messages import Counters, Impedance, Measured, SessionRecord, Started, TargetSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,12 +198,6 @@ class Noted(NamedTuple):
 
     kind: str
     body: Mapping[str, Any]
-
-
-class Unpaired(NamedTuple):
-    """A channel's reading whose status was lost, or has not come yet: nobody knows when it was taken."""
-
-    reading: Channel
 
 
 class Late(NamedTuple):

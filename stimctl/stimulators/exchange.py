@@ -247,8 +247,10 @@ class Exchange:
 def _step_refused(name: str, reason: str, refusal: m.Refused) -> StimctlError:
     """The error of a refused step."""
     if refusal.reason == Refusal.UNSUPPORTED_VERSION:
+        theirs = refusal.limit
         return WrongDevice(
-            f"the device does not speak protocol version {PROTOCOL_VERSION}; update its firmware or stimctl"
+            f"the device speaks protocol version {theirs}, stimctl version {PROTOCOL_VERSION}; "
+            f"update {'its firmware' if theirs < PROTOCOL_VERSION else 'stimctl'}"
         )
     return Refused(name, reason, f"value {refusal.detail}, limit {refusal.limit}" if refusal.limit else "")
 

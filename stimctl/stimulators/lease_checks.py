@@ -10,6 +10,7 @@ from stimctl import limits
 from stimctl.errors import EchoMismatch
 from stimctl.stimulators.base import Identity
 from stimctl.stimulators.dialect import Done
+from stimctl.stimulators.lease_tally import NO_DEVICE_TIME_US
 from stimctl.stimulators.leases import Lease, Level
 from stimctl.waveform import Segment
 from stimctl.wire.codes import ChannelFlag, DeviceState, EndReason
@@ -30,7 +31,7 @@ class ContactCheck:
 
     def skip(self) -> None:
         """Give no pulses: without a measured current they would show nothing of the contact."""
-        self.results = [Impedance(channel, 0, 0, 0, 0, 0) for channel in self._channels]
+        self.results = [Impedance(channel, 0, 0, 0, 0, 0, NO_DEVICE_TIME_US) for channel in self._channels]
 
     def next(self) -> Lease | None:
         """The next channel's lease, or None when all are done."""
@@ -45,7 +46,7 @@ class ContactCheck:
         ((channel, amplitude_ua, _delay),) = lease.levels
         mean_ua = next((abs(mean.mean_ua) for mean in done.means if (mean.channel, mean.phase) == (channel, 0)), 0)
         charge_pc = CHECK_PULSES * lease.shape.charge_pc(amplitude_ua)
-        self.results.append(Impedance(channel, 0, CHECK_PULSES, amplitude_ua, mean_ua, charge_pc))
+        self.results.append(Impedance(channel, 0, CHECK_PULSES, amplitude_ua, mean_ua, charge_pc, NO_DEVICE_TIME_US))
 
 
 class Trip(NamedTuple):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from stimctl import limits
 from stimctl.stimulators.base import Identity
+from stimctl.stimulators.lease_tally import NO_DEVICE_TIME_US
 from stimctl.stimulators.native import channel_mask, program_digest
 from stimctl.waveform import Program
 from stimctl.wire.codes import DeviceState, EndReason
@@ -99,7 +100,7 @@ def _band_left_us(at: Standing, stimulation_us: int) -> int:
     return first_us - into_us if into_us < first_us else at.program.cycle_us - into_us
 
 
-def channel_reading(at: Standing, counted: Counters, target_ua: int, applied_ua: int) -> Channel:
+def channel_reading(at: Standing, counted: Counters, target_ua: int, applied_ua: int, now_us: int) -> Channel:
     """One channel. Nothing is measured between completion reports, so nothing is told as measured."""
     return Channel(
         counted.channel,
@@ -113,6 +114,7 @@ def channel_reading(at: Standing, counted: Counters, target_ua: int, applied_ua:
         counted.charge_0_pc,
         counted.charge_1_pc,
         0,
+        at.device_time_us(now_us),
     )
 
 
@@ -129,4 +131,5 @@ def session_record(at: Standing, stimulation_us: int, band_us: Sequence[int]) ->
         segment_1_us=band_us[1],
         digest_head=int.from_bytes(program_digest(at.program)[:8], "little") if at.program is not None else 0,
         nonce=at.nonce,
+        device_time_us=NO_DEVICE_TIME_US,
     )

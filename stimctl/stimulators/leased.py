@@ -116,8 +116,8 @@ class Leased:
         at.arm(tuple(channels), ceiling_ua, now_us)
         self._check = ContactCheck(at.channels, armed_from) if purpose == Purpose.CHECK_IMPEDANCE else None
         self._started = False
-        armed = m.Armed(int(purpose), channel_mask(at.channels), ceiling_ua, limit_us, 0, at.session, at.nonce)
-        self._say(now_us, armed)
+        mask, made_us = channel_mask(at.channels), at.device_time_us(now_us)
+        self._say(now_us, m.Armed(int(purpose), mask, ceiling_ua, limit_us, 0, at.session, at.nonce, made_us))
 
     def start(self, targets: Mapping[int, int], now_us: int) -> None:
         at = self._at
@@ -146,7 +146,8 @@ class Leased:
                 continue
             self.targets.sent(channel, target_ua)
             self._giver.lower(channel, target_ua, now_us)
-            self._say(now_us, m.TargetSet(channel, target_ua, self._giver.stimulation_us(now_us)))
+            made_us = self._at.device_time_us(now_us)
+            self._say(now_us, m.TargetSet(channel, target_ua, self._giver.stimulation_us(now_us), made_us))
 
     def hold(self, now_us: int) -> None:
         if self._at.state not in STIMULATING:
@@ -163,7 +164,7 @@ class Leased:
 
     def acknowledge(self, session: int, now_us: int) -> None:
         self._at.state = DeviceState.IDLE
-        self._say(now_us, m.Acknowledged(session, int(self._at.state)))
+        self._say(now_us, m.Acknowledged(session, int(self._at.state), self._at.device_time_us(now_us)))
 
     def commanded(self) -> Mapping[int, Ordered] | None:
         """What the leases were ordered to deliver."""
@@ -254,7 +255,8 @@ class Leased:
     def _started_event(self, now_us: int) -> m.Started:
         aims_ua = {} if self._check is not None else self._giver.aims_ua()
         wanted = [aims_ua.get(channel, 0) for channel in range(1, 5)]
-        return m.Started(wanted[0], wanted[1], wanted[2], wanted[3], self._at.device_time_us(now_us), self._giver.at_us)
+        made_us = self._at.device_time_us(now_us)
+        return m.Started(wanted[0], wanted[1], wanted[2], wanted[3], self._giver.at_us, made_us)
 
     def _on_over(self, event: Over, now_us: int) -> list[Any]:
         if event.done is not None:
@@ -305,7 +307,7 @@ class Leased:
 
     def _held(self, _cut: Cut, _measured_ua: int | None, now_us: int) -> list[Any]:
         self._enter_hold(EndReason.HELD_BY_HOST, now_us)
-        return [m.Holding(int(self._at.state), self._giver.at_us)]
+        return [m.Holding(int(self._at.state), self._giver.at_us, self._at.device_time_us(now_us))]
 
     def _self_tested(self, _cut: Cut, measured_ua: int | None, _now_us: int) -> list[Any]:
         self._at.state = DeviceState.TESTED
@@ -371,7 +373,7 @@ class Leased:
             for channel in at.channels:
                 counted = giver.tally.counters(channel, at.session, running, begun)
                 reading = (aims_ua.get(channel, 0), giver.level_ua(channel, now_us))
-                events.append(channel_reading(at, counted, *reading))
+                events.append(channel_reading(at, counted, *reading, now_us))
         return events
 
     def _records(self, channels: Iterable[int]) -> Records:

@@ -10,7 +10,7 @@ from typing import Any
 
 from stimctl import limits
 from stimctl.errors import EchoMismatch, Misuse, TimedOut, WireError
-from stimctl.stimulators.base import Checked, Failed, Late, Loaded, Ordered, Records, SelfTested, Stimulator, Unpaired
+from stimctl.stimulators.base import Checked, Failed, Late, Loaded, Ordered, Records, SelfTested, Stimulator
 from stimctl.stimulators.exchange import BOOT_US, Command, Exchange, Then, Urgency
 from stimctl.stimulators.pages import identified
 from stimctl.stimulators.stop import Stop
@@ -18,11 +18,12 @@ from stimctl.stimulators.targets import Targets
 from stimctl.waveform import Program
 from stimctl.wire import messages as m
 from stimctl.wire.codes import GIVES_OUTPUT, PROTOCOL_VERSION, DeviceState, Purpose
-from stimctl.wire.framing import FrameSplitter
+from stimctl.wire.framing import DELIMITER, FrameSplitter
 from stimctl.wire.messages import Channel, Event, Status, parse
 
 TIME_TO_LIVE_MS = 5_000
-STOP_FRAME = m.encode(0, m.Stop())
+# An empty frame goes ahead: what half a frame, or noise, left on the line ends there and cannot eat the Stop.
+STOP_FRAME = DELIMITER + m.encode(0, m.Stop())
 
 
 def program_messages(program: Program) -> tuple[m.LoadProgram, list[m.LoadSegment]]:
@@ -75,8 +76,6 @@ class Native:
         # By number: what was in flight as a stop came.
         self._before_stop: dict[int, Command] = {}
         self._unknown = ""
-        # Number of the newest status, and how many of the numbers after it are its channels' (or an event's).
-        self._picture = (0, 0)
         self.heard_us = 0
         self.frames = 0
 
@@ -107,6 +106,7 @@ class Native:
             welcome, maker, firmware = pages
             return [identified(welcome, maker, firmware, page)]
 
+        self._exchange.put_first(DELIMITER)  # what was on the line before ends here
         hello = Command(m.Hello(PROTOCOL_VERSION), m.Welcome, 1, keep, patience_us=BOOT_US)
         self._exchange.ask(hello, now_us)
         self._ask(m.ReadIdentity(0), m.Maker, 0, keep, now_us)
@@ -216,16 +216,10 @@ class Native:
             self.heard_us = now_us
             kind = type(message)
             if kind is Status:
-                # The device numbers what it tells by itself, so that its channels' numbers follow this one.
-                self._picture = sequence, message.active_mask.bit_count()
                 if self._checking:
                     self._follow_check(message, now_us)
                 yield message
-            elif kind is Channel:
-                first, channels = self._picture
-                yield message if 0 < sequence - first & 0xFFFF <= channels else Unpaired(message)
-            elif kind is Event:
-                self._picture = self._picture[0], self._picture[1] + 1
+            elif kind is Channel or kind is Event:
                 yield message
             elif kind is m.Stopped:
                 yield from self._stop_answer(message, now_us)

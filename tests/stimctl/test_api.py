@@ -68,6 +68,70 @@ def test_a_stop_that_comes_while_the_port_opens_is_obeyed(ledger: Ledger) -> Non
     session.check_in()
 
 
+class Slow(list[Any]):
+    """The early orders, kept by a thread that stands still just as it has seen that there is no runner yet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached = threading.Event()
+        self.go_on = threading.Event()
+
+    def append(self, order: Any) -> None:
+        self.reached.set()
+        self.go_on.wait(10)
+        super().append(order)
+
+
+def test_a_stop_that_races_the_opening_is_kept_or_posted(ledger: Ledger) -> None:
+    session = Session(SIM, prescription(), ledger)
+    session._early = early = Slow()
+    stopper = threading.Thread(target=session.stop, args=(End.SIGNAL,))
+
+    def opener(url: str, **options: Any) -> Any:
+        stopper.start()
+        assert early.reached.wait(10)
+        # By then the session has a runner, and has posted what was early, where nothing holds it up.
+        threading.Timer(0.2, early.go_on.set).start()
+        return open_port(url, **options)
+
+    session._opener = opener
+    with session:
+        stopper.join(10)
+        assert session.run().end is End.SIGNAL
+
+
+@pytest.mark.parametrize("turn", range(20))
+def test_stops_at_any_moment_of_the_opening_all_arrive(ledger: Ledger, turn: int) -> None:
+    session = Session(SIM, prescription(), ledger)
+    begin = threading.Barrier(5)
+    posted: list[Any] = []
+
+    def stop() -> None:
+        begin.wait(10)
+        threading.Event().wait(turn * 0.000_5)
+        session.stop(End.SIGNAL)
+
+    stoppers = [threading.Thread(target=stop) for _ in range(4)]
+    for each in stoppers:
+        each.start()
+    begin.wait(10)
+    with session:
+        for each in stoppers:
+            each.join(10)
+        assert session._runner is not None
+        posted.extend(session._runner._orders)
+        assert session.run().end is End.SIGNAL
+    assert len(posted) == 4
+
+
+def test_a_signal_that_stops_in_the_middle_of_the_opening_does_not_lock_itself_out(ledger: Ledger) -> None:
+    session = Session(SIM, prescription(), ledger)
+    with session._opening:  # where the handler runs, in the same thread
+        session.stop(End.SIGNAL)
+    with session:
+        assert session.run().end is End.SIGNAL
+
+
 # --- what an operator writes --------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import stat
+import struct
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,6 @@ from click.testing import CliRunner
 from stimctl.cli.stop import stop
 from stimctl.control import (
     CALLERS_AT_ONCE,
-    CLOSE_TIMEOUT_S,
     ControlEndpoint,
     Outcome,
     StopOutcome,
@@ -30,6 +30,7 @@ from stimctl.control import (
     stop_all,
 )
 from stimctl.errors import LineLost, Misuse
+from stimctl.stop_caller import CALLER_TIMEOUT_S
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="file modes and signals are POSIX")
 
@@ -336,18 +337,135 @@ def test_command_help_has_example_and_exit_codes() -> None:
     assert "0  every session was stopped" in output
 
 
+def connected(address: str, count: int, said: bytes = b"") -> list[socket.socket]:
+    callers = [socket.socket(socket.AF_UNIX) for _ in range(count)]
+    for caller in callers:
+        caller.connect(address)
+        with contextlib.suppress(BrokenPipeError):  # it had to give up its place
+            caller.sendall(said)
+    return callers
+
+
 @posix_only
-def test_callers_who_say_nothing_do_not_keep_a_stop_out(folder: Path) -> None:
-    """As many as there are places, and more."""
+@pytest.mark.parametrize(
+    "said",
+    [b"", b"\x00", struct.pack("!i", 40) + b"half a word", struct.pack("!i", -1), struct.pack("!iQ", -1, 1 << 40)],
+)
+@pytest.mark.parametrize("count", [1, CALLERS_AT_ONCE, 2 * CALLERS_AT_ONCE + 3])
+def test_callers_who_say_half_a_word_do_not_keep_a_stop_waiting(folder: Path, count: int, said: bytes) -> None:
+    """Fewer than there are places, as many, and more: nobody waits for them, not even for a moment."""
     session = Session()
     with ControlEndpoint(session.on_stop, session.describe, folder=folder):
         _, address = endpoint_files(folder)
-        silent = [socket.socket(socket.AF_UNIX) for _ in range(CALLERS_AT_ONCE + 2)]
-        for caller in silent:
-            caller.connect(address)
-        (report,) = stop_all(10, folder=folder)
-        for caller in silent:
+        callers = connected(address, count, said)
+        begin_s = time.monotonic()
+        (report,) = stop_all(folder=folder)
+        took_s = time.monotonic() - begin_s
+        for caller in callers:
             caller.close()
+    assert report.outcome is Outcome.ZERO
+    assert took_s < CALLER_TIMEOUT_S / 2
+
+
+@posix_only
+def test_where_all_places_are_taken_the_first_to_come_goes(folder: Path) -> None:
+    """However many call, they take no more threads and descriptors than there are places."""
+    with ControlEndpoint(Session().on_stop, Session().describe, folder=folder):
+        _, address = endpoint_files(folder)
+        begin_s = time.monotonic()
+        callers = connected(address, CALLERS_AT_ONCE + 2)
+        for caller in callers[:2]:
+            caller.settimeout(5)
+            while caller.recv(1_000):
+                """What it is asked for its key; then the hang-up."""
+        assert time.monotonic() - begin_s < CALLER_TIMEOUT_S / 2
+        for caller in callers:
+            caller.close()
+
+
+@posix_only
+def test_who_has_shown_the_key_keeps_its_line(folder: Path) -> None:
+    session = Session()
+    session.release.clear()
+    with ControlEndpoint(session.on_stop, session.describe, folder=folder):
+        _, address = endpoint_files(folder)
+        reports: list[StopReport] = []
+        asker = threading.Thread(target=lambda: reports.extend(stop_all(10, folder=folder)))
+        asker.start()
+        while not session.reasons:
+            asker.join(0.01)
+        callers = connected(address, 2 * CALLERS_AT_ONCE)
+        stop_all(0.2, folder=folder)  # asked after them all, so that they all have a place or have had one
+        session.release.set()
+        asker.join(10)
+        for caller in callers:
+            caller.close()
+    assert [report.outcome for report in reports] == [Outcome.ZERO]
+
+
+@posix_only
+@pytest.mark.realtime
+def test_who_drips_its_words_is_hung_up_on_in_a_second(folder: Path) -> None:
+    """Each byte comes in time, and the message never does."""
+    with ControlEndpoint(Session().on_stop, Session().describe, folder=folder):
+        _, address = endpoint_files(folder)
+        (caller,) = connected(address, 1, struct.pack("!i", 200))
+        begin_s = time.monotonic()
+        with contextlib.suppress(BrokenPipeError), caller:
+            while time.monotonic() - begin_s < 5 * CALLER_TIMEOUT_S:
+                caller.sendall(b"x")
+                threading.Event().wait(0.05)
+        assert CALLER_TIMEOUT_S * 0.5 < time.monotonic() - begin_s < 3 * CALLER_TIMEOUT_S
+
+
+@posix_only
+@pytest.mark.realtime
+def test_who_never_reads_the_answer_keeps_nobody_waiting(folder: Path) -> None:
+    """An answer larger than what a socket holds."""
+    session = Session()
+    endpoint = ControlEndpoint(session.on_stop, lambda: {"state": "x" * 4_000_000}, folder=folder)
+    key_file, address = endpoint_files(folder)
+    key = bytes.fromhex(json.loads(key_file.read_text())["key"])
+    with Client(address, authkey=key) as line:
+        line.send_bytes(b'{"command": "stop"}')
+        while not session.reasons:
+            threading.Event().wait(0.01)
+        begin_s = time.monotonic()
+        endpoint.close()
+        assert time.monotonic() - begin_s < 3 * CALLER_TIMEOUT_S
+
+
+@posix_only
+def test_a_hundred_stops_at_once_are_all_answered(folder: Path) -> None:
+    session = Session()
+    reports: list[StopReport] = []
+    with ControlEndpoint(session.on_stop, session.describe, folder=folder):
+        ask = [threading.Thread(target=lambda: reports.extend(stop_all(10, folder=folder))) for _ in range(100)]
+        for each in ask:
+            each.start()
+        for each in ask:
+            each.join(10)
+    assert [report.outcome for report in reports] == [Outcome.ZERO] * 100
+
+
+@posix_only
+def test_when_no_thread_can_be_made_the_endpoint_listens_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session()
+    with ControlEndpoint(session.on_stop, session.describe, folder=folder):
+        _, address = endpoint_files(folder)
+        refused = threading.Event()
+
+        def start(thread: threading.Thread) -> None:
+            refused.set()
+            raise RuntimeError("can't start new thread")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", start)
+            (caller,) = connected(address, 1)
+            assert refused.wait(5)
+            assert caller.recv(1) == b"", "it is told by the hang-up"
+            caller.close()
+        (report,) = stop_all(folder=folder)
     assert report.outcome is Outcome.ZERO
 
 
@@ -355,16 +473,10 @@ def test_callers_who_say_nothing_do_not_keep_a_stop_out(folder: Path) -> None:
 def test_close_does_not_wait_among_those_who_say_nothing(folder: Path) -> None:
     endpoint = ControlEndpoint(Session().on_stop, Session().describe, folder=folder)
     _, address = endpoint_files(folder)
-    silent = []
-    with contextlib.suppress(BlockingIOError):
-        while True:
-            caller = socket.socket(socket.AF_UNIX)
-            silent.append(caller)
-            caller.setblocking(False)
-            caller.connect(address)
+    silent = connected(address, 2 * CALLERS_AT_ONCE)
     begin_s = time.monotonic()
     endpoint.close()
-    assert time.monotonic() - begin_s < CLOSE_TIMEOUT_S
+    assert time.monotonic() - begin_s < CALLER_TIMEOUT_S
     for caller in silent:
         caller.close()
 

@@ -3,7 +3,7 @@
 import pytest
 
 from stimctl import errors
-from stimctl.errors import InputInvalid, Problem, Refused, StimctlError, Unsafe
+from stimctl.errors import InputInvalid, NotSent, Problem, Refused, StimctlError, Unsafe
 
 
 def test_a_problem_reads_as_a_sentence() -> None:
@@ -28,11 +28,15 @@ def test_a_refusal_keeps_its_reason() -> None:
     assert (refused.command, refused.reason) == ("Start", "wrong nonce")
 
 
+def test_what_went_of_a_write_is_told() -> None:
+    assert (NotSent("the port takes no bytes").sent, NotSent("it took 3 of 9", 3).sent) == (0, 3)
+
+
 TREE = {
     "Misuse": ["InputInvalid", "IllegalEvent"],
     "Unsafe": [],
     "DeviceFault": ["Refused", "EchoMismatch", "WrongDevice"],
-    "LineFault": ["LineLost", "Suspended", "TimedOut", "PortBusy"],
+    "LineFault": ["LineLost", "NotSent", "Suspended", "TimedOut", "PortBusy"],
     "WireError": [],
     "LogFault": [],
 }

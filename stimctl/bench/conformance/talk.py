@@ -28,7 +28,7 @@ M = TypeVar("M")
 
 
 class Heard(NamedTuple):
-    """A frame from the device. `message` is None when version 1 does not have it; `payload` is as it came."""
+    """A frame from the device. `message` is None when this version does not have it; `payload` is as it came."""
 
     at_us: int
     sequence: int
@@ -199,11 +199,16 @@ class Talker:
         return found
 
 
+def untimed(message: M) -> M:
+    """An answer without the time at which it was made, to be compared with a later one."""
+    return message._replace(device_time_us=0)  # type: ignore[attr-defined,no-any-return]
+
+
 def shown(message: Any) -> str:
     """A message as a sentence has it: a refusal with its reason by name."""
     if isinstance(message, Refused):
         return f"Refused {Refusal(message.reason).name} (detail {message.detail}, limit {message.limit})"
-    return "a frame that version 1 does not have" if message is None else str(message)
+    return "a frame that this version does not have" if message is None else str(message)
 
 
 def _damage(piece: bytes) -> tuple[str, str] | None:

@@ -20,12 +20,13 @@ from firmware_sim.faults import Fault, HostileDevice
 from firmware_sim.protocol_sim import Options, Serial, options_of
 from firmware_sim.serve import Journal, Line, PtyLine, TcpLine, clock_us, serve
 from firmware_sim.which import Which
-from stimctl.errors import InputInvalid, LineLost, Misuse
+from stimctl.errors import InputInvalid, LineLost, Misuse, NotSent
 from stimctl.port import Port, VirtualPort, open_port
 from stimctl.wire import messages as wire
+from stimctl.wire.codes import PROTOCOL_VERSION
 
 SECOND_US = 1_000_000
-HELLO = wire.encode(1, wire.Hello(1))
+HELLO = wire.encode(1, wire.Hello(PROTOCOL_VERSION))
 FILE = """
 seed = 5
 load = "dry"
@@ -74,7 +75,7 @@ def test_an_unplugged_sim_port_is_dead(scenario: Path) -> None:
     with pytest.raises(LineLost, match=r"the port is gone \(.*unplugged\); check the cable"):
         wait_until_lost(port)
     assert port.now_us() == 450_000 + 1_000
-    with pytest.raises(LineLost, match="takes no bytes"):
+    with pytest.raises(NotSent, match="takes no bytes"):
         port.write(HELLO)
     while port.now_us() < 3 * SECOND_US:
         with pytest.raises(LineLost):
@@ -103,7 +104,7 @@ def test_a_port_around_a_made_device() -> None:
 
     port: Port = VirtualPort("sim://", Serial.powering(make))
     port.write(HELLO)
-    assert wire.decode(port.wait(0))[1].version == 2
+    assert wire.decode(port.wait(0))[1].version == 3
     port.close()
 
 
@@ -150,7 +151,7 @@ def test_unplugged_it_hangs_up_and_comes_back_under_the_same_name(kind: str, tmp
             open_port(line.url)
         if kind == "pty":
             assert not os.path.lexists(link)
-            with pytest.raises(LineLost, match="takes no bytes"):
+            with pytest.raises(NotSent, match="takes no bytes"):
                 port.write(HELLO)
         port.close()
         while device.gone:

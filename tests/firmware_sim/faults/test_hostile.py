@@ -12,10 +12,11 @@ from firmware_sim.faults import CATALOGUE, Fault, HostileDevice
 from firmware_sim.faults.clock import WarpedClock
 from firmware_sim.faults.model import Word
 from firmware_sim.load import Load, ScriptedLoad, load_named
+from firmware_sim.nonces import by_seed, nonce
 from firmware_sim.record import Kind, Recorder
 from stimctl.wire import messages as wire
+from stimctl.wire.codes import PROTOCOL_VERSION, EndReason
 from stimctl.wire.codes import DeviceState as S
-from stimctl.wire.codes import EndReason
 from stimctl.wire.framing import FrameSplitter
 
 SECOND_US = 1_000_000
@@ -27,8 +28,9 @@ MakeHost = Callable[..., Any]
 class Blind:
     """A host that sends a whole session's frames at their times, whatever comes back."""
 
-    def __init__(self, device: Any, boot_us: int = 0) -> None:
+    def __init__(self, device: Any, boot_us: int = 0, *, seed: int = 1) -> None:
         self.device = device
+        self.nonce = nonce(by_seed(seed), 1)
         self.boot_us = boot_us
         self.heard: list[tuple[int, bytes]] = []
 
@@ -39,15 +41,16 @@ class Blind:
             probe.receive(wire.encode(number, order), 0)
         head = int.from_bytes(probe.machine.digest[:8], "little")
         orders: list[tuple[int, Any]] = [(0, order) for order in self._opening(head)]
-        orders += [(at_us, wire.KeepAlive(1 << 32 | 1)) for at_us in range(250_000, 6 * SECOND_US, 250_000)]
+        orders += [(at_us, wire.KeepAlive(self.nonce)) for at_us in range(250_000, 6 * SECOND_US, 250_000)]
         orders += [(6 * SECOND_US, wire.Stop()), (7 * SECOND_US, wire.ReadCounters(1))]
         return [(at_us, wire.encode(number, order)) for number, (at_us, order) in enumerate(orders, 1)]
 
     def _opening(self, head: int) -> list[Any]:
         return [
-            wire.Hello(1), wire.LoadProgram(1, 0b0011, 300, 0), wire.LoadSegment(0, 10_000, 200, 0, 200, 0),
+            wire.Hello(PROTOCOL_VERSION), wire.LoadProgram(1, 0b0011, 300, 0),
+            wire.LoadSegment(0, 10_000, 200, 0, 200, 0),
             wire.ReadDigest(), wire.SelfTest(), wire.Arm(0, 0b0011, 2_000, 60 * SECOND_US, 5_000, head),
-            wire.Start(1 << 32 | 1, 600, 500, 0, 0),
+            wire.Start(self.nonce, 600, 500, 0, 0),
         ]  # fmt: skip
 
     def run(self, *, jumps: bool = False) -> "Blind":
@@ -79,7 +82,7 @@ class World:
         self.device = HostileDevice(
             faults, seed=seed, load=load, recorder=self.recorder, journal=self.journal.append, boot_us=boot_us
         )
-        self.host = Blind(self.device, boot_us)
+        self.host = Blind(self.device, boot_us, seed=seed)
 
     def outcome(self) -> Any:
         """All that can be seen of it."""
@@ -94,7 +97,7 @@ class World:
 @pytest.mark.parametrize("boot_us", [0, 123_456_789])
 def test_without_faults_it_is_the_bare_device_to_the_byte(load: str, boot_us: int) -> None:
     recorder = Recorder()
-    bare = Blind(Device(seed=3, load=load, recorder=recorder, boot_us=boot_us), boot_us).run()
+    bare = Blind(Device(seed=3, load=load, recorder=recorder, boot_us=boot_us), boot_us, seed=3).run()
     for faults in ([], NEVER):
         world = World(*faults, seed=3, load=load, boot_us=boot_us)
         assert world.host.run().heard == bare.heard
@@ -177,7 +180,7 @@ def test_it_always_gets_on(faults: list[Fault]) -> None:
     """What happens next is always ahead: no port waits for ever at one instant."""
     world = World(*faults)
     now_us = 0
-    world.device.receive(wire.encode(1, wire.Hello(1)), 0)
+    world.device.receive(wire.encode(1, wire.Hello(PROTOCOL_VERSION)), 0)
     for _ in range(200):
         next_us = world.device.next_event_us()
         assert next_us > now_us
@@ -255,7 +258,7 @@ def test_a_reset_keeps_what_is_wrong_with_the_parts(hostile_host: MakeHost) -> N
         Fault("device.reset", at_us=1_000),
     )
     host.pass_time(SECOND_US)
-    assert host.ask(wire.Hello(1)).boot_id == 2
+    assert host.ask(wire.Hello(PROTOCOL_VERSION)).boot_id == 2
     host.ask(wire.LoadProgram(1, 1, 200, 0))
     host.ask(wire.LoadSegment(0, 10_000, 200, 0, 200, 0))
     host.ask(wire.ReadDigest())
@@ -268,7 +271,7 @@ def test_the_record_goes_on_over_a_reset_in_the_worlds_time(hostile_host: MakeHo
     host.pass_time(SECOND_US)
     began_us = host.now_us
     host.armed = None
-    host.ask(wire.Hello(1))
+    host.ask(wire.Hello(PROTOCOL_VERSION))
     host.ask(wire.Acknowledge(1))
     host.load()
     host.arm()
@@ -324,6 +327,6 @@ def test_a_reset_ends_a_standstill(hostile_host: MakeHost, output: str) -> None:
     ).to(S.RUNNING)
     host.wait(500_000)
     host.pass_time(3 * SECOND_US)
-    assert host.ask(wire.Hello(1)).boot_id == 2
+    assert host.ask(wire.Hello(PROTOCOL_VERSION)).boot_id == 2
     assert host.recorder.end_us() <= host.device.fired_us[1] + 1_000
     assert host.ask(wire.ReadSession()).end_reason == EndReason.RESET

@@ -189,14 +189,13 @@ def test_a_short_delay_of_the_host_ends_nothing() -> None:
     assert exact(report)
 
 
-def test_a_host_that_was_suspended_ends_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_that_was_suspended_ends_the_session() -> None:
     """Asleep, the monotonic clock stands still and the boot-time clock does not: their distance gives it away."""
-    lead_us = [1_000]
-    monkeypatch.setattr(HostClock, "_boottime_lead", staticmethod(lambda: lead_us[0]))
-    clock = HostClock()
+    lead_us = 1_000
+    clock = HostClock(lambda: 7 * S * 1_000, lambda: (7 * S + lead_us) * 1_000)
     clock.check_awake()
-    lead_us[0] += 50_000
+    lead_us += 50_000
     clock.check_awake()
-    lead_us[0] += 20 * S
+    lead_us += 20 * S
     with pytest.raises(Suspended, match=r"suspended for 20\.\d s; the session is over"):
         clock.check_awake()

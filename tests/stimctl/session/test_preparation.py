@@ -205,7 +205,7 @@ def identity_of_the_rig() -> Identity:
 # --- echoes and refusals -----------------------------------------------------------------------------
 
 ECHOES: list[tuple[type[Any], dict[str, Any]]] = [
-    (m.Welcome, {"version": 2}),
+    (m.Welcome, {"version": 3}),
     (m.ProgramOpen, {"ramp_slope_ua_per_s": 201}),
     (m.SegmentLoaded, {"width_us": 601}),
     (m.ProgramDigest, {"sha256": bytes(32)}),
@@ -286,7 +286,7 @@ class _NewWord(Line):
 def test_what_the_device_says_and_this_version_does_not_know_is_named() -> None:
     report = Rig(line=_NewWord).run()
     assert report.end is End.LINE_LOST
-    assert "does not know (device state 238 is not in protocol version 1)" in report.end_text
+    assert "does not know (device state 238 is not in protocol version 2)" in report.end_text
 
 
 def test_a_screening_that_grew_old_at_the_gate_arms_nothing() -> None:

@@ -1,0 +1,135 @@
+"""From a URL to an open port, or to a sentence that says why not."""
+
+import io
+import os
+import re
+import socket
+import warnings
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+from urllib.parse import urlsplit
+
+import serial
+
+from stimctl.errors import LineFault, LineLost, Misuse, StimctlError
+from stimctl.port.base import BAUD, ROOM_S, SLICE_S, Port
+from stimctl.port.exclusive import ask_for_lock, busy, lock_terminal
+from stimctl.port.host import DescriptorPort, SlicedPort, TelnetPort
+from stimctl.port.recorded import RecordedPort, TrafficSink
+from stimctl.port.spied import SpiedPort, end_spying, is_spied
+from stimctl.port.virtual import VirtualPort
+
+_OVER_TCP = ("socket", "rfc2217")
+# pyserial's words for an option that it does not know; the second is what is left of them where they do not format.
+_UNKNOWN_OPTION = ("expected a string in the form", "debug|info|warning|error")
+
+
+def open_port(url: str, *, traffic: TrafficSink | None = None) -> Port:
+    """Open `url` at 115200 8N1, for this process alone.
+
+    Raises `PortBusy` when another program holds it, `LineLost` when it cannot be opened, and `Misuse` for a
+    URL that no installed handler knows or that lacks something.
+    """
+    register_handlers(url)
+    _refuse_half_an_address(url)
+    try:
+        line = _opened(url)
+    # All that pyserial raises for a URL that makes no sense to it; a KeyError as it words that.
+    except (ValueError, TypeError, KeyError, re.error) as unknown:
+        raise Misuse(f"port {url!r}: {unknown}") from unknown
+    except OSError as fault:  # as a SerialException is
+        raise _why_closed(url, fault) from fault
+    try:
+        port = _port_for(url, line)
+    except BaseException:
+        line.close()
+        end_spying(line)
+        raise
+    if is_spied(line):
+        port = SpiedPort(port, line)
+    return RecordedPort(port, traffic) if traffic else port
+
+
+def _opened(url: str) -> Any:
+    line = serial.serial_for_url(url, do_not_open=True, baudrate=BAUD)
+    if _scheme(url) != "rfc2217":  # which knows none, and is not written through pyserial
+        line.write_timeout = ROOM_S
+    line.timeout = 0 if _has_descriptor(line) else SLICE_S
+    ask_for_lock(line)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # pyserial starts its threads as one did once
+            line.open()
+    except BaseException:
+        end_spying(line)
+        raise
+    return line
+
+
+def _scheme(url: str) -> str:
+    return url.split("://", 1)[0].lower() if "://" in url else ""
+
+
+def _has_descriptor(line: Any) -> bool:
+    return os.name == "posix" and type(line).fileno is not io.RawIOBase.fileno
+
+
+def _port_for(url: str, line: Any) -> Port:
+    if getattr(line, "virtual", False):
+        return VirtualPort(url, line)
+    if _scheme(url) == "rfc2217":
+        return TelnetPort(url, line)
+    if not _has_descriptor(line):
+        return SlicedPort(url, line)
+    line_socket = getattr(line, "_socket", None)
+    if line_socket is not None:
+        # A stop is not to wait until the frame before it is acknowledged.
+        line_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    lock_terminal(line.fileno(), url)
+    return DescriptorPort(url, line)
+
+
+def _refuse_half_an_address(url: str) -> None:
+    scheme = _scheme(url)
+    if scheme not in _OVER_TCP:
+        return
+    try:
+        parts = urlsplit(url)
+        whole = bool(parts.hostname) and parts.port is not None
+    except ValueError:  # a port that is none
+        whole = False
+    if not whole:
+        raise Misuse(f"port {url!r}: name a host and its TCP port (0 to 65535), as in {scheme}://localhost:7000")
+
+
+def _why_closed(url: str, fault: OSError) -> StimctlError:
+    text, number = str(fault), fault.errno
+    if any(words in text for words in _UNKNOWN_OPTION):
+        return Misuse(f"port {url!r}: {text}")
+    return _why_not_opened(url, text, number)
+
+
+def _why_not_opened(url: str, text: str, number: int | None) -> LineFault:
+    if "exclusively lock" in text or "busy" in text.lower() or number in (11, 16):
+        return busy(url)
+    if number == 13 or "Permission" in text:
+        return LineLost(f"{url}: no permission to open the port; on Linux join its group (often `dialout`)")
+    why = os.strerror(number) if number else text
+    return LineLost(f"{url}: cannot open the port ({why}); `stimctl ports` lists what there is")
+
+
+def register_handlers(url: str = "") -> None:
+    """Make the URL schemes of installed packages known to pyserial.
+
+    pyserial takes an ImportError inside a handler for "no such handler"; importing it here first shows it.
+    """
+    scheme = _scheme(url)
+    for entry in entry_points(group="stimctl.protocol_handlers"):
+        if entry.value not in serial.protocol_handler_packages:
+            serial.protocol_handler_packages.append(entry.value)
+        if entry.name == scheme:
+            try:
+                import_module(f"{entry.value}.protocol_{scheme}")
+            except ImportError as missing:
+                raise Misuse(f"port {url!r}: the handler for {scheme}:// does not load: {missing}") from missing
