@@ -25,6 +25,7 @@ from stimctl.session.commands import AskStop
 from stimctl.session.engine import Engine
 from stimctl.session.runner import Runner
 from stimctl.stimulators.native import STOP_FRAME, Native
+from stimctl.stimulators.targets import Targets
 from stimctl.wire import messages as m
 from stimctl.wire.framing import FrameSplitter
 
@@ -96,15 +97,20 @@ class _Command:
     def __init__(self, port: Port) -> None:
         self._port = port
         self._native = Native()
+        self._targets = self._native.targets = Targets({1: 500})
+        self._targets.started({1: 600}, 0)
 
     def __call__(self) -> None:
-        port, native = self._port, self._native
-        native.set_target(1, 500, port.now_us())
+        port, native, targets = self._port, self._native, self._targets
+        # Up and down in turn: what is applied already is not sent.
+        targets.want(1, 1_100 - targets[1].applied_ua)
+        native.retarget(port.now_us())
         port.write(native.take_output())
         events: list[Any] = []
         while not events:
             events = list(native.receive(port.wait(native.next_deadline_us()), port.now_us()))
         assert type(events[0]) is m.TargetSet
+        targets.applied(1, events[0].target_ua, port.now_us())
 
 
 def test_command_to_checked_answer() -> None:

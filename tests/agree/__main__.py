@@ -43,7 +43,7 @@ def main(names: tuple[str, ...], examples: int, steps: int, seed_: int | None, s
         except Exception as failure:  # noqa: BLE001 - whatever it is, it is told, and the others run
             failed += 1
             notes = "\n".join(getattr(failure, "__notes__", ()))
-            click.echo(f"{''.join(traceback.format_exception(failure)[-3:])}\n{notes}" if not notes else notes)
+            click.echo(notes or "".join(traceback.format_exception(failure)))
             click.echo(f"{name}: {type(failure).__name__}: {failure} (--seed {drawn})")
         else:
             click.echo(f"{name}: {examples} examples agree (--seed {drawn})")

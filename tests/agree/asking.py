@@ -149,5 +149,3 @@ class Asking:
             raise Disagreement(f"the session is over and the device is {self.rig.device.machine.state.name}")
         if report.agreement["exact"] is False:
             raise Disagreement(f"the report does not agree with the device: {report.agreement}")
-
-

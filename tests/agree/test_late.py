@@ -1,4 +1,4 @@
-"""Whatever is asked for, with whatever delays: never above what a person asked for last, and a sound device is believed.
+"""Whatever is asked for, with whatever delays: never above what was asked for last, and a sound device is believed.
 
 Each frame takes up to 200 ms, each way; commands come up to a hundred a second.
 """
