@@ -28,9 +28,10 @@ class Closing:
         self._context = context
         self._session_id = session_id
         self._records: base.Records | None = None
-        self._stop_us = 0
-        # An arm whose answer did not come before the stop: the device may have taken it.
-        self._arming = False
+        # Both are set by the stop: when it was, and whether an arm's answer had not come by then, which the device may
+        # have taken.
+        self._stop_us: int
+        self._arming: bool
         self.line_gone = False
         self.zero: base.ZeroConfirmed | None = None
         self._waits_for_log = False
@@ -170,7 +171,8 @@ class Closing:
             self._end(now_us)
             return
         context.begin(Task.ACKNOWLEDGING, now_us)
-        self._stop_us = now_us - (self.zero.after_us if self.zero else 0)
+        assert self.zero is not None
+        self._stop_us = now_us - self.zero.after_us
         context.stimulator.acknowledge(context.device.session_number, now_us)
 
     def log_failed(self, text: str, now_us: int) -> None:
@@ -194,6 +196,5 @@ class Closing:
             # What was told since it was drawn up belongs to it: a count that is wrong, a log without its last entry.
             zero_us = self.report.zero_confirmed_us if self.zero else None
             self.report = replace(self.report, alarms=tuple(context.alarms), zero_confirmed_us=zero_us)
-        if context.state is State.STOPPING:
-            context.enter(Happening.CLOSED, now_us)
-            context.want = Over()
+        context.enter(Happening.CLOSED, now_us)
+        context.want = Over()
