@@ -129,6 +129,10 @@ class Stimulation:
             self._keep_step(status, now_us)
             if context.state not in STIMULATING:
                 return
+        self.judge_status(status, now_us)
+
+    def judge_status(self, status: m.Status, now_us: int) -> None:
+        """Compare the device as a whole with what was asked for at its time, however old that is."""
         assert self.plausibility is not None
         finding = self.plausibility.status(status, now_us)
         if finding is not None:
