@@ -212,6 +212,8 @@ def test_where_nobody_was_there_it_ends_without_a_log() -> None:
     bench = Bench(State.IDLE, armed=False, known=False).stop()
     bench.closing.close(STOP_US + 1)
     assert (bench.want(), bench.context.state, bench.log.entries) == (Over(), State.ENDED, [])
+    assert bench.closing.report is not None
+    assert bench.closing.report.band_us == (0, 0)
 
 
 def test_what_the_host_kept_is_the_record_where_the_device_keeps_none() -> None:
@@ -252,6 +254,7 @@ def test_a_count_that_is_not_what_was_commanded_is_an_alarm_and_in_the_report() 
     bench.closing.on_acknowledged(STOP_US + 6_000)
     assert bench.closing.report is not None
     assert [each.text for each in bench.closing.report.alarms] == [alarm[1]]
+    assert bench.closing.report.zero_confirmed_us == 3_000
 
 
 def test_the_report_is_drawn_up_once() -> None:
@@ -269,6 +272,16 @@ def test_how_far_it_came_without_records_is_what_was_told_last() -> None:
     bench.closing.close(STOP_US + 4_000)
     assert bench.closing.report is not None
     assert sum(bench.closing.report.commanded["1"]["pulses"]) > 100
+
+
+def test_times_are_as_they_are_said() -> None:
+    assert (GIVE_UP_STOP_US, GIVE_UP_RECORDS_US, NEVER_US) == (5 * S, 2 * S, 1 << 62)
+
+
+def test_no_report_before_there_is_a_stop_and_none_is_told_of_leads_where_nothing_was_armed() -> None:
+    bench = Bench(State.TESTED, armed=False).stop()
+    bench.closing.close(STOP_US + 1)
+    assert bench.alarms() == []
 
 
 # --- zero that does not come, or comes late ----------------------------------------------------------------
@@ -293,24 +306,30 @@ def test_zero_is_waited_for_5_s_then_written_down_and_stopped_for_60_s() -> None
     bench.closing.watch_time(STOP_US + limits.STOP_TRY_US)
     assert bench.want() == Over()
     assert bench.closing.report.zero_confirmed_us is None
+    assert bench.context.state is State.ENDED
 
 
 def test_a_zero_after_the_last_entry_ends_it_and_reads_nothing() -> None:
     bench = Bench().stop()
     bench.closing.watch_time(STOP_US + GIVE_UP_STOP_US)
     bench.closing.durable(STOP_US + 6 * S)
+    bench.want()
     bench.zero(ZERO._replace(after_us=7 * S))
-    assert bench.want() == Over()
+    assert (bench.want(), bench.context.state) == (Over(), State.ENDED)
     assert not [each for each in bench.line.asked if each[0] == "read"]
 
 
 def test_who_was_told_to_pull_the_leads_is_told_once() -> None:
     bench = Bench()
     bench.context.alarm(Priority.HIGH, "no zero", f"{PULL_THE_LEADS} now", 1)
-    bench.context.alarm(Priority.LOW, "another", "look", 1)
     bench.stop()
     bench.closing.close(STOP_US + 1)
-    assert len(bench.alarms()) == 2
+    assert len(bench.alarms()) == 1
+    another = Bench()
+    another.context.alarm(Priority.LOW, "another", "look", 1)
+    another.stop()
+    another.closing.close(STOP_US + 1)
+    assert another.alarms()[1:] == [(Priority.HIGH, "zero output was not confirmed", PULL_THE_LEADS)]
 
 
 def test_a_zero_that_came_is_no_alarm() -> None:
@@ -392,6 +411,22 @@ def test_a_last_entry_that_cannot_be_written_is_told_and_the_end(by_lease: bool 
     assert bench.closing.deadline_us() != NEVER_US
 
 
+def test_what_is_told_of_earlier_entries_ends_nothing_before_the_zero_and_the_counts() -> None:
+    """The log was waited for as the stop came: what comes of that is not about the last entry."""
+    bench = Bench(State.CHECKED)
+    bench.context.await_durable(0)
+    bench.stop()
+    bench.closing.durable(STOP_US + 1)
+    bench.closing.log_failed("the disk is full", STOP_US + 2)
+    assert (bench.want(), bench.context.state, bench.alarms()) == (None, State.STOPPING, [])
+    bench.zero()
+    bench.closing.durable(STOP_US + 4_000)
+    bench.closing.log_failed("the disk is full", STOP_US + 4_001)
+    assert (bench.want(), bench.context.state, bench.closing.report) == (None, State.STOPPING, None)
+    bench.closing.on_records(records(), STOP_US + 5_000)
+    assert bench.want() == AwaitDurable()
+
+
 # --- output after the zero ------------------------------------------------------------------------------------
 
 
@@ -415,6 +450,17 @@ def test_output_after_the_zero_is_stopped_anew(state: DeviceState, after_us: int
     assert bench.alarms() == [alarm] * renewed
     if renewed:
         assert bench.closing.deadline_us() == STOP_US + S + GIVE_UP_STOP_US
+
+
+def test_a_zero_that_did_not_last_is_not_in_the_report() -> None:
+    bench = Bench().stop().zero()
+    bench.closing.on_records(records(), STOP_US + 4_000)
+    bench.closing.on_status(status(DeviceState.RUNNING, 51 * S), STOP_US + S)
+    bench.closing.lose_line(STOP_US + 2 * S)
+    bench.closing.durable(STOP_US + 3 * S)
+    assert bench.context.state is State.ENDED
+    assert bench.closing.report is not None
+    assert bench.closing.report.zero_confirmed_us is None
 
 
 def test_before_the_zero_and_of_an_unknown_device_a_status_changes_nothing() -> None:
