@@ -73,16 +73,16 @@ class _DriverBench:
         while self.asked or data:
             asked, self.asked = self.asked, []
             stopped = self.engine.state in (State.STOPPING, State.ENDED)
-            turn = self.engine.step(self.now_us, data, asked)
-            data, self.due_us = b"", turn.deadline_us
-            told += turn.events
-            self.over |= isinstance(turn.wants, Over)
-            if isinstance(turn.wants, AwaitDurable):
+            output, events, self.due_us, wants = self.engine.step(self.now_us, data, asked)
+            data = b""
+            told += events
+            self.over |= isinstance(wants, Over)
+            if isinstance(wants, AwaitDurable):
                 self.asked.append(c.LogDurable())
-            elif isinstance(turn.wants, LogEarlierDose):
+            elif isinstance(wants, LogEarlierDose):
                 self.asked.append(c.EarlierDoseLogged("here"))
-            if turn.output:
-                self._send(turn.output, stopped=stopped)
+            if output:
+                self._send(output, stopped=stopped)
         return told
 
     def _send(self, out: bytes, *, stopped: bool) -> None:
