@@ -129,6 +129,10 @@ class Stimulation:
             self._keep_step(status, now_us)
             if context.state not in STIMULATING:
                 return
+        self.judge_status(status, now_us)
+
+    def judge_status(self, status: m.Status, now_us: int) -> None:
+        """Compare the device as a whole with what was asked for at its time, however old that is."""
         assert self.plausibility is not None
         finding = self.plausibility.status(status, now_us)
         if finding is not None:
@@ -168,8 +172,10 @@ class Stimulation:
         context, channel = self._context, event.channel
         before_ua = context.targets[channel].highest_ua
         context.targets.applied(channel, event.target_ua, now_us)
-        if context.targets[channel].highest_ua < before_ua and self.plausibility is not None:
-            self.plausibility.no_longer(channel, before_ua, event.device_time_us)
+        if self.plausibility is not None:
+            self.plausibility.changed(channel, event.device_time_us)
+            if context.targets[channel].highest_ua < before_ua:
+                self.plausibility.no_longer(channel, before_ua, event.device_time_us)
         context.account.target_set(event)
         context.put("target", now_us, **event._asdict())
 

@@ -49,7 +49,7 @@ ENDS = {
     "line.": (End.LINE_LOST, End.SELF_TEST, End.REFUSED),
     "load.": (End.CONTACT,),
     "device.reset": (End.RESET, End.LINE_LOST, End.REFUSED),
-    "host.stall": (End.IMPLAUSIBLE, End.CLOCK),
+    "host.stall": (End.STOOD_STILL,),
 }
 
 
@@ -100,7 +100,8 @@ class Agreement:
         def before() -> None:
             self.follow()
             self.sent = []
-            busy = engine._core.busy
+            pending = engine._context.pending
+            busy = "" if pending is None else pending.task.value
             if self.model is not None and self.clean() and busy in ("", "hold"):
                 expected.append(self.hand.sends(do, channel or 0, amplitude_ua or 0, engine.state, busy, self.model))
             self.stopped |= do == "stop" and engine.state not in (STOPPING, ENDED)
@@ -172,12 +173,16 @@ class Agreement:
         self._pass(heard.at_us)
         # An Arm that crosses the news that the device has ended is refused, and that ends the session too.
         self.too_late |= name == "Arm" and model.state == "ENDED"
+        resumes_ua = [*self.hand.resumes_ua(model).values()]
         refused = model.hear(name, order._asdict(), heard.at_us)
         told = Refusal(heard.answer.reason).name if type(heard.answer) is m.Refused else ""
         same(f"the answer to {order}", model=refused, device=told)
         self.sent.append(Sent(name, *((order.channel, order.target_ua) if name == "SetTarget" else ())))
         if name == "Start" and not refused and model.state in OUTPUT:
-            self.hand.began_us = heard.at_us
+            targets_ua = [order[channel] for channel in self.hand.first_ua]
+            if self.clean():
+                same("what a start goes to", hand=resumes_ua, driver=targets_ua)
+            self.hand.started(order[1:], heard.at_us)
         self._note(model)
 
     def _told_us(self, left: Left, model: Session) -> int:
@@ -268,8 +273,8 @@ class Agreement:
 
     def _same_telling(self, model: Session) -> None:
         """The newest status and readings that the driver has are what the model was at that time."""
-        core = self.rig.engine._core
-        status = core.status
+        context = self.rig.engine._context
+        status = context.device.status
         if status is None or status.device_time_us not in self.told or self.begun("device.reset"):
             return
         state, stimulation_us, readings = self.told[status.device_time_us]
@@ -280,7 +285,7 @@ class Agreement:
             same("a status's stimulation time", model=stimulation_us, driver=status.stimulation_us)
         if state == "ENDED" == model.state:
             same("a status's reason", model=model.reason, driver=EndReason(status.end_reason).name)
-        for channel, told in core.channels.items():
+        for channel, told in context.device.channels.items():
             said = (told.target_ua, told.applied_ua, *told[6:10])
             if self.clean():
                 same(f"channel {channel}'s reading", model=readings[channel], driver=said)
@@ -289,13 +294,13 @@ class Agreement:
 
     def _same_driver(self, model: Session) -> None:
         """The driver's state, its targets and its replay of the dose."""
-        engine, core = self.rig.engine, self.rig.engine._core
+        engine, context = self.rig.engine, self.rig.engine._context
         if engine.state in (STOPPING, ENDED):
             self._same_end(model)
         elif self._unanswered():
             return
         else:
-            since_us = core.status.device_time_us if core.status is not None else 0
+            since_us = context.device.status.device_time_us if context.device.status is not None else 0
             states = [
                 state
                 for (_, state), (until_us, _) in zip(self.was, [*self.was[1:], (1 << 62, "")], strict=True)
@@ -305,13 +310,13 @@ class Agreement:
                 raise Disagreement(f"the driver is {engine.state.name}; since its last status the model was {states}")
             if engine.state in STIMULATING and model.state in OUTPUT:
                 targets = {channel: model.channels[channel].target for channel in self.hand.first_ua}
-                same("the targets", model=targets, driver=core.targets.confirmed_ua())
-        if not self._unanswered() and not core.account.unanswered:
+                same("the targets", model=targets, driver=context.targets.by_channel("applied_ua"))
+        if not self._unanswered() and not context.account.unanswered:
             self._same_dose(model, engine.report)
 
     def _same_dose(self, model: Session, report: SessionReport | None) -> None:
         for channel in self.hand.first_ua:
-            commanded = self.rig.engine._core.account._commanded.dose(channel, model.stimulation)
+            commanded = self.rig.engine._context.account._commanded.dose(channel, model.stimulation)
             modelled = dose(model, channel)
             if report is None or report.delivered is not None:
                 same(f"channel {channel}'s dose", model=modelled, driver=commanded)
@@ -324,10 +329,12 @@ class Agreement:
     def _unanswered(self) -> bool:
         """On a bad line: whether the driver waits for an answer, and so cannot know what the device did."""
         native: Any = self.rig.engine._stimulator
-        return not self.clean() and (native._flying is not None or native._late is not None)
+        return not self.clean() and (native._exchange.waits or bool(native._before_stop))
 
     def _same_end(self, model: Session) -> None:
-        end = self.rig.engine._core.end
+        ending = self.rig.engine._context.ending
+        assert ending is not None
+        end = ending.end
         if not model.arms:
             return
         if model.open and self.clean():
@@ -346,7 +353,7 @@ class Agreement:
         """Stop, if nothing else has ended it, and see the session to its report."""
         self.order("stop")
         until_us = self.rig.now_us + 70_000_000
-        while not self.rig.engine.finished and self.rig.now_us < until_us:
+        while not self.rig.over and self.rig.now_us < until_us:
             self.wait(TICK_US)
         report = self.rig.engine.report
         if report is None:

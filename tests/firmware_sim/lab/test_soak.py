@@ -181,7 +181,7 @@ def test_a_session_that_never_ends_is_a_violation(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_session_that_spins_is_a_violation(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Engine, "next_deadline_us", lambda *_: 0)
+    monkeypatch.setattr(Engine, "_next_deadline_us", lambda *_: 0)
     monkeypatch.setattr(lab_port, "MOST_WAITS", 2_000)
     result = soak.judged(Scenario(name="spinning", answers={"seconds": 1}))
     assert result.outcome == soak.BROKE
