@@ -208,8 +208,7 @@ class OutputStage:
     def flowing_na(self, channel: int, now_us: int) -> int:
         """The current of a pulse that is on its way at device time `now_us`; 0 between pulses."""
         self.flush()
-        fitted = self._channels[channel]
-        return fitted.flight.at(now_us - fitted.flight_us)
+        return self._channels[channel].flowing_na(now_us)
 
     def next_pulse_us(self) -> int:
         """The device time of the middle of the next first phase; far off when no pulse is due."""
