@@ -15,7 +15,7 @@ from firmware_sim.monitor import OVER_CURRENT_CUT_US, Monitor, Reading, Verdict,
 from firmware_sim.pair import Pair, Phase
 from firmware_sim.program import OutputProgram, OutputSegment
 from firmware_sim.record import Flow, Kind, Recorder, Shape
-from firmware_sim.steady import OHM_FLOOR_UA, Stretch
+from firmware_sim.steady import OHM_FLOOR_UA, Silence, Stretch
 from firmware_sim.tally import Tally, whole_ua
 from firmware_sim.train import NEVER_US, Train, second_ua, span_us
 from stimctl.wire.codes import SATURATED_OHM, ChannelFlag, EndReason
@@ -54,7 +54,7 @@ class OutputChannel:
         self.segments: tuple[OutputSegment, ...] = ()
         self._load = load
         self._recorder = recorder
-        self._stretch: Stretch | None = None
+        self._stretch: Stretch | Silence | None = None
         self._index = number * 257  # where on the noise table the next pulse stands
         self._electrodes = Electrodes()
         self._applied_ua = self._measured_ua = self._ohm = self._last_ua = 0
@@ -86,8 +86,8 @@ class OutputChannel:
         """Totals from zero."""
         self.tally = Tally()
 
-    def step(self, gate: Gate, until_us: int) -> tuple[Verdict, int] | None:
-        """Do what is due at `due_us`, before `until_us`: close a stretch, open one, or deliver one pulse.
+    def step(self, gate: Gate) -> tuple[Verdict, int] | None:
+        """Do what is due at `due_us`: close a stretch, open one, or deliver one pulse.
 
         A verdict comes with the stimulation time at which it takes effect.
         """
@@ -102,8 +102,11 @@ class OutputChannel:
         change_us = self._load.next_change_us(self.number, now_us) - self.offset_us
         count = train.alike(change_us)
         if count and (amplitude_ua := train.amplitude_ua) == 0:
-            train.skip(train.alike(until_us))
-        elif count and (stretch := self._quiet(at_us, count, index, amplitude_ua)) is not None:
+            self._applied_ua = self._measured_ua = 0
+            self._stretch = Silence(at_us, count, segment.period_us)
+            self.due_us = at_us + (count - 1) * segment.period_us + 1
+            return None
+        if count and (stretch := self._quiet(at_us, count, index, amplitude_ua)) is not None:
             if not gate(self.number, index, amplitude_ua, second_ua(segment, amplitude_ua), self._last_ua):
                 return Verdict(EndReason.GATE, amplitude_ua), at_us
             self._stretch = stretch
@@ -231,7 +234,8 @@ class OutputChannel:
             return
         self._stretch = None
         if count := stretch.before(at_us):
-            self._book(stretch, count)
+            if isinstance(stretch, Stretch):
+                self._book(stretch, count)
             train.skip(count)
         self.due_us = train.next_us
 
@@ -265,10 +269,10 @@ class OutputChannel:
         """The channel at stimulation time `at_us`: the fields of the wire's Channel message after its number."""
         tally, train, stretch = self.tally, self.train, self._stretch
         target_ua = 0 if train is None else train.target_ua
-        count = 0 if stretch is None else stretch.before(at_us)
+        count = stretch.before(at_us) if isinstance(stretch, Stretch) else 0
         pulses_0, pulses_1 = tally.pulses
         charge_0, charge_1 = tally.charge_pc
-        if stretch is None or not count:
+        if not isinstance(stretch, Stretch) or not count:
             return (
                 self.monitor.flags, target_ua, self._applied_ua, self._measured_ua, self._ohm,
                 pulses_0, pulses_1, charge_0, charge_1, (tally.net_fc + 500) // 1_000,

@@ -114,8 +114,8 @@ class Device:
 
     def next_event_us(self) -> int:
         """When, on the caller's clock, the device next does something by itself. It always does, sooner or later."""
-        timers_us, tick_us = self._timers.next_us, self._tick_us
-        return (tick_us if tick_us < timers_us else timers_us) + self._boot_us
+        machine_us, tick_us = self.machine.next_us, self._tick_us
+        return (tick_us if tick_us < machine_us else machine_us) + self._boot_us
 
     def take_output(self) -> bytes:
         """The bytes to send since the last call."""

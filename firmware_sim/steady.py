@@ -44,11 +44,25 @@ def pulse_lines(pair: Pair, first_na: int, second_na: int, segment: OutputSegmen
 
 
 @dataclass(slots=True)
-class Stretch:
-    """`count` like pulses of one channel from `first_us` on. `index` is the first one's entry in the noise table."""
+class Silence:
+    """`count` due pulses of one channel from `first_us` on that do not leave: its amplitude is zero."""
 
     first_us: int
     count: int
+    period_us: int
+
+    def before(self, until_us: int) -> int:
+        """How many of them are due before `until_us`."""
+        if until_us <= self.first_us:
+            return 0
+        return min(self.count, (until_us - self.first_us - 1) // self.period_us + 1)
+
+
+@dataclass(slots=True)
+class Stretch(Silence):
+    """`count` like pulses of one channel from `first_us` on. `index` is the first one's entry in the noise table."""
+
+    period_us: int = field(init=False)
     segment_index: int
     segment: OutputSegment
     amplitude_ua: int
@@ -57,7 +71,6 @@ class Stretch:
     cap_volt: float
     index: int
     readback: Readback
-    period_us: int = field(init=False)
     charge_pc: int = field(init=False)
     first_read_na: int = field(init=False)
     net_read_fc: int = field(init=False)
@@ -73,12 +86,6 @@ class Stretch:
         self.lines = lines = pulse_lines(pair, shape.first_na, shape.second_na, segment)
         self.series = Series.of(pair, lines.after, segment.period_us - span_us(segment), self.cap_volt)
 
-    def before(self, until_us: int) -> int:
-        """How many of them start before `until_us`."""
-        if until_us <= self.first_us:
-            return 0
-        return min(self.count, (until_us - self.first_us - 1) // self.period_us + 1)
-
     def cap_volt_after(self, number: int) -> float:
         """The interfaces' voltage where pulse `number` ends."""
         return self.lines.after.at(self.series.at(number))
@@ -87,7 +94,9 @@ class Stretch:
         """Voltage over current of pulse `number`, as read; 0 when the current is too small to say."""
         if self.amplitude_ua < OHM_FLOOR_UA:
             return 0
-        end_volt = self.lines.first_end.at(self.series.at(number))
+        line, (start_volt, cycle, final_volt) = self.lines.first_end, self.series
+        # `series.at` and `line.at` written out: telemetry asks ten times a second.
+        end_volt = line.slope * (final_volt + (start_volt - final_volt) * cycle**number) + line.base
         return int(self.readback.voltage_uv(end_volt) * 1_000 / read_na + 0.5)
 
     def energy_pj(self, count: int) -> float:
