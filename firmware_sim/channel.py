@@ -112,12 +112,16 @@ class OutputChannel:
             self._stretch = stretch
             self.due_us = at_us + (count - 1) * segment.period_us + 1
             return None
-        else:
-            amplitude_ua = train.take()
+        amplitude_ua = train.take()
         self.due_us = train.next_us
+        return self._single(gate, at_us, index, amplitude_ua)
+
+    def _single(self, gate: Gate, at_us: int, index: int, amplitude_ua: int) -> tuple[Verdict, int] | None:
+        """Deliver the pulse that is due, if there is one and it may leave."""
         if amplitude_ua == 0:
             self._applied_ua = self._measured_ua = 0
             return None
+        segment = self.segments[index]
         if not gate(self.number, index, amplitude_ua, second_ua(segment, amplitude_ua), self._last_ua):
             return Verdict(EndReason.GATE, amplitude_ua), at_us
         return self._deliver(at_us, index, amplitude_ua)

@@ -134,6 +134,7 @@ def _run(
     from firmware_sim.serve import Journal, PtyLine, TcpLine, clock_us, serve
 
     memory = FileFlash(flash) if flash is not None else Flash()
+    open_things.callback(memory.close)
     boot_us = clock_us()
     told = None
     if journal is not None:

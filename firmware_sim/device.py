@@ -122,6 +122,7 @@ class Device:
         out = self._out
         if not out:
             return b""
+        self.machine.flash.note()  # what is told is not lost, whatever becomes of this process
         taken = out[0] if len(out) == 1 else b"".join(out)
         out.clear()
         return taken

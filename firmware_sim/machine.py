@@ -263,7 +263,7 @@ class Machine:
             self.move(Cause.BACK_TO_TESTED, at_us)
 
     def _check_due(self, at_us: int) -> None:
-        """The next pulse, its end where it tripped, or the channel's turn is over. A pulse is due until just after it."""
+        """The next pulse, just after it began; its end, where it tripped; or the end of the channel's turn."""
         check = self._check
         assert check is not None, "a check without one"
         if check.trip is not None:

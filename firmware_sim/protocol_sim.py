@@ -52,7 +52,7 @@ class Serial(SerialBase):
     virtual = True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._memory = Flash()
+        self._memory = self._flash = Flash()
         self._device: SimulatedDevice | None = None
         self._maker: Callable[..., SimulatedDevice] | None = None
         self._recorder: Recorder | None = None
@@ -82,13 +82,18 @@ class Serial(SerialBase):
         if self.port is None:
             raise SerialException("no port is named: set `port` to a sim:// URL first")
         options = options_of(self.port)
-        flash = FileFlash(options.flash) if options.flash is not None else self._memory
         if options.record is not None:
             self._recorder = _recorder(options.record)
+        self._flash = FileFlash(options.flash) if options.flash is not None else self._memory
         make = self._maker or options.make
-        self._device = make(
-            seed=options.seed, load=options.load, flash=flash, recorder=self._recorder, boot_us=self._world_us
-        )
+        try:
+            self._device = make(
+                seed=options.seed, load=options.load, flash=self._flash, recorder=self._recorder,
+                boot_us=self._world_us,
+            )  # fmt: skip
+        except BaseException:
+            self._flash.close()
+            raise
         self._inbox = b""
         self._pulled = False
         self._pluggable = hasattr(self._device, "gone")  # so that others need not be asked at every read
@@ -101,6 +106,7 @@ class Serial(SerialBase):
         """Take the power away."""
         if self._device is not None:
             self._device.close()
+            self._flash.close()
         if self._recorder is not None:
             self._recorder.close()
         self._device = self._recorder = None

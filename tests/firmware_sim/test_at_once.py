@@ -1,4 +1,4 @@
-"""What the device does by itself it says when it happens, to whoever looks only when the device asks to be looked at."""
+"""What the device does by itself it says when it happens, to whoever looks only when it asks to be looked at."""
 
 from typing import Any
 
