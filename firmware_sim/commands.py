@@ -131,14 +131,16 @@ def _run(
     link: Path | None,
 ) -> None:
     from firmware_sim.flash import FileFlash, Flash
-    from firmware_sim.serve import Journal, PtyLine, TcpLine, clock_us, serve
+    from firmware_sim.running_clock import RunningClock
+    from firmware_sim.serve import Journal, PtyLine, TcpLine, serve
 
     memory = FileFlash(flash) if flash is not None else Flash()
     open_things.callback(memory.close)
-    boot_us = clock_us()
+    clock = RunningClock()
+    boot_us = clock.now_us()
     told = None
     if journal is not None:
-        told = Journal(open_things.enter_context(journal.open("a", encoding="utf-8")), boot_us)
+        told = Journal(open_things.enter_context(journal.open("a", encoding="utf-8")), boot_us, clock)
     recorder = _recorder(open_things, record) if record is not None else None
     line = PtyLine(link) if tcp is None else TcpLine(tcp)
     open_things.callback(line.close)
@@ -152,7 +154,7 @@ def _run(
     faults = f", {count} fault{'s'[: count > 1]}" if count else ""
     what += f"load {load}, seed {seed}{faults}"
     click.echo(f"SIMULATOR ({what}): no current flows into anything real. Ctrl-C ends it.")
-    serve(device, line, stopping)
+    serve(device, line, stopping, clock)
 
 
 def _recorder(open_things: ExitStack, path: Path) -> "Recorder":

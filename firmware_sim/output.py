@@ -191,7 +191,7 @@ class OutputStage:
     # --- tests and faults ------------------------------------------------------------------------
 
     def check_impedance(self, channel: int, number: int, at_us: int) -> ImpedanceResult:
-        """Send pulse `number` of a check into one channel at device time `at_us`; 0 begins one. What it found so far."""
+        """Send pulse `number` of a check into one channel at device time `at_us`; 0 begins one. What it found."""
         if number == 0 or self._check is None:
             self._check = ImpedanceCheck(self._channels[channel], self.gate)
         return self._check.pulse(at_us)

@@ -31,6 +31,7 @@ class SlotFile:
         except BaseException:
             self._file.close()
             raise
+        self.text: str | None
         self._number, self.text = max((slot for slot in slots if slot is not None), default=(0, None))
         # Of each pair the slot that is older, or not whole, is written next.
         self._next = {sync: _older(slots, first) for sync, first in ((True, 0), (False, 2))}
