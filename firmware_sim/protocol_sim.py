@@ -1,6 +1,6 @@
 """`sim://`: the simulated stimulator as a pyserial port, in a time of its own.
 
-    sim://?pace=max&load=nominal&seed=1&record=FILE&flash=FILE
+    sim://?pace=max&load=nominal&seed=1&record=FILE&record_rate=HZ&flash=FILE
     sim://?scenario=FILE                        (with the faults, load and seed of a scenario's file)
     sim://?device=stimjim&dialect=a             (a device that exists; `firmware_sim.which` says which there are)
 
@@ -37,13 +37,13 @@ POLL_US = 1_000  # what asking an empty port for `in_waiting` costs in its time,
 LAG_S = 0.1  # a paced clock that fell further behind the wall's goes on from there instead of racing after it
 
 
-def _recorder(path: Path) -> "Recorder":
+def _recorder(path: Path, rate_hz: int) -> "Recorder":
     # Here, because it brings numpy with it, which most ports never need.
     from firmware_sim.record import open_recorder
 
     if not path.parent.is_dir():
         raise SerialException(f"option 'record': there is no folder {path.parent}; make it, or name another file")
-    return open_recorder(path)
+    return open_recorder(path, rate_hz)
 
 
 class Serial(SerialBase):
@@ -83,7 +83,7 @@ class Serial(SerialBase):
             raise SerialException("no port is named: set `port` to a sim:// URL first")
         options = options_of(self.port)
         if options.record is not None:
-            self._recorder = _recorder(options.record)
+            self._recorder = _recorder(options.record, options.record_rate)
         self._flash = FileFlash(options.flash) if options.flash is not None else self._memory
         make = self._maker or options.make
         try:

@@ -33,7 +33,6 @@ FORMAT = "stimctl load record 1"
 UNIT = "nA"
 PIECE_S = 10
 MOST_BYTES = 256_000_000  # of one file: a day of four channels at 100 Hz, sampled at 100 kHz [choice]
-RATES_HZ = (1_000, 1_000_000)  # what can be asked for: from a sample a millisecond to one for each us of the clock
 _LEVEL = 6
 _US_PER_S = 1_000_000
 

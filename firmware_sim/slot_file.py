@@ -31,8 +31,7 @@ class SlotFile:
         except BaseException:
             self._file.close()
             raise
-        self.text: str | None
-        self._number, self.text = max((slot for slot in slots if slot is not None), default=(0, None))
+        self._number, self.text = _newest(slots)
         # Of each pair the slot that is older, or not whole, is written next.
         self._next = {sync: _older(slots, first) for sync, first in ((True, 0), (False, 2))}
 
@@ -56,6 +55,11 @@ class SlotFile:
         self._file.close()
 
 
+def newest(path: Path) -> str | None:
+    """What such a file says now, whoever has it; None when it says nothing yet. Raises as `SlotFile` does."""
+    return _newest(_slots(path.read_bytes()))[1]
+
+
 def _opened(path: Path) -> BinaryIO:
     try:
         return path.open("r+b", buffering=0)
@@ -74,6 +78,10 @@ def _slots(data: bytes) -> list[tuple[int, str] | None]:
     if not any(slots) and data != _BLANK * _SLOTS:
         raise ValueError("nothing in it is whole")
     return slots
+
+
+def _newest(slots: list[tuple[int, str] | None]) -> tuple[int, str | None]:
+    return max((slot for slot in slots if slot is not None), default=(0, None))
 
 
 def _older(slots: list[tuple[int, str] | None], first: int) -> int:

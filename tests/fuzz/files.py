@@ -106,7 +106,7 @@ def flash(data: bytes) -> None:
     _boots_or_says(path)
     path.unlink()
     whole = SlotFile(path)
-    whole.write(data[: SLOT // 4].decode("latin-1"), sync=False)  # a character is two bytes at most
+    whole.write(data[: SLOT // 2 - 64].decode("latin-1"), sync=False)  # a character has two bytes at most
     whole.close()
     _boots_or_says(path)
 
