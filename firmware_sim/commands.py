@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from firmware_sim.load import LOADS, UnknownLoad, load_named
-from firmware_sim.sim_url import DEFAULT_RECORD_RATE_HZ, RECORD_RATES_HZ, Options
+from firmware_sim.record_rate import RATE_HZ, RECORD_RATES_HZ
+from firmware_sim.sim_url import Options
 from firmware_sim.which import DEVICES, DIALECTS, FIRMWARES, Which, WrongDevice
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _known_load(_context: click.Context, _option: click.Parameter, name: str | N
 @click.option("--flash", type=_FILE, help="Keep boots, session numbers and counters in this file.")
 @click.option("--journal", type=_FILE, help="Append the device's own record to this file, as JSON lines.")
 @click.option("--record", type=_FILE, help="Write the current into the load to this file; see docs/simulator.md.")
-@click.option("--record-rate", type=click.IntRange(*RECORD_RATES_HZ), default=DEFAULT_RECORD_RATE_HZ, metavar="HZ",
+@click.option("--record-rate", type=click.IntRange(*RECORD_RATES_HZ), default=RATE_HZ, metavar="HZ",
               show_default=True, help="Samples a second of --record.")  # fmt: skip
 @click.option("--link", type=_FILE, help="Make a symbolic link to the pseudo-terminal.")
 @click.option("--device", type=click.Choice(DEVICES), default="native", show_default=True, help="What is simulated.")

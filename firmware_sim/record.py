@@ -17,10 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from firmware_sim.pair import Curve
-from firmware_sim.sim_url import DEFAULT_RECORD_RATE_HZ
+from firmware_sim.record_rate import RATE_HZ
 
 CHUNK = 1 << 20
-RATE_HZ = DEFAULT_RECORD_RATE_HZ  # on it lies each edge that is a multiple of 10 us
 _US_PER_S = 1_000_000
 
 

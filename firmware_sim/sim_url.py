@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from firmware_sim.load import UnknownLoad, load_named
+from firmware_sim.record_rate import RATE_HZ, RECORD_RATES_HZ
 from firmware_sim.which import NATIVE, SimulatedDevice, Which, WrongDevice
 from stimctl.errors import InputInvalid
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from firmware_sim.faults import Fault, Setting
 
 SHAPE = "sim://?pace=max&load=nominal&seed=1&record=FILE&record_rate=HZ&flash=FILE&scenario=FILE"
-RECORD_RATES_HZ = (1_000, 1_000_000)  # from a sample a millisecond to one for each us of the device's clock
-DEFAULT_RECORD_RATE_HZ = 100_000
 MAX_SEED = 99_999_999  # eight digits, as in the serial number
 _OF_WHICH = ("device", "dialect", "firmware", "isolator", "faults")
 
@@ -31,7 +30,7 @@ class Options:
     seed: int = 1
     record: Path | None = None
     flash: Path | None = None
-    record_rate: int = DEFAULT_RECORD_RATE_HZ  # samples a second
+    record_rate: int = RATE_HZ  # samples a second
     which: Which = NATIVE
     faults: "tuple[Fault, ...] | None" = None
 

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from firmware_sim.converter import DAC_STEP_NA
-from firmware_sim.record import RATE_HZ, Recorder
+from firmware_sim.record import Recorder
 from firmware_sim.record_file import SampleIntegral, integral, integrate
+from firmware_sim.record_rate import RATE_HZ
 from stimctl.api import Session
 from stimctl.ledger import Ledger
 from stimctl.prescription import Prescription
