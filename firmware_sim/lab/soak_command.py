@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _MAX_SESSIONS = 10_000_000
 _WIDTH = 100  # of the table, where no terminal says another
+_TENTH_OF_MS = 10_000  # from here on a tenth of a ms is enough
 _SHOWN = 20  # violations that are printed; all of them are in the files
 _EPILOG = """\b
 Examples:
@@ -197,8 +198,11 @@ def _control(row: "Row") -> tuple[str, str, str, str]:
     slowest = row.slowest
     if slowest is None:
         return "-", "-", "-", "-"
-    took, limit = (f"{us / 1_000:,.1f}" for us in (slowest.took_us, slowest.limit_us))
-    return slowest.control, took, limit, f"{slowest.share:.0%}"
+    return slowest.control, _ms(slowest.took_us), _ms(slowest.limit_us), f"{slowest.share:.0%}"
+
+
+def _ms(us: int) -> str:
+    return f"{us / 1_000:,.1f}" if us >= _TENTH_OF_MS else f"{us / 1_000:.2f}"
 
 
 def _document(results: "Sequence[Result]", seed: int, fault: str | None) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from firmware_sim.lab import lab_port, soak, spread
 from firmware_sim.lab.chance import KINDS, random_scenario
 from firmware_sim.lab.control_times import ControlTime
 from firmware_sim.lab.parts import Scenario
-from firmware_sim.lab.scenario import dump, load_scenario, prescribed, scenario_from
+from firmware_sim.lab.scenario import dump, load_scenario, prescribed, scenario_from, shipped
 from firmware_sim.lab.soak import by_kind, chunks, digest, play_chunk
 from stimctl.cli import main
 from stimctl.cli.codes import INTERRUPTED, INVALID, UNMET, USAGE
@@ -245,6 +245,12 @@ def test_a_controls_time_is_from_what_it_answers_and_within_its_limit(
     assert least_us <= found.took_us <= most_us
     assert found.took_us <= found.limit_us
     assert not result.violations
+
+
+def test_of_firmware_that_stands_still_with_a_current_on_the_hosts_alarm_is_timed() -> None:
+    [found] = soak.judged(shipped()["device-frozen"]).controls
+    assert (found.control, found.limit_us) == ("host's alarm", 800_000)
+    assert 300_000 < found.took_us <= 600_000
 
 
 def test_a_fault_that_may_lawfully_go_on_has_no_time() -> None:
