@@ -54,7 +54,8 @@ class OutputChannel:
         self.segments: tuple[OutputSegment, ...] = ()
         self._load = load
         self._recorder = recorder
-        self._stretch: Stretch | Silence | None = None
+        self._stretch: Stretch | None = None
+        self._silence: Silence | None = None
         self._index = number * 257  # where on the noise table the next pulse stands
         self._electrodes = Electrodes()
         self._applied_ua = self._measured_ua = self._ohm = self._last_ua = 0
@@ -91,7 +92,7 @@ class OutputChannel:
 
         A verdict comes with the stimulation time at which it takes effect.
         """
-        if self._stretch is not None:
+        if self._stretch is not None or self._silence is not None:
             self.commit(self.due_us)
             return None
         train = self.train
@@ -103,7 +104,7 @@ class OutputChannel:
         count = train.alike(change_us)
         if count and (amplitude_ua := train.amplitude_ua) == 0:
             self._applied_ua = self._measured_ua = 0
-            self._stretch = Silence(at_us, count, segment.period_us)
+            self._silence = Silence(at_us, count, segment.period_us)
             self.due_us = at_us + (count - 1) * segment.period_us + 1
             return None
         if count and (stretch := self._quiet(at_us, count, index, amplitude_ua)) is not None:
@@ -234,11 +235,12 @@ class OutputChannel:
     def commit(self, at_us: int) -> None:
         """Book those pulses of the stretch that start before stimulation time `at_us`, and close it."""
         stretch, train = self._stretch, self.train
-        if stretch is None or train is None:
+        part = self._silence if stretch is None else stretch
+        if part is None or train is None:
             return
-        self._stretch = None
-        if count := stretch.before(at_us):
-            if isinstance(stretch, Stretch):
+        self._stretch = self._silence = None
+        if count := part.before(at_us):
+            if stretch is not None:
                 self._book(stretch, count)
             train.skip(count)
         self.due_us = train.next_us
@@ -273,10 +275,10 @@ class OutputChannel:
         """The channel at stimulation time `at_us`: the fields of the wire's Channel message after its number."""
         tally, train, stretch = self.tally, self.train, self._stretch
         target_ua = 0 if train is None else train.target_ua
-        count = stretch.before(at_us) if isinstance(stretch, Stretch) else 0
+        count = 0 if stretch is None else stretch.before(at_us)
         pulses_0, pulses_1 = tally.pulses
         charge_0, charge_1 = tally.charge_pc
-        if not isinstance(stretch, Stretch) or not count:
+        if stretch is None or not count:
             return (
                 self.monitor.flags, target_ua, self._applied_ua, self._measured_ua, self._ohm,
                 pulses_0, pulses_1, charge_0, charge_1, (tally.net_fc + 500) // 1_000,

@@ -84,16 +84,6 @@ class Machine:
                 return
             self._due[due[0]](due[1])
 
-    @property
-    def next_us(self) -> int:
-        """When it next does something by itself, be it that a pulse that is due may trip."""
-        timers_us, run = self.timers.next_us, self.run
-        if run is None:
-            return timers_us
-        # A pulse that is due at a time has begun just after it.
-        due_us = run.began_us - run.stimulation_us + self.stage.due_us + 1
-        return due_us if due_us < timers_us else timers_us
-
     def stimulation_us(self, now_us: int) -> int:
         """Stimulation time of the session that is open or waits; 0 without one."""
         if self.run is not None:
@@ -104,7 +94,7 @@ class Machine:
         trip = self.stage.run(run.stimulation_us + at_us - run.began_us)
         if trip is not None:
             self._tripped(trip, run.began_us + trip.at_us - run.stimulation_us)
-        elif self.state is _RAMPING and not self.stage.ramping:
+        elif self.state is _RAMPING and not self.stage.rising:
             self.move(Cause.AT_TARGET, run.began_us + self.stage.reached_us - run.stimulation_us)
 
     # --- state ----------------------------------------------------------------------------------

@@ -83,7 +83,7 @@ class OutputStage:
         self._check: ImpedanceCheck | None = None
         self.due_us = NEVER_US  # stimulation time at which it next has something to do
         self.reached_us = 0  # stimulation time at which every channel had come to its target, once it has
-        self._rising = False
+        self.rising = False  # a ramp is on: not every channel has come to its target
         load.watch(self.flush)
         if recorder is not None:
             recorder.listen(self.flush)
@@ -108,7 +108,7 @@ class OutputStage:
             self._running.append(self._channels[number])
         self.stimulation_us = start_us
         self._pending = None
-        self._rising = True
+        self.rising = True
         self._look_at_ramp(start_us)
         self._look_ahead()
 
@@ -130,7 +130,7 @@ class OutputStage:
             if (found := channel.step(self.gate)) is not None:
                 verdict, at_us = found
                 self._pending = Trip(verdict.reason, verdict.channel or channel.number, verdict.value, at_us)
-            if self._rising:
+            if self.rising and (channel.train is None or channel.train.reached):
                 self._look_at_ramp(due_us)
             self._look_ahead()
         self.stimulation_us = until_us
@@ -157,8 +157,8 @@ class OutputStage:
 
     def _look_at_ramp(self, at_us: int) -> None:
         """Note when the ramp is over: `at_us`, if it just ended."""
-        if self._rising and not self.ramping:
-            self._rising, self.reached_us = False, at_us
+        if self.rising and not self.ramping:
+            self.rising, self.reached_us = False, at_us
 
     def _look_ahead(self) -> None:
         pending = self._pending

@@ -234,8 +234,8 @@ def test_a_check_that_is_broken_off_sent_what_it_sent_and_no_more() -> None:
 def test_a_checks_pulse_is_given_when_it_is_due_and_not_when_the_channels_turn_is_over() -> None:
     bench = Bench()
     machine = bench.checking(2 * S)
-    while machine.next_us < 2 * S + 25_000:
-        at_us = machine.next_us
+    while machine.timers.next_us < 2 * S + 25_000:
+        at_us = machine.timers.next_us
         before = len(bench.stage.checked)
         machine.advance(at_us)
         assert bench.stage.checked[before:] == [(1, before, 2 * S + before * 10_000)]
@@ -260,7 +260,7 @@ def test_a_check_that_trips_ends_the_session_at_its_last_pulse_and_says_so_at_on
     ends_us = 2 * S + number * 10_000 + 400
     machine.advance(ends_us - 1)
     assert machine.state is DeviceState.CHECKING
-    assert machine.next_us == ends_us
+    assert machine.timers.next_us == ends_us
     machine.advance(ends_us)
     assert bench.told[-1] == Change(ends_us, DeviceState.CHECKING, DeviceState.ENDED, EndReason.OVER_CURRENT, 1, 2_300)
     assert machine.impedances == {1: found}
