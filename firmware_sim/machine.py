@@ -91,10 +91,10 @@ class Machine:
         return self.flash.session.stimulation_us if self.flash.session is not None else 0
 
     def _catch_up(self, run: Run, at_us: int) -> None:
-        trip = self.stage.run(run.stimulation_us + at_us - run.began_us)
-        if trip is not None:
+        until_us = run.stimulation_us + at_us - run.began_us
+        while self.run is run and (trip := self.stage.run(until_us)) is not None:
             self._tripped(trip, run.began_us + trip.at_us - run.stimulation_us)
-        elif self.state is _RAMPING and not self.stage.rising:
+        if self.state is _RAMPING and not self.stage.rising:
             self.move(Cause.AT_TARGET, run.began_us + self.stage.reached_us - run.stimulation_us)
 
     # --- state ----------------------------------------------------------------------------------
