@@ -22,7 +22,6 @@ from tests.agree.same import Disagreement, dose, reading, same, same_device, sam
 
 TICK_US = 100_000  # R-65
 LONG_US = 700_000  # a host that stands still for less must see nothing wrong
-CHECK_US = 100_000  # R-63: a channel's ten pulses
 OF_A_SESSION = ("Arm", "Start", "SetTarget", "KeepAlive", "Hold", "Acknowledge", "Stop", "Hello")
 UNASKED = ("KeepAlive", "Acknowledge")  # go out by the driver's own time
 # The driver's states, and those of the device that they stand for.
@@ -185,22 +184,15 @@ class Agreement:
             self.hand.started(order[1:], heard.at_us)
         self._note(model)
 
-    def _told_us(self, left: Left, model: Session) -> int:
-        """When it is told. What an impedance check finds is told when the channel's pulses are over, and dated back."""
-        if model.state != "CHECKING" or left.reason == "RESET":
-            return left.at_us
-        done_us = model.timers["checked"]
-        return done_us - (done_us - left.at_us) // CHECK_US * CHECK_US
-
     def _leave(self, left: Left, model: Session) -> None:
         """The device measured something: it must have had a reason to, and then the model goes along."""
-        self._pass(min(left.at_us, self._told_us(left, model) - 1))
+        self._pass(left.at_us - 1)
         if left.reason != "RESET" and not any(
             left.reason in PARTS.get(window.fault.kind, ()) and self._bad(window, left.channel, model)
             for window in self.windows()
         ):
             raise Disagreement(f"{left.reason} on channel {left.channel} at {left.at_us} us, for no reason")
-        self._pass(self._told_us(left, model))
+        self._pass(left.at_us)
         if model.open:
             model.leave(left.state, left.reason)
             self._note(model)
