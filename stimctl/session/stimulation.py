@@ -51,6 +51,8 @@ class Stimulation:
             self._lower_at_rest(command)
             return
         wanted_ua = self._wanted_ua(command, now_us)
+        if context.is_pending(Task.HOLD) and wanted_ua > context.targets[channel].wanted_ua:
+            raise Misuse(f"channel {channel}: a hold is under way; raise again once the session runs")
         leaves_nothing = context.targets.leaves_nothing(channel, wanted_ua)
         context.targets.want(channel, wanted_ua)
         if leaves_nothing:
