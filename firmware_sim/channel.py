@@ -306,10 +306,16 @@ class OutputChannel:
 
     def idle_ua(self, now_us: int) -> int:
         """What is read with the output disabled: a pulse in flight, a discharge, a leak, or noise. A size, in uA."""
-        flowing_na = self.flowing_na(now_us) or self._electrodes.flowing_na(now_us) or self.switch.leak_na(now_us)
-        return whole_ua(
-            abs(self.readback.mean_na(abs(flowing_na)) + self.readback.noise.at(self._index + now_us // 1_000))
-        )
+        flowing_na = self.flowing_na(now_us) or self._electrodes.flowing_na(now_us)
+        return self._size_ua(flowing_na or self.switch.leak_na(now_us), now_us)
+
+    def leak_ua(self, now_us: int) -> int:
+        """The same with the output disconnected, as in the self-test: what its switch lets through, or noise."""
+        return self._size_ua(self.switch.leak_na(now_us), now_us)
+
+    def _size_ua(self, flowing_na: int, now_us: int) -> int:
+        noise_na = self.readback.noise.at(self._index + now_us // 1_000)
+        return whole_ua(abs(self.readback.mean_na(abs(flowing_na)) + noise_na))
 
 
 def _ohm(read_uv: float, read_na: int, amplitude_ua: int, clipped: bool) -> int:
