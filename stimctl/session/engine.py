@@ -202,8 +202,8 @@ class Engine:
 
     @property
     def state(self) -> State:
-        """Where the session stands."""
-        return self._context.state
+        """Where the session stands; stopping, once a stop's bytes were given."""
+        return self._context.state if self._put_off is None else STOPPING
 
     @property
     def report(self) -> SessionReport | None:

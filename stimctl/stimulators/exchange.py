@@ -100,6 +100,10 @@ class Exchange:
             self._urgent[command.urgency] = command
             self.send_next(now_us)
 
+    def withdraw(self, urgency: Urgency) -> None:
+        """What waits of this urgency is of no use any more."""
+        self._urgent.pop(urgency, None)
+
     def send_next(self, now_us: int) -> None:
         """Send what is most urgent, if nothing is under way or what is can be overtaken by now."""
         flying = self._flying

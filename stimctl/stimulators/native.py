@@ -134,6 +134,8 @@ class Native:
     def arm(self, purpose: Purpose, channels: Iterable[int], ceiling_ua: int, limit_us: int, now_us: int) -> None:
         def done(answer: m.Armed, _now_us: int) -> list[Any]:
             self._nonce = answer.nonce
+            # The arm was as good as a keepalive, and one for the arm before it would be refused.
+            self._exchange.withdraw(Urgency.KEEPALIVE)
             self._keep_alive = Command(m.KeepAlive(answer.nonce), m.Alive, 0, _nothing, Urgency.KEEPALIVE)
             return [answer]
 
