@@ -81,6 +81,10 @@ class OutputChannel:
         self.train.set_target(target_ua)
         self.due_us = self.train.next_us
 
+    def connect(self, load: Load) -> None:
+        """Drive another load with the pulses that come."""
+        self._load = load
+
     def reset_counters(self) -> None:
         """Totals from zero."""
         self.tally = Tally()
@@ -200,7 +204,7 @@ class OutputChannel:
             self.dac.current_na(amplitude_ua), segment.width_us, segment.interphase_gap_us,
             -self.dac.current_na(-back_ua), segment.second_width_us,
         )  # fmt: skip
-        if pair.leak_permille or min(shape.first_na, shape.second_na) <= 0:
+        if pair.leak_permille or pair.earthed_permille or min(shape.first_na, shape.second_na) <= 0:
             return None
         volt = pair.rested(self._cap_volt, now_us - self._cap_at_us)
         stretch = Stretch(at_us, count, index, segment, amplitude_ua, shape, pair, volt, self._index, self.readback)

@@ -24,11 +24,16 @@ _CHECKS: dict[str, "Check"] = {}
 
 
 class Nonconforming(Exception):
-    """The device does not keep a requirement. `requirement` is its number, the text what was seen."""
+    """The device does not keep a requirement. `requirement` is its number, `text` a sentence on what it does wrong.
 
-    def __init__(self, requirement: str, text: str) -> None:
+    `expected` and `seen` are the values side by side, where there are any.
+    """
+
+    def __init__(self, requirement: str, text: str, *, expected: str = "", seen: str = "") -> None:
         self.requirement = requirement
         self.text = text
+        self.expected = expected
+        self.seen = seen
         super().__init__(f"{requirement}: {text}")
 
 

@@ -27,10 +27,13 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A requirement that is not kept, and what was seen."""
+    """A requirement that is not kept: a sentence, the values side by side, and the piece of traffic that showed it."""
 
     requirement: str
     text: str
+    expected: str = ""
+    seen: str = ""
+    record: int = -1  # in the outcome's traffic; -1 for none
 
 
 @dataclass(slots=True)

@@ -3,6 +3,8 @@
 Whatever ends the run early - Ctrl-C, a lost line, a mistake in a check - a Stop goes out first.
 """
 
+import contextlib
+import traceback
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
@@ -48,6 +50,7 @@ class Runner:
     ) -> None:
         self._bench = bench
         self._discard_dose = discard_dose
+        self._waits = False  # somebody else's dose is in the device
         self._tool = tool
         self._long = long or bench.port.virtual
         self._progress = progress or (lambda _check, _outcome: None)
@@ -57,6 +60,9 @@ class Runner:
         run = self._new_run()
         try:
             run.broken_off = self._identify(run)
+            if not run.broken_off:
+                self._bench.hands.prepare()
+                self._bench.restart_line()
             for check in checks if not run.broken_off else ():
                 self._progress(check, None)
                 outcome = Outcome(check)
@@ -84,6 +90,7 @@ class Runner:
             bench.send_raw(STOP_FRAME)
             run.identity = bench.identify()
             waits = run.identity.welcome.session
+            self._waits = bool(waits) and not self._discard_dose
             if waits and not self._discard_dose:
                 return (
                     f"session {waits} waits in the device with its dose; the suite would discard it: "
@@ -116,10 +123,12 @@ class Runner:
             outcome.verdict, outcome.reason = "error", str(fault)
             run.line_lost = True
             lost = f"the line was lost in {check.name}: {fault}"
+        except Exception:  # a check is our code, and a mistake in it says nothing of the others
+            outcome.verdict, outcome.reason = "error", traceback.format_exc().strip()
         except KeyboardInterrupt:
             outcome.verdict, outcome.reason = "error", "interrupted"
             lost = "interrupted"
-        if outcome.found:
+        if outcome.found and outcome.verdict != "error":
             outcome.verdict = "failed"
         outcome.measurements, outcome.traffic = bench.measurements, bench.traffic
         outcome.took_us = bench.now_us - began_us
@@ -144,7 +153,7 @@ class Runner:
             self._bench.settle()
             outcome.check.body(self._bench)
         except Nonconforming as wrong:
-            outcome.found.append(Found(wrong.requirement, wrong.text))
+            outcome.found.append(self._found(wrong))
         except Skip as skip:
             outcome.verdict, outcome.reason = "skipped", str(skip)
 
@@ -160,12 +169,17 @@ class Runner:
             bench.connect_dummy()
             bench.require_whole()
         except Nonconforming as wrong:
-            outcome.found.append(Found(wrong.requirement, wrong.text))
+            outcome.found.append(self._found(wrong))
         for event in bench.events():
             reason = EndReason(event.reason)
             if reason in _OF_REASON and reason not in bench.expected:
                 text = f"{reason.name} on channel {event.channel} (value {event.value}), which nothing asked for"
                 outcome.found.append(Found(_OF_REASON[reason], text))
+
+    def _found(self, wrong: Nonconforming) -> Found:
+        """What was not kept, with the piece of traffic after which it was seen."""
+        record = len(self._bench.traffic) - 1
+        return Found(wrong.requirement, wrong.text, wrong.expected, wrong.seen, record)
 
     def _last_stop(self, run: Run) -> None:
         """Zero, whatever ended the run. A line that is lost takes no Stop: then the watchdog is what is left."""
@@ -174,6 +188,19 @@ class Runner:
         except (Nonconforming, LineFault):
             if run.identity is not None:
                 run.broken_off = f"{run.broken_off or 'done'}; zero was NOT confirmed at the end: take the leads off"
+            return
+        if run.identity is not None and not self._waits:
+            self._leave()
+
+    def _leave(self) -> None:
+        """No session of ours, no program and no load of ours is left behind."""
+        bench = self._bench
+        with contextlib.suppress(Nonconforming, LineFault):
+            bench.settle()
+            bench.idle()
+        with contextlib.suppress(LineFault):
+            bench.hands.leave()
+            bench.restart_line()
 
 
 def _not_identified(wrong: Nonconforming, bench: Bench) -> Outcome:
