@@ -46,7 +46,7 @@ def _far_end(fd: int, times: Connection) -> None:
             continue
         for payload in splitter.feed(data):
             sequence, message = m.parse(payload)
-            os.write(fd, m.encode(sequence, m.TargetSet(message.channel, message.target_ua, 0)))
+            os.write(fd, m.encode(sequence, m.TargetSet(message.channel, message.target_ua, 0, 0)))
 
 
 @contextmanager

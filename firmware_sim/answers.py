@@ -43,7 +43,7 @@ def load_program(machine: Machine, order: wire.LoadProgram, now_us: int) -> wire
     loading = Loading(order)
     machine.loading, machine.program, machine.digest, machine.self_test_failures = loading, None, b"", 0
     machine.move(Cause.LOAD, now_us)
-    return wire.ProgramOpen(*order)
+    return wire.ProgramOpen(*order, now_us)
 
 
 def load_segment(machine: Machine, order: wire.LoadSegment, now_us: int) -> wire.SegmentLoaded:
@@ -53,7 +53,7 @@ def load_segment(machine: Machine, order: wire.LoadSegment, now_us: int) -> wire
     assert machine.loading is not None, "LOADING without a program"
     machine.loading.add(order)
     machine.move(Cause.SEGMENT, now_us)
-    return wire.SegmentLoaded(*order)
+    return wire.SegmentLoaded(*order, now_us)
 
 
 def read_digest(machine: Machine, _order: wire.ReadDigest, now_us: int) -> wire.ProgramDigest:
@@ -62,7 +62,7 @@ def read_digest(machine: Machine, _order: wire.ReadDigest, now_us: int) -> wire.
     assert machine.loading is not None, "a program's digest without a program"
     machine.program, machine.digest = machine.loading.seal()
     machine.move(Cause.DIGEST, now_us)
-    return wire.ProgramDigest(machine.digest)
+    return wire.ProgramDigest(machine.digest, now_us)
 
 
 def self_test(machine: Machine, _order: wire.SelfTest, now_us: int) -> wire.SelfTestDone:
@@ -74,7 +74,7 @@ def self_test(machine: Machine, _order: wire.SelfTest, now_us: int) -> wire.Self
         failures |= SelfTestFailure.MEMORY
     machine.self_test_failures = failures
     machine.move(Cause.TEST_FAILED if failures else Cause.TEST_PASSED, now_us)
-    return wire.SelfTestDone(failures, zero_ua)
+    return wire.SelfTestDone(failures, zero_ua, now_us)
 
 
 def arm(machine: Machine, order: wire.Arm, now_us: int) -> wire.Armed:
@@ -93,7 +93,7 @@ def arm(machine: Machine, order: wire.Arm, now_us: int) -> wire.Armed:
     channels = tuple(channel for channel in _CHANNELS if order.channel_mask >> (channel - 1) & 1)
     arming = Arming(Purpose(order.purpose), channels, order.channel_mask, order.ceiling_ua, nonce)
     machine.arm(arming, session, now_us + order.time_to_live_ms * 1000, now_us)
-    return wire.Armed(*order[:5], session.number, nonce)
+    return wire.Armed(*order[:5], session.number, nonce, now_us)
 
 
 def _check_arm(machine: Machine, order: wire.Arm) -> None:
@@ -130,7 +130,7 @@ def start(machine: Machine, order: wire.Start, now_us: int) -> wire.Started:
         machine.check(arming.channels, now_us)
     else:
         machine.start(session, program, {channel: targets_ua[channel] for channel in arming.channels}, now_us)
-    return wire.Started(*order[1:], now_us, session.stimulation_us)
+    return wire.Started(*order[1:], session.stimulation_us, now_us)
 
 
 def keep_alive(machine: Machine, order: wire.KeepAlive, now_us: int) -> wire.Alive:
@@ -140,7 +140,7 @@ def keep_alive(machine: Machine, order: wire.KeepAlive, now_us: int) -> wire.Ali
         raise IllegalCause(machine.state, Cause.KEEP_ALIVE)
     _require_nonce(machine, order.nonce)
     machine.alive(now_us)
-    return wire.Alive(now_us, machine.state)
+    return wire.Alive(machine.state, now_us)
 
 
 def set_target(machine: Machine, order: wire.SetTarget, now_us: int) -> wire.TargetSet:
@@ -159,7 +159,7 @@ def set_target(machine: Machine, order: wire.SetTarget, now_us: int) -> wire.Tar
         machine.raised_us[order.channel] = now_us
     machine.targets_ua[order.channel] = order.target_ua
     machine.stage.set_target(order.channel, order.target_ua)
-    return wire.TargetSet(order.channel, order.target_ua, machine.stimulation_us(now_us))
+    return wire.TargetSet(order.channel, order.target_ua, machine.stimulation_us(now_us), now_us)
 
 
 def _check_raise(machine: Machine, channel: int, rise_ua: int, now_us: int) -> None:
@@ -173,7 +173,7 @@ def _check_raise(machine: Machine, channel: int, rise_ua: int, now_us: int) -> N
 def hold(machine: Machine, _order: wire.Hold, now_us: int) -> wire.Holding:
     """All channels to zero, the session stays open."""
     machine.hold(EndReason.HELD_BY_HOST, now_us)
-    return wire.Holding(machine.state, machine.stimulation_us(now_us))
+    return wire.Holding(machine.state, machine.stimulation_us(now_us), now_us)
 
 
 def stop(machine: Machine, now_us: int) -> wire.Stopped:
@@ -189,14 +189,14 @@ def acknowledge(machine: Machine, order: wire.Acknowledge, now_us: int) -> wire.
     if waiting is None or waiting.number != order.session:
         raise Denied(Refusal.WRONG_SESSION, order.session, waiting.number if waiting is not None else 0)
     machine.acknowledge(now_us)
-    return wire.Acknowledged(order.session, machine.state)
+    return wire.Acknowledged(order.session, machine.state, now_us)
 
 
-def read_impedance(machine: Machine, order: wire.ReadImpedance, _now_us: int) -> wire.Impedance:
+def read_impedance(machine: Machine, order: wire.ReadImpedance, now_us: int) -> wire.Impedance:
     """A channel's last check; zeros when there was none."""
     require_known(order.channel, _CHANNELS)
     result = machine.impedances.get(order.channel)
-    return wire.Impedance(order.channel, *(result[:5] if result is not None else (0,) * 5))
+    return wire.Impedance(order.channel, *(result[:5] if result is not None else (0,) * 5), now_us)
 
 
 def read_session(machine: Machine, _order: wire.ReadSession, now_us: int) -> wire.SessionRecord:
@@ -204,7 +204,7 @@ def read_session(machine: Machine, _order: wire.ReadSession, now_us: int) -> wir
     machine.collect(now_us)
     record = machine.flash.session
     if record is None:
-        return wire.SessionRecord(*(0,) * 10)
+        return wire.SessionRecord(*(0,) * 10, now_us)
     return wire.SessionRecord(
         session=record.number,
         boot_id=record.boot_id,
@@ -216,6 +216,7 @@ def read_session(machine: Machine, _order: wire.ReadSession, now_us: int) -> wir
         segment_1_us=record.segment_1_us,
         digest_head=record.digest_head,
         nonce=record.nonce,
+        device_time_us=now_us,
     )
 
 
@@ -229,13 +230,13 @@ def _totals(machine: Machine, channel: int, now_us: int) -> tuple[int, Totals]:
 def read_counters(machine: Machine, order: wire.ReadCounters, now_us: int) -> wire.Counters:
     """What a channel delivered."""
     number, totals = _totals(machine, order.channel, now_us)
-    return wire.Counters(order.channel, number, *totals[:4])
+    return wire.Counters(order.channel, number, *totals[:4], now_us)
 
 
 def read_measured(machine: Machine, order: wire.ReadMeasured, now_us: int) -> wire.Measured:
     """What a channel measured."""
     number, totals = _totals(machine, order.channel, now_us)
-    return wire.Measured(order.channel, number, *totals[4:])
+    return wire.Measured(order.channel, number, *totals[4:], now_us)
 
 
 ANSWERS: dict[type[Any], Callable[[Machine, Any, int], Any]] = {

@@ -40,7 +40,7 @@ class Telemetry:
         row = machine.stage.row
         for channel in arming.channels:
             self._count = count = (self._count + 1) & _CIRCLE
-            status += frame_sized(_pack_channel(_CHANNEL_KIND, count, channel, *row(channel)))
+            status += frame_sized(_pack_channel(_CHANNEL_KIND, count, channel, *row(channel), now_us))
         return status
 
     def _status(self, now_us: int) -> bytes:

@@ -19,7 +19,7 @@ from stimctl.stimulators.stimjim_gate import IDENTIFY
 from stimctl.stimulators.stimjim_text import Named, Reader
 from stimctl.wire import messages as m
 from stimctl.wire.codes import PROTOCOL_VERSION
-from stimctl.wire.framing import FrameSplitter
+from stimctl.wire.framing import DELIMITER, FrameSplitter
 
 DEVICES = ("native", "stimjim", "pulsepal", "auto")
 ANSWER_US = 300_000
@@ -27,7 +27,7 @@ ANSWER_US = 300_000
 _HELLOS = (m.encode(number, m.Hello(PROTOCOL_VERSION)) for number in range(1, 0x100))
 HELLO = next(frame for frame in _HELLOS if START not in frame)
 # The line end before and after clears what the other questions left in a StimJim's line.
-PROBES = {"native": HELLO, "stimjim": b"\n" + IDENTIFY, "pulsepal": HANDSHAKE}
+PROBES = {"native": DELIMITER + HELLO, "stimjim": b"\n" + IDENTIFY, "pulsepal": HANDSHAKE}
 CLEAR_LINE = b"\n"
 
 

@@ -140,8 +140,10 @@ class Watch:
         if seen is None or status is None or now_us - self._status_us > PAIR_US:
             return False
         before, device_us = seen.reading, status[0]
-        _, flags, told_ua, applied_ua, measured_ua, ohm, pulses_0, pulses_1, charge_0_pc, charge_1_pc, net_pc = reading
-        _, _, told_before_ua, applied_before_ua, _, _, before_0, before_1, was_0_pc, was_1_pc, net_before_pc = before
+        _, flags, told_ua, applied_ua, measured_ua, ohm, pulses_0, pulses_1, charge_0_pc, charge_1_pc, net_pc, _ = (
+            reading
+        )
+        _, _, told_before_ua, applied_before_ua, _, _, before_0, before_1, was_0_pc, was_1_pc, net_before_pc, _ = before
         pulses_0 -= before_0
         pulses_1 -= before_1
         charge_pc = charge_0_pc - was_0_pc + charge_1_pc - was_1_pc

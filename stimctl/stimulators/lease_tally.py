@@ -11,6 +11,8 @@ from stimctl.stimulators.dialect import StageMean
 from stimctl.stimulators.leases import Lease
 from stimctl.wire.messages import Counters, Measured
 
+NO_DEVICE_TIME_US = 0  # these devices keep no records: the host's own were made at no time of a device's
+
 
 def pulses_begun(lease: Lease, elapsed_us: int) -> int:
     """How many pulses of `lease` have begun `elapsed_us` after its start."""
@@ -100,7 +102,7 @@ class LeaseTally:
         if running is not None and (amplitude_ua := running.level_ua(channel)):
             pulses[running.segment] += begun
             charge_pc[running.segment] += begun * running.shape.charge_pc(amplitude_ua)
-        return Counters(channel, session, *pulses, *charge_pc)
+        return Counters(channel, session, *_pair(pulses), *_pair(charge_pc), NO_DEVICE_TIME_US)
 
     @property
     def is_measured(self) -> bool:
@@ -110,7 +112,9 @@ class LeaseTally:
     def measured(self, channel: int, session: int) -> Measured:
         """What a channel measured over the leases that were measured."""
         sums = self._channels.get(channel) or _Channel()
-        return Measured(channel, session, *_pair(sums.measured_pc), sums.net_pc, sums.highest_ua, 0, 0)
+        return Measured(
+            channel, session, *_pair(sums.measured_pc), sums.net_pc, sums.highest_ua, 0, 0, NO_DEVICE_TIME_US
+        )
 
     def kept(self, source: str) -> Kept:
         """What the figures rest on."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from stimctl import limits
 from stimctl.stimulators.base import Identity
+from stimctl.stimulators.lease_tally import NO_DEVICE_TIME_US
 from stimctl.stimulators.native import channel_mask
 from stimctl.waveform import Program
 from stimctl.wire.codes import DeviceState, EndReason
@@ -35,6 +36,10 @@ class Standing:
         self.connected_us = now_us
         self.nonce = now_us << 8
 
+    def device_us(self, now_us: int) -> int:
+        """The time that stands in for a device's own: since it was found."""
+        return now_us - self.connected_us
+
     def arm(self, channels: tuple[int, ...], ceiling_ua: int) -> None:
         """Armed: a nonce of its own each time."""
         self.state = DeviceState.ARMED
@@ -49,7 +54,7 @@ def status(at: Standing, program: Program | None, held_us: int | None, alive_us:
     stimulation_us = program.stimulation_us if program is not None else 0
     held = at.state == DeviceState.HELD and held_us is not None
     return Status(
-        device_time_us=now_us - at.connected_us,
+        device_time_us=at.device_us(now_us),
         boot_id=at.boot_id,
         state=int(at.state),
         segment=at.segment,
@@ -74,7 +79,7 @@ def _band_left_us(at: Standing, program: Program | None) -> int:
     return first_us - into_us if into_us < first_us else program.cycle_us - into_us
 
 
-def channel_reading(at: Standing, counted: Counters, target_ua: int, applied_ua: int) -> Channel:
+def channel_reading(at: Standing, counted: Counters, target_ua: int, applied_ua: int, now_us: int) -> Channel:
     """One channel. Nothing is measured between completion reports, so nothing is told as measured."""
     return Channel(
         counted.channel,
@@ -88,6 +93,7 @@ def channel_reading(at: Standing, counted: Counters, target_ua: int, applied_ua:
         counted.charge_0_pc,
         counted.charge_1_pc,
         0,
+        at.device_us(now_us),
     )
 
 
@@ -104,4 +110,5 @@ def session_record(at: Standing, band_us: Sequence[int]) -> SessionRecord:
         segment_1_us=band_us[1],
         digest_head=int.from_bytes(at.digest[:8], "little"),
         nonce=at.nonce,
+        device_time_us=NO_DEVICE_TIME_US,
     )

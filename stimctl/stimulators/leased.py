@@ -106,7 +106,9 @@ class Leased:
         self._to_check = list(at.channels) if purpose == Purpose.CHECK_IMPEDANCE else []
         self._checked = []
         self._started = False
-        armed = m.Armed(int(purpose), channel_mask(at.channels), ceiling_ua, limit_us, 0, at.session, at.nonce)
+        armed = m.Armed(
+            int(purpose), channel_mask(at.channels), ceiling_ua, limit_us, 0, at.session, at.nonce, at.device_us(now_us)
+        )
         self._out_of_turn.append(armed)
 
     def start(self, targets: Mapping[int, int], now_us: int) -> None:
@@ -115,7 +117,9 @@ class Leased:
             self._out_of_turn.append(self._started_event({}, now_us))
             if not self._dialect.measures:
                 # Pulses whose current nobody measures would show nothing of the contact.
-                self._checked = [m.Impedance(channel, 0, 0, 0, 0, 0) for channel in self._to_check]
+                self._checked = [
+                    m.Impedance(channel, 0, 0, 0, 0, 0, self._at.device_us(now_us)) for channel in self._to_check
+                ]
                 self._to_check = []
             self._out_of_turn += self._check_next(now_us)
             return
@@ -134,7 +138,9 @@ class Leased:
             return
         self._giver.targets_ua[channel] = target_ua
         self._giver.lower(channel, target_ua, now_us)
-        self._out_of_turn.append(m.TargetSet(channel, target_ua, self._giver.stimulation_us(now_us)))
+        self._out_of_turn.append(
+            m.TargetSet(channel, target_ua, self._giver.stimulation_us(now_us), at.device_us(now_us))
+        )
 
     def hold(self, now_us: int) -> None:
         if self._at.state not in _STIMULATING:
@@ -149,9 +155,9 @@ class Leased:
     def read_records(self, channels: Iterable[int], now_us: int) -> None:  # noqa: ARG002
         self._out_of_turn.append(self._records(channels))
 
-    def acknowledge(self, session: int, now_us: int) -> None:  # noqa: ARG002
+    def acknowledge(self, session: int, now_us: int) -> None:
         self._at.state = DeviceState.IDLE
-        self._out_of_turn.append(m.Acknowledged(session, int(self._at.state)))
+        self._out_of_turn.append(m.Acknowledged(session, int(self._at.state), self._at.device_us(now_us)))
 
     def commanded(self) -> Mapping[int, Ordered] | None:
         """What the leases were ordered to deliver."""
@@ -229,7 +235,7 @@ class Leased:
 
     def _started_event(self, targets_ua: Mapping[int, int], now_us: int) -> m.Started:
         wanted = [targets_ua.get(channel, 0) for channel in range(1, 5)]
-        return m.Started(wanted[0], wanted[1], wanted[2], wanted[3], now_us, self._giver.at_us)
+        return m.Started(wanted[0], wanted[1], wanted[2], wanted[3], self._giver.at_us, self._at.device_us(now_us))
 
     def _on_over(self, event: Over, now_us: int) -> list[Any]:
         if event.done is not None:
@@ -272,7 +278,9 @@ class Leased:
         channel = self._to_check.pop(0)
         mean_ua = next((abs(mean.mean_ua) for mean in done.means if (mean.channel, mean.phase) == (channel, 0)), 0)
         charge_pc = CHECK_PULSES * lease.shape.charge_pc(limits.RAISE_STEP_UA)
-        self._checked.append(m.Impedance(channel, 0, CHECK_PULSES, limits.RAISE_STEP_UA, mean_ua, charge_pc))
+        self._checked.append(
+            m.Impedance(channel, 0, CHECK_PULSES, limits.RAISE_STEP_UA, mean_ua, charge_pc, self._at.device_us(now_us))
+        )
         return self._check_next(now_us)
 
     # --- inside: hold, stop, end --------------------------------------------------------------------
@@ -283,7 +291,7 @@ class Leased:
             return []
         if cut.why == "hold":
             self._enter_hold(EndReason.HELD_BY_HOST, now_us)
-            return [m.Holding(int(at.state), self._giver.at_us)]
+            return [m.Holding(int(at.state), self._giver.at_us, at.device_us(now_us))]
         if cut.why == "end":
             return []
         if measured_ua is not None and measured_ua >= limits.ZERO_UA:
@@ -349,7 +357,7 @@ class Leased:
             for channel in at.channels:
                 counted = giver.tally.counters(channel, at.session, running, begun)
                 reading = (giver.targets_ua.get(channel, 0), levels_ua.get(channel, 0))
-                events.append(channel_reading(at, counted, *reading))
+                events.append(channel_reading(at, counted, *reading, now_us))
         return events
 
     def _records(self, channels: Iterable[int]) -> Records:

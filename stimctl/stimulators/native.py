@@ -30,13 +30,14 @@ from stimctl.stimulators.pages import identified
 from stimctl.waveform import Program
 from stimctl.wire import messages as m
 from stimctl.wire.codes import PROTOCOL_VERSION, DeviceState, Purpose, Refusal
-from stimctl.wire.framing import FrameSplitter
+from stimctl.wire.framing import DELIMITER, FrameSplitter
 from stimctl.wire.messages import Channel, Event, Status, parse
 
 RESEND_US = 50_000
 TRIES = 8
 TIME_TO_LIVE_MS = 5_000
-STOP_FRAME = m.encode(0, m.Stop())
+# An empty frame goes ahead: what half a frame, or noise, left on the line ends there and cannot eat the Stop.
+STOP_FRAME = DELIMITER + m.encode(0, m.Stop())
 # What follows from a refusal of these is the session's to judge; a refusal of any other order ends it.
 _MAY_DECLINE = (m.SetTarget, m.KeepAlive, m.Hold)
 
@@ -127,6 +128,7 @@ class Native:
             welcome, maker, firmware = pages
             return [identified(welcome, maker, firmware, page)]
 
+        self._out.append(DELIMITER)  # what was on the line before ends here
         self._enqueue(m.Hello(PROTOCOL_VERSION), m.Welcome, 1, keep, now_us)
         self._enqueue(m.ReadIdentity(0), m.Maker, 0, keep, now_us)
         self._enqueue(m.ReadIdentity(1), m.Firmware, 0, keep, now_us)
@@ -148,7 +150,7 @@ class Native:
         self._enqueue(m.ReadDigest(), m.ProgramDigest, 0, done, now_us)
 
     def self_test(self, now_us: int) -> None:
-        self._enqueue(m.SelfTest(), m.SelfTestDone, 0, lambda answer, _now: [SelfTested(*answer)], now_us)
+        self._enqueue(m.SelfTest(), m.SelfTestDone, 0, lambda answer, _now: [SelfTested(*answer[:2])], now_us)
 
     def arm(self, purpose: Purpose, channels: Iterable[int], ceiling_ua: int, limit_us: int, now_us: int) -> None:
         def done(answer: m.Armed, _now_us: int) -> list[Any]:
@@ -345,7 +347,8 @@ class Native:
         self._waiting.clear()
         if refusal.reason == Refusal.UNSUPPORTED_VERSION:
             error: Exception = WrongDevice(
-                f"the device does not speak protocol version {PROTOCOL_VERSION}; update its firmware or stimctl"
+                f"the device speaks protocol version {refusal.limit}, stimctl version {PROTOCOL_VERSION}; "
+                f"update {'its firmware' if refusal.limit < PROTOCOL_VERSION else 'stimctl'}"
             )
         else:
             detail = f"value {refusal.detail}, limit {refusal.limit}" if refusal.limit else ""

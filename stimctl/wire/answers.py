@@ -1,8 +1,14 @@
-"""Device to host: answers (kinds 0x40 to 0x5F), and what it sends on its own (0x60 to 0x6F)."""
+"""Device to host: answers (kinds 0x40 to 0x5F), and what it sends on its own (0x60 to 0x6F).
+
+Every answer of a session ends with the device time at which it was made, so that a host can tell telemetry that
+is older than an answer. Refused and Stopped keep their bytes in every version, and the identity never changes.
+"""
 
 from typing import Annotated, NamedTuple
 
 from stimctl.wire.shape import Wire, message
+
+MADE = "when this answer was made, since boot"
 
 
 @message(0x40)
@@ -68,6 +74,7 @@ class ProgramOpen(NamedTuple):
     channel_mask: Annotated[int, Wire("B", "as applied")]
     ramp_slope_ua_per_s: Annotated[int, Wire("H", "as applied")]
     ramp_down_us: Annotated[int, Wire("I", "as applied")]
+    device_time_us: Annotated[int, Wire("Q", MADE)]
 
 
 @message(0x46)
@@ -80,6 +87,7 @@ class SegmentLoaded(NamedTuple):
     interphase_gap_us: Annotated[int, Wire("H", "as applied")]
     second_width_us: Annotated[int, Wire("H", "as applied")]
     dwell_us: Annotated[int, Wire("I", "as applied")]
+    device_time_us: Annotated[int, Wire("Q", MADE)]
 
 
 @message(0x47)
@@ -87,6 +95,7 @@ class ProgramDigest(NamedTuple):
     """The program is complete."""
 
     sha256: Annotated[bytes, Wire("32s", "SHA-256 of the fields of LoadProgram and each LoadSegment, in order")]
+    device_time_us: Annotated[int, Wire("Q", MADE)]
 
 
 @message(0x48)
@@ -95,6 +104,7 @@ class SelfTestDone(NamedTuple):
 
     failures: Annotated[int, Wire("H", "self-test bits; 0 is a pass")]
     zero_ua: Annotated[int, Wire("H", "largest current measured with the outputs disconnected")]
+    device_time_us: Annotated[int, Wire("Q", MADE)]
 
 
 @message(0x49)
@@ -108,6 +118,7 @@ class Armed(NamedTuple):
     time_to_live_ms: Annotated[int, Wire("H", "as applied")]
     session: Annotated[int, Wire("I", "the session this arm belongs to")]
     nonce: Annotated[int, Wire("Q", "never given before, over all boots")]
+    device_time_us: Annotated[int, Wire("Q", MADE)]
 
 
 @message(0x4A)
@@ -118,16 +129,16 @@ class Started(NamedTuple):
     target_2_ua: Annotated[int, Wire("H", "as applied")]
     target_3_ua: Annotated[int, Wire("H", "as applied")]
     target_4_ua: Annotated[int, Wire("H", "as applied")]
-    device_time_us: Annotated[int, Wire("Q", "since boot")]
     stimulation_us: Annotated[int, Wire("I", "stimulation of the session so far; pulses follow from here")]
+    device_time_us: Annotated[int, Wire("Q", MADE)]
 
 
 @message(0x4B)
 class Alive(NamedTuple):
     """KeepAlive was accepted."""
 
-    device_time_us: Annotated[int, Wire("Q", "since boot")]
     state: Annotated[int, Wire("B", "device state")]
+    device_time_us: Annotated[int, Wire("Q", MADE)]
 
 
 @message(0x4C)
@@ -137,6 +148,7 @@ class TargetSet(NamedTuple):
     channel: Annotated[int, Wire("B", "as applied")]
     target_ua: Annotated[int, Wire("H", "as applied")]
     stimulation_us: Annotated[int, Wire("I", "pulses that start at or after this use it")]
+    device_time_us: Annotated[int, Wire("Q", MADE)]
 
 
 @message(0x4D)
@@ -145,6 +157,7 @@ class Holding(NamedTuple):
 
     state: Annotated[int, Wire("B", "device state")]
     stimulation_us: Annotated[int, Wire("I", "pulses that started before this were delivered")]
+    device_time_us: Annotated[int, Wire("Q", MADE)]
 
 
 @message(0x4E)
@@ -157,6 +170,7 @@ class Impedance(NamedTuple):
     amplitude_ua: Annotated[int, Wire("H", "commanded")]
     measured_ua: Annotated[int, Wire("H", "mean of what flowed")]
     charge_pc: Annotated[int, Wire("I", "one phase, all pulses")]
+    device_time_us: Annotated[int, Wire("Q", MADE)]
 
 
 @message(0x4F)
@@ -173,6 +187,7 @@ class SessionRecord(NamedTuple):
     segment_1_us: Annotated[int, Wire("I", "of it in segment 1")]
     digest_head: Annotated[int, Wire("Q", "program, as armed")]
     nonce: Annotated[int, Wire("Q", "of its newest arm")]
+    device_time_us: Annotated[int, Wire("Q", MADE)]
 
 
 @message(0x50)
@@ -181,10 +196,11 @@ class Counters(NamedTuple):
 
     channel: Annotated[int, Wire("B", "1 to 4")]
     session: Annotated[int, Wire("I", "session")]
-    pulses_0: Annotated[int, Wire("Q", "in segment 0")]
-    pulses_1: Annotated[int, Wire("Q", "in segment 1")]
+    pulses_0: Annotated[int, Wire("I", "in segment 0")]
+    pulses_1: Annotated[int, Wire("I", "in segment 1")]
     charge_0_pc: Annotated[int, Wire("Q", "first phases in segment 0")]
     charge_1_pc: Annotated[int, Wire("Q", "first phases in segment 1")]
+    device_time_us: Annotated[int, Wire("Q", MADE)]
 
 
 @message(0x51)
@@ -199,6 +215,7 @@ class Measured(NamedTuple):
     max_amplitude_ua: Annotated[int, Wire("H", "highest")]
     compliance_hits: Annotated[int, Wire("I", "pulses that reached the rail")]
     energy_nj: Annotated[int, Wire("Q", "voltage times current, both phases, all pulses")]
+    device_time_us: Annotated[int, Wire("Q", MADE)]
 
 
 @message(0x52)
@@ -207,6 +224,7 @@ class Acknowledged(NamedTuple):
 
     session: Annotated[int, Wire("I", "as applied")]
     state: Annotated[int, Wire("B", "device state")]
+    device_time_us: Annotated[int, Wire("Q", MADE)]
 
 
 @message(0x5F)
@@ -248,14 +266,15 @@ class Channel(NamedTuple):
     channel: Annotated[int, Wire("B", "1 to 4")]
     flags: Annotated[int, Wire("B", "channel flags")]
     target_ua: Annotated[int, Wire("H", "where the ramp goes")]
-    applied_ua: Annotated[int, Wire("H", "commanded for the last pulse; 0 while there is none")]
-    measured_ua: Annotated[int, Wire("H", "of the last pulse")]
+    applied_ua: Annotated[int, Wire("H", "commanded for the last pulse; 0 without output")]
+    measured_ua: Annotated[int, Wire("H", "of the last pulse; without output what is read of the output now")]
     ohm: Annotated[int, Wire("H", "voltage over current of the last pulse; 0 not measured, 65 535 that or more")]
-    pulses_0: Annotated[int, Wire("Q", "in segment 0")]
-    pulses_1: Annotated[int, Wire("Q", "in segment 1")]
+    pulses_0: Annotated[int, Wire("I", "in segment 0")]
+    pulses_1: Annotated[int, Wire("I", "in segment 1")]
     charge_0_pc: Annotated[int, Wire("Q", "first phases in segment 0, as commanded")]
     charge_1_pc: Annotated[int, Wire("Q", "first phases in segment 1, as commanded")]
     net_charge_pc: Annotated[int, Wire("q", "measured, both phases, all pulses")]
+    device_time_us: Annotated[int, Wire("Q", "that of the Status which this frame follows")]
 
 
 @message(0x62)

@@ -6,7 +6,7 @@ could mean anything, so it means stop.
 
 from enum import IntEnum, IntFlag
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 CHANNELS = 4
 MAX_SEGMENTS = 2
 NOT_MEASURED_OHM = 0

@@ -41,7 +41,16 @@ from stimctl.wire.answers import (
     TargetSet,
     Welcome,
 )
-from stimctl.wire.codes import Capability, ChannelFlag, DeviceState, EndReason, Purpose, Refusal, SelfTestFailure
+from stimctl.wire.codes import (
+    PROTOCOL_VERSION,
+    Capability,
+    ChannelFlag,
+    DeviceState,
+    EndReason,
+    Purpose,
+    Refusal,
+    SelfTestFailure,
+)
 from stimctl.wire.framing import frame_sized, unframe
 from stimctl.wire.orders import (
     Acknowledge,
@@ -157,7 +166,7 @@ class _Codes:
         """Raise `UnknownCode` for one that is not known."""
         for index, known, word in self._checks:
             if message[index] not in known:
-                raise UnknownCode(f"{word} {message[index]} is not in protocol version 1")
+                raise UnknownCode(f"{word} {message[index]} is not in protocol version {PROTOCOL_VERSION}")
         if self.of is not None:
             self.good.add(self.of(message))
 
@@ -223,7 +232,7 @@ def parse(payload: bytes) -> tuple[int, Any]:
     try:
         size, unpack, make, codes_of, good, codes = _DECODERS[payload[0]]
     except (KeyError, IndexError):
-        raise UnknownKind(f"kind {payload[:1].hex() or 'none'} is not in protocol version 1") from None
+        raise UnknownKind(f"kind {payload[:1].hex() or 'none'} is not in protocol version {PROTOCOL_VERSION}") from None
     if len(payload) != size:
         raise WrongLength(f"{SHAPES[payload[0]].cls.__name__} takes {size} bytes, not {len(payload)}")
     values = unpack(payload)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from stimctl.wire import messages as wire
-from stimctl.wire.codes import DeviceState, Purpose
+from stimctl.wire.codes import PROTOCOL_VERSION, DeviceState, Purpose
 from stimctl.wire.framing import FrameSplitter
 
 MINUTE_US = 60_000_000
@@ -101,7 +101,7 @@ class Host:
 
     def to(self, state: DeviceState, **arm: int) -> "Host":
         """Bring the device to a state by the shortest lawful way."""
-        self.ask(wire.Hello(1), sequence=self.sequence)
+        self.ask(wire.Hello(PROTOCOL_VERSION), sequence=self.sequence)
         _WAYS[state](self, arm)
         assert self.state is state, self.state
         return self

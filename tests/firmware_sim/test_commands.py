@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from firmware_sim.commands import sim
 from stimctl.wire import messages as wire
+from stimctl.wire.codes import PROTOCOL_VERSION
 from stimctl.wire.framing import FrameSplitter
 
 RUN = [sys.executable, "-c", "from firmware_sim.commands import sim; sim(prog_name='stimctl sim')"]
@@ -36,7 +37,7 @@ def test_it_prints_where_it_is_and_ends_cleanly(ending: signal.Signals, tmp_path
     assert url == str(link)
     assert banner.startswith("SIMULATOR (load dry, seed 1)")
     with serial.serial_for_url(url, timeout=2) as port:
-        port.write(wire.encode(1, wire.Hello(1)))
+        port.write(wire.encode(1, wire.Hello(PROTOCOL_VERSION)))
         [payload] = FrameSplitter().feed(port.read_until(b"\0"))
         assert wire.parse(payload)[1].simulator == 1
     process.send_signal(ending)
@@ -53,7 +54,7 @@ def test_tcp(tmp_path: Path) -> None:
     url, _ = first_lines(process)
     assert url.startswith("socket://127.0.0.1:")
     with serial.serial_for_url(url, timeout=2) as port:
-        port.write(wire.encode(1, wire.Hello(1)))
+        port.write(wire.encode(1, wire.Hello(PROTOCOL_VERSION)))
         assert port.read(10)
     process.terminate()
     assert process.communicate(timeout=10) == ("", "")

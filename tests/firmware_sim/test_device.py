@@ -12,8 +12,8 @@ from firmware_sim.device import Device
 from firmware_sim.flash import FileFlash, Flash
 from firmware_sim.gate import OUTPUT_STATES
 from stimctl.wire import messages as wire
+from stimctl.wire.codes import PROTOCOL_VERSION, EndReason, Purpose, Refusal
 from stimctl.wire.codes import DeviceState as S
-from stimctl.wire.codes import EndReason, Purpose, Refusal
 from stimctl.wire.framing import frame
 
 SECOND_US = 1_000_000
@@ -70,7 +70,7 @@ def command(name: str, host: Any) -> Any:
         "ReadSession": wire.ReadSession(),
         "ReadCounters": wire.ReadCounters(1),
         "ReadMeasured": wire.ReadMeasured(1),
-        "Hello": wire.Hello(1),
+        "Hello": wire.Hello(PROTOCOL_VERSION),
         "Stop": wire.Stop(),
     }
     return lawful[name]
@@ -126,16 +126,16 @@ def test_stop_in_every_state(new_host: Any, state: S) -> None:
 
 
 @pytest.mark.parametrize("state", SESSION_STATES)
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [PROTOCOL_VERSION, 1, 3])
 def test_hello_ends_an_open_session(new_host: Any, state: S, version: int) -> None:
     host = new_host().to(state)
     answer = host.ask(wire.Hello(version))
     assert host.state is S.ENDED
     assert host.machine.waiting.end_reason == EndReason.HANDSHAKE
-    if version == 1:
-        assert answer == wire.Welcome(1, 1, 1, S.ENDED, 1)
+    if version == PROTOCOL_VERSION:
+        assert answer == wire.Welcome(PROTOCOL_VERSION, 1, 1, S.ENDED, 1)
     else:
-        assert answer == wire.Refused(0x01, Refusal.UNSUPPORTED_VERSION, 2, 1)
+        assert answer == wire.Refused(0x01, Refusal.UNSUPPORTED_VERSION, version, PROTOCOL_VERSION)
 
 
 def test_stopped_goes_ahead_of_everything_that_waits_to_be_sent(host: Any) -> None:
@@ -173,7 +173,7 @@ def test_nothing_is_heard_before_a_handshake_but_hello_and_stop(host: Any) -> No
 
 
 def test_an_unknown_version_opens_nothing(host: Any) -> None:
-    assert host.ask(wire.Hello(7)) == wire.Refused(0x01, Refusal.UNSUPPORTED_VERSION, 7, 1)
+    assert host.ask(wire.Hello(7)) == wire.Refused(0x01, Refusal.UNSUPPORTED_VERSION, 7, PROTOCOL_VERSION)
     assert host.ask(wire.ReadSession()).reason == Refusal.NO_HANDSHAKE
 
 
@@ -283,7 +283,7 @@ def test_start_limits(host: Any) -> None:
     assert host.ask(wire.Start(nonce, 0, 0, 500, 0)) == wire.Refused(0x08, Refusal.NOT_IN_PROGRAM, 3, 0b0011)
     assert host.state is S.ARMED
     started = host.ask(wire.Start(nonce, 700, 0, 0, 0))
-    assert started == wire.Started(700, 0, 0, 0, 0, 0)
+    assert started == wire.Started(700, 0, 0, 0, 0, host.machine.now_us)
 
 
 def test_a_check_takes_no_target(host: Any) -> None:
@@ -333,7 +333,7 @@ def test_raising_by_a_step_a_second_and_lowering_at_once(host: Any) -> None:
         return host.ask(wire.SetTarget(nonce, channel, ua))
 
     assert target(701) == wire.Refused(0x0A, Refusal.RAISE_TOO_LARGE, 101, 100)
-    assert target(700) == wire.TargetSet(1, 700, 10_000_000)
+    assert target(700) == wire.TargetSet(1, 700, 10_000_000, 10_000_000)
     host.wait(999_999)
     assert target(701) == wire.Refused(0x0A, Refusal.RAISE_TOO_SOON, 999_999, 1_000_000)
     assert isinstance(target(600, channel=2), wire.TargetSet), "each channel has its own second"
@@ -410,7 +410,7 @@ def test_stimulation_timer(host: Any) -> None:
 
 def test_a_hold_does_not_count_and_the_ramp_begins_anew(host: Any) -> None:
     host.to(S.RUNNING)
-    assert host.ask(wire.Hold()) == wire.Holding(S.HELD, 10 * SECOND_US)
+    assert host.ask(wire.Hold()) == wire.Holding(S.HELD, 10 * SECOND_US, 10 * SECOND_US)
     assert host.told(wire.Event)[-1] == wire.Event(10 * SECOND_US, S.HELD, EndReason.HELD_BY_HOST, 0, 0)
     host.wait(5 * MINUTE_US)
     assert host.ask(wire.ReadSession()).stimulation_us == 10 * SECOND_US
@@ -420,7 +420,7 @@ def test_a_hold_does_not_count_and_the_ramp_begins_anew(host: Any) -> None:
     host.wait(200_000)
     assert host.told(wire.Channel)[-1].applied_ua < 100
     lowered = host.ask(wire.SetTarget(host.armed.nonce, 1, 500))
-    assert lowered == wire.TargetSet(1, 500, 10 * SECOND_US + 200_000)
+    assert lowered == wire.TargetSet(1, 500, 10 * SECOND_US + 200_000, host.machine.now_us)
     host.wait(50 * SECOND_US - 200_001)
     assert host.state is S.RAMPING_DOWN
     host.wait(1)
@@ -470,8 +470,8 @@ def test_an_impedance_check(host: Any) -> None:
         result = host.ask(wire.ReadImpedance(channel))
         assert (result.pulses, result.amplitude_ua, result.charge_pc) == (10, 100, 200_000)
         assert 500 < result.ohm < 800
-    assert host.ask(wire.ReadImpedance(3)) == wire.Impedance(3, 0, 0, 0, 0, 0)
-    assert host.ask(wire.ReadCounters(1)) == wire.Counters(1, 1, 0, 0, 0, 0)
+    assert host.ask(wire.ReadImpedance(3)) == wire.Impedance(3, 0, 0, 0, 0, 0, host.machine.now_us)
+    assert host.ask(wire.ReadCounters(1)) == wire.Counters(1, 1, 0, 0, 0, 0, host.machine.now_us)
 
 
 def test_a_hold_is_refused_in_a_check_and_disturbs_nothing(host: Any) -> None:
@@ -613,24 +613,30 @@ def test_nothing_new_over_unread_counters(new_host: Any, name: str) -> None:
         answer = host.ask(command(name, host))
         assert (answer.reason, answer.detail) == (Refusal.UNREAD_COUNTERS, 1)
     assert host.ask(wire.Acknowledge(2)) == wire.Refused(0x10, Refusal.WRONG_SESSION, 2, 1)
-    assert host.ask(wire.Acknowledge(1)) == wire.Acknowledged(1, S.IDLE)
+    assert host.ask(wire.Acknowledge(1)) == wire.Acknowledged(1, S.IDLE, host.machine.now_us)
     assert host.ask(wire.Acknowledge(1)) == wire.Refused(0x10, Refusal.WRONG_SESSION, 1, 0)
     assert isinstance(host.ask(wire.LoadProgram(1, 1, 200, 0)), wire.ProgramOpen)
+
+
+def records(host: Any) -> Any:
+    """What is kept of channels 1 and 2 and of the session; the times of the answers are left out."""
+
+    def kept(order: Any) -> Any:
+        return host.ask(order)._replace(device_time_us=0)
+
+    counted = [kept(wire.ReadCounters(channel)) for channel in (1, 2)]
+    return counted, [kept(wire.ReadMeasured(channel)) for channel in (1, 2)], kept(wire.ReadSession())
 
 
 def test_a_reset_in_mid_session_loses_nothing(new_host: Any) -> None:
     flash = Flash()
     host = new_host(flash=flash).to(S.RUNNING)
     host.wait(3_333_333)
-    counted = [host.ask(wire.ReadCounters(channel)) for channel in (1, 2)]
-    measured = [host.ask(wire.ReadMeasured(channel)) for channel in (1, 2)]
-    record = host.ask(wire.ReadSession())
+    counted, measured, record = records(host)
     assert counted[0].pulses_0 > 1_000
     again = new_host(flash=flash)
-    assert again.ask(wire.Hello(1)) == wire.Welcome(1, 2, 1, S.IDLE, 1)
-    assert again.ask(wire.ReadSession()) == record._replace(end_reason=EndReason.RESET)
-    assert [again.ask(wire.ReadCounters(channel)) for channel in (1, 2)] == counted
-    assert [again.ask(wire.ReadMeasured(channel)) for channel in (1, 2)] == measured
+    assert again.ask(wire.Hello(PROTOCOL_VERSION)) == wire.Welcome(PROTOCOL_VERSION, 2, 1, S.IDLE, 1)
+    assert records(again) == (counted, measured, record._replace(end_reason=EndReason.RESET))
 
 
 def test_a_flash_file_is_saved_each_second(new_host: Any, tmp_path: Any) -> None:
@@ -670,7 +676,7 @@ def test_sessions_are_numbered_over_boots(new_host: Any) -> None:
 
 
 def test_time_in_bands(host: Any) -> None:
-    host.ask(wire.Hello(1))
+    host.ask(wire.Hello(PROTOCOL_VERSION))
     host.load(wire.LoadSegment(0, 500_000, 600, 0, 600, 3_000_000), wire.LoadSegment(1, 10_000, 200, 0, 200, 3_000_000))
     host.arm()
     host.start()
@@ -687,7 +693,7 @@ def test_time_in_bands(host: Any) -> None:
 
 
 def test_status_of_an_idle_device(host: Any) -> None:
-    assert host.ask(wire.Hello(1)) == wire.Welcome(1, 1, 1, S.IDLE, 0)
+    assert host.ask(wire.Hello(PROTOCOL_VERSION)) == wire.Welcome(PROTOCOL_VERSION, 1, 1, S.IDLE, 0)
     host.wait(100_000)
     assert host.told(wire.Status) == [wire.Status(100_000, 1, S.IDLE, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0)]
 
@@ -747,11 +753,11 @@ def test_what_is_behind_is_refused(host: Any) -> None:
 
 
 def test_a_handshake_begins_a_new_window(host: Any) -> None:
-    host.ask(wire.Hello(1), sequence=60_000)
+    host.ask(wire.Hello(PROTOCOL_VERSION), sequence=60_000)
     host.ask(wire.ReadSession(), sequence=60_001)
-    host.ask(wire.Hello(1), sequence=10)
+    host.ask(wire.Hello(PROTOCOL_VERSION), sequence=10)
     assert isinstance(host.ask(wire.ReadSession(), sequence=11), wire.SessionRecord)
-    host.ask(wire.Hello(1), sequence=5)
+    host.ask(wire.Hello(PROTOCOL_VERSION), sequence=5)
     assert isinstance(host.ask(wire.ReadSession(), sequence=6), wire.SessionRecord)
 
 
@@ -825,7 +831,7 @@ ORDERS = st.one_of(
 @given(st.lists(st.tuples(ORDERS, st.integers(0, 70_000), st.integers(0, 2_000_000)), max_size=25))
 def test_any_orders_in_any_state_never_raise(orders: list[tuple[Any, int, int]]) -> None:
     device = Device()
-    device.receive(wire.encode(0, wire.Hello(1)), 0)
+    device.receive(wire.encode(0, wire.Hello(PROTOCOL_VERSION)), 0)
     now_us = 0
     for order, sequence, later_us in orders:
         now_us += later_us

@@ -11,10 +11,10 @@ import serial
 
 from firmware_sim.protocol_sim import Options, Serial, options_of
 from stimctl.wire import messages as wire
-from stimctl.wire.codes import DeviceState
+from stimctl.wire.codes import PROTOCOL_VERSION, DeviceState
 from stimctl.wire.framing import FrameSplitter
 
-HELLO = wire.encode(1, wire.Hello(1))
+HELLO = wire.encode(1, wire.Hello(PROTOCOL_VERSION))
 
 
 @pytest.fixture(autouse=True)
@@ -217,7 +217,7 @@ def test_a_timer_that_is_due_at_once_does_not_stop_the_clock(port: Serial) -> No
         port.write(wire.encode(next(sequence), message))
         return told(port.read_until(port.now_us()))
 
-    ask(wire.Hello(1))
+    ask(wire.Hello(PROTOCOL_VERSION))
     ask(wire.LoadProgram(1, 1, 200, 5_000_000))
     ask(wire.LoadSegment(0, 10_000, 200, 0, 200, 0))
     digest = ask(wire.ReadDigest())[-1]

@@ -17,7 +17,7 @@ import serial
 from firmware_sim.device import Device
 from firmware_sim.serve import Journal, Line, PtyLine, ServeProblem, TcpLine, clock_us, serve
 from stimctl.wire import messages as wire
-from stimctl.wire.codes import DeviceState, EndReason
+from stimctl.wire.codes import PROTOCOL_VERSION, DeviceState, EndReason
 from stimctl.wire.framing import FrameSplitter
 
 pytestmark = [
@@ -72,7 +72,7 @@ class Client:
         raise AssertionError(f"no answer to {message}")
 
     def start(self) -> None:
-        self.ask(wire.Hello(1))
+        self.ask(wire.Hello(PROTOCOL_VERSION))
         self.ask(wire.LoadProgram(1, 1, 200, 0))
         self.ask(wire.LoadSegment(0, 10_000, 200, 0, 200, 0))
         head = int.from_bytes(self.ask(wire.ReadDigest()).sha256[:8], "little")
@@ -89,7 +89,7 @@ def line(request: pytest.FixtureRequest) -> Line:
 def test_a_device_answers_and_tells_ten_times_a_second(line: Line) -> None:
     with served(line):
         client = Client(line.url)
-        assert client.ask(wire.Hello(1)).simulator == 1
+        assert client.ask(wire.Hello(PROTOCOL_VERSION)).simulator == 1
         told = [message for _, message in client.listen(1.0) if isinstance(message, wire.Status)]
         assert 8 <= len(told) <= 12
         client.port.close()
@@ -105,7 +105,7 @@ def test_a_client_that_leaves_is_outlived_and_another_one_comes(line: Line, tmp_
         while device.machine.state is not DeviceState.ENDED and time.monotonic() < until_s:
             threading.Event().wait(0.02)
         second = Client(line.url)
-        welcome = second.ask(wire.Hello(1))
+        welcome = second.ask(wire.Hello(PROTOCOL_VERSION))
         assert (welcome.state, welcome.session) == (DeviceState.ENDED, 1)
         assert second.ask(wire.ReadSession()).end_reason == EndReason.WATCHDOG
         assert second.ask(wire.ReadCounters(1)).pulses_0 > 50
@@ -133,7 +133,7 @@ def test_a_second_tcp_client_is_closed_at_once() -> None:
     line = TcpLine(0)
     with served(line):
         client = Client(line.url)
-        client.ask(wire.Hello(1))
+        client.ask(wire.Hello(PROTOCOL_VERSION))
         port = int(line.url.rsplit(":", 1)[1])
         with socket.create_connection(("127.0.0.1", port), timeout=2) as other:
             assert other.recv(1) == b""
@@ -146,12 +146,12 @@ def test_a_tcp_client_that_breaks_off_hard_is_outlived() -> None:
     with served(line):
         port = int(line.url.rsplit(":", 1)[1])
         rude = socket.create_connection(("127.0.0.1", port), timeout=2)
-        rude.sendall(wire.encode(1, wire.Hello(1)))
+        rude.sendall(wire.encode(1, wire.Hello(PROTOCOL_VERSION)))
         rude.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         rude.close()
         threading.Event().wait(0.3)
         client = Client(line.url)
-        assert client.ask(wire.Hello(1)).boot_id == 1
+        assert client.ask(wire.Hello(PROTOCOL_VERSION)).boot_id == 1
         client.port.close()
 
 
@@ -160,7 +160,7 @@ def test_nobody_reads_a_pty_for_long() -> None:
     line = PtyLine()
     with served(line) as device:
         client = Client(line.url)
-        client.ask(wire.Hello(1))
+        client.ask(wire.Hello(PROTOCOL_VERSION))
         for _ in range(200):
             client.port.write(wire.encode(1, wire.Stop()))
         threading.Event().wait(0.2)
@@ -185,7 +185,7 @@ def test_a_link_to_the_pty(tmp_path: Path) -> None:
         assert line.url == str(link)
         with served(line):
             client = Client(line.url)
-            assert client.ask(wire.Hello(1)).version == 1
+            assert client.ask(wire.Hello(PROTOCOL_VERSION)).version == PROTOCOL_VERSION
             client.port.close()
         assert not os.path.lexists(link)
     link.symlink_to("/dev/pts/none")

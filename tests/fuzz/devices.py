@@ -10,6 +10,7 @@ from firmware_sim.record import Recorder
 from firmware_sim.stimjim import DIALECTS
 from stimctl.stimulators.native import STOP_FRAME, program_digest, program_messages
 from stimctl.wire import messages as m
+from stimctl.wire.codes import PROTOCOL_VERSION
 from stimctl.wire.framing import MAX_FRAME, MAX_PAYLOAD, FrameSplitter, frame
 from tests.fuzz.script import MAX_US, prescription, steps, wait_us
 
@@ -29,7 +30,7 @@ class _NativeBench:
         self.device = Device(recorder=self.recorder)
         self.now_us = 0
         self.sequence = 0
-        self.armed = m.Armed(0, 0, 0, 0, 0, 0, 0)
+        self.armed = m.Armed(0, 0, 0, 0, 0, 0, 0, 0)
         self.started = False
         self.stopped_us: int | None = None
         self.said = 0
@@ -78,7 +79,7 @@ def _canned(bench: _NativeBench, body: bytes) -> None:
     head, segments = program_messages(program)
     if number == 0:
         bench.sequence = 0
-        bench.order(m.Hello(1))
+        bench.order(m.Hello(PROTOCOL_VERSION))
     elif number == 1:
         for message in (head, *segments, m.ReadDigest()):
             bench.order(message)

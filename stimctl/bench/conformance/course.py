@@ -79,7 +79,7 @@ class Course:
         wanted = {channel: self.told.tally(channel) for channel in CHANNELS}
         for channel, tally in wanted.items():
             counters = self.bench.get(ReadCounters(channel), Counters, by="R-28")
-            got = Tally(*counters[2:])
+            got = Tally(*counters[2:6])
             self.bench.require(
                 by, got == tally, f"channel {channel} counted {_said(got)}; by the rules it is {_said(tally)}"
             )

@@ -78,7 +78,6 @@ class Talker:
         self._cut = True  # the first piece after the line was opened may be the end of a frame
         self._alive_us = 0
         self._answered_us = 0  # device time of the newest answer that tells one
-        self._telemetry_stale = False
 
     @property
     def now_us(self) -> int:
@@ -99,7 +98,7 @@ class Talker:
     def restart_line(self) -> None:
         """The device was off: what it had half sent is gone."""
         self._splitter, self._begun, self._cut = FrameSplitter(), b"", True
-        self._answered_us, self._telemetry_stale = 0, False
+        self._answered_us = 0
 
     # --- saying ---------------------------------------------------------------------------------
 
@@ -225,9 +224,7 @@ class Talker:
             before_us = 0 if isinstance(each.message, Welcome) else self._answered_us
             self._answered_us = max(before_us, made_us or 0)
             return each
-        if isinstance(each.message, Status) and made_us is not None:
-            self._telemetry_stale = made_us < self._answered_us
-        stale = self._telemetry_stale and isinstance(each.message, Status | Channel)
+        stale = isinstance(each.message, Status | Channel) and made_us < self._answered_us
         return each._replace(stale=True) if stale else each
 
 

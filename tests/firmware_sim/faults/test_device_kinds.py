@@ -8,8 +8,8 @@ import pytest
 from firmware_sim.faults import CATALOGUE, Fault
 from firmware_sim.record import Kind
 from stimctl.wire import messages as wire
+from stimctl.wire.codes import PROTOCOL_VERSION, EndReason, Purpose, Refusal, SelfTestFailure
 from stimctl.wire.codes import DeviceState as S
-from stimctl.wire.codes import EndReason, Purpose, Refusal, SelfTestFailure
 
 SECOND_US = 1_000_000
 KINDS = [name for name in CATALOGUE if name.startswith(("device.", "load."))]
@@ -110,7 +110,7 @@ def see_reset(make: MakeHost) -> None:
     reset_us = host.device.fired_us[0]
     assert host.recorder.end_us() <= reset_us + PULSE_US
     assert (host.state, host.machine.boot_id) == (S.IDLE, 2)
-    welcome = host.ask(wire.Hello(1))
+    welcome = host.ask(wire.Hello(PROTOCOL_VERSION))
     assert (welcome.boot_id, welcome.session) == (2, 1)
     assert host.ask(wire.ReadSession()).end_reason == EndReason.RESET
     assert sum(host.ask(wire.ReadCounters(1))[2:4]) == host.recorder.pulses(1)
@@ -187,7 +187,7 @@ def test_firmware_that_hangs_leaves_its_pulses_on(hostile_host: MakeHost) -> Non
 
 def test_bytes_for_frozen_firmware_wait_as_far_as_there_is_room(hostile_host: MakeHost) -> None:
     host = hostile_host(Fault("device.clock_freeze", at_us=SECOND_US, for_us=SECOND_US))
-    host.ask(wire.Hello(1))
+    host.ask(wire.Hello(PROTOCOL_VERSION))
     host.pass_time(1_500_000)
     for _ in range(100):
         host.say(wire.ReadIdentity(0))
@@ -260,7 +260,7 @@ def test_a_flip_before_arm_or_start_is_refused(hostile_host: MakeHost) -> None:
 
 def see_slow_answers(make: MakeHost) -> None:
     host = make(Fault("device.slow_answers", at_us=SECOND_US, options={"delay_us": 300_000}))
-    host.ask(wire.Hello(1))
+    host.ask(wire.Hello(PROTOCOL_VERSION))
     host.pass_time(SECOND_US)
     host.say(wire.ReadIdentity(0))
     host.pass_time(250_000)
@@ -277,14 +277,14 @@ def see_wrong_echo(make: MakeHost) -> None:
     assert answer.target_ua == 600
     assert host.machine.targets_ua[1] == 500
     around = make(Fault("device.wrong_echo", options={"message": "Welcome", "field": "version", "add": -2}))
-    assert around.ask(wire.Hello(1)).version == 0xFFFF
+    assert around.ask(wire.Hello(PROTOCOL_VERSION)).version == 0xFFFF
     first = make(Fault("device.wrong_echo", options={"message": "Armed"})).to(S.TESTED)
     assert first.arm().purpose == Purpose.CHECK_IMPEDANCE
 
 
 def see_wrong_version(make: MakeHost) -> None:
     host = make(Fault("device.wrong_version", options={"version": 7}))
-    assert host.ask(wire.Hello(1)).version == 7
+    assert host.ask(wire.Hello(PROTOCOL_VERSION)).version == 7
 
 
 def see_silent_telemetry(make: MakeHost) -> None:

@@ -23,9 +23,10 @@ from firmware_sim.which import Which
 from stimctl.errors import InputInvalid, LineLost, Misuse
 from stimctl.port import Port, VirtualPort, open_port
 from stimctl.wire import messages as wire
+from stimctl.wire.codes import PROTOCOL_VERSION
 
 SECOND_US = 1_000_000
-HELLO = wire.encode(1, wire.Hello(1))
+HELLO = wire.encode(1, wire.Hello(PROTOCOL_VERSION))
 FILE = """
 seed = 5
 load = "dry"

@@ -14,8 +14,8 @@ from firmware_sim.faults.model import Word
 from firmware_sim.load import Load, ScriptedLoad, load_named
 from firmware_sim.record import Kind, Recorder
 from stimctl.wire import messages as wire
+from stimctl.wire.codes import PROTOCOL_VERSION, EndReason
 from stimctl.wire.codes import DeviceState as S
-from stimctl.wire.codes import EndReason
 from stimctl.wire.framing import FrameSplitter
 
 SECOND_US = 1_000_000
@@ -45,7 +45,8 @@ class Blind:
 
     def _opening(self, head: int) -> list[Any]:
         return [
-            wire.Hello(1), wire.LoadProgram(1, 0b0011, 300, 0), wire.LoadSegment(0, 10_000, 200, 0, 200, 0),
+            wire.Hello(PROTOCOL_VERSION), wire.LoadProgram(1, 0b0011, 300, 0),
+            wire.LoadSegment(0, 10_000, 200, 0, 200, 0),
             wire.ReadDigest(), wire.SelfTest(), wire.Arm(0, 0b0011, 2_000, 60 * SECOND_US, 5_000, head),
             wire.Start(1 << 32 | 1, 600, 500, 0, 0),
         ]  # fmt: skip
@@ -177,7 +178,7 @@ def test_it_always_gets_on(faults: list[Fault]) -> None:
     """What happens next is always ahead: no port waits for ever at one instant."""
     world = World(*faults)
     now_us = 0
-    world.device.receive(wire.encode(1, wire.Hello(1)), 0)
+    world.device.receive(wire.encode(1, wire.Hello(PROTOCOL_VERSION)), 0)
     for _ in range(200):
         next_us = world.device.next_event_us()
         assert next_us > now_us
@@ -255,7 +256,7 @@ def test_a_reset_keeps_what_is_wrong_with_the_parts(hostile_host: MakeHost) -> N
         Fault("device.reset", at_us=1_000),
     )
     host.pass_time(SECOND_US)
-    assert host.ask(wire.Hello(1)).boot_id == 2
+    assert host.ask(wire.Hello(PROTOCOL_VERSION)).boot_id == 2
     host.ask(wire.LoadProgram(1, 1, 200, 0))
     host.ask(wire.LoadSegment(0, 10_000, 200, 0, 200, 0))
     host.ask(wire.ReadDigest())
@@ -268,7 +269,7 @@ def test_the_record_goes_on_over_a_reset_in_the_worlds_time(hostile_host: MakeHo
     host.pass_time(SECOND_US)
     began_us = host.now_us
     host.armed = None
-    host.ask(wire.Hello(1))
+    host.ask(wire.Hello(PROTOCOL_VERSION))
     host.ask(wire.Acknowledge(1))
     host.load()
     host.arm()
@@ -324,6 +325,6 @@ def test_a_reset_ends_a_standstill(hostile_host: MakeHost, output: str) -> None:
     ).to(S.RUNNING)
     host.wait(500_000)
     host.pass_time(3 * SECOND_US)
-    assert host.ask(wire.Hello(1)).boot_id == 2
+    assert host.ask(wire.Hello(PROTOCOL_VERSION)).boot_id == 2
     assert host.recorder.end_us() <= host.device.fired_us[1] + 1_000
     assert host.ask(wire.ReadSession()).end_reason == EndReason.RESET

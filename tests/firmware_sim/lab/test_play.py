@@ -14,6 +14,7 @@ from stimctl.ledger import Ledger
 from stimctl.session.engine import Engine
 from stimctl.session.states import End
 from stimctl.wire import messages as m
+from stimctl.wire.codes import PROTOCOL_VERSION
 
 S = 1_000_000
 CUT = Fault("line.one_way", at_us=S, after="RUNNING")
@@ -141,7 +142,7 @@ def test_when_it_began_to_stop_is_the_worlds_time_where_no_stop_could_be_sent() 
 
 def test_a_second_drivers_bytes_are_in_the_traffic() -> None:
     played = play(Scenario("two", faults=(Fault("host.second_driver", S, None, "RUNNING", options={"says": "hello"}),)))
-    assert (played.fired_us[0], "host", m.encode(1, m.Hello(1))) in played.traffic
+    assert (played.fired_us[0], "host", m.encode(1, m.Hello(PROTOCOL_VERSION))) in played.traffic
 
 
 @pytest.mark.parametrize("kind", ["host.disk_full", "host.read_only_log"])

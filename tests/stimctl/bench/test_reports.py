@@ -13,6 +13,7 @@ from stimctl.bench.conformance.junit import as_junit
 from stimctl.bench.conformance.page import as_html
 from stimctl.bench.conformance.report import SHOWN_LINES, as_json, document, in_words
 from stimctl.bench.conformance.result import Run
+from stimctl.wire.codes import PROTOCOL_VERSION
 from stimctl.wire.messages import Hello, Maker, encode
 from stimctl.wire.transcript import Record
 from tests.stimctl.bench.bench_world import checks_naming, run_checks
@@ -80,7 +81,7 @@ class TestJson:
 
 
 def test_words_stand_beside_the_bytes_they_were_made_from() -> None:
-    frame = encode(1, Hello(1))
+    frame = encode(1, Hello(PROTOCOL_VERSION))
     pieces = [Record(1, "host", frame[:4]), Record(2, "host", frame[4:] + frame), Record(3, "device", b"\x09\x09")]
     lines = list(in_words(pieces))
     assert [line["hex"] for line in lines] == [frame.hex(" "), frame.hex(" "), "09 09"]

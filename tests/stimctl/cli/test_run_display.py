@@ -25,6 +25,7 @@ def reading(channel: int, flags: int = 0, ohm: int = 612) -> Channel:
     return Channel(
         channel=channel, flags=flags, target_ua=1_500, applied_ua=1_400, measured_ua=1_390, ohm=ohm, pulses_0=90,
         pulses_1=4_500, charge_0_pc=81_000_000, charge_1_pc=1_350_000_000, net_charge_pc=12,
+        device_time_us=91_000_000,
     )  # fmt: skip
 
 
@@ -134,7 +135,7 @@ def test_contact_in_a_word(flags: int, ohm: int, said: str, prescription: Prescr
 
 
 def test_ohms_of_the_check_stand_until_pulses_measure(prescription: Prescription, view: SessionView) -> None:
-    checked = replace(view, channels={}, impedances={1: Impedance(1, 750, 10, 100, 99, 200_000)})
+    checked = replace(view, channels={}, impedances={1: Impedance(1, 750, 10, 100, 99, 200_000, 0)})
     row = next(line for line in shown(prescription, checked) if line.startswith(">1"))
     assert "  750 " in row
 

@@ -60,7 +60,7 @@ def test_an_earlier_session_stands_in_the_summary(home: Path, tmp_path: Path) ->
 def test_an_open_contact_is_no_number() -> None:
     assert ohm_text(65_535) == "over 65 kohm (open)"
     assert ohm_text(751) == "751 ohm"
-    result = Impedance(1, 65_535, 10, 100, 0, 0)
+    result = Impedance(1, 65_535, 10, 100, 0, 0, 0)
     assert contact_problems(result, prescription(), None) == ["channel 1: no contact (over 65 kohm: open, over 5000)"]
 
 

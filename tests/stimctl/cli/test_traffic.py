@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from stimctl.cli.traffic import traffic
 from stimctl.errors import InputInvalid
+from stimctl.wire.codes import PROTOCOL_VERSION
 from stimctl.wire.messages import Hello, Maker, Welcome, encode
 from stimctl.wire.transcript import TrafficWriter
 
@@ -17,8 +18,8 @@ def recorded(tmp_path: Path) -> Path:
     path = tmp_path / "session.traffic"
     with path.open("w", encoding="utf-8") as out:
         writer = TrafficWriter(out, "sim://?seed=1")
-        writer.record(0, "host", encode(1, Hello(1)))
-        writer.record(1_700, "device", encode(1, Welcome(1, 7, 1, 0, 0)) + b"\x05junk\x00")
+        writer.record(0, "host", encode(1, Hello(PROTOCOL_VERSION)))
+        writer.record(1_700, "device", encode(1, Welcome(PROTOCOL_VERSION, 7, 1, 0, 0)) + b"\x05junk\x00")
         writer.record(5_000, "device", encode(2, Maker(b"stimctl", b"7")))
     return path
 

@@ -26,9 +26,10 @@ def records(nonce: int, session: int = 7, boot_id: int = 2) -> Records:
     record = SessionRecord(
         session=session, boot_id=boot_id, end_reason=3, ceiling_ua=2_000, channel_mask=1, stimulation_us=61_000_000,
         segment_0_us=31_000_000, segment_1_us=30_000_000, digest_head=5, nonce=nonce,
+        device_time_us=90_000_000,
     )  # fmt: skip
-    counted = Counters(1, 7, 62, 3_000, 74_400_000, 1_200_000_000)
-    measured = Measured(1, 7, 74_000_000, 1_190_000_000, 12, 1_999, 0, 4_000)
+    counted = Counters(1, 7, 62, 3_000, 74_400_000, 1_200_000_000, 90_000_000)
+    measured = Measured(1, 7, 74_000_000, 1_190_000_000, 12, 1_999, 0, 4_000, 90_000_000)
     return Records(record, (counted,), (measured,))
 
 

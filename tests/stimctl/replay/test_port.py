@@ -4,11 +4,12 @@ import pytest
 
 from stimctl.errors import LineLost
 from stimctl.replay import Difference, ReplayPort
+from stimctl.wire.codes import PROTOCOL_VERSION
 from stimctl.wire.messages import Hello, KeepAlive, ReadSession, encode
 from stimctl.wire.transcript import Record
 
 MS = 1_000
-HELLO, ALIVE = encode(7, Hello(1)), encode(8, KeepAlive(5))
+HELLO, ALIVE = encode(7, Hello(PROTOCOL_VERSION)), encode(8, KeepAlive(5))
 RECORDS = [Record(0, "host", HELLO), Record(2 * MS, "device", b"answer"), Record(250_100, "host", ALIVE)]
 
 

@@ -65,12 +65,12 @@ class Run:
 
     def start(self, now_us: int = STARTED_US, stimulation_us: int = 0) -> "Run":
         self.core.state = State.REARMED if stimulation_us else State.ARMED
-        self.stimulation.on_started(m.Started(1_000, 0, 0, 0, now_us, stimulation_us), now_us)
+        self.stimulation.on_started(m.Started(1_000, 0, 0, 0, stimulation_us, now_us), now_us)
         assert self.stopped == []
         return self
 
     def hold(self, now_us: int, stimulation_us: int) -> "Run":
-        self.stimulation.on_holding(m.Holding(DeviceState.HELD, stimulation_us), now_us)
+        self.stimulation.on_holding(m.Holding(DeviceState.HELD, stimulation_us, now_us), now_us)
         assert self.core.state is State.HELD
         return self
 

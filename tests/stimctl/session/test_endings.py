@@ -16,7 +16,7 @@ from stimctl.session.engine import ATTENDED, UNATTENDED, Engine
 from stimctl.session.states import End, State
 from stimctl.session.view import Alarm
 from stimctl.wire import messages as m
-from stimctl.wire.codes import DeviceState, EndReason
+from stimctl.wire.codes import PROTOCOL_VERSION, DeviceState, EndReason
 from tests.stimctl.session.world import (
     PULSE_US,
     Cut,
@@ -239,7 +239,9 @@ def test_another_boot_number_in_the_status_ends_the_session() -> None:
 
 def test_another_host_that_says_hello_ends_the_session() -> None:
     rig = Rig()
-    report = rig.run((8 * S, lambda _engine, now_us: rig.device.receive(m.encode(1, m.Hello(1)), now_us)))
+    report = rig.run(
+        (8 * S, lambda _engine, now_us: rig.device.receive(m.encode(1, m.Hello(PROTOCOL_VERSION)), now_us))
+    )
     ended_at_zero(rig, report, End.HANDSHAKE)
     assert rig.last_pulse_us() <= 8 * S + PULSE_US
     assert exact(report)

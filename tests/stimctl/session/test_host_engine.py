@@ -101,7 +101,7 @@ def test_keepalives_begin_with_the_arm_and_the_session_with_its_first(
 
 
 def _armed(purpose: Purpose) -> m.Armed:
-    return m.Armed(purpose, 1, 2_000, 20 * S, 5_000, session=5, nonce=7)
+    return m.Armed(purpose, 1, 2_000, 20 * S, 5_000, session=5, nonce=7, device_time_us=0)
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def reading(at_us: int, **changes: Any) -> Channel:
     pulses = at_us // 10_000
     told = Channel(
         channel=1, flags=0, target_ua=1_000, applied_ua=1_000, measured_ua=1_003, ohm=800, pulses_0=pulses, pulses_1=0,
-        charge_0_pc=pulses * 1_000 * WIDTH_US, charge_1_pc=0, net_charge_pc=0,
+        charge_0_pc=pulses * 1_000 * WIDTH_US, charge_1_pc=0, net_charge_pc=0, device_time_us=at_us,
     )  # fmt: skip
     return told._replace(**changes)
 

@@ -38,7 +38,7 @@ class Run:
         self.last = Channel(
             channel=1, flags=0, target_ua=amplitude_ua, applied_ua=amplitude_ua, measured_ua=amplitude_ua, ohm=800,
             pulses_0=700, pulses_1=30, charge_0_pc=700 * 200 * 1_000, charge_1_pc=30 * 600 * 1_000,
-            net_charge_pc=NET_PC,
+            net_charge_pc=NET_PC, device_time_us=DEVICE_US + RUN_US,
         )._replace(**changes)  # fmt: skip
         self.watch.status(self.status(), self.now_us)
         self.first = self.watch.channel(self.last, amplitude_ua, self.now_us)

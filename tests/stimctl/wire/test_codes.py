@@ -39,6 +39,6 @@ def test_every_list_of_codes_is_pinned() -> None:
     assert lists - {IntEnum, IntFlag} == set(PINNED)
 
 
-def test_sizes_of_version_1() -> None:
-    assert (codes.PROTOCOL_VERSION, codes.CHANNELS, codes.MAX_SEGMENTS) == (1, 4, 2)
+def test_sizes_of_version_2() -> None:
+    assert (codes.PROTOCOL_VERSION, codes.CHANNELS, codes.MAX_SEGMENTS) == (2, 4, 2)
     assert (codes.NOT_MEASURED_OHM, codes.SATURATED_OHM) == (0, 65_535)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from stimctl.errors import WireError
 from stimctl.wire import messages
-from stimctl.wire.codes import ChannelFlag, DeviceState, EndReason, Purpose, Refusal
+from stimctl.wire.codes import PROTOCOL_VERSION, ChannelFlag, DeviceState, EndReason, Purpose, Refusal
 from stimctl.wire.framing import MAX_FRAME, MAX_PAYLOAD, FrameSplitter
 from stimctl.wire.messages import SHAPES, Shape, decode, digest_bytes, encode, parse
 from tests.golden import by_hand
@@ -143,22 +143,22 @@ def test_kinds_outside_the_list_are_refused() -> None:
 @pytest.mark.parametrize(
     ("message", "word"),
     [
-        (messages.Alive(0, 11), "device state 11"),
-        (messages.Holding(200, 0), "device state 200"),
+        (messages.Alive(11, 0), "device state 11"),
+        (messages.Holding(200, 0, 0), "device state 200"),
         (messages.Refused(1, 0, 0, 0), "refusal 0"),
         (messages.Refused(1, 20, 0, 0), "refusal 20"),
         (messages.Event(0, 0, 15, 0, 0), "end reason 15"),
         (messages.Arm(2, 1, 500, 1, 1, 1), "purpose 2"),
-        (messages.Welcome(1, 1, 2, 0, 0), "simulator flag 2"),
+        (messages.Welcome(PROTOCOL_VERSION, 1, 2, 0, 0), "simulator flag 2"),
         (messages.Stopped(0, 2, 0, 0), "zero flag 2"),
-        (messages.SelfTestDone(0x20, 0), "self-test bits 32"),
-        (messages.Channel(1, max(ChannelFlag) * 2, *[0] * 9), "channel flags 32"),
+        (messages.SelfTestDone(0x20, 0, 0), "self-test bits 32"),
+        (messages.Channel(1, max(ChannelFlag) * 2, *[0] * 10), "channel flags 32"),
         (messages.Ranges(0, 4, 0x80, *[0] * 7), "capability bits 128"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
 def test_codes_outside_their_list_are_refused_by_name(message: Any, word: str) -> None:
-    with pytest.raises(messages.UnknownCode, match=f"^{word} is not in protocol version 1$"):
+    with pytest.raises(messages.UnknownCode, match=f"^{word} is not in protocol version 2$"):
         decode(encode(1, message))
 
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stimctl.errors import WireError
+from stimctl.wire.codes import PROTOCOL_VERSION
 from stimctl.wire.framing import FrameSplitter
 from stimctl.wire.messages import Channel, KeepAlive, LoadProgram, Refused, SelfTestDone, Welcome, encode, parse
 from stimctl.wire.transcript import Record
@@ -43,8 +44,8 @@ def test_numbers_have_units_and_codes_have_names() -> None:
         "limit": "2000",
     }
     assert described(Refused(0xEE, 1, 0, 0))["command"] == "0xee"
-    assert described(SelfTestDone(0, 3)) == {"failures": "none", "zero": "3 uA"}
-    channel = described(Channel(1, 0b11, 2_000, 0, 0, 640, 5, 6, 7, 8, -9))
+    assert described(SelfTestDone(0, 3, 7)) == {"failures": "none", "zero": "3 uA", "device_time": "7 us"}
+    channel = described(Channel(1, 0b11, 2_000, 0, 0, 640, 5, 6, 7, 8, -9, 10))
     assert (channel["flags"], channel["ohm"], channel["net_charge"]) == ("COMPLIANCE|LEAD_OFF", "640 ohm", "-9 pC")
 
 
@@ -71,13 +72,13 @@ def test_damage_is_shown_in_hex_with_the_reason() -> None:
 
 def test_an_unknown_kind_is_damage_by_name() -> None:
     (line,) = lines_of(Record(7, "device", by_hand.frame_of(b"\xee\x00\x00")))
-    assert "kind ee is not in protocol version 1" in line.fields["why"]
+    assert "kind ee is not in protocol version 2" in line.fields["why"]
 
 
 def test_the_decoder_learns_what_the_device_is() -> None:
     decoder = Decoder()
     assert decoder.simulator is None
-    list(decoder.feed(Record(0, "device", encode(1, Welcome(1, 7, 0, 0, 0)))))
+    list(decoder.feed(Record(0, "device", encode(1, Welcome(PROTOCOL_VERSION, 7, 0, 0, 0)))))
     assert decoder.simulator is False
 
 

@@ -113,7 +113,7 @@ def results_are_kept(bench: Bench) -> None:
     bench.acknowledge()
     bench.tested()
     bench.arm()
-    bench.require("R-64", _read(bench, 1) == Impedance(1, 0, 0, 0, 0, 0), "a new session has the old one's results")
+    bench.require("R-64", _read(bench, 1)[:-1] == (1, 0, 0, 0, 0, 0), "a new session has the old one's results")
 
 
 @check("R-64", title="an open, shorted or dry pair is a result, and no trip", needs=_NEEDS, hands=("load",))

@@ -126,7 +126,7 @@ class OpensOver(Device):
     def _execute(self, order: Any, kind: int) -> object:
         machine = self.machine
         if isinstance(order, Arm) and machine.waiting is not None:
-            return Armed(*order[:5], machine.waiting.number + 1, machine.next_nonce())
+            return Armed(*order[:5], machine.waiting.number + 1, machine.next_nonce(), machine.now_us)
         return super()._execute(order, kind)
 
 

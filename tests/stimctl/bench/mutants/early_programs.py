@@ -35,7 +35,7 @@ class Loads(Device):
         loading = self.machine.loading
         if isinstance(order, LoadSegment) and loading is not None:
             answer = super()._execute(self.segment(loading, order), kind)
-            return SegmentLoaded(*order) if isinstance(answer, SegmentLoaded) else answer
+            return SegmentLoaded(*order, self.machine.now_us) if isinstance(answer, SegmentLoaded) else answer
         return super()._execute(order, kind)
 
 
@@ -51,7 +51,7 @@ class ClosesEarly(Device):
         answer = super()._execute(order, kind)
         loading = self.machine.loading
         if kind == 0x05 and isinstance(answer, Refused) and loading is not None:
-            return ProgramDigest(sha256(digest_bytes(loading._header, loading._segments)).digest())
+            return ProgramDigest(sha256(digest_bytes(loading._header, loading._segments)).digest(), self.machine.now_us)
         return answer
 
 
@@ -104,7 +104,7 @@ class FourChannels(Device):
     def _execute(self, order: Any, kind: int) -> object:
         if isinstance(order, LoadProgram) and order.channel_mask == 0b1111:
             super()._execute(order._replace(channel_mask=0b111), kind)
-            return ProgramOpen(*order)
+            return ProgramOpen(*order, self.machine.now_us)
         return super()._execute(order, kind)
 
 
@@ -113,7 +113,7 @@ class Steep(Device):
     def _execute(self, order: Any, kind: int) -> object:
         if isinstance(order, LoadProgram) and order.ramp_slope_ua_per_s > 380:
             super()._execute(order._replace(ramp_slope_ua_per_s=380), kind)
-            return ProgramOpen(*order)
+            return ProgramOpen(*order, self.machine.now_us)
         return super()._execute(order, kind)
 
 

@@ -12,6 +12,8 @@ from stimctl.wire.messages import (
     Alive,
     Hello,
     Holding,
+    LoadProgram,
+    LoadSegment,
     ProgramOpen,
     Refused,
     SegmentLoaded,
@@ -48,7 +50,7 @@ class HoldsArmed(Lenient):
     where, kind = (S.ARMED, S.HELD), 0x0B
 
     def yes(self, order: Any) -> object:
-        return Holding(self.machine.state, 0)
+        return Holding(self.machine.state, 0, self.machine.now_us)
 
 
 @mutant("R-24", "loads over a session that is armed")
@@ -56,7 +58,7 @@ class LoadsWhileArmed(Lenient):
     where, kind = (S.ARMED,), 0x03
 
     def yes(self, order: Any) -> object:
-        return ProgramOpen(*order)
+        return ProgramOpen(*LoadProgram(*order), self.machine.now_us)
 
 
 @mutant("R-24", "takes segments after the program was closed")
@@ -64,7 +66,7 @@ class SegmentsAnyTime(Lenient):
     where, kind = (S.LOADED, S.TESTED), 0x04
 
     def yes(self, order: Any) -> object:
-        return SegmentLoaded(*order)
+        return SegmentLoaded(*LoadSegment(*order), self.machine.now_us)
 
 
 @mutant("R-24", "tests itself while it stimulates")
@@ -72,14 +74,14 @@ class TestsWhileRunning(Lenient):
     where, kind = (S.RUNNING,), 0x06
 
     def yes(self, order: Any) -> object:
-        return SelfTestDone(0, 0)
+        return SelfTestDone(0, 0, self.machine.now_us)
 
 
 @mutant("R-24", "tests itself under an open session")
 class TestsAfterLapse(Device):
     def _execute(self, order: Any, kind: int) -> object:
         if kind == 0x06 and self.machine.session is not None and self.machine.state is S.TESTED:
-            return SelfTestDone(0, 0)
+            return SelfTestDone(0, 0, self.machine.now_us)
         return super()._execute(order, kind)
 
 
@@ -88,7 +90,7 @@ class TargetsHeld(Lenient):
     where, kind = (S.HELD,), 0x0A
 
     def yes(self, order: Any) -> object:
-        return TargetSet(order.channel, order.target_ua, 0)
+        return TargetSet(order.channel, order.target_ua, 0, self.machine.now_us)
 
 
 @mutant("R-24", "takes keepalives for a session that is over")
@@ -96,7 +98,7 @@ class AliveAfterEnd(Lenient):
     where, kind = (S.ENDED,), 0x09
 
     def yes(self, order: Any) -> object:
-        return Alive(self.machine.now_us, self.machine.state)
+        return Alive(self.machine.state, self.machine.now_us)
 
 
 @mutant("R-24", "acknowledges a session that is open")
@@ -104,7 +106,7 @@ class AcknowledgesOpen(Lenient):
     where, kind = (S.HELD, S.ARMED), 0x10
 
     def yes(self, order: Any) -> object:
-        return Acknowledged(order.session, self.machine.state)
+        return Acknowledged(order.session, self.machine.state, self.machine.now_us)
 
 
 @mutant("R-24", "never comes from RAMPING to RUNNING")

@@ -127,9 +127,9 @@ def _takes_coarse_steps(text: str, index: int) -> None:
         def _execute(self, order: object, kind: int) -> object:
             answer = super()._execute(order, kind)
             coarse = isinstance(answer, Refused) and answer.reason == Refusal.UNBALANCED
-            return (
-                SegmentLoaded(*order) if coarse and isinstance(order, LoadSegment) and order.index == index else answer
-            )
+            if coarse and isinstance(order, LoadSegment) and order.index == index:
+                return SegmentLoaded(*order, self.machine.now_us)
+            return answer
 
     mutant("R-53", text)(TakesCoarseSteps)
 
