@@ -239,7 +239,7 @@ class OutputChannel:
         self._measured_ua = whole_ua(last_read_na)
         self._ohm = stretch.ohm_at(count - 1, last_read_na)
         self.monitor.settle()
-        self.monitor.flags = 0
+        self.monitor.flags &= ChannelFlag.OVER_CURRENT  # heard from another channel, while these were all well
         first_us = stretch.first_us + self.offset_us
         self._cap_volt = stretch.cap_volt_after(count - 1)
         self._cap_at_us = first_us + (count - 1) * stretch.period_us + span_us(stretch.segment)

@@ -72,6 +72,7 @@ class Bench(Talker):
         self.measurements: list[Measurement] = []
         self.expected: set[EndReason] = set()
         self._load = DUMMY
+        self._swapped = 0  # the channel that has another load than the others
         self._raised_us = self.now_us - RAISE_EVERY_US
 
     def send(self, order: Any, sequence: int | None = None) -> int:
@@ -279,8 +280,19 @@ class Bench(Talker):
         self.hands.connect(load)
         self.restart_line()
 
+    def swap(self, channel: int, load: str) -> None:
+        """Let one channel drive another load, under power, from here to the end of the check. The session goes on."""
+
+        def meanwhile() -> None:
+            self.listen(100_000)
+
+        self._swapped = 0 if load == DUMMY else channel
+        self.hands.swap(channel, load, meanwhile)
+
     def connect_dummy(self) -> None:
         """The ordinary load again, if it was changed."""
+        if self._swapped:
+            self.swap(self._swapped, DUMMY)
         if self._load != DUMMY:
             self.connect(DUMMY)
 

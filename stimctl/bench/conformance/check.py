@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
+from stimctl.bench.conformance.matrix import Cell
 from stimctl.wire.codes import Capability
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ class Skip(Exception):
 class Check:
     """One check. `needs` are capabilities that the device must state; `hands` what somebody must be able to do.
 
-    `long` ones wait for minutes: on a real line they run only when asked for.
+    `long` ones wait for minutes: on a real line they run only when asked for. `cell` is its operating point, where the
+    check is one of the matrix.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Check:
     needs: Capability = NOTHING
     hands: tuple[Hand, ...] = ()
     long: bool = False
+    cell: Cell | None = None
 
 
 def check(

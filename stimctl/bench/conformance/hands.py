@@ -25,9 +25,10 @@ LOADS = {
 }
 # What one channel drives while the others keep their resistor, by the name that sim:// has for it.
 ON_CHANNEL = {
-    "open": "take a lead of channel {0} off",
-    "r10k": "put 10 kohm in place of channel {0}'s resistor",
-    "short": "put a wire across channel {0}",
+    DUMMY: "Put channel {0}'s resistor of 1 kohm back",
+    "open": "While it stimulates, take a lead of channel {0} off",
+    "r10k": "While it stimulates, put 10 kohm in place of channel {0}'s resistor",
+    "short": "While it stimulates, put a wire across channel {0}",
 }
 Reply = Literal["done", "again", "skip"]
 Ask = Callable[[str], Reply]
@@ -118,7 +119,7 @@ class Person:
 
     def swap(self, channel: int, load: str, meanwhile: Callable[[], None]) -> None:
         """Ask for it while the session goes on."""
-        text = f"While it stimulates, {ON_CHANNEL[load].format(channel)}"
+        text = ON_CHANNEL[load].format(channel)
         replies: list[Reply] = []
         asking = Thread(target=lambda: replies.append(self._until_answered(text)), daemon=True)
         asking.start()

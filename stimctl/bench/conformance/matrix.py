@@ -10,6 +10,7 @@ from itertools import combinations, product
 from typing import NamedTuple
 
 RAMP_UA_PER_S = 380  # the steepest ramp there is
+GENTLE_UA = 200
 REAL_TIME_S = 15 * 60
 
 
@@ -72,6 +73,11 @@ class Cell(NamedTuple):
         return f"at {self.amplitude_ua} uA on channel {self.channel} in {self.place.value}, {self.moment.value}"
 
     @property
+    def gentle(self) -> bool:
+        """Whether its ramp has to be a slow one, to last into the second segment."""
+        return self.moment is Moment.RAMP and self.amplitude_ua <= GENTLE_UA
+
+    @property
     def number(self) -> int:
         """Its place in the full product."""
         return _NUMBERS[self]
@@ -81,8 +87,8 @@ class Cell(NamedTuple):
         """Channels that are driven with it: none, one or two, so that each action meets each."""
         rest = [channel for channel in CHANNELS if channel != self.channel]
         count = self.number // 7 % 3
-        if self.action is Action.OVER_CURRENT:
-            count = max(1, count)  # the current comes from another channel
+        if self.action is Action.OVER_CURRENT or self.gentle:
+            count = max(1, count)  # the current comes from another channel, or that channel keeps it ramping
         return tuple(rest[(self.number + each) % len(rest)] for each in range(count))
 
 

@@ -123,8 +123,6 @@ class Runner:
             outcome.verdict, outcome.reason = "error", str(fault)
             run.line_lost = True
             lost = f"the line was lost in {check.name}: {fault}"
-        except Exception:  # a check is our code, and a mistake in it says nothing of the others
-            outcome.verdict, outcome.reason = "error", traceback.format_exc().strip()
         except KeyboardInterrupt:
             outcome.verdict, outcome.reason = "error", "interrupted"
             lost = "interrupted"
@@ -156,6 +154,10 @@ class Runner:
             outcome.found.append(self._found(wrong))
         except Skip as skip:
             outcome.verdict, outcome.reason = "skipped", str(skip)
+        except LineFault:
+            raise
+        except Exception:  # a check is our code, and a mistake in it says nothing of the others
+            outcome.verdict, outcome.reason = "error", traceback.format_exc().strip()
 
     def _after(self, outcome: Outcome) -> None:
         """Measured zero, and no fault that was not asked for."""
