@@ -37,6 +37,14 @@ class Place(Enum):
     SECOND = "the second of two segments"
 
 
+# Of a pulse in each of them: period, width, gap and second width in us. The two that alternate differ in all.
+SHAPES = {
+    Place.ONLY: (10_000, 200, 0, 200),
+    Place.FIRST: (20_000, 300, 50, 600),
+    Place.SECOND: (14_000, 200, 0, 200),
+}
+
+
 class Moment(Enum):
     """When in the session it is done."""
 

@@ -9,7 +9,7 @@ from stimctl.bench.conformance.bench import RAISE_EVERY_US, Bench
 from stimctl.bench.conformance.check import Check, Nonconforming, Skip
 from stimctl.bench.conformance.course import Course
 from stimctl.bench.conformance.loadable import Loadable
-from stimctl.bench.conformance.matrix import RAMP_UA_PER_S, Action, Cell, Moment, Place
+from stimctl.bench.conformance.matrix import RAMP_UA_PER_S, SHAPES, Action, Cell, Moment, Place
 from stimctl.bench.conformance.talk import STOP_FRAME, Heard
 from stimctl.bench.conformance.telling import DRIVEN, judge
 from stimctl.bench.conformance.timing import EXACT_US, event
@@ -39,11 +39,10 @@ FALL_US = 30_000_000
 _GENTLE_UA_PER_S = 100  # a ramp to 200 uA that is still on in the second segment
 _LEFT_US = 1_150_000  # of a segment, so that a watchdog bites in it
 _HEAD = LoadProgram(segment_count=1, channel_mask=0b1, ramp_slope_ua_per_s=RAMP_UA_PER_S, ramp_down_us=0)
-_ONE = Loadable(_HEAD, (LoadSegment(0, 10_000, 200, 0, 200, 0),))
-# Two segments that differ in all, with phases that are unlike in the first.
+_ONE = Loadable(_HEAD, (LoadSegment(0, *SHAPES[Place.ONLY], 0),))
 _TWO = Loadable(
     _HEAD._replace(segment_count=2),
-    (LoadSegment(0, 20_000, 300, 50, 600, 1_300_000), LoadSegment(1, 14_000, 200, 0, 200, 1_302_000)),
+    (LoadSegment(0, *SHAPES[Place.FIRST], 1_300_000), LoadSegment(1, *SHAPES[Place.SECOND], 1_302_000)),
 )
 
 
@@ -95,7 +94,8 @@ def check_of(cell: Cell) -> Check:
 
 def run(bench: Bench, cell: Cell) -> None:
     """Bring the device to the operating point, do what the cell says, and judge all that it told of the session."""
-    _able(bench, cell)
+    if reason := why_not(bench, cell):
+        raise Skip(reason)
     course = _begun(bench, cell)
     trip = TRIP_OF.get(cell.action)
     if trip is not None:
@@ -104,17 +104,18 @@ def run(bench: Bench, cell: Cell) -> None:
         _DO[cell.action](bench, course, cell)
 
 
-def _able(bench: Bench, cell: Cell) -> None:
-    """Raise `Skip` for what this device does not have."""
+def why_not(bench: Bench, cell: Cell) -> str:
+    """Why this cell cannot be tried on this device, here; empty when it can."""
     assert bench.identity is not None, "identified at the beginning"
     ranges = bench.identity.ranges
     if max(cell.channel, *cell.others, 0) > ranges.channels:
-        raise Skip(f"it has {ranges.channels} channels")
+        return f"it has {ranges.channels} channels"
     if cell.amplitude_ua > ranges.max_amplitude_ua:
-        raise Skip(f"it gives {ranges.max_amplitude_ua} uA at most")
+        return f"it gives {ranges.max_amplitude_ua} uA at most"
     trip = TRIP_OF.get(cell.action)
     if trip is not None and not bench.hands.can_swap(trip.load.format(cell.channel)):
-        raise Skip(f"nobody here can cause {cell.action.value}")
+        return f"nobody here can cause {cell.action.value}"
+    return ""
 
 
 # --- the way there ------------------------------------------------------------------------------

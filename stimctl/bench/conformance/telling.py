@@ -74,7 +74,7 @@ def _pictures(bench: Bench, course: Course) -> Iterator[Picture]:
 
 
 def _pulses(course: Course, channel: int) -> Pulses:
-    due = list(course.told.pulses(channel))
+    due = course.told.pulses(channel)
     segments = course.told.program.segments
 
     def more(before: tuple[int, ...], pulse: Due) -> tuple[int, ...]:
