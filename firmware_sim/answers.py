@@ -41,7 +41,7 @@ def load_program(machine: Machine, order: wire.LoadProgram, now_us: int) -> wire
     _require_no_session(machine, Cause.LOAD)
     after(machine.state, Cause.LOAD)
     loading = Loading(order)
-    machine.loading, machine.program, machine.digest, machine.self_test_failures = loading, None, b"", 0
+    machine.loading, machine.program, machine.digest = loading, None, b""
     machine.move(Cause.LOAD, now_us)
     return wire.ProgramOpen(*order, now_us)
 
@@ -72,7 +72,6 @@ def self_test(machine: Machine, _order: wire.SelfTest, now_us: int) -> wire.Self
     failures, zero_ua = machine.stage.self_test()
     if not holds(machine):
         failures |= SelfTestFailure.MEMORY
-    machine.self_test_failures = failures
     machine.move(Cause.TEST_FAILED if failures else Cause.TEST_PASSED, now_us)
     return wire.SelfTestDone(failures, zero_ua, now_us)
 
@@ -81,8 +80,6 @@ def arm(machine: Machine, order: wire.Arm, now_us: int) -> wire.Armed:
     """Arm for one start within the time to live. The first arm opens the session; later ones may only narrow it."""
     if machine.waiting is not None:
         raise Denied(Refusal.UNREAD_COUNTERS, machine.waiting.number)
-    if machine.self_test_failures:
-        raise Denied(Refusal.SELF_TEST_FAILED, machine.self_test_failures)
     after(machine.state, Cause.ARM)
     require_memory(machine)
     _check_arm(machine, order)
@@ -114,8 +111,8 @@ def _check_arm(machine: Machine, order: wire.Arm) -> None:
 def start(machine: Machine, order: wire.Start, now_us: int) -> wire.Started:
     """Start what was armed: stimulate to the targets, or check impedance."""
     after(machine.state, Cause.START)
-    _require_nonce(machine, order.nonce)
     require_memory(machine)
+    _require_nonce(machine, order.nonce)
     arming, session, program = machine.arming, machine.session, machine.program
     assert arming is not None, "ARMED without an arm"
     assert session is not None, "ARMED without a session"

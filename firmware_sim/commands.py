@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 _LOADS = f"What its outputs drive: {', '.join(LOADS)}; 'nominal,2=open' gives channel 2 its own."
+_SEED = "Makes its noise, and the chance in its nonces, which the system draws when no seed is given."
 _EXAMPLE = """\b
 Examples:
   stimctl sim --pty --link /tmp/stimulator
@@ -50,7 +51,7 @@ def _known_load(_context: click.Context, _option: click.Parameter, name: str | N
 @click.option("--pty", is_flag=True, help="Behind a pseudo-terminal, which opens like a serial port.")
 @click.option("--tcp", type=click.IntRange(0, 65535), metavar="PORT", help="Behind a TCP port; 0 takes any free one.")
 @click.option("--load", callback=_known_load, show_default="nominal", metavar="NAME", help=_LOADS)
-@click.option("--seed", type=click.IntRange(0, 99_999_999), show_default="1", help="Makes its noise.")
+@click.option("--seed", type=click.IntRange(0, 99_999_999), show_default="1", help=_SEED)
 @click.option("--scenario", type=_FILE, help="Take faults, load and seed from this scenario; see docs/faults.md.")
 @click.option("--flash", type=_FILE, help="Keep boots, session numbers and counters in this file.")
 @click.option("--journal", type=_FILE, help="Append the device's own record to this file, as JSON lines.")
@@ -103,7 +104,8 @@ def sim(
 
     try:
         with ExitStack() as open_things:
-            _run(open_things, options, tcp, flash, journal, record, link)
+            seeded = seed is not None or scenario is not None
+            _run(open_things, options, tcp, flash, journal, record, link, seeded=seeded)
     except (FlashUnusable, ServeProblem) as problem:
         raise _CannotBegin(str(problem)) from None
     except OSError as problem:
@@ -129,8 +131,11 @@ def _run(
     journal: Path | None,
     record: Path | None,
     link: Path | None,
+    *,
+    seeded: bool,
 ) -> None:
     from firmware_sim.flash import FileFlash, Flash
+    from firmware_sim.nonces import by_system
     from firmware_sim.serve import Journal, PtyLine, TcpLine, clock_us, serve
 
     memory = FileFlash(flash) if flash is not None else Flash()
@@ -143,7 +148,11 @@ def _run(
     open_things.callback(line.close)
     stopping = _stop_signals(open_things)
     which, load, seed = options.which, options.load, options.seed
-    device = options.make(seed=seed, load=load, flash=memory, recorder=recorder, journal=told, boot_us=boot_us)
+    # Faults come with a scenario and its seed, so a device with faults never draws otherwise than by it.
+    chance = {} if seeded else {"draw": by_system}
+    device = options.make(
+        seed=seed, load=load, flash=memory, recorder=recorder, journal=told, boot_us=boot_us, **chance
+    )
     open_things.callback(device.close)
     click.echo(line.url)
     what = "" if which.device == "native" else f"{which.device}, "

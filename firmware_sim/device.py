@@ -15,10 +15,11 @@ from firmware_sim.identity import NEVER_CALIBRATED
 from firmware_sim.load import Load, load_named
 from firmware_sim.machine import Machine
 from firmware_sim.memory import holds
+from firmware_sim.nonces import Draw, by_seed
 from firmware_sim.output import OutputStage, Trip
 from firmware_sim.program import OutputProgram
 from firmware_sim.refusing import Denied
-from firmware_sim.sequence import REPEATED, STALE, ReplyCache
+from firmware_sim.sequence import REPEATED, STALE, LastAnswer
 from firmware_sim.states import IllegalCause
 from firmware_sim.telemetry import PERIOD_US, Telemetry
 from firmware_sim.timers import NEVER_US
@@ -50,7 +51,8 @@ _FIRST_ANSWER = 0x40  # kinds from here on are a device's own
 class Device:
     """One stimulator from power-on. Hand its `flash` to another `Device`, and it has been reset.
 
-    `load` is what its outputs drive, an object or a preset's name; `seed` makes its noise; `journal` is told
+    `load` is what its outputs drive, an object or a preset's name; `seed` makes its noise, and the chance in its
+    nonces unless `draw` does; `journal` is told
     each change of state, each keepalive that counted and each zero that became sure, as a mapping with
     `device_time_us`.
     """
@@ -70,6 +72,7 @@ class Device:
         journal: Callable[[Mapping[str, int | str]], None] | None = None,
         boot_us: int = 0,
         calibrated_on: int = NEVER_CALIBRATED,
+        draw: Draw | None = None,
     ) -> None:
         chosen = load_named(load, seed) if isinstance(load, str) else load
         self._seed = seed
@@ -78,11 +81,12 @@ class Device:
         self._journal = journal
         self._out: list[bytes] = []
         self._splitter = FrameSplitter()
-        self._replies = ReplyCache()
+        self._replies = LastAnswer()
         self._greeted = False
         self._tick_us = NEVER_US
         stage = self.stage_class(chosen, seed=seed, recorder=recorder)
         self.machine = self.machine_class(stage, flash if flash is not None else Flash(), self._tell)
+        self.machine.draw = draw or by_seed(seed)
         self._telemetry = self.telemetry_class(self.machine)
         self._timers = self.machine.timers
         self._zero_told = False
@@ -184,7 +188,7 @@ class Device:
     def _in_turn(self, sequence: int, order: object, payload: bytes) -> None:
         turn = self._replies.turn(sequence, payload)
         if turn is REPEATED:
-            self._out.append(self._replies.answer(sequence))
+            self._out.append(self._replies.answer)
         elif turn is STALE:
             self._refuse(payload, Denied(Refusal.STALE_SEQUENCE, sequence))
         else:

@@ -1,4 +1,5 @@
-"""What the device keeps without power: how often it booted, its session numbers, and one session's record.
+"""What the device keeps without power: how often it booted and was armed, its session numbers, and one
+session's record.
 
 `Flash` models battery-backed memory: while a session is open it knows how to fetch the newest counts from
 the running firmware, so that a reset loses nothing. `FileFlash` is the same in a JSON file, replaced as a
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 
 from stimctl.wire.codes import CHANNELS, EndReason
 
-FORMAT = 1
+FORMAT = 2
 
 
 class FlashUnusable(ValueError):
@@ -71,6 +72,7 @@ class Flash:
     def __init__(self) -> None:
         self.boots = 0
         self.sessions = 0
+        self.arms = 0
         self.session: StoredSession | None = None
         # Brings `session` up to date from the running firmware; set while a session is open.
         self.collect: Callable[[], None] | None = None
@@ -112,6 +114,7 @@ class FileFlash(Flash):
             "format": FORMAT,
             "boots": self.boots,
             "sessions": self.sessions,
+            "arms": self.arms,
             "session": None if self.session is None else asdict(self.session),
         }
         spare = self._path.with_name(self._path.name + ".new")
@@ -133,6 +136,7 @@ class FileFlash(Flash):
             if stored["format"] != FORMAT:
                 raise ValueError(f"format {stored['format']!r} is not {FORMAT}")
             self.boots, self.sessions = _count(stored["boots"]), _count(stored["sessions"])
+            self.arms = _count(stored["arms"])
             self.session = _session(stored["session"])
         except (ValueError, KeyError, TypeError) as problem:
             raise FlashUnusable(

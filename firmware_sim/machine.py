@@ -12,6 +12,7 @@ from firmware_sim.bands import Bands
 from firmware_sim.flash import Flash, StoredSession
 from firmware_sim.held import Arming, Change, Check, Run
 from firmware_sim.loading import Loading
+from firmware_sim.nonces import Draw, by_system, nonce
 from firmware_sim.output import ImpedanceResult, OutputStage, Trip
 from firmware_sim.program import OutputProgram
 from firmware_sim.states import Cause, after
@@ -41,7 +42,6 @@ class Machine:
         self.loading: Loading | None = None
         self.program: OutputProgram | None = None
         self.digest = b""
-        self.self_test_failures = 0
         self.arming: Arming | None = None
         self.run: Run | None = None
         self.targets_ua: dict[int, int] = {}
@@ -50,7 +50,7 @@ class Machine:
         self.hold_reason = EndReason.NONE
         self.alive_us = 0
         self.now_us = 0
-        self._arms = 0
+        self.draw: Draw = by_system
         self._check: Check | None = None
         self._tell = tell
         stage.gate = self._permit
@@ -107,6 +107,11 @@ class Machine:
             self.flash.save()
 
     @property
+    def delivers(self) -> bool:
+        """Whether pulses are given: a run or an impedance check is on."""
+        return self.run is not None or self._check is not None
+
+    @property
     def session(self) -> StoredSession | None:
         """The open session."""
         stored = self.flash.session
@@ -156,9 +161,9 @@ class Machine:
     # --- session --------------------------------------------------------------------------------
 
     def next_nonce(self) -> int:
-        """A number that no arm ever had: boots are counted in flash, arms within a boot."""
-        self._arms += 1
-        return self.boot_id << 32 | self._arms
+        """A number that no arm ever had, of this device or another: arms are counted in flash, the rest is chance."""
+        self.flash.arms += 1
+        return nonce(self.draw, self.flash.arms)
 
     def open_session(self, ceiling_ua: int, channel_mask: int, limit_us: int, now_us: int) -> StoredSession:
         """A new session number and empty counters; 45 minutes from now it has ended, whatever happens."""

@@ -179,7 +179,11 @@ class OutputStage:
 
     def zero_ua(self, now_us: int) -> int:
         """The largest current read on any output, outputs disabled, at device time `now_us`."""
-        return max(channel.idle_ua(now_us) for channel in self._channels.values())
+        return max(self.idle_ua(channel, now_us) for channel in self._channels)
+
+    def idle_ua(self, channel: int, now_us: int) -> int:
+        """The current read on one output, outputs disabled, at device time `now_us`."""
+        return self._channels[channel].idle_ua(now_us)
 
     # --- tests and faults ------------------------------------------------------------------------
 

@@ -1,13 +1,13 @@
-"""Retransmission made safe: what was answered is answered again, what is behind is refused.
+"""Retransmission made safe: what was answered last is answered again, what is behind is refused.
 
-A host that hears no answer sends the same frame again. Executing it twice could raise twice, so the device
-keeps its last eight answers. A number is judged modulo 65 536: up to half of the circle ahead of the newest
-one is new (numbers may be skipped), the other half is behind.
+A host has one command at a time without an answer, and a line keeps the order of what is sent on it. So a command
+can come twice, and then nothing else came in between: keeping the last answer is enough. Executing it twice could
+raise twice. A number is judged modulo 65 536: up to half of the circle ahead of the newest one is new (numbers may
+be skipped), the other half is behind, and an old KeepAlive that somebody plays again keeps nothing alive.
 """
 
 from enum import Enum
 
-KEPT = 8
 _CIRCLE = 1 << 16
 _HALF = 1 << 15
 
@@ -24,34 +24,30 @@ class Turn(Enum):
 NEW, REPEATED, STALE = Turn
 
 
-class ReplyCache:
-    """The newest sequence number of one handshake, and the last answers."""
+class LastAnswer:
+    """The newest sequence number of one handshake, its command and its answer."""
 
     def __init__(self) -> None:
         self._newest = 0
-        self._answered: dict[int, tuple[bytes, bytes]] = {}  # command and answer by number
+        self._command: bytes | None = None
+        self._answer = b""
 
     def open(self, sequence: int) -> None:
         """A handshake begins at `sequence`: everything before it is forgotten."""
         self._newest = sequence
-        self._answered.clear()
+        self._command = None
 
     def turn(self, sequence: int, payload: bytes) -> Turn:
-        """Judge a command. Another command under a number that was answered is stale, not repeated."""
-        answered = self._answered.get(sequence)
-        if answered is not None:
-            return REPEATED if answered[0] == payload else STALE
-        ahead = (sequence - self._newest) % _CIRCLE
-        return NEW if 0 < ahead < _HALF else STALE
+        """Judge a command. Another command under the number that was answered last is stale, not repeated."""
+        if payload == self._command:
+            return REPEATED  # its number is among the bytes
+        return NEW if 0 < (sequence - self._newest) % _CIRCLE < _HALF else STALE
 
-    def answer(self, sequence: int) -> bytes:
-        """The frame that answered `sequence` before."""
-        return self._answered[sequence][1]
+    @property
+    def answer(self) -> bytes:
+        """The frame that answered the last command."""
+        return self._answer
 
     def keep(self, sequence: int, payload: bytes, answer: bytes) -> None:
-        """Remember an answer, forgetting the oldest of nine."""
-        self._newest = sequence
-        answered = self._answered
-        answered[sequence] = (payload, answer)
-        if len(answered) > KEPT:
-            del answered[next(iter(answered))]
+        """Remember an answer in the place of the one before."""
+        self._newest, self._command, self._answer = sequence, payload, answer

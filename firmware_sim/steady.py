@@ -17,7 +17,7 @@ from firmware_sim.program import OutputSegment
 from firmware_sim.record import Shape
 from firmware_sim.train import span_us
 
-OHM_FLOOR_UA = 50  # below it a pulse says nothing certain about its load [choice]
+OHM_FLOOR_UA = 100  # below it a pulse says nothing certain about its load [choice]
 
 
 class Line(NamedTuple):

@@ -37,11 +37,17 @@ class Telemetry:
         arming = machine.arming
         if arming is None:
             return status
-        row = machine.stage.row
+        row = machine.stage.row if machine.delivers else self._idle_row
         for channel in arming.channels:
             self._count = count = (self._count + 1) & _CIRCLE
             status += frame_sized(_pack_channel(_CHANNEL_KIND, count, channel, *row(channel), now_us))
         return status
+
+    def _idle_row(self, channel: int) -> tuple[int, ...]:
+        """A channel without output: what is told as applied and measured is of now, so that a leak is seen."""
+        stage = self._machine.stage
+        flags, target_ua, _, _, *rest = stage.row(channel)
+        return flags, target_ua, 0, stage.idle_ua(channel, self._machine.now_us), *rest
 
     def _status(self, now_us: int) -> bytes:
         machine = self._machine

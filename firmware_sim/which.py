@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from firmware_sim.flash import Flash
+from firmware_sim.nonces import Draw
 
 if TYPE_CHECKING:
     from firmware_sim.record import Recorder
@@ -99,8 +100,9 @@ class Which:
         recorder: "Recorder | None" = None,
         journal: Journal | None = None,
         boot_us: int = 0,
+        draw: Draw | None = None,
     ) -> SimulatedDevice:
-        """The device, just powered on. `flash` is the native one's only."""
+        """The device, just powered on. `flash` and `draw`, the chance in its nonces, are the native one's only."""
         common: dict[str, Any] = {
             "seed": seed, "load": load, "recorder": recorder, "journal": journal, "boot_us": boot_us
         }  # fmt: skip
@@ -108,7 +110,7 @@ class Which:
         if self.device == "native":
             from firmware_sim.device import Device
 
-            return Device(flash=flash, **common)
+            return Device(flash=flash, draw=draw, **common)
         faults = self.faults or ""
         if self.device == "stimjim":
             from firmware_sim.stimjim import DIALECTS as JIMS

@@ -255,7 +255,7 @@ def test_a_nonce_is_never_given_twice_over_boots(new_host: Any) -> None:
         host.ask(wire.Stop())
         host.ask(wire.Acknowledge(host.armed.session))
     assert len(set(nonces)) == 9
-    assert [nonce >> 32 for nonce in nonces] == [1, 1, 1, 2, 2, 2, 3, 3, 3]
+    assert [nonce & 0xFFFF_FFFF for nonce in nonces] == list(range(1, 10))
 
 
 @pytest.mark.parametrize("purpose", list(Purpose))
@@ -537,10 +537,9 @@ class StuckHigh:
 def test_a_failed_self_test_cannot_be_armed(host: Any) -> None:
     host.to(S.LOADED)
     host.machine.stage.refit(1, dac=StuckHigh())
-    failures = host.ask(wire.SelfTest()).failures
-    assert failures
+    assert host.ask(wire.SelfTest()).failures
     assert host.state is S.LOADED
-    assert host.arm() == wire.Refused(0x07, Refusal.SELF_TEST_FAILED, failures, 0)
+    assert host.arm() == wire.Refused(0x07, Refusal.WRONG_STATE, S.LOADED, 0)
     host.machine.stage.refit(1, dac=Dac())
     assert host.ask(wire.SelfTest()).failures == 0
     assert isinstance(host.arm(), wire.Armed)
@@ -725,6 +724,50 @@ def test_status_tells_times_left(host: Any) -> None:
     assert held.end_reason == EndReason.HELD_BY_HOST
 
 
+class Leak:
+    """An output switch that lets something through while it is open."""
+
+    def __init__(self, leak_ua: int) -> None:
+        self.leak_ua = leak_ua
+
+    def leak_na(self, _now_us: int) -> int:
+        return self.leak_ua * 1_000
+
+
+@pytest.mark.parametrize("state", [S.ARMED, S.HELD, S.ENDED])
+def test_without_output_a_channel_says_what_is_read_of_it_now(host: Any, state: S) -> None:
+    host.to(state)
+    host.machine.stage.refit(2, switch=Leak(300))
+    host.wait(200_000)
+    first, second = host.told(wire.Channel)[-2:]
+    assert (first.channel, first.applied_ua, second.channel, second.applied_ua) == (1, 0, 2, 0)
+    assert first.measured_ua < 20
+    assert 290 <= second.measured_ua <= 310
+
+
+def test_while_an_impedance_check_runs_it_is_of_its_pulses(host: Any) -> None:
+    host.to(S.TESTED)
+    host.arm(Purpose.CHECK_IMPEDANCE)
+    host.machine.stage.refit(2, switch=Leak(300))
+    host.start()
+    host.wait(150_000)
+    assert host.state is S.CHECKING
+    assert all(each.measured_ua < 290 for each in host.told(wire.Channel)[-2:])
+
+
+def test_a_channel_carries_the_time_of_its_status(host: Any) -> None:
+    host.to(S.RUNNING)
+    told = [message for _, message in host.heard if type(message) in (wire.Status, wire.Channel)]
+    status = None
+    for each in told:
+        if isinstance(each, wire.Status):
+            status = each
+        else:
+            assert status is not None
+            assert each.device_time_us == status.device_time_us
+    assert status is not None
+
+
 # --- sequence numbers ------------------------------------------------------------------------------------
 
 
@@ -741,6 +784,55 @@ def test_a_repeated_arm_gives_the_same_nonce(host: Any) -> None:
     host.to(S.TESTED)
     order = wire.Arm(0, 0b0011, 2_000, MINUTE_US, 5_000, host.digest_head)
     assert host.ask(order) == host.ask(order, sequence=host.sequence)
+
+
+def test_a_repeated_answer_says_when_it_was_first_made(host: Any) -> None:
+    host.to(S.RUNNING)
+    order = wire.KeepAlive(host.armed.nonce)
+    first = host.ask(order)
+    host.now_us += 60_000
+    assert host.ask(order, sequence=host.sequence) == first
+    assert first.device_time_us == host.now_us - 60_000
+
+
+def test_an_old_keepalive_that_is_played_again_keeps_nothing_alive(host: Any) -> None:
+    host.to(S.RUNNING)
+    order, used = wire.KeepAlive(host.armed.nonce), host.sequence + 1
+    host.ask(order)
+    host.ask(order)
+    for _ in range(9):
+        host.now_us += 100_000
+        assert host.ask(order, sequence=used).reason == Refusal.STALE_SEQUENCE
+    host.now_us += 100_001
+    host.device.advance(host.now_us)
+    assert host.machine.waiting.end_reason == EndReason.WATCHDOG
+
+
+def test_what_is_refused_before_its_number_is_looked_at_uses_none_up(host: Any) -> None:
+    host.to(S.TESTED)
+    number = host.sequence + 1
+    host.device.receive(frame(b"\x3e" + number.to_bytes(2, "little")), host.now_us)
+    [(_, refused)] = host.listen()
+    assert refused.reason == Refusal.UNKNOWN_KIND
+    assert isinstance(host.ask(wire.ReadSession(), sequence=number), wire.SessionRecord)
+
+
+def test_what_is_refused_after_it_uses_its_number_up(host: Any) -> None:
+    host.to(S.TESTED)
+    refused = host.ask(wire.Hold())
+    assert host.ask(wire.Hold(), sequence=host.sequence) == refused
+    assert host.ask(wire.ReadSession(), sequence=host.sequence).reason == Refusal.STALE_SEQUENCE
+
+
+def test_every_answer_of_a_session_says_when_it_was_made(host: Any) -> None:
+    host.to(S.RUNNING)
+    untimed = {wire.Refused, wire.Welcome, wire.Maker, wire.Firmware, wire.Ranges}
+    answers = [message for _, message in host.heard if wire.SHAPE_OF[type(message)].kind < 0x60]
+    assert {type(each) for each in answers if each._fields[-1] != "device_time_us"} <= untimed
+    times = [each.device_time_us for each in answers if type(each) not in untimed]
+    assert len(times) > 40
+    assert times == sorted(times)
+    assert times[-1] == host.now_us
 
 
 def test_what_is_behind_is_refused(host: Any) -> None:

@@ -5,7 +5,8 @@ import pytest
 from firmware_sim import gate
 from firmware_sim.checks import ImpedanceResult
 from firmware_sim.held import Arming, Change
-from firmware_sim.machine import CHECK_SLOT_US, SAVE_EVERY_US
+from firmware_sim.machine import CHECK_SLOT_US, SAVE_EVERY_US, Machine
+from firmware_sim.nonces import by_seed
 from firmware_sim.program import OutputProgram
 from firmware_sim.states import Cause, IllegalCause
 from firmware_sim.timers import Timer
@@ -22,15 +23,27 @@ def test_a_device_that_has_just_booted_holds_nothing_and_drives_nothing() -> Non
     held = (machine.loading, machine.program, machine.arming, machine.run, machine.session, machine.waiting)
     assert held == (None,) * 6
     assert (machine.digest, machine.targets_ua, machine.raised_us, machine.impedances) == (b"", {}, {}, {})
-    assert (machine.hold_reason, machine.holding, machine.self_test_failures) == (EndReason.NONE, False, 0)
+    assert (machine.hold_reason, machine.holding, machine.delivers) == (EndReason.NONE, False, False)
     assert (machine.alive_us, machine.now_us, machine.stimulation_us(5)) == (0, 0, 0)
     assert bench.stage.disabled_us == [0]
     assert machine.timers.next_us == machine.timers.at_us(Timer.ZERO) == SAMPLE_US
 
 
-def test_a_nonce_is_the_boot_and_the_number_of_the_arm() -> None:
-    machine = Bench().machine
-    assert [machine.next_nonce() for _ in range(3)] == [machine.boot_id << 32 | number for number in (1, 2, 3)]
+def test_a_nonce_is_chance_and_the_number_of_the_arm_over_all_boots() -> None:
+    bench = Bench()
+    first = bench.machine
+    first.draw = by_seed(5)
+    drawn = [by_seed(5)(number) << 32 | number for number in (1, 2, 3, 4)]
+    assert [first.next_nonce() for _ in range(3)] == drawn[:3]
+    again = Machine(bench.stage, bench.flash, bench.told.append)
+    again.draw = by_seed(5)
+    assert again.next_nonce() == drawn[3]
+
+
+def test_a_machine_that_is_told_nothing_draws_by_the_system() -> None:
+    nonces = [Bench().machine.next_nonce() for _ in range(20)]
+    assert {nonce & 0xFFFF_FFFF for nonce in nonces} == {1}
+    assert len(set(nonces)) == 20
 
 
 def test_a_change_says_no_reason_channel_or_value_of_itself() -> None:

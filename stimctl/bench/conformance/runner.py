@@ -57,8 +57,10 @@ class Runner:
         self._long = long or bench.port.virtual
         self._progress = progress or (lambda _check, _outcome: None)
 
-    def run(self, checks: Iterable[Check], plan: Callable[[Bench], Planned] | None = None) -> Run:
-        """Run them, and then what `plan` makes of the full range once it is known who is there.
+    def run(
+        self, checks: Iterable[Check], plan: Callable[[Bench], Planned] | None = None, *, left_out: Iterable[Check] = ()
+    ) -> Run:
+        """Run them, and then what `plan` makes of the full range once it is known who is there; `left_out` is only told.
 
         Never raises for what the device does; `Run.broken_off` says why it did not come to its end.
         """
@@ -69,6 +71,7 @@ class Runner:
                 self._bench.hands.prepare()
                 self._bench.restart_line()
             self._all(run, checks, plan)
+            run.outcomes += [Outcome(check, "skipped", reason="not chosen") for check in left_out]
         except KeyboardInterrupt:
             run.broken_off = "interrupted"
         finally:

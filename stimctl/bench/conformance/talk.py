@@ -216,7 +216,6 @@ class Talker:
                 found = each
         return found
 
-
     def _aged(self, each: Heard) -> Heard:
         """The frame, marked when it is telemetry from before the newest answer."""
         made_us = getattr(each.message, "device_time_us", None)
@@ -226,6 +225,11 @@ class Talker:
             return each
         stale = isinstance(each.message, Status | Channel) and made_us < self._answered_us
         return each._replace(stale=True) if stale else each
+
+
+def untimed(message: M) -> M:
+    """An answer without the time at which it was made, to be compared with a later one."""
+    return message._replace(device_time_us=0)  # type: ignore[attr-defined,no-any-return]
 
 
 def shown(message: Any) -> str:

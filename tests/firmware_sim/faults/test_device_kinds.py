@@ -276,7 +276,7 @@ def see_wrong_echo(make: MakeHost) -> None:
     answer = host.ask(wire.SetTarget(host.armed.nonce, 1, 500))
     assert answer.target_ua == 600
     assert host.machine.targets_ua[1] == 500
-    around = make(Fault("device.wrong_echo", options={"message": "Welcome", "field": "version", "add": -2}))
+    around = make(Fault("device.wrong_echo", options={"message": "Welcome", "field": "version", "add": -3}))
     assert around.ask(wire.Hello(PROTOCOL_VERSION)).version == 0xFFFF
     first = make(Fault("device.wrong_echo", options={"message": "Armed"})).to(S.TESTED)
     assert first.arm().purpose == Purpose.CHECK_IMPEDANCE

@@ -12,6 +12,7 @@ from firmware_sim.faults import CATALOGUE, Fault, HostileDevice
 from firmware_sim.faults.clock import WarpedClock
 from firmware_sim.faults.model import Word
 from firmware_sim.load import Load, ScriptedLoad, load_named
+from firmware_sim.nonces import by_seed, nonce
 from firmware_sim.record import Kind, Recorder
 from stimctl.wire import messages as wire
 from stimctl.wire.codes import PROTOCOL_VERSION, EndReason
@@ -27,8 +28,9 @@ MakeHost = Callable[..., Any]
 class Blind:
     """A host that sends a whole session's frames at their times, whatever comes back."""
 
-    def __init__(self, device: Any, boot_us: int = 0) -> None:
+    def __init__(self, device: Any, boot_us: int = 0, *, seed: int = 1) -> None:
         self.device = device
+        self.nonce = nonce(by_seed(seed), 1)
         self.boot_us = boot_us
         self.heard: list[tuple[int, bytes]] = []
 
@@ -39,7 +41,7 @@ class Blind:
             probe.receive(wire.encode(number, order), 0)
         head = int.from_bytes(probe.machine.digest[:8], "little")
         orders: list[tuple[int, Any]] = [(0, order) for order in self._opening(head)]
-        orders += [(at_us, wire.KeepAlive(1 << 32 | 1)) for at_us in range(250_000, 6 * SECOND_US, 250_000)]
+        orders += [(at_us, wire.KeepAlive(self.nonce)) for at_us in range(250_000, 6 * SECOND_US, 250_000)]
         orders += [(6 * SECOND_US, wire.Stop()), (7 * SECOND_US, wire.ReadCounters(1))]
         return [(at_us, wire.encode(number, order)) for number, (at_us, order) in enumerate(orders, 1)]
 
@@ -48,7 +50,7 @@ class Blind:
             wire.Hello(PROTOCOL_VERSION), wire.LoadProgram(1, 0b0011, 300, 0),
             wire.LoadSegment(0, 10_000, 200, 0, 200, 0),
             wire.ReadDigest(), wire.SelfTest(), wire.Arm(0, 0b0011, 2_000, 60 * SECOND_US, 5_000, head),
-            wire.Start(1 << 32 | 1, 600, 500, 0, 0),
+            wire.Start(self.nonce, 600, 500, 0, 0),
         ]  # fmt: skip
 
     def run(self, *, jumps: bool = False) -> "Blind":
@@ -80,7 +82,7 @@ class World:
         self.device = HostileDevice(
             faults, seed=seed, load=load, recorder=self.recorder, journal=self.journal.append, boot_us=boot_us
         )
-        self.host = Blind(self.device, boot_us)
+        self.host = Blind(self.device, boot_us, seed=seed)
 
     def outcome(self) -> Any:
         """All that can be seen of it."""
@@ -95,7 +97,7 @@ class World:
 @pytest.mark.parametrize("boot_us", [0, 123_456_789])
 def test_without_faults_it_is_the_bare_device_to_the_byte(load: str, boot_us: int) -> None:
     recorder = Recorder()
-    bare = Blind(Device(seed=3, load=load, recorder=recorder, boot_us=boot_us), boot_us).run()
+    bare = Blind(Device(seed=3, load=load, recorder=recorder, boot_us=boot_us), boot_us, seed=3).run()
     for faults in ([], NEVER):
         world = World(*faults, seed=3, load=load, boot_us=boot_us)
         assert world.host.run().heard == bare.heard

@@ -8,6 +8,7 @@ from stimctl.bench.conformance.check import check
 from stimctl.bench.conformance.course import Course
 from stimctl.bench.conformance.loadable import PLAIN, TWO_BANDS, Loadable
 from stimctl.bench.conformance.rule import CHANNELS
+from stimctl.bench.conformance.talk import untimed
 from stimctl.wire.codes import Capability, DeviceState, EndReason, Refusal
 from stimctl.wire.messages import (
     Acknowledge,
@@ -35,7 +36,7 @@ def _records(bench: Bench) -> tuple[Any, ...]:
         *(bench.get(ReadCounters(channel), Counters, by="R-28") for channel in CHANNELS),
         *(bench.get(ReadMeasured(channel), Measured, by="R-28") for channel in CHANNELS),
     )
-    return tuple(each._replace(device_time_us=0) for each in asked)
+    return tuple(untimed(each) for each in asked)
 
 
 @check("R-68", title="pulses and charge are counted exactly, by channel and segment", needs=Capability.ALTERNATES)

@@ -5,6 +5,7 @@ from typing import Any
 
 from firmware_sim.device import Device
 from firmware_sim.flash import Flash
+from firmware_sim.nonces import by_system
 from firmware_sim.timers import Timer
 from stimctl.wire.codes import DeviceState
 from stimctl.wire.messages import Arm, Armed, SessionRecord, Start
@@ -81,27 +82,54 @@ class WithNonces(Device):
 @mutant("R-34", "counts arms by two")
 class EverySecond(WithNonces):
     def nonce(self, count: int) -> int:
-        return self.machine.boot_id << 32 | 2 * count
+        return by_system(count) << 32 | 2 * count
 
 
-@mutant("R-34", "gives the same nonce in each session")
+@mutant("R-34", "gives the same nonce to each arm")
 class SameNonce(WithNonces):
     def nonce(self, count: int) -> int:
         return self.machine.boot_id << 32 | 1
 
 
-@mutant("R-34", "leaves the boot out of its nonces")
-class NoBootInNonce(WithNonces):
+@mutant("R-34", "draws nothing by chance: boot and count, as anybody can tell")
+class NoChance(WithNonces):
     def nonce(self, count: int) -> int:
-        return 1 << 32 | count
+        return self.machine.boot_id << 32 | count
+
+
+@mutant("R-34", "counts its arms anew at each boot")
+class CountsAnew(WithNonces):
+    def nonce(self, count: int) -> int:
+        return by_system(count) << 32 | count
+
+
+class RemembersNonces(Device):
+    """Keeps the nonces that it gave."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.given: list[int] = []
+
+    def _execute(self, order: Any, kind: int) -> object:
+        answer = super()._execute(order, kind)
+        if isinstance(answer, Armed):
+            self.given.append(answer.nonce)
+        return answer
 
 
 @mutant("R-34", "takes any nonce of this boot for a Start")
-class AnyNonce(Device):
+class AnyNonce(RemembersNonces):
     def _execute(self, order: Any, kind: int) -> object:
-        arming = self.machine.arming
-        if isinstance(order, Start) and arming is not None and order.nonce >> 32 == self.machine.boot_id:
-            order = order._replace(nonce=arming.nonce)
+        if isinstance(order, Start) and order.nonce in self.given:
+            order = order._replace(nonce=self.given[-1])
+        return super()._execute(order, kind)
+
+
+@mutant("R-34", "looks at the count in a nonce alone")
+class CountAlone(RemembersNonces):
+    def _execute(self, order: Any, kind: int) -> object:
+        if isinstance(order, Start) and self.given and (order.nonce ^ self.given[-1]) % (1 << 32) == 0:
+            order = order._replace(nonce=self.given[-1])
         return super()._execute(order, kind)
 
 

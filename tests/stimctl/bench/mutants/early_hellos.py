@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from firmware_sim.device import Device
 from firmware_sim.flash import Flash
-from firmware_sim.sequence import ReplyCache
+from firmware_sim.sequence import LastAnswer
 from stimctl.wire.codes import PROTOCOL_VERSION, DeviceState, EndReason
 from stimctl.wire.messages import (
     Channel,
@@ -20,19 +20,19 @@ from tests.stimctl.bench.mutants.early_numbers import Numbered
 from tests.stimctl.bench.mutants.mutant import mutant
 
 
-class _KeepsOn(ReplyCache):
+class _KeepsOn(LastAnswer):
     def open(self, sequence: int) -> None:
         self._newest = sequence
 
 
-@mutant("R-16", "keeps its answers over a Hello")
+@mutant("R-16", "keeps its answer over a Hello")
 class KeepsOverHello(Numbered):
     cache = _KeepsOn
 
 
-class _Stays(ReplyCache):
+class _Stays(LastAnswer):
     def open(self, sequence: int) -> None:
-        self._answered.clear()
+        self._command = None
         self._newest = self._newest or sequence
 
 

@@ -3,9 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from firmware_sim import sequence as numbering
 from firmware_sim.device import Device
-from firmware_sim.sequence import NEW, REPEATED, STALE, ReplyCache, Turn
+from firmware_sim.sequence import NEW, REPEATED, STALE, LastAnswer, Turn
 from stimctl.wire.messages import (
     Alive,
     Armed,
@@ -52,28 +51,28 @@ class SilentHold(Altered):
 
 
 class Numbered(Device):
-    """A device with another memory of its answers."""
+    """A device with another memory of its answer."""
 
-    cache: type[ReplyCache] = ReplyCache
+    cache: type[LastAnswer] = LastAnswer
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._replies = self.cache()
 
 
-class _Seven(ReplyCache):
+class _Restless(LastAnswer):
     def keep(self, sequence: int, payload: bytes, answer: bytes) -> None:
         super().keep(sequence, payload, answer)
-        if len(self._answered) == numbering.KEPT:
-            del self._answered[next(iter(self._answered))]
+        if answer[1] == 0x4B:  # Alive
+            self._command = None
 
 
-@mutant("R-13", "keeps seven answers")
-class KeepsSeven(Numbered):
-    cache = _Seven
+@mutant("R-13", "keeps no answer to a KeepAlive")
+class KeepsNoAlive(Numbered):
+    cache = _Restless
 
 
-class _Forgetful(ReplyCache):
+class _Forgetful(LastAnswer):
     def turn(self, sequence: int, payload: bytes) -> Turn:
         turn = super().turn(sequence, payload)
         return NEW if turn is REPEATED else turn
@@ -84,10 +83,10 @@ class ExecutesAgain(Numbered):
     cache = _Forgetful
 
 
-class _NoRefusals(ReplyCache):
+class _NoRefusals(LastAnswer):
     def turn(self, sequence: int, payload: bytes) -> Turn:
         turn = super().turn(sequence, payload)
-        refused = turn is REPEATED and self.answer(sequence)[1] == 0x40
+        refused = turn is REPEATED and self.answer[1] == 0x40
         return NEW if refused else turn
 
 
@@ -96,10 +95,10 @@ class ForgetsRefusals(Numbered):
     cache = _NoRefusals
 
 
-class _AnyNumber(ReplyCache):
+class _AnyNumber(LastAnswer):
     def turn(self, sequence: int, payload: bytes) -> Turn:
         turn = super().turn(sequence, payload)
-        return NEW if turn is STALE and sequence not in self._answered else turn
+        return NEW if turn is STALE and sequence != self._newest else turn
 
 
 @mutant("R-14", "takes any number that is not kept")
@@ -107,7 +106,7 @@ class TakesAnyNumber(Numbered):
     cache = _AnyNumber
 
 
-class _HalfTooFar(ReplyCache):
+class _HalfTooFar(LastAnswer):
     def turn(self, sequence: int, payload: bytes) -> Turn:
         far = (sequence - self._newest) % 65_536 == 0x8000
         return NEW if far else super().turn(sequence, payload)
@@ -118,9 +117,9 @@ class OneTooFar(Numbered):
     cache = _HalfTooFar
 
 
-class _NumberAlone(ReplyCache):
+class _NumberAlone(LastAnswer):
     def turn(self, sequence: int, payload: bytes) -> Turn:
-        return REPEATED if sequence in self._answered else super().turn(sequence, payload)
+        return REPEATED if sequence == self._newest else super().turn(sequence, payload)
 
 
 @mutant("R-14", "tells repeated commands by their number alone")
@@ -128,7 +127,7 @@ class SameNumberSameAnswer(Numbered):
     cache = _NumberAlone
 
 
-class _NoSkips(ReplyCache):
+class _NoSkips(LastAnswer):
     def turn(self, sequence: int, payload: bytes) -> Turn:
         turn = super().turn(sequence, payload)
         return STALE if turn is NEW and (sequence - self._newest) % 65_536 > 1_000 else turn

@@ -198,7 +198,7 @@ class CountsSessionsAnew(Device):
 class _NoncesAnew(Machine):
     def acknowledge(self, now_us: int) -> None:
         super().acknowledge(now_us)
-        self._arms = 0
+        self.flash.arms = 0
 
 
 @mutant("R-71", "gives nonces anew after Acknowledge")

@@ -14,6 +14,7 @@ from firmware_sim.timers import Timer
 from firmware_sim.train import Train
 from stimctl.wire.codes import DeviceState, Purpose, Refusal
 from stimctl.wire.messages import Refused, SetTarget, Start
+from tests.stimctl.bench.mutants.early_arms import RemembersNonces
 from tests.stimctl.bench.mutants.mutant import mutant
 
 
@@ -26,11 +27,10 @@ class StartsWithAnyNonce(Device):
 
 
 @mutant("R-38", "starts with the nonce of the arm before")
-class StartsWithTheOldNonce(Device):
+class StartsWithTheOldNonce(RemembersNonces):
     def _execute(self, order: object, kind: int) -> object:
-        arming = self.machine.arming
-        if type(order) is Start and arming is not None and order.nonce == arming.nonce - 1:
-            order = order._replace(nonce=arming.nonce)
+        if type(order) is Start and order.nonce in self.given[-2:-1]:
+            order = order._replace(nonce=self.given[-1])
         return super()._execute(order, kind)
 
 

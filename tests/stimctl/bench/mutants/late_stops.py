@@ -177,7 +177,7 @@ class NumbersStops(Device):
 class AnswersKeptNumbers(Device):
     def _take(self, payload: bytes) -> None:
         sequence = int.from_bytes(payload[1:3], "little")
-        if payload[0] == _STOP and sequence in self._replies._answered:
-            self._out.append(self._replies.answer(sequence))
+        if payload[0] == _STOP and self._replies._command is not None and sequence == self._replies._newest:
+            self._out.append(self._replies.answer)
             return
         super()._take(payload)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from firmware_sim.device import Device
-from stimctl.wire.codes import DeviceState, Refusal
+from stimctl.wire.codes import PROTOCOL_VERSION, DeviceState, Refusal
 from stimctl.wire.framing import frame
 from stimctl.wire.messages import (
     Acknowledge,
@@ -198,16 +198,18 @@ class LongRefusals(Device):
     def _hello(self, sequence: int, order: Hello) -> None:
         waiting = len(self._out)
         super()._hello(sequence, order)
-        if order.version != 1:
+        if order.version != PROTOCOL_VERSION:
             del self._out[waiting:]
-            fields = (4).to_bytes(1, "little") + order.version.to_bytes(4, "little") + bytes([1, 0, 0, 0, 0])
+            fields = (
+                (4).to_bytes(1, "little") + order.version.to_bytes(4, "little") + bytes([PROTOCOL_VERSION, 0, 0, 0, 0])
+            )
             self._out.append(frame(bytes([0x40]) + sequence.to_bytes(2, "little") + bytes([_HELLO]) + fields))
 
 
 @mutant("R-75", "refuses another version for its length")
 class RefusesLength(Device):
     def _hello(self, sequence: int, order: Hello) -> None:
-        if order.version != 1:
+        if order.version != PROTOCOL_VERSION:
             self._reply(sequence, Refused(_HELLO, Refusal.WRONG_LENGTH, 0, 0))
         else:
             super()._hello(sequence, order)
