@@ -33,25 +33,33 @@ _LOAD = "a resistor of about 1 kohm is connected to each output, and nothing and
 @click.option("--list", "listing", is_flag=True, help="List the checks and run none.")
 @click.option("--long", "long", is_flag=True, help="Also those that take minutes (sim:// always runs them).")
 @click.option(
-    "--full-range/--no-full-range", "full_range", default=None,
+    "--full-range/--no-full-range",
+    "full_range",
+    default=None,
     help="Try each safety action over the whole range, up to 2 mA (default for a simulator). Takes up to 15 min more.",
 )
 @click.option("--ask", is_flag=True, help="Ask you to switch the power and change the load where a check needs it.")
 @click.option("--dummy-load", is_flag=True, help=f"Confirm that {_LOAD}.")
 @click.option("--discard-dose", is_flag=True, help="Go on although a session's dose waits in the device, unread.")
-@click.option("--amplitude-ua", type=click.IntRange(100, 300), default=200, show_default=True, help="Most to drive but for --full-range.")
+@click.option(
+    "--amplitude-ua",
+    type=click.IntRange(100, 300),
+    default=200,
+    show_default=True,
+    help="Most to drive outside of the full range.",
+)
 @click.option("--junit", type=_FILE, help="Write JUnit XML here.")
 @click.option("--json", "json_file", type=_FILE, help="Write the whole result here, with traffic.")
 @click.option("--html", type=_FILE, help="Write a page for people here, with traffic.")
 def conformance(
     url: str | None, only: tuple[str, ...], word: str | None, listing: bool, long: bool,
-    full_range: bool | None, ask: bool, dummy_load: bool, discard_dose: bool, amplitude_ua: int, junit: Path | None, json_file: Path | None,
-    html: Path | None,
+    full_range: bool | None, ask: bool, dummy_load: bool, discard_dose: bool, amplitude_ua: int,
+    junit: Path | None, json_file: Path | None, html: Path | None,
 ) -> None:  # fmt: skip
     """Check a native device against the requirements of docs/protocol.md.
 
-    It DRIVES the outputs, with small currents, and with --full-range up to 2 mA. Connect 1 kohm to each output and nothing else: never a person.
-    Wrong commands are sent on purpose, to see them refused. At sim:// everything runs in virtual time.
+    It DRIVES the outputs: with small currents, and over the full range up to 2 mA. Connect 1 kohm to each output and
+    nothing else: never a person. Wrong commands are sent on purpose, to see them refused. At sim:// everything runs in virtual time.
 
     \b
     Examples:
@@ -102,12 +110,18 @@ def _fits(only: tuple[str, ...], word: str | None) -> "Callable[[Check], bool]":
 
 
 def _listing(checks: "list[Check]") -> str:
+    from stimctl.bench.conformance.matrix import CELLS, Action
+
     def needs(each: "Check") -> str:
         names = [(flag.name or "").lower().replace("_", " ") for flag in each.needs]
         return ", ".join([*names, *each.hands, *(["long"] if each.long else [])])
 
     rows = [(", ".join(each.requirements), each.name, needs(each), each.title) for each in checks]
-    return table(("REQUIREMENTS", "CHECK", "NEEDS", "WHAT"), rows)
+    cells = (
+        f"And {len(CELLS)} operating points: each of {len(Action)} actions in each segment, at each amplitude, on each"
+    )
+    cells += " channel and at each moment; -k 'full range' and --full-range run them."
+    return table(("REQUIREMENTS", "CHECK", "NEEDS", "WHAT"), rows) + "\n\n" + cells
 
 
 def _confirm(url: str, dummy_load: bool) -> None:
@@ -122,8 +136,8 @@ def _confirm(url: str, dummy_load: bool) -> None:
 def _run(
     url: str, checks: "list[Check]", plan: "Plan", *, long: bool, ask: bool, discard_dose: bool, amplitude_ua: int
 ) -> "Run":
-    from stimctl.bench.conformance.check import all_checks
     from stimctl.bench.conformance.bench import Bench
+    from stimctl.bench.conformance.check import all_checks
     from stimctl.bench.conformance.hands import hands_for
     from stimctl.bench.conformance.runner import Runner
     from stimctl.cli.conformance_display import Display

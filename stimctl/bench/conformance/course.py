@@ -46,9 +46,7 @@ class Course:
 
     def arm(self) -> None:
         """ARMED, from TESTED or HELD."""
-        self.bench.arm(
-            channel_mask=self.channel_mask, stimulation_limit_us=self.limit_us, ceiling_ua=self.ceiling_ua
-        )
+        self.bench.arm(channel_mask=self.channel_mask, stimulation_limit_us=self.limit_us, ceiling_ua=self.ceiling_ua)
 
     def start(self, *targets_ua: int) -> Started:
         """Start to these targets of channels 1 up."""

@@ -5,13 +5,13 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
-from stimctl.bench.conformance.bench import RAISE_EVERY_US, Bench
+from stimctl.bench.conformance.bench import Bench
 from stimctl.bench.conformance.check import Check, Nonconforming, Skip
 from stimctl.bench.conformance.course import Course
 from stimctl.bench.conformance.loadable import Loadable
 from stimctl.bench.conformance.matrix import RAMP_UA_PER_S, SHAPES, Action, Cell, Moment, Place
 from stimctl.bench.conformance.talk import STOP_FRAME, Heard
-from stimctl.bench.conformance.telling import DRIVEN, judge
+from stimctl.bench.conformance.telling import judge
 from stimctl.bench.conformance.timing import EXACT_US, event
 from stimctl.wire.codes import Capability, ChannelFlag, DeviceState, EndReason, Refusal
 from stimctl.wire.framing import DELIMITER
@@ -86,7 +86,7 @@ def check_of(cell: Cell) -> Check:
         needs |= Capability.ALTERNATES
     if cell.action in TRIP_OF:
         needs |= Capability.MEASURES_CURRENT | Capability.MEASURES_IMPEDANCE
-    requirements = (REQUIREMENT_OF[cell.action], "R-54", "R-65", "R-69")
+    requirements = (*(("R-46",) if cell.action is Action.STOP else ()), REQUIREMENT_OF[cell.action])
     title = f"{cell.action.value} {cell.where}"
     topic = f"full range: {cell.action.value}"
     return Check(cell.name, requirements, title, topic, partial(run, cell=cell), needs, cell=cell)
@@ -292,9 +292,7 @@ def _over(each: Heard) -> bool:
     return isinstance(each.message, Event) and each.message.state in {DeviceState.HELD, DeviceState.ENDED}
 
 
-def _is_off(
-    bench: Bench, course: Course, cell: Cell, over: Event, *, by: str, disturbed_us: int | None = None
-) -> None:
+def _is_off(bench: Bench, course: Course, cell: Cell, over: Event, *, by: str, disturbed_us: int | None = None) -> None:
     """Nothing flows and nothing is counted any more, on no channel, and the session was told truly."""
     record = course.record()
     heard = bench.listen(QUIET_US)

@@ -30,7 +30,9 @@ def _pulses() -> Iterator[ToMeasure]:
     for place, (_, width_us, gap_us, second_us) in SHAPES.items():
         for amplitude_ua, channel in product(AMPLITUDES_UA, CHANNELS):
             volt, second_ua = amplitude_ua / 1_000, amplitude_ua * width_us // second_us
-            expected = f"+{volt:.3f} V for {width_us} us, {gap_us} us of none, -{second_ua / 1_000:.3f} V for {second_us} us"
+            expected = (
+                f"+{volt:.3f} V for {width_us} us, {gap_us} us of none, -{second_ua / 1_000:.3f} V for {second_us} us"
+            )
             point = f"{amplitude_ua} uA on channel {channel} in {place.value}, over 1 kohm"
             yield ToMeasure("both phases, which a lying readback or integrator would hide", point, expected)
 
@@ -43,7 +45,9 @@ def _others() -> Iterator[ToMeasure]:
         point = f"channels {first} and {second} driven together"
         expected = f"pulses {(second - first) * 2_500} us apart, never at once"
         yield ToMeasure("that no two channels drive at once", point, expected)
-    yield ToMeasure("the gate (R-57)", "a pulse that it has to refuse", "none: nobody can make a good device ask for one")
+    yield ToMeasure(
+        "the gate (R-57)", "a pulse that it has to refuse", "none: nobody can make a good device ask for one"
+    )
 
 
 TO_MEASURE = (*_pulses(), *_others())

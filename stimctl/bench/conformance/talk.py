@@ -223,7 +223,7 @@ class Talker:
             before_us = 0 if isinstance(each.message, Welcome) else self._answered_us
             self._answered_us = max(before_us, made_us or 0)
             return each
-        stale = isinstance(each.message, Status | Channel) and made_us < self._answered_us
+        stale = isinstance(each.message, Status | Channel) and (made_us or 0) < self._answered_us
         return each._replace(stale=True) if stale else each
 
 

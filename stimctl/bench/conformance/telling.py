@@ -55,8 +55,8 @@ def judge(bench: Bench, course: Course, *, until_us: int | None = None) -> None:
     _ages(bench)
     _record(bench, course)
     if until_us is None:
-        for channel, pulses in due.items():
-            _measured(bench, course, channel, pulses)
+        for number, pulses in due.items():
+            _measured(bench, course, number, pulses)
 
 
 def _pictures(bench: Bench, course: Course) -> Iterator[Picture]:
@@ -83,7 +83,8 @@ def _pulses(course: Course, channel: int) -> Pulses:
         counts[2 + pulse.segment] += pulse.amplitude_ua * segments[pulse.segment].width_us
         return tuple(counts)
 
-    counts = list(accumulate(due, more, initial=(0, 0, 0, 0)))
+    none: tuple[int, ...] = (0, 0, 0, 0)
+    counts = list(accumulate(due, more, initial=none))
     return Pulses([pulse.at_us for pulse in due], [pulse.amplitude_ua for pulse in due], counts)
 
 
