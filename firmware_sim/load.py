@@ -213,7 +213,7 @@ _MAKERS: dict[str, Callable[[int], Load]] = {
     "randles": lambda _: steady(RANDLES),
 }
 LOADS: tuple[str, ...] = tuple(_MAKERS)
-# What a bench does to see a trip, and nobody deals out: nearly all of a channel's current in another, a part of it to earth.
+# What a bench does to see a trip, and nobody deals out: a channel's current in another channel, a part of it to earth.
 _MAKERS |= {f"joined{other}": _joined(other) for other in range(1, _CHANNELS + 1)}
 _MAKERS["earthed"] = lambda _: steady(Pair(1_000.0, earthed_permille=EARTHED_PERMILLE))
 

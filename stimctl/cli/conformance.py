@@ -59,7 +59,8 @@ def conformance(
     """Check a native device against the requirements of docs/protocol.md.
 
     It DRIVES the outputs: with small currents, and over the full range up to 2 mA. Connect 1 kohm to each output and
-    nothing else: never a person. Wrong commands are sent on purpose, to see them refused. At sim:// everything runs in virtual time.
+    nothing else: never a person. Wrong commands are sent on purpose, to see them refused. At sim:// everything runs
+    in virtual time.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""One cell of the matrix as a check: bring the device to the operating point, do it there, and judge all that is told."""
+"""One cell of the matrix as a check: bring the device to its operating point, do it there, judge all that is told."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Which operating points are tried, and why the others are not: all in virtual time, a part of them where time is real."""
+"""Which operating points are tried, and why others are not: all in virtual time, a part of them where time is real."""
 
 from collections.abc import Callable, Iterator
 
@@ -7,6 +7,7 @@ from stimctl.bench.conformance.check import Check
 from stimctl.bench.conformance.matrix import CELLS, REAL_TIME_S, Cell, pairwise, within
 from stimctl.bench.conformance.operating import check_of, why_not
 
+_PART = "where time is real a part is run in which any two coordinates meet"
 Planned = Iterator[tuple[Check, str]]  # a check, and why it is not run; empty when it is
 
 
@@ -25,11 +26,12 @@ class Plan:
         reasons = {cell: self._reason(bench, wanted, cell, check) for cell, check in checks.items()}
         possible = [cell for cell, reason in reasons.items() if not reason]
         run = possible if bench.port.virtual and not bench.port.realtime else within(pairwise(possible), REAL_TIME_S)
-        first, later = run, [cell for cell in CELLS if cell not in set(run)]
-        for cell in first:
+        chosen = set(run)
+        for cell in run:
             yield checks[cell], ""
-        for cell in later:
-            yield checks[cell], reasons[cell] or "where time is real a part is run in which any two coordinates meet"
+        for cell in CELLS:
+            if cell not in chosen:
+                yield checks[cell], reasons[cell] or _PART
 
     def _reason(self, bench: Bench, wanted: bool, cell: Cell, check: Check) -> str:
         if not self._chosen(check):

@@ -60,7 +60,7 @@ class Runner:
     def run(
         self, checks: Iterable[Check], plan: Callable[[Bench], Planned] | None = None, *, left_out: Iterable[Check] = ()
     ) -> Run:
-        """Run them, and then what `plan` makes of the full range once it is known who is there; `left_out` is only told.
+        """Run them, then what `plan` makes of the full range once it is known who is there; `left_out` is only told.
 
         Never raises for what the device does; `Run.broken_off` says why it did not come to its end.
         """
@@ -174,7 +174,7 @@ class Runner:
             outcome.verdict, outcome.reason = "skipped", str(skip)
         except LineFault:
             raise
-        except Exception:  # a check is our code, and a mistake in it says nothing of the others
+        except Exception:  # noqa: BLE001  a check is our code, and a mistake in it says nothing of the others
             outcome.verdict, outcome.reason = "error", traceback.format_exc().strip()
 
     def _after(self, outcome: Outcome) -> None:
