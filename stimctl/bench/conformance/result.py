@@ -107,11 +107,11 @@ class Run:
     def verdict(self) -> str:
         """The first line of every report. It never says more than was examined."""
         left_out = f"{self.not_examined} not examined, {len(TO_MEASURE)} points left to a scope"
+        wrong = ", ".join(f"{self.count(each)} {each}" for each in _WRONG if self.count(each))
+        if wrong:
+            return f"DOES NOT CONFORM: {wrong}; {left_out}"
         if self.broken_off:
             return f"BROKEN OFF, no verdict; {left_out}"
-        if not self.conforms:
-            wrong = ", ".join(f"{self.count(each)} {each}" for each in _WRONG if self.count(each))
-            return f"DOES NOT CONFORM: {wrong}; {left_out}"
         return f"CONFORMS in what was examined; {left_out}"
 
 
