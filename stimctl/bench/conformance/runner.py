@@ -203,6 +203,7 @@ class Runner:
 
     def _last_stop(self, run: Run) -> None:
         """Zero, whatever ended the run. A line that is lost takes no Stop: then the watchdog is what is left."""
+        self._bench.begin()  # what follows belongs to no check
         try:
             self._bench.stop_to_zero()
         except (Nonconforming, LineFault):
