@@ -38,7 +38,7 @@ _LOAD = "a resistor of about 1 kohm is connected to each output, and nothing and
     default=None,
     help="Try each safety action over the whole range, up to 2 mA (default for a simulator). Takes up to 15 min more.",
 )
-@click.option("--ask", is_flag=True, help="Ask you to switch the power and change the load where a check needs it.")
+@click.option("--ask", is_flag=True, help="Ask you to switch the power and change the load. Drives up to 0.8 mA.")
 @click.option("--dummy-load", is_flag=True, help=f"Confirm that {_LOAD}.")
 @click.option("--discard-dose", is_flag=True, help="Go on although a session's dose waits in the device, unread.")
 @click.option(

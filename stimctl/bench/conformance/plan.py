@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 from stimctl.bench.conformance.bench import Bench
 from stimctl.bench.conformance.check import Check
+from stimctl.bench.conformance.extremes import EXTREMES
 from stimctl.bench.conformance.matrix import CELLS, REAL_TIME_S, Cell, pairwise, within
 from stimctl.bench.conformance.operating import check_of, why_not
 
@@ -26,6 +27,8 @@ class Plan:
         reasons = {cell: self._reason(bench, wanted, cell, check) for cell, check in checks.items()}
         possible = [cell for cell, reason in reasons.items() if not reason]
         run = possible if bench.port.virtual and not bench.port.realtime else within(pairwise(possible), REAL_TIME_S)
+        for check in EXTREMES:
+            yield check, self._unwanted(wanted, check)
         chosen = set(run)
         for cell in run:
             yield checks[cell], ""
@@ -34,8 +37,9 @@ class Plan:
                 yield checks[cell], reasons[cell] or _PART
 
     def _reason(self, bench: Bench, wanted: bool, cell: Cell, check: Check) -> str:
+        return self._unwanted(wanted, check) or why_not(bench, cell)
+
+    def _unwanted(self, wanted: bool, check: Check) -> str:
         if not self._chosen(check):
             return "not chosen"
-        if not wanted:
-            return "`--full-range` tries it"
-        return why_not(bench, cell)
+        return "" if wanted else "`--full-range` tries it"

@@ -4,11 +4,15 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
+from firmware_sim.device import Device
 from stimctl.bench.conformance.check import Check
+from stimctl.bench.conformance.extremes import EXTREMES
 from stimctl.bench.conformance.matrix import CELLS, Action, Cell, pairwise, seconds_of, within
 from stimctl.bench.conformance.operating import check_of
 from stimctl.bench.conformance.plan import Plan
 from stimctl.bench.conformance.result import Run
+from stimctl.wire.framing import DELIMITER, unframe
+from stimctl.wire.messages import Channel, encode, parse
 from tests.stimctl.bench.bench_world import bench_on, failures, first_failed, run_checks
 from tests.stimctl.bench.dangerous import controls, outputs  # noqa: F401  the modules list their devices
 from tests.stimctl.bench.dangerous.device import DANGEROUS, Dangerous
@@ -49,6 +53,30 @@ def test_the_cells_take_about_as_long_as_is_planned(run: Run) -> None:
     assert sum(outcome.took_us for outcome in run.outcomes) / 1e6 < 15 * 60
 
 
+def test_the_simulator_passes_the_extremes() -> None:
+    run = run_checks(EXTREMES)
+    assert failures(run) == []
+    assert run.count("passed") == len(EXTREMES)
+
+
+class RepeatsTheCommand(Device):
+    """Tells what it was told to give, whatever flows."""
+
+    def take_output(self) -> bytes:
+        out = filter(None, super().take_output().split(DELIMITER))
+        told = [parse(unframe(frame)) for frame in out]
+        return b"".join(
+            encode(number, each._replace(measured_ua=each.applied_ua) if isinstance(each, Channel) else each)
+            for number, each in told
+        )
+
+
+def test_a_readback_that_repeats_the_command_is_found_where_nothing_can_flow() -> None:
+    outcome = first_failed([each for each in EXTREMES if "nothing_flows" in each.name], RepeatsTheCommand)
+    assert outcome is not None
+    assert "its measured current does not collapse" in outcome.found[0].text
+
+
 def likely_first(device: Dangerous) -> Iterator[Check]:
     """The part for real time, those that look at the device's requirement first, and then all others."""
     checks = [check_of(cell) for cell in (*PAIRWISE, *CELLS)]
@@ -69,7 +97,7 @@ def test_what_nobody_can_cause_is_told_as_not_examined() -> None:
     bench.identify()
     bench.hands.can_swap = lambda load: load in {"open", "r1k"}  # type: ignore[method-assign]
     reasons = {check.name: reason for check, reason in Plan()(bench)}
-    assert len(reasons) == len(CELLS)
+    assert len(reasons) == len(CELLS) + len(EXTREMES)
     told = {reason for reason in reasons.values() if reason}
     assert told == {
         "nobody here can cause over-current", "nobody here can cause short", "nobody here can cause 10 kohm",
