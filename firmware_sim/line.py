@@ -66,7 +66,10 @@ class Way:
             frames = (self._tail + data).split(b"\x00")
             self._tail = frames.pop()
             for frame in frames:
-                self._spoil(frame + b"\x00", now_us)
+                if frame:
+                    self._spoil(frame + b"\x00", now_us)
+                else:
+                    self._set_out(b"\x00", now_us)  # an empty one is no frame
             if len(self._tail) > _LONGEST:
                 junk, self._tail = self._tail, b""
                 self._spoil(junk, now_us)

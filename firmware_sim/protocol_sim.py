@@ -9,6 +9,9 @@ bytes. At `pace=max` waiting takes no time at all; at `pace=real`, or a factor s
 slept through at that rate and can be cut short by `wake()` from any thread. Either way the same bytes come at
 the same times of that clock.
 
+Its nonces come from the seed too, 1 unless it is given: two ports that must not take each other's recorded traffic
+need two seeds.
+
 Opening the port powers the device on, closing it takes the power away; its flash stays with the port object,
 or in FILE. pyserial finds this module once `firmware_sim` is in `serial.protocol_handler_packages`.
 """

@@ -157,7 +157,7 @@ _DEVICE = (
     ),
     _device(
         "wrong_version", "The handshake is answered with another version of the protocol.",
-        version=Number("which", 0, 65_535, 2),
+        version=Number("which", 0, 65_535, 3),
     ),
     _device(
         "silent_telemetry", "What the device sends on its own is not sent.",

@@ -19,7 +19,7 @@ from struct import calcsize
 from stimctl.errors import InputInvalid, Problem
 from stimctl.wire import codes
 from stimctl.wire import messages as m
-from stimctl.wire.framing import CRC_SIZE
+from stimctl.wire.framing import CRC_SIZE, DELIMITER
 from stimctl.wire.messages import HEADER_SIZE, SHAPES, Shape
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "protocol.md"
@@ -124,12 +124,12 @@ _REFUSALS = {
     "UNKNOWN_VALUE": "a code, page or channel that does not exist; `detail` is the value where it was read",
     "UNSUPPORTED_VERSION": "`detail` is the version asked for, `limit` the version spoken",
     "NO_HANDSHAKE": "a command before Hello",
-    "STALE_SEQUENCE": "a sequence number that is behind and no longer kept; `detail` is it",
+    "STALE_SEQUENCE": "a sequence number that is behind, or the newest with other bytes; `detail` is it",
     "WRONG_STATE": "the state table does not allow it; `detail` is the state",
     "WRONG_NONCE": "not the nonce of the newest arm (64 bits do not fit here: no values)",
     "WRONG_DIGEST": "not the digest of the program that is loaded",
     "UNREAD_COUNTERS": "a session waits to be acknowledged; `detail` is its number",
-    "SELF_TEST_FAILED": "the self-test found something; `detail` holds its bits",
+    "SELF_TEST_FAILED": "the program in memory is not the one that was sealed; `detail` is the self-test's bit for it",
     "ABOVE_LIMIT": "`detail` is the value, `limit` the highest allowed",
     "BELOW_LIMIT": "`detail` is the value, `limit` the lowest allowed",
     "UNBALANCED": "the two phases cannot have equal areas at every step",
@@ -173,7 +173,7 @@ _FROM_DEVICE = (
     (m.Stopped, 50, "a stop every 20 ms"),
 )
 _FROM_HOST = (
-    (m.Stop, 50, "every 20 ms"),
+    (m.Stop, 50, "every 20 ms, one byte more for the empty frame before it"),
     (m.Arm, 20, "the longest command, sent again every 50 ms"),
 )
 
@@ -182,7 +182,7 @@ def _budget(traffic: Iterable[tuple[type[object], int, str]]) -> str:
     rows: list[tuple[object, ...]] = []
     total = 0
     for cls, times, why in traffic:
-        size = m.SHAPE_OF[cls].packer.size + LINE_OVERHEAD
+        size = m.SHAPE_OF[cls].packer.size + LINE_OVERHEAD + (len(DELIMITER) if cls is m.Stop else 0)
         total += size * times
         rows.append((cls.__name__, size, times, size * times, why))
     rows.append(("**all**", "", "", f"**{total}**", f"**{total / BYTES_PER_S:.1%}** of {BYTES_PER_S}"))

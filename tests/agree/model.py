@@ -1,10 +1,10 @@
 """The session and its dose as docs/protocol.md has them (us, uA, pC), in the plainest way: read it beside that."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import gcd, lcm
 
-S = 1_000_000
-OUTPUT = ("RAMPING", "RUNNING", "RAMPING_DOWN")
+Draw = Callable[[int], int]  # R-34: the chance in the nonce of each arm
+S, OUTPUT = 1_000_000, ("RAMPING", "RUNNING", "RAMPING_DOWN")
 DUE = ("WATCHDOG", "SESSION_EXPIRED", "HOLD_EXPIRED", "TIMER", "lapse", "checked", "fall")  # so, at one instant
 
 
@@ -45,8 +45,8 @@ class Channel:
 
 
 class Session:
-    def __init__(self, segments: Sequence[Sequence[int]], slope: int, ramp_down: int, boot: int, now: int) -> None:
-        self.segments, self.slope, self.ramp_down, self.boot, self.now = segments, slope, ramp_down, boot, now
+    def __init__(self, segments: Sequence[Sequence[int]], slope: int, ramp_down: int, draw: Draw, now: int) -> None:
+        self.segments, self.slope, self.ramp_down, self.draw, self.now = segments, slope, ramp_down, draw, now
         self.state, self.reason, self.open, self.timers = "TESTED", "NONE", False, dict[str, int]()
         self.channels = {number: Channel(self, number) for number in (1, 2, 3, 4)}
         self.stimulation = self.arms = self.nonce = 0
@@ -89,7 +89,7 @@ class Session:
             self.timers["WATCHDOG"] = now + S
         elif name == "Arm":  # R-33 to R-35, R-42, R-44
             self.state, self.open, self.arms, self.arm = "ARMED", True, self.arms + 1, f
-            self.nonce, self.limit = self.boot << 32 | self.arms, f["stimulation_limit_us"]
+            self.nonce, self.limit = self.draw(self.arms) << 32 | self.arms, f["stimulation_limit_us"]
             self.armed = [each for number, each in self.channels.items() if f["channel_mask"] >> (number - 1) & 1]
             self.timers |= {"lapse": now + f["time_to_live_ms"] * 1000, "WATCHDOG": now + S}
             self.timers.setdefault("SESSION_EXPIRED", now + 2700 * S)

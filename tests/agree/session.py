@@ -77,7 +77,7 @@ class Agreement:
         self.hand = Hand({plan.channel: plan.amplitude_ua for plan in rx.channels}, rx.ceiling_ua)
         self.model: Session | None = None
         self.segments: list[tuple[int, ...]] = []
-        self.boot = self.tick_us = 0
+        self.tick_us = 0
         self.told: dict[int, tuple[Any, ...]] = {}
         self.was: list[tuple[int, str]] = []
         self.sent: list[Sent] = []
@@ -159,12 +159,12 @@ class Agreement:
         order, name = heard.order, type(heard.order).__name__
         if name == "Hello":
             self.tick_us = self.tick_us or heard.at_us + TICK_US
-            self.boot = self.rig.device.machine.boot_id
         elif name == "LoadSegment":
             self.segments.append(tuple(order[1:]))
         elif name == "SelfTest":
             rx = self.rig.prescription.program
-            self.model = Session(self.segments, rx.ramp_slope_ua_per_s, rx.ramp_down_us, self.boot, heard.at_us)
+            draw = self.rig.device.machine.draw
+            self.model = Session(self.segments, rx.ramp_slope_ua_per_s, rx.ramp_down_us, draw, heard.at_us)
             self.model.channels = {number: Noted(self.model, number) for number in self.model.channels}
         model = self.model
         if model is None or name not in OF_A_SESSION:

@@ -88,8 +88,8 @@ class Commands(RuleBasedStateMachine):
         self.head = int.from_bytes(self.ask(m.ReadDigest()).sha256[:8], "little")
         self.ask(m.SelfTest())
         before = getattr(self, "model", None)
-        self.model = Session(parts, slope, ramp_down_us, self.machine.boot_id, self.now_us)
-        if before is not None:  # arms and raises are a boot's, not a session's
+        self.model = Session(parts, slope, ramp_down_us, self.machine.draw, self.now_us)
+        if before is not None:  # arms and raises are not a session's
             self.model.arms = before.arms
             for number in NUMBERS:
                 self.model.channels[number].raised = before.channels[number].raised

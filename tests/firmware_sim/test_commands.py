@@ -11,7 +11,10 @@ import pytest
 import serial
 from click.testing import CliRunner
 
+from firmware_sim import serve as serving
 from firmware_sim.commands import sim
+from firmware_sim.device import Device
+from firmware_sim.nonces import by_seed, by_system
 from stimctl.wire import messages as wire
 from stimctl.wire.codes import PROTOCOL_VERSION
 from stimctl.wire.framing import FrameSplitter
@@ -59,6 +62,17 @@ def test_tcp(tmp_path: Path) -> None:
     process.terminate()
     assert process.communicate(timeout=10) == ("", "")
     assert process.returncode == 0
+
+
+def test_its_nonces_are_by_the_system_unless_a_seed_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A simulator behind a port of this machine is somebody's device: its twin must not take its traffic."""
+    served: list[Device] = []
+    monkeypatch.setattr(serving, "serve", lambda device, *_: served.append(device))
+    for given in ([], ["--seed", "1"], ["--seed", "5"]):
+        assert CliRunner().invoke(sim, ["--tcp", "0", *given]).exit_code == 0
+    by_chance, first, fifth = (device.machine.draw for device in served)
+    assert by_chance is by_system
+    assert (first(7), fifth(7)) == (by_seed(1)(7), by_seed(5)(7))
 
 
 @pytest.mark.parametrize(

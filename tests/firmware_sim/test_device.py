@@ -14,7 +14,7 @@ from firmware_sim.gate import OUTPUT_STATES
 from stimctl.wire import messages as wire
 from stimctl.wire.codes import PROTOCOL_VERSION, EndReason, Purpose, Refusal
 from stimctl.wire.codes import DeviceState as S
-from stimctl.wire.framing import frame
+from stimctl.wire.framing import DELIMITER, frame
 
 SECOND_US = 1_000_000
 MINUTE_US = 60 * SECOND_US
@@ -724,50 +724,6 @@ def test_status_tells_times_left(host: Any) -> None:
     assert held.end_reason == EndReason.HELD_BY_HOST
 
 
-class Leak:
-    """An output switch that lets something through while it is open."""
-
-    def __init__(self, leak_ua: int) -> None:
-        self.leak_ua = leak_ua
-
-    def leak_na(self, _now_us: int) -> int:
-        return self.leak_ua * 1_000
-
-
-@pytest.mark.parametrize("state", [S.ARMED, S.HELD, S.ENDED])
-def test_without_output_a_channel_says_what_is_read_of_it_now(host: Any, state: S) -> None:
-    host.to(state)
-    host.machine.stage.refit(2, switch=Leak(300))
-    host.wait(200_000)
-    first, second = host.told(wire.Channel)[-2:]
-    assert (first.channel, first.applied_ua, second.channel, second.applied_ua) == (1, 0, 2, 0)
-    assert first.measured_ua < 20
-    assert 290 <= second.measured_ua <= 310
-
-
-def test_while_an_impedance_check_runs_it_is_of_its_pulses(host: Any) -> None:
-    host.to(S.TESTED)
-    host.arm(Purpose.CHECK_IMPEDANCE)
-    host.machine.stage.refit(2, switch=Leak(300))
-    host.start()
-    host.wait(150_000)
-    assert host.state is S.CHECKING
-    assert all(each.measured_ua < 290 for each in host.told(wire.Channel)[-2:])
-
-
-def test_a_channel_carries_the_time_of_its_status(host: Any) -> None:
-    host.to(S.RUNNING)
-    told = [message for _, message in host.heard if type(message) in (wire.Status, wire.Channel)]
-    status = None
-    for each in told:
-        if isinstance(each, wire.Status):
-            status = each
-        else:
-            assert status is not None
-            assert each.device_time_us == status.device_time_us
-    assert status is not None
-
-
 # --- sequence numbers ------------------------------------------------------------------------------------
 
 
@@ -859,6 +815,16 @@ def test_stop_has_no_sequence(host: Any) -> None:
         assert isinstance(host.ask(wire.Stop(), sequence=sequence), wire.Stopped)
     assert host.state is S.ENDED
     assert isinstance(host.ask(wire.ReadSession()), wire.SessionRecord), "it does not move the window either"
+
+
+@pytest.mark.parametrize("left", [b"\x05", b"\x02\x1f", bytes(range(1, 200)), b"\x03\x09\xff"])
+def test_an_empty_frame_keeps_what_was_left_on_the_line_from_the_stop(host: Any, left: bytes) -> None:
+    host.to(S.RUNNING)
+    stop = wire.encode(0, wire.Stop())
+    host.device.receive(left + stop, host.now_us)
+    assert host.state is S.RUNNING, "without it the Stop is lost with what was left"
+    host.device.receive(left + DELIMITER + stop, host.now_us)
+    assert host.state is S.ENDED
 
 
 def test_a_stop_of_any_length_is_a_stop(host: Any) -> None:

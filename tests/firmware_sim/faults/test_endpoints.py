@@ -104,7 +104,7 @@ def test_a_port_around_a_made_device() -> None:
 
     port: Port = VirtualPort("sim://", Serial.powering(make))
     port.write(HELLO)
-    assert wire.decode(port.wait(0))[1].version == 2
+    assert wire.decode(port.wait(0))[1].version == 3
     port.close()
 
 

@@ -61,7 +61,7 @@ class TestJson:
         assert "watchdog" in said["device"]["capabilities"]
         assert said["conforms"] is False
         by_number = {each["requirement"]: each for each in said["requirements"]}
-        assert len(by_number) == 75
+        assert len(by_number) == 90
         assert by_number["R-17"]["verdict"] == "failed"
         assert by_number["R-46"]["verdict"] == "passed"
         assert by_number["R-02"] == {

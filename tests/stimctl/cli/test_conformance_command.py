@@ -39,7 +39,7 @@ def test_the_list_names_requirements_and_needs() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--only", "R-99"), "docs/protocol.md has the requirements R-01 to R-75"),
+        (("--only", "R-99"), "docs/protocol.md has the requirements R-01 to R-90"),
         (("--only", "R-11"), "nothing checks it: binds the host"),
         (("-k", "no such words"), "no check fits"),
     ],

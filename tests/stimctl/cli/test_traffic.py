@@ -29,8 +29,8 @@ def test_show_prints_a_line_a_frame_and_says_it_is_a_simulator(recorded: Path) -
     assert result.exit_code == 0
     lines = result.output.splitlines()
     assert lines[0] == "# traffic on sim://?seed=1; SIMULATOR"
-    assert lines[1] == "     0.000000 s  host        #1  Hello          version=1"
-    assert "Welcome        version=1 boot_id=7 simulator=1 state=IDLE session=0" in lines[2]
+    assert lines[1] == "     0.000000 s  host        #1  Hello          version=2"
+    assert "Welcome        version=2 boot_id=7 simulator=1 state=IDLE session=0" in lines[2]
     assert lines[3] == ('     0.001700 s  device          damaged        why="CRC does not hold" bytes=05 6a 75 6e 6b')
     assert lines[-1] == "# SIMULATOR; 1 damaged"
 
@@ -41,7 +41,7 @@ def test_show_json_gives_numbers(recorded: Path) -> None:
     assert (document["url"], document["simulator"], document["damaged"]) == ("sim://?seed=1", True, 1)
     assert [frame["kind"] for frame in document["frames"]] == ["Hello", "Welcome", "damaged", "Maker"]
     assert document["frames"][0] == {
-        "at_us": 0, "from": "host", "kind": "Hello", "sequence": 1, "fields": {"version": 1},
+        "at_us": 0, "from": "host", "kind": "Hello", "sequence": 1, "fields": {"version": 2},
     }  # fmt: skip
     assert document["frames"][2]["fields"] == {"why": "CRC does not hold", "bytes": "05 6a 75 6e 6b"}
     assert document["frames"][3]["fields"]["model"] == b"stimctl".ljust(24, b"\x00").hex()

@@ -66,14 +66,14 @@ def test_other_bytes_are_a_difference_told_in_words() -> None:
 
 def test_another_order_is_a_difference() -> None:
     port = ReplayPort([Record(0, "host", HELLO), Record(0, "host", ALIVE)])
-    with pytest.raises(Difference, match=r"expected Hello #7 version=1 at .* got KeepAlive #8"):
+    with pytest.raises(Difference, match=r"expected Hello #7 version=2 at .* got KeepAlive #8"):
         port.write(ALIVE)
 
 
 def test_a_difference_in_the_middle_of_a_frame_shows_the_whole_frame() -> None:
     port = ReplayPort([Record(0, "host", HELLO[:3]), Record(0, "host", HELLO[3:])])
     port.write(HELLO[:2])
-    with pytest.raises(Difference, match=r"expected Hello #7 version=1 at .* got Hello #7 version=3"):
+    with pytest.raises(Difference, match=r"expected Hello #7 version=2 at .* got Hello #7 version=3"):
         port.write(encode(7, Hello(3))[2:])
 
 

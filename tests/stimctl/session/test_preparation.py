@@ -204,7 +204,7 @@ def identity_of_the_rig() -> Identity:
 # --- echoes and refusals -----------------------------------------------------------------------------
 
 ECHOES: list[tuple[type[Any], dict[str, Any]]] = [
-    (m.Welcome, {"version": 2}),
+    (m.Welcome, {"version": 3}),
     (m.ProgramOpen, {"ramp_slope_ua_per_s": 201}),
     (m.SegmentLoaded, {"width_us": 601}),
     (m.ProgramDigest, {"sha256": bytes(32)}),

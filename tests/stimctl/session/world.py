@@ -180,9 +180,9 @@ class _Sieve:
         *frames, self._tail = (self._tail + data).split(b"\x00")
         kept = b""
         for frame in frames:
-            if not self._lose:
+            if not frame or not self._lose:
                 kept += frame + b"\x00"
-            self._lose = not self._lose
+            self._lose ^= bool(frame)  # an empty one is no frame
         return kept
 
 

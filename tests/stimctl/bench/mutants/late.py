@@ -1,4 +1,4 @@
-"""Devices that break R-38 to R-75, one requirement each."""
+"""Devices that break R-38 to R-90, one requirement each."""
 
 from tests.stimctl.bench.mutants import (
     late_counts,
@@ -10,6 +10,7 @@ from tests.stimctl.bench.mutants import (
     late_starts,
     late_stops,
     late_telemetry,
+    late_times,
     late_words,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "late_starts",
     "late_stops",
     "late_telemetry",
+    "late_times",
     "late_words",
 ]
