@@ -2,6 +2,8 @@
 # make test    install what the tests need, and run them all
 # make lint    style, types, import contracts, generated tables
 # make bench   speed, each figure beside its limit
+# make certificate     conformance over the full range, and every cell of it removed in turn: docs/certificate.md, minutes
+# make byte-paced      the suite against a simulator behind a UART of 115 200 baud, pty and TCP: real time, 20 minutes
 # make clean   remove what the above made
 #
 # What has to be on the machine first (Debian 12): apt-get install make python3-venv
@@ -20,7 +22,7 @@ RUN_OPTIONS ?= --unattended
 # Writes what it measured to docs/performance.md.
 BENCH_OPTIONS ?= --write-page
 
-.PHONY: run test lint bench clean
+.PHONY: run test lint bench certificate byte-paced clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
@@ -41,6 +43,12 @@ lint: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q -s --timeout 600 benchmarks --write-page $(BENCH_OPTIONS)
+
+certificate: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.stimctl.bench.certificate --write --html build/certificate.html
+
+byte-paced: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.stimctl.bench.byte_paced_run
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks

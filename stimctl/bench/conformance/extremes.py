@@ -67,9 +67,7 @@ def _open(bench: Bench, channel: int) -> None:
     bench.listen(1_500_000)
     told = [each for each in bench.channels() if each.channel == channel][-1]
     most_ua = COLLAPSED_UA + error_ua(bench, 0)
-    text = (
-        f"with nothing on channel {channel} its measured current does not collapse: it is none of what flows"
-    )
+    text = f"with nothing on channel {channel} its measured current does not collapse: it is none of what flows"
     expected = f"at most {most_ua} uA"
     bench.require("R-23", told.measured_ua <= most_ua, text, expected=expected, seen=f"{told.measured_ua} uA")
     bench.reach(DeviceState.HELD, 3_000_000, by="R-60")

@@ -95,8 +95,8 @@ class Cell(NamedTuple):
         """Channels that are driven with it: none, one or two, so that each action meets each."""
         rest = [channel for channel in CHANNELS if channel != self.channel]
         count = self.number // 7 % 3
-        if self.action is Action.OVER_CURRENT or self.gentle:
-            count = max(1, count)  # the current comes from another channel, or that channel keeps it ramping
+        # A stray current comes from another channel, and a gentle ramp is kept on by one.
+        count = max(count, (self.action is Action.OVER_CURRENT) + self.gentle)
         return tuple(rest[(self.number + each) % len(rest)] for each in range(count))
 
 

@@ -38,6 +38,7 @@ QUIET_US = 250_000  # how long an output that is off is looked at
 FALL_US = 30_000_000
 _GENTLE_UA_PER_S = 100  # a ramp to 200 uA that is still on in the second segment
 _LEFT_US = 1_150_000  # of a segment, so that a watchdog bites in it
+_WITHIN_US = 4 * 20_000 + 2 * EXACT_US  # three pulses, and what a firmware may take to judge them
 _HEAD = LoadProgram(segment_count=1, channel_mask=0b1, ramp_slope_ua_per_s=RAMP_UA_PER_S, ramp_down_us=0)
 _ONE = Loadable(_HEAD, (LoadSegment(0, *SHAPES[Place.ONLY], 0),))
 _TWO = Loadable(
@@ -153,7 +154,8 @@ def _begun(bench: Bench, cell: Cell) -> Course:
     least_us = A_MINUTE_US if cell.moment is Moment.AFTER_A_MINUTE else 0
     if cell.moment is Moment.RAMP:
         slope = course.told.program.header.ramp_slope_ua_per_s
-        least_us = min(max(targets), cell.amplitude_ua) * 450_000 // slope
+        # High enough for a load to be judged at once, and early enough to be ramping still.
+        least_us = min(max(targets), cell.amplitude_ua) * (800_000 if cell.gentle else 450_000) // slope
     _come_to(bench, cell, least_us)
     return course
 
@@ -241,12 +243,14 @@ def _raise(bench: Bench, course: Course, cell: Cell) -> None:
     course.target(cell.channel, cell.amplitude_ua)
     if course.ceiling_ua > cell.amplitude_ua:
         bench.refused(SetTarget(nonce, cell.channel, cell.amplitude_ua + 1), Refusal.RAISE_TOO_SOON, by="R-39")
+    if cell.moment is Moment.RAMP:
+        bench.reach(DeviceState.RUNNING, 7_000_000, by="R-24")
     bench.listen(500_000)
     _end_by_host(bench, course, cell)
 
 
 def _lower(bench: Bench, course: Course, cell: Cell) -> None:
-    course.target(cell.channel, cell.amplitude_ua // 2)
+    course.target(cell.channel, cell.amplitude_ua // 4)  # under what a ramp has come to
     bench.listen(300_000)
     course.target(cell.channel, 0)
     bench.listen(300_000)
@@ -263,8 +267,8 @@ def _trips(bench: Bench, course: Course, cell: Cell, trip: Trip) -> None:
     before_us, first = _now_us(bench), len(bench.heard)
     source = cell.others[0] if cell.action is Action.OVER_CURRENT else cell.channel
     bench.swap(source, trip.load.format(cell.channel))
-    found = next(filter(_over, bench.heard[first:]), None) or bench.wait_for(_over, _within_us(cell))
-    text = f"{cell.action.value} {cell.where} did not take it to {trip.state.name} within {_within_us(cell)} us"
+    found = next(filter(_over, bench.heard[first:]), None) or bench.wait_for(_over, _WITHIN_US + 2 * bench.slack_us)
+    text = f"{cell.action.value} {cell.where} did not take it to {trip.state.name} within {_WITHIN_US} us"
     bench.require(trip.requirement, found is not None, text, expected=trip.state.name, seen=bench.last_state())
     assert found is not None
     told: Event = found.message
@@ -281,11 +285,6 @@ def _trips(bench: Bench, course: Course, cell: Cell, trip: Trip) -> None:
     flags = [each.flags for each in bench.channels() if each.channel == cell.channel][-1]
     text = f"after {cell.action.value} {cell.where} its channel does not tell which fault it was"
     bench.require("R-65", bool(flags & trip.flags), text, expected=str(trip.flags), seen=f"{flags:#x}")
-
-
-def _within_us(cell: Cell) -> int:
-    """How long three pulses of 100 uA may take to come, at this operating point."""
-    return 2_500_000 if cell.moment is Moment.RAMP else 4 * 20_000 + 2 * EXACT_US
 
 
 def _over(each: Heard) -> bool:

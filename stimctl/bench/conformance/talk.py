@@ -21,6 +21,7 @@ from stimctl.wire.transcript import Record
 STOP_FRAME = bytes.fromhex("02 1F 01 05 5F 3D 3B E8 00")
 KEEP_ALIVE_US = 250_000
 ANSWER_MS = 300
+BYTE_US = 87  # of 115 200 baud
 _CIRCLE = 1 << 16
 _ANSWERS = range(0x40, 0x60)
 
@@ -77,6 +78,7 @@ class Talker:
         self._begun = b""  # a piece whose delimiter is still to come
         self._cut = True  # the first piece after the line was opened may be the end of a frame
         self._alive_us = 0
+        self._sent_by_us = 0  # when the last byte of what was sent has left
         self._answered_us = 0  # device time of the newest answer that tells one
 
     @property
@@ -88,6 +90,11 @@ class Talker:
     def slack_us(self) -> int:
         """What this line and this host may add to a time: nothing in virtual time."""
         return 0 if self.port.virtual else 25_000
+
+    @property
+    def busy_us(self) -> int:
+        """How long the line is still busy with what was sent."""
+        return max(0, self._sent_by_us - self.now_us)
 
     def forget(self) -> None:
         """Begin anew with what is kept."""
@@ -107,6 +114,8 @@ class Talker:
         at_us = self.now_us
         self.traffic.append(Record(at_us, "host", data))
         self.port.write(data)
+        if not self.port.virtual:
+            self._sent_by_us = max(at_us, self._sent_by_us) + len(data) * BYTE_US
         return at_us
 
     def next_sequence(self) -> int:
@@ -148,7 +157,7 @@ class Talker:
         for each in self.heard[first:]:
             if asked(each):
                 return each
-        return self._pump(self.now_us + within_ms * 1000, asked)
+        return self._pump(max(self.now_us, self._sent_by_us) + within_ms * 1000, asked)
 
     def get(self, order: Any, kind: type[M], *, by: str = "R-12", sequence: int | None = None) -> M:
         """The answer, which must be a `kind`. Raises `Nonconforming` of requirement `by` when it is not."""
