@@ -14,7 +14,7 @@ from stimctl.bench.conformance.result import Run
 from stimctl.wire.framing import DELIMITER, unframe
 from stimctl.wire.messages import Channel, encode, parse
 from tests.stimctl.bench.bench_world import bench_on, failures, first_failed, run_checks
-from tests.stimctl.bench.dangerous import controls, outputs  # noqa: F401  the modules list their devices
+from tests.stimctl.bench.dangerous import controls, outputs, tellings  # noqa: F401  the modules list their devices
 from tests.stimctl.bench.dangerous.device import DANGEROUS, Dangerous
 
 PAIRWISE = pairwise(CELLS)
