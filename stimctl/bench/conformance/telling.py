@@ -20,6 +20,9 @@ from stimctl.wire.messages import Alive, Armed, Channel, Measured, ReadMeasured,
 
 SURE_UA = 100  # a load is judged at pulses of this and more
 OFF_PERCENT = 20  # what a load may read away from its resistor, and energy from both
+CLOCK_PPM = 500
+HOST_PPM = 100
+_TICKS = 20  # of Status: with fewer a clock is not judged
 DRIVEN = frozenset({DeviceState.RAMPING, DeviceState.RUNNING, DeviceState.RAMPING_DOWN})
 
 
@@ -53,6 +56,7 @@ def judge(bench: Bench, course: Course, *, until_us: int | None = None) -> None:
                 if undisturbed:
                     _read(bench, channel)
     _ages(bench)
+    _clock(bench, course)
     _record(bench, course)
     if until_us is None:
         for number, pulses in due.items():
@@ -180,6 +184,21 @@ def _ages(bench: Bench) -> None:
             text = f"the age of the keepalive that its Status tells in {DeviceState(message.state).name} is wrong"
             kept = abs(message.keepalive_age_ms - age_ms) <= EXACT_US // 1_000
             bench.require("R-65", kept, text, expected=f"{age_ms} ms", seen=f"{message.keepalive_age_ms} ms")
+
+
+def _clock(bench: Bench, course: Course) -> None:
+    """The device's clock against the port's, over all that was told of the course."""
+    told = [each for each in bench.heard[course.first :] if isinstance(each.message, Status)]
+    if len(told) < _TICKS:
+        return
+    first, last = told[0], told[-1]
+    here_us = last.at_us - first.at_us
+    there_us = last.message.device_time_us - first.message.device_time_us
+    # What the line and this host add, and an error of this host's own clock.
+    most_us = here_us * (CLOCK_PPM + HOST_PPM) // 1_000_000 + 2 * bench.slack_us
+    text = f"its clock went {there_us} us while {here_us} us passed, more than 0.05 % away"
+    kept = abs(there_us - here_us) <= most_us
+    bench.require("R-84", kept, text, expected=f"{here_us} us, within {most_us} us", seen=f"{there_us} us")
 
 
 def _record(bench: Bench, course: Course) -> None:

@@ -63,8 +63,8 @@ def without(cell: Cell) -> type[Device]:
     class Blind(OutputChannel):
         machine: Machine
 
-        def step(self, gate: Any, until_us: int) -> Any:
-            found, trip = super().step(gate, until_us), TRIP_OF.get(cell.action)
+        def step(self, *asked: Any) -> Any:
+            found, trip = super().step(*asked), TRIP_OF.get(cell.action)
             if found is None or trip is None:
                 return found
             verdict, _ = found

@@ -1,7 +1,9 @@
 """Devices whose Stop, watchdog or hold is missing somewhere in the range."""
 
+from collections.abc import Callable
 from typing import Any
 
+from firmware_sim.device import Device
 from firmware_sim.machine import Machine
 from firmware_sim.timers import Timer
 from stimctl.wire.codes import EndReason
@@ -92,6 +94,44 @@ class HoldsTwoChannels(Machine):
         three = self.arming is not None and len(self.arming.channels) == 3
         if not (reason is EndReason.HELD_BY_HOST and three and in_second_segment(self)):
             super().hold(reason, at_us, channel, value)
+
+
+class _Slow(Device):
+    """Its clock is slow: 30 minutes are longer than they may be."""
+
+    lost_ppm = 0
+
+    def __init__(self, *, boot_us: int = 0, **options: Any) -> None:
+        self._began_us = boot_us
+        super().__init__(**options)
+
+    def _own_us(self, now_us: int) -> int:
+        return (now_us - self._began_us) * (1_000_000 - self.lost_ppm) // 1_000_000
+
+    def receive(self, data: bytes, now_us: int) -> None:
+        self._inside(lambda: super(_Slow, self).receive(data, self._own_us(now_us)))
+
+    def advance(self, now_us: int) -> None:
+        if self._entered:
+            super().advance(now_us)
+        else:
+            self._inside(lambda: super(_Slow, self).advance(self._own_us(now_us)))
+
+    _entered = False
+
+    def _inside(self, does: Callable[[], None]) -> None:
+        self._entered = True
+        try:
+            does()
+        finally:
+            self._entered = False
+
+    def next_event_us(self) -> int:
+        return self._began_us - (-super().next_event_us() * 1_000_000 // (1_000_000 - self.lost_ppm))
+
+
+for _ppm in (40_000, 1_000):
+    dangerous("R-84", "more than 0.05 % away", f"loses {_ppm} us a second")(type("Slow", (_Slow,), {"lost_ppm": _ppm}))
 
 
 @dangerous("R-44", "watchdog, away from 1 s", "waits 1.5 s for a keepalive above 1 000 uA")
