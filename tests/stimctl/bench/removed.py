@@ -7,8 +7,9 @@ from firmware_sim.device import Device
 from firmware_sim.machine import Machine
 from firmware_sim.output import OutputStage
 from firmware_sim.timers import Timer
+from stimctl.bench.conformance.approach import A_MINUTE_US, STEP_UA
 from stimctl.bench.conformance.matrix import Action, Cell, Moment, Place
-from stimctl.bench.conformance.operating import A_MINUTE_US, STEP_UA, TRIP_OF
+from stimctl.bench.conformance.operating import TRIP_OF
 from stimctl.wire.codes import DeviceState, EndReason
 
 
