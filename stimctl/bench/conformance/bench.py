@@ -72,6 +72,7 @@ class Bench(Talker):
         self.measurements: list[Measurement] = []
         self.expected: set[EndReason] = set()
         self._load = DUMMY
+        self._settled = 0  # from which frame on what is heard belongs to the check
         self._swapped = 0  # the channel that has another load than the others
         self._raised_us = self.now_us - RAISE_EVERY_US
 
@@ -253,8 +254,9 @@ class Bench(Talker):
         return [each.message for each in heard if isinstance(each.message, Channel) and not each.stale]
 
     def events(self, heard: list[Heard] | None = None) -> list[Event]:
-        """The Events among `heard`, or among all since the check began."""
-        return [each.message for each in (self.heard if heard is None else heard) if isinstance(each.message, Event)]
+        """The Events among `heard`, or among all since the check was settled."""
+        heard = self.heard[self._settled :] if heard is None else heard
+        return [each.message for each in heard if isinstance(each.message, Event)]
 
     def statuses(self, heard: list[Heard] | None = None) -> list[Status]:
         """The Status messages among `heard`, or among all since the check began."""
@@ -309,11 +311,15 @@ class Bench(Talker):
         welcome = self.hello()
         if welcome.session:
             self.get(Acknowledge(welcome.session), Acknowledged, by="R-70")
+        if self.slack_us:
+            self.listen(self.slack_us)  # answers went ahead of Events of what was before
+        self._settled = len(self.heard)
 
     def begin(self) -> None:
         """A new check: what was heard, measured and expected is that of the one before."""
         self.forget()
         self.measurements, self.expected = [], set()
+        self._settled = 0
 
 
 def _names(each: Heard, state: DeviceState) -> bool:

@@ -124,7 +124,7 @@ def _stop(bench: Bench, course: Course, cell: Cell) -> None:
     seen = "no answer" if state is None else DeviceState(state).name
     bench.require("R-46", state == DeviceState.ENDED, text, expected="ENDED", seen=seen)
     alive = next((each.message for each in bench.heard[first:] if isinstance(each.message, Alive)), None)
-    ended = event(bench, DeviceState.ENDED)
+    ended = event(bench, DeviceState.ENDED, first)
     bench.require("R-47", ended.reason == EndReason.STOP, f"Stop ended it for {EndReason(ended.reason).name}")
     if alive is not None:
         off_us = ended.device_time_us - alive.device_time_us
@@ -133,11 +133,12 @@ def _stop(bench: Bench, course: Course, cell: Cell) -> None:
 
 
 def _hold(bench: Bench, course: Course, cell: Cell) -> None:
+    first = len(bench.heard)
     holding = course.hold()
     text = f"Hold was answered and not executed {cell.where}"
     seen = DeviceState(holding.state).name
     bench.require("R-40", holding.state == DeviceState.HELD, text, expected="HELD", seen=seen)
-    _is_off(bench, course, cell, event(bench, DeviceState.HELD), by="R-40")
+    _is_off(bench, course, cell, event(bench, DeviceState.HELD, first), by="R-40")
 
 
 def _keepalive_lost(bench: Bench, course: Course, cell: Cell) -> None:
@@ -147,7 +148,8 @@ def _keepalive_lost(bench: Bench, course: Course, cell: Cell) -> None:
     found = bench.wait_for(_over, WATCHDOG_US + 500_000)
     text = f"nothing ended the session 1.5 s after the last keepalive, {cell.where}"
     bench.require("R-44", found is not None, text, expected="ENDED for WATCHDOG", seen=bench.last_state())
-    ended = event(bench, DeviceState.ENDED)
+    assert found is not None
+    ended: Event = found.message
     reason = EndReason(ended.reason).name
     text = f"without keepalives it ended for another reason, {cell.where}"
     bench.require("R-44", ended.reason == EndReason.WATCHDOG, text, expected="WATCHDOG", seen=reason)
@@ -180,8 +182,9 @@ def _lower(bench: Bench, course: Course, cell: Cell) -> None:
 
 
 def _end_by_host(bench: Bench, course: Course, cell: Cell) -> None:
+    first = len(bench.heard)
     course.hold()
-    _is_off(bench, course, cell, event(bench, DeviceState.HELD), by="R-40")
+    _is_off(bench, course, cell, event(bench, DeviceState.HELD, first), by="R-40")
 
 
 def _trips(bench: Bench, course: Course, cell: Cell, trip: Trip) -> None:
