@@ -63,7 +63,8 @@ class Phase(NamedTuple):
 class Pair:
     """`cdl_uf` and `rct_ohm` are each needle's; without them it is a plain resistor.
 
-    `leak_permille` of its current also shows on channel `leaks_to`, where the two touch.
+    `leak_permille` of its current also shows on channel `leaks_to`, where the two touch. `earthed_permille` of a
+    second phase finds its way to earth through a diode, past the channel's own readback.
     """
 
     series_ohm: float
@@ -71,6 +72,7 @@ class Pair:
     rct_ohm: float = 0.0
     leaks_to: int = 0
     leak_permille: int = 0
+    earthed_permille: int = 0
 
     @property
     def tau_us(self) -> float:
@@ -86,8 +88,10 @@ class Pair:
         """Drive `current_ua` for `width_us`, as far as the rail allows."""
         if current_ua < 0:
             mirror = self.drive(-current_ua, width_us, -cap_volt, rail_volt)
-            curve = None if mirror.curve is None else mirror.curve.times(-1)
-            return Phase(-mirror.mean_ua, -mirror.end_volt, -mirror.cap_volt, mirror.energy_pj, mirror.clipped, curve)
+            kept_permille = 1_000 - self.earthed_permille
+            curve = None if mirror.curve is None else mirror.curve.times(-kept_permille / 1_000)
+            mean_ua = mirror.mean_ua * kept_permille / 1_000
+            return Phase(-mean_ua, -mirror.end_volt, -mirror.cap_volt, mirror.energy_pj, mirror.clipped, curve)
         end_volt, area = self._charged(current_ua, width_us, cap_volt)
         drop_volt = current_ua * _AMP * self.series_ohm
         if drop_volt + max(cap_volt, end_volt) > rail_volt:
