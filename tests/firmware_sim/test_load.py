@@ -81,3 +81,11 @@ def test_a_script_replaces_loads_at_its_times_and_tells_who_watches() -> None:
     assert told
     assert [load.pair(2, at) for at in (499, 500, 1_000)] == [NOMINAL, SHORT, SHORT]
     assert load.pair(1, 1_000) == OPEN
+
+
+def test_loads_for_a_trip_are_known_by_name_and_dealt_out_to_nobody() -> None:
+    joined, earthed = load_named("r1k,2=joined3").pair(2, 0), load_named("earthed").pair(1, 0)
+    assert (joined.leaks_to, joined.leak_permille) == (3, 800)
+    first, second = earthed.drive(500.0, 200, 0.0), earthed.drive(-500.0, 200, 0.0)
+    assert (first.mean_ua, second.mean_ua) == (500.0, -400.0)
+    assert not {"joined3", "earthed"} & set(LOADS)
