@@ -146,7 +146,7 @@ def _run(
 
     port = open_port(url)
     try:
-        with Display(len(checks)) as display:
+        with Display() as display:
             person: Ask | None = display.ask if ask else None
             bench = Bench(port, hands=hands_for(port, person), amplitude_ua=amplitude_ua)
             runner = Runner(

@@ -30,11 +30,11 @@ _STYLES = {"passed": "green", "failed": "bold red", "error": "bold red", "skippe
 class Display:
     """What is told while the suite runs. Use it in a `with`."""
 
-    def __init__(self, total: int, console: Console | None = None) -> None:
+    def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True)
         columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
         self._progress = Progress(*columns, console=self._console, transient=True)
-        self._task = self._progress.add_task("", total=total)
+        self._task = self._progress.add_task("", total=None)  # known only once it is known who is there
         self._drawn = self._console.is_terminal
 
     def __enter__(self) -> Self:

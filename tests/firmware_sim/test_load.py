@@ -103,3 +103,11 @@ def test_a_drift_says_its_last_step() -> None:
     for at_us in range(0, 4_000_000, 50_000):
         begin, end = drift.ohm(1_000.0, at_us), min(drift.next_change_us(at_us), 5_000_000)
         assert drift.ohm(1_000.0, end - 1) == begin
+
+
+def test_loads_for_a_trip_are_known_by_name_and_dealt_out_to_nobody() -> None:
+    joined, earthed = load_named("r1k,2=joined3").pair(2, 0), load_named("earthed").pair(1, 0)
+    assert (joined.leaks_to, joined.leak_permille) == (3, 800)
+    first, second = earthed.drive(500.0, 200, 0.0), earthed.drive(-500.0, 200, 0.0)
+    assert (first.mean_ua, second.mean_ua) == (500.0, -400.0)
+    assert not {"joined3", "earthed"} & set(LOADS)
