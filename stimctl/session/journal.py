@@ -5,8 +5,10 @@ confirmed; delivered is what the device counted; measured is what it measured.
 """
 
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import compress
 from statistics import median
+from struct import Struct
 from typing import Any
 
 from stimctl.dose import ChannelDose
@@ -15,33 +17,36 @@ from stimctl.stimulators.base import Identity, Records
 from stimctl.waveform import Program
 from stimctl.wire.messages import Channel
 
+_pack = Struct("3H").pack
+
 
 class Samples:
     """A channel's readings, six bytes each, whatever the length of the session."""
 
     def __init__(self) -> None:
         self._taken = array("H")
-        extend = self._taken.extend
+        put = self._taken.frombytes
 
         def take(reading: Channel) -> None:
             # applied_ua, measured_ua and ohm stand side by side in the message.
-            extend(reading[3:6])
+            put(_pack(*reading[3:6]))
 
         self.take = take
 
     def record(self) -> dict[str, dict[str, float] | None]:
         """First, least, median and greatest of each while pulses were given, JSON-able; None where nothing was."""
-        taken = self._taken
-        pulsed = [at for at in range(0, len(taken), 3) if taken[at]]
-        columns = {"applied_ua": 0, "measured_ua": 1, "ohm": 2}
-        return {name: _spread([taken[at + column] for at in pulsed]) for name, column in columns.items()}
+        applied_ua, measured_ua, ohm = (self._taken[column::3] for column in range(3))
+        columns = {"applied_ua": applied_ua, "measured_ua": measured_ua, "ohm": ohm}
+        return {name: _spread(filter(None, compress(column, applied_ua))) for name, column in columns.items()}
 
 
-def _spread(column: list[int]) -> dict[str, float] | None:
-    read = [value for value in column if value]
+def _spread(column: Iterable[int]) -> dict[str, float] | None:
+    read = [*column]
     if not read:
         return None
-    return {"first": read[0], "min": min(read), "median": median(read), "max": max(read)}
+    first = read[0]
+    read.sort()
+    return {"first": first, "min": read[0], "median": median(read), "max": read[-1]}
 
 
 class Journal:
