@@ -53,6 +53,9 @@ class OutputChannel:
         self._load = load
         self._recorder = recorder
         self._stretch: Stretch | None = None
+        # What `readout` said last, and until when it stays true: up to the next pulse of a stretch.
+        self._told: tuple[int, ...] = ()
+        self._told_until_us = -1
         self._index = number * 257  # where on the noise table the next pulse stands
         self._cap_volt = 0.0
         self._cap_at_us = 0
@@ -84,6 +87,7 @@ class OutputChannel:
     def reset_counters(self) -> None:
         """Totals from zero."""
         self.tally = Tally()
+        self._told_until_us = -1
 
     def step(self, gate: Gate, until_us: int) -> tuple[Verdict, int] | None:
         """Do what is due at `due_us`, before `until_us`: close a stretch, open one, or deliver one pulse.
@@ -212,7 +216,7 @@ class OutputChannel:
         stretch, train = self._stretch, self.train
         if stretch is None or train is None:
             return
-        self._stretch = None
+        self._stretch, self._told_until_us = None, -1
         if count := stretch.before(at_us):
             self._book(stretch, count)
             train.skip(count)
@@ -246,18 +250,18 @@ class OutputChannel:
 
     def readout(self, at_us: int) -> tuple[int, ...]:
         """The channel at stimulation time `at_us`: the fields of the wire's Channel message after its number."""
+        if at_us <= self._told_until_us:
+            return self._told
         tally, train, stretch = self.tally, self.train, self._stretch
         target_ua = 0 if train is None else train.target_ua
-        count = 0 if stretch is None else stretch.before(at_us)
         pulses_0, pulses_1 = tally.pulses
         charge_0, charge_1 = tally.charge_pc
-        if stretch is None or not count:
+        if stretch is None or not (count := stretch.before(at_us)):
             return (
                 self.monitor.flags, target_ua, self._applied_ua, self._measured_ua, self._ohm,
                 pulses_0, pulses_1, charge_0, charge_1, (tally.net_fc + 500) // 1_000,
             )  # fmt: skip
-        noise = self.readback.noise
-        read_na = stretch.first_read_na + noise.at(self._index + count - 1)
+        read_na = stretch.first_read_na + self.readback.noise.at(self._index + count - 1)
         net_fc = tally.net_fc + count * stretch.net_read_fc + self.readback.net_noise_fc(self._index, count)
         if stretch.segment_index:
             pulses_1 += count
@@ -265,13 +269,12 @@ class OutputChannel:
         else:
             pulses_0 += count
             charge_0 += count * stretch.charge_pc
-        read_ua = (read_na + 500) // 1_000
-        if not 0 <= read_ua <= 0xFFFF:
-            read_ua = whole_ua(read_na)
-        return (
-            0, target_ua, stretch.amplitude_ua, read_ua, stretch.ohm_at(count - 1, read_na),
+        self._told_until_us = stretch.first_us + count * stretch.period_us
+        self._told = told = (
+            0, target_ua, stretch.amplitude_ua, whole_ua(read_na), stretch.ohm_at(count - 1, read_na),
             pulses_0, pulses_1, charge_0, charge_1, (net_fc + 500) // 1_000,
         )  # fmt: skip
+        return told
 
     def idle_ua(self, now_us: int) -> int:
         """What is read with the output disabled: a pulse still in flight, a leak, or noise. A size, in uA."""
