@@ -174,7 +174,7 @@ class OutputChannel:
         read_uv = readback.voltage_uv(first.end_volt)
         reading = Reading(first_na, second_na, net_fc, _ohm(read_uv, first_na, amplitude_ua, first.clipped), clipped)
         self._index += 1
-        self._fly(Flow(now_us, segment.period_us, 1, shape, kind), pair)
+        self._fly(now_us, segment.period_us, 1, shape, kind, pair)
         return Fired(shape, reading, read_uv, first.energy_pj + second.energy_pj, cut)
 
     def hear(self, stray: Shape) -> Verdict | None:
@@ -186,11 +186,12 @@ class OutputChannel:
         self.monitor.flags = ChannelFlag.OVER_CURRENT
         return Verdict(EndReason.OVER_CURRENT, whole_ua(read_na), self.number)
 
-    def _fly(self, flow: Flow, pair: Pair) -> None:
+    def _fly(self, first_us: int, period_us: int, count: int, shape: Shape, kind: Kind, pair: Pair) -> None:
         """Note what flows in the load, here and in a channel that touches this one."""
-        self.flight_us, self.flight = flow.last_us, flow.shape
+        self.flight_us, self.flight = first_us + (count - 1) * period_us, shape
         if self._recorder is None:
             return
+        flow = Flow(first_us, period_us, count, shape, kind)
         self._recorder.add(self.number, flow)
         if pair.leak_permille:
             self._recorder.add(pair.leaks_to, replace(flow, shape=flow.shape.part(pair.leak_permille), kind=Kind.LEAK))
@@ -244,7 +245,7 @@ class OutputChannel:
         self._cap_volt = stretch.cap_volt_after(count - 1)
         self._cap_at_us = first_us + (count - 1) * stretch.period_us + span_us(stretch.segment)
         self._index += count
-        self._fly(Flow(first_us, stretch.period_us, count, stretch.shape, Kind.TRAIN), stretch.pair)
+        self._fly(first_us, stretch.period_us, count, stretch.shape, Kind.TRAIN, stretch.pair)
 
     # --- readings --------------------------------------------------------------------------------
 

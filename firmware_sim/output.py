@@ -5,6 +5,7 @@ time, so that a trip on one finds the others exactly where they were; between tw
 comparison. Stimulation time maps onto device time from where a run began.
 """
 
+from operator import attrgetter
 from random import Random
 from typing import NamedTuple
 
@@ -50,6 +51,9 @@ class Trip(NamedTuple):
     channel: int
     value: int
     at_us: int
+
+
+_due_us = attrgetter("due_us")
 
 
 def _deny(*_pulse: int) -> bool:
@@ -247,7 +251,3 @@ class OutputStage:
     def readback(self, channel: int) -> Readback:
         """A channel's readback, to make a worse one of."""
         return self._channels[channel].readback
-
-
-def _due_us(channel: OutputChannel) -> int:
-    return channel.due_us

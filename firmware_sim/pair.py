@@ -8,7 +8,7 @@ it has closed forms, used here: nothing is stepped through.
 Units: uA, us, V and ohm; uA x us is pC, and times V is pJ. Currents are signed; first phases are positive.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import exp, inf, log
 from typing import NamedTuple
 
@@ -37,11 +37,11 @@ class Pair:
     rct_ohm: float = 0.0
     leaks_to: int = 0
     leak_permille: int = 0
+    # How fast the interfaces discharge by themselves; the same for one and for both.
+    tau_us: float = field(init=False, repr=False, compare=False)
 
-    @property
-    def tau_us(self) -> float:
-        """How fast the interfaces discharge by themselves; the same for one and for both."""
-        return self.rct_ohm * self.cdl_uf
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tau_us", self.rct_ohm * self.cdl_uf)
 
     def rested(self, cap_volt: float, for_us: float) -> float:
         """The interfaces' voltage after no current for so long."""
@@ -51,14 +51,16 @@ class Pair:
     def drive(self, current_ua: float, width_us: int, cap_volt: float, rail_volt: float = inf) -> Phase:
         """Drive `current_ua` for `width_us`, as far as the rail allows."""
         if current_ua < 0:
-            mirror = self.drive(-current_ua, width_us, -cap_volt, rail_volt)
-            return Phase(-mirror.mean_ua, -mirror.end_volt, -mirror.cap_volt, mirror.energy_pj, mirror.clipped)
-        end_volt, area = self._charged(current_ua, width_us, cap_volt)
-        drop_volt = current_ua * _AMP * self.series_ohm
-        if drop_volt + max(cap_volt, end_volt) > rail_volt:
-            return self._clipped(current_ua, width_us, cap_volt, rail_volt)
-        energy_pj = current_ua * (drop_volt * width_us + area)
-        return Phase(current_ua, drop_volt + end_volt, end_volt, energy_pj, False)
+            sign, size_ua, cap_volt = -1, -current_ua, -cap_volt
+        else:
+            sign, size_ua = 1, current_ua
+        end_volt, area = self._charged(size_ua, width_us, cap_volt)
+        drop_volt = size_ua * _AMP * self.series_ohm
+        if drop_volt + (cap_volt if cap_volt > end_volt else end_volt) > rail_volt:
+            mean_ua, top_volt, end_volt, energy_pj, _ = self._clipped(size_ua, width_us, cap_volt, rail_volt)
+            return Phase(sign * mean_ua, sign * top_volt, sign * end_volt, energy_pj, True)
+        energy_pj = size_ua * (drop_volt * width_us + area)
+        return Phase(current_ua, sign * (drop_volt + end_volt), sign * end_volt, energy_pj, False)
 
     def _charged(self, current_ua: float, for_us: float, cap_volt: float) -> tuple[float, float]:
         """The interfaces' voltage after constant current, and its integral in V us."""
