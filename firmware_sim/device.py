@@ -205,7 +205,7 @@ class Device:
             return Refused(kind, denied.reason, denied.detail, denied.limit)
         except IllegalCause as illegal:
             return Refused(kind, Refusal.WRONG_STATE, illegal.state, 0)
-        if type(order) is KeepAlive:
+        if self._journal is not None and type(order) is KeepAlive:
             self._note(event="alive", device_time_us=self.machine.now_us)
         return answer
 

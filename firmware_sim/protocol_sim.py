@@ -138,9 +138,10 @@ class Serial(SerialBase):
 
     def write(self, b: "Buffer", /) -> int:
         """Give bytes to the device; they arrive at once."""
-        data = bytes(b)
-        self._look_at_plug()
-        self._powered.receive(data, self._world_us)
+        data, device = bytes(b), self._powered
+        if self._pulled or unplugged(device):
+            self._look_at_plug()
+        device.receive(data, self._world_us)
         return len(data)
 
     @property
@@ -217,7 +218,9 @@ class Serial(SerialBase):
             self._look_at_plug()
         if self._inbox:
             return self._take()
-        device = self._powered
+        device = self._device
+        if device is None:
+            raise PortNotOpenError
         out = device.take_output()
         while not out and not self._woken:
             to_us = device.next_event_us()

@@ -149,7 +149,7 @@ class Telemetry:
         """Tell of a line that damages frames, from one in a hundred on, and again each time as many more were."""
         stimulator = self._context.stimulator
         damaged = stimulator.damaged_frames
-        if damaged < max(_NOISY_AT_LEAST, 2 * self._noisy_told):
+        if damaged < _NOISY_AT_LEAST or damaged < 2 * self._noisy_told:
             return
         heard = stimulator.frames + damaged
         if damaged * 1_000 >= heard * NOISY_PERMILLE:

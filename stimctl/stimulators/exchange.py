@@ -97,7 +97,10 @@ class Exchange:
 
     def urge(self, command: Command, now_us: int) -> None:
         """Send a hold or a keepalive before everything else. One that waits or is under way already suffices."""
-        if self._flying is None or self._flying.command.urgency is not command.urgency:
+        flying = self._flying
+        if flying is None and not self._urgent:
+            self._send(command, now_us)
+        elif flying is None or flying.command.urgency is not command.urgency:
             self._urgent[command.urgency] = command
             self.send_next(now_us)
 
@@ -152,10 +155,11 @@ class Exchange:
 
     def take_output(self) -> bytes:
         """The bytes to send now."""
-        if not self._out:
+        out = self._out
+        if not out:
             return b""
-        data = b"".join(self._out)
-        self._out.clear()
+        data = out[0] if len(out) == 1 else b"".join(out)
+        out.clear()
         return data
 
     # --- time ---------------------------------------------------------------------------------------
