@@ -27,7 +27,6 @@ from stimctl.errors import WireError
 from stimctl.wire.codes import PROTOCOL_VERSION, EndReason, Refusal
 from stimctl.wire.framing import FrameSplitter
 from stimctl.wire.messages import (
-    HEADER_SIZE,
     SHAPE_OF,
     Hello,
     KeepAlive,
@@ -38,7 +37,8 @@ from stimctl.wire.messages import (
     Welcome,
     WrongLength,
     encode,
-    parse,
+    message_in,
+    sequence_in,
 )
 
 if TYPE_CHECKING:
@@ -167,17 +167,18 @@ class Device:
     def _take(self, payload: bytes) -> None:
         if payload[0] == _STOP:
             stopped = stop(self.machine, self.machine.now_us)
-            self._out.insert(0, encode(_sequence(payload), stopped))  # ahead of everything that waits to be sent
+            self._out.insert(0, encode(sequence_in(payload), stopped))  # ahead of everything that waits to be sent
             self._note_zero()
             return
         if payload[0] >= _FIRST_ANSWER:
             self._refuse(payload, Denied(Refusal.UNKNOWN_KIND))
             return
         try:
-            sequence, order = parse(payload)
+            order = message_in(payload)
         except WireError as problem:
             self._refuse(payload, _refusal_of(problem))
             return
+        sequence = sequence_in(payload)
         if type(order) is Hello:
             self._hello(sequence, order)
         elif not self._greeted:
@@ -229,7 +230,7 @@ class Device:
         self._out.append(encode(sequence, answer))
 
     def _refuse(self, payload: bytes, denied: Denied) -> None:
-        self._reply(_sequence(payload), Refused(payload[0], denied.reason, denied.detail, denied.limit))
+        self._reply(sequence_in(payload), Refused(payload[0], denied.reason, denied.detail, denied.limit))
 
     # --- what it tells --------------------------------------------------------------------------
 
@@ -256,11 +257,6 @@ class Device:
     def _note(self, **entry: int | str) -> None:
         if self._journal is not None:
             self._journal(entry)
-
-
-def _sequence(payload: bytes) -> int:
-    """The sequence number of a payload that may be cut short."""
-    return int.from_bytes(payload[1:HEADER_SIZE], "little")
 
 
 def _refusal_of(problem: WireError) -> Denied:
