@@ -112,18 +112,19 @@ class Plausibility:
 
     def status(self, status: Status, now_us: int) -> Finding | None:
         """Check the device as a whole while it stimulates."""
-        if status.state not in _STIMULATING or status.device_time_us < self._run.device_us:
-            return None
+        device_us, _, state, _, _, _, active_mask, _, stimulation_us, _, _, _, keepalive_age_ms = status
         run = self._run
+        if state not in _STIMULATING or device_us < run.device_us:
+            return None
         self._judged_us[0] = now_us
-        run_us = status.stimulation_us - run.stimulation_us
+        run_us = stimulation_us - run.stimulation_us
         if abs(now_us - run.host_us - run_us) > self._timer_slack_us:
             return Finding(End.CLOCK, "the device's session timer and the host's clock differ by more than 1 s")
-        if status.stimulation_us > self._program.stimulation_us:
+        if stimulation_us > self._program.stimulation_us:
             return Finding(End.IMPLAUSIBLE, "the device stimulates after the end of the session")
-        if status.active_mask != run.channel_mask:
+        if active_mask != run.channel_mask:
             return Finding(End.IMPLAUSIBLE, "the device drives channels that were not started")
-        if status.keepalive_age_ms > WATCHDOG_SLACK_MS:
+        if keepalive_age_ms > WATCHDOG_SLACK_MS:
             return Finding(End.IMPLAUSIBLE, "the device's watchdog did not act")
         return None
 
