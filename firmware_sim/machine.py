@@ -75,11 +75,15 @@ class Machine:
         timers = self.timers
         while True:
             at_us = timers.next_us if timers.next_us < now_us else now_us
-            if self.run is not None:
-                self._catch_up(self.run, at_us)
+            run = self.run
+            if run is not None:
+                trip = self.stage.run(run.stimulation_us + at_us - run.began_us)
+                if trip is not None:
+                    self._tripped(trip, run.began_us + trip.at_us - run.stimulation_us)
+                elif self.state is _RAMPING and not self.stage.ramping:
+                    self.move(Cause.AT_TARGET, at_us)
             self.now_us = at_us
-            due = timers.pop_due(at_us) if timers.next_us <= at_us else None
-            if due is None:
+            if timers.next_us > at_us or (due := timers.pop_due(at_us)) is None:
                 return
             self._due[due[0]](due[1])
 
@@ -88,13 +92,6 @@ class Machine:
         if self.run is not None:
             return self.run.stimulation_us + now_us - self.run.began_us
         return self.flash.session.stimulation_us if self.flash.session is not None else 0
-
-    def _catch_up(self, run: Run, at_us: int) -> None:
-        trip = self.stage.run(run.stimulation_us + at_us - run.began_us)
-        if trip is not None:
-            self._tripped(trip, run.began_us + trip.at_us - run.stimulation_us)
-        elif self.state is _RAMPING and not self.stage.ramping:
-            self.move(Cause.AT_TARGET, at_us)
 
     # --- state ----------------------------------------------------------------------------------
 

@@ -33,15 +33,16 @@ class Telemetry:
     def tick(self, now_us: int) -> bytes:
         """Status, and a frame for each channel of the newest arm."""
         machine = self._machine
-        status = self._status(now_us)
+        frames = self._status(now_us)
         arming = machine.arming
         if arming is None:
-            return status
-        row = machine.stage.row if machine.delivers else self._idle_row
+            return frames
+        row, count = machine.stage.row if machine.delivers else self._idle_row, self._count
         for channel in arming.channels:
-            self._count = count = (self._count + 1) & _CIRCLE
-            status += frame_sized(_pack_channel(_CHANNEL_KIND, count, channel, *row(channel), now_us))
-        return status
+            count = (count + 1) & _CIRCLE
+            frames += frame_sized(_pack_channel(_CHANNEL_KIND, count, channel, *row(channel), now_us))
+        self._count = count
+        return frames
 
     def _idle_row(self, channel: int) -> tuple[int, ...]:
         """A channel without output: what is told as applied and measured is of now, so that a leak is seen."""
