@@ -146,10 +146,15 @@ class Plausibility:
         # What was lawful then is lawful now, unless it rose or the target fell.
         if applied_ua > before_ua or applied_ua > self._targets[number].applied_ua:
             finding = self._level(reading, before_ua, device_us - seen.device_us)
-        finding = finding or self._counts(reading, seen, device_us)
+        # Where no count has moved, no pulse came that could have been wrong.
+        moved = reading[6:11] != seen.reading[6:11]
+        if moved and finding is None:
+            finding = self._counts(reading, seen, device_us)
+        if device_us - seen.net_from_us >= MEAN_US and finding is None:
+            finding = self._mean(reading, seen, device_us)
         if self._measures and finding is None:
             finding = self._flows(reading, applied_ua) if measured_ua > applied_ua else None
-            finding = finding or self._contact(reading, seen)
+            finding = finding or (self._contact(reading, seen) if moved else None)
         seen.reading = reading
         seen.device_us = device_us
         return finding
@@ -198,7 +203,7 @@ class Plausibility:
         left_pc = abs(net_pc - before_net_pc)
         if left_pc > charge_pc // 100 and left_pc > (pulses_0 + pulses_1) * self._net_floor_pc:
             return Finding(End.NET_CHARGE, f"channel {channel} leaves {left_pc} pC in {pulses_0 + pulses_1} pulses")
-        return self._mean(reading, seen, device_us) if device_us - seen.net_from_us >= MEAN_US else None
+        return None
 
     @staticmethod
     def _mean(reading: Channel, seen: _Seen, device_us: int) -> Finding | None:
@@ -222,10 +227,11 @@ class Plausibility:
     @staticmethod
     def _contact(reading: Channel, seen: _Seen) -> Finding | None:
         """What is measured low, and a resistance that no tissue has, several times in a row."""
-        channel, flags, _, applied_ua, measured_ua, ohm, pulses_0, pulses_1, *_ = reading
+        channel, flags, _, applied_ua, measured_ua, ohm, pulses_0, pulses_1 = reading[:8]
         if pulses_0 == seen.reading[6] and pulses_1 == seen.reading[7]:
             return None
-        low = measured_ua < applied_ua - max(applied_ua // 10, limits.OVER_CURRENT_MARGIN_UA)
+        less_ua = applied_ua - measured_ua
+        low = less_ua > limits.OVER_CURRENT_MARGIN_UA and less_ua > applied_ua // 10
         seen.odd_low = seen.odd_low + 1 if low and not flags & _CLIPPED else 0
         measured = ohm != NOT_MEASURED_OHM and applied_ua > 0
         seen.odd_open = seen.odd_open + 1 if measured and ohm > limits.LEAD_OFF_OHM else 0
