@@ -289,7 +289,8 @@ def _ohm(read_uv: float, read_na: int, amplitude_ua: int, clipped: bool) -> int:
     """Voltage over current as far as it can be known. On the rail even a small current says something."""
     if amplitude_ua < OHM_FLOOR_UA and not clipped:
         return 0
-    return max(1, min(int(read_uv * 1_000 / max(1, read_na) + 0.5), SATURATED_OHM))
+    ohm = int(read_uv * 1_000 / (read_na if read_na > 1 else 1) + 0.5)
+    return ohm if 1 <= ohm <= SATURATED_OHM else max(1, min(ohm, SATURATED_OHM))
 
 
 def _cut_short(

@@ -84,6 +84,8 @@ class OutputStage:
             channel.peers = self._channels
         self._running: list[OutputChannel] = []
         self._pending: Trip | None = None
+        # Whose turn it is, and when something has to be done.
+        self._first: OutputChannel | None = None
         self._due_us = NEVER_US
         load.watch(self.flush)
         if recorder is not None:
@@ -123,7 +125,8 @@ class OutputStage:
                 self.stimulation_us = trip.at_us
                 self.disable(0)
                 return trip
-            channel = min(self._running, key=_due_us)
+            channel = self._first
+            assert channel is not None, "due without a channel"
             if (found := channel.step(self.gate, until_us)) is not None:
                 verdict, at_us = found
                 self._pending = Trip(verdict.reason, verdict.channel or channel.number, verdict.value, at_us)
@@ -151,8 +154,11 @@ class OutputStage:
         return any(channel.train is not None and not channel.train.reached for channel in self._running)
 
     def _look_ahead(self) -> None:
-        pending = self._pending
-        self._due_us = min(map(_due_us, self._running), default=NEVER_US) if pending is None else pending.at_us
+        self._first = first = min(self._running, key=_due_us, default=None)
+        if self._pending is not None:
+            self._due_us = self._pending.at_us
+        else:
+            self._due_us = NEVER_US if first is None else first.due_us
 
     # --- readings --------------------------------------------------------------------------------
 

@@ -87,7 +87,8 @@ class Stretch:
         """How many of them start before `until_us`."""
         if until_us <= self.first_us:
             return 0
-        return min(self.count, (until_us - self.first_us - 1) // self.period_us + 1)
+        begun = (until_us - self.first_us - 1) // self.period_us + 1
+        return begun if begun < self.count else self.count
 
     def cap_volt_at(self, number: int) -> float:
         """The interfaces' voltage where pulse `number` begins."""
