@@ -1,6 +1,7 @@
 # make run     install into .venv, then run a 20-minute session on the simulated stimulator
 # make test    install what the tests need, and run them all
 # make lint    style, types, import contracts, generated tables
+# make agree   driver, simulator and model against each other, 20,000 scripts of each kind
 # make bench   speed, each figure beside its limit
 # make clean   remove what the above made
 #
@@ -20,7 +21,10 @@ RUN_OPTIONS ?= --unattended
 # Writes what it measured to docs/performance.md.
 BENCH_OPTIONS ?= --write-page
 
-.PHONY: run test lint bench clean
+# How long `make agree` runs.
+AGREE_OPTIONS ?= --examples 20000
+
+.PHONY: run test lint agree bench clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
@@ -38,6 +42,10 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m stimctl.wire.tables --check
+
+# Driver, simulator and model against each other, for about an hour.
+agree: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.agree $(AGREE_OPTIONS)
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q -s --timeout 600 benchmarks --write-page $(BENCH_OPTIONS)

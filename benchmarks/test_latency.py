@@ -1,12 +1,14 @@
-"""How long a command and a stop take over a pty, each beside a bare exchange on the same pty in the same run.
+"""How long a command and a stop take over a pty or TCP, each beside a bare exchange on the same line in the same run.
 
-The far end is a process of its own that does as little as it can. Two limits: a minimal framed request
-written here in a dozen lines, and a bare 32-byte ping-pong.
+The far end is a process of its own that does as little as it can. The limits are a minimal framed request written here
+in a dozen lines, a bare 32-byte ping-pong, and for the stop also a bare thread that waits as the session's does and
+writes when it is woken: such a thread has slept before each stop, which a ping-pong has not.
 """
 
 import multiprocessing
 import os
 import select
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -40,14 +42,15 @@ def _far_end(fd: int, times: Connection) -> None:
         if data.endswith(b"\n"):
             os.write(fd, data)
             continue
-        if data == STOP_FRAME:
+        if data.endswith(STOP_FRAME):  # on a busy machine behind what the session asked first
             came_ns = time.monotonic_ns()
             os.write(fd, STOPPED)
             times.send(came_ns)
             continue
         for payload in splitter.feed(data):
             sequence, message = m.parse(payload)
-            os.write(fd, m.encode(sequence, m.TargetSet(message.channel, message.target_ua, 0, 0)))
+            if type(message) is m.SetTarget:
+                os.write(fd, m.encode(sequence, m.TargetSet(message.channel, message.target_ua, 0, 0)))
 
 
 @contextmanager
@@ -66,6 +69,27 @@ def _pty() -> Iterator[tuple[str, Connection]]:
         process.join()
         os.close(master)
         os.close(slave)
+
+
+def _tcp_far_end(listener: socket.socket, times: Connection) -> None:
+    client, _ = listener.accept()
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    _far_end(client.fileno(), times)
+
+
+@contextmanager
+def _tcp() -> Iterator[str]:
+    listener = socket.create_server(("127.0.0.1", 0))
+    _mine, theirs = multiprocessing.Pipe()
+    context = multiprocessing.get_context("fork")
+    process = context.Process(target=_tcp_far_end, args=(listener, theirs), daemon=True)
+    process.start()
+    try:
+        yield f"socket://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        process.kill()
+        process.join()
+        listener.close()
 
 
 def _read_until(fd: int, end: bytes) -> bytes:
@@ -118,10 +142,56 @@ def test_command_to_checked_answer() -> None:
     report("command to checked answer over a pty / minimal framed request", found, target="at most 1.5")
 
 
+def test_command_to_checked_answer_over_tcp() -> None:
+    with _tcp() as url:
+        port = open_port(url)
+        fd: int = port._fd  # type: ignore[attr-defined]
+        with socket.socket(fileno=os.dup(fd)) as line:
+            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+        def ping() -> None:
+            os.write(fd, PING)
+            _read_until(fd, b"\n")
+
+        found = ratio(_Command(port), ping, blocks=60, per_block=100)
+        port.close()
+    report("command to checked answer over TCP / bare ping-pong over the same", found, target="none")
+
+
+class _BareStop:
+    """A thread that waits for bytes or to be woken, and then writes the stop frame: the least that a stop can be."""
+
+    def __init__(self, fd: int, times: Connection) -> None:
+        self._fd, self._times = fd, times
+        self._wake_r, self._wake_w = os.pipe()
+
+    def _wait_and_write(self) -> None:
+        ready, _, _ = select.select((self._fd, self._wake_r), (), (), 10)
+        assert ready == [self._wake_r]
+        os.read(self._wake_r, 1)
+        os.write(self._fd, STOP_FRAME)
+        _read_until(self._fd, STOPPED)
+
+    def __call__(self) -> int:
+        thread = threading.Thread(target=self._wait_and_write)
+        thread.start()
+        time.sleep(0.002)
+        began = time.monotonic_ns()
+        os.write(self._wake_w, b"w")
+        came_ns: int = self._times.recv()
+        thread.join()
+        return came_ns - began
+
+    def close(self) -> None:
+        os.close(self._wake_r)
+        os.close(self._wake_w)
+
+
 def test_stop_from_another_thread() -> None:
     with _pty() as (name, times):
         port = open_port(name)
         fd: int = port._fd  # type: ignore[attr-defined]
+        asked = prescription()
 
         def ping() -> int:
             began = time.monotonic_ns()
@@ -130,7 +200,7 @@ def test_stop_from_another_thread() -> None:
             return time.monotonic_ns() - began
 
         def stop() -> int:
-            engine = Engine(Native(), prescription(), QUIET_LOG, session_id="benchmark", auto=frozenset())
+            engine = Engine(Native(), asked, QUIET_LOG, session_id="benchmark", auto=frozenset())
             runner = Runner(port, engine, QUIET_LOG, lambda _identity, _records: "", attended=False)
             thread = threading.Thread(target=runner.run)
             thread.start()
@@ -141,11 +211,22 @@ def test_stop_from_another_thread() -> None:
             thread.join()
             return came_ns - began
 
-        found, tails = ratio_of_times(stop, ping, blocks=40, per_block=50)
+        found, tails = ratio_of_times(stop, ping, blocks=40, per_block=20)
+        bare = _BareStop(fd, times)
+        beside_thread, thread_tails = ratio_of_times(stop, bare, blocks=40, per_block=10)
+        slept, _ = ratio_of_times(bare, ping, blocks=20, per_block=10)
+        bare.close()
         port.close()
     report(
         "stop from another thread to bytes at the far end of a pty / bare ping-pong",
         found,
         target="at most 3",
         tails=tails,
+    )
+    report(
+        "stop from another thread to bytes at the far end of a pty / the same by a bare thread in select",
+        beside_thread,
+        target="none",
+        tails=thread_tails,
+        note=f"the bare thread itself stands at {slept.median:.1f} ping-pongs",
     )

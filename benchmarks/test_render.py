@@ -39,23 +39,27 @@ def test_steady_train_beside_a_memory_fill(mode: Mode, dtype: type[np.generic]) 
         render_into(rendered, program, 2, 2_000, start_sample=next(starts), rate_hz=RATE_HZ)
 
     # Non-zero: a fill with zeros can be done by mapping empty pages.
-    measured = ratio(render, lambda: filled.fill(7), blocks=15, per_block=5)
+    measured = ratio(render, lambda: filled.fill(7), blocks=61, per_block=5)
     shown(f"render {mode} {np.dtype(dtype).name}, steady, chunks of {CHUNK:,} samples, beside a fill", measured)
     assert filled[-1] == 7
     assert rendered.max() == 2_000
 
 
-def test_ramped_train_beside_a_memory_fill() -> None:
+@pytest.mark.parametrize("dtype", [np.int16, np.float32, np.float64], ids=["int16", "float32", "float64"])
+@pytest.mark.parametrize("rising", [False, True])
+def test_ramped_train_beside_a_memory_fill(dtype: type[np.generic], *, rising: bool) -> None:
     program = Program(segments_for(Mode.DENSE_DISPERSE), (1,))
-    filled, rendered = np.empty(CHUNK, np.int16), np.empty(CHUNK, np.int16)
-    starts = chunk_starts()
+    # The rise of 10 s lies in the session's first chunk; in the others the train has to be followed from its start.
+    starts = cycle([0]) if rising else chunk_starts()
+    filled, rendered = np.empty(CHUNK, dtype), np.empty(CHUNK, dtype)
 
     def render() -> None:
         render_into(rendered, program, 1, 2_000, start_sample=next(starts), rate_hz=RATE_HZ, ramped=True)
 
+    what = "with ramps, the first chunk again and again" if rising else "with ramps"
     shown(
-        "render 2/100 Hz int16, with ramps, beside a fill",
-        ratio(render, lambda: filled.fill(7), blocks=9, per_block=2),
+        f"render 2/100 Hz {np.dtype(dtype).name}, {what}, beside a fill",
+        ratio(render, lambda: filled.fill(7), blocks=61, per_block=5),
         target="none",
     )
     assert rendered.max() == 2_000

@@ -6,19 +6,21 @@ asks or something changes, and the stretch is booked as a whole. Both ways come 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import NamedTuple
 
 from firmware_sim.converter import COMPLIANCE_MV, Converter, Dac, OutputSwitch, Readback, Switch
+from firmware_sim.electrodes import Electrodes
 from firmware_sim.load import Load
 from firmware_sim.monitor import OVER_CURRENT_CUT_US, Monitor, Reading, Verdict, over_current_ua
-from firmware_sim.pair import Pair
+from firmware_sim.pair import Pair, Phase
 from firmware_sim.program import OutputProgram, OutputSegment
 from firmware_sim.record import Flow, Kind, Recorder, Shape
-from firmware_sim.steady import OHM_FLOOR_UA, Stretch
+from firmware_sim.steady import OHM_FLOOR_UA, Silence, Stretch
 from firmware_sim.tally import Tally, whole_ua
 from firmware_sim.train import NEVER_US, Train, second_ua, span_us
 from stimctl.wire.codes import SATURATED_OHM, ChannelFlag, EndReason
+
+_NO_PHASE = Phase(0.0, 0.0, 0.0, 0.0, clipped=False)
 
 # Asked before a pulse leaves: channel, segment, its amplitude, its second phase's, the amplitude delivered before it.
 Gate = Callable[[int, int, int, int, int], bool]
@@ -55,14 +57,14 @@ class OutputChannel:
         self._load = load
         self._recorder = recorder
         self._stretch: Stretch | None = None
+        self._silence: Silence | None = None
         # What `readout` said last, and until when it stays true: up to the next pulse of a stretch.
         self._told: tuple[int, ...] = ()
         self._told_until_us = -1
         self._index = number * 257  # where on the noise table the next pulse stands
-        self._cap_volt = 0.0
-        self._cap_at_us = 0
+        self._electrodes = Electrodes()
         self._applied_ua = self._measured_ua = self._ohm = self._last_ua = 0
-        self.flight_us, self.flight = 0, Shape(0, 0, 0, 0, 0)
+        self._flight = Flow(0, 1, 1, Shape(0, 0, 0, 0, 0), Kind.TRAIN)
 
     # --- runs ------------------------------------------------------------------------------------
 
@@ -91,12 +93,12 @@ class OutputChannel:
         self.tally = Tally()
         self._told_until_us = -1
 
-    def step(self, gate: Gate, until_us: int) -> tuple[Verdict, int] | None:
-        """Do what is due at `due_us`, before `until_us`: close a stretch, open one, or deliver one pulse.
+    def step(self, gate: Gate) -> tuple[Verdict, int] | None:
+        """Do what is due at `due_us`: close a stretch, open one, or deliver one pulse.
 
         A verdict comes with the stimulation time at which it takes effect.
         """
-        if self._stretch is not None:
+        if self._stretch is not None or self._silence is not None:
             self.commit(self.due_us)
             return None
         train = self.train
@@ -107,19 +109,26 @@ class OutputChannel:
         change_us = self._load.next_change_us(self.number, now_us) - self.offset_us
         count = train.alike(change_us)
         if count and (amplitude_ua := train.amplitude_ua) == 0:
-            train.skip(train.alike(until_us))
-        elif count and (stretch := self._quiet(at_us, count, index, amplitude_ua)) is not None:
+            self._applied_ua = self._measured_ua = 0
+            self._silence = Silence(at_us, count, segment.period_us)
+            self.due_us = at_us + (count - 1) * segment.period_us + 1
+            return None
+        if count and (stretch := self._quiet(at_us, count, index, amplitude_ua)) is not None:
             if not gate(self.number, index, amplitude_ua, second_ua(segment, amplitude_ua), self._last_ua):
                 return Verdict(EndReason.GATE, amplitude_ua), at_us
             self._stretch = stretch
             self.due_us = at_us + (count - 1) * segment.period_us + 1
             return None
-        else:
-            amplitude_ua = train.take()
+        amplitude_ua = train.take()
         self.due_us = train.next_us
+        return self._single(gate, at_us, index, amplitude_ua)
+
+    def _single(self, gate: Gate, at_us: int, index: int, amplitude_ua: int) -> tuple[Verdict, int] | None:
+        """Deliver the pulse that is due, if there is one and it may leave."""
         if amplitude_ua == 0:
             self._applied_ua = self._measured_ua = 0
             return None
+        segment = self.segments[index]
         if not gate(self.number, index, amplitude_ua, second_ua(segment, amplitude_ua), self._last_ua):
             return Verdict(EndReason.GATE, amplitude_ua), at_us
         return self._deliver(at_us, index, amplitude_ua)
@@ -148,52 +157,69 @@ class OutputChannel:
 
     def fire(self, now_us: int, segment: OutputSegment, amplitude_ua: int, kind: Kind) -> Fired:
         """Send one pulse through converter and load at device time `now_us`, and read it."""
-        pair = self._load.pair(self.number, now_us)
-        volt = pair.rested(self._cap_volt, now_us - self._cap_at_us)
-        back_ua = second_ua(segment, amplitude_ua)
+        pair, back_ua = self._load.pair(self.number, now_us), second_ua(segment, amplitude_ua)
+        volt = self._electrodes.rested(pair, now_us)
         width_us, gap_us, second_width_us = segment.width_us, segment.interphase_gap_us, segment.second_width_us
-        first = pair.drive(self.dac.current_na(amplitude_ua) / 1_000, width_us, volt, self.rail_volt)
-        gap_volt = pair.rested(first.cap_volt, gap_us)
-        second = pair.drive(self.dac.current_na(-back_ua) / 1_000, second_width_us, gap_volt, self.rail_volt)
-        full = Shape(round(first.mean_ua * 1_000), width_us, gap_us, round(-second.mean_ua * 1_000), second_width_us)
-        readback, noise_na = self.readback, self.readback.noise.at(self._index)
-        first_na = readback.mean_na(full.first_na) + noise_na
-        second_na = readback.mean_na(full.second_na) + noise_na
-        shape, cut = _cut_short(full, first_na, second_na, amplitude_ua, back_ua)
-        if (
-            cut is None
-            and pair.leak_permille
-            and (stray := self.peers[pair.leaks_to].hear(full.part(pair.leak_permille)))
-        ):
-            shape, cut = full.cut(OVER_CURRENT_CUT_US), stray
-        self._cap_volt = second.cap_volt if cut is None else 0.0  # cut: passive discharge
-        self._cap_at_us = now_us + shape.span_us
-        net_fc = readback.mean_net_fc(shape.net_fc) + readback.net_noise_fc(self._index, 1)
-        clipped = first.clipped or second.clipped
-        read_uv = readback.voltage_uv(first.end_volt)
-        reading = Reading(first_na, second_na, net_fc, _ohm(read_uv, first_na, amplitude_ua, first.clipped), clipped)
+        first = self._drive(pair, amplitude_ua, width_us, volt)
+        second = _NO_PHASE
+        cut = self._over_current(first, width_us, amplitude_ua, pair)
+        if cut is None:
+            volt = pair.rested(first.cap_volt, gap_us)
+            second = self._drive(pair, -back_ua, second_width_us, volt)
+            cut = self._over_current(second, second_width_us, back_ua, pair)
+            if cut is not None:
+                second_width_us = OVER_CURRENT_CUT_US
+                second = self._drive(pair, -back_ua, second_width_us, volt)
+        else:
+            width_us, gap_us, second_width_us = OVER_CURRENT_CUT_US, 0, 0
+            first = self._drive(pair, amplitude_ua, width_us, volt)
+        shape = Shape(round(first.mean_ua * 1_000), width_us, gap_us, round(-second.mean_ua * 1_000), second_width_us)
+        self._electrodes.leave(second.cap_volt if second_width_us else first.cap_volt, now_us + shape.span_us)
+        self._fly(Flow(now_us, segment.period_us, 1, shape, kind, (first.curve, second.curve)), pair)
+        if cut is not None and (discharge := self._electrodes.empty(pair)) is not None and self._recorder is not None:
+            self._recorder.add(self.number, discharge)
+        read_uv = self.readback.voltage_uv(first.end_volt)
+        reading = self._read(shape, read_uv, amplitude_ua, first.clipped, first.clipped or second.clipped)
         self._index += 1
-        self._fly(now_us, segment.period_us, 1, shape, kind, pair)
         return Fired(shape, reading, read_uv, first.energy_pj + second.energy_pj, cut)
 
-    def hear(self, stray: Shape) -> Verdict | None:
+    def _drive(self, pair: Pair, amplitude_ua: int, width_us: int, volt: float) -> Phase:
+        return pair.drive(self.dac.current_na(amplitude_ua) / 1_000, width_us, volt, self.rail_volt)
+
+    def _over_current(self, phase: Phase, width_us: int, applied_ua: int, pair: Pair) -> Verdict | None:
+        """What a comparator says of a phase, here or where this channel touches another. It knows no sign."""
+        peak_na = abs(round(phase.peak_ua(width_us) * 1_000))
+        read_na = self.readback.mean_na(peak_na) + self.readback.noise.at(self._index)
+        if read_na > over_current_ua(applied_ua) * 1_000:
+            return Verdict(EndReason.OVER_CURRENT, whole_ua(read_na))
+        if pair.leak_permille:
+            return self.peers[pair.leaks_to].hear(peak_na * pair.leak_permille // 1_000)
+        return None
+
+    def _read(self, shape: Shape, read_uv: float, amplitude_ua: int, first_clipped: bool, clipped: bool) -> Reading:
+        readback, noise_na = self.readback, self.readback.noise.at(self._index)
+        first_na = readback.mean_na(shape.first_na) + noise_na
+        second_na = readback.mean_na(shape.second_na) + noise_na
+        net_fc = readback.mean_net_fc(shape.net_fc) + readback.net_noise_fc(self._index, 1)
+        return Reading(first_na, second_na, net_fc, _ohm(read_uv, first_na, amplitude_ua, first_clipped), clipped)
+
+    def hear(self, stray_na: int) -> Verdict | None:
         """Take in a current that came from another channel while nothing is applied here."""
-        read_na = self.readback.mean_na(stray.first_na) + self.readback.noise.at(self._index)
+        read_na = self.readback.mean_na(stray_na) + self.readback.noise.at(self._index)
         self.tally.highest_na = max(self.tally.highest_na, read_na)
         if read_na <= over_current_ua(0) * 1_000:
             return None
         self.monitor.flags = ChannelFlag.OVER_CURRENT
         return Verdict(EndReason.OVER_CURRENT, whole_ua(read_na), self.number)
 
-    def _fly(self, first_us: int, period_us: int, count: int, shape: Shape, kind: Kind, pair: Pair) -> None:
+    def _fly(self, flow: Flow, pair: Pair) -> None:
         """Note what flows in the load, here and in a channel that touches this one."""
-        self.flight_us, self.flight = first_us + (count - 1) * period_us, shape
+        self._flight = flow
         if self._recorder is None:
             return
-        flow = Flow(first_us, period_us, count, shape, kind)
         self._recorder.add(self.number, flow)
         if pair.leak_permille:
-            self._recorder.add(pair.leaks_to, replace(flow, shape=flow.shape.part(pair.leak_permille), kind=Kind.LEAK))
+            self._recorder.add(pair.leaks_to, flow.leaking(pair.leak_permille))
 
     def _quiet(self, at_us: int, count: int, index: int, amplitude_ua: int) -> Stretch | None:
         """The coming like pulses as a stretch, if it is certain that none of them trips."""
@@ -206,7 +232,7 @@ class OutputChannel:
         )  # fmt: skip
         if pair.leak_permille or min(shape.first_na, shape.second_na) <= 0:
             return None
-        volt = pair.rested(self._cap_volt, now_us - self._cap_at_us)
+        volt = self._electrodes.rested(pair, now_us)
         stretch = Stretch(at_us, count, index, segment, amplitude_ua, shape, pair, volt, self._index, self.readback)
         limits = over_current_ua(amplitude_ua), over_current_ua(back_ua)
         return stretch if stretch.is_quiet(self.rail_volt, *limits) else None
@@ -214,11 +240,14 @@ class OutputChannel:
     def commit(self, at_us: int) -> None:
         """Book those pulses of the stretch that start before stimulation time `at_us`, and close it."""
         stretch, train = self._stretch, self.train
-        if stretch is None or train is None:
+        part = self._silence if stretch is None else stretch
+        if part is None or train is None:
             return
-        self._stretch, self._told_until_us = None, -1
-        if count := stretch.before(at_us):
-            self._book(stretch, count)
+        self._stretch = self._silence = None
+        self._told_until_us = -1
+        if count := part.before(at_us):
+            if stretch is not None:
+                self._book(stretch, count)
             train.skip(count)
         self.due_us = train.next_us
 
@@ -241,10 +270,10 @@ class OutputChannel:
         self.monitor.settle()
         self.monitor.flags = 0
         first_us = stretch.first_us + self.offset_us
-        self._cap_volt = stretch.cap_volt_after(count - 1)
-        self._cap_at_us = first_us + (count - 1) * stretch.period_us + span_us(stretch.segment)
+        last_us = first_us + (count - 1) * stretch.period_us
+        self._electrodes.leave(stretch.cap_volt_after(count - 1), last_us + span_us(stretch.segment))
         self._index += count
-        self._fly(first_us, stretch.period_us, count, stretch.shape, _TRAIN, stretch.pair)
+        self._fly(Flow(first_us, stretch.period_us, count, stretch.shape, _TRAIN), stretch.pair)
 
     # --- readings --------------------------------------------------------------------------------
 
@@ -276,9 +305,13 @@ class OutputChannel:
         )  # fmt: skip
         return told
 
+    def flowing_na(self, now_us: int) -> int:
+        """The current of a pulse that is on its way at device time `now_us`; 0 between pulses."""
+        return self._flight.at(now_us - self._flight.last_us)
+
     def idle_ua(self, now_us: int) -> int:
-        """What is read with the output disabled: a pulse still in flight, a leak, or noise. A size, in uA."""
-        flowing_na = self.flight.at(now_us - self.flight_us) or self.switch.leak_na(now_us)
+        """What is read with the output disabled: a pulse in flight, a discharge, a leak, or noise. A size, in uA."""
+        flowing_na = self.flowing_na(now_us) or self._electrodes.flowing_na(now_us) or self.switch.leak_na(now_us)
         return whole_ua(
             abs(self.readback.mean_na(abs(flowing_na)) + self.readback.noise.at(self._index + now_us // 1_000))
         )
@@ -290,16 +323,3 @@ def _ohm(read_uv: float, read_na: int, amplitude_ua: int, clipped: bool) -> int:
         return 0
     ohm = int(read_uv * 1_000 / (read_na if read_na > 1 else 1) + 0.5)
     return ohm if 1 <= ohm <= SATURATED_OHM else max(1, min(ohm, SATURATED_OHM))
-
-
-def _cut_short(
-    shape: Shape, first_na: int, second_na: int, amplitude_ua: int, back_ua: int
-) -> tuple[Shape, Verdict | None]:
-    """The pulse as it flows: whole, or cut in the phase that reads over its limit."""
-    # A comparator knows no sign: a current that flows the wrong way is too much as well.
-    if abs(first_na) > over_current_ua(amplitude_ua) * 1_000:
-        return shape.cut(OVER_CURRENT_CUT_US), Verdict(EndReason.OVER_CURRENT, whole_ua(abs(first_na)))
-    if abs(second_na) > over_current_ua(back_ua) * 1_000:
-        cut = shape._replace(second_width_us=OVER_CURRENT_CUT_US)
-        return cut, Verdict(EndReason.OVER_CURRENT, whole_ua(second_na))
-    return shape, None

@@ -89,6 +89,7 @@ class Device:
         self.machine.draw = draw or by_seed(seed)
         self._telemetry = self.telemetry_class(self.machine)
         self._timers = self.machine.timers
+        self._saves_to_file = self.machine.flash.saves_to_file
         self._zero_told = False
         self._proven: OutputProgram | None = None
         self._note(event="boot", device_time_us=0, boot_id=self.machine.boot_id)
@@ -118,14 +119,20 @@ class Device:
 
     def next_event_us(self) -> int:
         """When, on the caller's clock, the device next does something by itself. It always does, sooner or later."""
-        timers_us, tick_us = self._timers.next_us, self._tick_us
-        return (tick_us if tick_us < timers_us else timers_us) + self._boot_us
+        machine, tick_us, next_us = self.machine, self._tick_us, self._timers.next_us
+        if (run := machine.run) is not None:
+            # A pulse that is due at a time, and may trip, has begun just after it.
+            due_us = run.began_us - run.stimulation_us + machine.stage.due_us + 1
+            next_us = due_us if due_us < next_us else next_us
+        return (tick_us if tick_us < next_us else next_us) + self._boot_us
 
     def take_output(self) -> bytes:
         """The bytes to send since the last call."""
         out = self._out
         if not out:
             return b""
+        if self._saves_to_file:
+            self.machine.flash.note()  # what is told is not lost, whatever becomes of this process
         taken = out[0] if len(out) == 1 else b"".join(out)
         out.clear()
         return taken

@@ -42,7 +42,12 @@ class Run:
 
 @dataclass(slots=True)
 class Check:
-    """An impedance check: the channels still to do, the present one first, and when its pulses began."""
+    """An impedance check: the channels still to do, the present one first, when its pulses began, how many it sent.
+
+    A pulse that trips ends the session when it ends itself: then `trip` is what for, and the figure.
+    """
 
     channels: list[int]
     began_us: int
+    sent: int = 0
+    trip: tuple[EndReason, int] | None = None

@@ -15,14 +15,53 @@ from typing import NamedTuple
 _AMP = 1e-6  # of a uA
 
 
+class Curve(NamedTuple):
+    """A current that does not stay what it was: `held_ua` for `held_us`, then from one value toward another.
+
+    Signed, in uA. `tau_us` is the time constant of the change.
+    """
+
+    held_ua: float
+    held_us: float
+    from_ua: float
+    to_ua: float
+    tau_us: float
+
+    def at(self, into_us: float) -> float:
+        """The current `into_us` after its start."""
+        if into_us < self.held_us:
+            return self.held_ua
+        return self.to_ua + (self.from_ua - self.to_ua) * exp((self.held_us - into_us) / self.tau_us)
+
+    def times(self, factor: float) -> "Curve":
+        """The same, at a part of its current or the other way round."""
+        return self._replace(held_ua=self.held_ua * factor, from_ua=self.from_ua * factor, to_ua=self.to_ua * factor)
+
+    def slowed(self, factor: float) -> "Curve":
+        """The same in `factor` times the time."""
+        return self._replace(held_us=self.held_us * factor, tau_us=self.tau_us * factor)
+
+
 class Phase(NamedTuple):
-    """What one phase of a pulse did."""
+    """What one phase of a pulse did. Without a `curve` its mean current is what flowed all the time."""
 
     mean_ua: float
     end_volt: float
     cap_volt: float
     energy_pj: float
     clipped: bool
+    curve: Curve | None = None
+
+    def mirrored(self) -> "Phase":
+        """The same with all signs the other way round."""
+        curve = None if self.curve is None else self.curve.times(-1)
+        return Phase(-self.mean_ua, -self.end_volt, -self.cap_volt, self.energy_pj, self.clipped, curve)
+
+    def peak_ua(self, width_us: int) -> float:
+        """The highest current of a phase of that width, signed: a current on the rail changes one way only."""
+        if self.curve is None:
+            return self.mean_ua
+        return max(self.curve.at(0), self.curve.at(width_us), key=abs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +96,8 @@ class Pair:
         end_volt, area = self._charged(size_ua, width_us, cap_volt)
         drop_volt = size_ua * _AMP * self.series_ohm
         if drop_volt + (cap_volt if cap_volt > end_volt else end_volt) > rail_volt:
-            mean_ua, top_volt, end_volt, energy_pj, _ = self._clipped(size_ua, width_us, cap_volt, rail_volt)
-            return Phase(sign * mean_ua, sign * top_volt, sign * end_volt, energy_pj, True)
+            phase = self._clipped(size_ua, width_us, cap_volt, rail_volt)
+            return phase if sign > 0 else phase.mirrored()
         energy_pj = size_ua * (drop_volt * width_us + area)
         return Phase(current_ua, sign * (drop_volt + end_volt), sign * end_volt, energy_pj, False)
 
@@ -90,7 +129,17 @@ class Pair:
         rail_pc = (rail_volt * rail_us - rail_area) / self.series_ohm / _AMP
         free_pj = current_ua * (current_ua * _AMP * self.series_ohm * free_us + free_area)
         mean_ua = (current_ua * free_us + rail_pc) / width_us
-        return Phase(mean_ua, rail_volt, end_volt, free_pj + rail_volt * rail_pc, True)
+        from_ua, to_ua = ((rail_volt - volt) / self.series_ohm / _AMP for volt in (at_rail_volt, final_volt))
+        curve = Curve(current_ua, free_us, from_ua, to_ua, tau_us)
+        return Phase(mean_ua, rail_volt, end_volt, free_pj + rail_volt * rail_pc, True, curve)
+
+    def discharge(self, cap_volt: float, through_ohm: float) -> Curve | None:
+        """The current by which charged interfaces empty themselves through a resistance; None where none are."""
+        if not self.tau_us or not cap_volt:
+            return None
+        path_ohm = self.series_ohm + through_ohm
+        tau_us = self.cdl_uf / 2 / (1 / path_ohm + 1 / (2 * self.rct_ohm))
+        return Curve(0.0, 0.0, -cap_volt / path_ohm / _AMP, 0.0, tau_us)
 
     def _until_rail(self, current_ua: float, cap_volt: float, head_volt: float) -> float:
         """How long the current is held before the interfaces leave no more than `head_volt` for it."""

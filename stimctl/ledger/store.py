@@ -32,7 +32,7 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: ids are read al
 _HEX_HASH = re.compile(r"[0-9a-f]{64}")
 _COLUMNS = "number, session_id, kind, at_us, utc, body, previous, hash"
 # SQLite uses the partial index of the kinds at a session's ends only for a query that repeats its condition.
-_ENDS = "kind IN ('opened', 'closed', 'recovered')"
+_ENDS = "(kind = 'opened' OR kind = 'closed' OR kind = 'recovered')"
 INTERRUPTED = "interrupted"
 
 

@@ -18,7 +18,7 @@ from stimctl.stimulators.stimjim import DIALECTS
 from stimctl.stimulators.stimjim_gate import IDENTIFY
 from stimctl.stimulators.stimjim_text import Named, Reader
 from stimctl.wire import messages as m
-from stimctl.wire.codes import PROTOCOL_VERSION
+from stimctl.wire.codes import PROTOCOL_VERSION, Refusal
 from stimctl.wire.framing import DELIMITER, FrameSplitter
 
 DEVICES = ("native", "stimjim", "pulsepal", "auto")
@@ -107,10 +107,14 @@ def _is_native() -> Callable[[bytes], bool]:
     def heard(data: bytes) -> bool:
         for payload in splitter.feed(data):
             try:
-                if isinstance(m.parse(payload)[1], m.Welcome):
-                    return True
+                answer = m.parse(payload)[1]
             except WireError:
                 continue
+            # One that speaks another version refuses our Hello in the same bytes: it is asked again, and named.
+            if isinstance(answer, m.Welcome) or (
+                isinstance(answer, m.Refused) and answer.reason == Refusal.UNSUPPORTED_VERSION
+            ):
+                return True
         return False
 
     return heard

@@ -24,17 +24,30 @@ PULL_THE_LEADS = "PULL THE LEADS"
 class Closing:
     """How one session ends."""
 
+    # Both are set by the stop: when it was, and whether an arm's answer had not come by then, which the device may have
+    # taken.
+    _stop_us: int
+    _arming: bool
+
     def __init__(self, context: Context, session_id: str) -> None:
         self._context = context
         self._session_id = session_id
         self._records: base.Records | None = None
-        self._stop_us = 0
-        # An arm whose answer did not come before the stop: the device may have taken it.
-        self._arming = False
+        self._cut_us: int | None = None
         self.line_gone = False
         self.zero: base.ZeroConfirmed | None = None
         self._waits_for_log = False
         self.report: SessionReport | None = None
+
+    @property
+    def may_cut(self) -> bool:
+        """Whether there is something to stop that is not being stopped."""
+        return self._cut_us is None and not self.line_gone and self._context.state not in (State.STOPPING, State.ENDED)
+
+    def cut(self, now_us: int) -> None:
+        """The stop's bytes, ahead of everything; `stop` does the rest."""
+        self._cut_us = now_us
+        self._context.stimulator.stop(now_us)
 
     def stop(self, now_us: int, end: End, text: str) -> None:
         """Zero, now. Allowed in every state; once stopping, stop frames go on by themselves."""
@@ -46,9 +59,9 @@ class Closing:
         context.targets.stopped()
         self._arming = context.is_pending(Task.ARMING)
         context.pending = context.want = context.times.alive_due_us = None
-        self._stop_us = now_us
-        if not self.line_gone:
-            context.stimulator.stop(now_us)
+        if self.may_cut:
+            self.cut(now_us)
+        self._stop_us = now_us if self._cut_us is None else self._cut_us
         context.enter(Happening.STOP, now_us)
         if self.line_gone:
             self.close(now_us)
@@ -162,6 +175,8 @@ class Closing:
     def durable(self, now_us: int) -> None:
         """The last entry is on disk: the device may forget what it counted."""
         context = self._context
+        if not self._waits_for_log:
+            return  # of entries before the stop, which somebody waited for when it came
         self._waits_for_log = False
         context.pending = None
         if self.zero is None and not self.line_gone:
@@ -170,11 +185,14 @@ class Closing:
             self._end(now_us)
             return
         context.begin(Task.ACKNOWLEDGING, now_us)
-        self._stop_us = now_us - (self.zero.after_us if self.zero else 0)
+        assert self.zero is not None
+        self._stop_us = now_us - self.zero.after_us
         context.stimulator.acknowledge(context.device.session_number, now_us)
 
     def log_failed(self, text: str, now_us: int) -> None:
         """The last entry could not be written: the device keeps its counts, and the operator is told."""
+        if not self._waits_for_log:
+            return  # an entry before the stop: zero comes first, and the last entry will tell
         self._waits_for_log = False
         identity = self._context.device.identity
         action = "the dose is still in the device: mend the log, then connect again"
@@ -190,10 +208,9 @@ class Closing:
     def _end(self, now_us: int) -> None:
         context = self._context
         context.pending = None
-        if self.report is not None:
-            # What was told since it was drawn up belongs to it: a count that is wrong, a log without its last entry.
-            zero_us = self.report.zero_confirmed_us if self.zero else None
-            self.report = replace(self.report, alarms=tuple(context.alarms), zero_confirmed_us=zero_us)
-        if context.state is State.STOPPING:
-            context.enter(Happening.CLOSED, now_us)
-            context.want = Over()
+        assert self.report is not None
+        # What was told since it was drawn up belongs to it: a count that is wrong, a log without its last entry.
+        zero_us = self.report.zero_confirmed_us if self.zero else None
+        self.report = replace(self.report, alarms=tuple(context.alarms), zero_confirmed_us=zero_us)
+        context.enter(Happening.CLOSED, now_us)
+        context.want = Over()

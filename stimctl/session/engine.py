@@ -8,7 +8,7 @@ The work is done in phases that share a `Context`: `preparation`, `stimulation`,
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from stimctl import limits
 from stimctl.errors import (
@@ -19,6 +19,7 @@ from stimctl.errors import (
     Misuse,
     Refused,
     StimctlError,
+    Suspended,
     TimedOut,
     Unsafe,
 )
@@ -44,9 +45,14 @@ STOOD_STILL_US = 200_000  # later than its deadline by so much, this program did
 _ENDS: dict[type[StimctlError], End] = {Refused: End.REFUSED, EchoMismatch: End.ECHO, Unsafe: End.GATE}
 
 
-# What one step came to: the bytes to send now, what happened (`StateChanged`, `Alarm`, `Told`), when to come back at
-# the latest, and what is wanted of whoever runs the session, if anything.
-Turn = tuple[bytes, Sequence[Any], int, Want | None]
+class Turn(NamedTuple):
+    """What one step came to: the bytes to send now, what happened (`StateChanged`, `Alarm`, `Told`), when to come
+    back at the latest, and what is wanted of whoever runs the session, if anything."""
+
+    output: bytes
+    events: Sequence[Any]
+    deadline_us: int
+    wants: Want | None
 
 
 class Engine:
@@ -74,6 +80,9 @@ class Engine:
         self._auto = auto
         self._turned_us = self._deadline_us = 0
         self._take_output = stimulator.take_output
+        self._quiet = Turn(b"", (), 0, None)
+        # Bytes from the line, and what was asked for beside a stop, until the stop is sent.
+        self._put_off: tuple[bytes, Sequence[c.Command | c.Fact]] | None = None
         self._prepare = Preparation(context, url)
         self._stimulate = Stimulation(context)
         self._close = Closing(context, session_id)
@@ -139,7 +148,17 @@ class Engine:
         self._go_on(now_us)
 
     def step(self, now_us: int, data: bytes = b"", asked: Sequence[c.Command | c.Fact] = ()) -> Turn:
-        """Take in the time, bytes from the line, and what was asked for; say what is to be done."""
+        """Take in the time, bytes from the line, and what was asked for; say what is to be done.
+
+        A stop that is asked for gives its bytes at once; all else, also the rest of the stop, follows at the next step.
+        """
+        if asked and self._close.may_cut and any(type(each) is c.AskStop for each in asked):
+            self._close.cut(now_us)
+            self._put_off = data, asked
+            return Turn(self._take_output(), (), now_us, None)
+        if self._put_off is not None:
+            (before, put_off), self._put_off = self._put_off, None
+            data, asked = before + data, [*put_off, *asked]
         context, late_us = self._context, now_us - self._deadline_us
         if late_us > STOOD_STILL_US:
             self._stood_still(late_us, now_us)
@@ -158,11 +177,13 @@ class Engine:
         output, deadline_us = self._take_output(), self._deadline_us
         if late_us < 0 and not (output or asked or context.events) and deadline_us == context.times.alive_due_us:
             # Nothing but telemetry, as nearly always: the next keepalive is due when it was.
-            return output, (), deadline_us, None
+            return self._quiet
         events, context.events = context.events, []
         want, context.want = context.want, None
         self._deadline_us = deadline_us = self._next_deadline_us()
-        return output, events, deadline_us, want
+        # As every turn is from here on until something else happens.
+        self._quiet = Turn(b"", (), deadline_us, None)
+        return Turn(output, events, deadline_us, want)
 
     def _take(self, asked: c.Command | c.Fact, now_us: int) -> None:
         try:
@@ -180,8 +201,8 @@ class Engine:
 
     @property
     def state(self) -> State:
-        """Where the session stands."""
-        return self._context.state
+        """Where the session stands; stopping, once a stop's bytes were given."""
+        return self._context.state if self._put_off is None else STOPPING
 
     @property
     def report(self) -> SessionReport | None:
@@ -237,7 +258,7 @@ class Engine:
             self._keep_alive(now_us)
         if context.state is STOPPING:
             self._close.watch_time(now_us)
-        elif now_us - self._stimulator.heard_us >= limits.SILENCE_US:
+        elif now_us - self._stimulator.heard_us >= limits.SILENCE_US and context.state is not ENDED:
             self._fell_silent(now_us)
 
     def _next_deadline_us(self) -> int:
@@ -401,6 +422,9 @@ class Engine:
             # Zero comes first: what failed was asked for before the stop.
             if self._close.zero is not None:
                 self._close.close(now_us)
+        elif isinstance(error, Suspended):
+            self._context.alarm(Priority.HIGH, str(error), "look after the subject first, then start again", now_us)
+            self._close.stop(now_us, End.STOOD_STILL, str(error))
         elif isinstance(error, LineFault):
             self._line_lost(error, now_us)
         else:

@@ -85,6 +85,8 @@ class Plausibility:
         self._judged_us: dict[int, int] = {}
         self._seen: dict[int, _Seen] = {}
         self._permitted: dict[int, list[_Permitted]] = {}
+        # The device's time of each channel's newest change of target.
+        self._changed_us: dict[int, int] = {}
 
     def begin(self, channel_mask: int, device_us: int, stimulation_us: int, now_us: int) -> None:
         """A run began from zero, at `stimulation_us` of the session and `device_us` of the device's time."""
@@ -99,6 +101,10 @@ class Plausibility:
         """Since `device_us` pulses go no more toward `target_ua`, but one may have been in flight."""
         left = [each for each in self._permitted.get(channel, ()) if each.until_us + PULSE_FLIGHT_US > device_us]
         self._permitted[channel] = [*left, _Permitted(target_ua, self._run.device_us, device_us + PULSE_FLIGHT_US)]
+
+    def changed(self, channel: int, device_us: int) -> None:
+        """The device applied another target at `device_us`."""
+        self._changed_us[channel] = device_us
 
     def stood_still(self, late_us: int) -> None:
         """The host itself stood still for so long: that was no silence of the device's."""
@@ -194,7 +200,7 @@ class Plausibility:
         if pulses_0 < 0 or pulses_1 < 0:
             return Finding(End.IMPLAUSIBLE, f"channel {channel} counts fewer pulses than before")
         width_time_us = pulses_0 * width_0_us + pulses_1 * width_1_us
-        if before_ua == applied_ua == target_ua == before_target_ua:
+        if before_ua == applied_ua == target_ua == before_target_ua and self._settled(channel, seen.device_us):
             wrong = charge_pc != width_time_us * applied_ua
         else:
             wrong = charge_pc > width_time_us * max(before_ua, applied_ua, self._allowed_ua(channel, seen.device_us))
@@ -204,6 +210,10 @@ class Plausibility:
         if left_pc > charge_pc // 100 and left_pc > (pulses_0 + pulses_1) * self._net_floor_pc:
             return Finding(End.NET_CHARGE, f"channel {channel} leaves {left_pc} pC in {pulses_0 + pulses_1} pulses")
         return None
+
+    def _settled(self, channel: int, device_us: int) -> bool:
+        """Whether a channel's target has not been changed since: up and down again leaves no trace in two readings."""
+        return device_us >= self._changed_us.get(channel, 0) and not self._targets[channel].sent_ua
 
     @staticmethod
     def _mean(reading: Channel, seen: _Seen, device_us: int) -> Finding | None:

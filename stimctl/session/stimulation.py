@@ -52,6 +52,8 @@ class Stimulation:
             self._lower_at_rest(command)
             return
         wanted_ua = self._wanted_ua(command, now_us)
+        if context.is_pending(Task.HOLD) and wanted_ua > context.targets[channel].wanted_ua:
+            raise Misuse(f"channel {channel}: a hold is under way; raise again once the session runs")
         leaves_nothing = context.targets.leaves_nothing(channel, wanted_ua)
         context.targets.want(channel, wanted_ua)
         if leaves_nothing:
@@ -131,6 +133,10 @@ class Stimulation:
             self._keep_step(status, now_us)
             if context.state not in STIMULATING:
                 return
+        self.judge_status(status, now_us)
+
+    def judge_status(self, status: m.Status, now_us: int) -> None:
+        """Compare the device as a whole with what was asked for at its time, however old that is."""
         assert self.plausibility is not None
         finding = self.plausibility.status(status, now_us)
         if finding is not None:
@@ -170,8 +176,10 @@ class Stimulation:
         context, channel = self._context, event.channel
         before_ua = context.targets[channel].highest_ua
         context.targets.applied(channel, event.target_ua, now_us)
-        if context.targets[channel].highest_ua < before_ua and self.plausibility is not None:
-            self.plausibility.no_longer(channel, before_ua, event.device_time_us)
+        if self.plausibility is not None:
+            self.plausibility.changed(channel, event.device_time_us)
+            if context.targets[channel].highest_ua < before_ua:
+                self.plausibility.no_longer(channel, before_ua, event.device_time_us)
         context.account.target_set(event)
         context.put("target", now_us, **event._asdict())
 
@@ -193,15 +201,17 @@ class Stimulation:
     def _target_declined(self, event: base.Declined, now_us: int) -> None:
         context, target = self._context, self._context.targets[event.channel]
         lowers = event.target_ua < target.applied_ua
-        context.targets.not_applied(event.channel, event.target_ua)
         refused = {"order": event.order, "reason": event.reason, "detail": event.detail, "limit": event.limit}
         context.put("target", now_us, refused=refused)
         if event.reason == NO_ANSWER:
+            context.targets.never_answered(event.channel, event.target_ua)
             context.account.unanswered = True
-            context.tell(
-                f"channel {event.channel}: the device did not answer the change to {event.target_ua} uA", now_us
-            )
-        elif lowers and event.detail not in (DeviceState.HELD, DeviceState.ENDED):
+            text = f"channel {event.channel}: the device did not answer the change to {event.target_ua} uA"
+            context.tell(text, now_us)
+            context.stimulator.retarget(now_us)
+            return
+        context.targets.not_applied(event.channel, event.target_ua)
+        if lowers and event.detail not in (DeviceState.HELD, DeviceState.ENDED):
             text = f"the device refused to lower channel {event.channel} to {event.target_ua} uA: {event.reason}"
             context.alarm(Priority.HIGH, text, "do not use this device until it has been examined", now_us)
             context.stop(now_us, End.REFUSED, text)

@@ -76,11 +76,10 @@ class Telemetry:
             self._device_ended(End.RESET, now_us)
         elif device_state == _ENDED_ON_DEVICE and context.times.armed_us is not None:
             self._device_ended(_DEVICE_ENDS.get(EndReason(status.end_reason), End.IMPLAUSIBLE), now_us)
-        elif is_old:
-            return
         elif context.state in STIMULATING:
-            self._stimulate.follow(status, now_us)
-        else:
+            # While targets are set one after the other, nearly all that is told is older than some answer.
+            (self._stimulate.judge_status if is_old else self._stimulate.follow)(status, now_us)
+        elif not is_old:
             self._watch_rest(status, identity, now_us)
 
     def _watch_rest(self, status: m.Status, identity: Identity, now_us: int) -> None:

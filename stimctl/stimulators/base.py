@@ -217,7 +217,7 @@ class Stimulator(Protocol):
 
     `heard_us` is when the last valid frame came; who listens sets it when the listening begins. `targets` is the
     session's record of its channels' targets: the adapter sends what is wanted there and notes there that it did.
-    `damaged_frames` counts what came and was no frame, `frames` what was. `hears_writes`: its times count from
+    `frames` counts what came whole. `hears_writes`: its times count from
     `wrote`.
     """
 
@@ -227,7 +227,8 @@ class Stimulator(Protocol):
     hears_writes: bool
 
     @property
-    def damaged_frames(self) -> int: ...
+    def damaged_frames(self) -> int:
+        """What came and was no frame."""
 
     def connect(self, now_us: int) -> None:
         """Handshake and identity; ends in `Identified`."""

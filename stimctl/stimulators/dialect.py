@@ -1,15 +1,16 @@
 """What an adapter for a device without a watchdog has to do; `leased.Leased` does the rest.
 
-A dialect turns leases into its device's own bytes, and the device's bytes into the events below. Like an
-adapter it is sans-I/O: it owns no port, thread or clock. It keeps no session: it knows the train that runs and
-what it has asked. All its bytes go through a gate of its own that knows what they mean (see `outgoing`).
+A dialect turns leases into its device's own bytes, and the device's bytes into the events below, `Identified` and
+`Failed`. Like an adapter it is sans-I/O: it owns no port, thread or clock. It keeps no session: it knows the train that
+runs and what it has asked. All its bytes go through a gate of its own that knows what they mean (see `outgoing`).
 """
 
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
-from stimctl.errors import StimctlError
 from stimctl.stimulators.base import Identity
 from stimctl.stimulators.leases import Lease
+from stimctl.stimulators.outgoing import Gate
 from stimctl.waveform import Program
 
 
@@ -42,12 +43,6 @@ class Answer:
         return late
 
 
-class Found(NamedTuple):
-    """The device answered, and everything that it could play by itself has been made harmless."""
-
-    identity: Identity
-
-
 class Prepared(NamedTuple):
     """The lease that was prepared stands in the device, as its echo says."""
 
@@ -70,6 +65,11 @@ class Done(NamedTuple):
     pulses: int | None
     means: tuple[StageMean, ...] = ()
 
+    def phases_ua(self, channel: int) -> tuple[int, int] | None:
+        """The means of a channel's two phases, if both were measured."""
+        found = {mean.phase: mean.mean_ua for mean in self.means if mean.channel == channel}
+        return (found[0], found[1]) if len(found) == 2 else None
+
 
 class AtZero(NamedTuple):
     """A stop was carried out: the largest current measured since, or None where it is only acknowledged."""
@@ -77,10 +77,18 @@ class AtZero(NamedTuple):
     measured_ua: int | None
 
 
-class Broken(NamedTuple):
-    """Something that must end the session."""
-
-    error: StimctlError
+# What every device has in common that is driven by leases; all else it has to say itself.
+identity_by_lease = partial(
+    Identity,
+    serial="none",
+    firmware_sha256="",
+    boot_id=1,
+    calibrated_on=None,
+    max_amplitude_ua=2_000,
+    net_charge_floor_pc=0,
+    watchdog_ms=0,
+    by_lease=True,
+)
 
 
 class Dialect(Protocol):
@@ -96,18 +104,26 @@ class Dialect(Protocol):
     self_test_note: str
     stops_mid_pulse: bool
     prepares_ahead: bool
+    _gate: Gate
+    _answer: Answer
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._answer = Answer()
 
     def connect(self, now_us: int) -> None:
-        """Identify, then make harmless whatever it could play; ends in `Found`."""
+        """Identify, then make harmless whatever it could play; ends in `Identified`."""
 
     def check_program(self, program: Program) -> None:
         """Raise `Unsafe` for what this device cannot give exactly, saying what it would become."""
 
     def arm(self, ceiling_ua: int) -> None:
         """From now on leases up to the ceiling pass the gate."""
+        self._gate.arm(ceiling_ua)
 
     def disarm(self) -> None:
         """No lease passes the gate any more."""
+        self._gate.disarm()
 
     def prepare(self, lease: Lease, now_us: int) -> None:
         """Put a lease into the device without starting it; ends in `Prepared`. Raises `Unsafe`."""
@@ -124,9 +140,6 @@ class Dialect(Protocol):
     def apart(self) -> "Dialect":
         """Another one for the same device, which nothing has happened to yet: it can stop it."""
 
-    def wrote(self, now_us: int) -> None:
-        """What `take_output` gave last has left by now."""
-
     def receive(self, data: bytes, now_us: int) -> list[Any]:
         """Bytes from the line; the events they complete."""
 
@@ -138,3 +151,9 @@ class Dialect(Protocol):
 
     def take_output(self) -> bytes:
         """The bytes to send now."""
+        return self._gate.take()
+
+    def wrote(self, now_us: int) -> None:
+        """What `take_output` gave last has left by now."""
+        self._gate.wrote(now_us)
+        self._answer.wrote(now_us)

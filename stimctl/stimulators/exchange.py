@@ -74,9 +74,8 @@ class Exchange:
         # What was sent last, while it has no answer yet, and how often it was sent.
         self._flying: Command | None = None
         self._tries = 0
-        # When `advance` has something to do: what is under way is due to be sent again.
-        self.due_us: int | None = None
-        # By number, with the time of sending: the answers may still come.
+        self._due_us = 0  # when what is under way is to be sent again
+        # By number, with the time at which they were overtaken, the oldest first: the answers may still come.
         self._overtaken: dict[int, tuple[Command, int]] = {}
         self._unanswered_since_us: int | None = None
         self._out: list[bytes] = []
@@ -97,11 +96,15 @@ class Exchange:
             self._urgent[command.urgency] = command
             self.send_next(now_us)
 
+    def withdraw(self, urgency: Urgency) -> None:
+        """What waits of this urgency is of no use any more."""
+        self._urgent.pop(urgency, None)
+
     def send_next(self, now_us: int) -> None:
         """Send what is most urgent, if nothing is under way or what is can be overtaken by now."""
         flying = self._flying
         if flying is not None:
-            if now_us < (self.due_us or 0) or flying.urgency not in _OVERTAKEN or not self._waits_urgently():
+            if now_us < self._due_us or flying.urgency not in _OVERTAKEN or not self._waits_urgently():
                 return
             self._overtake(flying, now_us)
         if self._urgent or self._steps or self.targets.unsent:
@@ -125,7 +128,7 @@ class Exchange:
         return command
 
     def _overtake(self, flying: Command, now_us: int) -> None:
-        self._flying = self.due_us = None
+        self._flying = None
         while len(self._overtaken) >= _REMEMBERED:
             del self._overtaken[next(iter(self._overtaken))]
         self._overtaken[self._number] = flying, now_us
@@ -144,7 +147,7 @@ class Exchange:
     def _put(self, command: Command, now_us: int) -> None:
         self._out.append(m.encode(self._number, command.message))
         self._tries += 1
-        self.due_us = now_us + RESEND_US
+        self._due_us = now_us + RESEND_US
 
     def put_first(self, frame: bytes) -> None:
         """Send `frame` in place of all that was about to be sent."""
@@ -161,18 +164,29 @@ class Exchange:
 
     # --- time ---------------------------------------------------------------------------------------
 
+    def next_deadline_us(self) -> int | None:
+        """When `advance` has something to do."""
+        due_us = None if self._flying is None else self._due_us
+        if not self._overtaken:
+            return due_us
+        _, overtaken_us = next(iter(self._overtaken.values()))
+        return overtaken_us + GIVE_UP_US if due_us is None else min(due_us, overtaken_us + GIVE_UP_US)
+
     def advance(self, now_us: int) -> list[Any]:
         """Send again, or something more urgent in its place; give up on a device that answers nothing."""
+        events = self._give_up_overtaken(now_us) if self._overtaken else []
         flying = self._flying
-        if flying is None or self.due_us is None or now_us < self.due_us:
-            return []
+        if flying is None:
+            return events
         if self._unanswered_since_us is not None and now_us - self._unanswered_since_us >= flying.patience_us:
-            self._flying = self.due_us = None
+            self._flying = None
             self._steps.clear()
             self._urgent.clear()
             why = f"no answer to {flying.name} after {self._tries} tries"
-            return [Failed(TimedOut(f"{why}; check the cable and the device"))]
-        events, number = self._give_up_overtaken(now_us), self._number
+            return [*events, Failed(TimedOut(f"{why}; check the cable and the device"))]
+        if now_us < self._due_us:
+            return events
+        number = self._number
         self.send_next(now_us)
         if self._number == number:
             self._put(flying, now_us)
@@ -180,7 +194,7 @@ class Exchange:
 
     def _give_up_overtaken(self, now_us: int) -> list[Any]:
         """Targets that were overtaken and never answered: nobody knows whether the device took them."""
-        given_up = [number for number, (_, sent_us) in self._overtaken.items() if now_us - sent_us >= GIVE_UP_US]
+        given_up = [number for number, (_, at_us) in self._overtaken.items() if now_us - at_us >= GIVE_UP_US]
         commands = [self._overtaken.pop(number)[0] for number in given_up]
         return [_declined(each, NO_ANSWER) for each in commands if type(each.message) is m.SetTarget]
 
@@ -190,7 +204,7 @@ class Exchange:
         """What an answer means; then the next command goes."""
         flying = self._flying
         if flying is not None and number == self._number:
-            self._flying = self.due_us = None
+            self._flying = None
             command = flying
         elif number in self._overtaken:
             command, _ = self._overtaken.pop(number)
@@ -226,7 +240,7 @@ class Exchange:
         sent = {number: command for number, (command, _) in self._overtaken.items()}
         if self._flying is not None:
             sent[self._number] = self._flying
-        self._flying = self.due_us = self._unanswered_since_us = None
+        self._flying = self._unanswered_since_us = None
         self._steps.clear()
         self._urgent.clear()
         self._overtaken.clear()

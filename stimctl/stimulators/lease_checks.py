@@ -44,7 +44,7 @@ class ContactCheck:
     def over(self, lease: Lease, done: Done) -> None:
         """A channel's lease is over."""
         ((channel, amplitude_ua, _delay),) = lease.levels
-        mean_ua = next((abs(mean.mean_ua) for mean in done.means if (mean.channel, mean.phase) == (channel, 0)), 0)
+        mean_ua = abs((done.phases_ua(channel) or (0, 0))[0])
         charge_pc = CHECK_PULSES * lease.shape.charge_pc(amplitude_ua)
         self.results.append(Impedance(channel, 0, CHECK_PULSES, amplitude_ua, mean_ua, charge_pc, NO_DEVICE_TIME_US))
 
@@ -72,12 +72,8 @@ def wrong_report(lease: Lease, done: Done) -> EchoMismatch | None:
 
 def trip(identity: Identity, lease: Lease, done: Done) -> Trip | None:
     """The worst that the measured means of a lease say, if anything."""
-    found = {(mean.channel, mean.phase): mean.mean_ua for mean in done.means}
-    trips = []
-    for level in lease.levels:
-        first_ua, second_ua = found.get((level.channel, 0)), found.get((level.channel, 1))
-        if first_ua is not None and second_ua is not None:
-            trips.append(_trip(identity, lease, level, first_ua, second_ua))
+    measured = [(level, done.phases_ua(level.channel)) for level in lease.levels]
+    trips = [_trip(identity, lease, level, *phases_ua) for level, phases_ua in measured if phases_ua is not None]
     order = (EndReason.OVER_CURRENT, EndReason.LEAD_OFF, EndReason.NET_CHARGE)
     return min((each for each in trips if each), key=lambda each: order.index(each.reason), default=None)
 
@@ -85,11 +81,11 @@ def trip(identity: Identity, lease: Lease, done: Done) -> Trip | None:
 def _trip(identity: Identity, lease: Lease, level: Level, first_ua: int, second_ua: int) -> Trip | None:
     channel, amplitude_ua, _delay = level
     shape = lease.shape
-    second_set_ua = shape.second_amplitude_ua(amplitude_ua)
-    for set_ua, measured_ua in ((amplitude_ua, abs(first_ua)), (second_set_ua, abs(second_ua))):
+    phases = ((amplitude_ua, abs(first_ua)), (shape.second_amplitude_ua(amplitude_ua), abs(second_ua)))
+    for set_ua, measured_ua in phases:
         if measured_ua > limits.over_current_ua(set_ua):
             return Trip(channel, EndReason.OVER_CURRENT, ChannelFlag.OVER_CURRENT, measured_ua)
-    for set_ua, measured_ua in ((amplitude_ua, abs(first_ua)), (second_set_ua, abs(second_ua))):
+    for set_ua, measured_ua in phases:
         if (measured_ua + identity.readback_accuracy_ua) * 100 < set_ua * OPEN_PERCENT:
             return Trip(channel, EndReason.LEAD_OFF, ChannelFlag.LEAD_OFF, measured_ua)
     net_pc = abs(first_ua * shape.width_us + second_ua * shape.second_width_us)

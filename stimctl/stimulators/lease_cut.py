@@ -1,6 +1,7 @@
 """One cut of a lease: why, when its stop is sent, and what it cut off. The stop itself is `stop.Stop`."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
@@ -31,19 +32,19 @@ class Why(Enum):
     STOP = _Row("stop", measured=True)
 
 
+@dataclass(slots=True)
 class Cut:
     """A cut that began at `began_us`; its stop is sent at `due_us`, from when on `stop` is there.
 
     `sent_us` is when a stop was first sent to what is cut: that of an earlier cut, which this one replaces.
     """
 
-    def __init__(self, why: Why, began_us: int, sent_us: int | None = None) -> None:
-        self.why = why
-        self.sent_us = sent_us
-        self.began_us = began_us
-        self.due_us = began_us
-        self.stop: Stop | None = None
-        self.zero_us: int | None = None
+    why: Why
+    began_us: int
+    due_us: int
+    sent_us: int | None = None
+    stop: Stop | None = None
+    zero_us: int | None = None
 
     def between_pulses_us(self, lease: Lease, begun_us: int) -> int:
         """The first moment from the cut's beginning that surely lies between two pulses."""

@@ -7,7 +7,7 @@ the session calls `go_on` for each next lease, so that nothing is given unless s
 import copy
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Protocol
 
 from stimctl.errors import TimedOut, Unsafe
 from stimctl.stimulators import dialect as d
@@ -22,34 +22,27 @@ ANSWER_US = 500_000  # an answer later than this is a line that is lost
 LATE = "no answer from the device in time; what it plays ends with its lease, within 3 s"
 
 
-class Began(NamedTuple):
-    """A lease runs."""
+class Holder(Protocol):
+    """Who holds the session around the leases. Each is told of what happened, and says what that makes happen."""
 
+    def began(self, now_us: int) -> list[Any]:
+        """A lease runs."""
 
-class Over(NamedTuple):
-    """A lease came to its end; `done` is None for a silent one."""
+    def over(self, lease: Lease, done: d.Done | None, now_us: int) -> list[Any]:
+        """A lease came to its end; `done` is None for a silent one."""
 
-    lease: Lease
-    done: d.Done | None
+    def run_out(self, now_us: int) -> list[Any]:
+        """The program has no more leases."""
 
-
-class RunOut(NamedTuple):
-    """The program has no more leases."""
-
-
-class CutDone(NamedTuple):
-    """A cut was carried out, and what was measured since; None where it is only acknowledged."""
-
-    cut: Cut
-    measured_ua: int | None
+    def was_cut(self, cut: Cut, measured_ua: int | None, now_us: int) -> list[Any]:
+        """A cut was carried out, and what was measured since; None where it is only acknowledged."""
 
 
 @dataclass(slots=True)
 class _Given:
-    """A lease that was ordered to begin at `asked_us`. A `test` is outside of any run, and no dose is told of it."""
+    """A lease that was ordered to begin at `asked_us`."""
 
     lease: Lease
-    test: bool
     asked_us: int
     begun_us: int | None = None
     gap_us: int | None = None
@@ -60,20 +53,15 @@ class _Given:
         return self.begun_us + self.lease.lasts_us if self.lease.silent and self.begun_us is not None else None
 
 
-@dataclass(slots=True)
-class _Ahead:
-    """A lease that is being put into the device, or `stands` in it."""
-
-    lease: Lease
-    test: bool
-    stands: bool = False
-
-
 class Giver:
-    """One device's leases. `at_us` is the stimulation time that was given so far, between two leases."""
+    """One device's leases. `at_us` is the stimulation time that was given so far, between two leases.
 
-    def __init__(self, dialect: d.Dialect) -> None:
+    A lease without a plan is a test outside of any run, and no dose is told of it.
+    """
+
+    def __init__(self, dialect: d.Dialect, holder: Holder) -> None:
         self._dialect = dialect
+        self._holder = holder
         self.tally = LeaseTally(())
         self.targets = Targets({})
         self.plan: LeasePlan | None = None
@@ -81,7 +69,9 @@ class Giver:
         self.cut: Cut | None = None
         self._given: _Given | None = None
         self._last: Lease | None = None
-        self._ahead: _Ahead | None = None
+        # The lease that is being put into the device, or `_stands` in it.
+        self._ahead: Lease | None = None
+        self._stands = False
         # Where the pattern's next pulse would have been, and whether the next lease waits for that.
         self._grid_us: int | None = None
         self._waits_until_us: int | None = None
@@ -91,7 +81,6 @@ class Giver:
             d.Begun: self._on_begun,
             d.Done: self._on_done,
             d.AtZero: self._on_zero,
-            d.Broken: lambda event, _now: [Failed(event.error)],
         }
 
     # --- orders -------------------------------------------------------------------------------------
@@ -102,32 +91,37 @@ class Giver:
         self._grid_us = None
         return self.go_on(now_us)
 
-    def begin_test(self, lease: Lease, now_us: int) -> list[Any]:
-        """One lease outside of any run, which no dose is told of."""
-        return self._prepare(_Ahead(lease, test=True), now_us)
+    def prepare(self, lease: Lease, now_us: int) -> list[Any]:
+        """Put a lease into the device. Without a plan it is begun as soon as it stands there."""
+        self._ahead, self._stands = lease, False
+        if self._given is None:
+            self._answer.expect(ANSWER_US, now_us)
+        return gated(lambda: self._dialect.prepare(lease, now_us))
 
     def end_run(self) -> None:
         """No more leases from this plan."""
         self.plan = self._ahead = None
 
-    def lower(self, channel: int, target_ua: int, now_us: int) -> None:
-        """A lower target is used at the next pulse: what runs above it is cut."""
-        if self._given is not None and target_ua < self._given.lease.level_ua(channel) and self.cut is None:
+    def lower(self, channel: int, target_ua: int, now_us: int) -> bool:
+        """A lower target is used at the next pulse: what runs above it is cut. Whether anything does."""
+        if self._given is None or target_ua >= self._given.lease.level_ua(channel):
+            return False
+        if self.cut is None:
             self.begin_cut(Why.LOWER, now_us)
+        return True
 
     def go_on(self, now_us: int) -> list[Any]:
         """The next lease, if none is under way and the pattern allows it already."""
-        preparing = self._ahead is not None and not self._ahead.stands
-        occupied = self.cut is not None or self._given is not None or preparing
+        occupied = self.cut is not None or self._given is not None or self._is_preparing
         if self.plan is None or occupied or (self._waits_until_us is not None and now_us < self._waits_until_us):
             return []
         self._waits_until_us = None
         lease = self.plan.next(self.aims_ua())
-        return [RunOut()] if lease is None else self._give(lease, now_us)
+        return self._holder.run_out(now_us) if lease is None else self._give(lease, now_us)
 
     def begin_cut(self, why: Why, now_us: int) -> None:
         """Zero: now, or, where the reason can wait and the device would cut a pulse in half, between two pulses."""
-        cut = Cut(why, now_us, None if self.cut is None else self.cut.sent_us)
+        cut = Cut(why, now_us, now_us, None if self.cut is None else self.cut.sent_us)
         self.cut, given = cut, self._given
         if why.value.waits and self._dialect.stops_mid_pulse and given is not None and given.begun_us is not None:
             cut.due_us = now_us if given.lease.silent else cut.between_pulses_us(given.lease, given.begun_us)
@@ -136,9 +130,13 @@ class Giver:
     def give_up(self) -> None:
         """The device cannot be asked any more: a lease that may still run is taken as whole."""
         if self._given is not None:
-            self._settle(self._given, self.cut or Cut(Why.STOP, 0), None)
+            self._settle(self._given, self.cut or Cut(Why.STOP, 0, 0), None)
 
     # --- what is known ------------------------------------------------------------------------------
+
+    @property
+    def _is_preparing(self) -> bool:
+        return self._ahead is not None and not self._stands
 
     def aims_ua(self) -> dict[int, int]:
         """What each channel's ramp goes towards: what was taken of what is wanted."""
@@ -147,21 +145,23 @@ class Giver:
     def stimulation_us(self, now_us: int) -> int:
         """Stimulation so far, with what of the running lease has passed."""
         given = self._given
-        if given is None or given.begun_us is None or given.test:
+        if given is None or given.begun_us is None or self.plan is None:
             return self.at_us
         return given.lease.begins_us + min(given.lease.lasts_us, max(0, now_us - given.begun_us))
 
     def running(self, now_us: int) -> tuple[Lease | None, int]:
         """The lease that runs, and how many of its pulses have begun."""
         given = self._given
-        if given is None or given.begun_us is None or given.test:
+        if given is None or given.begun_us is None or self.plan is None:
             return None, 0
         return given.lease, pulses_begun(given.lease, now_us - given.begun_us)
 
     def level_ua(self, channel: int, now_us: int) -> int:
-        """The amplitude of a channel in the lease that runs, or ran last."""
-        lease = self.running(now_us)[0] or self._last
-        return 0 if lease is None else lease.level_ua(channel)
+        """The amplitude of a channel in the lease that runs; between two, of the last, as far as it is still wanted."""
+        running, _begun = self.running(now_us)
+        if running is not None:
+            return running.level_ua(channel)
+        return 0 if self._last is None else min(self._last.level_ua(channel), self.aims_ua()[channel])
 
     # --- events and time ----------------------------------------------------------------------------
 
@@ -184,7 +184,7 @@ class Giver:
             return []
         self.tally.silent(given.lease, given.lease.lasts_us)
         self._pass_on(given, given.lease.pulses, now_us)
-        return [Over(given.lease, None)]
+        return self._holder.over(given.lease, None, now_us)
 
     def next_deadline_us(self) -> int | None:
         """When `advance`, or `go_on`, has something to do."""
@@ -199,33 +199,23 @@ class Giver:
 
     # --- inside: giving -----------------------------------------------------------------------------
 
-    def _give(self, lease: Lease, now_us: int, *, test: bool = False) -> list[Any]:
-        ahead = self._ahead
-        if not lease.silent and (ahead is None or ahead.lease != lease):
-            return self._prepare(_Ahead(lease, test), now_us)
+    def _give(self, lease: Lease, now_us: int) -> list[Any]:
+        if not lease.silent and lease != self._ahead:
+            return self.prepare(lease, now_us)
         # The earliest that it can begin, and so what its pulses are counted from at most, even if it leaves later.
-        self._given = _Given(lease, test, now_us)
+        self._given = _Given(lease, now_us)
         if lease.silent:
             return self._begun(self._given, now_us)
         self._ahead = None
         self._answer.expect(ANSWER_US, now_us)
-        return _gated(lambda: self._dialect.begin(now_us))
-
-    def _prepare(self, ahead: _Ahead, now_us: int) -> list[Any]:
-        self._ahead = ahead
-        if self._given is None:
-            self._answer.expect(ANSWER_US, now_us)
-        return _gated(lambda: self._dialect.prepare(ahead.lease, now_us))
+        return gated(lambda: self._dialect.begin(now_us))
 
     def _on_prepared(self, _event: d.Prepared, now_us: int) -> list[Any]:
-        ahead = self._ahead
-        if ahead is None:
-            return []
-        ahead.stands = True
-        if self.cut is not None or self._given is not None:
+        self._stands = True
+        if self.cut is not None or self._given is not None or self._ahead is None:
             return []
         self._answer.forget()
-        return self._give(ahead.lease, now_us, test=True) if ahead.test else self.go_on(now_us)
+        return self._give(self._ahead, now_us) if self.plan is None else self.go_on(now_us)
 
     def _on_begun(self, _event: d.Begun, now_us: int) -> list[Any]:
         given = self._given
@@ -236,21 +226,21 @@ class Giver:
 
     def _begun(self, given: _Given, now_us: int) -> list[Any]:
         given.begun_us = now_us
-        if self._grid_us is not None and not given.test:
+        if self._grid_us is not None and self.plan is not None:
             given.gap_us = max(0, now_us - self._grid_us)
             self.tally.gap(given.gap_us)
-        return [Began(), *self._prepare_ahead(given, now_us)]
+        return [*self._holder.began(now_us), *self._prepare_ahead(given, now_us)]
 
     def _prepare_ahead(self, given: _Given, now_us: int) -> list[Any]:
         """Put the lease after the one that runs into the device, so that it only has to be started."""
-        if not self._dialect.prepares_ahead or given.test or self.plan is None:
+        if not self._dialect.prepares_ahead or self.plan is None:
             return []
         ahead = copy.copy(self.plan)
         ahead.took(given.lease)
         following = ahead.next(self.aims_ua())
-        if following is None or following.silent or (self._ahead is not None and not self._ahead.stands):
+        if following is None or following.silent or self._is_preparing:
             return []
-        return self._prepare(_Ahead(following, test=False), now_us)
+        return self.prepare(following, now_us)
 
     def _on_done(self, event: d.Done, now_us: int) -> list[Any]:
         given = self._given
@@ -261,20 +251,20 @@ class Giver:
             self.cut.zero_us = now_us
             return self._settle(given, self.cut, event)
         self._answer.forget()
-        if given.test:
+        if self.plan is None:
             self._given = None
-            return [Over(lease, event)]
+            return self._holder.over(lease, event, now_us)
         pulses = lease.pulses if event.pulses is None else event.pulses
-        self.tally.reported(lease, pulses, event.means)
+        self.tally.reported(lease, event)
         note = _note(given, pulses, pulses, event.means)
         self._pass_on(given, lease.pulses, now_us)
-        return [note, Over(lease, event)]
+        return [note, *self._holder.over(lease, event, now_us)]
 
     def _pass_on(self, given: _Given, pulses: int, now_us: int) -> None:
         """The plan moves on behind a lease that is over, or was cut after some pulses."""
         lease, self._given = given.lease, None
         self._last = lease
-        if self._ahead is not None and not self._ahead.stands:
+        if self._is_preparing:
             # What is put into the device for the time after this one is late only now.
             self._answer.expect(ANSWER_US, now_us, written=True)
         if self.plan is None:
@@ -306,12 +296,12 @@ class Giver:
         if cut.why.value.resumes:
             # The next pulse no sooner than the pattern would have had it.
             self._waits_until_us = self._grid_us
-        return [*events, CutDone(cut, event.measured_ua)]
+        return [*events, *self._holder.was_cut(cut, event.measured_ua, now_us)]
 
     def _settle(self, given: _Given, cut: Cut, done: d.Done | None) -> list[Any]:
         """Account for a lease that was cut: by the device's report where there is one, else by time."""
         lease = given.lease
-        if given.test:
+        if self.plan is None:
             self._given = None
             return []
         if lease.silent:
@@ -325,7 +315,7 @@ class Giver:
             least = most = min(lease.pulses, done.pulses)
             means = done.means
             cut_short = lease._replace(pulses=most, lasts_us=min(lease.lasts_us, most * lease.shape.period_us))
-            self.tally.reported(cut_short, most, means)
+            self.tally.reported(cut_short, done._replace(pulses=most))
         else:
             self.tally.cut(lease, least, most)
         given.begun_us = given.asked_us if given.begun_us is None else given.begun_us
@@ -349,7 +339,7 @@ def _note(given: _Given, least: int, most: int, means: Iterable[d.StageMean]) ->
     return Noted("lease", body)
 
 
-def _gated(send: Callable[[], None]) -> list[Any]:
+def gated(send: Callable[[], None]) -> list[Any]:
     """What the gate refuses ends the session: it is a mistake of ours, and it was not sent."""
     try:
         send()

@@ -4,10 +4,11 @@ A lease that was reported, or ran its time, is counted; one that was cut without
 what time allows, so that a dose is never told too low. What the device measured stands apart from both.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 
 from stimctl.stimulators.base import Basis, Handovers, Kept, Ordered
-from stimctl.stimulators.dialect import StageMean
+from stimctl.stimulators.dialect import Done
 from stimctl.stimulators.leases import Lease
 from stimctl.wire.messages import Counters, Measured
 
@@ -19,31 +20,13 @@ def pulses_begun(lease: Lease, elapsed_us: int) -> int:
     return max(0, min(lease.pulses, elapsed_us // lease.shape.period_us + 1)) if elapsed_us >= 0 else 0
 
 
-class _Channel:
-    """One channel's sums, each by segment."""
-
-    def __init__(self) -> None:
-        self.counted = [0, 0]
-        self.estimated = [0, 0]
-        self.least = [0, 0]
-        self.measured = [0, 0]
-        self.ordered = [0, 0]
-        self.ordered_pc = [0, 0]
-        self.charge_pc = [0, 0]
-        self.measured_pc = [0, 0]
-        self.net_pc = 0
-        self.highest_ua = 0
-
-
-def _pair(numbers: list[int]) -> tuple[int, int]:
-    return numbers[0], numbers[1]
-
-
 class LeaseTally:
-    """The sums of one session."""
+    """The sums of one session. Each figure is summed by channel, name and segment."""
 
     def __init__(self, channels: Iterable[int]) -> None:
-        self._channels = {channel: _Channel() for channel in channels}
+        self._channels = tuple(channels)
+        self._sums: Counter[tuple[int, str, int]] = Counter()
+        self._highest_ua: dict[int, int] = {}
         self.band_us = [0, 0]
         self._gaps: list[int] = []
 
@@ -51,75 +34,69 @@ class LeaseTally:
         """A hand-over was so much later than the pattern's grid."""
         self._gaps.append(gap_us)
 
-    def reported(self, lease: Lease, pulses: int, means: Iterable[StageMean]) -> None:
-        """A lease came to its end with so many pulses."""
+    def reported(self, lease: Lease, done: Done) -> None:
+        """A lease came to its end; with as many pulses as were ordered where nothing is reported."""
         self.band_us[lease.segment] += lease.lasts_us
-        found = {(mean.channel, mean.phase): mean.mean_ua for mean in means}
+        pulses = lease.pulses if done.pulses is None else done.pulses
         for channel, amplitude_ua, _delay in lease.levels:
-            sums = self._channels[channel]
-            self._add(sums, lease, lease.pulses, pulses, amplitude_ua)
-            sums.counted[lease.segment] += pulses
-            first_ua, second_ua = found.get((channel, 0)), found.get((channel, 1))
-            if first_ua is not None and second_ua is not None:
-                sums.measured[lease.segment] += pulses
-                sums.measured_pc[lease.segment] += max(0, first_ua) * lease.shape.width_us * pulses
-                sums.net_pc += (first_ua * lease.shape.width_us + second_ua * lease.shape.second_width_us) * pulses
-                sums.highest_ua = max(sums.highest_ua, abs(first_ua), abs(second_ua))
+            self._add(channel, lease, amplitude_ua, ordered=lease.pulses, flowed=pulses, counted=pulses)
+            phases_ua = done.phases_ua(channel)
+            if phases_ua is not None:
+                (first_ua, second_ua), shape = phases_ua, lease.shape
+                net_pc = (first_ua * shape.width_us + second_ua * shape.second_width_us) * pulses
+                measured_pc = max(0, first_ua) * shape.width_us * pulses
+                self._sum(channel, lease.segment, measured=pulses, measured_pc=measured_pc, net_pc=net_pc)
+                self._highest_ua[channel] = max(self._highest_ua.get(channel, 0), abs(first_ua), abs(second_ua))
 
     def cut(self, lease: Lease, least: int, most: int) -> None:
         """A lease was cut: between `least` and `most` of its pulses flowed."""
         self.band_us[lease.segment] += min(lease.lasts_us, most * lease.shape.period_us)
         for channel, amplitude_ua, _delay in lease.levels:
-            sums = self._channels[channel]
-            self._add(sums, lease, most, most, amplitude_ua)
-            sums.estimated[lease.segment] += most
-            sums.least[lease.segment] += least
+            self._add(channel, lease, amplitude_ua, ordered=most, flowed=most, estimated=most, least=least)
 
     def silent(self, lease: Lease, lasted_us: int) -> None:
         """Nothing was given for so long."""
         self.band_us[lease.segment] += lasted_us
 
-    @staticmethod
-    def _add(sums: _Channel, lease: Lease, ordered: int, flowed: int, amplitude_ua: int) -> None:
-        charge_pc = lease.shape.charge_pc(amplitude_ua)
-        sums.ordered[lease.segment] += ordered
-        sums.ordered_pc[lease.segment] += ordered * charge_pc
-        sums.charge_pc[lease.segment] += flowed * charge_pc
+    def _add(self, channel: int, lease: Lease, amplitude_ua: int, *, ordered: int, flowed: int, **kinds: int) -> None:
+        pc = lease.shape.charge_pc(amplitude_ua)
+        self._sum(channel, lease.segment, ordered=ordered, ordered_pc=ordered * pc, charge_pc=flowed * pc, **kinds)
 
-    # --- what it comes to ---------------------------------------------------------------------------
+    def _sum(self, channel: int, segment: int, **figures: int) -> None:
+        self._sums.update({(channel, name, segment): figure for name, figure in figures.items()})
+
+    def _pair(self, channel: int, name: str) -> tuple[int, int]:
+        return self._sums[channel, name, 0], self._sums[channel, name, 1]
 
     def ordered(self) -> dict[int, Ordered]:
         """What was ordered, by channel."""
-        return {
-            channel: Ordered(_pair(sums.ordered), _pair(sums.ordered_pc)) for channel, sums in self._channels.items()
-        }
+        return {each: Ordered(self._pair(each, "ordered"), self._pair(each, "ordered_pc")) for each in self._channels}
 
     def counters(self, channel: int, session: int, running: Lease | None = None, begun: int = 0) -> Counters:
         """A channel's pulses and charge, with `begun` pulses of a lease that runs."""
-        sums = self._channels.get(channel) or _Channel()
-        pulses = [counted + guessed for counted, guessed in zip(sums.counted, sums.estimated, strict=True)]
-        charge_pc = list(sums.charge_pc)
+        counted, estimated = self._pair(channel, "counted"), self._pair(channel, "estimated")
+        pulses = [counted[0] + estimated[0], counted[1] + estimated[1]]
+        charge_pc = list(self._pair(channel, "charge_pc"))
         if running is not None and (amplitude_ua := running.level_ua(channel)):
             pulses[running.segment] += begun
             charge_pc[running.segment] += begun * running.shape.charge_pc(amplitude_ua)
-        return Counters(channel, session, *_pair(pulses), *_pair(charge_pc), NO_DEVICE_TIME_US)
+        return Counters(channel, session, pulses[0], pulses[1], charge_pc[0], charge_pc[1], NO_DEVICE_TIME_US)
 
     @property
     def is_measured(self) -> bool:
         """Whether anything was measured."""
-        return any(sum(sums.measured) for sums in self._channels.values())
+        return any(sum(self._pair(channel, "measured")) for channel in self._channels)
 
     def measured(self, channel: int, session: int) -> Measured:
         """What a channel measured over the leases that were measured."""
-        sums = self._channels.get(channel) or _Channel()
-        return Measured(
-            channel, session, *_pair(sums.measured_pc), sums.net_pc, sums.highest_ua, 0, 0, NO_DEVICE_TIME_US
-        )
+        net_pc = sum(self._pair(channel, "net_pc"))
+        highest_ua = self._highest_ua.get(channel, 0)
+        measured_pc = self._pair(channel, "measured_pc")
+        return Measured(channel, session, *measured_pc, net_pc, highest_ua, 0, 0, NO_DEVICE_TIME_US)
 
     def kept(self, source: str) -> Kept:
         """What the figures rest on."""
         bases = tuple(
-            Basis(channel, _pair(sums.counted), _pair(sums.estimated), _pair(sums.least), _pair(sums.measured))
-            for channel, sums in self._channels.items()
+            Basis(channel, *(self._pair(channel, name) for name in Basis._fields[1:])) for channel in self._channels
         )
         return Kept(source, bases, Handovers(len(self._gaps), max(self._gaps, default=0), sum(self._gaps)))

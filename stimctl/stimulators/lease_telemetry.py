@@ -102,20 +102,9 @@ def _band_left_us(at: Standing, stimulation_us: int) -> int:
 
 def channel_reading(at: Standing, counted: Counters, target_ua: int, applied_ua: int, now_us: int) -> Channel:
     """One channel. Nothing is measured between completion reports, so nothing is told as measured."""
-    return Channel(
-        counted.channel,
-        at.flags.get(counted.channel, 0),
-        target_ua,
-        applied_ua if at.state != DeviceState.HELD else 0,
-        0,
-        0,
-        counted.pulses_0,
-        counted.pulses_1,
-        counted.charge_0_pc,
-        counted.charge_1_pc,
-        0,
-        at.device_time_us(now_us),
-    )
+    applied_ua = 0 if at.state == DeviceState.HELD else applied_ua
+    flags, sums = at.flags.get(counted.channel, 0), counted[2:6]
+    return Channel(counted.channel, flags, target_ua, applied_ua, 0, 0, *sums, 0, at.device_time_us(now_us))
 
 
 def session_record(at: Standing, stimulation_us: int, band_us: Sequence[int]) -> SessionRecord:

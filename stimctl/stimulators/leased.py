@@ -9,27 +9,18 @@ What the device does not tell ten times a second is told from what was ordered: 
 synthesised. What was measured comes from completion reports only, and stands apart (see `lease_tally`).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from stimctl import limits
-from stimctl.errors import Misuse, Suspended, Unsafe
+from stimctl.errors import Misuse, Suspended
 from stimctl.limits import Timer
-from stimctl.stimulators import lease_checks
-from stimctl.stimulators.base import (
-    Checked,
-    Declined,
-    Failed,
-    Identified,
-    Loaded,
-    Ordered,
-    Records,
-    SelfTested,
-)
-from stimctl.stimulators.dialect import Dialect, Found
+from stimctl.stimulators import base, lease_checks
+from stimctl.stimulators.base import Failed, Identified
+from stimctl.stimulators.dialect import Dialect, Done
 from stimctl.stimulators.lease_checks import ContactCheck
 from stimctl.stimulators.lease_cut import Cut, Why
-from stimctl.stimulators.lease_giver import Began, CutDone, Giver, Over, RunOut
+from stimctl.stimulators.lease_giver import Giver, gated
 from stimctl.stimulators.lease_tally import LeaseTally
 from stimctl.stimulators.lease_telemetry import STIMULATING, Standing, channel_reading, session_record, status
 from stimctl.stimulators.leases import Lease, check_program
@@ -53,28 +44,17 @@ class Leased:
 
     def __init__(self, dialect: Dialect, session: int = 1) -> None:
         self._dialect = dialect
-        self._giver = Giver(dialect)
+        self._giver = Giver(dialect, self)
         self._at = Standing(session)
         # What an order made happen at once, to be told at the next turn, and since when that is due.
         self._out_of_turn: list[Any] = []
         self._said_us = 0
+        self._lowered: list[tuple[int, int]] = []  # targets that are applied once what runs above them is cut
         self._check: ContactCheck | None = None
         self._started = False
         self._failed = False
         self._tick_us: int | None = None
         self.heard_us = 0
-        self._on: dict[type[Any], Callable[[Any, int], list[Any]]] = {
-            Found: self._on_found,
-            Began: self._on_began,
-            Over: self._on_over,
-            RunOut: lambda _event, now_us: self._end(EndReason.TIMER, now_us),
-            CutDone: self._on_cut,
-        }
-        self._after_cut: dict[Why, Callable[[Cut, int | None, int], list[Any]]] = {
-            Why.HOLD: self._held,
-            Why.SELF_TEST: self._self_tested,
-            Why.STOP: self._stopped,
-        }
 
     @property
     def targets(self) -> Targets:
@@ -91,26 +71,23 @@ class Leased:
         self._dialect.connect(now_us)
 
     def load(self, program: Program, now_us: int) -> None:
-        try:
-            check_program(program)
-            self._dialect.check_program(program)
-        except Unsafe as unfit:
-            self._say(now_us, Failed(unfit))
+        unfit = gated(lambda: check_program(program)) or gated(lambda: self._dialect.check_program(program))
+        if unfit:
+            self._say(now_us, *unfit)
             return
         self._giver.tally = LeaseTally(program.channels)
         self._at.program = program
         self._at.state = DeviceState.LOADED
-        self._say(now_us, Loaded(program_digest(program)))
+        self._say(now_us, base.Loaded(program_digest(program)))
 
     def self_test(self, now_us: int) -> None:
         self._giver.begin_cut(Why.SELF_TEST, now_us)
 
     def arm(self, purpose: Purpose, channels: Iterable[int], ceiling_ua: int, limit_us: int, now_us: int) -> None:
         at = self._at
-        try:
-            self._dialect.arm(ceiling_ua)
-        except Unsafe as refused:
-            self._say(now_us, Failed(refused))
+        refused = gated(lambda: self._dialect.arm(ceiling_ua))
+        if refused:
+            self._say(now_us, *refused)
             return
         armed_from = at.state
         at.arm(tuple(channels), ceiling_ua, now_us)
@@ -133,7 +110,7 @@ class Leased:
             self.targets.sent(channel, target_ua)
         at.run_start_us = self._giver.at_us
         at.state, at.end_reason = DeviceState.RAMPING, EndReason.NONE
-        self._say(now_us, *self._obey(self._giver.begin_run(at.program, now_us), now_us))
+        self._say(now_us, *self._giver.begin_run(at.program, now_us))
 
     def keep_alive(self, now_us: int) -> None:
         self._at.alive_us = now_us
@@ -142,12 +119,14 @@ class Leased:
         for channel, target_ua in self.targets.to_send():
             if self._at.state not in STIMULATING or target_ua > self._at.ceiling_ua:
                 reason = "not in this state, or above the ceiling"
-                self._say(now_us, Declined("SetTarget", reason, target_ua, 0, channel, target_ua))
+                self._say(now_us, base.Declined("SetTarget", reason, target_ua, 0, channel, target_ua))
                 continue
             self.targets.sent(channel, target_ua)
-            self._giver.lower(channel, target_ua, now_us)
-            made_us = self._at.device_time_us(now_us)
-            self._say(now_us, m.TargetSet(channel, target_ua, self._giver.stimulation_us(now_us), made_us))
+            if self._giver.lower(channel, target_ua, now_us):
+                self._lowered.append((channel, target_ua))
+            else:
+                stimulation_us, made_us = self._giver.stimulation_us(now_us), self._at.device_time_us(now_us)
+                self._say(now_us, m.TargetSet(channel, target_ua, stimulation_us, made_us))
 
     def hold(self, now_us: int) -> None:
         if self._at.state not in STIMULATING:
@@ -166,11 +145,11 @@ class Leased:
         self._at.state = DeviceState.IDLE
         self._say(now_us, m.Acknowledged(session, int(self._at.state), self._at.device_time_us(now_us)))
 
-    def commanded(self) -> Mapping[int, Ordered] | None:
+    def commanded(self) -> Mapping[int, base.Ordered] | None:
         """What the leases were ordered to deliver."""
         return self._giver.tally.ordered()
 
-    def kept_records(self, channels: Iterable[int]) -> Records | None:
+    def kept_records(self, channels: Iterable[int]) -> base.Records | None:
         """What is known although the device cannot be asked."""
         self._giver.give_up()
         return self._records(channels)
@@ -181,20 +160,20 @@ class Leased:
     # --- bytes and time -----------------------------------------------------------------------------
 
     def receive(self, data: bytes, now_us: int) -> list[Any]:
-        said = self._giver.obey(self._dialect.receive(data, now_us), now_us)
-        return self._once([*self._take_out_of_turn(), *self._obey(said, now_us)])
+        events, self._out_of_turn = self._out_of_turn, []
+        return self._once([*events, *self._giver.obey(self._dialect.receive(data, now_us), now_us)], now_us)
 
     def advance(self, now_us: int) -> list[Any]:
-        events = self._take_out_of_turn()
-        events += self._obey(self._giver.obey(self._dialect.advance(now_us), now_us), now_us)
-        events += self._obey(self._giver.advance(now_us), now_us)
+        events, self._out_of_turn = self._out_of_turn, []
+        events += self._giver.obey(self._dialect.advance(now_us), now_us)
+        events += self._giver.advance(now_us)
         events += self._watch(now_us)
         if self._at.state in STIMULATING:
-            events += self._obey(self._giver.go_on(now_us), now_us)
+            events += self._giver.go_on(now_us)
         if self._tick_us is not None and now_us >= self._tick_us:
             self._tick_us = now_us - (now_us - self._tick_us) % TICK_US + TICK_US
             events += self._telemetry(now_us)
-        return self._once(events)
+        return self._once(events, now_us)
 
     def next_deadline_us(self) -> int | None:
         due = (
@@ -218,39 +197,28 @@ class Leased:
         self._out_of_turn += events
         self._said_us = now_us
 
-    def _take_out_of_turn(self) -> list[Any]:
-        said, self._out_of_turn = self._out_of_turn, []
-        return said
-
-    def _once(self, events: list[Any]) -> list[Any]:
+    def _once(self, events: list[Any], now_us: int) -> list[Any]:
         """The first failure ends the session; what fails while it stops must not end the stopping too."""
         kept = []
         for event in events:
-            if isinstance(event, Failed):
-                if self._failed:
-                    continue
-                self._failed = True
-            kept.append(event)
+            if isinstance(event, Identified):
+                self._at.connected(event.identity, now_us)
+                self._tick_us = self.heard_us = now_us
+            if not isinstance(event, Failed) or not self._failed:
+                kept.append(event)
+            self._failed |= isinstance(event, Failed)
         return kept
 
-    def _obey(self, happened: list[Any], now_us: int) -> list[Any]:
-        events: list[Any] = []
-        for event in happened:
-            take = self._on.get(type(event))
-            events += [event] if take is None else take(event, now_us)
-        return events
+    # --- what the giver tells -----------------------------------------------------------------------
 
-    def _on_found(self, event: Found, now_us: int) -> list[Any]:
-        self._at.connected(event.identity, now_us)
-        self._tick_us = now_us
-        self.heard_us = now_us
-        return [Identified(event.identity, 0)]
-
-    def _on_began(self, _event: Began, now_us: int) -> list[Any]:
+    def began(self, now_us: int) -> list[Any]:
         if self._started or self._at.state not in STIMULATING:
             return []
         self._started = True
         return [self._started_event(now_us)]
+
+    def run_out(self, now_us: int) -> list[Any]:
+        return self._end(EndReason.TIMER, now_us)
 
     def _started_event(self, now_us: int) -> m.Started:
         aims_ua = {} if self._check is not None else self._giver.aims_ua()
@@ -258,67 +226,64 @@ class Leased:
         made_us = self._at.device_time_us(now_us)
         return m.Started(wanted[0], wanted[1], wanted[2], wanted[3], self._giver.at_us, made_us)
 
-    def _on_over(self, event: Over, now_us: int) -> list[Any]:
-        if event.done is not None:
+    def over(self, lease: Lease, done: Done | None, now_us: int) -> list[Any]:
+        if done is not None:
             assert self._at.identity is not None
-            wrong = lease_checks.wrong_report(event.lease, event.done)
+            wrong = lease_checks.wrong_report(lease, done)
             if wrong is not None:
                 return [Failed(wrong)]
-            found = lease_checks.trip(self._at.identity, event.lease, event.done)
+            found = lease_checks.trip(self._at.identity, lease, done)
             # In the check an open lead is what is asked for: its result says so.
             if found is not None and not (self._check is not None and found.reason == EndReason.LEAD_OFF):
                 return self._tripped(found, now_us)
             if self._check is not None:
-                self._check.over(event.lease, event.done)
+                self._check.over(lease, done)
                 return self._check_next(self._check, now_us)
         if self._at.expired(now_us) is not None or self._at.state not in STIMULATING:
             return []
-        return self._obey(self._giver.go_on(now_us), now_us)
+        return self._giver.go_on(now_us)
 
     def _tripped(self, found: lease_checks.Trip, now_us: int) -> list[Any]:
-        self._at.flags[found.channel] = int(found.flag)
-        said = m.Event(
-            self._at.device_time_us(now_us), int(self._at.state), int(found.reason), found.channel, found.value
-        )
+        at, (channel, reason, flag, value) = self._at, found
+        at.flags[channel] = int(flag)
+        said = m.Event(at.device_time_us(now_us), int(at.state), int(reason), channel, value)
         if found.reason == EndReason.LEAD_OFF:
             self._enter_hold(found.reason, now_us)
             return [said, *self._telemetry(now_us)]
         return [said, *self._end(found.reason, now_us)]
 
     def _check_next(self, check: ContactCheck, now_us: int) -> list[Any]:
-        lease: Lease | None = check.next()
+        lease = check.next()
         if lease is not None:
-            return self._obey(self._giver.begin_test(lease, now_us), now_us)
+            return self._giver.prepare(lease, now_us)
         self._check = None
         self._at.state = check.armed_from
         self._stand_down()
-        return [Checked(tuple(check.results))]
+        return [base.Checked(tuple(check.results))]
 
-    # --- inside: hold, stop, end --------------------------------------------------------------------
-
-    def _on_cut(self, event: CutDone, now_us: int) -> list[Any]:
-        cut, measured_ua = event.cut, event.measured_ua
+    def was_cut(self, cut: Cut, measured_ua: int | None, now_us: int) -> list[Any]:
         if cut.why.value.measured and measured_ua is not None and measured_ua >= limits.ZERO_UA:
             # Not zero: the stop goes on, and becomes an alarm.
             self._giver.cut = cut
             return []
-        then = self._after_cut.get(cut.why)
-        return [] if then is None else then(cut, measured_ua, now_us)
-
-    def _held(self, _cut: Cut, _measured_ua: int | None, now_us: int) -> list[Any]:
-        self._enter_hold(EndReason.HELD_BY_HOST, now_us)
-        return [m.Holding(int(self._at.state), self._giver.at_us, self._at.device_time_us(now_us))]
-
-    def _self_tested(self, _cut: Cut, measured_ua: int | None, _now_us: int) -> list[Any]:
-        self._at.state = DeviceState.TESTED
-        return [SelfTested(0, measured_ua or 0, self._dialect.self_test_note)]
-
-    def _stopped(self, cut: Cut, measured_ua: int | None, now_us: int) -> list[Any]:
-        if self._at.armed_us is not None:
-            self._at.end(EndReason.STOP)
-            self._stand_down()
-        assert cut.stop is not None
-        return [cut.stop.confirmed(now_us, measured_ua or 0, measured=measured_ua is not None)]
+        at, (lowered, self._lowered) = self._at, (self._lowered, [])
+        made = (self._giver.at_us, at.device_time_us(now_us))
+        match cut.why:
+            case Why.LOWER:
+                return [m.TargetSet(*each, *made) for each in lowered]
+            case Why.HOLD:
+                self._enter_hold(EndReason.HELD_BY_HOST, now_us)
+                return [m.Holding(int(at.state), *made)]
+            case Why.SELF_TEST:
+                at.state = DeviceState.TESTED
+                return [base.SelfTested(0, measured_ua or 0, self._dialect.self_test_note)]
+            case Why.STOP:
+                if at.armed_us is not None:
+                    at.end(EndReason.STOP)
+                    self._stand_down()
+                assert cut.stop is not None
+                return [cut.stop.confirmed(now_us, measured_ua or 0, measured=measured_ua is not None)]
+        return []
 
     def _enter_hold(self, reason: EndReason, now_us: int) -> None:
         self._at.hold(reason, now_us)
@@ -335,8 +300,6 @@ class Leased:
         if self._giver.cut is None or self._giver.cut.why.value.waits:
             self._giver.begin_cut(Why.END, now_us)
         return self._telemetry(now_us)
-
-    # --- inside: time and telemetry -----------------------------------------------------------------
 
     def _watch(self, now_us: int) -> list[Any]:
         """The timers that the device does not have."""
@@ -376,11 +339,11 @@ class Leased:
                 events.append(channel_reading(at, counted, *reading, now_us))
         return events
 
-    def _records(self, channels: Iterable[int]) -> Records:
+    def _records(self, channels: Iterable[int]) -> base.Records:
         wanted = tuple(channels)
         tally, session = self._giver.tally, self._at.session
         measured = tuple(tally.measured(channel, session) for channel in wanted) if tally.is_measured else ()
-        return Records(
+        return base.Records(
             session_record(self._at, self._giver.at_us, tally.band_us),
             tuple(tally.counters(channel, session) for channel in wanted),
             measured,

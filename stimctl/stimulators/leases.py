@@ -91,11 +91,6 @@ class LeasePlan:
         return self._band_now()[0]
 
     @property
-    def band_left_us(self) -> int:
-        """From the next lease on to the switch of band; 0 where there is none."""
-        return self._band_now()[1] + self.program.segments[self.band].dwell_us - self.at_us if self._alternates else 0
-
-    @property
     def _alternates(self) -> bool:
         return len(self.program.segments) > 1
 
@@ -137,8 +132,6 @@ class LeasePlan:
         if pulses is not None:
             lasts_us = min(lasts_us, pulses * lease.shape.period_us)
         self.at_us = lease.begins_us + lasts_us
-
-    # --- inside -------------------------------------------------------------------------------------
 
     def _band_now(self) -> tuple[int, int]:
         """The segment at this moment, and when it began."""

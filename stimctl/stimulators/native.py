@@ -134,6 +134,8 @@ class Native:
     def arm(self, purpose: Purpose, channels: Iterable[int], ceiling_ua: int, limit_us: int, now_us: int) -> None:
         def done(answer: m.Armed, _now_us: int) -> list[Any]:
             self._nonce = answer.nonce
+            # The arm was as good as a keepalive, and one for the arm before it would be refused.
+            self._exchange.withdraw(Urgency.KEEPALIVE)
             self._keep_alive = Command(m.KeepAlive(answer.nonce), m.Alive, 0, _nothing, Urgency.KEEPALIVE)
             return [answer]
 
@@ -233,7 +235,7 @@ class Native:
         return events
 
     def next_deadline_us(self) -> int | None:
-        return self._exchange.due_us if self._stop is None else self._stop.next_deadline_us()
+        return self._exchange.next_deadline_us() if self._stop is None else self._stop.next_deadline_us()
 
     def wrote(self, now_us: int) -> None:
         """Nothing here is timed by the host."""
@@ -273,7 +275,7 @@ class Native:
 
     def _follow_check(self, status: m.Status, now_us: int) -> None:
         """Once the device has left its impedance check, ask what it found."""
-        if status.state in (DeviceState.CHECKING, DeviceState.ARMED) or status.device_time_us < self._check_began_us:
+        if status.state in (DeviceState.CHECKING, DeviceState.ARMED) or status.device_time_us <= self._check_began_us:
             return
         channels, self._checking = self._checking, ()
         if status.state == DeviceState.ENDED:

@@ -12,7 +12,6 @@ from math import gcd
 from typing import NamedTuple
 
 from stimctl import limits
-from stimctl.errors import Problem, Unsafe
 from stimctl.stimulators.outgoing import Gate, Phase, Train, check_trains, refusal
 
 START = 213
@@ -122,8 +121,6 @@ class PulsePalGate(Gate):
         magnitude_ua = -(-abs(code) * FULL_MV * self.ua_per_v // (ZERO_CODE * 1_000))
         return magnitude_ua if code >= 0 else -magnitude_ua
 
-    # --- inside -------------------------------------------------------------------------------------
-
     def _command(self, op: int, payload: bytes, now_us: int) -> None:
         if op in _PROGRAM_OPS:
             self._program(op, payload)
@@ -218,30 +215,17 @@ def _outputs(op: int, payload: bytes) -> tuple[Output, ...]:
     if op == 73:
         times = [values[8 * n : 8 * n + 8] for n in range(4)]
         volts = [values[32 + 3 * n : 35 + 3 * n] for n in range(4)]
-        biphasic, others = values[44:60:4], [value for n, value in enumerate(values[44:60]) if n % 4]
     else:
         times = _turned(values[4 * n : 4 * n + 4] for n in range(8))
         volts = _turned(values[32 + 4 * n : 36 + 4 * n] for n in range(3))
-        biphasic, others = values[44:48], list(values[48:64])
-    problems = []
-    if set(biphasic) != {1}:
-        problems.append(Problem("biphasic", list(biphasic), "must be 1: one phase alone is not balanced"))
-    if any(others):
-        problems.append(Problem("custom trains and loops", others, "must be 0"))
-    if any(values[-10:]):
-        problems.append(Problem("triggers", list(values[-10:]), "must be unlinked, in normal mode"))
-    for number, (_1, _2, _3, _4, burst, burst_gap, _5, _6) in enumerate(times, start=1):
-        if burst or burst_gap:
-            problems.append(Problem(f"channel {number} burst", [burst, burst_gap], "must be 0"))
-    for number, (_1, _2, rest) in enumerate(volts, start=1):
-        if rest != ZERO_CODE:
-            problems.append(Problem(f"channel {number} rest", rest, f"must be zero volts ({ZERO_CODE})"))
-    if problems:
-        raise Unsafe(problems)
-    return tuple(
+    outputs = tuple(
         Output(time[0], time[1], time[2], time[3], time[6], time[7], volt[0] - ZERO_CODE, volt[1] - ZERO_CODE)
         for time, volt in zip(times, volts, strict=True)
     )
+    if program_frame(op, outputs)[2:] != payload:
+        said = "must be biphasic, at rest at zero volts, without bursts, custom trains, loops or linked triggers"
+        raise refusal("program", op, said)
+    return outputs
 
 
 def _check_cycles(channel: int, each: Output) -> None:

@@ -1,8 +1,8 @@
 """StimJim by leases: one text protocol in three dialects, two isolated channels of constant current.
 
 A is the deployed "Pulser" of the Teensy, B is stimjimAWG, C the firmware of the RP2354B. A lease is one slot and
-one start; the echo of the slot is compared with what was sent before it may be started. Slots take turns, so
-that the one that plays is never written; slot 0 stays grounded, because a garbled stop starts it.
+one start; the echo of the slot is compared with what was sent before it may be started. The slot
+that plays is never written; slot 0 stays grounded, because a garbled stop starts it.
 """
 
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from stimctl.errors import EchoMismatch, Problem, Unsafe, WrongDevice
 from stimctl.errors import Refused as RefusedError
 from stimctl.stimulators import dialect as d
 from stimctl.stimulators import stimjim_text as text
-from stimctl.stimulators.base import Identity
+from stimctl.stimulators.base import Failed, Identified, Identity
 from stimctl.stimulators.leases import Lease
 from stimctl.stimulators.stimjim_gate import CURRENT, GROUND, HARMLESS, READ_CURRENTS, STOP, Slot, StimJimGate
 from stimctl.waveform import Program
@@ -23,7 +23,7 @@ CHANNELS = (1, 2)
 ANSWER_US = 500_000
 READ_WAIT_US = 40_000  # a reading that is later is not waited for: the stop is then acknowledged only
 SUMS_WAIT_US = 50_000  # dialect B may tell its means after the count; whether it does, its first lease shows
-_SLOTS = (1, 2, 3)  # in turn: one plays, one stands ready
+_SLOTS = (1, 2, 3)  # one plays, one stands ready, one is free
 _HARMLESS_SLOT = Slot((GROUND, GROUND), 10_000, 10_000, ((0, 0, 1_000),))
 
 
@@ -65,9 +65,10 @@ class _Stopping:
     currents_ua: list[int] = field(default_factory=list)
 
 
-class StimJim:
+class StimJim(d.Dialect):
     """What the three dialects share. `simulator` is what the port says: the protocol has no word for it."""
 
+    _gate: StimJimGate
     name = "StimJim"
     letter = ""
     measures = True
@@ -77,17 +78,15 @@ class StimJim:
     self_test_note = "no self-test on this device: both outputs were grounded and their current read"
 
     def __init__(self, *, simulator: bool = False, firmware: str = "not said") -> None:
+        super().__init__(StimJimGate())
         self._identity = self._identity_of(simulator=simulator, firmware=firmware)
-        self._gate = StimJimGate()
         self._reader = text.Reader()
         self._state = State.UNKNOWN
-        self._turn = 0
         # The slot that waits for its echo, the one that may be started, the one that was.
         self._asked: tuple[int, Slot] | None = None
         self._ready: int | None = None
         self._train: _Train | None = None
         self._stopping = _Stopping(may_play=True)
-        self._answer = d.Answer()
         # Lines that will say that an output is grounded, and until when they are expected.
         self._groundings = 0
         self._groundings_until_us = 0
@@ -105,17 +104,10 @@ class StimJim:
         if foreign:
             raise Unsafe([Problem("channels", foreign, f"{self.name} has channels 1 and 2")])
 
-    def arm(self, ceiling_ua: int) -> None:
-        self._gate.arm(ceiling_ua)
-
-    def disarm(self) -> None:
-        self._gate.disarm()
-
     def prepare(self, lease: Lease, now_us: int) -> None:
         slot = slot_of(lease)
         taken = (None if self._train is None else self._train.index, self._ready)
-        index = next(each for each in (*_SLOTS[self._turn :], *_SLOTS) if each not in taken)
-        self._turn = index % len(_SLOTS)
+        index = next(each for each in _SLOTS if each not in taken)
         self._gate.send(slot.line(index), now_us)
         self._asked = (index, slot)
         self._ready = None
@@ -159,7 +151,10 @@ class StimJim:
 
     def advance(self, now_us: int) -> list[Any]:
         if self._answer.is_late(now_us):
-            return self._at_zero(None, now_us) if self._state is State.READING else [d.Broken(self._silence())]
+            if self._state is State.READING:
+                return self._at_zero(None, now_us)
+            said = f"no {self.name} answered in its dialect {self.letter.upper()}"
+            return [Failed(WrongDevice(f"{said}; look at the port, or name another dialect"))]
         train = self._train
         if train is not None and train.done_due_us is not None and now_us >= train.done_due_us:
             return self._done(train, now_us)
@@ -170,13 +165,12 @@ class StimJim:
         return min((each for each in due if each is not None), default=None)
 
     def take_output(self) -> bytes:
-        data = self._gate.take()
+        data = super().take_output()
         self._groundings += len(CHANNELS) * data.count(STOP)
         return data
 
     def wrote(self, now_us: int) -> None:
-        self._gate.wrote(now_us)
-        self._answer.wrote(now_us)
+        super().wrote(now_us)
         if self._groundings:
             self._groundings_until_us = now_us + ANSWER_US
 
@@ -185,22 +179,22 @@ class StimJim:
     def _slot_0(self, said: text.Echo, _now_us: int) -> list[Any]:
         if said.dialect != self.letter:
             found, asked = said.dialect.upper(), self.letter.upper()
-            return [d.Broken(WrongDevice(f"this {self.name} speaks dialect {found}, not {asked}; name that one"))]
+            return [Failed(WrongDevice(f"this {self.name} speaks dialect {found}, not {asked}; name that one"))]
         if said.index != 0:
             return []
         if said.slot != _HARMLESS_SLOT:
-            return [d.Broken(EchoMismatch(f"slot 0 stands as {said.slot}, not grounded"))]
+            return [Failed(EchoMismatch(f"slot 0 stands as {said.slot}, not grounded"))]
         self._state = State.OPEN
         self._answer.forget()
         self._gate.echoed(0)
-        return [d.Found(self._identity)]
+        return [Identified(self._identity, 0)]
 
     def _echo(self, said: text.Echo, _now_us: int) -> list[Any]:
         if self._asked is None:
             return []
         (index, slot), self._asked = self._asked, None
         if said[:2] != (index, slot):
-            return [d.Broken(EchoMismatch(f"slot {index}: sent {slot}, the device holds {said.slot} in {said.index}"))]
+            return [Failed(EchoMismatch(f"slot {index}: sent {slot}, the device holds {said.slot} in {said.index}"))]
         self._gate.echoed(index)
         self._ready = index
         return [d.Prepared()]
@@ -211,7 +205,7 @@ class StimJim:
     def _not_ordered(self, said: text.Started, _now_us: int) -> list[Any]:
         if self._train is not None and said.index == self._train.index:
             return []
-        return [d.Broken(EchoMismatch(f"the device started slot {said.index}, which was not ordered"))]
+        return [Failed(EchoMismatch(f"the device started slot {said.index}, which was not ordered"))]
 
     def _started_in_stop(self, said: text.Started, now_us: int) -> list[Any]:
         if said.index:
@@ -240,7 +234,7 @@ class StimJim:
         return self._done(train, now_us) if self._is_whole(train, said) else []
 
     def _rejected(self, said: text.Rejected, _now_us: int) -> list[Any]:
-        return [d.Broken(RefusedError("a line", said.text))]
+        return [Failed(RefusedError("a line", said.text))]
 
     def _stop_answer(self, said: text.Forced | text.Grounded, now_us: int) -> list[Any]:
         stop = self._stopping
@@ -258,11 +252,6 @@ class StimJim:
         return self._at_zero(max(currents_ua), now_us) if len(currents_ua) == len(CHANNELS) else []
 
     # --- inside -------------------------------------------------------------------------------------
-
-    def _silence(self) -> WrongDevice:
-        return WrongDevice(
-            f"no {self.name} answered in its dialect {self.letter.upper()}; look at the port, or name another dialect"
-        )
 
     def _is_whole(self, train: _Train, said: text.Mean) -> bool:
         return train.pulses is not None and said.stage == len(train.slot.stages) - 1 and said.channel == 1
@@ -303,25 +292,17 @@ class StimJim:
         return [d.AtZero(measured_ua)]
 
     def _identity_of(self, *, simulator: bool, firmware: str) -> Identity:
-        return Identity(
+        return d.identity_by_lease(
             model=f"{self.name} dialect {self.letter.upper()}",
-            serial="none",
             firmware=firmware,
-            firmware_sha256="",
-            boot_id=1,
             simulator=simulator,
-            calibrated_on=None,
             channels=len(CHANNELS),
-            capabilities=capabilities(measures=self.measures),
-            max_amplitude_ua=2_000,
+            capabilities=Capability.MEASURES_CURRENT if self.measures else Capability(0),
             dac_step_na=102,
             # Not from a document: a converter of 0.85 uA a count, with room for offset and gain [choice].
             readback_accuracy_ua=10,
             readback_accuracy_permille=10,
-            net_charge_floor_pc=0,
             compliance_mv=13_700,
-            watchdog_ms=0,
-            by_lease=True,
         )
 
 
@@ -372,11 +353,6 @@ class DialectC(StimJim):
 
 
 DIALECTS: dict[str, type[StimJim]] = {"a": DialectA, "b": DialectB, "c": DialectC}
-
-
-def capabilities(*, measures: bool) -> Capability:
-    """What a StimJim can do by itself."""
-    return Capability.MEASURES_CURRENT if measures else Capability(0)
 
 
 def slot_of(lease: Lease) -> Slot:
@@ -430,5 +406,3 @@ _TABLE: dict[tuple[State, type[Any]], str] = {
     (State.READING, text.Rejected): "_rejected",
     (State.READING, text.Current): "_current",
 }
-
-__all__ = ["DIALECTS", "DialectA", "DialectB", "DialectC", "StimJim", "capabilities", "slot_of"]

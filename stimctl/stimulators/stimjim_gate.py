@@ -55,16 +55,9 @@ class Slot(NamedTuple):
 
     def trains(self) -> list[Train]:
         """What each driven channel would do; channels are numbered from 1."""
-        return [
-            Train(
-                index + 1,
-                tuple(Phase(stage[index], stage[2]) for stage in self.stages),
-                self.period_us,
-                self.duration_us,
-            )
-            for index in (0, 1)
-            if self.modes[index] == CURRENT
-        ]
+        stages, times = self.stages, (self.period_us, self.duration_us)
+        driven = [index for index in (0, 1) if self.modes[index] == CURRENT]
+        return [Train(index + 1, tuple(Phase(each[index], each[2]) for each in stages), *times) for index in driven]
 
 
 class StimJimGate(Gate):
@@ -77,8 +70,6 @@ class StimJimGate(Gate):
         self.playing: int | None = None
         self._at_rest = False
 
-    # --- what the adapter tells it ------------------------------------------------------------------
-
     def echoed(self, index: int) -> None:
         """The device's echo of a slot is what was sent."""
         self.proven.add(index)
@@ -87,8 +78,6 @@ class StimJimGate(Gate):
         """The device said that its train is over, or grounded both outputs."""
         self.playing = None
         self._at_rest = True
-
-    # --- the only way out ---------------------------------------------------------------------------
 
     def send(self, data: bytes, now_us: int) -> None:
         """Let one line, or one of the fixed blocks, pass at `now_us`. Raises `Unsafe`."""

@@ -1,7 +1,7 @@
 """What a StimJim says, line by line, in its three dialects. Pure reading: nothing here decides anything.
 
 A speaks blocks made for people, B one-line echoes and `ERR`, C another text with the same content. Lines come
-in any pieces. What is not known is kept as `Unknown`, never guessed.
+in any pieces. What is not known is left out, never guessed.
 """
 
 import re
@@ -12,7 +12,6 @@ from stimctl.stimulators.stimjim_gate import MAX_STAGES, Slot
 
 LONGEST = 4_096  # a device that never ends its line, or its block of lines, says nothing
 _BLOCK_LINES = 64
-_SHOWN = 80
 
 
 class Echo(NamedTuple):
@@ -76,12 +75,6 @@ class Rejected(NamedTuple):
     text: str
 
 
-class Unknown(NamedTuple):
-    """A line that means nothing to us."""
-
-    text: str
-
-
 _RULE = re.compile(r"-{20,}")
 _BLOCK_HEAD = re.compile(r"Parameters for PulseTrain\[(\d+)\]")
 _BLOCK_MODE = re.compile(r"mode\[ch(\d)\]:\s+(\d)")
@@ -113,9 +106,7 @@ class Reader:
         self._tail = self._tail[-LONGEST:]
         said: list[Any] = []
         for line in lines:
-            if len(line) > LONGEST:
-                said.append(Unknown(line[:_SHOWN].decode("latin-1")))
-            else:
+            if len(line) <= LONGEST:
                 said += self._line(line.decode("latin-1").strip())
         return said
 
@@ -142,16 +133,13 @@ class Reader:
             self._block.append(text)
             if len(self._block) > _BLOCK_LINES or sum(map(len, self._block)) > LONGEST:
                 self._block = None
-                return [Unknown(text[:_SHOWN])]
         return []
 
     def _c_line(self, text: str) -> list[Any]:
         if self._c_echo is None:
             head = _C_ECHO.fullmatch(text)
             assert head is not None
-            if int(head[6]) > MAX_STAGES:
-                return [Unknown(text)]
-            self._c_echo = (head, [])
+            self._c_echo = (head, []) if int(head[6]) <= MAX_STAGES else None
             return []
         head, stages = self._c_echo
         stage = _C_STAGE.fullmatch(text)
@@ -178,7 +166,7 @@ def _block_echo(block: list[str]) -> list[Any]:
         elif stage := _BLOCK_STAGE.match(text):
             stages.append((int(stage[3]), int(stage[4]), int(stage[2])))
     if index is None:
-        return [Unknown(" ".join(block))]
+        return []
     slot = Slot((modes.get(0, -1), modes.get(1, -1)), times.get("period", 0), times.get("duration", 0), tuple(stages))
     return [Echo(index, slot, "a")]
 
@@ -202,7 +190,7 @@ def _sums(text: str) -> list[Any]:
     cells = found[3].split(",")
     currents = [(channel, cells[4 * channel + 2]) for channel in (0, 1) if len(cells) > 4 * channel + 2]
     if not all(_CURRENT.fullmatch(cell) for _, cell in currents):
-        return [Unknown(text)]
+        return []
     # A channel that was not measured has empty cells: it reads as zero, and its stages carry nothing.
     return [Mean(channel, int(found[2]), round(float(cell or 0)), int(found[1])) for channel, cell in currents]
 
@@ -232,7 +220,5 @@ _PLAIN: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Any]], ...] = (
 
 
 def _plain(text: str) -> list[Any]:
-    for pattern, make in _PLAIN:
-        if found := pattern.fullmatch(text):
-            return [make(found)]
-    return [Unknown(text)] if text else []
+    found = ((pattern.fullmatch(text), make) for pattern, make in _PLAIN)
+    return next(([make(match)] for match, make in found if match), [])

@@ -46,6 +46,7 @@ class Targets:
         self.running = False  # from the start of a run until it is held or stopped
         self.unsent = False  # whether in this run some channel is wanted elsewhere than it is heading
         self.titrating = False
+        self._sent_last = 0  # a channel's number
 
     def __getitem__(self, channel: int) -> Target:
         return self._each[channel]
@@ -77,15 +78,24 @@ class Targets:
         self._put(channel, wanted_ua=wanted_ua)
 
     def to_send(self) -> Iterator[tuple[int, int]]:
-        """The channels that are wanted elsewhere than they are heading, and where: lowered ones first."""
-        waiting = [(each.wanted_ua > each.heading_ua, channel) for channel, each in self._each.items()]
-        for _, channel in sorted(waiting):
-            target = self._each[channel]
-            if target.wanted_ua != target.heading_ua:
-                yield channel, target.wanted_ua
+        """The channels that are wanted elsewhere than they are heading, and where: lowered ones first.
+
+        In a hold and after a stop there are none. They take turns: one whose answer does not come lets the others go
+        before it is sent again.
+        """
+        if not self.unsent:
+            return
+        moving = [(each, channel) for channel, each in self._each.items() if each.wanted_ua != each.heading_ua]
+        for each, channel in sorted(moving, key=self._turn):
+            yield channel, each.wanted_ua
+
+    def _turn(self, moving: tuple[Target, int]) -> tuple[bool, bool, int]:
+        target, channel = moving
+        return target.wanted_ua > target.heading_ua, channel <= self._sent_last, channel
 
     def sent(self, channel: int, target_ua: int) -> None:
         """`target_ua` is on its way to the device."""
+        self._sent_last = channel
         self._put(channel, sent_ua=(*self._each[channel].sent_ua, target_ua))
 
     def lowering_lost(self, channel: int, target_ua: int) -> None:
@@ -110,13 +120,17 @@ class Targets:
         )
 
     def not_applied(self, channel: int, target_ua: int) -> None:
-        """The device refused `target_ua`, or never answered it: a raise is given up, a lowering stays wanted."""
+        """The device refused `target_ua`: a raise is given up, a lowering stays wanted."""
+        self.never_answered(channel, target_ua)
+        sent_ua = tuple(ua for ua in self._each[channel].sent_ua if ua != target_ua)
+        self._put(channel, sent_ua=sent_ua)
+
+    def never_answered(self, channel: int, target_ua: int) -> None:
+        """Nobody knows whether the device applied `target_ua`. A raise is given up: what it was before is wanted and,
+        as the device may be heading higher, sent."""
         target = self._each[channel]
-        sent_ua = tuple(ua for ua in target.sent_ua if ua != target_ua)
-        wanted_ua = target.wanted_ua
-        if wanted_ua == target_ua:
-            wanted_ua = min(wanted_ua, target.applied_ua)
-        self._put(channel, sent_ua=sent_ua, wanted_ua=wanted_ua)
+        if target.wanted_ua == target_ua and target_ua in target.sent_ua:
+            self._put(channel, wanted_ua=min(target_ua, target.applied_ua))
 
     # --- where a run begins and ends ----------------------------------------------------------------
 

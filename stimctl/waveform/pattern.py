@@ -86,7 +86,7 @@ class Program:
     @property
     def quantum_ua(self) -> int:
         """Amplitudes are multiples of this, in every segment, so that each pulse balances exactly."""
-        return lcm(*(segment.quantum_ua for segment in self.segments))
+        return lcm(*[segment.quantum_ua for segment in self.segments])
 
     @property
     def step_cap_ua(self) -> int:
@@ -96,7 +96,7 @@ class Program:
     @property
     def cycle_us(self) -> int:
         """After how long the alternation repeats; 0 with one segment, which never switches."""
-        return sum(segment.dwell_us for segment in self.segments)
+        return sum([segment.dwell_us for segment in self.segments])
 
     def pulses_in_band(self, index: int, channel: int) -> int:
         """How many whole pulses `channel` has in one dwell of segment `index` (two segments)."""

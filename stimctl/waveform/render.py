@@ -4,28 +4,30 @@ A sample is the current in uA at one instant: sample i lies at i / rate seconds,
 negative in the second, 0 elsewhere. A phase that begins at T us covers the samples from ceil(T * rate / 1e6), in
 integers: times in floats put wrong samples into every long train. So chunks of any size join without a seam.
 
-A steady train repeats itself, so it is rendered by tiling a short template, at the speed of filling memory.
-With ramps every pulse is written by itself: slower, and as exact.
+Most samples are 0, so the buffer is cleared as a whole and then only the pulses are written. Pulses one period apart
+lie on the grid of samples as the first of them does, or as one of the first few where the rate does not divide the
+period: each such group is one strided view, a pulse a row, written by two assignments, in a ramp with a column of
+amplitudes. Copying a template again and again writes as much as a fill and reads as much besides; it is slower.
 """
 
 from collections.abc import Iterator
 from functools import lru_cache
 from math import gcd
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from stimctl.errors import Misuse
 from stimctl.units import US_PER_S
 from stimctl.waveform.pattern import Program, Segment, offset_us
-from stimctl.waveform.train import Train, check_channel, check_target
+from stimctl.waveform.train import Stretch, Train, check_channel, check_target
 
 Samples: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
+# Where a pulse rises and falls, and its second phase does, in samples.
+_Edges: TypeAlias = tuple[int, int, int, int]
+
 CHUNK_SAMPLES = 1 << 22
-# A template long enough to be copied at full speed, short enough to stay in the cache.
-TILE_SAMPLES = 1 << 13
-LONGEST_TILE_SAMPLES = 1 << 16
 
 
 def sample_count(program: Program, *, rate_hz: int) -> int:
@@ -58,12 +60,11 @@ def render_into(
     check_target(amplitude_ua)
     check_channel(program, channel)
     window = _Window(buffer, start_sample, rate_hz)
-    if ramped:
-        train = Train(program, channel)
-        train.set_target(amplitude_ua)
-        _render_pulses(window, train)
-    else:
-        _render_steady(window, program, channel, amplitude_ua - amplitude_ua % program.quantum_ua)
+    window.clear()
+    quantum_ua, cycle_us = program.quantum_ua, program.cycle_us
+    for stretch in (_ramped if ramped else _steady)(window, program, channel, amplitude_ua):
+        segment = program.segments[stretch.segment]
+        window.write(stretch, segment, cycle_us, _heights(stretch, segment, quantum_ua, buffer.dtype))
 
 
 def render_chunks(
@@ -106,119 +107,153 @@ def _first_sample(at: int) -> int:
     return -(-at // US_PER_S)
 
 
-class _Window:
-    """A buffer and where it lies on the grid of samples."""
+def _ramped(window: "_Window", program: Program, channel: int, target_ua: int) -> Iterator[Stretch]:
+    """The pulses of a run as it is delivered that may have a sample in `window`."""
+    train = Train(program, channel)
+    train.set_target(target_ua)
+    # Pulses that began before the window does may reach into it.
+    train.advance(window.begin_us - max(segment.span_us for segment in program.segments))
+    return train.stretches(window.end_us)
 
-    __slots__ = ("out", "rate_hz", "start_sample")
+
+def _steady(window: "_Window", program: Program, channel: int, amplitude_ua: int) -> Iterator[Stretch]:
+    """Pulses of one amplitude: each band in all its whole cycles, and what is begun of it after them."""
+    cycles = program.stimulation_us // program.cycle_us if program.cycle_us else 0
+    begin_us = 0
+    for index, segment in enumerate(program.segments):
+        if cycles:
+            pulses = program.pulses_in_band(index, channel)
+            yield Stretch(begin_us + offset_us(channel), index, pulses, amplitude_ua, cycles=cycles)
+        last_us = begin_us + cycles * program.cycle_us
+        band_end_us = last_us + segment.dwell_us if segment.dwell_us else program.stimulation_us
+        end_us = min(band_end_us, program.stimulation_us)
+        pulses = (end_us - last_us - offset_us(channel) - segment.span_us) // segment.period_us + 1
+        if pulses > 0 and last_us < window.end_us:
+            yield Stretch(last_us + offset_us(channel), index, pulses, amplitude_ua)
+        begin_us += segment.dwell_us
+
+
+class _Heights(NamedTuple):
+    """The phases' currents in uA with their signs: numbers where all pulses are alike, else columns, a row a pulse."""
+
+    first: Any
+    second: Any
+
+    def of(self, pulses: slice) -> "_Heights":
+        """Those of some of the pulses."""
+        return self if isinstance(self.first, int) else _Heights(self.first[pulses], self.second[pulses])
+
+
+def _heights(stretch: Stretch, segment: Segment, quantum_ua: int, dtype: np.dtype[Any]) -> _Heights:
+    # Numbers or arrays of them; 64 bits hold the product of 2000 uA and the microseconds of a session.
+    levels: Any = stretch.start
+    if stretch.step:
+        levels = np.arange(stretch.pulses, dtype=np.int64)[:, np.newaxis] * stretch.step + stretch.start
+    levels = levels // stretch.divisor
+    first = levels - levels % quantum_ua
+    second = -(first * segment.width_us // segment.second_width_us)
+    return _Heights(first.astype(dtype), second.astype(dtype)) if stretch.step else _Heights(first, second)
+
+
+class _Window:
+    """A buffer and where it lies on the grid of samples.
+
+    With two axes it is several windows of one length, one after the other, in which the same pulses are written.
+    """
+
+    __slots__ = ("begin_us", "end_us", "length", "out", "rate_hz", "start_sample")
 
     def __init__(self, out: Samples, start_sample: int, rate_hz: int) -> None:
         self.out = out
+        self.length = out.shape[-1]
         self.start_sample = start_sample
         self.rate_hz = rate_hz
+        # Its first sample's instant, rounded down.
+        self.begin_us = start_sample * US_PER_S // rate_hz
+        # 1 us past its last sample's instant, rounded down: what begins before this may have a sample in it.
+        self.end_us = (start_sample + self.length - 1) * US_PER_S // rate_hz + 1
 
-    @property
-    def begin_us(self) -> int:
-        """Its first sample's instant, rounded down."""
-        return self.start_sample * US_PER_S // self.rate_hz
+    def clear(self) -> None:
+        """Write 0 everywhere."""
+        # A fill of bytes is a memset, which is faster than a fill of numbers.
+        (self.out.view(np.uint8) if self.out.flags.c_contiguous else self.out).fill(0)
 
-    @property
-    def end_us(self) -> int:
-        """1 us past its last sample's instant, rounded down: what begins before this may have a sample in it."""
-        return (self.start_sample + len(self.out) - 1) * US_PER_S // self.rate_hz + 1
+    def write(self, stretch: Stretch, segment: Segment, cycle_us: int, heights: _Heights) -> None:
+        """Write what lies inside of a stretch of pulses, cycles that lie here whole all at once."""
+        if stretch.cycles == 1:
+            self._write_pulses(stretch.t_us, stretch.pulses, segment, heights)
+            return
+        t_us = stretch.t_us + max(0, (self.begin_us - stretch.t_us) // cycle_us) * cycle_us
+        until_us = min(stretch.t_us + stretch.cycles * cycle_us, self.end_us)
+        while t_us < until_us:
+            folded = self._folded(t_us, until_us, cycle_us)
+            (folded or self)._write_pulses(t_us, stretch.pulses, segment, heights)
+            t_us += cycle_us * (len(folded.out) if folded else 1)
 
-    def index_of(self, t_us: int) -> int:
-        """Index in `out` of the first sample at or after `t_us`, kept inside."""
-        index = -(-t_us * self.rate_hz // US_PER_S) - self.start_sample
-        if index < 0:
-            return 0
-        return index if index < len(self.out) else len(self.out)
+    def _folded(self, t_us: int, until_us: int, cycle_us: int) -> "_Window | None":
+        """Those cycles from `t_us` on that lie here whole, one upon the other; None when there are not several."""
+        cycle = cycle_us * self.rate_hz
+        begin = self._index(t_us * self.rate_hz)
+        if cycle % US_PER_S or begin < 0:
+            return None
+        samples = cycle // US_PER_S
+        cycles = min((self.length - begin) // samples, -(-(until_us - t_us) // cycle_us))
+        if cycles < 2:
+            return None
+        out = self.out[begin : begin + cycles * samples].reshape(cycles, samples)
+        return _Window(out, self.start_sample + begin, self.rate_hz)
 
-    def between(self, first: int, last: int) -> "_Window":
-        """The part of it from index `first` to index `last`."""
-        return _Window(self.out[first:last], self.start_sample + first, self.rate_hz)
+    def _index(self, at: int) -> int:
+        """Where the first sample lies at or after an instant given in us times rate; it may lie outside."""
+        return _first_sample(at) - self.start_sample
 
-    def write_pulse(self, at: int, segment: Segment, amplitude_ua: int) -> None:
-        """Write what lies inside of a pulse that begins at `at` (us times rate)."""
-        second = at + (segment.width_us + segment.interphase_gap_us) * self.rate_hz
-        edges = (at, at + segment.width_us * self.rate_hz, second, at + segment.span_us * self.rate_hz)
-        rise, fall, second_rise, second_fall = (max(0, -(-edge // US_PER_S) - self.start_sample) for edge in edges)
-        self.out[rise:fall] = amplitude_ua
-        self.out[second_rise:second_fall] = -segment.second_amplitude_ua(amplitude_ua)
+    def _write_pulses(self, t_us: int, pulses: int, segment: Segment, heights: _Heights) -> None:
+        """Write what lies inside of `pulses` pulses, one period apart, the first at `t_us`."""
+        period_us = segment.period_us
+        first = max(0, -((t_us + segment.span_us - self.begin_us) // period_us))
+        last = min(pulses, (self.end_us - 1 - t_us) // period_us + 1)
+        every, samples = _grid(period_us * self.rate_hz)
+        for k in range(first, min(first + every, last)):
+            edges = self._edges(t_us + k * period_us, segment)
+            self._write_rows(edges, samples, -(-(last - k) // every), heights.of(slice(k, last, every)))
 
+    def _edges(self, t_us: int, segment: Segment) -> _Edges:
+        """Between which samples the two phases of a pulse lie that begins at `t_us`."""
+        rate_hz = self.rate_hz
+        at, second = t_us * rate_hz, (t_us + segment.width_us + segment.interphase_gap_us) * rate_hz
+        return (
+            self._index(at),
+            self._index(at + segment.width_us * rate_hz),
+            self._index(second),
+            self._index(second + segment.second_width_us * rate_hz),
+        )
 
-def _render_pulses(window: _Window, train: Train) -> None:
-    window.out.fill(0)
-    # Pulses that began before the window does may reach into it.
-    train.advance(window.begin_us - max(segment.span_us for segment in train.program.segments))
-    for t_us, index, amplitude_ua in train.walk(window.end_us):
-        window.write_pulse(t_us * window.rate_hz, train.program.segments[index], amplitude_ua)
+    def _write_rows(self, edges: _Edges, samples: int, pulses: int, heights: _Heights) -> None:
+        """Write pulses `samples` apart: those that have a whole row in the window all at once, then the others."""
+        begin = edges[0]
+        first = 0 if begin >= 0 else 1
+        last = min(pulses, (self.length - begin) // samples)
+        if last - first > 1:
+            out = self.out[..., begin + first * samples : begin + last * samples]
+            rows = out.reshape(*out.shape[:-1], last - first, samples)
+            rise, fall, second_rise, second_fall = edges
+            some = heights.of(slice(first, last))
+            rows[..., : fall - rise] = some.first
+            rows[..., second_rise - rise : second_fall - rise] = some.second
+        else:
+            last = first
+        for i in (*range(first), *range(last, pulses)):
+            self._write_pulse(tuple(max(0, edge + i * samples) for edge in edges), heights.of(slice(i, i + 1)))
 
-
-def _render_steady(window: _Window, program: Program, channel: int, amplitude_ua: int) -> None:
-    # Whole cycles before the window are stepped over.
-    begin_us = window.begin_us - window.begin_us % program.cycle_us if program.cycle_us else 0
-    until_us = min(program.stimulation_us, window.end_us) if program.cycle_us else program.stimulation_us
-    done = 0
-    for index, band_us, band_end_us in program.bands(begin_us, until_us):
-        end_us = min(band_end_us, program.stimulation_us)
-        first, last = window.index_of(band_us), window.index_of(end_us)
-        if first < last:
-            first_us = band_us + offset_us(channel)
-            whole = (end_us - first_us - program.segments[index].span_us) // program.segments[index].period_us + 1
-            _render_band(window.between(first, last), program.segments[index], first_us, max(0, whole), amplitude_ua)
-            done = last
-    window.out[done:] = 0
-
-
-def _render_band(window: _Window, segment: Segment, first_us: int, pulses: int, amplitude_ua: int) -> None:
-    """Write a window that lies in one band, of `pulses` pulses the first of which begins at `first_us`."""
-    rate_hz, out = window.rate_hz, window.out
-    periods = _tile_periods(segment.period_us * rate_hz)
-    if not 0 < periods <= pulses:
-        _write_each(window, segment, first_us, pulses, amplitude_ua)
-        return
-    phase = first_us * rate_hz % US_PER_S
-    tile = _tile(segment, periods, phase, rate_hz=rate_hz, amplitude_ua=amplitude_ua, dtype=out.dtype)
-    begin, end = window.index_of(first_us), window.index_of(first_us + pulses * segment.period_us)
-    out[:begin] = 0
-    skip = window.start_sample + begin - _first_sample(first_us * rate_hz)
-    _repeat(out[begin:end], tile, skip % len(tile))
-    out[end:] = 0
+    def _write_pulse(self, edges: tuple[int, ...], heights: _Heights) -> None:
+        """Write what lies inside of one pulse."""
+        rise, fall, second_rise, second_fall = edges
+        self.out[..., rise:fall] = heights.first
+        self.out[..., second_rise:second_fall] = heights.second
 
 
 @lru_cache(maxsize=64)
-def _tile_periods(period: int) -> int:
-    """How many periods (given in us times rate) make a whole number of samples that is worth copying; 0 for none."""
+def _grid(period: int) -> tuple[int, int]:
+    """After how many periods (given in us times rate) pulses lie on the grid as before, and after how many samples."""
     periods = US_PER_S // gcd(period, US_PER_S)
-    periods *= max(1, TILE_SAMPLES // (periods * period // US_PER_S))
-    return periods if periods * period // US_PER_S <= LONGEST_TILE_SAMPLES else 0
-
-
-def _write_each(window: _Window, segment: Segment, first_us: int, pulses: int, amplitude_ua: int) -> None:
-    window.out.fill(0)
-    first = max(0, (window.begin_us - first_us) // segment.period_us)
-    last = min(pulses, (window.end_us - first_us) // segment.period_us + 1)
-    for k in range(first, last):
-        window.write_pulse((first_us + k * segment.period_us) * window.rate_hz, segment, amplitude_ua)
-
-
-@lru_cache(maxsize=8)
-def _tile(
-    segment: Segment, periods: int, phase: int, *, rate_hz: int, amplitude_ua: int, dtype: np.dtype[Any]
-) -> Samples:
-    """`periods` periods of a steady train; the first pulse begins `phase` millionths of a sample past a sample."""
-    tile = np.zeros(periods * segment.period_us * rate_hz // US_PER_S, dtype=dtype)
-    window = _Window(tile, 1 if phase else 0, rate_hz)
-    for k in range(periods):
-        window.write_pulse(phase + k * segment.period_us * rate_hz, segment, amplitude_ua)
-    tile.flags.writeable = False
-    return tile
-
-
-def _repeat(out: Samples, tile: Samples, skip: int) -> None:
-    """Fill `out` with `tile` over and over, beginning `skip` samples into it."""
-    head = min(len(out), (len(tile) - skip) % len(tile))
-    out[:head] = tile[skip : skip + head]
-    whole = (len(out) - head) // len(tile) * len(tile)
-    out[head : head + whole].reshape(-1, len(tile))[:] = tile
-    out[head + whole :] = tile[: len(out) - head - whole]
+    return periods, periods * period // US_PER_S

@@ -23,6 +23,22 @@ class Pulse(NamedTuple):
     amplitude_ua: int
 
 
+class Stretch(NamedTuple):
+    """Pulses of one segment, one period apart, the first at `t_us` (stimulation time).
+
+    Pulse i has the level (start + i * step) // divisor in uA, and the multiple of the program's quantum below it as
+    its amplitude, which may be 0. All of it comes `cycles` times, one cycle of the alternation apart.
+    """
+
+    t_us: int
+    segment: int
+    pulses: int
+    start: int
+    step: int = 0
+    divisor: int = 1
+    cycles: int = 1
+
+
 class Train:
     """One channel of one run. `advance` delivers; `pulses` and `charge_pc`, by segment, say what came of it.
 
@@ -94,6 +110,18 @@ class Train:
             if not self._switch(until_us):
                 return
 
+    def stretches(self, until_us: int) -> Iterator[Stretch]:
+        """As `advance`, as many pulses at a time as one formula holds for."""
+        while True:
+            yield from self._skipped(until_us)
+            end_k = self._scheduled(until_us)
+            while self._k < end_k:
+                k, level_ua = self._k, self.level_ua
+                self._deliver(end_k)
+                yield self._since(k, level_ua)
+            if not self._switch(until_us):
+                return
+
     # --- where in the pattern ---
 
     def _pulse_us(self, k: int) -> int:
@@ -135,6 +163,16 @@ class Train:
                 self._count_steady(index, count)
             self._begin_us += cycles * cycle_us
 
+    def _skipped(self, until_us: int) -> Iterator[Stretch]:
+        """The bands of the cycles that `_skip_cycles` counts at once."""
+        begin_us = self._begin_us
+        self._skip_cycles(until_us)
+        if self._begin_us > begin_us:
+            cycles = (self._begin_us - begin_us) // self.program.cycle_us
+            for index, band_us in ((0, begin_us), (1, begin_us + self.program.segments[0].dwell_us)):
+                count = self.program.pulses_in_band(index, self.channel)
+                yield Stretch(band_us + self._offset_us, index, count, self.level_ua, cycles=cycles)
+
     # --- amplitudes ---
 
     def _deliver(self, end_k: int) -> None:
@@ -143,8 +181,6 @@ class Train:
         if self._flat:
             self.level_ua = self._target_ua
             self._steady(end_k)
-        elif self._k == 0:
-            self._deliver_one()
         elif t_us >= self._fade_us:
             if self._aim(t_us) > self.level_ua:
                 self._deliver_one()
@@ -153,11 +189,25 @@ class Train:
         else:
             period_us = self.program.segments[self._band].period_us
             end_k = min(end_k, self._k + (self._fade_us - t_us - 1) // period_us + 1)
-            if self.level_ua < self._target_ua:
+            if self.level_ua < self._target_ua and self._k == 0:
+                self._deliver_one()  # the last pulse was not one period ago
+            elif self.level_ua < self._target_ua:
                 self._rise(end_k)
             else:
                 self.level_ua = self._target_ua
                 self._steady(end_k)
+
+    def _since(self, k: int, level_ua: int) -> Stretch:
+        """What one `_deliver` delivered: pulses of this band from `k` on, when the level was `level_ua` before."""
+        t_us, count = self._pulse_us(k), self._k - k
+        if count > 1 and t_us >= self._fade_us:
+            start = self._target_ua * (self.program.stimulation_us - t_us)
+            step = -self._target_ua * self.program.segments[self._band].period_us
+            return Stretch(t_us, self._band, count, start, step, self.program.ramp_down_us)
+        if count > 1 and not self._flat and level_ua < self._target_ua:
+            step = (self.level_ua - level_ua) // count
+            return Stretch(t_us, self._band, count, level_ua + step, step)
+        return Stretch(t_us, self._band, count, self.level_ua)
 
     def _aim(self, t_us: int) -> int:
         if t_us < self._fade_us:

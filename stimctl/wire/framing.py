@@ -5,6 +5,10 @@ line did before, the next delimiter brings both sides back in step. The CRC (the
 is little-endian, over everything before it. 64 bytes on the line leave 58 for the message, small enough
 for the buffer of the smallest microcontroller.
 
+An empty frame, a delimiter alone, is no frame and no damage. A host sends one (`DELIMITER`) before the first frame of
+a connection and before every Stop: what half a frame of somebody before left on the line ends there, and is dropped
+for its CRC instead of taking the frame behind it along.
+
 `FrameSplitter` owns no port: it is fed bytes as they come, whole or split, and gives back payloads.
 Junk costs a count, never memory: no more than one frame's bytes are ever held.
 """

@@ -5,7 +5,6 @@ what a control does is to be said beside the control.
 """
 
 from dataclasses import dataclass
-from stimctl.session.commands import CheckIn
 
 _FIRMWARE = "tests/firmware_sim/"
 _DRIVER = "tests/stimctl/"
@@ -24,7 +23,8 @@ class Target:
 
 _MACHINE = (f"{_FIRMWARE}test_machine.py", f"{_FIRMWARE}test_machine_time.py")
 _HOST = tuple(f"{_SESSION}test_{name}.py" for name in ("host_timers", "host_engine"))
-_WATCH = tuple(f"{_SESSION}test_watch{part}.py" for part in ("", "_edges", "_counts"))
+_JUDGE = tuple(f"{_SESSION}test_plausibility{part}.py" for part in ("", "_edges", "_counts"))
+_ADAPTER = f"{_DRIVER}stimulators/"
 _PRESCRIPTION = tuple(f"{_DRIVER}test_prescription{part}.py" for part in ("_edges", ""))
 
 # Tests of those files that take seconds and notice what shorter ones notice too: they are not tried.
@@ -41,7 +41,7 @@ TARGETS = (
     Target("gate", "firmware_sim/states.py", (f"{_FIRMWARE}test_states.py",)),
     Target("limits", "stimctl/limits.py", (f"{_DRIVER}test_limits.py", f"{_FIRMWARE}test_agreement.py")),
     Target("timers", "firmware_sim/timers.py", (f"{_FIRMWARE}test_timers.py",)),
-    Target("timers", "stimctl/session/watch.py", _WATCH),
+    Target("timers", "stimctl/session/plausibility.py", _JUDGE),
     Target("watchdog", "firmware_sim/machine.py", _MACHINE),
     Target("watchdog", "firmware_sim/held.py", _MACHINE[:1]),
     Target("watchdog", "stimctl/session/subject.py", (f"{_SESSION}test_subject.py",), ("_check_alive",)),
@@ -49,7 +49,14 @@ TARGETS = (
         "watchdog",
         "stimctl/session/engine.py",
         _HOST,
-        ("CheckIn()", "Engine.advance", "Engine.next_deadline_us", "Engine._keep_alive", "Engine.line_lost"),
+        (
+            "Engine._advance",
+            "Engine._next_deadline_us",
+            "Engine._stood_still",
+            "Engine._keep_alive",
+            "Engine._on_check_in",
+            "Engine._line_lost",
+        ),
     ),
     Target(
         "watchdog",
@@ -70,6 +77,12 @@ TARGETS = (
         _HOST,
         ("Preparation.on_armed", "Preparation.on_lapsed", "Preparation.watch_check"),
     ),
+    Target("states", "stimctl/session/states.py", (f"{_SESSION}test_states.py",)),
+    Target("targets", "stimctl/stimulators/targets.py", (f"{_ADAPTER}test_target_record.py",)),
+    Target("targets", "stimctl/session/targets.py", (f"{_SESSION}test_targets.py",)),
+    Target("stop", "stimctl/stimulators/stop.py", (f"{_ADAPTER}test_stop_machine.py",)),
+    Target("stop", "stimctl/stimulators/exchange.py", (f"{_ADAPTER}test_exchange.py",)),
+    Target("stop", "stimctl/session/closing.py", (f"{_SESSION}test_closing.py",)),
     Target("dose", "stimctl/dose.py", (f"{_DRIVER}test_dose.py",)),
     Target("dose", "firmware_sim/tally.py", (f"{_FIRMWARE}test_tally.py",)),
     Target("prescription", "stimctl/prescription/core.py", _PRESCRIPTION),

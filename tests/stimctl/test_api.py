@@ -4,6 +4,7 @@ import os
 import secrets
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +18,7 @@ from stimctl.errors import Misuse
 from stimctl.ledger import Ledger
 from stimctl.port import open_port
 from stimctl.session.choice import Choice
+from stimctl.session.commands import AddNote, Proceed
 from stimctl.session.engine import Engine
 from stimctl.session.states import End, State
 from tests.stimctl.session.world import prescription
@@ -140,9 +142,9 @@ def test_an_operator_writes_notes_and_outcomes_and_nothing_else(ledger: Ledger) 
         for kind in ("closed", "opened", "armed", "counters", "recovered", "Note", ""):
             with pytest.raises(Misuse, match="note, outcome"):
                 session.note(kind, {"end_reason": "timer"})
-        with pytest.raises(Misuse, match="plain JSON"):
+        with pytest.raises(Misuse, match="only texts, numbers, lists and tables"):
             session.note("note", {"when": Path()})
-        session.run([(1_000_000, lambda _engine, _now_us: session.note("note", {"text": "well"}))])
+        session.run([(1_000_000, AddNote("note", {"text": "well"}))])
     (note,) = [entry.body for entry in ledger.entries(session.session_id) if entry.kind == "note"]
     assert note == {"text": "well"}
 
@@ -154,27 +156,30 @@ def broken(_engine: Engine, _now_us: int) -> None:
     raise ZeroDivisionError("a bug")
 
 
-def broken_session(ledger: Ledger) -> Session:
+@pytest.fixture
+def broken_session(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Session:
+    """One whose loop breaks in its first turn."""
+    monkeypatch.setattr(Engine, "_proceed", broken)
     session = Session(SIM, prescription(), ledger)
-    session._early.append(broken)
+    session._early.append(Proceed())
     return session
 
 
-def test_what_broke_the_loop_comes_out_on_leaving(ledger: Ledger) -> None:
-    with pytest.raises(ZeroDivisionError, match="a bug"), broken_session(ledger) as session:
+def test_what_broke_the_loop_comes_out_on_leaving(broken_session: Session) -> None:
+    with pytest.raises(ZeroDivisionError, match="a bug"), broken_session as session:
         session.start()
 
 
-def test_what_broke_the_loop_is_noted_on_what_else_went_wrong(ledger: Ledger) -> None:
-    with pytest.raises(KeyError) as caught, broken_session(ledger) as session:  # noqa: PT012 - the `with` is tested
+def test_what_broke_the_loop_is_noted_on_what_else_went_wrong(broken_session: Session) -> None:
+    with pytest.raises(KeyError) as caught, broken_session as session:  # noqa: PT012 - the `with` is tested
         session.start()
         session._loop_ended.wait(10)
         raise KeyError("else")
     assert "a bug" in "".join(caught.value.__notes__)
 
 
-def test_what_wait_has_told_is_not_told_twice(ledger: Ledger) -> None:
-    with broken_session(ledger) as session:
+def test_what_wait_has_told_is_not_told_twice(broken_session: Session) -> None:
+    with broken_session as session:
         session.start()
         with pytest.raises(ZeroDivisionError):
             session.wait(10)
@@ -237,13 +242,16 @@ def test_every_session_can_be_stopped_from_another_terminal(ledger: Ledger, plac
 @pytest.mark.realtime
 def test_a_session_in_the_callers_own_thread_too(ledger: Ledger, place: Path) -> None:
     reports: list[Any] = []
-    asker = threading.Thread(target=lambda: reports.extend(stop_all()))
 
-    def ask(_engine: Engine, _now_us: int) -> None:
-        asker.start()
+    def ask() -> None:
+        while session.view().state is not State.RAMPING:
+            time.sleep(0.01)
+        reports.extend(stop_all())
 
+    asker = threading.Thread(target=ask)
     with Session(REAL, prescription(), ledger) as session:
-        end = session.run([(3_000_000, ask)]).end
+        asker.start()
+        end = session.run().end
     asker.join()
     assert end is End.ELSEWHERE
     assert [report.outcome for report in reports] == [Outcome.ZERO], "it had its answer before the endpoint went"

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from stimctl import limits
 from stimctl.errors import Misuse, Unsafe
 from stimctl.waveform import Mode, Program, Pulse, Segment, Train, offset_us, pulses, segments_for
-from stimctl.waveform.train import floor_sum
+from stimctl.waveform.train import Stretch, floor_sum
 
 US = 1_000_000
 PLAIN = segments_for(Mode.DENSE_DISPERSE)
@@ -298,6 +298,37 @@ def test_walking_gives_the_same_pulses(plan: Program, target: int, run_start_us:
     assert list(pulses(plan, channel, target, run_start_us=run_start_us)) == literal_run(
         plan, channel, run_start_us, [(0, target)]
     )
+
+
+def pulses_of(plan: Program, stretch: Stretch) -> list[Pulse]:
+    found = []
+    for cycle in range(stretch.cycles):
+        for i in range(stretch.pulses):
+            level_ua = (stretch.start + i * stretch.step) // stretch.divisor
+            t_us = stretch.t_us + cycle * plan.cycle_us + i * plan.segments[stretch.segment].period_us
+            found.append(Pulse(t_us, stretch.segment, level_ua - level_ua % plan.quantum_ua))
+    return [pulse for pulse in found if pulse.amplitude_ua]
+
+
+@given(programs(), commands(), st.booleans())
+@settings(max_examples=100, deadline=None)
+def test_stretches_are_the_same_pulses(plan: Program, targets: list[tuple[int, int]], flat: bool) -> None:
+    by_stretch, by_pulse = (Train(plan, plan.channels[0], flat=flat) for _ in range(2))
+    for (_, target), (until_us, _) in pairwise([*targets, (plan.stimulation_us, 0)]):
+        for train in (by_stretch, by_pulse):
+            train.set_target(target)
+        # The bands of several cycles come one after the other.
+        found = sorted(pulse for stretch in by_stretch.stretches(until_us) for pulse in pulses_of(plan, stretch))
+        assert found == list(by_pulse.walk(until_us))
+        assert (by_stretch.pulses, by_stretch.charge_pc) == (by_pulse.pulses, by_pulse.charge_pc)
+
+
+def test_half_an_hour_is_few_stretches() -> None:
+    train = Train(program(), 1)
+    train.set_target(2_000)
+    found = list(train.stretches(30 * 60 * US))
+    assert len(found) < 20
+    assert max(stretch.cycles for stretch in found) > 290
 
 
 @given(programs(), amplitudes)

@@ -19,6 +19,8 @@ from stimctl.waveform import (
     sample_count,
     segments_for,
 )
+from tests.stimctl.test_waveform import amplitudes as any_amplitudes
+from tests.stimctl.test_waveform import programs
 
 US = 1_000_000
 
@@ -91,6 +93,69 @@ def test_any_window_is_a_slice_of_the_whole(
     window = np.full(length, 77, dtype=np.float64)
     render_into(window, program, channel, 2_000, start_sample=start_sample, rate_hz=rate_hz, ramped=ramped)
     assert np.array_equal(window, whole[start_sample:])
+
+
+def plain_samples(
+    program: Program, channel: int, amplitude_ua: int, rate_hz: int, first: int, length: int, *, ramped: bool
+) -> Any:
+    """Samples `first` onward, written one pulse after the other."""
+    samples = np.zeros(length, dtype=np.int64)
+    for t_us, index, first_ua in pulses(program, channel, amplitude_ua, flat=not ramped):
+        segment = program.segments[index]
+        second_us = t_us + segment.width_us + segment.interphase_gap_us
+        for ua, begin_us, width_us in (
+            (first_ua, t_us, segment.width_us),
+            (-segment.second_amplitude_ua(first_ua), second_us, segment.second_width_us),
+        ):
+            begin, end = (-(-at_us * rate_hz // US) - first for at_us in (begin_us, begin_us + width_us))
+            samples[max(0, begin) : max(0, end)] = ua
+    return samples
+
+
+UNEVEN = (Segment(20_000, 300, 70, 600, 520_000), Segment(33_333, 150, 3, 450, 12_000 + 15 * 33_333))
+CYCLE_US = sum(segment.dwell_us for segment in UNEVEN)
+ANY_RATE = st.sampled_from([1_000, 8_000, 20_000, 44_100, 48_000, 100_000]) | st.integers(1, 100_000)
+
+
+@st.composite
+def windows(draw: st.DrawFn, program: Program, rate_hz: int) -> tuple[int, int]:
+    """(first sample, length): anywhere in the program and past its end, up to the whole of it."""
+    total = sample_count(program, rate_hz=rate_hz)
+    longest = min(total + 10, 1_500_000)
+    return draw(st.integers(0, total)), draw(st.sampled_from([1, longest]) | st.integers(1, longest))
+
+
+@given(programs(), any_amplitudes, ANY_RATE, st.booleans(), st.data())
+@settings(max_examples=200, deadline=None)
+def test_any_stretch_of_any_program_is_what_its_pulses_are_one_by_one(
+    program: Program, amplitude_ua: int, rate_hz: int, ramped: bool, data: st.DataObject
+) -> None:
+    channel = data.draw(st.sampled_from(program.channels))
+    first, length = data.draw(windows(program, rate_hz))
+    plain = plain_samples(program, channel, amplitude_ua, rate_hz, first, length, ramped=ramped)
+    dtype = data.draw(st.sampled_from([np.int16, np.int32, np.float32, np.float64]))
+    # Every second column of a wider buffer is written through a stride; the others must stay as they were.
+    columns = data.draw(st.sampled_from([1, 2]))
+    buffer = np.full((length, columns), 77, dtype)
+    window = buffer[:, 0]
+    render_into(window, program, channel, amplitude_ua, start_sample=first, rate_hz=rate_hz, ramped=ramped)
+    assert np.array_equal(window, plain)
+    assert (buffer[:, 1:] == 77).all()
+
+
+# From less than one cycle to many, which are written at once; at 12,345 Hz a cycle is no whole number of samples.
+@pytest.mark.parametrize("rate_hz", [10_000, 12_345, 44_100])
+@pytest.mark.parametrize("ramped", [False, True])
+@pytest.mark.parametrize("stimulation_us", [1_010_000, CYCLE_US, 2 * CYCLE_US + 250_000, 29 * CYCLE_US + 700_000])
+def test_alternation_is_what_its_pulses_are_one_by_one(stimulation_us: int, *, ramped: bool, rate_hz: int) -> None:
+    program = Program(UNEVEN, (1, 3), 380, 500_000, stimulation_us)
+    for first in (0, 3, rate_hz + 1):
+        length = sample_count(program, rate_hz=rate_hz) - first + 5
+        window = np.full(length, 77, np.int16)
+        for channel in program.channels:
+            plain = plain_samples(program, channel, 1_000, rate_hz, first, length, ramped=ramped)
+            render_into(window, program, channel, 1_000, start_sample=first, rate_hz=rate_hz, ramped=ramped)
+            assert np.array_equal(window, plain)
 
 
 @pytest.mark.parametrize("ramped", [False, True])

@@ -69,7 +69,7 @@ ERRORS = [
     (errors.WrongDevice("x"), codes.DEVICE),
     (errors.LineFault("x"), codes.LINE),
     (errors.LineLost("x"), codes.LINE),
-    (errors.NotSent("x", 3), codes.LINE),
+    (errors.NotSent("x"), codes.LINE),
     (errors.Suspended("x"), codes.LINE),
     (errors.TimedOut("x"), codes.LINE),
     (errors.PortBusy("x"), codes.LINE),

@@ -1,5 +1,6 @@
 """The hash chain, against hashes made by hand with nothing but hashlib."""
 
+import json
 from hashlib import sha256
 from typing import Any
 
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stimctl.errors import Misuse
-from stimctl.ledger.chain import GENESIS, Draft, Row, Walker, Why, canonical, link
+from stimctl.ledger.chain import GENESIS, Draft, Row, Walker, Why, canonical, canonical_body, link
 
 DRAFTS = [Draft("s-1", "note", number, "2026-01-31T00:00:00.000000Z", f'{{"n":{number}}}') for number in range(1, 5)]
 
@@ -116,3 +117,26 @@ def test_canonical_text_is_ascii_and_stable(body: dict[str, object]) -> None:
     text = canonical(body)
     assert text.isascii()
     assert canonical(dict(reversed(body.items()))) == text
+
+
+PLAIN_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(st.dictionaries(st.text(), PLAIN_JSON), st.text(), st.integers(), st.integers())
+def test_what_is_hashed_is_the_canonical_text_as_json_writes_it(
+    body: dict[str, Any], text: str, number: int, at_us: int
+) -> None:
+    """By the json module alone, as another program would check the chain."""
+    plain = json.dumps([number, text, text, at_us, text, body], sort_keys=True, separators=(",", ":"))
+    one = Draft(text, text, at_us, text, canonical_body(body))
+    assert link(b"before", number, one) == sha256(b"before" + plain.encode()).digest()
+
+
+def test_a_body_that_holds_itself_is_misuse() -> None:
+    body: dict[str, Any] = {}
+    body["again"] = [body]
+    with pytest.raises(Misuse, match="plain JSON"):
+        canonical_body(body)

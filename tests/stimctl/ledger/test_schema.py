@@ -180,3 +180,18 @@ def test_processes_that_make_the_file_at_the_same_moment(path: Path) -> None:
     with Ledger(path) as ledger:
         assert sorted(ledger.session_ids()) == [f"s-{n}" for n in range(6)]
         assert ledger.verify().ok
+
+
+def test_sessions_are_found_by_their_ends_without_reading_every_entry(path: Path) -> None:
+    """SQLite uses the partial index only for a query that repeats its condition."""
+    with Ledger(path) as ledger:
+        asked: list[str] = []
+        ledger._connection.set_trace_callback(asked.append)
+        ledger.sessions()
+        ledger.unfinished()
+        ledger.session_ids()
+        list(ledger.opened_newest_first())
+        ledger._connection.set_trace_callback(None)
+        plans = [ledger._connection.execute(f"EXPLAIN QUERY PLAN {query}").fetchall() for query in asked]
+    assert len(plans) >= 5
+    assert all("entries_at_ends" in plan[0][3] for plan in plans)

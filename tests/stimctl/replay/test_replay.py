@@ -15,11 +15,11 @@ from stimctl.ledger import Ledger
 from stimctl.port import RecordedPort, open_port
 from stimctl.prescription import Prescription, Subject
 from stimctl.replay import Replayed, read_recording, replay
-from stimctl.session.commands import AskHold, AskStop, AskTarget, Lower, Proceed, Raise
 from stimctl.session.choice import NATIVE, Choice
+from stimctl.session.commands import AskHold, AskStop, AskTarget, Command, Lower, Proceed, Raise
 from stimctl.session.engine import UNATTENDED, Engine
 from stimctl.session.recorded import session_note
-from stimctl.session.runner import Order, Runner
+from stimctl.session.runner import Runner
 from stimctl.session.states import End
 from stimctl.stimulators import native
 from stimctl.wire.codes import Purpose
@@ -28,7 +28,7 @@ from stimctl.wire.transcript import TrafficWriter, read_traffic
 from stimctl.wire.wording import Decoder
 from tests.stimctl.session.world import Cut, Gone, ListLog, Rig, S, Tape, forged, prescription
 
-ORDERS: list[tuple[int, Order]] = [
+ORDERS: list[tuple[int, Command]] = [
     (2_500_000, Lower(1)),
     (3_000_000, Raise(1)),
     (3_100_000, Raise(1)),  # refused: too soon
@@ -44,7 +44,7 @@ def record(
     *,
     url: str = "sim://?seed=5",
     rx: Prescription | None = None,
-    orders: list[tuple[int, Order]] | None = None,
+    orders: list[tuple[int, Command]] | None = None,
     choice: Choice = NATIVE,
 ) -> Path:
     """A session as `stimctl run --record-traffic` records it."""
@@ -95,6 +95,7 @@ def test_the_dose_of_an_earlier_session_is_fetched_again(tmp_path: Path) -> None
     flash = FileFlash(tmp_path / "flash.json")
     Rig(flash=flash, line=lambda port: Cut(port, 3 * S)).run()
     flash.save()
+    flash.close()
     path = record(tmp_path, url=f"sim://?flash={tmp_path / 'flash.json'}")
     assert "Acknowledge" in _kinds_in_words(path)
     assert exactly(path).same
@@ -108,7 +109,7 @@ def _kinds_in_words(path: Path) -> set[str]:
 
 def test_two_channels_by_titration(tmp_path: Path) -> None:
     rx = prescription(seconds=3, amplitudes_ma={1: 0, 2: 0}, titrate=True)
-    orders: list[tuple[int, Order]] = [(1_000_000, Raise(2))]
+    orders: list[tuple[int, Command]] = [(1_000_000, Raise(2))]
     assert exactly(record(tmp_path, rx=rx, orders=orders)).same
 
 

@@ -16,6 +16,7 @@ from firmware_sim.output import OutputStage
 from firmware_sim.timers import NEVER_US, Timer
 from stimctl import limits
 from stimctl.errors import Unsafe
+from stimctl.session.commands import AskTarget
 from stimctl.session.states import End
 from stimctl.session.view import SessionReport
 from stimctl.waveform import Program, Segment
@@ -148,7 +149,7 @@ def above_its_ceiling(rig: Rig, _patch: Patch) -> None:
 def deaf_to_lowering(rig: Rig, patch: Patch) -> None:
     """It answers that the target was lowered, and goes on as before."""
     patch.setattr(stage_of(rig), "set_target", lambda _channel, _target_ua: None)
-    rig.engine.set_target(1, 600, rig.runner._port.now_us())
+    rig.runner.post(AskTarget(1, 600))
 
 
 def ten_times_the_slope(rig: Rig, _patch: Patch) -> None:

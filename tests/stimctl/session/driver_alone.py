@@ -4,7 +4,6 @@ Each function shows one limit: the driver refuses before it sends anything, or s
 and ends the session with measured zero.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -19,7 +18,7 @@ from firmware_sim.zero import ZeroWatch
 from stimctl import limits
 from stimctl.errors import Unsafe
 from stimctl.prescription import checks
-from stimctl.session.commands import AskHold, AskStop, AskTarget, CheckIn, Proceed, Raise
+from stimctl.session.commands import AddNote, AskHold, AskStop, AskTarget, CheckIn, Command, Proceed, Raise
 from stimctl.session.engine import Engine
 from stimctl.session.states import End, State
 from stimctl.waveform import Program, Segment
@@ -115,7 +114,7 @@ def session(patch: Patch) -> None:
     """Held and resumed under ten minutes each, past 45 in all."""
     open_up(patch)
     rig = Rig(prescription(seconds=600))
-    steps: list[tuple[int, Callable[[Engine, int], None]]] = []
+    steps: list[tuple[int, Command]] = []
     for number in range(6):
         at_us = 20 * S + number * 540 * S
         steps.append((at_us, AskHold()))
@@ -142,7 +141,7 @@ def lead_off(patch: Patch) -> None:
     """Held, as the device would have done: all at zero, and a person decides."""
     open_up(patch)
     rig = Rig(prescription(profile="bench-100hz", amplitudes_ma={1: 1.0}))
-    rig.when(State.HELD, lambda engine, now_us: engine.note("note", {"held": now_us}, now_us))
+    rig.when(State.HELD, AddNote("note", {"held": True}))
     report = rig.run(
         (8 * S, lambda _engine, _now_us: another_load("open")(rig, patch)),
         (12 * S, AskStop()),
@@ -159,9 +158,9 @@ def zero(patch: Patch) -> None:
     patch.setattr(ZeroWatch, "sample", careless_sample)
     rig = Rig()
 
-    def stick_and_stop(engine: Engine, now_us: int) -> None:
+    def stick_and_stop(_engine: Engine, _now_us: int) -> None:
         stage_of(rig).refit(1, switch=Stuck())
-        engine.stop(now_us)
+        rig.runner.post(AskStop())
 
     report = rig.when(State.RUNNING, stick_and_stop).run()
     assert any(told.message.zero for told in rig.tape.messages(m.Stopped) if told.at_us > rig.stopped_us())

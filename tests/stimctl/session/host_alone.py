@@ -1,19 +1,20 @@
 """Parts of the host's session, driven by hand: the stimulation phase, the engine, an adapter without a device."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from stimctl.prescription import Prescription
-from stimctl.session.core import Core
-from stimctl.session.engine import Engine
+from stimctl.session.commands import Command, Fact
+from stimctl.session.context import Context
+from stimctl.session.engine import Engine, Turn
 from stimctl.session.states import End, State
 from stimctl.session.stimulation import Stimulation
 from stimctl.stimulators.base import Identity
 from stimctl.stimulators.native import Native
 from stimctl.wire import messages as m
 from stimctl.wire.codes import DeviceState
-from tests.stimctl.session.test_watch import IDENTITY
+from tests.stimctl.session.test_plausibility import IDENTITY
 from tests.stimctl.session.world import ListLog, S, Tape, at_1_ma
 
 ARMED_US, STARTED_US = 3 * S, 10 * S
@@ -56,22 +57,22 @@ class Run:
 
     def __init__(self, identity: Identity = IDENTITY, **changes: Any) -> None:
         self.log = ListLog(Tape())
-        self.core = Core(Due(), at_1_ma(seconds=20, **changes), self.log, lambda _now_us: None)
-        self.core.identity = identity
+        self.context = Context(Due(), at_1_ma(seconds=20, **changes), self.log, lambda _now_us: None)
+        self.context.device.identity = identity
         self.stopped: list[tuple[int, End]] = []
-        self.core.stop = lambda now_us, end, _text: self.stopped.append((now_us, end))
-        self.stimulation = Stimulation(self.core)
-        self.core.armed_us = ARMED_US
+        self.context.stop = lambda now_us, end, _text: self.stopped.append((now_us, end))
+        self.stimulation = Stimulation(self.context)
+        self.context.times.armed_us = ARMED_US
 
     def start(self, now_us: int = STARTED_US, stimulation_us: int = 0) -> "Run":
-        self.core.state = State.REARMED if stimulation_us else State.ARMED
-        self.stimulation.on_started(m.Started(1_000, 0, 0, 0, stimulation_us, now_us), now_us)
+        self.context.state = State.REARMED if stimulation_us else State.ARMED
+        self.stimulation.on_started(m.Started(1_000, 0, 0, 0, now_us, stimulation_us), now_us)
         assert self.stopped == []
         return self
 
     def hold(self, now_us: int, stimulation_us: int) -> "Run":
-        self.stimulation.on_holding(m.Holding(DeviceState.HELD, stimulation_us, now_us), now_us)
-        assert self.core.state is State.HELD
+        self.stimulation.on_holding(m.Holding(DeviceState.HELD, stimulation_us), now_us)
+        assert self.context.state is State.HELD
         return self
 
     def at(self, now_us: int) -> list[End]:
@@ -81,11 +82,10 @@ class Run:
 
 def keep_heard(run: Run, now_us: int) -> None:
     """The device has just told of itself: its silence is not what ends the session."""
-    run.core.stimulator.heard_us = now_us
-    watch = run.stimulation._watch
-    assert watch is not None
-    watch._status_us = now_us
-    watch._read_us = {1: now_us}
+    run.context.stimulator.heard_us = now_us
+    judge = run.stimulation._plausibility
+    assert judge is not None
+    judge._judged_us = {0: now_us, 1: now_us}
 
 
 def engine(log: ListLog | None = None, rx: Prescription | None = None) -> tuple[Engine, Due]:
@@ -93,6 +93,13 @@ def engine(log: ListLog | None = None, rx: Prescription | None = None) -> tuple[
     due = Due()
     made = Engine(due, rx or at_1_ma(), log or ListLog(Tape()), session_id="alone")
     made.begin(0)
-    made._core.identity = IDENTITY
-    made._core.state = State.TESTED
+    made._context.device.identity = IDENTITY
+    made._context.state = State.TESTED
     return made, due
+
+
+def look(made: Engine, now_us: int, *, asked: Iterable[Command | Fact] = (), checked_in_us: int | None = None) -> Turn:
+    """One step of a loop that was never late; the front end checked in just now, unless told otherwise."""
+    made._deadline_us = now_us
+    made._context.times.checked_in_us = now_us if checked_in_us is None else checked_in_us
+    return made.step(now_us, asked=asked)

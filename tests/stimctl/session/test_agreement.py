@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 
 from firmware_sim.converter import DAC_STEP_NA
-from firmware_sim.record import Recorder, SampleIntegral, integrate
+from firmware_sim.record import Recorder
+from firmware_sim.record_file import SampleIntegral, integral, integrate
+from firmware_sim.record_rate import RATE_HZ
 from stimctl.api import Session
 from stimctl.ledger import Ledger
 from stimctl.prescription import Prescription
-from stimctl.session.commands import AskHold, AskTarget, Lower, Raise
-from stimctl.session.runner import Order
+from stimctl.session.commands import AskHold, AskTarget, Command, Lower, Raise
 from stimctl.session.states import End, State
 from stimctl.session.view import SessionReport
 from tests.stimctl.session.world import Rig, S, asymmetric_profiles, exact, prescription, proceed
@@ -103,7 +104,7 @@ def test_the_file_of_samples_holds_what_the_log_says(tmp_path: Path) -> None:
     assert [body["delivered"] for body in closed] == [report.delivered]
     assert report.delivered is not None
     counted = report.delivered["1"]
-    found = integrate(tmp_path / "load.ch1.npy")
+    found = integrate(tmp_path / "load")
     assert found.pulses == sum(counted["pulses"]) + 10, "and the impedance check's ten"
     assert found.first_fc == found.second_fc
     checked_fc = 10 * 100_000 * 200
@@ -122,7 +123,7 @@ def three_channels(tmp_path: Path) -> Prescription:
     return prescription(seconds=60, amplitudes_ma=amplitudes_ma, profile="bench-asymmetric", known=known)
 
 
-WORK: list[tuple[int, Order]] = [
+WORK: list[tuple[int, Command]] = [
     (5 * S, Lower(2)),
     (7 * S, AskTarget(1, 500)),
     (8_123_457, Raise(3)),
@@ -174,7 +175,7 @@ def drives(recorder: Recorder, channel: int) -> Iterator[tuple[int, int]]:
 # --- the same again ---------------------------------------------------------------------------------
 
 
-def traffic(seed: int, rx: Prescription, work: list[tuple[int, Order]]) -> list[tuple[int, str, bytes]]:
+def traffic(seed: int, rx: Prescription, work: list[tuple[int, Command]]) -> list[tuple[int, str, bytes]]:
     """Every piece of one session's traffic, with its time and direction."""
     rig = Rig(rx, seed=seed)
     rig.run(*work)
@@ -218,9 +219,8 @@ def test_a_session_that_was_left_alone_never_held(half_hour: tuple[Rig, SessionR
     ]
 
 
-def test_the_integral_itself_can_tell(tmp_path: Path) -> None:
+def test_the_integral_itself_can_tell() -> None:
     """Two pulses laid down by hand, so that the reader of samples is not its own witness."""
     samples = np.zeros(1_000, np.int32)
     samples[10:30], samples[30:50], samples[100:110], samples[110:120] = 2_000, -2_000, 500, -500
-    np.save(tmp_path / "hand.npy", samples)
-    assert integrate(tmp_path / "hand.npy") == SampleIntegral(2, (20 * 2_000 + 10 * 500) * 10, 450_000)
+    assert integral([(0, samples)], RATE_HZ) == SampleIntegral(2, (20 * 2_000 + 10 * 500) * 10, 450_000)

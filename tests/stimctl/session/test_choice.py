@@ -2,6 +2,7 @@
 
 import pytest
 
+from firmware_sim.device import Device
 from firmware_sim.pulsepal import FIRMWARES
 from firmware_sim.record import Kind, Recorder
 from firmware_sim.stimjim import DIALECTS
@@ -10,6 +11,8 @@ from stimctl.errors import Misuse, WrongDevice
 from stimctl.session.choice import CLEAR_LINE, HELLO, PROBES, Choice, detect, stimulator
 from stimctl.session.identify import identify
 from stimctl.stimulators.native import Native
+from stimctl.wire.codes import Refusal
+from stimctl.wire.messages import SHAPE_OF, Hello, Refused
 from tests.stimctl.stimulators.bench import S, port_of
 
 EVERY = [
@@ -49,6 +52,18 @@ def test_no_probe_gives_output_on_any_device(which: Which, probes: list[bytes]) 
 )
 def test_what_answers_is_found(which: Which, found: tuple[str, str | None]) -> None:
     assert detect(port_of(which.make(seed=1, load="r1k"))) == found
+
+
+class OfVersion1(Device):
+    """A native device whose firmware is older than this host."""
+
+    def _hello(self, sequence: int, order: Hello) -> None:
+        refused = Refused(SHAPE_OF[Hello].kind, Refusal.UNSUPPORTED_VERSION, order.version, 1)
+        self._reply(sequence, refused)
+
+
+def test_a_native_device_of_another_version_is_found_to_be_named() -> None:
+    assert detect(port_of(OfVersion1(seed=1, load="r1k"))) == ("native", None)
 
 
 def test_what_answers_nothing_has_to_be_named() -> None:

@@ -13,10 +13,11 @@ from firmware_sim.converter import Switch
 from stimctl import limits
 from stimctl.errors import LogFault, Misuse, Suspended
 from stimctl.port import Port
+from stimctl.session.closing import GIVE_UP_STOP_US
 from stimctl.session.commands import AddNote, AskHold, AskStop, AskTarget, Lower
-from stimctl.session.closing import GIVE_UP_STOP_US, KEEP_STOPPING_US
 from stimctl.session.engine import ATTENDED, Engine
 from stimctl.session.states import End, State
+from stimctl.session.view import Told
 from stimctl.wire import messages as m
 from stimctl.wire.codes import DeviceState
 from tests.stimctl.session.world import (
@@ -181,18 +182,16 @@ def test_a_hold_that_comes_between_start_and_started_is_kept() -> None:
 
 
 def test_three_presses_down_are_three_steps() -> None:
+    """What waits while the first is on its way is one place, and the newest wins."""
     rig = Rig(prescription(amplitudes_ma={1: 1.5}))
     press = [(12 * S, Lower(1))] * 3
     rig.run(*press)
-    assert [told.message.target_ua for told in rig.tape.messages(m.SetTarget)] == [1_400, 1_300, 1_200]
+    assert [told.message.target_ua for told in rig.tape.messages(m.SetTarget)] == [1_400, 1_200]
 
 
 def test_an_operators_entry_cannot_pass_for_the_sessions_own() -> None:
-    rig = Rig(at_1_ma())
-    rig.when(State.RUNNING, AddNote("closed", {"end_reason": "timer"}))
-    report = rig.run()
-    assert [entry["end_reason"] for entry in rig.log.of("closed")] == [str(report.end)]
-    assert any("an operator's entry is one of" in str(event) for event in rig.events)
+    with pytest.raises(Misuse, match="an operator's entry is one of note, outcome, not 'closed'"):
+        AddNote("closed", {"end_reason": "timer"})
 
 
 # --- answers that come at a bad moment ------------------------------------------------------------------
@@ -203,9 +202,8 @@ def test_a_late_answer_that_makes_no_sense_does_not_disturb_the_stop(changes: di
     rig = Rig(at_1_ma(), line=lambda port: Rewritten(port, lambda told: _bent(told, changes)))
 
     def lower_and_stop(engine: Engine, now_us: int) -> None:
-        engine.lower_target(1, now_us)
-        rig.line.write(engine.take_output())
-        engine.stop(now_us)
+        rig.line.write(engine.step(now_us, asked=[Lower(1)]).output)
+        rig.runner.post(AskStop())
 
     report = rig.run((8 * S, lower_and_stop))
     ended_at_zero(rig, report, End.OPERATOR)
@@ -274,7 +272,7 @@ def test_a_log_that_breaks_in_an_unforeseen_way_does_not_keep_the_stop_back() ->
 
     rig = Rig(at_1_ma())
     log = Broken(rig.tape)
-    rig.engine._core.journal._log = log
+    rig.engine._context.journal._log = log
     with pytest.raises(Bug):
         rig.run((8 * S, AskStop()))
     assert rig.last_pulse_us() <= 8 * S + PULSE_US
@@ -305,7 +303,7 @@ def test_stop_frames_go_on_when_zero_is_never_confirmed() -> None:
     assert report.zero_confirmed_us is None
     assert any("no zero output confirmed" in text for text in high(rig))
     last_us = max(told.at_us for told in rig.tape.messages(m.Stop))
-    assert last_us >= 8 * S + KEEP_STOPPING_US - limits.STOP_RESEND_US
+    assert last_us >= 8 * S + limits.STOP_TRY_US - limits.STOP_RESEND_US
     (closed,) = [entry for entry in rig.log.entries if entry.kind == "closed"]
     assert closed.at_us <= 8 * S + GIVE_UP_STOP_US + limits.STOP_RESEND_US, "what is known is written down early"
 
@@ -319,7 +317,7 @@ class Leaping(Line):
 
     def _leapt_us(self) -> int:
         at_us = self.inner.now_us()
-        return at_us + (2 * KEEP_STOPPING_US if at_us >= 9 * S else 0)
+        return at_us + (2 * limits.STOP_TRY_US if at_us >= 9 * S else 0)
 
     def wait(self, deadline_us: int | None) -> bytes:
         lead_us = self._leapt_us() - self.inner.now_us()
@@ -350,8 +348,9 @@ def test_a_late_hold_is_refused_plainly() -> None:
     rig.when(State.CHECKING, AskHold())
     rig.run()
     assert any("cannot happen while" in str(event) for event in rig.events)
-    with pytest.raises(Misuse):
-        rig.engine.hold(0)
+    told = rig.engine.step(0, asked=[AskHold()])
+    assert [type(event) for event in told.events] == [Told]
+    assert "cannot happen while" in told.events[0].text
 
 
 def test_the_hosts_own_timer_ends_a_session_alone() -> None:
@@ -359,7 +358,7 @@ def test_the_hosts_own_timer_ends_a_session_alone() -> None:
     rig = Rig(at_1_ma(20))
 
     def shorten(engine: Engine, _now_us: int) -> None:
-        engine._core.prescription = forged(rig.rx, stimulation_us=10 * S)
+        engine._context.prescription = forged(rig.rx, stimulation_us=10 * S)
 
     report = rig.when(State.RAMPING, shorten).run()
     ended_at_zero(rig, report, End.CLOCK)

@@ -12,7 +12,7 @@ from firmware_sim.load import ScriptedLoad, load_named
 from stimctl import limits
 from stimctl.errors import Unsafe
 from stimctl.port import Port
-from stimctl.session.commands import AskHold, AskStop, CheckIn, Raise
+from stimctl.session.commands import AskHold, AskStop, CheckIn, Command, Raise
 from stimctl.session.engine import ATTENDED, UNATTENDED, Engine
 from stimctl.session.states import End, State
 from stimctl.session.view import Alarm
@@ -61,7 +61,7 @@ def test_a_hold_ends_after_ten_minutes() -> None:
 def test_a_session_ends_45_minutes_after_its_first_arm() -> None:
     """Held again and again, each time under ten minutes."""
     rig = Rig(prescription(seconds=1_200))
-    steps: list[tuple[int, Callable[[Engine, int], None]]] = []
+    steps: list[tuple[int, Command]] = []
     for number in range(6):
         at_us = (20 + number * 540) * S
         steps.append((at_us, AskHold()))

@@ -5,13 +5,17 @@ import pytest
 from stimctl import limits
 from stimctl.errors import LineLost, TimedOut
 from stimctl.session.closing import GIVE_UP_STOP_US
+from stimctl.session.commands import AskStop, CheckIn, LineGone, Proceed
+from stimctl.session.engine import STOOD_STILL_US, Engine
 from stimctl.session.preparation import CHECK_SLACK_US, CHECK_US
-from stimctl.session.states import End, State
-from stimctl.stimulators.base import Identity, Noted
+from stimctl.session.states import End, Pending, State, Task
+from stimctl.session.view import Priority
+from stimctl.stimulators.base import Failed, Identity, Noted
+from stimctl.stimulators.native import STOP_FRAME
 from stimctl.wire import messages as m
 from stimctl.wire.codes import DeviceState, Purpose
-from tests.stimctl.session.host_alone import ARMED_US, BY_LEASE, Bad, engine
-from tests.stimctl.session.test_watch import IDENTITY
+from tests.stimctl.session.host_alone import ARMED_US, BY_LEASE, Bad, engine, look
+from tests.stimctl.session.test_plausibility import IDENTITY
 from tests.stimctl.session.world import ListLog, S, Tape, prescription
 
 
@@ -29,55 +33,52 @@ from tests.stimctl.session.world import ListLog, S, Tape, prescription
 )
 def test_the_next_deadline_is_the_earliest(theirs_us: int | None, alive_us: int | None, next_us: int) -> None:
     made, due = engine()
-    due.heard_us, due.due_us, made._core.alive_due_us = 10 * S, theirs_us, alive_us
-    assert made.next_deadline_us() == next_us
+    due.heard_us, due.due_us, made._context.times.alive_due_us = 10 * S, theirs_us, alive_us
+    made._deadline_us = 10 * S + 1
+    assert made.step(10 * S).deadline_us == next_us
 
 
 def test_a_keepalive_is_sent_each_250_ms_once_one_is_due() -> None:
     made, due = engine()
-    made._core.alive_due_us = 10 * S
+    made._context.times.alive_due_us = 10 * S
     for now_us in (10 * S - 1, 10 * S, 10 * S + limits.KEEPALIVE_US - 1, 10 * S + limits.KEEPALIVE_US):
         due.heard_us = now_us
-        made.check_in(now_us)
-        made.advance(now_us)
+        look(made, now_us)
     assert due.kept_us == [10 * S, 10 * S + limits.KEEPALIVE_US]
-    assert made._core.alive_due_us == 10 * S + 2 * limits.KEEPALIVE_US
+    assert made._context.times.alive_due_us == 10 * S + 2 * limits.KEEPALIVE_US
 
 
 @pytest.mark.parametrize(("silent_us", "ends"), [(limits.CHECK_IN_US, False), (limits.CHECK_IN_US + 1, True)])
 def test_no_keepalive_without_a_front_end(silent_us: int, ends: bool) -> None:
     made, due = engine()
-    made.check_in(10 * S - silent_us)
-    made._core.alive_due_us = due.heard_us = 10 * S
-    made.advance(10 * S)
-    assert (made._core.end is End.FRONT_END) is ends
+    made._context.times.alive_due_us = due.heard_us = 10 * S
+    look(made, 10 * S, checked_in_us=10 * S - silent_us)
+    assert (end_of(made) is End.FRONT_END) is ends
     assert due.kept_us == [10 * S] * (not ends)
-    assert len(made._core.alarms) == ends
+    assert len(made._context.alarms) == ends
 
 
 def test_no_keepalive_without_a_log() -> None:
     made, due = engine(Bad(Tape()))
-    made._core.alive_due_us = due.heard_us = 10 * S
-    made.check_in(10 * S)
-    made.advance(10 * S)
-    assert (made._core.end, due.kept_us) == (End.LOG, [])
+    made._context.times.alive_due_us = due.heard_us = 10 * S
+    look(made, 10 * S)
+    assert (end_of(made), due.kept_us) == (End.LOG, [])
 
 
 def test_what_the_adapter_tells_in_time_is_heard() -> None:
     log = ListLog(Tape())
     made, due = engine(log)
     due.heard_us, due.told = 10 * S, [Noted("adapter", {"word": "here"})]
-    made.advance(10 * S)
+    look(made, 10 * S)
     assert log.of("adapter") == [{"word": "here"}]
 
 
 def test_with_each_keepalive_every_timer_is_looked_at() -> None:
     made, due = engine()
-    made._core.armed_us = ARMED_US
-    made._core.alive_due_us = due.heard_us = now_us = ARMED_US + limits.SESSION_US + 1
-    made.check_in(now_us)
-    made.advance(now_us)
-    assert made._core.end is End.SESSION_EXPIRED
+    made._context.times.armed_us = ARMED_US
+    made._context.times.alive_due_us = due.heard_us = now_us = ARMED_US + limits.SESSION_US + 1
+    look(made, now_us)
+    assert end_of(made) is End.SESSION_EXPIRED
 
 
 @pytest.mark.parametrize(
@@ -89,15 +90,22 @@ def test_keepalives_begin_with_the_arm_and_the_session_with_its_first(
 ) -> None:
     log = ListLog(Tape())
     made, due = engine(log)
-    made._core.state = State.CHECKED
+    made._context.state = State.CHECKED
     made._prepare.on_armed(_armed(purpose), 10 * S)
-    assert (made._core.armed_us, made._core.alive_due_us) == (10 * S, 10 * S + limits.KEEPALIVE_US)
-    assert (made._core.session_number, made._core.busy, made.state) == (5, "starting", state)
+    assert (made._context.times.armed_us, made._context.times.alive_due_us) == (10 * S, 10 * S + limits.KEEPALIVE_US)
+    assert (made._context.device.session_number, made.state) == (5, state)
+    assert made._context.is_pending(Task.STARTING)
     assert due.started == targets_ua
     assert len(log.of("armed")) == 1
-    made._core.state = State.CHECKED
+    made._context.state = State.CHECKED
     made._prepare.on_armed(_armed(purpose), 20 * S)
-    assert (made._core.armed_us, made._core.alive_due_us) == (10 * S, 20 * S + limits.KEEPALIVE_US)
+    assert (made._context.times.armed_us, made._context.times.alive_due_us) == (10 * S, 20 * S + limits.KEEPALIVE_US)
+
+
+def end_of(made: Engine) -> End | None:
+    """Why it ends, if it does."""
+    ending = made._context.ending
+    return None if ending is None else ending.end
 
 
 def _armed(purpose: Purpose) -> m.Armed:
@@ -114,14 +122,16 @@ def _armed(purpose: Purpose) -> m.Armed:
 )
 def test_keepalives_end_with_an_arm_that_lapsed(told: DeviceState, was: State, now: State, kept: bool) -> None:
     made, _ = engine()
-    made._core.state, made._core.busy, made._core.alive_due_us = was, "starting", 11 * S
+    made._context.state, made._context.pending = was, Pending(Task.STARTING, 10 * S, 0)
+    made._context.times.alive_due_us = 11 * S
     status = m.Status(
         device_time_us=0, boot_id=1, state=told, segment=0, end_reason=0, zero=0, active_mask=0, session=5,
         stimulation_us=0, time_left_us=0, segment_left_us=0, hold_left_ms=0, keepalive_age_ms=0,
     )  # fmt: skip
     made._prepare.on_lapsed(status, 10 * S)
     assert made.state is now
-    assert (made._core.busy, made._core.alive_due_us) == (("starting", 11 * S) if kept else ("", None))
+    assert made._context.is_pending(Task.STARTING) is kept
+    assert made._context.times.alive_due_us == (11 * S if kept else None)
 
 
 @pytest.mark.parametrize(("late_us", "end"), [(0, None), (1, End.IMPLAUSIBLE)])
@@ -130,54 +140,53 @@ def test_an_impedance_check_may_last_as_long_as_its_pulses_and_a_little(
     channels: int, late_us: int, end: End | None
 ) -> None:
     made, _ = engine(rx=prescription(profile="bench-100hz", amplitudes_ma=dict.fromkeys(range(1, channels + 1), 1.0)))
-    assert len(made._core.targets.channels) == channels
-    made._core.state, made._core.entered_us = State.RECHECKING, 10 * S
+    assert len(made._context.targets.channels) == channels
+    made._context.state, made._context.times.entered_us = State.RECHECKING, 10 * S
     made._prepare.watch_check(10 * S + channels * CHECK_US + CHECK_SLACK_US + late_us)
-    assert made._core.end is end
-    assert len(made._core.alarms) == late_us
+    assert end_of(made) is end
+    assert len(made._context.alarms) == late_us
 
 
 def test_what_is_no_check_may_last() -> None:
     made, _ = engine()
     made._prepare.watch_check(3_600 * S)
-    assert made._core.end is None
+    assert end_of(made) is None
 
 
-@pytest.mark.parametrize(("busy", "end"), [("impedance check", End.IMPLAUSIBLE), ("", None)])
-def test_an_impedance_check_that_does_not_end_is_ended(busy: str, end: End | None) -> None:
+@pytest.mark.parametrize(("pending", "end"), [(Pending(Task.CHECK, 0, 0), End.IMPLAUSIBLE), (None, None)])
+def test_an_impedance_check_that_does_not_end_is_ended(pending: Pending | None, end: End | None) -> None:
     made, due = engine()
-    made._core.state, made._core.busy, made._core.entered_us = State.CHECKING, busy, 0
-    made._core.alive_due_us = due.heard_us = 60 * S
-    made.check_in(60 * S)
-    made.advance(60 * S)
-    assert made._core.end is end
+    made._context.state, made._context.pending, made._context.times.entered_us = State.CHECKING, pending, 0
+    made._context.times.alive_due_us = due.heard_us = 60 * S
+    look(made, 60 * S)
+    assert end_of(made) is end
 
 
 def test_a_stop_that_is_not_answered_is_given_up_in_the_report_but_not_in_what_is_sent() -> None:
     made, due = engine()
-    made.stop(10 * S)
+    look(made, 10 * S, asked=[AskStop()])
     due.heard_us = 0
-    made.advance(10 * S + GIVE_UP_STOP_US - 1)
+    look(made, 10 * S + GIVE_UP_STOP_US - 1)
     assert made.report is None
-    made.advance(10 * S + GIVE_UP_STOP_US)
+    look(made, 10 * S + GIVE_UP_STOP_US)
     assert made.report is not None
-    assert made._core.end is End.OPERATOR
+    assert end_of(made) is End.OPERATOR
 
 
 @pytest.mark.parametrize(("ago_us", "lost"), [(limits.SILENCE_US - 1, False), (limits.SILENCE_US, True)])
 def test_half_a_second_without_a_frame_is_a_lost_line(ago_us: int, lost: bool) -> None:
     made, due = engine()
     due.heard_us = 10 * S - ago_us
-    made.advance(10 * S)
-    assert (made._core.end is End.LINE_LOST) is lost
+    look(made, 10 * S)
+    assert (end_of(made) is End.LINE_LOST) is lost
 
 
 def test_a_device_is_not_expected_to_speak_before_the_handshake() -> None:
     made, due = engine()
-    made._core.identity, made._core.state = None, State.IDLE
+    made._context.device.identity, made._context.state = None, State.IDLE
     due.heard_us = 0
-    made.advance(10 * S)
-    assert (made._core.end, due.heard_us) == (None, 10 * S)
+    look(made, 10 * S)
+    assert (end_of(made), due.heard_us) == (None, 10 * S)
 
 
 @pytest.mark.parametrize(
@@ -193,36 +202,140 @@ def test_a_lost_line_is_an_alarm_once_output_may_flow(
     armed_us: int | None, identity: Identity | None, action: str | None
 ) -> None:
     made, _ = engine()
-    made._core.armed_us, made._core.identity = armed_us, identity
-    made.line_lost(LineLost("the port is gone"), 10 * S)
-    assert made._core.end is End.LINE_LOST
-    assert [alarm.action for alarm in made._core.alarms if alarm.text == "the port is gone"] == [action] * bool(action)
+    made._context.times.armed_us, made._context.device.identity = armed_us, identity
+    look(made, 10 * S, asked=[LineGone(LineLost("the port is gone"))])
+    assert end_of(made) is End.LINE_LOST
+    actions = [alarm.action for alarm in made._context.alarms if alarm.text == "the port is gone"]
+    assert actions == [action] * bool(action)
 
 
 def test_a_line_that_goes_while_stopping_closes_the_session_without_another_alarm() -> None:
     made, _ = engine()
-    made._core.armed_us = ARMED_US
-    made.stop(10 * S)
-    made.line_lost(LineLost("the port is gone"), 10 * S + 1)
+    made._context.times.armed_us = ARMED_US
+    look(made, 10 * S, asked=[AskStop()])
+    look(made, 10 * S + 1, asked=[LineGone(LineLost("the port is gone"))])
     assert made.report is not None
     assert made.report.end is End.OPERATOR
-    assert "the port is gone" not in [alarm.text for alarm in made._core.alarms]
+    assert "the port is gone" not in [alarm.text for alarm in made._context.alarms]
 
 
 def test_silence_while_stopping_does_not_give_the_line_up() -> None:
-    made, _ = engine()
-    made.stop(10 * S)
-    made.line_lost(TimedOut("silent"), 10 * S + 1)
+    made, due = engine()
+    look(made, 10 * S, asked=[AskStop()])
+    due.told = [Failed(TimedOut("silent"))]
+    look(made, 10 * S + 1)
     assert made.report is None
-    assert made._core.state is State.STOPPING
+    assert made._context.state is State.STOPPING
 
 
 def test_the_session_is_no_longer_driven_once_it_stops() -> None:
     """While stopping, silence is the stop's affair, and no keepalive goes out."""
     made, due = engine()
-    made._core.alive_due_us = 10 * S
-    made.stop(9 * S)
+    made._context.times.alive_due_us = 10 * S
+    look(made, 9 * S, asked=[AskStop()])
     due.heard_us = 0
-    made.advance(10 * S)
-    assert (made._core.end, due.kept_us) == (End.OPERATOR, [])
-    assert made.next_deadline_us() > 10 * S
+    assert look(made, 10 * S).deadline_us > 10 * S
+    assert (end_of(made), due.kept_us) == (End.OPERATOR, [])
+
+
+# --- a program that stood still ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("late_us", "told"), [(STOOD_STILL_US, False), (STOOD_STILL_US + 1, True)])
+def test_a_turn_later_than_its_deadline_by_over_a_fifth_of_a_second_is_told(late_us: int, told: bool) -> None:
+    assert STOOD_STILL_US == 200_000
+    made, due = engine()
+    times = made._context.times
+    times.alive_us = due.heard_us = times.checked_in_us = made._deadline_us = 10 * S
+    times.alive_due_us = 11 * S
+    turn = made.step(10 * S + late_us)
+    assert [alarm.text for alarm in turn.events] == ["this program stood still for 0.2 s"] * told
+    assert [alarm.priority for alarm in turn.events] == [Priority.LOW] * told
+    assert made.state is State.TESTED
+
+
+@pytest.mark.parametrize(("silent_us", "ends"), [(limits.WATCHDOG_US, False), (limits.WATCHDOG_US + 1, True)])
+def test_longer_than_the_watchdog_waits_it_ends_the_session(silent_us: int, ends: bool) -> None:
+    made, due = engine()
+    times = made._context.times
+    times.alive_us, made._deadline_us = 10 * S, 10 * S + 250_000
+    times.alive_due_us = due.heard_us = times.checked_in_us = made._deadline_us
+    turn = made.step(10 * S + silent_us)
+    (alarm,) = [event for event in turn.events if hasattr(event, "priority")]
+    assert alarm.priority is (Priority.HIGH if ends else Priority.LOW)
+    assert (made.state is State.STOPPING) is ends
+    if ends:
+        assert made._context.ending is not None
+        assert made._context.ending.end is End.STOOD_STILL
+
+
+def test_without_a_keepalive_to_send_it_may_stand_still() -> None:
+    """At its gate nobody is hurt by a pause, and it is no silence of the device's."""
+    made, due = engine()
+    made._deadline_us = due.heard_us = 10 * S
+    turn = made.step(70 * S)
+    assert turn.events == []
+    assert made.state is State.TESTED
+    assert due.heard_us == 70 * S
+
+
+def test_an_operator_who_goes_on_while_it_stood_still_is_heard_first() -> None:
+    """The pause counts neither as the operator's nor as the device's silence."""
+    made, due = engine()
+    times = made._context.times
+    times.alive_us = made._deadline_us = 10 * S
+    times.alive_due_us = due.heard_us = 10 * S
+    times.checked_in_us = 10 * S - limits.CHECK_IN_US
+    made.step(10 * S + 900_000, asked=[Proceed()])
+    assert made.state is not State.STOPPING
+    assert due.kept_us == [10 * S + 900_000]
+
+
+def test_what_it_slept_is_told_to_who_judges_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, due = engine()
+    made._deadline_us = due.heard_us = 10 * S
+    slept: list[int] = []
+    monkeypatch.setattr(made._stimulate, "stood_still", slept.append)
+    made.step(10 * S + 300_000)
+    assert slept == [300_000]
+
+
+# --- what else a step does -------------------------------------------------------------------------------
+
+
+def test_a_check_in_and_a_keepalive_leave_their_times() -> None:
+    made, due = engine()
+    times = made._context.times
+    times.alive_due_us = due.heard_us = made._deadline_us = 10 * S
+    made.step(10 * S, asked=[CheckIn()])
+    assert (times.checked_in_us, times.alive_us) == (10 * S, 10 * S)
+
+
+def test_with_each_keepalive_the_line_is_looked_at() -> None:
+    made, due = engine()
+    due._splitter.damaged = 5
+    made._context.times.alive_due_us = due.heard_us = 10 * S
+    assert [event.text for event in look(made, 10 * S).events] == ["5 of 5 frames from the device came damaged"]
+
+
+def test_a_silent_device_is_told_to_stop_all_the_same() -> None:
+    """Only its answers are missing: the line may carry the stop."""
+    made, due = engine()
+    due.heard_us = 10 * S - limits.SILENCE_US
+    assert look(made, 10 * S).output == STOP_FRAME
+    assert made.report is None
+
+
+def test_where_the_line_is_gone_nobody_waits_for_the_adapter() -> None:
+    made, due = engine()
+    due.due_us = 10 * S + 1
+    due.take_output()
+    turn = look(made, 10 * S, asked=[LineGone(LineLost("the port is gone"))])
+    assert turn.output == b""
+    assert turn.deadline_us > 10 * S + 1
+
+
+def test_a_session_that_has_ended_is_silent() -> None:
+    made, _ = engine()
+    made._context.state = State.ENDED
+    assert look(made, 60 * S).events == []

@@ -3,12 +3,12 @@
 import pytest
 
 from stimctl import limits
-from stimctl.session.states import End, State
+from stimctl.session.states import End, State, Task
 from stimctl.session.stimulation import SAMPLE_US
 from stimctl.session.view import Priority
 from stimctl.stimulators.base import Identity
 from tests.stimctl.session.host_alone import ARMED_US, BY_LEASE, STARTED_US, Run, keep_heard
-from tests.stimctl.session.test_watch import IDENTITY
+from tests.stimctl.session.test_plausibility import IDENTITY
 from tests.stimctl.session.world import S, prescription
 
 # --- session, hold and stimulation ------------------------------------------------------------------------
@@ -16,14 +16,14 @@ from tests.stimctl.session.world import S, prescription
 
 def test_before_the_first_arm_no_time_counts() -> None:
     run = Run()
-    run.core.armed_us = None
+    run.context.times.armed_us = None
     assert run.at(10 * limits.SESSION_US) == []
 
 
 @pytest.mark.parametrize("looked_before", [True, False])
 def test_a_session_lasts_45_minutes_from_its_first_arm(looked_before: bool) -> None:
     run = Run()
-    run.core.state = State.TESTED
+    run.context.state = State.TESTED
     if looked_before:
         assert run.at(ARMED_US) == []
     assert run.at(ARMED_US + limits.SESSION_US) == []
@@ -58,7 +58,7 @@ def test_stimulation_lasts_as_long_as_prescribed_by_the_hosts_own_clock(
     run = Run(identity).start()
     keep_heard(run, 20 * S)
     run.hold(20 * S, 10 * S).start(500 * S, 10 * S)
-    run.core.armed_us = 1_000 * S  # so late that of the timers only this one counts
+    run.context.times.armed_us = 1_000 * S  # so late that of the timers only this one counts
     last_us = 510 * S + slack_us
     for now_us, ends in ((500 * S, []), (last_us, []), (last_us + 1, [End.CLOCK])):
         if looked_before or now_us > 500 * S:
@@ -78,10 +78,10 @@ def test_in_a_hold_the_time_before_it_counts(ran_us: int, ends: list[End]) -> No
 def test_a_contradiction_in_what_the_device_said_ends_a_run() -> None:
     run = Run().start()
     keep_heard(run, 11 * S)
-    run.core.account.contradiction = "time went back"
+    run.context.account.contradiction = "time went back"
     assert run.at(11 * S) == [End.IMPLAUSIBLE]
     run = Run()
-    run.core.account.contradiction = "time went back"
+    run.context.account.contradiction = "time went back"
     assert run.at(11 * S) == [], "with outputs off the report says so"
 
 
@@ -99,16 +99,16 @@ def test_a_device_that_answers_but_tells_nothing(status_us: int, heard_us: int, 
     """How long ago each was."""
     run, now_us = Run().start(), 12 * S
     keep_heard(run, now_us - status_us)
-    run.core.stimulator.heard_us = now_us - heard_us
+    run.context.stimulator.heard_us = now_us - heard_us
     run.stimulation._sample_due_us = now_us
     assert run.at(now_us) == ends
-    assert len(run.core.alarms) == len(ends)
+    assert len(run.context.alarms) == len(ends)
     assert len(run.log.of("sample")) == (not ends), "what has ended is not sampled"
 
 
 def test_a_watch_is_kept_of_a_run_only() -> None:
     run = Run()
-    run.core.state = State.RAMPING
+    run.context.state = State.RAMPING
     assert run.at(12 * S) == [], "nothing was started yet"
 
 
@@ -127,13 +127,13 @@ def test_a_sample_is_written_every_ten_seconds() -> None:
 @pytest.mark.parametrize(("below_us", "held"), [(limits.TITRATION_US, False), (limits.TITRATION_US + 1, True)])
 def test_titration_is_held_after_a_minute_below_half_a_milliampere(below_us: int, held: bool) -> None:
     run = Run().start()
-    run.core.targets.confirm(1, 400, STARTED_US)
+    run.context.targets.applied(1, 400, STARTED_US)
     now_us = STARTED_US + below_us
-    run.core.prescription = prescription(seconds=1_000)
+    run.context.prescription = prescription(seconds=1_000)
     keep_heard(run, now_us)
     assert run.at(now_us) == []
-    assert (run.core.busy == "hold") is held
-    assert [alarm.priority for alarm in run.core.alarms] == [Priority.MEDIUM] * held
+    assert run.context.is_pending(Task.HOLD) is held
+    assert [alarm.priority for alarm in run.context.alarms] == [Priority.MEDIUM] * held
     run.at(STARTED_US + limits.TITRATION_US + 1)
     run.at(STARTED_US + limits.TITRATION_US + 2)
-    assert len(run.core.alarms) == 1, "a hold that is under way is not asked for again"
+    assert len(run.context.alarms) == 1, "a hold that is under way is not asked for again"

@@ -4,7 +4,6 @@ import pytest
 
 from stimctl import limits
 from stimctl.port import Port
-from stimctl.session.closing import KEEP_STOPPING_US
 from stimctl.session.engine import ATTENDED
 from stimctl.session.onward import Onward
 from stimctl.session.states import End, State
@@ -57,7 +56,7 @@ def test_stop_frames_go_on_when_the_clock_goes_back_under_them() -> None:
     assert report.end is End.LINE_LOST
     assert rig.engine.state is State.ENDED
     sent = rig.tape.messages(m.Stop)
-    assert len(sent) >= KEEP_STOPPING_US // limits.STOP_RESEND_US - 10
+    assert len(sent) >= limits.STOP_TRY_US // limits.STOP_RESEND_US - 10
 
 
 def test_it_is_the_ports_own_clock_as_long_as_that_goes_on() -> None:

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from stimctl.session.plausibility import Finding, Plausibility
 from stimctl.session.states import End
-from stimctl.session.watch import Finding, Watch
 from stimctl.stimulators.base import Identity
+from stimctl.stimulators.targets import Targets
 from stimctl.waveform import Mode, Program, Segment, segments_for
 from stimctl.wire.codes import Capability, ChannelFlag, DeviceState
 from stimctl.wire.messages import Channel, Status
@@ -41,24 +42,36 @@ def reading(at_us: int, **changes: Any) -> Channel:
     return told._replace(**changes)
 
 
-class Steady:
-    """A watch on a device at 1.0 mA, 20 s into its run, told every 100 ms."""
+def begun(target_ua: int, program: Program = PROGRAM, ceiling_ua: int = 1_500) -> tuple[Plausibility, Targets]:
+    """A judge of a run that began towards `target_ua` at zero of all clocks, and the record of its target."""
+    targets = Targets({1: target_ua})
+    targets.started({1: target_ua}, 0)
+    judge = Plausibility(IDENTITY, program, ceiling_ua, targets)
+    judge.begin(1, 0, 0, 0)
+    return judge, targets
 
-    def __init__(self, program: Program = PROGRAM) -> None:
-        self.watch = Watch(IDENTITY, program, 1_500)
-        self.watch.begin(1, 0, 0)
+
+class Steady:
+    """A judge of a device at 1.0 mA, 20 s into its run, told every 100 ms."""
+
+    def __init__(self) -> None:
+        self.judge, self.targets = begun(1_000)
         self.at_us = 20 * S
         assert self.tell() is None
 
-    def tell(self, target_ua: int = 1_000, after_us: int = 100_000, **changes: Any) -> Finding | None:
+    def lower(self, target_ua: int) -> None:
+        """The device applied a lower target."""
+        before_ua = self.targets[1].highest_ua
+        self.targets.applied(1, target_ua, self.at_us)
+        self.judge.no_longer(1, before_ua, self.at_us)
+
+    def tell(self, after_us: int = 100_000, **changes: Any) -> Finding | None:
         self.at_us += after_us
         about_status = {name: value for name, value in changes.items() if name in Status._fields}
         about_channel = {name: value for name, value in changes.items() if name in Channel._fields}
-        finding = self.watch.status(status(self.at_us, **about_status), self.at_us)
-        told = reading(self.at_us, **about_channel)
-        if finding is not None or self.watch.as_before(told, target_ua, self.at_us):
-            return finding
-        return self.watch.channel(told, target_ua, self.at_us)
+        told = status(self.at_us, **about_status)
+        finding = self.judge.status(told, self.at_us)
+        return finding or self.judge.channel(reading(self.at_us, **about_channel), self.at_us)
 
 
 def test_an_honest_device_is_believed() -> None:
@@ -92,9 +105,8 @@ def test_a_device_whose_check_has_failed_is_found_out_at_once(changes: dict[str,
 
 
 def test_stimulation_after_its_end_is_found_even_when_the_clocks_agree() -> None:
-    watch = Watch(IDENTITY, PROGRAM, 1_500)
-    watch.begin(1, 0, 0)
-    finding = watch.status(status(1_800 * S + 1), 1_800 * S + 1)
+    judge, _ = begun(1_000)
+    finding = judge.status(status(1_800 * S + 1), 1_800 * S + 1)
     assert finding is not None
     assert "after the end" in finding.text
 
@@ -102,36 +114,31 @@ def test_stimulation_after_its_end_is_found_even_when_the_clocks_agree() -> None
 @pytest.mark.parametrize(("step_ua", "believed"), [(120, True), (121, False)])
 def test_a_rise_is_held_to_one_step_and_the_ramp(step_ua: int, believed: bool) -> None:
     """0.1 mA between pulses and 200 uA/s for 0.1 s: 120 uA between two readings."""
-    watch = Watch(IDENTITY, PROGRAM, 1_500)
-    watch.begin(1, 0, 0)
-    watch.status(status(2 * S), 2 * S)
-    assert watch.channel(reading(2 * S, applied_ua=300, target_ua=1_000), 1_000, 2 * S) is None
+    judge, _ = begun(1_000)
+    assert judge.channel(reading(2 * S, applied_ua=300, measured_ua=300, target_ua=1_000), 2 * S) is None
     at_us = 2 * S + 100_000
-    watch.status(status(at_us), at_us)
     up_ua = 300 + step_ua
     charge_pc = 200 * 1_000 * WIDTH_US + 10 * up_ua * WIDTH_US
     told = reading(at_us, applied_ua=up_ua, measured_ua=up_ua, target_ua=1_000, charge_0_pc=charge_pc)
-    finding = watch.channel(told, 1_000, at_us)
+    finding = judge.channel(told, at_us)
     assert (finding is None) is believed
     assert believed or (finding is not None and "rises faster" in finding.text)
 
 
 def test_a_ramp_is_held_to_its_slope_over_the_whole_run() -> None:
     """Ever so small steps that together reach 1.0 mA after 2 s, where 200 uA/s allows 0.5 mA."""
-    watch = Watch(IDENTITY, PROGRAM, 1_500)
-    watch.begin(1, 0, 0)
-    watch.status(status(2 * S), 2 * S)
-    finding = watch.channel(reading(2 * S), 1_000, 2 * S)
+    judge, _ = begun(1_000)
+    finding = judge.channel(reading(2 * S), 2 * S)
     assert finding is not None
     assert "rises faster" in finding.text
 
 
 def test_a_lowered_target_has_one_pulse_to_show() -> None:
     steady = Steady()
-    steady.watch.lowered(1, 1_000, steady.at_us)
+    steady.lower(600)
     for _ in range(10):
-        assert steady.tell(target_ua=600) is None
-    finding = steady.tell(target_ua=600)
+        assert steady.tell() is None
+    finding = steady.tell()
     assert finding is not None
     assert "above what was set" in finding.text
 
@@ -139,15 +146,15 @@ def test_a_lowered_target_has_one_pulse_to_show() -> None:
 def test_a_target_lowered_twice_has_its_pulse_to_show_after_each() -> None:
     """One step a second at 2 Hz: the last pulse may have gone toward the target between."""
     steady = Steady()
-    steady.watch.lowered(1, 1_000, steady.at_us)
+    steady.lower(900)
     for _ in range(9):
-        assert steady.tell(target_ua=900) is None
-    steady.watch.lowered(1, 900, steady.at_us)
+        assert steady.tell() is None
+    steady.lower(800)
     pulses = steady.at_us // 10_000
     lower = {"applied_ua": 900, "measured_ua": 903, "pulses_0": pulses, "charge_0_pc": pulses * 1_000 * WIDTH_US}
     for _ in range(10):
-        assert steady.tell(target_ua=800, **lower) is None
-    finding = steady.tell(target_ua=800, **lower)
+        assert steady.tell(**lower) is None
+    finding = steady.tell(**lower)
     assert finding is not None
     assert "applies 900 uA, above what was set" in finding.text
 
@@ -186,16 +193,14 @@ def test_a_direct_current_of_over_1_ua_is_found_although_each_pulse_is_within_on
     """0.9 % of 1.2 uC a pulse, at 100 Hz, is 1.08 uA: found over a second, and 0.8 % (0.96 uA) is not."""
     program = Program((Segment(10_000, 600, 0, 600, 0),), (1,), 200, 5 * S, 1_800 * S)
     for permille, found in ((8, False), (9, True)):
-        watch = Watch(IDENTITY, program, 2_000)
-        watch.begin(1, 0, 0)
+        judge, _ = begun(2_000, program, 2_000)
         findings = []
         for tick in range(200, 215):
             at_us, pulses = tick * 100_000, tick * 10
-            watch.status(status(at_us), at_us)
             told = reading(at_us)._replace(
                 target_ua=2_000, applied_ua=2_000, measured_ua=2_000, charge_0_pc=pulses * 1_200_000,
                 net_charge_pc=pulses * 1_200 * permille,
             )  # fmt: skip
-            findings.append(watch.channel(told, 2_000, at_us))
+            findings.append(judge.channel(told, at_us))
         ends = [finding.end for finding in findings if finding is not None]
         assert (End.NET_CHARGE in ends) is found

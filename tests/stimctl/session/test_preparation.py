@@ -258,7 +258,12 @@ def test_a_refused_order_ends_the_session_and_says_why() -> None:
 def test_a_refused_target_is_told_and_changes_nothing() -> None:
     """The driver's rule is passed by, the device refuses, the session goes on."""
     rig = Rig(at_1_ma())
-    report = rig.run((12 * S, lambda _engine, now_us: rig.native.set_target(1, 1_500, now_us)))
+
+    def want_too_much(engine: Engine, now_us: int) -> None:
+        engine._context.targets.want(1, 1_500)
+        rig.native.retarget(now_us)
+
+    report = rig.run((12 * S, want_too_much))
     ended_at_zero(rig, report, End.TIMER)
     assert report.delivered == report.planned
     assert [each.text for each in rig.events if isinstance(each, Told)] == [
@@ -286,7 +291,7 @@ class _NewWord(Line):
 def test_what_the_device_says_and_this_version_does_not_know_is_named() -> None:
     report = Rig(line=_NewWord).run()
     assert report.end is End.LINE_LOST
-    assert "does not know (device state 238 is not in protocol version 2)" in report.end_text
+    assert "does not know: device state 238 is not in protocol version 1)" in report.end_text
 
 
 def test_a_screening_that_grew_old_at_the_gate_arms_nothing() -> None:
@@ -294,7 +299,7 @@ def test_a_screening_that_grew_old_at_the_gate_arms_nothing() -> None:
     answers = {question.id: question.kind is Kind.REQUIRED for question in QUESTIONS}
     rig = Rig(auto=ATTENDED, front_end=True)
     screening = Screening(answers, pseudonym=rig.rx.pseudonym, now_us=0)
-    rig.engine._core.prescription = forged(rig.rx, screening=screening)
+    rig.engine._context.prescription = forged(rig.rx, screening=screening)
     report = rig.run((FRESH_US + S, proceed))
     assert report.end is End.SCREENING
     assert rig.tape.messages(m.Arm) == []

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from firmware_sim.record import Kind
 from stimctl import limits
 from stimctl.port import Port
-from stimctl.session.commands import AskHold, AskTarget, Lower, Proceed, Raise
+from stimctl.session.commands import AskHold, AskStop, AskTarget, Command, Lower, Proceed, Raise
 from stimctl.session.engine import UNATTENDED, Engine
-from stimctl.session.runner import Order
 from stimctl.session.states import End, State
 from stimctl.stimulators.native import Native
 from stimctl.wire import messages as m
@@ -111,55 +110,39 @@ def test_a_flood_of_answers_nobody_asked_for_is_counted_and_dropped() -> None:
     engine = Engine(Native(), prescription(), ListLog(Tape()), session_id="flood", auto=frozenset())
     engine.begin(0)
     flood = b"".join(m.encode(number, m.Alive(0, 0)) for number in range(1_000))
-    engine.receive(flood, 1)
+    engine.step(1, flood)
     assert engine.state is State.IDLE
     native: Any = engine._stimulator
-    assert native.unexpected == 1_000
+    assert native._exchange.unexpected == 1_000
 
 
 # --- any work of an operator -------------------------------------------------------------------------
 
 
-def raises(channel: int) -> Order:
-    return Raise(channel)
-
-
-def lowers(channel: int) -> Order:
-    return Lower(channel)
-
-
-def sets(channel: int, target_ua: int) -> Order:
-    return AskTarget(channel, target_ua)
-
-
 CHANNEL = st.integers(1, 4)  # the fourth is in no prescription here
-ORDER: st.SearchStrategy[Order] = st.one_of(
-    st.builds(raises, CHANNEL),
-    st.builds(lowers, CHANNEL),
-    st.builds(sets, CHANNEL, st.integers(-100, 3_000)),
+COMMAND: st.SearchStrategy[Command] = st.one_of(
+    st.builds(Raise, CHANNEL),
+    st.builds(Lower, CHANNEL),
+    st.builds(AskTarget, CHANNEL, st.integers(0, 3_000)),
     st.just(AskHold()),
     st.just(Proceed()),
     st.just(Proceed()),
 )
-WORK = st.lists(st.tuples(st.integers(0, 45 * S), ORDER), max_size=30)
+WORK = st.lists(st.tuples(st.integers(0, 45 * S), COMMAND), max_size=30)
 CEILING_UA = 1_600
-
-
-def stops(engine: Engine, now_us: int) -> None:
-    engine.stop(now_us)
 
 
 @FEW
 @given(WORK, st.booleans(), st.integers(0, 99), st.sampled_from([0, 1_000, 9_000]))
-@example([(8 * S, sets(1, 900)), (8 * S + 12_000, stops)], False, 1, 9_000)
+@example([(8 * S, AskTarget(1, 900)), (8 * S + 12_000, AskStop())], False, 1, 9_000)
 def test_whatever_an_operator_does_the_dose_is_exact_and_under_the_ceiling(
-    work: list[tuple[int, Order]], titrate: bool, seed: int, delay_us: int
+    work: list[tuple[int, Command]], titrate: bool, seed: int, delay_us: int
 ) -> None:
     rx = prescription(
         seconds=30, profile="bench-100hz", amplitudes_ma={1: 1.2, 2: 0.5, 3: 1.6}, ceiling_ma=1.6, titrate=titrate
     )
     rig = Rig(rx, seed=seed, auto=UNATTENDED, line=lambda port: Delayed(port, delay_us) if delay_us else port)
-    report = rig.run(*work, (60 * S, stops))
+    report = rig.run(*work, (60 * S, AskStop()))
     assert report.end in (End.TIMER, End.OPERATOR), report.end_text
     assert exact(report)
     assert report.agreement["measured"] is True

@@ -3,7 +3,21 @@
 import pytest
 
 from stimctl.errors import IllegalEvent
-from stimctl.session.states import OUTPUT, STIMULATING, TABLE, Happening, State, after, diagram
+from stimctl.session.states import (
+    ENDED,
+    ON_HOLD,
+    OUTPUT,
+    QUIET,
+    STIMULATING,
+    STOPPING,
+    TABLE,
+    UNDER_WAY,
+    Happening,
+    State,
+    Task,
+    after,
+    diagram,
+)
 
 EVERY = [(state, happening) for state in State for happening in Happening]
 
@@ -57,3 +71,67 @@ def test_the_end_is_never_left_and_every_state_can_be_reached() -> None:
 def test_the_diagram_shows_every_row_but_the_stops() -> None:
     rows = diagram().splitlines()
     assert len([row for row in rows if "-->" in row]) == 2 + len([h for _, h in TABLE if h is not Happening.STOP])
+
+
+def test_which_states_give_output_are_quiet_or_are_a_hold() -> None:
+    """By their words, which stand in logs too."""
+    assert {"ramping", "running", "ramping down"} == STIMULATING
+    assert STIMULATING | {"impedance check", "impedance check in hold"} == OUTPUT
+    assert {"self-tested", "checked", "held", "checked in hold"} == QUIET
+    assert {"held", "impedance check in hold", "checked in hold", "armed in hold"} == ON_HOLD
+    assert (STOPPING, ENDED) == ("stopping", "ended")
+
+
+def test_every_row_but_the_stops_spelled_out() -> None:
+    check = "impedance check"
+    rows = {(str(a), h.name, str(b)) for (a, h), b in TABLE.items() if h is not Happening.STOP}
+    assert rows == {
+        ("idle", "IDENTIFIED", "identified"),
+        ("identified", "LOADED", "loaded"),
+        ("loaded", "TESTED", "self-tested"),
+        ("self-tested", "CHECK", check),
+        ("checked", "CHECK", check),
+        (check, "CHECK_PASSED", "checked"),
+        (check, "CHECK_FAILED", "self-tested"),
+        ("checked", "ARMED", "armed"),
+        ("armed", "LAPSED", "self-tested"),
+        ("armed", "STARTED", "ramping"),
+        ("ramping", "REACHED", "running"),
+        ("ramping", "FALLING", "ramping down"),
+        ("running", "FALLING", "ramping down"),
+        ("ramping", "HELD", "held"),
+        ("running", "HELD", "held"),
+        ("ramping down", "HELD", "held"),
+        ("held", "CHECK", f"{check} in hold"),
+        ("checked in hold", "CHECK", f"{check} in hold"),
+        (f"{check} in hold", "CHECK_PASSED", "checked in hold"),
+        (f"{check} in hold", "CHECK_FAILED", "held"),
+        ("checked in hold", "ARMED", "armed in hold"),
+        ("armed in hold", "LAPSED", "held"),
+        ("armed in hold", "STARTED", "ramping"),
+        ("stopping", "CLOSED", "ended"),
+    }
+
+
+def test_what_may_be_under_way_and_where() -> None:
+    assert {
+        Task.HANDSHAKE: {"idle"},
+        Task.FETCHING: {"idle"},
+        Task.LOADING: {"identified"},
+        Task.SELF_TEST: {"loaded"},
+        Task.TRYING_STOP: {"loaded"},
+        Task.WRITING_LOG: QUIET | {"stopping"},
+        Task.ARMING: QUIET,
+        Task.STARTING: {"armed", "armed in hold", "impedance check", "impedance check in hold"},
+        Task.CHECK: {"impedance check", "impedance check in hold"},
+        Task.HOLD: STIMULATING,
+        Task.ACKNOWLEDGING: {"stopping"},
+    } == UNDER_WAY
+    assert set(UNDER_WAY) == set(Task)
+
+
+def test_the_diagram_begins_and_ends() -> None:
+    rows = [row.strip() for row in diagram().splitlines()]
+    assert rows[:2] == ["stateDiagram-v2", "[*] --> IDLE"]
+    assert rows[-1] == "ENDED --> [*]"
+    assert "IDLE --> IDENTIFIED: identified" in rows

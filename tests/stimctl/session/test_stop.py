@@ -16,9 +16,9 @@ from stimctl import limits
 from stimctl.api import Session
 from stimctl.ledger import Ledger
 from stimctl.port import Port
-from stimctl.session.commands import AskTarget
+from stimctl.session.commands import AskHold, AskStop, AskTarget
 from stimctl.session.engine import ATTENDED, UNATTENDED, Engine
-from stimctl.session.states import End, State
+from stimctl.session.states import End, State, Task
 from stimctl.session.view import Alarm, Priority, SessionReport
 from stimctl.stimulators.native import STOP_FRAME
 from stimctl.wire import messages as m
@@ -40,12 +40,8 @@ from tests.stimctl.session.world import (
 NEVER_AFTER_A_STOP = (m.KeepAlive, m.Arm, m.Start, m.SetTarget, m.Hold, m.LoadProgram, m.LoadSegment, m.SelfTest)
 
 
-def stop(engine: Engine, now_us: int) -> None:
-    engine.stop(now_us)
-
-
-def hold(engine: Engine, now_us: int) -> None:
-    engine.hold(now_us)
+stop = AskStop()
+hold = AskHold()
 
 
 def held(rig: Rig) -> Rig:
@@ -127,10 +123,12 @@ def test_stop_in_every_state(state: State) -> None:
         assert exact(report)
 
 
-@pytest.mark.parametrize("busy", ["handshake", "loading", "self-test", "trying the stop", "arming", "starting"])
-def test_stop_while_an_order_waits_for_its_answer(busy: str) -> None:
+@pytest.mark.parametrize(
+    "task", [Task.HANDSHAKE, Task.LOADING, Task.SELF_TEST, Task.TRYING_STOP, Task.ARMING, Task.STARTING]
+)
+def test_stop_while_a_command_waits_for_its_answer(task: Task) -> None:
     rig = Rig(line=lambda port: Delayed(port, 7_000))
-    report = rig.when(lambda engine: engine._core.busy == busy, stop).run()
+    report = rig.when(lambda engine: engine._context.is_pending(task), stop).run()
     assert report.end is End.OPERATOR
     check_zero(rig, report)
 
@@ -163,13 +161,8 @@ def test_stop_goes_ahead_of_a_full_queue() -> None:
     """Twenty orders wait; the stop is the next frame on the line, and of the twenty none follows it."""
     rig = Rig(line=lambda port: Delayed(port, 5_000))
 
-    def pile_up_and_stop(engine: Engine, now_us: int) -> None:
-        for target_ua in range(1_900, 1_000, -45):
-            engine.set_target(1, target_ua, now_us)
-        assert len(rig.native._waiting) >= 19
-        engine.stop(now_us)
-
-    report = rig.run((15 * S, pile_up_and_stop))
+    pile = [(15 * S, AskTarget(1, target_ua)) for target_ua in range(1_900, 1_000, -45)]
+    report = rig.run(*pile, (15 * S, stop))
     check_zero(rig, report)
     check_wire(rig)
     assert exact(report)
@@ -218,10 +211,10 @@ def test_stop_with_every_second_frame_lost(state: State, to_device: bool, from_d
     auto, lead_up = WAYS[state]
     rig = lead_up(Rig(auto=auto, line=lossy(to_device, from_device, lose_first, bad=False)))
 
-    def stop_on_a_bad_line(engine: Engine, now_us: int) -> None:
+    def stop_on_a_bad_line(_engine: Engine, _now_us: int) -> None:
         assert isinstance(rig.line, Lossy)
         rig.line.bad = True
-        engine.stop(now_us)
+        rig.runner.post(stop)
 
     report = rig.when(state, stop_on_a_bad_line).run()
     assert report.end is End.OPERATOR
@@ -273,9 +266,9 @@ def test_stop_twice_is_one_stop() -> None:
     check_zero(rig, report)
     assert len([body for body in rig.log.of("stop") if not body["tried"]]) == 1
     assert len(rig.log.of("closed")) == 1
-    rig.engine.stop(10 * S)
+    turn = rig.engine.step(10 * S, asked=[stop])
     assert rig.engine.state is State.ENDED
-    assert rig.engine.take_output() == b"", "an ended session has nothing more to say"
+    assert (turn.output, turn.events) == (b"", []), "an ended session has nothing more to say"
 
 
 def test_stop_frames_go_on_every_20_ms_until_zero_is_confirmed() -> None:
@@ -312,9 +305,9 @@ def test_an_output_stuck_on_is_an_alarm_within_100_ms(state: State) -> None:
     auto, lead_up = WAYS[state]
     rig = lead_up(Rig(auto=auto))
 
-    def stick_and_stop(engine: Engine, now_us: int) -> None:
+    def stick_and_stop(_engine: Engine, now_us: int) -> None:
         rig.device.machine.stage.refit(1, switch=Stuck(now_us))
-        engine.stop(now_us)
+        rig.runner.post(stop)
 
     report = rig.when(state, stick_and_stop).run()
     assert report.zero_confirmed_us is None
@@ -331,7 +324,7 @@ def test_an_output_stuck_on_is_found_when_the_stop_is_tried() -> None:
     def stick(_engine: Engine, now_us: int) -> None:
         rig.device.machine.stage.refit(2, switch=Stuck(now_us))
 
-    report = rig.when(lambda engine: engine._core.busy == "trying the stop", stick).run()
+    report = rig.when(lambda engine: engine._context.is_pending(Task.TRYING_STOP), stick).run()
     assert report.end is End.SELF_TEST
     pull_the_leads(report)
     assert rig.flowed() == 0, "no lead was driven"
@@ -346,9 +339,9 @@ def test_a_current_that_comes_back_takes_the_zero_away() -> None:
 
     rig = Rig()
 
-    def blink_and_stop(engine: Engine, now_us: int) -> None:
+    def blink_and_stop(_engine: Engine, _now_us: int) -> None:
         rig.device.machine.stage.refit(1, switch=Blinking())
-        engine.stop(now_us)
+        rig.runner.post(stop)
 
     report = rig.when(State.RUNNING, blink_and_stop).run()
     assert report.zero_confirmed_us is None

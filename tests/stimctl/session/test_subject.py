@@ -11,7 +11,7 @@ from stimctl.session.subject import check_device
 from stimctl.stimulators.base import Identity
 from stimctl.stimulators.capabilities import MISSING
 from stimctl.wire.codes import Capability
-from tests.stimctl.session.test_watch import IDENTITY
+from tests.stimctl.session.test_plausibility import IDENTITY
 from tests.stimctl.session.world import forged, prescription
 
 HARDWARE = replace(IDENTITY, simulator=False)

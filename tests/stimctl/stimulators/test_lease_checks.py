@@ -77,7 +77,7 @@ def test_currents_that_hold_or_end_the_session(first_ua: int, second_ua: int, re
 def test_a_cut_falls_between_two_pulses(shape: Segment, delay_us: int, asked_us: int, late_us: int) -> None:
     """Even when the device is a millisecond off from what the host believes."""
     lease = Lease(0, shape, (Level(1, 500, 0), Level(2, 500, delay_us)), 3, 0, 3 * shape.period_us)
-    cut = Cut(Why.LOWER, asked_us)
+    cut = Cut(Why.LOWER, asked_us, asked_us)
     at_us = cut.between_pulses_us(lease, 0)
     assert asked_us <= at_us <= asked_us + delay_us + shape.span_us + 2 * EDGE_US
     phase_us = (at_us + late_us) % shape.period_us

@@ -120,7 +120,7 @@ def test_the_official_defaults_are_five_volts_and_are_refused() -> None:
     times = struct.pack("<8I", 20, 20, 20, 200, 0, 0, 20_000, 0) * 4
     volts = struct.pack("<3H", 49_152, 16_384, 32_768) * 4
     frame = b"\xd5\x49" + times + volts + bytes([0, 0, 0, 0] * 4) + bytes([1] * 4 + [0] * 4 + [0, 0])
-    with pytest.raises(Unsafe, match="unlinked"):
+    with pytest.raises(Unsafe, match="linked"):
         ready().send(frame, 0)
 
 

@@ -6,7 +6,18 @@ from stimctl.bench.conformance.bench import CEILING_UA, LIMIT_US, Bench
 from stimctl.bench.conformance.check import check
 from stimctl.bench.conformance.loadable import PLAIN
 from stimctl.wire.codes import Capability, DeviceState, EndReason, Purpose, Refusal
-from stimctl.wire.messages import Armed, Counters, ReadCounters, ReadSession, SelfTest, SelfTestDone, SessionRecord
+from stimctl.wire.messages import (
+    Alive,
+    Armed,
+    Counters,
+    ReadCounters,
+    ReadSession,
+    Refused,
+    SelfTest,
+    SelfTestDone,
+    SessionRecord,
+    Started,
+)
 
 ZERO_UA = 20
 _U32 = 1 << 32
@@ -74,6 +85,27 @@ def nonces_count_arms(bench: Bench) -> None:
     for nonce in (nonces[-1], nonces[0], start.nonce + 1, start.nonce ^ 1 << 63, start.nonce ^ _U32, 0):
         bench.refused(start._replace(nonce=nonce), Refusal.WRONG_NONCE, by="R-34")
     bench.start(0)
+
+
+@check("R-34", title="a session that is played again to the same device starts nothing")
+def played_again_it_starts_nothing(bench: Bench) -> None:
+    first = len(bench.traffic)
+    bench.hello()  # from here on the old numbers are new ones
+    bench.running()
+    bench.listen(500_000)
+    bench.stop_to_zero()
+    bench.acknowledge()
+    sent = [record.data for record in bench.traffic[first:] if record.sender == "host"]
+    begun = len(bench.heard)
+    for data in sent:
+        bench.send_raw(data)
+        bench.listen(30_000)
+    said = [each.message for each in bench.heard[begun:] if each.is_answer]
+    bench.require(
+        "R-34", not any(isinstance(each, Started | Alive) for each in said), "old bytes were taken for a host's"
+    )
+    refused = any(isinstance(each, Refused) and each.reason == Refusal.WRONG_NONCE for each in said)
+    bench.require("R-34", refused or not any(isinstance(each, Armed) for each in said), "an old Start was not refused")
 
 
 @check("R-34", "R-35", title="no nonce and no session number comes again after a reset", hands=("power",))

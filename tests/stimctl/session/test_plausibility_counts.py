@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
+from stimctl.session.plausibility import Plausibility
 from stimctl.session.states import End
-from stimctl.session.watch import Watch
 from stimctl.stimulators.base import Identity
 from stimctl.waveform import Program, Segment
 from stimctl.wire.codes import NOT_MEASURED_OHM, Capability, ChannelFlag
-from tests.stimctl.session.test_watch import IDENTITY
-from tests.stimctl.session.watch_run import (
+from tests.stimctl.session.plausibility_run import (
+    DEVICE_US,
     HOST_US,
     NET_PC,
     NO_FLOOR,
@@ -21,6 +21,7 @@ from tests.stimctl.session.watch_run import (
     S,
     text_of,
 )
+from tests.stimctl.session.test_plausibility import IDENTITY
 
 # --- counts -------------------------------------------------------------------------------------------
 
@@ -68,7 +69,8 @@ def test_a_changing_channels_charge_is_at_most_that_of_its_highest_amplitude(
         run = Run(NO_NET, amplitude_ua=1_000, applied_ua=before_ua, target_ua=told_before_ua)
         charge_0_pc = run.last.charge_0_pc + charge_pc
         told = run.next(applied_ua=now_ua, measured_ua=now_ua, target_ua=told_ua, charge_0_pc=charge_0_pc)
-        finding = run.watch.channel(told, target_ua, run.now_us)
+        run.target(target_ua)
+        finding = run.judge.channel(told, run.now_us)
         assert ("another charge" in text_of(finding)) is wrong
 
 
@@ -76,21 +78,22 @@ def test_charge_after_a_lowering_is_at_most_that_of_what_was_left() -> None:
     """The readings say 0.8 mA; a pulse of 1.0 mA may have been between."""
     for charge_pc, wrong in ((10 * 200 * 1_000, False), (10 * 200 * 1_000 + 1, True)):
         run = Run(NO_NET, applied_ua=800, measured_ua=800)
-        run.watch.lowered(1, 1_000, run.now_us)
+        run.target(800)
+        run.judge.no_longer(1, 1_000, run.device_us)
         charge_0_pc = run.last.charge_0_pc + charge_pc
         told = run.next(applied_ua=800, measured_ua=800, target_ua=800, charge_0_pc=charge_0_pc)
-        assert ("another charge" in text_of(run.watch.channel(told, 800, run.now_us))) is wrong
+        assert ("another charge" in text_of(run.judge.channel(told, run.now_us))) is wrong
 
 
 def test_charge_in_a_band_that_the_program_does_not_have() -> None:
-    watch = Watch(IDENTITY, Program((Segment(10_000, 200, 0, 200, 0),), (1,), 200, 5 * S, 1_800 * S), 1_500)
-    watch.begin(1, STIMULATION_US, HOST_US)
+    program = Program((Segment(10_000, 200, 0, 200, 0),), (1,), 200, 5 * S, 1_800 * S)
     run = Run()
-    run.watch = watch
-    watch.status(run.status(), run.now_us)
-    assert watch.channel(run.last, 1_000, run.now_us) is None
+    run.judge = Plausibility(IDENTITY, program, 1_500, run.targets)
+    run.judge.begin(1, DEVICE_US, STIMULATION_US, HOST_US)
+    run.show()
+    assert run.judge.channel(run.last, run.now_us) is None
     told = run.next((10, 1))._replace(charge_1_pc=run.last.charge_1_pc - 600 * 1_000 + 1_000)
-    assert "another charge" in text_of(watch.channel(told, 1_000, run.now_us))
+    assert "another charge" in text_of(run.judge.channel(told, run.now_us))
 
 
 @pytest.mark.parametrize(
@@ -186,88 +189,34 @@ def test_a_pulse_that_the_device_says_was_clipped_may_read_low(flag: ChannelFlag
     assert [run.tell(measured_ua=500, flags=int(flag)) for _ in range(4)] == [None] * 4
 
 
-# --- nothing but time has passed --------------------------------------------------------------------------
+# --- within every bound at once ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("pulses", "changes", "same"),
+    ("pulses", "changes"),
     [
-        ((10, 1), {}, True),
-        ((12, 2), {}, True),
-        ((13, 0), {}, False),
-        ((0, 3), {}, False),
-        ((0, 0), {}, True),
-        ((-1, 2), {}, False),
-        ((12, -1), {}, False),
-        ((10, 0), {"flags": 1}, False),
-        ((10, 0), {"target_ua": 999}, False),
-        ((10, 0), {"applied_ua": 999}, False),
-        ((10, 0), {"measured_ua": 1_100}, True),
-        ((10, 0), {"measured_ua": 1_101}, False),
-        ((10, 0), {"measured_ua": 900}, True),
-        ((10, 0), {"measured_ua": 899}, False),
-        ((10, 0), {"ohm": 50}, True),
-        ((10, 0), {"ohm": 49}, False),
-        ((10, 0), {"ohm": 5_000}, True),
-        ((10, 0), {"ohm": 5_001}, False),
-        ((10, 1), {"net_charge_pc": NET_PC + 26_000}, True),
-        ((10, 1), {"net_charge_pc": NET_PC + 26_001}, False),
-        ((10, 1), {"net_charge_pc": NET_PC - 26_000}, True),
-        ((10, 1), {"net_charge_pc": NET_PC - 26_001}, False),
+        ((10, 1), {}),
+        ((12, 2), {}),
+        ((0, 0), {}),
+        ((10, 0), {"measured_ua": 1_100}),
+        ((10, 0), {"measured_ua": 900}),
+        ((10, 0), {"ohm": 50}),
+        ((10, 0), {"ohm": 5_000}),
+        ((10, 1), {"net_charge_pc": NET_PC + 26_000}),
+        ((10, 1), {"net_charge_pc": NET_PC - 26_000}),
     ],
 )
-def test_what_passes_as_nothing_new(pulses: tuple[int, int], changes: dict[str, Any], same: bool) -> None:
-    assert Run().same(pulses, **changes) is same
-
-
-@pytest.mark.parametrize("off_pc", [1, -1])
-@pytest.mark.parametrize("band", ["charge_0_pc", "charge_1_pc"])
-def test_another_charge_than_that_of_the_pulses_is_news(band: str, off_pc: int) -> None:
+def test_what_is_within_every_bound_is_believed_however_often(pulses: tuple[int, int], changes: dict[str, Any]) -> None:
     run = Run()
-    told = run.next((10, 1))
-    assert not run.watch.as_before(told._replace(**{band: getattr(told, band) + off_pc}), 1_000, run.now_us)
+    assert [run.tell(pulses, **changes) for _ in range(4)] == [None] * 4
 
 
-@pytest.mark.parametrize("before", [{"target_ua": 990}, {"applied_ua": 990}])
-def test_a_change_since_the_reading_before_is_news(before: dict[str, Any]) -> None:
-    assert not Run(**before).same(target_ua=1_000)
+@pytest.mark.parametrize("pulses", [(-1, 2), (12, -1)])
+def test_a_count_that_falls_is_found(pulses: tuple[int, int]) -> None:
+    assert "fewer pulses than before" in text_of(Run(NO_NET).tell(pulses))
 
 
-def test_a_target_that_is_asked_for_or_was_lowered_is_news() -> None:
-    run = Run()
-    assert not run.watch.as_before(run.next(), 990, run.now_us)
-    run = Run()
-    run.watch.lowered(1, 1_100, run.now_us)
-    assert run.tell() is None
-    assert not run.same(), "until nothing of the higher target can show"
-
-
-@pytest.mark.parametrize(("ceiling_ua", "same"), [(1_000, True), (999, False)])
-def test_above_the_ceiling_is_news_each_time(ceiling_ua: int, same: bool) -> None:
-    assert Run(ceiling_ua=ceiling_ua).same() is same
-
-
-@pytest.mark.parametrize(("measured_ua", "same"), [(2_200, True), (2_201, False)])
-def test_over_2_2_ma_is_news_at_any_amplitude(measured_ua: int, same: bool) -> None:
-    assert Run(ceiling_ua=2_300, amplitude_ua=2_150).same(measured_ua=measured_ua) is same
-
-
-@pytest.mark.parametrize(("after_us", "same"), [(S - 1, True), (S, False)])
-def test_every_second_the_direct_current_is_looked_at(after_us: int, same: bool) -> None:
-    assert Run().same(after_us=after_us) is same
-
-
-@pytest.mark.parametrize("odd", [{"measured_ua": 899}, {"ohm": 49}, {"ohm": 5_001}])
-def test_a_good_measurement_after_an_odd_one_is_news(odd: dict[str, Any]) -> None:
-    run = Run()
-    assert run.tell(**odd) is None
-    assert not run.same(measured_ua=1_000, ohm=800)
-    assert run.tell(measured_ua=1_000, ohm=800) is None
-    assert run.same(), "and the next one is not"
-
-
-def test_what_passed_as_nothing_new_is_what_the_next_is_compared_with() -> None:
-    run = Run()
-    for _ in range(3):
-        assert run.same((12, 2))
-    assert not run.same((13, 0))
+@pytest.mark.parametrize(("measured_ua", "wrong"), [(2_200, False), (2_201, True)])
+def test_over_2_2_ma_is_over_current_at_any_amplitude(measured_ua: int, wrong: bool) -> None:
+    finding = Run(ceiling_ua=2_300, amplitude_ua=2_150).tell(measured_ua=measured_ua)
+    assert (finding is not None and finding.end is End.OVER_CURRENT) is wrong

@@ -1,0 +1,288 @@
+"""Clocks, silence, ceiling and ramp: each bound of what the host believes, at its last good value and at the next."""
+
+from dataclasses import replace
+
+import pytest
+
+from stimctl import limits
+from stimctl.session.plausibility import PULSE_FLIGHT_US, Plausibility
+from stimctl.session.states import End
+from stimctl.wire.codes import Capability, DeviceState
+from tests.stimctl.session.plausibility_run import (
+    DEVICE_US,
+    HOST_US,
+    NET_PC,
+    NO_NET,
+    PROGRAM,
+    RUN_US,
+    STIMULATION_US,
+    Run,
+    S,
+    targets_at,
+    text_of,
+)
+from tests.stimctl.session.test_plausibility import IDENTITY
+
+# --- the device as a whole -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("ahead_us", "wrong"), [(S, False), (S + 1, True), (-S, False), (-S - 1, True)])
+def test_the_two_clocks_may_differ_by_one_second(ahead_us: int, wrong: bool) -> None:
+    run = Run()
+    finding = run.show(stimulation_us=STIMULATION_US + RUN_US + ahead_us)
+    assert (finding is not None and finding.end is End.CLOCK) is wrong
+
+
+@pytest.mark.parametrize(("ahead_us", "wrong"), [(limits.SESSION_US, False), (limits.SESSION_US + 1, True)])
+def test_by_lease_only_the_host_has_a_timer(ahead_us: int, wrong: bool) -> None:
+    run = Run(replace(IDENTITY, by_lease=True))
+    now_us = run.now_us + ahead_us
+    assert (run.judge.status(run.status(), now_us) is not None) is wrong
+
+
+@pytest.mark.parametrize(("past_us", "wrong"), [(0, False), (1, True)])
+def test_stimulation_may_last_as_long_as_prescribed(past_us: int, wrong: bool) -> None:
+    run = Run()
+    finding = run.judge.status(
+        run.status(stimulation_us=1_800 * S + past_us), HOST_US + 1_800 * S - STIMULATION_US + past_us
+    )
+    assert ("after the end" in text_of(finding)) is wrong
+
+
+@pytest.mark.parametrize(("age_ms", "wrong"), [(1_100, False), (1_101, True)])
+def test_a_keepalive_may_be_as_old_as_the_watchdog_and_a_tenth(age_ms: int, wrong: bool) -> None:
+    run = Run()
+    assert ("watchdog" in text_of(run.show(keepalive_age_ms=age_ms))) is wrong
+
+
+STIMULATING = (DeviceState.RAMPING, DeviceState.RUNNING, DeviceState.RAMPING_DOWN)
+
+
+@pytest.mark.parametrize("state", list(DeviceState))
+def test_a_device_is_judged_while_it_stimulates_and_only_then(state: DeviceState) -> None:
+    run = Run()
+    about_device = run.show(state=state, active_mask=2)
+    about_channel = run.judge.channel(run.last._replace(applied_ua=9_999), run.now_us)
+    assert (about_device is not None) is (about_channel is not None) is (state in STIMULATING)
+
+
+def test_a_judge_of_no_run_counts_from_zero_and_expects_no_channel() -> None:
+    judge = Plausibility(IDENTITY, PROGRAM, 1_500, targets_at(1_000))
+    told = Run().status(device_time_us=0, stimulation_us=0, active_mask=0)
+    assert judge.channel(Run().last, 0) is None
+    for now_us, stimulation_us in ((S, 0), (0, S)):
+        assert judge.status(told._replace(stimulation_us=stimulation_us), now_us) is None
+
+
+# --- silence ----------------------------------------------------------------------------------------------
+
+
+def test_half_a_second_without_a_status_is_silence() -> None:
+    run = Run()
+    assert run.tell(after_us=400_000) is None
+    assert not run.judge.silent(run.now_us + limits.SILENCE_US - 1)
+    assert run.judge.silent(run.now_us + limits.SILENCE_US)
+
+
+@pytest.mark.parametrize("channel", [1, 2, 3, 4])
+def test_half_a_second_without_a_reading_of_a_channel_is_silence(channel: int) -> None:
+    """The others are read and the device tells its status; a channel that was not started need not be read."""
+    started = (1, 2, 3, 4)
+    judge = Plausibility(IDENTITY, PROGRAM, 1_500, targets_at(1_000, *started))
+    judge.begin(0b1111, DEVICE_US, 0, HOST_US)
+    late_us = HOST_US + limits.SILENCE_US
+    judge.status(Run().status(), late_us)
+    for other in set(started) - {channel}:
+        judge.channel(Run().last._replace(channel=other), late_us)
+    assert not judge.silent(late_us - 1)
+    assert judge.silent(late_us)
+    judge.channel(Run().last._replace(channel=channel), late_us)
+    assert not judge.silent(late_us)
+
+
+def test_a_channel_that_was_not_started_need_not_be_read() -> None:
+    judge = Plausibility(IDENTITY, PROGRAM, 1_500, targets_at(1_000, 1, 2, 3, 4))
+    judge.begin(0b0110, DEVICE_US, 0, HOST_US)
+    late_us = HOST_US + limits.SILENCE_US
+    judge.status(Run().status(), late_us)
+    for channel in (2, 3):
+        judge.channel(Run().last._replace(channel=channel), late_us)
+    assert not judge.silent(late_us)
+
+
+def test_a_run_begins_with_nothing_seen() -> None:
+    run = Run()
+    run.judge.no_longer(1, 1_500, run.device_us)
+    run.run_us += 1
+    run.targets.held()
+    run.targets.started({1: 1_000}, run.now_us)
+    run.judge.begin(1, run.device_us, run.status().stimulation_us, run.now_us)
+    assert not run.judge.silent(run.now_us + limits.SILENCE_US - 1)
+    run.run_us += 500_000
+    assert run.show() is None
+    told = run.last._replace(applied_ua=200, measured_ua=200, pulses_0=0, charge_0_pc=0)
+    assert run.judge.channel(told, run.now_us) is None, "counted from zero, it is a first reading"
+    run.target(199)
+    run.run_us += 1
+    run.show()
+    assert "above what was set" in text_of(run.judge.channel(told, run.now_us)), "nothing is left of a lowering"
+
+
+# --- status and reading belong together -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("late_us", [0, 50_001, 60_000, 3 * S])
+def test_a_reading_is_judged_with_its_status_however_late_it_comes(late_us: int) -> None:
+    run = Run()
+    told = run.next(flags=1, applied_ua=1_400)
+    assert "above what was set" in text_of(run.judge.channel(told, run.now_us + late_us))
+    run = Run()
+    assert run.judge.channel(run.next(), run.now_us + late_us) is None
+
+
+@pytest.mark.parametrize(("late_us", "most_ua", "most_pulses"), [(0, 120, 12), (100_000, 140, 22), (99_999, 139, 21)])
+def test_a_reading_that_came_late_may_have_been_measured_so_much_later(
+    late_us: int, most_ua: int, most_pulses: int
+) -> None:
+    """Its own status may have been lost: 200 uA/s and 100 Hz go on meanwhile."""
+    for over in (0, 1):
+        run = Run(NO_NET)
+        run.target(1_500)
+        risen = run.next(applied_ua=1_000 + most_ua + over, measured_ua=1_000)
+        finding = run.judge.channel(risen, run.now_us + late_us)
+        assert ("rises faster" in text_of(finding)) is bool(over)
+        run = Run(NO_NET)
+        finding = run.judge.channel(run.next((most_pulses + over, 0)), run.now_us + late_us)
+        assert ("faster than its program" in text_of(finding)) is bool(over)
+
+
+def test_a_second_reading_for_the_same_status_does_not_count_as_heard_but_its_current_is_judged() -> None:
+    run = Run()
+    assert run.tell() is None
+    judged_us = run.now_us
+    for late_us in range(100_000, limits.SILENCE_US, 100_000):
+        assert run.judge.channel(run.last, judged_us + late_us) is None
+        assert run.judge.status(run.status(), judged_us + late_us) is None
+    over = run.judge.channel(run.last._replace(measured_ua=3_900), judged_us + limits.SILENCE_US - 1)
+    assert over is not None
+    assert over.end is End.OVER_CURRENT
+    assert not run.judge.silent(judged_us + limits.SILENCE_US - 1)
+    assert run.judge.silent(judged_us + limits.SILENCE_US)
+
+
+def test_a_second_reading_for_the_same_status_is_no_measure_of_the_ramp() -> None:
+    """In a ramp its own status was lost, and with it the time by which it rose."""
+    run = Run()
+    run.judge.begin(1, DEVICE_US, STIMULATION_US, HOST_US)
+    run.run_us = S
+    run.show()
+    in_ramp = run.last._replace(applied_ua=300, measured_ua=300)
+    assert run.judge.channel(in_ramp, run.now_us) is None
+    assert run.judge.channel(in_ramp._replace(applied_ua=320, measured_ua=320), run.now_us + 100_000) is None
+    above = run.judge.channel(in_ramp._replace(applied_ua=1_001, measured_ua=1_001), run.now_us + 200_000)
+    assert "above what was set" in text_of(above)
+
+
+def test_a_reading_that_came_late_in_a_ramp_that_has_just_begun() -> None:
+    """100 uA and 200 uA/s: at 300 ms of the run and 100 ms late it may be 180 uA."""
+    for applied_ua, wrong in ((180, False), (181, True)):
+        run = Run(NO_NET)
+        run.judge.begin(1, DEVICE_US, STIMULATION_US, HOST_US)
+        run.run_us = 300_000
+        run.show()
+        told = run.last._replace(applied_ua=applied_ua, measured_ua=applied_ua)
+        finding = run.judge.channel(told, run.now_us + 100_000)
+        assert ("rises faster" in text_of(finding)) is wrong
+
+
+def test_two_lowerings_in_a_row_each_leave_a_pulse() -> None:
+    run = Run(NO_NET)
+    for before_ua, target_ua in ((1_000, 900), (900, 800)):
+        run.target(target_ua)
+        run.judge.no_longer(1, before_ua, run.device_us)
+    assert run.judge.channel(run.next(), run.now_us) is None, "the last pulse may still be the first target's"
+
+
+def test_of_a_device_that_measures_nothing_neither_current_nor_contact_is_judged() -> None:
+    lacks = replace(IDENTITY, capabilities=IDENTITY.capabilities & ~Capability.MEASURES_CURRENT)
+    run = Run(lacks)
+    for _ in range(5):
+        assert run.tell(measured_ua=9_999, ohm=10) is None
+        assert run.judge.channel(run.last, run.now_us) is None, "nor in a second reading"
+    run.show(state=DeviceState.HELD)
+    assert run.judge.channel(run.last, run.now_us) is None, "nor without output"
+
+
+@pytest.mark.parametrize(("before_us", "judged"), [(1, False), (0, True)])
+def test_a_picture_from_before_the_run_is_none_of_it(before_us: int, judged: bool) -> None:
+    run = Run()
+    run.judge.begin(1, DEVICE_US + RUN_US, STIMULATION_US + RUN_US, run.now_us)
+    late_us = run.now_us + limits.SILENCE_US
+    old = run.status(device_time_us=DEVICE_US + RUN_US - before_us, active_mask=2)
+    assert (run.judge.status(old, late_us) is not None) is judged
+    first = run.last._replace(applied_ua=100, measured_ua=100, target_ua=1_000)
+    assert run.judge.channel(first, late_us) is None
+    assert run.judge.silent(late_us) is not judged
+
+
+def test_what_the_host_slept_is_no_silence() -> None:
+    run = Run()
+    run.tell()
+    run.judge.stood_still(300_000)
+    assert not run.judge.silent(run.now_us + limits.SILENCE_US + 300_000 - 1)
+    assert run.judge.silent(run.now_us + limits.SILENCE_US + 300_000)
+
+
+def test_a_reading_from_before_the_run_is_no_reading_of_it_but_its_current_is_judged() -> None:
+    run = Run()
+    run.show(device_time_us=DEVICE_US - 1)
+    late_us = HOST_US + RUN_US + limits.SILENCE_US
+    assert run.judge.channel(run.last._replace(measured_ua=200, applied_ua=0), late_us) is None
+    assert run.judge.silent(late_us), "it was not heard of this run"
+    over = run.judge.channel(run.last._replace(measured_ua=201, applied_ua=0), late_us)
+    assert over is not None
+    assert over.end is End.OVER_CURRENT
+
+
+# --- ceiling, target, ramp ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("applied_ua", "wrong"), [(1_500, False), (1_501, True)])
+def test_the_ceiling_holds_whatever_the_target(applied_ua: int, wrong: bool) -> None:
+    assert ("above what was set" in text_of(Run(amplitude_ua=applied_ua).first)) is wrong
+
+
+@pytest.mark.parametrize(
+    ("run_us", "most_ua"), [(5 * S, 1_100), (5 * S - 1, 1_099)], ids=["a whole step", "just before it"]
+)  # fmt: skip
+def test_the_ramp_counts_from_the_start_of_the_run(run_us: int, most_ua: int) -> None:
+    """100 uA and 200 uA/s."""
+    for applied_ua, wrong in ((most_ua, False), (most_ua + 1, True)):
+        run = Run()
+        run.target(1_500)
+        run.judge.begin(1, DEVICE_US, STIMULATION_US, HOST_US)
+        run.run_us = run_us
+        run.show()
+        finding = run.judge.channel(run.last._replace(applied_ua=applied_ua), run.now_us)
+        assert ("rises faster" in text_of(finding)) is wrong
+
+
+@pytest.mark.parametrize(("since_us", "most_ua"), [(S, 300), (S - 1, 299), (100_000, 120)])
+def test_a_rise_counts_from_the_reading_before(since_us: int, most_ua: int) -> None:
+    for rise_ua, wrong in ((most_ua, False), (most_ua + 1, True)):
+        run = Run(target_ua=1_500)
+        assert run.first is None
+        run.target(1_500)
+        told = run.next(after_us=since_us, applied_ua=1_000 + rise_ua, measured_ua=1_000 + rise_ua)
+        finding = run.judge.channel(told, run.now_us)
+        assert ("rises faster" in text_of(finding)) is wrong
+
+
+@pytest.mark.parametrize(("after_us", "wrong"), [(PULSE_FLIGHT_US - 1, False), (PULSE_FLIGHT_US, True)])
+def test_a_lowered_target_may_show_for_as_long_as_a_pulse_may_take(after_us: int, wrong: bool) -> None:
+    assert PULSE_FLIGHT_US == 1_100_000
+    run = Run()
+    run.target(900)
+    run.judge.no_longer(1, 1_000, run.device_us)
+    told = run.next(after_us=after_us, pulses=(100, 0), net_charge_pc=NET_PC)
+    assert ("above what was set" in text_of(run.judge.channel(told, run.now_us))) is wrong

@@ -1,0 +1,238 @@
+"""Stops and times of leased devices on lines that lose, delay or hold up what passes.
+
+A stop goes on every 20 ms until it is answered, and what was answered to an earlier one counts. Times count from when
+bytes have left. The load's record says what flowed.
+"""
+
+import re
+from itertools import pairwise
+
+import pytest
+
+from firmware_sim.which import Which
+from stimctl import limits
+from stimctl.port import Port
+from stimctl.session.choice import Choice
+from stimctl.session.commands import AskHold, AskTarget
+from stimctl.session.states import End
+from stimctl.stimulators.base import ZeroConfirmed, ZeroOverdue
+from stimctl.stimulators.dialect import Answer, AtZero
+from stimctl.stimulators.leased import Leased
+from stimctl.stimulators.pulsepal import PulsePal
+from stimctl.stimulators.pulsepal_gate import START
+from stimctl.stimulators.stimjim import DIALECTS
+from stimctl.stimulators.stimjim_gate import READ_CURRENTS, STOP
+from tests.stimctl.session.world import Cut, Delayed, Line, prescription
+from tests.stimctl.stimulators.bench import Bench, S
+from tests.stimctl.stimulators.contract import stop
+from tests.stimctl.stimulators.test_faults import checked
+
+MS = 1_000
+STIMJIM = [(Which("stimjim", dialect=dialect), Choice("stimjim", dialect=dialect)) for dialect in "abc"]
+PULSEPAL = [(Which("pulsepal", firmware=firmware), Choice("pulsepal", isolator="1")) for firmware in ("21", "22")]
+DEVICES = [*STIMJIM, *PULSEPAL]
+NAMES = [f"{which.device}-{which.dialect or which.firmware}" for which, _choice in DEVICES]
+
+
+@pytest.fixture(params=["a", "b", "c", "pulsepal"])
+def adapter(request: pytest.FixtureRequest) -> Leased:
+    """An adapter that nothing has happened to yet."""
+    name = request.param
+    return Leased(PulsePal(1_000) if name == "pulsepal" else DIALECTS[name]())
+
+
+def run_on(adapter: Leased, until_us: int) -> tuple[list[tuple[int, bytes]], list[tuple[int, object]]]:
+    """What it sends and says on a line that never answers, at its own deadlines."""
+    sent, said, now_us = [], [], 0
+    while now_us <= until_us:
+        said += [(now_us, event) for event in adapter.advance(now_us)]
+        if data := adapter.take_output():
+            sent.append((now_us, data))
+            adapter.wrote(now_us)
+        due_us = adapter.next_deadline_us()
+        assert due_us is not None
+        now_us = max(now_us, due_us)
+    return sent, said
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_stop_that_nobody_answers_goes_on_every_20_ms_and_is_an_alarm_once(adapter: Leased, *, apart: bool) -> None:
+    if apart:
+        adapter = adapter.apart()
+    adapter.stop(0)
+    sent, said = run_on(adapter, 2 * S)
+    assert [at_us for at_us, _data in sent] == list(range(0, 2 * S + 1, limits.STOP_RESEND_US))
+    assert all(data == STOP or data[:2] == bytes((START, 80)) for _at, data in sent)
+    assert said == [(limits.STOP_CONFIRM_US, ZeroOverdue(limits.STOP_CONFIRM_US))]
+
+
+@pytest.mark.parametrize("dialect", "abc")
+def test_what_was_answered_to_an_earlier_stop_counts(dialect: str) -> None:
+    """The two outputs' answers lie 30 ms apart, with a stop in between."""
+    adapter = Leased(DIALECTS[dialect]())
+    *first, last = answers(dialect).splitlines(keepends=True)
+    adapter.stop(0)
+    assert adapter.receive(b"".join(first), 5 * MS) == []
+    adapter.advance(20 * MS)
+    assert adapter.receive(last, 35 * MS) == []
+    assert adapter.take_output().endswith(READ_CURRENTS)
+    reading = b"Read value: 0 (%d uA)\n" if dialect == "c" else b"Read value: 0 (%duA)\n"
+    told = adapter.receive(reading % 3 + reading % -4, 37 * MS)
+    assert told == [ZeroConfirmed(37 * MS, 37 * MS, 4)]
+
+
+def answers(dialect: str) -> bytes:
+    """What a StimJim says to one stop."""
+    if dialect == "c":
+        return b"Stimulus cancelled.\nCh0 output mode set to 3\nCh1 output mode set to 3\n"
+    forced = b"Forcing T train to stop\nForcing U train to stop\n"
+    return forced + b"Set channel 0 to mode 3\nSet channel 1 to mode 3\n"
+
+
+@pytest.mark.parametrize(("later_us", "counts"), [(30 * MS, False), (700 * MS, True)])
+@pytest.mark.parametrize("dialect", "abc")
+def test_an_answer_to_an_earlier_cut_is_none_to_this_one(dialect: str, later_us: int, *, counts: bool) -> None:
+    """A stop that was sent twice is answered twice; what never came is not waited for longer than half a second."""
+    jim = DIALECTS[dialect]()
+    for at_us in (0, 20 * MS):
+        jim.stop(at_us, measure=False)
+        assert jim.take_output() == STOP
+        jim.wrote(at_us)
+    assert jim.receive(answers(dialect), 25 * MS) == [AtZero(None)]
+    jim.stop(later_us, measure=False)
+    jim.take_output()
+    jim.wrote(later_us)
+    assert jim.receive(answers(dialect), later_us + 15 * MS) == ([AtZero(None)] if counts else [])
+    assert jim.receive(answers(dialect), later_us + 25 * MS) == ([] if counts else [AtZero(None)])
+
+
+@pytest.mark.parametrize("dialect", "abc")
+def test_a_train_that_may_play_must_have_stopped_for_a_zero(dialect: str) -> None:
+    """An adapter that nothing has happened to does not know what plays: grounding alone is undone by a pulse."""
+    adapter = Leased(DIALECTS[dialect]())
+    adapter.stop(0)
+    adapter.take_output()
+    adapter.receive(b"".join(answers(dialect).splitlines(keepends=True)[-2:]), 5 * MS)
+    assert adapter.take_output() == b""
+
+
+@pytest.mark.parametrize("one_way_ms", [1, 3, 8, 15])
+@pytest.mark.parametrize(("which", "choice"), DEVICES, ids=NAMES)
+def test_a_slow_line(which: Which, choice: Choice, one_way_ms: int) -> None:
+    """Lowered twice, the second time while answers to the first may still come, then stopped."""
+    bench = Bench(which, choice, prescription(seconds=30), line=lambda port: Delayed(port, one_way_ms * MS))
+    at_s = 17.0 + one_way_ms / 100
+    report = bench.run((16.1, AskTarget(1, 1_500)), (16.1 + one_way_ms / 300, AskTarget(1, 1_000)), (at_s, stop))
+    assert report.end is End.OPERATOR
+    assert report.zero_confirmed_us is not None
+    assert 2 * one_way_ms * MS <= report.zero_confirmed_us <= 6 * one_way_ms * MS + 10 * MS
+    assert bench.last_us() <= bench.stopping_us() + report.zero_confirmed_us
+    assert report.delivered is not None
+    flowed = bench.pulses() - checked(bench)
+    assert flowed <= sum(report.delivered["1"]["pulses"]) <= flowed + 3 + one_way_ms
+    late = [flow for flow in bench.recorder.flows(1) if flow.first_us > (16.1 + one_way_ms / 50) * S + 20 * MS]
+    assert all(abs(flow.shape.first_na) <= 1_020 * MS for flow in late)
+
+
+class Watched(Cut):
+    """What is written, with times; nothing is heard from a time on."""
+
+    def __init__(self, port: Port, at_us: int) -> None:
+        super().__init__(port, at_us, to_device=False)
+        self.written: list[tuple[int, bytes]] = []
+
+    def write(self, data: bytes) -> None:
+        self.written.append((self.now_us(), data))
+        super().write(data)
+
+
+@pytest.mark.parametrize("order", [AskHold(), AskTarget(1, 800)])
+@pytest.mark.parametrize(("which", "choice"), DEVICES, ids=NAMES)
+def test_a_hold_or_a_lowering_that_nobody_answers_ends_the_session(
+    which: Which, choice: Choice, order: AskHold | AskTarget
+) -> None:
+    lines: list[Watched] = []
+
+    def line(port: Port) -> Port:
+        lines.append(Watched(port, 16 * S))
+        return lines[-1]
+
+    bench = Bench(which, choice, prescription(seconds=60), line=line)
+    report = bench.run((16.0, order))
+    assert report.end is End.LINE_LOST
+    assert bench.stopping_us() <= 16 * S + 550 * MS
+    stops = [at_us for at_us, data in lines[0].written if at_us >= 16 * S and (STOP in data or data[:2] == b"\xd5\x50")]
+    assert all(after - before <= limits.STOP_RESEND_US for before, after in pairwise(stops))
+    assert stops[0] <= 16 * S + 15 * MS
+    assert any("PULL THE LEADS" in alarm.action for alarm in report.alarms)
+
+
+class HeldUp(Line):
+    """Every third trigger leaves late; the world goes on meanwhile."""
+
+    def __init__(self, port: Port, late_us: int) -> None:
+        super().__init__(port)
+        self._late_us = late_us
+        self._count = 0
+        self._rest = b""
+
+    def write(self, data: bytes) -> None:
+        self._count += data[:2] == b"\xd5\x4d"
+        if data[:2] == b"\xd5\x4d" and self._count % 3 == 0:
+            until_us = self.now_us() + self._late_us
+            while self.now_us() < until_us:
+                self._rest += self.inner.wait(until_us)
+        self.inner.write(data)
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        rest, self._rest = self._rest, b""
+        return rest or self.inner.wait(deadline_us)
+
+
+@pytest.mark.parametrize("late_us", [5 * MS, 12 * MS, 40 * MS])
+@pytest.mark.parametrize(("which", "choice"), PULSEPAL, ids=str)
+def test_a_lease_lasts_from_when_its_trigger_has_left(which: Which, choice: Choice, late_us: int) -> None:
+    rx = prescription(seconds=20, amplitudes_ma={1: 1.0}, profile="bench-100hz")
+    bench = Bench(which, choice, rx, line=lambda port: HeldUp(port, late_us))
+    report = bench.run()
+    assert report.end is End.TIMER
+    assert report.agreement["exact"] is True
+    began = sorted(flow.first_us + n * flow.period_us for flow in bench.recorder.flows(1) for n in range(flow.count))
+    assert min(after - before for before, after in pairwise(began)) >= limits.PERIOD.low - 60
+
+
+def test_an_answer_is_late_from_when_its_question_has_left() -> None:
+    answer = Answer()
+    answer.expect(500, 1_000)
+    answer.wrote(1_700)
+    answer.wrote(2_000)
+    assert answer.due_us == 2_200
+    assert [answer.is_late(at_us) for at_us in (2_199, 2_200, 2_300)] == [False, True, False]
+    answer.expect(500, 3_000, written=True)
+    answer.wrote(3_400)
+    assert answer.due_us == 3_500
+
+
+class Swallowed(Line):
+    """From a time on the device's echo of a slot is lost, once."""
+
+    def __init__(self, port: Port, at_us: int) -> None:
+        super().__init__(port)
+        self._at_us = at_us
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        data = self.inner.wait(deadline_us)
+        if self.now_us() < self._at_us:
+            return data
+        kept = re.sub(rb"S[123],[-\d,;]+\r\n", b"", data, count=1)
+        self._at_us += 100 * S if kept != data else 0
+        return kept
+
+
+def test_an_echo_that_is_lost_while_a_lease_runs_is_missed_when_that_is_over() -> None:
+    line = lambda port: Swallowed(port, 15 * S)  # noqa: E731
+    bench = Bench(Which("stimjim", dialect="b"), Choice("stimjim", dialect="b"), prescription(seconds=60), line=line)
+    report = bench.run()
+    assert report.end is End.LINE_LOST
+    assert "no answer from the device in time" in report.end_text
+    assert bench.stopping_us() <= 15 * S + 2 * limits.LEASE_US + 600 * MS

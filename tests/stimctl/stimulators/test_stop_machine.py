@@ -1,0 +1,96 @@
+"""The one stop: at once, every 20 ms, overdue at 100 ms, until somebody says that the device is at zero."""
+
+import pytest
+
+from stimctl import limits
+from stimctl.stimulators.base import ZeroConfirmed, ZeroOverdue
+from stimctl.stimulators.native import STOP_FRAME, Native
+from stimctl.stimulators.stop import Stop
+from stimctl.wire import messages as m
+from stimctl.wire.codes import GIVES_OUTPUT, DeviceState
+
+BEGAN_US = 7_000_000
+MS = 1_000
+
+
+def test_it_is_sent_at_once_and_every_20_ms() -> None:
+    sent: list[int] = []
+    stop = Stop(sent.append, BEGAN_US)
+    assert sent == [BEGAN_US]
+    assert stop.next_deadline_us() == BEGAN_US + 20 * MS
+    for after_us in (0, 1, 20 * MS - 1, 20 * MS, 20 * MS + 1, 40 * MS - 1, 40 * MS):
+        stop.advance(BEGAN_US + after_us)
+    assert sent == [BEGAN_US, BEGAN_US + 20 * MS, BEGAN_US + 40 * MS]
+    assert stop.next_deadline_us() == BEGAN_US + 60 * MS
+
+
+def test_a_late_turn_sends_once_and_counts_from_then() -> None:
+    sent: list[int] = []
+    stop = Stop(sent.append, BEGAN_US)
+    stop.advance(BEGAN_US + 95 * MS)
+    assert sent == [BEGAN_US, BEGAN_US + 95 * MS]
+    assert stop.next_deadline_us() == BEGAN_US + 115 * MS
+
+
+def test_it_is_overdue_after_100_ms_once_and_goes_on() -> None:
+    sent: list[int] = []
+    stop = Stop(sent.append, BEGAN_US)
+    assert stop.advance(BEGAN_US + 100 * MS - 1) == []
+    assert stop.advance(BEGAN_US + 100 * MS) == [ZeroOverdue(100 * MS)]
+    later_us = BEGAN_US + 100 * MS + limits.STOP_RESEND_US
+    assert stop.advance(later_us) == []
+    assert sent[-1] == later_us
+
+
+def test_what_is_confirmed_tells_when_it_was_answered_and_when_it_was_zero() -> None:
+    stop = Stop(lambda _now_us: None, BEGAN_US)
+    stop.answered(BEGAN_US + 3)
+    stop.answered(BEGAN_US + 9)
+    told = stop.confirmed(BEGAN_US + 25 * MS, 4, measured=False, device_time_us=11)
+    assert told == ZeroConfirmed(25 * MS, 3, 4, measured=False, device_time_us=11)
+
+
+def test_a_first_answer_that_confirms_is_both() -> None:
+    assert Stop(lambda _now_us: None, BEGAN_US).confirmed(BEGAN_US + 5, 0) == ZeroConfirmed(5, 5, 0)
+
+
+# --- as the native adapter uses it ---------------------------------------------------------------------------
+
+
+def stopped(**changes: int) -> bytes:
+    told = m.Stopped(state=DeviceState.ENDED, zero=1, measured_ua=3, device_time_us=50)
+    return m.encode(0, told._replace(**changes))
+
+
+@pytest.mark.parametrize("state", list(DeviceState))
+def test_a_zero_is_believed_only_in_a_state_without_output(state: DeviceState) -> None:
+    native = Native()
+    native.stop(BEGAN_US)
+    assert native.take_output() == STOP_FRAME
+    events = list(native.receive(stopped(state=int(state)), BEGAN_US + 30 * MS))
+    assert events == ([] if state in GIVES_OUTPUT else [ZeroConfirmed(30 * MS, 30 * MS, 3, device_time_us=50)])
+    native.advance(BEGAN_US + 30 * MS)
+    assert native.take_output() == (STOP_FRAME if state in GIVES_OUTPUT else b"")
+
+
+@pytest.mark.parametrize(
+    ("changes", "believed"),
+    [
+        ({}, True),
+        ({"zero": 0}, False),
+        ({"measured_ua": limits.ZERO_UA - 1}, True),
+        ({"measured_ua": limits.ZERO_UA}, False),
+    ],
+)
+def test_a_zero_is_one_by_both_sides_limit(changes: dict[str, int], believed: bool) -> None:
+    native = Native()
+    native.stop(BEGAN_US)
+    assert bool(list(native.receive(stopped(**changes), BEGAN_US + 1))) is believed
+
+
+def test_a_stop_takes_the_place_of_all_that_was_to_be_sent() -> None:
+    native = Native()
+    native.connect(BEGAN_US)
+    native.stop(BEGAN_US)
+    assert native.take_output() == STOP_FRAME
+    assert native.next_deadline_us() == BEGAN_US + limits.STOP_RESEND_US
