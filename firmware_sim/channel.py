@@ -6,7 +6,7 @@ asks or something changes, and the stretch is booked as a whole. Both ways come 
 """
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from firmware_sim.converter import COMPLIANCE_MV, Converter, Dac, OutputSwitch, Readback, Switch
 from firmware_sim.electrodes import Electrodes
@@ -64,7 +64,7 @@ class OutputChannel:
         self._index = number * 257  # where on the noise table the next pulse stands
         self._electrodes = Electrodes()
         self._applied_ua = self._measured_ua = self._ohm = self._last_ua = 0
-        self._flight = Flow(0, 1, 1, Shape(0, 0, 0, 0, 0), Kind.TRAIN)
+        self._flight: tuple[Any, ...] = (0, 1, 1, Shape(0, 0, 0, 0, 0), _TRAIN)
 
     # --- runs ------------------------------------------------------------------------------------
 
@@ -175,7 +175,7 @@ class OutputChannel:
             first = self._drive(pair, amplitude_ua, width_us, volt)
         shape = Shape(round(first.mean_ua * 1_000), width_us, gap_us, round(-second.mean_ua * 1_000), second_width_us)
         self._electrodes.leave(second.cap_volt if second_width_us else first.cap_volt, now_us + shape.span_us)
-        self._fly(Flow(now_us, segment.period_us, 1, shape, kind, (first.curve, second.curve)), pair)
+        self._fly(pair, now_us, segment.period_us, 1, shape, kind, (first.curve, second.curve))
         if cut is not None and (discharge := self._electrodes.empty(pair)) is not None and self._recorder is not None:
             self._recorder.add(self.number, discharge)
         read_uv = self.readback.voltage_uv(first.end_volt)
@@ -212,11 +212,12 @@ class OutputChannel:
         self.monitor.flags = ChannelFlag.OVER_CURRENT
         return Verdict(EndReason.OVER_CURRENT, whole_ua(read_na), self.number)
 
-    def _fly(self, flow: Flow, pair: Pair) -> None:
-        """Note what flows in the load, here and in a channel that touches this one."""
-        self._flight = flow
+    def _fly(self, pair: Pair, *flight: Any) -> None:
+        """Note what flows in the load, here and in a channel that touches this one: what a `Flow` is made of."""
+        self._flight = flight
         if self._recorder is None:
             return
+        flow = Flow(*flight)
         self._recorder.add(self.number, flow)
         if pair.leak_permille:
             self._recorder.add(pair.leaks_to, flow.leaking(pair.leak_permille))
@@ -273,7 +274,7 @@ class OutputChannel:
         last_us = first_us + (count - 1) * stretch.period_us
         self._electrodes.leave(stretch.cap_volt_after(count - 1), last_us + span_us(stretch.segment))
         self._index += count
-        self._fly(Flow(first_us, stretch.period_us, count, stretch.shape, _TRAIN), stretch.pair)
+        self._fly(stretch.pair, first_us, stretch.period_us, count, stretch.shape, _TRAIN)
 
     # --- readings --------------------------------------------------------------------------------
 
@@ -307,7 +308,8 @@ class OutputChannel:
 
     def flowing_na(self, now_us: int) -> int:
         """The current of a pulse that is on its way at device time `now_us`; 0 between pulses."""
-        return self._flight.at(now_us - self._flight.last_us)
+        flow = Flow(*self._flight)
+        return flow.at(now_us - flow.last_us)
 
     def idle_ua(self, now_us: int) -> int:
         """What is read with the output disabled: a pulse in flight, a discharge, a leak, or noise. A size, in uA."""

@@ -85,6 +85,7 @@ class OutputStage:
         self._running: list[OutputChannel] = []
         self._pending: Trip | None = None
         self._check: ImpedanceCheck | None = None
+        self._first: OutputChannel | None = None  # the channel whose turn it is then
         self.due_us = NEVER_US  # stimulation time at which it next has something to do
         self.reached_us = 0  # stimulation time at which every channel had come to its target, once it has
         self.rising = False  # a ramp is on: not every channel has come to its target
@@ -129,8 +130,8 @@ class OutputStage:
                 self.stimulation_us = trip.at_us
                 self.disable(0)
                 return trip
-            channel = min(self._running, key=_due_us)
-            due_us = channel.due_us
+            channel, due_us = self._first, self.due_us
+            assert channel is not None, "due without a channel"
             if (found := channel.step(self.gate)) is not None:
                 verdict, at_us = found
                 self._pending = Trip(verdict.reason, verdict.channel or channel.number, verdict.value, at_us)
@@ -165,8 +166,11 @@ class OutputStage:
             self.rising, self.reached_us = False, at_us
 
     def _look_ahead(self) -> None:
-        pending = self._pending
-        self.due_us = min(map(_due_us, self._running), default=NEVER_US) if pending is None else pending.at_us
+        self._first = first = min(self._running, key=_due_us, default=None)
+        if self._pending is not None:
+            self.due_us = self._pending.at_us
+        else:
+            self.due_us = NEVER_US if first is None else first.due_us
 
     # --- readings --------------------------------------------------------------------------------
 
