@@ -72,7 +72,7 @@ class Plausibility:
     def __init__(self, identity: Identity, program: Program, ceiling_ua: int, targets: Targets) -> None:
         self._program = program
         self._ceiling_ua = ceiling_ua
-        self._targets = targets
+        self._target = targets.of
         # By lease, current is measured over whole leases, which the adapter judges; and the only timer is the host's.
         self._measures = Capability.MEASURES_CURRENT in identity.capabilities and not identity.by_lease
         self._timer_slack_us = TIMER_SLACK_US if not identity.by_lease else limits.SESSION_US
@@ -150,7 +150,7 @@ class Plausibility:
             return self._level(reading, 0, 0)
         before_ua, finding = seen.reading[3], None
         # What was lawful then is lawful now, unless it rose or the target fell.
-        if applied_ua > before_ua or applied_ua > self._targets[number].applied_ua:
+        if applied_ua > before_ua or applied_ua > self._target(number).applied_ua:
             finding = self._level(reading, before_ua, device_us - seen.device_us)
         # Where no count has moved, no pulse came that could have been wrong.
         moved = reading[6:11] != seen.reading[6:11]
@@ -178,7 +178,7 @@ class Plausibility:
 
     def _allowed_ua(self, channel: int, device_us: int) -> int:
         """The highest target that a channel's last pulse may have gone toward at this time of the device's."""
-        allowed_ua = self._targets[channel].highest_ua if device_us >= self._run.device_us else 0
+        allowed_ua = self._target(channel).highest_ua if device_us >= self._run.device_us else 0
         for target_ua, from_us, until_us in self._permitted.get(channel, ()):
             if target_ua > allowed_ua and from_us <= device_us < until_us:
                 allowed_ua = target_ua
@@ -213,7 +213,7 @@ class Plausibility:
 
     def _settled(self, channel: int, device_us: int) -> bool:
         """Whether a channel's target has not been changed since: up and down again leaves no trace in two readings."""
-        return device_us >= self._changed_us.get(channel, 0) and not self._targets[channel].sent_ua
+        return device_us >= self._changed_us.get(channel, 0) and not self._target(channel).sent_ua
 
     @staticmethod
     def _mean(reading: Channel, seen: _Seen, device_us: int) -> Finding | None:
