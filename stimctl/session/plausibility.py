@@ -7,6 +7,7 @@ or None. It sends nothing and owns no clock.
 """
 
 from dataclasses import dataclass
+from operator import sub
 from typing import NamedTuple
 
 from stimctl import limits
@@ -57,6 +58,7 @@ class _Seen:
     """A channel as last believed, and what has been odd in a row."""
 
     reading: Channel
+    counts: tuple[int, ...]  # its pulses, charges and net charge
     device_us: int
     # Where the second began over which the mean direct current is taken.
     net_from_us: int
@@ -146,14 +148,15 @@ class Plausibility:
             return self._flows(reading, max(self._allowed_ua(number, device_us), limits.RAISE_STEP_UA))
         self._judged_us[number] = now_us
         if seen is None:
-            self._seen[number] = _Seen(reading, device_us, device_us, reading.net_charge_pc)
+            self._seen[number] = _Seen(reading, reading[6:11], device_us, device_us, reading.net_charge_pc)
             return self._level(reading, 0, 0)
         before_ua, finding = seen.reading[3], None
         # What was lawful then is lawful now, unless it rose or the target fell.
         if applied_ua > before_ua or applied_ua > self._target(number).applied_ua:
             finding = self._level(reading, before_ua, device_us - seen.device_us)
         # Where no count has moved, no pulse came that could have been wrong.
-        moved = reading[6:11] != seen.reading[6:11]
+        counts = reading[6:11]
+        moved = counts != seen.counts
         if moved and finding is None:
             finding = self._counts(reading, seen, device_us)
         if device_us - seen.net_from_us >= MEAN_US and finding is None:
@@ -161,8 +164,7 @@ class Plausibility:
         if self._measures and finding is None:
             finding = self._flows(reading, applied_ua) if measured_ua > applied_ua else None
             finding = finding or (self._contact(reading, seen) if moved else None)
-        seen.reading = reading
-        seen.device_us = device_us
+        seen.reading, seen.counts, seen.device_us = reading, counts, device_us
         return finding
 
     def _level(self, reading: Channel, before_ua: int, since_us: int) -> Finding | None:
@@ -186,27 +188,25 @@ class Plausibility:
 
     def _counts(self, reading: Channel, seen: _Seen, device_us: int) -> Finding | None:
         """Rate, charge per phase and net charge since the last reading."""
-        channel, _, target_ua, applied_ua, _, _, pulses_0, pulses_1, charge_0_pc, charge_1_pc, net_pc, _ = reading
-        _, _, before_target_ua, before_ua, _, _, before_0, before_1, before_0_pc, before_1_pc, before_net_pc, _ = (
-            seen.reading
-        )
+        channel, amplitudes_ua, before_ua = reading[0], reading[2:4], seen.reading[2:4]
         (period_0_us, width_0_us), (period_1_us, width_1_us) = self._segments
-        pulses_0 -= before_0
-        pulses_1 -= before_1
-        charge_pc = charge_0_pc - before_0_pc + charge_1_pc - before_1_pc
+        pulses_0, pulses_1, charge_0_pc, charge_1_pc, net_pc = map(sub, reading[6:11], seen.counts)
+        charge_pc = charge_0_pc + charge_1_pc
         since_us = device_us - seen.device_us
         if pulses_0 > since_us // period_0_us + 2 or pulses_1 > since_us // period_1_us + 2:
             return Finding(End.IMPLAUSIBLE, f"channel {channel} pulses faster than its program")
         if pulses_0 < 0 or pulses_1 < 0:
             return Finding(End.IMPLAUSIBLE, f"channel {channel} counts fewer pulses than before")
         width_time_us = pulses_0 * width_0_us + pulses_1 * width_1_us
-        if before_ua == applied_ua == target_ua == before_target_ua and self._settled(channel, seen.device_us):
+        target_ua, applied_ua = amplitudes_ua
+        if before_ua == amplitudes_ua and target_ua == applied_ua and self._settled(channel, seen.device_us):
             wrong = charge_pc != width_time_us * applied_ua
         else:
-            wrong = charge_pc > width_time_us * max(before_ua, applied_ua, self._allowed_ua(channel, seen.device_us))
+            most_ua = max(before_ua[1], applied_ua, self._allowed_ua(channel, seen.device_us))
+            wrong = charge_pc > width_time_us * most_ua
         if wrong:
             return Finding(End.IMPLAUSIBLE, f"channel {channel} counts another charge than its pulses carry")
-        left_pc = abs(net_pc - before_net_pc)
+        left_pc = abs(net_pc)
         if left_pc > charge_pc // 100 and left_pc > (pulses_0 + pulses_1) * self._net_floor_pc:
             return Finding(End.NET_CHARGE, f"channel {channel} leaves {left_pc} pC in {pulses_0 + pulses_1} pulses")
         return None

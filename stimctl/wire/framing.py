@@ -26,7 +26,8 @@ MAX_FRAME = 64
 CRC_SIZE = 4
 # One byte of COBS overhead (frames are under 254 bytes) and one delimiter.
 MAX_PAYLOAD = MAX_FRAME - CRC_SIZE - 2
-_MAX_BODY = MAX_PAYLOAD + CRC_SIZE
+_PAYLOAD = slice(-CRC_SIZE)  # of a body, which is a payload and its CRC
+_BODY_SIZES = range(CRC_SIZE + 1, CRC_SIZE + MAX_PAYLOAD + 1)
 # A CRC-32 over anything and its own little-endian CRC-32 is always this.
 CRC_RESIDUE = 0x2144DF1C
 
@@ -74,16 +75,14 @@ class FrameSplitter:
             self._overlong = False
             del chunks[0]
         payloads = []
-        for chunk in chunks:
-            if not chunk:
-                continue
+        for chunk in filter(None, chunks):
             # `unframe` written out: this is where every byte of a session passes.
             try:
                 body = cobs_decode(chunk)
             except DecodeError:
                 body = b""
-            if crc32(body) == CRC_RESIDUE and CRC_SIZE < len(body) <= _MAX_BODY:
-                payloads.append(body[:-CRC_SIZE])
+            if crc32(body) == CRC_RESIDUE and len(body) in _BODY_SIZES:
+                payloads.append(body[_PAYLOAD])
             else:
                 self.damaged += 1
         if len(tail) >= MAX_FRAME:
