@@ -120,11 +120,12 @@ class Device:
     def next_event_us(self) -> int:
         """When, on the caller's clock, the device next does something by itself. It always does, sooner or later."""
         machine, tick_us, next_us = self.machine, self._tick_us, self._timers.next_us
+        next_us = tick_us if tick_us < next_us else next_us
         if (run := machine.run) is not None:
             # A pulse that is due at a time, and may trip, has begun just after it.
-            due_us = run.began_us - run.stimulation_us + machine.stage.due_us + 1
+            due_us = machine.stage.due_us + run.offset_us + 1
             next_us = due_us if due_us < next_us else next_us
-        return (tick_us if tick_us < next_us else next_us) + self._boot_us
+        return next_us + self._boot_us
 
     def take_output(self) -> bytes:
         """The bytes to send since the last call."""

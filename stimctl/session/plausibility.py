@@ -158,7 +158,7 @@ class Plausibility:
         counts = reading[6:11]
         moved = counts != seen.counts
         if moved and finding is None:
-            finding = self._counts(reading, seen, device_us)
+            finding = self._counts(reading, counts, seen)
         if device_us - seen.net_from_us >= MEAN_US and finding is None:
             finding = self._mean(reading, seen, device_us)
         if self._measures and finding is None:
@@ -186,13 +186,13 @@ class Plausibility:
                 allowed_ua = target_ua
         return allowed_ua
 
-    def _counts(self, reading: Channel, seen: _Seen, device_us: int) -> Finding | None:
+    def _counts(self, reading: Channel, counts: tuple[int, ...], seen: _Seen) -> Finding | None:
         """Rate, charge per phase and net charge since the last reading."""
         channel, amplitudes_ua, before_ua = reading[0], reading[2:4], seen.reading[2:4]
         (period_0_us, width_0_us), (period_1_us, width_1_us) = self._segments
-        pulses_0, pulses_1, charge_0_pc, charge_1_pc, net_pc = map(sub, reading[6:11], seen.counts)
+        pulses_0, pulses_1, charge_0_pc, charge_1_pc, net_pc = map(sub, counts, seen.counts)
         charge_pc = charge_0_pc + charge_1_pc
-        since_us = device_us - seen.device_us
+        since_us = reading[11] - seen.device_us
         if pulses_0 > since_us // period_0_us + 2 or pulses_1 > since_us // period_1_us + 2:
             return Finding(End.IMPLAUSIBLE, f"channel {channel} pulses faster than its program")
         if pulses_0 < 0 or pulses_1 < 0:

@@ -112,9 +112,9 @@ class Telemetry:
 
     def on_channel(self, reading: m.Channel, now_us: int) -> None:
         """One channel: as asked for, or carrying what was not."""
-        context, channel, device_us = self._context, reading[0], reading[11]
+        context, channel = self._context, reading[0]
         stimulating = context.state in STIMULATING
-        if not stimulating and device_us <= context.device.answered_us:
+        if not stimulating and reading.device_time_us <= context.device.answered_us:
             self._stimulate.judge(reading, now_us)
             return
         context.device.channels[channel] = reading
