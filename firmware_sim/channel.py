@@ -88,6 +88,10 @@ class OutputChannel:
         self.train.set_target(target_ua)
         self.due_us = self.train.next_us
 
+    def connect(self, load: Load) -> None:
+        """Drive another load with the pulses that come."""
+        self._load = load
+
     def reset_counters(self) -> None:
         """Totals from zero."""
         self.tally = Tally()
@@ -231,7 +235,7 @@ class OutputChannel:
             self.dac.current_na(amplitude_ua), segment.width_us, segment.interphase_gap_us,
             -self.dac.current_na(-back_ua), segment.second_width_us,
         )  # fmt: skip
-        if pair.leak_permille or min(shape.first_na, shape.second_na) <= 0:
+        if pair.leak_permille or pair.earthed_permille or min(shape.first_na, shape.second_na) <= 0:
             return None
         volt = self._electrodes.rested(pair, now_us)
         stretch = Stretch(at_us, count, index, segment, amplitude_ua, shape, pair, volt, self._index, self.readback)
@@ -269,7 +273,7 @@ class OutputChannel:
         self._measured_ua = whole_ua(last_read_na)
         self._ohm = stretch.ohm_at(count - 1, last_read_na)
         self.monitor.settle()
-        self.monitor.flags = 0
+        self.monitor.flags &= ChannelFlag.OVER_CURRENT  # heard from another channel, while these were all well
         first_us = stretch.first_us + self.offset_us
         last_us = first_us + (count - 1) * stretch.period_us
         self._electrodes.leave(stretch.cap_volt_after(count - 1), last_us + span_us(stretch.segment))
@@ -313,10 +317,16 @@ class OutputChannel:
 
     def idle_ua(self, now_us: int) -> int:
         """What is read with the output disabled: a pulse in flight, a discharge, a leak, or noise. A size, in uA."""
-        flowing_na = self.flowing_na(now_us) or self._electrodes.flowing_na(now_us) or self.switch.leak_na(now_us)
-        return whole_ua(
-            abs(self.readback.mean_na(abs(flowing_na)) + self.readback.noise.at(self._index + now_us // 1_000))
-        )
+        flowing_na = self.flowing_na(now_us) or self._electrodes.flowing_na(now_us)
+        return self._size_ua(flowing_na or self.switch.leak_na(now_us), now_us)
+
+    def leak_ua(self, now_us: int) -> int:
+        """The same with the output disconnected, as in the self-test: what its switch lets through, or noise."""
+        return self._size_ua(self.switch.leak_na(now_us), now_us)
+
+    def _size_ua(self, flowing_na: int, now_us: int) -> int:
+        noise_na = self.readback.noise.at(self._index + now_us // 1_000)
+        return whole_ua(abs(self.readback.mean_na(abs(flowing_na)) + noise_na))
 
 
 def _ohm(read_uv: float, read_na: int, amplitude_ua: int, clipped: bool) -> int:

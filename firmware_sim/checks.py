@@ -89,7 +89,7 @@ def self_test(channel: OutputChannel) -> tuple[SelfTestFailure, int]:
     rail = Pair(10_000_000.0).drive(1_000.0, CHECK_WIDTH_US, 0.0, channel.rail_volt)
     if abs(readback.voltage_uv(rail.end_volt) / 1_000 - COMPLIANCE_MV) > COMPLIANCE_MV * RAIL_TOLERANCE:
         failures |= SelfTestFailure.COMPLIANCE_RAIL
-    zero_ua = max(channel.idle_ua(number * 1_000) for number in range(_ZERO_SAMPLES))
+    zero_ua = max(channel.leak_ua(number * 1_000) for number in range(_ZERO_SAMPLES))
     if zero_ua >= ZERO_UA:
         failures |= SelfTestFailure.ZERO
     return failures, zero_ua

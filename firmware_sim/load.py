@@ -22,6 +22,8 @@ OPEN = Pair(10_000_000.0)  # "over 1 Mohm"
 SHORT = Pair(10.0)  # "under 20 ohm"
 RANDLES = Pair(1_000.0, 2.0, 10_000.0)  # a test load on a bench: 1 kohm, then 1 uF beside 20 kohm in all
 BRIDGE_PERMILLE = 200  # of the current takes the way through the neighbour's leads
+JOINED_PERMILLE = 800  # the same where a channel's lead is clipped to another's: nearly all of it
+EARTHED_PERMILLE = 200  # of a second phase, through a diode to earth
 DRIFT_END_OHM = 900.0
 DRIFT_US = 1_800_000_000
 CLOSED_US = (20_000_000, 60_000_000)  # how long an intermittent clip holds
@@ -175,6 +177,11 @@ def bridged() -> SteadyLoad:
     return SteadyLoad((*touching, NOMINAL, NOMINAL))
 
 
+def _joined(other: int) -> Callable[[int], Load]:
+    pair = Pair(1_000.0, leaks_to=other, leak_permille=JOINED_PERMILLE)
+    return lambda _: steady(pair)
+
+
 _MAKERS: dict[str, Callable[[int], Load]] = {
     "nominal": lambda _: steady(NOMINAL),
     "dry": lambda _: steady(DRY),
@@ -191,6 +198,9 @@ _MAKERS: dict[str, Callable[[int], Load]] = {
     "randles": lambda _: steady(RANDLES),
 }
 LOADS: tuple[str, ...] = tuple(_MAKERS)
+# What a bench does to see a trip, and nobody deals out: a channel's current in another channel, a part of it to earth.
+_MAKERS |= {f"joined{other}": _joined(other) for other in range(1, _CHANNELS + 1)}
+_MAKERS["earthed"] = lambda _: steady(Pair(1_000.0, earthed_permille=EARTHED_PERMILLE))
 
 
 def load_named(name: str, seed: int = 1) -> Load:

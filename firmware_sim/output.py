@@ -149,6 +149,13 @@ class OutputStage:
         self._pending = None
         self._look_ahead()
 
+    def connect(self, load: Load) -> None:
+        """Drive another load from `stimulation_us` on, while everything goes on."""
+        self.flush()
+        load.watch(self.flush)
+        for channel in self._channels.values():
+            channel.connect(load)
+
     def flush(self) -> None:
         """Bring counters and recorder up to `stimulation_us`. Reading either does it."""
         for channel in self._running:

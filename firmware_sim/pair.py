@@ -52,11 +52,6 @@ class Phase(NamedTuple):
     clipped: bool
     curve: Curve | None = None
 
-    def mirrored(self) -> "Phase":
-        """The same with all signs the other way round."""
-        curve = None if self.curve is None else self.curve.times(-1)
-        return Phase(-self.mean_ua, -self.end_volt, -self.cap_volt, self.energy_pj, self.clipped, curve)
-
     def peak_ua(self, width_us: int) -> float:
         """The highest current of a phase of that width, signed: a current on the rail changes one way only."""
         if self.curve is None:
@@ -68,7 +63,8 @@ class Phase(NamedTuple):
 class Pair:
     """`cdl_uf` and `rct_ohm` are each needle's; without them it is a plain resistor.
 
-    `leak_permille` of its current also shows on channel `leaks_to`, where the two touch.
+    `leak_permille` of its current also shows on channel `leaks_to`, where the two touch. `earthed_permille` of a
+    second phase finds its way to earth through a diode, past the channel's own readback.
     """
 
     series_ohm: float
@@ -76,6 +72,7 @@ class Pair:
     rct_ohm: float = 0.0
     leaks_to: int = 0
     leak_permille: int = 0
+    earthed_permille: int = 0
     # How fast the interfaces discharge by themselves; the same for one and for both.
     tau_us: float = field(init=False, repr=False, compare=False)
 
@@ -90,16 +87,17 @@ class Pair:
     def drive(self, current_ua: float, width_us: int, cap_volt: float, rail_volt: float = inf) -> Phase:
         """Drive `current_ua` for `width_us`, as far as the rail allows."""
         if current_ua < 0:
-            sign, size_ua, cap_volt = -1, -current_ua, -cap_volt
-        else:
-            sign, size_ua = 1, current_ua
-        end_volt, area = self._charged(size_ua, width_us, cap_volt)
-        drop_volt = size_ua * _AMP * self.series_ohm
-        if drop_volt + (cap_volt if cap_volt > end_volt else end_volt) > rail_volt:
-            phase = self._clipped(size_ua, width_us, cap_volt, rail_volt)
-            return phase if sign > 0 else phase.mirrored()
-        energy_pj = size_ua * (drop_volt * width_us + area)
-        return Phase(current_ua, sign * (drop_volt + end_volt), sign * end_volt, energy_pj, False)
+            mirror = self.drive(-current_ua, width_us, -cap_volt, rail_volt)
+            kept_permille = 1_000 - self.earthed_permille
+            curve = None if mirror.curve is None else mirror.curve.times(-kept_permille / 1_000)
+            mean_ua = mirror.mean_ua * kept_permille / 1_000
+            return Phase(-mean_ua, -mirror.end_volt, -mirror.cap_volt, mirror.energy_pj, mirror.clipped, curve)
+        end_volt, area = self._charged(current_ua, width_us, cap_volt)
+        drop_volt = current_ua * _AMP * self.series_ohm
+        if drop_volt + max(cap_volt, end_volt) > rail_volt:
+            return self._clipped(current_ua, width_us, cap_volt, rail_volt)
+        energy_pj = current_ua * (drop_volt * width_us + area)
+        return Phase(current_ua, drop_volt + end_volt, end_volt, energy_pj, False)
 
     def _charged(self, current_ua: float, for_us: float, cap_volt: float) -> tuple[float, float]:
         """The interfaces' voltage after constant current, and its integral in V us."""

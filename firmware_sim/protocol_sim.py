@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 from serial.serialutil import PortNotOpenError, SerialBase, SerialException
 
 from firmware_sim.flash import FileFlash, Flash
+from firmware_sim.load import load_named
 from firmware_sim.sim_url import MAX_SEED, Options, options_of
 from firmware_sim.which import SimulatedDevice, unplugged
 
@@ -125,6 +126,12 @@ class Serial(SerialBase):
     def device(self) -> Any:
         """The device itself, for tests and the bench: what kind it is says the URL."""
         return self._powered
+
+    def connect(self, load: str) -> None:
+        """Let the outputs of a native device drive another of the named loads from now on, under power."""
+        device: Any = self._powered
+        device.advance(self._world_us)
+        device.machine.stage.connect(load_named(load))
 
     @property
     def _powered(self) -> SimulatedDevice:

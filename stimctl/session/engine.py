@@ -154,7 +154,8 @@ class Engine:
         """
         if asked and c.AskStop in map(type, asked) and self._close.may_cut:
             self._close.cut(now_us)
-            self._put_off = data, asked
+            # The stop first here too: what was asked for ahead of it must send nothing after it.
+            self._put_off = data, sorted(asked, key=lambda each: type(each) is not c.AskStop)
             return Turn(self._take_output(), (), now_us, None)
         if self._put_off is not None:
             (before, put_off), self._put_off = self._put_off, None

@@ -106,6 +106,13 @@ def test_the_self_test_drives_nothing_into_the_load() -> None:
     assert recorder.channels == ()
 
 
+def test_the_self_test_does_not_see_a_pulse_that_is_on_its_way_in_the_load() -> None:
+    stage = stage_on("r500")
+    stage.check_impedance(1, 0, 0)
+    assert stage.zero_ua(100) == pytest.approx(100, abs=12)
+    assert stage.self_test()[0] == 0
+
+
 def test_the_self_test_names_the_part_that_is_bad() -> None:
     stage = stage_on("nominal")
     good = stage.readback(4)
