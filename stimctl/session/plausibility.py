@@ -154,16 +154,16 @@ class Plausibility:
         # What was lawful then is lawful now, unless it rose or the target fell.
         if applied_ua > before_ua or applied_ua > self._target(number).applied_ua:
             finding = self._level(reading, before_ua, device_us - seen.device_us)
-        # Where no count has moved, no pulse came that could have been wrong.
         counts = reading[6:11]
-        moved = counts != seen.counts
-        if moved and finding is None:
+        # Where no count has moved, no pulse came that could have been wrong.
+        if counts != seen.counts and finding is None:
             finding = self._counts(reading, counts, seen)
         if device_us - seen.net_from_us >= MEAN_US and finding is None:
             finding = self._mean(reading, seen, device_us)
         if self._measures and finding is None:
             finding = self._flows(reading, applied_ua) if measured_ua > applied_ua else None
-            finding = finding or (self._contact(reading, seen) if moved else None)
+            if counts[:2] != seen.counts[:2] and finding is None:
+                finding = self._contact(reading, seen)
         seen.reading, seen.counts, seen.device_us = reading, counts, device_us
         return finding
 
@@ -237,9 +237,7 @@ class Plausibility:
     @staticmethod
     def _contact(reading: Channel, seen: _Seen) -> Finding | None:
         """What is measured low, and a resistance that no tissue has, several times in a row."""
-        channel, flags, _, applied_ua, measured_ua, ohm, pulses_0, pulses_1 = reading[:8]
-        if pulses_0 == seen.reading[6] and pulses_1 == seen.reading[7]:
-            return None
+        channel, flags, _, applied_ua, measured_ua, ohm = reading[:6]
         less_ua = applied_ua - measured_ua
         low = less_ua > limits.OVER_CURRENT_MARGIN_UA and less_ua > applied_ua // 10
         seen.odd_low = seen.odd_low + 1 if low and not flags & _CLIPPED else 0

@@ -39,7 +39,6 @@ class Stimulation:
         # Stimulation by the host's own clock: of the runs before, and since when the present one goes on.
         self._ran_us = 0
         self._run_began_us: int | None = None
-        self._longest_us = 0
         # Stimulation of the session so far, as the device said at the last hold.
         self._expected_us = 0
 
@@ -100,7 +99,6 @@ class Stimulation:
         context = self._context
         identity = context.device.identity
         assert identity is not None
-        self._longest_us = context.prescription.stimulation_us + self._timer_slack_us()
         applied_ua = {channel: event[channel - 1] for channel in context.targets.channels}
         context.targets.started(applied_ua, now_us)
         context.account.started(applied_ua, event.stimulation_us)
@@ -288,7 +286,7 @@ class Stimulation:
         timer = limits.expired(now_us, armed_us, now_us, self._held_us)
         if timer is not None:
             context.stop(now_us, EXPIRES[timer], "")
-        elif self._ran_by(now_us) > self._longest_us:
+        elif self._ran_by(now_us) > context.prescription.stimulation_us + self._timer_slack_us():
             text = "stimulation lasted longer than prescribed, by the host's clock"
             self.found(Finding(End.CLOCK, text), now_us)
 
