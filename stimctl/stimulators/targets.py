@@ -5,13 +5,12 @@ anybody needs to know of a target is derived here. A channel has one place for w
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from stimctl import limits
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """One channel's target. `sent_ua` are the values that were sent and not answered, the oldest first."""
 
     wanted_ua: int
@@ -155,7 +154,7 @@ class Targets:
         self._derive()
 
     def _put(self, channel: int, **changes: object) -> None:
-        self._each[channel] = replace(self._each[channel], **changes)  # type: ignore[arg-type]
+        self._each[channel] = self._each[channel]._replace(**changes)  # type: ignore[arg-type]
         self._derive()
 
     def _derive(self) -> None:
