@@ -6,7 +6,7 @@ asks or something changes, and the stretch is booked as a whole. Both ways come 
 """
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from firmware_sim.converter import COMPLIANCE_MV, Converter, Dac, OutputSwitch, Readback, Switch
 from firmware_sim.electrodes import Electrodes
@@ -24,6 +24,8 @@ _NO_PHASE = Phase(0.0, 0.0, 0.0, 0.0, clipped=False)
 
 # Asked before a pulse leaves: channel, segment, its amplitude, its second phase's, the amplitude delivered before it.
 Gate = Callable[[int, int, int, int, int], bool]
+
+_TRAIN = Kind.TRAIN  # looking up an enum's member costs 0.2 us, at each pulse of a ramp
 
 
 class Fired(NamedTuple):
@@ -56,10 +58,13 @@ class OutputChannel:
         self._recorder = recorder
         self._stretch: Stretch | None = None
         self._silence: Silence | None = None
+        # What `readout` said last, and until when it stays true: up to the next pulse of a stretch.
+        self._told: tuple[int, ...] = ()
+        self._told_until_us = -1
         self._index = number * 257  # where on the noise table the next pulse stands
         self._electrodes = Electrodes()
         self._applied_ua = self._measured_ua = self._ohm = self._last_ua = 0
-        self._flight = Flow(0, 1, 1, Shape(0, 0, 0, 0, 0), Kind.TRAIN)
+        self._flight: tuple[Any, ...] = (0, 1, 1, Shape(0, 0, 0, 0, 0), _TRAIN)
 
     # --- runs ------------------------------------------------------------------------------------
 
@@ -90,6 +95,7 @@ class OutputChannel:
     def reset_counters(self) -> None:
         """Totals from zero."""
         self.tally = Tally()
+        self._told_until_us = -1
 
     def step(self, gate: Gate) -> tuple[Verdict, int] | None:
         """Do what is due at `due_us`: close a stretch, open one, or deliver one pulse.
@@ -133,24 +139,23 @@ class OutputChannel:
 
     def _deliver(self, at_us: int, index: int, amplitude_ua: int) -> tuple[Verdict, int] | None:
         segment, tally, now_us = self.segments[index], self.tally, at_us + self.offset_us
-        fired = self.fire(now_us, segment, amplitude_ua, Kind.TRAIN)
-        reading = fired.reading
+        shape, reading, _, energy_pj, cut = self.fire(now_us, segment, amplitude_ua, _TRAIN)
+        first_na, second_na, net_fc, self._ohm, clipped = reading
         charge_pc = amplitude_ua * segment.width_us
         tally.pulses[index] += 1
         tally.charge_pc[index] += charge_pc
-        tally.read_fc[index] += reading.first_na * fired.shape.width_us
-        tally.net_fc += reading.net_fc
-        tally.highest_na = max(tally.highest_na, reading.first_na, reading.second_na)
-        tally.hits += reading.clipped
-        tally.energy_pj += fired.energy_pj * self.readback.energy_gain()
+        tally.read_fc[index] += first_na * shape.width_us
+        tally.net_fc += net_fc
+        tally.highest_na = max(tally.highest_na, first_na, second_na)
+        tally.hits += clipped
+        tally.energy_pj += energy_pj * self.readback.energy_gain()
         self._last_ua = self._applied_ua = amplitude_ua
-        self._measured_ua = whole_ua(reading.first_na)
-        self._ohm = reading.ohm
-        if fired.cut is not None:
+        self._measured_ua = whole_ua(first_na)
+        if cut is not None:
             self.monitor.flags = ChannelFlag.OVER_CURRENT
-            return fired.cut, at_us + fired.shape.span_us
+            return cut, at_us + shape.span_us
         verdict = self.monitor.judge(reading, charge_pc, at_us)
-        return None if verdict is None else (verdict, at_us + fired.shape.span_us)
+        return None if verdict is None else (verdict, at_us + shape.span_us)
 
     # --- pulses ----------------------------------------------------------------------------------
 
@@ -174,7 +179,7 @@ class OutputChannel:
             first = self._drive(pair, amplitude_ua, width_us, volt)
         shape = Shape(round(first.mean_ua * 1_000), width_us, gap_us, round(-second.mean_ua * 1_000), second_width_us)
         self._electrodes.leave(second.cap_volt if second_width_us else first.cap_volt, now_us + shape.span_us)
-        self._fly(Flow(now_us, segment.period_us, 1, shape, kind, (first.curve, second.curve)), pair)
+        self._fly(pair, now_us, segment.period_us, 1, shape, kind, (first.curve, second.curve))
         if cut is not None and (discharge := self._electrodes.empty(pair)) is not None and self._recorder is not None:
             self._recorder.add(self.number, discharge)
         read_uv = self.readback.voltage_uv(first.end_volt)
@@ -211,11 +216,12 @@ class OutputChannel:
         self.monitor.flags = ChannelFlag.OVER_CURRENT
         return Verdict(EndReason.OVER_CURRENT, whole_ua(read_na), self.number)
 
-    def _fly(self, flow: Flow, pair: Pair) -> None:
-        """Note what flows in the load, here and in a channel that touches this one."""
-        self._flight = flow
+    def _fly(self, pair: Pair, *flight: Any) -> None:
+        """Note what flows in the load, here and in a channel that touches this one: what a `Flow` is made of."""
+        self._flight = flight
         if self._recorder is None:
             return
+        flow = Flow(*flight)
         self._recorder.add(self.number, flow)
         if pair.leak_permille:
             self._recorder.add(pair.leaks_to, flow.leaking(pair.leak_permille))
@@ -243,6 +249,7 @@ class OutputChannel:
         if part is None or train is None:
             return
         self._stretch = self._silence = None
+        self._told_until_us = -1
         if count := part.before(at_us):
             if stretch is not None:
                 self._book(stretch, count)
@@ -271,24 +278,24 @@ class OutputChannel:
         last_us = first_us + (count - 1) * stretch.period_us
         self._electrodes.leave(stretch.cap_volt_after(count - 1), last_us + span_us(stretch.segment))
         self._index += count
-        self._fly(Flow(first_us, stretch.period_us, count, stretch.shape, Kind.TRAIN), stretch.pair)
+        self._fly(stretch.pair, first_us, stretch.period_us, count, stretch.shape, _TRAIN)
 
     # --- readings --------------------------------------------------------------------------------
 
     def readout(self, at_us: int) -> tuple[int, ...]:
         """The channel at stimulation time `at_us`: the fields of the wire's Channel message after its number."""
+        if at_us <= self._told_until_us:
+            return self._told
         tally, train, stretch = self.tally, self.train, self._stretch
         target_ua = 0 if train is None else train.target_ua
-        count = 0 if stretch is None else stretch.before(at_us)
         pulses_0, pulses_1 = tally.pulses
         charge_0, charge_1 = tally.charge_pc
-        if stretch is None or not count:
+        if stretch is None or not (count := stretch.before(at_us)):
             return (
                 self.monitor.flags, target_ua, self._applied_ua, self._measured_ua, self._ohm,
                 pulses_0, pulses_1, charge_0, charge_1, (tally.net_fc + 500) // 1_000,
             )  # fmt: skip
-        noise = self.readback.noise
-        read_na = stretch.first_read_na + noise.at(self._index + count - 1)
+        read_na = stretch.first_read_na + self.readback.noise.at(self._index + count - 1)
         net_fc = tally.net_fc + count * stretch.net_read_fc + self.readback.net_noise_fc(self._index, count)
         if stretch.segment_index:
             pulses_1 += count
@@ -296,17 +303,17 @@ class OutputChannel:
         else:
             pulses_0 += count
             charge_0 += count * stretch.charge_pc
-        read_ua = (read_na + 500) // 1_000
-        if not 0 <= read_ua <= 0xFFFF:
-            read_ua = whole_ua(read_na)
-        return (
-            0, target_ua, stretch.amplitude_ua, read_ua, stretch.ohm_at(count - 1, read_na),
+        self._told_until_us = stretch.first_us + count * stretch.period_us
+        self._told = told = (
+            0, target_ua, stretch.amplitude_ua, whole_ua(read_na), stretch.ohm_at(count - 1, read_na),
             pulses_0, pulses_1, charge_0, charge_1, (net_fc + 500) // 1_000,
         )  # fmt: skip
+        return told
 
     def flowing_na(self, now_us: int) -> int:
         """The current of a pulse that is on its way at device time `now_us`; 0 between pulses."""
-        return self._flight.at(now_us - self._flight.last_us)
+        flow = Flow(*self._flight)
+        return flow.at(now_us - flow.last_us)
 
     def idle_ua(self, now_us: int) -> int:
         """What is read with the output disabled: a pulse in flight, a discharge, a leak, or noise. A size, in uA."""
@@ -326,4 +333,5 @@ def _ohm(read_uv: float, read_na: int, amplitude_ua: int, clipped: bool) -> int:
     """Voltage over current as far as it can be known. On the rail even a small current says something."""
     if amplitude_ua < OHM_FLOOR_UA and not clipped:
         return 0
-    return max(1, min(int(read_uv * 1_000 / max(1, read_na) + 0.5), SATURATED_OHM))
+    ohm = int(read_uv * 1_000 / (read_na if read_na > 1 else 1) + 0.5)
+    return ohm if 1 <= ohm <= SATURATED_OHM else max(1, min(ohm, SATURATED_OHM))

@@ -17,6 +17,7 @@ from firmware_sim.slot_file import SlotFile, SlotFileTaken
 from stimctl.wire.codes import CHANNELS, EndReason
 
 FORMAT = 2
+_NOT_ENDED = EndReason.NONE  # looking up an enum's member costs 0.2 us, at each keepalive
 
 
 class FlashUnusable(ValueError):
@@ -61,7 +62,7 @@ class StoredSession:
     @property
     def open(self) -> bool:
         """Whether it has not ended."""
-        return self.end_reason == EndReason.NONE
+        return self.end_reason == _NOT_ENDED
 
 
 class Flash:

@@ -87,15 +87,15 @@ class Machine:
     def stimulation_us(self, now_us: int) -> int:
         """Stimulation time of the session that is open or waits; 0 without one."""
         if self.run is not None:
-            return self.run.stimulation_us + now_us - self.run.began_us
+            return now_us - self.run.offset_us
         return self.flash.session.stimulation_us if self.flash.session is not None else 0
 
     def _catch_up(self, run: Run, at_us: int) -> None:
-        until_us = run.stimulation_us + at_us - run.began_us
+        until_us = at_us - run.offset_us
         while self.run is run and (trip := self.stage.run(until_us)) is not None:
-            self._tripped(trip, run.began_us + trip.at_us - run.stimulation_us)
+            self._tripped(trip, trip.at_us + run.offset_us)
         if self.state is _RAMPING and not self.stage.rising:
-            self.move(Cause.AT_TARGET, run.began_us + self.stage.reached_us - run.stimulation_us)
+            self.move(Cause.AT_TARGET, self.stage.reached_us + run.offset_us)
 
     # --- state ----------------------------------------------------------------------------------
 
@@ -246,7 +246,7 @@ class Machine:
         session.totals = tuple(self.stage.totals(channel) for channel in range(1, CHANNELS + 1))
         if run is not None:
             in_0_us, in_1_us = run.bands.times(at_us - run.began_us)
-            session.stimulation_us = run.stimulation_us + at_us - run.began_us
+            session.stimulation_us = at_us - run.offset_us
             session.segment_0_us = run.segment_0_us + in_0_us
             session.segment_1_us = run.segment_1_us + in_1_us
 

@@ -5,6 +5,7 @@ time, so that a trip on one finds the others exactly where they were; between tw
 comparison. Stimulation time maps onto device time from where a run began.
 """
 
+from operator import attrgetter
 from random import Random
 from typing import NamedTuple
 
@@ -52,6 +53,9 @@ class Trip(NamedTuple):
     at_us: int
 
 
+_due_us = attrgetter("due_us")
+
+
 def _deny(*_pulse: int) -> bool:
     """The gate until the firmware has put its own in place."""
     return False
@@ -81,6 +85,7 @@ class OutputStage:
         self._running: list[OutputChannel] = []
         self._pending: Trip | None = None
         self._check: ImpedanceCheck | None = None
+        self._first: OutputChannel | None = None  # the channel whose turn it is then
         self.due_us = NEVER_US  # stimulation time at which it next has something to do
         self.reached_us = 0  # stimulation time at which every channel had come to its target, once it has
         self.rising = False  # a ramp is on: not every channel has come to its target
@@ -125,8 +130,8 @@ class OutputStage:
                 self.stimulation_us = trip.at_us
                 self.disable(0)
                 return trip
-            channel = min(self._running, key=_due_us)
-            due_us = channel.due_us
+            channel, due_us = self._first, self.due_us
+            assert channel is not None, "due without a channel"
             if (found := channel.step(self.gate)) is not None:
                 verdict, at_us = found
                 self._pending = Trip(verdict.reason, verdict.channel or channel.number, verdict.value, at_us)
@@ -168,8 +173,11 @@ class OutputStage:
             self.rising, self.reached_us = False, at_us
 
     def _look_ahead(self) -> None:
-        pending = self._pending
-        self.due_us = min(map(_due_us, self._running), default=NEVER_US) if pending is None else pending.at_us
+        self._first = first = min(self._running, key=_due_us, default=None)
+        if self._pending is not None:
+            self.due_us = self._pending.at_us
+        else:
+            self.due_us = NEVER_US if first is None else first.due_us
 
     # --- readings --------------------------------------------------------------------------------
 
@@ -269,7 +277,3 @@ class OutputStage:
     def readback(self, channel: int) -> Readback:
         """A channel's readback, to make a worse one of."""
         return self._channels[channel].readback
-
-
-def _due_us(channel: OutputChannel) -> int:
-    return channel.due_us

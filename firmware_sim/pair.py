@@ -8,7 +8,7 @@ it has closed forms, used here: nothing is stepped through.
 Units: uA, us, V and ohm; uA x us is pC, and times V is pJ. Currents are signed; first phases are positive.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import exp, inf, log
 from typing import NamedTuple
 
@@ -73,11 +73,11 @@ class Pair:
     leaks_to: int = 0
     leak_permille: int = 0
     earthed_permille: int = 0
+    # How fast the interfaces discharge by themselves; the same for one and for both.
+    tau_us: float = field(init=False, repr=False, compare=False)
 
-    @property
-    def tau_us(self) -> float:
-        """How fast the interfaces discharge by themselves; the same for one and for both."""
-        return self.rct_ohm * self.cdl_uf
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tau_us", self.rct_ohm * self.cdl_uf)
 
     def rested(self, cap_volt: float, for_us: float) -> float:
         """The interfaces' voltage after no current for so long."""

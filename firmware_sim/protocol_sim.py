@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_SEED", "Options", "Serial", "options_of"]
 
+_NO_DEADLINE_US = 1 << 63
 POLL_US = 1_000  # what asking an empty port for `in_waiting` costs in its time, so that polling gets somewhere
 LAG_S = 0.1  # a paced clock that fell further behind the wall's goes on from there instead of racing after it
 
@@ -154,9 +155,10 @@ class Serial(SerialBase):
 
     def write(self, b: "Buffer", /) -> int:
         """Give bytes to the device; they arrive at once."""
-        data = bytes(b)
-        self._look_at_plug()
-        self._powered.receive(data, self._world_us)
+        data, device = bytes(b), self._powered
+        if self._pulled or unplugged(device):
+            self._look_at_plug()
+        device.receive(data, self._world_us)
         return len(data)
 
     @property
@@ -233,12 +235,15 @@ class Serial(SerialBase):
             self._look_at_plug()
         if self._inbox:
             return self._take()
-        device = self._powered
+        device = self._device
+        if device is None:
+            raise PortNotOpenError
+        until_us = _NO_DEADLINE_US if deadline_us is None else deadline_us
         out = device.take_output()
         while not out and not self._woken:
             to_us = device.next_event_us()
-            if deadline_us is not None and to_us > deadline_us:
-                to_us = max(deadline_us, self._world_us)
+            if to_us > until_us:
+                to_us = max(until_us, self._world_us)
             if self._paced:
                 to_us = self._sleep(to_us)
             self._world_us = to_us
@@ -246,7 +251,7 @@ class Serial(SerialBase):
             out = device.take_output()
             if self._pluggable and not out:
                 self._look_at_plug()
-            if deadline_us is not None and to_us >= deadline_us:
+            if to_us >= until_us:
                 return out
         if not out:
             self._woken = False

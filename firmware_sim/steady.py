@@ -55,7 +55,8 @@ class Silence:
         """How many of them are due before `until_us`."""
         if until_us <= self.first_us:
             return 0
-        return min(self.count, (until_us - self.first_us - 1) // self.period_us + 1)
+        due = (until_us - self.first_us - 1) // self.period_us + 1
+        return due if due < self.count else self.count
 
 
 @dataclass(slots=True)

@@ -152,7 +152,7 @@ class Engine:
 
         A stop that is asked for gives its bytes at once; all else, also the rest of the stop, follows at the next step.
         """
-        if asked and self._close.may_cut and any(type(each) is c.AskStop for each in asked):
+        if asked and c.AskStop in map(type, asked) and self._close.may_cut:
             self._close.cut(now_us)
             # The stop first here too: what was asked for ahead of it must send nothing after it.
             self._put_off = data, sorted(asked, key=lambda each: type(each) is not c.AskStop)
@@ -182,9 +182,11 @@ class Engine:
         events, context.events = context.events, []
         want, context.want = context.want, None
         self._deadline_us = deadline_us = self._next_deadline_us()
-        # As every turn is from here on until something else happens.
-        self._quiet = Turn(b"", (), deadline_us, None)
-        return Turn(output, events, deadline_us, want)
+        turn = Turn(output, events, deadline_us, want)
+        if deadline_us == context.times.alive_due_us:
+            # As every turn is from here on until something else happens.
+            self._quiet = Turn(b"", (), deadline_us, None) if output or events or want is not None else turn
+        return turn
 
     def _take(self, asked: c.Command | c.Fact, now_us: int) -> None:
         try:

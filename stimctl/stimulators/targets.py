@@ -41,6 +41,7 @@ class Targets:
 
     def __init__(self, first_ua: Mapping[int, int]) -> None:
         self._each = {channel: Target(first_ua[channel]) for channel in sorted(first_ua)}
+        self.of = self._each.__getitem__  # a channel's, as `self[channel]`: it is asked for at every reading
         self.channels = tuple(self._each)
         self.running = False  # from the start of a run until it is held or stopped
         self.unsent = False  # whether in this run some channel is wanted elsewhere than it is heading
