@@ -115,7 +115,7 @@ class _NoTripAbove(OutputChannel):
 class _NoNetCharge(Monitor):
     __slots__ = ()
 
-    def _judge_net(self, reading: Reading, charge_pc: int, at_us: int) -> Verdict | None:
+    def _judge_net(self, net_fc: int, clipped: bool, charge_pc: int, at_us: int) -> Verdict | None:
         return None
 
 
