@@ -205,8 +205,8 @@ class ControlEndpoint:
                 # Out of descriptors or threads, for example: try again a little later, and go on listening.
                 self._closed.wait(0.05)
 
-    def _welcome(self, line: Connection) -> None:
-        """Give the caller a thread, so that one who says nothing does not keep a stop waiting."""
+    def _welcome(self, line: Any) -> None:
+        """Give the caller of this connection a thread, so that one who says nothing does not keep a stop waiting."""
         caller = Caller(line)
         self._unheard.append(caller)
         while len(self._unheard) > CALLERS_AT_ONCE:

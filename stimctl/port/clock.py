@@ -15,7 +15,9 @@ Clock = Callable[[], int]
 
 def _boottime_ns() -> int:
     """Monotonic, and counts a suspend where the system has such a clock."""
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) if sys.platform == "linux" else time.monotonic_ns()
+    if sys.platform == "linux":
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    return time.monotonic_ns()
 
 
 class HostClock:

@@ -86,8 +86,9 @@ class DescriptorPort(_HostPort):
     def __init__(self, url: str, line: Any) -> None:
         super().__init__(url, line)
         self._fd: int = line.fileno()
-        # Some of pyserial's classes wait in the read itself; here only `wait` waits.
-        os.set_blocking(self._fd, False)
+        if sys.platform != "win32":
+            # Some of pyserial's classes wait in the read itself; here only `wait` waits.
+            os.set_blocking(self._fd, False)
         self._wake_r, self._wake_w = _wake_pipe()
         self._readable = readable([self._fd, self._wake_r])
         # A signal's handler may stop the session while its own thread is in here.
