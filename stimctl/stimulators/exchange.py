@@ -78,6 +78,7 @@ class Exchange:
         # By number, with the time at which they were overtaken, the oldest first: the answers may still come.
         self._overtaken: dict[int, tuple[Command, int]] = {}
         self._unanswered_since_us: int | None = None
+        self._waits_since_us: int | None = None  # something urgent, for what is under way
         self._out: list[bytes] = []
 
     # --- sending ------------------------------------------------------------------------------------
@@ -101,20 +102,35 @@ class Exchange:
         self._urgent.pop(urgency, None)
 
     def send_next(self, now_us: int) -> None:
-        """Send what is most urgent, if nothing is under way or what is can be overtaken by now."""
+        """Send what is most urgent, if nothing is under way; or all that is, once it has waited long enough."""
         flying = self._flying
-        if flying is not None:
-            if now_us < self._due_us or flying.urgency not in _OVERTAKEN or not self._waits_urgently():
-                return
-            self._overtake(flying, now_us)
-        if self._urgent or self._steps or self.targets.unsent:
-            self._send(self._next(), now_us)
+        if flying is None:
+            if self._urgent or self._steps or self.targets.unsent:
+                self._send(self._next(), now_us)
+            return
+        waiting = self._waiting_urgently() if flying.urgency in _OVERTAKEN else 0
+        if not waiting:
+            self._waits_since_us = None
+        elif self._waits_since_us is None:
+            self._waits_since_us = now_us
+        if waiting and now_us >= self._overtakes_us():
+            self._waits_since_us = None
+            # Each once: a lowering that is overtaken itself waits anew.
+            for _ in range(waiting):
+                self._overtake(now_us)
+                self._send(self._next(), now_us)
 
-    def _waits_urgently(self) -> bool:
+    def _waiting_urgently(self) -> int:
+        """How many commands wait that may overtake."""
         targets = self.targets
-        if self._urgent or not targets.unsent:
-            return bool(self._urgent)
-        return any(target_ua < targets[channel].heading_ua for channel, target_ua in targets.to_send())
+        if not targets.unsent:
+            return len(self._urgent)
+        lowered = [channel for channel, target_ua in targets.to_send() if target_ua < targets[channel].heading_ua]
+        return len(self._urgent) + len(lowered)
+
+    def _overtakes_us(self) -> int:
+        """When what is under way is overtaken by what waits, or is sent again."""
+        return self._due_us if self._waits_since_us is None else min(self._due_us, self._waits_since_us + RESEND_US)
 
     def _next(self) -> Command:
         """The most urgent of what waits; something does."""
@@ -127,8 +143,9 @@ class Exchange:
         self.targets.sent(channel, target_ua)
         return command
 
-    def _overtake(self, flying: Command, now_us: int) -> None:
-        self._flying = None
+    def _overtake(self, now_us: int) -> None:
+        assert self._flying is not None
+        flying = self._flying
         while len(self._overtaken) >= _REMEMBERED:
             del self._overtaken[next(iter(self._overtaken))]
         self._overtaken[self._number] = flying, now_us
@@ -166,7 +183,7 @@ class Exchange:
 
     def next_deadline_us(self) -> int | None:
         """When `advance` has something to do."""
-        due_us = None if self._flying is None else self._due_us
+        due_us = None if self._flying is None else self._overtakes_us()
         if not self._overtaken:
             return due_us
         _, overtaken_us = next(iter(self._overtaken.values()))
@@ -184,11 +201,9 @@ class Exchange:
             self._urgent.clear()
             why = f"no answer to {flying.name} after {self._tries} tries"
             return [*events, Failed(TimedOut(f"{why}; check the cable and the device"))]
-        if now_us < self._due_us:
-            return events
         number = self._number
         self.send_next(now_us)
-        if self._number == number:
+        if self._number == number and now_us >= self._due_us:
             self._put(flying, now_us)
         return events
 
@@ -240,7 +255,7 @@ class Exchange:
         sent = {number: command for number, (command, _) in self._overtaken.items()}
         if self._flying is not None:
             sent[self._number] = self._flying
-        self._flying = self._unanswered_since_us = None
+        self._flying = self._unanswered_since_us = self._waits_since_us = None
         self._steps.clear()
         self._urgent.clear()
         self._overtaken.clear()
