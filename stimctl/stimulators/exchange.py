@@ -87,8 +87,6 @@ class Exchange:
         self._unanswered_since_us: int | None = None
         self._out: list[bytes] = []
 
-    # --- sending ------------------------------------------------------------------------------------
-
     def ask(self, command: Command, now_us: int) -> None:
         """Send a step, after those before it."""
         self._steps.append(command)
@@ -153,11 +151,8 @@ class Exchange:
         """The bytes to send now."""
         if not self._out:
             return b""
-        data = b"".join(self._out)
-        self._out.clear()
-        return data
-
-    # --- time ---------------------------------------------------------------------------------------
+        taken, self._out = self._out, []
+        return b"".join(taken)
 
     def next_deadline_us(self) -> int | None:
         """When `advance` has something to do."""
@@ -194,8 +189,6 @@ class Exchange:
         commands = [self._overtaken.pop(number)[0] for number in given_up]
         return [_declined(each, NO_ANSWER) for each in commands if type(each.message) is m.SetTarget]
 
-    # --- answers ------------------------------------------------------------------------------------
-
     def answered(self, number: int, message: Any, now_us: int) -> list[Any]:
         """What an answer means; then the next command goes."""
         flying = self._flying
@@ -227,8 +220,6 @@ class Exchange:
             return [_declined(command, reason, refusal.detail, refusal.limit)]
         self._steps.clear()
         return [Failed(_step_refused(command.name, reason, refusal))]
-
-    # --- a stop -------------------------------------------------------------------------------------
 
     def abandon(self) -> dict[int, Command]:
         """Nothing that waits is sent any more. Returns what was sent and not answered, by number: it may have been

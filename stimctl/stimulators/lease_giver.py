@@ -83,8 +83,6 @@ class Giver:
             d.AtZero: self._on_zero,
         }
 
-    # --- orders -------------------------------------------------------------------------------------
-
     def begin_run(self, program: Program, now_us: int) -> list[Any]:
         """A run from zero, from where stimulation stands."""
         self.plan = LeasePlan(program, self.at_us)
@@ -132,8 +130,6 @@ class Giver:
         if self._given is not None:
             self._settle(self._given, self.cut or Cut(Why.STOP, 0, 0), None)
 
-    # --- what is known ------------------------------------------------------------------------------
-
     @property
     def _is_preparing(self) -> bool:
         return self._ahead is not None and not self._stands
@@ -162,8 +158,6 @@ class Giver:
         if running is not None:
             return running.level_ua(channel)
         return 0 if self._last is None else min(self._last.level_ua(channel), self.aims_ua()[channel])
-
-    # --- events and time ----------------------------------------------------------------------------
 
     def obey(self, happened: Iterable[Any], now_us: int) -> list[Any]:
         """What the dialect said."""
@@ -196,8 +190,6 @@ class Giver:
     def wrote(self, now_us: int) -> None:
         """What was ordered has left by now: answers to it are expected from here on."""
         self._answer.wrote(now_us)
-
-    # --- inside: giving -----------------------------------------------------------------------------
 
     def _give(self, lease: Lease, now_us: int) -> list[Any]:
         if not lease.silent and lease != self._ahead:
@@ -273,8 +265,6 @@ class Giver:
         self.at_us = min(self.plan.at_us, self.plan.program.stimulation_us)
         if given.begun_us is not None:
             self._grid_us = given.begun_us + (pulses * lease.shape.period_us if lease.pulses else lease.lasts_us)
-
-    # --- inside: cutting ----------------------------------------------------------------------------
 
     def _send_stop(self, now_us: int) -> None:
         assert self.cut is not None

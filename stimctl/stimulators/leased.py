@@ -65,8 +65,6 @@ class Leased:
     def targets(self, targets: Targets) -> None:
         self._giver.targets = targets
 
-    # --- orders -------------------------------------------------------------------------------------
-
     def connect(self, now_us: int) -> None:
         self._dialect.connect(now_us)
 
@@ -157,8 +155,6 @@ class Leased:
     def apart(self) -> "Leased":
         return Leased(self._dialect.apart())
 
-    # --- bytes and time -----------------------------------------------------------------------------
-
     def receive(self, data: bytes, now_us: int) -> list[Any]:
         events, self._out_of_turn = self._out_of_turn, []
         return self._once([*events, *self._giver.obey(self._dialect.receive(data, now_us), now_us)], now_us)
@@ -191,8 +187,6 @@ class Leased:
         self._dialect.wrote(now_us)
         self._giver.wrote(now_us)
 
-    # --- inside -------------------------------------------------------------------------------------
-
     def _say(self, now_us: int, *events: Any) -> None:
         self._out_of_turn += events
         self._said_us = now_us
@@ -208,8 +202,6 @@ class Leased:
                 kept.append(event)
             self._failed |= isinstance(event, Failed)
         return kept
-
-    # --- what the giver tells -----------------------------------------------------------------------
 
     def began(self, now_us: int) -> list[Any]:
         if self._started or self._at.state not in STIMULATING:

@@ -74,8 +74,6 @@ class PulsePal(d.Dialect):
         self._over_us: int | None = None
         self._begun_us: int | None = None  # when a trigger was written that is not told of yet
 
-    # --- orders -------------------------------------------------------------------------------------
-
     def connect(self, now_us: int) -> None:
         self._ask(_Ask(gate.HANDSHAKE, 5, None, self._welcome), now_us)
 
@@ -129,8 +127,6 @@ class PulsePal(d.Dialect):
         other._firmware = self._firmware
         return other
 
-    # --- bytes and time -----------------------------------------------------------------------------
-
     def receive(self, data: bytes, now_us: int) -> list[Any]:
         swallowed = min(self._stale, len(data))
         self._stale -= swallowed
@@ -176,8 +172,6 @@ class PulsePal(d.Dialect):
         if self._lasts_us is not None:
             self._over_us, self._lasts_us = now_us + self._lasts_us, None
             self._begun_us = now_us
-
-    # --- inside -------------------------------------------------------------------------------------
 
     @property
     def _program_op(self) -> int:

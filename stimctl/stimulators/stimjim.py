@@ -91,8 +91,6 @@ class StimJim(d.Dialect):
         self._groundings = 0
         self._groundings_until_us = 0
 
-    # --- orders -------------------------------------------------------------------------------------
-
     def connect(self, now_us: int) -> None:
         """Stop whatever another program left running, then ground slot 0."""
         self._stop_anew(State.CLEARING, now_us, may_play=False)
@@ -137,8 +135,6 @@ class StimJim(d.Dialect):
     def apart(self) -> "StimJim":
         return type(self)()
 
-    # --- bytes and time -----------------------------------------------------------------------------
-
     def receive(self, data: bytes, now_us: int) -> list[Any]:
         events: list[Any] = []
         for said in self._reader.feed(data):
@@ -173,8 +169,6 @@ class StimJim(d.Dialect):
         super().wrote(now_us)
         if self._groundings:
             self._groundings_until_us = now_us + ANSWER_US
-
-    # --- inside: in the table -----------------------------------------------------------------------
 
     def _slot_0(self, said: text.Echo, _now_us: int) -> list[Any]:
         if said.dialect != self.letter:
@@ -250,8 +244,6 @@ class StimJim(d.Dialect):
         currents_ua = self._stopping.currents_ua
         currents_ua.append(abs(said.current_ua))
         return self._at_zero(max(currents_ua), now_us) if len(currents_ua) == len(CHANNELS) else []
-
-    # --- inside -------------------------------------------------------------------------------------
 
     def _is_whole(self, train: _Train, said: text.Mean) -> bool:
         return train.pulses is not None and said.stage == len(train.slot.stages) - 1 and said.channel == 1

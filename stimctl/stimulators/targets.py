@@ -70,8 +70,6 @@ class Targets:
                 return channel
         return None
 
-    # --- while a run goes on ------------------------------------------------------------------------
-
     def want(self, channel: int, wanted_ua: int) -> None:
         """A person asked for `wanted_ua`."""
         self._put(channel, wanted_ua=wanted_ua)
@@ -124,8 +122,6 @@ class Targets:
         target = self._each[channel]
         if target.wanted_ua == target_ua and target_ua in target.sent_ua:
             self._put(channel, wanted_ua=min(target_ua, target.applied_ua))
-
-    # --- where a run begins and ends ----------------------------------------------------------------
 
     def started(self, applied_ua: Mapping[int, int], now_us: int) -> None:
         """A run began, from zero, towards `applied_ua`; what was lowered since it was asked for is still wanted."""
