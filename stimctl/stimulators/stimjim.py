@@ -74,6 +74,7 @@ class StimJim(d.Dialect):
     measures = True
     stops_mid_pulse = False
     prepares_ahead = True
+    engines = frozenset({"T", "U"})  # each of these answers a stop before a train is known to be over
     pulse_source = "the device's report at the end of each lease"
     self_test_note = "no self-test on this device: both outputs were grounded and their current read"
 
@@ -227,7 +228,8 @@ class StimJim(d.Dialect):
             train.means[said.channel, said.stage] = said.mean_ua
         return self._done(train, now_us) if self._is_whole(train, said) else []
 
-    def _rejected(self, said: text.Rejected, _now_us: int) -> list[Any]:
+    @staticmethod
+    def _rejected(said: text.Rejected, _now_us: int) -> list[Any]:
         return [Failed(RefusedError("a line", said.text))]
 
     def _stop_answer(self, said: text.Forced | text.Grounded, now_us: int) -> list[Any]:
@@ -253,15 +255,11 @@ class StimJim(d.Dialect):
         self._gate.over()
         self._stopping.may_play = False
         done = d.Done(train.pulses, tuple(_phases(train.slot, train.means)))
-        return [done, *(self._look_at_stop(now_us) if self._state is State.STOPPING else [])]
-
-    def _was_stopped(self, forced: set[str]) -> bool:
-        """Whether what was answered means that a train is over."""
-        return forced >= {"T", "U"}
+        return [done, *(self._look_at_stop(now_us) if self._state is State.STOPPING else ())]
 
     def _look_at_stop(self, now_us: int) -> list[Any]:
         stop = self._stopping
-        if len(stop.grounded) < len(CHANNELS) or (stop.may_play and not self._was_stopped(stop.forced)):
+        if len(stop.grounded) < len(CHANNELS) or (stop.may_play and not stop.forced >= self.engines):
             return []
         if not stop.measure:
             return self._at_zero(None, now_us)
@@ -334,9 +332,7 @@ class DialectC(StimJim):
     stops_mid_pulse = True
     # One early version ends a train on any byte that it hears.
     prepares_ahead = False
-
-    def _was_stopped(self, forced: set[str]) -> bool:
-        return "" in forced
+    engines = frozenset({""})
 
     def _is_whole(self, train: _Train, said: text.Mean) -> bool:
         return said.stage is None and said.channel == max(
@@ -353,15 +349,13 @@ def slot_of(lease: Lease) -> Slot:
     stages: list[tuple[int, int, int]] = []
     at_us = 0
     for channel, amplitude_ua, delay_us in sorted(lease.levels, key=lambda level: level.delay_us):
-        if delay_us > at_us:
-            stages.append((0, 0, delay_us - at_us))
-        for level_ua, width_us in (
+        parts = (
+            (0, delay_us - at_us),
             (amplitude_ua, shape.width_us),
             (0, shape.interphase_gap_us),
             (-shape.second_amplitude_ua(amplitude_ua), shape.second_width_us),
-        ):
-            if width_us:
-                stages.append((level_ua, 0, width_us) if channel == 1 else (0, level_ua, width_us))
+        )
+        stages += [(ua, 0, us) if channel == 1 else (0, ua, us) for ua, us in parts if us > 0]
         at_us = delay_us + shape.span_us
     driven = {level.channel for level in lease.levels}
     modes = (CURRENT if 1 in driven else GROUND, CURRENT if 2 in driven else GROUND)
@@ -370,31 +364,28 @@ def slot_of(lease: Lease) -> Slot:
 
 def _phases(slot: Slot, means: dict[tuple[int, int], int]) -> list[d.StageMean]:
     """Means by stage as means by phase."""
-    found = []
-    for number, stage in enumerate(slot.stages):
-        for channel in (0, 1):
-            if stage[channel] and (channel, number) in means:
-                found.append(d.StageMean(channel + 1, 0 if stage[channel] > 0 else 1, means[channel, number]))
-    return found
+    return [
+        d.StageMean(channel + 1, 0 if stage[channel] > 0 else 1, means[channel, number])
+        for number, stage in enumerate(slot.stages)
+        for channel in (0, 1)
+        if stage[channel] and (channel, number) in means
+    ]
 
 
-# What is heard in which state, and what takes it. Anything else means nothing then.
+# What takes which of what is heard, in which states. Anything else means nothing then.
 _TABLE: dict[tuple[State, type[Any]], str] = {
-    (State.CLEARING, text.Forced): "_stop_answer",
-    (State.CLEARING, text.Grounded): "_stop_answer",
-    (State.GROUNDING, text.Echo): "_slot_0",
-    (State.OPEN, text.Echo): "_echo",
-    (State.OPEN, text.Started): "_started",
-    (State.OPEN, text.Complete): "_complete",
-    (State.OPEN, text.Mean): "_mean",
-    (State.OPEN, text.Rejected): "_rejected",
-    (State.STOPPING, text.Started): "_started_in_stop",
-    (State.STOPPING, text.Complete): "_complete",
-    (State.STOPPING, text.Mean): "_mean",
-    (State.STOPPING, text.Rejected): "_rejected",
-    (State.STOPPING, text.Forced): "_stop_answer",
-    (State.STOPPING, text.Grounded): "_stop_answer",
-    (State.READING, text.Started): "_started_in_stop",
-    (State.READING, text.Rejected): "_rejected",
-    (State.READING, text.Current): "_current",
+    (state, said): take
+    for take, said, states in (
+        ("_stop_answer", text.Forced, (State.CLEARING, State.STOPPING)),
+        ("_stop_answer", text.Grounded, (State.CLEARING, State.STOPPING)),
+        ("_slot_0", text.Echo, (State.GROUNDING,)),
+        ("_echo", text.Echo, (State.OPEN,)),
+        ("_started", text.Started, (State.OPEN,)),
+        ("_started_in_stop", text.Started, (State.STOPPING, State.READING)),
+        ("_complete", text.Complete, (State.OPEN, State.STOPPING)),
+        ("_mean", text.Mean, (State.OPEN, State.STOPPING)),
+        ("_rejected", text.Rejected, (State.OPEN, State.STOPPING, State.READING)),
+        ("_current", text.Current, (State.READING,)),
+    )
+    for state in states
 }

@@ -30,7 +30,7 @@ class Started(NamedTuple):
 
 
 class Complete(NamedTuple):
-    """A train came to its end after so many pulses; `stages` lines of means follow, None where it is not known."""
+    """A train came to its end after so many pulses."""
 
     pulses: int
 
@@ -63,10 +63,9 @@ class Current(NamedTuple):
 
 
 class Named(NamedTuple):
-    """An answer to `IDN`: the dialect, and the firmware's version where it is said."""
+    """An answer to `IDN`, and the dialect that it is of."""
 
     dialect: str
-    firmware: str
 
 
 class Rejected(NamedTuple):
@@ -80,13 +79,10 @@ _BLOCK_HEAD = re.compile(r"Parameters for PulseTrain\[(\d+)\]")
 _BLOCK_MODE = re.compile(r"mode\[ch(\d)\]:\s+(\d)")
 _BLOCK_TIME = re.compile(r"(period|duration):\s+(\d+) usec")
 _BLOCK_STAGE = re.compile(r"(\d+)\s+(\d+) usec\s+(-?\d+)[a-zA-Z]+\s+(-?\d+)[a-zA-Z]+")
-_LINE_ECHO = re.compile(r"S(\d+),(\d+),(\d+),(\d+),(\d+)((?:;-?\d+,-?\d+,\d+)+)")
 _C_ECHO = re.compile(r"PulseTrain\[(\d+)\]: mode\[(\d+),(\d+)\], period=(\d+) us, pulses=(\d+), (\d+) stages")
 _C_STAGE = re.compile(r"Stage (\d+): amp\[(-?\d+),(-?\d+)\], dur=(\d+) us")
 _C_END = re.compile(r"Channel (\d) pulse train terminated. Delivered:")
 _C_MEAN = re.compile(r"(\d+)x (?:Stage (\d+)|Inter-pulse gap):\s+(-?\d+) uA")
-_A_MEAN = re.compile(r"Stage (\d+)\s+(-?\d+)(?:uA|mV),\s+(-?\d+)(?:uA|mV)")
-_SUM = re.compile(r"MSUM,\d+,(\d+),(\d+),([-\d.,]*)")
 _CURRENT = re.compile(r"(?:-?\d{1,9}(?:\.\d*)?)?")
 _MODE_BITS = {1: 0, 2: 1, 4: 2, 8: 3}
 
@@ -121,7 +117,7 @@ class Reader:
         if end := _C_END.fullmatch(text):
             self._c_channel = int(end[1])
             return []
-        return _means(text) or _sums(text) or _plain(text)
+        return _alone(text)
 
     def _block_line(self, text: str) -> list[Any]:
         if self._block is None:
@@ -176,17 +172,13 @@ def _line_echo(found: re.Match[str]) -> Echo:
     return Echo(int(found[1]), Slot((int(found[2]), int(found[3])), int(found[4]), int(found[5]), stages), "b")
 
 
-def _means(text: str) -> list[Any]:
+def _means(found: re.Match[str]) -> list[Mean]:
     """Dialect A's line of a stage: both channels."""
-    mean = _A_MEAN.match(text)
-    return [Mean(channel, int(mean[1]), int(mean[2 + channel]), None) for channel in (0, 1)] if mean else []
+    return [Mean(channel, int(found[1]), int(found[2 + channel]), None) for channel in (0, 1)]
 
 
-def _sums(text: str) -> list[Any]:
+def _sums(found: re.Match[str]) -> list[Mean]:
     """Dialect B's record of a stage: mean and deviation of the voltage and of the current of each channel."""
-    found = _SUM.fullmatch(text)
-    if found is None:
-        return []
     cells = found[3].split(",")
     currents = [(channel, cells[4 * channel + 2]) for channel in (0, 1) if len(cells) > 4 * channel + 2]
     if not all(_CURRENT.fullmatch(cell) for _, cell in currents):
@@ -195,30 +187,32 @@ def _sums(text: str) -> list[Any]:
     return [Mean(channel, int(found[2]), round(float(cell or 0)), int(found[1])) for channel, cell in currents]
 
 
-_PLAIN: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Any]], ...] = (
-    (_LINE_ECHO, _line_echo),
+# What a line that stands alone means: the first that fits. A mean of dialect A may have more behind it.
+_ALONE: tuple[tuple[str, Callable[[re.Match[str]], Any]], ...] = (
+    (r"Stage (\d+)\s+(-?\d+)(?:uA|mV),\s+(-?\d+)(?:uA|mV).*", _means),
+    (r"MSUM,\d+,(\d+),(\d+),([-\d.,]*)", _sums),
+    (r"S(\d+),(\d+),(\d+),(\d+),(\d+)((?:;-?\d+,-?\d+,\d+)+)", _line_echo),
+    (r"Started ([TU]) train with parameters of PulseTrain (\d+)", lambda found: Started(int(found[2]), found[1])),
+    (r"Started PulseTrain\[(\d+)\]\.", lambda found: Started(int(found[1]), "")),
+    (r"Train (?:#\d+ )?complete\. Delivered (\d+) pulses\.", lambda found: Complete(int(found[1]))),
+    (r"Forcing ([TU]) train to stop", lambda found: Forced(found[1])),
+    (r"Stimulus cancelled\.", lambda _found: Forced("")),
+    (r"Set channel (\d) to mode 3", lambda found: Grounded(int(found[1]))),
+    (r"Ch(\d) output mode set to 3", lambda found: Grounded(int(found[1]))),
+    (r"Read value: -?\d+ \((-?\d+) ?uA\)", lambda found: Current(int(found[1]))),
+    (r"IDN,[^,]*,.*", lambda _found: Named("b")),
+    (r"Unknown command: 'I'", lambda _found: Named("c")),
     (
-        re.compile(r"Started ([TU]) train with parameters of PulseTrain (\d+)"),
-        lambda found: Started(int(found[2]), found[1]),
-    ),
-    (re.compile(r"Started PulseTrain\[(\d+)\]\."), lambda found: Started(int(found[1]), "")),
-    (re.compile(r"Train (?:#\d+ )?complete\. Delivered (\d+) pulses\."), lambda found: Complete(int(found[1]))),
-    (re.compile(r"Forcing ([TU]) train to stop"), lambda found: Forced(found[1])),
-    (re.compile(r"Stimulus cancelled\."), lambda _found: Forced("")),
-    (re.compile(r"Set channel (\d) to mode 3"), lambda found: Grounded(int(found[1]))),
-    (re.compile(r"Ch(\d) output mode set to 3"), lambda found: Grounded(int(found[1]))),
-    (re.compile(r"Read value: -?\d+ \((-?\d+) ?uA\)"), lambda found: Current(int(found[1]))),
-    (re.compile(r"IDN,([^,]*),.*"), lambda found: Named("b", found[0])),
-    (re.compile(r"Unknown command: 'I'"), lambda _found: Named("c", "")),
-    (
-        re.compile(
-            r"(?:ERR|WARN) (?!X).*|Invalid (?!pulse train index: '-1').*|Stimulus rejected.*|startIT\d: failure.*"
-        ),
+        r"(?:ERR|WARN) (?!X).*|Invalid (?!pulse train index: '-1').*|Stimulus rejected.*|startIT\d: failure.*",
         lambda found: Rejected(found[0]),
     ),
 )
+_PATTERNS = tuple((re.compile(pattern), make) for pattern, make in _ALONE)
 
 
-def _plain(text: str) -> list[Any]:
-    found = ((pattern.fullmatch(text), make) for pattern, make in _PLAIN)
-    return next(([make(match)] for match, make in found if match), [])
+def _alone(text: str) -> list[Any]:
+    for pattern, make in _PATTERNS:
+        if found := pattern.fullmatch(text):
+            said = make(found)
+            return said if isinstance(said, list) else [said]
+    return []
