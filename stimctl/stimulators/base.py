@@ -191,6 +191,11 @@ class Failed(NamedTuple):
     error: StimctlError
 
 
+def earliest(*due_us: int | None) -> int | None:
+    """The first of those deadlines that there are."""
+    return min((each for each in due_us if each is not None), default=None)
+
+
 class SansIO(Protocol):
     """Bytes and time in, events and bytes out.
 

@@ -26,12 +26,10 @@ class Answer:
         self._unwritten_us = None if written else within_us
 
     def wrote(self, now_us: int) -> None:
-        """What was ordered has left by now."""
         if self._unwritten_us is not None:
             self.expect(self._unwritten_us, now_us, written=True)
 
     def forget(self) -> None:
-        """None is expected any more."""
         self.due_us = self._unwritten_us = None
 
     def is_late(self, now_us: int) -> bool:

@@ -57,7 +57,6 @@ class Command(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The message's name."""
         return type(self.message).__name__
 
 
@@ -148,14 +147,12 @@ class Exchange:
         self._out = [frame]
 
     def take_output(self) -> bytes:
-        """The bytes to send now."""
         if not self._out:
             return b""
         taken, self._out = self._out, []
         return b"".join(taken)
 
     def next_deadline_us(self) -> int | None:
-        """When `advance` has something to do."""
         due_us = None if self._flying is None else self._due_us
         if not self._overtaken:
             return due_us
@@ -241,7 +238,6 @@ class Exchange:
 
 
 def _step_refused(name: str, reason: str, refusal: m.Refused) -> StimctlError:
-    """The error of a refused step."""
     if refusal.reason == Refusal.UNSUPPORTED_VERSION:
         theirs = refusal.limit
         return WrongDevice(

@@ -42,7 +42,6 @@ class ContactCheck:
         return Lease(0, CHECK_SHAPE, (level,), CHECK_PULSES, 0, CHECK_PULSES * CHECK_SHAPE.period_us)
 
     def over(self, lease: Lease, done: Done) -> None:
-        """A channel's lease is over."""
         ((channel, amplitude_ua, _delay),) = lease.levels
         mean_ua = abs((done.phases_ua(channel) or (0, 0))[0])
         charge_pc = CHECK_PULSES * lease.shape.charge_pc(amplitude_ua)

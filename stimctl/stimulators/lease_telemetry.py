@@ -35,7 +35,6 @@ class Standing:
     flags: dict[int, int] = field(default_factory=dict)
 
     def connected(self, identity: Identity, now_us: int) -> None:
-        """The device was found."""
         self.identity = identity
         self.connected_us = now_us
         self.nonce = now_us << 8
@@ -55,7 +54,6 @@ class Standing:
         self.alive_us = now_us
 
     def hold(self, reason: EndReason, now_us: int) -> None:
-        """Zero, and the session kept."""
         self.state, self.end_reason, self.held_us = DeviceState.HELD, reason, now_us
 
     def end(self, reason: EndReason) -> None:
@@ -72,7 +70,6 @@ class Standing:
 
 
 def status(at: Standing, segment: int, stimulation_us: int, now_us: int) -> Status:
-    """The device as a whole."""
     held_us = at.held_us if at.state == DeviceState.HELD else None
     return Status(
         device_time_us=at.device_time_us(now_us),

@@ -1,12 +1,9 @@
 """The adapter core for devices with no watchdog, limits, alternation or ramp: output by leases.
 
-The session's state, timers and limits stand here, on the host's side, in the same terms as on a native device,
-so a session drives both alike. Output is given in trains that end by themselves within 3 s (see `leases`,
-`lease_giver`); the next one is started only while keepalives come. When the host dies, so does the output, at
-the end of the lease.
-
-What the device does not tell ten times a second is told from what was ordered: `Status` and `Channel` are
-synthesised. What was measured comes from completion reports only, and stands apart (see `lease_tally`).
+The session's state, timers and limits stand here, on the host's side, in the same terms as on a native device. Output
+is given in trains that end by themselves within 3 s (see `leases`, `lease_giver`); the next one is started only while
+keepalives come. `Status` and `Channel` are told from what was ordered, every 0.1 s. What was measured comes from
+completion reports only, and stands apart (see `lease_tally`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,7 +13,7 @@ from stimctl import limits
 from stimctl.errors import Misuse, Suspended
 from stimctl.limits import Timer
 from stimctl.stimulators import base, lease_checks
-from stimctl.stimulators.base import Failed, Identified
+from stimctl.stimulators.base import Failed, Identified, earliest
 from stimctl.stimulators.dialect import Dialect, Done
 from stimctl.stimulators.lease_checks import ContactCheck
 from stimctl.stimulators.lease_cut import Cut, Why
@@ -44,6 +41,7 @@ class Leased:
 
     def __init__(self, dialect: Dialect, session: int = 1) -> None:
         self._dialect = dialect
+        self.targets = Targets({})
         self._giver = Giver(dialect, self)
         self._at = Standing(session)
         # What an order made happen at once, to be told at the next turn, and since when that is due.
@@ -55,15 +53,6 @@ class Leased:
         self._failed = False
         self._tick_us: int | None = None
         self.heard_us = 0
-
-    @property
-    def targets(self) -> Targets:
-        """The session's record of its channels' targets."""
-        return self._giver.targets
-
-    @targets.setter
-    def targets(self, targets: Targets) -> None:
-        self._giver.targets = targets
 
     def connect(self, now_us: int) -> None:
         self._dialect.connect(now_us)
@@ -144,7 +133,6 @@ class Leased:
         self._say(now_us, m.Acknowledged(session, int(self._at.state), self._at.device_time_us(now_us)))
 
     def commanded(self) -> Mapping[int, base.Ordered] | None:
-        """What the leases were ordered to deliver."""
         return self._giver.tally.ordered()
 
     def kept_records(self, channels: Iterable[int]) -> base.Records | None:
@@ -172,13 +160,8 @@ class Leased:
         return self._once(events, now_us)
 
     def next_deadline_us(self) -> int | None:
-        due = (
-            self._said_us if self._out_of_turn else None,
-            self._tick_us,
-            self._dialect.next_deadline_us(),
-            self._giver.next_deadline_us(),
-        )
-        return min((each for each in due if each is not None), default=None)
+        said_us = self._said_us if self._out_of_turn else None
+        return earliest(said_us, self._tick_us, self._dialect.next_deadline_us(), self._giver.next_deadline_us())
 
     def take_output(self) -> bytes:
         return self._dialect.take_output()
@@ -214,9 +197,8 @@ class Leased:
 
     def _started_event(self, now_us: int) -> m.Started:
         aims_ua = {} if self._check is not None else self._giver.aims_ua()
-        wanted = [aims_ua.get(channel, 0) for channel in range(1, 5)]
-        made_us = self._at.device_time_us(now_us)
-        return m.Started(wanted[0], wanted[1], wanted[2], wanted[3], self._giver.at_us, made_us)
+        first, second, third, fourth = (aims_ua.get(channel, 0) for channel in range(1, 5))
+        return m.Started(first, second, third, fourth, self._giver.at_us, self._at.device_time_us(now_us))
 
     def over(self, lease: Lease, done: Done | None, now_us: int) -> list[Any]:
         if done is not None:

@@ -81,7 +81,6 @@ class Native:
 
     @property
     def targets(self) -> Targets:
-        """The session's record of targets."""
         return self._exchange.targets
 
     @targets.setter
@@ -90,7 +89,6 @@ class Native:
 
     @property
     def damaged_frames(self) -> int:
-        """Frames dropped because they were damaged."""
         return self._splitter.damaged
 
     def connect(self, now_us: int) -> None:

@@ -35,7 +35,6 @@ class Train(NamedTuple):
 
     @property
     def highest_ua(self) -> int:
-        """The largest amplitude of either sign."""
         return max((abs(phase.amplitude_ua) for phase in self.phases), default=0)
 
     @property
@@ -68,11 +67,9 @@ class Gate:
         self._risen.clear()
 
     def disarm(self) -> None:
-        """Nothing may be started."""
         self.ceiling_ua = 0
 
     def take(self) -> bytes:
-        """The bytes that may be sent now."""
         taken, self._out = self._out, []
         return b"".join(taken)
 
@@ -121,12 +118,10 @@ _NEVER = _Risen(0, -(10**18))
 
 
 def refusal(field: str, value: object, allowed: str) -> Unsafe:
-    """One refusal of a gate."""
     return Unsafe([Problem(field, value, allowed)])
 
 
 def require(lawful: object, field: str, value: object, allowed: str) -> None:
-    """Raise `Unsafe` for a value that is not lawful."""
     if not lawful:
         raise refusal(field, value, allowed)
 

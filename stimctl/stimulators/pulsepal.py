@@ -15,7 +15,7 @@ from stimctl.errors import Misuse, Problem, TimedOut, Unsafe, WrongDevice
 from stimctl.errors import Refused as RefusedError
 from stimctl.stimulators import dialect as d
 from stimctl.stimulators import pulsepal_gate as gate
-from stimctl.stimulators.base import Failed, Identified, Identity
+from stimctl.stimulators.base import Failed, Identified, Identity, earliest
 from stimctl.stimulators.leases import Lease
 from stimctl.units import whole
 from stimctl.waveform import Program, Segment
@@ -83,14 +83,12 @@ class PulsePal(d.Dialect):
             raise Unsafe(problems)
 
     def prepare(self, lease: Lease, now_us: int) -> None:
-        outputs = outputs_of(lease, self._gate.ua_per_v)
         self._lease = lease
+        self._program(outputs_of(lease, self._gate.ua_per_v), self._confirmed, now_us)
 
-        def confirmed(_answer: bytes, _now_us: int) -> list[Any]:
-            self._gate.confirmed()
-            return [d.Prepared()]
-
-        self._program(outputs, confirmed, now_us)
+    def _confirmed(self, _answer: bytes, _now_us: int) -> list[Any]:
+        self._gate.confirmed()
+        return [d.Prepared()]
 
     def begin(self, now_us: int) -> None:
         lease = self._lease
@@ -143,11 +141,9 @@ class PulsePal(d.Dialect):
         return events
 
     def advance(self, now_us: int) -> list[Any]:
-        events: list[Any] = []
-        if self._begun_us is not None:
-            self._begun_us = None
-            # A trigger has no answer: that it was taken is only a claim.
-            events.append(d.Begun())
+        # A trigger has no answer: that it was taken is only a claim.
+        events: list[Any] = [] if self._begun_us is None else [d.Begun()]
+        self._begun_us = None
         if self._over_us is not None and now_us >= self._over_us:
             self._over_us = None
             self._gate.over()
@@ -157,8 +153,7 @@ class PulsePal(d.Dialect):
         return events
 
     def next_deadline_us(self) -> int | None:
-        due = (self._begun_us, self._over_us, self._answer.due_us)
-        return min((each for each in due if each is not None), default=None)
+        return earliest(self._begun_us, self._over_us, self._answer.due_us)
 
     def take_output(self) -> bytes:
         data = super().take_output()
@@ -247,12 +242,8 @@ class PulsePal(d.Dialect):
 
 def outputs_of(lease: Lease, ua_per_v: int) -> tuple[gate.Output, ...]:
     """A lease as all four channels of the device; those that give nothing rest. Never above the amplitude."""
-    levels = {level.channel: level for level in lease.levels}
-    found = []
-    for channel in gate.CHANNELS:
-        level = levels.get(channel)
-        found.append(gate.REST if level is None else _output(lease, level.amplitude_ua, level.delay_us, ua_per_v))
-    return tuple(found)
+    given = {channel: _output(lease, ua, delay_us, ua_per_v) for channel, ua, delay_us in lease.levels}
+    return tuple(given.get(channel, gate.REST) for channel in gate.CHANNELS)
 
 
 def _output(lease: Lease, amplitude_ua: int, delay_us: int, ua_per_v: int) -> gate.Output:

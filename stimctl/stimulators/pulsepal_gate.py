@@ -40,7 +40,6 @@ class Output(NamedTuple):
 
     @property
     def driven(self) -> bool:
-        """Whether it would give any voltage."""
         return bool(self.code_1 or self.code_2)
 
     @property
@@ -104,7 +103,6 @@ class PulsePalGate(Gate):
 
     @staticmethod
     def is_stop(data: bytes) -> bool:
-        """Whether what is sent begins with a stop of all channels."""
         return data[:2] == bytes((START, 80))
 
     def send(self, data: bytes, now_us: int) -> None:

@@ -13,7 +13,7 @@ from stimctl.errors import EchoMismatch, Problem, Unsafe, WrongDevice
 from stimctl.errors import Refused as RefusedError
 from stimctl.stimulators import dialect as d
 from stimctl.stimulators import stimjim_text as text
-from stimctl.stimulators.base import Failed, Identified, Identity
+from stimctl.stimulators.base import Failed, Identified, Identity, earliest
 from stimctl.stimulators.leases import Lease
 from stimctl.stimulators.stimjim_gate import CURRENT, GROUND, HARMLESS, READ_CURRENTS, STOP, Slot, StimJimGate
 from stimctl.waveform import Program
@@ -78,9 +78,9 @@ class StimJim(d.Dialect):
     pulse_source = "the device's report at the end of each lease"
     self_test_note = "no self-test on this device: both outputs were grounded and their current read"
 
-    def __init__(self, *, simulator: bool = False, firmware: str = "not said") -> None:
+    def __init__(self, *, simulator: bool = False) -> None:
         super().__init__(StimJimGate())
-        self._identity = self._identity_of(simulator=simulator, firmware=firmware)
+        self._simulator = simulator
         self._reader = text.Reader()
         self._state = State.UNKNOWN
         # The slot that waits for its echo, the one that may be started, the one that was.
@@ -158,8 +158,7 @@ class StimJim(d.Dialect):
         return []
 
     def next_deadline_us(self) -> int | None:
-        due = (self._answer.due_us, None if self._train is None else self._train.done_due_us)
-        return min((each for each in due if each is not None), default=None)
+        return earliest(self._answer.due_us, None if self._train is None else self._train.done_due_us)
 
     def take_output(self) -> bytes:
         data = super().take_output()
@@ -182,7 +181,7 @@ class StimJim(d.Dialect):
         self._state = State.OPEN
         self._answer.forget()
         self._gate.echoed(0)
-        return [Identified(self._identity, 0)]
+        return [Identified(self._identity(), 0)]
 
     def _echo(self, said: text.Echo, _now_us: int) -> list[Any]:
         if self._asked is None:
@@ -281,11 +280,11 @@ class StimJim(d.Dialect):
         self._answer.forget()
         return [d.AtZero(measured_ua)]
 
-    def _identity_of(self, *, simulator: bool, firmware: str) -> Identity:
+    def _identity(self) -> Identity:
         return d.identity_by_lease(
             model=f"{self.name} dialect {self.letter.upper()}",
-            firmware=firmware,
-            simulator=simulator,
+            firmware="not said",
+            simulator=self._simulator,
             channels=len(CHANNELS),
             capabilities=Capability.MEASURES_CURRENT if self.measures else Capability(0),
             dac_step_na=102,

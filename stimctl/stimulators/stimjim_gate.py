@@ -46,7 +46,6 @@ class Slot(NamedTuple):
     stages: tuple[tuple[int, int, int], ...]
 
     def line(self, index: int) -> bytes:
-        """The one line that programs it."""
         head = f"S{index},{self.modes[0]},{self.modes[1]},{self.period_us},{self.duration_us}"
         return (head + "".join(f";{a},{b},{us}" for a, b, us in self.stages) + "\n").encode("ascii")
 

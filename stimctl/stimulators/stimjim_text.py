@@ -97,7 +97,6 @@ class Reader:
         self._c_channel: int | None = None
 
     def feed(self, data: bytes) -> list[Any]:
-        """The messages that `data` completes."""
         *lines, self._tail = (self._tail + data).split(b"\n")
         self._tail = self._tail[-LONGEST:]
         said: list[Any] = []

@@ -34,7 +34,6 @@ class Stop:
         return [ZeroOverdue(after_us)]
 
     def next_deadline_us(self) -> int:
-        """When `advance` has something to do."""
         return self._due_us
 
     def answered(self, now_us: int) -> None:
@@ -45,7 +44,6 @@ class Stop:
     def confirmed(
         self, now_us: int, measured_ua: int, *, measured: bool = True, device_time_us: int = 0
     ) -> ZeroConfirmed:
-        """The device is at zero: what to tell of it."""
         self.answered(now_us)
         assert self._answered_us is not None
         answered_us = self._answered_us - self.began_us

@@ -71,7 +71,6 @@ class Targets:
         return None
 
     def want(self, channel: int, wanted_ua: int) -> None:
-        """A person asked for `wanted_ua`."""
         self._put(channel, wanted_ua=wanted_ua)
 
     def to_send(self) -> Iterator[tuple[int, int]]:
@@ -86,7 +85,6 @@ class Targets:
         yield from [(channel, target.wanted_ua) for channel, target in each if target.wanted_ua > target.heading_ua]
 
     def sent(self, channel: int, target_ua: int) -> None:
-        """`target_ua` is on its way to the device."""
         self._put(channel, sent_ua=(*self._each[channel].sent_ua, target_ua))
 
     def lowering_lost(self, channel: int, target_ua: int) -> None:
