@@ -1,6 +1,7 @@
 """The dose of one session: planned, commanded, delivered and measured, kept apart, and how long what lasted."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from stimctl.dose import ChannelDose, Commanded, planned, planned_band_us
@@ -12,6 +13,7 @@ from stimctl.session.view import Alarm, SessionReport
 from stimctl.stimulators.base import Identity, Ordered, Records, ZeroConfirmed
 from stimctl.wire.messages import TargetSet
 
+_AS_REPORTED = ("end_text", "armed", "planned", "commanded", "delivered", "measured", "agreement")
 UNANSWERED = "the answer to an order was lost: nobody knows what was commanded to the last pulse"
 
 
@@ -42,15 +44,12 @@ class Account:
         return dose_record(planned(self._prescription.program, self._prescription.targets_ua))
 
     def started(self, targets: Mapping[int, int], stimulation_us: int) -> None:
-        """A run began towards `targets`."""
         self._replay(self._commanded.started, targets, stimulation_us)
 
     def target_set(self, applied: TargetSet) -> None:
-        """The device applied a new target."""
         self._replay(self._commanded.target_set, applied.channel, applied.target_ua, applied.stimulation_us)
 
     def held(self, stimulation_us: int) -> None:
-        """A run was broken off by a hold."""
         self._replay(self._commanded.held, stimulation_us)
 
     def _replay(self, happening: Callable[..., None], *what: Any) -> None:
@@ -61,7 +60,6 @@ class Account:
             self.contradiction = self.contradiction or str(odd)
 
     def moved(self, state: State, now_us: int) -> None:
-        """Count the time on hold."""
         if state in ON_HOLD and self._held_since_us is None:
             self._held_since_us = now_us
         elif state not in ON_HOLD and self._held_since_us is not None:
@@ -89,10 +87,8 @@ class Account:
         # Without the device's own record the last telemetry says how far it certainly came.
         ended_us = max(last_us, self._commanded.now_us) if records is None else records.record.stimulation_us
         self._replay(self._commanded.ended, ended_us)
-        if ordered is None:
-            commanded = {plan.channel: self._commanded.dose(plan.channel) for plan in rx.channels}
-        else:
-            commanded = {plan.channel: _dose(ordered, plan.channel) for plan in rx.channels}
+        by_device = self._commanded.dose if ordered is None else partial(_dose, ordered)
+        commanded = {plan.channel: by_device(plan.channel) for plan in rx.channels}
         kept = records.kept if records is not None else None
         counted = delivered(records) if records else None
         agrees = measured_agrees(identity, rx.program, records) if records and identity else None
@@ -132,13 +128,7 @@ class Account:
         return {
             **kept,
             "end_reason": str(report.end),
-            "end_text": report.end_text,
-            "armed": report.armed,
-            "planned": report.planned,
-            "commanded": report.commanded,
-            "delivered": report.delivered,
-            "measured": report.measured,
-            "agreement": report.agreement,
+            **{name: getattr(report, name) for name in _AS_REPORTED},
             "band_us": list(report.band_us),
             "held_us": report.held_us,
             "zero_confirmed_us": report.zero_confirmed_us,
@@ -148,5 +138,4 @@ class Account:
 
 
 def _dose(ordered: Mapping[int, Ordered], channel: int) -> ChannelDose:
-    """What an adapter ordered, as a dose."""
     return ChannelDose(*ordered.get(channel, Ordered((0, 0), (0, 0))))

@@ -10,15 +10,14 @@ from stimctl import limits
 from stimctl.session.context import Context, Ending, Over
 from stimctl.session.preparation import stop_record
 from stimctl.session.states import End, Happening, State, Task
-from stimctl.session.view import Priority, SessionReport
+from stimctl.session.view import EXAMINE, PULL_THE_LEADS, Priority, SessionReport
 from stimctl.stimulators import base
 from stimctl.wire.codes import GIVES_OUTPUT
-from stimctl.wire.messages import Status
+from stimctl.wire.messages import Acknowledged, Status
 
 GIVE_UP_STOP_US = 5_000_000
 GIVE_UP_RECORDS_US = 2_000_000
 NEVER_US = 1 << 62
-PULL_THE_LEADS = "PULL THE LEADS"
 
 
 class Closing:
@@ -95,9 +94,8 @@ class Closing:
     def on_records(self, records: base.Records, now_us: int) -> None:
         """The device said what it counted. Another session's counts are neither used nor acknowledged."""
         context = self._context
-        numbers = {records.record.session}
-        numbers |= {counted.session for counted in records.counters}
-        numbers |= {measured.session for measured in records.measured}
+        told = {each.session for each in records.counters} | {each.session for each in records.measured}
+        numbers = {records.record.session, *told}
         asked = context.device.session_number
         if numbers == {asked}:
             self._records = records
@@ -143,7 +141,8 @@ class Closing:
         device, armed = context.device, context.times.armed_us is not None or self._arming
         if self._records is None and device.session_number:
             self._records = context.stimulator.kept_records(context.targets.channels)
-        if armed and self.zero is None and not self._leads_told():
+        told = any(PULL_THE_LEADS in alarm.action for alarm in context.alarms)
+        if armed and self.zero is None and not told:
             context.alarm(Priority.HIGH, "zero output was not confirmed", PULL_THE_LEADS, now_us)
         self.report = context.account.report(
             self._session_id,
@@ -159,16 +158,13 @@ class Closing:
         )
         if self.report.agreement["exact"] is False:
             text = "the device's count is not what was commanded"
-            context.alarm(Priority.HIGH, text, "do not use this device until it has been examined", now_us)
+            context.alarm(Priority.HIGH, text, EXAMINE, now_us)
         context.put("closed", now_us, **context.account.closed_record(self.report, context.journal))
         if device.identity is None:
             self._end(now_us)
         else:
             self._waits_for_log = True
             context.await_durable(now_us)
-
-    def _leads_told(self) -> bool:
-        return any(PULL_THE_LEADS in alarm.action for alarm in self._context.alarms)
 
     def durable(self, now_us: int) -> None:
         """The last entry is on disk: the device may forget what it counted."""
@@ -194,8 +190,7 @@ class Closing:
         self._context.alarm(Priority.HIGH, text, action, now_us)
         self._end(now_us)
 
-    def on_acknowledged(self, now_us: int) -> None:
-        """The device has forgotten; all is done."""
+    def on_acknowledged(self, _event: Acknowledged, now_us: int) -> None:
         self._end(now_us)
 
     def _end(self, now_us: int) -> None:

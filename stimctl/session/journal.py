@@ -53,7 +53,6 @@ class Journal:
         self._take: dict[int, Callable[[Channel], None]] = {}
 
     def put(self, kind: str, now_us: int, /, **body: Any) -> None:
-        """Write one entry."""
         self._log.put(kind, now_us, body)
 
     def sample(self, reading: Channel) -> None:
@@ -78,7 +77,6 @@ def dose_record(dose: Mapping[int, ChannelDose]) -> dict[str, Any]:
 
 
 def delivered(records: Records) -> dict[int, ChannelDose]:
-    """What the device counted, by channel."""
     return {
         each.channel: ChannelDose((each.pulses_0, each.pulses_1), (each.charge_0_pc, each.charge_1_pc))
         for each in records.counters

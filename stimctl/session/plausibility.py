@@ -108,8 +108,6 @@ class Plausibility:
         """Whether no status, or no reading of a channel, could be judged for too long: only they tell how it is."""
         return now_us - min(self._judged_us.values()) >= limits.SILENCE_US
 
-    # --- the device as a whole ----------------------------------------------------------------------
-
     def status(self, status: Status, now_us: int) -> Finding | None:
         """Check the device as a whole while it stimulates."""
         if status.state not in _STIMULATING or status.device_time_us < self._run.device_us:
@@ -126,8 +124,6 @@ class Plausibility:
         if status.keepalive_age_ms > WATCHDOG_SLACK_MS:
             return Finding(End.IMPLAUSIBLE, "the device's watchdog did not act")
         return None
-
-    # --- one channel --------------------------------------------------------------------------------
 
     def channel(self, reading: Channel, now_us: int) -> Finding | None:
         """Check one channel's reading. One that is older than the last, or than the run, is judged by what flows."""

@@ -12,7 +12,7 @@ from stimctl.session.commands import AskTarget, Lower, Raise
 from stimctl.session.context import Context
 from stimctl.session.plausibility import TIMER_SLACK_US, Finding, Plausibility
 from stimctl.session.states import ON_HOLD, STIMULATING, End, Happening, State, Task, after
-from stimctl.session.view import Priority
+from stimctl.session.view import EXAMINE, LOOK_AFTER, Priority
 from stimctl.stimulators import base
 from stimctl.stimulators.exchange import NO_ANSWER
 from stimctl.stimulators.native import channel_mask
@@ -41,8 +41,6 @@ class Stimulation:
         self._run_began_us: int | None = None
         # Stimulation of the session so far, as the device said at the last hold.
         self._expected_us = 0
-
-    # --- what is asked for --------------------------------------------------------------------------
 
     def retarget(self, command: Raise | Lower | AskTarget, now_us: int) -> None:
         """Want what the command makes of the channel's target. Raises `Misuse` or `Unsafe`."""
@@ -90,10 +88,7 @@ class Stimulation:
         context.begin(Task.HOLD, now_us)
         context.stimulator.hold(now_us)
 
-    # --- what the device says -----------------------------------------------------------------------
-
     def on_started(self, event: m.Started, now_us: int) -> None:
-        """A run began, from zero."""
         context = self._context
         identity = context.device.identity
         assert identity is not None
@@ -154,17 +149,14 @@ class Stimulation:
             self.found(finding, now_us)
 
     def found(self, finding: Finding, now_us: int) -> None:
-        """Something is wrong: hold, or the end."""
         context = self._context
         if not finding.hold:
-            context.alarm(Priority.HIGH, finding.text, "do not use this device until it has been examined", now_us)
-            context.stop(now_us, finding.end, finding.text)
+            context.fail(finding.end, finding.text, EXAMINE, now_us)
         elif not context.is_pending(Task.HOLD):
             context.alarm(Priority.MEDIUM, finding.text, "check the leads, then resume", now_us)
             self.hold(now_us, finding.text)
 
     def on_target_set(self, event: m.TargetSet, now_us: int) -> None:
-        """The device applied a target."""
         context, channel = self._context, event.channel
         before_ua = context.targets[channel].highest_ua
         context.targets.applied(channel, event.target_ua, now_us)
@@ -178,8 +170,8 @@ class Stimulation:
         context = self._context
         if event.reason == NO_HANDSHAKE:
             # It has forgotten us: it was reset, and is silent until the next handshake.
-            action = "look after the subject first, then read the log"
-            context.alarm(Priority.HIGH, f"the device ended the session: {End.RESET.value}", action, now_us)
+            text = f"the device ended the session: {End.RESET.value}"
+            context.alarm(Priority.HIGH, text, LOOK_AFTER, now_us)
             context.stop(now_us, End.RESET, "")
         elif event.order == "Hold":
             # Held or ended by itself just before: the next status says so. Anything else is no hold.
@@ -191,8 +183,7 @@ class Stimulation:
     def _target_declined(self, event: base.Declined, now_us: int) -> None:
         context, target = self._context, self._context.targets[event.channel]
         lowers = event.target_ua < target.applied_ua
-        refused = {"order": event.order, "reason": event.reason, "detail": event.detail, "limit": event.limit}
-        context.put("target", now_us, refused=refused)
+        context.put("target", now_us, refused=dict(zip(event._fields[:4], event[:4], strict=True)))
         if event.reason == NO_ANSWER:
             context.targets.never_answered(event.channel, event.target_ua)
             context.account.unanswered = True
@@ -203,8 +194,7 @@ class Stimulation:
         context.targets.not_applied(event.channel, event.target_ua)
         if lowers and event.detail not in (DeviceState.HELD, DeviceState.ENDED):
             text = f"the device refused to lower channel {event.channel} to {event.target_ua} uA: {event.reason}"
-            context.alarm(Priority.HIGH, text, "do not use this device until it has been examined", now_us)
-            context.stop(now_us, End.REFUSED, text)
+            context.fail(End.REFUSED, text, EXAMINE, now_us)
         else:
             context.tell(f"the device refused {event.order}: {event.reason}", now_us)
 
@@ -221,7 +211,6 @@ class Stimulation:
             context.account.started(applied_ua, answer.stimulation_us)
 
     def on_holding(self, event: m.Holding, now_us: int) -> None:
-        """A hold that was asked for is there."""
         if self._context.state in STIMULATING:
             self._enter_hold(event, now_us)
 
@@ -245,8 +234,6 @@ class Stimulation:
         context.account.held(stimulation_us)
         context.put("held", now_us, stimulation_us=stimulation_us)
         context.done(Happening.HELD, now_us)
-
-    # --- time ---------------------------------------------------------------------------------------
 
     def stood_still(self, late_us: int) -> None:
         """The host itself stood still for so long: that was no silence of the device's."""
@@ -299,8 +286,7 @@ class Stimulation:
             # It does not answer either: the engine says so.
             return False
         text = "no status from the device, or no reading of a channel, for 500 ms, although it answers"
-        context.alarm(Priority.HIGH, text, "check the cable, then start again", now_us)
-        context.stop(now_us, End.LINE_LOST, text)
+        context.fail(End.LINE_LOST, text, "check the cable, then start again", now_us)
         return True
 
     def _watch_titration(self, now_us: int) -> None:
