@@ -1,6 +1,6 @@
 """The dose of one session: planned, commanded, delivered and measured, kept apart, and how long what lasted."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -8,9 +8,9 @@ from stimctl.dose import ChannelDose, Commanded, planned, planned_band_us
 from stimctl.errors import Misuse, Unsafe
 from stimctl.prescription import Prescription
 from stimctl.session.journal import Journal, delivered, dose_record, measured_agrees, measured_record
-from stimctl.session.states import ON_HOLD, End, State
-from stimctl.session.view import Alarm, SessionReport
-from stimctl.stimulators.base import Identity, Ordered, Records, ZeroConfirmed
+from stimctl.session.states import ON_HOLD, State
+from stimctl.session.view import SessionReport
+from stimctl.stimulators.base import Identity, Ordered, Records
 from stimctl.wire.messages import TargetSet
 
 _AS_REPORTED = ("end_text", "armed", "planned", "commanded", "delivered", "measured", "agreement")
@@ -66,31 +66,24 @@ class Account:
             self._held_us += now_us - self._held_since_us
             self._held_since_us = None
 
-    def report(
-        self,
-        session_id: str,
-        ending: tuple[End, str],
-        identity: Identity | None,
-        records: Records | None,
-        last_us: int,
-        zero: ZeroConfirmed | None,
-        alarms: Iterable[Alarm],
-        *,
-        ordered: Mapping[int, Ordered] | None = None,
-        frames: tuple[int, int] = (0, 0),
-        armed: bool = True,
-    ) -> SessionReport:
-        """Draw up the report. `records` is None when the device could not be asked; `last_us` is the
-        stimulation time it told last; `ordered` what the adapter ordered, where the device does not play by the
-        program's own pulse rules; `frames` how many came whole, and how many damaged."""
+    def doses(
+        self, identity: Identity | None, records: Records | None, last_us: int, ordered: Mapping[int, Ordered] | None
+    ) -> dict[str, Any]:
+        """What the report says of the dose, by the fields of `SessionReport`.
+
+        `records` is None when the device could not be asked; `last_us` is the stimulation time it told last; `ordered`
+        what the adapter ordered, where the device does not play by the program's own pulse rules.
+        """
         rx = self._prescription
         # Without the device's own record the last telemetry says how far it certainly came.
         ended_us = max(last_us, self._commanded.now_us) if records is None else records.record.stimulation_us
         self._replay(self._commanded.ended, ended_us)
-        by_device = self._commanded.dose if ordered is None else partial(_dose, ordered)
-        commanded = {plan.channel: by_device(plan.channel) for plan in rx.channels}
-        kept = records.kept if records is not None else None
-        counted = delivered(records) if records else None
+        of_channel = self._commanded.dose if ordered is None else partial(_dose, ordered)
+        commanded = {plan.channel: of_channel(plan.channel) for plan in rx.channels}
+        counted, kept, band_us = None, None, self._commanded.band_us()
+        if records is not None:
+            counted, kept = delivered(records), records.kept
+            band_us = records.record.segment_0_us, records.record.segment_1_us
         agrees = measured_agrees(identity, rx.program, records) if records and identity else None
         exact = None if counted is None else counted == commanded and self.contradiction is None
         if exact and kept is not None and kept.estimated:
@@ -98,29 +91,16 @@ class Account:
         if exact is False and self.unanswered:
             self.contradiction = self.contradiction or UNANSWERED
             exact = None
-        band_us = self._commanded.band_us()
-        if records is not None:
-            band_us = records.record.segment_0_us, records.record.segment_1_us
-        return SessionReport(
-            session_id=session_id,
-            end=ending[0],
-            end_text=ending[1],
-            simulator=identity.simulator if identity else None,
-            planned=self.planned_record(),
-            commanded=dose_record(commanded),
-            delivered=dose_record(counted) if counted is not None else None,
-            measured=(measured_record(records) or None) if records else None,
-            agreement={"exact": exact, "measured": agrees, "contradiction": self.contradiction},
-            zero_confirmed_us=None if zero is None else zero.after_us,
-            band_us=band_us,
-            held_us=self._held_us,
-            alarms=tuple(alarms),
-            kept=kept.record() if kept is not None else None,
-            zero_measured=zero is None or zero.measured,
-            armed=armed,
-            frames=frames[0],
-            damaged_frames=frames[1],
-        )
+        return {
+            "planned": self.planned_record(),
+            "commanded": dose_record(commanded),
+            "delivered": None if counted is None else dose_record(counted),
+            "measured": (measured_record(records) or None) if records else None,
+            "agreement": {"exact": exact, "measured": agrees, "contradiction": self.contradiction},
+            "band_us": band_us,
+            "held_us": self._held_us,
+            "kept": None if kept is None else kept.record(),
+        }
 
     def closed_record(self, report: SessionReport, journal: Journal) -> dict[str, Any]:
         """The log's last entry of a session, JSON-able."""

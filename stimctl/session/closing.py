@@ -1,7 +1,6 @@
-"""From the stop to the last entry: measured zero, the device's counts, the report, and only then its memory.
+"""From the stop to the last entry: zero before everything, then the device's counts, then the report, durably.
 
-The order matters. Zero comes before everything; the counts are read after it; the log is durable before
-the device is told that it may forget.
+Only then is the device told that it may forget.
 """
 
 from dataclasses import replace
@@ -144,17 +143,20 @@ class Closing:
         told = any(PULL_THE_LEADS in alarm.action for alarm in context.alarms)
         if armed and self.zero is None and not told:
             context.alarm(Priority.HIGH, "zero output was not confirmed", PULL_THE_LEADS, now_us)
-        self.report = context.account.report(
-            self._session_id,
-            context.ending,
-            device.identity,
-            self._records,
-            device.status.stimulation_us if device.status else 0,
-            self.zero,
-            context.alarms,
-            ordered=context.stimulator.commanded(),
-            frames=(context.stimulator.frames, context.stimulator.damaged_frames),
+        last_us, zero = device.status.stimulation_us if device.status else 0, self.zero
+        ordered, stimulator = context.stimulator.commanded(), context.stimulator
+        self.report = SessionReport(
+            session_id=self._session_id,
+            end=context.ending.end,
+            end_text=context.ending.text,
+            simulator=device.identity.simulator if device.identity else None,
+            zero_confirmed_us=None if zero is None else zero.after_us,
+            zero_measured=zero is None or zero.measured,
+            alarms=tuple(context.alarms),
             armed=armed,
+            frames=stimulator.frames,
+            damaged_frames=stimulator.damaged_frames,
+            **context.account.doses(device.identity, self._records, last_us, ordered),
         )
         if self.report.agreement["exact"] is False:
             text = "the device's count is not what was commanded"

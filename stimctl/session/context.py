@@ -76,9 +76,8 @@ class Context:
         self.log = log
         self.journal = Journal(log)
         self.account = Account(prescription)
-        self.targets = TargetRules({plan.channel: plan.amplitude_ua for plan in prescription.channels},
-                                   prescription.ceiling_ua)  # fmt: skip
-        stimulator.targets = self.targets
+        first_ua = {plan.channel: plan.amplitude_ua for plan in prescription.channels}
+        self.targets = stimulator.targets = TargetRules(first_ua, prescription.ceiling_ua)
         self.state = State.IDLE
         self.pending: Pending | None = None
         self.ending: Ending | None = None

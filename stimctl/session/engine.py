@@ -1,10 +1,8 @@
 """The session's machine: commands and bytes in, bytes and events out, time as an argument.
 
-`Engine.step` is the one door. It owns no port, thread, file or clock: whoever runs it (see `runner`) gives it what
-came from the line and what was asked for, sends the bytes that it returns, and comes back at its deadline. Any
-surprise ends at zero: with us, zero is the safe state.
-
-The work is done in phases that share a `Context`: `preparation`, `stimulation`, `closing`; `telemetry` listens.
+Whoever runs it (see `runner`) gives `Engine.step` what came from the line and what was asked for, sends the bytes that
+it returns, and comes back at its deadline. Any surprise ends at zero. The work is done in phases that share a
+`Context`: `preparation`, `stimulation`, `closing`; `telemetry` listens.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,7 +28,7 @@ from stimctl.session.closing import Closing
 from stimctl.session.context import Context, Want
 from stimctl.session.log import SessionLog
 from stimctl.session.preparation import Preparation
-from stimctl.session.states import ENDED, ON_HOLD, STOPPING, End, State, Task
+from stimctl.session.states import ENDED, ON_HOLD, QUIET, STOPPING, End, State, Task
 from stimctl.session.stimulation import Stimulation
 from stimctl.session.telemetry import Telemetry
 from stimctl.session.view import PULL_THE_LEADS, Priority, SessionReport, SessionView
@@ -94,16 +92,11 @@ class Engine:
             State.IDLE: self._prepare.connect,
             State.IDENTIFIED: self._prepare.load,
             State.LOADED: self._prepare.self_test,
-            State.TESTED: self._prepare.ready,
-            State.CHECKED: self._prepare.ready,
-            State.HELD: self._prepare.ready,
-            State.RECHECKED: self._prepare.ready,
+            **dict.fromkeys(QUIET, self._prepare.ready),
         }
         self._obey: dict[type[Any], _Handler] = {
             c.Proceed: lambda _command, now_us: self._proceed(now_us),
-            c.Raise: self._stimulate.retarget,
-            c.Lower: self._stimulate.retarget,
-            c.AskTarget: self._stimulate.retarget,
+            **dict.fromkeys((c.Raise, c.Lower, c.AskTarget), self._stimulate.retarget),
             c.AskHold: lambda command, now_us: self._stimulate.hold(now_us, command.why),
             c.AskStop: lambda command, now_us: self._close.stop(now_us, command.end, command.text),
             c.AddNote: lambda command, now_us: context.put(command.kind, now_us, **command.body),
@@ -300,7 +293,7 @@ class Engine:
         if now_us - context.times.checked_in_us > limits.CHECK_IN_US:
             text = "the operator's front end was silent for 1 s"
             context.alarm(Priority.HIGH, text, "look, then start again", now_us)
-            self._close.stop(now_us, End.FRONT_END, "")
+            context.stop(now_us, End.FRONT_END, "")
             return
         context.times.alive_us = now_us
         context.times.alive_due_us = now_us + limits.KEEPALIVE_US
@@ -318,10 +311,9 @@ class Engine:
         context = self._context
         if context.pending is not None:
             raise Misuse(f"wait: {context.pending.task.words} is under way")
-        step = self._steps.get(context.state)
-        if step is None:
+        if context.state not in self._steps:
             raise Misuse(f"there is no next step while the session is {context.state.value!r}")
-        step(now_us)
+        self._steps[context.state](now_us)
 
     def _on_check_in(self, _command: c.CheckIn, now_us: int) -> None:
         self._context.times.checked_in_us = now_us

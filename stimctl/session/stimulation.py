@@ -4,8 +4,6 @@ What the device reports is compared with what was asked of it (see `plausibility
 the rules (see `targets`). Lowering never waits; a surprise ends at zero.
 """
 
-from typing import Any
-
 from stimctl import limits
 from stimctl.errors import Misuse
 from stimctl.session.commands import AskTarget, Lower, Raise
@@ -95,9 +93,8 @@ class Stimulation:
         applied_ua = {channel: event[channel - 1] for channel in context.targets.channels}
         context.targets.started(applied_ua, now_us)
         context.account.started(applied_ua, event.stimulation_us)
-        if self.plausibility is None:
-            rx = context.prescription
-            self.plausibility = Plausibility(identity, rx.program, rx.ceiling_ua, context.targets)
+        rx = context.prescription
+        self.plausibility = self.plausibility or Plausibility(identity, rx.program, rx.ceiling_ua, context.targets)
         self.plausibility.begin(channel_mask(applied_ua), event.device_time_us, event.stimulation_us, now_us)
         targets_ua = {str(channel): target_ua for channel, target_ua in applied_ua.items()}
         context.put("started", now_us, targets_ua=targets_ua, stimulation_us=event.stimulation_us)
@@ -187,8 +184,8 @@ class Stimulation:
         if event.reason == NO_ANSWER:
             context.targets.never_answered(event.channel, event.target_ua)
             context.account.unanswered = True
-            text = f"channel {event.channel}: the device did not answer the change to {event.target_ua} uA"
-            context.tell(text, now_us)
+            change = f"the device did not answer the change to {event.target_ua} uA"
+            context.tell(f"channel {event.channel}: {change}", now_us)
             context.stimulator.retarget(now_us)
             return
         context.targets.not_applied(event.channel, event.target_ua)
@@ -210,19 +207,18 @@ class Stimulation:
             applied_ua = {channel: answer[channel - 1] for channel in context.targets.channels}
             context.account.started(applied_ua, answer.stimulation_us)
 
-    def on_holding(self, event: m.Holding, now_us: int) -> None:
-        if self._context.state in STIMULATING:
-            self._enter_hold(event, now_us)
-
     def _held_by_device(self, status: m.Status, now_us: int) -> None:
         context = self._context
         if not context.is_pending(Task.HOLD):
             reason = EndReason(status.end_reason).name.lower().replace("_", " ")
             context.alarm(Priority.MEDIUM, f"held by the device: {reason}", "check the leads, then resume", now_us)
-        self._enter_hold(status, now_us)
+        self.on_holding(status, now_us)
 
-    def _enter_hold(self, told: m.Holding | m.Status, now_us: int) -> None:
+    def on_holding(self, told: m.Holding | m.Status, now_us: int) -> None:
+        """A hold is there, that was asked for or not."""
         context, stimulation_us = self._context, told.stimulation_us
+        if context.state not in STIMULATING:
+            return
         self._held_us = now_us
         self._ran_us = self._ran_by(now_us)
         self._run_began_us = None
@@ -253,7 +249,10 @@ class Stimulation:
                 self._watch_titration(now_us)
             if now_us >= self._sample_due_us:
                 self._sample_due_us = now_us + SAMPLE_US
-                context.put("sample", now_us, **self._sample())
+                device = context.device
+                stimulation_us = None if device.status is None else device.status.stimulation_us
+                channels = {str(number): reading._asdict() for number, reading in device.channels.items()}
+                context.put("sample", now_us, stimulation_us=stimulation_us, channels=channels)
 
     def _out_of_time(self, now_us: int) -> None:
         """Whether something has lasted too long: the session, a hold, or stimulation."""
@@ -295,10 +294,3 @@ class Stimulation:
             text = f"channel {channel} stood below 0.5 mA for 60 s"
             self._context.alarm(Priority.MEDIUM, text, "held; resume and raise again, or stop", now_us)
             self.hold(now_us, text)
-
-    def _sample(self) -> dict[str, Any]:
-        device = self._context.device
-        return {
-            "stimulation_us": None if device.status is None else device.status.stimulation_us,
-            "channels": {str(number): reading._asdict() for number, reading in device.channels.items()},
-        }
