@@ -92,10 +92,9 @@ class Handovers(NamedTuple):
     max_us: int
     total_us: int
 
-    @property
-    def mean_us(self) -> int:
-        """The mean, rounded up; 0 where there was none."""
-        return -(-self.total_us // self.leases) if self.leases else 0
+    def record(self) -> dict[str, int]:
+        """JSON-able; the mean is rounded up, and 0 where there was none."""
+        return {**self._asdict(), "mean_us": -(-self.total_us // self.leases) if self.leases else 0}
 
 
 class Kept(NamedTuple):
@@ -116,9 +115,9 @@ class Kept(NamedTuple):
             "source": self.source,
             "evidence": "estimated" if self.estimated else "counted",
             "channels": {
-                str(each.channel): {name: list(getattr(each, name)) for name in each._fields[1:]} for each in self.bases
+                str(each.channel): dict(zip(each._fields[1:], map(list, each[1:]), strict=True)) for each in self.bases
             },
-            "handovers": {**self.handovers._asdict(), "mean_us": self.handovers.mean_us},
+            "handovers": self.handovers.record(),
         }
 
 

@@ -1,7 +1,6 @@
 """Gives one lease after another through a dialect: prepare, begin, account, and cut where it has to be.
 
-It knows the run's plan and what the device was asked; it knows nothing of the session around it. Whoever holds
-the session calls `go_on` for each next lease, so that nothing is given unless somebody lets it.
+Whoever holds the session calls `go_on` for each next lease, so that nothing is given unless somebody lets it.
 """
 
 import copy

@@ -34,27 +34,17 @@ class Standing:
     held_us: int | None = None
     flags: dict[int, int] = field(default_factory=dict)
 
-    def connected(self, identity: Identity, now_us: int) -> None:
-        self.identity = identity
-        self.connected_us = now_us
-        self.nonce = now_us << 8
-
     def device_time_us(self, now_us: int) -> int:
         """The host's clock from the handshake on, in the place of the device's own."""
         return now_us - self.connected_us
 
     def arm(self, channels: tuple[int, ...], ceiling_ua: int, now_us: int) -> None:
         """Armed: a nonce of its own each time. The session's time counts from the first."""
-        self.state = DeviceState.ARMED
-        self.channels = channels
-        self.ceiling_ua = ceiling_ua
+        self.state, self.channels, self.ceiling_ua = DeviceState.ARMED, channels, ceiling_ua
         self.nonce += 1
         self.flags.clear()
         self.armed_us = now_us if self.armed_us is None else self.armed_us
         self.alive_us = now_us
-
-    def hold(self, reason: EndReason, now_us: int) -> None:
-        self.state, self.end_reason, self.held_us = DeviceState.HELD, reason, now_us
 
     def end(self, reason: EndReason) -> None:
         """The session is over; the first reason stays."""

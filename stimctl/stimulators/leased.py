@@ -179,8 +179,8 @@ class Leased:
         kept = []
         for event in events:
             if isinstance(event, Identified):
-                self._at.connected(event.identity, now_us)
-                self._tick_us = self.heard_us = now_us
+                self._at.identity, self._at.nonce = event.identity, now_us << 8
+                self._at.connected_us = self._tick_us = self.heard_us = now_us
             if not isinstance(event, Failed) or not self._failed:
                 kept.append(event)
             self._failed |= isinstance(event, Failed)
@@ -260,7 +260,7 @@ class Leased:
         return []
 
     def _enter_hold(self, reason: EndReason, now_us: int) -> None:
-        self._at.hold(reason, now_us)
+        self._at.state, self._at.end_reason, self._at.held_us = DeviceState.HELD, reason, now_us
         self._stand_down()
 
     def _stand_down(self) -> None:

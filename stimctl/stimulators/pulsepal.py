@@ -1,8 +1,8 @@
 """PulsePal by leases: four voltage outputs, firmware 21 or 22, each with a declared isolator behind it.
 
-Nothing is measured and nothing is reported: a lease is over when its time is, and its pulses are counted by the
-host from a program that the device confirmed. Each lease is one whole program and one trigger; a stop also
-programs every channel to rest, so that whatever might still play plays zero volts. Commands are never split.
+Nothing is measured or reported: a lease is over when its time is, and the host counts its pulses from a program that
+the device confirmed. Each lease is one whole program and one trigger; a stop also programs every channel to rest, so
+that whatever might still play plays zero volts. Commands are never split.
 """
 
 import struct
@@ -11,8 +11,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from stimctl.errors import Misuse, Problem, TimedOut, Unsafe, WrongDevice
-from stimctl.errors import Refused as RefusedError
+from stimctl.errors import Misuse, Problem, Refused, TimedOut, Unsafe, WrongDevice
 from stimctl.stimulators import dialect as d
 from stimctl.stimulators import pulsepal_gate as gate
 from stimctl.stimulators.base import Failed, Identified, Identity, earliest
@@ -26,9 +25,13 @@ ANSWER_US = 500_000
 GUARD_US = 1_000  # after a lease's time, before the next program: the trigger's way to the device [choice]
 # Below this 2 mA needs more than 10 V; above it a code is a step of more than 3 uA [choice].
 ISOLATOR_UA_PER_V = range(201, 10_001)
+_IN_CYCLES = ("period_us", "width_us", "interphase_gap_us", "second_width_us")
 _ZERO_ALL = b"".join(struct.pack("<BBBH", gate.START, 79, channel, gate.ZERO_CODE) for channel in gate.CHANNELS)
 _LOOPS_OFF = b"".join(bytes((gate.START, 82, channel, 0)) for channel in gate.CHANNELS)
 _TRIGGERS_NORMAL = b"".join(bytes((gate.START, 74, 128, line, 0)) for line in (1, 2))
+
+
+_Then = Callable[[bytes, int], list[Any]]
 
 
 class _Ask(NamedTuple):
@@ -37,7 +40,7 @@ class _Ask(NamedTuple):
     frame: bytes
     size: int
     expected: bytes | None
-    then: Callable[[bytes, int], list[Any]]
+    then: _Then
 
 
 def isolator_ua_per_v(declared: str | Decimal) -> int:
@@ -149,7 +152,9 @@ class PulsePal(d.Dialect):
             self._gate.over()
             events.append(d.Done(None))
         if self._answer.is_late(now_us):
-            events.append(Failed(self._silence()))
+            stuck = "the PulsePal confirms nothing any more; it may be waiting for a click of its joystick"
+            nobody = "no PulsePal answered the handshake; look at the port and the device's screen"
+            events.append(Failed(TimedOut(stuck) if self._firmware else WrongDevice(nobody)))
         return events
 
     def next_deadline_us(self) -> int | None:
@@ -172,11 +177,6 @@ class PulsePal(d.Dialect):
     def _program_op(self) -> int:
         return 92 if self._firmware == 22 else 73
 
-    def _silence(self) -> TimedOut | WrongDevice:
-        if not self._firmware:
-            return WrongDevice("no PulsePal answered the handshake; look at the port and the device's screen")
-        return TimedOut("the PulsePal confirms nothing any more; it may be waiting for a click of its joystick")
-
     def _ask(self, ask: _Ask, now_us: int) -> None:
         self._asks.append(ask)
         if self._flying is None:
@@ -190,7 +190,7 @@ class PulsePal(d.Dialect):
                 self._gate.send(self._flying.frame, now_us)
                 self._answer.expect(ANSWER_US, now_us)
 
-    def _program(self, outputs: tuple[gate.Output, ...], then: Callable[[bytes, int], list[Any]], now_us: int) -> None:
+    def _program(self, outputs: tuple[gate.Output, ...], then: _Then, now_us: int) -> None:
         """Program all channels at once; where the firmware can read them back, they are compared."""
         frame = gate.program_frame(self._program_op, outputs)
         if self._firmware != 22:
@@ -253,21 +253,14 @@ def _output(lease: Lease, amplitude_ua: int, delay_us: int, ua_per_v: int) -> ga
     interpulse = gate.cycles("period_us", shape.period_us - shape.span_us)
     # The train ends halfway between its last pulse and the one that must not come.
     train = gate.cycles("period_us", lease.pulses * shape.period_us) - interpulse // 2
-    return gate.Output(
-        gate.cycles("width_us", shape.width_us),
-        gate.cycles("interphase_gap_us", shape.interphase_gap_us),
-        gate.cycles("second_width_us", shape.second_width_us),
-        interpulse,
-        train,
-        gate.cycles("delay_us", delay_us),
-        code,
-        -shape.second_amplitude_ua(code),
-    )
+    first, gap, second = (gate.cycles(name, getattr(shape, name)) for name in _IN_CYCLES[1:])
+    delay = gate.cycles("delay_us", delay_us)
+    return gate.Output(first, gap, second, interpulse, train, delay, code, -shape.second_amplitude_ua(code))
 
 
 def _unfit(segment: Segment) -> list[Problem]:
     problems: list[Problem] = []
-    for name in ("period_us", "width_us", "interphase_gap_us", "second_width_us"):
+    for name in _IN_CYCLES:
         try:
             gate.cycles(name, getattr(segment, name))
         except Unsafe as unfit:
@@ -275,15 +268,15 @@ def _unfit(segment: Segment) -> list[Problem]:
     return problems
 
 
-def _executed(frame: bytes, size: int, then: Callable[[bytes, int], list[Any]]) -> _Ask:
+def _executed(frame: bytes, size: int, then: _Then) -> _Ask:
     """A command whose answer has to be so many bytes of 1."""
     return _Ask(frame, size, b"\1" * size, then)
 
 
 def _wrong(ask: _Ask, answer: bytes) -> Failed:
     if ask.frame == gate.READ_BACK:
-        return Failed(RefusedError("a program", "the device reads back another one than was sent"))
-    return Failed(RefusedError("a command", f"answered {answer.hex()}, where 01 is 'executed'"))
+        return Failed(Refused("a program", "the device reads back another one than was sent"))
+    return Failed(Refused("a command", f"answered {answer.hex()}, where 01 is 'executed'"))
 
 
 def _nothing(_answer: bytes, _now_us: int) -> list[Any]:

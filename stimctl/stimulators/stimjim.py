@@ -1,16 +1,14 @@
 """StimJim by leases: one text protocol in three dialects, two isolated channels of constant current.
 
-A is the deployed "Pulser" of the Teensy, B is stimjimAWG, C the firmware of the RP2354B. A lease is one slot and
-one start; the echo of the slot is compared with what was sent before it may be started. The slot
-that plays is never written; slot 0 stays grounded, because a garbled stop starts it.
+A lease is one slot and one start; the echo of the slot is compared with what was sent before it may be started. The
+slot that plays is never written; slot 0 stays grounded, because a garbled stop starts it.
 """
 
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from stimctl.errors import EchoMismatch, Problem, Unsafe, WrongDevice
-from stimctl.errors import Refused as RefusedError
+from stimctl.errors import EchoMismatch, Problem, Refused, Unsafe, WrongDevice
 from stimctl.stimulators import dialect as d
 from stimctl.stimulators import stimjim_text as text
 from stimctl.stimulators.base import Failed, Identified, Identity, earliest
@@ -141,18 +139,17 @@ class StimJim(d.Dialect):
         for said in self._reader.feed(data):
             if isinstance(said, text.Grounded):
                 self._groundings = max(0, self._groundings - 1)
-            take = _TABLE.get((self._state, type(said)))
-            if take is not None:
+            if take := _TABLE.get((self._state, type(said))):
                 events += getattr(self, take)(said, now_us)
         return events
 
     def advance(self, now_us: int) -> list[Any]:
-        if self._answer.is_late(now_us):
-            if self._state is State.READING:
-                return self._at_zero(None, now_us)
+        late, train = self._answer.is_late(now_us), self._train
+        if late and self._state is State.READING:
+            return self._at_zero(None, now_us)
+        if late:
             said = f"no {self.name} answered in its dialect {self.letter.upper()}"
             return [Failed(WrongDevice(f"{said}; look at the port, or name another dialect"))]
-        train = self._train
         if train is not None and train.done_due_us is not None and now_us >= train.done_due_us:
             return self._done(train, now_us)
         return []
@@ -193,22 +190,16 @@ class StimJim(d.Dialect):
         self._ready = index
         return [d.Prepared()]
 
-    def _started(self, said: text.Started, now_us: int) -> list[Any]:
-        return self._not_ordered(said, now_us) or [d.Begun()]
-
-    def _not_ordered(self, said: text.Started, _now_us: int) -> list[Any]:
-        if self._train is not None and said.index == self._train.index:
-            return []
-        return [Failed(EchoMismatch(f"the device started slot {said.index}, which was not ordered"))]
-
-    def _started_in_stop(self, said: text.Started, now_us: int) -> list[Any]:
-        if said.index:
-            return self._not_ordered(said, now_us)
-        # A stop of which only the letter arrived: slot 0 took the train's place, and it is grounded.
-        self._stopping.forced.add(said.engine)
-        if self._train is not None:
-            self._train.replaced = True
-        return []
+    def _started(self, said: text.Started, _now_us: int) -> list[Any]:
+        train, stops = self._train, self._state is not State.OPEN
+        if stops and said.index == 0:
+            # A stop of which only the letter arrived: slot 0 took the train's place, and it is grounded.
+            self._stopping.forced.add(said.engine)
+            if train is not None:
+                train.replaced = True
+        elif train is None or said.index != train.index:
+            return [Failed(EchoMismatch(f"the device started slot {said.index}, which was not ordered"))]
+        return [] if stops else [d.Begun()]
 
     def _complete(self, said: text.Complete, now_us: int) -> list[Any]:
         train = self._train
@@ -229,7 +220,7 @@ class StimJim(d.Dialect):
 
     @staticmethod
     def _rejected(said: text.Rejected, _now_us: int) -> list[Any]:
-        return [Failed(RefusedError("a line", said.text))]
+        return [Failed(Refused("a line", said.text))]
 
     def _stop_answer(self, said: text.Forced | text.Grounded, now_us: int) -> list[Any]:
         stop = self._stopping
@@ -379,8 +370,7 @@ _TABLE: dict[tuple[State, type[Any]], str] = {
         ("_stop_answer", text.Grounded, (State.CLEARING, State.STOPPING)),
         ("_slot_0", text.Echo, (State.GROUNDING,)),
         ("_echo", text.Echo, (State.OPEN,)),
-        ("_started", text.Started, (State.OPEN,)),
-        ("_started_in_stop", text.Started, (State.STOPPING, State.READING)),
+        ("_started", text.Started, (State.OPEN, State.STOPPING, State.READING)),
         ("_complete", text.Complete, (State.OPEN, State.STOPPING)),
         ("_mean", text.Mean, (State.OPEN, State.STOPPING)),
         ("_rejected", text.Rejected, (State.OPEN, State.STOPPING, State.READING)),
