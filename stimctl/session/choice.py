@@ -1,7 +1,6 @@
 """Which stimulator is at a port: as it was named, or found by three fixed questions that start nothing.
 
-The questions are a native `Hello`, `IDN` for a StimJim, and a PulsePal's handshake. None of them is an order on
-any of these devices. A StimJim of dialect A answers none of them and has to be named.
+The questions are no orders on any of these devices. A StimJim of dialect A answers none of them and has to be named.
 """
 
 from collections.abc import Callable

@@ -103,13 +103,17 @@ class Closing:
         self.close(now_us)
 
     def watch_time(self, now_us: int) -> None:
-        """Give up on a device that does not answer: what it counted stays in it until the next connection."""
-        if self._waits_for_log or now_us < self.deadline_us():
-            return
+        """Give up on a device that does not answer: what it counted stays in it until the next connection.
+
+        What is known is written down, however late it is; without a zero the stop frames and the alarm go on.
+        """
+        if now_us >= self.deadline_us():
+            self._close_or_end(now_us)
+
+    def _close_or_end(self, now_us: int) -> None:
         if self.report is None:
-            # What is known is written down, however late it is; without a zero the stop frames and the alarm go on.
             self.close(now_us)
-        else:
+        elif not self._waits_for_log:
             self._end(now_us)
 
     def lose_line(self, now_us: int) -> bool:
@@ -117,10 +121,7 @@ class Closing:
         self.line_gone = True
         if self._context.state is not State.STOPPING:
             return False
-        if self.report is None:
-            self.close(now_us)
-        elif not self._waits_for_log:
-            self._end(now_us)
+        self._close_or_end(now_us)
         return True
 
     def deadline_us(self) -> int:
@@ -185,9 +186,8 @@ class Closing:
     def log_failed(self, text: str, now_us: int) -> None:
         """The last entry could not be written: the device keeps its counts, and the operator is told."""
         self._waits_for_log = False
-        identity = self._context.device.identity
         action = "the dose is still in the device: mend the log, then connect again"
-        if identity is not None and identity.by_lease:
+        if self._context.by_lease:
             action = "the device keeps no dose, and the log has not got it: write down what the summary says"
         self._context.alarm(Priority.HIGH, text, action, now_us)
         self._end(now_us)

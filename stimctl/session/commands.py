@@ -1,8 +1,7 @@
 """What may be asked of a session, as data: frozen, checked when made, the same for keys, scripts, scenarios and replay.
 
-None of them is a message of any wire; what they come to is decided by the session's rules. Making one raises `Misuse`
-for a value of the wrong type, in the thread of whoever makes it. `note_of` and `command_of` are their form in a record
-of traffic.
+Making one raises `Misuse` for a value of the wrong type, in the thread of whoever makes it; what it comes to is decided
+by the session's rules. `note_of` and `command_of` are their form in a record of traffic.
 """
 
 import json

@@ -102,6 +102,11 @@ class Context:
         if self.state in ON_HOLD or was in ON_HOLD:
             self.account.moved(self.state, now_us)
 
+    @property
+    def by_lease(self) -> bool:
+        """Whether the device is known, and is given its output in leases."""
+        return self.device.identity is not None and self.device.identity.by_lease
+
     def begin(self, task: Task, now_us: int) -> None:
         """Something is under way from now on. Raises `IllegalEvent` where it may not be."""
         if self.state not in task.states:

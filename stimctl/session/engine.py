@@ -28,7 +28,7 @@ from stimctl.session.closing import Closing
 from stimctl.session.context import Context, Want
 from stimctl.session.log import SessionLog
 from stimctl.session.preparation import Preparation
-from stimctl.session.states import ENDED, ON_HOLD, QUIET, STOPPING, End, State, Task
+from stimctl.session.states import ENDED, ON_HOLD, QUIET, STOPPING, End, Happening, State, Task
 from stimctl.session.stimulation import Stimulation
 from stimctl.session.telemetry import Telemetry
 from stimctl.session.view import PULL_THE_LEADS, Priority, SessionReport, SessionView
@@ -46,8 +46,8 @@ _Handler = Callable[[Any, int], None]
 
 
 class Turn(NamedTuple):
-    """What one step came to: the bytes to send now, what happened (`StateChanged`, `Alarm`, `Told`), when to come
-    back at the latest, and what is wanted of whoever runs the session, if anything."""
+    """The bytes to send now, what happened (`StateChanged`, `Alarm`, `Told`), when to come back at the latest, and what
+    is wanted of whoever runs the session, if anything."""
 
     output: bytes
     events: Sequence[Any]
@@ -92,7 +92,7 @@ class Engine:
             State.IDLE: self._prepare.connect,
             State.IDENTIFIED: self._prepare.load,
             State.LOADED: self._prepare.self_test,
-            **dict.fromkeys(QUIET, self._prepare.ready),
+            **dict.fromkeys(QUIET, context.await_durable),
         }
         self._obey: dict[type[Any], _Handler] = {
             c.Proceed: lambda _command, now_us: self._proceed(now_us),
@@ -110,7 +110,7 @@ class Engine:
         }
         self._on: dict[type[Any], _Handler] = {
             base.Identified: self._prepare.on_identified,
-            base.Loaded: self._prepare.on_loaded,
+            base.Loaded: lambda _event, now_us: context.done(Happening.LOADED, now_us),
             base.SelfTested: self._prepare.on_self_tested,
             base.Checked: self._on_checked,
             base.Records: self._by_phase(self._close.on_records, self._prepare.on_recovered),
@@ -277,12 +277,9 @@ class Engine:
         if now_us - times.alive_us <= limits.WATCHDOG_US:
             context.alarm(Priority.LOW, text, "close what else this computer is busy with", now_us)
             return
-        action = f"output ends within {self._ends_within()} by itself: look after the subject first, then start again"
+        within = "3 s" if context.by_lease else "1 s"
+        action = f"output ends within {within} by itself: look after the subject first, then start again"
         context.fail(End.STOOD_STILL, text, action, now_us)
-
-    def _ends_within(self) -> str:
-        identity = self._context.device.identity
-        return "3 s" if identity is not None and identity.by_lease else "1 s"
 
     def _keep_alive(self, now_us: int) -> None:
         context = self._context
@@ -324,7 +321,9 @@ class Engine:
         if not isinstance(error, TimedOut) and self._close.lose_line(now_us):
             return
         if context.times.armed_us is not None:
-            action = f"output ends within {self._ends_within()} by itself; if in doubt {PULL_THE_LEADS}"
+            action = (
+                f"output ends within {'3 s' if context.by_lease else '1 s'} by itself; if in doubt {PULL_THE_LEADS}"
+            )
             context.alarm(Priority.HIGH, str(error), action, now_us)
         context.stop(now_us, End.LINE_LOST, str(error))
 
@@ -368,8 +367,10 @@ class Engine:
         return by_phase
 
     def _on_started(self, event: m.Started, now_us: int) -> None:
-        handler = self._prepare.on_check_started if self._prepare.in_check() else self._stimulate.on_started
-        handler(event, now_us)
+        if self._prepare.in_check():
+            self._context.begin(Task.CHECK, now_us)
+        else:
+            self._stimulate.on_started(event, now_us)
 
     def _on_checked(self, event: base.Checked, now_us: int) -> None:
         self._prepare.on_checked(event, now_us)

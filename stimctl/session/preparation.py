@@ -1,7 +1,6 @@
 """From the handshake to the first pulse: identity, program, self-test, tried stop, contact, arm, start.
 
-Each step is an order to the stimulator and the handler of its answer. Nothing is armed before the log is
-durable, and no lead need be on before outputs read zero and a stop was seen to work.
+Nothing is armed before the log is durable, and no lead need be on before outputs read zero and a stop was seen to work.
 """
 
 from dataclasses import asdict
@@ -47,12 +46,8 @@ class Preparation:
         self._context.begin(Task.SELF_TEST, now_us)
         self._context.stimulator.self_test(now_us)
 
-    def ready(self, now_us: int) -> None:
-        """Ask for the log to be durable; `arm_next` follows when it is."""
-        self._context.await_durable(now_us)
-
     def arm_next(self, now_us: int) -> None:
-        """Arm for an impedance check, or after one for stimulation."""
+        """Arm for an impedance check, or after one for stimulation; the start follows the answer."""
         context = self._context
         try:
             # A session that began goes on after a hold; one that has not may have waited long at its gate.
@@ -62,10 +57,7 @@ class Preparation:
             context.fail(End.SCREENING, str(stale), "screen the person anew, then start a new session", now_us)
             return
         checked = context.state in (State.CHECKED, State.RECHECKED)
-        self.arm(Purpose.STIMULATE if checked else Purpose.CHECK_IMPEDANCE, now_us)
-
-    def arm(self, purpose: Purpose, now_us: int) -> None:
-        context = self._context
+        purpose = Purpose.STIMULATE if checked else Purpose.CHECK_IMPEDANCE
         context.begin(Task.ARMING, now_us)
         rx = context.prescription
         context.stimulator.arm(purpose, context.targets.channels, rx.ceiling_ua, rx.stimulation_us, now_us)
@@ -127,9 +119,6 @@ class Preparation:
         self._context.tell("the dose of an earlier session was fetched from the device and logged", now_us)
         self._context.done(Happening.IDENTIFIED, now_us)
 
-    def on_loaded(self, _event: base.Loaded, now_us: int) -> None:
-        self._context.done(Happening.LOADED, now_us)
-
     def on_self_tested(self, event: base.SelfTested, now_us: int) -> None:
         """A stop that was never seen to work does not exist: it is tried before any lead goes on."""
         context = self._context
@@ -186,9 +175,6 @@ class Preparation:
         at_most_us = CHECK_US * len(context.targets.channels) + CHECK_SLACK_US
         if self.in_check() and now_us - context.times.entered_us > at_most_us:
             context.fail(End.IMPLAUSIBLE, "the impedance check does not end", EXAMINE, now_us)
-
-    def on_check_started(self, _event: m.Started, now_us: int) -> None:
-        self._context.begin(Task.CHECK, now_us)
 
     def in_check(self) -> bool:
         return self._context.state in _CHECKING

@@ -1,8 +1,6 @@
 """What a record of traffic has to say of a session beside its bytes, so that the session can be run again.
 
-One note tells what was run: the prescription as answers, the profile's own text, the device that was named, the
-steps that it took by itself, where the sequence numbers began, and whether its clock was virtual. Nothing of a
-person or an animal is ever in it: a record of traffic is there to be sent around.
+Nothing of a person or an animal is ever in it: a record of traffic is there to be sent around.
 """
 
 from collections.abc import Collection, Mapping

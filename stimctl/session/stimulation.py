@@ -272,9 +272,8 @@ class Stimulation:
         return self._ran_us + (0 if self._run_began_us is None else now_us - self._run_began_us)
 
     def _timer_slack_us(self) -> int:
-        identity = self._context.device.identity
         # By lease the adapter holds the timer, and hand-overs take the host's time but no stimulation.
-        return limits.SESSION_US if identity is not None and identity.by_lease else TIMER_SLACK_US
+        return limits.SESSION_US if self._context.by_lease else TIMER_SLACK_US
 
     def _fell_silent(self, now_us: int) -> bool:
         """The device answers but no longer says how it is, so that nothing watches its timer: the end."""

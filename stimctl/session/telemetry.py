@@ -39,8 +39,8 @@ _ENDED_ON_DEVICE = DeviceState.ENDED
 
 
 class Telemetry:
-    """Listens to one device. `after_stop` is told of a status once the session stops. `auto` is what the session does
-    by itself: nobody is there to mend a lapsed arm."""
+    """Listens to one device. `after_stop` is told of a status once the session stops. In the states of `auto` nobody is
+    there to mend a lapsed arm."""
 
     def __init__(
         self,

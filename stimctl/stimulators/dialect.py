@@ -105,11 +105,11 @@ class Dialect(SansIO, Protocol):
     self_test_note: str
     stops_mid_pulse: bool
     prepares_ahead: bool
-    _gate: Gate
+    outgoing: Gate
     _answer: Answer
 
     def __init__(self, gate: Gate) -> None:
-        self._gate = gate
+        self.outgoing = gate
         self._answer = Answer()
 
     def connect(self, now_us: int) -> None: ...
@@ -127,16 +127,9 @@ class Dialect(SansIO, Protocol):
     def apart(self) -> "Dialect":
         """Another one for the same device, which nothing has happened to yet: it can stop it."""
 
-    def arm(self, ceiling_ua: int) -> None:
-        """From now on leases up to the ceiling pass the gate; after `disarm` none does."""
-        self._gate.arm(ceiling_ua)
-
-    def disarm(self) -> None:
-        self._gate.disarm()
-
     def take_output(self) -> bytes:
-        return self._gate.take()
+        return self.outgoing.take()
 
     def wrote(self, now_us: int) -> None:
-        self._gate.wrote(now_us)
+        self.outgoing.wrote(now_us)
         self._answer.wrote(now_us)

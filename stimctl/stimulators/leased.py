@@ -20,7 +20,7 @@ from stimctl.stimulators.lease_cut import Cut, Why
 from stimctl.stimulators.lease_giver import Giver, gated
 from stimctl.stimulators.lease_tally import LeaseTally
 from stimctl.stimulators.lease_telemetry import STIMULATING, Standing, channel_reading, session_record, status
-from stimctl.stimulators.leases import Lease, check_program
+from stimctl.stimulators.leases import Lease, LeasePlan, check_program
 from stimctl.stimulators.native import channel_mask, program_digest
 from stimctl.stimulators.targets import Targets
 from stimctl.waveform import Program
@@ -41,6 +41,7 @@ class Leased:
 
     def __init__(self, dialect: Dialect, session: int = 1) -> None:
         self._dialect = dialect
+        self.take_output = dialect.take_output
         self.targets = Targets({})
         self._giver = Giver(dialect, self)
         self._at = Standing(session)
@@ -72,7 +73,7 @@ class Leased:
 
     def arm(self, purpose: Purpose, channels: Iterable[int], ceiling_ua: int, limit_us: int, now_us: int) -> None:
         at = self._at
-        refused = gated(lambda: self._dialect.arm(ceiling_ua))
+        refused = gated(lambda: self._dialect.outgoing.arm(ceiling_ua))
         if refused:
             self._say(now_us, *refused)
             return
@@ -162,9 +163,6 @@ class Leased:
     def next_deadline_us(self) -> int | None:
         said_us = self._said_us if self._out_of_turn else None
         return earliest(said_us, self._tick_us, self._dialect.next_deadline_us(), self._giver.next_deadline_us())
-
-    def take_output(self) -> bytes:
-        return self._dialect.take_output()
 
     def wrote(self, now_us: int) -> None:
         self._dialect.wrote(now_us)
@@ -266,7 +264,7 @@ class Leased:
     def _stand_down(self) -> None:
         """No lease from here on, by this run's plan or through the gate."""
         self._giver.end_run()
-        self._dialect.disarm()
+        self._dialect.outgoing.disarm()
 
     def _end(self, reason: EndReason, now_us: int) -> list[Any]:
         self._at.end(reason)
@@ -287,17 +285,15 @@ class Leased:
         if timer is not None:
             return self._end(_TIMER_ENDS[timer], now_us)
         if at.state in STIMULATING and self._giver.plan is not None:
-            at.state = self._stimulating_state(now_us)
+            at.state = self._stimulating_state(self._giver.plan, now_us)
         return []
 
-    def _stimulating_state(self, now_us: int) -> DeviceState:
-        plan, state = self._giver.plan, self._at.state
-        assert plan is not None
+    def _stimulating_state(self, plan: LeasePlan, now_us: int) -> DeviceState:
+        state = self._at.state
         if state == DeviceState.RAMPING_DOWN or self._giver.stimulation_us(now_us) >= plan.fade_us:
             return DeviceState.RAMPING_DOWN
-        if state == DeviceState.RUNNING or plan.reached(self._giver.aims_ua()):
-            return DeviceState.RUNNING
-        return DeviceState.RAMPING
+        reached = state == DeviceState.RUNNING or plan.reached(self._giver.aims_ua())
+        return DeviceState.RUNNING if reached else DeviceState.RAMPING
 
     def _telemetry(self, now_us: int) -> list[Any]:
         self.heard_us = now_us

@@ -54,7 +54,7 @@ def isolator_ua_per_v(declared: str | Decimal) -> int:
 class PulsePal(d.Dialect):
     """A `Dialect`. `ua_per_v` is the isolator's transfer, which the user declares: there is no default."""
 
-    _gate: gate.PulsePalGate
+    outgoing: gate.PulsePalGate
     measures = False
     stops_mid_pulse = True
     # A program that arrives while a train plays changes the train.
@@ -87,17 +87,17 @@ class PulsePal(d.Dialect):
 
     def prepare(self, lease: Lease, now_us: int) -> None:
         self._lease = lease
-        self._program(outputs_of(lease, self._gate.ua_per_v), self._confirmed, now_us)
+        self._program(outputs_of(lease, self.outgoing.ua_per_v), self._confirmed, now_us)
 
     def _confirmed(self, _answer: bytes, _now_us: int) -> list[Any]:
-        self._gate.confirmed()
+        self.outgoing.confirmed()
         return [d.Prepared()]
 
     def begin(self, now_us: int) -> None:
         lease = self._lease
         assert lease is not None
         mask = sum(1 << (level.channel - 1) for level in lease.levels)
-        self._gate.send(bytes((gate.START, 77, mask)), now_us)
+        self.outgoing.send(bytes((gate.START, 77, mask)), now_us)
         delay_us = max(level.delay_us for level in lease.levels)
         self._lasts_us = lease.pulses * lease.shape.period_us + delay_us + GUARD_US
 
@@ -108,10 +108,10 @@ class PulsePal(d.Dialect):
         self._asks.clear()
         self._over_us = self._lasts_us = self._begun_us = None
         self._lease = None
-        self._gate.forget_unsent()
+        self.outgoing.forget_unsent()
         first = bytes((gate.START, 80)) + (bytes((gate.START, 98, 0x0F)) if self._firmware == 22 else b"")
         rest = gate.program_frame(self._program_op, gate.REST_ALL)
-        self._gate.send(first + _ZERO_ALL + rest, now_us)
+        self.outgoing.send(first + _ZERO_ALL + rest, now_us)
         self._answer.forget()
         if again and self._flying is not None and self._flying_sent:
             return
@@ -124,7 +124,7 @@ class PulsePal(d.Dialect):
             self._asks.append(ask)
 
     def apart(self) -> "PulsePal":
-        other = PulsePal(self._gate.ua_per_v)
+        other = PulsePal(self.outgoing.ua_per_v)
         other._firmware = self._firmware
         return other
 
@@ -149,7 +149,7 @@ class PulsePal(d.Dialect):
         self._begun_us = None
         if self._over_us is not None and now_us >= self._over_us:
             self._over_us = None
-            self._gate.over()
+            self.outgoing.over()
             events.append(d.Done(None))
         if self._answer.is_late(now_us):
             stuck = "the PulsePal confirms nothing any more; it may be waiting for a click of its joystick"
@@ -164,7 +164,7 @@ class PulsePal(d.Dialect):
         data = super().take_output()
         if data:
             self._flying_sent = self._flying is not None
-            self._stops_sent += self._gate.is_stop(data)
+            self._stops_sent += self.outgoing.is_stop(data)
         return data
 
     def wrote(self, now_us: int) -> None:
@@ -187,7 +187,7 @@ class PulsePal(d.Dialect):
             self._flying = self._asks.popleft()
             self._flying_sent = not self._flying.frame
             if self._flying.frame:
-                self._gate.send(self._flying.frame, now_us)
+                self.outgoing.send(self._flying.frame, now_us)
                 self._answer.expect(ANSWER_US, now_us)
 
     def _program(self, outputs: tuple[gate.Output, ...], then: _Then, now_us: int) -> None:
@@ -222,11 +222,11 @@ class PulsePal(d.Dialect):
         # A stop that was sent again is answered again.
         self._stale = max(0, self._stops_sent - 1) * (len(gate.CHANNELS) + 1)
         self._stops_sent = 0
-        self._gate.over()
+        self.outgoing.over()
         return [d.AtZero(None)]
 
     def _identity(self) -> Identity:
-        ua_per_v = self._gate.ua_per_v
+        ua_per_v = self.outgoing.ua_per_v
         return d.identity_by_lease(
             model=f"PulsePal with an isolator of {ua_per_v / 1_000:g} mA/V",
             firmware=str(self._firmware),

@@ -66,7 +66,7 @@ class _Stopping:
 class StimJim(d.Dialect):
     """What the three dialects share. `simulator` is what the port says: the protocol has no word for it."""
 
-    _gate: StimJimGate
+    outgoing: StimJimGate
     name = "StimJim"
     letter = ""
     measures = True
@@ -94,7 +94,7 @@ class StimJim(d.Dialect):
         """Stop whatever another program left running, then ground slot 0."""
         self._stop_anew(State.CLEARING, now_us, may_play=False)
         self._answer.expect(ANSWER_US, now_us)
-        self._gate.send(STOP, now_us)
+        self.outgoing.send(STOP, now_us)
 
     def check_program(self, program: Program) -> None:
         foreign = [channel for channel in program.channels if channel not in CHANNELS]
@@ -105,24 +105,24 @@ class StimJim(d.Dialect):
         slot = slot_of(lease)
         taken = (None if self._train is None else self._train.index, self._ready)
         index = next(each for each in _SLOTS if each not in taken)
-        self._gate.send(slot.line(index), now_us)
+        self.outgoing.send(slot.line(index), now_us)
         self._asked = (index, slot)
         self._ready = None
 
     def begin(self, now_us: int) -> None:
         assert self._ready is not None
         index, self._ready = self._ready, None
-        self._gate.send(b"T%d\n" % index, now_us)
-        self._train = _Train(index, self._gate.slots[index])
+        self.outgoing.send(b"T%d\n" % index, now_us)
+        self._train = _Train(index, self.outgoing.slots[index])
 
     def stop(self, now_us: int, *, measure: bool) -> None:
         if self._state not in (State.STOPPING, State.READING):
             self._stop_anew(State.STOPPING, now_us, may_play=self._train is not None or self._state is State.UNKNOWN)
         self._stopping.measure |= measure
-        self._gate.send(STOP, now_us)
+        self.outgoing.send(STOP, now_us)
         if self._state is State.READING:
             # The stop overtook the reading, if that was not sent yet.
-            self._gate.send(READ_CURRENTS, now_us)
+            self.outgoing.send(READ_CURRENTS, now_us)
 
     def _stop_anew(self, state: State, now_us: int, *, may_play: bool) -> None:
         self._state = state
@@ -177,7 +177,7 @@ class StimJim(d.Dialect):
             return [Failed(EchoMismatch(f"slot 0 stands as {said.slot}, not grounded"))]
         self._state = State.OPEN
         self._answer.forget()
-        self._gate.echoed(0)
+        self.outgoing.echoed(0)
         return [Identified(self._identity(), 0)]
 
     def _echo(self, said: text.Echo, _now_us: int) -> list[Any]:
@@ -186,7 +186,7 @@ class StimJim(d.Dialect):
         (index, slot), self._asked = self._asked, None
         if said[:2] != (index, slot):
             return [Failed(EchoMismatch(f"slot {index}: sent {slot}, the device holds {said.slot} in {said.index}"))]
-        self._gate.echoed(index)
+        self.outgoing.echoed(index)
         self._ready = index
         return [d.Prepared()]
 
@@ -242,7 +242,7 @@ class StimJim(d.Dialect):
 
     def _done(self, train: _Train, now_us: int) -> list[Any]:
         self._train = None
-        self._gate.over()
+        self.outgoing.over()
         self._stopping.may_play = False
         done = d.Done(train.pulses, tuple(_phases(train.slot, train.means)))
         return [done, *(self._look_at_stop(now_us) if self._state is State.STOPPING else ())]
@@ -254,18 +254,18 @@ class StimJim(d.Dialect):
         if not stop.measure:
             return self._at_zero(None, now_us)
         self._train = None
-        self._gate.over()
-        self._gate.send(READ_CURRENTS, now_us)
+        self.outgoing.over()
+        self.outgoing.send(READ_CURRENTS, now_us)
         self._state = State.READING
         self._answer.expect(READ_WAIT_US, now_us)
         return []
 
     def _at_zero(self, measured_ua: int | None, now_us: int) -> list[Any]:
         self._train = None
-        self._gate.over()
+        self.outgoing.over()
         if self._state is State.CLEARING:
             self._state = State.GROUNDING
-            self._gate.send(HARMLESS, now_us)
+            self.outgoing.send(HARMLESS, now_us)
             return []
         self._state = State.OPEN
         self._answer.forget()

@@ -75,10 +75,10 @@ class Rejected(NamedTuple):
 
 
 _RULE = re.compile(r"-{20,}")
-_BLOCK_HEAD = re.compile(r"Parameters for PulseTrain\[(\d+)\]")
-_BLOCK_MODE = re.compile(r"mode\[ch(\d)\]:\s+(\d)")
-_BLOCK_TIME = re.compile(r"(period|duration):\s+(\d+) usec")
-_BLOCK_STAGE = re.compile(r"(\d+)\s+(\d+) usec\s+(-?\d+)[a-zA-Z]+\s+(-?\d+)[a-zA-Z]+")
+_BLOCK_HEAD = re.compile(r"^Parameters for PulseTrain\[(\d+)\]", re.MULTILINE)
+_BLOCK_MODE = re.compile(r"^mode\[ch(\d)\]:[^\S\n]+(\d)", re.MULTILINE)
+_BLOCK_TIME = re.compile(r"^(period|duration):[^\S\n]+(\d+) usec", re.MULTILINE)
+_BLOCK_STAGE = re.compile(r"^\d+[^\S\n]+(\d+) usec[^\S\n]+(-?\d+)[a-zA-Z]+[^\S\n]+(-?\d+)[a-zA-Z]+", re.MULTILINE)
 _C_ECHO = re.compile(r"PulseTrain\[(\d+)\]: mode\[(\d+),(\d+)\], period=(\d+) us, pulses=(\d+), (\d+) stages")
 _C_STAGE = re.compile(r"Stage (\d+): amp\[(-?\d+),(-?\d+)\], dur=(\d+) us")
 _C_END = re.compile(r"Channel (\d) pulse train terminated. Delivered:")
@@ -123,7 +123,7 @@ class Reader:
             self._block = []
         elif _RULE.fullmatch(text):
             block, self._block = self._block, None
-            return _block_echo(block)
+            return _block_echo("\n".join(block))
         else:
             self._block.append(text)
             if len(self._block) > _BLOCK_LINES or sum(map(len, self._block)) > LONGEST:
@@ -148,22 +148,12 @@ class Reader:
         return []
 
 
-def _block_echo(block: list[str]) -> list[Any]:
-    index = None
-    modes, times, stages = {}, {}, []
-    for text in block:
-        if head := _BLOCK_HEAD.match(text):
-            index = int(head[1])
-        elif mode := _BLOCK_MODE.match(text):
-            modes[int(mode[1])] = int(mode[2])
-        elif time := _BLOCK_TIME.match(text):
-            times[time[1]] = int(time[2])
-        elif stage := _BLOCK_STAGE.match(text):
-            stages.append((int(stage[3]), int(stage[4]), int(stage[2])))
-    if index is None:
-        return []
-    slot = Slot((modes.get(0, -1), modes.get(1, -1)), times.get("period", 0), times.get("duration", 0), tuple(stages))
-    return [Echo(index, slot, "a")]
+def _block_echo(block: str) -> list[Any]:
+    modes = {int(channel): int(mode) for channel, mode in _BLOCK_MODE.findall(block)}
+    times = {name: int(us) for name, us in _BLOCK_TIME.findall(block)}
+    stages = tuple((int(first), int(second), int(us)) for us, first, second in _BLOCK_STAGE.findall(block))
+    slot = Slot((modes.get(0, -1), modes.get(1, -1)), times.get("period", 0), times.get("duration", 0), stages)
+    return [Echo(int(index), slot, "a") for index in _BLOCK_HEAD.findall(block)[-1:]]
 
 
 def _line_echo(found: re.Match[str]) -> Echo:

@@ -29,7 +29,7 @@ class Target:
     @property
     def highest_ua(self) -> int:
         """The highest target that the device may be following now."""
-        return max(self.applied_ua, *self.sent_ua) if self.sent_ua else self.applied_ua
+        return max((self.applied_ua, *self.sent_ua))
 
     @property
     def resume_ua(self) -> int:
@@ -64,11 +64,9 @@ class Targets:
 
     def titration_overdue(self, now_us: int) -> int | None:
         """A channel that has stood below 0.5 mA for longer than titration may take, if any."""
-        for channel, target in self._each.items():
-            since_us = target.titrating_since_us
-            if since_us is not None and now_us - since_us > limits.TITRATION_US:
-                return channel
-        return None
+        since = [(channel, target.titrating_since_us) for channel, target in self._each.items()]
+        overdue = (channel for channel, us in since if us is not None and now_us - us > limits.TITRATION_US)
+        return next(overdue, None)
 
     def want(self, channel: int, wanted_ua: int) -> None:
         self._put(channel, wanted_ua=wanted_ua)
@@ -111,8 +109,7 @@ class Targets:
     def not_applied(self, channel: int, target_ua: int) -> None:
         """The device refused `target_ua`: a raise is given up, a lowering stays wanted."""
         self.never_answered(channel, target_ua)
-        sent_ua = tuple(ua for ua in self._each[channel].sent_ua if ua != target_ua)
-        self._put(channel, sent_ua=sent_ua)
+        self._put(channel, sent_ua=tuple(ua for ua in self._each[channel].sent_ua if ua != target_ua))
 
     def never_answered(self, channel: int, target_ua: int) -> None:
         """Nobody knows whether the device applied `target_ua`. A raise is given up: what it was before is wanted and,
