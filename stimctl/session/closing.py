@@ -92,14 +92,13 @@ class Closing:
 
     def on_records(self, records: base.Records, now_us: int) -> None:
         """The device said what it counted. Another session's counts are neither used nor acknowledged."""
-        context = self._context
         told = {each.session for each in records.counters} | {each.session for each in records.measured}
         numbers = {records.record.session, *told}
-        asked = context.device.session_number
+        asked = self._context.device.session_number
         if numbers == {asked}:
             self._records = records
         else:
-            context.account.contradiction = f"asked for session {asked}, the device told of {numbers}"
+            self._context.account.contradiction = f"asked for session {asked}, the device told of {numbers}"
         self.close(now_us)
 
     def watch_time(self, now_us: int) -> None:
@@ -171,17 +170,16 @@ class Closing:
 
     def durable(self, now_us: int) -> None:
         """The last entry is on disk: the device may forget what it counted."""
-        context = self._context
         self._waits_for_log = False
-        context.pending = None
+        self._context.pending = None
         if self.zero is None and not self.line_gone:
             return
         if self._records is None or self.line_gone:
             self._end(now_us)
             return
-        context.begin(Task.ACKNOWLEDGING, now_us)
+        self._context.begin(Task.ACKNOWLEDGING, now_us)
         self._stop_us = now_us - (self.zero.after_us if self.zero else 0)
-        context.stimulator.acknowledge(context.device.session_number, now_us)
+        self._context.stimulator.acknowledge(self._context.device.session_number, now_us)
 
     def log_failed(self, text: str, now_us: int) -> None:
         """The last entry could not be written: the device keeps its counts, and the operator is told."""

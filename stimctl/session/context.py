@@ -114,6 +114,11 @@ class Context:
         status = self.device.status
         self.pending = Pending(task, now_us, 0 if status is None else status.device_time_us)
 
+    def order(self, task: Task, give: Callable[..., None], *what: Any) -> None:
+        """Give the stimulator an order, which is under way from now on; the last of `what` is the time."""
+        self.begin(task, what[-1])
+        give(*what)
+
     def is_pending(self, task: Task) -> bool:
         return self.pending is not None and self.pending.task is task
 

@@ -6,6 +6,7 @@ it returns, and comes back at its deadline. Any surprise ends at zero. The work 
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from stimctl import limits
@@ -89,9 +90,9 @@ class Engine:
         context.stop = self._close.stop
         self._telemetry = Telemetry(context, self._prepare, self._stimulate, self._close.on_status, auto)
         self._steps: dict[State, Callable[[int], None]] = {
-            State.IDLE: self._prepare.connect,
-            State.IDENTIFIED: self._prepare.load,
-            State.LOADED: self._prepare.self_test,
+            State.IDLE: partial(context.order, Task.HANDSHAKE, stimulator.connect),
+            State.IDENTIFIED: partial(context.order, Task.LOADING, stimulator.load, prescription.program),
+            State.LOADED: partial(context.order, Task.SELF_TEST, stimulator.self_test),
             **dict.fromkeys(QUIET, context.await_durable),
         }
         self._obey: dict[type[Any], _Handler] = {
@@ -135,9 +136,8 @@ class Engine:
 
         A person's screening is used up here: raises `Unsafe` when it is stale or was used before.
         """
-        context = self._context
-        context.prescription.begin(now_us)
-        context.times.checked_in_us = self._stimulator.heard_us = self._turned_us = self._deadline_us = now_us
+        self._context.prescription.begin(now_us)
+        self._context.times.checked_in_us = self._stimulator.heard_us = self._turned_us = self._deadline_us = now_us
         self._go_on(now_us)
 
     def step(self, now_us: int, data: bytes = b"", asked: Sequence[c.Command | c.Fact] = ()) -> Turn:
@@ -266,8 +266,7 @@ class Engine:
 
     def _stood_still(self, late_us: int, now_us: int) -> None:
         """This program did not run for so long: neither the device nor the operator was silent."""
-        context = self._context
-        times = context.times
+        times = self._context.times
         text = f"this program stood still for {(now_us - self._turned_us) / 1e6:.1f} s"
         self._stimulator.heard_us += late_us
         times.checked_in_us += late_us
@@ -275,11 +274,11 @@ class Engine:
         if times.alive_due_us is None:
             return
         if now_us - times.alive_us <= limits.WATCHDOG_US:
-            context.alarm(Priority.LOW, text, "close what else this computer is busy with", now_us)
+            self._context.alarm(Priority.LOW, text, "close what else this computer is busy with", now_us)
             return
-        within = "3 s" if context.by_lease else "1 s"
+        within = "3 s" if self._context.by_lease else "1 s"
         action = f"output ends within {within} by itself: look after the subject first, then start again"
-        context.fail(End.STOOD_STILL, text, action, now_us)
+        self._context.fail(End.STOOD_STILL, text, action, now_us)
 
     def _keep_alive(self, now_us: int) -> None:
         context = self._context

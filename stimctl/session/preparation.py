@@ -34,18 +34,6 @@ class Preparation:
         self._url = url
         self._earlier_session = 0
 
-    def connect(self, now_us: int) -> None:
-        self._context.begin(Task.HANDSHAKE, now_us)
-        self._context.stimulator.connect(now_us)
-
-    def load(self, now_us: int) -> None:
-        self._context.begin(Task.LOADING, now_us)
-        self._context.stimulator.load(self._context.prescription.program, now_us)
-
-    def self_test(self, now_us: int) -> None:
-        self._context.begin(Task.SELF_TEST, now_us)
-        self._context.stimulator.self_test(now_us)
-
     def arm_next(self, now_us: int) -> None:
         """Arm for an impedance check, or after one for stimulation; the start follows the answer."""
         context = self._context
@@ -58,9 +46,9 @@ class Preparation:
             return
         checked = context.state in (State.CHECKED, State.RECHECKED)
         purpose = Purpose.STIMULATE if checked else Purpose.CHECK_IMPEDANCE
-        context.begin(Task.ARMING, now_us)
-        rx = context.prescription
-        context.stimulator.arm(purpose, context.targets.channels, rx.ceiling_ua, rx.stimulation_us, now_us)
+        rx, arm = context.prescription, context.stimulator.arm
+        channels = context.targets.channels
+        context.order(Task.ARMING, arm, purpose, channels, rx.ceiling_ua, rx.stimulation_us, now_us)
 
     def on_identified(self, event: base.Identified, now_us: int) -> None:
         """Write the session's first entry, refuse a device that may not be used, fetch what it still holds."""
@@ -78,8 +66,8 @@ class Preparation:
             context.fail(End.WRONG_DEVICE, str(wrong), action, now_us)
             return
         if event.waiting:
-            context.begin(Task.FETCHING, now_us)
-            context.stimulator.read_records(range(1, event.identity.channels + 1), now_us)
+            channels = range(1, event.identity.channels + 1)
+            context.order(Task.FETCHING, context.stimulator.read_records, channels, now_us)
         else:
             context.done(Happening.IDENTIFIED, now_us)
 
@@ -121,15 +109,14 @@ class Preparation:
 
     def on_self_tested(self, event: base.SelfTested, now_us: int) -> None:
         """A stop that was never seen to work does not exist: it is tried before any lead goes on."""
-        context = self._context
         note = {"note": event.note} if event.note else {}
-        context.put("self_test", now_us, failures=event.failures, zero_ua=event.zero_ua, **note)
+        self._context.put("self_test", now_us, failures=event.failures, zero_ua=event.zero_ua, **note)
         if event.failures or event.zero_ua >= limits.ZERO_UA:
             text = f"self-test failed (bits {event.failures:#x}, {event.zero_ua} uA at zero)"
-            context.fail(End.SELF_TEST, text, EXAMINE, now_us)
+            self._context.fail(End.SELF_TEST, text, EXAMINE, now_us)
             return
-        context.begin(Task.TRYING_STOP, now_us)
-        context.stimulator.stop(now_us)
+        self._context.begin(Task.TRYING_STOP, now_us)
+        self._context.stimulator.stop(now_us)
 
     def on_stop_tried(self, event: base.ZeroConfirmed, now_us: int) -> None:
         self._context.put("stop", now_us, tried=True, **stop_record(event))
@@ -171,10 +158,9 @@ class Preparation:
 
     def watch_check(self, now_us: int) -> None:
         """A check that does not end, ends the session: ten pulses a channel take a tenth of a second."""
-        context = self._context
-        at_most_us = CHECK_US * len(context.targets.channels) + CHECK_SLACK_US
-        if self.in_check() and now_us - context.times.entered_us > at_most_us:
-            context.fail(End.IMPLAUSIBLE, "the impedance check does not end", EXAMINE, now_us)
+        at_most_us = CHECK_US * len(self._context.targets.channels) + CHECK_SLACK_US
+        if self.in_check() and now_us - self._context.times.entered_us > at_most_us:
+            self._context.fail(End.IMPLAUSIBLE, "the impedance check does not end", EXAMINE, now_us)
 
     def in_check(self) -> bool:
         return self._context.state in _CHECKING

@@ -128,13 +128,12 @@ class Stimulation:
 
     def _keep_step(self, status: m.Status, now_us: int) -> None:
         """The device moved on: so does the session."""
-        context = self._context
         if status.state == DeviceState.HELD:
             self._held_by_device(status, now_us)
-        elif status.state == DeviceState.RUNNING and context.state is State.RAMPING:
-            context.enter(Happening.REACHED, now_us)
-        elif status.state == DeviceState.RAMPING_DOWN and context.state is not State.RAMPING_DOWN:
-            context.enter(Happening.FALLING, now_us)
+        elif status.state == DeviceState.RUNNING and self._context.state is State.RAMPING:
+            self._context.enter(Happening.REACHED, now_us)
+        elif status.state == DeviceState.RAMPING_DOWN and self._context.state is not State.RAMPING_DOWN:
+            self._context.enter(Happening.FALLING, now_us)
         elif status.state not in _MAY_FOLLOW:
             name = DeviceState(status.state).name
             self.found(Finding(End.IMPLAUSIBLE, f"the device says {name} in the middle of stimulation"), now_us)
@@ -146,11 +145,10 @@ class Stimulation:
             self.found(finding, now_us)
 
     def found(self, finding: Finding, now_us: int) -> None:
-        context = self._context
         if not finding.hold:
-            context.fail(finding.end, finding.text, EXAMINE, now_us)
-        elif not context.is_pending(Task.HOLD):
-            context.alarm(Priority.MEDIUM, finding.text, "check the leads, then resume", now_us)
+            self._context.fail(finding.end, finding.text, EXAMINE, now_us)
+        elif not self._context.is_pending(Task.HOLD):
+            self._context.alarm(Priority.MEDIUM, finding.text, "check the leads, then resume", now_us)
             self.hold(now_us, finding.text)
 
     def on_target_set(self, event: m.TargetSet, now_us: int) -> None:
@@ -164,16 +162,15 @@ class Stimulation:
 
     def on_declined(self, event: base.Declined, now_us: int) -> None:
         """The device refused a target; of a refused keepalive the next status says why, unless there is none."""
-        context = self._context
         if event.reason == NO_HANDSHAKE:
             # It has forgotten us: it was reset, and is silent until the next handshake.
             text = f"the device ended the session: {End.RESET.value}"
-            context.alarm(Priority.HIGH, text, LOOK_AFTER, now_us)
-            context.stop(now_us, End.RESET, "")
+            self._context.alarm(Priority.HIGH, text, LOOK_AFTER, now_us)
+            self._context.stop(now_us, End.RESET, "")
         elif event.order == "Hold":
             # Held or ended by itself just before: the next status says so. Anything else is no hold.
             if event.detail not in (DeviceState.HELD, DeviceState.ENDED):
-                context.stop(now_us, End.REFUSED, f"the device refused Hold: {event.reason}")
+                self._context.stop(now_us, End.REFUSED, f"the device refused Hold: {event.reason}")
         elif event.order != "KeepAlive":
             self._target_declined(event, now_us)
 
@@ -256,15 +253,14 @@ class Stimulation:
 
     def _out_of_time(self, now_us: int) -> None:
         """Whether something has lasted too long: the session, a hold, or stimulation."""
-        context = self._context
-        armed_us = context.times.armed_us
+        armed_us = self._context.times.armed_us
         if armed_us is None:
             return
         # The keepalive that this comes with is the newest there is.
         timer = limits.expired(now_us, armed_us, now_us, self._held_us)
         if timer is not None:
-            context.stop(now_us, EXPIRES[timer], "")
-        elif self._ran_by(now_us) > context.prescription.stimulation_us + self._timer_slack_us():
+            self._context.stop(now_us, EXPIRES[timer], "")
+        elif self._ran_by(now_us) > self._context.prescription.stimulation_us + self._timer_slack_us():
             text = "stimulation lasted longer than prescribed, by the host's clock"
             self.found(Finding(End.CLOCK, text), now_us)
 
@@ -277,14 +273,13 @@ class Stimulation:
 
     def _fell_silent(self, now_us: int) -> bool:
         """The device answers but no longer says how it is, so that nothing watches its timer: the end."""
-        context = self._context
         if self.plausibility is None or not self.plausibility.silent(now_us):
             return False
-        if now_us - context.stimulator.heard_us >= limits.SILENCE_US:
+        if now_us - self._context.stimulator.heard_us >= limits.SILENCE_US:
             # It does not answer either: the engine says so.
             return False
         text = "no status from the device, or no reading of a channel, for 500 ms, although it answers"
-        context.fail(End.LINE_LOST, text, "check the cable, then start again", now_us)
+        self._context.fail(End.LINE_LOST, text, "check the cable, then start again", now_us)
         return True
 
     def _watch_titration(self, now_us: int) -> None:

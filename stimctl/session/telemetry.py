@@ -123,18 +123,17 @@ class Telemetry:
 
     def _watch_quiet(self, channel: int, flows_ua: int, now_us: int) -> None:
         """A channel that is not being stimulated carries the impedance check's pulses, or nothing."""
-        context = self._context
-        if context.state in OUTPUT:
-            checked = self._prepare.in_check() and channel in context.targets
+        if self._context.state in OUTPUT:
+            checked = self._prepare.in_check() and channel in self._context.targets
             if flows_ua > (limits.over_current_ua(limits.RAISE_STEP_UA) if checked else limits.ZERO_UA):
                 text = f"channel {channel} carries {flows_ua} uA that was not ordered"
                 self._stimulate.found(Finding(End.IMPLAUSIBLE, text), now_us)
             return
-        loud = flows_ua > limits.ZERO_UA and not context.is_pending(Task.STARTING)
+        loud = flows_ua > limits.ZERO_UA and not self._context.is_pending(Task.STARTING)
         self._loud_in_a_row[channel] = self._loud_in_a_row.get(channel, 0) + 1 if loud else 0
         if self._loud_in_a_row[channel] >= _LOUD_IN_A_ROW:
             text = f"channel {channel} carries {flows_ua} uA although its output is off"
-            context.fail(End.IMPLAUSIBLE, text, PULL_THE_LEADS, now_us)
+            self._context.fail(End.IMPLAUSIBLE, text, PULL_THE_LEADS, now_us)
 
     def on_event(self, event: m.Event, now_us: int) -> None:
         """Written down; what is done about it is decided by the next status."""
