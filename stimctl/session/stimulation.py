@@ -129,7 +129,10 @@ class Stimulation:
     def _keep_step(self, status: m.Status, now_us: int) -> None:
         """The device moved on: so does the session."""
         if status.state == DeviceState.HELD:
-            self._held_by_device(status, now_us)
+            if not self._context.is_pending(Task.HOLD):
+                text = f"held by the device: {EndReason(status.end_reason).name.lower().replace('_', ' ')}"
+                self._context.alarm(Priority.MEDIUM, text, "check the leads, then resume", now_us)
+            self.on_holding(status, now_us)
         elif status.state == DeviceState.RUNNING and self._context.state is State.RAMPING:
             self._context.enter(Happening.REACHED, now_us)
         elif status.state == DeviceState.RAMPING_DOWN and self._context.state is not State.RAMPING_DOWN:
@@ -204,13 +207,6 @@ class Stimulation:
             applied_ua = {channel: answer[channel - 1] for channel in context.targets.channels}
             context.account.started(applied_ua, answer.stimulation_us)
 
-    def _held_by_device(self, status: m.Status, now_us: int) -> None:
-        context = self._context
-        if not context.is_pending(Task.HOLD):
-            reason = EndReason(status.end_reason).name.lower().replace("_", " ")
-            context.alarm(Priority.MEDIUM, f"held by the device: {reason}", "check the leads, then resume", now_us)
-        self.on_holding(status, now_us)
-
     def on_holding(self, told: m.Holding | m.Status, now_us: int) -> None:
         """A hold is there, that was asked for or not."""
         context, stimulation_us = self._context, told.stimulation_us
@@ -273,10 +269,9 @@ class Stimulation:
 
     def _fell_silent(self, now_us: int) -> bool:
         """The device answers but no longer says how it is, so that nothing watches its timer: the end."""
-        if self.plausibility is None or not self.plausibility.silent(now_us):
-            return False
-        if now_us - self._context.stimulator.heard_us >= limits.SILENCE_US:
-            # It does not answer either: the engine says so.
+        # One that does not answer either is the engine's to judge.
+        answers = now_us - self._context.stimulator.heard_us < limits.SILENCE_US
+        if self.plausibility is None or not self.plausibility.silent(now_us) or not answers:
             return False
         text = "no status from the device, or no reading of a channel, for 500 ms, although it answers"
         self._context.fail(End.LINE_LOST, text, "check the cable, then start again", now_us)

@@ -1,7 +1,7 @@
 """What a device's report of a finished lease must agree with, and the contact check, which is made of leases.
 
-The device holds no limits, so the host looks: as many pulses as were ordered, the right polarity, no more
-current than was set, not much less (an electrode that is off shows as that), and two phases that cancel.
+The device holds no limits, so the host looks at pulses, polarity, current and balance; an electrode that is off shows
+as a current that is too low.
 """
 
 from typing import NamedTuple

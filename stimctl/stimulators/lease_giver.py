@@ -228,19 +228,18 @@ class Giver:
         given = self._given
         if given is None:
             return []
-        lease = given.lease
+        lease, notes = given.lease, []
         if self.cut is not None:
             self.cut.zero_us = now_us
             return self._settle(given, self.cut, event)
         self._answer.forget()
-        if self.plan is None:
-            self._given = None
-            return self._holder.over(lease, event, now_us)
-        pulses = lease.pulses if event.pulses is None else event.pulses
-        self.tally.reported(lease, event)
-        note = _note(given, pulses, pulses, event.means)
-        self._pass_on(given, lease.pulses, now_us)
-        return [note, *self._holder.over(lease, event, now_us)]
+        self._given = None
+        if self.plan is not None:
+            pulses = lease.pulses if event.pulses is None else event.pulses
+            self.tally.reported(lease, event)
+            notes.append(_note(given, pulses, pulses, event.means))
+            self._pass_on(given, lease.pulses, now_us)
+        return [*notes, *self._holder.over(lease, event, now_us)]
 
     def _pass_on(self, given: _Given, pulses: int, now_us: int) -> None:
         """The plan moves on behind a lease that is over, or was cut after some pulses."""

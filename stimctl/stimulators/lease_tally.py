@@ -1,7 +1,6 @@
 """What flowed in a session that was given by leases, and what each figure rests on.
 
-A lease that was reported, or ran its time, is counted; one that was cut without a count is estimated: at most
-what time allows, so that a dose is never told too low. What the device measured stands apart from both.
+One that was cut without a count is estimated: at most what time allows, so that a dose is never told too low.
 """
 
 from collections import Counter
