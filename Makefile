@@ -1,7 +1,10 @@
 # make run     install into .venv, then run a 20-minute session on the simulated stimulator
 # make test    install what the tests need, and run them all
 # make lint    style, types, import contracts, generated tables
+# make agree   driver, simulator and model against each other, 20,000 scripts of each kind
 # make bench   speed, each figure beside its limit
+# make certificate     conformance over the full range, and every cell of it removed in turn: docs/certificate.md, minutes
+# make byte-paced      the suite against a simulator behind a UART of 115 200 baud, pty and TCP: real time, 20 minutes
 # make clean   remove what the above made
 #
 # What has to be on the machine first (Debian 12): apt-get install make python3-venv
@@ -20,7 +23,10 @@ RUN_OPTIONS ?= --unattended
 # Writes what it measured to docs/performance.md.
 BENCH_OPTIONS ?= --write-page
 
-.PHONY: run test lint bench clean
+# How long `make agree` runs.
+AGREE_OPTIONS ?= --examples 20000
+
+.PHONY: run test lint agree bench certificate byte-paced clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
@@ -39,8 +45,18 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 	$(BIN)/python -m stimctl.wire.tables --check
 
+# Driver, simulator and model against each other, for about an hour.
+agree: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.agree $(AGREE_OPTIONS)
+
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q -s --timeout 600 benchmarks --write-page $(BENCH_OPTIONS)
+
+certificate: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.stimctl.bench.certificate --write --html build/certificate.html
+
+byte-paced: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.stimctl.bench.byte_paced_run
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks

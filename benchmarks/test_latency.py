@@ -27,6 +27,7 @@ from stimctl.session.commands import AskStop
 from stimctl.session.engine import Engine
 from stimctl.session.runner import Runner
 from stimctl.stimulators.native import STOP_FRAME, Native
+from stimctl.stimulators.targets import Targets
 from stimctl.wire import messages as m
 from stimctl.wire.framing import FrameSplitter
 
@@ -119,16 +120,22 @@ class _Command:
 
     def __init__(self, port: Port) -> None:
         self._port = port
-        self._native = Native()
+        self._native = native = Native()
+        native.targets = self._targets = Targets({1: 600})
+        self._targets.started({1: 600}, 0)
+        self._wanted_ua = 600
 
     def __call__(self) -> None:
         port, native = self._port, self._native
-        native.set_target(1, 500, port.now_us())
+        self._wanted_ua = 1_100 - self._wanted_ua  # 500 and 600 in turns
+        self._targets.want(1, self._wanted_ua)
+        native.retarget(port.now_us())
         port.write(native.take_output())
         events: list[Any] = []
         while not events:
             events = list(native.receive(port.wait(native.next_deadline_us()), port.now_us()))
         assert type(events[0]) is m.TargetSet
+        self._targets.applied(1, events[0].target_ua, 0)
 
 
 def test_command_to_checked_answer() -> None:

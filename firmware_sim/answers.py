@@ -134,7 +134,7 @@ def keep_alive(machine: Machine, order: wire.KeepAlive, now_us: int) -> wire.Ali
     """The host is there: only with the newest nonce does it count."""
     after(machine.state, _KEEP_ALIVE)
     if machine.session is None:
-        raise IllegalCause(machine.state, Cause.KEEP_ALIVE)
+        raise IllegalCause(machine.state, _KEEP_ALIVE)
     _require_nonce(machine, order.nonce)
     machine.alive(now_us)
     return wire.Alive(machine.state, now_us)

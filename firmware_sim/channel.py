@@ -6,22 +6,26 @@ asks or something changes, and the stretch is booked as a whole. Both ways come 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from firmware_sim.converter import COMPLIANCE_MV, Converter, Dac, OutputSwitch, Readback, Switch
+from firmware_sim.electrodes import Electrodes
 from firmware_sim.load import Load
 from firmware_sim.monitor import OVER_CURRENT_CUT_US, Monitor, Reading, Verdict, over_current_ua
-from firmware_sim.pair import Pair
+from firmware_sim.pair import Pair, Phase
 from firmware_sim.program import OutputProgram, OutputSegment
 from firmware_sim.record import Flow, Kind, Recorder, Shape
-from firmware_sim.steady import OHM_FLOOR_UA, Stretch
+from firmware_sim.steady import OHM_FLOOR_UA, Silence, Stretch
 from firmware_sim.tally import Tally, whole_ua
 from firmware_sim.train import NEVER_US, Train, second_ua, span_us
 from stimctl.wire.codes import SATURATED_OHM, ChannelFlag, EndReason
 
+_NO_PHASE = Phase(0.0, 0.0, 0.0, 0.0, clipped=False)
+
 # Asked before a pulse leaves: channel, segment, its amplitude, its second phase's, the amplitude delivered before it.
 Gate = Callable[[int, int, int, int, int], bool]
+
+_TRAIN = Kind.TRAIN  # looking up an enum's member costs 0.2 us, at each pulse of a ramp
 
 
 class Fired(NamedTuple):
@@ -53,11 +57,14 @@ class OutputChannel:
         self._load = load
         self._recorder = recorder
         self._stretch: Stretch | None = None
+        self._silence: Silence | None = None
+        # What `readout` said last, and until when it stays true: up to the next pulse of a stretch.
+        self._told: tuple[int, ...] = ()
+        self._told_until_us = -1
         self._index = number * 257  # where on the noise table the next pulse stands
-        self._cap_volt = 0.0
-        self._cap_at_us = 0
+        self._electrodes = Electrodes()
         self._applied_ua = self._measured_ua = self._ohm = self._last_ua = 0
-        self.flight_us, self.flight = 0, Shape(0, 0, 0, 0, 0)
+        self._flight: tuple[Any, ...] = (0, 1, 1, Shape(0, 0, 0, 0, 0), _TRAIN)
 
     # --- runs ------------------------------------------------------------------------------------
 
@@ -81,16 +88,21 @@ class OutputChannel:
         self.train.set_target(target_ua)
         self.due_us = self.train.next_us
 
+    def connect(self, load: Load) -> None:
+        """Drive another load with the pulses that come."""
+        self._load = load
+
     def reset_counters(self) -> None:
         """Totals from zero."""
         self.tally = Tally()
+        self._told_until_us = -1
 
-    def step(self, gate: Gate, until_us: int) -> tuple[Verdict, int] | None:
-        """Do what is due at `due_us`, before `until_us`: close a stretch, open one, or deliver one pulse.
+    def step(self, gate: Gate) -> tuple[Verdict, int] | None:
+        """Do what is due at `due_us`: close a stretch, open one, or deliver one pulse.
 
         A verdict comes with the stimulation time at which it takes effect.
         """
-        if self._stretch is not None:
+        if self._stretch is not None or self._silence is not None:
             self.commit(self.due_us)
             return None
         train = self.train
@@ -101,95 +113,118 @@ class OutputChannel:
         change_us = self._load.next_change_us(self.number, now_us) - self.offset_us
         count = train.alike(change_us)
         if count and (amplitude_ua := train.amplitude_ua) == 0:
-            train.skip(train.alike(until_us))
-        elif count and (stretch := self._quiet(at_us, count, index, amplitude_ua)) is not None:
+            self._applied_ua = self._measured_ua = 0
+            self._silence = Silence(at_us, count, segment.period_us)
+            self.due_us = at_us + (count - 1) * segment.period_us + 1
+            return None
+        if count and (stretch := self._quiet(at_us, count, index, amplitude_ua)) is not None:
             if not gate(self.number, index, amplitude_ua, second_ua(segment, amplitude_ua), self._last_ua):
                 return Verdict(EndReason.GATE, amplitude_ua), at_us
             self._stretch = stretch
             self.due_us = at_us + (count - 1) * segment.period_us + 1
             return None
-        else:
-            amplitude_ua = train.take()
+        amplitude_ua = train.take()
         self.due_us = train.next_us
+        return self._single(gate, at_us, index, amplitude_ua)
+
+    def _single(self, gate: Gate, at_us: int, index: int, amplitude_ua: int) -> tuple[Verdict, int] | None:
+        """Deliver the pulse that is due, if there is one and it may leave."""
         if amplitude_ua == 0:
             self._applied_ua = self._measured_ua = 0
             return None
+        segment = self.segments[index]
         if not gate(self.number, index, amplitude_ua, second_ua(segment, amplitude_ua), self._last_ua):
             return Verdict(EndReason.GATE, amplitude_ua), at_us
         return self._deliver(at_us, index, amplitude_ua)
 
     def _deliver(self, at_us: int, index: int, amplitude_ua: int) -> tuple[Verdict, int] | None:
         segment, tally, now_us = self.segments[index], self.tally, at_us + self.offset_us
-        fired = self.fire(now_us, segment, amplitude_ua, Kind.TRAIN)
-        reading = fired.reading
+        shape, reading, _, energy_pj, cut = self.fire(now_us, segment, amplitude_ua, _TRAIN)
+        first_na, second_na, net_fc, self._ohm, clipped = reading
         charge_pc = amplitude_ua * segment.width_us
         tally.pulses[index] += 1
         tally.charge_pc[index] += charge_pc
-        tally.read_fc[index] += reading.first_na * fired.shape.width_us
-        tally.net_fc += reading.net_fc
-        tally.highest_na = max(tally.highest_na, reading.first_na, reading.second_na)
-        tally.hits += reading.clipped
-        tally.energy_pj += fired.energy_pj * self.readback.energy_gain()
+        tally.read_fc[index] += first_na * shape.width_us
+        tally.net_fc += net_fc
+        tally.highest_na = max(tally.highest_na, first_na, second_na)
+        tally.hits += clipped
+        tally.energy_pj += energy_pj * self.readback.energy_gain()
         self._last_ua = self._applied_ua = amplitude_ua
-        self._measured_ua = whole_ua(reading.first_na)
-        self._ohm = reading.ohm
-        if fired.cut is not None:
+        self._measured_ua = whole_ua(first_na)
+        if cut is not None:
             self.monitor.flags = ChannelFlag.OVER_CURRENT
-            return fired.cut, at_us + fired.shape.span_us
+            return cut, at_us + shape.span_us
         verdict = self.monitor.judge(reading, charge_pc, at_us)
-        return None if verdict is None else (verdict, at_us + fired.shape.span_us)
+        return None if verdict is None else (verdict, at_us + shape.span_us)
 
     # --- pulses ----------------------------------------------------------------------------------
 
     def fire(self, now_us: int, segment: OutputSegment, amplitude_ua: int, kind: Kind) -> Fired:
         """Send one pulse through converter and load at device time `now_us`, and read it."""
-        pair = self._load.pair(self.number, now_us)
-        volt = pair.rested(self._cap_volt, now_us - self._cap_at_us)
-        back_ua = second_ua(segment, amplitude_ua)
-        first = pair.drive(self.dac.current_na(amplitude_ua) / 1_000, segment.width_us, volt, self.rail_volt)
-        gap_volt = pair.rested(first.cap_volt, segment.interphase_gap_us)
-        second = pair.drive(self.dac.current_na(-back_ua) / 1_000, segment.second_width_us, gap_volt, self.rail_volt)
-        full = Shape(
-            round(first.mean_ua * 1_000), segment.width_us, segment.interphase_gap_us,
-            round(-second.mean_ua * 1_000), segment.second_width_us,
-        )  # fmt: skip
-        readback, noise_na = self.readback, self.readback.noise.at(self._index)
-        first_na = readback.mean_na(full.first_na) + noise_na
-        second_na = readback.mean_na(full.second_na) + noise_na
-        shape, cut = _cut_short(full, first_na, second_na, amplitude_ua, back_ua)
-        if (
-            cut is None
-            and pair.leak_permille
-            and (stray := self.peers[pair.leaks_to].hear(full.part(pair.leak_permille)))
-        ):
-            shape, cut = full.cut(OVER_CURRENT_CUT_US), stray
-        self._cap_volt = second.cap_volt if cut is None else 0.0  # cut: passive discharge
-        self._cap_at_us = now_us + shape.span_us
-        net_fc = readback.mean_net_fc(shape.net_fc) + readback.net_noise_fc(self._index, 1)
-        clipped = first.clipped or second.clipped
-        read_uv = readback.voltage_uv(first.end_volt)
-        reading = Reading(first_na, second_na, net_fc, _ohm(read_uv, first_na, amplitude_ua, first.clipped), clipped)
+        pair, back_ua = self._load.pair(self.number, now_us), second_ua(segment, amplitude_ua)
+        volt = self._electrodes.rested(pair, now_us)
+        width_us, gap_us, second_width_us = segment.width_us, segment.interphase_gap_us, segment.second_width_us
+        first = self._drive(pair, amplitude_ua, width_us, volt)
+        second = _NO_PHASE
+        cut = self._over_current(first, width_us, amplitude_ua, pair)
+        if cut is None:
+            volt = pair.rested(first.cap_volt, gap_us)
+            second = self._drive(pair, -back_ua, second_width_us, volt)
+            cut = self._over_current(second, second_width_us, back_ua, pair)
+            if cut is not None:
+                second_width_us = OVER_CURRENT_CUT_US
+                second = self._drive(pair, -back_ua, second_width_us, volt)
+        else:
+            width_us, gap_us, second_width_us = OVER_CURRENT_CUT_US, 0, 0
+            first = self._drive(pair, amplitude_ua, width_us, volt)
+        shape = Shape(round(first.mean_ua * 1_000), width_us, gap_us, round(-second.mean_ua * 1_000), second_width_us)
+        self._electrodes.leave(second.cap_volt if second_width_us else first.cap_volt, now_us + shape.span_us)
+        self._fly(pair, now_us, segment.period_us, 1, shape, kind, (first.curve, second.curve))
+        if cut is not None and (discharge := self._electrodes.empty(pair)) is not None and self._recorder is not None:
+            self._recorder.add(self.number, discharge)
+        read_uv = self.readback.voltage_uv(first.end_volt)
+        reading = self._read(shape, read_uv, amplitude_ua, first.clipped, first.clipped or second.clipped)
         self._index += 1
-        self._fly(Flow(now_us, segment.period_us, 1, shape, kind), pair)
         return Fired(shape, reading, read_uv, first.energy_pj + second.energy_pj, cut)
 
-    def hear(self, stray: Shape) -> Verdict | None:
+    def _drive(self, pair: Pair, amplitude_ua: int, width_us: int, volt: float) -> Phase:
+        return pair.drive(self.dac.current_na(amplitude_ua) / 1_000, width_us, volt, self.rail_volt)
+
+    def _over_current(self, phase: Phase, width_us: int, applied_ua: int, pair: Pair) -> Verdict | None:
+        """What a comparator says of a phase, here or where this channel touches another. It knows no sign."""
+        peak_na = abs(round(phase.peak_ua(width_us) * 1_000))
+        read_na = self.readback.mean_na(peak_na) + self.readback.noise.at(self._index)
+        if read_na > over_current_ua(applied_ua) * 1_000:
+            return Verdict(EndReason.OVER_CURRENT, whole_ua(read_na))
+        if pair.leak_permille:
+            return self.peers[pair.leaks_to].hear(peak_na * pair.leak_permille // 1_000)
+        return None
+
+    def _read(self, shape: Shape, read_uv: float, amplitude_ua: int, first_clipped: bool, clipped: bool) -> Reading:
+        readback, noise_na = self.readback, self.readback.noise.at(self._index)
+        first_na = readback.mean_na(shape.first_na) + noise_na
+        second_na = readback.mean_na(shape.second_na) + noise_na
+        net_fc = readback.mean_net_fc(shape.net_fc) + readback.net_noise_fc(self._index, 1)
+        return Reading(first_na, second_na, net_fc, _ohm(read_uv, first_na, amplitude_ua, first_clipped), clipped)
+
+    def hear(self, stray_na: int) -> Verdict | None:
         """Take in a current that came from another channel while nothing is applied here."""
-        read_na = self.readback.mean_na(stray.first_na) + self.readback.noise.at(self._index)
+        read_na = self.readback.mean_na(stray_na) + self.readback.noise.at(self._index)
         self.tally.highest_na = max(self.tally.highest_na, read_na)
         if read_na <= over_current_ua(0) * 1_000:
             return None
         self.monitor.flags = ChannelFlag.OVER_CURRENT
         return Verdict(EndReason.OVER_CURRENT, whole_ua(read_na), self.number)
 
-    def _fly(self, flow: Flow, pair: Pair) -> None:
-        """Note what flows in the load, here and in a channel that touches this one."""
-        self.flight_us, self.flight = flow.last_us, flow.shape
+    def _fly(self, pair: Pair, *flight: Any) -> None:
+        """Note what flows in the load, here and in a channel that touches this one: what a `Flow` is made of."""
+        self._flight = flight
         if self._recorder is None:
             return
+        flow = Flow(*flight)
         self._recorder.add(self.number, flow)
         if pair.leak_permille:
-            self._recorder.add(pair.leaks_to, replace(flow, shape=flow.shape.part(pair.leak_permille), kind=Kind.LEAK))
+            self._recorder.add(pair.leaks_to, flow.leaking(pair.leak_permille))
 
     def _quiet(self, at_us: int, count: int, index: int, amplitude_ua: int) -> Stretch | None:
         """The coming like pulses as a stretch, if it is certain that none of them trips."""
@@ -200,9 +235,9 @@ class OutputChannel:
             self.dac.current_na(amplitude_ua), segment.width_us, segment.interphase_gap_us,
             -self.dac.current_na(-back_ua), segment.second_width_us,
         )  # fmt: skip
-        if pair.leak_permille or min(shape.first_na, shape.second_na) <= 0:
+        if pair.leak_permille or pair.earthed_permille or min(shape.first_na, shape.second_na) <= 0:
             return None
-        volt = pair.rested(self._cap_volt, now_us - self._cap_at_us)
+        volt = self._electrodes.rested(pair, now_us)
         stretch = Stretch(at_us, count, index, segment, amplitude_ua, shape, pair, volt, self._index, self.readback)
         limits = over_current_ua(amplitude_ua), over_current_ua(back_ua)
         return stretch if stretch.is_quiet(self.rail_volt, *limits) else None
@@ -210,11 +245,14 @@ class OutputChannel:
     def commit(self, at_us: int) -> None:
         """Book those pulses of the stretch that start before stimulation time `at_us`, and close it."""
         stretch, train = self._stretch, self.train
-        if stretch is None or train is None:
+        part = self._silence if stretch is None else stretch
+        if part is None or train is None:
             return
-        self._stretch = None
-        if count := stretch.before(at_us):
-            self._book(stretch, count)
+        self._stretch = self._silence = None
+        self._told_until_us = -1
+        if count := part.before(at_us):
+            if stretch is not None:
+                self._book(stretch, count)
             train.skip(count)
         self.due_us = train.next_us
 
@@ -235,29 +273,29 @@ class OutputChannel:
         self._measured_ua = whole_ua(last_read_na)
         self._ohm = stretch.ohm_at(count - 1, last_read_na)
         self.monitor.settle()
-        self.monitor.flags = 0
+        self.monitor.flags &= ChannelFlag.OVER_CURRENT  # heard from another channel, while these were all well
         first_us = stretch.first_us + self.offset_us
-        self._cap_volt = stretch.cap_volt_after(count - 1)
-        self._cap_at_us = first_us + (count - 1) * stretch.period_us + span_us(stretch.segment)
+        last_us = first_us + (count - 1) * stretch.period_us
+        self._electrodes.leave(stretch.cap_volt_after(count - 1), last_us + span_us(stretch.segment))
         self._index += count
-        self._fly(Flow(first_us, stretch.period_us, count, stretch.shape, Kind.TRAIN), stretch.pair)
+        self._fly(stretch.pair, first_us, stretch.period_us, count, stretch.shape, _TRAIN)
 
     # --- readings --------------------------------------------------------------------------------
 
     def readout(self, at_us: int) -> tuple[int, ...]:
         """The channel at stimulation time `at_us`: the fields of the wire's Channel message after its number."""
+        if at_us <= self._told_until_us:
+            return self._told
         tally, train, stretch = self.tally, self.train, self._stretch
         target_ua = 0 if train is None else train.target_ua
-        count = 0 if stretch is None else stretch.before(at_us)
         pulses_0, pulses_1 = tally.pulses
         charge_0, charge_1 = tally.charge_pc
-        if stretch is None or not count:
+        if stretch is None or not (count := stretch.before(at_us)):
             return (
                 self.monitor.flags, target_ua, self._applied_ua, self._measured_ua, self._ohm,
                 pulses_0, pulses_1, charge_0, charge_1, (tally.net_fc + 500) // 1_000,
             )  # fmt: skip
-        noise = self.readback.noise
-        read_na = stretch.first_read_na + noise.at(self._index + count - 1)
+        read_na = stretch.first_read_na + self.readback.noise.at(self._index + count - 1)
         net_fc = tally.net_fc + count * stretch.net_read_fc + self.readback.net_noise_fc(self._index, count)
         if stretch.segment_index:
             pulses_1 += count
@@ -265,37 +303,35 @@ class OutputChannel:
         else:
             pulses_0 += count
             charge_0 += count * stretch.charge_pc
-        read_ua = (read_na + 500) // 1_000
-        if not 0 <= read_ua <= 0xFFFF:
-            read_ua = whole_ua(read_na)
-        return (
-            0, target_ua, stretch.amplitude_ua, read_ua, stretch.ohm_at(count - 1, read_na),
+        self._told_until_us = stretch.first_us + count * stretch.period_us
+        self._told = told = (
+            0, target_ua, stretch.amplitude_ua, whole_ua(read_na), stretch.ohm_at(count - 1, read_na),
             pulses_0, pulses_1, charge_0, charge_1, (net_fc + 500) // 1_000,
         )  # fmt: skip
+        return told
+
+    def flowing_na(self, now_us: int) -> int:
+        """The current of a pulse that is on its way at device time `now_us`; 0 between pulses."""
+        flow = Flow(*self._flight)
+        return flow.at(now_us - flow.last_us)
 
     def idle_ua(self, now_us: int) -> int:
-        """What is read with the output disabled: a pulse still in flight, a leak, or noise. A size, in uA."""
-        flowing_na = self.flight.at(now_us - self.flight_us) or self.switch.leak_na(now_us)
-        return whole_ua(
-            abs(self.readback.mean_na(abs(flowing_na)) + self.readback.noise.at(self._index + now_us // 1_000))
-        )
+        """What is read with the output disabled: a pulse in flight, a discharge, a leak, or noise. A size, in uA."""
+        flowing_na = self.flowing_na(now_us) or self._electrodes.flowing_na(now_us)
+        return self._size_ua(flowing_na or self.switch.leak_na(now_us), now_us)
+
+    def leak_ua(self, now_us: int) -> int:
+        """The same with the output disconnected, as in the self-test: what its switch lets through, or noise."""
+        return self._size_ua(self.switch.leak_na(now_us), now_us)
+
+    def _size_ua(self, flowing_na: int, now_us: int) -> int:
+        noise_na = self.readback.noise.at(self._index + now_us // 1_000)
+        return whole_ua(abs(self.readback.mean_na(abs(flowing_na)) + noise_na))
 
 
 def _ohm(read_uv: float, read_na: int, amplitude_ua: int, clipped: bool) -> int:
     """Voltage over current as far as it can be known. On the rail even a small current says something."""
     if amplitude_ua < OHM_FLOOR_UA and not clipped:
         return 0
-    return max(1, min(int(read_uv * 1_000 / max(1, read_na) + 0.5), SATURATED_OHM))
-
-
-def _cut_short(
-    shape: Shape, first_na: int, second_na: int, amplitude_ua: int, back_ua: int
-) -> tuple[Shape, Verdict | None]:
-    """The pulse as it flows: whole, or cut in the phase that reads over its limit."""
-    # A comparator knows no sign: a current that flows the wrong way is too much as well.
-    if abs(first_na) > over_current_ua(amplitude_ua) * 1_000:
-        return shape.cut(OVER_CURRENT_CUT_US), Verdict(EndReason.OVER_CURRENT, whole_ua(abs(first_na)))
-    if abs(second_na) > over_current_ua(back_ua) * 1_000:
-        cut = shape._replace(second_width_us=OVER_CURRENT_CUT_US)
-        return cut, Verdict(EndReason.OVER_CURRENT, whole_ua(second_na))
-    return shape, None
+    ohm = int(read_uv * 1_000 / (read_na if read_na > 1 else 1) + 0.5)
+    return ohm if 1 <= ohm <= SATURATED_OHM else max(1, min(ohm, SATURATED_OHM))

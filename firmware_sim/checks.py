@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from firmware_sim.channel import Gate, OutputChannel
 from firmware_sim.converter import COMPLIANCE_MV, READBACK_ACCURACY_PERMILLE, READBACK_ACCURACY_UA
-from firmware_sim.gate import CHECK_AMPLITUDE_UA, CHECK_PERIOD_US, CHECK_PULSES, CHECK_WIDTH_US, ZERO_UA
+from firmware_sim.gate import CHECK_AMPLITUDE_UA, CHECK_PERIOD_US, CHECK_WIDTH_US, ZERO_UA
 from firmware_sim.monitor import Monitor
 from firmware_sim.pair import Pair
 from firmware_sim.program import OutputSegment
@@ -39,29 +39,37 @@ class ImpedanceResult(NamedTuple):
     span_us: int = 0
 
 
-def check_impedance(channel: OutputChannel, gate: Gate, pulses: int, now_us: int) -> ImpedanceResult:
-    """Send `pulses` (10 at most) into the channel's load from device time `now_us` on."""
-    monitor = Monitor()
-    sent, read_uv, read_na, last_ua, span_us = 0, 0.0, 0, 0, 0
-    trip: EndReason | None = None
-    while sent < min(pulses, CHECK_PULSES) and trip is None:
-        if not gate(channel.number, CHECK_INDEX, CHECK_AMPLITUDE_UA, CHECK_AMPLITUDE_UA, last_ua):
-            trip = EndReason.GATE
-            break
-        at_us = now_us + sent * CHECK_PERIOD_US
-        fired = channel.fire(at_us, CHECK_SEGMENT, CHECK_AMPLITUDE_UA, Kind.CHECK)
-        sent, last_ua, span_us = sent + 1, CHECK_AMPLITUDE_UA, fired.shape.span_us
-        read_uv += fired.read_uv
-        read_na += fired.reading.first_na
-        verdict = fired.cut or monitor.judge(fired.reading, CHECK_AMPLITUDE_UA * CHECK_WIDTH_US, at_us)
-        if verdict is not None and verdict.reason in {EndReason.OVER_CURRENT, EndReason.NET_CHARGE}:
-            trip = verdict.reason
-    if not sent:
-        return ImpedanceResult(NOT_MEASURED_OHM, 0, 0, 0, 0, trip)
-    ohm = min(round(max(0.0, read_uv) * 1_000 / max(1, read_na)), SATURATED_OHM)
-    measured_ua = max(0, round(read_na / sent / 1_000))
-    charge_pc = sent * CHECK_AMPLITUDE_UA * CHECK_WIDTH_US
-    return ImpedanceResult(max(1, ohm), sent, CHECK_AMPLITUDE_UA, measured_ua, charge_pc, trip, span_us)
+class ImpedanceCheck:
+    """One channel's check, pulse by pulse: each small, balanced, and past the gate."""
+
+    def __init__(self, channel: OutputChannel, gate: Gate) -> None:
+        self._channel = channel
+        self._gate = gate
+        self._monitor = Monitor()
+        self._sent = self._read_na = 0
+        self._read_uv = 0.0
+
+    def pulse(self, at_us: int) -> ImpedanceResult:
+        """Send the next pulse at device time `at_us`. What the check has found up to then."""
+        last_ua = CHECK_AMPLITUDE_UA if self._sent else 0
+        if not self._gate(self._channel.number, CHECK_INDEX, CHECK_AMPLITUDE_UA, CHECK_AMPLITUDE_UA, last_ua):
+            return self._found(EndReason.GATE)
+        fired = self._channel.fire(at_us, CHECK_SEGMENT, CHECK_AMPLITUDE_UA, Kind.CHECK)
+        self._sent += 1
+        self._read_uv += fired.read_uv
+        self._read_na += fired.reading.first_na
+        verdict = fired.cut or self._monitor.judge(fired.reading, CHECK_AMPLITUDE_UA * CHECK_WIDTH_US, at_us)
+        trips = verdict is not None and verdict.reason in {EndReason.OVER_CURRENT, EndReason.NET_CHARGE}
+        return self._found(verdict.reason if verdict is not None and trips else None, fired.shape.span_us)
+
+    def _found(self, trip: EndReason | None, span_us: int = 0) -> ImpedanceResult:
+        sent = self._sent
+        if not sent:
+            return ImpedanceResult(NOT_MEASURED_OHM, 0, 0, 0, 0, trip)
+        ohm = min(round(max(0.0, self._read_uv) * 1_000 / max(1, self._read_na)), SATURATED_OHM)
+        measured_ua = max(0, round(self._read_na / sent / 1_000))
+        charge_pc = sent * CHECK_AMPLITUDE_UA * CHECK_WIDTH_US
+        return ImpedanceResult(max(1, ohm), sent, CHECK_AMPLITUDE_UA, measured_ua, charge_pc, trip, span_us)
 
 
 def self_test(channel: OutputChannel) -> tuple[SelfTestFailure, int]:
@@ -81,7 +89,7 @@ def self_test(channel: OutputChannel) -> tuple[SelfTestFailure, int]:
     rail = Pair(10_000_000.0).drive(1_000.0, CHECK_WIDTH_US, 0.0, channel.rail_volt)
     if abs(readback.voltage_uv(rail.end_volt) / 1_000 - COMPLIANCE_MV) > COMPLIANCE_MV * RAIL_TOLERANCE:
         failures |= SelfTestFailure.COMPLIANCE_RAIL
-    zero_ua = max(channel.idle_ua(number * 1_000) for number in range(_ZERO_SAMPLES))
+    zero_ua = max(channel.leak_ua(number * 1_000) for number in range(_ZERO_SAMPLES))
     if zero_ua >= ZERO_UA:
         failures |= SelfTestFailure.ZERO
     return failures, zero_ua

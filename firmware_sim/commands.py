@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from firmware_sim.load import LOADS, UnknownLoad, load_named
+from firmware_sim.record_rate import RATE_HZ, RECORD_RATES_HZ
 from firmware_sim.sim_url import Options
 from firmware_sim.which import DEVICES, DIALECTS, FIRMWARES, Which, WrongDevice
 
@@ -55,7 +56,9 @@ def _known_load(_context: click.Context, _option: click.Parameter, name: str | N
 @click.option("--scenario", type=_FILE, help="Take faults, load and seed from this scenario; see docs/faults.md.")
 @click.option("--flash", type=_FILE, help="Keep boots, session numbers and counters in this file.")
 @click.option("--journal", type=_FILE, help="Append the device's own record to this file, as JSON lines.")
-@click.option("--record", type=_FILE, help="Write the current into the load to this file.")
+@click.option("--record", type=_FILE, help="Write the current into the load to this file; see docs/simulator.md.")
+@click.option("--record-rate", type=click.IntRange(*RECORD_RATES_HZ), default=RATE_HZ, metavar="HZ",
+              show_default=True, help="Samples a second of --record.")  # fmt: skip
 @click.option("--link", type=_FILE, help="Make a symbolic link to the pseudo-terminal.")
 @click.option("--device", type=click.Choice(DEVICES), default="native", show_default=True, help="What is simulated.")
 @click.option("--dialect", type=click.Choice(DIALECTS), help="A StimJim's firmware: Pulser, stimjimAWG, RP2354B.")
@@ -74,6 +77,7 @@ def sim(
     flash: Path | None,
     journal: Path | None,
     record: Path | None,
+    record_rate: int,
     link: Path | None,
     device: str,
     dialect: str | None,
@@ -97,7 +101,7 @@ def sim(
         raise click.UsageError(f"--flash is the native device's: {device} keeps nothing")
     if scenario is not None and device != "native":
         raise click.UsageError(f"--scenario is the native device's: {device} has faults of its own, see --faults")
-    options = _options(which, load, seed, scenario)
+    options = replace(_options(which, load, seed, scenario), record=record, record_rate=record_rate, flash=flash)
     # Here, so that other commands' help does not wait for it.
     from firmware_sim.flash import FlashUnusable
     from firmware_sim.serve import ServeProblem
@@ -105,7 +109,7 @@ def sim(
     try:
         with ExitStack() as open_things:
             seeded = seed is not None or scenario is not None
-            _run(open_things, options, tcp, flash, journal, record, link, seeded=seeded)
+            _run(open_things, options, tcp, journal, link, seeded=seeded)
     except (FlashUnusable, ServeProblem) as problem:
         raise _CannotBegin(str(problem)) from None
     except OSError as problem:
@@ -127,23 +131,24 @@ def _run(
     open_things: ExitStack,
     options: Options,
     tcp: int | None,
-    flash: Path | None,
     journal: Path | None,
-    record: Path | None,
     link: Path | None,
     *,
     seeded: bool,
 ) -> None:
     from firmware_sim.flash import FileFlash, Flash
     from firmware_sim.nonces import by_system
-    from firmware_sim.serve import Journal, PtyLine, TcpLine, clock_us, serve
+    from firmware_sim.running_clock import RunningClock
+    from firmware_sim.serve import Journal, PtyLine, TcpLine, serve
 
-    memory = FileFlash(flash) if flash is not None else Flash()
-    boot_us = clock_us()
+    memory = FileFlash(options.flash) if options.flash is not None else Flash()
+    open_things.callback(memory.close)
+    clock = RunningClock()
+    boot_us = clock.now_us()
     told = None
     if journal is not None:
-        told = Journal(open_things.enter_context(journal.open("a", encoding="utf-8")), boot_us)
-    recorder = _recorder(open_things, record) if record is not None else None
+        told = Journal(open_things.enter_context(journal.open("a", encoding="utf-8")), boot_us, clock)
+    recorder = _recorder(open_things, options.record, options.record_rate) if options.record is not None else None
     line = PtyLine(link) if tcp is None else TcpLine(tcp)
     open_things.callback(line.close)
     stopping = _stop_signals(open_things)
@@ -160,15 +165,15 @@ def _run(
     faults = f", {count} fault{'s'[: count > 1]}" if count else ""
     what += f"load {load}, seed {seed}{faults}"
     click.echo(f"SIMULATOR ({what}): no current flows into anything real. Ctrl-C ends it.")
-    serve(device, line, stopping)
+    serve(device, line, stopping, clock)
 
 
-def _recorder(open_things: ExitStack, path: Path) -> "Recorder":
+def _recorder(open_things: ExitStack, path: Path, rate_hz: int) -> "Recorder":
     from firmware_sim.record import open_recorder
 
     if not path.parent.is_dir():
         raise _CannotBegin(f"there is no folder {path.parent} for --record; make it, or name another file")
-    recorder = open_recorder(path)
+    recorder = open_recorder(path, rate_hz)
     open_things.callback(recorder.close)
     return recorder
 

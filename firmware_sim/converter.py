@@ -67,8 +67,9 @@ class Dac:
 
     def current_na(self, amplitude_ua: int) -> int:
         """What a command makes flow, in nA, signed."""
-        code = min(DAC_CODES, (abs(amplitude_ua) * 1_000 + DAC_STEP_NA // 2) // DAC_STEP_NA)
-        return code * DAC_STEP_NA if amplitude_ua >= 0 else -code * DAC_STEP_NA
+        code = (abs(amplitude_ua) * 1_000 + DAC_STEP_NA // 2) // DAC_STEP_NA
+        held_na = (code if code < DAC_CODES else DAC_CODES) * DAC_STEP_NA
+        return held_na if amplitude_ua >= 0 else -held_na
 
 
 class Converter(Protocol):

@@ -27,7 +27,6 @@ from stimctl.errors import WireError
 from stimctl.wire.codes import PROTOCOL_VERSION, EndReason, Refusal
 from stimctl.wire.framing import FrameSplitter
 from stimctl.wire.messages import (
-    HEADER_SIZE,
     SHAPE_OF,
     Hello,
     KeepAlive,
@@ -38,7 +37,8 @@ from stimctl.wire.messages import (
     Welcome,
     WrongLength,
     encode,
-    parse,
+    message_in,
+    sequence_in,
 )
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ class Device:
         self.machine.draw = draw or by_seed(seed)
         self._telemetry = self.telemetry_class(self.machine)
         self._timers = self.machine.timers
+        self._saves_to_file = self.machine.flash.saves_to_file
         self._zero_told = False
         self._proven: OutputProgram | None = None
         self._note(event="boot", device_time_us=0, boot_id=self.machine.boot_id)
@@ -118,14 +119,21 @@ class Device:
 
     def next_event_us(self) -> int:
         """When, on the caller's clock, the device next does something by itself. It always does, sooner or later."""
-        timers_us, tick_us = self._timers.next_us, self._tick_us
-        return (tick_us if tick_us < timers_us else timers_us) + self._boot_us
+        machine, tick_us, next_us = self.machine, self._tick_us, self._timers.next_us
+        next_us = tick_us if tick_us < next_us else next_us
+        if (run := machine.run) is not None:
+            # A pulse that is due at a time, and may trip, has begun just after it.
+            due_us = machine.stage.due_us + run.offset_us + 1
+            next_us = due_us if due_us < next_us else next_us
+        return next_us + self._boot_us
 
     def take_output(self) -> bytes:
         """The bytes to send since the last call."""
         out = self._out
         if not out:
             return b""
+        if self._saves_to_file:
+            self.machine.flash.note()  # what is told is not lost, whatever becomes of this process
         taken = out[0] if len(out) == 1 else b"".join(out)
         out.clear()
         return taken
@@ -167,17 +175,18 @@ class Device:
     def _take(self, payload: bytes) -> None:
         if payload[0] == _STOP:
             stopped = stop(self.machine, self.machine.now_us)
-            self._out.insert(0, encode(_sequence(payload), stopped))  # ahead of everything that waits to be sent
+            self._out.insert(0, encode(sequence_in(payload), stopped))  # ahead of everything that waits to be sent
             self._note_zero()
             return
         if payload[0] >= _FIRST_ANSWER:
             self._refuse(payload, Denied(Refusal.UNKNOWN_KIND))
             return
         try:
-            sequence, order = parse(payload)
+            order = message_in(payload)
         except WireError as problem:
             self._refuse(payload, _refusal_of(problem))
             return
+        sequence = sequence_in(payload)
         if type(order) is Hello:
             self._hello(sequence, order)
         elif not self._greeted:
@@ -205,7 +214,7 @@ class Device:
             return Refused(kind, denied.reason, denied.detail, denied.limit)
         except IllegalCause as illegal:
             return Refused(kind, Refusal.WRONG_STATE, illegal.state, 0)
-        if type(order) is KeepAlive:
+        if self._journal is not None and type(order) is KeepAlive:
             self._note(event="alive", device_time_us=self.machine.now_us)
         return answer
 
@@ -229,7 +238,7 @@ class Device:
         self._out.append(encode(sequence, answer))
 
     def _refuse(self, payload: bytes, denied: Denied) -> None:
-        self._reply(_sequence(payload), Refused(payload[0], denied.reason, denied.detail, denied.limit))
+        self._reply(sequence_in(payload), Refused(payload[0], denied.reason, denied.detail, denied.limit))
 
     # --- what it tells --------------------------------------------------------------------------
 
@@ -256,11 +265,6 @@ class Device:
     def _note(self, **entry: int | str) -> None:
         if self._journal is not None:
             self._journal(entry)
-
-
-def _sequence(payload: bytes) -> int:
-    """The sequence number of a payload that may be cut short."""
-    return int.from_bytes(payload[1:HEADER_SIZE], "little")
 
 
 def _refusal_of(problem: WireError) -> Denied:

@@ -2,21 +2,22 @@
 session's record.
 
 `Flash` models battery-backed memory: while a session is open it knows how to fetch the newest counts from
-the running firmware, so that a reset loses nothing. `FileFlash` is the same in a JSON file, replaced as a
-whole at each save, so that a killed process never leaves half a file; what was counted since the last save
-(at most a second) is lost then. It stands for a process that dies, not for a loss of power: no fsync.
+the running firmware, so that a reset loses nothing. `FileFlash` is the same as JSON in a file that no other
+simulator can have meanwhile. Whatever the device says is in the file before it is said, so that a killed process
+loses nothing that was ever told; changes of state, and the counts once a second, are on the disk as well.
 """
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from firmware_sim.slot_file import SlotFile, SlotFileTaken
 from stimctl.wire.codes import CHANNELS, EndReason
 
 FORMAT = 2
+_NOT_ENDED = EndReason.NONE  # looking up an enum's member costs 0.2 us, at each keepalive
 
 
 class FlashUnusable(ValueError):
@@ -61,7 +62,7 @@ class StoredSession:
     @property
     def open(self) -> bool:
         """Whether it has not ended."""
-        return self.end_reason == EndReason.NONE
+        return self.end_reason == _NOT_ENDED
 
 
 class Flash:
@@ -96,9 +97,15 @@ class Flash:
         """Make everything durable. Memory already is."""
         self.refresh()
 
+    def note(self) -> None:
+        """Make sure that everything outlives this process."""
+
+    def close(self) -> None:
+        """Let others have it."""
+
 
 class FileFlash(Flash):
-    """`Flash` in a JSON file. Raises `FlashUnusable` when the file is there and is not one."""
+    """`Flash` in a file. Raises `FlashUnusable` when the file cannot be had, is no such file, or is in use."""
 
     saves_to_file = True
 
@@ -108,7 +115,18 @@ class FileFlash(Flash):
         self._load()
 
     def save(self) -> None:
-        """Replace the file as a whole."""
+        """Bring everything to the disk."""
+        self._write(sync=True)
+
+    def note(self) -> None:
+        """Write everything down, to the disk when the system likes."""
+        self._write(sync=False)
+
+    def close(self) -> None:
+        """Let another simulator have the file."""
+        self._file.close()
+
+    def _write(self, *, sync: bool) -> None:
         self.refresh()
         stored = {
             "format": FORMAT,
@@ -117,32 +135,40 @@ class FileFlash(Flash):
             "arms": self.arms,
             "session": None if self.session is None else asdict(self.session),
         }
-        spare = self._path.with_name(self._path.name + ".new")
         try:
-            spare.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
-            os.replace(spare, self._path)  # noqa: PTH105 - atomic by its documentation
+            self._file.write(json.dumps(stored), sync=sync)
         except OSError as problem:
             raise FlashUnusable(f"the flash file {self._path} cannot be written: {problem.strerror}") from None
 
     def _load(self) -> None:
         try:
-            text = self._path.read_text(encoding="utf-8")
-        except FileNotFoundError:
+            self._file = SlotFile(self._path)
+        except SlotFileTaken:
+            raise FlashUnusable(
+                f"the flash file {self._path} is in use by another simulator: end that one, or name another file"
+            ) from None
+        except OSError as problem:
+            raise FlashUnusable(f"the flash file {self._path} cannot be opened: {problem.strerror}") from None
+        except ValueError as problem:
+            raise self._strange(problem) from None
+        if self._file.text is None:
             return
-        except (OSError, UnicodeDecodeError) as problem:
-            raise FlashUnusable(f"the flash file {self._path} cannot be read: {problem}") from None
         try:
-            stored = json.loads(text)
+            stored = json.loads(self._file.text)
             if stored["format"] != FORMAT:
                 raise ValueError(f"format {stored['format']!r} is not {FORMAT}")
             self.boots, self.sessions = _count(stored["boots"]), _count(stored["sessions"])
             self.arms = _count(stored["arms"])
             self.session = _session(stored["session"])
         except (ValueError, KeyError, TypeError) as problem:
-            raise FlashUnusable(
-                f"{self._path} is no flash file of this simulator ({problem!r}); "
-                "name another file, or remove this one to begin with a new device"
-            ) from None
+            self._file.close()
+            raise self._strange(problem) from None
+
+    def _strange(self, problem: Exception) -> FlashUnusable:
+        return FlashUnusable(
+            f"{self._path} is no flash file of this simulator ({problem!r}); "
+            "name another file, or remove this one to begin with a new device"
+        )
 
 
 def _count(value: Any) -> int:

@@ -1,6 +1,6 @@
 """The small facts that the machine holds while it works, and the one it tells: a change of state."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from firmware_sim.bands import Bands
@@ -38,11 +38,20 @@ class Run:
     segment_0_us: int
     segment_1_us: int
     bands: Bands
+    offset_us: int = field(init=False)  # from stimulation time to device time
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "offset_us", self.began_us - self.stimulation_us)
 
 
 @dataclass(slots=True)
 class Check:
-    """An impedance check: the channels still to do, the present one first, and when its pulses began."""
+    """An impedance check: the channels still to do, the present one first, when its pulses began, how many it sent.
+
+    A pulse that trips ends the session when it ends itself: then `trip` is what for, and the figure.
+    """
 
     channels: list[int]
     began_us: int
+    sent: int = 0
+    trip: tuple[EndReason, int] | None = None

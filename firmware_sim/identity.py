@@ -1,12 +1,18 @@
 """Who the simulated stimulator says it is. It says that it is a simulator, always."""
 
+import re
 from functools import cache
 from hashlib import sha256
+from importlib import import_module
 from pathlib import Path
 
 from firmware_sim import gate, output
 from stimctl.wire.codes import CHANNELS, Capability
 from stimctl.wire.messages import Firmware, Maker, Ranges
+
+_WORLD = {f"{__package__}.{name}" for name in ("load", "load_changes", "pair", "record")}
+# At the left margin: what is imported in a function, or for types alone, is no part of the device.
+_IMPORT = re.compile(r"^from (firmware_sim|stimctl\.wire)(?:\.(\w+))? import (.+)", re.MULTILINE)
 
 MODEL = b"stimctl simulator"
 VERSION = (0, 1, 0)
@@ -24,12 +30,30 @@ CAPABILITIES = (
 
 @cache
 def firmware_sha256() -> bytes:
-    """The hash that stands for a firmware image: over this package's sources, names and bytes, in order."""
+    """The hash that stands for a firmware image: over the sources of `firmware_modules`, names and bytes, in order."""
     digest = sha256()
-    here = Path(__file__).parent
-    for source in sorted(here.glob("*.py")):
-        digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
+    for name, source in sorted(firmware_modules().items()):
+        digest.update(name.encode() + b"\0" + source.read_bytes() + b"\0")
     return digest.digest()
+
+
+def firmware_modules() -> dict[str, Path]:
+    """The files of the modules that the device is made of, by name: `device`, and what each of them imports in turn.
+
+    Not the load, nor the record of what flows in it, nor a port, a server or a command line: those are the world's.
+    """
+    found: dict[str, Path] = {}
+    names = [f"{__package__}.device"]
+    while names:
+        name = names.pop()
+        if name in found or name in _WORLD or (file := import_module(name).__file__) is None:
+            continue
+        found[name] = Path(file)
+        for package, module, listed in _IMPORT.findall(found[name].read_text("utf-8")):
+            names += (
+                [f"{package}.{module}"] if module else [f"{package}.{each.split()[0]}" for each in listed.split(",")]
+            )
+    return found
 
 
 def maker(seed: int) -> Maker:

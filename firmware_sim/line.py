@@ -10,6 +10,9 @@ from collections.abc import Iterator, Sequence
 from random import Random
 from typing import TYPE_CHECKING
 
+from stimctl.errors import WireError
+from stimctl.wire.framing import DELIMITER, unframe
+
 if TYPE_CHECKING:
     from firmware_sim.faults.schedule import Window
 
@@ -17,6 +20,7 @@ NEVER_US = 1 << 62
 BITS_PER_BYTE = 10
 _LONGEST = 1_024  # bytes without a delimiter that are held as one frame; far over any message
 _FRAMEWISE = frozenset({"line.loss", "line.one_way", "line.duplicate", "line.reorder", "line.junk", "line.flip"})
+_UNASKED = range(0x60, 0x70)  # kinds of telemetry
 _TIMEWISE = frozenset({"line.merge", "line.baud", "line.delay", "line.split"})
 
 
@@ -35,6 +39,8 @@ class Way:
         self._tail = b""
         self._held: dict[int, tuple[int, bytes]] = {}  # by fault: until when, and the frame
         self._queue: deque[tuple[int, bytes]] = deque()
+        self._telemetry: deque[tuple[int, bytes]] = deque()  # until when it waits to set out
+        self._lags: list[Window] = []
         self._last_us = self._busy_us = self._gather_us = 0
         self.next_us = NEVER_US
         self.plain = True  # nothing acts and nothing is on the way: bytes need not come through here
@@ -45,15 +51,19 @@ class Way:
         self._acts = bool(on)
         self._framewise = [window for window in on if window.fault.kind in _FRAMEWISE]
         self._timewise = [window for window in on if window.fault.kind in _TIMEWISE]
+        self._lags = [each for each in on if each.fault.kind == "line.delay" and each.number("telemetry_us")]
         self._stalled = any(window.fault.kind == "line.stall" for window in on)
         self._cut = any(window.fault.kind == "line.unplug" for window in on)
         if self._cut:
             self._tail = b""
             self._held.clear()
             self._queue.clear()
+            self._telemetry.clear()
         for index in list(self._held):
             if index not in {window.index for window in self._framewise}:
                 self._release(index, now_us)
+        while self._telemetry and not self._lags:
+            self._go_out(self._telemetry.popleft()[1], now_us)
         if not self._framewise and self._tail:
             self._tail = self._set_out(self._tail, now_us)
         self._look_ahead()
@@ -62,6 +72,25 @@ class Way:
         """Bytes enter the line."""
         if self._cut or not data:
             return
+        if self._lags:
+            data = self._set_aside(data, now_us)
+        self._go_out(data, now_us)
+        self._look_ahead()
+
+    def _set_aside(self, data: bytes, now_us: int) -> bytes:
+        """Let telemetry wait. Returns the rest."""
+        rest = b""
+        for frame in _frames(data):
+            if not _is_telemetry(frame):
+                rest += frame
+                continue
+            until_us = self._telemetry[-1][0] if self._telemetry else now_us
+            for window in self._lags:
+                until_us = max(until_us, now_us + self._dice[window.index].randint(0, window.number("telemetry_us")))
+            self._telemetry.append((until_us, frame))
+        return rest
+
+    def _go_out(self, data: bytes, now_us: int) -> None:
         if self._framewise:
             frames = (self._tail + data).split(b"\x00")
             self._tail = frames.pop()
@@ -73,12 +102,14 @@ class Way:
             if len(self._tail) > _LONGEST:
                 junk, self._tail = self._tail, b""
                 self._spoil(junk, now_us)
-        else:
+        elif data:
             self._set_out(data, now_us)
-        self._look_ahead()
 
     def take(self, now_us: int) -> list[bytes]:
         """The pieces that have arrived by `now_us`, in order."""
+        while self._telemetry and self._telemetry[0][0] <= now_us:
+            until_us, frame = self._telemetry.popleft()
+            self._go_out(frame, until_us)
         for index in [index for index, (until_us, _) in self._held.items() if until_us <= now_us]:
             self._release(index, self._held[index][0])
         taken = []
@@ -90,8 +121,10 @@ class Way:
 
     def _look_ahead(self) -> None:
         next_us = NEVER_US if self._stalled or not self._queue else self._queue[0][0]
+        if self._telemetry:
+            next_us = min(next_us, self._telemetry[0][0])
         self.next_us = min([next_us, *(until_us for until_us, _ in self._held.values())]) if self._held else next_us
-        self.plain = not (self._acts or self._queue or self._held)
+        self.plain = not (self._acts or self._queue or self._held or self._telemetry)
 
     # --- whole frames ---------------------------------------------------------------------------
 
@@ -181,6 +214,19 @@ class Way:
         for window in self._windows:
             if window.on and window.fault.kind == "line.stall":
                 window.fire(now_us)
+
+
+def _frames(data: bytes) -> list[bytes]:
+    """`data` cut behind each delimiter."""
+    *whole, rest = data.split(DELIMITER)
+    return [*(frame + DELIMITER for frame in whole), *([rest] if rest else [])]
+
+
+def _is_telemetry(frame: bytes) -> bool:
+    try:
+        return unframe(frame.rstrip(DELIMITER))[0] in _UNASKED
+    except WireError:
+        return False
 
 
 class HostileLine:

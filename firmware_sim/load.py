@@ -5,15 +5,14 @@ be different; between those times it is constant. The figures of the needle pair
 and the project's choice, like those that say how a load changes [choice]; resistors are themselves.
 """
 
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Protocol
 
+from firmware_sim.load_changes import NEVER_US, Clip, Drift
 from firmware_sim.pair import Pair
 
-NEVER_US = 1 << 62
 _CHANNELS = 4
 
 # The tissue of a pair computes to 180-430 ohm; the pair, 600 ohm in series with 2.5 uF beside 47 kohm at each needle.
@@ -23,9 +22,10 @@ OPEN = Pair(10_000_000.0)  # "over 1 Mohm"
 SHORT = Pair(10.0)  # "under 20 ohm"
 RANDLES = Pair(1_000.0, 2.0, 10_000.0)  # a test load on a bench: 1 kohm, then 1 uF beside 20 kohm in all
 BRIDGE_PERMILLE = 200  # of the current takes the way through the neighbour's leads
+JOINED_PERMILLE = 800  # the same where a channel's lead is clipped to another's: nearly all of it
+EARTHED_PERMILLE = 200  # of a second phase, through a diode to earth
 DRIFT_END_OHM = 900.0
 DRIFT_US = 1_800_000_000
-DRIFT_STEP_US = 1_000_000
 CLOSED_US = (20_000_000, 60_000_000)  # how long an intermittent clip holds
 OPEN_US = (200_000, 2_000_000)  # and how long it is off
 
@@ -66,23 +66,19 @@ class SteadyLoad:
 
 
 class DriftingLoad:
-    """The series resistance goes evenly from one value to another, in steps of a second, and stays there."""
+    """The series resistance goes evenly from one value to another, and stays there."""
 
     def __init__(self, pair: Pair = NOMINAL, end_ohm: float = DRIFT_END_OHM, over_us: int = DRIFT_US) -> None:
         self._pair = pair
-        self._end_ohm = end_ohm
-        self._steps = over_us // DRIFT_STEP_US
+        self._drift = Drift(end_ohm, over_us)
 
     def pair(self, channel: int, now_us: int) -> Pair:  # noqa: ARG002
         """The pair so far drifted."""
-        step = min(now_us // DRIFT_STEP_US, self._steps)
-        start_ohm = self._pair.series_ohm
-        return replace(self._pair, series_ohm=start_ohm + (self._end_ohm - start_ohm) * step / self._steps)
+        return replace(self._pair, series_ohm=self._drift.ohm(self._pair.series_ohm, now_us))
 
     def next_change_us(self, channel: int, now_us: int) -> int:  # noqa: ARG002
         """The next step."""
-        step = now_us // DRIFT_STEP_US
-        return NEVER_US if step >= self._steps else (step + 1) * DRIFT_STEP_US
+        return self._drift.next_change_us(now_us)
 
     def watch(self, changed: Callable[[], None]) -> None:
         """Its steps are all foreseen."""
@@ -93,28 +89,19 @@ class IntermittentLoad:
 
     def __init__(self, seed: int, pair: Pair = NOMINAL) -> None:
         self._pair = pair
-        self._dice = [Random(f"intermittent {seed} {channel}") for channel in range(_CHANNELS)]
-        self._changes: list[list[int]] = [[0] for _ in range(_CHANNELS)]
+        dice = (Random(f"intermittent {seed} {channel}") for channel in range(_CHANNELS))
+        self._clips = [Clip(each, CLOSED_US, OPEN_US) for each in dice]
 
     def pair(self, channel: int, now_us: int) -> Pair:
         """The pair, or nothing."""
-        # Entry 0 is time zero, closed; each later one is a change.
-        return OPEN if bisect_right(self._until(channel, now_us), now_us) % 2 == 0 else self._pair
+        return OPEN if self._clips[channel - 1].is_open(now_us) else self._pair
 
     def next_change_us(self, channel: int, now_us: int) -> int:
         """When it next comes off or on."""
-        changes = self._until(channel, now_us)
-        return changes[bisect_right(changes, now_us)]
+        return self._clips[channel - 1].next_change_us(now_us)
 
     def watch(self, changed: Callable[[], None]) -> None:
         """Its changes are all foreseen."""
-
-    def _until(self, channel: int, now_us: int) -> list[int]:
-        changes, dice = self._changes[channel - 1], self._dice[channel - 1]
-        while changes[-1] <= now_us:
-            closed = len(changes) % 2 == 1
-            changes.append(changes[-1] + dice.randrange(*(CLOSED_US if closed else OPEN_US)))
-        return changes
 
 
 class ChannelLoads:
@@ -190,6 +177,11 @@ def bridged() -> SteadyLoad:
     return SteadyLoad((*touching, NOMINAL, NOMINAL))
 
 
+def _joined(other: int) -> Callable[[int], Load]:
+    pair = Pair(1_000.0, leaks_to=other, leak_permille=JOINED_PERMILLE)
+    return lambda _: steady(pair)
+
+
 _MAKERS: dict[str, Callable[[int], Load]] = {
     "nominal": lambda _: steady(NOMINAL),
     "dry": lambda _: steady(DRY),
@@ -206,6 +198,9 @@ _MAKERS: dict[str, Callable[[int], Load]] = {
     "randles": lambda _: steady(RANDLES),
 }
 LOADS: tuple[str, ...] = tuple(_MAKERS)
+# What a bench does to see a trip, and nobody deals out: a channel's current in another channel, a part of it to earth.
+_MAKERS |= {f"joined{other}": _joined(other) for other in range(1, _CHANNELS + 1)}
+_MAKERS["earthed"] = lambda _: steady(Pair(1_000.0, earthed_permille=EARTHED_PERMILLE))
 
 
 def load_named(name: str, seed: int = 1) -> Load:

@@ -21,7 +21,6 @@ from firmware_sim.zero import SAMPLE_US, ZeroWatch
 from stimctl.wire.codes import CHANNELS, DeviceState, EndReason
 
 SAVE_EVERY_US = 1_000_000  # flash in a file, while a session is open [choice]
-CHECK_SLOT_US = gate.CHECK_PULSES * gate.CHECK_PERIOD_US
 # An enum's member costs 0.2 us to look up; these are looked up at every tick and keepalive.
 _RAMPING = DeviceState.RAMPING
 _TESTED = DeviceState.TESTED
@@ -31,6 +30,8 @@ _HOLDING = frozenset({EndReason.LEAD_OFF, EndReason.COMPLIANCE})
 
 class Machine:
     """The firmware. Times are device time; every call brings it up to its time first, or says that it is there."""
+
+    check_period_us = gate.CHECK_PERIOD_US  # another one, for a device that is wrong on purpose
 
     def __init__(self, stage: OutputStage, flash: Flash, tell: Callable[[Change], None]) -> None:
         self.stage = stage
@@ -61,7 +62,7 @@ class Machine:
             Timer.STIMULATION: lambda at_us: self.end(EndReason.TIMER, at_us),
             Timer.ARM: self._go_back,
             Timer.FALL: lambda at_us: self.move(Cause.FALL, at_us),
-            Timer.CHECK: self._check_slot_done,
+            Timer.CHECK: self._check_due,
             Timer.ZERO: self._sample_zero,
             Timer.SAVE: self._save,
         }
@@ -86,15 +87,15 @@ class Machine:
     def stimulation_us(self, now_us: int) -> int:
         """Stimulation time of the session that is open or waits; 0 without one."""
         if self.run is not None:
-            return self.run.stimulation_us + now_us - self.run.began_us
+            return now_us - self.run.offset_us
         return self.flash.session.stimulation_us if self.flash.session is not None else 0
 
     def _catch_up(self, run: Run, at_us: int) -> None:
-        trip = self.stage.run(run.stimulation_us + at_us - run.began_us)
-        if trip is not None:
-            self._tripped(trip, run.began_us + trip.at_us - run.stimulation_us)
-        elif self.state is _RAMPING and not self.stage.ramping:
-            self.move(Cause.AT_TARGET, at_us)
+        until_us = at_us - run.offset_us
+        while self.run is run and (trip := self.stage.run(until_us)) is not None:
+            self._tripped(trip, trip.at_us + run.offset_us)
+        if self.state is _RAMPING and not self.stage.rising:
+            self.move(Cause.AT_TARGET, self.stage.reached_us + run.offset_us)
 
     # --- state ----------------------------------------------------------------------------------
 
@@ -215,7 +216,7 @@ class Machine:
         self.timers.cancel(Timer.ARM, Timer.ZERO)
         self.zero.restart()
         self._check = Check(list(channels), now_us)
-        self.timers.set(Timer.CHECK, now_us + CHECK_SLOT_US)
+        self.timers.set(Timer.CHECK, now_us + 1)
 
     def acknowledge(self, now_us: int) -> None:
         """Forget the ended session and the program."""
@@ -230,13 +231,9 @@ class Machine:
         if self.run is not None:
             self.collect(at_us)
             self.run = None
-        if self._check is not None:
-            begun = -(-(at_us - self._check.began_us) // gate.CHECK_PERIOD_US)
-            self._check_channel(begun)
-            self._check = None
-            self.timers.cancel(Timer.CHECK)
+        self._check = None
         self.stage.disable(at_us)
-        self.timers.cancel(Timer.STIMULATION, Timer.FALL)
+        self.timers.cancel(Timer.STIMULATION, Timer.FALL, Timer.CHECK)
         if self.timers.at_us(Timer.ZERO) is None:
             self.zero.restart()
             self.timers.set(Timer.ZERO, at_us + SAMPLE_US)
@@ -249,7 +246,7 @@ class Machine:
         session.totals = tuple(self.stage.totals(channel) for channel in range(1, CHANNELS + 1))
         if run is not None:
             in_0_us, in_1_us = run.bands.times(at_us - run.began_us)
-            session.stimulation_us = run.stimulation_us + at_us - run.began_us
+            session.stimulation_us = at_us - run.offset_us
             session.segment_0_us = run.segment_0_us + in_0_us
             session.segment_1_us = run.segment_1_us + in_1_us
 
@@ -260,29 +257,35 @@ class Machine:
             self.timers.cancel(Timer.WATCHDOG)
             self.move(Cause.BACK_TO_TESTED, at_us)
 
-    def _check_channel(self, pulses: int) -> Trip | None:
-        assert self._check is not None
-        channel, began_us = self._check.channels[0], self._check.began_us
-        result = self.stage.check_impedance(channel, pulses, began_us)
-        self.impedances[channel] = result
-        if result.trip is None:
-            return None
-        last_us = began_us + max(0, result.pulses - 1) * gate.CHECK_PERIOD_US
-        return Trip(result.trip, channel, result.measured_ua, last_us + result.span_us)
-
-    def _check_slot_done(self, at_us: int) -> None:
+    def _check_due(self, at_us: int) -> None:
+        """The next pulse, just after it began; its end, where it tripped; or the end of the channel's turn."""
         check = self._check
-        if check is None:
-            return
-        trip = self._check_channel(gate.CHECK_PULSES)
+        assert check is not None, "a check without one"
+        if check.trip is not None:
+            reason, value = check.trip
+            self.end(reason, at_us, check.channels[0], value)
+        elif check.sent < gate.CHECK_PULSES:
+            self._check_pulse(check, check.began_us + check.sent * self.check_period_us)
+        else:
+            self._check_next(check, at_us)
+
+    def _check_pulse(self, check: Check, pulse_us: int) -> None:
+        channel = check.channels[0]
+        result = self.impedances[channel] = self.stage.check_impedance(channel, check.sent, pulse_us)
+        check.sent += 1
+        next_us = pulse_us + self.check_period_us
+        if result.trip is not None:
+            check.trip = result.trip, result.measured_ua
+            next_us = pulse_us + result.span_us
+        elif check.sent < gate.CHECK_PULSES:
+            next_us += 1
+        self.timers.set(Timer.CHECK, max(next_us, self.now_us))
+
+    def _check_next(self, check: Check, at_us: int) -> None:
         check.channels.pop(0)
-        check.began_us = at_us
-        if trip is None and check.channels:
-            self.timers.set(Timer.CHECK, at_us + CHECK_SLOT_US)
-            return
-        self._check = None
-        if trip is not None:
-            self.end(trip.reason, trip.at_us, trip.channel, trip.value)
+        if check.channels:
+            check.began_us, check.sent = at_us, 0
+            self.timers.set(Timer.CHECK, at_us + 1)
             return
         self._quiet(at_us)
         self._go_back(at_us)

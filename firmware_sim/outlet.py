@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 from firmware_sim.converter import Noise, Readback
 from firmware_sim.load import Load
-from firmware_sim.pair import Pair, Phase
+from firmware_sim.pair import Curve, Pair, Phase
 from firmware_sim.record import Flow, Kind, Recorder, Shape
+from firmware_sim.series import Line, Series
 
 SOURCE_UA = 1e9  # a voltage source is a current without bound behind a rail
 _ALIKE_VOLT = 1e-6  # interfaces that come back this near after a period stay as they are
@@ -29,9 +30,10 @@ class Stage(NamedTuple):
 
 
 class Fired(NamedTuple):
-    """What one pulse did: the mean current of each stage, what flowed at each one's end, and what it left."""
+    """What one pulse did: the mean current of each stage and its curve, what flowed at its end, and what it left."""
 
     mean_na: tuple[int, ...]
+    curves: tuple[Curve | None, ...]
     end_na: tuple[int, ...]
     end_volt: tuple[float, ...]
     cap_volt: float
@@ -103,12 +105,10 @@ class Outlet:
             return fired, 1, fired.cap_volt
         rest_us = period_us - sum(stage.us for stage in stages)
         if not fired.clipped:
-            slope, base = pulse_line(pair, stages)
-            rest = pair.rested(1.0, rest_us)
-            final_volt = rest * base / (1 - rest * slope)
-            if not fire(pair, stages, final_volt, self._rail_volt).clipped:
-                begin_volt = final_volt + (volt - final_volt) * (rest * slope) ** (most - 1)
-                return fired, most, slope * begin_volt + base
+            line = pulse_line(pair, stages)
+            series = Series.of(pair, line, rest_us, volt)
+            if not fire(pair, stages, series.final_volt, self._rail_volt).clipped:
+                return fired, most, line.at(series.at(most - 1))
         elif abs(pair.rested(fired.cap_volt, rest_us) - volt) < _ALIKE_VOLT:
             return fired, most, fired.cap_volt
         return fired, 1, fired.cap_volt
@@ -119,16 +119,17 @@ class Outlet:
     def _note(
         self, first_us: int, period_us: int, count: int, stages: tuple[Stage, ...], fired: Fired, pair: Pair
     ) -> None:
-        for offset_us, shape in shapes_of([(na, stage.us) for na, stage in zip(fired.mean_na, stages, strict=True)]):
-            self._record(Flow(first_us + offset_us, max(1, period_us), count, shape, Kind.TRAIN), pair)
+        levels = [(na, stage.us) for na, stage in zip(fired.mean_na, stages, strict=True)]
+        for offset_us, shape, first, second in shapes_of(levels):
+            curves = fired.curves[first], None if second is None else fired.curves[second]
+            self._record(Flow(first_us + offset_us, max(1, period_us), count, shape, Kind.TRAIN, curves), pair)
 
     def _record(self, flow: Flow, pair: Pair) -> None:
         if self._recorder is None:
             return
         self._recorder.add(self.number, flow)
         if pair.leak_permille:
-            shape = flow.shape.part(pair.leak_permille)
-            self._recorder.add(pair.leaks_to, Flow(flow.first_us, flow.period_us, flow.count, shape, Kind.LEAK))
+            self._recorder.add(pair.leaks_to, flow.leaking(pair.leak_permille))
 
     # --- levels ----------------------------------------------------------------------------------
 
@@ -147,7 +148,7 @@ class Outlet:
         volt = pair.rested(self._cap_volt, self._held_at_us - self._cap_at_us)
         fired = fire(pair, (stage,), volt, self._rail_volt)
         shape = Shape(fired.mean_na[0], stage.us, 0, 0, 0)
-        self._record(Flow(self._held_at_us, stage.us, 1, shape, Kind.HELD), pair)
+        self._record(Flow(self._held_at_us, stage.us, 1, shape, Kind.HELD, (fired.curves[0], None)), pair)
         self._cap_volt, self._cap_at_us, self._held_at_us = fired.cap_volt, now_us, now_us
 
     def read_na(self, now_us: int) -> int:
@@ -172,6 +173,7 @@ class Outlet:
 def fire(pair: Pair, stages: Sequence[Stage], volt: float, rail_volt: float = inf) -> Fired:
     """Drive a load through the stages of one pulse, from an interface voltage of `volt` on."""
     means: list[int] = []
+    curves: list[Curve | None] = []
     ends: list[int] = []
     volts: list[float] = []
     clipped = False
@@ -179,6 +181,7 @@ def fire(pair: Pair, stages: Sequence[Stage], volt: float, rail_volt: float = in
         if stage.us <= 0 or (stage.volt is None and stage.na == 0):
             volt = pair.rested(volt, max(0, stage.us))
             means.append(0)
+            curves.append(None)
             ends.append(0)
             volts.append(volt)
             continue
@@ -187,9 +190,10 @@ def fire(pair: Pair, stages: Sequence[Stage], volt: float, rail_volt: float = in
         clipped |= phase.clipped and stage.volt is None
         full_na = stage.na if stage.volt is None and not phase.clipped else round(phase.mean_ua * 1_000)
         means.append(full_na)
+        curves.append(phase.curve)
         ends.append(full_na if not phase.clipped else round((phase.end_volt - volt) / pair.series_ohm * 1e9))
         volts.append(phase.end_volt)
-    return Fired(tuple(means), tuple(ends), tuple(volts), volt, clipped)
+    return Fired(tuple(means), tuple(curves), tuple(ends), tuple(volts), volt, clipped)
 
 
 def _drive(pair: Pair, stage: Stage, volt: float, rail_volt: float) -> Phase:
@@ -201,18 +205,28 @@ def _drive(pair: Pair, stage: Stage, volt: float, rail_volt: float) -> Phase:
 
 
 @lru_cache(maxsize=256)
-def pulse_line(pair: Pair, stages: tuple[Stage, ...]) -> tuple[float, float]:
-    """Slope and base of the interface voltage after a pulse below the rail, over the one before it."""
+def pulse_line(pair: Pair, stages: tuple[Stage, ...]) -> Line:
+    """The interface voltage after a pulse below the rail, over the one before it."""
     from_zero = fire(pair, stages, 0.0).cap_volt
-    return fire(pair, stages, 1.0).cap_volt - from_zero, from_zero
+    return Line(fire(pair, stages, 1.0).cap_volt - from_zero, from_zero)
 
 
-def shapes_of(levels: Sequence[tuple[int, int]]) -> list[tuple[int, Shape]]:
-    """Stages of (nA, us) as the recorder's shapes, each with its offset: two phases in one where they are a pair."""
-    shapes: list[tuple[int, Shape]] = []
+class Placed(NamedTuple):
+    """A shape, when it begins after the pulse does, and which stages are its phases."""
+
+    offset_us: int
+    shape: Shape
+    first: int
+    second: int | None = None
+
+
+def shapes_of(levels: Sequence[tuple[int, int]]) -> list[Placed]:
+    """Stages of (nA, us) as the recorder's shapes: two phases in one where they are a pair."""
+    shapes: list[Placed] = []
     offset_us, place, count = 0, 0, len(levels)
     while place < count:
         na, us = levels[place]
+        first = place
         place += 1
         if na == 0 or us <= 0:
             offset_us += max(0, us)
@@ -223,10 +237,10 @@ def shapes_of(levels: Sequence[tuple[int, int]]) -> list[tuple[int, Shape]]:
             second += 1
         if second < count and levels[second][0] * na < 0 and levels[second][1] > 0:
             back_na, back_us = levels[second]
-            shapes.append((offset_us, Shape(na, us, gap_us, -back_na, back_us)))
+            shapes.append(Placed(offset_us, Shape(na, us, gap_us, -back_na, back_us), first, second))
             offset_us += us + gap_us + back_us
             place = second + 1
         else:
-            shapes.append((offset_us, Shape(na, us, 0, 0, 0)))
+            shapes.append(Placed(offset_us, Shape(na, us, 0, 0, 0), first))
             offset_us += us
     return shapes

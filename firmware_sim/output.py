@@ -5,11 +5,12 @@ time, so that a trip on one finds the others exactly where they were; between tw
 comparison. Stimulation time maps onto device time from where a run began.
 """
 
+from operator import attrgetter
 from random import Random
 from typing import NamedTuple
 
 from firmware_sim.channel import Gate, OutputChannel
-from firmware_sim.checks import ImpedanceResult, check_impedance, self_test
+from firmware_sim.checks import ImpedanceCheck, ImpedanceResult, self_test
 from firmware_sim.converter import (
     COMPLIANCE_MV,
     DAC_STEP_NA,
@@ -52,6 +53,9 @@ class Trip(NamedTuple):
     at_us: int
 
 
+_due_us = attrgetter("due_us")
+
+
 def _deny(*_pulse: int) -> bool:
     """The gate until the firmware has put its own in place."""
     return False
@@ -80,7 +84,11 @@ class OutputStage:
             channel.peers = self._channels
         self._running: list[OutputChannel] = []
         self._pending: Trip | None = None
-        self._due_us = NEVER_US
+        self._check: ImpedanceCheck | None = None
+        self._first: OutputChannel | None = None  # the channel whose turn it is then
+        self.due_us = NEVER_US  # stimulation time at which it next has something to do
+        self.reached_us = 0  # stimulation time at which every channel had come to its target, once it has
+        self.rising = False  # a ramp is on: not every channel has come to its target
         load.watch(self.flush)
         if recorder is not None:
             recorder.listen(self.flush)
@@ -105,24 +113,30 @@ class OutputStage:
             self._running.append(self._channels[number])
         self.stimulation_us = start_us
         self._pending = None
+        self.rising = True
+        self._look_at_ramp(start_us)
         self._look_ahead()
 
     def set_target(self, channel: int, target_ua: int) -> None:
         """Aim elsewhere with the pulses from `stimulation_us` on."""
         self._channels[channel].set_target(target_ua, self.stimulation_us)
+        self._look_at_ramp(self.stimulation_us)
         self._look_ahead()
 
     def run(self, until_us: int) -> Trip | None:
         """Deliver the pulses that start before `until_us`. Stops at a trip, and then until the next `begin`."""
-        while self._due_us < until_us:
+        while self.due_us < until_us:
             if (trip := self._pending) is not None:
                 self.stimulation_us = trip.at_us
                 self.disable(0)
                 return trip
-            channel = min(self._running, key=_due_us)
-            if (found := channel.step(self.gate, until_us)) is not None:
+            channel, due_us = self._first, self.due_us
+            assert channel is not None, "due without a channel"
+            if (found := channel.step(self.gate)) is not None:
                 verdict, at_us = found
                 self._pending = Trip(verdict.reason, verdict.channel or channel.number, verdict.value, at_us)
+            if self.rising and (channel.train is None or channel.train.reached):
+                self._look_at_ramp(due_us)
             self._look_ahead()
         self.stimulation_us = until_us
         return None
@@ -135,6 +149,13 @@ class OutputStage:
         self._pending = None
         self._look_ahead()
 
+    def connect(self, load: Load) -> None:
+        """Drive another load from `stimulation_us` on, while everything goes on."""
+        self.flush()
+        load.watch(self.flush)
+        for channel in self._channels.values():
+            channel.connect(load)
+
     def flush(self) -> None:
         """Bring counters and recorder up to `stimulation_us`. Reading either does it."""
         for channel in self._running:
@@ -146,9 +167,17 @@ class OutputStage:
         """Whether a channel has not reached its target yet, once since `begin`."""
         return any(channel.train is not None and not channel.train.reached for channel in self._running)
 
+    def _look_at_ramp(self, at_us: int) -> None:
+        """Note when the ramp is over: `at_us`, if it just ended."""
+        if self.rising and not self.ramping:
+            self.rising, self.reached_us = False, at_us
+
     def _look_ahead(self) -> None:
-        pending = self._pending
-        self._due_us = min(map(_due_us, self._running), default=NEVER_US) if pending is None else pending.at_us
+        self._first = first = min(self._running, key=_due_us, default=None)
+        if self._pending is not None:
+            self.due_us = self._pending.at_us
+        else:
+            self.due_us = NEVER_US if first is None else first.due_us
 
     # --- readings --------------------------------------------------------------------------------
 
@@ -180,9 +209,11 @@ class OutputStage:
 
     # --- tests and faults ------------------------------------------------------------------------
 
-    def check_impedance(self, channel: int, pulses: int, now_us: int) -> ImpedanceResult:
-        """Send `pulses` small pulses into one channel, the first at device time `now_us`, and read the load."""
-        return check_impedance(self._channels[channel], self.gate, pulses, now_us)
+    def check_impedance(self, channel: int, number: int, at_us: int) -> ImpedanceResult:
+        """Send pulse `number` of a check into one channel at device time `at_us`; 0 begins one. What it found."""
+        if number == 0 or self._check is None:
+            self._check = ImpedanceCheck(self._channels[channel], self.gate)
+        return self._check.pulse(at_us)
 
     def self_test(self) -> tuple[int, int]:
         """Test the converters with the outputs disconnected: what failed, and the largest current read at zero."""
@@ -212,8 +243,7 @@ class OutputStage:
     def flowing_na(self, channel: int, now_us: int) -> int:
         """The current of a pulse that is on its way at device time `now_us`; 0 between pulses."""
         self.flush()
-        fitted = self._channels[channel]
-        return fitted.flight.at(now_us - fitted.flight_us)
+        return self._channels[channel].flowing_na(now_us)
 
     def next_pulse_us(self) -> int:
         """The device time of the middle of the next first phase; far off when no pulse is due."""
@@ -247,7 +277,3 @@ class OutputStage:
     def readback(self, channel: int) -> Readback:
         """A channel's readback, to make a worse one of."""
         return self._channels[channel].readback
-
-
-def _due_us(channel: OutputChannel) -> int:
-    return channel.due_us

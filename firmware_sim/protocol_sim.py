@@ -1,6 +1,6 @@
 """`sim://`: the simulated stimulator as a pyserial port, in a time of its own.
 
-    sim://?pace=max&load=nominal&seed=1&record=FILE&flash=FILE
+    sim://?pace=max&load=nominal&seed=1&record=FILE&record_rate=HZ&flash=FILE
     sim://?scenario=FILE                        (with the faults, load and seed of a scenario's file)
     sim://?device=stimjim&dialect=a             (a device that exists; `firmware_sim.which` says which there are)
 
@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 from serial.serialutil import PortNotOpenError, SerialBase, SerialException
 
 from firmware_sim.flash import FileFlash, Flash
+from firmware_sim.load import load_named
 from firmware_sim.sim_url import MAX_SEED, Options, options_of
 from firmware_sim.which import SimulatedDevice, unplugged
 
@@ -36,17 +37,18 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_SEED", "Options", "Serial", "options_of"]
 
+_NO_DEADLINE_US = 1 << 63
 POLL_US = 1_000  # what asking an empty port for `in_waiting` costs in its time, so that polling gets somewhere
 LAG_S = 0.1  # a paced clock that fell further behind the wall's goes on from there instead of racing after it
 
 
-def _recorder(path: Path) -> "Recorder":
+def _recorder(path: Path, rate_hz: int) -> "Recorder":
     # Here, because it brings numpy with it, which most ports never need.
     from firmware_sim.record import open_recorder
 
     if not path.parent.is_dir():
         raise SerialException(f"option 'record': there is no folder {path.parent}; make it, or name another file")
-    return open_recorder(path)
+    return open_recorder(path, rate_hz)
 
 
 class Serial(SerialBase):
@@ -55,7 +57,7 @@ class Serial(SerialBase):
     virtual = True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._memory = Flash()
+        self._memory = self._flash = Flash()
         self._device: SimulatedDevice | None = None
         self._maker: Callable[..., SimulatedDevice] | None = None
         self._recorder: Recorder | None = None
@@ -85,13 +87,18 @@ class Serial(SerialBase):
         if self.port is None:
             raise SerialException("no port is named: set `port` to a sim:// URL first")
         options = options_of(self.port)
-        flash = FileFlash(options.flash) if options.flash is not None else self._memory
         if options.record is not None:
-            self._recorder = _recorder(options.record)
+            self._recorder = _recorder(options.record, options.record_rate)
+        self._flash = FileFlash(options.flash) if options.flash is not None else self._memory
         make = self._maker or options.make
-        self._device = make(
-            seed=options.seed, load=options.load, flash=flash, recorder=self._recorder, boot_us=self._world_us
-        )
+        try:
+            self._device = make(
+                seed=options.seed, load=options.load, flash=self._flash, recorder=self._recorder,
+                boot_us=self._world_us,
+            )  # fmt: skip
+        except BaseException:
+            self._flash.close()
+            raise
         self._inbox = b""
         self._pulled = False
         self._pluggable = hasattr(self._device, "gone")  # so that others need not be asked at every read
@@ -104,6 +111,7 @@ class Serial(SerialBase):
         """Take the power away."""
         if self._device is not None:
             self._device.close()
+            self._flash.close()
         if self._recorder is not None:
             self._recorder.close()
         self._device = self._recorder = None
@@ -118,6 +126,12 @@ class Serial(SerialBase):
     def device(self) -> Any:
         """The device itself, for tests and the bench: what kind it is says the URL."""
         return self._powered
+
+    def connect(self, load: str) -> None:
+        """Let the outputs of a native device drive another of the named loads from now on, under power."""
+        device: Any = self._powered
+        device.advance(self._world_us)
+        device.machine.stage.connect(load_named(load))
 
     @property
     def _powered(self) -> SimulatedDevice:
@@ -141,9 +155,10 @@ class Serial(SerialBase):
 
     def write(self, b: "Buffer", /) -> int:
         """Give bytes to the device; they arrive at once."""
-        data = bytes(b)
-        self._look_at_plug()
-        self._powered.receive(data, self._world_us)
+        data, device = bytes(b), self._powered
+        if self._pulled or unplugged(device):
+            self._look_at_plug()
+        device.receive(data, self._world_us)
         return len(data)
 
     @property
@@ -220,12 +235,15 @@ class Serial(SerialBase):
             self._look_at_plug()
         if self._inbox:
             return self._take()
-        device = self._powered
+        device = self._device
+        if device is None:
+            raise PortNotOpenError
+        until_us = _NO_DEADLINE_US if deadline_us is None else deadline_us
         out = device.take_output()
         while not out and not self._woken:
             to_us = device.next_event_us()
-            if deadline_us is not None and to_us > deadline_us:
-                to_us = max(deadline_us, self._world_us)
+            if to_us > until_us:
+                to_us = max(until_us, self._world_us)
             if self._paced:
                 to_us = self._sleep(to_us)
             self._world_us = to_us
@@ -233,7 +251,7 @@ class Serial(SerialBase):
             out = device.take_output()
             if self._pluggable and not out:
                 self._look_at_plug()
-            if deadline_us is not None and to_us >= deadline_us:
+            if to_us >= until_us:
                 return out
         if not out:
             self._woken = False

@@ -1,8 +1,9 @@
 """What flowed in the load, kept as stretches of like pulses and written as samples when somebody wants them.
 
 A recorder belongs to the world, not to the firmware: it is told the real currents, not what was commanded or
-read. Currents are whole nA and times whole us of device time, so its integrals are exact: nA x us is fC.
-A pulse that was cut short ends where it was cut; the passive discharge after it is not recorded.
+read. Mean currents are whole nA and times whole us of device time, so its integrals are exact: nA x us is fC.
+Where a current was not the same all through a phase, on the rail or as a discharge, its curve stands beside its
+mean, and samples show the curve.
 """
 
 from collections import defaultdict
@@ -14,10 +15,11 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib import format as npy
+
+from firmware_sim.pair import Curve
+from firmware_sim.record_rate import RATE_HZ
 
 CHUNK = 1 << 20
-RATE_HZ = 100_000  # on it lies each edge that is a multiple of 10 us
 _US_PER_S = 1_000_000
 
 
@@ -28,6 +30,7 @@ class Kind(Enum):
     CHECK = "impedance check"
     LEAK = "from a channel that touches this one"
     HELD = "a level held, not pulses"
+    DISCHARGE = "passive discharge after a pulse that was cut"
 
 
 class Shape(NamedTuple):
@@ -49,39 +52,48 @@ class Shape(NamedTuple):
         """From start to end."""
         return self.width_us + self.gap_us + self.second_width_us
 
-    def cut(self, after_us: int) -> "Shape":
-        """The same, ended in its first phase."""
-        return Shape(self.first_na, after_us, 0, 0, 0)
-
     def part(self, permille: int) -> "Shape":
         """The same, at a part of its currents."""
         return self._replace(first_na=self.first_na * permille // 1_000, second_na=self.second_na * permille // 1_000)
 
-    def at(self, into_us: int) -> int:
-        """The current, signed, `into_us` after its start."""
-        if 0 <= into_us < self.width_us:
-            return self.first_na
-        return -self.second_na if self.width_us + self.gap_us <= into_us < self.span_us else 0
-
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """`count` like pulses from device time `first_us` on."""
+    """`count` like pulses from device time `first_us` on.
+
+    A phase that did not flow evenly has its `curve`, signed as it flowed; None for one that did.
+    """
 
     first_us: int
     period_us: int
     count: int
     shape: Shape
     kind: Kind
+    curves: tuple[Curve | None, Curve | None] = (None, None)
 
     @property
     def last_us(self) -> int:
         """When the last of them starts."""
         return self.first_us + (self.count - 1) * self.period_us
 
+    def at(self, into_us: int) -> int:
+        """The current in nA, signed, `into_us` after the start of one of its pulses."""
+        shape, (first, second) = self.shape, self.curves
+        if 0 <= into_us < shape.width_us:
+            return shape.first_na if first is None else round(first.at(into_us) * 1_000)
+        back_us = into_us - shape.width_us - shape.gap_us
+        if 0 <= back_us < shape.second_width_us:
+            return -shape.second_na if second is None else round(second.at(back_us) * 1_000)
+        return 0
+
+    def leaking(self, permille: int) -> "Flow":
+        """What of it shows on a channel that touches this one."""
+        first, second = (None if curve is None else curve.times(permille / 1_000) for curve in self.curves)
+        return replace(self, shape=self.shape.part(permille), kind=Kind.LEAK, curves=(first, second))
+
     def extends(self, before: "Flow") -> bool:
         """Whether this goes on where `before` leaves off."""
-        if self.shape != before.shape or self.kind is not before.kind:
+        if self.shape != before.shape or self.kind is not before.kind or self.curves != before.curves:
             return False
         alike = before.count == 1 or before.period_us == self.period_us
         return alike and self.first_us == before.last_us + self.period_us
@@ -141,10 +153,16 @@ class Recorder:
         return sum(flow.count * flow.shape.net_fc for flow in self.flows(channel, kind))
 
     def end_us(self, channel: int | None = None) -> int:
-        """Device time at which the last pulse ended; 0 when there was none. All channels unless one is named."""
+        """Device time at which the device last drove a current; 0 when it never did. All channels unless one is named.
+
+        A passive discharge after that is driven by nothing but the electrodes: `flows` and the samples have it.
+        """
+        return self._end_us(channel, *(kind for kind in Kind if kind is not Kind.DISCHARGE))
+
+    def _end_us(self, channel: int | None, *kinds: Kind) -> int:
         channels = self.channels if channel is None else (channel,)
         kept = self._flows
-        ends = (flow.last_us + flow.shape.span_us for c in channels for flow in kept.get(c, ()))
+        ends = (flow.last_us + flow.shape.span_us for c in channels for flow in kept.get(c, ()) if flow.kind in kinds)
         return max(ends, default=0)
 
     def samples(
@@ -154,7 +172,7 @@ class Recorder:
 
         Sample n is the current at `start_us` + n / `rate_hz`.
         """
-        span_us = max(0, (self.end_us(channel) if end_us is None else end_us) - start_us)
+        span_us = max(0, (self._end_us(channel, *Kind) if end_us is None else end_us) - start_us)
         total = _sample(span_us, rate_hz)
         flows = self._flows.get(channel, ())
         buffer = np.empty(min(chunk, total), np.int32)
@@ -166,55 +184,19 @@ class Recorder:
                 view.paint(flow)
             yield part
 
-    def write_samples(
-        self, path: Path, channel: int, rate_hz: int = RATE_HZ, *, start_us: int = 0, end_us: int | None = None
-    ) -> int:
-        """Write a channel's samples as one `.npy` array of int32 nA; return how many. Memory stays at one chunk."""
-        span_us = max(0, (self.end_us(channel) if end_us is None else end_us) - start_us)
-        total = _sample(span_us, rate_hz)
-        with path.open("wb") as stream:
-            npy.write_array_header_2_0(stream, {"descr": "<i4", "fortran_order": False, "shape": (total,)})
-            for part in self.samples(channel, rate_hz, start_us=start_us, end_us=end_us):
-                stream.write(part.astype("<i4", copy=False).data)
-        return total
-
-    def close(self) -> tuple[Path, ...]:
-        """Write the samples of each channel that had pulses, if a path was given; return the files."""
+    def close(self) -> Path | None:
+        """Write the file of samples, if one was named; return it."""
         if self._path is None:
-            return ()
-        written = []
-        for channel in self.channels:
-            path = self._path.with_name(f"{self._path.stem}.ch{channel}.npy")
-            self.write_samples(path, channel, self._rate_hz)
-            written.append(path)
-        return tuple(written)
+            return None
+        from firmware_sim.record_file import write_record  # here, because it writes what it is given by this module
+
+        write_record(self, self._path, self._rate_hz)
+        return self._path
 
 
 def open_recorder(path: Path | str, rate_hz: int = RATE_HZ) -> Recorder:
-    """A recorder whose `close` writes `path`'s name with `.chN.npy` for each channel that had pulses."""
+    """A recorder whose `close` writes the file `path`: see `firmware_sim.record_file`."""
     return Recorder(Path(path), rate_hz)
-
-
-class SampleIntegral(NamedTuple):
-    """What samples say about pulses. Exact where each edge falls on a sample."""
-
-    pulses: int
-    first_fc: int
-    second_fc: int
-
-
-def integrate(path: Path, rate_hz: int = RATE_HZ, *, chunk: int = CHUNK) -> SampleIntegral:
-    """Count the pulses in a file of samples and integrate their first and second phases, chunk by chunk."""
-    samples = np.load(path, mmap_mode="r")
-    pulses, first, second, last = 0, 0, 0, 0
-    for begin in range(0, len(samples), chunk):
-        part = samples[begin : begin + chunk]
-        forward = part > 0
-        pulses += int(np.count_nonzero(forward[1:] & ~forward[:-1])) + int(forward[0] and last <= 0)
-        first += int(part.sum(where=forward, dtype=np.int64))
-        second -= int(part.sum(where=part < 0, dtype=np.int64))
-        last = int(part[-1])
-    return SampleIntegral(pulses, first * _US_PER_S // rate_hz, second * _US_PER_S // rate_hz)
 
 
 def _sample(at_us: int, rate_hz: int) -> int:
@@ -246,5 +228,15 @@ class _View(NamedTuple):
             at_us = flow.first_us + number * flow.period_us - self.start_us
             edges = (at_us, at_us + shape.width_us, at_us + back_us, at_us + span_us)
             a, b, c, d = (max(0, _sample(edge_us, self.rate_hz) - self.first) for edge_us in edges)
-            self.part[a:b] = shape.first_na
-            self.part[c:d] = -shape.second_na
+            first, second = flow.curves
+            self.part[a:b] = shape.first_na if first is None else self._drawn(first, a, b, at_us)
+            self.part[c:d] = -shape.second_na if second is None else self._drawn(second, c, d, at_us + back_us)
+
+    def _drawn(self, curve: Curve, begin: int, end: int, at_us: int) -> npt.NDArray[np.int32]:
+        """The samples of a curve that begins at `at_us`."""
+        end = min(end, len(self.part))
+        into_us = np.arange(self.first + begin, self.first + end) * (_US_PER_S / self.rate_hz) - at_us
+        change = np.exp(np.minimum(0.0, (curve.held_us - into_us) / curve.tau_us))
+        na = np.where(into_us < curve.held_us, curve.held_ua, curve.to_ua + (curve.from_ua - curve.to_ua) * change)
+        drawn: npt.NDArray[np.int32] = np.rint(na * 1_000).astype(np.int32)
+        return drawn

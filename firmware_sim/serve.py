@@ -16,23 +16,21 @@ from collections.abc import Mapping
 from io import TextIOBase
 from pathlib import Path
 from select import select
-from time import monotonic_ns
 from typing import Any, Protocol
 
+from firmware_sim.running_clock import RunningClock, clock_us
 from firmware_sim.which import SimulatedDevice, unplugged
 
+__all__ = ["Journal", "Line", "PtyLine", "ServeProblem", "TcpLine", "clock_us", "serve"]
+
 READ_SIZE = 4096
-IDLE_US = 60_000_000  # a device that has nothing to do is looked at this often; select takes no longer waits
+MOST_BYTES = 65_536  # are taken from a client at a time; what is more waits
+IDLE_US = 1_000_000  # a device that has nothing to do is looked at this often, so that a standstill is noticed
 LOOPBACK = "127.0.0.1"  # this machine only: nobody else may drive it
 
 
 class ServeProblem(Exception):
     """The pty or the port cannot be had. The message says what to do."""
-
-
-def clock_us() -> int:
-    """The wall clock that the device lives by; the same for all processes of one machine."""
-    return monotonic_ns() // 1000
 
 
 class Line(Protocol):
@@ -74,6 +72,7 @@ class PtyLine:
 
         self._set_raw = tty.setraw
         self._link = link
+        self._linked: str | None = None  # what the link that we made points to
         self._up = False
         self.come_back()
 
@@ -94,8 +93,9 @@ class PtyLine:
         if not self._up:
             return
         self._up = False
-        if self._link is not None and self._link.is_symlink():
+        if self._link is not None and self._is_ours(self._link):
             self._link.unlink()
+        self._linked = None
         os.close(self._far)
         os.close(self._near)
 
@@ -122,13 +122,20 @@ class PtyLine:
 
     def _make_link(self, link: Path, path: str) -> None:
         try:
-            if link.is_symlink():
-                link.unlink()
+            if link.is_symlink() and (self._is_ours(link) or not link.exists()):
+                link.unlink()  # it points nowhere: a simulator that was killed left it
             link.symlink_to(path)
+            self._linked = path
         except OSError as problem:
+            why = problem.strerror
+            if isinstance(problem, FileExistsError) and link.is_symlink():
+                why = f"it is there and points to {link.readlink()}, which is in use"
             self._link = None
             self.close()
-            raise ServeProblem(f"the link {link} cannot be made: {problem.strerror}; name another path") from None
+            raise ServeProblem(f"the link {link} cannot be made: {why}; name another path") from None
+
+    def _is_ours(self, link: Path) -> bool:
+        return self._linked is not None and link.is_symlink() and str(link.readlink()) == self._linked
 
 
 class TcpLine:
@@ -162,17 +169,26 @@ class TcpLine:
         return [end for end in ends if end is not None and end.fileno() >= 0]
 
     def receive(self, ready: list[Any]) -> bytes:
-        """What the client sent; a client that left makes room for the next."""
-        data = b""
-        if self._client is not None and self._client in ready:
-            try:
-                data = self._client.recv(READ_SIZE)
-            except OSError:
-                data = b""
-            if not data:
-                self._drop()
-        if self._listener in ready:
+        """What the client sent; a client that left makes room for the next at once."""
+        data = self._drain() if ready else b""
+        # Who waits comes in with the next look: what this one asked last is not answered to another.
+        if self._listener in ready and not data:
             self._accept()
+        return data
+
+    def _drain(self) -> bytes:
+        """Everything that has come, up to the client's end if it left."""
+        data = b""
+        while self._client is not None and len(data) < MOST_BYTES:
+            try:
+                more = self._client.recv(READ_SIZE)
+            except BlockingIOError:
+                break
+            except OSError:
+                more = b""
+            data += more
+            if not more:
+                self._drop()
         return data
 
     def send(self, data: bytes) -> None:
@@ -209,34 +225,37 @@ class TcpLine:
 class Journal:
     """The device's own record: a JSON line an entry, flushed, so that it outlives whoever was connected.
 
-    `monotonic_us` is the same instant on this machine's monotonic clock. A device with faults says `at_us`, since
-    its first power-on, which its own time is not after a reset or by a wrong clock.
+    `monotonic_us` is the same instant on this machine's monotonic clock, which `clock` may be behind. A device with
+    faults says `at_us`, since its first power-on, which its own time is not after a reset or by a wrong clock.
     """
 
-    def __init__(self, file: TextIOBase, boot_us: int) -> None:
+    def __init__(self, file: TextIOBase, boot_us: int, clock: RunningClock | None = None) -> None:
         self._file = file
         self._boot_us = boot_us
+        self._clock = RunningClock() if clock is None else clock
 
     def __call__(self, entry: Mapping[str, int | str]) -> None:
-        at_us = self._boot_us + int(entry.get("at_us", entry["device_time_us"]))
+        at_us = self._boot_us + self._clock.still_us + int(entry.get("at_us", entry["device_time_us"]))
         self._file.write(json.dumps({**entry, "monotonic_us": at_us}) + "\n")
         self._file.flush()
 
 
-def serve(device: SimulatedDevice, line: Line, stopping: socket.socket) -> None:
+def serve(device: SimulatedDevice, line: Line, stopping: socket.socket, clock: RunningClock | None = None) -> None:
     """Run the device on the line until a byte arrives on `stopping`. Raises `ServeProblem` if it cannot come back."""
-    gone = False
+    clock, gone = RunningClock() if clock is None else clock, False
     while True:
         if unplugged(device) is not gone:
             gone = not gone
             line.hang_up() if gone else line.come_back()
-        wait_us = min(device.next_event_us() - clock_us(), IDLE_US)
-        ready, _, _ = select([stopping, *line.waiting_on()], [], [], max(0, wait_us) / 1_000_000)
+        now_us = clock.now_us()
+        due_us = min(device.next_event_us(), now_us + IDLE_US)
+        ready, _, _ = select([stopping, *line.waiting_on()], [], [], max(0, due_us - now_us) / 1_000_000)
+        # The time is taken after the wait: what came is not older than it.
+        now_us = clock.look(due_us)
         if stopping in ready:
-            device.advance(clock_us())
+            device.advance(now_us)
             return
         data = line.receive(ready)
-        # The time is taken after the wait: what came is not older than it.
-        device.receive(data, clock_us()) if data else device.advance(clock_us())
+        device.receive(data, now_us) if data else device.advance(now_us)
         if out := device.take_output():
             line.send(out)

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from firmware_sim.load import UnknownLoad, load_named
+from firmware_sim.record_rate import RATE_HZ, RECORD_RATES_HZ
 from firmware_sim.which import NATIVE, SimulatedDevice, Which, WrongDevice
 from stimctl.errors import InputInvalid
 
 if TYPE_CHECKING:
     from firmware_sim.faults import Fault, Setting
 
-SHAPE = "sim://?pace=max&load=nominal&seed=1&record=FILE&flash=FILE&scenario=FILE"
+SHAPE = "sim://?pace=max&load=nominal&seed=1&record=FILE&record_rate=HZ&flash=FILE&scenario=FILE"
 MAX_SEED = 99_999_999  # eight digits, as in the serial number
 _OF_WHICH = ("device", "dialect", "firmware", "isolator", "faults")
 
@@ -29,6 +30,7 @@ class Options:
     seed: int = 1
     record: Path | None = None
     flash: Path | None = None
+    record_rate: int = RATE_HZ  # samples a second
     which: Which = NATIVE
     faults: "tuple[Fault, ...] | None" = None
 
@@ -92,6 +94,13 @@ def _seed(value: str) -> int:
     return int(value)
 
 
+def _record_rate(value: str) -> int:
+    low, high = RECORD_RATES_HZ
+    if not (value.isascii() and value.isdigit() and low <= int(value) <= high):
+        raise ValueError(f"option 'record_rate' is {value!r}: it must be whole samples a second from {low} to {high}")
+    return int(value)
+
+
 def _scenario(value: str) -> "Setting":
     # Here, because most ports have no faults.
     from firmware_sim.faults import read_setting
@@ -116,6 +125,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "load": _load,
     "seed": _seed,
     "record": _file("record"),
+    "record_rate": _record_rate,
     "flash": _file("flash"),
     "scenario": _scenario,
     **dict.fromkeys(_OF_WHICH, str),

@@ -1,9 +1,8 @@
 """A stretch of pulses that are all alike: any number of them at the cost of one.
 
 Commanded charge and read current repeat exactly, so they multiply. The interfaces' voltage does not: each
-pulse leaves a little behind. But below the rail a pulse is a linear circuit under a fixed current, so what
-it makes of the voltage it finds is a line, a * v + b; repeated, that is a geometric series. The line is found
-by driving one pulse from 0 V and one from 1 V.
+pulse leaves a little behind, and what it does there is a `series`. Its lines are found by driving one pulse from
+0 V and one from 1 V.
 """
 
 from dataclasses import dataclass, field
@@ -15,16 +14,10 @@ from firmware_sim.gate import LEAD_OFF_OHM, MEAN_DC_UA, SHORT_OHM
 from firmware_sim.pair import Pair
 from firmware_sim.program import OutputSegment
 from firmware_sim.record import Shape
+from firmware_sim.series import Line, Series
 from firmware_sim.train import span_us
 
 OHM_FLOOR_UA = 100  # below it a pulse says nothing certain about its load [choice]
-
-
-class Line(NamedTuple):
-    """y = slope * v + base."""
-
-    slope: float
-    base: float
 
 
 class PulseLines(NamedTuple):
@@ -51,11 +44,26 @@ def pulse_lines(pair: Pair, first_na: int, second_na: int, segment: OutputSegmen
 
 
 @dataclass(slots=True)
-class Stretch:
-    """`count` like pulses of one channel from `first_us` on. `index` is the first one's entry in the noise table."""
+class Silence:
+    """`count` due pulses of one channel from `first_us` on that do not leave: its amplitude is zero."""
 
     first_us: int
     count: int
+    period_us: int
+
+    def before(self, until_us: int) -> int:
+        """How many of them are due before `until_us`."""
+        if until_us <= self.first_us:
+            return 0
+        due = (until_us - self.first_us - 1) // self.period_us + 1
+        return due if due < self.count else self.count
+
+
+@dataclass(slots=True)
+class Stretch(Silence):
+    """`count` like pulses of one channel from `first_us` on. `index` is the first one's entry in the noise table."""
+
+    period_us: int = field(init=False)
     segment_index: int
     segment: OutputSegment
     amplitude_ua: int
@@ -64,13 +72,11 @@ class Stretch:
     cap_volt: float
     index: int
     readback: Readback
-    period_us: int = field(init=False)
     charge_pc: int = field(init=False)
     first_read_na: int = field(init=False)
     net_read_fc: int = field(init=False)
     lines: PulseLines = field(init=False)
-    _cycle: float = field(init=False)  # of the voltage where a pulse begins, what is left where the next one does
-    _final_volt: float = field(init=False)  # where it settles
+    series: Series = field(init=False)
 
     def __post_init__(self) -> None:
         segment, shape, pair = self.segment, self.shape, self.pair
@@ -79,38 +85,24 @@ class Stretch:
         self.first_read_na = self.readback.mean_na(shape.first_na)
         self.net_read_fc = self.readback.mean_net_fc(shape.net_fc)
         self.lines = lines = pulse_lines(pair, shape.first_na, shape.second_na, segment)
-        rest = pair.rested(1.0, segment.period_us - span_us(segment))
-        self._cycle = rest * lines.after.slope
-        self._final_volt = rest * lines.after.base / (1 - self._cycle)
-
-    def before(self, until_us: int) -> int:
-        """How many of them start before `until_us`."""
-        if until_us <= self.first_us:
-            return 0
-        return min(self.count, (until_us - self.first_us - 1) // self.period_us + 1)
-
-    def cap_volt_at(self, number: int) -> float:
-        """The interfaces' voltage where pulse `number` begins."""
-        return float(self._final_volt + (self.cap_volt - self._final_volt) * self._cycle**number)
+        self.series = Series.of(pair, lines.after, segment.period_us - span_us(segment), self.cap_volt)
 
     def cap_volt_after(self, number: int) -> float:
-        """The same where pulse `number` ends."""
-        return self.lines.after.slope * self.cap_volt_at(number) + self.lines.after.base
+        """The interfaces' voltage where pulse `number` ends."""
+        return self.lines.after.at(self.series.at(number))
 
     def ohm_at(self, number: int, read_na: int) -> int:
         """Voltage over current of pulse `number`, as read; 0 when the current is too small to say."""
         if self.amplitude_ua < OHM_FLOOR_UA:
             return 0
-        line = self.lines.first_end
-        # `cap_volt_at` written out: telemetry asks ten times a second.
-        cap_volt = self._final_volt + (self.cap_volt - self._final_volt) * self._cycle**number
-        return int(self.readback.voltage_uv(line.slope * cap_volt + line.base) * 1_000 / read_na + 0.5)
+        line, (start_volt, cycle, final_volt) = self.lines.first_end, self.series
+        # `series.at` and `line.at` written out: telemetry asks ten times a second.
+        end_volt = line.slope * (final_volt + (start_volt - final_volt) * cycle**number) + line.base
+        return int(self.readback.voltage_uv(end_volt) * 1_000 / read_na + 0.5)
 
     def energy_pj(self, count: int) -> float:
         """The real energy of the first `count` of them."""
-        moved = (self.cap_volt - self._final_volt) * (1 - self._cycle**count) / (1 - self._cycle)
-        line = self.lines.energy_pj
-        return line.slope * (count * self._final_volt + moved) + line.base * count
+        return self.series.total(self.lines.energy_pj, count)
 
     def is_quiet(self, rail_volt: float, limit_ua: int, second_limit_ua: int) -> bool:
         """Whether no pulse of it can trip anything, whatever the noise does. If not, they go one by one."""
@@ -121,16 +113,14 @@ class Stretch:
         net_pc = (abs(self.net_read_fc) + noise_na * NET_NOISE_US) / 1_000
         if net_pc > max(self.charge_pc / 100, NET_CHARGE_FLOOR_PC) or net_pc > MEAN_DC_UA * self.period_us:
             return False
-        return all(self._fits(volt, rail_volt, noise_na) for volt in (self.cap_volt, self._final_volt))
+        return all(self._fits(volt, rail_volt, noise_na) for volt in (self.cap_volt, self.series.final_volt))
 
     def _fits(self, cap_volt: float, rail_volt: float, noise_na: int) -> bool:
         """Whether a pulse that begins at `cap_volt` stays off the rail and between short and lead-off."""
-        end_volt = self.lines.first_end.slope * cap_volt + self.lines.first_end.base
+        end_volt = self.lines.first_end.at(cap_volt)
         drop_volt = self.shape.first_na * 1e-9 * self.pair.series_ohm
-        second_volt = self.lines.second_start.slope * cap_volt + self.lines.second_start.base
-        second_end_volt = self.shape.second_na * 1e-9 * self.pair.series_ohm - (
-            self.lines.after.slope * cap_volt + self.lines.after.base
-        )
+        second_volt = self.lines.second_start.at(cap_volt)
+        second_end_volt = self.shape.second_na * 1e-9 * self.pair.series_ohm - self.lines.after.at(cap_volt)
         if max(drop_volt + cap_volt, end_volt, second_volt, second_end_volt) > rail_volt:
             return False
         if self.amplitude_ua < OHM_FLOOR_UA:

@@ -9,7 +9,8 @@ _U16 = 0xFFFF
 
 def whole_ua(read_na: int) -> int:
     """A reading in whole uA, inside what the wire can carry."""
-    return min(max(0, (read_na + 500) // 1_000), _U16)
+    read_ua = (read_na + 500) // 1_000
+    return read_ua if 0 <= read_ua <= _U16 else min(max(0, read_ua), _U16)
 
 
 class Tally:

@@ -33,15 +33,16 @@ class Telemetry:
     def tick(self, now_us: int) -> bytes:
         """Status, and a frame for each channel of the newest arm."""
         machine = self._machine
-        status = self._status(now_us)
+        frames = self._status(now_us)
         arming = machine.arming
         if arming is None:
-            return status
-        row = machine.stage.row if machine.delivers else self._idle_row
+            return frames
+        row, count = machine.stage.row if machine.delivers else self._idle_row, self._count
         for channel in arming.channels:
-            self._count = count = (self._count + 1) & _CIRCLE
-            status += frame_sized(_pack_channel(_CHANNEL_KIND, count, channel, *row(channel), now_us))
-        return status
+            count = (count + 1) & _CIRCLE
+            frames += frame_sized(_pack_channel(_CHANNEL_KIND, count, channel, *row(channel), now_us))
+        self._count = count
+        return frames
 
     def _idle_row(self, channel: int) -> tuple[int, ...]:
         """A channel without output: what is told as applied and measured is of now, so that a leak is seen."""
@@ -57,14 +58,13 @@ class Telemetry:
             number = session.number
             stimulation_us = session.stimulation_us
             if run is not None:
-                pattern_us = now_us - run.began_us
-                stimulation_us = run.stimulation_us + pattern_us
-                segment, segment_left_us = run.bands.at(pattern_us)
-            if session.end_reason == 0:
-                left_us = max(0, session.limit_us - stimulation_us)
+                stimulation_us = now_us - run.offset_us
+                segment, segment_left_us = run.bands.at(now_us - run.began_us)
+            if session.end_reason == 0 and stimulation_us < session.limit_us:
+                left_us = session.limit_us - stimulation_us
             if arming is not None:
                 age_ms = (now_us - machine.alive_us) // 1000
-                age_ms = min(age_ms, 0xFFFF)
+                age_ms = age_ms if age_ms < 0xFFFF else 0xFFFF
         self._count = count = (self._count + 1) & _CIRCLE
         return frame_sized(
             _pack_status(

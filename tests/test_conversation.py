@@ -12,6 +12,7 @@ import pytest
 
 from firmware_sim.device import Device
 from stimctl.stimulators.native import Native
+from stimctl.stimulators.targets import Targets
 from stimctl.waveform import Mode, Program, segments_for
 from stimctl.wire.codes import Purpose
 from tests.golden import by_hand
@@ -46,6 +47,14 @@ ACKNOWLEDGE = (("u8 0x10", "u16 15", "u32 1"), ("u8 0x52", "u16 15", "u32 1", "u
 def line(fields: tuple[str, ...]) -> bytes:
     """A frame of fields written as "type value"."""
     return by_hand.frame_of(b"".join(by_hand.field_of(f"- {field}").to_bytes() for field in fields))
+
+
+def retarget(native: Native, channel: int, target_ua: int) -> None:
+    """As a session does that wants another target in a run."""
+    native.targets = Targets({channel: 500})
+    native.targets.started({channel: 500}, 0)
+    native.targets.want(channel, target_ua)
+    native.retarget(0)
 
 
 class TestDriver:
@@ -102,7 +111,7 @@ class TestDriver:
         alive = line(("u8 0x4B", "u16 12", "u8 6", "u64 78"))
         assert self.answered(armed, lambda: armed.keep_alive(0), line(KEEP_ALIVE), alive) == []
         set_to = line(("u8 0x4C", "u16 13", "u8 2", "u16 600", "u32 5", "u64 79"))
-        (event,) = self.answered(armed, lambda: armed.set_target(2, 600, 0), line(SET_TARGET), set_to)
+        (event,) = self.answered(armed, lambda: retarget(armed, 2, 600), line(SET_TARGET), set_to)
         assert (event.channel, event.target_ua, event.stimulation_us) == (2, 600, 5)
         held = line(("u8 0x4D", "u16 14", "u8 9", "u32 6", "u64 80"))
         (event,) = self.answered(armed, lambda: armed.hold(0), line(HOLD), held)

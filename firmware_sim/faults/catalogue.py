@@ -73,6 +73,7 @@ _LINE = (
     _line(
         "delay", "Everything arrives later, in order.",
         delay_us=_us("how much", 20_000), jitter_us=_us("and up to so much more, by chance", 0),
+        telemetry_us=_us("telemetry sets out up to so much later, by chance, and answers go ahead of it", 0),
         direction=_direction(),
     ),
     _line("stall", "Nothing arrives while it lasts; then everything does, at once.", direction=_direction()),

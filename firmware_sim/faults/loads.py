@@ -4,14 +4,14 @@ What it is at a time depends on that time and the seed alone, never on when it w
 their order: each takes the pair that the ones before it left.
 """
 
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
 from typing import Protocol
 
 from firmware_sim.faults.schedule import NEVER_US, Window
-from firmware_sim.load import DRIFT_STEP_US, DRY, OPEN, SHORT, Load
+from firmware_sim.load import DRY, OPEN, SHORT, Load
+from firmware_sim.load_changes import Clip, Drift
 from firmware_sim.pair import Pair
 from stimctl.wire.codes import CHANNELS
 
@@ -39,7 +39,7 @@ class HostileWorldLoad:
         self._windows = windows
         self._clips = {
             window.index: [
-                _Clip(window, Random(f"load {seed} {window.index} {channel}")) for channel in range(CHANNELS)
+                _clip(window, Random(f"load {seed} {window.index} {channel}")) for channel in range(CHANNELS)
             ]
             for window in windows
             if window.fault.kind == "load.intermittent"
@@ -79,8 +79,8 @@ class HostileWorldLoad:
         since_us = world_us - window.start_us
         if window.fault.kind == "load.intermittent":
             return window.start_us + self._clips[window.index][channel - 1].next_change_us(since_us)
-        if window.fault.kind == "load.drift" and since_us < window.number("over_us"):
-            return window.start_us + (since_us // DRIFT_STEP_US + 1) * DRIFT_STEP_US
+        if window.fault.kind == "load.drift":
+            return window.start_us + _drift(window).next_change_us(since_us)
         return NEVER_US
 
     def _spoilt(self, window: Window, channel: int, world_us: int, pair: Pair) -> Pair:
@@ -94,7 +94,7 @@ class HostileWorldLoad:
         elif kind == "load.dry":
             pair = replace(pair, series_ohm=DRY.series_ohm)
         elif kind == "load.drift":
-            pair = _drifted(window, world_us - window.start_us, pair)
+            pair = replace(pair, series_ohm=_drift(window).ohm(pair.series_ohm, world_us - window.start_us))
         elif kind == "load.intermittent":
             clip = self._clips[window.index][channel - 1]
             pair = OPEN if clip.is_open(world_us - window.start_us) else pair
@@ -103,11 +103,16 @@ class HostileWorldLoad:
         return pair
 
 
-def _drifted(window: Window, since_us: int, pair: Pair) -> Pair:
-    over_us = window.number("over_us")
-    reached_us = min(over_us, since_us // DRIFT_STEP_US * DRIFT_STEP_US)
-    start_ohm = pair.series_ohm
-    return replace(pair, series_ohm=start_ohm + (window.number("end_ohm") - start_ohm) * reached_us / over_us)
+def _drift(window: Window) -> Drift:
+    return Drift(window.number("end_ohm"), window.number("over_us"))
+
+
+def _clip(window: Window, dice: Random) -> Clip:
+    """Each time lasts from half its average to one and a half."""
+    closed_us, open_us = (
+        (mean_us // 2, mean_us + mean_us // 2 + 1) for mean_us in (window.number("closed_us"), window.number("open_us"))
+    )
+    return Clip(dice, closed_us, open_us)
 
 
 def _bridged(window: Window, channel: int, pair: Pair) -> Pair:
@@ -116,31 +121,6 @@ def _bridged(window: Window, channel: int, pair: Pair) -> Pair:
     if one == other or channel not in (one, other):
         return pair
     return replace(pair, leaks_to=other if channel == one else one, leak_permille=window.number("leak_permille"))
-
-
-class _Clip:
-    """A clip that comes off and on: at first it holds. Times are since the fault began."""
-
-    def __init__(self, window: Window, dice: Random) -> None:
-        self._mean_us = (window.number("closed_us"), window.number("open_us"))
-        self._dice = dice
-        self._changes = [0]
-
-    def is_open(self, since_us: int) -> bool:
-        """Whether it is off."""
-        return bisect_right(self._until(since_us), since_us) % 2 == 0
-
-    def next_change_us(self, since_us: int) -> int:
-        """When it next comes off or on."""
-        changes = self._until(since_us)
-        return changes[bisect_right(changes, since_us)]
-
-    def _until(self, since_us: int) -> list[int]:
-        changes = self._changes
-        while changes[-1] <= since_us:
-            mean_us = self._mean_us[(len(changes) + 1) % 2]
-            changes.append(changes[-1] + self._dice.randint(mean_us // 2, mean_us + mean_us // 2))
-        return changes
 
 
 class HostileLoad:

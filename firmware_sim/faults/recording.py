@@ -38,9 +38,11 @@ class Ear(Recorder):
             self._recorder.add(channel, replace(flow, first_us=clock.was(flow.first_us)))
             return
         period_us, shape = clock.stretched(flow.period_us), _stretched(flow.shape, clock)
+        slower = 1_000_000 / clock.rate if clock.rate else 1.0
+        first, second = (None if curve is None else curve.slowed(slower) for curve in flow.curves)
         for number in range(flow.count):
             at_us = clock.was(flow.first_us + number * flow.period_us)
-            self._recorder.add(channel, Flow(at_us, period_us, 1, shape, flow.kind))
+            self._recorder.add(channel, Flow(at_us, period_us, 1, shape, flow.kind, (first, second)))
 
 
 def _stretched(shape: Shape, clock: WarpedClock) -> Shape:
@@ -63,8 +65,8 @@ class Held(NamedTuple):
 class Levels:
     """The levels that are held in the load, each channel's from when it began, as far as the supply can drive them.
 
-    The record has the mean of pieces that double in length: a level charges the interfaces, and sinks as the
-    voltage comes to the rail.
+    A level charges the interfaces, and sinks as the voltage comes to the rail. The record has it in pieces that
+    double in length.
     """
 
     def __init__(self, recorder: Recorder | None, load: HostileWorldLoad, now_us: Callable[[], int]) -> None:
@@ -113,7 +115,9 @@ class Levels:
             width_us = end_us - held.at_us
             phase = _drive(self._load.pair(channel, held.at_us), held, width_us)
             if self._recorder is not None and (mean_na := round(phase.mean_ua * 1_000)):
-                self._recorder.add(channel, Flow(held.at_us, width_us, 1, _level(mean_na, width_us), Kind.HELD))
+                curves = (phase.curve, None) if mean_na > 0 else (None, phase.curve)
+                level = Flow(held.at_us, width_us, 1, _level(mean_na, width_us), Kind.HELD, curves)
+                self._recorder.add(channel, level)
             self._held[channel] = Held(held.level_na, end_us, phase.cap_volt)
 
 

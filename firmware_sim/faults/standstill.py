@@ -67,5 +67,5 @@ class Standstill:
         """Time passes for the pulse engine alone."""
         machine = device.machine
         if machine.run is not None:
-            trip = machine.stage.run(machine.run.stimulation_us + device_us - machine.run.began_us)
+            trip = machine.stage.run(device_us - machine.run.offset_us)
             self._trip = self._trip or trip

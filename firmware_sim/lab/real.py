@@ -20,8 +20,6 @@ from tempfile import TemporaryDirectory
 from threading import Event
 from typing import Any
 
-import numpy as np
-
 from firmware_sim.faults import Fault
 from firmware_sim.lab.dumping import dump
 from firmware_sim.lab.hosting import run_host
@@ -29,7 +27,7 @@ from firmware_sim.lab.hosts import OF_PROCESSES
 from firmware_sim.lab.lab_port import LabPort
 from firmware_sim.lab.parts import Scenario
 from firmware_sim.lab.played import HostSide, Played, concluded
-from firmware_sim.record import RATE_HZ
+from firmware_sim.record_file import Record
 from stimctl.errors import LineFault, Misuse
 from stimctl.port import open_port
 from stimctl.prescription import Prescription
@@ -73,14 +71,10 @@ class JournalFile:
 class SampledRecord:
     """What flowed in the load, from the samples that a simulator wrote as it ended."""
 
-    def __init__(self, folder: Path, boot_us: int) -> None:
-        self._boot_us = boot_us
-        self._ends_us: dict[int, int] = {}
-        for path in sorted(folder.glob("record.ch*.npy")):
-            flowing = np.flatnonzero(np.load(path, mmap_mode="r"))
-            if len(flowing):
-                channel = int(path.stem.rpartition("ch")[2])
-                self._ends_us[channel] = boot_us + (int(flowing[-1]) + 1) * 1_000_000 // RATE_HZ
+    def __init__(self, path: Path, boot_us: int) -> None:
+        with Record(path) as record:
+            ends_us = {channel: record.end_us(channel) for channel in record.channels}
+        self._ends_us = {channel: boot_us + end_us for channel, end_us in ends_us.items() if end_us}
 
     @cached_property
     def channels(self) -> tuple[int, ...]:
@@ -124,7 +118,7 @@ class Simulator:
         """Ask it to end, so that it writes its samples, and read them."""
         self._process.terminate()
         self._process.wait(END_S)
-        return SampledRecord(self.folder, self.boot_us)
+        return SampledRecord(self.folder / "record", self.boot_us)
 
 
 @contextmanager

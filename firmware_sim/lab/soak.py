@@ -17,6 +17,8 @@ from time import process_time
 from typing import Any, NamedTuple
 
 from firmware_sim.lab.chance import random_scenario
+from firmware_sim.lab.control_times import ControlTime, control_times
+from firmware_sim.lab.evidence import evidence_of
 from firmware_sim.lab.invariants import Violation, violations
 from firmware_sim.lab.play import play
 from firmware_sim.lab.scenario import Scenario, dump
@@ -31,7 +33,8 @@ CHUNK = 10  # sessions that share a ledger, and go to a worker together
 class Result:
     """What one session came to. `scenario` is its file's text where it broke a rule.
 
-    `acted`: the kinds of its faults that did something; `control_us`: as in `lab.parts.TIMES`.
+    `acted`: the kinds of its faults that did something; `control_us`: as in `lab.parts.TIMES`; `controls`: those that
+    had to end its output.
     """
 
     index: int
@@ -42,7 +45,9 @@ class Result:
     lasted_us: int
     pulses: int
     traffic_sha256: str
+    load: str = "nominal"
     control_us: Mapping[str, int] = field(default_factory=dict)
+    controls: tuple[ControlTime, ...] = ()
     violations: tuple[Violation, ...] = ()
     scenario: str | None = None
 
@@ -57,7 +62,9 @@ class Result:
             "lasted_us": self.lasted_us,
             "pulses": self.pulses,
             "traffic_sha256": self.traffic_sha256,
+            "load": self.load,
             "control_us": dict(self.control_us),
+            "controls": [control._asdict() for control in self.controls],
             "violations": [violation._asdict() for violation in self.violations],
         }
 
@@ -107,7 +114,9 @@ def judged(scenario: Scenario, index: int = 0, ledger: Path | None = None) -> Re
         lasted_us=played.traffic[-1][0] if played.traffic else 0,
         pulses=sum(recorder.pulses(channel) for channel in recorder.channels),  # type: ignore[attr-defined]
         traffic_sha256=traffic.hexdigest(),
+        load=scenario.load,
         control_us=dict(sorted(played.control_us.items())),
+        controls=() if played.prescription is None else control_times(evidence_of(played)),
         violations=found,
         scenario=dump(scenario) if found else None,
     )
@@ -141,19 +150,22 @@ def chunks(sessions: int, first: int = 0) -> list[range]:
 
 # --- told by kind of fault ---------------------------------------------------------------------------
 
-NO_FAULT = "(none)"
+NO_FAULT = "(none), {}"  # and the load
 
 
 @dataclass(slots=True)
 class Row:
-    """What all sessions with one kind of fault came to. Times are the worst, of those with no other fault."""
+    """What all sessions with one kind of fault came to, or without one on one kind of load.
+
+    `slowest` is the control that used most of its limit, of the sessions in which nothing else was wrong.
+    """
 
     kind: str
     sessions: int = 0
     acted: int = 0
     outcomes: dict[str, int] = field(default_factory=dict)
     violations: int = 0
-    worst_us: dict[str, int] = field(default_factory=dict)
+    slowest: ControlTime | None = None
 
     def add(self, result: Result) -> None:
         """Count a session in."""
@@ -161,9 +173,10 @@ class Row:
         self.acted += self.kind in result.acted
         self.outcomes[result.outcome] = self.outcomes.get(result.outcome, 0) + 1
         self.violations += len(result.violations)
-        if len(result.kinds) <= 1:
-            for name, took_us in result.control_us.items():
-                self.worst_us[name] = max(took_us, self.worst_us.get(name, 0))
+        alone = not result.kinds or (len(result.kinds) == 1 and result.load == "nominal")
+        for control in result.controls if alone else ():
+            if self.slowest is None or control.share > self.slowest.share:
+                self.slowest = control
 
     @property
     def ended(self) -> str:
@@ -172,10 +185,13 @@ class Row:
 
 
 def by_kind(results: Iterable[Result]) -> list[Row]:
-    """A row for each kind of fault, in alphabetical order; a session with several faults counts in several."""
+    """A row for each kind of fault, in alphabetical order; a session with several faults counts in several.
+
+    Before them one for each load, of the sessions without a fault: what hangs on the outputs may end them, too.
+    """
     rows: dict[str, Row] = {}
     for result in results:
-        for kind in set(result.kinds) or {NO_FAULT}:
+        for kind in set(result.kinds) or {NO_FAULT.format(result.load)}:
             rows.setdefault(kind, Row(kind)).add(result)
     return [rows[kind] for kind in sorted(rows)]
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Generator, Iterator, Sequence
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from firmware_sim.lab.soak import Done, Result, Row
 
 _MAX_SESSIONS = 10_000_000
+_WIDTH = 100  # of the table, where no terminal says another
+_TENTH_OF_MS = 10_000  # from here on a tenth of a ms is enough
 _SHOWN = 20  # violations that are printed; all of them are in the files
 _EPILOG = """\b
 Examples:
@@ -171,23 +174,35 @@ def _tell(results: "Sequence[Result]", took_s: float, cpu_s: float) -> None:
 
 
 def _print_table(rows: "Sequence[Row]") -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("FAULT", "SESSIONS", "ACTED", "BROKE", "FAULT TO ZERO", "STOP TO ZERO", "CONFIRMED"):
-        table.add_column(name, justify="left" if name == "FAULT" else "right", no_wrap=True)
-    table.add_column("ENDED", ratio=1)
+    """A line for each kind, cut where the line ends."""
+    width = shutil.get_terminal_size((_WIDTH, 0)).columns if sys.stdout.isatty() else _WIDTH
+    head = _line("FAULT", "RUNS", "ACTED", "BROKE", ("CONTROL", "TOOK ms", "LIMIT ms", "USED"), "ENDED")
+    click.echo(click.style(_cut(head, width), bold=True))
     for row in rows:
-        broke = f"[red]{row.violations}[/]" if row.violations else "0"
-        times = [_ms(row.worst_us.get(name)) for name in ("fault_to_zero", "stop_to_zero", "stop_confirmed")]
-        table.add_row(row.kind, str(row.sessions), str(row.acted), broke, *times, row.ended)
-    console.print(table)
+        counts = str(row.sessions), str(row.acted), str(row.violations)
+        line = _cut(_line(row.kind, *counts, _control(row), row.ended), width)
+        click.echo(click.style(line, fg="red") if row.violations else line)
 
 
-def _ms(us: int | None) -> str:
-    return "-" if us is None else f"{us / 1_000:,.1f} ms"
+def _line(kind: str, runs: str, acted: str, broke: str, control: tuple[str, str, str, str], ended: str) -> str:
+    name, took, limit, used = control
+    return f"{kind:<25}{runs:>5}{acted:>6}{broke:>6}  {name:<12}{took:>8}{limit:>9}{used:>5}  {ended}"
+
+
+def _cut(line: str, width: int) -> str:
+    return line if len(line) <= width else line[: width - 3] + "..."
+
+
+def _control(row: "Row") -> tuple[str, str, str, str]:
+    """The control that used most of its limit: its name, its time, its limit, and the share."""
+    slowest = row.slowest
+    if slowest is None:
+        return "-", "-", "-", "-"
+    return slowest.control, _ms(slowest.took_us), _ms(slowest.limit_us), f"{slowest.share:.0%}"
+
+
+def _ms(us: int) -> str:
+    return f"{us / 1_000:,.1f}" if us >= _TENTH_OF_MS else f"{us / 1_000:.2f}"
 
 
 def _document(results: "Sequence[Result]", seed: int, fault: str | None) -> dict[str, Any]:

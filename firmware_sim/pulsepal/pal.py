@@ -12,7 +12,8 @@ from typing import ClassVar
 
 from firmware_sim.converter import Readback
 from firmware_sim.known_faults import chosen_faults
-from firmware_sim.load import NEVER_US, Load, load_named
+from firmware_sim.load import Load, load_named
+from firmware_sim.load_changes import NEVER_US
 from firmware_sim.outlet import Outlet, Quiet
 from firmware_sim.pulsepal.custom import CustomTrain
 from firmware_sim.pulsepal.ops import MARK, UNKNOWN, length

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from firmware_sim.known_faults import chosen_faults
-from firmware_sim.load import NEVER_US, Load, load_named
+from firmware_sim.load import Load, load_named
+from firmware_sim.load_changes import NEVER_US
 from firmware_sim.record import Recorder
 from firmware_sim.replies import Replies
 from firmware_sim.stimjim.board import CHANNELS, TEENSY, Board, Scales

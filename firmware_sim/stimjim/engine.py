@@ -6,7 +6,7 @@ Pulses are booked late, many at once: when somebody asks, or when something abou
 
 from typing import NamedTuple
 
-from firmware_sim.load import NEVER_US
+from firmware_sim.load_changes import NEVER_US
 from firmware_sim.outlet import Outlet, Read, Stage
 
 

@@ -11,6 +11,7 @@ LOG = 7
 ENDED_EARLY = 8
 UNMET = 9
 STOPPED = 10
+NOT_EXAMINED = 11
 SIGNAL_BASE = 128  # as shells count: a signal's number is added
 INTERRUPTED = SIGNAL_BASE + 2
 HUNG_UP = SIGNAL_BASE + 1
@@ -28,6 +29,7 @@ MEANINGS: dict[int, str] = {
     ENDED_EARLY: "a session was ended before its time by a safety rule (contact, hold, clocks, ...)",
     UNMET: "what was tried did not come out as it must (a scenario, a campaign, a device's conformance)",
     STOPPED: "a session was stopped before its time by a person",
+    NOT_EXAMINED: "a device conforms in what was examined, and not all of it was",
     HUNG_UP: "stopped because the terminal was closed",
     INTERRUPTED: "stopped by Ctrl-C",
     TERMINATED: "stopped by SIGTERM",

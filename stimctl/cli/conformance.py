@@ -15,9 +15,13 @@ from stimctl.errors import Misuse
 
 if TYPE_CHECKING:
     from stimctl.bench.conformance.check import Check
+    from stimctl.bench.conformance.hands import Ask
+    from stimctl.bench.conformance.plan import Plan
     from stimctl.bench.conformance.result import Run
 
-_CODES = (codes.DONE, codes.USAGE, codes.INVALID, codes.DEVICE, codes.LINE, codes.INTERRUPTED)
+_CODES = (
+    codes.DONE, codes.USAGE, codes.INVALID, codes.DEVICE, codes.LINE, codes.NOT_EXAMINED, codes.INTERRUPTED,
+)  # fmt: skip
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _LOAD = "a resistor of about 1 kohm is connected to each output, and nothing and nobody else"
 
@@ -28,28 +32,43 @@ _LOAD = "a resistor of about 1 kohm is connected to each output, and nothing and
 @click.option("-k", "word", metavar="TEXT", help="Only checks with this in their name, topic or title.")
 @click.option("--list", "listing", is_flag=True, help="List the checks and run none.")
 @click.option("--long", "long", is_flag=True, help="Also those that take minutes (sim:// always runs them).")
-@click.option("--ask", is_flag=True, help="Ask you to switch the power and change the load where a check needs it.")
+@click.option(
+    "--full-range/--no-full-range",
+    "full_range",
+    default=None,
+    help="Try each safety action over the whole range, up to 2 mA (default for a simulator). Takes up to 15 min more.",
+)
+@click.option("--ask", is_flag=True, help="Ask you to switch the power and change the load. Drives up to 0.8 mA.")
 @click.option("--dummy-load", is_flag=True, help=f"Confirm that {_LOAD}.")
 @click.option("--discard-dose", is_flag=True, help="Go on although a session's dose waits in the device, unread.")
-@click.option("--amplitude-ua", type=click.IntRange(100, 300), default=200, show_default=True, help="Most to drive.")
+@click.option(
+    "--amplitude-ua",
+    type=click.IntRange(100, 300),
+    default=200,
+    show_default=True,
+    help="Most to drive outside of the full range.",
+)
 @click.option("--junit", type=_FILE, help="Write JUnit XML here.")
 @click.option("--json", "json_file", type=_FILE, help="Write the whole result here, with traffic.")
 @click.option("--html", type=_FILE, help="Write a page for people here, with traffic.")
 def conformance(
-    url: str | None, only: tuple[str, ...], word: str | None, listing: bool, long: bool, ask: bool,
-    dummy_load: bool, discard_dose: bool, amplitude_ua: int, junit: Path | None, json_file: Path | None,
-    html: Path | None,
+    url: str | None, only: tuple[str, ...], word: str | None, listing: bool, long: bool,
+    full_range: bool | None, ask: bool, dummy_load: bool, discard_dose: bool, amplitude_ua: int,
+    junit: Path | None, json_file: Path | None, html: Path | None,
 ) -> None:  # fmt: skip
     """Check a native device against the requirements of docs/protocol.md.
 
-    It DRIVES the outputs, with small currents. Connect 1 kohm to each output and nothing else: never a person.
-    Wrong commands are sent on purpose, to see them refused. At sim:// everything runs in virtual time.
+    It DRIVES the outputs: with small currents, and over the full range up to 2 mA. Connect 1 kohm to each output and
+    nothing else: never a person. Wrong commands are sent on purpose, to see them refused. At sim:// everything runs
+    in virtual time.
 
     \b
     Examples:
       stimctl conformance --port sim:// --html report.html
       stimctl conformance --port /dev/ttyACM0 --only R-46 --dummy-load
     """
+    from stimctl.bench.conformance.plan import Plan
+
     chosen = _chosen(only, word)
     if listing:
         click.echo(_listing(chosen))
@@ -57,13 +76,16 @@ def conformance(
     if url is None:
         raise click.UsageError("Missing option '--port'.")
     _confirm(url, dummy_load)
-    run = _run(url, chosen, long=long, ask=ask, discard_dose=discard_dose, amplitude_ua=amplitude_ua)
+    plan = Plan(wanted=full_range, chosen=_fits(only, word))
+    run = _run(url, chosen, plan, long=long, ask=ask, discard_dose=discard_dose, amplitude_ua=amplitude_ua)
     _write(run, junit, json_file, html)
     _conclude(run)
 
 
 def _chosen(only: tuple[str, ...], word: str | None) -> "list[Check]":
     from stimctl.bench.conformance.check import all_checks
+    from stimctl.bench.conformance.matrix import CELLS
+    from stimctl.bench.conformance.operating import check_of
     from stimctl.bench.conformance.requirements import texts
     from stimctl.bench.conformance.scope import NOT_ON_THE_WIRE
 
@@ -72,21 +94,35 @@ def _chosen(only: tuple[str, ...], word: str | None) -> "list[Check]":
             raise Misuse(f"--only {number}: docs/protocol.md has the requirements R-01 to {max(texts())}")
         if number in NOT_ON_THE_WIRE:
             raise Misuse(f"--only {number}: nothing checks it: {NOT_ON_THE_WIRE[number]}")
-    checks = [each for each in all_checks() if not only or set(only) & set(each.requirements)]
-    if word is not None:
-        checks = [each for each in checks if word.lower() in f"{each.name} {each.topic} {each.title}".lower()]
-    if not checks:
+    fits = _fits(only, word)
+    checks = [each for each in all_checks() if fits(each)]
+    if not checks and not any(fits(check_of(cell)) for cell in CELLS):
         raise Misuse("no check fits; `stimctl conformance --list` names all of them")
     return checks
 
 
+def _fits(only: tuple[str, ...], word: str | None) -> "Callable[[Check], bool]":
+    def fits(each: "Check") -> bool:
+        if only and not set(only) & set(each.requirements):
+            return False
+        return word is None or word.lower() in f"{each.name} {each.topic} {each.title}".lower()
+
+    return fits
+
+
 def _listing(checks: "list[Check]") -> str:
+    from stimctl.bench.conformance.matrix import CELLS, Action
+
     def needs(each: "Check") -> str:
         names = [(flag.name or "").lower().replace("_", " ") for flag in each.needs]
         return ", ".join([*names, *each.hands, *(["long"] if each.long else [])])
 
     rows = [(", ".join(each.requirements), each.name, needs(each), each.title) for each in checks]
-    return table(("REQUIREMENTS", "CHECK", "NEEDS", "WHAT"), rows)
+    cells = (
+        f"And {len(CELLS)} operating points: each of {len(Action)} actions in each segment, at each amplitude, on each"
+    )
+    cells += " channel and at each moment; -k 'full range' and --full-range run them."
+    return table(("REQUIREMENTS", "CHECK", "NEEDS", "WHAT"), rows) + "\n\n" + cells
 
 
 def _confirm(url: str, dummy_load: bool) -> None:
@@ -99,9 +135,10 @@ def _confirm(url: str, dummy_load: bool) -> None:
 
 
 def _run(
-    url: str, checks: "list[Check]", *, long: bool, ask: bool, discard_dose: bool, amplitude_ua: int
-) -> "Run":  # fmt: skip
+    url: str, checks: "list[Check]", plan: "Plan", *, long: bool, ask: bool, discard_dose: bool, amplitude_ua: int
+) -> "Run":
     from stimctl.bench.conformance.bench import Bench
+    from stimctl.bench.conformance.check import all_checks
     from stimctl.bench.conformance.hands import hands_for
     from stimctl.bench.conformance.runner import Runner
     from stimctl.cli.conformance_display import Display
@@ -109,13 +146,13 @@ def _run(
 
     port = open_port(url)
     try:
-        with Display(len(checks)) as display:
-            person: Callable[[str], None] | None = display.ask if ask else None
+        with Display() as display:
+            person: Ask | None = display.ask if ask else None
             bench = Bench(port, hands=hands_for(port, person), amplitude_ua=amplitude_ua)
             runner = Runner(
                 bench, long=long, discard_dose=discard_dose, tool=f"stimctl {__version__}", progress=display.told
             )
-            return runner.run(checks)
+            return runner.run(checks, plan, left_out=[each for each in all_checks() if each not in checks])
     finally:
         port.close()
 
@@ -138,9 +175,9 @@ def _conclude(run: "Run") -> None:
     from stimctl.cli.conformance_display import summary
 
     click.echo(summary(run))
-    if run.conforms:
+    if run.conforms and not run.not_examined:
         return
-    code = codes.DEVICE
+    code = codes.NOT_EXAMINED if run.conforms else codes.DEVICE
     if run.broken_off.startswith("interrupted"):
         code = codes.INTERRUPTED
     elif run.line_lost:

@@ -1,5 +1,6 @@
 """How `stimctl conformance` looks: a bar while it runs on a terminal, lines elsewhere, and a table at the end."""
 
+from collections import Counter
 from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -9,25 +10,31 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from stimctl.bench.conformance.requirements import section_of
+from stimctl.bench.conformance.scope import TO_MEASURE
 from stimctl.cli.info import banner
 from stimctl.cli.log_page import plain
 from stimctl.cli.table import table
 
 if TYPE_CHECKING:
     from stimctl.bench.conformance.check import Check
+    from stimctl.bench.conformance.hands import Reply
     from stimctl.bench.conformance.result import Outcome, Run
 
+SHOWN = 30  # failed checks in full on the screen
+_KEYS = "s skips it, r says it again"
+_REPLIES: "dict[str, Reply]" = {"": "done", "s": "skip", "r": "again"}
 _STYLES = {"passed": "green", "failed": "bold red", "error": "bold red", "skipped": "yellow"}
 
 
 class Display:
     """What is told while the suite runs. Use it in a `with`."""
 
-    def __init__(self, total: int, console: Console | None = None) -> None:
+    def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True)
         columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
         self._progress = Progress(*columns, console=self._console, transient=True)
-        self._task = self._progress.add_task("", total=total)
+        self._task = self._progress.add_task("", total=None)  # known only once it is known who is there
         self._drawn = self._console.is_terminal
 
     def __enter__(self) -> Self:
@@ -51,27 +58,35 @@ class Display:
             said = f"[{style}]{outcome.verdict:<7}[/] {escape(plain(check.name))}"
             self._console.print(said, soft_wrap=True, highlight=False)
 
-    def ask(self, text: str) -> None:
-        """Have somebody do something, and wait until it is done."""
+    def ask(self, text: str) -> "Reply":
+        """Have somebody do something, and wait until it is done, skipped, or to be said again."""
         self._progress.stop()
-        click.prompt(f"{text}. Then press Enter", default="", show_default=False, prompt_suffix=" ")
+        said = click.prompt(f"{text}. Then press Enter ({_KEYS})", default="", show_default=False, prompt_suffix=" ")
         if self._drawn:
             self._progress.start()
+        answer: Reply = _REPLIES.get(said.strip().lower()[:1], "again")
+        return answer
 
 
 def summary(run: "Run") -> str:
-    """What came out: by topic, then what was found and why checks were left out."""
-    parts = [_head(run)]
-    if run.outcomes:
-        parts.append(table(("TOPIC", "PASSED", "FAILED", "SKIPPED"), _by_topic(run)))
-    skipped = sorted({f"  skipped: {outcome.reason}" for outcome in run.outcomes if outcome.verdict == "skipped"})
-    parts += ["\n".join(lines) for lines in (list(_wrong(run)), skipped) if lines]
-    counts = f"{run.count('passed')} passed, {run.count('failed')} failed, {run.count('skipped')} skipped"
+    """What came out: the verdict, by topic, what was found, what was not examined and why, and what a scope is for."""
+    parts = [plain(run.verdict), _head(run)]
     if run.broken_off:
-        parts.append(f"BROKEN OFF: {plain(run.broken_off)} ({counts})")
-    else:
-        parts.append(f"{'CONFORMS' if run.conforms else 'DOES NOT CONFORM'}: {counts}")
+        parts.append(f"BROKEN OFF: {plain(run.broken_off)}")
+    if run.outcomes:
+        parts.append(table(("TOPIC", "PASSED", "FAILED", "NOT EXAMINED"), _by_topic(run)))
+    for lines in (list(_wrong(run)), list(_left_out(run))):
+        if lines:
+            parts.append("\n".join(lines))
+    what = "points are left to a scope: what a device misreads, its line cannot show (--html lists them)"
+    parts.append(f"{len(TO_MEASURE)} {what}")
     return "\n\n".join(parts)
+
+
+def _left_out(run: "Run") -> "Iterator[str]":
+    reasons = Counter(outcome.reason for outcome in run.outcomes if outcome.verdict == "skipped")
+    for reason, count in reasons.most_common():
+        yield f"  {count} not examined: {plain(reason)}"
 
 
 def _head(run: "Run") -> str:
@@ -91,8 +106,14 @@ def _by_topic(run: "Run") -> Iterator[tuple[object, ...]]:
 
 
 def _wrong(run: "Run") -> Iterator[str]:
-    for outcome in run.outcomes:
+    wrong = [outcome for outcome in run.outcomes if outcome.verdict in {"failed", "error"}]
+    for outcome in wrong[:SHOWN]:
         for found in outcome.found:
             yield f"  {found.requirement} ({outcome.check.name}): {plain(found.text)}"
+            if found.expected or found.seen:
+                yield f"      expected {plain(found.expected)}; seen {plain(found.seen)}"
+            yield f"      docs/protocol.md, section {section_of(found.requirement)}"
         if outcome.verdict == "error":
-            yield f"  {outcome.check.name} broke off: {plain(outcome.reason)}"
+            yield f"  {outcome.check.name} broke off: {plain(outcome.reason.splitlines()[-1])}"
+    if len(wrong) > SHOWN:
+        yield f"  and {len(wrong) - SHOWN} more; --html and --json hold them all"

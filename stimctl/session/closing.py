@@ -22,14 +22,16 @@ NEVER_US = 1 << 62
 class Closing:
     """How one session ends."""
 
+    # Both are set by the stop: when it was, and whether an arm's answer had not come by then, which the device may have
+    # taken.
+    _stop_us: int
+    _arming: bool
+
     def __init__(self, context: Context, session_id: str) -> None:
         self._context = context
         self._session_id = session_id
         self._records: base.Records | None = None
         self._cut_us: int | None = None
-        self._stop_us = 0
-        # An arm whose answer did not come before the stop: the device may have taken it.
-        self._arming = False
         self.line_gone = False
         self.zero: base.ZeroConfirmed | None = None
         self._waits_for_log = False
@@ -170,6 +172,8 @@ class Closing:
 
     def durable(self, now_us: int) -> None:
         """The last entry is on disk: the device may forget what it counted."""
+        if not self._waits_for_log:
+            return  # of entries before the stop, which somebody waited for when it came
         self._waits_for_log = False
         self._context.pending = None
         if self.zero is None and not self.line_gone:
@@ -178,11 +182,14 @@ class Closing:
             self._end(now_us)
             return
         self._context.begin(Task.ACKNOWLEDGING, now_us)
-        self._stop_us = now_us - (self.zero.after_us if self.zero else 0)
+        assert self.zero is not None
+        self._stop_us = now_us - self.zero.after_us
         self._context.stimulator.acknowledge(self._context.device.session_number, now_us)
 
     def log_failed(self, text: str, now_us: int) -> None:
         """The last entry could not be written: the device keeps its counts, and the operator is told."""
+        if not self._waits_for_log:
+            return  # an entry before the stop: zero comes first, and the last entry will tell
         self._waits_for_log = False
         action = "the dose is still in the device: mend the log, then connect again"
         if self._context.by_lease:
@@ -196,10 +203,9 @@ class Closing:
     def _end(self, now_us: int) -> None:
         context = self._context
         context.pending = None
-        if self.report is not None:
-            # What was told since it was drawn up belongs to it: a count that is wrong, a log without its last entry.
-            zero_us = self.report.zero_confirmed_us if self.zero else None
-            self.report = replace(self.report, alarms=tuple(context.alarms), zero_confirmed_us=zero_us)
-        if context.state is State.STOPPING:
-            context.enter(Happening.CLOSED, now_us)
-            context.want = Over()
+        assert self.report is not None
+        # What was told since it was drawn up belongs to it: a count that is wrong, a log without its last entry.
+        zero_us = self.report.zero_confirmed_us if self.zero else None
+        self.report = replace(self.report, alarms=tuple(context.alarms), zero_confirmed_us=zero_us)
+        context.enter(Happening.CLOSED, now_us)
+        context.want = Over()

@@ -145,9 +145,10 @@ class Engine:
 
         A stop that is asked for gives its bytes at once; all else, also the rest of the stop, follows at the next step.
         """
-        if asked and self._close.may_cut and any(type(each) is c.AskStop for each in asked):
+        if asked and c.AskStop in map(type, asked) and self._close.may_cut:
             self._close.cut(now_us)
-            self._put_off = data, asked
+            # The stop first here too: what was asked for ahead of it must send nothing after it.
+            self._put_off = data, sorted(asked, key=lambda each: type(each) is not c.AskStop)
             return Turn(self._take_output(), (), now_us, None)
         if self._put_off is not None:
             (before, put_off), self._put_off = self._put_off, None
@@ -174,9 +175,11 @@ class Engine:
         events, context.events = context.events, []
         want, context.want = context.want, None
         self._deadline_us = deadline_us = self._next_deadline_us()
-        # As every turn is from here on until something else happens.
-        self._quiet = Turn(b"", (), deadline_us, None)
-        return Turn(output, events, deadline_us, want)
+        turn = Turn(output, events, deadline_us, want)
+        if deadline_us == context.times.alive_due_us:
+            # As every turn is from here on until something else happens.
+            self._quiet = Turn(b"", (), deadline_us, None) if output or events or want is not None else turn
+        return turn
 
     def _take(self, asked: c.Command | c.Fact, now_us: int) -> None:
         try:
@@ -191,7 +194,8 @@ class Engine:
 
     @property
     def state(self) -> State:
-        return self._context.state
+        """Where the session stands; stopping, once a stop's bytes were given."""
+        return self._context.state if self._put_off is None else STOPPING
 
     @property
     def report(self) -> SessionReport | None:

@@ -5,8 +5,11 @@ measured is what it measured.
 """
 
 from array import array
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from itertools import compress
 from statistics import median
+from struct import Struct
 from typing import Any
 
 from stimctl.dose import ChannelDose
@@ -15,33 +18,16 @@ from stimctl.stimulators.base import Identity, Records
 from stimctl.waveform import Program
 from stimctl.wire.messages import Channel
 
-
-class Samples:
-    """A channel's readings, six bytes each, whatever the length of the session."""
-
-    def __init__(self) -> None:
-        self._taken = array("H")
-        extend = self._taken.extend
-
-        def take(reading: Channel) -> None:
-            # applied_ua, measured_ua and ohm stand side by side in the message.
-            extend(reading[3:6])
-
-        self.take = take
-
-    def record(self) -> dict[str, dict[str, float] | None]:
-        """First, least, median and greatest of each while pulses were given, JSON-able; None where nothing was."""
-        taken = self._taken
-        pulsed = [at for at in range(0, len(taken), 3) if taken[at]]
-        columns = {"applied_ua": 0, "measured_ua": 1, "ohm": 2}
-        return {name: _spread([taken[at + column] for at in pulsed]) for name, column in columns.items()}
+_pack = Struct("3H").pack
 
 
-def _spread(column: list[int]) -> dict[str, float] | None:
-    read = [value for value in column if value]
+def _spread(column: Iterable[int]) -> dict[str, float] | None:
+    read = [*column]
     if not read:
         return None
-    return {"first": read[0], "min": min(read), "median": median(read), "max": max(read)}
+    first = read[0]
+    read.sort()
+    return {"first": first, "min": read[0], "median": median(read), "max": read[-1]}
 
 
 class Journal:
@@ -49,24 +35,22 @@ class Journal:
 
     def __init__(self, log: SessionLog) -> None:
         self._log = log
-        self._samples: dict[int, Samples] = {}
-        self._take: dict[int, Callable[[Channel], None]] = {}
+        # By channel: applied_ua, measured_ua and ohm of each reading, six bytes whatever the length of the session.
+        self._taken: defaultdict[int, array[int]] = defaultdict(lambda: array("H"))
 
     def put(self, kind: str, now_us: int, /, **body: Any) -> None:
         self._log.put(kind, now_us, body)
 
     def sample(self, reading: Channel) -> None:
         """Take a channel's reading into the session's spreads."""
-        try:
-            self._take[reading[0]](reading)
-        except KeyError:
-            samples = self._samples[reading.channel] = Samples()
-            self._take[reading.channel] = samples.take
-            samples.take(reading)
+        self._taken[reading[0]].frombytes(_pack(*reading[3:6]))
 
     def spreads(self, channel: int) -> dict[str, Any]:
-        """A channel's sampled amplitudes and impedance, JSON-able."""
-        return (self._samples.get(channel) or Samples()).record()
+        """Of a channel's amplitudes and impedance, while pulses were given, the first, the least, the median and the
+        greatest, JSON-able; None where nothing was."""
+        applied_ua, measured_ua, ohm = (self._taken[channel][column::3] for column in range(3))
+        columns = {"applied_ua": applied_ua, "measured_ua": measured_ua, "ohm": ohm}
+        return {name: _spread(filter(None, compress(column, applied_ua))) for name, column in columns.items()}
 
 
 def dose_record(dose: Mapping[int, ChannelDose]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ or None. It sends nothing and owns no clock.
 """
 
 from dataclasses import dataclass
+from operator import sub
 from typing import NamedTuple
 
 from stimctl import limits
@@ -57,6 +58,7 @@ class _Seen:
     """A channel as last believed, and what has been odd in a row."""
 
     reading: Channel
+    counts: tuple[int, ...]  # its pulses, charges and net charge
     device_us: int
     # Where the second began over which the mean direct current is taken.
     net_from_us: int
@@ -72,7 +74,7 @@ class Plausibility:
     def __init__(self, identity: Identity, program: Program, ceiling_ua: int, targets: Targets) -> None:
         self._program = program
         self._ceiling_ua = ceiling_ua
-        self._targets = targets
+        self._target = targets.of
         # By lease, current is measured over whole leases, which the adapter judges; and the only timer is the host's.
         self._measures = Capability.MEASURES_CURRENT in identity.capabilities and not identity.by_lease
         self._timer_slack_us = TIMER_SLACK_US if not identity.by_lease else limits.SESSION_US
@@ -85,6 +87,8 @@ class Plausibility:
         self._judged_us: dict[int, int] = {}
         self._seen: dict[int, _Seen] = {}
         self._permitted: dict[int, list[_Permitted]] = {}
+        # The device's time of each channel's newest change of target.
+        self._changed_us: dict[int, int] = {}
 
     def begin(self, channel_mask: int, device_us: int, stimulation_us: int, now_us: int) -> None:
         """A run began from zero, at `stimulation_us` of the session and `device_us` of the device's time."""
@@ -100,6 +104,10 @@ class Plausibility:
         left = [each for each in self._permitted.get(channel, ()) if each.until_us + PULSE_FLIGHT_US > device_us]
         self._permitted[channel] = [*left, _Permitted(target_ua, self._run.device_us, device_us + PULSE_FLIGHT_US)]
 
+    def changed(self, channel: int, device_us: int) -> None:
+        """The device applied another target at `device_us`."""
+        self._changed_us[channel] = device_us
+
     def stood_still(self, late_us: int) -> None:
         """The host itself stood still for so long: that was no silence of the device's."""
         self._judged_us = {each: at_us + late_us for each, at_us in self._judged_us.items()}
@@ -110,18 +118,19 @@ class Plausibility:
 
     def status(self, status: Status, now_us: int) -> Finding | None:
         """Check the device as a whole while it stimulates."""
-        if status.state not in _STIMULATING or status.device_time_us < self._run.device_us:
-            return None
+        device_us, _, state, _, _, _, active_mask, _, stimulation_us, _, _, _, keepalive_age_ms = status
         run = self._run
+        if state not in _STIMULATING or device_us < run.device_us:
+            return None
         self._judged_us[0] = now_us
-        run_us = status.stimulation_us - run.stimulation_us
+        run_us = stimulation_us - run.stimulation_us
         if abs(now_us - run.host_us - run_us) > self._timer_slack_us:
             return Finding(End.CLOCK, "the device's session timer and the host's clock differ by more than 1 s")
-        if status.stimulation_us > self._program.stimulation_us:
+        if stimulation_us > self._program.stimulation_us:
             return Finding(End.IMPLAUSIBLE, "the device stimulates after the end of the session")
-        if status.active_mask != run.channel_mask:
+        if active_mask != run.channel_mask:
             return Finding(End.IMPLAUSIBLE, "the device drives channels that were not started")
-        if status.keepalive_age_ms > WATCHDOG_SLACK_MS:
+        if keepalive_age_ms > WATCHDOG_SLACK_MS:
             return Finding(End.IMPLAUSIBLE, "the device's watchdog did not act")
         return None
 
@@ -135,18 +144,23 @@ class Plausibility:
             return self._flows(reading, max(self._allowed_ua(number, device_us), limits.RAISE_STEP_UA))
         self._judged_us[number] = now_us
         if seen is None:
-            self._seen[number] = _Seen(reading, device_us, device_us, reading.net_charge_pc)
+            self._seen[number] = _Seen(reading, reading[6:11], device_us, device_us, reading.net_charge_pc)
             return self._level(reading, 0, 0)
         before_ua, finding = seen.reading[3], None
         # What was lawful then is lawful now, unless it rose or the target fell.
-        if applied_ua > before_ua or applied_ua > self._targets[number].applied_ua:
+        if applied_ua > before_ua or applied_ua > self._target(number).applied_ua:
             finding = self._level(reading, before_ua, device_us - seen.device_us)
-        finding = finding or self._counts(reading, seen, device_us)
+        counts = reading[6:11]
+        # Where no count has moved, no pulse came that could have been wrong.
+        if counts != seen.counts and finding is None:
+            finding = self._counts(reading, counts, seen)
+        if device_us - seen.net_from_us >= MEAN_US and finding is None:
+            finding = self._mean(reading, seen, device_us)
         if self._measures and finding is None:
             finding = self._flows(reading, applied_ua) if measured_ua > applied_ua else None
-            finding = finding or self._contact(reading, seen)
-        seen.reading = reading
-        seen.device_us = device_us
+            if counts[:2] != seen.counts[:2] and finding is None:
+                finding = self._contact(reading, seen)
+        seen.reading, seen.counts, seen.device_us = reading, counts, device_us
         return finding
 
     def _level(self, reading: Channel, before_ua: int, since_us: int) -> Finding | None:
@@ -162,38 +176,40 @@ class Plausibility:
 
     def _allowed_ua(self, channel: int, device_us: int) -> int:
         """The highest target that a channel's last pulse may have gone toward at this time of the device's."""
-        allowed_ua = self._targets[channel].highest_ua if device_us >= self._run.device_us else 0
+        allowed_ua = self._target(channel).highest_ua if device_us >= self._run.device_us else 0
         for target_ua, from_us, until_us in self._permitted.get(channel, ()):
             if target_ua > allowed_ua and from_us <= device_us < until_us:
                 allowed_ua = target_ua
         return allowed_ua
 
-    def _counts(self, reading: Channel, seen: _Seen, device_us: int) -> Finding | None:
+    def _counts(self, reading: Channel, counts: tuple[int, ...], seen: _Seen) -> Finding | None:
         """Rate, charge per phase and net charge since the last reading."""
-        channel, _, target_ua, applied_ua, _, _, pulses_0, pulses_1, charge_0_pc, charge_1_pc, net_pc, _ = reading
-        _, _, before_target_ua, before_ua, _, _, before_0, before_1, before_0_pc, before_1_pc, before_net_pc, _ = (
-            seen.reading
-        )
+        channel, amplitudes_ua, before_ua = reading[0], reading[2:4], seen.reading[2:4]
         (period_0_us, width_0_us), (period_1_us, width_1_us) = self._segments
-        pulses_0 -= before_0
-        pulses_1 -= before_1
-        charge_pc = charge_0_pc - before_0_pc + charge_1_pc - before_1_pc
-        since_us = device_us - seen.device_us
+        pulses_0, pulses_1, charge_0_pc, charge_1_pc, net_pc = map(sub, counts, seen.counts)
+        charge_pc = charge_0_pc + charge_1_pc
+        since_us = reading[11] - seen.device_us
         if pulses_0 > since_us // period_0_us + 2 or pulses_1 > since_us // period_1_us + 2:
             return Finding(End.IMPLAUSIBLE, f"channel {channel} pulses faster than its program")
         if pulses_0 < 0 or pulses_1 < 0:
             return Finding(End.IMPLAUSIBLE, f"channel {channel} counts fewer pulses than before")
         width_time_us = pulses_0 * width_0_us + pulses_1 * width_1_us
-        if before_ua == applied_ua == target_ua == before_target_ua:
+        target_ua, applied_ua = amplitudes_ua
+        if before_ua == amplitudes_ua and target_ua == applied_ua and self._settled(channel, seen.device_us):
             wrong = charge_pc != width_time_us * applied_ua
         else:
-            wrong = charge_pc > width_time_us * max(before_ua, applied_ua, self._allowed_ua(channel, seen.device_us))
+            most_ua = max(before_ua[1], applied_ua, self._allowed_ua(channel, seen.device_us))
+            wrong = charge_pc > width_time_us * most_ua
         if wrong:
             return Finding(End.IMPLAUSIBLE, f"channel {channel} counts another charge than its pulses carry")
-        left_pc = abs(net_pc - before_net_pc)
+        left_pc = abs(net_pc)
         if left_pc > charge_pc // 100 and left_pc > (pulses_0 + pulses_1) * self._net_floor_pc:
             return Finding(End.NET_CHARGE, f"channel {channel} leaves {left_pc} pC in {pulses_0 + pulses_1} pulses")
-        return self._mean(reading, seen, device_us) if device_us - seen.net_from_us >= MEAN_US else None
+        return None
+
+    def _settled(self, channel: int, device_us: int) -> bool:
+        """Whether a channel's target has not been changed since: up and down again leaves no trace in two readings."""
+        return device_us >= self._changed_us.get(channel, 0) and not self._target(channel).sent_ua
 
     @staticmethod
     def _mean(reading: Channel, seen: _Seen, device_us: int) -> Finding | None:
@@ -217,10 +233,9 @@ class Plausibility:
     @staticmethod
     def _contact(reading: Channel, seen: _Seen) -> Finding | None:
         """What is measured low, and a resistance that no tissue has, several times in a row."""
-        channel, flags, _, applied_ua, measured_ua, ohm, pulses_0, pulses_1, *_ = reading
-        if pulses_0 == seen.reading[6] and pulses_1 == seen.reading[7]:
-            return None
-        low = measured_ua < applied_ua - max(applied_ua // 10, limits.OVER_CURRENT_MARGIN_UA)
+        channel, flags, _, applied_ua, measured_ua, ohm = reading[:6]
+        less_ua = applied_ua - measured_ua
+        low = less_ua > limits.OVER_CURRENT_MARGIN_UA and less_ua > applied_ua // 10
         seen.odd_low = seen.odd_low + 1 if low and not flags & _CLIPPED else 0
         measured = ohm != NOT_MEASURED_OHM and applied_ua > 0
         seen.odd_open = seen.odd_open + 1 if measured and ohm > limits.LEAD_OFF_OHM else 0

@@ -66,6 +66,7 @@ class Runner:
         self._data = b""
         self._due_us = 0
         self._over = False
+        self._hears_writes = engine.hears_writes
 
     @property
     def view(self) -> SessionView:
@@ -159,7 +160,7 @@ class Runner:
             self._port.write(output)
         except LineFault:
             return
-        if self._engine.hears_writes:
+        if self._hears_writes:
             self._facts.append(c.Wrote(self._port.now_us()))
 
     def _wait(self, deadline_us: int) -> bytes:

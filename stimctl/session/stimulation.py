@@ -47,6 +47,8 @@ class Stimulation:
             self._lower_at_rest(command)
             return
         wanted_ua = self._wanted_ua(command, now_us)
+        if context.is_pending(Task.HOLD) and wanted_ua > context.targets[channel].wanted_ua:
+            raise Misuse(f"channel {channel}: a hold is under way; raise again once the session runs")
         leaves_nothing = context.targets.leaves_nothing(channel, wanted_ua)
         context.targets.want(channel, wanted_ua)
         if leaves_nothing:
@@ -121,6 +123,10 @@ class Stimulation:
             self._keep_step(status, now_us)
             if context.state not in STIMULATING:
                 return
+        self.judge_status(status, now_us)
+
+    def judge_status(self, status: m.Status, now_us: int) -> None:
+        """Compare the device as a whole with what was asked for at its time, however old that is."""
         assert self.plausibility is not None
         finding = self.plausibility.status(status, now_us)
         if finding is not None:
@@ -158,8 +164,10 @@ class Stimulation:
         context, channel = self._context, event.channel
         before_ua = context.targets[channel].highest_ua
         context.targets.applied(channel, event.target_ua, now_us)
-        if context.targets[channel].highest_ua < before_ua and self.plausibility is not None:
-            self.plausibility.no_longer(channel, before_ua, event.device_time_us)
+        if self.plausibility is not None:
+            self.plausibility.changed(channel, event.device_time_us)
+            if context.targets[channel].highest_ua < before_ua:
+                self.plausibility.no_longer(channel, before_ua, event.device_time_us)
         context.account.target_set(event)
         context.put("target", now_us, **event._asdict())
 

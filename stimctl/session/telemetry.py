@@ -63,24 +63,24 @@ class Telemetry:
     def on_status(self, status: m.Status, now_us: int) -> None:
         """The device as a whole: has it ended, moved on, or given output that nobody asked for?"""
         context = self._context
-        device = context.device
-        is_old = status[0] <= device.answered_us
+        device, identity = context.device, context.device.identity
+        device_us, boot_id, device_state = status[:3]
+        is_old = device_us <= device.answered_us
         if not is_old:
             device.status = status
         if context.state is STOPPING:
             self._after_stop(status, now_us)
-        elif device.identity is None:
+        elif identity is None:
             return
-        elif status.boot_id != device.identity.boot_id:
+        elif boot_id != identity.boot_id:
             self._device_ended(End.RESET, now_us)
-        elif status.state == _ENDED_ON_DEVICE and context.times.armed_us is not None:
+        elif device_state == _ENDED_ON_DEVICE and context.times.armed_us is not None:
             self._device_ended(_DEVICE_ENDS.get(EndReason(status.end_reason), End.IMPLAUSIBLE), now_us)
-        elif is_old:
-            return
         elif context.state in STIMULATING:
-            self._stimulate.follow(status, now_us)
-        else:
-            self._watch_rest(status, device.identity, now_us)
+            # While targets are set one after the other, nearly all that is told is older than some answer.
+            (self._stimulate.judge_status if is_old else self._stimulate.follow)(status, now_us)
+        elif not is_old:
+            self._watch_rest(status, identity, now_us)
 
     def _watch_rest(self, status: m.Status, identity: Identity, now_us: int) -> None:
         """While nothing is stimulated: nothing may be given that was not asked for, and an arm may lapse."""
@@ -109,13 +109,13 @@ class Telemetry:
 
     def on_channel(self, reading: m.Channel, now_us: int) -> None:
         """One channel: as asked for, or carrying what was not."""
-        context = self._context
-        channel = reading[0]
-        if context.state not in STIMULATING and reading.device_time_us <= context.device.answered_us:
+        context, channel = self._context, reading[0]
+        stimulating = context.state in STIMULATING
+        if not stimulating and reading.device_time_us <= context.device.answered_us:
             self._stimulate.judge(reading, now_us)
             return
         context.device.channels[channel] = reading
-        if context.state in STIMULATING and channel in context.targets:
+        if stimulating and channel in context.targets.channels:
             context.journal.sample(reading)
             self._stimulate.judge(reading, now_us)
         elif context.state is not STOPPING and context.device.identity is not None:
@@ -146,7 +146,7 @@ class Telemetry:
         """Tell of a line that damages frames, from one in a hundred on, and again each time as many more were."""
         stimulator = self._context.stimulator
         damaged = stimulator.damaged_frames
-        if damaged < max(_NOISY_AT_LEAST, 2 * self._noisy_told):
+        if damaged < _NOISY_AT_LEAST or damaged < 2 * self._noisy_told:
             return
         heard = stimulator.frames + damaged
         if damaged * 1_000 >= heard * NOISY_PERMILLE:

@@ -60,15 +60,6 @@ class Command(NamedTuple):
         return type(self.message).__name__
 
 
-class _Flying(NamedTuple):
-    """What was sent last and has no answer yet."""
-
-    number: int
-    command: Command
-    frame: bytes
-    tries: int
-
-
 class Exchange:
     """One connection's commands and answers. `set_target(channel, target_ua)` makes a command of a target."""
 
@@ -76,10 +67,12 @@ class Exchange:
         self.targets = Targets({})
         self.unexpected = 0
         self._set_target = set_target
-        self._number = first_number & 0xFFFF
+        self._number = first_number & 0xFFFF  # of what was sent last
         self._steps: deque[Command] = deque()
         self._urgent: dict[Urgency, Command] = {}
-        self._flying: _Flying | None = None
+        # What was sent last, while it has no answer yet, and how often it was sent.
+        self._flying: Command | None = None
+        self._tries = 0
         self._due_us = 0  # when what is under way is to be sent again
         # By number, with the time at which they were overtaken, the oldest first: the answers may still come.
         self._overtaken: dict[int, tuple[Command, int]] = {}
@@ -93,15 +86,22 @@ class Exchange:
 
     def urge(self, command: Command, now_us: int) -> None:
         """Send a hold or a keepalive before everything else. One that waits or is under way already suffices."""
-        if self._flying is None or self._flying.command.urgency is not command.urgency:
+        flying = self._flying
+        if flying is None and not self._urgent:
+            self._send(command, now_us)
+        elif flying is None or flying.urgency is not command.urgency:
             self._urgent[command.urgency] = command
             self.send_next(now_us)
+
+    def withdraw(self, urgency: Urgency) -> None:
+        """What waits of this urgency is of no use any more."""
+        self._urgent.pop(urgency, None)
 
     def send_next(self, now_us: int) -> None:
         """Send what is most urgent, if nothing is under way or what is can be overtaken by now."""
         flying = self._flying
         if flying is not None:
-            if now_us < self._due_us or flying.command.urgency not in _OVERTAKEN or not self._waits_urgently():
+            if now_us < self._due_us or flying.urgency not in _OVERTAKEN or not self._waits_urgently():
                 return
             self._overtake(flying, now_us)
         if self._urgent or self._steps or self.targets.unsent:
@@ -124,33 +124,39 @@ class Exchange:
         self.targets.sent(channel, target_ua)
         return command
 
-    def _overtake(self, flying: _Flying, now_us: int) -> None:
+    def _overtake(self, flying: Command, now_us: int) -> None:
         self._flying = None
         while len(self._overtaken) >= _REMEMBERED:
             del self._overtaken[next(iter(self._overtaken))]
-        self._overtaken[flying.number] = flying.command, now_us
-        if flying.command.urgency is Urgency.LOWER:
-            message = flying.command.message
+        self._overtaken[self._number] = flying, now_us
+        if flying.urgency is Urgency.LOWER:
+            message = flying.message
             self.targets.lowering_lost(message.channel, message.target_ua)
 
     def _send(self, command: Command, now_us: int) -> None:
         self._number = self._number + 1 & 0xFFFF
-        frame = m.encode(self._number, command.message)
+        self._tries = 0
+        self._put(command, now_us)
+        self._flying = command
         if self._unanswered_since_us is None:
             self._unanswered_since_us = now_us
-        self._flying = _Flying(self._number, command, frame, 1)
+
+    def _put(self, command: Command, now_us: int) -> None:
+        self._out.append(m.encode(self._number, command.message))
+        self._tries += 1
         self._due_us = now_us + RESEND_US
-        self._out.append(frame)
 
     def put_first(self, frame: bytes) -> None:
         """Send `frame` in place of all that was about to be sent."""
         self._out = [frame]
 
     def take_output(self) -> bytes:
-        if not self._out:
+        out = self._out
+        if not out:
             return b""
-        taken, self._out = self._out, []
-        return b"".join(taken)
+        data = out[0] if len(out) == 1 else b"".join(out)
+        out.clear()
+        return data
 
     def next_deadline_us(self) -> int | None:
         due_us = None if self._flying is None else self._due_us
@@ -165,19 +171,18 @@ class Exchange:
         flying = self._flying
         if flying is None:
             return events
-        if self._unanswered_since_us is not None and now_us - self._unanswered_since_us >= flying.command.patience_us:
+        if self._unanswered_since_us is not None and now_us - self._unanswered_since_us >= flying.patience_us:
             self._flying = None
             self._steps.clear()
             self._urgent.clear()
-            why = f"no answer to {flying.command.name} after {flying.tries} tries"
+            why = f"no answer to {flying.name} after {self._tries} tries"
             return [*events, Failed(TimedOut(f"{why}; check the cable and the device"))]
         if now_us < self._due_us:
             return events
+        number = self._number
         self.send_next(now_us)
-        if self._flying is flying:
-            self._flying = flying._replace(tries=flying.tries + 1)
-            self._due_us = now_us + RESEND_US
-            self._out.append(flying.frame)
+        if self._number == number:
+            self._put(flying, now_us)
         return events
 
     def _give_up_overtaken(self, now_us: int) -> list[Any]:
@@ -189,9 +194,9 @@ class Exchange:
     def answered(self, number: int, message: Any, now_us: int) -> list[Any]:
         """What an answer means; then the next command goes."""
         flying = self._flying
-        if flying is not None and number == flying.number:
+        if flying is not None and number == self._number:
             self._flying = None
-            command = flying.command
+            command = flying
         elif number in self._overtaken:
             command, _ = self._overtaken.pop(number)
         else:
@@ -223,7 +228,7 @@ class Exchange:
         applied, so its answers still count for the dose."""
         sent = {number: command for number, (command, _) in self._overtaken.items()}
         if self._flying is not None:
-            sent[self._flying.number] = self._flying.command
+            sent[self._number] = self._flying
         self._flying = self._unanswered_since_us = None
         self._steps.clear()
         self._urgent.clear()

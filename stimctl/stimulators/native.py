@@ -19,7 +19,7 @@ from stimctl.waveform import Program
 from stimctl.wire import messages as m
 from stimctl.wire.codes import GIVES_OUTPUT, PROTOCOL_VERSION, DeviceState, Purpose
 from stimctl.wire.framing import DELIMITER, FrameSplitter
-from stimctl.wire.messages import Channel, Event, Status, parse
+from stimctl.wire.messages import Channel, Event, Status, Stopped, message_in, sequence_in
 
 TIME_TO_LIVE_MS = 5_000
 # An empty frame goes ahead: what half a frame, or noise, left on the line ends there and cannot eat the Stop.
@@ -117,6 +117,8 @@ class Native:
     def arm(self, purpose: Purpose, channels: Iterable[int], ceiling_ua: int, limit_us: int, now_us: int) -> None:
         def done(answers: list[Any]) -> list[Any]:
             self._nonce = answers[0].nonce
+            # The arm was as good as a keepalive, and one for the arm before it would be refused.
+            self._exchange.withdraw(Urgency.KEEPALIVE)
             self._keep_alive = Command(m.KeepAlive(self._nonce), m.Alive, 0, lambda *_: [], Urgency.KEEPALIVE)
             return answers
 
@@ -181,7 +183,7 @@ class Native:
         self.frames += len(payloads)
         for payload in payloads:
             try:
-                sequence, message = parse(payload)
+                message = message_in(payload)
             except WireError as unknown:
                 self._exchange.unexpected += 1
                 self._unknown = f" (it said what this version does not know: {unknown})"
@@ -194,12 +196,10 @@ class Native:
                 yield message
             elif kind is Channel or kind is Event:
                 yield message
-            elif kind is m.Stopped:
+            elif kind is Stopped:
                 yield from self._stop_answer(message, now_us)
-            elif sequence in self._before_stop:
-                yield from self._late_answer(self._before_stop.pop(sequence), message, now_us)
             else:
-                yield from self._exchange.answered(sequence, message, now_us)
+                yield from self._answer(sequence_in(payload), message, now_us)
 
     def advance(self, now_us: int) -> list[Any]:
         if self._stop is not None:
@@ -244,6 +244,11 @@ class Native:
         raises = target_ua > self.targets[channel].heading_ua
         urgency = Urgency.RAISE if raises else Urgency.LOWER
         return Command(m.SetTarget(self._nonce, channel, target_ua), m.TargetSet, 0, done, urgency)
+
+    def _answer(self, sequence: int, message: Any, now_us: int) -> list[Any]:
+        if sequence in self._before_stop:
+            return self._late_answer(self._before_stop.pop(sequence), message, now_us)
+        return self._exchange.answered(sequence, message, now_us)
 
     def _late_answer(self, command: Command, message: Any, now_us: int) -> list[Any]:
         """The answer to what a stop overtook, as far as it can be believed."""

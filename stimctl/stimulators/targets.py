@@ -5,13 +5,12 @@ anybody needs to know of a target is derived here. A channel has one place for w
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from stimctl import limits
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """One channel's target. `sent_ua` are the values that were sent and not answered, the oldest first."""
 
     wanted_ua: int
@@ -42,10 +41,12 @@ class Targets:
 
     def __init__(self, first_ua: Mapping[int, int]) -> None:
         self._each = {channel: Target(first_ua[channel]) for channel in sorted(first_ua)}
+        self.of = self._each.__getitem__  # a channel's, as `self[channel]`: it is asked for at every reading
         self.channels = tuple(self._each)
         self.running = False  # from the start of a run until it is held or stopped
         self.unsent = False  # whether in this run some channel is wanted elsewhere than it is heading
         self.titrating = False
+        self._sent_last = 0  # a channel's number
 
     def __getitem__(self, channel: int) -> Target:
         return self._each[channel]
@@ -74,15 +75,21 @@ class Targets:
     def to_send(self) -> Iterator[tuple[int, int]]:
         """The channels that are wanted elsewhere than they are heading, and where: lowered ones first.
 
-        In a hold and after a stop there are none.
+        In a hold and after a stop there are none. They take turns: one whose answer does not come lets the others go
+        before it is sent again.
         """
         if not self.unsent:
             return
-        each = self._each.items()
-        yield from [(channel, target.wanted_ua) for channel, target in each if target.wanted_ua < target.heading_ua]
-        yield from [(channel, target.wanted_ua) for channel, target in each if target.wanted_ua > target.heading_ua]
+        moving = [(each, channel) for channel, each in self._each.items() if each.wanted_ua != each.heading_ua]
+        for each, channel in sorted(moving, key=self._turn):
+            yield channel, each.wanted_ua
+
+    def _turn(self, moving: tuple[Target, int]) -> tuple[bool, bool, int]:
+        target, channel = moving
+        return target.wanted_ua > target.heading_ua, channel <= self._sent_last, channel
 
     def sent(self, channel: int, target_ua: int) -> None:
+        self._sent_last = channel
         self._put(channel, sent_ua=(*self._each[channel].sent_ua, target_ua))
 
     def lowering_lost(self, channel: int, target_ua: int) -> None:
@@ -138,7 +145,7 @@ class Targets:
         self._derive()
 
     def _put(self, channel: int, **changes: object) -> None:
-        self._each[channel] = replace(self._each[channel], **changes)  # type: ignore[arg-type]
+        self._each[channel] = self._each[channel]._replace(**changes)  # type: ignore[arg-type]
         self._derive()
 
     def _derive(self) -> None:

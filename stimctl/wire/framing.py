@@ -26,6 +26,8 @@ MAX_FRAME = 64
 CRC_SIZE = 4
 # One byte of COBS overhead (frames are under 254 bytes) and one delimiter.
 MAX_PAYLOAD = MAX_FRAME - CRC_SIZE - 2
+_PAYLOAD = slice(-CRC_SIZE)  # of a body, which is a payload and its CRC
+_BODY_SIZES = range(CRC_SIZE + 1, CRC_SIZE + MAX_PAYLOAD + 1)
 # A CRC-32 over anything and its own little-endian CRC-32 is always this.
 CRC_RESIDUE = 0x2144DF1C
 
@@ -66,29 +68,24 @@ class FrameSplitter:
 
     def feed(self, data: bytes) -> list[bytes]:
         """The payloads that `data` completes, in order; damaged frames are counted and left out."""
-        if len(self._tail) + len(data) < MAX_FRAME and DELIMITER not in data:
-            self._tail += data
-            return []
         chunks = (self._tail + data).split(DELIMITER)
-        self._tail = chunks.pop()
+        self._tail = tail = chunks.pop()
         if self._overlong and chunks:
             # What comes before this delimiter is the rest of what was too long.
             self._overlong = False
             del chunks[0]
         payloads = []
-        for chunk in chunks:
-            if not chunk:
-                continue
+        for chunk in filter(None, chunks):
             # `unframe` written out: this is where every byte of a session passes.
             try:
                 body = cobs_decode(chunk)
             except DecodeError:
                 body = b""
-            if crc32(body) == CRC_RESIDUE and CRC_SIZE < len(body) <= MAX_PAYLOAD + CRC_SIZE:
-                payloads.append(body[:-CRC_SIZE])
+            if crc32(body) == CRC_RESIDUE and len(body) in _BODY_SIZES:
+                payloads.append(body[_PAYLOAD])
             else:
                 self.damaged += 1
-        if len(self._tail) >= MAX_FRAME:
+        if len(tail) >= MAX_FRAME:
             # No frame is this long: count it once, then wait for a delimiter without holding bytes.
             self.damaged += not self._overlong
             self._overlong = True

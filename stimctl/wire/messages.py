@@ -11,7 +11,6 @@ number; 0x60 to 0x6F are sent by the device on its own, under a count of its own
 import struct
 from collections.abc import Callable, Iterator
 from enum import IntEnum, IntFlag
-from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -125,7 +124,9 @@ __all__ = [
     "decode",
     "digest_bytes",
     "encode",
+    "message_in",
     "parse",
+    "sequence_in",
 ]
 
 
@@ -196,10 +197,11 @@ def _exact_text(shape: Shape) -> Callable[..., bytes]:
 
 
 _DECODERS = {
-    kind: (shape.packer.size, shape.packer.unpack, partial(tuple.__new__, shape.cls), codes.of, codes.good, codes)
+    kind: (shape.cls, shape.reader.unpack, codes.of, codes.good, codes.check)
     for kind, shape in SHAPES.items()
     for codes in [_Codes(shape.cls)]
 }
+_new = tuple.__new__
 _ENCODERS = {shape.cls: (kind, _exact_text(shape)) for kind, shape in SHAPES.items()}
 
 
@@ -225,21 +227,31 @@ def encode(sequence: int, message: Any) -> bytes:
 
 
 def parse(payload: bytes) -> tuple[int, Any]:
-    """Sequence number and message of a payload.
+    """Sequence number and message of a payload. Raises as `message_in` does."""
+    return sequence_in(payload), message_in(payload)
+
+
+def sequence_in(payload: bytes) -> int:
+    """The sequence number of a payload, which may be cut short or of an unknown kind."""
+    return int.from_bytes(payload[1:HEADER_SIZE], "little")
+
+
+def message_in(payload: bytes) -> Any:
+    """The message of a payload.
 
     Raises `UnknownKind`, `WrongLength` or `UnknownCode`, all of them `WireError`.
     """
     try:
-        size, unpack, make, codes_of, good, codes = _DECODERS[payload[0]]
+        cls, unpack, codes_of, good, check = _DECODERS[payload[0]]
+        message = _new(cls, unpack(payload))
+    except struct.error:
+        shape = SHAPES[payload[0]]
+        raise WrongLength(f"{shape.cls.__name__} takes {shape.packer.size} bytes, not {len(payload)}") from None
     except (KeyError, IndexError):
         raise UnknownKind(f"kind {payload[:1].hex() or 'none'} is not in protocol version {PROTOCOL_VERSION}") from None
-    if len(payload) != size:
-        raise WrongLength(f"{SHAPES[payload[0]].cls.__name__} takes {size} bytes, not {len(payload)}")
-    values = unpack(payload)
-    message = make(values[2:])
     if codes_of is not None and codes_of(message) not in good:
-        codes.check(message)
-    return values[1], message
+        check(message)
+    return message
 
 
 def decode(frame_bytes: bytes) -> tuple[int, Any]:

@@ -20,6 +20,7 @@ class Shape(NamedTuple):
     kind: int
     to_device: bool
     packer: struct.Struct
+    reader: struct.Struct  # the fields alone
     fields: dict[str, Wire]
     cls: type[Any]
 
@@ -38,10 +39,11 @@ def message(kind: int) -> Callable[[M], M]:
     def register(cls: M) -> M:
         hints = get_type_hints(cls, include_extras=True)
         fields = {name: hint.__metadata__[0] for name, hint in hints.items()}
-        packer = struct.Struct("<BH" + "".join(field.code for field in fields.values()))
+        codes = "".join(field.code for field in fields.values())
+        packer, reader = struct.Struct("<BH" + codes), struct.Struct(f"<{HEADER_SIZE}x" + codes)
         assert packer.size <= MAX_PAYLOAD, f"{cls.__name__} takes {packer.size} of {MAX_PAYLOAD} bytes"
         assert kind not in SHAPES, f"kind {kind:#04x} is taken"
-        SHAPES[kind] = SHAPE_OF[cls] = Shape(kind, kind < 0x40, packer, fields, cls)
+        SHAPES[kind] = SHAPE_OF[cls] = Shape(kind, kind < 0x40, packer, reader, fields, cls)
         return cls
 
     return register

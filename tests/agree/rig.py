@@ -19,7 +19,9 @@ from firmware_sim.protocol_sim import Serial
 from firmware_sim.record import Recorder
 from stimctl.port import VirtualPort
 from stimctl.session.engine import UNATTENDED, Engine
+from stimctl.session.recorded import ORDER
 from stimctl.session.runner import Runner
+from stimctl.session.states import ENDED
 from stimctl.stimulators.native import Native
 from stimctl.wire import messages as m
 
@@ -77,7 +79,10 @@ class Rig:
         self._log = log = MemoryLog()
         self.prescription = prescribed(self.script)
         self.engine = Engine(Native(0), self.prescription, log, session_id="lab", url=url, auto=UNATTENDED)
-        self.runner = Runner(self.port, self.engine, log, lambda _identity, _records: "here", attended=False)
+        self._before: Callable[[], None] | None = None
+        self.runner = Runner(
+            self.port, self.engine, log, lambda _identity, _records: "here", attended=False, take_note=self._carried_out
+        )
         self.now_us = self.port.now_us()
         self._tap()
         self.engine.begin(self.now_us)
@@ -94,7 +99,7 @@ class Rig:
         """Let the world come to `until_us`, and do all that is due there."""
         self.port.until_us = until_us
         while self.now_us < until_us:
-            if self.engine.finished:
+            if self.over:
                 self.port.wait(until_us)
                 self.now_us = self.port.now_us()
             else:
@@ -106,7 +111,7 @@ class Rig:
         """Turn until nothing passes any more at this instant."""
         self.port.until_us = self.now_us
         self.port.passed = True
-        while self.port.passed and not self.engine.finished:
+        while (self.port.passed or self.runner._facts) and not self.over:
             self.port.passed = False
             self.now_us = self.runner._turn(self.now_us)
             self._tap()
@@ -121,14 +126,15 @@ class Rig:
         """
         action = Action(self.now_us + 1, do, channel, amplitude_ua)
         self._write_down(actions=(*self.script.actions, action))
-        order = command_of(action)
-
-        def ordered(engine: Engine, now_us: int) -> None:
-            before()
-            order(engine, now_us)
-
-        self.runner._script.append((action.at_us, ordered))
+        self._before = before
+        self.runner._script.append((action.at_us, command_of(action)))
         self.run_to(action.at_us)
+
+    def _carried_out(self, _now_us: int, kind: str, _said: Mapping[str, Any]) -> None:
+        """The runner tells of a command just before it is carried out."""
+        if kind == ORDER and self._before is not None:
+            before, self._before = self._before, None
+            before()
 
     def befall(self, fault: Fault) -> None:
         """Something happens to the host, a microsecond from now: `fault.at_us` is filled in."""
@@ -143,6 +149,11 @@ class Rig:
         self.script = replace(self.script, **changes)
 
     # --- what is heard ----------------------------------------------------------------------------
+
+    @property
+    def over(self) -> bool:
+        """Whether the session has ended, and its report is there."""
+        return self.engine.state is ENDED
 
     @property
     def device(self) -> Device:

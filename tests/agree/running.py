@@ -1,16 +1,12 @@
-"""How long the machines run: a few seconds by default, as long as one likes with STIMCTL_AGREE."""
-
-import os
+"""How long the machines run as tests: a few seconds. `python -m tests.agree` runs them for as long as one likes."""
 
 from hypothesis import HealthCheck, settings
 
-TIMES = int(os.environ.get("STIMCTL_AGREE", "1"))
-
 
 def runs(examples: int, steps: int) -> settings:
-    """So many examples of so many steps, times what the environment says."""
+    """So many examples of so many steps."""
     return settings(
-        max_examples=examples * TIMES,
+        max_examples=examples,
         stateful_step_count=steps,
         deadline=None,
         report_multiple_bugs=False,

@@ -22,7 +22,6 @@ from tests.agree.same import Disagreement, dose, reading, same, same_device, sam
 
 TICK_US = 100_000  # R-65
 LONG_US = 700_000  # a host that stands still for less must see nothing wrong
-CHECK_US = 100_000  # R-63: a channel's ten pulses
 OF_A_SESSION = ("Arm", "Start", "SetTarget", "KeepAlive", "Hold", "Acknowledge", "Stop", "Hello")
 UNASKED = ("KeepAlive", "Acknowledge")  # go out by the driver's own time
 # The driver's states, and those of the device that they stand for.
@@ -49,7 +48,7 @@ ENDS = {
     "line.": (End.LINE_LOST, End.SELF_TEST, End.REFUSED),
     "load.": (End.CONTACT,),
     "device.reset": (End.RESET, End.LINE_LOST, End.REFUSED),
-    "host.stall": (End.IMPLAUSIBLE, End.CLOCK),
+    "host.stall": (End.STOOD_STILL,),
 }
 
 
@@ -100,7 +99,8 @@ class Agreement:
         def before() -> None:
             self.follow()
             self.sent = []
-            busy = engine._core.busy
+            pending = engine._context.pending
+            busy = "" if pending is None else pending.task.value
             if self.model is not None and self.clean() and busy in ("", "hold"):
                 expected.append(self.hand.sends(do, channel or 0, amplitude_ua or 0, engine.state, busy, self.model))
             self.stopped |= do == "stop" and engine.state not in (STOPPING, ENDED)
@@ -172,30 +172,27 @@ class Agreement:
         self._pass(heard.at_us)
         # An Arm that crosses the news that the device has ended is refused, and that ends the session too.
         self.too_late |= name == "Arm" and model.state == "ENDED"
+        resumes_ua = [*self.hand.resumes_ua(model).values()]
         refused = model.hear(name, order._asdict(), heard.at_us)
         told = Refusal(heard.answer.reason).name if type(heard.answer) is m.Refused else ""
         same(f"the answer to {order}", model=refused, device=told)
         self.sent.append(Sent(name, *((order.channel, order.target_ua) if name == "SetTarget" else ())))
         if name == "Start" and not refused and model.state in OUTPUT:
-            self.hand.began_us = heard.at_us
+            targets_ua = [order[channel] for channel in self.hand.first_ua]
+            if self.clean():
+                same("what a start goes to", hand=resumes_ua, driver=targets_ua)
+            self.hand.started(order[1:], heard.at_us)
         self._note(model)
-
-    def _told_us(self, left: Left, model: Session) -> int:
-        """When it is told. What an impedance check finds is told when the channel's pulses are over, and dated back."""
-        if model.state != "CHECKING" or left.reason == "RESET":
-            return left.at_us
-        done_us = model.timers["checked"]
-        return done_us - (done_us - left.at_us) // CHECK_US * CHECK_US
 
     def _leave(self, left: Left, model: Session) -> None:
         """The device measured something: it must have had a reason to, and then the model goes along."""
-        self._pass(min(left.at_us, self._told_us(left, model) - 1))
+        self._pass(left.at_us - 1)
         if left.reason != "RESET" and not any(
             left.reason in PARTS.get(window.fault.kind, ()) and self._bad(window, left.channel, model)
             for window in self.windows()
         ):
             raise Disagreement(f"{left.reason} on channel {left.channel} at {left.at_us} us, for no reason")
-        self._pass(self._told_us(left, model))
+        self._pass(left.at_us)
         if model.open:
             model.leave(left.state, left.reason)
             self._note(model)
@@ -268,8 +265,8 @@ class Agreement:
 
     def _same_telling(self, model: Session) -> None:
         """The newest status and readings that the driver has are what the model was at that time."""
-        core = self.rig.engine._core
-        status = core.status
+        context = self.rig.engine._context
+        status = context.device.status
         if status is None or status.device_time_us not in self.told or self.begun("device.reset"):
             return
         state, stimulation_us, readings = self.told[status.device_time_us]
@@ -280,7 +277,7 @@ class Agreement:
             same("a status's stimulation time", model=stimulation_us, driver=status.stimulation_us)
         if state == "ENDED" == model.state:
             same("a status's reason", model=model.reason, driver=EndReason(status.end_reason).name)
-        for channel, told in core.channels.items():
+        for channel, told in context.device.channels.items():
             said = (told.target_ua, told.applied_ua, *told[6:10])
             if self.clean():
                 same(f"channel {channel}'s reading", model=readings[channel], driver=said)
@@ -289,13 +286,13 @@ class Agreement:
 
     def _same_driver(self, model: Session) -> None:
         """The driver's state, its targets and its replay of the dose."""
-        engine, core = self.rig.engine, self.rig.engine._core
+        engine, context = self.rig.engine, self.rig.engine._context
         if engine.state in (STOPPING, ENDED):
             self._same_end(model)
         elif self._unanswered():
             return
         else:
-            since_us = core.status.device_time_us if core.status is not None else 0
+            since_us = context.device.status.device_time_us if context.device.status is not None else 0
             states = [
                 state
                 for (_, state), (until_us, _) in zip(self.was, [*self.was[1:], (1 << 62, "")], strict=True)
@@ -305,13 +302,13 @@ class Agreement:
                 raise Disagreement(f"the driver is {engine.state.name}; since its last status the model was {states}")
             if engine.state in STIMULATING and model.state in OUTPUT:
                 targets = {channel: model.channels[channel].target for channel in self.hand.first_ua}
-                same("the targets", model=targets, driver=core.targets.confirmed_ua())
-        if not self._unanswered() and not core.account.unanswered:
+                same("the targets", model=targets, driver=context.targets.by_channel("applied_ua"))
+        if not self._unanswered() and not context.account.unanswered:
             self._same_dose(model, engine.report)
 
     def _same_dose(self, model: Session, report: SessionReport | None) -> None:
         for channel in self.hand.first_ua:
-            commanded = self.rig.engine._core.account._commanded.dose(channel, model.stimulation)
+            commanded = self.rig.engine._context.account._commanded.dose(channel, model.stimulation)
             modelled = dose(model, channel)
             if report is None or report.delivered is not None:
                 same(f"channel {channel}'s dose", model=modelled, driver=commanded)
@@ -324,10 +321,12 @@ class Agreement:
     def _unanswered(self) -> bool:
         """On a bad line: whether the driver waits for an answer, and so cannot know what the device did."""
         native: Any = self.rig.engine._stimulator
-        return not self.clean() and (native._flying is not None or native._late is not None)
+        return not self.clean() and (native._exchange.waits or bool(native._before_stop))
 
     def _same_end(self, model: Session) -> None:
-        end = self.rig.engine._core.end
+        ending = self.rig.engine._context.ending
+        assert ending is not None
+        end = ending.end
         if not model.arms:
             return
         if model.open and self.clean():
@@ -346,7 +345,7 @@ class Agreement:
         """Stop, if nothing else has ended it, and see the session to its report."""
         self.order("stop")
         until_us = self.rig.now_us + 70_000_000
-        while not self.rig.engine.finished and self.rig.now_us < until_us:
+        while not self.rig.over and self.rig.now_us < until_us:
             self.wait(TICK_US)
         report = self.rig.engine.report
         if report is None:

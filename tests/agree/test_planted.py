@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
-from hypothesis.stateful import run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
 from firmware_sim import gate
 from firmware_sim.lab.play import play
@@ -15,9 +15,12 @@ from firmware_sim.record import Flow, Recorder
 from firmware_sim.train import Train
 from stimctl import limits
 from stimctl.dose import ChannelDose, Commanded
-from stimctl.session.targets import Target
+from stimctl.session.targets import TargetRules
+from stimctl.stimulators import exchange
+from stimctl.stimulators.targets import Target, Targets
 from tests.agree.model import Channel
 from tests.agree.same import Disagreement
+from tests.agree.test_late import Late
 from tests.agree.test_session import Sessions
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -55,8 +58,8 @@ def forgetful_dose(patch: pytest.MonkeyPatch) -> None:
 
 def long_steps(patch: pytest.MonkeyPatch) -> None:
     """Driver: a step down is two."""
-    true_down = Target.down
-    patch.setattr(Target, "down", lambda target: max(0, true_down(target) - limits.RAISE_STEP_UA))
+    true_down = TargetRules.down
+    patch.setattr(TargetRules, "down", lambda rules, channel: max(0, true_down(rules, channel) - limits.RAISE_STEP_UA))
 
 
 def slow_model(patch: pytest.MonkeyPatch) -> None:
@@ -82,17 +85,34 @@ def leaky_record(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Recorder, "add", add)
 
 
+def old_intent(patch: pytest.MonkeyPatch) -> None:
+    """Driver: after a hold it goes on to what the device had, whatever was asked for since."""
+
+    def held(targets: Targets) -> None:
+        targets._each = {channel: Target(target.applied_ua) for channel, target in targets._each.items()}
+        targets.stopped()
+
+    patch.setattr(Targets, "held", held)
+
+
+def patient_lowering(patch: pytest.MonkeyPatch) -> None:
+    """Driver: a lowering waits for whatever is under way."""
+    patch.setattr(exchange, "_OVERTAKEN", ())
+
+
 PLANTS = (steep_ramp, late_watchdog, forgetful_dose, long_steps, slow_model, leaky_record)
 
 
-def failure(phases: list[Phase], examples: int, steps: int) -> Disagreement:
+def failure(
+    phases: list[Phase], examples: int, steps: int, machine: type[RuleBasedStateMachine] = Sessions
+) -> Disagreement:
     """What the machine finds."""
     chosen = settings(
         max_examples=examples, stateful_step_count=steps, phases=phases, derandomize=True, database=None, deadline=None,
         report_multiple_bugs=False, suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     with pytest.raises(Disagreement) as found:
-        run_state_machine_as_test(Sessions, settings=chosen)
+        run_state_machine_as_test(machine, settings=chosen)
     return found.value
 
 
@@ -101,6 +121,13 @@ def failure(phases: list[Phase], examples: int, steps: int) -> Disagreement:
 def test_a_planted_defect_is_found(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch)
     failure([Phase.generate], 400, 25)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("plant", [old_intent, patient_lowering], ids=lambda plant: str(plant.__name__))
+def test_a_defect_that_only_a_slow_line_shows_is_found(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch)
+    failure([Phase.generate], 200, 12, Late)
 
 
 def shown(found: Disagreement) -> Scenario:

@@ -14,6 +14,7 @@ from firmware_sim.faults import Fault
 from firmware_sim.lab.scenario import dump
 from stimctl.session.states import ENDED, STOPPING
 from tests.agree.model import OUTPUT, S
+from tests.agree.rig import Rig
 from tests.agree.running import runs
 from tests.agree.session import Agreement
 
@@ -73,7 +74,7 @@ class Sessions(RuleBasedStateMachine):
         except Exception as failure:
             self.failed = True
             if hasattr(self, "at"):
-                note(scenario_text(self.at, failure))
+                note(scenario_text(self.at.rig, failure))
             raise
 
     @initialize(
@@ -183,10 +184,10 @@ class Sessions(RuleBasedStateMachine):
                 self.at.finish()
 
 
-def scenario_text(at: Agreement, failure: Exception) -> str:
+def scenario_text(rig: Rig, failure: Exception) -> str:
     """The script so far, as a file that `stimctl scenario run` plays."""
     title = " ".join(str(failure).split())[:200]
-    return dump(replace(at.rig.script, title=title))
+    return dump(replace(rig.script, title=title))
 
 
 TestSessions = pytest.mark.slow(Sessions.TestCase)

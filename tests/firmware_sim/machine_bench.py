@@ -16,7 +16,7 @@ GOOD = ImpedanceResult(800, 10, 100, 100, 200_000, None)
 
 
 class Stage(OutputStage):
-    """Notes what it is asked. `trip` is given at the next run that reaches its time; `found` at the checks."""
+    """Notes what it is asked. `trip` is given at the next run that reaches its time; `found` at a check's pulses."""
 
     def __init__(self) -> None:
         super().__init__(load_named("nominal"), seed=1)
@@ -25,7 +25,7 @@ class Stage(OutputStage):
         self.checked: list[tuple[int, int, int]] = []
         self.resets = 0
         self.trip: Trip | None = None
-        self.found: list[ImpedanceResult] = []
+        self.found: dict[tuple[int, int], ImpedanceResult] = {}
 
     def disable(self, now_us: int) -> None:
         self.disabled_us.append(now_us)
@@ -42,9 +42,9 @@ class Stage(OutputStage):
         self.resets += 1
         super().reset_counters()
 
-    def check_impedance(self, channel: int, pulses: int, now_us: int) -> ImpedanceResult:
-        self.checked.append((channel, pulses, now_us))
-        return self.found.pop(0) if self.found else GOOD
+    def check_impedance(self, channel: int, number: int, at_us: int) -> ImpedanceResult:
+        self.checked.append((channel, number, at_us))
+        return self.found.get((channel, number), GOOD)
 
 
 class NotingFlash(Flash):

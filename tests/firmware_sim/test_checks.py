@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from firmware_sim.checks import ImpedanceResult
 from firmware_sim.converter import Dac
 from firmware_sim.load import load_named
 from firmware_sim.output import OutputStage
@@ -15,6 +16,16 @@ def stage_on(load: str, seed: int = 1, recorder: Recorder | None = None) -> Outp
     stage = OutputStage(load_named(load), seed=seed, recorder=recorder)
     stage.gate = lambda *_: True
     return stage
+
+
+def checked(stage: OutputStage, channel: int, pulses: int, began_us: int) -> ImpedanceResult:
+    """A check of so many pulses, one after the other, up to one that trips."""
+    result = stage.check_impedance(channel, 0, began_us)
+    for number in range(1, pulses):
+        if result.trip is not None:
+            break
+        result = stage.check_impedance(channel, number, began_us + number * 10_000)
+    return result
 
 
 class Stuck(Dac):
@@ -36,7 +47,7 @@ def test_check_reads_the_load_and_counts_its_pulses(load: str, ohm: int) -> None
     for seed in range(30):
         recorder = Recorder()
         stage = stage_on(load, seed, recorder)
-        result = stage.check_impedance(2, 10, 5_000)
+        result = checked(stage, 2, 10, 5_000)
         assert result.ohm == pytest.approx(ohm, rel=0.06, abs=12)
         assert (result.pulses, result.amplitude_ua, result.charge_pc) == (10, 100, 200_000)
         assert abs(result.measured_ua - 100) <= 11
@@ -49,8 +60,8 @@ def test_check_reads_the_load_and_counts_its_pulses(load: str, ohm: int) -> None
 
 def test_an_open_or_shorted_load_is_a_figure_and_no_trip() -> None:
     for seed in range(30):
-        assert stage_on("open", seed).check_impedance(1, 10, 0)[0] == SATURATED_OHM
-        short = stage_on("short", seed).check_impedance(1, 10, 0)
+        assert checked(stage_on("open", seed), 1, 10, 0)[0] == SATURATED_OHM
+        short = checked(stage_on("short", seed), 1, 10, 0)
         assert 0 < short.ohm < 50
         assert short.trip is None
 
@@ -58,10 +69,9 @@ def test_an_open_or_shorted_load_is_a_figure_and_no_trip() -> None:
 def test_a_check_that_is_stopped_has_sent_only_what_was_due() -> None:
     recorder = Recorder()
     stage = stage_on("r500", 1, recorder)
-    assert stage.check_impedance(1, 4, 0).charge_pc == 80_000
+    assert checked(stage, 1, 4, 0).charge_pc == 80_000
     assert recorder.end_us() == 30_400
-    assert stage.check_impedance(1, 0, 0) == (0, 0, 0, 0, 0, None, 0)
-    assert stage.check_impedance(1, 99, 50_000).pulses == 10
+    assert checked(stage, 1, 2, 50_000).pulses == 2, "each check counts its own"
 
 
 def test_the_check_passes_the_gate_and_trips_on_over_current() -> None:
@@ -73,13 +83,13 @@ def test_the_check_passes_the_gate_and_trips_on_over_current() -> None:
         return True
 
     stage.gate = gate
-    stage.check_impedance(3, 2, 0)
+    checked(stage, 3, 2, 0)
     assert asked == [(3, -1, 100, 100, 0), (3, -1, 100, 100, 100)]
     stage.gate = lambda *_: False
-    assert stage.check_impedance(3, 10, 0).trip is EndReason.GATE
+    assert checked(stage, 3, 10, 0).trip is EndReason.GATE
     stage.gate = lambda *_: True
     stage.refit(3, dac=Stuck(1_000_000))
-    tripped = stage.check_impedance(3, 10, 100_000)
+    tripped = checked(stage, 3, 10, 100_000)
     assert (tripped.trip, tripped.pulses) == (EndReason.OVER_CURRENT, 1)
 
 
@@ -94,6 +104,13 @@ def test_the_self_test_drives_nothing_into_the_load() -> None:
     recorder = Recorder()
     stage_on("r500", 1, recorder).self_test()
     assert recorder.channels == ()
+
+
+def test_the_self_test_does_not_see_a_pulse_that_is_on_its_way_in_the_load() -> None:
+    stage = stage_on("r500")
+    stage.check_impedance(1, 0, 0)
+    assert stage.zero_ua(100) == pytest.approx(100, abs=12)
+    assert stage.self_test()[0] == 0
 
 
 def test_the_self_test_names_the_part_that_is_bad() -> None:

@@ -13,6 +13,7 @@ from firmware_sim.faults.schedule import Schedule
 from firmware_sim.line import NEVER_US, HostileLine, Way
 from stimctl.wire import messages as wire
 from stimctl.wire.framing import FrameSplitter
+from stimctl.wire.framing import frame as framed
 
 FRAMES = [wire.encode(number, wire.KeepAlive(number)) for number in range(1, 401)]
 KINDS = [name for name in CATALOGUE if name.startswith("line.")]
@@ -122,6 +123,25 @@ def see_delay() -> None:
     assert min(late_us) >= 20_000
     assert max(late_us) <= 25_000
     assert len(set(late_us)) > 10
+
+
+def test_answers_go_ahead_of_telemetry_that_waits() -> None:
+    """Each in its own order; what is said after an answer stays behind it."""
+    status, answer = framed(b"\x61\x00\x00"), framed(b"\x41\x00\x00")
+    rig = Rig(Fault("line.delay", options={"delay_us": 0, "telemetry_us": 50_000}))
+    way = rig.line.from_device
+    for number in range(300):
+        rig.go(number * STEP_US, way)
+        if number < 200:
+            way.send(status + answer if number % 10 == 5 else status, number * STEP_US)
+    heard = [piece for _, piece in rig.heard]
+    assert heard.count(status) == 200
+    answered_us = [at_us for at_us, piece in rig.heard if piece == answer]
+    assert answered_us == [(10 * number + 6) * STEP_US for number in range(20)]
+    places = [place for place, piece in enumerate(heard) if piece == answer]
+    waited = [10 * number + 6 - heard[:place].count(status) for number, place in enumerate(places)]
+    assert min(waited) >= 0
+    assert max(waited) > 5
 
 
 def see_stall() -> None:

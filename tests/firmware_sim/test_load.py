@@ -5,7 +5,6 @@ import pytest
 from firmware_sim.load import (
     CLOSED_US,
     LOADS,
-    NEVER_US,
     NOMINAL,
     OPEN,
     OPEN_US,
@@ -16,6 +15,7 @@ from firmware_sim.load import (
     load_named,
     steady,
 )
+from firmware_sim.load_changes import NEVER_US, Drift
 
 MIN = 60_000_000
 
@@ -81,3 +81,33 @@ def test_a_script_replaces_loads_at_its_times_and_tells_who_watches() -> None:
     assert told
     assert [load.pair(2, at) for at in (499, 500, 1_000)] == [NOMINAL, SHORT, SHORT]
     assert load.pair(1, 1_000) == OPEN
+
+
+def test_a_drift_is_the_same_as_a_load_and_as_a_fault_and_arrives_where_it_is_to() -> None:
+    drift = Drift(3_000.0, 2_500_000)
+    assert [drift.ohm(1_000.0, at_us) for at_us in (0, 999_999, 1_000_000, 2_999_999, 3_000_000)] == [
+        1_000.0, 1_000.0, 1_800.0, 2_600.0, 3_000.0
+    ]  # fmt: skip
+    assert [drift.next_change_us(at_us) for at_us in (0, 1_000_000, 2_999_999, 3_000_000)] == [
+        1_000_000, 2_000_000, 3_000_000, NEVER_US
+    ]  # fmt: skip
+
+
+def test_a_drift_says_its_last_step() -> None:
+    """A look between its end and its last step would miss that step: the value changes only at whole seconds."""
+    drift, at_us, seen = Drift(3_000.0, 2_500_000), 0, []
+    while at_us < NEVER_US:
+        seen.append(drift.ohm(1_000.0, at_us))
+        at_us = drift.next_change_us(at_us)
+    assert seen == [1_000.0, 1_800.0, 2_600.0, 3_000.0]
+    for at_us in range(0, 4_000_000, 50_000):
+        begin, end = drift.ohm(1_000.0, at_us), min(drift.next_change_us(at_us), 5_000_000)
+        assert drift.ohm(1_000.0, end - 1) == begin
+
+
+def test_loads_for_a_trip_are_known_by_name_and_dealt_out_to_nobody() -> None:
+    joined, earthed = load_named("r1k,2=joined3").pair(2, 0), load_named("earthed").pair(1, 0)
+    assert (joined.leaks_to, joined.leak_permille) == (3, 800)
+    first, second = earthed.drive(500.0, 200, 0.0), earthed.drive(-500.0, 200, 0.0)
+    assert (first.mean_ua, second.mean_ua) == (500.0, -400.0)
+    assert not {"joined3", "earthed"} & set(LOADS)

@@ -5,7 +5,7 @@ import pytest
 from firmware_sim import gate
 from firmware_sim.checks import ImpedanceResult
 from firmware_sim.held import Arming, Change
-from firmware_sim.machine import CHECK_SLOT_US, SAVE_EVERY_US, Machine
+from firmware_sim.machine import SAVE_EVERY_US, Machine
 from firmware_sim.nonces import by_seed
 from firmware_sim.program import OutputProgram
 from firmware_sim.states import Cause, IllegalCause
@@ -222,12 +222,13 @@ def test_a_check_goes_from_channel_to_channel_and_ends_quietly() -> None:
     bench = Bench()
     machine = bench.checking(2 * S)
     bench.stage.disabled_us.clear()
-    machine.advance(2 * S + CHECK_SLOT_US)
+    machine.advance(2 * S + 199_999)
     assert machine.state is DeviceState.CHECKING
-    machine.advance(2 * S + 2 * CHECK_SLOT_US)
-    assert bench.stage.checked == [(1, 10, 2 * S), (2, 10, 2 * S + CHECK_SLOT_US)]
+    machine.advance(2 * S + 200_000)
+    pulses = [(channel, number) for channel in (1, 2) for number in range(10)]
+    assert bench.stage.checked == [(*pulse, 2 * S + 10_000 * place) for place, pulse in enumerate(pulses)]
     assert machine.state is DeviceState.TESTED
-    assert bench.stage.disabled_us == [2 * S + 2 * CHECK_SLOT_US]
+    assert bench.stage.disabled_us == [2 * S + 200_000]
     assert machine.timers.at_us(Timer.ZERO) is not None, "zero is watched again"
     assert machine.impedances == {1: GOOD, 2: GOOD}
 
@@ -240,16 +241,49 @@ def test_a_check_that_is_broken_off_sent_what_it_sent_and_no_more() -> None:
     machine.acknowledge(3 * S)
     bench.tested(4 * S)
     machine.end(EndReason.HANDSHAKE, 4 * S)
-    assert bench.stage.checked == [(1, 3, 2 * S)]
+    assert bench.stage.checked == [(1, number, 2 * S + 10_000 * number) for number in range(3)]
 
 
-@pytest.mark.parametrize(("pulses", "after_us"), [(1, 0), (2, 10_000), (3, 20_000), (0, 0)])
-def test_a_check_that_trips_ends_the_session_at_its_last_pulse(pulses: int, after_us: int) -> None:
+def test_a_checks_pulse_is_given_when_it_is_due_and_not_when_the_channels_turn_is_over() -> None:
     bench = Bench()
-    bench.stage.found = [ImpedanceResult(10, pulses, 100, 2_300, 0, EndReason.OVER_CURRENT, 400)]
     machine = bench.checking(2 * S)
-    machine.advance(2 * S + CHECK_SLOT_US)
-    assert bench.told[-1] == Change(
-        2 * S + after_us + 400, DeviceState.CHECKING, DeviceState.ENDED, EndReason.OVER_CURRENT, 1, 2_300
-    )
-    assert len(bench.stage.checked) == 1
+    while machine.timers.next_us < 2 * S + 25_000:
+        at_us = machine.timers.next_us
+        before = len(bench.stage.checked)
+        machine.advance(at_us)
+        assert bench.stage.checked[before:] == [(1, before, 2 * S + before * 10_000)]
+        assert at_us == 2 * S + before * 10_000 + 1
+    assert len(bench.stage.checked) == 3
+
+
+def test_a_stop_at_the_instant_of_a_checks_pulse_leaves_it_out() -> None:
+    bench = Bench()
+    machine = bench.checking(2 * S)
+    machine.advance(2 * S + 30_000)
+    machine.stop(2 * S + 30_000)
+    assert len(bench.stage.checked) == 3
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_check_that_trips_ends_the_session_at_its_last_pulse_and_says_so_at_once(number: int) -> None:
+    bench = Bench()
+    found = ImpedanceResult(10, number + 1, 100, 2_300, 0, EndReason.OVER_CURRENT, 400)
+    bench.stage.found = {(1, number): found}
+    machine = bench.checking(2 * S)
+    ends_us = 2 * S + number * 10_000 + 400
+    machine.advance(ends_us - 1)
+    assert machine.state is DeviceState.CHECKING
+    assert machine.timers.next_us == ends_us
+    machine.advance(ends_us)
+    assert bench.told[-1] == Change(ends_us, DeviceState.CHECKING, DeviceState.ENDED, EndReason.OVER_CURRENT, 1, 2_300)
+    assert machine.impedances == {1: found}
+    assert len(bench.stage.checked) == number + 1
+
+
+def test_a_check_that_the_gate_denies_ends_the_session_and_time_never_goes_back() -> None:
+    bench = Bench()
+    bench.stage.found = {(1, 0): ImpedanceResult(0, 0, 0, 0, 0, EndReason.GATE)}
+    machine = bench.checking(2 * S)
+    machine.advance(2 * S + 50_000)
+    assert bench.told[-1] == Change(2 * S + 1, DeviceState.CHECKING, DeviceState.ENDED, EndReason.GATE, 1, 0)
+    assert machine.now_us == 2 * S + 50_000

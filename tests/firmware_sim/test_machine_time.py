@@ -87,7 +87,7 @@ def test_a_run_from_its_ramp_to_its_timer() -> None:
         (DeviceState.RAMPING_DOWN, EndReason.NONE),
         (DeviceState.ENDED, EndReason.TIMER),
     ]
-    assert bench.told[-3].at_us == 5 * S
+    assert bench.told[-3].at_us == 2 * S + 2_990_000, "with the 300th pulse, 2 uA each"
     assert [told.at_us for told in bench.told[-2:]] == [57 * S, 62 * S]
 
 

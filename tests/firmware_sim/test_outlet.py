@@ -111,9 +111,10 @@ def test_a_level_flows_while_it_is_held() -> None:
 def test_shapes_hold_all_that_flows(levels: list[tuple[int, int]]) -> None:
     wanted = [na for na, us in levels for na in repeat(na, us)]
     painted = [0] * len(wanted)
-    for offset_us, shape in shapes_of(levels):
+    for offset_us, shape, *_ in shapes_of(levels):
+        flow = Flow(0, 1, 1, shape, Kind.TRAIN)
         for into_us in range(shape.span_us):
-            if flowing := shape.at(into_us):
+            if flowing := flow.at(into_us):
                 assert painted[offset_us + into_us] == 0
                 painted[offset_us + into_us] = flowing
     assert painted == wanted

@@ -62,7 +62,7 @@ def test_the_interface_moves_three_quarters_of_a_volt_at_full_charge() -> None:
 
 
 def test_twelve_volts_drive_two_milliamperes_into_five_kilohms_and_no_more_into_ten() -> None:
-    assert Pair(5_000).drive(2_000, 600, 0.0, 12.0) == (2_000, 10.0, 0.0, 2_000 * 10 * 600, False)
+    assert Pair(5_000).drive(2_000, 600, 0.0, 12.0) == (2_000, 10.0, 0.0, 2_000 * 10 * 600, False, None)
     clipped = Pair(10_000).drive(-2_000, 600, 0.0, 12.0)
     assert clipped.clipped
     assert isclose(clipped.mean_ua, -1_200)

@@ -10,6 +10,7 @@ import pytest
 import serial
 
 from firmware_sim.protocol_sim import Options, Serial, options_of
+from firmware_sim.record_file import Record
 from stimctl.wire import messages as wire
 from stimctl.wire.codes import PROTOCOL_VERSION, DeviceState
 from stimctl.wire.framing import FrameSplitter
@@ -41,6 +42,7 @@ def test_options() -> None:
     assert options_of("sim://?pace=real").pace == 1.0
     url = "sim://?pace=2.5&load=nominal,2=open&seed=9&record=a/b.npy&flash=f.json"
     assert options_of(url) == Options(2.5, "nominal,2=open", 9, Path("a/b.npy"), Path("f.json"))
+    assert options_of("sim://?record=f&record_rate=5000").record_rate == 5_000
 
 
 @pytest.mark.parametrize(
@@ -56,8 +58,10 @@ def test_options() -> None:
         ("sim://?seed=-1", "'seed' is '-1'"),
         ("sim://?seed=100000000", "'seed' is '100000000'"),
         ("sim://?record=", "option 'record' is empty"),
+        ("sim://?record=f&record_rate=999", "'record_rate' is '999': it must be whole samples a second from 1000 to"),
+        ("sim://?record=f&record_rate=1e5", "'record_rate' is '1e5'"),
         ("sim://?flash=", "option 'flash' is empty"),
-        ("sim://?speed=9", "there is no option 'speed'; the options are pace, load, seed, record, flash"),
+        ("sim://?speed=9", "there is no option 'speed'; the options are pace, load, seed, record, record_rate, flash"),
         ("sim://?seed=1&seed=2", "option 'seed' is given twice"),
         ("sim://somewhere", "is not a simulator's URL: write sim://"),
         ("loop://", "is not a simulator's URL"),
@@ -69,6 +73,17 @@ def test_a_wrong_option_is_said(url: str, says: str) -> None:
     if url.startswith("sim"):
         with pytest.raises(ValueError, match=says):
             serial.serial_for_url(url)
+
+
+def test_a_record_has_the_name_and_the_rate_that_were_asked_for(tmp_path: Path) -> None:
+    with Serial(f"sim://?record={tmp_path}/load&record_rate=20000&load=r1k") as port:
+        port.device.machine.stage.gate = lambda *_: True
+        port.device.machine.stage.check_impedance(3, 0, 5_000)
+    assert [each.name for each in tmp_path.iterdir()] == ["load"]
+    with Record(tmp_path / "load") as record:
+        assert (record.rate_hz, record.unit, record.channels) == (20_000, "nA", (3,))
+        [(first, samples)] = record.pieces(3)
+    assert (first, list(samples[100:108])) == (0, [100_000] * 4 + [-100_000] * 4), "200 us each way, from 5 ms on"
 
 
 def test_files_that_cannot_be_are_said(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Samples and integrals of what flowed, against the counters and against each other."""
 
+from collections.abc import Iterator
+from math import exp
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +9,10 @@ import pytest
 
 from firmware_sim.load import load_named
 from firmware_sim.output import OutputStage
+from firmware_sim.pair import Curve
 from firmware_sim.program import OutputProgram, OutputSegment
-from firmware_sim.record import Flow, Kind, Recorder, Shape, integrate, open_recorder
+from firmware_sim.record import Flow, Kind, Recorder, Shape, open_recorder
+from firmware_sim.record_file import FORMAT, NoRecord, Record, Samples, integral, integrate, write_record
 
 S = 1_000_000
 DENSE = OutputProgram((OutputSegment(500_000, 600, 50, 600, 3 * S), OutputSegment(10_000, 200, 0, 400, 3 * S)),
@@ -25,14 +29,17 @@ def recorded(recorder: Recorder, seconds: int = 20) -> OutputStage:
     return stage
 
 
+def numbered(recorder: Recorder, channel: int, rate_hz: int, chunk: int) -> Iterator[tuple[int, Samples]]:
+    for number, part in enumerate(recorder.samples(channel, rate_hz, chunk=chunk)):
+        yield number * chunk, part
+
+
 @pytest.mark.parametrize(("rate_hz", "chunk"), [(1_000_000, 1 << 20), (100_000, 777), (100_000, 1 << 20)])
-def test_samples_integrate_to_what_was_recorded_and_counted(tmp_path: Path, rate_hz: int, chunk: int) -> None:
+def test_samples_integrate_to_what_was_recorded_and_counted(rate_hz: int, chunk: int) -> None:
     recorder = Recorder()
     stage = recorded(recorder)
     for channel in (1, 2):
-        path = tmp_path / f"{channel}.npy"
-        recorder.write_samples(path, channel, rate_hz)
-        whole = integrate(path, rate_hz, chunk=chunk)
+        whole = integral(numbered(recorder, channel, rate_hz, chunk), rate_hz)
         totals = stage.totals(channel)
         assert whole.pulses == recorder.pulses(channel) == totals.pulses_0 + totals.pulses_1
         assert whole.first_fc == recorder.charge_fc(channel)
@@ -82,15 +89,62 @@ def test_a_ramped_half_hour_is_kept_in_little_memory() -> None:
     assert len(recorder.flows(1)) < 2_000
 
 
-def test_close_writes_a_file_for_each_channel_that_had_pulses(tmp_path: Path) -> None:
-    recorder = open_recorder(tmp_path / "load.npy", rate_hz=100_000)
-    recorded(recorder, 2)
-    files = recorder.close()
-    assert [path.name for path in files] == ["load.ch1.npy", "load.ch2.npy"]
-    samples = np.load(files[0])
-    assert samples.dtype == np.int32
-    assert np.count_nonzero(samples[:123_456]) == 0  # the run began at 1.23456 s of device time
-    assert Recorder().close() == ()
+def test_close_writes_the_file_that_was_named_and_it_says_what_it_holds(tmp_path: Path) -> None:
+    path = tmp_path / "load"
+    recorder = open_recorder(path, rate_hz=50_000)
+    recorded(recorder, 22)
+    assert recorder.close() == path
+    assert [each.name for each in tmp_path.iterdir()] == ["load"]
+    with np.load(path) as archive:
+        assert (str(archive["format"]), str(archive["unit"]), int(archive["rate_hz"])) == (FORMAT, "nA", 50_000)
+        assert archive["ch1_00000"].dtype == np.int32
+    with Record(path) as record:
+        assert (record.channels, record.complete) == ((1, 2), True)
+        kept = np.concatenate([samples for _, samples in record.pieces(1)])
+        # In 50 kHz, too, each edge of these pulses falls on a sample.
+        assert np.array_equal(kept, np.concatenate([part.copy() for part in recorder.samples(1, 50_000)]))
+        assert np.count_nonzero(kept[: 1_234_560 // 20]) == 0  # the run began at 1.23456 s of device time
+        assert record.end_us(1) == recorder.end_us(1)
+    assert integrate(path, 2).first_fc == recorder.charge_fc(2)
+    assert Recorder().close() is None
+
+
+def test_a_record_costs_little_disk_and_none_while_nothing_flows(tmp_path: Path) -> None:
+    recorder = Recorder()
+    recorder.add(1, Flow(0, 10_000, 6_000, SHAPE, Kind.TRAIN))
+    write_record(recorder, tmp_path / "minute")
+    assert (tmp_path / "minute").stat().st_size < 100_000, "24 MB of samples"
+    recorder.add(1, Flow(86_400 * S, 10_000, 100, SHAPE, Kind.TRAIN))
+    write_record(recorder, tmp_path / "day", rate_hz=1_000)
+    with Record(tmp_path / "day") as record:
+        assert [first // record.rate_hz for first, _ in record.pieces(1)] == [0, 10, 20, 30, 40, 50, 86_400]
+
+
+def test_a_record_that_is_full_says_so(tmp_path: Path) -> None:
+    recorder = Recorder()
+    recorder.add(1, Flow(0, 10_000, 60_000, SHAPE, Kind.TRAIN))
+    write_record(recorder, tmp_path / "full", most_bytes=20_000)
+    assert (tmp_path / "full").stat().st_size < 40_000
+    with Record(tmp_path / "full") as record:
+        assert not record.complete
+        assert 0 < integrate(tmp_path / "full").pulses < 60_000
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"PK\x03\x04"])
+def test_what_is_no_record_is_refused_by_name(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "other").write_bytes(data)
+    with pytest.raises(NoRecord, match="other is no record"):
+        Record(tmp_path / "other")
+
+
+def test_a_current_that_falls_is_sampled_as_it_falls() -> None:
+    recorder, shape = Recorder(), Shape(1_500_000, 1_000, 0, 0, 0)
+    curve = Curve(2_000.0, 200.0, 2_000.0, 1_000.0, 400.0)
+    recorder.add(1, Flow(5_000, 10_000, 1, shape, Kind.TRAIN, (curve, None)))
+    samples = np.concatenate([part.copy() for part in recorder.samples(1, 1_000_000, chunk=333)])
+    assert (samples[5_000:5_200] == 2_000_000).all()
+    assert samples[5_600] == 1_000_000 + round(1_000_000 * exp(-1))
+    assert (np.diff(samples[5_200:6_000]) < 0).all()
 
 
 def test_reading_in_mid_run_sees_every_pulse_so_far() -> None:
@@ -104,8 +158,8 @@ def test_reading_in_mid_run_sees_every_pulse_so_far() -> None:
     assert recorder.end_us() == 39_990_400
 
 
-def test_shapes_are_cut_and_shared() -> None:
-    assert SHAPE.cut(20) == Shape(1_000, 20, 0, 0, 0)
+def test_shapes_are_shared_and_asked() -> None:
     assert SHAPE.part(200) == Shape(200, 200, 100, 100, 400)
     assert SHAPE.net_fc == 0
-    assert [SHAPE.at(us) for us in (-1, 0, 199, 200, 299, 300, 699, 700)] == [0, 1_000, 1_000, 0, 0, -500, -500, 0]
+    flow = Flow(0, 10_000, 1, SHAPE, Kind.TRAIN)
+    assert [flow.at(us) for us in (-1, 0, 199, 200, 299, 300, 699, 700)] == [0, 1_000, 1_000, 0, 0, -500, -500, 0]

@@ -23,7 +23,7 @@ def stretch(cap_volt: float, count: int = 50) -> Stretch:
 def test_voltage_ohms_and_energy_are_those_of_the_pulses_driven_one_after_the_other(cap_volt: float) -> None:
     whole, volt, energy_pj = stretch(cap_volt), cap_volt, 0.0
     for number in range(50):
-        assert whole.cap_volt_at(number) == pytest.approx(volt)
+        assert whole.series.at(number) == pytest.approx(volt)
         first = PAIR.drive(1_000, 300, volt)
         second = PAIR.drive(-500, 600, PAIR.rested(first.cap_volt, 80))
         energy_pj += first.energy_pj + second.energy_pj

@@ -5,7 +5,9 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import serial
@@ -15,8 +17,11 @@ from firmware_sim.commands import sim
 from firmware_sim.device import Device
 from firmware_sim.protocol_sim import Serial, options_of
 from firmware_sim.pulsepal import FIRMWARES
+from firmware_sim.record_file import integrate
 from firmware_sim.stimjim import DIALECTS
 from firmware_sim.which import NATIVE, Which, WrongDevice
+from stimctl.wire import messages as wire
+from tests.firmware_sim.test_serve import Client
 
 RUN = [sys.executable, "-c", "from firmware_sim.commands import sim; sim(prog_name='stimctl sim')"]
 S = 1_000_000
@@ -79,7 +84,7 @@ def test_a_stimjim_behind_a_virtual_port(dialect: str, tmp_path: Path) -> None:
         assert 3 * S < port.now_us() < 3_002_000
         assert port.read_until(100 * S) == b""
         assert port.now_us() == 100 * S
-    assert (tmp_path / "flow.ch1.npy").stat().st_size > 1_000_000
+    assert integrate(tmp_path / "flow").pulses == 300
 
 
 def test_a_pulsepal_behind_a_virtual_port() -> None:
@@ -135,3 +140,41 @@ def test_a_lease_ends_by_itself_when_its_host_is_gone(tmp_path: Path) -> None:
     started, complete = entries[-2:]
     assert (started["event"], complete["pulses"]) == ("started", 50)
     assert int(str(complete["device_time_us"])) - int(str(started["device_time_us"])) == 500_000
+
+
+@pytest.mark.realtime
+def test_a_simulator_that_is_killed_has_lost_nothing_that_it_told(tmp_path: Path) -> None:
+    command = [*RUN, "--tcp", "0", "--flash", str(tmp_path / "flash")]
+    told_us, told = with_simulator(command, a_second_of_pulses, signal.SIGKILL)
+    kept_us, kept = with_simulator(command, what_it_kept, signal.SIGTERM)
+    assert told.pulses_0 > 50
+    # It may have lived a little longer than its last answer that was read.
+    assert 0 <= kept.pulses_0 - told.pulses_0 <= 50
+    assert 0 <= kept_us - told_us <= 500_000
+
+
+def with_simulator(command: list[str], talk: Callable[[Client], Any], end: signal.Signals) -> Any:
+    """Start a simulator, talk to it, and end it in that very moment."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    client = Client(process.stdout.readline().strip())
+    found = talk(client)
+    process.send_signal(end)
+    process.communicate(timeout=10)
+    client.port.close()
+    return found
+
+
+def a_second_of_pulses(client: Client) -> Any:
+    """Stimulate, and ask for the counts at the end."""
+    client.start()
+    client.listen(0.9)
+    return what_it_kept(client)
+
+
+def what_it_kept(client: Client) -> Any:
+    """Stimulation time and counters of the session, as the device tells them: the last thing that it says."""
+    if not client.heard:
+        client.ask(wire.Hello(1))
+    time_us = client.ask(wire.ReadSession()).stimulation_us
+    return time_us, client.ask(wire.ReadCounters(1))

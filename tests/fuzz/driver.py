@@ -6,9 +6,12 @@ from typing import Any
 from firmware_sim.device import Device
 from firmware_sim.pulsepal import FIRMWARES
 from firmware_sim.stimjim import DIALECTS as DEVICES
-from stimctl.errors import LogFault, Misuse, TimedOut, Unsafe
+from stimctl.errors import LineLost, LogFault
+from stimctl.session import commands as c
+from stimctl.session.context import AwaitDurable, LogEarlierDose, Over
 from stimctl.session.engine import Engine
 from stimctl.session.states import State
+from stimctl.session.view import Told
 from stimctl.stimulators.leased import Leased
 from stimctl.stimulators.native import Native
 from stimctl.stimulators.pulsepal import PulsePal
@@ -37,6 +40,7 @@ _PAIRS: tuple[Callable[[], tuple[Any, Any]], ...] = (
     ),
     lambda: (Leased(PulsePal(1_000, simulator=True)), FIRMWARES["22"](seed=1, load="nominal", isolator=1.0)),
 )
+_NEVER_REFUSED = (c.AskStop, c.LineGone, c.LogFailed)
 _AFTER_A_STOP = (m.Stop, m.ReadCounters, m.ReadMeasured, m.ReadSession, m.Acknowledge)
 
 
@@ -50,87 +54,93 @@ class _DriverBench:
         self.now_us = 0
         self.sent = FrameSplitter()
         self.newest = 0
+        self.asked: list[c.Command | c.Fact] = []
+        self.due_us = 0
+        self.over = False
         self.engine.begin(0)
-        self.after()
+        self.turn()
 
-    def say(self, data: bytes) -> None:
-        """Bytes to the driver."""
-        self.engine.receive(data, self.now_us)
-        self.after()
+    def ask(self, asked: c.Command | c.Fact) -> None:
+        """A command, or a fact from the loop."""
+        self.asked.append(asked)
+        refused = [each for each in self.turn() if isinstance(each, Told)]
+        assert not (refused and isinstance(asked, _NEVER_REFUSED)), f"{asked}: {refused[0].text}"
 
-    def after(self) -> None:
-        """What the runner does, and what goes out."""
-        engine = self.engine
-        for _ in range(3):
-            if engine.wants_durable:
-                engine.durable(self.now_us)
-            if engine.recovered is not None:
-                engine.recovery_logged(self.now_us)
-        engine.take_events()
-        stopping = engine.state in (State.STOPPING, State.ENDED)
-        out = engine.take_output()
+    def turn(self, data: bytes = b"") -> list[Any]:
+        """What the runner does, for as long as the session wants something of it. Returns what was told."""
+        told: list[Any] = []
+        self.asked.append(c.CheckIn())
+        while self.asked or data:
+            asked, self.asked = self.asked, []
+            stopped = self.engine.state in (State.STOPPING, State.ENDED)
+            output, events, self.due_us, wants = self.engine.step(self.now_us, data, asked)
+            data = b""
+            told += events
+            self.over |= isinstance(wants, Over)
+            if isinstance(wants, AwaitDurable):
+                self.asked.append(c.LogDurable())
+            elif isinstance(wants, LogEarlierDose):
+                self.asked.append(c.EarlierDoseLogged("here"))
+            if output:
+                self._send(output, stopped=stopped)
+        return told
+
+    def _send(self, out: bytes, *, stopped: bool) -> None:
         if self.native:
             for payload in self.sent.feed(out):
                 self.newest, message = m.parse(payload)
-                assert not stopping or isinstance(message, _AFTER_A_STOP), f"{message} after the stop"
+                assert not stopped or isinstance(message, _AFTER_A_STOP), f"{message} after the stop"
             assert self.sent.damaged == 0
         self.device.receive(out, self.now_us)
+        if self.engine.hears_writes:
+            self.asked.append(c.Wrote(self.now_us))
 
     def go(self, until_us: int, *, deaf: bool) -> None:
         """Let time pass; the device's answers arrive, unless the driver is deaf meanwhile."""
-        while self.now_us < until_us and not self.engine.finished:
-            due_us = min(self.engine.next_deadline_us(), self.device.next_event_us(), until_us)
+        while self.now_us < until_us and not self.over:
+            due_us = min(self.due_us, self.device.next_event_us(), until_us)
             self.now_us = max(self.now_us + 1, due_us)
             self.device.advance(self.now_us)
             heard = self.device.take_output()
-            self.engine.check_in(self.now_us)
-            if heard and not deaf:
-                self.engine.receive(heard, self.now_us)
-            self.engine.advance(self.now_us)
-            self.after()
+            self.turn(b"" if deaf else heard)
 
 
 _STOP = 5
 
 
 def _ordered(bench: _DriverBench, body: bytes) -> None:
-    engine, now_us = bench.engine, bench.now_us
     number, value = (body + b"\0\0")[:2]
-    orders: tuple[Callable[[], None], ...] = (
-        lambda: engine.proceed(now_us),
-        lambda: engine.raise_target(1, now_us),
-        lambda: engine.lower_target(1 + value % 4, now_us),
-        lambda: engine.set_target(1, 10 * value, now_us),
-        lambda: engine.hold(now_us),
-        lambda: engine.stop(now_us),
-        lambda: engine.line_lost(TimedOut("fuzz"), now_us),
-        lambda: engine.log_failed(LogFault("fuzz"), now_us),
+    asked: tuple[c.Command | c.Fact, ...] = (
+        c.Proceed(),
+        c.Raise(1),
+        c.Lower(1 + value % 4),
+        c.AskTarget(1, 10 * value),
+        c.AskHold(),
+        c.AskStop(),
+        c.LineGone(LineLost("fuzz")),
+        c.LogFailed(LogFault("fuzz")),
     )
-    try:
-        orders[number % len(orders)]()
-    except (Misuse, Unsafe):  # an order may be refused
-        assert number % len(orders) < 5
-    bench.after()
+    bench.ask(asked[number % len(asked)])
 
 
 def driver(data: bytes) -> None:
     """The engine with any adapter: whatever the line says, no exception, a stop is the last order, and it ends."""
     bench = _DriverBench(data[0] if data else 0)
     for code, body in steps(data[1:]):
-        if bench.engine.finished:
+        if bench.over:
             return
         if code % 6 == 0:
-            bench.say(body)
+            bench.turn(body)
         elif code % 6 == 1 and body:
-            bench.say(frame(body[:MAX_PAYLOAD]))
+            bench.turn(frame(body[:MAX_PAYLOAD]))
         elif code % 6 == 2:
             bench.go(min(bench.now_us + wait_us(body) // 8, MAX_US), deaf=False)
         elif code % 6 == 3 and body:
-            bench.say(frame(body[:1] + bench.newest.to_bytes(2, "little") + body[1 : MAX_PAYLOAD - 2]))
+            bench.turn(frame(body[:1] + bench.newest.to_bytes(2, "little") + body[1 : MAX_PAYLOAD - 2]))
         elif code % 6 == 4:
             bench.go(min(bench.now_us + wait_us(body) // 64, MAX_US), deaf=True)
         elif code % 6 == 5:
             _ordered(bench, body)
     _ordered(bench, bytes((_STOP,)))
     bench.go(bench.now_us + CLOSE_US, deaf=False)
-    assert bench.engine.finished, f"still {bench.engine.state} after a stop"
+    assert bench.over, f"still {bench.engine.state} after a stop"

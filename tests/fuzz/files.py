@@ -2,12 +2,14 @@
 
 # ruff: noqa: PT017 - these are no tests of one error, but targets for which some errors are as good as none
 import tempfile
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 
 from firmware_sim.flash import FileFlash, FlashUnusable
 from firmware_sim.lab.scenario import dump, prescribed, scenario_from
 from firmware_sim.protocol_sim import options_of
+from firmware_sim.slot_file import SLOT, SlotFile
 from stimctl import limits
 from stimctl.errors import InputInvalid, Misuse, Unsafe
 from stimctl.prescription import Prescription, from_mapping
@@ -101,12 +103,22 @@ def flash(data: bytes) -> None:
     """A simulated device's memory is `FlashUnusable`, or it boots."""
     path = _scratch()
     path.write_bytes(data)
+    _boots_or_says(path)
+    path.unlink()
+    whole = SlotFile(path)
+    whole.write(data[: SLOT // 2 - 64].decode("latin-1"), sync=False)  # a character has two bytes at most
+    whole.close()
+    _boots_or_says(path)
+
+
+def _boots_or_says(path: Path) -> None:
     try:
         memory = FileFlash(path)
     except FlashUnusable as unusable:
         assert str(path) in str(unusable)
         return
-    assert memory.boot() >= 1
+    with closing(memory):
+        assert memory.boot() >= 1
 
 
 def sim_url(data: bytes) -> None:

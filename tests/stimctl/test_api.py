@@ -121,7 +121,7 @@ def test_stops_at_any_moment_of_the_opening_all_arrive(ledger: Ledger, turn: int
         for each in stoppers:
             each.join(10)
         assert session._runner is not None
-        posted.extend(session._runner._orders)
+        posted.extend(session._runner._posted)
         assert session.run().end is End.SIGNAL
     assert len(posted) == 4
 

@@ -105,3 +105,37 @@ def test_over_current_is_never_over_2_2_ma_and_leaves_a_margin(applied_ua: int) 
 def test_shannon_k_of_the_needle_table(density: float, k: float) -> None:
     # The densities stand in the table with three figures; k holds to two places from them.
     assert shannon_k(1_200_000, density) == pytest.approx(k, abs=0.01)
+
+
+def test_stop_frames_go_on_for_a_minute() -> None:
+    assert limits.STOP_TRY_US == 60_000_000
+
+
+@pytest.mark.parametrize(
+    ("slope_ua_per_s", "elapsed_us", "risen_ua"),
+    [(200, 0, 0), (200, 4_999, 0), (200, 5_000, 1), (200, 1_000_000, 200), (400, 2_500_000, 1_000)],
+)
+def test_a_ramp_has_risen_by_whole_microamperes(slope_ua_per_s: int, elapsed_us: int, risen_ua: int) -> None:
+    assert limits.ramp_ua(slope_ua_per_s, elapsed_us) == risen_ua
+
+
+NOW_US = 3_600_000_000
+
+
+@pytest.mark.parametrize(
+    ("armed_ago_us", "alive_ago_us", "held_ago_us", "first"),
+    [
+        (1, 1, None, None),
+        (2_700_000_000, 1_000_000, 600_000_000, None),
+        (1, 1_000_001, None, limits.Timer.WATCHDOG),
+        (2_700_000_001, 1, None, limits.Timer.SESSION),
+        (1, 1, 600_000_001, limits.Timer.HOLD),
+        (2_700_000_001, 1_000_001, 600_000_001, limits.Timer.WATCHDOG),
+        (2_700_000_001, 1, 600_000_001, limits.Timer.SESSION),
+    ],
+)
+def test_a_timer_has_run_out_a_microsecond_after_its_time(
+    armed_ago_us: int, alive_ago_us: int, held_ago_us: int | None, first: limits.Timer | None
+) -> None:
+    held_us = None if held_ago_us is None else NOW_US - held_ago_us
+    assert limits.expired(NOW_US, NOW_US - armed_ago_us, NOW_US - alive_ago_us, held_us) is first

@@ -13,6 +13,7 @@ from stimctl.bench.conformance.result import Identity, Measurement
 from stimctl.bench.conformance.talk import STOP_FRAME, Heard, Talker
 from stimctl.port import Port
 from stimctl.wire.codes import PROTOCOL_VERSION, Capability, DeviceState, EndReason, Purpose
+from stimctl.wire.framing import DELIMITER
 from stimctl.wire.messages import (
     Acknowledge,
     Acknowledged,
@@ -71,6 +72,8 @@ class Bench(Talker):
         self.measurements: list[Measurement] = []
         self.expected: set[EndReason] = set()
         self._load = DUMMY
+        self._settled = 0  # from which frame on what is heard belongs to the check
+        self._swapped = 0  # the channel that has another load than the others
         self._raised_us = self.now_us - RAISE_EVERY_US
 
     def send(self, order: Any, sequence: int | None = None) -> int:
@@ -81,17 +84,18 @@ class Bench(Talker):
 
     # --- judging --------------------------------------------------------------------------------
 
-    def require(self, requirement: str, kept: bool, text: str) -> None:
-        """Raise `Nonconforming` of `requirement` with `text`, what was seen, unless it is kept."""
+    def require(self, requirement: str, kept: bool, text: str, *, expected: str = "", seen: str = "") -> None:
+        """Raise `Nonconforming` of `requirement` with `text`, a sentence on what is done wrong, unless it is kept."""
         if not kept:
-            raise Nonconforming(requirement, text)
+            raise Nonconforming(requirement, text, expected=expected, seen=seen)
 
     def measure(self, name: str, value: int, limit: int | None, unit: str, *, by: str | None = None) -> int:
         """Put a measurement into the report; with `by`, one over its limit is `Nonconforming` of that requirement."""
         taken = Measurement(name, value, limit, unit)
         self.measurements.append(taken)
         if by is not None and not taken.passed:
-            raise Nonconforming(by, f"{name}: {value} {unit}, over the limit of {limit} {unit}")
+            text = f"{name}: {value} {unit}, over the limit of {limit} {unit}"
+            raise Nonconforming(by, text, expected=f"at most {limit} {unit}", seen=f"{value} {unit}")
         return value
 
     def expect(self, *reasons: EndReason) -> None:
@@ -221,11 +225,16 @@ class Bench(Talker):
 
     def status(self, within_us: int = 3 * STATUS_US) -> Status:
         """The next Status."""
-        found = self.wait_for(lambda each: isinstance(each.message, Status), within_us)
+        found = self.wait_for(lambda each: isinstance(each.message, Status) and not each.stale, within_us)
         if found is None:
             raise Nonconforming("R-65", f"no Status came within {within_us} us")
         status: Status = found.message
         return status
+
+    def last_state(self) -> str:
+        """The state that it told of last, by name; no wait for another."""
+        told = [each.message.state for each in self.heard if isinstance(each.message, Event | Status)]
+        return DeviceState(told[-1]).name if told else "no Status and no Event"
 
     def state(self) -> DeviceState:
         """Where the next Status says that it stands."""
@@ -235,20 +244,24 @@ class Bench(Talker):
         """Listen until an Event or a Status names `state`. Raises `Nonconforming` of `by` when none does in time."""
         found = self.wait_for(lambda each: _names(each, state), within_us + STATUS_US + self.slack_us)
         if found is None:
-            raise Nonconforming(by, f"it did not come to {state.name} within {within_us} us")
+            text = f"it did not come to {state.name} within {within_us} us"
+            raise Nonconforming(by, text, expected=f"{state.name} within {within_us} us", seen=self.last_state())
         return found
 
     def channels(self, heard: list[Heard] | None = None) -> list[Channel]:
         """The Channel messages among `heard`, or among all since the check began."""
-        return [each.message for each in (self.heard if heard is None else heard) if isinstance(each.message, Channel)]
+        heard = self.heard if heard is None else heard
+        return [each.message for each in heard if isinstance(each.message, Channel) and not each.stale]
 
     def events(self, heard: list[Heard] | None = None) -> list[Event]:
-        """The Events among `heard`, or among all since the check began."""
-        return [each.message for each in (self.heard if heard is None else heard) if isinstance(each.message, Event)]
+        """The Events among `heard`, or among all since the check was settled."""
+        heard = self.heard[self._settled :] if heard is None else heard
+        return [each.message for each in heard if isinstance(each.message, Event)]
 
     def statuses(self, heard: list[Heard] | None = None) -> list[Status]:
         """The Status messages among `heard`, or among all since the check began."""
-        return [each.message for each in (self.heard if heard is None else heard) if isinstance(each.message, Status)]
+        heard = self.heard if heard is None else heard
+        return [each.message for each in heard if isinstance(each.message, Status) and not each.stale]
 
     # --- what needs hands -----------------------------------------------------------------------
 
@@ -269,8 +282,19 @@ class Bench(Talker):
         self.hands.connect(load)
         self.restart_line()
 
+    def swap(self, channel: int, load: str) -> None:
+        """Let one channel drive another load, under power, from here to the end of the check. The session goes on."""
+
+        def meanwhile() -> None:
+            self.listen(100_000)
+
+        self._swapped = 0 if load == DUMMY else channel
+        self.hands.swap(channel, load, meanwhile)
+
     def connect_dummy(self) -> None:
         """The ordinary load again, if it was changed."""
+        if self._swapped:
+            self.swap(self._swapped, DUMMY)
         if self._load != DUMMY:
             self.connect(DUMMY)
 
@@ -282,17 +306,21 @@ class Bench(Talker):
         The last raise of a target is a second ago: R-39 counts that over the end of a session.
         """
         self.nonce = None
-        self.send_raw(STOP_FRAME)
+        self.send_raw(DELIMITER + STOP_FRAME)
         self.listen(self._raised_us + RAISE_EVERY_US - self.now_us)
         welcome = self.hello()
         if welcome.session:
             self.get(Acknowledge(welcome.session), Acknowledged, by="R-70")
+        if self.slack_us:
+            self.listen(self.slack_us)  # answers went ahead of Events of what was before
+        self._settled = len(self.heard)
 
     def begin(self) -> None:
         """A new check: what was heard, measured and expected is that of the one before."""
         self.forget()
         self.measurements, self.expected = [], set()
+        self._settled = 0
 
 
 def _names(each: Heard, state: DeviceState) -> bool:
-    return isinstance(each.message, Event | Status) and each.message.state == state
+    return isinstance(each.message, Event | Status) and each.message.state == state and not each.stale

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
+from stimctl.bench.conformance.matrix import Cell
 from stimctl.wire.codes import Capability
 
 if TYPE_CHECKING:
@@ -24,11 +25,16 @@ _CHECKS: dict[str, "Check"] = {}
 
 
 class Nonconforming(Exception):
-    """The device does not keep a requirement. `requirement` is its number, the text what was seen."""
+    """The device does not keep a requirement. `requirement` is its number, `text` a sentence on what it does wrong.
 
-    def __init__(self, requirement: str, text: str) -> None:
+    `expected` and `seen` are the values side by side, where there are any.
+    """
+
+    def __init__(self, requirement: str, text: str, *, expected: str = "", seen: str = "") -> None:
         self.requirement = requirement
         self.text = text
+        self.expected = expected
+        self.seen = seen
         super().__init__(f"{requirement}: {text}")
 
 
@@ -40,7 +46,8 @@ class Skip(Exception):
 class Check:
     """One check. `needs` are capabilities that the device must state; `hands` what somebody must be able to do.
 
-    `long` ones wait for minutes: on a real line they run only when asked for.
+    `long` ones wait for minutes: on a real line they run only when asked for. `cell` is its operating point, where the
+    check is one of the matrix.
     """
 
     name: str
@@ -51,6 +58,7 @@ class Check:
     needs: Capability = NOTHING
     hands: tuple[Hand, ...] = ()
     long: bool = False
+    cell: Cell | None = None
 
 
 def check(

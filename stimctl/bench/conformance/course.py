@@ -6,7 +6,7 @@ course.to_the_end()
 course.counted(by="R-54")
 """
 
-from stimctl.bench.conformance.bench import LIMIT_US, Bench
+from stimctl.bench.conformance.bench import CEILING_UA, LIMIT_US, Bench
 from stimctl.bench.conformance.loadable import Loadable
 from stimctl.bench.conformance.rule import CHANNELS, Tally, Told
 from stimctl.wire.codes import DeviceState, EndReason
@@ -26,26 +26,33 @@ class Course:
     """One session of `program` on `channel_mask`, ARMED from here on."""
 
     def __init__(
-        self, bench: Bench, program: Loadable, *, limit_us: int = LIMIT_US, channel_mask: int | None = None
-    ) -> None:
+        self, bench: Bench, program: Loadable, *, limit_us: int = LIMIT_US, channel_mask: int | None = None,
+        ceiling_ua: int = CEILING_UA,
+    ) -> None:  # fmt: skip
         self.bench = bench
+        self.ceiling_ua = ceiling_ua
         self.limit_us = limit_us
         self.channel_mask = program.header.channel_mask if channel_mask is None else channel_mask
         self.told = Told(program, limit_us)
         self.began_us = 0  # the last run, by the port's clock
         bench.tested(program)
         self.arm()
+        self.first = len(bench.heard)  # of what is told of it
+
+    @property
+    def channels(self) -> list[int]:
+        """Those that are armed."""
+        return [channel for channel in CHANNELS if self.channel_mask >> (channel - 1) & 1]
 
     def arm(self) -> None:
         """ARMED, from TESTED or HELD."""
-        self.bench.arm(channel_mask=self.channel_mask, stimulation_limit_us=self.limit_us)
+        self.bench.arm(channel_mask=self.channel_mask, stimulation_limit_us=self.limit_us, ceiling_ua=self.ceiling_ua)
 
     def start(self, *targets_ua: int) -> Started:
         """Start to these targets of channels 1 up."""
         started = self.bench.start(*targets_ua)
         self.began_us = self.bench.now_us
-        armed = [channel for channel in CHANNELS if self.channel_mask >> (channel - 1) & 1]
-        self.told.started({channel: started[channel - 1] for channel in armed}, started.stimulation_us)
+        self.told.started({channel: started[channel - 1] for channel in self.channels}, started.stimulation_us)
         return started
 
     def target(self, channel: int, target_ua: int) -> TargetSet:

@@ -5,17 +5,20 @@ Traffic is in words beside its bytes. Of a check that waits for minutes only the
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
-from stimctl.bench.conformance.requirements import texts
-from stimctl.bench.conformance.result import Identity, Measurement, Outcome, Run
-from stimctl.bench.conformance.scope import NOT_ON_THE_WIRE
-from stimctl.wire.codes import Capability
+from stimctl.bench.conformance.matrix import Cell
+from stimctl.bench.conformance.requirements import section_of, texts
+from stimctl.bench.conformance.result import Found, Identity, Measurement, Outcome, Run
+from stimctl.bench.conformance.scope import NOT_ON_THE_WIRE, TO_MEASURE
+from stimctl.wire.codes import PROTOCOL_VERSION, Capability
 from stimctl.wire.transcript import Record
 from stimctl.wire.wording import Decoder
 
-FORMAT = 1
+FORMAT = 2
 SHOWN_LINES = 120  # of the traffic of one check, at each end
+NEAR_LINES = 20  # and before and after what showed that a requirement is not kept
 
 
 def as_json(run: Run) -> str:
@@ -27,18 +30,22 @@ def document(run: Run) -> dict[str, Any]:
     """The whole run, as plain data."""
     return {
         "stimctl_conformance": FORMAT,
+        "protocol": PROTOCOL_VERSION,
         "tool": run.tool,
         "began_utc": run.began,
         "port": run.url,
         "device": None if run.identity is None else _device(run.identity),
         "amplitude_ua": run.amplitude_ua,
+        "verdict": run.verdict,
         "conforms": run.conforms,
+        "not_examined": run.not_examined,
         "broken_off": run.broken_off,
         "counts": {verdict: run.count(verdict) for verdict in ("passed", "failed", "skipped", "error")},
         "requirements": [
             {"requirement": number, "text": text, **_requirement(run, number)} for number, text in texts().items()
         ],
         "checks": [_check(outcome) for outcome in run.outcomes],
+        "to_measure": [{**asdict(each), "measured": None} for each in TO_MEASURE],
     }
 
 
@@ -74,9 +81,13 @@ def _requirement(run: Run, number: str) -> dict[str, str]:
 
 def _check(outcome: Outcome) -> dict[str, Any]:
     lines = list(in_words(outcome.traffic))
-    left_out = max(0, len(lines) - 2 * SHOWN_LINES)
-    if left_out:
-        lines[SHOWN_LINES:-SHOWN_LINES] = []
+    places = [_place(lines, each.record) for each in outcome.found]
+    shown = SHOWN_LINES if outcome.check.cell is None else NEAR_LINES
+    kept = [index for index in range(len(lines)) if _is_shown(index, len(lines), shown, places)]
+    found = [
+        {**_found(each), "line": kept.index(place) if place in kept else None}
+        for each, place in zip(outcome.found, places, strict=True)
+    ]
     return {
         "name": outcome.check.name,
         "title": outcome.check.title,
@@ -84,12 +95,45 @@ def _check(outcome: Outcome) -> dict[str, Any]:
         "requirements": list(outcome.check.requirements),
         "verdict": outcome.verdict,
         "reason": outcome.reason,
-        "found": [{"requirement": each.requirement, "text": each.text} for each in outcome.found],
+        "found": found,
+        "cell": None if outcome.check.cell is None else _cell(outcome.check.cell),
         "measurements": [_measurement(each) for each in outcome.measurements],
         "took_us": outcome.took_us,
-        "traffic": lines,
-        "traffic_left_out": left_out,
+        "traffic": [lines[index] for index in kept],
+        "traffic_left_out": len(lines) - len(kept),
     }
+
+
+def _found(each: Found) -> dict[str, Any]:
+    return {
+        "requirement": each.requirement,
+        "section": section_of(each.requirement),
+        "text": each.text,
+        "expected": each.expected or texts().get(each.requirement, ""),
+        "seen": each.seen or each.text,
+    }
+
+
+def _cell(cell: Cell) -> dict[str, Any]:
+    return {
+        "action": cell.action.value,
+        "place": cell.place.value,
+        "amplitude_ua": cell.amplitude_ua,
+        "channel": cell.channel,
+        "moment": cell.moment.value,
+    }
+
+
+def _place(lines: list[dict[str, Any]], record: int) -> int | None:
+    """The last line up to a piece of traffic."""
+    before = [index for index, line in enumerate(lines) if line["record"] <= record]
+    return before[-1] if before and record >= 0 else None
+
+
+def _is_shown(index: int, count: int, shown: int, places: list[int | None]) -> bool:
+    if index < shown or index >= count - shown:
+        return True
+    return any(place is not None and abs(index - place) <= NEAR_LINES for place in places)
 
 
 def _measurement(taken: Measurement) -> dict[str, Any]:
@@ -100,20 +144,20 @@ def _measurement(taken: Measurement) -> dict[str, Any]:
 def in_words(traffic: list[Record]) -> Iterator[dict[str, Any]]:
     """Each frame, or piece of damage: when, from whom, in words and in hex."""
     decoder, raw = Decoder(), {"host": b"", "device": b""}
-    for record in traffic:
+    for number, record in enumerate(traffic):
         for piece in record.data.split(b"\x00")[:-1]:
             raw[record.sender] += piece + b"\x00"
             for line in decoder.feed(Record(record.at_us, record.sender, piece + b"\x00")):
-                yield _line(line.at_us, record.sender, line.text(), raw[record.sender])
+                yield _line(line.at_us, record.sender, line.text(), raw[record.sender], number)
                 raw[record.sender] = b""
         rest = record.data.rpartition(b"\x00")[2]
         if rest:
             raw[record.sender] += rest
             for line in decoder.feed(Record(record.at_us, record.sender, rest)):
-                yield _line(line.at_us, record.sender, line.text(), b"")
+                yield _line(line.at_us, record.sender, line.text(), b"", number)
     for line in decoder.finish():
-        yield _line(line.at_us, line.sender, line.text(), raw[line.sender])
+        yield _line(line.at_us, line.sender, line.text(), raw[line.sender], len(traffic) - 1)
 
 
-def _line(at_us: int, sender: str, text: str, raw: bytes) -> dict[str, Any]:
-    return {"at_us": at_us, "from": sender, "text": text, "hex": raw.hex(" ")}
+def _line(at_us: int, sender: str, text: str, raw: bytes, record: int) -> dict[str, Any]:
+    return {"at_us": at_us, "from": sender, "text": text, "hex": raw.hex(" "), "record": record}

@@ -13,20 +13,37 @@ from pathlib import Path
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "protocol.md"
 DATA = Path(__file__).with_name("requirements.json")
+_SECTION = re.compile(r"^## (\d+ .+)$", re.MULTILINE)
 _ITEM = re.compile(r"^- \*\*(R-\d\d)\*\* (.+(?:\n  \S.*)*)", re.MULTILINE)
 
 
 @cache
 def texts() -> dict[str, str]:
     """What each requirement says, by its number, in order."""
-    data: dict[str, str] = json.loads(DATA.read_text("utf-8"))
+    return {number: entry["text"] for number, entry in _data().items()}
+
+
+def section_of(requirement: str) -> str:
+    """The section of the document that says it, number and title; empty for what is no requirement."""
+    entry = _data().get(requirement)
+    return "" if entry is None else entry["section"]
+
+
+@cache
+def _data() -> dict[str, dict[str, str]]:
+    data: dict[str, dict[str, str]] = json.loads(DATA.read_text("utf-8"))
     return data
 
 
-def read(document: str) -> dict[str, str]:
-    """The requirements of the document's text: one paragraph each, without Markdown."""
-    found = {number: " ".join(text.split()) for number, text in _ITEM.findall(document)}
-    return {number: re.sub(r"\*\*|`", "", found[number]) for number in sorted(found)}
+def read(document: str) -> dict[str, dict[str, str]]:
+    """The requirements of the document's text: one paragraph each, without Markdown, and the section it stands in."""
+    sections = _SECTION.split(document)
+    found = {
+        number: {"section": title, "text": re.sub(r"\*\*|`", "", " ".join(text.split()))}
+        for title, body in zip(sections[1::2], sections[2::2], strict=True)
+        for number, text in _ITEM.findall(body)
+    }
+    return {number: found[number] for number in sorted(found)}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -4,9 +4,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from stimctl.bench.conformance.check import Check
+from stimctl.bench.conformance.scope import TO_MEASURE
 from stimctl.wire.messages import Firmware, Maker, Ranges, Welcome
 from stimctl.wire.transcript import Record
 
+_WRONG: tuple["Verdict", ...] = ("failed", "error")
 Verdict = Literal["passed", "failed", "skipped", "error"]
 
 
@@ -27,10 +29,13 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A requirement that is not kept, and what was seen."""
+    """A requirement that is not kept: a sentence, the values side by side, and the piece of traffic that showed it."""
 
     requirement: str
     text: str
+    expected: str = ""
+    seen: str = ""
+    record: int = -1  # in the outcome's traffic; -1 for none
 
 
 @dataclass(slots=True)
@@ -90,8 +95,24 @@ class Run:
 
     @property
     def conforms(self) -> bool:
-        """Whether it came to its end with nothing failed."""
+        """Whether it came to its end with nothing failed. What was not examined may be anything."""
         return not self.broken_off and not self.count("failed") and not self.count("error")
+
+    @property
+    def not_examined(self) -> int:
+        """How much was left out that a line can show."""
+        return self.count("skipped")
+
+    @property
+    def verdict(self) -> str:
+        """The first line of every report. It never says more than was examined."""
+        left_out = f"{self.not_examined} not examined, {len(TO_MEASURE)} points left to a scope"
+        wrong = ", ".join(f"{self.count(each)} {each}" for each in _WRONG if self.count(each))
+        if wrong:
+            return f"DOES NOT CONFORM: {wrong}; {left_out}"
+        if self.broken_off:
+            return f"BROKEN OFF, no verdict; {left_out}"
+        return f"CONFORMS in what was examined; {left_out}"
 
 
 def _text(padded: bytes) -> str:

@@ -5,7 +5,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import chain, count
 from math import gcd, lcm
 from typing import NamedTuple
 
@@ -50,6 +50,7 @@ class Told:
     program: Loadable
     limit_us: int
     runs: list[Run] = field(default_factory=list)
+    _kept: dict[tuple[object, ...], tuple[Due, ...]] = field(default_factory=dict)
 
     def started(self, targets_ua: Mapping[int, int], at_us: int) -> None:
         """A run began."""
@@ -64,10 +65,14 @@ class Told:
         if self.runs and self.runs[-1].end_us is None:
             self.runs[-1].end_us = at_us
 
-    def pulses(self, channel: int) -> Iterator[Due]:
-        """All that `channel` must have delivered."""
-        for run in self.runs:
-            yield from pulses_of(self.program, channel, run, self.limit_us)
+    def pulses(self, channel: int) -> tuple[Due, ...]:
+        """All that `channel` must have delivered. Asked again without anything new, it costs nothing."""
+        runs = tuple((run.begin_us, run.end_us, tuple(run.targets_ua.get(channel, ()))) for run in self.runs)
+        key = (channel, *runs)
+        if key not in self._kept:
+            every = (pulses_of(self.program, channel, run, self.limit_us) for run in self.runs)
+            self._kept[key] = tuple(chain.from_iterable(every))
+        return self._kept[key]
 
     def tally(self, channel: int) -> Tally:
         """What `channel` must have counted."""

@@ -3,11 +3,15 @@
 Whatever ends the run early - Ctrl-C, a lost line, a mistake in a check - a Stop goes out first.
 """
 
+import contextlib
+import traceback
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from itertools import chain
 
 from stimctl.bench.conformance.bench import ZERO_LIMIT_US, Bench
 from stimctl.bench.conformance.check import Check, Nonconforming, Skip
+from stimctl.bench.conformance.plan import Planned
 from stimctl.bench.conformance.result import Found, Measurement, Outcome, Run
 from stimctl.bench.conformance.talk import STOP_FRAME
 from stimctl.errors import LineFault
@@ -48,28 +52,48 @@ class Runner:
     ) -> None:
         self._bench = bench
         self._discard_dose = discard_dose
+        self._waits = False  # somebody else's dose is in the device
         self._tool = tool
         self._long = long or bench.port.virtual
         self._progress = progress or (lambda _check, _outcome: None)
 
-    def run(self, checks: Iterable[Check]) -> Run:
-        """Run them. Never raises for what the device does; `Run.broken_off` says why it did not come to its end."""
+    def run(
+        self, checks: Iterable[Check], plan: Callable[[Bench], Planned] | None = None, *, left_out: Iterable[Check] = ()
+    ) -> Run:
+        """Run them, then what `plan` makes of the full range once it is known who is there; `left_out` is only told.
+
+        Never raises for what the device does; `Run.broken_off` says why it did not come to its end.
+        """
         run = self._new_run()
         try:
             run.broken_off = self._identify(run)
-            for check in checks if not run.broken_off else ():
-                self._progress(check, None)
-                outcome = Outcome(check)
-                run.outcomes.append(outcome)
-                run.broken_off = self._one(run, outcome)
-                self._progress(check, outcome)
-                if run.broken_off:
-                    break
+            if not run.broken_off:
+                self._bench.hands.prepare()
+                self._bench.restart_line()
+            self._all(run, checks, plan)
+            run.outcomes += [Outcome(check, "skipped", reason="not chosen") for check in left_out]
         except KeyboardInterrupt:
             run.broken_off = "interrupted"
         finally:
             self._last_stop(run)
         return run
+
+    def _all(self, run: Run, checks: Iterable[Check], plan: Callable[[Bench], Planned] | None) -> None:
+        every: Planned = ((check, "") for check in checks)
+        if plan is not None and run.identity is not None:
+            every = chain(every, plan(self._bench))
+        for check, reason in every if not run.broken_off else ():
+            outcome = Outcome(check, "skipped" if reason else "passed", reason=reason)
+            run.outcomes.append(outcome)
+            if reason:
+                continue
+            self._progress(check, None)
+            run.broken_off = self._one(run, outcome)
+            if check.cell is not None and outcome.verdict == "passed":
+                outcome.traffic = []  # of so many nobody reads it
+            self._progress(check, outcome)
+            if run.broken_off:
+                break
 
     def _new_run(self) -> Run:
         bench = self._bench
@@ -84,6 +108,7 @@ class Runner:
             bench.send_raw(STOP_FRAME)
             run.identity = bench.identify()
             waits = run.identity.welcome.session
+            self._waits = bool(waits) and not self._discard_dose
             if waits and not self._discard_dose:
                 return (
                     f"session {waits} waits in the device with its dose; the suite would discard it: "
@@ -119,7 +144,7 @@ class Runner:
         except KeyboardInterrupt:
             outcome.verdict, outcome.reason = "error", "interrupted"
             lost = "interrupted"
-        if outcome.found:
+        if outcome.found and outcome.verdict != "error":
             outcome.verdict = "failed"
         outcome.measurements, outcome.traffic = bench.measurements, bench.traffic
         outcome.took_us = bench.now_us - began_us
@@ -144,9 +169,13 @@ class Runner:
             self._bench.settle()
             outcome.check.body(self._bench)
         except Nonconforming as wrong:
-            outcome.found.append(Found(wrong.requirement, wrong.text))
+            outcome.found.append(self._found(wrong))
         except Skip as skip:
             outcome.verdict, outcome.reason = "skipped", str(skip)
+        except LineFault:
+            raise
+        except Exception:  # noqa: BLE001  a check is our code, and a mistake in it says nothing of the others
+            outcome.verdict, outcome.reason = "error", traceback.format_exc().strip()
 
     def _after(self, outcome: Outcome) -> None:
         """Measured zero, and no fault that was not asked for."""
@@ -160,20 +189,39 @@ class Runner:
             bench.connect_dummy()
             bench.require_whole()
         except Nonconforming as wrong:
-            outcome.found.append(Found(wrong.requirement, wrong.text))
+            outcome.found.append(self._found(wrong))
         for event in bench.events():
             reason = EndReason(event.reason)
             if reason in _OF_REASON and reason not in bench.expected:
                 text = f"{reason.name} on channel {event.channel} (value {event.value}), which nothing asked for"
                 outcome.found.append(Found(_OF_REASON[reason], text))
 
+    def _found(self, wrong: Nonconforming) -> Found:
+        """What was not kept, with the piece of traffic after which it was seen."""
+        record = len(self._bench.traffic) - 1
+        return Found(wrong.requirement, wrong.text, wrong.expected, wrong.seen, record)
+
     def _last_stop(self, run: Run) -> None:
         """Zero, whatever ended the run. A line that is lost takes no Stop: then the watchdog is what is left."""
+        self._bench.begin()  # what follows belongs to no check
         try:
             self._bench.stop_to_zero()
         except (Nonconforming, LineFault):
             if run.identity is not None:
                 run.broken_off = f"{run.broken_off or 'done'}; zero was NOT confirmed at the end: take the leads off"
+            return
+        if run.identity is not None and not self._waits:
+            self._leave()
+
+    def _leave(self) -> None:
+        """No session of ours, no program and no load of ours is left behind."""
+        bench = self._bench
+        with contextlib.suppress(Nonconforming, LineFault):
+            bench.settle()
+            bench.idle()
+        with contextlib.suppress(LineFault):
+            bench.hands.leave()
+            bench.restart_line()
 
 
 def _not_identified(wrong: Nonconforming, bench: Bench) -> Outcome:

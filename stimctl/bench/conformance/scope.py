@@ -1,4 +1,10 @@
-"""What nobody can see from the device's end of the wire, with the reason: these requirements have no check."""
+"""What nobody can see from the device's end of the wire: requirements without a check, and points left to a scope."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations, product
+
+from stimctl.bench.conformance.matrix import AMPLITUDES_UA, CHANNELS, SHAPES
 
 NOT_ON_THE_WIRE = {
     "R-01": "a line's rate is not seen in its bytes: the suite opens the port at 115 200 8N1, and a device that "
@@ -17,3 +23,40 @@ NOT_ON_THE_WIRE = {
     "R-89": "binds the host: how long it waits for a device that boots when its port is opened",
     "R-90": "nobody can change a device's memory from its end of the line",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class ToMeasure:
+    """What a scope over the dummy load has to show at one operating point. Nothing here is judged from the line."""
+
+    what: str
+    point: str
+    expected: str
+
+
+def _pulses() -> Iterator[ToMeasure]:
+    """A device that misreads itself is true to all that it says: only what flows tells of it."""
+    for place, (_, width_us, gap_us, second_us) in SHAPES.items():
+        for amplitude_ua, channel in product(AMPLITUDES_UA, CHANNELS):
+            volt, second_ua = amplitude_ua / 1_000, amplitude_ua * width_us // second_us
+            expected = (
+                f"+{volt:.3f} V for {width_us} us, {gap_us} us of none, -{second_ua / 1_000:.3f} V for {second_us} us"
+            )
+            point = f"{amplitude_ua} uA on channel {channel} in {place.value}, over 1 kohm"
+            yield ToMeasure("both phases, which a lying readback or integrator would hide", point, expected)
+
+
+def _others() -> Iterator[ToMeasure]:
+    for channel in CHANNELS:
+        point = f"channel {channel}, 5 to 100 ms after Stop at {max(AMPLITUDES_UA)} uA"
+        yield ToMeasure("zero, which a timer could tell as well", point, "under 20 mV over 1 kohm")
+    for first, second in combinations(CHANNELS, 2):
+        point = f"channels {first} and {second} driven together"
+        expected = f"pulses {(second - first) * 2_500} us apart, never at once"
+        yield ToMeasure("that no two channels drive at once", point, expected)
+    yield ToMeasure(
+        "the gate (R-57)", "a pulse that it has to refuse", "none: nobody can make a good device ask for one"
+    )
+
+
+TO_MEASURE = (*_pulses(), *_others())

@@ -15,12 +15,13 @@ from stimctl.errors import WireError
 from stimctl.port import Port
 from stimctl.wire.codes import Refusal
 from stimctl.wire.framing import DELIMITER, MAX_FRAME, FrameSplitter, frame_sized, unframe
-from stimctl.wire.messages import SHAPE_OF, KeepAlive, Refused, Stop, encode, parse
+from stimctl.wire.messages import SHAPE_OF, Channel, KeepAlive, Refused, Status, Stop, Welcome, encode, parse
 from stimctl.wire.transcript import Record
 
 STOP_FRAME = bytes.fromhex("02 1F 01 05 5F 3D 3B E8 00")
 KEEP_ALIVE_US = 250_000
 ANSWER_MS = 300
+BYTE_US = 87  # of 115 200 baud
 _CIRCLE = 1 << 16
 _ANSWERS = range(0x40, 0x60)
 
@@ -28,12 +29,16 @@ M = TypeVar("M")
 
 
 class Heard(NamedTuple):
-    """A frame from the device. `message` is None when this version does not have it; `payload` is as it came."""
+    """A frame from the device. `message` is None when this version does not have it; `payload` is as it came.
+
+    `stale` is telemetry that was made before the newest answer was, and was under way when that came.
+    """
 
     at_us: int
     sequence: int
     message: Any
     payload: bytes
+    stale: bool = False
 
     @property
     def is_answer(self) -> bool:
@@ -69,7 +74,12 @@ class Talker:
         self.heard: list[Heard] = []
         self.traffic: list[Record] = []
         self._splitter = FrameSplitter()
+        self._pieces: list[bytes] = []  # what stood between two delimiters since the last `forget`
+        self._begun = b""  # a piece whose delimiter is still to come
+        self._cut = True  # the first piece after the line was opened may be the end of a frame
         self._alive_us = 0
+        self._sent_by_us = 0  # when the last byte of what was sent has left
+        self._answered_us = 0  # device time of the newest answer that tells one
 
     @property
     def now_us(self) -> int:
@@ -81,13 +91,21 @@ class Talker:
         """What this line and this host may add to a time: nothing in virtual time."""
         return 0 if self.port.virtual else 25_000
 
+    @property
+    def busy_us(self) -> int:
+        """How long the line is still busy with what was sent."""
+        return max(0, self._sent_by_us - self.now_us)
+
     def forget(self) -> None:
         """Begin anew with what is kept."""
-        self.heard, self.traffic = [], []
+        self.heard, self.traffic, self._pieces = [], [], []
+        if self._begun:
+            self.traffic.append(Record(self.now_us, "device", self._begun))
 
     def restart_line(self) -> None:
         """The device was off: what it had half sent is gone."""
-        self._splitter = FrameSplitter()
+        self._splitter, self._begun, self._cut = FrameSplitter(), b"", True
+        self._answered_us = 0
 
     # --- saying ---------------------------------------------------------------------------------
 
@@ -96,6 +114,8 @@ class Talker:
         at_us = self.now_us
         self.traffic.append(Record(at_us, "host", data))
         self.port.write(data)
+        if not self.port.virtual:
+            self._sent_by_us = max(at_us, self._sent_by_us) + len(data) * BYTE_US
         return at_us
 
     def next_sequence(self) -> int:
@@ -107,7 +127,8 @@ class Talker:
         """Send a command and wait for nothing; its sequence number."""
         if sequence is None:
             sequence = 0 if type(order) is Stop else self.next_sequence()
-        self.send_raw(encode(sequence, order))
+        # Half a frame or noise that is left on the line must not eat a Stop.
+        self.send_raw((DELIMITER if type(order) is Stop else b"") + encode(sequence, order))
         return sequence
 
     def ask(self, order: Any, *, sequence: int | None = None, within_ms: int = ANSWER_MS, by: str = "R-12") -> Answer:
@@ -117,7 +138,8 @@ class Talker:
         found = self.answer_to(number, first, within_ms)
         if found is None:
             self.require_whole()
-            raise Nonconforming(by, f"{type(order).__name__} was not answered within {within_ms} ms")
+            text = f"{type(order).__name__} was not answered within {within_ms} ms"
+            raise Nonconforming(by, text, expected=f"an answer within {within_ms} ms", seen="none")
         return Answer(sent_us, found.at_us, number, found.message, found.payload)
 
     def ask_payload(self, payload: bytes, within_ms: int = ANSWER_MS) -> Heard | None:
@@ -135,26 +157,27 @@ class Talker:
         for each in self.heard[first:]:
             if asked(each):
                 return each
-        return self._pump(self.now_us + within_ms * 1000, asked)
+        return self._pump(max(self.now_us, self._sent_by_us) + within_ms * 1000, asked)
 
     def get(self, order: Any, kind: type[M], *, by: str = "R-12", sequence: int | None = None) -> M:
         """The answer, which must be a `kind`. Raises `Nonconforming` of requirement `by` when it is not."""
         message = self.ask(order, by=by, sequence=sequence).message
         if not isinstance(message, kind):
-            raise Nonconforming(by, f"{type(order).__name__} was answered with {shown(message)}")
+            text = f"{type(order).__name__} was answered with {shown(message)}"
+            raise Nonconforming(by, text, expected=kind.__name__, seen=shown(message))
         return message
 
     def refused(self, order: Any, reason: Refusal, *, by: str, sequence: int | None = None) -> Refused:
         """The refusal that `order` must get. Raises `Nonconforming` of requirement `by` for anything else."""
         message = self.get(order, Refused, by=by, sequence=sequence)
         if message.reason != reason or message.command != SHAPE_OF[type(order)].kind:
-            raise Nonconforming(by, f"{order} was answered with {shown(message)}, not refused with {reason.name}")
+            text = f"{order} was answered with {shown(message)}, not refused with {reason.name}"
+            raise Nonconforming(by, text, expected=f"Refused {reason.name}", seen=shown(message))
         return message
 
     def require_whole(self) -> None:
         """Raise `Nonconforming` for the first piece from the device, since the last `forget`, that is no frame."""
-        said = b"".join(record.data for record in self.traffic if record.sender == "device")
-        for piece in filter(None, said.split(DELIMITER)[:-1]):
+        for piece in filter(None, self._pieces):
             wrong = _damage(piece)
             if wrong is not None:
                 raise Nonconforming(*wrong)
@@ -190,13 +213,27 @@ class Talker:
 
     def _take(self, data: bytes, now_us: int, until: Callable[[Heard], bool]) -> Heard | None:
         self.traffic.append(Record(now_us, "device", data))
+        *pieces, self._begun = (self._begun + data).split(DELIMITER)
+        if pieces and self._cut:
+            self._cut, pieces[0] = False, b""
+        self._pieces += pieces
         found = None
         for payload in self._splitter.feed(data):
-            each = _heard(now_us, payload)
+            each = self._aged(_heard(now_us, payload))
             self.heard.append(each)
             if found is None and until(each):
                 found = each
         return found
+
+    def _aged(self, each: Heard) -> Heard:
+        """The frame, marked when it is telemetry from before the newest answer."""
+        made_us = getattr(each.message, "device_time_us", None)
+        if each.is_answer:
+            before_us = 0 if isinstance(each.message, Welcome) else self._answered_us
+            self._answered_us = max(before_us, made_us or 0)
+            return each
+        stale = isinstance(each.message, Status | Channel) and (made_us or 0) < self._answered_us
+        return each._replace(stale=True) if stale else each
 
 
 def untimed(message: M) -> M:

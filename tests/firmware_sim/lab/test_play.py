@@ -11,7 +11,7 @@ from firmware_sim.lab.scenario import Action, Expect, Scenario, shipped
 from firmware_sim.record import Recorder
 from stimctl.errors import Misuse
 from stimctl.ledger import Ledger
-from stimctl.session.engine import Engine
+from stimctl.session.closing import Closing
 from stimctl.session.states import End
 from stimctl.wire import messages as m
 from stimctl.wire.codes import PROTOCOL_VERSION
@@ -190,10 +190,10 @@ def test_a_refusal_that_nobody_expected_is_said() -> None:
 
 
 def test_a_host_that_breaks_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_engine: Engine, _now_us: int) -> None:
+    def broken(*_: object) -> None:
         raise RuntimeError("unforeseen")
 
-    monkeypatch.setattr(Engine, "stop", broken)
+    monkeypatch.setattr(Closing, "stop", broken)
     played = play(Scenario("broken", actions=(STOP,)))
     assert played.error is not None
     assert played.report is None

@@ -8,19 +8,23 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from firmware_sim import gate
+from firmware_sim.faults import Fault
 from firmware_sim.lab import lab_port, soak, spread
 from firmware_sim.lab.chance import KINDS, random_scenario
+from firmware_sim.lab.control_times import ControlTime
 from firmware_sim.lab.parts import Scenario
-from firmware_sim.lab.scenario import dump, load_scenario, prescribed, scenario_from
-from firmware_sim.lab.soak import chunks, digest, play_chunk
+from firmware_sim.lab.scenario import dump, load_scenario, prescribed, scenario_from, shipped
+from firmware_sim.lab.soak import by_kind, chunks, digest, play_chunk
 from stimctl.cli import main
 from stimctl.cli.codes import INTERRUPTED, INVALID, UNMET, USAGE
 from stimctl.dose import Commanded
@@ -31,6 +35,7 @@ from stimctl.session.closing import Closing
 from stimctl.session.engine import Engine
 
 SEED = 5
+S = 1_000_000
 
 
 def run(*arguments: str) -> Result:
@@ -181,7 +186,7 @@ def test_a_session_that_never_ends_is_a_violation(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_session_that_spins_is_a_violation(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Engine, "next_deadline_us", lambda *_: 0)
+    monkeypatch.setattr(Engine, "_next_deadline_us", lambda *_: 0)
     monkeypatch.setattr(lab_port, "MOST_WAITS", 2_000)
     result = soak.judged(Scenario(name="spinning", answers={"seconds": 1}))
     assert result.outcome == soak.BROKE
@@ -193,10 +198,66 @@ def test_a_session_that_spins_is_a_violation(monkeypatch: pytest.MonkeyPatch) ->
 def test_results_are_told_by_kind_of_fault() -> None:
     outcome = run("--sessions", "4", "--seed", "2", "--jobs", "1")
     assert outcome.exit_code == 0, outcome.output
-    assert "FAULT TO ZERO" in outcome.output
+    assert "CONTROL" in outcome.output
+    assert max(len(line) for line in outcome.output.splitlines()) <= 100
     assert "4 sessions" in outcome.output
     assert "0 violations" in outcome.output
     assert "\r" not in outcome.output, "no progress bar where there is no terminal"
+
+
+def judged_to(name: str, **changes: Any) -> soak.Result:
+    """A result that somebody made up."""
+    return soak.Result(0, name, (), (), "TIMER", 0, 0, "", **changes)
+
+
+def test_sessions_without_a_fault_are_told_by_their_load_and_a_controls_time_by_its_share() -> None:
+    slow, quick = ControlTime("watchdog", 990_000, 1_001_900), ControlTime("over current", 20, 1_000)
+    results = [
+        judged_to("a", load="nominal"),
+        judged_to("b", load="bridged", controls=(quick,)),
+        replace(judged_to("c", controls=(quick, slow)), kinds=("line.unplug",), acted=("line.unplug",)),
+        replace(judged_to("d", load="open", controls=(slow,)), kinds=("line.loss",)),
+        replace(judged_to("e", controls=(slow,)), kinds=("line.loss", "load.open")),
+    ]
+    rows = {row.kind: row for row in by_kind(results)}
+    assert list(rows) == ["(none), bridged", "(none), nominal", "line.loss", "line.unplug", "load.open"]
+    assert (rows["(none), bridged"].slowest, rows["(none), nominal"].slowest) == (quick, None)
+    assert rows["line.unplug"].slowest == slow
+    assert rows["line.loss"].slowest is None, "its load, or another fault, may have been what was controlled"
+    assert rows["line.loss"].sessions == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "control", "least_us", "most_us"),
+    [
+        (Fault("load.open", at_us=S, after="RUNNING"), "contact", 20_400, 21_900),
+        (Fault("device.dac_stuck", at_us=S, after="RUNNING", channel=1), "over current", 20, 20),
+        (Fault("line.one_way", at_us=S, after="RUNNING", options={"direction": "to_device"}), "watchdog", S - 10_000,
+         S + 1_900),
+    ],
+)  # fmt: skip
+def test_a_controls_time_is_from_what_it_answers_and_within_its_limit(
+    fault: Fault, control: str, least_us: int, most_us: int
+) -> None:
+    result = soak.judged(Scenario(name="one", answers={"seconds": 20}, faults=(fault,)))
+    [found] = result.controls
+    assert found.control == control
+    assert least_us <= found.took_us <= most_us
+    assert found.took_us <= found.limit_us
+    assert not result.violations
+
+
+def test_of_firmware_that_stands_still_with_a_current_on_the_hosts_alarm_is_timed() -> None:
+    [found] = soak.judged(shipped()["device-frozen"]).controls
+    assert (found.control, found.limit_us) == ("host's alarm", 800_000)
+    assert 300_000 < found.took_us <= 600_000
+
+
+def test_a_fault_that_may_lawfully_go_on_has_no_time() -> None:
+    """A clip that is off for 5 ms, and a session that goes on to its end."""
+    fault = Fault("load.open", at_us=S, for_us=5_000, after="RUNNING")
+    result = soak.judged(Scenario(name="one", answers={"seconds": 20}, faults=(fault,)))
+    assert (result.acted, result.outcome, result.controls) == (("load.open",), "TIMER", ())
 
 
 def test_what_makes_no_sense_is_said() -> None:

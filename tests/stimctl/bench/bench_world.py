@@ -1,6 +1,6 @@
 """Running checks of the suite against a simulator, genuine or broken on purpose."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 
 from firmware_sim.device import Device
@@ -9,7 +9,7 @@ from firmware_sim.which import SimulatedDevice
 from stimctl.bench.conformance.bench import Bench
 from stimctl.bench.conformance.check import Check, all_checks
 from stimctl.bench.conformance.hands import hands_for
-from stimctl.bench.conformance.result import Run
+from stimctl.bench.conformance.result import Outcome, Run
 from stimctl.bench.conformance.runner import Runner
 from stimctl.port import VirtualPort
 
@@ -39,3 +39,22 @@ def failures(run: Run) -> list[str]:
     lines = [f"{out.check.name}: {found.requirement}: {found.text}" for out in run.outcomes for found in out.found]
     lines += [f"{out.check.name}: {out.reason}" for out in run.outcomes if out.verdict == "error"]
     return lines + ([run.broken_off] if run.broken_off else [])
+
+
+def first_failed(checks: Iterable[Check], make: Make = Device, url: str = URL) -> Outcome | None:
+    """Run checks one after the other until one fails; its outcome."""
+    bench = bench_on(make, url)
+    failed: list[Outcome] = []
+
+    def until_failed() -> Iterator[Check]:
+        for check in checks:
+            if failed:
+                return
+            yield check
+
+    def told(_: Check, outcome: Outcome | None) -> None:
+        if outcome is not None and outcome.verdict in {"failed", "error"}:
+            failed.append(outcome)
+
+    run = Runner(bench, progress=told).run(until_failed())
+    return failed[0] if failed else next((each for each in run.outcomes if each.found), None)

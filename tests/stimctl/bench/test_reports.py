@@ -1,8 +1,11 @@
 """JUnit XML, JSON and the page: whole, readable by others, and safe to open whatever the device said."""
 
 import json
+from base64 import b64decode
+from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree as Xml
+from zlib import MAX_WBITS, decompress
 
 import pytest
 
@@ -10,13 +13,17 @@ from firmware_sim.device import Device
 from stimctl.bench.conformance.bench import Bench
 from stimctl.bench.conformance.check import Check
 from stimctl.bench.conformance.junit import as_junit
+from stimctl.bench.conformance.matrix import CELLS
+from stimctl.bench.conformance.operating import check_of
 from stimctl.bench.conformance.page import as_html
 from stimctl.bench.conformance.report import SHOWN_LINES, as_json, document, in_words
 from stimctl.bench.conformance.result import Run
+from stimctl.bench.conformance.scope import TO_MEASURE
 from stimctl.wire.codes import PROTOCOL_VERSION
 from stimctl.wire.messages import Hello, Maker, encode
 from stimctl.wire.transcript import Record
-from tests.stimctl.bench.bench_world import checks_naming, run_checks
+from tests.stimctl.bench.bench_world import checks_naming, first_failed, run_checks
+from tests.stimctl.bench.dangerous.outputs import MONSTER
 from tests.stimctl.bench.mutants.early_hellos import WelcomesAll
 
 
@@ -76,6 +83,7 @@ class TestJson:
     def test_long_traffic_keeps_its_ends(self, run: Run) -> None:
         waited = next(each for each in document(run)["checks"] if each["name"] == "waits")
         assert len(waited["traffic"]) == 2 * SHOWN_LINES
+        assert [line["record"] for line in waited["traffic"]] == sorted(line["record"] for line in waited["traffic"])
         assert waited["traffic_left_out"] > 500
         assert "Stopped" in waited["traffic"][-1]["text"]
 
@@ -128,16 +136,39 @@ class TestPage:
         page = as_html(run)
         assert "SIMULATOR: by its own word" in page
         assert document(run)["device"]["firmware_sha256"] in page
-        assert "in the middle left out" in page
+        assert page.index(run.verdict) < page.index("<h1>")
         assert "<details open>" in page
+        assert "docs/protocol.md, section 5 Handshake and identity, R-17" in page
+        assert "the frame that showed it" in page
+        assert "1: no hands" in page
+        assert page.count("<td>open</td>") == len(TO_MEASURE)
         assert "R-75" in page
         assert "http://" not in page
         assert "https://" not in page
 
     def test_what_a_device_says_is_text(self) -> None:
         page = as_html(odd_run())
-        assert "<script" not in page
+        assert page.count("<script") == 2  # its own
         assert "&lt;script&gt;" in page
+
+    def test_traffic_is_packed_and_can_be_unpacked(self, run: Run) -> None:
+        page = as_html(run)
+        start = page.index('id="packed">') + len('id="packed">')
+        packed = json.loads(page[start : page.index("</script>", start)])
+        failed = next(number for number, each in enumerate(document(run)["checks"]) if each["found"])
+        lines = json.loads(decompress(b64decode(packed[str(failed)]), -MAX_WBITS))
+        told = document(run)["checks"][failed]
+        assert [text for _, text, _ in lines] == [line["text"] for line in told["traffic"]]
+        assert "Hello" in lines[told["found"][0]["line"]][1] or "Welcome" in lines[told["found"][0]["line"]][1]
+
+    def test_the_page_of_a_device_that_fails_everywhere_stays_small(self) -> None:
+        outcome = first_failed(map(check_of, CELLS), MONSTER)
+        assert outcome is not None
+        run = run_checks([])
+        run.outcomes = [replace(outcome, check=check_of(cell), traffic=outcome.traffic[:300]) for cell in CELLS[:100]]
+        page = as_html(run)
+        assert len(page.encode()) < 500_000
+        assert "more, of which --json holds all" in page
 
     def test_a_device_that_said_nothing_of_itself_has_a_page_too(self) -> None:
         page = as_html(Run("sim://", "2026-01-01T00:00:00+00:00", "stimctl", broken_off="nobody is there"))

@@ -141,7 +141,7 @@ class TestRunner:
         assert run.broken_off == "interrupted"
         assert len(run.outcomes) == 1
         state = bench.state()
-        assert state is DeviceState.ENDED
+        assert state is DeviceState.IDLE
         assert bench.status().zero == 1
 
     def test_a_lost_line_ends_the_run_and_says_that_zero_is_not_sure(self) -> None:
@@ -160,18 +160,34 @@ class TestRunner:
         assert len(run.outcomes) == 1
         assert run.broken_off.startswith("the line was lost in made: the cable is out")
         assert "zero was NOT confirmed" in run.broken_off
-        assert bench.traffic[-1].data == STOP_FRAME
+        assert bench.traffic[-1].data.endswith(STOP_FRAME)
 
-    def test_a_mistake_in_a_check_is_shown_after_a_stop(self) -> None:
+    def test_a_check_that_raises_is_an_error_with_its_trace_and_the_run_goes_on(self) -> None:
         bench = bench_on()
 
         def mistaken(bench: Bench) -> None:
             bench.running()
-            raise ZeroDivisionError
+            raise ZeroDivisionError("by nothing")
 
-        with pytest.raises(ZeroDivisionError):
-            Runner(bench).run([made(mistaken)])
-        assert bench.state() is DeviceState.ENDED
+        run = Runner(bench).run([made(mistaken), made(runs_on)])
+        assert [outcome.verdict for outcome in run.outcomes] == ["error", "passed"]
+        assert "ZeroDivisionError: by nothing" in run.outcomes[0].reason
+        assert "in mistaken" in run.outcomes[0].reason
+        assert not run.conforms
+        assert not run.broken_off
+
+    def test_a_run_leaves_no_session_and_the_same_result_comes_twice(self) -> None:
+        bench = bench_on()
+        runs = [Runner(bench).run([made(runs_on), made(Bench.tested)]) for _ in range(2)]
+        assert [run.conforms for run in runs] == [True, True]
+        assert bench.hello().session == 0
+        assert bench.state() is DeviceState.IDLE
+
+    def test_the_load_that_was_found_is_left(self) -> None:
+        bench = bench_on(url="sim://?load=nominal&seed=4")
+        run = Runner(bench).run([made(runs_on)])
+        assert run.conforms
+        assert bench.port.line.port == "sim://?load=nominal&seed=4"  # type: ignore[attr-defined]
 
     def test_a_dose_that_waits_is_not_thrown_away_unasked(self) -> None:
         bench = bench_on()

@@ -1,6 +1,7 @@
 """`stimctl conformance`: what it says, writes and leaves with."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,12 @@ def invoked(*arguments: str) -> Result:
 def test_it_says_that_the_simulator_conforms_and_writes_the_three_files(tmp_path: Path) -> None:
     files = {name: tmp_path / f"r.{name}" for name in ("junit", "json", "html")}
     options = [text for name, path in files.items() for text in (f"--{name}", str(path))]
-    result = invoked("--port", "sim://?seed=3", "--only", "R-16", "--only", "R-46", *options)
-    assert result.exit_code == codes.DONE
-    assert result.stdout.startswith("SIMULATOR: stimctl simulator SIM-00000003, firmware")
-    assert "CONFORMS: " in result.stdout
+    result = invoked("--port", "sim://?seed=3", "--only", "R-16", "--only", "R-46", "--no-full-range", *options)
+    assert result.exit_code == codes.NOT_EXAMINED
+    verdict, _, device = result.stdout.splitlines()[:3]
+    assert re.fullmatch(r"CONFORMS in what was examined; \d+ not examined, \d+ points left to a scope", verdict)
+    assert device.startswith("SIMULATOR: stimctl simulator SIM-00000003, firmware")
+    assert "not examined: not chosen" in result.stdout
     assert "passed  stop_in_every_state" in result.stderr
     assert json.loads(files["json"].read_text())["conforms"] is True
     assert "<testsuites" in files["junit"].read_text()
@@ -72,7 +75,7 @@ def test_a_port_where_nobody_is() -> None:
 def test_a_device_that_speaks_another_protocol() -> None:
     result = invoked("--port", "sim://?device=stimjim")
     assert result.exit_code in {codes.LINE, codes.DEVICE}
-    assert "CONFORMS:" not in result.output.replace("DOES NOT CONFORM:", "")
+    assert not result.stdout.startswith("CONFORMS")
 
 
 @pytest.mark.realtime
@@ -80,9 +83,25 @@ def test_a_device_that_speaks_another_protocol() -> None:
 def test_the_same_checks_over_a_real_line(line: tuple[str, ...], tmp_path: Path) -> None:
     only = [text for number in ("R-02", "R-05", "R-14", "R-31") for text in ("--only", number)]
     with simulator(tmp_path, *line) as device:
-        result = invoked("--port", device.url, "--dummy-load", *only, "--json", str(tmp_path / "r.json"))
-    assert result.exit_code == codes.DONE, result.output
+        result = invoked(
+            "--port", device.url, "--dummy-load", *only, "--no-full-range", "--json", str(tmp_path / "r.json")
+        )
+    assert result.exit_code == codes.NOT_EXAMINED, result.output
     said = json.loads((tmp_path / "r.json").read_text())
     skipped = {each["name"]: each["reason"] for each in said["checks"] if each["verdict"] == "skipped"}
+    skipped = {
+        name: reason for name, reason in skipped.items() if reason not in {"not chosen", "`--full-range` tries it"}
+    }
     assert skipped == {"silent_after_power_on": "cannot switch its power here; `--ask` asks you to"}
     assert said["port"] == device.url
+
+
+def test_the_full_range_is_the_default_for_a_simulator_and_can_be_chosen_by_word(tmp_path: Path) -> None:
+    file = tmp_path / "r.json"
+    result = invoked("--port", "sim://", "-k", "stop at 700 ua on channel 2", "--json", str(file))
+    assert result.exit_code == codes.NOT_EXAMINED, result.output
+    said = json.loads(file.read_text())
+    run = [each for each in said["checks"] if each["verdict"] == "passed"]
+    assert len(run) == 15
+    assert all(each["cell"]["action"] == "Stop" for each in run)
+    assert len(said["to_measure"]) > 40

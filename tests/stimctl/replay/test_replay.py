@@ -95,6 +95,7 @@ def test_the_dose_of_an_earlier_session_is_fetched_again(tmp_path: Path) -> None
     flash = FileFlash(tmp_path / "flash.json")
     Rig(flash=flash, line=lambda port: Cut(port, 3 * S)).run()
     flash.save()
+    flash.close()
     path = record(tmp_path, url=f"sim://?flash={tmp_path / 'flash.json'}")
     assert "Acknowledge" in _kinds_in_words(path)
     assert exactly(path).same

@@ -1,6 +1,6 @@
 """Parts of the host's session, driven by hand: the stimulation phase, the engine, an adapter without a device."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -66,12 +66,12 @@ class Run:
 
     def start(self, now_us: int = STARTED_US, stimulation_us: int = 0) -> "Run":
         self.context.state = State.REARMED if stimulation_us else State.ARMED
-        self.stimulation.on_started(m.Started(1_000, 0, 0, 0, now_us, stimulation_us), now_us)
+        self.stimulation.on_started(m.Started(1_000, 0, 0, 0, stimulation_us, now_us), now_us)
         assert self.stopped == []
         return self
 
     def hold(self, now_us: int, stimulation_us: int) -> "Run":
-        self.stimulation.on_holding(m.Holding(DeviceState.HELD, stimulation_us), now_us)
+        self.stimulation.on_holding(m.Holding(DeviceState.HELD, stimulation_us, now_us), now_us)
         assert self.context.state is State.HELD
         return self
 
@@ -83,7 +83,7 @@ class Run:
 def keep_heard(run: Run, now_us: int) -> None:
     """The device has just told of itself: its silence is not what ends the session."""
     run.context.stimulator.heard_us = now_us
-    judge = run.stimulation._plausibility
+    judge = run.stimulation.plausibility
     assert judge is not None
     judge._judged_us = {0: now_us, 1: now_us}
 
@@ -98,7 +98,7 @@ def engine(log: ListLog | None = None, rx: Prescription | None = None) -> tuple[
     return made, due
 
 
-def look(made: Engine, now_us: int, *, asked: Iterable[Command | Fact] = (), checked_in_us: int | None = None) -> Turn:
+def look(made: Engine, now_us: int, *, asked: Sequence[Command | Fact] = (), checked_in_us: int | None = None) -> Turn:
     """One step of a loop that was never late; the front end checked in just now, unless told otherwise."""
     made._deadline_us = now_us
     made._context.times.checked_in_us = now_us if checked_in_us is None else checked_in_us

@@ -70,7 +70,7 @@ class Run:
         return DEVICE_US + self.run_us
 
     def show(self, **changes: Any) -> Finding | None:
-        """The device's status now, judged; the readings that follow belong to it."""
+        """The device's status now, judged."""
         told = self.status(**changes)
         return self.judge.status(told, self.now_us)
 
@@ -79,7 +79,7 @@ class Run:
         self.targets.applied(1, target_ua, self.now_us)
 
     def next(self, pulses: tuple[int, int] = (10, 0), after_us: int = 100_000, **changes: Any) -> Channel:
-        """The next reading, its charge that of its pulses, unless `changes` say otherwise; its status was shown."""
+        """The next reading, its charge that of its pulses, unless `changes` say otherwise; a status came with it."""
         self.run_us += after_us
         self.show()
         last, applied_ua = self.last, changes.get("applied_ua", self.amplitude_ua)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from firmware_sim.slot_file import newest
 from stimctl.wire.codes import EndReason
 
 ROOT = Path(__file__).parents[3]
@@ -85,7 +86,7 @@ class Simulator:
         """What it keeps without power, once its session has ended: saved at each change of state."""
 
         def ended() -> Any:
-            session = json.loads((self.folder / "flash").read_text("utf-8"))["session"]
+            session = json.loads(newest(self.folder / "flash") or "{}")["session"]
             return session if session and session["end_reason"] != EndReason.NONE else None
 
         session: dict[str, Any] = wait_until(ended, "an ended session in the flash")

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 from firmware_sim.converter import DAC_STEP_NA
-from firmware_sim.record import Recorder, SampleIntegral, integrate
+from firmware_sim.record import Recorder
+from firmware_sim.record_file import SampleIntegral, integral, integrate
+from firmware_sim.record_rate import RATE_HZ
 from stimctl.api import Session
 from stimctl.ledger import Ledger
 from stimctl.prescription import Prescription
@@ -102,7 +104,7 @@ def test_the_file_of_samples_holds_what_the_log_says(tmp_path: Path) -> None:
     assert [body["delivered"] for body in closed] == [report.delivered]
     assert report.delivered is not None
     counted = report.delivered["1"]
-    found = integrate(tmp_path / "load.ch1.npy")
+    found = integrate(tmp_path / "load")
     assert found.pulses == sum(counted["pulses"]) + 10, "and the impedance check's ten"
     assert found.first_fc == found.second_fc
     checked_fc = 10 * 100_000 * 200
@@ -217,9 +219,8 @@ def test_a_session_that_was_left_alone_never_held(half_hour: tuple[Rig, SessionR
     ]
 
 
-def test_the_integral_itself_can_tell(tmp_path: Path) -> None:
+def test_the_integral_itself_can_tell() -> None:
     """Two pulses laid down by hand, so that the reader of samples is not its own witness."""
     samples = np.zeros(1_000, np.int32)
     samples[10:30], samples[30:50], samples[100:110], samples[110:120] = 2_000, -2_000, 500, -500
-    np.save(tmp_path / "hand.npy", samples)
-    assert integrate(tmp_path / "hand.npy") == SampleIntegral(2, (20 * 2_000 + 10 * 500) * 10, 450_000)
+    assert integral([(0, samples)], RATE_HZ) == SampleIntegral(2, (20 * 2_000 + 10 * 500) * 10, 450_000)

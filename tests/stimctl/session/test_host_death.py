@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from firmware_sim.record import RATE_HZ
+from firmware_sim.record_file import Record
 from stimctl import limits
 from stimctl.api import Session
 from stimctl.dose import Commanded
@@ -26,9 +26,13 @@ SAMPLE_US = 1_000  # how often the device looks whether there is zero
 
 def last_current_us(folder: Path, before_us: int | None) -> int:
     """When the last current flowed, in device time, from the samples of the load alone; before another session."""
-    samples = np.load(folder / "record.ch1.npy", mmap_mode="r")
-    end = len(samples) if before_us is None else before_us * RATE_HZ // 1_000_000
-    return (int(np.flatnonzero(samples[:end])[-1]) + 1) * 1_000_000 // RATE_HZ
+    last = 0
+    with Record(folder / "record") as record:
+        end = None if before_us is None else before_us * record.rate_hz // 1_000_000
+        for first, samples in record.pieces(1):
+            flowing = np.flatnonzero(samples[: None if end is None else max(0, end - first)])
+            last = first + int(flowing[-1]) + 1 if len(flowing) else last
+        return last * 1_000_000 // record.rate_hz
 
 
 def zero_within_the_watchdog(device: Simulator, stopped_us: int) -> None:

@@ -247,9 +247,10 @@ def test_a_turn_later_than_its_deadline_by_over_a_fifth_of_a_second_is_told(late
     made, due = engine()
     times = made._context.times
     times.alive_us = due.heard_us = times.checked_in_us = made._deadline_us = 10 * S
+    made._turned_us = 10 * S - 90_000
     times.alive_due_us = 11 * S
     turn = made.step(10 * S + late_us)
-    assert [alarm.text for alarm in turn.events] == ["this program stood still for 0.2 s"] * told
+    assert [alarm.text for alarm in turn.events] == ["this program stood still for 0.3 s"] * told
     assert [alarm.priority for alarm in turn.events] == [Priority.LOW] * told
     assert made.state is State.TESTED
 

@@ -171,8 +171,8 @@ def test_a_target_lowered_twice_has_its_pulse_to_show_after_each() -> None:
 def test_a_bad_measurement_counts_at_the_third_new_reading(changes: dict[str, Any], end: End, hold: bool) -> None:
     steady = Steady()
     assert steady.tell(**changes) is None
-    assert steady.tell(after_us=0, **changes) is None, "the same pulse read twice is one reading"
-    assert steady.tell(**changes) is None
+    assert steady.tell(after_us=1, **changes) is None, "the same pulse read twice is one reading"
+    assert steady.tell(after_us=99_999, **changes) is None
     finding = steady.tell(**changes)
     assert finding is not None
     assert (finding.end, finding.hold) == (end, hold)
@@ -184,9 +184,9 @@ def test_a_clipped_pulse_is_not_a_false_reading() -> None:
         assert steady.tell(measured_ua=500, ohm=4_900, flags=int(ChannelFlag.COMPLIANCE)) is None
 
 
-def test_nothing_is_judged_while_the_device_does_not_stimulate() -> None:
+def test_a_device_that_does_not_stimulate_is_not_judged_as_a_whole() -> None:
     steady = Steady()
-    assert steady.tell(state=DeviceState.HELD, applied_ua=9_999, keepalive_age_ms=9_999) is None
+    assert steady.tell(state=DeviceState.HELD, active_mask=0, keepalive_age_ms=9_999) is None
 
 
 def test_a_direct_current_of_over_1_ua_is_found_although_each_pulse_is_within_one_percent() -> None:

@@ -59,11 +59,11 @@ STIMULATING = (DeviceState.RAMPING, DeviceState.RUNNING, DeviceState.RAMPING_DOW
 
 
 @pytest.mark.parametrize("state", list(DeviceState))
-def test_a_device_is_judged_while_it_stimulates_and_only_then(state: DeviceState) -> None:
+def test_a_device_as_a_whole_is_judged_while_it_stimulates_and_only_then(state: DeviceState) -> None:
+    """A reading is judged by its own time, whatever the last status said."""
     run = Run()
-    about_device = run.show(state=state, active_mask=2)
-    about_channel = run.judge.channel(run.last._replace(applied_ua=9_999), run.now_us)
-    assert (about_device is not None) is (about_channel is not None) is (state in STIMULATING)
+    assert (run.show(state=state, active_mask=2) is not None) is (state in STIMULATING)
+    assert "above the ceiling" in text_of(run.judge.channel(run.last._replace(applied_ua=9_999), run.now_us))
 
 
 def test_a_judge_of_no_run_counts_from_zero_and_expects_no_channel() -> None:
@@ -120,19 +120,34 @@ def test_a_run_begins_with_nothing_seen() -> None:
     assert not run.judge.silent(run.now_us + limits.SILENCE_US - 1)
     run.run_us += 500_000
     assert run.show() is None
-    told = run.last._replace(applied_ua=200, measured_ua=200, pulses_0=0, charge_0_pc=0)
+    told = run.last._replace(applied_ua=200, measured_ua=200, pulses_0=0, charge_0_pc=0, device_time_us=run.device_us)
     assert run.judge.channel(told, run.now_us) is None, "counted from zero, it is a first reading"
     run.target(199)
-    run.run_us += 1
-    run.show()
+    run.run_us += 100_000
+    told = told._replace(applied_ua=201, measured_ua=201, device_time_us=run.device_us)
     assert "above what was set" in text_of(run.judge.channel(told, run.now_us)), "nothing is left of a lowering"
 
 
-# --- status and reading belong together -----------------------------------------------------------------
+def test_what_an_earlier_run_permitted_ends_as_the_next_begins() -> None:
+    """A reading from before the start may show the run before; one from its first microsecond on may not."""
+    run = Run()
+    run.judge.no_longer(1, 1_000, run.device_us)
+    run.run_us += 1_000
+    start_us = run.device_us
+    run.targets.held()
+    run.targets.started({1: 100}, run.now_us)
+    run.judge.begin(1, start_us, run.status().stimulation_us, run.now_us)
+    told = run.last._replace(applied_ua=1_000, measured_ua=1_000)
+    assert run.judge.channel(told._replace(device_time_us=start_us - 1), run.now_us) is None
+    late = run.judge.channel(told._replace(device_time_us=start_us), run.now_us)
+    assert "above what was set" in text_of(late)
+
+
+# --- when a reading was made, and when it came ------------------------------------------------------------
 
 
 @pytest.mark.parametrize("late_us", [0, 50_001, 60_000, 3 * S])
-def test_a_reading_is_judged_with_its_status_however_late_it_comes(late_us: int) -> None:
+def test_a_reading_is_judged_by_its_own_time_however_late_it_comes(late_us: int) -> None:
     run = Run()
     told = run.next(flags=1, applied_ua=1_400)
     assert "above what was set" in text_of(run.judge.channel(told, run.now_us + late_us))
@@ -140,57 +155,69 @@ def test_a_reading_is_judged_with_its_status_however_late_it_comes(late_us: int)
     assert run.judge.channel(run.next(), run.now_us + late_us) is None
 
 
-@pytest.mark.parametrize(("late_us", "most_ua", "most_pulses"), [(0, 120, 12), (100_000, 140, 22), (99_999, 139, 21)])
-def test_a_reading_that_came_late_may_have_been_measured_so_much_later(
-    late_us: int, most_ua: int, most_pulses: int
-) -> None:
-    """Its own status may have been lost: 200 uA/s and 100 Hz go on meanwhile."""
+@pytest.mark.parametrize("late_us", [0, 100_000])
+def test_ramp_and_rate_are_measured_between_readings_whenever_they_come(late_us: int) -> None:
+    """200 uA/s and 100 Hz for the 100 ms of the device's time between two readings."""
     for over in (0, 1):
         run = Run(NO_NET)
         run.target(1_500)
-        risen = run.next(applied_ua=1_000 + most_ua + over, measured_ua=1_000)
+        risen = run.next(applied_ua=1_120 + over, measured_ua=1_000)
         finding = run.judge.channel(risen, run.now_us + late_us)
         assert ("rises faster" in text_of(finding)) is bool(over)
         run = Run(NO_NET)
-        finding = run.judge.channel(run.next((most_pulses + over, 0)), run.now_us + late_us)
+        finding = run.judge.channel(run.next((12 + over, 0)), run.now_us + late_us)
         assert ("faster than its program" in text_of(finding)) is bool(over)
 
 
-def test_a_second_reading_for_the_same_status_does_not_count_as_heard_but_its_current_is_judged() -> None:
+@pytest.mark.parametrize("older_us", [0, 1, 50_000])
+def test_a_reading_not_newer_than_the_last_does_not_count_as_heard_but_its_current_is_judged(older_us: int) -> None:
     run = Run()
     assert run.tell() is None
     judged_us = run.now_us
+    old = run.last._replace(device_time_us=run.last.device_time_us - older_us)
     for late_us in range(100_000, limits.SILENCE_US, 100_000):
-        assert run.judge.channel(run.last, judged_us + late_us) is None
+        assert run.judge.channel(old, judged_us + late_us) is None
         assert run.judge.status(run.status(), judged_us + late_us) is None
-    over = run.judge.channel(run.last._replace(measured_ua=3_900), judged_us + limits.SILENCE_US - 1)
+    assert run.judge.channel(old._replace(measured_ua=1_100), judged_us + limits.SILENCE_US - 1) is None
+    over = run.judge.channel(old._replace(measured_ua=1_101), judged_us + limits.SILENCE_US - 1)
     assert over is not None
     assert over.end is End.OVER_CURRENT
     assert not run.judge.silent(judged_us + limits.SILENCE_US - 1)
     assert run.judge.silent(judged_us + limits.SILENCE_US)
 
 
-def test_a_second_reading_for_the_same_status_is_no_measure_of_the_ramp() -> None:
-    """In a ramp its own status was lost, and with it the time by which it rose."""
+def test_a_reading_not_newer_than_the_last_is_no_measure_of_rates_and_ramp() -> None:
+    """Nor does it take the last one's place. What it applies is held to the ceiling."""
     run = Run()
-    run.judge.begin(1, DEVICE_US, STIMULATION_US, HOST_US)
-    run.run_us = S
-    run.show()
-    in_ramp = run.last._replace(applied_ua=300, measured_ua=300)
-    assert run.judge.channel(in_ramp, run.now_us) is None
-    assert run.judge.channel(in_ramp._replace(applied_ua=320, measured_ua=320), run.now_us + 100_000) is None
-    above = run.judge.channel(in_ramp._replace(applied_ua=1_001, measured_ua=1_001), run.now_us + 200_000)
-    assert "above what was set" in text_of(above)
+    assert run.tell() is None
+    old = run.last._replace(applied_ua=1_500, measured_ua=1_000, pulses_0=0, charge_0_pc=0, net_charge_pc=0)
+    assert run.judge.channel(old, run.now_us) is None
+    above = run.judge.channel(old._replace(applied_ua=1_501), run.now_us)
+    assert text_of(above) == "channel 1 applies 1501 uA, above the ceiling"
+    assert run.tell() is None, "the next is measured from the newest"
 
 
-def test_a_reading_that_came_late_in_a_ramp_that_has_just_begun() -> None:
-    """100 uA and 200 uA/s: at 300 ms of the run and 100 ms late it may be 180 uA."""
-    for applied_ua, wrong in ((180, False), (181, True)):
+def test_an_old_reading_may_show_what_was_permitted_at_its_time() -> None:
+    """1.0 mA was lowered to 0.5 mA: a pulse in flight may be of 1.0 mA, a later one not."""
+    run = Run()
+    run.target(500)
+    run.judge.no_longer(1, 1_000, run.device_us)
+    lowered_us = run.device_us
+    assert run.tell(after_us=2 * S, pulses=(10, 0), applied_ua=500, measured_ua=500) is None
+    for device_us, most_ua in ((lowered_us + PULSE_FLIGHT_US - 1, 1_100), (lowered_us + PULSE_FLIGHT_US, 600)):
+        old = run.last._replace(device_time_us=device_us)
+        for over in (0, 1):
+            finding = run.judge.channel(old._replace(measured_ua=most_ua + over), run.now_us)
+            assert (finding is not None and finding.end is End.OVER_CURRENT) is bool(over)
+
+
+def test_the_first_reading_of_a_ramp_is_held_to_the_time_since_the_start() -> None:
+    """100 uA and 200 uA/s: at 300 ms of the run it may be 160 uA, however late it comes."""
+    for applied_ua, wrong in ((160, False), (161, True)):
         run = Run(NO_NET)
         run.judge.begin(1, DEVICE_US, STIMULATION_US, HOST_US)
         run.run_us = 300_000
-        run.show()
-        told = run.last._replace(applied_ua=applied_ua, measured_ua=applied_ua)
+        told = run.last._replace(applied_ua=applied_ua, measured_ua=applied_ua, device_time_us=run.device_us)
         finding = run.judge.channel(told, run.now_us + 100_000)
         assert ("rises faster" in text_of(finding)) is wrong
 
@@ -209,18 +236,18 @@ def test_of_a_device_that_measures_nothing_neither_current_nor_contact_is_judged
     for _ in range(5):
         assert run.tell(measured_ua=9_999, ohm=10) is None
         assert run.judge.channel(run.last, run.now_us) is None, "nor in a second reading"
-    run.show(state=DeviceState.HELD)
-    assert run.judge.channel(run.last, run.now_us) is None, "nor without output"
+    old = run.last._replace(device_time_us=DEVICE_US - 1)
+    assert run.judge.channel(old, run.now_us) is None, "nor in one from before the run"
 
 
 @pytest.mark.parametrize(("before_us", "judged"), [(1, False), (0, True)])
-def test_a_picture_from_before_the_run_is_none_of_it(before_us: int, judged: bool) -> None:
+def test_a_status_from_before_the_run_is_none_of_it(before_us: int, judged: bool) -> None:
     run = Run()
     run.judge.begin(1, DEVICE_US + RUN_US, STIMULATION_US + RUN_US, run.now_us)
     late_us = run.now_us + limits.SILENCE_US
     old = run.status(device_time_us=DEVICE_US + RUN_US - before_us, active_mask=2)
     assert (run.judge.status(old, late_us) is not None) is judged
-    first = run.last._replace(applied_ua=100, measured_ua=100, target_ua=1_000)
+    first = run.last._replace(applied_ua=100, measured_ua=100, device_time_us=run.device_us + 1)
     assert run.judge.channel(first, late_us) is None
     assert run.judge.silent(late_us) is not judged
 
@@ -235,13 +262,16 @@ def test_what_the_host_slept_is_no_silence() -> None:
 
 def test_a_reading_from_before_the_run_is_no_reading_of_it_but_its_current_is_judged() -> None:
     run = Run()
-    run.show(device_time_us=DEVICE_US - 1)
     late_us = HOST_US + RUN_US + limits.SILENCE_US
-    assert run.judge.channel(run.last._replace(measured_ua=200, applied_ua=0), late_us) is None
+    run.judge.status(run.status(), late_us)
+    old = run.last._replace(device_time_us=DEVICE_US - 1, applied_ua=0)
+    assert run.judge.channel(old._replace(measured_ua=200), late_us) is None
     assert run.judge.silent(late_us), "it was not heard of this run"
-    over = run.judge.channel(run.last._replace(measured_ua=201, applied_ua=0), late_us)
+    over = run.judge.channel(old._replace(measured_ua=201), late_us)
     assert over is not None
     assert over.end is End.OVER_CURRENT
+    above = run.judge.channel(old._replace(applied_ua=1_501, measured_ua=0), late_us)
+    assert "above the ceiling" in text_of(above)
 
 
 # --- ceiling, target, ramp ----------------------------------------------------------------------------
@@ -262,8 +292,8 @@ def test_the_ramp_counts_from_the_start_of_the_run(run_us: int, most_ua: int) ->
         run.target(1_500)
         run.judge.begin(1, DEVICE_US, STIMULATION_US, HOST_US)
         run.run_us = run_us
-        run.show()
-        finding = run.judge.channel(run.last._replace(applied_ua=applied_ua), run.now_us)
+        told = run.last._replace(applied_ua=applied_ua, device_time_us=run.device_us)
+        finding = run.judge.channel(told, run.now_us)
         assert ("rises faster" in text_of(finding)) is wrong
 
 

@@ -291,7 +291,7 @@ class _NewWord(Line):
 def test_what_the_device_says_and_this_version_does_not_know_is_named() -> None:
     report = Rig(line=_NewWord).run()
     assert report.end is End.LINE_LOST
-    assert "does not know: device state 238 is not in protocol version 1)" in report.end_text
+    assert "does not know: device state 238 is not in protocol version 2)" in report.end_text
 
 
 def test_a_screening_that_grew_old_at_the_gate_arms_nothing() -> None:

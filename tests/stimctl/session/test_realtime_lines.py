@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from firmware_sim.record import integrate
+from firmware_sim.record_file import integrate
 from stimctl import limits
 from stimctl.api import Session, run
 from stimctl.ledger import Ledger
@@ -46,7 +46,7 @@ def test_a_session_in_real_time_is_the_one_in_virtual_time(line: str, virtual: S
     assert report.zero_confirmed_us is not None
     assert report.zero_confirmed_us <= limits.STOP_CONFIRM_US
     assert report.delivered is not None
-    found = integrate(tmp_path / "device" / "record.ch1.npy")
+    found = integrate(tmp_path / "device" / "record")
     assert found.pulses == sum(report.delivered["1"]["pulses"]) + 10, "and those of the impedance check"
 
 

@@ -16,7 +16,7 @@ from stimctl import limits
 from stimctl.api import Session
 from stimctl.ledger import Ledger
 from stimctl.port import Port
-from stimctl.session.commands import AskHold, AskStop, AskTarget
+from stimctl.session.commands import AskHold, AskStop, AskTarget, Command, Lower
 from stimctl.session.engine import ATTENDED, UNATTENDED, Engine
 from stimctl.session.states import End, State, Task
 from stimctl.session.view import Alarm, Priority, SessionReport
@@ -94,8 +94,9 @@ def check_zero(rig: Rig, report: SessionReport) -> None:
 
 
 def check_wire(rig: Rig) -> None:
-    """Nothing that arms, starts or keeps alive follows the stop that ended the session."""
-    sent = [told.message for told in rig.tape.messages(from_piece=rig.stopping().pieces) if told.sender == "host"]
+    """The stop is the first thing sent after it was asked for; nothing that arms, starts or keeps alive follows."""
+    assert rig.stop_asked_at is not None
+    sent = [told.message for told in rig.tape.messages(from_piece=rig.stop_asked_at) if told.sender == "host"]
     assert type(sent[0]) is m.Stop
     assert not [message for message in sent if type(message) in NEVER_AFTER_A_STOP]
 
@@ -168,6 +169,16 @@ def test_stop_goes_ahead_of_a_full_queue() -> None:
     assert exact(report)
     written = [data for at_us, sender, data in rig.tape.pieces if sender == "host" and at_us >= 15 * S]
     assert written[0] == STOP_FRAME
+
+
+@pytest.mark.parametrize("order", [hold, Lower(1), AskTarget(1, 1_900), proceed], ids=lambda each: type(each).__name__)
+def test_what_is_asked_for_together_with_a_stop_sends_nothing_after_it(order: Command) -> None:
+    rig = Rig()
+    report = rig.run((15 * S, order), (15 * S, stop))
+    assert report.end is End.OPERATOR
+    check_zero(rig, report)
+    check_wire(rig)
+    assert exact(report)
 
 
 def test_a_target_applied_just_before_the_stop_is_in_the_dose() -> None:

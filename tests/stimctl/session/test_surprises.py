@@ -55,11 +55,11 @@ def test_an_answer_that_has_no_place_ends_the_session_at_zero() -> None:
     """The device says that its arm lapsed, and then that it started."""
     statuses: list[m.Status] = []
 
-    def lapse_as_it_arms(message: Any, now_us: int) -> Any:
+    def lapse_as_it_arms(message: Any, _now_us: int) -> Any:
         if type(message) is m.Status:
             statuses.append(message)
         if type(message) is m.Armed and message.purpose == Purpose.STIMULATE:
-            return statuses[-1]._replace(device_time_us=now_us, state=DeviceState.TESTED)
+            return statuses[-1]._replace(device_time_us=message.device_time_us + 1, state=DeviceState.TESTED)
         return None
 
     rig = Rig(at_1_ma(), auto=ATTENDED, attended=False, line=lambda port: Extra(port, lapse_as_it_arms))
@@ -146,7 +146,7 @@ class Overtaken(Line):
 
 @pytest.mark.parametrize("by_us", [5_000, 60_000, 150_000])
 def test_answers_that_overtake_telemetry_blame_nobody(by_us: int) -> None:
-    """Twenty changes a second: nearly every picture is older than some answer."""
+    """Twenty changes a second: nearly every status is older than some answer."""
     rig = Rig(at_1_ma(), line=lambda port: Overtaken(port, by_us, 6 * S))
     work = [(8 * S + number * 50_000, AskTarget(1, 1_000 - 5 * number)) for number in range(80)]
     report = rig.run(*work)
@@ -167,7 +167,7 @@ def test_a_status_from_before_a_start_changes_no_state(by_us: int) -> None:
 
 
 def test_what_old_telemetry_measured_is_judged() -> None:
-    """2.1 mA measured in a picture from before the last answer."""
+    """2.1 mA measured in readings from before the last answer."""
 
     def too_much(message: Any) -> Any:
         return message._replace(measured_ua=2_100) if type(message) is m.Channel and message.applied_ua else message
@@ -179,6 +179,23 @@ def test_what_old_telemetry_measured_is_judged() -> None:
     rig = Rig(at_1_ma(), line=line)
     report = rig.run(*((8 * S + number * 20_000, AskTarget(1, 1_000 - number)) for number in range(100)))
     assert report.end is End.OVER_CURRENT
+    assert rig.stopped_us() <= 8 * S + 200_000
+
+
+def test_what_an_overtaken_status_says_is_judged() -> None:
+    """A channel that was not started is driven, in statuses that are all older than an answer."""
+
+    def drives_more(message: Any) -> Any:
+        return message._replace(active_mask=3) if type(message) is m.Status and message.active_mask else message
+
+    def line(port: Port) -> Port:
+        spoiled = Rewritten(port, lambda message: drives_more(message) if port.now_us() >= 8 * S else message)
+        return Overtaken(spoiled, 60_000, 6 * S)
+
+    rig = Rig(at_1_ma(), line=line)
+    report = rig.run(*((8 * S + number * 20_000, AskTarget(1, 1_000 - number)) for number in range(100)))
+    ended_at_zero(rig, report, End.IMPLAUSIBLE)
+    assert "channels that were not started" in report.end_text
     assert rig.stopped_us() <= 8 * S + 200_000
 
 

@@ -406,9 +406,16 @@ class Rig:
         self.native = Native(first_sequence)
         self.engine = Engine(self.native, self.rx, self.log, session_id="rig", auto=auto, front_end=front_end)
         self.recovered: list[tuple[str, Records]] = []
-        self.runner = Runner(self._port, self.engine, self.log, self._recover, attended=attended)
+        note = self._note
+        self.runner = Runner(self._port, self.engine, self.log, self._recover, attended=attended, take_note=note)
         self._port.engine, self._port.runner = self.engine, self.runner
         self.events: list[Any] = []
+        # How many pieces of traffic there were when a stop was first asked for.
+        self.stop_asked_at: int | None = None
+
+    def _note(self, _at_us: int, _kind: str, body: Mapping[str, Any]) -> None:
+        if body.get("do") == "stop" and self.stop_asked_at is None:
+            self.stop_asked_at = len(self.tape.pieces)
 
     def _recover(self, identity: Identity, records: Records) -> str:
         self.recovered.append((identity.serial, records))

@@ -200,12 +200,12 @@ def test_what_is_urgent_waits_50_ms_for_an_answer_and_then_goes_under_its_own_nu
         line.exchange.urge(keepalive() if urgent == "alive" else hold(), 10 * MS)
     assert line.sent() == []
     assert line.pass_time(50 * MS - 1) == []
-    if overtaken == "lower" and urgent == "lower":
-        # The overtaken one is to be sent again too, and channel 1 comes before channel 2.
-        assert line.pass_time(50 * MS) == [(2, setting(1, 900))]
-        return
     assert line.pass_time(50 * MS) == [(2, then[urgent])]
     assert line.exchange.next_deadline_us() == 100 * MS
+    if overtaken == "lower" and urgent == "lower":
+        # The overtaken one is to be sent again too: without an answer they take turns.
+        assert line.pass_time(100 * MS) == [(3, setting(1, 900))]
+        assert line.pass_time(150 * MS) == [(4, setting(2, 800))]
 
 
 def test_what_comes_after_50_ms_need_not_wait_at_all() -> None:

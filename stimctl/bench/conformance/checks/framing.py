@@ -46,7 +46,7 @@ def _require_dropped(bench: Bench, data: bytes, what: str) -> None:
     """`data` gets no answer, and a good command behind it is understood."""
     first = len(bench.heard)
     bench.send_raw(data)
-    bench.listen(_SILENCE_US)
+    bench.listen(bench.busy_us + _SILENCE_US)
     answers = [each.message for each in bench.heard[first:] if each.is_answer]
     bench.require("R-06", not answers, f"{what} was answered, with {answers}")
     bench.get(ReadIdentity(0), Maker, by="R-06")

@@ -3,8 +3,10 @@
 from stimctl.bench.conformance.bench import Bench
 from stimctl.bench.conformance.check import check
 from stimctl.bench.conformance.course import Course
+from stimctl.bench.conformance.extremes import COLLAPSED_UA
 from stimctl.bench.conformance.loadable import PLAIN
 from stimctl.bench.conformance.talk import untimed
+from stimctl.bench.conformance.telling import error_ua
 from stimctl.bench.conformance.timing import EXACT_US, when
 from stimctl.wire.codes import Capability, DeviceState, Purpose
 from stimctl.wire.messages import (
@@ -129,3 +131,6 @@ def a_wrong_load_is_a_result(bench: Bench) -> None:
         result = _read(bench, 1)
         text = f"with {load} connected the check says {result.ohm} ohm after {result.pulses} pulses"
         bench.require("R-64", low_ohm <= result.ohm <= high_ohm and result.pulses == PULSES, text)
+        if load == "open":
+            most_ua = COLLAPSED_UA + error_ua(bench, 0)
+            bench.measure("current measured into nothing", result.measured_ua, most_ua, "uA", by="R-64")

@@ -10,7 +10,6 @@ from firmware_sim.held import Arming
 from firmware_sim.machine import Machine
 from firmware_sim.output import OutputStage
 from firmware_sim.program import OutputProgram
-from firmware_sim.timers import Timer
 from stimctl.wire.codes import CHANNELS, DeviceState, EndReason
 from tests.stimctl.bench.mutants.mutant import mutant
 
@@ -22,8 +21,8 @@ class _Results(OutputStage):
 
     changes: Mapping[str, int] = {}
 
-    def check_impedance(self, channel: int, pulses: int, now_us: int) -> ImpedanceResult:
-        return super().check_impedance(channel, pulses, now_us)._replace(**self.changes)  # type: ignore[arg-type]
+    def check_impedance(self, channel: int, number: int, at_us: int) -> ImpedanceResult:
+        return super().check_impedance(channel, number, at_us)._replace(**self.changes)  # type: ignore[arg-type]
 
 
 def _results(text: str, **changes: int) -> None:
@@ -53,9 +52,7 @@ class ChecksBackwards(Device):
 
 
 class _Quick(Machine):
-    def check(self, channels: tuple[int, ...], now_us: int) -> None:
-        super().check(channels, now_us)
-        self.timers.set(Timer.CHECK, now_us + 50_000)
+    check_period_us = 5_000
 
 
 @mutant("R-63", "checks with pulses 5 ms apart")
@@ -78,11 +75,11 @@ class ChecksAll(Device):
 
 
 class _CountsChecks(OutputStage):
-    def check_impedance(self, channel: int, pulses: int, now_us: int) -> ImpedanceResult:
-        result = super().check_impedance(channel, pulses, now_us)
+    def check_impedance(self, channel: int, number: int, at_us: int) -> ImpedanceResult:
+        result = super().check_impedance(channel, number, at_us)
         tally = self._channels[channel].tally
-        tally.pulses[0] += result.pulses
-        tally.charge_pc[0] += result.charge_pc
+        tally.pulses[0] += 1
+        tally.charge_pc[0] += result.charge_pc // result.pulses
         return result
 
 
@@ -128,8 +125,8 @@ class KeepsChecks(Device):
 
 
 class _TripsChecks(OutputStage):
-    def check_impedance(self, channel: int, pulses: int, now_us: int) -> ImpedanceResult:
-        result = super().check_impedance(channel, pulses, now_us)
+    def check_impedance(self, channel: int, number: int, at_us: int) -> ImpedanceResult:
+        result = super().check_impedance(channel, number, at_us)
         return result._replace(trip=EndReason.LEAD_OFF) if result.ohm > LEAD_OFF_OHM else result
 
 

@@ -11,7 +11,6 @@ from firmware_sim.machine import Machine
 from firmware_sim.monitor import Monitor, Reading, Verdict
 from firmware_sim.output import OutputStage, Trip
 from firmware_sim.program import OutputProgram
-from firmware_sim.record import Shape
 from stimctl.wire.codes import CHANNELS, DeviceState, EndReason
 from stimctl.wire.messages import Counters
 from tests.stimctl.bench.mutants.mutant import mutant
@@ -73,8 +72,8 @@ class _Monitored(OutputStage):
 
 
 class _Deaf(OutputChannel):
-    def hear(self, stray: Shape) -> Verdict | None:
-        super().hear(stray)
+    def hear(self, stray_na: int) -> Verdict | None:
+        super().hear(stray_na)
         return None
 
 

@@ -1,0 +1,44 @@
+"""The charge on a channel's electrode interfaces between pulses: resting, or emptied on purpose after a cut."""
+
+from math import e, exp, log
+
+from firmware_sim.pair import Pair
+from firmware_sim.record import Flow, Kind, Shape
+
+# Joins the electrodes of a channel whose pulse was cut: 1.2 uC on 1.25 uF drive 0.6 mA at first, for 2 ms [choice].
+DISCHARGE_OHM = 1_000
+DISCHARGED_NA = 0.5  # below it a discharge is over: a record has whole nA
+
+
+class Electrodes:
+    """One channel's: `volt` is what the last pulse left at device time `at_us`."""
+
+    def __init__(self) -> None:
+        self.volt = 0.0
+        self.at_us = 0
+        self._discharge: Flow | None = None
+
+    def leave(self, volt: float, at_us: int) -> None:
+        """A pulse ended."""
+        self.volt, self.at_us, self._discharge = volt, at_us, None
+
+    def empty(self, pair: Pair) -> Flow | None:
+        """From now on they are joined through a resistor: the current that flows, if any does."""
+        curve = pair.discharge(self.volt, DISCHARGE_OHM)
+        if curve is None:
+            return None
+        for_us = round(curve.tau_us * log(max(e, abs(curve.from_ua) * 1_000 / DISCHARGED_NA)))
+        mean_na = round(curve.from_ua * 1_000 * curve.tau_us * (1 - exp(-for_us / curve.tau_us)) / for_us)
+        shape = Shape(0, 0, 0, -mean_na, for_us)
+        self._discharge = Flow(self.at_us, for_us, 1, shape, Kind.DISCHARGE, (None, curve))
+        return self._discharge
+
+    def rested(self, pair: Pair, now_us: int) -> float:
+        """Their voltage at device time `now_us`, when no pulse has flowed since the last one."""
+        if self._discharge is not None and (curve := self._discharge.curves[1]) is not None:
+            return self.volt * exp((self.at_us - now_us) / curve.tau_us)
+        return pair.rested(self.volt, now_us - self.at_us)
+
+    def flowing_na(self, now_us: int) -> int:
+        """The current by which they are being emptied, signed; 0 while they only rest."""
+        return 0 if self._discharge is None else self._discharge.at(now_us - self.at_us)

@@ -1,0 +1,97 @@
+"""Devices made from the matrix: each lacks one safety action at one operating point, and is genuine everywhere else."""
+
+from typing import Any
+
+from firmware_sim.channel import OutputChannel
+from firmware_sim.device import Device
+from firmware_sim.machine import Machine
+from firmware_sim.output import OutputStage
+from firmware_sim.timers import Timer
+from stimctl.bench.conformance.approach import A_MINUTE_US, STEP_UA
+from stimctl.bench.conformance.matrix import Action, Cell, Moment, Place
+from stimctl.bench.conformance.operating import TRIP_OF
+from stimctl.wire.codes import DeviceState, EndReason
+
+
+def _in_place(machine: Machine, cell: Cell) -> bool:
+    run, program = machine.run, machine.program
+    assert run is not None
+    assert program is not None
+    if cell.place is Place.ONLY:
+        return len(program.segments) == 1
+    index = run.bands.at(machine.now_us - run.began_us)[0]
+    return len(program.segments) == 2 and index == (cell.place is Place.SECOND)
+
+
+def _in_moment(machine: Machine, cell: Cell) -> bool:
+    run = machine.run
+    assert run is not None
+    if cell.moment in {Moment.RAMP, Moment.FALL}:
+        wanted = DeviceState.RAMPING if cell.moment is Moment.RAMP else DeviceState.RAMPING_DOWN
+        return machine.state is wanted
+    held, long = run.stimulation_us > 0, machine.stimulation_us(machine.now_us) >= A_MINUTE_US
+    of_run = {Moment.RUN: (False, False), Moment.AFTER_HOLD: (True, False), Moment.AFTER_A_MINUTE: (False, True)}
+    return machine.state is DeviceState.RUNNING and (held, long) == of_run[cell.moment]
+
+
+def is_at(machine: Machine, cell: Cell) -> bool:
+    """Whether a device stands at the operating point of a cell."""
+    stage: Any = machine.stage
+    train = stage._channels[cell.channel].train
+    own_ua = cell.amplitude_ua - (STEP_UA if cell.action is Action.RAISE else 0)
+    if machine.run is None or train is None or train.target_ua != own_ua:
+        return False
+    return _in_place(machine, cell) and _in_moment(machine, cell)
+
+
+def without(cell: Cell) -> type[Device]:
+    """A device that does not do at its operating point what the cell asks for."""
+
+    class Lacking(Machine):
+        def stop(self, at_us: int) -> None:
+            if not (cell.action is Action.STOP and is_at(self, cell)):
+                super().stop(at_us)
+
+        def hold(self, reason: EndReason, at_us: int, channel: int = 0, value: int = 0) -> None:
+            if not (cell.action is Action.HOLD and reason is EndReason.HELD_BY_HOST and is_at(self, cell)):
+                super().hold(reason, at_us, channel, value)
+
+        def alive(self, now_us: int) -> None:
+            super().alive(now_us)
+            if cell.action is Action.KEEPALIVE_LOST and is_at(self, cell):
+                self.timers.cancel(Timer.WATCHDOG)
+
+    class Blind(OutputChannel):
+        machine: Machine
+
+        def step(self, *asked: Any) -> Any:
+            found, trip = super().step(*asked), TRIP_OF.get(cell.action)
+            if found is None or trip is None:
+                return found
+            verdict, _ = found
+            seen = verdict.reason in trip.reasons and (verdict.channel or self.number) == cell.channel
+            return None if seen and is_at(self.machine, cell) else found
+
+    class Stage(OutputStage):
+        machine: Machine
+
+        def set_target(self, channel: int, target_ua: int) -> None:
+            present = self._channels[channel].train
+            assert present is not None
+            which = Action.RAISE if target_ua > present.target_ua else Action.LOWER
+            if not (cell.action is which and channel == cell.channel and is_at(self.machine, cell)):
+                super().set_target(channel, target_ua)
+
+    class Without(Device):
+        machine_class = Lacking
+        stage_class = Stage
+
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            stage: Any = self.machine.stage
+            stage.machine = self.machine
+            for each in stage._channels.values():
+                each.__class__ = Blind
+                each.machine = self.machine
+
+    return Without

@@ -1,0 +1,76 @@
+"""A real line does not fail a good device: bytes one at a time, frames cut by opening and closing, 16 ms of latency."""
+
+import time
+
+import pytest
+
+from stimctl.bench.conformance.bench import Bench
+from stimctl.bench.conformance.check import Check, all_checks
+from stimctl.bench.conformance.matrix import Action, Cell, Moment, Place
+from stimctl.bench.conformance.operating import check_of
+from stimctl.bench.conformance.runner import Runner
+from stimctl.port import open_port
+from stimctl.wire.codes import PROTOCOL_VERSION
+from stimctl.wire.framing import frame
+from stimctl.wire.messages import Hello, encode
+from tests.stimctl.bench.bench_world import failures
+from tests.stimctl.bench.byte_paced import BYTE_US, Uart
+from tests.stimctl.bench.byte_paced_run import LINES, run_over
+from tests.stimctl.session.processes import next_line, started
+
+QUICK = ("junk_is_dropped", "stop_is_at_once", "stopped_goes_ahead")
+CELL = Cell(Action.STOP, Place.SECOND, 200, 1, Moment.RUN)
+
+
+def quick() -> list[Check]:
+    return [*(each for each in all_checks() if each.name in QUICK), check_of(CELL)]
+
+
+@pytest.mark.realtime
+def test_a_good_device_passes() -> None:
+    run = run_over(LINES["usb adapter, fast clock"], quick())
+    assert failures(run) == []
+    assert run.count("passed") == len(quick()) == len(QUICK) + 1
+
+
+@pytest.mark.realtime
+def test_a_line_that_is_opened_in_the_midst_of_a_frame_is_no_damage() -> None:
+    device = started("-m", "tests.stimctl.bench.byte_paced", "--pty")
+    try:
+        url = next_line(device)
+        port = open_port(url)
+        port.write(encode(1, Hello(PROTOCOL_VERSION)) + b"\x05\x07")  # telemetry from here on, and half a frame
+        time.sleep(0.302)  # in the third Status
+        port.close()
+        port = open_port(url)
+        nothing = Check("nothing", ("R-04",), "nothing", "made", lambda bench: void(bench.status()))
+        run = Runner(Bench(port)).run([nothing])
+        port.close()
+        assert failures(run) == []
+    finally:
+        device.terminate()
+        device.communicate()
+
+
+def void(_: object) -> None:
+    """A check gives nothing back."""
+
+
+def test_bytes_take_their_time_and_stopped_goes_first() -> None:
+    uart = Uart()
+    uart.arrive(b"\x01\x02", 0)
+    assert uart.arrived(BYTE_US) == [(int(BYTE_US), b"\x01")]
+    assert uart.arrived(10 * BYTE_US) == [(int(2 * BYTE_US), b"\x02")]
+    assert not uart.busy
+    telemetry, answer, stopped = (encode_kind(kind) for kind in (0x60, 0x42, 0x5F))
+    uart.left(0)
+    uart.say(telemetry * 2 + answer)
+    first = uart.left(BYTE_US * 3)
+    uart.say(stopped)
+    rest = uart.left(BYTE_US * 1_000)
+    assert len(first) == 3
+    assert first + rest == answer + stopped + telemetry + telemetry
+
+
+def encode_kind(kind: int) -> bytes:
+    return frame(bytes([kind, 1, 1, 1]))

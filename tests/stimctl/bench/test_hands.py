@@ -1,0 +1,53 @@
+"""What a person is asked: there is time to do it, it can be said again, and it can be skipped."""
+
+import time
+
+from stimctl.bench.conformance.bench import Bench
+from stimctl.bench.conformance.check import Check
+from stimctl.bench.conformance.hands import LOADS, Person, Reply
+from stimctl.bench.conformance.runner import Runner
+from stimctl.wire.codes import DeviceState
+from tests.stimctl.bench.bench_world import bench_on
+
+A_WHILE_US = 20_000_000
+
+
+def test_a_session_goes_on_while_somebody_takes_20_s_to_do_what_was_asked() -> None:
+    bench = bench_on()
+    bench.identify()
+
+    def ask(text: str) -> Reply:
+        assert text == "While it stimulates, take a lead of channel 1 off"
+        began_us = bench.now_us
+        while bench.now_us < began_us + A_WHILE_US:
+            time.sleep(0.001)
+        return "done"
+
+    bench.hands = Person(ask)
+    bench.running(stimulation_limit_us=1_800_000_000)
+    asked_us = bench.now_us
+    bench.swap(1, "open")
+    assert bench.now_us >= asked_us + A_WHILE_US
+    assert bench.state() is DeviceState.RUNNING
+
+
+def test_what_was_asked_is_said_again_until_it_is_done() -> None:
+    replies: list[Reply] = ["again", "again", "done"]
+    asked: list[str] = []
+
+    def ask(text: str) -> Reply:
+        asked.append(text)
+        return replies[len(asked) - 1]
+
+    Person(ask).connect("open")
+    assert asked == [f"Connect {LOADS['open']}"] * 3
+
+
+def test_what_is_skipped_was_not_examined() -> None:
+    bench = bench_on()
+    bench.hands = Person(lambda _: "skip")
+    check = Check("switched", ("R-02",), "somebody has to", "made", Bench.power_cycle, hands=("power",))
+    run = Runner(bench).run([check])
+    assert run.outcomes[0].verdict == "skipped"
+    assert run.outcomes[0].reason == "you skipped what it asked you to do"
+    assert run.verdict.startswith("CONFORMS in what was examined; 1 not examined")

@@ -1,0 +1,473 @@
+"""From the stop to the last entry, step by step: what is sent, written, told and waited for, and in which order."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from stimctl import limits
+from stimctl.session.closing import GIVE_UP_RECORDS_US, GIVE_UP_STOP_US, NEVER_US, PULL_THE_LEADS, Closing
+from stimctl.session.context import AwaitDurable, Context, Ending, Over
+from stimctl.session.states import End, State, Task
+from stimctl.session.view import Priority
+from stimctl.stimulators.base import Identity, Records, ZeroConfirmed
+from stimctl.stimulators.native import Native
+from stimctl.stimulators.pages import identified
+from stimctl.wire import messages as m
+from stimctl.wire.codes import DeviceState
+from tests.stimctl.session.world import ListLog, S, Tape, at_1_ma
+
+SESSION, BOOT, STOP_US = 5, 7, 100 * S
+ZERO = ZeroConfirmed(3_000, 2_000, 4, device_time_us=50 * S)
+IDENTITY: Identity = identified(
+    m.Welcome(2, BOOT, 1, 0, 0),
+    m.Maker(b"model", b"serial"),
+    m.Firmware(0, 1, 0, bytes(32)),
+    m.Ranges(*([0] * len(m.Ranges._fields)))._replace(channels=4),
+).identity
+
+
+class Line(Native):
+    """An adapter that notes what is asked of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[tuple[Any, ...]] = []
+        self.kept: Records | None = None
+        self.frames = 11
+
+    @property
+    def damaged_frames(self) -> int:
+        return 3
+
+    def stop(self, now_us: int) -> None:
+        self.asked.append(("stop", now_us))
+
+    def read_records(self, channels: Any, now_us: int) -> None:
+        self.asked.append(("read", tuple(channels), now_us))
+
+    def acknowledge(self, session: int, now_us: int) -> None:
+        self.asked.append(("acknowledge", session, now_us))
+
+    def kept_records(self, channels: Any) -> Records | None:
+        self.asked.append(("kept", tuple(channels)))
+        return self.kept
+
+
+class Bench:
+    """A session that runs, and what closes it."""
+
+    def __init__(self, state: State = State.RUNNING, *, armed: bool = True, known: bool = True) -> None:
+        self.line = Line()
+        self.log = ListLog(Tape())
+        self.context = Context(self.line, at_1_ma(), self.log, lambda _now_us: None)
+        self.closing = Closing(self.context, "the session")
+        self.context.stop = self.closing.stop
+        self.context.state = state
+        if known:
+            self.context.device.identity = IDENTITY
+        if armed:
+            self.context.times.armed_us = 1
+            self.context.device.session_number = SESSION
+
+    def stop(self, end: End = End.OPERATOR, text: str = "") -> "Bench":
+        self.closing.stop(STOP_US, end, text)
+        return self
+
+    def zero(self, zero: ZeroConfirmed = ZERO) -> "Bench":
+        self.closing.on_zero(zero, STOP_US + zero.after_us)
+        return self
+
+    def want(self) -> Any:
+        want, self.context.want = self.context.want, None
+        return want
+
+    def alarms(self) -> list[tuple[Priority, str, str]]:
+        return [(alarm.priority, alarm.text, alarm.action) for alarm in self.context.alarms]
+
+
+def records(session: int = SESSION, counted: int = SESSION, measured: int = SESSION) -> Records:
+    """What a device says of a session in which nothing was given."""
+    record = m.SessionRecord(session, BOOT, 1, 2_000, 1, 0, 0, 0, 0, 0, 0)
+    counters = (m.Counters(1, counted, 0, 0, 0, 0, 0),)
+    return Records(record, counters, (m.Measured(1, measured, 0, 0, 0, 0, 0, 0, 0),))
+
+
+def status(state: DeviceState, device_time_us: int, boot_id: int = BOOT) -> m.Status:
+    zeros = m.Status(*([0] * len(m.Status._fields)))
+    return zeros._replace(state=state, device_time_us=device_time_us, boot_id=boot_id)
+
+
+# --- the stop ---------------------------------------------------------------------------------------
+
+
+def test_a_stop_stops_the_device_first_and_what_was_under_way() -> None:
+    bench = Bench()
+    bench.context.begin(Task.HOLD, 0)
+    bench.context.want, bench.context.times.alive_due_us = AwaitDurable(), 5
+    bench.context.targets.started({1: 1_000}, 0)
+    bench.stop(End.SIGNAL)
+    assert bench.line.asked == [("stop", STOP_US)]
+    assert bench.context.state is State.STOPPING
+    assert bench.context.ending == Ending(End.SIGNAL, End.SIGNAL.value)
+    assert (bench.context.pending, bench.context.want, bench.context.times.alive_due_us) == (None, None, None)
+    assert not bench.context.targets.running
+    assert not bench.context.account.unanswered
+    assert bench.log.of("state") == [{"was": "running", "now": "stopping", "end": str(End.SIGNAL)}]
+    assert bench.closing.report is None
+
+
+def test_a_stop_says_more_where_more_is_said_and_a_second_one_changes_nothing() -> None:
+    bench = Bench().stop(End.IMPLAUSIBLE, "too much")
+    bench.closing.stop(STOP_US + 1, End.OPERATOR, "again")
+    assert bench.context.ending == Ending(End.IMPLAUSIBLE, "too much")
+    assert bench.line.asked == [("stop", STOP_US)]
+    ended = Bench(State.ENDED).stop()
+    assert ended.context.ending is None
+
+
+@pytest.mark.parametrize(("task", "lost"), [(Task.STARTING, True), (Task.HOLD, False)])
+def test_a_start_without_its_answer_leaves_the_dose_open(task: Task, lost: bool) -> None:
+    bench = Bench(State.ARMED if task is Task.STARTING else State.RUNNING)
+    bench.context.begin(task, 0)
+    assert bench.stop().context.account.unanswered is lost
+
+
+def test_a_target_without_its_answer_leaves_the_dose_open_and_so_it_stays() -> None:
+    bench = Bench()
+    bench.context.targets.started({1: 1_000}, 0)
+    bench.context.targets.want(1, 900)
+    assert bench.stop().context.account.unanswered
+    before = Bench()
+    before.context.account.unanswered = True
+    assert before.stop().context.account.unanswered
+
+
+def test_without_a_line_nothing_is_sent_and_the_report_is_drawn_up_at_once() -> None:
+    bench = Bench()
+    assert bench.closing.lose_line(STOP_US) is False
+    assert bench.context.state is State.RUNNING
+    bench.stop(End.LINE_LOST)
+    assert ("stop", STOP_US) not in bench.line.asked
+    assert bench.closing.report is not None
+    assert bench.want() == AwaitDurable()
+    bench.closing.durable(STOP_US + 1)
+    assert (bench.want(), bench.context.state) == (Over(), State.ENDED)
+    assert bench.alarms() == [(Priority.HIGH, "zero output was not confirmed", PULL_THE_LEADS)]
+
+
+# --- zero, counts, log, acknowledgement -----------------------------------------------------------------
+
+
+def test_counts_are_read_after_zero_and_forgotten_after_the_log() -> None:
+    bench = Bench().stop().zero()
+    assert bench.log.of("stop") == [
+        {"tried": False, "after_us": 3_000, "answered_us": 2_000, "measured_ua": 4, "measured": True}
+    ]
+    assert bench.closing.zero is ZERO
+    assert bench.context.device.answered_us == 50 * S
+    assert bench.line.asked[1:] == [("read", (1,), STOP_US + 3_000)]
+    assert (bench.closing.report, bench.context.want) == (None, None)
+    bench.closing.on_records(records(), STOP_US + 4_000)
+    report = bench.closing.report
+    assert report is not None
+    assert (report.session_id, report.end, report.armed) == ("the session", End.OPERATOR, True)
+    assert (report.frames, report.damaged_frames) == (11, 3)
+    assert report.agreement["exact"] is True
+    assert report.zero_confirmed_us == 3_000
+    assert ("kept", (1,)) not in bench.line.asked
+    assert len(bench.log.of("closed")) == 1
+    assert (bench.want(), bench.context.is_pending(Task.WRITING_LOG)) == (AwaitDurable(), True)
+    bench.closing.durable(STOP_US + 5_000)
+    assert bench.line.asked[-1] == ("acknowledge", SESSION, STOP_US + 5_000)
+    assert bench.context.is_pending(Task.ACKNOWLEDGING)
+    assert bench.want() is None
+    bench.closing.on_acknowledged(STOP_US + 6_000)
+    assert (bench.want(), bench.context.state, bench.context.pending) == (Over(), State.ENDED, None)
+    assert bench.alarms() == []
+
+
+def test_where_nothing_was_armed_nothing_is_read_or_forgotten() -> None:
+    bench = Bench(State.TESTED, armed=False).stop().zero()
+    assert bench.line.asked == [("stop", STOP_US)]
+    report = bench.closing.report
+    assert report is not None
+    assert not report.armed
+    bench.closing.durable(STOP_US + 5_000)
+    assert (bench.want(), bench.context.state) == (Over(), State.ENDED)
+
+
+def test_an_arm_without_its_answer_may_have_been_taken() -> None:
+    bench = Bench(State.CHECKED, armed=False)
+    bench.context.begin(Task.ARMING, 0)
+    bench.stop()
+    bench.closing.close(STOP_US + GIVE_UP_STOP_US)
+    report = bench.closing.report
+    assert report is not None
+    assert report.armed
+    assert bench.alarms() == [(Priority.HIGH, "zero output was not confirmed", PULL_THE_LEADS)]
+
+
+def test_where_nobody_was_there_it_ends_without_a_log() -> None:
+    bench = Bench(State.IDLE, armed=False, known=False).stop()
+    bench.closing.close(STOP_US + 1)
+    assert (bench.want(), bench.context.state, bench.log.entries) == (Over(), State.ENDED, [])
+    assert bench.closing.report is not None
+    assert bench.closing.report.band_us == (0, 0)
+
+
+def test_what_the_host_kept_is_the_record_where_the_device_keeps_none() -> None:
+    bench = Bench()
+    bench.line.kept = records()
+    bench.stop()
+    bench.closing.close(STOP_US + 1)
+    assert bench.line.asked[-1] == ("kept", (1,))
+    assert bench.closing.report is not None
+    assert bench.closing.report.delivered is not None
+
+
+@pytest.mark.parametrize("others", [{"session": 6}, {"counted": 6}, {"measured": 6}])
+def test_another_sessions_counts_are_neither_used_nor_forgotten(others: dict[str, int]) -> None:
+    bench = Bench().stop().zero()
+    bench.closing.on_records(records(**others), STOP_US + 4_000)
+    assert bench.closing.report is not None
+    assert bench.closing.report.delivered is None
+    told = {SESSION, 6}
+    assert bench.context.account.contradiction == f"asked for session 5, the device told of {told}"
+    bench.closing.durable(STOP_US + 5_000)
+    assert bench.want() == Over()
+    assert not [each for each in bench.line.asked if each[0] == "acknowledge"]
+
+
+def test_a_count_that_is_not_what_was_commanded_is_an_alarm_and_in_the_report() -> None:
+    bench = Bench().stop().zero()
+    wrong = records()
+    counters = (wrong.counters[0]._replace(pulses_0=1, charge_0_pc=600_000),)
+    bench.closing.on_records(wrong._replace(counters=counters), STOP_US + 4_000)
+    alarm = (
+        Priority.HIGH,
+        "the device's count is not what was commanded",
+        "do not use this device until it has been examined",
+    )
+    assert bench.alarms() == [alarm]
+    bench.closing.durable(STOP_US + 5_000)
+    bench.closing.on_acknowledged(STOP_US + 6_000)
+    assert bench.closing.report is not None
+    assert [each.text for each in bench.closing.report.alarms] == [alarm[1]]
+    assert bench.closing.report.zero_confirmed_us == 3_000
+
+
+def test_the_report_is_drawn_up_once() -> None:
+    bench = Bench().stop().zero()
+    bench.closing.close(STOP_US + 4_000)
+    bench.closing.close(STOP_US + 5_000)
+    assert len(bench.log.of("closed")) == 1
+
+
+def test_how_far_it_came_without_records_is_what_was_told_last() -> None:
+    bench = Bench()
+    bench.context.account.started({1: 1_000}, 0)
+    bench.context.device.status = status(DeviceState.RUNNING, 9)._replace(stimulation_us=10 * S)
+    bench.stop().zero()
+    bench.closing.close(STOP_US + 4_000)
+    assert bench.closing.report is not None
+    assert sum(bench.closing.report.commanded["1"]["pulses"]) > 100
+
+
+def test_times_are_as_they_are_said() -> None:
+    assert (GIVE_UP_STOP_US, GIVE_UP_RECORDS_US, NEVER_US) == (5 * S, 2 * S, 1 << 62)
+
+
+def test_no_report_before_there_is_a_stop_and_none_is_told_of_leads_where_nothing_was_armed() -> None:
+    bench = Bench(State.TESTED, armed=False).stop()
+    bench.closing.close(STOP_US + 1)
+    assert bench.alarms() == []
+
+
+# --- zero that does not come, or comes late ----------------------------------------------------------------
+
+
+def test_zero_is_waited_for_5_s_then_written_down_and_stopped_for_60_s() -> None:
+    bench = Bench().stop()
+    assert bench.closing.deadline_us() == STOP_US + GIVE_UP_STOP_US
+    bench.closing.watch_time(STOP_US + GIVE_UP_STOP_US - 1)
+    assert bench.closing.report is None
+    bench.closing.watch_time(STOP_US + GIVE_UP_STOP_US)
+    assert bench.closing.report is not None
+    assert bench.alarms() == [(Priority.HIGH, "zero output was not confirmed", PULL_THE_LEADS)]
+    assert bench.closing.deadline_us() == NEVER_US, "the log has a limit of its own"
+    bench.closing.watch_time(NEVER_US)
+    assert bench.want() == AwaitDurable()
+    bench.closing.durable(STOP_US + 6 * S)
+    assert (bench.want(), bench.context.pending) == (None, None)
+    assert bench.closing.deadline_us() == STOP_US + limits.STOP_TRY_US
+    bench.closing.watch_time(STOP_US + limits.STOP_TRY_US - 1)
+    assert bench.want() is None
+    bench.closing.watch_time(STOP_US + limits.STOP_TRY_US)
+    assert bench.want() == Over()
+    assert bench.closing.report.zero_confirmed_us is None
+    assert bench.context.state is State.ENDED
+
+
+def test_a_zero_after_the_last_entry_ends_it_and_reads_nothing() -> None:
+    bench = Bench().stop()
+    bench.closing.watch_time(STOP_US + GIVE_UP_STOP_US)
+    bench.closing.durable(STOP_US + 6 * S)
+    bench.want()
+    bench.zero(ZERO._replace(after_us=7 * S))
+    assert (bench.want(), bench.context.state) == (Over(), State.ENDED)
+    assert not [each for each in bench.line.asked if each[0] == "read"]
+
+
+def test_who_was_told_to_pull_the_leads_is_told_once() -> None:
+    bench = Bench()
+    bench.context.alarm(Priority.HIGH, "no zero", f"{PULL_THE_LEADS} now", 1)
+    bench.stop()
+    bench.closing.close(STOP_US + 1)
+    assert len(bench.alarms()) == 1
+    another = Bench()
+    another.context.alarm(Priority.LOW, "another", "look", 1)
+    another.stop()
+    another.closing.close(STOP_US + 1)
+    assert another.alarms()[1:] == [(Priority.HIGH, "zero output was not confirmed", PULL_THE_LEADS)]
+
+
+def test_a_zero_that_came_is_no_alarm() -> None:
+    bench = Bench().stop().zero()
+    bench.closing.close(STOP_US + 1)
+    assert bench.alarms() == []
+
+
+def test_records_are_waited_for_2_s_from_the_zero() -> None:
+    bench = Bench().stop().zero()
+    due_us = STOP_US + 3_000 + GIVE_UP_RECORDS_US
+    assert bench.closing.deadline_us() == due_us
+    bench.closing.watch_time(due_us - 1)
+    assert bench.closing.report is None
+    bench.closing.watch_time(due_us)
+    assert bench.closing.report is not None
+
+
+def test_an_acknowledgement_is_waited_for_2_s_from_its_order() -> None:
+    bench = Bench().stop().zero()
+    bench.closing.on_records(records(), STOP_US + 4_000)
+    bench.want()
+    bench.closing.durable(STOP_US + 9 * S)
+    due_us = STOP_US + 9 * S + GIVE_UP_RECORDS_US
+    assert bench.closing.deadline_us() == due_us
+    bench.closing.watch_time(due_us - 1)
+    assert bench.want() is None
+    bench.closing.watch_time(due_us)
+    assert bench.want() == Over()
+
+
+# --- the line and the log fail meanwhile --------------------------------------------------------------------
+
+
+def test_a_line_lost_before_the_zero_is_the_end_of_waiting() -> None:
+    bench = Bench().stop()
+    assert bench.closing.lose_line(STOP_US + 1) is True
+    assert bench.closing.report is not None
+    assert (bench.want(), bench.context.state) == (AwaitDurable(), State.STOPPING)
+    assert bench.closing.lose_line(STOP_US + 2) is True
+    assert bench.want() is None, "the log is still waited for"
+    bench.closing.durable(STOP_US + 3)
+    assert bench.want() == Over()
+
+
+def test_a_line_lost_after_the_last_entry_ends_it_without_an_acknowledgement() -> None:
+    bench = Bench().stop().zero()
+    bench.closing.on_records(records(), STOP_US + 4_000)
+    bench.closing.lose_line(STOP_US + 5_000)
+    bench.want()
+    bench.closing.durable(STOP_US + 6_000)
+    assert bench.want() == Over()
+    assert not [each for each in bench.line.asked if each[0] == "acknowledge"]
+    later = Bench().stop().zero()
+    later.closing.on_records(records(), STOP_US + 4_000)
+    later.closing.durable(STOP_US + 5_000)
+    later.want()
+    later.closing.lose_line(STOP_US + 6_000)
+    assert later.want() == Over()
+
+
+@pytest.mark.parametrize(
+    ("by_lease", "action"),
+    [
+        (False, "the dose is still in the device: mend the log, then connect again"),
+        (True, "the device keeps no dose, and the log has not got it: write down what the summary says"),
+        (None, "the dose is still in the device: mend the log, then connect again"),
+    ],
+)
+def test_a_last_entry_that_cannot_be_written_is_told_and_the_end(by_lease: bool | None, action: str) -> None:
+    bench = Bench().stop().zero()
+    bench.closing.on_records(records(), STOP_US + 4_000)
+    bench.context.device.identity = None if by_lease is None else replace(IDENTITY, by_lease=by_lease)
+    bench.closing.log_failed("the disk is full", STOP_US + 5_000)
+    assert bench.alarms() == [(Priority.HIGH, "the disk is full", action)]
+    assert (bench.want(), bench.context.state) == (Over(), State.ENDED)
+    assert bench.closing.report is not None
+    assert len(bench.closing.report.alarms) == 1
+    assert bench.closing.deadline_us() != NEVER_US
+
+
+def test_what_is_told_of_earlier_entries_ends_nothing_before_the_zero_and_the_counts() -> None:
+    """The log was waited for as the stop came: what comes of that is not about the last entry."""
+    bench = Bench(State.CHECKED)
+    bench.context.await_durable(0)
+    bench.stop()
+    bench.closing.durable(STOP_US + 1)
+    bench.closing.log_failed("the disk is full", STOP_US + 2)
+    assert (bench.want(), bench.context.state, bench.alarms()) == (None, State.STOPPING, [])
+    bench.zero()
+    bench.closing.durable(STOP_US + 4_000)
+    bench.closing.log_failed("the disk is full", STOP_US + 4_001)
+    assert (bench.want(), bench.context.state, bench.closing.report) == (None, State.STOPPING, None)
+    bench.closing.on_records(records(), STOP_US + 5_000)
+    assert bench.want() == AwaitDurable()
+
+
+# --- output after the zero ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("state", "after_us", "boot_id", "renewed"),
+    [
+        (DeviceState.RUNNING, 1, BOOT, True),
+        (DeviceState.RUNNING, 0, BOOT, False),
+        (DeviceState.ENDED, 1, BOOT, False),
+        (DeviceState.RUNNING, 1, BOOT + 1, False),
+    ],
+)
+def test_output_after_the_zero_is_stopped_anew(state: DeviceState, after_us: int, boot_id: int, renewed: bool) -> None:
+    bench = Bench().stop().zero()
+    bench.context.begin(Task.WRITING_LOG, 0)
+    bench.closing.on_status(status(state, 50 * S + after_us, boot_id), STOP_US + S)
+    assert (bench.closing.zero is None) is renewed
+    assert (("stop", STOP_US + S) in bench.line.asked) is renewed
+    assert (bench.context.pending is None) is renewed
+    alarm = (Priority.HIGH, "the device gives output again after its zero was confirmed", PULL_THE_LEADS)
+    assert bench.alarms() == [alarm] * renewed
+    if renewed:
+        assert bench.closing.deadline_us() == STOP_US + S + GIVE_UP_STOP_US
+
+
+def test_a_zero_that_did_not_last_is_not_in_the_report() -> None:
+    bench = Bench().stop().zero()
+    bench.closing.on_records(records(), STOP_US + 4_000)
+    bench.closing.on_status(status(DeviceState.RUNNING, 51 * S), STOP_US + S)
+    bench.closing.lose_line(STOP_US + 2 * S)
+    bench.closing.durable(STOP_US + 3 * S)
+    assert bench.context.state is State.ENDED
+    assert bench.closing.report is not None
+    assert bench.closing.report.zero_confirmed_us is None
+
+
+def test_before_the_zero_and_of_an_unknown_device_a_status_changes_nothing() -> None:
+    before = Bench().stop()
+    before.closing.on_status(status(DeviceState.RUNNING, 90 * S), STOP_US + S)
+    unknown = Bench(known=False).stop().zero()
+    unknown.closing.on_status(status(DeviceState.RUNNING, 90 * S), STOP_US + S)
+    for bench in (before, unknown):
+        assert bench.alarms() == []
+        assert ("stop", STOP_US + S) not in bench.line.asked
