@@ -12,7 +12,7 @@ from stimctl.session.states import End, Happening, State, Task
 from stimctl.session.view import EXAMINE, PULL_THE_LEADS, Priority, SessionReport
 from stimctl.stimulators import base
 from stimctl.wire.codes import GIVES_OUTPUT
-from stimctl.wire.messages import Acknowledged, Status
+from stimctl.wire.messages import Status
 
 GIVE_UP_STOP_US = 5_000_000
 GIVE_UP_RECORDS_US = 2_000_000
@@ -197,7 +197,7 @@ class Closing:
         self._context.alarm(Priority.HIGH, text, action, now_us)
         self._end(now_us)
 
-    def on_acknowledged(self, _event: Acknowledged, now_us: int) -> None:
+    def on_acknowledged(self, now_us: int) -> None:
         self._end(now_us)
 
     def _end(self, now_us: int) -> None:

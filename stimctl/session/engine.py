@@ -128,7 +128,7 @@ class Engine:
             m.Started: self._changed(self._on_started),
             m.TargetSet: self._changed(self._stimulate.on_target_set),
             m.Holding: self._changed(self._stimulate.on_holding),
-            m.Acknowledged: self._changed(self._by_phase(self._close.on_acknowledged, self._prepare.on_acknowledged)),
+            m.Acknowledged: self._changed(self._on_acknowledged),
         }
 
     def begin(self, now_us: int) -> None:
@@ -386,6 +386,9 @@ class Engine:
         self._context.alarm(Priority.HIGH, text, PULL_THE_LEADS, now_us)
         if self.state is not STOPPING:
             self._close.stop(now_us, End.SELF_TEST, text)
+
+    def _on_acknowledged(self, _event: m.Acknowledged, now_us: int) -> None:
+        (self._close if self.state is STOPPING else self._prepare).on_acknowledged(now_us)
 
     def _on_failed(self, event: base.Failed, now_us: int) -> None:
         error = event.error
