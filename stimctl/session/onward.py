@@ -1,8 +1,7 @@
 """A port whose clock never goes back, for a loop whose every timer waits for a later time.
 
-A monotonic clock does not go back, and a host on which it does is not to be trusted: the session ends. Until then,
-and above all while it stops, time has to go on, or no stop frame would follow the first. So what the clock lost is
-added to it from then on.
+A host whose monotonic clock goes back is not to be trusted: the session ends. While it stops, time has to go on, or no
+stop frame would follow the first. So what the clock lost is added to it from then on.
 """
 
 from stimctl.port import Port

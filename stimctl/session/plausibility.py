@@ -116,8 +116,6 @@ class Plausibility:
         """Whether no status, or no reading of a channel, could be judged for too long: only they tell how it is."""
         return now_us - min(self._judged_us.values()) >= limits.SILENCE_US
 
-    # --- the device as a whole ----------------------------------------------------------------------
-
     def status(self, status: Status, now_us: int) -> Finding | None:
         """Check the device as a whole while it stimulates."""
         device_us, _, state, _, _, _, active_mask, _, stimulation_us, _, _, _, keepalive_age_ms = status
@@ -135,8 +133,6 @@ class Plausibility:
         if keepalive_age_ms > WATCHDOG_SLACK_MS:
             return Finding(End.IMPLAUSIBLE, "the device's watchdog did not act")
         return None
-
-    # --- one channel --------------------------------------------------------------------------------
 
     def channel(self, reading: Channel, now_us: int) -> Finding | None:
         """Check one channel's reading. One that is older than the last, or than the run, is judged by what flows."""

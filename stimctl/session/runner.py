@@ -106,8 +106,6 @@ class Runner:
         if self._take_note is not None:
             self._take_note(now_us, kind, body)
 
-    # --- turns --------------------------------------------------------------------------------------
-
     def _turn(self, now_us: int) -> int:
         """Give the engine what there is, do what it wants, and wait for what comes next. Returns the time."""
         asked: Sequence[c.Command | c.Fact] = ()
@@ -185,8 +183,6 @@ class Runner:
             self._facts.append(c.HostTrouble(End.CLOCK, "the host's clock went back"))
         return data
 
-    # --- what is wanted outside ---------------------------------------------------------------------
-
     def _fulfil(self, wants: AwaitDurable | LogEarlierDose | Over) -> None:
         if isinstance(wants, Over):
             self._over = True
@@ -213,8 +209,6 @@ class Runner:
         else:
             self._durable_by_us = None
             self._facts.append(c.LogDurable())
-
-    # --- the way out --------------------------------------------------------------------------------
 
     def _zero_on_the_way_out(self) -> None:
         """Something unforeseen is leaving the loop: first zero, seen to be zero, then a proper end if there can be one.

@@ -12,7 +12,7 @@ from stimctl.session.plausibility import Finding
 from stimctl.session.preparation import Preparation
 from stimctl.session.states import OUTPUT, QUIET, STIMULATING, STOPPING, End, State, Task
 from stimctl.session.stimulation import Stimulation
-from stimctl.session.view import Priority
+from stimctl.session.view import LOOK_AFTER, PULL_THE_LEADS, Priority
 from stimctl.stimulators.base import Identity
 from stimctl.wire import messages as m
 from stimctl.wire.codes import GIVES_OUTPUT, DeviceState, EndReason
@@ -39,8 +39,8 @@ _ENDED_ON_DEVICE = DeviceState.ENDED
 
 
 class Telemetry:
-    """Listens to one device. `after_stop` is told of a status once the session stops. `auto` is what the session does
-    by itself: nobody is there to mend a lapsed arm."""
+    """Listens to one device. `after_stop` is told of a status once the session stops. In the states of `auto` nobody is
+    there to mend a lapsed arm."""
 
     def __init__(
         self,
@@ -95,7 +95,8 @@ class Telemetry:
             # It says nothing by itself: its zero was read, or acknowledged, when its last lease was over.
             return
         elif context.state in QUIET and self._loud(status) and now_us - context.times.entered_us > QUIET_US:
-            self._not_quiet("the device does not measure zero although its outputs are off", now_us)
+            text = "the device does not measure zero although its outputs are off"
+            context.fail(End.IMPLAUSIBLE, text, PULL_THE_LEADS, now_us)
 
     def _loud(self, status: m.Status) -> bool:
         """Whether it is the second in this state to tell of no zero: a host that was late reads an old one first."""
@@ -105,10 +106,6 @@ class Telemetry:
         elif before is None or before[0] != entered_us:
             self._loud_at = entered_us, status.device_time_us
         return self._loud_at is not None and status.device_time_us > self._loud_at[1]
-
-    def _not_quiet(self, text: str, now_us: int) -> None:
-        self._context.alarm(Priority.HIGH, text, "PULL THE LEADS", now_us)
-        self._context.stop(now_us, End.IMPLAUSIBLE, text)
 
     def on_channel(self, reading: m.Channel, now_us: int) -> None:
         """One channel: as asked for, or carrying what was not."""
@@ -126,17 +123,17 @@ class Telemetry:
 
     def _watch_quiet(self, channel: int, flows_ua: int, now_us: int) -> None:
         """A channel that is not being stimulated carries the impedance check's pulses, or nothing."""
-        context = self._context
-        if context.state in OUTPUT:
-            checked = self._prepare.in_check() and channel in context.targets
+        if self._context.state in OUTPUT:
+            checked = self._prepare.in_check() and channel in self._context.targets
             if flows_ua > (limits.over_current_ua(limits.RAISE_STEP_UA) if checked else limits.ZERO_UA):
                 text = f"channel {channel} carries {flows_ua} uA that was not ordered"
                 self._stimulate.found(Finding(End.IMPLAUSIBLE, text), now_us)
             return
-        loud = flows_ua > limits.ZERO_UA and not context.is_pending(Task.STARTING)
+        loud = flows_ua > limits.ZERO_UA and not self._context.is_pending(Task.STARTING)
         self._loud_in_a_row[channel] = self._loud_in_a_row.get(channel, 0) + 1 if loud else 0
         if self._loud_in_a_row[channel] >= _LOUD_IN_A_ROW:
-            self._not_quiet(f"channel {channel} carries {flows_ua} uA although its output is off", now_us)
+            text = f"channel {channel} carries {flows_ua} uA although its output is off"
+            self._context.fail(End.IMPLAUSIBLE, text, PULL_THE_LEADS, now_us)
 
     def on_event(self, event: m.Event, now_us: int) -> None:
         """Written down; what is done about it is decided by the next status."""
@@ -159,6 +156,5 @@ class Telemetry:
 
     def _device_ended(self, end: End, now_us: int) -> None:
         if end is not End.TIMER:
-            action = "look after the subject first, then read the log"
-            self._context.alarm(Priority.HIGH, f"the device ended the session: {end.value}", action, now_us)
+            self._context.alarm(Priority.HIGH, f"the device ended the session: {end.value}", LOOK_AFTER, now_us)
         self._context.stop(now_us, end, "")

@@ -57,7 +57,6 @@ class Command(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The message's name."""
         return type(self.message).__name__
 
 
@@ -80,8 +79,6 @@ class Exchange:
         self._unanswered_since_us: int | None = None
         self._waits_since_us: int | None = None  # something urgent, for what is under way
         self._out: list[bytes] = []
-
-    # --- sending ------------------------------------------------------------------------------------
 
     def ask(self, command: Command, now_us: int) -> None:
         """Send a step, after those before it."""
@@ -171,7 +168,6 @@ class Exchange:
         self._out = [frame]
 
     def take_output(self) -> bytes:
-        """The bytes to send now."""
         out = self._out
         if not out:
             return b""
@@ -179,10 +175,7 @@ class Exchange:
         out.clear()
         return data
 
-    # --- time ---------------------------------------------------------------------------------------
-
     def next_deadline_us(self) -> int | None:
-        """When `advance` has something to do."""
         due_us = None if self._flying is None else self._overtakes_us()
         if not self._overtaken:
             return due_us
@@ -212,8 +205,6 @@ class Exchange:
         given_up = [number for number, (_, at_us) in self._overtaken.items() if now_us - at_us >= GIVE_UP_US]
         commands = [self._overtaken.pop(number)[0] for number in given_up]
         return [_declined(each, NO_ANSWER) for each in commands if type(each.message) is m.SetTarget]
-
-    # --- answers ------------------------------------------------------------------------------------
 
     def answered(self, number: int, message: Any, now_us: int) -> list[Any]:
         """What an answer means; then the next command goes."""
@@ -247,8 +238,6 @@ class Exchange:
         self._steps.clear()
         return [Failed(_step_refused(command.name, reason, refusal))]
 
-    # --- a stop -------------------------------------------------------------------------------------
-
     def abandon(self) -> dict[int, Command]:
         """Nothing that waits is sent any more. Returns what was sent and not answered, by number: it may have been
         applied, so its answers still count for the dose."""
@@ -269,7 +258,6 @@ class Exchange:
 
 
 def _step_refused(name: str, reason: str, refusal: m.Refused) -> StimctlError:
-    """The error of a refused step."""
     if refusal.reason == Refusal.UNSUPPORTED_VERSION:
         theirs = refusal.limit
         return WrongDevice(
