@@ -100,12 +100,10 @@ class Exchange:
 
     def send_next(self, now_us: int) -> None:
         """Send what is most urgent, if nothing is under way; or all that is, once it has waited long enough."""
+        if self._flying is None and (self._urgent or self._steps or self.targets.unsent):
+            self._send(self._next(), now_us)
         flying = self._flying
-        if flying is None:
-            if self._urgent or self._steps or self.targets.unsent:
-                self._send(self._next(), now_us)
-            return
-        waiting = self._waiting_urgently() if flying.urgency in _OVERTAKEN else 0
+        waiting = self._waiting_urgently() if flying is not None and flying.urgency in _OVERTAKEN else 0
         if not waiting:
             self._waits_since_us = None
         elif self._waits_since_us is None:
