@@ -32,7 +32,7 @@ class Stimulation:
     def __init__(self, context: Context) -> None:
         self._context = context
         self.plausibility: Plausibility | None = None
-        self._device_state = int(DeviceState.IDLE)
+        self.device_state = int(DeviceState.IDLE)  # as followed
         self._held_us: int | None = None
         self._sample_due_us = 0
         self._hold_next = ""
@@ -110,7 +110,7 @@ class Stimulation:
         context.put("started", now_us, targets_ua=targets_ua, stimulation_us=event.stimulation_us)
         self._held_us = None
         self._run_began_us = now_us
-        self._device_state = int(DeviceState.RAMPING)
+        self.device_state = int(DeviceState.RAMPING)
         self._sample_due_us = now_us + SAMPLE_US
         context.done(Happening.STARTED, now_us)
         if event.stimulation_us != self._expected_us:
@@ -124,14 +124,8 @@ class Stimulation:
 
     def follow(self, status: m.Status, now_us: int) -> None:
         """Keep step with a device that stimulates."""
-        context = self._context
-        state = status.state
-        if state != self._device_state:
-            self._device_state = state
-            self._keep_step(status, now_us)
-            if context.state not in STIMULATING:
-                return
-        self.judge_status(status, now_us)
+        self.device_state = status.state
+        self._keep_step(status, now_us)
 
     def judge_status(self, status: m.Status, now_us: int) -> None:
         """Compare the device as a whole with what was asked for at its time, however old that is."""

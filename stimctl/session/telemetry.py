@@ -64,7 +64,7 @@ class Telemetry:
         """The device as a whole: has it ended, moved on, or given output that nobody asked for?"""
         context = self._context
         device, identity = context.device, context.device.identity
-        device_us, boot_id, device_state = status[:3]
+        device_us, boot_id, device_state = status[0], status[1], status[2]
         is_old = device_us <= device.answered_us
         if not is_old:
             device.status = status
@@ -78,7 +78,10 @@ class Telemetry:
             self._device_ended(_DEVICE_ENDS.get(EndReason(status.end_reason), End.IMPLAUSIBLE), now_us)
         elif context.state in STIMULATING:
             # While targets are set one after the other, nearly all that is told is older than some answer.
-            (self._stimulate.judge_status if is_old else self._stimulate.follow)(status, now_us)
+            if not is_old and device_state != self._stimulate.device_state:
+                self._stimulate.follow(status, now_us)
+            if context.state in STIMULATING:
+                self._stimulate.judge_status(status, now_us)
         elif not is_old:
             self._watch_rest(status, identity, now_us)
 
