@@ -123,20 +123,9 @@ class Stimulation:
             context.stimulator.retarget(now_us)
 
     def follow(self, status: m.Status, now_us: int) -> None:
-        """Keep step with a device that stimulates."""
-        self.device_state = status.state
-        self._keep_step(status, now_us)
-
-    def judge_status(self, status: m.Status, now_us: int) -> None:
-        """Compare the device as a whole with what was asked for at its time, however old that is."""
-        assert self.plausibility is not None
-        finding = self.plausibility.status(status, now_us)
-        if finding is not None:
-            self.found(finding, now_us)
-
-    def _keep_step(self, status: m.Status, now_us: int) -> None:
         """The device moved on: so does the session."""
         context = self._context
+        self.device_state = status.state
         if status.state == DeviceState.HELD:
             self._held_by_device(status, now_us)
         elif status.state == DeviceState.RUNNING and context.state is State.RAMPING:
