@@ -145,14 +145,12 @@ class Engine:
 
         A stop that is asked for gives its bytes at once; all else, also the rest of the stop, follows at the next step.
         """
-        if asked and c.AskStop in map(type, asked) and self._close.may_cut:
-            self._close.cut(now_us)
-            # The stop first here too: what was asked for ahead of it must send nothing after it.
-            self._put_off = data, sorted(asked, key=lambda each: type(each) is not c.AskStop)
-            return Turn(self._take_output(), (), now_us, None)
-        if self._put_off is not None:
-            (before, put_off), self._put_off = self._put_off, None
-            data, asked = before + data, [*put_off, *asked]
+        if asked or self._put_off is not None:
+            if c.AskStop in map(type, asked) and self._close.may_cut:
+                return self._cut(now_us, data, asked)
+            if self._put_off is not None:
+                (before, put_off), self._put_off = self._put_off, None
+                data, asked = before + data, [*put_off, *asked]
         context, late_us = self._context, now_us - self._deadline_us
         if late_us > STOOD_STILL_US:
             self._stood_still(late_us, now_us)
@@ -168,8 +166,8 @@ class Engine:
                 self._advance(now_us)
         except IllegalEvent as surprise:
             self._surprised(surprise, now_us)
-        output, deadline_us = self._take_output(), self._deadline_us
-        if late_us < 0 and not (output or asked or context.events) and deadline_us == context.times.alive_due_us:
+        output = self._take_output()
+        if late_us < 0 and self._deadline_us == context.times.alive_due_us and not (output or asked or context.events):
             # Nothing but telemetry, as nearly always: the next keepalive is due when it was.
             return self._quiet
         events, context.events = context.events, []
@@ -180,6 +178,12 @@ class Engine:
             # As every turn is from here on until something else happens.
             self._quiet = Turn(b"", (), deadline_us, None) if output or events or want is not None else turn
         return turn
+
+    def _cut(self, now_us: int, data: bytes, asked: Sequence[c.Command | c.Fact]) -> Turn:
+        self._close.cut(now_us)
+        # The stop first here too: what was asked for ahead of it must send nothing after it.
+        self._put_off = data, sorted(asked, key=lambda each: type(each) is not c.AskStop)
+        return Turn(self._take_output(), (), now_us, None)
 
     def _take(self, asked: c.Command | c.Fact, now_us: int) -> None:
         try:

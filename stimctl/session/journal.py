@@ -43,7 +43,7 @@ class Journal:
 
     def sample(self, reading: Channel) -> None:
         """Take a channel's reading into the session's spreads."""
-        self._taken[reading[0]].frombytes(_pack(*reading[3:6]))
+        self._taken[reading[0]].frombytes(_pack(reading[3], reading[4], reading[5]))
 
     def spreads(self, channel: int) -> dict[str, Any]:
         """Of a channel's amplitudes and impedance, while pulses were given, the first, the least, the median and the

@@ -21,12 +21,13 @@ class Onward:
         self.wait = port.wait
         self.went_back = False
         self._port = port
+        self._clock = port.now_us
         self._lost_us = 0
         self._last_us = port.now_us()
 
     def now_us(self) -> int:
         """The port's time and what it lost: never earlier than before."""
-        now_us = self._port.now_us() + self._lost_us
+        now_us = self._clock() + self._lost_us
         if now_us < self._last_us:
             self._lost_us += self._last_us - now_us
             now_us = self._last_us

@@ -30,7 +30,7 @@ class Stimulation:
     def __init__(self, context: Context) -> None:
         self._context = context
         self.plausibility: Plausibility | None = None
-        self._device_state = int(DeviceState.IDLE)
+        self.device_state = int(DeviceState.IDLE)  # as followed
         self._held_us: int | None = None
         self._sample_due_us = 0
         self._hold_next = ""
@@ -102,7 +102,7 @@ class Stimulation:
         context.put("started", now_us, targets_ua=targets_ua, stimulation_us=event.stimulation_us)
         self._held_us = None
         self._run_began_us = now_us
-        self._device_state = int(DeviceState.RAMPING)
+        self.device_state = int(DeviceState.RAMPING)
         self._sample_due_us = now_us + SAMPLE_US
         context.done(Happening.STARTED, now_us)
         if event.stimulation_us != self._expected_us:
@@ -115,25 +115,8 @@ class Stimulation:
             context.stimulator.retarget(now_us)
 
     def follow(self, status: m.Status, now_us: int) -> None:
-        """Keep step with a device that stimulates."""
-        context = self._context
-        state = status.state
-        if state != self._device_state:
-            self._device_state = state
-            self._keep_step(status, now_us)
-            if context.state not in STIMULATING:
-                return
-        self.judge_status(status, now_us)
-
-    def judge_status(self, status: m.Status, now_us: int) -> None:
-        """Compare the device as a whole with what was asked for at its time, however old that is."""
-        assert self.plausibility is not None
-        finding = self.plausibility.status(status, now_us)
-        if finding is not None:
-            self.found(finding, now_us)
-
-    def _keep_step(self, status: m.Status, now_us: int) -> None:
         """The device moved on: so does the session."""
+        self.device_state = status.state
         if status.state == DeviceState.HELD:
             if not self._context.is_pending(Task.HOLD):
                 text = f"held by the device: {EndReason(status.end_reason).name.lower().replace('_', ' ')}"

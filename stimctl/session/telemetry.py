@@ -62,9 +62,9 @@ class Telemetry:
 
     def on_status(self, status: m.Status, now_us: int) -> None:
         """The device as a whole: has it ended, moved on, or given output that nobody asked for?"""
-        context = self._context
+        context, stimulate = self._context, self._stimulate
         device, identity = context.device, context.device.identity
-        device_us, boot_id, device_state = status[:3]
+        device_us, boot_id, device_state = status[0], status[1], status[2]
         is_old = device_us <= device.answered_us
         if not is_old:
             device.status = status
@@ -78,7 +78,14 @@ class Telemetry:
             self._device_ended(_DEVICE_ENDS.get(EndReason(status.end_reason), End.IMPLAUSIBLE), now_us)
         elif context.state in STIMULATING:
             # While targets are set one after the other, nearly all that is told is older than some answer.
-            (self._stimulate.judge_status if is_old else self._stimulate.follow)(status, now_us)
+            if not is_old and device_state != stimulate.device_state:
+                stimulate.follow(status, now_us)
+                if context.state not in STIMULATING:
+                    return
+            assert stimulate.plausibility is not None, "stimulating without a start"
+            finding = stimulate.plausibility.status(status, now_us)
+            if finding is not None:
+                stimulate.found(finding, now_us)
         elif not is_old:
             self._watch_rest(status, identity, now_us)
 
@@ -109,15 +116,15 @@ class Telemetry:
 
     def on_channel(self, reading: m.Channel, now_us: int) -> None:
         """One channel: as asked for, or carrying what was not."""
-        context, channel = self._context, reading[0]
+        context, stimulate, channel = self._context, self._stimulate, reading[0]
         stimulating = context.state in STIMULATING
-        if not stimulating and reading.device_time_us <= context.device.answered_us:
-            self._stimulate.judge(reading, now_us)
+        if not stimulating and reading[11] <= context.device.answered_us:
+            stimulate.judge(reading, now_us)
             return
         context.device.channels[channel] = reading
         if stimulating and channel in context.targets.channels:
             context.journal.sample(reading)
-            self._stimulate.judge(reading, now_us)
+            stimulate.judge(reading, now_us)
         elif context.state is not STOPPING and context.device.identity is not None:
             self._watch_quiet(channel, max(reading[3:5]), now_us)
 

@@ -8,8 +8,9 @@ keepalive that was overtaken so is not sent again; its answer still counts when 
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 from stimctl import limits
 from stimctl.errors import EchoMismatch, Refused, StimctlError, TimedOut, WrongDevice
@@ -42,7 +43,8 @@ _OVERTAKEN = (Urgency.RAISE, Urgency.LOWER, Urgency.KEEPALIVE)
 _MAY_DECLINE = (m.SetTarget, m.KeepAlive, m.Hold)
 
 
-class Command(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Command:
     """A command, the answer it wants, how many leading fields must come back alike, and what follows.
 
     `patience_us`: without any answer for so long the device is given up.
