@@ -86,9 +86,7 @@ RMS_FLAG_MA_PER_CM2 = 2.0  # the level IEC 60601-2-10 asks an operator to attend
 
 def over_current_ua(applied_ua: int) -> int:
     """The measured amplitude in uA above which a channel commanded `applied_ua` is over current."""
-    tenth_ua = applied_ua // 10
-    above_ua = applied_ua + (tenth_ua if tenth_ua > OVER_CURRENT_MARGIN_UA else OVER_CURRENT_MARGIN_UA)
-    return above_ua if above_ua < OVER_CURRENT_UA else OVER_CURRENT_UA
+    return min(applied_ua + max(applied_ua // 10, OVER_CURRENT_MARGIN_UA), OVER_CURRENT_UA)
 
 
 def ramp_ua(slope_ua_per_s: int, elapsed_us: int) -> int:

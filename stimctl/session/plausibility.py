@@ -194,7 +194,7 @@ class Plausibility:
         self, channel: int, since_us: int, pulses_0: int, pulses_1: int, charge_pc: int, net_pc: int,
         most_ua: int, exact: bool,
     ) -> Finding | None:  # fmt: skip
-        """Rate, charge per phase and net charge since the last reading; each pulse had at most, or exactly, `most_ua`."""
+        """Rate, charge per phase and net charge since the last reading; each pulse had `most_ua`, or at most that."""
         period_0_us, width_0_us, period_1_us, width_1_us = self._pattern
         if pulses_0 > since_us // period_0_us + 2 or pulses_1 > since_us // period_1_us + 2:
             return Finding(End.IMPLAUSIBLE, f"channel {channel} pulses faster than its program")

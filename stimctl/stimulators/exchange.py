@@ -9,7 +9,7 @@ keepalive that was overtaken so is not sent again; its answer still counts when 
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, auto
 from typing import Any
 
 from stimctl import limits
@@ -31,11 +31,11 @@ Then = Callable[[Any, int], list[Any]]
 class Urgency(IntEnum):
     """What may overtake what. Commands that prepare or read are steps, in the order in which they were asked for."""
 
-    STEP = 0
-    RAISE = 1
-    LOWER = 2
-    KEEPALIVE = 3
-    HOLD = 4
+    STEP = auto()
+    RAISE = auto()
+    LOWER = auto()
+    KEEPALIVE = auto()
+    HOLD = auto()
 
 
 _OVERTAKEN = (Urgency.RAISE, Urgency.LOWER, Urgency.KEEPALIVE)
@@ -65,6 +65,12 @@ class Command:
 class Exchange:
     """One connection's commands and answers. `set_target(channel, target_ua)` makes a command of a target."""
 
+    # Set by each sending: of what was sent last, how often it was sent, and when it is to be sent again.
+    _tries: int
+    _due_us: int
+    # Since when nothing was answered, while something is under way.
+    _unanswered_since_us: int
+
     def __init__(self, first_number: int, set_target: Callable[[int, int], Command]) -> None:
         self.targets = Targets({})
         self.unexpected = 0
@@ -72,13 +78,9 @@ class Exchange:
         self._number = first_number & 0xFFFF  # of what was sent last
         self._steps: deque[Command] = deque()
         self._urgent: dict[Urgency, Command] = {}
-        # What was sent last, while it has no answer yet, and how often it was sent.
-        self._flying: Command | None = None
-        self._tries = 0
-        self._due_us = 0  # when what is under way is to be sent again
+        self._flying: Command | None = None  # what was sent last, while it has no answer yet
         # By number, with the time at which they were overtaken, the oldest first: the answers may still come.
         self._overtaken: dict[int, tuple[Command, int]] = {}
-        self._unanswered_since_us: int | None = None
         self._waits_since_us: int | None = None  # something urgent, for what is under way
         self._out: list[bytes] = []
 
@@ -90,9 +92,9 @@ class Exchange:
     def urge(self, command: Command, now_us: int) -> None:
         """Send a hold or a keepalive before everything else. One that waits or is under way already suffices."""
         flying = self._flying
-        if flying is None and not self._urgent:
+        if flying is None:  # then nothing waits
             self._send(command, now_us)
-        elif flying is None or flying.urgency is not command.urgency:
+        elif flying.urgency is not command.urgency:
             self._urgent[command.urgency] = command
             self.send_next(now_us)
 
@@ -154,9 +156,9 @@ class Exchange:
         self._number = self._number + 1 & 0xFFFF
         self._tries = 0
         self._put(command, now_us)
-        self._flying = command
-        if self._unanswered_since_us is None:
+        if self._flying is None:
             self._unanswered_since_us = now_us
+        self._flying = command
 
     def _put(self, command: Command, now_us: int) -> None:
         self._out.append(m.encode(self._number, command.message))
@@ -184,11 +186,11 @@ class Exchange:
 
     def advance(self, now_us: int) -> list[Any]:
         """Send again, or something more urgent in its place; give up on a device that answers nothing."""
-        events = self._give_up_overtaken(now_us) if self._overtaken else []
+        events = self._give_up_overtaken(now_us)
         flying = self._flying
         if flying is None:
             return events
-        if self._unanswered_since_us is not None and now_us - self._unanswered_since_us >= flying.patience_us:
+        if now_us - self._unanswered_since_us >= flying.patience_us:
             self._flying = None
             self._steps.clear()
             self._urgent.clear()
@@ -217,7 +219,7 @@ class Exchange:
         else:
             self.unexpected += 1
             return []
-        self._unanswered_since_us = None if self._flying is None else now_us
+        self._unanswered_since_us = now_us
         events = self._judge(command, message, now_us)
         self.send_next(now_us)
         return events
@@ -227,7 +229,7 @@ class Exchange:
             return self._refused(command, message)
         if type(message) is not command.answer:
             return [Failed(EchoMismatch(f"{type(message).__name__} came as the answer to {command.name}"))]
-        if command.echoed and message[: command.echoed] != command.message[: command.echoed]:
+        if message[: command.echoed] != command.message[: command.echoed]:
             return [Failed(EchoMismatch(f"{command.name}: sent {command.message}, the device applied {message}"))]
         return command.then(message, now_us)
 
@@ -244,7 +246,7 @@ class Exchange:
         sent = {number: command for number, (command, _) in self._overtaken.items()}
         if self._flying is not None:
             sent[self._number] = self._flying
-        self._flying = self._unanswered_since_us = self._waits_since_us = None
+        self._flying = self._waits_since_us = None
         self._steps.clear()
         self._urgent.clear()
         self._overtaken.clear()

@@ -241,8 +241,7 @@ class Native:
                 return [Failed(EchoMismatch(f"set target: asked for {asked}, the device applied {applied}"))]
             return [answer]
 
-        raises = target_ua > self.targets[channel].heading_ua
-        urgency = Urgency.RAISE if raises else Urgency.LOWER
+        urgency = Urgency.RAISE if self.targets[channel].raises else Urgency.LOWER
         return Command(m.SetTarget(self._nonce, channel, target_ua), m.TargetSet, 0, done, urgency)
 
     def _answer(self, sequence: int, message: Any, now_us: int) -> list[Any]:

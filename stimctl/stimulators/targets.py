@@ -26,6 +26,11 @@ class Target(NamedTuple):
         return self.sent_ua[-1] if self.sent_ua else self.applied_ua
 
     @property
+    def raises(self) -> bool:
+        """Whether what is wanted is above where the device goes."""
+        return self.wanted_ua > self.heading_ua
+
+    @property
     def highest_ua(self) -> int:
         """The highest target that the device may be following now."""
         return max((self.applied_ua, *self.sent_ua))
@@ -86,7 +91,7 @@ class Targets:
 
     def _turn(self, moving: tuple[Target, int]) -> tuple[bool, bool, int]:
         target, channel = moving
-        return target.wanted_ua > target.heading_ua, channel <= self._sent_last, channel
+        return target.raises, channel <= self._sent_last, channel
 
     def sent(self, channel: int, target_ua: int) -> None:
         self._sent_last = channel

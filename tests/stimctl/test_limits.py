@@ -89,7 +89,7 @@ def test_the_unit_is_read_from_the_name(name: str, unit: str) -> None:
 
 @pytest.mark.parametrize(
     ("applied_ua", "trip_ua"),
-    [(0, 100), (500, 600), (1_000, 1_100), (1_500, 1_650), (1_999, 2_198), (2_000, 2_200)],
+    [(0, 100), (500, 600), (1_000, 1_100), (1_500, 1_650), (1_999, 2_198), (2_000, 2_200), (2_101, 2_200)],
 )
 def test_over_current_margins(applied_ua: int, trip_ua: int) -> None:
     assert over_current_ua(applied_ua) == trip_ua

@@ -126,6 +126,24 @@ def test_a_stop_says_more_where_more_is_said_and_a_second_one_changes_nothing() 
     assert ended.context.ending is None
 
 
+def test_what_was_cut_ahead_is_not_stopped_again_and_its_time_is_the_stops() -> None:
+    bench = Bench()
+    assert bench.closing.may_cut
+    bench.closing.cut(STOP_US - 4_000)
+    assert not bench.closing.may_cut
+    bench.stop()
+    assert bench.line.asked == [("stop", STOP_US - 4_000)]
+    assert bench.closing.deadline_us() == STOP_US - 4_000 + GIVE_UP_STOP_US
+
+
+@pytest.mark.parametrize("state", State)
+def test_whatever_is_not_over_may_be_cut(state: State) -> None:
+    closing = Bench(state).closing
+    assert closing.may_cut is (state not in (State.STOPPING, State.ENDED))
+    closing.line_gone = True
+    assert not closing.may_cut
+
+
 @pytest.mark.parametrize(("task", "lost"), [(Task.STARTING, True), (Task.HOLD, False)])
 def test_a_start_without_its_answer_leaves_the_dose_open(task: Task, lost: bool) -> None:
     bench = Bench(State.ARMED if task is Task.STARTING else State.RUNNING)

@@ -64,8 +64,7 @@ class Line:
         self.targets.started(started, 0)
 
     def set_target(self, channel: int, target_ua: int) -> Command:
-        raises = target_ua > self.targets[channel].heading_ua
-        urgency = Urgency.RAISE if raises else Urgency.LOWER
+        urgency = Urgency.RAISE if self.targets[channel].raises else Urgency.LOWER
         return Command(setting(channel, target_ua), m.TargetSet, 0, told, urgency)
 
     def want(self, channel: int, target_ua: int, now_us: int = 0) -> None:
@@ -234,6 +233,44 @@ def test_a_raise_overtakes_nothing_and_a_step_or_a_hold_is_not_overtaken() -> No
         assert line.pass_time(50 * MS) == [(1, under_way.message)]
 
 
+def test_a_lowering_overtakes_although_a_raise_waits_too() -> None:
+    line = Line(1_000, 1_000, 1_000)
+    line.want(1, 1_100)
+    line.want(2, 1_100)
+    line.want(3, 900)
+    assert line.sent() == [(1, setting(1, 1_100))]
+    assert line.pass_time(50 * MS) == [(2, setting(3, 900))]
+
+
+def test_what_goes_after_a_hold_has_its_turn_although_targets_wait_for_nothing() -> None:
+    """Urgent things overtake where no target is to be sent, and targets where nothing urgent waits."""
+    line = Line(1_000)
+    line.want(1, 900)
+    assert line.sent() == [(1, setting(1, 900))]
+    line.exchange.urge(keepalive(), 0)
+    assert line.pass_time(50 * MS) == [(2, m.KeepAlive(NONCE))]
+
+
+def test_what_was_withdrawn_is_not_sent() -> None:
+    line = Line()
+    line.exchange.ask(step(), 0)
+    line.exchange.urge(keepalive(), 0)
+    line.exchange.withdraw(Urgency.KEEPALIVE)
+    line.exchange.withdraw(Urgency.HOLD)  # none waits
+    line.sent()
+    line.answer(1, counters(1))
+    assert line.sent() == []
+
+
+def test_all_that_is_to_be_sent_is_taken_at_once_and_in_order() -> None:
+    line = Line()
+    line.exchange.ask(step(1), 0)
+    line.exchange.ask(step(2), 0)
+    line.answer(1, counters(1))
+    assert line.sent() == [(1, m.ReadCounters(1)), (2, m.ReadCounters(2))]
+    assert line.sent() == []
+
+
 def test_an_overtaken_keepalive_or_raise_is_not_sent_again_and_a_lowering_is() -> None:
     line = Line(1_000)
     line.exchange.urge(keepalive(), 0)
@@ -298,6 +335,18 @@ def test_a_device_that_answers_nothing_for_half_a_second_is_given_up() -> None:
     assert line.exchange.next_deadline_us() is None
     line.exchange.send_next(GIVE_UP_US)
     assert line.sent() == [], "nothing that waited is sent any more"
+
+
+def test_tries_are_those_of_the_command_that_is_given_up() -> None:
+    line = Line()
+    line.exchange.ask(step(1), 0)
+    line.exchange.advance(50 * MS)
+    line.answer(1, counters(1), 60 * MS)
+    line.exchange.ask(step(2), 100 * MS)
+    for now_us in range(150 * MS, 100 * MS + GIVE_UP_US, 50 * MS):
+        assert line.exchange.advance(now_us) == []
+    (text,) = timed_out(line.exchange.advance(100 * MS + GIVE_UP_US))
+    assert "after 10 tries" in text
 
 
 def test_overtaking_is_no_way_around_giving_up() -> None:
@@ -371,6 +420,9 @@ def test_an_answer_that_nobody_asked_for_is_counted_and_dropped() -> None:
     assert line.answer(2, counters(1)) == []
     assert line.exchange.unexpected == 2
     assert line.exchange.waits
+    assert line.answer(1, counters(1)) == [counters(1)]
+    assert line.answer(1, counters(1)) == [], "to the one that was sent twice it comes twice"
+    assert line.exchange.unexpected == 3
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def test_before_a_run_nothing_is_applied_and_nothing_is_to_be_sent() -> None:
     assert record.channels == (1, 2)
     assert 2 in record
     assert 3 not in record
-    assert record[1] == Target(1_000)
+    assert record[1] == record.of(1) == Target(1_000)
     assert (record[1].sent_ua, record[1].applied_ua, record.titrating) == ((), 0, False)
     assert record.by_channel("resume_ua") == {1: 1_000, 2: 900}
     record.want(1, 800)
@@ -53,6 +53,10 @@ def test_where_a_device_is_heading_and_the_highest_it_may_follow() -> None:
     on_its_way = Target(5, sent_ua=(1_100, 700), applied_ua=1_000)
     assert (on_its_way.heading_ua, on_its_way.highest_ua) == (700, 1_100)
     assert Target(5, sent_ua=(900,), applied_ua=1_000).highest_ua == 1_000
+
+
+def test_what_raises_goes_above_where_a_device_is_heading() -> None:
+    assert [Target(ua, sent_ua=(900,), applied_ua=1_000).raises for ua in (899, 900, 901)] == [False, False, True]
 
 
 def test_what_is_resumed_is_a_target_or_nothing() -> None:
@@ -92,6 +96,19 @@ def test_of_two_lowerings_that_of_the_lower_channel_goes_first() -> None:
     record.want(2, 500)
     record.want(1, 900)
     assert send(record) == [(1, 900), (2, 500)]
+
+
+def test_those_without_an_answer_take_turns() -> None:
+    record = running(1_000, 1_000, 1_000)
+    for channel in (1, 2, 3):
+        record.want(channel, 900)
+    first = []
+    for _ in range(5):
+        channel, target_ua = next(record.to_send())
+        record.sent(channel, target_ua)
+        record.lowering_lost(channel, target_ua)
+        first.append(channel)
+    assert first == [1, 2, 3, 1, 2]
 
 
 def test_an_answer_settles_what_was_sent_before_it() -> None:
