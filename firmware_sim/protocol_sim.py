@@ -155,8 +155,8 @@ class Serial(SerialBase):
 
     def write(self, b: "Buffer", /) -> int:
         """Give bytes to the device; they arrive at once."""
-        data, device = bytes(b), self._powered
-        if self._pulled or unplugged(device):
+        data, device = bytes(b), self._device or self._powered
+        if self._pluggable:
             self._look_at_plug()
         device.receive(data, self._world_us)
         return len(data)

@@ -37,6 +37,7 @@ class Stimulation:
         # Stimulation by the host's own clock: of the runs before, and since when the present one goes on.
         self._ran_us = 0
         self._run_began_us: int | None = None
+        self._longest_us = context.prescription.stimulation_us + TIMER_SLACK_US
         # Stimulation of the session so far, as the device said at the last hold.
         self._expected_us = 0
 
@@ -97,6 +98,9 @@ class Stimulation:
         context.account.started(applied_ua, event.stimulation_us)
         rx = context.prescription
         self.plausibility = self.plausibility or Plausibility(identity, rx.program, rx.ceiling_ua, context.targets)
+        if identity.by_lease:
+            # The adapter holds the timer, and hand-overs take the host's time but no stimulation.
+            self._longest_us = rx.stimulation_us + limits.SESSION_US
         self.plausibility.begin(channel_mask(applied_ua), event.device_time_us, event.stimulation_us, now_us)
         targets_ua = {str(channel): target_ua for channel, target_ua in applied_ua.items()}
         context.put("started", now_us, targets_ua=targets_ua, stimulation_us=event.stimulation_us)
@@ -228,7 +232,7 @@ class Stimulation:
             return
         if context.account.contradiction is not None:
             self.found(Finding(End.IMPLAUSIBLE, context.account.contradiction), now_us)
-        elif not self._fell_silent(now_us):
+        elif self.plausibility is None or not self.plausibility.silent(now_us) or not self._fell_silent(now_us):
             if context.targets.titrating:
                 self._watch_titration(now_us)
             if now_us >= self._sample_due_us:
@@ -247,22 +251,17 @@ class Stimulation:
         timer = limits.expired(now_us, armed_us, now_us, self._held_us)
         if timer is not None:
             self._context.stop(now_us, EXPIRES[timer], "")
-        elif self._ran_by(now_us) > self._context.prescription.stimulation_us + self._timer_slack_us():
+        elif self._ran_by(now_us) > self._longest_us:
             text = "stimulation lasted longer than prescribed, by the host's clock"
             self.found(Finding(End.CLOCK, text), now_us)
 
     def _ran_by(self, now_us: int) -> int:
         return self._ran_us + (0 if self._run_began_us is None else now_us - self._run_began_us)
 
-    def _timer_slack_us(self) -> int:
-        # By lease the adapter holds the timer, and hand-overs take the host's time but no stimulation.
-        return limits.SESSION_US if self._context.by_lease else TIMER_SLACK_US
-
     def _fell_silent(self, now_us: int) -> bool:
-        """The device answers but no longer says how it is, so that nothing watches its timer: the end."""
-        # One that does not answer either is the engine's to judge.
-        answers = now_us - self._context.stimulator.heard_us < limits.SILENCE_US
-        if self.plausibility is None or not self.plausibility.silent(now_us) or not answers:
+        """The device no longer says how it is, so that nothing watches its timer. If it answers, that is the end."""
+        if now_us - self._context.stimulator.heard_us >= limits.SILENCE_US:
+            # It does not answer either: the engine says so.
             return False
         text = "no status from the device, or no reading of a channel, for 500 ms, although it answers"
         self._context.fail(End.LINE_LOST, text, "check the cable, then start again", now_us)

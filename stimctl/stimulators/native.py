@@ -6,6 +6,7 @@ sent again every 20 ms until the device says that it measured zero.
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import itemgetter
 from typing import Any
 
 from stimctl import limits
@@ -22,6 +23,8 @@ from stimctl.wire.framing import DELIMITER, FrameSplitter
 from stimctl.wire.messages import Channel, Event, Status, Stopped, message_in, sequence_in
 
 TIME_TO_LIVE_MS = 5_000
+_TOLD = frozenset(m.SHAPE_OF[each].kind for each in (Status, Channel, Event))
+_kind = itemgetter(0)  # of a payload
 # An empty frame goes ahead: what half a frame, or noise, left on the line ends there and cannot eat the Stop.
 STOP_FRAME = DELIMITER + m.encode(0, m.Stop())
 
@@ -177,10 +180,21 @@ class Native:
     def apart(self) -> Stimulator:
         return Native()
 
-    def receive(self, data: bytes, now_us: int) -> Iterator[Any]:
-        # One at a time: an event that makes the session stop is acted on before the next frame is judged.
+    def receive(self, data: bytes, now_us: int) -> Iterable[Any]:
         payloads = self._splitter.feed(data)
         self.frames += len(payloads)
+        if not payloads or self._checking or not _TOLD.issuperset(map(_kind, payloads)):
+            return self._one_by_one(payloads, now_us)
+        # What the device tells by itself means the same whatever came with it.
+        try:
+            messages = [*map(message_in, payloads)]
+        except WireError:
+            return self._one_by_one(payloads, now_us)
+        self.heard_us = now_us
+        return messages
+
+    def _one_by_one(self, payloads: Iterable[bytes], now_us: int) -> Iterator[Any]:
+        """An event that makes the session stop is acted on before the next frame is judged."""
         for payload in payloads:
             try:
                 message = message_in(payload)
