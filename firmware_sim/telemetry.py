@@ -32,12 +32,11 @@ class Telemetry:
 
     def tick(self, now_us: int) -> bytes:
         """Status, and a frame for each channel of the newest arm."""
-        machine = self._machine
-        frames = self._status(now_us)
-        arming = machine.arming
+        machine, frames = self._machine, self._status(now_us)
+        arming, count = machine.arming, self._count
         if arming is None:
             return frames
-        row, count = machine.stage.row if machine.delivers else self._idle_row, self._count
+        row = machine.stage.row if machine.run is not None or machine.delivers else self._idle_row
         for channel in arming.channels:
             count = (count + 1) & _CIRCLE
             frames += frame_sized(_pack_channel(_CHANNEL_KIND, count, channel, *row(channel), now_us))
@@ -53,18 +52,19 @@ class Telemetry:
     def _status(self, now_us: int) -> bytes:
         machine = self._machine
         session, run, arming = machine.flash.session, machine.run, machine.arming
-        segment = segment_left_us = stimulation_us = number = left_us = age_ms = 0
+        segment = segment_left_us = stimulation_us = number = left_us = age_ms = reason = hold_left_ms = 0
         if session is not None:
-            number = session.number
-            stimulation_us = session.stimulation_us
+            number, limit_us, stimulation_us = session.number, session.limit_us, session.stimulation_us
             if run is not None:
                 stimulation_us = now_us - run.offset_us
                 segment, segment_left_us = run.bands.at(now_us - run.began_us)
-            if session.end_reason == 0 and stimulation_us < session.limit_us:
-                left_us = session.limit_us - stimulation_us
+            if session.end_reason == 0 and stimulation_us < limit_us:
+                left_us = limit_us - stimulation_us
             if arming is not None:
                 age_ms = (now_us - machine.alive_us) // 1000
                 age_ms = age_ms if age_ms < 0xFFFF else 0xFFFF
+        if run is None:
+            reason, hold_left_ms = _why(machine), _hold_left_ms(machine, now_us)
         self._count = count = (self._count + 1) & _CIRCLE
         return frame_sized(
             _pack_status(
@@ -74,14 +74,14 @@ class Telemetry:
                 machine.boot_id,
                 machine.state,
                 segment,
-                0 if run is not None else _why(machine),
+                reason,
                 machine.zero.sure,
                 0 if arming is None else arming.channel_mask,
                 number,
                 stimulation_us,
                 left_us,
                 segment_left_us,
-                0 if run is not None else _hold_left_ms(machine, now_us),
+                hold_left_ms,
                 age_ms,
             )
         )

@@ -28,6 +28,9 @@ _UNKNOWN_OPTION = ("expected a string in the form", "debug|info|warning|error")
 def open_port(url: str, *, traffic: TrafficSink | None = None) -> Port:
     """Open `url` at 115200 8N1, for this process alone.
 
+    DTR and RTS, which reset many boards, are as the system sets them when it opens a port; `/dev/ttyUSB0?dtr=off` and
+    `?rts=off` (or `on`, joined by `&`) say otherwise for a local port.
+
     Raises `PortBusy` when another program holds it, `LineLost` when it cannot be opened, and `Misuse` for a
     URL that no installed handler knows or that lacks something.
     """
@@ -52,7 +55,10 @@ def open_port(url: str, *, traffic: TrafficSink | None = None) -> Port:
 
 
 def _opened(url: str) -> Any:
-    line = serial.serial_for_url(url, do_not_open=True, baudrate=BAUD)
+    name, states = _control_lines(url)
+    line = serial.serial_for_url(name, do_not_open=True, baudrate=BAUD)
+    for control_line, state in states.items():
+        setattr(line, control_line, state)
     if _scheme(url) != "rfc2217":  # which knows none, and is not written through pyserial
         line.write_timeout = ROOM_S
     line.timeout = 0 if _has_descriptor(line) else SLICE_S
@@ -65,6 +71,20 @@ def _opened(url: str) -> Any:
         end_spying(line)
         raise
     return line
+
+
+def _control_lines(url: str) -> tuple[str, dict[str, bool]]:
+    """A local port's name, and which of DTR and RTS are to be set when it opens. Raises `ValueError`."""
+    name, mark, options = url.partition("?")
+    if not mark or _scheme(url):
+        return url, {}
+    states = {}
+    for option in options.split("&"):
+        control_line, _, state = option.partition("=")
+        if control_line not in ("dtr", "rts") or state not in ("on", "off"):
+            raise ValueError(f"option {option!r} of a local port: dtr=on, dtr=off, rts=on or rts=off")
+        states[control_line] = state == "on"
+    return name, states
 
 
 def _scheme(url: str) -> str:

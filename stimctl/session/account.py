@@ -1,17 +1,19 @@
 """The dose of one session: planned, commanded, delivered and measured, kept apart, and how long what lasted."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from stimctl.dose import ChannelDose, Commanded, planned, planned_band_us
 from stimctl.errors import Misuse, Unsafe
 from stimctl.prescription import Prescription
 from stimctl.session.journal import Journal, delivered, dose_record, measured_agrees, measured_record
-from stimctl.session.states import ON_HOLD, End, State
-from stimctl.session.view import Alarm, SessionReport
-from stimctl.stimulators.base import Identity, Ordered, Records, ZeroConfirmed
+from stimctl.session.states import ON_HOLD, State
+from stimctl.session.view import SessionReport
+from stimctl.stimulators.base import Identity, Ordered, Records
 from stimctl.wire.messages import TargetSet
 
+_AS_REPORTED = ("end_text", "armed", "planned", "commanded", "delivered", "measured", "agreement")
 UNANSWERED = "the answer to an order was lost: nobody knows what was commanded to the last pulse"
 
 
@@ -42,15 +44,12 @@ class Account:
         return dose_record(planned(self._prescription.program, self._prescription.targets_ua))
 
     def started(self, targets: Mapping[int, int], stimulation_us: int) -> None:
-        """A run began towards `targets`."""
         self._replay(self._commanded.started, targets, stimulation_us)
 
     def target_set(self, applied: TargetSet) -> None:
-        """The device applied a new target."""
         self._replay(self._commanded.target_set, applied.channel, applied.target_ua, applied.stimulation_us)
 
     def held(self, stimulation_us: int) -> None:
-        """A run was broken off by a hold."""
         self._replay(self._commanded.held, stimulation_us)
 
     def _replay(self, happening: Callable[..., None], *what: Any) -> None:
@@ -61,40 +60,30 @@ class Account:
             self.contradiction = self.contradiction or str(odd)
 
     def moved(self, state: State, now_us: int) -> None:
-        """Count the time on hold."""
         if state in ON_HOLD and self._held_since_us is None:
             self._held_since_us = now_us
         elif state not in ON_HOLD and self._held_since_us is not None:
             self._held_us += now_us - self._held_since_us
             self._held_since_us = None
 
-    def report(
-        self,
-        session_id: str,
-        ending: tuple[End, str],
-        identity: Identity | None,
-        records: Records | None,
-        last_us: int,
-        zero: ZeroConfirmed | None,
-        alarms: Iterable[Alarm],
-        *,
-        ordered: Mapping[int, Ordered] | None = None,
-        frames: tuple[int, int] = (0, 0),
-        armed: bool = True,
-    ) -> SessionReport:
-        """Draw up the report. `records` is None when the device could not be asked; `last_us` is the
-        stimulation time it told last; `ordered` what the adapter ordered, where the device does not play by the
-        program's own pulse rules; `frames` how many came whole, and how many damaged."""
+    def doses(
+        self, identity: Identity | None, records: Records | None, last_us: int, ordered: Mapping[int, Ordered] | None
+    ) -> dict[str, Any]:
+        """What the report says of the dose, by the fields of `SessionReport`.
+
+        `records` is None when the device could not be asked; `last_us` is the stimulation time it told last; `ordered`
+        what the adapter ordered, where the device does not play by the program's own pulse rules.
+        """
         rx = self._prescription
         # Without the device's own record the last telemetry says how far it certainly came.
         ended_us = max(last_us, self._commanded.now_us) if records is None else records.record.stimulation_us
         self._replay(self._commanded.ended, ended_us)
-        if ordered is None:
-            commanded = {plan.channel: self._commanded.dose(plan.channel) for plan in rx.channels}
-        else:
-            commanded = {plan.channel: _dose(ordered, plan.channel) for plan in rx.channels}
-        kept = records.kept if records is not None else None
-        counted = delivered(records) if records else None
+        of_channel = self._commanded.dose if ordered is None else partial(_dose, ordered)
+        commanded = {plan.channel: of_channel(plan.channel) for plan in rx.channels}
+        counted, kept, band_us = None, None, self._commanded.band_us()
+        if records is not None:
+            counted, kept = delivered(records), records.kept
+            band_us = records.record.segment_0_us, records.record.segment_1_us
         agrees = measured_agrees(identity, rx.program, records) if records and identity else None
         exact = None if counted is None else counted == commanded and self.contradiction is None
         if exact and kept is not None and kept.estimated:
@@ -102,29 +91,16 @@ class Account:
         if exact is False and self.unanswered:
             self.contradiction = self.contradiction or UNANSWERED
             exact = None
-        band_us = self._commanded.band_us()
-        if records is not None:
-            band_us = records.record.segment_0_us, records.record.segment_1_us
-        return SessionReport(
-            session_id=session_id,
-            end=ending[0],
-            end_text=ending[1],
-            simulator=identity.simulator if identity else None,
-            planned=self.planned_record(),
-            commanded=dose_record(commanded),
-            delivered=dose_record(counted) if counted is not None else None,
-            measured=(measured_record(records) or None) if records else None,
-            agreement={"exact": exact, "measured": agrees, "contradiction": self.contradiction},
-            zero_confirmed_us=None if zero is None else zero.after_us,
-            band_us=band_us,
-            held_us=self._held_us,
-            alarms=tuple(alarms),
-            kept=kept.record() if kept is not None else None,
-            zero_measured=zero is None or zero.measured,
-            armed=armed,
-            frames=frames[0],
-            damaged_frames=frames[1],
-        )
+        return {
+            "planned": self.planned_record(),
+            "commanded": dose_record(commanded),
+            "delivered": None if counted is None else dose_record(counted),
+            "measured": (measured_record(records) or None) if records else None,
+            "agreement": {"exact": exact, "measured": agrees, "contradiction": self.contradiction},
+            "band_us": band_us,
+            "held_us": self._held_us,
+            "kept": None if kept is None else kept.record(),
+        }
 
     def closed_record(self, report: SessionReport, journal: Journal) -> dict[str, Any]:
         """The log's last entry of a session, JSON-able."""
@@ -132,13 +108,7 @@ class Account:
         return {
             **kept,
             "end_reason": str(report.end),
-            "end_text": report.end_text,
-            "armed": report.armed,
-            "planned": report.planned,
-            "commanded": report.commanded,
-            "delivered": report.delivered,
-            "measured": report.measured,
-            "agreement": report.agreement,
+            **{name: getattr(report, name) for name in _AS_REPORTED},
             "band_us": list(report.band_us),
             "held_us": report.held_us,
             "zero_confirmed_us": report.zero_confirmed_us,
@@ -148,5 +118,4 @@ class Account:
 
 
 def _dose(ordered: Mapping[int, Ordered], channel: int) -> ChannelDose:
-    """What an adapter ordered, as a dose."""
     return ChannelDose(*ordered.get(channel, Ordered((0, 0), (0, 0))))

@@ -1,11 +1,11 @@
 """Which stimulator is at a port: as it was named, or found by three fixed questions that start nothing.
 
-The questions are a native `Hello`, `IDN` for a StimJim, and a PulsePal's handshake. None of them is an order on
-any of these devices. A StimJim of dialect A answers none of them and has to be named.
+The questions are no orders on any of these devices. A StimJim of dialect A answers none of them and has to be named.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from stimctl.errors import Misuse, WireError, WrongDevice
 from stimctl.port import Port
@@ -29,6 +29,8 @@ HELLO = next(frame for frame in _HELLOS if START not in frame)
 # The line end before and after clears what the other questions left in a StimJim's line.
 PROBES = {"native": DELIMITER + HELLO, "stimjim": b"\n" + IDENTIFY, "pulsepal": HANDSHAKE}
 CLEAR_LINE = b"\n"
+_REMEMBERED = 8_192  # bytes of what was heard since a question, for a line that never falls silent
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +80,12 @@ def stimulator(choice: Choice, port: Port, first_sequence: int = 0) -> Stimulato
 
 def detect(port: Port) -> tuple[str, str | None]:
     """Device and dialect at `port`. Raises `WrongDevice` when nothing answers a question that starts nothing."""
-    if _ask(port, PROBES["native"], _is_native()):
+    if _ask(port, "native", _is_native):
         return "native", None
     dialect = _stimjim_dialect(port)
     if dialect is not None:
         return "stimjim", dialect
-    if _ask(port, PROBES["pulsepal"], _is_pulsepal()):
+    if _ask(port, "pulsepal", lambda heard: len(heard) >= 5 and heard[-5] in b"KWS"):
         return "pulsepal", None
     port.write(CLEAR_LINE)
     raise WrongDevice(
@@ -92,50 +94,33 @@ def detect(port: Port) -> tuple[str, str | None]:
     )
 
 
-def _ask(port: Port, probe: bytes, heard: Callable[[bytes], bool]) -> bool:
-    port.write(probe)
+def _ask(port: Port, device: str, answer_in: Callable[[bytes], _T | None]) -> _T | None:
+    """What `answer_in` finds in what is heard, the newest of it, after a question."""
+    port.write(PROBES[device])
     until_us = port.now_us() + ANSWER_US
+    heard = b""
     while port.now_us() < until_us:
-        if heard(port.wait(until_us)):
+        heard = (heard + port.wait(until_us))[-_REMEMBERED:]
+        if answer := answer_in(heard):
+            return answer
+    return None
+
+
+def _is_native(heard: bytes) -> bool:
+    for payload in FrameSplitter().feed(heard):
+        try:
+            answer = m.parse(payload)[1]
+        except WireError:
+            continue
+        # One that speaks another version refuses our Hello in the same bytes: it is asked again, and named.
+        other_version = isinstance(answer, m.Refused) and answer.reason == Refusal.UNSUPPORTED_VERSION
+        if other_version or isinstance(answer, m.Welcome):
             return True
     return False
 
 
-def _is_native() -> Callable[[bytes], bool]:
-    splitter = FrameSplitter()
-
-    def heard(data: bytes) -> bool:
-        for payload in splitter.feed(data):
-            try:
-                answer = m.parse(payload)[1]
-            except WireError:
-                continue
-            # One that speaks another version refuses our Hello in the same bytes: it is asked again, and named.
-            if isinstance(answer, m.Welcome) or (
-                isinstance(answer, m.Refused) and answer.reason == Refusal.UNSUPPORTED_VERSION
-            ):
-                return True
-        return False
-
-    return heard
-
-
-def _is_pulsepal() -> Callable[[bytes], bool]:
-    all_heard = bytearray()
-
-    def heard(data: bytes) -> bool:
-        all_heard.extend(data)
-        return len(all_heard) >= 5 and all_heard[-5] in b"KWS"
-
-    return heard
-
-
 def _stimjim_dialect(port: Port) -> str | None:
-    reader = Reader()
-    named: list[str] = []
+    def named(heard: bytes) -> str | None:
+        return next((said.dialect for said in Reader().feed(heard) if isinstance(said, Named)), None)
 
-    def heard(data: bytes) -> bool:
-        named.extend(said.dialect for said in reader.feed(data) if isinstance(said, Named))
-        return bool(named)
-
-    return named[0] if _ask(port, PROBES["stimjim"], heard) else None
+    return _ask(port, "stimjim", named)

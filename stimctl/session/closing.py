@@ -1,7 +1,6 @@
-"""From the stop to the last entry: measured zero, the device's counts, the report, and only then its memory.
+"""From the stop to the last entry: zero before everything, then the device's counts, then the report, durably.
 
-The order matters. Zero comes before everything; the counts are read after it; the log is durable before
-the device is told that it may forget.
+Only then is the device told that it may forget.
 """
 
 from dataclasses import replace
@@ -10,7 +9,7 @@ from stimctl import limits
 from stimctl.session.context import Context, Ending, Over
 from stimctl.session.preparation import stop_record
 from stimctl.session.states import End, Happening, State, Task
-from stimctl.session.view import Priority, SessionReport
+from stimctl.session.view import EXAMINE, PULL_THE_LEADS, Priority, SessionReport
 from stimctl.stimulators import base
 from stimctl.wire.codes import GIVES_OUTPUT
 from stimctl.wire.messages import Status
@@ -18,7 +17,6 @@ from stimctl.wire.messages import Status
 GIVE_UP_STOP_US = 5_000_000
 GIVE_UP_RECORDS_US = 2_000_000
 NEVER_US = 1 << 62
-PULL_THE_LEADS = "PULL THE LEADS"
 
 
 class Closing:
@@ -92,25 +90,27 @@ class Closing:
 
     def on_records(self, records: base.Records, now_us: int) -> None:
         """The device said what it counted. Another session's counts are neither used nor acknowledged."""
-        context = self._context
-        numbers = {records.record.session}
-        numbers |= {counted.session for counted in records.counters}
-        numbers |= {measured.session for measured in records.measured}
-        asked = context.device.session_number
+        told = {each.session for each in records.counters} | {each.session for each in records.measured}
+        numbers = {records.record.session, *told}
+        asked = self._context.device.session_number
         if numbers == {asked}:
             self._records = records
         else:
-            context.account.contradiction = f"asked for session {asked}, the device told of {numbers}"
+            self._context.account.contradiction = f"asked for session {asked}, the device told of {numbers}"
         self.close(now_us)
 
     def watch_time(self, now_us: int) -> None:
-        """Give up on a device that does not answer: what it counted stays in it until the next connection."""
-        if self._waits_for_log or now_us < self.deadline_us():
-            return
+        """Give up on a device that does not answer: what it counted stays in it until the next connection.
+
+        What is known is written down, however late it is; without a zero the stop frames and the alarm go on.
+        """
+        if now_us >= self.deadline_us():
+            self._close_or_end(now_us)
+
+    def _close_or_end(self, now_us: int) -> None:
         if self.report is None:
-            # What is known is written down, however late it is; without a zero the stop frames and the alarm go on.
             self.close(now_us)
-        else:
+        elif not self._waits_for_log:
             self._end(now_us)
 
     def lose_line(self, now_us: int) -> bool:
@@ -118,10 +118,7 @@ class Closing:
         self.line_gone = True
         if self._context.state is not State.STOPPING:
             return False
-        if self.report is None:
-            self.close(now_us)
-        elif not self._waits_for_log:
-            self._end(now_us)
+        self._close_or_end(now_us)
         return True
 
     def deadline_us(self) -> int:
@@ -142,23 +139,27 @@ class Closing:
         device, armed = context.device, context.times.armed_us is not None or self._arming
         if self._records is None and device.session_number:
             self._records = context.stimulator.kept_records(context.targets.channels)
-        if armed and self.zero is None and not self._leads_told():
+        told = any(PULL_THE_LEADS in alarm.action for alarm in context.alarms)
+        if armed and self.zero is None and not told:
             context.alarm(Priority.HIGH, "zero output was not confirmed", PULL_THE_LEADS, now_us)
-        self.report = context.account.report(
-            self._session_id,
-            context.ending,
-            device.identity,
-            self._records,
-            device.status.stimulation_us if device.status else 0,
-            self.zero,
-            context.alarms,
-            ordered=context.stimulator.commanded(),
-            frames=(context.stimulator.frames, context.stimulator.damaged_frames),
+        last_us, zero = device.status.stimulation_us if device.status else 0, self.zero
+        ordered, stimulator = context.stimulator.commanded(), context.stimulator
+        self.report = SessionReport(
+            session_id=self._session_id,
+            end=context.ending.end,
+            end_text=context.ending.text,
+            simulator=device.identity.simulator if device.identity else None,
+            zero_confirmed_us=None if zero is None else zero.after_us,
+            zero_measured=zero is None or zero.measured,
+            alarms=tuple(context.alarms),
             armed=armed,
+            frames=stimulator.frames,
+            damaged_frames=stimulator.damaged_frames,
+            **context.account.doses(device.identity, self._records, last_us, ordered),
         )
         if self.report.agreement["exact"] is False:
             text = "the device's count is not what was commanded"
-            context.alarm(Priority.HIGH, text, "do not use this device until it has been examined", now_us)
+            context.alarm(Priority.HIGH, text, EXAMINE, now_us)
         context.put("closed", now_us, **context.account.closed_record(self.report, context.journal))
         if device.identity is None:
             self._end(now_us)
@@ -166,40 +167,34 @@ class Closing:
             self._waits_for_log = True
             context.await_durable(now_us)
 
-    def _leads_told(self) -> bool:
-        return any(PULL_THE_LEADS in alarm.action for alarm in self._context.alarms)
-
     def durable(self, now_us: int) -> None:
         """The last entry is on disk: the device may forget what it counted."""
-        context = self._context
         if not self._waits_for_log:
             return  # of entries before the stop, which somebody waited for when it came
         self._waits_for_log = False
-        context.pending = None
+        self._context.pending = None
         if self.zero is None and not self.line_gone:
             return
         if self._records is None or self.line_gone:
             self._end(now_us)
             return
-        context.begin(Task.ACKNOWLEDGING, now_us)
+        self._context.begin(Task.ACKNOWLEDGING, now_us)
         assert self.zero is not None
         self._stop_us = now_us - self.zero.after_us
-        context.stimulator.acknowledge(context.device.session_number, now_us)
+        self._context.stimulator.acknowledge(self._context.device.session_number, now_us)
 
     def log_failed(self, text: str, now_us: int) -> None:
         """The last entry could not be written: the device keeps its counts, and the operator is told."""
         if not self._waits_for_log:
             return  # an entry before the stop: zero comes first, and the last entry will tell
         self._waits_for_log = False
-        identity = self._context.device.identity
         action = "the dose is still in the device: mend the log, then connect again"
-        if identity is not None and identity.by_lease:
+        if self._context.by_lease:
             action = "the device keeps no dose, and the log has not got it: write down what the summary says"
         self._context.alarm(Priority.HIGH, text, action, now_us)
         self._end(now_us)
 
     def on_acknowledged(self, now_us: int) -> None:
-        """The device has forgotten; all is done."""
         self._end(now_us)
 
     def _end(self, now_us: int) -> None:

@@ -1,14 +1,13 @@
 """What may be asked of a session, as data: frozen, checked when made, the same for keys, scripts, scenarios and replay.
 
-None of them is a message of any wire; what they come to is decided by the session's rules. Making one raises `Misuse`
-for a value of the wrong type, in the thread of whoever makes it. `note_of` and `command_of` are their form in a record
-of traffic.
+Making one raises `Misuse` for a value of the wrong type, in the thread of whoever makes it; what it comes to is decided
+by the session's rules. `note_of` and `command_of` are their form in a record of traffic.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from stimctl.errors import InputInvalid, LineLost, LogFault, Misuse, Problem
 from stimctl.session.log import OPERATORS_KINDS
@@ -124,45 +123,39 @@ class CheckIn:
 Command = Proceed | Raise | Lower | AskTarget | AskHold | AskStop | AddNote | CheckIn
 
 
-# --- what the loop that runs a session has to say -----------------------------------------------------
+# What the loop that runs a session has to say.
 
 
-@dataclass(frozen=True, slots=True)
-class LogDurable:
+class LogDurable(NamedTuple):
     """The log is on disk up to here, as was wanted."""
 
 
-@dataclass(frozen=True, slots=True)
-class LogFailed:
+class LogFailed(NamedTuple):
     """The log could not be written, or not in time."""
 
     error: LogFault
 
 
-@dataclass(frozen=True, slots=True)
-class EarlierDoseLogged:
+class EarlierDoseLogged(NamedTuple):
     """The dose of an earlier session is on disk, as was wanted; `where` in words."""
 
     where: str
 
 
-@dataclass(frozen=True, slots=True)
-class LineGone:
+class LineGone(NamedTuple):
     """The port's read side says that nobody is there any more: nothing can be sent or heard."""
 
     error: LineLost
 
 
-@dataclass(frozen=True, slots=True)
-class HostTrouble:
+class HostTrouble(NamedTuple):
     """Something befell the host itself, after which it cannot answer for what runs: the session ends."""
 
     end: End
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Wrote:
+class Wrote(NamedTuple):
     """What the session gave to be sent last was handed to the line, completely, at `at_us`."""
 
     at_us: int
@@ -171,8 +164,7 @@ class Wrote:
 Fact = LogDurable | LogFailed | EarlierDoseLogged | LineGone | HostTrouble | Wrote
 
 
-# --- in a record of traffic ---------------------------------------------------------------------------
-
+# In a record of traffic.
 _RECORDED: dict[str, type[Any]] = {
     "proceed": Proceed,
     "raise": Raise,

@@ -9,7 +9,7 @@ from stimctl.prescription import Prescription
 from stimctl.session.account import Account
 from stimctl.session.journal import Journal
 from stimctl.session.log import SessionLog
-from stimctl.session.states import ON_HOLD, UNDER_WAY, End, Happening, Pending, State, Task, after
+from stimctl.session.states import ON_HOLD, End, Happening, Pending, State, Task, after
 from stimctl.session.targets import TargetRules
 from stimctl.session.view import Alarm, Priority, StateChanged, Told
 from stimctl.stimulators.base import Identity, Records, Stimulator
@@ -76,9 +76,8 @@ class Context:
         self.log = log
         self.journal = Journal(log)
         self.account = Account(prescription)
-        self.targets = TargetRules({plan.channel: plan.amplitude_ua for plan in prescription.channels},
-                                   prescription.ceiling_ua)  # fmt: skip
-        stimulator.targets = self.targets
+        first_ua = {plan.channel: plan.amplitude_ua for plan in prescription.channels}
+        self.targets = stimulator.targets = TargetRules(first_ua, prescription.ceiling_ua)
         self.state = State.IDLE
         self.pending: Pending | None = None
         self.ending: Ending | None = None
@@ -90,8 +89,6 @@ class Context:
         self._go_on = go_on
         # The engine sets it when the closing phase is there.
         self.stop: Callable[[int, End, str], None]
-
-    # --- moving on ----------------------------------------------------------------------------------
 
     def enter(self, happening: Happening, now_us: int) -> None:
         """Move to the next state of the table, write it down and tell it. Raises `IllegalEvent`."""
@@ -105,15 +102,24 @@ class Context:
         if self.state in ON_HOLD or was in ON_HOLD:
             self.account.moved(self.state, now_us)
 
+    @property
+    def by_lease(self) -> bool:
+        """Whether the device is known, and is given its output in leases."""
+        return self.device.identity is not None and self.device.identity.by_lease
+
     def begin(self, task: Task, now_us: int) -> None:
         """Something is under way from now on. Raises `IllegalEvent` where it may not be."""
-        if self.state not in UNDER_WAY[task]:
-            raise IllegalEvent(f"{task.value} cannot be under way while the session is {self.state.value!r}")
+        if self.state not in task.states:
+            raise IllegalEvent(f"{task.words} cannot be under way while the session is {self.state.value!r}")
         status = self.device.status
         self.pending = Pending(task, now_us, 0 if status is None else status.device_time_us)
 
+    def order(self, task: Task, give: Callable[..., None], *what: Any) -> None:
+        """Give the stimulator an order, which is under way from now on; the last of `what` is the time."""
+        self.begin(task, what[-1])
+        give(*what)
+
     def is_pending(self, task: Task) -> bool:
-        """Whether this is under way."""
         return self.pending is not None and self.pending.task is task
 
     def done(self, happening: Happening, now_us: int) -> None:
@@ -124,15 +130,12 @@ class Context:
             self._go_on(now_us)
 
     def await_durable(self, now_us: int) -> None:
-        """Nothing goes on before the log is on disk."""
         self.begin(Task.WRITING_LOG, now_us)
         self.want = AwaitDurable()
 
     def answered(self, device_time_us: int) -> None:
         """The device changed something at this time of its own: what it told before that is old news."""
         self.device.answered_us = max(self.device.answered_us, device_time_us)
-
-    # --- writing and telling ------------------------------------------------------------------------
 
     def put(self, kind: str, now_us: int, /, **body: Any) -> None:
         """Write an entry, once there is a session to write of: before the identity there is none."""
@@ -145,6 +148,11 @@ class Context:
         self.alarms.append(alarm)
         self.events.append(alarm)
         self.put("alarm", now_us, source="host", priority=priority.name, text=text, action=action)
+
+    def fail(self, end: End, text: str, action: str, now_us: int) -> None:
+        """A HIGH alarm, and the end of the session."""
+        self.alarm(Priority.HIGH, text, action, now_us)
+        self.stop(now_us, end, text)
 
     def tell(self, text: str, now_us: int) -> None:
         """Tell the operator something that is no alarm."""

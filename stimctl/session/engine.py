@@ -1,13 +1,12 @@
 """The session's machine: commands and bytes in, bytes and events out, time as an argument.
 
-`Engine.step` is the one door. It owns no port, thread, file or clock: whoever runs it (see `runner`) gives it what
-came from the line and what was asked for, sends the bytes that it returns, and comes back at its deadline. Any
-surprise ends at zero: with us, zero is the safe state.
-
-The work is done in phases that share a `Context`: `preparation`, `stimulation`, `closing`; `telemetry` listens.
+Whoever runs it (see `runner`) gives `Engine.step` what came from the line and what was asked for, sends the bytes that
+it returns, and comes back at its deadline. Any surprise ends at zero. The work is done in phases that share a
+`Context`: `preparation`, `stimulation`, `closing`; `telemetry` listens.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from stimctl import limits
@@ -30,10 +29,10 @@ from stimctl.session.closing import Closing
 from stimctl.session.context import Context, Want
 from stimctl.session.log import SessionLog
 from stimctl.session.preparation import Preparation
-from stimctl.session.states import ENDED, ON_HOLD, STOPPING, End, State, Task
+from stimctl.session.states import ENDED, ON_HOLD, QUIET, STOPPING, End, Happening, State, Task
 from stimctl.session.stimulation import Stimulation
 from stimctl.session.telemetry import Telemetry
-from stimctl.session.view import Priority, SessionReport, SessionView
+from stimctl.session.view import PULL_THE_LEADS, Priority, SessionReport, SessionView
 from stimctl.stimulators import base
 from stimctl.stimulators.base import Identity, Stimulator
 from stimctl.wire import messages as m
@@ -42,12 +41,14 @@ from stimctl.wire import messages as m
 UNATTENDED = frozenset({State.IDLE, State.IDENTIFIED, State.LOADED, State.TESTED, State.CHECKED})
 ATTENDED = frozenset({State.IDLE, State.IDENTIFIED, State.LOADED})
 STOOD_STILL_US = 200_000  # later than its deadline by so much, this program did not run [choice]
+_START_AGAIN = "start again; if it happens twice, examine the device"
 _ENDS: dict[type[StimctlError], End] = {Refused: End.REFUSED, EchoMismatch: End.ECHO, Unsafe: End.GATE}
+_Handler = Callable[[Any, int], None]
 
 
 class Turn(NamedTuple):
-    """What one step came to: the bytes to send now, what happened (`StateChanged`, `Alarm`, `Told`), when to come
-    back at the latest, and what is wanted of whoever runs the session, if anything."""
+    """The bytes to send now, what happened (`StateChanged`, `Alarm`, `Told`), when to come back at the latest, and what
+    is wanted of whoever runs the session, if anything."""
 
     output: bytes
     events: Sequence[Any]
@@ -89,19 +90,14 @@ class Engine:
         context.stop = self._close.stop
         self._telemetry = Telemetry(context, self._prepare, self._stimulate, self._close.on_status, auto)
         self._steps: dict[State, Callable[[int], None]] = {
-            State.IDLE: self._prepare.connect,
-            State.IDENTIFIED: self._prepare.load,
-            State.LOADED: self._prepare.self_test,
-            State.TESTED: self._prepare.ready,
-            State.CHECKED: self._prepare.ready,
-            State.HELD: self._prepare.ready,
-            State.RECHECKED: self._prepare.ready,
+            State.IDLE: partial(context.order, Task.HANDSHAKE, stimulator.connect),
+            State.IDENTIFIED: partial(context.order, Task.LOADING, stimulator.load, prescription.program),
+            State.LOADED: partial(context.order, Task.SELF_TEST, stimulator.self_test),
+            **dict.fromkeys(QUIET, context.await_durable),
         }
-        self._obey: dict[type[Any], Callable[[Any, int], None]] = {
+        self._obey: dict[type[Any], _Handler] = {
             c.Proceed: lambda _command, now_us: self._proceed(now_us),
-            c.Raise: self._stimulate.retarget,
-            c.Lower: self._stimulate.retarget,
-            c.AskTarget: self._stimulate.retarget,
+            **dict.fromkeys((c.Raise, c.Lower, c.AskTarget), self._stimulate.retarget),
             c.AskHold: lambda command, now_us: self._stimulate.hold(now_us, command.why),
             c.AskStop: lambda command, now_us: self._close.stop(now_us, command.end, command.text),
             c.AddNote: lambda command, now_us: context.put(command.kind, now_us, **command.body),
@@ -113,13 +109,13 @@ class Engine:
             c.HostTrouble: lambda fact, now_us: self._close.stop(now_us, fact.end, fact.text),
             c.Wrote: lambda fact, _now_us: stimulator.wrote(fact.at_us),
         }
-        self._on: dict[type[Any], Callable[[Any, int], None]] = {
+        self._on: dict[type[Any], _Handler] = {
             base.Identified: self._prepare.on_identified,
-            base.Loaded: self._prepare.on_loaded,
+            base.Loaded: lambda _event, now_us: context.done(Happening.LOADED, now_us),
             base.SelfTested: self._prepare.on_self_tested,
             base.Checked: self._on_checked,
-            base.Records: self._on_records,
-            base.ZeroConfirmed: self._on_zero,
+            base.Records: self._by_phase(self._close.on_records, self._prepare.on_recovered),
+            base.ZeroConfirmed: self._by_phase(self._close.on_zero, self._prepare.on_stop_tried),
             base.ZeroOverdue: self._on_zero_overdue,
             base.Declined: self._stimulate.on_declined,
             base.Late: self._stimulate.on_late,
@@ -135,16 +131,13 @@ class Engine:
             m.Acknowledged: self._changed(self._on_acknowledged),
         }
 
-    # --- the door -----------------------------------------------------------------------------------
-
     def begin(self, now_us: int) -> None:
         """Start the clock; connect when that needs no operator.
 
         A person's screening is used up here: raises `Unsafe` when it is stale or was used before.
         """
-        context = self._context
-        context.prescription.begin(now_us)
-        context.times.checked_in_us = self._stimulator.heard_us = self._turned_us = self._deadline_us = now_us
+        self._context.prescription.begin(now_us)
+        self._context.times.checked_in_us = self._stimulator.heard_us = self._turned_us = self._deadline_us = now_us
         self._go_on(now_us)
 
     def step(self, now_us: int, data: bytes = b"", asked: Sequence[c.Command | c.Fact] = ()) -> Turn:
@@ -152,14 +145,12 @@ class Engine:
 
         A stop that is asked for gives its bytes at once; all else, also the rest of the stop, follows at the next step.
         """
-        if asked and c.AskStop in map(type, asked) and self._close.may_cut:
-            self._close.cut(now_us)
-            # The stop first here too: what was asked for ahead of it must send nothing after it.
-            self._put_off = data, sorted(asked, key=lambda each: type(each) is not c.AskStop)
-            return Turn(self._take_output(), (), now_us, None)
-        if self._put_off is not None:
-            (before, put_off), self._put_off = self._put_off, None
-            data, asked = before + data, [*put_off, *asked]
+        if asked or self._put_off is not None:
+            if c.AskStop in map(type, asked) and self._close.may_cut:
+                return self._cut(now_us, data, asked)
+            if self._put_off is not None:
+                (before, put_off), self._put_off = self._put_off, None
+                data, asked = before + data, [*put_off, *asked]
         context, late_us = self._context, now_us - self._deadline_us
         if late_us > STOOD_STILL_US:
             self._stood_still(late_us, now_us)
@@ -175,8 +166,8 @@ class Engine:
                 self._advance(now_us)
         except IllegalEvent as surprise:
             self._surprised(surprise, now_us)
-        output, deadline_us = self._take_output(), self._deadline_us
-        if late_us < 0 and not (output or asked or context.events) and deadline_us == context.times.alive_due_us:
+        output = self._take_output()
+        if late_us < 0 and self._deadline_us == context.times.alive_due_us and not (output or asked or context.events):
             # Nothing but telemetry, as nearly always: the next keepalive is due when it was.
             return self._quiet
         events, context.events = context.events, []
@@ -188,6 +179,12 @@ class Engine:
             self._quiet = Turn(b"", (), deadline_us, None) if output or events or want is not None else turn
         return turn
 
+    def _cut(self, now_us: int, data: bytes, asked: Sequence[c.Command | c.Fact]) -> Turn:
+        self._close.cut(now_us)
+        # The stop first here too: what was asked for ahead of it must send nothing after it.
+        self._put_off = data, sorted(asked, key=lambda each: type(each) is not c.AskStop)
+        return Turn(self._take_output(), (), now_us, None)
+
     def _take(self, asked: c.Command | c.Fact, now_us: int) -> None:
         try:
             self._obey[type(asked)](asked, now_us)
@@ -197,10 +194,7 @@ class Engine:
     def _surprised(self, surprise: IllegalEvent, now_us: int) -> None:
         """The device said something that has no place here."""
         text = f"the device said something out of place: {surprise}"
-        self._context.alarm(Priority.HIGH, text, "start again; if it happens twice, examine the device", now_us)
-        self._close.stop(now_us, End.IMPLAUSIBLE, text)
-
-    # --- looking ------------------------------------------------------------------------------------
+        self._context.fail(End.IMPLAUSIBLE, text, _START_AGAIN, now_us)
 
     @property
     def state(self) -> State:
@@ -209,12 +203,10 @@ class Engine:
 
     @property
     def report(self) -> SessionReport | None:
-        """How it ended, once it has."""
         return self._close.report
 
     @property
     def identity(self) -> Identity | None:
-        """Who answered the handshake, once it has."""
         return self._context.device.identity
 
     def view(self, now_us: int) -> SessionView:
@@ -250,8 +242,6 @@ class Engine:
         """The loop is broken and nothing can be done any more: whoever looks is to see that it is over."""
         self._context.state = ENDED
 
-    # --- time ---------------------------------------------------------------------------------------
-
     def _advance(self, now_us: int) -> None:
         context = self._context
         for event in self._stimulator.advance(now_us):
@@ -284,8 +274,7 @@ class Engine:
 
     def _stood_still(self, late_us: int, now_us: int) -> None:
         """This program did not run for so long: neither the device nor the operator was silent."""
-        context = self._context
-        times = context.times
+        times = self._context.times
         text = f"this program stood still for {(now_us - self._turned_us) / 1e6:.1f} s"
         self._stimulator.heard_us += late_us
         times.checked_in_us += late_us
@@ -293,15 +282,11 @@ class Engine:
         if times.alive_due_us is None:
             return
         if now_us - times.alive_us <= limits.WATCHDOG_US:
-            context.alarm(Priority.LOW, text, "close what else this computer is busy with", now_us)
+            self._context.alarm(Priority.LOW, text, "close what else this computer is busy with", now_us)
             return
-        action = f"output ends within {self._ends_within()} by itself: look after the subject first, then start again"
-        context.alarm(Priority.HIGH, text, action, now_us)
-        self._close.stop(now_us, End.STOOD_STILL, text)
-
-    def _ends_within(self) -> str:
-        identity = self._context.device.identity
-        return "3 s" if identity is not None and identity.by_lease else "1 s"
+        within = "3 s" if self._context.by_lease else "1 s"
+        action = f"output ends within {within} by itself: look after the subject first, then start again"
+        self._context.fail(End.STOOD_STILL, text, action, now_us)
 
     def _keep_alive(self, now_us: int) -> None:
         context = self._context
@@ -312,7 +297,7 @@ class Engine:
         if now_us - context.times.checked_in_us > limits.CHECK_IN_US:
             text = "the operator's front end was silent for 1 s"
             context.alarm(Priority.HIGH, text, "look, then start again", now_us)
-            self._close.stop(now_us, End.FRONT_END, "")
+            context.stop(now_us, End.FRONT_END, "")
             return
         context.times.alive_us = now_us
         context.times.alive_due_us = now_us + limits.KEEPALIVE_US
@@ -322,8 +307,6 @@ class Engine:
         self._stimulate.watch_time(now_us)
         self._telemetry.watch_line(now_us)
 
-    # --- what is asked for, and what the loop has to say ----------------------------------------------
-
     def _go_on(self, now_us: int) -> None:
         if self._context.state in self._auto and self._context.pending is None:
             self._proceed(now_us)
@@ -331,11 +314,10 @@ class Engine:
     def _proceed(self, now_us: int) -> None:
         context = self._context
         if context.pending is not None:
-            raise Misuse(f"wait: {context.pending.task.value} is under way")
-        step = self._steps.get(context.state)
-        if step is None:
+            raise Misuse(f"wait: {context.pending.task.words} is under way")
+        if context.state not in self._steps:
             raise Misuse(f"there is no next step while the session is {context.state.value!r}")
-        step(now_us)
+        self._steps[context.state](now_us)
 
     def _on_check_in(self, _command: c.CheckIn, now_us: int) -> None:
         self._context.times.checked_in_us = now_us
@@ -346,9 +328,11 @@ class Engine:
         if not isinstance(error, TimedOut) and self._close.lose_line(now_us):
             return
         if context.times.armed_us is not None:
-            action = f"output ends within {self._ends_within()} by itself; if in doubt PULL THE LEADS"
+            action = (
+                f"output ends within {'3 s' if context.by_lease else '1 s'} by itself; if in doubt {PULL_THE_LEADS}"
+            )
             context.alarm(Priority.HIGH, str(error), action, now_us)
-        self._close.stop(now_us, End.LINE_LOST, str(error))
+        context.stop(now_us, End.LINE_LOST, str(error))
 
     def _on_durable(self, _fact: c.LogDurable, now_us: int) -> None:
         # Waiting for the disk was silence on our side, not on the line.
@@ -362,9 +346,8 @@ class Engine:
         """No log, no stimulation."""
         if self.state is STOPPING:
             self._close.log_failed(str(error), now_us)
-            return
-        self._context.alarm(Priority.HIGH, str(error), "mend the log, then start a new session", now_us)
-        self._close.stop(now_us, End.LOG, str(error))
+        else:
+            self._context.fail(End.LOG, str(error), "mend the log, then start a new session", now_us)
 
     def _on_earlier_dose_logged(self, fact: c.EarlierDoseLogged, now_us: int) -> None:
         # While stopping it stays in the device: nothing may follow a stop.
@@ -372,9 +355,7 @@ class Engine:
             self._stimulator.heard_us = now_us
             self._prepare.earlier_dose_logged(fact.where, now_us)
 
-    # --- what the device says -----------------------------------------------------------------------
-
-    def _changed(self, handler: Callable[[Any, int], None]) -> Callable[[Any, int], None]:
+    def _changed(self, handler: _Handler) -> _Handler:
         """A handler of an answer by which the device changed something: what it told before that is old news."""
 
         def on_answer(event: Any, now_us: int) -> None:
@@ -383,9 +364,18 @@ class Engine:
 
         return on_answer
 
+    def _by_phase(self, stopping: _Handler, before: _Handler) -> _Handler:
+        """Two handlers of what means one thing while the session stops, and another before."""
+
+        def by_phase(event: Any, now_us: int) -> None:
+            handler = stopping if self.state is STOPPING else before
+            handler(event, now_us)
+
+        return by_phase
+
     def _on_started(self, event: m.Started, now_us: int) -> None:
         if self._prepare.in_check():
-            self._prepare.on_check_started(now_us)
+            self._context.begin(Task.CHECK, now_us)
         else:
             self._stimulate.on_started(event, now_us)
 
@@ -395,29 +385,14 @@ class Engine:
             # The check failed and nobody is there to mend the contact.
             self._close.stop(now_us, End.CONTACT, "; ".join(alarm.text for alarm in self._context.alarms))
 
-    def _on_zero(self, event: base.ZeroConfirmed, now_us: int) -> None:
-        if self.state is STOPPING:
-            self._close.on_zero(event, now_us)
-        else:
-            self._prepare.on_stop_tried(event, now_us)
-
     def _on_zero_overdue(self, event: base.ZeroOverdue, now_us: int) -> None:
         text = f"no zero output confirmed {event.after_us // 1_000} ms after the stop"
-        self._context.alarm(Priority.HIGH, text, "PULL THE LEADS", now_us)
+        self._context.alarm(Priority.HIGH, text, PULL_THE_LEADS, now_us)
         if self.state is not STOPPING:
             self._close.stop(now_us, End.SELF_TEST, text)
 
-    def _on_records(self, event: base.Records, now_us: int) -> None:
-        if self.state is STOPPING:
-            self._close.on_records(event, now_us)
-        else:
-            self._prepare.on_recovered(event)
-
     def _on_acknowledged(self, _event: m.Acknowledged, now_us: int) -> None:
-        if self.state is STOPPING:
-            self._close.on_acknowledged(now_us)
-        else:
-            self._prepare.on_acknowledged(now_us)
+        (self._close if self.state is STOPPING else self._prepare).on_acknowledged(now_us)
 
     def _on_failed(self, event: base.Failed, now_us: int) -> None:
         error = event.error
@@ -426,11 +401,8 @@ class Engine:
             if self._close.zero is not None:
                 self._close.close(now_us)
         elif isinstance(error, Suspended):
-            self._context.alarm(Priority.HIGH, str(error), "look after the subject first, then start again", now_us)
-            self._close.stop(now_us, End.STOOD_STILL, str(error))
+            self._context.fail(End.STOOD_STILL, str(error), "look after the subject first, then start again", now_us)
         elif isinstance(error, LineFault):
             self._line_lost(error, now_us)
         else:
-            action = "start again; if it happens twice, examine the device"
-            self._context.alarm(Priority.HIGH, str(error), action, now_us)
-            self._close.stop(now_us, _ENDS.get(type(error), End.WRONG_DEVICE), str(error))
+            self._context.fail(_ENDS.get(type(error), End.WRONG_DEVICE), str(error), _START_AGAIN, now_us)

@@ -1,7 +1,7 @@
 """What a session writes down: the entries of its log, as JSON-able facts.
 
-Commanded and delivered stand apart: commanded is what the driver's own arithmetic says of what the device
-confirmed; delivered is what the device counted; measured is what it measured.
+Commanded is what the driver's own arithmetic says of what the device confirmed; delivered is what the device counted;
+measured is what it measured.
 """
 
 from array import array
@@ -39,12 +39,11 @@ class Journal:
         self._taken: defaultdict[int, array[int]] = defaultdict(lambda: array("H"))
 
     def put(self, kind: str, now_us: int, /, **body: Any) -> None:
-        """Write one entry."""
         self._log.put(kind, now_us, body)
 
     def sample(self, reading: Channel) -> None:
         """Take a channel's reading into the session's spreads."""
-        self._taken[reading[0]].frombytes(_pack(*reading[3:6]))
+        self._taken[reading[0]].frombytes(_pack(reading[3], reading[4], reading[5]))
 
     def spreads(self, channel: int) -> dict[str, Any]:
         """Of a channel's amplitudes and impedance, while pulses were given, the first, the least, the median and the
@@ -62,7 +61,6 @@ def dose_record(dose: Mapping[int, ChannelDose]) -> dict[str, Any]:
 
 
 def delivered(records: Records) -> dict[int, ChannelDose]:
-    """What the device counted, by channel."""
     return {
         each.channel: ChannelDose((each.pulses_0, each.pulses_1), (each.charge_0_pc, each.charge_1_pc))
         for each in records.counters
@@ -88,11 +86,9 @@ def measured_agrees(identity: Identity, program: Program, records: Records) -> b
 
     None where it cannot be said: nothing was measured, or not every pulse was.
     """
-    if not records.measured:
-        return None
-    if records.kept is not None and any(sum(each.measured) != sum(each.counted) for each in records.kept.bases):
-        return None
-    if records.kept is not None and records.kept.estimated:
+    kept = records.kept
+    whole = kept is None or all(sum(each.measured) == sum(each.counted) for each in kept.bases)
+    if not records.measured or not whole or (kept is not None and kept.estimated):
         return None
     # Half a step of the output's converter is part of what flows, so it is part of the comparison.
     fixed_ua = identity.readback_accuracy_ua + -(-identity.dac_step_na // 2_000)

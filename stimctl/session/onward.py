@@ -1,8 +1,7 @@
 """A port whose clock never goes back, for a loop whose every timer waits for a later time.
 
-A monotonic clock does not go back, and a host on which it does is not to be trusted: the session ends. Until then,
-and above all while it stops, time has to go on, or no stop frame would follow the first. So what the clock lost is
-added to it from then on.
+A host whose monotonic clock goes back is not to be trusted: the session ends. While it stops, time has to go on, or no
+stop frame would follow the first. So what the clock lost is added to it from then on.
 """
 
 from stimctl.port import Port
@@ -22,12 +21,13 @@ class Onward:
         self.wait = port.wait
         self.went_back = False
         self._port = port
+        self._clock = port.now_us
         self._lost_us = 0
         self._last_us = port.now_us()
 
     def now_us(self) -> int:
         """The port's time and what it lost: never earlier than before."""
-        now_us = self._port.now_us() + self._lost_us
+        now_us = self._clock() + self._lost_us
         if now_us < self._last_us:
             self._lost_us += self._last_us - now_us
             now_us = self._last_us

@@ -7,7 +7,6 @@ or None. It sends nothing and owns no clock.
 """
 
 from dataclasses import dataclass
-from operator import sub
 from typing import NamedTuple
 
 from stimctl import limits
@@ -25,7 +24,7 @@ TIMER_SLACK_US = 1_000_000
 WATCHDOG_SLACK_MS = 1_100
 MEAN_US = 1_000_000  # the mean direct current is taken over so long [choice]
 _STIMULATING = frozenset(int(state) for state in (DeviceState.RAMPING, DeviceState.RUNNING, DeviceState.RAMPING_DOWN))
-_CLIPPED = ChannelFlag.COMPLIANCE | ChannelFlag.LEAD_OFF
+_CLIPPED = int(ChannelFlag.COMPLIANCE | ChannelFlag.LEAD_OFF)
 
 
 class Finding(NamedTuple):
@@ -36,7 +35,8 @@ class Finding(NamedTuple):
     hold: bool = False
 
 
-class _Run(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Run:
     """Where a run began: host and device time, stimulation time, the channels that were started."""
 
     host_us: int
@@ -58,8 +58,6 @@ class _Seen:
     """A channel as last believed, and what has been odd in a row."""
 
     reading: Channel
-    counts: tuple[int, ...]  # its pulses, charges and net charge
-    device_us: int
     # Where the second began over which the mean direct current is taken.
     net_from_us: int
     net_from_pc: int
@@ -79,9 +77,9 @@ class Plausibility:
         self._measures = Capability.MEASURES_CURRENT in identity.capabilities and not identity.by_lease
         self._timer_slack_us = TIMER_SLACK_US if not identity.by_lease else limits.SESSION_US
         self._net_floor_pc = identity.net_charge_floor_pc
-        self._segments = [(segment.period_us, segment.width_us) for segment in program.segments]
-        if len(self._segments) == 1:
-            self._segments.append((1, 0))
+        first, last = program.segments[0], program.segments[-1]
+        second = (1, 0) if first is last else (last.period_us, last.width_us)
+        self._pattern = (first.period_us, first.width_us, *second)
         self._run = _Run(0, 0, 0, 0)
         # When a status, and each channel's reading, was last judged: what was not judged was not heard.
         self._judged_us: dict[int, int] = {}
@@ -116,8 +114,6 @@ class Plausibility:
         """Whether no status, or no reading of a channel, could be judged for too long: only they tell how it is."""
         return now_us - min(self._judged_us.values()) >= limits.SILENCE_US
 
-    # --- the device as a whole ----------------------------------------------------------------------
-
     def status(self, status: Status, now_us: int) -> Finding | None:
         """Check the device as a whole while it stimulates."""
         device_us, _, state, _, _, _, active_mask, _, stimulation_us, _, _, _, keepalive_age_ms = status
@@ -136,40 +132,48 @@ class Plausibility:
             return Finding(End.IMPLAUSIBLE, "the device's watchdog did not act")
         return None
 
-    # --- one channel --------------------------------------------------------------------------------
-
     def channel(self, reading: Channel, now_us: int) -> Finding | None:
         """Check one channel's reading. One that is older than the last, or than the run, is judged by what flows."""
-        number, applied_ua, measured_ua, device_us = reading[0], reading[3], reading[4], reading[11]
+        (number, flags, target_ua, applied_ua, measured_ua, ohm,
+         pulses_0, pulses_1, charge_0_pc, charge_1_pc, net_pc, device_us) = reading  # fmt: skip
         seen = self._seen.get(number)
-        if device_us < self._run.device_us or (seen is not None and device_us <= seen.device_us):
-            if applied_ua > self._ceiling_ua:
-                return Finding(End.IMPLAUSIBLE, f"channel {number} applies {applied_ua} uA, above the ceiling")
-            return self._flows(reading, max(self._allowed_ua(number, device_us), limits.RAISE_STEP_UA))
+        if device_us < self._run.device_us or (seen is not None and device_us <= seen.reading[11]):
+            return self._old(number, applied_ua, measured_ua, device_us)
         self._judged_us[number] = now_us
         if seen is None:
-            self._seen[number] = _Seen(reading, reading[6:11], device_us, device_us, reading.net_charge_pc)
-            return self._level(reading, 0, 0)
-        before_ua, finding = seen.reading[3], None
+            self._seen[number] = _Seen(reading, device_us, net_pc)
+            return self._level(number, applied_ua, device_us, 0, 0)
+        (_, _, was_target_ua, was_ua, _, _,
+         was_pulses_0, was_pulses_1, was_charge_0_pc, was_charge_1_pc, was_net_pc, was_us) = seen.reading  # fmt: skip
+        seen.reading, finding = reading, None
+        _, sent_ua, set_ua, _, _ = self._target(number)
         # What was lawful then is lawful now, unless it rose or the target fell.
-        if applied_ua > before_ua or applied_ua > self._target(number).applied_ua:
-            finding = self._level(reading, before_ua, device_us - seen.device_us)
-        counts = reading[6:11]
+        if applied_ua > was_ua or applied_ua > set_ua:
+            finding = self._level(number, applied_ua, device_us, was_ua, device_us - was_us)
+        pulses_0, pulses_1 = pulses_0 - was_pulses_0, pulses_1 - was_pulses_1
+        charge_pc = charge_0_pc + charge_1_pc - was_charge_0_pc - was_charge_1_pc
+        left_pc = net_pc - was_net_pc
         # Where no count has moved, no pulse came that could have been wrong.
-        if counts != seen.counts and finding is None:
-            finding = self._counts(reading, counts, seen)
+        if (pulses_0 or pulses_1 or charge_pc or left_pc) and finding is None:
+            exact = was_target_ua == target_ua == applied_ua == was_ua and self._settled(number, was_us, sent_ua)
+            most_ua = applied_ua if exact else max(was_ua, applied_ua, self._allowed_ua(number, was_us))
+            finding = self._counts(number, device_us - was_us, pulses_0, pulses_1, charge_pc, left_pc, most_ua, exact)
         if device_us - seen.net_from_us >= MEAN_US and finding is None:
-            finding = self._mean(reading, seen, device_us)
+            finding = self._mean(number, net_pc, device_us, seen)
         if self._measures and finding is None:
-            finding = self._flows(reading, applied_ua) if measured_ua > applied_ua else None
-            if counts[:2] != seen.counts[:2] and finding is None:
-                finding = self._contact(reading, seen)
-        seen.reading, seen.counts, seen.device_us = reading, counts, device_us
+            if measured_ua > applied_ua:
+                finding = self._flows(number, measured_ua, applied_ua)
+            if (pulses_0 or pulses_1) and finding is None:
+                finding = self._contact(number, flags, applied_ua, measured_ua, ohm, seen)
         return finding
 
-    def _level(self, reading: Channel, before_ua: int, since_us: int) -> Finding | None:
+    def _old(self, number: int, applied_ua: int, measured_ua: int, device_us: int) -> Finding | None:
+        if applied_ua > self._ceiling_ua:
+            return Finding(End.IMPLAUSIBLE, f"channel {number} applies {applied_ua} uA, above the ceiling")
+        return self._flows(number, measured_ua, max(self._allowed_ua(number, device_us), limits.RAISE_STEP_UA))
+
+    def _level(self, channel: int, applied_ua: int, device_us: int, before_ua: int, since_us: int) -> Finding | None:
         """Ceiling, target and ramp; `before_ua` was applied `since_us` earlier, 0 as the run began."""
-        channel, applied_ua, device_us = reading[0], reading[3], reading[11]
         if applied_ua > self._ceiling_ua or applied_ua > self._allowed_ua(channel, device_us):
             return Finding(End.IMPLAUSIBLE, f"channel {channel} applies {applied_ua} uA, above what was set")
         slope, rise_ua = self._program.ramp_slope_ua_per_s, applied_ua - before_ua - limits.RAISE_STEP_UA
@@ -186,64 +190,55 @@ class Plausibility:
                 allowed_ua = target_ua
         return allowed_ua
 
-    def _counts(self, reading: Channel, counts: tuple[int, ...], seen: _Seen) -> Finding | None:
-        """Rate, charge per phase and net charge since the last reading."""
-        channel, amplitudes_ua, before_ua = reading[0], reading[2:4], seen.reading[2:4]
-        (period_0_us, width_0_us), (period_1_us, width_1_us) = self._segments
-        pulses_0, pulses_1, charge_0_pc, charge_1_pc, net_pc = map(sub, counts, seen.counts)
-        charge_pc = charge_0_pc + charge_1_pc
-        since_us = reading[11] - seen.device_us
+    def _counts(
+        self, channel: int, since_us: int, pulses_0: int, pulses_1: int, charge_pc: int, net_pc: int,
+        most_ua: int, exact: bool,
+    ) -> Finding | None:  # fmt: skip
+        """Rate, charge per phase and net charge since the last reading; each pulse had `most_ua`, or at most that."""
+        period_0_us, width_0_us, period_1_us, width_1_us = self._pattern
         if pulses_0 > since_us // period_0_us + 2 or pulses_1 > since_us // period_1_us + 2:
             return Finding(End.IMPLAUSIBLE, f"channel {channel} pulses faster than its program")
         if pulses_0 < 0 or pulses_1 < 0:
             return Finding(End.IMPLAUSIBLE, f"channel {channel} counts fewer pulses than before")
-        width_time_us = pulses_0 * width_0_us + pulses_1 * width_1_us
-        target_ua, applied_ua = amplitudes_ua
-        if before_ua == amplitudes_ua and target_ua == applied_ua and self._settled(channel, seen.device_us):
-            wrong = charge_pc != width_time_us * applied_ua
-        else:
-            most_ua = max(before_ua[1], applied_ua, self._allowed_ua(channel, seen.device_us))
-            wrong = charge_pc > width_time_us * most_ua
-        if wrong:
+        most_pc = (pulses_0 * width_0_us + pulses_1 * width_1_us) * most_ua
+        if charge_pc > most_pc or (exact and charge_pc != most_pc):
             return Finding(End.IMPLAUSIBLE, f"channel {channel} counts another charge than its pulses carry")
         left_pc = abs(net_pc)
         if left_pc > charge_pc // 100 and left_pc > (pulses_0 + pulses_1) * self._net_floor_pc:
             return Finding(End.NET_CHARGE, f"channel {channel} leaves {left_pc} pC in {pulses_0 + pulses_1} pulses")
         return None
 
-    def _settled(self, channel: int, device_us: int) -> bool:
+    def _settled(self, channel: int, device_us: int, sent_ua: tuple[int, ...]) -> bool:
         """Whether a channel's target has not been changed since: up and down again leaves no trace in two readings."""
-        return device_us >= self._changed_us.get(channel, 0) and not self._target(channel).sent_ua
+        return not sent_ua and device_us >= self._changed_us.get(channel, 0)
 
     @staticmethod
-    def _mean(reading: Channel, seen: _Seen, device_us: int) -> Finding | None:
+    def _mean(channel: int, net_pc: int, device_us: int, seen: _Seen) -> Finding | None:
         """The direct current over a second: 1 pC a us is 1 uA."""
-        over_us = device_us - seen.net_from_us
-        net_pc = abs(reading.net_charge_pc - seen.net_from_pc)
-        seen.net_from_us, seen.net_from_pc = device_us, reading.net_charge_pc
-        if net_pc <= over_us:
+        over_us, passed_pc = device_us - seen.net_from_us, abs(net_pc - seen.net_from_pc)
+        seen.net_from_us, seen.net_from_pc = device_us, net_pc
+        if passed_pc <= over_us:
             return None
-        text = f"channel {reading.channel} passes a direct current of over 1 uA ({net_pc} pC in {over_us} us)"
+        text = f"channel {channel} passes a direct current of over 1 uA ({passed_pc} pC in {over_us} us)"
         return Finding(End.NET_CHARGE, text)
 
-    def _flows(self, reading: Channel, permitted_ua: int) -> Finding | None:
+    def _flows(self, channel: int, measured_ua: int, permitted_ua: int) -> Finding | None:
         """What is measured, against what may flow."""
-        measured_ua = reading[4]
         if not self._measures or measured_ua <= limits.over_current_ua(permitted_ua):
             return None
-        text = f"channel {reading.channel} measures {measured_ua} uA where {permitted_ua} uA is applied"
+        text = f"channel {channel} measures {measured_ua} uA where {permitted_ua} uA is applied"
         return Finding(End.OVER_CURRENT, text)
 
     @staticmethod
-    def _contact(reading: Channel, seen: _Seen) -> Finding | None:
+    def _contact(channel: int, flags: int, applied_ua: int, measured_ua: int, ohm: int, seen: _Seen) -> Finding | None:
         """What is measured low, and a resistance that no tissue has, several times in a row."""
-        channel, flags, _, applied_ua, measured_ua, ohm = reading[:6]
         less_ua = applied_ua - measured_ua
-        low = less_ua > limits.OVER_CURRENT_MARGIN_UA and less_ua > applied_ua // 10
-        seen.odd_low = seen.odd_low + 1 if low and not flags & _CLIPPED else 0
+        low = less_ua > limits.OVER_CURRENT_MARGIN_UA and less_ua > applied_ua // 10 and not flags & _CLIPPED
         measured = ohm != NOT_MEASURED_OHM and applied_ua > 0
-        seen.odd_open = seen.odd_open + 1 if measured and ohm > limits.LEAD_OFF_OHM else 0
-        seen.odd_short = seen.odd_short + 1 if measured and ohm < limits.SHORT_OHM else 0
+        open_, short = measured and ohm > limits.LEAD_OFF_OHM, measured and ohm < limits.SHORT_OHM
+        seen.odd_low = seen.odd_low + 1 if low else 0
+        seen.odd_open = seen.odd_open + 1 if open_ else 0
+        seen.odd_short = seen.odd_short + 1 if short else 0
         if seen.odd_short >= IN_A_ROW:
             return Finding(End.SHORT, f"channel {channel} is short-circuited ({ohm} ohm)")
         if seen.odd_open >= IN_A_ROW:

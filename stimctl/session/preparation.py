@@ -1,7 +1,6 @@
 """From the handshake to the first pulse: identity, program, self-test, tried stop, contact, arm, start.
 
-Each step is an order to the stimulator and the handler of its answer. Nothing is armed before the log is
-durable, and no lead need be on before outputs read zero and a stop was seen to work.
+Nothing is armed before the log is durable, and no lead need be on before outputs read zero and a stop was seen to work.
 """
 
 from dataclasses import asdict
@@ -11,7 +10,7 @@ from stimctl.errors import Unsafe, WrongDevice
 from stimctl.session import subject
 from stimctl.session.context import Context, LogEarlierDose
 from stimctl.session.states import ON_HOLD, End, Happening, State, Task
-from stimctl.session.view import EARLIER_DOSE, Priority
+from stimctl.session.view import EARLIER_DOSE, EXAMINE, Priority
 from stimctl.stimulators import base
 from stimctl.stimulators.capabilities import lacking
 from stimctl.wire import messages as m
@@ -36,49 +35,21 @@ class Preparation:
         self._url = url
         self._earlier_session = 0
 
-    # --- steps --------------------------------------------------------------------------------------
-
-    def connect(self, now_us: int) -> None:
-        """Handshake and identity."""
-        self._context.begin(Task.HANDSHAKE, now_us)
-        self._context.stimulator.connect(now_us)
-
-    def load(self, now_us: int) -> None:
-        """Load the program and compare its digest."""
-        self._context.begin(Task.LOADING, now_us)
-        self._context.stimulator.load(self._context.prescription.program, now_us)
-
-    def self_test(self, now_us: int) -> None:
-        """Self-test, then try the stop, with the outputs disconnected."""
-        self._context.begin(Task.SELF_TEST, now_us)
-        self._context.stimulator.self_test(now_us)
-
-    def ready(self, now_us: int) -> None:
-        """Ask for the log to be durable; `arm_next` follows when it is."""
-        self._context.await_durable(now_us)
-
     def arm_next(self, now_us: int) -> None:
-        """Arm for an impedance check, or after one for stimulation."""
+        """Arm for an impedance check, or after one for stimulation; the start follows the answer."""
         context = self._context
         try:
             # A session that began goes on after a hold; one that has not may have waited long at its gate.
             if context.state not in ON_HOLD:
                 context.prescription.still_screened(now_us)
         except Unsafe as stale:
-            context.alarm(Priority.HIGH, str(stale), "screen the person anew, then start a new session", now_us)
-            context.stop(now_us, End.SCREENING, str(stale))
+            context.fail(End.SCREENING, str(stale), "screen the person anew, then start a new session", now_us)
             return
         checked = context.state in (State.CHECKED, State.RECHECKED)
-        self.arm(Purpose.STIMULATE if checked else Purpose.CHECK_IMPEDANCE, now_us)
-
-    def arm(self, purpose: Purpose, now_us: int) -> None:
-        """Arm for `purpose`; the start follows the answer."""
-        context = self._context
-        context.begin(Task.ARMING, now_us)
-        rx = context.prescription
-        context.stimulator.arm(purpose, context.targets.channels, rx.ceiling_ua, rx.stimulation_us, now_us)
-
-    # --- answers ------------------------------------------------------------------------------------
+        purpose = Purpose.STIMULATE if checked else Purpose.CHECK_IMPEDANCE
+        rx, arm = context.prescription, context.stimulator.arm
+        channels = context.targets.channels
+        context.order(Task.ARMING, arm, purpose, channels, rx.ceiling_ua, rx.stimulation_us, now_us)
 
     def on_identified(self, event: base.Identified, now_us: int) -> None:
         """Write the session's first entry, refuse a device that may not be used, fetch what it still holds."""
@@ -92,14 +63,14 @@ class Preparation:
         try:
             subject.check_device(context.prescription, event.identity)
         except WrongDevice as wrong:
-            context.alarm(Priority.HIGH, str(wrong), "connect the device that the prescription is for", now_us)
-            context.stop(now_us, End.WRONG_DEVICE, str(wrong))
+            action = "connect the device that the prescription is for"
+            context.fail(End.WRONG_DEVICE, str(wrong), action, now_us)
             return
         if event.waiting:
-            context.begin(Task.FETCHING, now_us)
-            context.stimulator.read_records(range(1, event.identity.channels + 1), now_us)
-            return
-        context.done(Happening.IDENTIFIED, now_us)
+            channels = range(1, event.identity.channels + 1)
+            context.order(Task.FETCHING, context.stimulator.read_records, channels, now_us)
+        else:
+            context.done(Happening.IDENTIFIED, now_us)
 
     def _open(self, identity: base.Identity, now_us: int) -> None:
         context = self._context
@@ -121,7 +92,7 @@ class Preparation:
         if rx.screening is not None:
             context.put("screening", now_us, **rx.screening.record())
 
-    def on_recovered(self, records: base.Records) -> None:
+    def on_recovered(self, records: base.Records, _now_us: int) -> None:
         """The dose of an earlier session came; it is acknowledged once it is logged (`earlier_dose_logged`)."""
         identity = self._context.device.identity
         assert identity is not None
@@ -134,29 +105,21 @@ class Preparation:
         self._context.stimulator.acknowledge(self._earlier_session, now_us)
 
     def on_acknowledged(self, now_us: int) -> None:
-        """The device has forgotten an earlier session."""
         self._context.tell("the dose of an earlier session was fetched from the device and logged", now_us)
         self._context.done(Happening.IDENTIFIED, now_us)
 
-    def on_loaded(self, _event: base.Loaded, now_us: int) -> None:
-        """The program stands in the device."""
-        self._context.done(Happening.LOADED, now_us)
-
     def on_self_tested(self, event: base.SelfTested, now_us: int) -> None:
         """A stop that was never seen to work does not exist: it is tried before any lead goes on."""
-        context = self._context
         note = {"note": event.note} if event.note else {}
-        context.put("self_test", now_us, failures=event.failures, zero_ua=event.zero_ua, **note)
+        self._context.put("self_test", now_us, failures=event.failures, zero_ua=event.zero_ua, **note)
         if event.failures or event.zero_ua >= limits.ZERO_UA:
             text = f"self-test failed (bits {event.failures:#x}, {event.zero_ua} uA at zero)"
-            context.alarm(Priority.HIGH, text, "do not use this device until it has been examined", now_us)
-            context.stop(now_us, End.SELF_TEST, text)
+            self._context.fail(End.SELF_TEST, text, EXAMINE, now_us)
             return
-        context.begin(Task.TRYING_STOP, now_us)
-        context.stimulator.stop(now_us)
+        self._context.begin(Task.TRYING_STOP, now_us)
+        self._context.stimulator.stop(now_us)
 
     def on_stop_tried(self, event: base.ZeroConfirmed, now_us: int) -> None:
-        """The tried stop ended in measured zero."""
         self._context.put("stop", now_us, tried=True, **stop_record(event))
         self._context.done(Happening.TESTED, now_us)
 
@@ -168,16 +131,12 @@ class Preparation:
         context.times.armed_us = now_us if context.times.armed_us is None else context.times.armed_us
         context.times.alive_us = now_us
         context.times.alive_due_us = now_us + limits.KEEPALIVE_US
-        if event.purpose == Purpose.STIMULATE:
-            context.enter(Happening.ARMED, now_us)
-            context.stimulator.start(context.targets.by_channel("resume_ua"), now_us)
-        else:
-            context.enter(Happening.CHECK, now_us)
-            context.stimulator.start({}, now_us)
+        stimulate = event.purpose == Purpose.STIMULATE
+        context.enter(Happening.ARMED if stimulate else Happening.CHECK, now_us)
+        context.stimulator.start(context.targets.by_channel("resume_ua") if stimulate else {}, now_us)
         context.begin(Task.STARTING, now_us)
 
     def on_lapsed(self, status: m.Status, now_us: int) -> None:
-        """An arm was not started in time."""
         if status.state in (DeviceState.TESTED, DeviceState.HELD):
             self._context.pending = None
             self._context.times.alive_due_us = None
@@ -207,14 +166,7 @@ class Preparation:
         status, within_us = context.device.status, CHECK_US * len(context.targets.channels) + CHECK_SLACK_US
         goes_on = self.in_check() and (status is None or status.state in _CHECK_GOES_ON)
         if goes_on and now_us - context.times.entered_us > within_us:
-            text = "the impedance check does not end"
-            context.alarm(Priority.HIGH, text, "do not use this device until it has been examined", now_us)
-            context.stop(now_us, End.IMPLAUSIBLE, text)
-
-    def on_check_started(self, now_us: int) -> None:
-        """The impedance check's first pulse is due."""
-        self._context.begin(Task.CHECK, now_us)
+            context.fail(End.IMPLAUSIBLE, "the impedance check does not end", EXAMINE, now_us)
 
     def in_check(self) -> bool:
-        """Whether an impedance check is under way."""
         return self._context.state in _CHECKING

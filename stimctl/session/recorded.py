@@ -1,8 +1,6 @@
 """What a record of traffic has to say of a session beside its bytes, so that the session can be run again.
 
-One note tells what was run: the prescription as answers, the profile's own text, the device that was named, the
-steps that it took by itself, where the sequence numbers began, and whether its clock was virtual. Nothing of a
-person or an animal is ever in it: a record of traffic is there to be sent around.
+Nothing of a person or an animal is ever in it: a record of traffic is there to be sent around.
 """
 
 from collections.abc import Collection, Mapping
@@ -98,11 +96,11 @@ def _profile_text(rx: Prescription) -> str | None:
 def prescription_of(source: str, note: Mapping[str, Any]) -> Prescription:
     """The prescription that a note holds. Raises `InputInvalid` or `Unsafe`."""
     answers, text = note.get("prescription"), note.get("profile")
-    if answers is None:
-        allowed = "is not in the record: nothing of a person or an animal is recorded, so that cannot be replayed"
-        raise InputInvalid(source, [Problem("prescription", None, allowed)])
     if not isinstance(answers, Mapping) or not isinstance(text, str | None):
-        raise InputInvalid(source, [Problem("prescription", None, "must be a table, and its profile text")])
+        allowed = "must be a table, and its profile text"
+        if answers is None:
+            allowed = "is not in the record: nothing of a person or an animal is recorded, so that cannot be replayed"
+        raise InputInvalid(source, [Problem("prescription", None, allowed)])
     if text is None:
         return from_mapping(answers, source=source)
     profile = load_text(text.encode("utf-8", "surrogatepass"), f"{source}: profile")

@@ -15,7 +15,7 @@ from stimctl.errors import LineFault, LineLost, LogFault, Suspended
 from stimctl.port import Port
 from stimctl.session import commands as c
 from stimctl.session.context import AwaitDurable, LogEarlierDose, Over
-from stimctl.session.engine import Engine
+from stimctl.session.engine import Engine, Turn
 from stimctl.session.log import SessionLog
 from stimctl.session.onward import Onward
 from stimctl.session.recorded import BEGUN, ENDED, LOST, ORDER
@@ -66,6 +66,8 @@ class Runner:
         self._data = b""
         self._due_us = 0
         self._over = False
+        self._step = engine.step
+        self._nothing_to_do: Turn | None = None
         self._hears_writes = engine.hears_writes
 
     @property
@@ -106,28 +108,42 @@ class Runner:
         if self._take_note is not None:
             self._take_note(now_us, kind, body)
 
-    # --- turns --------------------------------------------------------------------------------------
-
     def _turn(self, now_us: int) -> int:
         """Give the engine what there is, do what it wants, and wait for what comes next. Returns the time."""
         asked: Sequence[c.Command | c.Fact] = ()
         if now_us >= self._due_us or self._facts or self._posted or self._script:
             asked = self._asked(now_us)
-        output, events, self._due_us, wants = self._engine.step(now_us, self._data, asked)
-        self._data = b""
+        turn, self._data = self._step(now_us, self._data, asked), b""
+        # The engine gives the same one again as long as telemetry is all that comes.
+        if turn is not self._nothing_to_do:
+            self._carry_out(turn)
+        wait_until_us, port = self._due_us, self._port
+        if self._durable_by_us is not None:
+            self._ask_durable(self._durable_by_us)
+            wait_until_us = min(wait_until_us, now_us + POLL_US)
+        if not self._facts and not self._over:
+            if self._script:
+                wait_until_us = min(wait_until_us, self._script[0][0])
+            try:
+                self._data = port.wait(wait_until_us)
+            except (Suspended, LineLost) as unheard:
+                self._not_heard(unheard)
+            if port.went_back:
+                port.went_back = False
+                self._facts.append(c.HostTrouble(End.CLOCK, "the host's clock went back"))
+        return port.now_us()
+
+    def _carry_out(self, turn: Turn) -> None:
+        """Do what the engine wants done."""
+        output, events, self._due_us, wants = turn
         if events:
             self._told.extend(events)
         if output:
             self._send(output)
         if wants is not None:
             self._fulfil(wants)
-        wait_until_us = self._due_us
-        if self._durable_by_us is not None:
-            self._ask_durable(self._durable_by_us)
-            wait_until_us = min(wait_until_us, now_us + POLL_US)
-        if not self._facts and not self._over:
-            self._data = self._wait(wait_until_us)
-        return self._port.now_us()
+        elif not output and not events:
+            self._nothing_to_do = turn
 
     def _asked(self, now_us: int) -> list[c.Command | c.Fact]:
         """What there is for the engine: what the loop itself has to say, then what was asked for."""
@@ -165,27 +181,13 @@ class Runner:
         if self._hears_writes:
             self._facts.append(c.Wrote(self._port.now_us()))
 
-    def _wait(self, deadline_us: int) -> bytes:
-        """What comes until the deadline, the next action or a command."""
-        if self._script and self._script[0][0] < deadline_us:
-            deadline_us = self._script[0][0]
-        port = self._port
-        try:
-            data = port.wait(deadline_us)
-        except Suspended as slept:
-            self._facts.append(c.HostTrouble(End.SUSPENDED, str(slept)))
-            return b""
-        except LineLost as lost:
+    def _not_heard(self, why: Suspended | LineLost) -> None:
+        if isinstance(why, Suspended):
+            self._facts.append(c.HostTrouble(End.SUSPENDED, str(why)))
+        else:
             self._line_gone = True
-            self._note(port.now_us(), LOST)
-            self._facts.append(c.LineGone(lost))
-            return b""
-        if port.went_back:
-            port.went_back = False
-            self._facts.append(c.HostTrouble(End.CLOCK, "the host's clock went back"))
-        return data
-
-    # --- what is wanted outside ---------------------------------------------------------------------
+            self._note(self._port.now_us(), LOST)
+            self._facts.append(c.LineGone(why))
 
     def _fulfil(self, wants: AwaitDurable | LogEarlierDose | Over) -> None:
         if isinstance(wants, Over):
@@ -213,8 +215,6 @@ class Runner:
         else:
             self._durable_by_us = None
             self._facts.append(c.LogDurable())
-
-    # --- the way out --------------------------------------------------------------------------------
 
     def _zero_on_the_way_out(self) -> None:
         """Something unforeseen is leaving the loop: first zero, seen to be zero, then a proper end if there can be one.

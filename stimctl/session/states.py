@@ -4,6 +4,7 @@ Whatever is not in the table raises `IllegalEvent` and changes nothing. Two rule
 so are not rows: STOP leads to STOPPING from anywhere but ENDED, and ENDED is never left.
 """
 
+from collections.abc import Set
 from enum import Enum, StrEnum
 from typing import NamedTuple
 
@@ -124,35 +125,29 @@ ON_HOLD = frozenset({S.HELD, S.RECHECKING, S.RECHECKED, S.REARMED})
 
 
 class Task(Enum):
-    """What may be under way: asked for, and not answered yet."""
+    """What may be under way: asked for, and not answered yet; and in which states.
 
-    HANDSHAKE = "handshake"
-    FETCHING = "fetching the dose of an earlier session"
-    LOADING = "loading"
-    SELF_TEST = "self-test"
-    TRYING_STOP = "trying the stop"
-    WRITING_LOG = "writing the log"
-    ARMING = "arming"
-    STARTING = "starting"
-    CHECK = "impedance check"
-    HOLD = "hold"
-    ACKNOWLEDGING = "acknowledging"
+    Whatever else is asked for meanwhile has to wait, but a stop.
+    """
+
+    HANDSHAKE = "handshake", {S.IDLE}
+    FETCHING = "fetching the dose of an earlier session", {S.IDLE}
+    LOADING = "loading", {S.IDENTIFIED}
+    SELF_TEST = "self-test", {S.LOADED}
+    TRYING_STOP = "trying the stop", {S.LOADED}
+    WRITING_LOG = "writing the log", QUIET | {S.STOPPING}
+    ARMING = "arming", QUIET
+    STARTING = "starting", {S.CHECKING, S.RECHECKING, S.ARMED, S.REARMED}
+    CHECK = "impedance check", {S.CHECKING, S.RECHECKING}
+    HOLD = "hold", STIMULATING
+    ACKNOWLEDGING = "acknowledging", {S.STOPPING}
+
+    def __init__(self, words: str, states: Set[State]) -> None:
+        self.words = words
+        self.states = states
 
 
-# In which states each may be under way; whatever else is asked for meanwhile has to wait, but a stop.
-UNDER_WAY: dict[Task, frozenset[State]] = {
-    Task.HANDSHAKE: frozenset({S.IDLE}),
-    Task.FETCHING: frozenset({S.IDLE}),
-    Task.LOADING: frozenset({S.IDENTIFIED}),
-    Task.SELF_TEST: frozenset({S.LOADED}),
-    Task.TRYING_STOP: frozenset({S.LOADED}),
-    Task.WRITING_LOG: frozenset({S.TESTED, S.CHECKED, S.HELD, S.RECHECKED, S.STOPPING}),
-    Task.ARMING: frozenset({S.TESTED, S.CHECKED, S.HELD, S.RECHECKED}),
-    Task.STARTING: frozenset({S.CHECKING, S.RECHECKING, S.ARMED, S.REARMED}),
-    Task.CHECK: frozenset({S.CHECKING, S.RECHECKING}),
-    Task.HOLD: STIMULATING,
-    Task.ACKNOWLEDGING: frozenset({S.STOPPING}),
-}
+UNDER_WAY = {task: task.states for task in Task}
 
 
 class Pending(NamedTuple):

@@ -4,15 +4,13 @@ What the device reports is compared with what was asked of it (see `plausibility
 the rules (see `targets`). Lowering never waits; a surprise ends at zero.
 """
 
-from typing import Any
-
 from stimctl import limits
 from stimctl.errors import Misuse
 from stimctl.session.commands import AskTarget, Lower, Raise
 from stimctl.session.context import Context
 from stimctl.session.plausibility import TIMER_SLACK_US, Finding, Plausibility
 from stimctl.session.states import ON_HOLD, STIMULATING, End, Happening, State, Task, after
-from stimctl.session.view import Priority
+from stimctl.session.view import EXAMINE, LOOK_AFTER, Priority
 from stimctl.stimulators import base
 from stimctl.stimulators.exchange import NO_ANSWER
 from stimctl.stimulators.native import channel_mask
@@ -32,7 +30,7 @@ class Stimulation:
     def __init__(self, context: Context) -> None:
         self._context = context
         self.plausibility: Plausibility | None = None
-        self._device_state = int(DeviceState.IDLE)
+        self.device_state = int(DeviceState.IDLE)  # as followed
         self._held_us: int | None = None
         self._sample_due_us = 0
         self._hold_next = ""
@@ -41,8 +39,6 @@ class Stimulation:
         self._run_began_us: int | None = None
         # Stimulation of the session so far, as the device said at the last hold.
         self._expected_us = 0
-
-    # --- what is asked for --------------------------------------------------------------------------
 
     def retarget(self, command: Raise | Lower | AskTarget, now_us: int) -> None:
         """Want what the command makes of the channel's target. Raises `Misuse` or `Unsafe`."""
@@ -92,25 +88,21 @@ class Stimulation:
         context.begin(Task.HOLD, now_us)
         context.stimulator.hold(now_us)
 
-    # --- what the device says -----------------------------------------------------------------------
-
     def on_started(self, event: m.Started, now_us: int) -> None:
-        """A run began, from zero."""
         context = self._context
         identity = context.device.identity
         assert identity is not None
         applied_ua = {channel: event[channel - 1] for channel in context.targets.channels}
         context.targets.started(applied_ua, now_us)
         context.account.started(applied_ua, event.stimulation_us)
-        if self.plausibility is None:
-            rx = context.prescription
-            self.plausibility = Plausibility(identity, rx.program, rx.ceiling_ua, context.targets)
+        rx = context.prescription
+        self.plausibility = self.plausibility or Plausibility(identity, rx.program, rx.ceiling_ua, context.targets)
         self.plausibility.begin(channel_mask(applied_ua), event.device_time_us, event.stimulation_us, now_us)
         targets_ua = {str(channel): target_ua for channel, target_ua in applied_ua.items()}
         context.put("started", now_us, targets_ua=targets_ua, stimulation_us=event.stimulation_us)
         self._held_us = None
         self._run_began_us = now_us
-        self._device_state = int(DeviceState.RAMPING)
+        self.device_state = int(DeviceState.RAMPING)
         self._sample_due_us = now_us + SAMPLE_US
         context.done(Happening.STARTED, now_us)
         if event.stimulation_us != self._expected_us:
@@ -123,32 +115,17 @@ class Stimulation:
             context.stimulator.retarget(now_us)
 
     def follow(self, status: m.Status, now_us: int) -> None:
-        """Keep step with a device that stimulates."""
-        context = self._context
-        state = status.state
-        if state != self._device_state:
-            self._device_state = state
-            self._keep_step(status, now_us)
-            if context.state not in STIMULATING:
-                return
-        self.judge_status(status, now_us)
-
-    def judge_status(self, status: m.Status, now_us: int) -> None:
-        """Compare the device as a whole with what was asked for at its time, however old that is."""
-        assert self.plausibility is not None
-        finding = self.plausibility.status(status, now_us)
-        if finding is not None:
-            self.found(finding, now_us)
-
-    def _keep_step(self, status: m.Status, now_us: int) -> None:
         """The device moved on: so does the session."""
-        context = self._context
+        self.device_state = status.state
         if status.state == DeviceState.HELD:
-            self._held_by_device(status, now_us)
-        elif status.state == DeviceState.RUNNING and context.state is State.RAMPING:
-            context.enter(Happening.REACHED, now_us)
-        elif status.state == DeviceState.RAMPING_DOWN and context.state is not State.RAMPING_DOWN:
-            context.enter(Happening.FALLING, now_us)
+            if not self._context.is_pending(Task.HOLD):
+                text = f"held by the device: {EndReason(status.end_reason).name.lower().replace('_', ' ')}"
+                self._context.alarm(Priority.MEDIUM, text, "check the leads, then resume", now_us)
+            self.on_holding(status, now_us)
+        elif status.state == DeviceState.RUNNING and self._context.state is State.RAMPING:
+            self._context.enter(Happening.REACHED, now_us)
+        elif status.state == DeviceState.RAMPING_DOWN and self._context.state is not State.RAMPING_DOWN:
+            self._context.enter(Happening.FALLING, now_us)
         elif status.state not in _MAY_FOLLOW:
             name = DeviceState(status.state).name
             self.found(Finding(End.IMPLAUSIBLE, f"the device says {name} in the middle of stimulation"), now_us)
@@ -160,17 +137,13 @@ class Stimulation:
             self.found(finding, now_us)
 
     def found(self, finding: Finding, now_us: int) -> None:
-        """Something is wrong: hold, or the end."""
-        context = self._context
         if not finding.hold:
-            context.alarm(Priority.HIGH, finding.text, "do not use this device until it has been examined", now_us)
-            context.stop(now_us, finding.end, finding.text)
-        elif not context.is_pending(Task.HOLD):
-            context.alarm(Priority.MEDIUM, finding.text, "check the leads, then resume", now_us)
+            self._context.fail(finding.end, finding.text, EXAMINE, now_us)
+        elif not self._context.is_pending(Task.HOLD):
+            self._context.alarm(Priority.MEDIUM, finding.text, "check the leads, then resume", now_us)
             self.hold(now_us, finding.text)
 
     def on_target_set(self, event: m.TargetSet, now_us: int) -> None:
-        """The device applied a target."""
         context, channel = self._context, event.channel
         before_ua = context.targets[channel].highest_ua
         context.targets.applied(channel, event.target_ua, now_us)
@@ -183,36 +156,33 @@ class Stimulation:
 
     def on_declined(self, event: base.Declined, now_us: int) -> None:
         """The device refused a target; of a refused keepalive the next status says why, unless there is none."""
-        context = self._context
         if event.reason == NO_HANDSHAKE:
             # It has forgotten us: it was reset, and is silent until the next handshake.
-            action = "look after the subject first, then read the log"
-            context.alarm(Priority.HIGH, f"the device ended the session: {End.RESET.value}", action, now_us)
-            context.stop(now_us, End.RESET, "")
+            text = f"the device ended the session: {End.RESET.value}"
+            self._context.alarm(Priority.HIGH, text, LOOK_AFTER, now_us)
+            self._context.stop(now_us, End.RESET, "")
         elif event.order == "Hold":
             # Held or ended by itself just before: the next status says so. Anything else is no hold.
             if event.detail not in (DeviceState.HELD, DeviceState.ENDED):
-                context.stop(now_us, End.REFUSED, f"the device refused Hold: {event.reason}")
+                self._context.stop(now_us, End.REFUSED, f"the device refused Hold: {event.reason}")
         elif event.order != "KeepAlive":
             self._target_declined(event, now_us)
 
     def _target_declined(self, event: base.Declined, now_us: int) -> None:
         context, target = self._context, self._context.targets[event.channel]
         lowers = event.target_ua < target.applied_ua
-        refused = {"order": event.order, "reason": event.reason, "detail": event.detail, "limit": event.limit}
-        context.put("target", now_us, refused=refused)
+        context.put("target", now_us, refused=dict(zip(event._fields[:4], event[:4], strict=True)))
         if event.reason == NO_ANSWER:
             context.targets.never_answered(event.channel, event.target_ua)
             context.account.unanswered = True
-            text = f"channel {event.channel}: the device did not answer the change to {event.target_ua} uA"
-            context.tell(text, now_us)
+            change = f"the device did not answer the change to {event.target_ua} uA"
+            context.tell(f"channel {event.channel}: {change}", now_us)
             context.stimulator.retarget(now_us)
             return
         context.targets.not_applied(event.channel, event.target_ua)
         if lowers and event.detail not in (DeviceState.HELD, DeviceState.ENDED):
             text = f"the device refused to lower channel {event.channel} to {event.target_ua} uA: {event.reason}"
-            context.alarm(Priority.HIGH, text, "do not use this device until it has been examined", now_us)
-            context.stop(now_us, End.REFUSED, text)
+            context.fail(End.REFUSED, text, EXAMINE, now_us)
         else:
             context.tell(f"the device refused {event.order}: {event.reason}", now_us)
 
@@ -226,20 +196,11 @@ class Stimulation:
             applied_ua = {channel: answer[channel - 1] for channel in context.targets.channels}
             context.account.started(applied_ua, answer.stimulation_us)
 
-    def on_holding(self, event: m.Holding, now_us: int) -> None:
-        """A hold that was asked for is there."""
-        if self._context.state in STIMULATING:
-            self._enter_hold(event, now_us)
-
-    def _held_by_device(self, status: m.Status, now_us: int) -> None:
-        context = self._context
-        if not context.is_pending(Task.HOLD):
-            reason = EndReason(status.end_reason).name.lower().replace("_", " ")
-            context.alarm(Priority.MEDIUM, f"held by the device: {reason}", "check the leads, then resume", now_us)
-        self._enter_hold(status, now_us)
-
-    def _enter_hold(self, told: m.Holding | m.Status, now_us: int) -> None:
+    def on_holding(self, told: m.Holding | m.Status, now_us: int) -> None:
+        """A hold is there, that was asked for or not."""
         context, stimulation_us = self._context, told.stimulation_us
+        if context.state not in STIMULATING:
+            return
         self._held_us = now_us
         self._ran_us = self._ran_by(now_us)
         self._run_began_us = None
@@ -251,8 +212,6 @@ class Stimulation:
         context.account.held(stimulation_us)
         context.put("held", now_us, stimulation_us=stimulation_us)
         context.done(Happening.HELD, now_us)
-
-    # --- time ---------------------------------------------------------------------------------------
 
     def stood_still(self, late_us: int) -> None:
         """The host itself stood still for so long: that was no silence of the device's."""
@@ -272,19 +231,21 @@ class Stimulation:
                 self._watch_titration(now_us)
             if now_us >= self._sample_due_us:
                 self._sample_due_us = now_us + SAMPLE_US
-                context.put("sample", now_us, **self._sample())
+                device = context.device
+                stimulation_us = None if device.status is None else device.status.stimulation_us
+                channels = {str(number): reading._asdict() for number, reading in device.channels.items()}
+                context.put("sample", now_us, stimulation_us=stimulation_us, channels=channels)
 
     def _out_of_time(self, now_us: int) -> None:
         """Whether something has lasted too long: the session, a hold, or stimulation."""
-        context = self._context
-        armed_us = context.times.armed_us
+        armed_us = self._context.times.armed_us
         if armed_us is None:
             return
         # The keepalive that this comes with is the newest there is.
         timer = limits.expired(now_us, armed_us, now_us, self._held_us)
         if timer is not None:
-            context.stop(now_us, EXPIRES[timer], "")
-        elif self._ran_by(now_us) > context.prescription.stimulation_us + self._timer_slack_us():
+            self._context.stop(now_us, EXPIRES[timer], "")
+        elif self._ran_by(now_us) > self._context.prescription.stimulation_us + self._timer_slack_us():
             text = "stimulation lasted longer than prescribed, by the host's clock"
             self.found(Finding(End.CLOCK, text), now_us)
 
@@ -292,21 +253,17 @@ class Stimulation:
         return self._ran_us + (0 if self._run_began_us is None else now_us - self._run_began_us)
 
     def _timer_slack_us(self) -> int:
-        identity = self._context.device.identity
         # By lease the adapter holds the timer, and hand-overs take the host's time but no stimulation.
-        return limits.SESSION_US if identity is not None and identity.by_lease else TIMER_SLACK_US
+        return limits.SESSION_US if self._context.by_lease else TIMER_SLACK_US
 
     def _fell_silent(self, now_us: int) -> bool:
         """The device answers but no longer says how it is, so that nothing watches its timer: the end."""
-        context = self._context
-        if self.plausibility is None or not self.plausibility.silent(now_us):
-            return False
-        if now_us - context.stimulator.heard_us >= limits.SILENCE_US:
-            # It does not answer either: the engine says so.
+        # One that does not answer either is the engine's to judge.
+        answers = now_us - self._context.stimulator.heard_us < limits.SILENCE_US
+        if self.plausibility is None or not self.plausibility.silent(now_us) or not answers:
             return False
         text = "no status from the device, or no reading of a channel, for 500 ms, although it answers"
-        context.alarm(Priority.HIGH, text, "check the cable, then start again", now_us)
-        context.stop(now_us, End.LINE_LOST, text)
+        self._context.fail(End.LINE_LOST, text, "check the cable, then start again", now_us)
         return True
 
     def _watch_titration(self, now_us: int) -> None:
@@ -315,10 +272,3 @@ class Stimulation:
             text = f"channel {channel} stood below 0.5 mA for 60 s"
             self._context.alarm(Priority.MEDIUM, text, "held; resume and raise again, or stop", now_us)
             self.hold(now_us, text)
-
-    def _sample(self) -> dict[str, Any]:
-        device = self._context.device
-        return {
-            "stimulation_us": None if device.status is None else device.status.stimulation_us,
-            "channels": {str(number): reading._asdict() for number, reading in device.channels.items()},
-        }

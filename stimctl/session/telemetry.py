@@ -12,7 +12,7 @@ from stimctl.session.plausibility import Finding
 from stimctl.session.preparation import Preparation
 from stimctl.session.states import OUTPUT, QUIET, STIMULATING, STOPPING, End, State, Task
 from stimctl.session.stimulation import Stimulation
-from stimctl.session.view import Priority
+from stimctl.session.view import LOOK_AFTER, PULL_THE_LEADS, Priority
 from stimctl.stimulators.base import Identity
 from stimctl.wire import messages as m
 from stimctl.wire.codes import GIVES_OUTPUT, DeviceState, EndReason
@@ -39,8 +39,8 @@ _ENDED_ON_DEVICE = DeviceState.ENDED
 
 
 class Telemetry:
-    """Listens to one device. `after_stop` is told of a status once the session stops. `auto` is what the session does
-    by itself: nobody is there to mend a lapsed arm."""
+    """Listens to one device. `after_stop` is told of a status once the session stops. In the states of `auto` nobody is
+    there to mend a lapsed arm."""
 
     def __init__(
         self,
@@ -62,9 +62,9 @@ class Telemetry:
 
     def on_status(self, status: m.Status, now_us: int) -> None:
         """The device as a whole: has it ended, moved on, or given output that nobody asked for?"""
-        context = self._context
+        context, stimulate = self._context, self._stimulate
         device, identity = context.device, context.device.identity
-        device_us, boot_id, device_state = status[:3]
+        device_us, boot_id, device_state = status[0], status[1], status[2]
         is_old = device_us <= device.answered_us
         if not is_old:
             device.status = status
@@ -78,7 +78,14 @@ class Telemetry:
             self._device_ended(_DEVICE_ENDS.get(EndReason(status.end_reason), End.IMPLAUSIBLE), now_us)
         elif context.state in STIMULATING:
             # While targets are set one after the other, nearly all that is told is older than some answer.
-            (self._stimulate.judge_status if is_old else self._stimulate.follow)(status, now_us)
+            if not is_old and device_state != stimulate.device_state:
+                stimulate.follow(status, now_us)
+                if context.state not in STIMULATING:
+                    return
+            assert stimulate.plausibility is not None, "stimulating without a start"
+            finding = stimulate.plausibility.status(status, now_us)
+            if finding is not None:
+                stimulate.found(finding, now_us)
         elif not is_old:
             self._watch_rest(status, identity, now_us)
 
@@ -95,7 +102,8 @@ class Telemetry:
             # It says nothing by itself: its zero was read, or acknowledged, when its last lease was over.
             return
         elif context.state in QUIET and self._loud(status) and now_us - context.times.entered_us > QUIET_US:
-            self._not_quiet("the device does not measure zero although its outputs are off", now_us)
+            text = "the device does not measure zero although its outputs are off"
+            context.fail(End.IMPLAUSIBLE, text, PULL_THE_LEADS, now_us)
 
     def _loud(self, status: m.Status) -> bool:
         """Whether it is the second in this state to tell of no zero: a host that was late reads an old one first."""
@@ -106,37 +114,33 @@ class Telemetry:
             self._loud_at = entered_us, status.device_time_us
         return self._loud_at is not None and status.device_time_us > self._loud_at[1]
 
-    def _not_quiet(self, text: str, now_us: int) -> None:
-        self._context.alarm(Priority.HIGH, text, "PULL THE LEADS", now_us)
-        self._context.stop(now_us, End.IMPLAUSIBLE, text)
-
     def on_channel(self, reading: m.Channel, now_us: int) -> None:
         """One channel: as asked for, or carrying what was not."""
-        context, channel = self._context, reading[0]
+        context, stimulate, channel = self._context, self._stimulate, reading[0]
         stimulating = context.state in STIMULATING
-        if not stimulating and reading.device_time_us <= context.device.answered_us:
-            self._stimulate.judge(reading, now_us)
+        if not stimulating and reading[11] <= context.device.answered_us:
+            stimulate.judge(reading, now_us)
             return
         context.device.channels[channel] = reading
         if stimulating and channel in context.targets.channels:
             context.journal.sample(reading)
-            self._stimulate.judge(reading, now_us)
+            stimulate.judge(reading, now_us)
         elif context.state is not STOPPING and context.device.identity is not None:
             self._watch_quiet(channel, max(reading[3:5]), now_us)
 
     def _watch_quiet(self, channel: int, flows_ua: int, now_us: int) -> None:
         """A channel that is not being stimulated carries the impedance check's pulses, or nothing."""
-        context = self._context
-        if context.state in OUTPUT:
-            checked = self._prepare.in_check() and channel in context.targets
+        if self._context.state in OUTPUT:
+            checked = self._prepare.in_check() and channel in self._context.targets
             if flows_ua > (limits.over_current_ua(limits.RAISE_STEP_UA) if checked else limits.ZERO_UA):
                 text = f"channel {channel} carries {flows_ua} uA that was not ordered"
                 self._stimulate.found(Finding(End.IMPLAUSIBLE, text), now_us)
             return
-        loud = flows_ua > limits.ZERO_UA and not context.is_pending(Task.STARTING)
+        loud = flows_ua > limits.ZERO_UA and not self._context.is_pending(Task.STARTING)
         self._loud_in_a_row[channel] = self._loud_in_a_row.get(channel, 0) + 1 if loud else 0
         if self._loud_in_a_row[channel] >= _LOUD_IN_A_ROW:
-            self._not_quiet(f"channel {channel} carries {flows_ua} uA although its output is off", now_us)
+            text = f"channel {channel} carries {flows_ua} uA although its output is off"
+            self._context.fail(End.IMPLAUSIBLE, text, PULL_THE_LEADS, now_us)
 
     def on_event(self, event: m.Event, now_us: int) -> None:
         """Written down; what is done about it is decided by the next status."""
@@ -159,6 +163,5 @@ class Telemetry:
 
     def _device_ended(self, end: End, now_us: int) -> None:
         if end is not End.TIMER:
-            action = "look after the subject first, then read the log"
-            self._context.alarm(Priority.HIGH, f"the device ended the session: {end.value}", action, now_us)
+            self._context.alarm(Priority.HIGH, f"the device ended the session: {end.value}", LOOK_AFTER, now_us)
         self._context.stop(now_us, end, "")

@@ -9,6 +9,10 @@ from stimctl.session.states import End, State
 from stimctl.stimulators.base import Identity
 from stimctl.wire.messages import Channel, Impedance, Status
 
+# What the operator is to do about an alarm.
+EXAMINE = "do not use this device until it has been examined"
+LOOK_AFTER = "look after the subject first, then read the log"
+PULL_THE_LEADS = "PULL THE LEADS"
 EARLIER_DOSE = "dose of an earlier session logged"  # how the event of a recovered dose begins
 
 

@@ -1,16 +1,11 @@
 """What every stimulator adapter is to a session: sans-I/O, time as an argument, the same events.
 
-An adapter turns a `Program` and a few orders into its device's own bytes, and the device's bytes into the
-events below. It checks every echo: what a device says it applied is compared with what was asked before
-the event is given. It owns no port, thread or clock.
-
-The native protocol's messages (`Status`, `Channel`, `Armed`, ...) serve as the common form of telemetry:
-an adapter for another device makes them from what its device tells.
+An adapter compares what a device says it applied with what was asked before it gives the event. The native protocol's
+messages (`Status`, `Channel`, `Armed`, ...) are the common form of telemetry: adapters for other devices make them.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, Protocol
 
 from stimctl.errors import StimctlError
@@ -43,16 +38,9 @@ class Identity:
     # Output is given in leases that end by themselves, because the device has no watchdog of its own.
     by_lease: bool = False
 
-    def readback_error_ua(self, amplitude_ua: int) -> int:
-        """The stated error of a measured amplitude, in uA, rounded up."""
-        return self.readback_accuracy_ua + -(-amplitude_ua * self.readback_accuracy_permille // 1_000)
-
     def record(self) -> dict[str, Any]:
         """JSON-able, for the log."""
-        return {
-            name: int(value) if isinstance(value, Capability) else value
-            for name, value in ((name, getattr(self, name)) for name in self.__slots__)
-        }
+        return {**asdict(self), "capabilities": int(self.capabilities)}
 
 
 class Identified(NamedTuple):
@@ -82,14 +70,6 @@ class Checked(NamedTuple):
     results: tuple[Impedance, ...]
 
 
-class Evidence(StrEnum):
-    """What a delivered figure rests on; from the best to the weakest."""
-
-    MEASURED = "measured"
-    COUNTED = "counted"
-    ESTIMATED = "estimated"
-
-
 class Basis(NamedTuple):
     """What one channel's pulses rest on, by segment, where the host keeps the counts.
 
@@ -112,14 +92,13 @@ class Handovers(NamedTuple):
     max_us: int
     total_us: int
 
-    @property
-    def mean_us(self) -> int:
-        """The mean, rounded up; 0 where there was none."""
-        return -(-self.total_us // self.leases) if self.leases else 0
+    def record(self) -> dict[str, int]:
+        """JSON-able; the mean is rounded up, and 0 where there was none."""
+        return {**self._asdict(), "mean_us": -(-self.total_us // self.leases) if self.leases else 0}
 
 
 class Kept(NamedTuple):
-    """How the figures of `Records` came about, where the device keeps none of its own: for log and report."""
+    """How the figures of `Records` came about, where the device keeps none of its own."""
 
     source: str
     bases: tuple[Basis, ...]
@@ -134,11 +113,11 @@ class Kept(NamedTuple):
         """JSON-able, for the log and the report."""
         return {
             "source": self.source,
-            "evidence": str(Evidence.ESTIMATED if self.estimated else Evidence.COUNTED),
+            "evidence": "estimated" if self.estimated else "counted",
             "channels": {
-                str(each.channel): {name: list(getattr(each, name)) for name in each._fields[1:]} for each in self.bases
+                str(each.channel): dict(zip(each._fields[1:], map(list, each[1:]), strict=True)) for each in self.bases
             },
-            "handovers": {**self.handovers._asdict(), "mean_us": self.handovers.mean_us},
+            "handovers": self.handovers.record(),
         }
 
 
@@ -163,10 +142,9 @@ class Ordered(NamedTuple):
 
 
 class ZeroConfirmed(NamedTuple):
-    """A stop is complete. Times from the first stop frame.
+    """A stop is complete. Times from the first stop frame; `device_time_us` by the device's clock, where it has one.
 
     `measured` says that the device measured zero; without it the device only acknowledged the stop.
-    `device_time_us` is when, by the device's clock, where it has one.
     """
 
     after_us: int
@@ -212,13 +190,36 @@ class Failed(NamedTuple):
     error: StimctlError
 
 
-class Stimulator(Protocol):
+def earliest(*due_us: int | None) -> int | None:
+    """The first of those deadlines that there are."""
+    return min((each for each in due_us if each is not None), default=None)
+
+
+class SansIO(Protocol):
+    """Bytes and time in, events and bytes out.
+
+    `receive` gives the events one by one: a stop that one of them causes comes before the next. `wrote` says that what
+    `take_output` gave last has been handed to the line, completely, by then.
+    """
+
+    def receive(self, data: bytes, now_us: int) -> Iterable[Any]: ...
+    def advance(self, now_us: int) -> list[Any]: ...
+    def next_deadline_us(self) -> int | None: ...
+    def take_output(self) -> bytes: ...
+    def wrote(self, now_us: int) -> None: ...
+
+
+class Stimulator(SansIO, Protocol):
     """A device that can be driven. Every order may raise `Misuse` when another one is under way.
 
     `heard_us` is when the last valid frame came; who listens sets it when the listening begins. `targets` is the
     session's record of its channels' targets: the adapter sends what is wanted there and notes there that it did.
-    `frames` counts what came whole. `hears_writes`: its times count from
-    `wrote`.
+    `frames` counts what came whole, `damaged_frames` what was no frame. `hears_writes`: its times count from `wrote`.
+
+    What each order ends in: `connect` in `Identified`, `load` (the digest is read back) in `Loaded`, `self_test` in
+    `SelfTested`, `arm` in `Armed`, `start` in `Started` (and after an impedance check in `Checked`), `retarget`, which
+    sends what is wanted, a lowering at once, in `TargetSet` or `Declined`, `hold` in `Holding`, `read_records` in
+    `Records`, `acknowledge` in `Acknowledged`.
     """
 
     heard_us: int
@@ -227,66 +228,28 @@ class Stimulator(Protocol):
     hears_writes: bool
 
     @property
-    def damaged_frames(self) -> int:
-        """What came and was no frame."""
-
-    def connect(self, now_us: int) -> None:
-        """Handshake and identity; ends in `Identified`."""
-
-    def load(self, program: Program, now_us: int) -> None:
-        """Load and read back the digest; ends in `Loaded`."""
-
-    def self_test(self, now_us: int) -> None:
-        """Ends in `SelfTested`."""
-
-    def arm(self, purpose: Purpose, channels: Iterable[int], ceiling_ua: int, limit_us: int, now_us: int) -> None:
-        """Ends in `Armed`."""
-
-    def start(self, targets: Mapping[int, int], now_us: int) -> None:
-        """Start what is armed; ends in `Started`, and after an impedance check in `Checked`."""
-
-    def keep_alive(self, now_us: int) -> None:
-        """Tell the device that host and operator are there."""
-
-    def retarget(self, now_us: int) -> None:
-        """Something else is wanted of a channel: send it, a lowering at once; ends in `TargetSet` or `Declined`."""
-
-    def hold(self, now_us: int) -> None:
-        """Zero on all channels, session kept; ends in `Holding`."""
-
+    def damaged_frames(self) -> int: ...
+    def connect(self, now_us: int) -> None: ...
+    def load(self, program: Program, now_us: int) -> None: ...
+    def self_test(self, now_us: int) -> None: ...
+    def arm(self, purpose: Purpose, channels: Iterable[int], ceiling_ua: int, limit_us: int, now_us: int) -> None: ...
+    def start(self, targets: Mapping[int, int], now_us: int) -> None: ...
+    def keep_alive(self, now_us: int) -> None: ...
+    def retarget(self, now_us: int) -> None: ...
+    def hold(self, now_us: int) -> None: ...
     def stop(self, now_us: int) -> None:
-        """Zero, now, ahead of everything; ends in `ZeroConfirmed`, after `ZeroOverdue` where it comes late.
+        """Zero, now, ahead of everything, and again until it is (see `stop.Stop`).
 
-        It is sent again until then (see `stop.Stop`).
+        Ends in `ZeroConfirmed`, after `ZeroOverdue` where it comes late.
         """
 
     def apart(self) -> "Stimulator":
         """Another adapter for the same device, which nothing has happened to yet: it can stop it."""
 
-    def wrote(self, now_us: int) -> None:
-        """What `take_output` gave last has been handed to the line, completely, by `now_us`."""
-
-    def read_records(self, channels: Iterable[int], now_us: int) -> None:
-        """Ends in `Records`."""
-
-    def acknowledge(self, session: int, now_us: int) -> None:
-        """Let the device forget a session whose dose is durable; ends in `Acknowledged`."""
-
+    def read_records(self, channels: Iterable[int], now_us: int) -> None: ...
+    def acknowledge(self, session: int, now_us: int) -> None: ...
     def commanded(self) -> Mapping[int, Ordered] | None:
         """What was ordered, by channel, or None where the pulse rules of the device tell it."""
 
     def kept_records(self, channels: Iterable[int]) -> Records | None:
-        """What the host itself kept of the session, or None where the device keeps it."""
-
-    def receive(self, data: bytes, now_us: int) -> Iterable[Any]:
-        """Bytes from the line; the events they complete, one by one: a stop that one of them causes comes before
-        the next."""
-
-    def advance(self, now_us: int) -> list[Any]:
-        """Let time pass: resend what is due; the events that makes."""
-
-    def next_deadline_us(self) -> int | None:
-        """When `advance` has something to do."""
-
-    def take_output(self) -> bytes:
-        """The bytes to send now."""
+        """What the host itself kept of the session, or None where the device keeps it until it is acknowledged."""

@@ -8,25 +8,20 @@ from stimctl.wire.codes import Capability
 # A device that may be used on a person does all of this by itself, its watchdog within 1 s.
 PERSON_NEEDS = Capability.MEASURES_CURRENT | Capability.WATCHDOG | Capability.SESSION_TIMER | Capability.HOLDS_LIMITS
 
-CAN: dict[Capability, str] = {
-    Capability.MEASURES_CURRENT: "measures the current that flows",
-    Capability.MEASURES_IMPEDANCE: "measures impedance",
-    Capability.WATCHDOG: "ends its output when the host falls silent",
-    Capability.SESSION_TIMER: "ends a session by its own timer",
-    Capability.HOLDS_LIMITS: "holds amplitude, charge and balance limits",
-    Capability.ALTERNATES: "alternates between two bands",
-    Capability.RAMPS: "ramps",
-}
-
-MISSING: dict[Capability, str] = {
-    Capability.MEASURES_CURRENT: "no measurement of the current that flows",
-    Capability.MEASURES_IMPEDANCE: "no impedance: contact is not measured in ohms",
-    Capability.WATCHDOG: "no watchdog: a lease of at most 3 s runs to its end when the host dies",
-    Capability.SESSION_TIMER: "no session timer: the host's own ends the session",
-    Capability.HOLDS_LIMITS: "no limits of its own: the host's are the only ones",
-    Capability.ALTERNATES: "no alternation: the host changes bands between leases, with a gap",
-    Capability.RAMPS: "no ramp: the host gives it as a succession of short leases",
-}
+# What each stands for, and what it means that it is missing.
+WORDS: dict[Capability, tuple[str, str]] = {
+    Capability.MEASURES_CURRENT: ("measures the current that flows", "no measurement of the current that flows"),
+    Capability.MEASURES_IMPEDANCE: ("measures impedance", "no impedance: contact is not measured in ohms"),
+    Capability.WATCHDOG: ("ends its output when the host falls silent",
+                          "no watchdog: a lease of at most 3 s runs to its end when the host dies"),
+    Capability.SESSION_TIMER: ("ends a session by its own timer", "no session timer: the host's own ends the session"),
+    Capability.HOLDS_LIMITS: ("holds amplitude, charge and balance limits",
+                              "no limits of its own: the host's are the only ones"),
+    Capability.ALTERNATES: ("alternates between two bands",
+                            "no alternation: the host changes bands between leases, with a gap"),
+    Capability.RAMPS: ("ramps", "no ramp: the host gives it as a succession of short leases"),
+}  # fmt: skip
+MISSING = {flag: missing for flag, (_can, missing) in WORDS.items()}
 
 
 def lacking(identity: Identity) -> tuple[str, ...]:
@@ -45,7 +40,7 @@ def table(identities: Iterable[Identity]) -> str:
         ["watchdog", *(f"{each.watchdog_ms} ms" if each.watchdog_ms else "no" for each in devices)],
         *(
             [text, *("yes" if flag in identity.capabilities else "no" for identity in devices)]
-            for flag, text in CAN.items()
+            for flag, (text, _missing) in WORDS.items()
             if flag is not Capability.WATCHDOG
         ),
         ["output is given in leases of 3 s at most", *("yes" if identity.by_lease else "no" for identity in devices)],

@@ -1,14 +1,13 @@
 """What an adapter for a device without a watchdog has to do; `leased.Leased` does the rest.
 
-A dialect turns leases into its device's own bytes, and the device's bytes into the events below, `Identified` and
-`Failed`. Like an adapter it is sans-I/O: it owns no port, thread or clock. It keeps no session: it knows the train that
-runs and what it has asked. All its bytes go through a gate of its own that knows what they mean (see `outgoing`).
+It keeps no session: it knows the train that runs and what it has asked. All its bytes go through a gate of its own
+that knows what they mean (see `outgoing`). Its events are those below, `Identified` and `Failed`.
 """
 
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-from stimctl.stimulators.base import Identity
+from stimctl.stimulators.base import Identity, SansIO
 from stimctl.stimulators.leases import Lease
 from stimctl.stimulators.outgoing import Gate
 from stimctl.waveform import Program
@@ -27,12 +26,10 @@ class Answer:
         self._unwritten_us = None if written else within_us
 
     def wrote(self, now_us: int) -> None:
-        """What was ordered has left by now."""
         if self._unwritten_us is not None:
             self.expect(self._unwritten_us, now_us, written=True)
 
     def forget(self) -> None:
-        """None is expected any more."""
         self.due_us = self._unwritten_us = None
 
     def is_late(self, now_us: int) -> bool:
@@ -91,12 +88,16 @@ identity_by_lease = partial(
 )
 
 
-class Dialect(Protocol):
+class Dialect(SansIO, Protocol):
     """One device's language.
 
     `measures` says that it reports the current that flowed; `pulse_source` in words what its pulse counts rest on;
     `stops_mid_pulse` that a stop may cut a pulse in half, so that a cut which can wait is sent between two pulses;
     `prepares_ahead` that the next lease can be prepared while one runs.
+
+    `connect` identifies, then makes harmless whatever the device could play, and ends in `Identified`. `prepare` puts a
+    lease into the device without starting it and ends in `Prepared`; `begin` starts it and ends in `Begun`, and later
+    in `Done`. Both raise `Unsafe`.
     """
 
     measures: bool
@@ -104,32 +105,18 @@ class Dialect(Protocol):
     self_test_note: str
     stops_mid_pulse: bool
     prepares_ahead: bool
-    _gate: Gate
+    outgoing: Gate
     _answer: Answer
 
     def __init__(self, gate: Gate) -> None:
-        self._gate = gate
+        self.outgoing = gate
         self._answer = Answer()
 
-    def connect(self, now_us: int) -> None:
-        """Identify, then make harmless whatever it could play; ends in `Identified`."""
-
+    def connect(self, now_us: int) -> None: ...
+    def prepare(self, lease: Lease, now_us: int) -> None: ...
+    def begin(self, now_us: int) -> None: ...
     def check_program(self, program: Program) -> None:
         """Raise `Unsafe` for what this device cannot give exactly, saying what it would become."""
-
-    def arm(self, ceiling_ua: int) -> None:
-        """From now on leases up to the ceiling pass the gate."""
-        self._gate.arm(ceiling_ua)
-
-    def disarm(self) -> None:
-        """No lease passes the gate any more."""
-        self._gate.disarm()
-
-    def prepare(self, lease: Lease, now_us: int) -> None:
-        """Put a lease into the device without starting it; ends in `Prepared`. Raises `Unsafe`."""
-
-    def begin(self, now_us: int) -> None:
-        """Start what was prepared; ends in `Begun`, and later in `Done`. Raises `Unsafe`."""
 
     def stop(self, now_us: int, *, measure: bool) -> None:
         """Zero and ground, ahead of everything; ends in `AtZero`. `measure` it where the device can.
@@ -140,20 +127,9 @@ class Dialect(Protocol):
     def apart(self) -> "Dialect":
         """Another one for the same device, which nothing has happened to yet: it can stop it."""
 
-    def receive(self, data: bytes, now_us: int) -> list[Any]:
-        """Bytes from the line; the events they complete."""
-
-    def advance(self, now_us: int) -> list[Any]:
-        """Let time pass; the events that makes."""
-
-    def next_deadline_us(self) -> int | None:
-        """When `advance` has something to do."""
-
     def take_output(self) -> bytes:
-        """The bytes to send now."""
-        return self._gate.take()
+        return self.outgoing.take()
 
     def wrote(self, now_us: int) -> None:
-        """What `take_output` gave last has left by now."""
-        self._gate.wrote(now_us)
+        self.outgoing.wrote(now_us)
         self._answer.wrote(now_us)

@@ -8,8 +8,9 @@ keepalive that was overtaken so is not sent again; its answer still counts when 
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import IntEnum, auto
-from typing import Any, NamedTuple
+from typing import Any
 
 from stimctl import limits
 from stimctl.errors import EchoMismatch, Refused, StimctlError, TimedOut, WrongDevice
@@ -42,7 +43,8 @@ _OVERTAKEN = (Urgency.RAISE, Urgency.LOWER, Urgency.KEEPALIVE)
 _MAY_DECLINE = (m.SetTarget, m.KeepAlive, m.Hold)
 
 
-class Command(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Command:
     """A command, the answer it wants, how many leading fields must come back alike, and what follows.
 
     `patience_us`: without any answer for so long the device is given up.
@@ -57,7 +59,6 @@ class Command(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The message's name."""
         return type(self.message).__name__
 
 
@@ -80,9 +81,8 @@ class Exchange:
         self._flying: Command | None = None  # what was sent last, while it has no answer yet
         # By number, with the time at which they were overtaken, the oldest first: the answers may still come.
         self._overtaken: dict[int, tuple[Command, int]] = {}
+        self._waits_since_us: int | None = None  # something urgent, for what is under way
         self._out: list[bytes] = []
-
-    # --- sending ------------------------------------------------------------------------------------
 
     def ask(self, command: Command, now_us: int) -> None:
         """Send a step, after those before it."""
@@ -103,18 +103,33 @@ class Exchange:
         self._urgent.pop(urgency, None)
 
     def send_next(self, now_us: int) -> None:
-        """Send what is most urgent, if nothing is under way or what is can be overtaken by now."""
-        flying = self._flying
-        if flying is not None:
-            if now_us < self._due_us or flying.urgency not in _OVERTAKEN or not self._waits_urgently():
-                return
-            self._overtake(flying, now_us)
-        if self._urgent or self._steps or self.targets.unsent:
+        """Send what is most urgent, if nothing is under way; or all that is, once it has waited long enough."""
+        if self._flying is None and (self._urgent or self._steps or self.targets.unsent):
             self._send(self._next(), now_us)
+        flying = self._flying
+        waiting = self._waiting_urgently() if flying is not None and flying.urgency in _OVERTAKEN else 0
+        if not waiting:
+            self._waits_since_us = None
+        elif self._waits_since_us is None:
+            self._waits_since_us = now_us
+        if waiting and now_us >= self._overtakes_us():
+            self._waits_since_us = None
+            # Each once: a lowering that is overtaken itself waits anew.
+            for _ in range(waiting):
+                self._overtake(now_us)
+                self._send(self._next(), now_us)
 
-    def _waits_urgently(self) -> bool:
+    def _waiting_urgently(self) -> int:
+        """How many commands wait that may overtake."""
         targets = self.targets
-        return bool(self._urgent) or any(not targets[channel].raises for channel, _ in targets.to_send())
+        if not targets.unsent:
+            return len(self._urgent)
+        lowered = [channel for channel, target_ua in targets.to_send() if target_ua < targets[channel].heading_ua]
+        return len(self._urgent) + len(lowered)
+
+    def _overtakes_us(self) -> int:
+        """When what is under way is overtaken by what waits, or is sent again."""
+        return self._due_us if self._waits_since_us is None else min(self._due_us, self._waits_since_us + RESEND_US)
 
     def _next(self) -> Command:
         """The most urgent of what waits; something does."""
@@ -127,7 +142,9 @@ class Exchange:
         self.targets.sent(channel, target_ua)
         return command
 
-    def _overtake(self, flying: Command, now_us: int) -> None:
+    def _overtake(self, now_us: int) -> None:
+        assert self._flying is not None
+        flying = self._flying
         while len(self._overtaken) >= _REMEMBERED:
             del self._overtaken[next(iter(self._overtaken))]
         self._overtaken[self._number] = flying, now_us
@@ -153,16 +170,15 @@ class Exchange:
         self._out = [frame]
 
     def take_output(self) -> bytes:
-        """The bytes to send now."""
-        data = b"".join(self._out)
-        self._out.clear()
+        out = self._out
+        if not out:
+            return b""
+        data = out[0] if len(out) == 1 else b"".join(out)
+        out.clear()
         return data
 
-    # --- time ---------------------------------------------------------------------------------------
-
     def next_deadline_us(self) -> int | None:
-        """When `advance` has something to do."""
-        due_us = None if self._flying is None else self._due_us
+        due_us = None if self._flying is None else self._overtakes_us()
         if not self._overtaken:
             return due_us
         _, overtaken_us = next(iter(self._overtaken.values()))
@@ -180,11 +196,9 @@ class Exchange:
             self._urgent.clear()
             why = f"no answer to {flying.name} after {self._tries} tries"
             return [*events, Failed(TimedOut(f"{why}; check the cable and the device"))]
-        if now_us < self._due_us:
-            return events
         number = self._number
         self.send_next(now_us)
-        if self._number == number:
+        if self._number == number and now_us >= self._due_us:
             self._put(flying, now_us)
         return events
 
@@ -193,8 +207,6 @@ class Exchange:
         given_up = [number for number, (_, at_us) in self._overtaken.items() if now_us - at_us >= GIVE_UP_US]
         commands = [self._overtaken.pop(number)[0] for number in given_up]
         return [_declined(each, NO_ANSWER) for each in commands if type(each.message) is m.SetTarget]
-
-    # --- answers ------------------------------------------------------------------------------------
 
     def answered(self, number: int, message: Any, now_us: int) -> list[Any]:
         """What an answer means; then the next command goes."""
@@ -228,15 +240,13 @@ class Exchange:
         self._steps.clear()
         return [Failed(_step_refused(command.name, reason, refusal))]
 
-    # --- a stop -------------------------------------------------------------------------------------
-
     def abandon(self) -> dict[int, Command]:
         """Nothing that waits is sent any more. Returns what was sent and not answered, by number: it may have been
         applied, so its answers still count for the dose."""
         sent = {number: command for number, (command, _) in self._overtaken.items()}
         if self._flying is not None:
             sent[self._number] = self._flying
-        self._flying = None
+        self._flying = self._waits_since_us = None
         self._steps.clear()
         self._urgent.clear()
         self._overtaken.clear()
@@ -250,7 +260,6 @@ class Exchange:
 
 
 def _step_refused(name: str, reason: str, refusal: m.Refused) -> StimctlError:
-    """The error of a refused step."""
     if refusal.reason == Refusal.UNSUPPORTED_VERSION:
         theirs = refusal.limit
         return WrongDevice(

@@ -1,7 +1,7 @@
 """What a device's report of a finished lease must agree with, and the contact check, which is made of leases.
 
-The device holds no limits, so the host looks: as many pulses as were ordered, the right polarity, no more
-current than was set, not much less (an electrode that is off shows as that), and two phases that cancel.
+The device holds no limits, so the host looks at pulses, polarity, current and balance; an electrode that is off shows
+as a current that is too low.
 """
 
 from typing import NamedTuple
@@ -42,7 +42,6 @@ class ContactCheck:
         return Lease(0, CHECK_SHAPE, (level,), CHECK_PULSES, 0, CHECK_PULSES * CHECK_SHAPE.period_us)
 
     def over(self, lease: Lease, done: Done) -> None:
-        """A channel's lease is over."""
         ((channel, amplitude_ua, _delay),) = lease.levels
         mean_ua = abs((done.phases_ua(channel) or (0, 0))[0])
         charge_pc = CHECK_PULSES * lease.shape.charge_pc(amplitude_ua)

@@ -58,7 +58,6 @@ class Cut:
         return self.began_us + wait_us
 
     def advance(self, send: Callable[[int], None], now_us: int) -> list[object]:
-        """Send the stop when it is due, and again; the alarm that makes."""
         if self.stop is not None:
             overdue = self.stop.advance(now_us)
             return [*overdue] if self.why.value.measured else []
@@ -68,7 +67,6 @@ class Cut:
         return []
 
     def next_deadline_us(self) -> int:
-        """When `advance` has something to do."""
         return self.due_us if self.stop is None else self.stop.next_deadline_us()
 
     def bounds(self, lease: Lease, asked_us: int, begun_us: int | None) -> tuple[int, int]:

@@ -1,7 +1,6 @@
 """Gives one lease after another through a dialect: prepare, begin, account, and cut where it has to be.
 
-It knows the run's plan and what the device was asked; it knows nothing of the session around it. Whoever holds
-the session calls `go_on` for each next lease, so that nothing is given unless somebody lets it.
+Whoever holds the session calls `go_on` for each next lease, so that nothing is given unless somebody lets it.
 """
 
 import copy
@@ -11,7 +10,7 @@ from typing import Any, Protocol
 
 from stimctl.errors import TimedOut, Unsafe
 from stimctl.stimulators import dialect as d
-from stimctl.stimulators.base import Failed, Noted
+from stimctl.stimulators.base import Failed, Noted, earliest
 from stimctl.stimulators.lease_cut import Cut, Why
 from stimctl.stimulators.lease_tally import LeaseTally, pulses_begun
 from stimctl.stimulators.leases import Lease, LeasePlan
@@ -23,19 +22,17 @@ LATE = "no answer from the device in time; what it plays ends with its lease, wi
 
 
 class Holder(Protocol):
-    """Who holds the session around the leases. Each is told of what happened, and says what that makes happen."""
+    """Who holds the session around the leases: is told of what happened, and says what that makes happen.
 
-    def began(self, now_us: int) -> list[Any]:
-        """A lease runs."""
+    A silent lease is over without a `done`, a cut without a `measured_ua` where zero is only acknowledged.
+    """
 
-    def over(self, lease: Lease, done: d.Done | None, now_us: int) -> list[Any]:
-        """A lease came to its end; `done` is None for a silent one."""
+    targets: Targets
 
-    def run_out(self, now_us: int) -> list[Any]:
-        """The program has no more leases."""
-
-    def was_cut(self, cut: Cut, measured_ua: int | None, now_us: int) -> list[Any]:
-        """A cut was carried out, and what was measured since; None where it is only acknowledged."""
+    def began(self, now_us: int) -> list[Any]: ...
+    def over(self, lease: Lease, done: d.Done | None, now_us: int) -> list[Any]: ...
+    def run_out(self, now_us: int) -> list[Any]: ...
+    def was_cut(self, cut: Cut, measured_ua: int | None, now_us: int) -> list[Any]: ...
 
 
 @dataclass(slots=True)
@@ -63,7 +60,6 @@ class Giver:
         self._dialect = dialect
         self._holder = holder
         self.tally = LeaseTally(())
-        self.targets = Targets({})
         self.plan: LeasePlan | None = None
         self.at_us = 0
         self.cut: Cut | None = None
@@ -83,8 +79,6 @@ class Giver:
             d.AtZero: self._on_zero,
         }
 
-    # --- orders -------------------------------------------------------------------------------------
-
     def begin_run(self, program: Program, now_us: int) -> list[Any]:
         """A run from zero, from where stimulation stands."""
         self.plan = LeasePlan(program, self.at_us)
@@ -99,7 +93,6 @@ class Giver:
         return gated(lambda: self._dialect.prepare(lease, now_us))
 
     def end_run(self) -> None:
-        """No more leases from this plan."""
         self.plan = self._ahead = None
 
     def lower(self, channel: int, target_ua: int, now_us: int) -> bool:
@@ -111,7 +104,6 @@ class Giver:
         return True
 
     def go_on(self, now_us: int) -> list[Any]:
-        """The next lease, if none is under way and the pattern allows it already."""
         occupied = self.cut is not None or self._given is not None or self._is_preparing
         if self.plan is None or occupied or (self._waits_until_us is not None and now_us < self._waits_until_us):
             return []
@@ -132,15 +124,13 @@ class Giver:
         if self._given is not None:
             self._settle(self._given, self.cut or Cut(Why.STOP, 0, 0), None)
 
-    # --- what is known ------------------------------------------------------------------------------
-
     @property
     def _is_preparing(self) -> bool:
         return self._ahead is not None and not self._stands
 
     def aims_ua(self) -> dict[int, int]:
         """What each channel's ramp goes towards: what was taken of what is wanted."""
-        return self.targets.by_channel("heading_ua")
+        return self._holder.targets.by_channel("heading_ua")
 
     def stimulation_us(self, now_us: int) -> int:
         """Stimulation so far, with what of the running lease has passed."""
@@ -163,10 +153,7 @@ class Giver:
             return running.level_ua(channel)
         return 0 if self._last is None else min(self._last.level_ua(channel), self.aims_ua()[channel])
 
-    # --- events and time ----------------------------------------------------------------------------
-
     def obey(self, happened: Iterable[Any], now_us: int) -> list[Any]:
-        """What the dialect said."""
         events: list[Any] = []
         for event in happened:
             take = self._on.get(type(event))
@@ -187,17 +174,12 @@ class Giver:
         return self._holder.over(given.lease, None, now_us)
 
     def next_deadline_us(self) -> int | None:
-        """When `advance`, or `go_on`, has something to do."""
         cut_us = None if self.cut is None else self.cut.next_deadline_us()
         silent_us = None if self._given is None else self._given.ends_us
-        due = (self._answer.due_us, self._waits_until_us, silent_us, cut_us)
-        return min((each for each in due if each is not None), default=None)
+        return earliest(self._answer.due_us, self._waits_until_us, silent_us, cut_us)
 
     def wrote(self, now_us: int) -> None:
-        """What was ordered has left by now: answers to it are expected from here on."""
         self._answer.wrote(now_us)
-
-    # --- inside: giving -----------------------------------------------------------------------------
 
     def _give(self, lease: Lease, now_us: int) -> list[Any]:
         if not lease.silent and lease != self._ahead:
@@ -246,19 +228,18 @@ class Giver:
         given = self._given
         if given is None:
             return []
-        lease = given.lease
+        lease, notes = given.lease, []
         if self.cut is not None:
             self.cut.zero_us = now_us
             return self._settle(given, self.cut, event)
         self._answer.forget()
-        if self.plan is None:
-            self._given = None
-            return self._holder.over(lease, event, now_us)
-        pulses = lease.pulses if event.pulses is None else event.pulses
-        self.tally.reported(lease, event)
-        note = _note(given, pulses, pulses, event.means)
-        self._pass_on(given, lease.pulses, now_us)
-        return [note, *self._holder.over(lease, event, now_us)]
+        self._given = None
+        if self.plan is not None:
+            pulses = lease.pulses if event.pulses is None else event.pulses
+            self.tally.reported(lease, event)
+            notes.append(_note(given, pulses, pulses, event.means))
+            self._pass_on(given, lease.pulses, now_us)
+        return [*notes, *self._holder.over(lease, event, now_us)]
 
     def _pass_on(self, given: _Given, pulses: int, now_us: int) -> None:
         """The plan moves on behind a lease that is over, or was cut after some pulses."""
@@ -273,8 +254,6 @@ class Giver:
         self.at_us = min(self.plan.at_us, self.plan.program.stimulation_us)
         if given.begun_us is not None:
             self._grid_us = given.begun_us + (pulses * lease.shape.period_us if lease.pulses else lease.lasts_us)
-
-    # --- inside: cutting ----------------------------------------------------------------------------
 
     def _send_stop(self, now_us: int) -> None:
         assert self.cut is not None

@@ -1,7 +1,6 @@
 """What flowed in a session that was given by leases, and what each figure rests on.
 
-A lease that was reported, or ran its time, is counted; one that was cut without a count is estimated: at most
-what time allows, so that a dose is never told too low. What the device measured stands apart from both.
+One that was cut without a count is estimated: at most what time allows, so that a dose is never told too low.
 """
 
 from collections import Counter
@@ -31,7 +30,6 @@ class LeaseTally:
         self._gaps: list[int] = []
 
     def gap(self, gap_us: int) -> None:
-        """A hand-over was so much later than the pattern's grid."""
         self._gaps.append(gap_us)
 
     def reported(self, lease: Lease, done: Done) -> None:
@@ -69,7 +67,6 @@ class LeaseTally:
         return self._sums[channel, name, 0], self._sums[channel, name, 1]
 
     def ordered(self) -> dict[int, Ordered]:
-        """What was ordered, by channel."""
         return {each: Ordered(self._pair(each, "ordered"), self._pair(each, "ordered_pc")) for each in self._channels}
 
     def counters(self, channel: int, session: int, running: Lease | None = None, begun: int = 0) -> Counters:
@@ -84,18 +81,15 @@ class LeaseTally:
 
     @property
     def is_measured(self) -> bool:
-        """Whether anything was measured."""
         return any(sum(self._pair(channel, "measured")) for channel in self._channels)
 
     def measured(self, channel: int, session: int) -> Measured:
-        """What a channel measured over the leases that were measured."""
         net_pc = sum(self._pair(channel, "net_pc"))
         highest_ua = self._highest_ua.get(channel, 0)
         measured_pc = self._pair(channel, "measured_pc")
         return Measured(channel, session, *measured_pc, net_pc, highest_ua, 0, 0, NO_DEVICE_TIME_US)
 
     def kept(self, source: str) -> Kept:
-        """What the figures rest on."""
         bases = tuple(
             Basis(channel, *(self._pair(channel, name) for name in Basis._fields[1:])) for channel in self._channels
         )

@@ -34,29 +34,17 @@ class Standing:
     held_us: int | None = None
     flags: dict[int, int] = field(default_factory=dict)
 
-    def connected(self, identity: Identity, now_us: int) -> None:
-        """The device was found."""
-        self.identity = identity
-        self.connected_us = now_us
-        self.nonce = now_us << 8
-
     def device_time_us(self, now_us: int) -> int:
         """The host's clock from the handshake on, in the place of the device's own."""
         return now_us - self.connected_us
 
     def arm(self, channels: tuple[int, ...], ceiling_ua: int, now_us: int) -> None:
         """Armed: a nonce of its own each time. The session's time counts from the first."""
-        self.state = DeviceState.ARMED
-        self.channels = channels
-        self.ceiling_ua = ceiling_ua
+        self.state, self.channels, self.ceiling_ua = DeviceState.ARMED, channels, ceiling_ua
         self.nonce += 1
         self.flags.clear()
         self.armed_us = now_us if self.armed_us is None else self.armed_us
         self.alive_us = now_us
-
-    def hold(self, reason: EndReason, now_us: int) -> None:
-        """Zero, and the session kept."""
-        self.state, self.end_reason, self.held_us = DeviceState.HELD, reason, now_us
 
     def end(self, reason: EndReason) -> None:
         """The session is over; the first reason stays."""
@@ -72,7 +60,6 @@ class Standing:
 
 
 def status(at: Standing, segment: int, stimulation_us: int, now_us: int) -> Status:
-    """The device as a whole."""
     held_us = at.held_us if at.state == DeviceState.HELD else None
     return Status(
         device_time_us=at.device_time_us(now_us),

@@ -1,12 +1,9 @@
 """The adapter core for devices with no watchdog, limits, alternation or ramp: output by leases.
 
-The session's state, timers and limits stand here, on the host's side, in the same terms as on a native device,
-so a session drives both alike. Output is given in trains that end by themselves within 3 s (see `leases`,
-`lease_giver`); the next one is started only while keepalives come. When the host dies, so does the output, at
-the end of the lease.
-
-What the device does not tell ten times a second is told from what was ordered: `Status` and `Channel` are
-synthesised. What was measured comes from completion reports only, and stands apart (see `lease_tally`).
+The session's state, timers and limits stand here, on the host's side, in the same terms as on a native device. Output
+is given in trains that end by themselves within 3 s (see `leases`, `lease_giver`); the next one is started only while
+keepalives come. `Status` and `Channel` are told from what was ordered, every 0.1 s. What was measured comes from
+completion reports only, and stands apart (see `lease_tally`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,14 +13,14 @@ from stimctl import limits
 from stimctl.errors import Misuse, Suspended
 from stimctl.limits import Timer
 from stimctl.stimulators import base, lease_checks
-from stimctl.stimulators.base import Failed, Identified
+from stimctl.stimulators.base import Failed, Identified, earliest
 from stimctl.stimulators.dialect import Dialect, Done
 from stimctl.stimulators.lease_checks import ContactCheck
 from stimctl.stimulators.lease_cut import Cut, Why
 from stimctl.stimulators.lease_giver import Giver, gated
 from stimctl.stimulators.lease_tally import LeaseTally
 from stimctl.stimulators.lease_telemetry import STIMULATING, Standing, channel_reading, session_record, status
-from stimctl.stimulators.leases import Lease, check_program
+from stimctl.stimulators.leases import Lease, LeasePlan, check_program
 from stimctl.stimulators.native import channel_mask, program_digest
 from stimctl.stimulators.targets import Targets
 from stimctl.waveform import Program
@@ -44,6 +41,8 @@ class Leased:
 
     def __init__(self, dialect: Dialect, session: int = 1) -> None:
         self._dialect = dialect
+        self.take_output = dialect.take_output
+        self.targets = Targets({})
         self._giver = Giver(dialect, self)
         self._at = Standing(session)
         # What an order made happen at once, to be told at the next turn, and since when that is due.
@@ -55,17 +54,6 @@ class Leased:
         self._failed = False
         self._tick_us: int | None = None
         self.heard_us = 0
-
-    @property
-    def targets(self) -> Targets:
-        """The session's record of its channels' targets."""
-        return self._giver.targets
-
-    @targets.setter
-    def targets(self, targets: Targets) -> None:
-        self._giver.targets = targets
-
-    # --- orders -------------------------------------------------------------------------------------
 
     def connect(self, now_us: int) -> None:
         self._dialect.connect(now_us)
@@ -85,7 +73,7 @@ class Leased:
 
     def arm(self, purpose: Purpose, channels: Iterable[int], ceiling_ua: int, limit_us: int, now_us: int) -> None:
         at = self._at
-        refused = gated(lambda: self._dialect.arm(ceiling_ua))
+        refused = gated(lambda: self._dialect.outgoing.arm(ceiling_ua))
         if refused:
             self._say(now_us, *refused)
             return
@@ -146,7 +134,6 @@ class Leased:
         self._say(now_us, m.Acknowledged(session, int(self._at.state), self._at.device_time_us(now_us)))
 
     def commanded(self) -> Mapping[int, base.Ordered] | None:
-        """What the leases were ordered to deliver."""
         return self._giver.tally.ordered()
 
     def kept_records(self, channels: Iterable[int]) -> base.Records | None:
@@ -156,8 +143,6 @@ class Leased:
 
     def apart(self) -> "Leased":
         return Leased(self._dialect.apart())
-
-    # --- bytes and time -----------------------------------------------------------------------------
 
     def receive(self, data: bytes, now_us: int) -> list[Any]:
         events, self._out_of_turn = self._out_of_turn, []
@@ -176,22 +161,12 @@ class Leased:
         return self._once(events, now_us)
 
     def next_deadline_us(self) -> int | None:
-        due = (
-            self._said_us if self._out_of_turn else None,
-            self._tick_us,
-            self._dialect.next_deadline_us(),
-            self._giver.next_deadline_us(),
-        )
-        return min((each for each in due if each is not None), default=None)
-
-    def take_output(self) -> bytes:
-        return self._dialect.take_output()
+        said_us = self._said_us if self._out_of_turn else None
+        return earliest(said_us, self._tick_us, self._dialect.next_deadline_us(), self._giver.next_deadline_us())
 
     def wrote(self, now_us: int) -> None:
         self._dialect.wrote(now_us)
         self._giver.wrote(now_us)
-
-    # --- inside -------------------------------------------------------------------------------------
 
     def _say(self, now_us: int, *events: Any) -> None:
         self._out_of_turn += events
@@ -202,14 +177,12 @@ class Leased:
         kept = []
         for event in events:
             if isinstance(event, Identified):
-                self._at.connected(event.identity, now_us)
-                self._tick_us = self.heard_us = now_us
+                self._at.identity, self._at.nonce = event.identity, now_us << 8
+                self._at.connected_us = self._tick_us = self.heard_us = now_us
             if not isinstance(event, Failed) or not self._failed:
                 kept.append(event)
             self._failed |= isinstance(event, Failed)
         return kept
-
-    # --- what the giver tells -----------------------------------------------------------------------
 
     def began(self, now_us: int) -> list[Any]:
         if self._started or self._at.state not in STIMULATING:
@@ -222,9 +195,8 @@ class Leased:
 
     def _started_event(self, now_us: int) -> m.Started:
         aims_ua = {} if self._check is not None else self._giver.aims_ua()
-        wanted = [aims_ua.get(channel, 0) for channel in range(1, 5)]
-        made_us = self._at.device_time_us(now_us)
-        return m.Started(wanted[0], wanted[1], wanted[2], wanted[3], self._giver.at_us, made_us)
+        first, second, third, fourth = (aims_ua.get(channel, 0) for channel in range(1, 5))
+        return m.Started(first, second, third, fourth, self._giver.at_us, self._at.device_time_us(now_us))
 
     def over(self, lease: Lease, done: Done | None, now_us: int) -> list[Any]:
         if done is not None:
@@ -286,13 +258,13 @@ class Leased:
         return []
 
     def _enter_hold(self, reason: EndReason, now_us: int) -> None:
-        self._at.hold(reason, now_us)
+        self._at.state, self._at.end_reason, self._at.held_us = DeviceState.HELD, reason, now_us
         self._stand_down()
 
     def _stand_down(self) -> None:
         """No lease from here on, by this run's plan or through the gate."""
         self._giver.end_run()
-        self._dialect.disarm()
+        self._dialect.outgoing.disarm()
 
     def _end(self, reason: EndReason, now_us: int) -> list[Any]:
         self._at.end(reason)
@@ -313,17 +285,15 @@ class Leased:
         if timer is not None:
             return self._end(_TIMER_ENDS[timer], now_us)
         if at.state in STIMULATING and self._giver.plan is not None:
-            at.state = self._stimulating_state(now_us)
+            at.state = self._stimulating_state(self._giver.plan, now_us)
         return []
 
-    def _stimulating_state(self, now_us: int) -> DeviceState:
-        plan, state = self._giver.plan, self._at.state
-        assert plan is not None
+    def _stimulating_state(self, plan: LeasePlan, now_us: int) -> DeviceState:
+        state = self._at.state
         if state == DeviceState.RAMPING_DOWN or self._giver.stimulation_us(now_us) >= plan.fade_us:
             return DeviceState.RAMPING_DOWN
-        if state == DeviceState.RUNNING or plan.reached(self._giver.aims_ua()):
-            return DeviceState.RUNNING
-        return DeviceState.RAMPING
+        reached = state == DeviceState.RUNNING or plan.reached(self._giver.aims_ua())
+        return DeviceState.RUNNING if reached else DeviceState.RAMPING
 
     def _telemetry(self, now_us: int) -> list[Any]:
         self.heard_us = now_us

@@ -1,9 +1,8 @@
 """Leases: a program cut into trains of one steady amplitude that end by themselves within 3 s.
 
-A device without a watchdog is never given more. Alternation and ramps come from the succession: each lease is
-so many whole pulses of one segment, with one amplitude a channel. Within the ramp a lease lasts a quarter of a
-second, or one pulse. A channel rises by no more than the program's slope allows for the time since it last rose,
-and by at most 100 uA, however often leases are cut. So no train passes from zero to 2.0 mA in under 5 s.
+Alternation and ramps come from the succession: each lease is so many whole pulses of one segment, with one amplitude a
+channel. A channel rises by no more than the program's slope allows for the time since it last rose, and by at most
+100 uA, however often leases are cut. So no train passes from zero to 2.0 mA in under 5 s.
 
 Times are stimulation time: what passes between two leases, with the output at zero, is not part of it.
 """
@@ -42,7 +41,6 @@ class Lease(NamedTuple):
 
     @property
     def silent(self) -> bool:
-        """Whether no channel gives anything."""
         return not self.levels
 
     def level_ua(self, channel: int) -> int:
@@ -87,15 +85,9 @@ class LeasePlan:
 
     @property
     def band(self) -> int:
-        """The segment that the next lease is of."""
         return self._band_now()[0]
 
-    @property
-    def _alternates(self) -> bool:
-        return len(self.program.segments) > 1
-
     def reached(self, targets_ua: Mapping[int, int]) -> bool:
-        """Whether every channel stands at its target."""
         return all(level_ua >= targets_ua.get(channel, 0) for channel, level_ua in self.ramp_ua.items())
 
     def next(self, targets_ua: Mapping[int, int]) -> Lease | None:
@@ -135,7 +127,7 @@ class LeasePlan:
 
     def _band_now(self) -> tuple[int, int]:
         """The segment at this moment, and when it began."""
-        if not self._alternates:
+        if len(self.program.segments) == 1:
             return 0, self._band_begin_us
         band, begin_us = self._band, self._band_begin_us
         while self.at_us >= begin_us + self.program.segments[band].dwell_us:
@@ -145,18 +137,13 @@ class LeasePlan:
 
     def _most_pulses(self, shape: Segment, targets_ua: Mapping[int, int]) -> int:
         """How many pulses of one amplitude may follow each other here."""
-        most_us = limits.LEASE_US
         highest_ua = max((targets_ua.get(channel, 0) for channel in self.ramp_ua), default=0)
-        if self.at_us >= self.fade_us:
-            most_us = RAMP_LEASE_US
-            if highest_ua:
-                most_us = min(most_us, limits.RAISE_STEP_UA * self.program.ramp_down_us // highest_ua)
-        else:
-            left = -(-(self.fade_us - self.at_us) // shape.period_us)
-            if not highest_ua or not self.reached(targets_ua):
-                most_us = RAMP_LEASE_US
-            return max(1, min(left, most_us // shape.period_us))
-        return max(1, most_us // shape.period_us)
+        if self.at_us < self.fade_us:
+            before_fade = -(-(self.fade_us - self.at_us) // shape.period_us)
+            most_us = limits.LEASE_US if highest_ua and self.reached(targets_ua) else RAMP_LEASE_US
+            return max(1, min(before_fade, most_us // shape.period_us))
+        step_us = limits.RAISE_STEP_UA * self.program.ramp_down_us // highest_ua if highest_ua else RAMP_LEASE_US
+        return max(1, min(RAMP_LEASE_US, step_us) // shape.period_us)
 
     def _ramp_ua(self, shape: Segment, pulses: int, targets_ua: Mapping[int, int]) -> dict[int, int]:
         """Where each channel's ramp stands in a lease of so many pulses from here."""

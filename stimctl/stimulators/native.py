@@ -5,13 +5,13 @@ sent again every 20 ms until the device says that it measured zero.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from stimctl import limits
 from stimctl.errors import EchoMismatch, Misuse, TimedOut, WireError
 from stimctl.stimulators.base import Checked, Failed, Late, Loaded, Ordered, Records, SelfTested, Stimulator
-from stimctl.stimulators.exchange import BOOT_US, Command, Exchange, Then, Urgency
+from stimctl.stimulators.exchange import BOOT_US, GIVE_UP_US, Command, Exchange, Urgency
 from stimctl.stimulators.pages import identified
 from stimctl.stimulators.stop import Stop
 from stimctl.stimulators.targets import Targets
@@ -81,7 +81,6 @@ class Native:
 
     @property
     def targets(self) -> Targets:
-        """The session's record of targets."""
         return self._exchange.targets
 
     @targets.setter
@@ -90,70 +89,55 @@ class Native:
 
     @property
     def damaged_frames(self) -> int:
-        """Frames dropped because they were damaged."""
         return self._splitter.damaged
 
-    # --- commands -----------------------------------------------------------------------------------
-
     def connect(self, now_us: int) -> None:
-        pages: list[Any] = []
-
-        def keep(page: Any, _now_us: int) -> list[Any]:
-            pages.append(page)
-            return []
-
-        def done(page: Any, _now_us: int) -> list[Any]:
-            welcome, maker, firmware = pages
-            return [identified(welcome, maker, firmware, page)]
-
         self._exchange.put_first(DELIMITER)  # what was on the line before ends here
-        hello = Command(m.Hello(PROTOCOL_VERSION), m.Welcome, 1, keep, patience_us=BOOT_US)
-        self._exchange.ask(hello, now_us)
-        self._ask(m.ReadIdentity(0), m.Maker, 0, keep, now_us)
-        self._ask(m.ReadIdentity(1), m.Firmware, 0, keep, now_us)
-        self._ask(m.ReadIdentity(2), m.Ranges, 0, done, now_us)
+        pages: list[Any] = [m.Maker, m.Firmware, m.Ranges]
+        asked = [(m.ReadIdentity(number), page, 0) for number, page in enumerate(pages)]
+        hello = (m.Hello(PROTOCOL_VERSION), m.Welcome, 1)
+        self._ask([hello, *asked], lambda answers: [identified(*answers)], now_us)
 
     def load(self, program: Program, now_us: int) -> None:
         head, segments = program_messages(program)
         expected = program_digest(program)
 
-        def done(answer: m.ProgramDigest, _now_us: int) -> list[Any]:
-            if answer.sha256 != expected:
+        def done(answers: list[Any]) -> list[Any]:
+            if answers[-1].sha256 != expected:
                 return [Failed(EchoMismatch("the device's digest is not the digest of the program that was sent"))]
             self._digest = expected
             return [Loaded(expected)]
 
-        self._ask(head, m.ProgramOpen, len(head), _nothing, now_us)
-        for segment in segments:
-            self._ask(segment, m.SegmentLoaded, len(segment), _nothing, now_us)
-        self._ask(m.ReadDigest(), m.ProgramDigest, 0, done, now_us)
+        asked = [(segment, m.SegmentLoaded, len(segment)) for segment in segments]
+        self._ask([(head, m.ProgramOpen, len(head)), *asked, (m.ReadDigest(), m.ProgramDigest, 0)], done, now_us)
 
     def self_test(self, now_us: int) -> None:
-        self._ask(m.SelfTest(), m.SelfTestDone, 0, lambda answer, _now: [SelfTested(*answer[:2])], now_us)
+        self._ask([(m.SelfTest(), m.SelfTestDone, 0)], lambda answers: [SelfTested(*answers[0][:2])], now_us)
 
     def arm(self, purpose: Purpose, channels: Iterable[int], ceiling_ua: int, limit_us: int, now_us: int) -> None:
-        def done(answer: m.Armed, _now_us: int) -> list[Any]:
-            self._nonce = answer.nonce
+        def done(answers: list[Any]) -> list[Any]:
+            self._nonce = answers[0].nonce
             # The arm was as good as a keepalive, and one for the arm before it would be refused.
             self._exchange.withdraw(Urgency.KEEPALIVE)
-            self._keep_alive = Command(m.KeepAlive(answer.nonce), m.Alive, 0, _nothing, Urgency.KEEPALIVE)
-            return [answer]
+            self._keep_alive = Command(m.KeepAlive(self._nonce), m.Alive, 0, lambda *_: [], Urgency.KEEPALIVE)
+            return answers
 
         head = int.from_bytes(self._digest[:8], "little")
-        self._ask(m.Arm(int(purpose), channel_mask(channels), ceiling_ua, limit_us, TIME_TO_LIVE_MS, head),
-                  m.Armed, 5, done, now_us)  # fmt: skip
+        arm = m.Arm(int(purpose), channel_mask(channels), ceiling_ua, limit_us, TIME_TO_LIVE_MS, head)
+        self._ask([(arm, m.Armed, 5)], done, now_us)
 
     def start(self, targets: Mapping[int, int], now_us: int) -> None:
         wanted = tuple(targets.get(channel, 0) for channel in range(1, 5))
 
-        def done(answer: m.Started, _now_us: int) -> list[Any]:
-            if answer[:4] != wanted:
-                return [Failed(EchoMismatch(f"start: asked for {wanted} uA, the device applied {answer[:4]}"))]
+        def done(answers: list[Any]) -> list[Any]:
+            applied, device_time_us = answers[0][:4], answers[0].device_time_us
+            if applied != wanted:
+                return [Failed(EchoMismatch(f"start: asked for {wanted} uA, the device applied {applied}"))]
             if not targets:
-                self._checking, self._check_began_us = self.targets.channels, answer.device_time_us
-            return [answer]
+                self._checking, self._check_began_us = self.targets.channels, device_time_us
+            return answers
 
-        self._ask(m.Start(self._nonce, *wanted), m.Started, 0, done, now_us)
+        self._ask([(m.Start(self._nonce, *wanted), m.Started, 0)], done, now_us)
 
     def keep_alive(self, now_us: int) -> None:
         if self._keep_alive is not None:
@@ -167,29 +151,22 @@ class Native:
         self._exchange.urge(hold, now_us)
 
     def read_records(self, channels: Iterable[int], now_us: int) -> None:
-        counters: list[m.Counters] = []
-        measured: list[m.Measured] = []
+        def done(answers: list[Any]) -> list[Any]:
+            *told, record = answers
+            return [Records(record, tuple(told[::2]), tuple(told[1::2]))]
 
-        def keep_into(found: list[Any]) -> Then:
-            return lambda answer, _now: found.append(answer) or []  # type: ignore[func-returns-value]
-
-        def done(record: m.SessionRecord, _now_us: int) -> list[Any]:
-            return [Records(record, tuple(counters), tuple(measured))]
-
+        asked: list[tuple[Any, type[Any], int]] = []
         for channel in channels:
-            self._ask(m.ReadCounters(channel), m.Counters, 1, keep_into(counters), now_us)
-            self._ask(m.ReadMeasured(channel), m.Measured, 1, keep_into(measured), now_us)
-        self._ask(m.ReadSession(), m.SessionRecord, 0, done, now_us)
+            asked += (m.ReadCounters(channel), m.Counters, 1), (m.ReadMeasured(channel), m.Measured, 1)
+        self._ask([*asked, (m.ReadSession(), m.SessionRecord, 0)], done, now_us)
 
     def acknowledge(self, session: int, now_us: int) -> None:
-        self._ask(m.Acknowledge(session), m.Acknowledged, 1, lambda answer, _now: [answer], now_us)
+        self._ask([(m.Acknowledge(session), m.Acknowledged, 1)], list, now_us)
 
     def commanded(self) -> Mapping[int, Ordered] | None:
-        """None: the device plays by the same pulse rules as the driver."""
         return None
 
     def kept_records(self, channels: Iterable[int]) -> Records | None:  # noqa: ARG002
-        """None: the device keeps its counts until they are acknowledged."""
         return None
 
     def stop(self, now_us: int) -> None:
@@ -199,8 +176,6 @@ class Native:
 
     def apart(self) -> Stimulator:
         return Native()
-
-    # --- bytes and time -----------------------------------------------------------------------------
 
     def receive(self, data: bytes, now_us: int) -> Iterator[Any]:
         # One at a time: an event that makes the session stop is acted on before the next frame is judged.
@@ -240,12 +215,24 @@ class Native:
     def wrote(self, now_us: int) -> None:
         """Nothing here is timed by the host."""
 
-    # --- inside -------------------------------------------------------------------------------------
+    def _ask(
+        self, asked: Iterable[tuple[Any, type[Any], int]], then: Callable[[list[Any]], list[Any]], now_us: int
+    ) -> None:
+        """Ask one message after the other, each with its answer's type and how many leading fields come back alike.
 
-    def _ask(self, message: Any, answer: type[Any], echoed: int, then: Then, now_us: int) -> None:
-        if self._stop is not None:
-            raise Misuse(f"{type(message).__name__}: a stop is under way and nothing may follow it")
-        self._exchange.ask(Command(message, answer, echoed, then), now_us)
+        `then` makes events of all their answers. Raises `Misuse` when a stop is under way: nothing may follow it.
+        """
+        left, answers = list(asked), []
+
+        def keep(answer: Any, _now_us: int) -> list[Any]:
+            answers.append(answer)
+            return then(answers) if len(answers) == len(left) else []
+
+        for message, answer, echoed in left:
+            if self._stop is not None:
+                raise Misuse(f"{type(message).__name__}: a stop is under way and nothing may follow it")
+            patience_us = BOOT_US if answer is m.Welcome else GIVE_UP_US
+            self._exchange.ask(Command(message, answer, echoed, keep, patience_us=patience_us), now_us)
 
     def _set_target(self, channel: int, target_ua: int) -> Command:
         def done(answer: m.TargetSet, _now_us: int) -> list[Any]:
@@ -279,14 +266,8 @@ class Native:
         channels, self._checking = self._checking, ()
         if status.state == DeviceState.ENDED:
             return
-        found: list[m.Impedance] = []
-
-        def keep(result: m.Impedance, _now_us: int) -> list[Any]:
-            found.append(result)
-            return [Checked(tuple(found))] if len(found) == len(channels) else []
-
-        for channel in channels:
-            self._ask(m.ReadImpedance(channel), m.Impedance, 1, keep, now_us)
+        asked = [(m.ReadImpedance(channel), m.Impedance, 1) for channel in channels]
+        self._ask(asked, lambda answers: [Checked(tuple(answers))], now_us)
 
     def _stop_answer(self, answer: m.Stopped, now_us: int) -> list[Any]:
         if self._stop is None:
@@ -297,7 +278,3 @@ class Native:
             return []
         stop, self._stop = self._stop, None
         return [stop.confirmed(now_us, answer.measured_ua, device_time_us=answer.device_time_us)]
-
-
-def _nothing(_answer: Any, _now_us: int) -> list[Any]:
-    return []

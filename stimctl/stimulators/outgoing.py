@@ -1,14 +1,13 @@
 """The gate before a device that holds no limits: no byte leaves that was not understood and found lawful.
 
-A gate owns the only buffer that is ever sent. It takes one whole line or frame, reads it as the device would,
-writes down what the device will then hold, and refuses what is above a limit, not balanced, not known, or
-dangerous at this moment. What it refuses never reaches the buffer. It trusts nobody: not the profile, not the
-prescription, not the adapter that built the line.
-
-This module has what the gates of all devices share: a pulse as it would flow, and the limits it must keep.
+A gate owns the only buffer that is ever sent. It reads one whole line or frame as the device would, writes down what
+the device will then hold, and refuses what is above a limit, not balanced, not known, or dangerous at this moment. It
+trusts nobody: not the profile, not the prescription, not the adapter that built the line. This module has what the
+gates of all devices share: a pulse as it would flow, and the limits it must keep.
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import product
 from math import gcd
 from typing import NamedTuple
 
@@ -36,7 +35,6 @@ class Train(NamedTuple):
 
     @property
     def highest_ua(self) -> int:
-        """The largest amplitude of either sign."""
         return max((abs(phase.amplitude_ua) for phase in self.phases), default=0)
 
     @property
@@ -64,22 +62,16 @@ class Gate:
 
     def arm(self, ceiling_ua: int) -> None:
         """Leases up to the ceiling may be started, from zero on."""
-        if not limits.CEILING.allows(ceiling_ua):
-            raise refusal("ceiling_ua", ceiling_ua, limits.CEILING.allowed())
+        require(limits.CEILING.allows(ceiling_ua), "ceiling_ua", ceiling_ua, limits.CEILING.allowed())
         self.ceiling_ua = ceiling_ua
         self._risen.clear()
 
     def disarm(self) -> None:
-        """Nothing may be started."""
         self.ceiling_ua = 0
 
     def take(self) -> bytes:
-        """The bytes that may be sent now."""
-        if not self._out:
-            return b""
-        data = b"".join(self._out)
-        self._out.clear()
-        return data
+        taken, self._out = self._out, []
+        return b"".join(taken)
 
     def forget_unsent(self) -> None:
         """A stop overtakes what was about to be sent."""
@@ -100,8 +92,7 @@ class Gate:
         and with the first train after `arm` that much is there. `slack_ua` is what the device's own resolution adds
         to a step; never to the ceiling.
         """
-        if not self.ceiling_ua:
-            raise refusal("start", None, "nothing may be started while nothing is armed")
+        require(self.ceiling_ua, "start", None, "nothing may be started while nothing is armed")
         risen = {train.channel: self._rise(train, now_us, slack_ua) for train in trains}
         silent = {channel: before._replace(level_ua=0) for channel, before in self._risen.items()}
         self._risen = {**silent, **risen}
@@ -109,18 +100,17 @@ class Gate:
 
     def _rise(self, train: Train, now_us: int, slack_ua: int) -> _Risen:
         field, highest_ua = f"channel {train.channel} amplitude_ua", train.highest_ua
-        if highest_ua > self.ceiling_ua:
-            raise refusal(field, highest_ua, f"the ceiling is {self.ceiling_ua} uA")
+        require(highest_ua <= self.ceiling_ua, field, highest_ua, f"the ceiling is {self.ceiling_ua} uA")
         slope_ua_per_s = limits.RAMP_SLOPE.high
         # An amplitude that is rounded to whole quanta may be late by most of one, and then comes with the next.
         kept_us = (limits.RAISE_STEP_UA + slack_ua + train.quantum_ua - 1) * US_PER_S // slope_ua_per_s + 1
         before = self._risen.get(train.channel, _NEVER)
         since_us = max(before.unused_since_us, now_us - kept_us)
         rise_ua = max(0, highest_ua - before.level_ua)
-        if rise_ua > limits.RAISE_STEP_UA + slack_ua:
-            raise refusal(field, highest_ua, f"at most {limits.RAISE_STEP_UA} uA above the lease before it")
-        if rise_ua > limits.ramp_ua(slope_ua_per_s, now_us - since_us + CLOCK_US):
-            raise refusal(field, highest_ua, f"rises faster than {slope_ua_per_s} uA a second")
+        step = f"at most {limits.RAISE_STEP_UA} uA above the lease before it"
+        require(rise_ua <= limits.RAISE_STEP_UA + slack_ua, field, highest_ua, step)
+        in_time = rise_ua <= limits.ramp_ua(slope_ua_per_s, now_us - since_us + CLOCK_US)
+        require(in_time, field, highest_ua, f"rises faster than {slope_ua_per_s} uA a second")
         return _Risen(highest_ua, since_us + rise_ua * US_PER_S // slope_ua_per_s)
 
 
@@ -128,58 +118,63 @@ _NEVER = _Risen(0, -(10**18))
 
 
 def refusal(field: str, value: object, allowed: str) -> Unsafe:
-    """One refusal of a gate."""
     return Unsafe([Problem(field, value, allowed)])
+
+
+def require(lawful: object, field: str, value: object, allowed: str) -> None:
+    if not lawful:
+        raise refusal(field, value, allowed)
 
 
 def check_trains(trains: Iterable[Train]) -> None:
     """Raise `Unsafe` with everything that is wrong with what a device would play."""
     known = tuple(trains)
-    problems = [problem for train in known for problem in _train_problems(train)]
+    problems = [
+        Problem(f"channel {train.channel} {name}", value, allowed)
+        for train in known
+        for lawful, name, value, allowed in (*_train_checks(train), *_shape_checks(train))
+        if not lawful
+    ]
     problems += _overlaps(known)
     if problems:
         raise Unsafe(problems)
 
 
-def _train_problems(train: Train) -> Iterator[Problem]:
-    field = f"channel {train.channel} "
-    if not limits.PERIOD.allows(train.period_us):
-        yield Problem(f"{field}period_us", train.period_us, limits.PERIOD.allowed())
-    if not 0 < train.duration_us <= limits.LEASE_US:
-        yield Problem(f"{field}duration_us", train.duration_us, f"a lease lasts at most {limits.LEASE_US} us")
-    for phase in train.phases:
-        if phase.width_us <= 0:
-            yield Problem(f"{field}phase", phase.width_us, "no phase and no gap may have a length of zero")
-        if abs(phase.amplitude_ua) > limits.CEILING.high:
-            yield Problem(f"{field}amplitude_ua", phase.amplitude_ua, limits.CEILING.allowed())
-        charge_pc = abs(phase.amplitude_ua) * phase.width_us
-        if charge_pc > limits.CHARGE_PER_PHASE.high:
-            yield Problem(f"{field}charge_per_phase_pc", charge_pc, limits.CHARGE_PER_PHASE.allowed())
-    if sum(phase.width_us for phase in train.phases) > train.period_us:
-        yield Problem(f"{field}period_us", train.period_us, "must hold the whole pulse")
-    yield from _shape_problems(field, train)
+_Check = tuple[bool, str, int, str]  # whether it is lawful; what it is; its value; what is allowed
 
 
-def _shape_problems(field: str, train: Train) -> Iterator[Problem]:
+def _within(limit: limits.Limit, name: str, value: int) -> _Check:
+    return limit.allows(value), name, value, limit.allowed()
+
+
+def _train_checks(train: Train) -> Iterator[_Check]:
+    duration_us, ceiling = train.duration_us, limits.CEILING
+    yield _within(limits.PERIOD, "period_us", train.period_us)
+    lease = f"a lease lasts at most {limits.LEASE_US} us"
+    yield 0 < duration_us <= limits.LEASE_US, "duration_us", duration_us, lease
+    for amplitude_ua, width_us in train.phases:
+        yield width_us > 0, "phase", width_us, "no phase and no gap may have a length of zero"
+        yield abs(amplitude_ua) <= ceiling.high, "amplitude_ua", amplitude_ua, ceiling.allowed()
+        yield _within(limits.CHARGE_PER_PHASE, "charge_per_phase_pc", abs(amplitude_ua) * max(0, width_us))
+    pulse_us = sum(phase.width_us for phase in train.phases)
+    yield pulse_us <= train.period_us, "period_us", train.period_us, "must hold the whole pulse"
+
+
+def _shape_checks(train: Train) -> Iterator[_Check]:
     """One positive phase, at most a short gap, one negative phase of the same area that is not the higher one."""
-    driven = [phase for phase in train.phases if phase.amplitude_ua]
+    at = [index for index, phase in enumerate(train.phases) if phase.amplitude_ua]
+    driven = [train.phases[index] for index in at]
     if len(driven) != 2 or driven[0].amplitude_ua < 0 or driven[1].amplitude_ua > 0:
-        yield Problem(f"{field}stages", len(driven), "a pulse is one positive phase, then one negative phase")
+        yield False, "stages", len(driven), "a pulse is one positive phase, then one negative phase"
         return
     first, second = driven
-    if not limits.WIDTH.allows(first.width_us):
-        yield Problem(f"{field}width_us", first.width_us, limits.WIDTH.allowed())
-    if not limits.SECOND_WIDTH.allows(second.width_us):
-        yield Problem(f"{field}second_width_us", second.width_us, limits.SECOND_WIDTH.allowed())
-    if -second.amplitude_ua > first.amplitude_ua:
-        yield Problem(f"{field}second phase", second.amplitude_ua, "never higher than the first")
+    yield _within(limits.WIDTH, "width_us", first.width_us)
+    yield _within(limits.SECOND_WIDTH, "second_width_us", second.width_us)
+    yield -second.amplitude_ua <= first.amplitude_ua, "second phase", second.amplitude_ua, "never higher than the first"
     net_pc = sum(phase.amplitude_ua * phase.width_us for phase in driven)
-    if net_pc:
-        yield Problem(f"{field}stages", net_pc, "the two phases' areas must be equal, in integers")
-    at = [index for index, phase in enumerate(train.phases) if phase.amplitude_ua]
+    yield not net_pc, "stages", net_pc, "the two phases' areas must be equal, in integers"
     gap_us = sum(phase.width_us for phase in train.phases[at[0] + 1 : at[1]])
-    if not limits.INTERPHASE_GAP.allows(gap_us):
-        yield Problem(f"{field}interphase_gap_us", gap_us, limits.INTERPHASE_GAP.allowed())
+    yield _within(limits.INTERPHASE_GAP, "interphase_gap_us", gap_us)
 
 
 def _overlaps(trains: tuple[Train, ...]) -> Iterator[Problem]:
@@ -187,12 +182,10 @@ def _overlaps(trains: tuple[Train, ...]) -> Iterator[Problem]:
     spans = []
     for train in trains:
         at_us = 0
-        for phase in train.phases:
-            if phase.amplitude_ua:
-                spans.append((train.channel, at_us, at_us + phase.width_us))
-            at_us += phase.width_us
-    for channel, begin_us, end_us in spans:
-        for other, other_begin_us, other_end_us in spans:
-            if channel < other and begin_us < other_end_us and other_begin_us < end_us:
-                yield Problem(f"channels {channel} and {other}", begin_us, "no two channels may drive at once")
-                return
+        for amplitude_ua, width_us in train.phases:
+            spans += [(train.channel, at_us, at_us + width_us)] if amplitude_ua else []
+            at_us += width_us
+    for (channel, begin_us, end_us), (other, other_begin_us, other_end_us) in product(spans, spans):
+        if channel < other and begin_us < other_end_us and other_begin_us < end_us:
+            yield Problem(f"channels {channel} and {other}", begin_us, "no two channels may drive at once")
+            return

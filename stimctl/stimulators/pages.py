@@ -15,6 +15,8 @@ def _date(number: int) -> str | None:
 
 def identified(welcome: m.Welcome, maker: m.Maker, firmware: m.Firmware, ranges: m.Ranges) -> Identified:
     """The identity that the four pages give, and the session whose counters wait."""
+    as_told = ranges._asdict()
+    del as_told["calibrated_on"], as_told["capabilities"]
     identity = Identity(
         model=_text(maker.model),
         serial=_text(maker.serial),
@@ -23,14 +25,7 @@ def identified(welcome: m.Welcome, maker: m.Maker, firmware: m.Firmware, ranges:
         boot_id=welcome.boot_id,
         simulator=bool(welcome.simulator),
         calibrated_on=_date(ranges.calibrated_on),
-        channels=ranges.channels,
         capabilities=Capability(ranges.capabilities),
-        max_amplitude_ua=ranges.max_amplitude_ua,
-        dac_step_na=ranges.dac_step_na,
-        readback_accuracy_ua=ranges.readback_accuracy_ua,
-        readback_accuracy_permille=ranges.readback_accuracy_permille,
-        net_charge_floor_pc=ranges.net_charge_floor_pc,
-        compliance_mv=ranges.compliance_mv,
-        watchdog_ms=ranges.watchdog_ms,
+        **as_told,
     )
     return Identified(identity, welcome.session)

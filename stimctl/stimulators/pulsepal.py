@@ -1,8 +1,8 @@
 """PulsePal by leases: four voltage outputs, firmware 21 or 22, each with a declared isolator behind it.
 
-Nothing is measured and nothing is reported: a lease is over when its time is, and its pulses are counted by the
-host from a program that the device confirmed. Each lease is one whole program and one trigger; a stop also
-programs every channel to rest, so that whatever might still play plays zero volts. Commands are never split.
+Nothing is measured or reported: a lease is over when its time is, and the host counts its pulses from a program that
+the device confirmed. Each lease is one whole program and one trigger; a stop also programs every channel to rest, so
+that whatever might still play plays zero volts. Commands are never split.
 """
 
 import struct
@@ -11,11 +11,10 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from stimctl.errors import Misuse, Problem, TimedOut, Unsafe, WrongDevice
-from stimctl.errors import Refused as RefusedError
+from stimctl.errors import Misuse, Problem, Refused, TimedOut, Unsafe, WrongDevice
 from stimctl.stimulators import dialect as d
 from stimctl.stimulators import pulsepal_gate as gate
-from stimctl.stimulators.base import Failed, Identified, Identity
+from stimctl.stimulators.base import Failed, Identified, Identity, earliest
 from stimctl.stimulators.leases import Lease
 from stimctl.units import whole
 from stimctl.waveform import Program, Segment
@@ -26,9 +25,11 @@ ANSWER_US = 500_000
 GUARD_US = 1_000  # after a lease's time, before the next program: the trigger's way to the device [choice]
 # Below this 2 mA needs more than 10 V; above it a code is a step of more than 3 uA [choice].
 ISOLATOR_UA_PER_V = range(201, 10_001)
+_IN_CYCLES = ("period_us", "width_us", "interphase_gap_us", "second_width_us")
 _ZERO_ALL = b"".join(struct.pack("<BBBH", gate.START, 79, channel, gate.ZERO_CODE) for channel in gate.CHANNELS)
 _LOOPS_OFF = b"".join(bytes((gate.START, 82, channel, 0)) for channel in gate.CHANNELS)
 _TRIGGERS_NORMAL = b"".join(bytes((gate.START, 74, 128, line, 0)) for line in (1, 2))
+_Then = Callable[[bytes, int], list[Any]]
 
 
 class _Ask(NamedTuple):
@@ -37,7 +38,7 @@ class _Ask(NamedTuple):
     frame: bytes
     size: int
     expected: bytes | None
-    then: Callable[[bytes, int], list[Any]]
+    then: _Then
 
 
 def isolator_ua_per_v(declared: str | Decimal) -> int:
@@ -51,7 +52,7 @@ def isolator_ua_per_v(declared: str | Decimal) -> int:
 class PulsePal(d.Dialect):
     """A `Dialect`. `ua_per_v` is the isolator's transfer, which the user declares: there is no default."""
 
-    _gate: gate.PulsePalGate
+    outgoing: gate.PulsePalGate
     measures = False
     stops_mid_pulse = True
     # A program that arrives while a train plays changes the train.
@@ -74,8 +75,6 @@ class PulsePal(d.Dialect):
         self._over_us: int | None = None
         self._begun_us: int | None = None  # when a trigger was written that is not told of yet
 
-    # --- orders -------------------------------------------------------------------------------------
-
     def connect(self, now_us: int) -> None:
         self._ask(_Ask(gate.HANDSHAKE, 5, None, self._welcome), now_us)
 
@@ -85,20 +84,18 @@ class PulsePal(d.Dialect):
             raise Unsafe(problems)
 
     def prepare(self, lease: Lease, now_us: int) -> None:
-        outputs = outputs_of(lease, self._gate.ua_per_v)
         self._lease = lease
+        self._program(outputs_of(lease, self.outgoing.ua_per_v), self._confirmed, now_us)
 
-        def confirmed(_answer: bytes, _now_us: int) -> list[Any]:
-            self._gate.confirmed()
-            return [d.Prepared()]
-
-        self._program(outputs, confirmed, now_us)
+    def _confirmed(self, _answer: bytes, _now_us: int) -> list[Any]:
+        self.outgoing.confirmed()
+        return [d.Prepared()]
 
     def begin(self, now_us: int) -> None:
         lease = self._lease
         assert lease is not None
         mask = sum(1 << (level.channel - 1) for level in lease.levels)
-        self._gate.send(bytes((gate.START, 77, mask)), now_us)
+        self.outgoing.send(bytes((gate.START, 77, mask)), now_us)
         delay_us = max(level.delay_us for level in lease.levels)
         self._lasts_us = lease.pulses * lease.shape.period_us + delay_us + GUARD_US
 
@@ -109,10 +106,10 @@ class PulsePal(d.Dialect):
         self._asks.clear()
         self._over_us = self._lasts_us = self._begun_us = None
         self._lease = None
-        self._gate.forget_unsent()
+        self.outgoing.forget_unsent()
         first = bytes((gate.START, 80)) + (bytes((gate.START, 98, 0x0F)) if self._firmware == 22 else b"")
         rest = gate.program_frame(self._program_op, gate.REST_ALL)
-        self._gate.send(first + _ZERO_ALL + rest, now_us)
+        self.outgoing.send(first + _ZERO_ALL + rest, now_us)
         self._answer.forget()
         if again and self._flying is not None and self._flying_sent:
             return
@@ -125,11 +122,9 @@ class PulsePal(d.Dialect):
             self._asks.append(ask)
 
     def apart(self) -> "PulsePal":
-        other = PulsePal(self._gate.ua_per_v)
+        other = PulsePal(self.outgoing.ua_per_v)
         other._firmware = self._firmware
         return other
-
-    # --- bytes and time -----------------------------------------------------------------------------
 
     def receive(self, data: bytes, now_us: int) -> list[Any]:
         swallowed = min(self._stale, len(data))
@@ -147,28 +142,27 @@ class PulsePal(d.Dialect):
         return events
 
     def advance(self, now_us: int) -> list[Any]:
-        events: list[Any] = []
-        if self._begun_us is not None:
-            self._begun_us = None
-            # A trigger has no answer: that it was taken is only a claim.
-            events.append(d.Begun())
+        # A trigger has no answer: that it was taken is only a claim.
+        events: list[Any] = [] if self._begun_us is None else [d.Begun()]
+        self._begun_us = None
         if self._over_us is not None and now_us >= self._over_us:
             self._over_us = None
-            self._gate.over()
+            self.outgoing.over()
             events.append(d.Done(None))
         if self._answer.is_late(now_us):
-            events.append(Failed(self._silence()))
+            stuck = "the PulsePal confirms nothing any more; it may be waiting for a click of its joystick"
+            nobody = "no PulsePal answered the handshake; look at the port and the device's screen"
+            events.append(Failed(TimedOut(stuck) if self._firmware else WrongDevice(nobody)))
         return events
 
     def next_deadline_us(self) -> int | None:
-        due = (self._begun_us, self._over_us, self._answer.due_us)
-        return min((each for each in due if each is not None), default=None)
+        return earliest(self._begun_us, self._over_us, self._answer.due_us)
 
     def take_output(self) -> bytes:
         data = super().take_output()
         if data:
             self._flying_sent = self._flying is not None
-            self._stops_sent += self._gate.is_stop(data)
+            self._stops_sent += self.outgoing.is_stop(data)
         return data
 
     def wrote(self, now_us: int) -> None:
@@ -177,16 +171,9 @@ class PulsePal(d.Dialect):
             self._over_us, self._lasts_us = now_us + self._lasts_us, None
             self._begun_us = now_us
 
-    # --- inside -------------------------------------------------------------------------------------
-
     @property
     def _program_op(self) -> int:
         return 92 if self._firmware == 22 else 73
-
-    def _silence(self) -> TimedOut | WrongDevice:
-        if not self._firmware:
-            return WrongDevice("no PulsePal answered the handshake; look at the port and the device's screen")
-        return TimedOut("the PulsePal confirms nothing any more; it may be waiting for a click of its joystick")
 
     def _ask(self, ask: _Ask, now_us: int) -> None:
         self._asks.append(ask)
@@ -198,10 +185,10 @@ class PulsePal(d.Dialect):
             self._flying = self._asks.popleft()
             self._flying_sent = not self._flying.frame
             if self._flying.frame:
-                self._gate.send(self._flying.frame, now_us)
+                self.outgoing.send(self._flying.frame, now_us)
                 self._answer.expect(ANSWER_US, now_us)
 
-    def _program(self, outputs: tuple[gate.Output, ...], then: Callable[[bytes, int], list[Any]], now_us: int) -> None:
+    def _program(self, outputs: tuple[gate.Output, ...], then: _Then, now_us: int) -> None:
         """Program all channels at once; where the firmware can read them back, they are compared."""
         frame = gate.program_frame(self._program_op, outputs)
         if self._firmware != 22:
@@ -233,11 +220,11 @@ class PulsePal(d.Dialect):
         # A stop that was sent again is answered again.
         self._stale = max(0, self._stops_sent - 1) * (len(gate.CHANNELS) + 1)
         self._stops_sent = 0
-        self._gate.over()
+        self.outgoing.over()
         return [d.AtZero(None)]
 
     def _identity(self) -> Identity:
-        ua_per_v = self._gate.ua_per_v
+        ua_per_v = self.outgoing.ua_per_v
         return d.identity_by_lease(
             model=f"PulsePal with an isolator of {ua_per_v / 1_000:g} mA/V",
             firmware=str(self._firmware),
@@ -253,12 +240,8 @@ class PulsePal(d.Dialect):
 
 def outputs_of(lease: Lease, ua_per_v: int) -> tuple[gate.Output, ...]:
     """A lease as all four channels of the device; those that give nothing rest. Never above the amplitude."""
-    levels = {level.channel: level for level in lease.levels}
-    found = []
-    for channel in gate.CHANNELS:
-        level = levels.get(channel)
-        found.append(gate.REST if level is None else _output(lease, level.amplitude_ua, level.delay_us, ua_per_v))
-    return tuple(found)
+    given = {channel: _output(lease, ua, delay_us, ua_per_v) for channel, ua, delay_us in lease.levels}
+    return tuple(given.get(channel, gate.REST) for channel in gate.CHANNELS)
 
 
 def _output(lease: Lease, amplitude_ua: int, delay_us: int, ua_per_v: int) -> gate.Output:
@@ -268,21 +251,14 @@ def _output(lease: Lease, amplitude_ua: int, delay_us: int, ua_per_v: int) -> ga
     interpulse = gate.cycles("period_us", shape.period_us - shape.span_us)
     # The train ends halfway between its last pulse and the one that must not come.
     train = gate.cycles("period_us", lease.pulses * shape.period_us) - interpulse // 2
-    return gate.Output(
-        gate.cycles("width_us", shape.width_us),
-        gate.cycles("interphase_gap_us", shape.interphase_gap_us),
-        gate.cycles("second_width_us", shape.second_width_us),
-        interpulse,
-        train,
-        gate.cycles("delay_us", delay_us),
-        code,
-        -shape.second_amplitude_ua(code),
-    )
+    first, gap, second = (gate.cycles(name, getattr(shape, name)) for name in _IN_CYCLES[1:])
+    delay = gate.cycles("delay_us", delay_us)
+    return gate.Output(first, gap, second, interpulse, train, delay, code, -shape.second_amplitude_ua(code))
 
 
 def _unfit(segment: Segment) -> list[Problem]:
     problems: list[Problem] = []
-    for name in ("period_us", "width_us", "interphase_gap_us", "second_width_us"):
+    for name in _IN_CYCLES:
         try:
             gate.cycles(name, getattr(segment, name))
         except Unsafe as unfit:
@@ -290,15 +266,15 @@ def _unfit(segment: Segment) -> list[Problem]:
     return problems
 
 
-def _executed(frame: bytes, size: int, then: Callable[[bytes, int], list[Any]]) -> _Ask:
+def _executed(frame: bytes, size: int, then: _Then) -> _Ask:
     """A command whose answer has to be so many bytes of 1."""
     return _Ask(frame, size, b"\1" * size, then)
 
 
 def _wrong(ask: _Ask, answer: bytes) -> Failed:
     if ask.frame == gate.READ_BACK:
-        return Failed(RefusedError("a program", "the device reads back another one than was sent"))
-    return Failed(RefusedError("a command", f"answered {answer.hex()}, where 01 is 'executed'"))
+        return Failed(Refused("a program", "the device reads back another one than was sent"))
+    return Failed(Refused("a command", f"answered {answer.hex()}, where 01 is 'executed'"))
 
 
 def _nothing(_answer: bytes, _now_us: int) -> list[Any]:

@@ -1,18 +1,16 @@
 """The gate before a PulsePal: it reads each frame as the firmware does, in volts, and knows the isolator behind it.
 
-Known faults that make a frame unlawful here: a phase or interval of zero turns the output into direct current
-for the whole train; channel 0 writes out of bounds; looping trains never end; a train's end cuts a pulse in
-half; a program that arrives while a train plays changes it in the middle. One layout of a whole program is
-understood and no other command that programs anything, so what the device holds is known to the last byte.
+Each refusal names the fault that makes a frame unlawful. One layout of a whole program is understood and no other
+command that programs anything, so what the device holds is known to the last byte.
 """
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from math import gcd
 from typing import NamedTuple
 
 from stimctl import limits
-from stimctl.stimulators.outgoing import Gate, Phase, Train, check_trains, refusal
+from stimctl.stimulators.outgoing import Gate, Phase, Train, check_trains, refusal, require
 
 START = 213
 CYCLE_US = 50
@@ -23,7 +21,6 @@ HANDSHAKE = bytes((START, 72))
 READ_BACK = bytes((START, 93))
 _BY_CHANNEL = struct.Struct("<32I12H16B8B2B")  # op 73
 _BY_FIELD = struct.Struct("<32I12H20B8B2B")  # op 92
-_BACK = struct.Struct("<32I12H16B8B2B")  # the answer to op 93
 _PROGRAM_OPS = {73: _BY_CHANNEL, 92: _BY_FIELD}
 _LENGTHS = {72: 0, 77: 1, 79: 3, 80: 0, 82: 2, 93: 0, 98: 1, **{op: shape.size for op, shape in _PROGRAM_OPS.items()}}
 _MODE_LENGTH = 3  # op 74 is understood for a trigger line's mode only
@@ -43,8 +40,12 @@ class Output(NamedTuple):
 
     @property
     def driven(self) -> bool:
-        """Whether it would give any voltage."""
         return bool(self.code_1 or self.code_2)
+
+    @property
+    def period(self) -> int:
+        """From one pulse to the next."""
+        return self.phase_1 + self.interphase + self.phase_2 + self.interpulse
 
 
 REST = Output(4, 0, 4, 192, 104, 0, 0, 0)
@@ -54,20 +55,15 @@ REST_ALL = (REST, REST, REST, REST)
 def cycles(name: str, time_us: int) -> int:
     """A time as whole 50 us cycles. Raises `Unsafe`, saying what it would become, when it is none."""
     whole, rest = divmod(time_us, CYCLE_US)
-    if rest:
-        said = f"must be whole cycles of {CYCLE_US} us: it would become {whole * CYCLE_US} us"
-        raise refusal(name, time_us, said)
+    said = f"must be whole cycles of {CYCLE_US} us: it would become {whole * CYCLE_US} us"
+    require(not rest, name, time_us, said)
     return whole
 
 
 def program_frame(op: int, outputs: tuple[Output, ...]) -> bytes:
     """All four channels in one command: biphasic, no bursts, no custom trains, no loops, no triggers."""
-    times: Sequence[tuple[int, ...]] = [
-        (each.phase_1, each.interphase, each.phase_2, each.interpulse, 0, 0, each.train, each.delay) for each in outputs
-    ]
-    volts: Sequence[tuple[int, ...]] = [
-        (ZERO_CODE + each.code_1, ZERO_CODE + each.code_2, ZERO_CODE) for each in outputs
-    ]
+    times: list[tuple[int, ...]] = [(*each[:4], 0, 0, each.train, each.delay) for each in outputs]
+    volts: list[tuple[int, ...]] = [(ZERO_CODE + each.code_1, ZERO_CODE + each.code_2, ZERO_CODE) for each in outputs]
     if op == 73:
         flags = [1, 0, 0, 0] * 4
     else:
@@ -107,7 +103,6 @@ class PulsePalGate(Gate):
 
     @staticmethod
     def is_stop(data: bytes) -> bool:
-        """Whether what is sent begins with a stop of all channels."""
         return data[:2] == bytes((START, 80))
 
     def send(self, data: bytes, now_us: int) -> None:
@@ -129,24 +124,22 @@ class PulsePalGate(Gate):
         elif op == 79:
             channel, code = struct.unpack("<BH", payload)
             _check_channel(channel)
-            if code != ZERO_CODE:
-                raise refusal("fixed voltage", code, "must be zero volts: it would be direct current")
+            require(code == ZERO_CODE, "fixed voltage", code, "must be zero volts: it would be direct current")
         elif op == 82:
             _check_channel(payload[0])
-            if payload[1]:
-                raise refusal("loop", payload[1], "a looping train never ends, and starts at once")
-        elif op in (72, 93) and self.playing:
-            raise refusal("command", op, "asked only while nothing plays")
+            require(not payload[1], "loop", payload[1], "a looping train never ends, and starts at once")
+        elif op in (72, 93):
+            require(not self.playing, "command", op, "asked only while nothing plays")
 
     def _program(self, op: int, payload: bytes) -> None:
         outputs = _outputs(op, payload)
-        if outputs != REST_ALL and self.playing:
-            raise refusal("program", op, "would change the train that plays in the middle")
-        check_trains(self._train(channel, each) for channel, each in zip(CHANNELS, outputs, strict=True) if each.driven)
-        for channel, each in zip(CHANNELS, outputs, strict=True):
+        harmless = outputs == REST_ALL or not self.playing
+        require(harmless, "program", op, "would change the train that plays in the middle")
+        check_trains(self._train(channel, each) for channel, each in enumerate(outputs, 1) if each.driven)
+        for channel, each in enumerate(outputs, 1):
             _check_cycles(channel, each)
-            if each.code_1 * each.phase_1 != -each.code_2 * each.phase_2:
-                raise refusal(f"channel {channel} codes", each.code_2, "the two phases' areas must be equal, in codes")
+            balanced = each.code_1 * each.phase_1 == -each.code_2 * each.phase_2
+            require(balanced, f"channel {channel} codes", each.code_2, "the two phases' areas must be equal, in codes")
         self.outputs = outputs
         self.proven = False
 
@@ -160,8 +153,7 @@ class PulsePalGate(Gate):
         second_ua = first_ua * each.phase_1 // max(1, each.phase_2)
         sign = -1 if each.code_2 < 0 else 1
         pulse = [Phase(first_ua, each.phase_1 * CYCLE_US), *gap, Phase(sign * second_ua, each.phase_2 * CYCLE_US)]
-        period = each.phase_1 + each.interphase + each.phase_2 + each.interpulse
-        return Train(channel, (*delay, *pulse), period * CYCLE_US, each.train * CYCLE_US)
+        return Train(channel, (*delay, *pulse), each.period * CYCLE_US, each.train * CYCLE_US)
 
     def _steps(self, channel: int, each: Output) -> Train:
         """Its two phases as the steps of the converter give them, for how far it rises."""
@@ -169,16 +161,12 @@ class PulsePalGate(Gate):
         return Train(channel, tuple(Phase(*phase) for phase in phases), 0, 0)
 
     def _trigger(self, mask: int, now_us: int) -> None:
-        driven = sum(1 << (channel - 1) for channel, each in zip(CHANNELS, self.outputs, strict=False) if each.driven)
-        if not driven or mask != driven:
-            raise refusal("trigger", mask, f"must start exactly the channels that were programmed ({driven:#x})")
-        if not self.proven:
-            raise refusal("trigger", mask, "only after the device confirmed its program")
-        if self.playing:
-            raise refusal("trigger", mask, "the lease before it may still play")
-        trains = [
-            self._steps(channel, each) for channel, each in zip(CHANNELS, self.outputs, strict=True) if each.driven
-        ]
+        trains = [self._steps(channel, each) for channel, each in enumerate(self.outputs, 1) if each.driven]
+        driven = sum(1 << (train.channel - 1) for train in trains)
+        exactly = f"must start exactly the channels that were programmed ({driven:#x})"
+        require(driven and mask == driven, "trigger", mask, exactly)
+        require(self.proven, "trigger", mask, "only after the device confirmed its program")
+        require(not self.playing, "trigger", mask, "the lease before it may still play")
         code_ua = -(-FULL_MV * self.ua_per_v // (ZERO_CODE * 1_000))
         self.check_rise(trains, now_us, slack_ua=code_ua * max(train.quantum_ua for train in trains))
         self.playing = True
@@ -188,23 +176,19 @@ class PulsePalGate(Gate):
 def _commands(data: bytes) -> list[tuple[int, bytes]]:
     """The commands in one write, each whole: a truncated one leaves the device deaf, with its output held."""
     found, at = [], 0
-    if not data:
-        raise refusal("frame", data, "holds no command")
+    require(data, "frame", data, "holds no command")
     while at < len(data):
-        if data[at] != START or at + 1 >= len(data):
-            raise refusal("frame", data[at : at + 2].hex(), "must begin with 213 and a command")
+        begins = data[at] == START and at + 1 < len(data)
+        require(begins, "frame", data[at : at + 2].hex(), "must begin with 213 and a command")
         op = data[at + 1]
-        if op == 74 and data[at + 2 : at + 3] == b"\x80":
-            length = _MODE_LENGTH
-        elif op in _LENGTHS:
-            length = _LENGTHS[op]
-        else:
+        length = _MODE_LENGTH if op == 74 and data[at + 2 : at + 3] == b"\x80" else _LENGTHS.get(op)
+        if length is None:
             raise refusal("command", op, "is not a command that is known to be harmless")
         payload = data[at + 2 : at + 2 + length]
-        if len(payload) < length:
-            raise refusal("command", op, f"is truncated: it has {len(payload)} of {length} bytes")
-        if op == 74 and (payload[1] not in (1, 2) or payload[2]):
-            raise refusal("trigger mode", payload.hex(), "must be 0 for trigger line 1 or 2")
+        whole = len(payload) >= length
+        require(whole, "command", op, f"is truncated: it has {len(payload)} of {length} bytes")
+        normal = op != 74 or (payload[1] in (1, 2) and not payload[2])
+        require(normal, "trigger mode", payload.hex(), "must be 0 for trigger line 1 or 2")
         found.append((op, payload))
         at += 2 + length
     return found
@@ -222,9 +206,8 @@ def _outputs(op: int, payload: bytes) -> tuple[Output, ...]:
         Output(time[0], time[1], time[2], time[3], time[6], time[7], volt[0] - ZERO_CODE, volt[1] - ZERO_CODE)
         for time, volt in zip(times, volts, strict=True)
     )
-    if program_frame(op, outputs)[2:] != payload:
-        said = "must be biphasic, at rest at zero volts, without bursts, custom trains, loops or linked triggers"
-        raise refusal("program", op, said)
+    said = "must be biphasic, at rest at zero volts, without bursts, custom trains, loops or linked triggers"
+    require(program_frame(op, outputs)[2:] == payload, "program", op, said)
     return outputs
 
 
@@ -232,16 +215,12 @@ def _check_cycles(channel: int, each: Output) -> None:
     """No zero phase, and a train that ends between two pulses."""
     field = f"channel {channel} "
     for name in ("phase_1", "phase_2", "interpulse", "train"):
-        if getattr(each, name) < 1:
-            raise refusal(f"{field}{name}", 0, "must be at least one cycle: zero gives direct current")
-    if each.delay * CYCLE_US > limits.PERIOD.low:
-        raise refusal(f"{field}delay", each.delay, f"must be at most {limits.PERIOD.low // CYCLE_US} cycles")
-    pulse = each.phase_1 + each.interphase + each.phase_2
-    period = pulse + each.interpulse
-    if each.train % period <= pulse:
-        raise refusal(f"{field}train", each.train, "its end must fall between two pulses, not into one")
+        require(getattr(each, name) >= 1, f"{field}{name}", 0, "must be at least one cycle: zero gives direct current")
+    at_most = f"must be at most {limits.PERIOD.low // CYCLE_US} cycles"
+    require(each.delay * CYCLE_US <= limits.PERIOD.low, f"{field}delay", each.delay, at_most)
+    between = each.train % each.period > each.period - each.interpulse
+    require(between, f"{field}train", each.train, "its end must fall between two pulses, not into one")
 
 
 def _check_channel(channel: int) -> None:
-    if channel not in CHANNELS:
-        raise refusal("channel", channel, "must be 1 to 4: another one writes outside the device's tables")
+    require(channel in CHANNELS, "channel", channel, "must be 1 to 4: another one writes outside the device's tables")

@@ -1,19 +1,17 @@
 """StimJim by leases: one text protocol in three dialects, two isolated channels of constant current.
 
-A is the deployed "Pulser" of the Teensy, B is stimjimAWG, C the firmware of the RP2354B. A lease is one slot and
-one start; the echo of the slot is compared with what was sent before it may be started. The slot
-that plays is never written; slot 0 stays grounded, because a garbled stop starts it.
+A lease is one slot and one start; the echo of the slot is compared with what was sent before it may be started. The
+slot that plays is never written; slot 0 stays grounded, because a garbled stop starts it.
 """
 
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from stimctl.errors import EchoMismatch, Problem, Unsafe, WrongDevice
-from stimctl.errors import Refused as RefusedError
+from stimctl.errors import EchoMismatch, Problem, Refused, Unsafe, WrongDevice
 from stimctl.stimulators import dialect as d
 from stimctl.stimulators import stimjim_text as text
-from stimctl.stimulators.base import Failed, Identified, Identity
+from stimctl.stimulators.base import Failed, Identified, Identity, earliest
 from stimctl.stimulators.leases import Lease
 from stimctl.stimulators.stimjim_gate import CURRENT, GROUND, HARMLESS, READ_CURRENTS, STOP, Slot, StimJimGate
 from stimctl.waveform import Program
@@ -68,18 +66,19 @@ class _Stopping:
 class StimJim(d.Dialect):
     """What the three dialects share. `simulator` is what the port says: the protocol has no word for it."""
 
-    _gate: StimJimGate
+    outgoing: StimJimGate
     name = "StimJim"
     letter = ""
     measures = True
     stops_mid_pulse = False
     prepares_ahead = True
+    engines = frozenset({"T", "U"})  # each of these answers a stop before a train is known to be over
     pulse_source = "the device's report at the end of each lease"
     self_test_note = "no self-test on this device: both outputs were grounded and their current read"
 
-    def __init__(self, *, simulator: bool = False, firmware: str = "not said") -> None:
+    def __init__(self, *, simulator: bool = False) -> None:
         super().__init__(StimJimGate())
-        self._identity = self._identity_of(simulator=simulator, firmware=firmware)
+        self._simulator = simulator
         self._reader = text.Reader()
         self._state = State.UNKNOWN
         # The slot that waits for its echo, the one that may be started, the one that was.
@@ -91,13 +90,11 @@ class StimJim(d.Dialect):
         self._groundings = 0
         self._groundings_until_us = 0
 
-    # --- orders -------------------------------------------------------------------------------------
-
     def connect(self, now_us: int) -> None:
         """Stop whatever another program left running, then ground slot 0."""
         self._stop_anew(State.CLEARING, now_us, may_play=False)
         self._answer.expect(ANSWER_US, now_us)
-        self._gate.send(STOP, now_us)
+        self.outgoing.send(STOP, now_us)
 
     def check_program(self, program: Program) -> None:
         foreign = [channel for channel in program.channels if channel not in CHANNELS]
@@ -108,24 +105,24 @@ class StimJim(d.Dialect):
         slot = slot_of(lease)
         taken = (None if self._train is None else self._train.index, self._ready)
         index = next(each for each in _SLOTS if each not in taken)
-        self._gate.send(slot.line(index), now_us)
+        self.outgoing.send(slot.line(index), now_us)
         self._asked = (index, slot)
         self._ready = None
 
     def begin(self, now_us: int) -> None:
         assert self._ready is not None
         index, self._ready = self._ready, None
-        self._gate.send(b"T%d\n" % index, now_us)
-        self._train = _Train(index, self._gate.slots[index])
+        self.outgoing.send(b"T%d\n" % index, now_us)
+        self._train = _Train(index, self.outgoing.slots[index])
 
     def stop(self, now_us: int, *, measure: bool) -> None:
         if self._state not in (State.STOPPING, State.READING):
             self._stop_anew(State.STOPPING, now_us, may_play=self._train is not None or self._state is State.UNKNOWN)
         self._stopping.measure |= measure
-        self._gate.send(STOP, now_us)
+        self.outgoing.send(STOP, now_us)
         if self._state is State.READING:
             # The stop overtook the reading, if that was not sent yet.
-            self._gate.send(READ_CURRENTS, now_us)
+            self.outgoing.send(READ_CURRENTS, now_us)
 
     def _stop_anew(self, state: State, now_us: int, *, may_play: bool) -> None:
         self._state = state
@@ -137,32 +134,28 @@ class StimJim(d.Dialect):
     def apart(self) -> "StimJim":
         return type(self)()
 
-    # --- bytes and time -----------------------------------------------------------------------------
-
     def receive(self, data: bytes, now_us: int) -> list[Any]:
         events: list[Any] = []
         for said in self._reader.feed(data):
             if isinstance(said, text.Grounded):
                 self._groundings = max(0, self._groundings - 1)
-            take = _TABLE.get((self._state, type(said)))
-            if take is not None:
+            if take := _TABLE.get((self._state, type(said))):
                 events += getattr(self, take)(said, now_us)
         return events
 
     def advance(self, now_us: int) -> list[Any]:
-        if self._answer.is_late(now_us):
-            if self._state is State.READING:
-                return self._at_zero(None, now_us)
+        late, train = self._answer.is_late(now_us), self._train
+        if late and self._state is State.READING:
+            return self._at_zero(None, now_us)
+        if late:
             said = f"no {self.name} answered in its dialect {self.letter.upper()}"
             return [Failed(WrongDevice(f"{said}; look at the port, or name another dialect"))]
-        train = self._train
         if train is not None and train.done_due_us is not None and now_us >= train.done_due_us:
             return self._done(train, now_us)
         return []
 
     def next_deadline_us(self) -> int | None:
-        due = (self._answer.due_us, None if self._train is None else self._train.done_due_us)
-        return min((each for each in due if each is not None), default=None)
+        return earliest(self._answer.due_us, None if self._train is None else self._train.done_due_us)
 
     def take_output(self) -> bytes:
         data = super().take_output()
@@ -174,8 +167,6 @@ class StimJim(d.Dialect):
         if self._groundings:
             self._groundings_until_us = now_us + ANSWER_US
 
-    # --- inside: in the table -----------------------------------------------------------------------
-
     def _slot_0(self, said: text.Echo, _now_us: int) -> list[Any]:
         if said.dialect != self.letter:
             found, asked = said.dialect.upper(), self.letter.upper()
@@ -186,8 +177,8 @@ class StimJim(d.Dialect):
             return [Failed(EchoMismatch(f"slot 0 stands as {said.slot}, not grounded"))]
         self._state = State.OPEN
         self._answer.forget()
-        self._gate.echoed(0)
-        return [Identified(self._identity, 0)]
+        self.outgoing.echoed(0)
+        return [Identified(self._identity(), 0)]
 
     def _echo(self, said: text.Echo, _now_us: int) -> list[Any]:
         if self._asked is None:
@@ -195,26 +186,20 @@ class StimJim(d.Dialect):
         (index, slot), self._asked = self._asked, None
         if said[:2] != (index, slot):
             return [Failed(EchoMismatch(f"slot {index}: sent {slot}, the device holds {said.slot} in {said.index}"))]
-        self._gate.echoed(index)
+        self.outgoing.echoed(index)
         self._ready = index
         return [d.Prepared()]
 
-    def _started(self, said: text.Started, now_us: int) -> list[Any]:
-        return self._not_ordered(said, now_us) or [d.Begun()]
-
-    def _not_ordered(self, said: text.Started, _now_us: int) -> list[Any]:
-        if self._train is not None and said.index == self._train.index:
-            return []
-        return [Failed(EchoMismatch(f"the device started slot {said.index}, which was not ordered"))]
-
-    def _started_in_stop(self, said: text.Started, now_us: int) -> list[Any]:
-        if said.index:
-            return self._not_ordered(said, now_us)
-        # A stop of which only the letter arrived: slot 0 took the train's place, and it is grounded.
-        self._stopping.forced.add(said.engine)
-        if self._train is not None:
-            self._train.replaced = True
-        return []
+    def _started(self, said: text.Started, _now_us: int) -> list[Any]:
+        train, stops = self._train, self._state is not State.OPEN
+        if stops and said.index == 0:
+            # A stop of which only the letter arrived: slot 0 took the train's place, and it is grounded.
+            self._stopping.forced.add(said.engine)
+            if train is not None:
+                train.replaced = True
+        elif train is None or said.index != train.index:
+            return [Failed(EchoMismatch(f"the device started slot {said.index}, which was not ordered"))]
+        return [] if stops else [d.Begun()]
 
     def _complete(self, said: text.Complete, now_us: int) -> list[Any]:
         train = self._train
@@ -233,8 +218,9 @@ class StimJim(d.Dialect):
             train.means[said.channel, said.stage] = said.mean_ua
         return self._done(train, now_us) if self._is_whole(train, said) else []
 
-    def _rejected(self, said: text.Rejected, _now_us: int) -> list[Any]:
-        return [Failed(RefusedError("a line", said.text))]
+    @staticmethod
+    def _rejected(said: text.Rejected, _now_us: int) -> list[Any]:
+        return [Failed(Refused("a line", said.text))]
 
     def _stop_answer(self, said: text.Forced | text.Grounded, now_us: int) -> list[Any]:
         stop = self._stopping
@@ -251,51 +237,45 @@ class StimJim(d.Dialect):
         currents_ua.append(abs(said.current_ua))
         return self._at_zero(max(currents_ua), now_us) if len(currents_ua) == len(CHANNELS) else []
 
-    # --- inside -------------------------------------------------------------------------------------
-
     def _is_whole(self, train: _Train, said: text.Mean) -> bool:
         return train.pulses is not None and said.stage == len(train.slot.stages) - 1 and said.channel == 1
 
     def _done(self, train: _Train, now_us: int) -> list[Any]:
         self._train = None
-        self._gate.over()
+        self.outgoing.over()
         self._stopping.may_play = False
         done = d.Done(train.pulses, tuple(_phases(train.slot, train.means)))
-        return [done, *(self._look_at_stop(now_us) if self._state is State.STOPPING else [])]
-
-    def _was_stopped(self, forced: set[str]) -> bool:
-        """Whether what was answered means that a train is over."""
-        return forced >= {"T", "U"}
+        return [done, *(self._look_at_stop(now_us) if self._state is State.STOPPING else ())]
 
     def _look_at_stop(self, now_us: int) -> list[Any]:
         stop = self._stopping
-        if len(stop.grounded) < len(CHANNELS) or (stop.may_play and not self._was_stopped(stop.forced)):
+        if len(stop.grounded) < len(CHANNELS) or (stop.may_play and not stop.forced >= self.engines):
             return []
         if not stop.measure:
             return self._at_zero(None, now_us)
         self._train = None
-        self._gate.over()
-        self._gate.send(READ_CURRENTS, now_us)
+        self.outgoing.over()
+        self.outgoing.send(READ_CURRENTS, now_us)
         self._state = State.READING
         self._answer.expect(READ_WAIT_US, now_us)
         return []
 
     def _at_zero(self, measured_ua: int | None, now_us: int) -> list[Any]:
         self._train = None
-        self._gate.over()
+        self.outgoing.over()
         if self._state is State.CLEARING:
             self._state = State.GROUNDING
-            self._gate.send(HARMLESS, now_us)
+            self.outgoing.send(HARMLESS, now_us)
             return []
         self._state = State.OPEN
         self._answer.forget()
         return [d.AtZero(measured_ua)]
 
-    def _identity_of(self, *, simulator: bool, firmware: str) -> Identity:
+    def _identity(self) -> Identity:
         return d.identity_by_lease(
             model=f"{self.name} dialect {self.letter.upper()}",
-            firmware=firmware,
-            simulator=simulator,
+            firmware="not said",
+            simulator=self._simulator,
             channels=len(CHANNELS),
             capabilities=Capability.MEASURES_CURRENT if self.measures else Capability(0),
             dac_step_na=102,
@@ -342,9 +322,7 @@ class DialectC(StimJim):
     stops_mid_pulse = True
     # One early version ends a train on any byte that it hears.
     prepares_ahead = False
-
-    def _was_stopped(self, forced: set[str]) -> bool:
-        return "" in forced
+    engines = frozenset({""})
 
     def _is_whole(self, train: _Train, said: text.Mean) -> bool:
         return said.stage is None and said.channel == max(
@@ -361,15 +339,13 @@ def slot_of(lease: Lease) -> Slot:
     stages: list[tuple[int, int, int]] = []
     at_us = 0
     for channel, amplitude_ua, delay_us in sorted(lease.levels, key=lambda level: level.delay_us):
-        if delay_us > at_us:
-            stages.append((0, 0, delay_us - at_us))
-        for level_ua, width_us in (
+        parts = (
+            (0, delay_us - at_us),
             (amplitude_ua, shape.width_us),
             (0, shape.interphase_gap_us),
             (-shape.second_amplitude_ua(amplitude_ua), shape.second_width_us),
-        ):
-            if width_us:
-                stages.append((level_ua, 0, width_us) if channel == 1 else (0, level_ua, width_us))
+        )
+        stages += [(ua, 0, us) if channel == 1 else (0, ua, us) for ua, us in parts if us > 0]
         at_us = delay_us + shape.span_us
     driven = {level.channel for level in lease.levels}
     modes = (CURRENT if 1 in driven else GROUND, CURRENT if 2 in driven else GROUND)
@@ -378,31 +354,27 @@ def slot_of(lease: Lease) -> Slot:
 
 def _phases(slot: Slot, means: dict[tuple[int, int], int]) -> list[d.StageMean]:
     """Means by stage as means by phase."""
-    found = []
-    for number, stage in enumerate(slot.stages):
-        for channel in (0, 1):
-            if stage[channel] and (channel, number) in means:
-                found.append(d.StageMean(channel + 1, 0 if stage[channel] > 0 else 1, means[channel, number]))
-    return found
+    return [
+        d.StageMean(channel + 1, 0 if stage[channel] > 0 else 1, means[channel, number])
+        for number, stage in enumerate(slot.stages)
+        for channel in (0, 1)
+        if stage[channel] and (channel, number) in means
+    ]
 
 
-# What is heard in which state, and what takes it. Anything else means nothing then.
+# What takes which of what is heard, in which states. Anything else means nothing then.
 _TABLE: dict[tuple[State, type[Any]], str] = {
-    (State.CLEARING, text.Forced): "_stop_answer",
-    (State.CLEARING, text.Grounded): "_stop_answer",
-    (State.GROUNDING, text.Echo): "_slot_0",
-    (State.OPEN, text.Echo): "_echo",
-    (State.OPEN, text.Started): "_started",
-    (State.OPEN, text.Complete): "_complete",
-    (State.OPEN, text.Mean): "_mean",
-    (State.OPEN, text.Rejected): "_rejected",
-    (State.STOPPING, text.Started): "_started_in_stop",
-    (State.STOPPING, text.Complete): "_complete",
-    (State.STOPPING, text.Mean): "_mean",
-    (State.STOPPING, text.Rejected): "_rejected",
-    (State.STOPPING, text.Forced): "_stop_answer",
-    (State.STOPPING, text.Grounded): "_stop_answer",
-    (State.READING, text.Started): "_started_in_stop",
-    (State.READING, text.Rejected): "_rejected",
-    (State.READING, text.Current): "_current",
+    (state, said): take
+    for take, said, states in (
+        ("_stop_answer", text.Forced, (State.CLEARING, State.STOPPING)),
+        ("_stop_answer", text.Grounded, (State.CLEARING, State.STOPPING)),
+        ("_slot_0", text.Echo, (State.GROUNDING,)),
+        ("_echo", text.Echo, (State.OPEN,)),
+        ("_started", text.Started, (State.OPEN, State.STOPPING, State.READING)),
+        ("_complete", text.Complete, (State.OPEN, State.STOPPING)),
+        ("_mean", text.Mean, (State.OPEN, State.STOPPING)),
+        ("_rejected", text.Rejected, (State.OPEN, State.STOPPING, State.READING)),
+        ("_current", text.Current, (State.READING,)),
+    )
+    for state in states
 }

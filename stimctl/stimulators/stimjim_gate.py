@@ -1,17 +1,14 @@
 """The gate before a StimJim: it reads each line as the firmware does, and knows where the firmware goes wrong.
 
-Known faults that make a line unlawful here: amplitudes above 3322 uA wrap round and change polarity; a tenth
-stage and more overwrites memory; a line of 999 bytes or more overruns the buffer; `T` with anything but a
-number starts slot 0, so slot 0 holds nothing; a slot that plays must not be written; `D`, `C` and `B` overrun
-the stack, sweep the outputs, or block. One form of each command is understood and no other: what the device might
-read in another way is not sent.
+Each refusal names the fault that makes a line unlawful. `T` with anything but a number starts slot 0, so slot 0 holds
+nothing. One form of each command is understood: what the device might read in another way is not sent.
 """
 
 import re
 from typing import NamedTuple
 
 from stimctl import limits
-from stimctl.stimulators.outgoing import Gate, Phase, Train, check_trains, refusal
+from stimctl.stimulators.outgoing import Gate, Phase, Train, check_trains, refusal, require
 
 MAX_LINE = 998
 MAX_STAGES = 9
@@ -49,7 +46,6 @@ class Slot(NamedTuple):
     stages: tuple[tuple[int, int, int], ...]
 
     def line(self, index: int) -> bytes:
-        """The one line that programs it."""
         head = f"S{index},{self.modes[0]},{self.modes[1]},{self.period_us},{self.duration_us}"
         return (head + "".join(f";{a},{b},{us}" for a, b, us in self.stages) + "\n").encode("ascii")
 
@@ -93,8 +89,8 @@ class StimJimGate(Gate):
 
     def _check_rest(self, command: str, *, never_played: bool = False) -> None:
         """Reading is for grounded outputs: a read in a train fights the train for the converter."""
-        if self.playing is not None or not (self._at_rest or never_played):
-            raise refusal(command, command, "asked only while nothing plays and both outputs are grounded")
+        at_rest = self.playing is None and (self._at_rest or never_played)
+        require(at_rest, command, command, "asked only while nothing plays and both outputs are grounded")
 
     def _line(self, data: bytes, now_us: int) -> None:
         text = _one_line(data)
@@ -110,15 +106,13 @@ class StimJimGate(Gate):
 
     def _slot(self, text: str, data: bytes) -> None:
         index, slot = _parsed(text)
-        if slot.line(index) != data:
-            raise refusal("command", text, "has another form than the one that is understood")
-        if index == self.playing:
-            raise refusal("slot", index, "is the one that plays: the device would play half of each")
-        if index == 0:
-            if slot.modes != (GROUND, GROUND) or any(a or b for a, b, _us in slot.stages):
-                raise refusal("slot", 0, "stays grounded: a garbled stop starts slot 0")
-        else:
+        require(slot.line(index) == data, "command", text, "has another form than the one that is understood")
+        plays = index == self.playing
+        require(not plays, "slot", index, "is the one that plays: the device would play half of each")
+        if index:
             _check_slot(slot)
+        grounded = slot.modes == (GROUND, GROUND) and not any(a or b for a, b, _us in slot.stages)
+        require(index or grounded, "slot", 0, "stays grounded: a garbled stop starts slot 0")
         self.proven.discard(index)
         self.slots[index] = slot
 
@@ -126,10 +120,9 @@ class StimJimGate(Gate):
         slot = self.slots.get(index)
         if slot is None or index not in self.proven:
             raise refusal("slot", index, "may be started only when its echo was what was sent")
-        if self.playing is not None:
-            raise refusal("slot", index, f"slot {self.playing} may still play: a second start is not clean")
-        if 0 not in self.proven:
-            raise refusal("slot", 0, "has to be grounded before anything is started")
+        may_play = f"slot {self.playing} may still play: a second start is not clean"
+        require(self.playing is None, "slot", index, may_play)
+        require(0 in self.proven, "slot", 0, "has to be grounded before anything is started")
         self.check_rise(slot.trains(), now_us)
         self.playing = index
         self._at_rest = False
@@ -138,13 +131,11 @@ class StimJimGate(Gate):
 
 
 def _one_line(data: bytes) -> str:
-    if len(data) > MAX_LINE + 1:
-        raise refusal("line", len(data), f"must be at most {MAX_LINE} bytes: the device's buffer has no guard")
-    if not data.endswith(b"\n") or data.count(b"\n") != 1:
-        raise refusal("line", data[:40], "must be one line with its end")
+    overrun = f"must be at most {MAX_LINE} bytes: the device's buffer has no guard"
+    require(len(data) <= MAX_LINE + 1, "line", len(data), overrun)
+    require(data.endswith(b"\n") and data.count(b"\n") == 1, "line", data[:40], "must be one line with its end")
     text = data[:-1].decode("latin-1")
-    if not (text.isascii() and text.isprintable() and text):
-        raise refusal("line", text[:40], "must be printable ASCII")
+    require(text.isascii() and text.isprintable() and text, "line", text[:40], "must be printable ASCII")
     return text
 
 
@@ -155,29 +146,25 @@ def _parsed(text: str) -> tuple[int, Slot]:
     index, mode_0, mode_1, period_us, duration_us = (int(found[number]) for number in range(1, 6))
     numbers = [tuple(int(each) for each in stage.split(",")) for stage in found[6][1:].split(";")]
     stages = tuple((a, b, us) for a, b, us in numbers)
-    if not 0 <= index < SLOTS:
-        raise refusal("slot", index, f"must be 0 to {SLOTS - 1}")
-    if len(stages) > MAX_STAGES:
-        raise refusal("stages", len(stages), f"must be at most {MAX_STAGES}: more overwrite the device's memory")
+    require(0 <= index < SLOTS, "slot", index, f"must be 0 to {SLOTS - 1}")
+    overwrites = f"must be at most {MAX_STAGES}: more overwrite the device's memory"
+    require(len(stages) <= MAX_STAGES, "stages", len(stages), overwrites)
     return index, Slot((mode_0, mode_1), period_us, duration_us, stages)
 
 
 def _check_slot(slot: Slot) -> None:
     for channel, mode in enumerate(slot.modes):
-        if mode not in (CURRENT, GROUND):
-            raise refusal(f"mode of channel {channel + 1}", mode, "must be 1 (current) or 3 (grounded)")
-        if mode == GROUND and any(stage[channel] for stage in slot.stages):
-            raise refusal(f"channel {channel + 1}", slot.stages, "is grounded and has an amplitude")
-    for first_ua, second_ua, width_us in slot.stages:
-        for amplitude_ua in (first_ua, second_ua):
-            if abs(amplitude_ua) > WRAP_UA:
-                said = f"wraps round above {WRAP_UA} uA and changes its polarity; {limits.CEILING.allowed()}"
-                raise refusal("amplitude_ua", amplitude_ua, said)
-        if not SHORTEST_STAGE_US <= width_us <= limits.PERIOD.high:
-            raise refusal("stage", width_us, f"must last {SHORTEST_STAGE_US} to {limits.PERIOD.high} us, never zero")
-    if slot.period_us <= 0 or slot.duration_us % slot.period_us:
-        raise refusal("duration_us", slot.duration_us, f"must be whole periods of {slot.period_us} us")
+        name, driven = f"channel {channel + 1}", any(stage[channel] for stage in slot.stages)
+        require(mode in (CURRENT, GROUND), f"mode of {name}", mode, "must be 1 (current) or 3 (grounded)")
+        require(mode == CURRENT or not driven, name, slot.stages, "is grounded and has an amplitude")
+    wraps = f"wraps round above {WRAP_UA} uA and changes its polarity; {limits.CEILING.allowed()}"
+    lasts = f"must last {SHORTEST_STAGE_US} to {limits.PERIOD.high} us, never zero"
+    for *levels_ua, width_us in slot.stages:
+        for amplitude_ua in levels_ua:
+            require(abs(amplitude_ua) <= WRAP_UA, "amplitude_ua", amplitude_ua, wraps)
+        require(SHORTEST_STAGE_US <= width_us <= limits.PERIOD.high, "stage", width_us, lasts)
+    whole = slot.period_us > 0 and not slot.duration_us % slot.period_us
+    require(whole, "duration_us", slot.duration_us, f"must be whole periods of {slot.period_us} us")
     trains = slot.trains()
-    if not trains:
-        raise refusal("mode", slot.modes, "drives nothing")
+    require(trains, "mode", slot.modes, "drives nothing")
     check_trains(trains)

@@ -30,7 +30,7 @@ class Started(NamedTuple):
 
 
 class Complete(NamedTuple):
-    """A train came to its end after so many pulses; `stages` lines of means follow, None where it is not known."""
+    """A train came to its end after so many pulses."""
 
     pulses: int
 
@@ -63,10 +63,9 @@ class Current(NamedTuple):
 
 
 class Named(NamedTuple):
-    """An answer to `IDN`: the dialect, and the firmware's version where it is said."""
+    """An answer to `IDN`, and the dialect that it is of."""
 
     dialect: str
-    firmware: str
 
 
 class Rejected(NamedTuple):
@@ -76,17 +75,14 @@ class Rejected(NamedTuple):
 
 
 _RULE = re.compile(r"-{20,}")
-_BLOCK_HEAD = re.compile(r"Parameters for PulseTrain\[(\d+)\]")
-_BLOCK_MODE = re.compile(r"mode\[ch(\d)\]:\s+(\d)")
-_BLOCK_TIME = re.compile(r"(period|duration):\s+(\d+) usec")
-_BLOCK_STAGE = re.compile(r"(\d+)\s+(\d+) usec\s+(-?\d+)[a-zA-Z]+\s+(-?\d+)[a-zA-Z]+")
-_LINE_ECHO = re.compile(r"S(\d+),(\d+),(\d+),(\d+),(\d+)((?:;-?\d+,-?\d+,\d+)+)")
+_BLOCK_HEAD = re.compile(r"^Parameters for PulseTrain\[(\d+)\]", re.MULTILINE)
+_BLOCK_MODE = re.compile(r"^mode\[ch(\d)\]:[^\S\n]+(\d)", re.MULTILINE)
+_BLOCK_TIME = re.compile(r"^(period|duration):[^\S\n]+(\d+) usec", re.MULTILINE)
+_BLOCK_STAGE = re.compile(r"^\d+[^\S\n]+(\d+) usec[^\S\n]+(-?\d+)[a-zA-Z]+[^\S\n]+(-?\d+)[a-zA-Z]+", re.MULTILINE)
 _C_ECHO = re.compile(r"PulseTrain\[(\d+)\]: mode\[(\d+),(\d+)\], period=(\d+) us, pulses=(\d+), (\d+) stages")
 _C_STAGE = re.compile(r"Stage (\d+): amp\[(-?\d+),(-?\d+)\], dur=(\d+) us")
 _C_END = re.compile(r"Channel (\d) pulse train terminated. Delivered:")
 _C_MEAN = re.compile(r"(\d+)x (?:Stage (\d+)|Inter-pulse gap):\s+(-?\d+) uA")
-_A_MEAN = re.compile(r"Stage (\d+)\s+(-?\d+)(?:uA|mV),\s+(-?\d+)(?:uA|mV)")
-_SUM = re.compile(r"MSUM,\d+,(\d+),(\d+),([-\d.,]*)")
 _CURRENT = re.compile(r"(?:-?\d{1,9}(?:\.\d*)?)?")
 _MODE_BITS = {1: 0, 2: 1, 4: 2, 8: 3}
 
@@ -101,7 +97,6 @@ class Reader:
         self._c_channel: int | None = None
 
     def feed(self, data: bytes) -> list[Any]:
-        """The messages that `data` completes."""
         *lines, self._tail = (self._tail + data).split(b"\n")
         self._tail = self._tail[-LONGEST:]
         said: list[Any] = []
@@ -121,14 +116,14 @@ class Reader:
         if end := _C_END.fullmatch(text):
             self._c_channel = int(end[1])
             return []
-        return _means(text) or _sums(text) or _plain(text)
+        return _alone(text)
 
     def _block_line(self, text: str) -> list[Any]:
         if self._block is None:
             self._block = []
         elif _RULE.fullmatch(text):
             block, self._block = self._block, None
-            return _block_echo(block)
+            return _block_echo("\n".join(block))
         else:
             self._block.append(text)
             if len(self._block) > _BLOCK_LINES or sum(map(len, self._block)) > LONGEST:
@@ -153,22 +148,12 @@ class Reader:
         return []
 
 
-def _block_echo(block: list[str]) -> list[Any]:
-    index = None
-    modes, times, stages = {}, {}, []
-    for text in block:
-        if head := _BLOCK_HEAD.match(text):
-            index = int(head[1])
-        elif mode := _BLOCK_MODE.match(text):
-            modes[int(mode[1])] = int(mode[2])
-        elif time := _BLOCK_TIME.match(text):
-            times[time[1]] = int(time[2])
-        elif stage := _BLOCK_STAGE.match(text):
-            stages.append((int(stage[3]), int(stage[4]), int(stage[2])))
-    if index is None:
-        return []
-    slot = Slot((modes.get(0, -1), modes.get(1, -1)), times.get("period", 0), times.get("duration", 0), tuple(stages))
-    return [Echo(index, slot, "a")]
+def _block_echo(block: str) -> list[Any]:
+    modes = {int(channel): int(mode) for channel, mode in _BLOCK_MODE.findall(block)}
+    times = {name: int(us) for name, us in _BLOCK_TIME.findall(block)}
+    stages = tuple((int(first), int(second), int(us)) for us, first, second in _BLOCK_STAGE.findall(block))
+    slot = Slot((modes.get(0, -1), modes.get(1, -1)), times.get("period", 0), times.get("duration", 0), stages)
+    return [Echo(int(index), slot, "a") for index in _BLOCK_HEAD.findall(block)[-1:]]
 
 
 def _line_echo(found: re.Match[str]) -> Echo:
@@ -176,17 +161,13 @@ def _line_echo(found: re.Match[str]) -> Echo:
     return Echo(int(found[1]), Slot((int(found[2]), int(found[3])), int(found[4]), int(found[5]), stages), "b")
 
 
-def _means(text: str) -> list[Any]:
+def _means(found: re.Match[str]) -> list[Mean]:
     """Dialect A's line of a stage: both channels."""
-    mean = _A_MEAN.match(text)
-    return [Mean(channel, int(mean[1]), int(mean[2 + channel]), None) for channel in (0, 1)] if mean else []
+    return [Mean(channel, int(found[1]), int(found[2 + channel]), None) for channel in (0, 1)]
 
 
-def _sums(text: str) -> list[Any]:
+def _sums(found: re.Match[str]) -> list[Mean]:
     """Dialect B's record of a stage: mean and deviation of the voltage and of the current of each channel."""
-    found = _SUM.fullmatch(text)
-    if found is None:
-        return []
     cells = found[3].split(",")
     currents = [(channel, cells[4 * channel + 2]) for channel in (0, 1) if len(cells) > 4 * channel + 2]
     if not all(_CURRENT.fullmatch(cell) for _, cell in currents):
@@ -195,30 +176,32 @@ def _sums(text: str) -> list[Any]:
     return [Mean(channel, int(found[2]), round(float(cell or 0)), int(found[1])) for channel, cell in currents]
 
 
-_PLAIN: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Any]], ...] = (
-    (_LINE_ECHO, _line_echo),
+# What a line that stands alone means: the first that fits. A mean of dialect A may have more behind it.
+_ALONE: tuple[tuple[str, Callable[[re.Match[str]], Any]], ...] = (
+    (r"Stage (\d+)\s+(-?\d+)(?:uA|mV),\s+(-?\d+)(?:uA|mV).*", _means),
+    (r"MSUM,\d+,(\d+),(\d+),([-\d.,]*)", _sums),
+    (r"S(\d+),(\d+),(\d+),(\d+),(\d+)((?:;-?\d+,-?\d+,\d+)+)", _line_echo),
+    (r"Started ([TU]) train with parameters of PulseTrain (\d+)", lambda found: Started(int(found[2]), found[1])),
+    (r"Started PulseTrain\[(\d+)\]\.", lambda found: Started(int(found[1]), "")),
+    (r"Train (?:#\d+ )?complete\. Delivered (\d+) pulses\.", lambda found: Complete(int(found[1]))),
+    (r"Forcing ([TU]) train to stop", lambda found: Forced(found[1])),
+    (r"Stimulus cancelled\.", lambda _found: Forced("")),
+    (r"Set channel (\d) to mode 3", lambda found: Grounded(int(found[1]))),
+    (r"Ch(\d) output mode set to 3", lambda found: Grounded(int(found[1]))),
+    (r"Read value: -?\d+ \((-?\d+) ?uA\)", lambda found: Current(int(found[1]))),
+    (r"IDN,[^,]*,.*", lambda _found: Named("b")),
+    (r"Unknown command: 'I'", lambda _found: Named("c")),
     (
-        re.compile(r"Started ([TU]) train with parameters of PulseTrain (\d+)"),
-        lambda found: Started(int(found[2]), found[1]),
-    ),
-    (re.compile(r"Started PulseTrain\[(\d+)\]\."), lambda found: Started(int(found[1]), "")),
-    (re.compile(r"Train (?:#\d+ )?complete\. Delivered (\d+) pulses\."), lambda found: Complete(int(found[1]))),
-    (re.compile(r"Forcing ([TU]) train to stop"), lambda found: Forced(found[1])),
-    (re.compile(r"Stimulus cancelled\."), lambda _found: Forced("")),
-    (re.compile(r"Set channel (\d) to mode 3"), lambda found: Grounded(int(found[1]))),
-    (re.compile(r"Ch(\d) output mode set to 3"), lambda found: Grounded(int(found[1]))),
-    (re.compile(r"Read value: -?\d+ \((-?\d+) ?uA\)"), lambda found: Current(int(found[1]))),
-    (re.compile(r"IDN,([^,]*),.*"), lambda found: Named("b", found[0])),
-    (re.compile(r"Unknown command: 'I'"), lambda _found: Named("c", "")),
-    (
-        re.compile(
-            r"(?:ERR|WARN) (?!X).*|Invalid (?!pulse train index: '-1').*|Stimulus rejected.*|startIT\d: failure.*"
-        ),
+        r"(?:ERR|WARN) (?!X).*|Invalid (?!pulse train index: '-1').*|Stimulus rejected.*|startIT\d: failure.*",
         lambda found: Rejected(found[0]),
     ),
 )
+_PATTERNS = tuple((re.compile(pattern), make) for pattern, make in _ALONE)
 
 
-def _plain(text: str) -> list[Any]:
-    found = ((pattern.fullmatch(text), make) for pattern, make in _PLAIN)
-    return next(([make(match)] for match, make in found if match), [])
+def _alone(text: str) -> list[Any]:
+    for pattern, make in _PATTERNS:
+        if found := pattern.fullmatch(text):
+            said = make(found)
+            return said if isinstance(said, list) else [said]
+    return []

@@ -1,8 +1,7 @@
 """One stop, whoever orders it and whatever the device: sent at once and every 20 ms until zero is confirmed.
 
 It is overdue after 100 ms, which is an alarm, and goes on: for 60 s, or until the line's read side says that nobody
-is there any more (whoever runs the line then sends nothing). An adapter gives it the bytes of a stop and tells it
-when the device is at zero.
+is there any more (whoever runs the line then sends nothing).
 """
 
 from collections.abc import Callable
@@ -34,7 +33,6 @@ class Stop:
         return [ZeroOverdue(after_us)]
 
     def next_deadline_us(self) -> int:
-        """When `advance` has something to do."""
         return self._due_us
 
     def answered(self, now_us: int) -> None:
@@ -45,7 +43,6 @@ class Stop:
     def confirmed(
         self, now_us: int, measured_ua: int, *, measured: bool = True, device_time_us: int = 0
     ) -> ZeroConfirmed:
-        """The device is at zero: what to tell of it."""
         self.answered(now_us)
         assert self._answered_us is not None
         answered_us = self._answered_us - self.began_us

@@ -33,7 +33,7 @@ class Target(NamedTuple):
     @property
     def highest_ua(self) -> int:
         """The highest target that the device may be following now."""
-        return max(self.applied_ua, *self.sent_ua) if self.sent_ua else self.applied_ua
+        return max((self.applied_ua, *self.sent_ua))
 
     @property
     def resume_ua(self) -> int:
@@ -70,16 +70,11 @@ class Targets:
 
     def titration_overdue(self, now_us: int) -> int | None:
         """A channel that has stood below 0.5 mA for longer than titration may take, if any."""
-        for channel, target in self._each.items():
-            since_us = target.titrating_since_us
-            if since_us is not None and now_us - since_us > limits.TITRATION_US:
-                return channel
-        return None
-
-    # --- while a run goes on ------------------------------------------------------------------------
+        since = [(channel, target.titrating_since_us) for channel, target in self._each.items()]
+        overdue = (channel for channel, us in since if us is not None and now_us - us > limits.TITRATION_US)
+        return next(overdue, None)
 
     def want(self, channel: int, wanted_ua: int) -> None:
-        """A person asked for `wanted_ua`."""
         self._put(channel, wanted_ua=wanted_ua)
 
     def to_send(self) -> Iterator[tuple[int, int]]:
@@ -99,7 +94,6 @@ class Targets:
         return target.raises, channel <= self._sent_last, channel
 
     def sent(self, channel: int, target_ua: int) -> None:
-        """`target_ua` is on its way to the device."""
         self._sent_last = channel
         self._put(channel, sent_ua=(*self._each[channel].sent_ua, target_ua))
 
@@ -127,8 +121,7 @@ class Targets:
     def not_applied(self, channel: int, target_ua: int) -> None:
         """The device refused `target_ua`: a raise is given up, a lowering stays wanted."""
         self.never_answered(channel, target_ua)
-        sent_ua = tuple(ua for ua in self._each[channel].sent_ua if ua != target_ua)
-        self._put(channel, sent_ua=sent_ua)
+        self._put(channel, sent_ua=tuple(ua for ua in self._each[channel].sent_ua if ua != target_ua))
 
     def never_answered(self, channel: int, target_ua: int) -> None:
         """Nobody knows whether the device applied `target_ua`. A raise is given up: what it was before is wanted and,
@@ -136,8 +129,6 @@ class Targets:
         target = self._each[channel]
         if target.wanted_ua == target_ua and target_ua in target.sent_ua:
             self._put(channel, wanted_ua=min(target_ua, target.applied_ua))
-
-    # --- where a run begins and ends ----------------------------------------------------------------
 
     def started(self, applied_ua: Mapping[int, int], now_us: int) -> None:
         """A run began, from zero, towards `applied_ua`; what was lowered since it was asked for is still wanted."""

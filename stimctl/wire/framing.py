@@ -27,7 +27,7 @@ CRC_SIZE = 4
 # One byte of COBS overhead (frames are under 254 bytes) and one delimiter.
 MAX_PAYLOAD = MAX_FRAME - CRC_SIZE - 2
 _PAYLOAD = slice(-CRC_SIZE)  # of a body, which is a payload and its CRC
-_BODY_SIZES = range(CRC_SIZE + 1, CRC_SIZE + MAX_PAYLOAD + 1)
+_MAX_BODY = MAX_PAYLOAD + CRC_SIZE
 # A CRC-32 over anything and its own little-endian CRC-32 is always this.
 CRC_RESIDUE = 0x2144DF1C
 
@@ -75,17 +75,19 @@ class FrameSplitter:
             self._overlong = False
             del chunks[0]
         payloads = []
-        for chunk in filter(None, chunks):
+        for chunk in chunks:
+            if not chunk:
+                continue
             # `unframe` written out: this is where every byte of a session passes.
             try:
                 body = cobs_decode(chunk)
             except DecodeError:
                 body = b""
-            if crc32(body) == CRC_RESIDUE and len(body) in _BODY_SIZES:
+            if crc32(body) == CRC_RESIDUE and CRC_SIZE < len(body) <= _MAX_BODY:
                 payloads.append(body[_PAYLOAD])
             else:
                 self.damaged += 1
-        if len(tail) >= MAX_FRAME:
+        if tail and len(tail) >= MAX_FRAME:
             # No frame is this long: count it once, then wait for a delimiter without holding bytes.
             self.damaged += not self._overlong
             self._overlong = True

@@ -35,8 +35,8 @@ class Asking:
         self.asked: dict[int, list[tuple[int, int]]] = {channel: [(0, ua)] for channel, ua in first_ua.items()}
         self.held_us: int | None = None
         self.idle_us = 0  # when the session was last seen not to stimulate
-        # Behind what is under way, a keepalive that is due, and the other channels' lowerings; then a frame's way.
-        self.lowered_us = WAITS_US * (1 + len(first_ua)) + SLOWEST_US + 1
+        # Behind what is under way; then a frame's way.
+        self.lowered_us = WAITS_US + SLOWEST_US + 1
 
     # --- steps ------------------------------------------------------------------------------------
 
@@ -62,6 +62,8 @@ class Asking:
         self.check()
 
     def _asked(self, do: str, channel: int, ua: int, was: State, *, begins: bool) -> None:
+        if was in (State.ARMED, State.REARMED):
+            self.proceeded_us = self.rig.now_us  # what is asked for now has to wait for the start's answer
         if do == "hold" and (was in STIMULATING or was in (State.ARMED, State.REARMED)):
             self.held_us = self.rig.now_us
         elif do == "proceed" and begins and was in (State.HELD, State.RECHECKED):

@@ -210,3 +210,33 @@ def test_a_spied_port_with_traffic_has_both_records(tmp_path: Path) -> None:
     os.close(far)
     assert Sink.pieces == [("host", b"hello")]
     assert "68 65 6C 6C 6F" in (tmp_path / "spied").read_text()
+
+
+@posix
+@pytest.mark.parametrize(
+    ("options", "states"),
+    [
+        ("", (True, True)),
+        ("?dtr=off", (False, True)),
+        ("?rts=off&dtr=on", (True, False)),
+        ("?dtr=off&rts=off", (False, False)),
+    ],
+)
+def test_control_lines_are_left_alone_unless_named(options: str, states: tuple[bool, bool]) -> None:
+    """A pty has no such lines: what pyserial was told to set is all that can be seen without a board."""
+    near, far = os.openpty()
+    tty.setraw(far)
+    port: Any = open_port(f"{os.ttyname(far)}{options}")
+    try:
+        assert (port._line.dtr, port._line.rts) == states
+    finally:
+        port.close()
+        os.close(near)
+        os.close(far)
+
+
+@posix
+@pytest.mark.parametrize("option", ["dtr", "dtr=1", "cts=on", "dtr=off&"])
+def test_an_unknown_option_of_a_local_port_is_a_sentence(option: str) -> None:
+    with pytest.raises(Misuse, match=r"dtr=on, dtr=off, rts=on or rts=off"):
+        open_port(f"/dev/ttyNowhere?{option}")

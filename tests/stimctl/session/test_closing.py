@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from stimctl import limits
-from stimctl.session.closing import GIVE_UP_RECORDS_US, GIVE_UP_STOP_US, NEVER_US, PULL_THE_LEADS, Closing
+from stimctl.session.closing import GIVE_UP_RECORDS_US, GIVE_UP_STOP_US, NEVER_US, Closing
 from stimctl.session.context import AwaitDurable, Context, Ending, Over
 from stimctl.session.states import End, State, Task
-from stimctl.session.view import Priority
+from stimctl.session.view import PULL_THE_LEADS, Priority
 from stimctl.stimulators.base import Identity, Records, ZeroConfirmed
 from stimctl.stimulators.native import Native
 from stimctl.stimulators.pages import identified

@@ -516,3 +516,26 @@ def test_at_most_sixteen_overtaken_commands_are_remembered() -> None:
         # A stray answer would stop the clock of giving up: it is set back by hand.
         line.exchange._unanswered_since_us = now_us
     assert list(line.exchange.abandon()) == list(range(4, 21)), "the newest, and the one under way"
+
+
+def test_a_lowering_waits_50_ms_from_when_it_was_wanted_and_not_for_each_of_the_others() -> None:
+    line = Line(1_000, 1_000, 1_000)
+    line.want(1, 900)
+    line.sent()
+    line.want(2, 800, 20 * MS)
+    line.want(3, 700, 30 * MS)
+    assert line.exchange.next_deadline_us() == 50 * MS
+    assert line.pass_time(50 * MS) == [(2, setting(2, 800)), (3, setting(3, 700))], "both at once"
+    assert line.exchange.next_deadline_us() == 100 * MS, "the first one, overtaken, is wanted anew"
+    line.answer(1, target_set(1, 900), 60 * MS)
+
+
+def test_what_has_waited_is_forgotten_once_nothing_waits() -> None:
+    line = Line(1_000)
+    line.want(1, 1_100)
+    line.want(1, 700, 10 * MS)
+    line.answer(1, target_set(1, 1_100), 20 * MS)
+    line.sent()
+    line.answer(2, target_set(1, 700), 30 * MS)
+    line.exchange.urge(keepalive(), 40 * MS)
+    assert line.exchange.next_deadline_us() == 90 * MS
