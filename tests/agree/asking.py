@@ -62,8 +62,6 @@ class Asking:
         self.check()
 
     def _asked(self, do: str, channel: int, ua: int, was: State, *, begins: bool) -> None:
-        if was in (State.ARMED, State.REARMED):
-            self.proceeded_us = self.rig.now_us  # what is asked for now has to wait for the start's answer
         if do == "hold" and (was in STIMULATING or was in (State.ARMED, State.REARMED)):
             self.held_us = self.rig.now_us
         elif do == "proceed" and begins and was in (State.HELD, State.RECHECKED):
