@@ -6,10 +6,16 @@ from collections.abc import Iterator
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # In CI the same examples every time: a change is judged by what it changed. Elsewhere each run tries others.
-settings.register_profile("house", deadline=None, derandomize=bool(os.environ.get("CI")))
+# How long examples take to be made is the machine's affair, as their tests' own time is: on a busy one both are slow.
+settings.register_profile(
+    "house",
+    deadline=None,
+    derandomize=bool(os.environ.get("CI")),
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("house")
 
 # A shell lets what it runs in the background ignore Ctrl-C, and children inherit that: tests of Ctrl-C could only fail.

@@ -22,16 +22,13 @@ NEVER_US = 1 << 62
 class Closing:
     """How one session ends."""
 
-    # Both are set by the stop: when it was, and whether an arm's answer had not come by then, which the device may have
-    # taken.
-    _stop_us: int
-    _arming: bool
+    _arming: bool  # set by the stop: whether an arm's answer had not come by then, which the device may have taken
 
     def __init__(self, context: Context, session_id: str) -> None:
         self._context = context
         self._session_id = session_id
         self._records: base.Records | None = None
-        self._cut_us: int | None = None
+        self._stop_us: int | None = None  # when the device was told to stop
         self.line_gone = False
         self.zero: base.ZeroConfirmed | None = None
         self._waits_for_log = False
@@ -40,11 +37,11 @@ class Closing:
     @property
     def may_cut(self) -> bool:
         """Whether there is something to stop that is not being stopped."""
-        return self._cut_us is None and not self.line_gone and self._context.state not in (State.STOPPING, State.ENDED)
+        return self._stop_us is None and not self.line_gone and self._context.state not in (State.STOPPING, State.ENDED)
 
     def cut(self, now_us: int) -> None:
         """The stop's bytes, ahead of everything; `stop` does the rest."""
-        self._cut_us = now_us
+        self._stop_us = now_us
         self._context.stimulator.stop(now_us)
 
     def stop(self, now_us: int, end: End, text: str) -> None:
@@ -59,7 +56,6 @@ class Closing:
         context.pending = context.want = context.times.alive_due_us = None
         if self.may_cut:
             self.cut(now_us)
-        self._stop_us = now_us if self._cut_us is None else self._cut_us
         context.enter(Happening.STOP, now_us)
         if self.line_gone:
             self.close(now_us)
@@ -129,6 +125,7 @@ class Closing:
         """When `watch_time` has something to do: not while the log is waited for, which has a limit of its own."""
         if self._waits_for_log:
             return NEVER_US
+        assert self._stop_us is not None, "without a line nothing but the log is waited for"
         if self.zero is None:
             return self._stop_us + (GIVE_UP_STOP_US if self.report is None else limits.STOP_TRY_US)
         return self._stop_us + self.zero.after_us + GIVE_UP_RECORDS_US

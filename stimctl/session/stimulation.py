@@ -195,9 +195,7 @@ class Stimulation:
         context, answer = self._context, event.answer
         context.account.unanswered = False
         if isinstance(answer, m.TargetSet):
-            context.targets.applied(answer.channel, answer.target_ua, now_us)
-            context.account.target_set(answer)
-            context.put("target", now_us, **answer._asdict())
+            self.on_target_set(answer, now_us)
         elif any(answer[:4]):  # an impedance check starts with none
             applied_ua = {channel: answer[channel - 1] for channel in context.targets.channels}
             context.account.started(applied_ua, answer.stimulation_us)

@@ -34,7 +34,7 @@ class Asking:
         # By channel: since when what was asked for, the newest last; none of it while a hold is.
         self.asked: dict[int, list[tuple[int, int]]] = {channel: [(0, ua)] for channel, ua in first_ua.items()}
         self.held_us: int | None = None
-        self.proceeded_us = 0
+        self.idle_us = 0  # when the session was last seen not to stimulate
         # Behind what is under way; then a frame's way.
         self.lowered_us = WAITS_US + SLOWEST_US + 1
 
@@ -62,12 +62,10 @@ class Asking:
         self.check()
 
     def _asked(self, do: str, channel: int, ua: int, was: State, *, begins: bool) -> None:
-        if was in (State.ARMED, State.REARMED):
-            self.proceeded_us = self.rig.now_us  # what is asked for now has to wait for the start's answer
         if do == "hold" and (was in STIMULATING or was in (State.ARMED, State.REARMED)):
             self.held_us = self.rig.now_us
         elif do == "proceed" and begins and was in (State.HELD, State.RECHECKED):
-            self.held_us, self.proceeded_us = None, self.rig.now_us
+            self.held_us = None
         elif channel in self.asked and was in MAY_LOWER and do in ("lower", "raise", "set"):
             self._target_asked(do, channel, ua)
 
@@ -99,8 +97,11 @@ class Asking:
 
     def check(self) -> None:
         """At any time: no more than was asked for within the time that a lowering takes, and nobody is blamed."""
-        now_us = self.rig.now_us
-        starts = now_us - self.proceeded_us < 4 * STARTS_US
+        now_us, engine = self.rig.now_us, self.rig.engine
+        if engine.state not in STIMULATING:
+            self.idle_us = now_us
+        # What was asked for before the start was answered goes after that.
+        starts = now_us - self.idle_us <= SLICE_US + self.lowered_us
         late_us = self.lowered_us + (STARTS_US if starts else 0)
         for channel, target_ua in self.targets_ua().items():
             if target_ua > self._most_ua(channel, now_us - late_us):
@@ -108,7 +109,6 @@ class Asking:
                     f"channel {channel} goes to {target_ua} uA {late_us} us after less was asked for: "
                     f"{self.asked[channel][-4:]}"
                 )
-        engine = self.rig.engine
         blamed = [alarm for alarm in engine._context.alarms if BLAME in alarm.action]
         if blamed:
             raise Disagreement(f"a sound device is blamed: {blamed[0].text}")

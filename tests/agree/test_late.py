@@ -111,5 +111,17 @@ class Late(RuleBasedStateMachine):
                 self.at.finish()
 
 
+@pytest.mark.parametrize("wait_ms", [4_000, 4_300, 4_600])
+def test_what_was_told_before_a_late_answer_is_no_measure_of_the_device(wait_ms: int) -> None:
+    """Lowered and stopped at once: the lowering's answer comes after the stop, and then readings from before it."""
+    answers = {"profile": "bench-100hz", "seconds": 40, "channels": [{"channel": 1}]}
+    at = Asking(answers, {"delay_us": 0, "jitter_us": 30_000, "telemetry_us": 170_000})
+    at.wait(wait_ms * 1_000)
+    at.ask("set", 1, 500)
+    at.ask("stop")
+    at.wait(S)
+    at.finish()
+
+
 TestLate = pytest.mark.slow(Late.TestCase)
 TestLate.settings = runs(examples=40, steps=12)

@@ -256,6 +256,25 @@ def test_a_checks_pulse_is_given_when_it_is_due_and_not_when_the_channels_turn_i
     assert len(bench.stage.checked) == 3
 
 
+def test_the_next_channels_first_pulse_is_given_just_after_it_began() -> None:
+    bench = Bench()
+    machine = bench.checking(2 * S)
+    machine.advance(2 * S + 100_000)
+    assert (len(bench.stage.checked), machine.timers.next_us) == (10, 2 * S + 100_001)
+
+
+def test_pulses_are_given_in_a_check_and_in_a_run_and_then_no_more() -> None:
+    bench = Bench()
+    machine = bench.checking(2 * S)
+    assert machine.delivers
+    machine.advance(2 * S + 200_000)
+    assert not machine.delivers
+    machine = Bench().started()
+    assert machine.delivers
+    machine.end(EndReason.STOP, S)
+    assert not machine.delivers
+
+
 def test_a_stop_at_the_instant_of_a_checks_pulse_leaves_it_out() -> None:
     bench = Bench()
     machine = bench.checking(2 * S)

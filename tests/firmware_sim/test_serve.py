@@ -220,10 +220,10 @@ def test_a_client_that_left_frees_the_line_at_once() -> None:
         port = int(line.url.rsplit(":", 1)[1])
         for _ in range(20):
             with socket.create_connection(("127.0.0.1", port), timeout=2) as leaving:
-                leaving.sendall(wire.encode(1, wire.Hello(1)) + b"\x01")
+                leaving.sendall(wire.encode(1, wire.Hello(PROTOCOL_VERSION)) + b"\x01")
             client = Client(line.url)
             client.port.write(b"\x00")
-            assert client.ask(wire.Hello(1)).boot_id == 1
+            assert client.ask(wire.Hello(PROTOCOL_VERSION)).boot_id == 1
             client.port.close()
 
 
@@ -231,7 +231,7 @@ def test_what_one_client_asked_is_not_answered_to_the_next() -> None:
     line, device = TcpLine(0), Device()
     one = socket.create_connection(("127.0.0.1", int(line.url.rsplit(":", 1)[1])), timeout=2)
     line.receive(line.waiting_on())
-    one.sendall(wire.encode(1, wire.Hello(1)))
+    one.sendall(wire.encode(1, wire.Hello(PROTOCOL_VERSION)))
     one.close()
     two = socket.create_connection(("127.0.0.1", int(line.url.rsplit(":", 1)[1])), timeout=2)
     device.receive(line.receive(line.waiting_on()), 0)
@@ -355,7 +355,7 @@ def started_device() -> tuple[Device, Jumping]:
         return next(each for each in told if not isinstance(each, UNSOLICITED))
 
     ask.number = 1  # type: ignore[attr-defined]
-    ask(wire.Hello(1))
+    ask(wire.Hello(PROTOCOL_VERSION))
     ask(wire.LoadProgram(1, 1, 200, 0))
     ask(wire.LoadSegment(0, 10_000, 200, 0, 200, 0))
     head = int.from_bytes(ask(wire.ReadDigest()).sha256[:8], "little")

@@ -43,7 +43,7 @@ TARGETS = (
     Target("timers", "firmware_sim/timers.py", (f"{_FIRMWARE}test_timers.py",)),
     Target("timers", "stimctl/session/plausibility.py", _JUDGE),
     Target("watchdog", "firmware_sim/machine.py", _MACHINE),
-    Target("watchdog", "firmware_sim/held.py", _MACHINE[:1]),
+    Target("watchdog", "firmware_sim/held.py", _MACHINE),
     Target("watchdog", "stimctl/session/subject.py", (f"{_SESSION}test_subject.py",), ("_check_alive",)),
     Target(
         "watchdog",

@@ -292,6 +292,15 @@ def test_how_far_it_came_without_records_is_what_was_told_last() -> None:
     assert sum(bench.closing.report.commanded["1"]["pulses"]) > 100
 
 
+def test_of_a_run_of_which_nothing_was_told_no_pulse_was_surely_given() -> None:
+    bench = Bench()
+    bench.context.account.started({1: 1_000}, 0)
+    bench.stop().zero()
+    bench.closing.close(STOP_US + 4_000)
+    assert bench.closing.report is not None
+    assert sum(bench.closing.report.commanded["1"]["pulses"]) == 0
+
+
 def test_times_are_as_they_are_said() -> None:
     assert (GIVE_UP_STOP_US, GIVE_UP_RECORDS_US, NEVER_US) == (5 * S, 2 * S, 1 << 62)
 

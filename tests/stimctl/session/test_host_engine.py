@@ -93,6 +93,7 @@ def test_keepalives_begin_with_the_arm_and_the_session_with_its_first(
     made._context.state = State.CHECKED
     made._prepare.on_armed(_armed(purpose), 10 * S)
     assert (made._context.times.armed_us, made._context.times.alive_due_us) == (10 * S, 10 * S + limits.KEEPALIVE_US)
+    assert made._context.times.alive_us == 10 * S, "an arm is as good as a keepalive"
     assert (made._context.device.session_number, made.state) == (5, state)
     assert made._context.is_pending(Task.STARTING)
     assert due.started == targets_ua
@@ -145,6 +146,18 @@ def test_an_impedance_check_may_last_as_long_as_its_pulses_and_a_little(
     made._prepare.watch_check(10 * S + channels * CHECK_US + CHECK_SLACK_US + late_us)
     assert end_of(made) is end
     assert len(made._context.alarms) == late_us
+
+
+@pytest.mark.parametrize(
+    ("told", "end"),
+    [(DeviceState.ARMED, End.IMPLAUSIBLE), (DeviceState.CHECKING, End.IMPLAUSIBLE), (DeviceState.TESTED, None)],
+)
+def test_asking_for_what_a_check_found_may_last_longer(told: DeviceState, end: End | None) -> None:
+    made, _ = engine()
+    made._context.state, made._context.times.entered_us = State.CHECKING, 10 * S
+    made._context.device.status = m.Status(*[0] * len(m.Status._fields))._replace(state=told)
+    made._prepare.watch_check(12 * S)
+    assert end_of(made) is end
 
 
 def test_what_is_no_check_may_last() -> None:

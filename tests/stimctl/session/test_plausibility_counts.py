@@ -220,3 +220,56 @@ def test_a_count_that_falls_is_found(pulses: tuple[int, int]) -> None:
 def test_over_2_2_ma_is_over_current_at_any_amplitude(measured_ua: int, wrong: bool) -> None:
     finding = Run(ceiling_ua=2_300, amplitude_ua=2_150).tell(measured_ua=measured_ua)
     assert (finding is not None and finding.end is End.OVER_CURRENT) is wrong
+
+
+# --- what may have been between two readings -----------------------------------------------------------------
+
+
+def less(run: Run, **changes: Any) -> Any:
+    """The next reading, with 1 pC less than its pulses carry at its amplitude."""
+    charge_0_pc = run.last.charge_0_pc + 10 * 200 * changes.get("applied_ua", run.amplitude_ua) - 1
+    return run.tell(charge_0_pc=charge_0_pc, **changes)
+
+
+@pytest.mark.parametrize(("after_us", "steady"), [(0, True), (1, False), (50_000, False)])
+def test_down_and_up_again_between_two_readings_leaves_less_charge(after_us: int, steady: bool) -> None:
+    """The readings are alike; the device changed its target so long after the first of them."""
+    run = Run(NO_NET)
+    run.judge.changed(1, run.device_us + after_us)
+    assert ("another charge" in text_of(less(run))) is steady
+    assert "another charge" in text_of(less(run)), "that change is over"
+
+
+def test_a_change_that_is_not_answered_may_have_been_and_gone() -> None:
+    run = Run(NO_NET)
+    run.targets.sent(1, 900)
+    assert less(run) is None
+    run.targets.not_applied(1, 900)
+    run.targets.want(1, 1_000)
+    assert "another charge" in text_of(less(run))
+
+
+def test_from_the_devices_first_microsecond_on_an_unchanged_channel_is_steady() -> None:
+    run = Run(NO_NET)
+    run.judge.begin(1, 0, STIMULATION_US, run.now_us)
+    first = run.last._replace(device_time_us=0, applied_ua=100, target_ua=100, measured_ua=100)
+    run.target(100)
+    assert run.judge.channel(first, run.now_us) is None
+    told = first._replace(pulses_0=first.pulses_0 + 1, charge_0_pc=first.charge_0_pc + 200 * 100 - 1)
+    finding = run.judge.channel(told._replace(device_time_us=100_000), run.now_us)
+    assert "another charge" in text_of(finding)
+
+
+def test_a_channel_that_is_on_its_way_is_not_steady_although_it_reads_the_same() -> None:
+    """Where it reads 0.9 mA of 1.0 mA twice, it may have gone down and up again in between."""
+    run = Run(NO_NET, applied_ua=900, measured_ua=900)
+    assert less(run, applied_ua=900, measured_ua=900) is None
+
+
+@pytest.mark.parametrize(("measured_ua", "odd"), [(401, False), (400, False), (399, True)])
+def test_a_tenth_of_a_small_current_is_no_measure_of_what_is_missing(measured_ua: int, odd: bool) -> None:
+    """It is the greater of a tenth and 0.1 mA."""
+    run = Run(NO_NET, amplitude_ua=500)
+    found = [text_of(run.tell(measured_ua=measured_ua)) for _ in range(3)]
+    assert ("measures 399 of 500 uA" in found[2]) is odd
+    assert found[:2] == ["", ""]

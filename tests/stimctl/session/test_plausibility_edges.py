@@ -316,3 +316,20 @@ def test_a_lowered_target_may_show_for_as_long_as_a_pulse_may_take(after_us: int
     run.judge.no_longer(1, 1_000, run.device_us)
     told = run.next(after_us=after_us, pulses=(100, 0), net_charge_pc=NET_PC)
     assert ("above what was set" in text_of(run.judge.channel(told, run.now_us))) is wrong
+
+
+def test_a_run_has_its_targets_from_its_first_microsecond_on() -> None:
+    """A first pulse may come with the start."""
+    run = Run()
+    run.judge.begin(1, run.device_us, STIMULATION_US, run.now_us)
+    first = run.last._replace(applied_ua=100, measured_ua=100)
+    assert run.judge.channel(first, run.now_us) is None
+
+
+def test_what_was_permitted_was_so_from_the_runs_first_microsecond_on() -> None:
+    run = Run()
+    run.judge.begin(1, run.device_us, STIMULATION_US, run.now_us)
+    run.target(0)
+    run.judge.no_longer(1, 1_000, run.device_us + 1_000)
+    first = run.last._replace(applied_ua=100, measured_ua=100)
+    assert run.judge.channel(first, run.now_us) is None
