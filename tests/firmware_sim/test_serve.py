@@ -220,10 +220,10 @@ def test_a_client_that_left_frees_the_line_at_once() -> None:
         port = int(line.url.rsplit(":", 1)[1])
         for _ in range(20):
             with socket.create_connection(("127.0.0.1", port), timeout=2) as leaving:
-                leaving.sendall(wire.encode(1, wire.Hello(1)) + b"\x01")
+                leaving.sendall(wire.encode(1, wire.Hello(PROTOCOL_VERSION)) + b"\x01")
             client = Client(line.url)
             client.port.write(b"\x00")
-            assert client.ask(wire.Hello(1)).boot_id == 1
+            assert client.ask(wire.Hello(PROTOCOL_VERSION)).boot_id == 1
             client.port.close()
 
 
