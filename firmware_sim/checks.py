@@ -73,7 +73,9 @@ class ImpedanceCheck:
         ohm = min(round(max(0.0, self._read_uv) * 1_000 / max(1, self._read_na)), SATURATED_OHM)
         measured_ua = max(0, round(self._read_na / sent / 1_000))
         charge_pc = sent * CHECK_AMPLITUDE_UA * CHECK_WIDTH_US
-        return ImpedanceResult(max(1, ohm), sent, CHECK_AMPLITUDE_UA, measured_ua, charge_pc, trip, span_us, value, channel)
+        return ImpedanceResult(
+            max(1, ohm), sent, CHECK_AMPLITUDE_UA, measured_ua, charge_pc, trip, span_us, value, channel
+        )
 
 
 def self_test(channel: OutputChannel) -> tuple[SelfTestFailure, int]:

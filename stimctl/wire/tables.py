@@ -121,7 +121,7 @@ _END_REASONS = {
 _REFUSALS = {
     "UNKNOWN_KIND": "no such command in this version; `command` is the kind",
     "WRONG_LENGTH": "the command has another length",
-    "UNKNOWN_VALUE": "a code, page or channel that does not exist; `detail` is it, `limit` the highest one; 0 for Arm's purpose",
+    "UNKNOWN_VALUE": "a code, page or channel that does not exist; `detail` is it, `limit` the highest; 0 for a purpose",
     "UNSUPPORTED_VERSION": "`detail` is the version asked for, `limit` the version spoken",
     "NO_HANDSHAKE": "a command before Hello",
     "STALE_SEQUENCE": "a sequence number that is behind, or the newest with other bytes; `detail` is it",
@@ -137,7 +137,7 @@ _REFUSALS = {
     "RAISE_TOO_LARGE": "`detail` is the rise, `limit` the highest rise",
     "RAISE_TOO_SOON": "`detail` is the time since that channel's last raise in us, `limit` the shortest allowed",
     "WRONG_SESSION": "not the session that waits; `detail` is the number, `limit` the one that waits",
-    "NOT_IN_PROGRAM": "a channel that may not be driven; `detail` is it, or Arm's mask, `limit` the mask of those that may",
+    "NOT_IN_PROGRAM": "a channel that may not be driven; `detail` is it, or Arm's mask, `limit` those that may",
 }
 _CAPABILITIES = {
     "MEASURES_CURRENT": "measures what flows, pulse by pulse",
