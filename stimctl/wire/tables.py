@@ -121,7 +121,7 @@ _END_REASONS = {
 _REFUSALS = {
     "UNKNOWN_KIND": "no such command in this version; `command` is the kind",
     "WRONG_LENGTH": "the command has another length",
-    "UNKNOWN_VALUE": "a code, page or channel that does not exist; `detail` is it, `limit` the highest; 0 for a purpose",
+    "UNKNOWN_VALUE": "a code, page or channel that does not exist; `detail` is it, `limit` the highest; purposes: 0",
     "UNSUPPORTED_VERSION": "`detail` is the version asked for, `limit` the version spoken",
     "NO_HANDSHAKE": "a command before Hello",
     "STALE_SEQUENCE": "a sequence number that is behind, or the newest with other bytes; `detail` is it",

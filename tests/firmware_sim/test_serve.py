@@ -355,7 +355,7 @@ def started_device() -> tuple[Device, Jumping]:
         return next(each for each in told if not isinstance(each, UNSOLICITED))
 
     ask.number = 1  # type: ignore[attr-defined]
-    ask(wire.Hello(1))
+    ask(wire.Hello(PROTOCOL_VERSION))
     ask(wire.LoadProgram(1, 1, 200, 0))
     ask(wire.LoadSegment(0, 10_000, 200, 0, 200, 0))
     head = int.from_bytes(ask(wire.ReadDigest()).sha256[:8], "little")

@@ -1,6 +1,6 @@
 """What may leave the device, and what makes it stop by itself: section 14."""
 
-from stimctl.bench.conformance.bench import CEILING_UA, Bench
+from stimctl.bench.conformance.bench import CEILING_UA, Bench, tells
 from stimctl.bench.conformance.check import Skip, check
 from stimctl.bench.conformance.course import Course
 from stimctl.bench.conformance.loadable import PLAIN, Loadable
@@ -180,4 +180,4 @@ def _sure_after(course: Course) -> int:
 
 
 def _over(each: Heard) -> bool:
-    return isinstance(each.message, Event) and each.message.state in {DeviceState.HELD, DeviceState.ENDED}
+    return tells(each, DeviceState.HELD, DeviceState.ENDED)
