@@ -78,8 +78,6 @@ def test_events_keep_their_place_among_answers_and_what_it_says_by_itself_is_num
     uart.say(encode_kind(0x60, 7) + encode_kind(0x42) + encode_kind(0x62, 8) + encode_kind(0x43))
     sent = encode_kind(0x42) + encode_kind(0x62, 1) + encode_kind(0x43) + encode_kind(0x60, 2)
     assert uart.left(BYTE_US * 1_000) == sent
-        0x60, 2
-    )
 
 
 def test_while_an_answer_waits_only_a_stop_is_taken() -> None:
