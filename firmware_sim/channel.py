@@ -93,8 +93,10 @@ class OutputChannel:
         self._load = load
 
     def reset_counters(self) -> None:
-        """Totals from zero."""
+        """Totals from zero, and nothing is known of a load."""
         self.tally = Tally()
+        self.monitor = Monitor()
+        self._ohm = 0
         self._told_until_us = -1
 
     def step(self, gate: Gate) -> tuple[Verdict, int] | None:
@@ -113,7 +115,7 @@ class OutputChannel:
         change_us = self._load.next_change_us(self.number, now_us) - self.offset_us
         count = train.alike(change_us)
         if count and (amplitude_ua := train.amplitude_ua) == 0:
-            self._applied_ua = self._measured_ua = 0
+            self._applied_ua = self._measured_ua = self._last_ua = 0
             self._silence = Silence(at_us, count, segment.period_us)
             self.due_us = at_us + (count - 1) * segment.period_us + 1
             return None
@@ -130,7 +132,7 @@ class OutputChannel:
     def _single(self, gate: Gate, at_us: int, index: int, amplitude_ua: int) -> tuple[Verdict, int] | None:
         """Deliver the pulse that is due, if there is one and it may leave."""
         if amplitude_ua == 0:
-            self._applied_ua = self._measured_ua = 0
+            self._applied_ua = self._measured_ua = self._last_ua = 0
             return None
         segment = self.segments[index]
         if not gate(self.number, index, amplitude_ua, second_ua(segment, amplitude_ua), self._last_ua):

@@ -27,7 +27,8 @@ _ZERO_SAMPLES = 20
 class ImpedanceResult(NamedTuple):
     """What a check found. `trip` is set when it ended itself; an open or shorted load is only a figure.
 
-    `span_us` is how long its last pulse took: a trip takes effect with that pulse's end.
+    `span_us` is how long its last pulse took: a trip takes effect with that pulse's end. `value` is the trip's figure,
+    `channel` where it was found, 0 for the channel that is checked.
     """
 
     ohm: int
@@ -37,6 +38,8 @@ class ImpedanceResult(NamedTuple):
     charge_pc: int
     trip: EndReason | None
     span_us: int = 0
+    value: int = 0
+    channel: int = 0
 
 
 class ImpedanceCheck:
@@ -53,23 +56,26 @@ class ImpedanceCheck:
         """Send the next pulse at device time `at_us`. What the check has found up to then."""
         last_ua = CHECK_AMPLITUDE_UA if self._sent else 0
         if not self._gate(self._channel.number, CHECK_INDEX, CHECK_AMPLITUDE_UA, CHECK_AMPLITUDE_UA, last_ua):
-            return self._found(EndReason.GATE)
+            return self._found(EndReason.GATE, value=CHECK_AMPLITUDE_UA)
         fired = self._channel.fire(at_us, CHECK_SEGMENT, CHECK_AMPLITUDE_UA, Kind.CHECK)
         self._sent += 1
         self._read_uv += fired.read_uv
         self._read_na += fired.reading.first_na
         verdict = fired.cut or self._monitor.judge(fired.reading, CHECK_AMPLITUDE_UA * CHECK_WIDTH_US, at_us)
-        trips = verdict is not None and verdict.reason in {EndReason.OVER_CURRENT, EndReason.NET_CHARGE}
-        return self._found(verdict.reason if verdict is not None and trips else None, fired.shape.span_us)
+        if verdict is None or verdict.reason not in {EndReason.OVER_CURRENT, EndReason.NET_CHARGE}:
+            return self._found(None, fired.shape.span_us)
+        return self._found(verdict.reason, fired.shape.span_us, verdict.value, verdict.channel)
 
-    def _found(self, trip: EndReason | None, span_us: int = 0) -> ImpedanceResult:
+    def _found(self, trip: EndReason | None, span_us: int = 0, value: int = 0, channel: int = 0) -> ImpedanceResult:
         sent = self._sent
         if not sent:
-            return ImpedanceResult(NOT_MEASURED_OHM, 0, 0, 0, 0, trip)
+            return ImpedanceResult(NOT_MEASURED_OHM, 0, 0, 0, 0, trip, value=value)
         ohm = min(round(max(0.0, self._read_uv) * 1_000 / max(1, self._read_na)), SATURATED_OHM)
         measured_ua = max(0, round(self._read_na / sent / 1_000))
         charge_pc = sent * CHECK_AMPLITUDE_UA * CHECK_WIDTH_US
-        return ImpedanceResult(max(1, ohm), sent, CHECK_AMPLITUDE_UA, measured_ua, charge_pc, trip, span_us)
+        return ImpedanceResult(
+            max(1, ohm), sent, CHECK_AMPLITUDE_UA, measured_ua, charge_pc, trip, span_us, value, channel
+        )
 
 
 def self_test(channel: OutputChannel) -> tuple[SelfTestFailure, int]:

@@ -48,10 +48,10 @@ class Run:
 class Check:
     """An impedance check: the channels still to do, the present one first, when its pulses began, how many it sent.
 
-    A pulse that trips ends the session when it ends itself: then `trip` is what for, and the figure.
+    A pulse that trips ends the session when it ends itself: then `trip` is what for, where, and the figure.
     """
 
     channels: list[int]
     began_us: int
     sent: int = 0
-    trip: tuple[EndReason, int] | None = None
+    trip: tuple[EndReason, int, int] | None = None

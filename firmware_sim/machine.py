@@ -264,8 +264,8 @@ class Machine:
         check = self._check
         assert check is not None, "a check without one"
         if check.trip is not None:
-            reason, value = check.trip
-            self.end(reason, at_us, check.channels[0], value)
+            reason, channel, value = check.trip
+            self.end(reason, at_us, channel, value)
         elif check.sent < gate.CHECK_PULSES:
             self._check_pulse(check, check.began_us + check.sent * self.check_period_us)
         else:
@@ -277,7 +277,7 @@ class Machine:
         check.sent += 1
         next_us = pulse_us + self.check_period_us
         if result.trip is not None:
-            check.trip = result.trip, result.measured_ua
+            check.trip = result.trip, result.channel or channel, result.value
             next_us = pulse_us + result.span_us
         elif check.sent < gate.CHECK_PULSES:
             next_us += 1

@@ -175,9 +175,9 @@ class Impedance(NamedTuple):
 
 @message(0x4F)
 class SessionRecord(NamedTuple):
-    """What the device knows of the session that is open or ended last. It survives a reset."""
+    """What the device knows of the session that is open or waits. It survives a reset."""
 
-    session: Annotated[int, Wire("I", "count of sessions, never repeated; 0 when none waits")]
+    session: Annotated[int, Wire("I", "count of sessions, never repeated; 0, as all else, when none is open or waits")]
     boot_id: Annotated[int, Wire("I", "boot in which it was armed")]
     end_reason: Annotated[int, Wire("B", "end reason; 0 while it is open")]
     ceiling_ua: Annotated[int, Wire("H", "as armed")]

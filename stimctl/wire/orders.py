@@ -104,7 +104,7 @@ class ReadImpedance(NamedTuple):
 
 @message(0x0D)
 class ReadSession(NamedTuple):
-    """Ask for the record of the session that is open or ended last."""
+    """Ask for the record of the session that is open or waits."""
 
 
 @message(0x0E)

@@ -121,7 +121,7 @@ _END_REASONS = {
 _REFUSALS = {
     "UNKNOWN_KIND": "no such command in this version; `command` is the kind",
     "WRONG_LENGTH": "the command has another length",
-    "UNKNOWN_VALUE": "a code, page or channel that does not exist; `detail` is the value where it was read",
+    "UNKNOWN_VALUE": "a code, page or channel that does not exist; `detail` is it, `limit` the highest; purposes: 0",
     "UNSUPPORTED_VERSION": "`detail` is the version asked for, `limit` the version spoken",
     "NO_HANDSHAKE": "a command before Hello",
     "STALE_SEQUENCE": "a sequence number that is behind, or the newest with other bytes; `detail` is it",
@@ -132,12 +132,12 @@ _REFUSALS = {
     "SELF_TEST_FAILED": "the program in memory is not the one that was sealed; `detail` is the self-test's bit for it",
     "ABOVE_LIMIT": "`detail` is the value, `limit` the highest allowed",
     "BELOW_LIMIT": "`detail` is the value, `limit` the lowest allowed",
-    "UNBALANCED": "the two phases cannot have equal areas at every step",
+    "UNBALANCED": "the two phases cannot have equal areas at every step; `detail` is the quantum, `limit` 100",
     "TOO_MANY_CHANNELS": "`detail` is the number of channels, `limit` the most allowed",
     "RAISE_TOO_LARGE": "`detail` is the rise, `limit` the highest rise",
     "RAISE_TOO_SOON": "`detail` is the time since that channel's last raise in us, `limit` the shortest allowed",
     "WRONG_SESSION": "not the session that waits; `detail` is the number, `limit` the one that waits",
-    "NOT_IN_PROGRAM": "a channel that the program or the arm does not have; `detail` is it, or Arm's mask",
+    "NOT_IN_PROGRAM": "a channel that may not be driven; `detail` is it, or Arm's mask, `limit` those that may",
 }
 _CAPABILITIES = {
     "MEASURES_CURRENT": "measures what flows, pulse by pulse",

@@ -86,11 +86,27 @@ def test_the_check_passes_the_gate_and_trips_on_over_current() -> None:
     checked(stage, 3, 2, 0)
     assert asked == [(3, -1, 100, 100, 0), (3, -1, 100, 100, 100)]
     stage.gate = lambda *_: False
-    assert checked(stage, 3, 10, 0).trip is EndReason.GATE
+    denied = checked(stage, 3, 10, 0)
+    assert (denied.trip, denied.value) == (EndReason.GATE, 100)
     stage.gate = lambda *_: True
     stage.refit(3, dac=Stuck(1_000_000))
     tripped = checked(stage, 3, 10, 100_000)
-    assert (tripped.trip, tripped.pulses) == (EndReason.OVER_CURRENT, 1)
+    assert (tripped.trip, tripped.pulses, tripped.channel) == (EndReason.OVER_CURRENT, 1, 0)
+    assert tripped.value == pytest.approx(1_000, abs=25), "what was read when it was cut"
+
+
+def test_a_check_that_trips_on_net_charge_gives_the_pulses_charge() -> None:
+    stage = stage_on("earthed")
+    tripped = checked(stage, 1, 10, 0)
+    assert tripped.trip is EndReason.NET_CHARGE
+    assert tripped.value == pytest.approx(4_000, rel=0.5), "a part of 20 000 pC"
+
+
+def test_a_check_whose_current_flows_on_another_channel_names_that_one() -> None:
+    stage = stage_on("joined2")
+    stage.refit(1, dac=Stuck(190_000))
+    tripped = checked(stage, 1, 10, 0)
+    assert (tripped.trip, tripped.channel) == (EndReason.OVER_CURRENT, 2)
 
 
 def test_every_device_passes_its_self_test_on_any_load() -> None:

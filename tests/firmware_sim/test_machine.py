@@ -286,7 +286,7 @@ def test_a_stop_at_the_instant_of_a_checks_pulse_leaves_it_out() -> None:
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_a_check_that_trips_ends_the_session_at_its_last_pulse_and_says_so_at_once(number: int) -> None:
     bench = Bench()
-    found = ImpedanceResult(10, number + 1, 100, 2_300, 0, EndReason.OVER_CURRENT, 400)
+    found = ImpedanceResult(10, number + 1, 100, 2_300, 0, EndReason.OVER_CURRENT, 400, 2_345)
     bench.stage.found = {(1, number): found}
     machine = bench.checking(2 * S)
     ends_us = 2 * S + number * 10_000 + 400
@@ -294,15 +294,15 @@ def test_a_check_that_trips_ends_the_session_at_its_last_pulse_and_says_so_at_on
     assert machine.state is DeviceState.CHECKING
     assert machine.timers.next_us == ends_us
     machine.advance(ends_us)
-    assert bench.told[-1] == Change(ends_us, DeviceState.CHECKING, DeviceState.ENDED, EndReason.OVER_CURRENT, 1, 2_300)
+    assert bench.told[-1] == Change(ends_us, DeviceState.CHECKING, DeviceState.ENDED, EndReason.OVER_CURRENT, 1, 2_345)
     assert machine.impedances == {1: found}
     assert len(bench.stage.checked) == number + 1
 
 
 def test_a_check_that_the_gate_denies_ends_the_session_and_time_never_goes_back() -> None:
     bench = Bench()
-    bench.stage.found = {(1, 0): ImpedanceResult(0, 0, 0, 0, 0, EndReason.GATE)}
+    bench.stage.found = {(1, 0): ImpedanceResult(0, 0, 0, 0, 0, EndReason.GATE, value=100)}
     machine = bench.checking(2 * S)
     machine.advance(2 * S + 50_000)
-    assert bench.told[-1] == Change(2 * S + 1, DeviceState.CHECKING, DeviceState.ENDED, EndReason.GATE, 1, 0)
+    assert bench.told[-1] == Change(2 * S + 1, DeviceState.CHECKING, DeviceState.ENDED, EndReason.GATE, 1, 100)
     assert machine.now_us == 2 * S + 50_000

@@ -517,3 +517,27 @@ def test_a_leaking_switch_is_no_zero() -> None:
     assert stage.zero_ua(5 * S) == pytest.approx(150, abs=11)
     stage.refit(3, switch=Switch())
     assert stage.zero_ua(5 * S) < 20
+
+
+def test_behind_an_amplitude_of_zero_the_gate_is_shown_a_rise_from_zero() -> None:
+    asked, stage = asking(stage_on("r500"))
+    flat(stage, HIGH, {1: 1_000})
+    stage.run(1 * S)
+    stage.set_target(1, 0)
+    stage.run(2 * S)
+    stage.set_target(1, 100)
+    stage.run(2 * S + 1)
+    assert asked[-1] == (1, 0, 2, 2, 0)
+
+
+def test_what_was_read_of_a_load_is_told_until_a_new_session() -> None:
+    stage = stage_on("short")
+    stage.begin(OutputProgram((HIGH,), 1, 380, 0), {1: 200}, 0, 10 * S, 0)
+    trip = stage.run(10 * S)
+    assert trip is not None
+    before = stage.readout(1)
+    assert before.flags == ChannelFlag.SHORT
+    assert 0 < before.ohm < 50
+    stage.reset_counters()
+    after = stage.readout(1)
+    assert (after.flags, after.ohm) == (0, 0)

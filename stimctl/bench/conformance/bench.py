@@ -324,3 +324,8 @@ class Bench(Talker):
 
 def _names(each: Heard, state: DeviceState) -> bool:
     return isinstance(each.message, Event | Status) and each.message.state == state and not each.stale
+
+
+def tells(each: Heard, *states: DeviceState) -> bool:
+    """Whether it is an Event of one of `states`, and not of a change before the newest arm."""
+    return isinstance(each.message, Event) and each.message.state in states and not each.stale

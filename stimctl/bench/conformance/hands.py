@@ -23,6 +23,8 @@ LOADS = {
     "r10k": "a resistor of 10 kohm on each channel",
     "bridged": "the leads of channels 1 and 2 to each other, so that a fifth of channel 1's current flows in channel 2",
 }
+# What one channel has in place of that.
+ONE = {"open": "nothing: take its leads off", "short": "a wire", "r10k": "a resistor of 10 kohm"}
 # What one channel drives while the others keep their resistor, by the name that sim:// has for it.
 ON_CHANNEL = {
     DUMMY: "Put channel {0}'s resistor of 1 kohm back",
@@ -109,7 +111,7 @@ class Person:
 
     def connect(self, load: str) -> None:
         """Ask for it."""
-        self._asked(f"Connect {LOADS[load]}")
+        self._asked(f"Connect {in_words(load)}")
 
     def prepare(self) -> None:
         """The dummy load was confirmed."""
@@ -134,6 +136,16 @@ class Person:
         while (reply := self._ask(text)) == "again":
             pass
         return reply
+
+
+def in_words(load: str) -> str:
+    """What to connect, by the name that sim:// has for it: one load for all channels, or others on some of them."""
+    everywhere, *others = load.split(",")
+    words = [LOADS[everywhere]]
+    for each in others:
+        channel, name = each.split("=")
+        words.append(f"on channel {channel} instead {ONE[name]}")
+    return "; ".join(words)
 
 
 def _unless_skipped(reply: Reply) -> None:

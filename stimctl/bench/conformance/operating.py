@@ -5,7 +5,7 @@ from functools import partial
 from typing import NamedTuple
 
 from stimctl.bench.conformance.approach import QUIET_US, STEP_UA, begun
-from stimctl.bench.conformance.bench import Bench
+from stimctl.bench.conformance.bench import Bench, tells
 from stimctl.bench.conformance.check import Check, Skip
 from stimctl.bench.conformance.course import Course
 from stimctl.bench.conformance.matrix import Action, Cell, Moment, Place
@@ -214,7 +214,7 @@ def _trips(bench: Bench, course: Course, cell: Cell, trip: Trip) -> None:
 
 
 def _over(each: Heard) -> bool:
-    return isinstance(each.message, Event) and each.message.state in {DeviceState.HELD, DeviceState.ENDED}
+    return tells(each, DeviceState.HELD, DeviceState.ENDED)
 
 
 def _is_off(bench: Bench, course: Course, cell: Cell, over: Event, *, by: str, disturbed_us: int | None = None) -> None:

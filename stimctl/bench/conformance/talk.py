@@ -15,12 +15,25 @@ from stimctl.errors import WireError
 from stimctl.port import Port
 from stimctl.wire.codes import Refusal
 from stimctl.wire.framing import DELIMITER, MAX_FRAME, FrameSplitter, frame_sized, unframe
-from stimctl.wire.messages import SHAPE_OF, Channel, KeepAlive, Refused, Status, Stop, Welcome, encode, parse
+from stimctl.wire.messages import (
+    SHAPE_OF,
+    Armed,
+    Channel,
+    Event,
+    KeepAlive,
+    Refused,
+    Status,
+    Stop,
+    Welcome,
+    encode,
+    parse,
+)
 from stimctl.wire.transcript import Record
 
 STOP_FRAME = bytes.fromhex("02 1F 01 05 5F 3D 3B E8 00")
 KEEP_ALIVE_US = 250_000
 ANSWER_MS = 300
+AGAIN_US = 50_000  # a command without an answer is sent again, R-11: a device may drop one while it is busy, R-81
 BYTE_US = 87  # of 115 200 baud
 _CIRCLE = 1 << 16
 _ANSWERS = range(0x40, 0x60)
@@ -31,7 +44,8 @@ M = TypeVar("M")
 class Heard(NamedTuple):
     """A frame from the device. `message` is None when this version does not have it; `payload` is as it came.
 
-    `stale` is telemetry that was made before the newest answer was, and was under way when that came.
+    `stale` is telemetry that was made before the newest answer was, and was under way when that came; of Events, what
+    was made before the newest arm: it tells of no later change.
     """
 
     at_us: int
@@ -64,7 +78,8 @@ class Answer(NamedTuple):
 class Talker:
     """One end of a line. `heard` and `traffic` hold everything since the last `forget`.
 
-    While `nonce` is a number, KeepAlive is sent with it every 250 ms of listening.
+    While `nonce` is a number, KeepAlive is sent with it every 250 ms of listening. One command is under way at a time,
+    and one that is not answered is sent again, as R-11 and R-81 have it.
     """
 
     def __init__(self, port: Port) -> None:
@@ -80,6 +95,7 @@ class Talker:
         self._alive_us = 0
         self._sent_by_us = 0  # when the last byte of what was sent has left
         self._answered_us = 0  # device time of the newest answer that tells one
+        self.armed_us = 0  # and of the newest Armed
 
     @property
     def now_us(self) -> int:
@@ -105,7 +121,7 @@ class Talker:
     def restart_line(self) -> None:
         """The device was off: what it had half sent is gone."""
         self._splitter, self._begun, self._cut = FrameSplitter(), b"", True
-        self._answered_us = 0
+        self._answered_us = self.armed_us = 0
 
     # --- saying ---------------------------------------------------------------------------------
 
@@ -127,15 +143,22 @@ class Talker:
         """Send a command and wait for nothing; its sequence number."""
         if sequence is None:
             sequence = 0 if type(order) is Stop else self.next_sequence()
-        # Half a frame or noise that is left on the line must not eat a Stop.
-        self.send_raw((DELIMITER if type(order) is Stop else b"") + encode(sequence, order))
+        self._say(sequence, order)
         return sequence
+
+    def _say(self, sequence: int, order: Any) -> bytes:
+        # Half a frame or noise that is left on the line must not eat a Stop.
+        data = (DELIMITER if type(order) is Stop else b"") + encode(sequence, order)
+        self.send_raw(data)
+        return data
 
     def ask(self, order: Any, *, sequence: int | None = None, within_ms: int = ANSWER_MS, by: str = "R-12") -> Answer:
         """Send a command and wait for its answer. Raises `Nonconforming` of requirement `by` without one."""
         sent_us, first = self.now_us, len(self.heard)
         number = self.send(order, sequence)
-        found = self.answer_to(number, first, within_ms)
+        # Each Stop is answered afresh: who asks for zero says how often.
+        again = b"" if type(order) is Stop else encode(number, order)
+        found = self.answer_to(number, first, within_ms, again)
         if found is None:
             self.require_whole()
             text = f"{type(order).__name__} was not answered within {within_ms} ms"
@@ -144,12 +167,15 @@ class Talker:
 
     def ask_payload(self, payload: bytes, within_ms: int = ANSWER_MS) -> Heard | None:
         """Send a payload that may be no message at all; its answer, or None."""
-        first = len(self.heard)
-        self.send_raw(frame_sized(payload))
-        return self.answer_to(int.from_bytes(payload[1:3], "little"), first, within_ms)
+        first, data = len(self.heard), frame_sized(payload)
+        self.send_raw(data)
+        return self.answer_to(int.from_bytes(payload[1:3], "little"), first, within_ms, data)
 
-    def answer_to(self, sequence: int, first: int, within_ms: int = ANSWER_MS) -> Heard | None:
-        """The first answer with that number among `heard[first:]` or among what comes in time; None without one."""
+    def answer_to(self, sequence: int, first: int, within_ms: int = ANSWER_MS, again: bytes = b"") -> Heard | None:
+        """The first answer with that number among `heard[first:]` or among what comes in time; None without one.
+
+        `again` are the command's bytes, to be sent every 50 ms until the answer comes; nothing is without them.
+        """
 
         def asked(each: Heard) -> bool:
             return each.is_answer and each.sequence == sequence
@@ -157,7 +183,12 @@ class Talker:
         for each in self.heard[first:]:
             if asked(each):
                 return each
-        return self._pump(max(self.now_us, self._sent_by_us) + within_ms * 1000, asked)
+        deadline_us = max(self.now_us, self._sent_by_us) + within_ms * 1_000
+        while again and (again_us := max(self.now_us, self._sent_by_us) + AGAIN_US) < deadline_us:
+            if (found := self._pump(again_us, asked)) is not None:
+                return found
+            self.send_raw(again)
+        return self._pump(deadline_us, asked)
 
     def get(self, order: Any, kind: type[M], *, by: str = "R-12", sequence: int | None = None) -> M:
         """The answer, which must be a `kind`. Raises `Nonconforming` of requirement `by` when it is not."""
@@ -185,18 +216,31 @@ class Talker:
     # --- hearing --------------------------------------------------------------------------------
 
     def listen(self, for_us: int, until: Callable[[Heard], bool] | None = None) -> list[Heard]:
-        """Hear what comes for `for_us`, or until one frame satisfies `until`. Keepalives go out under a nonce."""
+        """Hear what comes for `for_us`, or until one frame satisfies `until`. Keepalives go out under a nonce.
+
+        A keepalive that was sent in that time is waited for, so that the next command finds the device idle.
+        """
         first, deadline_us = len(self.heard), self.now_us + for_us
+        alive: tuple[int, int, bytes] | None = None
         while self.now_us < deadline_us:
             slice_us = deadline_us
             if self.nonce is not None:
                 if self.now_us - self._alive_us >= KEEP_ALIVE_US:
-                    self.send(KeepAlive(self.nonce))
+                    self._finish(alive)
+                    number, place = self.next_sequence(), len(self.heard)
+                    alive = number, place, self._say(number, KeepAlive(self.nonce))
                     self._alive_us = self.now_us
                 slice_us = min(deadline_us, self._alive_us + KEEP_ALIVE_US)
             if self._pump(slice_us, until or _never) is not None:
                 break
+        self._finish(alive)
         return self.heard[first:]
+
+    def _finish(self, alive: tuple[int, int, bytes] | None) -> None:
+        """Wait for the answer to a keepalive; a device that gives none shows in what it does then."""
+        if alive is not None:
+            number, place, data = alive
+            self.answer_to(number, place, again=data)
 
     def wait_for(self, until: Callable[[Heard], bool], within_us: int) -> Heard | None:
         """The first frame from now on that satisfies `until`, or None when none came."""
@@ -231,8 +275,13 @@ class Talker:
         if each.is_answer:
             before_us = 0 if isinstance(each.message, Welcome) else self._answered_us
             self._answered_us = max(before_us, made_us or 0)
+            if isinstance(each.message, Welcome):
+                self.armed_us = 0
+            elif isinstance(each.message, Armed):
+                self.armed_us = each.message.device_time_us
             return each
-        stale = isinstance(each.message, Status | Channel) and (made_us or 0) < self._answered_us
+        since_us = self.armed_us if isinstance(each.message, Event) else self._answered_us
+        stale = isinstance(each.message, Status | Channel | Event) and (made_us or 0) < since_us
         return each._replace(stale=True) if stale else each
 
 

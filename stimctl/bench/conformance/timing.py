@@ -1,6 +1,6 @@
 """How exactly a device's own clock has to be kept to, and when it says that something happened."""
 
-from stimctl.bench.conformance.bench import Bench
+from stimctl.bench.conformance.bench import Bench, tells
 from stimctl.bench.conformance.check import Nonconforming
 from stimctl.wire.codes import DeviceState
 from stimctl.wire.messages import Event
@@ -15,12 +15,12 @@ def when(bench: Bench, state: DeviceState) -> int:
 
 
 def event(bench: Bench, state: DeviceState, since: int | None = None) -> Event:
-    """The newest Event that tells of `state`, by now; `since`: only among what was heard from that place on.
+    """The newest Event since the newest arm that tells of `state`; `since`: only of what was heard from that place on.
 
     Answers go ahead of it on a line. Raises `Nonconforming` of R-66 without one.
     """
     if not _told(bench, state, since):
-        bench.wait_for(lambda each: isinstance(each.message, Event) and each.message.state == state, 50_000)
+        bench.wait_for(lambda each: tells(each, state), 50_000)
     told = _told(bench, state, since)
     if not told:
         raise Nonconforming("R-66", f"no Event told of {state.name}")
@@ -28,4 +28,6 @@ def event(bench: Bench, state: DeviceState, since: int | None = None) -> Event:
 
 
 def _told(bench: Bench, state: DeviceState, since: int | None) -> list[Event]:
-    return [each for each in bench.events(None if since is None else bench.heard[since:]) if each.state == state]
+    # An Event from before the arm may be heard behind it, and tells of another time in that state.
+    told = bench.events(None if since is None else bench.heard[since:])
+    return [each for each in told if each.state == state and each.device_time_us >= bench.armed_us]

@@ -2,7 +2,9 @@
 
 Bytes come in and go out one at a time, 86.8 us each. `--latency-us 16000` gathers what goes out as a USB adapter does;
 `--clock-ppm 500` lets the device's clock run that much fast. What the device has to say waits in a queue as a
-firmware's does: Stopped ahead of all, answers ahead of telemetry, and the frame that is being sent is sent to its end.
+firmware's does: Stopped ahead of all, answers and Events in their order ahead of telemetry, whose count is given as it
+is sent, and the frame that is being sent is sent to its end. While an answer is not sent, commands that come are
+dropped, but Stop.
 
 python -m tests.stimctl.bench.byte_paced --tcp 0
 """
@@ -15,11 +17,12 @@ from select import select
 
 from firmware_sim.device import Device
 from firmware_sim.serve import Line, PtyLine, TcpLine, clock_us
-from stimctl.wire.framing import DELIMITER, unframe
+from stimctl.errors import WireError
+from stimctl.wire.framing import DELIMITER, frame, unframe
 
 BYTE_US = 10 * 1_000_000 / 115_200
 USB_PACKET = 62  # bytes that an adapter sends on without waiting for its timer
-_STOPPED, _ANSWERS = 0x5F, range(0x40, 0x60)
+_STOP, _STOPPED, _ANSWERS, _OWN, _EVENT = 0x1F, 0x5F, range(0x40, 0x60), range(0x60, 0x70), 0x62
 
 
 class Uart:
@@ -32,6 +35,8 @@ class Uart:
         self._answers: deque[bytes] = deque()
         self._telemetry: deque[bytes] = deque()
         self._leaving = b""
+        self._answering = False
+        self._count = 0
         self._next_us = 0.0
 
     def arrive(self, data: bytes, now_us: float) -> None:
@@ -53,9 +58,11 @@ class Uart:
     def say(self, data: bytes) -> None:
         """Frames that the device has ready."""
         for piece in filter(None, data.split(DELIMITER)):
-            kind = unframe(piece)[0]
-            queue = self._urgent if kind == _STOPPED else self._answers if kind in _ANSWERS else self._telemetry
-            queue.append(piece + DELIMITER)
+            payload = unframe(piece)
+            kind = payload[0]
+            ahead = kind in _ANSWERS or kind == _EVENT
+            queue = self._urgent if kind == _STOPPED else self._answers if ahead else self._telemetry
+            queue.append(payload)
 
     def left(self, now_us: float) -> bytes:
         """The bytes that have gone out by now."""
@@ -66,12 +73,28 @@ class Uart:
                 if not queue:
                     self._next_us = max(self._next_us, now_us)
                     return bytes(out)
-                self._leaving = queue.popleft()
+                self._answering = queue is self._answers
+                self._leaving = frame(self._numbered(queue.popleft()))
             if self._next_us + BYTE_US > now_us:
                 return bytes(out)
             self._next_us += BYTE_US
             out.append(self._leaving[0])
             self._leaving = self._leaving[1:]
+
+    def _numbered(self, payload: bytes) -> bytes:
+        if payload[0] not in _OWN:
+            return payload
+        self._count = (self._count + 1) & 0xFFFF
+        return payload[:1] + self._count.to_bytes(2, "little") + payload[3:]
+
+    def takes(self, piece: bytes) -> bool:
+        """Whether a frame that came now is taken: a Stop always, all else when no answer waits to be sent."""
+        if not self._answers and not (self._leaving and self._answering):
+            return True
+        try:
+            return unframe(piece.rstrip(DELIMITER))[0] == _STOP
+        except WireError:
+            return False
 
     @property
     def busy(self) -> bool:
@@ -87,7 +110,7 @@ def serve(line: Line, *, latency_us: int, clock_ppm: int, load: str = "r1k") -> 
         return int((wall_us - began_us) * (1_000_000 + clock_ppm) / 1_000_000)
 
     device, uart = Device(seed=1, load=load), Uart()
-    gathered, gathered_us = b"", 0
+    gathered, gathered_us, piece = b"", 0, b""
     while True:
         idle_us = (device.next_event_us() - device_us(clock_us())) * 1_000_000 / (1_000_000 + clock_ppm)
         wait_us = BYTE_US if uart.busy or gathered else min(max(0.0, idle_us), 1_000_000.0)
@@ -96,8 +119,12 @@ def serve(line: Line, *, latency_us: int, clock_ppm: int, load: str = "r1k") -> 
         if data := line.receive(ready):
             uart.arrive(data, now_us)
         for at_us, byte in uart.arrived(now_us):
-            device.receive(byte, device_us(at_us))
-            uart.say(device.take_output())
+            piece += byte
+            if byte == DELIMITER:
+                if uart.takes(piece):
+                    device.receive(piece, device_us(at_us))
+                    uart.say(device.take_output())
+                piece = b""
         device.advance(device_us(now_us))
         uart.say(device.take_output())
         if out := uart.left(now_us):

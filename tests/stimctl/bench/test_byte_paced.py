@@ -12,13 +12,13 @@ from stimctl.bench.conformance.runner import Runner
 from stimctl.port import open_port
 from stimctl.wire.codes import PROTOCOL_VERSION
 from stimctl.wire.framing import frame
-from stimctl.wire.messages import Hello, encode
+from stimctl.wire.messages import Hello, ReadIdentity, Stop, encode
 from tests.stimctl.bench.bench_world import failures
 from tests.stimctl.bench.byte_paced import BYTE_US, Uart
 from tests.stimctl.bench.byte_paced_run import LINES, run_over
 from tests.stimctl.session.processes import next_line, started
 
-QUICK = ("junk_is_dropped", "stop_is_at_once", "stopped_goes_ahead")
+QUICK = ("junk_is_dropped", "stop_is_at_once", "stopped_goes_ahead", "split_and_merged_frames", "answers_go_ahead")
 CELL = Cell(Action.STOP, Place.SECOND, 200, 1, Moment.RUN)
 
 
@@ -69,8 +69,28 @@ def test_bytes_take_their_time_and_stopped_goes_first() -> None:
     uart.say(stopped)
     rest = uart.left(BYTE_US * 1_000)
     assert len(first) == 3
-    assert first + rest == answer + stopped + telemetry + telemetry
+    assert first + rest == answer + stopped + telemetry + encode_kind(0x60, 2)
 
 
-def encode_kind(kind: int) -> bytes:
-    return frame(bytes([kind, 1, 1, 1]))
+def test_events_keep_their_place_among_answers_and_what_it_says_by_itself_is_numbered_as_it_is_sent() -> None:
+    uart = Uart()
+    uart.left(0)
+    uart.say(encode_kind(0x60, 7) + encode_kind(0x42) + encode_kind(0x62, 8) + encode_kind(0x43))
+    sent = encode_kind(0x42) + encode_kind(0x62, 1) + encode_kind(0x43) + encode_kind(0x60, 2)
+    assert uart.left(BYTE_US * 1_000) == sent
+
+
+def test_while_an_answer_waits_only_a_stop_is_taken() -> None:
+    uart, question, stop = Uart(), encode(3, ReadIdentity(0)), encode(0, Stop())
+    assert uart.takes(question)
+    uart.left(0)
+    uart.say(encode_kind(0x42))
+    assert (uart.takes(question), uart.takes(stop), uart.takes(b"\xff\x00")) == (False, True, False)
+    uart.left(BYTE_US * 3)
+    assert not uart.takes(question)
+    uart.left(BYTE_US * 1_000)
+    assert uart.takes(question)
+
+
+def encode_kind(kind: int, number: int = 1) -> bytes:
+    return frame(bytes([kind, number, 0, 1]))

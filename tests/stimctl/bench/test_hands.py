@@ -1,7 +1,10 @@
 """What a person is asked: there is time to do it, it can be said again, and it can be skipped."""
 
+import re
 import time
+from pathlib import Path
 
+from stimctl.bench.conformance import checks
 from stimctl.bench.conformance.bench import Bench
 from stimctl.bench.conformance.check import Check
 from stimctl.bench.conformance.hands import LOADS, Person, Reply
@@ -51,3 +54,22 @@ def test_what_is_skipped_was_not_examined() -> None:
     assert run.outcomes[0].verdict == "skipped"
     assert run.outcomes[0].reason == "you skipped what it asked you to do"
     assert run.verdict.startswith("CONFORMS in what was examined; 1 not examined")
+
+
+def test_each_load_that_a_check_connects_can_be_said_to_a_person() -> None:
+    asked: list[str] = []
+
+    def ask(text: str) -> Reply:
+        asked.append(text)
+        return "done"
+
+    Person(ask).connect("r1k,2=open")
+    assert asked == [f"Connect {LOADS['r1k']}; on channel 2 instead nothing: take its leads off"]
+    source = "".join(path.read_text("utf-8") for path in Path(checks.__path__[0]).glob("*.py"))
+    named = {
+        name for names in re.findall(r"(?:_with_load\(bench, |bench\.connect\(|for load in \()(\"[^)]+)", source)
+        for name in re.findall(r'"([^"]+)"', names)
+    }  # fmt: skip
+    assert {"open", "short", "bridged", "r1k,2=open"} <= named
+    for load in named:
+        Person(ask).connect(load)

@@ -4,8 +4,10 @@ import pytest
 
 from stimctl.bench.conformance.bench import Bench
 from stimctl.bench.conformance.check import Nonconforming
-from stimctl.wire.codes import DeviceState
-from stimctl.wire.messages import Alive, KeepAlive, Status, encode
+from stimctl.bench.conformance.talk import BYTE_US
+from stimctl.bench.conformance.timing import when
+from stimctl.wire.codes import DeviceState, Purpose
+from stimctl.wire.messages import Alive, Armed, Event, KeepAlive, ReadIdentity, Status, encode
 
 
 class Played:
@@ -67,3 +69,62 @@ def test_a_frame_that_is_damaged_is_found_in_whatever_pieces_it_came() -> None:
     bench.listen(2_000)
     with pytest.raises(Nonconforming):
         bench.require_whole()
+
+
+class Busy(Played):
+    """Answers a command only when it comes for the `answers_at`-th time, and takes note of all that is sent."""
+
+    def __init__(self, answers_at: int, answer: bytes) -> None:
+        super().__init__()
+        self.sent: list[tuple[int, bytes]] = []
+        self.answers_at, self.answer = answers_at, answer
+
+    def write(self, data: bytes) -> None:
+        self.sent.append((self.time_us, data))
+        if len(self.sent) == self.answers_at:
+            self.pieces.append(self.answer)
+
+
+def test_a_command_that_was_dropped_is_sent_again_after_50_ms_to_the_byte() -> None:
+    port = Busy(3, encode(1, Alive(DeviceState.RUNNING, 1_000_000)))
+    Bench(port).get(KeepAlive(5), Alive)
+    frame = encode(1, KeepAlive(5))
+    assert [data for _, data in port.sent] == [frame] * 3
+    line_us = len(frame) * BYTE_US
+    assert [at_us for at_us, _ in port.sent] == pytest.approx([0, 50_000 + line_us, 100_000 + 2 * line_us], abs=4_000)
+
+
+def test_a_keepalive_is_answered_before_the_next_command_goes_out() -> None:
+    port = Busy(2, encode(1, Alive(DeviceState.RUNNING, 1_000_000)))
+    bench = Bench(port)
+    bench.nonce, bench._alive_us = 5, -1_000_000
+    bench.listen(2_000)
+    assert [data for _, data in port.sent] == [encode(1, KeepAlive(5))] * 2
+    assert [type(each.message) for each in bench.heard] == [Alive]
+    bench.send(ReadIdentity(0))
+    assert port.sent[-1][0] > 50_000
+
+
+def told(device_time_us: int, state: DeviceState) -> bytes:
+    return encode(7, Event(device_time_us, state, 0, 0, 0))
+
+
+def test_an_event_from_before_the_arm_is_not_taken_for_a_lapse() -> None:
+    armed = encode(1, Armed(Purpose.STIMULATE, 1, 500, 60_000_000, 100, 1, 5, 1_000_000))
+    late, lapse = told(990_000, DeviceState.TESTED), told(1_100_000, DeviceState.TESTED)
+    bench = Bench(Played(late, armed, late, told(1_000_000, DeviceState.ARMED), lapse))
+    bench.arm(time_to_live_ms=100)
+    bench.nonce = None
+    assert bench.reach(DeviceState.TESTED, 100_000, by="R-37").message.device_time_us == 1_100_000
+    assert [each.stale for each in bench.heard] == [False, False, True, False, False]
+    assert when(bench, DeviceState.ARMED) == 1_000_000
+    assert when(bench, DeviceState.TESTED) == 1_100_000
+
+
+def test_the_newest_event_of_a_state_is_none_from_before_the_arm() -> None:
+    armed = encode(1, Armed(Purpose.STIMULATE, 1, 500, 60_000_000, 100, 1, 5, 1_000_000))
+    bench = Bench(Played(told(990_000, DeviceState.TESTED), armed))
+    bench.arm(time_to_live_ms=100)
+    bench.nonce = None
+    with pytest.raises(Nonconforming):
+        when(bench, DeviceState.TESTED)

@@ -199,10 +199,11 @@ def arms_lapse(bench: Bench) -> None:
 
 
 def _lapse(bench: Bench, time_to_live_ms: int, back: DeviceState) -> None:
-    bench.arm(time_to_live_ms=time_to_live_ms)
+    made_us = bench.arm(time_to_live_ms=time_to_live_ms).device_time_us
     armed_us, start = bench.now_us, bench.start_order(bench.amplitude_ua)
     early_us = time_to_live_ms * 1000 - 2 * _LATE_US
-    lapsed = [event for event in bench.events(bench.listen(early_us)) if event.state == back]
+    heard = bench.events(bench.listen(early_us))
+    lapsed = [event for event in heard if event.state == back and event.device_time_us > made_us]
     bench.require("R-37", not lapsed, f"an arm for {time_to_live_ms} ms lapsed before its time")
     bench.reach(back, time_to_live_ms * 1000, by="R-37")
     limit_us = time_to_live_ms * 1000 + _LATE_US + bench.slack_us

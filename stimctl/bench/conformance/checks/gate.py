@@ -1,6 +1,6 @@
 """What may leave the device, and what makes it stop by itself: section 14."""
 
-from stimctl.bench.conformance.bench import CEILING_UA, Bench
+from stimctl.bench.conformance.bench import CEILING_UA, Bench, tells
 from stimctl.bench.conformance.check import Skip, check
 from stimctl.bench.conformance.course import Course
 from stimctl.bench.conformance.loadable import PLAIN, Loadable
@@ -81,12 +81,13 @@ def over_current(bench: Bench) -> None:
     stray_ua = bench.get(ReadMeasured(2), Measured, by="R-28").max_amplitude_ua
     if over is None and stray_ua <= MARGIN_UA:
         raise Skip(f"{stray_ua} uA at most came over to channel 2, which is not over any limit")
-    text = f"{stray_ua} uA on a channel that drives nothing, and it went on"
+    text = f"{stray_ua} uA on a channel that drives nothing, where over {MARGIN_UA} uA is over-current, and it went on"
     bench.require("R-58", over is not None, text)
     assert over is not None
     told: Event = over.message
     said = DeviceState(told.state).name, EndReason(told.reason).name
     bench.require("R-58", said == ("ENDED", "OVER_CURRENT"), f"it went to {said[0]} for {said[1]}")
+    bench.require("R-58", told.channel == 2, f"it flowed in channel 2, and its Event names channel {told.channel}")
     cut_us = (told.device_time_us - started.device_time_us) % _LONG_PULSES.segments[0].period_us
     bench.measure("from the pulse's start to the cut", cut_us, CUT_US, "us", by="R-58")
     bench.measure("current that made it cut", told.value, None, "uA")
@@ -180,4 +181,4 @@ def _sure_after(course: Course) -> int:
 
 
 def _over(each: Heard) -> bool:
-    return isinstance(each.message, Event) and each.message.state in {DeviceState.HELD, DeviceState.ENDED}
+    return tells(each, DeviceState.HELD, DeviceState.ENDED)

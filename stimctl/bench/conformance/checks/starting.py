@@ -89,7 +89,8 @@ def lowering_is_never_refused(bench: Bench) -> None:
         bench.listen(30_000)
     bench.listen(200_000)
     applied = {channel.applied_ua for channel in bench.channels(bench.heard[-4:])}
-    bench.require("R-39", applied == {0}, f"0.2 s after the target became 0 it applies {applied} uA")
+    text = f"0.2 s after the target became 0 it tells {applied} uA applied: a pulse of 0 sets that to 0 (R-80)"
+    bench.require("R-39", applied == {0}, text)
     course.hold()
     course.counted(by="R-39")
 

@@ -1,13 +1,13 @@
 """The ends that come by themselves: section 10."""
 
-from stimctl.bench.conformance.bench import Bench
+from stimctl.bench.conformance.bench import Bench, tells
 from stimctl.bench.conformance.check import check
 from stimctl.bench.conformance.course import Course
 from stimctl.bench.conformance.loadable import PLAIN
 from stimctl.bench.conformance.talk import Heard
 from stimctl.bench.conformance.timing import EXACT_US, event, when
 from stimctl.wire.codes import Capability, DeviceState, EndReason
-from stimctl.wire.messages import Event, ReadSession, SessionRecord
+from stimctl.wire.messages import ReadSession, SessionRecord
 
 SESSION_US = 2_700_000_000
 
@@ -57,4 +57,4 @@ def a_session_expires(bench: Bench) -> None:
 
 
 def _ended(each: Heard) -> bool:
-    return isinstance(each.message, Event) and each.message.state == DeviceState.ENDED
+    return tells(each, DeviceState.ENDED)

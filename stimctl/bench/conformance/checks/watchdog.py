@@ -1,13 +1,13 @@
 """Keepalives, and what happens without them: section 11."""
 
-from stimctl.bench.conformance.bench import Bench
+from stimctl.bench.conformance.bench import Bench, tells
 from stimctl.bench.conformance.check import check
 from stimctl.bench.conformance.loadable import PLAIN
 from stimctl.bench.conformance.talk import Heard
 from stimctl.bench.conformance.timing import EXACT_US, event, when
 from stimctl.bench.conformance.ways import FALLING, FALLING_LIMIT_US, SLOW
 from stimctl.wire.codes import Capability, DeviceState, EndReason, Purpose, Refusal
-from stimctl.wire.messages import Alive, Event, KeepAlive, ReadSession, SessionRecord, encode
+from stimctl.wire.messages import Alive, KeepAlive, ReadSession, SessionRecord, encode
 
 WATCHDOG_US = 1_000_000
 SLOW_ENOUGH_UA = 150  # less than that is reached before the watchdog bites
@@ -111,4 +111,4 @@ def _bites(bench: Bench, state: DeviceState, last_us: int) -> None:
 
 
 def _ended(each: Heard) -> bool:
-    return isinstance(each.message, Event) and each.message.state == DeviceState.ENDED
+    return tells(each, DeviceState.ENDED)

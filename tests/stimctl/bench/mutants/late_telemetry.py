@@ -4,7 +4,7 @@ from typing import Any
 
 from firmware_sim.device import Device
 from firmware_sim.held import Change
-from firmware_sim.telemetry import Telemetry
+from firmware_sim.telemetry import PERIOD_US, Telemetry
 from stimctl.wire.codes import DeviceState, EndReason
 from stimctl.wire.messages import Hello
 from tests.stimctl.bench.mutants.mutant import mutant
@@ -105,12 +105,12 @@ class HoldsNameless(Device):
     telemetry_class = _HoldsNameless
 
 
-@mutant("R-67", "drops answers when it falls behind")
+@mutant("R-67", "drops answers while its line is busy with telemetry")
 class DropsAnswers(Device):
     def _in_turn(self, sequence: int, order: object, payload: bytes) -> None:
         waiting = len(self._out)
         super()._in_turn(sequence, order, payload)
-        if waiting >= 5:
+        if self.machine.now_us - (self._tick_us - PERIOD_US) < 19_500:
             del self._out[waiting:]
 
 
