@@ -271,5 +271,4 @@ def test_a_tenth_of_a_small_current_is_no_measure_of_what_is_missing(measured_ua
     """It is the greater of a tenth and 0.1 mA."""
     run = Run(NO_NET, amplitude_ua=500)
     found = [text_of(run.tell(measured_ua=measured_ua)) for _ in range(3)]
-    assert ("measures 399 of 500 uA" in found[2]) is odd
-    assert found[:2] == ["", ""]
+    assert [text != "" for text in found] == [False, False, odd]
