@@ -73,7 +73,6 @@ class Context:
     ) -> None:
         self.stimulator = stimulator
         self.prescription = prescription
-        self.log = log
         self.journal = Journal(log)
         self.account = Account(prescription)
         first_ua = {plan.channel: plan.amplitude_ua for plan in prescription.channels}

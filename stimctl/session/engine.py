@@ -290,7 +290,7 @@ class Engine:
 
     def _keep_alive(self, now_us: int) -> None:
         context = self._context
-        problem = context.log.problem()
+        problem = context.journal.problem()
         if problem is not None:
             self._log_failed(LogFault(problem), now_us)
             return

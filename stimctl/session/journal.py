@@ -35,6 +35,7 @@ class Journal:
 
     def __init__(self, log: SessionLog) -> None:
         self._log = log
+        self.problem = log.problem
         # By channel: applied_ua, measured_ua and ohm of each reading, six bytes whatever the length of the session.
         self._taken: defaultdict[int, array[int]] = defaultdict(lambda: array("H"))
 

@@ -64,11 +64,9 @@ class Runner:
         self._durable_by_us: int | None = None
         self._line_gone = False
         self._data = b""
-        self._due_us = 0
         self._over = False
-        self._step = engine.step
-        self._nothing_to_do: Turn | None = None
-        self._hears_writes = engine.hears_writes
+        # The newest; the engine gives the same one again as long as telemetry is all that comes.
+        self._last = Turn(b"", (), 0, None)
 
     @property
     def view(self) -> SessionView:
@@ -111,13 +109,13 @@ class Runner:
     def _turn(self, now_us: int) -> int:
         """Give the engine what there is, do what it wants, and wait for what comes next. Returns the time."""
         asked: Sequence[c.Command | c.Fact] = ()
-        if now_us >= self._due_us or self._facts or self._posted or self._script:
+        if now_us >= self._last.deadline_us or self._facts or self._posted or self._script:
             asked = self._asked(now_us)
-        turn, self._data = self._step(now_us, self._data, asked), b""
-        # The engine gives the same one again as long as telemetry is all that comes.
-        if turn is not self._nothing_to_do:
+        turn, self._data = self._engine.step(now_us, self._data, asked), b""
+        if turn is not self._last:
+            self._last = turn
             self._carry_out(turn)
-        wait_until_us, port = self._due_us, self._port
+        wait_until_us, port = turn.deadline_us, self._port
         if self._durable_by_us is not None:
             self._ask_durable(self._durable_by_us)
             wait_until_us = min(wait_until_us, now_us + POLL_US)
@@ -135,15 +133,12 @@ class Runner:
 
     def _carry_out(self, turn: Turn) -> None:
         """Do what the engine wants done."""
-        output, events, self._due_us, wants = turn
-        if events:
-            self._told.extend(events)
-        if output:
-            self._send(output)
-        if wants is not None:
-            self._fulfil(wants)
-        elif not output and not events:
-            self._nothing_to_do = turn
+        if turn.events:
+            self._told.extend(turn.events)
+        if turn.output:
+            self._send(turn.output)
+        if turn.wants is not None:
+            self._fulfil(turn.wants)
 
     def _asked(self, now_us: int) -> list[c.Command | c.Fact]:
         """What there is for the engine: what the loop itself has to say, then what was asked for."""
@@ -151,7 +146,7 @@ class Runner:
         if self._facts:
             asked += self._facts
             self._facts = []
-        if now_us >= self._due_us:
+        if now_us >= self._last.deadline_us:
             if self._port.virtual:
                 self._log.wait_room()
             if not self._attended:
@@ -178,7 +173,7 @@ class Runner:
             self._port.write(output)
         except LineFault:
             return
-        if self._hears_writes:
+        if self._engine.hears_writes:
             self._facts.append(c.Wrote(self._port.now_us()))
 
     def _not_heard(self, why: Suspended | LineLost) -> None:
