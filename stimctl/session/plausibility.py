@@ -198,7 +198,7 @@ class Plausibility:
         self, channel: int, since_us: int, pulses_0: int, pulses_1: int, charge_pc: int, net_pc: int,
         most_ua: int, exact: bool,
     ) -> Finding | None:  # fmt: skip
-        """Rate, charge per phase and net charge since the last reading; each pulse had at most, or exactly, `most_ua`."""
+        """Rate, charge per phase and net charge since the last reading; a pulse had at most, or exactly, `most_ua`."""
         period_0_us, width_0_us, period_1_us, width_1_us = self._pattern
         if pulses_0 > since_us // period_0_us + 2 or pulses_1 > since_us // period_1_us + 2:
             return Finding(End.IMPLAUSIBLE, f"channel {channel} pulses faster than its program")
@@ -234,9 +234,7 @@ class Plausibility:
         return Finding(End.OVER_CURRENT, text)
 
     @staticmethod
-    def _contact(
-        channel: int, flags: int, applied_ua: int, measured_ua: int, ohm: int, seen: _Seen
-    ) -> Finding | None:
+    def _contact(channel: int, flags: int, applied_ua: int, measured_ua: int, ohm: int, seen: _Seen) -> Finding | None:
         """What is measured low, and a resistance that no tissue has, several times in a row."""
         less_ua = applied_ua - measured_ua
         low = less_ua > limits.OVER_CURRENT_MARGIN_UA and less_ua > applied_ua // 10 and not flags & _CLIPPED
