@@ -37,7 +37,7 @@ class Stimulation:
         # Stimulation by the host's own clock: of the runs before, and since when the present one goes on.
         self._ran_us = 0
         self._run_began_us: int | None = None
-        self._longest_us = context.prescription.stimulation_us + TIMER_SLACK_US
+        self._slack_us = TIMER_SLACK_US
         # Stimulation of the session so far, as the device said at the last hold.
         self._expected_us = 0
 
@@ -100,7 +100,7 @@ class Stimulation:
         self.plausibility = self.plausibility or Plausibility(identity, rx.program, rx.ceiling_ua, context.targets)
         if identity.by_lease:
             # The adapter holds the timer, and hand-overs take the host's time but no stimulation.
-            self._longest_us = rx.stimulation_us + limits.SESSION_US
+            self._slack_us = limits.SESSION_US
         self.plausibility.begin(channel_mask(applied_ua), event.device_time_us, event.stimulation_us, now_us)
         targets_ua = {str(channel): target_ua for channel, target_ua in applied_ua.items()}
         context.put("started", now_us, targets_ua=targets_ua, stimulation_us=event.stimulation_us)
@@ -249,7 +249,7 @@ class Stimulation:
         timer = limits.expired(now_us, armed_us, now_us, self._held_us)
         if timer is not None:
             self._context.stop(now_us, EXPIRES[timer], "")
-        elif self._ran_by(now_us) > self._longest_us:
+        elif self._ran_by(now_us) > self._context.prescription.stimulation_us + self._slack_us:
             text = "stimulation lasted longer than prescribed, by the host's clock"
             self.found(Finding(End.CLOCK, text), now_us)
 
