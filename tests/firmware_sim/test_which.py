@@ -21,6 +21,7 @@ from firmware_sim.record_file import integrate
 from firmware_sim.stimjim import DIALECTS
 from firmware_sim.which import NATIVE, Which, WrongDevice
 from stimctl.wire import messages as wire
+from stimctl.wire.codes import PROTOCOL_VERSION
 from tests.firmware_sim.test_serve import Client
 
 RUN = [sys.executable, "-c", "from firmware_sim.commands import sim; sim(prog_name='stimctl sim')"]
@@ -175,6 +176,6 @@ def a_second_of_pulses(client: Client) -> Any:
 def what_it_kept(client: Client) -> Any:
     """Stimulation time and counters of the session, as the device tells them: the last thing that it says."""
     if not client.heard:
-        client.ask(wire.Hello(1))
+        client.ask(wire.Hello(PROTOCOL_VERSION))
     time_us = client.ask(wire.ReadSession()).stimulation_us
     return time_us, client.ask(wire.ReadCounters(1))
