@@ -18,7 +18,7 @@ from tests.stimctl.bench.byte_paced import BYTE_US, Uart
 from tests.stimctl.bench.byte_paced_run import LINES, run_over
 from tests.stimctl.session.processes import next_line, started
 
-QUICK = ("junk_is_dropped", "stop_is_at_once", "stopped_goes_ahead", "split_and_merged_frames", "answers_go_ahead")
+QUICK = ("junk_is_dropped", "stop_is_at_once", "stopped_goes_ahead", "split_and_merged_frames")
 CELL = Cell(Action.STOP, Place.SECOND, 200, 1, Moment.RUN)
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from stimctl.bench.conformance.bench import Bench
 from stimctl.bench.conformance.check import Nonconforming
+from stimctl.bench.conformance.checks.telemetry import _even
 from stimctl.bench.conformance.talk import BYTE_US
 from stimctl.bench.conformance.timing import when
 from stimctl.wire.codes import DeviceState, Purpose
@@ -128,3 +129,18 @@ def test_the_newest_event_of_a_state_is_none_from_before_the_arm() -> None:
     bench.nonce = None
     with pytest.raises(Nonconforming):
         when(bench, DeviceState.TESTED)
+
+
+def test_a_status_that_an_answer_overtook_is_no_gap() -> None:
+    class Ticking(Played):
+        """A Status every 100 ms, the tenth behind an answer that was made 1 us later."""
+
+        def wait(self, deadline_us: int | None) -> bytes:
+            self.time_us += 100_000
+            late = encode(1, Alive(DeviceState.HELD, self.time_us + 1)) if self.time_us == 1_000_000 else b""
+            return late + status(self.time_us, DeviceState.HELD)
+
+    bench = Bench(Ticking())
+    _even(bench, "HELD")
+    assert [each.value for each in bench.measurements] == [0]
+    assert any(each.stale for each in bench.heard)

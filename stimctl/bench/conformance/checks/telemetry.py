@@ -130,7 +130,9 @@ def answers_go_ahead(bench: Bench) -> None:
 
 def _even(bench: Bench, where: str) -> None:
     """Two seconds of Status, each a tenth of a second after the one before."""
-    times = [status.device_time_us for status in bench.statuses(bench.listen(2_050_000 + bench.slack_us))]
+    heard = bench.listen(2_050_000 + bench.slack_us)
+    # One that an answer overtook is counted too: it was made in its time.
+    times = [each.message.device_time_us for each in heard if isinstance(each.message, Status)]
     text = f"in {where} it sent {len(times)} Status in two seconds, not 20"
     bench.require("R-65", abs(len(times) - 20) <= 1, text)
     off_us = max(abs(later - earlier - STATUS_US) for earlier, later in pairwise(times))
