@@ -34,15 +34,13 @@ class NeverEnds(RuntimeError):
 class LabPort:
     """A port around another one. `traffic` has the world's times; `moments` are done when they are due."""
 
-    now_us: Callable[[], int]
-
     def __init__(self, port: Port) -> None:
         self.url = port.url
         self.virtual = port.virtual
         self.realtime = port.realtime
         self.wake = port.wake
         self.close = port.close
-        self.now_us = self.world_us = port.now_us
+        self.world_us = port.now_us
         self.traffic: list[Piece] = []
         self.moments: list[Moment] = []
         # Told before each write: the host's first stop goes out with one.
@@ -55,6 +53,10 @@ class LabPort:
         self._seen_us = self._waits = 0
 
     # --- as every port ------------------------------------------------------------------------------
+
+    def now_us(self) -> int:
+        """The host's clock."""
+        return self.world_us() + self._skew_us
 
     def wait(self, deadline_us: int | None) -> bytes:
         """Bytes, or nothing at the deadline, after a `wake`, or when a moment has come."""
@@ -93,7 +95,6 @@ class LabPort:
         """The host's clock jumps."""
         self._skew_us += by_us
         self._lead_us += max(0, by_us)  # a session adds what its clock loses
-        self.now_us = self._skewed_us
 
     def intrude(self, data: bytes) -> None:
         """Bytes of somebody else who has the port open."""
@@ -116,9 +117,6 @@ class LabPort:
         self._seen_us = now_us
         if self._waits > MOST_WAITS:
             raise NeverEnds(f"a session spins at {now_us} us")
-
-    def _skewed_us(self) -> int:
-        return self.world_us() + self._skew_us
 
     def _meet(self) -> int | None:
         """Do what is due; return when the next is."""
