@@ -11,6 +11,7 @@ from stimctl.session.states import ON_HOLD, STIMULATING, State
 from tests.agree.model import S, Session
 
 LOWEST_UA, STEP_UA = 500, 100
+ARMED = {State.ARMED, State.REARMED}  # with the start on its way
 
 
 class Sent(NamedTuple):
@@ -53,7 +54,7 @@ class Hand:
         if do != "hold" and channel not in self.first_ua:
             return []
         if state not in STIMULATING:
-            if do in ("lower", "set") and state in ON_HOLD:
+            if do in ("lower", "set") and (state in ON_HOLD or (busy == "starting" and state in ARMED)):
                 self._lower_at_rest(do, channel, ua, model)
             return []
         sent = [Sent("Hold")] if do == "hold" else self._sets(do, channel, ua, model)
@@ -70,6 +71,8 @@ class Hand:
         each = model.channels[channel]
         present_ua = self._least_ua(channel, model)
         ua = {"raise": each.target + STEP_UA, "lower": present_ua - STEP_UA, "set": ua}[do]
+        if ua > self.wanted_ua[channel] != each.target:
+            return []  # a lowering that the device refused stays wanted
         if ua > each.target:
             # The driver counts a raise's second from a raise in this run; the device, and so the model, over runs too.
             soon = model.now - each.raised < S and each.raised >= self.began_us

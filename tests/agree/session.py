@@ -11,7 +11,7 @@ from typing import Any
 from firmware_sim.faults import Fault
 from firmware_sim.faults.schedule import Window
 from firmware_sim.record import Kind
-from stimctl.session.states import ENDED, STIMULATING, STOPPING, End, State
+from stimctl.session.states import ENDED, STIMULATING, STOPPING, End, State, Task
 from stimctl.session.view import SessionReport
 from stimctl.wire import messages as m
 from stimctl.wire.codes import DeviceState, EndReason, Refusal
@@ -67,6 +67,10 @@ class Noted(Channel):
             self.given.append((t, self.amplitude))
 
 
+# What may be under way while it is still known what goes out for an order.
+EXPECTED = {task.words for task in (Task.HOLD, Task.STARTING, Task.CHECK)}
+
+
 class Agreement:
     """A session that is compared whenever `compare` is called. Raises `Disagreement`."""
 
@@ -100,8 +104,8 @@ class Agreement:
             self.follow()
             self.sent = []
             pending = engine._context.pending
-            busy = "" if pending is None else pending.task.value
-            if self.model is not None and self.clean() and busy in ("", "hold"):
+            busy = "" if pending is None else pending.task.words
+            if self.model is not None and self.clean() and busy in ("", *EXPECTED):
                 expected.append(self.hand.sends(do, channel or 0, amplitude_ua or 0, engine.state, busy, self.model))
             self.stopped |= do == "stop" and engine.state not in (STOPPING, ENDED)
 
