@@ -196,9 +196,9 @@ class Exchange:
             self._urgent.clear()
             why = f"no answer to {flying.name} after {self._tries} tries"
             return [*events, Failed(TimedOut(f"{why}; check the cable and the device"))]
-        number = self._number
         self.send_next(now_us)
-        if self._number == number and now_us >= self._due_us:
+        # What was sent in its place just now is not due yet.
+        if now_us >= self._due_us:
             self._put(flying, now_us)
         return events
 

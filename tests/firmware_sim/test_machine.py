@@ -299,6 +299,14 @@ def test_a_check_that_trips_ends_the_session_at_its_last_pulse_and_says_so_at_on
     assert len(bench.stage.checked) == number + 1
 
 
+def test_a_check_that_trips_on_another_channel_says_which() -> None:
+    bench = Bench()
+    bench.stage.found = {(1, 0): ImpedanceResult(10, 1, 100, 2_300, 0, EndReason.OVER_CURRENT, 400, 2_345, channel=2)}
+    machine = bench.checking(2 * S)
+    machine.advance(2 * S + 400)
+    assert (bench.told[-1].reason, bench.told[-1].channel) == (EndReason.OVER_CURRENT, 2)
+
+
 def test_a_check_that_the_gate_denies_ends_the_session_and_time_never_goes_back() -> None:
     bench = Bench()
     bench.stage.found = {(1, 0): ImpedanceResult(0, 0, 0, 0, 0, EndReason.GATE, value=100)}

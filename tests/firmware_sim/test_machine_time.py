@@ -49,6 +49,17 @@ def test_a_trip_is_dated_to_its_instant_in_a_second_run_too(reason: EndReason, s
     assert machine.stimulation_us(11 * S) == 3 * S + 70_000
 
 
+def test_a_trip_after_the_ramp_ends_it_too() -> None:
+    bench = Bench()
+    machine = bench.started(2 * S)
+    alive_until(machine, 10 * S)
+    assert machine.state is DeviceState.RUNNING
+    bench.stage.trip = Trip(EndReason.OVER_CURRENT, 2, 99, 8 * S + 70_000)
+    machine.advance(10 * S + 100_000)
+    ended = Change(10 * S + 70_000, DeviceState.RUNNING, DeviceState.ENDED, EndReason.OVER_CURRENT, 2, 99)
+    assert bench.told[-1] == ended
+
+
 @pytest.mark.parametrize(
     ("timer", "at_us", "reason"),
     [

@@ -66,7 +66,6 @@ TARGETS = (
             "Stimulation.watch_time",
             "Stimulation._out_of_time",
             "Stimulation._ran_by",
-            "Stimulation._timer_slack_us",
             "Stimulation._fell_silent",
             "Stimulation._watch_titration",
         ),

@@ -498,3 +498,21 @@ def test_before_the_zero_and_of_an_unknown_device_a_status_changes_nothing() -> 
     for bench in (before, unknown):
         assert bench.alarms() == []
         assert ("stop", STOP_US + S) not in bench.line.asked
+
+
+@pytest.mark.parametrize("simulator", [True, False])
+def test_the_report_says_whether_it_was_a_simulator(simulator: bool) -> None:
+    bench = Bench()
+    bench.context.device.identity = replace(IDENTITY, simulator=simulator)
+    bench.stop().zero()
+    bench.closing.close(STOP_US + 4_000)
+    assert bench.closing.report is not None
+    assert bench.closing.report.simulator is simulator
+
+
+@pytest.mark.parametrize("measured", [True, False])
+def test_the_report_says_whether_its_zero_was_measured(measured: bool) -> None:
+    bench = Bench().stop().zero(ZERO._replace(measured=measured))
+    bench.closing.close(STOP_US + 4_000)
+    assert bench.closing.report is not None
+    assert bench.closing.report.zero_measured is measured

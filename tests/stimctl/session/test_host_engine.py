@@ -283,6 +283,17 @@ def test_longer_than_the_watchdog_waits_it_ends_the_session(silent_us: int, ends
         assert made._context.ending.end is End.STOOD_STILL
 
 
+@pytest.mark.parametrize(("identity", "within"), [(IDENTITY, "1 s"), (BY_LEASE, "3 s")])
+def test_whoever_stood_still_says_by_when_output_ends(identity: Identity, within: str) -> None:
+    made, due = engine()
+    made._context.device.identity = identity
+    times = made._context.times
+    times.alive_us = times.alive_due_us = times.checked_in_us = due.heard_us = made._deadline_us = 10 * S
+    turn = made.step(10 * S + limits.WATCHDOG_US + 1)
+    (alarm,) = [event for event in turn.events if hasattr(event, "priority")]
+    assert f"output ends within {within} by itself" in alarm.action
+
+
 def test_without_a_keepalive_to_send_it_may_stand_still() -> None:
     """At its gate nobody is hurt by a pause, and it is no silence of the device's."""
     made, due = engine()

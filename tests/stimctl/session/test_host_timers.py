@@ -8,8 +8,8 @@ from stimctl.session.stimulation import SAMPLE_US
 from stimctl.session.view import Priority
 from stimctl.stimulators.base import Identity
 from tests.stimctl.session.host_alone import ARMED_US, BY_LEASE, STARTED_US, Run, keep_heard
-from tests.stimctl.session.test_plausibility import IDENTITY
-from tests.stimctl.session.world import S, prescription
+from tests.stimctl.session.test_plausibility import IDENTITY, status
+from tests.stimctl.session.world import S
 
 # --- session, hold and stimulation ------------------------------------------------------------------------
 
@@ -129,7 +129,7 @@ def test_titration_is_held_after_a_minute_below_half_a_milliampere(below_us: int
     run = Run().start()
     run.context.targets.applied(1, 400, STARTED_US)
     now_us = STARTED_US + below_us
-    run.context.prescription = prescription(seconds=1_000)
+    run.stimulation._longest_us = 1_000 * S  # of this test only the titration's time
     keep_heard(run, now_us)
     assert run.at(now_us) == []
     assert run.context.is_pending(Task.HOLD) is held
@@ -137,3 +137,12 @@ def test_titration_is_held_after_a_minute_below_half_a_milliampere(below_us: int
     run.at(STARTED_US + limits.TITRATION_US + 1)
     run.at(STARTED_US + limits.TITRATION_US + 2)
     assert len(run.context.alarms) == 1, "a hold that is under way is not asked for again"
+
+
+def test_a_sample_says_how_far_stimulation_has_come_by_the_device() -> None:
+    run = Run().start()
+    for now_us, told in ((20 * S, None), (30 * S, status(30 * S, stimulation_us=17 * S))):
+        run.context.device.status = told
+        keep_heard(run, now_us)
+        run.at(now_us)
+    assert [entry["stimulation_us"] for entry in run.log.of("sample")] == [None, 17 * S]

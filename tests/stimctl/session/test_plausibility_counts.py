@@ -92,8 +92,14 @@ def test_charge_in_a_band_that_the_program_does_not_have() -> None:
     run.judge.begin(1, DEVICE_US, STIMULATION_US, HOST_US)
     run.show()
     assert run.judge.channel(run.last, run.now_us) is None
-    told = run.next((10, 1))._replace(charge_1_pc=run.last.charge_1_pc - 600 * 1_000 + 1_000)
-    assert "another charge" in text_of(run.judge.channel(told, run.now_us))
+    before_pc = run.last.charge_1_pc
+    # As much as such a pulse, or one of the band that it has, would carry.
+    for charge_pc in (1_000, 200 * 1_000):
+        run.judge.begin(1, DEVICE_US, STIMULATION_US, HOST_US)
+        assert run.judge.channel(run.last, run.now_us) is None
+        told = run.next((10, 1), charge_1_pc=before_pc + charge_pc)
+        assert "another charge" in text_of(run.judge.channel(told, run.now_us))
+        before_pc = told.charge_1_pc
 
 
 @pytest.mark.parametrize(
@@ -272,3 +278,37 @@ def test_a_tenth_of_a_small_current_is_no_measure_of_what_is_missing(measured_ua
     run = Run(NO_NET, amplitude_ua=500)
     found = [text_of(run.tell(measured_ua=measured_ua)) for _ in range(3)]
     assert [text != "" for text in found] == [False, False, odd]
+
+
+@pytest.mark.parametrize(
+    ("moves", "end"),
+    [
+        ("pulses_0", End.IMPLAUSIBLE),
+        ("pulses_1", End.IMPLAUSIBLE),
+        ("charge_0_pc", End.IMPLAUSIBLE),
+        ("charge_1_pc", End.IMPLAUSIBLE),
+        ("net_charge_pc", End.NET_CHARGE),
+    ],
+)
+def test_a_count_that_moves_alone_is_found(moves: str, end: End) -> None:
+    """Pulses without charge, charge without pulses, and a charge that is left of none."""
+    run = Run()
+    told = run.next((0, 0))
+    assert run.judge.channel(told, run.now_us) is None
+    finding = run.tell((0, 0), **{moves: getattr(told, moves) + 1})
+    assert finding is not None
+    assert finding.end is end
+
+
+def test_while_a_pulse_of_an_older_target_may_be_in_flight_a_steady_channel_is_held_to_its_own() -> None:
+    """Two readings after a lowering, both at the lower amplitude."""
+    for off_pc, wrong in ((0, False), (1, True)):
+        run = Run(NO_NET)
+        run.target(900)
+        run.judge.changed(1, run.device_us)
+        run.judge.no_longer(1, 1_000, run.device_us)
+        lowered = {"target_ua": 900, "applied_ua": 900, "measured_ua": 900}
+        assert run.tell(**lowered) is None
+        told = run.next(**lowered)
+        told = told._replace(charge_0_pc=told.charge_0_pc + off_pc)
+        assert ("another charge" in text_of(run.judge.channel(told, run.now_us))) is wrong

@@ -135,3 +135,8 @@ def test_the_diagram_begins_and_ends() -> None:
     assert rows[:2] == ["stateDiagram-v2", "[*] --> IDLE"]
     assert rows[-1] == "ENDED --> [*]"
     assert "IDLE --> IDENTIFIED: identified" in rows
+
+
+def test_a_task_says_what_it_is_called_and_where_it_may_be_under_way() -> None:
+    assert (Task.HOLD.words, Task.HOLD.states) == ("hold", STIMULATING)
+    assert (Task.WRITING_LOG.words, Task.WRITING_LOG.states) == ("writing the log", QUIET | {STOPPING})

@@ -539,3 +539,34 @@ def test_what_has_waited_is_forgotten_once_nothing_waits() -> None:
     line.answer(2, target_set(1, 700), 30 * MS)
     line.exchange.urge(keepalive(), 40 * MS)
     assert line.exchange.next_deadline_us() == 90 * MS
+
+
+def test_what_began_to_wait_for_an_earlier_answer_waits_50_ms_in_all() -> None:
+    """The raise was answered; of the lowerings that waited one goes, and the other does not begin to wait anew."""
+    line = Line(1_000, 1_000, 1_000)
+    line.want(1, 1_100)
+    line.sent()
+    line.want(2, 800, 10 * MS)
+    line.want(3, 700, 15 * MS)
+    line.answer(1, target_set(1, 1_100), 20 * MS)
+    assert line.sent() == [(2, setting(2, 800))]
+    assert line.exchange.next_deadline_us() == 60 * MS
+    assert line.pass_time(60 * MS - 1) == []
+    assert line.pass_time(60 * MS) == [(3, setting(3, 700))]
+
+
+def test_what_begins_to_wait_for_a_command_that_was_sent_again_waits_until_it_is_due() -> None:
+    line = Line(1_000)
+    line.want(1, 1_100)
+    line.pass_time(50 * MS)
+    line.exchange.urge(keepalive(), 60 * MS)
+    assert line.exchange.next_deadline_us() == 100 * MS
+    assert line.pass_time(100 * MS - 1) == []
+    assert line.pass_time(100 * MS) == [(2, m.KeepAlive(NONCE))]
+
+
+def test_before_anything_was_asked_for_nothing_is_sent() -> None:
+    line = Line(1_000)
+    line.exchange.send_next(0)
+    assert line.sent() == []
+    assert line.exchange.next_deadline_us() is None
