@@ -79,7 +79,7 @@ class Machine:
             if (run := self.run) is not None:
                 trip = self.stage.run(at_us - run.offset_us)
                 if trip is not None or self.state is _RAMPING:
-                    self._caught_up(run, trip)
+                    self._caught_up(run, at_us, trip)
             self.now_us = at_us
             if timers.next_us > at_us or (due := timers.pop_due(at_us)) is None:
                 return
@@ -91,11 +91,12 @@ class Machine:
             return now_us - self.run.offset_us
         return self.flash.session.stimulation_us if self.flash.session is not None else 0
 
-    def _caught_up(self, run: Run, trip: Trip | None) -> None:
-        """What follows from the pulses of `run`: of a trip its end, else that the ramp has reached its target."""
-        if trip is not None:
+    def _caught_up(self, run: Run, at_us: int, trip: Trip | None) -> None:
+        """What follows from the pulses of `run` up to `at_us`, of which the last tripped."""
+        while trip is not None:
             self._tripped(trip, trip.at_us + run.offset_us)
-        elif not self.stage.rising:
+            trip = self.stage.run(at_us - run.offset_us) if self.run is run else None
+        if self.state is _RAMPING and not self.stage.rising:
             self.move(Cause.AT_TARGET, self.stage.reached_us + run.offset_us)
 
     # --- state ----------------------------------------------------------------------------------

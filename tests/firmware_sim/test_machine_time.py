@@ -58,6 +58,20 @@ def test_a_trip_after_the_ramp_ends_it_too() -> None:
     machine.advance(10 * S + 100_000)
     ended = Change(10 * S + 70_000, DeviceState.RUNNING, DeviceState.ENDED, EndReason.OVER_CURRENT, 2, 99)
     assert bench.told[-1] == ended
+    assert bench.stage.ran_to_us[-1] > bench.stage.ran_to_us[-2], "a run that has ended is not run on"
+
+
+def test_a_device_that_does_not_end_at_a_trip_comes_to_the_same_time_all_the_same() -> None:
+    """As a bad device may: it goes on giving pulses, and time does not stand still."""
+    bench = Bench()
+    machine = bench.started(2 * S)
+    alive_until(machine, 10 * S)
+    ignored: list[Trip] = []
+    machine._tripped = lambda trip, at_us: ignored.append(trip)  # type: ignore[method-assign]
+    bench.stage.trip = Trip(EndReason.OVER_CURRENT, 2, 99, 8 * S + 70_000)
+    machine.advance(10 * S + 100_000)
+    assert len(ignored) == 1
+    assert bench.stage.ran_to_us[-2:] == [8 * S + 100_000] * 2
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from stimctl.port import Port
 from stimctl.session.closing import GIVE_UP_STOP_US
 from stimctl.session.commands import AddNote, AskHold, AskStop, AskTarget, Lower
 from stimctl.session.engine import ATTENDED, Engine
-from stimctl.session.plausibility import TIMER_SLACK_US
 from stimctl.session.states import End, State
 from stimctl.session.view import Told
 from stimctl.wire import messages as m
@@ -31,6 +30,7 @@ from tests.stimctl.session.world import (
     at_1_ma,
     ended_at_zero,
     exact,
+    forged,
     high,
     prescription,
     proceed,
@@ -362,7 +362,7 @@ def test_the_hosts_own_timer_ends_a_session_alone() -> None:
     rig = Rig(at_1_ma(20))
 
     def shorten(engine: Engine, _now_us: int) -> None:
-        engine._stimulate._longest_us = 10 * S + TIMER_SLACK_US
+        engine._context.prescription = forged(rig.rx, stimulation_us=10 * S)
 
     report = rig.when(State.RAMPING, shorten).run()
     ended_at_zero(rig, report, End.CLOCK)

@@ -9,7 +9,7 @@ from stimctl.session.view import Priority
 from stimctl.stimulators.base import Identity
 from tests.stimctl.session.host_alone import ARMED_US, BY_LEASE, STARTED_US, Run, keep_heard
 from tests.stimctl.session.test_plausibility import IDENTITY, status
-from tests.stimctl.session.world import S
+from tests.stimctl.session.world import S, prescription
 
 # --- session, hold and stimulation ------------------------------------------------------------------------
 
@@ -129,7 +129,7 @@ def test_titration_is_held_after_a_minute_below_half_a_milliampere(below_us: int
     run = Run().start()
     run.context.targets.applied(1, 400, STARTED_US)
     now_us = STARTED_US + below_us
-    run.stimulation._longest_us = 1_000 * S  # of this test only the titration's time
+    run.context.prescription = prescription(seconds=1_000)
     keep_heard(run, now_us)
     assert run.at(now_us) == []
     assert run.context.is_pending(Task.HOLD) is held

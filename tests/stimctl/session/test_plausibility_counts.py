@@ -307,7 +307,7 @@ def test_while_a_pulse_of_an_older_target_may_be_in_flight_a_steady_channel_is_h
         run.target(900)
         run.judge.changed(1, run.device_us)
         run.judge.no_longer(1, 1_000, run.device_us)
-        lowered = {"target_ua": 900, "applied_ua": 900, "measured_ua": 900}
+        lowered: dict[str, Any] = {"target_ua": 900, "applied_ua": 900, "measured_ua": 900}
         assert run.tell(**lowered) is None
         told = run.next(**lowered)
         told = told._replace(charge_0_pc=told.charge_0_pc + off_pc)
