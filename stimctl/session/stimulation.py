@@ -37,7 +37,6 @@ class Stimulation:
         # Stimulation by the host's own clock: of the runs before, and since when the present one goes on.
         self._ran_us = 0
         self._run_began_us: int | None = None
-        self._slack_us = TIMER_SLACK_US
         # Stimulation of the session so far, as the device said at the last hold.
         self._expected_us = 0
 
@@ -98,9 +97,6 @@ class Stimulation:
         context.account.started(applied_ua, event.stimulation_us)
         rx = context.prescription
         self.plausibility = self.plausibility or Plausibility(identity, rx.program, rx.ceiling_ua, context.targets)
-        if identity.by_lease:
-            # The adapter holds the timer, and hand-overs take the host's time but no stimulation.
-            self._slack_us = limits.SESSION_US
         self.plausibility.begin(channel_mask(applied_ua), event.device_time_us, event.stimulation_us, now_us)
         targets_ua = {str(channel): target_ua for channel, target_ua in applied_ua.items()}
         context.put("started", now_us, targets_ua=targets_ua, stimulation_us=event.stimulation_us)
@@ -249,9 +245,16 @@ class Stimulation:
         timer = limits.expired(now_us, armed_us, now_us, self._held_us)
         if timer is not None:
             self._context.stop(now_us, EXPIRES[timer], "")
-        elif self._ran_by(now_us) > self._context.prescription.stimulation_us + self._slack_us:
+        elif self._ran_by(now_us) > self._may_last_us():
             text = "stimulation lasted longer than prescribed, by the host's clock"
             self.found(Finding(End.CLOCK, text), now_us)
+
+    def _may_last_us(self) -> int:
+        # By lease the adapter holds the timer, and hand-overs take the host's time but no stimulation.
+        identity = self._context.device.identity
+        assert identity is not None, "armed without a handshake"
+        slack_us = limits.SESSION_US if identity.by_lease else TIMER_SLACK_US
+        return self._context.prescription.stimulation_us + slack_us
 
     def _ran_by(self, now_us: int) -> int:
         return self._ran_us + (0 if self._run_began_us is None else now_us - self._run_began_us)

@@ -63,6 +63,7 @@ TARGETS = (
         "stimctl/session/stimulation.py",
         _HOST,
         (
+            "Stimulation._may_last_us",
             "Stimulation.watch_time",
             "Stimulation._out_of_time",
             "Stimulation._ran_by",

@@ -93,8 +93,8 @@ def test_charge_in_a_band_that_the_program_does_not_have() -> None:
     run.show()
     assert run.judge.channel(run.last, run.now_us) is None
     before_pc = run.last.charge_1_pc
-    # As much as such a pulse, or one of the band that it has, would carry.
-    for charge_pc in (1_000, 200 * 1_000):
+    # A little more, a little less, as much as a pulse of the band that it has would carry.
+    for charge_pc in (1_000, -1_000, 200 * 1_000):
         run.judge.begin(1, DEVICE_US, STIMULATION_US, HOST_US)
         assert run.judge.channel(run.last, run.now_us) is None
         told = run.next((10, 1), charge_1_pc=before_pc + charge_pc)
