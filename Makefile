@@ -53,10 +53,10 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q -s --timeout 600 benchmarks --write-page $(BENCH_OPTIONS)
 
 certificate: $(VENV)/.installed-dev
-	$(BIN)/python -m tests.stimctl.bench.certificate --write --html build/certificate.html
+	$(BIN)/python -m tests.stimlab.conformance.certificate --write --html build/certificate.html
 
 byte-paced: $(VENV)/.installed-dev
-	$(BIN)/python -m tests.stimctl.bench.byte_paced_run
+	$(BIN)/python -m tests.stimlab.conformance.byte_paced_run
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks

@@ -28,7 +28,7 @@ from stimctl.session.engine import Engine
 from stimctl.session.runner import Runner
 from stimctl.stimulators.native import STOP_FRAME, Native
 from stimctl.stimulators.targets import Targets
-from stimctl.wire import messages as m
+from stimctl.wire import codec as m
 from stimctl.wire.framing import FrameSplitter
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs a pty")

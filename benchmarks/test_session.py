@@ -14,7 +14,7 @@ from stimctl.session.engine import Engine
 from stimctl.session.runner import Runner
 from stimctl.session.states import End
 from stimctl.stimulators.native import Native
-from stimctl.wire.messages import SHAPES
+from stimctl.wire.codec import SHAPES
 
 URL = "sim://?seed=1"
 PRESCRIPTION = prescription()

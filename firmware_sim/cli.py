@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from firmware_sim.load import LOADS, UnknownLoad, load_named
-from firmware_sim.record_rate import RATE_HZ, RECORD_RATES_HZ
+from firmware_sim.analog.load import LOADS, UnknownLoad, load_named
+from firmware_sim.analog.record_rate import RATE_HZ, RECORD_RATES_HZ
+from firmware_sim.factory import DEVICES, DIALECTS, FIRMWARES, Which, WrongDevice
 from firmware_sim.sim_url import Options
-from firmware_sim.which import DEVICES, DIALECTS, FIRMWARES, Which, WrongDevice
 
 if TYPE_CHECKING:
-    from firmware_sim.record import Recorder
+    from firmware_sim.analog.recorder import Recorder
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -103,7 +103,7 @@ def sim(
         raise click.UsageError(f"--scenario is the native device's: {device} has faults of its own, see --faults")
     options = replace(_options(which, load, seed, scenario), record=record, record_rate=record_rate, flash=flash)
     # Here, so that other commands' help does not wait for it.
-    from firmware_sim.flash import FlashUnusable
+    from firmware_sim.native.flash import FlashUnusable
     from firmware_sim.serve import ServeProblem
 
     try:
@@ -136,8 +136,8 @@ def _run(
     *,
     seeded: bool,
 ) -> None:
-    from firmware_sim.flash import FileFlash, Flash
-    from firmware_sim.nonces import by_system
+    from firmware_sim.native.flash import FileFlash, Flash
+    from firmware_sim.native.nonces import by_system
     from firmware_sim.running_clock import RunningClock
     from firmware_sim.serve import Journal, PtyLine, TcpLine, serve
 
@@ -169,7 +169,7 @@ def _run(
 
 
 def _recorder(open_things: ExitStack, path: Path, rate_hz: int) -> "Recorder":
-    from firmware_sim.record import open_recorder
+    from firmware_sim.analog.recorder import open_recorder
 
     if not path.parent.is_dir():
         raise _CannotBegin(f"there is no folder {path.parent} for --record; make it, or name another file")

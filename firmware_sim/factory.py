@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from firmware_sim.flash import Flash
-from firmware_sim.nonces import Draw
+from firmware_sim.native.flash import Flash
+from firmware_sim.native.nonces import Draw
 
 if TYPE_CHECKING:
-    from firmware_sim.record import Recorder
+    from firmware_sim.analog.recorder import Recorder
 
 Journal = Callable[[Mapping[str, int | str]], None]
 
@@ -108,7 +108,7 @@ class Which:
         }  # fmt: skip
         # Here, because each brings a lot that the others never need.
         if self.device == "native":
-            from firmware_sim.device import Device
+            from firmware_sim.native.device import Device
 
             return Device(flash=flash, draw=draw, **common)
         faults = self.faults or ""
@@ -122,7 +122,7 @@ class Which:
 
 
 def _faulty(maker: Callable[..., SimulatedDevice], **options: Any) -> SimulatedDevice:
-    from firmware_sim.known_faults import UnknownFault
+    from firmware_sim.quirks import UnknownFault
 
     try:
         return maker(**options)

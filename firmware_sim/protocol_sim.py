@@ -2,7 +2,7 @@
 
     sim://?pace=max&load=nominal&seed=1&record=FILE&record_rate=HZ&flash=FILE
     sim://?scenario=FILE                        (with the faults, load and seed of a scenario's file)
-    sim://?device=stimjim&dialect=a             (a device that exists; `firmware_sim.which` says which there are)
+    sim://?device=stimjim&dialect=a             (a device that exists; `firmware_sim.factory` says which there are)
 
 The port holds a whole little world: a device, its load, and a clock that moves only while somebody waits for
 bytes. At `pace=max` waiting takes no time at all; at `pace=real`, or a factor such as `pace=10`, the wait is
@@ -25,15 +25,15 @@ from typing import TYPE_CHECKING, Any
 
 from serial.serialutil import PortNotOpenError, SerialBase, SerialException
 
-from firmware_sim.flash import FileFlash, Flash
-from firmware_sim.load import load_named
+from firmware_sim.analog.load import load_named
+from firmware_sim.factory import SimulatedDevice, unplugged
+from firmware_sim.native.flash import FileFlash, Flash
 from firmware_sim.sim_url import MAX_SEED, Options, options_of
-from firmware_sim.which import SimulatedDevice, unplugged
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
 
-    from firmware_sim.record import Recorder
+    from firmware_sim.analog.recorder import Recorder
 
 __all__ = ["MAX_SEED", "Options", "Serial", "options_of"]
 
@@ -44,7 +44,7 @@ LAG_S = 0.1  # a paced clock that fell further behind the wall's goes on from th
 
 def _recorder(path: Path, rate_hz: int) -> "Recorder":
     # Here, because it brings numpy with it, which most ports never need.
-    from firmware_sim.record import open_recorder
+    from firmware_sim.analog.recorder import open_recorder
 
     if not path.parent.is_dir():
         raise SerialException(f"option 'record': there is no folder {path.parent}; make it, or name another file")

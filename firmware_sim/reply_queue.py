@@ -7,7 +7,7 @@ that too, so that a driver which hands one train over to the next from the host 
 from collections import deque
 from random import Random
 
-from firmware_sim.load_changes import NEVER_US
+from firmware_sim.analog.load_changes import NEVER_US
 
 LATENCY_US = 500  # [choice]: half a USB frame, as bulk transfers wait for a poll each 1 ms at most
 PIECE_SIZE = 7

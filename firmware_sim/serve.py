@@ -18,8 +18,8 @@ from pathlib import Path
 from select import select
 from typing import Any, Protocol
 
+from firmware_sim.factory import SimulatedDevice, unplugged
 from firmware_sim.running_clock import RunningClock, clock_us
-from firmware_sim.which import SimulatedDevice, unplugged
 
 __all__ = ["Journal", "Line", "PtyLine", "ServeProblem", "TcpLine", "clock_us", "serve"]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from firmware_sim.load import UnknownLoad, load_named
-from firmware_sim.record_rate import RATE_HZ, RECORD_RATES_HZ
-from firmware_sim.which import NATIVE, SimulatedDevice, Which, WrongDevice
+from firmware_sim.analog.load import UnknownLoad, load_named
+from firmware_sim.analog.record_rate import RATE_HZ, RECORD_RATES_HZ
+from firmware_sim.factory import NATIVE, SimulatedDevice, Which, WrongDevice
 from stimctl.errors import InputInvalid
 
 if TYPE_CHECKING:

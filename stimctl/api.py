@@ -16,22 +16,22 @@ from contextlib import ExitStack
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-from stimctl.control import ControlEndpoint, StopOutcome
 from stimctl.errors import Misuse, WrongDevice
 from stimctl.ledger import Ledger, new_session_id
 from stimctl.ledger.chain import canonical_body
 from stimctl.ledger.recovery import close_unfinished, log_recovered
 from stimctl.port import Port, RecordedPort, TrafficSink, open_port
 from stimctl.prescription import Prescription, Subject
-from stimctl.session.choice import NATIVE, Choice, stimulator
+from stimctl.remote_stop import ControlEndpoint, StopOutcome
 from stimctl.session.commands import AddNote, AskHold, AskStop, AskTarget, CheckIn, Command, Lower, Proceed, Raise
 from stimctl.session.engine import UNATTENDED, Engine
 from stimctl.session.log import SessionLog
-from stimctl.session.recorded import SESSION, session_note
+from stimctl.session.replay_metadata import SESSION, session_note
 from stimctl.session.runner import Runner
 from stimctl.session.states import End, State
 from stimctl.session.view import SessionReport, SessionView
 from stimctl.stimulators.base import Identity, Records
+from stimctl.stimulators.discovery import NATIVE, Choice, stimulator
 
 _ZERO_WAIT_S = 1.5  # how long a stop from elsewhere waits here for the zero; who asks gives up after 2 s
 

@@ -5,7 +5,7 @@ session's process listens on a local socket (a named pipe on Windows) in a folde
 whoever asks must know a key that stands in a file of this user alone. The endpoint has threads of its own:
 it hands a stop over and waits for the outcome there, and the session never waits for it.
 
-Beside the socket lies a file that the process keeps locked while it lives (`stimctl.alive`): what a dead
+Beside the socket lies a file that the process keeps locked while it lives (`stimctl.lock_file`): what a dead
 process left is known as such, and removed. The folder depends on nothing that differs between two
 terminals of one user, so that a stop always finds what there is to stop.
 """
@@ -27,9 +27,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from stimctl.alive import Alive, is_alive, private_folder, remove
 from stimctl.errors import Misuse, StimctlError
 from stimctl.forking import tell_of_forks
+from stimctl.lock_file import Alive, is_alive, private_folder, remove
 from stimctl.stop_caller import CALLER_FAULTS, Caller
 
 STOP_TIMEOUT_S = 2.0  # for all sessions together; a zero is confirmed or given up within 0.1 s [choice]

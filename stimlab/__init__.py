@@ -1,1 +1,1 @@
-"""Where driver and simulator meet: scenarios, invariants, campaigns. The one place that may import both."""
+"""The proof: scenarios, campaigns, invariants and conformance. May import driver and simulator; nothing imports it."""

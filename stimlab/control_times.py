@@ -8,10 +8,10 @@ show it, to the end of the last current; and where nobody could end it, until th
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from firmware_sim.lab.evidence import ALWAYS_US, Evidence, Flows, Run
-from firmware_sim.lab.fault_rules import CUT_US, MISSED_US
-from firmware_sim.lab.rules import PULSE_US
 from stimctl import limits
+from stimlab.invariants.currents import PULSE_US
+from stimlab.invariants.evidence import ALWAYS_US, Evidence, Flows, Run
+from stimlab.invariants.under_fault import CUT_US, MISSED_US
 
 TRIP_PULSES = 3
 SLOT_US = 10_000  # by so much a rest between two bands may be longer than a period

@@ -13,15 +13,10 @@ from typing import Any
 
 from serial import SerialException
 
-from firmware_sim.device import Device
+from firmware_sim.analog.recorder import Recorder
 from firmware_sim.faults import Fault, HostileDevice, fault_from
-from firmware_sim.lab.answers import completed
-from firmware_sim.lab.lab_port import LabPort, Moment
-from firmware_sim.lab.parts import Action
-from firmware_sim.lab.play import command_of
-from firmware_sim.lab.scenario import action_from
+from firmware_sim.native.device import Device
 from firmware_sim.protocol_sim import Serial
-from firmware_sim.record import Recorder
 from stimctl import limits
 from stimctl.api import Session
 from stimctl.errors import Misuse
@@ -29,11 +24,16 @@ from stimctl.ledger import Ledger
 from stimctl.port import Port, TrafficSink, VirtualPort, open_port
 from stimctl.prescription import Prescription, from_mapping
 from stimctl.profile import load_profiles
-from stimctl.session.choice import Choice, stimulator
-from stimctl.session.identify import handshake
 from stimctl.session.view import SessionReport
 from stimctl.stimulators.base import Identity, ZeroConfirmed, ZeroOverdue
+from stimctl.stimulators.discovery import Choice, stimulator
+from stimctl.stimulators.identify import handshake
 from stimctl.units import US_PER_S, whole
+from stimlab.play.play import command_of
+from stimlab.play.port import LabPort, Moment
+from stimlab.scenario.defaults import completed
+from stimlab.scenario.model import Action
+from stimlab.scenario.reader import action_from
 
 SOURCE = "this test"
 NO_HOST_FAULTS = "belongs into a scenario: here the host is the test itself"

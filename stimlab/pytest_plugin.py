@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from firmware_sim.lab.at_bench import Line, Simulator, Stimulator, VirtualClock
-    from stimctl.session.choice import Choice
+    from stimctl.stimulators.discovery import Choice
+    from stimlab.fixtures import Line, Simulator, Stimulator, VirtualClock
 
 MARKER = (
     'stim_needs(*abilities): skip unless the stimulator has them: "simulator", "hardware", "virtual_time", or a '
@@ -51,7 +51,7 @@ def stim_url(pytestconfig: pytest.Config) -> str:
 def stim_choice(pytestconfig: pytest.Config) -> "Choice":
     """Which kind of stimulator it is."""
     from stimctl.errors import Misuse
-    from stimctl.session.choice import Choice
+    from stimctl.stimulators.discovery import Choice
 
     try:
         return Choice(*(pytestconfig.getoption(f"--stim-{name}") for name in ("device", "dialect", "isolator")))
@@ -62,7 +62,7 @@ def stim_choice(pytestconfig: pytest.Config) -> "Choice":
 @pytest.fixture
 def simulator(stim_url: str) -> "Iterator[Simulator]":
     """The simulated stimulator of this test, and what goes wrong in it. Skips where --stim-url is none."""
-    from firmware_sim.lab.at_bench import Simulator
+    from stimlab.fixtures import Simulator
 
     why_not = _no_world(stim_url)
     if why_not:
@@ -75,7 +75,7 @@ def simulator(stim_url: str) -> "Iterator[Simulator]":
 @pytest.fixture
 def line(simulator: "Simulator") -> "Line":
     """The line to the simulated stimulator, and what goes wrong on it."""
-    from firmware_sim.lab.at_bench import Line
+    from stimlab.fixtures import Line
 
     return Line(simulator)
 
@@ -83,7 +83,7 @@ def line(simulator: "Simulator") -> "Line":
 @pytest.fixture
 def virtual_clock(simulator: "Simulator") -> "VirtualClock":
     """The clock of the simulated world."""
-    from firmware_sim.lab.at_bench import VirtualClock
+    from stimlab.fixtures import VirtualClock
 
     return VirtualClock(simulator)
 
@@ -93,7 +93,7 @@ def stimulator(
     request: pytest.FixtureRequest, stim_url: str, stim_choice: "Choice", tmp_path: Path
 ) -> "Iterator[Stimulator]":
     """The stimulator at --stim-url. Skips where it lacks what the test is marked to need."""
-    from firmware_sim.lab.at_bench import Stimulator
+    from stimlab.fixtures import Stimulator
 
     world = None if _no_world(stim_url) else request.getfixturevalue("simulator")
     found = Stimulator(stim_url, stim_choice, tmp_path / "dose-log.sqlite", world)

@@ -1,7 +1,7 @@
 """What the controls of `SAFETY.md` do when their cause is injected: measured, and written into its table.
 
-    python -m firmware_sim.lab.hazards --write     measure, and renew the table
-    python -m firmware_sim.lab.hazards --check     measure, and fail when the table says anything else
+    python -m stimlab.safety_table --write     measure, and renew the table
+    python -m stimlab.safety_table --check     measure, and fail when the table says anything else
 
 Every shipped scenario that names a hazard is played with several seeds in virtual time, so that the figures are
 the same on every machine. They are of the simulated device and say nothing about hardware. What is refused before
@@ -18,16 +18,16 @@ from typing import NamedTuple
 
 import click
 
-from firmware_sim.lab.parts import Scenario
-from firmware_sim.lab.play import play, way_for
-from firmware_sim.lab.played import Played
-from firmware_sim.lab.scenario import shipped
-from firmware_sim.record import Kind as Flowed
-from firmware_sim.record import Recorder
+from firmware_sim.analog.recorder import Kind as Flowed
+from firmware_sim.analog.recorder import Recorder
 from stimctl.anatomy import ASHI, POINTS, Placement, Region, check_pair, place
 from stimctl.errors import Unsafe
 from stimctl.screening import QUESTIONS, Kind, Screening
 from stimctl.units import US_PER_S
+from stimlab.play.play import play, way_for
+from stimlab.play.result import Played
+from stimlab.scenario.model import Scenario
+from stimlab.scenario.reader import shipped
 
 SEEDS = 3
 BEGIN, END = "<!-- measured -->\n", "<!-- end measured -->"
@@ -247,7 +247,7 @@ def main(write: bool, page: Path) -> None:
     if write:
         page.write_text(fresh, "utf-8")
     elif fresh != text:
-        raise click.ClickException(f"{page}: the measured table is stale; python -m firmware_sim.lab.hazards --write")
+        raise click.ClickException(f"{page}: the measured table is stale; python -m stimlab.safety_table --write")
     click.echo(f"{page}: {fresh.split(BEGIN)[1].count('| H')} rows, measured now")
 
 

@@ -11,8 +11,8 @@ from stimctl.cli.codes import DONE, INTERRUPTED, INVALID, UNMET, USAGE, help_tex
 from stimctl.errors import InputInvalid, Misuse
 
 if TYPE_CHECKING:
-    from firmware_sim.lab.parts import Scenario
-    from firmware_sim.lab.played import Played
+    from stimlab.play.result import Played
+    from stimlab.scenario.model import Scenario
 
 _RUN_HELP = """\b
 Examples:
@@ -38,8 +38,8 @@ def list_() -> None:
 
     Example: stimctl scenario list
     """
-    from firmware_sim.lab.scenario import shipped
     from stimctl.cli.table import table
+    from stimlab.scenario.reader import shipped
 
     rows = [(each.name, " ".join(each.hazards), each.title) for each in shipped().values()]
     click.echo(table(("NAME", "HAZARDS", "WHAT HAPPENS"), rows))
@@ -62,7 +62,7 @@ def check(files: tuple[Path, ...]) -> None:
 
     Example: stimctl scenario check mine.toml
     """
-    from firmware_sim.lab.scenario import load_scenario
+    from stimlab.scenario.reader import load_scenario
 
     problems = []
     for file in files:
@@ -90,7 +90,7 @@ def run(context: click.Context, *, names: tuple[str, ...], all_: bool, over: str
         raise click.UsageError("name scenarios or files, or say --all")
     chosen = [each if seed is None else replace(each, seed=seed) for each in _chosen(names)]
     # Here, because it brings the whole driver and numpy with it.
-    from firmware_sim.lab.play import play, way_for
+    from stimlab.play.play import play, way_for
 
     played = []
     for each in chosen:
@@ -103,7 +103,7 @@ def run(context: click.Context, *, names: tuple[str, ...], all_: bool, over: str
 
 
 def _chosen(names: Iterable[str]) -> "list[Scenario]":
-    from firmware_sim.lab.scenario import load_scenario, shipped
+    from stimlab.scenario.reader import load_scenario, shipped
 
     return [load_scenario(_path(name)) for name in names] or list(shipped().values())
 
@@ -112,7 +112,7 @@ def _path(name: str) -> Path:
     """A file, or one that comes with stimctl. Raises `Misuse` naming what is near."""
     from difflib import get_close_matches
 
-    from firmware_sim.lab.scenario import FOLDER
+    from stimlab.scenario.reader import FOLDER
 
     given, ours = Path(name), FOLDER / f"{name}.toml"
     if ours.is_file():

@@ -17,7 +17,7 @@ import click
 from stimctl.cli.codes import DONE, INTERRUPTED, INVALID, UNMET, USAGE, help_text
 
 if TYPE_CHECKING:
-    from firmware_sim.lab.soak import Done, Result, Row
+    from stimlab.campaign.campaign import Done, Result, Row
 
 _MAX_SESSIONS = 10_000_000
 _WIDTH = 100  # of the table, where no terminal says another
@@ -71,7 +71,7 @@ def soak(
     if again:
         found = _Found(list(_again(again)), time.process_time())
     else:
-        from firmware_sim.lab.soak import chunks
+        from stimlab.campaign.campaign import chunks
 
         work = _work(seed, fault)
         found = _collect(_spread(work, chunks(sessions, first), jobs, scheduler), sessions)
@@ -101,8 +101,8 @@ class _Found:
 
 def _work(seed: int, fault: str | None) -> "partial[Done]":
     # Here, because it brings driver, simulator and numpy with it.
-    from firmware_sim.lab.chance import known_kind
-    from firmware_sim.lab.soak import play_chunk
+    from stimlab.campaign.campaign import play_chunk
+    from stimlab.campaign.random_scenario import known_kind
 
     return partial(play_chunk, seed, None if fault is None else known_kind(fault))
 
@@ -110,12 +110,12 @@ def _work(seed: int, fault: str | None) -> "partial[Done]":
 def _spread(
     work: "partial[Done]", parts: Sequence[range], jobs: int | None, scheduler: str | None
 ) -> "Generator[Done]":
-    from firmware_sim.lab import spread
+    from stimlab.campaign import executors
 
     if scheduler is not None:
-        return spread.distributed(work, parts, scheduler)
+        return executors.distributed(work, parts, scheduler)
     count = min(jobs or os.cpu_count() or 1, len(parts))
-    return spread.here(work, parts) if count == 1 else spread.local(work, parts, count)
+    return executors.here(work, parts) if count == 1 else executors.local(work, parts, count)
 
 
 def _collect(done: "Generator[Done]", sessions: int) -> _Found:
@@ -140,8 +140,8 @@ def _collect(done: "Generator[Done]", sessions: int) -> _Found:
 
 
 def _again(files: Sequence[Path]) -> "Iterator[Result]":
-    from firmware_sim.lab.scenario import load_scenario
-    from firmware_sim.lab.soak import judged
+    from stimlab.campaign.campaign import judged
+    from stimlab.scenario.reader import load_scenario
 
     for index, file in enumerate(files):
         yield judged(load_scenario(file), index)
@@ -151,13 +151,13 @@ def _again(files: Sequence[Path]) -> "Iterator[Result]":
 
 
 def _print_digest(results: "Sequence[Result]", seed: int) -> None:
-    from firmware_sim.lab.soak import digest
+    from stimlab.campaign.campaign import digest
 
     click.echo(f"seed {seed}, digest {digest(results)}")
 
 
 def _tell(results: "Sequence[Result]", took_s: float, cpu_s: float) -> None:
-    from firmware_sim.lab.soak import by_kind
+    from stimlab.campaign.campaign import by_kind
 
     _print_table(by_kind(results))
     broke = [(result, violation) for result in results for violation in result.violations]
@@ -206,7 +206,7 @@ def _ms(us: int) -> str:
 
 
 def _document(results: "Sequence[Result]", seed: int, fault: str | None) -> dict[str, Any]:
-    from firmware_sim.lab.soak import digest
+    from stimlab.campaign.campaign import digest
 
     return {
         "seed": seed,
@@ -219,7 +219,7 @@ def _document(results: "Sequence[Result]", seed: int, fault: str | None) -> dict
 
 
 def _save(results: "Sequence[Result]", folder: Path, seed: int) -> None:
-    from firmware_sim.lab.soak import save
+    from stimlab.campaign.campaign import save
 
     for path in save(results, folder, seed):
         click.echo(f"saved {path}; play it again with: stimctl soak --again {path}")

@@ -27,7 +27,7 @@ def test_every_part_of_stimctl_has_a_layer() -> None:
 
 
 def test_the_wire_loads_little() -> None:
-    code = "import sys, stimctl.wire.messages; print(*(name for name in sys.modules if '.' not in name))"
+    code = "import sys, stimctl.wire.codec; print(*(name for name in sys.modules if '.' not in name))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"numpy", "pydantic", "click", "rich", "serial", "sqlite3", "matplotlib"} & set(loaded)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from firmware_sim.device import Device
+from firmware_sim.native.device import Device
 from stimctl.stimulators.native import Native
 from stimctl.stimulators.targets import Targets
 from stimctl.waveform import Mode, Program, segments_for

@@ -3,10 +3,10 @@
 import re
 from pathlib import Path
 
-from firmware_sim.lab.parts import DOES, TIMES
-from firmware_sim.lab.play import play
-from firmware_sim.lab.scenario import ActionFile, ExpectFile, ScenarioFile, scenario_from
 from stimctl.profile.toml_text import parse
+from stimlab.play.play import play
+from stimlab.scenario.model import DOES, TIMES
+from stimlab.scenario.reader import ActionFile, ExpectFile, ScenarioFile, scenario_from
 
 TEXT = (Path(__file__).parents[1] / "docs/scenarios.md").read_text("utf-8")
 

@@ -11,11 +11,11 @@ from functools import lru_cache
 from math import inf
 from typing import NamedTuple
 
-from firmware_sim.converter import Noise, Readback
-from firmware_sim.load import Load
-from firmware_sim.pair import Curve, Pair, Phase
-from firmware_sim.record import Flow, Kind, Recorder, Shape
-from firmware_sim.series import Line, Series
+from firmware_sim.analog.converter import Noise, Readback
+from firmware_sim.analog.load import Load
+from firmware_sim.analog.needle_pair import Curve, Pair, Phase
+from firmware_sim.analog.pulse_series import Line, Series
+from firmware_sim.analog.recorder import Flow, Kind, Recorder, Shape
 
 SOURCE_UA = 1e9  # a voltage source is a current without bound behind a rail
 _ALIKE_VOLT = 1e-6  # interfaces that come back this near after a period stay as they are

@@ -2,8 +2,8 @@
 
 from math import e, exp, log
 
-from firmware_sim.pair import Pair
-from firmware_sim.record import Flow, Kind, Shape
+from firmware_sim.analog.needle_pair import Pair
+from firmware_sim.analog.recorder import Flow, Kind, Shape
 
 # Joins the electrodes of a channel whose pulse was cut: 1.2 uC on 1.25 uF drive 0.6 mA at first, for 2 ms [choice].
 DISCHARGE_OHM = 1_000

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Protocol
 
-from firmware_sim.load_changes import NEVER_US, Clip, Drift
-from firmware_sim.pair import Pair
+from firmware_sim.analog.load_changes import NEVER_US, Clip, Drift
+from firmware_sim.analog.needle_pair import Pair
 
 _CHANNELS = 4
 

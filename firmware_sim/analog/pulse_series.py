@@ -7,7 +7,7 @@ of the voltage away. Repeated, a line is a geometric series: any number of pulse
 
 from typing import NamedTuple
 
-from firmware_sim.pair import Pair
+from firmware_sim.analog.needle_pair import Pair
 
 
 class Line(NamedTuple):

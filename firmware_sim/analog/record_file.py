@@ -22,10 +22,10 @@ from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile
 import numpy as np
 import numpy.typing as npt
 
-from firmware_sim.record_rate import RATE_HZ
+from firmware_sim.analog.record_rate import RATE_HZ
 
 if TYPE_CHECKING:
-    from firmware_sim.record import Recorder
+    from firmware_sim.analog.recorder import Recorder
 
 Samples = npt.NDArray[np.int32]
 

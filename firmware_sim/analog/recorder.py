@@ -16,8 +16,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from firmware_sim.pair import Curve
-from firmware_sim.record_rate import RATE_HZ
+from firmware_sim.analog.needle_pair import Curve
+from firmware_sim.analog.record_rate import RATE_HZ
 
 CHUNK = 1 << 20
 _US_PER_S = 1_000_000
@@ -188,14 +188,16 @@ class Recorder:
         """Write the file of samples, if one was named; return it."""
         if self._path is None:
             return None
-        from firmware_sim.record_file import write_record  # here, because it writes what it is given by this module
+        from firmware_sim.analog.record_file import (
+            write_record,  # here, because it writes what it is given by this module
+        )
 
         write_record(self, self._path, self._rate_hz)
         return self._path
 
 
 def open_recorder(path: Path | str, rate_hz: int = RATE_HZ) -> Recorder:
-    """A recorder whose `close` writes the file `path`: see `firmware_sim.record_file`."""
+    """A recorder whose `close` writes the file `path`: see `firmware_sim.analog.record_file`."""
     return Recorder(Path(path), rate_hz)
 
 

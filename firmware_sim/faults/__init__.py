@@ -7,9 +7,9 @@
 """
 
 from firmware_sim.faults.catalogue import CATALOGUE
-from firmware_sim.faults.hostile import HostileDevice
+from firmware_sim.faults.faulty_device import HostileDevice
 from firmware_sim.faults.model import Fault, Kind, Number, Word
-from firmware_sim.faults.read import Setting, as_mapping, fault_from, faults_from, read_setting
+from firmware_sim.faults.reader import Setting, as_mapping, fault_from, faults_from, read_setting
 
 __all__ = [
     "CATALOGUE",

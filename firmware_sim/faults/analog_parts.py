@@ -7,9 +7,9 @@ on, and that one of them ends, comes to the same as if the other had always been
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from firmware_sim.converter import Converter, Dac, OutputSwitch, Readback, Switch
+from firmware_sim.analog.converter import Converter, Dac, OutputSwitch, Readback, Switch
 from firmware_sim.faults.schedule import Window
-from firmware_sim.output import OutputStage
+from firmware_sim.native.output_stage import OutputStage
 from stimctl.wire.codes import CHANNELS
 
 KINDS = (

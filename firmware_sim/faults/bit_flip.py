@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from firmware_sim.faults.schedule import Window
-from firmware_sim.program import OutputProgram
-from stimctl.wire.messages import SHAPE_OF, LoadProgram, LoadSegment
+from firmware_sim.native.program import OutputProgram
+from stimctl.wire.codec import SHAPE_OF, LoadProgram, LoadSegment
 
 _BITS = {"B": 8, "H": 16, "I": 32}
 _OF_PROGRAM = ("ramp_slope_ua_per_s", "ramp_down_us", "channel_mask")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from firmware_sim.faults.model import Kind, Number, Option, Word
-from stimctl.wire.messages import SHAPES
+from stimctl.wire.codec import SHAPES
 
 SECOND_US = 1_000_000
 MINUTE_US = 60_000_000

@@ -8,18 +8,18 @@ through.
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from firmware_sim.device import Device
+from firmware_sim.analog.load import Load, load_named
 from firmware_sim.faults.firmware import FaultyFirmware
+from firmware_sim.faults.line import HostileLine
 from firmware_sim.faults.loads import HostileWorldLoad
 from firmware_sim.faults.model import Fault
-from firmware_sim.faults.mouth import KINDS, Mouth
 from firmware_sim.faults.schedule import Schedule
-from firmware_sim.flash import Flash
-from firmware_sim.line import HostileLine
-from firmware_sim.load import Load, load_named
+from firmware_sim.faults.transmitter import KINDS, Mouth
+from firmware_sim.native.device import Device
+from firmware_sim.native.flash import Flash
 
 if TYPE_CHECKING:
-    from firmware_sim.record import Recorder
+    from firmware_sim.analog.recorder import Recorder
 
 
 class HostileDevice:

@@ -7,21 +7,21 @@ what it is on a bench: another device with the same flash. Nothing here touches 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from firmware_sim.device import Device
-from firmware_sim.faults import parts
+from firmware_sim.faults import analog_parts
+from firmware_sim.faults.bit_flip import flipped
 from firmware_sim.faults.clock import WarpedClock
-from firmware_sim.faults.flip import flipped
+from firmware_sim.faults.freeze import Standstill
 from firmware_sim.faults.loads import HostileLoad, HostileWorldLoad
 from firmware_sim.faults.recording import Ear, Levels
 from firmware_sim.faults.schedule import NEVER_US, Turn, Window
-from firmware_sim.faults.standstill import Standstill
-from firmware_sim.flash import Flash
-from firmware_sim.gate import OUTPUT_STATES
-from firmware_sim.timers import Timer
+from firmware_sim.native.device import Device
+from firmware_sim.native.flash import Flash
+from firmware_sim.native.gate import OUTPUT_STATES
+from firmware_sim.native.timers import Timer
 from stimctl.wire.codes import CHANNELS, DeviceState
 
 if TYPE_CHECKING:
-    from firmware_sim.record import Recorder
+    from firmware_sim.analog.recorder import Recorder
 
 Entry = Mapping[str, int | str]
 _MILLION = 1_000_000
@@ -29,7 +29,7 @@ _TIMERS = {
     "device.watchdog_dead": (Timer.WATCHDOG,),
     "device.session_timer_dead": (Timer.STIMULATION, Timer.SESSION, Timer.FALL),
 }
-_ACT_AT_ONCE = (*parts.KINDS, *_TIMERS, "device.clock_drift")
+_ACT_AT_ONCE = (*analog_parts.KINDS, *_TIMERS, "device.clock_drift")
 _NUMBERS = range(1, CHANNELS + 1)
 
 
@@ -97,7 +97,7 @@ class FaultyFirmware:
         kind, window = turn.window.fault.kind, turn.window
         if turn.on and kind in _ACT_AT_ONCE:
             window.fire(self.now_us)
-        if kind in parts.KINDS:
+        if kind in analog_parts.KINDS:
             self._fit()
         elif kind in _TIMERS:
             self._set_timers()
@@ -114,7 +114,7 @@ class FaultyFirmware:
         return [window for window in self._windows if window.on and window.fault.kind in kinds]
 
     def _fit(self) -> None:
-        parts.fit(self.device.machine.stage, self._made, self._on(*parts.KINDS), self._levels.flowing_na)
+        analog_parts.fit(self.device.machine.stage, self._made, self._on(*analog_parts.KINDS), self._levels.flowing_na)
         self._set_levels(self.now_us)
 
     def _stuck_na(self, channel: int) -> int:
@@ -214,7 +214,7 @@ class FaultyFirmware:
             seed=self._seed, load=HostileLoad(self._load, self.clock), flash=self._flash, recorder=ear,
             journal=self._tell,
         )  # fmt: skip
-        self._made = parts.readbacks(self.device.machine.stage)
+        self._made = analog_parts.readbacks(self.device.machine.stage)
         self._dead = frozenset()
         self._set_timers()
         self._fit()

@@ -4,9 +4,9 @@ While it is frozen its clock stands, and with it the watchdog. While it is hung,
 go on by themselves, over-current still cuts them in hardware, and nobody looks at anything.
 """
 
-from firmware_sim.device import Device
 from firmware_sim.faults.schedule import NEVER_US, Window
-from firmware_sim.output import Trip
+from firmware_sim.native.device import Device
+from firmware_sim.native.output_stage import Trip
 
 ROOM = 256  # bytes that wait for the firmware in its receiver; more are lost [choice]
 

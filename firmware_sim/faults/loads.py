@@ -9,10 +9,10 @@ from dataclasses import replace
 from random import Random
 from typing import Protocol
 
+from firmware_sim.analog.load import DRY, OPEN, SHORT, Load
+from firmware_sim.analog.load_changes import Clip, Drift
+from firmware_sim.analog.needle_pair import Pair
 from firmware_sim.faults.schedule import NEVER_US, Window
-from firmware_sim.load import DRY, OPEN, SHORT, Load
-from firmware_sim.load_changes import Clip, Drift
-from firmware_sim.pair import Pair
 from stimctl.wire.codes import CHANNELS
 
 _STEADY = {"load.open": OPEN, "load.short": SHORT}

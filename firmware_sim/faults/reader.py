@@ -7,9 +7,9 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
+from firmware_sim.analog.load import UnknownLoad, load_named
 from firmware_sim.faults.catalogue import CATALOGUE, TOLD
 from firmware_sim.faults.model import Fault, Kind
-from firmware_sim.load import UnknownLoad, load_named
 from stimctl.errors import InputInvalid, Problem
 from stimctl.wire.codes import CHANNELS, DeviceState
 

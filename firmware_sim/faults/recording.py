@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
-from firmware_sim.converter import COMPLIANCE_MV
+from firmware_sim.analog.converter import COMPLIANCE_MV
+from firmware_sim.analog.needle_pair import Pair, Phase
+from firmware_sim.analog.recorder import Flow, Kind, Recorder, Shape
 from firmware_sim.faults.clock import WarpedClock
 from firmware_sim.faults.loads import HostileWorldLoad
-from firmware_sim.pair import Pair, Phase
-from firmware_sim.record import Flow, Kind, Recorder, Shape
 
 _RAIL_VOLT = COMPLIANCE_MV / 1_000
 _FIRST_US = 1_000  # the first piece of a level in the record

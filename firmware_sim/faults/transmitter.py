@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from firmware_sim.faults.schedule import NEVER_US, Window
 from stimctl.errors import WireError
+from stimctl.wire.codec import SHAPES, Shape
 from stimctl.wire.framing import DELIMITER, frame_sized, unframe
-from stimctl.wire.messages import SHAPES, Shape
 
 KINDS = ("device.silent_telemetry", "device.wrong_echo", "device.wrong_version", "device.slow_answers")
 _WELCOME = 0x41

@@ -4,7 +4,7 @@ Pattern time begins at zero with each start. One segment lasts for ever; two alt
 each for its dwell.
 """
 
-from firmware_sim.program import OutputProgram
+from firmware_sim.native.program import OutputProgram
 
 
 class Bands:

@@ -8,16 +8,16 @@ asks or something changes, and the stretch is booked as a whole. Both ways come 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from firmware_sim.converter import COMPLIANCE_MV, Converter, Dac, OutputSwitch, Readback, Switch
-from firmware_sim.electrodes import Electrodes
-from firmware_sim.load import Load
-from firmware_sim.monitor import OVER_CURRENT_CUT_US, Monitor, Reading, Verdict, over_current_ua
-from firmware_sim.pair import Pair, Phase
-from firmware_sim.program import OutputProgram, OutputSegment
-from firmware_sim.record import Flow, Kind, Recorder, Shape
-from firmware_sim.steady import OHM_FLOOR_UA, Silence, Stretch
-from firmware_sim.tally import Tally, whole_ua
-from firmware_sim.train import NEVER_US, Train, second_ua, span_us
+from firmware_sim.analog.converter import COMPLIANCE_MV, Converter, Dac, OutputSwitch, Readback, Switch
+from firmware_sim.analog.electrodes import Electrodes
+from firmware_sim.analog.load import Load
+from firmware_sim.analog.needle_pair import Pair, Phase
+from firmware_sim.analog.recorder import Flow, Kind, Recorder, Shape
+from firmware_sim.native.monitor import OVER_CURRENT_CUT_US, Monitor, Reading, Verdict, over_current_ua
+from firmware_sim.native.program import OutputProgram, OutputSegment
+from firmware_sim.native.steady import OHM_FLOOR_UA, Silence, Stretch
+from firmware_sim.native.tally import Tally, whole_ua
+from firmware_sim.native.train import NEVER_US, Train, second_ua, span_us
 from stimctl.wire.codes import SATURATED_OHM, ChannelFlag, EndReason
 
 _NO_PHASE = Phase(0.0, 0.0, 0.0, 0.0, clipped=False)

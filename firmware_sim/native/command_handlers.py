@@ -7,15 +7,15 @@ The answer carries the values as they now stand in the device. A command that ma
 from collections.abc import Callable
 from typing import Any
 
-from firmware_sim import gate, identity
-from firmware_sim.flash import Totals
-from firmware_sim.held import Arming
-from firmware_sim.loading import Loading, require_mask
-from firmware_sim.machine import Machine
-from firmware_sim.memory import holds, require_memory
-from firmware_sim.refusing import Denied, require_between, require_known
-from firmware_sim.states import Cause, IllegalCause, after
-from stimctl.wire import messages as wire
+from firmware_sim.native import gate, identity
+from firmware_sim.native.flash import Totals
+from firmware_sim.native.loading import Loading, require_mask
+from firmware_sim.native.machine import Machine
+from firmware_sim.native.program_memory import holds, require_memory
+from firmware_sim.native.refusal import Denied, require_between, require_known
+from firmware_sim.native.run_state import Arming
+from firmware_sim.native.states import Cause, IllegalCause, after
+from stimctl.wire import codec as wire
 from stimctl.wire.codes import CHANNELS, EndReason, Purpose, Refusal, SelfTestFailure
 
 _KEEP_ALIVE = Cause.KEEP_ALIVE  # looking up an enum's member costs 0.2 us, four times a second

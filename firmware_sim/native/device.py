@@ -8,25 +8,23 @@ own time begins at zero when it boots, which is when the object is made.
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from firmware_sim.answers import ANSWERS, read_identity, stop
-from firmware_sim.flash import Flash
-from firmware_sim.held import Change
-from firmware_sim.identity import NEVER_CALIBRATED
-from firmware_sim.load import Load, load_named
-from firmware_sim.machine import Machine
-from firmware_sim.memory import holds
-from firmware_sim.nonces import Draw, by_seed
-from firmware_sim.output import OutputStage, Trip
-from firmware_sim.program import OutputProgram
-from firmware_sim.refusing import Denied
-from firmware_sim.sequence import REPEATED, STALE, LastAnswer
-from firmware_sim.states import IllegalCause
-from firmware_sim.telemetry import PERIOD_US, Telemetry
-from firmware_sim.timers import NEVER_US
+from firmware_sim.analog.load import Load, load_named
+from firmware_sim.native.command_handlers import ANSWERS, read_identity, stop
+from firmware_sim.native.flash import Flash
+from firmware_sim.native.identity import NEVER_CALIBRATED
+from firmware_sim.native.machine import Machine
+from firmware_sim.native.nonces import Draw, by_seed
+from firmware_sim.native.output_stage import OutputStage, Trip
+from firmware_sim.native.program import OutputProgram
+from firmware_sim.native.program_memory import holds
+from firmware_sim.native.refusal import Denied
+from firmware_sim.native.reply_cache import REPEATED, STALE, LastAnswer
+from firmware_sim.native.run_state import Change
+from firmware_sim.native.states import IllegalCause
+from firmware_sim.native.telemetry import PERIOD_US, Telemetry
+from firmware_sim.native.timers import NEVER_US
 from stimctl.errors import WireError
-from stimctl.wire.codes import PROTOCOL_VERSION, EndReason, Refusal
-from stimctl.wire.framing import FrameSplitter
-from stimctl.wire.messages import (
+from stimctl.wire.codec import (
     SHAPE_OF,
     Hello,
     KeepAlive,
@@ -40,9 +38,11 @@ from stimctl.wire.messages import (
     message_in,
     sequence_in,
 )
+from stimctl.wire.codes import PROTOCOL_VERSION, EndReason, Refusal
+from stimctl.wire.framing import FrameSplitter
 
 if TYPE_CHECKING:
-    from firmware_sim.record import Recorder  # brings numpy with it
+    from firmware_sim.analog.recorder import Recorder  # brings numpy with it
 
 _STOP = SHAPE_OF[Stop].kind
 _FIRST_ANSWER = 0x40  # kinds from here on are a device's own

@@ -7,13 +7,13 @@ that a converter that gives something else can be told from an ammeter that read
 
 from typing import NamedTuple
 
-from firmware_sim.channel import Gate, OutputChannel
-from firmware_sim.converter import COMPLIANCE_MV, READBACK_ACCURACY_PERMILLE, READBACK_ACCURACY_UA
-from firmware_sim.gate import CHECK_AMPLITUDE_UA, CHECK_PERIOD_US, CHECK_WIDTH_US, ZERO_UA
-from firmware_sim.monitor import Monitor
-from firmware_sim.pair import Pair
-from firmware_sim.program import OutputSegment
-from firmware_sim.record import Kind
+from firmware_sim.analog.converter import COMPLIANCE_MV, READBACK_ACCURACY_PERMILLE, READBACK_ACCURACY_UA
+from firmware_sim.analog.needle_pair import Pair
+from firmware_sim.analog.recorder import Kind
+from firmware_sim.native.channel import Gate, OutputChannel
+from firmware_sim.native.gate import CHECK_AMPLITUDE_UA, CHECK_PERIOD_US, CHECK_WIDTH_US, ZERO_UA
+from firmware_sim.native.monitor import Monitor
+from firmware_sim.native.program import OutputSegment
 from stimctl.wire.codes import NOT_MEASURED_OHM, SATURATED_OHM, EndReason, SelfTestFailure
 
 CHECK_SEGMENT = OutputSegment(CHECK_PERIOD_US, CHECK_WIDTH_US, 0, CHECK_WIDTH_US, 0)

@@ -8,7 +8,7 @@ Labels: [source] the source document; [calc] from the figures beside it; [lit] r
 
 from typing import NamedTuple
 
-from firmware_sim.program import OutputProgram
+from firmware_sim.native.program import OutputProgram
 from stimctl.wire.codes import DeviceState
 
 # --- what a session may ask for ---

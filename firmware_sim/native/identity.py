@@ -6,9 +6,9 @@ from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 
-from firmware_sim import gate, output
+from firmware_sim.native import gate, output_stage
+from stimctl.wire.codec import Firmware, Maker, Ranges
 from stimctl.wire.codes import CHANNELS, Capability
-from stimctl.wire.messages import Firmware, Maker, Ranges
 
 _WORLD = {f"{__package__}.{name}" for name in ("load", "load_changes", "pair", "record")}
 # At the left margin: what is imported in a function, or for types alone, is no part of the device.
@@ -73,10 +73,10 @@ def ranges(calibrated_on: int = NEVER_CALIBRATED) -> Ranges:
         channels=CHANNELS,
         capabilities=CAPABILITIES,
         max_amplitude_ua=gate.MAX_AMPLITUDE_UA,
-        dac_step_na=output.DAC_STEP_NA,
-        readback_accuracy_ua=output.READBACK_ACCURACY_UA,
-        readback_accuracy_permille=output.READBACK_ACCURACY_PERMILLE,
-        net_charge_floor_pc=output.NET_CHARGE_FLOOR_PC,
-        compliance_mv=output.COMPLIANCE_MV,
+        dac_step_na=output_stage.DAC_STEP_NA,
+        readback_accuracy_ua=output_stage.READBACK_ACCURACY_UA,
+        readback_accuracy_permille=output_stage.READBACK_ACCURACY_PERMILLE,
+        net_charge_floor_pc=output_stage.NET_CHARGE_FLOOR_PC,
+        compliance_mv=output_stage.COMPLIANCE_MV,
         watchdog_ms=gate.WATCHDOG_US // 1000,
     )

@@ -3,11 +3,11 @@
 from hashlib import sha256
 from math import gcd, lcm
 
-from firmware_sim import gate
-from firmware_sim.program import OutputProgram, OutputSegment
-from firmware_sim.refusing import Denied, require_between
+from firmware_sim.native import gate
+from firmware_sim.native.program import OutputProgram, OutputSegment
+from firmware_sim.native.refusal import Denied, require_between
+from stimctl.wire.codec import LoadProgram, LoadSegment, digest_bytes
 from stimctl.wire.codes import CHANNELS, MAX_SEGMENTS, Refusal
-from stimctl.wire.messages import LoadProgram, LoadSegment, digest_bytes
 
 CHANNEL_BITS = (1 << CHANNELS) - 1
 

@@ -7,17 +7,17 @@ to the instant it happened, and nothing flows after that instant.
 
 from collections.abc import Callable
 
-from firmware_sim import gate
-from firmware_sim.bands import Bands
-from firmware_sim.flash import Flash, StoredSession
-from firmware_sim.held import Arming, Change, Check, Run
-from firmware_sim.loading import Loading
-from firmware_sim.nonces import Draw, by_system, nonce
-from firmware_sim.output import ImpedanceResult, OutputStage, Trip
-from firmware_sim.program import OutputProgram
-from firmware_sim.states import Cause, after
-from firmware_sim.timers import Timer, Timers
-from firmware_sim.zero import SAMPLE_US, ZeroWatch
+from firmware_sim.native import gate
+from firmware_sim.native.bands import Bands
+from firmware_sim.native.flash import Flash, StoredSession
+from firmware_sim.native.loading import Loading
+from firmware_sim.native.nonces import Draw, by_system, nonce
+from firmware_sim.native.output_stage import ImpedanceResult, OutputStage, Trip
+from firmware_sim.native.program import OutputProgram
+from firmware_sim.native.run_state import Arming, Change, Check, Run
+from firmware_sim.native.states import Cause, after
+from firmware_sim.native.timers import Timer, Timers
+from firmware_sim.native.zero_detector import SAMPLE_US, ZeroWatch
 from stimctl.wire.codes import CHANNELS, DeviceState, EndReason
 
 SAVE_EVERY_US = 1_000_000  # flash in a file, while a session is open [choice]

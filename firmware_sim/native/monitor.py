@@ -6,8 +6,8 @@ second or more. An impedance has to be out of range for three pulses in a row: n
 
 from typing import NamedTuple
 
-from firmware_sim.converter import NET_CHARGE_FLOOR_PC
-from firmware_sim.gate import (
+from firmware_sim.analog.converter import NET_CHARGE_FLOOR_PC
+from firmware_sim.native.gate import (
     LEAD_OFF_OHM,
     MEAN_DC_UA,
     OVER_CURRENT_MARGIN_UA,

@@ -9,9 +9,7 @@ from operator import attrgetter
 from random import Random
 from typing import NamedTuple
 
-from firmware_sim.channel import Gate, OutputChannel
-from firmware_sim.checks import ImpedanceCheck, ImpedanceResult, self_test
-from firmware_sim.converter import (
+from firmware_sim.analog.converter import (
     COMPLIANCE_MV,
     DAC_STEP_NA,
     NET_CHARGE_FLOOR_PC,
@@ -23,12 +21,14 @@ from firmware_sim.converter import (
     Readback,
     made_readback,
 )
-from firmware_sim.flash import Totals
-from firmware_sim.load import Load
-from firmware_sim.program import OutputProgram
-from firmware_sim.record import Recorder
-from firmware_sim.tally import Readout
-from firmware_sim.train import NEVER_US, Train
+from firmware_sim.analog.load import Load
+from firmware_sim.analog.recorder import Recorder
+from firmware_sim.native.channel import Gate, OutputChannel
+from firmware_sim.native.diagnostics import ImpedanceCheck, ImpedanceResult, self_test
+from firmware_sim.native.flash import Totals
+from firmware_sim.native.program import OutputProgram
+from firmware_sim.native.tally import Readout
+from firmware_sim.native.train import NEVER_US, Train
 from stimctl.wire.codes import CHANNELS, EndReason
 
 __all__ = [

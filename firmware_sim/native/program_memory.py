@@ -7,11 +7,11 @@ self-test, at each arm and start, and with each status while the program runs.
 from functools import lru_cache
 from hashlib import sha256
 
-from firmware_sim.machine import Machine
-from firmware_sim.program import OutputProgram
-from firmware_sim.refusing import Denied
+from firmware_sim.native.machine import Machine
+from firmware_sim.native.program import OutputProgram
+from firmware_sim.native.refusal import Denied
+from stimctl.wire.codec import LoadProgram, LoadSegment, digest_bytes
 from stimctl.wire.codes import Refusal, SelfTestFailure
-from stimctl.wire.messages import LoadProgram, LoadSegment, digest_bytes
 
 
 @lru_cache(maxsize=64)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from firmware_sim.bands import Bands
+from firmware_sim.native.bands import Bands
 from stimctl.wire.codes import DeviceState, EndReason, Purpose
 
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
-from firmware_sim.converter import NET_CHARGE_FLOOR_PC, NET_NOISE_US, Readback
-from firmware_sim.gate import LEAD_OFF_OHM, MEAN_DC_UA, SHORT_OHM
-from firmware_sim.pair import Pair
-from firmware_sim.program import OutputSegment
-from firmware_sim.record import Shape
-from firmware_sim.series import Line, Series
-from firmware_sim.train import span_us
+from firmware_sim.analog.converter import NET_CHARGE_FLOOR_PC, NET_NOISE_US, Readback
+from firmware_sim.analog.needle_pair import Pair
+from firmware_sim.analog.pulse_series import Line, Series
+from firmware_sim.analog.recorder import Shape
+from firmware_sim.native.gate import LEAD_OFF_OHM, MEAN_DC_UA, SHORT_OHM
+from firmware_sim.native.program import OutputSegment
+from firmware_sim.native.train import span_us
 
 OHM_FLOOR_UA = 100  # below it a pulse says nothing certain about its load [choice]
 

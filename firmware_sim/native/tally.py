@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from firmware_sim.flash import Totals
+from firmware_sim.native.flash import Totals
 
 _U16 = 0xFFFF
 

@@ -3,12 +3,12 @@
 These two messages are nine tenths of all traffic, so they are packed here straight from the numbers.
 """
 
-from firmware_sim.held import Change
-from firmware_sim.machine import Machine
-from firmware_sim.timers import Timer
+from firmware_sim.native.machine import Machine
+from firmware_sim.native.run_state import Change
+from firmware_sim.native.timers import Timer
+from stimctl.wire.codec import SHAPE_OF, Channel, Event, Status, encode
 from stimctl.wire.codes import DeviceState, EndReason
 from stimctl.wire.framing import frame_sized
-from stimctl.wire.messages import SHAPE_OF, Channel, Event, Status, encode
 
 PERIOD_US = 100_000
 _CIRCLE = 0xFFFF

@@ -4,7 +4,7 @@ A current that shows up later takes the zero away again at once. One that does n
 nothing becomes sure before it has been small for 20 ms in any case.
 """
 
-from firmware_sim.gate import ZERO_UA, ZERO_WATCH_US
+from firmware_sim.native.gate import ZERO_UA, ZERO_WATCH_US
 
 SAMPLE_US = 1_000  # while watching [choice]
 RESAMPLE_US = 100_000  # once zero is sure [choice]

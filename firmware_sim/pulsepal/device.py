@@ -10,18 +10,18 @@ isolator has a compliance of 100 V and no error; 22 answers nothing to a command
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
-from firmware_sim.converter import Readback
-from firmware_sim.known_faults import chosen_faults
-from firmware_sim.load import Load, load_named
-from firmware_sim.load_changes import NEVER_US
-from firmware_sim.outlet import Outlet, Quiet
+from firmware_sim.analog.analog_output import Outlet, Quiet
+from firmware_sim.analog.converter import Readback
+from firmware_sim.analog.load import Load, load_named
+from firmware_sim.analog.load_changes import NEVER_US
+from firmware_sim.analog.recorder import Recorder
 from firmware_sim.pulsepal.custom import CustomTrain
 from firmware_sim.pulsepal.ops import MARK, UNKNOWN, length
 from firmware_sim.pulsepal.params import CHANNELS, CYCLE_US, LINES, Params
 from firmware_sim.pulsepal.player import Player
 from firmware_sim.pulsepal.tracer import Tracer
-from firmware_sim.record import Recorder
-from firmware_sim.replies import Replies
+from firmware_sim.quirks import chosen_faults
+from firmware_sim.reply_queue import Replies
 
 Journal = Callable[[Mapping[str, int | str]], None]
 

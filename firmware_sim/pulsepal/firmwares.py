@@ -8,9 +8,8 @@ import struct
 from collections.abc import Callable
 
 from firmware_sim.pulsepal.custom import TRAIN_SIZE, unpacked_train
-from firmware_sim.pulsepal.faults import EXTRA, EXTRA_22, NATURAL, NATURAL_21
+from firmware_sim.pulsepal.device import PulsePal
 from firmware_sim.pulsepal.ops import size_of
-from firmware_sim.pulsepal.pal import PulsePal
 from firmware_sim.pulsepal.params import (
     CHANNELS,
     CODES,
@@ -25,6 +24,7 @@ from firmware_sim.pulsepal.params import (
     read_back,
     to_file,
 )
+from firmware_sim.pulsepal.quirks import EXTRA, EXTRA_22, NATURAL, NATURAL_21
 
 HARDWARE = 2
 MAX_PULSES = TRAIN_SIZE - 1

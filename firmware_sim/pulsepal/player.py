@@ -5,8 +5,8 @@ phase of zero is DC until the train's end. Only the cycles at which something ca
 us of device time, on the grid of 50 us cycles.
 """
 
-from firmware_sim.load_changes import NEVER_US
-from firmware_sim.outlet import Stage
+from firmware_sim.analog.analog_output import Stage
+from firmware_sim.analog.load_changes import NEVER_US
 from firmware_sim.pulsepal.custom import CustomTrain, mirrored
 from firmware_sim.pulsepal.params import CYCLE_US, ZERO_CODE, Channel
 from firmware_sim.pulsepal.tracer import Tracer

@@ -3,7 +3,7 @@
 Pulses that are alike and keep their period are handed on together.
 """
 
-from firmware_sim.outlet import Outlet, Stage
+from firmware_sim.analog.analog_output import Outlet, Stage
 
 
 class Tracer:

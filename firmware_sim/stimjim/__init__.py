@@ -4,7 +4,7 @@ No code of theirs is in here. What was seen on the published firmware and what w
 at the head of each dialect's module.
 """
 
-from firmware_sim.stimjim.core import StimJim
+from firmware_sim.stimjim.device import StimJim
 from firmware_sim.stimjim.dialect_a import DialectA
 from firmware_sim.stimjim.dialect_b import DialectB
 from firmware_sim.stimjim.dialect_c import DialectC

@@ -8,10 +8,10 @@ seed [choice].
 from random import Random
 from typing import NamedTuple
 
-from firmware_sim.converter import Noise, Readback, made_readback
-from firmware_sim.load import Load
-from firmware_sim.outlet import Outlet, Quiet, Stage
-from firmware_sim.record import Recorder
+from firmware_sim.analog.analog_output import Outlet, Quiet, Stage
+from firmware_sim.analog.converter import Noise, Readback, made_readback
+from firmware_sim.analog.load import Load
+from firmware_sim.analog.recorder import Recorder
 from firmware_sim.stimjim.slot import CURRENT, GROUNDED, VOLTAGE
 
 

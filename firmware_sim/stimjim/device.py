@@ -9,11 +9,11 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
-from firmware_sim.known_faults import chosen_faults
-from firmware_sim.load import Load, load_named
-from firmware_sim.load_changes import NEVER_US
-from firmware_sim.record import Recorder
-from firmware_sim.replies import Replies
+from firmware_sim.analog.load import Load, load_named
+from firmware_sim.analog.load_changes import NEVER_US
+from firmware_sim.analog.recorder import Recorder
+from firmware_sim.quirks import chosen_faults
+from firmware_sim.reply_queue import Replies
 from firmware_sim.stimjim.board import CHANNELS, TEENSY, Board, Scales
 from firmware_sim.stimjim.engine import Engine, Result
 from firmware_sim.stimjim.slot import SLOTS, Slot

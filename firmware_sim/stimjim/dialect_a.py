@@ -10,7 +10,7 @@ it does no harm. Lines in: `\\n`, a `\\r` before it is dropped. Lines out: `\\r\
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
-from firmware_sim.stimjim.core import LINE_FAULTS, StimJim
+from firmware_sim.stimjim.device import LINE_FAULTS, StimJim
 from firmware_sim.stimjim.engine import Result
 from firmware_sim.stimjim.slot import GROUNDED, SLOTS, STAGES, U32, VOLTAGE, Slot, atoi, i32, scan
 

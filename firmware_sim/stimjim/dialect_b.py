@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
-from firmware_sim.stimjim.core import LINE_FAULTS, StimJim
+from firmware_sim.stimjim.device import LINE_FAULTS, StimJim
 from firmware_sim.stimjim.engine import Result
 from firmware_sim.stimjim.fields_b import MAX_DELAY_US, Refused, caveats, fields, parsed, slot_of
 from firmware_sim.stimjim.slot import CURRENT, GROUNDED, SLOTS, VOLTAGE

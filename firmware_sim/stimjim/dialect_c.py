@@ -11,9 +11,9 @@ Line ends are `\\r\\n`, as the SDK's default makes of each `\\n` [inferred].
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
-from firmware_sim.outlet import Stage
+from firmware_sim.analog.analog_output import Stage
 from firmware_sim.stimjim.board import CHANNELS, RP2354B
-from firmware_sim.stimjim.core import LINE_FAULTS, StimJim
+from firmware_sim.stimjim.device import LINE_FAULTS, StimJim
 from firmware_sim.stimjim.engine import Result
 from firmware_sim.stimjim.fields_c import USAGE, Fields, Wrong
 from firmware_sim.stimjim.slot import CURRENT, GROUNDED, SLOTS, STAGES, VOLTAGE

@@ -6,8 +6,8 @@ Pulses are booked late, many at once: when somebody asks, or when something abou
 
 from typing import NamedTuple
 
-from firmware_sim.load_changes import NEVER_US
-from firmware_sim.outlet import Outlet, Read, Stage
+from firmware_sim.analog.analog_output import Outlet, Read, Stage
+from firmware_sim.analog.load_changes import NEVER_US
 
 
 class Result(NamedTuple):

@@ -17,10 +17,9 @@ _COMMANDS = {
     "info": ("stimctl.cli.info:info", "Say who answers at a port."),
     "profile": ("stimctl.cli.profile:profile", "List, explain, check and start profiles."),
     "preview": ("stimctl.cli.preview:preview", "Show a profile's pulses, charge and envelope."),
-    "run": ("stimctl.cli.run:run", "Run a session, with a live screen and a dose log."),
+    "run": ("stimctl.cli.run.command:run", "Run a session, with a live screen and a dose log."),
     "stop": ("stimctl.cli.stop:stop", "Stop whatever session runs on this machine."),
-    "log": ("stimctl.cli.log:log", "Look into the dose log: list, show, verify, export."),
-    "conformance": ("stimctl.cli.conformance:conformance", "Check a device against docs/protocol.md."),
+    "log": ("stimctl.cli.log.command:log", "Look into the dose log: list, show, verify, export."),
     "traffic": ("stimctl.cli.traffic:traffic", "Show recorded traffic of a line in words."),
     "replay": ("stimctl.cli.replay:replay", "Check recorded sessions against the driver, without a port."),
 }

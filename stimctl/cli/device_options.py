@@ -20,7 +20,7 @@ def device_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(command)
     def with_choice(*args: Any, device: str | None, dialect: str | None, isolator: str | None, **options: Any) -> Any:
         # Here, because a session brings much with it that `--help` does not need.
-        from stimctl.session.choice import Choice
+        from stimctl.stimulators.discovery import Choice
 
         return command(*args, choice=Choice(device or "native", dialect, isolator), **options)
 

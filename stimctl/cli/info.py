@@ -11,8 +11,8 @@ from stimctl.stimulators.capabilities import lacking
 from stimctl.wire.codes import Capability
 
 if TYPE_CHECKING:
-    from stimctl.session.choice import Choice
     from stimctl.stimulators.base import Identified, Identity
+    from stimctl.stimulators.discovery import Choice
 
 _CODES = (codes.DONE, codes.USAGE, codes.INVALID, codes.DEVICE, codes.LINE, codes.INTERRUPTED)
 
@@ -32,7 +32,7 @@ def info(url: str, choice: "Choice", as_json: bool) -> None:
       stimctl info --port sim://
       stimctl info --port /dev/ttyACM0 --device stimjim
     """
-    from stimctl.session.identify import identify
+    from stimctl.stimulators.identify import identify
 
     found = identify(url, choice)
     if as_json:

@@ -14,6 +14,7 @@ import click
 GROUP = "stimctl.commands"
 # What a known package's command does: its own words could be had only by importing it.
 _KNOWN = {
+    "conformance": "Check a device against docs/protocol.md.",
     "scenario": "Play sessions in which something goes wrong, on the simulator.",
     "sim": "Run the simulated stimulator as its own process, in real time.",
     "soak": "Run many simulated sessions with faults.",

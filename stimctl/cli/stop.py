@@ -6,7 +6,7 @@ import click
 
 from stimctl.cli import codes
 from stimctl.cli.table import echo_json, json_option
-from stimctl.control import STOP_TIMEOUT_S, Outcome, StopReport, stop_all
+from stimctl.remote_stop import STOP_TIMEOUT_S, Outcome, StopReport, stop_all
 
 _EXIT_CODES = """\b
 Exit codes:

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from stimctl.wire.transcript import Header, Record, read_traffic
-from stimctl.wire.wording import Decoder, Line
+from stimctl.traffic.decoder import Decoder, Line
+from stimctl.traffic.transcript import Header, Record, read_traffic
 
 # A handshake is over long before as many pieces of traffic.
 _HANDSHAKE_RECORDS = 100

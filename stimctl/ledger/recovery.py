@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from stimctl.ledger.store import Ledger, new_session_id
 from stimctl.ledger.summary import Entry
 from stimctl.stimulators.base import Identity, Records
-from stimctl.wire.messages import SessionRecord
+from stimctl.wire.codec import SessionRecord
 
 DIED = "the program that ran it ended without closing it"
 

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from stimctl.alive import private_folder
 from stimctl.errors import LogFault
+from stimctl.lock_file import private_folder
 
 APPLICATION_ID = 0x5354494D  # "STIM"
 BUSY_TIMEOUT_S = 10.0  # how long to wait for another process that appends [choice]

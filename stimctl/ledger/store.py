@@ -19,13 +19,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from stimctl.alive import Alive, is_alive, private_folder, remove
 from stimctl.errors import LogFault, Misuse
 from stimctl.ledger.append import Appender, draft, utc_now, utc_text
 from stimctl.ledger.chain import Broken, Row, Verdict, Walker, Why, canonical_body
 from stimctl.ledger.schema import connect_read_only, faults
 from stimctl.ledger.summary import Entry, SessionHead, SessionSummary, head_of, summarize
 from stimctl.ledger.writer import LedgerWriter
+from stimctl.lock_file import Alive, is_alive, private_folder, remove
 
 FILE_NAME = "ledger.sqlite"
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: ids are read aloud and typed

@@ -16,11 +16,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from stimctl.alive import Alive
 from stimctl.errors import LogFault, Misuse
 from stimctl.ledger.append import Appender, draft, utc_now, utc_text
 from stimctl.ledger.chain import Draft, canonical_body
 from stimctl.ledger.schema import LedgerBusy
+from stimctl.lock_file import Alive
 
 BOUND_ENTRIES = 256  # [choice]
 BOUND_AGE_S = 5.0  # [choice]

@@ -11,10 +11,10 @@ from typing import Any
 from stimctl.errors import LogFault
 from stimctl.replay.port import TOLERANCE_US, Difference, ReplayPort
 from stimctl.replay.recording import Recording
-from stimctl.session.choice import stimulator
 from stimctl.session.engine import Engine
 from stimctl.session.runner import Runner
 from stimctl.session.view import SessionReport
+from stimctl.stimulators.discovery import stimulator
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,10 @@ from collections.abc import Iterable
 from typing import NoReturn
 
 from stimctl.errors import LineLost, StimctlError
+from stimctl.traffic.decoder import Decoder, Line
+from stimctl.traffic.transcript import Record
+from stimctl.wire.codec import KeepAlive
 from stimctl.wire.framing import DELIMITER
-from stimctl.wire.messages import KeepAlive
-from stimctl.wire.transcript import Record
-from stimctl.wire.wording import Decoder, Line
 
 TOLERANCE_US = 10_000  # [choice] half of the shortest time between two frames that the driver sends by itself
 _SHOWN_BYTES = 64

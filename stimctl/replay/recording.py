@@ -10,9 +10,8 @@ from typing import Any
 
 from stimctl.errors import InputInvalid, Problem
 from stimctl.prescription import Prescription
-from stimctl.session.choice import Choice
 from stimctl.session.commands import Command, command_of
-from stimctl.session.recorded import (
+from stimctl.session.replay_metadata import (
     BEGUN,
     ENDED,
     LOST,
@@ -23,7 +22,8 @@ from stimctl.session.recorded import (
     prescription_of,
 )
 from stimctl.session.states import End, State
-from stimctl.wire.transcript import Header, Note, Record, read_pieces
+from stimctl.stimulators.discovery import Choice
+from stimctl.traffic.transcript import Header, Note, Record, read_pieces
 
 # What ended these was neither on the line nor ordered: the record cannot show it to the driver again.
 NOT_ON_THE_LINE = (End.FRONT_END, End.SUSPENDED, End.STOOD_STILL, End.LOG, End.INTERRUPTED)

@@ -11,8 +11,8 @@ from stimctl.session.preparation import stop_record
 from stimctl.session.states import End, Happening, State, Task
 from stimctl.session.view import EXAMINE, PULL_THE_LEADS, Priority, SessionReport
 from stimctl.stimulators import base
+from stimctl.wire.codec import Status
 from stimctl.wire.codes import GIVES_OUTPUT
-from stimctl.wire.messages import Status
 
 GIVE_UP_STOP_US = 5_000_000
 GIVE_UP_RECORDS_US = 2_000_000

@@ -6,14 +6,14 @@ from typing import Any, NamedTuple
 
 from stimctl.errors import IllegalEvent
 from stimctl.prescription import Prescription
-from stimctl.session.account import Account
+from stimctl.session.dose_account import Account
 from stimctl.session.journal import Journal
 from stimctl.session.log import SessionLog
 from stimctl.session.states import ON_HOLD, End, Happening, Pending, State, Task, after
 from stimctl.session.targets import TargetRules
 from stimctl.session.view import Alarm, Priority, StateChanged, Told
 from stimctl.stimulators.base import Identity, Records, Stimulator
-from stimctl.wire.messages import Channel, Impedance, Status
+from stimctl.wire.codec import Channel, Impedance, Status
 
 
 @dataclass(slots=True)

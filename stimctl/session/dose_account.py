@@ -11,7 +11,7 @@ from stimctl.session.journal import Journal, delivered, dose_record, measured_ag
 from stimctl.session.states import ON_HOLD, State
 from stimctl.session.view import SessionReport
 from stimctl.stimulators.base import Identity, Ordered, Records
-from stimctl.wire.messages import TargetSet
+from stimctl.wire.codec import TargetSet
 
 _AS_REPORTED = ("end_text", "armed", "planned", "commanded", "delivered", "measured", "agreement")
 UNANSWERED = "the answer to an order was lost: nobody knows what was commanded to the last pulse"

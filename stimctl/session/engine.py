@@ -24,7 +24,7 @@ from stimctl.errors import (
 )
 from stimctl.prescription import Prescription, Subject
 from stimctl.session import commands as c
-from stimctl.session import subject
+from stimctl.session import interlocks
 from stimctl.session.closing import Closing
 from stimctl.session.context import Context, Want
 from stimctl.session.log import SessionLog
@@ -35,7 +35,7 @@ from stimctl.session.telemetry import Telemetry
 from stimctl.session.view import PULL_THE_LEADS, Priority, SessionReport, SessionView
 from stimctl.stimulators import base
 from stimctl.stimulators.base import Identity, Stimulator
-from stimctl.wire import messages as m
+from stimctl.wire import codec as m
 
 # Steps that a session takes by itself. After a hold it is always a person who goes on.
 UNATTENDED = frozenset({State.IDLE, State.IDENTIFIED, State.LOADED, State.TESTED, State.CHECKED})
@@ -75,7 +75,7 @@ class Engine:
         front_end: bool = False,
     ) -> None:
         if prescription.subject in (Subject.PERSON, Subject.ANIMAL) and not front_end:
-            raise Unsafe([subject.no_front_end(prescription.subject)])
+            raise Unsafe([interlocks.no_front_end(prescription.subject)])
         self._context = context = Context(stimulator, prescription, log, self._go_on)
         self._stimulator = stimulator
         self._auto = auto

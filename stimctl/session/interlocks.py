@@ -5,8 +5,8 @@ from stimctl.errors import Problem, WrongDevice
 from stimctl.prescription import Prescription, Subject
 from stimctl.stimulators.base import Identity
 from stimctl.stimulators.capabilities import MISSING, PERSON_NEEDS
+from stimctl.wire.codec import Impedance
 from stimctl.wire.codes import SATURATED_OHM, Capability
-from stimctl.wire.messages import Impedance
 
 # Of a declared dummy load: how far the measured resistance may lie from it [choice].
 DECLARED_PERCENT = 20

@@ -16,7 +16,7 @@ from stimctl.dose import ChannelDose
 from stimctl.session.log import SessionLog
 from stimctl.stimulators.base import Identity, Records
 from stimctl.waveform import Program
-from stimctl.wire.messages import Channel
+from stimctl.wire.codec import Channel
 
 _pack = Struct("3H").pack
 

@@ -15,8 +15,8 @@ from stimctl.stimulators.base import Identity
 from stimctl.stimulators.native import channels_in
 from stimctl.stimulators.targets import Targets
 from stimctl.waveform import Program
+from stimctl.wire.codec import Channel, Status
 from stimctl.wire.codes import NOT_MEASURED_OHM, Capability, ChannelFlag, DeviceState
-from stimctl.wire.messages import Channel, Status
 
 IN_A_ROW = 3
 PULSE_FLIGHT_US = 1_100_000  # the longest period and its pulse: an older target may still be the last pulse's

@@ -7,13 +7,13 @@ from dataclasses import asdict
 
 from stimctl import limits
 from stimctl.errors import Unsafe, WrongDevice
-from stimctl.session import subject
+from stimctl.session import interlocks
 from stimctl.session.context import Context, LogEarlierDose
 from stimctl.session.states import ON_HOLD, End, Happening, State, Task
 from stimctl.session.view import EARLIER_DOSE, EXAMINE, Priority
 from stimctl.stimulators import base
 from stimctl.stimulators.capabilities import lacking
-from stimctl.wire import messages as m
+from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, Purpose
 
 CHECK_US = 100_000
@@ -61,7 +61,7 @@ class Preparation:
         for sentence in lacking(event.identity):
             context.tell(f"{event.identity.model}: {sentence}", now_us)
         try:
-            subject.check_device(context.prescription, event.identity)
+            interlocks.check_device(context.prescription, event.identity)
         except WrongDevice as wrong:
             action = "connect the device that the prescription is for"
             context.fail(End.WRONG_DEVICE, str(wrong), action, now_us)
@@ -149,7 +149,7 @@ class Preparation:
         problems: list[str] = []
         for result in event.results:
             context.put("impedance", now_us, **result._asdict())
-            problems += subject.contact_problems(result, context.prescription, context.device.identity)
+            problems += interlocks.contact_problems(result, context.prescription, context.device.identity)
         if context.state is State.CHECKING:
             # Back in its tested state the device wants no keepalive.
             context.times.alive_due_us = None

@@ -13,8 +13,8 @@ from stimctl import anatomy
 from stimctl.errors import InputInvalid, Misuse, Problem
 from stimctl.prescription import ChannelPlan, Prescription, Subject, from_mapping
 from stimctl.profile import load_text
-from stimctl.session.choice import Choice
 from stimctl.session.states import State
+from stimctl.stimulators.discovery import Choice
 from stimctl.units import UA_PER_MA, US_PER_S
 
 SESSION = "session"  # what was run

@@ -17,8 +17,8 @@ from stimctl.session import commands as c
 from stimctl.session.context import AwaitDurable, LogEarlierDose, Over
 from stimctl.session.engine import Engine, Turn
 from stimctl.session.log import SessionLog
-from stimctl.session.onward import Onward
-from stimctl.session.recorded import BEGUN, ENDED, LOST, ORDER
+from stimctl.session.monotonic_port import Onward
+from stimctl.session.replay_metadata import BEGUN, ENDED, LOST, ORDER
 from stimctl.session.states import End
 from stimctl.session.view import Alarm, Priority, SessionReport, SessionView
 from stimctl.stimulators.base import Identity, Records, Stimulator, ZeroConfirmed, ZeroOverdue

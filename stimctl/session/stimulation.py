@@ -14,7 +14,7 @@ from stimctl.session.view import EXAMINE, LOOK_AFTER, Priority
 from stimctl.stimulators import base
 from stimctl.stimulators.exchange import NO_ANSWER
 from stimctl.stimulators.native import channel_mask
-from stimctl.wire import messages as m
+from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, EndReason
 
 SAMPLE_US = 10_000_000

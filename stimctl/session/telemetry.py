@@ -14,7 +14,7 @@ from stimctl.session.states import OUTPUT, QUIET, STIMULATING, STOPPING, End, St
 from stimctl.session.stimulation import Stimulation
 from stimctl.session.view import LOOK_AFTER, PULL_THE_LEADS, Priority
 from stimctl.stimulators.base import Identity
-from stimctl.wire import messages as m
+from stimctl.wire import codec as m
 from stimctl.wire.codes import GIVES_OUTPUT, DeviceState, EndReason
 
 _DEVICE_ENDS = {

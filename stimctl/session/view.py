@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from stimctl.session.states import End, State
 from stimctl.stimulators.base import Identity
-from stimctl.wire.messages import Channel, Impedance, Status
+from stimctl.wire.codec import Channel, Impedance, Status
 
 # What the operator is to do about an alarm.
 EXAMINE = "do not use this device until it has been examined"

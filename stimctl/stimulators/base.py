@@ -11,8 +11,8 @@ from typing import Any, NamedTuple, Protocol
 from stimctl.errors import StimctlError
 from stimctl.stimulators.targets import Targets
 from stimctl.waveform import Program
+from stimctl.wire.codec import Counters, Impedance, Measured, SessionRecord, Started, TargetSet
 from stimctl.wire.codes import Capability, Purpose
-from stimctl.wire.messages import Counters, Impedance, Measured, SessionRecord, Started, TargetSet
 
 
 @dataclass(frozen=True, slots=True)

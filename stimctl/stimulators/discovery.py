@@ -10,14 +10,14 @@ from typing import TypeVar
 from stimctl.errors import Misuse, WireError, WrongDevice
 from stimctl.port import Port
 from stimctl.stimulators.base import Stimulator
-from stimctl.stimulators.leased import Leased
+from stimctl.stimulators.lease.adapter import Leased
 from stimctl.stimulators.native import Native
-from stimctl.stimulators.pulsepal import PulsePal, isolator_ua_per_v
-from stimctl.stimulators.pulsepal_gate import HANDSHAKE, START
-from stimctl.stimulators.stimjim import DIALECTS
-from stimctl.stimulators.stimjim_gate import IDENTIFY
-from stimctl.stimulators.stimjim_text import Named, Reader
-from stimctl.wire import messages as m
+from stimctl.stimulators.pulsepal.adapter import PulsePal, isolator_ua_per_v
+from stimctl.stimulators.pulsepal.gate import HANDSHAKE, START
+from stimctl.stimulators.stimjim.adapter import DIALECTS
+from stimctl.stimulators.stimjim.gate import IDENTIFY
+from stimctl.stimulators.stimjim.parser import Named, Reader
+from stimctl.wire import codec as m
 from stimctl.wire.codes import PROTOCOL_VERSION, Refusal
 from stimctl.wire.framing import DELIMITER, FrameSplitter
 

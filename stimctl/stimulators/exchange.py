@@ -16,7 +16,7 @@ from stimctl import limits
 from stimctl.errors import EchoMismatch, Refused, StimctlError, TimedOut, WrongDevice
 from stimctl.stimulators.base import Declined, Failed
 from stimctl.stimulators.targets import Targets
-from stimctl.wire import messages as m
+from stimctl.wire import codec as m
 from stimctl.wire.codes import PROTOCOL_VERSION, Refusal
 
 RESEND_US = 50_000  # and the longest that a lowering, a keepalive or a hold waits for another one's answer

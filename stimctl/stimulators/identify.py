@@ -1,8 +1,8 @@
 """Ask who is at a port, with a handshake and nothing else: no program, no arm, no acknowledgement."""
 
 from stimctl.port import Port, open_port
-from stimctl.session.choice import NATIVE, Choice, stimulator
 from stimctl.stimulators.base import Failed, Identified, Stimulator
+from stimctl.stimulators.discovery import NATIVE, Choice, stimulator
 
 
 def identify(url: str, choice: Choice = NATIVE) -> Identified:

@@ -1,7 +1,7 @@
 """Who answered: the pages of a handshake of the native protocol, as an identity."""
 
 from stimctl.stimulators.base import Identified, Identity
-from stimctl.wire import messages as m
+from stimctl.wire import codec as m
 from stimctl.wire.codes import Capability
 
 

@@ -13,14 +13,14 @@ from stimctl import limits
 from stimctl.errors import EchoMismatch, Misuse, TimedOut, WireError
 from stimctl.stimulators.base import Checked, Failed, Late, Loaded, Ordered, Records, SelfTested, Stimulator
 from stimctl.stimulators.exchange import BOOT_US, GIVE_UP_US, Command, Exchange, Urgency
-from stimctl.stimulators.pages import identified
+from stimctl.stimulators.identity_pages import identified
 from stimctl.stimulators.stop import Stop
 from stimctl.stimulators.targets import Targets
 from stimctl.waveform import Program
-from stimctl.wire import messages as m
+from stimctl.wire import codec as m
+from stimctl.wire.codec import Channel, Event, Status, Stopped, message_in, sequence_in
 from stimctl.wire.codes import GIVES_OUTPUT, PROTOCOL_VERSION, DeviceState, Purpose
 from stimctl.wire.framing import DELIMITER, FrameSplitter
-from stimctl.wire.messages import Channel, Event, Status, Stopped, message_in, sequence_in
 
 TIME_TO_LIVE_MS = 5_000
 _TOLD = frozenset(m.SHAPE_OF[each].kind for each in (Status, Channel, Event))

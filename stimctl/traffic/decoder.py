@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from stimctl.errors import WireError
+from stimctl.traffic.transcript import DIRECTIONS, Direction, Record
+from stimctl.wire.codec import SHAPES, Refused, Welcome, parse
 from stimctl.wire.codes import Capability, ChannelFlag, DeviceState, EndReason, Purpose, Refusal, SelfTestFailure
 from stimctl.wire.framing import DELIMITER, MAX_FRAME, unframe
-from stimctl.wire.messages import SHAPES, Refused, Welcome, parse
-from stimctl.wire.transcript import DIRECTIONS, Direction, Record
 
 
 class Line(NamedTuple):

@@ -15,7 +15,37 @@ from operator import itemgetter
 from typing import Any
 
 from stimctl.errors import WireError
-from stimctl.wire.answers import (
+from stimctl.wire.codes import (
+    PROTOCOL_VERSION,
+    Capability,
+    ChannelFlag,
+    DeviceState,
+    EndReason,
+    Purpose,
+    Refusal,
+    SelfTestFailure,
+)
+from stimctl.wire.commands import (
+    Acknowledge,
+    Arm,
+    Hello,
+    Hold,
+    KeepAlive,
+    LoadProgram,
+    LoadSegment,
+    ReadCounters,
+    ReadDigest,
+    ReadIdentity,
+    ReadImpedance,
+    ReadMeasured,
+    ReadSession,
+    SelfTest,
+    SetTarget,
+    Start,
+    Stop,
+)
+from stimctl.wire.framing import frame_sized, unframe
+from stimctl.wire.replies import (
     Acknowledged,
     Alive,
     Armed,
@@ -40,37 +70,7 @@ from stimctl.wire.answers import (
     TargetSet,
     Welcome,
 )
-from stimctl.wire.codes import (
-    PROTOCOL_VERSION,
-    Capability,
-    ChannelFlag,
-    DeviceState,
-    EndReason,
-    Purpose,
-    Refusal,
-    SelfTestFailure,
-)
-from stimctl.wire.framing import frame_sized, unframe
-from stimctl.wire.orders import (
-    Acknowledge,
-    Arm,
-    Hello,
-    Hold,
-    KeepAlive,
-    LoadProgram,
-    LoadSegment,
-    ReadCounters,
-    ReadDigest,
-    ReadIdentity,
-    ReadImpedance,
-    ReadMeasured,
-    ReadSession,
-    SelfTest,
-    SetTarget,
-    Start,
-    Stop,
-)
-from stimctl.wire.shape import HEADER_SIZE, SHAPE_OF, SHAPES, Shape, Wire
+from stimctl.wire.schema import HEADER_SIZE, SHAPE_OF, SHAPES, Shape, Wire
 
 __all__ = [
     "HEADER_SIZE",

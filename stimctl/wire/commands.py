@@ -2,7 +2,7 @@
 
 from typing import Annotated, NamedTuple
 
-from stimctl.wire.shape import Wire, message
+from stimctl.wire.schema import Wire, message
 
 
 @message(0x01)

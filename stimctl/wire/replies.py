@@ -6,7 +6,7 @@ is older than an answer. Refused and Stopped keep their bytes in every version, 
 
 from typing import Annotated, NamedTuple
 
-from stimctl.wire.shape import Wire, message
+from stimctl.wire.schema import Wire, message
 
 MADE = "when this answer was made, since boot"
 

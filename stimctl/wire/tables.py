@@ -17,10 +17,10 @@ from pathlib import Path
 from struct import calcsize
 
 from stimctl.errors import InputInvalid, Problem
+from stimctl.wire import codec as m
 from stimctl.wire import codes
-from stimctl.wire import messages as m
+from stimctl.wire.codec import HEADER_SIZE, SHAPES, Shape
 from stimctl.wire.framing import CRC_SIZE, DELIMITER
-from stimctl.wire.messages import HEADER_SIZE, SHAPES, Shape
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "protocol.md"
 LINE_OVERHEAD = CRC_SIZE + 2

@@ -16,13 +16,13 @@ from tempfile import TemporaryDirectory
 from time import process_time
 from typing import Any, NamedTuple
 
-from firmware_sim.lab.chance import random_scenario
-from firmware_sim.lab.control_times import ControlTime, control_times
-from firmware_sim.lab.evidence import evidence_of
-from firmware_sim.lab.invariants import Violation, violations
-from firmware_sim.lab.play import play
-from firmware_sim.lab.scenario import Scenario, dump
 from stimctl.ledger import Ledger
+from stimlab.campaign.random_scenario import random_scenario
+from stimlab.control_times import ControlTime, control_times
+from stimlab.invariants.evidence import evidence_of
+from stimlab.invariants.table import Violation, violations
+from stimlab.play.play import play
+from stimlab.scenario.reader import Scenario, dump
 
 BROKE = "BROKE"
 _MEMORY = "/dev/shm"  # where there is one: nothing of these ledgers is kept, and a disk makes each session wait

@@ -16,8 +16,8 @@ from pathlib import Path
 from threading import current_thread, main_thread
 from typing import Any, Self
 
-from firmware_sim.lab.soak import Done
 from stimctl.errors import Misuse
+from stimlab.campaign.campaign import Done
 
 Work = Callable[[Sequence[int]], Done]
 

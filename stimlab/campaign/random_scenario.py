@@ -8,12 +8,12 @@ prescription is a legal one: what must be refused on paper is tested elsewhere.
 from random import Random
 from typing import Any
 
+from firmware_sim.analog.load import LOADS
 from firmware_sim.faults import CATALOGUE, Fault, Number
 from firmware_sim.faults.catalogue import TOLD
-from firmware_sim.lab.hosts import OF_PROCESSES
-from firmware_sim.lab.parts import Action, Scenario
-from firmware_sim.load import LOADS
 from stimctl.errors import InputInvalid, Problem
+from stimlab.play.host_faults import OF_PROCESSES
+from stimlab.scenario.model import Action, Scenario
 
 # Those that need a process of their own take real time, which a campaign has none of.
 KINDS: tuple[str, ...] = tuple(name for name in CATALOGUE if name not in OF_PROCESSES)

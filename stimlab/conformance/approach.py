@@ -2,14 +2,14 @@
 
 from dataclasses import replace
 
-from stimctl.bench.conformance.bench import Bench
-from stimctl.bench.conformance.check import Nonconforming
-from stimctl.bench.conformance.course import Course
-from stimctl.bench.conformance.loadable import Loadable
-from stimctl.bench.conformance.matrix import RAMP_UA_PER_S, SHAPES, Action, Cell, Moment, Place
-from stimctl.bench.conformance.talk import Heard
+from stimctl.wire.codec import LoadProgram, LoadSegment, Status
 from stimctl.wire.codes import DeviceState
-from stimctl.wire.messages import LoadProgram, LoadSegment, Status
+from stimlab.conformance.check import Nonconforming
+from stimlab.conformance.dut import Bench
+from stimlab.conformance.link import Heard
+from stimlab.conformance.matrix import RAMP_UA_PER_S, SHAPES, Action, Cell, Moment, Place
+from stimlab.conformance.programs import Loadable
+from stimlab.conformance.tracked_session import Course
 
 A_MINUTE_US = 60_000_000
 STEP_UA = 100

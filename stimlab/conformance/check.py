@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
-from stimctl.bench.conformance.matrix import Cell
 from stimctl.wire.codes import Capability
+from stimlab.conformance.matrix import Cell
 
 if TYPE_CHECKING:
-    from stimctl.bench.conformance.bench import Bench
+    from stimlab.conformance.dut import Bench
 
 Hand = Literal["power", "load"]
 Body = Callable[["Bench"], None]
@@ -82,7 +82,7 @@ def check(
 
 def all_checks() -> tuple[Check, ...]:
     """Every check of the package, by the number of its first requirement."""
-    from stimctl.bench.conformance import checks
+    from stimlab.conformance import checks
 
     for module in pkgutil.iter_modules(checks.__path__):
         import_module(f"{checks.__name__}.{module.name}")

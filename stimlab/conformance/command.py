@@ -14,10 +14,10 @@ from stimctl.cli.table import table
 from stimctl.errors import Misuse
 
 if TYPE_CHECKING:
-    from stimctl.bench.conformance.check import Check
-    from stimctl.bench.conformance.hands import Ask
-    from stimctl.bench.conformance.plan import Plan
-    from stimctl.bench.conformance.result import Run
+    from stimlab.conformance.check import Check
+    from stimlab.conformance.fixture import Ask
+    from stimlab.conformance.plan import Plan
+    from stimlab.conformance.result import Run
 
 _CODES = (
     codes.DONE, codes.USAGE, codes.INVALID, codes.DEVICE, codes.LINE, codes.NOT_EXAMINED, codes.INTERRUPTED,
@@ -67,7 +67,7 @@ def conformance(
       stimctl conformance --port sim:// --html report.html
       stimctl conformance --port /dev/ttyACM0 --only R-46 --dummy-load
     """
-    from stimctl.bench.conformance.plan import Plan
+    from stimlab.conformance.plan import Plan
 
     chosen = _chosen(only, word)
     if listing:
@@ -83,11 +83,11 @@ def conformance(
 
 
 def _chosen(only: tuple[str, ...], word: str | None) -> "list[Check]":
-    from stimctl.bench.conformance.check import all_checks
-    from stimctl.bench.conformance.matrix import CELLS
-    from stimctl.bench.conformance.operating import check_of
-    from stimctl.bench.conformance.requirements import texts
-    from stimctl.bench.conformance.scope import NOT_ON_THE_WIRE
+    from stimlab.conformance.check import all_checks
+    from stimlab.conformance.matrix import CELLS
+    from stimlab.conformance.operating_point import check_of
+    from stimlab.conformance.requirements import texts
+    from stimlab.conformance.scope import NOT_ON_THE_WIRE
 
     for number in only:
         if number not in texts():
@@ -111,7 +111,7 @@ def _fits(only: tuple[str, ...], word: str | None) -> "Callable[[Check], bool]":
 
 
 def _listing(checks: "list[Check]") -> str:
-    from stimctl.bench.conformance.matrix import CELLS, Action
+    from stimlab.conformance.matrix import CELLS, Action
 
     def needs(each: "Check") -> str:
         names = [(flag.name or "").lower().replace("_", " ") for flag in each.needs]
@@ -137,12 +137,12 @@ def _confirm(url: str, dummy_load: bool) -> None:
 def _run(
     url: str, checks: "list[Check]", plan: "Plan", *, long: bool, ask: bool, discard_dose: bool, amplitude_ua: int
 ) -> "Run":
-    from stimctl.bench.conformance.bench import Bench
-    from stimctl.bench.conformance.check import all_checks
-    from stimctl.bench.conformance.hands import hands_for
-    from stimctl.bench.conformance.runner import Runner
-    from stimctl.cli.conformance_display import Display
     from stimctl.port import open_port
+    from stimlab.conformance.check import all_checks
+    from stimlab.conformance.display import Display
+    from stimlab.conformance.dut import Bench
+    from stimlab.conformance.fixture import hands_for
+    from stimlab.conformance.runner import Runner
 
     port = open_port(url)
     try:
@@ -158,9 +158,9 @@ def _run(
 
 
 def _write(run: "Run", junit: Path | None, json_file: Path | None, html: Path | None) -> None:
-    from stimctl.bench.conformance.junit import as_junit
-    from stimctl.bench.conformance.page import as_html
-    from stimctl.bench.conformance.report import as_json
+    from stimlab.conformance.junit import as_junit
+    from stimlab.conformance.page import as_html
+    from stimlab.conformance.report import as_json
 
     kinds: tuple[tuple[Path | None, Callable[[Run], str]], ...]
     kinds = (junit, as_junit), (json_file, as_json), (html, as_html)
@@ -172,7 +172,7 @@ def _write(run: "Run", junit: Path | None, json_file: Path | None, html: Path | 
 
 def _conclude(run: "Run") -> None:
     """Say what came out, and leave with its code."""
-    from stimctl.cli.conformance_display import summary
+    from stimlab.conformance.display import summary
 
     click.echo(summary(run))
     if run.conforms and not run.not_examined:

@@ -10,16 +10,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from stimctl.bench.conformance.requirements import section_of
-from stimctl.bench.conformance.scope import TO_MEASURE
 from stimctl.cli.info import banner
-from stimctl.cli.log_page import plain
+from stimctl.cli.log.page import plain
 from stimctl.cli.table import table
+from stimlab.conformance.requirements import section_of
+from stimlab.conformance.scope import TO_MEASURE
 
 if TYPE_CHECKING:
-    from stimctl.bench.conformance.check import Check
-    from stimctl.bench.conformance.hands import Reply
-    from stimctl.bench.conformance.result import Outcome, Run
+    from stimlab.conformance.check import Check
+    from stimlab.conformance.fixture import Reply
+    from stimlab.conformance.result import Outcome, Run
 
 SHOWN = 30  # failed checks in full on the screen
 _KEYS = "s skips it, r says it again"

@@ -6,15 +6,8 @@ The ways to a state (`idle`, `load`, `tested`, `arm`, `start`, `running`, `held`
 
 from typing import Any
 
-from stimctl.bench.conformance.check import Nonconforming, Skip
-from stimctl.bench.conformance.hands import DUMMY, Hands, NoHands
-from stimctl.bench.conformance.loadable import PLAIN, Loadable
-from stimctl.bench.conformance.result import Identity, Measurement
-from stimctl.bench.conformance.talk import STOP_FRAME, Heard, Talker
 from stimctl.port import Port
-from stimctl.wire.codes import PROTOCOL_VERSION, Capability, DeviceState, EndReason, Purpose
-from stimctl.wire.framing import DELIMITER
-from stimctl.wire.messages import (
+from stimctl.wire.codec import (
     Acknowledge,
     Acknowledged,
     Arm,
@@ -44,6 +37,13 @@ from stimctl.wire.messages import (
     Stopped,
     Welcome,
 )
+from stimctl.wire.codes import PROTOCOL_VERSION, Capability, DeviceState, EndReason, Purpose
+from stimctl.wire.framing import DELIMITER
+from stimlab.conformance.check import Nonconforming, Skip
+from stimlab.conformance.fixture import DUMMY, Hands, NoHands
+from stimlab.conformance.link import STOP_FRAME, Heard, Talker
+from stimlab.conformance.programs import PLAIN, Loadable
+from stimlab.conformance.result import Identity, Measurement
 
 CEILING_UA = 500  # the lowest there is
 LIMIT_US = 60_000_000

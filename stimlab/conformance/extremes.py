@@ -4,13 +4,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from stimctl.bench.conformance.bench import Bench
-from stimctl.bench.conformance.check import Check, Skip
-from stimctl.bench.conformance.course import Course
-from stimctl.bench.conformance.loadable import PLAIN
-from stimctl.bench.conformance.telling import error_ua, judge
+from stimctl.wire.codec import LoadSegment, SetTarget
 from stimctl.wire.codes import Capability, DeviceState, EndReason, Refusal
-from stimctl.wire.messages import LoadSegment, SetTarget
+from stimlab.conformance.check import Check, Skip
+from stimlab.conformance.dut import Bench
+from stimlab.conformance.programs import PLAIN
+from stimlab.conformance.report_consistency import error_ua, judge
+from stimlab.conformance.tracked_session import Course
 
 CEILINGS_UA = (500, 1_000, 2_000)
 TOGETHER = ((1, 2), (2, 3), (3, 4), (1, 4))

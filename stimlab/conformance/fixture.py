@@ -9,9 +9,9 @@ from threading import Thread
 from typing import Any, Literal, Protocol
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from stimctl.bench.conformance.check import Hand, Skip
 from stimctl.errors import LineLost
 from stimctl.port import Port
+from stimlab.conformance.check import Hand, Skip
 
 DUMMY = "r1k"
 DUMMY_OHM = 1_000

@@ -3,7 +3,7 @@
 import re
 from xml.etree import ElementTree as Xml
 
-from stimctl.bench.conformance.result import Outcome, Run
+from stimlab.conformance.result import Outcome, Run
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

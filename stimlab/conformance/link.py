@@ -10,12 +10,10 @@ from typing import Any, NamedTuple, TypeVar
 from cobs.cobs import DecodeError
 from cobs.cobs import decode as cobs_decode
 
-from stimctl.bench.conformance.check import Nonconforming
 from stimctl.errors import WireError
 from stimctl.port import Port
-from stimctl.wire.codes import Refusal
-from stimctl.wire.framing import DELIMITER, MAX_FRAME, FrameSplitter, frame_sized, unframe
-from stimctl.wire.messages import (
+from stimctl.traffic.transcript import Record
+from stimctl.wire.codec import (
     SHAPE_OF,
     Armed,
     Channel,
@@ -28,7 +26,9 @@ from stimctl.wire.messages import (
     encode,
     parse,
 )
-from stimctl.wire.transcript import Record
+from stimctl.wire.codes import Refusal
+from stimctl.wire.framing import DELIMITER, MAX_FRAME, FrameSplitter, frame_sized, unframe
+from stimlab.conformance.check import Nonconforming
 
 STOP_FRAME = bytes.fromhex("02 1F 01 05 5F 3D 3B E8 00")
 KEEP_ALIVE_US = 250_000

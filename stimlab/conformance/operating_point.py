@@ -4,17 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from stimctl.bench.conformance.approach import QUIET_US, STEP_UA, begun
-from stimctl.bench.conformance.bench import Bench, tells
-from stimctl.bench.conformance.check import Check, Skip
-from stimctl.bench.conformance.course import Course
-from stimctl.bench.conformance.matrix import Action, Cell, Moment, Place
-from stimctl.bench.conformance.talk import STOP_FRAME, Heard
-from stimctl.bench.conformance.telling import judge
-from stimctl.bench.conformance.timing import EXACT_US, event
-from stimctl.wire.codes import Capability, ChannelFlag, DeviceState, EndReason, Refusal
-from stimctl.wire.framing import DELIMITER
-from stimctl.wire.messages import (
+from stimctl.wire.codec import (
     Alive,
     Counters,
     Event,
@@ -25,6 +15,16 @@ from stimctl.wire.messages import (
     Stopped,
     encode,
 )
+from stimctl.wire.codes import Capability, ChannelFlag, DeviceState, EndReason, Refusal
+from stimctl.wire.framing import DELIMITER
+from stimlab.conformance.approach import QUIET_US, STEP_UA, begun
+from stimlab.conformance.check import Check, Skip
+from stimlab.conformance.dut import Bench, tells
+from stimlab.conformance.link import STOP_FRAME, Heard
+from stimlab.conformance.matrix import Action, Cell, Moment, Place
+from stimlab.conformance.report_consistency import judge
+from stimlab.conformance.timing import EXACT_US, event
+from stimlab.conformance.tracked_session import Course
 
 WATCHDOG_US = 1_000_000
 OFF_US = 5_000  # from Stop to outputs disabled: section 21

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 from zlib import MAX_WBITS, compressobj
 
-from stimctl.bench.conformance.matrix import AMPLITUDES_UA, CHANNELS, Action, Moment, Place
-from stimctl.bench.conformance.report import document
-from stimctl.bench.conformance.result import Run
+from stimlab.conformance.matrix import AMPLITUDES_UA, CHANNELS, Action, Moment, Place
+from stimlab.conformance.report import document
+from stimlab.conformance.result import Run
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 TRAFFIC_BYTES = 220_000  # packed; with all else the page stays under 500 KB

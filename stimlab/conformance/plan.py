@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterator
 
-from stimctl.bench.conformance.bench import Bench
-from stimctl.bench.conformance.check import Check
-from stimctl.bench.conformance.extremes import EXTREMES
-from stimctl.bench.conformance.matrix import CELLS, REAL_TIME_S, Cell, pairwise, within
-from stimctl.bench.conformance.operating import check_of, why_not
+from stimlab.conformance.check import Check
+from stimlab.conformance.dut import Bench
+from stimlab.conformance.extremes import EXTREMES
+from stimlab.conformance.matrix import CELLS, REAL_TIME_S, Cell, pairwise, within
+from stimlab.conformance.operating_point import check_of, why_not
 
 _PART = "where time is real a part is run in which any two coordinates meet"
 Planned = Iterator[tuple[Check, str]]  # a check, and why it is not run; empty when it is

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
-from stimctl.wire.messages import LoadProgram, LoadSegment, digest_bytes
+from stimctl.wire.codec import LoadProgram, LoadSegment, digest_bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from itertools import chain, count
 from math import gcd, lcm
 from typing import NamedTuple
 
-from stimctl.bench.conformance.loadable import Loadable
-from stimctl.wire.messages import LoadSegment
+from stimctl.wire.codec import LoadSegment
+from stimlab.conformance.programs import Loadable
 
 CHANNELS = (1, 2, 3, 4)
 SLOT_US = 2_500

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from stimctl.bench.conformance.matrix import Cell
-from stimctl.bench.conformance.requirements import section_of, texts
-from stimctl.bench.conformance.result import Found, Identity, Measurement, Outcome, Run
-from stimctl.bench.conformance.scope import NOT_ON_THE_WIRE, TO_MEASURE
+from stimctl.traffic.decoder import Decoder
+from stimctl.traffic.transcript import Record
 from stimctl.wire.codes import PROTOCOL_VERSION, Capability
-from stimctl.wire.transcript import Record
-from stimctl.wire.wording import Decoder
+from stimlab.conformance.matrix import Cell
+from stimlab.conformance.requirements import section_of, texts
+from stimlab.conformance.result import Found, Identity, Measurement, Outcome, Run
+from stimlab.conformance.scope import NOT_ON_THE_WIRE, TO_MEASURE
 
 FORMAT = 2
 SHOWN_LINES = 120  # of the traffic of one check, at each end

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from itertools import accumulate
 from typing import NamedTuple
 
-from stimctl.bench.conformance.bench import Bench
-from stimctl.bench.conformance.course import Course
-from stimctl.bench.conformance.hands import DUMMY_OHM
-from stimctl.bench.conformance.rule import Due, bands_of
-from stimctl.bench.conformance.timing import EXACT_US
+from stimctl.wire.codec import Alive, Armed, Channel, Measured, ReadMeasured, ReadSession, SessionRecord, Status
 from stimctl.wire.codes import Capability, DeviceState
-from stimctl.wire.messages import Alive, Armed, Channel, Measured, ReadMeasured, ReadSession, SessionRecord, Status
+from stimlab.conformance.dut import Bench
+from stimlab.conformance.fixture import DUMMY_OHM
+from stimlab.conformance.reference_model import Due, bands_of
+from stimlab.conformance.timing import EXACT_US
+from stimlab.conformance.tracked_session import Course
 
 SURE_UA = 100  # a load is judged at pulses of this and more
 OFF_PERCENT = 20  # what a load may read away from its resistor, and energy from both

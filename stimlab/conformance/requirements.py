@@ -1,7 +1,7 @@
 """The requirements of docs/protocol.md as data, so that a report can say them without the document.
 
-python -m stimctl.bench.conformance.requirements --check     fail when the data are stale
-python -m stimctl.bench.conformance.requirements --write     bring them up to date
+python -m stimlab.conformance.requirements --check     fail when the data are stale
+python -m stimlab.conformance.requirements --write     bring them up to date
 """
 
 import argparse
@@ -11,7 +11,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-DOCUMENT = Path(__file__).parents[3] / "docs" / "protocol.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "protocol.md"
 DATA = Path(__file__).with_name("requirements.json")
 _SECTION = re.compile(r"^## (\d+ .+)$", re.MULTILINE)
 _ITEM = re.compile(r"^- \*\*(R-\d\d)\*\* (.+(?:\n  \S.*)*)", re.MULTILINE)
@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.write:
         DATA.write_text(wanted, "utf-8")
     elif DATA.read_text("utf-8") != wanted:
-        sys.stderr.write(f"{DATA} is stale: run `python -m stimctl.bench.conformance.requirements --write`\n")
+        sys.stderr.write(f"{DATA} is stale: run `python -m stimlab.conformance.requirements --write`\n")
         return 1
     return 0
 

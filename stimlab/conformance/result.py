@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from stimctl.bench.conformance.check import Check
-from stimctl.bench.conformance.scope import TO_MEASURE
-from stimctl.wire.messages import Firmware, Maker, Ranges, Welcome
-from stimctl.wire.transcript import Record
+from stimctl.traffic.transcript import Record
+from stimctl.wire.codec import Firmware, Maker, Ranges, Welcome
+from stimlab.conformance.check import Check
+from stimlab.conformance.scope import TO_MEASURE
 
 _WRONG: tuple["Verdict", ...] = ("failed", "error")
 Verdict = Literal["passed", "failed", "skipped", "error"]

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from itertools import chain
 
-from stimctl.bench.conformance.bench import ZERO_LIMIT_US, Bench
-from stimctl.bench.conformance.check import Check, Nonconforming, Skip
-from stimctl.bench.conformance.plan import Planned
-from stimctl.bench.conformance.result import Found, Measurement, Outcome, Run
-from stimctl.bench.conformance.talk import STOP_FRAME
 from stimctl.errors import LineFault
 from stimctl.wire.codes import Capability, EndReason
+from stimlab.conformance.check import Check, Nonconforming, Skip
+from stimlab.conformance.dut import ZERO_LIMIT_US, Bench
+from stimlab.conformance.link import STOP_FRAME
+from stimlab.conformance.plan import Planned
+from stimlab.conformance.result import Found, Measurement, Outcome, Run
 
 # An end or a hold that no check asked for, and the requirement that speaks of it.
 _OF_REASON = {

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations, product
 
-from stimctl.bench.conformance.matrix import AMPLITUDES_UA, CHANNELS, SHAPES
+from stimlab.conformance.matrix import AMPLITUDES_UA, CHANNELS, SHAPES
 
 NOT_ON_THE_WIRE = {
     "R-01": "a line's rate is not seen in its bytes: the suite opens the port at 115 200 8N1, and a device that "

@@ -4,10 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from stimctl.bench.conformance.bench import Bench
-from stimctl.bench.conformance.loadable import PLAIN, Loadable
-from stimctl.wire.codes import DeviceState, Purpose
-from stimctl.wire.messages import (
+from stimctl.wire.codec import (
     Acknowledge,
     Arm,
     Hold,
@@ -20,6 +17,9 @@ from stimctl.wire.messages import (
     SetTarget,
     Start,
 )
+from stimctl.wire.codes import DeviceState, Purpose
+from stimlab.conformance.dut import Bench
+from stimlab.conformance.programs import PLAIN, Loadable
 
 S = DeviceState
 SLOW = replace(PLAIN, header=PLAIN.header._replace(ramp_slope_ua_per_s=100))  # 2 s of RAMPING to 200 uA

@@ -1,9 +1,9 @@
 """How exactly a device's own clock has to be kept to, and when it says that something happened."""
 
-from stimctl.bench.conformance.bench import Bench, tells
-from stimctl.bench.conformance.check import Nonconforming
+from stimctl.wire.codec import Event
 from stimctl.wire.codes import DeviceState
-from stimctl.wire.messages import Event
+from stimlab.conformance.check import Nonconforming
+from stimlab.conformance.dut import Bench, tells
 
 # A firmware that looks at its timers every few milliseconds keeps them [choice].
 EXACT_US = 10_000

@@ -6,11 +6,7 @@ course.to_the_end()
 course.counted(by="R-54")
 """
 
-from stimctl.bench.conformance.bench import CEILING_UA, LIMIT_US, Bench
-from stimctl.bench.conformance.loadable import Loadable
-from stimctl.bench.conformance.rule import CHANNELS, Tally, Told
-from stimctl.wire.codes import DeviceState, EndReason
-from stimctl.wire.messages import (
+from stimctl.wire.codec import (
     Counters,
     Holding,
     ReadCounters,
@@ -20,6 +16,10 @@ from stimctl.wire.messages import (
     Started,
     TargetSet,
 )
+from stimctl.wire.codes import DeviceState, EndReason
+from stimlab.conformance.dut import CEILING_UA, LIMIT_US, Bench
+from stimlab.conformance.programs import Loadable
+from stimlab.conformance.reference_model import CHANNELS, Tally, Told
 
 
 class Course:

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from firmware_sim.converter import DAC_STEP_NA
-from firmware_sim.lab.evidence import ALWAYS_US, COLUMNS, Bools, Evidence, Flows, Ints, Run
+from firmware_sim.analog.converter import DAC_STEP_NA
 from stimctl import limits
 from stimctl.units import US_PER_S
+from stimlab.invariants.evidence import ALWAYS_US, COLUMNS, Bools, Evidence, Flows, Ints, Run
 
 HALF_STEP_NA = DAC_STEP_NA // 2  # the converter gives the nearest step to what is commanded
 SLOPE_UA_PER_S = (limits.CEILING.high - limits.RAISE_STEP_UA) // 5  # 5 s from zero to 2.0 mA, the first step included

@@ -1,12 +1,12 @@
-"""The tables of docs/campaigns.md, made from the rules: `python -m firmware_sim.lab.rule_page --check` or `--write`."""
+"""The tables of docs/campaigns.md, made from the rules: `python -m stimlab.invariants.doc_tables --write`."""
 
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from firmware_sim.lab.invariants import EXCUSES, INSTEAD, RULES
-from firmware_sim.lab.rules import Rule
 from stimctl.wire.tables import check_or_write
+from stimlab.invariants.currents import Rule
+from stimlab.invariants.table import EXCUSES, INSTEAD, RULES
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "campaigns.md"
 
@@ -57,7 +57,9 @@ def fresh(document: str) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Check or write the document. Returns the exit code."""
     about = "The tables of docs/campaigns.md."
-    return check_or_write("firmware_sim.lab.rule_page", about, DOCUMENT, lambda text, _source: fresh(text), arguments)
+    return check_or_write(
+        "stimlab.invariants.doc_tables", about, DOCUMENT, lambda text, _source: fresh(text), arguments
+    )
 
 
 if __name__ == "__main__":

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from firmware_sim.record import Flow, Kind, Recorder
+from firmware_sim.analog.recorder import Flow, Kind, Recorder
 from stimctl.errors import Misuse
 from stimctl.prescription import Prescription
 from stimctl.session.view import SessionReport
 
 if TYPE_CHECKING:
-    from firmware_sim.lab.played import Played
+    from stimlab.play.result import Played
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]

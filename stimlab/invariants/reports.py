@@ -6,12 +6,12 @@ of one dose. Where they cannot agree, the session has to have said so.
 
 import numpy as np
 
-from firmware_sim.converter import READBACK_ACCURACY_PERMILLE, READBACK_ACCURACY_UA
-from firmware_sim.lab.evidence import Evidence, Flows
-from firmware_sim.lab.rules import HALF_STEP_NA, PULL, Found, known_shape
+from firmware_sim.analog.converter import READBACK_ACCURACY_PERMILLE, READBACK_ACCURACY_UA
 from stimctl import limits
 from stimctl.session.view import Priority, SessionReport
 from stimctl.units import US_PER_MIN
+from stimlab.invariants.currents import HALF_STEP_NA, PULL, Found, known_shape
+from stimlab.invariants.evidence import Evidence, Flows
 
 CUT_WIDTH_US = limits.WIDTH.high  # what a phase was counted as, at most, whose width was cut
 # The longest that anything takes: 45 min from arm to end, a minute of stop frames, and what comes before and after.

@@ -11,64 +11,64 @@ moment at which the fault first did something, a rule on currents holds unexcuse
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from firmware_sim.lab import fault_rules, rules, told_rules
-from firmware_sim.lab.evidence import ALWAYS_US, Evidence, evidence_of
-from firmware_sim.lab.rules import Rule, Violation
+from stimlab.invariants import currents, reports, under_fault
+from stimlab.invariants.currents import Rule, Violation
+from stimlab.invariants.evidence import ALWAYS_US, Evidence, evidence_of
 
 if TYPE_CHECKING:
-    from firmware_sim.lab.played import Played
+    from stimlab.play.result import Played
 
 __all__ = ["EXCUSES", "INSTEAD", "RULES", "Excuse", "Violation", "broken", "violations"]
 
 # Of currents: these are asked of any part of a session.
 _CURRENTS: dict[str, Rule] = {
-    "ceiling": rules.ceiling,
-    "second": rules.second,
-    "charge": rules.charge,
-    "balance": rules.balance,
-    "direct current": rules.direct_current,
-    "shape": rules.shape,
-    "place": rules.place,
-    "timer": rules.timer,
-    "watchdog": rules.watchdog,
-    "ramp": rules.ramp,
-    "rate": rules.rate,
-    "apart": rules.apart,
+    "ceiling": currents.ceiling,
+    "second": currents.second,
+    "charge": currents.charge,
+    "balance": currents.balance,
+    "direct current": currents.direct_current,
+    "shape": currents.shape,
+    "place": currents.place,
+    "timer": currents.timer,
+    "watchdog": currents.watchdog,
+    "ramp": currents.ramp,
+    "rate": currents.rate,
+    "apart": currents.apart,
 }
 # Of a session as a whole.
 _WHOLE: dict[str, Rule] = {
-    "stop": rules.stop,
-    "zero": rules.zero,
-    "load pulses": told_rules.load_pulses,
-    "load charge": told_rules.load_charge,
-    "exact": told_rules.exact,
-    "measured": told_rules.measured,
-    "raises": told_rules.raises,
-    "alarm": told_rules.alarm,
-    "ledger": told_rules.ledger,
-    "ends": told_rules.ends,
+    "stop": currents.stop,
+    "zero": currents.zero,
+    "load pulses": reports.load_pulses,
+    "load charge": reports.load_charge,
+    "exact": reports.exact,
+    "measured": reports.measured,
+    "raises": reports.raises,
+    "alarm": reports.alarm,
+    "ledger": reports.ledger,
+    "ends": reports.ends,
 }
 RULES: Mapping[str, Rule] = {**_CURRENTS, **_WHOLE}
 # What holds where a rule is excused.
 INSTEAD: Mapping[str, Rule] = {
-    "trip": fault_rules.trip,
-    "cut last": fault_rules.cut_last,
-    "odd last": fault_rules.odd_last,
-    "full scale": fault_rules.full_scale,
-    "three in a row": fault_rules.three_in_a_row,
-    "lawful": fault_rules.lawful,
-    "steep seen": fault_rules.steep_seen,
-    "host timer": rules.host_timer,
-    "apart": rules.apart,
-    "still seen": fault_rules.still_seen,
-    "dip": fault_rules.dip,
-    "slow timer": fault_rules.slow_timer,
-    "alarm": told_rules.alarm,
-    "unknown": told_rules.unknown,
-    "told": told_rules.told,
-    "less than counted": told_rules.less_than_counted,
-    "measured told": told_rules.measured_told,
-    "log told": told_rules.log_told,
+    "trip": under_fault.trip,
+    "cut last": under_fault.cut_last,
+    "odd last": under_fault.odd_last,
+    "full scale": under_fault.full_scale,
+    "three in a row": under_fault.three_in_a_row,
+    "lawful": under_fault.lawful,
+    "steep seen": under_fault.steep_seen,
+    "host timer": currents.host_timer,
+    "apart": currents.apart,
+    "still seen": under_fault.still_seen,
+    "dip": under_fault.dip,
+    "slow timer": under_fault.slow_timer,
+    "alarm": reports.alarm,
+    "unknown": reports.unknown,
+    "told": reports.told,
+    "less than counted": reports.less_than_counted,
+    "measured told": reports.measured_told,
+    "log told": reports.log_told,
 }
 
 

@@ -2,17 +2,17 @@
 
 import numpy as np
 
-from firmware_sim.converter import (
+from firmware_sim.analog.converter import (
     DAC_CODES,
     DAC_STEP_NA,
     NET_CHARGE_FLOOR_PC,
     READBACK_ACCURACY_PERMILLE,
     READBACK_ACCURACY_UA,
 )
-from firmware_sim.lab.evidence import Bools, Evidence, Flows, Ints
-from firmware_sim.lab.rules import HALF_STEP_NA, Found, known_shape, ramp
 from stimctl import limits
 from stimctl.units import US_PER_MS
+from stimlab.invariants.currents import HALF_STEP_NA, Found, known_shape, ramp
+from stimlab.invariants.evidence import Bools, Evidence, Flows, Ints
 
 CUT_US = 1 * US_PER_MS  # an over-current is cut within it
 HOST_SEES_US = 500_000  # three readings and their way to the host: what telemetry shows ends within it

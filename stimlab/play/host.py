@@ -6,12 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from firmware_sim.lab.hosts import HostFaults
-from firmware_sim.lab.lab_port import LabPort, Moment
-from firmware_sim.lab.memory_log import MemoryLog
-from firmware_sim.lab.parts import Action, Scenario
-from firmware_sim.lab.played import HostSide
-from firmware_sim.lab.settled_log import SettledLog
 from stimctl.errors import LogFault, Misuse, Unsafe
 from stimctl.ledger import Ledger, new_session_id
 from stimctl.ledger.recovery import close_unfinished, log_recovered
@@ -24,6 +18,12 @@ from stimctl.session.states import ENDED, STOPPING, State
 from stimctl.session.view import SessionReport, StateChanged
 from stimctl.stimulators.base import Identity, Records
 from stimctl.stimulators.native import Native
+from stimlab.play.host_faults import HostFaults
+from stimlab.play.port import LabPort, Moment
+from stimlab.play.result import HostSide
+from stimlab.play.session_logs import MemoryLog
+from stimlab.play.settled_log import SettledLog
+from stimlab.scenario.model import Action, Scenario
 
 NOTE = {"text": "a note of the scenario " * 180}  # longer than a page of the ledger's file
 

@@ -7,14 +7,14 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from firmware_sim.faults import CATALOGUE, Fault
-from firmware_sim.lab.lab_port import LabPort, Moment
-from firmware_sim.lab.settled_log import SettledLog
 from stimctl.errors import Misuse
 from stimctl.ledger.writer import LedgerWriter
 from stimctl.session.log import SessionLog
 from stimctl.stimulators.native import STOP_FRAME
-from stimctl.wire import messages as m
+from stimctl.wire import codec as m
 from stimctl.wire.codes import PROTOCOL_VERSION, Purpose
+from stimlab.play.port import LabPort, Moment
+from stimlab.play.settled_log import SettledLog
 
 OF_PROCESSES = ("host.killed", "host.stopped")
 OF_THE_LOG = ("host.disk_full", "host.read_only_log")

@@ -1,13 +1,13 @@
 """The driver's side of a scenario as a process of its own: what it found is left in a file for who started it.
-Usage: python -m firmware_sim.lab.host_process URL SCENARIO JOURNAL RESULT [LEDGER]
+Usage: python -m stimlab.play.host_process URL SCENARIO JOURNAL RESULT [LEDGER]
 """
 
 import pickle
 import sys
 from pathlib import Path
 
-from firmware_sim.lab.real import JournalFile, host_in_real_time
-from firmware_sim.lab.scenario import load_scenario, prescribed
+from stimlab.play.realtime import JournalFile, host_in_real_time
+from stimlab.scenario.reader import load_scenario, prescribed
 
 
 def main(url: str, scenario_file: str, journal_file: str, result: str, ledger: str | None = None) -> None:

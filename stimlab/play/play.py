@@ -10,18 +10,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from firmware_sim.analog.recorder import Recorder
 from firmware_sim.faults import HostileDevice
-from firmware_sim.lab.hosting import command_of, run_host
-from firmware_sim.lab.hosts import NEED_A_LENGTH, OF_PROCESSES, OF_THE_LOG
-from firmware_sim.lab.lab_port import LabPort
-from firmware_sim.lab.parts import Scenario
-from firmware_sim.lab.played import HostSide, Played, concluded
-from firmware_sim.lab.scenario import prescribed
 from firmware_sim.protocol_sim import Serial
-from firmware_sim.record import Recorder
 from stimctl.errors import InputInvalid, Misuse, Unsafe
 from stimctl.port import VirtualPort
 from stimctl.prescription import Prescription
+from stimlab.play.host import command_of, run_host
+from stimlab.play.host_faults import NEED_A_LENGTH, OF_PROCESSES, OF_THE_LOG
+from stimlab.play.port import LabPort
+from stimlab.play.result import HostSide, Played, concluded
+from stimlab.scenario.model import Scenario
+from stimlab.scenario.reader import prescribed
 
 __all__ = ["AFTERMATH_US", "OVER", "command_of", "play", "way_for"]
 
@@ -54,7 +54,7 @@ def play(scenario: Scenario, *, ledger: Path | None = None, over: str = "sim") -
             ledger = Path(stack.enter_context(TemporaryDirectory(prefix="stimctl-lab-"))) / "ledger.sqlite"
         if over != "sim":
             # Here, because only this way needs processes.
-            from firmware_sim.lab.real import play_in_real_time
+            from stimlab.play.realtime import play_in_real_time
 
             return play_in_real_time(scenario, prescription, over, ledger)
         return _play_virtually(scenario, prescription, ledger)

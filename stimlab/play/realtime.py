@@ -20,17 +20,17 @@ from tempfile import TemporaryDirectory
 from threading import Event
 from typing import Any
 
+from firmware_sim.analog.record_file import Record
 from firmware_sim.faults import Fault
-from firmware_sim.lab.dumping import dump
-from firmware_sim.lab.hosting import run_host
-from firmware_sim.lab.hosts import OF_PROCESSES
-from firmware_sim.lab.lab_port import LabPort
-from firmware_sim.lab.parts import Scenario
-from firmware_sim.lab.played import HostSide, Played, concluded
-from firmware_sim.record_file import Record
 from stimctl.errors import LineFault, Misuse
 from stimctl.port import open_port
 from stimctl.prescription import Prescription
+from stimlab.play.host import run_host
+from stimlab.play.host_faults import OF_PROCESSES
+from stimlab.play.port import LabPort
+from stimlab.play.result import HostSide, Played, concluded
+from stimlab.scenario.model import Scenario
+from stimlab.scenario.writer import dump
 
 POLL_S = 0.005
 REST_US = 5_000_000  # as long as an aftermath in virtual time
@@ -207,7 +207,7 @@ class _HostProcess:
 
     def run(self) -> HostSide:
         """Run it until it has ended, by itself or not."""
-        with _process("-m", "firmware_sim.lab.host_process", *self._command) as process:
+        with _process("-m", "stimlab.play.host_process", *self._command) as process:
             while process.poll() is None:
                 self._befall(process)
                 Event().wait(POLL_S)

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from firmware_sim.lab.lab_port import Piece
-from firmware_sim.lab.parts import Scenario
 from stimctl.prescription import Prescription
 from stimctl.session.states import End, State
 from stimctl.session.view import Alarm, SessionReport, StateChanged
+from stimlab.play.port import Piece
+from stimlab.scenario.model import Scenario
 
 if TYPE_CHECKING:
     from firmware_sim.faults import HostileDevice

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from firmware_sim.faults import Fault
-from firmware_sim.lab.answers import completed
 from stimctl.session.states import End
+from stimlab.scenario.defaults import completed
 
 DOES = ("proceed", "raise", "lower", "set", "hold", "stop", "note")
 OF_A_CHANNEL = ("raise", "lower", "set")
@@ -58,7 +58,7 @@ class Scenario:
     """One session in a hostile world, and its outcome as it must be.
 
     `answers` are those of a prescription's file; what is left out is a short one for the simulator (see
-    `firmware_sim.lab.answers`), and is filled in here.
+    `stimlab.scenario.defaults`), and is filled in here.
     """
 
     name: str

@@ -15,11 +15,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from firmware_sim.analog.load import UnknownLoad, load_named
 from firmware_sim.faults import Fault, fault_from
-from firmware_sim.lab.dumping import dump
-from firmware_sim.lab.hosts import NEED_A_LENGTH
-from firmware_sim.lab.parts import DOES, OF_A_CHANNEL, TIMES, Action, Expect, Scenario
-from firmware_sim.load import UnknownLoad, load_named
 from firmware_sim.protocol_sim import MAX_SEED
 from stimctl.errors import InputInvalid, Misuse, Problem, Unsafe
 from stimctl.prescription import Prescription, from_mapping
@@ -28,6 +25,9 @@ from stimctl.profile.model import SLUG_MEANING, Slug, Strict, Text
 from stimctl.profile.toml_text import TomlText, check, read_file
 from stimctl.session.states import End, State
 from stimctl.units import UA_PER_MA, US_PER_MS, US_PER_S, whole
+from stimlab.play.host_faults import NEED_A_LENGTH
+from stimlab.scenario.model import DOES, OF_A_CHANNEL, TIMES, Action, Expect, Scenario
+from stimlab.scenario.writer import dump
 
 __all__ = [
     "Action",

@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from firmware_sim.faults import as_mapping
-from firmware_sim.lab.answers import shortened
-from firmware_sim.lab.parts import Action, Expect, Scenario
+from stimlab.scenario.defaults import shortened
+from stimlab.scenario.model import Action, Expect, Scenario
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _WIDE = 100  # a list longer than this has a line for each entry

@@ -8,22 +8,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from firmware_sim.device import Device
+from firmware_sim.analog.recorder import Recorder
 from firmware_sim.faults import Fault, HostileDevice
-from firmware_sim.lab.hosts import HostFaults
-from firmware_sim.lab.lab_port import LabPort
-from firmware_sim.lab.memory_log import MemoryLog
-from firmware_sim.lab.play import command_of
-from firmware_sim.lab.scenario import Action, Scenario, prescribed
+from firmware_sim.native.device import Device
 from firmware_sim.protocol_sim import Serial
-from firmware_sim.record import Recorder
 from stimctl.port import VirtualPort
 from stimctl.session.engine import UNATTENDED, Engine
-from stimctl.session.recorded import ORDER
+from stimctl.session.replay_metadata import ORDER
 from stimctl.session.runner import Runner
 from stimctl.session.states import ENDED
 from stimctl.stimulators.native import Native
-from stimctl.wire import messages as m
+from stimctl.wire import codec as m
+from stimlab.play.host_faults import HostFaults
+from stimlab.play.play import command_of
+from stimlab.play.port import LabPort
+from stimlab.play.session_logs import MemoryLog
+from stimlab.scenario.reader import Action, Scenario, prescribed
 
 # What a device finds by measuring, and a model without a load cannot know.
 MEASURED = ("LEAD_OFF", "COMPLIANCE", "SHORT", "OVER_CURRENT", "NET_CHARGE", "GATE")

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from firmware_sim.flash import Totals
-from firmware_sim.machine import Machine
-from firmware_sim.record import Kind, Recorder
+from firmware_sim.analog.recorder import Kind, Recorder
+from firmware_sim.native.flash import Totals
+from firmware_sim.native.machine import Machine
 from stimctl.dose import ChannelDose
 from stimctl.wire.codes import CHANNELS, DeviceState, EndReason
 from tests.agree.model import OUTPUT, Session

@@ -8,12 +8,12 @@ else: `PARTS` says what a device may find by measuring, `ENDS` how a driver may 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from firmware_sim.analog.recorder import Kind
 from firmware_sim.faults import Fault
 from firmware_sim.faults.schedule import Window
-from firmware_sim.record import Kind
 from stimctl.session.states import ENDED, STIMULATING, STOPPING, End, State, Task
 from stimctl.session.view import SessionReport
-from stimctl.wire import messages as m
+from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, EndReason, Refusal
 from tests.agree.hand import Hand, Sent
 from tests.agree.model import OUTPUT, Channel, Session

@@ -8,12 +8,12 @@ from hypothesis import assume, reject
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from firmware_sim.device import Device
-from firmware_sim.record import Recorder
+from firmware_sim.analog.recorder import Recorder
+from firmware_sim.native.device import Device
 from stimctl.dose import Commanded
 from stimctl.errors import Unsafe
 from stimctl.waveform import Program, Segment
-from stimctl.wire import messages as m
+from stimctl.wire import codec as m
 from stimctl.wire.codes import PROTOCOL_VERSION, Purpose, Refusal
 from stimctl.wire.framing import FrameSplitter
 from tests.agree.model import OUTPUT, Session

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from firmware_sim.faults import Fault
-from firmware_sim.lab.lab_port import Piece
-from firmware_sim.lab.play import play
-from firmware_sim.lab.scenario import Action, Scenario
 from stimctl.session.states import End
+from stimlab.play.play import play
+from stimlab.play.port import Piece
+from stimlab.scenario.reader import Action, Scenario
 from tests.agree import model
 from tests.agree.session import Agreement
 

@@ -8,16 +8,16 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
-from firmware_sim import gate
-from firmware_sim.lab.play import play
-from firmware_sim.lab.scenario import Scenario, scenario_from
-from firmware_sim.record import Flow, Recorder
-from firmware_sim.train import Train
+from firmware_sim.analog.recorder import Flow, Recorder
+from firmware_sim.native import gate
+from firmware_sim.native.train import Train
 from stimctl import limits
 from stimctl.dose import ChannelDose, Commanded
 from stimctl.session.targets import TargetRules
 from stimctl.stimulators import exchange
 from stimctl.stimulators.targets import Target, Targets
+from stimlab.play.play import play
+from stimlab.scenario.reader import Scenario, scenario_from
 from tests.agree.model import Channel
 from tests.agree.same import Disagreement
 from tests.agree.test_late import Late

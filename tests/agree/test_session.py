@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from firmware_sim.faults import Fault
-from firmware_sim.lab.scenario import dump
 from stimctl.session.states import ENDED, STOPPING
+from stimlab.scenario.reader import dump
 from tests.agree.model import OUTPUT, S
 from tests.agree.rig import Rig
 from tests.agree.running import runs

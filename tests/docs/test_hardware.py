@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from stimctl.session.choice import Choice
-from stimctl.session.identify import identify
 from stimctl.stimulators.capabilities import table
+from stimctl.stimulators.discovery import Choice
+from stimctl.stimulators.identify import identify
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "hardware.md").read_text("utf-8")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from stimctl.wire import messages as wire
+from stimctl.wire import codec as wire
 from stimctl.wire.codes import PROTOCOL_VERSION, DeviceState, Purpose
 from stimctl.wire.framing import FrameSplitter
 
@@ -17,7 +17,7 @@ class Host:
     """Talks to a `Device` and remembers what it heard. `now_us` is its clock; only `wait` moves it."""
 
     def __init__(self, **options: Any) -> None:
-        from firmware_sim.device import Device
+        from firmware_sim.native.device import Device
 
         self.device = Device(**options)
         self.machine = self.device.machine

@@ -12,15 +12,15 @@ import serial
 from click.testing import CliRunner
 
 from firmware_sim import serve as serving
-from firmware_sim.commands import sim
-from firmware_sim.device import Device
-from firmware_sim.nonces import by_seed, by_system
+from firmware_sim.cli import sim
+from firmware_sim.native.device import Device
+from firmware_sim.native.nonces import by_seed, by_system
 from firmware_sim.slot_file import newest
-from stimctl.wire import messages as wire
+from stimctl.wire import codec as wire
 from stimctl.wire.codes import PROTOCOL_VERSION
 from stimctl.wire.framing import FrameSplitter
 
-RUN = [sys.executable, "-c", "from firmware_sim.commands import sim; sim(prog_name='stimctl sim')"]
+RUN = [sys.executable, "-c", "from firmware_sim.cli import sim; sim(prog_name='stimctl sim')"]
 
 
 def started(*arguments: str) -> subprocess.Popen[str]:

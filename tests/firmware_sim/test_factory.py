@@ -13,18 +13,18 @@ import pytest
 import serial
 from click.testing import CliRunner
 
-from firmware_sim.commands import sim
-from firmware_sim.device import Device
+from firmware_sim.analog.record_file import integrate
+from firmware_sim.cli import sim
+from firmware_sim.factory import NATIVE, Which, WrongDevice
+from firmware_sim.native.device import Device
 from firmware_sim.protocol_sim import Serial, options_of
 from firmware_sim.pulsepal import FIRMWARES
-from firmware_sim.record_file import integrate
 from firmware_sim.stimjim import DIALECTS
-from firmware_sim.which import NATIVE, Which, WrongDevice
-from stimctl.wire import messages as wire
+from stimctl.wire import codec as wire
 from stimctl.wire.codes import PROTOCOL_VERSION
 from tests.firmware_sim.test_serve import Client
 
-RUN = [sys.executable, "-c", "from firmware_sim.commands import sim; sim(prog_name='stimctl sim')"]
+RUN = [sys.executable, "-c", "from firmware_sim.cli import sim; sim(prog_name='stimctl sim')"]
 S = 1_000_000
 
 

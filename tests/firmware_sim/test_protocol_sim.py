@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import serial
 
+from firmware_sim.analog.record_file import Record
 from firmware_sim.protocol_sim import Options, Serial, options_of
-from firmware_sim.record_file import Record
-from stimctl.wire import messages as wire
+from stimctl.wire import codec as wire
 from stimctl.wire.codes import PROTOCOL_VERSION, DeviceState
 from stimctl.wire.framing import FrameSplitter
 

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import serial
 
-from firmware_sim.device import Device
+from firmware_sim.native.device import Device
 from firmware_sim.running_clock import RunningClock
 from firmware_sim.serve import Journal, Line, PtyLine, ServeProblem, TcpLine, clock_us, serve
-from stimctl.wire import messages as wire
+from stimctl.wire import codec as wire
 from stimctl.wire.codes import PROTOCOL_VERSION, DeviceState, EndReason
 from stimctl.wire.framing import FrameSplitter
 

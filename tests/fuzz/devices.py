@@ -4,12 +4,12 @@ given one, so that a script gets past the door.
 
 from typing import Any
 
-from firmware_sim.device import Device
+from firmware_sim.analog.recorder import Recorder
+from firmware_sim.native.device import Device
 from firmware_sim.pulsepal import FIRMWARES
-from firmware_sim.record import Recorder
 from firmware_sim.stimjim import DIALECTS
 from stimctl.stimulators.native import STOP_FRAME, program_digest, program_messages
-from stimctl.wire import messages as m
+from stimctl.wire import codec as m
 from stimctl.wire.codes import PROTOCOL_VERSION
 from stimctl.wire.framing import MAX_FRAME, MAX_PAYLOAD, FrameSplitter, frame
 from tests.fuzz.script import MAX_US, prescription, steps, wait_us

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from firmware_sim.device import Device
+from firmware_sim.native.device import Device
 from firmware_sim.pulsepal import FIRMWARES
 from firmware_sim.stimjim import DIALECTS as DEVICES
 from stimctl.errors import LineLost, LogFault
@@ -12,11 +12,11 @@ from stimctl.session.context import AwaitDurable, LogEarlierDose, Over
 from stimctl.session.engine import Engine
 from stimctl.session.states import State
 from stimctl.session.view import Told
-from stimctl.stimulators.leased import Leased
+from stimctl.stimulators.lease.adapter import Leased
 from stimctl.stimulators.native import Native
-from stimctl.stimulators.pulsepal import PulsePal
-from stimctl.stimulators.stimjim import DIALECTS
-from stimctl.wire import messages as m
+from stimctl.stimulators.pulsepal.adapter import PulsePal
+from stimctl.stimulators.stimjim.adapter import DIALECTS
+from stimctl.wire import codec as m
 from stimctl.wire.framing import MAX_PAYLOAD, FrameSplitter, frame
 from tests.fuzz.script import MAX_US, prescription, steps, wait_us
 

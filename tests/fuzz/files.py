@@ -6,8 +6,7 @@ from contextlib import closing
 from functools import cache
 from pathlib import Path
 
-from firmware_sim.flash import FileFlash, FlashUnusable
-from firmware_sim.lab.scenario import dump, prescribed, scenario_from
+from firmware_sim.native.flash import FileFlash, FlashUnusable
 from firmware_sim.protocol_sim import options_of
 from firmware_sim.slot_file import SLOT, SlotFile
 from stimctl import limits
@@ -16,8 +15,9 @@ from stimctl.prescription import Prescription, from_mapping
 from stimctl.profile import Profile, explain, load_profiles, load_text
 from stimctl.profile.toml_text import parse
 from stimctl.replay import read_recording
-from stimctl.wire.transcript import read_traffic
-from stimctl.wire.wording import Decoder
+from stimctl.traffic.decoder import Decoder
+from stimctl.traffic.transcript import read_traffic
+from stimlab.scenario.reader import dump, prescribed, scenario_from
 
 
 @cache

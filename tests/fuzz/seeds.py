@@ -9,9 +9,9 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from firmware_sim.flash import Flash, StoredSession
+from firmware_sim.native.flash import Flash, StoredSession
+from stimctl.traffic.transcript import read_traffic
 from stimctl.wire.framing import unframe
-from stimctl.wire.transcript import read_traffic
 from tests.fuzz.targets import CORPUS
 
 ROOT = Path(__file__).parents[2]

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from stimctl.errors import WireError
-from stimctl.stimulators import stimjim_text
+from stimctl.stimulators.stimjim import parser
+from stimctl.traffic.decoder import Decoder
+from stimctl.traffic.transcript import Record
+from stimctl.wire.codec import encode, parse
 from stimctl.wire.framing import DELIMITER, MAX_FRAME, FrameSplitter, frame, unframe
-from stimctl.wire.messages import encode, parse
-from stimctl.wire.transcript import Record
-from stimctl.wire.wording import Decoder
 
 BOUND = 10 * 1024  # what a reader may hold of a stream, however long
 _FED = 6 * 1024
@@ -72,12 +72,12 @@ def framed_wording(data: bytes) -> None:
 
 def stimjim_lines(data: bytes) -> None:
     """A StimJim's text: the same messages whatever the pieces, and what never ends is not kept."""
-    whole, cut = stimjim_text.Reader(), stimjim_text.Reader()
+    whole, cut = parser.Reader(), parser.Reader()
     expected = whole.feed(data) + whole.feed(b"\n")
     found: list[Any] = []
     for piece in pieces(data):
         found += cut.feed(piece)
-    if not any(len(line) > stimjim_text.LONGEST for line in data.split(b"\n")):
+    if not any(len(line) > parser.LONGEST for line in data.split(b"\n")):
         assert found + cut.feed(b"\n") == expected
     again = (data + b"\n") * (1 + _FED // (1 + len(data)))
     for fed in (again, again, b"x\n" * _FED, b"x" * _FED):

@@ -37,14 +37,14 @@ TOO_LONG = frozenset(
 )
 
 TARGETS = (
-    Target("gate", "firmware_sim/gate.py", (f"{_FIRMWARE}test_gate.py", f"{_FIRMWARE}test_agreement.py")),
-    Target("gate", "firmware_sim/states.py", (f"{_FIRMWARE}test_states.py",)),
+    Target("gate", "firmware_sim/native/gate.py", (f"{_FIRMWARE}test_gate.py", f"{_FIRMWARE}test_agreement.py")),
+    Target("gate", "firmware_sim/native/states.py", (f"{_FIRMWARE}test_states.py",)),
     Target("limits", "stimctl/limits.py", (f"{_DRIVER}test_limits.py", f"{_FIRMWARE}test_agreement.py")),
-    Target("timers", "firmware_sim/timers.py", (f"{_FIRMWARE}test_timers.py",)),
+    Target("timers", "firmware_sim/native/timers.py", (f"{_FIRMWARE}test_timers.py",)),
     Target("timers", "stimctl/session/plausibility.py", _JUDGE),
-    Target("watchdog", "firmware_sim/machine.py", _MACHINE),
-    Target("watchdog", "firmware_sim/held.py", _MACHINE),
-    Target("watchdog", "stimctl/session/subject.py", (f"{_SESSION}test_subject.py",), ("_check_alive",)),
+    Target("watchdog", "firmware_sim/native/machine.py", _MACHINE),
+    Target("watchdog", "firmware_sim/native/run_state.py", _MACHINE),
+    Target("watchdog", "stimctl/session/interlocks.py", (f"{_SESSION}test_subject.py",), ("_check_alive",)),
     Target(
         "watchdog",
         "stimctl/session/engine.py",
@@ -84,7 +84,7 @@ TARGETS = (
     Target("stop", "stimctl/stimulators/exchange.py", (f"{_ADAPTER}test_exchange.py",)),
     Target("stop", "stimctl/session/closing.py", (f"{_SESSION}test_closing.py",)),
     Target("dose", "stimctl/dose.py", (f"{_DRIVER}test_dose.py",)),
-    Target("dose", "firmware_sim/tally.py", (f"{_FIRMWARE}test_tally.py",)),
+    Target("dose", "firmware_sim/native/tally.py", (f"{_FIRMWARE}test_tally.py",)),
     Target("prescription", "stimctl/prescription/core.py", _PRESCRIPTION),
     Target("prescription", "stimctl/prescription/checks.py", _PRESCRIPTION),
     Target("prescription", "stimctl/prescription/plan.py", _PRESCRIPTION),

@@ -15,9 +15,9 @@ from stimctl.api import Session
 from stimctl.ledger import Ledger
 from stimctl.prescription import Prescription
 from stimctl.replay import read_recording, replay
-from stimctl.session.choice import NATIVE, Choice
 from stimctl.session.commands import AskHold, AskStop, Command, Lower, Proceed, Raise
-from stimctl.wire.transcript import TrafficWriter
+from stimctl.stimulators.discovery import NATIVE, Choice
+from stimctl.traffic.transcript import TrafficWriter
 from tests.stimctl.session.world import S, prescription
 
 FOLDER = Path(__file__).parent

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 
 from stimctl.api import Session, run
-from stimctl.control import Outcome, stop_all
 from stimctl.errors import Misuse
 from stimctl.ledger import Ledger
 from stimctl.port import open_port
-from stimctl.session.choice import Choice
+from stimctl.remote_stop import Outcome, stop_all
 from stimctl.session.commands import AddNote, Proceed
 from stimctl.session.engine import Engine
 from stimctl.session.states import End, State
+from stimctl.stimulators.discovery import Choice
 from tests.stimctl.session.world import prescription
 
 SIM = "sim://?seed=1"

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from stimctl.alive import is_alive
-from stimctl.control import stop_all
 from stimctl.errors import PortBusy
+from stimctl.lock_file import is_alive
 from stimctl.port import open_port
+from stimctl.remote_stop import stop_all
 
 pytestmark = [
     pytest.mark.realtime,
@@ -31,8 +31,8 @@ pytestmark = [
 PARENT = """
 import os, signal, subprocess, sys
 from pathlib import Path
-from stimctl.alive import Alive
-from stimctl.control import ControlEndpoint, StopOutcome
+from stimctl.lock_file import Alive
+from stimctl.remote_stop import ControlEndpoint, StopOutcome
 from stimctl.errors import LineLost, NotSent
 from stimctl.port import open_port
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from stimctl.alive import Alive, is_alive, private_folder
 from stimctl.errors import Misuse
+from stimctl.lock_file import Alive, is_alive, private_folder
 
 HOLD = """
 import sys
 from pathlib import Path
-from stimctl.alive import Alive
+from stimctl.lock_file import Alive
 held = Alive(Path(sys.argv[1]))
 print("held", flush=True)
 sys.stdin.readline()

@@ -20,7 +20,8 @@ import pytest
 from click.testing import CliRunner
 
 from stimctl.cli.stop import stop
-from stimctl.control import (
+from stimctl.errors import LineLost, Misuse
+from stimctl.remote_stop import (
     CALLERS_AT_ONCE,
     ControlEndpoint,
     Outcome,
@@ -29,7 +30,6 @@ from stimctl.control import (
     run_folder,
     stop_all,
 )
-from stimctl.errors import LineLost, Misuse
 from stimctl.stop_caller import CALLER_TIMEOUT_S
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="file modes and signals are POSIX")
@@ -243,7 +243,7 @@ def test_where_endpoints_live(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
 CHILD = """
 import sys
 from pathlib import Path
-from stimctl.control import ControlEndpoint, StopOutcome
+from stimctl.remote_stop import ControlEndpoint, StopOutcome
 def on_stop(reason):
     print("stopped:", reason, flush=True)
     return StopOutcome(zero_confirmed=True, after_us=5)

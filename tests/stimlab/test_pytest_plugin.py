@@ -8,7 +8,7 @@ import pytest
 from tests.stimctl.session.processes import simulator
 
 pytest_plugins = ["pytester"]
-EXAMPLE = Path(__file__).parents[3] / "examples" / "bench-tests"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "bench-tests"
 STUCK = """
 name = "stuck"
 [[fault]]

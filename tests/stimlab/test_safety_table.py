@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from firmware_sim.lab import hazards
-from firmware_sim.lab.hazards import (
+from firmware_sim.analog.recorder import Flow, Kind, Recorder, Shape
+from stimctl.session.states import End
+from stimlab import safety_table
+from stimlab.safety_table import (
     BEGIN,
     HEAD,
     Unmeasured,
@@ -18,12 +20,10 @@ from firmware_sim.lab.hazards import (
     swept_rows,
     uncovered,
 )
-from firmware_sim.lab.parts import Expect
-from firmware_sim.lab.scenario import shipped
-from firmware_sim.record import Flow, Kind, Recorder, Shape
-from stimctl.session.states import End
+from stimlab.scenario.model import Expect
+from stimlab.scenario.reader import shipped
 
-PAGE = (Path(__file__).parents[3] / "SAFETY.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[2] / "SAFETY.md").read_text("utf-8")
 MEASURED = PAGE.split(BEGIN)[1].split("<!-- end measured -->")[0]
 
 
@@ -45,7 +45,7 @@ def test_a_page_is_renewed_between_its_marks_and_nowhere_else() -> None:
 
 def test_a_stale_table_fails_the_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The measuring itself takes a quarter of a minute and is a step of CI; here it is what stands in the page."""
-    monkeypatch.setattr(hazards, "table", lambda: MEASURED)
+    monkeypatch.setattr(safety_table, "table", lambda: MEASURED)
     page = tmp_path / "SAFETY.md"
     page.write_text(PAGE.replace(" ms |", " s |"))
     stale = CliRunner().invoke(main, ["--check", "--page", str(page)])
@@ -70,7 +70,7 @@ def test_a_scenario_that_comes_out_otherwise_is_no_figure() -> None:
 
 
 def test_a_pair_let_through_is_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hazards, "check_pair", lambda first, second: None)
+    monkeypatch.setattr(safety_table, "check_pair", lambda first, second: None)
     with pytest.raises(Unmeasured, match=r"H11: .* pairs let through"):
         list(swept_rows())
 

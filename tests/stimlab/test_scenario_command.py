@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from firmware_sim.lab.scenario import FOLDER
 from stimctl.cli import codes, main
+from stimlab.scenario.reader import FOLDER
 
 
 def scenario(*arguments: object) -> Result:

@@ -69,7 +69,7 @@ def show(path: Path, session: str, as_json: bool) -> None:
 
     Example: stimctl log show latest
     """
-    from stimctl.cli.log_page import page
+    from stimctl.cli.log.page import page
 
     with _opened(path) as ledger:
         summary = ledger.summary(ledger.resolve(session))
@@ -155,7 +155,7 @@ def _sessions(path: Path) -> "list[SessionHead]":
 
 
 def _row(head: "SessionHead") -> list[str]:
-    from stimctl.cli.log_page import plain
+    from stimctl.cli.log.page import plain
 
     device = f"{head.device_model or '-'} {head.device_serial or ''}".rstrip()
     state = f"{head.state}: {head.end_reason}" if head.end_reason else head.state

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from stimctl.cli.log_words import happened, ms
-from stimctl.cli.run_words import OPEN
+from stimctl.cli.log.wording import happened, ms
+from stimctl.cli.run.wording import OPEN
 from stimctl.cli.table import pairs, table
 from stimctl.ledger.export import at, pair_text
 from stimctl.ledger.summary import CLOSED, ChannelSummary, Entry, SessionSummary

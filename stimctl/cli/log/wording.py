@@ -6,7 +6,7 @@ Reading tolerates whatever a ledger holds: an entry that lacks what its sentence
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from stimctl.cli.run_words import ohm_text
+from stimctl.cli.run.wording import ohm_text
 from stimctl.ledger.export import at
 from stimctl.ledger.summary import Entry, SessionSummary
 from stimctl.units import US_PER_MS, charge_text, clock_text, ma_text

@@ -15,25 +15,25 @@ import click
 
 from stimctl.api import Session
 from stimctl.cli import codes
-from stimctl.cli.ask import ask_outcome, ask_prescription, ask_screening
 from stimctl.cli.device_options import device_options
 from stimctl.cli.errors import writing
-from stimctl.cli.front_end import Departure, Display, FrontEnd, signals_stop
-from stimctl.cli.keys import Keys, single_keys
-from stimctl.cli.run_exit import CODES, exit_code
-from stimctl.cli.run_plain import PlainLines
-from stimctl.cli.run_summary import Kept, summary_document, summary_text
+from stimctl.cli.run.exit_code import CODES, exit_code
+from stimctl.cli.run.keys import Keys, single_keys
+from stimctl.cli.run.operator import Departure, Display, FrontEnd, signals_stop
+from stimctl.cli.run.plain_screen import PlainLines
+from stimctl.cli.run.questions import ask_outcome, ask_prescription, ask_screening
+from stimctl.cli.run.summary import Kept, summary_document, summary_text
 from stimctl.cli.table import echo_json
 from stimctl.errors import Misuse, Unsafe, WrongDevice
 from stimctl.ledger import Ledger
 from stimctl.port import TrafficSink
 from stimctl.prescription import Prescription, Subject, from_file, subject_of
 from stimctl.profile import choose, load_profiles
-from stimctl.session.choice import Choice
 from stimctl.session.engine import ATTENDED, UNATTENDED
-from stimctl.session.subject import no_front_end
+from stimctl.session.interlocks import no_front_end
 from stimctl.session.view import EARLIER_DOSE, SessionReport, SessionView, Told
-from stimctl.wire.transcript import TrafficWriter
+from stimctl.stimulators.discovery import Choice
+from stimctl.traffic.transcript import TrafficWriter
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _ATTENDED_ONLY = (Subject.PERSON, Subject.ANIMAL)
@@ -210,7 +210,7 @@ def _screen(
     if not terminal:
         yield PlainLines(prescription, began_us, sys.stderr if as_json else None), None
         return
-    from stimctl.cli.run_display import LiveScreen
+    from stimctl.cli.run.live_screen import LiveScreen
 
     with single_keys() as keys, LiveScreen(prescription, began_us) as screen:
         yield screen, keys

@@ -16,7 +16,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from stimctl.cli import run_words as words
+from stimctl.cli.run import wording as words
 from stimctl.prescription import Prescription
 from stimctl.session.states import OUTPUT
 from stimctl.session.view import Alarm, Priority, SessionView, StateChanged, Told

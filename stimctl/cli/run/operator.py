@@ -13,7 +13,7 @@ from types import FrameType
 from typing import Any, Protocol
 
 from stimctl.api import Session
-from stimctl.cli.keys import CLOSED, Keys
+from stimctl.cli.run.keys import CLOSED, Keys
 from stimctl.session.states import STIMULATING, End
 from stimctl.session.view import SessionReport, SessionView, Told
 

@@ -5,7 +5,7 @@ from typing import IO, Any
 
 import click
 
-from stimctl.cli import run_words as words
+from stimctl.cli.run import wording as words
 from stimctl.prescription import Prescription
 from stimctl.session.states import STIMULATING
 from stimctl.session.view import Alarm, SessionView, StateChanged, Told

@@ -12,7 +12,7 @@ import click
 
 from stimctl import screening
 from stimctl.anatomy import ASHI, PAIRED_SIDES, Region, Side, find
-from stimctl.cli import answers
+from stimctl.cli.run import answer_types
 from stimctl.errors import InputInvalid, Misuse, Unsafe
 from stimctl.prescription import Coating, Prescription, Subject, from_mapping
 from stimctl.prescription.checks import OHM_MAX
@@ -20,8 +20,8 @@ from stimctl.profile import Profile
 from stimctl.screening import Kind, Question, Screening
 
 _OTHER = "other"
-_WORDS = answers.Words()
-_OHM = answers.Amount("Resistance in ohm", 0, OHM_MAX)
+_WORDS = answer_types.Words()
+_OHM = answer_types.Amount("Resistance in ohm", 0, OHM_MAX)
 
 
 class Questions:
@@ -140,14 +140,14 @@ def _ask_rest(questions: Questions, profile: Profile, variant: str | None, subje
         values["pregnant"] = questions.yes("pregnant", "Is the animal pregnant?")
     if subject is Subject.DUMMY_LOAD:
         values["declared_ohm"] = questions.text("declared_ohm", "Resistance of the load in ohm", _OHM)
-    values["minutes"] = questions.text("minutes", f"Minutes{_says(profile, 'minutes')}", answers.minutes(profile))
+    values["minutes"] = questions.text("minutes", f"Minutes{_says(profile, 'minutes')}", answer_types.minutes(profile))
     allowed = f"0.5 to 2.0{_says(profile, 'amplitude_ma')}"
-    values["ceiling_ma"] = questions.text("ceiling", f"Ceiling in mA, {allowed}", answers.ceiling(profile))
+    values["ceiling_ma"] = questions.text("ceiling", f"Ceiling in mA, {allowed}", answer_types.ceiling(profile))
     values["titrate"] = subject is not Subject.SIMULATOR and questions.yes(
         "titrate", "Begin at zero and raise to the subject's tolerance (titrate)?"
     )
-    amplitude = None if values["titrate"] else answers.amplitude(profile, values["ceiling_ma"])
-    count = questions.text("count", "Channels, each with a pair of needles, 1 to 3", answers.CHANNELS)
+    amplitude = None if values["titrate"] else answer_types.amplitude(profile, values["ceiling_ma"])
+    count = questions.text("count", "Channels, each with a pair of needles, 1 to 3", answer_types.CHANNELS)
     load = subject is Subject.DUMMY_LOAD or profile.kind == "bench"
     values["channels"] = [_ask_channel(questions, profile, n, load, amplitude) for n in range(1, count + 1)]
     completes = _completes(profile, values["channels"])
@@ -163,7 +163,7 @@ def _says(profile: Profile, name: str) -> str:
 
 
 def _ask_channel(
-    questions: Questions, profile: Profile, number: int, load: bool, amplitude: answers.Amount | None
+    questions: Questions, profile: Profile, number: int, load: bool, amplitude: answer_types.Amount | None
 ) -> dict[str, Any]:
     click.secho(f"\nChannel {number}", bold=True)
     channel: dict[str, Any] = {"channel": number}
@@ -175,8 +175,8 @@ def _ask_channel(
     if amplitude is not None:
         channel["amplitude_ma"] = questions.text(f"amplitude {number}", "Amplitude in mA, peak", amplitude)
     channel["needle"] = {
-        "diameter_mm": questions.text(f"diameter {number}", "Needle diameter in mm", answers.DIAMETER),
-        "inserted_mm": questions.text(f"inserted {number}", "Inserted length in mm", answers.INSERTED),
+        "diameter_mm": questions.text(f"diameter {number}", "Needle diameter in mm", answer_types.DIAMETER),
+        "inserted_mm": questions.text(f"inserted {number}", "Inserted length in mm", answer_types.INSERTED),
         "coating": questions.choice(f"coating {number}", "Coating", [str(each) for each in Coating]),
     }
     return channel
@@ -234,7 +234,7 @@ def ask_outcome(when: str) -> dict[str, Any]:
     """Pain and sensation, 0 to 10, `before` or `after`."""
     click.secho(f"\nScores {when} the session, 0 to 10", bold=True)
     scores = {
-        name: _required(f"  {question}", answers.Amount(question, 0, 10))
+        name: _required(f"  {question}", answer_types.Amount(question, 0, 10))
         for name, question in (("pain", "Pain"), ("sensation", "Sensation at the needles"))
     }
     return {"when": when, **scores}

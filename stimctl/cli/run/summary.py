@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from stimctl.cli.run_words import end_sentence
+from stimctl.cli.run.wording import end_sentence
 from stimctl.cli.table import pairs, table
 from stimctl.prescription import Prescription
 from stimctl.session.states import End

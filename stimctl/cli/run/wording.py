@@ -5,8 +5,8 @@ from stimctl.prescription import Prescription
 from stimctl.session.states import ON_HOLD, STIMULATING, End, State
 from stimctl.session.view import SessionView
 from stimctl.units import US_PER_MS, charge_text, clock_text, hz_text, ma_text
+from stimctl.wire.codec import Channel, Status
 from stimctl.wire.codes import NOT_MEASURED_OHM, SATURATED_OHM, ChannelFlag
-from stimctl.wire.messages import Channel, Status
 
 # What the operator does in each state in which the session waits.
 GATES = {

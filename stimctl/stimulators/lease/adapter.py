@@ -12,19 +12,20 @@ from typing import Any
 from stimctl import limits
 from stimctl.errors import Misuse, Suspended
 from stimctl.limits import Timer
-from stimctl.stimulators import base, lease_checks
+from stimctl.stimulators import base
 from stimctl.stimulators.base import Failed, Identified, earliest
-from stimctl.stimulators.dialect import Dialect, Done
-from stimctl.stimulators.lease_checks import ContactCheck
-from stimctl.stimulators.lease_cut import Cut, Why
-from stimctl.stimulators.lease_giver import Giver, gated
-from stimctl.stimulators.lease_tally import LeaseTally
-from stimctl.stimulators.lease_telemetry import STIMULATING, Standing, channel_reading, session_record, status
-from stimctl.stimulators.leases import Lease, LeasePlan, check_program
+from stimctl.stimulators.lease import report_checks
+from stimctl.stimulators.lease.device import Dialect, Done
+from stimctl.stimulators.lease.plan import Lease, LeasePlan, check_program
+from stimctl.stimulators.lease.report_checks import ContactCheck
+from stimctl.stimulators.lease.scheduler import Giver, gated
+from stimctl.stimulators.lease.stop import Cut, Why
+from stimctl.stimulators.lease.tally import LeaseTally
+from stimctl.stimulators.lease.telemetry import STIMULATING, Standing, channel_reading, session_record, status
 from stimctl.stimulators.native import channel_mask, program_digest
 from stimctl.stimulators.targets import Targets
 from stimctl.waveform import Program
-from stimctl.wire import messages as m
+from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, EndReason, Purpose
 
 TICK_US = 100_000
@@ -201,10 +202,10 @@ class Leased:
     def over(self, lease: Lease, done: Done | None, now_us: int) -> list[Any]:
         if done is not None:
             assert self._at.identity is not None
-            wrong = lease_checks.wrong_report(lease, done)
+            wrong = report_checks.wrong_report(lease, done)
             if wrong is not None:
                 return [Failed(wrong)]
-            found = lease_checks.trip(self._at.identity, lease, done)
+            found = report_checks.trip(self._at.identity, lease, done)
             # In the check an open lead is what is asked for: its result says so.
             if found is not None and not (self._check is not None and found.reason == EndReason.LEAD_OFF):
                 return self._tripped(found, now_us)
@@ -215,7 +216,7 @@ class Leased:
             return []
         return self._giver.go_on(now_us)
 
-    def _tripped(self, found: lease_checks.Trip, now_us: int) -> list[Any]:
+    def _tripped(self, found: report_checks.Trip, now_us: int) -> list[Any]:
         at, (channel, reason, flag, value) = self._at, found
         at.flags[channel] = int(flag)
         said = m.Event(at.device_time_us(now_us), int(at.state), int(reason), channel, value)

@@ -8,8 +8,8 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 from stimctl.stimulators.base import Identity, SansIO
-from stimctl.stimulators.leases import Lease
-from stimctl.stimulators.outgoing import Gate
+from stimctl.stimulators.lease.gate import Gate
+from stimctl.stimulators.lease.plan import Lease
 from stimctl.waveform import Program
 
 

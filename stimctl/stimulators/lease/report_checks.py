@@ -9,12 +9,12 @@ from typing import NamedTuple
 from stimctl import limits
 from stimctl.errors import EchoMismatch
 from stimctl.stimulators.base import Identity
-from stimctl.stimulators.dialect import Done
-from stimctl.stimulators.lease_tally import NO_DEVICE_TIME_US
-from stimctl.stimulators.leases import Lease, Level
+from stimctl.stimulators.lease.device import Done
+from stimctl.stimulators.lease.plan import Lease, Level
+from stimctl.stimulators.lease.tally import NO_DEVICE_TIME_US
 from stimctl.waveform import Segment
+from stimctl.wire.codec import Impedance
 from stimctl.wire.codes import ChannelFlag, DeviceState, EndReason
-from stimctl.wire.messages import Impedance
 
 CHECK_PULSES = 10
 CHECK_SHAPE = Segment(10_000, 200, 0, 200, 0)  # the native impedance check's pulse

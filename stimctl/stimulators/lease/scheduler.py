@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from stimctl.errors import TimedOut, Unsafe
-from stimctl.stimulators import dialect as d
 from stimctl.stimulators.base import Failed, Noted, earliest
-from stimctl.stimulators.lease_cut import Cut, Why
-from stimctl.stimulators.lease_tally import LeaseTally, pulses_begun
-from stimctl.stimulators.leases import Lease, LeasePlan
+from stimctl.stimulators.lease import device as d
+from stimctl.stimulators.lease.plan import Lease, LeasePlan
+from stimctl.stimulators.lease.stop import Cut, Why
+from stimctl.stimulators.lease.tally import LeaseTally, pulses_begun
 from stimctl.stimulators.targets import Targets
 from stimctl.waveform import Program
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-from stimctl.stimulators.lease_tally import pulses_begun
-from stimctl.stimulators.leases import Lease
+from stimctl.stimulators.lease.plan import Lease
+from stimctl.stimulators.lease.tally import pulses_begun
 from stimctl.stimulators.stop import Stop
 
 EDGE_US = 2_000  # how well the host knows where in a period the device is [choice]

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable
 
 from stimctl.stimulators.base import Basis, Handovers, Kept, Ordered
-from stimctl.stimulators.dialect import Done
-from stimctl.stimulators.leases import Lease
-from stimctl.wire.messages import Counters, Measured
+from stimctl.stimulators.lease.device import Done
+from stimctl.stimulators.lease.plan import Lease
+from stimctl.wire.codec import Counters, Measured
 
 NO_DEVICE_TIME_US = 0  # these devices keep no records: the host's own were made at no time of a device's
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 from stimctl import limits
 from stimctl.stimulators.base import Identity
-from stimctl.stimulators.lease_tally import NO_DEVICE_TIME_US
+from stimctl.stimulators.lease.tally import NO_DEVICE_TIME_US
 from stimctl.stimulators.native import channel_mask, program_digest
 from stimctl.waveform import Program
+from stimctl.wire.codec import Channel, Counters, SessionRecord, Status
 from stimctl.wire.codes import DeviceState, EndReason
-from stimctl.wire.messages import Channel, Counters, SessionRecord, Status
 
 STIMULATING = (DeviceState.RAMPING, DeviceState.RUNNING, DeviceState.RAMPING_DOWN)
 WATCHED = (*STIMULATING, DeviceState.ARMED, DeviceState.CHECKING, DeviceState.HELD)

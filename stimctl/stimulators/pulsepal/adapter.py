@@ -12,10 +12,10 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from stimctl.errors import Misuse, Problem, Refused, TimedOut, Unsafe, WrongDevice
-from stimctl.stimulators import dialect as d
-from stimctl.stimulators import pulsepal_gate as gate
 from stimctl.stimulators.base import Failed, Identified, Identity, earliest
-from stimctl.stimulators.leases import Lease
+from stimctl.stimulators.lease import device as d
+from stimctl.stimulators.lease.plan import Lease
+from stimctl.stimulators.pulsepal import gate
 from stimctl.units import whole
 from stimctl.waveform import Program, Segment
 from stimctl.wire.codes import Capability

@@ -10,7 +10,7 @@ from math import gcd
 from typing import NamedTuple
 
 from stimctl import limits
-from stimctl.stimulators.outgoing import Gate, Phase, Train, check_trains, refusal, require
+from stimctl.stimulators.lease.gate import Gate, Phase, Train, check_trains, refusal, require
 
 START = 213
 CYCLE_US = 50

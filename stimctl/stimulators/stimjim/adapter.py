@@ -9,11 +9,11 @@ from enum import Enum
 from typing import Any
 
 from stimctl.errors import EchoMismatch, Problem, Refused, Unsafe, WrongDevice
-from stimctl.stimulators import dialect as d
-from stimctl.stimulators import stimjim_text as text
 from stimctl.stimulators.base import Failed, Identified, Identity, earliest
-from stimctl.stimulators.leases import Lease
-from stimctl.stimulators.stimjim_gate import CURRENT, GROUND, HARMLESS, READ_CURRENTS, STOP, Slot, StimJimGate
+from stimctl.stimulators.lease import device as d
+from stimctl.stimulators.lease.plan import Lease
+from stimctl.stimulators.stimjim import parser as text
+from stimctl.stimulators.stimjim.gate import CURRENT, GROUND, HARMLESS, READ_CURRENTS, STOP, Slot, StimJimGate
 from stimctl.waveform import Program
 from stimctl.wire.codes import Capability
 

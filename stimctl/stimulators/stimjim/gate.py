@@ -8,7 +8,7 @@ import re
 from typing import NamedTuple
 
 from stimctl import limits
-from stimctl.stimulators.outgoing import Gate, Phase, Train, check_trains, refusal, require
+from stimctl.stimulators.lease.gate import Gate, Phase, Train, check_trains, refusal, require
 
 MAX_LINE = 998
 MAX_STAGES = 9

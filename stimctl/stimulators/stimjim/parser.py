@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from stimctl.stimulators.stimjim_gate import MAX_STAGES, Slot
+from stimctl.stimulators.stimjim.gate import MAX_STAGES, Slot
 
 LONGEST = 4_096  # a device that never ends its line, or its block of lines, says nothing
 _BLOCK_LINES = 64

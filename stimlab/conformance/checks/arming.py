@@ -2,11 +2,7 @@
 
 from itertools import pairwise
 
-from stimctl.bench.conformance.bench import CEILING_UA, LIMIT_US, Bench
-from stimctl.bench.conformance.check import check
-from stimctl.bench.conformance.loadable import PLAIN
-from stimctl.wire.codes import Capability, DeviceState, EndReason, Purpose, Refusal
-from stimctl.wire.messages import (
+from stimctl.wire.codec import (
     Alive,
     Armed,
     Counters,
@@ -18,6 +14,10 @@ from stimctl.wire.messages import (
     SessionRecord,
     Started,
 )
+from stimctl.wire.codes import Capability, DeviceState, EndReason, Purpose, Refusal
+from stimlab.conformance.check import check
+from stimlab.conformance.dut import CEILING_UA, LIMIT_US, Bench
+from stimlab.conformance.programs import PLAIN
 
 ZERO_UA = 20
 _U32 = 1 << 32

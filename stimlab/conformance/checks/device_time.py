@@ -2,12 +2,7 @@
 
 from typing import Any
 
-from stimctl.bench.conformance.bench import Bench
-from stimctl.bench.conformance.check import check
-from stimctl.bench.conformance.loadable import PLAIN
-from stimctl.bench.conformance.talk import Heard, shown
-from stimctl.wire.codes import Capability, DeviceState
-from stimctl.wire.messages import (
+from stimctl.wire.codec import (
     Acknowledge,
     Channel,
     Counters,
@@ -30,6 +25,11 @@ from stimctl.wire.messages import (
     Status,
     Welcome,
 )
+from stimctl.wire.codes import Capability, DeviceState
+from stimlab.conformance.check import check
+from stimlab.conformance.dut import Bench
+from stimlab.conformance.link import Heard, shown
+from stimlab.conformance.programs import PLAIN
 
 ANSWER_US = 25_000
 WRITING_US = 100_000

@@ -4,13 +4,7 @@ from zlib import crc32
 
 from cobs.cobs import encode as cobs_encode
 
-from stimctl.bench.conformance.bench import Bench
-from stimctl.bench.conformance.check import Nonconforming, check
-from stimctl.bench.conformance.loadable import PLAIN
-from stimctl.bench.conformance.talk import STOP_FRAME, Heard
-from stimctl.wire.codes import Refusal
-from stimctl.wire.framing import DELIMITER, MAX_FRAME, MAX_PAYLOAD, frame_sized
-from stimctl.wire.messages import (
+from stimctl.wire.codec import (
     HEADER_SIZE,
     SHAPES,
     Channel,
@@ -24,6 +18,12 @@ from stimctl.wire.messages import (
     Refused,
     encode,
 )
+from stimctl.wire.codes import Refusal
+from stimctl.wire.framing import DELIMITER, MAX_FRAME, MAX_PAYLOAD, frame_sized
+from stimlab.conformance.check import Nonconforming, check
+from stimlab.conformance.dut import Bench
+from stimlab.conformance.link import STOP_FRAME, Heard
+from stimlab.conformance.programs import PLAIN
 
 _SILENCE_US = 100_000
 _STOP_KIND = STOP_FRAME[1]

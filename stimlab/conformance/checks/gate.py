@@ -1,14 +1,6 @@
 """What may leave the device, and what makes it stop by itself: section 14."""
 
-from stimctl.bench.conformance.bench import CEILING_UA, Bench, tells
-from stimctl.bench.conformance.check import Skip, check
-from stimctl.bench.conformance.course import Course
-from stimctl.bench.conformance.loadable import PLAIN, Loadable
-from stimctl.bench.conformance.rule import CHANNELS, Told
-from stimctl.bench.conformance.talk import Heard, untimed
-from stimctl.bench.conformance.timing import event
-from stimctl.wire.codes import Capability, DeviceState, EndReason
-from stimctl.wire.messages import (
+from stimctl.wire.codec import (
     Counters,
     Event,
     LoadProgram,
@@ -19,6 +11,14 @@ from stimctl.wire.messages import (
     SetTarget,
     TargetSet,
 )
+from stimctl.wire.codes import Capability, DeviceState, EndReason
+from stimlab.conformance.check import Skip, check
+from stimlab.conformance.dut import CEILING_UA, Bench, tells
+from stimlab.conformance.link import Heard, untimed
+from stimlab.conformance.programs import PLAIN, Loadable
+from stimlab.conformance.reference_model import CHANNELS, Told
+from stimlab.conformance.timing import event
+from stimlab.conformance.tracked_session import Course
 
 CUT_US = 1_000
 TRIP_PULSES = 3

@@ -2,10 +2,7 @@
 
 from itertools import pairwise
 
-from stimctl.bench.conformance.bench import Bench
-from stimctl.bench.conformance.check import Skip, check
-from stimctl.wire.codes import PROTOCOL_VERSION, Capability, DeviceState, EndReason, Refusal
-from stimctl.wire.messages import (
+from stimctl.wire.codec import (
     SHAPES,
     Hello,
     ReadIdentity,
@@ -16,6 +13,9 @@ from stimctl.wire.messages import (
     Stopped,
     Welcome,
 )
+from stimctl.wire.codes import PROTOCOL_VERSION, Capability, DeviceState, EndReason, Refusal
+from stimlab.conformance.check import Skip, check
+from stimlab.conformance.dut import Bench
 
 
 @check("R-16", title="Hello is executed each time, at any sequence number")

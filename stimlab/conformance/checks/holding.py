@@ -1,12 +1,12 @@
 """Holds, and what begins after them: section 10."""
 
-from stimctl.bench.conformance.bench import Bench
-from stimctl.bench.conformance.check import check
-from stimctl.bench.conformance.course import Course
-from stimctl.bench.conformance.loadable import PLAIN, TWO_BANDS
-from stimctl.bench.conformance.timing import EXACT_US, when
+from stimctl.wire.codec import Event
 from stimctl.wire.codes import Capability, DeviceState, EndReason
-from stimctl.wire.messages import Event
+from stimlab.conformance.check import check
+from stimlab.conformance.dut import Bench
+from stimlab.conformance.programs import PLAIN, TWO_BANDS
+from stimlab.conformance.timing import EXACT_US, when
+from stimlab.conformance.tracked_session import Course
 
 HOLD_US = 600_000_000
 

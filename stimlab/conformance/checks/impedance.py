@@ -1,15 +1,6 @@
 """The impedance check: section 15."""
 
-from stimctl.bench.conformance.bench import Bench
-from stimctl.bench.conformance.check import check
-from stimctl.bench.conformance.course import Course
-from stimctl.bench.conformance.extremes import COLLAPSED_UA
-from stimctl.bench.conformance.loadable import PLAIN
-from stimctl.bench.conformance.talk import untimed
-from stimctl.bench.conformance.telling import error_ua
-from stimctl.bench.conformance.timing import EXACT_US, when
-from stimctl.wire.codes import Capability, DeviceState, Purpose
-from stimctl.wire.messages import (
+from stimctl.wire.codec import (
     Counters,
     Impedance,
     Measured,
@@ -19,6 +10,15 @@ from stimctl.wire.messages import (
     ReadSession,
     SessionRecord,
 )
+from stimctl.wire.codes import Capability, DeviceState, Purpose
+from stimlab.conformance.check import check
+from stimlab.conformance.dut import Bench
+from stimlab.conformance.extremes import COLLAPSED_UA
+from stimlab.conformance.link import untimed
+from stimlab.conformance.programs import PLAIN
+from stimlab.conformance.report_consistency import error_ua
+from stimlab.conformance.timing import EXACT_US, when
+from stimlab.conformance.tracked_session import Course
 
 PULSES = 10
 AMPLITUDE_UA = 100

@@ -3,12 +3,7 @@
 from itertools import pairwise
 from typing import Any
 
-from stimctl.bench.conformance.bench import CEILING_UA, LIMIT_US, TIME_TO_LIVE_MS, Bench
-from stimctl.bench.conformance.check import Nonconforming, check
-from stimctl.bench.conformance.loadable import PLAIN, TWO_BANDS
-from stimctl.bench.conformance.talk import Answer, Heard, shown
-from stimctl.wire.codes import Refusal
-from stimctl.wire.messages import (
+from stimctl.wire.codec import (
     Acknowledge,
     Acknowledged,
     Alive,
@@ -42,6 +37,11 @@ from stimctl.wire.messages import (
     TargetSet,
     encode,
 )
+from stimctl.wire.codes import Refusal
+from stimlab.conformance.check import Nonconforming, check
+from stimlab.conformance.dut import CEILING_UA, LIMIT_US, TIME_TO_LIVE_MS, Bench
+from stimlab.conformance.link import Answer, Heard, shown
+from stimlab.conformance.programs import PLAIN, TWO_BANDS
 
 _CIRCLE = 1 << 16
 _AFTER_US = 60_000

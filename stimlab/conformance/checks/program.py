@@ -2,11 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from stimctl.bench.conformance.bench import Bench
-from stimctl.bench.conformance.check import check
-from stimctl.bench.conformance.loadable import PLAIN, TWO_BANDS, Loadable
-from stimctl.wire.codes import Capability, Refusal
-from stimctl.wire.messages import (
+from stimctl.wire.codec import (
     LoadProgram,
     LoadSegment,
     ProgramDigest,
@@ -15,6 +11,10 @@ from stimctl.wire.messages import (
     Refused,
     SegmentLoaded,
 )
+from stimctl.wire.codes import Capability, Refusal
+from stimlab.conformance.check import check
+from stimlab.conformance.dut import Bench
+from stimlab.conformance.programs import PLAIN, TWO_BANDS, Loadable
 
 
 class Beyond(NamedTuple):

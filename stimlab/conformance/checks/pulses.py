@@ -2,13 +2,13 @@
 
 from itertools import pairwise
 
-from stimctl.bench.conformance.bench import Bench
-from stimctl.bench.conformance.check import check
-from stimctl.bench.conformance.course import Course
-from stimctl.bench.conformance.loadable import PLAIN, Loadable
-from stimctl.bench.conformance.rule import bands_of, quantum_ua
+from stimctl.wire.codec import LoadProgram, LoadSegment, ProgramOpen, SegmentLoaded
 from stimctl.wire.codes import Capability, DeviceState, Refusal
-from stimctl.wire.messages import LoadProgram, LoadSegment, ProgramOpen, SegmentLoaded
+from stimlab.conformance.check import check
+from stimlab.conformance.dut import Bench
+from stimlab.conformance.programs import PLAIN, Loadable
+from stimlab.conformance.reference_model import bands_of, quantum_ua
+from stimlab.conformance.tracked_session import Course
 
 _BOTH = Capability.ALTERNATES | Capability.RAMPS
 

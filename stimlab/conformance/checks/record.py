@@ -3,14 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from stimctl.bench.conformance.bench import LIMIT_US, Bench
-from stimctl.bench.conformance.check import check
-from stimctl.bench.conformance.course import Course
-from stimctl.bench.conformance.loadable import PLAIN, TWO_BANDS, Loadable
-from stimctl.bench.conformance.rule import CHANNELS
-from stimctl.bench.conformance.talk import untimed
-from stimctl.wire.codes import Capability, DeviceState, EndReason, Refusal
-from stimctl.wire.messages import (
+from stimctl.wire.codec import (
     Acknowledge,
     Acknowledged,
     Armed,
@@ -24,6 +17,13 @@ from stimctl.wire.messages import (
     SelfTest,
     SessionRecord,
 )
+from stimctl.wire.codes import Capability, DeviceState, EndReason, Refusal
+from stimlab.conformance.check import check
+from stimlab.conformance.dut import LIMIT_US, Bench
+from stimlab.conformance.link import untimed
+from stimlab.conformance.programs import PLAIN, TWO_BANDS, Loadable
+from stimlab.conformance.reference_model import CHANNELS
+from stimlab.conformance.tracked_session import Course
 
 _U32 = 1 << 32
 _WIDE = replace(PLAIN, segments=(LoadSegment(0, 10_000, 600, 0, 600, 0),))

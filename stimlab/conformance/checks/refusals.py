@@ -2,13 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from stimctl.bench.conformance.bench import CEILING_UA, Bench
-from stimctl.bench.conformance.check import check
-from stimctl.bench.conformance.loadable import PLAIN
-from stimctl.bench.conformance.talk import shown
-from stimctl.wire.codes import PROTOCOL_VERSION, DeviceState, Refusal
-from stimctl.wire.framing import frame
-from stimctl.wire.messages import (
+from stimctl.wire.codec import (
     HEADER_SIZE,
     SHAPE_OF,
     Acknowledge,
@@ -29,6 +23,12 @@ from stimctl.wire.messages import (
     Start,
     Welcome,
 )
+from stimctl.wire.codes import PROTOCOL_VERSION, DeviceState, Refusal
+from stimctl.wire.framing import frame
+from stimlab.conformance.check import check
+from stimlab.conformance.dut import CEILING_UA, Bench
+from stimlab.conformance.link import shown
+from stimlab.conformance.programs import PLAIN
 
 _WRONG_NONCE = 0x1234_5678_9ABC_DEF0
 _KINDS = {shape.kind: cls.__name__ for cls, shape in SHAPE_OF.items()}

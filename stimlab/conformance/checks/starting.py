@@ -1,11 +1,11 @@
 """Start, and targets while it runs: section 10."""
 
-from stimctl.bench.conformance.bench import CEILING_UA, Bench
-from stimctl.bench.conformance.check import check
-from stimctl.bench.conformance.course import Course
-from stimctl.bench.conformance.loadable import PLAIN
+from stimctl.wire.codec import Channel, Refused, SetTarget, TargetSet
 from stimctl.wire.codes import DeviceState, Purpose, Refusal
-from stimctl.wire.messages import Channel, Refused, SetTarget, TargetSet
+from stimlab.conformance.check import check
+from stimlab.conformance.dut import CEILING_UA, Bench
+from stimlab.conformance.programs import PLAIN
+from stimlab.conformance.tracked_session import Course
 
 MOST_RISE_UA = 100
 BETWEEN_RAISES_US = 1_000_000

@@ -1,11 +1,6 @@
 """The state table, row by row and hole by hole: section 6."""
 
-from stimctl.bench.conformance.bench import Bench
-from stimctl.bench.conformance.check import check
-from stimctl.bench.conformance.checks.numbering import QUESTIONS
-from stimctl.bench.conformance.ways import FALLING, WAYS, S, Way, orders
-from stimctl.wire.codes import Capability, DeviceState, EndReason, Purpose, Refusal
-from stimctl.wire.messages import (
+from stimctl.wire.codec import (
     Acknowledge,
     Acknowledged,
     Arm,
@@ -21,6 +16,11 @@ from stimctl.wire.messages import (
     SessionRecord,
     Status,
 )
+from stimctl.wire.codes import Capability, DeviceState, EndReason, Purpose, Refusal
+from stimlab.conformance.check import check
+from stimlab.conformance.checks.numbering import QUESTIONS
+from stimlab.conformance.dut import Bench
+from stimlab.conformance.state_setup import FALLING, WAYS, S, Way, orders
 
 _FOR_NOBODY_WAITING = (LoadProgram, LoadSegment, SelfTest, Arm)
 _LIMIT_US = 5_000_000  # with the fall of 2.5 s, room for two rises of 0.7 s

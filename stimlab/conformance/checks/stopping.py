@@ -1,15 +1,6 @@
 """Stop, and zero that is measured: section 12."""
 
-from stimctl.bench.conformance.bench import Bench
-from stimctl.bench.conformance.check import check
-from stimctl.bench.conformance.course import Course
-from stimctl.bench.conformance.loadable import PLAIN
-from stimctl.bench.conformance.talk import STOP_FRAME
-from stimctl.bench.conformance.timing import event
-from stimctl.bench.conformance.ways import WAYS
-from stimctl.wire.codes import DeviceState, EndReason
-from stimctl.wire.framing import frame
-from stimctl.wire.messages import (
+from stimctl.wire.codec import (
     Alive,
     KeepAlive,
     Maker,
@@ -20,6 +11,15 @@ from stimctl.wire.messages import (
     Stopped,
     encode,
 )
+from stimctl.wire.codes import DeviceState, EndReason
+from stimctl.wire.framing import frame
+from stimlab.conformance.check import check
+from stimlab.conformance.dut import Bench
+from stimlab.conformance.link import STOP_FRAME
+from stimlab.conformance.programs import PLAIN
+from stimlab.conformance.state_setup import WAYS
+from stimlab.conformance.timing import event
+from stimlab.conformance.tracked_session import Course
 
 OFF_US = 5_000  # the frame, the pulse in flight and the order: section 21
 ZERO_FOR_US = 20_000

@@ -2,13 +2,13 @@
 
 from itertools import pairwise
 
-from stimctl.bench.conformance.bench import STATUS_US, Bench
-from stimctl.bench.conformance.check import check
-from stimctl.bench.conformance.loadable import PLAIN
-from stimctl.bench.conformance.talk import Heard
-from stimctl.bench.conformance.timing import EXACT_US
+from stimctl.wire.codec import Channel, Event, Hello, Maker, ReadIdentity, Status, encode
 from stimctl.wire.codes import PROTOCOL_VERSION, DeviceState, EndReason, Purpose
-from stimctl.wire.messages import Channel, Event, Hello, Maker, ReadIdentity, Status, encode
+from stimlab.conformance.check import check
+from stimlab.conformance.dut import STATUS_US, Bench
+from stimlab.conformance.link import Heard
+from stimlab.conformance.programs import PLAIN
+from stimlab.conformance.timing import EXACT_US
 
 AT_ONCE_US = 25_000  # a burst of telemetry takes 19.5 ms of the line: section 21
 _STATES_OF_A_SESSION = (

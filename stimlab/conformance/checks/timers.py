@@ -1,13 +1,13 @@
 """The ends that come by themselves: section 10."""
 
-from stimctl.bench.conformance.bench import Bench, tells
-from stimctl.bench.conformance.check import check
-from stimctl.bench.conformance.course import Course
-from stimctl.bench.conformance.loadable import PLAIN
-from stimctl.bench.conformance.talk import Heard
-from stimctl.bench.conformance.timing import EXACT_US, event, when
+from stimctl.wire.codec import ReadSession, SessionRecord
 from stimctl.wire.codes import Capability, DeviceState, EndReason
-from stimctl.wire.messages import ReadSession, SessionRecord
+from stimlab.conformance.check import check
+from stimlab.conformance.dut import Bench, tells
+from stimlab.conformance.link import Heard
+from stimlab.conformance.programs import PLAIN
+from stimlab.conformance.timing import EXACT_US, event, when
+from stimlab.conformance.tracked_session import Course
 
 SESSION_US = 2_700_000_000
 

@@ -1,10 +1,10 @@
 """What keeps its bytes in every version: section 22."""
 
-from stimctl.bench.conformance.bench import Bench
-from stimctl.bench.conformance.check import check
-from stimctl.bench.conformance.talk import STOP_FRAME
 from stimctl.wire.codes import PROTOCOL_VERSION, Refusal
 from stimctl.wire.framing import frame
+from stimlab.conformance.check import check
+from stimlab.conformance.dut import Bench
+from stimlab.conformance.link import STOP_FRAME
 
 _HELLO, _REFUSED, _STOPPED = 0x01, 0x40, 0x5F
 _STOPPED_SIZE = 15

@@ -1,13 +1,13 @@
 """Keepalives, and what happens without them: section 11."""
 
-from stimctl.bench.conformance.bench import Bench, tells
-from stimctl.bench.conformance.check import check
-from stimctl.bench.conformance.loadable import PLAIN
-from stimctl.bench.conformance.talk import Heard
-from stimctl.bench.conformance.timing import EXACT_US, event, when
-from stimctl.bench.conformance.ways import FALLING, FALLING_LIMIT_US, SLOW
+from stimctl.wire.codec import Alive, KeepAlive, ReadSession, SessionRecord, encode
 from stimctl.wire.codes import Capability, DeviceState, EndReason, Purpose, Refusal
-from stimctl.wire.messages import Alive, KeepAlive, ReadSession, SessionRecord, encode
+from stimlab.conformance.check import check
+from stimlab.conformance.dut import Bench, tells
+from stimlab.conformance.link import Heard
+from stimlab.conformance.programs import PLAIN
+from stimlab.conformance.state_setup import FALLING, FALLING_LIMIT_US, SLOW
+from stimlab.conformance.timing import EXACT_US, event, when
 
 WATCHDOG_US = 1_000_000
 SLOW_ENOUGH_UA = 150  # less than that is reached before the watchdog bites

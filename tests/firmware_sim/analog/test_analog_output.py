@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_sim.converter import Noise, Readback, made_readback
-from firmware_sim.load import NOMINAL, OPEN, ScriptedLoad, load_named, steady
-from firmware_sim.outlet import Outlet, Stage, fire, shapes_of
-from firmware_sim.record import Flow, Kind, Recorder, Shape
+from firmware_sim.analog.analog_output import Outlet, Stage, fire, shapes_of
+from firmware_sim.analog.converter import Noise, Readback, made_readback
+from firmware_sim.analog.load import NOMINAL, OPEN, ScriptedLoad, load_named, steady
+from firmware_sim.analog.recorder import Flow, Kind, Recorder, Shape
 
 PULSE = (Stage(1_000_000, 600), Stage(-1_000_000, 600))
 

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from firmware_sim.converter import (
+from firmware_sim.analog.converter import (
     DAC_STEP_NA,
     NET_CHARGE_FLOOR_PC,
     READBACK_ACCURACY_PERMILLE,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from firmware_sim.load import (
+from firmware_sim.analog.load import (
     CLOSED_US,
     LOADS,
     NOMINAL,
@@ -15,7 +15,7 @@ from firmware_sim.load import (
     load_named,
     steady,
 )
-from firmware_sim.load_changes import NEVER_US, Drift
+from firmware_sim.analog.load_changes import NEVER_US, Drift
 
 MIN = 60_000_000
 

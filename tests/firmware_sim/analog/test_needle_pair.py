@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_sim.load import NOMINAL, RANDLES
-from firmware_sim.pair import Pair
+from firmware_sim.analog.load import NOMINAL, RANDLES
+from firmware_sim.analog.needle_pair import Pair
 
 STEPS = 20_000
 

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from firmware_sim.converter import Dac
-from firmware_sim.electrodes import DISCHARGE_OHM
-from firmware_sim.load import DRY, NOMINAL, RANDLES, steady
-from firmware_sim.monitor import OVER_CURRENT_CUT_US
-from firmware_sim.output import OutputStage
-from firmware_sim.pair import Pair
-from firmware_sim.program import OutputProgram, OutputSegment
-from firmware_sim.record import Kind, Recorder
+from firmware_sim.analog.converter import Dac
+from firmware_sim.analog.electrodes import DISCHARGE_OHM
+from firmware_sim.analog.load import DRY, NOMINAL, RANDLES, steady
+from firmware_sim.analog.needle_pair import Pair
+from firmware_sim.analog.recorder import Kind, Recorder
+from firmware_sim.native.monitor import OVER_CURRENT_CUT_US
+from firmware_sim.native.output_stage import OutputStage
+from firmware_sim.native.program import OutputProgram, OutputSegment
 
 S = 1_000_000
 WIDE = OutputSegment(500_000, 600, 0, 600, 0)

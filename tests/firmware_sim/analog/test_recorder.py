@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from firmware_sim.load import load_named
-from firmware_sim.output import OutputStage
-from firmware_sim.pair import Curve
-from firmware_sim.program import OutputProgram, OutputSegment
-from firmware_sim.record import Flow, Kind, Recorder, Shape, open_recorder
-from firmware_sim.record_file import FORMAT, NoRecord, Record, Samples, integral, integrate, write_record
+from firmware_sim.analog.load import load_named
+from firmware_sim.analog.needle_pair import Curve
+from firmware_sim.analog.record_file import FORMAT, NoRecord, Record, Samples, integral, integrate, write_record
+from firmware_sim.analog.recorder import Flow, Kind, Recorder, Shape, open_recorder
+from firmware_sim.native.output_stage import OutputStage
+from firmware_sim.native.program import OutputProgram, OutputSegment
 
 S = 1_000_000
 DENSE = OutputProgram((OutputSegment(500_000, 600, 50, 600, 3 * S), OutputSegment(10_000, 200, 0, 400, 3 * S)),

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from firmware_sim.analog.recorder import Recorder
 from firmware_sim.faults import Fault, HostileDevice
-from firmware_sim.machine import Machine
-from firmware_sim.record import Recorder
+from firmware_sim.native.machine import Machine
 
 MakeHost = Callable[..., Any]
 
@@ -47,7 +47,7 @@ def hostile_host(new_host: type[Any]) -> MakeHost:
 
         def say(self, message: Any) -> None:
             """Send a command and wait for nothing."""
-            from stimctl.wire import messages as wire
+            from stimctl.wire import codec as wire
 
             self.sequence += 1
             self.device.receive(wire.encode(self.sequence, message), self.now_us)

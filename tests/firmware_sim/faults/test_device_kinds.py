@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from firmware_sim.analog.recorder import Kind
 from firmware_sim.faults import CATALOGUE, Fault
-from firmware_sim.record import Kind
-from stimctl.wire import messages as wire
+from stimctl.wire import codec as wire
 from stimctl.wire.codes import PROTOCOL_VERSION, EndReason, Purpose, Refusal, SelfTestFailure
 from stimctl.wire.codes import DeviceState as S
 

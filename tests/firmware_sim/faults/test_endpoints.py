@@ -15,14 +15,14 @@ import pytest
 import serial
 from click.testing import CliRunner
 
-from firmware_sim.commands import sim
+from firmware_sim.cli import sim
+from firmware_sim.factory import Which
 from firmware_sim.faults import Fault, HostileDevice
 from firmware_sim.protocol_sim import Options, Serial, options_of
 from firmware_sim.serve import Journal, Line, PtyLine, TcpLine, clock_us, serve
-from firmware_sim.which import Which
 from stimctl.errors import InputInvalid, LineLost, Misuse, NotSent
 from stimctl.port import Port, VirtualPort, open_port
-from stimctl.wire import messages as wire
+from stimctl.wire import codec as wire
 from stimctl.wire.codes import PROTOCOL_VERSION
 
 SECOND_US = 1_000_000
@@ -201,7 +201,7 @@ def test_the_journal_of_a_device_that_was_reset_goes_on(tmp_path: Path) -> None:
 @pytest.mark.realtime
 @posix_only
 def test_the_command_takes_a_scenario(scenario: Path) -> None:
-    run = [sys.executable, "-c", "from firmware_sim.commands import sim; sim(prog_name='stimctl sim')"]
+    run = [sys.executable, "-c", "from firmware_sim.cli import sim; sim(prog_name='stimctl sim')"]
     process = subprocess.Popen(
         [*run, "--tcp", "0", "--scenario", str(scenario), "--seed", "9"], stdout=subprocess.PIPE, text=True
     )

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware_sim.device import Device
+from firmware_sim.analog.load import Load, ScriptedLoad, load_named
+from firmware_sim.analog.recorder import Kind, Recorder
 from firmware_sim.faults import CATALOGUE, Fault, HostileDevice
 from firmware_sim.faults.clock import WarpedClock
 from firmware_sim.faults.model import Word
-from firmware_sim.load import Load, ScriptedLoad, load_named
-from firmware_sim.nonces import by_seed, nonce
-from firmware_sim.record import Kind, Recorder
-from stimctl.wire import messages as wire
+from firmware_sim.native.device import Device
+from firmware_sim.native.nonces import by_seed, nonce
+from stimctl.wire import codec as wire
 from stimctl.wire.codes import PROTOCOL_VERSION, EndReason
 from stimctl.wire.codes import DeviceState as S
 from stimctl.wire.framing import FrameSplitter

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_sim.faults.catalogue import CATALOGUE
+from firmware_sim.faults.line import NEVER_US, HostileLine, Way
 from firmware_sim.faults.model import Fault
 from firmware_sim.faults.schedule import Schedule
-from firmware_sim.line import NEVER_US, HostileLine, Way
-from stimctl.wire import messages as wire
+from stimctl.wire import codec as wire
 from stimctl.wire.framing import FrameSplitter
 from stimctl.wire.framing import frame as framed
 

@@ -1,12 +1,12 @@
 """A machine on a bench: an output stage that notes what it is asked and trips when told to, and a flash that notes."""
 
-from firmware_sim.checks import ImpedanceResult
-from firmware_sim.flash import Flash
-from firmware_sim.held import Arming, Change
-from firmware_sim.load import load_named
-from firmware_sim.machine import Machine
-from firmware_sim.output import OutputStage, Trip
-from firmware_sim.program import OutputProgram, OutputSegment
+from firmware_sim.analog.load import load_named
+from firmware_sim.native.diagnostics import ImpedanceResult
+from firmware_sim.native.flash import Flash
+from firmware_sim.native.machine import Machine
+from firmware_sim.native.output_stage import OutputStage, Trip
+from firmware_sim.native.program import OutputProgram, OutputSegment
+from firmware_sim.native.run_state import Arming, Change
 from stimctl.wire.codes import DeviceState, Purpose
 
 S = 1_000_000

@@ -5,9 +5,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_sim.load import load_named
-from firmware_sim.output import OutputStage
-from firmware_sim.program import OutputProgram, OutputSegment
+from firmware_sim.analog.load import load_named
+from firmware_sim.native.output_stage import OutputStage
+from firmware_sim.native.program import OutputProgram, OutputSegment
 from stimctl.dose import Commanded
 from stimctl.waveform import Program, Segment
 

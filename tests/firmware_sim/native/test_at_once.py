@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from firmware_sim.converter import Dac
-from firmware_sim.load import ScriptedLoad, load_named
-from stimctl.wire import messages as wire
+from firmware_sim.analog.converter import Dac
+from firmware_sim.analog.load import ScriptedLoad, load_named
+from stimctl.wire import codec as wire
 from stimctl.wire.codes import DeviceState as S
 from stimctl.wire.codes import EndReason
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from firmware_sim.bands import Bands
-from firmware_sim.program import OutputProgram, OutputSegment
+from firmware_sim.native.bands import Bands
+from firmware_sim.native.program import OutputProgram, OutputSegment
 
 
 def program(*dwells_us: int) -> OutputProgram:

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware_sim.converter import Dac
-from firmware_sim.device import Device
-from firmware_sim.flash import FileFlash, Flash
-from firmware_sim.gate import OUTPUT_STATES
-from stimctl.wire import messages as wire
+from firmware_sim.analog.converter import Dac
+from firmware_sim.native.device import Device
+from firmware_sim.native.flash import FileFlash, Flash
+from firmware_sim.native.gate import OUTPUT_STATES
+from stimctl.wire import codec as wire
 from stimctl.wire.codes import PROTOCOL_VERSION, EndReason, Purpose, Refusal
 from stimctl.wire.codes import DeviceState as S
 from stimctl.wire.framing import DELIMITER, frame

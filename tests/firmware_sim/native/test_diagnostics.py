@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from firmware_sim.checks import ImpedanceResult
-from firmware_sim.converter import Dac
-from firmware_sim.load import load_named
-from firmware_sim.output import OutputStage
-from firmware_sim.record import Kind, Recorder
+from firmware_sim.analog.converter import Dac
+from firmware_sim.analog.load import load_named
+from firmware_sim.analog.recorder import Kind, Recorder
+from firmware_sim.native.diagnostics import ImpedanceResult
+from firmware_sim.native.output_stage import OutputStage
 from stimctl.wire.codes import SATURATED_OHM, EndReason, SelfTestFailure
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from firmware_sim.flash import FORMAT, FileFlash, Flash, FlashUnusable, StoredSession, Totals
+from firmware_sim.native.flash import FORMAT, FileFlash, Flash, FlashUnusable, StoredSession, Totals
 from firmware_sim.slot_file import SlotFile, newest
-from stimctl.wire import messages as wire
+from stimctl.wire import codec as wire
 from stimctl.wire.codes import CHANNELS, EndReason
 from stimctl.wire.codes import DeviceState as S
 from tests.firmware_sim.conftest import Host

@@ -2,9 +2,9 @@
 
 import pytest
 
-from firmware_sim import gate
-from firmware_sim.gate import Pulse, permit
-from firmware_sim.program import OutputProgram, OutputSegment
+from firmware_sim.native import gate
+from firmware_sim.native.gate import Pulse, permit
+from firmware_sim.native.program import OutputProgram, OutputSegment
 from stimctl.wire.codes import DeviceState
 
 LAWFUL = Pulse(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from firmware_sim import identity
-from firmware_sim.identity import firmware_modules, firmware_sha256
+from firmware_sim.native import identity
+from firmware_sim.native.identity import firmware_modules, firmware_sha256
 
 PACKAGE = Path(identity.__file__).parent
 # What stands around the device: the world it is in, ways to it, and other devices.
@@ -18,12 +18,12 @@ AROUND = {"load", "load_changes", "pair", "record", "record_file", "record_rate"
 def test_every_module_of_the_package_is_the_firmware_or_around_it() -> None:
     hashed = {name.rpartition(".")[2] for name in firmware_modules() if name.startswith("firmware_sim.")}
     assert hashed == {path.stem for path in PACKAGE.glob("*.py")} - AROUND
-    assert {"stimctl.wire.framing", "stimctl.wire.messages", "stimctl.wire.codes"} <= set(firmware_modules())
+    assert {"stimctl.wire.framing", "stimctl.wire.codec", "stimctl.wire.codes"} <= set(firmware_modules())
 
 
 def test_it_is_what_python_itself_loads_for_a_device() -> None:
-    """Everything of this package that an interpreter has loaded after `import firmware_sim.device`, and no more."""
-    code = "import sys, firmware_sim.device; print(*(n for n in sys.modules if n.startswith('firmware_sim.')))"
+    """All of this package that an interpreter has loaded after `import firmware_sim.native.device`, no more."""
+    code = "import sys, firmware_sim.native.device; print(*(n for n in sys.modules if n.startswith('firmware_sim.')))"
     loaded = set(
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     )

@@ -2,10 +2,10 @@
 
 import pytest
 
-from firmware_sim.loading import Loading, quantum_ua
-from firmware_sim.refusing import Denied
+from firmware_sim.native.loading import Loading, quantum_ua
+from firmware_sim.native.refusal import Denied
+from stimctl.wire.codec import LoadProgram, LoadSegment
 from stimctl.wire.codes import Refusal
-from stimctl.wire.messages import LoadProgram, LoadSegment
 
 HEADER = LoadProgram(1, 0b1, 200, 5_000_000)
 PAIR = LoadProgram(2, 0b1, 200, 5_000_000)

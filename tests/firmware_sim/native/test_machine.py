@@ -2,17 +2,17 @@
 
 import pytest
 
-from firmware_sim import gate
-from firmware_sim.checks import ImpedanceResult
-from firmware_sim.held import Arming, Change
-from firmware_sim.machine import SAVE_EVERY_US, Machine
-from firmware_sim.nonces import by_seed
-from firmware_sim.program import OutputProgram
-from firmware_sim.states import Cause, IllegalCause
-from firmware_sim.timers import Timer
-from firmware_sim.zero import SAMPLE_US
+from firmware_sim.native import gate
+from firmware_sim.native.diagnostics import ImpedanceResult
+from firmware_sim.native.machine import SAVE_EVERY_US, Machine
+from firmware_sim.native.nonces import by_seed
+from firmware_sim.native.program import OutputProgram
+from firmware_sim.native.run_state import Arming, Change
+from firmware_sim.native.states import Cause, IllegalCause
+from firmware_sim.native.timers import Timer
+from firmware_sim.native.zero_detector import SAMPLE_US
 from stimctl.wire.codes import DeviceState, EndReason, Purpose
-from tests.firmware_sim.machine_bench import ARMING, GOOD, PROGRAM, Bench, S, alive_until
+from tests.firmware_sim.native.machine_bench import ARMING, GOOD, PROGRAM, Bench, S, alive_until
 
 # --- boot -------------------------------------------------------------------------------------------------
 

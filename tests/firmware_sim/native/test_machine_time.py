@@ -2,14 +2,14 @@
 
 import pytest
 
-from firmware_sim import gate
-from firmware_sim.held import Change
-from firmware_sim.output import Trip
-from firmware_sim.program import OutputProgram, OutputSegment
-from firmware_sim.timers import Timer
-from firmware_sim.zero import SAMPLE_US
+from firmware_sim.native import gate
+from firmware_sim.native.output_stage import Trip
+from firmware_sim.native.program import OutputProgram, OutputSegment
+from firmware_sim.native.run_state import Change
+from firmware_sim.native.timers import Timer
+from firmware_sim.native.zero_detector import SAMPLE_US
 from stimctl.wire.codes import DeviceState, EndReason
-from tests.firmware_sim.machine_bench import ARMING, PROGRAM, Bench, S, alive_until
+from tests.firmware_sim.native.machine_bench import ARMING, PROGRAM, Bench, S, alive_until
 
 # --- time -------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from firmware_sim.monitor import Monitor, Reading, over_current_ua
+from firmware_sim.native.monitor import Monitor, Reading, over_current_ua
 from stimctl.wire.codes import ChannelFlag, EndReason
 
 GOOD = Reading(1_000_000, 1_000_000, 0, 600, False)

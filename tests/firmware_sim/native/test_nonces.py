@@ -1,6 +1,6 @@
 """Nonces: half chance, half a count of arms, by the system or by a seed."""
 
-from firmware_sim.nonces import by_seed, by_system, nonce
+from firmware_sim.native.nonces import by_seed, by_system, nonce
 
 
 def test_the_lower_half_counts_and_the_upper_half_is_drawn() -> None:

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware_sim.converter import READBACK_ACCURACY_PERMILLE, READBACK_ACCURACY_UA, Dac, Switch
-from firmware_sim.load import OPEN, SHORT, Load, ScriptedLoad, load_named, steady
-from firmware_sim.output import OutputStage, Trip
-from firmware_sim.pair import Pair
-from firmware_sim.program import OutputProgram, OutputSegment
-from firmware_sim.record import Kind, Recorder
+from firmware_sim.analog.converter import READBACK_ACCURACY_PERMILLE, READBACK_ACCURACY_UA, Dac, Switch
+from firmware_sim.analog.load import OPEN, SHORT, Load, ScriptedLoad, load_named, steady
+from firmware_sim.analog.needle_pair import Pair
+from firmware_sim.analog.recorder import Kind, Recorder
+from firmware_sim.native.output_stage import OutputStage, Trip
+from firmware_sim.native.program import OutputProgram, OutputSegment
 from stimctl.wire.codes import SATURATED_OHM, ChannelFlag, EndReason
 
 S = 1_000_000

@@ -2,7 +2,7 @@
 
 import pytest
 
-from firmware_sim.sequence import LastAnswer, Turn
+from firmware_sim.native.reply_cache import LastAnswer, Turn
 
 
 @pytest.fixture

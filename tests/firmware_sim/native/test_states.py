@@ -4,8 +4,8 @@ from itertools import product
 
 import pytest
 
-from firmware_sim.gate import OUTPUT_STATES
-from firmware_sim.states import TABLE, Cause, IllegalCause, after
+from firmware_sim.native.gate import OUTPUT_STATES
+from firmware_sim.native.states import TABLE, Cause, IllegalCause, after
 from stimctl.wire.codes import DeviceState as S
 
 EVERY = list(product(S, Cause))

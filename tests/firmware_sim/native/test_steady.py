@@ -4,11 +4,11 @@ from random import Random
 
 import pytest
 
-from firmware_sim.converter import Noise, Readback
-from firmware_sim.pair import Pair
-from firmware_sim.program import OutputSegment
-from firmware_sim.record import Shape
-from firmware_sim.steady import Stretch
+from firmware_sim.analog.converter import Noise, Readback
+from firmware_sim.analog.needle_pair import Pair
+from firmware_sim.analog.recorder import Shape
+from firmware_sim.native.program import OutputSegment
+from firmware_sim.native.steady import Stretch
 
 SEGMENT = OutputSegment(10_000, 300, 80, 600, 0)
 SHAPE = Shape(1_000_000, 300, 80, 500_000, 600)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from firmware_sim.flash import Totals
-from firmware_sim.tally import Tally, whole_ua
+from firmware_sim.native.flash import Totals
+from firmware_sim.native.tally import Tally, whole_ua
 
 
 @pytest.mark.parametrize(

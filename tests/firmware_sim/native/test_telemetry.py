@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from stimctl.wire import messages as wire
+from stimctl.wire import codec as wire
 from stimctl.wire.codes import DeviceState as S
 from stimctl.wire.codes import Purpose
 

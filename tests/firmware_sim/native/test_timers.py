@@ -1,6 +1,6 @@
 """Deadlines: what is due comes out in order."""
 
-from firmware_sim.timers import NEVER_US, Timer, Timers
+from firmware_sim.native.timers import NEVER_US, Timer, Timers
 
 
 def test_ranks_are_in_the_order_of_the_list_and_never_is_the_farthest_that_64_bits_hold() -> None:

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_sim.load import load_named
-from firmware_sim.output import OutputStage
-from firmware_sim.program import OutputProgram, OutputSegment
-from firmware_sim.record import Recorder
+from firmware_sim.analog.load import load_named
+from firmware_sim.analog.recorder import Recorder
+from firmware_sim.native.output_stage import OutputStage
+from firmware_sim.native.program import OutputProgram, OutputSegment
 
 S = 1_000_000
 MIN = 60 * S

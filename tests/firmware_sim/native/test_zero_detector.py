@@ -2,7 +2,7 @@
 
 import pytest
 
-from firmware_sim.zero import RESAMPLE_US, SAMPLE_US, ZeroWatch
+from firmware_sim.native.zero_detector import RESAMPLE_US, SAMPLE_US, ZeroWatch
 
 
 def fed(samples: list[int]) -> list[bool]:

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from firmware_sim.analog.recorder import Kind, Recorder
 from firmware_sim.pulsepal import FIRMWARES, PulsePal
 from firmware_sim.pulsepal.params import Params, by_channel, by_field, from_file, read_back, to_file
-from firmware_sim.record import Kind, Recorder
 
 S = 1_000_000
 ONE_VOLT, MINUS_ONE = 36_045, 29_491

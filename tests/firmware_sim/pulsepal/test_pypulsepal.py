@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from firmware_sim.analog.recorder import Recorder
 from firmware_sim.pulsepal import FIRMWARES, PulsePal
-from firmware_sim.record import Recorder
 from firmware_sim.serve import PtyLine, clock_us, serve
 
 pytestmark = [

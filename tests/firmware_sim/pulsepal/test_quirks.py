@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from firmware_sim.known_faults import UnknownFault
+from firmware_sim.analog.recorder import Kind, Recorder
 from firmware_sim.pulsepal import FIRMWARES
-from firmware_sim.record import Kind, Recorder
+from firmware_sim.quirks import UnknownFault
 
 S = 1_000_000
 ONE_VOLT, MINUS_ONE = 36_045, 29_491

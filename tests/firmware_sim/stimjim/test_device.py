@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware_sim.record import Kind, Recorder
-from firmware_sim.replies import LATENCY_US
+from firmware_sim.analog.recorder import Kind, Recorder
+from firmware_sim.reply_queue import LATENCY_US
 from firmware_sim.stimjim import DIALECTS, StimJim
 
 S = 1_000_000

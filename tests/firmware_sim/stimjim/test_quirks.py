@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from firmware_sim.known_faults import UnknownFault
-from firmware_sim.record import Recorder
+from firmware_sim.analog.recorder import Recorder
+from firmware_sim.quirks import UnknownFault
 from firmware_sim.stimjim import DIALECTS
 
 S = 1_000_000

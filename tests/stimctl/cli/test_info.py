@@ -9,9 +9,9 @@ from click.testing import CliRunner
 
 from stimctl.cli import codes, main
 from stimctl.port import open_port
-from stimctl.session import identify as identify_module
-from stimctl.session.identify import identify
-from stimctl.wire.messages import Hello, ReadIdentity, decode
+from stimctl.stimulators import identify as identify_module
+from stimctl.stimulators.identify import identify
+from stimctl.wire.codec import Hello, ReadIdentity, decode
 
 
 def test_identity_ranges_and_that_it_is_a_simulator() -> None:

@@ -8,9 +8,9 @@ from click.testing import CliRunner
 
 from stimctl.cli.traffic import traffic
 from stimctl.errors import InputInvalid
+from stimctl.traffic.transcript import TrafficWriter
+from stimctl.wire.codec import Hello, Maker, Welcome, encode
 from stimctl.wire.codes import PROTOCOL_VERSION
-from stimctl.wire.messages import Hello, Maker, Welcome, encode
-from stimctl.wire.transcript import TrafficWriter
 
 
 @pytest.fixture

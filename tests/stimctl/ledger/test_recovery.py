@@ -9,8 +9,8 @@ import pytest
 from stimctl.ledger import Ledger
 from stimctl.ledger.recovery import DIED, Owner, close_unfinished, log_recovered, owner
 from stimctl.stimulators.base import Identity, Records
+from stimctl.wire.codec import Counters, Measured, SessionRecord
 from stimctl.wire.codes import Capability
-from stimctl.wire.messages import Counters, Measured, SessionRecord
 
 
 def identity(serial: str = "A1") -> Identity:

@@ -4,9 +4,9 @@ import pytest
 
 from stimctl.errors import LineLost
 from stimctl.replay import Difference, ReplayPort
+from stimctl.traffic.transcript import Record
+from stimctl.wire.codec import Hello, KeepAlive, ReadSession, encode
 from stimctl.wire.codes import PROTOCOL_VERSION
-from stimctl.wire.messages import Hello, KeepAlive, ReadSession, encode
-from stimctl.wire.transcript import Record
 
 MS = 1_000
 HELLO, ALIVE = encode(7, Hello(PROTOCOL_VERSION)), encode(8, KeepAlive(5))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from firmware_sim.flash import FileFlash
+from firmware_sim.native.flash import FileFlash
 from stimctl import limits
 from stimctl.api import Session
 from stimctl.errors import InputInvalid
@@ -15,17 +15,17 @@ from stimctl.ledger import Ledger
 from stimctl.port import RecordedPort, open_port
 from stimctl.prescription import Prescription, Subject
 from stimctl.replay import Replayed, read_recording, replay
-from stimctl.session.choice import NATIVE, Choice
 from stimctl.session.commands import AskHold, AskStop, AskTarget, Command, Lower, Proceed, Raise
 from stimctl.session.engine import UNATTENDED, Engine
-from stimctl.session.recorded import session_note
+from stimctl.session.replay_metadata import session_note
 from stimctl.session.runner import Runner
 from stimctl.session.states import End
 from stimctl.stimulators import native
+from stimctl.stimulators.discovery import NATIVE, Choice
+from stimctl.traffic.decoder import Decoder
+from stimctl.traffic.transcript import TrafficWriter, read_traffic
+from stimctl.wire.codec import Stop, encode
 from stimctl.wire.codes import Purpose
-from stimctl.wire.messages import Stop, encode
-from stimctl.wire.transcript import TrafficWriter, read_traffic
-from stimctl.wire.wording import Decoder
 from tests.stimctl.session.world import Cut, Gone, ListLog, Rig, S, Tape, forged, prescription
 
 ORDERS: list[tuple[int, Command]] = [

@@ -11,14 +11,14 @@ from functools import cache, partial
 
 import pytest
 
-from firmware_sim.device import Device
-from firmware_sim.flash import Flash
-from firmware_sim.nonces import by_system
-from firmware_sim.record import Kind, Recorder
+from firmware_sim.analog.recorder import Kind, Recorder
+from firmware_sim.native.device import Device
+from firmware_sim.native.flash import Flash
+from firmware_sim.native.nonces import by_system
 from stimctl.session.commands import AskHold
+from stimctl.wire.codec import Alive, Armed, Refused, Start, Started, parse
 from stimctl.wire.codes import Refusal
 from stimctl.wire.framing import FrameSplitter
-from stimctl.wire.messages import Alive, Armed, Refused, Start, Started, parse
 from tests.stimctl.session.world import Rig, S, proceed
 
 REST_US = 5 * S  # watched for after the last byte

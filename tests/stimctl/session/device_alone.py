@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from firmware_sim import gate
-from firmware_sim.converter import Converter, Dac, Switch
-from firmware_sim.load import load_named
-from firmware_sim.record import Kind, Recorder
-from stimctl.wire import messages as m
+from firmware_sim.analog.converter import Converter, Dac, Switch
+from firmware_sim.analog.load import load_named
+from firmware_sim.analog.recorder import Kind, Recorder
+from firmware_sim.native import gate
+from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, EndReason, Purpose, Refusal, SelfTestFailure
 from tests.firmware_sim.conftest import Host
 

@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from firmware_sim import channel, gate
-from firmware_sim.load import load_named
-from firmware_sim.monitor import Monitor
-from firmware_sim.output import OutputStage
-from firmware_sim.timers import NEVER_US, Timer
+from firmware_sim.analog.load import load_named
+from firmware_sim.native import channel, gate
+from firmware_sim.native.monitor import Monitor
+from firmware_sim.native.output_stage import OutputStage
+from firmware_sim.native.timers import NEVER_US, Timer
 from stimctl import limits
 from stimctl.errors import Unsafe
 from stimctl.session.commands import AskTarget
 from stimctl.session.states import End
 from stimctl.session.view import SessionReport
 from stimctl.waveform import Program, Segment
-from stimctl.wire import messages as m
+from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState
 from tests.firmware_sim.conftest import Host
 from tests.stimctl.session.device_alone import Scaled

@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import pytest
 
-from firmware_sim import answers
-from firmware_sim.checks import ImpedanceResult
-from firmware_sim.converter import Switch
-from firmware_sim.load import load_named
-from firmware_sim.machine import Machine
-from firmware_sim.output import OutputStage
-from firmware_sim.zero import ZeroWatch
+from firmware_sim.analog.converter import Switch
+from firmware_sim.analog.load import load_named
+from firmware_sim.native import command_handlers
+from firmware_sim.native.diagnostics import ImpedanceResult
+from firmware_sim.native.machine import Machine
+from firmware_sim.native.output_stage import OutputStage
+from firmware_sim.native.zero_detector import ZeroWatch
 from stimctl import limits
 from stimctl.errors import Unsafe
 from stimctl.prescription import checks
@@ -22,7 +22,7 @@ from stimctl.session.commands import AddNote, AskHold, AskStop, AskTarget, Check
 from stimctl.session.engine import Engine
 from stimctl.session.states import End, State
 from stimctl.waveform import Program, Segment
-from stimctl.wire import messages as m
+from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, SelfTestFailure
 from tests.stimctl.session.device_opened import (
     above_its_ceiling,
@@ -72,7 +72,7 @@ def raising(patch: Patch) -> None:
 def jumps(patch: Patch) -> None:
     """A device whose ramp is ten times too steep, and which does not see that its program has changed."""
     rig = Rig(prescription(profile="bench-100hz", amplitudes_ma={1: 1.0}))
-    patch.setattr("firmware_sim.memory.digest_of", lambda _program: rig.device.machine.digest)
+    patch.setattr("firmware_sim.native.program_memory.digest_of", lambda _program: rig.device.machine.digest)
     rig.when(State.CHECKED, lambda _engine, _now_us: ten_times_the_slope(rig, patch))
     report = rig.when(State.ARMED, lambda _engine, _now_us: ten_times_the_slope(rig, patch)).run()
     assert report.end is End.IMPLAUSIBLE, report.end_text
@@ -198,12 +198,12 @@ def check(patch: Patch) -> None:
 def self_test(patch: Patch) -> None:
     """It says that a test failed, and would go on all the same."""
     patch.setattr(OutputStage, "self_test", lambda _self: (0, 0))
-    whole = answers.self_test
+    whole = command_handlers.self_test
 
     def careless(core: Machine, order: m.SelfTest, now_us: int) -> m.SelfTestDone:
         return whole(core, order, now_us)._replace(failures=int(SelfTestFailure.DAC))
 
-    patch.setitem(answers.ANSWERS, m.SelfTest, careless)
+    patch.setitem(command_handlers.ANSWERS, m.SelfTest, careless)
     rig = Rig()
     report = rig.run()
     assert rig.device.machine.state is DeviceState.TESTED

@@ -12,7 +12,7 @@ from stimctl.session.states import End, State
 from stimctl.session.stimulation import Stimulation
 from stimctl.stimulators.base import Identity
 from stimctl.stimulators.native import Native
-from stimctl.wire import messages as m
+from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState
 from tests.stimctl.session.test_plausibility import IDENTITY
 from tests.stimctl.session.world import ListLog, S, Tape, at_1_ma

@@ -11,8 +11,8 @@ from stimctl.session.plausibility import Finding, Plausibility
 from stimctl.stimulators.base import Identity
 from stimctl.stimulators.targets import Targets
 from stimctl.waveform import Program, Segment
+from stimctl.wire.codec import Channel, Status
 from stimctl.wire.codes import DeviceState
-from stimctl.wire.messages import Channel, Status
 from tests.stimctl.session.test_plausibility import IDENTITY
 
 S = 1_000_000

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from firmware_sim.converter import DAC_STEP_NA
-from firmware_sim.record import Recorder
-from firmware_sim.record_file import SampleIntegral, integral, integrate
-from firmware_sim.record_rate import RATE_HZ
+from firmware_sim.analog.converter import DAC_STEP_NA
+from firmware_sim.analog.record_file import SampleIntegral, integral, integrate
+from firmware_sim.analog.record_rate import RATE_HZ
+from firmware_sim.analog.recorder import Recorder
 from stimctl.api import Session
 from stimctl.ledger import Ledger
 from stimctl.prescription import Prescription

@@ -15,7 +15,7 @@ from stimctl.port import HostClock, Port
 from stimctl.session.commands import AskHold, AskStop, Lower, Proceed
 from stimctl.session.engine import Engine
 from stimctl.session.states import End
-from stimctl.wire import messages as m
+from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, EndReason
 from tests.stimctl.session.world import PULSE_US, Line, Rig, S, ended_at_zero, exact, prescription
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from firmware_sim import gate
+from firmware_sim.native import gate
 from stimctl import limits
 from stimctl.session.states import End
 from stimctl.wire.codes import Refusal

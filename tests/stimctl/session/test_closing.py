@@ -11,9 +11,9 @@ from stimctl.session.context import AwaitDurable, Context, Ending, Over
 from stimctl.session.states import End, State, Task
 from stimctl.session.view import PULL_THE_LEADS, Priority
 from stimctl.stimulators.base import Identity, Records, ZeroConfirmed
+from stimctl.stimulators.identity_pages import identified
 from stimctl.stimulators.native import Native
-from stimctl.stimulators.pages import identified
-from stimctl.wire import messages as m
+from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState
 from tests.stimctl.session.world import ListLog, S, Tape, at_1_ma
 

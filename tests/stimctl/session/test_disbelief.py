@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from firmware_sim.converter import Switch
+from firmware_sim.analog.converter import Switch
 from stimctl import limits
 from stimctl.errors import LogFault, Misuse, Suspended
 from stimctl.port import Port
@@ -18,7 +18,7 @@ from stimctl.session.commands import AddNote, AskHold, AskStop, AskTarget, Lower
 from stimctl.session.engine import ATTENDED, Engine
 from stimctl.session.states import End, State
 from stimctl.session.view import Told
-from stimctl.wire import messages as m
+from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState
 from tests.stimctl.session.world import (
     PULSE_US,

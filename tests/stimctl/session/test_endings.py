@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from firmware_sim.device import Device
-from firmware_sim.flash import Flash
-from firmware_sim.load import ScriptedLoad, load_named
+from firmware_sim.analog.load import ScriptedLoad, load_named
+from firmware_sim.native.device import Device
+from firmware_sim.native.flash import Flash
 from stimctl import limits
 from stimctl.errors import Unsafe
 from stimctl.port import Port
@@ -16,7 +16,7 @@ from stimctl.session.commands import AskHold, AskStop, CheckIn, Command, Raise
 from stimctl.session.engine import ATTENDED, UNATTENDED, Engine
 from stimctl.session.states import End, State
 from stimctl.session.view import Alarm
-from stimctl.wire import messages as m
+from stimctl.wire import codec as m
 from stimctl.wire.codes import PROTOCOL_VERSION, DeviceState, EndReason
 from tests.stimctl.session.world import (
     PULSE_US,

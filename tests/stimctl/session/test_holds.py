@@ -6,14 +6,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from firmware_sim.record import Kind
+from firmware_sim.analog.recorder import Kind
 from stimctl.port import Port
 from stimctl.session.commands import AskHold, AskStop, AskTarget, Command, Lower, Raise
 from stimctl.session.engine import Engine
 from stimctl.session.states import End, State
 from stimctl.session.view import Told
 from stimctl.stimulators.exchange import Command as ExchangeCommand
-from stimctl.wire import messages as m
+from stimctl.wire import codec as m
 from tests.stimctl.session.world import Delayed, Rewritten, Rig, S, at_1_ma, ended_at_zero, exact, prescription, proceed
 
 GO_ON = ((10 * S, proceed), (11 * S, proceed))

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from firmware_sim.record_file import Record
+from firmware_sim.analog.record_file import Record
 from stimctl import limits
 from stimctl.api import Session
 from stimctl.dose import Commanded

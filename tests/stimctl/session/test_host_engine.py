@@ -12,7 +12,7 @@ from stimctl.session.states import End, Pending, State, Task
 from stimctl.session.view import Priority
 from stimctl.stimulators.base import Failed, Identity, Noted
 from stimctl.stimulators.native import STOP_FRAME
-from stimctl.wire import messages as m
+from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, Purpose
 from tests.stimctl.session.host_alone import ARMED_US, BY_LEASE, Bad, engine, look
 from tests.stimctl.session.test_plausibility import IDENTITY

@@ -7,7 +7,7 @@ import pytest
 
 from stimctl.errors import WrongDevice
 from stimctl.prescription import Subject
-from stimctl.session.subject import check_device
+from stimctl.session.interlocks import check_device
 from stimctl.stimulators.base import Identity
 from stimctl.stimulators.capabilities import MISSING
 from stimctl.wire.codes import Capability

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from stimctl.alive import Alive
 from stimctl.api import Session
 from stimctl.errors import LogFault
 from stimctl.ledger import Ledger
 from stimctl.ledger.writer import LedgerWriter
+from stimctl.lock_file import Alive
 from stimctl.session.commands import AddNote
 from stimctl.session.engine import Engine
 from stimctl.session.states import End, State

@@ -5,9 +5,9 @@ import pytest
 from stimctl import limits
 from stimctl.port import Port
 from stimctl.session.engine import ATTENDED
-from stimctl.session.onward import Onward
+from stimctl.session.monotonic_port import Onward
 from stimctl.session.states import End, State
-from stimctl.wire import messages as m
+from stimctl.wire import codec as m
 from tests.stimctl.session.world import PULSE_US, Cut, Line, Rig, S, at_1_ma, exact
 
 DAYS_US = 1_000_000 * S

@@ -10,8 +10,8 @@ from stimctl.session.states import End
 from stimctl.stimulators.base import Identity
 from stimctl.stimulators.targets import Targets
 from stimctl.waveform import Mode, Program, Segment, segments_for
+from stimctl.wire.codec import Channel, Status
 from stimctl.wire.codes import Capability, ChannelFlag, DeviceState
-from stimctl.wire.messages import Channel, Status
 
 S = 1_000_000
 IDENTITY = Identity(

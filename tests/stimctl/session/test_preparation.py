@@ -12,11 +12,11 @@ from stimctl.prescription import Subject
 from stimctl.screening import FRESH_US, QUESTIONS, Kind, Screening
 from stimctl.session.commands import AskStop, AskTarget
 from stimctl.session.engine import ATTENDED, Engine
+from stimctl.session.interlocks import check_device
 from stimctl.session.states import End
-from stimctl.session.subject import check_device
 from stimctl.session.view import Told
 from stimctl.stimulators.base import Identity
-from stimctl.wire import messages as m
+from stimctl.wire import codec as m
 from stimctl.wire.codes import Capability
 from stimctl.wire.framing import FrameSplitter, frame
 from tests.stimctl.session.world import (

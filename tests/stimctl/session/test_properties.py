@@ -6,16 +6,16 @@ from typing import Any
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from firmware_sim.record import Kind
+from firmware_sim.analog.recorder import Kind
 from stimctl import limits
 from stimctl.port import Port
 from stimctl.session.commands import AskHold, AskStop, AskTarget, Command, Lower, Proceed, Raise
 from stimctl.session.engine import UNATTENDED, Engine
 from stimctl.session.states import End, State
 from stimctl.stimulators.native import Native
-from stimctl.wire import messages as m
+from stimctl.wire import codec as m
+from stimctl.wire.codec import SHAPES
 from stimctl.wire.framing import MAX_FRAME, frame
-from stimctl.wire.messages import SHAPES
 from tests.stimctl.session.world import Delayed, Line, ListLog, Rig, S, Tape, exact, prescription
 
 FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])

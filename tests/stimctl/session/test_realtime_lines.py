@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from firmware_sim.record_file import integrate
+from firmware_sim.analog.record_file import integrate
 from stimctl import limits
 from stimctl.api import Session, run
 from stimctl.ledger import Ledger

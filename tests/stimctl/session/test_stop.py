@@ -11,7 +11,7 @@ from threading import Thread
 
 import pytest
 
-from firmware_sim.converter import Switch
+from firmware_sim.analog.converter import Switch
 from stimctl import limits
 from stimctl.api import Session
 from stimctl.ledger import Ledger
@@ -21,7 +21,7 @@ from stimctl.session.engine import ATTENDED, UNATTENDED, Engine
 from stimctl.session.states import End, State, Task
 from stimctl.session.view import Alarm, Priority, SessionReport
 from stimctl.stimulators.native import STOP_FRAME
-from stimctl.wire import messages as m
+from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, EndReason
 from tests.stimctl.session.world import (
     PULSE_US,

@@ -12,7 +12,7 @@ from stimctl.session.commands import AskHold, AskStop, AskTarget, Fact, HostTrou
 from stimctl.session.engine import ATTENDED
 from stimctl.session.states import End, State
 from stimctl.session.view import Priority
-from stimctl.wire import messages as m
+from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, Purpose
 from stimctl.wire.framing import FrameSplitter
 from tests.stimctl.session.world import (

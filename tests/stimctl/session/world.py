@@ -9,11 +9,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
 
-from firmware_sim.converter import Dac
-from firmware_sim.device import Device
-from firmware_sim.flash import Flash
-from firmware_sim.load import Load, ScriptedLoad, load_named
-from firmware_sim.record import Kind, Recorder
+from firmware_sim.analog.converter import Dac
+from firmware_sim.analog.load import Load, ScriptedLoad, load_named
+from firmware_sim.analog.recorder import Kind, Recorder
+from firmware_sim.native.device import Device
+from firmware_sim.native.flash import Flash
 from stimctl import limits
 from stimctl.errors import LineLost
 from stimctl.port import Port, open_port
@@ -26,7 +26,7 @@ from stimctl.session.states import End, State
 from stimctl.session.view import Priority, SessionReport
 from stimctl.stimulators.base import Identity, Records
 from stimctl.stimulators.native import Native
-from stimctl.wire import messages as m
+from stimctl.wire import codec as m
 from stimctl.wire.framing import FrameSplitter
 
 S = 1_000_000

@@ -6,16 +6,16 @@ Device time is the port's time: both begin at zero. The load's record is the tru
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from firmware_sim.record import Kind, Recorder
-from firmware_sim.which import Which
+from firmware_sim.analog.recorder import Kind, Recorder
+from firmware_sim.factory import Which
 from stimctl.port import Port, RecordedPort, open_port
 from stimctl.prescription import Prescription
-from stimctl.session.choice import Choice, stimulator
 from stimctl.session.commands import Command
 from stimctl.session.engine import UNATTENDED, Engine
 from stimctl.session.runner import Runner
 from stimctl.session.states import State
 from stimctl.session.view import SessionReport
+from stimctl.stimulators.discovery import Choice, stimulator
 from tests.stimctl.session.world import Deed, Line, ListLog, Tape, prescription
 
 S = 1_000_000

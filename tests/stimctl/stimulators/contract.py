@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from firmware_sim.record import Kind
-from firmware_sim.which import Which
+from firmware_sim.analog.recorder import Kind
+from firmware_sim.factory import Which
 from stimctl import limits
-from stimctl.session.choice import Choice
 from stimctl.session.commands import AskHold, AskStop, AskTarget, Proceed, Raise
 from stimctl.session.engine import ATTENDED, Engine
 from stimctl.session.states import End
 from stimctl.session.view import SessionReport
+from stimctl.stimulators.discovery import Choice
 from tests.stimctl.session.world import prescription
 from tests.stimctl.stimulators.bench import Bench, S
 

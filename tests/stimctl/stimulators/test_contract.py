@@ -1,7 +1,7 @@
 """Every stimulator keeps the same promises: see `contract`."""
 
-from firmware_sim.which import Which
-from stimctl.session.choice import Choice
+from firmware_sim.factory import Which
+from stimctl.stimulators.discovery import Choice
 from tests.stimctl.stimulators.contract import StimulatorContract
 
 

@@ -2,17 +2,17 @@
 
 import pytest
 
-from firmware_sim.device import Device
+from firmware_sim.analog.recorder import Kind, Recorder
+from firmware_sim.factory import Which
+from firmware_sim.native.device import Device
 from firmware_sim.pulsepal import FIRMWARES
-from firmware_sim.record import Kind, Recorder
 from firmware_sim.stimjim import DIALECTS
-from firmware_sim.which import Which
 from stimctl.errors import Misuse, WrongDevice
-from stimctl.session.choice import CLEAR_LINE, HELLO, PROBES, Choice, detect, stimulator
-from stimctl.session.identify import identify
+from stimctl.stimulators.discovery import CLEAR_LINE, HELLO, PROBES, Choice, detect, stimulator
+from stimctl.stimulators.identify import identify
 from stimctl.stimulators.native import Native
+from stimctl.wire.codec import SHAPE_OF, Hello, Refused
 from stimctl.wire.codes import Refusal
-from stimctl.wire.messages import SHAPE_OF, Hello, Refused
 from tests.stimctl.stimulators.bench import S, port_of
 
 EVERY = [

@@ -9,7 +9,7 @@ from stimctl.stimulators.base import Declined, Failed
 from stimctl.stimulators.exchange import BOOT_US, GIVE_UP_US, NO_ANSWER, RESEND_US, Command, Exchange, Urgency
 from stimctl.stimulators.native import Native
 from stimctl.stimulators.targets import Targets
-from stimctl.wire import messages as m
+from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, Refusal
 from stimctl.wire.framing import FrameSplitter
 

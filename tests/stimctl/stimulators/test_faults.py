@@ -8,14 +8,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from firmware_sim.factory import Which
 from firmware_sim.pulsepal import FIRMWARES
 from firmware_sim.stimjim import DIALECTS
-from firmware_sim.which import Which
 from stimctl import limits
 from stimctl.errors import LineLost
 from stimctl.port import Port
-from stimctl.session.choice import Choice
 from stimctl.session.states import End
+from stimctl.stimulators.discovery import Choice
 from tests.stimctl.session.world import ByteAtATime, Line, prescription
 from tests.stimctl.stimulators.bench import Bench, S
 from tests.stimctl.stimulators.contract import TOLD, hold, proceed, stop

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from firmware_sim.record import Recorder
+from firmware_sim.analog.recorder import Recorder
+from firmware_sim.factory import Which
 from firmware_sim.serve import PtyLine, clock_us, serve
-from firmware_sim.which import Which
 from stimctl import limits
 
 pytestmark = [

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import stimctl.stimulators
-from stimctl.stimulators import stimjim
+from stimctl.stimulators.stimjim import adapter
 
 MOST = 15
 FOLDER = Path(stimctl.stimulators.__file__).parent
@@ -46,7 +46,7 @@ def test_the_count_counts() -> None:
 
 
 def test_each_row_of_the_stimjim_table_has_somebody_who_takes_it() -> None:
-    takers = set(stimjim._TABLE.values())
-    for dialect in stimjim.DIALECTS.values():
+    takers = set(adapter._TABLE.values())
+    for dialect in adapter.DIALECTS.values():
         assert all(callable(getattr(dialect, name)) for name in takers)
-    assert {state for state, _said in stimjim._TABLE} == set(stimjim.State) - {stimjim.State.UNKNOWN}
+    assert {state for state, _said in adapter._TABLE} == set(adapter.State) - {adapter.State.UNKNOWN}

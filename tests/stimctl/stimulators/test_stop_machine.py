@@ -6,7 +6,7 @@ from stimctl import limits
 from stimctl.stimulators.base import ZeroConfirmed, ZeroOverdue
 from stimctl.stimulators.native import STOP_FRAME, Native
 from stimctl.stimulators.stop import Stop
-from stimctl.wire import messages as m
+from stimctl.wire import codec as m
 from stimctl.wire.codes import GIVES_OUTPUT, DeviceState
 
 BEGAN_US = 7_000_000

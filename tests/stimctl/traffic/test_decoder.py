@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stimctl.errors import WireError
+from stimctl.traffic.decoder import Decoder, Line, described
+from stimctl.traffic.transcript import Record
+from stimctl.wire.codec import Channel, KeepAlive, LoadProgram, Refused, SelfTestDone, Welcome, encode, parse
 from stimctl.wire.codes import PROTOCOL_VERSION
 from stimctl.wire.framing import FrameSplitter
-from stimctl.wire.messages import Channel, KeepAlive, LoadProgram, Refused, SelfTestDone, Welcome, encode, parse
-from stimctl.wire.transcript import Record
-from stimctl.wire.wording import Decoder, Line, described
 from tests.golden import by_hand
 
 GOLDEN = by_hand.vectors()

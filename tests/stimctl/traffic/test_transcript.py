@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stimctl.errors import InputInvalid
-from stimctl.wire.transcript import Header, Record, TrafficWriter, read_traffic
+from stimctl.traffic.transcript import Header, Record, TrafficWriter, read_traffic
 
 records = st.lists(
     st.builds(Record, st.integers(0, 2**64), st.sampled_from(["host", "device"]), st.binary(min_size=1, max_size=100)),

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stimctl.errors import WireError
-from stimctl.wire import messages
+from stimctl.wire import codec
+from stimctl.wire.codec import SHAPES, Shape, decode, digest_bytes, encode, parse
 from stimctl.wire.codes import PROTOCOL_VERSION, ChannelFlag, DeviceState, EndReason, Purpose, Refusal
 from stimctl.wire.framing import MAX_FRAME, MAX_PAYLOAD, FrameSplitter
-from stimctl.wire.messages import SHAPES, Shape, decode, digest_bytes, encode, parse
 from tests.golden import by_hand
 
 GOLDEN = by_hand.vectors()
@@ -31,7 +31,7 @@ CODES = {
 
 def field_values(shape: Shape, name: str, code: str) -> st.SearchStrategy[Any]:
     if name == "reason":
-        return st.sampled_from([*Refusal] if shape.cls is messages.Refused else [*EndReason])
+        return st.sampled_from([*Refusal] if shape.cls is codec.Refused else [*EndReason])
     if name in CODES:
         return st.sampled_from(CODES[name])
     if code.endswith("s"):
@@ -51,7 +51,7 @@ sequences = st.integers(0, 0xFFFF)
 
 @pytest.mark.parametrize("vector", GOLDEN, ids=IDS)
 def test_encode_gives_the_golden_bytes(vector: by_hand.Vector) -> None:
-    message = getattr(messages, vector.message)(*(field.value for field in vector.layout[2:]))
+    message = getattr(codec, vector.message)(*(field.value for field in vector.layout[2:]))
     assert encode(vector.sequence, message) == vector.frame
 
 
@@ -69,7 +69,7 @@ def test_every_message_has_a_golden_frame() -> None:
 
 def test_the_stop_frame_is_the_constant_one() -> None:
     """Written out here too, so that it cannot change with the file: 02 1F 01 05 5F 3D 3B E8 00."""
-    assert encode(0, messages.Stop()) == bytes.fromhex("02 1F 01 05 5F 3D 3B E8 00")
+    assert encode(0, codec.Stop()) == bytes.fromhex("02 1F 01 05 5F 3D 3B E8 00")
 
 
 def test_kinds_lie_in_the_range_of_their_direction() -> None:
@@ -128,37 +128,37 @@ def test_a_flipped_bit_is_never_another_message(message: Any, sequence: int, bit
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=lambda shape: shape.cls.__name__)
 def test_a_payload_one_byte_off_is_refused(shape: Shape) -> None:
     for size in (shape.packer.size - 1, shape.packer.size + 1):
-        with pytest.raises(messages.WrongLength, match=shape.cls.__name__):
+        with pytest.raises(codec.WrongLength, match=shape.cls.__name__):
             parse(bytes([shape.kind]) + bytes(size - 1))
 
 
 def test_kinds_outside_the_list_are_refused() -> None:
     for kind in set(range(256)) - set(SHAPES):
-        with pytest.raises(messages.UnknownKind, match=f"{kind:02x}"):
+        with pytest.raises(codec.UnknownKind, match=f"{kind:02x}"):
             parse(bytes([kind, 0, 0]))
-    with pytest.raises(messages.UnknownKind, match="none"):
+    with pytest.raises(codec.UnknownKind, match="none"):
         parse(b"")
 
 
 @pytest.mark.parametrize(
     ("message", "word"),
     [
-        (messages.Alive(11, 0), "device state 11"),
-        (messages.Holding(200, 0, 0), "device state 200"),
-        (messages.Refused(1, 0, 0, 0), "refusal 0"),
-        (messages.Refused(1, 20, 0, 0), "refusal 20"),
-        (messages.Event(0, 0, 15, 0, 0), "end reason 15"),
-        (messages.Arm(2, 1, 500, 1, 1, 1), "purpose 2"),
-        (messages.Welcome(PROTOCOL_VERSION, 1, 2, 0, 0), "simulator flag 2"),
-        (messages.Stopped(0, 2, 0, 0), "zero flag 2"),
-        (messages.SelfTestDone(0x20, 0, 0), "self-test bits 32"),
-        (messages.Channel(1, max(ChannelFlag) * 2, *[0] * 10), "channel flags 32"),
-        (messages.Ranges(0, 4, 0x80, *[0] * 7), "capability bits 128"),
+        (codec.Alive(11, 0), "device state 11"),
+        (codec.Holding(200, 0, 0), "device state 200"),
+        (codec.Refused(1, 0, 0, 0), "refusal 0"),
+        (codec.Refused(1, 20, 0, 0), "refusal 20"),
+        (codec.Event(0, 0, 15, 0, 0), "end reason 15"),
+        (codec.Arm(2, 1, 500, 1, 1, 1), "purpose 2"),
+        (codec.Welcome(PROTOCOL_VERSION, 1, 2, 0, 0), "simulator flag 2"),
+        (codec.Stopped(0, 2, 0, 0), "zero flag 2"),
+        (codec.SelfTestDone(0x20, 0, 0), "self-test bits 32"),
+        (codec.Channel(1, max(ChannelFlag) * 2, *[0] * 10), "channel flags 32"),
+        (codec.Ranges(0, 4, 0x80, *[0] * 7), "capability bits 128"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
 def test_codes_outside_their_list_are_refused_by_name(message: Any, word: str) -> None:
-    with pytest.raises(messages.UnknownCode, match=f"^{word} is not in protocol version 2$"):
+    with pytest.raises(codec.UnknownCode, match=f"^{word} is not in protocol version 2$"):
         decode(encode(1, message))
 
 
@@ -179,14 +179,14 @@ def test_a_value_that_does_not_fit_is_refused(shape: Shape) -> None:
 @pytest.mark.parametrize("sequence", [-1, 0x10000])
 def test_a_sequence_number_is_two_bytes(sequence: int) -> None:
     with pytest.raises(WireError):
-        encode(sequence, messages.Stop())
+        encode(sequence, codec.Stop())
 
 
 def test_a_digest_covers_the_fields_as_on_the_wire() -> None:
     """The worked example of docs/protocol.md: 2/100 Hz, 3 s / 3 s, channels 1 to 3, byte by byte."""
-    program = messages.LoadProgram(2, 0b0111, 200, 5_000_000)
-    low = messages.LoadSegment(0, 500_000, 600, 0, 600, 3_000_000)
-    high = messages.LoadSegment(1, 10_000, 200, 0, 200, 3_000_000)
+    program = codec.LoadProgram(2, 0b0111, 200, 5_000_000)
+    low = codec.LoadSegment(0, 500_000, 600, 0, 600, 3_000_000)
+    high = codec.LoadSegment(1, 10_000, 200, 0, 200, 3_000_000)
     assert digest_bytes(program, [low, high]) == bytes.fromhex(
         "02 07 C800 404B4C00"
         "00 20A10700 5802 0000 5802 C0C62D00"

@@ -17,14 +17,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from firmware_sim import gate
 from firmware_sim.faults import Fault
-from firmware_sim.lab import lab_port, soak, spread
-from firmware_sim.lab.chance import KINDS, random_scenario
-from firmware_sim.lab.control_times import ControlTime
-from firmware_sim.lab.parts import Scenario
-from firmware_sim.lab.scenario import dump, load_scenario, prescribed, scenario_from, shipped
-from firmware_sim.lab.soak import by_kind, chunks, digest, play_chunk
+from firmware_sim.native import gate
 from stimctl.cli import main
 from stimctl.cli.codes import INTERRUPTED, INVALID, UNMET, USAGE
 from stimctl.dose import Commanded
@@ -33,6 +27,13 @@ from stimctl.ledger import Ledger
 from stimctl.profile.toml_text import parse
 from stimctl.session.closing import Closing
 from stimctl.session.engine import Engine
+from stimlab.campaign import campaign, executors
+from stimlab.campaign.campaign import by_kind, chunks, digest, play_chunk
+from stimlab.campaign.random_scenario import KINDS, random_scenario
+from stimlab.control_times import ControlTime
+from stimlab.play import port
+from stimlab.scenario.model import Scenario
+from stimlab.scenario.reader import dump, load_scenario, prescribed, scenario_from, shipped
 
 SEED = 5
 S = 1_000_000
@@ -82,17 +83,17 @@ def in_one() -> str:
     return digest(play_chunk(SEED, "line.loss", range(12)).results)
 
 
-def work() -> spread.Work:
+def work() -> executors.Work:
     return partial(play_chunk, SEED, "line.loss")
 
 
-def together(done: Iterator[soak.Done]) -> str:
+def together(done: Iterator[campaign.Done]) -> str:
     return digest(result for part in done for result in part.results)
 
 
 def test_in_two_processes_the_results_are_the_same(in_one: str) -> None:
-    assert together(spread.local(work(), [range(6, 12), range(6)], 2)) == in_one
-    assert together(spread.here(work(), chunks(12))) == in_one
+    assert together(executors.local(work(), [range(6, 12), range(6)], 2)) == in_one
+    assert together(executors.here(work(), chunks(12))) == in_one
 
 
 @pytest.mark.realtime
@@ -109,11 +110,11 @@ def test_on_a_dask_cluster_of_two_processes_the_results_are_the_same(in_one: str
 
 
 def test_a_worker_with_other_code_is_refused() -> None:
-    spread._check_workers({"tcp://one": spread.source_sha256()}, "tcp://s")
+    executors._check_workers({"tcp://one": executors.source_sha256()}, "tcp://s")
     with pytest.raises(Misuse, match=r"another version of stimctl is installed on tcp://two"):
-        spread._check_workers({"tcp://one": spread.source_sha256(), "tcp://two": "0"}, "tcp://s")
+        executors._check_workers({"tcp://one": executors.source_sha256(), "tcp://two": "0"}, "tcp://s")
     with pytest.raises(Misuse, match="no workers"):
-        spread._check_workers({}, "tcp://s")
+        executors._check_workers({}, "tcp://s")
 
 
 def test_without_dask_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,9 +161,9 @@ def test_a_ledger_whose_chain_is_broken_is_found(tmp_path: Path) -> None:
     (result, *_) = play_chunk(SEED, None, [3]).results
     with Ledger(path) as ledger:
         ledger.append("one", "note", 1, {"text": "as it was"})
-    assert soak.with_chain(result, path) is result
+    assert campaign.with_chain(result, path) is result
     path.write_bytes(path.read_bytes().replace(b"as it was", b"as it is."))
-    (violation,) = soak.with_chain(result, path).violations
+    (violation,) = campaign.with_chain(result, path).violations
     assert violation.rule == "ledger"
 
 
@@ -170,7 +171,7 @@ def test_a_session_that_breaks_the_lab_is_a_violation_and_ends_no_campaign(monke
     def broken(*_args: object, **_options: object) -> None:
         raise RuntimeError("nobody foresaw this")
 
-    monkeypatch.setattr(soak, "play", broken)
+    monkeypatch.setattr(campaign, "play", broken)
     outcome = run("--sessions", "2", "--jobs", "1")
     assert outcome.exit_code == UNMET
     assert "BROKE 1" in outcome.output
@@ -180,16 +181,16 @@ def test_a_session_that_breaks_the_lab_is_a_violation_and_ends_no_campaign(monke
 def test_a_session_that_never_ends_is_a_violation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Closing, "watch_time", lambda *_: None)
     monkeypatch.setattr(Closing, "on_zero", lambda *_: None)
-    result = soak.judged(Scenario(name="endless", answers={"seconds": 1}))
-    assert result.outcome == soak.BROKE
+    result = campaign.judged(Scenario(name="endless", answers={"seconds": 1}))
+    assert result.outcome == campaign.BROKE
     assert "ends" in {violation.rule for violation in result.violations}
 
 
 def test_a_session_that_spins_is_a_violation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Engine, "_next_deadline_us", lambda *_: 0)
-    monkeypatch.setattr(lab_port, "MOST_WAITS", 2_000)
-    result = soak.judged(Scenario(name="spinning", answers={"seconds": 1}))
-    assert result.outcome == soak.BROKE
+    monkeypatch.setattr(port, "MOST_WAITS", 2_000)
+    result = campaign.judged(Scenario(name="spinning", answers={"seconds": 1}))
+    assert result.outcome == campaign.BROKE
 
 
 # --- the command -------------------------------------------------------------------------------------
@@ -205,9 +206,9 @@ def test_results_are_told_by_kind_of_fault() -> None:
     assert "\r" not in outcome.output, "no progress bar where there is no terminal"
 
 
-def judged_to(name: str, **changes: Any) -> soak.Result:
+def judged_to(name: str, **changes: Any) -> campaign.Result:
     """A result that somebody made up."""
-    return soak.Result(0, name, (), (), "TIMER", 0, 0, "", **changes)
+    return campaign.Result(0, name, (), (), "TIMER", 0, 0, "", **changes)
 
 
 def test_sessions_without_a_fault_are_told_by_their_load_and_a_controls_time_by_its_share() -> None:
@@ -239,7 +240,7 @@ def test_sessions_without_a_fault_are_told_by_their_load_and_a_controls_time_by_
 def test_a_controls_time_is_from_what_it_answers_and_within_its_limit(
     fault: Fault, control: str, least_us: int, most_us: int
 ) -> None:
-    result = soak.judged(Scenario(name="one", answers={"seconds": 20}, faults=(fault,)))
+    result = campaign.judged(Scenario(name="one", answers={"seconds": 20}, faults=(fault,)))
     [found] = result.controls
     assert found.control == control
     assert least_us <= found.took_us <= most_us
@@ -248,7 +249,7 @@ def test_a_controls_time_is_from_what_it_answers_and_within_its_limit(
 
 
 def test_of_firmware_that_stands_still_with_a_current_on_the_hosts_alarm_is_timed() -> None:
-    [found] = soak.judged(shipped()["device-frozen"]).controls
+    [found] = campaign.judged(shipped()["device-frozen"]).controls
     assert (found.control, found.limit_us) == ("host's alarm", 800_000)
     assert 300_000 < found.took_us <= 600_000
 
@@ -256,7 +257,7 @@ def test_of_firmware_that_stands_still_with_a_current_on_the_hosts_alarm_is_time
 def test_a_fault_that_may_lawfully_go_on_has_no_time() -> None:
     """A clip that is off for 5 ms, and a session that goes on to its end."""
     fault = Fault("load.open", at_us=S, for_us=5_000, after="RUNNING")
-    result = soak.judged(Scenario(name="one", answers={"seconds": 20}, faults=(fault,)))
+    result = campaign.judged(Scenario(name="one", answers={"seconds": 20}, faults=(fault,)))
     assert (result.acted, result.outcome, result.controls) == (("load.open",), "TIMER", ())
 
 
@@ -268,11 +269,11 @@ def test_what_makes_no_sense_is_said() -> None:
 
 
 def test_ctrl_c_tells_what_came_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(work: spread.Work, parts: list[range]) -> Iterator[soak.Done]:
+    def interrupted(work: executors.Work, parts: list[range]) -> Iterator[campaign.Done]:
         yield work(parts[0])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(spread, "here", interrupted)
+    monkeypatch.setattr(executors, "here", interrupted)
     outcome = run("--sessions", "20", "--jobs", "1", "--fault", "host.clock_jump")
     assert outcome.exit_code == INTERRUPTED
     assert "Interrupted after 10 of 20 sessions." in outcome.output

@@ -3,15 +3,15 @@
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 
-from firmware_sim.device import Device
+from firmware_sim.factory import SimulatedDevice
+from firmware_sim.native.device import Device
 from firmware_sim.protocol_sim import Serial
-from firmware_sim.which import SimulatedDevice
-from stimctl.bench.conformance.bench import Bench
-from stimctl.bench.conformance.check import Check, all_checks
-from stimctl.bench.conformance.hands import hands_for
-from stimctl.bench.conformance.result import Outcome, Run
-from stimctl.bench.conformance.runner import Runner
 from stimctl.port import VirtualPort
+from stimlab.conformance.check import Check, all_checks
+from stimlab.conformance.dut import Bench
+from stimlab.conformance.fixture import hands_for
+from stimlab.conformance.result import Outcome, Run
+from stimlab.conformance.runner import Runner
 
 URL = "sim://?seed=1&load=r1k"
 Make = Callable[..., SimulatedDevice]

@@ -6,7 +6,7 @@ firmware's does: Stopped ahead of all, answers and Events in their order ahead o
 is sent, and the frame that is being sent is sent to its end. While an answer is not sent, commands that come are
 dropped, but Stop.
 
-python -m tests.stimctl.bench.byte_paced --tcp 0
+python -m tests.stimlab.conformance.byte_paced --tcp 0
 """
 
 import argparse
@@ -15,7 +15,7 @@ import sys
 from collections import deque
 from select import select
 
-from firmware_sim.device import Device
+from firmware_sim.native.device import Device
 from firmware_sim.serve import Line, PtyLine, TcpLine, clock_us
 from stimctl.errors import WireError
 from stimctl.wire.framing import DELIMITER, frame, unframe

@@ -6,14 +6,14 @@ None of this may fail a good device: bytes in any pieces, 16 ms of USB latency, 
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from stimctl.bench.conformance.bench import Bench
-from stimctl.bench.conformance.check import Check, all_checks
-from stimctl.bench.conformance.plan import Plan
-from stimctl.bench.conformance.result import Run
-from stimctl.bench.conformance.runner import Runner
 from stimctl.port import open_port
-from tests.stimctl.bench.bench_world import failures
+from stimlab.conformance.check import Check, all_checks
+from stimlab.conformance.dut import Bench
+from stimlab.conformance.plan import Plan
+from stimlab.conformance.result import Run
+from stimlab.conformance.runner import Runner
 from tests.stimctl.session.processes import next_line, started
+from tests.stimlab.conformance.bench_world import failures
 
 LINES = {
     "pty": ("--pty",),
@@ -25,7 +25,7 @@ LINES = {
 
 def run_over(arguments: tuple[str, ...], checks: list[Check], plan: Plan | None = None) -> Run:
     """Run checks against a byte-paced simulator of its own."""
-    device = started("-m", "tests.stimctl.bench.byte_paced", *arguments)
+    device = started("-m", "tests.stimlab.conformance.byte_paced", *arguments)
     try:
         port = open_port(next_line(device))
         try:

@@ -3,7 +3,7 @@
 The whole suite with the full range runs on the genuine simulator. Then each cell of the matrix is removed from a device
 in turn, and the full product has to notice every one.
 
-python -m tests.stimctl.bench.certificate --write [--jobs 2] [--html FILE]
+python -m tests.stimlab.conformance.certificate --write [--jobs 2] [--html FILE]
 """
 
 import argparse
@@ -13,16 +13,16 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from stimctl.bench.conformance.check import all_checks
-from stimctl.bench.conformance.matrix import CELLS, Action, Cell
-from stimctl.bench.conformance.operating import check_of
-from stimctl.bench.conformance.page import as_html
-from stimctl.bench.conformance.plan import Plan
-from stimctl.bench.conformance.result import Run
-from stimctl.bench.conformance.runner import Runner
-from stimctl.bench.conformance.scope import TO_MEASURE
-from tests.stimctl.bench.bench_world import URL, bench_on, failures, first_failed
-from tests.stimctl.bench.removed import without
+from stimlab.conformance.check import all_checks
+from stimlab.conformance.matrix import CELLS, Action, Cell
+from stimlab.conformance.operating_point import check_of
+from stimlab.conformance.page import as_html
+from stimlab.conformance.plan import Plan
+from stimlab.conformance.result import Run
+from stimlab.conformance.runner import Runner
+from stimlab.conformance.scope import TO_MEASURE
+from tests.stimlab.conformance.bench_world import URL, bench_on, failures, first_failed
+from tests.stimlab.conformance.removed import without
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "certificate.md"
 

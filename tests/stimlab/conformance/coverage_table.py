@@ -1,18 +1,20 @@
 """The table of docs/conformance.md: each requirement, the checks that look at it, the broken devices they catch.
 
-python -m tests.stimctl.bench.coverage_table --check     fail when the document is stale
-python -m tests.stimctl.bench.coverage_table --write     bring it up to date
+python -m tests.stimlab.conformance.coverage_table --check     fail when the document is stale
+python -m tests.stimlab.conformance.coverage_table --write     bring it up to date
 """
 
 import re
 import sys
 from pathlib import Path
 
-from stimctl.bench.conformance.check import all_checks
-from stimctl.bench.conformance.requirements import texts
-from stimctl.bench.conformance.scope import NOT_ON_THE_WIRE
-from tests.stimctl.bench.mutants import early, late  # noqa: F401  the modules list their devices
-from tests.stimctl.bench.mutants.mutant import MUTANTS
+from stimlab.conformance.check import all_checks
+from stimlab.conformance.requirements import texts
+from stimlab.conformance.scope import NOT_ON_THE_WIRE
+from tests.stimlab.conformance.mutants import (
+    late,  # noqa: F401  the modules list their devices
+)
+from tests.stimlab.conformance.mutants.mutant import MUTANTS
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "conformance.md"
 _PLACE = re.compile(r"(?<=<!-- table: coverage -->\n).*?(?=<!-- end -->)", re.DOTALL)
@@ -41,7 +43,7 @@ def main(arguments: list[str]) -> int:
     if arguments == ["--write"]:
         DOCUMENT.write_text(fresh(text), "utf-8")
     elif fresh(text) != text:
-        sys.stderr.write(f"{DOCUMENT} is stale: run `python -m tests.stimctl.bench.coverage_table --write`\n")
+        sys.stderr.write(f"{DOCUMENT} is stale: run `python -m tests.stimlab.conformance.coverage_table --write`\n")
         return 1
     return 0
 

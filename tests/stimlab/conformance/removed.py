@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from firmware_sim.channel import OutputChannel
-from firmware_sim.device import Device
-from firmware_sim.machine import Machine
-from firmware_sim.output import OutputStage
-from firmware_sim.timers import Timer
-from stimctl.bench.conformance.approach import A_MINUTE_US, STEP_UA
-from stimctl.bench.conformance.matrix import Action, Cell, Moment, Place
-from stimctl.bench.conformance.operating import TRIP_OF
+from firmware_sim.native.channel import OutputChannel
+from firmware_sim.native.device import Device
+from firmware_sim.native.machine import Machine
+from firmware_sim.native.output_stage import OutputStage
+from firmware_sim.native.timers import Timer
 from stimctl.wire.codes import DeviceState, EndReason
+from stimlab.conformance.approach import A_MINUTE_US, STEP_UA
+from stimlab.conformance.matrix import Action, Cell, Moment, Place
+from stimlab.conformance.operating_point import TRIP_OF
 
 
 def _in_place(machine: Machine, cell: Cell) -> bool:

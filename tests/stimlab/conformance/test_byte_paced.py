@@ -4,19 +4,19 @@ import time
 
 import pytest
 
-from stimctl.bench.conformance.bench import Bench
-from stimctl.bench.conformance.check import Check, all_checks
-from stimctl.bench.conformance.matrix import Action, Cell, Moment, Place
-from stimctl.bench.conformance.operating import check_of
-from stimctl.bench.conformance.runner import Runner
 from stimctl.port import open_port
+from stimctl.wire.codec import Hello, ReadIdentity, Stop, encode
 from stimctl.wire.codes import PROTOCOL_VERSION
 from stimctl.wire.framing import frame
-from stimctl.wire.messages import Hello, ReadIdentity, Stop, encode
-from tests.stimctl.bench.bench_world import failures
-from tests.stimctl.bench.byte_paced import BYTE_US, Uart
-from tests.stimctl.bench.byte_paced_run import LINES, run_over
+from stimlab.conformance.check import Check, all_checks
+from stimlab.conformance.dut import Bench
+from stimlab.conformance.matrix import Action, Cell, Moment, Place
+from stimlab.conformance.operating_point import check_of
+from stimlab.conformance.runner import Runner
 from tests.stimctl.session.processes import next_line, started
+from tests.stimlab.conformance.bench_world import failures
+from tests.stimlab.conformance.byte_paced import BYTE_US, Uart
+from tests.stimlab.conformance.byte_paced_run import LINES, run_over
 
 QUICK = ("junk_is_dropped", "stop_is_at_once", "stopped_goes_ahead", "split_and_merged_frames")
 CELL = Cell(Action.STOP, Place.SECOND, 200, 1, Moment.RUN)
@@ -35,7 +35,7 @@ def test_a_good_device_passes() -> None:
 
 @pytest.mark.realtime
 def test_a_line_that_is_opened_in_the_midst_of_a_frame_is_no_damage() -> None:
-    device = started("-m", "tests.stimctl.bench.byte_paced", "--pty")
+    device = started("-m", "tests.stimlab.conformance.byte_paced", "--pty")
     try:
         url = next_line(device)
         port = open_port(url)

@@ -4,11 +4,11 @@ import random
 
 import pytest
 
-from stimctl.bench.conformance.check import all_checks
-from stimctl.bench.conformance.extremes import EXTREMES
-from stimctl.bench.conformance.matrix import CELLS, Cell
-from tests.stimctl.bench.bench_world import run_checks
-from tests.stimctl.bench.certificate import DOCUMENT, document, noticed_by
+from stimlab.conformance.check import all_checks
+from stimlab.conformance.extremes import EXTREMES
+from stimlab.conformance.matrix import CELLS, Cell
+from tests.stimlab.conformance.bench_world import run_checks
+from tests.stimlab.conformance.certificate import DOCUMENT, document, noticed_by
 
 SAMPLE = random.Random(30).sample(CELLS, 30)
 

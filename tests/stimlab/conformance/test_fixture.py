@@ -4,13 +4,13 @@ import re
 import time
 from pathlib import Path
 
-from stimctl.bench.conformance import checks
-from stimctl.bench.conformance.bench import Bench
-from stimctl.bench.conformance.check import Check
-from stimctl.bench.conformance.hands import LOADS, Person, Reply
-from stimctl.bench.conformance.runner import Runner
 from stimctl.wire.codes import DeviceState
-from tests.stimctl.bench.bench_world import bench_on
+from stimlab.conformance import checks
+from stimlab.conformance.check import Check
+from stimlab.conformance.dut import Bench
+from stimlab.conformance.fixture import LOADS, Person, Reply
+from stimlab.conformance.runner import Runner
+from tests.stimlab.conformance.bench_world import bench_on
 
 A_WHILE_US = 20_000_000
 

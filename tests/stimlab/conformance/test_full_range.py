@@ -4,18 +4,20 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from firmware_sim.device import Device
-from stimctl.bench.conformance.check import Check
-from stimctl.bench.conformance.extremes import EXTREMES
-from stimctl.bench.conformance.matrix import CELLS, Action, Cell, pairwise, seconds_of, within
-from stimctl.bench.conformance.operating import check_of
-from stimctl.bench.conformance.plan import Plan
-from stimctl.bench.conformance.result import Run
+from firmware_sim.native.device import Device
+from stimctl.wire.codec import Channel, encode, parse
 from stimctl.wire.framing import DELIMITER, unframe
-from stimctl.wire.messages import Channel, encode, parse
-from tests.stimctl.bench.bench_world import bench_on, failures, first_failed, run_checks
-from tests.stimctl.bench.dangerous import controls, outputs, tellings  # noqa: F401  the modules list their devices
-from tests.stimctl.bench.dangerous.device import DANGEROUS, Dangerous
+from stimlab.conformance.check import Check
+from stimlab.conformance.extremes import EXTREMES
+from stimlab.conformance.matrix import CELLS, Action, Cell, pairwise, seconds_of, within
+from stimlab.conformance.operating_point import check_of
+from stimlab.conformance.plan import Plan
+from stimlab.conformance.result import Run
+from tests.stimlab.conformance.bench_world import bench_on, failures, first_failed, run_checks
+from tests.stimlab.conformance.dangerous import (
+    tellings,  # noqa: F401  the modules list their devices
+)
+from tests.stimlab.conformance.dangerous.device import DANGEROUS, Dangerous
 
 PAIRWISE = pairwise(CELLS)
 

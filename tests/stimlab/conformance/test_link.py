@@ -2,13 +2,13 @@
 
 import pytest
 
-from stimctl.bench.conformance.bench import Bench
-from stimctl.bench.conformance.check import Nonconforming
-from stimctl.bench.conformance.checks.telemetry import _even
-from stimctl.bench.conformance.talk import BYTE_US
-from stimctl.bench.conformance.timing import when
+from stimctl.wire.codec import Alive, Armed, Event, KeepAlive, ReadIdentity, Status, encode
 from stimctl.wire.codes import DeviceState, Purpose
-from stimctl.wire.messages import Alive, Armed, Event, KeepAlive, ReadIdentity, Status, encode
+from stimlab.conformance.check import Nonconforming
+from stimlab.conformance.checks.telemetry import _even
+from stimlab.conformance.dut import Bench
+from stimlab.conformance.link import BYTE_US
+from stimlab.conformance.timing import when
 
 
 class Played:

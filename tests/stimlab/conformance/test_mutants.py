@@ -2,9 +2,11 @@
 
 import pytest
 
-from tests.stimctl.bench.bench_world import checks_naming, failures, run_checks
-from tests.stimctl.bench.mutants import early, late  # noqa: F401  the modules list their devices
-from tests.stimctl.bench.mutants.mutant import MUTANTS, Mutant
+from tests.stimlab.conformance.bench_world import checks_naming, failures, run_checks
+from tests.stimlab.conformance.mutants import (
+    late,  # noqa: F401  the modules list their devices
+)
+from tests.stimlab.conformance.mutants.mutant import MUTANTS, Mutant
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda each: f"{each.requirement} {each.text}")

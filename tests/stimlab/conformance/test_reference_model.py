@@ -3,11 +3,11 @@
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from stimctl.bench.conformance.loadable import Loadable
-from stimctl.bench.conformance.rule import Told, quantum_ua
 from stimctl.dose import Commanded
 from stimctl.waveform import Program, Segment
-from stimctl.wire.messages import LoadProgram, LoadSegment
+from stimctl.wire.codec import LoadProgram, LoadSegment
+from stimlab.conformance.programs import Loadable
+from stimlab.conformance.reference_model import Told, quantum_ua
 
 S = 1_000_000
 EXAMPLE = Loadable(

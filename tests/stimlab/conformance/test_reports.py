@@ -9,22 +9,22 @@ from zlib import MAX_WBITS, decompress
 
 import pytest
 
-from firmware_sim.device import Device
-from stimctl.bench.conformance.bench import Bench
-from stimctl.bench.conformance.check import Check
-from stimctl.bench.conformance.junit import as_junit
-from stimctl.bench.conformance.matrix import CELLS
-from stimctl.bench.conformance.operating import check_of
-from stimctl.bench.conformance.page import as_html
-from stimctl.bench.conformance.report import SHOWN_LINES, as_json, document, in_words
-from stimctl.bench.conformance.result import Run
-from stimctl.bench.conformance.scope import TO_MEASURE
+from firmware_sim.native.device import Device
+from stimctl.traffic.transcript import Record
+from stimctl.wire.codec import Hello, Maker, encode
 from stimctl.wire.codes import PROTOCOL_VERSION
-from stimctl.wire.messages import Hello, Maker, encode
-from stimctl.wire.transcript import Record
-from tests.stimctl.bench.bench_world import checks_naming, first_failed, run_checks
-from tests.stimctl.bench.dangerous.outputs import MONSTER
-from tests.stimctl.bench.mutants.early_hellos import WelcomesAll
+from stimlab.conformance.check import Check
+from stimlab.conformance.dut import Bench
+from stimlab.conformance.junit import as_junit
+from stimlab.conformance.matrix import CELLS
+from stimlab.conformance.operating_point import check_of
+from stimlab.conformance.page import as_html
+from stimlab.conformance.report import SHOWN_LINES, as_json, document, in_words
+from stimlab.conformance.result import Run
+from stimlab.conformance.scope import TO_MEASURE
+from tests.stimlab.conformance.bench_world import checks_naming, first_failed, run_checks
+from tests.stimlab.conformance.dangerous.outputs import MONSTER
+from tests.stimlab.conformance.mutants.early_hellos import WelcomesAll
 
 
 class OddName(Device):

@@ -5,20 +5,22 @@ from pathlib import Path
 
 import pytest
 
-from stimctl.bench.conformance import requirements
-from stimctl.bench.conformance.bench import Bench
-from stimctl.bench.conformance.check import NOTHING, Check, Hand, Nonconforming, all_checks
-from stimctl.bench.conformance.result import Run
-from stimctl.bench.conformance.runner import Runner
-from stimctl.bench.conformance.scope import NOT_ON_THE_WIRE
-from stimctl.bench.conformance.talk import STOP_FRAME
 from stimctl.errors import LineLost
+from stimctl.wire.codec import Acknowledge
 from stimctl.wire.codes import Capability, DeviceState
-from stimctl.wire.messages import Acknowledge
-from tests.stimctl.bench import coverage_table
-from tests.stimctl.bench.bench_world import bench_on, failures, run_checks
-from tests.stimctl.bench.mutants import early, late  # noqa: F401  the modules list their devices
-from tests.stimctl.bench.mutants.mutant import MUTANTS
+from stimlab.conformance import requirements
+from stimlab.conformance.check import NOTHING, Check, Hand, Nonconforming, all_checks
+from stimlab.conformance.dut import Bench
+from stimlab.conformance.link import STOP_FRAME
+from stimlab.conformance.result import Run
+from stimlab.conformance.runner import Runner
+from stimlab.conformance.scope import NOT_ON_THE_WIRE
+from tests.stimlab.conformance import coverage_table
+from tests.stimlab.conformance.bench_world import bench_on, failures, run_checks
+from tests.stimlab.conformance.mutants import (
+    late,  # noqa: F401  the modules list their devices
+)
+from tests.stimlab.conformance.mutants.mutant import MUTANTS
 
 
 @pytest.mark.slow

@@ -7,18 +7,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from firmware_sim.analog.recorder import Flow, Kind, Shape
 from firmware_sim.faults import CATALOGUE
-from firmware_sim.lab import fault_rules, invariants, rule_page, rules, told_rules
-from firmware_sim.lab.chance import KINDS
-from firmware_sim.lab.evidence import ALWAYS_US, Evidence, Flows, Run, evidence_of, runs_of
-from firmware_sim.lab.invariants import EXCUSES, INSTEAD, RULES, broken
-from firmware_sim.lab.parts import Action, Scenario
-from firmware_sim.lab.play import play
-from firmware_sim.lab.rules import Rule
-from firmware_sim.lab.scenario import shipped
-from firmware_sim.lab.soak import judged
-from firmware_sim.record import Flow, Kind, Shape
 from stimctl.session.view import Alarm, Priority
+from stimlab.campaign.campaign import judged
+from stimlab.campaign.random_scenario import KINDS
+from stimlab.invariants import currents, doc_tables, reports, table, under_fault
+from stimlab.invariants.currents import Rule
+from stimlab.invariants.evidence import ALWAYS_US, Evidence, Flows, Run, evidence_of, runs_of
+from stimlab.invariants.table import EXCUSES, INSTEAD, RULES, broken
+from stimlab.play.play import play
+from stimlab.scenario.model import Action, Scenario
+from stimlab.scenario.reader import shipped
 
 S = 1_000_000
 CHANNELS = [
@@ -142,11 +142,11 @@ def test_a_ramp_that_is_too_steep_without_a_step_fires(good: Evidence) -> None:
         Flow(S + 10_000 * n, 10_000, 1, Shape(100_000 * n, 200, 0, 100_000 * n, 200), Kind.TRAIN) for n in range(9)
     ]
     seen = replace(good, trains={1: Flows.of(steep)}, runs=(Run(0, 9 * S),))
-    assert [text for text, _ in rules.ramp(seen)] == ["channel 1 rose faster than 2.0 mA in 5 s"]
+    assert [text for text, _ in currents.ramp(seen)] == ["channel 1 rose faster than 2.0 mA in 5 s"]
 
 
 def test_a_hang_fires(good: Evidence) -> None:
-    assert any("lasted" in text for text, _ in told_rules.ends(replace(good, over_us=4_000 * S)))
+    assert any("lasted" in text for text, _ in reports.ends(replace(good, over_us=4_000 * S)))
 
 
 # --- what holds instead --------------------------------------------------------------------------------
@@ -197,12 +197,12 @@ def test_what_holds_instead_fires(name: str, good: Evidence) -> None:
 
 
 def test_an_alarm_is_enough_where_it_has_to_be(good: Evidence) -> None:
-    assert list(told_rules.told(told(agreed(good, exact=False), alarms=(HIGH,)))) == []
-    assert list(told_rules.log_told(told(INSTEAD_WRONG["log told"](good), alarms=(HIGH,)))) == []
+    assert list(reports.told(told(agreed(good, exact=False), alarms=(HIGH,)))) == []
+    assert list(reports.log_told(told(INSTEAD_WRONG["log told"](good), alarms=(HIGH,)))) == []
 
 
 def test_an_unbalanced_pulse_is_lawful_three_times(good: Evidence) -> None:
-    assert list(fault_rules.three_in_a_row(unbalanced(good, full(good), 3))) == []
+    assert list(under_fault.three_in_a_row(unbalanced(good, full(good), 3))) == []
 
 
 # --- the table -----------------------------------------------------------------------------------------
@@ -250,8 +250,8 @@ def test_instead_of_a_rule_another_is_asked(good: Evidence) -> None:
 
 
 def test_the_page_has_the_rules_and_the_excuses_as_they_are() -> None:
-    text = rule_page.DOCUMENT.read_text("utf-8")
-    assert rule_page.fresh(text) == text, "run `python -m firmware_sim.lab.rule_page --write`"
+    text = doc_tables.DOCUMENT.read_text("utf-8")
+    assert doc_tables.fresh(text) == text, "run `python -m stimlab.invariants.doc_tables --write`"
     assert "| ceiling |" in text
     assert "`device.dac_*`" in text
 
@@ -285,4 +285,4 @@ def test_runs_end_with_a_state_without_output_and_with_a_reset() -> None:
         {"event": "state", "at_us": 20, "state": "RAMPING"},
     ]
     assert runs_of(journal, "RAMPING") == (Run(5, 9, "LEAD_OFF"), Run(12, 15, "RESET"), Run(20, ALWAYS_US))
-    assert invariants.RULES["place"] is rules.place
+    assert table.RULES["place"] is currents.place

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from firmware_sim.analog.recorder import Recorder
 from firmware_sim.faults import Fault
-from firmware_sim.lab.play import AFTERMATH_US, play
-from firmware_sim.lab.scenario import Action, Expect, Scenario, shipped
-from firmware_sim.record import Recorder
 from stimctl.errors import Misuse
 from stimctl.ledger import Ledger
 from stimctl.session.closing import Closing
 from stimctl.session.states import End
-from stimctl.wire import messages as m
+from stimctl.wire import codec as m
 from stimctl.wire.codes import PROTOCOL_VERSION
+from stimlab.play.play import AFTERMATH_US, play
+from stimlab.scenario.reader import Action, Expect, Scenario, shipped
 
 S = 1_000_000
 CUT = Fault("line.one_way", at_us=S, after="RUNNING")

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from firmware_sim.faults import Fault
-from firmware_sim.lab.play import play
-from firmware_sim.lab.scenario import Action, Expect, Scenario, shipped
 from stimctl.errors import Misuse
 from stimctl.ledger import Ledger
 from stimctl.session.states import End
+from stimlab.play.play import play
+from stimlab.scenario.reader import Action, Expect, Scenario, shipped
 
 pytestmark = pytest.mark.realtime
 S = 1_000_000

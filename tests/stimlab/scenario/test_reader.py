@@ -8,9 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_sim.faults import CATALOGUE, Fault, Number
-from firmware_sim.lab.hosts import NEED_A_LENGTH
-from firmware_sim.lab.parts import DOES, OF_A_CHANNEL, PULSES, TIMES
-from firmware_sim.lab.scenario import (
+from stimctl.errors import InputInvalid
+from stimctl.profile.toml_text import parse
+from stimctl.session.states import End, State
+from stimctl.wire.codes import DeviceState
+from stimlab.play.host_faults import NEED_A_LENGTH
+from stimlab.scenario.model import DOES, OF_A_CHANNEL, PULSES, TIMES
+from stimlab.scenario.reader import (
     Action,
     Expect,
     Scenario,
@@ -20,10 +24,6 @@ from firmware_sim.lab.scenario import (
     prescribed,
     scenario_from,
 )
-from stimctl.errors import InputInvalid
-from stimctl.profile.toml_text import parse
-from stimctl.session.states import End, State
-from stimctl.wire.codes import DeviceState
 
 GOOD = """\
 name = "mine"

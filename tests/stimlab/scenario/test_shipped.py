@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from firmware_sim.faults import CATALOGUE
-from firmware_sim.lab.play import play, way_for
-from firmware_sim.lab.scenario import FOLDER, dump, scenario_from, shipped
 from stimctl.profile.toml_text import parse
 from stimctl.session.states import End
+from stimlab.play.play import play, way_for
+from stimlab.scenario.reader import FOLDER, dump, scenario_from, shipped
 
 SHIPPED = shipped()
 VIRTUAL = [name for name, scenario in SHIPPED.items() if way_for(scenario) == "sim"]

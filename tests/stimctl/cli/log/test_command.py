@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from stimctl.cli import main
-from stimctl.cli.log import log
+from stimctl.cli.log.command import log
 from stimctl.ledger import Ledger, ledger_path
 
 OPENED: dict[str, Any] = {
@@ -214,9 +214,8 @@ def test_every_help_shows_an_example(command: click.Command) -> None:
 
 @pytest.mark.realtime
 def test_help_loads_neither_the_ledger_nor_anything_heavy() -> None:
-    code = (
-        "import sys, stimctl.cli.log; print([m for m in ('sqlite3', 'rich', 'numpy', 'pydantic') if m in sys.modules])"
-    )
+    heavy = ("sqlite3", "rich", "numpy", "pydantic")
+    code = f"import sys, stimctl.cli.log.command; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from stimctl.cli import codes, main
-from stimctl.cli.run_exit import OF_END, exit_code
+from stimctl.cli.run.exit_code import OF_END, exit_code
 from stimctl.ledger import Ledger
 from stimctl.profile import examples_folder
 from stimctl.session.states import End

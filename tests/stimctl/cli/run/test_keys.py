@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from stimctl.cli.keys import CLOSED, PosixKeys, key_names, single_keys
+from stimctl.cli.run.keys import CLOSED, PosixKeys, key_names, single_keys
 
 
 @pytest.mark.parametrize(

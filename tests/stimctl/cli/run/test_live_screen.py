@@ -5,14 +5,14 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from stimctl.cli.run_display import LiveScreen
+from stimctl.cli.run.live_screen import LiveScreen
 from stimctl.prescription import Prescription, from_file
 from stimctl.profile import examples_folder
-from stimctl.session.identify import identify
 from stimctl.session.states import End, State
 from stimctl.session.view import Alarm, Priority, SessionView, StateChanged, Told
+from stimctl.stimulators.identify import identify
+from stimctl.wire.codec import Channel, Impedance, Status
 from stimctl.wire.codes import ChannelFlag, DeviceState
-from stimctl.wire.messages import Channel, Impedance, Status
 
 STATUS = Status(
     device_time_us=300_000_000, boot_id=1, state=DeviceState.RUNNING, segment=1, end_reason=0, zero=0, active_mask=3,

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from stimctl.cli.front_end import Departure, signals_stop
+from stimctl.cli.run.operator import Departure, signals_stop
 from stimctl.session.states import End
 
 pytestmark = [

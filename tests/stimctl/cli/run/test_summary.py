@@ -4,16 +4,16 @@ import json
 from pathlib import Path
 
 from stimctl.cli import codes
-from stimctl.cli.log_words import happened
-from stimctl.cli.run_summary import Kept, summary_document, summary_text
-from stimctl.cli.run_words import ohm_text
+from stimctl.cli.log.wording import happened
+from stimctl.cli.run.summary import Kept, summary_document, summary_text
+from stimctl.cli.run.wording import ohm_text
 from stimctl.ledger import Ledger
 from stimctl.ledger.recovery import close_unfinished
 from stimctl.ledger.summary import Entry
+from stimctl.session.interlocks import contact_problems
 from stimctl.session.states import End
-from stimctl.session.subject import contact_problems
-from stimctl.wire.messages import Impedance
-from tests.stimctl.cli.test_run import BACK, run, short
+from stimctl.wire.codec import Impedance
+from tests.stimctl.cli.run.test_command import BACK, run, short
 from tests.stimctl.session.world import S, prescription
 
 
@@ -78,7 +78,7 @@ def test_a_recovered_dose_is_told_in_words(tmp_path: Path) -> None:
         ("ended", "interrupted: the program that ran it ended without closing it"),
         ("recovered", "channel 1: 1,200 pulses at 2 Hz, 1.200 mC; the device had ended it: watchdog"),
     ]
-    from stimctl.cli.log_page import page
+    from stimctl.cli.log.page import page
 
     shown = page(summary)
     assert "zero after stop       not known: the program ended before it could ask" in shown

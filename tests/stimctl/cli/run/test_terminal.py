@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from stimctl.cli import codes
-from stimctl.cli.front_end import LET_GO_S
+from stimctl.cli.run.operator import LET_GO_S
 from stimctl.ledger import Ledger
 from stimctl.profile import examples_folder
 from tests.stimctl.cli.terminal import PATIENCE_S, STIMCTL, Terminal

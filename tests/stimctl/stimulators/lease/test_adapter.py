@@ -4,22 +4,22 @@ from pathlib import Path
 
 import pytest
 
-from firmware_sim.which import Which
+from firmware_sim.factory import Which
 from stimctl import limits
 from stimctl.errors import Suspended, WrongDevice
 from stimctl.prescription import Subject
-from stimctl.session.choice import Choice
 from stimctl.session.commands import Raise
-from stimctl.session.identify import identify
+from stimctl.session.interlocks import check_device
 from stimctl.session.states import End
-from stimctl.session.subject import check_device
 from stimctl.session.view import Told
 from stimctl.stimulators import base
 from stimctl.stimulators.capabilities import MISSING
-from stimctl.stimulators.leased import Leased
-from stimctl.stimulators.stimjim import DialectA
+from stimctl.stimulators.discovery import Choice
+from stimctl.stimulators.identify import identify
+from stimctl.stimulators.lease.adapter import Leased
+from stimctl.stimulators.stimjim.adapter import DialectA
 from stimctl.stimulators.targets import Targets
-from stimctl.wire import messages as m
+from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, EndReason, Purpose
 from tests.stimctl.session.world import asymmetric_profiles, forged, prescription
 from tests.stimctl.stimulators.bench import Bench, S, port_of

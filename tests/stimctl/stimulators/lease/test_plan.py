@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from stimctl import limits
 from stimctl.errors import Unsafe
-from stimctl.stimulators.leases import Lease, LeasePlan, check_program
+from stimctl.stimulators.lease.plan import Lease, LeasePlan, check_program
 from stimctl.waveform import Mode, Program, Segment, segments_for
 
 S = 1_000_000

@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_sim.which import Which
+from firmware_sim.factory import Which
 from stimctl.port import Port
-from stimctl.session.choice import Choice
-from stimctl.session.identify import identify
 from stimctl.session.states import End
-from stimctl.stimulators.dialect import Done, StageMean
-from stimctl.stimulators.lease_checks import trip, wrong_report
-from stimctl.stimulators.lease_cut import EDGE_US, Cut, Why
-from stimctl.stimulators.lease_tally import LeaseTally
-from stimctl.stimulators.leases import Lease, Level
+from stimctl.stimulators.discovery import Choice
+from stimctl.stimulators.identify import identify
+from stimctl.stimulators.lease.device import Done, StageMean
+from stimctl.stimulators.lease.plan import Lease, Level
+from stimctl.stimulators.lease.report_checks import trip, wrong_report
+from stimctl.stimulators.lease.stop import EDGE_US, Cut, Why
+from stimctl.stimulators.lease.tally import LeaseTally
 from stimctl.waveform import Segment
 from stimctl.wire.codes import EndReason
 from tests.stimctl.session.world import Line, prescription

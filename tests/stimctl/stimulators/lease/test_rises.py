@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_sim.which import Which
+from firmware_sim.factory import Which
 from stimctl import limits
 from stimctl.errors import Unsafe
-from stimctl.session.choice import Choice
 from stimctl.session.commands import Lower
 from stimctl.session.states import End
-from stimctl.stimulators.leases import LeasePlan
-from stimctl.stimulators.outgoing import CLOCK_US, Gate, Phase, Train
+from stimctl.stimulators.discovery import Choice
+from stimctl.stimulators.lease.gate import CLOCK_US, Gate, Phase, Train
+from stimctl.stimulators.lease.plan import LeasePlan
 from stimctl.waveform import Mode, Program, segments_for
 from tests.stimctl.session.world import prescription
 from tests.stimctl.stimulators.bench import Bench

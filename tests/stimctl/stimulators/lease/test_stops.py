@@ -9,19 +9,19 @@ from itertools import pairwise
 
 import pytest
 
-from firmware_sim.which import Which
+from firmware_sim.factory import Which
 from stimctl import limits
 from stimctl.port import Port
-from stimctl.session.choice import Choice
 from stimctl.session.commands import AskHold, AskTarget
 from stimctl.session.states import End
 from stimctl.stimulators.base import ZeroConfirmed, ZeroOverdue
-from stimctl.stimulators.dialect import Answer, AtZero
-from stimctl.stimulators.leased import Leased
-from stimctl.stimulators.pulsepal import PulsePal
-from stimctl.stimulators.pulsepal_gate import START
-from stimctl.stimulators.stimjim import DIALECTS
-from stimctl.stimulators.stimjim_gate import READ_CURRENTS, STOP
+from stimctl.stimulators.discovery import Choice
+from stimctl.stimulators.lease.adapter import Leased
+from stimctl.stimulators.lease.device import Answer, AtZero
+from stimctl.stimulators.pulsepal.adapter import PulsePal
+from stimctl.stimulators.pulsepal.gate import START
+from stimctl.stimulators.stimjim.adapter import DIALECTS
+from stimctl.stimulators.stimjim.gate import READ_CURRENTS, STOP
 from tests.stimctl.session.world import Cut, Delayed, Line, prescription
 from tests.stimctl.stimulators.bench import Bench, S
 from tests.stimctl.stimulators.contract import stop

@@ -4,15 +4,15 @@ from typing import Any
 
 import pytest
 
-from firmware_sim.record import Recorder
-from firmware_sim.which import Which
+from firmware_sim.analog.recorder import Recorder
+from firmware_sim.factory import Which
 from stimctl.port import Port
 from stimctl.stimulators import base
-from stimctl.stimulators.leased import Leased
-from stimctl.stimulators.pulsepal import PulsePal
-from stimctl.stimulators.stimjim import DIALECTS
+from stimctl.stimulators.lease.adapter import Leased
+from stimctl.stimulators.pulsepal.adapter import PulsePal
+from stimctl.stimulators.stimjim.adapter import DIALECTS
 from stimctl.stimulators.targets import Targets
-from stimctl.wire import messages as m
+from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, Purpose
 from tests.stimctl.session.world import prescription
 from tests.stimctl.stimulators.bench import S, port_of

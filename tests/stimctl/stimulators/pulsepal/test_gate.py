@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stimctl.errors import Misuse, Unsafe
-from stimctl.stimulators.leases import Lease, Level
-from stimctl.stimulators.pulsepal import PulsePal, isolator_ua_per_v, outputs_of
-from stimctl.stimulators.pulsepal_gate import (
+from stimctl.stimulators.lease.plan import Lease, Level
+from stimctl.stimulators.pulsepal.adapter import PulsePal, isolator_ua_per_v, outputs_of
+from stimctl.stimulators.pulsepal.gate import (
     HANDSHAKE,
     READ_BACK,
     REST,

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stimctl.errors import Unsafe
-from stimctl.stimulators.leases import Lease, Level
-from stimctl.stimulators.stimjim import slot_of
-from stimctl.stimulators.stimjim_gate import HARMLESS, IDENTIFY, READ_CURRENTS, STOP, StimJimGate
+from stimctl.stimulators.lease.plan import Lease, Level
+from stimctl.stimulators.stimjim.adapter import slot_of
+from stimctl.stimulators.stimjim.gate import HARMLESS, IDENTIFY, READ_CURRENTS, STOP, StimJimGate
 from stimctl.waveform import Segment
 
 GOOD = b"S1,1,3,10000,1000000;100,0,200;-100,0,200\n"

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from firmware_sim.device import Device
-from firmware_sim.machine import Machine
-from firmware_sim.timers import Timer
+from firmware_sim.native.device import Device
+from firmware_sim.native.machine import Machine
+from firmware_sim.native.timers import Timer
 from stimctl.wire.codes import EndReason
-from tests.stimctl.bench.dangerous.device import dangerous
+from tests.stimlab.conformance.dangerous.device import dangerous
 
 A_WHILE_US = 20_000_000
 

@@ -7,10 +7,10 @@ class IgnoresStopAbove(Machine): ...
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
-from firmware_sim.device import Device
-from firmware_sim.machine import Machine
-from firmware_sim.output import OutputStage
-from tests.stimctl.bench.bench_world import Make
+from firmware_sim.native.device import Device
+from firmware_sim.native.machine import Machine
+from firmware_sim.native.output_stage import OutputStage
+from tests.stimlab.conformance.bench_world import Make
 
 Part = TypeVar("Part", bound=type[Machine] | type[OutputStage] | type[Device])
 

@@ -5,18 +5,18 @@ from typing import Any
 
 import pytest
 
-from firmware_sim.channel import Fired, OutputChannel
-from firmware_sim.converter import Dac, Readback
-from firmware_sim.machine import Machine
-from firmware_sim.monitor import Monitor, Reading, Verdict
-from firmware_sim.output import OutputStage
-from firmware_sim.program import OutputProgram, OutputSegment
-from firmware_sim.record import Kind
-from firmware_sim.steady import Stretch
-from firmware_sim.timers import Timer
-from firmware_sim.train import Train
-from tests.stimctl.bench.dangerous.controls import after_a_hold, after_a_while, highest_ua, in_second_segment
-from tests.stimctl.bench.dangerous.device import DANGEROUS, Dangerous, dangerous, of_parts
+from firmware_sim.analog.converter import Dac, Readback
+from firmware_sim.analog.recorder import Kind
+from firmware_sim.native.channel import Fired, OutputChannel
+from firmware_sim.native.machine import Machine
+from firmware_sim.native.monitor import Monitor, Reading, Verdict
+from firmware_sim.native.output_stage import OutputStage
+from firmware_sim.native.program import OutputProgram, OutputSegment
+from firmware_sim.native.steady import Stretch
+from firmware_sim.native.timers import Timer
+from firmware_sim.native.train import Train
+from tests.stimlab.conformance.dangerous.controls import after_a_hold, after_a_while, highest_ua, in_second_segment
+from tests.stimlab.conformance.dangerous.device import DANGEROUS, Dangerous, dangerous, of_parts
 
 _HIGH_UA = 850
 
@@ -105,7 +105,7 @@ class _NoTripAbove(OutputChannel):
     def fire(self, now_us: int, segment: OutputSegment, amplitude_ua: int, kind: Kind) -> Fired:
         with pytest.MonkeyPatch.context() as patch:
             if amplitude_ua > _HIGH_UA:
-                patch.setattr("firmware_sim.channel.over_current_ua", lambda _: 10_000)
+                patch.setattr("firmware_sim.native.channel.over_current_ua", lambda _: 10_000)
             return super().fire(now_us, segment, amplitude_ua, kind)
 
     def _quiet(self, at_us: int, count: int, index: int, amplitude_ua: int) -> Stretch | None:

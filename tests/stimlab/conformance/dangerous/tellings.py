@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from stimctl.wire.messages import Channel, Measured, SessionRecord, Status
-from tests.stimctl.bench.dangerous.device import DANGEROUS, Dangerous
-from tests.stimctl.bench.mutants.altered import Altered, Said
+from stimctl.wire.codec import Channel, Measured, SessionRecord, Status
+from tests.stimlab.conformance.dangerous.device import DANGEROUS, Dangerous
+from tests.stimlab.conformance.mutants.altered import Altered, Said
 
 Change = Callable[[Any], dict[str, int]]
 

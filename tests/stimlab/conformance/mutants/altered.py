@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
-from firmware_sim.device import Device
+from firmware_sim.native.device import Device
+from stimctl.wire.codec import encode, parse
 from stimctl.wire.framing import DELIMITER, unframe
-from stimctl.wire.messages import encode, parse
 
 Said = tuple[int, Any]
 

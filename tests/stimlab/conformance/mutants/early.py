@@ -1,6 +1,6 @@
 """Devices that break R-01 to R-37, one requirement each."""
 
-from tests.stimctl.bench.mutants import (
+from tests.stimlab.conformance.mutants import (
     early_arms,
     early_hellos,
     early_lines,

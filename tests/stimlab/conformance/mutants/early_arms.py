@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 from typing import Any
 
-from firmware_sim.device import Device
-from firmware_sim.flash import Flash
-from firmware_sim.nonces import by_system
-from firmware_sim.timers import Timer
+from firmware_sim.native.device import Device
+from firmware_sim.native.flash import Flash
+from firmware_sim.native.nonces import by_system
+from firmware_sim.native.timers import Timer
+from stimctl.wire.codec import Arm, Armed, SessionRecord, Start
 from stimctl.wire.codes import DeviceState
-from stimctl.wire.messages import Arm, Armed, SessionRecord, Start
-from tests.stimctl.bench.mutants.altered import Altered, Said
-from tests.stimctl.bench.mutants.mutant import mutant
+from tests.stimlab.conformance.mutants.altered import Altered, Said
+from tests.stimlab.conformance.mutants.mutant import mutant
 
 
 class Arms(Device):

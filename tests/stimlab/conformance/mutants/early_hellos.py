@@ -3,11 +3,10 @@
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from firmware_sim.device import Device
-from firmware_sim.flash import Flash
-from firmware_sim.sequence import LastAnswer
-from stimctl.wire.codes import PROTOCOL_VERSION, DeviceState, EndReason
-from stimctl.wire.messages import (
+from firmware_sim.native.device import Device
+from firmware_sim.native.flash import Flash
+from firmware_sim.native.reply_cache import LastAnswer
+from stimctl.wire.codec import (
     Channel,
     Hello,
     ReadIdentity,
@@ -15,9 +14,10 @@ from stimctl.wire.messages import (
     Status,
     Welcome,
 )
-from tests.stimctl.bench.mutants.altered import Altered, Said
-from tests.stimctl.bench.mutants.early_numbers import Numbered
-from tests.stimctl.bench.mutants.mutant import mutant
+from stimctl.wire.codes import PROTOCOL_VERSION, DeviceState, EndReason
+from tests.stimlab.conformance.mutants.altered import Altered, Said
+from tests.stimlab.conformance.mutants.early_numbers import Numbered
+from tests.stimlab.conformance.mutants.mutant import mutant
 
 
 class _KeepsOn(LastAnswer):

@@ -8,11 +8,9 @@ from cobs.cobs import DecodeError
 from cobs.cobs import decode as cobs_decode
 from cobs.cobs import encode as cobs_encode
 
-from firmware_sim.device import Device
-from firmware_sim.telemetry import PERIOD_US
-from stimctl.wire.codes import Refusal
-from stimctl.wire.framing import CRC_SIZE, DELIMITER, FrameSplitter, frame_sized, unframe
-from stimctl.wire.messages import (
+from firmware_sim.native.device import Device
+from firmware_sim.native.telemetry import PERIOD_US
+from stimctl.wire.codec import (
     HEADER_SIZE,
     SHAPES,
     Arm,
@@ -20,8 +18,10 @@ from stimctl.wire.messages import (
     Counters,
     Refused,
 )
-from tests.stimctl.bench.mutants.altered import Altered, Said
-from tests.stimctl.bench.mutants.mutant import mutant
+from stimctl.wire.codes import Refusal
+from stimctl.wire.framing import CRC_SIZE, DELIMITER, FrameSplitter, frame_sized, unframe
+from tests.stimlab.conformance.mutants.altered import Altered, Said
+from tests.stimlab.conformance.mutants.mutant import mutant
 
 STOP_KIND = 0x1F
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
-from firmware_sim.device import Device
-from firmware_sim.sequence import NEW, REPEATED, STALE, LastAnswer, Turn
-from stimctl.wire.messages import (
+from firmware_sim.native.device import Device
+from firmware_sim.native.reply_cache import NEW, REPEATED, STALE, LastAnswer, Turn
+from stimctl.wire.codec import (
     Alive,
     Armed,
     Channel,
@@ -15,8 +15,8 @@ from stimctl.wire.messages import (
     Status,
     TargetSet,
 )
-from tests.stimctl.bench.mutants.altered import Altered, Said
-from tests.stimctl.bench.mutants.mutant import mutant
+from tests.stimlab.conformance.mutants.altered import Altered, Said
+from tests.stimlab.conformance.mutants.mutant import mutant
 
 
 @mutant("R-10", "answers under the numbers of its own count")

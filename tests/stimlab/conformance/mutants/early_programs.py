@@ -4,11 +4,10 @@ from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any
 
-from firmware_sim.device import Device
-from firmware_sim.loading import Loading
-from firmware_sim.program import OutputProgram
-from stimctl.wire.codes import DeviceState, Refusal
-from stimctl.wire.messages import (
+from firmware_sim.native.device import Device
+from firmware_sim.native.loading import Loading
+from firmware_sim.native.program import OutputProgram
+from stimctl.wire.codec import (
     SHAPE_OF,
     LoadProgram,
     LoadSegment,
@@ -20,8 +19,9 @@ from stimctl.wire.messages import (
     Status,
     digest_bytes,
 )
-from tests.stimctl.bench.mutants.altered import Altered, Said
-from tests.stimctl.bench.mutants.mutant import mutant
+from stimctl.wire.codes import DeviceState, Refusal
+from tests.stimlab.conformance.mutants.altered import Altered, Said
+from tests.stimlab.conformance.mutants.mutant import mutant
 
 
 class Loads(Device):

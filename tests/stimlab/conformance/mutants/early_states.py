@@ -3,11 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
-from firmware_sim.device import Device
-from firmware_sim.flash import Flash
-from firmware_sim.output import OutputStage
-from stimctl.wire.codes import DeviceState, EndReason, Refusal
-from stimctl.wire.messages import (
+from firmware_sim.native.device import Device
+from firmware_sim.native.flash import Flash
+from firmware_sim.native.output_stage import OutputStage
+from stimctl.wire.codec import (
     Acknowledged,
     Alive,
     Hello,
@@ -20,8 +19,9 @@ from stimctl.wire.messages import (
     SelfTestDone,
     TargetSet,
 )
-from tests.stimctl.bench.mutants.altered import Altered, Said
-from tests.stimctl.bench.mutants.mutant import mutant
+from stimctl.wire.codes import DeviceState, EndReason, Refusal
+from tests.stimlab.conformance.mutants.altered import Altered, Said
+from tests.stimlab.conformance.mutants.mutant import mutant
 
 S = DeviceState
 

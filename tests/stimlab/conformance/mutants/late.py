@@ -1,6 +1,6 @@
 """Devices that break R-38 to R-90, one requirement each."""
 
-from tests.stimctl.bench.mutants import (
+from tests.stimlab.conformance.mutants import (
     late_counts,
     late_ends,
     late_impedances,

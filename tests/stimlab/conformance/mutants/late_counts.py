@@ -2,13 +2,13 @@
 
 from typing import ClassVar
 
-from firmware_sim.device import Device
-from firmware_sim.flash import Totals
-from firmware_sim.output import OutputStage
-from firmware_sim.program import OutputProgram
-from firmware_sim.train import Train
-from tests.stimctl.bench.mutants.late_pulses import with_train
-from tests.stimctl.bench.mutants.mutant import mutant
+from firmware_sim.native.device import Device
+from firmware_sim.native.flash import Totals
+from firmware_sim.native.output_stage import OutputStage
+from firmware_sim.native.program import OutputProgram
+from firmware_sim.native.train import Train
+from tests.stimlab.conformance.mutants.late_pulses import with_train
+from tests.stimlab.conformance.mutants.mutant import mutant
 
 
 def _with_totals(stage: type[OutputStage]) -> type[Device]:

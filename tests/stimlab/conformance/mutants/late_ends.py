@@ -3,16 +3,16 @@
 from collections.abc import Callable
 from typing import Any
 
-from firmware_sim import gate
-from firmware_sim.device import Device
-from firmware_sim.flash import StoredSession
-from firmware_sim.held import Arming
-from firmware_sim.machine import Machine
-from firmware_sim.program import OutputProgram
-from firmware_sim.timers import Timer
+from firmware_sim.native import gate
+from firmware_sim.native.device import Device
+from firmware_sim.native.flash import StoredSession
+from firmware_sim.native.machine import Machine
+from firmware_sim.native.program import OutputProgram
+from firmware_sim.native.run_state import Arming
+from firmware_sim.native.timers import Timer
+from stimctl.wire.codec import KeepAlive
 from stimctl.wire.codes import DeviceState, EndReason
-from stimctl.wire.messages import KeepAlive
-from tests.stimctl.bench.mutants.mutant import mutant
+from tests.stimlab.conformance.mutants.mutant import mutant
 
 _STOP = 0x1F
 

@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping
 
-from firmware_sim.checks import ImpedanceResult
-from firmware_sim.device import Device
-from firmware_sim.flash import StoredSession
-from firmware_sim.gate import LEAD_OFF_OHM
-from firmware_sim.held import Arming
-from firmware_sim.machine import Machine
-from firmware_sim.output import OutputStage
-from firmware_sim.program import OutputProgram
+from firmware_sim.native.device import Device
+from firmware_sim.native.diagnostics import ImpedanceResult
+from firmware_sim.native.flash import StoredSession
+from firmware_sim.native.gate import LEAD_OFF_OHM
+from firmware_sim.native.machine import Machine
+from firmware_sim.native.output_stage import OutputStage
+from firmware_sim.native.program import OutputProgram
+from firmware_sim.native.run_state import Arming
 from stimctl.wire.codes import CHANNELS, DeviceState, EndReason
-from tests.stimctl.bench.mutants.mutant import mutant
+from tests.stimlab.conformance.mutants.mutant import mutant
 
 _CHANNELS = range(1, CHANNELS + 1)
 

@@ -2,18 +2,18 @@
 
 from typing import Any
 
-from firmware_sim.channel import OutputChannel
-from firmware_sim.converter import Dac
-from firmware_sim.device import Device
-from firmware_sim.flash import StoredSession
-from firmware_sim.gate import LEAD_OFF_OHM
-from firmware_sim.machine import Machine
-from firmware_sim.monitor import Monitor, Reading, Verdict
-from firmware_sim.output import OutputStage, Trip
-from firmware_sim.program import OutputProgram
+from firmware_sim.analog.converter import Dac
+from firmware_sim.native.channel import OutputChannel
+from firmware_sim.native.device import Device
+from firmware_sim.native.flash import StoredSession
+from firmware_sim.native.gate import LEAD_OFF_OHM
+from firmware_sim.native.machine import Machine
+from firmware_sim.native.monitor import Monitor, Reading, Verdict
+from firmware_sim.native.output_stage import OutputStage, Trip
+from firmware_sim.native.program import OutputProgram
+from stimctl.wire.codec import Counters
 from stimctl.wire.codes import CHANNELS, DeviceState, EndReason
-from stimctl.wire.messages import Counters
-from tests.stimctl.bench.mutants.mutant import mutant
+from tests.stimlab.conformance.mutants.mutant import mutant
 
 _CHANNELS = range(1, CHANNELS + 1)
 

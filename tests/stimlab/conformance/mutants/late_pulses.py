@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import ClassVar
 
-from firmware_sim.device import Device
-from firmware_sim.machine import Machine
-from firmware_sim.output import OutputStage
-from firmware_sim.program import OutputProgram
-from firmware_sim.train import NEVER_US, Train
+from firmware_sim.native.device import Device
+from firmware_sim.native.machine import Machine
+from firmware_sim.native.output_stage import OutputStage
+from firmware_sim.native.program import OutputProgram
+from firmware_sim.native.train import NEVER_US, Train
+from stimctl.wire.codec import LoadSegment, Refused, SegmentLoaded
 from stimctl.wire.codes import Refusal
-from stimctl.wire.messages import LoadSegment, Refused, SegmentLoaded
-from tests.stimctl.bench.mutants.mutant import mutant
+from tests.stimlab.conformance.mutants.mutant import mutant
 
 
 def with_train(train: type[Train]) -> type[Device]:

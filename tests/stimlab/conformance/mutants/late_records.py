@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from firmware_sim.device import Device
-from firmware_sim.flash import NOTHING, Flash, Totals
-from firmware_sim.machine import Machine
-from firmware_sim.output import OutputStage
-from stimctl.wire.codes import DeviceState, EndReason, Refusal
-from stimctl.wire.messages import (
+from firmware_sim.native.device import Device
+from firmware_sim.native.flash import NOTHING, Flash, Totals
+from firmware_sim.native.machine import Machine
+from firmware_sim.native.output_stage import OutputStage
+from stimctl.wire.codec import (
     Acknowledge,
     Acknowledged,
     Arm,
@@ -17,7 +16,8 @@ from stimctl.wire.messages import (
     Refused,
     SelfTest,
 )
-from tests.stimctl.bench.mutants.mutant import mutant
+from stimctl.wire.codes import DeviceState, EndReason, Refusal
+from tests.stimlab.conformance.mutants.mutant import mutant
 
 
 def _counting(requirement: str, text: str, stage: type[OutputStage]) -> None:

@@ -2,20 +2,20 @@
 
 from typing import Any
 
-from firmware_sim import gate
-from firmware_sim.device import Device
-from firmware_sim.flash import StoredSession
-from firmware_sim.held import Arming
-from firmware_sim.machine import Machine
-from firmware_sim.output import OutputStage
-from firmware_sim.program import OutputProgram
-from firmware_sim.telemetry import Telemetry
-from firmware_sim.timers import Timer
-from firmware_sim.train import Train
+from firmware_sim.native import gate
+from firmware_sim.native.device import Device
+from firmware_sim.native.flash import StoredSession
+from firmware_sim.native.machine import Machine
+from firmware_sim.native.output_stage import OutputStage
+from firmware_sim.native.program import OutputProgram
+from firmware_sim.native.run_state import Arming
+from firmware_sim.native.telemetry import Telemetry
+from firmware_sim.native.timers import Timer
+from firmware_sim.native.train import Train
+from stimctl.wire.codec import Refused, SetTarget, Start
 from stimctl.wire.codes import DeviceState, Purpose, Refusal
-from stimctl.wire.messages import Refused, SetTarget, Start
-from tests.stimctl.bench.mutants.early_arms import RemembersNonces
-from tests.stimctl.bench.mutants.mutant import mutant
+from tests.stimlab.conformance.mutants.early_arms import RemembersNonces
+from tests.stimlab.conformance.mutants.mutant import mutant
 
 
 @mutant("R-38", "starts with any nonce")

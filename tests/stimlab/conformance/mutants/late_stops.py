@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from firmware_sim import gate
-from firmware_sim.device import Device
-from firmware_sim.machine import Machine
-from firmware_sim.telemetry import Telemetry
-from firmware_sim.timers import Timer
-from firmware_sim.zero import ZeroWatch
+from firmware_sim.native import gate
+from firmware_sim.native.device import Device
+from firmware_sim.native.machine import Machine
+from firmware_sim.native.telemetry import Telemetry
+from firmware_sim.native.timers import Timer
+from firmware_sim.native.zero_detector import ZeroWatch
 from stimctl.wire.codes import DeviceState, EndReason
-from tests.stimctl.bench.mutants.mutant import mutant
+from tests.stimlab.conformance.mutants.mutant import mutant
 
 _STOP = 0x1F
 

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from firmware_sim.device import Device
-from firmware_sim.held import Change
-from firmware_sim.telemetry import PERIOD_US, Telemetry
+from firmware_sim.native.device import Device
+from firmware_sim.native.run_state import Change
+from firmware_sim.native.telemetry import PERIOD_US, Telemetry
+from stimctl.wire.codec import Hello
 from stimctl.wire.codes import DeviceState, EndReason
-from stimctl.wire.messages import Hello
-from tests.stimctl.bench.mutants.mutant import mutant
+from tests.stimlab.conformance.mutants.mutant import mutant
 
 
 class _EverySecond(Telemetry):

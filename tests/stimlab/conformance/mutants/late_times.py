@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from typing import Any
 
-from firmware_sim.device import Device
+from firmware_sim.factory import SimulatedDevice
 from firmware_sim.faults import Fault, HostileDevice
-from firmware_sim.telemetry import Telemetry
-from firmware_sim.which import SimulatedDevice
-from stimctl.wire.messages import Armed, Channel, Holding, SessionRecord
-from tests.stimctl.bench.mutants.altered import Altered, Said
-from tests.stimctl.bench.mutants.mutant import mutant
+from firmware_sim.native.device import Device
+from firmware_sim.native.telemetry import Telemetry
+from stimctl.wire.codec import Armed, Channel, Holding, SessionRecord
+from tests.stimlab.conformance.mutants.altered import Altered, Said
+from tests.stimlab.conformance.mutants.mutant import mutant
 
 
 class _Timed(Altered):

@@ -2,10 +2,8 @@
 
 from typing import Any
 
-from firmware_sim.device import Device
-from stimctl.wire.codes import PROTOCOL_VERSION, DeviceState, Refusal
-from stimctl.wire.framing import frame
-from stimctl.wire.messages import (
+from firmware_sim.native.device import Device
+from stimctl.wire.codec import (
     Acknowledge,
     Arm,
     Hello,
@@ -15,7 +13,9 @@ from stimctl.wire.messages import (
     SetTarget,
     Start,
 )
-from tests.stimctl.bench.mutants.mutant import mutant
+from stimctl.wire.codes import PROTOCOL_VERSION, DeviceState, Refusal
+from stimctl.wire.framing import frame
+from tests.stimlab.conformance.mutants.mutant import mutant
 
 _STOP, _HELLO = 0x1F, 0x01
 

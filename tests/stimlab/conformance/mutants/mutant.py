@@ -7,7 +7,7 @@ class WelcomesAll(Device): ...
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
-from tests.stimctl.bench.bench_world import Make
+from tests.stimlab.conformance.bench_world import Make
 
 M = TypeVar("M", bound=Make)
 

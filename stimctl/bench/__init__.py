@@ -1,1 +1,0 @@
-"""What is done at the bench, with a device, a dummy load and nobody at the leads."""

@@ -1,0 +1,1 @@
+"""`stimctl log`: list, show, verify and export what the ledger holds."""

@@ -1,0 +1,1 @@
+"""`stimctl run`: questions, keys, live screen and summary of one session."""

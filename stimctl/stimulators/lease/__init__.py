@@ -1,0 +1,1 @@
+"""Devices without a watchdog: output is given in short leases that lapse by themselves."""

@@ -1,0 +1,1 @@
+"""PulsePal, firmware 21 and 22."""

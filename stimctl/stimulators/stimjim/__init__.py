@@ -1,0 +1,1 @@
+"""StimJim, in its three dialects."""

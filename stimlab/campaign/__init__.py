@@ -1,0 +1,1 @@
+"""Campaigns: many random hostile sessions, spread over processes, each judged by the invariants."""

@@ -1,0 +1,1 @@
+"""A scenario as data: its model, its TOML file, and those that come with stimctl."""
