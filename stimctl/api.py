@@ -295,7 +295,7 @@ class _Signals:
         if threading.current_thread() is threading.main_thread():
             for name in ("SIGINT", "SIGTERM", "SIGHUP"):
                 number = getattr(signal, name, None)
-                if number is not None:
+                if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # as `nohup` asks
                     self._before[number] = signal.signal(number, self._caught)
 
     def _caught(self, number: int, _frame: FrameType | None) -> None:

@@ -4,10 +4,6 @@ The port is locked by the session, so nobody else can reach the device; but the 
 session's process listens on a local socket (a named pipe on Windows) in a folder of this user alone, and
 whoever asks must know a key that stands in a file of this user alone. The endpoint has threads of its own:
 it hands a stop over and waits for the outcome there, and the session never waits for it.
-
-Beside the socket lies a file that the process keeps locked while it lives (`stimctl.lock_file`): what a dead
-process left is known as such, and removed. The folder depends on nothing that differs between two
-terminals of one user, so that a stop always finds what there is to stop.
 """
 
 import json
@@ -18,19 +14,20 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from multiprocessing.connection import Client, Listener
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from stimctl.errors import Misuse, StimctlError
 from stimctl.forking import tell_of_forks
-from stimctl.lock_file import Alive, is_alive, private_folder, remove
+from stimctl.lock_file import Alive, remove
 from stimctl.stop_caller import CALLER_FAULTS, Caller
+from stimctl.stop_files import EndpointFiles, living, private, run_folders, write_key
 
 STOP_TIMEOUT_S = 2.0  # for all sessions together; a zero is confirmed or given up within 0.1 s [choice]
 CLOSE_TIMEOUT_S = 5.0
@@ -57,9 +54,12 @@ class StopOutcome:
 
 @dataclass(frozen=True, slots=True)
 class StopReport:
-    """What became of one session. `about` is what its endpoint's `describe` gave."""
+    """What became of one session. `about` is what its endpoint's `describe` gave.
 
-    pid: int
+    Without a `pid` it stands for those that may be where nobody can look.
+    """
+
+    pid: int | None
     session_id: str | None
     outcome: Outcome
     after_us: int | None = None
@@ -68,6 +68,8 @@ class StopReport:
 
     def sentence(self) -> str:
         """What happened, and what to do where it is not all well."""
+        if self.pid is None:
+            return f"sessions of yours may run that are not found ({self.detail}): if one does, PULL THE LEADS"
         name = f"session {self.session_id or '(not opened yet)'} of process {self.pid}"
         after = "" if self.after_us is None else f" after {self.after_us} us"
         detail = f" ({self.detail})" if self.detail else ""
@@ -77,42 +79,6 @@ class StopReport:
             "stopped, but zero was not confirmed" if self.outcome is Outcome.NOT_CONFIRMED else "could not be reached"
         )
         return f"{name}: {said}{after}{detail}: PULL THE LEADS"
-
-
-class _Endpoint(NamedTuple):
-    """Where one session's endpoint keeps its files."""
-
-    folder: Path
-    name: str
-
-    @property
-    def lock(self) -> Path:
-        return self.folder / f"{self.name}.lock"
-
-    @property
-    def key_file(self) -> Path:
-        return self.folder / f"{self.name}.json"
-
-    @property
-    def address(self) -> str:
-        return rf"\\.\pipe\stimctl-{self.name}" if os.name == "nt" else str(self.folder / f"{self.name}.sock")
-
-    @property
-    def pid(self) -> int:
-        return int(self.name.partition("-")[0])
-
-    def clean(self) -> None:
-        for path in (self.key_file, self.folder / f"{self.name}.sock", self.lock):
-            remove(path)
-
-
-def run_folder() -> Path:
-    """Where the endpoints are: STIMCTL_RUN, or `run` in this user's data folder. Made where missing."""
-    if chosen := os.environ.get("STIMCTL_RUN"):
-        return private_folder(Path(chosen))
-    from platformdirs import user_data_dir
-
-    return private_folder(private_folder(Path(user_data_dir("stimctl", appauthor=False))) / "run")
 
 
 class ControlEndpoint:
@@ -137,24 +103,29 @@ class ControlEndpoint:
         self._answered = threading.Condition()
         self._answering = 0
         self._key = secrets.token_bytes(32)
-        try:
-            self._open(folder)
-        except OSError as fault:
-            advice = "set STIMCTL_RUN to a folder of yours"
-            raise Misuse(f"no endpoint for `stimctl stop` can be made ({fault}); {advice}") from None
+        self._open_one([folder] if folder else run_folders())
         self._thread = threading.Thread(target=self._serve, name="stop endpoint", daemon=True)
         self._thread.start()
         tell_of_forks(self)
 
-    def _open(self, folder: Path | None) -> None:
-        place = private_folder(folder) if folder else run_folder()
-        _refuse_unless_private(place)
-        list(_living(place))  # removes what dead processes left
-        self._endpoint = _Endpoint(place, f"{os.getpid()}-{secrets.token_hex(4)}")
+    def _open_one(self, folders: Iterable[Path]) -> None:
+        refused = []
+        for folder in folders:
+            try:
+                return self._open(folder)
+            except (OSError, Misuse) as fault:
+                refused.append(str(fault))
+        advice = "set STIMCTL_RUN to a folder of yours"
+        raise Misuse(f"no endpoint for `stimctl stop` can be made ({'; '.join(refused)}); {advice}")
+
+    def _open(self, folder: Path) -> None:
+        place = private(folder)
+        list(living(place))  # removes what dead processes left
+        self._endpoint = EndpointFiles(place, f"{os.getpid()}-{secrets.token_hex(4)}")
         self._alive = Alive(self._endpoint.lock)
         try:
             self._listener = _listen(self._endpoint.address)
-            _write_key(self._endpoint, self._key)
+            write_key(self._endpoint, self._key)
         except BaseException:
             self._alive.release()
             raise
@@ -261,10 +232,18 @@ def stop_all(
 ) -> list[StopReport]:
     """Stop every session of this user on this machine, all at once. Returns what became of each.
 
-    Takes no longer than `timeout_s`; a session that has not answered by then is unreachable.
+    Takes no longer than `timeout_s`; a session that has not answered by then is unreachable, and so are those of
+    a folder that cannot be looked into.
     """
-    endpoints = list(_living(folder or run_folder()))
-    reports: dict[_Endpoint, StopReport] = {}
+    endpoints: list[EndpointFiles] = []
+    hidden: list[StopReport] = []
+    for each in [folder] if folder else run_folders():
+        try:
+            endpoints += living(each)
+        except OSError as fault:
+            detail = f"{each} cannot be looked into: {fault.strerror}"
+            hidden.append(StopReport(None, None, Outcome.UNREACHABLE, detail=detail))
+    reports: dict[EndpointFiles, StopReport] = {}
     threads = [
         threading.Thread(target=lambda each=each: reports.update({each: _ask(each, reason)}), daemon=True)
         for each in endpoints
@@ -275,13 +254,15 @@ def stop_all(
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
     silent = f"no answer within {timeout_s:g} s"
-    return [reports.get(each) or StopReport(each.pid, None, Outcome.UNREACHABLE, detail=silent) for each in endpoints]
+    unreachable = Outcome.UNREACHABLE
+    asked = [reports.get(each) or StopReport(each.pid, None, unreachable, detail=silent) for each in endpoints]
+    return asked + hidden
 
 
 _OVER = {"detail": "the session was over already", "zero_confirmed": False}
 
 
-def _ask(endpoint: _Endpoint, reason: str) -> StopReport:
+def _ask(endpoint: EndpointFiles, reason: str) -> StopReport:
     try:
         key = bytes.fromhex(json.loads(endpoint.key_file.read_text())["key"])
         with Client(endpoint.address, authkey=key) as line:
@@ -294,37 +275,6 @@ def _ask(endpoint: _Endpoint, reason: str) -> StopReport:
     outcome = Outcome.ZERO if reply.get("zero_confirmed") is True else Outcome.NOT_CONFIRMED
     detail = str(reply.get("detail", ""))
     return StopReport(endpoint.pid, about.get("session_id"), outcome, reply.get("after_us"), detail, about)
-
-
-def _living(folder: Path) -> Iterator[_Endpoint]:
-    """The endpoints whose process lives; the files of the others are removed on the way."""
-    for key_file in sorted(folder.glob("*-*.json")):
-        endpoint = _Endpoint(folder, key_file.stem)
-        if not endpoint.name.partition("-")[0].isdigit() or not _of_this_user_and_machine(key_file):
-            continue
-        if is_alive(endpoint.lock):
-            yield endpoint
-        else:
-            endpoint.clean()
-
-
-def _of_this_user_and_machine(key_file: Path) -> bool:
-    # A home folder may be shared by several machines; a session on another one cannot be reached from here.
-    try:
-        mine = sys.platform == "win32" or key_file.stat().st_uid == os.getuid()
-        return mine and bool(json.loads(key_file.read_text()).get("host") == socket.gethostname())
-    except FileNotFoundError:
-        return False
-    except (OSError, ValueError, AttributeError):
-        return True  # damaged: if its process lives, it must be told of
-
-
-def _refuse_unless_private(folder: Path) -> None:
-    if sys.platform == "win32":
-        return  # a Windows profile is its user's alone, and so is a named pipe's default
-    status = folder.lstat()
-    if folder.is_symlink() or status.st_uid != os.getuid() or status.st_mode & 0o077:
-        raise Misuse(f"{folder} must be a folder of yours, closed to others: remove it, or chmod 700 it")
 
 
 def _listen(address: str) -> Listener:
@@ -346,12 +296,3 @@ def _knock(address: str) -> None:
         # Where too many wait already there is no need to, and waiting among them could take for ever.
         caller.setblocking(False)
         caller.connect(address)
-
-
-def _write_key(endpoint: _Endpoint, key: bytes) -> None:
-    record = {"host": socket.gethostname(), "pid": os.getpid(), "key": key.hex()}
-    # Written aside and then put in place, so that nobody finds half a key.
-    aside = endpoint.key_file.with_suffix(".new")
-    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(record, file)
-    aside.replace(endpoint.key_file)

@@ -4,13 +4,16 @@
 pydantic, rich, pyserial) is imported before a command needs it.
 """
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
 import click
 
 from stimctl import __version__
-from stimctl.cli import codes, plugins
+from stimctl.cli import codes, plugins, streams
 
 _COMMANDS = {
     "ports": ("stimctl.cli.ports:ports", "List the serial ports of this machine."),
@@ -53,13 +56,28 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run as a program does."""
+        streams.prepare()
+        try:
+            return super().main(*args, **extra)
+        except BrokenPipeError:  # of click's own words about a mistake
+            streams.let_go(1, 2)
+            raise SystemExit(codes.UNREAD) from None
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """With the terminal's width, which click would import all of `shutil` for."""
+        with _read_to_the_end():
+            return super().make_context(*args, terminal_width=_columns(), color=_color(), **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; what stimctl raises on purpose becomes one sentence and an exit code."""
         from stimctl.cli.errors import exit_code, sentence
         from stimctl.errors import StimctlError
 
         try:
-            return super().invoke(ctx)
+            with _read_to_the_end():
+                return super().invoke(ctx)
         except StimctlError as error:
             click.echo(sentence(error), err=True)
             ctx.exit(exit_code(error))
@@ -72,6 +90,31 @@ class LazyGroup(click.Group):
             # What click calls 1 is a person's mistake too: 1 is kept for those of the program.
             fault.show()
             ctx.exit(codes.INVALID)
+
+
+def _columns() -> int:
+    """As wide as click makes its help: to the terminal's edge, and no wider than 80 columns."""
+    try:
+        columns = int(os.environ.get("COLUMNS") or os.get_terminal_size(1).columns)
+    except (OSError, ValueError):
+        columns = 80
+    return max(50, min(columns or 80, 80) - 2)
+
+
+def _color() -> bool | None:
+    """No colour where it is not wanted, or no terminal for it; else as click finds."""
+    unfit = os.environ.get("TERM") in ("", "dumb", "unknown") or os.environ.get("NO_COLOR")
+    return False if unfit else None
+
+
+@contextmanager
+def _read_to_the_end() -> Iterator[None]:
+    """Who reads the output and leaves early, such as `head`, ends the command, which is nobody's mistake."""
+    try:
+        yield
+    except BrokenPipeError:
+        streams.let_go(1, 2)
+        raise click.exceptions.Exit(codes.UNREAD) from None
 
 
 def _document(command: click.Command) -> None:

@@ -15,7 +15,10 @@ NOT_EXAMINED = 11
 SIGNAL_BASE = 128  # as shells count: a signal's number is added
 INTERRUPTED = SIGNAL_BASE + 2
 HUNG_UP = SIGNAL_BASE + 1
+QUIT = SIGNAL_BASE + 3
+UNREAD = SIGNAL_BASE + 13
 TERMINATED = SIGNAL_BASE + 15
+SUSPENDED = SIGNAL_BASE + 20
 
 MEANINGS: dict[int, str] = {
     DONE: "done",
@@ -30,9 +33,12 @@ MEANINGS: dict[int, str] = {
     UNMET: "what was tried did not come out as it must (a scenario, a campaign, a device's conformance)",
     STOPPED: "a session was stopped before its time by a person",
     NOT_EXAMINED: "a device conforms in what was examined, and not all of it was",
-    HUNG_UP: "stopped because the terminal was closed",
+    HUNG_UP: "stopped because the terminal was closed, or nobody reads a session's progress any more",
     INTERRUPTED: "stopped by Ctrl-C",
+    QUIT: "a session was stopped by Ctrl-\\ where keys are not read one by one",
+    UNREAD: "who read the output was gone before its end (| head -1)",
     TERMINATED: "stopped by SIGTERM",
+    SUSPENDED: "a session was stopped by Ctrl-Z where keys are not read one by one",
 }
 ORDINARY = (DONE, USAGE, INVALID, INTERRUPTED)
 

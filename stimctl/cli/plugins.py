@@ -7,6 +7,8 @@ the `entry_points.txt` of each installed distribution, for one group. For the sa
 
 import os
 import sys
+from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 
 import click
@@ -21,10 +23,15 @@ _KNOWN = {
 }
 
 
-def find() -> dict[str, str]:
+def find() -> Mapping[str, str]:
     """Command names and where each is, as `module:attribute`."""
+    return _find(tuple(sys.path))
+
+
+@cache
+def _find(folders: tuple[str, ...]) -> Mapping[str, str]:
     found: dict[str, str] = {}
-    for folder in sys.path:
+    for folder in folders:
         for name, target in _of_folder(folder or os.curdir):
             found.setdefault(name, target)
     return found

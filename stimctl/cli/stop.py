@@ -13,7 +13,7 @@ Exit codes:
     0  every session was stopped, and its device measured zero
     2  the command was not understood
     3  no session of yours runs on this machine; nothing was stopped
-    5  a session could not be reached or zero was not confirmed: PULL THE LEADS"""
+    5  zero was not confirmed, or a session could not be reached or looked for: PULL THE LEADS"""
 
 
 @click.command(epilog=_EXIT_CODES)

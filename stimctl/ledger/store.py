@@ -26,6 +26,7 @@ from stimctl.ledger.schema import connect_read_only, faults
 from stimctl.ledger.summary import Entry, SessionHead, SessionSummary, head_of, summarize
 from stimctl.ledger.writer import LedgerWriter
 from stimctl.lock_file import Alive, is_alive, private_folder, remove
+from stimctl.user_folder import user_folder
 
 FILE_NAME = "ledger.sqlite"
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: ids are read aloud and typed
@@ -37,12 +38,10 @@ INTERRUPTED = "interrupted"
 
 
 def data_folder() -> Path:
-    """Where the ledger lives: STIMCTL_DATA, or this user's data folder."""
+    """Where the ledger lives: STIMCTL_DATA, or this user's data folder. Raises `Misuse` where there is none."""
     if chosen := os.environ.get("STIMCTL_DATA"):
         return Path(chosen)
-    from platformdirs import user_data_dir
-
-    return Path(user_data_dir("stimctl", appauthor=False))
+    return user_folder("data", "STIMCTL_DATA")
 
 
 def ledger_path(folder: Path | None = None) -> Path:

@@ -11,8 +11,6 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from stimctl import anatomy, limits
 from stimctl.errors import InputInvalid, Misuse, Problem, Unsafe
 from stimctl.limits import Limit
@@ -20,6 +18,7 @@ from stimctl.profile.amounts import limit_text
 from stimctl.profile.model import Profile, ProfileFile, Stimulation, Variant
 from stimctl.profile.toml_text import TomlText, check, parse, read_file
 from stimctl.units import UA_PER_MA, US_PER_MIN, US_PER_MS, US_PER_S, whole
+from stimctl.user_folder import user_folder as folder_of_user
 from stimctl.waveform import Program, Segment, segments_for
 
 FOLDER_VARIABLE = "STIMCTL_PROFILES"
@@ -38,9 +37,12 @@ def examples_folder() -> Path:
 
 
 def user_folder() -> Path:
-    """The user's own profiles: `STIMCTL_PROFILES`, or `profiles` in stimctl's configuration folder."""
+    """The user's own profiles: `STIMCTL_PROFILES`, or `profiles` in stimctl's configuration folder.
+
+    Raises `Misuse` for a user who has neither.
+    """
     named = os.environ.get(FOLDER_VARIABLE)
-    return Path(named) if named else platformdirs.user_config_path("stimctl") / "profiles"
+    return Path(named) if named else folder_of_user("config", FOLDER_VARIABLE) / "profiles"
 
 
 class Profiles(dict[str, Profile]):
@@ -63,11 +65,9 @@ def load_profiles(extra_dir: Path | None = None) -> Profiles:
     Files that are wrong, and an id that two files have, are in its `faults`. Raises `InputInvalid` when the
     folder that was named is none.
     """
-    own = extra_dir if extra_dir is not None else user_folder()
-    if not own.is_dir() and (extra_dir is not None or os.environ.get(FOLDER_VARIABLE)):
-        raise InputInvalid(str(own), [Problem("folder", None, "is no folder; profiles were to be looked for in it")])
-    found = [_File(path) for path in _files(packaged_folder(), own)]
-    profiles = Profiles({each.profile.id: each.profile for each in found if each.profile is not None})
+    own, unreadable = _own_files(extra_dir)
+    found = [_File(path) for path in _once([*_toml_files(packaged_folder()), *own])]
+    profiles = Profiles({each.profile.id: each.profile for each in found if each.profile is not None}, unreadable)
     claimed: dict[str, list[_File]] = {}
     for each in found:
         claimed.setdefault(each.id, []).append(each)
@@ -149,13 +149,33 @@ def _shared(file: _File, others: list[_File]) -> InputInvalid:
     return InputInvalid(str(file.path), [shared, *(file.fault.problems if file.fault else ())])
 
 
-def _files(*folders: Path) -> Iterator[Path]:
+def _toml_files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix == ".toml")
+
+
+def _own_files(extra_dir: Path | None) -> tuple[list[Path], list[InputInvalid]]:
+    """The user's own, and what is wrong with their folder; it need not be there unless it was named."""
+    try:
+        folder = extra_dir if extra_dir is not None else user_folder()
+    except Misuse:
+        return [], []  # who has no home has no profiles in it
+    try:
+        return _toml_files(folder), []
+    except OSError as fault:
+        none = isinstance(fault, FileNotFoundError | NotADirectoryError)
+        why = "is no folder" if none else f"cannot be looked into ({fault.strerror})"
+        wrong = InputInvalid(str(folder), [Problem("folder", None, f"{why}; profiles were to be looked for in it")])
+        if extra_dir is not None or os.environ.get(FOLDER_VARIABLE):
+            raise wrong from fault
+        return [], [] if none else [wrong]
+
+
+def _once(paths: Iterable[Path]) -> Iterator[Path]:
     seen: set[Path] = set()
-    for folder in folders:
-        for path in sorted(folder.glob("*.toml")):
-            if path.resolve() not in seen:
-                seen.add(path.resolve())
-                yield path
+    for path in paths:
+        if path.resolve() not in seen:
+            seen.add(path.resolve())
+            yield path
 
 
 def _all_of(faults: list[InputInvalid]) -> InputInvalid:

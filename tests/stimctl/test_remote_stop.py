@@ -27,7 +27,6 @@ from stimctl.remote_stop import (
     Outcome,
     StopOutcome,
     StopReport,
-    run_folder,
     stop_all,
 )
 from stimctl.stop_caller import CALLER_TIMEOUT_S
@@ -227,17 +226,6 @@ def test_long_folder_name_is_a_sentence(tmp_path: Path) -> None:
         pytest.skip("a pipe has no folder")
     with pytest.raises(Misuse, match="too long for a local socket; set STIMCTL_RUN"):
         ControlEndpoint(Session().on_stop, Session().describe, folder=tmp_path / ("x" * 120))
-
-
-def test_where_endpoints_live(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("STIMCTL_RUN", str(folder))
-    assert run_folder() == folder
-    monkeypatch.delenv("STIMCTL_RUN")
-    monkeypatch.setenv("XDG_DATA_HOME", str(folder))
-    monkeypatch.setenv("STIMCTL_DATA", str(folder / "elsewhere"))
-    assert run_folder().name == "run", "it does not depend on where one terminal keeps its ledger"
-    if sys.platform == "linux":
-        assert run_folder() == folder / "stimctl" / "run"
 
 
 CHILD = """

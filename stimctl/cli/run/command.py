@@ -23,6 +23,7 @@ from stimctl.cli.run.operator import Departure, Display, FrontEnd, signals_stop
 from stimctl.cli.run.plain_screen import PlainLines
 from stimctl.cli.run.questions import ask_outcome, ask_prescription, ask_screening
 from stimctl.cli.run.summary import Kept, summary_document, summary_text
+from stimctl.cli.streams import at_terminal
 from stimctl.cli.table import echo_json
 from stimctl.errors import Misuse, Unsafe, WrongDevice
 from stimctl.ledger import Ledger
@@ -75,7 +76,7 @@ def run(
       stimctl run low-back-pain --port sim://?pace=real
       stimctl run bench-2-100hz --port /dev/ttyACM0 --device stimjim --prescription load.toml
     """
-    terminal = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
+    terminal = at_terminal() and not as_json
     attended = terminal and not unattended
     prescription = _prescription(name, variant, prescription_file, url, attended=attended)
     before = _outcome("before", prescription, attended=attended)
@@ -210,7 +211,11 @@ def _screen(
     if not terminal:
         yield PlainLines(prescription, began_us, sys.stderr if as_json else None), None
         return
-    from stimctl.cli.run.live_screen import LiveScreen
+    from stimctl.cli.run.live_screen import LiveScreen, can_draw
 
-    with single_keys() as keys, LiveScreen(prescription, began_us) as screen:
-        yield screen, keys
+    with single_keys() as keys:
+        if not can_draw():
+            yield PlainLines(prescription, began_us, attended=True), keys
+            return
+        with LiveScreen(prescription, began_us) as screen:
+            yield screen, keys

@@ -42,6 +42,8 @@ def key_names(text: str) -> list[str]:
 def _first_key(text: str) -> tuple[int, str]:
     if text[:2] not in ("\x1b[", "\x1bO"):
         return 1, _NAMES.get(text[0], text[0])
+    if text[2:3] == "M":  # a mouse's report in the oldest form: button and place follow, as three signs
+        return min(len(text), 6), "other"
     # A sequence ends at its first letter or tilde; one that is no arrow does nothing.
     for index, character in enumerate(text[2:], start=2):
         if character.isalpha() or character == "~":

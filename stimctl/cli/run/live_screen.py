@@ -4,8 +4,10 @@ Drawn by rich on the terminal's other screen, so that what was there before come
 keeps no facts of its own but the last messages.
 """
 
+import os
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -25,7 +27,16 @@ from stimctl.units import clock_text, ma_text
 _MESSAGES = 4
 _ALARMS = 4
 _ALARM_STYLE = {Priority.HIGH: "bold white on red", Priority.MEDIUM: "bold black on yellow", Priority.LOW: "bold"}
+# A wheel sends no arrows while the screen is ours; then as it was, where the terminal can tell.
+_WHEEL_OFF, _WHEEL_AS_BEFORE = "\x1b[?1007s\x1b[?1007l", "\x1b[?1007r"
 _BANNER_STYLE = {"SIMULATOR": "bold white on blue", "HARDWARE": "bold white on magenta"}
+
+
+def can_draw() -> bool:
+    """Whether standard output is a terminal that a screen can be drawn on, and says what kind."""
+    console = Console()
+    named = os.name == "nt" or bool(os.environ.get("TERM"))
+    return named and console.is_terminal and console.is_interactive and not console.is_dumb_terminal
 
 
 class LiveScreen:
@@ -40,11 +51,14 @@ class LiveScreen:
 
     def __enter__(self) -> Self:
         self._live.__enter__()
+        self._console.file.write(_WHEEL_OFF)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        with suppress(OSError):  # a terminal that is gone needs nothing back
+            self._console.file.write(_WHEEL_AS_BEFORE)
         self._live.__exit__(kind, error, trace)
 
     def show(self, view: SessionView, events: Sequence[Any], selected: int) -> None:

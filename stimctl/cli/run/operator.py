@@ -8,12 +8,13 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Protocol
 
 from stimctl.api import Session
 from stimctl.cli.run.keys import CLOSED, Keys
+from stimctl.cli.streams import let_go, lost
 from stimctl.session.states import STIMULATING, End
 from stimctl.session.view import SessionReport, SessionView, Told
 
@@ -21,14 +22,28 @@ TICK_S = 0.1
 # A key that comes again sooner is being held down: keyboards begin to repeat after 0.25 to 0.7 s [choice].
 LET_GO_S = 0.8
 _STOP_KEYS = frozenset({"s", "S", "space", "q", "Q", "esc", "ctrl-z", "ctrl-\\", "ctrl-d", "ctrl-c"})
-_RAISE_KEYS = frozenset({"+", "=", "up"})
-_LOWER_KEYS = frozenset({"-", "_", "down"})
+# No arrow among them: a wheel over a screen like ours sends arrows (docs/decisions/0008-terminals.md).
+_RAISE_KEYS = frozenset({"+", "="})
+_LOWER_KEYS = frozenset({"-", "_"})
 _PROCEED_KEYS = frozenset({"enter", "r", "R"})
 
 
 # The signals that stop a session, as people know them.
 HUNG_UP = "the terminal was closed"
-SIGNALS = {"SIGINT": "Ctrl-C (SIGINT)", "SIGTERM": "SIGTERM", "SIGHUP": HUNG_UP, "SIGBREAK": "Ctrl-Break (SIGBREAK)"}
+SIGNALS = {
+    "SIGINT": "Ctrl-C (SIGINT)",
+    "SIGTERM": "SIGTERM",
+    "SIGHUP": HUNG_UP,
+    "SIGQUIT": "Ctrl-\\ (SIGQUIT)",
+    "SIGTSTP": "Ctrl-Z (SIGTSTP)",
+    "SIGBREAK": "Ctrl-Break (SIGBREAK)",
+}
+# A program in the background that reads or writes at its terminal is suspended by these, with its current on. Ignored,
+# the read fails, which is a terminal that is gone, and the write is done.
+_OF_BACKGROUND = ("SIGTTIN", "SIGTTOU")
+
+
+_STREAMS = (0, 1, 2)
 
 
 class Display(Protocol):
@@ -44,14 +59,13 @@ class Departure:
     def __init__(self) -> None:
         self.signal: int | None = None
         self.hung_up = False
+        # Asked now: a terminal that is gone is none any more.
+        self._terminals = [descriptor for descriptor in _STREAMS if os.isatty(descriptor)]
 
     def lose_terminal(self) -> None:
-        """What is printed from now on goes nowhere, instead of failing."""
+        """What is printed there from now on goes nowhere, instead of failing; files and pipes are kept."""
         self.hung_up = True
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        for descriptor in (0, 1, 2):
-            with suppress(OSError):
-                os.dup2(nowhere, descriptor)
+        let_go(*(each for each in _STREAMS if each in self._terminals or lost(each)))
 
 
 class FrontEnd:
@@ -90,10 +104,12 @@ class FrontEnd:
                 session.note("outcome", self.before)
                 self.before = None
             if self._keys:
-                for key in self._keys.read(TICK_S):
-                    self._press(key, view)
+                keys = self._keys.read(TICK_S)
+                for key in keys:
+                    self._press(key, view, alone=len(set(keys)) == 1)
 
-    def _press(self, key: str, view: SessionView) -> None:
+    def _press(self, key: str, view: SessionView, *, alone: bool) -> None:
+        """Obey one key; of several that came at once, as from a paste, none that makes for more current."""
         session = self._session
         if key in _STOP_KEYS:
             session.stop(End.OPERATOR)
@@ -101,6 +117,8 @@ class FrontEnd:
             self._lost()
         elif key in _LOWER_KEYS:
             session.lower_target(self._selected)
+        elif key in _RAISE_KEYS | _PROCEED_KEYS and not alone:
+            self._said.append(Told("several keys at once: + and Enter count only by themselves", view.now_us))
         elif key in _RAISE_KEYS:
             if self._anew("raise", view):
                 session.raise_target(self._selected)
@@ -150,7 +168,10 @@ class FrontEnd:
 
 @contextmanager
 def signals_stop(stop: Callable[[End, str], None], departure: Departure) -> Iterator[None]:
-    """While open, Ctrl-C, SIGTERM and a closed terminal stop the session instead of killing the program."""
+    """While open, what would end or suspend the program stops the session instead.
+
+    A signal that is ignored stays ignored: so `nohup` and a shell's background ask for it.
+    """
 
     def caught(number: int, _frame: FrameType | None) -> None:
         stop(End.SIGNAL, SIGNALS.get(signal.Signals(number).name, ""))  # first of all: what follows may fail
@@ -158,8 +179,12 @@ def signals_stop(stop: Callable[[End, str], None], departure: Departure) -> Iter
         if number == getattr(signal, "SIGHUP", None):
             departure.lose_terminal()
 
-    numbers = [number for name in SIGNALS if (number := getattr(signal, name, None)) is not None]
-    before = {number: signal.signal(number, caught) for number in numbers}
+    wanted = {**dict.fromkeys(SIGNALS, caught), **dict.fromkeys(_OF_BACKGROUND, signal.SIG_IGN)}
+    before = {}
+    for name, handler in wanted.items():
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+            before[number] = signal.signal(number, handler)
     try:
         yield
     finally:

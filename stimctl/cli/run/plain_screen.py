@@ -1,4 +1,4 @@
-"""A session as plain lines: for logs, pipes and CI, where there is no terminal to draw on."""
+"""A session as plain lines: for logs, pipes and CI, and for a terminal that cannot be drawn on."""
 
 from collections.abc import Sequence
 from typing import IO, Any
@@ -9,23 +9,33 @@ from stimctl.cli.run import wording as words
 from stimctl.prescription import Prescription
 from stimctl.session.states import STIMULATING
 from stimctl.session.view import Alarm, SessionView, StateChanged, Told
-from stimctl.units import US_PER_MIN, clock_text, ma_text
+from stimctl.units import US_PER_MIN, US_PER_S, clock_text, ma_text
 
 EVERY_US = 1 * US_PER_MIN
+EVERY_ATTENDED_US = 5 * US_PER_S  # what an operator has to see is never older than this [choice]
 
 
 class PlainLines:
-    """Prints what happens, and a line of progress for each minute of the session."""
+    """Prints what happens, and a line of progress for each minute of the session.
 
-    def __init__(self, prescription: Prescription, began_us: int, out: IO[str] | None = None) -> None:
+    For an operator, who has keys, also: what each step waits for, the keys, and progress every 5 s and at each change.
+    """
+
+    def __init__(
+        self, prescription: Prescription, began_us: int, out: IO[str] | None = None, *, attended: bool = False
+    ) -> None:
         self._prescription = prescription
         self._out = out
+        self._attended = attended
+        self._every_us = EVERY_ATTENDED_US if attended else EVERY_US
+        self._shown: tuple[Any, ...] = ()
+        self._gate: str | None = None
         self._due_us = 0
         self._began_us = began_us
         self._banner = ""
         self._waiting: list[Any] = []
 
-    def show(self, view: SessionView, events: Sequence[Any], selected: int) -> None:  # noqa: ARG002
+    def show(self, view: SessionView, events: Sequence[Any], selected: int) -> None:
         """Print what is new."""
         if view.identity is not None and not self._banner:
             self._banner = words.banner(view)
@@ -37,9 +47,19 @@ class PlainLines:
             return  # what it is comes before what it does
         while self._waiting:
             self._event(self._waiting.pop(0))
-        if view.state in STIMULATING and view.now_us >= self._due_us:
-            self._due_us = view.now_us + EVERY_US - (view.now_us - self._began_us) % EVERY_US
-            self._say(view.now_us, self._progress(view))
+        shown = (selected, *sorted(view.targets_ua.items())) if self._attended else ()
+        if view.state in STIMULATING and (view.now_us >= self._due_us or shown != self._shown):
+            self._due_us = view.now_us + self._every_us - (view.now_us - self._began_us) % self._every_us
+            self._shown = shown
+            self._say(view.now_us, self._progress(view, selected))
+        if self._attended:
+            self._wait_at(words.GATES.get(view.state) if view.waits_for_operator else None, view.now_us)
+
+    def _wait_at(self, gate: str | None, now_us: int) -> None:
+        if gate is not None and gate != self._gate:
+            self._say(now_us, f">>> {gate}")
+            self._say(now_us, f"    {words.STOP_HELP}; {words.KEY_HELP}")
+        self._gate = gate
 
     def _event(self, event: Any) -> None:
         if isinstance(event, StateChanged):
@@ -49,7 +69,7 @@ class PlainLines:
         elif isinstance(event, Alarm):
             self._say(event.at_us, f"{event.priority.name} ALARM: {event.text}; {event.action}")
 
-    def _progress(self, view: SessionView) -> str:
+    def _progress(self, view: SessionView, selected: int) -> str:
         parts = [
             f"left {words.time_left(self._prescription, view.status)}",
             words.band(self._prescription, view.status),
@@ -58,7 +78,8 @@ class PlainLines:
             now = f"{words.measured(view, reading)} of {ma_text(reading.target_ua)}"
             if view.identity is not None and view.identity.by_lease:
                 now = f"{ma_text(reading.applied_ua)} set of {ma_text(reading.target_ua)}"
-            parts.append(f"channel {channel}: {now}, {words.resistance(view, channel)}")
+            mark = " (keys)" if self._attended and channel == selected else ""
+            parts.append(f"channel {channel}{mark}: {now}, {words.resistance(view, channel)}")
         return "; ".join(parts)
 
     def _say(self, at_us: int, text: str) -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import termios
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -27,7 +28,9 @@ def _own_terminal() -> None:
 class Terminal:
     """Runs `stimctl ARGUMENTS` on a terminal of `columns` by `lines`."""
 
-    def __init__(self, *arguments: str, columns: int = 100, lines: int = 40) -> None:
+    def __init__(
+        self, *arguments: str, columns: int = 100, lines: int = 40, environment: Mapping[str, str] | None = None
+    ) -> None:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         self.slave_path = Path(os.ttyname(slave))
@@ -37,13 +40,18 @@ class Terminal:
             stdin=slave,
             stdout=slave,
             stderr=slave,
-            env={**os.environ, "TERM": "xterm-256color"},
+            env={**os.environ, "TERM": "xterm-256color", **(environment or {})},
             start_new_session=True,
             preexec_fn=_own_terminal,  # noqa: PLW1509 - no other thread runs here
         )
         self._slave = slave
         self._seen = ""
         self._from = 0
+
+    @property
+    def shown(self) -> str:
+        """All that came so far, as it came."""
+        return self._seen
 
     @property
     def text(self) -> str:

@@ -1,0 +1,23 @@
+"""The folders that are this user's by custom: one for data, one for configuration."""
+
+from pathlib import Path
+from typing import Literal
+
+from stimctl.errors import Misuse
+
+
+def user_folder(kind: Literal["data", "config"], variable: str) -> Path:
+    """This user's folder for `kind`, which need not exist yet.
+
+    Raises `Misuse` for a user without a home folder, naming the environment variable that says another.
+    """
+    import platformdirs  # what is needed by few commands is loaded by those
+
+    named = {"data": platformdirs.user_data_dir, "config": platformdirs.user_config_dir}[kind]
+    try:
+        path = Path(named("stimctl", appauthor=False))
+    except RuntimeError:  # as newer versions say it; older ones leave the ~ as it is
+        path = Path("~")
+    if not path.is_absolute():
+        raise Misuse(f"this user has no home folder (HOME is not set, or to no whole path): name one with {variable}")
+    return path

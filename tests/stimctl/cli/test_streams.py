@@ -1,0 +1,117 @@
+"""Streams of every encoding, closed ones, and those that nobody reads."""
+
+import codecs
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stimctl.cli import codes, streams
+from stimctl.profile import examples_folder
+from tests.stimctl.cli.terminal import STIMCTL
+
+BENCH = str(examples_folder() / "bench-2-100hz.toml")
+RUN = ("run", "bench-2-100hz", "--port", "sim://", "--prescription", BENCH)
+ENCODINGS = ["ascii", "latin-1", "cp1252", "cp437", "koi8-r", "shift-jis"]
+
+streams.prepare()
+
+
+def printed(text: str, encoding: str) -> str:
+    out = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="stimctl-in-ascii")
+    out.write(text)
+    out.flush()
+    return out.buffer.getvalue().decode(encoding)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_drawing_keeps_its_columns(encoding: str) -> None:
+    for number in (*range(0x2010, 0x2028), *range(0x2190, 0x2194), *range(0x2500, 0x2900)):
+        found = printed(f"|{chr(number)}|", encoding)
+        assert found.startswith("|")
+        assert found.endswith("|")
+        assert len(found) == 3 or number < 0x2190
+
+
+@pytest.mark.parametrize(
+    ("text", "ascii_text"),
+    [
+        ("J\u00f6rg, 5 \u00b5A \u2014 \u201cso\u201d", 'Jorg, 5 uA - "so"'),
+        ("\u256d\u2500\u256e\u2502\u2588\u2502", "+-+|#|"),
+        ("\u91dd\udcff", "??"),
+        ("stra\u00dfe \u2264 \u2026", "strasse < ..."),
+    ],
+)
+def test_what_ascii_lacks_is_shown_in_it(text: str, ascii_text: str) -> None:
+    assert printed(text, "ascii") == printed(text, "stimctl_ascii") == ascii_text
+
+
+def test_what_an_encoding_has_is_shown_as_it_is() -> None:
+    assert printed("J\u00f6rg \u2588", "latin-1") == "J\u00f6rg #"
+    assert printed("J\u00f6rg \u2588 \u91dd", "utf-8") == "J\u00f6rg \u2588 \u91dd"
+
+
+def test_ascii_goes_by_a_name_that_click_takes_as_it_is() -> None:
+    assert codecs.lookup("stimctl_ascii").name != codecs.lookup("ascii").name
+
+
+def stimctl(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[bytes]":
+    return subprocess.run(
+        [*STIMCTL, *arguments], env={**os.environ, **environment}, capture_output=True, check=False, timeout=60
+    )
+
+
+C_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+@pytest.mark.realtime
+@pytest.mark.parametrize("environment", [*({"PYTHONIOENCODING": name} for name in ENCODINGS), C_LOCALE], ids=str)
+def test_every_encoding_is_drawn_in(environment: dict[str, str]) -> None:
+    done = stimctl("preview", "low-back-pain", **environment)
+    assert (done.returncode, done.stderr) == (0, b"")
+    if environment.get("PYTHONIOENCODING") not in ("cp437", "shift-jis", "koi8-r"):  # which have signs to draw with
+        assert done.stdout.isascii()
+
+
+@pytest.mark.realtime
+@pytest.mark.parametrize("command", [("profile", "show", "migraine"), RUN], ids=["profile", "run"])
+def test_other_commands_too(command: tuple[str, ...]) -> None:
+    done = stimctl(*command, **C_LOCALE)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.isascii()
+
+
+# --- closed, and read no more -------------------------------------------------------------------------
+
+
+def in_shell(line: str) -> "subprocess.CompletedProcess[str]":
+    """Run a line of a shell, with `stimctl` in it."""
+    script = f"stimctl() {{ '{sys.executable}' -c 'from stimctl.cli import main; main()' \"$@\"; }}\n{line}"
+    return subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.mark.realtime
+@pytest.mark.skipif(os.name != "posix", reason="a POSIX shell's words")
+class TestInAShell:
+    @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+    def test_a_session_with_closed_streams_is_logged_like_any_other(self, closed: str, home: Path) -> None:
+        done = in_shell(f"stimctl {' '.join(RUN)} {closed}")
+        assert done.returncode == codes.DONE, done.stderr
+        assert "Traceback" not in done.stderr
+        assert in_shell("stimctl log verify").returncode == 0
+        listed = json.loads(in_shell("stimctl log list --json").stdout)
+        assert [each["state"] for each in listed] == ["closed"]
+
+    @pytest.mark.parametrize("command", ["profile show migraine", "--help", "run --help", "nonsense"])
+    def test_who_reads_one_line_and_leaves_has_made_no_mistake_of_ours(self, command: str) -> None:
+        """The far end leaves before anything is written, which `head` does only now and then."""
+        done = in_shell(f"stimctl {command} 2>&1 | true; echo ${{PIPESTATUS[0]}}")
+        assert done.stdout.strip() != str(codes.UNEXPECTED)
+
+    def test_unread_output_has_a_code_of_its_own(self) -> None:
+        done = in_shell("{ sleep 0.3; stimctl profile show migraine; echo $? >&2; } | true")
+        assert done.stderr.strip() == str(codes.UNREAD) == "141"
