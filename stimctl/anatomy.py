@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from stimctl.errors import InputInvalid, Misuse, Problem
+from stimctl.label import Label, is_label
 
 
 class Region(StrEnum):
@@ -185,6 +186,8 @@ def _placement_problems(placement: Placement) -> list[Problem]:
         problems.append(Problem("region", placement.region, f"{point.code} is in the region {point.region}"))
     if point is ASHI and not (isinstance(placement.spot, str) and placement.spot.strip()):
         problems.append(Problem("spot", placement.spot, "an Ashi point needs its place in words"))
+    elif placement.spot and not is_label(placement.spot):
+        problems.append(Problem("spot", placement.spot, f"must be 1 to {Label.LONGEST} printable characters"))
     if point is not ASHI and placement.spot != "":
         problems.append(Problem("spot", placement.spot, "only an Ashi point takes one"))
     return problems

@@ -11,6 +11,7 @@ from pathlib import Path
 from stimctl import errors
 from stimctl.cli.codes import DEVICE, INVALID, LINE, LOG, UNSAFE
 from stimctl.errors import Misuse
+from stimctl.label import printable
 
 # Nearest ancestor wins, so a subclass needs no row of its own.
 _CODES: dict[type[BaseException], int] = {
@@ -31,7 +32,12 @@ def exit_code(error: errors.StimctlError) -> int:
 
 def sentence(error: errors.StimctlError) -> str:
     """The message for a person; problems of several lines keep their lines."""
-    return f"Error: {error}" if str(error) else f"Error: {type(error).__name__}"
+    return f"Error: {shown(error)}" if str(error) else f"Error: {type(error).__name__}"
+
+
+def shown(error: errors.StimctlError) -> str:
+    """Its message as a terminal may show it: in it may stand what a device, a system or a file's name said."""
+    return "\n".join(map(printable, str(error).split("\n")))
 
 
 @contextmanager

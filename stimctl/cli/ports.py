@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from stimctl.cli.table import echo_json, json_option, table
+from stimctl.label import Label
 
 _NONE = """No serial port was found. Is the stimulator connected and switched on, and is its cable a data cable?
 Without hardware, use sim:// as the port: it is the simulated stimulator."""
@@ -37,15 +38,19 @@ def found_ports() -> list[dict[str, Any]]:
     return [
         {
             "port": info.device,
-            "description": None if info.description in (None, "n/a") else info.description,
+            "description": None if info.description == "n/a" else _label(info.description),
             "usb_id": None if info.vid is None else f"{info.vid:04x}:{info.pid:04x}",
-            "serial_number": info.serial_number,
-            "manufacturer": info.manufacturer,
-            "product": info.product,
+            "serial_number": _label(info.serial_number),
+            "manufacturer": _label(info.manufacturer),
+            "product": _label(info.product),
             "location": info.location,
         }
         for info in sorted(comports())
     ]
+
+
+def _label(told: str | None) -> str | None:
+    return None if told is None else Label.of_device(told)
 
 
 def _row(port: dict[str, Any]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stimctl.cli import codes
-from stimctl.cli.errors import writing
+from stimctl.cli.errors import shown, writing
 from stimctl.cli.table import echo_json, json_option, table
 from stimctl.errors import InputInvalid, Misuse, Problem
 
@@ -47,7 +47,7 @@ def list_(as_json: bool) -> None:
         rows = [(one.id, one.version, one.kind, _frequencies(one), state(one), one.title) for one in found]
         click.echo(table(("NAME", "VERSION", "KIND", "VARIANTS", "STATE", "TITLE"), rows))
     for fault in profiles.faults:
-        click.echo(f"\nNot usable: {fault}", err=True)
+        click.echo(f"\nNot usable: {shown(fault)}", err=True)
     if profiles.faults:
         raise SystemExit(codes.INVALID)
 

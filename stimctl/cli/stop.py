@@ -6,6 +6,7 @@ import click
 
 from stimctl.cli import codes
 from stimctl.cli.table import echo_json, json_option
+from stimctl.label import printable
 from stimctl.remote_stop import STOP_TIMEOUT_S, Outcome, StopReport, stop_all
 
 _EXIT_CODES = """\b
@@ -43,7 +44,8 @@ def _say(reports: list[StopReport]) -> None:
     if not reports:
         click.echo("No session of yours runs on this machine: nothing was stopped.")
     for report in reports:
-        click.echo(report.sentence()[:1].upper() + report.sentence()[1:], err=report.outcome is not Outcome.ZERO)
+        said = printable(report.sentence())
+        click.echo(said[:1].upper() + said[1:], err=report.outcome is not Outcome.ZERO)
 
 
 def _exit_code(reports: list[StopReport]) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from stimctl.label import printable
 from stimctl.traffic.decoder import Decoder, Line
 from stimctl.traffic.transcript import Header, Record, read_traffic
 
@@ -45,7 +46,7 @@ def show(file: Path, as_json: bool) -> None:
         try:
             _until_identified(decoder, records, first)
         finally:
-            click.echo(f"# traffic on {header.url}; {_what(header, decoder)}")
+            click.echo(f"# traffic on {printable(header.url)}; {_what(header, decoder)}")
             _print(first)
         for record in records:
             _print(decoder.feed(record))

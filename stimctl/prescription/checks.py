@@ -10,18 +10,17 @@ from collections.abc import Iterator
 from stimctl import limits
 from stimctl.anatomy import PREGNANCY_POINTS, Placement, check_pair
 from stimctl.errors import Misuse, Problem, Unsafe
+from stimctl.label import Label, is_label
 from stimctl.limits import Limit
 from stimctl.prescription.asked import Asked
 from stimctl.prescription.completion import profile_problems
 from stimctl.prescription.plan import (
     NEEDLE_DIAMETER,
     NEEDLE_INSERTED,
-    TEXT_MAX,
     ChannelPlan,
     Clinician,
     Subject,
     Terminal,
-    is_text,
     is_whole,
 )
 from stimctl.profile import Profile, ramps, segments
@@ -94,7 +93,7 @@ def _subject_problems(asked: Asked) -> Iterator[Problem]:
     if subject is Subject.PERSON and asked.pregnant:
         yield Problem("pregnant", True, "pregnancy is a hard stop; there is no override")
     if subject is Subject.ANIMAL:
-        if not is_text(asked.approval):
+        if not is_label(asked.approval):
             yield Problem("approval", asked.approval, "an animal needs the approval's number")
         if asked.pregnant is None:
             yield Problem("pregnant", None, "must be declared for an animal, true or false")
@@ -119,8 +118,8 @@ def _screening_problems(asked: Asked) -> Iterator[Problem]:
 
 def _text_problems(asked: Asked) -> Iterator[Problem]:
     for field, text in (("operator", asked.operator), ("pseudonym", asked.pseudonym)):
-        if not is_text(text):
-            yield Problem(field, text, f"must be 1 to {TEXT_MAX} printable characters")
+        if not is_label(text):
+            yield Problem(field, text, f"must be 1 to {Label.LONGEST} printable characters")
 
 
 # --- amplitude, charge, density -------------------------------------------------------------------------

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stimctl.errors import Problem
+from stimctl.label import is_label
 from stimctl.prescription.asked import Asked
-from stimctl.prescription.plan import GAPS, Terminal, is_text
+from stimctl.prescription.plan import GAPS, Terminal
 from stimctl.units import UA_PER_MA, US_PER_MIN, whole
 
 
@@ -65,7 +66,7 @@ def _completion_problems(asked: Asked, wanted: frozenset[str]) -> Iterator[Probl
     if not isinstance(given, tuple) or not all(isinstance(name, str) and name in GAPS for name in given):
         yield Problem("clinician.completes", given, f"must be a list of {', '.join(GAPS)}")
         return
-    if clinician is not None and not (isinstance(clinician.name, str) and is_text(clinician.name)):
+    if clinician is not None and not (isinstance(clinician.name, str) and is_label(clinician.name)):
         yield Problem("clinician.name", clinician.name, "must name the clinician who answers for it")
     if missing := sorted(wanted - set(given)):
         whole = ", ".join(f'"{name}"' for name in sorted(wanted | set(given)))

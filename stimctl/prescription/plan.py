@@ -39,18 +39,12 @@ class Coating(StrEnum):
     SILVER = "silver"
 
 
-TEXT_MAX = 80
 GAPS = ("pairs", "amplitude_ma", "minutes")  # what a clinician may be asked to name
 
 
 def is_whole(value: object) -> bool:
     """Whether `value` is an int that a quantity can have, and not a bool that passes for one."""
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) < LARGEST
-
-
-def is_text(text: str | None) -> bool:
-    """Whether a name can be shown and logged as it stands: not blank, not long, no control characters."""
-    return text is not None and bool(text.strip()) and text.isprintable() and len(text) <= TEXT_MAX
 
 
 def _require(what: str, *checks: tuple[str, object, bool, str]) -> None:

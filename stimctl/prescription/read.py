@@ -9,21 +9,33 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from stimctl.anatomy import Placement, Region, Side, place
 from stimctl.errors import InputInvalid, Misuse, Problem, Unsafe
+from stimctl.label import Label
 from stimctl.prescription.core import Prescription
 from stimctl.prescription.plan import ChannelPlan, Clinician, Coating, Needle, Subject, Terminal
 from stimctl.prescription.written import UnsafeFile, as_written
 from stimctl.profile import Profile, Profiles, load_profiles
-from stimctl.profile.model import Slug, Strict, Text
+from stimctl.profile.model import Slug, Strict
 from stimctl.profile.toml_text import check, read_file
 from stimctl.screening import Screening
 from stimctl.units import UA_PER_MA, US_PER_MIN, US_PER_S, whole
 
 UM_PER_MM = 1_000
 TERMINALS = {"terminal 1": 1, "terminal 2": 2}
+
+
+def _as_label(text: str) -> str:
+    """As a label where it can be one; else as it is, for the checks to name with all else that is wrong."""
+    try:
+        return Label(text)
+    except ValueError:
+        return text
+
+
+Name = Annotated[str, AfterValidator(_as_label)]
 
 
 class NeedleFile(Strict):
@@ -37,10 +49,12 @@ class NeedleFile(Strict):
 class EndFile(Strict):
     """Where one needle is: a point and its side; an Ashi point with region and spot; or a load's terminal."""
 
-    point: Text = Field(description='as in "BL-23"; "terminal 1" and "terminal 2" on a dummy load')
+    point: Name = Field(description='as in "BL-23"; "terminal 1" and "terminal 2" on a dummy load')
     side: Annotated[Side | None, Field(strict=False)] = None
     region: Annotated[Region | None, Field(strict=False)] = Field(None, description="of an Ashi point")
-    spot: str = Field("", description="an Ashi point's place in words")
+    spot: Annotated[str, AfterValidator(lambda text: text and Label(text))] = Field(
+        "", description="an Ashi point's place in words"
+    )
 
 
 class ChannelFile(Strict):
@@ -56,7 +70,7 @@ class ChannelFile(Strict):
 class ClinicianFile(Strict):
     """Who fills the profile's gaps."""
 
-    name: Text
+    name: Name
     completes: tuple[Literal["pairs", "amplitude_ma", "minutes"], ...]
 
 
@@ -69,14 +83,14 @@ class PrescriptionFile(Strict):
     profile_version: str | None = Field(None, description="refuse another version of the profile")
     profile_sha256: str | None = Field(None, description="refuse a profile with another hash")
     subject: Annotated[Subject, Field(strict=False)] = Field(description=f"one of {', '.join(Subject)}")
-    operator: str
-    pseudonym: str
+    operator: Name
+    pseudonym: Name
     minutes: float | None = Field(None, description="of stimulation; or give seconds")
     seconds: float | None = Field(None, description="of stimulation; or give minutes")
     ceiling_ma: float = Field(description="no pulse goes above it; 0.5 to 2.0")
     titrate: bool = Field(False, description="true: begin at zero, the operator raises to tolerance")
     declared_ohm: int | None = Field(None, description="of a dummy load")
-    approval: str | None = Field(None, description="number of the approval, for an animal")
+    approval: Name | None = Field(None, description="number of the approval, for an animal")
     pregnant: bool | None = None
     channels: Annotated[tuple[ChannelFile, ...], Field(min_length=1)]
     clinician: ClinicianFile | None = None

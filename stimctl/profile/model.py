@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from stimctl import anatomy
 from stimctl.errors import Misuse
+from stimctl.label import Prose
 from stimctl.waveform import Mode
 
 T = TypeVar("T")
@@ -33,7 +34,7 @@ def _known_point(code: str) -> str:
     raise ValueError(f"must be written {anatomy.find(code).code}")
 
 
-Text = Annotated[str, AfterValidator(_filled)]
+Text = Annotated[str, AfterValidator(_filled), AfterValidator(Prose)]
 PointCode = Annotated[str, AfterValidator(_known_point)]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 SLUG_MEANING = "small letters, digits and hyphens"

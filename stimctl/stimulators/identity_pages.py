@@ -1,12 +1,13 @@
 """Who answered: the pages of a handshake of the native protocol, as an identity."""
 
+from stimctl.label import Label
 from stimctl.stimulators.base import Identified, Identity
 from stimctl.wire import codec as m
 from stimctl.wire.codes import Capability
 
 
-def _text(field: bytes) -> str:
-    return field.rstrip(b"\x00").decode("ascii", "replace")
+def _text(field: bytes) -> Label:
+    return Label.of_device(field.rstrip(b"\x00").decode("ascii", "replace"))
 
 
 def _date(number: int) -> str | None:

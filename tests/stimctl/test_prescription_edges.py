@@ -9,8 +9,9 @@ import pytest
 
 from stimctl import limits
 from stimctl.errors import InputInvalid, Problem, Unsafe
+from stimctl.label import is_label
 from stimctl.prescription import ChannelPlan, Clinician, Coating, Needle, Prescription, Subject, Terminal, from_mapping
-from stimctl.prescription.plan import NEEDLE_DIAMETER, NEEDLE_INSERTED, Flag, is_text, is_whole
+from stimctl.prescription.plan import NEEDLE_DIAMETER, NEEDLE_INSERTED, Flag, is_whole
 from stimctl.profile import Profiles, load_profiles
 from stimctl.units import LARGEST
 from stimctl.waveform import Segment
@@ -109,7 +110,7 @@ def test_rms_density_goes_with_the_square_of_the_current() -> None:
 
 
 def test_texts_and_whole_numbers_end_where_they_are_said_to() -> None:
-    assert [is_text("x" * length) for length in (0, 1, 80, 81)] == [False, True, True, False]
+    assert [is_label("x" * length) for length in (0, 1, 80, 81)] == [False, True, True, False]
     assert [is_whole(value) for value in (LARGEST - 1, LARGEST, 1 - LARGEST, -LARGEST)] == [True, False, True, False]
 
 

@@ -155,7 +155,7 @@ def _sessions(path: Path) -> "list[SessionHead]":
 
 
 def _row(head: "SessionHead") -> list[str]:
-    from stimctl.cli.log.page import plain
+    from stimctl.label import printable as plain
 
     device = f"{head.device_model or '-'} {head.device_serial or ''}".rstrip()
     state = f"{head.state}: {head.end_reason}" if head.end_reason else head.state

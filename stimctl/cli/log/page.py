@@ -6,6 +6,7 @@ from typing import Any
 from stimctl.cli.log.wording import happened, ms
 from stimctl.cli.run.wording import OPEN
 from stimctl.cli.table import pairs, table
+from stimctl.label import printable as plain
 from stimctl.ledger.export import at, pair_text
 from stimctl.ledger.summary import CLOSED, ChannelSummary, Entry, SessionSummary
 from stimctl.units import charge_text, clock_text, ma_text
@@ -16,11 +17,6 @@ FACTS = ("planned", "commanded", "delivered", "measured")
 _FACTS_SAID = """planned: by the prescription; commanded: what the driver ordered and the device confirmed;
 delivered: what the device counted; measured: what the device measured"""
 _MISSING = "-"
-
-
-def plain(value: object) -> str:
-    """Text as a terminal may show it: what is not printable could be an order to the terminal."""
-    return "".join(one if one.isprintable() else "?" for one in str(value))
 
 
 def page(summary: SessionSummary) -> str:

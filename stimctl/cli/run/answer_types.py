@@ -7,7 +7,8 @@ import click
 
 from stimctl import limits
 from stimctl.errors import Misuse
-from stimctl.prescription.plan import NEEDLE_DIAMETER, NEEDLE_INSERTED, TEXT_MAX, is_text
+from stimctl.label import Label
+from stimctl.prescription.plan import NEEDLE_DIAMETER, NEEDLE_INSERTED
 from stimctl.profile import Profile
 from stimctl.profile.amounts import amount_text
 from stimctl.units import UA_PER_MA, US_PER_MIN, whole
@@ -21,10 +22,11 @@ class Words(click.ParamType[str]):
     name = "words"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The text as it is."""
-        if not is_text(str(value)):
-            self.fail(f"must be 1 to {TEXT_MAX} printable characters", param, ctx)
-        return value
+        """The text as a label."""
+        try:
+            return Label(str(value))
+        except ValueError as wrong:
+            self.fail(str(wrong), param, ctx)
 
 
 class Amount(click.ParamType[Any]):

@@ -7,7 +7,7 @@ import click
 
 from stimctl.cli.run import wording as words
 from stimctl.prescription import Prescription
-from stimctl.session.states import STIMULATING
+from stimctl.session.states import ON_HOLD, STIMULATING
 from stimctl.session.view import Alarm, SessionView, StateChanged, Told
 from stimctl.units import US_PER_MIN, US_PER_S, clock_text, ma_text
 
@@ -47,8 +47,9 @@ class PlainLines:
             return  # what it is comes before what it does
         while self._waiting:
             self._event(self._waiting.pop(0))
+        due = view.state in STIMULATING and view.now_us >= self._due_us
         shown = (selected, *sorted(view.targets_ua.items())) if self._attended else ()
-        if view.state in STIMULATING and (view.now_us >= self._due_us or shown != self._shown):
+        if due or (view.state in STIMULATING | ON_HOLD and shown != self._shown):
             self._due_us = view.now_us + self._every_us - (view.now_us - self._began_us) % self._every_us
             self._shown = shown
             self._say(view.now_us, self._progress(view, selected))
@@ -75,7 +76,7 @@ class PlainLines:
             words.band(self._prescription, view.status),
         ]
         for channel, reading in sorted(view.channels.items()):
-            now = f"{words.measured(view, reading)} of {ma_text(reading.target_ua)}"
+            now = f"{words.measured(view, reading)} of {ma_text(view.targets_ua.get(channel, reading.target_ua))}"
             if view.identity is not None and view.identity.by_lease:
                 now = f"{ma_text(reading.applied_ua)} set of {ma_text(reading.target_ua)}"
             mark = " (keys)" if self._attended and channel == selected else ""

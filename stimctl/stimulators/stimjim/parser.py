@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from stimctl.label import Label
 from stimctl.stimulators.stimjim.gate import MAX_STAGES, Slot
 
 LONGEST = 4_096  # a device that never ends its line, or its block of lines, says nothing
@@ -193,7 +194,7 @@ _ALONE: tuple[tuple[str, Callable[[re.Match[str]], Any]], ...] = (
     (r"Unknown command: 'I'", lambda _found: Named("c")),
     (
         r"(?:ERR|WARN) (?!X).*|Invalid (?!pulse train index: '-1').*|Stimulus rejected.*|startIT\d: failure.*",
-        lambda found: Rejected(found[0]),
+        lambda found: Rejected(Label.of_device(found[0])),
     ),
 )
 _PATTERNS = tuple((re.compile(pattern), make) for pattern, make in _ALONE)

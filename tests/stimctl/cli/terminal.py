@@ -21,7 +21,8 @@ PATIENCE_S = 20.0
 STIMCTL = (sys.executable, "-c", "from stimctl.cli import main; main()")
 
 
-def _own_terminal() -> None:
+def own_terminal() -> None:
+    """In a child with a session of its own: its standard input is its terminal."""
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
@@ -42,7 +43,7 @@ class Terminal:
             stderr=slave,
             env={**os.environ, "TERM": "xterm-256color", **(environment or {})},
             start_new_session=True,
-            preexec_fn=_own_terminal,  # noqa: PLW1509 - no other thread runs here
+            preexec_fn=own_terminal,  # noqa: PLW1509 - no other thread runs here
         )
         self._slave = slave
         self._seen = ""

@@ -1,0 +1,58 @@
+"""Text of a person or a device, fit to be shown, logged and compared: one type for all of it.
+
+What is not printable may be an order to the terminal that holds STOP; what looks the same should be the same. So a
+`Label` is printable, of a bounded length, without blanks around it, and in Unicode's form NFKC: the full-width
+letters of a Japanese keyboard are those of any other. A person's text that is none is refused where it is read; a
+device's is shown as far as it can be, since its maker is not here to be asked.
+"""
+
+from typing import ClassVar, Self
+
+_NO_TEXT = "\N{REPLACEMENT CHARACTER}"  # stands for bytes that were no text
+
+
+class Label(str):
+    """A name or a place: 1 to 80 printable characters. Raises `ValueError` for text that cannot be made one."""
+
+    __slots__ = ()
+    LONGEST: ClassVar[int] = 80  # as much as one line of a screen holds [choice]
+
+    def __new__(cls, text: str) -> Self:
+        label = _normal(text)
+        if not label or len(label) > cls.LONGEST or not label.isprintable() or _NO_TEXT in label:
+            raise ValueError(f"must be 1 to {cls.LONGEST} printable characters")
+        return super().__new__(cls, label)
+
+    @classmethod
+    def of_device(cls, text: str) -> Self:
+        """What a device says of itself: a "?" for each character that cannot be shown, cut to length, "-" for none."""
+        return cls(_normal(printable(text).replace(_NO_TEXT, "?"))[: cls.LONGEST] or "-")
+
+
+class Prose(Label):
+    """A text of several sentences, its lines joined."""
+
+    __slots__ = ()
+    LONGEST = 4_000  # [choice]
+
+    def __new__(cls, text: str) -> Self:
+        return super().__new__(cls, " ".join(text.split()))
+
+
+def is_label(text: str | None) -> bool:
+    """Whether `text` is a label as it stands."""
+    try:
+        return text is not None and Label(text) == text
+    except ValueError:
+        return False
+
+
+def printable(value: object) -> str:
+    """Any text as a terminal may show it in one line, character by character."""
+    return "".join(one if one.isprintable() else "?" for one in str(value))
+
+
+def _normal(text: str) -> str:
+    from unicodedata import normalize
+
+    return normalize("NFKC", text).strip()

@@ -1,0 +1,155 @@
+"""Labels: what a person or a device may call something, and where each way in makes one."""
+
+import copy
+import json
+import pickle
+import struct
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+from serial.tools.list_ports_common import ListPortInfo
+
+from stimctl.anatomy import Region, Side, place
+from stimctl.cli import main
+from stimctl.errors import InputInvalid, Unsafe
+from stimctl.label import Label, Prose, is_label, printable
+from stimctl.prescription import from_mapping
+from stimctl.profile import load_file, packaged_folder
+from stimctl.stimulators.identity_pages import _text
+from stimctl.stimulators.stimjim.parser import Reader, Rejected
+
+# Clears a screen, in one byte or more; writes from right to left; is invisible; hides what stands before it; is none.
+HOSTILE = [
+    "a\x1b[2J",
+    "a\x9b2J",
+    "a\x07b",
+    "a\u202eb",
+    "a\u200bb",
+    "a\rb",
+    "a\nb",
+    "a\x00b",
+    "a\ud800b",
+    "a\ufffdb",
+    "\x7f",
+]
+ANY = st.text(st.characters(), max_size=120)
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, "", "  ", "\u3000", "x" * 81, "\ufb03" * 30])
+def test_what_is_no_label_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="must be 1 to 80 printable characters"):
+        Label(text)
+    assert not is_label(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        (" Dr. O. ", "Dr. O."),
+        ("Jose\u0301", "Jos\u00e9"),
+        ("\uff22\uff2c\uff0d\uff12\uff13", "BL-23"),
+        ("\u91dd", "\u91dd"),
+        ("x" * 80, "x" * 80),
+    ],
+)
+def test_what_looks_the_same_is_the_same(text: str, label: str) -> None:
+    assert Label(text) == label
+    assert Label.of_device(text) == label
+
+
+@given(ANY)
+def test_a_label_is_printable_bounded_and_stays_itself(text: str) -> None:
+    for label in (Label.of_device(text), *([Label(text)] if is_label(text) else ())):
+        assert label.isprintable()
+        assert 1 <= len(label) <= 80
+        assert Label(label) == label == Label.of_device(label)
+        assert copy.deepcopy(label) == pickle.loads(pickle.dumps(label)) == json.loads(json.dumps(label)) == label
+
+
+@given(ANY)
+def test_printable_keeps_every_column(text: str) -> None:
+    assert printable(text).isprintable()
+    assert len(printable(text)) == len(text)
+
+
+def test_prose_is_one_line() -> None:
+    long = Prose("two\n  lines, " * 20)
+    assert long.startswith("two lines, two lines")
+    assert copy.deepcopy(long) == long
+    with pytest.raises(ValueError, match="1 to 4000"):
+        Prose("x" * 4_001)
+
+
+# --- every way in -------------------------------------------------------------------------------------
+
+VALUES: dict[str, Any] = {
+    "format": 1,
+    "profile": "bench-2-100hz",
+    "subject": "dummy_load",
+    "declared_ohm": 1_000,
+    "operator": "o",
+    "pseudonym": "p",
+    "seconds": 20.0,
+    "ceiling_ma": 2.0,
+    "channels": [
+        {
+            "channel": 1,
+            "first": {"point": "terminal 1"},
+            "second": {"point": "terminal 2"},
+            "amplitude_ma": 1.0,
+            "needle": {"diameter_mm": 0.3, "inserted_mm": 30.0, "coating": "none"},
+        }
+    ],
+}
+
+
+@pytest.mark.parametrize("field", ["operator", "pseudonym"])
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_prescription_refuses_it(field: str, text: str) -> None:
+    with pytest.raises(Unsafe, match=f"{field} .*must be 1 to 80 printable characters") as refused:
+        from_mapping({**VALUES, field: text})
+    assert all(line.isprintable() for line in str(refused.value).split("\n"))
+
+
+def test_a_prescription_holds_labels() -> None:
+    made = from_mapping({**VALUES, "operator": " \uff2f. ", "pseudonym": "Jose\u0301"})
+    assert (made.operator, made.pseudonym) == ("O.", "Jos\u00e9")
+
+
+@pytest.mark.parametrize("text", [each for each in HOSTILE if each != "\x7f"] + ["x" * 81])
+def test_a_spot_is_a_label_too(text: str) -> None:
+    with pytest.raises(InputInvalid, match=r"spot .*must be 1 to 80 printable characters"):
+        place("Ashi", Side.LEFT, Region.ARM, text)
+
+
+@pytest.mark.parametrize("text", ["a\\u001b[2J", "a\\u202eb", "a\\u0000b"])
+def test_a_profiles_text_is_printable(text: str, tmp_path: Path) -> None:
+    content = (packaged_folder() / "low-back-pain.toml").read_text("utf-8")
+    file = tmp_path / "mine.toml"
+    file.write_text(content.replace('title = "', f'title = "{text}', 1), "utf-8")
+    with pytest.raises(InputInvalid, match=r"title .*printable characters"):
+        load_file(file)
+
+
+@pytest.mark.parametrize("told", [b"A\x1b[2J", b"A\x9b2J", b"\xff\xfe", b"A\nB", b""])
+def test_a_devices_name_is_shown_as_far_as_it_can_be(told: bytes) -> None:
+    assert is_label(_text(struct.pack("16s", told)))
+
+
+def test_a_stimjims_words_are_labels() -> None:
+    (said,) = Reader().feed(b"ERR \x1b[2J\x9b2Jx\n")
+    assert isinstance(said, Rejected)
+    assert is_label(said.text)
+
+
+def test_what_a_usb_device_calls_itself_is_a_label(monkeypatch: pytest.MonkeyPatch) -> None:
+    port = ListPortInfo("/dev/ttyUSB0")
+    port.description = port.manufacturer = port.serial_number = "\x1b[2J\x9b2Jx"
+    monkeypatch.setattr("serial.tools.list_ports.comports", lambda: [port])
+    shown = CliRunner().invoke(main, ["ports"]).output
+    assert "?[2J?2Jx" in shown
+    assert shown.replace("\n", "").isprintable()
