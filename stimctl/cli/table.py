@@ -27,5 +27,5 @@ def pairs(rows: Iterable[tuple[str, object]]) -> str:
 
 
 def echo_json(document: Any) -> None:
-    """Print a document for a program."""
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    """Print a document for a program, in ASCII, so that it is the same on every stream."""
+    click.echo(json.dumps(document, indent=2))

@@ -15,9 +15,9 @@ from dataclasses import asdict
 from enum import StrEnum
 from typing import Any
 
+from stimctl.ledger.document import document
 from stimctl.ledger.summary import ChannelSummary, Entry, SessionSummary
 
-JSON_FORMAT = "stimctl session, version 1"
 BANDS = (0, 1)
 
 
@@ -30,13 +30,7 @@ class What(StrEnum):
 
 def json_text(summary: SessionSummary, entries: Iterable[Entry]) -> str:
     """The whole session as one JSON document."""
-    document = {
-        "watermark": summary.head.watermark,
-        "format": JSON_FORMAT,
-        "session": asdict(summary),
-        "entries": [asdict(entry) for entry in entries],
-    }
-    return json.dumps(document, indent=2) + "\n"
+    return json.dumps(document(summary, entries=entries), indent=2) + "\n"
 
 
 def csv_of_entries(summary: SessionSummary, entries: Iterable[Entry]) -> str:

@@ -6,7 +6,7 @@ The TypedDicts are the shapes of the entries "opened" and "closed"; reading tole
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
 from stimctl.units import hz_text
@@ -149,10 +149,6 @@ class SessionSummary:
     first_number: int
     last_number: int
     last_hash: str
-
-    def record(self) -> dict[str, Any]:
-        """JSON-able; the watermark stands at the top."""
-        return {"watermark": self.head.watermark, **asdict(self)}
 
 
 REMARKS = frozenset(

@@ -70,11 +70,12 @@ def show(path: Path, session: str, as_json: bool) -> None:
     Example: stimctl log show latest
     """
     from stimctl.cli.log.page import page
+    from stimctl.ledger.document import document
 
     with _opened(path) as ledger:
         summary = ledger.summary(ledger.resolve(session))
     if as_json:
-        _print_json(summary.record())
+        _print_json(document(summary))
     else:
         click.echo(page(summary))
 

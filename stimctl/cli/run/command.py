@@ -17,15 +17,16 @@ from stimctl.api import Session
 from stimctl.cli import codes
 from stimctl.cli.device_options import device_options
 from stimctl.cli.errors import writing
+from stimctl.cli.run.document import run_document
 from stimctl.cli.run.exit_code import CODES, exit_code
 from stimctl.cli.run.keys import Keys, single_keys
 from stimctl.cli.run.operator import Departure, Display, FrontEnd, signals_stop
 from stimctl.cli.run.plain_screen import PlainLines
 from stimctl.cli.run.questions import ask_outcome, ask_prescription, ask_screening
-from stimctl.cli.run.summary import Kept, summary_document, summary_text
+from stimctl.cli.run.summary import Kept, summary_text
 from stimctl.cli.streams import at_terminal
 from stimctl.cli.table import echo_json
-from stimctl.errors import Misuse, Unsafe, WrongDevice
+from stimctl.errors import LogFault, Misuse, Unsafe, WrongDevice
 from stimctl.ledger import Ledger
 from stimctl.port import TrafficSink
 from stimctl.prescription import Prescription, Subject, from_file, subject_of
@@ -87,18 +88,18 @@ def run(
         auto = ATTENDED if attended else UNATTENDED
         session = Session(url, prescription, ledger, front_end=attended, auto=auto, traffic=traffic, choice=choice)
         departure = Departure()
-        report, recovered = _run(session, prescription, before, departure, terminal=terminal, as_json=as_json)
-        native = choice.device == "native"
-        kept = Kept(ledger.path, picture, traffic_file, tuple(session.interrupted), recovered, native)
+        report, told, log_fault = _run(session, prescription, before, departure, terminal=terminal, as_json=as_json)
+        native, interrupted = choice.device == "native", tuple(session.interrupted)
+        kept = Kept(ledger.path, picture, traffic_file, log_fault, interrupted, told, native)
         if as_json:
-            echo_json(summary_document(prescription, report, kept))
+            echo_json(run_document(ledger, prescription, report, kept))
         else:
             click.echo(summary_text(prescription, report, kept))
-        if not departure.hung_up:
+        if not departure.hung_up and log_fault is None:
             after = _outcome("after", prescription, attended=attended)
             if after is not None:
                 ledger.append(session.session_id, "outcome", session.view().now_us, after)
-    sys.exit(exit_code(report, departure.signal))
+    sys.exit(exit_code(report, departure.signal, logged=log_fault is None))
 
 
 # --- before -----------------------------------------------------------------------------------------
@@ -172,23 +173,30 @@ def _run(
     *,
     terminal: bool,
     as_json: bool,
-) -> tuple[SessionReport, tuple[str, ...]]:
+) -> tuple[SessionReport, tuple[str, ...], str | None]:
     """Run it to its end, whatever ends it; the log is closed and the terminal is as it was.
 
-    Returns its report, and what it told of the dose of an earlier session.
+    Returns its report, what it told of the dose of an earlier session, and why the log has not got all of it.
     """
-    # Signals outermost: one more Ctrl-C must not break off the session's own end.
-    with signals_stop(session.stop, departure), session:
-        for session_id in session.interrupted:
-            click.echo(f"Session {session_id} had been cut short; the log says so now.", err=True)
-        began_us = session.view().now_us
-        session.start()
-        channels = [plan.channel for plan in prescription.channels]
-        with _screen(prescription, began_us, terminal=terminal, as_json=as_json) as (display, keys):
-            witness = _Witness(display)
-            front_end = FrontEnd(session, channels, witness, keys, departure)
-            front_end.before = before
-            return front_end.run(), tuple(witness.earlier)
+    report, witness = None, None
+    try:
+        # Signals outermost: one more Ctrl-C must not break off the session's own end.
+        with signals_stop(session.stop, departure), session:
+            for session_id in session.interrupted:
+                click.echo(f"Session {session_id} had been cut short; the log says so now.", err=True)
+            began_us = session.view().now_us
+            session.start()
+            channels = [plan.channel for plan in prescription.channels]
+            with _screen(prescription, began_us, terminal=terminal, as_json=as_json) as (display, keys):
+                witness = _Witness(display)
+                front_end = FrontEnd(session, channels, witness, keys, departure)
+                front_end.before = before
+                report = front_end.run()
+    except LogFault as fault:
+        if report is None or witness is None:
+            raise
+        return report, tuple(witness.earlier), str(fault)
+    return report, tuple(witness.earlier), None
 
 
 class _Witness:

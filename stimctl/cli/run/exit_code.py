@@ -38,8 +38,13 @@ OF_END: dict[End, int] = {
 }
 
 
-def exit_code(report: SessionReport, signal_number: int | None) -> int:
-    """The code for this end; a zero that was not confirmed, or a count that is wrong, is never a success."""
+def exit_code(report: SessionReport, signal_number: int | None, *, logged: bool = True) -> int:
+    """The code for this end; a zero that was not confirmed, or a count that is wrong, is never a success.
+
+    Nor is a session that is not `logged` to its end.
+    """
+    if not logged:
+        return codes.LOG
     code = OF_END[report.end]
     if report.end is End.SIGNAL:
         code = codes.SIGNAL_BASE + signal_number if signal_number else codes.HUNG_UP

@@ -179,8 +179,8 @@ def signals_stop(stop: Callable[[End, str], None], departure: Departure) -> Iter
         if number == getattr(signal, "SIGHUP", None):
             departure.lose_terminal()
 
-    wanted = {**dict.fromkeys(SIGNALS, caught), **dict.fromkeys(_OF_BACKGROUND, signal.SIG_IGN)}
-    before = {}
+    wanted: dict[str, Any] = {**dict.fromkeys(SIGNALS, caught), **dict.fromkeys(_OF_BACKGROUND, signal.SIG_IGN)}
+    before: dict[int, Any] = {}
     for name, handler in wanted.items():
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:

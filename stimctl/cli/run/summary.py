@@ -1,4 +1,4 @@
-"""How a session ended, for a person and for a program: the dose, the reason, the zero, and where the log is."""
+"""How a session ended, for a person: the dose, the reason, the zero, and where the log is."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,6 +32,8 @@ class Kept:
     log: Path
     picture: Path | None = None
     traffic: Path | None = None
+    # Why the log has not got the whole of it.
+    log_fault: str | None = None
     # Ids of earlier sessions that had been cut short and are closed now, and what was told of doses fetched.
     interrupted: tuple[str, ...] = ()
     recovered: tuple[str, ...] = ()
@@ -44,38 +46,6 @@ def summary_text(prescription: Prescription, report: SessionReport, kept: Kept) 
     rows = [row for plan in prescription.channels for row in _rows(prescription, report, plan.channel)]
     doses = table(_HEADERS, rows)
     return "\n\n".join(["", pairs(_facts(prescription, report, kept)), doses, pairs(_places(report, kept))])
-
-
-def summary_document(prescription: Prescription, report: SessionReport, kept: Kept) -> dict[str, Any]:
-    """The same for a program: amounts in uA, pC and us."""
-    profile = prescription.profile
-    return {
-        "simulator": report.simulator,
-        "session_id": report.session_id,
-        "profile": {"id": profile.id, "version": profile.version, "sha256": profile.sha256},
-        "armed": report.armed,
-        "end_reason": report.end.value,
-        "end_text": report.end_text,
-        "planned": report.planned,
-        "commanded": report.commanded,
-        "delivered": report.delivered,
-        "measured": report.measured,
-        "agreement": report.agreement,
-        "band_us": list(report.band_us),
-        "held_us": report.held_us,
-        "zero_confirmed_us": report.zero_confirmed_us,
-        "zero_measured": report.zero_measured,
-        "kept": report.kept,
-        "alarms": [
-            {"at_us": alarm.at_us, "priority": alarm.priority.name, "text": alarm.text, "action": alarm.action}
-            for alarm in report.alarms
-        ],
-        "interrupted": list(kept.interrupted),
-        "recovered": list(kept.recovered),
-        "log": str(kept.log),
-        "picture": str(kept.picture) if kept.picture else None,
-        "traffic": str(kept.traffic) if kept.traffic else None,
-    }
 
 
 def _facts(prescription: Prescription, report: SessionReport, kept: Kept) -> list[tuple[str, object]]:
@@ -118,9 +88,13 @@ def _compared(report: SessionReport) -> list[tuple[str, object]]:
 
 def _zero(report: SessionReport) -> str:
     if report.zero_confirmed_us is None:
-        return click.style("NOT CONFIRMED: pull the leads and look at the device", fg="red", bold=True)
+        return _red("NOT CONFIRMED: pull the leads and look at the device")
     how = "measured and confirmed" if report.zero_measured else "acknowledged by the device, NOT measured,"
     return f"{how} {report.zero_confirmed_us / 1000:.0f} ms after the stop"
+
+
+def _red(text: str) -> str:
+    return click.style(text, fg="red", bold=True)
 
 
 def _source(report: SessionReport) -> str:
@@ -222,7 +196,9 @@ def _places(report: SessionReport, kept: Kept) -> list[tuple[str, object]]:
         ("log", kept.log),
         ("to see it", f"stimctl log show {report.session_id}"),
     ]
-    if report.simulator is None:
+    if kept.log_fault is not None:
+        rows = [("session", report.session_id), ("log", _red(f"NOT WHOLE: {kept.log_fault}; keep this summary"))]
+    elif report.simulator is None:
         rows = [("log", f"{kept.log} holds no entry of it: no device was identified")]
     if kept.picture is not None:
         rows.append(("picture", kept.picture))

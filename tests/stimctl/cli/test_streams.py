@@ -25,7 +25,7 @@ def printed(text: str, encoding: str) -> str:
     out = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="stimctl-in-ascii")
     out.write(text)
     out.flush()
-    return out.buffer.getvalue().decode(encoding)  # type: ignore[attr-defined]
+    return out.buffer.getvalue().decode(encoding)
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)

@@ -66,11 +66,12 @@ def test_json_alone_is_on_standard_output(tmp_path: Path) -> None:
     arguments = ("--port", "sim://", "--prescription", short(tmp_path), "--record-traffic", str(traffic), "--json")
     result = run("bench-2-100hz", *arguments)
     document = json.loads(result.stdout)
-    assert document["simulator"] is True
-    assert document["end_reason"] == "timer"
-    assert document["agreement"]["exact"] is document["agreement"]["measured"] is True
-    assert document["commanded"] == document["delivered"]
-    assert document["traffic"] == str(traffic)
+    session = document["session"]
+    assert document["watermark"] == "SIMULATOR"
+    assert session["head"]["end_reason"] == "timer"
+    assert session["agreement"]["exact"] is session["agreement"]["measured"] is True
+    assert session["channels"][0]["commanded"] == session["channels"][0]["delivered"]
+    assert document["run"]["traffic"] == str(traffic)
     assert "ramping" in result.stderr
     decoded = CliRunner().invoke(main, ["traffic", "show", str(traffic)]).output
     assert "KeepAlive" in decoded

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from stimctl.cli import codes
 from stimctl.cli.log.wording import happened
-from stimctl.cli.run.summary import Kept, summary_document, summary_text
+from stimctl.cli.run.document import run_document
+from stimctl.cli.run.summary import Kept, summary_text
 from stimctl.cli.run.wording import ohm_text
 from stimctl.ledger import Ledger
 from stimctl.ledger.recovery import close_unfinished
@@ -27,7 +28,7 @@ def test_silence_is_neither_a_simulator_nor_hardware() -> None:
     assert "log show" not in shown
     arguments = ("--port", "sim://?device=stimjim", "--prescription", BACK, "--json")
     document = json.loads(run("low-back-pain", *arguments, code=codes.LINE).stdout)
-    assert (document["simulator"], document["armed"]) == (None, False)
+    assert (document["watermark"], document["session"]["armed"]) == ("UNKNOWN DEVICE", False)
 
 
 def test_a_subject_that_does_not_fit_was_never_armed(home: Path, tmp_path: Path) -> None:
@@ -54,7 +55,9 @@ def test_an_earlier_session_stands_in_the_summary(home: Path, tmp_path: Path) ->
     )  # fmt: skip
     kept = Kept(home, recovered=(f"{EARLIER_DOSE}: s-1",))
     assert f"earlier      {EARLIER_DOSE}: s-1" in summary_text(prescription(), report, kept)
-    assert summary_document(prescription(), report, kept)["recovered"] == [f"{EARLIER_DOSE}: s-1"]
+    with Ledger(home / "ledger.sqlite") as ledger:
+        document = run_document(ledger, prescription(), report, kept)
+    assert document["run"]["recovered"] == (f"{EARLIER_DOSE}: s-1",)
 
 
 def test_an_open_contact_is_no_number() -> None:

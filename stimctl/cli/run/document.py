@@ -1,0 +1,60 @@
+"""How a session ended, for a program: the document that the log gives of it, with what only its run knows."""
+
+from dataclasses import asdict
+from typing import Any
+
+from stimctl.cli.run.summary import Kept
+from stimctl.errors import Misuse
+from stimctl.ledger import Ledger
+from stimctl.ledger.append import utc_now, utc_text
+from stimctl.ledger.document import RunFacts, ToldAlarm, document
+from stimctl.ledger.summary import Entry, SessionSummary, summarize
+from stimctl.prescription import Prescription
+from stimctl.session.view import SessionReport
+
+
+def run_document(ledger: Ledger, prescription: Prescription, report: SessionReport, kept: Kept) -> dict[str, Any]:
+    """The session as the log has it; as its report says where the log has it not, or not to its end."""
+    summary = None if kept.log_fault else _logged(ledger, report.session_id)
+    facts = RunFacts(
+        log=str(kept.log),
+        log_fault=kept.log_fault,
+        picture=str(kept.picture) if kept.picture else None,
+        traffic=str(kept.traffic) if kept.traffic else None,
+        alarms=tuple(ToldAlarm(each.at_us, each.priority.name, each.text, each.action) for each in report.alarms),
+        interrupted=kept.interrupted,
+        recovered=kept.recovered,
+    )
+    return document(summary or _reported(prescription, report), run=facts)
+
+
+def _logged(ledger: Ledger, session_id: str) -> SessionSummary | None:
+    try:
+        return ledger.summary(ledger.resolve(session_id))
+    except Misuse:
+        return None  # no device was identified, and nothing was logged
+
+
+def _reported(prescription: Prescription, report: SessionReport) -> SessionSummary:
+    now = utc_text(utc_now())
+    opened = {
+        "subject": str(prescription.subject),
+        "operator": prescription.operator,
+        "pseudonym": prescription.pseudonym,
+        "profile": asdict(prescription.profile),
+        "prescription": prescription.record(),
+        "simulator": report.simulator,
+        "planned": report.planned,
+    }
+    closed = {"end_reason": str(report.end), **{name: getattr(report, name) for name in _AS_REPORTED}}
+    bodies = {"opened": opened, "closed": closed}
+    entries = [Entry(0, report.session_id, kind, 0, now, body, "", "") for kind, body in bodies.items()]
+    summary = summarize(entries, running=False)
+    assert summary is not None
+    return summary
+
+
+_AS_REPORTED = (
+    "end_text", "armed", "planned", "commanded", "delivered", "measured", "agreement", "band_us", "held_us",
+    "zero_confirmed_us", "zero_measured", "kept",
+)  # fmt: skip

@@ -1,0 +1,85 @@
+"""One session as one JSON document: the same shape from `run --json`, `log show --json` and `log export`.
+
+docs/schema/session.json describes it, made of the classes here and in `stimctl.ledger.summary`:
+
+    python -m stimctl.ledger.document            write it
+    python -m stimctl.ledger.document --check    compare it with the one in docs/schema
+"""
+
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from stimctl.ledger.summary import Entry, SessionSummary
+
+FORMAT = "stimctl session, version 2"
+SCHEMA_FILE = Path(__file__).resolve().parents[2] / "docs" / "schema" / "session.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ToldAlarm:
+    """An alarm of a run: what it said, and what to do."""
+
+    at_us: int
+    priority: str
+    text: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What is known of a session only where it was run. `log_fault` says why the log has not got the whole of it."""
+
+    log: str
+    log_fault: str | None
+    picture: str | None
+    traffic: str | None
+    alarms: tuple[ToldAlarm, ...]
+    interrupted: tuple[str, ...]
+    recovered: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionDocument:
+    """`entries` are there in an export, `run` is there after a run; else they are null."""
+
+    format: str
+    watermark: str
+    session: SessionSummary
+    entries: tuple[Entry, ...] | None = None
+    run: RunFacts | None = None
+
+
+def document(
+    summary: SessionSummary, *, entries: Iterable[Entry] | None = None, run: RunFacts | None = None
+) -> dict[str, Any]:
+    """The document, JSON-able; it says SIMULATOR or HARDWARE at its top."""
+    listed = None if entries is None else tuple(entries)
+    return asdict(SessionDocument(FORMAT, summary.head.watermark, summary, listed, run))
+
+
+def schema_text() -> str:
+    """Its JSON Schema, draft 2020-12."""
+    from pydantic import TypeAdapter
+
+    described = TypeAdapter(SessionDocument).json_schema(mode="serialization")
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return json.dumps({**head, **described, "title": FORMAT}, indent=2) + "\n"
+
+
+def main(arguments: list[str]) -> int:
+    """Write the schema, or check that the one that stands is this one."""
+    if "--check" not in arguments:
+        SCHEMA_FILE.write_text(schema_text(), "utf-8")
+        return 0
+    if SCHEMA_FILE.read_text("utf-8") == schema_text():
+        return 0
+    sys.stderr.write(f"{SCHEMA_FILE} is not what `python -m stimctl.ledger.document` writes\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

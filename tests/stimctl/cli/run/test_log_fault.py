@@ -1,0 +1,68 @@
+"""A log that cannot be written to its end, on every kind of device: the summary comes, and what it says is true."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stimctl.cli import codes
+from tests.stimctl.cli.run.test_command import short
+
+pytestmark = [
+    pytest.mark.realtime,
+    pytest.mark.skipif(os.name != "posix", reason="a limit on the size of files is POSIX"),
+]
+
+# No file of this process grows over the limit, once the session has begun: to SQLite that is a full disk.
+PROGRAM = """
+import resource, sys
+from stimctl.api import Session
+from stimctl.cli import main
+start = Session.start
+def limited(session):
+    start(session)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (BYTES, BYTES))
+Session.start = limited
+main(sys.argv[1:])
+"""
+DEVICES = {
+    "native": ("sim://", ()),
+    "stimjim": ("sim://?device=stimjim&dialect=a", ("--device", "stimjim", "--dialect", "a")),
+    "pulsepal": ("sim://?device=pulsepal", ("--device", "pulsepal", "--isolator", "1")),
+}
+
+
+def run(device: str, file: str, *more: str, limit: int) -> "subprocess.CompletedProcess[str]":
+    url, named = DEVICES[device]
+    program = PROGRAM.replace("BYTES", str(limit))
+    arguments = ["run", "bench-2-100hz", "--port", url, "--prescription", file, *named, *more]
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_the_summary_comes_with_end_zero_and_dose_and_the_exit_code_is_the_logs(device: str, tmp_path: Path) -> None:
+    done = run(device, short(tmp_path), limit=4_096)
+    assert done.returncode == codes.LOG, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "HIGH alarm" in done.stdout
+    assert "ended        " in done.stdout
+    assert "zero output  " in done.stdout
+    assert "all charge" in done.stdout
+    assert "NOT WHOLE" in done.stdout
+    kept_in_device = "the dose is still in the device" in done.stdout
+    assert kept_in_device is (device == "native" and "pulses were" not in done.stdout)
+    assert ("the device keeps no dose" in done.stdout) is (device != "native")
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_the_document_says_so_too(device: str, tmp_path: Path) -> None:
+    document = json.loads(run(device, short(tmp_path), "--json", limit=4_096).stdout)
+    assert document["run"]["log_fault"]
+    assert document["session"]["head"]["end_reason"]
+    assert document["session"]["zero_confirmed_us"] is not None
+    assert [alarm["priority"] for alarm in document["run"]["alarms"]].count("HIGH") >= 1
