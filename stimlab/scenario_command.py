@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stimctl.cli.codes import DONE, INTERRUPTED, INVALID, UNMET, USAGE, help_text
+from stimctl.cli.table import echo_json, json_option
 from stimctl.errors import InputInvalid, Misuse
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ def scenario() -> None:
 
 
 @scenario.command(name="list")
-def list_() -> None:
+@json_option
+def list_(as_json: bool) -> None:
     """List the scenarios that come with stimctl.
 
     Example: stimctl scenario list
@@ -41,6 +43,10 @@ def list_() -> None:
     from stimctl.cli.table import table
     from stimlab.scenario.reader import shipped
 
+    if as_json:
+        listed = shipped().values()
+        echo_json([{"name": each.name, "hazards": list(each.hazards), "title": each.title} for each in listed])
+        return
     rows = [(each.name, " ".join(each.hazards), each.title) for each in shipped().values()]
     click.echo(table(("NAME", "HAZARDS", "WHAT HAPPENS"), rows))
 
@@ -80,8 +86,11 @@ def check(files: tuple[Path, ...]) -> None:
 @click.option("--over", type=click.Choice(("sim", "pty", "tcp")),
               help="sim: in virtual time (as usual); pty, tcp: processes in real time.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 99_999_999), help="Another seed than the file's.")
+@json_option
 @click.pass_context
-def run(context: click.Context, *, names: tuple[str, ...], all_: bool, over: str | None, seed: int | None) -> None:
+def run(
+    context: click.Context, *, names: tuple[str, ...], all_: bool, over: str | None, seed: int | None, as_json: bool
+) -> None:
     """Play scenarios and compare what came of them with what they expect.
 
     A scenario in which a host's process dies is played over a pseudo-terminal, in real time, unless you say how.
@@ -97,7 +106,10 @@ def run(context: click.Context, *, names: tuple[str, ...], all_: bool, over: str
         played.append(play(each, over=over or way_for(each)))
         for line in (*played[-1].unmet, *played[-1].idle):
             click.echo(f"{each.name}: {line}", err=True)
-    _print(played)
+    if as_json:
+        echo_json([_document(each) for each in played])
+    else:
+        _print(played)
     if any(each.unmet for each in played):
         context.exit(UNMET)
 
@@ -122,6 +134,16 @@ def _path(name: str) -> Path:
     near = get_close_matches(name, [path.stem for path in FOLDER.glob("*.toml")], n=3, cutoff=0.4)
     hint = f"; did you mean {' or '.join(near)}?" if near else "; `stimctl scenario list` shows them"
     raise Misuse(f"there is no scenario and no file {name!r}{hint}")
+
+
+def _document(played: "Played") -> dict[str, Any]:
+    return {
+        "name": played.scenario.name,
+        "outcome": played.outcome,
+        "control_us": dict(played.control_us),
+        "unmet": list(played.unmet),
+        "idle": list(played.idle),
+    }
 
 
 def _print(played: "list[Played]") -> None:

@@ -1,12 +1,11 @@
 """`stimctl soak`: a campaign of random hostile sessions, what came of them by kind of fault, each failure as a file."""
 
-import json
 import os
 import shutil
 import sys
 import time
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext, redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stimctl.cli.codes import DONE, INTERRUPTED, INVALID, UNMET, USAGE, help_text
+from stimctl.cli.table import echo_json, json_option
 
 if TYPE_CHECKING:
     from stimlab.campaign.campaign import Done, Result, Row
@@ -26,7 +26,7 @@ _SHOWN = 20  # violations that are printed; all of them are in the files
 _EPILOG = """\b
 Examples:
   stimctl soak --sessions 200 --seed 1
-  stimctl soak --sessions 10000 --seed 7 --jobs 2 --save failures --json results.json
+  stimctl soak --sessions 10000 --seed 7 --jobs 2 --save failures --json > results.json
   stimctl soak --sessions 500 --seed 1 --fault line.loss
   stimctl soak --sessions 100000 --seed 1 --scheduler tcp://10.0.0.5:8786
   stimctl soak --again failures/campaign-7-311.toml
@@ -43,8 +43,7 @@ Examples:
 @click.option("--scheduler", metavar="ADDRESS", help="A Dask scheduler whose workers do the work.")
 @click.option("--save", metavar="DIR", type=click.Path(file_okay=False, path_type=Path),
               help="Write each session that broke a rule there, as a scenario.")  # fmt: skip
-@click.option("--json", "json_file", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
-              help="Write all results there.")  # fmt: skip
+@json_option
 @click.option("--again", metavar="FILE", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="No campaign: play this scenario and judge it by every rule. More than once for more.")  # fmt: skip
 @click.pass_context
@@ -58,7 +57,7 @@ def soak(
     jobs: int | None,
     scheduler: str | None,
     save: Path | None,
-    json_file: Path | None,
+    as_json: bool,
     again: tuple[Path, ...],
 ) -> None:
     """Run many random sessions with faults in virtual time, and check every pulse of each by every rule.
@@ -76,13 +75,15 @@ def soak(
         work = _work(seed, fault)
         found = _collect(_spread(work, chunks(sessions, first), jobs, scheduler), sessions)
     results = sorted(found.results, key=lambda result: result.index)
-    _tell(results, time.monotonic() - began_s, found.cpu_s)
-    if not again:
-        _print_digest(results, seed)
-    if json_file is not None:
-        json_file.write_text(json.dumps(_document(results, seed, fault), indent=1) + "\n", encoding="utf-8")
-    if save is not None and not again:
-        _save(results, save, seed)
+    if as_json:
+        echo_json(_document(results, seed, fault))
+    # The words about them go to the other stream then.
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        _tell(results, time.monotonic() - began_s, found.cpu_s)
+        if not again:
+            _print_digest(results, seed)
+            if save is not None:
+                _save(results, save, seed)
     if found.interrupted:
         click.echo(f"Interrupted after {len(results)} of {sessions} sessions.", err=True)
         context.exit(INTERRUPTED)

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from stimctl.cli import codes
-from stimctl.cli.table import echo_json
+from stimctl.cli.table import echo_json, json_option
 from stimctl.replay import TOLERANCE_US, Replayed, read_recording
 from stimctl.replay import replay as replay_recording
 
@@ -24,7 +24,7 @@ _CODES = (codes.DONE, codes.USAGE, codes.INVALID, codes.UNSAFE, codes.UNMET)
     show_default=True,
     help="How far a message may be from its recorded time.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of lines.")
+@json_option
 def replay(files: tuple[Path, ...], tolerance_ms: float, as_json: bool) -> None:
     """Run recorded sessions again, without a port, and check that the driver sends the same at the same times.
 

@@ -8,7 +8,10 @@ import click
 
 from stimctl.label import printable
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+# The one rule of every command that has it: one document on standard output, and words on standard error.
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document on standard output; words go to standard error."
+)
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -1,6 +1,5 @@
 """`stimctl traffic`: what was on the line, in words."""
 
-import json
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 import click
 
+from stimctl.cli.table import echo_json, json_option
 from stimctl.label import printable
 from stimctl.traffic.decoder import Decoder, Line
 from stimctl.traffic.transcript import Header, Record, read_traffic
@@ -26,7 +26,7 @@ def traffic() -> None:
 
 @traffic.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of lines.")
+@json_option
 def show(file: Path, as_json: bool) -> None:
     """Print recorded traffic decoded: time, sender, sequence number, message and its fields.
 
@@ -40,7 +40,7 @@ def show(file: Path, as_json: bool) -> None:
         if as_json:
             frames = [line for record in records for line in decoder.feed(record)]
             frames.extend(decoder.finish())
-            click.echo(json.dumps(_document(header, decoder, frames), indent=2))
+            echo_json(_document(header, decoder, frames))
             return
         first: list[Line] = []
         try:

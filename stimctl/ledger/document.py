@@ -46,8 +46,8 @@ class RunFacts:
 class SessionDocument:
     """`entries` are there in an export, `run` is there after a run; else they are null."""
 
-    format: str
     watermark: str
+    format: str
     session: SessionSummary
     entries: tuple[Entry, ...] | None = None
     run: RunFacts | None = None
@@ -58,7 +58,7 @@ def document(
 ) -> dict[str, Any]:
     """The document, JSON-able; it says SIMULATOR or HARDWARE at its top."""
     listed = None if entries is None else tuple(entries)
-    return asdict(SessionDocument(FORMAT, summary.head.watermark, summary, listed, run))
+    return asdict(SessionDocument(summary.head.watermark, FORMAT, summary, listed, run))
 
 
 def schema_text() -> str:

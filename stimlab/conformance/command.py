@@ -10,7 +10,7 @@ import click
 from stimctl import __version__
 from stimctl.cli import codes
 from stimctl.cli.errors import writing
-from stimctl.cli.table import table
+from stimctl.cli.table import echo_json, json_option, table
 from stimctl.errors import Misuse
 
 if TYPE_CHECKING:
@@ -49,12 +49,12 @@ _LOAD = "a resistor of about 1 kohm is connected to each output, and nothing and
     help="Most to drive outside of the full range.",
 )
 @click.option("--junit", type=_FILE, help="Write JUnit XML here.")
-@click.option("--json", "json_file", type=_FILE, help="Write the whole result here, with traffic.")
+@json_option
 @click.option("--html", type=_FILE, help="Write a page for people here, with traffic.")
 def conformance(
     url: str | None, only: tuple[str, ...], word: str | None, listing: bool, long: bool,
     full_range: bool | None, ask: bool, dummy_load: bool, discard_dose: bool, amplitude_ua: int,
-    junit: Path | None, json_file: Path | None, html: Path | None,
+    junit: Path | None, as_json: bool, html: Path | None,
 ) -> None:  # fmt: skip
     """Check a native device against the requirements of docs/protocol.md.
 
@@ -78,8 +78,8 @@ def conformance(
     _confirm(url, dummy_load)
     plan = Plan(wanted=full_range, chosen=_fits(only, word))
     run = _run(url, chosen, plan, long=long, ask=ask, discard_dose=discard_dose, amplitude_ua=amplitude_ua)
-    _write(run, junit, json_file, html)
-    _conclude(run)
+    _write(run, junit, html)
+    _conclude(run, as_json=as_json)
 
 
 def _chosen(only: tuple[str, ...], word: str | None) -> "list[Check]":
@@ -131,7 +131,7 @@ def _confirm(url: str, dummy_load: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise Misuse(f"this drives the outputs: say --dummy-load to confirm that {_LOAD}")
-    click.confirm(f"This drives the outputs. Is it so that {_LOAD}?", abort=True)
+    click.confirm(f"This drives the outputs. Is it so that {_LOAD}?", abort=True, err=True)
 
 
 def _run(
@@ -157,24 +157,26 @@ def _run(
         port.close()
 
 
-def _write(run: "Run", junit: Path | None, json_file: Path | None, html: Path | None) -> None:
+def _write(run: "Run", junit: Path | None, html: Path | None) -> None:
     from stimlab.conformance.junit import as_junit
     from stimlab.conformance.page import as_html
-    from stimlab.conformance.report import as_json
 
     kinds: tuple[tuple[Path | None, Callable[[Run], str]], ...]
-    kinds = (junit, as_junit), (json_file, as_json), (html, as_html)
+    kinds = (junit, as_junit), (html, as_html)
     for path, made in kinds:
         if path is not None:
             with writing(path):
                 path.write_text(made(run), "utf-8")
 
 
-def _conclude(run: "Run") -> None:
+def _conclude(run: "Run", *, as_json: bool) -> None:
     """Say what came out, and leave with its code."""
     from stimlab.conformance.display import summary
+    from stimlab.conformance.report import document
 
-    click.echo(summary(run))
+    if as_json:
+        echo_json(document(run))
+    click.echo(summary(run), err=as_json)
     if run.conforms and not run.not_examined:
         return
     code = codes.NOT_EXAMINED if run.conforms else codes.DEVICE

@@ -3,7 +3,6 @@
 Traffic is in words beside its bytes. Of a check that waits for minutes only the beginning and the end are kept.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -19,11 +18,6 @@ from stimlab.conformance.scope import NOT_ON_THE_WIRE, TO_MEASURE
 FORMAT = 2
 SHOWN_LINES = 120  # of the traffic of one check, at each end
 NEAR_LINES = 20  # and before and after what showed that a requirement is not kept
-
-
-def as_json(run: Run) -> str:
-    """The document as text."""
-    return json.dumps(document(run), indent=1) + "\n"
 
 
 def document(run: Run) -> dict[str, Any]:

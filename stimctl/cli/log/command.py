@@ -1,6 +1,5 @@
 """`stimctl log`: look into the dose log of this machine; nothing here changes it."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -11,7 +10,7 @@ import click
 
 from stimctl.cli import codes
 from stimctl.cli.errors import writing
-from stimctl.cli.table import json_option, table
+from stimctl.cli.table import echo_json, json_option, table
 
 if TYPE_CHECKING:
     from stimctl.ledger import Ledger, SessionHead, Verdict
@@ -51,7 +50,7 @@ def list_(path: Path, as_json: bool) -> None:
     """
     sessions = _sessions(path)
     if as_json:
-        _print_json([asdict(session) for session in sessions])
+        echo_json([asdict(session) for session in sessions])
     elif sessions:
         click.echo(table(_LIST_COLUMNS, map(_row, sessions)))
     else:
@@ -75,7 +74,7 @@ def show(path: Path, session: str, as_json: bool) -> None:
     with _opened(path) as ledger:
         summary = ledger.summary(ledger.resolve(session))
     if as_json:
-        _print_json(document(summary))
+        echo_json(document(summary))
     else:
         click.echo(page(summary))
 
@@ -95,7 +94,7 @@ def verify(ctx: click.Context, head: str | None, as_json: bool) -> None:
     with _opened(ctx.obj) as ledger:
         verdict = ledger.verify(head)
     if as_json:
-        _print_json(asdict(verdict))
+        echo_json(asdict(verdict))
     else:
         _say(verdict)
     ctx.exit(codes.DONE if verdict.ok else codes.LOG)
@@ -181,7 +180,3 @@ def _say(verdict: "Verdict") -> None:
         click.echo(f"The ledger does not hold: {verdict.broken.sentence}.", err=True)
         click.echo(f"{verdict.entries} entries from the first on do hold; hash of the last: {verdict.head}", err=True)
     click.echo(verdict.note)
-
-
-def _print_json(document: object) -> None:
-    click.echo(json.dumps(document, indent=2))

@@ -1,7 +1,7 @@
 """What an answer at a terminal may be: checked when it is typed, and refused in the words of the question."""
 
 from decimal import Decimal, DecimalException
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,10 +13,15 @@ from stimctl.profile import Profile
 from stimctl.profile.amounts import amount_text
 from stimctl.units import UA_PER_MA, US_PER_MIN, whole
 
+if TYPE_CHECKING:
+    AnswerType = click.ParamType[Any]
+else:
+    AnswerType = click.ParamType  # generic from click 8.4 on
+
 UM_PER_MM = 1_000
 
 
-class Words(click.ParamType[str]):
+class Words(AnswerType):
     """A name or a place, as it can be shown and logged."""
 
     name = "words"
@@ -29,7 +34,7 @@ class Words(click.ParamType[str]):
             self.fail(str(wrong), param, ctx)
 
 
-class Amount(click.ParamType[Any]):
+class Amount(AnswerType):
     """A number from `low` to `high`, both in whole parts of which `factor` make one of what is typed."""
 
     name = "amount"

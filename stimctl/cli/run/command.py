@@ -25,7 +25,7 @@ from stimctl.cli.run.plain_screen import PlainLines
 from stimctl.cli.run.questions import ask_outcome, ask_prescription, ask_screening
 from stimctl.cli.run.summary import Kept, summary_text
 from stimctl.cli.streams import at_terminal
-from stimctl.cli.table import echo_json
+from stimctl.cli.table import echo_json, json_option
 from stimctl.errors import LogFault, Misuse, Unsafe, WrongDevice
 from stimctl.ledger import Ledger
 from stimctl.port import TrafficSink
@@ -50,7 +50,7 @@ _ATTENDED_ONLY = (Subject.PERSON, Subject.ANIMAL)
 @click.option("--picture", type=_FILE, help="Also draw the waveform into this PNG or SVG file.")
 @click.option("--record-traffic", "traffic_file", type=_FILE, help="Record the bytes on the line in this new file.")
 @click.option("--unattended", is_flag=True, help="Wait for nobody at any step: dummy loads and simulators only.")
-@click.option("--json", "as_json", is_flag=True, help="End with the summary as JSON; progress goes to standard error.")
+@json_option
 def run(
     *,
     name: str,

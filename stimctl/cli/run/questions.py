@@ -30,7 +30,7 @@ class Questions:
     def __init__(self) -> None:
         self._said: dict[str, Any] = {}
 
-    def text(self, name: str, question: str, kind: click.ParamType[Any] = _WORDS) -> Any:
+    def text(self, name: str, question: str, kind: answer_types.AnswerType = _WORDS) -> Any:
         """One answer; what was answered before is the default."""
         self._said[name] = _required(question, kind, self._said.get(name))
         return self._said[name]
@@ -47,7 +47,7 @@ class Questions:
         return bool(self._said[name])
 
 
-def _required(question: str, kind: click.ParamType[Any], default: Any = None) -> Any:
+def _required(question: str, kind: answer_types.AnswerType, default: Any = None) -> Any:
     """One answer; Enter is one only where there is a default."""
 
     def checked(text: Any) -> Any:
@@ -206,7 +206,7 @@ def _ask_end(questions: Questions, name: str, title: str) -> dict[str, Any]:
     return end
 
 
-class _PointName(click.ParamType[str]):
+class _PointName(answer_types.AnswerType):
     """A point that is known."""
 
     name = "point"

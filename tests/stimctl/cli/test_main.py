@@ -1,5 +1,6 @@
 """The command as a whole: quick, documented, and every error a sentence with its exit code."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,9 @@ from click.testing import CliRunner
 from stimctl import errors
 from stimctl.cli import codes, main, plugins
 from stimctl.cli.errors import exit_code
+from stimctl.profile import packaged_folder
 
+JSON_HELP = "Print one JSON document on standard output; words go to standard error."
 HEAVY = ("numpy", "pydantic", "rich", "serial", "matplotlib", "importlib.metadata", "stimctl.session")
 
 
@@ -52,10 +55,65 @@ def test_every_commands_help_shows_an_example_and_its_exit_codes(path: str) -> N
     assert "\n      0  " in shown.output.partition("Exit codes:")[2]
 
 
-def test_every_table_has_json() -> None:
-    named = {path for path, command in every_command() if any(option.name == "as_json" for option in command.params)}
-    tables = {"ports", "info", "profile list", "profile show", "run", "stop", "log list", "log show", "log verify"}
-    assert tables | {"traffic show", "profile check"} <= named
+# What has no document to print, and why.
+WITHOUT_JSON = {
+    "preview": "draws; `profile show --json` and `run --json` have the figures",
+    "profile new": "writes a file in TOML",
+    "scenario show": "prints a file in TOML",
+    "scenario check": "says good or what is wrong, file by file",
+    "log export": "has formats, JSON among them",
+    "sim": "serves a line",
+}
+
+
+@pytest.mark.parametrize("path", [path for path, command in every_command() if not isinstance(command, click.Group)])
+def test_json_is_one_rule_for_all_commands(path: str) -> None:
+    """A flag, in the same words; never a file: that is what a shell's > is for."""
+    command = dict(every_command())[path]
+    found = [option for option in command.params if "--json" in option.opts]
+    if path in WITHOUT_JSON:
+        assert not found
+        return
+    (option,) = found
+    assert isinstance(option, click.Option)
+    assert (option.name, option.is_flag, option.help) == ("as_json", True, JSON_HELP)
+
+
+EXAMPLES = packaged_folder() / "examples"
+SAYING_JSON = [
+    "ports",
+    "info --port sim://",
+    "profile list",
+    "profile show low-back-pain",
+    f"profile check {packaged_folder() / 'low-back-pain.toml'}",
+    f"run bench-2hz --port sim:// --prescription {EXAMPLES / 'bench-2hz.toml'}",
+    "stop",
+    "log list",
+    "log show latest",
+    "log verify",
+    "scenario list",
+    "scenario run line-loss-mild",
+    "soak --sessions 1 --jobs 1",
+    "conformance --port sim:// --only R-02 --no-full-range",
+    f"replay {Path(__file__).parents[2] / 'recordings' / 'native-sim.traffic'}",
+    f"traffic show {Path(__file__).parents[2] / 'recordings' / 'native-sim.traffic'}",
+]
+
+
+@pytest.mark.parametrize("words", SAYING_JSON)
+def test_one_document_alone_is_on_standard_output(words: str, home: Path) -> None:
+    if words.startswith("log"):
+        session = f"run bench-2hz --port sim:// --prescription {EXAMPLES / 'bench-2hz.toml'}"
+        assert CliRunner().invoke(main, session.split()).exit_code == 0
+    result = CliRunner().invoke(main, [*words.split(), "--json"])
+    assert result.stdout.isascii()
+    json.loads(result.stdout)
+
+
+def test_every_command_that_has_json_was_tried() -> None:
+    tried = {path for path, _ in every_command() for words in SAYING_JSON if f"{words} ".startswith(f"{path} ")}
+    having = {path for path, command in every_command() if any("--json" in option.opts for option in command.params)}
+    assert having <= tried
 
 
 ERRORS = [

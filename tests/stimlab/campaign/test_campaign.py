@@ -134,7 +134,7 @@ def test_a_device_whose_watchdog_is_late_is_found_saved_and_fails_again(
     assert run(*arguments).exit_code == 0
     with monkeypatch.context() as planted:
         planted.setattr(gate, "WATCHDOG_US", 1_500_000)
-        outcome = run(*arguments, "--save", str(tmp_path / "failures"), "--json", str(tmp_path / "results.json"))
+        outcome = run(*arguments, "--save", str(tmp_path / "failures"), "--json")
         assert outcome.exit_code == UNMET
         (saved, *_) = sorted((tmp_path / "failures").glob("*.toml"))
         assert saved.stem == load_scenario(saved).name
@@ -143,7 +143,7 @@ def test_a_device_whose_watchdog_is_late_is_found_saved_and_fails_again(
         assert again.exit_code == UNMET
         assert "watchdog" in again.output
     assert run("--again", str(saved)).exit_code == 0, "the device was mended"
-    written = json.loads((tmp_path / "results.json").read_text("utf-8"))
+    written = json.loads(outcome.stdout)
     assert written["sessions"] == len(written["results"]) == 6
     assert written["violations"] > 0
     assert {each["rule"] for result in written["results"] for each in result["violations"]} == {"watchdog"}

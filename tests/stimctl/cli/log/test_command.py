@@ -128,7 +128,8 @@ def test_show_of_a_cut_session_shows_its_gaps(folder: Path) -> None:
 def test_show_as_json(folder: Path) -> None:
     document = json.loads(good(folder, "show", "7k3fq", "--json"))
     assert document["watermark"] == "SIMULATOR"
-    assert document["channels"][0]["delivered"]["pulses"] == [10, 1000]
+    assert document["session"]["channels"][0]["delivered"]["pulses"] == [10, 1000]
+    assert (document["entries"], document["run"]) == (None, None)
 
 
 @pytest.mark.parametrize(("name", "said"), [("zzz", "no session is called 'zzz'"), ("2026", "means 2 sessions")])
