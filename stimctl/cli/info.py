@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from stimctl.stimulators.base import Identified, Identity
     from stimctl.stimulators.discovery import Choice
 
+BOOTS_US = 500_000  # so late answers no board that was running [choice]
 _CODES = (codes.DONE, codes.USAGE, codes.INVALID, codes.DEVICE, codes.LINE, codes.INTERRUPTED)
 
 
@@ -41,6 +42,14 @@ def info(url: str, choice: "Choice", as_json: bool) -> None:
     click.echo(pairs(_rows(url, found)))
 
 
+def _answered(url: str, after_us: int) -> str:
+    if after_us < BOOTS_US:
+        return f"{after_us / 1_000:.0f} ms after the port was opened"
+    local = "://" not in url and "?" not in url
+    hint = f"; {url}?dtr=off may keep it from that" if local else ""
+    return f"{after_us / 1e6:.1f} s after the port was opened: it boots then, and is waited for{hint}"
+
+
 def banner(simulator: bool) -> str:
     """SIMULATOR or HARDWARE, as the device says."""
     return "SIMULATOR" if simulator else "HARDWARE"
@@ -54,6 +63,7 @@ def _document(url: str, found: "Identified") -> dict[str, Any]:
         "capabilities": capability_names(identity),
         "lacks": list(lacking(identity)),
         "waiting_session": found.waiting or None,
+        "answered_us": found.answered_us,
     }
 
 
@@ -83,6 +93,7 @@ def _rows(url: str, found: "Identified") -> list[tuple[str, object]]:
         ("can by itself", ", ".join(capability_names(who)) or "nothing"),
         *(("lacks", sentence) for sentence in lacking(who)),
         ("dose waiting", waiting),
+        ("answered", _answered(url, found.answered_us)),
     ]
 
 

@@ -44,10 +44,14 @@ class Identity:
 
 
 class Identified(NamedTuple):
-    """The handshake is done. `waiting` is a session whose counters the device still holds, 0 for none."""
+    """The handshake is done. `waiting` is a session whose counters the device still holds, 0 for none.
+
+    `answered_us` is how long after its opening the port was answered at, where that was timed.
+    """
 
     identity: Identity
     waiting: int
+    answered_us: int = 0
 
 
 class Loaded(NamedTuple):

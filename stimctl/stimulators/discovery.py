@@ -10,6 +10,7 @@ from typing import TypeVar
 from stimctl.errors import Misuse, WireError, WrongDevice
 from stimctl.port import Port
 from stimctl.stimulators.base import Stimulator
+from stimctl.stimulators.exchange import BOOT_US
 from stimctl.stimulators.lease.adapter import Leased
 from stimctl.stimulators.native import Native
 from stimctl.stimulators.pulsepal.adapter import PulsePal, isolator_ua_per_v
@@ -67,7 +68,9 @@ def stimulator(choice: Choice, port: Port, first_sequence: int = 0) -> Stimulato
         device, dialect = detect(port)
     elif device == "stimjim" and dialect is None:
         # Silence is dialect A's answer; its first echo proves it.
-        dialect = _stimjim_dialect(port) or "a"
+        dialect = _stimjim_dialect(port, BOOT_US) or "a"
+    elif device == "pulsepal":
+        _ask(port, "pulsepal", _is_pulsepal, BOOT_US)  # one that boots now is waited for; the adapter asks for itself
     if device == "native":
         return Native(first_sequence)
     if device == "stimjim":
@@ -79,31 +82,40 @@ def stimulator(choice: Choice, port: Port, first_sequence: int = 0) -> Stimulato
 
 
 def detect(port: Port) -> tuple[str, str | None]:
-    """Device and dialect at `port`. Raises `WrongDevice` when nothing answers a question that starts nothing."""
-    if _ask(port, "native", _is_native):
-        return "native", None
-    dialect = _stimjim_dialect(port)
-    if dialect is not None:
-        return "stimjim", dialect
-    if _ask(port, "pulsepal", lambda heard: len(heard) >= 5 and heard[-5] in b"KWS"):
-        return "pulsepal", None
-    port.write(CLEAR_LINE)
+    """Device and dialect at `port`. Raises `WrongDevice` when nothing answers a question that starts nothing.
+
+    A board that boots when its port is opened is asked again for 3 s.
+    """
+    until_us = port.now_us() + BOOT_US
+    while port.now_us() < until_us:
+        if _ask(port, "native", _is_native):
+            return "native", None
+        if dialect := _stimjim_dialect(port):
+            return "stimjim", dialect
+        if _ask(port, "pulsepal", _is_pulsepal):
+            return "pulsepal", None
+        port.write(CLEAR_LINE)
     raise WrongDevice(
         "nobody answered a question that starts nothing. A StimJim of dialect A never does: name it with "
         "--device stimjim --dialect a; otherwise look at the port and its cable"
     )
 
 
-def _ask(port: Port, device: str, answer_in: Callable[[bytes], _T | None]) -> _T | None:
-    """What `answer_in` finds in what is heard, the newest of it, after a question."""
-    port.write(PROBES[device])
-    until_us = port.now_us() + ANSWER_US
-    heard = b""
-    while port.now_us() < until_us:
-        heard = (heard + port.wait(until_us))[-_REMEMBERED:]
-        if answer := answer_in(heard):
-            return answer
+def _ask(port: Port, device: str, answer_in: Callable[[bytes], _T | None], patience_us: int = ANSWER_US) -> _T | None:
+    """What `answer_in` finds in what is heard, the newest of it, after a question that is asked again all the time."""
+    end_us, heard = port.now_us() + patience_us, b""
+    while port.now_us() < end_us:
+        port.write(PROBES[device])
+        until_us = port.now_us() + ANSWER_US
+        while port.now_us() < until_us:
+            heard = (heard + port.wait(until_us))[-_REMEMBERED:]
+            if answer := answer_in(heard):
+                return answer
     return None
+
+
+def _is_pulsepal(heard: bytes) -> bool:
+    return len(heard) >= 5 and heard[-5] in b"KWS"
 
 
 def _is_native(heard: bytes) -> bool:
@@ -119,8 +131,8 @@ def _is_native(heard: bytes) -> bool:
     return False
 
 
-def _stimjim_dialect(port: Port) -> str | None:
+def _stimjim_dialect(port: Port, patience_us: int = ANSWER_US) -> str | None:
     def named(heard: bytes) -> str | None:
         return next((said.dialect for said in Reader().feed(heard) if isinstance(said, Named)), None)
 
-    return _ask(port, "stimjim", named)
+    return _ask(port, "stimjim", named, patience_us)

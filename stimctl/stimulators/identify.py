@@ -6,15 +6,19 @@ from stimctl.stimulators.discovery import NATIVE, Choice, stimulator
 
 
 def identify(url: str, choice: Choice = NATIVE) -> Identified:
-    """Who answers at `url`. Raises `LineFault` when nobody does, `WrongDevice` for another protocol version.
+    """Who answers at `url`, and how long after it was opened.
+
+    Raises `LineFault` when nobody does, `WrongDevice` for another protocol version.
 
     A handshake ends a session that the device has open: the device then belongs to who asked last. A device that
     has no such thing is stopped, and what it could play by itself is made harmless.
     """
     port = open_port(url)
     try:
+        opened_us = port.now_us()
         # Not the number that the last connection began with: an answer left over from it must not fit.
-        return handshake(port, stimulator(choice, port, port.now_us()))
+        found = handshake(port, stimulator(choice, port, opened_us))
+        return found._replace(answered_us=port.now_us() - opened_us)
     finally:
         port.close()
 

@@ -2,6 +2,9 @@
 
 import json
 import os
+import re
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -77,3 +80,41 @@ def test_silence_is_said() -> None:
 def test_a_device_of_another_kind_is_said() -> None:
     # pyserial's loop:// sends back what was sent, which no stimulator does.
     assert CliRunner().invoke(main, ["info", "--port", "loop://"]).exit_code == codes.DEVICE
+
+
+BOARD = """
+import os, select, sys, tty, time
+from firmware_sim.native.device import Device
+far, near = os.openpty()
+tty.setraw(near)
+print(os.ttyname(near), flush=True)
+select.select([far], [], [])  # opened, and asked
+time.sleep(1.6)
+os.read(far, 4096)  # what a boot loader swallows
+device, began = Device(seed=1, load="r1k"), time.monotonic_ns() // 1000
+while True:
+    now = time.monotonic_ns() // 1000 - began
+    ready, _, _ = select.select([far], [], [], 0.005)
+    device.receive(os.read(far, 4096) if ready else b"", now)
+    device.advance(now)
+    if data := device.take_output():
+        os.write(far, data)
+"""
+
+
+@pytest.mark.realtime
+@pytest.mark.skipif(os.name != "posix", reason="a pty is a POSIX thing")
+def test_a_board_that_boots_on_opening_is_waited_for_and_said() -> None:
+    with subprocess.Popen([sys.executable, "-c", BOARD], stdout=subprocess.PIPE, text=True) as board:
+        assert board.stdout is not None
+        name = board.stdout.readline().strip()
+        result = CliRunner().invoke(main, ["info", "--port", name])
+        board.kill()
+    assert result.exit_code == codes.DONE, result.output
+    assert re.search(rf"answered .* 1\.[6-9] s after the port was opened: .*{name}\?dtr=off", result.output)
+
+
+def test_one_that_runs_already_answers_at_once() -> None:
+    assert re.search(
+        r"answered +\d+ ms after the port was opened", CliRunner().invoke(main, ["info", "--port", "sim://"]).output
+    )

@@ -9,10 +9,11 @@ from firmware_sim.pulsepal import FIRMWARES
 from firmware_sim.stimjim import DIALECTS
 from stimctl.errors import Misuse, WrongDevice
 from stimctl.stimulators.discovery import CLEAR_LINE, HELLO, PROBES, Choice, detect, stimulator
-from stimctl.stimulators.identify import identify
+from stimctl.stimulators.identify import handshake, identify
 from stimctl.stimulators.native import Native
 from stimctl.wire.codec import SHAPE_OF, Hello, Refused
 from stimctl.wire.codes import Refusal
+from tests.stimctl.session.world import Line
 from tests.stimctl.stimulators.bench import S, port_of
 
 EVERY = [
@@ -135,3 +136,35 @@ def test_the_native_way_is_untouched() -> None:
 def test_the_hello_holds_no_byte_that_begins_a_command_elsewhere() -> None:
     assert 0xD5 not in HELLO
     assert HELLO[:1] not in [bytes([letter]) for letter in b"STURMAVEBCDX"]
+
+
+# --- a board that boots when its port is opened ---------------------------------------------------------
+
+BOOTS_US = 1_600_000  # an Arduino's
+
+
+class Booting(Line):
+    """A line whose device hears nothing for a while."""
+
+    def write(self, data: bytes) -> None:
+        if self.now_us() >= BOOTS_US:
+            super().write(data)
+
+
+@pytest.mark.parametrize(
+    ("which", "choice"),
+    [
+        (Which("native"), Choice("native")),
+        (Which("native"), Choice("auto")),
+        (Which("stimjim", dialect="b"), Choice("auto")),
+        (Which("stimjim", dialect="c"), Choice("stimjim")),
+        (Which("pulsepal", firmware="22"), Choice("pulsepal", isolator="1")),
+        (Which("pulsepal", firmware="22"), Choice("auto", isolator="1")),
+    ],
+    ids=str,
+)
+def test_a_board_that_boots_when_its_port_is_opened_is_waited_for(which: Which, choice: Choice) -> None:
+    port = Booting(port_of(which.make(seed=1, load="r1k")))
+    found = handshake(port, stimulator(choice, port))
+    assert found.identity.model
+    assert BOOTS_US <= port.now_us() < 2 * BOOTS_US
