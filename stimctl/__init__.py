@@ -7,11 +7,13 @@ The names below are the public API. They are loaded on first use, so that import
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
+TYPE_CHECKING = False  # that of `typing` costs as much as a bare Python
 if TYPE_CHECKING:
+    from typing import Any
+
     from stimctl.api import Session as Session
     from stimctl.api import run as run
     from stimctl.ledger import Ledger as Ledger
@@ -29,7 +31,7 @@ _HOME_OF = {
 __all__ = ["Ledger", "Prescription", "Profile", "Session", "__version__", "run"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name not in _HOME_OF:
         raise AttributeError(f"module 'stimctl' has no attribute {name!r}")
     return getattr(import_module(_HOME_OF[name]), name)

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 
-import click
+TYPE_CHECKING = False  # that of `typing` costs as much as a bare Python
+if TYPE_CHECKING:
+    import click
 
 GROUP = "stimctl.commands"
 # What a known package's command does: its own words could be had only by importing it.
@@ -67,8 +69,10 @@ def short_help(name: str, target: str) -> str:
     return _KNOWN.get(name, f"Added by {target.partition(':')[0].partition('.')[0]}.")
 
 
-def load(name: str, target: str) -> click.Command:
+def load(name: str, target: str) -> "click.Command":
     """Import a command. Raises `Misuse` with a clear sentence when that fails."""
+    import click
+
     from stimctl.errors import Misuse
 
     module, _, attribute = target.partition(":")

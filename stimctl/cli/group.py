@@ -1,0 +1,119 @@
+"""The command `stimctl`: one module a command, imported only when it is called."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+import click
+
+from stimctl import __version__
+from stimctl.cli import codes, plugins, streams
+from stimctl.cli.first_help import ABOUT, COMMANDS, EXAMPLE, listed
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports each one only when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Our own in order of use, then those of other packages."""
+        return [*COMMANDS, *sorted(name for name in plugins.find() if name not in COMMANDS)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command, imported now, with its exit codes in its help."""
+        if cmd_name in COMMANDS:
+            module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+            command: click.Command = getattr(import_module(module), attribute)
+        else:
+            target = plugins.find().get(cmd_name)
+            if target is None:
+                return None
+            command = plugins.load(cmd_name, target)
+        _document(command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The list in the help, from the table alone."""
+        with formatter.section("Commands"):
+            formatter.write_dl(listed())
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run as a program does."""
+        streams.prepare()
+        try:
+            return super().main(*args, **extra)
+        except BrokenPipeError:  # of click's own words about a mistake
+            streams.let_go(1, 2)
+            raise SystemExit(codes.UNREAD) from None
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """With the terminal's width, which click would import all of `shutil` for."""
+        with _read_to_the_end():
+            return super().make_context(*args, terminal_width=_columns(), color=_color(), **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; what stimctl raises on purpose becomes one sentence and an exit code."""
+        from stimctl.cli.errors import exit_code, sentence
+        from stimctl.errors import StimctlError
+
+        try:
+            with _read_to_the_end():
+                return super().invoke(ctx)
+        except StimctlError as error:
+            click.echo(sentence(error), err=True)
+            ctx.exit(exit_code(error))
+        except (KeyboardInterrupt, click.Abort):
+            click.echo("\nInterrupted.", err=True)
+            ctx.exit(codes.INTERRUPTED)
+        except click.ClickException as fault:
+            if fault.exit_code != codes.UNEXPECTED:
+                raise
+            # What click calls 1 is a person's mistake too: 1 is kept for those of the program.
+            fault.show()
+            ctx.exit(codes.INVALID)
+
+
+def _columns() -> int:
+    """As wide as click makes its help: to the terminal's edge, and no wider than 80 columns."""
+    try:
+        columns = int(os.environ.get("COLUMNS") or os.get_terminal_size(1).columns)
+    except (OSError, ValueError):
+        columns = 80
+    return max(50, min(columns or 80, 80) - 2)
+
+
+def _color() -> bool | None:
+    """No colour where it is not wanted, or no terminal for it; else as click finds."""
+    unfit = os.environ.get("TERM") in ("", "dumb", "unknown") or os.environ.get("NO_COLOR")
+    return False if unfit else None
+
+
+@contextmanager
+def _read_to_the_end() -> Iterator[None]:
+    """Who reads the output and leaves early, such as `head`, ends the command, which is nobody's mistake."""
+    try:
+        yield
+    except BrokenPipeError:
+        streams.let_go(1, 2)
+        raise click.exceptions.Exit(codes.UNREAD) from None
+
+
+def _document(command: click.Command) -> None:
+    """Give each command the exit codes in its help, unless it has its own."""
+    if isinstance(command, click.Group):
+        for each in command.commands.values():
+            _document(each)
+    if "Exit codes" not in (command.epilog or ""):
+        command.epilog = "\n\n".join(filter(None, (command.epilog, codes.help_text())))
+
+
+@click.group(
+    cls=LazyGroup,
+    help=f"{ABOUT}\n\n\b\n{EXAMPLE}",
+    epilog=codes.help_text(tuple(codes.MEANINGS)),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(__version__, package_name="stimctl")
+def main() -> None:
+    """The command `stimctl`; `stimctl.cli.first_help` says what it is."""

@@ -1,0 +1,56 @@
+"""One session, one document: from a run, from the log, from an export; and the schema that describes it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from pydantic import TypeAdapter
+
+from stimctl.cli import main
+from stimctl.ledger.document import SCHEMA_FILE, SessionDocument, schema_text
+from stimctl.ledger.document import main as schema_command
+from stimctl.profile import examples_folder
+
+RUN = ("run", "bench-2-100hz", "--port", "sim://", "--prescription", str(examples_folder() / "bench-2-100hz.toml"))
+
+
+@pytest.fixture
+def documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    monkeypatch.setenv("STIMCTL_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("STIMCTL_RUN", f"/tmp/stimctl-{tmp_path.name[-12:]}")
+    commands = {"run": (*RUN, "--json"), "show": ("log", "show", "latest", "--json")}
+    commands["export"] = ("log", "export", "latest", "--format", "json")
+    return {name: json.loads(CliRunner().invoke(main, command).stdout) for name, command in commands.items()}
+
+
+def test_it_is_one_document_of_one_shape(documents: dict[str, Any]) -> None:
+    run, show, export = (documents[name] for name in ("run", "show", "export"))
+    assert run["session"] == show["session"] == export["session"]
+    assert list(run) == list(show) == list(export) == ["watermark", "format", "session", "entries", "run"]
+    assert (show["entries"], show["run"], run["entries"], export["run"]) == (None, None, None, None)
+    assert len(export["entries"]) == export["session"]["entries"]
+    assert run["run"]["log_fault"] is None
+
+
+@pytest.mark.parametrize("name", ["run", "show", "export"])
+def test_it_is_what_the_schema_describes(documents: dict[str, Any], name: str) -> None:
+    text = json.dumps(documents[name])
+    again = TypeAdapter(SessionDocument).validate_json(text)
+    assert json.loads(TypeAdapter(SessionDocument).dump_json(again)) == documents[name]
+    schema = json.loads(SCHEMA_FILE.read_text("utf-8"))
+    assert set(schema["properties"]) == set(documents[name])
+    for part in ("SessionSummary", "SessionHead", "ChannelSummary"):
+        assert schema["$defs"][part]["required"]
+
+
+def test_the_schema_that_stands_is_the_one_that_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert SCHEMA_FILE.read_text("utf-8") == schema_text()
+    assert schema_command(["--check"]) == 0
+    other = tmp_path / "session.json"
+    other.write_text("{}")
+    monkeypatch.setattr("stimctl.ledger.document.SCHEMA_FILE", other)
+    assert schema_command(["--check"]) == 1
+    assert schema_command([]) == 0
+    assert schema_command(["--check"]) == 0
