@@ -41,7 +41,7 @@ __all__ = [
     "shipped",
 ]
 
-FOLDER = Path(__file__).with_name("scenarios")
+FOLDER = Path(__file__).with_name("shipped")
 
 
 class ActionFile(Strict):
