@@ -1,4 +1,4 @@
-"""docs/architecture.md leads where it says: its picture is fresh, its names exist, its journeys are really travelled."""
+"""docs/architecture.md leads where it says: its picture is fresh, its names exist, its journeys are travelled."""
 
 import ast
 import os
@@ -118,8 +118,9 @@ def prescription_file(tmp_path: Path) -> Path:
     """Twenty seconds at 0.7 mA: long enough for a sample of all channels."""
     file = tmp_path / "prescription.toml"
     file.write_text(
-        'format = 1\nprofile = "bench-100hz"\nsubject = "simulator"\noperator = "bench"\npseudonym = "load-1"\nseconds = 20\nceiling_ma = 1.0\n[[channels]]\nchannel = 1\n'
-        'amplitude_ma = 0.7\nfirst = { point = "terminal 1" }\nsecond = { point = "terminal 2" }\n'
+        'format = 1\nprofile = "bench-100hz"\nsubject = "simulator"\noperator = "bench"\npseudonym = "load-1"\n'
+        "seconds = 20\nceiling_ma = 1.0\n[[channels]]\nchannel = 1\namplitude_ma = 0.7\n"
+        'first = { point = "terminal 1" }\nsecond = { point = "terminal 2" }\n'
         'needle = { diameter_mm = 0.30, inserted_mm = 25, coating = "none" }\n'
     )
     return file
