@@ -1,14 +1,13 @@
-"""What the controls of `SAFETY.md` do when their cause is injected: measured, and written into its table.
+"""What the controls of `SAFETY.md` do when their cause is injected: measured, and written into its tables.
 
-    python -m stimlab.safety_table --write     measure, and renew the table
-    python -m stimlab.safety_table --check     measure, and fail when the table says anything else
+    python -m stimlab.safety_table --write     measure, and renew the tables
+    python -m stimlab.safety_table --check     measure, and fail when a table says anything else
 
 Every shipped scenario that names a hazard is played with several seeds in virtual time, so that the figures are
 the same on every machine. They are of the simulated device and say nothing about hardware. What is refused before
 there is a session is swept over everything there is to refuse.
 """
 
-import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -24,15 +23,14 @@ from stimctl.anatomy import ASHI, POINTS, Placement, Region, check_pair, place
 from stimctl.errors import Unsafe
 from stimctl.screening import QUESTIONS, Kind, Screening
 from stimctl.units import US_PER_S
+from stimctl.wire.tables import table as markdown
 from stimlab.play.play import play, way_for
 from stimlab.play.result import Played
+from stimlab.safety_page import NOT_SOFTWARE, Hazard, Malformed, hazards
 from stimlab.scenario.model import Scenario
 from stimlab.scenario.reader import shipped
 
 SEEDS = 3
-BEGIN, END = "<!-- measured -->\n", "<!-- end measured -->"
-HEAD = "| hazard | injected | measured | worst | limit | over |\n|---|---|---|---|---|---|\n"
-NOT_SOFTWARE = "not software"
 STEPS = "H03"
 RISE_UA = 2_000 // 5  # at least 5 s from zero to 2.0 mA
 _CHEST = frozenset({Region.CHEST, Region.UPPER_BACK})
@@ -54,11 +52,10 @@ class Row(NamedTuple):
     over: str
 
 
-def table() -> str:
-    """The whole table, measured now. Raises `Unmeasured`."""
+def rows() -> list[Row]:
+    """All rows, measured now. Raises `Unmeasured`."""
     virtual = [scenario for scenario in shipped().values() if way_for(scenario) == "sim"]
-    rows = sorted([*played_rows(virtual), *swept_rows()], key=lambda row: row.hazard)
-    return HEAD + "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    return sorted([*played_rows(virtual), *swept_rows()], key=lambda row: row.hazard)
 
 
 # --- scenarios ---------------------------------------------------------------------------------------
@@ -217,38 +214,68 @@ def _let_through(hazard: str, what: str, passed: Sequence[object], tried: Sequen
 # --- SAFETY.md ---------------------------------------------------------------------------------------
 
 
-def uncovered(text: str) -> list[str]:
-    """Hazards of the page's table with a control in software, of which its measured table has no row."""
-    controls = re.findall(r"^\| (H\d\d) \|(.*)\|$", text.split(BEGIN, maxsplit=1)[0], flags=re.MULTILINE)
-    rows = set(re.findall(r"^\| (H\d\d) \|", text.split(BEGIN)[1], flags=re.MULTILINE))
-    return [hazard for hazard, rest in controls if NOT_SOFTWARE not in rest and hazard not in rows]
-
-
-def renewed(text: str, measured: str) -> str:
-    """The page with this table in the place of the one it has. Raises `Unmeasured` when a hazard has no row then."""
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    page = f"{before}{BEGIN}{measured}{END}{after}"
-    if missing := uncovered(page):
+def renewed(text: str, rows: Sequence[Row]) -> str:
+    """The page with these rows in its sections and its overview. Raises `Unmeasured` for a hazard without a row."""
+    known = hazards(text)
+    by_hazard = {identity: [row for row in rows if row.hazard == identity] for identity in known}
+    missing = [identity for identity, each in known.items() if each.controls and not by_hazard[identity]]
+    if missing:
         raise Unmeasured(f"nothing is injected for {', '.join(missing)}: ship a scenario that names it")
-    return page
+    for identity, measured in by_hazard.items():
+        if measured:
+            text = _between(text, f"measured {identity}", markdown(Row._fields[1:], (row[1:] for row in measured)))
+    head = ("hazard", "severity", "acts in", "closest to its limit")
+    lines = [(_link(each), each.severity, _held_by(each), _worst(by_hazard[each.identity])) for each in known.values()]
+    return _between(text, "overview", markdown(head, lines))
+
+
+def _between(text: str, mark: str, table: str) -> str:
+    before, begin, rest = text.partition(f"<!-- {mark} -->\n")
+    _, end, after = rest.partition("<!-- end -->")
+    if not end:
+        raise Unmeasured(f"the page has no place for the table {mark!r}: <!-- {mark} --> and <!-- end -->")
+    return f"{before}{begin}{table}{end}{after}"
+
+
+def _link(hazard: Hazard) -> str:
+    return f"[{hazard.identity} {hazard.title}](#{hazard.anchor})"
+
+
+def _held_by(hazard: Hazard) -> str:
+    """On which side of the wire its controls act."""
+    sides = {"device" if control.path.startswith("firmware_sim") else "driver" for control in hazard.controls}
+    return " and ".join(sorted(sides, reverse=True)) or NOT_SOFTWARE.lower()
+
+
+def _worst(rows: Sequence[Row]) -> str:
+    """The row that came closest to its limit; one that has only to be zero, where there is no other."""
+    if not rows:
+        return ""
+    limited = [row for row in rows if _size(row.limit)] or rows
+    worst = max(limited, key=lambda row: _size(row.worst) / (_size(row.limit) or 1))
+    return f"{worst.measured}: {worst.worst}" + (f" of {worst.limit}" if _size(worst.limit) else "")
+
+
+def _size(figure: str) -> float:
+    return float(figure.split(maxsplit=1)[0])
 
 
 @click.command()
-@click.option("--write/--check", default=False, help="Renew the table, or fail when it is stale.")
+@click.option("--write/--check", default=False, help="Renew the tables, or fail when one is stale.")
 @click.option("--page", type=click.Path(exists=True, dir_okay=False, path_type=Path), default="SAFETY.md")
 def main(write: bool, page: Path) -> None:
-    """Measure the controls of SAFETY.md and renew or check its table."""
+    """Measure the controls of SAFETY.md and renew or check its tables."""
     text = page.read_text("utf-8")
     try:
-        fresh = renewed(text, table())
-    except Unmeasured as problem:
+        measured = rows()
+        fresh = renewed(text, measured)
+    except (Unmeasured, Malformed) as problem:
         raise click.ClickException(str(problem)) from None
     if write:
         page.write_text(fresh, "utf-8")
     elif fresh != text:
-        raise click.ClickException(f"{page}: the measured table is stale; python -m stimlab.safety_table --write")
-    click.echo(f"{page}: {fresh.split(BEGIN)[1].count('| H')} rows, measured now")
+        raise click.ClickException(f"{page}: a measured table is stale; python -m stimlab.safety_table --write")
+    click.echo(f"{page}: {len(measured)} rows, measured now")
 
 
 if __name__ == "__main__":
