@@ -15,7 +15,7 @@ import pytest
 
 from stimctl import Ledger, Session
 from stimctl.cli.run.keys import PosixKeys
-from stimctl.cli.run.operator import Departure, FrontEnd
+from stimctl.cli.run.operator import FrontEnd, OperatorGone
 from stimctl.prescription import from_file
 from stimlab.play.play import play
 from stimlab.scenario.reader import load_scenario
@@ -160,7 +160,7 @@ def test_a_key_travels(tmp_path: Path, prescription_file: Path) -> None:
             Session("sim://?pace=real", prescription, ledger, front_end=True) as opened,
         ):
             opened.start()
-            FrontEnd(opened, [1], Nothing(), PosixKeys(slave), Departure()).run()
+            FrontEnd(opened, [1], Nothing(), PosixKeys(slave), OperatorGone()).run()
 
     try:
         assert travelled(STOP, session) is None

@@ -8,9 +8,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-
-from stimctl.errors import Misuse
-from stimctl.report.preview import (
+from stimctl.report.preview_model import (
     PLANNED,
     NeedleFigures,
     PreviewInput,
@@ -18,9 +16,10 @@ from stimctl.report.preview import (
     cycle_pulses,
     envelope,
     pulse_outline,
-    save,
-    text,
 )
+
+from stimctl.errors import Misuse
+from stimctl.report.preview import save, text
 from stimctl.report.preview_terminal import round_ticks
 from stimctl.waveform import Mode, Program, Segment, segments_for
 
