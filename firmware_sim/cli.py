@@ -11,8 +11,8 @@ import click
 
 from firmware_sim.analog.load import LOADS, UnknownLoad, load_named
 from firmware_sim.analog.record_rate import RATE_HZ, RECORD_RATES_HZ
-from firmware_sim.factory import DEVICES, DIALECTS, FIRMWARES, Which, WrongDevice
-from firmware_sim.sim_url import Options
+from firmware_sim.factory import DEVICES, DIALECTS, FIRMWARES, DeviceSpec, UnknownDevice
+from firmware_sim.sim_url import SimOptions
 
 if TYPE_CHECKING:
     from firmware_sim.analog.recorder import Recorder
@@ -32,7 +32,7 @@ Examples:
 """
 
 
-class _CannotBegin(click.ClickException):
+class _CannotStart(click.ClickException):
     """A file or a port that cannot be had."""
 
     exit_code = 3
@@ -94,8 +94,8 @@ def sim(
     if link is not None and not pty:
         raise click.UsageError("--link names a pseudo-terminal: use it with --pty")
     try:
-        which = Which(device, dialect, firmware, isolator, faults)
-    except WrongDevice as problem:
+        which = DeviceSpec(device, dialect, firmware, isolator, faults)
+    except UnknownDevice as problem:
         raise click.UsageError(str(problem)) from None
     if flash is not None and device != "native":
         raise click.UsageError(f"--flash is the native device's: {device} keeps nothing")
@@ -104,21 +104,21 @@ def sim(
     options = replace(_options(which, load, seed, scenario), record=record, record_rate=record_rate, flash=flash)
     # Here, so that other commands' help does not wait for it.
     from firmware_sim.native.flash import FlashUnusable
-    from firmware_sim.serve import ServeProblem
+    from firmware_sim.serve import CannotServe
 
     try:
         with ExitStack() as open_things:
             seeded = seed is not None or scenario is not None
             _run(open_things, options, tcp, journal, link, seeded=seeded)
-    except (FlashUnusable, ServeProblem) as problem:
-        raise _CannotBegin(str(problem)) from None
+    except (FlashUnusable, CannotServe) as problem:
+        raise _CannotStart(str(problem)) from None
     except OSError as problem:
-        raise _CannotBegin(f"{problem.filename or 'the line'}: {problem.strerror}") from None
+        raise _CannotStart(f"{problem.filename or 'the line'}: {problem.strerror}") from None
 
 
-def _options(which: Which, load: str | None, seed: int | None, scenario: Path | None) -> Options:
+def _options(which: DeviceSpec, load: str | None, seed: int | None, scenario: Path | None) -> SimOptions:
     """What the options say, over what the scenario says, over the defaults."""
-    chosen = Options(which=which)
+    chosen = SimOptions(which=which)
     if scenario is not None:
         from firmware_sim.faults import read_setting
 
@@ -129,7 +129,7 @@ def _options(which: Which, load: str | None, seed: int | None, scenario: Path | 
 
 def _run(
     open_things: ExitStack,
-    options: Options,
+    options: SimOptions,
     tcp: int | None,
     journal: Path | None,
     link: Path | None,
@@ -139,7 +139,7 @@ def _run(
     from firmware_sim.native.flash import FileFlash, Flash
     from firmware_sim.native.nonces import by_system
     from firmware_sim.running_clock import RunningClock
-    from firmware_sim.serve import Journal, PtyLine, TcpLine, serve
+    from firmware_sim.serve import JournalWriter, PtyLine, TcpLine, serve
 
     memory = FileFlash(options.flash) if options.flash is not None else Flash()
     open_things.callback(memory.close)
@@ -147,7 +147,7 @@ def _run(
     boot_us = clock.now_us()
     told = None
     if journal is not None:
-        told = Journal(open_things.enter_context(journal.open("a", encoding="utf-8")), boot_us, clock)
+        told = JournalWriter(open_things.enter_context(journal.open("a", encoding="utf-8")), boot_us, clock)
     recorder = _recorder(open_things, options.record, options.record_rate) if options.record is not None else None
     line = PtyLine(link) if tcp is None else TcpLine(tcp)
     open_things.callback(line.close)
@@ -172,7 +172,7 @@ def _recorder(open_things: ExitStack, path: Path, rate_hz: int) -> "Recorder":
     from firmware_sim.analog.recorder import open_recorder
 
     if not path.parent.is_dir():
-        raise _CannotBegin(f"there is no folder {path.parent} for --record; make it, or name another file")
+        raise _CannotStart(f"there is no folder {path.parent} for --record; make it, or name another file")
     recorder = open_recorder(path, rate_hz)
     open_things.callback(recorder.close)
     return recorder

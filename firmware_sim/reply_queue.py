@@ -14,7 +14,7 @@ PIECE_SIZE = 7
 PIECE_US = (200, 2_000)
 
 
-class Replies:
+class ReplyQueue:
     """Bytes with the device time at which they arrive. `split` sends them in small pieces, some time apart."""
 
     def __init__(self, *, split: bool = False, seed: int = 1) -> None:

@@ -10,11 +10,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 from firmware_sim.analog.load import UnknownLoad, load_named
 from firmware_sim.analog.record_rate import RATE_HZ, RECORD_RATES_HZ
-from firmware_sim.factory import NATIVE, SimulatedDevice, Which, WrongDevice
+from firmware_sim.factory import NATIVE, DeviceSpec, SimulatedDevice, UnknownDevice
 from stimctl.errors import InputInvalid
 
 if TYPE_CHECKING:
-    from firmware_sim.faults import Fault, Setting
+    from firmware_sim.faults import Fault, FaultSetup
 
 SHAPE = "sim://?pace=max&load=nominal&seed=1&record=FILE&record_rate=HZ&flash=FILE&scenario=FILE"
 MAX_SEED = 99_999_999  # eight digits, as in the serial number
@@ -22,7 +22,7 @@ _OF_WHICH = ("device", "dialect", "firmware", "isolator", "faults")
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class SimOptions:
     """What a `sim://` URL asks for. `pace` is simulated seconds a second, infinite for `max`."""
 
     pace: float = math.inf
@@ -31,19 +31,19 @@ class Options:
     record: Path | None = None
     flash: Path | None = None
     record_rate: int = RATE_HZ  # samples a second
-    which: Which = NATIVE
+    which: DeviceSpec = NATIVE
     faults: "tuple[Fault, ...] | None" = None
 
     def make(self, **given: Any) -> SimulatedDevice:
-        """The device, just powered on, with its faults. Takes what `Which.make` takes."""
+        """The device, just powered on, with its faults. Takes what `DeviceSpec.make` takes."""
         if self.faults is None:
             return self.which.make(**given)
-        from firmware_sim.faults import HostileDevice
+        from firmware_sim.faults import FaultyDevice
 
-        return HostileDevice(self.faults, **given)
+        return FaultyDevice(self.faults, **given)
 
 
-def options_of(url: str) -> Options:
+def options_of(url: str) -> SimOptions:
     """Read a `sim://` URL. Raises `ValueError` with the option, its value and what is allowed."""
     parts = urlsplit(url)
     if parts.scheme != "sim" or parts.netloc or parts.path.strip("/") or parts.fragment:
@@ -56,8 +56,8 @@ def options_of(url: str) -> Options:
             raise ValueError(f"{url}: option {name!r} is given twice; give it once")
         chosen[name] = _READERS[name](value)
     try:
-        which = Which(**{name: chosen.pop(name) for name in _OF_WHICH if name in chosen})
-    except WrongDevice as problem:
+        which = DeviceSpec(**{name: chosen.pop(name) for name in _OF_WHICH if name in chosen})
+    except UnknownDevice as problem:
         raise ValueError(f"{url}: {problem}") from None
     if which.device != "native" and "flash" in chosen:
         raise ValueError(f"{url}: option 'flash' belongs to device=native; {which.device} keeps nothing")
@@ -66,7 +66,7 @@ def options_of(url: str) -> Options:
             raise ValueError(f"{url}: option 'scenario' belongs to device=native, not to {which.device}")
         # What the URL says itself counts more than what the file says.
         chosen = {"load": scenario.load, "seed": scenario.seed, "faults": scenario.faults, **chosen}
-    return Options(**chosen, which=which)
+    return SimOptions(**chosen, which=which)
 
 
 def _pace(value: str) -> float:
@@ -101,7 +101,7 @@ def _record_rate(value: str) -> int:
     return int(value)
 
 
-def _scenario(value: str) -> "Setting":
+def _scenario(value: str) -> "FaultSetup":
     # Here, because most ports have no faults.
     from firmware_sim.faults import read_setting
 

@@ -1,7 +1,7 @@
 """Dose as it was asked for: planned before a session, and commanded as the session went.
 
 Pulses and charge (first phases, in pC) by channel and band, exact. `planned` is what a program gives when nobody
-touches it. `Commanded` replays what the device said it applied, at the stimulation times it said it applied it, by
+touches it. `CommandedDose` replays what the device said it applied, at the stimulation times it said it applied it, by
 the same rules as the device's pulse engine: at every moment it must equal the device's own counters to the
 picocoulomb. What was measured is another fact and stands elsewhere.
 """
@@ -68,7 +68,7 @@ def planned_band_us(program: Program) -> tuple[int, int]:
     return band_us(program, program.stimulation_us)
 
 
-class Commanded:
+class CommandedDose:
     """What a session's device has been told, replayed. Times are stimulation time in us, and never go back.
 
     Raises `Misuse` for an event that makes no sense: a target without a run, a time before the last one.

@@ -88,7 +88,7 @@ class DeviceFault(StimctlError):
     """The device did something it should not, or is not what was asked for."""
 
 
-class Refused(DeviceFault):
+class CommandRefused(DeviceFault):
     """The device refused a command. `reason` is its code in words."""
 
     def __init__(self, command: str, reason: str, detail: str = "") -> None:

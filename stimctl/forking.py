@@ -13,17 +13,17 @@ from typing import Protocol
 from weakref import WeakSet
 
 
-class Holder(Protocol):
+class DescriptorOwner(Protocol):
     """Something whose descriptors must not live on in a forked child."""
 
     def let_go_in_fork(self) -> None:
         """In the child: give up what is the parent's, and change nothing that the parent sees."""
 
 
-_holders: WeakSet[Holder] = WeakSet()
+_holders: WeakSet[DescriptorOwner] = WeakSet()
 
 
-def tell_of_forks(holder: Holder) -> None:
+def tell_of_forks(holder: DescriptorOwner) -> None:
     """Have `holder.let_go_in_fork` called in each child that is forked while `holder` exists."""
     _holders.add(holder)
 

@@ -94,7 +94,7 @@ def ramp_ua(slope_ua_per_s: int, elapsed_us: int) -> int:
     return slope_ua_per_s * elapsed_us // US_PER_S
 
 
-class Timer(Enum):
+class SessionTimer(Enum):
     """What ends an armed session by the clock alone."""
 
     WATCHDOG = "the host has been silent for 1 s"
@@ -102,17 +102,17 @@ class Timer(Enum):
     HOLD = "held for 10 min"
 
 
-def expired(now_us: int, armed_us: int, alive_us: int, held_us: int | None = None) -> Timer | None:
+def expired(now_us: int, armed_us: int, alive_us: int, held_us: int | None = None) -> SessionTimer | None:
     """The first timer that has run out by `now_us`, or None.
 
     Times in us on one clock: of the first arm, of the newest keepalive, and of the hold's beginning where there is one.
     """
     if now_us - alive_us > WATCHDOG_US:
-        return Timer.WATCHDOG
+        return SessionTimer.WATCHDOG
     if now_us - armed_us > SESSION_US:
-        return Timer.SESSION
+        return SessionTimer.SESSION
     if held_us is not None and now_us - held_us > HOLD_US:
-        return Timer.HOLD
+        return SessionTimer.HOLD
     return None
 
 

@@ -27,7 +27,7 @@ else:
         fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
 
 
-class Alive:
+class ProcessLock:
     """Holds the lock of `path`, which it makes (mode 0600). Raises `Misuse` when another holds it."""
 
     def __init__(self, path: Path) -> None:

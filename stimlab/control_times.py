@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from stimctl import limits
 from stimlab.invariants.currents import PULSE_US
-from stimlab.invariants.evidence import ALWAYS_US, Evidence, Flows, Run
+from stimlab.invariants.evidence import ALWAYS_US, Evidence, FlowColumns, OutputInterval
 from stimlab.invariants.under_fault import CUT_US, MISSED_US
 
 TRIP_PULSES = 3
@@ -51,7 +51,7 @@ def _of_runs(seen: Evidence) -> Iterator[ControlTime]:
                 yield found
 
 
-def _of_a_run(seen: Evidence, run: Run, flows: Flows) -> ControlTime | None:
+def _of_a_run(seen: Evidence, run: OutputInterval, flows: FlowColumns) -> ControlTime | None:
     """What ended a run whose last pulse is the last of `flows`."""
     end_us, last_us = flows.end_us, _last_us(flows)
     if run.why == "OVER_CURRENT":
@@ -73,7 +73,7 @@ def _of_a_run(seen: Evidence, run: Run, flows: Flows) -> ControlTime | None:
     return None
 
 
-def _last_us(flows: Flows) -> int:
+def _last_us(flows: FlowColumns) -> int:
     return int(flows.last_us[-1])
 
 

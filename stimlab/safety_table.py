@@ -18,14 +18,14 @@ from typing import NamedTuple
 
 import click
 
-from firmware_sim.analog.recorder import Kind as Flowed
+from firmware_sim.analog.recorder import FlowKind as Flowed
 from firmware_sim.analog.recorder import Recorder
 from stimctl.anatomy import ASHI, POINTS, Placement, Region, check_pair, place
 from stimctl.errors import Unsafe
-from stimctl.screening import QUESTIONS, Kind, Screening
+from stimctl.screening import QUESTIONS, AnswerKind, Screening
 from stimctl.units import US_PER_S
 from stimlab.play.play import play, way_for
-from stimlab.play.result import Played
+from stimlab.play.result import PlayedSession
 from stimlab.scenario.model import Scenario
 from stimlab.scenario.reader import shipped
 
@@ -43,7 +43,7 @@ class Unmeasured(Exception):
     """A scenario that came out otherwise than it must, a pair let through, or a hazard that nothing is injected for."""
 
 
-class Row(NamedTuple):
+class SafetyRow(NamedTuple):
     """One line: what was injected, what was measured, its worst case, its limit, over how many runs."""
 
     hazard: str
@@ -64,7 +64,7 @@ def table() -> str:
 # --- scenarios ---------------------------------------------------------------------------------------
 
 
-def played_rows(scenarios: Sequence[Scenario], seeds: int = SEEDS) -> Iterator[Row]:
+def played_rows(scenarios: Sequence[Scenario], seeds: int = SEEDS) -> Iterator[SafetyRow]:
     """For each hazard: what was refused, each time that has a limit, and what only had to end well."""
     runs = {each.name: [_as_expected(replace(each, seed=each.seed + n)) for n in range(seeds)] for each in scenarios}
     for hazard in sorted({hazard for each in scenarios for hazard in each.hazards}):
@@ -76,44 +76,48 @@ def played_rows(scenarios: Sequence[Scenario], seeds: int = SEEDS) -> Iterator[R
             yield _steepest(concerned, runs)
 
 
-def _as_expected(scenario: Scenario) -> Played:
+def _as_expected(scenario: Scenario) -> PlayedSession:
     played = play(scenario)
     if played.unmet:
         raise Unmeasured(f"{scenario.name}, seed {scenario.seed}: {'; '.join(played.unmet)}")
     return played
 
 
-def _refused(hazard: str, scenarios: Sequence[Scenario], runs: Mapping[str, list[Played]]) -> Iterator[Row]:
+def _refused(
+    hazard: str, scenarios: Sequence[Scenario], runs: Mapping[str, list[PlayedSession]]
+) -> Iterator[SafetyRow]:
     refusals = [each for each in scenarios if each.expect.refused is not None]
     tried = [run for each in refusals for run in runs[each.name]]
     if tried:
         pulses = sum(_pulses(run) for run in tried)
-        yield Row(hazard, _names(refusals), "pulses before the refusal", str(pulses), "0", _sessions(tried))
+        yield SafetyRow(hazard, _names(refusals), "pulses before the refusal", str(pulses), "0", _sessions(tried))
 
 
-def _timed(hazard: str, scenarios: Sequence[Scenario], runs: Mapping[str, list[Played]]) -> Iterator[Row]:
+def _timed(hazard: str, scenarios: Sequence[Scenario], runs: Mapping[str, list[PlayedSession]]) -> Iterator[SafetyRow]:
     for time in sorted({time for each in scenarios for time in each.expect.within_us}):
         limited = [run for each in scenarios if time in each.expect.within_us for run in runs[each.name]]
         # Limits differ from one cause to another: the worst case is the one that came closest to its own.
         worst = max(limited, key=lambda run: run.control_us[time] / max(1, run.scenario.expect.within_us[time]))
         taken_us, limit_us = worst.control_us[time], worst.scenario.expect.within_us[time]
         names = _names([worst.scenario])
-        yield Row(hazard, names, time.replace("_", " "), _ms(taken_us), _ms(limit_us), _sessions(limited))
+        yield SafetyRow(hazard, names, time.replace("_", " "), _ms(taken_us), _ms(limit_us), _sessions(limited))
 
 
-def _ended(hazard: str, scenarios: Sequence[Scenario], runs: Mapping[str, list[Played]]) -> Iterator[Row]:
+def _ended(hazard: str, scenarios: Sequence[Scenario], runs: Mapping[str, list[PlayedSession]]) -> Iterator[SafetyRow]:
     rest = [each for each in scenarios if each.expect.refused is None and not each.expect.within_us]
     tried = [run for each in rest for run in runs[each.name]]
     if tried:
         wrong = sum(bool(run.unmet) for run in tried)
-        yield Row(hazard, _names(rest), "sessions that did not end as they must", str(wrong), "0", _sessions(tried))
+        yield SafetyRow(
+            hazard, _names(rest), "sessions that did not end as they must", str(wrong), "0", _sessions(tried)
+        )
 
 
-def _steepest(scenarios: Sequence[Scenario], runs: Mapping[str, list[Played]]) -> Row:
+def _steepest(scenarios: Sequence[Scenario], runs: Mapping[str, list[PlayedSession]]) -> SafetyRow:
     """The largest rise within a second, after a hold as at the start: at the limit 2.0 mA takes 5 s."""
     tried = [run for each in scenarios for run in runs[each.name]]
     rise_ua = max(largest_rise_na(_record(run), channel) for run in tried for channel in run.recorder.channels) / 1_000
-    return Row(
+    return SafetyRow(
         STEPS, _names(scenarios), "largest rise within 1 s", f"{rise_ua:.0f} uA", f"{RISE_UA} uA", _sessions(tried)
     )
 
@@ -131,12 +135,12 @@ def largest_rise_na(recorder: Recorder, channel: int) -> int:
     return rise_na
 
 
-def _pulses(played: Played) -> int:
+def _pulses(played: PlayedSession) -> int:
     recorder = _record(played)
     return sum(recorder.pulses(channel, kind) for channel in recorder.channels for kind in Flowed)
 
 
-def _record(played: Played) -> Recorder:
+def _record(played: PlayedSession) -> Recorder:
     # In virtual time it always is one.
     assert isinstance(played.recorder, Recorder)
     return played.recorder
@@ -146,7 +150,7 @@ def _names(scenarios: Sequence[Scenario]) -> str:
     return ", ".join(f"`{each.name}`" for each in scenarios)
 
 
-def _sessions(runs: Sequence[Played]) -> str:
+def _sessions(runs: Sequence[PlayedSession]) -> str:
     return f"{len(runs)} sessions"
 
 
@@ -157,7 +161,7 @@ def _ms(us: int) -> str:
 # --- what is refused before there is a session -------------------------------------------------------
 
 
-def swept_rows() -> Iterator[Row]:
+def swept_rows() -> Iterator[SafetyRow]:
     """Everything that anatomy and screening have to refuse, tried one by one. Raises `Unmeasured`."""
     yield _pairs("H11", "every pair with a needle on the chest or upper back, or not on one arm", _near_the_heart)
     yield _pairs("H13", "every pair with a needle on head or neck", _on_the_head)
@@ -165,7 +169,7 @@ def swept_rows() -> Iterator[Row]:
     yield _answers("H14", "pregnancy")
 
 
-def _pairs(hazard: str, what: str, wrong: Callable[[Placement, Placement], bool]) -> Row:
+def _pairs(hazard: str, what: str, wrong: Callable[[Placement, Placement], bool]) -> SafetyRow:
     # An Ashi point has no region of its own: it is what the operator declares.
     needles = [
         place(code, side) for code, point in POINTS.items() if point is not ASHI for side in sorted(point.sides())
@@ -185,10 +189,10 @@ def _on_the_head(first: Placement, second: Placement) -> bool:
     return bool({first.region, second.region} & _HEAD_AND_NECK)
 
 
-def _answers(hazard: str, question: str) -> Row:
+def _answers(hazard: str, question: str) -> SafetyRow:
     """Whatever else is answered: a yes to this question lets nobody through."""
-    asked = [each.id for each in QUESTIONS if each.kind is not Kind.WARNING]
-    warnings = {each.id: False for each in QUESTIONS if each.kind is Kind.WARNING}
+    asked = [each.id for each in QUESTIONS if each.kind is not AnswerKind.WARNING]
+    warnings = {each.id: False for each in QUESTIONS if each.kind is AnswerKind.WARNING}
     tried = [
         {**dict(zip(asked, given, strict=True)), **warnings}
         for given in product((True, False), repeat=len(asked))
@@ -208,10 +212,10 @@ def _passes(answers: Mapping[str, bool]) -> bool:
     return True
 
 
-def _let_through(hazard: str, what: str, passed: Sequence[object], tried: Sequence[object], unit: str) -> Row:
+def _let_through(hazard: str, what: str, passed: Sequence[object], tried: Sequence[object], unit: str) -> SafetyRow:
     if passed or not tried:
         raise Unmeasured(f"{hazard}: {what}: {len(passed)} of {len(tried)} {unit} let through, the first {passed[:1]}")
-    return Row(hazard, what, f"{unit} let through", str(len(passed)), "0", f"{len(tried)} {unit}")
+    return SafetyRow(hazard, what, f"{unit} let through", str(len(passed)), "0", f"{len(tried)} {unit}")
 
 
 # --- SAFETY.md ---------------------------------------------------------------------------------------

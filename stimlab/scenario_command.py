@@ -11,7 +11,7 @@ from stimctl.cli.codes import DONE, INTERRUPTED, INVALID, UNMET, USAGE, help_tex
 from stimctl.errors import InputInvalid, Misuse
 
 if TYPE_CHECKING:
-    from stimlab.play.result import Played
+    from stimlab.play.result import PlayedSession
     from stimlab.scenario.model import Scenario
 
 _RUN_HELP = """\b
@@ -124,7 +124,7 @@ def _path(name: str) -> Path:
     raise Misuse(f"there is no scenario and no file {name!r}{hint}")
 
 
-def _print(played: "list[Played]") -> None:
+def _print(played: "list[PlayedSession]") -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -143,7 +143,7 @@ def _plain(text: str) -> Any:
     return Text(text)
 
 
-def _times(played: "Played") -> list[str]:
+def _times(played: "PlayedSession") -> list[str]:
     limits = played.scenario.expect.within_us
     return [f"{name.replace('_', ' ')} {us / 1_000:.1f} ms" + _limit(limits.get(name))
             for name, us in played.control_us.items()]  # fmt: skip

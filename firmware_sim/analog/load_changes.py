@@ -25,7 +25,7 @@ class Drift(NamedTuple):
         return step_us + STEP_US if step_us < self.over_us else NEVER_US
 
 
-class Clip:
+class ClipContact:
     """A clip that comes off and on again at times that the dice fix. At first it holds.
 
     `closed_us` and `open_us` are how long it holds and how long it is off: the least, and just over the most.

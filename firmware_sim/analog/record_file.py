@@ -37,19 +37,19 @@ _LEVEL = 6
 _US_PER_S = 1_000_000
 
 
-class NoRecord(ValueError):
+class NotALoadRecord(ValueError):
     """A file that is not a record. The message names it."""
 
 
-class Record:
-    """A file of samples, open for reading. Raises `NoRecord`, and `OSError` where it cannot be read."""
+class LoadRecordFile:
+    """A file of samples, open for reading. Raises `NotALoadRecord`, and `OSError` where it cannot be read."""
 
     def __init__(self, path: Path) -> None:
         self._stream = path.open("rb")
         try:
             self._file = np.load(self._stream)
             if str(self._file["format"]) != FORMAT:
-                raise NoRecord(f"{path} has the format {self._file['format']}, not {FORMAT!r}")
+                raise NotALoadRecord(f"{path} has the format {self._file['format']}, not {FORMAT!r}")
             self.rate_hz = int(self._file["rate_hz"])
             self.unit = str(self._file["unit"])
             self.channels = tuple(int(channel) for channel in self._file["channels"])
@@ -57,7 +57,7 @@ class Record:
             self.complete = bool(self._file["complete"])
         except (ValueError, KeyError, IndexError, EOFError, BadZipFile) as problem:
             self._stream.close()
-            raise NoRecord(f"{path} is no record of a load: {problem}") from None
+            raise NotALoadRecord(f"{path} is no record of a load: {problem}") from None
 
     def __enter__(self) -> Self:
         return self
@@ -120,7 +120,7 @@ class SampleIntegral(NamedTuple):
 
 def integrate(path: Path, channel: int = 1) -> SampleIntegral:
     """Count a channel's pulses in a file of samples, and integrate their first and second phases."""
-    with Record(path) as record:
+    with LoadRecordFile(path) as record:
         return integral(record.pieces(channel), record.rate_hz)
 
 

@@ -23,7 +23,7 @@ CHUNK = 1 << 20
 _US_PER_S = 1_000_000
 
 
-class Kind(Enum):
+class FlowKind(Enum):
     """Why something flowed."""
 
     TRAIN = "train"
@@ -33,7 +33,7 @@ class Kind(Enum):
     DISCHARGE = "passive discharge after a pulse that was cut"
 
 
-class Shape(NamedTuple):
+class PulseShape(NamedTuple):
     """One pulse: sizes of its mean currents, the first flowing forward and the second back."""
 
     first_na: int
@@ -52,7 +52,7 @@ class Shape(NamedTuple):
         """From start to end."""
         return self.width_us + self.gap_us + self.second_width_us
 
-    def part(self, permille: int) -> "Shape":
+    def part(self, permille: int) -> "PulseShape":
         """The same, at a part of its currents."""
         return self._replace(first_na=self.first_na * permille // 1_000, second_na=self.second_na * permille // 1_000)
 
@@ -67,8 +67,8 @@ class Flow:
     first_us: int
     period_us: int
     count: int
-    shape: Shape
-    kind: Kind
+    shape: PulseShape
+    kind: FlowKind
     curves: tuple[Curve | None, Curve | None] = (None, None)
 
     @property
@@ -89,7 +89,7 @@ class Flow:
     def leaking(self, permille: int) -> "Flow":
         """What of it shows on a channel that touches this one."""
         first, second = (None if curve is None else curve.times(permille / 1_000) for curve in self.curves)
-        return replace(self, shape=self.shape.part(permille), kind=Kind.LEAK, curves=(first, second))
+        return replace(self, shape=self.shape.part(permille), kind=FlowKind.LEAK, curves=(first, second))
 
     def extends(self, before: "Flow") -> bool:
         """Whether this goes on where `before` leaves off."""
@@ -131,24 +131,24 @@ class Recorder:
         """Channels in which anything flowed."""
         return tuple(sorted(channel for channel, flows in self._flows.items() if flows))
 
-    def flows(self, channel: int, kind: Kind = Kind.TRAIN) -> list[Flow]:
+    def flows(self, channel: int, kind: FlowKind = FlowKind.TRAIN) -> list[Flow]:
         """A channel's flows of one kind in order of time."""
         return [flow for flow in self._flows.get(channel, ()) if flow.kind is kind]
 
-    def pulses(self, channel: int, kind: Kind = Kind.TRAIN) -> int:
+    def pulses(self, channel: int, kind: FlowKind = FlowKind.TRAIN) -> int:
         """How many pulses flowed."""
         return sum(flow.count for flow in self.flows(channel, kind))
 
-    def charge_fc(self, channel: int, kind: Kind = Kind.TRAIN) -> int:
+    def charge_fc(self, channel: int, kind: FlowKind = FlowKind.TRAIN) -> int:
         """The integral over all first phases, exact."""
         flows = self.flows(channel, kind)
         return sum(flow.count * flow.shape.first_na * flow.shape.width_us for flow in flows)
 
-    def charge_pc(self, channel: int, kind: Kind = Kind.TRAIN) -> int:
+    def charge_pc(self, channel: int, kind: FlowKind = FlowKind.TRAIN) -> int:
         """The same, to the nearest pC."""
         return (self.charge_fc(channel, kind) + 500) // 1_000
 
-    def net_fc(self, channel: int, kind: Kind = Kind.TRAIN) -> int:
+    def net_fc(self, channel: int, kind: FlowKind = FlowKind.TRAIN) -> int:
         """The integral over everything that flowed, exact."""
         return sum(flow.count * flow.shape.net_fc for flow in self.flows(channel, kind))
 
@@ -157,9 +157,9 @@ class Recorder:
 
         A passive discharge after that is driven by nothing but the electrodes: `flows` and the samples have it.
         """
-        return self._end_us(channel, *(kind for kind in Kind if kind is not Kind.DISCHARGE))
+        return self._end_us(channel, *(kind for kind in FlowKind if kind is not FlowKind.DISCHARGE))
 
-    def _end_us(self, channel: int | None, *kinds: Kind) -> int:
+    def _end_us(self, channel: int | None, *kinds: FlowKind) -> int:
         channels = self.channels if channel is None else (channel,)
         kept = self._flows
         ends = (flow.last_us + flow.shape.span_us for c in channels for flow in kept.get(c, ()) if flow.kind in kinds)
@@ -172,7 +172,7 @@ class Recorder:
 
         Sample n is the current at `start_us` + n / `rate_hz`.
         """
-        span_us = max(0, (self._end_us(channel, *Kind) if end_us is None else end_us) - start_us)
+        span_us = max(0, (self._end_us(channel, *FlowKind) if end_us is None else end_us) - start_us)
         total = _sample(span_us, rate_hz)
         flows = self._flows.get(channel, ())
         buffer = np.empty(min(chunk, total), np.int32)

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from firmware_sim.faults.catalogue import CATALOGUE, TELLING
-from firmware_sim.faults.model import Kind, Option, Word
+from firmware_sim.faults.model import FaultKind, Option, WordOption
 from stimctl.errors import InputInvalid, Problem
 from stimctl.wire.tables import check_or_write
 
@@ -21,14 +21,14 @@ def table() -> str:
     return "\n".join([*rows, *(_row(kind) for kind in CATALOGUE.values())]) + "\n"
 
 
-def _row(kind: Kind) -> str:
+def _row(kind: FaultKind) -> str:
     options = "; ".join(_option(name, option) for name, option in kind.options.items())
     marks = ["yes" if has else "" for has in (kind.channels, kind.lasts)]
     return f"| `{kind.name}` | {kind.text} | {marks[0]} | {marks[1]} | {options} |"
 
 
 def _option(name: str, option: Option) -> str:
-    if isinstance(option, Word):
+    if isinstance(option, WordOption):
         few = len(option.choices) <= _FEW
         allowed = ", ".join(f"`{choice}`" for choice in option.choices) if few else _WHERE.get(option.choices, "a name")
         return f"`{name}` = `{option.default}`: {allowed} ({option.text})"

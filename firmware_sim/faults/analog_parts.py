@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from firmware_sim.analog.converter import Converter, Dac, OutputSwitch, Readback, Switch
-from firmware_sim.faults.schedule import Window
+from firmware_sim.faults.schedule import FaultWindow
 from firmware_sim.native.output_stage import OutputStage
 from stimctl.wire.codes import CHANNELS
 
@@ -61,7 +61,7 @@ def readbacks(stage: OutputStage) -> dict[int, Readback]:
 def fit(
     stage: OutputStage,
     made: Mapping[int, Readback],
-    on: Sequence[Window],
+    on: Sequence[FaultWindow],
     leaks_na: Callable[[int], int],
 ) -> None:
     """Put into each channel the parts that the faults `on` leave of the good ones."""
@@ -83,7 +83,7 @@ def fit(
         stage.refit(channel, dac=dac, readback=readback, switch=leaky or switch)
 
 
-def _worse(readback: Readback, window: Window) -> Readback:
+def _worse(readback: Readback, window: FaultWindow) -> Readback:
     if window.fault.kind == "device.readback_offset":
         return replace(readback, offset_na=readback.offset_na + window.number("offset_ua") * 1_000)
     permille = window.number("gain_permille")

@@ -13,8 +13,8 @@ from firmware_sim.faults.firmware import FaultyFirmware
 from firmware_sim.faults.line import HostileLine
 from firmware_sim.faults.loads import HostileWorldLoad
 from firmware_sim.faults.model import Fault
-from firmware_sim.faults.schedule import Schedule
-from firmware_sim.faults.transmitter import KINDS, Mouth
+from firmware_sim.faults.schedule import FaultSchedule
+from firmware_sim.faults.transmitter import KINDS, Transmitter
 from firmware_sim.native.device import Device
 from firmware_sim.native.flash import Flash
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from firmware_sim.analog.recorder import Recorder
 
 
-class HostileDevice:
+class FaultyDevice:
     """A simulated device with `faults`. The record and the journal's `at_us` are in us since power-on.
 
     The journal's `device_time_us` is the device's own time, which begins anew at each reset. `host.*` faults
@@ -42,9 +42,9 @@ class HostileDevice:
     ) -> None:
         self._boot_us = boot_us
         self._out: list[bytes] = []
-        self._schedule = Schedule(tuple(faults))
+        self._schedule = FaultSchedule(tuple(faults))
         self._line = HostileLine(self._schedule.of("line."), seed)
-        self._mouth = Mouth(self._schedule.of(*KINDS))
+        self._mouth = Transmitter(self._schedule.of(*KINDS))
         loads = self._schedule.of("load.")
         self._load = HostileWorldLoad(load_named(load, seed) if isinstance(load, str) else load, loads, seed)
         self._firmware = FaultyFirmware(

@@ -14,7 +14,7 @@ from stimctl.errors import WireError
 from stimctl.wire.framing import DELIMITER, unframe
 
 if TYPE_CHECKING:
-    from firmware_sim.faults.schedule import Window
+    from firmware_sim.faults.schedule import FaultWindow
 
 NEVER_US = 1 << 62
 BITS_PER_BYTE = 10
@@ -24,23 +24,23 @@ _UNASKED = range(0x60, 0x70)  # kinds of telemetry
 _TIMEWISE = frozenset({"line.merge", "line.baud", "line.delay", "line.split"})
 
 
-class Way:
+class LineDirection:
     """One direction. `next_us` is when it next has something to do: bytes to hand out, or a frame held back."""
 
-    def __init__(self, name: str, windows: Sequence["Window"], seed: int) -> None:
+    def __init__(self, name: str, windows: Sequence["FaultWindow"], seed: int) -> None:
         self._windows = [
             window for window in windows
             if "direction" not in window.kind.options or window.word("direction") in ("both", name)
         ]  # fmt: skip
         self._dice = {window.index: Random(f"line {seed} {window.index} {name}") for window in self._windows}
-        self._framewise: list[Window] = []
-        self._timewise: list[Window] = []
+        self._framewise: list[FaultWindow] = []
+        self._timewise: list[FaultWindow] = []
         self._cut = self._stalled = self._acts = False
         self._tail = b""
         self._held: dict[int, tuple[int, bytes]] = {}  # by fault: until when, and the frame
         self._queue: deque[tuple[int, bytes]] = deque()
         self._telemetry: deque[tuple[int, bytes]] = deque()  # until when it waits to set out
-        self._lags: list[Window] = []
+        self._lags: list[FaultWindow] = []
         self._last_us = self._busy_us = self._gather_us = 0
         self.next_us = NEVER_US
         self.plain = True  # nothing acts and nothing is on the way: bytes need not come through here
@@ -137,7 +137,7 @@ class Way:
         for left in frames:
             self._set_out(left, now_us)
 
-    def _spoilt(self, window: "Window", frame: bytes, now_us: int) -> list[bytes]:
+    def _spoilt(self, window: "FaultWindow", frame: bytes, now_us: int) -> list[bytes]:
         kind, dice = window.fault.kind, self._dice[window.index]
         if kind == "line.flip":
             return [self._flipped(window, frame, now_us)]
@@ -154,7 +154,7 @@ class Way:
             self._held[window.index] = (now_us + window.number("hold_us"), frame)
         return []
 
-    def _flipped(self, window: "Window", frame: bytes, now_us: int) -> bytes:
+    def _flipped(self, window: "FaultWindow", frame: bytes, now_us: int) -> bytes:
         dice, permille = self._dice[window.index], window.number("permille")
         spoilt = bytearray(frame)
         for place in range(len(spoilt)):
@@ -181,7 +181,7 @@ class Way:
                 self._count_stalled(now_us)
         return b""
 
-    def _late(self, window: "Window", data: bytes, at_us: int) -> Iterator[tuple[int, bytes]]:
+    def _late(self, window: "FaultWindow", data: bytes, at_us: int) -> Iterator[tuple[int, bytes]]:
         kind = window.fault.kind
         if kind == "line.baud":
             yield from self._paced(window, data, at_us)
@@ -200,7 +200,7 @@ class Way:
                 yield at_us, data[:size]
                 data, at_us = data[size:], at_us + window.number("gap_us")
 
-    def _paced(self, window: "Window", data: bytes, at_us: int) -> Iterator[tuple[int, bytes]]:
+    def _paced(self, window: "FaultWindow", data: bytes, at_us: int) -> Iterator[tuple[int, bytes]]:
         rate = window.number("bits_per_s") // BITS_PER_BYTE
         begin_us = max(at_us, self._busy_us)
         room = window.number("room_bytes") - (begin_us - at_us) * rate // 1_000_000
@@ -232,10 +232,10 @@ def _is_telemetry(frame: bytes) -> bool:
 class HostileLine:
     """Both directions. `windows` are those of line faults; somebody else turns them on and off, and says so."""
 
-    def __init__(self, windows: Sequence["Window"], seed: int) -> None:
+    def __init__(self, windows: Sequence["FaultWindow"], seed: int) -> None:
         self._unplugs = [window for window in windows if window.fault.kind == "line.unplug"]
-        self.to_device = Way("to_device", windows, seed)
-        self.from_device = Way("from_device", windows, seed)
+        self.to_device = LineDirection("to_device", windows, seed)
+        self.from_device = LineDirection("from_device", windows, seed)
         self.gone = False
 
     def changed(self, now_us: int) -> None:

@@ -24,7 +24,7 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
+class NumberOption:
     """A whole number from `low` to `high`; its unit is in its name."""
 
     text: str
@@ -43,7 +43,7 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class WordOption:
     """One of a few words."""
 
     text: str
@@ -60,11 +60,11 @@ class Word:
         return value in self.choices
 
 
-Option = Number | Word
+Option = NumberOption | WordOption
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class FaultKind:
     """A kind of fault. `lasts`: it takes a `for_us`. `channels`: it takes a `channel`. `text` says what it does."""
 
     name: str

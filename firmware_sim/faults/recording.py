@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from firmware_sim.analog.converter import COMPLIANCE_MV
-from firmware_sim.analog.needle_pair import Pair, Phase
-from firmware_sim.analog.recorder import Flow, Kind, Recorder, Shape
+from firmware_sim.analog.needle_pair import NeedlePair, PhaseResponse
+from firmware_sim.analog.recorder import Flow, FlowKind, PulseShape, Recorder
 from firmware_sim.faults.clock import WarpedClock
 from firmware_sim.faults.loads import HostileWorldLoad
 
@@ -19,7 +19,7 @@ _RAIL_VOLT = COMPLIANCE_MV / 1_000
 _FIRST_US = 1_000  # the first piece of a level in the record
 
 
-class Ear(Recorder):
+class WorldTimeRecorder(Recorder):
     """What one device, living by `clock`, tells the world's `recorder`."""
 
     def __init__(self, recorder: Recorder, clock: WarpedClock) -> None:
@@ -45,16 +45,16 @@ class Ear(Recorder):
             self._recorder.add(channel, Flow(at_us, period_us, 1, shape, flow.kind, (first, second)))
 
 
-def _stretched(shape: Shape, clock: WarpedClock) -> Shape:
+def _stretched(shape: PulseShape, clock: WarpedClock) -> PulseShape:
     """Widths in the world. Both phases come from one clock: what was equal stays equal."""
     width_us = clock.stretched(shape.width_us)
     second_us = clock.stretched(shape.second_width_us)
     if shape.width_us and shape.second_width_us % shape.width_us == 0:
         second_us = width_us * (shape.second_width_us // shape.width_us)
-    return Shape(shape.first_na, width_us, clock.stretched(shape.gap_us), shape.second_na, second_us)
+    return PulseShape(shape.first_na, width_us, clock.stretched(shape.gap_us), shape.second_na, second_us)
 
 
-class Held(NamedTuple):
+class HeldLevel(NamedTuple):
     """A level that is held on a channel: since when, and the interfaces' voltage there."""
 
     level_na: int
@@ -62,7 +62,7 @@ class Held(NamedTuple):
     cap_volt: float
 
 
-class Levels:
+class HeldLevels:
     """The levels that are held in the load, each channel's from when it began, as far as the supply can drive them.
 
     A level charges the interfaces, and sinks as the voltage comes to the rail. The record has it in pieces that
@@ -73,7 +73,7 @@ class Levels:
         self._recorder = recorder
         self._load = load
         self._now_us = now_us
-        self._held: dict[int, Held] = {}
+        self._held: dict[int, HeldLevel] = {}
         self._since_us: dict[int, int] = {}
         if recorder is not None:
             recorder.listen(self.flush)
@@ -86,7 +86,7 @@ class Levels:
         self._book(channel, at_us)
         self._held.pop(channel, None)
         if level_na:
-            self._held[channel] = Held(level_na, at_us, 0.0 if held is None else held.cap_volt)
+            self._held[channel] = HeldLevel(level_na, at_us, 0.0 if held is None else held.cap_volt)
             self._since_us[channel] = at_us
 
     def flowing_na(self, channel: int) -> int:
@@ -116,14 +116,14 @@ class Levels:
             phase = _drive(self._load.pair(channel, held.at_us), held, width_us)
             if self._recorder is not None and (mean_na := round(phase.mean_ua * 1_000)):
                 curves = (phase.curve, None) if mean_na > 0 else (None, phase.curve)
-                level = Flow(held.at_us, width_us, 1, _level(mean_na, width_us), Kind.HELD, curves)
+                level = Flow(held.at_us, width_us, 1, _level(mean_na, width_us), FlowKind.HELD, curves)
                 self._recorder.add(channel, level)
-            self._held[channel] = Held(held.level_na, end_us, phase.cap_volt)
+            self._held[channel] = HeldLevel(held.level_na, end_us, phase.cap_volt)
 
 
-def _drive(pair: Pair, held: Held, for_us: int) -> Phase:
+def _drive(pair: NeedlePair, held: HeldLevel, for_us: int) -> PhaseResponse:
     return pair.drive(held.level_na / 1_000, max(1, for_us), held.cap_volt, _RAIL_VOLT)
 
 
-def _level(level_na: int, width_us: int) -> Shape:
-    return Shape(level_na, width_us, 0, 0, 0) if level_na > 0 else Shape(0, 0, 0, -level_na, width_us)
+def _level(level_na: int, width_us: int) -> PulseShape:
+    return PulseShape(level_na, width_us, 0, 0, 0) if level_na > 0 else PulseShape(0, 0, 0, -level_na, width_us)

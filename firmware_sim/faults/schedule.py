@@ -13,7 +13,7 @@ from firmware_sim.faults.model import Fault
 NEVER_US = 1 << 62
 
 
-class Window:
+class FaultWindow:
     """One fault in time. `on` says whether it acts just now, `over` that it has ended.
 
     `start_us` is `NEVER_US` while it is not known.
@@ -63,23 +63,23 @@ class Window:
         return self.fault.channel is None or self.fault.channel == channel
 
 
-class Turn(NamedTuple):
+class FaultEdge(NamedTuple):
     """A fault begins (`on`) or ends."""
 
-    window: Window
+    window: FaultWindow
     on: bool
 
 
-class Schedule:
+class FaultSchedule:
     """The windows of all faults. `next_us` is when one next begins or ends; `states` those that wait for a state."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
-        self.windows = tuple(Window(index, fault) for index, fault in enumerate(faults))
+        self.windows = tuple(FaultWindow(index, fault) for index, fault in enumerate(faults))
         self.waiting = [window for window in self.windows if window.fault.after is not None]
         self.next_us = NEVER_US
         self._look_ahead()
 
-    def of(self, *prefixes: str) -> tuple[Window, ...]:
+    def of(self, *prefixes: str) -> tuple[FaultWindow, ...]:
         """The windows whose kind begins with one of these."""
         return tuple(window for window in self.windows if window.fault.kind.startswith(prefixes))
 
@@ -92,13 +92,13 @@ class Schedule:
         self._look_ahead()
         return bool(begun)
 
-    def turns(self, now_us: int) -> Iterable[Turn]:
+    def turns(self, now_us: int) -> Iterable[FaultEdge]:
         """What begins or ends up to `now_us`, in order of time, an end before a beginning."""
         while self.next_us <= now_us:
             window = min(self.windows, key=lambda window: (window.next_us, not window.on))
             window.on, window.over = not window.on, window.on
             self._look_ahead()
-            yield Turn(window, window.on)
+            yield FaultEdge(window, window.on)
 
     def _look_ahead(self) -> None:
         self.next_us = min((window.next_us for window in self.windows), default=NEVER_US)

@@ -7,7 +7,7 @@ each for its dwell.
 from firmware_sim.native.program import OutputProgram
 
 
-class Bands:
+class BandSchedule:
     """The alternation of one program, with what does not change worked out beforehand."""
 
     __slots__ = ("_cycle_us", "_first_us")

@@ -5,7 +5,7 @@ from math import gcd, lcm
 
 from firmware_sim.native import gate
 from firmware_sim.native.program import OutputProgram, OutputSegment
-from firmware_sim.native.refusal import Denied, require_between
+from firmware_sim.native.refusal import CommandDenied, require_between
 from stimctl.wire.codec import LoadProgram, LoadSegment, digest_bytes
 from stimctl.wire.codes import CHANNELS, MAX_SEGMENTS, Refusal
 
@@ -15,11 +15,11 @@ CHANNEL_BITS = (1 << CHANNELS) - 1
 def require_mask(channel_mask: int) -> None:
     """Refuse no channel, channels that do not exist, and more than three."""
     if channel_mask & ~CHANNEL_BITS:
-        raise Denied(Refusal.UNKNOWN_VALUE, channel_mask, CHANNEL_BITS)
+        raise CommandDenied(Refusal.UNKNOWN_VALUE, channel_mask, CHANNEL_BITS)
     if channel_mask.bit_count() > gate.MAX_CHANNELS:
-        raise Denied(Refusal.TOO_MANY_CHANNELS, channel_mask.bit_count(), gate.MAX_CHANNELS)
+        raise CommandDenied(Refusal.TOO_MANY_CHANNELS, channel_mask.bit_count(), gate.MAX_CHANNELS)
     if not channel_mask:
-        raise Denied(Refusal.BELOW_LIMIT, 0, 1)
+        raise CommandDenied(Refusal.BELOW_LIMIT, 0, 1)
 
 
 def quantum_ua(segments: list[LoadSegment]) -> int:
@@ -39,7 +39,7 @@ def _rest_us(segment: LoadSegment, channel: int) -> int:
     return segment.dwell_us - room_us // segment.period_us * segment.period_us
 
 
-class Loading:
+class ProgramLoader:
     """One program while it is given: header first, then its segments in order."""
 
     def __init__(self, header: LoadProgram) -> None:
@@ -65,7 +65,7 @@ class Loading:
             require_between(rest_us, gate.MIN_PERIOD_US, segment.dwell_us)
         quantum = quantum_ua([*self._segments, segment])
         if quantum > gate.MAX_QUANTUM_UA:
-            raise Denied(Refusal.UNBALANCED, quantum, gate.MAX_QUANTUM_UA)
+            raise CommandDenied(Refusal.UNBALANCED, quantum, gate.MAX_QUANTUM_UA)
         self._segments.append(segment)
 
     def seal(self) -> tuple[OutputProgram, bytes]:

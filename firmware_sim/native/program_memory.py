@@ -9,7 +9,7 @@ from hashlib import sha256
 
 from firmware_sim.native.machine import Machine
 from firmware_sim.native.program import OutputProgram
-from firmware_sim.native.refusal import Denied
+from firmware_sim.native.refusal import CommandDenied
 from stimctl.wire.codec import LoadProgram, LoadSegment, digest_bytes
 from stimctl.wire.codes import Refusal, SelfTestFailure
 
@@ -33,4 +33,4 @@ def holds(machine: Machine) -> bool:
 def require_memory(machine: Machine) -> None:
     """Refuse to go on with a program that has changed since it was sealed."""
     if not holds(machine):
-        raise Denied(Refusal.SELF_TEST_FAILED, SelfTestFailure.MEMORY)
+        raise CommandDenied(Refusal.SELF_TEST_FAILED, SelfTestFailure.MEMORY)

@@ -32,7 +32,7 @@ def second_ua(segment: OutputSegment, amplitude_ua: int) -> int:
     return amplitude_ua * segment.width_us // segment.second_width_us
 
 
-class Train:
+class ChannelTrain:
     """One channel's pulses in one run. `next_us` is when the next is due, `segment` the index of its segment."""
 
     __slots__ = (

@@ -12,7 +12,7 @@ STAYS_US = 200_000  # a current that has been there for so long while no output 
 STAYING_US = 10_000  # and is sampled so often [choice]
 
 
-class ZeroWatch:
+class ZeroDetector:
     """Fed with samples of the largest current on any output; says whether zero holds."""
 
     def __init__(self) -> None:

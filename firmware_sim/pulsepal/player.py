@@ -8,16 +8,16 @@ us of device time, on the grid of 50 us cycles.
 from firmware_sim.analog.analog_output import Stage
 from firmware_sim.analog.load_changes import NEVER_US
 from firmware_sim.pulsepal.custom import CustomTrain, mirrored
-from firmware_sim.pulsepal.params import CYCLE_US, ZERO_CODE, Channel
-from firmware_sim.pulsepal.tracer import Tracer
+from firmware_sim.pulsepal.params import CYCLE_US, ZERO_CODE, ChannelParams
+from firmware_sim.pulsepal.tracer import OutputTracer
 
 IDLE, FIRST, BETWEEN, SECOND = range(4)
 
 
-class Player:
+class TrainPlayer:
     """Channel `number`, from 0. `faults` are the device's."""
 
-    def __init__(self, channel: Channel, trains: list[CustomTrain], tracer: Tracer, na_per_code: float,
+    def __init__(self, channel: ChannelParams, trains: list[CustomTrain], tracer: OutputTracer, na_per_code: float,
                  faults: frozenset[str]) -> None:  # fmt: skip
         self.params = channel
         self.waiting = self.playing = False

@@ -3,13 +3,13 @@
 Pulses that are alike and keep their period are handed on together.
 """
 
-from firmware_sim.analog.analog_output import Outlet, Stage
+from firmware_sim.analog.analog_output import AnalogOutput, Stage
 
 
-class Tracer:
+class OutputTracer:
     """One channel's output. Currents in nA, device time in us."""
 
-    def __init__(self, outlet: Outlet) -> None:
+    def __init__(self, outlet: AnalogOutput) -> None:
         self._outlet = outlet
         self.level_na = 0
         self.in_pulse = False

@@ -8,7 +8,7 @@ seed [choice].
 from random import Random
 from typing import NamedTuple
 
-from firmware_sim.analog.analog_output import Outlet, Quiet, Stage
+from firmware_sim.analog.analog_output import AnalogOutput, NoNoise, Stage
 from firmware_sim.analog.converter import Noise, Readback, made_readback
 from firmware_sim.analog.load import Load
 from firmware_sim.analog.recorder import Recorder
@@ -46,7 +46,7 @@ class Board:
         self, load: Load, recorder: Recorder | None, scales: Scales, *, seed: int, wraps: bool, ideal: bool
     ) -> None:
         rng = Random(f"stimjim {seed}")
-        noise = Quiet() if ideal else Noise(rng)
+        noise = NoNoise() if ideal else Noise(rng)
         worst = 0 if ideal else WORST_OFFSET
         self.scales = scales
         self.wraps = wraps
@@ -55,7 +55,7 @@ class Board:
         self.adc_offset = [0.0 if ideal else round(rng.uniform(-worst, worst), 4) for _ in range(CHANNELS)]
         readbacks = [Readback(noise) if ideal else made_readback(rng, noise) for _ in range(CHANNELS)]
         self.outlets = [
-            Outlet(channel + 1, load, recorder, readbacks[channel], rail_volt=COMPLIANCE_VOLT)
+            AnalogOutput(channel + 1, load, recorder, readbacks[channel], rail_volt=COMPLIANCE_VOLT)
             for channel in range(CHANNELS)
         ]
         self._mode = [GROUNDED] * CHANNELS

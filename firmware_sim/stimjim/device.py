@@ -13,10 +13,10 @@ from firmware_sim.analog.load import Load, load_named
 from firmware_sim.analog.load_changes import NEVER_US
 from firmware_sim.analog.recorder import Recorder
 from firmware_sim.quirks import chosen_faults
-from firmware_sim.reply_queue import Replies
+from firmware_sim.reply_queue import ReplyQueue
 from firmware_sim.stimjim.board import CHANNELS, TEENSY, Board, Scales
-from firmware_sim.stimjim.engine import Engine, Result
-from firmware_sim.stimjim.slot import SLOTS, Slot
+from firmware_sim.stimjim.engine import TrainEngine, TrainResult
+from firmware_sim.stimjim.slot import SLOTS, TrainSlot
 
 Journal = Callable[[Mapping[str, int | str]], None]
 
@@ -29,7 +29,7 @@ LINE_FAULTS = {
 }
 
 
-class StimJim(ABC):
+class StimJimDevice(ABC):
     """One StimJim from power-on. It has the same face as the native `Device`.
 
     `faults` adds to the dialect's natural ones or takes from them; `banner` says the boot text, which a host
@@ -57,13 +57,13 @@ class StimJim(ABC):
     ) -> None:
         self.faults = chosen_faults(faults, self.natural, self.extra, f"StimJim dialect {self.dialect}")
         self.now_us = 0
-        self.slots = [Slot() for _ in range(SLOTS)]
+        self.slots = [TrainSlot() for _ in range(SLOTS)]
         chosen = load_named(load, seed) if isinstance(load, str) else load
         self.board = Board(chosen, recorder, self.scales, seed=seed, wraps="wrap" in self.faults, ideal=ideal)
-        self.engines = [Engine(self.board.outlets) for _ in range(CHANNELS)]
+        self.engines = [TrainEngine(self.board.outlets) for _ in range(CHANNELS)]
         self._boot_us = boot_us
         self._journal = journal
-        self._replies = Replies(split="split_writes" in self.faults, seed=seed)
+        self._replies = ReplyQueue(split="split_writes" in self.faults, seed=seed)
         self._silent = False
         self._buffer = bytearray()
         self._lines: deque[bytes] = deque()
@@ -121,7 +121,7 @@ class StimJim(ABC):
         """Do what a line says."""
 
     @abstractmethod
-    def tell_end(self, engine: int, slot: int, result: Result) -> None:
+    def tell_end(self, engine: int, slot: int, result: TrainResult) -> None:
         """Say that a train has come to its end."""
 
     def heard(self) -> None:  # noqa: B027

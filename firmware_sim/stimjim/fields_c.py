@@ -20,7 +20,7 @@ USAGE = {
 }
 
 
-class Wrong(Exception):
+class FieldError(Exception):
     """A field that is not what it must be. The message is what the device says."""
 
 
@@ -32,7 +32,7 @@ class Fields:
         self.place = 0
 
     def take(self, name: str, low: int, high: int) -> int:
-        """The next number. Raises `Wrong`."""
+        """The next number. Raises `FieldError`."""
         if self.peek() == ",":
             self.place += 1
         self.skip()
@@ -41,7 +41,7 @@ class Fields:
             self.place = found.end()
             return int(found[1])
         token = _TOKEN.match(self.text, self.place)
-        raise Wrong(f"Invalid {name}: '{token[0] if token else ''}' (must be {low}..{high})\n\n")
+        raise FieldError(f"Invalid {name}: '{token[0] if token else ''}' (must be {low}..{high})\n\n")
 
     def peek(self) -> str:
         """The next character; nothing at the end."""

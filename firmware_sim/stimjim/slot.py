@@ -15,7 +15,7 @@ _BEYOND = 42  # words of the slot behind its stages that a long line may still h
 _INTEGER = re.compile(r"\s*([+-]?\d+)")
 
 
-class Slot:
+class TrainSlot:
     """One pulse train. As the device boots, neither channel is driven."""
 
     __slots__ = ("count", "delay_us", "duration_us", "memory", "modes", "period_us")

@@ -11,8 +11,8 @@ from stimctl.stimulators.capabilities import lacking
 from stimctl.wire.codes import Capability
 
 if TYPE_CHECKING:
-    from stimctl.stimulators.base import Identified, Identity
-    from stimctl.stimulators.discovery import Choice
+    from stimctl.stimulators.base import DeviceIdentified, Identity
+    from stimctl.stimulators.discovery import DeviceChoice
 
 _CODES = (codes.DONE, codes.USAGE, codes.INVALID, codes.DEVICE, codes.LINE, codes.INTERRUPTED)
 
@@ -21,7 +21,7 @@ _CODES = (codes.DONE, codes.USAGE, codes.INVALID, codes.DEVICE, codes.LINE, code
 @click.option("--port", "url", required=True, metavar="URL", help="/dev/ttyUSB0, COM3, socket://host:port or sim://.")
 @device_options
 @json_option
-def info(url: str, choice: "Choice", as_json: bool) -> None:
+def info(url: str, choice: "DeviceChoice", as_json: bool) -> None:
     """Say who answers at a port: identity, firmware, ranges, calibration, simulator or hardware.
 
     Only a handshake is sent: it cannot start output. It ends a session that the device has open. A StimJim or a
@@ -46,7 +46,7 @@ def banner(simulator: bool) -> str:
     return "SIMULATOR" if simulator else "HARDWARE"
 
 
-def _document(url: str, found: "Identified") -> dict[str, Any]:
+def _document(url: str, found: "DeviceIdentified") -> dict[str, Any]:
     identity = found.identity
     return {
         "port": url,
@@ -62,7 +62,7 @@ def capability_names(identity: "Identity") -> list[str]:
     return [(flag.name or "").lower().replace("_", " ") for flag in identity.capabilities]
 
 
-def _rows(url: str, found: "Identified") -> list[tuple[str, object]]:
+def _rows(url: str, found: "DeviceIdentified") -> list[tuple[str, object]]:
     who = found.identity
     waiting = f"session {found.waiting}: fetched by the next `stimctl run`" if found.waiting else "none"
     digest = f" (SHA-256 {who.firmware_sha256})" if who.firmware_sha256 else ""

@@ -6,7 +6,7 @@ import click
 
 from stimctl.cli import codes
 from stimctl.cli.table import echo_json, json_option
-from stimctl.remote_stop import STOP_TIMEOUT_S, Outcome, StopReport, stop_all
+from stimctl.remote_stop import STOP_TIMEOUT_S, StopReport, StopStatus, stop_all
 
 _EXIT_CODES = """\b
 Exit codes:
@@ -43,10 +43,10 @@ def _say(reports: list[StopReport]) -> None:
     if not reports:
         click.echo("No session of yours runs on this machine: nothing was stopped.")
     for report in reports:
-        click.echo(report.sentence()[:1].upper() + report.sentence()[1:], err=report.outcome is not Outcome.ZERO)
+        click.echo(report.sentence()[:1].upper() + report.sentence()[1:], err=report.outcome is not StopStatus.ZERO)
 
 
 def _exit_code(reports: list[StopReport]) -> int:
     if not reports:
         return codes.INVALID
-    return codes.DONE if all(report.outcome is Outcome.ZERO for report in reports) else codes.DEVICE
+    return codes.DONE if all(report.outcome is StopStatus.ZERO for report in reports) else codes.DEVICE

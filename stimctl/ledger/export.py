@@ -21,7 +21,7 @@ JSON_FORMAT = "stimctl session, version 1"
 BANDS = (0, 1)
 
 
-class What(StrEnum):
+class CsvTable(StrEnum):
     """What a CSV holds a row of."""
 
     CHANNELS = "channels"

@@ -37,7 +37,7 @@ class Dose(TypedDict):
     charge_pc: list[int]
 
 
-class Spread(TypedDict):
+class SampleSpread(TypedDict):
     """How one sampled quantity ran."""
 
     first: float
@@ -46,7 +46,7 @@ class Spread(TypedDict):
     max: float
 
 
-class Measured(TypedDict, total=False):
+class MeasuredSummary(TypedDict, total=False):
     """What the device measured on one channel."""
 
     charge_pc: list[int]
@@ -56,7 +56,7 @@ class Measured(TypedDict, total=False):
     energy_nj: int
 
 
-class Opened(TypedDict, total=False):
+class OpenedBody(TypedDict, total=False):
     """The body of "opened". Doses are keyed by the channel's number as text."""
 
     subject: str
@@ -72,7 +72,7 @@ class Opened(TypedDict, total=False):
     software: str
 
 
-class Closed(TypedDict, total=False):
+class ClosedBody(TypedDict, total=False):
     """The body of "closed". `spreads` holds applied_ua, measured_ua and ohm by channel."""
 
     end_reason: str
@@ -81,8 +81,8 @@ class Closed(TypedDict, total=False):
     planned: dict[str, Dose]
     commanded: dict[str, Dose]
     delivered: dict[str, Dose] | None
-    measured: dict[str, Measured] | None
-    spreads: dict[str, dict[str, Spread | None]]
+    measured: dict[str, MeasuredSummary] | None
+    spreads: dict[str, dict[str, SampleSpread | None]]
     band_us: list[int]
     held_us: int
     zero_confirmed_us: int | None

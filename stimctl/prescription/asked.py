@@ -7,7 +7,7 @@ from stimctl.profile import Profile
 from stimctl.screening import Screening
 
 
-class Asked(Protocol):
+class PrescriptionFields(Protocol):
     """The fields that a prescription is given; what it derives is not among them."""
 
     @property

@@ -11,7 +11,7 @@ from stimctl import limits
 from stimctl.anatomy import PREGNANCY_POINTS, Placement, check_pair
 from stimctl.errors import Misuse, Problem, Unsafe
 from stimctl.limits import Limit
-from stimctl.prescription.asked import Asked
+from stimctl.prescription.asked import PrescriptionFields
 from stimctl.prescription.completion import profile_problems
 from stimctl.prescription.plan import (
     NEEDLE_DIAMETER,
@@ -31,7 +31,7 @@ from stimctl.waveform import Program
 OHM_MAX = 10_000_000  # an open load has a figure too
 
 
-def checked_program(asked: Asked) -> Program:
+def checked_program(asked: PrescriptionFields) -> Program:
     """The program that is asked for. Raises `Unsafe` with every problem of the whole prescription."""
     problems = list(_kind_problems(asked))
     if problems:
@@ -55,7 +55,7 @@ def _broken(field: str, value: int, limit: Limit) -> Iterator[Problem]:
 # --- what kind of thing stands in each field -----------------------------------------------------------
 
 
-def _kind_problems(asked: Asked) -> Iterator[Problem]:
+def _kind_problems(asked: PrescriptionFields) -> Iterator[Problem]:
     """Fields that hold something else than their kind: nothing further can be said of them."""
     plans = asked.channels
     kinds: tuple[tuple[str, bool, str], ...] = (
@@ -86,7 +86,7 @@ def _kind_problems(asked: Asked) -> Iterator[Problem]:
 # --- who is stimulated, and by whom ---------------------------------------------------------------------
 
 
-def _subject_problems(asked: Asked) -> Iterator[Problem]:
+def _subject_problems(asked: PrescriptionFields) -> Iterator[Problem]:
     subject = asked.subject
     if asked.protocol.kind == "bench" and subject in (Subject.PERSON, Subject.ANIMAL):
         yield Problem("subject", subject.value, "a bench profile is for dummy loads and simulators only [choice]")
@@ -107,7 +107,7 @@ def _subject_problems(asked: Asked) -> Iterator[Problem]:
         yield Problem("declared_ohm", asked.declared_ohm, "only a dummy load has it")
 
 
-def _screening_problems(asked: Asked) -> Iterator[Problem]:
+def _screening_problems(asked: PrescriptionFields) -> Iterator[Problem]:
     if asked.subject is not Subject.PERSON:
         if asked.screening is not None:
             yield Problem("screening", None, "only a person is screened")
@@ -117,7 +117,7 @@ def _screening_problems(asked: Asked) -> Iterator[Problem]:
         yield from asked.screening.problems(asked.pseudonym)
 
 
-def _text_problems(asked: Asked) -> Iterator[Problem]:
+def _text_problems(asked: PrescriptionFields) -> Iterator[Problem]:
     for field, text in (("operator", asked.operator), ("pseudonym", asked.pseudonym)):
         if not is_text(text):
             yield Problem(field, text, f"must be 1 to {TEXT_MAX} printable characters")
@@ -126,7 +126,7 @@ def _text_problems(asked: Asked) -> Iterator[Problem]:
 # --- amplitude, charge, density -------------------------------------------------------------------------
 
 
-def _amplitude_problems(asked: Asked) -> Iterator[Problem]:
+def _amplitude_problems(asked: PrescriptionFields) -> Iterator[Problem]:
     yield from _broken("ceiling_ua", asked.ceiling_ua, limits.CEILING)
     for index, plan in enumerate(asked.channels):
         field, target_ua = f"channels[{index}].amplitude_ua", plan.amplitude_ua
@@ -138,7 +138,7 @@ def _amplitude_problems(asked: Asked) -> Iterator[Problem]:
             yield Problem(field, target_ua, f"must be at most the session's ceiling of {asked.ceiling_ua} uA")
 
 
-def _charge_problems(asked: Asked, program: Program) -> Iterator[Problem]:
+def _charge_problems(asked: PrescriptionFields, program: Program) -> Iterator[Problem]:
     """At the ceiling, in the band with the most charge a phase; and amplitudes that balance exactly."""
     charge_pc = max(segment.charge_pc(asked.ceiling_ua) for segment in program.segments)
     if not limits.CHARGE_PER_PHASE.allows(charge_pc):
@@ -173,7 +173,7 @@ def _needle_problems(field: str, plan: ChannelPlan, charge_pc: int) -> Iterator[
 # --- pairs ----------------------------------------------------------------------------------------------
 
 
-def _channel_problems(asked: Asked) -> Iterator[Problem]:
+def _channel_problems(asked: PrescriptionFields) -> Iterator[Problem]:
     for index, plan in enumerate(asked.channels):
         yield from _pair_problems(f"channels[{index}]", plan, asked.subject)
         if asked.pregnant:
@@ -202,7 +202,7 @@ def _pair_problems(field: str, plan: ChannelPlan, subject: Subject) -> Iterator[
 # --- the pulses ---------------------------------------------------------------------------------------
 
 
-def _program(asked: Asked) -> tuple[Program | None, list[Problem]]:
+def _program(asked: PrescriptionFields) -> tuple[Program | None, list[Problem]]:
     profile = asked.protocol
     try:
         variant = profile.variant(asked.variant)

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stimctl.errors import Problem
-from stimctl.prescription.asked import Asked
+from stimctl.prescription.asked import PrescriptionFields
 from stimctl.prescription.plan import GAPS, Terminal, is_text
 from stimctl.units import UA_PER_MA, US_PER_MIN, whole
 
 
-def profile_problems(asked: Asked) -> Iterator[Problem]:
+def profile_problems(asked: PrescriptionFields) -> Iterator[Problem]:
     """Where the prescription leaves what the profile says, or a gap that nobody answers for."""
     stimulation = asked.protocol.stimulation
     if stimulation is None or asked.protocol.kind == "bench":
@@ -40,7 +40,7 @@ def _scaled(value: float, factor: int) -> int:
     return whole(value, factor, name="a profile's bound", unit="its unit")
 
 
-def named_by_clinician(asked: Asked) -> frozenset[str]:
+def named_by_clinician(asked: PrescriptionFields) -> frozenset[str]:
     """What the profile leaves open, or the prescription does otherwise: the clinician answers for it."""
     stimulation = asked.protocol.stimulation
     named = set(asked.protocol.gaps)
@@ -59,7 +59,7 @@ _MEANING: Mapping[str, str] = {
 }
 
 
-def _completion_problems(asked: Asked, wanted: frozenset[str]) -> Iterator[Problem]:
+def _completion_problems(asked: PrescriptionFields, wanted: frozenset[str]) -> Iterator[Problem]:
     clinician = asked.clinician
     given: Any = () if clinician is None else clinician.completes
     if not isinstance(given, tuple) or not all(isinstance(name, str) and name in GAPS for name in given):

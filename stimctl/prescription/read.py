@@ -34,7 +34,7 @@ class NeedleFile(Strict):
     coating: Annotated[Coating, Field(strict=False)] = Field(description=f"one of {', '.join(Coating)}")
 
 
-class EndFile(Strict):
+class PlacementFile(Strict):
     """Where one needle is: a point and its side; an Ashi point with region and spot; or a load's terminal."""
 
     point: Text = Field(description='as in "BL-23"; "terminal 1" and "terminal 2" on a dummy load')
@@ -47,8 +47,8 @@ class ChannelFile(Strict):
     """One channel."""
 
     channel: int = Field(description="1 to 4")
-    first: EndFile
-    second: EndFile
+    first: PlacementFile
+    second: PlacementFile
     amplitude_ma: float | None = Field(None, description="0.5 up to the ceiling; left out where titrate is true")
     needle: NeedleFile = Field(description="has to be declared")
 
@@ -113,7 +113,7 @@ def from_mapping(
         raise InputInvalid(source, problems)
     known = load_profiles() if profiles is None else profiles
     try:
-        return _Reading(source).prescription(asked, known, screening)
+        return _PrescriptionReader(source).prescription(asked, known, screening)
     except Unsafe as unsafe:
         raise Unsafe(as_written(unsafe.problems, values)) from None
 
@@ -127,7 +127,7 @@ def subject_of(path: Path) -> tuple[Subject, str]:
     return asked.subject, asked.pseudonym
 
 
-class _Reading:
+class _PrescriptionReader:
     """From the file's shape to integers, collecting what does not convert."""
 
     def __init__(self, source: str) -> None:
@@ -205,7 +205,7 @@ class _Reading:
             return None
         return ChannelPlan(asked.channel, first, second, amplitude_ua, needle)
 
-    def _end(self, field: str, asked: EndFile) -> Placement | Terminal | None:
+    def _end(self, field: str, asked: PlacementFile) -> Placement | Terminal | None:
         terminal = TERMINALS.get(asked.point)
         if terminal is not None:
             for name in _body_fields(asked):
@@ -221,7 +221,7 @@ class _Reading:
         return None
 
 
-def _body_fields(asked: EndFile) -> Iterator[str]:
+def _body_fields(asked: PlacementFile) -> Iterator[str]:
     return (name for name in ("side", "region", "spot") if getattr(asked, name))
 
 

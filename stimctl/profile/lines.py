@@ -32,10 +32,10 @@ def path_text(path: Path) -> str:
 
 def lines_of(text: str) -> dict[Path, int]:
     """The line, from 1, of each table, key and array element of a valid TOML text."""
-    return _Reader(text).read()
+    return _LineFinder(text).read()
 
 
-class _Reader:
+class _LineFinder:
     def __init__(self, text: str) -> None:
         self._text = text
         self._at = 0

@@ -17,7 +17,7 @@ from stimctl import anatomy, limits
 from stimctl.errors import InputInvalid, Misuse, Problem, Unsafe
 from stimctl.limits import Limit
 from stimctl.profile.amounts import limit_text
-from stimctl.profile.model import Profile, ProfileFile, Stimulation, Variant
+from stimctl.profile.model import Profile, ProfileFile, StimulationSettings, Variant
 from stimctl.profile.toml_text import TomlText, check, parse, read_file
 from stimctl.units import UA_PER_MA, US_PER_MIN, US_PER_MS, US_PER_S, whole
 from stimctl.waveform import Program, Segment, segments_for
@@ -266,7 +266,7 @@ def _program_problems(profile: Profile, index: int, variant: Variant) -> Iterato
         return  # an amount that is not whole was named above; an unspecified one is a gap, not an error
 
 
-def _whole(stimulation: Stimulation, name: str) -> int:
+def _whole(stimulation: StimulationSettings, name: str) -> int:
     amount, value = _BY_NAME[name], getattr(stimulation, name).value
     if value is None:
         raise Misuse(f"the profile leaves {name} unspecified")

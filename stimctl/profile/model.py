@@ -115,7 +115,7 @@ class ProfilePoint(Strict):
     note: Text | None = None
 
 
-class Schedule(Strict):
+class TreatmentSchedule(Strict):
     """How often and for how long."""
 
     sessions_per_week: Sourced[Range]
@@ -134,7 +134,7 @@ class Response(Strict):
     rules: tuple[Sourced[Text], ...] = ()
 
 
-class Pattern(Strict):
+class PointPattern(Strict):
     """A pattern that adds points to the protocol."""
 
     name: Text
@@ -145,7 +145,7 @@ class Pattern(Strict):
     quote: Text | None = None
 
 
-class Stimulation(Strict):
+class StimulationSettings(Strict):
     """The electrical part, common to all variants."""
 
     pairs: Sourced[tuple[tuple[PointCode, PointCode], ...]]
@@ -175,7 +175,7 @@ class Variant(Strict):
     mode: Sourced[Annotated[Mode, Field(strict=False)]]
 
 
-class Note(Strict):
+class ProfileNote(Strict):
     """Something to know that is no setting. One about under-dosing is shown with every prescription."""
 
     about: Literal["evidence", "under-dosing", "mechanism", "adjunct", "locked", "use"]
@@ -196,13 +196,13 @@ class ProfileFile(Strict):
     kind: Literal["clinical", "bench"]
     source: SourceDocument | None = None
     points: tuple[ProfilePoint, ...] = ()
-    schedule: Schedule | None = None
+    schedule: TreatmentSchedule | None = None
     response: Response | None = None
-    patterns: tuple[Pattern, ...] = ()
+    patterns: tuple[PointPattern, ...] = ()
     no_stimulation: Sourced[Text] | None = Field(None, description="why there is nothing to stimulate")
-    stimulation: Stimulation | None = None
+    stimulation: StimulationSettings | None = None
     variants: tuple[Variant, ...] = ()
-    notes: tuple[Note, ...] = ()
+    notes: tuple[ProfileNote, ...] = ()
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -4,8 +4,8 @@
 the driver on it. Nothing in here can open a port, and nothing takes a port's URL.
 """
 
-from stimctl.replay.play import Replayed, replay
-from stimctl.replay.port import TOLERANCE_US, Difference, ReplayPort
+from stimctl.replay.play import ReplayResult, replay
+from stimctl.replay.port import TOLERANCE_US, ReplayMismatch, ReplayPort
 from stimctl.replay.recording import Recording, read_recording
 
-__all__ = ["TOLERANCE_US", "Difference", "Recording", "ReplayPort", "Replayed", "read_recording", "replay"]
+__all__ = ["TOLERANCE_US", "Recording", "ReplayMismatch", "ReplayPort", "ReplayResult", "read_recording", "replay"]

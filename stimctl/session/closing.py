@@ -6,9 +6,9 @@ Only then is the device told that it may forget.
 from dataclasses import replace
 
 from stimctl import limits
-from stimctl.session.context import Context, Ending, Over
+from stimctl.session.context import Context, Ending, SessionOver
 from stimctl.session.preparation import stop_record
-from stimctl.session.states import End, Happening, State, Task
+from stimctl.session.states import End, State, Task, Trigger
 from stimctl.session.view import EXAMINE, PULL_THE_LEADS, Priority, SessionReport
 from stimctl.stimulators import base
 from stimctl.wire.codec import Status
@@ -27,7 +27,7 @@ class Closing:
     def __init__(self, context: Context, session_id: str) -> None:
         self._context = context
         self._session_id = session_id
-        self._records: base.Records | None = None
+        self._records: base.SessionCounts | None = None
         self._stop_us: int | None = None  # when the device was told to stop
         self.line_gone = False
         self.zero: base.ZeroConfirmed | None = None
@@ -56,7 +56,7 @@ class Closing:
         context.pending = context.want = context.times.alive_due_us = None
         if self.may_cut:
             self.cut(now_us)
-        context.enter(Happening.STOP, now_us)
+        context.enter(Trigger.STOP, now_us)
         if self.line_gone:
             self.close(now_us)
 
@@ -88,7 +88,7 @@ class Closing:
             context.pending = None
             context.stimulator.stop(now_us)
 
-    def on_records(self, records: base.Records, now_us: int) -> None:
+    def on_records(self, records: base.SessionCounts, now_us: int) -> None:
         """The device said what it counted. Another session's counts are neither used nor acknowledged."""
         told = {each.session for each in records.counters} | {each.session for each in records.measured}
         numbers = {records.record.session, *told}
@@ -204,5 +204,5 @@ class Closing:
         # What was told since it was drawn up belongs to it: a count that is wrong, a log without its last entry.
         zero_us = self.report.zero_confirmed_us if self.zero else None
         self.report = replace(self.report, alarms=tuple(context.alarms), zero_confirmed_us=zero_us)
-        context.enter(Happening.CLOSED, now_us)
-        context.want = Over()
+        context.enter(Trigger.CLOSED, now_us)
+        context.want = SessionOver()

@@ -155,13 +155,13 @@ class HostTrouble(NamedTuple):
     text: str
 
 
-class Wrote(NamedTuple):
+class BytesWritten(NamedTuple):
     """What the session gave to be sent last was handed to the line, completely, at `at_us`."""
 
     at_us: int
 
 
-Fact = LogDurable | LogFailed | EarlierDoseLogged | LineGone | HostTrouble | Wrote
+Fact = LogDurable | LogFailed | EarlierDoseLogged | LineGone | HostTrouble | BytesWritten
 
 
 # In a record of traffic.

@@ -6,18 +6,18 @@ from typing import Any, NamedTuple
 
 from stimctl.errors import IllegalEvent
 from stimctl.prescription import Prescription
-from stimctl.session.dose_account import Account
-from stimctl.session.journal import Journal
+from stimctl.session.dose_tracker import DoseTracker
+from stimctl.session.ledger_entries import LedgerEntries
 from stimctl.session.log import SessionLog
-from stimctl.session.states import ON_HOLD, End, Happening, Pending, State, Task, after
+from stimctl.session.states import ON_HOLD, End, Pending, State, Task, Trigger, after
 from stimctl.session.targets import TargetRules
-from stimctl.session.view import Alarm, Priority, StateChanged, Told
-from stimctl.stimulators.base import Identity, Records, Stimulator
+from stimctl.session.view import Alarm, OperatorMessage, Priority, StateChanged
+from stimctl.stimulators.base import Identity, SessionCounts, Stimulator
 from stimctl.wire.codec import Channel, Impedance, Status
 
 
 @dataclass(slots=True)
-class DeviceKnown:
+class DeviceFacts:
     """What the device has said of itself. `answered_us` is its time of the newest answer that changed something."""
 
     identity: Identity | None = None
@@ -29,7 +29,7 @@ class DeviceKnown:
 
 
 @dataclass(slots=True)
-class Times:
+class SessionTimes:
     """Host times in us: when the state was entered, the front end last checked in, the session was first armed
     (its 45 minutes count from there), and when the next keepalive is due."""
 
@@ -55,14 +55,14 @@ class LogEarlierDose(NamedTuple):
     """The device still held the dose of an earlier session: log it, then say `EarlierDoseLogged` or `LogFailed`."""
 
     identity: Identity
-    records: Records
+    records: SessionCounts
 
 
-class Over(NamedTuple):
+class SessionOver(NamedTuple):
     """The session has ended and its report is there."""
 
 
-Want = AwaitDurable | LogEarlierDose | Over
+Want = AwaitDurable | LogEarlierDose | SessionOver
 
 
 class Context:
@@ -73,23 +73,23 @@ class Context:
     ) -> None:
         self.stimulator = stimulator
         self.prescription = prescription
-        self.journal = Journal(log)
-        self.account = Account(prescription)
+        self.journal = LedgerEntries(log)
+        self.account = DoseTracker(prescription)
         first_ua = {plan.channel: plan.amplitude_ua for plan in prescription.channels}
         self.targets = stimulator.targets = TargetRules(first_ua, prescription.ceiling_ua)
         self.state = State.IDLE
         self.pending: Pending | None = None
         self.ending: Ending | None = None
         self.want: Want | None = None
-        self.device = DeviceKnown()
-        self.times = Times()
+        self.device = DeviceFacts()
+        self.times = SessionTimes()
         self.alarms: list[Alarm] = []
         self.events: list[Any] = []
         self._go_on = go_on
         # The engine sets it when the closing phase is there.
         self.stop: Callable[[int, End, str], None]
 
-    def enter(self, happening: Happening, now_us: int) -> None:
+    def enter(self, happening: Trigger, now_us: int) -> None:
         """Move to the next state of the table, write it down and tell it. Raises `IllegalEvent`."""
         was = self.state
         self.state = after(was, happening)
@@ -121,11 +121,11 @@ class Context:
     def is_pending(self, task: Task) -> bool:
         return self.pending is not None and self.pending.task is task
 
-    def done(self, happening: Happening, now_us: int) -> None:
+    def done(self, happening: Trigger, now_us: int) -> None:
         """What was under way is complete: move on, and further where no operator is needed."""
         self.pending = None
         self.enter(happening, now_us)
-        if happening is not Happening.CHECK_FAILED:
+        if happening is not Trigger.CHECK_FAILED:
             self._go_on(now_us)
 
     def await_durable(self, now_us: int) -> None:
@@ -155,4 +155,4 @@ class Context:
 
     def tell(self, text: str, now_us: int) -> None:
         """Tell the operator something that is no alarm."""
-        self.events.append(Told(text, now_us))
+        self.events.append(OperatorMessage(text, now_us))

@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 from stimctl import limits
 from stimctl.errors import (
+    CommandRefused,
     EchoMismatch,
     IllegalEvent,
     LineFault,
     LogFault,
     Misuse,
-    Refused,
     StimctlError,
     Suspended,
     TimedOut,
@@ -29,7 +29,7 @@ from stimctl.session.closing import Closing
 from stimctl.session.context import Context, Want
 from stimctl.session.log import SessionLog
 from stimctl.session.preparation import Preparation
-from stimctl.session.states import ENDED, ON_HOLD, QUIET, STOPPING, End, Happening, State, Task
+from stimctl.session.states import ENDED, ON_HOLD, QUIET, STOPPING, End, State, Task, Trigger
 from stimctl.session.stimulation import Stimulation
 from stimctl.session.telemetry import Telemetry
 from stimctl.session.view import PULL_THE_LEADS, Priority, SessionReport, SessionView
@@ -42,13 +42,13 @@ UNATTENDED = frozenset({State.IDLE, State.IDENTIFIED, State.LOADED, State.TESTED
 ATTENDED = frozenset({State.IDLE, State.IDENTIFIED, State.LOADED})
 STOOD_STILL_US = 200_000  # later than its deadline by so much, this program did not run [choice]
 _START_AGAIN = "start again; if it happens twice, examine the device"
-_ENDS: dict[type[StimctlError], End] = {Refused: End.REFUSED, EchoMismatch: End.ECHO, Unsafe: End.GATE}
+_ENDS: dict[type[StimctlError], End] = {CommandRefused: End.REFUSED, EchoMismatch: End.ECHO, Unsafe: End.GATE}
 _Handler = Callable[[Any, int], None]
 
 
-class Turn(NamedTuple):
-    """The bytes to send now, what happened (`StateChanged`, `Alarm`, `Told`), when to come back at the latest, and what
-    is wanted of whoever runs the session, if anything."""
+class EngineStep(NamedTuple):
+    """The bytes to send now, what happened (`StateChanged`, `Alarm`, `OperatorMessage`), when to come back at the
+    latest, and what is wanted of whoever runs the session, if anything."""
 
     output: bytes
     events: Sequence[Any]
@@ -81,7 +81,7 @@ class Engine:
         self._auto = auto
         self._turned_us = self._deadline_us = 0
         self._take_output = stimulator.take_output
-        self._quiet = Turn(b"", (), 0, None)
+        self._quiet = EngineStep(b"", (), 0, None)
         # Bytes from the line, and what was asked for beside a stop, until the stop is sent.
         self._put_off: tuple[bytes, Sequence[c.Command | c.Fact]] | None = None
         self._prepare = Preparation(context, url)
@@ -107,20 +107,20 @@ class Engine:
             c.EarlierDoseLogged: self._on_earlier_dose_logged,
             c.LineGone: lambda fact, now_us: self._line_lost(fact.error, now_us),
             c.HostTrouble: lambda fact, now_us: self._close.stop(now_us, fact.end, fact.text),
-            c.Wrote: lambda fact, _now_us: stimulator.wrote(fact.at_us),
+            c.BytesWritten: lambda fact, _now_us: stimulator.wrote(fact.at_us),
         }
         self._on: dict[type[Any], _Handler] = {
-            base.Identified: self._prepare.on_identified,
-            base.Loaded: lambda _event, now_us: context.done(Happening.LOADED, now_us),
+            base.DeviceIdentified: self._prepare.on_identified,
+            base.ProgramLoaded: lambda _event, now_us: context.done(Trigger.LOADED, now_us),
             base.SelfTested: self._prepare.on_self_tested,
-            base.Checked: self._on_checked,
-            base.Records: self._by_phase(self._close.on_records, self._prepare.on_recovered),
+            base.ContactChecked: self._on_checked,
+            base.SessionCounts: self._by_phase(self._close.on_records, self._prepare.on_recovered),
             base.ZeroConfirmed: self._by_phase(self._close.on_zero, self._prepare.on_stop_tried),
             base.ZeroOverdue: self._on_zero_overdue,
-            base.Declined: self._stimulate.on_declined,
-            base.Late: self._stimulate.on_late,
-            base.Failed: self._on_failed,
-            base.Noted: lambda event, now_us: context.put(event.kind, now_us, **event.body),
+            base.OrderDeclined: self._stimulate.on_declined,
+            base.LateReply: self._stimulate.on_late,
+            base.StimulatorFailed: self._on_failed,
+            base.EntryNoted: lambda event, now_us: context.put(event.kind, now_us, **event.body),
             m.Status: self._telemetry.on_status,
             m.Channel: self._telemetry.on_channel,
             m.Event: self._telemetry.on_event,
@@ -140,7 +140,7 @@ class Engine:
         self._context.times.checked_in_us = self._stimulator.heard_us = self._turned_us = self._deadline_us = now_us
         self._go_on(now_us)
 
-    def step(self, now_us: int, data: bytes = b"", asked: Sequence[c.Command | c.Fact] = ()) -> Turn:
+    def step(self, now_us: int, data: bytes = b"", asked: Sequence[c.Command | c.Fact] = ()) -> EngineStep:
         """Take in the time, bytes from the line, and what was asked for; say what is to be done.
 
         A stop that is asked for gives its bytes at once; all else, also the rest of the stop, follows at the next step.
@@ -173,17 +173,17 @@ class Engine:
         events, context.events = context.events, []
         want, context.want = context.want, None
         self._deadline_us = deadline_us = self._next_deadline_us()
-        turn = Turn(output, events, deadline_us, want)
+        turn = EngineStep(output, events, deadline_us, want)
         if deadline_us == context.times.alive_due_us:
             # As every turn is from here on until something else happens.
-            self._quiet = Turn(b"", (), deadline_us, None) if output or events or want is not None else turn
+            self._quiet = EngineStep(b"", (), deadline_us, None) if output or events or want is not None else turn
         return turn
 
-    def _cut(self, now_us: int, data: bytes, asked: Sequence[c.Command | c.Fact]) -> Turn:
+    def _cut(self, now_us: int, data: bytes, asked: Sequence[c.Command | c.Fact]) -> EngineStep:
         self._close.cut(now_us)
         # The stop first here too: what was asked for ahead of it must send nothing after it.
         self._put_off = data, sorted(asked, key=lambda each: type(each) is not c.AskStop)
-        return Turn(self._take_output(), (), now_us, None)
+        return EngineStep(self._take_output(), (), now_us, None)
 
     def _take(self, asked: c.Command | c.Fact, now_us: int) -> None:
         try:
@@ -379,7 +379,7 @@ class Engine:
         else:
             self._stimulate.on_started(event, now_us)
 
-    def _on_checked(self, event: base.Checked, now_us: int) -> None:
+    def _on_checked(self, event: base.ContactChecked, now_us: int) -> None:
         self._prepare.on_checked(event, now_us)
         if self.state is State.TESTED and State.TESTED in self._auto:
             # The check failed and nobody is there to mend the contact.
@@ -394,7 +394,7 @@ class Engine:
     def _on_acknowledged(self, _event: m.Acknowledged, now_us: int) -> None:
         (self._close if self.state is STOPPING else self._prepare).on_acknowledged(now_us)
 
-    def _on_failed(self, event: base.Failed, now_us: int) -> None:
+    def _on_failed(self, event: base.StimulatorFailed, now_us: int) -> None:
         error = event.error
         if self.state is STOPPING:
             # Zero comes first: what failed was asked for before the stop.

@@ -7,7 +7,7 @@ stop frame would follow the first. So what the clock lost is added to it from th
 from stimctl.port import Port
 
 
-class Onward:
+class MonotonicPort:
     """The same port, by a clock that goes on. `went_back` says that it did not, until somebody clears it."""
 
     def __init__(self, port: Port) -> None:

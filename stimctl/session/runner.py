@@ -14,16 +14,16 @@ from stimctl import limits
 from stimctl.errors import LineFault, LineLost, LogFault, Suspended
 from stimctl.port import Port
 from stimctl.session import commands as c
-from stimctl.session.context import AwaitDurable, LogEarlierDose, Over
-from stimctl.session.engine import Engine, Turn
+from stimctl.session.context import AwaitDurable, LogEarlierDose, SessionOver
+from stimctl.session.engine import Engine, EngineStep
 from stimctl.session.log import SessionLog
-from stimctl.session.monotonic_port import Onward
+from stimctl.session.monotonic_port import MonotonicPort
 from stimctl.session.replay_metadata import BEGUN, ENDED, LOST, ORDER
 from stimctl.session.states import End
 from stimctl.session.view import Alarm, Priority, SessionReport, SessionView
-from stimctl.stimulators.base import Identity, Records, Stimulator, ZeroConfirmed, ZeroOverdue
+from stimctl.stimulators.base import Identity, SessionCounts, Stimulator, ZeroConfirmed, ZeroOverdue
 
-Recover = Callable[[Identity, Records], str]
+Recover = Callable[[Identity, SessionCounts], str]
 TakeNote = Callable[[int, str, Mapping[str, Any]], None]
 
 DURABLE_US = 10_000_000
@@ -50,7 +50,7 @@ class Runner:
         attended: bool,
         take_note: TakeNote | None = None,
     ) -> None:
-        self._port = Onward(port)
+        self._port = MonotonicPort(port)
         self._engine = engine
         self._log = log
         self._recover = recover
@@ -66,7 +66,7 @@ class Runner:
         self._data = b""
         self._over = False
         # The newest; the engine gives the same one again as long as telemetry is all that comes.
-        self._last = Turn(b"", (), 0, None)
+        self._last = EngineStep(b"", (), 0, None)
 
     @property
     def view(self) -> SessionView:
@@ -131,7 +131,7 @@ class Runner:
                 self._facts.append(c.HostTrouble(End.CLOCK, "the host's clock went back"))
         return port.now_us()
 
-    def _carry_out(self, turn: Turn) -> None:
+    def _carry_out(self, turn: EngineStep) -> None:
         """Do what the engine wants done."""
         if turn.events:
             self._told.extend(turn.events)
@@ -174,7 +174,7 @@ class Runner:
         except LineFault:
             return
         if self._engine.hears_writes:
-            self._facts.append(c.Wrote(self._port.now_us()))
+            self._facts.append(c.BytesWritten(self._port.now_us()))
 
     def _not_heard(self, why: Suspended | LineLost) -> None:
         if isinstance(why, Suspended):
@@ -184,8 +184,8 @@ class Runner:
             self._note(self._port.now_us(), LOST)
             self._facts.append(c.LineGone(why))
 
-    def _fulfil(self, wants: AwaitDurable | LogEarlierDose | Over) -> None:
-        if isinstance(wants, Over):
+    def _fulfil(self, wants: AwaitDurable | LogEarlierDose | SessionOver) -> None:
+        if isinstance(wants, SessionOver):
             self._over = True
         elif isinstance(wants, AwaitDurable):
             self._durable_by_us = self._port.now_us() + DURABLE_US

@@ -32,7 +32,7 @@ class State(StrEnum):
     ENDED = "ended"
 
 
-class Happening(Enum):
+class Trigger(Enum):
     """What moves a session on."""
 
     IDENTIFIED = "identified"
@@ -84,9 +84,9 @@ class End(StrEnum):
     INTERRUPTED = "interrupted"
 
 
-S, H = State, Happening
+S, H = State, Trigger
 
-TABLE: dict[tuple[State, Happening], State] = {
+TABLE: dict[tuple[State, Trigger], State] = {
     (S.IDLE, H.IDENTIFIED): S.IDENTIFIED,
     (S.IDENTIFIED, H.LOADED): S.LOADED,
     (S.LOADED, H.TESTED): S.TESTED,
@@ -169,7 +169,7 @@ class Pending(NamedTuple):
     device_time_us: int
 
 
-def after(state: State, happening: Happening) -> State:
+def after(state: State, happening: Trigger) -> State:
     """The state that follows. Raises `IllegalEvent` when the table has no such row."""
     try:
         return TABLE[state, happening]

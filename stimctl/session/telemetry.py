@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from stimctl import limits
 from stimctl.session.context import Context
-from stimctl.session.plausibility import Finding
+from stimctl.session.plausibility import Implausible
 from stimctl.session.preparation import Preparation
 from stimctl.session.states import OUTPUT, QUIET, STIMULATING, STOPPING, End, State, Task
 from stimctl.session.stimulation import Stimulation
@@ -93,7 +93,7 @@ class Telemetry:
         """While nothing is stimulated: nothing may be given that was not asked for, and an arm may lapse."""
         context = self._context
         if status.state in GIVES_OUTPUT and context.state not in OUTPUT and not context.is_pending(Task.STARTING):
-            self._stimulate.found(Finding(End.IMPLAUSIBLE, "the device gives output that was not ordered"), now_us)
+            self._stimulate.found(Implausible(End.IMPLAUSIBLE, "the device gives output that was not ordered"), now_us)
         elif context.state in (State.ARMED, State.REARMED):
             self._prepare.on_lapsed(status, now_us)
             if context.state in self._auto:
@@ -134,7 +134,7 @@ class Telemetry:
             checked = self._prepare.in_check() and channel in self._context.targets
             if flows_ua > (limits.over_current_ua(limits.RAISE_STEP_UA) if checked else limits.ZERO_UA):
                 text = f"channel {channel} carries {flows_ua} uA that was not ordered"
-                self._stimulate.found(Finding(End.IMPLAUSIBLE, text), now_us)
+                self._stimulate.found(Implausible(End.IMPLAUSIBLE, text), now_us)
             return
         loud = flows_ua > limits.ZERO_UA and not self._context.is_pending(Task.STARTING)
         self._loud_in_a_row[channel] = self._loud_in_a_row.get(channel, 0) + 1 if loud else 0

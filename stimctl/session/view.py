@@ -40,7 +40,7 @@ class StateChanged(NamedTuple):
     at_us: int
 
 
-class Told(NamedTuple):
+class OperatorMessage(NamedTuple):
     """A plain message for the operator: a raise that was refused, a step that was done."""
 
     text: str

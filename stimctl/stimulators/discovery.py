@@ -10,13 +10,13 @@ from typing import TypeVar
 from stimctl.errors import Misuse, WireError, WrongDevice
 from stimctl.port import Port
 from stimctl.stimulators.base import Stimulator
-from stimctl.stimulators.lease.adapter import Leased
-from stimctl.stimulators.native import Native
-from stimctl.stimulators.pulsepal.adapter import PulsePal, isolator_ua_per_v
+from stimctl.stimulators.lease.adapter import LeaseAdapter
+from stimctl.stimulators.native import NativeAdapter
+from stimctl.stimulators.pulsepal.adapter import PulsePalAdapter, isolator_ua_per_v
 from stimctl.stimulators.pulsepal.gate import HANDSHAKE, START
 from stimctl.stimulators.stimjim.adapter import DIALECTS
 from stimctl.stimulators.stimjim.gate import IDENTIFY
-from stimctl.stimulators.stimjim.parser import Named, Reader
+from stimctl.stimulators.stimjim.parser import IdnReply, StimJimParser
 from stimctl.wire import codec as m
 from stimctl.wire.codes import PROTOCOL_VERSION, Refusal
 from stimctl.wire.framing import DELIMITER, FrameSplitter
@@ -34,7 +34,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class DeviceChoice:
     """What was said of the device. Raises `Misuse` for what does not go together.
 
     `isolator` is a PulsePal's, in mA per volt: it has no default, because a wrong one is a wrong current.
@@ -57,10 +57,10 @@ class Choice:
             raise Misuse("isolator: say how many mA per volt the isolator gives; there is no default")
 
 
-NATIVE = Choice()
+NATIVE = DeviceChoice()
 
 
-def stimulator(choice: Choice, port: Port, first_sequence: int = 0) -> Stimulator:
+def stimulator(choice: DeviceChoice, port: Port, first_sequence: int = 0) -> Stimulator:
     """The adapter for what is at `port`. Raises `WrongDevice` when it is not found, `LineLost`."""
     device, dialect = choice.device, choice.dialect
     if device == "auto":
@@ -69,13 +69,13 @@ def stimulator(choice: Choice, port: Port, first_sequence: int = 0) -> Stimulato
         # Silence is dialect A's answer; its first echo proves it.
         dialect = _stimjim_dialect(port) or "a"
     if device == "native":
-        return Native(first_sequence)
+        return NativeAdapter(first_sequence)
     if device == "stimjim":
         assert dialect is not None
-        return Leased(DIALECTS[dialect](simulator=port.virtual))
+        return LeaseAdapter(DIALECTS[dialect](simulator=port.virtual))
     if choice.isolator is None:
         raise Misuse("a PulsePal is at the port: say how many mA per volt its isolator gives, with --isolator")
-    return Leased(PulsePal(isolator_ua_per_v(choice.isolator), simulator=port.virtual))
+    return LeaseAdapter(PulsePalAdapter(isolator_ua_per_v(choice.isolator), simulator=port.virtual))
 
 
 def detect(port: Port) -> tuple[str, str | None]:
@@ -121,6 +121,6 @@ def _is_native(heard: bytes) -> bool:
 
 def _stimjim_dialect(port: Port) -> str | None:
     def named(heard: bytes) -> str | None:
-        return next((said.dialect for said in Reader().feed(heard) if isinstance(said, Named)), None)
+        return next((said.dialect for said in StimJimParser().feed(heard) if isinstance(said, IdnReply)), None)
 
     return _ask(port, "stimjim", named)

@@ -1,11 +1,11 @@
 """Ask who is at a port, with a handshake and nothing else: no program, no arm, no acknowledgement."""
 
 from stimctl.port import Port, open_port
-from stimctl.stimulators.base import Failed, Identified, Stimulator
-from stimctl.stimulators.discovery import NATIVE, Choice, stimulator
+from stimctl.stimulators.base import DeviceIdentified, Stimulator, StimulatorFailed
+from stimctl.stimulators.discovery import NATIVE, DeviceChoice, stimulator
 
 
-def identify(url: str, choice: Choice = NATIVE) -> Identified:
+def identify(url: str, choice: DeviceChoice = NATIVE) -> DeviceIdentified:
     """Who answers at `url`. Raises `LineFault` when nobody does, `WrongDevice` for another protocol version.
 
     A handshake ends a session that the device has open: the device then belongs to who asked last. A device that
@@ -19,7 +19,7 @@ def identify(url: str, choice: Choice = NATIVE) -> Identified:
         port.close()
 
 
-def handshake(port: Port, device: Stimulator) -> Identified:
+def handshake(port: Port, device: Stimulator) -> DeviceIdentified:
     """Who answers at an open port. Raises what the device's adapter found wrong."""
     device.connect(port.now_us())
     while True:
@@ -29,7 +29,7 @@ def handshake(port: Port, device: Stimulator) -> Identified:
         data = port.wait(device.next_deadline_us())
         now_us = port.now_us()
         for event in [*device.receive(data, now_us), *device.advance(now_us)]:
-            if isinstance(event, Identified):
+            if isinstance(event, DeviceIdentified):
                 return event
-            if isinstance(event, Failed):
+            if isinstance(event, StimulatorFailed):
                 raise event.error

@@ -10,7 +10,7 @@ from stimctl import limits
 from stimctl.stimulators.base import ZeroConfirmed, ZeroOverdue
 
 
-class Stop:
+class StopSequence:
     """A stop under way since `began_us`. `send(now_us)` puts the stop's bytes before everything else to be sent."""
 
     def __init__(self, send: Callable[[int], None], now_us: int) -> None:

@@ -19,7 +19,7 @@ from struct import calcsize
 from stimctl.errors import InputInvalid, Problem
 from stimctl.wire import codec as m
 from stimctl.wire import codes
-from stimctl.wire.codec import HEADER_SIZE, SHAPES, Shape
+from stimctl.wire.codec import HEADER_SIZE, SHAPES, MessageSchema
 from stimctl.wire.framing import CRC_SIZE, DELIMITER
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "protocol.md"
@@ -46,7 +46,7 @@ def _wire_type(code: str) -> str:
     return f"bytes[{code[:-1]}]" if code.endswith("s") else _TYPES[code]
 
 
-def _overview(shapes: Iterable[Shape]) -> str:
+def _overview(shapes: Iterable[MessageSchema]) -> str:
     rows = (
         (f"`0x{shape.kind:02X}`", f"[{shape.cls.__name__}](#{_anchor(shape)})", shape.packer.size + LINE_OVERHEAD)
         for shape in shapes
@@ -54,11 +54,11 @@ def _overview(shapes: Iterable[Shape]) -> str:
     return table(("kind", "message", "bytes on the line"), rows)
 
 
-def _anchor(shape: Shape) -> str:
+def _anchor(shape: MessageSchema) -> str:
     return f"0x{shape.kind:02x}-{shape.cls.__name__.lower()}"
 
 
-def _layout(shape: Shape) -> str:
+def _layout(shape: MessageSchema) -> str:
     """One message: a heading, what it is for, and its fields by their place in the payload."""
     parts = [f"#### 0x{shape.kind:02X} {shape.cls.__name__}\n\n{said(shape.cls)}\n"]
     rows, offset = [], HEADER_SIZE
@@ -70,7 +70,7 @@ def _layout(shape: Shape) -> str:
     return "".join(parts)
 
 
-def _messages(belongs: Callable[[Shape], bool]) -> str:
+def _messages(belongs: Callable[[MessageSchema], bool]) -> str:
     shapes = [SHAPES[kind] for kind in sorted(SHAPES) if belongs(SHAPES[kind])]
     return "\n".join([_overview(shapes), *map(_layout, shapes)])
 

@@ -13,13 +13,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
 from stimctl.wire.codes import Capability
-from stimlab.conformance.matrix import Cell
+from stimlab.conformance.matrix import OperatingPoint
 
 if TYPE_CHECKING:
-    from stimlab.conformance.dut import Bench
+    from stimlab.conformance.dut import Dut
 
 Hand = Literal["power", "load"]
-Body = Callable[["Bench"], None]
+Body = Callable[["Dut"], None]
 NOTHING = Capability(0)
 _CHECKS: dict[str, "Check"] = {}
 
@@ -38,7 +38,7 @@ class Nonconforming(Exception):
         super().__init__(f"{requirement}: {text}")
 
 
-class Skip(Exception):
+class CheckSkipped(Exception):
     """This cannot be checked here. The text says why."""
 
 
@@ -58,7 +58,7 @@ class Check:
     needs: Capability = NOTHING
     hands: tuple[Hand, ...] = ()
     long: bool = False
-    cell: Cell | None = None
+    cell: OperatingPoint | None = None
 
 
 def check(

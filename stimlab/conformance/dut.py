@@ -39,11 +39,11 @@ from stimctl.wire.codec import (
 )
 from stimctl.wire.codes import PROTOCOL_VERSION, Capability, DeviceState, EndReason, Purpose
 from stimctl.wire.framing import DELIMITER
-from stimlab.conformance.check import Nonconforming, Skip
-from stimlab.conformance.fixture import DUMMY, Hands, NoHands
-from stimlab.conformance.link import STOP_FRAME, Heard, Talker
-from stimlab.conformance.programs import PLAIN, Loadable
-from stimlab.conformance.result import Identity, Measurement
+from stimlab.conformance.check import CheckSkipped, Nonconforming
+from stimlab.conformance.fixture import DUMMY, Fixture, NoFixture
+from stimlab.conformance.link import STOP_FRAME, Link, ReceivedFrame
+from stimlab.conformance.programs import PLAIN, WireProgram
+from stimlab.conformance.result import DutIdentity, Measurement
 
 CEILING_UA = 500  # the lowest there is
 LIMIT_US = 60_000_000
@@ -57,15 +57,15 @@ for _each in Capability:
     EVERYTHING |= _each
 
 
-class Bench(Talker):
+class Dut(Link):
     """A device at the bench. What holds between checks: its port, its identity, what may be driven."""
 
-    def __init__(self, port: Port, *, hands: Hands | None = None, amplitude_ua: int = 200) -> None:
+    def __init__(self, port: Port, *, hands: Fixture | None = None, amplitude_ua: int = 200) -> None:
         super().__init__(port)
-        self.hands = hands or NoHands()
+        self.hands = hands or NoFixture()
         self.amplitude_ua = amplitude_ua
         self.capabilities = EVERYTHING
-        self.identity: Identity | None = None
+        self.identity: DutIdentity | None = None
         self.loaded = PLAIN
         self.welcome: Welcome | None = None
         self.armed: Armed | None = None
@@ -110,10 +110,10 @@ class Bench(Talker):
         self.welcome = self.get(Hello(PROTOCOL_VERSION), Welcome, by="R-16")
         return self.welcome
 
-    def identify(self) -> Identity:
+    def identify(self) -> DutIdentity:
         """Open a handshake and read the three pages."""
         welcome = self.hello()
-        self.identity = Identity(
+        self.identity = DutIdentity(
             welcome,
             self.get(ReadIdentity(0), Maker, by="R-28"),
             self.get(ReadIdentity(1), Firmware, by="R-28"),
@@ -122,7 +122,7 @@ class Bench(Talker):
         self.capabilities = Capability(self.identity.ranges.capabilities)
         return self.identity
 
-    def load(self, program: Loadable = PLAIN) -> bytes:
+    def load(self, program: WireProgram = PLAIN) -> bytes:
         """LOADED with `program`; its digest."""
         self.loaded = program
         self.get(program.header, ProgramOpen, by="R-29")
@@ -130,7 +130,7 @@ class Bench(Talker):
             self.get(segment, SegmentLoaded, by="R-29")
         return self.get(ReadDigest(), ProgramDigest, by="R-29").sha256
 
-    def tested(self, program: Loadable = PLAIN) -> SelfTestDone:
+    def tested(self, program: WireProgram = PLAIN) -> SelfTestDone:
         """TESTED with `program`."""
         self.load(program)
         done = self.get(SelfTest(), SelfTestDone, by="R-32")
@@ -162,19 +162,19 @@ class Bench(Talker):
             targets_ua = tuple(self.amplitude_ua * (self.armed.channel_mask >> n & 1) for n in range(4))
         return self.get(self.start_order(*targets_ua), Started, by="R-38")
 
-    def ramping(self, program: Loadable = PLAIN, **arm: int) -> Started:
+    def ramping(self, program: WireProgram = PLAIN, **arm: int) -> Started:
         """RAMPING, all the way."""
         self.tested(program)
         self.arm(**arm)
         return self.start()
 
-    def running(self, program: Loadable = PLAIN, **arm: int) -> Started:
+    def running(self, program: WireProgram = PLAIN, **arm: int) -> Started:
         """RUNNING, all the way: every channel at `amplitude_ua`."""
         started = self.ramping(program, **arm)
         self.reach(DeviceState.RUNNING, 5_000_000, by="R-24")
         return started
 
-    def held(self, program: Loadable = PLAIN, **arm: int) -> Holding:
+    def held(self, program: WireProgram = PLAIN, **arm: int) -> Holding:
         """HELD after a moment of RUNNING."""
         self.running(program, **arm)
         return self.hold()
@@ -183,7 +183,7 @@ class Bench(Talker):
         """HELD."""
         return self.get(Hold(), Holding, by="R-40")
 
-    def ended(self, program: Loadable = PLAIN) -> Stopped:
+    def ended(self, program: WireProgram = PLAIN) -> Stopped:
         """ENDED by a stop, from ARMED: nothing has flowed."""
         self.tested(program)
         self.arm()
@@ -240,7 +240,7 @@ class Bench(Talker):
         """Where the next Status says that it stands."""
         return DeviceState(self.status().state)
 
-    def reach(self, state: DeviceState, within_us: int, *, by: str) -> Heard:
+    def reach(self, state: DeviceState, within_us: int, *, by: str) -> ReceivedFrame:
         """Listen until an Event or a Status names `state`. Raises `Nonconforming` of `by` when none does in time."""
         found = self.wait_for(lambda each: _names(each, state), within_us + STATUS_US + self.slack_us)
         if found is None:
@@ -248,17 +248,17 @@ class Bench(Talker):
             raise Nonconforming(by, text, expected=f"{state.name} within {within_us} us", seen=self.last_state())
         return found
 
-    def channels(self, heard: list[Heard] | None = None) -> list[Channel]:
+    def channels(self, heard: list[ReceivedFrame] | None = None) -> list[Channel]:
         """The Channel messages among `heard`, or among all since the check began."""
         heard = self.heard if heard is None else heard
         return [each.message for each in heard if isinstance(each.message, Channel) and not each.stale]
 
-    def events(self, heard: list[Heard] | None = None) -> list[Event]:
+    def events(self, heard: list[ReceivedFrame] | None = None) -> list[Event]:
         """The Events among `heard`, or among all since the check was settled."""
         heard = self.heard[self._settled :] if heard is None else heard
         return [each.message for each in heard if isinstance(each.message, Event)]
 
-    def statuses(self, heard: list[Heard] | None = None) -> list[Status]:
+    def statuses(self, heard: list[ReceivedFrame] | None = None) -> list[Status]:
         """The Status messages among `heard`, or among all since the check began."""
         heard = self.heard if heard is None else heard
         return [each.message for each in heard if isinstance(each.message, Status) and not each.stale]
@@ -266,9 +266,9 @@ class Bench(Talker):
     # --- what needs hands -----------------------------------------------------------------------
 
     def power_cycle(self) -> None:
-        """Off and on. No handshake is open afterwards. Raises `Skip` where nobody can."""
+        """Off and on. No handshake is open afterwards. Raises `CheckSkipped` where nobody can."""
         if not self.hands.can("power"):
-            raise Skip("cannot switch its power here; `--ask` asks you to")
+            raise CheckSkipped("cannot switch its power here; `--ask` asks you to")
         self.nonce = None
         self.hands.power_cycle()
         self.restart_line()
@@ -276,7 +276,7 @@ class Bench(Talker):
     def connect(self, load: str) -> None:
         """Drive one of `hands.LOADS` from here to the end of the check. No handshake is open afterwards."""
         if not self.hands.can("load"):
-            raise Skip("cannot change what it drives here; `--ask` asks you to")
+            raise CheckSkipped("cannot change what it drives here; `--ask` asks you to")
         self.nonce = None
         self._load = load
         self.hands.connect(load)
@@ -322,10 +322,10 @@ class Bench(Talker):
         self._settled = 0
 
 
-def _names(each: Heard, state: DeviceState) -> bool:
+def _names(each: ReceivedFrame, state: DeviceState) -> bool:
     return isinstance(each.message, Event | Status) and each.message.state == state and not each.stale
 
 
-def tells(each: Heard, *states: DeviceState) -> bool:
+def tells(each: ReceivedFrame, *states: DeviceState) -> bool:
     """Whether it is an Event of one of `states`, and not of a change before the newest arm."""
     return isinstance(each.message, Event) and each.message.state in states and not each.stale

@@ -6,11 +6,11 @@ from functools import partial
 
 from stimctl.wire.codec import LoadSegment, SetTarget
 from stimctl.wire.codes import Capability, DeviceState, EndReason, Refusal
-from stimlab.conformance.check import Check, Skip
-from stimlab.conformance.dut import Bench
+from stimlab.conformance.check import Check, CheckSkipped
+from stimlab.conformance.dut import Dut
 from stimlab.conformance.programs import PLAIN
 from stimlab.conformance.report_consistency import error_ua, judge
-from stimlab.conformance.tracked_session import Course
+from stimlab.conformance.tracked_session import TrackedSession
 
 CEILINGS_UA = (500, 1_000, 2_000)
 TOGETHER = ((1, 2), (2, 3), (3, 4), (1, 4))
@@ -23,9 +23,9 @@ def _targets(wanted: dict[int, int]) -> tuple[int, ...]:
     return tuple(wanted.get(channel, 0) for channel in range(1, 5))
 
 
-def _ceiling(bench: Bench, ceiling_ua: int) -> None:
+def _ceiling(bench: Dut, ceiling_ua: int) -> None:
     _able(bench, channels=1, amplitude_ua=ceiling_ua)
-    course = Course(bench, PLAIN, ceiling_ua=ceiling_ua)
+    course = TrackedSession(bench, PLAIN, ceiling_ua=ceiling_ua)
     assert bench.armed is not None
     bench.refused(bench.start_order(ceiling_ua + 1), Refusal.ABOVE_LIMIT, by="R-38")
     course.start(ceiling_ua)
@@ -40,9 +40,9 @@ def _ceiling(bench: Bench, ceiling_ua: int) -> None:
     judge(bench, course)
 
 
-def _together(bench: Bench, first: int, second: int) -> None:
+def _together(bench: Dut, first: int, second: int) -> None:
     _able(bench, channels=max(first, second), amplitude_ua=2_000)
-    course = Course(bench, PLAIN.on(1 << (first - 1) | 1 << (second - 1)), ceiling_ua=2_000)
+    course = TrackedSession(bench, PLAIN.on(1 << (first - 1) | 1 << (second - 1)), ceiling_ua=2_000)
     course.start(*_targets({first: 2_000, second: 700}))
     bench.reach(DeviceState.RUNNING, 7_000_000, by="R-24")
     bench.listen(1_000_000)
@@ -53,12 +53,12 @@ def _together(bench: Bench, first: int, second: int) -> None:
     judge(bench, course)
 
 
-def _open(bench: Bench, channel: int) -> None:
+def _open(bench: Dut, channel: int) -> None:
     """At a pulse a second its telemetry tells of pulses under an open lead, before the third one holds the session."""
     _able(bench, channels=channel, amplitude_ua=500)
     if not bench.hands.can_swap("open"):
-        raise Skip("nobody here can take a lead off")
-    course = Course(bench, _SLOW.on(1 << (channel - 1)))
+        raise CheckSkipped("nobody here can take a lead off")
+    course = TrackedSession(bench, _SLOW.on(1 << (channel - 1)))
     bench.expect(EndReason.LEAD_OFF, EndReason.COMPLIANCE)
     course.start(*_targets({channel: 500}))
     bench.reach(DeviceState.RUNNING, 9_000_000, by="R-24")
@@ -73,14 +73,14 @@ def _open(bench: Bench, channel: int) -> None:
     bench.reach(DeviceState.HELD, 3_000_000, by="R-60")
 
 
-def _able(bench: Bench, *, channels: int, amplitude_ua: int) -> None:
+def _able(bench: Dut, *, channels: int, amplitude_ua: int) -> None:
     assert bench.identity is not None, "identified at the beginning"
     ranges = bench.identity.ranges
     if channels > ranges.channels or amplitude_ua > ranges.max_amplitude_ua:
-        raise Skip(f"it has {ranges.channels} channels and gives {ranges.max_amplitude_ua} uA at most")
+        raise CheckSkipped(f"it has {ranges.channels} channels and gives {ranges.max_amplitude_ua} uA at most")
 
 
-def _made(name: str, requirements: tuple[str, ...], title: str, body: Callable[[Bench], None]) -> Check:
+def _made(name: str, requirements: tuple[str, ...], title: str, body: Callable[[Dut], None]) -> Check:
     needs = Capability.RAMPS | Capability.MEASURES_CURRENT | Capability.HOLDS_LIMITS
     return Check(name, requirements, title, _TOPIC, body, needs)
 

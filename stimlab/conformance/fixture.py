@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from stimctl.errors import LineLost
 from stimctl.port import Port
-from stimlab.conformance.check import Hand, Skip
+from stimlab.conformance.check import CheckSkipped, Hand
 
 DUMMY = "r1k"
 DUMMY_OHM = 1_000
@@ -36,7 +36,7 @@ Reply = Literal["done", "again", "skip"]
 Ask = Callable[[str], Reply]
 
 
-class Hands(Protocol):
+class Fixture(Protocol):
     """Somebody, or something, who can."""
 
     def can(self, hand: Hand) -> bool:
@@ -61,7 +61,7 @@ class Hands(Protocol):
         """Let `channel` drive another load under power; `meanwhile` is called again and again until it is done."""
 
 
-class NoHands:
+class NoFixture:
     """Nobody is there."""
 
     def can(self, hand: Hand) -> bool:  # noqa: ARG002
@@ -91,7 +91,7 @@ class NoHands:
         raise LineLost(f"nobody is there to connect {load}")
 
 
-class Person:
+class PersonFixture:
     """Somebody is asked, and says when it is done, wants to hear it again, or skips it."""
 
     def __init__(self, ask: Ask) -> None:
@@ -150,10 +150,10 @@ def in_words(load: str) -> str:
 
 def _unless_skipped(reply: Reply) -> None:
     if reply == "skip":
-        raise Skip("you skipped what it asked you to do")
+        raise CheckSkipped("you skipped what it asked you to do")
 
 
-class SimulatedHands:
+class SimulatedFixture:
     """A `sim://` port's own line: closed and opened again it has been off, and its URL names the load."""
 
     def __init__(self, line: Any) -> None:
@@ -202,12 +202,12 @@ def with_load(url: str, load: str) -> str:
     return f"sim://?{urlencode(options, safe='/:,=')}"
 
 
-def hands_for(port: Port, person: Ask | None = None) -> Hands:
+def hands_for(port: Port, person: Ask | None = None) -> Fixture:
     """Who is there: a simulator's own line, a person when `person` asks one, or nobody."""
     line = getattr(port, "line", None)
     if line is not None and str(port.url).startswith("sim:") and _is_native(port.url):
-        return SimulatedHands(line)
-    return Person(person) if person is not None else NoHands()
+        return SimulatedFixture(line)
+    return PersonFixture(person) if person is not None else NoFixture()
 
 
 def _is_native(url: str) -> bool:

@@ -3,12 +3,12 @@
 import re
 from xml.etree import ElementTree as Xml
 
-from stimlab.conformance.result import Outcome, Run
+from stimlab.conformance.result import CheckResult, SuiteResult
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def as_junit(run: Run) -> str:
+def as_junit(run: SuiteResult) -> str:
     """The XML as text."""
     root = Xml.Element("testsuites", {"name": f"conformance of {_text(run.url)}", **_counts(run.outcomes)})
     for topic in dict.fromkeys(outcome.check.topic for outcome in run.outcomes):
@@ -25,7 +25,7 @@ def as_junit(run: Run) -> str:
     return '<?xml version="1.0" encoding="utf-8"?>\n' + Xml.tostring(root, encoding="unicode") + "\n"
 
 
-def _counts(outcomes: list[Outcome]) -> dict[str, str]:
+def _counts(outcomes: list[CheckResult]) -> dict[str, str]:
     verdicts = [outcome.verdict for outcome in outcomes]
     return {
         "tests": str(len(verdicts)),
@@ -36,7 +36,7 @@ def _counts(outcomes: list[Outcome]) -> dict[str, str]:
     }
 
 
-def _properties(suite: Xml.Element, run: Run) -> None:
+def _properties(suite: Xml.Element, run: SuiteResult) -> None:
     properties = Xml.SubElement(suite, "properties")
     told = {"port": run.url, "tool": run.tool}
     if run.identity is not None:
@@ -47,7 +47,7 @@ def _properties(suite: Xml.Element, run: Run) -> None:
         Xml.SubElement(properties, "property", name=name, value=_text(value))
 
 
-def _case(suite: Xml.Element, outcome: Outcome) -> None:
+def _case(suite: Xml.Element, outcome: CheckResult) -> None:
     check = outcome.check
     case = Xml.SubElement(
         suite, "testcase", name=check.name, classname=f"conformance.{check.topic}", time=_seconds(outcome.took_us)

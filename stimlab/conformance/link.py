@@ -12,7 +12,7 @@ from cobs.cobs import decode as cobs_decode
 
 from stimctl.errors import WireError
 from stimctl.port import Port
-from stimctl.traffic.transcript import Record
+from stimctl.traffic.transcript import TrafficChunk
 from stimctl.wire.codec import (
     SHAPE_OF,
     Armed,
@@ -41,7 +41,7 @@ _ANSWERS = range(0x40, 0x60)
 M = TypeVar("M")
 
 
-class Heard(NamedTuple):
+class ReceivedFrame(NamedTuple):
     """A frame from the device. `message` is None when this version does not have it; `payload` is as it came.
 
     `stale` is telemetry that was made before the newest answer was, and was under way when that came; of Events, what
@@ -60,7 +60,7 @@ class Heard(NamedTuple):
         return self.payload[0] in _ANSWERS
 
 
-class Answer(NamedTuple):
+class Transaction(NamedTuple):
     """A command and what came back. Times are of the port's clock."""
 
     sent_us: int
@@ -75,7 +75,7 @@ class Answer(NamedTuple):
         return self.at_us - self.sent_us
 
 
-class Talker:
+class Link:
     """One end of a line. `heard` and `traffic` hold everything since the last `forget`.
 
     While `nonce` is a number, KeepAlive is sent with it every 250 ms of listening. One command is under way at a time,
@@ -86,8 +86,8 @@ class Talker:
         self.port = port
         self.sequence = 0
         self.nonce: int | None = None
-        self.heard: list[Heard] = []
-        self.traffic: list[Record] = []
+        self.heard: list[ReceivedFrame] = []
+        self.traffic: list[TrafficChunk] = []
         self._splitter = FrameSplitter()
         self._pieces: list[bytes] = []  # what stood between two delimiters since the last `forget`
         self._begun = b""  # a piece whose delimiter is still to come
@@ -116,7 +116,7 @@ class Talker:
         """Begin anew with what is kept."""
         self.heard, self.traffic, self._pieces = [], [], []
         if self._begun:
-            self.traffic.append(Record(self.now_us, "device", self._begun))
+            self.traffic.append(TrafficChunk(self.now_us, "device", self._begun))
 
     def restart_line(self) -> None:
         """The device was off: what it had half sent is gone."""
@@ -128,7 +128,7 @@ class Talker:
     def send_raw(self, data: bytes) -> int:
         """Put bytes on the line as they are; the time when they went."""
         at_us = self.now_us
-        self.traffic.append(Record(at_us, "host", data))
+        self.traffic.append(TrafficChunk(at_us, "host", data))
         self.port.write(data)
         if not self.port.virtual:
             self._sent_by_us = max(at_us, self._sent_by_us) + len(data) * BYTE_US
@@ -152,7 +152,9 @@ class Talker:
         self.send_raw(data)
         return data
 
-    def ask(self, order: Any, *, sequence: int | None = None, within_ms: int = ANSWER_MS, by: str = "R-12") -> Answer:
+    def ask(
+        self, order: Any, *, sequence: int | None = None, within_ms: int = ANSWER_MS, by: str = "R-12"
+    ) -> Transaction:
         """Send a command and wait for its answer. Raises `Nonconforming` of requirement `by` without one."""
         sent_us, first = self.now_us, len(self.heard)
         number = self.send(order, sequence)
@@ -163,21 +165,23 @@ class Talker:
             self.require_whole()
             text = f"{type(order).__name__} was not answered within {within_ms} ms"
             raise Nonconforming(by, text, expected=f"an answer within {within_ms} ms", seen="none")
-        return Answer(sent_us, found.at_us, number, found.message, found.payload)
+        return Transaction(sent_us, found.at_us, number, found.message, found.payload)
 
-    def ask_payload(self, payload: bytes, within_ms: int = ANSWER_MS) -> Heard | None:
+    def ask_payload(self, payload: bytes, within_ms: int = ANSWER_MS) -> ReceivedFrame | None:
         """Send a payload that may be no message at all; its answer, or None."""
         first, data = len(self.heard), frame_sized(payload)
         self.send_raw(data)
         return self.answer_to(int.from_bytes(payload[1:3], "little"), first, within_ms, data)
 
-    def answer_to(self, sequence: int, first: int, within_ms: int = ANSWER_MS, again: bytes = b"") -> Heard | None:
+    def answer_to(
+        self, sequence: int, first: int, within_ms: int = ANSWER_MS, again: bytes = b""
+    ) -> ReceivedFrame | None:
         """The first answer with that number among `heard[first:]` or among what comes in time; None without one.
 
         `again` are the command's bytes, to be sent every 50 ms until the answer comes; nothing is without them.
         """
 
-        def asked(each: Heard) -> bool:
+        def asked(each: ReceivedFrame) -> bool:
             return each.is_answer and each.sequence == sequence
 
         for each in self.heard[first:]:
@@ -215,7 +219,7 @@ class Talker:
 
     # --- hearing --------------------------------------------------------------------------------
 
-    def listen(self, for_us: int, until: Callable[[Heard], bool] | None = None) -> list[Heard]:
+    def listen(self, for_us: int, until: Callable[[ReceivedFrame], bool] | None = None) -> list[ReceivedFrame]:
         """Hear what comes for `for_us`, or until one frame satisfies `until`. Keepalives go out under a nonce.
 
         A keepalive that was sent in that time is waited for, so that the next command finds the device idle.
@@ -242,11 +246,11 @@ class Talker:
             number, place, data = alive
             self.answer_to(number, place, again=data)
 
-    def wait_for(self, until: Callable[[Heard], bool], within_us: int) -> Heard | None:
+    def wait_for(self, until: Callable[[ReceivedFrame], bool], within_us: int) -> ReceivedFrame | None:
         """The first frame from now on that satisfies `until`, or None when none came."""
         return next((each for each in self.listen(within_us, until) if until(each)), None)
 
-    def _pump(self, deadline_us: int, until: Callable[[Heard], bool]) -> Heard | None:
+    def _pump(self, deadline_us: int, until: Callable[[ReceivedFrame], bool]) -> ReceivedFrame | None:
         """Take what comes up to the deadline; the first frame that satisfies `until` ends it."""
         while True:
             data = self.port.wait(deadline_us)
@@ -255,8 +259,8 @@ class Talker:
             if found is not None or now_us >= deadline_us:
                 return found
 
-    def _take(self, data: bytes, now_us: int, until: Callable[[Heard], bool]) -> Heard | None:
-        self.traffic.append(Record(now_us, "device", data))
+    def _take(self, data: bytes, now_us: int, until: Callable[[ReceivedFrame], bool]) -> ReceivedFrame | None:
+        self.traffic.append(TrafficChunk(now_us, "device", data))
         *pieces, self._begun = (self._begun + data).split(DELIMITER)
         if pieces and self._cut:
             self._cut, pieces[0] = False, b""
@@ -269,7 +273,7 @@ class Talker:
                 found = each
         return found
 
-    def _aged(self, each: Heard) -> Heard:
+    def _aged(self, each: ReceivedFrame) -> ReceivedFrame:
         """The frame, marked when it is telemetry from before the newest answer."""
         made_us = getattr(each.message, "device_time_us", None)
         if each.is_answer:
@@ -313,13 +317,13 @@ def _damage(piece: bytes) -> tuple[str, str] | None:
     return None
 
 
-def _never(_: Heard) -> bool:
+def _never(_: ReceivedFrame) -> bool:
     return False
 
 
-def _heard(at_us: int, payload: bytes) -> Heard:
+def _heard(at_us: int, payload: bytes) -> ReceivedFrame:
     try:
         sequence, message = parse(payload)
     except WireError:
-        return Heard(at_us, int.from_bytes(payload[1:3], "little"), None, payload)
-    return Heard(at_us, sequence, message, payload)
+        return ReceivedFrame(at_us, int.from_bytes(payload[1:3], "little"), None, payload)
+    return ReceivedFrame(at_us, sequence, message, payload)

@@ -18,20 +18,20 @@ from stimctl.wire.codec import (
 from stimctl.wire.codes import Capability, ChannelFlag, DeviceState, EndReason, Refusal
 from stimctl.wire.framing import DELIMITER
 from stimlab.conformance.approach import QUIET_US, STEP_UA, begun
-from stimlab.conformance.check import Check, Skip
-from stimlab.conformance.dut import Bench, tells
-from stimlab.conformance.link import STOP_FRAME, Heard
-from stimlab.conformance.matrix import Action, Cell, Moment, Place
+from stimlab.conformance.check import Check, CheckSkipped
+from stimlab.conformance.dut import Dut, tells
+from stimlab.conformance.link import STOP_FRAME, ReceivedFrame
+from stimlab.conformance.matrix import OperatingPoint, SafetyAction, SegmentPosition, SessionMoment
 from stimlab.conformance.report_consistency import judge
 from stimlab.conformance.timing import EXACT_US, event
-from stimlab.conformance.tracked_session import Course
+from stimlab.conformance.tracked_session import TrackedSession
 
 WATCHDOG_US = 1_000_000
 OFF_US = 5_000  # from Stop to outputs disabled: section 21
 _WITHIN_US = 4 * 20_000 + 2 * EXACT_US  # three pulses, and what a firmware may take to judge them
 
 
-class Trip(NamedTuple):
+class ExpectedTrip(NamedTuple):
     """What a load must make of a session."""
 
     load: str  # `{}` is the channel itself
@@ -45,42 +45,44 @@ _ASTRAY = frozenset({EndReason.LEAD_OFF, EndReason.COMPLIANCE})
 _ASTRAY_FLAGS = ChannelFlag.LEAD_OFF | ChannelFlag.COMPLIANCE
 _ENDED, _HELD = DeviceState.ENDED, DeviceState.HELD
 TRIP_OF = {
-    Action.OVER_CURRENT: Trip(
+    SafetyAction.OVER_CURRENT: ExpectedTrip(
         "joined{}", _ENDED, frozenset({EndReason.OVER_CURRENT}), ChannelFlag.OVER_CURRENT, "R-58"
     ),
-    Action.SHORT: Trip("short", _ENDED, frozenset({EndReason.SHORT}), ChannelFlag.SHORT, "R-59"),
-    Action.OPEN: Trip("open", _HELD, _ASTRAY, _ASTRAY_FLAGS, "R-60"),
-    Action.TEN_KOHM: Trip("r10k", _HELD, _ASTRAY, _ASTRAY_FLAGS, "R-60"),
-    Action.NET_CHARGE: Trip("earthed", _ENDED, frozenset({EndReason.NET_CHARGE}), ChannelFlag.NET_CHARGE, "R-61"),
+    SafetyAction.SHORT: ExpectedTrip("short", _ENDED, frozenset({EndReason.SHORT}), ChannelFlag.SHORT, "R-59"),
+    SafetyAction.OPEN: ExpectedTrip("open", _HELD, _ASTRAY, _ASTRAY_FLAGS, "R-60"),
+    SafetyAction.TEN_KOHM: ExpectedTrip("r10k", _HELD, _ASTRAY, _ASTRAY_FLAGS, "R-60"),
+    SafetyAction.NET_CHARGE: ExpectedTrip(
+        "earthed", _ENDED, frozenset({EndReason.NET_CHARGE}), ChannelFlag.NET_CHARGE, "R-61"
+    ),
 }
 REQUIREMENT_OF = {
-    Action.STOP: "R-47",
-    Action.HOLD: "R-40",
-    Action.KEEPALIVE_LOST: "R-44",
-    Action.RAISE: "R-39",
-    Action.LOWER: "R-39",
+    SafetyAction.STOP: "R-47",
+    SafetyAction.HOLD: "R-40",
+    SafetyAction.KEEPALIVE_LOST: "R-44",
+    SafetyAction.RAISE: "R-39",
+    SafetyAction.LOWER: "R-39",
     **{action: trip.requirement for action, trip in TRIP_OF.items()},
 }
-_NEEDS = {Action.KEEPALIVE_LOST: Capability.WATCHDOG, Action.RAISE: Capability.HOLDS_LIMITS}
+_NEEDS = {SafetyAction.KEEPALIVE_LOST: Capability.WATCHDOG, SafetyAction.RAISE: Capability.HOLDS_LIMITS}
 
 
-def check_of(cell: Cell) -> Check:
+def check_of(cell: OperatingPoint) -> Check:
     """The cell as a check of the suite."""
     needs = Capability.RAMPS | _NEEDS.get(cell.action, Capability(0))
-    if cell.place is not Place.ONLY:
+    if cell.place is not SegmentPosition.ONLY:
         needs |= Capability.ALTERNATES
     if cell.action in TRIP_OF:
         needs |= Capability.MEASURES_CURRENT | Capability.MEASURES_IMPEDANCE
-    requirements = (*(("R-46",) if cell.action is Action.STOP else ()), REQUIREMENT_OF[cell.action])
+    requirements = (*(("R-46",) if cell.action is SafetyAction.STOP else ()), REQUIREMENT_OF[cell.action])
     title = f"{cell.action.value} {cell.where}"
     topic = f"full range: {cell.action.value}"
     return Check(cell.name, requirements, title, topic, partial(run, cell=cell), needs, cell=cell)
 
 
-def run(bench: Bench, cell: Cell) -> None:
+def run(bench: Dut, cell: OperatingPoint) -> None:
     """Bring the device to the operating point, do what the cell says, and judge all that it told of the session."""
     if reason := why_not(bench, cell):
-        raise Skip(reason)
+        raise CheckSkipped(reason)
     course = begun(bench, cell)
     trip = TRIP_OF.get(cell.action)
     if trip is not None:
@@ -89,7 +91,7 @@ def run(bench: Bench, cell: Cell) -> None:
         _DO[cell.action](bench, course, cell)
 
 
-def why_not(bench: Bench, cell: Cell) -> str:
+def why_not(bench: Dut, cell: OperatingPoint) -> str:
     """Why this cell cannot be tried on this device, here; empty when it can."""
     assert bench.identity is not None, "identified at the beginning"
     ranges = bench.identity.ranges
@@ -106,13 +108,13 @@ def why_not(bench: Bench, cell: Cell) -> str:
 # --- what is done there -------------------------------------------------------------------------
 
 
-def _now_us(bench: Bench) -> int:
+def _now_us(bench: Dut) -> int:
     """The device's time, which also is that of its newest keepalive."""
     assert bench.nonce is not None
     return bench.get(KeepAlive(bench.nonce), Alive, by="R-44").device_time_us
 
 
-def _stop(bench: Bench, course: Course, cell: Cell) -> None:
+def _stop(bench: Dut, course: TrackedSession, cell: OperatingPoint) -> None:
     nonce, bench.nonce = bench.nonce, None
     assert nonce is not None
     first = len(bench.heard)
@@ -133,7 +135,7 @@ def _stop(bench: Bench, course: Course, cell: Cell) -> None:
     _is_off(bench, course, cell, ended, by="R-47")
 
 
-def _hold(bench: Bench, course: Course, cell: Cell) -> None:
+def _hold(bench: Dut, course: TrackedSession, cell: OperatingPoint) -> None:
     first = len(bench.heard)
     holding = course.hold()
     text = f"Hold was answered and not executed {cell.where}"
@@ -142,7 +144,7 @@ def _hold(bench: Bench, course: Course, cell: Cell) -> None:
     _is_off(bench, course, cell, event(bench, DeviceState.HELD, first), by="R-40")
 
 
-def _keepalive_lost(bench: Bench, course: Course, cell: Cell) -> None:
+def _keepalive_lost(bench: Dut, course: TrackedSession, cell: OperatingPoint) -> None:
     last_us = _now_us(bench)
     bench.nonce = None
     bench.expect(EndReason.WATCHDOG)
@@ -159,7 +161,7 @@ def _keepalive_lost(bench: Bench, course: Course, cell: Cell) -> None:
     _is_off(bench, course, cell, ended, by="R-44")
 
 
-def _raise(bench: Bench, course: Course, cell: Cell) -> None:
+def _raise(bench: Dut, course: TrackedSession, cell: OperatingPoint) -> None:
     assert bench.armed is not None
     nonce, low_ua = bench.armed.nonce, cell.amplitude_ua - STEP_UA
     if course.ceiling_ua > low_ua + STEP_UA:
@@ -168,13 +170,13 @@ def _raise(bench: Bench, course: Course, cell: Cell) -> None:
     course.target(cell.channel, cell.amplitude_ua)
     if course.ceiling_ua > cell.amplitude_ua:
         bench.refused(SetTarget(nonce, cell.channel, cell.amplitude_ua + 1), Refusal.RAISE_TOO_SOON, by="R-39")
-    if cell.moment is Moment.RAMP:
+    if cell.moment is SessionMoment.RAMP:
         bench.reach(DeviceState.RUNNING, 7_000_000, by="R-24")
     bench.listen(500_000)
     _end_by_host(bench, course, cell)
 
 
-def _lower(bench: Bench, course: Course, cell: Cell) -> None:
+def _lower(bench: Dut, course: TrackedSession, cell: OperatingPoint) -> None:
     course.target(cell.channel, cell.amplitude_ua // 4)  # under what a ramp has come to
     bench.listen(300_000)
     course.target(cell.channel, 0)
@@ -182,16 +184,16 @@ def _lower(bench: Bench, course: Course, cell: Cell) -> None:
     _end_by_host(bench, course, cell)
 
 
-def _end_by_host(bench: Bench, course: Course, cell: Cell) -> None:
+def _end_by_host(bench: Dut, course: TrackedSession, cell: OperatingPoint) -> None:
     first = len(bench.heard)
     course.hold()
     _is_off(bench, course, cell, event(bench, DeviceState.HELD, first), by="R-40")
 
 
-def _trips(bench: Bench, course: Course, cell: Cell, trip: Trip) -> None:
+def _trips(bench: Dut, course: TrackedSession, cell: OperatingPoint, trip: ExpectedTrip) -> None:
     bench.expect(*trip.reasons)
     before_us, first = _now_us(bench), len(bench.heard)
-    source = cell.others[0] if cell.action is Action.OVER_CURRENT else cell.channel
+    source = cell.others[0] if cell.action is SafetyAction.OVER_CURRENT else cell.channel
     bench.swap(source, trip.load.format(cell.channel))
     found = next(filter(_over, bench.heard[first:]), None) or bench.wait_for(_over, _WITHIN_US + 2 * bench.slack_us)
     text = f"{cell.action.value} {cell.where} did not take it to {trip.state.name} within {_WITHIN_US} us"
@@ -213,11 +215,13 @@ def _trips(bench: Bench, course: Course, cell: Cell, trip: Trip) -> None:
     bench.require("R-65", bool(flags & trip.flags), text, expected=str(trip.flags), seen=f"{flags:#x}")
 
 
-def _over(each: Heard) -> bool:
+def _over(each: ReceivedFrame) -> bool:
     return tells(each, DeviceState.HELD, DeviceState.ENDED)
 
 
-def _is_off(bench: Bench, course: Course, cell: Cell, over: Event, *, by: str, disturbed_us: int | None = None) -> None:
+def _is_off(
+    bench: Dut, course: TrackedSession, cell: OperatingPoint, over: Event, *, by: str, disturbed_us: int | None = None
+) -> None:
     """Nothing flows and nothing is counted any more, on no channel, and the session was told truly."""
     record = course.record()
     heard = bench.listen(QUIET_US)
@@ -238,7 +242,7 @@ def _is_off(bench: Bench, course: Course, cell: Cell, over: Event, *, by: str, d
     judge(bench, course, until_us=disturbed_us)
 
 
-def _same_counts(bench: Bench, course: Course, by: str, was_off: str) -> None:
+def _same_counts(bench: Dut, course: TrackedSession, by: str, was_off: str) -> None:
     """Telemetry and counters agree on each channel, so that nothing was added since the end."""
     for channel in course.channels:
         counters = bench.get(ReadCounters(channel), Counters, by="R-28")
@@ -247,10 +251,10 @@ def _same_counts(bench: Bench, course: Course, by: str, was_off: str) -> None:
         bench.require(by, told == counters[2:6], text, expected=str(told), seen=str(counters[2:6]))
 
 
-_DO: dict[Action, Callable[[Bench, Course, Cell], None]] = {
-    Action.STOP: _stop,
-    Action.HOLD: _hold,
-    Action.KEEPALIVE_LOST: _keepalive_lost,
-    Action.RAISE: _raise,
-    Action.LOWER: _lower,
+_DO: dict[SafetyAction, Callable[[Dut, TrackedSession, OperatingPoint], None]] = {
+    SafetyAction.STOP: _stop,
+    SafetyAction.HOLD: _hold,
+    SafetyAction.KEEPALIVE_LOST: _keepalive_lost,
+    SafetyAction.RAISE: _raise,
+    SafetyAction.LOWER: _lower,
 }

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 from zlib import MAX_WBITS, compressobj
 
-from stimlab.conformance.matrix import AMPLITUDES_UA, CHANNELS, Action, Moment, Place
+from stimlab.conformance.matrix import AMPLITUDES_UA, CHANNELS, SafetyAction, SegmentPosition, SessionMoment
 from stimlab.conformance.report import document
-from stimlab.conformance.result import Run
+from stimlab.conformance.result import SuiteResult
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 TRAFFIC_BYTES = 220_000  # packed; with all else the page stays under 500 KB
@@ -23,7 +23,7 @@ WRONG = ("failed", "error")
 MARKS = {"passed": "\u2713", "failed": "\u2717", "error": "!", "skipped": "\u2013"}
 
 
-def as_html(run: Run) -> str:
+def as_html(run: SuiteResult) -> str:
     """The page as text. What the device says is shown as text, whatever is in it."""
     # Here, because nothing else of stimctl needs it.
     from jinja2 import Environment, StrictUndefined
@@ -40,7 +40,7 @@ def as_html(run: Run) -> str:
         more_wrong=len(wrong) - len(wrong[:MOST_WRONG]),
         ordinary=ordinary,
         grids=list(_grids(told["checks"])),
-        columns=[f"{channel}, {moment.value}" for channel, moment in product(CHANNELS, Moment)],
+        columns=[f"{channel}, {moment.value}" for channel, moment in product(CHANNELS, SessionMoment)],
         left_out=_left_out(told["checks"]),
         traffic=_packed([*wrong[:MOST_WRONG], *ordinary]),
     )
@@ -68,10 +68,10 @@ def _packed(checks: Iterable[dict[str, Any]]) -> dict[int, str]:
 def _grids(checks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """The matrix, an action at a time: rows of segment and amplitude, columns of channel and moment."""
     cells = {tuple(check["cell"].values()): check for check in checks if check["cell"] is not None}
-    for action in Action if cells else ():
+    for action in SafetyAction if cells else ():
         rows = []
-        for place, amplitude_ua in product(Place, AMPLITUDES_UA):
-            points = [(channel, moment.value) for channel, moment in product(CHANNELS, Moment)]
+        for place, amplitude_ua in product(SegmentPosition, AMPLITUDES_UA):
+            points = [(channel, moment.value) for channel, moment in product(CHANNELS, SessionMoment)]
             keys = [(action.value, place.value, amplitude_ua, *point) for point in points]
             verdicts = [cells[key]["verdict"] if key in cells else "skipped" for key in keys]
             marks = [(verdict, MARKS[verdict]) for verdict in verdicts]

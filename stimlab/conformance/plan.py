@@ -3,23 +3,23 @@
 from collections.abc import Callable, Iterator
 
 from stimlab.conformance.check import Check
-from stimlab.conformance.dut import Bench
+from stimlab.conformance.dut import Dut
 from stimlab.conformance.extremes import EXTREMES
-from stimlab.conformance.matrix import CELLS, REAL_TIME_S, Cell, pairwise, within
+from stimlab.conformance.matrix import CELLS, REAL_TIME_S, OperatingPoint, pairwise, within
 from stimlab.conformance.operating_point import check_of, why_not
 
 _PART = "where time is real a part is run in which any two coordinates meet"
 Planned = Iterator[tuple[Check, str]]  # a check, and why it is not run; empty when it is
 
 
-class Plan:
+class MatrixPlan:
     """The full range. `wanted` is None for what is right for the device: a simulator is driven over all of it."""
 
     def __init__(self, *, wanted: bool | None = None, chosen: Callable[[Check], bool] = lambda _: True) -> None:
         self._wanted = wanted
         self._chosen = chosen
 
-    def __call__(self, bench: Bench) -> Planned:
+    def __call__(self, bench: Dut) -> Planned:
         """Every cell, as a check, with the reason for which it is not run on this device and this line."""
         assert bench.identity is not None, "identified at the beginning"
         wanted = bool(bench.identity.welcome.simulator) if self._wanted is None else self._wanted
@@ -36,7 +36,7 @@ class Plan:
             if cell not in chosen:
                 yield checks[cell], reasons[cell] or _PART
 
-    def _reason(self, bench: Bench, wanted: bool, cell: Cell, check: Check) -> str:
+    def _reason(self, bench: Dut, wanted: bool, cell: OperatingPoint, check: Check) -> str:
         return self._unwanted(wanted, check) or why_not(bench, cell)
 
     def _unwanted(self, wanted: bool, check: Check) -> str:

@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 from stimctl.wire.codec import Alive, Armed, Channel, Measured, ReadMeasured, ReadSession, SessionRecord, Status
 from stimctl.wire.codes import Capability, DeviceState
-from stimlab.conformance.dut import Bench
+from stimlab.conformance.dut import Dut
 from stimlab.conformance.fixture import DUMMY_OHM
-from stimlab.conformance.reference_model import Due, bands_of
+from stimlab.conformance.reference_model import DuePulse, bands_of
 from stimlab.conformance.timing import EXACT_US
-from stimlab.conformance.tracked_session import Course
+from stimlab.conformance.tracked_session import TrackedSession
 
 SURE_UA = 100  # a load is judged at pulses of this and more
 OFF_PERCENT = 20  # what a load may read away from its resistor, and energy from both
@@ -26,7 +26,7 @@ _TICKS = 20  # of Status: with fewer a clock is not judged
 DRIVEN = frozenset({DeviceState.RAMPING, DeviceState.RUNNING, DeviceState.RAMPING_DOWN})
 
 
-class Pulses(NamedTuple):
+class ExpectedPulses(NamedTuple):
     """What a channel must have delivered: when, and what had been counted before each and after the last."""
 
     at_us: list[int]
@@ -34,14 +34,14 @@ class Pulses(NamedTuple):
     counts: list[tuple[int, ...]]
 
 
-class Picture(NamedTuple):
+class StatusSnapshot(NamedTuple):
     """A Status and the Channels that follow it."""
 
     status: Status
     channels: list[Channel]
 
 
-def judge(bench: Bench, course: Course, *, until_us: int | None = None) -> None:
+def judge(bench: Dut, course: TrackedSession, *, until_us: int | None = None) -> None:
     """Raise `Nonconforming` for the first thing told of `course` that does not fit, in telemetry or record.
 
     `until_us` is the device time from which on something else than the dummy load may have been connected.
@@ -63,25 +63,25 @@ def judge(bench: Bench, course: Course, *, until_us: int | None = None) -> None:
             _measured(bench, course, number, pulses)
 
 
-def _pictures(bench: Bench, course: Course) -> Iterator[Picture]:
+def _pictures(bench: Dut, course: TrackedSession) -> Iterator[StatusSnapshot]:
     """The fresh telemetry since the course began."""
-    picture: Picture | None = None
+    picture: StatusSnapshot | None = None
     for each in bench.heard[course.first :]:
         if isinstance(each.message, Status):
             if picture is not None:
                 yield picture
-            picture = None if each.stale else Picture(each.message, [])
+            picture = None if each.stale else StatusSnapshot(each.message, [])
         elif isinstance(each.message, Channel) and picture is not None and not each.stale:
             picture.channels.append(each.message)
     if picture is not None:
         yield picture
 
 
-def _pulses(course: Course, channel: int) -> Pulses:
+def _pulses(course: TrackedSession, channel: int) -> ExpectedPulses:
     due = course.told.pulses(channel)
     segments = course.told.program.segments
 
-    def more(before: tuple[int, ...], pulse: Due) -> tuple[int, ...]:
+    def more(before: tuple[int, ...], pulse: DuePulse) -> tuple[int, ...]:
         counts = list(before)
         counts[pulse.segment] += 1
         counts[2 + pulse.segment] += pulse.amplitude_ua * segments[pulse.segment].width_us
@@ -89,10 +89,10 @@ def _pulses(course: Course, channel: int) -> Pulses:
 
     none: tuple[int, ...] = (0, 0, 0, 0)
     counts = list(accumulate(due, more, initial=none))
-    return Pulses([pulse.at_us for pulse in due], [pulse.amplitude_ua for pulse in due], counts)
+    return ExpectedPulses([pulse.at_us for pulse in due], [pulse.amplitude_ua for pulse in due], counts)
 
 
-def _one(bench: Bench, course: Course, status: Status) -> None:
+def _one(bench: Dut, course: TrackedSession, status: Status) -> None:
     """What a Status tells of the session as a whole."""
     at = f"in {DeviceState(status.state).name} at {status.stimulation_us} us of stimulation"
     assert bench.armed is not None
@@ -112,7 +112,7 @@ def _one(bench: Bench, course: Course, status: Status) -> None:
     _band(bench, course, status, at)
 
 
-def _band(bench: Bench, course: Course, status: Status, at: str) -> None:
+def _band(bench: Dut, course: TrackedSession, status: Status, at: str) -> None:
     into_us = status.stimulation_us - course.told.runs[-1].begin_us
     if into_us <= 0:
         return  # of a run before the last one
@@ -125,7 +125,7 @@ def _band(bench: Bench, course: Course, status: Status, at: str) -> None:
     bench.require("R-65", kept, text, expected=f"{left_us} us", seen=f"{status.segment_left_us} us")
 
 
-def _counted(bench: Bench, course: Course, status: Status, channel: Channel, due: Pulses) -> None:
+def _counted(bench: Dut, course: TrackedSession, status: Status, channel: Channel, due: ExpectedPulses) -> None:
     """Counters and commanded amplitude of a picture; the pulse in flight may be in it or not."""
     place = bisect_left(due.at_us, status.stimulation_us)
     near = range(max(0, place - 1), min(len(due.at_us), place + 1) + 1)
@@ -144,7 +144,7 @@ def _counted(bench: Bench, course: Course, status: Status, channel: Channel, due
         bench.require("R-54", kept, text, expected=f"{last[0]} uA", seen=f"{channel.applied_ua} uA")
 
 
-def _read(bench: Bench, channel: Channel) -> None:
+def _read(bench: Dut, channel: Channel) -> None:
     """What is read of a pulse into the dummy load."""
     where = f"channel {channel.channel} at {channel.applied_ua} uA into {DUMMY_OHM} ohm"
     text = f"{where} tells flags of a fault where there is none"
@@ -162,14 +162,14 @@ def _read(bench: Bench, channel: Channel) -> None:
         bench.require("R-65", kept, text, expected=expected, seen=f"{channel.ohm} ohm")
 
 
-def error_ua(bench: Bench, amplitude_ua: int) -> int:
+def error_ua(bench: Dut, amplitude_ua: int) -> int:
     """How far a measured amplitude may be away, by the accuracy that the device states."""
     assert bench.identity is not None, "identified at the beginning"
     ranges = bench.identity.ranges
     return ranges.readback_accuracy_ua + amplitude_ua * ranges.readback_accuracy_permille // 1_000
 
 
-def _ages(bench: Bench) -> None:
+def _ages(bench: Dut) -> None:
     """The age of the keepalive in each Status, against the newest one that was answered before it."""
     alive_us: list[int] = []
     for each in bench.heard:
@@ -186,7 +186,7 @@ def _ages(bench: Bench) -> None:
             bench.require("R-65", kept, text, expected=f"{age_ms} ms", seen=f"{message.keepalive_age_ms} ms")
 
 
-def _clock(bench: Bench, course: Course) -> None:
+def _clock(bench: Dut, course: TrackedSession) -> None:
     """The device's clock against the port's, over all that was told of the course."""
     told = [each for each in bench.heard[course.first :] if isinstance(each.message, Status)]
     if len(told) < _TICKS:
@@ -201,7 +201,7 @@ def _clock(bench: Bench, course: Course) -> None:
     bench.require("R-84", kept, text, expected=f"{here_us} us, within {most_us} us", seen=f"{there_us} us")
 
 
-def _record(bench: Bench, course: Course) -> None:
+def _record(bench: Dut, course: TrackedSession) -> None:
     """The session's record against Armed, Welcome, the program and the run's own times."""
     record = bench.get(ReadSession(), SessionRecord, by="R-28")
     armed, welcome = bench.armed, bench.welcome
@@ -223,7 +223,7 @@ def _record(bench: Bench, course: Course) -> None:
     bench.require("R-51", in_segments_us == wanted_us, text, expected=f"{wanted_us} us", seen=f"{in_segments_us} us")
 
 
-def _measured(bench: Bench, course: Course, channel: int, due: Pulses) -> None:
+def _measured(bench: Dut, course: TrackedSession, channel: int, due: ExpectedPulses) -> None:
     """Measured charge, highest amplitude and energy of a channel that drove the dummy load throughout."""
     if Capability.MEASURES_CURRENT not in bench.capabilities or not due.at_us:
         return
@@ -247,13 +247,13 @@ def _measured(bench: Bench, course: Course, channel: int, due: Pulses) -> None:
     bench.require("R-68", kept, text, expected=expected, seen=f"{measured.energy_nj} nJ")
 
 
-def error_permille(bench: Bench) -> int:
+def error_permille(bench: Dut) -> int:
     """The part of the readback's stated error that grows with the current."""
     assert bench.identity is not None, "identified at the beginning"
     return bench.identity.ranges.readback_accuracy_permille
 
 
-def energy_nj(course: Course, channel: int) -> int:
+def energy_nj(course: TrackedSession, channel: int) -> int:
     """What both phases of all pulses of a channel leave in the dummy load: current squared, ohm and time."""
     energy = 0  # uA x uA x us x ohm: 1e-18 J
     for pulse in course.told.pulses(channel):

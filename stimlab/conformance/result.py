@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from stimctl.traffic.transcript import Record
+from stimctl.traffic.transcript import TrafficChunk
 from stimctl.wire.codec import Firmware, Maker, Ranges, Welcome
 from stimlab.conformance.check import Check
 from stimlab.conformance.scope import TO_MEASURE
@@ -28,7 +28,7 @@ class Measurement:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Nonconformity:
     """A requirement that is not kept: a sentence, the values side by side, and the piece of traffic that showed it."""
 
     requirement: str
@@ -39,20 +39,20 @@ class Found:
 
 
 @dataclass(slots=True)
-class Outcome:
+class CheckResult:
     """One check, done. `found` is empty unless it failed; `reason` says why it was skipped or broke off."""
 
     check: Check
     verdict: Verdict = "passed"
-    found: list[Found] = field(default_factory=list)
+    found: list[Nonconformity] = field(default_factory=list)
     reason: str = ""
     measurements: list[Measurement] = field(default_factory=list)
-    traffic: list[Record] = field(default_factory=list)
+    traffic: list[TrafficChunk] = field(default_factory=list)
     took_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class DutIdentity:
     """What the device says that it is."""
 
     welcome: Welcome
@@ -77,14 +77,14 @@ class Identity:
 
 
 @dataclass(slots=True)
-class Run:
+class SuiteResult:
     """The whole of it. `broken_off` says why it did not come to its end; empty when it did."""
 
     url: str
     began: str  # ISO 8601, UTC
     tool: str
-    identity: Identity | None = None
-    outcomes: list[Outcome] = field(default_factory=list)
+    identity: DutIdentity | None = None
+    outcomes: list[CheckResult] = field(default_factory=list)
     broken_off: str = ""
     line_lost: bool = False
     amplitude_ua: int = 0

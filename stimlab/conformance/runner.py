@@ -11,11 +11,11 @@ from itertools import chain
 
 from stimctl.errors import LineFault
 from stimctl.wire.codes import Capability, EndReason
-from stimlab.conformance.check import Check, Nonconforming, Skip
-from stimlab.conformance.dut import ZERO_LIMIT_US, Bench
+from stimlab.conformance.check import Check, CheckSkipped, Nonconforming
+from stimlab.conformance.dut import ZERO_LIMIT_US, Dut
 from stimlab.conformance.link import STOP_FRAME
 from stimlab.conformance.plan import Planned
-from stimlab.conformance.result import Found, Measurement, Outcome, Run
+from stimlab.conformance.result import CheckResult, Measurement, Nonconformity, SuiteResult
 
 # An end or a hold that no check asked for, and the requirement that speaks of it.
 _OF_REASON = {
@@ -31,10 +31,10 @@ _OF_REASON = {
     EndReason.LEAD_OFF: "R-60",
     EndReason.COMPLIANCE: "R-60",
 }
-Progress = Callable[[Check, Outcome | None], None]
+Progress = Callable[[Check, CheckResult | None], None]
 
 
-class Runner:
+class SuiteRunner:
     """Runs checks on a bench. `progress` is told each check as it begins (None) and as it is done.
 
     A session that waits in the device with its dose is left alone, and nothing is run, unless `discard_dose`.
@@ -43,7 +43,7 @@ class Runner:
 
     def __init__(
         self,
-        bench: Bench,
+        bench: Dut,
         *,
         long: bool = False,
         discard_dose: bool = False,
@@ -58,11 +58,11 @@ class Runner:
         self._progress = progress or (lambda _check, _outcome: None)
 
     def run(
-        self, checks: Iterable[Check], plan: Callable[[Bench], Planned] | None = None, *, left_out: Iterable[Check] = ()
-    ) -> Run:
+        self, checks: Iterable[Check], plan: Callable[[Dut], Planned] | None = None, *, left_out: Iterable[Check] = ()
+    ) -> SuiteResult:
         """Run them, then what `plan` makes of the full range once it is known who is there; `left_out` is only told.
 
-        Never raises for what the device does; `Run.broken_off` says why it did not come to its end.
+        Never raises for what the device does; `SuiteResult.broken_off` says why it did not come to its end.
         """
         run = self._new_run()
         try:
@@ -71,19 +71,19 @@ class Runner:
                 self._bench.hands.prepare()
                 self._bench.restart_line()
             self._all(run, checks, plan)
-            run.outcomes += [Outcome(check, "skipped", reason="not chosen") for check in left_out]
+            run.outcomes += [CheckResult(check, "skipped", reason="not chosen") for check in left_out]
         except KeyboardInterrupt:
             run.broken_off = "interrupted"
         finally:
             self._last_stop(run)
         return run
 
-    def _all(self, run: Run, checks: Iterable[Check], plan: Callable[[Bench], Planned] | None) -> None:
+    def _all(self, run: SuiteResult, checks: Iterable[Check], plan: Callable[[Dut], Planned] | None) -> None:
         every: Planned = ((check, "") for check in checks)
         if plan is not None and run.identity is not None:
             every = chain(every, plan(self._bench))
         for check, reason in every if not run.broken_off else ():
-            outcome = Outcome(check, "skipped" if reason else "passed", reason=reason)
+            outcome = CheckResult(check, "skipped" if reason else "passed", reason=reason)
             run.outcomes.append(outcome)
             if reason:
                 continue
@@ -95,12 +95,12 @@ class Runner:
             if run.broken_off:
                 break
 
-    def _new_run(self) -> Run:
+    def _new_run(self) -> SuiteResult:
         bench = self._bench
         began = datetime.now(UTC).isoformat(timespec="seconds")
-        return Run(bench.port.url, began, self._tool, amplitude_ua=bench.amplitude_ua)
+        return SuiteResult(bench.port.url, began, self._tool, amplitude_ua=bench.amplitude_ua)
 
-    def _identify(self, run: Run) -> str:
+    def _identify(self, run: SuiteResult) -> str:
         """Who is there; empty, or why there is no use in going on. A device that says it wrongly is still checked."""
         bench = self._bench
         bench.begin()
@@ -124,7 +124,7 @@ class Runner:
             return str(lost)
         return ""
 
-    def _one(self, run: Run, outcome: Outcome) -> str:
+    def _one(self, run: SuiteResult, outcome: CheckResult) -> str:
         """Run one check; empty, or why the run cannot go on."""
         bench, check = self._bench, outcome.check
         outcome.reason = self._why_not(check)
@@ -164,20 +164,20 @@ class Runner:
             return "takes minutes; `--long` runs it"
         return ""
 
-    def _body(self, outcome: Outcome) -> None:
+    def _body(self, outcome: CheckResult) -> None:
         try:
             self._bench.settle()
             outcome.check.body(self._bench)
         except Nonconforming as wrong:
             outcome.found.append(self._found(wrong))
-        except Skip as skip:
+        except CheckSkipped as skip:
             outcome.verdict, outcome.reason = "skipped", str(skip)
         except LineFault:
             raise
         except Exception:  # noqa: BLE001  a check is our code, and a mistake in it says nothing of the others
             outcome.verdict, outcome.reason = "error", traceback.format_exc().strip()
 
-    def _after(self, outcome: Outcome) -> None:
+    def _after(self, outcome: CheckResult) -> None:
         """Measured zero, and no fault that was not asked for."""
         bench = self._bench
         try:
@@ -185,7 +185,9 @@ class Runner:
             limit_us = ZERO_LIMIT_US + bench.slack_us
             bench.measurements.append(Measurement("zero confirmed after the last stop", took_us, limit_us, "us"))
             if took_us > limit_us:
-                outcome.found.append(Found("R-48", f"zero was confirmed {took_us} us after Stop, over {limit_us} us"))
+                outcome.found.append(
+                    Nonconformity("R-48", f"zero was confirmed {took_us} us after Stop, over {limit_us} us")
+                )
             bench.connect_dummy()
             bench.require_whole()
         except Nonconforming as wrong:
@@ -194,14 +196,14 @@ class Runner:
             reason = EndReason(event.reason)
             if reason in _OF_REASON and reason not in bench.expected:
                 text = f"{reason.name} on channel {event.channel} (value {event.value}), which nothing asked for"
-                outcome.found.append(Found(_OF_REASON[reason], text))
+                outcome.found.append(Nonconformity(_OF_REASON[reason], text))
 
-    def _found(self, wrong: Nonconforming) -> Found:
+    def _found(self, wrong: Nonconforming) -> Nonconformity:
         """What was not kept, with the piece of traffic after which it was seen."""
         record = len(self._bench.traffic) - 1
-        return Found(wrong.requirement, wrong.text, wrong.expected, wrong.seen, record)
+        return Nonconformity(wrong.requirement, wrong.text, wrong.expected, wrong.seen, record)
 
-    def _last_stop(self, run: Run) -> None:
+    def _last_stop(self, run: SuiteResult) -> None:
         """Zero, whatever ended the run. A line that is lost takes no Stop: then the watchdog is what is left."""
         self._bench.begin()  # what follows belongs to no check
         try:
@@ -224,7 +226,7 @@ class Runner:
             bench.restart_line()
 
 
-def _not_identified(wrong: Nonconforming, bench: Bench) -> Outcome:
+def _not_identified(wrong: Nonconforming, bench: Dut) -> CheckResult:
     nothing = Check("identity", (wrong.requirement,), "it says what it is", "identity", lambda _: None)
-    found = [Found(wrong.requirement, wrong.text)]
-    return Outcome(nothing, "failed", found, traffic=bench.traffic)
+    found = [Nonconformity(wrong.requirement, wrong.text)]
+    return CheckResult(nothing, "failed", found, traffic=bench.traffic)

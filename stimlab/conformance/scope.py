@@ -26,7 +26,7 @@ NOT_ON_THE_WIRE = {
 
 
 @dataclass(frozen=True, slots=True)
-class ToMeasure:
+class ScopeMeasurement:
     """What a scope over the dummy load has to show at one operating point. Nothing here is judged from the line."""
 
     what: str
@@ -34,7 +34,7 @@ class ToMeasure:
     expected: str
 
 
-def _pulses() -> Iterator[ToMeasure]:
+def _pulses() -> Iterator[ScopeMeasurement]:
     """A device that misreads itself is true to all that it says: only what flows tells of it."""
     for place, (_, width_us, gap_us, second_us) in SHAPES.items():
         for amplitude_ua, channel in product(AMPLITUDES_UA, CHANNELS):
@@ -43,18 +43,18 @@ def _pulses() -> Iterator[ToMeasure]:
                 f"+{volt:.3f} V for {width_us} us, {gap_us} us of none, -{second_ua / 1_000:.3f} V for {second_us} us"
             )
             point = f"{amplitude_ua} uA on channel {channel} in {place.value}, over 1 kohm"
-            yield ToMeasure("both phases, which a lying readback or integrator would hide", point, expected)
+            yield ScopeMeasurement("both phases, which a lying readback or integrator would hide", point, expected)
 
 
-def _others() -> Iterator[ToMeasure]:
+def _others() -> Iterator[ScopeMeasurement]:
     for channel in CHANNELS:
         point = f"channel {channel}, 5 to 100 ms after Stop at {max(AMPLITUDES_UA)} uA"
-        yield ToMeasure("zero, which a timer could tell as well", point, "under 20 mV over 1 kohm")
+        yield ScopeMeasurement("zero, which a timer could tell as well", point, "under 20 mV over 1 kohm")
     for first, second in combinations(CHANNELS, 2):
         point = f"channels {first} and {second} driven together"
         expected = f"pulses {(second - first) * 2_500} us apart, never at once"
-        yield ToMeasure("that no two channels drive at once", point, expected)
-    yield ToMeasure(
+        yield ScopeMeasurement("that no two channels drive at once", point, expected)
+    yield ScopeMeasurement(
         "the gate (R-57)", "a pulse that it has to refuse", "none: nobody can make a good device ask for one"
     )
 

@@ -3,18 +3,18 @@
 from stimctl.wire.codec import Event
 from stimctl.wire.codes import DeviceState
 from stimlab.conformance.check import Nonconforming
-from stimlab.conformance.dut import Bench, tells
+from stimlab.conformance.dut import Dut, tells
 
 # A firmware that looks at its timers every few milliseconds keeps them [choice].
 EXACT_US = 10_000
 
 
-def when(bench: Bench, state: DeviceState) -> int:
+def when(bench: Dut, state: DeviceState) -> int:
     """The device time of the newest Event that tells of `state`, by now. Raises `Nonconforming` of R-66."""
     return event(bench, state).device_time_us
 
 
-def event(bench: Bench, state: DeviceState, since: int | None = None) -> Event:
+def event(bench: Dut, state: DeviceState, since: int | None = None) -> Event:
     """The newest Event since the newest arm that tells of `state`; `since`: only of what was heard from that place on.
 
     Answers go ahead of it on a line. Raises `Nonconforming` of R-66 without one.
@@ -27,7 +27,7 @@ def event(bench: Bench, state: DeviceState, since: int | None = None) -> Event:
     return told[-1]
 
 
-def _told(bench: Bench, state: DeviceState, since: int | None) -> list[Event]:
+def _told(bench: Dut, state: DeviceState, since: int | None) -> list[Event]:
     # An Event from before the arm may be heard behind it, and tells of another time in that state.
     told = bench.events(None if since is None else bench.heard[since:])
     return [each for each in told if each.state == state and each.device_time_us >= bench.armed_us]

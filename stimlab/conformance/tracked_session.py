@@ -17,23 +17,23 @@ from stimctl.wire.codec import (
     TargetSet,
 )
 from stimctl.wire.codes import DeviceState, EndReason
-from stimlab.conformance.dut import CEILING_UA, LIMIT_US, Bench
-from stimlab.conformance.programs import Loadable
-from stimlab.conformance.reference_model import CHANNELS, Tally, Told
+from stimlab.conformance.dut import CEILING_UA, LIMIT_US, Dut
+from stimlab.conformance.programs import WireProgram
+from stimlab.conformance.reference_model import CHANNELS, ExpectedCounts, ReportedSession
 
 
-class Course:
+class TrackedSession:
     """One session of `program` on `channel_mask`, ARMED from here on."""
 
     def __init__(
-        self, bench: Bench, program: Loadable, *, limit_us: int = LIMIT_US, channel_mask: int | None = None,
+        self, bench: Dut, program: WireProgram, *, limit_us: int = LIMIT_US, channel_mask: int | None = None,
         ceiling_ua: int = CEILING_UA,
     ) -> None:  # fmt: skip
         self.bench = bench
         self.ceiling_ua = ceiling_ua
         self.limit_us = limit_us
         self.channel_mask = program.header.channel_mask if channel_mask is None else channel_mask
-        self.told = Told(program, limit_us)
+        self.told = ReportedSession(program, limit_us)
         self.began_us = 0  # the last run, by the port's clock
         bench.tested(program)
         self.arm()
@@ -80,13 +80,13 @@ class Course:
         self.told.over(record.stimulation_us)
         return record
 
-    def counted(self, *, by: str) -> dict[int, Tally]:
+    def counted(self, *, by: str) -> dict[int, ExpectedCounts]:
         """Compare the device's counters, output being off, with the rules. Raises `Nonconforming` of `by`."""
         self.record()
         wanted = {channel: self.told.tally(channel) for channel in CHANNELS}
         for channel, tally in wanted.items():
             counters = self.bench.get(ReadCounters(channel), Counters, by="R-28")
-            got = Tally(*counters[2:6])
+            got = ExpectedCounts(*counters[2:6])
             self.bench.require(
                 by, got == tally, f"channel {channel} counted {_said(got)}; by the rules it is {_said(tally)}"
             )
@@ -95,7 +95,7 @@ class Course:
         return wanted
 
 
-def _said(tally: Tally) -> str:
+def _said(tally: ExpectedCounts) -> str:
     return (
         f"{tally.pulses_0} pulses and {tally.charge_0_pc} pC in segment 0, "
         f"{tally.pulses_1} pulses and {tally.charge_1_pc} pC in segment 1"

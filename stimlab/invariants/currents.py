@@ -13,7 +13,7 @@ import numpy as np
 from firmware_sim.analog.converter import DAC_STEP_NA
 from stimctl import limits
 from stimctl.units import US_PER_S
-from stimlab.invariants.evidence import ALWAYS_US, COLUMNS, Bools, Evidence, Flows, Ints, Run
+from stimlab.invariants.evidence import ALWAYS_US, COLUMNS, Bools, Evidence, FlowColumns, Ints, OutputInterval
 
 HALF_STEP_NA = DAC_STEP_NA // 2  # the converter gives the nearest step to what is commanded
 SLOPE_UA_PER_S = (limits.CEILING.high - limits.RAISE_STEP_UA) // 5  # 5 s from zero to 2.0 mA, the first step included
@@ -34,7 +34,7 @@ Found = Iterator[tuple[str, int]]
 Rule = Callable[[Evidence], Found]
 
 
-def _worst(flows: Flows, wrong: Bools, text: str) -> Found:
+def _worst(flows: FlowColumns, wrong: Bools, text: str) -> Found:
     """The first stretch of those that are wrong, in words: `text` with its figures in the places of their names."""
     found = np.flatnonzero(wrong)
     if len(found):
@@ -75,7 +75,7 @@ def charge(seen: Evidence) -> Found:
         yield from _worst(flows, over, f"channel {channel} gave {{first_na}} nA for {{width_us}} us in a phase")
 
 
-def astray_pulses(flows: Flows) -> Bools:
+def astray_pulses(flows: FlowColumns) -> Bools:
     """Which stretches leave more behind than rounding explains; a symmetric pulse leaves nothing at all."""
     symmetric = flows.width_us == flows.second_width_us
     rounding_fc = np.where(symmetric, 0, HALF_STEP_NA * (flows.width_us + flows.second_width_us))
@@ -106,7 +106,7 @@ def _near(found: Ints, wanted: int, seen: Evidence) -> Bools:
     return np.abs(found - wanted) <= seen.slack(wanted)
 
 
-def known_shape(seen: Evidence, flows: Flows) -> Bools:
+def known_shape(seen: Evidence, flows: FlowColumns) -> Bools:
     """Which stretches have the widths, and the period, of one of the program's segments."""
     known = np.zeros(len(flows), np.bool_)
     for part in seen.prescription.program.segments:
@@ -126,7 +126,7 @@ def shape(seen: Evidence) -> Found:
 # --- when --------------------------------------------------------------------------------------------
 
 
-def _outside(flows: Flows, runs: tuple[Run, ...]) -> tuple[int, int]:
+def _outside(flows: FlowColumns, runs: tuple[OutputInterval, ...]) -> tuple[int, int]:
     """How many pulses begin outside all runs, and when the first of them does."""
     inside = [flows.within(run.began_us, run.ended_us) for run in runs]
     missing = flows.pulses - sum(each.pulses for each in inside)
@@ -216,7 +216,7 @@ def ramp(seen: Evidence) -> Found:
             yield from _climb(channel, flows.within(run.began_us, run.ended_us), slope)
 
 
-def _climb(channel: int, flows: Flows, slope: int) -> Found:
+def _climb(channel: int, flows: FlowColumns, slope: int) -> Found:
     """Steps and slope of one run; after a longer silence than any period it begins from zero again."""
     if not len(flows):
         return

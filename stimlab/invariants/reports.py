@@ -11,7 +11,7 @@ from stimctl import limits
 from stimctl.session.view import Priority, SessionReport
 from stimctl.units import US_PER_MIN
 from stimlab.invariants.currents import HALF_STEP_NA, PULL, Found, known_shape
-from stimlab.invariants.evidence import Evidence, Flows
+from stimlab.invariants.evidence import Evidence, FlowColumns
 
 CUT_WIDTH_US = limits.WIDTH.high  # what a phase was counted as, at most, whose width was cut
 # The longest that anything takes: 45 min from arm to end, a minute of stop frames, and what comes before and after.
@@ -77,7 +77,7 @@ def load_charge(seen: Evidence) -> Found:
             yield f"channel {channel}: {flowed_fc // 1_000} pC in the load, {charge_pc} counted", seen.end_us
 
 
-def _drifted_fc(seen: Evidence, flows: Flows) -> int:
+def _drifted_fc(seen: Evidence, flows: FlowColumns) -> int:
     """By how much widths of a clock that drifts, in whole us of the world's, make the load's charge another."""
     return seen.slack(flows.charge_fc) + (int((flows.count * flows.first_na).sum()) if seen.drift_ppm else 0)
 

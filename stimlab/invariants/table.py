@@ -16,7 +16,7 @@ from stimlab.invariants.currents import Rule, Violation
 from stimlab.invariants.evidence import ALWAYS_US, Evidence, evidence_of
 
 if TYPE_CHECKING:
-    from stimlab.play.result import Played
+    from stimlab.play.result import PlayedSession
 
 __all__ = ["EXCUSES", "INSTEAD", "RULES", "Excuse", "Violation", "broken", "violations"]
 
@@ -176,7 +176,7 @@ EXCUSES: tuple[Excuse, ...] = (
 )  # fmt: skip
 
 
-def violations(played: "Played") -> tuple[Violation, ...]:
+def violations(played: "PlayedSession") -> tuple[Violation, ...]:
     """Every rule that a played session broke and no fault of it excuses, and what did not hold instead."""
     if played.prescription is None:
         # Refused on paper: there was no session.

@@ -12,7 +12,7 @@ from firmware_sim.analog.converter import (
 from stimctl import limits
 from stimctl.units import US_PER_MS
 from stimlab.invariants.currents import HALF_STEP_NA, Found, known_shape, ramp
-from stimlab.invariants.evidence import Bools, Evidence, Flows, Ints
+from stimlab.invariants.evidence import Bools, Evidence, FlowColumns, Ints
 
 CUT_US = 1 * US_PER_MS  # an over-current is cut within it
 HOST_SEES_US = 500_000  # three readings and their way to the host: what telemetry shows ends within it
@@ -26,7 +26,7 @@ def _surely_read(limit_ua: int) -> int:
     return (limit_ua + READBACK_ACCURACY_UA) * 1_000 * (1_000 + READBACK_ACCURACY_PERMILLE) // 1_000 + DAC_STEP_NA
 
 
-def over_current(seen: Evidence, flows: Flows) -> Bools:
+def over_current(seen: Evidence, flows: FlowColumns) -> Bools:
     """Which stretches read over current for certain: over the trip's limit at the session's ceiling."""
     most_na = _surely_read(limits.over_current_ua(seen.prescription.ceiling_ua))
     return (np.abs(flows.first_na) > most_na) | (np.abs(flows.second_na) > most_na)
@@ -68,7 +68,7 @@ def _is_last(seen: Evidence, channel: int, first_us: int) -> Found:
         yield f"channel {channel}: {last_us - first_us} us of output after a pulse that has to be the last", first_us
 
 
-def _driven_us(seen: Evidence, flows: Flows) -> Ints:
+def _driven_us(seen: Evidence, flows: FlowColumns) -> Ints:
     """How long each pulse drives more than it may: its first phase, or only its second one."""
     most_na = _surely_read(limits.over_current_ua(seen.prescription.ceiling_ua))
     first = np.where(np.abs(flows.first_na) > most_na, flows.width_us, 0)
@@ -121,7 +121,7 @@ def dip(seen: Evidence) -> Found:
             yield from _above_dip(channel, flows.within(run.began_us, run.ended_us))
 
 
-def _above_dip(channel: int, flows: Flows) -> Found:
+def _above_dip(channel: int, flows: FlowColumns) -> Found:
     step_na = limits.RAISE_STEP_UA * 1_000 + DAC_STEP_NA
     before = [0] * 4  # what the last four pulses let the next one be
     for level_na, count, first_us in zip(flows.first_na, flows.count, flows.first_us, strict=True):

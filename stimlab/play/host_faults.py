@@ -13,7 +13,7 @@ from stimctl.session.log import SessionLog
 from stimctl.stimulators.native import STOP_FRAME
 from stimctl.wire import codec as m
 from stimctl.wire.codes import PROTOCOL_VERSION, Purpose
-from stimlab.play.port import LabPort, Moment
+from stimlab.play.port import ScenarioPort, TimedAction
 from stimlab.play.settled_log import SettledLog
 
 OF_PROCESSES = ("host.killed", "host.stopped")
@@ -45,7 +45,7 @@ SAYINGS: Mapping[str, bytes] = {
 class HostFaults:
     """The faults of a scenario that are the host's. `fired` and `fired_us` are by the fault's index, as a device's."""
 
-    def __init__(self, faults: Sequence[Fault], port: LabPort, log: SessionLog) -> None:
+    def __init__(self, faults: Sequence[Fault], port: ScenarioPort, log: SessionLog) -> None:
         self._port = port
         self._log = log.writer if isinstance(log, SettledLog) else log
         self.fired: dict[int, int] = {}
@@ -59,17 +59,17 @@ class HostFaults:
         }
         self._own = [(index, fault) for index, fault in enumerate(faults) if fault.kind in self._ways]
 
-    def moments(self, entered: Callable[[str], int | None]) -> list[Moment]:
+    def moments(self, entered: Callable[[str], int | None]) -> list[TimedAction]:
         """When each happens; `entered` says when the device first came into a state, in the world's time."""
         return [self._moment(index, fault, entered) for index, fault in self._own]
 
-    def _moment(self, index: int, fault: Fault, entered: Callable[[str], int | None]) -> Moment:
+    def _moment(self, index: int, fault: Fault, entered: Callable[[str], int | None]) -> TimedAction:
         began_us, state = self._port.world_us(), fault.after
 
         def since() -> int | None:
             return began_us if state is None else entered(state)
 
-        return Moment(fault.at_us, since, lambda now_us: self._happen(index, fault, now_us))
+        return TimedAction(fault.at_us, since, lambda now_us: self._happen(index, fault, now_us))
 
     def _happen(self, index: int, fault: Fault, now_us: int) -> None:
         self.fired[index] = self.fired.get(index, 0) + 1

@@ -14,7 +14,7 @@ Piece = tuple[int, str, bytes]
 
 
 @dataclass(slots=True)
-class Moment:
+class TimedAction:
     """Something to do `at_us` after `entered` first gives a time of the world; it gives None until then."""
 
     at_us: int
@@ -27,11 +27,11 @@ class Moment:
         return None if entered_us is None else entered_us + self.at_us
 
 
-class NeverEnds(RuntimeError):
+class SessionNeverEnds(RuntimeError):
     """A session that does not come to its end."""
 
 
-class LabPort:
+class ScenarioPort:
     """A port around another one. `traffic` has the world's times; `moments` are done when they are due."""
 
     def __init__(self, port: Port) -> None:
@@ -42,7 +42,7 @@ class LabPort:
         self.close = port.close
         self.world_us = port.now_us
         self.traffic: list[Piece] = []
-        self.moments: list[Moment] = []
+        self.moments: list[TimedAction] = []
         # Told before each write: the host's first stop goes out with one.
         self.before_write: Callable[[], None] = _nothing
         self._port = port
@@ -106,17 +106,17 @@ class LabPort:
         return host_us - self._lead_us
 
     def end_by(self, end_us: int) -> None:
-        """Let `wait` raise `NeverEnds` after this time of the world, or when it is called on and on at one moment."""
+        """Let `wait` raise `SessionNeverEnds` after this time of the world, or when time stands still between calls."""
         self._end_us = end_us
 
     def _look_at_end(self, end_us: int) -> None:
         now_us = self.world_us()
         if now_us > end_us:
-            raise NeverEnds(f"a session still goes on after {now_us // 1_000_000} s")
+            raise SessionNeverEnds(f"a session still goes on after {now_us // 1_000_000} s")
         self._waits = self._waits + 1 if now_us == self._seen_us else 0
         self._seen_us = now_us
         if self._waits > MOST_WAITS:
-            raise NeverEnds(f"a session spins at {now_us} us")
+            raise SessionNeverEnds(f"a session spins at {now_us} us")
 
     def _meet(self) -> int | None:
         """Do what is due; return when the next is."""

@@ -24,7 +24,7 @@ TIMES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
+class OperatorAction:
     """Something the operator does. `at_us` counts from the start, or from the first entry into the state `after`.
 
     `after` is the name of a host's session state, such as "RUNNING". `amplitude_ua` belongs to "set".
@@ -38,7 +38,7 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
-class Expect:
+class Expectation:
     """What must come of it. What is empty or None is not asked.
 
     `ends`: one of these; `alarms`: each of these texts occurs in an alarm; `within_us`: limits by the names of
@@ -68,9 +68,9 @@ class Scenario:
     seed: int = 1
     load: str = "nominal"
     answers: Mapping[str, Any] = field(default_factory=dict)
-    actions: tuple[Action, ...] = ()
+    actions: tuple[OperatorAction, ...] = ()
     faults: tuple[Fault, ...] = ()
-    expect: Expect = Expect()
+    expect: Expectation = Expectation()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "answers", completed(self.answers))

@@ -26,12 +26,12 @@ from stimctl.profile.toml_text import TomlText, check, read_file
 from stimctl.session.states import End, State
 from stimctl.units import UA_PER_MA, US_PER_MS, US_PER_S, whole
 from stimlab.play.host_faults import NEED_A_LENGTH
-from stimlab.scenario.model import DOES, OF_A_CHANNEL, TIMES, Action, Expect, Scenario
+from stimlab.scenario.model import DOES, OF_A_CHANNEL, TIMES, Expectation, OperatorAction, Scenario
 from stimlab.scenario.writer import dump
 
 __all__ = [
-    "Action",
-    "Expect",
+    "Expectation",
+    "OperatorAction",
     "Scenario",
     "action_from",
     "dump",
@@ -41,7 +41,7 @@ __all__ = [
     "shipped",
 ]
 
-FOLDER = Path(__file__).with_name("scenarios")
+FOLDER = Path(__file__).with_name("shipped")
 
 
 class ActionFile(Strict):
@@ -92,15 +92,15 @@ def scenario_from(values: Mapping[str, Any], source: str = "scenario") -> Scenar
     problems, asked = check(ScenarioFile, values)
     if asked is None:
         raise InputInvalid(source, problems)
-    return _Reading(source).scenario(asked)
+    return _ScenarioReader(source).scenario(asked)
 
 
-def action_from(values: Mapping[str, Any], source: str = "action") -> Action:
+def action_from(values: Mapping[str, Any], source: str = "action") -> OperatorAction:
     """One action from values as a file would hold them. Raises `InputInvalid`."""
     problems, asked = check(ActionFile, values)
     if asked is None:
         raise InputInvalid(source, problems)
-    return _Reading(source).one_action(asked)
+    return _ScenarioReader(source).one_action(asked)
 
 
 def shipped() -> dict[str, Scenario]:
@@ -126,7 +126,7 @@ def _located(text: TomlText) -> Scenario:
         raise text.invalid(invalid.problems) from None
 
 
-class _Reading:
+class _ScenarioReader:
     """From the file's shape to dataclasses, collecting what does not fit."""
 
     def __init__(self, source: str) -> None:
@@ -155,7 +155,7 @@ class _Reading:
             raise InputInvalid(self._source, self._problems)
         return made
 
-    def one_action(self, asked: ActionFile) -> Action:
+    def one_action(self, asked: ActionFile) -> OperatorAction:
         action = self._action("action", asked)
         if self._problems:
             raise InputInvalid(self._source, self._problems)
@@ -179,7 +179,7 @@ class _Reading:
         except (InputInvalid, Unsafe) as fault:
             self._problems += [replace(each, field=f"prescription.{each.field}") for each in fault.problems]
 
-    def _action(self, field: str, asked: ActionFile) -> Action:
+    def _action(self, field: str, asked: ActionFile) -> OperatorAction:
         if (asked.channel is None) == (asked.do in OF_A_CHANNEL):
             needs = "needs a channel, 1 to 4" if asked.channel is None else "has no channel"
             self._say(f"{field}.channel", asked.channel, f"{asked.do!r} {needs}")
@@ -187,7 +187,7 @@ class _Reading:
             needs = "needs an amplitude" if asked.amplitude_ma is None else "has no amplitude"
             self._say(f"{field}.amplitude_ma", asked.amplitude_ma, f"{asked.do!r} {needs}")
         ua = asked.amplitude_ma
-        return Action(
+        return OperatorAction(
             at_us=self._whole(f"{field}.at_s", asked.at_s, US_PER_S, "us"),
             do=asked.do,
             channel=asked.channel,
@@ -210,7 +210,7 @@ class _Reading:
             except InputInvalid as invalid:
                 self._problems += invalid.problems
 
-    def _expect(self, asked: ExpectFile) -> Expect:
+    def _expect(self, asked: ExpectFile) -> Expectation:
         for n, name in enumerate(asked.ends):
             if name not in End.__members__:
                 self._say(f"expect.ends[{n}]", name, f"must be one of {', '.join(End.__members__)}")
@@ -220,7 +220,7 @@ class _Reading:
             name: self._whole(f"expect.within_ms.{name}", value, US_PER_MS, "us")
             for name, value in asked.within_ms.items()
         }
-        return Expect(
+        return Expectation(
             ends=frozenset(End[name] for name in asked.ends if name in End.__members__),
             zero_confirmed=asked.zero_confirmed,
             alarms=asked.alarms,

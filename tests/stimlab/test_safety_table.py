@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from firmware_sim.analog.recorder import Flow, Kind, Recorder, Shape
+from firmware_sim.analog.recorder import Flow, FlowKind, PulseShape, Recorder
 from stimctl.session.states import End
 from stimlab import safety_table
 from stimlab.safety_table import (
@@ -20,7 +20,7 @@ from stimlab.safety_table import (
     swept_rows,
     uncovered,
 )
-from stimlab.scenario.model import Expect
+from stimlab.scenario.model import Expectation
 from stimlab.scenario.reader import shipped
 
 PAGE = (Path(__file__).parents[2] / "SAFETY.md").read_text("utf-8")
@@ -64,7 +64,7 @@ def test_times_are_measured_and_their_worst_is_shown() -> None:
 
 
 def test_a_scenario_that_comes_out_otherwise_is_no_figure() -> None:
-    wrong = replace(shipped()["load-short"], expect=Expect(ends=frozenset({End.TIMER})))
+    wrong = replace(shipped()["load-short"], expect=Expectation(ends=frozenset({End.TIMER})))
     with pytest.raises(Unmeasured, match=r"load-short, seed 1: ended with SHORT .* not with TIMER"):
         list(played_rows([wrong], seeds=1))
 
@@ -84,5 +84,5 @@ def test_sweeps_try_something() -> None:
 def test_the_largest_rise_counts_from_zero_after_a_second_of_nothing() -> None:
     recorder = Recorder()
     for first_us, level_na in ((0, 100_000), (500_000, 300_000), (1_400_000, 350_000), (3_000_000, 280_000)):
-        recorder.add(1, Flow(first_us, 10_000, 1, Shape(level_na, 200, 0, level_na, 200), Kind.TRAIN))
+        recorder.add(1, Flow(first_us, 10_000, 1, PulseShape(level_na, 200, 0, level_na, 200), FlowKind.TRAIN))
     assert largest_rise_na(recorder, 1) == 280_000

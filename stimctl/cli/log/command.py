@@ -14,7 +14,7 @@ from stimctl.cli.errors import writing
 from stimctl.cli.table import json_option, table
 
 if TYPE_CHECKING:
-    from stimctl.ledger import Ledger, SessionHead, Verdict
+    from stimctl.ledger import Ledger, SessionHead, Verification
 
 _LIST_COLUMNS = ("ID", "", "STARTED (UTC)", "STATE", "SUBJECT", "WHO", "PROFILE", "DEVICE")
 _VERIFY_EXIT_CODES = """\b
@@ -172,7 +172,7 @@ def _row(head: "SessionHead") -> list[str]:
     return [plain(cell or "-") for cell in cells]
 
 
-def _say(verdict: "Verdict") -> None:
+def _say(verdict: "Verification") -> None:
     if verdict.broken is None:
         click.echo(f"All {verdict.entries} entries hold.")
         click.echo(f"Head hash: {verdict.head}")

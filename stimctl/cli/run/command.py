@@ -19,10 +19,10 @@ from stimctl.cli.device_options import device_options
 from stimctl.cli.errors import writing
 from stimctl.cli.run.exit_code import CODES, exit_code
 from stimctl.cli.run.keys import Keys, single_keys
-from stimctl.cli.run.operator import Departure, Display, FrontEnd, signals_stop
+from stimctl.cli.run.operator import FrontEnd, OperatorGone, SessionDisplay, signals_stop
 from stimctl.cli.run.plain_screen import PlainLines
 from stimctl.cli.run.questions import ask_outcome, ask_prescription, ask_screening
-from stimctl.cli.run.summary import Kept, summary_document, summary_text
+from stimctl.cli.run.summary import SavedFiles, summary_document, summary_text
 from stimctl.cli.table import echo_json
 from stimctl.errors import Misuse, Unsafe, WrongDevice
 from stimctl.ledger import Ledger
@@ -31,8 +31,8 @@ from stimctl.prescription import Prescription, Subject, from_file, subject_of
 from stimctl.profile import choose, load_profiles
 from stimctl.session.engine import ATTENDED, UNATTENDED
 from stimctl.session.interlocks import no_front_end
-from stimctl.session.view import EARLIER_DOSE, SessionReport, SessionView, Told
-from stimctl.stimulators.discovery import Choice
+from stimctl.session.view import EARLIER_DOSE, OperatorMessage, SessionReport, SessionView
+from stimctl.stimulators.discovery import DeviceChoice
 from stimctl.traffic.transcript import TrafficWriter
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -53,7 +53,7 @@ def run(
     *,
     name: str,
     url: str,
-    choice: Choice,
+    choice: DeviceChoice,
     prescription_file: Path | None,
     variant: str | None,
     picture: Path | None,
@@ -85,10 +85,10 @@ def run(
         ledger = stack.enter_context(Ledger())
         auto = ATTENDED if attended else UNATTENDED
         session = Session(url, prescription, ledger, front_end=attended, auto=auto, traffic=traffic, choice=choice)
-        departure = Departure()
+        departure = OperatorGone()
         report, recovered = _run(session, prescription, before, departure, terminal=terminal, as_json=as_json)
         native = choice.device == "native"
-        kept = Kept(ledger.path, picture, traffic_file, tuple(session.interrupted), recovered, native)
+        kept = SavedFiles(ledger.path, picture, traffic_file, tuple(session.interrupted), recovered, native)
         if as_json:
             echo_json(summary_document(prescription, report, kept))
         else:
@@ -167,7 +167,7 @@ def _run(
     session: Session,
     prescription: Prescription,
     before: dict[str, Any] | None,
-    departure: Departure,
+    departure: OperatorGone,
     *,
     terminal: bool,
     as_json: bool,
@@ -184,21 +184,21 @@ def _run(
         session.start()
         channels = [plan.channel for plan in prescription.channels]
         with _screen(prescription, began_us, terminal=terminal, as_json=as_json) as (display, keys):
-            witness = _Witness(display)
+            witness = _DisplayTee(display)
             front_end = FrontEnd(session, channels, witness, keys, departure)
             front_end.before = before
             return front_end.run(), tuple(witness.earlier)
 
 
-class _Witness:
+class _DisplayTee:
     """Passes everything on to a display, and keeps what the summary has to say again."""
 
-    def __init__(self, display: Display) -> None:
+    def __init__(self, display: SessionDisplay) -> None:
         self._display = display
         self.earlier: list[str] = []
 
     def show(self, view: SessionView, events: Sequence[Any], selected: int) -> None:
-        told = [event.text for event in events if isinstance(event, Told)]
+        told = [event.text for event in events if isinstance(event, OperatorMessage)]
         self.earlier += [text for text in told if text.startswith(EARLIER_DOSE)]
         self._display.show(view, events, selected)
 
@@ -206,7 +206,7 @@ class _Witness:
 @contextmanager
 def _screen(
     prescription: Prescription, began_us: int, *, terminal: bool, as_json: bool
-) -> Iterator[tuple[Display, Keys | None]]:
+) -> Iterator[tuple[SessionDisplay, Keys | None]]:
     if not terminal:
         yield PlainLines(prescription, began_us, sys.stderr if as_json else None), None
         return

@@ -26,7 +26,7 @@ _ASKED_FOR = frozenset({End.OPERATOR, End.SIGNAL, End.ELSEWHERE, End.INTERRUPTED
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class SavedFiles:
     """Where what a session left behind is."""
 
     log: Path
@@ -39,14 +39,14 @@ class Kept:
     native: bool = True
 
 
-def summary_text(prescription: Prescription, report: SessionReport, kept: Kept) -> str:
+def summary_text(prescription: Prescription, report: SessionReport, kept: SavedFiles) -> str:
     """The summary as it is printed."""
     rows = [row for plan in prescription.channels for row in _rows(prescription, report, plan.channel)]
     doses = table(_HEADERS, rows)
     return "\n\n".join(["", pairs(_facts(prescription, report, kept)), doses, pairs(_places(report, kept))])
 
 
-def summary_document(prescription: Prescription, report: SessionReport, kept: Kept) -> dict[str, Any]:
+def summary_document(prescription: Prescription, report: SessionReport, kept: SavedFiles) -> dict[str, Any]:
     """The same for a program: amounts in uA, pC and us."""
     profile = prescription.profile
     return {
@@ -78,7 +78,7 @@ def summary_document(prescription: Prescription, report: SessionReport, kept: Ke
     }
 
 
-def _facts(prescription: Prescription, report: SessionReport, kept: Kept) -> list[tuple[str, object]]:
+def _facts(prescription: Prescription, report: SessionReport, kept: SavedFiles) -> list[tuple[str, object]]:
     profile = prescription.profile
     rows: list[tuple[str, object]] = [
         ("this was", _WHAT[report.simulator]),
@@ -98,7 +98,7 @@ def _facts(prescription: Prescription, report: SessionReport, kept: Kept) -> lis
     return rows
 
 
-def _advice(report: SessionReport, kept: Kept) -> list[tuple[str, object]]:
+def _advice(report: SessionReport, kept: SavedFiles) -> list[tuple[str, object]]:
     """What to try where nobody answered, or somebody else did."""
     if report.simulator is not None or not kept.native or report.end in _ASKED_FOR:
         return []
@@ -216,7 +216,7 @@ def _highest(report: SessionReport) -> list[tuple[str, object]]:
     ]
 
 
-def _places(report: SessionReport, kept: Kept) -> list[tuple[str, object]]:
+def _places(report: SessionReport, kept: SavedFiles) -> list[tuple[str, object]]:
     rows: list[tuple[str, object]] = [
         ("session", report.session_id),
         ("log", kept.log),

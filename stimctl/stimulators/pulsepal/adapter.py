@@ -11,8 +11,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from stimctl.errors import Misuse, Problem, Refused, TimedOut, Unsafe, WrongDevice
-from stimctl.stimulators.base import Failed, Identified, Identity, earliest
+from stimctl.errors import CommandRefused, Misuse, Problem, TimedOut, Unsafe, WrongDevice
+from stimctl.stimulators.base import DeviceIdentified, Identity, StimulatorFailed, earliest
 from stimctl.stimulators.lease import device as d
 from stimctl.stimulators.lease.plan import Lease
 from stimctl.stimulators.pulsepal import gate
@@ -32,7 +32,7 @@ _TRIGGERS_NORMAL = b"".join(bytes((gate.START, 74, 128, line, 0)) for line in (1
 _Then = Callable[[bytes, int], list[Any]]
 
 
-class _Ask(NamedTuple):
+class _Request(NamedTuple):
     """A command, how many bytes come back, which they have to be where that is known, and what they mean."""
 
     frame: bytes
@@ -49,8 +49,8 @@ def isolator_ua_per_v(declared: str | Decimal) -> int:
     return ua_per_v
 
 
-class PulsePal(d.Dialect):
-    """A `Dialect`. `ua_per_v` is the isolator's transfer, which the user declares: there is no default."""
+class PulsePalAdapter(d.LeaseDevice):
+    """A `LeaseDevice`. `ua_per_v` is the isolator's transfer, which the user declares: there is no default."""
 
     outgoing: gate.PulsePalGate
     measures = False
@@ -64,8 +64,8 @@ class PulsePal(d.Dialect):
         super().__init__(gate.PulsePalGate(ua_per_v))
         self._simulator = simulator
         self._firmware = 0
-        self._asks: deque[_Ask] = deque()
-        self._flying: _Ask | None = None
+        self._asks: deque[_Request] = deque()
+        self._flying: _Request | None = None
         self._flying_sent = False
         self._stops_sent = 0
         self._stale = 0
@@ -76,7 +76,7 @@ class PulsePal(d.Dialect):
         self._begun_us: int | None = None  # when a trigger was written that is not told of yet
 
     def connect(self, now_us: int) -> None:
-        self._ask(_Ask(gate.HANDSHAKE, 5, None, self._welcome), now_us)
+        self._ask(_Request(gate.HANDSHAKE, 5, None, self._welcome), now_us)
 
     def check_program(self, program: Program) -> None:
         problems = [problem for segment in program.segments for problem in _unfit(segment)]
@@ -89,7 +89,7 @@ class PulsePal(d.Dialect):
 
     def _confirmed(self, _answer: bytes, _now_us: int) -> list[Any]:
         self.outgoing.confirmed()
-        return [d.Prepared()]
+        return [d.LeasePrepared()]
 
     def begin(self, now_us: int) -> None:
         lease = self._lease
@@ -121,8 +121,8 @@ class PulsePal(d.Dialect):
             self._flying = owed._replace(expected=None, then=_nothing)
             self._asks.append(ask)
 
-    def apart(self) -> "PulsePal":
-        other = PulsePal(self.outgoing.ua_per_v)
+    def apart(self) -> "PulsePalAdapter":
+        other = PulsePalAdapter(self.outgoing.ua_per_v)
         other._firmware = self._firmware
         return other
 
@@ -143,16 +143,16 @@ class PulsePal(d.Dialect):
 
     def advance(self, now_us: int) -> list[Any]:
         # A trigger has no answer: that it was taken is only a claim.
-        events: list[Any] = [] if self._begun_us is None else [d.Begun()]
+        events: list[Any] = [] if self._begun_us is None else [d.LeaseBegun()]
         self._begun_us = None
         if self._over_us is not None and now_us >= self._over_us:
             self._over_us = None
             self.outgoing.over()
-            events.append(d.Done(None))
+            events.append(d.LeaseDone(None))
         if self._answer.is_late(now_us):
             stuck = "the PulsePal confirms nothing any more; it may be waiting for a click of its joystick"
             nobody = "no PulsePal answered the handshake; look at the port and the device's screen"
-            events.append(Failed(TimedOut(stuck) if self._firmware else WrongDevice(nobody)))
+            events.append(StimulatorFailed(TimedOut(stuck) if self._firmware else WrongDevice(nobody)))
         return events
 
     def next_deadline_us(self) -> int | None:
@@ -175,7 +175,7 @@ class PulsePal(d.Dialect):
     def _program_op(self) -> int:
         return 92 if self._firmware == 22 else 73
 
-    def _ask(self, ask: _Ask, now_us: int) -> None:
+    def _ask(self, ask: _Request, now_us: int) -> None:
         self._asks.append(ask)
         if self._flying is None:
             self._send_next(now_us)
@@ -188,7 +188,7 @@ class PulsePal(d.Dialect):
                 self.outgoing.send(self._flying.frame, now_us)
                 self._answer.expect(ANSWER_US, now_us)
 
-    def _program(self, outputs: tuple[gate.Output, ...], then: _Then, now_us: int) -> None:
+    def _program(self, outputs: tuple[gate.ChannelOutput, ...], then: _Then, now_us: int) -> None:
         """Program all channels at once; where the firmware can read them back, they are compared."""
         frame = gate.program_frame(self._program_op, outputs)
         if self._firmware != 22:
@@ -196,13 +196,15 @@ class PulsePal(d.Dialect):
             return
         expected = gate.read_back_of(outputs)
         self._ask(_executed(frame, 1, _nothing), now_us)
-        self._ask(_Ask(gate.READ_BACK, len(expected), expected, then), now_us)
+        self._ask(_Request(gate.READ_BACK, len(expected), expected, then), now_us)
 
     def _welcome(self, answer: bytes, now_us: int) -> list[Any]:
         letter, firmware = struct.unpack("<BI", answer)
         if letter != 75 or firmware not in FIRMWARES:
             said = f"firmware {firmware}" if letter == 75 else f"byte {letter}"
-            return [Failed(WrongDevice(f"the handshake said {said}; firmware 21 and 22 of PulsePal are known"))]
+            return [
+                StimulatorFailed(WrongDevice(f"the handshake said {said}; firmware 21 and 22 of PulsePal are known"))
+            ]
         self._firmware = firmware
         self.stop(now_us, measure=False)
         assert self._flying is not None
@@ -213,7 +215,7 @@ class PulsePal(d.Dialect):
     def _unlink(self, answer: bytes, now_us: int) -> list[Any]:
         self._rested(answer, now_us)
         self._ask(_executed(_LOOPS_OFF + _TRIGGERS_NORMAL, len(gate.CHANNELS) + 2, _nothing), now_us)
-        self._program(gate.REST_ALL, lambda _answer, _now: [Identified(self._identity(), 0)], now_us)
+        self._program(gate.REST_ALL, lambda _answer, _now: [DeviceIdentified(self._identity(), 0)], now_us)
         return []
 
     def _rested(self, _answer: bytes, _now_us: int) -> list[Any]:
@@ -221,7 +223,7 @@ class PulsePal(d.Dialect):
         self._stale = max(0, self._stops_sent - 1) * (len(gate.CHANNELS) + 1)
         self._stops_sent = 0
         self.outgoing.over()
-        return [d.AtZero(None)]
+        return [d.ZeroReported(None)]
 
     def _identity(self) -> Identity:
         ua_per_v = self.outgoing.ua_per_v
@@ -238,13 +240,13 @@ class PulsePal(d.Dialect):
         )
 
 
-def outputs_of(lease: Lease, ua_per_v: int) -> tuple[gate.Output, ...]:
+def outputs_of(lease: Lease, ua_per_v: int) -> tuple[gate.ChannelOutput, ...]:
     """A lease as all four channels of the device; those that give nothing rest. Never above the amplitude."""
     given = {channel: _output(lease, ua, delay_us, ua_per_v) for channel, ua, delay_us in lease.levels}
     return tuple(given.get(channel, gate.REST) for channel in gate.CHANNELS)
 
 
-def _output(lease: Lease, amplitude_ua: int, delay_us: int, ua_per_v: int) -> gate.Output:
+def _output(lease: Lease, amplitude_ua: int, delay_us: int, ua_per_v: int) -> gate.ChannelOutput:
     shape = lease.shape
     code = amplitude_ua * gate.ZERO_CODE * 1_000 // (gate.FULL_MV * ua_per_v)
     code -= code % shape.quantum_ua
@@ -253,7 +255,7 @@ def _output(lease: Lease, amplitude_ua: int, delay_us: int, ua_per_v: int) -> ga
     train = gate.cycles("period_us", lease.pulses * shape.period_us) - interpulse // 2
     first, gap, second = (gate.cycles(name, getattr(shape, name)) for name in _IN_CYCLES[1:])
     delay = gate.cycles("delay_us", delay_us)
-    return gate.Output(first, gap, second, interpulse, train, delay, code, -shape.second_amplitude_ua(code))
+    return gate.ChannelOutput(first, gap, second, interpulse, train, delay, code, -shape.second_amplitude_ua(code))
 
 
 def _unfit(segment: Segment) -> list[Problem]:
@@ -266,15 +268,15 @@ def _unfit(segment: Segment) -> list[Problem]:
     return problems
 
 
-def _executed(frame: bytes, size: int, then: _Then) -> _Ask:
+def _executed(frame: bytes, size: int, then: _Then) -> _Request:
     """A command whose answer has to be so many bytes of 1."""
-    return _Ask(frame, size, b"\1" * size, then)
+    return _Request(frame, size, b"\1" * size, then)
 
 
-def _wrong(ask: _Ask, answer: bytes) -> Failed:
+def _wrong(ask: _Request, answer: bytes) -> StimulatorFailed:
     if ask.frame == gate.READ_BACK:
-        return Failed(Refused("a program", "the device reads back another one than was sent"))
-    return Failed(Refused("a command", f"answered {answer.hex()}, where 01 is 'executed'"))
+        return StimulatorFailed(CommandRefused("a program", "the device reads back another one than was sent"))
+    return StimulatorFailed(CommandRefused("a command", f"answered {answer.hex()}, where 01 is 'executed'"))
 
 
 def _nothing(_answer: bytes, _now_us: int) -> list[Any]:

@@ -16,7 +16,7 @@ from stimctl.wire.codec import (
 )
 from stimctl.wire.codes import Capability, DeviceState, EndReason, Purpose, Refusal
 from stimlab.conformance.check import check
-from stimlab.conformance.dut import CEILING_UA, LIMIT_US, Bench
+from stimlab.conformance.dut import CEILING_UA, LIMIT_US, Dut
 from stimlab.conformance.programs import PLAIN
 
 ZERO_UA = 20
@@ -26,7 +26,7 @@ _LATE_US = 20_000  # what a device may add to a time of its own
 
 
 @check("R-32", title="a self-test passes with the outputs disconnected: nothing flows, nothing is counted")
-def self_test_drives_nothing(bench: Bench) -> None:
+def self_test_drives_nothing(bench: Dut) -> None:
     bench.load()
     done = bench.get(SelfTest(), SelfTestDone, by="R-32")
     bench.measure("largest current in the self-test", done.zero_ua, ZERO_UA - 1, "uA", by="R-32")
@@ -39,7 +39,7 @@ def self_test_drives_nothing(bench: Bench) -> None:
 
 
 @check("R-33", title="a wrong digest is refused with WRONG_DIGEST")
-def wrong_digests_are_refused(bench: Bench) -> None:
+def wrong_digests_are_refused(bench: Dut) -> None:
     bench.tested()
     head = PLAIN.digest_head
     for wrong in (head ^ 1, head ^ 1 << 63, 0, int.from_bytes(head.to_bytes(8, "big"), "little")):
@@ -48,7 +48,7 @@ def wrong_digests_are_refused(bench: Bench) -> None:
 
 
 @check("R-33", title="what Arm asks for is held to its limits and to the program", needs=Capability.HOLDS_LIMITS)
-def arms_within_limits(bench: Bench) -> None:
+def arms_within_limits(bench: Dut) -> None:
     bench.tested(PLAIN.on(0b0110))
     for fields, reason, named in (
         ({"channel_mask": 0}, Refusal.BELOW_LIMIT, (0, 1)),
@@ -69,7 +69,7 @@ def arms_within_limits(bench: Bench) -> None:
 
 
 @check("R-34", title="nonces are chance and the count of arms, and only the newest is valid")
-def nonces_count_arms(bench: Bench) -> None:
+def nonces_count_arms(bench: Dut) -> None:
     bench.tested()
     nonces = []
     for _ in range(4):
@@ -88,7 +88,7 @@ def nonces_count_arms(bench: Bench) -> None:
 
 
 @check("R-34", title="a session that is played again to the same device starts nothing")
-def played_again_it_starts_nothing(bench: Bench) -> None:
+def played_again_it_starts_nothing(bench: Dut) -> None:
     first = len(bench.traffic)
     bench.hello()  # from here on the old numbers are new ones
     bench.running()
@@ -109,7 +109,7 @@ def played_again_it_starts_nothing(bench: Bench) -> None:
 
 
 @check("R-34", "R-35", title="no nonce and no session number comes again after a reset", hands=("power",))
-def numbers_go_on_over_boots(bench: Bench) -> None:
+def numbers_go_on_over_boots(bench: Dut) -> None:
     arms = []
     for _ in range(3):
         bench.tested()
@@ -130,14 +130,14 @@ def _count(nonce: int) -> int:
     return nonce % _U32
 
 
-def _require_one_up(bench: Bench, arms: list[Armed]) -> None:
+def _require_one_up(bench: Dut, arms: list[Armed]) -> None:
     numbers = [armed.session for armed in arms]
     counted = all(later == earlier + 1 for earlier, later in pairwise(numbers))
     bench.require("R-35", counted, f"sessions in a row had the numbers {numbers}")
 
 
 @check("R-35", title="sessions are counted, and none is opened while another waits")
-def sessions_are_counted(bench: Bench) -> None:
+def sessions_are_counted(bench: Dut) -> None:
     arms = []
     for _ in range(3):
         bench.tested()
@@ -152,7 +152,7 @@ def sessions_are_counted(bench: Bench) -> None:
 
 
 @check("R-36", title="later arms belong to the same session, and may only narrow it")
-def later_arms_only_narrow(bench: Bench) -> None:
+def later_arms_only_narrow(bench: Dut) -> None:
     bench.tested(PLAIN.on(0b111))
     number = bench.arm(channel_mask=0b011, ceiling_ua=600, time_to_live_ms=100).session
     bench.reach(DeviceState.TESTED, 100_000, by="R-37")
@@ -167,7 +167,7 @@ def later_arms_only_narrow(bench: Bench) -> None:
     bench.require("R-36", stands == (number, 600, 0b011), f"session, ceiling and channels stand at {stands}")
 
 
-def _require_no_wider(bench: Bench) -> None:
+def _require_no_wider(bench: Dut) -> None:
     """What goes over the session's 600 uA, channels 1 and 2, or changes its limit."""
     within = {"channel_mask": 0b011, "ceiling_ua": 600}
     for fields, reason in (
@@ -179,12 +179,12 @@ def _require_no_wider(bench: Bench) -> None:
         bench.refused(bench.arm_order(**{**within, **fields}), reason, by="R-36")
 
 
-def _require_same_session(bench: Bench, armed: Armed, number: int) -> None:
+def _require_same_session(bench: Dut, armed: Armed, number: int) -> None:
     bench.require("R-36", armed.session == number, f"armed again, session {number} became {armed.session}")
 
 
 @check("R-37", title="an arm that is not started in time lapses to where it was armed, and its nonce is dead")
-def arms_lapse(bench: Bench) -> None:
+def arms_lapse(bench: Dut) -> None:
     bench.tested()
     for time_to_live_ms in (100, 1_500):
         _lapse(bench, time_to_live_ms, DeviceState.TESTED)
@@ -198,7 +198,7 @@ def arms_lapse(bench: Bench) -> None:
     bench.require("R-37", pulses == 0, f"{pulses} pulses were given by arms that lapsed")
 
 
-def _lapse(bench: Bench, time_to_live_ms: int, back: DeviceState) -> None:
+def _lapse(bench: Dut, time_to_live_ms: int, back: DeviceState) -> None:
     made_us = bench.arm(time_to_live_ms=time_to_live_ms).device_time_us
     armed_us, start = bench.now_us, bench.start_order(bench.amplitude_ua)
     early_us = time_to_live_ms * 1000 - 2 * _LATE_US

@@ -27,8 +27,8 @@ from stimctl.wire.codec import (
 )
 from stimctl.wire.codes import Capability, DeviceState
 from stimlab.conformance.check import check
-from stimlab.conformance.dut import Bench
-from stimlab.conformance.link import Heard, shown
+from stimlab.conformance.dut import Dut
+from stimlab.conformance.link import ReceivedFrame, shown
 from stimlab.conformance.programs import PLAIN
 
 ANSWER_US = 25_000
@@ -43,7 +43,7 @@ _LISTENED_US = 120_000_000
 
 
 @check("R-77", title="every answer of a session says when it was made, and its time never goes back")
-def answers_say_when(bench: Bench) -> None:
+def answers_say_when(bench: Dut) -> None:
     bench.status()
     bench.forget()
     bench.held()
@@ -64,16 +64,16 @@ def answers_say_when(bench: Bench) -> None:
     bench.require("R-77", times_us == sorted(times_us), f"the times of its answers went back: {times_us}")
 
 
-def _says_when(each: Heard) -> bool:
+def _says_when(each: ReceivedFrame) -> bool:
     return each.is_answer and each.message is not None and not isinstance(each.message, _UNTIMED)
 
 
 @check("R-79", title="a Status and the Channels behind it carry one time, and come together")
-def one_picture(bench: Bench) -> None:
+def one_picture(bench: Dut) -> None:
     bench.running(PLAIN.on(0b111))
     bench.status()
     heard = bench.listen(1_000_000)
-    status: Heard | None = None
+    status: ReceivedFrame | None = None
     channels = 0
     for each in heard:
         if isinstance(each.message, Status):
@@ -88,7 +88,7 @@ def one_picture(bench: Bench) -> None:
 
 
 @check("R-80", title="without output nothing is told as applied, and measured is what flows now")
-def readings_of_now(bench: Bench) -> None:
+def readings_of_now(bench: Dut) -> None:
     bench.tested()
     bench.arm(time_to_live_ms=10_000)
     _at_rest(bench, "ARMED")
@@ -101,7 +101,7 @@ def readings_of_now(bench: Bench) -> None:
     _at_rest(bench, "ENDED")
 
 
-def _at_rest(bench: Bench, where: str) -> None:
+def _at_rest(bench: Dut, where: str) -> None:
     bench.status()
     rows = bench.channels(bench.listen(250_000))
     bench.require("R-80", bool(rows), f"in {where} no Channel came")
@@ -111,7 +111,7 @@ def _at_rest(bench: Bench, where: str) -> None:
 
 
 @check("R-82", title="answers come in time")
-def answers_in_time(bench: Bench) -> None:
+def answers_in_time(bench: Dut) -> None:
     _in_time(bench, PLAIN.header, WRITING_US)
     for segment in PLAIN.segments:
         _in_time(bench, segment, ANSWER_US)
@@ -129,7 +129,7 @@ def answers_in_time(bench: Bench) -> None:
     _in_time(bench, Acknowledge(bench.armed.session), WRITING_US)
 
 
-def _in_time(bench: Bench, order: Any, limit_us: int) -> Any:
+def _in_time(bench: Dut, order: Any, limit_us: int) -> Any:
     answer = bench.ask(order, within_ms=2 * limit_us // 1_000 + 100, by="R-82")
     name = f"{type(order).__name__}, answered after"
     bench.measure(name, answer.took_us, limit_us + bench.slack_us, "us", by="R-82")
@@ -137,7 +137,7 @@ def _in_time(bench: Bench, order: Any, limit_us: int) -> Any:
 
 
 @check("R-84", title="its clock keeps time within 0.05 %", long=True)
-def its_clock_keeps_time(bench: Bench) -> None:
+def its_clock_keeps_time(bench: Dut) -> None:
     begun = bench.wait_for(_is_status, 300_000)
     bench.listen(_LISTENED_US)
     ended = bench.wait_for(_is_status, 300_000)
@@ -150,12 +150,12 @@ def its_clock_keeps_time(bench: Bench) -> None:
     bench.measure("clock, away from the host's over two minutes", off_us, limit_us, "us", by="R-84")
 
 
-def _is_status(each: Heard) -> bool:
+def _is_status(each: ReceivedFrame) -> bool:
     return isinstance(each.message, Status)
 
 
 @check("R-86", title="a load is told at pulses of 100 uA and more, and not below", needs=Capability.MEASURES_CURRENT)
-def loads_are_judged_from_100_ua_on(bench: Bench) -> None:
+def loads_are_judged_from_100_ua_on(bench: Dut) -> None:
     bench.tested()
     bench.arm()
     bench.start(JUDGED_UA - 40)

@@ -21,20 +21,20 @@ from stimctl.wire.codec import (
 from stimctl.wire.codes import Refusal
 from stimctl.wire.framing import DELIMITER, MAX_FRAME, MAX_PAYLOAD, frame_sized
 from stimlab.conformance.check import Nonconforming, check
-from stimlab.conformance.dut import Bench
-from stimlab.conformance.link import STOP_FRAME, Heard
+from stimlab.conformance.dut import Dut
+from stimlab.conformance.link import STOP_FRAME, ReceivedFrame
 from stimlab.conformance.programs import PLAIN
 
 _SILENCE_US = 100_000
 _STOP_KIND = STOP_FRAME[1]
 
 
-def _command(bench: Bench) -> bytes:
+def _command(bench: Dut) -> bytes:
     """A command that changes nothing, as a payload."""
     return bytes([0x02]) + bench.next_sequence().to_bytes(2, "little") + b"\x00"
 
 
-def _require_reason(bench: Bench, requirement: str, answer: Heard | None, reason: Refusal, what: str) -> None:
+def _require_reason(bench: Dut, requirement: str, answer: ReceivedFrame | None, reason: Refusal, what: str) -> None:
     if answer is None:
         raise Nonconforming(requirement, f"{what} was not answered")
     message = answer.message
@@ -42,7 +42,7 @@ def _require_reason(bench: Bench, requirement: str, answer: Heard | None, reason
     bench.require(requirement, kept, f"{what} was answered with {message}, not refused with {reason.name}")
 
 
-def _require_dropped(bench: Bench, data: bytes, what: str) -> None:
+def _require_dropped(bench: Dut, data: bytes, what: str) -> None:
     """`data` gets no answer, and a good command behind it is understood."""
     first = len(bench.heard)
     bench.send_raw(data)
@@ -53,14 +53,14 @@ def _require_dropped(bench: Bench, data: bytes, what: str) -> None:
 
 
 @check("R-02", "R-19", title="after power-on it says nothing until it is spoken to", hands=("power",))
-def silent_after_power_on(bench: Bench) -> None:
+def silent_after_power_on(bench: Dut) -> None:
     bench.power_cycle()
     heard = bench.listen(1_500_000)
     bench.require("R-02", not heard, f"it sent {len(heard)} frames by itself after power-on")
 
 
 @check("R-03", "R-04", "R-05", "R-07", title="what it sends is whole, short enough, and of a device's kinds")
-def it_sends_whole_frames(bench: Bench) -> None:
+def it_sends_whole_frames(bench: Dut) -> None:
     bench.identify()
     bench.running(PLAIN.on(0b111))
     heard = bench.listen(1_000_000)
@@ -76,7 +76,7 @@ def it_sends_whole_frames(bench: Bench) -> None:
 
 
 @check("R-03", title="it takes frames up to the longest")
-def it_takes_long_frames(bench: Bench) -> None:
+def it_takes_long_frames(bench: Dut) -> None:
     for size in (24, 40, MAX_PAYLOAD):
         sequence = bench.next_sequence().to_bytes(2, "little")
         answer = bench.ask_payload(bytes([0x3E]) + sequence + b"\x55" * (size - HEADER_SIZE))
@@ -84,7 +84,7 @@ def it_takes_long_frames(bench: Bench) -> None:
 
 
 @check("R-04", "R-06", title="a frame whose CRC does not hold is dropped without an answer")
-def wrong_crc_is_dropped(bench: Bench) -> None:
+def wrong_crc_is_dropped(bench: Dut) -> None:
     payload = _command(bench)
     crc = crc32(payload)
     for wrong in (crc ^ 1, crc ^ 0x8000_0000, crc ^ 0xFFFF_FFFF, 0):
@@ -95,7 +95,7 @@ def wrong_crc_is_dropped(bench: Bench) -> None:
 
 
 @check("R-05", title="zero bytes anywhere in a command come through")
-def zeros_come_through(bench: Bench) -> None:
+def zeros_come_through(bench: Dut) -> None:
     bench.hello()
     for sequence in (0x0101, 0x0200, 0x0300, 0x01FF + 0x0300, 0x0500):
         answer = bench.ask(ReadIdentity(0), sequence=sequence, by="R-05")
@@ -104,7 +104,7 @@ def zeros_come_through(bench: Bench) -> None:
 
 
 @check("R-06", title="junk costs nothing: delimiters, bad COBS, frames cut short, overlong or split")
-def junk_is_dropped(bench: Bench) -> None:
+def junk_is_dropped(bench: Dut) -> None:
     good = encode(bench.next_sequence(), ReadIdentity(0))
     _require_dropped(bench, DELIMITER * 5, "a row of delimiters")
     _require_dropped(bench, b"\xff\x01\x02" + DELIMITER, "what is no COBS")
@@ -115,7 +115,7 @@ def junk_is_dropped(bench: Bench) -> None:
 
 
 @check("R-06", title="frames are found however the bytes are split")
-def split_and_merged_frames(bench: Bench) -> None:
+def split_and_merged_frames(bench: Dut) -> None:
     for size in (1, 4):
         sequence, first = bench.next_sequence(), len(bench.heard)
         frame = encode(sequence, ReadIdentity(0))
@@ -135,7 +135,7 @@ def split_and_merged_frames(bench: Bench) -> None:
 
 
 @check("R-07", "R-08", title="every kind that is not a command is refused by name")
-def unknown_kinds_are_refused(bench: Bench) -> None:
+def unknown_kinds_are_refused(bench: Dut) -> None:
     commands = {kind for kind, shape in SHAPES.items() if shape.to_device}
     for kind in sorted(set(range(256)) - commands - {_STOP_KIND}):
         for size in {0, SHAPES[kind].packer.size - HEADER_SIZE if kind in SHAPES else 0}:
@@ -146,7 +146,7 @@ def unknown_kinds_are_refused(bench: Bench) -> None:
 
 
 @check("R-08", title="a command of another length is refused by name")
-def wrong_lengths_are_refused(bench: Bench) -> None:
+def wrong_lengths_are_refused(bench: Dut) -> None:
     for kind, shape in sorted(SHAPES.items()):
         if not shape.to_device or kind == _STOP_KIND:
             continue
@@ -158,7 +158,7 @@ def wrong_lengths_are_refused(bench: Bench) -> None:
 
 
 @check("R-08", title="codes, pages and channels that do not exist are refused by name")
-def unknown_values_are_refused(bench: Bench) -> None:
+def unknown_values_are_refused(bench: Dut) -> None:
     for page in (3, 255):
         bench.refused(ReadIdentity(page), Refusal.UNKNOWN_VALUE, by="R-08")
     for question in (ReadImpedance, ReadCounters, ReadMeasured):
@@ -172,7 +172,7 @@ def unknown_values_are_refused(bench: Bench) -> None:
 
 
 @check("R-09", title="channel n is bit n-1, in masks, telemetry and counters alike")
-def channels_are_numbered(bench: Bench) -> None:
+def channels_are_numbered(bench: Dut) -> None:
     there = bench.get(ReadIdentity(2), Ranges, by="R-28").channels
     for channel in range(1, there + 1):
         program = PLAIN.on(1 << channel - 1)

@@ -12,13 +12,13 @@ from stimctl.wire.codec import (
     TargetSet,
 )
 from stimctl.wire.codes import Capability, DeviceState, EndReason
-from stimlab.conformance.check import Skip, check
-from stimlab.conformance.dut import CEILING_UA, Bench, tells
-from stimlab.conformance.link import Heard, untimed
-from stimlab.conformance.programs import PLAIN, Loadable
-from stimlab.conformance.reference_model import CHANNELS, Told
+from stimlab.conformance.check import CheckSkipped, check
+from stimlab.conformance.dut import CEILING_UA, Dut, tells
+from stimlab.conformance.link import ReceivedFrame, untimed
+from stimlab.conformance.programs import PLAIN, WireProgram
+from stimlab.conformance.reference_model import CHANNELS, ReportedSession
 from stimlab.conformance.timing import event
-from stimlab.conformance.tracked_session import Course
+from stimlab.conformance.tracked_session import TrackedSession
 
 CUT_US = 1_000
 TRIP_PULSES = 3
@@ -26,7 +26,7 @@ TRIP_PULSES = 3
 SURE_UA = 100
 MARGIN_UA = 100
 _BRIDGED_UA = 800
-_LONG_PULSES = Loadable(
+_LONG_PULSES = WireProgram(
     LoadProgram(segment_count=1, channel_mask=0b11, ramp_slope_ua_per_s=380, ramp_down_us=0),
     (LoadSegment(0, period_us=10_000, width_us=600, interphase_gap_us=100, second_width_us=1_200, dwell_us=0),),
 )
@@ -34,8 +34,8 @@ _MEASURES = Capability.MEASURES_CURRENT
 
 
 @check("R-57", title="only armed channels are driven, and none above what was asked for")
-def only_what_is_armed(bench: Bench) -> None:
-    course = Course(bench, PLAIN.on(0b111), channel_mask=0b010)
+def only_what_is_armed(bench: Dut) -> None:
+    course = TrackedSession(bench, PLAIN.on(0b111), channel_mask=0b010)
     course.start(0, bench.amplitude_ua)
     bench.reach(DeviceState.RUNNING, 5_000_000, by="R-24")
     bench.listen(200_000)
@@ -53,7 +53,7 @@ def only_what_is_armed(bench: Bench) -> None:
 
 
 @check("R-57", title="no pulse goes above the ceiling, wherever the target is taken")
-def the_ceiling_holds(bench: Bench) -> None:
+def the_ceiling_holds(bench: Dut) -> None:
     bench.running()
     assert bench.armed is not None
     for target_ua in (CEILING_UA + 1, 2_000, 2_001, 0xFFFF):
@@ -67,7 +67,7 @@ def the_ceiling_holds(bench: Bench) -> None:
 
 
 @check("R-58", title="a current that was not asked for is cut within a millisecond", needs=_MEASURES, hands=("load",))
-def over_current(bench: Bench) -> None:
+def over_current(bench: Dut) -> None:
     # A fifth of it is over the limit: with less, what somebody is asked to connect could not make it trip.
     amplitude_ua = _BRIDGED_UA
     _with_load(bench, "bridged")
@@ -80,7 +80,7 @@ def over_current(bench: Bench) -> None:
     bench.nonce = None
     stray_ua = bench.get(ReadMeasured(2), Measured, by="R-28").max_amplitude_ua
     if over is None and stray_ua <= MARGIN_UA:
-        raise Skip(f"{stray_ua} uA at most came over to channel 2, which is not over any limit")
+        raise CheckSkipped(f"{stray_ua} uA at most came over to channel 2, which is not over any limit")
     text = f"{stray_ua} uA on a channel that drives nothing, where over {MARGIN_UA} uA is over-current, and it went on"
     bench.require("R-58", over is not None, text)
     assert over is not None
@@ -94,13 +94,13 @@ def over_current(bench: Bench) -> None:
 
 
 @check("R-59", title="a short ends the session at the third pulse", needs=_MEASURES, hands=("load",))
-def a_short(bench: Bench) -> None:
+def a_short(bench: Dut) -> None:
     _with_load(bench, "short")
     _trips(bench, PLAIN, DeviceState.ENDED, frozenset({EndReason.SHORT}), by="R-59")
 
 
 @check("R-60", title="leads that are off hold the session at the third pulse", needs=_MEASURES, hands=("load",))
-def leads_off(bench: Bench) -> None:
+def leads_off(bench: Dut) -> None:
     for load in ("open", "r10k"):
         _with_load(bench, load)
         either = frozenset({EndReason.LEAD_OFF, EndReason.COMPLIANCE})
@@ -109,9 +109,9 @@ def leads_off(bench: Bench) -> None:
 
 
 @check("R-61", title="what flows is balanced, or the session ends", needs=_MEASURES)
-def net_charge(bench: Bench) -> None:
+def net_charge(bench: Dut) -> None:
     assert bench.identity is not None, "identified at the beginning"
-    course = Course(bench, _LONG_PULSES)
+    course = TrackedSession(bench, _LONG_PULSES)
     course.start(bench.amplitude_ua, bench.amplitude_ua)
     bench.reach(DeviceState.RUNNING, 5_000_000, by="R-61")
     bench.listen(2_000_000)
@@ -129,9 +129,9 @@ def net_charge(bench: Bench) -> None:
 
 
 @check("R-62", title="what happens on one channel takes all of them to zero", needs=_MEASURES, hands=("load",))
-def one_takes_all(bench: Bench) -> None:
+def one_takes_all(bench: Dut) -> None:
     _with_load(bench, "r1k,2=open")
-    course = Course(bench, PLAIN.on(0b111))
+    course = TrackedSession(bench, PLAIN.on(0b111))
     bench.expect(EndReason.LEAD_OFF, EndReason.COMPLIANCE)
     course.start(bench.amplitude_ua, bench.amplitude_ua, bench.amplitude_ua)
     bench.reach(DeviceState.HELD, 3_000_000, by="R-62")
@@ -144,21 +144,21 @@ def one_takes_all(bench: Bench) -> None:
     course.counted(by="R-62")
 
 
-def _with_load(bench: Bench, load: str) -> None:
+def _with_load(bench: Dut, load: str) -> None:
     bench.connect(load)
     bench.settle()
 
 
-def _most_ua(bench: Bench, applied_ua: int) -> int:
+def _most_ua(bench: Dut, applied_ua: int) -> int:
     """The most that may be measured of it, by the accuracy that the device states."""
     assert bench.identity is not None, "identified at the beginning"
     ranges = bench.identity.ranges
     return applied_ua + ranges.readback_accuracy_ua + applied_ua * ranges.readback_accuracy_permille // 1_000
 
 
-def _trips(bench: Bench, program: Loadable, state: DeviceState, why: frozenset[EndReason], *, by: str) -> None:
+def _trips(bench: Dut, program: WireProgram, state: DeviceState, why: frozenset[EndReason], *, by: str) -> None:
     """A load on channel 1 that must take it to `state` at the third pulse that can tell of it."""
-    course = Course(bench, program)
+    course = TrackedSession(bench, program)
     bench.expect(*why)
     course.start(bench.amplitude_ua)
     bench.reach(state, 3_000_000, by=by)
@@ -171,14 +171,14 @@ def _trips(bench: Bench, program: Loadable, state: DeviceState, why: frozenset[E
     bench.measure(f"pulses up to {EndReason(told.reason).name}", pulses, _sure_after(course), "pulses", by=by)
 
 
-def _sure_after(course: Course) -> int:
+def _sure_after(course: TrackedSession) -> int:
     """How many pulses go by until three of at least `SURE_UA` have."""
-    going_on = Told(course.told.program, course.limit_us)
+    going_on = ReportedSession(course.told.program, course.limit_us)
     going_on.started({1: course.bench.amplitude_ua}, 0)
     going_on.over(3_000_000)
     small = sum(due.amplitude_ua < SURE_UA for due in going_on.pulses(1))
     return small + TRIP_PULSES
 
 
-def _over(each: Heard) -> bool:
+def _over(each: ReceivedFrame) -> bool:
     return tells(each, DeviceState.HELD, DeviceState.ENDED)

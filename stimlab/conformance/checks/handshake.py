@@ -14,12 +14,12 @@ from stimctl.wire.codec import (
     Welcome,
 )
 from stimctl.wire.codes import PROTOCOL_VERSION, Capability, DeviceState, EndReason, Refusal
-from stimlab.conformance.check import Skip, check
-from stimlab.conformance.dut import Bench
+from stimlab.conformance.check import CheckSkipped, check
+from stimlab.conformance.dut import Dut
 
 
 @check("R-16", title="Hello is executed each time, at any sequence number")
-def hello_at_any_number(bench: Bench) -> None:
+def hello_at_any_number(bench: Dut) -> None:
     for sequence in (500, 500, 499, 40_000, 7, 65_535, 0):
         bench.get(Hello(PROTOCOL_VERSION), Welcome, sequence=sequence, by="R-16")
         welcome = bench.get(Hello(PROTOCOL_VERSION), Welcome, sequence=sequence, by="R-16")
@@ -31,7 +31,7 @@ def hello_at_any_number(bench: Bench) -> None:
 
 
 @check("R-16", title="Hello forgets the kept answer")
-def hello_forgets_answers(bench: Bench) -> None:
+def hello_forgets_answers(bench: Dut) -> None:
     bench.idle()
     bench.sequence = 100
     bench.hello()  # at 101
@@ -45,7 +45,7 @@ def hello_forgets_answers(bench: Bench) -> None:
 
 
 @check("R-17", title="another protocol version is refused, and opens nothing")
-def other_versions_are_refused(bench: Bench) -> None:
+def other_versions_are_refused(bench: Dut) -> None:
     for version in (0, PROTOCOL_VERSION + 1, 0xFFFF):
         refused = bench.refused(Hello(version), Refusal.UNSUPPORTED_VERSION, by="R-17")
         said = (refused.detail, refused.limit)
@@ -53,14 +53,14 @@ def other_versions_are_refused(bench: Bench) -> None:
 
 
 @check("R-17", title="after power-on, a Hello of another version does not open a handshake", hands=("power",))
-def other_versions_open_nothing(bench: Bench) -> None:
+def other_versions_open_nothing(bench: Dut) -> None:
     bench.power_cycle()
     bench.refused(Hello(PROTOCOL_VERSION + 1), Refusal.UNSUPPORTED_VERSION, by="R-17")
     bench.refused(ReadIdentity(0), Refusal.NO_HANDSHAKE, by="R-17")
 
 
 @check("R-18", title="Hello ends an open session, wherever it stands, and whatever version it asks for")
-def hello_ends_a_session(bench: Bench) -> None:
+def hello_ends_a_session(bench: Dut) -> None:
     bench.expect(EndReason.HANDSHAKE)
     for version in (PROTOCOL_VERSION, PROTOCOL_VERSION + 1):
         for name in ("armed", "running", "held", "lapsed"):
@@ -74,7 +74,7 @@ def hello_ends_a_session(bench: Bench) -> None:
             bench.acknowledge()
 
 
-def _session_in(bench: Bench, name: str) -> None:
+def _session_in(bench: Dut, name: str) -> None:
     if name == "armed":
         bench.tested()
         bench.arm()
@@ -87,7 +87,7 @@ def _session_in(bench: Bench, name: str) -> None:
 
 
 @check("R-19", title="before a handshake it answers Hello and Stop, and refuses all else", hands=("power",))
-def nothing_before_a_handshake(bench: Bench) -> None:
+def nothing_before_a_handshake(bench: Dut) -> None:
     bench.power_cycle()
     for shape in SHAPES.values():
         if shape.to_device and shape.cls not in (Hello, Stop):
@@ -100,14 +100,14 @@ def nothing_before_a_handshake(bench: Bench) -> None:
 
 
 @check("R-20", title="boots are counted and told alike in Welcome and in every Status")
-def status_tells_the_boot(bench: Bench) -> None:
+def status_tells_the_boot(bench: Dut) -> None:
     boot_id = bench.hello().boot_id
     told = {each.message.boot_id for each in bench.listen(500_000) if isinstance(each.message, Status)}
     bench.require("R-20", told == {boot_id}, f"Welcome says boot {boot_id}, Status says {sorted(told)}")
 
 
 @check("R-20", title="no boot has the number of another", hands=("power",))
-def boots_are_counted(bench: Bench) -> None:
+def boots_are_counted(bench: Dut) -> None:
     boots = [bench.hello().boot_id]
     for _ in range(3):
         bench.power_cycle()
@@ -117,15 +117,15 @@ def boots_are_counted(bench: Bench) -> None:
 
 
 @check("R-21", title="a simulator says that it is one")
-def a_simulator_says_so(bench: Bench) -> None:
+def a_simulator_says_so(bench: Dut) -> None:
     welcome = bench.hello()
     if not bench.port.url.startswith("sim:"):
-        raise Skip("whether current can flow into anything real is not seen from the wire")
+        raise CheckSkipped("whether current can flow into anything real is not seen from the wire")
     bench.require("R-21", welcome.simulator == 1, "what answers at a sim:// port says that it is hardware")
 
 
 @check("R-22", title="Welcome names the session that waits, and 0 when there is none")
-def welcome_names_what_waits(bench: Bench) -> None:
+def welcome_names_what_waits(bench: Dut) -> None:
     named = bench.hello().session
     bench.require("R-22", named == 0, f"Welcome names session {named}, and none waits")
     bench.ended()
@@ -142,7 +142,7 @@ def welcome_names_what_waits(bench: Bench) -> None:
     title="measured amplitudes lie within the stated accuracy of those commanded, and a step of the converter",
     needs=Capability.MEASURES_CURRENT,
 )
-def measured_within_accuracy(bench: Bench) -> None:
+def measured_within_accuracy(bench: Dut) -> None:
     ranges = bench.identify().ranges
     worst_ua = worst_allowed_ua = 0
     for amplitude_ua in (bench.amplitude_ua // 2, bench.amplitude_ua):

@@ -3,17 +3,17 @@
 from stimctl.wire.codec import Event
 from stimctl.wire.codes import Capability, DeviceState, EndReason
 from stimlab.conformance.check import check
-from stimlab.conformance.dut import Bench
+from stimlab.conformance.dut import Dut
 from stimlab.conformance.programs import PLAIN, TWO_BANDS
 from stimlab.conformance.timing import EXACT_US, when
-from stimlab.conformance.tracked_session import Course
+from stimlab.conformance.tracked_session import TrackedSession
 
 HOLD_US = 600_000_000
 
 
 @check("R-40", title="a hold takes all channels to zero, and stimulation time stops")
-def a_hold_is_zero(bench: Bench) -> None:
-    course = Course(bench, PLAIN.on(0b11))
+def a_hold_is_zero(bench: Dut) -> None:
+    course = TrackedSession(bench, PLAIN.on(0b11))
     course.start(bench.amplitude_ua, bench.amplitude_ua)
     bench.reach(DeviceState.RUNNING, 5_000_000, by="R-24")
     holding = course.hold()
@@ -32,7 +32,7 @@ def a_hold_is_zero(bench: Bench) -> None:
 
 
 @check("R-40", title="a hold of ten minutes ends the session, re-armed or not", long=True)
-def a_hold_expires(bench: Bench) -> None:
+def a_hold_expires(bench: Dut) -> None:
     bench.held()
     held_us = when(bench, DeviceState.HELD)
     bench.listen(HOLD_US - 5_000_000)
@@ -48,8 +48,8 @@ def a_hold_expires(bench: Bench) -> None:
 
 
 @check("R-41", title="after a hold all begins from zero, but stimulation time", needs=Capability.ALTERNATES)
-def after_a_hold(bench: Bench) -> None:
-    course = Course(bench, TWO_BANDS.on(0b11))
+def after_a_hold(bench: Dut) -> None:
+    course = TrackedSession(bench, TWO_BANDS.on(0b11))
     course.start(bench.amplitude_ua, bench.amplitude_ua)
     for target_ua in (bench.amplitude_ua, bench.amplitude_ua - 60):
         # In the second band, and not at its beginning.

@@ -12,13 +12,13 @@ from stimctl.wire.codec import (
 )
 from stimctl.wire.codes import Capability, DeviceState, Purpose
 from stimlab.conformance.check import check
-from stimlab.conformance.dut import Bench
+from stimlab.conformance.dut import Dut
 from stimlab.conformance.extremes import COLLAPSED_UA
 from stimlab.conformance.link import untimed
 from stimlab.conformance.programs import PLAIN
 from stimlab.conformance.report_consistency import error_ua
 from stimlab.conformance.timing import EXACT_US, when
-from stimlab.conformance.tracked_session import Course
+from stimlab.conformance.tracked_session import TrackedSession
 
 PULSES = 10
 AMPLITUDE_UA = 100
@@ -29,19 +29,19 @@ _NEEDS = Capability.MEASURES_IMPEDANCE
 _WITHIN_US = 3 * _SLOT_US + 200_000
 
 
-def _check(bench: Bench, mask: int = 0b1) -> None:
+def _check(bench: Dut, mask: int = 0b1) -> None:
     """One whole impedance check, from TESTED."""
     bench.arm(Purpose.CHECK_IMPEDANCE, channel_mask=mask)
     bench.start()
     bench.reach(DeviceState.TESTED, _WITHIN_US, by="R-24")
 
 
-def _read(bench: Bench, channel: int) -> Impedance:
+def _read(bench: Dut, channel: int) -> Impedance:
     return untimed(bench.get(ReadImpedance(channel), Impedance, by="R-28"))
 
 
 @check("R-63", title="ten pulses of 100 uA and 200 us on each armed channel, one channel after the other", needs=_NEEDS)
-def ten_small_pulses(bench: Bench) -> None:
+def ten_small_pulses(bench: Dut) -> None:
     assert bench.identity is not None, "identified at the beginning"
     ranges = bench.identity.ranges
     bench.tested(PLAIN.on(0b111))
@@ -61,7 +61,7 @@ def ten_small_pulses(bench: Bench) -> None:
 
 
 @check("R-63", title="its pulses are 10 ms apart, and no two channels are checked at once", needs=_NEEDS)
-def one_after_the_other(bench: Bench) -> None:
+def one_after_the_other(bench: Dut) -> None:
     for mask in (0b1, 0b111):
         bench.tested(PLAIN.on(0b111))
         _check(bench, mask)
@@ -83,7 +83,7 @@ def one_after_the_other(bench: Bench) -> None:
 
 
 @check("R-64", title="a check is none of the session's counters and none of its time", needs=_NEEDS)
-def apart_from_the_session(bench: Bench) -> None:
+def apart_from_the_session(bench: Dut) -> None:
     bench.tested()
     _check(bench)
     record = bench.get(ReadSession(), SessionRecord, by="R-28")
@@ -97,8 +97,8 @@ def apart_from_the_session(bench: Bench) -> None:
 
 
 @check("R-64", title="its results are kept until the next session", needs=_NEEDS)
-def results_are_kept(bench: Bench) -> None:
-    course = Course(bench, PLAIN)
+def results_are_kept(bench: Dut) -> None:
+    course = TrackedSession(bench, PLAIN)
     bench.start(0)
     bench.listen(100_000)
     course.hold()
@@ -120,7 +120,7 @@ def results_are_kept(bench: Bench) -> None:
 
 
 @check("R-64", title="an open, shorted or dry pair is a result, and no trip", needs=_NEEDS, hands=("load",))
-def a_wrong_load_is_a_result(bench: Bench) -> None:
+def a_wrong_load_is_a_result(bench: Dut) -> None:
     for load, low_ohm, high_ohm in (("open", 5_001, 0xFFFF), ("r10k", 5_001, 15_000), ("short", 1, 49)):
         bench.connect(load)
         bench.settle()

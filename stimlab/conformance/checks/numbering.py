@@ -39,8 +39,8 @@ from stimctl.wire.codec import (
 )
 from stimctl.wire.codes import Refusal
 from stimlab.conformance.check import Nonconforming, check
-from stimlab.conformance.dut import CEILING_UA, LIMIT_US, TIME_TO_LIVE_MS, Bench
-from stimlab.conformance.link import Answer, Heard, shown
+from stimlab.conformance.dut import CEILING_UA, LIMIT_US, TIME_TO_LIVE_MS, Dut
+from stimlab.conformance.link import ReceivedFrame, Transaction, shown
 from stimlab.conformance.programs import PLAIN, TWO_BANDS
 
 _CIRCLE = 1 << 16
@@ -57,7 +57,7 @@ QUESTIONS: tuple[tuple[Any, type[Any]], ...] = (
 )
 
 
-def _answers(bench: Bench, frame: bytes, sequence: int) -> list[Heard]:
+def _answers(bench: Dut, frame: bytes, sequence: int) -> list[ReceivedFrame]:
     """All answers to a frame under its number, also those that come late."""
     first = len(bench.heard)
     bench.send_raw(frame)
@@ -66,7 +66,7 @@ def _answers(bench: Bench, frame: bytes, sequence: int) -> list[Heard]:
     return [each for each in bench.heard[first:] if each.is_answer and each.sequence == sequence]
 
 
-def _one_answer(bench: Bench, order: Any, kind: type[Any]) -> Any:
+def _one_answer(bench: Dut, order: Any, kind: type[Any]) -> Any:
     """The answer to `order`, which must be the only one and a `kind`."""
     nonce, bench.nonce = bench.nonce, None
     sequence = bench.next_sequence()
@@ -79,7 +79,7 @@ def _one_answer(bench: Bench, order: Any, kind: type[Any]) -> Any:
 
 
 @check("R-10", "R-12", title="each command is answered once, by its own answer, under its number")
-def one_answer_each(bench: Bench) -> None:
+def one_answer_each(bench: Dut) -> None:
     for order, kind in QUESTIONS:
         _one_answer(bench, order, kind)
     _one_answer(bench, PLAIN.header, ProgramOpen)
@@ -101,7 +101,7 @@ def one_answer_each(bench: Bench) -> None:
 
 
 @check("R-10", title="answers carry the command's number, whatever it is")
-def numbers_come_back(bench: Bench) -> None:
+def numbers_come_back(bench: Dut) -> None:
     for sequence in (1, 0x7FFF, 0xFFFE, 0xFFFF, 0, 5):
         bench.send_raw(encode(sequence, ReadIdentity(0)))
         found = bench.wait_for(lambda each: each.is_answer, 300_000)
@@ -112,7 +112,7 @@ def numbers_come_back(bench: Bench) -> None:
 
 
 @check("R-10", title="what it sends on its own has a count of its own, whatever the host numbers")
-def telemetry_has_its_own_count(bench: Bench) -> None:
+def telemetry_has_its_own_count(bench: Dut) -> None:
     bench.running()
     bench.listen(500_000)
     bench.nonce = None
@@ -126,7 +126,7 @@ def telemetry_has_its_own_count(bench: Bench) -> None:
 
 
 @check("R-13", title="the last command is answered again, to the byte, and not executed again")
-def kept_answers_come_again(bench: Bench) -> None:
+def kept_answers_come_again(bench: Dut) -> None:
     bench.tested()
     nonce = bench.arm(time_to_live_ms=10_000).nonce
     bench.nonce = None
@@ -140,7 +140,7 @@ def kept_answers_come_again(bench: Bench) -> None:
 
 
 @check("R-13", title="a repeated command changes nothing a second time")
-def repeats_change_nothing(bench: Bench) -> None:
+def repeats_change_nothing(bench: Dut) -> None:
     bench.tested()
     order = bench.arm_order()
     armed = bench.ask(order)
@@ -156,7 +156,7 @@ def repeats_change_nothing(bench: Bench) -> None:
 
 
 @check("R-13", title="refusals are kept too")
-def kept_refusals_come_again(bench: Bench) -> None:
+def kept_refusals_come_again(bench: Dut) -> None:
     bench.tested()
     order = bench.start_order()
     refused = bench.ask(order)
@@ -174,7 +174,7 @@ def kept_refusals_come_again(bench: Bench) -> None:
     _require_repeated(bench, second, soon)
 
 
-def _require_repeated(bench: Bench, order: Any, answer: Answer) -> None:
+def _require_repeated(bench: Dut, order: Any, answer: Transaction) -> None:
     """The last command, sent again, must be answered with the same bytes."""
     first = len(bench.heard)
     bench.send_raw(encode(answer.sequence, order))
@@ -184,13 +184,13 @@ def _require_repeated(bench: Bench, order: Any, answer: Answer) -> None:
     bench.require("R-13", again is not None and again.payload == answer.payload, text)
 
 
-def _require_stale(bench: Bench, sequence: int, order: Any = _QUESTION) -> None:
+def _require_stale(bench: Dut, sequence: int, order: Any = _QUESTION) -> None:
     refused = bench.refused(order, Refusal.STALE_SEQUENCE, by="R-14", sequence=sequence)
     bench.require("R-14", refused.detail == sequence, f"STALE_SEQUENCE of {sequence} names {refused.detail}")
 
 
 @check("R-14", title="half of the circle ahead is new, everything else is stale")
-def half_a_circle_is_new(bench: Bench) -> None:
+def half_a_circle_is_new(bench: Dut) -> None:
     base = 40_000
     bench.sequence = base - 1
     bench.hello()  # at `base`
@@ -204,7 +204,7 @@ def half_a_circle_is_new(bench: Bench) -> None:
 
 
 @check("R-14", title="the last number with other bytes is stale; so is the one before it")
-def numbers_are_not_used_twice(bench: Bench) -> None:
+def numbers_are_not_used_twice(bench: Dut) -> None:
     used = bench.ask(ReadIdentity(0)).sequence
     _require_stale(bench, used)
     bench.ask(ReadSession())
@@ -212,7 +212,7 @@ def numbers_are_not_used_twice(bench: Bench) -> None:
 
 
 @check("R-15", title="what was applied is what was sent, field by field")
-def answers_hold_what_was_sent(bench: Bench) -> None:
+def answers_hold_what_was_sent(bench: Dut) -> None:
     programs = (PLAIN, TWO_BANDS, PLAIN.on(0b1010))
     for program in programs:
         _require_echo(bench, program.header, ProgramOpen)
@@ -235,10 +235,10 @@ def answers_hold_what_was_sent(bench: Bench) -> None:
     bench.require("R-15", record.ceiling_ua == CEILING_UA + 120, f"the ceiling stands at {record.ceiling_ua} uA")
 
 
-def _require_echo(bench: Bench, order: Any, kind: type[Any]) -> None:
+def _require_echo(bench: Dut, order: Any, kind: type[Any]) -> None:
     answer = bench.get(order, kind)
     _require_same(bench, order, answer, tuple(order), tuple(answer[:-1]))
 
 
-def _require_same(bench: Bench, order: Any, answer: Any, sent: tuple[Any, ...], said: tuple[Any, ...]) -> None:
+def _require_same(bench: Dut, order: Any, answer: Any, sent: tuple[Any, ...], said: tuple[Any, ...]) -> None:
     bench.require("R-15", sent == said, f"{order} was answered with {answer}")

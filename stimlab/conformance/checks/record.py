@@ -19,17 +19,17 @@ from stimctl.wire.codec import (
 )
 from stimctl.wire.codes import Capability, DeviceState, EndReason, Refusal
 from stimlab.conformance.check import check
-from stimlab.conformance.dut import LIMIT_US, Bench
+from stimlab.conformance.dut import LIMIT_US, Dut
 from stimlab.conformance.link import untimed
-from stimlab.conformance.programs import PLAIN, TWO_BANDS, Loadable
+from stimlab.conformance.programs import PLAIN, TWO_BANDS, WireProgram
 from stimlab.conformance.reference_model import CHANNELS
-from stimlab.conformance.tracked_session import Course
+from stimlab.conformance.tracked_session import TrackedSession
 
 _U32 = 1 << 32
 _WIDE = replace(PLAIN, segments=(LoadSegment(0, 10_000, 600, 0, 600, 0),))
 
 
-def _records(bench: Bench) -> tuple[Any, ...]:
+def _records(bench: Dut) -> tuple[Any, ...]:
     """All that the device keeps of a session; the times at which it was asked are left out."""
     asked: tuple[Any, ...] = (
         bench.get(ReadSession(), SessionRecord, by="R-28"),
@@ -40,8 +40,8 @@ def _records(bench: Bench) -> tuple[Any, ...]:
 
 
 @check("R-68", title="pulses and charge are counted exactly, by channel and segment", needs=Capability.ALTERNATES)
-def counted_by_channel_and_segment(bench: Bench) -> None:
-    course = Course(bench, TWO_BANDS.on(0b111))
+def counted_by_channel_and_segment(bench: Dut) -> None:
+    course = TrackedSession(bench, TWO_BANDS.on(0b111))
     course.start(bench.amplitude_ua, bench.amplitude_ua - 50, bench.amplitude_ua - 99)
     bench.listen(2_345_678)
     course.hold()
@@ -49,10 +49,10 @@ def counted_by_channel_and_segment(bench: Bench) -> None:
 
 
 @check("R-68", title="what is measured agrees with what is counted", needs=Capability.MEASURES_CURRENT)
-def measured_agrees(bench: Bench) -> None:
+def measured_agrees(bench: Dut) -> None:
     assert bench.identity is not None, "identified at the beginning"
     ranges = bench.identity.ranges
-    course = Course(bench, TWO_BANDS.on(0b11))
+    course = TrackedSession(bench, TWO_BANDS.on(0b11))
     course.start(bench.amplitude_ua, bench.amplitude_ua - 30)
     bench.listen(3_000_000)
     course.hold()
@@ -79,8 +79,8 @@ def measured_agrees(bench: Bench) -> None:
 
 
 @check("R-68", title="a session's charge passes 32 bits", long=True)
-def charge_passes_32_bits(bench: Bench) -> None:
-    course = Course(bench, _WIDE, limit_us=1_800_000_000)
+def charge_passes_32_bits(bench: Dut) -> None:
+    course = TrackedSession(bench, _WIDE, limit_us=1_800_000_000)
     course.start(bench.amplitude_ua)
     a_second_pc = bench.amplitude_ua * 600 * 100
     bench.listen((_U32 // a_second_pc + 5) * 1_000_000)
@@ -94,8 +94,8 @@ def charge_passes_32_bits(bench: Bench) -> None:
 
 
 @check("R-69", title="counters and record last after the end, until they are acknowledged")
-def the_record_lasts(bench: Bench) -> None:
-    course = Course(bench, TWO_BANDS)
+def the_record_lasts(bench: Dut) -> None:
+    course = TrackedSession(bench, TWO_BANDS)
     course.start(bench.amplitude_ua)
     bench.listen(1_234_000)
     bench.stop()
@@ -111,8 +111,8 @@ def the_record_lasts(bench: Bench) -> None:
 
 
 @check("R-69", title="counters and record survive a reset, after the end and in the midst of it", hands=("power",))
-def the_record_survives_a_reset(bench: Bench) -> None:
-    course = Course(bench, PLAIN)
+def the_record_survives_a_reset(bench: Dut) -> None:
+    course = TrackedSession(bench, PLAIN)
     course.start(bench.amplitude_ua)
     bench.listen(700_000)
     bench.stop()
@@ -121,7 +121,7 @@ def the_record_survives_a_reset(bench: Bench) -> None:
     bench.hello()
     bench.require("R-69", _records(bench) == records, f"before the reset: {records}; after it: {_records(bench)}")
     bench.acknowledge()
-    course = Course(bench, PLAIN)
+    course = TrackedSession(bench, PLAIN)
     course.start(bench.amplitude_ua)
     heard = bench.listen(1_234_000)
     told_us = max(status.stimulation_us for status in bench.statuses(heard))
@@ -139,7 +139,7 @@ def the_record_survives_a_reset(bench: Bench) -> None:
 
 
 @check("R-70", title="while a session waits, nothing is loaded or armed over it")
-def nothing_over_a_session_that_waits(bench: Bench) -> None:
+def nothing_over_a_session_that_waits(bench: Dut) -> None:
     bench.ended()
     number = bench.get(ReadSession(), SessionRecord, by="R-28").session
     for order in (PLAIN.header, PLAIN.segments[0], SelfTest(), bench.arm_order()):
@@ -149,7 +149,7 @@ def nothing_over_a_session_that_waits(bench: Bench) -> None:
 
 
 @check("R-70", title="Acknowledge needs the number of the session that waits")
-def acknowledge_needs_its_number(bench: Bench) -> None:
+def acknowledge_needs_its_number(bench: Dut) -> None:
     bench.ended()
     number = bench.get(ReadSession(), SessionRecord, by="R-28").session
     for wrong in (0, number - 1, number + 1, number ^ 1 << 31):
@@ -164,7 +164,7 @@ def acknowledge_needs_its_number(bench: Bench) -> None:
 
 
 @check("R-71", title="Acknowledge forgets counters and program; numbers go on")
-def acknowledge_forgets(bench: Bench) -> None:
+def acknowledge_forgets(bench: Dut) -> None:
     armed = _one_session(bench)
     number, nonce = armed.session, armed.nonce
     record, *channels = _records(bench)
@@ -178,7 +178,7 @@ def acknowledge_forgets(bench: Bench) -> None:
 
 
 @check("R-71", title="numbers of sessions, boots and arms go on over a reset", hands=("power",))
-def numbers_go_on_over_a_reset(bench: Bench) -> None:
+def numbers_go_on_over_a_reset(bench: Dut) -> None:
     armed = _one_session(bench)
     boot = bench.hello().boot_id
     bench.power_cycle()
@@ -195,7 +195,7 @@ def _arm_count(armed: Armed) -> int:
     return armed.nonce % _U32
 
 
-def _one_session(bench: Bench, program: Loadable = PLAIN) -> Armed:
+def _one_session(bench: Dut, program: WireProgram = PLAIN) -> Armed:
     """A short session, acknowledged."""
     bench.running(program, stimulation_limit_us=LIMIT_US)
     bench.stop()

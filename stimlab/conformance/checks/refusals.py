@@ -26,7 +26,7 @@ from stimctl.wire.codec import (
 from stimctl.wire.codes import PROTOCOL_VERSION, DeviceState, Refusal
 from stimctl.wire.framing import frame
 from stimlab.conformance.check import check
-from stimlab.conformance.dut import CEILING_UA, Bench
+from stimlab.conformance.dut import CEILING_UA, Dut
 from stimlab.conformance.link import shown
 from stimlab.conformance.programs import PLAIN
 
@@ -34,7 +34,7 @@ _WRONG_NONCE = 0x1234_5678_9ABC_DEF0
 _KINDS = {shape.kind: cls.__name__ for cls, shape in SHAPE_OF.items()}
 
 
-class Wrong(NamedTuple):
+class WrongCommand(NamedTuple):
     """A command that breaks more than one rule, and the refusal that goes first."""
 
     text: str
@@ -43,7 +43,7 @@ class Wrong(NamedTuple):
 
 
 @check("R-72", title="a refusal names command, reason, value and limit")
-def refusals_name_things(bench: Bench) -> None:
+def refusals_name_things(bench: Dut) -> None:
     bench.tested()
     least_ms = bench.refused(bench.arm_order(time_to_live_ms=99), Refusal.BELOW_LIMIT, by="R-72")
     _said(bench, "a time to live of 99 ms", least_ms, (99, 100))
@@ -61,7 +61,7 @@ def refusals_name_things(bench: Bench) -> None:
 
 
 @check("R-72", title="a refused command changes nothing")
-def refusals_change_nothing(bench: Bench) -> None:
+def refusals_change_nothing(bench: Dut) -> None:
     bench.tested()
     digest = bench.get(ReadDigest(), ProgramDigest, by="R-29")
     header, segment = PLAIN.header, PLAIN.segments[0]
@@ -81,15 +81,15 @@ def refusals_change_nothing(bench: Bench) -> None:
 
 
 @check("R-73", title="a handshake, a number, a session that waits: in this order")
-def the_order_without_a_session(bench: Bench) -> None:
+def the_order_without_a_session(bench: Dut) -> None:
     bench.ended()
     _first(
         bench,
-        Wrong("LoadProgram in ENDED, wrong in its fields", PLAIN.on(0b1111).header, Refusal.UNREAD_COUNTERS),
-        Wrong("LoadSegment in ENDED", PLAIN.segments[0]._replace(period_us=1), Refusal.UNREAD_COUNTERS),
-        Wrong("SelfTest in ENDED", SelfTest(), Refusal.UNREAD_COUNTERS),
-        Wrong("Arm in ENDED with another digest", bench.arm_order(digest_head=1), Refusal.UNREAD_COUNTERS),
-        Wrong("Start in ENDED with another nonce", Start(_WRONG_NONCE, 9_999, 0, 0, 0), Refusal.WRONG_STATE),
+        WrongCommand("LoadProgram in ENDED, wrong in its fields", PLAIN.on(0b1111).header, Refusal.UNREAD_COUNTERS),
+        WrongCommand("LoadSegment in ENDED", PLAIN.segments[0]._replace(period_us=1), Refusal.UNREAD_COUNTERS),
+        WrongCommand("SelfTest in ENDED", SelfTest(), Refusal.UNREAD_COUNTERS),
+        WrongCommand("Arm in ENDED with another digest", bench.arm_order(digest_head=1), Refusal.UNREAD_COUNTERS),
+        WrongCommand("Start in ENDED with another nonce", Start(_WRONG_NONCE, 9_999, 0, 0, 0), Refusal.WRONG_STATE),
     )
     stale = bench.ask(Hold(), sequence=(bench.sequence - 100) % 65_536).message
     _is(bench, "Hold in ENDED behind the newest number", stale, Refusal.STALE_SEQUENCE)
@@ -98,21 +98,21 @@ def the_order_without_a_session(bench: Bench) -> None:
 
 
 @check("R-73", title="the state, then nonce or digest, then the fields in their order")
-def the_order_of_fields(bench: Bench) -> None:
+def the_order_of_fields(bench: Dut) -> None:
     bench.tested()
     wrong = bench.arm_order(channel_mask=0b1111, ceiling_ua=1, stimulation_limit_us=0, time_to_live_ms=0)
     least = bench.arm_order(ceiling_ua=1, stimulation_limit_us=0, time_to_live_ms=0)
     header = PLAIN.header._replace(channel_mask=0b1111, ramp_slope_ua_per_s=0)
     _first(
         bench,
-        Wrong("Start in TESTED with another nonce", Start(_WRONG_NONCE, 9_999, 0, 0, 0), Refusal.WRONG_STATE),
-        Wrong("SetTarget in TESTED on channel 9", SetTarget(_WRONG_NONCE, 9, 9_999), Refusal.WRONG_STATE),
-        Wrong("KeepAlive in TESTED with another nonce", KeepAlive(_WRONG_NONCE), Refusal.WRONG_STATE),
-        Wrong("Acknowledge in TESTED of another session", Acknowledge(0xFFFF_FFFF), Refusal.WRONG_STATE),
-        Wrong("Arm, all wrong", wrong._replace(digest_head=1), Refusal.WRONG_DIGEST),
-        Wrong("Arm with four channels and more", wrong, Refusal.TOO_MANY_CHANNELS),
-        Wrong("LoadProgram of four channels and no slope", header, Refusal.TOO_MANY_CHANNELS),
-        Wrong("LoadProgram of no segments and more", header._replace(segment_count=0), Refusal.BELOW_LIMIT),
+        WrongCommand("Start in TESTED with another nonce", Start(_WRONG_NONCE, 9_999, 0, 0, 0), Refusal.WRONG_STATE),
+        WrongCommand("SetTarget in TESTED on channel 9", SetTarget(_WRONG_NONCE, 9, 9_999), Refusal.WRONG_STATE),
+        WrongCommand("KeepAlive in TESTED with another nonce", KeepAlive(_WRONG_NONCE), Refusal.WRONG_STATE),
+        WrongCommand("Acknowledge in TESTED of another session", Acknowledge(0xFFFF_FFFF), Refusal.WRONG_STATE),
+        WrongCommand("Arm, all wrong", wrong._replace(digest_head=1), Refusal.WRONG_DIGEST),
+        WrongCommand("Arm with four channels and more", wrong, Refusal.TOO_MANY_CHANNELS),
+        WrongCommand("LoadProgram of four channels and no slope", header, Refusal.TOO_MANY_CHANNELS),
+        WrongCommand("LoadProgram of no segments and more", header._replace(segment_count=0), Refusal.BELOW_LIMIT),
     )
     ceiling = bench.refused(least, Refusal.BELOW_LIMIT, by="R-73")
     text = f"Arm too low in its last three fields: it names {ceiling.detail} and {ceiling.limit}, not the ceiling's"
@@ -120,23 +120,25 @@ def the_order_of_fields(bench: Bench) -> None:
     bench.arm()
     _first(
         bench,
-        Wrong("Start with another nonce, too high", Start(_WRONG_NONCE, 9_999, 0, 0, 0), Refusal.WRONG_NONCE),
-        Wrong("Start too high and on other channels", bench.start_order(9_999, 50), Refusal.ABOVE_LIMIT),
+        WrongCommand("Start with another nonce, too high", Start(_WRONG_NONCE, 9_999, 0, 0, 0), Refusal.WRONG_NONCE),
+        WrongCommand("Start too high and on other channels", bench.start_order(9_999, 50), Refusal.ABOVE_LIMIT),
     )
     bench.start()
     nonce = bench.start_order().nonce
     _first(
         bench,
-        Wrong("SetTarget with another nonce on channel 9", SetTarget(_WRONG_NONCE, 9, 9_999), Refusal.WRONG_NONCE),
-        Wrong("SetTarget on channel 9, too high", SetTarget(nonce, 9, 9_999), Refusal.UNKNOWN_VALUE),
-        Wrong("SetTarget on a channel not armed, too high", SetTarget(nonce, 2, 9_999), Refusal.NOT_IN_PROGRAM),
-        Wrong("Arm while it stimulates, all wrong", wrong._replace(digest_head=1), Refusal.WRONG_STATE),
-        Wrong("LoadProgram while it stimulates, all wrong", header, Refusal.WRONG_STATE),
+        WrongCommand(
+            "SetTarget with another nonce on channel 9", SetTarget(_WRONG_NONCE, 9, 9_999), Refusal.WRONG_NONCE
+        ),
+        WrongCommand("SetTarget on channel 9, too high", SetTarget(nonce, 9, 9_999), Refusal.UNKNOWN_VALUE),
+        WrongCommand("SetTarget on a channel not armed, too high", SetTarget(nonce, 2, 9_999), Refusal.NOT_IN_PROGRAM),
+        WrongCommand("Arm while it stimulates, all wrong", wrong._replace(digest_head=1), Refusal.WRONG_STATE),
+        WrongCommand("LoadProgram while it stimulates, all wrong", header, Refusal.WRONG_STATE),
     )
 
 
 @check("R-73", title="kind, length and codes, then version, then handshake, then number")
-def the_order_of_frames(bench: Bench) -> None:
+def the_order_of_frames(bench: Dut) -> None:
     stale = (bench.sequence - 50) % 65_536
     header = stale.to_bytes(2, "little")
     frames = (
@@ -159,7 +161,7 @@ def the_order_of_frames(bench: Bench) -> None:
 
 
 @check("R-73", title="before a handshake, kind, length and codes come first too", hands=("power",))
-def the_order_before_a_handshake(bench: Bench) -> None:
+def the_order_before_a_handshake(bench: Dut) -> None:
     bench.power_cycle()
     frames = (
         ("a kind that does not exist", bytes([0x3E, 5, 0]), Refusal.UNKNOWN_KIND),
@@ -180,7 +182,7 @@ def the_order_before_a_handshake(bench: Bench) -> None:
 
 
 @check("R-74", title="a command cut short is refused under the number bytes that it has")
-def short_commands(bench: Bench) -> None:
+def short_commands(bench: Dut) -> None:
     for payload, sequence in ((b"\x0b", 0), (b"\x0b\x37", 0x37), (b"\x09\xff", 0xFF), (b"\x01\x05", 0x05)):
         first = len(bench.heard)
         bench.send_raw(frame(payload))
@@ -195,12 +197,12 @@ def short_commands(bench: Bench) -> None:
         bench.require("R-74", found.sequence == sequence, where)
 
 
-def _said(bench: Bench, text: str, refused: Refused, wanted: tuple[int, int]) -> None:
+def _said(bench: Dut, text: str, refused: Refused, wanted: tuple[int, int]) -> None:
     said = refused.detail, refused.limit
     bench.require("R-72", said == wanted, f"{text}: it names {said}, not {wanted}")
 
 
-def _no_change(bench: Bench, *orders: Any) -> None:
+def _no_change(bench: Dut, *orders: Any) -> None:
     """Each must be refused, and state, targets and session stay what they are."""
     before = _stand(bench)
     for order in orders:
@@ -210,24 +212,24 @@ def _no_change(bench: Bench, *orders: Any) -> None:
     bench.require("R-72", after == before, f"after commands that were refused it stands at {after}, not {before}")
 
 
-def _stand(bench: Bench) -> tuple[Any, ...]:
+def _stand(bench: Dut) -> tuple[Any, ...]:
     status = bench.status()
     bench.listen(30_000)
     targets = sorted({(channel.channel, channel.target_ua) for channel in bench.channels(bench.heard[-3:])})
     return DeviceState(status.state).name, status.session, status.active_mask, targets
 
 
-def _first(bench: Bench, *wrongs: Wrong) -> None:
+def _first(bench: Dut, *wrongs: WrongCommand) -> None:
     for text, order, reason in wrongs:
         _is(bench, text, bench.ask(order).message, reason)
 
 
-def _is(bench: Bench, text: str, message: Any, reason: Refusal) -> None:
+def _is(bench: Dut, text: str, message: Any, reason: Refusal) -> None:
     kept = isinstance(message, Refused) and message.reason == reason
     bench.require("R-73", kept, f"{text} was answered with {shown(message)}, not refused with {reason.name}")
 
 
-def _purpose(header: bytes, bench: Bench) -> bytes:
+def _purpose(header: bytes, bench: Dut) -> bytes:
     """An Arm with a purpose that does not exist."""
     shape = SHAPE_OF[Arm]
     fields = shape.packer.pack(shape.kind, 0, *bench.arm_order(7))[HEADER_SIZE:]

@@ -3,16 +3,16 @@
 from stimctl.wire.codec import Channel, Refused, SetTarget, TargetSet
 from stimctl.wire.codes import DeviceState, Purpose, Refusal
 from stimlab.conformance.check import check
-from stimlab.conformance.dut import CEILING_UA, Bench
+from stimlab.conformance.dut import CEILING_UA, Dut
 from stimlab.conformance.programs import PLAIN
-from stimlab.conformance.tracked_session import Course
+from stimlab.conformance.tracked_session import TrackedSession
 
 MOST_RISE_UA = 100
 BETWEEN_RAISES_US = 1_000_000
 
 
 @check("R-38", title="Start needs the newest arm's nonce")
-def start_needs_its_nonce(bench: Bench) -> None:
+def start_needs_its_nonce(bench: Dut) -> None:
     bench.tested()
     old = bench.arm(time_to_live_ms=100)
     bench.reach(DeviceState.TESTED, 100_000, by="R-37")
@@ -25,7 +25,7 @@ def start_needs_its_nonce(bench: Bench) -> None:
 
 
 @check("R-38", title="Start takes targets up to the ceiling, on armed channels only")
-def start_keeps_to_what_was_armed(bench: Bench) -> None:
+def start_keeps_to_what_was_armed(bench: Dut) -> None:
     bench.tested(PLAIN.on(0b111))
     bench.arm(channel_mask=0b101)
     nothing = bench.start_order(0)
@@ -40,7 +40,7 @@ def start_keeps_to_what_was_armed(bench: Bench) -> None:
 
 
 @check("R-38", title="an impedance check is started with targets of zero")
-def checks_have_no_targets(bench: Bench) -> None:
+def checks_have_no_targets(bench: Dut) -> None:
     bench.tested()
     bench.arm(Purpose.CHECK_IMPEDANCE)
     bench.refused(bench.start_order(1), Refusal.ABOVE_LIMIT, by="R-38")
@@ -49,7 +49,7 @@ def checks_have_no_targets(bench: Bench) -> None:
 
 
 @check("R-38", title="what starts, starts from zero")
-def starts_from_zero(bench: Bench) -> None:
+def starts_from_zero(bench: Dut) -> None:
     bench.tested()
     bench.arm()
     started = bench.start(bench.amplitude_ua)
@@ -65,7 +65,7 @@ def starts_from_zero(bench: Bench) -> None:
 
 
 @check("R-39", title="SetTarget needs the nonce")
-def targets_need_the_nonce(bench: Bench) -> None:
+def targets_need_the_nonce(bench: Dut) -> None:
     started = bench.running()
     assert bench.armed is not None
     order = SetTarget(bench.armed.nonce, 1, started.target_1_ua - 20)
@@ -78,9 +78,9 @@ def targets_need_the_nonce(bench: Bench) -> None:
 
 
 @check("R-39", title="a target is lowered at any time, and at once")
-def lowering_is_never_refused(bench: Bench) -> None:
+def lowering_is_never_refused(bench: Dut) -> None:
     amplitude_ua = bench.amplitude_ua
-    course = Course(bench, PLAIN)
+    course = TrackedSession(bench, PLAIN)
     course.start(amplitude_ua - 20)
     bench.reach(DeviceState.RUNNING, 5_000_000, by="R-24")
     course.target(1, amplitude_ua)
@@ -96,9 +96,9 @@ def lowering_is_never_refused(bench: Bench) -> None:
 
 
 @check("R-39", title="a raise is at most 100 uA, and never above the ceiling")
-def raises_are_small(bench: Bench) -> None:
+def raises_are_small(bench: Dut) -> None:
     begin_ua = bench.amplitude_ua - MOST_RISE_UA
-    course = Course(bench, PLAIN)
+    course = TrackedSession(bench, PLAIN)
     course.start(begin_ua)
     assert bench.armed is not None
     order = SetTarget(bench.armed.nonce, 1, 0)
@@ -117,7 +117,7 @@ def raises_are_small(bench: Bench) -> None:
 
 
 @check("R-39", title="a channel is raised once a second, by the device's clock")
-def raises_are_seldom(bench: Bench) -> None:
+def raises_are_seldom(bench: Dut) -> None:
     begin_ua = bench.amplitude_ua - 30
     bench.tested(PLAIN.on(0b11))
     bench.arm()
@@ -137,7 +137,7 @@ def raises_are_seldom(bench: Bench) -> None:
     bench.get(order, TargetSet, by="R-39")
 
 
-def _too_soon(bench: Bench, order: SetTarget) -> Refused:
+def _too_soon(bench: Dut, order: SetTarget) -> Refused:
     refused = bench.refused(order, Refusal.RAISE_TOO_SOON, by="R-39")
     kept = 0 <= refused.detail < BETWEEN_RAISES_US and refused.limit == BETWEEN_RAISES_US
     bench.require("R-39", kept, f"a raise too soon: it named {refused.detail} of {refused.limit} us")

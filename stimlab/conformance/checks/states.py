@@ -19,22 +19,22 @@ from stimctl.wire.codec import (
 from stimctl.wire.codes import Capability, DeviceState, EndReason, Purpose, Refusal
 from stimlab.conformance.check import check
 from stimlab.conformance.checks.numbering import QUESTIONS
-from stimlab.conformance.dut import Bench
-from stimlab.conformance.state_setup import FALLING, WAYS, S, Way, orders
+from stimlab.conformance.dut import Dut
+from stimlab.conformance.state_setup import FALLING, WAYS, S, StateSetup, orders
 
 _FOR_NOBODY_WAITING = (LoadProgram, LoadSegment, SelfTest, Arm)
 _LIMIT_US = 5_000_000  # with the fall of 2.5 s, room for two rises of 0.7 s
 _ZERO_AFTER_US = 150_000
 
 
-def _leave(bench: Bench) -> None:
+def _leave(bench: Dut) -> None:
     """No session any more."""
     bench.stop()
     bench.settle()
 
 
 @check("R-24", title="what the table has no row for is refused with WRONG_STATE, and changes nothing")
-def no_row_no_way(bench: Bench) -> None:
+def no_row_no_way(bench: Dut) -> None:
     for way in WAYS:
         way.go(bench)
         bench.nonce = None
@@ -50,7 +50,7 @@ def no_row_no_way(bench: Bench) -> None:
 
 
 @check("R-24", title="what the table has a row for is done")
-def every_row_is_there(bench: Bench) -> None:
+def every_row_is_there(bench: Dut) -> None:
     bench.load()
     bench.get(ReadDigest(), ProgramDigest, by="R-24")
     bench.get(SelfTest(), SelfTestDone, by="R-24")
@@ -69,7 +69,7 @@ def every_row_is_there(bench: Bench) -> None:
     title="a session goes through the states in the order of the table",
     needs=Capability.RAMPS | Capability.SESSION_TIMER | Capability.MEASURES_IMPEDANCE,
 )
-def through_all_states(bench: Bench) -> None:
+def through_all_states(bench: Dut) -> None:
     bench.expect(EndReason.TIMER)
     bench.idle()
     first = len(bench.heard)
@@ -89,7 +89,7 @@ def through_all_states(bench: Bench) -> None:
     bench.require("R-24", went == table, f"it went {' '.join(went)}, and the table goes {' '.join(table)}")
 
 
-def _lapse_check_and_start(bench: Bench, back: DeviceState) -> None:
+def _lapse_check_and_start(bench: Dut, back: DeviceState) -> None:
     bench.arm(time_to_live_ms=100, stimulation_limit_us=_LIMIT_US)
     bench.reach(back, 100_000, by="R-37")
     bench.arm(Purpose.CHECK_IMPEDANCE, stimulation_limit_us=_LIMIT_US)
@@ -102,7 +102,7 @@ def _lapse_check_and_start(bench: Bench, back: DeviceState) -> None:
 
 
 @check("R-25", title="where no output is possible, zero is measured")
-def zero_where_no_output_is(bench: Bench) -> None:
+def zero_where_no_output_is(bench: Dut) -> None:
     for way in WAYS:
         way.go(bench)
         if not way.output:
@@ -110,7 +110,7 @@ def zero_where_no_output_is(bench: Bench) -> None:
         _leave(bench)
 
 
-def _require_zero(bench: Bench, way: Way) -> None:
+def _require_zero(bench: Dut, way: StateSetup) -> None:
     bench.listen(_ZERO_AFTER_US)
     status = bench.status()
     if status.state == way.state:
@@ -118,7 +118,7 @@ def _require_zero(bench: Bench, way: Way) -> None:
 
 
 @check("R-25", title="a hold leaves the output disabled for as long as it lasts")
-def zero_throughout_a_hold(bench: Bench) -> None:
+def zero_throughout_a_hold(bench: Dut) -> None:
     bench.held()
     bench.listen(_ZERO_AFTER_US)
     told = [each.message.zero for each in bench.listen(2_000_000) if isinstance(each.message, Status)]
@@ -126,7 +126,7 @@ def zero_throughout_a_hold(bench: Bench) -> None:
 
 
 @check("R-26", title="it boots in IDLE with nothing loaded, and never goes on by itself", hands=("power",))
-def it_boots_idle(bench: Bench) -> None:
+def it_boots_idle(bench: Dut) -> None:
     bench.running()
     bench.expect(EndReason.RESET)
     bench.power_cycle()
@@ -142,7 +142,7 @@ def it_boots_idle(bench: Bench) -> None:
 
 
 @check("R-27", title="a session is open from its first arm to its end, and ENDED is latched until it is acknowledged")
-def ended_is_latched(bench: Bench) -> None:
+def ended_is_latched(bench: Dut) -> None:
     bench.tested()
     record = bench.get(ReadSession(), SessionRecord)
     bench.require("R-27", record.session == 0, f"before any arm there is a session, {record.session}")
@@ -162,14 +162,14 @@ def ended_is_latched(bench: Bench) -> None:
     bench.require("R-27", done.state == S.IDLE, f"after Acknowledge it stands in {DeviceState(done.state).name}")
 
 
-def _require_open(bench: Bench, number: int, what: str) -> None:
+def _require_open(bench: Dut, number: int, what: str) -> None:
     record = bench.get(ReadSession(), SessionRecord)
     is_open = record.session == number and record.end_reason == EndReason.NONE
     bench.require("R-27", is_open, f"{what}, the session is {record.session}, {EndReason(record.end_reason).name}")
 
 
 @check("R-27", "R-69", title="after a reset the session still waits", hands=("power",))
-def it_waits_after_a_reset(bench: Bench) -> None:
+def it_waits_after_a_reset(bench: Dut) -> None:
     bench.ended()
     number = bench.get(ReadSession(), SessionRecord).session
     bench.power_cycle()
@@ -179,7 +179,7 @@ def it_waits_after_a_reset(bench: Bench) -> None:
 
 
 @check("R-28", title="questions are answered in every state")
-def questions_in_every_state(bench: Bench) -> None:
+def questions_in_every_state(bench: Dut) -> None:
     for way in WAYS:
         way.go(bench)
         for order, kind in QUESTIONS:

@@ -14,12 +14,12 @@ from stimctl.wire.codec import (
 from stimctl.wire.codes import DeviceState, EndReason
 from stimctl.wire.framing import frame
 from stimlab.conformance.check import check
-from stimlab.conformance.dut import Bench
+from stimlab.conformance.dut import Dut
 from stimlab.conformance.link import STOP_FRAME
 from stimlab.conformance.programs import PLAIN
 from stimlab.conformance.state_setup import WAYS
 from stimlab.conformance.timing import event
-from stimlab.conformance.tracked_session import Course
+from stimlab.conformance.tracked_session import TrackedSession
 
 OFF_US = 5_000  # the frame, the pulse in flight and the order: section 21
 ZERO_FOR_US = 20_000
@@ -27,7 +27,7 @@ ZERO_UA = 20
 
 
 @check("R-46", "R-47", title="Stop ends any session, in any state, and otherwise changes no state")
-def stop_in_every_state(bench: Bench) -> None:
+def stop_in_every_state(bench: Dut) -> None:
     for way in WAYS:
         way.go(bench)
         stopped = bench.stop()
@@ -45,7 +45,7 @@ def stop_in_every_state(bench: Bench) -> None:
 
 
 @check("R-46", title="every frame of kind 0x1F stops, whatever its number and length")
-def stops_of_all_shapes(bench: Bench) -> None:
+def stops_of_all_shapes(bench: Dut) -> None:
     shapes = {
         "one byte long": bytes([0x1F]),
         "two bytes long": bytes([0x1F, 0x07]),
@@ -66,7 +66,7 @@ def stops_of_all_shapes(bench: Bench) -> None:
 
 
 @check("R-46", title="Stop is executed before a handshake", hands=("power",))
-def stop_before_a_handshake(bench: Bench) -> None:
+def stop_before_a_handshake(bench: Dut) -> None:
     bench.power_cycle()
     stopped = bench.stop()
     bench.require("R-46", stopped.state == DeviceState.IDLE, f"after power-on Stop found it in {stopped.state}")
@@ -74,7 +74,7 @@ def stop_before_a_handshake(bench: Bench) -> None:
 
 
 @check("R-46", title="Stop is executed between other frames, noise and halves of frames")
-def stop_in_the_middle(bench: Bench) -> None:
+def stop_in_the_middle(bench: Dut) -> None:
     question = encode(bench.next_sequence(), ReadIdentity(0))
     for before in (b"\x00\x00", question, question[:5] + b"\x00", bytes(range(1, 200)) + b"\x00"):
         bench.running()
@@ -88,8 +88,8 @@ def stop_in_the_middle(bench: Bench) -> None:
 
 
 @check("R-47", title="Stop completes at most the pulse in flight")
-def stop_is_at_once(bench: Bench) -> None:
-    course = Course(bench, PLAIN.on(0b11))
+def stop_is_at_once(bench: Dut) -> None:
+    course = TrackedSession(bench, PLAIN.on(0b11))
     course.start(bench.amplitude_ua, bench.amplitude_ua)
     bench.reach(DeviceState.RUNNING, 5_000_000, by="R-24")
     # At the instant of a pulse, in virtual time.
@@ -112,7 +112,7 @@ def stop_is_at_once(bench: Bench) -> None:
 
 
 @check("R-48", title="zero is told once it was measured for 20 ms, and not before")
-def zero_takes_its_time(bench: Bench) -> None:
+def zero_takes_its_time(bench: Dut) -> None:
     bench.running()
     stopped = bench.stop()
     began_us = event(bench, DeviceState.ENDED).device_time_us
@@ -128,7 +128,7 @@ def zero_takes_its_time(bench: Bench) -> None:
 
 
 @check("R-48", title="zero is not told while something is driven")
-def no_zero_while_driven(bench: Bench) -> None:
+def no_zero_while_driven(bench: Dut) -> None:
     bench.running()
     bench.listen(300_000)
     for status in bench.statuses():
@@ -137,7 +137,7 @@ def no_zero_while_driven(bench: Bench) -> None:
 
 
 @check("R-48", title="Stopped goes ahead of everything that waits to be sent")
-def stopped_goes_ahead(bench: Bench) -> None:
+def stopped_goes_ahead(bench: Dut) -> None:
     bench.running()
     first, bench.nonce = len(bench.heard), None
     burst = b"".join(encode(bench.next_sequence(), ReadIdentity(0)) for _ in range(8))
@@ -152,7 +152,7 @@ def stopped_goes_ahead(bench: Bench) -> None:
 
 
 @check("R-50", title="each Stop is executed and answered afresh, and moves no number")
-def stops_are_fresh(bench: Bench) -> None:
+def stops_are_fresh(bench: Dut) -> None:
     newest = bench.sequence
     for sequence in (0, newest, newest + 1_000, 0):
         first = bench.ask(Stop(), sequence=sequence % 65_536, by="R-50").message
@@ -168,7 +168,7 @@ def stops_are_fresh(bench: Bench) -> None:
 
 
 @check("R-50", title="a Stop at the number of an answered command stops")
-def stop_at_a_kept_number(bench: Bench) -> None:
+def stop_at_a_kept_number(bench: Dut) -> None:
     bench.running()
     kept = bench.ask(ReadIdentity(0)).sequence
     bench.nonce = None

@@ -5,8 +5,8 @@ from itertools import pairwise
 from stimctl.wire.codec import Channel, Event, Hello, Maker, ReadIdentity, Status, encode
 from stimctl.wire.codes import PROTOCOL_VERSION, DeviceState, EndReason, Purpose
 from stimlab.conformance.check import check
-from stimlab.conformance.dut import STATUS_US, Bench
-from stimlab.conformance.link import Heard
+from stimlab.conformance.dut import STATUS_US, Dut
+from stimlab.conformance.link import ReceivedFrame
 from stimlab.conformance.programs import PLAIN
 from stimlab.conformance.timing import EXACT_US
 
@@ -30,7 +30,7 @@ _STATES_OF_A_SESSION = (
 
 
 @check("R-65", title="the first Status comes 100 ms after the first Hello", hands=("power",))
-def first_status(bench: Bench) -> None:
+def first_status(bench: Dut) -> None:
     bench.power_cycle()
     welcome = bench.ask(Hello(PROTOCOL_VERSION))
     found = bench.wait_for(lambda each: isinstance(each.message, Status), 3 * STATUS_US)
@@ -41,7 +41,7 @@ def first_status(bench: Bench) -> None:
 
 
 @check("R-65", title="a Status ten times a second, in every state")
-def ten_a_second(bench: Bench) -> None:
+def ten_a_second(bench: Dut) -> None:
     bench.idle()
     _even(bench, "IDLE")
     bench.running()
@@ -53,7 +53,7 @@ def ten_a_second(bench: Bench) -> None:
 
 
 @check("R-65", title="a Channel for each channel of the newest arm, until the session is acknowledged")
-def channels_are_told(bench: Bench) -> None:
+def channels_are_told(bench: Dut) -> None:
     _channels(bench, set())
     bench.tested(PLAIN.on(0b111))
     bench.arm(Purpose.CHECK_IMPEDANCE)
@@ -73,7 +73,7 @@ def channels_are_told(bench: Bench) -> None:
 
 
 @check("R-66", title="an Event at each change of state, at once, and the next Status says the same")
-def events_at_each_change(bench: Bench) -> None:
+def events_at_each_change(bench: Dut) -> None:
     bench.idle()
     bench.listen(STATUS_US)
     first = len(bench.heard)
@@ -103,7 +103,7 @@ def events_at_each_change(bench: Bench) -> None:
 
 
 @check("R-67", title="a device that is asked much answers all of it")
-def answers_are_never_dropped(bench: Bench) -> None:
+def answers_are_never_dropped(bench: Dut) -> None:
     bench.running(PLAIN.on(0b111))
     missing = 0
     for _ in range(20):
@@ -118,7 +118,7 @@ def answers_are_never_dropped(bench: Bench) -> None:
 
 
 @check("R-67", title="telemetry never waits in front of an answer")
-def answers_go_ahead(bench: Bench) -> None:
+def answers_go_ahead(bench: Dut) -> None:
     bench.running(PLAIN.on(0b111))
     slowest_us = 0
     for _ in range(40):
@@ -128,7 +128,7 @@ def answers_go_ahead(bench: Bench) -> None:
     bench.measure("slowest answer", slowest_us, AT_ONCE_US + bench.slack_us, "us", by="R-67")
 
 
-def _even(bench: Bench, where: str) -> None:
+def _even(bench: Dut, where: str) -> None:
     """Two seconds of Status, each a tenth of a second after the one before."""
     heard = bench.listen(2_050_000 + bench.slack_us)
     # One that an answer overtook is counted too: it was made in its time.
@@ -139,7 +139,7 @@ def _even(bench: Bench, where: str) -> None:
     bench.measure(f"Status in {where}, away from every 100 ms", off_us, EXACT_US, "us", by="R-65")
 
 
-def _channels(bench: Bench, wanted: set[int]) -> None:
+def _channels(bench: Dut, wanted: set[int]) -> None:
     """The channels told of with each Status from now on."""
     bench.status()
     heard = bench.listen(3 * STATUS_US)
@@ -154,14 +154,14 @@ def _channels(bench: Bench, wanted: set[int]) -> None:
     bench.require("R-65", not others, f"with channels {sorted(wanted)} armed it told of {sorted(others)}")
 
 
-def _same(bench: Bench, state: DeviceState, reason: EndReason) -> None:
+def _same(bench: Dut, state: DeviceState, reason: EndReason) -> None:
     status = bench.status()
     said = DeviceState(status.state), EndReason(status.end_reason)
     text = f"its Event told of {state.name} for {reason.name}, its Status of {said[0].name} for {said[1].name}"
     bench.require("R-66", said == (state, reason), text)
 
 
-def _at_once(bench: Bench, heard: list[Heard]) -> None:
+def _at_once(bench: Dut, heard: list[ReceivedFrame]) -> None:
     """Each Event must have been heard when it was made: by its own clock, against the fastest frame heard."""
     timed = [each for each in heard if isinstance(each.message, Event | Status)]
     fastest_us = min(each.at_us - each.message.device_time_us for each in timed)

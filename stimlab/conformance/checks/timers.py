@@ -3,18 +3,18 @@
 from stimctl.wire.codec import ReadSession, SessionRecord
 from stimctl.wire.codes import Capability, DeviceState, EndReason
 from stimlab.conformance.check import check
-from stimlab.conformance.dut import Bench, tells
-from stimlab.conformance.link import Heard
+from stimlab.conformance.dut import Dut, tells
+from stimlab.conformance.link import ReceivedFrame
 from stimlab.conformance.programs import PLAIN
 from stimlab.conformance.timing import EXACT_US, event, when
-from stimlab.conformance.tracked_session import Course
+from stimlab.conformance.tracked_session import TrackedSession
 
 SESSION_US = 2_700_000_000
 
 
 @check("R-42", title="stimulation ends at its limit, holds not counted", needs=Capability.SESSION_TIMER)
-def stimulation_has_its_time(bench: Bench) -> None:
-    course = Course(bench, PLAIN, limit_us=2_345_000)
+def stimulation_has_its_time(bench: Dut) -> None:
+    course = TrackedSession(bench, PLAIN, limit_us=2_345_000)
     course.start(bench.amplitude_ua)
     bench.listen(700_000)
     course.hold()
@@ -33,7 +33,7 @@ def stimulation_has_its_time(bench: Bench) -> None:
 
 
 @check("R-42", title="45 minutes after its first Arm a session ends", needs=Capability.SESSION_TIMER, long=True)
-def a_session_expires(bench: Bench) -> None:
+def a_session_expires(bench: Dut) -> None:
     bench.tested()
     bench.arm(time_to_live_ms=100)
     armed_us = when(bench, DeviceState.ARMED)
@@ -56,5 +56,5 @@ def a_session_expires(bench: Bench) -> None:
     bench.require("R-42", record.end_reason == EndReason.SESSION_EXPIRED, f"the record says {record.end_reason}")
 
 
-def _ended(each: Heard) -> bool:
+def _ended(each: ReceivedFrame) -> bool:
     return tells(each, DeviceState.ENDED)

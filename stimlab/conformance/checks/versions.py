@@ -3,7 +3,7 @@
 from stimctl.wire.codes import PROTOCOL_VERSION, Refusal
 from stimctl.wire.framing import frame
 from stimlab.conformance.check import check
-from stimlab.conformance.dut import Bench
+from stimlab.conformance.dut import Dut
 from stimlab.conformance.link import STOP_FRAME
 
 _HELLO, _REFUSED, _STOPPED = 0x01, 0x40, 0x5F
@@ -12,7 +12,7 @@ _UNSUPPORTED = int(Refusal.UNSUPPORTED_VERSION)
 
 
 @check("R-75", title="Hello, its refusal, Stop and Stopped have their bytes whatever the version")
-def bytes_for_ever(bench: Bench) -> None:
+def bytes_for_ever(bench: Dut) -> None:
     welcome = bench.hello()
     text = f"it welcomes to version {welcome.version}"
     bench.require("R-75", welcome.version == PROTOCOL_VERSION, text)

@@ -3,8 +3,8 @@
 from stimctl.wire.codec import Alive, KeepAlive, ReadSession, SessionRecord, encode
 from stimctl.wire.codes import Capability, DeviceState, EndReason, Purpose, Refusal
 from stimlab.conformance.check import check
-from stimlab.conformance.dut import Bench, tells
-from stimlab.conformance.link import Heard
+from stimlab.conformance.dut import Dut, tells
+from stimlab.conformance.link import ReceivedFrame
 from stimlab.conformance.programs import PLAIN
 from stimlab.conformance.state_setup import FALLING, FALLING_LIMIT_US, SLOW
 from stimlab.conformance.timing import EXACT_US, event, when
@@ -14,7 +14,7 @@ SLOW_ENOUGH_UA = 150  # less than that is reached before the watchdog bites
 
 
 @check("R-44", title="without keepalives a session ends after a second, wherever it stands", needs=Capability.WATCHDOG)
-def the_watchdog_bites(bench: Bench) -> None:
+def the_watchdog_bites(bench: Dut) -> None:
     bench.tested()
     bench.arm(time_to_live_ms=10_000)
     bench.nonce = None
@@ -32,7 +32,7 @@ def the_watchdog_bites(bench: Bench) -> None:
 
 
 @check("R-44", title="the watchdog bites in an impedance check too", needs=Capability.WATCHDOG)
-def the_watchdog_bites_in_a_check(bench: Bench) -> None:
+def the_watchdog_bites_in_a_check(bench: Dut) -> None:
     bench.tested(PLAIN.on(0b111))
     bench.arm(Purpose.CHECK_IMPEDANCE)
     bench.nonce = None
@@ -42,7 +42,7 @@ def the_watchdog_bites_in_a_check(bench: Bench) -> None:
 
 
 @check("R-44", title="only a new keepalive with the newest nonce counts", needs=Capability.WATCHDOG)
-def false_keepalives_do_not_count(bench: Bench) -> None:
+def false_keepalives_do_not_count(bench: Dut) -> None:
     bench.running()
     nonce, bench.nonce = bench.nonce, None
     assert nonce is not None
@@ -59,7 +59,7 @@ def false_keepalives_do_not_count(bench: Bench) -> None:
 
 
 @check("R-44", title="with keepalives a session goes on", needs=Capability.WATCHDOG)
-def keepalives_count(bench: Bench) -> None:
+def keepalives_count(bench: Dut) -> None:
     bench.running()
     nonce, bench.nonce = bench.nonce, None
     assert nonce is not None
@@ -71,7 +71,7 @@ def keepalives_count(bench: Bench) -> None:
 
 
 @check("R-44", title="in TESTED no watchdog runs", needs=Capability.WATCHDOG)
-def no_watchdog_in_tested(bench: Bench) -> None:
+def no_watchdog_in_tested(bench: Dut) -> None:
     bench.tested()
     bench.arm(Purpose.CHECK_IMPEDANCE)
     bench.start()
@@ -85,7 +85,7 @@ def no_watchdog_in_tested(bench: Bench) -> None:
     bench.arm()
 
 
-def _falls_silent(bench: Bench, state: DeviceState) -> None:
+def _falls_silent(bench: Dut, state: DeviceState) -> None:
     """One more keepalive, and then none."""
     assert bench.armed is not None
     bench.nonce = None
@@ -93,7 +93,7 @@ def _falls_silent(bench: Bench, state: DeviceState) -> None:
     _bites(bench, state, alive.device_time_us)
 
 
-def _bites(bench: Bench, state: DeviceState, last_us: int) -> None:
+def _bites(bench: Dut, state: DeviceState, last_us: int) -> None:
     """It must be in `state` until a second after device time `last_us`, and then end."""
     bench.expect(EndReason.WATCHDOG)
     found = bench.wait_for(_ended, WATCHDOG_US + 500_000)
@@ -110,5 +110,5 @@ def _bites(bench: Bench, state: DeviceState, last_us: int) -> None:
     bench.acknowledge()
 
 
-def _ended(each: Heard) -> bool:
+def _ended(each: ReceivedFrame) -> bool:
     return tells(each, DeviceState.ENDED)

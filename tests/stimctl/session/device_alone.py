@@ -10,7 +10,7 @@ import pytest
 
 from firmware_sim.analog.converter import Converter, Dac, Switch
 from firmware_sim.analog.load import load_named
-from firmware_sim.analog.recorder import Kind, Recorder
+from firmware_sim.analog.recorder import FlowKind, Recorder
 from firmware_sim.native import gate
 from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, EndReason, Purpose, Refusal, SelfTestFailure
@@ -155,7 +155,7 @@ def charge(patch: Patch) -> None:
 def balance(_patch: Patch) -> None:
     """No whole amplitude but a coarse one gives 150 us and 1 199 us equal areas."""
     refuses_segment(Refusal.UNBALANCED, width_us=150, second_width_us=1_199)(_patch)
-    permitted = gate.Pulse(1_000, 200, 0, 1_000, 200, 10_000)
+    permitted = gate.OutputPulse(1_000, 200, 0, 1_000, 200, 10_000)
     assert gate.permit(DeviceState.RUNNING, 2_000, 1_000, permitted)
     assert not gate.permit(DeviceState.RUNNING, 2_000, 1_000, permitted._replace(second_ua=999))
 
@@ -274,9 +274,9 @@ def check(_patch: Patch) -> None:
     assert isinstance(host, Bare)
     host.wait(2_000_000)
     for number in (1, 2):
-        (flow,) = host.recorder.flows(number, Kind.CHECK)
+        (flow,) = host.recorder.flows(number, FlowKind.CHECK)
         assert (flow.count, flow.shape.width_us, flow.shape.first_na) == (10, 200, 100_000)
-    first, second = (host.recorder.flows(number, Kind.CHECK)[0] for number in (1, 2))
+    first, second = (host.recorder.flows(number, FlowKind.CHECK)[0] for number in (1, 2))
     assert second.first_us >= first.last_us + first.shape.span_us, "one channel at a time"
 
 

@@ -14,7 +14,7 @@ from firmware_sim.native import command_handlers
 from firmware_sim.native.diagnostics import ImpedanceResult
 from firmware_sim.native.machine import Machine
 from firmware_sim.native.output_stage import OutputStage
-from firmware_sim.native.zero_detector import ZeroWatch
+from firmware_sim.native.zero_detector import ZeroDetector
 from stimctl import limits
 from stimctl.errors import Unsafe
 from stimctl.prescription import checks
@@ -155,7 +155,7 @@ def lead_off(patch: Patch) -> None:
 
 def zero(patch: Patch) -> None:
     """A device that calls 500 uA zero is not believed: the alarm goes off, and the stop goes on."""
-    patch.setattr(ZeroWatch, "sample", careless_sample)
+    patch.setattr(ZeroDetector, "sample", careless_sample)
     rig = Rig()
 
     def stick_and_stop(_engine: Engine, _now_us: int) -> None:
@@ -175,7 +175,7 @@ class Stuck(Switch):
         return 500_000 + 0 * now_us
 
 
-def careless_sample(self: ZeroWatch, now_us: int, measured_ua: int) -> None:
+def careless_sample(self: ZeroDetector, now_us: int, measured_ua: int) -> None:
     """Whatever is measured, it is zero."""
     self.measured_ua = measured_ua
     self.sure, self.sure_us, self.since_us = True, now_us, now_us

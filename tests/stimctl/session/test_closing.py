@@ -7,12 +7,12 @@ import pytest
 
 from stimctl import limits
 from stimctl.session.closing import GIVE_UP_RECORDS_US, GIVE_UP_STOP_US, NEVER_US, Closing
-from stimctl.session.context import AwaitDurable, Context, Ending, Over
+from stimctl.session.context import AwaitDurable, Context, Ending, SessionOver
 from stimctl.session.states import End, State, Task
 from stimctl.session.view import PULL_THE_LEADS, Priority
-from stimctl.stimulators.base import Identity, Records, ZeroConfirmed
+from stimctl.stimulators.base import Identity, SessionCounts, ZeroConfirmed
 from stimctl.stimulators.identity_pages import identified
-from stimctl.stimulators.native import Native
+from stimctl.stimulators.native import NativeAdapter
 from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState
 from tests.stimctl.session.world import ListLog, S, Tape, at_1_ma
@@ -27,13 +27,13 @@ IDENTITY: Identity = identified(
 ).identity
 
 
-class Line(Native):
+class Line(NativeAdapter):
     """An adapter that notes what is asked of it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.asked: list[tuple[Any, ...]] = []
-        self.kept: Records | None = None
+        self.kept: SessionCounts | None = None
         self.frames = 11
 
     @property
@@ -49,7 +49,7 @@ class Line(Native):
     def acknowledge(self, session: int, now_us: int) -> None:
         self.asked.append(("acknowledge", session, now_us))
 
-    def kept_records(self, channels: Any) -> Records | None:
+    def kept_records(self, channels: Any) -> SessionCounts | None:
         self.asked.append(("kept", tuple(channels)))
         return self.kept
 
@@ -86,11 +86,11 @@ class Bench:
         return [(alarm.priority, alarm.text, alarm.action) for alarm in self.context.alarms]
 
 
-def records(session: int = SESSION, counted: int = SESSION, measured: int = SESSION) -> Records:
+def records(session: int = SESSION, counted: int = SESSION, measured: int = SESSION) -> SessionCounts:
     """What a device says of a session in which nothing was given."""
     record = m.SessionRecord(session, BOOT, 1, 2_000, 1, 0, 0, 0, 0, 0, 0)
     counters = (m.Counters(1, counted, 0, 0, 0, 0, 0),)
-    return Records(record, counters, (m.Measured(1, measured, 0, 0, 0, 0, 0, 0, 0),))
+    return SessionCounts(record, counters, (m.Measured(1, measured, 0, 0, 0, 0, 0, 0, 0),))
 
 
 def status(state: DeviceState, device_time_us: int, boot_id: int = BOOT) -> m.Status:
@@ -170,7 +170,7 @@ def test_without_a_line_nothing_is_sent_and_the_report_is_drawn_up_at_once() -> 
     assert bench.closing.report is not None
     assert bench.want() == AwaitDurable()
     bench.closing.durable(STOP_US + 1)
-    assert (bench.want(), bench.context.state) == (Over(), State.ENDED)
+    assert (bench.want(), bench.context.state) == (SessionOver(), State.ENDED)
     assert bench.alarms() == [(Priority.HIGH, "zero output was not confirmed", PULL_THE_LEADS)]
 
 
@@ -201,7 +201,7 @@ def test_counts_are_read_after_zero_and_forgotten_after_the_log() -> None:
     assert bench.context.is_pending(Task.ACKNOWLEDGING)
     assert bench.want() is None
     bench.closing.on_acknowledged(STOP_US + 6_000)
-    assert (bench.want(), bench.context.state, bench.context.pending) == (Over(), State.ENDED, None)
+    assert (bench.want(), bench.context.state, bench.context.pending) == (SessionOver(), State.ENDED, None)
     assert bench.alarms() == []
 
 
@@ -212,7 +212,7 @@ def test_where_nothing_was_armed_nothing_is_read_or_forgotten() -> None:
     assert report is not None
     assert not report.armed
     bench.closing.durable(STOP_US + 5_000)
-    assert (bench.want(), bench.context.state) == (Over(), State.ENDED)
+    assert (bench.want(), bench.context.state) == (SessionOver(), State.ENDED)
 
 
 def test_an_arm_without_its_answer_may_have_been_taken() -> None:
@@ -229,7 +229,7 @@ def test_an_arm_without_its_answer_may_have_been_taken() -> None:
 def test_where_nobody_was_there_it_ends_without_a_log() -> None:
     bench = Bench(State.IDLE, armed=False, known=False).stop()
     bench.closing.close(STOP_US + 1)
-    assert (bench.want(), bench.context.state, bench.log.entries) == (Over(), State.ENDED, [])
+    assert (bench.want(), bench.context.state, bench.log.entries) == (SessionOver(), State.ENDED, [])
     assert bench.closing.report is not None
     assert bench.closing.report.band_us == (0, 0)
 
@@ -253,7 +253,7 @@ def test_another_sessions_counts_are_neither_used_nor_forgotten(others: dict[str
     told = {SESSION, 6}
     assert bench.context.account.contradiction == f"asked for session 5, the device told of {told}"
     bench.closing.durable(STOP_US + 5_000)
-    assert bench.want() == Over()
+    assert bench.want() == SessionOver()
     assert not [each for each in bench.line.asked if each[0] == "acknowledge"]
 
 
@@ -331,7 +331,7 @@ def test_zero_is_waited_for_5_s_then_written_down_and_stopped_for_60_s() -> None
     bench.closing.watch_time(STOP_US + limits.STOP_TRY_US - 1)
     assert bench.want() is None
     bench.closing.watch_time(STOP_US + limits.STOP_TRY_US)
-    assert bench.want() == Over()
+    assert bench.want() == SessionOver()
     assert bench.closing.report.zero_confirmed_us is None
     assert bench.context.state is State.ENDED
 
@@ -342,7 +342,7 @@ def test_a_zero_after_the_last_entry_ends_it_and_reads_nothing() -> None:
     bench.closing.durable(STOP_US + 6 * S)
     bench.want()
     bench.zero(ZERO._replace(after_us=7 * S))
-    assert (bench.want(), bench.context.state) == (Over(), State.ENDED)
+    assert (bench.want(), bench.context.state) == (SessionOver(), State.ENDED)
     assert not [each for each in bench.line.asked if each[0] == "read"]
 
 
@@ -385,7 +385,7 @@ def test_an_acknowledgement_is_waited_for_2_s_from_its_order() -> None:
     bench.closing.watch_time(due_us - 1)
     assert bench.want() is None
     bench.closing.watch_time(due_us)
-    assert bench.want() == Over()
+    assert bench.want() == SessionOver()
 
 
 # --- the line and the log fail meanwhile --------------------------------------------------------------------
@@ -399,7 +399,7 @@ def test_a_line_lost_before_the_zero_is_the_end_of_waiting() -> None:
     assert bench.closing.lose_line(STOP_US + 2) is True
     assert bench.want() is None, "the log is still waited for"
     bench.closing.durable(STOP_US + 3)
-    assert bench.want() == Over()
+    assert bench.want() == SessionOver()
 
 
 def test_a_line_lost_after_the_last_entry_ends_it_without_an_acknowledgement() -> None:
@@ -408,14 +408,14 @@ def test_a_line_lost_after_the_last_entry_ends_it_without_an_acknowledgement() -
     bench.closing.lose_line(STOP_US + 5_000)
     bench.want()
     bench.closing.durable(STOP_US + 6_000)
-    assert bench.want() == Over()
+    assert bench.want() == SessionOver()
     assert not [each for each in bench.line.asked if each[0] == "acknowledge"]
     later = Bench().stop().zero()
     later.closing.on_records(records(), STOP_US + 4_000)
     later.closing.durable(STOP_US + 5_000)
     later.want()
     later.closing.lose_line(STOP_US + 6_000)
-    assert later.want() == Over()
+    assert later.want() == SessionOver()
 
 
 @pytest.mark.parametrize(
@@ -432,7 +432,7 @@ def test_a_last_entry_that_cannot_be_written_is_told_and_the_end(by_lease: bool 
     bench.context.device.identity = None if by_lease is None else replace(IDENTITY, by_lease=by_lease)
     bench.closing.log_failed("the disk is full", STOP_US + 5_000)
     assert bench.alarms() == [(Priority.HIGH, "the disk is full", action)]
-    assert (bench.want(), bench.context.state) == (Over(), State.ENDED)
+    assert (bench.want(), bench.context.state) == (SessionOver(), State.ENDED)
     assert bench.closing.report is not None
     assert len(bench.closing.report.alarms) == 1
     assert bench.closing.deadline_us() != NEVER_US

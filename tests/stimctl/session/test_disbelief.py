@@ -17,7 +17,7 @@ from stimctl.session.closing import GIVE_UP_STOP_US
 from stimctl.session.commands import AddNote, AskHold, AskStop, AskTarget, Lower
 from stimctl.session.engine import ATTENDED, Engine
 from stimctl.session.states import End, State
-from stimctl.session.view import Told
+from stimctl.session.view import OperatorMessage
 from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState
 from tests.stimctl.session.world import (
@@ -353,7 +353,7 @@ def test_a_late_hold_is_refused_plainly() -> None:
     rig.run()
     assert any("cannot happen while" in str(event) for event in rig.events)
     told = rig.engine.step(0, asked=[AskHold()])
-    assert [type(event) for event in told.events] == [Told]
+    assert [type(event) for event in told.events] == [OperatorMessage]
     assert "cannot happen while" in told.events[0].text
 
 

@@ -10,7 +10,7 @@ from stimctl.session.engine import STOOD_STILL_US, Engine
 from stimctl.session.preparation import CHECK_SLACK_US, CHECK_US
 from stimctl.session.states import End, Pending, State, Task
 from stimctl.session.view import Priority
-from stimctl.stimulators.base import Failed, Identity, Noted
+from stimctl.stimulators.base import EntryNoted, Identity, StimulatorFailed
 from stimctl.stimulators.native import STOP_FRAME
 from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, Purpose
@@ -68,7 +68,7 @@ def test_no_keepalive_without_a_log() -> None:
 def test_what_the_adapter_tells_in_time_is_heard() -> None:
     log = ListLog(Tape())
     made, due = engine(log)
-    due.heard_us, due.told = 10 * S, [Noted("adapter", {"word": "here"})]
+    due.heard_us, due.told = 10 * S, [EntryNoted("adapter", {"word": "here"})]
     look(made, 10 * S)
     assert log.of("adapter") == [{"word": "here"}]
 
@@ -235,7 +235,7 @@ def test_a_line_that_goes_while_stopping_closes_the_session_without_another_alar
 def test_silence_while_stopping_does_not_give_the_line_up() -> None:
     made, due = engine()
     look(made, 10 * S, asked=[AskStop()])
-    due.told = [Failed(TimedOut("silent"))]
+    due.told = [StimulatorFailed(TimedOut("silent"))]
     look(made, 10 * S + 1)
     assert made.report is None
     assert made._context.state is State.STOPPING

@@ -10,10 +10,10 @@ from stimctl.wire.codec import Acknowledge
 from stimctl.wire.codes import Capability, DeviceState
 from stimlab.conformance import requirements
 from stimlab.conformance.check import NOTHING, Check, Hand, Nonconforming, all_checks
-from stimlab.conformance.dut import Bench
+from stimlab.conformance.dut import Dut
 from stimlab.conformance.link import STOP_FRAME
-from stimlab.conformance.result import Run
-from stimlab.conformance.runner import Runner
+from stimlab.conformance.result import SuiteResult
+from stimlab.conformance.runner import SuiteRunner
 from stimlab.conformance.scope import NOT_ON_THE_WIRE
 from tests.stimlab.conformance import coverage_table
 from tests.stimlab.conformance.bench_world import bench_on, failures, run_checks
@@ -59,7 +59,7 @@ class TestRequirements:
         assert requirements.main(["--check"]) == 0
 
 
-def made(body: Callable[[Bench], object], *, needs: Capability = NOTHING, hands: tuple[Hand, ...] = ()) -> Check:
+def made(body: Callable[[Dut], object], *, needs: Capability = NOTHING, hands: tuple[Hand, ...] = ()) -> Check:
     return Check("made", ("R-46",), "made for this test", "made", lambda bench: void(body(bench)), needs, hands)
 
 
@@ -67,7 +67,7 @@ def void(_: object) -> None:
     """A check gives nothing back."""
 
 
-def runs_on(bench: Bench) -> None:
+def runs_on(bench: Dut) -> None:
     bench.running()
 
 
@@ -75,7 +75,7 @@ class TestRunner:
     """Whatever a check does, the device is left at zero, and the run says what happened."""
 
     def test_a_requirement_that_is_not_kept_is_found(self) -> None:
-        def wrong(bench: Bench) -> None:
+        def wrong(bench: Dut) -> None:
             bench.require("R-46", False, "seen")
 
         run = run_checks([made(wrong), made(runs_on)])
@@ -95,7 +95,7 @@ class TestRunner:
         assert 20_000 <= zero.value <= 100_000
 
     def test_a_fault_that_nothing_asked_for_is_found(self) -> None:
-        def starves(bench: Bench) -> None:
+        def starves(bench: Dut) -> None:
             bench.running()
             bench.nonce = None
             bench.listen(1_500_000)
@@ -115,17 +115,17 @@ class TestRunner:
             return identity
 
         bench.identify = poor  # type: ignore[method-assign, assignment]
-        run = Runner(bench).run(checks)
+        run = SuiteRunner(bench).run(checks)
         assert run.outcomes[0].verdict == "skipped"
         assert run.outcomes[0].reason == "the device does not state: watchdog"
 
     def test_hands_that_nobody_has_are_skipped_with_a_reason(self) -> None:
-        def never_called(bench: Bench) -> None:
+        def never_called(bench: Dut) -> None:
             bench.require("R-46", False, "it was called")
 
-        bench = Bench(bench_on().port)
-        in_the_middle = made(Bench.power_cycle)
-        run = Runner(bench).run(
+        bench = Dut(bench_on().port)
+        in_the_middle = made(Dut.power_cycle)
+        run = SuiteRunner(bench).run(
             [made(never_called, hands=("power",)), made(never_called, hands=("load",)), in_the_middle]
         )
         assert [outcome.verdict for outcome in run.outcomes] == ["skipped"] * 3
@@ -135,11 +135,11 @@ class TestRunner:
     def test_ctrl_c_leaves_the_device_at_zero(self) -> None:
         bench = bench_on()
 
-        def interrupted(bench: Bench) -> None:
+        def interrupted(bench: Dut) -> None:
             bench.running()
             raise KeyboardInterrupt
 
-        run = Runner(bench).run([made(interrupted), made(runs_on)])
+        run = SuiteRunner(bench).run([made(interrupted), made(runs_on)])
         assert run.broken_off == "interrupted"
         assert len(run.outcomes) == 1
         state = bench.state()
@@ -149,7 +149,7 @@ class TestRunner:
     def test_a_lost_line_ends_the_run_and_says_that_zero_is_not_sure(self) -> None:
         bench = bench_on()
 
-        def unplugged(bench: Bench) -> None:
+        def unplugged(bench: Dut) -> None:
             bench.running()
 
             def gone(_: object) -> bytes:
@@ -157,7 +157,7 @@ class TestRunner:
 
             bench.port.wait = gone  # type: ignore[method-assign, assignment]
 
-        run = Runner(bench).run([made(unplugged), made(runs_on)])
+        run = SuiteRunner(bench).run([made(unplugged), made(runs_on)])
         assert run.line_lost
         assert len(run.outcomes) == 1
         assert run.broken_off.startswith("the line was lost in made: the cable is out")
@@ -167,11 +167,11 @@ class TestRunner:
     def test_a_check_that_raises_is_an_error_with_its_trace_and_the_run_goes_on(self) -> None:
         bench = bench_on()
 
-        def mistaken(bench: Bench) -> None:
+        def mistaken(bench: Dut) -> None:
             bench.running()
             raise ZeroDivisionError("by nothing")
 
-        run = Runner(bench).run([made(mistaken), made(runs_on)])
+        run = SuiteRunner(bench).run([made(mistaken), made(runs_on)])
         assert [outcome.verdict for outcome in run.outcomes] == ["error", "passed"]
         assert "ZeroDivisionError: by nothing" in run.outcomes[0].reason
         assert "in mistaken" in run.outcomes[0].reason
@@ -180,14 +180,14 @@ class TestRunner:
 
     def test_a_run_leaves_no_session_and_the_same_result_comes_twice(self) -> None:
         bench = bench_on()
-        runs = [Runner(bench).run([made(runs_on), made(Bench.tested)]) for _ in range(2)]
+        runs = [SuiteRunner(bench).run([made(runs_on), made(Dut.tested)]) for _ in range(2)]
         assert [run.conforms for run in runs] == [True, True]
         assert bench.hello().session == 0
         assert bench.state() is DeviceState.IDLE
 
     def test_the_load_that_was_found_is_left(self) -> None:
         bench = bench_on(url="sim://?load=nominal&seed=4")
-        run = Runner(bench).run([made(runs_on)])
+        run = SuiteRunner(bench).run([made(runs_on)])
         assert run.conforms
         assert bench.port.line.port == "sim://?load=nominal&seed=4"  # type: ignore[attr-defined]
 
@@ -195,12 +195,12 @@ class TestRunner:
         bench = bench_on()
         bench.hello()
         bench.ended()
-        run: Run = Runner(bench).run([made(runs_on)])
+        run: SuiteResult = SuiteRunner(bench).run([made(runs_on)])
         assert run.broken_off.startswith("session 1 waits in the device with its dose")
         assert not run.outcomes
         with pytest.raises(Nonconforming):
             bench.get(Acknowledge(2), int)
-        assert Runner(bench, discard_dose=True).run([made(runs_on)]).conforms
+        assert SuiteRunner(bench, discard_dose=True).run([made(runs_on)]).conforms
 
 
 def test_the_documents_table_is_fresh(capsys: pytest.CaptureFixture[str]) -> None:

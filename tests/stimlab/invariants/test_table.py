@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from firmware_sim.analog.recorder import Flow, Kind, Shape
+from firmware_sim.analog.recorder import Flow, FlowKind, PulseShape
 from firmware_sim.faults import CATALOGUE
 from stimctl.session.view import Alarm, Priority
 from stimlab.campaign.campaign import judged
 from stimlab.campaign.random_scenario import KINDS
 from stimlab.invariants import currents, doc_tables, reports, table, under_fault
 from stimlab.invariants.currents import Rule
-from stimlab.invariants.evidence import ALWAYS_US, Evidence, Flows, Run, evidence_of, runs_of
+from stimlab.invariants.evidence import ALWAYS_US, Evidence, FlowColumns, OutputInterval, evidence_of, runs_of
 from stimlab.invariants.table import EXCUSES, INSTEAD, RULES, broken
 from stimlab.play.play import play
-from stimlab.scenario.model import Action, Scenario
+from stimlab.scenario.model import OperatorAction, Scenario
 from stimlab.scenario.reader import shipped
 
 S = 1_000_000
@@ -27,11 +27,11 @@ CHANNELS = [
 ]
 ANSWERS = {"profile": "bench-2-100hz", "seconds": 30, "ceiling_ma": 1.5, "channels": CHANNELS}
 HELD = (
-    Action(12 * S, "hold"),
-    Action(15 * S, "proceed"),
-    Action(17 * S, "proceed"),
-    Action(25 * S, "lower", 1),
-    Action(27 * S, "raise", 1),
+    OperatorAction(12 * S, "hold"),
+    OperatorAction(15 * S, "proceed"),
+    OperatorAction(17 * S, "proceed"),
+    OperatorAction(25 * S, "lower", 1),
+    OperatorAction(27 * S, "raise", 1),
 )
 
 
@@ -68,9 +68,11 @@ def pulse(seen: Evidence, at_us: int, channel: int = 1) -> Evidence:
     """One pulse more, at a time when there should be none."""
     flows = seen.trains[channel]
     more = [(at_us, 10_000, 1, 100_000, 200, 0, 100_000, 200)]
-    columns = np.concatenate([[getattr(flows, name) for name in Flows.__dataclass_fields__], np.array(more).T], axis=1)
+    columns = np.concatenate(
+        [[getattr(flows, name) for name in FlowColumns.__dataclass_fields__], np.array(more).T], axis=1
+    )
     columns = columns[:, np.argsort(columns[0], kind="stable")]
-    return replace(seen, trains={**seen.trains, channel: Flows(*columns)})
+    return replace(seen, trains={**seen.trains, channel: FlowColumns(*columns)})
 
 
 def told(seen: Evidence, **changes: Any) -> Evidence:
@@ -139,9 +141,10 @@ def test_a_rule_fires(name: str, good: Evidence) -> None:
 def test_a_ramp_that_is_too_steep_without_a_step_fires(good: Evidence) -> None:
     """100 uA a pulse at 100 Hz is no step too large, and 2.0 mA in 0.2 s."""
     steep = [
-        Flow(S + 10_000 * n, 10_000, 1, Shape(100_000 * n, 200, 0, 100_000 * n, 200), Kind.TRAIN) for n in range(9)
+        Flow(S + 10_000 * n, 10_000, 1, PulseShape(100_000 * n, 200, 0, 100_000 * n, 200), FlowKind.TRAIN)
+        for n in range(9)
     ]
-    seen = replace(good, trains={1: Flows.of(steep)}, runs=(Run(0, 9 * S),))
+    seen = replace(good, trains={1: FlowColumns.of(steep)}, runs=(OutputInterval(0, 9 * S),))
     assert [text for text, _ in currents.ramp(seen)] == ["channel 1 rose faster than 2.0 mA in 5 s"]
 
 
@@ -154,9 +157,11 @@ def test_a_hang_fires(good: Evidence) -> None:
 HIGH = Alarm(Priority.HIGH, "odd", "do something", 0)
 
 
-def held(seen: Evidence, for_us: int) -> Flows:
+def held(seen: Evidence, for_us: int) -> FlowColumns:
     """A level that is held in mid-session."""
-    return Flows.of([Flow(seen.runs[0].began_us + 2 * S, for_us, 1, Shape(500_000, for_us, 0, 0, 0), Kind.HELD)])
+    return FlowColumns.of(
+        [Flow(seen.runs[0].began_us + 2 * S, for_us, 1, PulseShape(500_000, for_us, 0, 0, 0), FlowKind.HELD)]
+    )
 
 
 def unbalanced(seen: Evidence, at: int, count: int) -> Evidence:
@@ -284,5 +289,9 @@ def test_runs_end_with_a_state_without_output_and_with_a_reset() -> None:
         {"event": "boot", "at_us": 15},
         {"event": "state", "at_us": 20, "state": "RAMPING"},
     ]
-    assert runs_of(journal, "RAMPING") == (Run(5, 9, "LEAD_OFF"), Run(12, 15, "RESET"), Run(20, ALWAYS_US))
+    assert runs_of(journal, "RAMPING") == (
+        OutputInterval(5, 9, "LEAD_OFF"),
+        OutputInterval(12, 15, "RESET"),
+        OutputInterval(20, ALWAYS_US),
+    )
     assert table.RULES["place"] is currents.place

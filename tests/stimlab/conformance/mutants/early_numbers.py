@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from firmware_sim.native.device import Device
-from firmware_sim.native.reply_cache import NEW, REPEATED, STALE, LastAnswer, Turn
+from firmware_sim.native.reply_cache import NEW, REPEATED, STALE, Disposition, ReplyCache
 from stimctl.wire.codec import (
     Alive,
     Armed,
@@ -53,14 +53,14 @@ class SilentHold(Altered):
 class Numbered(Device):
     """A device with another memory of its answer."""
 
-    cache: type[LastAnswer] = LastAnswer
+    cache: type[ReplyCache] = ReplyCache
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._replies = self.cache()
 
 
-class _Restless(LastAnswer):
+class _Restless(ReplyCache):
     def keep(self, sequence: int, payload: bytes, answer: bytes) -> None:
         super().keep(sequence, payload, answer)
         if answer[1] == 0x4B:  # Alive
@@ -72,8 +72,8 @@ class KeepsNoAlive(Numbered):
     cache = _Restless
 
 
-class _Forgetful(LastAnswer):
-    def turn(self, sequence: int, payload: bytes) -> Turn:
+class _Forgetful(ReplyCache):
+    def turn(self, sequence: int, payload: bytes) -> Disposition:
         turn = super().turn(sequence, payload)
         return NEW if turn is REPEATED else turn
 
@@ -83,8 +83,8 @@ class ExecutesAgain(Numbered):
     cache = _Forgetful
 
 
-class _NoRefusals(LastAnswer):
-    def turn(self, sequence: int, payload: bytes) -> Turn:
+class _NoRefusals(ReplyCache):
+    def turn(self, sequence: int, payload: bytes) -> Disposition:
         turn = super().turn(sequence, payload)
         refused = turn is REPEATED and self.answer[1] == 0x40
         return NEW if refused else turn
@@ -95,8 +95,8 @@ class ForgetsRefusals(Numbered):
     cache = _NoRefusals
 
 
-class _AnyNumber(LastAnswer):
-    def turn(self, sequence: int, payload: bytes) -> Turn:
+class _AnyNumber(ReplyCache):
+    def turn(self, sequence: int, payload: bytes) -> Disposition:
         turn = super().turn(sequence, payload)
         return NEW if turn is STALE and sequence != self._newest else turn
 
@@ -106,8 +106,8 @@ class TakesAnyNumber(Numbered):
     cache = _AnyNumber
 
 
-class _HalfTooFar(LastAnswer):
-    def turn(self, sequence: int, payload: bytes) -> Turn:
+class _HalfTooFar(ReplyCache):
+    def turn(self, sequence: int, payload: bytes) -> Disposition:
         far = (sequence - self._newest) % 65_536 == 0x8000
         return NEW if far else super().turn(sequence, payload)
 
@@ -117,8 +117,8 @@ class OneTooFar(Numbered):
     cache = _HalfTooFar
 
 
-class _NumberAlone(LastAnswer):
-    def turn(self, sequence: int, payload: bytes) -> Turn:
+class _NumberAlone(ReplyCache):
+    def turn(self, sequence: int, payload: bytes) -> Disposition:
         return REPEATED if sequence == self._newest else super().turn(sequence, payload)
 
 
@@ -127,8 +127,8 @@ class SameNumberSameAnswer(Numbered):
     cache = _NumberAlone
 
 
-class _NoSkips(LastAnswer):
-    def turn(self, sequence: int, payload: bytes) -> Turn:
+class _NoSkips(ReplyCache):
+    def turn(self, sequence: int, payload: bytes) -> Disposition:
         turn = super().turn(sequence, payload)
         return STALE if turn is NEW and (sequence - self._newest) % 65_536 > 1_000 else turn
 

@@ -4,25 +4,25 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from stimctl.dose import ChannelDose, Commanded, planned, planned_band_us
+from stimctl.dose import ChannelDose, CommandedDose, planned, planned_band_us
 from stimctl.errors import Misuse, Unsafe
 from stimctl.prescription import Prescription
-from stimctl.session.journal import Journal, delivered, dose_record, measured_agrees, measured_record
+from stimctl.session.ledger_entries import LedgerEntries, delivered, dose_record, measured_agrees, measured_record
 from stimctl.session.states import ON_HOLD, State
 from stimctl.session.view import SessionReport
-from stimctl.stimulators.base import Identity, Ordered, Records
+from stimctl.stimulators.base import Identity, OrderedDose, SessionCounts
 from stimctl.wire.codec import TargetSet
 
 _AS_REPORTED = ("end_text", "armed", "planned", "commanded", "delivered", "measured", "agreement")
 UNANSWERED = "the answer to an order was lost: nobody knows what was commanded to the last pulse"
 
 
-class Account:
+class DoseTracker:
     """Follows what the device confirmed, and draws up the report at the end."""
 
     def __init__(self, prescription: Prescription) -> None:
         self._prescription = prescription
-        self._commanded = Commanded(prescription.program)
+        self._commanded = CommandedDose(prescription.program)
         self._held_since_us: int | None = None
         self._held_us = 0
         self.contradiction: str | None = None
@@ -67,7 +67,11 @@ class Account:
             self._held_since_us = None
 
     def doses(
-        self, identity: Identity | None, records: Records | None, last_us: int, ordered: Mapping[int, Ordered] | None
+        self,
+        identity: Identity | None,
+        records: SessionCounts | None,
+        last_us: int,
+        ordered: Mapping[int, OrderedDose] | None,
     ) -> dict[str, Any]:
         """What the report says of the dose, by the fields of `SessionReport`.
 
@@ -102,7 +106,7 @@ class Account:
             "kept": None if kept is None else kept.record(),
         }
 
-    def closed_record(self, report: SessionReport, journal: Journal) -> dict[str, Any]:
+    def closed_record(self, report: SessionReport, journal: LedgerEntries) -> dict[str, Any]:
         """The log's last entry of a session, JSON-able."""
         kept = {} if report.kept is None else {"kept": report.kept, "zero_measured": report.zero_measured}
         return {
@@ -117,5 +121,5 @@ class Account:
         }
 
 
-def _dose(ordered: Mapping[int, Ordered], channel: int) -> ChannelDose:
-    return ChannelDose(*ordered.get(channel, Ordered((0, 0), (0, 0))))
+def _dose(ordered: Mapping[int, OrderedDose], channel: int) -> ChannelDose:
+    return ChannelDose(*ordered.get(channel, OrderedDose((0, 0), (0, 0))))
