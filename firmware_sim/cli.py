@@ -94,14 +94,14 @@ def sim(
     if link is not None and not pty:
         raise click.UsageError("--link names a pseudo-terminal: use it with --pty")
     try:
-        which = DeviceSpec(device, dialect, firmware, isolator, faults)
+        spec = DeviceSpec(device, dialect, firmware, isolator, faults)
     except UnknownDevice as problem:
         raise click.UsageError(str(problem)) from None
     if flash is not None and device != "native":
         raise click.UsageError(f"--flash is the native device's: {device} keeps nothing")
     if scenario is not None and device != "native":
         raise click.UsageError(f"--scenario is the native device's: {device} has faults of its own, see --faults")
-    options = replace(_options(which, load, seed, scenario), record=record, record_rate=record_rate, flash=flash)
+    options = replace(_options(spec, load, seed, scenario), record=record, record_rate=record_rate, flash=flash)
     # Here, so that other commands' help does not wait for it.
     from firmware_sim.native.flash import FlashUnusable
     from firmware_sim.serve import CannotServe
@@ -116,9 +116,9 @@ def sim(
         raise _CannotStart(f"{problem.filename or 'the line'}: {problem.strerror}") from None
 
 
-def _options(which: DeviceSpec, load: str | None, seed: int | None, scenario: Path | None) -> SimOptions:
+def _options(spec: DeviceSpec, load: str | None, seed: int | None, scenario: Path | None) -> SimOptions:
     """What the options say, over what the scenario says, over the defaults."""
-    chosen = SimOptions(which=which)
+    chosen = SimOptions(spec=spec)
     if scenario is not None:
         from firmware_sim.faults import read_setting
 
@@ -152,7 +152,7 @@ def _run(
     line = PtyLine(link) if tcp is None else TcpLine(tcp)
     open_things.callback(line.close)
     stopping = _stop_signals(open_things)
-    which, load, seed = options.which, options.load, options.seed
+    spec, load, seed = options.spec, options.load, options.seed
     # Faults come with a scenario and its seed, so a device with faults never draws otherwise than by it.
     chance = {} if seeded else {"draw": by_system}
     device = options.make(
@@ -160,7 +160,7 @@ def _run(
     )
     open_things.callback(device.close)
     click.echo(line.url)
-    what = "" if which.device == "native" else f"{which.device}, "
+    what = "" if spec.device == "native" else f"{spec.device}, "
     count = len(options.faults or ())
     faults = f", {count} fault{'s'[: count > 1]}" if count else ""
     what += f"load {load}, seed {seed}{faults}"

@@ -31,13 +31,13 @@ class SimOptions:
     record: Path | None = None
     flash: Path | None = None
     record_rate: int = RATE_HZ  # samples a second
-    which: DeviceSpec = NATIVE
+    spec: DeviceSpec = NATIVE
     faults: "tuple[Fault, ...] | None" = None
 
     def make(self, **given: Any) -> SimulatedDevice:
         """The device, just powered on, with its faults. Takes what `DeviceSpec.make` takes."""
         if self.faults is None:
-            return self.which.make(**given)
+            return self.spec.make(**given)
         from firmware_sim.faults import FaultyDevice
 
         return FaultyDevice(self.faults, **given)
@@ -56,17 +56,17 @@ def options_of(url: str) -> SimOptions:
             raise ValueError(f"{url}: option {name!r} is given twice; give it once")
         chosen[name] = _READERS[name](value)
     try:
-        which = DeviceSpec(**{name: chosen.pop(name) for name in _OF_WHICH if name in chosen})
+        spec = DeviceSpec(**{name: chosen.pop(name) for name in _OF_WHICH if name in chosen})
     except UnknownDevice as problem:
         raise ValueError(f"{url}: {problem}") from None
-    if which.device != "native" and "flash" in chosen:
-        raise ValueError(f"{url}: option 'flash' belongs to device=native; {which.device} keeps nothing")
+    if spec.device != "native" and "flash" in chosen:
+        raise ValueError(f"{url}: option 'flash' belongs to device=native; {spec.device} keeps nothing")
     if (scenario := chosen.pop("scenario", None)) is not None:
-        if which.device != "native":
-            raise ValueError(f"{url}: option 'scenario' belongs to device=native, not to {which.device}")
+        if spec.device != "native":
+            raise ValueError(f"{url}: option 'scenario' belongs to device=native, not to {spec.device}")
         # What the URL says itself counts more than what the file says.
         chosen = {"load": scenario.load, "seed": scenario.seed, "faults": scenario.faults, **chosen}
-    return SimOptions(**chosen, which=which)
+    return SimOptions(**chosen, spec=spec)
 
 
 def _pace(value: str) -> float:

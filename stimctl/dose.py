@@ -108,7 +108,7 @@ class CommandedDose:
         train.advance(at_us)
         train.set_target(target_ua)
 
-    def held(self, at_us: int) -> None:
+    def on_hold(self, at_us: int) -> None:
         """The run was broken off: pulses that began before `at_us` were delivered."""
         if not self._trains:
             raise Misuse("there is no run to hold")

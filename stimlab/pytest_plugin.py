@@ -114,7 +114,7 @@ def _no_world(url: str) -> str:
         options = options_of(url)
     except ValueError as wrong:
         raise pytest.UsageError(f"--stim-url: {wrong}") from None
-    device = options.which.device
+    device = options.spec.device
     return "" if device == "native" else f"faults belong to the simulated native device, and --stim-url is a {device}"
 
 

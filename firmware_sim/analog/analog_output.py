@@ -70,7 +70,7 @@ class AnalogOutput:
         self._index = number * 257  # where on the noise table the next reading stands
         self._cap_volt = 0.0
         self._cap_at_us = 0
-        self._held: Stage | None = None
+        self._held_stage: Stage | None = None
         self._held_at_us = 0
 
     # --- pulses ----------------------------------------------------------------------------------
@@ -142,15 +142,15 @@ class AnalogOutput:
     def hold(self, level: Stage | None, now_us: int) -> None:
         """Hold a level from `now_us` on; None, and a level of nothing, end it. `level.us` says nothing."""
         self.settle(now_us)
-        self._held = level if level is not None and (level.na or level.volt) else None
+        self._held_stage = level if level is not None and (level.na or level.volt) else None
         self._held_at_us = now_us
 
     def settle(self, now_us: int) -> None:
         """Note what a held level did up to `now_us`."""
-        if self._held is None or now_us <= self._held_at_us:
+        if self._held_stage is None or now_us <= self._held_at_us:
             return
         pair = self._load.pair(self.number, self._held_at_us)
-        stage = self._held._replace(us=now_us - self._held_at_us)
+        stage = self._held_stage._replace(us=now_us - self._held_at_us)
         volt = pair.rested(self._cap_volt, self._held_at_us - self._cap_at_us)
         fired = fire(pair, (stage,), volt, self._rail_volt)
         shape = PulseShape(fired.mean_na[0], stage.us, 0, 0, 0)
@@ -159,21 +159,21 @@ class AnalogOutput:
 
     def read_na(self, now_us: int) -> int:
         """What the ammeter reads of a held level at `now_us`."""
-        flowing = 0 if self._held is None else self._present(now_us).end_na[0]
+        flowing = 0 if self._held_stage is None else self._present(now_us).end_na[0]
         self._index += 1
         return self._read(flowing, 1)
 
     def read_volt(self, now_us: int) -> float:
         """What the voltmeter reads of a held level at `now_us`."""
-        if self._held is None:
+        if self._held_stage is None:
             return 0.0
         return self._readback.voltage_uv(self._present(now_us).end_volt[0]) / 1e6
 
     def _present(self, now_us: int) -> PulseResponse:
-        assert self._held is not None, "nothing is held"
+        assert self._held_stage is not None, "nothing is held"
         pair = self._load.pair(self.number, self._held_at_us)
         volt = pair.rested(self._cap_volt, self._held_at_us - self._cap_at_us)
-        return fire(pair, (self._held._replace(us=max(1, now_us - self._held_at_us)),), volt, self._rail_volt)
+        return fire(pair, (self._held_stage._replace(us=max(1, now_us - self._held_at_us)),), volt, self._rail_volt)
 
 
 def fire(pair: NeedlePair, stages: Sequence[Stage], volt: float, rail_volt: float = inf) -> PulseResponse:

@@ -4,7 +4,7 @@ import re
 import sys
 from pathlib import Path
 
-from firmware_sim.faults.catalogue import CATALOGUE, TELLING
+from firmware_sim.faults.catalogue import CATALOGUE, ECHO_MESSAGES
 from firmware_sim.faults.model import FaultKind, Option, WordOption
 from stimctl.errors import InputInvalid, Problem
 from stimctl.wire.tables import check_or_write
@@ -12,7 +12,7 @@ from stimctl.wire.tables import check_or_write
 DOCUMENT = Path(__file__).parents[2] / "docs" / "faults.md"
 _PLACE = re.compile(r"(<!-- table: faults -->\n).*?(<!-- end -->)", re.DOTALL)
 _FEW = 8  # choices that are listed; of more it is said where they are
-_WHERE = {TELLING: "a message of the device, see protocol.md"}
+_WHERE = {ECHO_MESSAGES: "a message of the device, see protocol.md"}
 
 
 def table() -> str:

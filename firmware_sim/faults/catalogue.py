@@ -11,7 +11,7 @@ from stimctl.wire.codec import SHAPES
 
 SECOND_US = 1_000_000
 MINUTE_US = 60_000_000
-WAYS = ("both", "to_device", "from_device")
+DIRECTIONS = ("both", "to_device", "from_device")
 _FULL_SCALE_UA = 2_559
 # Messages of the device that hold a whole number: what can be told wrongly.
 TOLD = {
@@ -19,11 +19,11 @@ TOLD = {
     for shape in SHAPES.values()
     if not shape.to_device
 }
-TELLING = tuple(name for name, numbers in TOLD.items() if numbers)
+ECHO_MESSAGES = tuple(name for name, numbers in TOLD.items() if numbers)
 
 
-def _direction(which: str = "both") -> WordOption:
-    return WordOption("the direction it acts on", WAYS, which)
+def _direction(default: str = "both") -> WordOption:
+    return WordOption("the direction it acts on", DIRECTIONS, default)
 
 
 def _permille(of: str, default: int) -> NumberOption:
@@ -150,7 +150,7 @@ _DEVICE = (
     _device("slow_answers", "All that the device says comes later.", delay_us=_us("how much", 200_000)),
     _device(
         "wrong_echo", "One number of one kind of message is told wrongly.",
-        message=WordOption("which", TELLING, "Started"),
+        message=WordOption("which", ECHO_MESSAGES, "Started"),
         field=WordOption(
             "which number; `first` is the message's first",
             ("first", *sorted({name for names in TOLD.values() for name in names})), "first",

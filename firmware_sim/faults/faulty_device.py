@@ -44,12 +44,12 @@ class FaultyDevice:
         self._out: list[bytes] = []
         self._schedule = FaultSchedule(tuple(faults))
         self._line = HostileLine(self._schedule.of("line."), seed)
-        self._mouth = Transmitter(self._schedule.of(*KINDS))
+        self._transmitter = Transmitter(self._schedule.of(*KINDS))
         loads = self._schedule.of("load.")
         self._load = HostileWorldLoad(load_named(load, seed) if isinstance(load, str) else load, loads, seed)
         self._firmware = FaultyFirmware(
             self._schedule.of("device."), self._load, seed=seed, flash=flash, recorder=recorder,
-            journal=journal, entered=self._entered, lost=self._mouth.forget,
+            journal=journal, entered=self._entered, lost=self._transmitter.forget,
         )  # fmt: skip
         self._step(0)
         self._settle(0)
@@ -119,7 +119,7 @@ class FaultyDevice:
     # --- from one thing to the next ---------------------------------------------------------------
 
     def _next_us(self) -> int:
-        return min(self._schedule.next_us, self._firmware.next_us(), self._line.next_us, self._mouth.next_us)
+        return min(self._schedule.next_us, self._firmware.next_us(), self._line.next_us, self._transmitter.next_us)
 
     def _settle(self, now_us: int) -> None:
         """Whatever else is due at `now_us`, until nothing is."""
@@ -137,7 +137,7 @@ class FaultyDevice:
             self._collect(now_us)
         if self._schedule.next_us <= now_us:
             self._turn(now_us)
-        while self._mouth.next_us <= now_us or line.from_device.next_us <= now_us:
+        while self._transmitter.next_us <= now_us or line.from_device.next_us <= now_us:
             self._hand_on(now_us)
 
     def _collect(self, now_us: int) -> None:
@@ -145,14 +145,14 @@ class FaultyDevice:
         said = self._firmware.device.take_output()
         if not said:
             return
-        if self._mouth.plain and self._line.from_device.plain:
+        if self._transmitter.plain and self._line.from_device.plain:
             self._out.append(said)
         else:
-            self._mouth.say(said, now_us)
+            self._transmitter.say(said, now_us)
             self._hand_on(now_us)
 
     def _hand_on(self, now_us: int) -> None:
-        for piece in self._mouth.take(now_us):
+        for piece in self._transmitter.take(now_us):
             self._line.from_device.send(piece, now_us)
         self._out += self._line.from_device.take(now_us)
 
@@ -164,7 +164,7 @@ class FaultyDevice:
                     turn.window.fire(now_us)
                 self._line.changed(now_us)
             elif kind.startswith("device."):
-                self._mouth.changed()
+                self._transmitter.changed()
                 self._firmware.turn(turn)
                 self._collect(now_us)
             elif kind.startswith("load.") and turn.on:

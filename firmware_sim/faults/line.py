@@ -37,7 +37,7 @@ class LineDirection:
         self._timewise: list[FaultWindow] = []
         self._cut = self._stalled = self._acts = False
         self._tail = b""
-        self._held: dict[int, tuple[int, bytes]] = {}  # by fault: until when, and the frame
+        self._delayed: dict[int, tuple[int, bytes]] = {}  # by fault: until when, and the frame
         self._queue: deque[tuple[int, bytes]] = deque()
         self._telemetry: deque[tuple[int, bytes]] = deque()  # until when it waits to set out
         self._lags: list[FaultWindow] = []
@@ -56,10 +56,10 @@ class LineDirection:
         self._cut = any(window.fault.kind == "line.unplug" for window in on)
         if self._cut:
             self._tail = b""
-            self._held.clear()
+            self._delayed.clear()
             self._queue.clear()
             self._telemetry.clear()
-        for index in list(self._held):
+        for index in list(self._delayed):
             if index not in {window.index for window in self._framewise}:
                 self._release(index, now_us)
         while self._telemetry and not self._lags:
@@ -110,8 +110,8 @@ class LineDirection:
         while self._telemetry and self._telemetry[0][0] <= now_us:
             until_us, frame = self._telemetry.popleft()
             self._go_out(frame, until_us)
-        for index in [index for index, (until_us, _) in self._held.items() if until_us <= now_us]:
-            self._release(index, self._held[index][0])
+        for index in [index for index, (until_us, _) in self._delayed.items() if until_us <= now_us]:
+            self._release(index, self._delayed[index][0])
         taken = []
         if not self._stalled:
             while self._queue and self._queue[0][0] <= now_us:
@@ -123,8 +123,10 @@ class LineDirection:
         next_us = NEVER_US if self._stalled or not self._queue else self._queue[0][0]
         if self._telemetry:
             next_us = min(next_us, self._telemetry[0][0])
-        self.next_us = min([next_us, *(until_us for until_us, _ in self._held.values())]) if self._held else next_us
-        self.plain = not (self._acts or self._queue or self._held or self._telemetry)
+        self.next_us = (
+            min([next_us, *(until_us for until_us, _ in self._delayed.values())]) if self._delayed else next_us
+        )
+        self.plain = not (self._acts or self._queue or self._delayed or self._telemetry)
 
     # --- whole frames ---------------------------------------------------------------------------
 
@@ -141,8 +143,8 @@ class LineDirection:
         kind, dice = window.fault.kind, self._dice[window.index]
         if kind == "line.flip":
             return [self._flipped(window, frame, now_us)]
-        if kind == "line.reorder" and window.index in self._held:
-            return [frame, self._held.pop(window.index)[1]]
+        if kind == "line.reorder" and window.index in self._delayed:
+            return [frame, self._delayed.pop(window.index)[1]]
         if kind != "line.one_way" and dice.randrange(1_000) >= window.number("permille"):
             return [frame]
         window.fire(now_us)
@@ -151,7 +153,7 @@ class LineDirection:
         if kind == "line.junk":
             return [dice.randbytes(dice.randint(1, window.number("most_bytes"))), frame]
         if kind == "line.reorder":
-            self._held[window.index] = (now_us + window.number("hold_us"), frame)
+            self._delayed[window.index] = (now_us + window.number("hold_us"), frame)
         return []
 
     def _flipped(self, window: "FaultWindow", frame: bytes, now_us: int) -> bytes:
@@ -164,7 +166,7 @@ class LineDirection:
         return bytes(spoilt)
 
     def _release(self, index: int, now_us: int) -> None:
-        _, frame = self._held.pop(index)
+        _, frame = self._delayed.pop(index)
         self._spoil(frame, now_us, index)
 
     # --- times ----------------------------------------------------------------------------------

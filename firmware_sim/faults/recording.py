@@ -73,56 +73,58 @@ class HeldLevels:
         self._recorder = recorder
         self._load = load
         self._now_us = now_us
-        self._held: dict[int, HeldLevel] = {}
+        self._levels: dict[int, HeldLevel] = {}
         self._since_us: dict[int, int] = {}
         if recorder is not None:
             recorder.listen(self.flush)
 
     def set(self, channel: int, level_na: int, at_us: int) -> None:
         """From `at_us` on `level_na` is held; 0 for none."""
-        held = self._held.get(channel)
-        if (0 if held is None else held.level_na) == level_na:
+        held_level = self._levels.get(channel)
+        if (0 if held_level is None else held_level.level_na) == level_na:
             return
         self._book(channel, at_us)
-        self._held.pop(channel, None)
+        self._levels.pop(channel, None)
         if level_na:
-            self._held[channel] = HeldLevel(level_na, at_us, 0.0 if held is None else held.cap_volt)
+            self._levels[channel] = HeldLevel(level_na, at_us, 0.0 if held_level is None else held_level.cap_volt)
             self._since_us[channel] = at_us
 
     def flowing_na(self, channel: int) -> int:
         """What flows of it just now."""
-        held = self._held.get(channel)
-        if held is None:
+        held_level = self._levels.get(channel)
+        if held_level is None:
             return 0
         pair = self._load.pair(channel, self._now_us())
-        phase = _drive(pair, held, max(0, self._now_us() - held.at_us))
+        phase = _drive(pair, held_level, max(0, self._now_us() - held_level.at_us))
         if not phase.clipped:
-            return held.level_na
+            return held_level.level_na
         most_na = round(max(0.0, _RAIL_VOLT - abs(phase.cap_volt)) / pair.series_ohm * 1e9)
-        return min(most_na, held.level_na) if held.level_na > 0 else max(-most_na, held.level_na)
+        return min(most_na, held_level.level_na) if held_level.level_na > 0 else max(-most_na, held_level.level_na)
 
     def flush(self) -> None:
         """Bring the record up to now."""
-        for channel in list(self._held):
+        for channel in list(self._levels):
             self._book(channel, self._now_us())
 
     def _book(self, channel: int, until_us: int) -> None:
-        while (held := self._held.get(channel)) is not None and held.at_us < until_us:
-            double_us = 2 * held.at_us - self._since_us[channel]
+        while (held_level := self._levels.get(channel)) is not None and held_level.at_us < until_us:
+            double_us = 2 * held_level.at_us - self._since_us[channel]
             end_us = min(
-                until_us, self._load.next_change_us(channel, held.at_us), max(held.at_us + _FIRST_US, double_us)
+                until_us,
+                self._load.next_change_us(channel, held_level.at_us),
+                max(held_level.at_us + _FIRST_US, double_us),
             )
-            width_us = end_us - held.at_us
-            phase = _drive(self._load.pair(channel, held.at_us), held, width_us)
+            width_us = end_us - held_level.at_us
+            phase = _drive(self._load.pair(channel, held_level.at_us), held_level, width_us)
             if self._recorder is not None and (mean_na := round(phase.mean_ua * 1_000)):
                 curves = (phase.curve, None) if mean_na > 0 else (None, phase.curve)
-                level = Flow(held.at_us, width_us, 1, _level(mean_na, width_us), FlowKind.HELD, curves)
+                level = Flow(held_level.at_us, width_us, 1, _level(mean_na, width_us), FlowKind.HELD, curves)
                 self._recorder.add(channel, level)
-            self._held[channel] = HeldLevel(held.level_na, end_us, phase.cap_volt)
+            self._levels[channel] = HeldLevel(held_level.level_na, end_us, phase.cap_volt)
 
 
-def _drive(pair: NeedlePair, held: HeldLevel, for_us: int) -> PhaseResponse:
-    return pair.drive(held.level_na / 1_000, max(1, for_us), held.cap_volt, _RAIL_VOLT)
+def _drive(pair: NeedlePair, held_level: HeldLevel, for_us: int) -> PhaseResponse:
+    return pair.drive(held_level.level_na / 1_000, max(1, for_us), held_level.cap_volt, _RAIL_VOLT)
 
 
 def _level(level_na: int, width_us: int) -> PulseShape:

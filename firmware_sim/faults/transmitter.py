@@ -39,7 +39,7 @@ class Transmitter:
     def say(self, data: bytes, now_us: int) -> None:
         """Whole frames."""
         if self._on:
-            data = b"".join(self._told(frame, now_us) for frame in data.split(DELIMITER)[:-1])
+            data = b"".join(self._falsified(frame, now_us) for frame in data.split(DELIMITER)[:-1])
         if not data:
             return
         at_us = now_us
@@ -67,7 +67,7 @@ class Transmitter:
         self.next_us = self._queue[0][0] if self._queue else NEVER_US
         self.plain = not (self._on or self._late or self._queue)
 
-    def _told(self, frame: bytes, now_us: int) -> bytes:
+    def _falsified(self, frame: bytes, now_us: int) -> bytes:
         try:
             payload = unframe(frame)
         except WireError:  # the firmware makes none

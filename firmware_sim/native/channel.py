@@ -59,7 +59,7 @@ class OutputChannel:
         self._stretch: SteadyStretch | None = None
         self._silence: SilentStretch | None = None
         # What `readout` said last, and until when it stays true: up to the next pulse of a stretch.
-        self._told: tuple[int, ...] = ()
+        self._reported: tuple[int, ...] = ()
         self._told_until_us = -1
         self._index = number * 257  # where on the noise table the next pulse stands
         self._electrodes = Electrodes()
@@ -295,7 +295,7 @@ class OutputChannel:
     def readout(self, at_us: int) -> tuple[int, ...]:
         """The channel at stimulation time `at_us`: the fields of the wire's Channel message after its number."""
         if at_us <= self._told_until_us:
-            return self._told
+            return self._reported
         tally, train, stretch = self.tally, self.train, self._stretch
         target_ua = 0 if train is None else train.target_ua
         pulses_0, pulses_1 = tally.pulses
@@ -314,7 +314,7 @@ class OutputChannel:
             pulses_0 += count
             charge_0 += count * stretch.charge_pc
         self._told_until_us = stretch.first_us + count * stretch.period_us
-        self._told = told = (
+        self._reported = told = (
             0, target_ua, stretch.amplitude_ua, whole_ua(read_na), stretch.ohm_at(count - 1, read_na),
             pulses_0, pulses_1, charge_0, charge_1, (net_fc + 500) // 1_000,
         )  # fmt: skip

@@ -195,10 +195,10 @@ class Device:
             self._in_turn(sequence, order, payload)
 
     def _in_turn(self, sequence: int, order: object, payload: bytes) -> None:
-        turn = self._replies.turn(sequence, payload)
-        if turn is REPEATED:
+        disposition = self._replies.disposition(sequence, payload)
+        if disposition is REPEATED:
             self._out.append(self._replies.answer)
-        elif turn is STALE:
+        elif disposition is STALE:
             self._refuse(payload, CommandDenied(Refusal.STALE_SEQUENCE, sequence))
         else:
             answer = encode(sequence, self._execute(order, payload[0]))

@@ -37,7 +37,7 @@ class ReplyCache:
         self._newest = sequence
         self._command = None
 
-    def turn(self, sequence: int, payload: bytes) -> Disposition:
+    def disposition(self, sequence: int, payload: bytes) -> Disposition:
         """Judge a command. Another command under the number that was answered last is stale, not repeated."""
         if payload == self._command:
             return REPEATED  # its number is among the bytes

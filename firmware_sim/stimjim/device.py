@@ -60,7 +60,7 @@ class StimJimDevice(ABC):
         self.slots = [TrainSlot() for _ in range(SLOTS)]
         chosen = load_named(load, seed) if isinstance(load, str) else load
         self.board = Board(chosen, recorder, self.scales, seed=seed, wraps="wrap" in self.faults, ideal=ideal)
-        self.engines = [TrainEngine(self.board.outlets) for _ in range(CHANNELS)]
+        self.engines = [TrainEngine(self.board.analog_outputs) for _ in range(CHANNELS)]
         self._boot_us = boot_us
         self._journal = journal
         self._replies = ReplyQueue(split="split_writes" in self.faults, seed=seed)
@@ -80,7 +80,7 @@ class StimJimDevice(ABC):
         """Take bytes that arrive at `now_us`, in any pieces. Never raises for what they say."""
         self.advance(now_us)
         if data:
-            self.heard()
+            self.on_bytes()
         for byte in data:
             if byte == 0x0A:
                 self._lines.append(bytes(self._buffer))
@@ -124,7 +124,7 @@ class StimJimDevice(ABC):
     def tell_end(self, engine: int, slot: int, result: TrainResult) -> None:
         """Say that a train has come to its end."""
 
-    def heard(self) -> None:  # noqa: B027
+    def on_bytes(self) -> None:  # noqa: B027
         """Bytes came, whatever they are."""
 
     def busy_until_us(self) -> int:

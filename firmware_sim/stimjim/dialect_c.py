@@ -50,7 +50,7 @@ class StimJimFirmwareC(StimJimDevice):
         """Print, each newline as two characters."""
         super().say(text.replace("\n", "\r\n"))
 
-    def heard(self) -> None:
+    def on_bytes(self) -> None:
         """The early version stops at any byte."""
         if "abort_on_byte" in self.faults:
             self._cancel()

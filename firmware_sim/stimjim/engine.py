@@ -30,8 +30,8 @@ class TrainResult(NamedTuple):
 class TrainEngine:
     """Plays one train at a time into the outlets. Times are device times."""
 
-    def __init__(self, outlets: list[AnalogOutput]) -> None:
-        self._outlets = outlets
+    def __init__(self, analog_outputs: list[AnalogOutput]) -> None:
+        self._analog_outputs = analog_outputs
         self.slot = -1  # of the train that plays
         self.end_us = NEVER_US  # the tick at which it is found to be over
         self.start_us = 0
@@ -96,9 +96,9 @@ class TrainEngine:
     def _book(self, count: int) -> None:
         if count <= 0:
             return
-        for outlet, plan, sums in zip(self._outlets, self.plans, self._sums, strict=True):
+        for analog_output, plan, sums in zip(self._analog_outputs, self.plans, self._sums, strict=True):
             if plan:
-                read = outlet.pulses(self._first_us, self._period_us, count, plan)
+                read = analog_output.pulses(self._first_us, self._period_us, count, plan)
                 for place, value in enumerate(read):
                     sums[place] = StageReading(sums[place].na + value.na, sums[place].uv + value.uv)
         self._first_us += count * self._period_us
@@ -116,9 +116,9 @@ class TrainEngine:
         self.book(now_us)
         if self._left and self._first_us < now_us:
             into_us = now_us - self._first_us
-            for outlet, plan in zip(self._outlets, self.plans, strict=True):
+            for analog_output, plan in zip(self._analog_outputs, self.plans, strict=True):
                 if plan:
-                    outlet.pulses(self._first_us, self._period_us, 1, cut_stages(plan, into_us))
+                    analog_output.pulses(self._first_us, self._period_us, 1, cut_stages(plan, into_us))
         return self._over()
 
     def _over(self) -> TrainResult:

@@ -50,7 +50,7 @@ class Closing:
         if context.state in (State.STOPPING, State.ENDED):
             return
         context.ending = Ending(end, text or end.value)
-        context.account.unanswered |= context.targets.unanswered or context.is_pending(Task.STARTING)
+        context.dose_tracker.unanswered |= context.targets.unanswered or context.is_pending(Task.STARTING)
         context.targets.stopped()
         self._arming = context.is_pending(Task.ARMING)
         context.pending = context.want = context.times.alive_due_us = None
@@ -96,7 +96,7 @@ class Closing:
         if numbers == {asked}:
             self._records = records
         else:
-            self._context.account.contradiction = f"asked for session {asked}, the device told of {numbers}"
+            self._context.dose_tracker.contradiction = f"asked for session {asked}, the device told of {numbers}"
         self.close(now_us)
 
     def watch_time(self, now_us: int) -> None:
@@ -155,12 +155,12 @@ class Closing:
             armed=armed,
             frames=stimulator.frames,
             damaged_frames=stimulator.damaged_frames,
-            **context.account.doses(device.identity, self._records, last_us, ordered),
+            **context.dose_tracker.doses(device.identity, self._records, last_us, ordered),
         )
         if self.report.agreement["exact"] is False:
             text = "the device's count is not what was commanded"
             context.alarm(Priority.HIGH, text, EXAMINE, now_us)
-        context.put("closed", now_us, **context.account.closed_record(self.report, context.journal))
+        context.put("closed", now_us, **context.dose_tracker.closed_record(self.report, context.ledger_entries))
         if device.identity is None:
             self._end(now_us)
         else:

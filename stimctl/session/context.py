@@ -73,8 +73,8 @@ class Context:
     ) -> None:
         self.stimulator = stimulator
         self.prescription = prescription
-        self.journal = LedgerEntries(log)
-        self.account = DoseTracker(prescription)
+        self.ledger_entries = LedgerEntries(log)
+        self.dose_tracker = DoseTracker(prescription)
         first_ua = {plan.channel: plan.amplitude_ua for plan in prescription.channels}
         self.targets = stimulator.targets = TargetRules(first_ua, prescription.ceiling_ua)
         self.state = State.IDLE
@@ -89,17 +89,17 @@ class Context:
         # The engine sets it when the closing phase is there.
         self.stop: Callable[[int, End, str], None]
 
-    def enter(self, happening: Trigger, now_us: int) -> None:
+    def enter(self, trigger: Trigger, now_us: int) -> None:
         """Move to the next state of the table, write it down and tell it. Raises `IllegalEvent`."""
         was = self.state
-        self.state = after(was, happening)
+        self.state = after(was, trigger)
         self.times.entered_us = now_us
         self.events.append(StateChanged(self.state, now_us))
         if self.state is not State.ENDED:
             end = None if self.ending is None else str(self.ending.end)
             self.put("state", now_us, was=str(was), now=str(self.state), end=end)
         if self.state in ON_HOLD or was in ON_HOLD:
-            self.account.moved(self.state, now_us)
+            self.dose_tracker.moved(self.state, now_us)
 
     @property
     def by_lease(self) -> bool:
@@ -121,11 +121,11 @@ class Context:
     def is_pending(self, task: Task) -> bool:
         return self.pending is not None and self.pending.task is task
 
-    def done(self, happening: Trigger, now_us: int) -> None:
+    def done(self, trigger: Trigger, now_us: int) -> None:
         """What was under way is complete: move on, and further where no operator is needed."""
         self.pending = None
-        self.enter(happening, now_us)
-        if happening is not Trigger.CHECK_FAILED:
+        self.enter(trigger, now_us)
+        if trigger is not Trigger.CHECK_FAILED:
             self._go_on(now_us)
 
     def await_durable(self, now_us: int) -> None:
@@ -139,7 +139,7 @@ class Context:
     def put(self, kind: str, now_us: int, /, **body: Any) -> None:
         """Write an entry, once there is a session to write of: before the identity there is none."""
         if self.device.identity is not None:
-            self.journal.put(kind, now_us, **body)
+            self.ledger_entries.put(kind, now_us, **body)
 
     def alarm(self, priority: Priority, text: str, action: str, now_us: int) -> None:
         """Tell the operator what is wrong and what to do."""

@@ -49,13 +49,13 @@ class DoseTracker:
     def target_set(self, applied: TargetSet) -> None:
         self._replay(self._commanded.target_set, applied.channel, applied.target_ua, applied.stimulation_us)
 
-    def held(self, stimulation_us: int) -> None:
-        self._replay(self._commanded.held, stimulation_us)
+    def on_hold(self, stimulation_us: int) -> None:
+        self._replay(self._commanded.on_hold, stimulation_us)
 
-    def _replay(self, happening: Callable[..., None], *what: Any) -> None:
+    def _replay(self, trigger: Callable[..., None], *what: Any) -> None:
         """Take in what the device said. What makes no sense (a clock that goes back) is kept as a contradiction."""
         try:
-            happening(*what)
+            trigger(*what)
         except (Misuse, Unsafe) as odd:
             self.contradiction = self.contradiction or str(odd)
 
@@ -106,7 +106,7 @@ class DoseTracker:
             "kept": None if kept is None else kept.record(),
         }
 
-    def closed_record(self, report: SessionReport, journal: LedgerEntries) -> dict[str, Any]:
+    def closed_record(self, report: SessionReport, ledger_entries: LedgerEntries) -> dict[str, Any]:
         """The log's last entry of a session, JSON-able."""
         kept = {} if report.kept is None else {"kept": report.kept, "zero_measured": report.zero_measured}
         return {
@@ -117,7 +117,9 @@ class DoseTracker:
             "held_us": report.held_us,
             "zero_confirmed_us": report.zero_confirmed_us,
             "line": {"frames": report.frames, "damaged_frames": report.damaged_frames},
-            "spreads": {str(plan.channel): journal.spreads(plan.channel) for plan in self._prescription.channels},
+            "spreads": {
+                str(plan.channel): ledger_entries.spreads(plan.channel) for plan in self._prescription.channels
+            },
         }
 
 

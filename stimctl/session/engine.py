@@ -140,22 +140,22 @@ class Engine:
         self._context.times.checked_in_us = self._stimulator.heard_us = self._turned_us = self._deadline_us = now_us
         self._go_on(now_us)
 
-    def step(self, now_us: int, data: bytes = b"", asked: Sequence[c.Command | c.Fact] = ()) -> EngineStep:
+    def step(self, now_us: int, data: bytes = b"", command: Sequence[c.Command | c.Fact] = ()) -> EngineStep:
         """Take in the time, bytes from the line, and what was asked for; say what is to be done.
 
         A stop that is asked for gives its bytes at once; all else, also the rest of the stop, follows at the next step.
         """
-        if asked or self._put_off is not None:
-            if c.AskStop in map(type, asked) and self._close.may_cut:
-                return self._cut(now_us, data, asked)
+        if command or self._put_off is not None:
+            if c.AskStop in map(type, command) and self._close.may_cut:
+                return self._cut(now_us, data, command)
             if self._put_off is not None:
                 (before, put_off), self._put_off = self._put_off, None
-                data, asked = before + data, [*put_off, *asked]
+                data, command = before + data, [*put_off, *command]
         context, late_us = self._context, now_us - self._deadline_us
         if late_us > STOOD_STILL_US:
             self._stood_still(late_us, now_us)
         self._turned_us = now_us
-        for each in asked:
+        for each in command:
             self._take(each, now_us)
         try:
             if data:
@@ -167,7 +167,11 @@ class Engine:
         except IllegalEvent as surprise:
             self._surprised(surprise, now_us)
         output = self._take_output()
-        if late_us < 0 and self._deadline_us == context.times.alive_due_us and not (output or asked or context.events):
+        if (
+            late_us < 0
+            and self._deadline_us == context.times.alive_due_us
+            and not (output or command or context.events)
+        ):
             # Nothing but telemetry, as nearly always: the next keepalive is due when it was.
             return self._quiet
         events, context.events = context.events, []
@@ -179,15 +183,15 @@ class Engine:
             self._quiet = EngineStep(b"", (), deadline_us, None) if output or events or want is not None else turn
         return turn
 
-    def _cut(self, now_us: int, data: bytes, asked: Sequence[c.Command | c.Fact]) -> EngineStep:
+    def _cut(self, now_us: int, data: bytes, command: Sequence[c.Command | c.Fact]) -> EngineStep:
         self._close.cut(now_us)
         # The stop first here too: what was asked for ahead of it must send nothing after it.
-        self._put_off = data, sorted(asked, key=lambda each: type(each) is not c.AskStop)
+        self._put_off = data, sorted(command, key=lambda each: type(each) is not c.AskStop)
         return EngineStep(self._take_output(), (), now_us, None)
 
-    def _take(self, asked: c.Command | c.Fact, now_us: int) -> None:
+    def _take(self, command: c.Command | c.Fact, now_us: int) -> None:
         try:
-            self._obey[type(asked)](asked, now_us)
+            self._obey[type(command)](command, now_us)
         except (Misuse, Unsafe) as refusal:
             self._context.tell(str(refusal), now_us)
 
@@ -290,7 +294,7 @@ class Engine:
 
     def _keep_alive(self, now_us: int) -> None:
         context = self._context
-        problem = context.journal.problem()
+        problem = context.ledger_entries.problem()
         if problem is not None:
             self._log_failed(LogFault(problem), now_us)
             return

@@ -86,8 +86,8 @@ class Preparation:
             device={**identity.record(), "lacks": list(lacking(identity))},
             simulator=identity.simulator,
             url=self._url,
-            plan=context.account.plan_record(),
-            planned=context.account.planned_record(),
+            plan=context.dose_tracker.plan_record(),
+            planned=context.dose_tracker.planned_record(),
         )
         if rx.screening is not None:
             context.put("screening", now_us, **rx.screening.record())

@@ -94,7 +94,7 @@ class Runner:
         self._engine.begin(now_us)
         try:
             while not self._over:
-                now_us = self._turn(now_us)
+                now_us = self._step(now_us)
         except BaseException:
             self._zero_on_the_way_out()
             raise
@@ -106,16 +106,16 @@ class Runner:
         if self._take_note is not None:
             self._take_note(now_us, kind, body)
 
-    def _turn(self, now_us: int) -> int:
+    def _step(self, now_us: int) -> int:
         """Give the engine what there is, do what it wants, and wait for what comes next. Returns the time."""
-        asked: Sequence[c.Command | c.Fact] = ()
+        command: Sequence[c.Command | c.Fact] = ()
         if now_us >= self._last.deadline_us or self._facts or self._posted or self._script:
-            asked = self._asked(now_us)
-        turn, self._data = self._engine.step(now_us, self._data, asked), b""
-        if turn is not self._last:
-            self._last = turn
-            self._carry_out(turn)
-        wait_until_us, port = turn.deadline_us, self._port
+            command = self._next_command(now_us)
+        step, self._data = self._engine.step(now_us, self._data, command), b""
+        if step is not self._last:
+            self._last = step
+            self._carry_out(step)
+        wait_until_us, port = step.deadline_us, self._port
         if self._durable_by_us is not None:
             self._ask_durable(self._durable_by_us)
             wait_until_us = min(wait_until_us, now_us + POLL_US)
@@ -131,31 +131,31 @@ class Runner:
                 self._facts.append(c.HostTrouble(End.CLOCK, "the host's clock went back"))
         return port.now_us()
 
-    def _carry_out(self, turn: EngineStep) -> None:
+    def _carry_out(self, step: EngineStep) -> None:
         """Do what the engine wants done."""
-        if turn.events:
-            self._told.extend(turn.events)
-        if turn.output:
-            self._send(turn.output)
-        if turn.wants is not None:
-            self._fulfil(turn.wants)
+        if step.events:
+            self._told.extend(step.events)
+        if step.output:
+            self._send(step.output)
+        if step.wants is not None:
+            self._fulfil(step.wants)
 
-    def _asked(self, now_us: int) -> list[c.Command | c.Fact]:
+    def _next_command(self, now_us: int) -> list[c.Command | c.Fact]:
         """What there is for the engine: what the loop itself has to say, then what was asked for."""
-        asked: list[c.Command | c.Fact] = []
+        command: list[c.Command | c.Fact] = []
         if self._facts:
-            asked += self._facts
+            command += self._facts
             self._facts = []
         if now_us >= self._last.deadline_us:
             if self._port.virtual:
                 self._log.wait_room()
             if not self._attended:
-                asked.append(_HERE)
+                command.append(_HERE)
         while self._posted:
-            asked.append(self._noted(self._posted.popleft(), now_us))
+            command.append(self._noted(self._posted.popleft(), now_us))
         while self._script and self._script[0][0] <= now_us:
-            asked.append(self._noted(self._script.popleft()[1], now_us))
-        return asked
+            command.append(self._noted(self._script.popleft()[1], now_us))
+        return command
 
     def _noted(self, command: c.Command, now_us: int) -> c.Command:
         if self._take_note is not None:
@@ -223,7 +223,7 @@ class Runner:
             self._facts = [c.HostTrouble(End.INTERRUPTED, "")]
             by_us = now_us() + CLOSE_US
             while not self._over and now_us() < by_us:
-                self._turn(now_us())
+                self._step(now_us())
         self._engine.abandon()
 
     def _stop_apart(self, stimulator: Stimulator) -> None:

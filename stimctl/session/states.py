@@ -169,12 +169,12 @@ class Pending(NamedTuple):
     device_time_us: int
 
 
-def after(state: State, happening: Trigger) -> State:
+def after(state: State, trigger: Trigger) -> State:
     """The state that follows. Raises `IllegalEvent` when the table has no such row."""
     try:
-        return TABLE[state, happening]
+        return TABLE[state, trigger]
     except KeyError:
-        raise IllegalEvent(f"{happening.value!r} cannot happen while the session is {state.value!r}") from None
+        raise IllegalEvent(f"{trigger.value!r} cannot happen while the session is {state.value!r}") from None
 
 
 def diagram() -> str:

@@ -94,7 +94,7 @@ class Stimulation:
         assert identity is not None
         applied_ua = {channel: event[channel - 1] for channel in context.targets.channels}
         context.targets.started(applied_ua, now_us)
-        context.account.started(applied_ua, event.stimulation_us)
+        context.dose_tracker.started(applied_ua, event.stimulation_us)
         rx = context.prescription
         self.plausibility = self.plausibility or Plausibility(identity, rx.program, rx.ceiling_ua, context.targets)
         self.plausibility.begin(channel_mask(applied_ua), event.device_time_us, event.stimulation_us, now_us)
@@ -151,7 +151,7 @@ class Stimulation:
             self.plausibility.changed(channel, event.device_time_us)
             if context.targets[channel].highest_ua < before_ua:
                 self.plausibility.no_longer(channel, before_ua, event.device_time_us)
-        context.account.target_set(event)
+        context.dose_tracker.target_set(event)
         context.put("target", now_us, **event._asdict())
 
     def on_declined(self, event: base.OrderDeclined, now_us: int) -> None:
@@ -174,7 +174,7 @@ class Stimulation:
         context.put("target", now_us, refused=dict(zip(event._fields[:4], event[:4], strict=True)))
         if event.reason == NO_ANSWER:
             context.targets.never_answered(event.channel, event.target_ua)
-            context.account.unanswered = True
+            context.dose_tracker.unanswered = True
             change = f"the device did not answer the change to {event.target_ua} uA"
             context.tell(f"channel {event.channel}: {change}", now_us)
             context.stimulator.retarget(now_us)
@@ -189,12 +189,12 @@ class Stimulation:
     def on_late(self, event: base.LateReply, now_us: int) -> None:
         """Something was applied just before the stop: it is part of what was commanded."""
         context, answer = self._context, event.answer
-        context.account.unanswered = False
+        context.dose_tracker.unanswered = False
         if isinstance(answer, m.TargetSet):
             self.on_target_set(answer, now_us)
         elif any(answer[:4]):  # an impedance check starts with none
             applied_ua = {channel: answer[channel - 1] for channel in context.targets.channels}
-            context.account.started(applied_ua, answer.stimulation_us)
+            context.dose_tracker.started(applied_ua, answer.stimulation_us)
 
     def on_holding(self, told: m.Holding | m.Status, now_us: int) -> None:
         """A hold is there, that was asked for or not."""
@@ -208,8 +208,8 @@ class Stimulation:
         if self.plausibility is not None:
             for channel, highest_ua in context.targets.by_channel("highest_ua").items():
                 self.plausibility.no_longer(channel, highest_ua, told.device_time_us)
-        context.targets.held()
-        context.account.held(stimulation_us)
+        context.targets.on_hold()
+        context.dose_tracker.on_hold(stimulation_us)
         context.put("held", now_us, stimulation_us=stimulation_us)
         context.done(Trigger.HELD, now_us)
 
@@ -224,8 +224,8 @@ class Stimulation:
         self._out_of_time(now_us)
         if context.state not in STIMULATING:
             return
-        if context.account.contradiction is not None:
-            self.found(Implausible(End.IMPLAUSIBLE, context.account.contradiction), now_us)
+        if context.dose_tracker.contradiction is not None:
+            self.found(Implausible(End.IMPLAUSIBLE, context.dose_tracker.contradiction), now_us)
         elif self.plausibility is None or not self.plausibility.silent(now_us) or not self._fell_silent(now_us):
             if context.targets.titrating:
                 self._watch_titration(now_us)

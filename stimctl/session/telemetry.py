@@ -123,7 +123,7 @@ class Telemetry:
             return
         context.device.channels[channel] = reading
         if stimulating and channel in context.targets.channels:
-            context.journal.sample(reading)
+            context.ledger_entries.sample(reading)
             stimulate.judge(reading, now_us)
         elif context.state is not STOPPING and context.device.identity is not None:
             self._watch_quiet(channel, max(reading[3:5]), now_us)

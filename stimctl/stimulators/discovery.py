@@ -85,7 +85,7 @@ def detect(port: Port) -> tuple[str, str | None]:
     dialect = _stimjim_dialect(port)
     if dialect is not None:
         return "stimjim", dialect
-    if _ask(port, "pulsepal", lambda heard: len(heard) >= 5 and heard[-5] in b"KWS"):
+    if _ask(port, "pulsepal", lambda reply: len(reply) >= 5 and reply[-5] in b"KWS"):
         return "pulsepal", None
     port.write(CLEAR_LINE)
     raise WrongDevice(
@@ -98,16 +98,16 @@ def _ask(port: Port, device: str, answer_in: Callable[[bytes], _T | None]) -> _T
     """What `answer_in` finds in what is heard, the newest of it, after a question."""
     port.write(PROBES[device])
     until_us = port.now_us() + ANSWER_US
-    heard = b""
+    reply = b""
     while port.now_us() < until_us:
-        heard = (heard + port.wait(until_us))[-_REMEMBERED:]
-        if answer := answer_in(heard):
+        reply = (reply + port.wait(until_us))[-_REMEMBERED:]
+        if answer := answer_in(reply):
             return answer
     return None
 
 
-def _is_native(heard: bytes) -> bool:
-    for payload in FrameSplitter().feed(heard):
+def _is_native(reply: bytes) -> bool:
+    for payload in FrameSplitter().feed(reply):
         try:
             answer = m.parse(payload)[1]
         except WireError:
@@ -120,7 +120,7 @@ def _is_native(heard: bytes) -> bool:
 
 
 def _stimjim_dialect(port: Port) -> str | None:
-    def named(heard: bytes) -> str | None:
-        return next((said.dialect for said in StimJimParser().feed(heard) if isinstance(said, IdnReply)), None)
+    def named(reply: bytes) -> str | None:
+        return next((said.dialect for said in StimJimParser().feed(reply) if isinstance(said, IdnReply)), None)
 
     return _ask(port, "stimjim", named)

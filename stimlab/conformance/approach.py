@@ -53,31 +53,29 @@ def _targets(cell: OperatingPoint) -> tuple[int, ...]:
     return tuple(targets.get(channel, 0) for channel in range(1, 5))
 
 
-def begun(bench: Dut, cell: OperatingPoint) -> TrackedSession:
+def begun(dut: Dut, cell: OperatingPoint) -> TrackedSession:
     """A session at the operating point."""
     targets = _targets(cell)
     ramp_us = max(targets) * 1_000_000 // RAMP_UA_PER_S
     limit_us = ramp_us + 1_500_000 + FALL_US if cell.moment is SessionMoment.FALL else 2 * A_MINUTE_US
-    course = TrackedSession(
-        bench, _program(cell), limit_us=limit_us, ceiling_ua=max(500, min(cell.amplitude_ua, 2_000))
-    )
-    course.start(*targets)
+    tracked = TrackedSession(dut, _program(cell), limit_us=limit_us, ceiling_ua=max(500, min(cell.amplitude_ua, 2_000)))
+    tracked.start(*targets)
     if cell.moment is SessionMoment.AFTER_HOLD:
-        bench.listen(500_000)
-        course.hold()
-        bench.listen(QUIET_US)
-        course.arm()
-        course.start(*targets)
+        dut.listen(500_000)
+        tracked.hold()
+        dut.listen(QUIET_US)
+        tracked.arm()
+        tracked.start(*targets)
     least_us = A_MINUTE_US if cell.moment is SessionMoment.AFTER_A_MINUTE else 0
     if cell.moment is SessionMoment.RAMP:
-        slope = course.told.program.header.ramp_slope_ua_per_s
+        slope = tracked.reported.program.header.ramp_slope_ua_per_s
         # High enough for a load to be judged at once, and early enough to be ramping still.
         least_us = min(max(targets), cell.amplitude_ua) * (800_000 if cell.gentle else 450_000) // slope
-    _come_to(bench, cell, least_us)
-    return course
+    _come_to(dut, cell, least_us)
+    return tracked
 
 
-def _come_to(bench: Dut, cell: OperatingPoint, least_us: int) -> None:
+def _come_to(dut: Dut, cell: OperatingPoint, least_us: int) -> None:
     """Listen until its Status tells the state and the segment, and enough of that to come."""
     state = {SessionMoment.RAMP: DeviceState.RAMPING, SessionMoment.FALL: DeviceState.RAMPING_DOWN}.get(
         cell.moment, DeviceState.RUNNING
@@ -93,6 +91,6 @@ def _come_to(bench: Dut, cell: OperatingPoint, least_us: int) -> None:
         return status.segment == (cell.place is SegmentPosition.SECOND) and status.segment_left_us >= left_us
 
     within_us = least_us + 15_000_000
-    if bench.wait_for(there, within_us) is None:
+    if dut.wait_for(there, within_us) is None:
         text = f"it did not come to {state.name} in {cell.place.value} within {within_us} us"
-        raise Nonconforming("R-24", text, expected=state.name, seen=bench.last_state())
+        raise Nonconforming("R-24", text, expected=state.name, seen=dut.last_state())

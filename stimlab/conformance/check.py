@@ -18,7 +18,7 @@ from stimlab.conformance.matrix import OperatingPoint
 if TYPE_CHECKING:
     from stimlab.conformance.dut import Dut
 
-Hand = Literal["power", "load"]
+FixtureAction = Literal["power", "load"]
 Body = Callable[["Dut"], None]
 NOTHING = Capability(0)
 _CHECKS: dict[str, "Check"] = {}
@@ -44,7 +44,7 @@ class CheckSkipped(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check. `needs` are capabilities that the device must state; `hands` what somebody must be able to do.
+    """One check. `needs` are capabilities that the device must state; `fixture` what somebody must be able to do.
 
     `long` ones wait for minutes: on a real line they run only when asked for. `cell` is its operating point, where the
     check is one of the matrix.
@@ -56,7 +56,7 @@ class Check:
     topic: str
     body: Body
     needs: Capability = NOTHING
-    hands: tuple[Hand, ...] = ()
+    fixture: tuple[FixtureAction, ...] = ()
     long: bool = False
     cell: OperatingPoint | None = None
 
@@ -65,7 +65,7 @@ def check(
     *requirements: str,
     title: str,
     needs: Capability = NOTHING,
-    hands: tuple[Hand, ...] = (),
+    fixture: tuple[FixtureAction, ...] = (),
     long: bool = False,
 ) -> Callable[[Body], Body]:
     """Add the function below to the suite, under its own name."""
@@ -74,7 +74,7 @@ def check(
         name, topic = body.__name__, body.__module__.rpartition(".")[2]
         assert name not in _CHECKS, f"there are two checks called {name}"
         assert requirements, f"{name} names no requirement"
-        _CHECKS[name] = Check(name, requirements, title, topic, body, needs, hands, long)
+        _CHECKS[name] = Check(name, requirements, title, topic, body, needs, fixture, long)
         return body
 
     return register

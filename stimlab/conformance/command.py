@@ -115,7 +115,7 @@ def _listing(checks: "list[Check]") -> str:
 
     def needs(each: "Check") -> str:
         names = [(flag.name or "").lower().replace("_", " ") for flag in each.needs]
-        return ", ".join([*names, *each.hands, *(["long"] if each.long else [])])
+        return ", ".join([*names, *each.fixture, *(["long"] if each.long else [])])
 
     rows = [(", ".join(each.requirements), each.name, needs(each), each.title) for each in checks]
     cells = f"And {len(CELLS)} operating points: each of {len(SafetyAction)} actions in each segment, at each"
@@ -139,16 +139,16 @@ def _run(
     from stimlab.conformance.check import all_checks
     from stimlab.conformance.display import ConformanceDisplay
     from stimlab.conformance.dut import Dut
-    from stimlab.conformance.fixture import hands_for
+    from stimlab.conformance.fixture import fixture_for
     from stimlab.conformance.runner import SuiteRunner
 
     port = open_port(url)
     try:
         with ConformanceDisplay() as display:
             person: Ask | None = display.ask if ask else None
-            bench = Dut(port, hands=hands_for(port, person), amplitude_ua=amplitude_ua)
+            dut = Dut(port, fixture=fixture_for(port, person), amplitude_ua=amplitude_ua)
             runner = SuiteRunner(
-                bench, long=long, discard_dose=discard_dose, tool=f"stimctl {__version__}", progress=display.told
+                dut, long=long, discard_dose=discard_dose, tool=f"stimctl {__version__}", progress=display.progress
             )
             return runner.run(checks, plan, left_out=[each for each in all_checks() if each not in checks])
     finally:

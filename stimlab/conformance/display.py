@@ -47,7 +47,7 @@ class ConformanceDisplay:
     ) -> None:
         self._progress.stop()
 
-    def told(self, check: "Check", outcome: "CheckResult | None") -> None:
+    def progress(self, check: "Check", outcome: "CheckResult | None") -> None:
         """A check begins (None), or is done."""
         if outcome is None:
             self._progress.update(self._task, description=escape(check.title))

@@ -1,6 +1,6 @@
 """What a check works with: a talker that brings the device into any state, requires things and measures them.
 
-The ways to a state (`idle`, `load`, `tested`, `arm`, `start`, `running`, `held`, `ended`) each raise
+The ways to a state (`idle`, `load`, `tested`, `arm`, `start`, `running`, `on_hold`, `ended`) each raise
 `Nonconforming` when the device does not follow. Targets are small: `amplitude_ua` on one channel.
 """
 
@@ -60,9 +60,9 @@ for _each in Capability:
 class Dut(Link):
     """A device at the bench. What holds between checks: its port, its identity, what may be driven."""
 
-    def __init__(self, port: Port, *, hands: Fixture | None = None, amplitude_ua: int = 200) -> None:
+    def __init__(self, port: Port, *, fixture: Fixture | None = None, amplitude_ua: int = 200) -> None:
         super().__init__(port)
-        self.hands = hands or NoFixture()
+        self.fixture = fixture or NoFixture()
         self.amplitude_ua = amplitude_ua
         self.capabilities = EVERYTHING
         self.identity: DutIdentity | None = None
@@ -174,7 +174,7 @@ class Dut(Link):
         self.reach(DeviceState.RUNNING, 5_000_000, by="R-24")
         return started
 
-    def held(self, program: WireProgram = PLAIN, **arm: int) -> Holding:
+    def on_hold(self, program: WireProgram = PLAIN, **arm: int) -> Holding:
         """HELD after a moment of RUNNING."""
         self.running(program, **arm)
         return self.hold()
@@ -233,8 +233,8 @@ class Dut(Link):
 
     def last_state(self) -> str:
         """The state that it told of last, by name; no wait for another."""
-        told = [each.message.state for each in self.heard if isinstance(each.message, Event | Status)]
-        return DeviceState(told[-1]).name if told else "no Status and no Event"
+        reported = [each.message.state for each in self.received if isinstance(each.message, Event | Status)]
+        return DeviceState(reported[-1]).name if reported else "no Status and no Event"
 
     def state(self) -> DeviceState:
         """Where the next Status says that it stands."""
@@ -248,38 +248,38 @@ class Dut(Link):
             raise Nonconforming(by, text, expected=f"{state.name} within {within_us} us", seen=self.last_state())
         return found
 
-    def channels(self, heard: list[ReceivedFrame] | None = None) -> list[Channel]:
-        """The Channel messages among `heard`, or among all since the check began."""
-        heard = self.heard if heard is None else heard
-        return [each.message for each in heard if isinstance(each.message, Channel) and not each.stale]
+    def channels(self, received: list[ReceivedFrame] | None = None) -> list[Channel]:
+        """The Channel messages among `received`, or among all since the check began."""
+        received = self.received if received is None else received
+        return [each.message for each in received if isinstance(each.message, Channel) and not each.stale]
 
-    def events(self, heard: list[ReceivedFrame] | None = None) -> list[Event]:
-        """The Events among `heard`, or among all since the check was settled."""
-        heard = self.heard[self._settled :] if heard is None else heard
-        return [each.message for each in heard if isinstance(each.message, Event)]
+    def events(self, received: list[ReceivedFrame] | None = None) -> list[Event]:
+        """The Events among `received`, or among all since the check was settled."""
+        received = self.received[self._settled :] if received is None else received
+        return [each.message for each in received if isinstance(each.message, Event)]
 
-    def statuses(self, heard: list[ReceivedFrame] | None = None) -> list[Status]:
-        """The Status messages among `heard`, or among all since the check began."""
-        heard = self.heard if heard is None else heard
-        return [each.message for each in heard if isinstance(each.message, Status) and not each.stale]
+    def statuses(self, received: list[ReceivedFrame] | None = None) -> list[Status]:
+        """The Status messages among `received`, or among all since the check began."""
+        received = self.received if received is None else received
+        return [each.message for each in received if isinstance(each.message, Status) and not each.stale]
 
     # --- what needs hands -----------------------------------------------------------------------
 
     def power_cycle(self) -> None:
         """Off and on. No handshake is open afterwards. Raises `CheckSkipped` where nobody can."""
-        if not self.hands.can("power"):
+        if not self.fixture.can("power"):
             raise CheckSkipped("cannot switch its power here; `--ask` asks you to")
         self.nonce = None
-        self.hands.power_cycle()
+        self.fixture.power_cycle()
         self.restart_line()
 
     def connect(self, load: str) -> None:
-        """Drive one of `hands.LOADS` from here to the end of the check. No handshake is open afterwards."""
-        if not self.hands.can("load"):
+        """Drive one of `fixture.LOADS` from here to the end of the check. No handshake is open afterwards."""
+        if not self.fixture.can("load"):
             raise CheckSkipped("cannot change what it drives here; `--ask` asks you to")
         self.nonce = None
         self._load = load
-        self.hands.connect(load)
+        self.fixture.connect(load)
         self.restart_line()
 
     def swap(self, channel: int, load: str) -> None:
@@ -289,7 +289,7 @@ class Dut(Link):
             self.listen(100_000)
 
         self._swapped = 0 if load == DUMMY else channel
-        self.hands.swap(channel, load, meanwhile)
+        self.fixture.swap(channel, load, meanwhile)
 
     def connect_dummy(self) -> None:
         """The ordinary load again, if it was changed."""
@@ -313,7 +313,7 @@ class Dut(Link):
             self.get(Acknowledge(welcome.session), Acknowledged, by="R-70")
         if self.slack_us:
             self.listen(self.slack_us)  # answers went ahead of Events of what was before
-        self._settled = len(self.heard)
+        self._settled = len(self.received)
 
     def begin(self) -> None:
         """A new check: what was heard, measured and expected is that of the one before."""

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from stimctl.errors import LineLost
 from stimctl.port import Port
-from stimlab.conformance.check import CheckSkipped, Hand
+from stimlab.conformance.check import CheckSkipped, FixtureAction
 
 DUMMY = "r1k"
 DUMMY_OHM = 1_000
@@ -39,7 +39,7 @@ Ask = Callable[[str], Reply]
 class Fixture(Protocol):
     """Somebody, or something, who can."""
 
-    def can(self, hand: Hand) -> bool:
+    def can(self, action: FixtureAction) -> bool:
         """Whether this can be done here."""
 
     def can_swap(self, load: str) -> bool:
@@ -64,7 +64,7 @@ class Fixture(Protocol):
 class NoFixture:
     """Nobody is there."""
 
-    def can(self, hand: Hand) -> bool:  # noqa: ARG002
+    def can(self, action: FixtureAction) -> bool:  # noqa: ARG002
         """No."""
         return False
 
@@ -97,7 +97,7 @@ class PersonFixture:
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
 
-    def can(self, hand: Hand) -> bool:  # noqa: ARG002
+    def can(self, action: FixtureAction) -> bool:  # noqa: ARG002
         """A person can."""
         return True
 
@@ -160,7 +160,7 @@ class SimulatedFixture:
         self._line = line
         self._found: str = line.port
 
-    def can(self, hand: Hand) -> bool:  # noqa: ARG002
+    def can(self, action: FixtureAction) -> bool:  # noqa: ARG002
         """All of it."""
         return True
 
@@ -202,7 +202,7 @@ def with_load(url: str, load: str) -> str:
     return f"sim://?{urlencode(options, safe='/:,=')}"
 
 
-def hands_for(port: Port, person: Ask | None = None) -> Fixture:
+def fixture_for(port: Port, person: Ask | None = None) -> Fixture:
     """Who is there: a simulator's own line, a person when `person` asks one, or nobody."""
     line = getattr(port, "line", None)
     if line is not None and str(port.url).startswith("sim:") and _is_native(port.url):

@@ -38,12 +38,15 @@ def _counts(outcomes: list[CheckResult]) -> dict[str, str]:
 
 def _properties(suite: Xml.Element, run: SuiteResult) -> None:
     properties = Xml.SubElement(suite, "properties")
-    told = {"port": run.url, "tool": run.tool}
+    reported = {"port": run.url, "tool": run.tool}
     if run.identity is not None:
         who = run.identity
-        told |= {"model": who.model, "serial": who.serial, "firmware": who.version}
-        told |= {"firmware_sha256": who.firmware.sha256.hex(), "simulator": str(bool(who.welcome.simulator)).lower()}
-    for name, value in told.items():
+        reported |= {"model": who.model, "serial": who.serial, "firmware": who.version}
+        reported |= {
+            "firmware_sha256": who.firmware.sha256.hex(),
+            "simulator": str(bool(who.welcome.simulator)).lower(),
+        }
+    for name, value in reported.items():
         Xml.SubElement(properties, "property", name=name, value=_text(value))
 
 

@@ -76,7 +76,7 @@ class Transaction(NamedTuple):
 
 
 class Link:
-    """One end of a line. `heard` and `traffic` hold everything since the last `forget`.
+    """One end of a line. `received` and `traffic` hold everything since the last `forget`.
 
     While `nonce` is a number, KeepAlive is sent with it every 250 ms of listening. One command is under way at a time,
     and one that is not answered is sent again, as R-11 and R-81 have it.
@@ -86,7 +86,7 @@ class Link:
         self.port = port
         self.sequence = 0
         self.nonce: int | None = None
-        self.heard: list[ReceivedFrame] = []
+        self.received: list[ReceivedFrame] = []
         self.traffic: list[TrafficChunk] = []
         self._splitter = FrameSplitter()
         self._pieces: list[bytes] = []  # what stood between two delimiters since the last `forget`
@@ -114,7 +114,7 @@ class Link:
 
     def forget(self) -> None:
         """Begin anew with what is kept."""
-        self.heard, self.traffic, self._pieces = [], [], []
+        self.received, self.traffic, self._pieces = [], [], []
         if self._begun:
             self.traffic.append(TrafficChunk(self.now_us, "device", self._begun))
 
@@ -156,7 +156,7 @@ class Link:
         self, order: Any, *, sequence: int | None = None, within_ms: int = ANSWER_MS, by: str = "R-12"
     ) -> Transaction:
         """Send a command and wait for its answer. Raises `Nonconforming` of requirement `by` without one."""
-        sent_us, first = self.now_us, len(self.heard)
+        sent_us, first = self.now_us, len(self.received)
         number = self.send(order, sequence)
         # Each Stop is answered afresh: who asks for zero says how often.
         again = b"" if type(order) is Stop else encode(number, order)
@@ -169,14 +169,14 @@ class Link:
 
     def ask_payload(self, payload: bytes, within_ms: int = ANSWER_MS) -> ReceivedFrame | None:
         """Send a payload that may be no message at all; its answer, or None."""
-        first, data = len(self.heard), frame_sized(payload)
+        first, data = len(self.received), frame_sized(payload)
         self.send_raw(data)
         return self.answer_to(int.from_bytes(payload[1:3], "little"), first, within_ms, data)
 
     def answer_to(
         self, sequence: int, first: int, within_ms: int = ANSWER_MS, again: bytes = b""
     ) -> ReceivedFrame | None:
-        """The first answer with that number among `heard[first:]` or among what comes in time; None without one.
+        """The first answer with that number among `received[first:]` or among what comes in time; None without one.
 
         `again` are the command's bytes, to be sent every 50 ms until the answer comes; nothing is without them.
         """
@@ -184,7 +184,7 @@ class Link:
         def asked(each: ReceivedFrame) -> bool:
             return each.is_answer and each.sequence == sequence
 
-        for each in self.heard[first:]:
+        for each in self.received[first:]:
             if asked(each):
                 return each
         deadline_us = max(self.now_us, self._sent_by_us) + within_ms * 1_000
@@ -224,21 +224,21 @@ class Link:
 
         A keepalive that was sent in that time is waited for, so that the next command finds the device idle.
         """
-        first, deadline_us = len(self.heard), self.now_us + for_us
+        first, deadline_us = len(self.received), self.now_us + for_us
         alive: tuple[int, int, bytes] | None = None
         while self.now_us < deadline_us:
             slice_us = deadline_us
             if self.nonce is not None:
                 if self.now_us - self._alive_us >= KEEP_ALIVE_US:
                     self._finish(alive)
-                    number, place = self.next_sequence(), len(self.heard)
+                    number, place = self.next_sequence(), len(self.received)
                     alive = number, place, self._say(number, KeepAlive(self.nonce))
                     self._alive_us = self.now_us
                 slice_us = min(deadline_us, self._alive_us + KEEP_ALIVE_US)
             if self._pump(slice_us, until or _never) is not None:
                 break
         self._finish(alive)
-        return self.heard[first:]
+        return self.received[first:]
 
     def _finish(self, alive: tuple[int, int, bytes] | None) -> None:
         """Wait for the answer to a keepalive; a device that gives none shows in what it does then."""
@@ -267,8 +267,8 @@ class Link:
         self._pieces += pieces
         found = None
         for payload in self._splitter.feed(data):
-            each = self._aged(_heard(now_us, payload))
-            self.heard.append(each)
+            each = self._aged(_received(now_us, payload))
+            self.received.append(each)
             if found is None and until(each):
                 found = each
         return found
@@ -321,7 +321,7 @@ def _never(_: ReceivedFrame) -> bool:
     return False
 
 
-def _heard(at_us: int, payload: bytes) -> ReceivedFrame:
+def _received(at_us: int, payload: bytes) -> ReceivedFrame:
     try:
         sequence, message = parse(payload)
     except WireError:

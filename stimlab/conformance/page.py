@@ -29,19 +29,19 @@ def as_html(run: SuiteResult) -> str:
     from jinja2 import Environment, StrictUndefined
 
     made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    told = document(run)
-    for number, check in enumerate(told["checks"]):
+    reported = document(run)
+    for number, check in enumerate(reported["checks"]):
         check["number"] = number
-    wrong = [check for check in told["checks"] if check["verdict"] in WRONG]
-    ordinary = [check for check in told["checks"] if check["cell"] is None and check["verdict"] not in WRONG]
+    wrong = [check for check in reported["checks"] if check["verdict"] in WRONG]
+    ordinary = [check for check in reported["checks"] if check["cell"] is None and check["verdict"] not in WRONG]
     page: str = made.from_string(TEMPLATE.read_text("utf-8")).render(
-        run=told,
+        run=reported,
         wrong=wrong[:MOST_WRONG],
         more_wrong=len(wrong) - len(wrong[:MOST_WRONG]),
         ordinary=ordinary,
-        grids=list(_grids(told["checks"])),
+        grids=list(_grids(reported["checks"])),
         columns=[f"{channel}, {moment.value}" for channel, moment in product(CHANNELS, SessionMoment)],
-        left_out=_left_out(told["checks"]),
+        left_out=_left_out(reported["checks"]),
         traffic=_packed([*wrong[:MOST_WRONG], *ordinary]),
     )
     return page

@@ -19,14 +19,14 @@ class MatrixPlan:
         self._wanted = wanted
         self._chosen = chosen
 
-    def __call__(self, bench: Dut) -> Planned:
+    def __call__(self, dut: Dut) -> Planned:
         """Every cell, as a check, with the reason for which it is not run on this device and this line."""
-        assert bench.identity is not None, "identified at the beginning"
-        wanted = bool(bench.identity.welcome.simulator) if self._wanted is None else self._wanted
+        assert dut.identity is not None, "identified at the beginning"
+        wanted = bool(dut.identity.welcome.simulator) if self._wanted is None else self._wanted
         checks = {cell: check_of(cell) for cell in CELLS}
-        reasons = {cell: self._reason(bench, wanted, cell, check) for cell, check in checks.items()}
+        reasons = {cell: self._reason(dut, wanted, cell, check) for cell, check in checks.items()}
         possible = [cell for cell, reason in reasons.items() if not reason]
-        run = possible if bench.port.virtual and not bench.port.realtime else within(pairwise(possible), REAL_TIME_S)
+        run = possible if dut.port.virtual and not dut.port.realtime else within(pairwise(possible), REAL_TIME_S)
         for check in EXTREMES:
             yield check, self._unwanted(wanted, check)
         chosen = set(run)
@@ -36,8 +36,8 @@ class MatrixPlan:
             if cell not in chosen:
                 yield checks[cell], reasons[cell] or _PART
 
-    def _reason(self, bench: Dut, wanted: bool, cell: OperatingPoint, check: Check) -> str:
-        return self._unwanted(wanted, check) or why_not(bench, cell)
+    def _reason(self, dut: Dut, wanted: bool, cell: OperatingPoint, check: Check) -> str:
+        return self._unwanted(wanted, check) or why_not(dut, cell)
 
     def _unwanted(self, wanted: bool, check: Check) -> str:
         if not self._chosen(check):

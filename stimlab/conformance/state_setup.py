@@ -38,35 +38,35 @@ class StateSetup(NamedTuple):
     output: bool = False
 
 
-def _loading(bench: Dut) -> None:
-    bench.loaded = PLAIN
-    bench.get(PLAIN.header, ProgramOpen, by="R-29")
+def _loading(dut: Dut) -> None:
+    dut.loaded = PLAIN
+    dut.get(PLAIN.header, ProgramOpen, by="R-29")
 
 
-def _armed(bench: Dut) -> None:
-    bench.tested()
-    bench.arm(time_to_live_ms=10_000)
+def _armed(dut: Dut) -> None:
+    dut.tested()
+    dut.arm(time_to_live_ms=10_000)
 
 
-def _lapsed(bench: Dut) -> None:
-    bench.tested()
-    bench.arm(time_to_live_ms=100)
-    bench.reach(S.TESTED, 100_000, by="R-37")
+def _lapsed(dut: Dut) -> None:
+    dut.tested()
+    dut.arm(time_to_live_ms=100)
+    dut.reach(S.TESTED, 100_000, by="R-37")
 
 
-def _checking(bench: Dut) -> None:
-    bench.tested(PLAIN.on(0b111))
-    bench.arm(Purpose.CHECK_IMPEDANCE)
-    bench.start()
+def _checking(dut: Dut) -> None:
+    dut.tested(PLAIN.on(0b111))
+    dut.arm(Purpose.CHECK_IMPEDANCE)
+    dut.start()
 
 
-def _falling(bench: Dut) -> None:
-    bench.ramping(FALLING, stimulation_limit_us=FALLING_LIMIT_US)
-    bench.reach(S.RAMPING_DOWN, FALLING_LIMIT_US - FALLING.header.ramp_down_us, by="R-24")
+def _falling(dut: Dut) -> None:
+    dut.ramping(FALLING, stimulation_limit_us=FALLING_LIMIT_US)
+    dut.reach(S.RAMPING_DOWN, FALLING_LIMIT_US - FALLING.header.ramp_down_us, by="R-24")
 
 
 _STIMULATING = frozenset({SetTarget, Hold, KeepAlive})
-WAYS = (
+STATE_SETUPS = (
     StateSetup("IDLE", S.IDLE, Dut.idle, frozenset({LoadProgram, Acknowledge})),
     StateSetup("LOADING", S.LOADING, _loading, frozenset({LoadProgram, LoadSegment, ReadDigest})),
     StateSetup("LOADED", S.LOADED, Dut.load, frozenset({LoadProgram, ReadDigest, SelfTest})),
@@ -74,27 +74,27 @@ WAYS = (
     StateSetup("ARMED", S.ARMED, _armed, frozenset({Start, KeepAlive}), session_open=True),
     StateSetup("TESTED after a lapse", S.TESTED, _lapsed, frozenset({ReadDigest, Arm, KeepAlive}), session_open=True),
     StateSetup("CHECKING", S.CHECKING, _checking, frozenset({KeepAlive}), session_open=True, output=True),
-    StateSetup("RAMPING", S.RAMPING, lambda bench: bench.ramping(SLOW), _STIMULATING, session_open=True, output=True),
+    StateSetup("RAMPING", S.RAMPING, lambda dut: dut.ramping(SLOW), _STIMULATING, session_open=True, output=True),
     StateSetup("RUNNING", S.RUNNING, Dut.running, _STIMULATING, session_open=True, output=True),
     StateSetup("RAMPING_DOWN", S.RAMPING_DOWN, _falling, _STIMULATING, session_open=True, output=True),
-    StateSetup("HELD", S.HELD, Dut.held, frozenset({Arm, KeepAlive}), session_open=True),
+    StateSetup("HELD", S.HELD, Dut.on_hold, frozenset({Arm, KeepAlive}), session_open=True),
     StateSetup("ENDED", S.ENDED, Dut.ended, frozenset({Acknowledge})),
 )
 
 
-def orders(bench: Dut, program: WireProgram | None = None) -> tuple[Any, ...]:
+def orders(dut: Dut, program: WireProgram | None = None) -> tuple[Any, ...]:
     """Every command that may change something, each right in its fields for where the bench stands."""
-    nonce = bench.armed.nonce if bench.armed is not None else 0
-    program = program or bench.loaded
+    nonce = dut.armed.nonce if dut.armed is not None else 0
+    program = program or dut.loaded
     return (
         program.header,
         program.segments[0],
         ReadDigest(),
         SelfTest(),
-        bench.arm_order(),
+        dut.arm_order(),
         Start(nonce, 0, 0, 0, 0),
         KeepAlive(nonce),
         SetTarget(nonce, 1, 0),
         Hold(),
-        Acknowledge(bench.armed.session if bench.armed is not None else 0),
+        Acknowledge(dut.armed.session if dut.armed is not None else 0),
     )

@@ -50,14 +50,14 @@ class HostFaults:
         self._log = log.writer if isinstance(log, SettledLog) else log
         self.fired: dict[int, int] = {}
         self.fired_us: dict[int, int] = {}
-        self._ways: dict[str, Callable[[Fault], None]] = {
+        self._handlers: dict[str, Callable[[Fault], None]] = {
             "host.stall": self._stall,
             "host.clock_jump": self._jump,
             "host.second_driver": self._intrude,
             "host.disk_full": self._fill,
             "host.read_only_log": self._forbid,
         }
-        self._own = [(index, fault) for index, fault in enumerate(faults) if fault.kind in self._ways]
+        self._own = [(index, fault) for index, fault in enumerate(faults) if fault.kind in self._handlers]
 
     def moments(self, entered: Callable[[str], int | None]) -> list[TimedAction]:
         """When each happens; `entered` says when the device first came into a state, in the world's time."""
@@ -74,7 +74,7 @@ class HostFaults:
     def _happen(self, index: int, fault: Fault, now_us: int) -> None:
         self.fired[index] = self.fired.get(index, 0) + 1
         self.fired_us.setdefault(index, now_us)
-        self._ways[fault.kind](fault)
+        self._handlers[fault.kind](fault)
 
     def _stall(self, fault: Fault) -> None:
         self._port.stand_still(fault.for_us or 0)

@@ -46,7 +46,7 @@ class ScenarioPort:
         # Told before each write: the host's first stop goes out with one.
         self.before_write: Callable[[], None] = _nothing
         self._port = port
-        self._held = b""
+        self._pending = b""
         self._skew_us = self._lead_us = 0
         # In virtual time a session that never ends would never come back: `end_by` makes that an error.
         self._end_us: int | None = None
@@ -68,9 +68,9 @@ class ScenarioPort:
             due_us = self._meet()
             if due_us is not None and (deadline_us is None or due_us < deadline_us):
                 deadline_us = due_us
-        data = self._held
+        data = self._pending
         if data:
-            self._held = b""
+            self._pending = b""
         else:
             data = self._port.wait(deadline_us)
         if data:
@@ -89,7 +89,7 @@ class ScenarioPort:
         """The host does nothing while the world goes on; what comes meanwhile waits for it."""
         until_us = self.world_us() + for_us
         while self.world_us() < until_us:
-            self._held += self._port.wait(until_us)
+            self._pending += self._port.wait(until_us)
 
     def jump(self, by_us: int) -> None:
         """The host's clock jumps."""

@@ -200,7 +200,7 @@ class _HostProcess:
         own = [(index, fault) for index, fault in enumerate(scenario.faults) if fault.kind in OF_PROCESSES]
         self._waiting: list[tuple[int, Fault]] = own
         self._fired_us: dict[int, int] = {}
-        self._ways: dict[str, Callable[[subprocess.Popen[str], Fault], None]] = {
+        self._handlers: dict[str, Callable[[subprocess.Popen[str], Fault], None]] = {
             "host.killed": _kill,
             "host.stopped": _stop_for_a_while,
         }
@@ -221,7 +221,7 @@ class _HostProcess:
             if entered_us is not None and world_us() >= entered_us + fault.at_us:
                 self._waiting.remove((index, fault))
                 self._fired_us[index] = world_us()
-                self._ways[fault.kind](process, fault)
+                self._handlers[fault.kind](process, fault)
 
     def _side(self, said: str, *, killed: bool) -> HostResult:
         fired = dict.fromkeys(self._fired_us, 1)

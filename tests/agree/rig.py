@@ -103,7 +103,7 @@ class Rig:
                 self.port.wait(until_us)
                 self.now_us = self.port.now_us()
             else:
-                self.now_us = self.runner._turn(self.now_us)
+                self.now_us = self.runner._step(self.now_us)
             self._tap()
         self.settle()
 
@@ -113,7 +113,7 @@ class Rig:
         self.port.passed = True
         while (self.port.passed or self.runner._facts) and not self.over:
             self.port.passed = False
-            self.now_us = self.runner._turn(self.now_us)
+            self.now_us = self.runner._step(self.now_us)
             self._tap()
         self.hostile.advance(self.now_us)
 

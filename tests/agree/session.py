@@ -307,12 +307,12 @@ class Agreement:
             if engine.state in STIMULATING and model.state in OUTPUT:
                 targets = {channel: model.channels[channel].target for channel in self.hand.first_ua}
                 same("the targets", model=targets, driver=context.targets.by_channel("applied_ua"))
-        if not self._unanswered() and not context.account.unanswered:
+        if not self._unanswered() and not context.dose_tracker.unanswered:
             self._same_dose(model, engine.report)
 
     def _same_dose(self, model: Session, report: SessionReport | None) -> None:
         for channel in self.hand.first_ua:
-            commanded = self.rig.engine._context.account._commanded.dose(channel, model.stimulation)
+            commanded = self.rig.engine._context.dose_tracker._commanded.dose(channel, model.stimulation)
             modelled = dose(model, channel)
             if report is None or report.delivered is not None:
                 same(f"channel {channel}'s dose", model=modelled, driver=commanded)

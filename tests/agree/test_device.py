@@ -165,7 +165,7 @@ class Commands(RuleBasedStateMachine):
     def hold(self) -> None:
         answer = self.say(m.Hold())
         if type(answer) is m.Holding:
-            self.commanded.held(answer.stimulation_us)
+            self.commanded.on_hold(answer.stimulation_us)
 
     @rule(wrong=st.integers(0, 9))
     def keep_alive(self, wrong: int) -> None:

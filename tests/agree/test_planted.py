@@ -88,11 +88,11 @@ def leaky_record(patch: pytest.MonkeyPatch) -> None:
 def old_intent(patch: pytest.MonkeyPatch) -> None:
     """Driver: after a hold it goes on to what the device had, whatever was asked for since."""
 
-    def held(targets: Targets) -> None:
+    def on_hold(targets: Targets) -> None:
         targets._each = {channel: Target(target.applied_ua) for channel, target in targets._each.items()}
         targets.stopped()
 
-    patch.setattr(Targets, "held", held)
+    patch.setattr(Targets, "on_hold", on_hold)
 
 
 def patient_lowering(patch: pytest.MonkeyPatch) -> None:

@@ -126,7 +126,7 @@ def test_a_hold_ends_one_run_and_the_next_begins_from_zero() -> None:
     plan = program(stimulation_us=MINUTE)
     commanded = CommandedDose(plan)
     commanded.started({1: 1_500}, 0)
-    commanded.held(20 * US + 1)
+    commanded.on_hold(20 * US + 1)
     commanded.started({1: 800}, 20 * US + 1)
     commanded.ended(31 * US)
     first = list(pulses(plan, 1, 1_500, until_us=20 * US + 1))
@@ -190,7 +190,7 @@ def test_time_begins_at_zero_and_is_that_of_the_last_event() -> None:
 def test_events_that_make_no_sense_are_refused() -> None:
     commanded = CommandedDose(program())
     with pytest.raises(Misuse, match="no run to hold"):
-        commanded.held(0)
+        commanded.on_hold(0)
     with pytest.raises(Misuse, match="channel 1 is not running"):
         commanded.target_set(1, 500, 0)
     commanded.started({1: 500}, 5)

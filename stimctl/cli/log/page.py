@@ -59,13 +59,13 @@ def _head(summary: SessionSummary) -> Iterator[tuple[str, str]]:
     nothing = "nothing to compare: never armed, nothing was delivered" if summary.armed is False else _MISSING
     yield "counted as commanded", _said(summary.agreement.get("exact"), "yes, exactly", nothing)
     yield "measured as counted", _said(summary.agreement.get("measured"), "yes, within its stated error", nothing)
-    yield from _kept(summary)
+    yield from _origins(summary)
     yield from (("not known", plain(text)) for text in summary.unknown)
     yield "entries", f"{summary.entries}, numbers {summary.first_number} to {summary.last_number}"
     yield "hash of the last", summary.last_hash
 
 
-def _kept(summary: SessionSummary) -> Iterator[tuple[str, str]]:
+def _origins(summary: SessionSummary) -> Iterator[tuple[str, str]]:
     """What the delivered figures rest on, where the device holds no counts of its own."""
     if summary.kept:
         yield "delivered is", f"{summary.kept.get('evidence')}: {summary.kept.get('source')}"

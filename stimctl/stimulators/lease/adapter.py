@@ -44,7 +44,7 @@ class LeaseAdapter:
         self._dialect = dialect
         self.take_output = dialect.take_output
         self.targets = Targets({})
-        self._giver = LeaseScheduler(dialect, self)
+        self._scheduler = LeaseScheduler(dialect, self)
         self._at = EmulatedStatus(session)
         # What an order made happen at once, to be told at the next turn, and since when that is due.
         self._out_of_turn: list[Any] = []
@@ -64,17 +64,17 @@ class LeaseAdapter:
         if unfit:
             self._say(now_us, *unfit)
             return
-        self._giver.tally = LeaseTally(program.channels)
+        self._scheduler.tally = LeaseTally(program.channels)
         self._at.program = program
         self._at.state = DeviceState.LOADED
         self._say(now_us, base.ProgramLoaded(program_digest(program)))
 
     def self_test(self, now_us: int) -> None:
-        self._giver.begin_cut(CutReason.SELF_TEST, now_us)
+        self._scheduler.begin_cut(CutReason.SELF_TEST, now_us)
 
     def arm(self, purpose: Purpose, channels: Iterable[int], ceiling_ua: int, limit_us: int, now_us: int) -> None:
         at = self._at
-        refused = gated(lambda: self._dialect.outgoing.arm(ceiling_ua))
+        refused = gated(lambda: self._dialect.command_gate.arm(ceiling_ua))
         if refused:
             self._say(now_us, *refused)
             return
@@ -97,9 +97,9 @@ class LeaseAdapter:
         assert at.program is not None
         for channel, target_ua in targets.items():
             self.targets.sent(channel, target_ua)
-        at.run_start_us = self._giver.at_us
+        at.run_start_us = self._scheduler.at_us
         at.state, at.end_reason = DeviceState.RAMPING, EndReason.NONE
-        self._say(now_us, *self._giver.begin_run(at.program, now_us))
+        self._say(now_us, *self._scheduler.begin_run(at.program, now_us))
 
     def keep_alive(self, now_us: int) -> None:
         self._at.alive_us = now_us
@@ -111,21 +111,21 @@ class LeaseAdapter:
                 self._say(now_us, base.OrderDeclined("SetTarget", reason, target_ua, 0, channel, target_ua))
                 continue
             self.targets.sent(channel, target_ua)
-            if self._giver.lower(channel, target_ua, now_us):
+            if self._scheduler.lower(channel, target_ua, now_us):
                 self._lowered.append((channel, target_ua))
             else:
-                stimulation_us, made_us = self._giver.stimulation_us(now_us), self._at.device_time_us(now_us)
+                stimulation_us, made_us = self._scheduler.stimulation_us(now_us), self._at.device_time_us(now_us)
                 self._say(now_us, m.TargetSet(channel, target_ua, stimulation_us, made_us))
 
     def hold(self, now_us: int) -> None:
         if self._at.state not in STIMULATING:
             raise Misuse("hold: there is no output to hold")
-        self._giver.begin_cut(CutReason.HOLD, now_us)
+        self._scheduler.begin_cut(CutReason.HOLD, now_us)
 
     def stop(self, now_us: int) -> None:
         self._out_of_turn.clear()
         self._check = None
-        self._giver.begin_cut(CutReason.STOP, now_us)
+        self._scheduler.begin_cut(CutReason.STOP, now_us)
 
     def read_records(self, channels: Iterable[int], now_us: int) -> None:
         self._say(now_us, self._records(channels))
@@ -135,11 +135,11 @@ class LeaseAdapter:
         self._say(now_us, m.Acknowledged(session, int(self._at.state), self._at.device_time_us(now_us)))
 
     def commanded(self) -> Mapping[int, base.OrderedDose] | None:
-        return self._giver.tally.ordered()
+        return self._scheduler.tally.ordered()
 
     def kept_records(self, channels: Iterable[int]) -> base.SessionCounts | None:
         """What is known although the device cannot be asked."""
-        self._giver.give_up()
+        self._scheduler.give_up()
         return self._records(channels)
 
     def apart(self) -> "LeaseAdapter":
@@ -147,15 +147,15 @@ class LeaseAdapter:
 
     def receive(self, data: bytes, now_us: int) -> list[Any]:
         events, self._out_of_turn = self._out_of_turn, []
-        return self._once([*events, *self._giver.obey(self._dialect.receive(data, now_us), now_us)], now_us)
+        return self._once([*events, *self._scheduler.obey(self._dialect.receive(data, now_us), now_us)], now_us)
 
     def advance(self, now_us: int) -> list[Any]:
         events, self._out_of_turn = self._out_of_turn, []
-        events += self._giver.obey(self._dialect.advance(now_us), now_us)
-        events += self._giver.advance(now_us)
+        events += self._scheduler.obey(self._dialect.advance(now_us), now_us)
+        events += self._scheduler.advance(now_us)
         events += self._watch(now_us)
         if self._at.state in STIMULATING:
-            events += self._giver.go_on(now_us)
+            events += self._scheduler.go_on(now_us)
         if self._tick_us is not None and now_us >= self._tick_us:
             self._tick_us = now_us - (now_us - self._tick_us) % TICK_US + TICK_US
             events += self._telemetry(now_us)
@@ -163,11 +163,11 @@ class LeaseAdapter:
 
     def next_deadline_us(self) -> int | None:
         said_us = self._said_us if self._out_of_turn else None
-        return earliest(said_us, self._tick_us, self._dialect.next_deadline_us(), self._giver.next_deadline_us())
+        return earliest(said_us, self._tick_us, self._dialect.next_deadline_us(), self._scheduler.next_deadline_us())
 
     def wrote(self, now_us: int) -> None:
         self._dialect.wrote(now_us)
-        self._giver.wrote(now_us)
+        self._scheduler.wrote(now_us)
 
     def _say(self, now_us: int, *events: Any) -> None:
         self._out_of_turn += events
@@ -195,9 +195,9 @@ class LeaseAdapter:
         return self._end(EndReason.TIMER, now_us)
 
     def _started_event(self, now_us: int) -> m.Started:
-        aims_ua = {} if self._check is not None else self._giver.aims_ua()
+        aims_ua = {} if self._check is not None else self._scheduler.aims_ua()
         first, second, third, fourth = (aims_ua.get(channel, 0) for channel in range(1, 5))
-        return m.Started(first, second, third, fourth, self._giver.at_us, self._at.device_time_us(now_us))
+        return m.Started(first, second, third, fourth, self._scheduler.at_us, self._at.device_time_us(now_us))
 
     def over(self, lease: Lease, done: LeaseDone | None, now_us: int) -> list[Any]:
         if done is not None:
@@ -214,7 +214,7 @@ class LeaseAdapter:
                 return self._check_next(self._check, now_us)
         if self._at.expired(now_us) is not None or self._at.state not in STIMULATING:
             return []
-        return self._giver.go_on(now_us)
+        return self._scheduler.go_on(now_us)
 
     def _tripped(self, found: report_checks.ReadingTrip, now_us: int) -> list[Any]:
         at, (channel, reason, flag, value) = self._at, found
@@ -228,7 +228,7 @@ class LeaseAdapter:
     def _check_next(self, check: ContactCheck, now_us: int) -> list[Any]:
         lease = check.next()
         if lease is not None:
-            return self._giver.prepare(lease, now_us)
+            return self._scheduler.prepare(lease, now_us)
         self._check = None
         self._at.state = check.armed_from
         self._stand_down()
@@ -237,10 +237,10 @@ class LeaseAdapter:
     def was_cut(self, cut: LeaseCut, measured_ua: int | None, now_us: int) -> list[Any]:
         if cut.why.value.measured and measured_ua is not None and measured_ua >= limits.ZERO_UA:
             # Not zero: the stop goes on, and becomes an alarm.
-            self._giver.cut = cut
+            self._scheduler.cut = cut
             return []
         at, (lowered, self._lowered) = self._at, (self._lowered, [])
-        made = (self._giver.at_us, at.device_time_us(now_us))
+        made = (self._scheduler.at_us, at.device_time_us(now_us))
         match cut.why:
             case CutReason.LOWER:
                 return [m.TargetSet(*each, *made) for each in lowered]
@@ -264,14 +264,14 @@ class LeaseAdapter:
 
     def _stand_down(self) -> None:
         """No lease from here on, by this run's plan or through the gate."""
-        self._giver.end_run()
-        self._dialect.outgoing.disarm()
+        self._scheduler.end_run()
+        self._dialect.command_gate.disarm()
 
     def _end(self, reason: EndReason, now_us: int) -> list[Any]:
         self._at.end(reason)
         self._check = None
-        if self._giver.cut is None or self._giver.cut.why.value.waits:
-            self._giver.begin_cut(CutReason.END, now_us)
+        if self._scheduler.cut is None or self._scheduler.cut.why.value.waits:
+            self._scheduler.begin_cut(CutReason.END, now_us)
         return self._telemetry(now_us)
 
     def _watch(self, now_us: int) -> list[Any]:
@@ -287,37 +287,37 @@ class LeaseAdapter:
             return [failed, *self._end(EndReason.STOP, now_us)]
         if timer is not None:
             return self._end(_TIMER_ENDS[timer], now_us)
-        if at.state in STIMULATING and self._giver.plan is not None:
-            at.state = self._stimulating_state(self._giver.plan, now_us)
+        if at.state in STIMULATING and self._scheduler.plan is not None:
+            at.state = self._stimulating_state(self._scheduler.plan, now_us)
         return []
 
     def _stimulating_state(self, plan: LeasePlan, now_us: int) -> DeviceState:
         state = self._at.state
-        if state == DeviceState.RAMPING_DOWN or self._giver.stimulation_us(now_us) >= plan.fade_us:
+        if state == DeviceState.RAMPING_DOWN or self._scheduler.stimulation_us(now_us) >= plan.fade_us:
             return DeviceState.RAMPING_DOWN
-        reached = state == DeviceState.RUNNING or plan.reached(self._giver.aims_ua())
+        reached = state == DeviceState.RUNNING or plan.reached(self._scheduler.aims_ua())
         return DeviceState.RUNNING if reached else DeviceState.RAMPING
 
     def _telemetry(self, now_us: int) -> list[Any]:
         self.heard_us = now_us
-        at, giver = self._at, self._giver
-        running, begun = giver.running(now_us)
-        segment = running.segment if running is not None else giver.plan.band if giver.plan is not None else 0
-        events: list[Any] = [status(at, segment, giver.stimulation_us(now_us), now_us)]
+        at, scheduler = self._at, self._scheduler
+        running, begun = scheduler.running(now_us)
+        segment = running.segment if running is not None else scheduler.plan.band if scheduler.plan is not None else 0
+        events: list[Any] = [status(at, segment, scheduler.stimulation_us(now_us), now_us)]
         if at.state in (*STIMULATING, DeviceState.HELD):
-            aims_ua = giver.aims_ua()
+            aims_ua = scheduler.aims_ua()
             for channel in at.channels:
-                counted = giver.tally.counters(channel, at.session, running, begun)
-                reading = (aims_ua.get(channel, 0), giver.level_ua(channel, now_us))
+                counted = scheduler.tally.counters(channel, at.session, running, begun)
+                reading = (aims_ua.get(channel, 0), scheduler.level_ua(channel, now_us))
                 events.append(channel_reading(at, counted, *reading, now_us))
         return events
 
     def _records(self, channels: Iterable[int]) -> base.SessionCounts:
         wanted = tuple(channels)
-        tally, session = self._giver.tally, self._at.session
+        tally, session = self._scheduler.tally, self._at.session
         measured = tuple(tally.measured(channel, session) for channel in wanted) if tally.is_measured else ()
         return base.SessionCounts(
-            session_record(self._at, self._giver.at_us, tally.band_us),
+            session_record(self._at, self._scheduler.at_us, tally.band_us),
             tuple(tally.counters(channel, session) for channel in wanted),
             measured,
             tally.kept(self._dialect.pulse_source),

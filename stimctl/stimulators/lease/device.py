@@ -1,7 +1,7 @@
 """What an adapter for a device without a watchdog has to do; `LeaseAdapter` does the rest.
 
 It keeps no session: it knows the train that runs and what it has asked. All its bytes go through a gate of its own
-that knows what they mean (see `outgoing`). Its events are those below, `DeviceIdentified` and `StimulatorFailed`.
+that knows what they mean (see `command_gate`). Its events are those below, `DeviceIdentified` and `StimulatorFailed`.
 """
 
 from functools import partial
@@ -105,11 +105,11 @@ class LeaseDevice(SansIO, Protocol):
     self_test_note: str
     stops_mid_pulse: bool
     prepares_ahead: bool
-    outgoing: Gate
+    command_gate: Gate
     _answer: ReplyTimes
 
     def __init__(self, gate: Gate) -> None:
-        self.outgoing = gate
+        self.command_gate = gate
         self._answer = ReplyTimes()
 
     def connect(self, now_us: int) -> None: ...
@@ -128,8 +128,8 @@ class LeaseDevice(SansIO, Protocol):
         """Another one for the same device, which nothing has happened to yet: it can stop it."""
 
     def take_output(self) -> bytes:
-        return self.outgoing.take()
+        return self.command_gate.take()
 
     def wrote(self, now_us: int) -> None:
-        self.outgoing.wrote(now_us)
+        self.command_gate.wrote(now_us)
         self._answer.wrote(now_us)

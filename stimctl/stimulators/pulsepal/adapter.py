@@ -52,7 +52,7 @@ def isolator_ua_per_v(declared: str | Decimal) -> int:
 class PulsePalAdapter(d.LeaseDevice):
     """A `LeaseDevice`. `ua_per_v` is the isolator's transfer, which the user declares: there is no default."""
 
-    outgoing: gate.PulsePalGate
+    command_gate: gate.PulsePalGate
     measures = False
     stops_mid_pulse = True
     # A program that arrives while a train plays changes the train.
@@ -69,7 +69,7 @@ class PulsePalAdapter(d.LeaseDevice):
         self._flying_sent = False
         self._stops_sent = 0
         self._stale = 0
-        self._heard = b""
+        self._received = b""
         self._lease: Lease | None = None
         self._lasts_us: int | None = None  # of a trigger that is not written yet
         self._over_us: int | None = None
@@ -85,17 +85,17 @@ class PulsePalAdapter(d.LeaseDevice):
 
     def prepare(self, lease: Lease, now_us: int) -> None:
         self._lease = lease
-        self._program(outputs_of(lease, self.outgoing.ua_per_v), self._confirmed, now_us)
+        self._program(outputs_of(lease, self.command_gate.ua_per_v), self._confirmed, now_us)
 
     def _confirmed(self, _answer: bytes, _now_us: int) -> list[Any]:
-        self.outgoing.confirmed()
+        self.command_gate.confirmed()
         return [d.LeasePrepared()]
 
     def begin(self, now_us: int) -> None:
         lease = self._lease
         assert lease is not None
         mask = sum(1 << (level.channel - 1) for level in lease.levels)
-        self.outgoing.send(bytes((gate.START, 77, mask)), now_us)
+        self.command_gate.send(bytes((gate.START, 77, mask)), now_us)
         delay_us = max(level.delay_us for level in lease.levels)
         self._lasts_us = lease.pulses * lease.shape.period_us + delay_us + GUARD_US
 
@@ -106,10 +106,10 @@ class PulsePalAdapter(d.LeaseDevice):
         self._asks.clear()
         self._over_us = self._lasts_us = self._begun_us = None
         self._lease = None
-        self.outgoing.forget_unsent()
+        self.command_gate.forget_unsent()
         first = bytes((gate.START, 80)) + (bytes((gate.START, 98, 0x0F)) if self._firmware == 22 else b"")
         rest = gate.program_frame(self._program_op, gate.REST_ALL)
-        self.outgoing.send(first + _ZERO_ALL + rest, now_us)
+        self.command_gate.send(first + _ZERO_ALL + rest, now_us)
         self._answer.forget()
         if again and self._flying is not None and self._flying_sent:
             return
@@ -122,23 +122,23 @@ class PulsePalAdapter(d.LeaseDevice):
             self._asks.append(ask)
 
     def apart(self) -> "PulsePalAdapter":
-        other = PulsePalAdapter(self.outgoing.ua_per_v)
+        other = PulsePalAdapter(self.command_gate.ua_per_v)
         other._firmware = self._firmware
         return other
 
     def receive(self, data: bytes, now_us: int) -> list[Any]:
         swallowed = min(self._stale, len(data))
         self._stale -= swallowed
-        self._heard += data[swallowed:]
+        self._received += data[swallowed:]
         events: list[Any] = []
-        while self._flying is not None and len(self._heard) >= self._flying.size:
+        while self._flying is not None and len(self._received) >= self._flying.size:
             ask, self._flying = self._flying, None
-            answer, self._heard = self._heard[: ask.size], self._heard[ask.size :]
+            answer, self._received = self._received[: ask.size], self._received[ask.size :]
             self._answer.forget()
             self._send_next(now_us)
             events += ask.then(answer, now_us) if ask.expected in (None, answer) else [_wrong(ask, answer)]
         if self._flying is None:
-            self._heard = b""
+            self._received = b""
         return events
 
     def advance(self, now_us: int) -> list[Any]:
@@ -147,7 +147,7 @@ class PulsePalAdapter(d.LeaseDevice):
         self._begun_us = None
         if self._over_us is not None and now_us >= self._over_us:
             self._over_us = None
-            self.outgoing.over()
+            self.command_gate.over()
             events.append(d.LeaseDone(None))
         if self._answer.is_late(now_us):
             stuck = "the PulsePal confirms nothing any more; it may be waiting for a click of its joystick"
@@ -162,7 +162,7 @@ class PulsePalAdapter(d.LeaseDevice):
         data = super().take_output()
         if data:
             self._flying_sent = self._flying is not None
-            self._stops_sent += self.outgoing.is_stop(data)
+            self._stops_sent += self.command_gate.is_stop(data)
         return data
 
     def wrote(self, now_us: int) -> None:
@@ -185,7 +185,7 @@ class PulsePalAdapter(d.LeaseDevice):
             self._flying = self._asks.popleft()
             self._flying_sent = not self._flying.frame
             if self._flying.frame:
-                self.outgoing.send(self._flying.frame, now_us)
+                self.command_gate.send(self._flying.frame, now_us)
                 self._answer.expect(ANSWER_US, now_us)
 
     def _program(self, outputs: tuple[gate.ChannelOutput, ...], then: _Then, now_us: int) -> None:
@@ -222,11 +222,11 @@ class PulsePalAdapter(d.LeaseDevice):
         # A stop that was sent again is answered again.
         self._stale = max(0, self._stops_sent - 1) * (len(gate.CHANNELS) + 1)
         self._stops_sent = 0
-        self.outgoing.over()
+        self.command_gate.over()
         return [d.ZeroReported(None)]
 
     def _identity(self) -> Identity:
-        ua_per_v = self.outgoing.ua_per_v
+        ua_per_v = self.command_gate.ua_per_v
         return d.identity_by_lease(
             model=f"PulsePal with an isolator of {ua_per_v / 1_000:g} mA/V",
             firmware=str(self._firmware),

@@ -66,7 +66,7 @@ class _Stopping:
 class StimJimAdapter(d.LeaseDevice):
     """What the three dialects share. `simulator` is what the port says: the protocol has no word for it."""
 
-    outgoing: StimJimGate
+    command_gate: StimJimGate
     name = "StimJim"
     letter = ""
     measures = True
@@ -94,7 +94,7 @@ class StimJimAdapter(d.LeaseDevice):
         """Stop whatever another program left running, then ground slot 0."""
         self._stop_anew(DialogState.CLEARING, now_us, may_play=False)
         self._answer.expect(ANSWER_US, now_us)
-        self.outgoing.send(STOP, now_us)
+        self.command_gate.send(STOP, now_us)
 
     def check_program(self, program: Program) -> None:
         foreign = [channel for channel in program.channels if channel not in CHANNELS]
@@ -105,15 +105,15 @@ class StimJimAdapter(d.LeaseDevice):
         slot = slot_of(lease)
         taken = (None if self._train is None else self._train.index, self._ready)
         index = next(each for each in _SLOTS if each not in taken)
-        self.outgoing.send(slot.line(index), now_us)
+        self.command_gate.send(slot.line(index), now_us)
         self._asked = (index, slot)
         self._ready = None
 
     def begin(self, now_us: int) -> None:
         assert self._ready is not None
         index, self._ready = self._ready, None
-        self.outgoing.send(b"T%d\n" % index, now_us)
-        self._train = _StartedSlot(index, self.outgoing.slots[index])
+        self.command_gate.send(b"T%d\n" % index, now_us)
+        self._train = _StartedSlot(index, self.command_gate.slots[index])
 
     def stop(self, now_us: int, *, measure: bool) -> None:
         if self._state not in (DialogState.STOPPING, DialogState.READING):
@@ -121,10 +121,10 @@ class StimJimAdapter(d.LeaseDevice):
                 DialogState.STOPPING, now_us, may_play=self._train is not None or self._state is DialogState.UNKNOWN
             )
         self._stopping.measure |= measure
-        self.outgoing.send(STOP, now_us)
+        self.command_gate.send(STOP, now_us)
         if self._state is DialogState.READING:
             # The stop overtook the reading, if that was not sent yet.
-            self.outgoing.send(READ_CURRENTS, now_us)
+            self.command_gate.send(READ_CURRENTS, now_us)
 
     def _stop_anew(self, state: DialogState, now_us: int, *, may_play: bool) -> None:
         self._state = state
@@ -181,7 +181,7 @@ class StimJimAdapter(d.LeaseDevice):
             return [StimulatorFailed(EchoMismatch(f"slot 0 stands as {said.slot}, not grounded"))]
         self._state = DialogState.OPEN
         self._answer.forget()
-        self.outgoing.echoed(0)
+        self.command_gate.echoed(0)
         return [DeviceIdentified(self._identity(), 0)]
 
     def _echo(self, said: text.SlotEcho, _now_us: int) -> list[Any]:
@@ -194,7 +194,7 @@ class StimJimAdapter(d.LeaseDevice):
                     EchoMismatch(f"slot {index}: sent {slot}, the device holds {said.slot} in {said.index}")
                 )
             ]
-        self.outgoing.echoed(index)
+        self.command_gate.echoed(index)
         self._ready = index
         return [d.LeasePrepared()]
 
@@ -250,7 +250,7 @@ class StimJimAdapter(d.LeaseDevice):
 
     def _done(self, train: _StartedSlot, now_us: int) -> list[Any]:
         self._train = None
-        self.outgoing.over()
+        self.command_gate.over()
         self._stopping.may_play = False
         done = d.LeaseDone(train.pulses, tuple(_phases(train.slot, train.means)))
         return [done, *(self._look_at_stop(now_us) if self._state is DialogState.STOPPING else ())]
@@ -262,18 +262,18 @@ class StimJimAdapter(d.LeaseDevice):
         if not stop.measure:
             return self._at_zero(None, now_us)
         self._train = None
-        self.outgoing.over()
-        self.outgoing.send(READ_CURRENTS, now_us)
+        self.command_gate.over()
+        self.command_gate.send(READ_CURRENTS, now_us)
         self._state = DialogState.READING
         self._answer.expect(READ_WAIT_US, now_us)
         return []
 
     def _at_zero(self, measured_ua: int | None, now_us: int) -> list[Any]:
         self._train = None
-        self.outgoing.over()
+        self.command_gate.over()
         if self._state is DialogState.CLEARING:
             self._state = DialogState.GROUNDING
-            self.outgoing.send(HARMLESS, now_us)
+            self.command_gate.send(HARMLESS, now_us)
             return []
         self._state = DialogState.OPEN
         self._answer.forget()

@@ -83,53 +83,53 @@ ASYMMETRIC = WireProgram(LoadProgram(1, 0b1010, 123, 7), (LoadSegment(0, 123_457
 
 
 @check("R-29", title="LoadProgram opens, LoadSegment follows in order, ReadDigest closes")
-def segments_in_order(bench: Dut) -> None:
+def segments_in_order(dut: Dut) -> None:
     header, (zero, one) = TWO_BANDS.header, TWO_BANDS.segments
-    bench.get(header, ProgramOpen, by="R-29")
-    _require_refused(bench, one, "R-29", "segment 1 before segment 0")
-    _require_refused(bench, ReadDigest(), "R-29", "a program without its segments")
-    bench.get(zero, SegmentLoaded, by="R-29")
-    _require_refused(bench, zero, "R-29", "segment 0 for a second time")
-    _require_refused(bench, ReadDigest(), "R-29", "a program that lacks a segment")
-    bench.get(one, SegmentLoaded, by="R-29")
-    _require_refused(bench, one._replace(index=2), "R-29", "a third segment")
-    bench.get(ReadDigest(), ProgramDigest, by="R-29")
+    dut.get(header, ProgramOpen, by="R-29")
+    _require_refused(dut, one, "R-29", "segment 1 before segment 0")
+    _require_refused(dut, ReadDigest(), "R-29", "a program without its segments")
+    dut.get(zero, SegmentLoaded, by="R-29")
+    _require_refused(dut, zero, "R-29", "segment 0 for a second time")
+    _require_refused(dut, ReadDigest(), "R-29", "a program that lacks a segment")
+    dut.get(one, SegmentLoaded, by="R-29")
+    _require_refused(dut, one._replace(index=2), "R-29", "a third segment")
+    dut.get(ReadDigest(), ProgramDigest, by="R-29")
 
 
 @check("R-29", title="LoadProgram forgets whatever was loaded")
-def loading_forgets(bench: Dut) -> None:
-    bench.load(TWO_BANDS)
-    bench.get(PLAIN.header, ProgramOpen, by="R-29")
-    _require_refused(bench, ReadDigest(), "R-29", "a new program without its segments")
-    bench.get(PLAIN.segments[0], SegmentLoaded, by="R-29")
-    bench.get(PLAIN.header, ProgramOpen, by="R-29")
-    bench.get(PLAIN.segments[0], SegmentLoaded, by="R-29")
-    digest = bench.get(ReadDigest(), ProgramDigest, by="R-29").sha256
-    bench.require("R-29", digest == PLAIN.digest, "a program begun anew has another digest than what was given")
+def loading_forgets(dut: Dut) -> None:
+    dut.load(TWO_BANDS)
+    dut.get(PLAIN.header, ProgramOpen, by="R-29")
+    _require_refused(dut, ReadDigest(), "R-29", "a new program without its segments")
+    dut.get(PLAIN.segments[0], SegmentLoaded, by="R-29")
+    dut.get(PLAIN.header, ProgramOpen, by="R-29")
+    dut.get(PLAIN.segments[0], SegmentLoaded, by="R-29")
+    digest = dut.get(ReadDigest(), ProgramDigest, by="R-29").sha256
+    dut.require("R-29", digest == PLAIN.digest, "a program begun anew has another digest than what was given")
 
 
 @check("R-30", title="a program's head is held to its limits; what was loaded is kept", needs=Capability.HOLDS_LIMITS)
-def heads_within_limits(bench: Dut) -> None:
-    bench.load()
+def heads_within_limits(dut: Dut) -> None:
+    dut.load()
     for beyond in HEADERS_BEYOND:
-        _require_named(bench, PLAIN.header._replace(**beyond.fields), beyond)
-        kept = bench.get(ReadDigest(), ProgramDigest, by="R-30").sha256
-        bench.require("R-30", kept == PLAIN.digest, f"after {beyond.fields} was refused, another program is loaded")
+        _require_named(dut, PLAIN.header._replace(**beyond.fields), beyond)
+        kept = dut.get(ReadDigest(), ProgramDigest, by="R-30").sha256
+        dut.require("R-30", kept == PLAIN.digest, f"after {beyond.fields} was refused, another program is loaded")
     for fields in HEADERS_WITHIN:
-        bench.get(PLAIN.header._replace(**fields), ProgramOpen, by="R-30")
+        dut.get(PLAIN.header._replace(**fields), ProgramOpen, by="R-30")
 
 
 @check("R-30", title="segments are held to their limits, and what was given is kept", needs=Capability.HOLDS_LIMITS)
-def segments_within_limits(bench: Dut) -> None:
+def segments_within_limits(dut: Dut) -> None:
     for beyond in SEGMENTS_BEYOND:
-        bench.get(PLAIN.header, ProgramOpen)
-        _require_named(bench, PLAIN.segments[0]._replace(**beyond.fields), beyond)
-        bench.get(PLAIN.segments[0], SegmentLoaded, by="R-30")
-        kept = bench.get(ReadDigest(), ProgramDigest, by="R-30").sha256
-        bench.require("R-30", kept == PLAIN.digest, f"after {beyond.fields} was refused, another program is loaded")
+        dut.get(PLAIN.header, ProgramOpen)
+        _require_named(dut, PLAIN.segments[0]._replace(**beyond.fields), beyond)
+        dut.get(PLAIN.segments[0], SegmentLoaded, by="R-30")
+        kept = dut.get(ReadDigest(), ProgramDigest, by="R-30").sha256
+        dut.require("R-30", kept == PLAIN.digest, f"after {beyond.fields} was refused, another program is loaded")
     for fields in SEGMENTS_WITHIN:
-        bench.get(PLAIN.header, ProgramOpen)
-        bench.get(PLAIN.segments[0]._replace(**fields), SegmentLoaded, by="R-30")
+        dut.get(PLAIN.header, ProgramOpen)
+        dut.get(PLAIN.segments[0]._replace(**fields), SegmentLoaded, by="R-30")
 
 
 @check(
@@ -137,31 +137,31 @@ def segments_within_limits(bench: Dut) -> None:
     title="bands that alternate are held to their limits, and to 10 ms from one to the next",
     needs=Capability.HOLDS_LIMITS | Capability.ALTERNATES,
 )
-def bands_within_limits(bench: Dut) -> None:
+def bands_within_limits(dut: Dut) -> None:
     for beyond in BANDS_BEYOND:
-        bench.get(TWO_BANDS.header, ProgramOpen)
-        _require_named(bench, TWO_BANDS.segments[0]._replace(**beyond.fields), beyond)
+        dut.get(TWO_BANDS.header, ProgramOpen)
+        _require_named(dut, TWO_BANDS.segments[0]._replace(**beyond.fields), beyond)
     for fields in BANDS_WITHIN:
-        bench.get(TWO_BANDS.header, ProgramOpen)
-        bench.get(TWO_BANDS.segments[0]._replace(**fields), SegmentLoaded, by="R-30")
+        dut.get(TWO_BANDS.header, ProgramOpen)
+        dut.get(TWO_BANDS.segments[0]._replace(**fields), SegmentLoaded, by="R-30")
 
 
 @check("R-31", title="the digest is that of the document, and of what was sent")
-def digests_are_right(bench: Dut) -> None:
-    said = bench.load(EXAMPLE)
-    bench.require("R-31", said == EXAMPLE_DIGEST, f"the digest of the worked example is {said.hex()}")
+def digests_are_right(dut: Dut) -> None:
+    said = dut.load(EXAMPLE)
+    dut.require("R-31", said == EXAMPLE_DIGEST, f"the digest of the worked example is {said.hex()}")
     for program in (PLAIN, TWO_BANDS, ASYMMETRIC, PLAIN.on(0b1000)):
-        said = bench.load(program)
-        bench.require("R-31", said == program.digest, f"{program} has digest {said.hex()}, not {program.digest.hex()}")
+        said = dut.load(program)
+        dut.require("R-31", said == program.digest, f"{program} has digest {said.hex()}, not {program.digest.hex()}")
 
 
-def _require_refused(bench: Dut, order: Any, requirement: str, what: str) -> None:
-    answer = bench.ask(order, by=requirement).message
-    bench.require(requirement, isinstance(answer, Refused), f"{what} was answered with {answer}")
+def _require_refused(dut: Dut, order: Any, requirement: str, what: str) -> None:
+    answer = dut.ask(order, by=requirement).message
+    dut.require(requirement, isinstance(answer, Refused), f"{what} was answered with {answer}")
 
 
-def _require_named(bench: Dut, order: Any, beyond: OverLimit) -> None:
-    refused = bench.refused(order, beyond.reason, by="R-30")
+def _require_named(dut: Dut, order: Any, beyond: OverLimit) -> None:
+    refused = dut.refused(order, beyond.reason, by="R-30")
     named = (refused.detail, refused.limit)
     said = f"{order} was refused with the values {named}, not {(beyond.detail, beyond.limit)}"
-    bench.require("R-30", named == (beyond.detail, beyond.limit), said)
+    dut.require("R-30", named == (beyond.detail, beyond.limit), said)

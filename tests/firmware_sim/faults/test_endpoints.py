@@ -228,4 +228,4 @@ def test_what_the_command_refuses(scenario: Path) -> None:
 
 def test_only_a_native_device_has_these_faults() -> None:
     assert isinstance(SimOptions(faults=()).make(seed=1, load="nominal"), FaultyDevice)
-    assert not isinstance(SimOptions(which=DeviceSpec()).make(seed=1, load="nominal"), FaultyDevice)
+    assert not isinstance(SimOptions(spec=DeviceSpec()).make(seed=1, load="nominal"), FaultyDevice)

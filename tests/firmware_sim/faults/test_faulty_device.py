@@ -124,7 +124,7 @@ def test_it_is_quick_while_nothing_acts() -> None:
     device = Counted(NEVER, seed=1, load="nominal")
     Blind(device).run()
     assert calls == 0
-    assert device._mouth.plain
+    assert device._transmitter.plain
     assert device._line.from_device.plain
 
 

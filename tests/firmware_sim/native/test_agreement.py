@@ -68,7 +68,7 @@ def test_driver_and_device_count_the_same_pulses_and_charge(story: dict[str, Any
                 stage.set_target(channels[0], target_ua)
         assert stage.run(end_us) is None
         stage.disable(end_us)
-        driver.held(end_us)
+        driver.on_hold(end_us)
     for channel in channels:
         dose, totals = driver.dose(channel), stage.totals(channel)
         assert (*dose.pulses, *dose.charge_pc) == totals[:4]

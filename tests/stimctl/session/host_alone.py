@@ -99,9 +99,9 @@ def engine(log: ListLog | None = None, rx: Prescription | None = None) -> tuple[
 
 
 def look(
-    made: Engine, now_us: int, *, asked: Sequence[Command | Fact] = (), checked_in_us: int | None = None
+    made: Engine, now_us: int, *, command: Sequence[Command | Fact] = (), checked_in_us: int | None = None
 ) -> EngineStep:
     """One step of a loop that was never late; the front end checked in just now, unless told otherwise."""
     made._deadline_us = now_us
     made._context.times.checked_in_us = now_us if checked_in_us is None else checked_in_us
-    return made.step(now_us, asked=asked)
+    return made.step(now_us, command=command)

@@ -32,7 +32,7 @@ class Line(NativeAdapter):
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked: list[tuple[Any, ...]] = []
+        self.command: list[tuple[Any, ...]] = []
         self.kept: SessionCounts | None = None
         self.frames = 11
 
@@ -41,16 +41,16 @@ class Line(NativeAdapter):
         return 3
 
     def stop(self, now_us: int) -> None:
-        self.asked.append(("stop", now_us))
+        self.command.append(("stop", now_us))
 
     def read_records(self, channels: Any, now_us: int) -> None:
-        self.asked.append(("read", tuple(channels), now_us))
+        self.command.append(("read", tuple(channels), now_us))
 
     def acknowledge(self, session: int, now_us: int) -> None:
-        self.asked.append(("acknowledge", session, now_us))
+        self.command.append(("acknowledge", session, now_us))
 
     def kept_records(self, channels: Any) -> SessionCounts | None:
-        self.asked.append(("kept", tuple(channels)))
+        self.command.append(("kept", tuple(channels)))
         return self.kept
 
 
@@ -107,7 +107,7 @@ def test_a_stop_stops_the_device_first_and_what_was_under_way() -> None:
     bench.context.want, bench.context.times.alive_due_us = AwaitDurable(), 5
     bench.context.targets.started({1: 1_000}, 0)
     bench.stop(End.SIGNAL)
-    assert bench.line.asked == [("stop", STOP_US)]
+    assert bench.line.command == [("stop", STOP_US)]
     assert bench.context.state is State.STOPPING
     assert bench.context.ending == Ending(End.SIGNAL, End.SIGNAL.value)
     assert (bench.context.pending, bench.context.want, bench.context.times.alive_due_us) == (None, None, None)
@@ -121,7 +121,7 @@ def test_a_stop_says_more_where_more_is_said_and_a_second_one_changes_nothing() 
     bench = Bench().stop(End.IMPLAUSIBLE, "too much")
     bench.closing.stop(STOP_US + 1, End.OPERATOR, "again")
     assert bench.context.ending == Ending(End.IMPLAUSIBLE, "too much")
-    assert bench.line.asked == [("stop", STOP_US)]
+    assert bench.line.command == [("stop", STOP_US)]
     ended = Bench(State.ENDED).stop()
     assert ended.context.ending is None
 
@@ -132,7 +132,7 @@ def test_what_was_cut_ahead_is_not_stopped_again_and_its_time_is_the_stops() -> 
     bench.closing.cut(STOP_US - 4_000)
     assert not bench.closing.may_cut
     bench.stop()
-    assert bench.line.asked == [("stop", STOP_US - 4_000)]
+    assert bench.line.command == [("stop", STOP_US - 4_000)]
     assert bench.closing.deadline_us() == STOP_US - 4_000 + GIVE_UP_STOP_US
 
 
@@ -166,7 +166,7 @@ def test_without_a_line_nothing_is_sent_and_the_report_is_drawn_up_at_once() -> 
     assert bench.closing.lose_line(STOP_US) is False
     assert bench.context.state is State.RUNNING
     bench.stop(End.LINE_LOST)
-    assert ("stop", STOP_US) not in bench.line.asked
+    assert ("stop", STOP_US) not in bench.line.command
     assert bench.closing.report is not None
     assert bench.want() == AwaitDurable()
     bench.closing.durable(STOP_US + 1)
@@ -184,7 +184,7 @@ def test_counts_are_read_after_zero_and_forgotten_after_the_log() -> None:
     ]
     assert bench.closing.zero is ZERO
     assert bench.context.device.answered_us == 50 * S
-    assert bench.line.asked[1:] == [("read", (1,), STOP_US + 3_000)]
+    assert bench.line.command[1:] == [("read", (1,), STOP_US + 3_000)]
     assert (bench.closing.report, bench.context.want) == (None, None)
     bench.closing.on_records(records(), STOP_US + 4_000)
     report = bench.closing.report
@@ -193,11 +193,11 @@ def test_counts_are_read_after_zero_and_forgotten_after_the_log() -> None:
     assert (report.frames, report.damaged_frames) == (11, 3)
     assert report.agreement["exact"] is True
     assert report.zero_confirmed_us == 3_000
-    assert ("kept", (1,)) not in bench.line.asked
+    assert ("kept", (1,)) not in bench.line.command
     assert len(bench.log.of("closed")) == 1
     assert (bench.want(), bench.context.is_pending(Task.WRITING_LOG)) == (AwaitDurable(), True)
     bench.closing.durable(STOP_US + 5_000)
-    assert bench.line.asked[-1] == ("acknowledge", SESSION, STOP_US + 5_000)
+    assert bench.line.command[-1] == ("acknowledge", SESSION, STOP_US + 5_000)
     assert bench.context.is_pending(Task.ACKNOWLEDGING)
     assert bench.want() is None
     bench.closing.on_acknowledged(STOP_US + 6_000)
@@ -207,7 +207,7 @@ def test_counts_are_read_after_zero_and_forgotten_after_the_log() -> None:
 
 def test_where_nothing_was_armed_nothing_is_read_or_forgotten() -> None:
     bench = Bench(State.TESTED, armed=False).stop().zero()
-    assert bench.line.asked == [("stop", STOP_US)]
+    assert bench.line.command == [("stop", STOP_US)]
     report = bench.closing.report
     assert report is not None
     assert not report.armed
@@ -239,7 +239,7 @@ def test_what_the_host_kept_is_the_record_where_the_device_keeps_none() -> None:
     bench.line.kept = records()
     bench.stop()
     bench.closing.close(STOP_US + 1)
-    assert bench.line.asked[-1] == ("kept", (1,))
+    assert bench.line.command[-1] == ("kept", (1,))
     assert bench.closing.report is not None
     assert bench.closing.report.delivered is not None
 
@@ -254,7 +254,7 @@ def test_another_sessions_counts_are_neither_used_nor_forgotten(others: dict[str
     assert bench.context.account.contradiction == f"asked for session 5, the device told of {told}"
     bench.closing.durable(STOP_US + 5_000)
     assert bench.want() == SessionOver()
-    assert not [each for each in bench.line.asked if each[0] == "acknowledge"]
+    assert not [each for each in bench.line.command if each[0] == "acknowledge"]
 
 
 def test_a_count_that_is_not_what_was_commanded_is_an_alarm_and_in_the_report() -> None:
@@ -343,7 +343,7 @@ def test_a_zero_after_the_last_entry_ends_it_and_reads_nothing() -> None:
     bench.want()
     bench.zero(ZERO._replace(after_us=7 * S))
     assert (bench.want(), bench.context.state) == (SessionOver(), State.ENDED)
-    assert not [each for each in bench.line.asked if each[0] == "read"]
+    assert not [each for each in bench.line.command if each[0] == "read"]
 
 
 def test_who_was_told_to_pull_the_leads_is_told_once() -> None:
@@ -409,7 +409,7 @@ def test_a_line_lost_after_the_last_entry_ends_it_without_an_acknowledgement() -
     bench.want()
     bench.closing.durable(STOP_US + 6_000)
     assert bench.want() == SessionOver()
-    assert not [each for each in bench.line.asked if each[0] == "acknowledge"]
+    assert not [each for each in bench.line.command if each[0] == "acknowledge"]
     later = Bench().stop().zero()
     later.closing.on_records(records(), STOP_US + 4_000)
     later.closing.durable(STOP_US + 5_000)
@@ -471,7 +471,7 @@ def test_output_after_the_zero_is_stopped_anew(state: DeviceState, after_us: int
     bench.context.begin(Task.WRITING_LOG, 0)
     bench.closing.on_status(status(state, 50 * S + after_us, boot_id), STOP_US + S)
     assert (bench.closing.zero is None) is renewed
-    assert (("stop", STOP_US + S) in bench.line.asked) is renewed
+    assert (("stop", STOP_US + S) in bench.line.command) is renewed
     assert (bench.context.pending is None) is renewed
     alarm = (Priority.HIGH, "the device gives output again after its zero was confirmed", PULL_THE_LEADS)
     assert bench.alarms() == [alarm] * renewed
@@ -497,7 +497,7 @@ def test_before_the_zero_and_of_an_unknown_device_a_status_changes_nothing() -> 
     unknown.closing.on_status(status(DeviceState.RUNNING, 90 * S), STOP_US + S)
     for bench in (before, unknown):
         assert bench.alarms() == []
-        assert ("stop", STOP_US + S) not in bench.line.asked
+        assert ("stop", STOP_US + S) not in bench.line.command
 
 
 @pytest.mark.parametrize("simulator", [True, False])

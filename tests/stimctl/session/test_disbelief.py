@@ -206,7 +206,7 @@ def test_a_late_answer_that_makes_no_sense_does_not_disturb_the_stop(changes: di
     rig = Rig(at_1_ma(), line=lambda port: Rewritten(port, lambda told: _bent(told, changes)))
 
     def lower_and_stop(engine: Engine, now_us: int) -> None:
-        rig.line.write(engine.step(now_us, asked=[Lower(1)]).output)
+        rig.line.write(engine.step(now_us, command=[Lower(1)]).output)
         rig.runner.post(AskStop())
 
     report = rig.run((8 * S, lower_and_stop))
@@ -276,7 +276,7 @@ def test_a_log_that_breaks_in_an_unforeseen_way_does_not_keep_the_stop_back() ->
 
     rig = Rig(at_1_ma())
     log = Broken(rig.tape)
-    rig.engine._context.journal._log = log
+    rig.engine._context.ledger_entries._log = log
     with pytest.raises(Bug):
         rig.run((8 * S, AskStop()))
     assert rig.last_pulse_us() <= 8 * S + PULSE_US
@@ -352,7 +352,7 @@ def test_a_late_hold_is_refused_plainly() -> None:
     rig.when(State.CHECKING, AskHold())
     rig.run()
     assert any("cannot happen while" in str(event) for event in rig.events)
-    told = rig.engine.step(0, asked=[AskHold()])
+    told = rig.engine.step(0, command=[AskHold()])
     assert [type(event) for event in told.events] == [OperatorMessage]
     assert "cannot happen while" in told.events[0].text
 

@@ -19,16 +19,16 @@ from stimctl.session.states import (
     diagram,
 )
 
-EVERY = [(state, happening) for state in State for happening in Trigger]
+EVERY = [(state, trigger) for state in State for trigger in Trigger]
 
 
-@pytest.mark.parametrize(("state", "happening"), EVERY)
-def test_every_state_and_happening_is_decided(state: State, happening: Trigger) -> None:
-    if (state, happening) in TABLE:
-        assert after(state, happening) is TABLE[state, happening]
+@pytest.mark.parametrize(("state", "trigger"), EVERY)
+def test_every_state_and_happening_is_decided(state: State, trigger: Trigger) -> None:
+    if (state, trigger) in TABLE:
+        assert after(state, trigger) is TABLE[state, trigger]
     else:
         with pytest.raises(IllegalEvent, match="cannot happen while"):
-            after(state, happening)
+            after(state, trigger)
 
 
 def test_stop_leads_to_stopping_from_everywhere_but_the_end() -> None:

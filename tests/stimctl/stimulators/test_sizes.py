@@ -12,11 +12,9 @@ MOST = 15
 FOLDER = Path(stimctl.stimulators.__file__).parent
 FILES = sorted(
     [
-        *FOLDER.glob("lease*.py"),
-        *FOLDER.glob("stimjim*.py"),
-        *FOLDER.glob("pulsepal*.py"),
-        FOLDER / "dialect.py",
-        FOLDER / "outgoing.py",
+        *FOLDER.glob("lease/*.py"),
+        *FOLDER.glob("stimjim/*.py"),
+        *FOLDER.glob("pulsepal/*.py"),
     ]
 )
 

@@ -9,7 +9,7 @@ from firmware_sim.protocol_sim import Serial
 from stimctl.port import VirtualPort
 from stimlab.conformance.check import Check, all_checks
 from stimlab.conformance.dut import Dut
-from stimlab.conformance.fixture import hands_for
+from stimlab.conformance.fixture import fixture_for
 from stimlab.conformance.result import CheckResult, SuiteResult
 from stimlab.conformance.runner import SuiteRunner
 
@@ -20,7 +20,7 @@ Make = Callable[..., SimulatedDevice]
 def bench_on(make: Make = Device, url: str = URL) -> Dut:
     """A bench at a `sim://` port whose device `make` makes."""
     port = VirtualPort(url, Serial.powering(make, url))
-    return Dut(port, hands=hands_for(port))
+    return Dut(port, fixture=fixture_for(port))
 
 
 def run_checks(checks: Iterable[Check], make: Make = Device, url: str = URL) -> SuiteResult:
@@ -43,7 +43,7 @@ def failures(run: SuiteResult) -> list[str]:
 
 def first_failed(checks: Iterable[Check], make: Make = Device, url: str = URL) -> CheckResult | None:
     """Run checks one after the other until one fails; its outcome."""
-    bench = bench_on(make, url)
+    dut = bench_on(make, url)
     failed: list[CheckResult] = []
 
     def until_failed() -> Iterator[Check]:
@@ -52,9 +52,9 @@ def first_failed(checks: Iterable[Check], make: Make = Device, url: str = URL) -
                 return
             yield check
 
-    def told(_: Check, outcome: CheckResult | None) -> None:
+    def reported(_: Check, outcome: CheckResult | None) -> None:
         if outcome is not None and outcome.verdict in {"failed", "error"}:
             failed.append(outcome)
 
-    run = SuiteRunner(bench, progress=told).run(until_failed())
+    run = SuiteRunner(dut, progress=reported).run(until_failed())
     return failed[0] if failed else next((each for each in run.outcomes if each.found), None)

@@ -29,13 +29,13 @@ def _in_moment(machine: Machine, cell: OperatingPoint) -> bool:
     if cell.moment in {SessionMoment.RAMP, SessionMoment.FALL}:
         wanted = DeviceState.RAMPING if cell.moment is SessionMoment.RAMP else DeviceState.RAMPING_DOWN
         return machine.state is wanted
-    held, long = run.stimulation_us > 0, machine.stimulation_us(machine.now_us) >= A_MINUTE_US
+    on_hold, long = run.stimulation_us > 0, machine.stimulation_us(machine.now_us) >= A_MINUTE_US
     of_run = {
         SessionMoment.RUN: (False, False),
         SessionMoment.AFTER_HOLD: (True, False),
         SessionMoment.AFTER_A_MINUTE: (False, True),
     }
-    return machine.state is DeviceState.RUNNING and (held, long) == of_run[cell.moment]
+    return machine.state is DeviceState.RUNNING and (on_hold, long) == of_run[cell.moment]
 
 
 def is_at(machine: Machine, cell: OperatingPoint) -> bool:

@@ -43,7 +43,7 @@ def test_a_line_that_is_opened_in_the_midst_of_a_frame_is_no_damage() -> None:
         time.sleep(0.302)  # in the third Status
         port.close()
         port = open_port(url)
-        nothing = Check("nothing", ("R-04",), "nothing", "made", lambda bench: void(bench.status()))
+        nothing = Check("nothing", ("R-04",), "nothing", "made", lambda dut: void(dut.status()))
         run = SuiteRunner(Dut(port)).run([nothing])
         port.close()
         assert failures(run) == []

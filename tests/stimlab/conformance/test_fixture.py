@@ -16,22 +16,22 @@ A_WHILE_US = 20_000_000
 
 
 def test_a_session_goes_on_while_somebody_takes_20_s_to_do_what_was_asked() -> None:
-    bench = bench_on()
-    bench.identify()
+    dut = bench_on()
+    dut.identify()
 
     def ask(text: str) -> Reply:
         assert text == "While it stimulates, take a lead of channel 1 off"
-        began_us = bench.now_us
-        while bench.now_us < began_us + A_WHILE_US:
+        began_us = dut.now_us
+        while dut.now_us < began_us + A_WHILE_US:
             time.sleep(0.001)
         return "done"
 
-    bench.hands = PersonFixture(ask)
-    bench.running(stimulation_limit_us=1_800_000_000)
-    asked_us = bench.now_us
-    bench.swap(1, "open")
-    assert bench.now_us >= asked_us + A_WHILE_US
-    assert bench.state() is DeviceState.RUNNING
+    dut.fixture = PersonFixture(ask)
+    dut.running(stimulation_limit_us=1_800_000_000)
+    asked_us = dut.now_us
+    dut.swap(1, "open")
+    assert dut.now_us >= asked_us + A_WHILE_US
+    assert dut.state() is DeviceState.RUNNING
 
 
 def test_what_was_asked_is_said_again_until_it_is_done() -> None:
@@ -47,10 +47,10 @@ def test_what_was_asked_is_said_again_until_it_is_done() -> None:
 
 
 def test_what_is_skipped_was_not_examined() -> None:
-    bench = bench_on()
-    bench.hands = PersonFixture(lambda _: "skip")
-    check = Check("switched", ("R-02",), "somebody has to", "made", Dut.power_cycle, hands=("power",))
-    run = SuiteRunner(bench).run([check])
+    dut = bench_on()
+    dut.fixture = PersonFixture(lambda _: "skip")
+    check = Check("switched", ("R-02",), "somebody has to", "made", Dut.power_cycle, fixture=("power",))
+    run = SuiteRunner(dut).run([check])
     assert run.outcomes[0].verdict == "skipped"
     assert run.outcomes[0].reason == "you skipped what it asked you to do"
     assert run.verdict.startswith("CONFORMS in what was examined; 1 not examined")

@@ -66,10 +66,10 @@ class RepeatsTheCommand(Device):
 
     def take_output(self) -> bytes:
         out = filter(None, super().take_output().split(DELIMITER))
-        told = [parse(unframe(frame)) for frame in out]
+        reported = [parse(unframe(frame)) for frame in out]
         return b"".join(
             encode(number, each._replace(measured_ua=each.applied_ua) if isinstance(each, Channel) else each)
-            for number, each in told
+            for number, each in reported
         )
 
 
@@ -95,21 +95,21 @@ def test_a_dangerous_device_is_found_and_told_in_words(device: Dangerous) -> Non
 
 
 def test_what_nobody_can_cause_is_told_as_not_examined() -> None:
-    bench = bench_on()
-    bench.identify()
-    bench.hands.can_swap = lambda load: load in {"open", "r1k"}  # type: ignore[method-assign]
-    reasons = {check.name: reason for check, reason in MatrixPlan()(bench)}
+    dut = bench_on()
+    dut.identify()
+    dut.fixture.can_swap = lambda load: load in {"open", "r1k"}  # type: ignore[method-assign]
+    reasons = {check.name: reason for check, reason in MatrixPlan()(dut)}
     assert len(reasons) == len(CELLS) + len(EXTREMES)
-    told = {reason for reason in reasons.values() if reason}
-    assert told == {
+    reported = {reason for reason in reasons.values() if reason}
+    assert reported == {
         "nobody here can cause over-current", "nobody here can cause short", "nobody here can cause 10 kohm",
         "nobody here can cause net charge",
     }  # fmt: skip
 
 
 def test_a_device_that_is_no_simulator_is_driven_over_the_range_only_when_asked() -> None:
-    bench = bench_on()
-    who = bench.identify()
-    bench.identity = type(who)(who.welcome._replace(simulator=0), who.maker, who.firmware, who.ranges)
-    assert {reason for _, reason in MatrixPlan()(bench)} == {"`--full-range` tries it"}
-    assert {reason for _, reason in MatrixPlan(wanted=True)(bench)} == {""}
+    dut = bench_on()
+    who = dut.identify()
+    dut.identity = type(who)(who.welcome._replace(simulator=0), who.maker, who.firmware, who.ranges)
+    assert {reason for _, reason in MatrixPlan()(dut)} == {"`--full-range` tries it"}
+    assert {reason for _, reason in MatrixPlan(wanted=True)(dut)} == {""}

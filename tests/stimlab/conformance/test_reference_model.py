@@ -23,12 +23,12 @@ ROWS = (
 
 
 def test_the_worked_example() -> None:
-    told = ReportedSession(EXAMPLE, 20 * S)
-    told.started({1: 2_000}, 0)
-    told.over(20 * S)
-    assert set(ROWS) <= set(told.pulses(1))
-    assert told.tally(1) == (22, 900, 15_240_000, 263_550_000)
-    assert told.segments_us() == (11 * S, 9 * S)
+    reported = ReportedSession(EXAMPLE, 20 * S)
+    reported.started({1: 2_000}, 0)
+    reported.over(20 * S)
+    assert set(ROWS) <= set(reported.pulses(1))
+    assert reported.tally(1) == (22, 900, 15_240_000, 263_550_000)
+    assert reported.segments_us() == (11 * S, 9 * S)
 
 
 @settings(max_examples=60, deadline=None)
@@ -52,22 +52,22 @@ def test_it_agrees_with_the_drivers(
         tuple(Segment(*shape) for shape in shapes), (channel,),
         stimulation_us=limit_us, ramp_slope_ua_per_s=slope, ramp_down_us=fall_us,
     )  # fmt: skip
-    told, commanded = ReportedSession(loadable, limit_us), CommandedDose(program)
+    reported, commanded = ReportedSession(loadable, limit_us), CommandedDose(program)
     assert quantum_ua(loadable) == program.quantum_ua
-    told.started({channel: 500}, 0)
+    reported.started({channel: 500}, 0)
     commanded.started({channel: 500}, 0)
     at_us = 0
     for later_us, target_ua in targets:
         at_us += later_us
-        told.target_set(channel, target_ua, at_us)
+        reported.target_set(channel, target_ua, at_us)
         commanded.target_set(channel, target_ua, at_us)
     at_us = min(limit_us, at_us + held_us)
-    told.over(at_us)
-    commanded.held(at_us)
-    told.started({channel: 700}, at_us)
+    reported.over(at_us)
+    commanded.on_hold(at_us)
+    reported.started({channel: 700}, at_us)
     commanded.started({channel: 700}, at_us)
-    told.over(limit_us)
+    reported.over(limit_us)
     commanded.ended(limit_us)
     dose = commanded.dose(channel)
-    assert told.tally(channel) == (*dose.pulses, *dose.charge_pc)
-    assert told.segments_us() == commanded.band_us()
+    assert reported.tally(channel) == (*dose.pulses, *dose.charge_pc)
+    assert reported.segments_us() == commanded.band_us()

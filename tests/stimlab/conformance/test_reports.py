@@ -35,15 +35,15 @@ class OddName(Device):
         return answer._replace(model=b"<script>\x01alert()".ljust(24, b"\0")) if isinstance(answer, Maker) else answer
 
 
-def waits(bench: Dut) -> None:
-    bench.measure("a time without a limit", 7, None, "us")
-    bench.running()
-    bench.listen(50_000_000)
+def waits(dut: Dut) -> None:
+    dut.measure("a time without a limit", 7, None, "us")
+    dut.running()
+    dut.listen(50_000_000)
 
 
 @pytest.fixture(scope="module")
 def run() -> SuiteResult:
-    skipped = Check("by_hand", ("R-02",), "somebody has to switch it", "made", waits, hands=("power",), long=True)
+    skipped = Check("by_hand", ("R-02",), "somebody has to switch it", "made", waits, fixture=("power",), long=True)
     found = run_checks([*checks_naming("R-17"), Check("waits", ("R-46",), "it waits", "made", waits)], WelcomesAll)
     bench_run = run_checks([skipped])
     bench_run.outcomes[0].verdict, bench_run.outcomes[0].reason = "skipped", "no hands"
@@ -161,9 +161,9 @@ class TestPage:
         packed = json.loads(page[start : page.index("</script>", start)])
         failed = next(number for number, each in enumerate(document(run)["checks"]) if each["found"])
         lines = json.loads(decompress(b64decode(packed[str(failed)]), -MAX_WBITS))
-        told = document(run)["checks"][failed]
-        assert [text for _, text, _ in lines] == [line["text"] for line in told["traffic"]]
-        assert "Hello" in lines[told["found"][0]["line"]][1] or "Welcome" in lines[told["found"][0]["line"]][1]
+        reported = document(run)["checks"][failed]
+        assert [text for _, text, _ in lines] == [line["text"] for line in reported["traffic"]]
+        assert "Hello" in lines[reported["found"][0]["line"]][1] or "Welcome" in lines[reported["found"][0]["line"]][1]
 
     def test_the_page_of_a_device_that_fails_everywhere_stays_small(self) -> None:
         outcome = first_failed(map(check_of, CELLS), MONSTER)

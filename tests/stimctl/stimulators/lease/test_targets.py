@@ -80,7 +80,7 @@ class Run:
             elif isinstance(event, m.TargetSet):
                 self.targets.applied(event.channel, event.target_ua, now_us)
             elif isinstance(event, m.Holding):
-                self.targets.held()
+                self.targets.on_hold()
 
     def highest_ua(self, since_us: int) -> float:
         """The highest current of any pulse that began after this."""

@@ -57,12 +57,12 @@ class _Steep(ChannelTrain):
     __slots__ = ()
 
     def take(self) -> int:
-        told = self._program
-        self._program = replace(told, ramp_slope_ua_per_s=told.ramp_slope_ua_per_s * 6 // 5)
+        reported = self._program
+        self._program = replace(reported, ramp_slope_ua_per_s=reported.ramp_slope_ua_per_s * 6 // 5)
         try:
             return super().take()
         finally:
-            self._program = told
+            self._program = reported
 
 
 class _Jumps(ChannelTrain):
@@ -71,13 +71,13 @@ class _Jumps(ChannelTrain):
     __slots__ = ()
 
     def take(self) -> int:
-        told, rise_ua = self._program, self._rise_ua
+        reported, rise_ua = self._program, self._rise_ua
         if self.level_ua >= 500:
-            self._rise_ua, self._program = 400, replace(told, ramp_slope_ua_per_s=4_000)
+            self._rise_ua, self._program = 400, replace(reported, ramp_slope_ua_per_s=4_000)
         try:
             return super().take()
         finally:
-            self._program, self._rise_ua = told, rise_ua
+            self._program, self._rise_ua = reported, rise_ua
 
 
 class _SteepStage(OutputStage):

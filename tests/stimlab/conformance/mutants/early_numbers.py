@@ -73,9 +73,9 @@ class KeepsNoAlive(Numbered):
 
 
 class _Forgetful(ReplyCache):
-    def turn(self, sequence: int, payload: bytes) -> Disposition:
-        turn = super().turn(sequence, payload)
-        return NEW if turn is REPEATED else turn
+    def disposition(self, sequence: int, payload: bytes) -> Disposition:
+        disposition = super().disposition(sequence, payload)
+        return NEW if disposition is REPEATED else disposition
 
 
 @mutant("R-13", "executes what is repeated once more")
@@ -84,10 +84,10 @@ class ExecutesAgain(Numbered):
 
 
 class _NoRefusals(ReplyCache):
-    def turn(self, sequence: int, payload: bytes) -> Disposition:
-        turn = super().turn(sequence, payload)
-        refused = turn is REPEATED and self.answer[1] == 0x40
-        return NEW if refused else turn
+    def disposition(self, sequence: int, payload: bytes) -> Disposition:
+        disposition = super().disposition(sequence, payload)
+        refused = disposition is REPEATED and self.answer[1] == 0x40
+        return NEW if refused else disposition
 
 
 @mutant("R-13", "keeps no refusals")
@@ -96,9 +96,9 @@ class ForgetsRefusals(Numbered):
 
 
 class _AnyNumber(ReplyCache):
-    def turn(self, sequence: int, payload: bytes) -> Disposition:
-        turn = super().turn(sequence, payload)
-        return NEW if turn is STALE and sequence != self._newest else turn
+    def disposition(self, sequence: int, payload: bytes) -> Disposition:
+        disposition = super().disposition(sequence, payload)
+        return NEW if disposition is STALE and sequence != self._newest else disposition
 
 
 @mutant("R-14", "takes any number that is not kept")
@@ -107,9 +107,9 @@ class TakesAnyNumber(Numbered):
 
 
 class _HalfTooFar(ReplyCache):
-    def turn(self, sequence: int, payload: bytes) -> Disposition:
+    def disposition(self, sequence: int, payload: bytes) -> Disposition:
         far = (sequence - self._newest) % 65_536 == 0x8000
-        return NEW if far else super().turn(sequence, payload)
+        return NEW if far else super().disposition(sequence, payload)
 
 
 @mutant("R-14", "takes 32 768 ahead for new")
@@ -118,8 +118,8 @@ class OneTooFar(Numbered):
 
 
 class _NumberAlone(ReplyCache):
-    def turn(self, sequence: int, payload: bytes) -> Disposition:
-        return REPEATED if sequence == self._newest else super().turn(sequence, payload)
+    def disposition(self, sequence: int, payload: bytes) -> Disposition:
+        return REPEATED if sequence == self._newest else super().disposition(sequence, payload)
 
 
 @mutant("R-14", "tells repeated commands by their number alone")
@@ -128,9 +128,9 @@ class SameNumberSameAnswer(Numbered):
 
 
 class _NoSkips(ReplyCache):
-    def turn(self, sequence: int, payload: bytes) -> Disposition:
-        turn = super().turn(sequence, payload)
-        return STALE if turn is NEW and (sequence - self._newest) % 65_536 > 1_000 else turn
+    def disposition(self, sequence: int, payload: bytes) -> Disposition:
+        disposition = super().disposition(sequence, payload)
+        return STALE if disposition is NEW and (sequence - self._newest) % 65_536 > 1_000 else disposition
 
 
 @mutant("R-14", "takes no numbers that skip")

@@ -226,8 +226,8 @@ class HoldsOne(Device):
     def _execute(self, order: object, kind: int) -> object:
         answer = super()._execute(order, kind)
         machine = self.machine
-        held = machine.state is DeviceState.HELD and machine.hold_reason is EndReason.LEAD_OFF
-        if isinstance(answer, Counters) and answer.pulses_0 and held and answer.channel != 2:
+        on_hold = machine.state is DeviceState.HELD and machine.hold_reason is EndReason.LEAD_OFF
+        if isinstance(answer, Counters) and answer.pulses_0 and on_hold and answer.channel != 2:
             more = machine.now_us // 10_000
             return answer._replace(pulses_0=answer.pulses_0 + more, charge_0_pc=answer.charge_0_pc + more * 40_000)
         return answer
