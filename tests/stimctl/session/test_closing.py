@@ -112,7 +112,7 @@ def test_a_stop_stops_the_device_first_and_what_was_under_way() -> None:
     assert bench.context.ending == Ending(End.SIGNAL, End.SIGNAL.value)
     assert (bench.context.pending, bench.context.want, bench.context.times.alive_due_us) == (None, None, None)
     assert not bench.context.targets.running
-    assert not bench.context.account.unanswered
+    assert not bench.context.dose_tracker.unanswered
     assert bench.log.of("state") == [{"was": "running", "now": "stopping", "end": str(End.SIGNAL)}]
     assert bench.closing.report is None
 
@@ -148,17 +148,17 @@ def test_whatever_is_not_over_may_be_cut(state: State) -> None:
 def test_a_start_without_its_answer_leaves_the_dose_open(task: Task, lost: bool) -> None:
     bench = Bench(State.ARMED if task is Task.STARTING else State.RUNNING)
     bench.context.begin(task, 0)
-    assert bench.stop().context.account.unanswered is lost
+    assert bench.stop().context.dose_tracker.unanswered is lost
 
 
 def test_a_target_without_its_answer_leaves_the_dose_open_and_so_it_stays() -> None:
     bench = Bench()
     bench.context.targets.started({1: 1_000}, 0)
     bench.context.targets.want(1, 900)
-    assert bench.stop().context.account.unanswered
+    assert bench.stop().context.dose_tracker.unanswered
     before = Bench()
-    before.context.account.unanswered = True
-    assert before.stop().context.account.unanswered
+    before.context.dose_tracker.unanswered = True
+    assert before.stop().context.dose_tracker.unanswered
 
 
 def test_without_a_line_nothing_is_sent_and_the_report_is_drawn_up_at_once() -> None:
@@ -251,7 +251,7 @@ def test_another_sessions_counts_are_neither_used_nor_forgotten(others: dict[str
     assert bench.closing.report is not None
     assert bench.closing.report.delivered is None
     told = {SESSION, 6}
-    assert bench.context.account.contradiction == f"asked for session 5, the device told of {told}"
+    assert bench.context.dose_tracker.contradiction == f"asked for session 5, the device told of {told}"
     bench.closing.durable(STOP_US + 5_000)
     assert bench.want() == SessionOver()
     assert not [each for each in bench.line.command if each[0] == "acknowledge"]
@@ -284,7 +284,7 @@ def test_the_report_is_drawn_up_once() -> None:
 
 def test_how_far_it_came_without_records_is_what_was_told_last() -> None:
     bench = Bench()
-    bench.context.account.started({1: 1_000}, 0)
+    bench.context.dose_tracker.started({1: 1_000}, 0)
     bench.context.device.status = status(DeviceState.RUNNING, 9)._replace(stimulation_us=10 * S)
     bench.stop().zero()
     bench.closing.close(STOP_US + 4_000)
@@ -294,7 +294,7 @@ def test_how_far_it_came_without_records_is_what_was_told_last() -> None:
 
 def test_of_a_run_of_which_nothing_was_told_no_pulse_was_surely_given() -> None:
     bench = Bench()
-    bench.context.account.started({1: 1_000}, 0)
+    bench.context.dose_tracker.started({1: 1_000}, 0)
     bench.stop().zero()
     bench.closing.close(STOP_US + 4_000)
     assert bench.closing.report is not None
