@@ -169,7 +169,7 @@ def _run(
 
 
 def _recorder(open_things: ExitStack, path: Path, rate_hz: int) -> "Recorder":
-    from firmware_sim.analog.recorder import open_recorder
+    from firmware_sim.analog.record_file import open_recorder
 
     if not path.parent.is_dir():
         raise _CannotStart(f"there is no folder {path.parent} for --record; make it, or name another file")

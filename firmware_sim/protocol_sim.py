@@ -44,7 +44,7 @@ LAG_S = 0.1  # a paced clock that fell further behind the wall's goes on from th
 
 def _recorder(path: Path, rate_hz: int) -> "Recorder":
     # Here, because it brings numpy with it, which most ports never need.
-    from firmware_sim.analog.recorder import open_recorder
+    from firmware_sim.analog.record_file import open_recorder
 
     if not path.parent.is_dir():
         raise SerialException(f"option 'record': there is no folder {path.parent}; make it, or name another file")

@@ -26,8 +26,7 @@ from stimctl.prescription import Prescription, from_mapping
 from stimctl.profile import load_profiles
 from stimctl.session.view import SessionReport
 from stimctl.stimulators.base import Identity, ZeroConfirmed, ZeroOverdue
-from stimctl.stimulators.discovery import DeviceChoice, stimulator
-from stimctl.stimulators.identify import handshake
+from stimctl.stimulators.discovery import DeviceChoice, handshake, stimulator
 from stimctl.units import US_PER_S, whole
 from stimlab.play.play import command_of
 from stimlab.play.port import ScenarioPort, TimedAction

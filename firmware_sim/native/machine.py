@@ -8,12 +8,11 @@ to the instant it happened, and nothing flows after that instant.
 from collections.abc import Callable
 
 from firmware_sim.native import gate
-from firmware_sim.native.bands import BandSchedule
 from firmware_sim.native.flash import Flash, StoredSession
 from firmware_sim.native.loading import ProgramLoader
 from firmware_sim.native.nonces import Draw, by_system, nonce
 from firmware_sim.native.output_stage import ImpedanceResult, OutputStage, Trip
-from firmware_sim.native.program import OutputProgram
+from firmware_sim.native.program import BandSchedule, OutputProgram
 from firmware_sim.native.run_state import Arming, ImpedanceScan, StateChange, StimulationRun
 from firmware_sim.native.states import Cause, after
 from firmware_sim.native.timers import DeviceTimer, DeviceTimers

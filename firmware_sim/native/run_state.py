@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from firmware_sim.native.bands import BandSchedule
+from firmware_sim.native.program import BandSchedule
 from stimctl.wire.codes import DeviceState, EndReason, Purpose
 
 

@@ -32,7 +32,7 @@ def info(url: str, choice: "DeviceChoice", as_json: bool) -> None:
       stimctl info --port sim://
       stimctl info --port /dev/ttyACM0 --device stimjim
     """
-    from stimctl.stimulators.identify import identify
+    from stimctl.stimulators.discovery import identify
 
     found = identify(url, choice)
     if as_json:

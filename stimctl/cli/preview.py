@@ -12,7 +12,7 @@ from stimctl.errors import Misuse
 if TYPE_CHECKING:
     from stimctl.prescription import Prescription
     from stimctl.profile import Profile
-    from stimctl.report.preview import PreviewInput
+    from stimctl.report.preview_model import PreviewInput
 
 _WIDEST = 110
 _SIZE = (100, 24)  # where nobody says how wide the terminal is
@@ -46,8 +46,9 @@ def preview(
       stimctl preview low-back-pain --prescription profiles/examples/low-back-pain.toml -o plan.svg
     """
     from stimctl.profile import choose, load_profiles
-    from stimctl.report.preview import caption, save
+    from stimctl.report.preview import save
     from stimctl.report.preview import text as drawn
+    from stimctl.report.preview_model import caption
 
     profiles = load_profiles()
     profile = choose(profiles, name)
@@ -68,7 +69,7 @@ def preview(
 
 def of_prescription(prescription: "Prescription", channel: int | None = None) -> "PreviewInput":
     """One channel of a prescription; where the operator titrates, at the ceiling. Raises `Misuse`."""
-    from stimctl.report.preview import NeedleFigures, PreviewInput
+    from stimctl.report.preview_model import NeedleFigures, PreviewInput
 
     plan = prescription.plan(channel or prescription.channels[0].channel)
     number, needle = plan.channel, plan.needle
@@ -106,7 +107,7 @@ def _of_profile(profile: "Profile", variant: str | None, channel: int | None) ->
     """The most that the profile allows; where it names no amplitude or minutes, the hard limits, and says so."""
     from stimctl import limits
     from stimctl.profile import ramps, segments
-    from stimctl.report.preview import PreviewInput
+    from stimctl.report.preview_model import PreviewInput
     from stimctl.units import ua_from_ma, us_from_minutes
     from stimctl.waveform import Program
 

@@ -11,7 +11,6 @@ from stimctl import limits
 from stimctl.anatomy import PREGNANCY_POINTS, Placement, check_pair
 from stimctl.errors import Misuse, Problem, Unsafe
 from stimctl.limits import Limit
-from stimctl.prescription.asked import PrescriptionFields
 from stimctl.prescription.completion import profile_problems
 from stimctl.prescription.plan import (
     NEEDLE_DIAMETER,
@@ -19,6 +18,7 @@ from stimctl.prescription.plan import (
     TEXT_MAX,
     ChannelPlan,
     Clinician,
+    PrescriptionFields,
     Subject,
     Terminal,
     is_text,

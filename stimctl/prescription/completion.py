@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stimctl.errors import Problem
-from stimctl.prescription.asked import PrescriptionFields
-from stimctl.prescription.plan import GAPS, Terminal, is_text
+from stimctl.prescription.plan import GAPS, PrescriptionFields, Terminal, is_text
 from stimctl.units import UA_PER_MA, US_PER_MIN, whole
 
 

@@ -12,8 +12,7 @@ from firmware_sim.analog.load import LOADS
 from firmware_sim.faults import CATALOGUE, Fault, NumberOption
 from firmware_sim.faults.catalogue import TOLD
 from stimctl.errors import InputInvalid, Problem
-from stimlab.play.host_faults import OF_PROCESSES
-from stimlab.scenario.model import OperatorAction, Scenario
+from stimlab.scenario.model import OF_PROCESSES, OperatorAction, Scenario
 
 # Those that need a process of their own take real time, which a campaign has none of.
 KINDS: tuple[str, ...] = tuple(name for name in CATALOGUE if name not in OF_PROCESSES)

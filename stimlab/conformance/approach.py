@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from stimctl.wire.codec import LoadProgram, LoadSegment, Status
 from stimctl.wire.codes import DeviceState
-from stimlab.conformance.check import Nonconforming
 from stimlab.conformance.dut import Dut
 from stimlab.conformance.link import ReceivedFrame
 from stimlab.conformance.matrix import (
@@ -17,6 +16,7 @@ from stimlab.conformance.matrix import (
 )
 from stimlab.conformance.programs import WireProgram
 from stimlab.conformance.tracked_session import TrackedSession
+from stimlab.conformance.verdict import Nonconforming
 
 A_MINUTE_US = 60_000_000
 STEP_UA = 100

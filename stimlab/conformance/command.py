@@ -86,8 +86,7 @@ def _chosen(only: tuple[str, ...], word: str | None) -> "list[Check]":
     from stimlab.conformance.check import all_checks
     from stimlab.conformance.matrix import CELLS
     from stimlab.conformance.operating_point import check_of
-    from stimlab.conformance.requirements import texts
-    from stimlab.conformance.scope import NOT_ON_THE_WIRE
+    from stimlab.conformance.requirements import NOT_ON_THE_WIRE, texts
 
     for number in only:
         if number not in texts():

@@ -13,8 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from stimctl.cli.info import banner
 from stimctl.cli.log.page import plain
 from stimctl.cli.table import table
-from stimlab.conformance.requirements import section_of
-from stimlab.conformance.scope import TO_MEASURE
+from stimlab.conformance.requirements import TO_MEASURE, section_of
 
 if TYPE_CHECKING:
     from stimlab.conformance.check import Check

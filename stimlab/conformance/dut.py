@@ -39,11 +39,10 @@ from stimctl.wire.codec import (
 )
 from stimctl.wire.codes import PROTOCOL_VERSION, Capability, DeviceState, EndReason, Purpose
 from stimctl.wire.framing import DELIMITER
-from stimlab.conformance.check import CheckSkipped, Nonconforming
 from stimlab.conformance.fixture import DUMMY, Fixture, NoFixture
 from stimlab.conformance.link import STOP_FRAME, Link, ReceivedFrame
 from stimlab.conformance.programs import PLAIN, WireProgram
-from stimlab.conformance.result import DutIdentity, Measurement
+from stimlab.conformance.verdict import CheckSkipped, DutIdentity, Measurement, Nonconforming
 
 CEILING_UA = 500  # the lowest there is
 LIMIT_US = 60_000_000

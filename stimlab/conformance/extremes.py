@@ -6,11 +6,12 @@ from functools import partial
 
 from stimctl.wire.codec import LoadSegment, SetTarget
 from stimctl.wire.codes import Capability, DeviceState, EndReason, Refusal
-from stimlab.conformance.check import Check, CheckSkipped
+from stimlab.conformance.check import Check
 from stimlab.conformance.dut import Dut
 from stimlab.conformance.programs import PLAIN
 from stimlab.conformance.report_consistency import error_ua, judge
 from stimlab.conformance.tracked_session import TrackedSession
+from stimlab.conformance.verdict import CheckSkipped
 
 CEILINGS_UA = (500, 1_000, 2_000)
 TOGETHER = ((1, 2), (2, 3), (3, 4), (1, 4))

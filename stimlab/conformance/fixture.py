@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from stimctl.errors import LineLost
 from stimctl.port import Port
-from stimlab.conformance.check import CheckSkipped, FixtureAction
+from stimlab.conformance.verdict import CheckSkipped, FixtureAction
 
 DUMMY = "r1k"
 DUMMY_OHM = 1_000

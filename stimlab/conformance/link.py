@@ -28,7 +28,7 @@ from stimctl.wire.codec import (
 )
 from stimctl.wire.codes import Refusal
 from stimctl.wire.framing import DELIMITER, MAX_FRAME, FrameSplitter, frame_sized, unframe
-from stimlab.conformance.check import Nonconforming
+from stimlab.conformance.verdict import Nonconforming
 
 STOP_FRAME = bytes.fromhex("02 1F 01 05 5F 3D 3B E8 00")
 KEEP_ALIVE_US = 250_000

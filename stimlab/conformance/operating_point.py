@@ -18,13 +18,14 @@ from stimctl.wire.codec import (
 from stimctl.wire.codes import Capability, ChannelFlag, DeviceState, EndReason, Refusal
 from stimctl.wire.framing import DELIMITER
 from stimlab.conformance.approach import QUIET_US, STEP_UA, begun
-from stimlab.conformance.check import Check, CheckSkipped
+from stimlab.conformance.check import Check
 from stimlab.conformance.dut import Dut, tells
 from stimlab.conformance.link import STOP_FRAME, ReceivedFrame
 from stimlab.conformance.matrix import OperatingPoint, SafetyAction, SegmentPosition, SessionMoment
 from stimlab.conformance.report_consistency import judge
 from stimlab.conformance.timing import EXACT_US, event
 from stimlab.conformance.tracked_session import TrackedSession
+from stimlab.conformance.verdict import CheckSkipped
 
 WATCHDOG_US = 1_000_000
 OFF_US = 5_000  # from Stop to outputs disabled: section 21

@@ -12,9 +12,9 @@ from stimctl.traffic.decoder import Decoder
 from stimctl.traffic.transcript import TrafficChunk
 from stimctl.wire.codes import PROTOCOL_VERSION, Capability
 from stimlab.conformance.matrix import OperatingPoint
-from stimlab.conformance.requirements import section_of, texts
-from stimlab.conformance.result import CheckResult, DutIdentity, Measurement, Nonconformity, SuiteResult
-from stimlab.conformance.scope import NOT_ON_THE_WIRE, TO_MEASURE
+from stimlab.conformance.requirements import NOT_ON_THE_WIRE, TO_MEASURE, section_of, texts
+from stimlab.conformance.result import CheckResult, Nonconformity, SuiteResult
+from stimlab.conformance.verdict import DutIdentity, Measurement
 
 FORMAT = 2
 SHOWN_LINES = 120  # of the traffic of one check, at each end

@@ -11,11 +11,12 @@ from itertools import chain
 
 from stimctl.errors import LineFault
 from stimctl.wire.codes import Capability, EndReason
-from stimlab.conformance.check import Check, CheckSkipped, Nonconforming
+from stimlab.conformance.check import Check
 from stimlab.conformance.dut import ZERO_LIMIT_US, Dut
 from stimlab.conformance.link import STOP_FRAME
 from stimlab.conformance.plan import Planned
-from stimlab.conformance.result import CheckResult, Measurement, Nonconformity, SuiteResult
+from stimlab.conformance.result import CheckResult, Nonconformity, SuiteResult
+from stimlab.conformance.verdict import CheckSkipped, Measurement, Nonconforming
 
 # An end or a hold that no check asked for, and the requirement that speaks of it.
 _OF_REASON = {

@@ -2,8 +2,8 @@
 
 from stimctl.wire.codec import Event
 from stimctl.wire.codes import DeviceState
-from stimlab.conformance.check import Nonconforming
 from stimlab.conformance.dut import Dut, tells
+from stimlab.conformance.verdict import Nonconforming
 
 # A firmware that looks at its timers every few milliseconds keeps them [choice].
 EXACT_US = 10_000

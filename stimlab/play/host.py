@@ -21,8 +21,7 @@ from stimctl.stimulators.native import NativeAdapter
 from stimlab.play.host_faults import HostFaults
 from stimlab.play.port import ScenarioPort, TimedAction
 from stimlab.play.result import HostResult
-from stimlab.play.session_logs import MemoryLog
-from stimlab.play.settled_log import SettledLog
+from stimlab.play.session_logs import MemoryLog, SettledLog
 from stimlab.scenario.model import OperatorAction, Scenario
 
 NOTE = {"text": "a note of the scenario " * 180}  # longer than a page of the ledger's file

@@ -17,10 +17,10 @@ from stimctl.errors import InputInvalid, Misuse, Unsafe
 from stimctl.port import VirtualPort
 from stimctl.prescription import Prescription
 from stimlab.play.host import command_of, run_host
-from stimlab.play.host_faults import NEED_A_LENGTH, OF_PROCESSES, OF_THE_LOG
+from stimlab.play.host_faults import OF_THE_LOG
 from stimlab.play.port import ScenarioPort
 from stimlab.play.result import HostResult, PlayedSession, concluded
-from stimlab.scenario.model import Scenario
+from stimlab.scenario.model import NEED_A_LENGTH, OF_PROCESSES, Scenario
 from stimlab.scenario.reader import prescribed
 
 __all__ = ["AFTERMATH_US", "OVER", "command_of", "play", "way_for"]

@@ -26,10 +26,9 @@ from stimctl.errors import LineFault, Misuse
 from stimctl.port import open_port
 from stimctl.prescription import Prescription
 from stimlab.play.host import run_host
-from stimlab.play.host_faults import OF_PROCESSES
 from stimlab.play.port import ScenarioPort
 from stimlab.play.result import HostResult, PlayedSession, concluded
-from stimlab.scenario.model import Scenario
+from stimlab.scenario.model import OF_PROCESSES, Scenario
 from stimlab.scenario.writer import dump
 
 POLL_S = 0.005

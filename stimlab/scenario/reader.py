@@ -25,8 +25,7 @@ from stimctl.profile.model import SLUG_MEANING, Slug, Strict, Text
 from stimctl.profile.toml_text import TomlText, check, read_file
 from stimctl.session.states import End, State
 from stimctl.units import UA_PER_MA, US_PER_MS, US_PER_S, whole
-from stimlab.play.host_faults import NEED_A_LENGTH
-from stimlab.scenario.model import DOES, OF_A_CHANNEL, TIMES, Expectation, OperatorAction, Scenario
+from stimlab.scenario.model import DOES, NEED_A_LENGTH, OF_A_CHANNEL, TIMES, Expectation, OperatorAction, Scenario
 from stimlab.scenario.writer import dump
 
 __all__ = [

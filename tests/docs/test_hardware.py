@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from stimctl.stimulators.capabilities import table
-from stimctl.stimulators.discovery import DeviceChoice
-from stimctl.stimulators.identify import identify
+from stimctl.stimulators.discovery import DeviceChoice, identify
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "hardware.md").read_text("utf-8")

@@ -20,10 +20,11 @@ from stimctl.wire.codec import (
 )
 from stimctl.wire.codes import Refusal
 from stimctl.wire.framing import DELIMITER, MAX_FRAME, MAX_PAYLOAD, frame_sized
-from stimlab.conformance.check import Nonconforming, check
+from stimlab.conformance.check import check
 from stimlab.conformance.dut import Dut
 from stimlab.conformance.link import STOP_FRAME, ReceivedFrame
 from stimlab.conformance.programs import PLAIN
+from stimlab.conformance.verdict import Nonconforming
 
 _SILENCE_US = 100_000
 _STOP_KIND = STOP_FRAME[1]

@@ -12,13 +12,14 @@ from stimctl.wire.codec import (
     TargetSet,
 )
 from stimctl.wire.codes import Capability, DeviceState, EndReason
-from stimlab.conformance.check import CheckSkipped, check
+from stimlab.conformance.check import check
 from stimlab.conformance.dut import CEILING_UA, Dut, tells
 from stimlab.conformance.link import ReceivedFrame, untimed
 from stimlab.conformance.programs import PLAIN, WireProgram
 from stimlab.conformance.reference_model import CHANNELS, ReportedSession
 from stimlab.conformance.timing import event
 from stimlab.conformance.tracked_session import TrackedSession
+from stimlab.conformance.verdict import CheckSkipped
 
 CUT_US = 1_000
 TRIP_PULSES = 3

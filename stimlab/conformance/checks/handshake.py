@@ -14,8 +14,9 @@ from stimctl.wire.codec import (
     Welcome,
 )
 from stimctl.wire.codes import PROTOCOL_VERSION, Capability, DeviceState, EndReason, Refusal
-from stimlab.conformance.check import CheckSkipped, check
+from stimlab.conformance.check import check
 from stimlab.conformance.dut import Dut
+from stimlab.conformance.verdict import CheckSkipped
 
 
 @check("R-16", title="Hello is executed each time, at any sequence number")

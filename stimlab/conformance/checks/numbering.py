@@ -38,10 +38,11 @@ from stimctl.wire.codec import (
     encode,
 )
 from stimctl.wire.codes import Refusal
-from stimlab.conformance.check import Nonconforming, check
+from stimlab.conformance.check import check
 from stimlab.conformance.dut import CEILING_UA, LIMIT_US, TIME_TO_LIVE_MS, Dut
 from stimlab.conformance.link import ReceivedFrame, Transaction, shown
 from stimlab.conformance.programs import PLAIN, TWO_BANDS
+from stimlab.conformance.verdict import Nonconforming
 
 _CIRCLE = 1 << 16
 _AFTER_US = 60_000

@@ -16,9 +16,10 @@ from firmware_sim.analog.record_file import (
     Samples,
     integral,
     integrate,
+    open_recorder,
     write_record,
 )
-from firmware_sim.analog.recorder import Flow, FlowKind, PulseShape, Recorder, open_recorder
+from firmware_sim.analog.recorder import Flow, FlowKind, PulseShape, Recorder
 from firmware_sim.native.output_stage import OutputStage
 from firmware_sim.native.program import OutputProgram, OutputSegment
 

@@ -72,7 +72,7 @@ def raising(patch: Patch) -> None:
 def jumps(patch: Patch) -> None:
     """A device whose ramp is ten times too steep, and which does not see that its program has changed."""
     rig = Rig(prescription(profile="bench-100hz", amplitudes_ma={1: 1.0}))
-    patch.setattr("firmware_sim.native.program_memory.digest_of", lambda _program: rig.device.machine.digest)
+    patch.setattr("firmware_sim.native.loading.digest_of", lambda _program: rig.device.machine.digest)
     rig.when(State.CHECKED, lambda _engine, _now_us: ten_times_the_slope(rig, patch))
     report = rig.when(State.ARMED, lambda _engine, _now_us: ten_times_the_slope(rig, patch)).run()
     assert report.end is End.IMPLAUSIBLE, report.end_text

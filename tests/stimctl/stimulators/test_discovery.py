@@ -8,8 +8,7 @@ from firmware_sim.native.device import Device
 from firmware_sim.pulsepal import FIRMWARES
 from firmware_sim.stimjim import DIALECTS
 from stimctl.errors import Misuse, WrongDevice
-from stimctl.stimulators.discovery import CLEAR_LINE, HELLO, PROBES, DeviceChoice, detect, stimulator
-from stimctl.stimulators.identify import identify
+from stimctl.stimulators.discovery import CLEAR_LINE, HELLO, PROBES, DeviceChoice, detect, identify, stimulator
 from stimctl.stimulators.native import NativeAdapter
 from stimctl.wire.codec import SHAPE_OF, Hello, Refused
 from stimctl.wire.codes import Refusal

@@ -18,9 +18,9 @@ from stimlab.conformance.matrix import CELLS, OperatingPoint, SafetyAction
 from stimlab.conformance.operating_point import check_of
 from stimlab.conformance.page import as_html
 from stimlab.conformance.plan import MatrixPlan
+from stimlab.conformance.requirements import TO_MEASURE
 from stimlab.conformance.result import SuiteResult
 from stimlab.conformance.runner import SuiteRunner
-from stimlab.conformance.scope import TO_MEASURE
 from tests.stimlab.conformance.bench_world import URL, bench_on, failures, first_failed
 from tests.stimlab.conformance.removed import without
 

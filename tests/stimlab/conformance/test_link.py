@@ -4,11 +4,11 @@ import pytest
 
 from stimctl.wire.codec import Alive, Armed, Event, KeepAlive, ReadIdentity, Status, encode
 from stimctl.wire.codes import DeviceState, Purpose
-from stimlab.conformance.check import Nonconforming
 from stimlab.conformance.checks.telemetry import _even
 from stimlab.conformance.dut import Dut
 from stimlab.conformance.link import BYTE_US
 from stimlab.conformance.timing import when
+from stimlab.conformance.verdict import Nonconforming
 
 
 class Played:

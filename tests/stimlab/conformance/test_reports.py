@@ -20,8 +20,8 @@ from stimlab.conformance.matrix import CELLS
 from stimlab.conformance.operating_point import check_of
 from stimlab.conformance.page import as_html
 from stimlab.conformance.report import SHOWN_LINES, as_json, document, in_words
+from stimlab.conformance.requirements import TO_MEASURE
 from stimlab.conformance.result import SuiteResult
-from stimlab.conformance.scope import TO_MEASURE
 from tests.stimlab.conformance.bench_world import checks_naming, first_failed, run_checks
 from tests.stimlab.conformance.dangerous.outputs import MONSTER
 from tests.stimlab.conformance.mutants.early_hellos import WelcomesAll

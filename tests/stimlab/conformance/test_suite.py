@@ -9,12 +9,13 @@ from stimctl.errors import LineLost
 from stimctl.wire.codec import Acknowledge
 from stimctl.wire.codes import Capability, DeviceState
 from stimlab.conformance import requirements
-from stimlab.conformance.check import NOTHING, Check, FixtureAction, Nonconforming, all_checks
+from stimlab.conformance.check import NOTHING, Check, all_checks
 from stimlab.conformance.dut import Dut
 from stimlab.conformance.link import STOP_FRAME
+from stimlab.conformance.requirements import NOT_ON_THE_WIRE
 from stimlab.conformance.result import SuiteResult
 from stimlab.conformance.runner import SuiteRunner
-from stimlab.conformance.scope import NOT_ON_THE_WIRE
+from stimlab.conformance.verdict import FixtureAction, Nonconforming
 from tests.stimlab.conformance import coverage_table
 from tests.stimlab.conformance.bench_world import bench_on, failures, run_checks
 from tests.stimlab.conformance.mutants import (

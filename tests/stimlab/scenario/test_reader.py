@@ -12,8 +12,7 @@ from stimctl.errors import InputInvalid
 from stimctl.profile.toml_text import parse
 from stimctl.session.states import End, State
 from stimctl.wire.codes import DeviceState
-from stimlab.play.host_faults import NEED_A_LENGTH
-from stimlab.scenario.model import DOES, OF_A_CHANNEL, PULSES, TIMES
+from stimlab.scenario.model import DOES, NEED_A_LENGTH, OF_A_CHANNEL, PULSES, TIMES
 from stimlab.scenario.reader import (
     Expectation,
     OperatorAction,

@@ -10,7 +10,7 @@ from stimctl.prescription import Prescription, from_file
 from stimctl.profile import examples_folder
 from stimctl.session.states import End, State
 from stimctl.session.view import Alarm, OperatorMessage, Priority, SessionView, StateChanged
-from stimctl.stimulators.identify import identify
+from stimctl.stimulators.discovery import identify
 from stimctl.wire.codec import Channel, Impedance, Status
 from stimctl.wire.codes import ChannelFlag, DeviceState
 

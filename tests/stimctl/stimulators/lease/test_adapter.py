@@ -14,8 +14,7 @@ from stimctl.session.states import End
 from stimctl.session.view import OperatorMessage
 from stimctl.stimulators import base
 from stimctl.stimulators.capabilities import MISSING
-from stimctl.stimulators.discovery import DeviceChoice
-from stimctl.stimulators.identify import identify
+from stimctl.stimulators.discovery import DeviceChoice, identify
 from stimctl.stimulators.lease.adapter import LeaseAdapter
 from stimctl.stimulators.stimjim.adapter import StimJimAdapterA
 from stimctl.stimulators.targets import Targets

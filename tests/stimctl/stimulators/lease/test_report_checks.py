@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from firmware_sim.factory import DeviceSpec
 from stimctl.port import Port
 from stimctl.session.states import End
-from stimctl.stimulators.discovery import DeviceChoice
-from stimctl.stimulators.identify import identify
+from stimctl.stimulators.discovery import DeviceChoice, identify
 from stimctl.stimulators.lease.device import LeaseDone, StageMean
 from stimctl.stimulators.lease.plan import Lease, LeaseLevel
 from stimctl.stimulators.lease.report_checks import trip, wrong_report

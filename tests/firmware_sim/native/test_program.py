@@ -2,8 +2,7 @@
 
 import pytest
 
-from firmware_sim.native.bands import BandSchedule
-from firmware_sim.native.program import OutputProgram, OutputSegment
+from firmware_sim.native.program import BandSchedule, OutputProgram, OutputSegment
 
 
 def program(*dwells_us: int) -> OutputProgram:
