@@ -73,7 +73,7 @@ class Serial(SerialBase):
 
     @classmethod
     def powering(cls, make: Callable[..., SimulatedDevice], url: str = "sim://") -> "Serial":
-        """An open port whose device `make` makes, of the keywords of `Which.make`, each time power comes on."""
+        """An open port whose device `make` makes, of the keywords of `DeviceSpec.make`, each time power comes on."""
         port = cls()
         port._maker = make
         port.port = url

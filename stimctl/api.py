@@ -200,7 +200,7 @@ class Session:
         self._post(Proceed())
 
     def raise_target(self, channel: int) -> None:
-        """One step of 0.1 mA up; a refusal comes back as a `Told` event. Raises `Misuse` for what is no number."""
+        """One step of 0.1 mA up; a refusal comes back as a `OperatorMessage`. Raises `Misuse` for what is no number."""
         self._post(Raise(channel))
 
     def lower_target(self, channel: int) -> None:
@@ -208,7 +208,7 @@ class Session:
         self._post(Lower(channel))
 
     def set_target(self, channel: int, target_ua: int) -> None:
-        """A new target within the rules; a refusal comes back as a `Told` event. Raises `Misuse` for no number."""
+        """A new target within the rules; a refusal comes back as a `OperatorMessage`. Raises `Misuse` for no number."""
         self._post(AskTarget(channel, target_ua))
 
     def hold(self) -> None:

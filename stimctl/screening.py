@@ -41,7 +41,9 @@ QUESTIONS: tuple[Question, ...] = (
     Question("identity", AnswerKind.REQUIRED, "Is this the person the pseudonym stands for?", "the right person"),
     Question("consent", AnswerKind.REQUIRED, "Has the person consented to this session?", "consent"),
     Question("attendance", AnswerKind.REQUIRED, "Will somebody attend for the whole session?", "never unattended"),
-    Question("speech", AnswerKind.REQUIRED, "Can the person speak, and say when something hurts?", "the person can say stop"),
+    Question(
+        "speech", AnswerKind.REQUIRED, "Can the person speak, and say when something hurts?", "the person can say stop"
+    ),
     Question(
         "placement", AnswerKind.REQUIRED,
         "Are needles and pairs placed as prescribed: each pair on one limb, or on one side of the trunk below the "
@@ -67,8 +69,12 @@ QUESTIONS: tuple[Question, ...] = (
         "each channel has to stay on its own side",
     ),
     Question("anticoagulant", AnswerKind.WARNING, "Does the person take an anticoagulant?", "bleeding at the needles"),
-    Question("metal", AnswerKind.WARNING, "Is there a metal implant in the field of the current?", "local current density"),
-    Question("sensation", AnswerKind.WARNING, "Is sensation impaired where the needles are?", "pain gives no warning there"),
+    Question(
+        "metal", AnswerKind.WARNING, "Is there a metal implant in the field of the current?", "local current density"
+    ),
+    Question(
+        "sensation", AnswerKind.WARNING, "Is sensation impaired where the needles are?", "pain gives no warning there"
+    ),
     Question(
         "recent", AnswerKind.WARNING, "Was the last session less than 2 days ago?",
         "tolerance develops with daily treatment [source]",

@@ -16,16 +16,14 @@ Pieces in which nothing flowed are left out, so that a device that waits costs n
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple, Self
+from typing import IO, NamedTuple, Self
 from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile
 
 import numpy as np
 import numpy.typing as npt
 
 from firmware_sim.analog.record_rate import RATE_HZ
-
-if TYPE_CHECKING:
-    from firmware_sim.analog.recorder import Recorder
+from firmware_sim.analog.recorder import Recorder
 
 Samples = npt.NDArray[np.int32]
 
@@ -81,7 +79,26 @@ class LoadRecordFile:
         return end_us
 
 
-def write_record(recorder: "Recorder", path: Path, rate_hz: int = RATE_HZ, *, most_bytes: int = MOST_BYTES) -> None:
+class FileRecorder(Recorder):
+    """A recorder whose `close` writes its samples, `rate_hz` a second, to the file `path`."""
+
+    def __init__(self, path: Path, rate_hz: int) -> None:
+        super().__init__()
+        self._path = path
+        self._rate_hz = rate_hz
+
+    def close(self) -> Path | None:
+        """Write the file, and return it."""
+        write_record(self, self._path, self._rate_hz)
+        return self._path
+
+
+def open_recorder(path: Path | str, rate_hz: int = RATE_HZ) -> Recorder:
+    """A recorder whose `close` writes the file `path`."""
+    return FileRecorder(Path(path), rate_hz)
+
+
+def write_record(recorder: Recorder, path: Path, rate_hz: int = RATE_HZ, *, most_bytes: int = MOST_BYTES) -> None:
     """Write what a recorder has, in memory of one piece. Past `most_bytes` nothing more is written."""
     size, complete = PIECE_S * rate_hz, True
     with ZipFile(path, "w", ZIP_DEFLATED, compresslevel=_LEVEL) as archive:

@@ -102,9 +102,7 @@ class Flow:
 class Recorder:
     """Collects flows by channel, each kind apart. Samples show all kinds."""
 
-    def __init__(self, path: Path | None = None, rate_hz: int = RATE_HZ) -> None:
-        self._path = path
-        self._rate_hz = rate_hz
+    def __init__(self) -> None:
         self._kept: defaultdict[int, list[Flow]] = defaultdict(list)
         self._flushes: list[Callable[[], None]] = []
 
@@ -185,20 +183,8 @@ class Recorder:
             yield part
 
     def close(self) -> Path | None:
-        """Write the file of samples, if one was named; return it."""
-        if self._path is None:
-            return None
-        from firmware_sim.analog.record_file import (
-            write_record,  # here, because it writes what it is given by this module
-        )
-
-        write_record(self, self._path, self._rate_hz)
-        return self._path
-
-
-def open_recorder(path: Path | str, rate_hz: int = RATE_HZ) -> Recorder:
-    """A recorder whose `close` writes the file `path`: see `firmware_sim.analog.record_file`."""
-    return Recorder(Path(path), rate_hz)
+        """The file that was written: none, for a recorder in memory."""
+        return None
 
 
 def _sample(at_us: int, rate_hz: int) -> int:

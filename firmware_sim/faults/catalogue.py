@@ -79,7 +79,8 @@ _LINE = (
     _line("stall", "Nothing arrives while it lasts; then everything does, at once.", direction=_direction()),
     _line(
         "junk", "Bytes that nobody sent come before a frame.",
-        permille=_permille("frame", 100), most_bytes=NumberOption("the longest burst", 1, 256, 16), direction=_direction(),
+        permille=_permille("frame", 100), most_bytes=NumberOption("the longest burst", 1, 256, 16),
+        direction=_direction(),
     ),
     _line("one_way", "Nothing passes in `direction`; the other way is whole.", direction=_direction("from_device")),
     _line("unplug", "The port is gone, and comes back when it ends. What is on the way is lost."),

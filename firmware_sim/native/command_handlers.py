@@ -9,7 +9,7 @@ from typing import Any
 
 from firmware_sim.native import gate, identity
 from firmware_sim.native.flash import Totals
-from firmware_sim.native.loading import ProgramLoader, holds, require_mask, require_memory
+from firmware_sim.native.loading import ProgramLoader, is_intact, require_intact, require_mask
 from firmware_sim.native.machine import Machine
 from firmware_sim.native.refusal import CommandDenied, require_between, require_known
 from firmware_sim.native.run_state import Arming
@@ -69,7 +69,7 @@ def self_test(machine: Machine, _order: wire.SelfTest, now_us: int) -> wire.Self
     _require_no_session(machine, Cause.TEST_PASSED)
     after(machine.state, Cause.TEST_PASSED)
     failures, zero_ua = machine.stage.self_test()
-    if not holds(machine):
+    if not is_intact(machine.program, machine.digest):
         failures |= SelfTestFailure.MEMORY
     machine.move(Cause.TEST_FAILED if failures else Cause.TEST_PASSED, now_us)
     return wire.SelfTestDone(failures, zero_ua, now_us)
@@ -80,7 +80,7 @@ def arm(machine: Machine, order: wire.Arm, now_us: int) -> wire.Armed:
     if machine.waiting is not None:
         raise CommandDenied(Refusal.UNREAD_COUNTERS, machine.waiting.number)
     after(machine.state, Cause.ARM)
-    require_memory(machine)
+    require_intact(machine.program, machine.digest)
     _check_arm(machine, order)
     session = machine.session or machine.open_session(
         order.ceiling_ua, order.channel_mask, order.stimulation_limit_us, now_us
@@ -110,7 +110,7 @@ def _check_arm(machine: Machine, order: wire.Arm) -> None:
 def start(machine: Machine, order: wire.Start, now_us: int) -> wire.Started:
     """Start what was armed: stimulate to the targets, or check impedance."""
     after(machine.state, Cause.START)
-    require_memory(machine)
+    require_intact(machine.program, machine.digest)
     _require_nonce(machine, order.nonce)
     arming, session, program = machine.arming, machine.session, machine.program
     assert arming is not None, "ARMED without an arm"

@@ -12,7 +12,7 @@ from firmware_sim.analog.load import Load, load_named
 from firmware_sim.native.command_handlers import ANSWERS, read_identity, stop
 from firmware_sim.native.flash import Flash
 from firmware_sim.native.identity import NEVER_CALIBRATED
-from firmware_sim.native.loading import holds
+from firmware_sim.native.loading import is_intact
 from firmware_sim.native.machine import Machine
 from firmware_sim.native.nonces import Draw, by_seed
 from firmware_sim.native.output_stage import OutputStage, Trip
@@ -165,7 +165,7 @@ class Device:
 
     def _prove(self, now_us: int) -> None:
         """The program that runs is still the one that was sealed, or the session ends."""
-        if holds(self.machine):
+        if is_intact(self.machine.program, self.machine.digest):
             self._proven = self.machine.program
         else:
             self.machine.end(EndReason.GATE, now_us)

@@ -1,5 +1,6 @@
 """A program on its way in: each piece checked against the device's own limits, then sealed by a digest."""
 
+from functools import lru_cache
 from hashlib import sha256
 from math import gcd, lcm
 
@@ -7,7 +8,7 @@ from firmware_sim.native import gate
 from firmware_sim.native.program import OutputProgram, OutputSegment
 from firmware_sim.native.refusal import CommandDenied, require_between
 from stimctl.wire.codec import LoadProgram, LoadSegment, digest_bytes
-from stimctl.wire.codes import CHANNELS, MAX_SEGMENTS, Refusal
+from stimctl.wire.codes import CHANNELS, MAX_SEGMENTS, Refusal, SelfTestFailure
 
 CHANNEL_BITS = (1 << CHANNELS) - 1
 
@@ -79,3 +80,29 @@ class ProgramLoader:
             ramp_down_us=header.ramp_down_us,
         )
         return program, sha256(digest_bytes(header, self._segments)).digest()
+
+
+@lru_cache(maxsize=64)
+def digest_of(program: OutputProgram) -> bytes:
+    """The digest of a program as it stands in memory."""
+    header = LoadProgram(len(program.segments), program.channel_mask, program.ramp_slope_ua_per_s, program.ramp_down_us)
+    segments = [
+        LoadSegment(index, part.period_us, part.width_us, part.interphase_gap_us, part.second_width_us, part.dwell_us)
+        for index, part in enumerate(program.segments)
+    ]
+    return sha256(digest_bytes(header, segments)).digest()
+
+
+def is_intact(program: OutputProgram | None, digest: bytes) -> bool:
+    """Whether the program in memory, if there is one, has the digest that it was sealed with.
+
+    A digest that was read once says what the memory held then. So it is made again where it counts: in the self-test,
+    at each arm and start, and with each status while the program runs.
+    """
+    return program is None or digest_of(program) == digest
+
+
+def require_intact(program: OutputProgram | None, digest: bytes) -> None:
+    """Refuse to go on with a program that has changed since it was sealed."""
+    if not is_intact(program, digest):
+        raise CommandDenied(Refusal.SELF_TEST_FAILED, SelfTestFailure.MEMORY)

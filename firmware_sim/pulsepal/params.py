@@ -64,8 +64,9 @@ class DeviceParams:
 
     def copy(self) -> "DeviceParams":
         """The same, to be changed apart."""
-        return DeviceParams([ChannelParams(*(getattr(each, part.name) for part in fields(ChannelParams))) for each in self.channels],
-                      list(self.modes))  # fmt: skip
+        names = [part.name for part in fields(ChannelParams)]
+        channels = [ChannelParams(*(getattr(each, name) for name in names)) for each in self.channels]
+        return DeviceParams(channels, list(self.modes))
 
 
 # Parameter codes of ops 74 and 91: the field and its size. 128 is a trigger line's mode.

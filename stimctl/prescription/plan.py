@@ -11,6 +11,8 @@ from math import pi, sqrt
 from stimctl.anatomy import Placement
 from stimctl.errors import InputInvalid, Problem
 from stimctl.limits import Limit, shannon_k
+from stimctl.profile import Profile
+from stimctl.screening import Screening
 from stimctl.units import LARGEST, PC_PER_UC, UA_PER_MA
 from stimctl.waveform import Segment
 
@@ -176,3 +178,23 @@ class Flag:
 
     def __str__(self) -> str:
         return self.text if self.channel is None else f"channel {self.channel}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrescriptionFields:
+    """What a prescription is given; what it derives is not among it. Nothing here has been checked yet."""
+
+    subject: Subject
+    operator: str
+    pseudonym: str
+    protocol: Profile
+    variant: str
+    channels: tuple[ChannelPlan, ...]
+    ceiling_ua: int
+    stimulation_us: int
+    titrate: bool = False
+    declared_ohm: int | None = None
+    approval: str | None = None
+    pregnant: bool | None = None
+    clinician: Clinician | None = None
+    screening: Screening | None = None

@@ -47,8 +47,8 @@ _Handler = Callable[[Any, int], None]
 
 
 class EngineStep(NamedTuple):
-    """The bytes to send now, what happened (`StateChanged`, `Alarm`, `Told`), when to come back at the latest, and what
-    is wanted of whoever runs the session, if anything."""
+    """The bytes to send now, what happened (`StateChanged`, `Alarm`, `OperatorMessage`), when to come back at the
+    latest, and what is wanted of whoever runs the session, if anything."""
 
     output: bytes
     events: Sequence[Any]

@@ -216,10 +216,10 @@ class Stimulator(SansIO, Protocol):
     session's record of its channels' targets: the adapter sends what is wanted there and notes there that it did.
     `frames` counts what came whole, `damaged_frames` what was no frame. `hears_writes`: its times count from `wrote`.
 
-    What each order ends in: `connect` in `DeviceIdentified`, `load` (the digest is read back) in `ProgramLoaded`, `self_test` in
-    `SelfTested`, `arm` in `Armed`, `start` in `Started` (and after an impedance check in `ContactChecked`), `retarget`, which
-    sends what is wanted, a lowering at once, in `TargetSet` or `OrderDeclined`, `hold` in `Holding`, `read_records` in
-    `SessionCounts`, `acknowledge` in `Acknowledged`.
+    What each order ends in: `connect` in `DeviceIdentified`, `load` (the digest is read back) in `ProgramLoaded`,
+    `self_test` in `SelfTested`, `arm` in `Armed`, `start` in `Started` (and after an impedance check in
+    `ContactChecked`), `retarget`, which sends what is wanted, a lowering at once, in `TargetSet` or `OrderDeclined`,
+    `hold` in `Holding`, `read_records` in `SessionCounts`, `acknowledge` in `Acknowledged`.
     """
 
     heard_us: int

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from stimctl.errors import Misuse, WireError, WrongDevice
-from stimctl.port import Port
-from stimctl.stimulators.base import Stimulator
+from stimctl.port import Port, open_port
+from stimctl.stimulators.base import DeviceIdentified, Stimulator, StimulatorFailed
 from stimctl.stimulators.lease.adapter import LeaseAdapter
 from stimctl.stimulators.native import NativeAdapter
 from stimctl.stimulators.pulsepal.adapter import PulsePalAdapter, isolator_ua_per_v
@@ -92,6 +92,36 @@ def detect(port: Port) -> tuple[str, str | None]:
         "nobody answered a question that starts nothing. A StimJim of dialect A never does: name it with "
         "--device stimjim --dialect a; otherwise look at the port and its cable"
     )
+
+
+def identify(url: str, choice: DeviceChoice = NATIVE) -> DeviceIdentified:
+    """Who answers at `url`. Raises `LineFault` when nobody does, `WrongDevice` for another protocol version.
+
+    A handshake ends a session that the device has open: the device then belongs to who asked last. A device that
+    has no such thing is stopped, and what it could play by itself is made harmless.
+    """
+    port = open_port(url)
+    try:
+        # Not the number that the last connection began with: an answer left over from it must not fit.
+        return handshake(port, stimulator(choice, port, port.now_us()))
+    finally:
+        port.close()
+
+
+def handshake(port: Port, device: Stimulator) -> DeviceIdentified:
+    """Who answers at an open port. Raises what the device's adapter found wrong."""
+    device.connect(port.now_us())
+    while True:
+        output = device.take_output()
+        if output:
+            port.write(output)
+        data = port.wait(device.next_deadline_us())
+        now_us = port.now_us()
+        for event in [*device.receive(data, now_us), *device.advance(now_us)]:
+            if isinstance(event, DeviceIdentified):
+                return event
+            if isinstance(event, StimulatorFailed):
+                raise event.error
 
 
 def _ask(port: Port, device: str, answer_in: Callable[[bytes], _T | None]) -> _T | None:

@@ -1,7 +1,7 @@
-"""What a check is: a function that works with a bench and names the requirements it looks at.
+"""What a check is: a function that works with a device and names the requirements it looks at.
 
     @check("R-46", "R-50", title="Stop is executed in every state", needs=Capability.WATCHDOG)
-    def stop_in_every_state(bench: Bench) -> None: ...
+    def stop_in_every_state(dut: Dut) -> None: ...
 
 Modules in `checks` are found by themselves; the order is that of the requirements.
 """
@@ -10,36 +10,18 @@ import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from stimctl.wire.codes import Capability
 from stimlab.conformance.matrix import OperatingPoint
+from stimlab.conformance.verdict import FixtureAction
 
 if TYPE_CHECKING:
     from stimlab.conformance.dut import Dut
 
-FixtureAction = Literal["power", "load"]
 Body = Callable[["Dut"], None]
 NOTHING = Capability(0)
 _CHECKS: dict[str, "Check"] = {}
-
-
-class Nonconforming(Exception):
-    """The device does not keep a requirement. `requirement` is its number, `text` a sentence on what it does wrong.
-
-    `expected` and `seen` are the values side by side, where there are any.
-    """
-
-    def __init__(self, requirement: str, text: str, *, expected: str = "", seen: str = "") -> None:
-        self.requirement = requirement
-        self.text = text
-        self.expected = expected
-        self.seen = seen
-        super().__init__(f"{requirement}: {text}")
-
-
-class CheckSkipped(Exception):
-    """This cannot be checked here. The text says why."""
 
 
 @dataclass(frozen=True, slots=True)

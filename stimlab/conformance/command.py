@@ -117,8 +117,8 @@ def _listing(checks: "list[Check]") -> str:
         return ", ".join([*names, *each.fixture, *(["long"] if each.long else [])])
 
     rows = [(", ".join(each.requirements), each.name, needs(each), each.title) for each in checks]
-    cells = f"And {len(CELLS)} operating points: each of {len(SafetyAction)} actions in each segment, at each amplitude, on each"
-    cells += " channel and at each moment; -k 'full range' and --full-range run them."
+    cells = f"And {len(CELLS)} operating points: each of {len(SafetyAction)} actions in each segment, at each"
+    cells += " amplitude, on each channel and at each moment; -k 'full range' and --full-range run them."
     return table(("REQUIREMENTS", "CHECK", "NEEDS", "WHAT"), rows) + "\n\n" + cells
 
 

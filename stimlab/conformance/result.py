@@ -4,27 +4,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from stimctl.traffic.transcript import TrafficChunk
-from stimctl.wire.codec import Firmware, Maker, Ranges, Welcome
 from stimlab.conformance.check import Check
 from stimlab.conformance.requirements import TO_MEASURE
+from stimlab.conformance.verdict import DutIdentity, Measurement
 
 _WRONG: tuple["Verdict", ...] = ("failed", "error")
 Verdict = Literal["passed", "failed", "skipped", "error"]
-
-
-@dataclass(frozen=True, slots=True)
-class Measurement:
-    """A value that was measured. `limit` is the highest allowed, None where there is none."""
-
-    name: str
-    value: int
-    limit: int | None
-    unit: str
-
-    @property
-    def passed(self) -> bool:
-        """Whether it keeps its limit."""
-        return self.limit is None or self.value <= self.limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,31 +34,6 @@ class CheckResult:
     measurements: list[Measurement] = field(default_factory=list)
     traffic: list[TrafficChunk] = field(default_factory=list)
     took_us: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class DutIdentity:
-    """What the device says that it is."""
-
-    welcome: Welcome
-    maker: Maker
-    firmware: Firmware
-    ranges: Ranges
-
-    @property
-    def model(self) -> str:
-        """As text."""
-        return _text(self.maker.model)
-
-    @property
-    def serial(self) -> str:
-        """As text."""
-        return _text(self.maker.serial)
-
-    @property
-    def version(self) -> str:
-        """Of the firmware."""
-        return f"{self.firmware.major}.{self.firmware.minor}.{self.firmware.patch}"
 
 
 @dataclass(slots=True)
@@ -113,7 +73,3 @@ class SuiteResult:
         if self.broken_off:
             return f"BROKEN OFF, no verdict; {left_out}"
         return f"CONFORMS in what was examined; {left_out}"
-
-
-def _text(padded: bytes) -> str:
-    return padded.rstrip(b"\x00").decode("ascii", "replace")

@@ -16,9 +16,7 @@ from stimctl.wire.codes import PROTOCOL_VERSION, Purpose
 from stimlab.play.port import ScenarioPort, TimedAction
 from stimlab.play.session_logs import SettledLog
 
-OF_PROCESSES = ("host.killed", "host.stopped")
 OF_THE_LOG = ("host.disk_full", "host.read_only_log")
-NEED_A_LENGTH = ("host.stall", "host.stopped")
 DRAIN_S = 5.0
 
 _HELLO = m.encode(1, m.Hello(PROTOCOL_VERSION))

@@ -106,7 +106,7 @@ class ScenarioPort:
         return host_us - self._lead_us
 
     def end_by(self, end_us: int) -> None:
-        """Let `wait` raise `SessionNeverEnds` after this time of the world, or when it is called on and on at one moment."""
+        """Let `wait` raise `SessionNeverEnds` after this time of the world, or when time stands still between calls."""
         self._end_us = end_us
 
     def _look_at_end(self, end_us: int) -> None:

@@ -14,6 +14,9 @@ from stimlab.scenario.defaults import completed
 DOES = ("proceed", "raise", "lower", "set", "hold", "stop", "note")
 OF_A_CHANNEL = ("raise", "lower", "set")
 PULSES = ("none", "some")
+# Faults of the host (by kind) that need a host in a process of its own, and those that have to say for how long.
+OF_PROCESSES = ("host.killed", "host.stopped")
+NEED_A_LENGTH = ("host.stall", "host.stopped")
 TIMES = {
     "fault_to_zero": "from the first time a fault did something to the end of the last current, in the load",
     "stop_to_zero": "from the moment the host began to stop to the end of the last current, in the load",

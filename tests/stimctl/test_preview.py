@@ -8,6 +8,9 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+
+from stimctl.errors import Misuse
+from stimctl.report.preview import save, text
 from stimctl.report.preview_model import (
     PLANNED,
     NeedleFigures,
@@ -17,9 +20,6 @@ from stimctl.report.preview_model import (
     envelope,
     pulse_outline,
 )
-
-from stimctl.errors import Misuse
-from stimctl.report.preview import save, text
 from stimctl.report.preview_terminal import round_ticks
 from stimctl.waveform import Mode, Program, Segment, segments_for
 

@@ -39,14 +39,14 @@ class SavedFiles:
     native: bool = True
 
 
-def summary_text(prescription: Prescription, report: SessionReport, kept: SavedFiles) -> str:
+def summary_text(prescription: Prescription, report: SessionReport, files: SavedFiles) -> str:
     """The summary as it is printed."""
     rows = [row for plan in prescription.channels for row in _rows(prescription, report, plan.channel)]
     doses = table(_HEADERS, rows)
-    return "\n\n".join(["", pairs(_facts(prescription, report, kept)), doses, pairs(_places(report, kept))])
+    return "\n\n".join(["", pairs(_facts(prescription, report, files)), doses, pairs(_places(report, files))])
 
 
-def summary_document(prescription: Prescription, report: SessionReport, kept: SavedFiles) -> dict[str, Any]:
+def summary_document(prescription: Prescription, report: SessionReport, files: SavedFiles) -> dict[str, Any]:
     """The same for a program: amounts in uA, pC and us."""
     profile = prescription.profile
     return {
@@ -70,21 +70,21 @@ def summary_document(prescription: Prescription, report: SessionReport, kept: Sa
             {"at_us": alarm.at_us, "priority": alarm.priority.name, "text": alarm.text, "action": alarm.action}
             for alarm in report.alarms
         ],
-        "interrupted": list(kept.interrupted),
-        "recovered": list(kept.recovered),
-        "log": str(kept.log),
-        "picture": str(kept.picture) if kept.picture else None,
-        "traffic": str(kept.traffic) if kept.traffic else None,
+        "interrupted": list(files.interrupted),
+        "recovered": list(files.recovered),
+        "log": str(files.log),
+        "picture": str(files.picture) if files.picture else None,
+        "traffic": str(files.traffic) if files.traffic else None,
     }
 
 
-def _facts(prescription: Prescription, report: SessionReport, kept: SavedFiles) -> list[tuple[str, object]]:
+def _facts(prescription: Prescription, report: SessionReport, files: SavedFiles) -> list[tuple[str, object]]:
     profile = prescription.profile
     rows: list[tuple[str, object]] = [
         ("this was", _WHAT[report.simulator]),
         ("profile", f"{profile.title} ({profile.id} {profile.version})"),
         ("ended", end_sentence(report.end, report.end_text)),
-        *_advice(report, kept),
+        *_advice(report, files),
         ("zero output", _zero(report)),
         ("stimulation", _stimulation(prescription, report)),
         ("on hold", clock_text(report.held_us)),
@@ -93,14 +93,14 @@ def _facts(prescription: Prescription, report: SessionReport, kept: SavedFiles) 
         *([("contradiction", report.agreement["contradiction"])] if report.agreement.get("contradiction") else []),
     ]
     rows += [(f"{alarm.priority.name} alarm", _alarm(alarm)) for alarm in report.alarms]
-    rows += [("earlier", f"session {each} had been cut short; the log says so now") for each in kept.interrupted]
-    rows += [("earlier", told) for told in kept.recovered]
+    rows += [("earlier", f"session {each} had been cut short; the log says so now") for each in files.interrupted]
+    rows += [("earlier", told) for told in files.recovered]
     return rows
 
 
-def _advice(report: SessionReport, kept: SavedFiles) -> list[tuple[str, object]]:
+def _advice(report: SessionReport, files: SavedFiles) -> list[tuple[str, object]]:
     """What to try where nobody answered, or somebody else did."""
-    if report.simulator is not None or not kept.native or report.end in _ASKED_FOR:
+    if report.simulator is not None or not files.native or report.end in _ASKED_FOR:
         return []
     return [("to try", "if it is a StimJim or a PulsePal, name it with --device")]
 
@@ -216,16 +216,16 @@ def _highest(report: SessionReport) -> list[tuple[str, object]]:
     ]
 
 
-def _places(report: SessionReport, kept: SavedFiles) -> list[tuple[str, object]]:
+def _places(report: SessionReport, files: SavedFiles) -> list[tuple[str, object]]:
     rows: list[tuple[str, object]] = [
         ("session", report.session_id),
-        ("log", kept.log),
+        ("log", files.log),
         ("to see it", f"stimctl log show {report.session_id}"),
     ]
     if report.simulator is None:
-        rows = [("log", f"{kept.log} holds no entry of it: no device was identified")]
-    if kept.picture is not None:
-        rows.append(("picture", kept.picture))
-    if kept.traffic is not None:
-        rows.append(("traffic", f"{kept.traffic} (stimctl traffic show {kept.traffic})"))
+        rows = [("log", f"{files.log} holds no entry of it: no device was identified")]
+    if files.picture is not None:
+        rows.append(("picture", files.picture))
+    if files.traffic is not None:
+        rows.append(("traffic", f"{files.traffic} (stimctl traffic show {files.traffic})"))
     return rows

@@ -1,7 +1,7 @@
-"""What an adapter for a device without a watchdog has to do; `leased.Leased` does the rest.
+"""What an adapter for a device without a watchdog has to do; `LeaseAdapter` does the rest.
 
 It keeps no session: it knows the train that runs and what it has asked. All its bytes go through a gate of its own
-that knows what they mean (see `command_gate`). Its events are those below, `Identified` and `Failed`.
+that knows what they mean (see `command_gate`). Its events are those below, `DeviceIdentified` and `StimulatorFailed`.
 """
 
 from functools import partial
@@ -95,9 +95,9 @@ class LeaseDevice(SansIO, Protocol):
     `stops_mid_pulse` that a stop may cut a pulse in half, so that a cut which can wait is sent between two pulses;
     `prepares_ahead` that the next lease can be prepared while one runs.
 
-    `connect` identifies, then makes harmless whatever the device could play, and ends in `Identified`. `prepare` puts a
-    lease into the device without starting it and ends in `LeasePrepared`; `begin` starts it and ends in `LeaseBegun`, and later
-    in `LeaseDone`. Both raise `Unsafe`.
+    `connect` identifies, then makes harmless whatever the device could play, and ends in `DeviceIdentified`. `prepare`
+    puts a lease into the device without starting it and ends in `LeasePrepared`; `begin` starts it and ends in
+    `LeaseBegun`, and later in `LeaseDone`. Both raise `Unsafe`.
     """
 
     measures: bool

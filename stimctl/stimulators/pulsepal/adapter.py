@@ -50,7 +50,7 @@ def isolator_ua_per_v(declared: str | Decimal) -> int:
 
 
 class PulsePalAdapter(d.LeaseDevice):
-    """A `Dialect`. `ua_per_v` is the isolator's transfer, which the user declares: there is no default."""
+    """A `LeaseDevice`. `ua_per_v` is the isolator's transfer, which the user declares: there is no default."""
 
     command_gate: gate.PulsePalGate
     measures = False

@@ -1,7 +1,6 @@
 """What is heard on a line where frames come in pieces and telemetry is under way when an answer comes."""
 
 import pytest
-from stimlab.conformance.verdict import Nonconforming
 
 from stimctl.wire.codec import Alive, Armed, Event, KeepAlive, ReadIdentity, Status, encode
 from stimctl.wire.codes import DeviceState, Purpose
@@ -9,6 +8,7 @@ from stimlab.conformance.checks.telemetry import _even
 from stimlab.conformance.dut import Dut
 from stimlab.conformance.link import BYTE_US
 from stimlab.conformance.timing import when
+from stimlab.conformance.verdict import Nonconforming
 
 
 class Played:

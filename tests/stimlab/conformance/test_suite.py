@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from stimlab.conformance.verdict import FixtureAction, Nonconforming
 
 from stimctl.errors import LineLost
 from stimctl.wire.codec import Acknowledge
@@ -16,6 +15,7 @@ from stimlab.conformance.link import STOP_FRAME
 from stimlab.conformance.requirements import NOT_ON_THE_WIRE
 from stimlab.conformance.result import SuiteResult
 from stimlab.conformance.runner import SuiteRunner
+from stimlab.conformance.verdict import FixtureAction, Nonconforming
 from tests.stimlab.conformance import coverage_table
 from tests.stimlab.conformance.bench_world import bench_on, failures, run_checks
 from tests.stimlab.conformance.mutants import (
