@@ -7,7 +7,7 @@ it returns, and comes back at its deadline. Any surprise ends at zero. The work 
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from stimctl import limits
 from stimctl.errors import (
@@ -26,10 +26,10 @@ from stimctl.prescription import Prescription, Subject
 from stimctl.session import commands as c
 from stimctl.session import interlocks
 from stimctl.session.closing import Closing
-from stimctl.session.context import Context, Want
+from stimctl.session.context import Context, EngineStep
 from stimctl.session.log import SessionLog
 from stimctl.session.preparation import Preparation
-from stimctl.session.states import ENDED, ON_HOLD, QUIET, STOPPING, End, State, Task, Trigger
+from stimctl.session.states import ENDED, QUIET, STOPPING, End, State, Task, Trigger
 from stimctl.session.stimulation import Stimulation
 from stimctl.session.telemetry import Telemetry
 from stimctl.session.view import PULL_THE_LEADS, Priority, SessionReport, SessionView
@@ -44,16 +44,6 @@ STOOD_STILL_US = 200_000  # later than its deadline by so much, this program did
 _START_AGAIN = "start again; if it happens twice, examine the device"
 _ENDS: dict[type[StimctlError], End] = {CommandRefused: End.REFUSED, EchoMismatch: End.ECHO, Unsafe: End.GATE}
 _Handler = Callable[[Any, int], None]
-
-
-class EngineStep(NamedTuple):
-    """The bytes to send now, what happened (`StateChanged`, `Alarm`, `OperatorMessage`), when to come back at the
-    latest, and what is wanted of whoever runs the session, if anything."""
-
-    output: bytes
-    events: Sequence[Any]
-    deadline_us: int
-    wants: Want | None
 
 
 class Engine:
@@ -95,7 +85,13 @@ class Engine:
             State.LOADED: partial(context.order, Task.SELF_TEST, stimulator.self_test),
             **dict.fromkeys(QUIET, context.await_durable),
         }
-        self._obey: dict[type[Any], _Handler] = {
+        self._obey = self._commands()
+        self._on = self._device_events()
+
+    def _commands(self) -> dict[type[Any], _Handler]:
+        """Who carries out what is asked for, and what the loop itself has to say."""
+        context, stimulator = self._context, self._stimulator
+        return {
             c.Proceed: lambda _command, now_us: self._proceed(now_us),
             **dict.fromkeys((c.Raise, c.Lower, c.AskTarget), self._stimulate.retarget),
             c.AskHold: lambda command, now_us: self._stimulate.hold(now_us, command.why),
@@ -109,7 +105,11 @@ class Engine:
             c.HostTrouble: lambda fact, now_us: self._close.stop(now_us, fact.end, fact.text),
             c.BytesWritten: lambda fact, _now_us: stimulator.wrote(fact.at_us),
         }
-        self._on: dict[type[Any], _Handler] = {
+
+    def _device_events(self) -> dict[type[Any], _Handler]:
+        """Who hears what the device says."""
+        context = self._context
+        return {
             base.DeviceIdentified: self._prepare.on_identified,
             base.ProgramLoaded: lambda _event, now_us: context.done(Trigger.LOADED, now_us),
             base.SelfTested: self._prepare.on_self_tested,
@@ -215,23 +215,9 @@ class Engine:
 
     def view(self, now_us: int) -> SessionView:
         """A snapshot for a screen, from any thread."""
-        context, device, zero = self._context, self._context.device, self._close.zero
-        state = context.state
-        return SessionView(
-            state=state,
-            end=None if context.ending is None else context.ending.end,
-            identity=device.identity,
-            now_us=now_us,
-            ceiling_ua=context.prescription.ceiling_ua,
-            targets_ua=context.targets.by_channel("resume_ua" if state in ON_HOLD else "applied_ua"),
-            status=device.status,
-            channels=dict(device.channels),
-            impedances=dict(device.impedances),
-            alarms=tuple(context.alarms),
-            waits_for_operator=context.pending is None and state not in self._auto and state in self._steps,
-            stop_after_us=None if zero is None else zero.after_us,
-            stop_measured=zero is None or zero.measured,
-        )
+        context, state = self._context, self._context.state
+        waits = context.pending is None and state not in self._auto and state in self._steps
+        return context.view(now_us, self._close.zero, waits_for_operator=waits)
 
     @property
     def hears_writes(self) -> bool:

@@ -14,8 +14,8 @@ from stimctl import limits
 from stimctl.errors import LineFault, LineLost, LogFault, Suspended
 from stimctl.port import Port
 from stimctl.session import commands as c
-from stimctl.session.context import AwaitDurable, LogEarlierDose, SessionOver
-from stimctl.session.engine import Engine, EngineStep
+from stimctl.session.context import AwaitDurable, EngineStep, LogEarlierDose, SessionOver
+from stimctl.session.engine import Engine
 from stimctl.session.log import SessionLog
 from stimctl.session.monotonic_port import MonotonicPort
 from stimctl.session.replay_metadata import BEGUN, ENDED, LOST, ORDER

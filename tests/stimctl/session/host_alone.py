@@ -6,8 +6,8 @@ from typing import Any
 
 from stimctl.prescription import Prescription
 from stimctl.session.commands import Command, Fact
-from stimctl.session.context import Context
-from stimctl.session.engine import Engine, EngineStep
+from stimctl.session.context import Context, EngineStep
+from stimctl.session.engine import Engine
 from stimctl.session.states import End, State
 from stimctl.session.stimulation import Stimulation
 from stimctl.stimulators.base import Identity
