@@ -22,6 +22,7 @@
 Each message is one or more sentences that a person can act on.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -58,6 +59,33 @@ def _shown(value: object) -> str:
     except ValueError:  # an int of thousands of digits has no text
         return "a number of thousands of digits"
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
+
+
+# What Python's reader says of a text that is no TOML, and what the person who wrote it has to do.
+_TOML_ADVICE = (
+    ("Illegal character '\\n'", "a text ends on the line that it begins on, with a second quote"),
+    ("Illegal character", "take that character out"),
+    ("Expected newline", "one name = value a line; a number has a decimal point and no unit, and text is in quotes"),
+    ("Invalid value", "after = comes a number (0.5), true or false, a list in [ ], or text in plain quotes"),
+    ("Expected '='", "a line is name = value, with one word before the ="),
+    ("Cannot overwrite", "a name stands once in its table: take one of the two out"),
+    ("Cannot declare", "a table stands once: put its lines together, or write [[name]] for each of several"),
+    ("Unclosed array", "a list has commas between its values and ends with ]"),
+    ("Unclosed inline table", "what begins with { has commas between its values and ends with } on the same line"),
+    ("Expected ']'", "a table's name stands in [ ]"),
+    ("Unescaped", "write a backslash twice, or put the text in single quotes"),
+)
+_TOML_LINE = "a line is name = value, [table], or begins with #"
+
+
+def not_toml(failure: ValueError, text: str) -> Problem:
+    """Where a text is no TOML, as `tomllib` said: the line as it stands there, and what to do about it."""
+    said = str(failure)
+    found = re.search(r"\(at line (\d+), column \d+\)", said)
+    line = int(found[1]) if found else text.count("\n") + 1 if "end of document" in said else None
+    stands = "" if line is None else f"{_shown(text.split(chr(10))[line - 1])} "
+    advice = next((advice for begins, advice in _TOML_ADVICE if said.startswith(begins)), _TOML_LINE)
+    return Problem("syntax", None, f"{stands}is not TOML: {advice} ({said})", line)
 
 
 class InputInvalid(Misuse):

@@ -24,6 +24,9 @@ settings.load_profile("house")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# What stands beside the tests and asserts for them says as much as a test when it fails.
+pytest.register_assert_rewrite("tests.stimctl", "tests.firmware_sim", "tests.stimlab")
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """`-p no:acts` leaves it out."""

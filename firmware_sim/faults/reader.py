@@ -10,7 +10,7 @@ from typing import Any
 from firmware_sim.analog.load import UnknownLoad, load_named
 from firmware_sim.faults.catalogue import CATALOGUE, TOLD
 from firmware_sim.faults.model import Fault, FaultKind
-from stimctl.errors import InputInvalid, Problem
+from stimctl.errors import InputInvalid, Problem, not_toml
 from stimctl.wire.codes import CHANNELS, DeviceState
 
 _OWN = ("kind", "at_s", "for_s", "after", "channel")
@@ -82,10 +82,14 @@ def read_setting(path: Path) -> FaultSetup:
     Raises `InputInvalid` when it cannot be read, is no TOML, or one of them is wrong.
     """
     try:
-        table = tomllib.loads(path.read_text("utf-8"), parse_float=Decimal)
-    except (OSError, ValueError) as problem:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
         why = problem.strerror if isinstance(problem, OSError) else problem
         raise InputInvalid(str(path), [Problem("the file", None, f"cannot be read: {why}")]) from None
+    try:
+        table = tomllib.loads(text, parse_float=Decimal)
+    except ValueError as problem:
+        raise InputInvalid(str(path), [not_toml(problem, text)]) from None
     problems = list(_setting_problems(table))
     try:
         faults = faults_from(table.get("fault", []), str(path))

@@ -99,7 +99,7 @@ def test_a_file_is_refused_with_all_that_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(InputInvalid) as refused:
         read_setting(path)
     assert [problem.field for problem in refused.value.problems] == ["seed", "load", "fault[0].kind", "fault[1].at_s"]
-    for text, says in (("x", "cannot be read"), ("fault = 3\n", "fault is 3: must be tables that begin with")):
+    for text, says in (("x", "is not TOML"), ("fault = 3\n", "fault is 3: must be tables that begin with")):
         path.write_text(text)
         with pytest.raises(InputInvalid, match=says):
             read_setting(path)

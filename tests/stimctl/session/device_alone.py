@@ -35,21 +35,22 @@ class Bare(Host):
         """The device refuses it, and nothing flows: not then, and not in the second after."""
         before = self.trains()
         answer = self.ask(message)
-        assert isinstance(answer, m.Refused), answer
-        assert answer.reason == reason, Refusal(answer.reason).name
+        assert isinstance(answer, m.Refused), f"the device took {message} and answered {answer}: {reason.name} is due"
+        assert answer.reason == reason, f"the device refused {message} with {Refusal(answer.reason).name}"
         if before == 0:
             self.wait(1_000_000)
-            assert self.trains() == 0
+            assert self.trains() == 0, f"the device refused {message}, and gives pulses all the same"
 
     def zero_after(self, reason: EndReason, at_us: int) -> None:
         """The device ended by itself for this reason, and nothing flowed after `at_us`."""
-        assert self.state is DeviceState.ENDED
+        assert self.state is DeviceState.ENDED, f"the device is {self.state.name}: {reason.name} should have ended it"
         session = self.machine.flash.session
         assert session is not None
-        assert session.end_reason == reason, EndReason(session.end_reason).name
-        assert self.recorder.end_us() <= at_us
+        assert session.end_reason == reason, f"the device ended with {EndReason(session.end_reason).name}"
+        last_us = self.recorder.end_us()
+        assert last_us <= at_us, f"current flowed until {last_us} us, {last_us - at_us} us too long"
         self.wait(50_000, alive=False)
-        assert self.machine.zero.sure
+        assert self.machine.zero.sure, "the device does not measure zero 50 ms after its end"
 
 
 def refuses_segment(reason: Refusal, **changes: int) -> Callable[[Patch], None]:

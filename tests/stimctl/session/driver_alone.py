@@ -5,6 +5,7 @@ and ends the session with measured zero.
 """
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -43,15 +44,25 @@ from tests.stimctl.session.world import Rig, S, prescription
 Patch = pytest.MonkeyPatch
 
 
+def refusal(**answers: Any) -> str:
+    """What the driver says of such a prescription; nothing when it takes it."""
+    try:
+        prescription(**answers)
+    except Unsafe as refused:
+        return str(refused)
+    return ""
+
+
 def peak(patch: Patch) -> None:
-    with pytest.raises(Unsafe, match="ceiling_ma"):
-        prescription(ceiling_ma=2.1)
+    # At 100 Hz the charge of a phase would allow it: the ceiling alone refuses.
+    assert "ceiling_ma" in refusal(ceiling_ma=2.001, profile="bench-100hz"), "2.0 mA is the highest ceiling there is"
     with pytest.raises(Unsafe, match="never the higher one"):
         Program((Segment(10_000, 300, 0, 299, 0),), (1,))
     open_up(patch)
     rig = Rig(prescription(amplitudes_ma={1: 1.5}, ceiling_ma=1.5))
     rig.run((12 * S, Raise(1)))
-    assert rig.tape.messages(m.SetTarget) == []
+    sent = [each.message.target_ua for each in rig.tape.messages(m.SetTarget)]
+    assert sent == [], f"the driver sent targets of {sent} uA above the session's ceiling of 1500 uA"
     finds(End.IMPLAUSIBLE, above_its_ceiling)(patch)
 
 
