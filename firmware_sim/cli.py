@@ -1,4 +1,4 @@
-"""`stimctl sim`: the simulated stimulator as a process of its own."""
+"""`stimctl sim`: runs the simulated stimulator as a process of its own, behind a pty or a TCP port."""
 
 import signal
 import socket

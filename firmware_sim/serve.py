@@ -1,4 +1,4 @@
-"""The simulated stimulator in real time, behind a pty or a TCP port: a process like a device on a desk.
+"""Serves the simulated stimulator in real time, behind a pty or a TCP port, like a device on a desk.
 
 The device runs whether or not somebody is connected: a client that dies leaves it running until its watchdog
 ends the session. One loop sleeps in `select` until bytes come or the device has something to do by itself.

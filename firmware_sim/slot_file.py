@@ -1,4 +1,4 @@
-"""A small text that outlives its process, and the machine, in a file that only one process has at a time.
+"""A small text in a file that outlives the process and the machine, and that one process has at a time.
 
 The file has four slots of a page each, every one a numbered text with its CRC; the newest whole one counts. A text is
 never written over the one before it: whoever dies in the middle of writing leaves that one. Two slots take turns for

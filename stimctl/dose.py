@@ -1,4 +1,4 @@
-"""Dose as it was asked for: planned before a session, and commanded as the session went.
+"""Doses from the driver's own arithmetic: planned before a session, and commanded as the session went.
 
 Pulses and charge (first phases, in pC) by channel and band, exact. `planned` is what a program gives when nobody
 touches it. `CommandedDose` replays what the device said it applied, at the stimulation times it said it applied it, by

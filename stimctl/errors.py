@@ -1,4 +1,4 @@
-"""Every error that stimctl raises on purpose: one tree, by whose fault it is and what to do.
+"""Every error that stimctl raises on purpose, in one tree, ordered by whose fault it is.
 
     StimctlError
      +- Misuse            the caller asked for something that makes no sense here; fix the call

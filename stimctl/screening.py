@@ -1,4 +1,4 @@
-"""The questions that are asked before a person is stimulated, anew for each session.
+"""The screening questions: asked before a person is stimulated, and again for each session.
 
 Every question is answered yes or no by the operator. A hard stop answered yes, or anything left unanswered,
 is `Unsafe`, and there is no override. A warning answered yes is kept and shown. A `Screening` cannot be read

@@ -1,4 +1,4 @@
-"""How long the controls of a session took that had to end its output, each beside its limit.
+"""The times that controls took to end a session's output, each beside its limit.
 
 A fault that needs no control goes on until the session ends lawfully, which says nothing of anybody. So each time is
 that of a control that did end the output, from what it has to answer, as the load's record and the device's journal

@@ -1,4 +1,4 @@
-"""What a test holds in its hands: a stimulator at any URL, and where it is a simulated one, its world.
+"""The objects behind the pytest fixtures: a stimulator at any URL and, where it is simulated, its world.
 
     simulator.fault("load.open", after="RUNNING", at_s=2)
     report = stimulator.run(seconds=20, actions=[(12, "stop")])

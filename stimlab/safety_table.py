@@ -1,4 +1,4 @@
-"""What the controls of `SAFETY.md` do when their cause is injected: measured, and written into its table.
+"""Measures what the controls of `SAFETY.md` do when their cause is injected, and writes its table.
 
     python -m stimlab.safety_table --write     measure, and renew the table
     python -m stimlab.safety_table --check     measure, and fail when the table says anything else

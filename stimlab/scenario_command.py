@@ -1,4 +1,4 @@
-"""`stimctl scenario`: what goes wrong, and what must come of it; listed, shown, checked, run."""
+"""`stimctl scenario`: lists, shows, checks and runs scenarios."""
 
 from collections.abc import Iterable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""`stimctl soak`: a campaign of random hostile sessions, what came of them by kind of fault, each failure as a file."""
+"""`stimctl soak`: runs a campaign of random sessions, shows the results by kind of fault, and saves each failure."""
 
 import json
 import os

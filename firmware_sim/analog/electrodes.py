@@ -1,4 +1,7 @@
-"""The charge on a channel's electrode interfaces between pulses: resting, or emptied on purpose after a cut."""
+"""The charge that a channel's electrode interfaces keep between pulses.
+
+It decays at rest, and is emptied on purpose after a pulse was cut.
+"""
 
 from math import e, exp, log
 

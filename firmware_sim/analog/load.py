@@ -1,4 +1,4 @@
-"""What the outputs drive: named loads, loads that change by themselves, and loads that somebody changes.
+"""The loads that the outputs drive: named ones, ones that change by themselves, and ones changed from outside.
 
 A load answers two questions about a channel at a device time: what the pair is now, and when that will next
 be different; between those times it is constant. The figures of the needle pair are an order of magnitude

@@ -1,4 +1,7 @@
-"""How a load changes by itself: a resistance that drifts, a clip that comes off and on. Times are since it began."""
+"""Loads that change by themselves: a resistance that drifts, a clip that comes off and on again.
+
+Times are us since the change began.
+"""
 
 from bisect import bisect_right
 from random import Random

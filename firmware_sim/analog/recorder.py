@@ -1,4 +1,4 @@
-"""What flowed in the load, kept as stretches of like pulses and written as samples when somebody wants them.
+"""Records the current in the load as stretches of like pulses, and renders samples of it on request.
 
 A recorder belongs to the world, not to the firmware: it is told the real currents, not what was commanded or
 read. Mean currents are whole nA and times whole us of device time, so its integrals are exact: nA x us is fC.

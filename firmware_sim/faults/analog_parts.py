@@ -1,4 +1,4 @@
-"""Worse parts for a channel, and how those of several faults go into one channel together.
+"""Broken converters and switches, and how those of several faults go into one channel together.
 
 Each fault makes its part of the one that the fault before it made, from the good part on: that two faults are
 on, and that one of them ends, comes to the same as if the other had always been alone.

@@ -1,4 +1,4 @@
-"""Firmware that stands still: with its outputs as they were, or under a pulse engine that goes on alone.
+"""Firmware that stands still, either with its outputs as they were or with the pulse timers still running.
 
 While it is frozen its clock stands, and with it the watchdog. While it is hung, the timers that make pulses
 go on by themselves, over-current still cuts them in hardware, and nobody looks at anything.

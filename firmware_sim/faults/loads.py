@@ -1,4 +1,4 @@
-"""A load with faults laid over it, in the world's time.
+"""Lays the faults of a load over a good one, in the world's time.
 
 What it is at a time depends on that time and the seed alone, never on when it was asked. Faults are laid on in
 their order: each takes the pair that the ones before it left.

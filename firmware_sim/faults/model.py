@@ -1,4 +1,4 @@
-"""What a fault is, as data: its kind, when, where, and whole numbers that say how bad."""
+"""The data of a fault: its kind, when and where it acts, and whole numbers that say how bad it is."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""When each fault begins and ends, in order of time, and how often it did something.
+"""The schedule of faults: when each begins and ends, in order of time, and how often it acted.
 
 Times here are the world's: since the first power-on. One whole number says when something next changes, so
 that until then nobody need look.

@@ -1,4 +1,4 @@
-"""What the firmware says, spoilt before it comes to the line: told wrongly, told late, not told.
+"""Falsifies, delays or drops what the firmware sends, before it comes to the line.
 
 Frames stay whole and their checksums hold: nothing here can be seen by looking at bytes alone.
 """

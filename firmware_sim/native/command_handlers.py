@@ -1,4 +1,4 @@
-"""What each command does: its own checks in order, then one call on the machine, then the answer.
+"""Executes each command of the native protocol: its checks in order, one call on the machine, then the answer.
 
 The answer carries the values as they now stand in the device. A command that may not be done raises `CommandDenied`
 (or, for the state, `IllegalCause`) before anything has changed.

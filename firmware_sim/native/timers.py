@@ -1,4 +1,4 @@
-"""The firmware's deadlines: which stand, which is next, which are due. Device time, integer microseconds."""
+"""The firmware's deadlines: which are set, which is next, which are due. Device time, whole microseconds."""
 
 from enum import IntEnum
 

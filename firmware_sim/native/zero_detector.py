@@ -1,4 +1,4 @@
-"""Zero, as measured: under 20 uA for 20 ms without a break, sampled each millisecond while it is not yet sure.
+"""Decides that the output is at zero: under 20 uA for 20 ms without a break, sampled each millisecond until it is sure.
 
 A current that shows up later takes the zero away again at once. One that does not go away is looked at less often:
 nothing becomes sure before it has been small for 20 ms in any case.

@@ -1,4 +1,4 @@
-"""What PulsePal's firmwares 21 and 22 do with each command.
+"""Executes PulsePal's commands as its firmwares 21 and 22 do.
 
 21 takes what comes and confirms it with 1. 22 looks at channel, code, length and value: 1 when it was done,
 0 when not, and can say what it holds (93) and what it is (94).

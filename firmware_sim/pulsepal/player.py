@@ -1,4 +1,4 @@
-"""One PulsePal channel's pulse train: a state machine that looks at times for equality, cycle by cycle.
+"""One PulsePal channel's pulse train: a state machine that compares times for equality, cycle by cycle.
 
 Because it asks whether a time is now, a time that is set to now, or behind, is never met: that is why a first
 phase of zero is DC until the train's end. Only the cycles at which something can happen are visited. Times are

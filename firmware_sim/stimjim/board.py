@@ -1,4 +1,4 @@
-"""A StimJim's analogue side: converters of 16 bits with offsets, two isolated outputs, an ADC behind each.
+"""A StimJim's analog side: 16-bit converters with offsets, two isolated outputs, an ADC behind each.
 
 Amplitudes become codes, and codes become what flows, so that a code that does not fit into 16 bits does here
 what it does there. Scales are the published firmware's (read); offsets and the readback's errors come from the

@@ -1,4 +1,4 @@
-"""What the three StimJim dialects share: lines in, text out, two engines, the board, and the device's own clock.
+"""The part that the three StimJim dialects share: lines in, text out, two engines, the board, the device's clock.
 
 Each dialect is a class that says what a line does. Faults that are the line's or the device's as a whole are
 here: a stop that is lost or garbled, a definition that loses its end, silence, replies in pieces.

@@ -1,4 +1,4 @@
-"""How dialect B reads a train's line: field by field, strictly, and all before anything is taken over."""
+"""Reads a train's line as dialect B does: field by field, strictly, and all of it before anything is taken over."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""How dialect C reads the fields of a line, and what it says of one that is wrong."""
+"""Reads the fields of a line as dialect C does, with its error texts."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""`stimctl info`: who is at a port."""
+"""`stimctl info`: identifies the device at a port. It loads, arms and starts nothing."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,4 @@
-"""`stimctl preview`: what a profile or a prescription would give, before anything is connected."""
+"""`stimctl preview`: shows what a profile or a prescription would give, before anything is connected."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Ports on the host's own clock: what a descriptor tells of at once, and what can only be read in slices."""
+"""Ports on the host's own clock: those that wait on a descriptor, and those that can only be read in slices."""
 
 import contextlib
 import os

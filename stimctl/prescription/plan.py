@@ -1,4 +1,4 @@
-"""What a prescription is made of: whom it is for, its channels and needles, and the figures of a needle.
+"""The parts of a prescription: its subject, its channels and needles, and the figures of a needle.
 
 Charge density, Shannon's k and rms density come from the bare cylinder of the declared needle: pi times
 diameter times inserted length. They are derived and shown; only charge and amplitude are exact.

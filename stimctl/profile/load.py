@@ -1,4 +1,4 @@
-"""Finding profiles and reading them: the packaged ones, and a folder of the user's own.
+"""Finds and reads profiles: the packaged ones, and those in a folder of the user's own.
 
 A file that is wrong, or two files with one id, is an error that names the files whenever that id is asked for,
 never a silent choice; the other profiles can be used all the same.

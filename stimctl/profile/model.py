@@ -1,4 +1,4 @@
-"""What a protocol says, value by value, with where each value comes from and what nobody has said yet.
+"""The data of a profile: each value of a protocol with its source, or marked as unspecified.
 
 A `Profile` may have gaps: "unspecified" is a state of a value, not a missing line. A prescription fills the
 gaps; nothing here does. Amounts stand as people write them (mA, ms, minutes) and become integers on the way

@@ -1,4 +1,4 @@
-"""From the stop to the last entry: zero before everything, then the device's counts, then the report, durably.
+"""Ends a session: zero before everything, then the device's counts, then the report, durably.
 
 Only then is the device told that it may forget.
 """

@@ -1,4 +1,4 @@
-"""What may be asked of a session, as data: frozen, checked when made, the same for keys, scripts, scenarios and replay.
+"""The commands and inputs of a session, as frozen data, the same for keys, scripts, scenarios and replay.
 
 Making one raises `Misuse` for a value of the wrong type, in the thread of whoever makes it; what it comes to is decided
 by the session's rules. `note_of` and `command_of` are their form in a record of traffic.

@@ -1,4 +1,4 @@
-"""What the host believes of a device's telemetry, and what it does not.
+"""Checks a device's telemetry against the program, the limits and the targets, and says what cannot be true.
 
 The device holds the limits itself; this is the driver's own check of the same limits, made from what the device
 reports ten times a second: a device whose gate, timer, watchdog or readback has failed is stopped by the host. What

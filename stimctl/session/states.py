@@ -1,4 +1,4 @@
-"""The states of a session and the one table of what may happen in each.
+"""The states of a session, and the one table of what may happen in each.
 
 Whatever is not in the table raises `IllegalEvent` and changes nothing. Two rules hold for every state and
 so are not rows: STOP leads to STOPPING from anywhere but ENDED, and ENDED is never left.

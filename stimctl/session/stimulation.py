@@ -1,4 +1,4 @@
-"""From the first pulse on: following the device, the operator's targets, hold, and every timer on the host.
+"""Conducts a session from the first pulse on: the device's reports, the operator's targets, holds, the host's timers.
 
 What the device reports is compared with what was asked of it (see `plausibility`); what the operator asks is held to
 the rules (see `targets`). Lowering never waits; a surprise ends at zero.

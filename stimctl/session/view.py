@@ -1,4 +1,4 @@
-"""What a screen or a script may see of a session: immutable snapshots and the events it tells."""
+"""The immutable view of a session for a screen or a script, and the events that it emits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

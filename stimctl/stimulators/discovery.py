@@ -1,6 +1,6 @@
-"""Which stimulator is at a port: as it was named, or found by three fixed questions that start nothing.
+"""Finds the stimulator at a port, by name or by three fixed questions that start nothing, and identifies it.
 
-The questions are no orders on any of these devices. A StimJim of dialect A answers none of them and has to be named.
+The questions are no commands on any of these devices. A StimJim of dialect A answers none of them and has to be named.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The adapter for our own protocol: what a session asks for as commands, what the device says as events.
+"""The adapter for the native protocol: commands out for what a session asks, events in for what the device says.
 
 Commands go through an `Exchange`. Stop is apart: its frame is one constant, it clears whatever waits, and it is
 sent again every 20 ms until the device says that it measured zero.

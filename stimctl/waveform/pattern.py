@@ -1,4 +1,4 @@
-"""What is asked of a stimulator: one or two segments of balanced pulses, and when the pulses fall.
+"""The pattern of a program: one or two segments of balanced pulses, and when the pulses fall.
 
 A pulse is a first phase of +amplitude for `width_us`, a gap, and a second phase of the opposite sign whose
 area is the same in integers: as high and as wide, or wider and lower. A segment (band) is such a pulse at a

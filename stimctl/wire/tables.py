@@ -1,4 +1,4 @@
-"""The tables of docs/protocol.md, made from the messages and codes themselves, so that neither can drift.
+"""Keeps the tables of docs/protocol.md equal to the messages and codes.
 
     python -m stimctl.wire.tables --check     fail when the document is stale
     python -m stimctl.wire.tables --write     bring it up to date

@@ -1,4 +1,4 @@
-"""What a check works with: a talker that brings the device into any state, requires things and measures them.
+"""The device under test: a link that also brings the device into any state, requires things of it and measures them.
 
 The ways to a state (`idle`, `load`, `tested`, `arm`, `start`, `running`, `on_hold`, `ended`) each raise
 `Nonconforming` when the device does not follow. Targets are small: `amplitude_ua` on one channel.

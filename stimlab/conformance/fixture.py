@@ -1,4 +1,4 @@
-"""What no command can do: switch a device's power, and change what its outputs drive.
+"""The fixture around a device: it switches the device's power, and changes the load on its outputs.
 
 Behind `sim://` the port itself can. At real hardware a person has to, and is asked: keepalives go on while the
 person is at it, and a prompt can be repeated or skipped. Without one, checks that need it are left out.

@@ -1,4 +1,4 @@
-"""A run as JUnit XML: a suite by topic, a case by check, each requirement that is not kept in its failure."""
+"""Writes a run as JUnit XML: a suite for each topic, a case for each check, a failure for each broken requirement."""
 
 import re
 from xml.etree import ElementTree as Xml

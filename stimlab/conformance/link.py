@@ -1,4 +1,4 @@
-"""Talking to a device with nothing in between: any command, right or wrong, any bytes, and all that it says.
+"""Talks to a device with nothing in between: any command, right or wrong, any bytes, and all that it says.
 
 The driver's own adapter would refuse to send what is wrong on purpose. All times are of the port's clock, so
 that a simulator is talked to in virtual time.

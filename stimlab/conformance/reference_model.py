@@ -1,4 +1,4 @@
-"""The pulse rules of section 13 as the document has them: pulse by pulse, in integers, with nothing made fast.
+"""A reference model of the pulse rules of section 13: pulse by pulse, in integers, with nothing made fast.
 
 `ReportedSession` takes down what the device said that it applied, and says what it must have counted for it.
 """

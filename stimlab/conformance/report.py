@@ -1,4 +1,4 @@
-"""A run of the suite as one document: what JSON holds, and what the page and the XML are made from.
+"""The report of a run as one document: it is the JSON, and the page and the XML are made from it.
 
 Traffic is in words beside its bytes. Of a check that waits for minutes only the beginning and the end are kept.
 """

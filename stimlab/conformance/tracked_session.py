@@ -1,9 +1,9 @@
-"""A session that is driven and taken down at once: what the device says that it applies, then what it counts.
+"""Drives a session and tracks it: the amplitudes that the device reports, and the counts that must follow from them.
 
-course = Course(bench, PROGRAM, limit_us=2_000_000)
-course.start(200)
-course.to_the_end()
-course.counted(by="R-54")
+tracked = TrackedSession(dut, PROGRAM, limit_us=2_000_000)
+tracked.start(200)
+tracked.to_the_end()
+tracked.counted(by="R-54")
 """
 
 from stimctl.wire.codec import (

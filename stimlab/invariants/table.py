@@ -1,4 +1,4 @@
-"""What must hold of every session, whatever goes wrong; and which fault excuses which rule, as one table of data.
+"""The table of invariants, and which fault excuses which of them.
 
 A fault that breaks a part cannot leave every rule standing: a converter that gives too much breaks the ceiling. Each
 row of `EXCUSES` says which rule a fault excuses, why, and what must hold instead, which is then checked. Up to the

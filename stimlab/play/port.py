@@ -1,4 +1,4 @@
-"""The host's end of a line in the lab: it keeps the traffic, and at given moments something happens to the host.
+"""The host's end of the line in a scenario: it keeps the traffic, and does things to the host at given moments.
 
 Two clocks are told apart here: the world's, which the device and the record live by, and the host's, which is
 the same until it jumps.

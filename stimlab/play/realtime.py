@@ -1,4 +1,4 @@
-"""A scenario in real time: the simulator is a process, and so is the host where it is to die or to stand still.
+"""Plays a scenario in real time: the simulator is a process, and so is the host where it has to die or stand still.
 
 The world's clock is this machine's monotonic clock, which all processes share. A fault of the simulator's counts
 as having acted when its time came: what it did is known inside that process only.

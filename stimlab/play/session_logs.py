@@ -1,4 +1,4 @@
-"""A session's log in memory, for the many sessions that nobody wants on a disk."""
+"""Logs for sessions in virtual time: one in memory, and one that waits for the ledger at each entry."""
 
 from collections.abc import Mapping
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""Scenario files: small TOML files that say what goes wrong in a session, and what must come of it.
+"""Reads scenario files: small TOML files with the faults of a session and the expectations of it.
 
     scenario = load_scenario(Path("mine.toml"))
     shipped()["line-loss-mild"]

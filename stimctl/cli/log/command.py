@@ -1,4 +1,4 @@
-"""`stimctl log`: look into the dose log of this machine; nothing here changes it."""
+"""`stimctl log`: reads the dose log of this machine. Nothing here changes it."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""One session of the ledger as a page of text: who, what, on what, which dose, and what happened."""
+"""Renders one session of the ledger as a page of text: people, device, doses and events."""
 
 from collections.abc import Iterator
 from typing import Any

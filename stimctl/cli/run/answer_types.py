@@ -1,4 +1,4 @@
-"""What an answer at a terminal may be: checked when it is typed, and refused in the words of the question."""
+"""Types for answers at the terminal: each is checked when it is typed, and refused in the words of the question."""
 
 from decimal import Decimal, DecimalException
 from typing import Any

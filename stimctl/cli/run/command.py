@@ -1,4 +1,4 @@
-"""`stimctl run`: a session from a prescription to a logged dose, with its operator watching.
+"""`stimctl run`: runs a session from a prescription to a logged dose, while its operator watches.
 
 This module puts the parts together: prescription, port, log, screen, keys and signals. The session itself is
 `stimctl.api.Session`.

@@ -1,6 +1,6 @@
-"""Single keys from a terminal, as names, without waiting for Enter.
+r"""Reads single keys from a terminal, as names, without waiting for Enter.
 
-Ctrl-C still interrupts. Keys that would freeze or suspend a session's terminal (Ctrl-S, Ctrl-Z, Ctrl-\\) do
+Ctrl-C still interrupts. Keys that would freeze or suspend a session's terminal (Ctrl-S, Ctrl-Z, Ctrl-\) do
 not: they come as keys. `CLOSED` is the terminal going away.
 """
 

@@ -1,4 +1,4 @@
-"""How a session ended, for a person and for a program: the dose, the reason, the zero, and where the log is."""
+"""The summary at the end of a session, as text and as JSON: dose, reason, measured zero, and the files it left."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a session's screens say, in words: shared by the live screen, the plain lines and the summary."""
+"""The words that the live screen, the plain lines and the summary share."""
 
 from stimctl import limits
 from stimctl.prescription import Prescription

@@ -1,4 +1,4 @@
-"""The gate before a device that holds no limits: no byte leaves that was not understood and found lawful.
+"""The gate before a device that holds no limits: it sends no byte that it has not understood and found lawful.
 
 A gate owns the only buffer that is ever sent. It reads one whole line or frame as the device would, writes down what
 the device will then hold, and refuses what is above a limit, not balanced, not known, or dangerous at this moment. It

@@ -1,4 +1,4 @@
-"""Gives one lease after another through a dialect: prepare, begin, account, and cut where it has to be.
+"""Gives one lease after another through a device: prepare, begin, account, and cut where it has to be.
 
 Whoever holds the session calls `go_on` for each next lease, so that nothing is given unless somebody lets it.
 """

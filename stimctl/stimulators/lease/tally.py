@@ -1,6 +1,6 @@
-"""What flowed in a session that was given by leases, and what each figure rests on.
+"""Counts the dose of a session that was given by leases, and keeps what each figure rests on.
 
-One that was cut without a count is estimated: at most what time allows, so that a dose is never told too low.
+A lease that was cut and not counted is estimated: at most what time allows, so that a dose is never told too low.
 """
 
 from collections import Counter

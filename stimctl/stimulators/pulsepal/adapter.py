@@ -1,4 +1,4 @@
-"""PulsePal by leases: four voltage outputs, firmware 21 or 22, each with a declared isolator behind it.
+"""The PulsePal adapter: four voltage outputs, firmware 21 or 22, each with a declared isolator behind it.
 
 Nothing is measured or reported: a lease is over when its time is, and the host counts its pulses from a program that
 the device confirmed. Each lease is one whole program and one trigger; a stop also programs every channel to rest, so

@@ -1,4 +1,4 @@
-"""StimJim by leases: one text protocol in three dialects, two isolated channels of constant current.
+"""The StimJim adapter: one text protocol in three dialects, two isolated channels of constant current.
 
 A lease is one slot and one start; the echo of the slot is compared with what was sent before it may be started. The
 slot that plays is never written; slot 0 stays grounded, because a garbled stop starts it.

@@ -1,4 +1,4 @@
-"""What a StimJim says, line by line, in its three dialects. Pure reading: nothing here decides anything.
+"""Parses what a StimJim says, line by line, in its three dialects. It decides nothing.
 
 A speaks blocks made for people, B one-line echoes and `ERR`, C another text with the same content. Lines come
 in any pieces. What is not known is left out, never guessed.

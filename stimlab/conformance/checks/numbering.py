@@ -1,4 +1,4 @@
-"""Sequence numbers, answers, and what is answered again: section 4."""
+"""Sequence numbers, and answers that are repeated: section 4."""
 
 from itertools import pairwise
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is refused, in which order it is looked at, and that nothing comes of it: section 18."""
+"""Refusals: their order, and that a refused command changes nothing: section 18."""
 
 from typing import Any, NamedTuple
 

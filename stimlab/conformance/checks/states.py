@@ -1,4 +1,4 @@
-"""The state table, row by row and hole by hole: section 6."""
+"""The state table, row by row, and the transitions that it does not have: section 6."""
 
 from stimctl.wire.codec import (
     Acknowledge,
