@@ -51,7 +51,7 @@ class SlotFile:
             os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Let others have it."""
+        """Release the lock."""
         self._file.close()
 
 

@@ -31,7 +31,7 @@ class Region(StrEnum):
 
 
 class Side(StrEnum):
-    """Which side of the body."""
+    """The side of the body, or its midline."""
 
     LEFT = "left"
     RIGHT = "right"

@@ -246,7 +246,6 @@ class Session:
     # --- looking ------------------------------------------------------------------------------------
 
     def view(self) -> SessionView:
-        """A recent snapshot."""
         return self._opened().view
 
     def take_events(self) -> list[Any]:

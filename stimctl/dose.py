@@ -23,7 +23,6 @@ class ChannelDose:
 
     @property
     def total_pulses(self) -> int:
-        """Pulses in both bands."""
         return sum(self.pulses)
 
     @property

@@ -106,7 +106,7 @@ class WrongDevice(DeviceFault):
 
 
 class LineFault(StimctlError):
-    """Something between host and device."""
+    """The line between host and device failed."""
 
 
 class LineLost(LineFault):

@@ -20,7 +20,7 @@ FRESH_US = 15 * US_PER_MIN  # [choice]
 
 
 class AnswerKind(StrEnum):
-    """What an answer means."""
+    """The consequence of a question's answer."""
 
     REQUIRED = "required"  # must be yes
     HARD_STOP = "hard stop"  # must be no
@@ -124,7 +124,7 @@ class Screening:
 
     @property
     def pseudonym(self) -> str:
-        """Whom it is about."""
+        """The person that was screened."""
         return self._pseudonym
 
     @property
@@ -139,7 +139,6 @@ class Screening:
 
     @property
     def answers(self) -> dict[str, bool]:
-        """Each question's answer."""
         return dict(self._answers)
 
     @property

@@ -135,7 +135,6 @@ class VirtualClock:
 
     @property
     def now_us(self) -> int:
-        """The time."""
         return self._simulator.switched_on().now_us()
 
     def at(self, seconds: float, do: Callable[[], object]) -> None:

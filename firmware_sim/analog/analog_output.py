@@ -48,7 +48,7 @@ class StageReading(NamedTuple):
 
 
 class NoNoise(Noise):
-    """No noise."""
+    """Noise of zero."""
 
     def __init__(self) -> None:
         self._entries = [0] * 1_024

@@ -22,7 +22,7 @@ class Electrodes:
         self._discharge: Flow | None = None
 
     def leave(self, volt: float, at_us: int) -> None:
-        """A pulse ended."""
+        """Take over the voltage that a pulse left."""
         self.volt, self.at_us, self._discharge = volt, at_us, None
 
     def empty(self, pair: NeedlePair) -> Flow | None:

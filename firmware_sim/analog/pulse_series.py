@@ -17,7 +17,6 @@ class LinearMap(NamedTuple):
     base: float
 
     def at(self, volt: float) -> float:
-        """The line's value at `volt`."""
         return self.slope * volt + self.base
 
 

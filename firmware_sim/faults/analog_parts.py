@@ -21,12 +21,11 @@ _NUMBERS = range(1, CHANNELS + 1)
 
 @dataclass(frozen=True, slots=True)
 class StuckDac:
-    """One current, whatever is asked."""
+    """A DAC that gives one current, whatever is commanded."""
 
     value_ua: int
 
     def current_na(self, amplitude_ua: int) -> int:  # noqa: ARG002
-        """That current."""
         return self.value_ua * 1_000
 
 
@@ -38,7 +37,6 @@ class ScaledDac:
     permille: int
 
     def current_na(self, amplitude_ua: int) -> int:
-        """So much of it."""
         return self.inner.current_na(amplitude_ua) * self.permille // 1_000
 
 

@@ -140,7 +140,6 @@ class FaultyDevice:
             self._hand_on(now_us)
 
     def _collect(self, now_us: int) -> None:
-        """Take what the firmware says."""
         said = self._firmware.device.take_output()
         if not said:
             return

@@ -32,7 +32,6 @@ class Freeze:
             self.wake_us = at_us + 1
 
     def begin(self, window: FaultWindow) -> None:
-        """Stand still."""
         self.ambush, self.wake_us = None, NEVER_US
         self._by.append(window)
         self._look()
@@ -50,16 +49,16 @@ class Freeze:
         self.on = bool(self._by)
 
     def keep(self, data: bytes) -> None:
-        """Bytes that come meanwhile."""
+        """Keep bytes that arrive while it stands still."""
         self._kept = (self._kept + data)[:ROOM]
 
     def take_kept(self) -> bytes:
-        """Those that waited."""
+        """The bytes that arrived meanwhile."""
         kept, self._kept = self._kept, b""
         return kept
 
     def take_trip(self) -> Trip | None:
-        """What cut the output meanwhile."""
+        """The trip that cut the output meanwhile, if any."""
         trip, self._trip = self._trip, None
         return trip
 

@@ -28,7 +28,6 @@ class WorldTimeRecorder(Recorder):
         self._clock = clock
 
     def listen(self, flush: Callable[[], None]) -> None:
-        """As the recorder's own."""
         self._recorder.listen(flush)
 
     def add(self, channel: int, flow: Flow) -> None:

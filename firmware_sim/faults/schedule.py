@@ -45,7 +45,7 @@ class FaultWindow:
         return self.end_us if self.on else self.start_us
 
     def fire(self, at_us: int, times: int = 1) -> None:
-        """It did something."""
+        """Note that the fault did something."""
         if self.fired_us is None:
             self.fired_us = at_us
         self.fired += times

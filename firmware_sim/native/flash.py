@@ -100,7 +100,7 @@ class Flash:
         """Make sure that everything outlives this process."""
 
     def close(self) -> None:
-        """Let others have it."""
+        """Release it for another device."""
 
 
 class FileFlash(Flash):

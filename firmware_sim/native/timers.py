@@ -38,7 +38,6 @@ class DeviceTimers:
         self.next_us = min(self._at_us.values())
 
     def cancel(self, *timers: DeviceTimer) -> None:
-        """Let these not fall due."""
         for timer in timers:
             self._at_us.pop(timer, None)
             if timer in self._dead:

@@ -44,7 +44,6 @@ class ZeroDetector:
             self.sure_us = now_us
 
     def next_sample_us(self, now_us: int) -> int:
-        """When to sample next."""
         if self.sure:
             return now_us + RESAMPLE_US
         stays = self._over_since_us is not None and now_us - self._over_since_us >= STAYS_US

@@ -81,7 +81,7 @@ class TrainPlayer:
     # --- orders ----------------------------------------------------------------------------------
 
     def start(self, at_us: int) -> None:
-        """A trigger, at a cycle."""
+        """Start a train at a cycle, as a trigger does."""
         self.waiting, self._in_burst, self._phase = True, True, IDLE
         self._wait_us = at_us + self.params.delay * CYCLE_US
         if self._wait_us == at_us:
@@ -94,7 +94,6 @@ class TrainPlayer:
         self.set_code(self.params.rest, at_us)
 
     def set_code(self, code: int, at_us: int) -> None:
-        """Write the converter."""
         self._code = code
         self._trace(at_us)
 

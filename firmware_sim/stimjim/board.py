@@ -120,7 +120,6 @@ class Board:
         return self._mode[channel]
 
     def set_code(self, channel: int, code: int, now_us: int) -> None:
-        """Write a converter."""
         if channel in range(CHANNELS):
             self._code[channel] = self.fit(code)
             self._apply(channel, now_us)

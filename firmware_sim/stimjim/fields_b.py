@@ -13,7 +13,7 @@ _UNSIGNED = re.compile(r"[ \t]*(\+?\d+)")
 
 
 class ErrReply(Exception):
-    """What follows `ERR <word>: `."""
+    """A train's line is refused. The text follows `ERR <word>: `."""
 
 
 def slot_of(text: str) -> tuple[int, str]:

@@ -32,7 +32,7 @@ class Fields:
         self.place = 0
 
     def take(self, name: str, low: int, high: int) -> int:
-        """The next number. Raises `FieldError`."""
+        """Read the next number. Raises `FieldError`."""
         if self.peek() == ",":
             self.place += 1
         self.skip()
@@ -48,6 +48,6 @@ class Fields:
         return self.text[self.place : self.place + 1]
 
     def skip(self) -> None:
-        """Pass over blanks."""
+        """Skip blanks."""
         while self.peek() == " ":
             self.place += 1

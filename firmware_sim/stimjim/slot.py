@@ -34,7 +34,7 @@ class TrainSlot:
         return self.memory[word], self.memory[STAGES + word], self.memory[2 * STAGES + word]
 
     def stages(self) -> list[tuple[int, int, int]]:
-        """All that are counted."""
+        """The stages that count, in order."""
         return [self.stage(number) for number in range(self.count)]
 
     def write(self, word: int, value: int) -> None:

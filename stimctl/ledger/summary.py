@@ -38,7 +38,7 @@ class Dose(TypedDict):
 
 
 class SampleSpread(TypedDict):
-    """How one sampled quantity ran."""
+    """The spread of one sampled quantity."""
 
     first: float
     min: float

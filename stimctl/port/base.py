@@ -34,4 +34,4 @@ class Port(Protocol):
         """From any thread: let a running or the next `wait` return now."""
 
     def close(self) -> None:
-        """Give the port back."""
+        """Close the port, and release its lock."""

@@ -83,7 +83,6 @@ class Needle:
         return pi * (self.diameter_um / UM_PER_CM) * (self.inserted_um / UM_PER_CM)
 
     def density_uc_per_cm2(self, charge_pc: int) -> float:
-        """Charge density of one phase."""
         return charge_pc / PC_PER_UC / self.area_cm2
 
     def shannon_k(self, charge_pc: int) -> float:

@@ -44,8 +44,6 @@ class PlacementFile(Strict):
 
 
 class ChannelFile(Strict):
-    """One channel."""
-
     channel: int = Field(description="1 to 4")
     first: PlacementFile
     second: PlacementFile

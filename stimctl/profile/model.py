@@ -43,7 +43,7 @@ Ratio = Annotated[int, Field(ge=1, le=12)]  # how many times as wide, and as low
 
 
 class Origin(StrEnum):
-    """Where a value comes from."""
+    """The origin of a value."""
 
     SOURCE = "source"
     DEFAULT = "project default"

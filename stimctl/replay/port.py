@@ -100,7 +100,7 @@ class ReplayPort:
             data = self._match(data)
 
     def wake(self) -> None:
-        """Nobody waits in here."""
+        """Nothing to wake: nobody sleeps here."""
 
     def close(self) -> None:
         """There is nothing to give back."""

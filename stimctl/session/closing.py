@@ -20,7 +20,7 @@ NEVER_US = 1 << 62
 
 
 class Closing:
-    """How one session ends."""
+    """The end of one session."""
 
     _arming: bool  # set by the stop: whether an arm's answer had not come by then, which the device may have taken
 

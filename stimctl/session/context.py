@@ -44,7 +44,7 @@ class SessionTimes:
 
 
 class Ending(NamedTuple):
-    """Why the session ends."""
+    """The reason why the session ends, as a code and in words."""
 
     end: End
     text: str

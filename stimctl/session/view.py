@@ -17,7 +17,7 @@ EARLIER_DOSE = "dose of an earlier session logged"  # how the event of a recover
 
 
 class Priority(IntEnum):
-    """How loud an alarm is."""
+    """The priority of an alarm."""
 
     LOW = 1
     MEDIUM = 2
@@ -34,7 +34,7 @@ class Alarm(NamedTuple):
 
 
 class StateChanged(NamedTuple):
-    """The session moved on."""
+    """The session went from one state to another."""
 
     state: State
     at_us: int

@@ -185,7 +185,7 @@ class LateReply(NamedTuple):
 
 
 class StimulatorFailed(NamedTuple):
-    """Something that ends the session."""
+    """An error of device or line that ends the session."""
 
     error: StimctlError
 

@@ -72,7 +72,7 @@ class Train:
 
     @property
     def target_ua(self) -> int:
-        """Where the ramp goes."""
+        """The amplitude that the ramp aims at."""
         return self._target_ua
 
     def set_target(self, target_ua: int) -> None:

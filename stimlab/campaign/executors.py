@@ -71,7 +71,7 @@ class _Interrupt:
         self._caught = True
 
     def look(self) -> None:
-        """Raise `KeyboardInterrupt` if it came."""
+        """Raise `KeyboardInterrupt` if Ctrl-C was pressed."""
         if self._caught:
             raise KeyboardInterrupt
 

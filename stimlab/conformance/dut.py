@@ -223,7 +223,7 @@ class Dut(Link):
     # --- seeing where it stands -----------------------------------------------------------------
 
     def status(self, within_us: int = 3 * STATUS_US) -> Status:
-        """The next Status."""
+        """Wait for the next Status."""
         found = self.wait_for(lambda each: isinstance(each.message, Status) and not each.stale, within_us)
         if found is None:
             raise Nonconforming("R-65", f"no Status came within {within_us} us")

@@ -37,7 +37,7 @@ Ask = Callable[[str], Reply]
 
 
 class Fixture(Protocol):
-    """Somebody, or something, who can."""
+    """Switches a device's power and its load."""
 
     def can(self, action: FixtureAction) -> bool:
         """Whether this can be done here."""
@@ -62,14 +62,12 @@ class Fixture(Protocol):
 
 
 class NoFixture:
-    """Nobody is there."""
+    """No fixture: the checks that need one are skipped."""
 
     def can(self, action: FixtureAction) -> bool:  # noqa: ARG002
-        """No."""
         return False
 
     def can_swap(self, load: str) -> bool:  # noqa: ARG002
-        """No."""
         return False
 
     def power_cycle(self) -> None:
@@ -98,7 +96,6 @@ class PersonFixture:
         self._ask = ask
 
     def can(self, action: FixtureAction) -> bool:  # noqa: ARG002
-        """A person can."""
         return True
 
     def can_swap(self, load: str) -> bool:
@@ -110,7 +107,7 @@ class PersonFixture:
         self._asked("Switch the device off, wait for two seconds, and switch it on again")
 
     def connect(self, load: str) -> None:
-        """Ask for it."""
+        """Ask for another load."""
         self._asked(f"Connect {in_words(load)}")
 
     def prepare(self) -> None:
@@ -161,15 +158,13 @@ class SimulatedFixture:
         self._found: str = line.port
 
     def can(self, action: FixtureAction) -> bool:  # noqa: ARG002
-        """All of it."""
         return True
 
     def can_swap(self, load: str) -> bool:  # noqa: ARG002
-        """All of it."""
         return True
 
     def power_cycle(self) -> None:
-        """Off and on."""
+        """Close the port and open it again."""
         self._line.close()
         self._line.open()
 
@@ -192,7 +187,7 @@ class SimulatedFixture:
             self._line.open()
 
     def swap(self, channel: int, load: str, meanwhile: Callable[[], None]) -> None:  # noqa: ARG002
-        """Another load now."""
+        """Change the load at once."""
         self._line.connect(f"{DUMMY},{channel}={load}")
 
 

@@ -9,7 +9,6 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 def as_junit(run: SuiteResult) -> str:
-    """The XML as text."""
     root = Xml.Element("testsuites", {"name": f"conformance of {_text(run.url)}", **_counts(run.outcomes)})
     for topic in dict.fromkeys(outcome.check.topic for outcome in run.outcomes):
         of_topic = [outcome for outcome in run.outcomes if outcome.check.topic == topic]

@@ -99,7 +99,6 @@ class Link:
 
     @property
     def now_us(self) -> int:
-        """The port's clock."""
         return self.port.now_us()
 
     @property

@@ -22,7 +22,6 @@ NEAR_LINES = 20  # and before and after what showed that a requirement is not ke
 
 
 def as_json(run: SuiteResult) -> str:
-    """The document as text."""
     return json.dumps(document(run), indent=1) + "\n"
 
 

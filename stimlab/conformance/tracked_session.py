@@ -41,7 +41,7 @@ class TrackedSession:
 
     @property
     def channels(self) -> list[int]:
-        """Those that are armed."""
+        """The armed channels."""
         return [channel for channel in CHANNELS if self.channel_mask >> (channel - 1) & 1]
 
     def arm(self) -> None:

@@ -185,7 +185,7 @@ def violations(played: "PlayedSession") -> tuple[Violation, ...]:
 
 
 def broken(evidence: Evidence) -> Iterator[Violation]:
-    """The same of evidence."""
+    """The violations that the evidence shows."""
     asked: dict[str, int] = {}
     for name in RULES:
         excused = _excused(name, evidence)

@@ -52,7 +52,6 @@ class JournalReader:
         self._entries: list[Mapping[str, Any]] = []
 
     def entries(self) -> list[Mapping[str, Any]]:
-        """All so far."""
         with self._path.open("rb") as file:
             file.seek(self._read)
             whole = file.read().rpartition(b"\n")[0]
@@ -97,7 +96,6 @@ class SimulatorProcess:
 
     @property
     def boot_us(self) -> int:
-        """When it was powered on."""
         return int(self.journal.entries()[0]["monotonic_us"])
 
     def come_to_rest(self) -> None:

@@ -25,7 +25,6 @@ class MemoryLog:
         self.entries: list[LogEntry] = []
 
     def put(self, kind: str, at_us: int, body: Mapping[str, Any]) -> None:
-        """Keep an entry."""
         self.entries.append(LogEntry(kind, at_us, body))
 
     def problem(self) -> str | None:

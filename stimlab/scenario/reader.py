@@ -44,8 +44,6 @@ FOLDER = Path(__file__).with_name("shipped")
 
 
 class ActionFile(Strict):
-    """Something the operator does."""
-
     do: Literal["proceed", "raise", "lower", "set", "hold", "stop", "note"] = Field(
         description=f"one of {', '.join(DOES)}"
     )
@@ -56,8 +54,6 @@ class ActionFile(Strict):
 
 
 class ExpectFile(Strict):
-    """What must come of it."""
-
     ends: tuple[str, ...] = Field((), description="names of ends, such as TIMER")
     zero_confirmed: bool | None = None
     alarms: tuple[Text, ...] = ()

@@ -24,7 +24,6 @@ def plain(value: object) -> str:
 
 
 def page(summary: SessionSummary) -> str:
-    """The whole page."""
     parts = [
         f"{summary.head.watermark}: session {summary.head.session_id}",
         pairs(_head(summary)),

@@ -21,7 +21,6 @@ class WordsType(click.ParamType[str]):
     name = "words"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The text as it is."""
         if not is_text(str(value)):
             self.fail(f"must be 1 to {TEXT_MAX} printable characters", param, ctx)
         return value

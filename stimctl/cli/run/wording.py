@@ -153,5 +153,5 @@ def needles(prescription: Prescription) -> list[str]:
 
 
 def end_sentence(end: End, text: str) -> str:
-    """Why it ended, once."""
+    """The sentence on why a session ended, with nothing said twice."""
     return end.value if text in ("", end.value) else f"{end.value}: {text}"

@@ -179,7 +179,7 @@ def _shape_checks(train: GatedTrain) -> Iterator[_Check]:
 
 
 def _overlaps(trains: tuple[GatedTrain, ...]) -> Iterator[Problem]:
-    """Two channels driven at once."""
+    """Whether two channels would be driven at once."""
     spans = []
     for train in trains:
         at_us = 0

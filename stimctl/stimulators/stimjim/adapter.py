@@ -26,7 +26,7 @@ _HARMLESS_SLOT = HeldSlot((GROUND, GROUND), 10_000, 10_000, ((0, 0, 1_000),))
 
 
 class DialogState(Enum):
-    """Where the conversation stands."""
+    """The state of the conversation with the device."""
 
     UNKNOWN = "not connected"
     CLEARING = "stopped before anything is known"

@@ -51,14 +51,10 @@ class StopForced(NamedTuple):
 
 
 class OutputGrounded(NamedTuple):
-    """An output is grounded."""
-
     channel: int
 
 
 class CurrentReading(NamedTuple):
-    """One reading of the current."""
-
     current_ua: int
 
 
@@ -69,7 +65,7 @@ class IdnReply(NamedTuple):
 
 
 class CommandRejected(NamedTuple):
-    """The device refused something."""
+    """The device rejected a command."""
 
     text: str
 

@@ -28,7 +28,7 @@ _ZERO_AFTER_US = 150_000
 
 
 def _leave(dut: Dut) -> None:
-    """No session any more."""
+    """End the session and acknowledge it, if there is one."""
     dut.stop()
     dut.settle()
 
