@@ -83,9 +83,9 @@ class Dut(Link):
 
     # --- judging --------------------------------------------------------------------------------
 
-    def require(self, requirement: str, kept: bool, text: str, *, expected: str = "", seen: str = "") -> None:
+    def require(self, requirement: str, fulfilled: bool, text: str, *, expected: str = "", seen: str = "") -> None:
         """Raise `Nonconforming` of `requirement` with `text`, a sentence on what is done wrong, unless it is kept."""
-        if not kept:
+        if not fulfilled:
             raise Nonconforming(requirement, text, expected=expected, seen=seen)
 
     def measure(self, name: str, value: int, limit: int | None, unit: str, *, by: str | None = None) -> int:

@@ -104,11 +104,11 @@ class PersonFixture:
 
     def power_cycle(self) -> None:
         """Ask for it. The port has to outlive it: a device that takes its USB port along loses the line."""
-        self._asked("Switch the device off, wait for two seconds, and switch it on again")
+        self._ask_until_answered("Switch the device off, wait for two seconds, and switch it on again")
 
     def connect(self, load: str) -> None:
         """Ask for another load."""
-        self._asked(f"Connect {in_words(load)}")
+        self._ask_until_answered(f"Connect {in_words(load)}")
 
     def prepare(self) -> None:
         """The dummy load was confirmed."""
@@ -126,7 +126,7 @@ class PersonFixture:
             meanwhile()
         _unless_skipped(replies[0] if replies else "skip")
 
-    def _asked(self, text: str) -> None:
+    def _ask_until_answered(self, text: str) -> None:
         _unless_skipped(self._until_answered(text))
 
     def _until_answered(self, text: str) -> Reply:

@@ -60,17 +60,17 @@ def _case(suite: Xml.Element, outcome: CheckResult) -> None:
         Xml.SubElement(case, "failure", message=_text(f"{found.requirement}: {found.text}"), type=found.requirement)
     if outcome.verdict == "error":
         Xml.SubElement(case, "error", message=_text(outcome.reason))
-    said = [f"{', '.join(check.requirements)}: {check.title}"]
+    text = [f"{', '.join(check.requirements)}: {check.title}"]
     for each in outcome.measurements:
         limit = "no limit" if each.limit is None else f"limit {each.limit} {each.unit}"
-        said.append(f"{each.name}: {each.value} {each.unit} ({limit}): {'passed' if each.passed else 'FAILED'}")
-    Xml.SubElement(case, "system-out").text = _text("\n".join(said))
+        text.append(f"{each.name}: {each.value} {each.unit} ({limit}): {'passed' if each.passed else 'FAILED'}")
+    Xml.SubElement(case, "system-out").text = _text("\n".join(text))
 
 
 def _seconds(us: int) -> str:
     return f"{us / 1e6:.6f}"
 
 
-def _text(said: str) -> str:
+def _text(text: str) -> str:
     """What a device says may hold characters that XML cannot."""
-    return _NOT_XML.sub("?", said)
+    return _NOT_XML.sub("?", text)

@@ -48,16 +48,16 @@ def document(run: SuiteResult) -> dict[str, Any]:
     }
 
 
-def _device(who: DutIdentity) -> dict[str, Any]:
-    ranges = who.ranges._asdict()
+def _device(identity: DutIdentity) -> dict[str, Any]:
+    ranges = identity.ranges._asdict()
     capabilities = Capability(ranges.pop("capabilities"))
     return {
-        "simulator": bool(who.welcome.simulator),
-        "model": who.model,
-        "serial": who.serial,
-        "firmware": who.version,
-        "firmware_sha256": who.firmware.sha256.hex(),
-        "boot": who.welcome.boot_id,
+        "simulator": bool(identity.welcome.simulator),
+        "model": identity.model,
+        "serial": identity.serial,
+        "firmware": identity.version,
+        "firmware_sha256": identity.firmware.sha256.hex(),
+        "boot": identity.welcome.boot_id,
         "capabilities": [(flag.name or "").lower().replace("_", " ") for flag in capabilities],
         "ranges": ranges,
     }

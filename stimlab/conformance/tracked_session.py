@@ -88,14 +88,14 @@ class TrackedSession:
             counters = self.dut.get(ReadCounters(channel), Counters, by="R-28")
             got = ExpectedCounts(*counters[2:6])
             self.dut.require(
-                by, got == tally, f"channel {channel} counted {_said(got)}; by the rules it is {_said(tally)}"
+                by, got == tally, f"channel {channel} counted {_in_words(got)}; by the rules it is {_in_words(tally)}"
             )
         charge_pc = sum(tally.charge_0_pc + tally.charge_1_pc for tally in wanted.values())
         self.dut.measure("charge, counted and by the rules", charge_pc, None, "pC")
         return wanted
 
 
-def _said(tally: ExpectedCounts) -> str:
+def _in_words(tally: ExpectedCounts) -> str:
     return (
         f"{tally.pulses_0} pulses and {tally.charge_0_pc} pC in segment 0, "
         f"{tally.pulses_1} pulses and {tally.charge_1_pc} pC in segment 1"

@@ -220,12 +220,12 @@ class _HostProcess:
                 self._fired_us[index] = world_us()
                 self._handlers[fault.kind](process, fault)
 
-    def _side(self, said: str, *, killed: bool) -> HostResult:
+    def _side(self, output: str, *, killed: bool) -> HostResult:
         fired = dict.fromkeys(self._fired_us, 1)
         if killed:
             return HostResult(fired=fired, fired_us=self._fired_us)
         if not self._result.exists():
-            return HostResult(error=said or "the host's process ended without a word")
+            return HostResult(error=output or "the host's process ended without a word")
         # Written by our own child into a folder of this user alone.
         side: HostResult = pickle.loads(self._result.read_bytes())
         return replace(side, fired={**side.fired, **fired}, fired_us={**side.fired_us, **self._fired_us})

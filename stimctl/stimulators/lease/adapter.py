@@ -320,5 +320,5 @@ class LeaseAdapter:
             session_record(self._at, self._scheduler.at_us, tally.band_us),
             tuple(tally.counters(channel, session) for channel in wanted),
             measured,
-            tally.kept(self._dialect.pulse_source),
+            tally.figure_origins(self._dialect.pulse_source),
         )

@@ -91,7 +91,7 @@ class LeaseTally:
         measured_pc = self._pair(channel, "measured_pc")
         return Measured(channel, session, *measured_pc, net_pc, highest_ua, 0, 0, NO_DEVICE_TIME_US)
 
-    def kept(self, source: str) -> FigureOrigins:
+    def figure_origins(self, source: str) -> FigureOrigins:
         bases = tuple(
             CountBasis(channel, *(self._pair(channel, name) for name in CountBasis._fields[1:]))
             for channel in self._channels
