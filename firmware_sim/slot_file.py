@@ -73,10 +73,10 @@ def _opened(path: Path) -> BinaryIO:
 def _slots(data: bytes) -> list[tuple[int, str] | None]:
     """Each slot's number and text, None where it has no whole one. Raises `ValueError` for another file."""
     if len(data) != SLOT * _SLOTS:
-        raise ValueError("its size is another one")
+        raise ValueError("its size is wrong")
     slots = [_whole(data[begin : begin + SLOT]) for begin in range(0, len(data), SLOT)]
     if not any(slots) and data != _BLANK * _SLOTS:
-        raise ValueError("nothing in it is whole")
+        raise ValueError("no slot in it is intact")
     return slots
 
 

@@ -89,7 +89,7 @@ class CommandedDose:
     def started(self, targets: Mapping[int, int], at_us: int) -> None:
         """A run began, from zero, with these targets in uA by channel."""
         if self._trains:
-            raise Misuse("a run is going on already")
+            raise Misuse("a run is under way already")
         _check_channels(self.program, targets)
         self._pass_to(at_us)
         self._run_start_us = at_us

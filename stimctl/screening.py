@@ -100,9 +100,7 @@ def problems_in(answers: Mapping[str, object]) -> tuple[Problem, ...]:
             said = "yes" if answer else "no"
             found.append(Problem(f"screening.{question.id}", said, f"{_ALLOWED[question.kind]} ({question.why})"))
     known = {question.id for question in QUESTIONS}
-    found += [
-        Problem(f"screening.{name}", None, "is no question that is asked here") for name in answers.keys() - known
-    ]
+    found += [Problem(f"screening.{name}", None, "is not one of the questions") for name in answers.keys() - known]
     return tuple(found)
 
 
@@ -155,7 +153,7 @@ class Screening:
         """Why it does not serve for this person: it is another's, or used."""
         found = []
         if pseudonym != self._pseudonym:
-            found.append(Problem("screening.pseudonym", self._pseudonym, f"must be the one treated, {pseudonym!r}"))
+            found.append(Problem("screening.pseudonym", self._pseudonym, f"must be the person treated, {pseudonym!r}"))
         if self._used:
             found.append(Problem("screening", None, "was used for another session; ask again"))
         return tuple(found)

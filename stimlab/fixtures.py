@@ -113,7 +113,7 @@ class SimulatorFixture:
 
     def _still_off(self, what: str) -> None:
         if self._serial is not None:
-            raise Misuse(f"{what}: the simulator is on already; say it before the stimulator is first used")
+            raise Misuse(f"{what}: the simulator is on already; call it before the stimulator is first used")
 
 
 class LineFixture:

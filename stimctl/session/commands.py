@@ -21,7 +21,7 @@ def _check_whole(name: str, value: object) -> None:
 
 def _check_text(name: str, value: object) -> None:
     if not isinstance(value, str):
-        raise Misuse(f"{name}: {value!r} is not a text")
+        raise Misuse(f"{name}: {value!r} is not text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class AskStop:
 
     def __post_init__(self) -> None:
         if not isinstance(self.end, End):
-            raise Misuse(f"end: {self.end!r} is no reason for a session's end")
+            raise Misuse(f"end: {self.end!r} is not one of a session's ends")
         _check_text("text", self.text)
 
 

@@ -89,7 +89,7 @@ def detect(port: Port) -> tuple[str, str | None]:
         return "pulsepal", None
     port.write(CLEAR_LINE)
     raise WrongDevice(
-        "nobody answered a question that starts nothing. A StimJim of dialect A never does: name it with "
+        "no known device answered at this port. A StimJim of dialect A never does: name it with "
         "--device stimjim --dialect a; otherwise look at the port and its cable"
     )
 

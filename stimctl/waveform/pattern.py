@@ -178,7 +178,7 @@ def _channel_problems(channels: tuple[int, ...]) -> Iterator[Problem]:
         if not isinstance(channel, int) or channel not in CHANNELS:
             yield Problem("channels", channel, "channels are numbered 1 to 4")
     if len(set(channels)) < len(channels):
-        yield Problem("channels", list(channels), "each channel stands there once")
+        yield Problem("channels", list(channels), "each channel may be named only once")
 
 
 def _segment_problems(prefix: str, segment: Segment, *, alternates: bool) -> Iterator[Problem]:

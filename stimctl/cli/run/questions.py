@@ -87,7 +87,7 @@ def _one_answer(question: Question) -> bool:
         click.secho(f"    This answer forbids the session: {question.text} {forbids[0].value}", fg="red")
         raise Unsafe(forbids)
     if question.kind is AnswerKind.WARNING and answer:
-        click.secho(f"    Attend to it: {question.why}", fg="yellow")
+        click.secho(f"    Attention: {question.why}", fg="yellow")
     return answer
 
 

@@ -275,7 +275,7 @@ def _executed(frame: bytes, size: int, then: _Then) -> _Request:
 
 def _wrong(ask: _Request, answer: bytes) -> StimulatorFailed:
     if ask.frame == gate.READ_BACK:
-        return StimulatorFailed(CommandRefused("a program", "the device reads back another one than was sent"))
+        return StimulatorFailed(CommandRefused("a program", "the device reads back another program than was sent"))
     return StimulatorFailed(CommandRefused("a command", f"answered {answer.hex()}, where 01 is 'executed'"))
 
 
