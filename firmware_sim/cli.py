@@ -1,4 +1,4 @@
-"""`stimctl sim`: the simulated stimulator as a process of its own."""
+"""`stimctl sim`: runs the simulated stimulator as a process of its own, behind a pty or a TCP port."""
 
 import signal
 import socket
@@ -55,15 +55,17 @@ def _known_load(_context: click.Context, _option: click.Parameter, name: str | N
 @click.option("--seed", type=click.IntRange(0, 99_999_999), show_default="1", help=_SEED)
 @click.option("--scenario", type=_FILE, help="Take faults, load and seed from this scenario; see docs/faults.md.")
 @click.option("--flash", type=_FILE, help="Keep boots, session numbers and counters in this file.")
-@click.option("--journal", type=_FILE, help="Append the device's own record to this file, as JSON lines.")
+@click.option("--journal", type=_FILE, help="Append the device's journal to this file, as JSON lines.")
 @click.option("--record", type=_FILE, help="Write the current into the load to this file; see docs/simulator.md.")
 @click.option("--record-rate", type=click.IntRange(*RECORD_RATES_HZ), default=RATE_HZ, metavar="HZ",
               show_default=True, help="Samples a second of --record.")  # fmt: skip
 @click.option("--link", type=_FILE, help="Make a symbolic link to the pseudo-terminal.")
-@click.option("--device", type=click.Choice(DEVICES), default="native", show_default=True, help="What is simulated.")
+@click.option(
+    "--device", type=click.Choice(DEVICES), default="native", show_default=True, help="The device to simulate."
+)
 @click.option("--dialect", type=click.Choice(DIALECTS), help="A StimJim's firmware: Pulser, stimjimAWG, RP2354B.")
 @click.option("--firmware", type=click.Choice(FIRMWARES), help="A PulsePal's firmware.")
-@click.option("--isolator", metavar="MA_PER_V", help="What a PulsePal drives: mA for each volt.")
+@click.option("--isolator", metavar="MA_PER_V", help="A PulsePal's isolator: mA for each volt.")
 @click.option(
     "--faults", metavar="NAMES", help="Faults of a StimJim or PulsePal, as lost_stop,-wrap; a wrong one lists them."
 )
@@ -98,9 +100,9 @@ def sim(
     except UnknownDevice as problem:
         raise click.UsageError(str(problem)) from None
     if flash is not None and device != "native":
-        raise click.UsageError(f"--flash is the native device's: {device} keeps nothing")
+        raise click.UsageError(f"--flash belongs to the native device: {device} keeps nothing without power")
     if scenario is not None and device != "native":
-        raise click.UsageError(f"--scenario is the native device's: {device} has faults of its own, see --faults")
+        raise click.UsageError(f"--scenario belongs to the native device: {device} has faults of its own, see --faults")
     options = replace(_options(spec, load, seed, scenario), record=record, record_rate=record_rate, flash=flash)
     # Here, so that other commands' help does not wait for it.
     from firmware_sim.native.flash import FlashUnusable

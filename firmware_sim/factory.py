@@ -1,4 +1,4 @@
-"""Which device is simulated: the native one, or one that exists, with what has to be said of it.
+"""Makes a simulated device from its options: the native one, a StimJim or a PulsePal.
 
     device=native
     device=stimjim   dialect=a|b|c            faults=lost_stop,-wrap

@@ -1,4 +1,4 @@
-"""What a simulated device has to say, and when the host hears it.
+"""Queues what a simulated device says until the time at which the host hears it.
 
 Text that a device prints is on the way for a while: USB frames, the driver, the terminal. Virtual time shows
 that too, so that a driver which hands one train over to the next from the host has a gap to measure.

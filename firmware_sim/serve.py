@@ -1,4 +1,4 @@
-"""The simulated stimulator in real time, behind a pty or a TCP port: a process like a device on a desk.
+"""Serves the simulated stimulator in real time, behind a pty or a TCP port, like a device on a desk.
 
 The device runs whether or not somebody is connected: a client that dies leaves it running until its watchdog
 ends the session. One loop sleeps in `select` until bytes come or the device has something to do by itself.
@@ -54,7 +54,7 @@ class ServedLine(Protocol):
         """Be there again, under the same name where it can be had. Raises `CannotServe`."""
 
     def close(self) -> None:
-        """Give everything back."""
+        """Close the line and remove its name."""
 
 
 class PtyLine:
@@ -100,7 +100,6 @@ class PtyLine:
         os.close(self._near)
 
     def waiting_on(self) -> list[Any]:
-        """The near end."""
         return [self._near] if self._up else []
 
     def receive(self, ready: list[Any]) -> bytes:
@@ -164,7 +163,6 @@ class TcpLine:
         self._listener.close()
 
     def waiting_on(self) -> list[Any]:
-        """The listener and the client."""
         ends = [self._listener, self._client]
         return [end for end in ends if end is not None and end.fileno() >= 0]
 

@@ -1,4 +1,7 @@
-"""What a `sim://` URL asks for. Everything wrong with one is said with the option, its value and what is allowed."""
+"""Reads the options of a `sim://` URL.
+
+Errors are `ValueError` and name the option, its value and what is allowed.
+"""
 
 import math
 from collections.abc import Callable

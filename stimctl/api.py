@@ -168,7 +168,7 @@ class Session:
     def _begin_once(self) -> Runner:
         runner = self._opened()
         if not self._begun.acquire(blocking=False):
-            raise Misuse("a session runs once, and this one was begun already: make another one")
+            raise Misuse("a session runs once, and this one has begun already: make another one")
         return runner
 
     def _run_in_thread(self, runner: Runner) -> None:
@@ -246,7 +246,6 @@ class Session:
     # --- looking ------------------------------------------------------------------------------------
 
     def view(self) -> SessionView:
-        """A recent snapshot."""
         return self._opened().view
 
     def take_events(self) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Dose as it was asked for: planned before a session, and commanded as the session went.
+"""Doses from the driver's own arithmetic: planned before a session, and commanded as the session went.
 
 Pulses and charge (first phases, in pC) by channel and band, exact. `planned` is what a program gives when nobody
 touches it. `CommandedDose` replays what the device said it applied, at the stimulation times it said it applied it, by
@@ -23,7 +23,6 @@ class ChannelDose:
 
     @property
     def total_pulses(self) -> int:
-        """Pulses in both bands."""
         return sum(self.pulses)
 
     @property
@@ -90,7 +89,7 @@ class CommandedDose:
     def started(self, targets: Mapping[int, int], at_us: int) -> None:
         """A run began, from zero, with these targets in uA by channel."""
         if self._trains:
-            raise Misuse("a run is going on already")
+            raise Misuse("a run is under way already")
         _check_channels(self.program, targets)
         self._pass_to(at_us)
         self._run_start_us = at_us

@@ -1,23 +1,23 @@
-"""Every error that stimctl raises on purpose: one tree, by whose fault it is and what to do.
+"""Every error that stimctl raises on purpose, in one tree, ordered by whose fault it is.
 
     StimctlError
-     +- Misuse            the caller asked for something that makes no sense here; fix the call
-     |   +- InputInvalid  a file or an answer is wrong; every problem is listed; fix the file
-     |   +- IllegalEvent  an event that the session's state table does not allow; nothing changed
-     +- Unsafe            a limit, a pair or a screening answer forbids it; there is no override
-     +- DeviceFault       the device's fault
-     |   +- Refused       the device said no and gave its reason
-     |   +- EchoMismatch  the device applied something else than was asked; the session ends
-     |   +- WrongDevice   it is not what was asked for: version, identity, simulator or hardware
-     +- LineFault         the line's fault
-     |   +- LineLost      the port vanished or fell silent; check the cable, output ends by watchdog
-     |   +- NotSent       the port took none or only a part of a write, such as 3 of a stop's 9 bytes while
-     |   |                its buffer was full: the line may be there still, so send anew
-     |   +- Suspended     the host slept; what ran meanwhile is unknown, so the session is over
-     |   +- TimedOut      no answer in time, although resent
-     |   +- PortBusy      another program holds the port
-     +- WireError         bytes that are no frame of this protocol; the link counts and drops them
-     +- LogFault          the dose log cannot be written or does not verify: no log, no stimulation
+     +- Misuse              the caller asked for something that makes no sense here; fix the call
+     |   +- InputInvalid    a file or an answer is wrong; every problem is listed; fix the file
+     |   +- IllegalEvent    an event that the session's state table does not allow; nothing changed
+     +- Unsafe              a limit, a pair or a screening answer forbids it; there is no override
+     +- DeviceFault         the device's fault
+     |   +- CommandRefused  the device said no and gave its reason
+     |   +- EchoMismatch    the device applied something else than was asked; the session ends
+     |   +- WrongDevice     it is not what was asked for: version, identity, simulator or hardware
+     +- LineFault           the line's fault
+     |   +- LineLost        the port vanished or fell silent; check the cable, output ends by watchdog
+     |   +- NotSent         the port took none or only a part of a write, such as 3 of a stop's 9 bytes while
+     |   |                  its buffer was full: the line may be there still, so send anew
+     |   +- Suspended       the host slept; what ran meanwhile is unknown, so the session is over
+     |   +- TimedOut        no answer in time, although resent
+     |   +- PortBusy        another program holds the port
+     +- WireError           bytes that are no frame of this protocol; the link counts and drops them
+     +- LogFault            the dose log cannot be written or does not verify: no log, no stimulation
 
 Each message is one or more sentences that a person can act on.
 """
@@ -134,7 +134,7 @@ class WrongDevice(DeviceFault):
 
 
 class LineFault(StimctlError):
-    """Something between host and device."""
+    """The line between host and device failed."""
 
 
 class LineLost(LineFault):

@@ -1,4 +1,4 @@
-"""What a forked child lets go of, so that it holds and disturbs nothing of its parent's.
+"""Closes the ports and locks of this process in a child that it forks.
 
 A fork shares open files with the child, and a lock on one of them holds until the last who shares it has closed
 it: a stimulator would stay locked, and a dead session look alive, for as long as any child runs. So whoever holds

@@ -1,4 +1,4 @@
-"""The hard limits the driver holds, each with who holds it and why. No file, flag or person lifts one.
+"""The hard limits that the driver holds, each with its reason. No file, flag or person lifts one.
 
 The device holds its own copy of each limit marked B, in its own source: neither trusts the other.
 `HELD_BY` is "B" for a limit that both enforce and "D" for one that only the driver can know.

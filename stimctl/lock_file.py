@@ -1,4 +1,4 @@
-"""A file that says "my process lives": locked by its owner for as long as that process runs.
+"""A lock file that shows whether its process is alive.
 
 A process number alone cannot say it, because numbers are used again. The operating system drops the lock
 when its holder dies, however it dies, so that nothing stays behind that looks alive.

@@ -1,4 +1,4 @@
-"""Stopping a session from any other terminal: an endpoint beside each session, and `stop_all`, which asks them all.
+"""Stops a session from any other terminal: each session has an endpoint, and `stop_all` asks them all.
 
 The port is locked by the session, so nobody else can reach the device; but the session can be asked. Each
 session's process listens on a local socket (a named pipe on Windows) in a folder of this user alone, and

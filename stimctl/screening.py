@@ -1,4 +1,4 @@
-"""The questions that are asked before a person is stimulated, anew for each session.
+"""The screening questions: asked before a person is stimulated, and again for each session.
 
 Every question is answered yes or no by the operator. A hard stop answered yes, or anything left unanswered,
 is `Unsafe`, and there is no override. A warning answered yes is kept and shown. A `Screening` cannot be read
@@ -20,7 +20,7 @@ FRESH_US = 15 * US_PER_MIN  # [choice]
 
 
 class AnswerKind(StrEnum):
-    """What an answer means."""
+    """The consequence of a question's answer."""
 
     REQUIRED = "required"  # must be yes
     HARD_STOP = "hard stop"  # must be no
@@ -100,9 +100,7 @@ def problems_in(answers: Mapping[str, object]) -> tuple[Problem, ...]:
             said = "yes" if answer else "no"
             found.append(Problem(f"screening.{question.id}", said, f"{_ALLOWED[question.kind]} ({question.why})"))
     known = {question.id for question in QUESTIONS}
-    found += [
-        Problem(f"screening.{name}", None, "is no question that is asked here") for name in answers.keys() - known
-    ]
+    found += [Problem(f"screening.{name}", None, "is not one of the questions") for name in answers.keys() - known]
     return tuple(found)
 
 
@@ -124,7 +122,7 @@ class Screening:
 
     @property
     def pseudonym(self) -> str:
-        """Whom it is about."""
+        """The person that was screened."""
         return self._pseudonym
 
     @property
@@ -139,7 +137,6 @@ class Screening:
 
     @property
     def answers(self) -> dict[str, bool]:
-        """Each question's answer."""
         return dict(self._answers)
 
     @property
@@ -156,7 +153,7 @@ class Screening:
         """Why it does not serve for this person: it is another's, or used."""
         found = []
         if pseudonym != self._pseudonym:
-            found.append(Problem("screening.pseudonym", self._pseudonym, f"must be the one treated, {pseudonym!r}"))
+            found.append(Problem("screening.pseudonym", self._pseudonym, f"must be the person treated, {pseudonym!r}"))
         if self._used:
             found.append(Problem("screening", None, "was used for another session; ask again"))
         return tuple(found)

@@ -1,4 +1,4 @@
-"""Who calls a session's stop endpoint: heard and answered in time, or hung up on."""
+"""One connection to a session's stop endpoint: it has a deadline, whatever the caller says or leaves half said."""
 
 import json
 import os

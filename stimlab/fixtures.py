@@ -1,4 +1,4 @@
-"""What a test holds in its hands: a stimulator at any URL, and where it is a simulated one, its world.
+"""The objects behind the pytest fixtures: a stimulator at any URL and, where it is simulated, its world.
 
     simulator.fault("load.open", after="RUNNING", at_s=2)
     report = stimulator.run(seconds=20, actions=[(12, "stop")])
@@ -53,7 +53,7 @@ class SimulatorFixture:
         self._device: FaultyDevice | None = None
         self._serial: Serial | None = None
 
-    def fault(self, kind: str, **said: Any) -> None:
+    def fault(self, kind: str, **fields: Any) -> None:
         """Let something go wrong: `at_s`, `for_s`, `after`, `channel`, and the options of its kind (docs/faults.md).
 
         Raises `InputInvalid` naming what is wrong, and `Misuse` once the power is on.
@@ -61,7 +61,7 @@ class SimulatorFixture:
         self._still_off("fault")
         if kind.startswith("host."):
             raise Misuse(f"{kind} {NO_HOST_FAULTS}")
-        self._faults.append(fault_from({"kind": kind, **said}, SOURCE, "fault"))
+        self._faults.append(fault_from({"kind": kind, **fields}, SOURCE, "fault"))
 
     def load(self, name: str) -> None:
         """Let its outputs drive another load than the URL's, such as `dry` or `nominal,2=open`."""
@@ -113,7 +113,7 @@ class SimulatorFixture:
 
     def _still_off(self, what: str) -> None:
         if self._serial is not None:
-            raise Misuse(f"{what}: the simulator is on already; say it before the stimulator is first used")
+            raise Misuse(f"{what}: the simulator is on already; call it before the stimulator is first used")
 
 
 class LineFixture:
@@ -122,9 +122,9 @@ class LineFixture:
     def __init__(self, simulator: SimulatorFixture) -> None:
         self._simulator = simulator
 
-    def fault(self, kind: str, **said: Any) -> None:
+    def fault(self, kind: str, **fields: Any) -> None:
         """As `SimulatorFixture.fault`, for the kinds that begin with `line.`, which may be left out."""
-        self._simulator.fault(f"line.{kind.removeprefix('line.')}", **said)
+        self._simulator.fault(f"line.{kind.removeprefix('line.')}", **fields)
 
 
 class VirtualClock:
@@ -135,7 +135,6 @@ class VirtualClock:
 
     @property
     def now_us(self) -> int:
-        """The time."""
         return self._simulator.switched_on().now_us()
 
     def at(self, seconds: float, do: Callable[[], object]) -> None:
@@ -150,11 +149,11 @@ class VirtualClock:
     def advance(self, seconds: float) -> bytes:
         """Let the world go on without a host; return what the device said meanwhile."""
         port = self._simulator.switched_on()
-        until_us, said = port.now_us() + whole(seconds, US_PER_S, name="advance", unit="us"), b""
+        until_us, data = port.now_us() + whole(seconds, US_PER_S, name="advance", unit="us"), b""
         while port.now_us() < until_us:
             with suppress(SerialException):  # unplugged: nothing is heard, and the world goes on
-                said += port.next_bytes(until_us)
-        return said
+                data += port.next_bytes(until_us)
+        return data
 
 
 class StimulatorFixture:

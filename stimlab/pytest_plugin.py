@@ -43,7 +43,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def stim_url(pytestconfig: pytest.Config) -> str:
-    """Where the stimulator is."""
+    """The URL of the stimulator, from `--stim-url`."""
     return pytestconfig.getoption("--stim-url") or str(pytestconfig.getini("stim_url"))
 
 

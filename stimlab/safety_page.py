@@ -1,4 +1,4 @@
-"""SAFETY.md as data: its hazards, the functions that control each, and the tests that see those functions act.
+"""Reads SAFETY.md as data: its hazards, the functions that control each, and the tests that see those functions act.
 
 A hazard is a section of the page:
 

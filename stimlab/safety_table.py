@@ -1,4 +1,4 @@
-"""What the controls of `SAFETY.md` do when their cause is injected: measured, and written into its tables.
+"""Measures what the controls of `SAFETY.md` do when their cause is injected, and writes its tables.
 
     python -m stimlab.safety_table --write     measure, and renew the tables
     python -m stimlab.safety_table --check     measure, and fail when a table says anything else

@@ -1,4 +1,4 @@
-"""`stimctl scenario`: what goes wrong, and what must come of it; listed, shown, checked, run."""
+"""`stimctl scenario`: lists, shows, checks and runs scenarios."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -76,10 +76,10 @@ def check(files: tuple[Path, ...]) -> None:
 
 @scenario.command(epilog=_RUN_HELP)
 @click.argument("names", nargs=-1, metavar="[NAME|FILE]...")
-@click.option("--all", "all_", is_flag=True, help="All that come with stimctl.")
+@click.option("--all", "all_", is_flag=True, help="Run all scenarios that come with stimctl.")
 @click.option("--over", type=click.Choice(("sim", "pty", "tcp")),
-              help="sim: in virtual time (as usual); pty, tcp: processes in real time.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(0, 99_999_999), help="Another seed than the file's.")
+              help="sim: in virtual time (default); pty, tcp: processes in real time.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0, 99_999_999), help="Use this seed instead of the file's.")
 @click.pass_context
 def run(context: click.Context, *, names: tuple[str, ...], all_: bool, over: str | None, seed: int | None) -> None:
     """Play scenarios and compare what came of them with what they expect.

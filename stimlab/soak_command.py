@@ -1,4 +1,4 @@
-"""`stimctl soak`: a campaign of random hostile sessions, what came of them by kind of fault, each failure as a file."""
+"""`stimctl soak`: runs a campaign of random sessions, shows the results by kind of fault, and saves each failure."""
 
 import json
 import os
@@ -37,9 +37,9 @@ Examples:
 @click.command(epilog=_EPILOG)
 @click.option("--sessions", type=click.IntRange(1, _MAX_SESSIONS), default=200, show_default=True, help="How many.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Which campaign.")
-@click.option("--first", type=click.IntRange(0), default=0, help="The number of its first session, 0 as usual.")
-@click.option("--fault", metavar="KIND", help="Every session with this kind of fault, and no other.")
-@click.option("--jobs", type=click.IntRange(1, 1_024), help="Processes; as many as there are processors, as usual.")
+@click.option("--first", type=click.IntRange(0), default=0, help="Number of the first session; by default 0.")
+@click.option("--fault", metavar="KIND", help="Give every session this kind of fault and no other.")
+@click.option("--jobs", type=click.IntRange(1, 1_024), help="Worker processes; by default one for each processor.")
 @click.option("--scheduler", metavar="ADDRESS", help="A Dask scheduler whose workers do the work.")
 @click.option("--save", metavar="DIR", type=click.Path(file_okay=False, path_type=Path),
               help="Write each session that broke a rule there, as a scenario.")  # fmt: skip

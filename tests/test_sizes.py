@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("stimctl", "firmware_sim", "stimlab")
-CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8").replace("\n  ", " ")
+CONTRIBUTING = " ".join((ROOT / "CONTRIBUTING.md").read_text("utf-8").split())
 
 
 def figure(words: str) -> int:

@@ -1,4 +1,4 @@
-"""One output of a simulated device that is not the native one: pulses of any stages into the load, and levels held.
+"""One output of a simulated StimJim or PulsePal: it drives pulses and held levels into the load.
 
 Pulses come in runs of like ones. Below the rail a current is what was asked for, whatever the load; what a
 pulse leaves in the electrode interfaces is a line of what it found, so a whole run costs as much as one pulse.
@@ -48,7 +48,7 @@ class StageReading(NamedTuple):
 
 
 class NoNoise(Noise):
-    """No noise."""
+    """Noise of zero."""
 
     def __init__(self) -> None:
         self._entries = [0] * 1_024

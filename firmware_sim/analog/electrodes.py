@@ -1,4 +1,7 @@
-"""The charge on a channel's electrode interfaces between pulses: resting, or emptied on purpose after a cut."""
+"""The charge that a channel's electrode interfaces keep between pulses.
+
+It decays at rest, and is emptied on purpose after a pulse was cut.
+"""
 
 from math import e, exp, log
 
@@ -19,7 +22,7 @@ class Electrodes:
         self._discharge: Flow | None = None
 
     def leave(self, volt: float, at_us: int) -> None:
-        """A pulse ended."""
+        """Take over the voltage that a pulse left."""
         self.volt, self.at_us, self._discharge = volt, at_us, None
 
     def empty(self, pair: NeedlePair) -> Flow | None:

@@ -1,4 +1,4 @@
-"""What the outputs drive: named loads, loads that change by themselves, and loads that somebody changes.
+"""The loads that the outputs drive: named ones, ones that change by themselves, and ones changed from outside.
 
 A load answers two questions about a channel at a device time: what the pair is now, and when that will next
 be different; between those times it is constant. The figures of the needle pair are an order of magnitude
@@ -35,7 +35,7 @@ class UnknownLoad(ValueError):
 
 
 class Load(Protocol):
-    """What hangs on the outputs."""
+    """The load on a device's outputs, asked by channel and device time."""
 
     def pair(self, channel: int, now_us: int) -> NeedlePair:
         """What a channel drives at a device time."""
@@ -49,12 +49,11 @@ class Load(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SteadyLoad:
-    """The same for ever, on each channel its own."""
+    """A load that never changes, with a pair for each channel."""
 
     pairs: tuple[NeedlePair, ...]
 
     def pair(self, channel: int, now_us: int) -> NeedlePair:  # noqa: ARG002
-        """The channel's pair."""
         return self.pairs[channel - 1]
 
     def next_change_us(self, channel: int, now_us: int) -> int:  # noqa: ARG002
@@ -77,7 +76,6 @@ class DriftingLoad:
         return replace(self._pair, series_ohm=self._drift.ohm(self._pair.series_ohm, now_us))
 
     def next_change_us(self, channel: int, now_us: int) -> int:  # noqa: ARG002
-        """The next step."""
         return self._drift.next_change_us(now_us)
 
     def watch(self, changed: Callable[[], None]) -> None:
@@ -112,15 +110,12 @@ class ChannelLoads:
         self._own = dict(own)
 
     def pair(self, channel: int, now_us: int) -> NeedlePair:
-        """Ask the channel's load."""
         return self._own.get(channel, self._others).pair(channel, now_us)
 
     def next_change_us(self, channel: int, now_us: int) -> int:
-        """Ask the channel's load."""
         return self._own.get(channel, self._others).next_change_us(channel, now_us)
 
     def watch(self, changed: Callable[[], None]) -> None:
-        """Watch them all."""
         for load in (self._others, *self._own.values()):
             load.watch(changed)
 

@@ -1,4 +1,4 @@
-"""A pair of needles in tissue, as the output sees it: a series resistance and two electrode interfaces.
+"""The circuit of a pair of needles in tissue: a series resistance and two electrode interfaces.
 
 Each interface is a double layer's capacitance beside a charge transfer resistance (Randles). Both needles are
 alike, so that they act as one: half the capacitance beside twice the resistance. Constant current charges it

@@ -1,4 +1,4 @@
-"""What like pulses make of the electrode interfaces: each a line, all of them together a geometric series.
+"""Sums the effect of any number of like pulses on the electrode interfaces, at the cost of one pulse.
 
 Below the rail a pulse is a linear circuit under a fixed current, so the voltage that it leaves is a line of the
 voltage that it found, and so is its energy. From one pulse to the next the interfaces rest, which takes a fixed part
@@ -17,7 +17,6 @@ class LinearMap(NamedTuple):
     base: float
 
     def at(self, volt: float) -> float:
-        """The line's value at `volt`."""
         return self.slope * volt + self.base
 
 

@@ -1,4 +1,4 @@
-"""The file of `--record FILE` and `?record=FILE`: what flowed in the load, as samples.
+"""Writes and reads the file of `--record FILE` and `?record=FILE`: the current in the load, as samples.
 
 It is a NumPy archive (a zip file of `.npy` arrays, whatever its name ends in), compressed, of
 

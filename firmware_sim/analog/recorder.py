@@ -1,4 +1,4 @@
-"""What flowed in the load, kept as stretches of like pulses and written as samples when somebody wants them.
+"""Records the current in the load as stretches of like pulses, and renders samples of it on request.
 
 A recorder belongs to the world, not to the firmware: it is told the real currents, not what was commanded or
 read. Mean currents are whole nA and times whole us of device time, so its integrals are exact: nA x us is fC.
@@ -24,7 +24,7 @@ _US_PER_S = 1_000_000
 
 
 class FlowKind(Enum):
-    """Why something flowed."""
+    """The cause of a current: a train, a check, a level and so on."""
 
     TRAIN = "train"
     CHECK = "impedance check"
@@ -44,12 +44,12 @@ class PulseShape(NamedTuple):
 
     @property
     def net_fc(self) -> int:
-        """First phase less second."""
+        """Charge of the first phase less that of the second."""
         return self.first_na * self.width_us - self.second_na * self.second_width_us
 
     @property
     def span_us(self) -> int:
-        """From start to end."""
+        """Time from the first edge to the last."""
         return self.width_us + self.gap_us + self.second_width_us
 
     def part(self, permille: int) -> "PulseShape":
@@ -134,7 +134,6 @@ class Recorder:
         return [flow for flow in self._flows.get(channel, ()) if flow.kind is kind]
 
     def pulses(self, channel: int, kind: FlowKind = FlowKind.TRAIN) -> int:
-        """How many pulses flowed."""
         return sum(flow.count for flow in self.flows(channel, kind))
 
     def charge_fc(self, channel: int, kind: FlowKind = FlowKind.TRAIN) -> int:

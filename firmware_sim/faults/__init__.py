@@ -1,7 +1,7 @@
 """Faults as data, and a simulated device that has them.
 
     faults = [Fault("line.loss", at_us=5_000_000, options={"permille": 200})]
-    device = HostileDevice(faults, seed=1, load="nominal")
+    device = FaultyDevice(faults, seed=1, load="nominal")
 
 `CATALOGUE` lists the kinds; `fault_from` reads one from a TOML table, `as_mapping` writes one.
 """

@@ -1,4 +1,8 @@
-"""The table of docs/faults.md, made from the catalogue: `python -m firmware_sim.faults --check` or `--write`."""
+"""Keeps the table of docs/faults.md equal to the catalogue.
+
+python -m firmware_sim.faults --check     fail when the document is stale
+python -m firmware_sim.faults --write     bring it up to date
+"""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-"""Worse parts for a channel, and how those of several faults go into one channel together.
+"""Broken converters and switches, and how those of several faults go into one channel together.
 
 Each fault makes its part of the one that the fault before it made, from the good part on: that two faults are
 on, and that one of them ends, comes to the same as if the other had always been alone.
@@ -21,12 +21,11 @@ _NUMBERS = range(1, CHANNELS + 1)
 
 @dataclass(frozen=True, slots=True)
 class StuckDac:
-    """One current, whatever is asked."""
+    """A DAC that gives one current, whatever is commanded."""
 
     value_ua: int
 
     def current_na(self, amplitude_ua: int) -> int:  # noqa: ARG002
-        """That current."""
         return self.value_ua * 1_000
 
 
@@ -38,7 +37,6 @@ class ScaledDac:
     permille: int
 
     def current_na(self, amplitude_ua: int) -> int:
-        """So much of it."""
         return self.inner.current_na(amplitude_ua) * self.permille // 1_000
 
 

@@ -1,4 +1,4 @@
-"""One bit of a program in memory turned over."""
+"""Turns over one bit of the program in a device's memory."""
 
 from dataclasses import replace
 

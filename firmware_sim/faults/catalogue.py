@@ -1,4 +1,4 @@
-"""Every kind of fault there is, with its options. Nothing else in the package knows a range or a default.
+"""The catalogue of faults: every kind with its options, their ranges and defaults.
 
 The figures bound what can be asked for and are the project's choice, like the defaults [choice].
 """

@@ -1,4 +1,4 @@
-"""The world's time and the device's: a device that was reset begins at zero, one that drifts counts otherwise.
+"""Converts between the world's time and the time of a device that was reset or whose clock drifts.
 
 Both are whole microseconds. What the device's clock has reached it has reached: `to_device` rounds down, and
 `to_world` gives the first world time at which a device time is reached.

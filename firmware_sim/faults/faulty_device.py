@@ -1,8 +1,7 @@
-"""A device with faults around it, which a port, a server or a campaign takes for any other simulated device.
+"""A simulated device with faults around it. A port, a server or a campaign uses it like any other device.
 
-Bytes go through the line both ways and through the firmware's mouth; time goes from one thing that happens to
-the next, so that what comes out does not depend on how time was sliced. Where nothing acts, bytes go straight
-through.
+Bytes go through the faulty line both ways and through the faulty transmitter; time goes from one event to the next, so
+that the result does not depend on how time was sliced. While no fault acts, bytes go straight through.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -141,7 +140,6 @@ class FaultyDevice:
             self._hand_on(now_us)
 
     def _collect(self, now_us: int) -> None:
-        """Take what the firmware says."""
         said = self._firmware.device.take_output()
         if not said:
             return

@@ -1,4 +1,4 @@
-"""A native device with faults in it: worse parts, dead timers, another clock, and its end and new beginning.
+"""A native device with faults in its firmware: broken parts, dead timers, a wrong clock, resets.
 
 It lives in the world's time (since the first power-on) and powers a device that lives in its own. A reset is
 what it is on a bench: another device with the same flash. Nothing here touches bytes.
@@ -208,10 +208,10 @@ class FaultyFirmware:
         """Another device on the same flash, whose clock begins at `boot_us`."""
         self._boot_us = boot_us
         self.clock = WarpedClock(boot_us)
-        ear = WorldTimeRecorder(self._recorder, self.clock) if self._recorder is not None else None
+        recorder = WorldTimeRecorder(self._recorder, self.clock) if self._recorder is not None else None
         self.still = Freeze()
         self.device = Device(
-            seed=self._seed, load=HostileLoad(self._load, self.clock), flash=self._flash, recorder=ear,
+            seed=self._seed, load=HostileLoad(self._load, self.clock), flash=self._flash, recorder=recorder,
             journal=self._tell,
         )  # fmt: skip
         self._made = analog_parts.readbacks(self.device.machine.stage)

@@ -1,4 +1,4 @@
-"""Firmware that stands still: with its outputs as they were, or under a pulse engine that goes on alone.
+"""Firmware that stands still, either with its outputs as they were or with the pulse timers still running.
 
 While it is frozen its clock stands, and with it the watchdog. While it is hung, the timers that make pulses
 go on by themselves, over-current still cuts them in hardware, and nobody looks at anything.
@@ -32,7 +32,6 @@ class Freeze:
             self.wake_us = at_us + 1
 
     def begin(self, window: FaultWindow) -> None:
-        """Stand still."""
         self.ambush, self.wake_us = None, NEVER_US
         self._by.append(window)
         self._look()
@@ -50,16 +49,16 @@ class Freeze:
         self.on = bool(self._by)
 
     def keep(self, data: bytes) -> None:
-        """Bytes that come meanwhile."""
+        """Keep bytes that arrive while it stands still."""
         self._kept = (self._kept + data)[:ROOM]
 
     def take_kept(self) -> bytes:
-        """Those that waited."""
+        """The bytes that arrived meanwhile."""
         kept, self._kept = self._kept, b""
         return kept
 
     def take_trip(self) -> Trip | None:
-        """What cut the output meanwhile."""
+        """The trip that cut the output meanwhile, if any."""
         trip, self._trip = self._trip, None
         return trip
 

@@ -1,4 +1,4 @@
-"""A line that spoils what passes: lost, doubled, late, torn, joined, in both directions, all by one seed.
+"""A line that loses, doubles, delays, tears or joins what passes, in both directions, from one seed.
 
 It owns no port and no clock: bytes are sent at a time, and fetched when they arrive. Frames are cut at 0x00,
 as the wire cuts them; a frame is spoilt before its bytes, bytes before their time. Where no fault acts, bytes

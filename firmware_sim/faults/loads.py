@@ -1,4 +1,4 @@
-"""A load with faults laid over it, in the world's time.
+"""Lays the faults of a load over a good one, in the world's time.
 
 What it is at a time depends on that time and the seed alone, never on when it was asked. Faults are laid on in
 their order: each takes the pair that the ones before it left.
@@ -28,7 +28,7 @@ class WorldClock(Protocol):
         """The same for a time to come; `NEVER_US` when the clock stands."""
 
     def to_device(self, world_us: int) -> int:
-        """The other way round."""
+        """The device time at a time of the world."""
 
 
 class HostileWorldLoad:
@@ -57,7 +57,6 @@ class HostileWorldLoad:
             changed()
 
     def pair(self, channel: int, world_us: int) -> NeedlePair:
-        """What a channel drives."""
         pair = self._base.pair(channel, max(0, world_us))
         for window in self._windows:
             if window.start_us <= world_us < window.end_us:

@@ -1,4 +1,4 @@
-"""What a fault is, as data: its kind, when, where, and whole numbers that say how bad."""
+"""The data of a fault: its kind, when and where it acts, and whole numbers that say how bad it is."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -34,17 +34,17 @@ class NumberOption:
 
     @property
     def allowed(self) -> str:
-        """In words."""
+        """The allowed values, in words."""
         return f"must be a whole number from {self.low} to {self.high} ({self.text})"
 
     def holds(self, value: object) -> bool:
-        """Whether `value` is one."""
+        """Whether `value` is allowed."""
         return type(value) is int and self.low <= value <= self.high
 
 
 @dataclass(frozen=True, slots=True)
 class WordOption:
-    """One of a few words."""
+    """An option that is one of a few words."""
 
     text: str
     choices: tuple[str, ...]
@@ -52,11 +52,11 @@ class WordOption:
 
     @property
     def allowed(self) -> str:
-        """In words."""
+        """The allowed values, in words."""
         return f"must be one of {', '.join(self.choices)} ({self.text})"
 
     def holds(self, value: object) -> bool:
-        """Whether `value` is one."""
+        """Whether `value` is allowed."""
         return value in self.choices
 
 

@@ -1,4 +1,7 @@
-"""Faults from the tables of a TOML file, and back. Seconds are decimal in a file and whole microseconds here."""
+"""Reads faults from the tables of a TOML file, and writes them back.
+
+Seconds are decimal in a file and whole microseconds here.
+"""
 
 import tomllib
 from collections.abc import Iterator, Mapping

@@ -1,8 +1,8 @@
-"""The record of what flows, kept in the world's time: over resets, and whatever the device's clock does.
+"""Records the current in the load in the world's time, over resets and whatever the device's clock does.
 
-A recorder that is given to a bare device is told device times. Here each device has an ear of its own that
-maps them. A level that is held while nothing is delivered, by a stuck switch or a device that stands still,
-flows in the load as well: nobody in the device would tell of it.
+A recorder that is given to a bare device gets device times. Here each device has a recorder of its own that maps them.
+A level that is held while nothing is delivered, by a stuck switch or a device that stands still, flows in the load as
+well: the device itself would not report it.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,6 @@ class WorldTimeRecorder(Recorder):
         self._clock = clock
 
     def listen(self, flush: Callable[[], None]) -> None:
-        """As the recorder's own."""
         self._recorder.listen(flush)
 
     def add(self, channel: int, flow: Flow) -> None:

@@ -1,4 +1,4 @@
-"""When each fault begins and ends, in order of time, and how often it did something.
+"""The schedule of faults: when each begins and ends, in order of time, and how often it acted.
 
 Times here are the world's: since the first power-on. One whole number says when something next changes, so
 that until then nobody need look.
@@ -45,7 +45,7 @@ class FaultWindow:
         return self.end_us if self.on else self.start_us
 
     def fire(self, at_us: int, times: int = 1) -> None:
-        """It did something."""
+        """Note that the fault did something."""
         if self.fired_us is None:
             self.fired_us = at_us
         self.fired += times

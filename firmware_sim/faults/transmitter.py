@@ -1,4 +1,4 @@
-"""What the firmware says, spoilt before it comes to the line: told wrongly, told late, not told.
+"""Falsifies, delays or drops what the firmware sends, before it comes to the line.
 
 Frames stay whole and their checksums hold: nothing here can be seen by looking at bytes alone.
 """
@@ -37,7 +37,7 @@ class Transmitter:
         self._look_ahead()
 
     def say(self, data: bytes, now_us: int) -> None:
-        """Whole frames."""
+        """Take whole frames from the firmware."""
         if self._on:
             data = b"".join(self._falsified(frame, now_us) for frame in data.split(DELIMITER)[:-1])
         if not data:
@@ -51,7 +51,7 @@ class Transmitter:
         self._look_ahead()
 
     def take(self, now_us: int) -> list[bytes]:
-        """What is said by `now_us`."""
+        """The bytes that reach the line by `now_us`."""
         taken = []
         while self._queue and self._queue[0][0] <= now_us:
             taken.append(self._queue.popleft()[1])
@@ -59,7 +59,7 @@ class Transmitter:
         return taken
 
     def forget(self) -> None:
-        """Whatever waits is gone."""
+        """Drop whatever waits."""
         self._queue.clear()
         self._look_ahead()
 

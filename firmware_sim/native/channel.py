@@ -1,4 +1,4 @@
-"""One output channel: its train, what its pulses do in the load, what is read of them, and what is counted.
+"""One output channel: its pulse train, the current in its load, its readings and its counts.
 
 A pulse goes one of two ways. Alone: through the converter and the load, then past the monitor. Or in a
 stretch of like pulses that are known beforehand to trip nothing: then nothing at all is done until somebody

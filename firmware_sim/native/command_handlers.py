@@ -1,4 +1,4 @@
-"""What each command does: its own checks in order, then one call on the machine, then the answer.
+"""Executes each command of the native protocol: its checks in order, one call on the machine, then the answer.
 
 The answer carries the values as they now stand in the device. A command that may not be done raises `CommandDenied`
 (or, for the state, `IllegalCause`) before anything has changed.
@@ -46,7 +46,6 @@ def load_program(machine: Machine, order: wire.LoadProgram, now_us: int) -> wire
 
 
 def load_segment(machine: Machine, order: wire.LoadSegment, now_us: int) -> wire.SegmentLoaded:
-    """Take the next segment."""
     _require_no_session(machine, Cause.SEGMENT)
     after(machine.state, Cause.SEGMENT)
     assert machine.loading is not None, "LOADING without a program"
@@ -56,7 +55,7 @@ def load_segment(machine: Machine, order: wire.LoadSegment, now_us: int) -> wire
 
 
 def read_digest(machine: Machine, _order: wire.ReadDigest, now_us: int) -> wire.ProgramDigest:
-    """Close the program."""
+    """Seal the program, and answer with its digest."""
     after(machine.state, Cause.DIGEST)
     assert machine.loading is not None, "a program's digest without a program"
     machine.program, machine.digest = machine.loading.seal()
@@ -224,13 +223,11 @@ def _totals(machine: Machine, channel: int, now_us: int) -> tuple[int, Totals]:
 
 
 def read_counters(machine: Machine, order: wire.ReadCounters, now_us: int) -> wire.Counters:
-    """What a channel delivered."""
     number, totals = _totals(machine, order.channel, now_us)
     return wire.Counters(order.channel, number, *totals[:4], now_us)
 
 
 def read_measured(machine: Machine, order: wire.ReadMeasured, now_us: int) -> wire.Measured:
-    """What a channel measured."""
     number, totals = _totals(machine, order.channel, now_us)
     return wire.Measured(order.channel, number, *totals[4:], now_us)
 

@@ -1,4 +1,4 @@
-"""The two things done with the converters outside a run: reading a load's impedance, and the self-test.
+"""The impedance check and the self-test: the two uses of the converters outside a run.
 
 The impedance check sends a few small balanced pulses, each past the gate like any other. The self-test drives
 a resistor inside the device, with the outputs disconnected: the voltage over it says what really flows, so

@@ -1,4 +1,4 @@
-"""A program on its way in: each piece checked against the device's own limits, then sealed by a digest."""
+"""Loads a program: checks each piece against the device's own limits, seals it by a digest, and checks that later."""
 
 from functools import lru_cache
 from hashlib import sha256

@@ -115,7 +115,6 @@ class Machine:
 
     @property
     def session(self) -> StoredSession | None:
-        """The open session."""
         stored = self.flash.session
         return stored if stored is not None and stored.open else None
 

@@ -1,4 +1,4 @@
-"""When a channel's own readings say stop: the trips that need more than one pulse or one figure.
+"""Watches a channel's readings and decides when they must end the output.
 
 Over-current is judged on each phase alone, in mid-pulse. Net charge is judged a pulse and as a mean over a
 second or more. An impedance has to be out of range for three pulses in a row: needles move.

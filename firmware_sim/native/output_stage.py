@@ -1,4 +1,4 @@
-"""The output stage: four channels driven by one program, and everything that is read and counted of them.
+"""The output stage: four channels driven by one program, with their readings and counts.
 
 It is asked to run up to a stimulation time and says whether anything tripped. Channels are served in order of
 time, so that a trip on one finds the others exactly where they were; between two things to do it costs one

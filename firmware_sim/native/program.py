@@ -1,4 +1,4 @@
-"""The program a stimulator runs: two kinds of numbers the driver loads, and nothing about how they are driven."""
+"""The program that a stimulator plays, and which of its segments is on at a time. Times in us, amplitudes in uA."""
 
 from __future__ import annotations
 

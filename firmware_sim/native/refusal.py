@@ -1,4 +1,4 @@
-"""Saying no: the one exception by which a command is refused, and the range check most refusals come from."""
+"""The exception by which a command is refused, and the range check behind most refusals."""
 
 from stimctl.wire.codes import Refusal
 

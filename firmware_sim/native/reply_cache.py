@@ -1,4 +1,4 @@
-"""Retransmission made safe: what was answered last is answered again, what is behind is refused.
+"""Makes retransmission safe: a repeated command gets the last answer again, an older one is refused.
 
 A host has one command at a time without an answer, and a line keeps the order of what is sent on it. So a command
 can come twice, and then nothing else came in between: keeping the last answer is enough. Executing it twice could

@@ -1,4 +1,4 @@
-"""The small facts that the machine holds while it works, and the one it tells: a change of state."""
+"""The records that the machine works on: an arming, a run, an impedance scan, a change of state."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""A stretch of pulses that are all alike: any number of them at the cost of one.
+"""Delivers a stretch of identical pulses: any number of them at the cost of one.
 
 Commanded charge and read current repeat exactly, so they multiply. The interfaces' voltage does not: each
 pulse leaves a little behind, and what it does there is a `series`. Its lines are found by driving one pulse from

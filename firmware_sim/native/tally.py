@@ -1,4 +1,4 @@
-"""What a channel counts in a session, and how it tells it: exact inside, in the wire's units outside."""
+"""Counts a channel's pulses, charge and energy in a session: exact inside, in the wire's units outside."""
 
 from typing import NamedTuple
 

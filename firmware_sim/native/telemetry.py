@@ -1,4 +1,4 @@
-"""What the device says on its own: a status and each active channel ten times a second, events on change.
+"""Sends telemetry: a status and each active channel ten times a second, events on change.
 
 These two messages are nine tenths of all traffic, so they are packed here straight from the numbers.
 """

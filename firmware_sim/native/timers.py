@@ -1,4 +1,4 @@
-"""The firmware's deadlines: which stand, which is next, which are due. Device time, integer microseconds."""
+"""The firmware's deadlines: which are set, which is next, which are due. Device time, whole microseconds."""
 
 from enum import IntEnum
 
@@ -38,7 +38,6 @@ class DeviceTimers:
         self.next_us = min(self._at_us.values())
 
     def cancel(self, *timers: DeviceTimer) -> None:
-        """Let these not fall due."""
         for timer in timers:
             self._at_us.pop(timer, None)
             if timer in self._dead:

@@ -1,4 +1,4 @@
-"""When a channel's pulses fall and how high each is: the pulse rules, in integers.
+"""The pulse rules, in integers: when a channel's pulses are due and how high each is.
 
 Segments alternate, each for its dwell; in a segment that begins at b, channel n's pulses are due at
 b + k * period + (n-1) * 2500 us, whole pulses only. The level climbs by slope times the time since the

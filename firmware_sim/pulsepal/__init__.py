@@ -1,6 +1,6 @@
 """PulsePal (Sanworks), simulated from its published protocol: firmware 21 and 22.
 
-No code of theirs is in here. What was seen on the published firmware and what was only read is said in `pal`.
+No code of theirs is in here. What was seen on the published firmware and what was only read is said in `device`.
 """
 
 from firmware_sim.pulsepal.device import PulsePalDevice

@@ -156,7 +156,6 @@ class PulsePalDevice:
     # --- for the commands ------------------------------------------------------------------------
 
     def say(self, data: bytes) -> None:
-        """Answer."""
         if not self._silent:
             self._replies.say(data, self.now_us)
 
@@ -192,7 +191,6 @@ class PulsePalDevice:
         raise NotImplementedError
 
     def note(self, **entry: int | str) -> None:
-        """Tell the journal."""
         if self._journal is not None:
             self._journal(entry)
 

@@ -1,4 +1,4 @@
-"""What PulsePal's firmwares 21 and 22 do with each command.
+"""Executes PulsePal's commands as its firmwares 21 and 22 do.
 
 21 takes what comes and confirms it with 1. 22 looks at channel, code, length and value: 1 when it was done,
 0 when not, and can say what it holds (93) and what it is (94).
@@ -68,7 +68,6 @@ class PulsePalFirmware21(PulsePalDevice):
         self.confirm(taken)
 
     def program_one(self, data: bytes) -> None:
-        """One parameter of one channel."""
         size = size_of(self.firmware, data[0])
         value = int.from_bytes(data[2 : 2 + size], "little")
         self.confirm("unapplied" in self.faults or (size > 0 and self.set_one(data[0], data[1], value)))
@@ -92,7 +91,6 @@ class PulsePalFirmware21(PulsePalDevice):
         return True
 
     def load_train(self, number: int, count: int, data: bytes) -> None:
-        """A custom train."""
         fits = number < len(self.trains) and (self.firmware < 22 or count <= MAX_PULSES)
         if fits:
             self.trains[number].load(*unpacked_train(data, count))
@@ -130,7 +128,6 @@ class PulsePalFirmware21(PulsePalDevice):
             self.files.pop(name, None)
 
     def settings(self) -> bytes:
-        """The present settings file."""
         return to_file(self.files.get(self.file, DeviceParams()))
 
 
@@ -167,7 +164,7 @@ class PulsePalFirmware22(PulsePalFirmware21):
         super().program_one(data)
 
     def program_row(self, data: bytes) -> None:
-        """One parameter of all channels."""
+        """Set one parameter of all channels."""
         size = size_of(self.firmware, data[0])
         if not size:
             self.drain()
@@ -194,7 +191,6 @@ class PulsePalFirmware22(PulsePalFirmware21):
         self.confirm(done)
 
     def tell_hardware(self) -> None:
-        """What it is."""
         self.say(struct.pack("<BIBI", HARDWARE, CYCLE_US, len(self.trains), MAX_PULSES))
 
 

@@ -43,7 +43,6 @@ class ChannelParams:
 
     @property
     def uses_bursts(self) -> bool:
-        """Whether pulses come in bursts."""
         return self.custom_target == 1 or bool(self.burst and self.burst_gap and not self.custom_id)
 
     def like_pulses(self) -> tuple[tuple[int, int], ...]:
@@ -57,7 +56,7 @@ class ChannelParams:
 
 @dataclass(slots=True)
 class DeviceParams:
-    """All of a device's."""
+    """The parameters of all channels, and the modes of the triggers."""
 
     channels: list[ChannelParams] = field(default_factory=lambda: [ChannelParams() for _ in range(CHANNELS)])
     modes: list[int] = field(default_factory=lambda: [0] * LINES)
@@ -136,7 +135,7 @@ def to_file(params: DeviceParams) -> bytes:
 
 
 def from_file(data: bytes) -> DeviceParams:
-    """Those 178 bytes again."""
+    """Read the 178 bytes of a settings file."""
     params = DeviceParams()
     for number, channel in enumerate(params.channels):
         values = _IN_FILE.unpack_from(data, number * _IN_FILE.size)
@@ -150,7 +149,7 @@ def from_file(data: bytes) -> DeviceParams:
 
 
 def in_range(params: DeviceParams) -> bool:
-    """Whether firmware 22 takes them."""
+    """Whether firmware 22 accepts these values."""
     return all(getattr(channel, name) <= most for channel in params.channels for name, most in MOST.items()
                if name != "mode") and all(mode <= MOST["mode"] for mode in params.modes)  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""One PulsePal channel's pulse train: a state machine that looks at times for equality, cycle by cycle.
+"""One PulsePal channel's pulse train: a state machine that compares times for equality, cycle by cycle.
 
 Because it asks whether a time is now, a time that is set to now, or behind, is never met: that is why a first
 phase of zero is DC until the train's end. Only the cycles at which something can happen are visited. Times are
@@ -81,7 +81,7 @@ class TrainPlayer:
     # --- orders ----------------------------------------------------------------------------------
 
     def start(self, at_us: int) -> None:
-        """A trigger, at a cycle."""
+        """Start a train at a cycle, as a trigger does."""
         self.waiting, self._in_burst, self._phase = True, True, IDLE
         self._wait_us = at_us + self.params.delay * CYCLE_US
         if self._wait_us == at_us:
@@ -94,7 +94,6 @@ class TrainPlayer:
         self.set_code(self.params.rest, at_us)
 
     def set_code(self, code: int, at_us: int) -> None:
-        """Write the converter."""
         self._code = code
         self._trace(at_us)
 

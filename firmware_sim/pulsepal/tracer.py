@@ -1,4 +1,4 @@
-"""What a voltage output does, step by step, made into pulses and held levels behind an isolator.
+"""Turns the steps of a voltage output into pulses and held levels behind an isolator.
 
 Pulses that are alike and keep their period are handed on together.
 """

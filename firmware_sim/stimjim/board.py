@@ -1,4 +1,4 @@
-"""A StimJim's analogue side: converters of 16 bits with offsets, two isolated outputs, an ADC behind each.
+"""A StimJim's analog side: 16-bit converters with offsets, two isolated outputs, an ADC behind each.
 
 Amplitudes become codes, and codes become what flows, so that a code that does not fit into 16 bits does here
 what it does there. Scales are the published firmware's (read); offsets and the readback's errors come from the
@@ -120,7 +120,6 @@ class Board:
         return self._mode[channel]
 
     def set_code(self, channel: int, code: int, now_us: int) -> None:
-        """Write a converter."""
         if channel in range(CHANNELS):
             self._code[channel] = self.fit(code)
             self._apply(channel, now_us)

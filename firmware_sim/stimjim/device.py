@@ -1,4 +1,4 @@
-"""What the three StimJim dialects share: lines in, text out, two engines, the board, and the device's own clock.
+"""The part that the three StimJim dialects share: lines in, text out, two engines, the board, the device's clock.
 
 Each dialect is a class that says what a line does. Faults that are the line's or the device's as a whole are
 here: a stop that is lost or garbled, a definition that loses its end, silence, replies in pieces.
@@ -125,7 +125,7 @@ class StimJimDevice(ABC):
         """Say that a train has come to its end."""
 
     def on_bytes(self) -> None:  # noqa: B027
-        """Bytes came, whatever they are."""
+        """Called for any bytes, before they are parsed."""
 
     def busy_until_us(self) -> int:
         """Until when lines wait, because a pulse is being played."""
@@ -139,7 +139,7 @@ class StimJimDevice(ABC):
             self._replies.say(text.encode(self.encoding), self.now_us)
 
     def started(self, engine: int, slot: int) -> None:
-        """A train plays."""
+        """Called when a train starts to play."""
         self._silent |= "silence" in self.faults
         self._note(event="started", device_time_us=self.now_us, engine=engine, slot=slot)
 

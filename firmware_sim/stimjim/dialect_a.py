@@ -21,7 +21,7 @@ NO_INDEX = "Invalid PulseTrain index.\r\n"
 
 
 class StimJimFirmwareA(StimJimDevice):
-    """The Teensy "Pulser"."""
+    """The firmware of dialect A, the Teensy "Pulser"."""
 
     dialect = "a"
     natural: ClassVar[Mapping[str, str]] = {

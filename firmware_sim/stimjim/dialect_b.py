@@ -34,7 +34,7 @@ _WORD = re.compile(r"[A-Za-z]*")
 
 
 class StimJimFirmwareB(StimJimDevice):
-    """stimjimAWG."""
+    """The firmware of dialect B, stimjimAWG."""
 
     dialect = "b"
     encoding = "utf-8"
@@ -49,7 +49,6 @@ class StimJimFirmwareB(StimJimDevice):
         )
 
     def obey(self, line: str) -> None:
-        """Do what a line says."""
         line = line.rstrip("\r ")
         if not line or line[0] == "#":
             return
@@ -131,7 +130,7 @@ class StimJimFirmwareB(StimJimDevice):
             self._summary(slot, result)
 
     def tell_end(self, engine: int, slot: int, result: TrainResult) -> None:  # noqa: ARG002
-        """The count, and the summary."""
+        """Report the count and the summary."""
         self.trains += 1
         self.say(f"Train #{self.trains} complete. Delivered {result.pulses} pulses.\r\n")
         self._summary(slot, result)

@@ -25,7 +25,7 @@ LIMITS = {VOLTAGE: 10_000, CURRENT: 3_333}
 
 
 class StimJimFirmwareC(StimJimDevice):
-    """The RP2354B firmware."""
+    """The firmware of dialect C, for the RP2354B board."""
 
     dialect = "c"
     natural: ClassVar[Mapping[str, str]] = {
@@ -56,7 +56,6 @@ class StimJimFirmwareC(StimJimDevice):
             self._cancel()
 
     def obey(self, line: str) -> None:
-        """Do what a line says."""
         if self.deaf:
             return
         letter = line[:1]

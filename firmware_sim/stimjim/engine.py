@@ -22,7 +22,7 @@ class TrainResult(NamedTuple):
         return sums[stage].na / self.pulses / 1e3 if self.pulses and stage < len(sums) else 0.0
 
     def mean_mv(self, channel: int, stage: int) -> float:
-        """The same of the voltmeter."""
+        """The mean voltage of each stage, as read."""
         sums = self.sums[channel]
         return sums[stage].uv / self.pulses / 1e3 if self.pulses and stage < len(sums) else 0.0
 
@@ -54,7 +54,6 @@ class TrainEngine:
 
     @property
     def span_us(self) -> int:
-        """How long one pulse takes."""
         return max((sum(max(0, stage.us) for stage in plan) for plan in self.plans), default=0)
 
     def begin(

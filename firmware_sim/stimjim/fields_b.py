@@ -1,4 +1,4 @@
-"""How dialect B reads a train's line: field by field, strictly, and all before anything is taken over."""
+"""Reads a train's line as dialect B does: field by field, strictly, and all of it before anything is taken over."""
 
 import re
 
@@ -13,7 +13,7 @@ _UNSIGNED = re.compile(r"[ \t]*(\+?\d+)")
 
 
 class ErrReply(Exception):
-    """What follows `ERR <word>: `."""
+    """A train's line is refused. The text follows `ERR <word>: `."""
 
 
 def slot_of(text: str) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""How dialect C reads the fields of a line, and what it says of one that is wrong."""
+"""Reads the fields of a line as dialect C does, with its error texts."""
 
 import re
 
@@ -32,7 +32,7 @@ class Fields:
         self.place = 0
 
     def take(self, name: str, low: int, high: int) -> int:
-        """The next number. Raises `FieldError`."""
+        """Read the next number. Raises `FieldError`."""
         if self.peek() == ",":
             self.place += 1
         self.skip()
@@ -48,6 +48,6 @@ class Fields:
         return self.text[self.place : self.place + 1]
 
     def skip(self) -> None:
-        """Pass over blanks."""
+        """Skip blanks."""
         while self.peek() == " ":
             self.place += 1

@@ -1,4 +1,4 @@
-"""The options that name a stimulator which is not a native one: `--device`, `--dialect`, `--isolator`."""
+"""The options `--device`, `--dialect` and `--isolator`, for stimulators that are not native ones."""
 
 from collections.abc import Callable
 from functools import wraps

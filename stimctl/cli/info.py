@@ -1,4 +1,4 @@
-"""`stimctl info`: who is at a port."""
+"""`stimctl info`: identifies the device at a port. It loads, arms and starts nothing."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -86,12 +86,14 @@ def _rows(url: str, found: "DeviceIdentified") -> list[tuple[str, object]]:
     ]
 
 
-def _accuracy(who: "Identity") -> str:
-    if Capability.MEASURES_CURRENT not in who.capabilities:
+def _accuracy(identity: "Identity") -> str:
+    if Capability.MEASURES_CURRENT not in identity.capabilities:
         return "not at all"
-    accuracy = f"within {who.readback_accuracy_ua} uA + {who.readback_accuracy_permille / 10:g} %"
-    return f"{accuracy}, as a mean over each lease" if who.by_lease else accuracy
+    accuracy = f"within {identity.readback_accuracy_ua} uA + {identity.readback_accuracy_permille / 10:g} %"
+    return f"{accuracy}, as a mean over each lease" if identity.by_lease else accuracy
 
 
-def _net_charge(who: "Identity") -> str:
-    return f"measured from {who.net_charge_floor_pc} pC a pulse" if who.net_charge_floor_pc else "not measured"
+def _net_charge(identity: "Identity") -> str:
+    return (
+        f"measured from {identity.net_charge_floor_pc} pC a pulse" if identity.net_charge_floor_pc else "not measured"
+    )

@@ -1,4 +1,4 @@
-"""`stimctl preview`: what a profile or a prescription would give, before anything is connected."""
+"""`stimctl preview`: shows what a profile or a prescription would give, before anything is connected."""
 
 import shutil
 from pathlib import Path
@@ -21,11 +21,11 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 @click.command()
 @click.argument("name")
-@click.option("--variant", help="Of the profile, where it has more than one.")
-@click.option("--prescription", "prescription_file", type=_FILE, help="Show what this prescription completes it to.")
-@click.option("--channel", type=click.IntRange(1, 4), help="Of the prescription; its first one by default.")
+@click.option("--variant", help="Variant of the profile, if it has several.")
+@click.option("--prescription", "prescription_file", type=_FILE, help="Show this prescription of the profile.")
+@click.option("--channel", type=click.IntRange(1, 4), help="Channel of the prescription; by default its first.")
 @click.option("-o", "--output", type=_FILE, help="Write a picture: .png or .svg.")
-@click.option("--text", is_flag=True, help="Draw in the terminal; so it is without -o.")
+@click.option("--text", is_flag=True, help="Draw in the terminal: the default without -o.")
 def preview(
     *,
     name: str,

@@ -1,4 +1,4 @@
-"""`stimctl replay`: recorded sessions run again through the driver, and each byte it would send compared."""
+"""`stimctl replay`: runs recorded sessions again through the driver, and compares each byte that it would send."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`stimctl stop`: zero for whatever session runs on this machine, from any terminal of the same user."""
+"""`stimctl stop`: stops every session on this machine, from any terminal of the same user."""
 
 from dataclasses import asdict
 

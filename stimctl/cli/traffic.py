@@ -1,4 +1,4 @@
-"""`stimctl traffic`: what was on the line, in words."""
+"""`stimctl traffic`: shows recorded traffic in words."""
 
 import json
 from collections.abc import Iterable, Iterator

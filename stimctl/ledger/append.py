@@ -1,4 +1,4 @@
-"""Appending: one transaction that reads the chain's head, links new entries to it and commits durably.
+"""Appends entries to the ledger: one transaction reads the chain's head, links the new entries to it, and commits.
 
 Several processes may append to one file: BEGIN IMMEDIATE lets one in at a time, and each reads the head
 inside its own transaction. A single entry behind the entry that this connection wrote last needs neither: its

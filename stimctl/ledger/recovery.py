@@ -1,4 +1,4 @@
-"""What is done at a start about sessions that had no proper end.
+"""Completes sessions that had no proper end, at the next start.
 
 A program that died leaves a session open in the ledger: it is closed as interrupted. What its device went
 on to count until its watchdog acted is still in the device: it is fetched at the next connection and added

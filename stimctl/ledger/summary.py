@@ -1,4 +1,4 @@
-"""What the ledger knows of one session, gathered from its entries for reading and export.
+"""Gathers one session from its entries in the ledger, for reading and export.
 
 Planned, commanded, delivered (counted by the device) and measured stand beside each other and are never
 summed or mixed. What an entry does not say stays None: a session cut short has gaps, and they show.
@@ -38,7 +38,7 @@ class Dose(TypedDict):
 
 
 class SampleSpread(TypedDict):
-    """How one sampled quantity ran."""
+    """The spread of one sampled quantity."""
 
     first: float
     min: float

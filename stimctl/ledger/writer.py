@@ -1,4 +1,4 @@
-"""The writer: a thread that makes a session's entries durable, so that the session never waits for a disk.
+"""Writes a session's entries to the ledger on a thread, so that the session never waits for a disk.
 
 `put` only queues. The thread commits whatever waits in one transaction and counts it as durable after that
 commit, never before. The queue is bounded: with more than `BOUND_ENTRIES` waiting, or the oldest waiting

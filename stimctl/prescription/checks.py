@@ -1,4 +1,4 @@
-"""Every reason why a prescription cannot be: the limits of `limits.py`, the pairs, the subject's rules.
+"""Checks a prescription against the limits of `limits.py`, the pairs and the subject's rules.
 
 All problems are collected, so that a person sees them together. The figures are taken at the session's
 ceiling, not only at the target: an operator may raise as far as that.

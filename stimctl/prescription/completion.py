@@ -1,4 +1,4 @@
-"""What the profile says of a prescription, and who answers for what the profile leaves open.
+"""Compares a prescription with its profile, and asks for a clinician's name wherever the profile leaves a gap.
 
 A value that the profile gives has to be kept. A value that it leaves unspecified has to be named by a
 clinician, who says so by name: a gap is never filled in silence.

@@ -1,4 +1,4 @@
-"""What a prescription is made of: whom it is for, its channels and needles, and the figures of a needle.
+"""The parts of a prescription: its subject, its channels and needles, and the figures of a needle.
 
 Charge density, Shannon's k and rms density come from the bare cylinder of the declared needle: pi times
 diameter times inserted length. They are derived and shown; only charge and amplitude are exact.
@@ -83,7 +83,6 @@ class Needle:
         return pi * (self.diameter_um / UM_PER_CM) * (self.inserted_um / UM_PER_CM)
 
     def density_uc_per_cm2(self, charge_pc: int) -> float:
-        """Charge density of one phase."""
         return charge_pc / PC_PER_UC / self.area_cm2
 
     def shannon_k(self, charge_pc: int) -> float:

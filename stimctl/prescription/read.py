@@ -1,4 +1,4 @@
-"""A prescription's file, or a page's answers, in the units that people write; and from there to a `Prescription`.
+"""Reads a prescription from a file, or from answers, in the units that people write.
 
 Two steps, as errors go: `InputInvalid` for what cannot be read as a prescription at all, then `Unsafe` for
 what can be read and must not be done. Each lists everything it found, with lines where there is a file.
@@ -44,8 +44,6 @@ class PlacementFile(Strict):
 
 
 class ChannelFile(Strict):
-    """One channel."""
-
     channel: int = Field(description="1 to 4")
     first: PlacementFile
     second: PlacementFile

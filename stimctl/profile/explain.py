@@ -1,4 +1,4 @@
-"""A profile in words: what it asks for, who says so, and what nobody has said yet."""
+"""Explains a profile in words: each value with its source, and the gaps."""
 
 from dataclasses import dataclass
 from typing import Any

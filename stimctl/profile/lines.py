@@ -1,4 +1,4 @@
-"""Which line of a TOML text says what: for errors that name the line.
+"""Finds the line of each value in a TOML text, so that errors can name it.
 
 `tomllib` gives values without their lines. This reads the same text once more, only for where things stand:
 table headers, arrays of tables, keys (bare, quoted, dotted), arrays and inline tables. It is given only text

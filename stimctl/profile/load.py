@@ -1,4 +1,4 @@
-"""Finding profiles and reading them: the packaged ones, and a folder of the user's own.
+"""Finds and reads profiles: the packaged ones, and those in a folder of the user's own.
 
 A file that is wrong, or two files with one id, is an error that names the files whenever that id is asked for,
 never a silent choice; the other profiles can be used all the same.
@@ -65,7 +65,7 @@ def load_profiles(extra_dir: Path | None = None) -> Profiles:
     """
     own = extra_dir if extra_dir is not None else user_folder()
     if not own.is_dir() and (extra_dir is not None or os.environ.get(FOLDER_VARIABLE)):
-        raise InputInvalid(str(own), [Problem("folder", None, "is no folder; profiles were to be looked for in it")])
+        raise InputInvalid(str(own), [Problem("folder", None, "is not a folder, so no profiles can be read from it")])
     found = [_File(path) for path in _files(packaged_folder(), own)]
     profiles = Profiles({each.profile.id: each.profile for each in found if each.profile is not None})
     claimed: dict[str, list[_File]] = {}

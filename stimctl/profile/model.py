@@ -1,4 +1,4 @@
-"""What a protocol says, value by value, with where each value comes from and what nobody has said yet.
+"""The data of a profile: each value of a protocol with its source, or marked as unspecified.
 
 A `Profile` may have gaps: "unspecified" is a state of a value, not a missing line. A prescription fills the
 gaps; nothing here does. Amounts stand as people write them (mA, ms, minutes) and become integers on the way
@@ -43,7 +43,7 @@ Ratio = Annotated[int, Field(ge=1, le=12)]  # how many times as wide, and as low
 
 
 class Origin(StrEnum):
-    """Where a value comes from."""
+    """The origin of a value."""
 
     SOURCE = "source"
     DEFAULT = "project default"

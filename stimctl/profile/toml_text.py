@@ -1,4 +1,4 @@
-"""TOML that a person wrote, into a pydantic model; every problem at once, each with its line.
+"""Reads TOML that a person wrote into a pydantic model, and reports every problem at once with its line.
 
 What pydantic says is turned into words for the person who wrote the file: where it stands, what stands
 there, and what is allowed. Profiles and prescriptions are both read here.

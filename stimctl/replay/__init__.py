@@ -1,4 +1,4 @@
-"""A recorded session run again, without any port: the same driver, the recorded answers, and every byte checked.
+"""Runs a recorded session again, without any port, and checks every byte that the driver would send.
 
 `recording` reads a record of traffic with what it says of its session, `port` stands in for the line, `play` runs
 the driver on it. Nothing in here can open a port, and nothing takes a port's URL.

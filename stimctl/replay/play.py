@@ -1,4 +1,4 @@
-"""Runs the driver on a recorded session: the loop, the engine and the adapter that drive hardware, and no port.
+"""Runs the driver on a recorded session: the loop, the engine and the adapter that drive hardware, without a port.
 
 Time that the host spent on its disk is taken from the record too: the log is durable when the record shows the
 host going on.

@@ -1,4 +1,4 @@
-"""A port with a record at its far end: it gives back what the device said when it said it, and checks the host.
+"""A port that plays the device's part of a recording, and checks the host's part against it.
 
 Its clock is the record's. It moves only while it is waited on: to the next recorded bytes, or to the deadline. A
 host is never woken at its deadline to the microsecond, so where the record shows it writing a little after the
@@ -100,7 +100,7 @@ class ReplayPort:
             data = self._match(data)
 
     def wake(self) -> None:
-        """Nobody waits in here."""
+        """Nothing to wake: nobody sleeps here."""
 
     def close(self) -> None:
         """There is nothing to give back."""

@@ -1,4 +1,4 @@
-"""A record of traffic that says enough of its session to be run again: what was run, what was ordered, how it ended.
+"""Reads a recording: the session's prescription, its commands, its traffic and its end, from a traffic file.
 
 A record that was cut short is taken as far as it goes, and is then one without an end.
 """

@@ -1,4 +1,4 @@
-"""From the stop to the last entry: zero before everything, then the device's counts, then the report, durably.
+"""Ends a session: zero before everything, then the device's counts, then the report, durably.
 
 Only then is the device told that it may forget.
 """
@@ -20,7 +20,7 @@ NEVER_US = 1 << 62
 
 
 class Closing:
-    """How one session ends."""
+    """The end of one session."""
 
     _arming: bool  # set by the stop: whether an arm's answer had not come by then, which the device may have taken
 

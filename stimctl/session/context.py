@@ -1,4 +1,7 @@
-"""What the phases of a session share: its state, what it knows of the device, and what it tells."""
+"""The context that the phases of a session share: its state, device, timers, events and log entries.
+
+Times are host us by the port's clock unless a name says otherwise.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -41,7 +44,7 @@ class SessionTimes:
 
 
 class Ending(NamedTuple):
-    """Why the session ends."""
+    """The reason why the session ends, as a code and in words."""
 
     end: End
     text: str

@@ -1,4 +1,4 @@
-"""The dose of one session: planned, commanded, delivered and measured, kept apart, and how long what lasted."""
+"""Tracks the dose of one session: planned, commanded, delivered and measured, each kept apart."""
 
 from collections.abc import Callable, Mapping
 from functools import partial

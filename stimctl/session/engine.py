@@ -1,4 +1,4 @@
-"""The session's machine: commands and bytes in, bytes and events out, time as an argument.
+"""The session engine, sans-I/O: commands and bytes in, bytes and events out, time as an argument.
 
 Whoever runs it (see `runner`) gives `Engine.step` what came from the line and what was asked for, sends the bytes that
 it returns, and comes back at its deadline. Any surprise ends at zero. The work is done in phases that share a

@@ -1,4 +1,4 @@
-"""What a session writes down: the entries of its log, as JSON-able facts.
+"""Makes the entries of a session for its log, as JSON-able facts.
 
 Commanded is what the driver's own arithmetic says of what the device confirmed; delivered is what the device counted;
 measured is what it measured.

@@ -1,4 +1,4 @@
-"""A port whose clock never goes back, for a loop whose every timer waits for a later time.
+"""A port whose clock never goes back, for a loop whose timers all wait for a later time.
 
 A host whose monotonic clock goes back is not to be trusted: the session ends. While it stops, time has to go on, or no
 stop frame would follow the first. So what the clock lost is added to it from then on.

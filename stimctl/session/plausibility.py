@@ -1,4 +1,4 @@
-"""What the host believes of a device's telemetry, and what it does not.
+"""Checks a device's telemetry against the program, the limits and the targets, and says what cannot be true.
 
 The device holds the limits itself; this is the driver's own check of the same limits, made from what the device
 reports ten times a second: a device whose gate, timer, watchdog or readback has failed is stopped by the host. What
@@ -139,16 +139,16 @@ class Plausibility:
         """Check one channel's reading. One that is older than the last, or than the run, is judged by what flows."""
         (number, flags, target_ua, applied_ua, measured_ua, ohm,
          pulses_0, pulses_1, charge_0_pc, charge_1_pc, net_pc, device_us) = reading  # fmt: skip
-        seen = self._seen.get(number)
-        if device_us < self._run.device_us or (seen is not None and device_us <= seen.reading[11]):
+        believed = self._seen.get(number)
+        if device_us < self._run.device_us or (believed is not None and device_us <= believed.reading[11]):
             return self._old(number, applied_ua, measured_ua, device_us)
         self._judged_us[number] = now_us
-        if seen is None:
+        if believed is None:
             self._seen[number] = _BelievedChannel(reading, device_us, net_pc)
             return self._level(number, applied_ua, device_us, 0, 0)
-        (_, _, was_target_ua, was_ua, _, _,
-         was_pulses_0, was_pulses_1, was_charge_0_pc, was_charge_1_pc, was_net_pc, was_us) = seen.reading  # fmt: skip
-        seen.reading, finding = reading, None
+        (_, _, was_target_ua, was_ua, _, _, was_pulses_0, was_pulses_1, was_charge_0_pc, was_charge_1_pc,
+         was_net_pc, was_us) = believed.reading  # fmt: skip
+        believed.reading, finding = reading, None
         _, sent_ua, set_ua, _, _ = self._target(number)
         # What was lawful then is lawful now, unless it rose or the target fell.
         if applied_ua > was_ua or applied_ua > set_ua:
@@ -161,13 +161,13 @@ class Plausibility:
             exact = was_target_ua == target_ua == applied_ua == was_ua and self._settled(number, was_us, sent_ua)
             most_ua = applied_ua if exact else max(was_ua, applied_ua, self._allowed_ua(number, was_us))
             finding = self._counts(number, device_us - was_us, pulses_0, pulses_1, charge_pc, left_pc, most_ua, exact)
-        if device_us - seen.net_from_us >= MEAN_US and finding is None:
-            finding = self._mean(number, net_pc, device_us, seen)
+        if device_us - believed.net_from_us >= MEAN_US and finding is None:
+            finding = self._mean(number, net_pc, device_us, believed)
         if self._measures and finding is None:
             if measured_ua > applied_ua:
                 finding = self._flows(number, measured_ua, applied_ua)
             if (pulses_0 or pulses_1) and finding is None:
-                finding = self._contact(number, flags, applied_ua, measured_ua, ohm, seen)
+                finding = self._contact(number, flags, applied_ua, measured_ua, ohm, believed)
         return finding
 
     def _old(self, number: int, applied_ua: int, measured_ua: int, device_us: int) -> Implausible | None:
@@ -218,10 +218,10 @@ class Plausibility:
         return not sent_ua and device_us >= self._changed_us.get(channel, 0)
 
     @staticmethod
-    def _mean(channel: int, net_pc: int, device_us: int, seen: _BelievedChannel) -> Implausible | None:
+    def _mean(channel: int, net_pc: int, device_us: int, believed: _BelievedChannel) -> Implausible | None:
         """The direct current over a second: 1 pC a us is 1 uA."""
-        over_us, passed_pc = device_us - seen.net_from_us, abs(net_pc - seen.net_from_pc)
-        seen.net_from_us, seen.net_from_pc = device_us, net_pc
+        over_us, passed_pc = device_us - believed.net_from_us, abs(net_pc - believed.net_from_pc)
+        believed.net_from_us, believed.net_from_pc = device_us, net_pc
         if passed_pc <= over_us:
             return None
         text = f"channel {channel} passes a direct current of over 1 uA ({passed_pc} pC in {over_us} us)"
@@ -236,20 +236,20 @@ class Plausibility:
 
     @staticmethod
     def _contact(
-        channel: int, flags: int, applied_ua: int, measured_ua: int, ohm: int, seen: _BelievedChannel
+        channel: int, flags: int, applied_ua: int, measured_ua: int, ohm: int, believed: _BelievedChannel
     ) -> Implausible | None:
         """What is measured low, and a resistance that no tissue has, several times in a row."""
         less_ua = applied_ua - measured_ua
         low = less_ua > limits.OVER_CURRENT_MARGIN_UA and less_ua > applied_ua // 10 and not flags & _CLIPPED
         measured = ohm != NOT_MEASURED_OHM and applied_ua > 0
         open_, short = measured and ohm > limits.LEAD_OFF_OHM, measured and ohm < limits.SHORT_OHM
-        seen.odd_low = seen.odd_low + 1 if low else 0
-        seen.odd_open = seen.odd_open + 1 if open_ else 0
-        seen.odd_short = seen.odd_short + 1 if short else 0
-        if seen.odd_short >= IN_A_ROW:
+        believed.odd_low = believed.odd_low + 1 if low else 0
+        believed.odd_open = believed.odd_open + 1 if open_ else 0
+        believed.odd_short = believed.odd_short + 1 if short else 0
+        if believed.odd_short >= IN_A_ROW:
             return Implausible(End.SHORT, f"channel {channel} is short-circuited ({ohm} ohm)")
-        if seen.odd_open >= IN_A_ROW:
+        if believed.odd_open >= IN_A_ROW:
             return Implausible(End.IMPLAUSIBLE, f"channel {channel} has no contact ({ohm} ohm)", hold=True)
-        if seen.odd_low >= IN_A_ROW:
+        if believed.odd_low >= IN_A_ROW:
             return Implausible(End.IMPLAUSIBLE, f"channel {channel} measures {measured_ua} of {applied_ua} uA")
         return None

@@ -1,4 +1,4 @@
-"""From the handshake to the first pulse: identity, program, self-test, tried stop, contact, arm, start.
+"""Leads a session from the handshake to the first pulse: identity, program, self-test, tried stop, contact, arm, start.
 
 Nothing is armed before the log is durable, and no lead need be on before outputs read zero and a stop was seen to work.
 """

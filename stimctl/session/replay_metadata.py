@@ -1,4 +1,4 @@
-"""What a record of traffic has to say of a session beside its bytes, so that the session can be run again.
+"""The metadata that a traffic file needs so that its session can be replayed.
 
 Nothing of a person or an animal is ever in it: a record of traffic is there to be sent around.
 """

@@ -1,4 +1,4 @@
-"""The loop that runs an engine on a port: the one place where a session waits.
+"""Runs an engine on a port: the one loop, and the one place where a session waits.
 
 The same loop serves hardware and virtual time: `port.wait` sleeps or moves the simulated world, and nobody
 here can tell. Other threads hand in commands with `post`, which wakes the wait. What the engine refuses is told,

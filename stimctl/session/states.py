@@ -1,4 +1,4 @@
-"""The states of a session and the one table of what may happen in each.
+"""The states of a session, and the one table of what may happen in each.
 
 Whatever is not in the table raises `IllegalEvent` and changes nothing. Two rules hold for every state and
 so are not rows: STOP leads to STOPPING from anywhere but ENDED, and ENDED is never left.
@@ -33,7 +33,7 @@ class State(StrEnum):
 
 
 class Trigger(Enum):
-    """What moves a session on."""
+    """An event that moves a session from one state to another."""
 
     IDENTIFIED = "identified"
     LOADED = "program loaded"
@@ -52,7 +52,7 @@ class Trigger(Enum):
 
 
 class End(StrEnum):
-    """Why a session ended."""
+    """The reason why a session ended."""
 
     TIMER = "timer"
     OPERATOR = "stopped by the operator"
@@ -146,7 +146,7 @@ class Task(Enum):
 
     @property
     def words(self) -> str:
-        """What it is called."""
+        """The task in words."""
         return self._value_[0]
 
     @property

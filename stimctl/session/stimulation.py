@@ -1,4 +1,4 @@
-"""From the first pulse on: following the device, the operator's targets, hold, and every timer on the host.
+"""Conducts a session from the first pulse on: the device's reports, the operator's targets, holds, the host's timers.
 
 What the device reports is compared with what was asked of it (see `plausibility`); what the operator asks is held to
 the rules (see `targets`). Lowering never waits; a surprise ends at zero.
@@ -196,9 +196,9 @@ class Stimulation:
             applied_ua = {channel: answer[channel - 1] for channel in context.targets.channels}
             context.dose_tracker.started(applied_ua, answer.stimulation_us)
 
-    def on_holding(self, told: m.Holding | m.Status, now_us: int) -> None:
+    def on_holding(self, message: m.Holding | m.Status, now_us: int) -> None:
         """A hold is there, that was asked for or not."""
-        context, stimulation_us = self._context, told.stimulation_us
+        context, stimulation_us = self._context, message.stimulation_us
         if context.state not in STIMULATING:
             return
         self._held_us = now_us
@@ -207,7 +207,7 @@ class Stimulation:
         self._expected_us = stimulation_us
         if self.plausibility is not None:
             for channel, highest_ua in context.targets.by_channel("highest_ua").items():
-                self.plausibility.no_longer(channel, highest_ua, told.device_time_us)
+                self.plausibility.no_longer(channel, highest_ua, message.device_time_us)
         context.targets.on_hold()
         context.dose_tracker.on_hold(stimulation_us)
         context.put("held", now_us, stimulation_us=stimulation_us)

@@ -1,4 +1,4 @@
-"""What a device tells by itself, ten times a second, and what follows from it in each state of the session.
+"""Handles a device's telemetry, ten times a second, in each state of the session.
 
 What was told before the newest answer, or at the same microsecond, changes no state, target or count: it is old news.
 What it measured is judged all the same, by the time at which it was measured.

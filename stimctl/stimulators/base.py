@@ -1,4 +1,4 @@
-"""What every stimulator adapter is to a session: sans-I/O, time as an argument, the same events.
+"""The interface of every stimulator adapter: sans-I/O, time as an argument, the same events.
 
 An adapter compares what a device says it applied with what was asked before it gives the event. The native protocol's
 messages (`Status`, `Channel`, `Armed`, ...) are the common form of telemetry: adapters for other devices make them.
@@ -185,7 +185,7 @@ class LateReply(NamedTuple):
 
 
 class StimulatorFailed(NamedTuple):
-    """Something that ends the session."""
+    """An error of device or line that ends the session."""
 
     error: StimctlError
 

@@ -1,6 +1,6 @@
-"""Which stimulator is at a port: as it was named, or found by three fixed questions that start nothing.
+"""Finds the stimulator at a port, by name or by three fixed questions that start nothing, and identifies it.
 
-The questions are no orders on any of these devices. A StimJim of dialect A answers none of them and has to be named.
+The questions are no commands on any of these devices. A StimJim of dialect A answers none of them and has to be named.
 """
 
 from collections.abc import Callable
@@ -89,7 +89,7 @@ def detect(port: Port) -> tuple[str, str | None]:
         return "pulsepal", None
     port.write(CLEAR_LINE)
     raise WrongDevice(
-        "nobody answered a question that starts nothing. A StimJim of dialect A never does: name it with "
+        "no known device answered at this port. A StimJim of dialect A never does: name it with "
         "--device stimjim --dialect a; otherwise look at the port and its cable"
     )
 

@@ -1,4 +1,4 @@
-"""Commands of the native protocol on their way: one at a time, resent until answered, each answer checked.
+"""Sends commands of the native protocol, one at a time, resends each until it is answered, and checks the answer.
 
 A sequence number is never used for two different commands within a handshake, so that a resent frame can be told from
 a new one. Next to be sent is what is most urgent: a hold, a keepalive, a lowering, a raise, then what was asked for in

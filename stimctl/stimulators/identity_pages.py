@@ -1,4 +1,4 @@
-"""Who answered: the pages of a handshake of the native protocol, as an identity."""
+"""Makes an identity from the pages that a device sends in the handshake of the native protocol."""
 
 from stimctl.stimulators.base import DeviceIdentified, Identity
 from stimctl.wire import codec as m

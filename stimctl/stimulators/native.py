@@ -1,4 +1,4 @@
-"""The adapter for our own protocol: what a session asks for as commands, what the device says as events.
+"""The adapter for the native protocol: commands out for what a session asks, events in for what the device says.
 
 Commands go through an `Exchange`. Stop is apart: its frame is one constant, it clears whatever waits, and it is
 sent again every 20 ms until the device says that it measured zero.
@@ -106,9 +106,9 @@ class NativeAdapter:
     def connect(self, now_us: int) -> None:
         self._exchange.put_first(DELIMITER)  # what was on the line before ends here
         pages: list[Any] = [m.Maker, m.Firmware, m.Ranges]
-        asked = [(m.ReadIdentity(number), page, 0) for number, page in enumerate(pages)]
+        commands = [(m.ReadIdentity(number), page, 0) for number, page in enumerate(pages)]
         hello = (m.Hello(PROTOCOL_VERSION), m.Welcome, 1)
-        self._ask([hello, *asked], lambda answers: [identified(*answers)], now_us)
+        self._ask([hello, *commands], lambda answers: [identified(*answers)], now_us)
 
     def load(self, program: Program, now_us: int) -> None:
         head, segments = program_messages(program)
@@ -122,8 +122,8 @@ class NativeAdapter:
             self._digest = expected
             return [ProgramLoaded(expected)]
 
-        asked = [(segment, m.SegmentLoaded, len(segment)) for segment in segments]
-        self._ask([(head, m.ProgramOpen, len(head)), *asked, (m.ReadDigest(), m.ProgramDigest, 0)], done, now_us)
+        commands = [(segment, m.SegmentLoaded, len(segment)) for segment in segments]
+        self._ask([(head, m.ProgramOpen, len(head)), *commands, (m.ReadDigest(), m.ProgramDigest, 0)], done, now_us)
 
     def self_test(self, now_us: int) -> None:
         self._ask([(m.SelfTest(), m.SelfTestDone, 0)], lambda answers: [SelfTested(*answers[0][:2])], now_us)
@@ -169,10 +169,10 @@ class NativeAdapter:
             *told, record = answers
             return [SessionCounts(record, tuple(told[::2]), tuple(told[1::2]))]
 
-        asked: list[tuple[Any, type[Any], int]] = []
+        commands: list[tuple[Any, type[Any], int]] = []
         for channel in channels:
-            asked += (m.ReadCounters(channel), m.Counters, 1), (m.ReadMeasured(channel), m.Measured, 1)
-        self._ask([*asked, (m.ReadSession(), m.SessionRecord, 0)], done, now_us)
+            commands += (m.ReadCounters(channel), m.Counters, 1), (m.ReadMeasured(channel), m.Measured, 1)
+        self._ask([*commands, (m.ReadSession(), m.SessionRecord, 0)], done, now_us)
 
     def acknowledge(self, session: int, now_us: int) -> None:
         self._ask([(m.Acknowledge(session), m.Acknowledged, 1)], list, now_us)
@@ -246,13 +246,13 @@ class NativeAdapter:
         """Nothing here is timed by the host."""
 
     def _ask(
-        self, asked: Iterable[tuple[Any, type[Any], int]], then: Callable[[list[Any]], list[Any]], now_us: int
+        self, commands: Iterable[tuple[Any, type[Any], int]], then: Callable[[list[Any]], list[Any]], now_us: int
     ) -> None:
         """Ask one message after the other, each with its answer's type and how many leading fields come back alike.
 
         `then` makes events of all their answers. Raises `Misuse` when a stop is under way: nothing may follow it.
         """
-        left, answers = list(asked), []
+        left, answers = list(commands), []
 
         def keep(answer: Any, _now_us: int) -> list[Any]:
             answers.append(answer)
@@ -267,8 +267,10 @@ class NativeAdapter:
     def _set_target(self, channel: int, target_ua: int) -> PendingCommand:
         def done(answer: m.TargetSet, _now_us: int) -> list[Any]:
             if answer[:2] != (channel, target_ua):
-                asked, applied = (channel, target_ua), answer[:2]
-                return [StimulatorFailed(EchoMismatch(f"set target: asked for {asked}, the device applied {applied}"))]
+                commands, applied = (channel, target_ua), answer[:2]
+                return [
+                    StimulatorFailed(EchoMismatch(f"set target: asked for {commands}, the device applied {applied}"))
+                ]
             return [answer]
 
         urgency = Urgency.RAISE if self.targets[channel].raises else Urgency.LOWER
@@ -296,8 +298,8 @@ class NativeAdapter:
         channels, self._checking = self._checking, ()
         if status.state == DeviceState.ENDED:
             return
-        asked = [(m.ReadImpedance(channel), m.Impedance, 1) for channel in channels]
-        self._ask(asked, lambda answers: [ContactChecked(tuple(answers))], now_us)
+        commands = [(m.ReadImpedance(channel), m.Impedance, 1) for channel in channels]
+        self._ask(commands, lambda answers: [ContactChecked(tuple(answers))], now_us)
 
     def _stop_answer(self, answer: m.Stopped, now_us: int) -> list[Any]:
         if self._stop is None:

@@ -1,4 +1,4 @@
-"""One stop, whoever orders it and whatever the device: sent at once and every 20 ms until zero is confirmed.
+"""The stop of any device, whoever orders it: sent at once and every 20 ms until zero is confirmed.
 
 It is overdue after 100 ms, which is an alarm, and goes on: for 60 s, or until the line's read side says that nobody
 is there any more (whoever runs the line then sends nothing).

@@ -1,4 +1,4 @@
-"""The one record of each channel's target, in uA: what a person wants, what was sent, what the device applied.
+"""The one record of each channel's target, in uA: wanted by a person, sent, and applied by the device.
 
 The session writes what is wanted, the adapter what it sent, and the device's answers what is applied. Whatever else
 anybody needs to know of a target is derived here. A channel has one place for what is not sent yet: the newest wins.

@@ -1,4 +1,4 @@
-"""Recorded traffic in words: a line of text for each frame, with times, names and units.
+"""Decodes recorded traffic: a line of text for each frame, with times, names and units.
 
 The decoder is for people who look for what went wrong, so it hides nothing: bytes that are no frame are shown
 as they are, in hex, with the reason why they are none. It drops exactly what the link would have dropped.

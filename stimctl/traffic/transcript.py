@@ -1,4 +1,4 @@
-"""A record of the traffic on a line: a text file that anybody can keep, send and read.
+"""Writes and reads traffic files: text files that anybody can keep, send and read.
 
 One JSON object a line. The first names the format, the port's URL and whether a simulator was there; each other
 one is a piece of traffic as it was read or written: when, by whom, which bytes. Nothing is interpreted when it is

@@ -1,4 +1,4 @@
-"""Samples of a pulse train, into a buffer of the caller's.
+"""Renders samples of a pulse train into a buffer of the caller's.
 
 A sample is the current in uA at one instant: sample i lies at i / rate seconds, positive in the first phase,
 negative in the second, 0 elsewhere. A phase that begins at T us covers the samples from ceil(T * rate / 1e6), in

@@ -1,4 +1,4 @@
-"""Host to device: kinds below 0x40. Each is answered under its own sequence number."""
+"""The messages from host to device: kinds below 0x40, each answered under its own sequence number."""
 
 from typing import Annotated, NamedTuple
 

@@ -1,4 +1,4 @@
-"""Device to host: answers (kinds 0x40 to 0x5F), and what it sends on its own (0x60 to 0x6F).
+"""The messages from device to host: replies (kinds 0x40 to 0x5F), and what it sends on its own (0x60 to 0x6F).
 
 Every answer of a session ends with the device time at which it was made, so that a host can tell telemetry that
 is older than an answer. Refused and Stopped keep their bytes in every version, and the identity never changes.

@@ -1,4 +1,4 @@
-"""How a message's fields stand on the wire, and the list of all messages, by kind."""
+"""The layout of each message on the wire, and the list of all messages by kind."""
 
 import struct
 from collections.abc import Callable

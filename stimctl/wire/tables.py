@@ -1,4 +1,4 @@
-"""The tables of docs/protocol.md, made from the messages and codes themselves, so that neither can drift.
+"""Keeps the tables of docs/protocol.md equal to the messages and codes.
 
     python -m stimctl.wire.tables --check     fail when the document is stale
     python -m stimctl.wire.tables --write     bring it up to date
@@ -37,7 +37,7 @@ def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def said(documented: type[object]) -> str:
+def docstring_of(documented: type[object]) -> str:
     """The docstring of a message on one line."""
     return " ".join(cleandoc(documented.__doc__ or "").split())
 
@@ -60,7 +60,7 @@ def _anchor(shape: MessageSchema) -> str:
 
 def _layout(shape: MessageSchema) -> str:
     """One message: a heading, what it is for, and its fields by their place in the payload."""
-    parts = [f"#### 0x{shape.kind:02X} {shape.cls.__name__}\n\n{said(shape.cls)}\n"]
+    parts = [f"#### 0x{shape.kind:02X} {shape.cls.__name__}\n\n{docstring_of(shape.cls)}\n"]
     rows, offset = [], HEADER_SIZE
     for name, field in shape.fields.items():
         rows.append((offset, _wire_type(field.code), f"`{name}`", field.meaning))

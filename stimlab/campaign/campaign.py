@@ -1,4 +1,4 @@
-"""A campaign: many random sessions, each judged by every invariant, and what they came to, told by kind of fault.
+"""A campaign: many random sessions, each judged by every invariant, with results by kind of fault.
 
 A campaign is two numbers: how many sessions, and a seed. Session n of it is the same session wherever it runs, so the
 results, and the digest over them, do not depend on how the work was spread. Each session's dose is kept in a real

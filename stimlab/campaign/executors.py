@@ -1,4 +1,4 @@
-"""Where a campaign's work is done: in this process, in processes of this machine, or on a Dask cluster.
+"""Runs the chunks of a campaign in this process, in processes of this machine, or on a Dask cluster.
 
 Each way is an iterator of what came of each chunk, in whatever order it is done. Closing it, which Ctrl-C does
 too, takes back what was not begun and waits for what was.
@@ -71,7 +71,7 @@ class _Interrupt:
         self._caught = True
 
     def look(self) -> None:
-        """Raise `KeyboardInterrupt` if it came."""
+        """Raise `KeyboardInterrupt` if Ctrl-C was pressed."""
         if self._caught:
             raise KeyboardInterrupt
 

@@ -1,4 +1,4 @@
-"""A random session in a hostile world: who gets what, what the operator does, what goes wrong, all from two numbers.
+"""Makes a random session in a hostile world from two numbers: prescription, operator's actions and faults.
 
 `random_scenario(seed, index)` gives the same scenario everywhere and always. Sessions last two minutes on average
 and one in twenty over twenty [choice]; faults are drawn from the catalogue, mild ones as often as wild ones. Every

@@ -1,4 +1,6 @@
-"""The way to an operating point: a session of the right program, run until segment, amplitude and moment are there."""
+"""Brings a device to an operating point: a session of the right program, run until segment, amplitude and moment are
+there.
+"""
 
 from dataclasses import replace
 

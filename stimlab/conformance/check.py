@@ -1,4 +1,4 @@
-"""What a check is: a function that works with a device and names the requirements it looks at.
+"""The checks of the suite: functions that work with a device and name the requirements that they look at.
 
     @check("R-46", "R-50", title="Stop is executed in every state", needs=Capability.WATCHDOG)
     def stop_in_every_state(dut: Dut) -> None: ...

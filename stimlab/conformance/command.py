@@ -1,4 +1,4 @@
-"""`stimctl conformance`: whether a device keeps docs/protocol.md."""
+"""`stimctl conformance`: tests whether a device keeps docs/protocol.md, and writes the reports."""
 
 import sys
 from collections.abc import Callable

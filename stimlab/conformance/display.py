@@ -1,4 +1,4 @@
-"""How `stimctl conformance` looks: a bar while it runs on a terminal, lines elsewhere, and a table at the end."""
+"""The screen of `stimctl conformance`: a bar while it runs on a terminal, lines elsewhere, and a table at the end."""
 
 from collections import Counter
 from collections.abc import Iterator

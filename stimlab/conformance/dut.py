@@ -1,4 +1,4 @@
-"""What a check works with: a talker that brings the device into any state, requires things and measures them.
+"""The device under test: a link that also brings the device into any state, requires things of it and measures them.
 
 The ways to a state (`idle`, `load`, `tested`, `arm`, `start`, `running`, `on_hold`, `ended`) each raise
 `Nonconforming` when the device does not follow. Targets are small: `amplitude_ua` on one channel.
@@ -83,9 +83,9 @@ class Dut(Link):
 
     # --- judging --------------------------------------------------------------------------------
 
-    def require(self, requirement: str, kept: bool, text: str, *, expected: str = "", seen: str = "") -> None:
+    def require(self, requirement: str, fulfilled: bool, text: str, *, expected: str = "", seen: str = "") -> None:
         """Raise `Nonconforming` of `requirement` with `text`, a sentence on what is done wrong, unless it is kept."""
-        if not kept:
+        if not fulfilled:
             raise Nonconforming(requirement, text, expected=expected, seen=seen)
 
     def measure(self, name: str, value: int, limit: int | None, unit: str, *, by: str | None = None) -> int:
@@ -223,7 +223,7 @@ class Dut(Link):
     # --- seeing where it stands -----------------------------------------------------------------
 
     def status(self, within_us: int = 3 * STATUS_US) -> Status:
-        """The next Status."""
+        """Wait for the next Status."""
         found = self.wait_for(lambda each: isinstance(each.message, Status) and not each.stale, within_us)
         if found is None:
             raise Nonconforming("R-65", f"no Status came within {within_us} us")

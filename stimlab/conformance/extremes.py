@@ -1,4 +1,4 @@
-"""Checks of the full range that are no cells: ceilings and one step over each, two channels together, an open lead."""
+"""Checks of the full range beside the matrix: ceilings and one step over each, two channels together, an open lead."""
 
 from collections.abc import Callable
 from dataclasses import replace

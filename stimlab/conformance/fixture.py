@@ -1,4 +1,4 @@
-"""What no command can do: switch a device's power, and change what its outputs drive.
+"""The fixture around a device: it switches the device's power, and changes the load on its outputs.
 
 Behind `sim://` the port itself can. At real hardware a person has to, and is asked: keepalives go on while the
 person is at it, and a prompt can be repeated or skipped. Without one, checks that need it are left out.
@@ -37,7 +37,7 @@ Ask = Callable[[str], Reply]
 
 
 class Fixture(Protocol):
-    """Somebody, or something, who can."""
+    """Switches a device's power and its load."""
 
     def can(self, action: FixtureAction) -> bool:
         """Whether this can be done here."""
@@ -62,14 +62,12 @@ class Fixture(Protocol):
 
 
 class NoFixture:
-    """Nobody is there."""
+    """No fixture: the checks that need one are skipped."""
 
     def can(self, action: FixtureAction) -> bool:  # noqa: ARG002
-        """No."""
         return False
 
     def can_swap(self, load: str) -> bool:  # noqa: ARG002
-        """No."""
         return False
 
     def power_cycle(self) -> None:
@@ -98,7 +96,6 @@ class PersonFixture:
         self._ask = ask
 
     def can(self, action: FixtureAction) -> bool:  # noqa: ARG002
-        """A person can."""
         return True
 
     def can_swap(self, load: str) -> bool:
@@ -107,11 +104,11 @@ class PersonFixture:
 
     def power_cycle(self) -> None:
         """Ask for it. The port has to outlive it: a device that takes its USB port along loses the line."""
-        self._asked("Switch the device off, wait for two seconds, and switch it on again")
+        self._ask_until_answered("Switch the device off, wait for two seconds, and switch it on again")
 
     def connect(self, load: str) -> None:
-        """Ask for it."""
-        self._asked(f"Connect {in_words(load)}")
+        """Ask for another load."""
+        self._ask_until_answered(f"Connect {in_words(load)}")
 
     def prepare(self) -> None:
         """The dummy load was confirmed."""
@@ -129,7 +126,7 @@ class PersonFixture:
             meanwhile()
         _unless_skipped(replies[0] if replies else "skip")
 
-    def _asked(self, text: str) -> None:
+    def _ask_until_answered(self, text: str) -> None:
         _unless_skipped(self._until_answered(text))
 
     def _until_answered(self, text: str) -> Reply:
@@ -161,15 +158,13 @@ class SimulatedFixture:
         self._found: str = line.port
 
     def can(self, action: FixtureAction) -> bool:  # noqa: ARG002
-        """All of it."""
         return True
 
     def can_swap(self, load: str) -> bool:  # noqa: ARG002
-        """All of it."""
         return True
 
     def power_cycle(self) -> None:
-        """Off and on."""
+        """Close the port and open it again."""
         self._line.close()
         self._line.open()
 
@@ -192,7 +187,7 @@ class SimulatedFixture:
             self._line.open()
 
     def swap(self, channel: int, load: str, meanwhile: Callable[[], None]) -> None:  # noqa: ARG002
-        """Another load now."""
+        """Change the load at once."""
         self._line.connect(f"{DUMMY},{channel}={load}")
 
 

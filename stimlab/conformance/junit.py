@@ -1,4 +1,4 @@
-"""A run as JUnit XML: a suite by topic, a case by check, each requirement that is not kept in its failure."""
+"""Writes a run as JUnit XML: a suite for each topic, a case for each check, a failure for each broken requirement."""
 
 import re
 from xml.etree import ElementTree as Xml
@@ -9,7 +9,6 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 def as_junit(run: SuiteResult) -> str:
-    """The XML as text."""
     root = Xml.Element("testsuites", {"name": f"conformance of {_text(run.url)}", **_counts(run.outcomes)})
     for topic in dict.fromkeys(outcome.check.topic for outcome in run.outcomes):
         of_topic = [outcome for outcome in run.outcomes if outcome.check.topic == topic]
@@ -61,17 +60,17 @@ def _case(suite: Xml.Element, outcome: CheckResult) -> None:
         Xml.SubElement(case, "failure", message=_text(f"{found.requirement}: {found.text}"), type=found.requirement)
     if outcome.verdict == "error":
         Xml.SubElement(case, "error", message=_text(outcome.reason))
-    said = [f"{', '.join(check.requirements)}: {check.title}"]
+    text = [f"{', '.join(check.requirements)}: {check.title}"]
     for each in outcome.measurements:
         limit = "no limit" if each.limit is None else f"limit {each.limit} {each.unit}"
-        said.append(f"{each.name}: {each.value} {each.unit} ({limit}): {'passed' if each.passed else 'FAILED'}")
-    Xml.SubElement(case, "system-out").text = _text("\n".join(said))
+        text.append(f"{each.name}: {each.value} {each.unit} ({limit}): {'passed' if each.passed else 'FAILED'}")
+    Xml.SubElement(case, "system-out").text = _text("\n".join(text))
 
 
 def _seconds(us: int) -> str:
     return f"{us / 1e6:.6f}"
 
 
-def _text(said: str) -> str:
+def _text(text: str) -> str:
     """What a device says may hold characters that XML cannot."""
-    return _NOT_XML.sub("?", said)
+    return _NOT_XML.sub("?", text)

@@ -1,4 +1,4 @@
-"""Talking to a device with nothing in between: any command, right or wrong, any bytes, and all that it says.
+"""Talks to a device with nothing in between: any command, right or wrong, any bytes, and all that it says.
 
 The driver's own adapter would refuse to send what is wrong on purpose. All times are of the port's clock, so
 that a simulator is talked to in virtual time.
@@ -99,7 +99,6 @@ class Link:
 
     @property
     def now_us(self) -> int:
-        """The port's clock."""
         return self.port.now_us()
 
     @property
@@ -181,18 +180,18 @@ class Link:
         `again` are the command's bytes, to be sent every 50 ms until the answer comes; nothing is without them.
         """
 
-        def asked(each: ReceivedFrame) -> bool:
+        def is_answer(each: ReceivedFrame) -> bool:
             return each.is_answer and each.sequence == sequence
 
         for each in self.received[first:]:
-            if asked(each):
+            if is_answer(each):
                 return each
         deadline_us = max(self.now_us, self._sent_by_us) + within_ms * 1_000
         while again and (again_us := max(self.now_us, self._sent_by_us) + AGAIN_US) < deadline_us:
-            if (found := self._pump(again_us, asked)) is not None:
+            if (found := self._pump(again_us, is_answer)) is not None:
                 return found
             self.send_raw(again)
-        return self._pump(deadline_us, asked)
+        return self._pump(deadline_us, is_answer)
 
     def get(self, order: Any, kind: type[M], *, by: str = "R-12", sequence: int | None = None) -> M:
         """The answer, which must be a `kind`. Raises `Nonconforming` of requirement `by` when it is not."""

@@ -67,7 +67,7 @@ TRIPS = (
 
 
 class OperatingPoint(NamedTuple):
-    """One operating point."""
+    """One cell of the matrix."""
 
     action: SafetyAction
     place: SegmentPosition

@@ -1,4 +1,4 @@
-"""One cell of the matrix as a check: bring the device to its operating point, do it there, judge all that is told."""
+"""Runs one cell of the matrix as a check: goes to the operating point, does the action there, judges the telemetry."""
 
 from collections.abc import Callable
 from functools import partial

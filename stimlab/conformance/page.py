@@ -1,4 +1,4 @@
-"""A run as one HTML page that needs nothing else: no file beside it and nothing from the network.
+"""Writes a run as one HTML page that needs nothing else: no file beside it and nothing from the network.
 
 Traffic is packed, and unpacked by the page where somebody opens it: failed checks first, as much as the page may hold.
 """

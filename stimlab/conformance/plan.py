@@ -1,4 +1,7 @@
-"""Which operating points are tried, and why others are not: all in virtual time, a part of them where time is real."""
+"""Chooses the operating points of a run, and gives the reason for each that is left out.
+
+In virtual time all are tried, where time is real a part of them.
+"""
 
 from collections.abc import Callable, Iterator
 

@@ -1,4 +1,4 @@
-"""Programs that the checks load: whole, within every limit, and small."""
+"""The programs that the checks load: complete, within every limit, and small."""
 
 from dataclasses import dataclass, replace
 from hashlib import sha256

@@ -1,4 +1,4 @@
-"""The pulse rules of section 13 as the document has them: pulse by pulse, in integers, with nothing made fast.
+"""A reference model of the pulse rules of section 13: pulse by pulse, in integers, with nothing made fast.
 
 `ReportedSession` takes down what the device said that it applied, and says what it must have counted for it.
 """
@@ -53,7 +53,7 @@ class ReportedSession:
     _kept: dict[tuple[object, ...], tuple[DuePulse, ...]] = field(default_factory=dict)
 
     def started(self, targets_ua: Mapping[int, int], at_us: int) -> None:
-        """A run began."""
+        """Begin a run."""
         self.runs.append(ReferenceRun(at_us, {channel: [(at_us, target)] for channel, target in targets_ua.items()}))
 
     def target_set(self, channel: int, target_ua: int, at_us: int) -> None:
@@ -103,7 +103,7 @@ def span_us(segment: LoadSegment) -> int:
 
 
 def quantum_ua(program: WireProgram) -> int:
-    """R-53."""
+    """The step between amplitudes whose phases have equal areas: R-53."""
     return lcm(*(each.second_width_us // gcd(each.width_us, each.second_width_us) for each in program.segments))
 
 

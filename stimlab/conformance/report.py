@@ -1,4 +1,4 @@
-"""A run of the suite as one document: what JSON holds, and what the page and the XML are made from.
+"""The report of a run as one document: it is the JSON, and the page and the XML are made from it.
 
 Traffic is in words beside its bytes. Of a check that waits for minutes only the beginning and the end are kept.
 """
@@ -22,7 +22,6 @@ NEAR_LINES = 20  # and before and after what showed that a requirement is not ke
 
 
 def as_json(run: SuiteResult) -> str:
-    """The document as text."""
     return json.dumps(document(run), indent=1) + "\n"
 
 
@@ -49,16 +48,16 @@ def document(run: SuiteResult) -> dict[str, Any]:
     }
 
 
-def _device(who: DutIdentity) -> dict[str, Any]:
-    ranges = who.ranges._asdict()
+def _device(identity: DutIdentity) -> dict[str, Any]:
+    ranges = identity.ranges._asdict()
     capabilities = Capability(ranges.pop("capabilities"))
     return {
-        "simulator": bool(who.welcome.simulator),
-        "model": who.model,
-        "serial": who.serial,
-        "firmware": who.version,
-        "firmware_sha256": who.firmware.sha256.hex(),
-        "boot": who.welcome.boot_id,
+        "simulator": bool(identity.welcome.simulator),
+        "model": identity.model,
+        "serial": identity.serial,
+        "firmware": identity.version,
+        "firmware_sha256": identity.firmware.sha256.hex(),
+        "boot": identity.welcome.boot_id,
         "capabilities": [(flag.name or "").lower().replace("_", " ") for flag in capabilities],
         "ranges": ranges,
     }

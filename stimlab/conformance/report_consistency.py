@@ -1,4 +1,4 @@
-"""Whether what a device tells of a session fits together: plausible figures that are not true are found here.
+"""Checks that a device's reports of a session agree with each other, and so finds plausible figures that are not true.
 
 Everything is held against the rules of section 13 or against something else that the device said: the time left
 against the stimulation so far, ohm against the load that is connected, energy against amplitude and that load, the

@@ -1,7 +1,9 @@
 """The requirements of docs/protocol.md as data, so that a report can say them without the document.
 
-python -m stimlab.conformance.requirements --check     fail when the data are stale
-python -m stimlab.conformance.requirements --write     bring them up to date
+It also holds the requirements that nobody can see from the wire, and the points that a scope has to measure.
+
+    python -m stimlab.conformance.requirements --check     fail when the data are stale
+    python -m stimlab.conformance.requirements --write     bring them up to date
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""What a run of the suite found, as plain data: for the screen, JUnit XML, JSON and the HTML page."""
+"""The result of a run as plain data, for the screen, JUnit XML, JSON and the HTML page."""
 
 from dataclasses import dataclass, field
 from typing import Literal

@@ -1,4 +1,4 @@
-"""One check after the other: each from a known state, and after each a Stop, measured zero and no fault unforeseen.
+"""Runs one check after the other, each from a known state, with a Stop and measured zero after each.
 
 Whatever ends the run early - Ctrl-C, a lost line, a mistake in a check - a Stop goes out first.
 """

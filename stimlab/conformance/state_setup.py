@@ -1,4 +1,4 @@
-"""A way into every state of the device, and what the state table allows there: section 6."""
+"""Brings a device into every state, and lists the commands that the state table allows there: section 6."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""How exactly a device's own clock has to be kept to, and when it says that something happened."""
+"""The tolerances of a device's own clock, and the time that its events state."""
 
 from stimctl.wire.codec import Event
 from stimctl.wire.codes import DeviceState

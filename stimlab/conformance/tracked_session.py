@@ -1,9 +1,9 @@
-"""A session that is driven and taken down at once: what the device says that it applies, then what it counts.
+"""Drives a session and tracks it: the amplitudes that the device reports, and the counts that must follow from them.
 
-course = Course(bench, PROGRAM, limit_us=2_000_000)
-course.start(200)
-course.to_the_end()
-course.counted(by="R-54")
+tracked = TrackedSession(dut, PROGRAM, limit_us=2_000_000)
+tracked.start(200)
+tracked.to_the_end()
+tracked.counted(by="R-54")
 """
 
 from stimctl.wire.codec import (
@@ -41,7 +41,7 @@ class TrackedSession:
 
     @property
     def channels(self) -> list[int]:
-        """Those that are armed."""
+        """The armed channels."""
         return [channel for channel in CHANNELS if self.channel_mask >> (channel - 1) & 1]
 
     def arm(self) -> None:
@@ -88,14 +88,14 @@ class TrackedSession:
             counters = self.dut.get(ReadCounters(channel), Counters, by="R-28")
             got = ExpectedCounts(*counters[2:6])
             self.dut.require(
-                by, got == tally, f"channel {channel} counted {_said(got)}; by the rules it is {_said(tally)}"
+                by, got == tally, f"channel {channel} counted {_in_words(got)}; by the rules it is {_in_words(tally)}"
             )
         charge_pc = sum(tally.charge_0_pc + tally.charge_1_pc for tally in wanted.values())
         self.dut.measure("charge, counted and by the rules", charge_pc, None, "pC")
         return wanted
 
 
-def _said(tally: ExpectedCounts) -> str:
+def _in_words(tally: ExpectedCounts) -> str:
     return (
         f"{tally.pulses_0} pulses and {tally.charge_0_pc} pC in segment 0, "
         f"{tally.pulses_1} pulses and {tally.charge_1_pc} pC in segment 1"

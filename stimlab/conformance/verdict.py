@@ -55,17 +55,15 @@ class DutIdentity:
 
     @property
     def model(self) -> str:
-        """As text."""
         return _text(self.maker.model)
 
     @property
     def serial(self) -> str:
-        """As text."""
         return _text(self.maker.serial)
 
     @property
     def version(self) -> str:
-        """Of the firmware."""
+        """The firmware's version."""
         return f"{self.firmware.major}.{self.firmware.minor}.{self.firmware.patch}"
 
 

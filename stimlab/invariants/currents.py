@@ -1,4 +1,4 @@
-"""What must hold of every session, rule by rule and at every pulse: given the evidence, each names what breaks it.
+"""The invariants on currents, at every pulse: each takes the evidence and yields what breaks it.
 
 A rule that looks at currents judges those that the evidence holds, so that it can be asked of a part of a session:
 before a fault did anything, or after. Figures are exact: nA, us, and fC, which is nA times us.

@@ -1,4 +1,4 @@
-"""What is known of a session after it is over, made ready to be judged: what flowed, when it might flow, what was said.
+"""The evidence of a session after it is over: the currents, when output was possible, and what was reported.
 
 Currents come from the load's own record as stretches of like pulses, kept in columns: a rule looks at every
 pulse and does so once a stretch. When output was possible comes from the device's own journal, what was commanded

@@ -1,4 +1,4 @@
-"""What must hold of what a session told: counts, measurements, alarms, and its last entry in the log.
+"""The invariants on reports: counts, measurements, alarms, and the last entry in the log.
 
 Commanded is the driver's arithmetic, counted is the device's own, what flowed is the load's record: three tellers
 of one dose. Where they cannot agree, the session has to have said so.

@@ -1,4 +1,4 @@
-"""What must hold of every session, whatever goes wrong; and which fault excuses which rule, as one table of data.
+"""The table of invariants, and which fault excuses which of them.
 
 A fault that breaks a part cannot leave every rule standing: a converter that gives too much breaks the ceiling. Each
 row of `EXCUSES` says which rule a fault excuses, why, and what must hold instead, which is then checked. Up to the
@@ -185,35 +185,37 @@ def violations(played: "PlayedSession") -> tuple[Violation, ...]:
 
 
 def broken(evidence: Evidence) -> Iterator[Violation]:
-    """The same of evidence."""
-    asked: dict[str, int] = {}
+    """The violations that the evidence shows."""
+    since_us: dict[str, int] = {}
     for name in RULES:
         excused = _excused(name, evidence)
         if not excused:
-            yield from _asked(name, RULES[name], evidence)
+            yield from _violations(name, RULES[name], evidence)
             continue
         first_us = min(at_us for _, at_us in excused)
         if name in _CURRENTS:
-            yield from _asked(name, RULES[name], evidence.before(first_us))
+            yield from _violations(name, RULES[name], evidence.before(first_us))
         for excuse, at_us in excused:
-            _ask_instead(asked, excuse.instead, at_us, evidence)
-    for name, at_us in asked.items():
-        yield from _asked(name, INSTEAD[name], evidence.within(at_us, ALWAYS_US) if name in _PARTIAL else evidence)
+            _add_instead(since_us, excuse.instead, at_us, evidence)
+    for name, at_us in since_us.items():
+        yield from _violations(name, INSTEAD[name], evidence.within(at_us, ALWAYS_US) if name in _PARTIAL else evidence)
 
 
 # Of those, the ones that judge currents from the fault on; the others look at all.
 _PARTIAL = ("trip", "cut last", "odd last", "full scale", "lawful", "three in a row")
 
 
-def _ask_instead(asked: dict[str, int], name: str, at_us: int, evidence: Evidence, above: tuple[str, ...] = ()) -> None:
+def _add_instead(
+    since_us: dict[str, int], name: str, at_us: int, evidence: Evidence, above: tuple[str, ...] = ()
+) -> None:
     """Note what to ask from when on; what is itself excused hands on to what holds instead of it."""
     if name in RULES:
         return  # it is asked by itself, and excused by itself
     further = [each for each in _excused(name, evidence) if each[0].instead not in above]
     for excuse, later_us in further:
-        _ask_instead(asked, excuse.instead, min(at_us, later_us), evidence, (*above, name))
+        _add_instead(since_us, excuse.instead, min(at_us, later_us), evidence, (*above, name))
     if not further:
-        asked[name] = min(at_us, asked.get(name, at_us))
+        since_us[name] = min(at_us, since_us.get(name, at_us))
 
 
 def _excused(rule: str, evidence: Evidence) -> list[tuple[Excuse, int]]:
@@ -227,6 +229,6 @@ def _excused(rule: str, evidence: Evidence) -> list[tuple[Excuse, int]]:
     ]
 
 
-def _asked(name: str, rule: Rule, evidence: Evidence) -> Iterator[Violation]:
+def _violations(name: str, rule: Rule, evidence: Evidence) -> Iterator[Violation]:
     for text, at_us in rule(evidence):
         yield Violation(name, text, at_us)

@@ -1,4 +1,4 @@
-"""What must hold where a broken part makes a rule impossible: the control that answers it has to have acted in time."""
+"""The invariants that stand in where a broken part makes another impossible: the control acted, and in time."""
 
 import numpy as np
 

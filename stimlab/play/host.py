@@ -1,4 +1,4 @@
-"""The host's side of a session, on any port: the real engine and runner, an operator's hand, what befalls a host."""
+"""The host's side of a scenario, on any port: the real engine and runner, the operator's actions, the host's faults."""
 
 import traceback
 from collections.abc import Callable, Iterator

@@ -1,7 +1,7 @@
-"""What goes wrong in a host, carried out on the real driver: nothing here imitates one.
+"""Carries out the faults of a host on the real driver: nothing here imitates one.
 
-`host.stall`, `host.clock_jump` and `host.second_driver` happen at the port, `host.disk_full` and
-`host.read_only_log` to a real ledger. `host.killed` and `host.stopped` need a process: see `lab.real`.
+`host.stall`, `host.clock_jump` and `host.second_driver` happen at the port, `host.disk_full` and `host.read_only_log`
+to a real ledger. `host.killed` and `host.stopped` need a process: see `play.realtime`.
 """
 
 from collections.abc import Callable, Mapping, Sequence

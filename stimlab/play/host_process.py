@@ -1,5 +1,6 @@
-"""The driver's side of a scenario as a process of its own: what it found is left in a file for who started it.
-Usage: python -m stimlab.play.host_process URL SCENARIO JOURNAL RESULT [LEDGER]
+"""Runs the driver's side of a scenario as a process of its own, and leaves the result in a file for its parent.
+
+python -m stimlab.play.host_process URL SCENARIO JOURNAL RESULT [LEDGER]
 """
 
 import pickle

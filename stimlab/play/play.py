@@ -1,4 +1,4 @@
-"""Play a scenario: the real driver against a hostile device, and everything that is known of it afterwards.
+"""Plays a scenario: the real driver against a faulty device, and everything that is known of it afterwards.
 
 In virtual time, which is quick and the same each time; or, with `over="pty"` or `"tcp"`, against a simulator in
 a process of its own and in real time, which is the only way for a process to die.

@@ -1,4 +1,4 @@
-"""The host's end of a line in the lab: it keeps the traffic, and at given moments something happens to the host.
+"""The host's end of the line in a scenario: it keeps the traffic, and does things to the host at given moments.
 
 Two clocks are told apart here: the world's, which the device and the record live by, and the host's, which is
 the same until it jumps.
@@ -55,7 +55,6 @@ class ScenarioPort:
     # --- as every port ------------------------------------------------------------------------------
 
     def now_us(self) -> int:
-        """The host's clock."""
         return self.world_us() + self._skew_us
 
     def wait(self, deadline_us: int | None) -> bytes:
@@ -78,7 +77,6 @@ class ScenarioPort:
         return data
 
     def write(self, data: bytes) -> None:
-        """Send all of `data`."""
         self.before_write()
         self.traffic.append((self.world_us(), "host", data))
         self._port.write(data)
@@ -92,7 +90,7 @@ class ScenarioPort:
             self._pending += self._port.wait(until_us)
 
     def jump(self, by_us: int) -> None:
-        """The host's clock jumps."""
+        """Let the host's clock jump."""
         self._skew_us += by_us
         self._lead_us += max(0, by_us)  # a session adds what its clock loses
 
@@ -134,4 +132,4 @@ class ScenarioPort:
 
 
 def _nothing() -> None:
-    """Nobody asked to be told."""
+    """Do nothing."""

@@ -1,4 +1,4 @@
-"""A scenario in real time: the simulator is a process, and so is the host where it is to die or to stand still.
+"""Plays a scenario in real time: the simulator is a process, and so is the host where it has to die or stand still.
 
 The world's clock is this machine's monotonic clock, which all processes share. A fault of the simulator's counts
 as having acted when its time came: what it did is known inside that process only.
@@ -52,7 +52,6 @@ class JournalReader:
         self._entries: list[Mapping[str, Any]] = []
 
     def entries(self) -> list[Mapping[str, Any]]:
-        """All so far."""
         with self._path.open("rb") as file:
             file.seek(self._read)
             whole = file.read().rpartition(b"\n")[0]
@@ -97,7 +96,6 @@ class SimulatorProcess:
 
     @property
     def boot_us(self) -> int:
-        """When it was powered on."""
         return int(self.journal.entries()[0]["monotonic_us"])
 
     def come_to_rest(self) -> None:
@@ -222,12 +220,12 @@ class _HostProcess:
                 self._fired_us[index] = world_us()
                 self._handlers[fault.kind](process, fault)
 
-    def _side(self, said: str, *, killed: bool) -> HostResult:
+    def _side(self, output: str, *, killed: bool) -> HostResult:
         fired = dict.fromkeys(self._fired_us, 1)
         if killed:
             return HostResult(fired=fired, fired_us=self._fired_us)
         if not self._result.exists():
-            return HostResult(error=said or "the host's process ended without a word")
+            return HostResult(error=output or "the host's process ended without a word")
         # Written by our own child into a folder of this user alone.
         side: HostResult = pickle.loads(self._result.read_bytes())
         return replace(side, fired={**side.fired, **fired}, fired_us={**side.fired_us, **self._fired_us})

@@ -1,4 +1,4 @@
-"""A scenario that was played: all that is known of it, and what of its expectations was not met."""
+"""The result of a scenario that was played, and the expectations that it did not meet."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

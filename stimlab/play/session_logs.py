@@ -1,4 +1,4 @@
-"""A session's log in memory, for the many sessions that nobody wants on a disk."""
+"""Logs for sessions in virtual time: one in memory, and one that waits for the ledger at each entry."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -25,7 +25,6 @@ class MemoryLog:
         self.entries: list[LogEntry] = []
 
     def put(self, kind: str, at_us: int, body: Mapping[str, Any]) -> None:
-        """Keep an entry."""
         self.entries.append(LogEntry(kind, at_us, body))
 
     def problem(self) -> str | None:

@@ -1,4 +1,4 @@
-"""What a scenario consists of: a prescription, what the operator does, what goes wrong, and what must come of it.
+"""The data of a scenario: a prescription, the operator's actions, the faults, and the expectations.
 
 All of it is data. The same scenario gives the same session, byte for byte, in virtual time.
 """

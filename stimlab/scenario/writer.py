@@ -1,4 +1,4 @@
-"""A scenario as the text of its file: the shortest that loads to an equal one."""
+"""Writes a scenario as the text of its file: the shortest that loads to an equal one."""
 
 import json
 import re

@@ -194,7 +194,7 @@ def test_events_that_make_no_sense_are_refused() -> None:
     with pytest.raises(Misuse, match="channel 1 is not running"):
         commanded.target_set(1, 500, 0)
     commanded.started({1: 500}, 5)
-    with pytest.raises(Misuse, match="a run is going on already"):
+    with pytest.raises(Misuse, match="a run is under way already"):
         commanded.started({1: 500}, 6)
     with pytest.raises(Misuse, match="went back from 5 us to 4 us"):
         commanded.target_set(1, 600, 4)

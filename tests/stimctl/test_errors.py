@@ -35,7 +35,7 @@ def test_what_went_of_a_write_is_told() -> None:
 TREE = {
     "Misuse": ["InputInvalid", "IllegalEvent"],
     "Unsafe": [],
-    "DeviceFault": ["Refused", "EchoMismatch", "WrongDevice"],
+    "DeviceFault": ["CommandRefused", "EchoMismatch", "WrongDevice"],
     "LineFault": ["LineLost", "NotSent", "Suspended", "TimedOut", "PortBusy"],
     "WireError": [],
     "LogFault": [],

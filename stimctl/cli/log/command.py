@@ -1,4 +1,4 @@
-"""`stimctl log`: look into the dose log of this machine; nothing here changes it."""
+"""`stimctl log`: reads the dose log of this machine. Nothing here changes it."""
 
 import json
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ Exit codes:
     0  every entry holds
     2  the command was not understood
     3  what was given as a head hash is none
-    7  an entry does not hold, or the ledger cannot be read"""
+    7  an entry is not intact, or the ledger cannot be read"""
 
 
 @click.group()
@@ -84,7 +84,7 @@ def show(path: Path, session: str, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def verify(ctx: click.Context, head: str | None, as_json: bool) -> None:
-    """Check every entry against its hash, and name the first that does not hold.
+    """Check every entry against its hash, and name the first that is not intact.
 
     Prints the head hash. Note it somewhere else, and give it to a later verify: only then do entries cut
     off at the end, or a ledger written anew, come to light.
@@ -174,11 +174,13 @@ def _row(head: "SessionHead") -> list[str]:
 
 def _say(verdict: "Verification") -> None:
     if verdict.broken is None:
-        click.echo(f"All {verdict.entries} entries hold.")
+        click.echo(f"All {verdict.entries} entries are intact.")
         click.echo(f"Head hash: {verdict.head}")
     else:
-        click.echo(f"The ledger does not hold: {verdict.broken.sentence}.", err=True)
-        click.echo(f"{verdict.entries} entries from the first on do hold; hash of the last: {verdict.head}", err=True)
+        click.echo(f"The ledger is not intact: {verdict.broken.sentence}.", err=True)
+        click.echo(
+            f"{verdict.entries} entries from the first on are intact; hash of the last: {verdict.head}", err=True
+        )
     click.echo(verdict.note)
 
 

@@ -1,4 +1,4 @@
-"""One session of the ledger as a page of text: who, what, on what, which dose, and what happened."""
+"""Renders one session of the ledger as a page of text: people, device, doses and events."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -24,7 +24,6 @@ def plain(value: object) -> str:
 
 
 def page(summary: SessionSummary) -> str:
-    """The whole page."""
     parts = [
         f"{summary.head.watermark}: session {summary.head.session_id}",
         pairs(_head(summary)),
@@ -57,8 +56,8 @@ def _head(summary: SessionSummary) -> Iterator[tuple[str, str]]:
     how = "confirmed" if summary.zero_measured else "acknowledged, NOT measured,"
     yield "zero after stop", f"{how} after {ms(zero_us)}" if isinstance(zero_us, int) else _no_zero(summary)
     nothing = "nothing to compare: never armed, nothing was delivered" if summary.armed is False else _MISSING
-    yield "counted as commanded", _said(summary.agreement.get("exact"), "yes, exactly", nothing)
-    yield "measured as counted", _said(summary.agreement.get("measured"), "yes, within its stated error", nothing)
+    yield "counted as commanded", _yes_or_no(summary.agreement.get("exact"), "yes, exactly", nothing)
+    yield "measured as counted", _yes_or_no(summary.agreement.get("measured"), "yes, within its stated error", nothing)
     yield from _origins(summary)
     yield from (("not known", plain(text)) for text in summary.unknown)
     yield "entries", f"{summary.entries}, numbers {summary.first_number} to {summary.last_number}"
@@ -79,7 +78,7 @@ def _no_zero(summary: SessionSummary) -> str:
     return "not known: the program ended before it could ask" if summary.unknown else "NOT CONFIRMED"
 
 
-def _said(agrees: object, yes: str, nothing: str) -> str:
+def _yes_or_no(agrees: object, yes: str, nothing: str) -> str:
     return yes if agrees is True else "NO: do not trust this device" if agrees is False else nothing
 
 

@@ -1,4 +1,4 @@
-"""What an answer at a terminal may be: checked when it is typed, and refused in the words of the question."""
+"""Types for answers at the terminal: each is checked when it is typed, and refused in the words of the question."""
 
 from decimal import Decimal, DecimalException
 from typing import Any
@@ -21,7 +21,6 @@ class WordsType(click.ParamType[str]):
     name = "words"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The text as it is."""
         if not is_text(str(value)):
             self.fail(f"must be 1 to {TEXT_MAX} printable characters", param, ctx)
         return value

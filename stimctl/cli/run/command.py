@@ -1,4 +1,4 @@
-"""`stimctl run`: a session from a prescription to a logged dose, with its operator watching.
+"""`stimctl run`: runs a session from a prescription to a logged dose, while its operator watches.
 
 This module puts the parts together: prescription, port, log, screen, keys and signals. The session itself is
 `stimctl.api.Session`.
@@ -43,11 +43,16 @@ _ATTENDED_ONLY = (Subject.PERSON, Subject.ANIMAL)
 @click.argument("name")
 @click.option("--port", "url", required=True, metavar="URL", help="/dev/ttyUSB0, COM3, socket://host:port or sim://.")
 @device_options
-@click.option("--prescription", "prescription_file", type=_FILE, help="A prescription's file; without it, it is asked.")
-@click.option("--variant", help="Of the profile, where it has more than one and the prescription is asked.")
+@click.option(
+    "--prescription",
+    "prescription_file",
+    type=_FILE,
+    help="A prescription's file; without one, the questions are asked.",
+)
+@click.option("--variant", help="Variant of the profile, if it has several and the questions are asked.")
 @click.option("--picture", type=_FILE, help="Also draw the waveform into this PNG or SVG file.")
-@click.option("--record-traffic", "traffic_file", type=_FILE, help="Record the bytes on the line in this new file.")
-@click.option("--unattended", is_flag=True, help="Wait for nobody at any step: dummy loads and simulators only.")
+@click.option("--record-traffic", "traffic_file", type=_FILE, help="Record the traffic in this new file.")
+@click.option("--unattended", is_flag=True, help="Do not wait for the operator: dummy loads and simulators only.")
 @click.option("--json", "as_json", is_flag=True, help="End with the summary as JSON; progress goes to standard error.")
 def run(
     *,
@@ -112,7 +117,9 @@ def _prescription(name: str, variant: str | None, file: Path | None, url: str, *
     now_us = time.monotonic_ns() // 1_000
     if file is None:
         if not attended:
-            raise Misuse("a prescription is asked only at a terminal; here, give one with --prescription FILE")
+            raise Misuse(
+                "the questions are asked only at a terminal; here, give a prescription with --prescription FILE"
+            )
         return ask_prescription(profile, variant, profiles, now_us, lambda subject: _no_simulation(url, subject))
     subject, pseudonym = subject_of(file)
     if subject in _ATTENDED_ONLY and not attended:

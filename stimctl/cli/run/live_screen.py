@@ -1,4 +1,4 @@
-"""The live screen of a session: what an operator has to see, with STOP in the first line.
+"""The live screen of a session: the figures that an operator has to see, with STOP in the first line.
 
 Drawn by rich on the terminal's other screen, so that what was there before comes back. It shows a view and
 keeps no facts of its own but the last messages.

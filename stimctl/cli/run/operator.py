@@ -1,4 +1,4 @@
-"""The operator's side of a running session: keys in, orders out, and a display that follows.
+"""The operator's side of a running session: keys become commands, and a display follows.
 
 One loop in the main thread. Each turn checks in with the session, which ends by itself when that stops: a
 frozen terminal is no operator.

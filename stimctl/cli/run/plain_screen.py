@@ -1,4 +1,4 @@
-"""A session as plain lines: for logs, pipes and CI, where there is no terminal to draw on."""
+"""Shows a session as plain lines: for log files, pipes and CI, where there is no terminal to draw on."""
 
 from collections.abc import Sequence
 from typing import IO, Any

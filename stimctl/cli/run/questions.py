@@ -42,7 +42,6 @@ class Questions:
         return str(self.text(name, question, click.Choice(choices, case_sensitive=False)))
 
     def yes(self, name: str, question: str) -> bool:
-        """Yes or no."""
         self._said[name] = _yes(question, self._said.get(name))
         return bool(self._said[name])
 
@@ -88,7 +87,7 @@ def _one_answer(question: Question) -> bool:
         click.secho(f"    This answer forbids the session: {question.text} {forbids[0].value}", fg="red")
         raise Unsafe(forbids)
     if question.kind is AnswerKind.WARNING and answer:
-        click.secho(f"    Attend to it: {question.why}", fg="yellow")
+        click.secho(f"    Attention: {question.why}", fg="yellow")
     return answer
 
 
@@ -207,12 +206,11 @@ def _ask_end(questions: Questions, name: str, title: str) -> dict[str, Any]:
 
 
 class _PointName(click.ParamType[str]):
-    """A point that is known."""
+    """The code of a known point."""
 
     name = "point"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The point's own code."""
         try:
             return find(value).code
         except Misuse as unknown:

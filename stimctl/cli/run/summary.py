@@ -1,4 +1,4 @@
-"""How a session ended, for a person and for a program: the dose, the reason, the zero, and where the log is."""
+"""The summary at the end of a session, as text and as JSON: dose, reason, measured zero, and the files it left."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -110,9 +110,9 @@ def _compared(report: SessionReport) -> list[tuple[str, object]]:
     if not report.armed:
         return []
     return [
-        ("counted", f"{_source(report)}, exactly what was commanded: {_said(report, 'exact')}"),
+        ("counted", f"{_source(report)}, exactly what was commanded: {_agreement(report, 'exact')}"),
         *_origins(report),
-        ("measured", f"charge within the device's stated accuracy: {_said(report, 'measured')}"),
+        ("measured", f"charge within the device's stated accuracy: {_agreement(report, 'measured')}"),
     ]
 
 
@@ -159,7 +159,7 @@ def _alarm(alarm: Alarm) -> str:
     return click.style(f"{alarm.text}; {alarm.action}", fg="red" if loud else None, bold=loud)
 
 
-def _said(report: SessionReport, name: str) -> str:
+def _agreement(report: SessionReport, name: str) -> str:
     return {True: "yes", False: "NO", None: "could not be compared"}[report.agreement.get(name)]
 
 

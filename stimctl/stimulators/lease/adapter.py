@@ -1,9 +1,9 @@
-"""The adapter core for devices with no watchdog, limits, alternation or ramp: output by leases.
+"""The adapter for devices with no watchdog, limits, alternation or ramp: it gives output by leases.
 
 The session's state, timers and limits stand here, on the host's side, in the same terms as on a native device. Output
-is given in trains that end by themselves within 3 s (see `leases`, `lease_giver`); the next one is started only while
-keepalives come. `Status` and `Channel` are told from what was ordered, every 0.1 s. What was measured comes from
-completion reports only, and stands apart (see `lease_tally`).
+is given in trains that end by themselves within 3 s (see `plan`, `scheduler`); the next one is started only while
+keepalives come. `Status` and `Channel` are made from what was ordered, every 0.1 s. Measurements come from completion
+reports only, and stand apart (see `tally`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -320,5 +320,5 @@ class LeaseAdapter:
             session_record(self._at, self._scheduler.at_us, tally.band_us),
             tuple(tally.counters(channel, session) for channel in wanted),
             measured,
-            tally.kept(self._dialect.pulse_source),
+            tally.figure_origins(self._dialect.pulse_source),
         )

@@ -1,4 +1,4 @@
-"""What an adapter for a device without a watchdog has to do; `LeaseAdapter` does the rest.
+"""The interface of a device without a watchdog; `LeaseAdapter` does the rest.
 
 It keeps no session: it knows the train that runs and what it has asked. All its bytes go through a gate of its own
 that knows what they mean (see `command_gate`). Its events are those below, `DeviceIdentified` and `StimulatorFailed`.

@@ -1,4 +1,4 @@
-"""The gate before a device that holds no limits: no byte leaves that was not understood and found lawful.
+"""The gate before a device that holds no limits: it sends no byte that it has not understood and found lawful.
 
 A gate owns the only buffer that is ever sent. It reads one whole line or frame as the device would, writes down what
 the device will then hold, and refuses what is above a limit, not balanced, not known, or dangerous at this moment. It
@@ -179,7 +179,7 @@ def _shape_checks(train: GatedTrain) -> Iterator[_Check]:
 
 
 def _overlaps(trains: tuple[GatedTrain, ...]) -> Iterator[Problem]:
-    """Two channels driven at once."""
+    """Whether two channels would be driven at once."""
     spans = []
     for train in trains:
         at_us = 0

@@ -1,4 +1,4 @@
-"""Leases: a program cut into trains of one steady amplitude that end by themselves within 3 s.
+"""Cuts a program into leases: trains of one steady amplitude that end by themselves within 3 s.
 
 Alternation and ramps come from the succession: each lease is so many whole pulses of one segment, with one amplitude a
 channel. A channel rises by no more than the program's slope allows for the time since it last rose, and by at most

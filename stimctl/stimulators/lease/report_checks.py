@@ -1,4 +1,4 @@
-"""What a device's report of a finished lease must agree with, and the contact check, which is made of leases.
+"""Checks a device's report of a finished lease, and checks contact, which is done with leases too.
 
 The device holds no limits, so the host looks at pulses, polarity, current and balance; an electrode that is off shows
 as a current that is too low.

@@ -1,4 +1,7 @@
-"""One cut of a lease: why, when its stop is sent, and what it cut off. The stop itself is `stop.Stop`."""
+"""The cut of a lease: its reason, when its stop is sent, and what it cut off.
+
+The stop itself is `stimulators.stop.StopSequence`.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass

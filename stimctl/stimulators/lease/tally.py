@@ -1,6 +1,6 @@
-"""What flowed in a session that was given by leases, and what each figure rests on.
+"""Counts the dose of a session that was given by leases, and keeps what each figure rests on.
 
-One that was cut without a count is estimated: at most what time allows, so that a dose is never told too low.
+A lease that was cut and not counted is estimated: at most what time allows, so that a dose is never told too low.
 """
 
 from collections import Counter
@@ -91,7 +91,7 @@ class LeaseTally:
         measured_pc = self._pair(channel, "measured_pc")
         return Measured(channel, session, *measured_pc, net_pc, highest_ua, 0, 0, NO_DEVICE_TIME_US)
 
-    def kept(self, source: str) -> FigureOrigins:
+    def figure_origins(self, source: str) -> FigureOrigins:
         bases = tuple(
             CountBasis(channel, *(self._pair(channel, name) for name in CountBasis._fields[1:]))
             for channel in self._channels

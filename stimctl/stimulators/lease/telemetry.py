@@ -1,4 +1,4 @@
-"""Telemetry for a device that has none: where the session stands, as a native device would say it."""
+"""Makes telemetry for a device that has none: the state of the session, as a native device would report it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""PulsePal by leases: four voltage outputs, firmware 21 or 22, each with a declared isolator behind it.
+"""The PulsePal adapter: four voltage outputs, firmware 21 or 22, each with a declared isolator behind it.
 
 Nothing is measured or reported: a lease is over when its time is, and the host counts its pulses from a program that
 the device confirmed. Each lease is one whole program and one trigger; a stop also programs every channel to rest, so
@@ -275,7 +275,7 @@ def _executed(frame: bytes, size: int, then: _Then) -> _Request:
 
 def _wrong(ask: _Request, answer: bytes) -> StimulatorFailed:
     if ask.frame == gate.READ_BACK:
-        return StimulatorFailed(CommandRefused("a program", "the device reads back another one than was sent"))
+        return StimulatorFailed(CommandRefused("a program", "the device reads back another program than was sent"))
     return StimulatorFailed(CommandRefused("a command", f"answered {answer.hex()}, where 01 is 'executed'"))
 
 

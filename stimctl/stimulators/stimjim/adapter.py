@@ -1,4 +1,4 @@
-"""StimJim by leases: one text protocol in three dialects, two isolated channels of constant current.
+"""The StimJim adapter: one text protocol in three dialects, two isolated channels of constant current.
 
 A lease is one slot and one start; the echo of the slot is compared with what was sent before it may be started. The
 slot that plays is never written; slot 0 stays grounded, because a garbled stop starts it.
@@ -26,7 +26,7 @@ _HARMLESS_SLOT = HeldSlot((GROUND, GROUND), 10_000, 10_000, ((0, 0, 1_000),))
 
 
 class DialogState(Enum):
-    """Where the conversation stands."""
+    """The state of the conversation with the device."""
 
     UNKNOWN = "not connected"
     CLEARING = "stopped before anything is known"
@@ -138,11 +138,11 @@ class StimJimAdapter(d.LeaseDevice):
 
     def receive(self, data: bytes, now_us: int) -> list[Any]:
         events: list[Any] = []
-        for said in self._reader.feed(data):
-            if isinstance(said, text.OutputGrounded):
+        for message in self._reader.feed(data):
+            if isinstance(message, text.OutputGrounded):
                 self._groundings = max(0, self._groundings - 1)
-            if take := _TABLE.get((self._state, type(said))):
-                events += getattr(self, take)(said, now_us)
+            if take := _TABLE.get((self._state, type(message))):
+                events += getattr(self, take)(message, now_us)
         return events
 
     def advance(self, now_us: int) -> list[Any]:
@@ -150,8 +150,8 @@ class StimJimAdapter(d.LeaseDevice):
         if late and self._state is DialogState.READING:
             return self._at_zero(None, now_us)
         if late:
-            said = f"no {self.name} answered in its dialect {self.letter.upper()}"
-            return [StimulatorFailed(WrongDevice(f"{said}; look at the port, or name another dialect"))]
+            message = f"no {self.name} answered in its dialect {self.letter.upper()}"
+            return [StimulatorFailed(WrongDevice(f"{message}; look at the port, or name another dialect"))]
         if train is not None and train.done_due_us is not None and now_us >= train.done_due_us:
             return self._done(train, now_us)
         return []
@@ -169,84 +169,84 @@ class StimJimAdapter(d.LeaseDevice):
         if self._groundings:
             self._groundings_until_us = now_us + ANSWER_US
 
-    def _slot_0(self, said: text.SlotEcho, _now_us: int) -> list[Any]:
-        if said.dialect != self.letter:
-            found, asked = said.dialect.upper(), self.letter.upper()
+    def _slot_0(self, message: text.SlotEcho, _now_us: int) -> list[Any]:
+        if message.dialect != self.letter:
+            found, asked = message.dialect.upper(), self.letter.upper()
             return [
                 StimulatorFailed(WrongDevice(f"this {self.name} speaks dialect {found}, not {asked}; name that one"))
             ]
-        if said.index != 0:
+        if message.index != 0:
             return []
-        if said.slot != _HARMLESS_SLOT:
-            return [StimulatorFailed(EchoMismatch(f"slot 0 stands as {said.slot}, not grounded"))]
+        if message.slot != _HARMLESS_SLOT:
+            return [StimulatorFailed(EchoMismatch(f"slot 0 stands as {message.slot}, not grounded"))]
         self._state = DialogState.OPEN
         self._answer.forget()
         self.command_gate.echoed(0)
         return [DeviceIdentified(self._identity(), 0)]
 
-    def _echo(self, said: text.SlotEcho, _now_us: int) -> list[Any]:
+    def _echo(self, message: text.SlotEcho, _now_us: int) -> list[Any]:
         if self._asked is None:
             return []
         (index, slot), self._asked = self._asked, None
-        if said[:2] != (index, slot):
+        if message[:2] != (index, slot):
             return [
                 StimulatorFailed(
-                    EchoMismatch(f"slot {index}: sent {slot}, the device holds {said.slot} in {said.index}")
+                    EchoMismatch(f"slot {index}: sent {slot}, the device holds {message.slot} in {message.index}")
                 )
             ]
         self.command_gate.echoed(index)
         self._ready = index
         return [d.LeasePrepared()]
 
-    def _started(self, said: text.SlotStarted, _now_us: int) -> list[Any]:
+    def _started(self, message: text.SlotStarted, _now_us: int) -> list[Any]:
         train, stops = self._train, self._state is not DialogState.OPEN
-        if stops and said.index == 0:
+        if stops and message.index == 0:
             # A stop of which only the letter arrived: slot 0 took the train's place, and it is grounded.
-            self._stopping.forced.add(said.engine)
+            self._stopping.forced.add(message.engine)
             if train is not None:
                 train.replaced = True
-        elif train is None or said.index != train.index:
-            return [StimulatorFailed(EchoMismatch(f"the device started slot {said.index}, which was not ordered"))]
+        elif train is None or message.index != train.index:
+            return [StimulatorFailed(EchoMismatch(f"the device started slot {message.index}, which was not ordered"))]
         return [] if stops else [d.LeaseBegun()]
 
-    def _complete(self, said: text.TrainComplete, now_us: int) -> list[Any]:
+    def _complete(self, message: text.TrainComplete, now_us: int) -> list[Any]:
         train = self._train
         if train is not None and not train.replaced:
-            train.pulses = said.pulses
+            train.pulses = message.pulses
             train.done_due_us = now_us + SUMS_WAIT_US
         return []
 
-    def _mean(self, said: text.StageReport, now_us: int) -> list[Any]:
+    def _mean(self, message: text.StageReport, now_us: int) -> list[Any]:
         train = self._train
         if train is None or train.replaced:
             return []
-        if said.pulses is not None and said.stage == 0:
-            train.pulses = said.pulses
-        if said.stage is not None:
-            train.means[said.channel, said.stage] = said.mean_ua
-        return self._done(train, now_us) if self._is_whole(train, said) else []
+        if message.pulses is not None and message.stage == 0:
+            train.pulses = message.pulses
+        if message.stage is not None:
+            train.means[message.channel, message.stage] = message.mean_ua
+        return self._done(train, now_us) if self._is_whole(train, message) else []
 
     @staticmethod
-    def _rejected(said: text.CommandRejected, _now_us: int) -> list[Any]:
-        return [StimulatorFailed(CommandRefused("a line", said.text))]
+    def _rejected(message: text.CommandRejected, _now_us: int) -> list[Any]:
+        return [StimulatorFailed(CommandRefused("a line", message.text))]
 
-    def _stop_answer(self, said: text.StopForced | text.OutputGrounded, now_us: int) -> list[Any]:
+    def _stop_answer(self, message: text.StopForced | text.OutputGrounded, now_us: int) -> list[Any]:
         stop = self._stopping
         if stop.stale:
-            stop.stale -= isinstance(said, text.OutputGrounded)
-        elif isinstance(said, text.StopForced):
-            stop.forced.add(said.engine)
+            stop.stale -= isinstance(message, text.OutputGrounded)
+        elif isinstance(message, text.StopForced):
+            stop.forced.add(message.engine)
         else:
-            stop.grounded.add(said.channel)
+            stop.grounded.add(message.channel)
         return self._look_at_stop(now_us)
 
-    def _current(self, said: text.CurrentReading, now_us: int) -> list[Any]:
+    def _current(self, message: text.CurrentReading, now_us: int) -> list[Any]:
         currents_ua = self._stopping.currents_ua
-        currents_ua.append(abs(said.current_ua))
+        currents_ua.append(abs(message.current_ua))
         return self._at_zero(max(currents_ua), now_us) if len(currents_ua) == len(CHANNELS) else []
 
-    def _is_whole(self, train: _StartedSlot, said: text.StageReport) -> bool:
-        return train.pulses is not None and said.stage == len(train.slot.stages) - 1 and said.channel == 1
+    def _is_whole(self, train: _StartedSlot, message: text.StageReport) -> bool:
+        return train.pulses is not None and message.stage == len(train.slot.stages) - 1 and message.channel == 1
 
     def _done(self, train: _StartedSlot, now_us: int) -> list[Any]:
         self._train = None
@@ -308,15 +308,15 @@ class StimJimAdapterB(StimJimAdapter):
 
     _tells_sums: bool | None = None  # not known before its first lease
 
-    def _complete(self, said: text.TrainComplete, now_us: int) -> list[Any]:
-        super()._complete(said, now_us)
+    def _complete(self, message: text.TrainComplete, now_us: int) -> list[Any]:
+        super()._complete(message, now_us)
         train = self._train
         whole = train is not None and train.done_due_us is not None and self._tells_sums is False
         return self._done(train, now_us) if train is not None and whole else []
 
-    def _mean(self, said: text.StageReport, now_us: int) -> list[Any]:
+    def _mean(self, message: text.StageReport, now_us: int) -> list[Any]:
         self._tells_sums = self.measures = True
-        return super()._mean(said, now_us)
+        return super()._mean(message, now_us)
 
     def _done(self, train: _StartedSlot, now_us: int) -> list[Any]:
         self._tells_sums = bool(self._tells_sums)
@@ -332,8 +332,8 @@ class StimJimAdapterC(StimJimAdapter):
     prepares_ahead = False
     engines = frozenset({""})
 
-    def _is_whole(self, train: _StartedSlot, said: text.StageReport) -> bool:
-        return said.stage is None and said.channel == max(
+    def _is_whole(self, train: _StartedSlot, message: text.StageReport) -> bool:
+        return message.stage is None and message.channel == max(
             channel for channel, mode in enumerate(train.slot.modes) if mode == CURRENT
         )
 
@@ -372,8 +372,8 @@ def _phases(slot: HeldSlot, means: dict[tuple[int, int], int]) -> list[d.StageMe
 
 # What takes which of what is heard, in which states. Anything else means nothing then.
 _TABLE: dict[tuple[DialogState, type[Any]], str] = {
-    (state, said): take
-    for take, said, states in (
+    (state, message): take
+    for take, message, states in (
         ("_stop_answer", text.StopForced, (DialogState.CLEARING, DialogState.STOPPING)),
         ("_stop_answer", text.OutputGrounded, (DialogState.CLEARING, DialogState.STOPPING)),
         ("_slot_0", text.SlotEcho, (DialogState.GROUNDING,)),

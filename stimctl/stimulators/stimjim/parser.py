@@ -1,4 +1,4 @@
-"""What a StimJim says, line by line, in its three dialects. Pure reading: nothing here decides anything.
+"""Parses what a StimJim says, line by line, in its three dialects. It decides nothing.
 
 A speaks blocks made for people, B one-line echoes and `ERR`, C another text with the same content. Lines come
 in any pieces. What is not known is left out, never guessed.
@@ -51,14 +51,10 @@ class StopForced(NamedTuple):
 
 
 class OutputGrounded(NamedTuple):
-    """An output is grounded."""
-
     channel: int
 
 
 class CurrentReading(NamedTuple):
-    """One reading of the current."""
-
     current_ua: int
 
 
@@ -69,7 +65,7 @@ class IdnReply(NamedTuple):
 
 
 class CommandRejected(NamedTuple):
-    """The device refused something."""
+    """The device rejected a command."""
 
     text: str
 

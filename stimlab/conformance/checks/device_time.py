@@ -1,4 +1,4 @@
-"""What answers and telemetry say of the device's time, and what is read of an output that is off: sections 23 to 27."""
+"""Device time in answers and telemetry, and the readings of an output that is off: sections 23 to 27."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Frames, damaged ones, and what is not in the protocol: sections 1 to 3."""
+"""Frames, damaged frames, and bytes that are not in the protocol: sections 1 to 3."""
 
 from zlib import crc32
 

@@ -1,4 +1,4 @@
-"""What may leave the device, and what makes it stop by itself: section 14."""
+"""The gate, and the trips that stop the output without a command: section 14."""
 
 from stimctl.wire.codec import (
     Counters,

@@ -1,4 +1,4 @@
-"""Hello, identity and what comes before them: section 5."""
+"""The handshake: Hello, identity, and refusals before it: section 5."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""Holds, and what begins after them: section 10."""
+"""Holds, and starts after a hold: section 10."""
 
 from stimctl.wire.codec import Event
 from stimctl.wire.codes import Capability, DeviceState, EndReason

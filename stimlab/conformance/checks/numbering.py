@@ -1,4 +1,4 @@
-"""Sequence numbers, answers, and what is answered again: section 4."""
+"""Sequence numbers, and answers that are repeated: section 4."""
 
 from itertools import pairwise
 from typing import Any
@@ -180,8 +180,8 @@ def _require_repeated(dut: Dut, order: Any, answer: Transaction) -> None:
     first = len(dut.received)
     dut.send_raw(encode(answer.sequence, order))
     again = dut.answer_to(answer.sequence, first)
-    said = "nothing" if again is None else shown(again.message)
-    text = f"{order}, repeated, was answered with {said} after {shown(answer.message)}"
+    first_reply = "nothing" if again is None else shown(again.message)
+    text = f"{order}, repeated, was answered with {first_reply} after {shown(answer.message)}"
     dut.require("R-13", again is not None and again.payload == answer.payload, text)
 
 
@@ -241,5 +241,5 @@ def _require_echo(dut: Dut, order: Any, kind: type[Any]) -> None:
     _require_same(dut, order, answer, tuple(order), tuple(answer[:-1]))
 
 
-def _require_same(dut: Dut, order: Any, answer: Any, sent: tuple[Any, ...], said: tuple[Any, ...]) -> None:
-    dut.require("R-15", sent == said, f"{order} was answered with {answer}")
+def _require_same(dut: Dut, order: Any, answer: Any, sent: tuple[Any, ...], first_reply: tuple[Any, ...]) -> None:
+    dut.require("R-15", sent == first_reply, f"{order} was answered with {answer}")

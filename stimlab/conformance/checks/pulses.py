@@ -1,4 +1,4 @@
-"""When each pulse falls and how high it is, told from what is counted: section 13."""
+"""The pulse rules, as far as counts show them: when each pulse falls and how high it is: section 13."""
 
 from itertools import pairwise
 

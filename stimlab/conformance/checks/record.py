@@ -1,4 +1,4 @@
-"""What is counted, what of it lasts, and when it is forgotten: section 17."""
+"""The session record and the counters: what is in them, what outlives a reset, when they are forgotten: section 17."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is refused, in which order it is looked at, and that nothing comes of it: section 18."""
+"""Refusals: their order, and that a refused command changes nothing: section 18."""
 
 from typing import Any, NamedTuple
 
@@ -46,11 +46,11 @@ class WrongCommand(NamedTuple):
 def refusals_name_things(dut: Dut) -> None:
     dut.tested()
     least_ms = dut.refused(dut.arm_order(time_to_live_ms=99), Refusal.BELOW_LIMIT, by="R-72")
-    _said(dut, "a time to live of 99 ms", least_ms, (99, 100))
+    _require_values(dut, "a time to live of 99 ms", least_ms, (99, 100))
     over = dut.refused(dut.arm_order(ceiling_ua=2_001), Refusal.ABOVE_LIMIT, by="R-72")
-    _said(dut, "a ceiling of 2 001 uA", over, (2_001, 2_000))
+    _require_values(dut, "a ceiling of 2 001 uA", over, (2_001, 2_000))
     many = dut.refused(PLAIN.on(0b1111).header, Refusal.TOO_MANY_CHANNELS, by="R-72")
-    _said(dut, "four channels", many, (4, 3))
+    _require_values(dut, "four channels", many, (4, 3))
     page = dut.refused(ReadIdentity(3), Refusal.UNKNOWN_VALUE, by="R-72")
     dut.require("R-72", page.detail == 3, f"page 3 does not exist, and it names {page.detail}")
     state = dut.refused(Hold(), Refusal.WRONG_STATE, by="R-72")
@@ -197,7 +197,7 @@ def short_commands(dut: Dut) -> None:
         dut.require("R-74", found.sequence == sequence, where)
 
 
-def _said(dut: Dut, text: str, refused: Refused, wanted: tuple[int, int]) -> None:
+def _require_values(dut: Dut, text: str, refused: Refused, wanted: tuple[int, int]) -> None:
     said = refused.detail, refused.limit
     dut.require("R-72", said == wanted, f"{text}: it names {said}, not {wanted}")
 

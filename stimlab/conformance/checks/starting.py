@@ -1,4 +1,4 @@
-"""Start, and targets while it runs: section 10."""
+"""Start, and targets during a run: section 10."""
 
 from stimctl.wire.codec import Channel, Refused, SetTarget, TargetSet
 from stimctl.wire.codes import DeviceState, Purpose, Refusal

@@ -1,4 +1,4 @@
-"""The state table, row by row and hole by hole: section 6."""
+"""The state table, row by row, and the transitions that it does not have: section 6."""
 
 from stimctl.wire.codec import (
     Acknowledge,
@@ -28,7 +28,7 @@ _ZERO_AFTER_US = 150_000
 
 
 def _leave(dut: Dut) -> None:
-    """No session any more."""
+    """End the session and acknowledge it, if there is one."""
     dut.stop()
     dut.settle()
 

@@ -1,4 +1,4 @@
-"""Stop, and zero that is measured: section 12."""
+"""Stop, and measured zero: section 12."""
 
 from stimctl.wire.codec import (
     Alive,

@@ -1,4 +1,4 @@
-"""What the device says on its own: section 16."""
+"""Telemetry, which the device sends without a command: section 16."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""The ends that come by themselves: section 10."""
+"""The timers that end a session: section 10."""
 
 from stimctl.wire.codec import ReadSession, SessionRecord
 from stimctl.wire.codes import Capability, DeviceState, EndReason

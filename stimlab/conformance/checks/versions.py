@@ -1,4 +1,4 @@
-"""What keeps its bytes in every version: section 22."""
+"""The messages whose bytes are the same in every version: section 22."""
 
 from stimctl.wire.codes import PROTOCOL_VERSION, Refusal
 from stimctl.wire.framing import frame

@@ -1,4 +1,4 @@
-"""Keepalives, and what happens without them: section 11."""
+"""The watchdog: keepalives, and the end without them: section 11."""
 
 from stimctl.wire.codec import Alive, KeepAlive, ReadSession, SessionRecord, encode
 from stimctl.wire.codes import Capability, DeviceState, EndReason, Purpose, Refusal

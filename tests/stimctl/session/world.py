@@ -5,6 +5,7 @@ runner that drives hardware. A hostile line wraps a port and spoils what passes,
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
@@ -89,7 +90,7 @@ def prescription(
 def forged(whole: T, **changes: Any) -> T:
     """A copy of a frozen dataclass with other values and without any of its checks."""
     copy = object.__new__(type(whole))
-    for name in type(whole).__slots__:  # type: ignore[attr-defined]
+    for name in (part.name for part in fields(whole)):  # type: ignore[arg-type]
         object.__setattr__(copy, name, changes.get(name, getattr(whole, name)))
     return copy
 
