@@ -26,7 +26,7 @@ from stimctl.port import Port, open_port
 from stimctl.session.commands import AskStop
 from stimctl.session.engine import Engine
 from stimctl.session.runner import Runner
-from stimctl.stimulators.native import STOP_FRAME, Native
+from stimctl.stimulators.native import STOP_FRAME, NativeAdapter
 from stimctl.stimulators.targets import Targets
 from stimctl.wire import codec as m
 from stimctl.wire.framing import FrameSplitter
@@ -120,7 +120,7 @@ class _Command:
 
     def __init__(self, port: Port) -> None:
         self._port = port
-        self._native = native = Native()
+        self._native = native = NativeAdapter()
         native.targets = self._targets = Targets({1: 600})
         self._targets.started({1: 600}, 0)
         self._wanted_ua = 600
@@ -207,7 +207,7 @@ def test_stop_from_another_thread() -> None:
             return time.monotonic_ns() - began
 
         def stop() -> int:
-            engine = Engine(Native(), asked, QUIET_LOG, session_id="benchmark", auto=frozenset())
+            engine = Engine(NativeAdapter(), asked, QUIET_LOG, session_id="benchmark", auto=frozenset())
             runner = Runner(port, engine, QUIET_LOG, lambda _identity, _records: "", attended=False)
             thread = threading.Thread(target=runner.run)
             thread.start()

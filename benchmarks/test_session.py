@@ -13,7 +13,7 @@ from stimctl.port import open_port
 from stimctl.session.engine import Engine
 from stimctl.session.runner import Runner
 from stimctl.session.states import End
-from stimctl.stimulators.native import Native
+from stimctl.stimulators.native import NativeAdapter
 from stimctl.wire.codec import SHAPES
 
 URL = "sim://?seed=1"
@@ -36,7 +36,7 @@ class _Tape:
 
 def _session(traffic: Any = None) -> None:
     port = open_port(URL, traffic=traffic)
-    engine = Engine(Native(), PRESCRIPTION, QUIET_LOG, session_id="benchmark")
+    engine = Engine(NativeAdapter(), PRESCRIPTION, QUIET_LOG, session_id="benchmark")
     report = Runner(port, engine, QUIET_LOG, lambda _identity, _records: "", attended=False).run()
     port.close()
     assert report.end is End.TIMER

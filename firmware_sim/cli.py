@@ -1,4 +1,4 @@
-"""`stimctl sim`: the simulated stimulator as a process of its own."""
+"""`stimctl sim`: runs the simulated stimulator as a process of its own, behind a pty or a TCP port."""
 
 import signal
 import socket
@@ -11,8 +11,8 @@ import click
 
 from firmware_sim.analog.load import LOADS, UnknownLoad, load_named
 from firmware_sim.analog.record_rate import RATE_HZ, RECORD_RATES_HZ
-from firmware_sim.factory import DEVICES, DIALECTS, FIRMWARES, Which, WrongDevice
-from firmware_sim.sim_url import Options
+from firmware_sim.factory import DEVICES, DIALECTS, FIRMWARES, DeviceSpec, UnknownDevice
+from firmware_sim.sim_url import SimOptions
 
 if TYPE_CHECKING:
     from firmware_sim.analog.recorder import Recorder
@@ -32,7 +32,7 @@ Examples:
 """
 
 
-class _CannotBegin(click.ClickException):
+class _CannotStart(click.ClickException):
     """A file or a port that cannot be had."""
 
     exit_code = 3
@@ -55,15 +55,17 @@ def _known_load(_context: click.Context, _option: click.Parameter, name: str | N
 @click.option("--seed", type=click.IntRange(0, 99_999_999), show_default="1", help=_SEED)
 @click.option("--scenario", type=_FILE, help="Take faults, load and seed from this scenario; see docs/faults.md.")
 @click.option("--flash", type=_FILE, help="Keep boots, session numbers and counters in this file.")
-@click.option("--journal", type=_FILE, help="Append the device's own record to this file, as JSON lines.")
+@click.option("--journal", type=_FILE, help="Append the device's journal to this file, as JSON lines.")
 @click.option("--record", type=_FILE, help="Write the current into the load to this file; see docs/simulator.md.")
 @click.option("--record-rate", type=click.IntRange(*RECORD_RATES_HZ), default=RATE_HZ, metavar="HZ",
               show_default=True, help="Samples a second of --record.")  # fmt: skip
 @click.option("--link", type=_FILE, help="Make a symbolic link to the pseudo-terminal.")
-@click.option("--device", type=click.Choice(DEVICES), default="native", show_default=True, help="What is simulated.")
+@click.option(
+    "--device", type=click.Choice(DEVICES), default="native", show_default=True, help="The device to simulate."
+)
 @click.option("--dialect", type=click.Choice(DIALECTS), help="A StimJim's firmware: Pulser, stimjimAWG, RP2354B.")
 @click.option("--firmware", type=click.Choice(FIRMWARES), help="A PulsePal's firmware.")
-@click.option("--isolator", metavar="MA_PER_V", help="What a PulsePal drives: mA for each volt.")
+@click.option("--isolator", metavar="MA_PER_V", help="A PulsePal's isolator: mA for each volt.")
 @click.option(
     "--faults", metavar="NAMES", help="Faults of a StimJim or PulsePal, as lost_stop,-wrap; a wrong one lists them."
 )
@@ -94,31 +96,31 @@ def sim(
     if link is not None and not pty:
         raise click.UsageError("--link names a pseudo-terminal: use it with --pty")
     try:
-        which = Which(device, dialect, firmware, isolator, faults)
-    except WrongDevice as problem:
+        spec = DeviceSpec(device, dialect, firmware, isolator, faults)
+    except UnknownDevice as problem:
         raise click.UsageError(str(problem)) from None
     if flash is not None and device != "native":
-        raise click.UsageError(f"--flash is the native device's: {device} keeps nothing")
+        raise click.UsageError(f"--flash belongs to the native device: {device} keeps nothing without power")
     if scenario is not None and device != "native":
-        raise click.UsageError(f"--scenario is the native device's: {device} has faults of its own, see --faults")
-    options = replace(_options(which, load, seed, scenario), record=record, record_rate=record_rate, flash=flash)
+        raise click.UsageError(f"--scenario belongs to the native device: {device} has faults of its own, see --faults")
+    options = replace(_options(spec, load, seed, scenario), record=record, record_rate=record_rate, flash=flash)
     # Here, so that other commands' help does not wait for it.
     from firmware_sim.native.flash import FlashUnusable
-    from firmware_sim.serve import ServeProblem
+    from firmware_sim.serve import CannotServe
 
     try:
         with ExitStack() as open_things:
             seeded = seed is not None or scenario is not None
             _run(open_things, options, tcp, journal, link, seeded=seeded)
-    except (FlashUnusable, ServeProblem) as problem:
-        raise _CannotBegin(str(problem)) from None
+    except (FlashUnusable, CannotServe) as problem:
+        raise _CannotStart(str(problem)) from None
     except OSError as problem:
-        raise _CannotBegin(f"{problem.filename or 'the line'}: {problem.strerror}") from None
+        raise _CannotStart(f"{problem.filename or 'the line'}: {problem.strerror}") from None
 
 
-def _options(which: Which, load: str | None, seed: int | None, scenario: Path | None) -> Options:
+def _options(spec: DeviceSpec, load: str | None, seed: int | None, scenario: Path | None) -> SimOptions:
     """What the options say, over what the scenario says, over the defaults."""
-    chosen = Options(which=which)
+    chosen = SimOptions(spec=spec)
     if scenario is not None:
         from firmware_sim.faults import read_setting
 
@@ -129,7 +131,7 @@ def _options(which: Which, load: str | None, seed: int | None, scenario: Path | 
 
 def _run(
     open_things: ExitStack,
-    options: Options,
+    options: SimOptions,
     tcp: int | None,
     journal: Path | None,
     link: Path | None,
@@ -139,7 +141,7 @@ def _run(
     from firmware_sim.native.flash import FileFlash, Flash
     from firmware_sim.native.nonces import by_system
     from firmware_sim.running_clock import RunningClock
-    from firmware_sim.serve import Journal, PtyLine, TcpLine, serve
+    from firmware_sim.serve import JournalWriter, PtyLine, TcpLine, serve
 
     memory = FileFlash(options.flash) if options.flash is not None else Flash()
     open_things.callback(memory.close)
@@ -147,12 +149,12 @@ def _run(
     boot_us = clock.now_us()
     told = None
     if journal is not None:
-        told = Journal(open_things.enter_context(journal.open("a", encoding="utf-8")), boot_us, clock)
+        told = JournalWriter(open_things.enter_context(journal.open("a", encoding="utf-8")), boot_us, clock)
     recorder = _recorder(open_things, options.record, options.record_rate) if options.record is not None else None
     line = PtyLine(link) if tcp is None else TcpLine(tcp)
     open_things.callback(line.close)
     stopping = _stop_signals(open_things)
-    which, load, seed = options.which, options.load, options.seed
+    spec, load, seed = options.spec, options.load, options.seed
     # Faults come with a scenario and its seed, so a device with faults never draws otherwise than by it.
     chance = {} if seeded else {"draw": by_system}
     device = options.make(
@@ -160,7 +162,7 @@ def _run(
     )
     open_things.callback(device.close)
     click.echo(line.url)
-    what = "" if which.device == "native" else f"{which.device}, "
+    what = "" if spec.device == "native" else f"{spec.device}, "
     count = len(options.faults or ())
     faults = f", {count} fault{'s'[: count > 1]}" if count else ""
     what += f"load {load}, seed {seed}{faults}"
@@ -169,10 +171,10 @@ def _run(
 
 
 def _recorder(open_things: ExitStack, path: Path, rate_hz: int) -> "Recorder":
-    from firmware_sim.analog.recorder import open_recorder
+    from firmware_sim.analog.record_file import open_recorder
 
     if not path.parent.is_dir():
-        raise _CannotBegin(f"there is no folder {path.parent} for --record; make it, or name another file")
+        raise _CannotStart(f"there is no folder {path.parent} for --record; make it, or name another file")
     recorder = open_recorder(path, rate_hz)
     open_things.callback(recorder.close)
     return recorder

@@ -1,4 +1,4 @@
-"""Which device is simulated: the native one, or one that exists, with what has to be said of it.
+"""Makes a simulated device from its options: the native one, a StimJim or a PulsePal.
 
     device=native
     device=stimjim   dialect=a|b|c            faults=lost_stop,-wrap
@@ -27,7 +27,7 @@ _BELONG = {"dialect": ("stimjim",), "firmware": ("pulsepal",), "isolator": ("pul
            "faults": ("stimjim", "pulsepal")}  # fmt: skip
 
 
-class WrongDevice(ValueError):
+class UnknownDevice(ValueError):
     """No such device, or not with these options. The message says what there is."""
 
 
@@ -56,8 +56,8 @@ def unplugged(device: SimulatedDevice) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Which:
-    """A device and its options, as they were written. Construction checks them. Raises `WrongDevice`."""
+class DeviceSpec:
+    """A device and its options, as they were written. Construction checks them. Raises `UnknownDevice`."""
 
     device: str = "native"
     dialect: str | None = None
@@ -69,7 +69,7 @@ class Which:
         _one_of("device", self.device, DEVICES)
         for name, owners in _BELONG.items():
             if getattr(self, name) is not None and self.device not in owners:
-                raise WrongDevice(f"option {name!r} belongs to device={' or '.join(owners)}, not to {self.device}")
+                raise UnknownDevice(f"option {name!r} belongs to device={' or '.join(owners)}, not to {self.device}")
         if self.dialect is not None:
             _one_of("dialect", self.dialect, DIALECTS)
         if self.firmware is not None:
@@ -88,7 +88,7 @@ class Which:
         except ValueError:
             value = -1.0
         if not 0 < value <= MAX_ISOLATOR:
-            raise WrongDevice(f"option 'isolator' is {self.isolator!r}: it must be mA per volt, up to {MAX_ISOLATOR}")
+            raise UnknownDevice(f"option 'isolator' is {self.isolator!r}: it must be mA per volt, up to {MAX_ISOLATOR}")
         return value
 
     def make(
@@ -127,12 +127,12 @@ def _faulty(maker: Callable[..., SimulatedDevice], **options: Any) -> SimulatedD
     try:
         return maker(**options)
     except UnknownFault as problem:
-        raise WrongDevice(f"option 'faults': {problem}") from None
+        raise UnknownDevice(f"option 'faults': {problem}") from None
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
-        raise WrongDevice(f"option {name!r} is {value!r}: it must be one of {', '.join(allowed)}")
+        raise UnknownDevice(f"option {name!r} is {value!r}: it must be one of {', '.join(allowed)}")
 
 
-NATIVE = Which()
+NATIVE = DeviceSpec()

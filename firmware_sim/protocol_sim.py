@@ -28,14 +28,14 @@ from serial.serialutil import PortNotOpenError, SerialBase, SerialException
 from firmware_sim.analog.load import load_named
 from firmware_sim.factory import SimulatedDevice, unplugged
 from firmware_sim.native.flash import FileFlash, Flash
-from firmware_sim.sim_url import MAX_SEED, Options, options_of
+from firmware_sim.sim_url import MAX_SEED, SimOptions, options_of
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
 
     from firmware_sim.analog.recorder import Recorder
 
-__all__ = ["MAX_SEED", "Options", "Serial", "options_of"]
+__all__ = ["MAX_SEED", "Serial", "SimOptions", "options_of"]
 
 _NO_DEADLINE_US = 1 << 63
 POLL_US = 1_000  # what asking an empty port for `in_waiting` costs in its time, so that polling gets somewhere
@@ -44,7 +44,7 @@ LAG_S = 0.1  # a paced clock that fell further behind the wall's goes on from th
 
 def _recorder(path: Path, rate_hz: int) -> "Recorder":
     # Here, because it brings numpy with it, which most ports never need.
-    from firmware_sim.analog.recorder import open_recorder
+    from firmware_sim.analog.record_file import open_recorder
 
     if not path.parent.is_dir():
         raise SerialException(f"option 'record': there is no folder {path.parent}; make it, or name another file")
@@ -73,7 +73,7 @@ class Serial(SerialBase):
 
     @classmethod
     def powering(cls, make: Callable[..., SimulatedDevice], url: str = "sim://") -> "Serial":
-        """An open port whose device `make` makes, of the keywords of `Which.make`, each time power comes on."""
+        """An open port whose device `make` makes, of the keywords of `DeviceSpec.make`, each time power comes on."""
         port = cls()
         port._maker = make
         port.port = url

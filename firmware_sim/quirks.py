@@ -1,4 +1,4 @@
-"""Faults by name: what a real device is known to do wrong, and what a line does to it.
+"""Reads the option `faults`: bugs that a device or its line is known to have, by name.
 
 Some are the device as it is, seen or read in its published firmware: they are on unless they are taken away
 with a minus. The others are put in by name: `faults=lost_stop,-wrap`.

@@ -1,4 +1,4 @@
-"""What a simulated device has to say, and when the host hears it.
+"""Queues what a simulated device says until the time at which the host hears it.
 
 Text that a device prints is on the way for a while: USB frames, the driver, the terminal. Virtual time shows
 that too, so that a driver which hands one train over to the next from the host has a gap to measure.
@@ -14,7 +14,7 @@ PIECE_SIZE = 7
 PIECE_US = (200, 2_000)
 
 
-class Replies:
+class ReplyQueue:
     """Bytes with the device time at which they arrive. `split` sends them in small pieces, some time apart."""
 
     def __init__(self, *, split: bool = False, seed: int = 1) -> None:

@@ -1,4 +1,4 @@
-"""The clock that a served device lives by: this machine's, but for the time in which the simulator itself stood still.
+"""The clock of a served device: this machine's, without the time in which the simulator itself stood still.
 
 A real device does not stand still because a computer was busy, suspended or stopped. The simulator does, and whoever
 talks to it may not: keepalives that were sent in time then wait in the socket or the terminal. Were that time charged

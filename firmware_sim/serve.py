@@ -1,4 +1,4 @@
-"""The simulated stimulator in real time, behind a pty or a TCP port: a process like a device on a desk.
+"""Serves the simulated stimulator in real time, behind a pty or a TCP port, like a device on a desk.
 
 The device runs whether or not somebody is connected: a client that dies leaves it running until its watchdog
 ends the session. One loop sleeps in `select` until bytes come or the device has something to do by itself.
@@ -21,7 +21,7 @@ from typing import Any, Protocol
 from firmware_sim.factory import SimulatedDevice, unplugged
 from firmware_sim.running_clock import RunningClock, clock_us
 
-__all__ = ["Journal", "Line", "PtyLine", "ServeProblem", "TcpLine", "clock_us", "serve"]
+__all__ = ["CannotServe", "JournalWriter", "PtyLine", "ServedLine", "TcpLine", "clock_us", "serve"]
 
 READ_SIZE = 4096
 MOST_BYTES = 65_536  # are taken from a client at a time; what is more waits
@@ -29,11 +29,11 @@ IDLE_US = 1_000_000  # a device that has nothing to do is looked at this often, 
 LOOPBACK = "127.0.0.1"  # this machine only: nobody else may drive it
 
 
-class ServeProblem(Exception):
+class CannotServe(Exception):
     """The pty or the port cannot be had. The message says what to do."""
 
 
-class Line(Protocol):
+class ServedLine(Protocol):
     """One end of a line: what to listen to, what came, and a way to send."""
 
     url: str
@@ -51,10 +51,10 @@ class Line(Protocol):
         """Be gone, for whoever is connected and for whoever comes."""
 
     def come_back(self) -> None:
-        """Be there again, under the same name where it can be had. Raises `ServeProblem`."""
+        """Be there again, under the same name where it can be had. Raises `CannotServe`."""
 
     def close(self) -> None:
-        """Give everything back."""
+        """Close the line and remove its name."""
 
 
 class PtyLine:
@@ -67,7 +67,7 @@ class PtyLine:
 
     def __init__(self, link: Path | None = None) -> None:
         if sys.platform == "win32":
-            raise ServeProblem("Windows has no pseudo-terminals: use --tcp PORT")
+            raise CannotServe("Windows has no pseudo-terminals: use --tcp PORT")
         import tty
 
         self._set_raw = tty.setraw
@@ -100,7 +100,6 @@ class PtyLine:
         os.close(self._near)
 
     def waiting_on(self) -> list[Any]:
-        """The near end."""
         return [self._near] if self._up else []
 
     def receive(self, ready: list[Any]) -> bytes:
@@ -132,7 +131,7 @@ class PtyLine:
                 why = f"it is there and points to {link.readlink()}, which is in use"
             self._link = None
             self.close()
-            raise ServeProblem(f"the link {link} cannot be made: {why}; name another path") from None
+            raise CannotServe(f"the link {link} cannot be made: {why}; name another path") from None
 
     def _is_ours(self, link: Path) -> bool:
         return self._linked is not None and link.is_symlink() and str(link.readlink()) == self._linked
@@ -152,7 +151,7 @@ class TcpLine:
         try:
             self._listener = socket.create_server((LOOPBACK, self._port))
         except (OSError, OverflowError) as problem:
-            raise ServeProblem(
+            raise CannotServe(
                 f"TCP port {self._port} cannot be opened: {problem}; name another one, or 0 for any"
             ) from None
         self._listener.setblocking(False)
@@ -164,7 +163,6 @@ class TcpLine:
         self._listener.close()
 
     def waiting_on(self) -> list[Any]:
-        """The listener and the client."""
         ends = [self._listener, self._client]
         return [end for end in ends if end is not None and end.fileno() >= 0]
 
@@ -222,7 +220,7 @@ class TcpLine:
             self._client = None
 
 
-class Journal:
+class JournalWriter:
     """The device's own record: a JSON line an entry, flushed, so that it outlives whoever was connected.
 
     `monotonic_us` is the same instant on this machine's monotonic clock, which `clock` may be behind. A device with
@@ -240,8 +238,10 @@ class Journal:
         self._file.flush()
 
 
-def serve(device: SimulatedDevice, line: Line, stopping: socket.socket, clock: RunningClock | None = None) -> None:
-    """Run the device on the line until a byte arrives on `stopping`. Raises `ServeProblem` if it cannot come back."""
+def serve(
+    device: SimulatedDevice, line: ServedLine, stopping: socket.socket, clock: RunningClock | None = None
+) -> None:
+    """Run the device on the line until a byte arrives on `stopping`. Raises `CannotServe` if it cannot come back."""
     clock, gone = RunningClock() if clock is None else clock, False
     while True:
         if unplugged(device) is not gone:

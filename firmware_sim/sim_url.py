@@ -1,4 +1,7 @@
-"""What a `sim://` URL asks for. Everything wrong with one is said with the option, its value and what is allowed."""
+"""Reads the options of a `sim://` URL.
+
+Errors are `ValueError` and name the option, its value and what is allowed.
+"""
 
 import math
 from collections.abc import Callable
@@ -10,11 +13,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 from firmware_sim.analog.load import UnknownLoad, load_named
 from firmware_sim.analog.record_rate import RATE_HZ, RECORD_RATES_HZ
-from firmware_sim.factory import NATIVE, SimulatedDevice, Which, WrongDevice
+from firmware_sim.factory import NATIVE, DeviceSpec, SimulatedDevice, UnknownDevice
 from stimctl.errors import InputInvalid
 
 if TYPE_CHECKING:
-    from firmware_sim.faults import Fault, Setting
+    from firmware_sim.faults import Fault, FaultSetup
 
 SHAPE = "sim://?pace=max&load=nominal&seed=1&record=FILE&record_rate=HZ&flash=FILE&scenario=FILE"
 MAX_SEED = 99_999_999  # eight digits, as in the serial number
@@ -22,7 +25,7 @@ _OF_WHICH = ("device", "dialect", "firmware", "isolator", "faults")
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class SimOptions:
     """What a `sim://` URL asks for. `pace` is simulated seconds a second, infinite for `max`."""
 
     pace: float = math.inf
@@ -31,19 +34,19 @@ class Options:
     record: Path | None = None
     flash: Path | None = None
     record_rate: int = RATE_HZ  # samples a second
-    which: Which = NATIVE
+    spec: DeviceSpec = NATIVE
     faults: "tuple[Fault, ...] | None" = None
 
     def make(self, **given: Any) -> SimulatedDevice:
-        """The device, just powered on, with its faults. Takes what `Which.make` takes."""
+        """The device, just powered on, with its faults. Takes what `DeviceSpec.make` takes."""
         if self.faults is None:
-            return self.which.make(**given)
-        from firmware_sim.faults import HostileDevice
+            return self.spec.make(**given)
+        from firmware_sim.faults import FaultyDevice
 
-        return HostileDevice(self.faults, **given)
+        return FaultyDevice(self.faults, **given)
 
 
-def options_of(url: str) -> Options:
+def options_of(url: str) -> SimOptions:
     """Read a `sim://` URL. Raises `ValueError` with the option, its value and what is allowed."""
     parts = urlsplit(url)
     if parts.scheme != "sim" or parts.netloc or parts.path.strip("/") or parts.fragment:
@@ -56,17 +59,17 @@ def options_of(url: str) -> Options:
             raise ValueError(f"{url}: option {name!r} is given twice; give it once")
         chosen[name] = _READERS[name](value)
     try:
-        which = Which(**{name: chosen.pop(name) for name in _OF_WHICH if name in chosen})
-    except WrongDevice as problem:
+        spec = DeviceSpec(**{name: chosen.pop(name) for name in _OF_WHICH if name in chosen})
+    except UnknownDevice as problem:
         raise ValueError(f"{url}: {problem}") from None
-    if which.device != "native" and "flash" in chosen:
-        raise ValueError(f"{url}: option 'flash' belongs to device=native; {which.device} keeps nothing")
+    if spec.device != "native" and "flash" in chosen:
+        raise ValueError(f"{url}: option 'flash' belongs to device=native; {spec.device} keeps nothing")
     if (scenario := chosen.pop("scenario", None)) is not None:
-        if which.device != "native":
-            raise ValueError(f"{url}: option 'scenario' belongs to device=native, not to {which.device}")
+        if spec.device != "native":
+            raise ValueError(f"{url}: option 'scenario' belongs to device=native, not to {spec.device}")
         # What the URL says itself counts more than what the file says.
         chosen = {"load": scenario.load, "seed": scenario.seed, "faults": scenario.faults, **chosen}
-    return Options(**chosen, which=which)
+    return SimOptions(**chosen, spec=spec)
 
 
 def _pace(value: str) -> float:
@@ -101,7 +104,7 @@ def _record_rate(value: str) -> int:
     return int(value)
 
 
-def _scenario(value: str) -> "Setting":
+def _scenario(value: str) -> "FaultSetup":
     # Here, because most ports have no faults.
     from firmware_sim.faults import read_setting
 

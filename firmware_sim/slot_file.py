@@ -1,4 +1,4 @@
-"""A small text that outlives its process, and the machine, in a file that only one process has at a time.
+"""A small text in a file that outlives the process and the machine, and that one process has at a time.
 
 The file has four slots of a page each, every one a numbered text with its CRC; the newest whole one counts. A text is
 never written over the one before it: whoever dies in the middle of writing leaves that one. Two slots take turns for
@@ -51,7 +51,7 @@ class SlotFile:
             os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Let others have it."""
+        """Release the lock."""
         self._file.close()
 
 
@@ -73,10 +73,10 @@ def _opened(path: Path) -> BinaryIO:
 def _slots(data: bytes) -> list[tuple[int, str] | None]:
     """Each slot's number and text, None where it has no whole one. Raises `ValueError` for another file."""
     if len(data) != SLOT * _SLOTS:
-        raise ValueError("its size is another one")
+        raise ValueError("its size is wrong")
     slots = [_whole(data[begin : begin + SLOT]) for begin in range(0, len(data), SLOT)]
     if not any(slots) and data != _BLANK * _SLOTS:
-        raise ValueError("nothing in it is whole")
+        raise ValueError("no slot in it is intact")
     return slots
 
 

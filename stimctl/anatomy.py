@@ -1,4 +1,4 @@
-"""Where a needle is, and which two needles may carry a current between them.
+"""The body's points and regions, and the rule which two needles may carry a current between them.
 
 Two needles are a pair that may be stimulated only when both are on one limb, or both on one side of the
 trunk below the chest. That is the whole allow-list; every other pair is refused, and the reason says which
@@ -32,7 +32,7 @@ class Region(StrEnum):
 
 
 class Side(StrEnum):
-    """Which side of the body."""
+    """The side of the body, or its midline."""
 
     LEFT = "left"
     RIGHT = "right"

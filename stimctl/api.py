@@ -30,8 +30,8 @@ from stimctl.session.replay_metadata import SESSION, session_note
 from stimctl.session.runner import Runner
 from stimctl.session.states import End, State
 from stimctl.session.view import SessionReport, SessionView
-from stimctl.stimulators.base import Identity, Records
-from stimctl.stimulators.discovery import NATIVE, Choice, stimulator
+from stimctl.stimulators.base import Identity, SessionCounts
+from stimctl.stimulators.discovery import NATIVE, DeviceChoice, stimulator
 
 _ZERO_WAIT_S = 1.5  # how long a stop from elsewhere waits here for the zero; who asks gives up after 2 s
 
@@ -55,7 +55,7 @@ class Session:
         front_end: bool = False,
         auto: frozenset[State] = UNATTENDED,
         traffic: TrafficSink | None = None,
-        choice: Choice = NATIVE,
+        choice: DeviceChoice = NATIVE,
         opener: Callable[..., Port] = open_port,
     ) -> None:
         self.url = url
@@ -123,7 +123,7 @@ class Session:
         attended = self._front_end and port.realtime
         return Runner(port, engine, log, self._recover, attended=attended, take_note=take_note)
 
-    def _recover(self, identity: Identity, records: Records) -> str:
+    def _recover(self, identity: Identity, records: SessionCounts) -> str:
         with Ledger(self._ledger.path) as ledger:
             return log_recovered(ledger, identity, records)
 
@@ -168,7 +168,7 @@ class Session:
     def _begin_once(self) -> Runner:
         runner = self._opened()
         if not self._begun.acquire(blocking=False):
-            raise Misuse("a session runs once, and this one was begun already: make another one")
+            raise Misuse("a session runs once, and this one has begun already: make another one")
         return runner
 
     def _run_in_thread(self, runner: Runner) -> None:
@@ -200,7 +200,7 @@ class Session:
         self._post(Proceed())
 
     def raise_target(self, channel: int) -> None:
-        """One step of 0.1 mA up; a refusal comes back as a `Told` event. Raises `Misuse` for what is no number."""
+        """One step of 0.1 mA up; a refusal comes back as a `OperatorMessage`. Raises `Misuse` for what is no number."""
         self._post(Raise(channel))
 
     def lower_target(self, channel: int) -> None:
@@ -208,7 +208,7 @@ class Session:
         self._post(Lower(channel))
 
     def set_target(self, channel: int, target_ua: int) -> None:
-        """A new target within the rules; a refusal comes back as a `Told` event. Raises `Misuse` for no number."""
+        """A new target within the rules; a refusal comes back as a `OperatorMessage`. Raises `Misuse` for no number."""
         self._post(AskTarget(channel, target_ua))
 
     def hold(self) -> None:
@@ -246,7 +246,6 @@ class Session:
     # --- looking ------------------------------------------------------------------------------------
 
     def view(self) -> SessionView:
-        """A recent snapshot."""
         return self._opened().view
 
     def take_events(self) -> list[Any]:

@@ -1,7 +1,7 @@
-"""Dose as it was asked for: planned before a session, and commanded as the session went.
+"""Doses from the driver's own arithmetic: planned before a session, and commanded as the session went.
 
 Pulses and charge (first phases, in pC) by channel and band, exact. `planned` is what a program gives when nobody
-touches it. `Commanded` replays what the device said it applied, at the stimulation times it said it applied it, by
+touches it. `CommandedDose` replays what the device said it applied, at the stimulation times it said it applied it, by
 the same rules as the device's pulse engine: at every moment it must equal the device's own counters to the
 picocoulomb. What was measured is another fact and stands elsewhere.
 """
@@ -23,7 +23,6 @@ class ChannelDose:
 
     @property
     def total_pulses(self) -> int:
-        """Pulses in both bands."""
         return sum(self.pulses)
 
     @property
@@ -68,7 +67,7 @@ def planned_band_us(program: Program) -> tuple[int, int]:
     return band_us(program, program.stimulation_us)
 
 
-class Commanded:
+class CommandedDose:
     """What a session's device has been told, replayed. Times are stimulation time in us, and never go back.
 
     Raises `Misuse` for an event that makes no sense: a target without a run, a time before the last one.
@@ -90,7 +89,7 @@ class Commanded:
     def started(self, targets: Mapping[int, int], at_us: int) -> None:
         """A run began, from zero, with these targets in uA by channel."""
         if self._trains:
-            raise Misuse("a run is going on already")
+            raise Misuse("a run is under way already")
         _check_channels(self.program, targets)
         self._pass_to(at_us)
         self._run_start_us = at_us
@@ -108,7 +107,7 @@ class Commanded:
         train.advance(at_us)
         train.set_target(target_ua)
 
-    def held(self, at_us: int) -> None:
+    def on_hold(self, at_us: int) -> None:
         """The run was broken off: pulses that began before `at_us` were delivered."""
         if not self._trains:
             raise Misuse("there is no run to hold")

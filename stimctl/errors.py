@@ -1,27 +1,28 @@
-"""Every error that stimctl raises on purpose: one tree, by whose fault it is and what to do.
+"""Every error that stimctl raises on purpose, in one tree, ordered by whose fault it is.
 
     StimctlError
-     +- Misuse            the caller asked for something that makes no sense here; fix the call
-     |   +- InputInvalid  a file or an answer is wrong; every problem is listed; fix the file
-     |   +- IllegalEvent  an event that the session's state table does not allow; nothing changed
-     +- Unsafe            a limit, a pair or a screening answer forbids it; there is no override
-     +- DeviceFault       the device's fault
-     |   +- Refused       the device said no and gave its reason
-     |   +- EchoMismatch  the device applied something else than was asked; the session ends
-     |   +- WrongDevice   it is not what was asked for: version, identity, simulator or hardware
-     +- LineFault         the line's fault
-     |   +- LineLost      the port vanished or fell silent; check the cable, output ends by watchdog
-     |   +- NotSent       the port took none or only a part of a write, such as 3 of a stop's 9 bytes while
-     |   |                its buffer was full: the line may be there still, so send anew
-     |   +- Suspended     the host slept; what ran meanwhile is unknown, so the session is over
-     |   +- TimedOut      no answer in time, although resent
-     |   +- PortBusy      another program holds the port
-     +- WireError         bytes that are no frame of this protocol; the link counts and drops them
-     +- LogFault          the dose log cannot be written or does not verify: no log, no stimulation
+     +- Misuse              the caller asked for something that makes no sense here; fix the call
+     |   +- InputInvalid    a file or an answer is wrong; every problem is listed; fix the file
+     |   +- IllegalEvent    an event that the session's state table does not allow; nothing changed
+     +- Unsafe              a limit, a pair or a screening answer forbids it; there is no override
+     +- DeviceFault         the device's fault
+     |   +- CommandRefused  the device said no and gave its reason
+     |   +- EchoMismatch    the device applied something else than was asked; the session ends
+     |   +- WrongDevice     it is not what was asked for: version, identity, simulator or hardware
+     +- LineFault           the line's fault
+     |   +- LineLost        the port vanished or fell silent; check the cable, output ends by watchdog
+     |   +- NotSent         the port took none or only a part of a write, such as 3 of a stop's 9 bytes while
+     |   |                  its buffer was full: the line may be there still, so send anew
+     |   +- Suspended       the host slept; what ran meanwhile is unknown, so the session is over
+     |   +- TimedOut        no answer in time, although resent
+     |   +- PortBusy        another program holds the port
+     +- WireError           bytes that are no frame of this protocol; the link counts and drops them
+     +- LogFault            the dose log cannot be written or does not verify: no log, no stimulation
 
 Each message is one or more sentences that a person can act on.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -60,6 +61,33 @@ def _shown(value: object) -> str:
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
 
 
+# What Python's reader says of a text that is no TOML, and what the person who wrote it has to do.
+_TOML_ADVICE = (
+    ("Illegal character '\\n'", "a text ends on the line that it begins on, with a second quote"),
+    ("Illegal character", "take that character out"),
+    ("Expected newline", "one name = value a line; a number has a decimal point and no unit, and text is in quotes"),
+    ("Invalid value", "after = comes a number (0.5), true or false, a list in [ ], or text in plain quotes"),
+    ("Expected '='", "a line is name = value, with one word before the ="),
+    ("Cannot overwrite", "a name stands once in its table: take one of the two out"),
+    ("Cannot declare", "a table stands once: put its lines together, or write [[name]] for each of several"),
+    ("Unclosed array", "a list has commas between its values and ends with ]"),
+    ("Unclosed inline table", "what begins with { has commas between its values and ends with } on the same line"),
+    ("Expected ']'", "a table's name stands in [ ]"),
+    ("Unescaped", "write a backslash twice, or put the text in single quotes"),
+)
+_TOML_LINE = "a line is name = value, [table], or begins with #"
+
+
+def not_toml(failure: ValueError, text: str) -> Problem:
+    """Where a text is no TOML, as `tomllib` said: the line as it stands there, and what to do about it."""
+    said = str(failure)
+    found = re.search(r"\(at line (\d+), column \d+\)", said)
+    line = int(found[1]) if found else text.count("\n") + 1 if "end of document" in said else None
+    stands = "" if line is None else f"{_shown(text.split(chr(10))[line - 1])} "
+    advice = next((advice for begins, advice in _TOML_ADVICE if said.startswith(begins)), _TOML_LINE)
+    return Problem("syntax", None, f"{stands}is not TOML: {advice} ({said})", line)
+
+
 class InputInvalid(Misuse):
     """A file or an answer is wrong. `problems` holds all that was found, not only the first."""
 
@@ -88,7 +116,7 @@ class DeviceFault(StimctlError):
     """The device did something it should not, or is not what was asked for."""
 
 
-class Refused(DeviceFault):
+class CommandRefused(DeviceFault):
     """The device refused a command. `reason` is its code in words."""
 
     def __init__(self, command: str, reason: str, detail: str = "") -> None:
@@ -106,7 +134,7 @@ class WrongDevice(DeviceFault):
 
 
 class LineFault(StimctlError):
-    """Something between host and device."""
+    """The line between host and device failed."""
 
 
 class LineLost(LineFault):

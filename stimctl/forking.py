@@ -1,4 +1,4 @@
-"""What a forked child lets go of, so that it holds and disturbs nothing of its parent's.
+"""Closes the ports and locks of this process in a child that it forks.
 
 A fork shares open files with the child, and a lock on one of them holds until the last who shares it has closed
 it: a stimulator would stay locked, and a dead session look alive, for as long as any child runs. So whoever holds
@@ -13,17 +13,17 @@ from typing import Protocol
 from weakref import WeakSet
 
 
-class Holder(Protocol):
+class DescriptorOwner(Protocol):
     """Something whose descriptors must not live on in a forked child."""
 
     def let_go_in_fork(self) -> None:
         """In the child: give up what is the parent's, and change nothing that the parent sees."""
 
 
-_holders: WeakSet[Holder] = WeakSet()
+_holders: WeakSet[DescriptorOwner] = WeakSet()
 
 
-def tell_of_forks(holder: Holder) -> None:
+def tell_of_forks(holder: DescriptorOwner) -> None:
     """Have `holder.let_go_in_fork` called in each child that is forked while `holder` exists."""
     _holders.add(holder)
 

@@ -1,4 +1,4 @@
-"""The hard limits the driver holds, each with who holds it and why. No file, flag or person lifts one.
+"""The hard limits that the driver holds, each with its reason. No file, flag or person lifts one.
 
 The device holds its own copy of each limit marked B, in its own source: neither trusts the other.
 `HELD_BY` is "B" for a limit that both enforce and "D" for one that only the driver can know.
@@ -94,7 +94,7 @@ def ramp_ua(slope_ua_per_s: int, elapsed_us: int) -> int:
     return slope_ua_per_s * elapsed_us // US_PER_S
 
 
-class Timer(Enum):
+class SessionTimer(Enum):
     """What ends an armed session by the clock alone."""
 
     WATCHDOG = "the host has been silent for 1 s"
@@ -102,17 +102,17 @@ class Timer(Enum):
     HOLD = "held for 10 min"
 
 
-def expired(now_us: int, armed_us: int, alive_us: int, held_us: int | None = None) -> Timer | None:
+def expired(now_us: int, armed_us: int, alive_us: int, held_us: int | None = None) -> SessionTimer | None:
     """The first timer that has run out by `now_us`, or None.
 
     Times in us on one clock: of the first arm, of the newest keepalive, and of the hold's beginning where there is one.
     """
     if now_us - alive_us > WATCHDOG_US:
-        return Timer.WATCHDOG
+        return SessionTimer.WATCHDOG
     if now_us - armed_us > SESSION_US:
-        return Timer.SESSION
+        return SessionTimer.SESSION
     if held_us is not None and now_us - held_us > HOLD_US:
-        return Timer.HOLD
+        return SessionTimer.HOLD
     return None
 
 

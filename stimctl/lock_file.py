@@ -1,4 +1,4 @@
-"""A file that says "my process lives": locked by its owner for as long as that process runs.
+"""A lock file that shows whether its process is alive.
 
 A process number alone cannot say it, because numbers are used again. The operating system drops the lock
 when its holder dies, however it dies, so that nothing stays behind that looks alive.
@@ -27,7 +27,7 @@ else:
         fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
 
 
-class Alive:
+class ProcessLock:
     """Holds the lock of `path`, which it makes (mode 0600). Raises `Misuse` when another holds it."""
 
     def __init__(self, path: Path) -> None:

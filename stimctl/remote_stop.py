@@ -1,4 +1,4 @@
-"""Stopping a session from any other terminal: an endpoint beside each session, and `stop_all`, which asks them all.
+"""Stops a session from any other terminal: each session has an endpoint, and `stop_all` asks them all.
 
 The port is locked by the session, so nobody else can reach the device; but the session can be asked. Each
 session's process listens on a local socket (a named pipe on Windows) in a folder of this user alone, and
@@ -25,8 +25,8 @@ from typing import Any, Self
 
 from stimctl.errors import Misuse, StimctlError
 from stimctl.forking import tell_of_forks
-from stimctl.lock_file import Alive, remove
-from stimctl.stop_caller import CALLER_FAULTS, Caller
+from stimctl.lock_file import ProcessLock, remove
+from stimctl.stop_connection import CALLER_FAULTS, StopConnection
 from stimctl.stop_files import EndpointFiles, living, private, run_folders, write_key
 
 STOP_TIMEOUT_S = 2.0  # for all sessions together; a zero is confirmed or given up within 0.1 s [choice]
@@ -35,7 +35,7 @@ CALLERS_AT_ONCE = 64  # who have not said yet what they want; the next one takes
 LONGEST_ADDRESS = 100  # macOS takes 103 bytes, Linux 107
 
 
-class Outcome(StrEnum):
+class StopStatus(StrEnum):
     """How the stop of one session went."""
 
     ZERO = "zero confirmed"
@@ -61,7 +61,7 @@ class StopReport:
 
     pid: int | None
     session_id: str | None
-    outcome: Outcome
+    outcome: StopStatus
     after_us: int | None = None
     detail: str = ""
     about: dict[str, Any] | None = None
@@ -73,10 +73,12 @@ class StopReport:
         name = f"session {self.session_id or '(not opened yet)'} of process {self.pid}"
         after = "" if self.after_us is None else f" after {self.after_us} us"
         detail = f" ({self.detail})" if self.detail else ""
-        if self.outcome is Outcome.ZERO:
+        if self.outcome is StopStatus.ZERO:
             return f"{name}: stopped, zero confirmed{after}{detail}"
         said = (
-            "stopped, but zero was not confirmed" if self.outcome is Outcome.NOT_CONFIRMED else "could not be reached"
+            "stopped, but zero was not confirmed"
+            if self.outcome is StopStatus.NOT_CONFIRMED
+            else "could not be reached"
         )
         return f"{name}: {said}{after}{detail}: PULL THE LEADS"
 
@@ -99,7 +101,7 @@ class ControlEndpoint:
         self._on_stop = on_stop
         self._describe = describe
         self._closed = threading.Event()
-        self._unheard: deque[Caller] = deque()
+        self._unheard: deque[StopConnection] = deque()
         self._answered = threading.Condition()
         self._answering = 0
         self._key = secrets.token_bytes(32)
@@ -122,7 +124,7 @@ class ControlEndpoint:
         place = private(folder)
         list(living(place))  # removes what dead processes left
         self._endpoint = EndpointFiles(place, f"{os.getpid()}-{secrets.token_hex(4)}")
-        self._alive = Alive(self._endpoint.lock)
+        self._alive = ProcessLock(self._endpoint.lock)
         try:
             self._listener = _listen(self._endpoint.address)
             write_key(self._endpoint, self._key)
@@ -178,7 +180,7 @@ class ControlEndpoint:
 
     def _welcome(self, line: Any) -> None:
         """Give the caller of this connection a thread, so that one who says nothing does not keep a stop waiting."""
-        caller = Caller(line)
+        caller = StopConnection(line)
         self._unheard.append(caller)
         while len(self._unheard) > CALLERS_AT_ONCE:
             with suppress(IndexError):  # it has been heard just now
@@ -190,11 +192,11 @@ class ControlEndpoint:
             caller.close()
             raise
 
-    def _heard_out(self, caller: Caller) -> None:
+    def _heard_out(self, caller: StopConnection) -> None:
         with suppress(ValueError):  # it had to give up its place
             self._unheard.remove(caller)
 
-    def _answer(self, caller: Caller) -> None:
+    def _answer(self, caller: StopConnection) -> None:
         with closing(caller), suppress(*CALLER_FAULTS):
             try:
                 request = caller.request(self._key)
@@ -242,7 +244,7 @@ def stop_all(
             endpoints += living(each)
         except OSError as fault:
             detail = f"{each} cannot be looked into: {fault.strerror}"
-            hidden.append(StopReport(None, None, Outcome.UNREACHABLE, detail=detail))
+            hidden.append(StopReport(None, None, StopStatus.UNREACHABLE, detail=detail))
     reports: dict[EndpointFiles, StopReport] = {}
     threads = [
         threading.Thread(target=lambda each=each: reports.update({each: _ask(each, reason)}), daemon=True)
@@ -254,7 +256,7 @@ def stop_all(
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
     silent = f"no answer within {timeout_s:g} s"
-    unreachable = Outcome.UNREACHABLE
+    unreachable = StopStatus.UNREACHABLE
     asked = [reports.get(each) or StopReport(each.pid, None, unreachable, detail=silent) for each in endpoints]
     return asked + hidden
 
@@ -270,9 +272,9 @@ def _ask(endpoint: EndpointFiles, reason: str) -> StopReport:
             reply = json.loads(line.recv_bytes(1 << 20))
     except (*CALLER_FAULTS, KeyError, TypeError) as fault:
         why = str(fault) or "it closed the connection without an answer"
-        return StopReport(endpoint.pid, None, Outcome.UNREACHABLE, detail=why)
+        return StopReport(endpoint.pid, None, StopStatus.UNREACHABLE, detail=why)
     about = reply.get("about") or {}
-    outcome = Outcome.ZERO if reply.get("zero_confirmed") is True else Outcome.NOT_CONFIRMED
+    outcome = StopStatus.ZERO if reply.get("zero_confirmed") is True else StopStatus.NOT_CONFIRMED
     detail = str(reply.get("detail", ""))
     return StopReport(endpoint.pid, about.get("session_id"), outcome, reply.get("after_us"), detail, about)
 

@@ -1,4 +1,4 @@
-"""The questions that are asked before a person is stimulated, anew for each session.
+"""The screening questions: asked before a person is stimulated, and again for each session.
 
 Every question is answered yes or no by the operator. A hard stop answered yes, or anything left unanswered,
 is `Unsafe`, and there is no override. A warning answered yes is kept and shown. A `Screening` cannot be read
@@ -19,8 +19,8 @@ from stimctl.units import US_PER_MIN
 FRESH_US = 15 * US_PER_MIN  # [choice]
 
 
-class Kind(StrEnum):
-    """What an answer means."""
+class AnswerKind(StrEnum):
+    """The consequence of a question's answer."""
 
     REQUIRED = "required"  # must be yes
     HARD_STOP = "hard stop"  # must be no
@@ -32,52 +32,58 @@ class Question:
     """One question, answered yes or no."""
 
     id: str
-    kind: Kind
+    kind: AnswerKind
     text: str
     why: str
 
 
 QUESTIONS: tuple[Question, ...] = (
-    Question("identity", Kind.REQUIRED, "Is this the person the pseudonym stands for?", "the right person"),
-    Question("consent", Kind.REQUIRED, "Has the person consented to this session?", "consent"),
-    Question("attendance", Kind.REQUIRED, "Will somebody attend for the whole session?", "never unattended"),
-    Question("speech", Kind.REQUIRED, "Can the person speak, and say when something hurts?", "the person can say stop"),
+    Question("identity", AnswerKind.REQUIRED, "Is this the person the pseudonym stands for?", "the right person"),
+    Question("consent", AnswerKind.REQUIRED, "Has the person consented to this session?", "consent"),
+    Question("attendance", AnswerKind.REQUIRED, "Will somebody attend for the whole session?", "never unattended"),
     Question(
-        "placement", Kind.REQUIRED,
+        "speech", AnswerKind.REQUIRED, "Can the person speak, and say when something hurts?", "the person can say stop"
+    ),
+    Question(
+        "placement", AnswerKind.REQUIRED,
         "Are needles and pairs placed as prescribed: each pair on one limb, or on one side of the trunk below the "
         "chest; none across the chest, from arm to arm, or on head or neck?",
         "no software can see a needle",
     ),
     Question(
-        "implant", Kind.HARD_STOP, "Does the person have a pacemaker, an ICD or another active implant?",
+        "implant", AnswerKind.HARD_STOP, "Does the person have a pacemaker, an ICD or another active implant?",
         "the current can disturb it",
     ),
-    Question("heart", Kind.HARD_STOP, "Does the person have serious heart disease?", "arrhythmia"),
-    Question("epilepsy", Kind.HARD_STOP, "Does the person have epilepsy?", "a seizure can be provoked"),
-    Question("pregnancy", Kind.HARD_STOP, "Is the person pregnant, or might she be?", "risk to the pregnancy"),
-    Question("infant", Kind.HARD_STOP, "Is the person an infant?", "limits are not made for infants"),
+    Question("heart", AnswerKind.HARD_STOP, "Does the person have serious heart disease?", "arrhythmia"),
+    Question("epilepsy", AnswerKind.HARD_STOP, "Does the person have epilepsy?", "a seizure can be provoked"),
+    Question("pregnancy", AnswerKind.HARD_STOP, "Is the person pregnant, or might she be?", "risk to the pregnancy"),
+    Question("infant", AnswerKind.HARD_STOP, "Is the person an infant?", "limits are not made for infants"),
     Question(
-        "diathermy", Kind.HARD_STOP,
+        "diathermy", AnswerKind.HARD_STOP,
         "Is electrosurgery, shortwave or microwave therapy in use within 1 m?",
         "burns at the needles, and output that cannot be controlled",
     ),
-    Question("ecg", Kind.HARD_STOP, "Is ECG monitoring in use?", "the pulses disturb it"),
+    Question("ecg", AnswerKind.HARD_STOP, "Is ECG monitoring in use?", "the pulses disturb it"),
     Question(
-        "both_sides", Kind.WARNING, "Are there stimulated needles on both sides of the spinal cord?",
+        "both_sides", AnswerKind.WARNING, "Are there stimulated needles on both sides of the spinal cord?",
         "each channel has to stay on its own side",
     ),
-    Question("anticoagulant", Kind.WARNING, "Does the person take an anticoagulant?", "bleeding at the needles"),
-    Question("metal", Kind.WARNING, "Is there a metal implant in the field of the current?", "local current density"),
-    Question("sensation", Kind.WARNING, "Is sensation impaired where the needles are?", "pain gives no warning there"),
+    Question("anticoagulant", AnswerKind.WARNING, "Does the person take an anticoagulant?", "bleeding at the needles"),
     Question(
-        "recent", Kind.WARNING, "Was the last session less than 2 days ago?",
+        "metal", AnswerKind.WARNING, "Is there a metal implant in the field of the current?", "local current density"
+    ),
+    Question(
+        "sensation", AnswerKind.WARNING, "Is sensation impaired where the needles are?", "pain gives no warning there"
+    ),
+    Question(
+        "recent", AnswerKind.WARNING, "Was the last session less than 2 days ago?",
         "tolerance develops with daily treatment [source]",
     ),
 )  # fmt: skip
 _ALLOWED = {
-    Kind.REQUIRED: "must be answered yes",
-    Kind.HARD_STOP: "must be answered no; a yes is a hard stop, and there is no override",
-    Kind.WARNING: "must be answered",
+    AnswerKind.REQUIRED: "must be answered yes",
+    AnswerKind.HARD_STOP: "must be answered no; a yes is a hard stop, and there is no override",
+    AnswerKind.WARNING: "must be answered",
 }
 
 
@@ -88,13 +94,13 @@ def problems_in(answers: Mapping[str, object]) -> tuple[Problem, ...]:
         answer = answers.get(question.id)
         if not isinstance(answer, bool):
             found.append(Problem(f"screening.{question.id}", None, f"is unanswered: {question.text}"))
-        elif (question.kind is Kind.REQUIRED and not answer) or (question.kind is Kind.HARD_STOP and answer):
+        elif (question.kind is AnswerKind.REQUIRED and not answer) or (
+            question.kind is AnswerKind.HARD_STOP and answer
+        ):
             said = "yes" if answer else "no"
             found.append(Problem(f"screening.{question.id}", said, f"{_ALLOWED[question.kind]} ({question.why})"))
     known = {question.id for question in QUESTIONS}
-    found += [
-        Problem(f"screening.{name}", None, "is no question that is asked here") for name in answers.keys() - known
-    ]
+    found += [Problem(f"screening.{name}", None, "is not one of the questions") for name in answers.keys() - known]
     return tuple(found)
 
 
@@ -116,7 +122,7 @@ class Screening:
 
     @property
     def pseudonym(self) -> str:
-        """Whom it is about."""
+        """The person that was screened."""
         return self._pseudonym
 
     @property
@@ -131,7 +137,6 @@ class Screening:
 
     @property
     def answers(self) -> dict[str, bool]:
-        """Each question's answer."""
         return dict(self._answers)
 
     @property
@@ -141,14 +146,14 @@ class Screening:
         return tuple(
             f"{question.text} Yes: {question.why}"
             for question in QUESTIONS
-            if question.kind is Kind.WARNING and answers[question.id]
+            if question.kind is AnswerKind.WARNING and answers[question.id]
         )
 
     def problems(self, pseudonym: str) -> tuple[Problem, ...]:
         """Why it does not serve for this person: it is another's, or used."""
         found = []
         if pseudonym != self._pseudonym:
-            found.append(Problem("screening.pseudonym", self._pseudonym, f"must be the one treated, {pseudonym!r}"))
+            found.append(Problem("screening.pseudonym", self._pseudonym, f"must be the person treated, {pseudonym!r}"))
         if self._used:
             found.append(Problem("screening", None, "was used for another session; ask again"))
         return tuple(found)

@@ -1,1 +1,4 @@
-"""The proof: scenarios, campaigns, invariants and conformance. May import driver and simulator; nothing imports it."""
+"""The proof: scenarios, campaigns, invariants and conformance.
+
+It may import the driver and the simulator; neither imports it.
+"""

@@ -1,4 +1,4 @@
-"""What a test holds in its hands: a stimulator at any URL, and where it is a simulated one, its world.
+"""The objects behind the pytest fixtures: a stimulator at any URL and, where it is simulated, its world.
 
     simulator.fault("load.open", after="RUNNING", at_s=2)
     report = stimulator.run(seconds=20, actions=[(12, "stop")])
@@ -14,7 +14,7 @@ from typing import Any
 from serial import SerialException
 
 from firmware_sim.analog.recorder import Recorder
-from firmware_sim.faults import Fault, HostileDevice, fault_from
+from firmware_sim.faults import Fault, FaultyDevice, fault_from
 from firmware_sim.native.device import Device
 from firmware_sim.protocol_sim import Serial
 from stimctl import limits
@@ -26,13 +26,12 @@ from stimctl.prescription import Prescription, from_mapping
 from stimctl.profile import load_profiles
 from stimctl.session.view import SessionReport
 from stimctl.stimulators.base import Identity, ZeroConfirmed, ZeroOverdue
-from stimctl.stimulators.discovery import Choice, stimulator
-from stimctl.stimulators.identify import handshake
+from stimctl.stimulators.discovery import DeviceChoice, handshake, stimulator
 from stimctl.units import US_PER_S, whole
 from stimlab.play.play import command_of
-from stimlab.play.port import LabPort, Moment
+from stimlab.play.port import ScenarioPort, TimedAction
 from stimlab.scenario.defaults import completed
-from stimlab.scenario.model import Action
+from stimlab.scenario.model import OperatorAction
 from stimlab.scenario.reader import action_from
 
 SOURCE = "this test"
@@ -41,20 +40,20 @@ NO_HOST_FAULTS = "belongs into a scenario: here the host is the test itself"
 Step = tuple[float, str] | tuple[float, Mapping[str, Any]]
 
 
-class Simulator:
+class SimulatorFixture:
     """The simulated stimulator and what it drives. `recorder` holds what flowed, `journal` what it did."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.recorder = Recorder()
         self.journal: list[Mapping[str, Any]] = []
-        self.moments: list[Moment] = []
+        self.moments: list[TimedAction] = []
         self._load: str | None = None
         self._faults: list[Fault] = []
-        self._device: HostileDevice | None = None
+        self._device: FaultyDevice | None = None
         self._serial: Serial | None = None
 
-    def fault(self, kind: str, **said: Any) -> None:
+    def fault(self, kind: str, **fields: Any) -> None:
         """Let something go wrong: `at_s`, `for_s`, `after`, `channel`, and the options of its kind (docs/faults.md).
 
         Raises `InputInvalid` naming what is wrong, and `Misuse` once the power is on.
@@ -62,7 +61,7 @@ class Simulator:
         self._still_off("fault")
         if kind.startswith("host."):
             raise Misuse(f"{kind} {NO_HOST_FAULTS}")
-        self._faults.append(fault_from({"kind": kind, **said}, SOURCE, "fault"))
+        self._faults.append(fault_from({"kind": kind, **fields}, SOURCE, "fault"))
 
     def load(self, name: str) -> None:
         """Let its outputs drive another load than the URL's, such as `dry` or `nominal,2=open`."""
@@ -99,44 +98,43 @@ class Simulator:
         if self._serial is not None and self._serial.is_open:
             self._serial.close()
 
-    def _make(self, **given: Any) -> HostileDevice:
+    def _make(self, **given: Any) -> FaultyDevice:
         kept: dict[str, Any] = {"recorder": self.recorder, "journal": self.journal.append}
         if self._load is not None:
             kept["load"] = self._load
-        self._device = HostileDevice(self._faults, **{**given, **kept})
+        self._device = FaultyDevice(self._faults, **{**given, **kept})
         return self._device
 
     @property
-    def _powered(self) -> HostileDevice:
+    def _powered(self) -> FaultyDevice:
         self.switched_on()
         assert self._device is not None
         return self._device
 
     def _still_off(self, what: str) -> None:
         if self._serial is not None:
-            raise Misuse(f"{what}: the simulator is on already; say it before the stimulator is first used")
+            raise Misuse(f"{what}: the simulator is on already; call it before the stimulator is first used")
 
 
-class Line:
+class LineFixture:
     """The line to the simulated stimulator: `line.fault("loss", permille=200, at_s=3, for_s=2)`."""
 
-    def __init__(self, simulator: Simulator) -> None:
+    def __init__(self, simulator: SimulatorFixture) -> None:
         self._simulator = simulator
 
-    def fault(self, kind: str, **said: Any) -> None:
-        """As `Simulator.fault`, for the kinds that begin with `line.`, which may be left out."""
-        self._simulator.fault(f"line.{kind.removeprefix('line.')}", **said)
+    def fault(self, kind: str, **fields: Any) -> None:
+        """As `SimulatorFixture.fault`, for the kinds that begin with `line.`, which may be left out."""
+        self._simulator.fault(f"line.{kind.removeprefix('line.')}", **fields)
 
 
 class VirtualClock:
     """The clock of the simulated world, in us and seconds since the power came on."""
 
-    def __init__(self, simulator: Simulator) -> None:
+    def __init__(self, simulator: SimulatorFixture) -> None:
         self._simulator = simulator
 
     @property
     def now_us(self) -> int:
-        """The time."""
         return self._simulator.switched_on().now_us()
 
     def at(self, seconds: float, do: Callable[[], object]) -> None:
@@ -146,22 +144,22 @@ class VirtualClock:
         def done(_now_us: int) -> None:
             do()
 
-        self._simulator.moments.append(Moment(at_us, lambda: 0, done))
+        self._simulator.moments.append(TimedAction(at_us, lambda: 0, done))
 
     def advance(self, seconds: float) -> bytes:
         """Let the world go on without a host; return what the device said meanwhile."""
         port = self._simulator.switched_on()
-        until_us, said = port.now_us() + whole(seconds, US_PER_S, name="advance", unit="us"), b""
+        until_us, data = port.now_us() + whole(seconds, US_PER_S, name="advance", unit="us"), b""
         while port.now_us() < until_us:
             with suppress(SerialException):  # unplugged: nothing is heard, and the world goes on
-                said += port.next_bytes(until_us)
-        return said
+                data += port.next_bytes(until_us)
+        return data
 
 
-class Stimulator:
+class StimulatorFixture:
     """What is at a URL, simulated or not. `ledger` is the file of the dose log that its sessions write."""
 
-    def __init__(self, url: str, choice: Choice, ledger: Path, simulator: Simulator | None) -> None:
+    def __init__(self, url: str, choice: DeviceChoice, ledger: Path, simulator: SimulatorFixture | None) -> None:
         self.url = url
         self.ledger = ledger
         self._choice = choice
@@ -185,7 +183,7 @@ class Stimulator:
         self._used = True
         if self._simulator is None:
             return open_port(self.url)
-        port = LabPort(_LeftOn(self.url, self._simulator.switched_on()))
+        port = ScenarioPort(_PoweredPort(self.url, self._simulator.switched_on()))
         port.moments = self._simulator.moments
         return port
 
@@ -234,7 +232,7 @@ class Stimulator:
         return self.open()
 
 
-class _LeftOn(VirtualPort):
+class _PoweredPort(VirtualPort):
     """The simulator's port, which a session may close without taking its power away."""
 
     def __init__(self, url: str, line: Serial) -> None:
@@ -242,7 +240,7 @@ class _LeftOn(VirtualPort):
         self.close = line.reset_input_buffer
 
 
-def _step(at_s: float, do: str | Mapping[str, Any]) -> Action:
+def _step(at_s: float, do: str | Mapping[str, Any]) -> OperatorAction:
     return action_from({"at_s": at_s, **({"do": do} if isinstance(do, str) else do)}, SOURCE)
 
 

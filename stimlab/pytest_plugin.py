@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from stimctl.stimulators.discovery import Choice
-    from stimlab.fixtures import Line, Simulator, Stimulator, VirtualClock
+    from stimctl.stimulators.discovery import DeviceChoice
+    from stimlab.fixtures import LineFixture, SimulatorFixture, StimulatorFixture, VirtualClock
 
 MARKER = (
     'stim_needs(*abilities): skip unless the stimulator has them: "simulator", "hardware", "virtual_time", or a '
@@ -43,45 +43,45 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def stim_url(pytestconfig: pytest.Config) -> str:
-    """Where the stimulator is."""
+    """The URL of the stimulator, from `--stim-url`."""
     return pytestconfig.getoption("--stim-url") or str(pytestconfig.getini("stim_url"))
 
 
 @pytest.fixture(scope="session")
-def stim_choice(pytestconfig: pytest.Config) -> "Choice":
+def stim_choice(pytestconfig: pytest.Config) -> "DeviceChoice":
     """Which kind of stimulator it is."""
     from stimctl.errors import Misuse
-    from stimctl.stimulators.discovery import Choice
+    from stimctl.stimulators.discovery import DeviceChoice
 
     try:
-        return Choice(*(pytestconfig.getoption(f"--stim-{name}") for name in ("device", "dialect", "isolator")))
+        return DeviceChoice(*(pytestconfig.getoption(f"--stim-{name}") for name in ("device", "dialect", "isolator")))
     except Misuse as wrong:
         raise pytest.UsageError(f"--stim-{wrong}") from None
 
 
 @pytest.fixture
-def simulator(stim_url: str) -> "Iterator[Simulator]":
+def simulator(stim_url: str) -> "Iterator[SimulatorFixture]":
     """The simulated stimulator of this test, and what goes wrong in it. Skips where --stim-url is none."""
-    from stimlab.fixtures import Simulator
+    from stimlab.fixtures import SimulatorFixture
 
     why_not = _no_world(stim_url)
     if why_not:
         pytest.skip(why_not)
-    world = Simulator(stim_url)
+    world = SimulatorFixture(stim_url)
     yield world
     world.switch_off()
 
 
 @pytest.fixture
-def line(simulator: "Simulator") -> "Line":
+def line(simulator: "SimulatorFixture") -> "LineFixture":
     """The line to the simulated stimulator, and what goes wrong on it."""
-    from stimlab.fixtures import Line
+    from stimlab.fixtures import LineFixture
 
-    return Line(simulator)
+    return LineFixture(simulator)
 
 
 @pytest.fixture
-def virtual_clock(simulator: "Simulator") -> "VirtualClock":
+def virtual_clock(simulator: "SimulatorFixture") -> "VirtualClock":
     """The clock of the simulated world."""
     from stimlab.fixtures import VirtualClock
 
@@ -90,13 +90,13 @@ def virtual_clock(simulator: "Simulator") -> "VirtualClock":
 
 @pytest.fixture
 def stimulator(
-    request: pytest.FixtureRequest, stim_url: str, stim_choice: "Choice", tmp_path: Path
-) -> "Iterator[Stimulator]":
+    request: pytest.FixtureRequest, stim_url: str, stim_choice: "DeviceChoice", tmp_path: Path
+) -> "Iterator[StimulatorFixture]":
     """The stimulator at --stim-url. Skips where it lacks what the test is marked to need."""
-    from stimlab.fixtures import Stimulator
+    from stimlab.fixtures import StimulatorFixture
 
     world = None if _no_world(stim_url) else request.getfixturevalue("simulator")
-    found = Stimulator(stim_url, stim_choice, tmp_path / "dose-log.sqlite", world)
+    found = StimulatorFixture(stim_url, stim_choice, tmp_path / "dose-log.sqlite", world)
     needs = [name for marker in request.node.iter_markers("stim_needs") for name in marker.args]
     if needs:
         _skip_without(needs, found, virtual=stim_url.startswith("sim://"))
@@ -114,11 +114,11 @@ def _no_world(url: str) -> str:
         options = options_of(url)
     except ValueError as wrong:
         raise pytest.UsageError(f"--stim-url: {wrong}") from None
-    device = options.which.device
+    device = options.spec.device
     return "" if device == "native" else f"faults belong to the simulated native device, and --stim-url is a {device}"
 
 
-def _skip_without(needs: list[str], stimulator: "Stimulator", *, virtual: bool) -> None:
+def _skip_without(needs: list[str], stimulator: "StimulatorFixture", *, virtual: bool) -> None:
     from stimctl.wire.codes import Capability
 
     known = {(flag.name or "").lower(): flag for flag in Capability}

@@ -1,4 +1,4 @@
-"""`stimctl scenario`: what goes wrong, and what must come of it; listed, shown, checked, run."""
+"""`stimctl scenario`: lists, shows, checks and runs scenarios."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -12,7 +12,7 @@ from stimctl.cli.table import echo_json, json_option
 from stimctl.errors import InputInvalid, Misuse
 
 if TYPE_CHECKING:
-    from stimlab.play.result import Played
+    from stimlab.play.result import PlayedSession
     from stimlab.scenario.model import Scenario
 
 _RUN_HELP = """\b
@@ -82,10 +82,10 @@ def check(files: tuple[Path, ...]) -> None:
 
 @scenario.command(epilog=_RUN_HELP)
 @click.argument("names", nargs=-1, metavar="[NAME|FILE]...")
-@click.option("--all", "all_", is_flag=True, help="All that come with stimctl.")
+@click.option("--all", "all_", is_flag=True, help="Run all scenarios that come with stimctl.")
 @click.option("--over", type=click.Choice(("sim", "pty", "tcp")),
-              help="sim: in virtual time (as usual); pty, tcp: processes in real time.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(0, 99_999_999), help="Another seed than the file's.")
+              help="sim: in virtual time (default); pty, tcp: processes in real time.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0, 99_999_999), help="Use this seed instead of the file's.")
 @json_option
 @click.pass_context
 def run(
@@ -136,7 +136,7 @@ def _path(name: str) -> Path:
     raise Misuse(f"there is no scenario and no file {name!r}{hint}")
 
 
-def _document(played: "Played") -> dict[str, Any]:
+def _document(played: "PlayedSession") -> dict[str, Any]:
     return {
         "name": played.scenario.name,
         "outcome": played.outcome,
@@ -146,7 +146,7 @@ def _document(played: "Played") -> dict[str, Any]:
     }
 
 
-def _print(played: "list[Played]") -> None:
+def _print(played: "list[PlayedSession]") -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -165,7 +165,7 @@ def _plain(text: str) -> Any:
     return Text(text)
 
 
-def _times(played: "Played") -> list[str]:
+def _times(played: "PlayedSession") -> list[str]:
     limits = played.scenario.expect.within_us
     return [f"{name.replace('_', ' ')} {us / 1_000:.1f} ms" + _limit(limits.get(name))
             for name, us in played.control_us.items()]  # fmt: skip

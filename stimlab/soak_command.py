@@ -1,4 +1,4 @@
-"""`stimctl soak`: a campaign of random hostile sessions, what came of them by kind of fault, each failure as a file."""
+"""`stimctl soak`: runs a campaign of random sessions, shows the results by kind of fault, and saves each failure."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ from stimctl.cli.codes import DONE, INTERRUPTED, INVALID, UNMET, USAGE, help_tex
 from stimctl.cli.table import echo_json, json_option
 
 if TYPE_CHECKING:
-    from stimlab.campaign.campaign import Done, Result, Row
+    from stimlab.campaign.campaign import FaultKindRow, FinishedSession, SessionResult
 
 _MAX_SESSIONS = 10_000_000
 _WIDTH = 100  # of the table, where no terminal says another
@@ -37,9 +37,9 @@ Examples:
 @click.command(epilog=_EPILOG)
 @click.option("--sessions", type=click.IntRange(1, _MAX_SESSIONS), default=200, show_default=True, help="How many.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Which campaign.")
-@click.option("--first", type=click.IntRange(0), default=0, help="The number of its first session, 0 as usual.")
-@click.option("--fault", metavar="KIND", help="Every session with this kind of fault, and no other.")
-@click.option("--jobs", type=click.IntRange(1, 1_024), help="Processes; as many as there are processors, as usual.")
+@click.option("--first", type=click.IntRange(0), default=0, help="Number of the first session; by default 0.")
+@click.option("--fault", metavar="KIND", help="Give every session this kind of fault and no other.")
+@click.option("--jobs", type=click.IntRange(1, 1_024), help="Worker processes; by default one for each processor.")
 @click.option("--scheduler", metavar="ADDRESS", help="A Dask scheduler whose workers do the work.")
 @click.option("--save", metavar="DIR", type=click.Path(file_okay=False, path_type=Path),
               help="Write each session that broke a rule there, as a scenario.")  # fmt: skip
@@ -68,7 +68,7 @@ def soak(
         raise click.UsageError("--jobs is for this machine, --scheduler for others: give one of them")
     began_s = time.monotonic()
     if again:
-        found = _Found(list(_again(again)), time.process_time())
+        found = _CampaignProgress(list(_again(again)), time.process_time())
     else:
         from stimlab.campaign.campaign import chunks
 
@@ -92,15 +92,15 @@ def soak(
 
 
 @dataclass(slots=True)
-class _Found:
+class _CampaignProgress:
     """What came so far, and the processor time it took."""
 
-    results: "list[Result]"
+    results: "list[SessionResult]"
     cpu_s: float = 0.0
     interrupted: bool = False
 
 
-def _work(seed: int, fault: str | None) -> "partial[Done]":
+def _work(seed: int, fault: str | None) -> "partial[FinishedSession]":
     # Here, because it brings driver, simulator and numpy with it.
     from stimlab.campaign.campaign import play_chunk
     from stimlab.campaign.random_scenario import known_kind
@@ -109,8 +109,8 @@ def _work(seed: int, fault: str | None) -> "partial[Done]":
 
 
 def _spread(
-    work: "partial[Done]", parts: Sequence[range], jobs: int | None, scheduler: str | None
-) -> "Generator[Done]":
+    work: "partial[FinishedSession]", parts: Sequence[range], jobs: int | None, scheduler: str | None
+) -> "Generator[FinishedSession]":
     from stimlab.campaign import executors
 
     if scheduler is not None:
@@ -119,12 +119,12 @@ def _spread(
     return executors.here(work, parts) if count == 1 else executors.local(work, parts, count)
 
 
-def _collect(done: "Generator[Done]", sessions: int) -> _Found:
+def _collect(done: "Generator[FinishedSession]", sessions: int) -> _CampaignProgress:
     """Take in what comes, with a progress bar at a terminal. Ctrl-C ends it, with what came so far."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    found, broke, console = _Found([]), 0, Console(stderr=True)
+    found, broke, console = _CampaignProgress([]), 0, Console(stderr=True)
     shown = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
     with Progress(*shown, console=console, disable=not console.is_terminal, transient=True) as progress, closing(done):
         task = progress.add_task("no violations", total=sessions)
@@ -140,7 +140,7 @@ def _collect(done: "Generator[Done]", sessions: int) -> _Found:
     return found
 
 
-def _again(files: Sequence[Path]) -> "Iterator[Result]":
+def _again(files: Sequence[Path]) -> "Iterator[SessionResult]":
     from stimlab.campaign.campaign import judged
     from stimlab.scenario.reader import load_scenario
 
@@ -151,13 +151,13 @@ def _again(files: Sequence[Path]) -> "Iterator[Result]":
 # --- telling -----------------------------------------------------------------------------------------
 
 
-def _print_digest(results: "Sequence[Result]", seed: int) -> None:
+def _print_digest(results: "Sequence[SessionResult]", seed: int) -> None:
     from stimlab.campaign.campaign import digest
 
     click.echo(f"seed {seed}, digest {digest(results)}")
 
 
-def _tell(results: "Sequence[Result]", took_s: float, cpu_s: float) -> None:
+def _tell(results: "Sequence[SessionResult]", took_s: float, cpu_s: float) -> None:
     from stimlab.campaign.campaign import by_kind
 
     _print_table(by_kind(results))
@@ -174,7 +174,7 @@ def _tell(results: "Sequence[Result]", took_s: float, cpu_s: float) -> None:
     click.echo(f"{took_s:.1f} s; {each_ms:.0f} ms of processor time a session", err=True)
 
 
-def _print_table(rows: "Sequence[Row]") -> None:
+def _print_table(rows: "Sequence[FaultKindRow]") -> None:
     """A line for each kind, cut where the line ends."""
     width = shutil.get_terminal_size((_WIDTH, 0)).columns if sys.stdout.isatty() else _WIDTH
     head = _line("FAULT", "RUNS", "ACTED", "BROKE", ("CONTROL", "TOOK ms", "LIMIT ms", "USED"), "ENDED")
@@ -194,7 +194,7 @@ def _cut(line: str, width: int) -> str:
     return line if len(line) <= width else line[: width - 3] + "..."
 
 
-def _control(row: "Row") -> tuple[str, str, str, str]:
+def _control(row: "FaultKindRow") -> tuple[str, str, str, str]:
     """The control that used most of its limit: its name, its time, its limit, and the share."""
     slowest = row.slowest
     if slowest is None:
@@ -206,7 +206,7 @@ def _ms(us: int) -> str:
     return f"{us / 1_000:,.1f}" if us >= _TENTH_OF_MS else f"{us / 1_000:.2f}"
 
 
-def _document(results: "Sequence[Result]", seed: int, fault: str | None) -> dict[str, Any]:
+def _document(results: "Sequence[SessionResult]", seed: int, fault: str | None) -> dict[str, Any]:
     from stimlab.campaign.campaign import digest
 
     return {
@@ -219,7 +219,7 @@ def _document(results: "Sequence[Result]", seed: int, fault: str | None) -> dict
     }
 
 
-def _save(results: "Sequence[Result]", folder: Path, seed: int) -> None:
+def _save(results: "Sequence[SessionResult]", folder: Path, seed: int) -> None:
     from stimlab.campaign.campaign import save
 
     for path in save(results, folder, seed):

@@ -1,4 +1,6 @@
-"""What holds for every test: stop endpoints of its own, and no property test fails because the machine was busy."""
+"""What holds for every test: stop endpoints of its own, no property test fails because the machine was busy, and a test
+that SAFETY.md names for a function calls that function.
+"""
 
 import os
 import signal
@@ -21,6 +23,17 @@ settings.load_profile("house")
 # A shell lets what it runs in the background ignore Ctrl-C, and children inherit that: tests of Ctrl-C could only fail.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# What stands beside the tests and asserts for them says as much as a test when it fails.
+pytest.register_assert_rewrite("tests.stimctl", "tests.firmware_sim", "tests.stimlab")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """`-p no:acts` leaves it out."""
+    if not config.pluginmanager.is_blocked("acts"):
+        from tests.acts.plugin import Acts
+
+        config.pluginmanager.register(Acts(), "acts")
 
 
 @pytest.fixture(scope="session", autouse=True)

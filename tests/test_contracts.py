@@ -1,4 +1,4 @@
-"""The import contracts leave no gap: every part of stimctl has a layer, and the simulator may use two of them."""
+"""The import contracts leave no gap: every part has a layer, and the simulator may use two parts of stimctl."""
 
 import subprocess
 import sys
@@ -6,25 +6,29 @@ import tomllib
 from importlib import import_module
 from pathlib import Path
 
+import pytest
+
+from tests.docs.architecture import CONTRACTS, layers
+
 ROOT = Path(__file__).parents[1]
-CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
-PARTS = {
-    path.stem
-    for path in (ROOT / "stimctl").iterdir()
-    if (path.suffix == ".py" or (path / "__init__.py").is_file()) and path.stem != "__init__"
-}
+
+
+def parts(package: str) -> set[str]:
+    """The modules and folders of a package."""
+    found = (ROOT / package).iterdir()
+    modules = {path.stem for path in found if path.suffix == ".py" or (path / "__init__.py").is_file()}
+    return modules - {"__init__"}
 
 
 def test_the_simulator_is_kept_from_all_of_stimctl_but_the_wire() -> None:
     (shared,) = (each for each in CONTRACTS if each.get("source_modules") == ["firmware_sim"])
     forbidden = {name.removeprefix("stimctl.") for name in shared["forbidden_modules"]}
-    assert forbidden == PARTS - {"wire", "errors"} | {"stimlab"}
+    assert forbidden == parts("stimctl") - {"wire", "errors"} | {"stimlab"}
 
 
-def test_every_part_of_stimctl_has_a_layer() -> None:
-    (layers,) = (each["layers"] for each in CONTRACTS if each["type"] == "layers")
-    named = {name for line in layers for name in line.split(" | ") if not name.startswith("(")}
-    assert named == PARTS
+@pytest.mark.parametrize("package", ["stimctl", "firmware_sim", "stimlab"])
+def test_every_part_of_a_package_has_a_layer(package: str) -> None:
+    assert {name for line in layers(package) for name in line} == parts(package)
 
 
 def test_the_wire_loads_little() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from firmware_sim.native.device import Device
-from stimctl.stimulators.native import Native
+from stimctl.stimulators.native import NativeAdapter
 from stimctl.stimulators.targets import Targets
 from stimctl.waveform import Mode, Program, segments_for
 from stimctl.wire.codes import Purpose
@@ -49,7 +49,7 @@ def line(fields: tuple[str, ...]) -> bytes:
     return by_hand.frame_of(b"".join(by_hand.field_of(f"- {field}").to_bytes() for field in fields))
 
 
-def retarget(native: Native, channel: int, target_ua: int) -> None:
+def retarget(native: NativeAdapter, channel: int, target_ua: int) -> None:
     """As a session does that wants another target in a run."""
     native.targets = Targets({channel: 500})
     native.targets.started({channel: 500}, 0)
@@ -60,14 +60,14 @@ def retarget(native: Native, channel: int, target_ua: int) -> None:
 class TestDriver:
     """The driver says what the document says, and understands what it says."""
 
-    def answered(self, native: Native, order: Callable[[], None], said: bytes, answer: bytes) -> list[Any]:
+    def answered(self, native: NativeAdapter, order: Callable[[], None], said: bytes, answer: bytes) -> list[Any]:
         order()
         assert native.take_output() == said
         return list(native.receive(answer, 0))
 
     @pytest.fixture
-    def armed(self) -> Native:
-        native = Native(4)
+    def armed(self) -> NativeAdapter:
+        native = NativeAdapter(4)
         for number, (host, device) in enumerate(LOAD):
             if number == 0:
                 native.load(PROGRAM, 0)
@@ -90,13 +90,13 @@ class TestDriver:
         return native
 
     def test_it_says_hello(self) -> None:
-        native = Native(0)
+        native = NativeAdapter(0)
         native.connect(0)
         assert native.take_output() == EMPTY + line(("u8 0x01", "u16 1", "u16 2"))
 
     @pytest.mark.parametrize(("spoken", "update"), [(1, "its firmware"), (3, "stimctl")])
     def test_it_refuses_a_device_of_another_version_by_name(self, spoken: int, update: str) -> None:
-        native = Native(0)
+        native = NativeAdapter(0)
         native.connect(0)
         native.take_output()
         refused = line(("u8 0x40", "u16 1", "u8 0x01", "u8 4", "u32 2", f"u32 {spoken}"))
@@ -104,7 +104,7 @@ class TestDriver:
         assert str(event.error) == f"the device speaks protocol version {spoken}, stimctl version 2; update {update}"
         assert native.take_output() == b"", "nothing follows"
 
-    def test_it_runs_a_session(self, armed: Native) -> None:
+    def test_it_runs_a_session(self, armed: NativeAdapter) -> None:
         started = line(("u8 0x4A", "u16 11", "u16 1500", "u16 500", "u16 0", "u16 0", "u32 0", "u64 77"))
         (event,) = self.answered(armed, lambda: armed.start({1: 1_500, 2: 500}, 0), line(START), started)
         assert (event.device_time_us, event.stimulation_us) == (77, 0)
@@ -119,7 +119,7 @@ class TestDriver:
         (event,) = self.answered(armed, lambda: armed.acknowledge(1, 0), line(ACKNOWLEDGE[0]), line(ACKNOWLEDGE[1]))
         assert event.session == 1
 
-    def test_its_stop_is_the_constant_frame(self, armed: Native) -> None:
+    def test_its_stop_is_the_constant_frame(self, armed: NativeAdapter) -> None:
         armed.stop(0)
         assert armed.take_output() == EMPTY + STOP
 

@@ -1,1 +1,4 @@
-"""What no firmware can change: converters, needles and tissue, and a record of what flowed through them."""
+"""The analog side of a simulated device: converters, needles and tissue, and a record of the current in the load.
+
+Firmware cannot change any of it.
+"""

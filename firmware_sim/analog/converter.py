@@ -1,4 +1,4 @@
-"""The converters between numbers and currents: what is commanded, what flows, and what is read of it.
+"""The simulated converters: a DAC that makes the output current, and readbacks that measure current and voltage.
 
 The output's converter has 12 bits: current comes in steps of 1.25 uA. The readback has a gain and an offset
 of its own, fixed when the device is made, and noise; together they stay inside the stated accuracy. Noise is

@@ -1,9 +1,12 @@
-"""The charge on a channel's electrode interfaces between pulses: resting, or emptied on purpose after a cut."""
+"""The charge that a channel's electrode interfaces keep between pulses.
+
+It decays at rest, and is emptied on purpose after a pulse was cut.
+"""
 
 from math import e, exp, log
 
-from firmware_sim.analog.needle_pair import Pair
-from firmware_sim.analog.recorder import Flow, Kind, Shape
+from firmware_sim.analog.needle_pair import NeedlePair
+from firmware_sim.analog.recorder import Flow, FlowKind, PulseShape
 
 # Joins the electrodes of a channel whose pulse was cut: 1.2 uC on 1.25 uF drive 0.6 mA at first, for 2 ms [choice].
 DISCHARGE_OHM = 1_000
@@ -19,21 +22,21 @@ class Electrodes:
         self._discharge: Flow | None = None
 
     def leave(self, volt: float, at_us: int) -> None:
-        """A pulse ended."""
+        """Take over the voltage that a pulse left."""
         self.volt, self.at_us, self._discharge = volt, at_us, None
 
-    def empty(self, pair: Pair) -> Flow | None:
+    def empty(self, pair: NeedlePair) -> Flow | None:
         """From now on they are joined through a resistor: the current that flows, if any does."""
         curve = pair.discharge(self.volt, DISCHARGE_OHM)
         if curve is None:
             return None
         for_us = round(curve.tau_us * log(max(e, abs(curve.from_ua) * 1_000 / DISCHARGED_NA)))
         mean_na = round(curve.from_ua * 1_000 * curve.tau_us * (1 - exp(-for_us / curve.tau_us)) / for_us)
-        shape = Shape(0, 0, 0, -mean_na, for_us)
-        self._discharge = Flow(self.at_us, for_us, 1, shape, Kind.DISCHARGE, (None, curve))
+        shape = PulseShape(0, 0, 0, -mean_na, for_us)
+        self._discharge = Flow(self.at_us, for_us, 1, shape, FlowKind.DISCHARGE, (None, curve))
         return self._discharge
 
-    def rested(self, pair: Pair, now_us: int) -> float:
+    def rested(self, pair: NeedlePair, now_us: int) -> float:
         """Their voltage at device time `now_us`, when no pulse has flowed since the last one."""
         if self._discharge is not None and (curve := self._discharge.curves[1]) is not None:
             return self.volt * exp((self.at_us - now_us) / curve.tau_us)

@@ -1,4 +1,4 @@
-"""What the outputs drive: named loads, loads that change by themselves, and loads that somebody changes.
+"""The loads that the outputs drive: named ones, ones that change by themselves, and ones changed from outside.
 
 A load answers two questions about a channel at a device time: what the pair is now, and when that will next
 be different; between those times it is constant. The figures of the needle pair are an order of magnitude
@@ -10,17 +10,17 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Protocol
 
-from firmware_sim.analog.load_changes import NEVER_US, Clip, Drift
-from firmware_sim.analog.needle_pair import Pair
+from firmware_sim.analog.load_changes import NEVER_US, ClipContact, Drift
+from firmware_sim.analog.needle_pair import NeedlePair
 
 _CHANNELS = 4
 
 # The tissue of a pair computes to 180-430 ohm; the pair, 600 ohm in series with 2.5 uF beside 47 kohm at each needle.
-NOMINAL = Pair(600.0, 2.5, 47_000.0)
+NOMINAL = NeedlePair(600.0, 2.5, 47_000.0)
 DRY = replace(NOMINAL, series_ohm=3_000.0)
-OPEN = Pair(10_000_000.0)  # "over 1 Mohm"
-SHORT = Pair(10.0)  # "under 20 ohm"
-RANDLES = Pair(1_000.0, 2.0, 10_000.0)  # a test load on a bench: 1 kohm, then 1 uF beside 20 kohm in all
+OPEN = NeedlePair(10_000_000.0)  # "over 1 Mohm"
+SHORT = NeedlePair(10.0)  # "under 20 ohm"
+RANDLES = NeedlePair(1_000.0, 2.0, 10_000.0)  # a test load on a bench: 1 kohm, then 1 uF beside 20 kohm in all
 BRIDGE_PERMILLE = 200  # of the current takes the way through the neighbour's leads
 JOINED_PERMILLE = 800  # the same where a channel's lead is clipped to another's: nearly all of it
 EARTHED_PERMILLE = 200  # of a second phase, through a diode to earth
@@ -35,9 +35,9 @@ class UnknownLoad(ValueError):
 
 
 class Load(Protocol):
-    """What hangs on the outputs."""
+    """The load on a device's outputs, asked by channel and device time."""
 
-    def pair(self, channel: int, now_us: int) -> Pair:
+    def pair(self, channel: int, now_us: int) -> NeedlePair:
         """What a channel drives at a device time."""
 
     def next_change_us(self, channel: int, now_us: int) -> int:
@@ -49,12 +49,11 @@ class Load(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SteadyLoad:
-    """The same for ever, on each channel its own."""
+    """A load that never changes, with a pair for each channel."""
 
-    pairs: tuple[Pair, ...]
+    pairs: tuple[NeedlePair, ...]
 
-    def pair(self, channel: int, now_us: int) -> Pair:  # noqa: ARG002
-        """The channel's pair."""
+    def pair(self, channel: int, now_us: int) -> NeedlePair:  # noqa: ARG002
         return self.pairs[channel - 1]
 
     def next_change_us(self, channel: int, now_us: int) -> int:  # noqa: ARG002
@@ -68,16 +67,15 @@ class SteadyLoad:
 class DriftingLoad:
     """The series resistance goes evenly from one value to another, and stays there."""
 
-    def __init__(self, pair: Pair = NOMINAL, end_ohm: float = DRIFT_END_OHM, over_us: int = DRIFT_US) -> None:
+    def __init__(self, pair: NeedlePair = NOMINAL, end_ohm: float = DRIFT_END_OHM, over_us: int = DRIFT_US) -> None:
         self._pair = pair
         self._drift = Drift(end_ohm, over_us)
 
-    def pair(self, channel: int, now_us: int) -> Pair:  # noqa: ARG002
+    def pair(self, channel: int, now_us: int) -> NeedlePair:  # noqa: ARG002
         """The pair so far drifted."""
         return replace(self._pair, series_ohm=self._drift.ohm(self._pair.series_ohm, now_us))
 
     def next_change_us(self, channel: int, now_us: int) -> int:  # noqa: ARG002
-        """The next step."""
         return self._drift.next_change_us(now_us)
 
     def watch(self, changed: Callable[[], None]) -> None:
@@ -87,12 +85,12 @@ class DriftingLoad:
 class IntermittentLoad:
     """A clip that comes off and on again, at times that the seed fixes, on each channel its own."""
 
-    def __init__(self, seed: int, pair: Pair = NOMINAL) -> None:
+    def __init__(self, seed: int, pair: NeedlePair = NOMINAL) -> None:
         self._pair = pair
         dice = (Random(f"intermittent {seed} {channel}") for channel in range(_CHANNELS))
-        self._clips = [Clip(each, CLOSED_US, OPEN_US) for each in dice]
+        self._clips = [ClipContact(each, CLOSED_US, OPEN_US) for each in dice]
 
-    def pair(self, channel: int, now_us: int) -> Pair:
+    def pair(self, channel: int, now_us: int) -> NeedlePair:
         """The pair, or nothing."""
         return OPEN if self._clips[channel - 1].is_open(now_us) else self._pair
 
@@ -111,16 +109,13 @@ class ChannelLoads:
         self._others = others
         self._own = dict(own)
 
-    def pair(self, channel: int, now_us: int) -> Pair:
-        """Ask the channel's load."""
+    def pair(self, channel: int, now_us: int) -> NeedlePair:
         return self._own.get(channel, self._others).pair(channel, now_us)
 
     def next_change_us(self, channel: int, now_us: int) -> int:
-        """Ask the channel's load."""
         return self._own.get(channel, self._others).next_change_us(channel, now_us)
 
     def watch(self, changed: Callable[[], None]) -> None:
-        """Watch them all."""
         for load in (self._others, *self._own.values()):
             load.watch(changed)
 
@@ -146,7 +141,7 @@ class ScriptedLoad:
             kept = [change for change in self._changes[number - 1] if change[0] < at_us]
             self._changes[number - 1] = [*kept, (at_us, load)]
 
-    def pair(self, channel: int, now_us: int) -> Pair:
+    def pair(self, channel: int, now_us: int) -> NeedlePair:
         """What is set, at its own now."""
         return self._at(channel, now_us).pair(channel, now_us)
 
@@ -166,7 +161,7 @@ class ScriptedLoad:
         return next(load for at_us, load in reversed(self._changes[channel - 1]) if at_us <= now_us or at_us == 0)
 
 
-def steady(pair: Pair) -> SteadyLoad:
+def steady(pair: NeedlePair) -> SteadyLoad:
     """`pair` on every channel, for ever."""
     return SteadyLoad((pair,) * _CHANNELS)
 
@@ -178,7 +173,7 @@ def bridged() -> SteadyLoad:
 
 
 def _joined(other: int) -> Callable[[int], Load]:
-    pair = Pair(1_000.0, leaks_to=other, leak_permille=JOINED_PERMILLE)
+    pair = NeedlePair(1_000.0, leaks_to=other, leak_permille=JOINED_PERMILLE)
     return lambda _: steady(pair)
 
 
@@ -190,17 +185,17 @@ _MAKERS: dict[str, Callable[[int], Load]] = {
     "open": lambda _: steady(OPEN),
     "short": lambda _: steady(SHORT),
     "bridged": lambda _: bridged(),
-    "r100": lambda _: steady(Pair(100.0)),
-    "r500": lambda _: steady(Pair(500.0)),
-    "r1k": lambda _: steady(Pair(1_000.0)),
-    "r2k": lambda _: steady(Pair(2_000.0)),
-    "r10k": lambda _: steady(Pair(10_000.0)),
+    "r100": lambda _: steady(NeedlePair(100.0)),
+    "r500": lambda _: steady(NeedlePair(500.0)),
+    "r1k": lambda _: steady(NeedlePair(1_000.0)),
+    "r2k": lambda _: steady(NeedlePair(2_000.0)),
+    "r10k": lambda _: steady(NeedlePair(10_000.0)),
     "randles": lambda _: steady(RANDLES),
 }
 LOADS: tuple[str, ...] = tuple(_MAKERS)
 # What a bench does to see a trip, and nobody deals out: a channel's current in another channel, a part of it to earth.
 _MAKERS |= {f"joined{other}": _joined(other) for other in range(1, _CHANNELS + 1)}
-_MAKERS["earthed"] = lambda _: steady(Pair(1_000.0, earthed_permille=EARTHED_PERMILLE))
+_MAKERS["earthed"] = lambda _: steady(NeedlePair(1_000.0, earthed_permille=EARTHED_PERMILLE))
 
 
 def load_named(name: str, seed: int = 1) -> Load:

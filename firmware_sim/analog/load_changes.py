@@ -1,4 +1,7 @@
-"""How a load changes by itself: a resistance that drifts, a clip that comes off and on. Times are since it began."""
+"""Loads that change by themselves: a resistance that drifts, a clip that comes off and on again.
+
+Times are us since the change began.
+"""
 
 from bisect import bisect_right
 from random import Random
@@ -25,7 +28,7 @@ class Drift(NamedTuple):
         return step_us + STEP_US if step_us < self.over_us else NEVER_US
 
 
-class Clip:
+class ClipContact:
     """A clip that comes off and on again at times that the dice fix. At first it holds.
 
     `closed_us` and `open_us` are how long it holds and how long it is off: the least, and just over the most.
@@ -37,7 +40,6 @@ class Clip:
         self._changes = [0]  # entry 0 is the beginning, closed; each later one is a change
 
     def is_open(self, since_us: int) -> bool:
-        """Whether it is off."""
         return bisect_right(self._until(since_us), since_us) % 2 == 0
 
     def next_change_us(self, since_us: int) -> int:

@@ -1,4 +1,4 @@
-"""A pair of needles in tissue, as the output sees it: a series resistance and two electrode interfaces.
+"""The circuit of a pair of needles in tissue: a series resistance and two electrode interfaces.
 
 Each interface is a double layer's capacitance beside a charge transfer resistance (Randles). Both needles are
 alike, so that they act as one: half the capacitance beside twice the resistance. Constant current charges it
@@ -42,7 +42,7 @@ class Curve(NamedTuple):
         return self._replace(held_us=self.held_us * factor, tau_us=self.tau_us * factor)
 
 
-class Phase(NamedTuple):
+class PhaseResponse(NamedTuple):
     """What one phase of a pulse did. Without a `curve` its mean current is what flowed all the time."""
 
     mean_ua: float
@@ -60,7 +60,7 @@ class Phase(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class NeedlePair:
     """`cdl_uf` and `rct_ohm` are each needle's; without them it is a plain resistor.
 
     `leak_permille` of its current also shows on channel `leaks_to`, where the two touch. `earthed_permille` of a
@@ -84,20 +84,20 @@ class Pair:
         tau_us = self.tau_us
         return cap_volt * exp(-for_us / tau_us) if tau_us else 0.0
 
-    def drive(self, current_ua: float, width_us: int, cap_volt: float, rail_volt: float = inf) -> Phase:
+    def drive(self, current_ua: float, width_us: int, cap_volt: float, rail_volt: float = inf) -> PhaseResponse:
         """Drive `current_ua` for `width_us`, as far as the rail allows."""
         if current_ua < 0:
             mirror = self.drive(-current_ua, width_us, -cap_volt, rail_volt)
             kept_permille = 1_000 - self.earthed_permille
             curve = None if mirror.curve is None else mirror.curve.times(-kept_permille / 1_000)
             mean_ua = mirror.mean_ua * kept_permille / 1_000
-            return Phase(-mean_ua, -mirror.end_volt, -mirror.cap_volt, mirror.energy_pj, mirror.clipped, curve)
+            return PhaseResponse(-mean_ua, -mirror.end_volt, -mirror.cap_volt, mirror.energy_pj, mirror.clipped, curve)
         end_volt, area = self._charged(current_ua, width_us, cap_volt)
         drop_volt = current_ua * _AMP * self.series_ohm
         if drop_volt + max(cap_volt, end_volt) > rail_volt:
             return self._clipped(current_ua, width_us, cap_volt, rail_volt)
         energy_pj = current_ua * (drop_volt * width_us + area)
-        return Phase(current_ua, drop_volt + end_volt, end_volt, energy_pj, False)
+        return PhaseResponse(current_ua, drop_volt + end_volt, end_volt, energy_pj, False)
 
     def _charged(self, current_ua: float, for_us: float, cap_volt: float) -> tuple[float, float]:
         """The interfaces' voltage after constant current, and its integral in V us."""
@@ -110,10 +110,10 @@ class Pair:
             1 - left
         )
 
-    def _clipped(self, current_ua: float, width_us: int, cap_volt: float, rail_volt: float) -> Phase:
+    def _clipped(self, current_ua: float, width_us: int, cap_volt: float, rail_volt: float) -> PhaseResponse:
         if not self.tau_us:
             mean_ua = rail_volt / self.series_ohm / _AMP
-            return Phase(mean_ua, rail_volt, 0.0, mean_ua * rail_volt * width_us, True)
+            return PhaseResponse(mean_ua, rail_volt, 0.0, mean_ua * rail_volt * width_us, True)
         free_us = self._until_rail(current_ua, cap_volt, rail_volt - current_ua * _AMP * self.series_ohm)
         rail_us = width_us - free_us
         at_rail_volt, free_area = self._charged(current_ua, free_us, cap_volt)
@@ -129,7 +129,7 @@ class Pair:
         mean_ua = (current_ua * free_us + rail_pc) / width_us
         from_ua, to_ua = ((rail_volt - volt) / self.series_ohm / _AMP for volt in (at_rail_volt, final_volt))
         curve = Curve(current_ua, free_us, from_ua, to_ua, tau_us)
-        return Phase(mean_ua, rail_volt, end_volt, free_pj + rail_volt * rail_pc, True, curve)
+        return PhaseResponse(mean_ua, rail_volt, end_volt, free_pj + rail_volt * rail_pc, True, curve)
 
     def discharge(self, cap_volt: float, through_ohm: float) -> Curve | None:
         """The current by which charged interfaces empty themselves through a resistance; None where none are."""

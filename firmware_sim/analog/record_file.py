@@ -1,4 +1,4 @@
-"""The file of `--record FILE` and `?record=FILE`: what flowed in the load, as samples.
+"""Writes and reads the file of `--record FILE` and `?record=FILE`: the current in the load, as samples.
 
 It is a NumPy archive (a zip file of `.npy` arrays, whatever its name ends in), compressed, of
 
@@ -16,16 +16,14 @@ Pieces in which nothing flowed are left out, so that a device that waits costs n
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple, Self
+from typing import IO, NamedTuple, Self
 from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile
 
 import numpy as np
 import numpy.typing as npt
 
 from firmware_sim.analog.record_rate import RATE_HZ
-
-if TYPE_CHECKING:
-    from firmware_sim.analog.recorder import Recorder
+from firmware_sim.analog.recorder import Recorder
 
 Samples = npt.NDArray[np.int32]
 
@@ -37,19 +35,19 @@ _LEVEL = 6
 _US_PER_S = 1_000_000
 
 
-class NoRecord(ValueError):
+class NotALoadRecord(ValueError):
     """A file that is not a record. The message names it."""
 
 
-class Record:
-    """A file of samples, open for reading. Raises `NoRecord`, and `OSError` where it cannot be read."""
+class LoadRecordFile:
+    """A file of samples, open for reading. Raises `NotALoadRecord`, and `OSError` where it cannot be read."""
 
     def __init__(self, path: Path) -> None:
         self._stream = path.open("rb")
         try:
             self._file = np.load(self._stream)
             if str(self._file["format"]) != FORMAT:
-                raise NoRecord(f"{path} has the format {self._file['format']}, not {FORMAT!r}")
+                raise NotALoadRecord(f"{path} has the format {self._file['format']}, not {FORMAT!r}")
             self.rate_hz = int(self._file["rate_hz"])
             self.unit = str(self._file["unit"])
             self.channels = tuple(int(channel) for channel in self._file["channels"])
@@ -57,7 +55,7 @@ class Record:
             self.complete = bool(self._file["complete"])
         except (ValueError, KeyError, IndexError, EOFError, BadZipFile) as problem:
             self._stream.close()
-            raise NoRecord(f"{path} is no record of a load: {problem}") from None
+            raise NotALoadRecord(f"{path} is no record of a load: {problem}") from None
 
     def __enter__(self) -> Self:
         return self
@@ -81,7 +79,26 @@ class Record:
         return end_us
 
 
-def write_record(recorder: "Recorder", path: Path, rate_hz: int = RATE_HZ, *, most_bytes: int = MOST_BYTES) -> None:
+class FileRecorder(Recorder):
+    """A recorder whose `close` writes its samples, `rate_hz` a second, to the file `path`."""
+
+    def __init__(self, path: Path, rate_hz: int) -> None:
+        super().__init__()
+        self._path = path
+        self._rate_hz = rate_hz
+
+    def close(self) -> Path | None:
+        """Write the file, and return it."""
+        write_record(self, self._path, self._rate_hz)
+        return self._path
+
+
+def open_recorder(path: Path | str, rate_hz: int = RATE_HZ) -> Recorder:
+    """A recorder whose `close` writes the file `path`."""
+    return FileRecorder(Path(path), rate_hz)
+
+
+def write_record(recorder: Recorder, path: Path, rate_hz: int = RATE_HZ, *, most_bytes: int = MOST_BYTES) -> None:
     """Write what a recorder has, in memory of one piece. Past `most_bytes` nothing more is written."""
     size, complete = PIECE_S * rate_hz, True
     with ZipFile(path, "w", ZIP_DEFLATED, compresslevel=_LEVEL) as archive:
@@ -120,7 +137,7 @@ class SampleIntegral(NamedTuple):
 
 def integrate(path: Path, channel: int = 1) -> SampleIntegral:
     """Count a channel's pulses in a file of samples, and integrate their first and second phases."""
-    with Record(path) as record:
+    with LoadRecordFile(path) as record:
         return integral(record.pieces(channel), record.rate_hz)
 
 

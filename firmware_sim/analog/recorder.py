@@ -1,4 +1,4 @@
-"""What flowed in the load, kept as stretches of like pulses and written as samples when somebody wants them.
+"""Records the current in the load as stretches of like pulses, and renders samples of it on request.
 
 A recorder belongs to the world, not to the firmware: it is told the real currents, not what was commanded or
 read. Mean currents are whole nA and times whole us of device time, so its integrals are exact: nA x us is fC.
@@ -23,8 +23,8 @@ CHUNK = 1 << 20
 _US_PER_S = 1_000_000
 
 
-class Kind(Enum):
-    """Why something flowed."""
+class FlowKind(Enum):
+    """The cause of a current: a train, a check, a level and so on."""
 
     TRAIN = "train"
     CHECK = "impedance check"
@@ -33,7 +33,7 @@ class Kind(Enum):
     DISCHARGE = "passive discharge after a pulse that was cut"
 
 
-class Shape(NamedTuple):
+class PulseShape(NamedTuple):
     """One pulse: sizes of its mean currents, the first flowing forward and the second back."""
 
     first_na: int
@@ -44,15 +44,15 @@ class Shape(NamedTuple):
 
     @property
     def net_fc(self) -> int:
-        """First phase less second."""
+        """Charge of the first phase less that of the second."""
         return self.first_na * self.width_us - self.second_na * self.second_width_us
 
     @property
     def span_us(self) -> int:
-        """From start to end."""
+        """Time from the first edge to the last."""
         return self.width_us + self.gap_us + self.second_width_us
 
-    def part(self, permille: int) -> "Shape":
+    def part(self, permille: int) -> "PulseShape":
         """The same, at a part of its currents."""
         return self._replace(first_na=self.first_na * permille // 1_000, second_na=self.second_na * permille // 1_000)
 
@@ -67,8 +67,8 @@ class Flow:
     first_us: int
     period_us: int
     count: int
-    shape: Shape
-    kind: Kind
+    shape: PulseShape
+    kind: FlowKind
     curves: tuple[Curve | None, Curve | None] = (None, None)
 
     @property
@@ -89,7 +89,7 @@ class Flow:
     def leaking(self, permille: int) -> "Flow":
         """What of it shows on a channel that touches this one."""
         first, second = (None if curve is None else curve.times(permille / 1_000) for curve in self.curves)
-        return replace(self, shape=self.shape.part(permille), kind=Kind.LEAK, curves=(first, second))
+        return replace(self, shape=self.shape.part(permille), kind=FlowKind.LEAK, curves=(first, second))
 
     def extends(self, before: "Flow") -> bool:
         """Whether this goes on where `before` leaves off."""
@@ -102,9 +102,7 @@ class Flow:
 class Recorder:
     """Collects flows by channel, each kind apart. Samples show all kinds."""
 
-    def __init__(self, path: Path | None = None, rate_hz: int = RATE_HZ) -> None:
-        self._path = path
-        self._rate_hz = rate_hz
+    def __init__(self) -> None:
         self._kept: defaultdict[int, list[Flow]] = defaultdict(list)
         self._flushes: list[Callable[[], None]] = []
 
@@ -131,24 +129,23 @@ class Recorder:
         """Channels in which anything flowed."""
         return tuple(sorted(channel for channel, flows in self._flows.items() if flows))
 
-    def flows(self, channel: int, kind: Kind = Kind.TRAIN) -> list[Flow]:
+    def flows(self, channel: int, kind: FlowKind = FlowKind.TRAIN) -> list[Flow]:
         """A channel's flows of one kind in order of time."""
         return [flow for flow in self._flows.get(channel, ()) if flow.kind is kind]
 
-    def pulses(self, channel: int, kind: Kind = Kind.TRAIN) -> int:
-        """How many pulses flowed."""
+    def pulses(self, channel: int, kind: FlowKind = FlowKind.TRAIN) -> int:
         return sum(flow.count for flow in self.flows(channel, kind))
 
-    def charge_fc(self, channel: int, kind: Kind = Kind.TRAIN) -> int:
+    def charge_fc(self, channel: int, kind: FlowKind = FlowKind.TRAIN) -> int:
         """The integral over all first phases, exact."""
         flows = self.flows(channel, kind)
         return sum(flow.count * flow.shape.first_na * flow.shape.width_us for flow in flows)
 
-    def charge_pc(self, channel: int, kind: Kind = Kind.TRAIN) -> int:
+    def charge_pc(self, channel: int, kind: FlowKind = FlowKind.TRAIN) -> int:
         """The same, to the nearest pC."""
         return (self.charge_fc(channel, kind) + 500) // 1_000
 
-    def net_fc(self, channel: int, kind: Kind = Kind.TRAIN) -> int:
+    def net_fc(self, channel: int, kind: FlowKind = FlowKind.TRAIN) -> int:
         """The integral over everything that flowed, exact."""
         return sum(flow.count * flow.shape.net_fc for flow in self.flows(channel, kind))
 
@@ -157,9 +154,9 @@ class Recorder:
 
         A passive discharge after that is driven by nothing but the electrodes: `flows` and the samples have it.
         """
-        return self._end_us(channel, *(kind for kind in Kind if kind is not Kind.DISCHARGE))
+        return self._end_us(channel, *(kind for kind in FlowKind if kind is not FlowKind.DISCHARGE))
 
-    def _end_us(self, channel: int | None, *kinds: Kind) -> int:
+    def _end_us(self, channel: int | None, *kinds: FlowKind) -> int:
         channels = self.channels if channel is None else (channel,)
         kept = self._flows
         ends = (flow.last_us + flow.shape.span_us for c in channels for flow in kept.get(c, ()) if flow.kind in kinds)
@@ -172,7 +169,7 @@ class Recorder:
 
         Sample n is the current at `start_us` + n / `rate_hz`.
         """
-        span_us = max(0, (self._end_us(channel, *Kind) if end_us is None else end_us) - start_us)
+        span_us = max(0, (self._end_us(channel, *FlowKind) if end_us is None else end_us) - start_us)
         total = _sample(span_us, rate_hz)
         flows = self._flows.get(channel, ())
         buffer = np.empty(min(chunk, total), np.int32)
@@ -185,20 +182,8 @@ class Recorder:
             yield part
 
     def close(self) -> Path | None:
-        """Write the file of samples, if one was named; return it."""
-        if self._path is None:
-            return None
-        from firmware_sim.analog.record_file import (
-            write_record,  # here, because it writes what it is given by this module
-        )
-
-        write_record(self, self._path, self._rate_hz)
-        return self._path
-
-
-def open_recorder(path: Path | str, rate_hz: int = RATE_HZ) -> Recorder:
-    """A recorder whose `close` writes the file `path`: see `firmware_sim.analog.record_file`."""
-    return Recorder(Path(path), rate_hz)
+        """The file that was written: none, for a recorder in memory."""
+        return None
 
 
 def _sample(at_us: int, rate_hz: int) -> int:

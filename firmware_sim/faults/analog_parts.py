@@ -1,4 +1,4 @@
-"""Worse parts for a channel, and how those of several faults go into one channel together.
+"""Broken converters and switches, and how those of several faults go into one channel together.
 
 Each fault makes its part of the one that the fault before it made, from the good part on: that two faults are
 on, and that one of them ends, comes to the same as if the other had always been alone.
@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from firmware_sim.analog.converter import Converter, Dac, OutputSwitch, Readback, Switch
-from firmware_sim.faults.schedule import Window
+from firmware_sim.faults.schedule import FaultWindow
 from firmware_sim.native.output_stage import OutputStage
 from stimctl.wire.codes import CHANNELS
 
@@ -21,12 +21,11 @@ _NUMBERS = range(1, CHANNELS + 1)
 
 @dataclass(frozen=True, slots=True)
 class StuckDac:
-    """One current, whatever is asked."""
+    """A DAC that gives one current, whatever is commanded."""
 
     value_ua: int
 
     def current_na(self, amplitude_ua: int) -> int:  # noqa: ARG002
-        """That current."""
         return self.value_ua * 1_000
 
 
@@ -38,7 +37,6 @@ class ScaledDac:
     permille: int
 
     def current_na(self, amplitude_ua: int) -> int:
-        """So much of it."""
         return self.inner.current_na(amplitude_ua) * self.permille // 1_000
 
 
@@ -61,7 +59,7 @@ def readbacks(stage: OutputStage) -> dict[int, Readback]:
 def fit(
     stage: OutputStage,
     made: Mapping[int, Readback],
-    on: Sequence[Window],
+    on: Sequence[FaultWindow],
     leaks_na: Callable[[int], int],
 ) -> None:
     """Put into each channel the parts that the faults `on` leave of the good ones."""
@@ -83,7 +81,7 @@ def fit(
         stage.refit(channel, dac=dac, readback=readback, switch=leaky or switch)
 
 
-def _worse(readback: Readback, window: Window) -> Readback:
+def _worse(readback: Readback, window: FaultWindow) -> Readback:
     if window.fault.kind == "device.readback_offset":
         return replace(readback, offset_na=readback.offset_na + window.number("offset_ua") * 1_000)
     permille = window.number("gain_permille")

@@ -1,8 +1,8 @@
-"""One bit of a program in memory turned over."""
+"""Turns over one bit of the program in a device's memory."""
 
 from dataclasses import replace
 
-from firmware_sim.faults.schedule import Window
+from firmware_sim.faults.schedule import FaultWindow
 from firmware_sim.native.program import OutputProgram
 from stimctl.wire.codec import SHAPE_OF, LoadProgram, LoadSegment
 
@@ -11,7 +11,7 @@ _OF_PROGRAM = ("ramp_slope_ua_per_s", "ramp_down_us", "channel_mask")
 _MAY_BE_ZERO = ("interphase_gap_us", "ramp_down_us", "channel_mask", "ramp_slope_ua_per_s", "dwell_us")
 
 
-def flipped(window: Window, program: OutputProgram) -> OutputProgram:
+def flipped(window: FaultWindow, program: OutputProgram) -> OutputProgram:
     """The program as it then stands in memory."""
     name = window.word("field")
     if name in _OF_PROGRAM:

@@ -1,4 +1,4 @@
-"""The world's time and the device's: a device that was reset begins at zero, one that drifts counts otherwise.
+"""Converts between the world's time and the time of a device that was reset or whose clock drifts.
 
 Both are whole microseconds. What the device's clock has reached it has reached: `to_device` rounds down, and
 `to_world` gives the first world time at which a device time is reached.
@@ -10,7 +10,7 @@ NEVER_US = 1 << 62
 _MILLION = 1_000_000
 
 
-class Piece(NamedTuple):
+class ClockSegment(NamedTuple):
     """From `world_us` on the device's clock counts on from `device_us`, `rate` us in each second of the world."""
 
     world_us: int
@@ -22,12 +22,12 @@ class WarpedClock:
     """Pieces in order of time, of one device from its boot on."""
 
     def __init__(self, boot_us: int, rate: int = _MILLION) -> None:
-        self._pieces = [Piece(boot_us, 0, rate)]
+        self._pieces = [ClockSegment(boot_us, 0, rate)]
         self._now = self._pieces[0]
 
     def set_rate(self, world_us: int, rate: int) -> None:
         """From `world_us` on another rate; 0 stands still."""
-        self._now = Piece(world_us, self.to_device(world_us), rate)
+        self._now = ClockSegment(world_us, self.to_device(world_us), rate)
         self._pieces.append(self._now)
 
     @property

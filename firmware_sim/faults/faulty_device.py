@@ -1,8 +1,7 @@
-"""A device with faults around it, which a port, a server or a campaign takes for any other simulated device.
+"""A simulated device with faults around it. A port, a server or a campaign uses it like any other device.
 
-Bytes go through the line both ways and through the firmware's mouth; time goes from one thing that happens to
-the next, so that what comes out does not depend on how time was sliced. Where nothing acts, bytes go straight
-through.
+Bytes go through the faulty line both ways and through the faulty transmitter; time goes from one event to the next, so
+that the result does not depend on how time was sliced. While no fault acts, bytes go straight through.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -13,8 +12,8 @@ from firmware_sim.faults.firmware import FaultyFirmware
 from firmware_sim.faults.line import HostileLine
 from firmware_sim.faults.loads import HostileWorldLoad
 from firmware_sim.faults.model import Fault
-from firmware_sim.faults.schedule import Schedule
-from firmware_sim.faults.transmitter import KINDS, Mouth
+from firmware_sim.faults.schedule import FaultSchedule
+from firmware_sim.faults.transmitter import KINDS, Transmitter
 from firmware_sim.native.device import Device
 from firmware_sim.native.flash import Flash
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from firmware_sim.analog.recorder import Recorder
 
 
-class HostileDevice:
+class FaultyDevice:
     """A simulated device with `faults`. The record and the journal's `at_us` are in us since power-on.
 
     The journal's `device_time_us` is the device's own time, which begins anew at each reset. `host.*` faults
@@ -42,14 +41,14 @@ class HostileDevice:
     ) -> None:
         self._boot_us = boot_us
         self._out: list[bytes] = []
-        self._schedule = Schedule(tuple(faults))
+        self._schedule = FaultSchedule(tuple(faults))
         self._line = HostileLine(self._schedule.of("line."), seed)
-        self._mouth = Mouth(self._schedule.of(*KINDS))
+        self._transmitter = Transmitter(self._schedule.of(*KINDS))
         loads = self._schedule.of("load.")
         self._load = HostileWorldLoad(load_named(load, seed) if isinstance(load, str) else load, loads, seed)
         self._firmware = FaultyFirmware(
             self._schedule.of("device."), self._load, seed=seed, flash=flash, recorder=recorder,
-            journal=journal, entered=self._entered, lost=self._mouth.forget,
+            journal=journal, entered=self._entered, lost=self._transmitter.forget,
         )  # fmt: skip
         self._step(0)
         self._settle(0)
@@ -119,7 +118,7 @@ class HostileDevice:
     # --- from one thing to the next ---------------------------------------------------------------
 
     def _next_us(self) -> int:
-        return min(self._schedule.next_us, self._firmware.next_us(), self._line.next_us, self._mouth.next_us)
+        return min(self._schedule.next_us, self._firmware.next_us(), self._line.next_us, self._transmitter.next_us)
 
     def _settle(self, now_us: int) -> None:
         """Whatever else is due at `now_us`, until nothing is."""
@@ -137,22 +136,21 @@ class HostileDevice:
             self._collect(now_us)
         if self._schedule.next_us <= now_us:
             self._turn(now_us)
-        while self._mouth.next_us <= now_us or line.from_device.next_us <= now_us:
+        while self._transmitter.next_us <= now_us or line.from_device.next_us <= now_us:
             self._hand_on(now_us)
 
     def _collect(self, now_us: int) -> None:
-        """Take what the firmware says."""
         said = self._firmware.device.take_output()
         if not said:
             return
-        if self._mouth.plain and self._line.from_device.plain:
+        if self._transmitter.plain and self._line.from_device.plain:
             self._out.append(said)
         else:
-            self._mouth.say(said, now_us)
+            self._transmitter.say(said, now_us)
             self._hand_on(now_us)
 
     def _hand_on(self, now_us: int) -> None:
-        for piece in self._mouth.take(now_us):
+        for piece in self._transmitter.take(now_us):
             self._line.from_device.send(piece, now_us)
         self._out += self._line.from_device.take(now_us)
 
@@ -164,7 +162,7 @@ class HostileDevice:
                     turn.window.fire(now_us)
                 self._line.changed(now_us)
             elif kind.startswith("device."):
-                self._mouth.changed()
+                self._transmitter.changed()
                 self._firmware.turn(turn)
                 self._collect(now_us)
             elif kind.startswith("load.") and turn.on:

@@ -1,4 +1,4 @@
-"""A native device with faults in it: worse parts, dead timers, another clock, and its end and new beginning.
+"""A native device with faults in its firmware: broken parts, dead timers, a wrong clock, resets.
 
 It lives in the world's time (since the first power-on) and powers a device that lives in its own. A reset is
 what it is on a bench: another device with the same flash. Nothing here touches bytes.
@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from firmware_sim.faults import analog_parts
 from firmware_sim.faults.bit_flip import flipped
 from firmware_sim.faults.clock import WarpedClock
-from firmware_sim.faults.freeze import Standstill
+from firmware_sim.faults.freeze import Freeze
 from firmware_sim.faults.loads import HostileLoad, HostileWorldLoad
-from firmware_sim.faults.recording import Ear, Levels
-from firmware_sim.faults.schedule import NEVER_US, Turn, Window
+from firmware_sim.faults.recording import HeldLevels, WorldTimeRecorder
+from firmware_sim.faults.schedule import NEVER_US, FaultEdge, FaultWindow
 from firmware_sim.native.device import Device
 from firmware_sim.native.flash import Flash
 from firmware_sim.native.gate import OUTPUT_STATES
-from firmware_sim.native.timers import Timer
+from firmware_sim.native.timers import DeviceTimer
 from stimctl.wire.codes import CHANNELS, DeviceState
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 Entry = Mapping[str, int | str]
 _MILLION = 1_000_000
 _TIMERS = {
-    "device.watchdog_dead": (Timer.WATCHDOG,),
-    "device.session_timer_dead": (Timer.STIMULATION, Timer.SESSION, Timer.FALL),
+    "device.watchdog_dead": (DeviceTimer.WATCHDOG,),
+    "device.session_timer_dead": (DeviceTimer.STIMULATION, DeviceTimer.SESSION, DeviceTimer.FALL),
 }
 _ACT_AT_ONCE = (*analog_parts.KINDS, *_TIMERS, "device.clock_drift")
 _NUMBERS = range(1, CHANNELS + 1)
@@ -38,7 +38,7 @@ class FaultyFirmware:
 
     def __init__(
         self,
-        windows: tuple[Window, ...],
+        windows: tuple[FaultWindow, ...],
         load: HostileWorldLoad,
         *,
         seed: int,
@@ -57,9 +57,9 @@ class FaultyFirmware:
         self._journal = journal
         self._entered = entered
         self._lost = lost
-        self._resets: list[tuple[int, Window]] = []
-        self._dead: frozenset[Timer] = frozenset()
-        self._levels = Levels(recorder, load, lambda: self.now_us)
+        self._resets: list[tuple[int, FaultWindow]] = []
+        self._dead: frozenset[DeviceTimer] = frozenset()
+        self._levels = HeldLevels(recorder, load, lambda: self.now_us)
         self._power(0)
 
     # --- time and bytes -------------------------------------------------------------------------
@@ -92,7 +92,7 @@ class FaultyFirmware:
 
     # --- faults ---------------------------------------------------------------------------------
 
-    def turn(self, turn: Turn) -> None:
+    def turn(self, turn: FaultEdge) -> None:
         """A fault of the device begins or ends, at `now_us`."""
         kind, window = turn.window.fault.kind, turn.window
         if turn.on and kind in _ACT_AT_ONCE:
@@ -110,7 +110,7 @@ class FaultyFirmware:
         elif kind in ("device.reset", "device.brown_out"):
             self._plan_resets(window)
 
-    def _on(self, *kinds: str) -> list[Window]:
+    def _on(self, *kinds: str) -> list[FaultWindow]:
         return [window for window in self._windows if window.on and window.fault.kind in kinds]
 
     def _fit(self) -> None:
@@ -132,13 +132,13 @@ class FaultyFirmware:
     def _set_timers(self) -> None:
         dead = frozenset(timer for window in self._on(*_TIMERS) for timer in _TIMERS[window.fault.kind])
         machine = self.device.machine
-        for timer in Timer:
+        for timer in DeviceTimer:
             if timer in dead:
                 machine.timers.kill(timer)
             elif timer in self._dead:
                 machine.timers.revive(timer, machine.now_us)
         self._dead = dead
-        endless = Timer.STIMULATION in dead
+        endless = DeviceTimer.STIMULATION in dead
         if endless is not machine.stage.endless:
             machine.stage.endless = endless
             machine.stage.set_limit(NEVER_US if endless or machine.session is None else machine.session.limit_us)
@@ -150,7 +150,7 @@ class FaultyFirmware:
             self.device.machine.stage.flush()
             self.clock.set_rate(max(self.now_us, self._boot_us), rate)
 
-    def _flip(self, window: Window) -> None:
+    def _flip(self, window: FaultWindow) -> None:
         machine = self.device.machine
         if machine.program is not None:
             machine.program = flipped(window, machine.program)
@@ -159,7 +159,7 @@ class FaultyFirmware:
 
     # --- standing still -------------------------------------------------------------------------
 
-    def _try_to_stand(self, window: Window) -> None:
+    def _try_to_stand(self, window: FaultWindow) -> None:
         """Stand still now, or once a pulse is on its way if that is what was asked for."""
         stage, device_us = self.device.machine.stage, self.clock.to_device(self.now_us)
         flowing_na = {channel: stage.flowing_na(channel, device_us) for channel in _NUMBERS}
@@ -176,7 +176,7 @@ class FaultyFirmware:
                 self._levels.set(channel, level_na, self.now_us)
         self._set_clock()
 
-    def _go_on(self, window: Window) -> None:
+    def _go_on(self, window: FaultWindow) -> None:
         was_frozen, was_hung = self.still.frozen, self.still.hung
         self.still.end(window)
         if was_frozen and not self.still.frozen:
@@ -189,7 +189,7 @@ class FaultyFirmware:
 
     # --- power ----------------------------------------------------------------------------------
 
-    def _plan_resets(self, window: Window) -> None:
+    def _plan_resets(self, window: FaultWindow) -> None:
         brown_out = window.fault.kind == "device.brown_out"
         times, every_us = (window.number("times"), window.number("every_us")) if brown_out else (1, 0)
         self._resets = sorted(
@@ -198,7 +198,7 @@ class FaultyFirmware:
         )
         self.advance(self.now_us)
 
-    def _reset(self, _at_us: int, window: Window) -> None:
+    def _reset(self, _at_us: int, window: FaultWindow) -> None:
         window.fire(self.now_us)
         self.device.halt(self.clock.to_device(self.now_us), timers=not self.still.hung)
         self._lost()
@@ -208,10 +208,10 @@ class FaultyFirmware:
         """Another device on the same flash, whose clock begins at `boot_us`."""
         self._boot_us = boot_us
         self.clock = WarpedClock(boot_us)
-        ear = Ear(self._recorder, self.clock) if self._recorder is not None else None
-        self.still = Standstill()
+        recorder = WorldTimeRecorder(self._recorder, self.clock) if self._recorder is not None else None
+        self.still = Freeze()
         self.device = Device(
-            seed=self._seed, load=HostileLoad(self._load, self.clock), flash=self._flash, recorder=ear,
+            seed=self._seed, load=HostileLoad(self._load, self.clock), flash=self._flash, recorder=recorder,
             journal=self._tell,
         )  # fmt: skip
         self._made = analog_parts.readbacks(self.device.machine.stage)

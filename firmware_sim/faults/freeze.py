@@ -1,28 +1,28 @@
-"""Firmware that stands still: with its outputs as they were, or under a pulse engine that goes on alone.
+"""Firmware that stands still, either with its outputs as they were or with the pulse timers still running.
 
 While it is frozen its clock stands, and with it the watchdog. While it is hung, the timers that make pulses
 go on by themselves, over-current still cuts them in hardware, and nobody looks at anything.
 """
 
-from firmware_sim.faults.schedule import NEVER_US, Window
+from firmware_sim.faults.schedule import NEVER_US, FaultWindow
 from firmware_sim.native.device import Device
 from firmware_sim.native.output_stage import Trip
 
 ROOM = 256  # bytes that wait for the firmware in its receiver; more are lost [choice]
 
 
-class Standstill:
+class Freeze:
     """Which faults make it stand. `wake_us` is when to look again for a pulse that one of them waits for."""
 
     def __init__(self) -> None:
         self.frozen = self.hung = self.on = False
-        self.ambush: Window | None = None
+        self.ambush: FaultWindow | None = None
         self.wake_us = NEVER_US
-        self._by: list[Window] = []
+        self._by: list[FaultWindow] = []
         self._kept = b""
         self._trip: Trip | None = None
 
-    def wait_for(self, window: Window, at_us: int) -> None:
+    def wait_for(self, window: FaultWindow, at_us: int) -> None:
         """`window` waits for a pulse, the next of which is at `at_us`."""
         self.ambush, self.wake_us = window, at_us
 
@@ -31,13 +31,12 @@ class Standstill:
         if self.ambush is not None:
             self.wake_us = at_us + 1
 
-    def begin(self, window: Window) -> None:
-        """Stand still."""
+    def begin(self, window: FaultWindow) -> None:
         self.ambush, self.wake_us = None, NEVER_US
         self._by.append(window)
         self._look()
 
-    def end(self, window: Window) -> None:
+    def end(self, window: FaultWindow) -> None:
         """`window` is over."""
         if self.ambush is window:
             self.ambush, self.wake_us = None, NEVER_US
@@ -50,16 +49,16 @@ class Standstill:
         self.on = bool(self._by)
 
     def keep(self, data: bytes) -> None:
-        """Bytes that come meanwhile."""
+        """Keep bytes that arrive while it stands still."""
         self._kept = (self._kept + data)[:ROOM]
 
     def take_kept(self) -> bytes:
-        """Those that waited."""
+        """The bytes that arrived meanwhile."""
         kept, self._kept = self._kept, b""
         return kept
 
     def take_trip(self) -> Trip | None:
-        """What cut the output meanwhile."""
+        """The trip that cut the output meanwhile, if any."""
         trip, self._trip = self._trip, None
         return trip
 

@@ -1,4 +1,4 @@
-"""A line that spoils what passes: lost, doubled, late, torn, joined, in both directions, all by one seed.
+"""A line that loses, doubles, delays, tears or joins what passes, in both directions, from one seed.
 
 It owns no port and no clock: bytes are sent at a time, and fetched when they arrive. Frames are cut at 0x00,
 as the wire cuts them; a frame is spoilt before its bytes, bytes before their time. Where no fault acts, bytes
@@ -14,7 +14,7 @@ from stimctl.errors import WireError
 from stimctl.wire.framing import DELIMITER, unframe
 
 if TYPE_CHECKING:
-    from firmware_sim.faults.schedule import Window
+    from firmware_sim.faults.schedule import FaultWindow
 
 NEVER_US = 1 << 62
 BITS_PER_BYTE = 10
@@ -24,23 +24,23 @@ _UNASKED = range(0x60, 0x70)  # kinds of telemetry
 _TIMEWISE = frozenset({"line.merge", "line.baud", "line.delay", "line.split"})
 
 
-class Way:
+class LineDirection:
     """One direction. `next_us` is when it next has something to do: bytes to hand out, or a frame held back."""
 
-    def __init__(self, name: str, windows: Sequence["Window"], seed: int) -> None:
+    def __init__(self, name: str, windows: Sequence["FaultWindow"], seed: int) -> None:
         self._windows = [
             window for window in windows
             if "direction" not in window.kind.options or window.word("direction") in ("both", name)
         ]  # fmt: skip
         self._dice = {window.index: Random(f"line {seed} {window.index} {name}") for window in self._windows}
-        self._framewise: list[Window] = []
-        self._timewise: list[Window] = []
+        self._framewise: list[FaultWindow] = []
+        self._timewise: list[FaultWindow] = []
         self._cut = self._stalled = self._acts = False
         self._tail = b""
-        self._held: dict[int, tuple[int, bytes]] = {}  # by fault: until when, and the frame
+        self._delayed: dict[int, tuple[int, bytes]] = {}  # by fault: until when, and the frame
         self._queue: deque[tuple[int, bytes]] = deque()
         self._telemetry: deque[tuple[int, bytes]] = deque()  # until when it waits to set out
-        self._lags: list[Window] = []
+        self._lags: list[FaultWindow] = []
         self._last_us = self._busy_us = self._gather_us = 0
         self.next_us = NEVER_US
         self.plain = True  # nothing acts and nothing is on the way: bytes need not come through here
@@ -56,10 +56,10 @@ class Way:
         self._cut = any(window.fault.kind == "line.unplug" for window in on)
         if self._cut:
             self._tail = b""
-            self._held.clear()
+            self._delayed.clear()
             self._queue.clear()
             self._telemetry.clear()
-        for index in list(self._held):
+        for index in list(self._delayed):
             if index not in {window.index for window in self._framewise}:
                 self._release(index, now_us)
         while self._telemetry and not self._lags:
@@ -110,8 +110,8 @@ class Way:
         while self._telemetry and self._telemetry[0][0] <= now_us:
             until_us, frame = self._telemetry.popleft()
             self._go_out(frame, until_us)
-        for index in [index for index, (until_us, _) in self._held.items() if until_us <= now_us]:
-            self._release(index, self._held[index][0])
+        for index in [index for index, (until_us, _) in self._delayed.items() if until_us <= now_us]:
+            self._release(index, self._delayed[index][0])
         taken = []
         if not self._stalled:
             while self._queue and self._queue[0][0] <= now_us:
@@ -123,8 +123,10 @@ class Way:
         next_us = NEVER_US if self._stalled or not self._queue else self._queue[0][0]
         if self._telemetry:
             next_us = min(next_us, self._telemetry[0][0])
-        self.next_us = min([next_us, *(until_us for until_us, _ in self._held.values())]) if self._held else next_us
-        self.plain = not (self._acts or self._queue or self._held or self._telemetry)
+        self.next_us = (
+            min([next_us, *(until_us for until_us, _ in self._delayed.values())]) if self._delayed else next_us
+        )
+        self.plain = not (self._acts or self._queue or self._delayed or self._telemetry)
 
     # --- whole frames ---------------------------------------------------------------------------
 
@@ -137,12 +139,12 @@ class Way:
         for left in frames:
             self._set_out(left, now_us)
 
-    def _spoilt(self, window: "Window", frame: bytes, now_us: int) -> list[bytes]:
+    def _spoilt(self, window: "FaultWindow", frame: bytes, now_us: int) -> list[bytes]:
         kind, dice = window.fault.kind, self._dice[window.index]
         if kind == "line.flip":
             return [self._flipped(window, frame, now_us)]
-        if kind == "line.reorder" and window.index in self._held:
-            return [frame, self._held.pop(window.index)[1]]
+        if kind == "line.reorder" and window.index in self._delayed:
+            return [frame, self._delayed.pop(window.index)[1]]
         if kind != "line.one_way" and dice.randrange(1_000) >= window.number("permille"):
             return [frame]
         window.fire(now_us)
@@ -151,10 +153,10 @@ class Way:
         if kind == "line.junk":
             return [dice.randbytes(dice.randint(1, window.number("most_bytes"))), frame]
         if kind == "line.reorder":
-            self._held[window.index] = (now_us + window.number("hold_us"), frame)
+            self._delayed[window.index] = (now_us + window.number("hold_us"), frame)
         return []
 
-    def _flipped(self, window: "Window", frame: bytes, now_us: int) -> bytes:
+    def _flipped(self, window: "FaultWindow", frame: bytes, now_us: int) -> bytes:
         dice, permille = self._dice[window.index], window.number("permille")
         spoilt = bytearray(frame)
         for place in range(len(spoilt)):
@@ -164,7 +166,7 @@ class Way:
         return bytes(spoilt)
 
     def _release(self, index: int, now_us: int) -> None:
-        _, frame = self._held.pop(index)
+        _, frame = self._delayed.pop(index)
         self._spoil(frame, now_us, index)
 
     # --- times ----------------------------------------------------------------------------------
@@ -181,7 +183,7 @@ class Way:
                 self._count_stalled(now_us)
         return b""
 
-    def _late(self, window: "Window", data: bytes, at_us: int) -> Iterator[tuple[int, bytes]]:
+    def _late(self, window: "FaultWindow", data: bytes, at_us: int) -> Iterator[tuple[int, bytes]]:
         kind = window.fault.kind
         if kind == "line.baud":
             yield from self._paced(window, data, at_us)
@@ -200,7 +202,7 @@ class Way:
                 yield at_us, data[:size]
                 data, at_us = data[size:], at_us + window.number("gap_us")
 
-    def _paced(self, window: "Window", data: bytes, at_us: int) -> Iterator[tuple[int, bytes]]:
+    def _paced(self, window: "FaultWindow", data: bytes, at_us: int) -> Iterator[tuple[int, bytes]]:
         rate = window.number("bits_per_s") // BITS_PER_BYTE
         begin_us = max(at_us, self._busy_us)
         room = window.number("room_bytes") - (begin_us - at_us) * rate // 1_000_000
@@ -232,10 +234,10 @@ def _is_telemetry(frame: bytes) -> bool:
 class HostileLine:
     """Both directions. `windows` are those of line faults; somebody else turns them on and off, and says so."""
 
-    def __init__(self, windows: Sequence["Window"], seed: int) -> None:
+    def __init__(self, windows: Sequence["FaultWindow"], seed: int) -> None:
         self._unplugs = [window for window in windows if window.fault.kind == "line.unplug"]
-        self.to_device = Way("to_device", windows, seed)
-        self.from_device = Way("from_device", windows, seed)
+        self.to_device = LineDirection("to_device", windows, seed)
+        self.from_device = LineDirection("from_device", windows, seed)
         self.gone = False
 
     def changed(self, now_us: int) -> None:

@@ -1,4 +1,4 @@
-"""A load with faults laid over it, in the world's time.
+"""Lays the faults of a load over a good one, in the world's time.
 
 What it is at a time depends on that time and the seed alone, never on when it was asked. Faults are laid on in
 their order: each takes the pair that the ones before it left.
@@ -10,15 +10,15 @@ from random import Random
 from typing import Protocol
 
 from firmware_sim.analog.load import DRY, OPEN, SHORT, Load
-from firmware_sim.analog.load_changes import Clip, Drift
-from firmware_sim.analog.needle_pair import Pair
-from firmware_sim.faults.schedule import NEVER_US, Window
+from firmware_sim.analog.load_changes import ClipContact, Drift
+from firmware_sim.analog.needle_pair import NeedlePair
+from firmware_sim.faults.schedule import NEVER_US, FaultWindow
 from stimctl.wire.codes import CHANNELS
 
 _STEADY = {"load.open": OPEN, "load.short": SHORT}
 
 
-class Clock(Protocol):
+class WorldClock(Protocol):
     """The world's time of a device's."""
 
     def was(self, device_us: int) -> int:
@@ -28,13 +28,13 @@ class Clock(Protocol):
         """The same for a time to come; `NEVER_US` when the clock stands."""
 
     def to_device(self, world_us: int) -> int:
-        """The other way round."""
+        """The device time at a time of the world."""
 
 
 class HostileWorldLoad:
     """The load by the world's time."""
 
-    def __init__(self, base: Load, windows: Sequence[Window], seed: int) -> None:
+    def __init__(self, base: Load, windows: Sequence[FaultWindow], seed: int) -> None:
         self._base = base
         self._windows = windows
         self._clips = {
@@ -56,8 +56,7 @@ class HostileWorldLoad:
         for changed in self._watchers:
             changed()
 
-    def pair(self, channel: int, world_us: int) -> Pair:
-        """What a channel drives."""
+    def pair(self, channel: int, world_us: int) -> NeedlePair:
         pair = self._base.pair(channel, max(0, world_us))
         for window in self._windows:
             if window.start_us <= world_us < window.end_us:
@@ -75,7 +74,7 @@ class HostileWorldLoad:
                 next_us = min(next_us, self._own_change_us(window, channel, world_us))
         return next_us
 
-    def _own_change_us(self, window: Window, channel: int, world_us: int) -> int:
+    def _own_change_us(self, window: FaultWindow, channel: int, world_us: int) -> int:
         since_us = world_us - window.start_us
         if window.fault.kind == "load.intermittent":
             return window.start_us + self._clips[window.index][channel - 1].next_change_us(since_us)
@@ -83,14 +82,14 @@ class HostileWorldLoad:
             return window.start_us + _drift(window).next_change_us(since_us)
         return NEVER_US
 
-    def _spoilt(self, window: Window, channel: int, world_us: int, pair: Pair) -> Pair:
+    def _spoilt(self, window: FaultWindow, channel: int, world_us: int, pair: NeedlePair) -> NeedlePair:
         kind = window.fault.kind
         if kind == "load.bridged":
             pair = _bridged(window, channel, pair)
         elif not window.concerns(channel):
             return pair
         elif kind == "load.resistor":
-            pair = Pair(float(window.number("ohm")))
+            pair = NeedlePair(float(window.number("ohm")))
         elif kind == "load.dry":
             pair = replace(pair, series_ohm=DRY.series_ohm)
         elif kind == "load.drift":
@@ -103,19 +102,19 @@ class HostileWorldLoad:
         return pair
 
 
-def _drift(window: Window) -> Drift:
+def _drift(window: FaultWindow) -> Drift:
     return Drift(window.number("end_ohm"), window.number("over_us"))
 
 
-def _clip(window: Window, dice: Random) -> Clip:
+def _clip(window: FaultWindow, dice: Random) -> ClipContact:
     """Each time lasts from half its average to one and a half."""
     closed_us, open_us = (
         (mean_us // 2, mean_us + mean_us // 2 + 1) for mean_us in (window.number("closed_us"), window.number("open_us"))
     )
-    return Clip(dice, closed_us, open_us)
+    return ClipContact(dice, closed_us, open_us)
 
 
-def _bridged(window: Window, channel: int, pair: Pair) -> Pair:
+def _bridged(window: FaultWindow, channel: int, pair: NeedlePair) -> NeedlePair:
     one = window.fault.channel or 1
     other = window.number("other") or one % CHANNELS + 1
     if one == other or channel not in (one, other):
@@ -126,11 +125,11 @@ def _bridged(window: Window, channel: int, pair: Pair) -> Pair:
 class HostileLoad:
     """The same load as one device asks for it, by that device's clock."""
 
-    def __init__(self, world: HostileWorldLoad, clock: Clock) -> None:
+    def __init__(self, world: HostileWorldLoad, clock: WorldClock) -> None:
         self._world = world
         self._clock = clock
 
-    def pair(self, channel: int, now_us: int) -> Pair:
+    def pair(self, channel: int, now_us: int) -> NeedlePair:
         """What a channel drives at a device time."""
         return self._world.pair(channel, self._clock.was(now_us))
 

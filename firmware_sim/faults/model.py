@@ -1,4 +1,4 @@
-"""What a fault is, as data: its kind, when, where, and whole numbers that say how bad."""
+"""The data of a fault: its kind, when and where it acts, and whole numbers that say how bad it is."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
+class NumberOption:
     """A whole number from `low` to `high`; its unit is in its name."""
 
     text: str
@@ -34,17 +34,17 @@ class Number:
 
     @property
     def allowed(self) -> str:
-        """In words."""
+        """The allowed values, in words."""
         return f"must be a whole number from {self.low} to {self.high} ({self.text})"
 
     def holds(self, value: object) -> bool:
-        """Whether `value` is one."""
+        """Whether `value` is allowed."""
         return type(value) is int and self.low <= value <= self.high
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
-    """One of a few words."""
+class WordOption:
+    """An option that is one of a few words."""
 
     text: str
     choices: tuple[str, ...]
@@ -52,19 +52,19 @@ class Word:
 
     @property
     def allowed(self) -> str:
-        """In words."""
+        """The allowed values, in words."""
         return f"must be one of {', '.join(self.choices)} ({self.text})"
 
     def holds(self, value: object) -> bool:
-        """Whether `value` is one."""
+        """Whether `value` is allowed."""
         return value in self.choices
 
 
-Option = Number | Word
+Option = NumberOption | WordOption
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class FaultKind:
     """A kind of fault. `lasts`: it takes a `for_us`. `channels`: it takes a `channel`. `text` says what it does."""
 
     name: str

@@ -1,4 +1,7 @@
-"""Faults from the tables of a TOML file, and back. Seconds are decimal in a file and whole microseconds here."""
+"""Reads faults from the tables of a TOML file, and writes them back.
+
+Seconds are decimal in a file and whole microseconds here.
+"""
 
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -9,8 +12,8 @@ from typing import Any
 
 from firmware_sim.analog.load import UnknownLoad, load_named
 from firmware_sim.faults.catalogue import CATALOGUE, TOLD
-from firmware_sim.faults.model import Fault, Kind
-from stimctl.errors import InputInvalid, Problem
+from firmware_sim.faults.model import Fault, FaultKind
+from stimctl.errors import InputInvalid, Problem, not_toml
 from stimctl.wire.codes import CHANNELS, DeviceState
 
 _OWN = ("kind", "at_s", "for_s", "after", "channel")
@@ -20,7 +23,7 @@ _LOAD, _SEED = "nominal", 1
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class FaultSetup:
     """What a simulator takes from a scenario's file: the faults, what its outputs drive, and the seed of it all."""
 
     faults: tuple[Fault, ...] = ()
@@ -76,16 +79,20 @@ def as_mapping(fault: Fault) -> dict[str, Any]:
     return {**table, **fault.options}
 
 
-def read_setting(path: Path) -> Setting:
+def read_setting(path: Path) -> FaultSetup:
     """Faults, load and seed of a scenario's file; what else stands in it is not looked at.
 
     Raises `InputInvalid` when it cannot be read, is no TOML, or one of them is wrong.
     """
     try:
-        table = tomllib.loads(path.read_text("utf-8"), parse_float=Decimal)
-    except (OSError, ValueError) as problem:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
         why = problem.strerror if isinstance(problem, OSError) else problem
         raise InputInvalid(str(path), [Problem("the file", None, f"cannot be read: {why}")]) from None
+    try:
+        table = tomllib.loads(text, parse_float=Decimal)
+    except ValueError as problem:
+        raise InputInvalid(str(path), [not_toml(problem, text)]) from None
     problems = list(_setting_problems(table))
     try:
         faults = faults_from(table.get("fault", []), str(path))
@@ -93,7 +100,7 @@ def read_setting(path: Path) -> Setting:
         problems += wrong.problems
     if problems:
         raise InputInvalid(str(path), problems)
-    return Setting(faults, table.get("load", _LOAD), table.get("seed", _SEED))
+    return FaultSetup(faults, table.get("load", _LOAD), table.get("seed", _SEED))
 
 
 def _setting_problems(table: Mapping[str, Any]) -> Iterator[Problem]:
@@ -120,7 +127,7 @@ def _problems(mapping: Any, path: str) -> Iterator[Problem]:
     yield from _options(mapping, kind, path)
 
 
-def _times(mapping: Mapping[str, Any], kind: Kind, path: str) -> Iterator[Problem]:
+def _times(mapping: Mapping[str, Any], kind: FaultKind, path: str) -> Iterator[Problem]:
     for name, least in (("at_s", 0), ("for_s", 1)):
         us = _us(mapping[name]) if name in mapping else least
         if us is None or us < least:
@@ -135,7 +142,7 @@ def _times(mapping: Mapping[str, Any], kind: Kind, path: str) -> Iterator[Proble
         yield Problem(f"{path}.after", after, f"must be one of {', '.join(DeviceState.__members__)}")
 
 
-def _place(mapping: Mapping[str, Any], kind: Kind, path: str) -> Iterator[Problem]:
+def _place(mapping: Mapping[str, Any], kind: FaultKind, path: str) -> Iterator[Problem]:
     if "channel" not in mapping:
         return
     channel = mapping["channel"]
@@ -145,7 +152,7 @@ def _place(mapping: Mapping[str, Any], kind: Kind, path: str) -> Iterator[Proble
         yield Problem(f"{path}.channel", channel, f"must be a whole number from 1 to {CHANNELS}")
 
 
-def _options(mapping: Mapping[str, Any], kind: Kind, path: str) -> Iterator[Problem]:
+def _options(mapping: Mapping[str, Any], kind: FaultKind, path: str) -> Iterator[Problem]:
     for name, value in mapping.items():
         option = kind.options.get(name)
         if option is None and name not in _OWN:

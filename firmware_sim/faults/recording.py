@@ -1,8 +1,8 @@
-"""The record of what flows, kept in the world's time: over resets, and whatever the device's clock does.
+"""Records the current in the load in the world's time, over resets and whatever the device's clock does.
 
-A recorder that is given to a bare device is told device times. Here each device has an ear of its own that
-maps them. A level that is held while nothing is delivered, by a stuck switch or a device that stands still,
-flows in the load as well: nobody in the device would tell of it.
+A recorder that is given to a bare device gets device times. Here each device has a recorder of its own that maps them.
+A level that is held while nothing is delivered, by a stuck switch or a device that stands still, flows in the load as
+well: the device itself would not report it.
 """
 
 from collections.abc import Callable
@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from firmware_sim.analog.converter import COMPLIANCE_MV
-from firmware_sim.analog.needle_pair import Pair, Phase
-from firmware_sim.analog.recorder import Flow, Kind, Recorder, Shape
+from firmware_sim.analog.needle_pair import NeedlePair, PhaseResponse
+from firmware_sim.analog.recorder import Flow, FlowKind, PulseShape, Recorder
 from firmware_sim.faults.clock import WarpedClock
 from firmware_sim.faults.loads import HostileWorldLoad
 
@@ -19,7 +19,7 @@ _RAIL_VOLT = COMPLIANCE_MV / 1_000
 _FIRST_US = 1_000  # the first piece of a level in the record
 
 
-class Ear(Recorder):
+class WorldTimeRecorder(Recorder):
     """What one device, living by `clock`, tells the world's `recorder`."""
 
     def __init__(self, recorder: Recorder, clock: WarpedClock) -> None:
@@ -28,7 +28,6 @@ class Ear(Recorder):
         self._clock = clock
 
     def listen(self, flush: Callable[[], None]) -> None:
-        """As the recorder's own."""
         self._recorder.listen(flush)
 
     def add(self, channel: int, flow: Flow) -> None:
@@ -45,16 +44,16 @@ class Ear(Recorder):
             self._recorder.add(channel, Flow(at_us, period_us, 1, shape, flow.kind, (first, second)))
 
 
-def _stretched(shape: Shape, clock: WarpedClock) -> Shape:
+def _stretched(shape: PulseShape, clock: WarpedClock) -> PulseShape:
     """Widths in the world. Both phases come from one clock: what was equal stays equal."""
     width_us = clock.stretched(shape.width_us)
     second_us = clock.stretched(shape.second_width_us)
     if shape.width_us and shape.second_width_us % shape.width_us == 0:
         second_us = width_us * (shape.second_width_us // shape.width_us)
-    return Shape(shape.first_na, width_us, clock.stretched(shape.gap_us), shape.second_na, second_us)
+    return PulseShape(shape.first_na, width_us, clock.stretched(shape.gap_us), shape.second_na, second_us)
 
 
-class Held(NamedTuple):
+class HeldLevel(NamedTuple):
     """A level that is held on a channel: since when, and the interfaces' voltage there."""
 
     level_na: int
@@ -62,7 +61,7 @@ class Held(NamedTuple):
     cap_volt: float
 
 
-class Levels:
+class HeldLevels:
     """The levels that are held in the load, each channel's from when it began, as far as the supply can drive them.
 
     A level charges the interfaces, and sinks as the voltage comes to the rail. The record has it in pieces that
@@ -73,57 +72,59 @@ class Levels:
         self._recorder = recorder
         self._load = load
         self._now_us = now_us
-        self._held: dict[int, Held] = {}
+        self._levels: dict[int, HeldLevel] = {}
         self._since_us: dict[int, int] = {}
         if recorder is not None:
             recorder.listen(self.flush)
 
     def set(self, channel: int, level_na: int, at_us: int) -> None:
         """From `at_us` on `level_na` is held; 0 for none."""
-        held = self._held.get(channel)
-        if (0 if held is None else held.level_na) == level_na:
+        held_level = self._levels.get(channel)
+        if (0 if held_level is None else held_level.level_na) == level_na:
             return
         self._book(channel, at_us)
-        self._held.pop(channel, None)
+        self._levels.pop(channel, None)
         if level_na:
-            self._held[channel] = Held(level_na, at_us, 0.0 if held is None else held.cap_volt)
+            self._levels[channel] = HeldLevel(level_na, at_us, 0.0 if held_level is None else held_level.cap_volt)
             self._since_us[channel] = at_us
 
     def flowing_na(self, channel: int) -> int:
         """What flows of it just now."""
-        held = self._held.get(channel)
-        if held is None:
+        held_level = self._levels.get(channel)
+        if held_level is None:
             return 0
         pair = self._load.pair(channel, self._now_us())
-        phase = _drive(pair, held, max(0, self._now_us() - held.at_us))
+        phase = _drive(pair, held_level, max(0, self._now_us() - held_level.at_us))
         if not phase.clipped:
-            return held.level_na
+            return held_level.level_na
         most_na = round(max(0.0, _RAIL_VOLT - abs(phase.cap_volt)) / pair.series_ohm * 1e9)
-        return min(most_na, held.level_na) if held.level_na > 0 else max(-most_na, held.level_na)
+        return min(most_na, held_level.level_na) if held_level.level_na > 0 else max(-most_na, held_level.level_na)
 
     def flush(self) -> None:
         """Bring the record up to now."""
-        for channel in list(self._held):
+        for channel in list(self._levels):
             self._book(channel, self._now_us())
 
     def _book(self, channel: int, until_us: int) -> None:
-        while (held := self._held.get(channel)) is not None and held.at_us < until_us:
-            double_us = 2 * held.at_us - self._since_us[channel]
+        while (held_level := self._levels.get(channel)) is not None and held_level.at_us < until_us:
+            double_us = 2 * held_level.at_us - self._since_us[channel]
             end_us = min(
-                until_us, self._load.next_change_us(channel, held.at_us), max(held.at_us + _FIRST_US, double_us)
+                until_us,
+                self._load.next_change_us(channel, held_level.at_us),
+                max(held_level.at_us + _FIRST_US, double_us),
             )
-            width_us = end_us - held.at_us
-            phase = _drive(self._load.pair(channel, held.at_us), held, width_us)
+            width_us = end_us - held_level.at_us
+            phase = _drive(self._load.pair(channel, held_level.at_us), held_level, width_us)
             if self._recorder is not None and (mean_na := round(phase.mean_ua * 1_000)):
                 curves = (phase.curve, None) if mean_na > 0 else (None, phase.curve)
-                level = Flow(held.at_us, width_us, 1, _level(mean_na, width_us), Kind.HELD, curves)
+                level = Flow(held_level.at_us, width_us, 1, _level(mean_na, width_us), FlowKind.HELD, curves)
                 self._recorder.add(channel, level)
-            self._held[channel] = Held(held.level_na, end_us, phase.cap_volt)
+            self._levels[channel] = HeldLevel(held_level.level_na, end_us, phase.cap_volt)
 
 
-def _drive(pair: Pair, held: Held, for_us: int) -> Phase:
-    return pair.drive(held.level_na / 1_000, max(1, for_us), held.cap_volt, _RAIL_VOLT)
+def _drive(pair: NeedlePair, held_level: HeldLevel, for_us: int) -> PhaseResponse:
+    return pair.drive(held_level.level_na / 1_000, max(1, for_us), held_level.cap_volt, _RAIL_VOLT)
 
 
-def _level(level_na: int, width_us: int) -> Shape:
-    return Shape(level_na, width_us, 0, 0, 0) if level_na > 0 else Shape(0, 0, 0, -level_na, width_us)
+def _level(level_na: int, width_us: int) -> PulseShape:
+    return PulseShape(level_na, width_us, 0, 0, 0) if level_na > 0 else PulseShape(0, 0, 0, -level_na, width_us)

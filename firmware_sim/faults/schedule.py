@@ -1,4 +1,4 @@
-"""When each fault begins and ends, in order of time, and how often it did something.
+"""The schedule of faults: when each begins and ends, in order of time, and how often it acted.
 
 Times here are the world's: since the first power-on. One whole number says when something next changes, so
 that until then nobody need look.
@@ -13,7 +13,7 @@ from firmware_sim.faults.model import Fault
 NEVER_US = 1 << 62
 
 
-class Window:
+class FaultWindow:
     """One fault in time. `on` says whether it acts just now, `over` that it has ended.
 
     `start_us` is `NEVER_US` while it is not known.
@@ -45,7 +45,7 @@ class Window:
         return self.end_us if self.on else self.start_us
 
     def fire(self, at_us: int, times: int = 1) -> None:
-        """It did something."""
+        """Note that the fault did something."""
         if self.fired_us is None:
             self.fired_us = at_us
         self.fired += times
@@ -63,23 +63,23 @@ class Window:
         return self.fault.channel is None or self.fault.channel == channel
 
 
-class Turn(NamedTuple):
+class FaultEdge(NamedTuple):
     """A fault begins (`on`) or ends."""
 
-    window: Window
+    window: FaultWindow
     on: bool
 
 
-class Schedule:
+class FaultSchedule:
     """The windows of all faults. `next_us` is when one next begins or ends; `states` those that wait for a state."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
-        self.windows = tuple(Window(index, fault) for index, fault in enumerate(faults))
+        self.windows = tuple(FaultWindow(index, fault) for index, fault in enumerate(faults))
         self.waiting = [window for window in self.windows if window.fault.after is not None]
         self.next_us = NEVER_US
         self._look_ahead()
 
-    def of(self, *prefixes: str) -> tuple[Window, ...]:
+    def of(self, *prefixes: str) -> tuple[FaultWindow, ...]:
         """The windows whose kind begins with one of these."""
         return tuple(window for window in self.windows if window.fault.kind.startswith(prefixes))
 
@@ -92,13 +92,13 @@ class Schedule:
         self._look_ahead()
         return bool(begun)
 
-    def turns(self, now_us: int) -> Iterable[Turn]:
+    def turns(self, now_us: int) -> Iterable[FaultEdge]:
         """What begins or ends up to `now_us`, in order of time, an end before a beginning."""
         while self.next_us <= now_us:
             window = min(self.windows, key=lambda window: (window.next_us, not window.on))
             window.on, window.over = not window.on, window.on
             self._look_ahead()
-            yield Turn(window, window.on)
+            yield FaultEdge(window, window.on)
 
     def _look_ahead(self) -> None:
         self.next_us = min((window.next_us for window in self.windows), default=NEVER_US)

@@ -1,4 +1,4 @@
-"""What the firmware says, spoilt before it comes to the line: told wrongly, told late, not told.
+"""Falsifies, delays or drops what the firmware sends, before it comes to the line.
 
 Frames stay whole and their checksums hold: nothing here can be seen by looking at bytes alone.
 """
@@ -6,9 +6,9 @@ Frames stay whole and their checksums hold: nothing here can be seen by looking 
 from collections import deque
 from collections.abc import Sequence
 
-from firmware_sim.faults.schedule import NEVER_US, Window
+from firmware_sim.faults.schedule import NEVER_US, FaultWindow
 from stimctl.errors import WireError
-from stimctl.wire.codec import SHAPES, Shape
+from stimctl.wire.codec import SHAPES, MessageSchema
 from stimctl.wire.framing import DELIMITER, frame_sized, unframe
 
 KINDS = ("device.silent_telemetry", "device.wrong_echo", "device.wrong_version", "device.slow_answers")
@@ -18,13 +18,13 @@ _UNASKED = range(0x60, 0x70)
 _WIDTH = {"B": 8, "H": 16, "I": 32, "Q": 64, "b": 8, "h": 16, "i": 32, "q": 64}
 
 
-class Mouth:
+class Transmitter:
     """`next_us` is when it next says something that waits; `plain` says that bytes need not come through here."""
 
-    def __init__(self, windows: Sequence[Window]) -> None:
+    def __init__(self, windows: Sequence[FaultWindow]) -> None:
         self._windows = windows
-        self._on: list[Window] = []
-        self._late: list[Window] = []
+        self._on: list[FaultWindow] = []
+        self._late: list[FaultWindow] = []
         self._queue: deque[tuple[int, bytes]] = deque()
         self.next_us = NEVER_US
         self.plain = True
@@ -37,9 +37,9 @@ class Mouth:
         self._look_ahead()
 
     def say(self, data: bytes, now_us: int) -> None:
-        """Whole frames."""
+        """Take whole frames from the firmware."""
         if self._on:
-            data = b"".join(self._told(frame, now_us) for frame in data.split(DELIMITER)[:-1])
+            data = b"".join(self._falsified(frame, now_us) for frame in data.split(DELIMITER)[:-1])
         if not data:
             return
         at_us = now_us
@@ -51,7 +51,7 @@ class Mouth:
         self._look_ahead()
 
     def take(self, now_us: int) -> list[bytes]:
-        """What is said by `now_us`."""
+        """The bytes that reach the line by `now_us`."""
         taken = []
         while self._queue and self._queue[0][0] <= now_us:
             taken.append(self._queue.popleft()[1])
@@ -59,7 +59,7 @@ class Mouth:
         return taken
 
     def forget(self) -> None:
-        """Whatever waits is gone."""
+        """Drop whatever waits."""
         self._queue.clear()
         self._look_ahead()
 
@@ -67,7 +67,7 @@ class Mouth:
         self.next_us = self._queue[0][0] if self._queue else NEVER_US
         self.plain = not (self._on or self._late or self._queue)
 
-    def _told(self, frame: bytes, now_us: int) -> bytes:
+    def _falsified(self, frame: bytes, now_us: int) -> bytes:
         try:
             payload = unframe(frame)
         except WireError:  # the firmware makes none
@@ -82,7 +82,7 @@ class Mouth:
         return frame_sized(payload)
 
 
-def _spoilt(window: Window, payload: bytes) -> bytes | None:
+def _spoilt(window: FaultWindow, payload: bytes) -> bytes | None:
     """The payload as it is told, or None for not at all."""
     shape, kind = SHAPES[payload[0]], window.fault.kind
     if kind == "device.silent_telemetry":
@@ -98,7 +98,7 @@ def _spoilt(window: Window, payload: bytes) -> bytes | None:
     return _with(payload, shape, name, None, window.number("add")) if name in numbers else payload
 
 
-def _with(payload: bytes, shape: Shape, name: str, value: int | None, add: int = 0) -> bytes:
+def _with(payload: bytes, shape: MessageSchema, name: str, value: int | None, add: int = 0) -> bytes:
     """The payload with one number replaced by `value`, or `add` added to it around the ends of its width."""
     values = list(shape.packer.unpack(payload))
     place = _HEADER_FIELDS + list(shape.fields).index(name)

@@ -1,1 +1,1 @@
-"""The device of the native protocol: frames in, frames and pulses out, on the simulator's own clock."""
+"""The simulated device of the native protocol: frames in, frames and pulses out, on its own clock."""

@@ -1,4 +1,4 @@
-"""One output channel: its train, what its pulses do in the load, what is read of them, and what is counted.
+"""One output channel: its pulse train, the current in its load, its readings and its counts.
 
 A pulse goes one of two ways. Alone: through the converter and the load, then past the monitor. Or in a
 stretch of like pulses that are known beforehand to trip nothing: then nothing at all is done until somebody
@@ -11,31 +11,31 @@ from typing import Any, NamedTuple
 from firmware_sim.analog.converter import COMPLIANCE_MV, Converter, Dac, OutputSwitch, Readback, Switch
 from firmware_sim.analog.electrodes import Electrodes
 from firmware_sim.analog.load import Load
-from firmware_sim.analog.needle_pair import Pair, Phase
-from firmware_sim.analog.recorder import Flow, Kind, Recorder, Shape
-from firmware_sim.native.monitor import OVER_CURRENT_CUT_US, Monitor, Reading, Verdict, over_current_ua
+from firmware_sim.analog.needle_pair import NeedlePair, PhaseResponse
+from firmware_sim.analog.recorder import Flow, FlowKind, PulseShape, Recorder
+from firmware_sim.native.monitor import OVER_CURRENT_CUT_US, Monitor, Reading, TripVerdict, over_current_ua
 from firmware_sim.native.program import OutputProgram, OutputSegment
-from firmware_sim.native.steady import OHM_FLOOR_UA, Silence, Stretch
-from firmware_sim.native.tally import Tally, whole_ua
-from firmware_sim.native.train import NEVER_US, Train, second_ua, span_us
+from firmware_sim.native.steady import OHM_FLOOR_UA, SilentStretch, SteadyStretch
+from firmware_sim.native.tally import ChannelTally, whole_ua
+from firmware_sim.native.train import NEVER_US, ChannelTrain, second_ua, span_us
 from stimctl.wire.codes import SATURATED_OHM, ChannelFlag, EndReason
 
-_NO_PHASE = Phase(0.0, 0.0, 0.0, 0.0, clipped=False)
+_NO_PHASE = PhaseResponse(0.0, 0.0, 0.0, 0.0, clipped=False)
 
 # Asked before a pulse leaves: channel, segment, its amplitude, its second phase's, the amplitude delivered before it.
 Gate = Callable[[int, int, int, int, int], bool]
 
-_TRAIN = Kind.TRAIN  # looking up an enum's member costs 0.2 us, at each pulse of a ramp
+_TRAIN = FlowKind.TRAIN  # looking up an enum's member costs 0.2 us, at each pulse of a ramp
 
 
-class Fired(NamedTuple):
+class SinglePulse(NamedTuple):
     """One pulse that went out alone."""
 
-    shape: Shape
+    shape: PulseShape
     reading: Reading
     read_uv: float  # at the end of the first phase
     energy_pj: float
-    cut: Verdict | None  # over current: the pulse ended early
+    cut: TripVerdict | None  # over current: the pulse ended early
 
 
 class OutputChannel:
@@ -49,26 +49,26 @@ class OutputChannel:
         self.rail_volt = COMPLIANCE_MV / 1_000
         self.peers: Mapping[int, OutputChannel] = {}
         self.monitor = Monitor()
-        self.tally = Tally()
-        self.train: Train | None = None
+        self.tally = ChannelTally()
+        self.train: ChannelTrain | None = None
         self.due_us = NEVER_US  # stimulation time up to which nothing has to be done
         self.offset_us = 0
         self.segments: tuple[OutputSegment, ...] = ()
         self._load = load
         self._recorder = recorder
-        self._stretch: Stretch | None = None
-        self._silence: Silence | None = None
+        self._stretch: SteadyStretch | None = None
+        self._silence: SilentStretch | None = None
         # What `readout` said last, and until when it stays true: up to the next pulse of a stretch.
-        self._told: tuple[int, ...] = ()
+        self._reported: tuple[int, ...] = ()
         self._told_until_us = -1
         self._index = number * 257  # where on the noise table the next pulse stands
         self._electrodes = Electrodes()
         self._applied_ua = self._measured_ua = self._ohm = self._last_ua = 0
-        self._flight: tuple[Any, ...] = (0, 1, 1, Shape(0, 0, 0, 0, 0), _TRAIN)
+        self._flight: tuple[Any, ...] = (0, 1, 1, PulseShape(0, 0, 0, 0, 0), _TRAIN)
 
     # --- runs ------------------------------------------------------------------------------------
 
-    def begin(self, program: OutputProgram, train: Train, offset_us: int) -> None:
+    def begin(self, program: OutputProgram, train: ChannelTrain, offset_us: int) -> None:
         """Start a run; pulses come as `run` is asked for them."""
         self.train, self.segments, self.offset_us = train, program.segments, offset_us
         self.due_us = train.next_us
@@ -94,12 +94,12 @@ class OutputChannel:
 
     def reset_counters(self) -> None:
         """Totals from zero, and nothing is known of a load."""
-        self.tally = Tally()
+        self.tally = ChannelTally()
         self.monitor = Monitor()
         self._ohm = 0
         self._told_until_us = -1
 
-    def step(self, gate: Gate) -> tuple[Verdict, int] | None:
+    def step(self, gate: Gate) -> tuple[TripVerdict, int] | None:
         """Do what is due at `due_us`: close a stretch, open one, or deliver one pulse.
 
         A verdict comes with the stimulation time at which it takes effect.
@@ -116,12 +116,12 @@ class OutputChannel:
         count = train.alike(change_us)
         if count and (amplitude_ua := train.amplitude_ua) == 0:
             self._applied_ua = self._measured_ua = self._last_ua = 0
-            self._silence = Silence(at_us, count, segment.period_us)
+            self._silence = SilentStretch(at_us, count, segment.period_us)
             self.due_us = at_us + (count - 1) * segment.period_us + 1
             return None
         if count and (stretch := self._quiet(at_us, count, index, amplitude_ua)) is not None:
             if not gate(self.number, index, amplitude_ua, second_ua(segment, amplitude_ua), self._last_ua):
-                return Verdict(EndReason.GATE, amplitude_ua), at_us
+                return TripVerdict(EndReason.GATE, amplitude_ua), at_us
             self._stretch = stretch
             self.due_us = at_us + (count - 1) * segment.period_us + 1
             return None
@@ -129,17 +129,17 @@ class OutputChannel:
         self.due_us = train.next_us
         return self._single(gate, at_us, index, amplitude_ua)
 
-    def _single(self, gate: Gate, at_us: int, index: int, amplitude_ua: int) -> tuple[Verdict, int] | None:
+    def _single(self, gate: Gate, at_us: int, index: int, amplitude_ua: int) -> tuple[TripVerdict, int] | None:
         """Deliver the pulse that is due, if there is one and it may leave."""
         if amplitude_ua == 0:
             self._applied_ua = self._measured_ua = self._last_ua = 0
             return None
         segment = self.segments[index]
         if not gate(self.number, index, amplitude_ua, second_ua(segment, amplitude_ua), self._last_ua):
-            return Verdict(EndReason.GATE, amplitude_ua), at_us
+            return TripVerdict(EndReason.GATE, amplitude_ua), at_us
         return self._deliver(at_us, index, amplitude_ua)
 
-    def _deliver(self, at_us: int, index: int, amplitude_ua: int) -> tuple[Verdict, int] | None:
+    def _deliver(self, at_us: int, index: int, amplitude_ua: int) -> tuple[TripVerdict, int] | None:
         segment, tally, now_us = self.segments[index], self.tally, at_us + self.offset_us
         shape, reading, _, energy_pj, cut = self.fire(now_us, segment, amplitude_ua, _TRAIN)
         first_na, second_na, net_fc, self._ohm, clipped = reading
@@ -161,7 +161,7 @@ class OutputChannel:
 
     # --- pulses ----------------------------------------------------------------------------------
 
-    def fire(self, now_us: int, segment: OutputSegment, amplitude_ua: int, kind: Kind) -> Fired:
+    def fire(self, now_us: int, segment: OutputSegment, amplitude_ua: int, kind: FlowKind) -> SinglePulse:
         """Send one pulse through converter and load at device time `now_us`, and read it."""
         pair, back_ua = self._load.pair(self.number, now_us), second_ua(segment, amplitude_ua)
         volt = self._electrodes.rested(pair, now_us)
@@ -179,7 +179,9 @@ class OutputChannel:
         else:
             width_us, gap_us, second_width_us = OVER_CURRENT_CUT_US, 0, 0
             first = self._drive(pair, amplitude_ua, width_us, volt)
-        shape = Shape(round(first.mean_ua * 1_000), width_us, gap_us, round(-second.mean_ua * 1_000), second_width_us)
+        shape = PulseShape(
+            round(first.mean_ua * 1_000), width_us, gap_us, round(-second.mean_ua * 1_000), second_width_us
+        )
         self._electrodes.leave(second.cap_volt if second_width_us else first.cap_volt, now_us + shape.span_us)
         self._fly(pair, now_us, segment.period_us, 1, shape, kind, (first.curve, second.curve))
         if cut is not None and (discharge := self._electrodes.empty(pair)) is not None and self._recorder is not None:
@@ -187,38 +189,42 @@ class OutputChannel:
         read_uv = self.readback.voltage_uv(first.end_volt)
         reading = self._read(shape, read_uv, amplitude_ua, first.clipped, first.clipped or second.clipped)
         self._index += 1
-        return Fired(shape, reading, read_uv, first.energy_pj + second.energy_pj, cut)
+        return SinglePulse(shape, reading, read_uv, first.energy_pj + second.energy_pj, cut)
 
-    def _drive(self, pair: Pair, amplitude_ua: int, width_us: int, volt: float) -> Phase:
+    def _drive(self, pair: NeedlePair, amplitude_ua: int, width_us: int, volt: float) -> PhaseResponse:
         return pair.drive(self.dac.current_na(amplitude_ua) / 1_000, width_us, volt, self.rail_volt)
 
-    def _over_current(self, phase: Phase, width_us: int, applied_ua: int, pair: Pair) -> Verdict | None:
+    def _over_current(
+        self, phase: PhaseResponse, width_us: int, applied_ua: int, pair: NeedlePair
+    ) -> TripVerdict | None:
         """What a comparator says of a phase, here or where this channel touches another. It knows no sign."""
         peak_na = abs(round(phase.peak_ua(width_us) * 1_000))
         read_na = self.readback.mean_na(peak_na) + self.readback.noise.at(self._index)
         if read_na > over_current_ua(applied_ua) * 1_000:
-            return Verdict(EndReason.OVER_CURRENT, whole_ua(read_na))
+            return TripVerdict(EndReason.OVER_CURRENT, whole_ua(read_na))
         if pair.leak_permille:
             return self.peers[pair.leaks_to].hear(peak_na * pair.leak_permille // 1_000)
         return None
 
-    def _read(self, shape: Shape, read_uv: float, amplitude_ua: int, first_clipped: bool, clipped: bool) -> Reading:
+    def _read(
+        self, shape: PulseShape, read_uv: float, amplitude_ua: int, first_clipped: bool, clipped: bool
+    ) -> Reading:
         readback, noise_na = self.readback, self.readback.noise.at(self._index)
         first_na = readback.mean_na(shape.first_na) + noise_na
         second_na = readback.mean_na(shape.second_na) + noise_na
         net_fc = readback.mean_net_fc(shape.net_fc) + readback.net_noise_fc(self._index, 1)
         return Reading(first_na, second_na, net_fc, _ohm(read_uv, first_na, amplitude_ua, first_clipped), clipped)
 
-    def hear(self, stray_na: int) -> Verdict | None:
+    def hear(self, stray_na: int) -> TripVerdict | None:
         """Take in a current that came from another channel while nothing is applied here."""
         read_na = self.readback.mean_na(stray_na) + self.readback.noise.at(self._index)
         self.tally.highest_na = max(self.tally.highest_na, read_na)
         if read_na <= over_current_ua(0) * 1_000:
             return None
         self.monitor.flags = ChannelFlag.OVER_CURRENT
-        return Verdict(EndReason.OVER_CURRENT, whole_ua(read_na), self.number)
+        return TripVerdict(EndReason.OVER_CURRENT, whole_ua(read_na), self.number)
 
-    def _fly(self, pair: Pair, *flight: Any) -> None:
+    def _fly(self, pair: NeedlePair, *flight: Any) -> None:
         """Note what flows in the load, here and in a channel that touches this one: what a `Flow` is made of."""
         self._flight = flight
         if self._recorder is None:
@@ -228,19 +234,21 @@ class OutputChannel:
         if pair.leak_permille:
             self._recorder.add(pair.leaks_to, flow.leaking(pair.leak_permille))
 
-    def _quiet(self, at_us: int, count: int, index: int, amplitude_ua: int) -> Stretch | None:
+    def _quiet(self, at_us: int, count: int, index: int, amplitude_ua: int) -> SteadyStretch | None:
         """The coming like pulses as a stretch, if it is certain that none of them trips."""
         segment, now_us = self.segments[index], at_us + self.offset_us
         pair = self._load.pair(self.number, now_us)
         back_ua = second_ua(segment, amplitude_ua)
-        shape = Shape(
+        shape = PulseShape(
             self.dac.current_na(amplitude_ua), segment.width_us, segment.interphase_gap_us,
             -self.dac.current_na(-back_ua), segment.second_width_us,
         )  # fmt: skip
         if pair.leak_permille or pair.earthed_permille or min(shape.first_na, shape.second_na) <= 0:
             return None
         volt = self._electrodes.rested(pair, now_us)
-        stretch = Stretch(at_us, count, index, segment, amplitude_ua, shape, pair, volt, self._index, self.readback)
+        stretch = SteadyStretch(
+            at_us, count, index, segment, amplitude_ua, shape, pair, volt, self._index, self.readback
+        )
         limits = over_current_ua(amplitude_ua), over_current_ua(back_ua)
         return stretch if stretch.is_quiet(self.rail_volt, *limits) else None
 
@@ -258,7 +266,7 @@ class OutputChannel:
             train.skip(count)
         self.due_us = train.next_us
 
-    def _book(self, stretch: Stretch, count: int) -> None:
+    def _book(self, stretch: SteadyStretch, count: int) -> None:
         tally, readback, index = self.tally, self.readback, stretch.segment_index
         noise = readback.noise
         tally.pulses[index] += count
@@ -287,7 +295,7 @@ class OutputChannel:
     def readout(self, at_us: int) -> tuple[int, ...]:
         """The channel at stimulation time `at_us`: the fields of the wire's Channel message after its number."""
         if at_us <= self._told_until_us:
-            return self._told
+            return self._reported
         tally, train, stretch = self.tally, self.train, self._stretch
         target_ua = 0 if train is None else train.target_ua
         pulses_0, pulses_1 = tally.pulses
@@ -306,7 +314,7 @@ class OutputChannel:
             pulses_0 += count
             charge_0 += count * stretch.charge_pc
         self._told_until_us = stretch.first_us + count * stretch.period_us
-        self._told = told = (
+        self._reported = told = (
             0, target_ua, stretch.amplitude_ua, whole_ua(read_na), stretch.ohm_at(count - 1, read_na),
             pulses_0, pulses_1, charge_0, charge_1, (net_fc + 500) // 1_000,
         )  # fmt: skip

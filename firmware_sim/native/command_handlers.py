@@ -1,6 +1,6 @@
-"""What each command does: its own checks in order, then one call on the machine, then the answer.
+"""Executes each command of the native protocol: its checks in order, one call on the machine, then the answer.
 
-The answer carries the values as they now stand in the device. A command that may not be done raises `Denied`
+The answer carries the values as they now stand in the device. A command that may not be done raises `CommandDenied`
 (or, for the state, `IllegalCause`) before anything has changed.
 """
 
@@ -9,10 +9,9 @@ from typing import Any
 
 from firmware_sim.native import gate, identity
 from firmware_sim.native.flash import Totals
-from firmware_sim.native.loading import Loading, require_mask
+from firmware_sim.native.loading import ProgramLoader, is_intact, require_intact, require_mask
 from firmware_sim.native.machine import Machine
-from firmware_sim.native.program_memory import holds, require_memory
-from firmware_sim.native.refusal import Denied, require_between, require_known
+from firmware_sim.native.refusal import CommandDenied, require_between, require_known
 from firmware_sim.native.run_state import Arming
 from firmware_sim.native.states import Cause, IllegalCause, after
 from stimctl.wire import codec as wire
@@ -25,7 +24,7 @@ _CHANNELS = range(1, CHANNELS + 1)
 def _require_no_session(machine: Machine, cause: Cause) -> None:
     """Nothing is loaded or tested anew over counters that nobody has read, nor under an open session."""
     if machine.waiting is not None:
-        raise Denied(Refusal.UNREAD_COUNTERS, machine.waiting.number)
+        raise CommandDenied(Refusal.UNREAD_COUNTERS, machine.waiting.number)
     if machine.session is not None:
         raise IllegalCause(machine.state, cause)
 
@@ -33,21 +32,20 @@ def _require_no_session(machine: Machine, cause: Cause) -> None:
 def _require_nonce(machine: Machine, nonce: int) -> None:
     # Nonces are 64 bits wide and a refusal's fields 32: they are not repeated in it.
     if machine.arming is None or nonce != machine.arming.nonce:
-        raise Denied(Refusal.WRONG_NONCE)
+        raise CommandDenied(Refusal.WRONG_NONCE)
 
 
 def load_program(machine: Machine, order: wire.LoadProgram, now_us: int) -> wire.ProgramOpen:
     """Begin a program. The one before is gone."""
     _require_no_session(machine, Cause.LOAD)
     after(machine.state, Cause.LOAD)
-    loading = Loading(order)
+    loading = ProgramLoader(order)
     machine.loading, machine.program, machine.digest = loading, None, b""
     machine.move(Cause.LOAD, now_us)
     return wire.ProgramOpen(*order, now_us)
 
 
 def load_segment(machine: Machine, order: wire.LoadSegment, now_us: int) -> wire.SegmentLoaded:
-    """Take the next segment."""
     _require_no_session(machine, Cause.SEGMENT)
     after(machine.state, Cause.SEGMENT)
     assert machine.loading is not None, "LOADING without a program"
@@ -57,7 +55,7 @@ def load_segment(machine: Machine, order: wire.LoadSegment, now_us: int) -> wire
 
 
 def read_digest(machine: Machine, _order: wire.ReadDigest, now_us: int) -> wire.ProgramDigest:
-    """Close the program."""
+    """Seal the program, and answer with its digest."""
     after(machine.state, Cause.DIGEST)
     assert machine.loading is not None, "a program's digest without a program"
     machine.program, machine.digest = machine.loading.seal()
@@ -70,7 +68,7 @@ def self_test(machine: Machine, _order: wire.SelfTest, now_us: int) -> wire.Self
     _require_no_session(machine, Cause.TEST_PASSED)
     after(machine.state, Cause.TEST_PASSED)
     failures, zero_ua = machine.stage.self_test()
-    if not holds(machine):
+    if not is_intact(machine.program, machine.digest):
         failures |= SelfTestFailure.MEMORY
     machine.move(Cause.TEST_FAILED if failures else Cause.TEST_PASSED, now_us)
     return wire.SelfTestDone(failures, zero_ua, now_us)
@@ -79,9 +77,9 @@ def self_test(machine: Machine, _order: wire.SelfTest, now_us: int) -> wire.Self
 def arm(machine: Machine, order: wire.Arm, now_us: int) -> wire.Armed:
     """Arm for one start within the time to live. The first arm opens the session; later ones may only narrow it."""
     if machine.waiting is not None:
-        raise Denied(Refusal.UNREAD_COUNTERS, machine.waiting.number)
+        raise CommandDenied(Refusal.UNREAD_COUNTERS, machine.waiting.number)
     after(machine.state, Cause.ARM)
-    require_memory(machine)
+    require_intact(machine.program, machine.digest)
     _check_arm(machine, order)
     session = machine.session or machine.open_session(
         order.ceiling_ua, order.channel_mask, order.stimulation_limit_us, now_us
@@ -95,12 +93,12 @@ def arm(machine: Machine, order: wire.Arm, now_us: int) -> wire.Armed:
 
 def _check_arm(machine: Machine, order: wire.Arm) -> None:
     if order.digest_head != int.from_bytes(machine.digest[:8], "little"):
-        raise Denied(Refusal.WRONG_DIGEST)
+        raise CommandDenied(Refusal.WRONG_DIGEST)
     require_mask(order.channel_mask)
     session, program = machine.session, machine.program
     allowed = session.channel_mask if session is not None else program.channel_mask if program is not None else 0
     if order.channel_mask & ~allowed:
-        raise Denied(Refusal.NOT_IN_PROGRAM, order.channel_mask, allowed)
+        raise CommandDenied(Refusal.NOT_IN_PROGRAM, order.channel_mask, allowed)
     most_ua = session.ceiling_ua if session is not None else gate.MAX_AMPLITUDE_UA
     require_between(order.ceiling_ua, gate.MIN_CEILING_UA, most_ua)
     limit_us = (session.limit_us,) * 2 if session is not None else (gate.MIN_STIMULATION_US, gate.MAX_STIMULATION_US)
@@ -111,7 +109,7 @@ def _check_arm(machine: Machine, order: wire.Arm) -> None:
 def start(machine: Machine, order: wire.Start, now_us: int) -> wire.Started:
     """Start what was armed: stimulate to the targets, or check impedance."""
     after(machine.state, Cause.START)
-    require_memory(machine)
+    require_intact(machine.program, machine.digest)
     _require_nonce(machine, order.nonce)
     arming, session, program = machine.arming, machine.session, machine.program
     assert arming is not None, "ARMED without an arm"
@@ -121,7 +119,7 @@ def start(machine: Machine, order: wire.Start, now_us: int) -> wire.Started:
     targets_ua = dict(zip(_CHANNELS, order[1:], strict=True))
     for channel, target_ua in targets_ua.items():
         if target_ua and channel not in arming.channels:
-            raise Denied(Refusal.NOT_IN_PROGRAM, channel, arming.channel_mask)
+            raise CommandDenied(Refusal.NOT_IN_PROGRAM, channel, arming.channel_mask)
         require_between(target_ua, 0, 0 if checking else arming.ceiling_ua)
     if checking:
         machine.check(arming.channels, now_us)
@@ -148,7 +146,7 @@ def set_target(machine: Machine, order: wire.SetTarget, now_us: int) -> wire.Tar
     arming = machine.arming
     assert arming is not None, "stimulating without an arm"
     if order.channel not in arming.channels:
-        raise Denied(Refusal.NOT_IN_PROGRAM, order.channel, arming.channel_mask)
+        raise CommandDenied(Refusal.NOT_IN_PROGRAM, order.channel, arming.channel_mask)
     require_between(order.target_ua, 0, arming.ceiling_ua)
     rise_ua = order.target_ua - machine.targets_ua[order.channel]
     if rise_ua > 0:
@@ -161,10 +159,10 @@ def set_target(machine: Machine, order: wire.SetTarget, now_us: int) -> wire.Tar
 
 def _check_raise(machine: Machine, channel: int, rise_ua: int, now_us: int) -> None:
     if rise_ua > gate.MAX_RISE_UA:
-        raise Denied(Refusal.RAISE_TOO_LARGE, rise_ua, gate.MAX_RISE_UA)
+        raise CommandDenied(Refusal.RAISE_TOO_LARGE, rise_ua, gate.MAX_RISE_UA)
     raised_us = machine.raised_us.get(channel)
     if raised_us is not None and now_us - raised_us < gate.RAISE_INTERVAL_US:
-        raise Denied(Refusal.RAISE_TOO_SOON, now_us - raised_us, gate.RAISE_INTERVAL_US)
+        raise CommandDenied(Refusal.RAISE_TOO_SOON, now_us - raised_us, gate.RAISE_INTERVAL_US)
 
 
 def hold(machine: Machine, _order: wire.Hold, now_us: int) -> wire.Holding:
@@ -184,7 +182,7 @@ def acknowledge(machine: Machine, order: wire.Acknowledge, now_us: int) -> wire.
     after(machine.state, Cause.ACKNOWLEDGE)
     waiting = machine.waiting
     if waiting is None or waiting.number != order.session:
-        raise Denied(Refusal.WRONG_SESSION, order.session, waiting.number if waiting is not None else 0)
+        raise CommandDenied(Refusal.WRONG_SESSION, order.session, waiting.number if waiting is not None else 0)
     machine.acknowledge(now_us)
     return wire.Acknowledged(order.session, machine.state, now_us)
 
@@ -225,13 +223,11 @@ def _totals(machine: Machine, channel: int, now_us: int) -> tuple[int, Totals]:
 
 
 def read_counters(machine: Machine, order: wire.ReadCounters, now_us: int) -> wire.Counters:
-    """What a channel delivered."""
     number, totals = _totals(machine, order.channel, now_us)
     return wire.Counters(order.channel, number, *totals[:4], now_us)
 
 
 def read_measured(machine: Machine, order: wire.ReadMeasured, now_us: int) -> wire.Measured:
-    """What a channel measured."""
     number, totals = _totals(machine, order.channel, now_us)
     return wire.Measured(order.channel, number, *totals[4:], now_us)
 

@@ -12,16 +12,16 @@ from firmware_sim.analog.load import Load, load_named
 from firmware_sim.native.command_handlers import ANSWERS, read_identity, stop
 from firmware_sim.native.flash import Flash
 from firmware_sim.native.identity import NEVER_CALIBRATED
+from firmware_sim.native.loading import is_intact
 from firmware_sim.native.machine import Machine
 from firmware_sim.native.nonces import Draw, by_seed
 from firmware_sim.native.output_stage import OutputStage, Trip
 from firmware_sim.native.program import OutputProgram
-from firmware_sim.native.program_memory import holds
-from firmware_sim.native.refusal import Denied
-from firmware_sim.native.reply_cache import REPEATED, STALE, LastAnswer
-from firmware_sim.native.run_state import Change
+from firmware_sim.native.refusal import CommandDenied
+from firmware_sim.native.reply_cache import REPEATED, STALE, ReplyCache
+from firmware_sim.native.run_state import StateChange
 from firmware_sim.native.states import IllegalCause
-from firmware_sim.native.telemetry import PERIOD_US, Telemetry
+from firmware_sim.native.telemetry import PERIOD_US, TelemetrySender
 from firmware_sim.native.timers import NEVER_US
 from stimctl.errors import WireError
 from stimctl.wire.codec import (
@@ -60,7 +60,7 @@ class Device:
     # What it is made of. A device that is wrong on purpose is made of other parts.
     stage_class = OutputStage
     machine_class = Machine
-    telemetry_class = Telemetry
+    telemetry_class = TelemetrySender
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class Device:
         self._journal = journal
         self._out: list[bytes] = []
         self._splitter = FrameSplitter()
-        self._replies = LastAnswer()
+        self._replies = ReplyCache()
         self._greeted = False
         self._tick_us = NEVER_US
         stage = self.stage_class(chosen, seed=seed, recorder=recorder)
@@ -165,7 +165,7 @@ class Device:
 
     def _prove(self, now_us: int) -> None:
         """The program that runs is still the one that was sealed, or the session ends."""
-        if holds(self.machine):
+        if is_intact(self.machine.program, self.machine.digest):
             self._proven = self.machine.program
         else:
             self.machine.end(EndReason.GATE, now_us)
@@ -179,7 +179,7 @@ class Device:
             self._note_zero()
             return
         if payload[0] >= _FIRST_ANSWER:
-            self._refuse(payload, Denied(Refusal.UNKNOWN_KIND))
+            self._refuse(payload, CommandDenied(Refusal.UNKNOWN_KIND))
             return
         try:
             order = message_in(payload)
@@ -190,16 +190,16 @@ class Device:
         if type(order) is Hello:
             self._hello(sequence, order)
         elif not self._greeted:
-            self._refuse(payload, Denied(Refusal.NO_HANDSHAKE))
+            self._refuse(payload, CommandDenied(Refusal.NO_HANDSHAKE))
         else:
             self._in_turn(sequence, order, payload)
 
     def _in_turn(self, sequence: int, order: object, payload: bytes) -> None:
-        turn = self._replies.turn(sequence, payload)
-        if turn is REPEATED:
+        disposition = self._replies.disposition(sequence, payload)
+        if disposition is REPEATED:
             self._out.append(self._replies.answer)
-        elif turn is STALE:
-            self._refuse(payload, Denied(Refusal.STALE_SEQUENCE, sequence))
+        elif disposition is STALE:
+            self._refuse(payload, CommandDenied(Refusal.STALE_SEQUENCE, sequence))
         else:
             answer = encode(sequence, self._execute(order, payload[0]))
             self._replies.keep(sequence, payload, answer)
@@ -210,7 +210,7 @@ class Device:
             if type(order) is ReadIdentity:
                 return read_identity(order.page, self._seed, self._calibrated_on)
             answer = ANSWERS[type(order)](self.machine, order, self.machine.now_us)
-        except Denied as denied:
+        except CommandDenied as denied:
             return Refused(kind, denied.reason, denied.detail, denied.limit)
         except IllegalCause as illegal:
             return Refused(kind, Refusal.WRONG_STATE, illegal.state, 0)
@@ -237,12 +237,12 @@ class Device:
     def _reply(self, sequence: int, answer: object) -> None:
         self._out.append(encode(sequence, answer))
 
-    def _refuse(self, payload: bytes, denied: Denied) -> None:
+    def _refuse(self, payload: bytes, denied: CommandDenied) -> None:
         self._reply(sequence_in(payload), Refused(payload[0], denied.reason, denied.detail, denied.limit))
 
     # --- what it tells --------------------------------------------------------------------------
 
-    def _tell(self, change: Change) -> None:
+    def _tell(self, change: StateChange) -> None:
         if self._greeted:
             self._out.append(self._telemetry.event(change))
         self._note(
@@ -267,7 +267,7 @@ class Device:
             self._journal(entry)
 
 
-def _refusal_of(problem: WireError) -> Denied:
+def _refusal_of(problem: WireError) -> CommandDenied:
     if isinstance(problem, UnknownKind):
-        return Denied(Refusal.UNKNOWN_KIND)
-    return Denied(Refusal.WRONG_LENGTH if isinstance(problem, WrongLength) else Refusal.UNKNOWN_VALUE)
+        return CommandDenied(Refusal.UNKNOWN_KIND)
+    return CommandDenied(Refusal.WRONG_LENGTH if isinstance(problem, WrongLength) else Refusal.UNKNOWN_VALUE)

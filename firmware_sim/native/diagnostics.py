@@ -1,4 +1,4 @@
-"""The two things done with the converters outside a run: reading a load's impedance, and the self-test.
+"""The impedance check and the self-test: the two uses of the converters outside a run.
 
 The impedance check sends a few small balanced pulses, each past the gate like any other. The self-test drives
 a resistor inside the device, with the outputs disconnected: the voltage over it says what really flows, so
@@ -8,8 +8,8 @@ that a converter that gives something else can be told from an ammeter that read
 from typing import NamedTuple
 
 from firmware_sim.analog.converter import COMPLIANCE_MV, READBACK_ACCURACY_PERMILLE, READBACK_ACCURACY_UA
-from firmware_sim.analog.needle_pair import Pair
-from firmware_sim.analog.recorder import Kind
+from firmware_sim.analog.needle_pair import NeedlePair
+from firmware_sim.analog.recorder import FlowKind
 from firmware_sim.native.channel import Gate, OutputChannel
 from firmware_sim.native.gate import CHECK_AMPLITUDE_UA, CHECK_PERIOD_US, CHECK_WIDTH_US, ZERO_UA
 from firmware_sim.native.monitor import Monitor
@@ -57,7 +57,7 @@ class ImpedanceCheck:
         last_ua = CHECK_AMPLITUDE_UA if self._sent else 0
         if not self._gate(self._channel.number, CHECK_INDEX, CHECK_AMPLITUDE_UA, CHECK_AMPLITUDE_UA, last_ua):
             return self._found(EndReason.GATE, value=CHECK_AMPLITUDE_UA)
-        fired = self._channel.fire(at_us, CHECK_SEGMENT, CHECK_AMPLITUDE_UA, Kind.CHECK)
+        fired = self._channel.fire(at_us, CHECK_SEGMENT, CHECK_AMPLITUDE_UA, FlowKind.CHECK)
         self._sent += 1
         self._read_uv += fired.read_uv
         self._read_na += fired.reading.first_na
@@ -92,7 +92,7 @@ def self_test(channel: OutputChannel) -> tuple[SelfTestFailure, int]:
             failures |= SelfTestFailure.DAC
         if abs(read_ua - flowing_ua) > allowed_ua:
             failures |= SelfTestFailure.READBACK
-    rail = Pair(10_000_000.0).drive(1_000.0, CHECK_WIDTH_US, 0.0, channel.rail_volt)
+    rail = NeedlePair(10_000_000.0).drive(1_000.0, CHECK_WIDTH_US, 0.0, channel.rail_volt)
     if abs(readback.voltage_uv(rail.end_volt) / 1_000 - COMPLIANCE_MV) > COMPLIANCE_MV * RAIL_TOLERANCE:
         failures |= SelfTestFailure.COMPLIANCE_RAIL
     zero_ua = max(channel.leak_ua(number * 1_000) for number in range(_ZERO_SAMPLES))

@@ -1,5 +1,4 @@
-"""What the device keeps without power: how often it booted and was armed, its session numbers, and one
-session's record.
+"""The device's non-volatile memory: boots, arms, session numbers, and the record of one session.
 
 `Flash` models battery-backed memory: while a session is open it knows how to fetch the newest counts from
 the running firmware, so that a reset loses nothing. `FileFlash` is the same as JSON in a file that no other
@@ -101,7 +100,7 @@ class Flash:
         """Make sure that everything outlives this process."""
 
     def close(self) -> None:
-        """Let others have it."""
+        """Release it for another device."""
 
 
 class FileFlash(Flash):

@@ -66,7 +66,7 @@ OUTPUT_STATES = frozenset(
 )  # fmt: skip
 
 
-class Pulse(NamedTuple):
+class OutputPulse(NamedTuple):
     """One biphasic pulse as it would leave the converter."""
 
     amplitude_ua: int
@@ -77,7 +77,7 @@ class Pulse(NamedTuple):
     period_us: int
 
 
-def permit(state: DeviceState, ceiling_ua: int, last_ua: int, pulse: Pulse) -> bool:
+def permit(state: DeviceState, ceiling_ua: int, last_ua: int, pulse: OutputPulse) -> bool:
     """Whether this pulse may leave the device now. `last_ua` is the channel's last delivered amplitude."""
     amplitude_ua, width_us, gap_us, second_ua, second_width_us, period_us = pulse
     charge_pc = amplitude_ua * width_us
@@ -97,11 +97,11 @@ def permit(state: DeviceState, ceiling_ua: int, last_ua: int, pulse: Pulse) -> b
     )
 
 
-def pulse_of(program: OutputProgram, segment: int, amplitude_ua: int, second_ua: int) -> Pulse:
+def pulse_of(program: OutputProgram, segment: int, amplitude_ua: int, second_ua: int) -> OutputPulse:
     """A pulse in the shape of the program's segment; segment -1 is the impedance check's own shape."""
     if segment < 0:
-        return Pulse(amplitude_ua, CHECK_WIDTH_US, 0, second_ua, CHECK_WIDTH_US, CHECK_PERIOD_US)
+        return OutputPulse(amplitude_ua, CHECK_WIDTH_US, 0, second_ua, CHECK_WIDTH_US, CHECK_PERIOD_US)
     shape = program.segments[segment]
-    return Pulse(
+    return OutputPulse(
         amplitude_ua, shape.width_us, shape.interphase_gap_us, second_ua, shape.second_width_us, shape.period_us
     )

@@ -1,4 +1,4 @@
-"""Who the simulated stimulator says it is. It says that it is a simulator, always."""
+"""The identity of the simulated stimulator. It always says that it is a simulator."""
 
 import re
 from functools import cache

@@ -1,13 +1,14 @@
-"""A program on its way in: each piece checked against the device's own limits, then sealed by a digest."""
+"""Loads a program: checks each piece against the device's own limits, seals it by a digest, and checks that later."""
 
+from functools import lru_cache
 from hashlib import sha256
 from math import gcd, lcm
 
 from firmware_sim.native import gate
 from firmware_sim.native.program import OutputProgram, OutputSegment
-from firmware_sim.native.refusal import Denied, require_between
+from firmware_sim.native.refusal import CommandDenied, require_between
 from stimctl.wire.codec import LoadProgram, LoadSegment, digest_bytes
-from stimctl.wire.codes import CHANNELS, MAX_SEGMENTS, Refusal
+from stimctl.wire.codes import CHANNELS, MAX_SEGMENTS, Refusal, SelfTestFailure
 
 CHANNEL_BITS = (1 << CHANNELS) - 1
 
@@ -15,11 +16,11 @@ CHANNEL_BITS = (1 << CHANNELS) - 1
 def require_mask(channel_mask: int) -> None:
     """Refuse no channel, channels that do not exist, and more than three."""
     if channel_mask & ~CHANNEL_BITS:
-        raise Denied(Refusal.UNKNOWN_VALUE, channel_mask, CHANNEL_BITS)
+        raise CommandDenied(Refusal.UNKNOWN_VALUE, channel_mask, CHANNEL_BITS)
     if channel_mask.bit_count() > gate.MAX_CHANNELS:
-        raise Denied(Refusal.TOO_MANY_CHANNELS, channel_mask.bit_count(), gate.MAX_CHANNELS)
+        raise CommandDenied(Refusal.TOO_MANY_CHANNELS, channel_mask.bit_count(), gate.MAX_CHANNELS)
     if not channel_mask:
-        raise Denied(Refusal.BELOW_LIMIT, 0, 1)
+        raise CommandDenied(Refusal.BELOW_LIMIT, 0, 1)
 
 
 def quantum_ua(segments: list[LoadSegment]) -> int:
@@ -39,7 +40,7 @@ def _rest_us(segment: LoadSegment, channel: int) -> int:
     return segment.dwell_us - room_us // segment.period_us * segment.period_us
 
 
-class Loading:
+class ProgramLoader:
     """One program while it is given: header first, then its segments in order."""
 
     def __init__(self, header: LoadProgram) -> None:
@@ -65,7 +66,7 @@ class Loading:
             require_between(rest_us, gate.MIN_PERIOD_US, segment.dwell_us)
         quantum = quantum_ua([*self._segments, segment])
         if quantum > gate.MAX_QUANTUM_UA:
-            raise Denied(Refusal.UNBALANCED, quantum, gate.MAX_QUANTUM_UA)
+            raise CommandDenied(Refusal.UNBALANCED, quantum, gate.MAX_QUANTUM_UA)
         self._segments.append(segment)
 
     def seal(self) -> tuple[OutputProgram, bytes]:
@@ -79,3 +80,29 @@ class Loading:
             ramp_down_us=header.ramp_down_us,
         )
         return program, sha256(digest_bytes(header, self._segments)).digest()
+
+
+@lru_cache(maxsize=64)
+def digest_of(program: OutputProgram) -> bytes:
+    """The digest of a program as it stands in memory."""
+    header = LoadProgram(len(program.segments), program.channel_mask, program.ramp_slope_ua_per_s, program.ramp_down_us)
+    segments = [
+        LoadSegment(index, part.period_us, part.width_us, part.interphase_gap_us, part.second_width_us, part.dwell_us)
+        for index, part in enumerate(program.segments)
+    ]
+    return sha256(digest_bytes(header, segments)).digest()
+
+
+def is_intact(program: OutputProgram | None, digest: bytes) -> bool:
+    """Whether the program in memory, if there is one, has the digest that it was sealed with.
+
+    A digest that was read once says what the memory held then. So it is made again where it counts: in the self-test,
+    at each arm and start, and with each status while the program runs.
+    """
+    return program is None or digest_of(program) == digest
+
+
+def require_intact(program: OutputProgram | None, digest: bytes) -> None:
+    """Refuse to go on with a program that has changed since it was sealed."""
+    if not is_intact(program, digest):
+        raise CommandDenied(Refusal.SELF_TEST_FAILED, SelfTestFailure.MEMORY)

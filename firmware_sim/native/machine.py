@@ -8,23 +8,22 @@ to the instant it happened, and nothing flows after that instant.
 from collections.abc import Callable
 
 from firmware_sim.native import gate
-from firmware_sim.native.bands import Bands
 from firmware_sim.native.flash import Flash, StoredSession
-from firmware_sim.native.loading import Loading
+from firmware_sim.native.loading import ProgramLoader
 from firmware_sim.native.nonces import Draw, by_system, nonce
 from firmware_sim.native.output_stage import ImpedanceResult, OutputStage, Trip
-from firmware_sim.native.program import OutputProgram
-from firmware_sim.native.run_state import Arming, Change, Check, Run
+from firmware_sim.native.program import BandSchedule, OutputProgram
+from firmware_sim.native.run_state import Arming, ImpedanceScan, StateChange, StimulationRun
 from firmware_sim.native.states import Cause, after
-from firmware_sim.native.timers import Timer, Timers
-from firmware_sim.native.zero_detector import SAMPLE_US, ZeroWatch
+from firmware_sim.native.timers import DeviceTimer, DeviceTimers
+from firmware_sim.native.zero_detector import SAMPLE_US, ZeroDetector
 from stimctl.wire.codes import CHANNELS, DeviceState, EndReason
 
 SAVE_EVERY_US = 1_000_000  # flash in a file, while a session is open [choice]
 # An enum's member costs 0.2 us to look up; these are looked up at every tick and keepalive.
 _RAMPING = DeviceState.RAMPING
 _TESTED = DeviceState.TESTED
-_WATCHDOG = Timer.WATCHDOG
+_WATCHDOG = DeviceTimer.WATCHDOG
 _HOLDING = frozenset({EndReason.LEAD_OFF, EndReason.COMPLIANCE})
 
 
@@ -33,18 +32,18 @@ class Machine:
 
     check_period_us = gate.CHECK_PERIOD_US  # another one, for a device that is wrong on purpose
 
-    def __init__(self, stage: OutputStage, flash: Flash, tell: Callable[[Change], None]) -> None:
+    def __init__(self, stage: OutputStage, flash: Flash, tell: Callable[[StateChange], None]) -> None:
         self.stage = stage
         self.flash = flash
         self.boot_id = flash.boot()
         self.state = DeviceState.IDLE
-        self.timers = Timers()
-        self.zero = ZeroWatch()
-        self.loading: Loading | None = None
+        self.timers = DeviceTimers()
+        self.zero = ZeroDetector()
+        self.loading: ProgramLoader | None = None
         self.program: OutputProgram | None = None
         self.digest = b""
         self.arming: Arming | None = None
-        self.run: Run | None = None
+        self.run: StimulationRun | None = None
         self.targets_ua: dict[int, int] = {}
         self.raised_us: dict[int, int] = {}
         self.impedances: dict[int, ImpedanceResult] = {}
@@ -52,22 +51,22 @@ class Machine:
         self.alive_us = 0
         self.now_us = 0
         self.draw: Draw = by_system
-        self._check: Check | None = None
+        self._check: ImpedanceScan | None = None
         self._tell = tell
         stage.gate = self._permit
-        self._due: dict[Timer, Callable[[int], None]] = {
-            Timer.WATCHDOG: lambda at_us: self.end(EndReason.WATCHDOG, at_us),
-            Timer.SESSION: lambda at_us: self.end(EndReason.SESSION_EXPIRED, at_us),
-            Timer.HOLD: lambda at_us: self.end(EndReason.HOLD_EXPIRED, at_us),
-            Timer.STIMULATION: lambda at_us: self.end(EndReason.TIMER, at_us),
-            Timer.ARM: self._go_back,
-            Timer.FALL: lambda at_us: self.move(Cause.FALL, at_us),
-            Timer.CHECK: self._check_due,
-            Timer.ZERO: self._sample_zero,
-            Timer.SAVE: self._save,
+        self._due: dict[DeviceTimer, Callable[[int], None]] = {
+            DeviceTimer.WATCHDOG: lambda at_us: self.end(EndReason.WATCHDOG, at_us),
+            DeviceTimer.SESSION: lambda at_us: self.end(EndReason.SESSION_EXPIRED, at_us),
+            DeviceTimer.HOLD: lambda at_us: self.end(EndReason.HOLD_EXPIRED, at_us),
+            DeviceTimer.STIMULATION: lambda at_us: self.end(EndReason.TIMER, at_us),
+            DeviceTimer.ARM: self._go_back,
+            DeviceTimer.FALL: lambda at_us: self.move(Cause.FALL, at_us),
+            DeviceTimer.CHECK: self._check_due,
+            DeviceTimer.ZERO: self._sample_zero,
+            DeviceTimer.SAVE: self._save,
         }
         stage.disable(0)
-        self.timers.set(Timer.ZERO, SAMPLE_US)
+        self.timers.set(DeviceTimer.ZERO, SAMPLE_US)
 
     # --- time -----------------------------------------------------------------------------------
 
@@ -91,7 +90,7 @@ class Machine:
             return now_us - self.run.offset_us
         return self.flash.session.stimulation_us if self.flash.session is not None else 0
 
-    def _caught_up(self, run: Run, at_us: int, trip: Trip | None) -> None:
+    def _caught_up(self, run: StimulationRun, at_us: int, trip: Trip | None) -> None:
         """What follows from the pulses of `run` up to `at_us`, of which the last tripped."""
         while trip is not None:
             self._tripped(trip, trip.at_us + run.offset_us)
@@ -106,7 +105,7 @@ class Machine:
         before = self.state
         self.state = after(before, cause)
         if self.state is not before:
-            self._tell(Change(at_us, before, self.state, *why))
+            self._tell(StateChange(at_us, before, self.state, *why))
             self.flash.save()
 
     @property
@@ -116,7 +115,6 @@ class Machine:
 
     @property
     def session(self) -> StoredSession | None:
-        """The open session."""
         stored = self.flash.session
         return stored if stored is not None and stored.open else None
 
@@ -129,14 +127,14 @@ class Machine:
     @property
     def holding(self) -> bool:
         """Whether a hold is on, also while it is re-armed."""
-        return self.timers.at_us(Timer.HOLD) is not None
+        return self.timers.at_us(DeviceTimer.HOLD) is not None
 
     def end(self, reason: EndReason, at_us: int, channel: int = 0, value: int = 0) -> None:
         """End the open session: outputs off, everything latched until it is acknowledged."""
         after(self.state, Cause.END)
         session = self.session
         self._quiet(at_us)
-        self.timers.cancel(*(timer for timer in Timer if timer is not Timer.ZERO))
+        self.timers.cancel(*(timer for timer in DeviceTimer if timer is not DeviceTimer.ZERO))
         if session is not None:
             self.flash.collect = None
             session.end_reason = reason
@@ -146,7 +144,7 @@ class Machine:
         """Outputs off, the session stays open for ten minutes at most."""
         after(self.state, Cause.HOLD)
         self._quiet(at_us)
-        self.timers.set(Timer.HOLD, at_us + gate.HOLD_US)
+        self.timers.set(DeviceTimer.HOLD, at_us + gate.HOLD_US)
         self.hold_reason = reason
         self.move(Cause.HOLD, at_us, reason, channel, value)
 
@@ -177,9 +175,9 @@ class Machine:
         self.flash.collect = lambda: self.collect(self.now_us)
         self.stage.reset_counters()
         self.impedances.clear()
-        self.timers.set(Timer.SESSION, now_us + gate.SESSION_US)
+        self.timers.set(DeviceTimer.SESSION, now_us + gate.SESSION_US)
         if self.flash.saves_to_file:
-            self.timers.set(Timer.SAVE, now_us + SAVE_EVERY_US)
+            self.timers.set(DeviceTimer.SAVE, now_us + SAVE_EVERY_US)
         return session
 
     def arm(self, arming: Arming, session: StoredSession, lapse_us: int, now_us: int) -> None:
@@ -187,7 +185,7 @@ class Machine:
         after(self.state, Cause.ARM)
         self.arming = arming
         session.nonce = arming.nonce
-        self.timers.set(Timer.ARM, lapse_us)
+        self.timers.set(DeviceTimer.ARM, lapse_us)
         self.move(Cause.ARM, now_us)
         self.alive(now_us)
 
@@ -200,25 +198,25 @@ class Machine:
     def start(self, session: StoredSession, program: OutputProgram, targets_ua: dict[int, int], now_us: int) -> None:
         """Stimulate from zero, the session's stimulation time going on."""
         self.move(Cause.START, now_us)
-        self.timers.cancel(Timer.ARM, Timer.HOLD)
+        self.timers.cancel(DeviceTimer.ARM, DeviceTimer.HOLD)
         self.zero.restart()
-        self.timers.cancel(Timer.ZERO)
+        self.timers.cancel(DeviceTimer.ZERO)
         self.targets_ua = targets_ua
         so_far_us = session.stimulation_us
-        self.run = Run(now_us, so_far_us, session.segment_0_us, session.segment_1_us, Bands(program))
+        self.run = StimulationRun(now_us, so_far_us, session.segment_0_us, session.segment_1_us, BandSchedule(program))
         left_us = session.limit_us - so_far_us
-        self.timers.set(Timer.STIMULATION, now_us + left_us)
+        self.timers.set(DeviceTimer.STIMULATION, now_us + left_us)
         if program.ramp_down_us:
-            self.timers.set(Timer.FALL, now_us + max(0, left_us - program.ramp_down_us))
+            self.timers.set(DeviceTimer.FALL, now_us + max(0, left_us - program.ramp_down_us))
         self.stage.begin(program, targets_ua, so_far_us, session.limit_us, now_us)
 
     def check(self, channels: tuple[int, ...], now_us: int) -> None:
         """Check impedance, one channel after the other, and come back to where it was armed from."""
         self.move(Cause.CHECK, now_us)
-        self.timers.cancel(Timer.ARM, Timer.ZERO)
+        self.timers.cancel(DeviceTimer.ARM, DeviceTimer.ZERO)
         self.zero.restart()
-        self._check = Check(list(channels), now_us)
-        self.timers.set(Timer.CHECK, now_us + 1)
+        self._check = ImpedanceScan(list(channels), now_us)
+        self.timers.set(DeviceTimer.CHECK, now_us + 1)
 
     def acknowledge(self, now_us: int) -> None:
         """Forget the ended session and the program."""
@@ -235,10 +233,10 @@ class Machine:
             self.run = None
         self._check = None
         self.stage.disable(at_us)
-        self.timers.cancel(Timer.STIMULATION, Timer.FALL, Timer.CHECK)
-        if self.timers.at_us(Timer.ZERO) is None:
+        self.timers.cancel(DeviceTimer.STIMULATION, DeviceTimer.FALL, DeviceTimer.CHECK)
+        if self.timers.at_us(DeviceTimer.ZERO) is None:
             self.zero.restart()
-            self.timers.set(Timer.ZERO, at_us + SAMPLE_US)
+            self.timers.set(DeviceTimer.ZERO, at_us + SAMPLE_US)
 
     def collect(self, at_us: int) -> None:
         """Bring the open session's record up to date."""
@@ -256,7 +254,7 @@ class Machine:
         if self.holding:
             self.move(Cause.BACK_TO_HELD, at_us)
         else:
-            self.timers.cancel(Timer.WATCHDOG)
+            self.timers.cancel(DeviceTimer.WATCHDOG)
             self.move(Cause.BACK_TO_TESTED, at_us)
 
     def _check_due(self, at_us: int) -> None:
@@ -271,7 +269,7 @@ class Machine:
         else:
             self._check_next(check, at_us)
 
-    def _check_pulse(self, check: Check, pulse_us: int) -> None:
+    def _check_pulse(self, check: ImpedanceScan, pulse_us: int) -> None:
         channel = check.channels[0]
         result = self.impedances[channel] = self.stage.check_impedance(channel, check.sent, pulse_us)
         check.sent += 1
@@ -281,24 +279,24 @@ class Machine:
             next_us = pulse_us + result.span_us
         elif check.sent < gate.CHECK_PULSES:
             next_us += 1
-        self.timers.set(Timer.CHECK, max(next_us, self.now_us))
+        self.timers.set(DeviceTimer.CHECK, max(next_us, self.now_us))
 
-    def _check_next(self, check: Check, at_us: int) -> None:
+    def _check_next(self, check: ImpedanceScan, at_us: int) -> None:
         check.channels.pop(0)
         if check.channels:
             check.began_us, check.sent = at_us, 0
-            self.timers.set(Timer.CHECK, at_us + 1)
+            self.timers.set(DeviceTimer.CHECK, at_us + 1)
             return
         self._quiet(at_us)
         self._go_back(at_us)
 
     def _sample_zero(self, at_us: int) -> None:
         self.zero.sample(at_us, self.stage.zero_ua(at_us))
-        self.timers.set(Timer.ZERO, self.zero.next_sample_us(at_us))
+        self.timers.set(DeviceTimer.ZERO, self.zero.next_sample_us(at_us))
 
     def _save(self, at_us: int) -> None:
         self.flash.save()
-        self.timers.set(Timer.SAVE, at_us + SAVE_EVERY_US)
+        self.timers.set(DeviceTimer.SAVE, at_us + SAVE_EVERY_US)
 
     def _permit(self, channel: int, segment: int, amplitude_ua: int, second_ua: int, last_ua: int) -> bool:
         arming, program = self.arming, self.program

@@ -1,4 +1,4 @@
-"""When a channel's own readings say stop: the trips that need more than one pulse or one figure.
+"""Watches a channel's readings and decides when they must end the output.
 
 Over-current is judged on each phase alone, in mid-pulse. Net charge is judged a pulse and as a mean over a
 second or more. An impedance has to be out of range for three pulses in a row: needles move.
@@ -23,7 +23,7 @@ DC_WINDOW_US = 1_000_000  # [choice]
 _COMPLIANCE, _LEAD_OFF, _SHORT = int(ChannelFlag.COMPLIANCE), int(ChannelFlag.LEAD_OFF), int(ChannelFlag.SHORT)
 
 
-class Verdict(NamedTuple):
+class TripVerdict(NamedTuple):
     """Why to stop, and the figure that says so."""
 
     reason: EndReason
@@ -64,7 +64,7 @@ class Monitor:
         self._net_fc = 0
         self._since_us = -1
 
-    def judge(self, reading: Reading, charge_pc: int, at_us: int) -> Verdict | None:
+    def judge(self, reading: Reading, charge_pc: int, at_us: int) -> TripVerdict | None:
         """Take in one pulse that ran to its end; `charge_pc` is one phase as commanded."""
         _, _, net_fc, ohm, clipped = reading
         lead_off = ohm > LEAD_OFF_OHM
@@ -76,22 +76,22 @@ class Monitor:
             self.flags |= ChannelFlag.NET_CHARGE
             return verdict
         if self._shorted >= TRIP_PULSES:
-            return Verdict(EndReason.SHORT, ohm)
+            return TripVerdict(EndReason.SHORT, ohm)
         if self._astray >= TRIP_PULSES:
-            return Verdict(EndReason.LEAD_OFF if lead_off else EndReason.COMPLIANCE, min(ohm, SATURATED_OHM))
+            return TripVerdict(EndReason.LEAD_OFF if lead_off else EndReason.COMPLIANCE, min(ohm, SATURATED_OHM))
         return None
 
-    def _judge_net(self, net_fc: int, clipped: bool, charge_pc: int, at_us: int) -> Verdict | None:
+    def _judge_net(self, net_fc: int, clipped: bool, charge_pc: int, at_us: int) -> TripVerdict | None:
         net_pc = abs(net_fc) // 1_000
         # On the rail the phases differ because the load does: that pulse is left to the count of three and the mean.
         if net_pc > NET_CHARGE_FLOOR_PC and net_pc > charge_pc // 100 and not clipped:
-            return Verdict(EndReason.NET_CHARGE, net_pc)
+            return TripVerdict(EndReason.NET_CHARGE, net_pc)
         if self._since_us < 0:
             self._since_us, self._net_fc = at_us, 0
         elif (window_us := at_us - self._since_us) >= DC_WINDOW_US:
             mean_pc = abs(self._net_fc) // 1_000
             self._since_us, self._net_fc = at_us, 0
             if mean_pc > MEAN_DC_UA * window_us:
-                return Verdict(EndReason.NET_CHARGE, mean_pc)
+                return TripVerdict(EndReason.NET_CHARGE, mean_pc)
         self._net_fc += net_fc
         return None

@@ -1,4 +1,4 @@
-"""Nonces that nobody can have recorded: half of each is drawn by chance, the other half counts.
+"""Makes nonces that cannot have been recorded before: half of each is random, the other half counts.
 
 The count alone would be known to a twin that has armed as often, and to the same device once its memory was erased;
 chance alone could repeat. A simulator whose world has to come out the same to the byte draws by its seed instead: it

@@ -1,4 +1,4 @@
-"""The output stage: four channels driven by one program, and everything that is read and counted of them.
+"""The output stage: four channels driven by one program, with their readings and counts.
 
 It is asked to run up to a stimulation time and says whether anything tripped. Channels are served in order of
 time, so that a trip on one finds the others exactly where they were; between two things to do it costs one
@@ -28,7 +28,7 @@ from firmware_sim.native.diagnostics import ImpedanceCheck, ImpedanceResult, sel
 from firmware_sim.native.flash import Totals
 from firmware_sim.native.program import OutputProgram
 from firmware_sim.native.tally import Readout
-from firmware_sim.native.train import NEVER_US, Train
+from firmware_sim.native.train import NEVER_US, ChannelTrain
 from stimctl.wire.codes import CHANNELS, EndReason
 
 __all__ = [
@@ -68,7 +68,7 @@ class OutputStage:
     before it leaves, each pulse of a ramp by itself and a stretch of like pulses once.
     """
 
-    train_class = Train  # another one, for a device that is wrong on purpose
+    train_class = ChannelTrain  # another one, for a device that is wrong on purpose
 
     def __init__(self, load: Load, *, seed: int, recorder: Recorder | None = None) -> None:
         rng = Random(f"output stage {seed}")

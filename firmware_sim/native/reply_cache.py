@@ -1,4 +1,4 @@
-"""Retransmission made safe: what was answered last is answered again, what is behind is refused.
+"""Makes retransmission safe: a repeated command gets the last answer again, an older one is refused.
 
 A host has one command at a time without an answer, and a line keeps the order of what is sent on it. So a command
 can come twice, and then nothing else came in between: keeping the last answer is enough. Executing it twice could
@@ -12,7 +12,7 @@ _CIRCLE = 1 << 16
 _HALF = 1 << 15
 
 
-class Turn(Enum):
+class Disposition(Enum):
     """What to do with a command, by its sequence number."""
 
     NEW = "execute it"
@@ -21,10 +21,10 @@ class Turn(Enum):
 
 
 # An enum's member costs 0.2 us to look up.
-NEW, REPEATED, STALE = Turn
+NEW, REPEATED, STALE = Disposition
 
 
-class LastAnswer:
+class ReplyCache:
     """The newest sequence number of one handshake, its command and its answer."""
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class LastAnswer:
         self._newest = sequence
         self._command = None
 
-    def turn(self, sequence: int, payload: bytes) -> Turn:
+    def disposition(self, sequence: int, payload: bytes) -> Disposition:
         """Judge a command. Another command under the number that was answered last is stale, not repeated."""
         if payload == self._command:
             return REPEATED  # its number is among the bytes

@@ -1,13 +1,13 @@
-"""The small facts that the machine holds while it works, and the one it tells: a change of state."""
+"""The records that the machine works on: an arming, a run, an impedance scan, a change of state."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from firmware_sim.native.bands import Bands
+from firmware_sim.native.program import BandSchedule
 from stimctl.wire.codes import DeviceState, EndReason, Purpose
 
 
-class Change(NamedTuple):
+class StateChange(NamedTuple):
     """A change of state, and what made it."""
 
     at_us: int
@@ -30,14 +30,14 @@ class Arming:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class StimulationRun:
     """From one start to its end: stimulation time goes on, pattern time begins at zero."""
 
     began_us: int
     stimulation_us: int
     segment_0_us: int
     segment_1_us: int
-    bands: Bands
+    bands: BandSchedule
     offset_us: int = field(init=False)  # from stimulation time to device time
 
     def __post_init__(self) -> None:
@@ -45,7 +45,7 @@ class Run:
 
 
 @dataclass(slots=True)
-class Check:
+class ImpedanceScan:
     """An impedance check: the channels still to do, the present one first, when its pulses began, how many it sent.
 
     A pulse that trips ends the session when it ends itself: then `trip` is what for, where, and the figure.

@@ -1,4 +1,4 @@
-"""Every state of the device and every event that may move it: one table, and nothing outside it is legal.
+"""The state table of the device: every state and every event that may move it. Nothing outside it is legal.
 
 Questions (identity, counters, records), Hello and Stop are heard in every state and are not in the table:
 a Hello or a Stop while a session is open is the event END, and otherwise changes no state. Output is

@@ -1,4 +1,4 @@
-"""A stretch of pulses that are all alike: any number of them at the cost of one.
+"""Delivers a stretch of identical pulses: any number of them at the cost of one.
 
 Commanded charge and read current repeat exactly, so they multiply. The interfaces' voltage does not: each
 pulse leaves a little behind, and what it does there is a `series`. Its lines are found by driving one pulse from
@@ -10,9 +10,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from firmware_sim.analog.converter import NET_CHARGE_FLOOR_PC, NET_NOISE_US, Readback
-from firmware_sim.analog.needle_pair import Pair
-from firmware_sim.analog.pulse_series import Line, Series
-from firmware_sim.analog.recorder import Shape
+from firmware_sim.analog.needle_pair import NeedlePair
+from firmware_sim.analog.pulse_series import LinearMap, Series
+from firmware_sim.analog.recorder import PulseShape
 from firmware_sim.native.gate import LEAD_OFF_OHM, MEAN_DC_UA, SHORT_OHM
 from firmware_sim.native.program import OutputSegment
 from firmware_sim.native.train import span_us
@@ -20,17 +20,17 @@ from firmware_sim.native.train import span_us
 OHM_FLOOR_UA = 100  # below it a pulse says nothing certain about its load [choice]
 
 
-class PulseLines(NamedTuple):
+class PulseMaps(NamedTuple):
     """What one unclipped pulse makes of the interfaces' voltage at its start."""
 
-    after: Line  # the voltage it leaves
-    first_end: Line  # the output voltage at the end of its first phase
-    second_start: Line  # the same where the second phase begins, as a size
-    energy_pj: Line
+    after: LinearMap  # the voltage it leaves
+    first_end: LinearMap  # the output voltage at the end of its first phase
+    second_start: LinearMap  # the same where the second phase begins, as a size
+    energy_pj: LinearMap
 
 
 @lru_cache(maxsize=256)
-def pulse_lines(pair: Pair, first_na: int, second_na: int, segment: OutputSegment) -> PulseLines:
+def pulse_lines(pair: NeedlePair, first_na: int, second_na: int, segment: OutputSegment) -> PulseMaps:
     """The lines of a pulse of these real currents (sizes)."""
 
     def one(cap_volt: float) -> tuple[float, float, float, float]:
@@ -40,11 +40,11 @@ def pulse_lines(pair: Pair, first_na: int, second_na: int, segment: OutputSegmen
         start_volt = second_na * 1e-9 * pair.series_ohm - gap_volt
         return second.cap_volt, first.end_volt, start_volt, first.energy_pj + second.energy_pj
 
-    return PulseLines(*(Line(y1 - y0, y0) for y0, y1 in zip(one(0.0), one(1.0), strict=True)))
+    return PulseMaps(*(LinearMap(y1 - y0, y0) for y0, y1 in zip(one(0.0), one(1.0), strict=True)))
 
 
 @dataclass(slots=True)
-class Silence:
+class SilentStretch:
     """`count` due pulses of one channel from `first_us` on that do not leave: its amplitude is zero."""
 
     first_us: int
@@ -60,22 +60,22 @@ class Silence:
 
 
 @dataclass(slots=True)
-class Stretch(Silence):
+class SteadyStretch(SilentStretch):
     """`count` like pulses of one channel from `first_us` on. `index` is the first one's entry in the noise table."""
 
     period_us: int = field(init=False)
     segment_index: int
     segment: OutputSegment
     amplitude_ua: int
-    shape: Shape
-    pair: Pair
+    shape: PulseShape
+    pair: NeedlePair
     cap_volt: float
     index: int
     readback: Readback
     charge_pc: int = field(init=False)
     first_read_na: int = field(init=False)
     net_read_fc: int = field(init=False)
-    lines: PulseLines = field(init=False)
+    lines: PulseMaps = field(init=False)
     series: Series = field(init=False)
 
     def __post_init__(self) -> None:

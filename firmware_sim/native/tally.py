@@ -1,4 +1,4 @@
-"""What a channel counts in a session, and how it tells it: exact inside, in the wire's units outside."""
+"""Counts a channel's pulses, charge and energy in a session: exact inside, in the wire's units outside."""
 
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ def whole_ua(read_na: int) -> int:
     return read_ua if 0 <= read_ua <= _U16 else min(max(0, read_ua), _U16)
 
 
-class Tally:
+class ChannelTally:
     """What a channel delivered and measured in a session, in units that are exact."""
 
     __slots__ = ("charge_pc", "energy_pj", "highest_na", "hits", "net_fc", "pulses", "read_fc")

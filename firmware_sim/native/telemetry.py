@@ -1,11 +1,11 @@
-"""What the device says on its own: a status and each active channel ten times a second, events on change.
+"""Sends telemetry: a status and each active channel ten times a second, events on change.
 
 These two messages are nine tenths of all traffic, so they are packed here straight from the numbers.
 """
 
 from firmware_sim.native.machine import Machine
-from firmware_sim.native.run_state import Change
-from firmware_sim.native.timers import Timer
+from firmware_sim.native.run_state import StateChange
+from firmware_sim.native.timers import DeviceTimer
 from stimctl.wire.codec import SHAPE_OF, Channel, Event, Status, encode
 from stimctl.wire.codes import DeviceState, EndReason
 from stimctl.wire.framing import frame_sized
@@ -17,14 +17,14 @@ _pack_status, _STATUS_KIND = _STATUS.packer.pack, _STATUS.kind
 _pack_channel, _CHANNEL_KIND = _CHANNEL.packer.pack, _CHANNEL.kind
 
 
-class Telemetry:
+class TelemetrySender:
     """Frames under the device's own count."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._count = 0
 
-    def event(self, change: Change) -> bytes:
+    def event(self, change: StateChange) -> bytes:
         """A change of state."""
         self._count = (self._count + 1) & _CIRCLE
         at_us, _, state, reason, channel, value = change
@@ -95,5 +95,5 @@ def _why(machine: Machine) -> int:
 
 
 def _hold_left_ms(machine: Machine, now_us: int) -> int:
-    at_us = machine.timers.at_us(Timer.HOLD)
+    at_us = machine.timers.at_us(DeviceTimer.HOLD)
     return 0 if at_us is None else (at_us - now_us) // 1000

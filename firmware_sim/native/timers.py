@@ -1,11 +1,11 @@
-"""The firmware's deadlines: which stand, which is next, which are due. Device time, integer microseconds."""
+"""The firmware's deadlines: which are set, which is next, which are due. Device time, whole microseconds."""
 
 from enum import IntEnum
 
 NEVER_US = 1 << 62
 
 
-class Timer(IntEnum):
+class DeviceTimer(IntEnum):
     """What a deadline is for. At the same instant the lower number goes first: what ends output leads."""
 
     WATCHDOG = 0
@@ -19,17 +19,17 @@ class Timer(IntEnum):
     SAVE = 8
 
 
-class Timers:
-    """At most one deadline for each `Timer`. `next_us` is always up to date and cheap to read."""
+class DeviceTimers:
+    """At most one deadline for each `DeviceTimer`. `next_us` is always up to date and cheap to read."""
 
     __slots__ = ("_at_us", "_dead", "next_us")
 
     def __init__(self) -> None:
-        self._at_us: dict[Timer, int] = {}
-        self._dead: dict[Timer, int | None] = {}
+        self._at_us: dict[DeviceTimer, int] = {}
+        self._dead: dict[DeviceTimer, int | None] = {}
         self.next_us = NEVER_US
 
-    def set(self, timer: Timer, at_us: int) -> None:
+    def set(self, timer: DeviceTimer, at_us: int) -> None:
         """Let `timer` fall due at `at_us`, in place of any earlier setting."""
         if timer in self._dead:
             self._dead[timer] = at_us
@@ -37,19 +37,18 @@ class Timers:
         self._at_us[timer] = at_us
         self.next_us = min(self._at_us.values())
 
-    def cancel(self, *timers: Timer) -> None:
-        """Let these not fall due."""
+    def cancel(self, *timers: DeviceTimer) -> None:
         for timer in timers:
             self._at_us.pop(timer, None)
             if timer in self._dead:
                 self._dead[timer] = None
         self.next_us = min(self._at_us.values(), default=NEVER_US)
 
-    def at_us(self, timer: Timer) -> int | None:
+    def at_us(self, timer: DeviceTimer) -> int | None:
         """When `timer` falls due, or would if it were not dead; or None."""
         return self._at_us.get(timer, self._dead.get(timer))
 
-    def pop_due(self, now_us: int) -> tuple[Timer, int] | None:
+    def pop_due(self, now_us: int) -> tuple[DeviceTimer, int] | None:
         """Take out the earliest deadline that is not after `now_us`, with its time."""
         if self.next_us > now_us:
             return None
@@ -60,13 +59,13 @@ class Timers:
 
     # --- faults ---------------------------------------------------------------------------------
 
-    def kill(self, timer: Timer) -> None:
+    def kill(self, timer: DeviceTimer) -> None:
         """From now on it never falls due, although it is set and cancelled as before."""
         if timer not in self._dead:
             self._dead[timer] = self._at_us.pop(timer, None)
             self.next_us = min(self._at_us.values(), default=NEVER_US)
 
-    def revive(self, timer: Timer, now_us: int) -> None:
+    def revive(self, timer: DeviceTimer, now_us: int) -> None:
         """It works again; what fell due meanwhile falls due now."""
         at_us = self._dead.pop(timer, None)
         if at_us is not None:

@@ -1,4 +1,4 @@
-"""When a channel's pulses fall and how high each is: the pulse rules, in integers.
+"""The pulse rules, in integers: when a channel's pulses are due and how high each is.
 
 Segments alternate, each for its dwell; in a segment that begins at b, channel n's pulses are due at
 b + k * period + (n-1) * 2500 us, whole pulses only. The level climbs by slope times the time since the
@@ -32,7 +32,7 @@ def second_ua(segment: OutputSegment, amplitude_ua: int) -> int:
     return amplitude_ua * segment.width_us // segment.second_width_us
 
 
-class Train:
+class ChannelTrain:
     """One channel's pulses in one run. `next_us` is when the next is due, `segment` the index of its segment."""
 
     __slots__ = (

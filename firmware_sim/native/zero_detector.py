@@ -1,4 +1,4 @@
-"""Zero, as measured: under 20 uA for 20 ms without a break, sampled each millisecond while it is not yet sure.
+"""Decides that the output is at zero: under 20 uA for 20 ms without a break, sampled each millisecond until it is sure.
 
 A current that shows up later takes the zero away again at once. One that does not go away is looked at less often:
 nothing becomes sure before it has been small for 20 ms in any case.
@@ -12,7 +12,7 @@ STAYS_US = 200_000  # a current that has been there for so long while no output 
 STAYING_US = 10_000  # and is sampled so often [choice]
 
 
-class ZeroWatch:
+class ZeroDetector:
     """Fed with samples of the largest current on any output; says whether zero holds."""
 
     def __init__(self) -> None:
@@ -44,7 +44,6 @@ class ZeroWatch:
             self.sure_us = now_us
 
     def next_sample_us(self, now_us: int) -> int:
-        """When to sample next."""
         if self.sure:
             return now_us + RESAMPLE_US
         stays = self._over_since_us is not None and now_us - self._over_since_us >= STAYS_US

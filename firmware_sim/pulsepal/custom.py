@@ -1,4 +1,4 @@
-"""Custom trains: when each pulse or burst begins, and how high it is."""
+"""PulsePal's custom trains: the onset and the height of each pulse or burst."""
 
 import struct
 

@@ -10,18 +10,18 @@ isolator has a compliance of 100 V and no error; 22 answers nothing to a command
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
-from firmware_sim.analog.analog_output import Outlet, Quiet
+from firmware_sim.analog.analog_output import AnalogOutput, NoNoise
 from firmware_sim.analog.converter import Readback
 from firmware_sim.analog.load import Load, load_named
 from firmware_sim.analog.load_changes import NEVER_US
 from firmware_sim.analog.recorder import Recorder
 from firmware_sim.pulsepal.custom import CustomTrain
 from firmware_sim.pulsepal.ops import MARK, UNKNOWN, length
-from firmware_sim.pulsepal.params import CHANNELS, CYCLE_US, LINES, Params
-from firmware_sim.pulsepal.player import Player
-from firmware_sim.pulsepal.tracer import Tracer
+from firmware_sim.pulsepal.params import CHANNELS, CYCLE_US, LINES, DeviceParams
+from firmware_sim.pulsepal.player import TrainPlayer
+from firmware_sim.pulsepal.tracer import OutputTracer
 from firmware_sim.quirks import chosen_faults
-from firmware_sim.reply_queue import Replies
+from firmware_sim.reply_queue import ReplyQueue
 
 Journal = Callable[[Mapping[str, int | str]], None]
 
@@ -33,7 +33,7 @@ REPLIES = {73, 74, 75, 76, 79, 82, 91, 92, 95, 96, 97}  # ops that are confirmed
 QUIET_US = 100_000
 
 
-class PulsePal:
+class PulsePalDevice:
     """One PulsePal from power-on. It has the same face as the native `Device`; `isolator` is mA per volt."""
 
     firmware: ClassVar[int]
@@ -55,23 +55,23 @@ class PulsePal:
         self.now_us = 0
         self.deaf = False
         self.display = b""
-        self.params = Params()
+        self.params = DeviceParams()
         self.trains = [CustomTrain(), CustomTrain()]
-        self.files: dict[bytes, Params] = {b"default.pps": self.params.copy()}
+        self.files: dict[bytes, DeviceParams] = {b"default.pps": self.params.copy()}
         self.file = b"default.pps"
         chosen = load_named(load, seed) if isinstance(load, str) else load
         per_code = VOLT_PER_CODE * isolator * NA_PER_MILLIAMPERE
         self._tracers = [
-            Tracer(Outlet(number + 1, chosen, recorder, Readback(Quiet()), rail_volt=ISOLATOR_VOLT))
+            OutputTracer(AnalogOutput(number + 1, chosen, recorder, Readback(NoNoise()), rail_volt=ISOLATOR_VOLT))
             for number in range(CHANNELS)
         ]
         self.players = [
-            Player(channel, self.trains, tracer, per_code, self.faults)
+            TrainPlayer(channel, self.trains, tracer, per_code, self.faults)
             for channel, tracer in zip(self.params.channels, self._tracers, strict=True)
         ]
         self._boot_us = boot_us
         self._journal = journal
-        self._replies = Replies(split="split_writes" in self.faults, seed=seed)
+        self._replies = ReplyQueue(split="split_writes" in self.faults, seed=seed)
         self._silent = False
         self._command = bytearray()  # what has come of the present one, from its mark on
         self._heard_us = 0
@@ -136,7 +136,7 @@ class PulsePal:
         """Somebody clicks the joystick: after a failure it hears again, with its defaults."""
         if self.deaf:
             self.deaf = False
-            self.adopt(Params())
+            self.adopt(DeviceParams())
 
     def ttl(self, line: int, high: bool, now_us: int) -> None:
         """A trigger line, 1 or 2, goes high or low."""
@@ -156,7 +156,6 @@ class PulsePal:
     # --- for the commands ------------------------------------------------------------------------
 
     def say(self, data: bytes) -> None:
-        """Answer."""
         if not self._silent:
             self._replies.say(data, self.now_us)
 
@@ -174,7 +173,7 @@ class PulsePal:
                     self._ended(number, "stopped")
                 player.kill(self.now_us)
 
-    def adopt(self, params: Params) -> None:
+    def adopt(self, params: DeviceParams) -> None:
         """Take over a whole set of parameters; outputs go to rest."""
         self.params.modes[:] = params.modes
         for player, mine, theirs in zip(self.players, self.params.channels, params.channels, strict=True):
@@ -192,7 +191,6 @@ class PulsePal:
         raise NotImplementedError
 
     def note(self, **entry: int | str) -> None:
-        """Tell the journal."""
         if self._journal is not None:
             self._journal(entry)
 

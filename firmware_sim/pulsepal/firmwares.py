@@ -1,4 +1,4 @@
-"""What PulsePal's firmwares 21 and 22 do with each command.
+"""Executes PulsePal's commands as its firmwares 21 and 22 do.
 
 21 takes what comes and confirms it with 1. 22 looks at channel, code, length and value: 1 when it was done,
 0 when not, and can say what it holds (93) and what it is (94).
@@ -8,7 +8,7 @@ import struct
 from collections.abc import Callable
 
 from firmware_sim.pulsepal.custom import TRAIN_SIZE, unpacked_train
-from firmware_sim.pulsepal.device import PulsePal
+from firmware_sim.pulsepal.device import PulsePalDevice
 from firmware_sim.pulsepal.ops import size_of
 from firmware_sim.pulsepal.params import (
     CHANNELS,
@@ -17,7 +17,7 @@ from firmware_sim.pulsepal.params import (
     LINES,
     LOOP_CODE,
     MOST,
-    Params,
+    DeviceParams,
     by_channel,
     by_field,
     in_range,
@@ -32,7 +32,7 @@ PROGRAMS = {73, 74, 75, 76, 91, 92, 95}
 ALL = (1 << CHANNELS) - 1
 
 
-class Firmware21(PulsePal):
+class PulsePalFirmware21(PulsePalDevice):
     """The one that most boards have."""
 
     firmware = 21
@@ -50,14 +50,14 @@ class Firmware21(PulsePal):
         del done
         self.say(b"\1")
 
-    def takes(self, params: Params) -> bool:
+    def takes(self, params: DeviceParams) -> bool:
         """Whether a set of parameters is taken."""
         del params
         return True
 
     # --- programs --------------------------------------------------------------------------------
 
-    def program_all(self, params: Params, *, with_loop: bool = False) -> None:
+    def program_all(self, params: DeviceParams, *, with_loop: bool = False) -> None:
         """All parameters at once; op 73 leaves continuous loop as it is."""
         taken = self.takes(params)
         if taken:
@@ -68,7 +68,6 @@ class Firmware21(PulsePal):
         self.confirm(taken)
 
     def program_one(self, data: bytes) -> None:
-        """One parameter of one channel."""
         size = size_of(self.firmware, data[0])
         value = int.from_bytes(data[2 : 2 + size], "little")
         self.confirm("unapplied" in self.faults or (size > 0 and self.set_one(data[0], data[1], value)))
@@ -92,7 +91,6 @@ class Firmware21(PulsePal):
         return True
 
     def load_train(self, number: int, count: int, data: bytes) -> None:
-        """A custom train."""
         fits = number < len(self.trains) and (self.firmware < 22 or count <= MAX_PULSES)
         if fits:
             self.trains[number].load(*unpacked_train(data, count))
@@ -124,17 +122,16 @@ class Firmware21(PulsePal):
             self.files[name] = self.params.copy()
             self.file = name
         elif data[0] == 2:
-            self.adopt(self.files.get(name, Params()))
+            self.adopt(self.files.get(name, DeviceParams()))
             self.say(to_file(self.params))
         elif data[0] == 3:
             self.files.pop(name, None)
 
     def settings(self) -> bytes:
-        """The present settings file."""
-        return to_file(self.files.get(self.file, Params()))
+        return to_file(self.files.get(self.file, DeviceParams()))
 
 
-class Firmware22(Firmware21):
+class PulsePalFirmware22(PulsePalFirmware21):
     """The one to have: it refuses what it cannot do, and ends at rest."""
 
     firmware = 22
@@ -156,7 +153,7 @@ class Firmware22(Firmware21):
         """1 when it was done, 0 when not."""
         self.say(b"\1" if done else b"\0")
 
-    def takes(self, params: Params) -> bool:
+    def takes(self, params: DeviceParams) -> bool:
         """Whether each value is in its range."""
         return in_range(params)
 
@@ -167,7 +164,7 @@ class Firmware22(Firmware21):
         super().program_one(data)
 
     def program_row(self, data: bytes) -> None:
-        """One parameter of all channels."""
+        """Set one parameter of all channels."""
         size = size_of(self.firmware, data[0])
         if not size:
             self.drain()
@@ -194,11 +191,10 @@ class Firmware22(Firmware21):
         self.confirm(done)
 
     def tell_hardware(self) -> None:
-        """What it is."""
         self.say(struct.pack("<BIBI", HARDWARE, CYCLE_US, len(self.trains), MAX_PULSES))
 
 
-def _display(pal: Firmware21, data: bytes) -> None:
+def _display(pal: PulsePalFirmware21, data: bytes) -> None:
     pal.display = data[1:]
 
 
@@ -206,7 +202,7 @@ def _count(data: bytes) -> int:
     return int.from_bytes(data[:4], "little")
 
 
-Command = Callable[[Firmware21, bytes], None]
+Command = Callable[[PulsePalFirmware21, bytes], None]
 _COMMANDS: dict[int, Command] = {
     72: lambda pal, _: pal.say(b"K" + pal.firmware.to_bytes(4, "little")),
     73: lambda pal, data: pal.program_all(by_channel(data)),
@@ -223,7 +219,7 @@ _COMMANDS: dict[int, Command] = {
     87: lambda pal, _: pal.say(b"\0"),
     90: lambda pal, data: pal.file_op(data),
 }
-_COMMANDS_22: dict[int, Callable[[Firmware22, bytes], None]] = {
+_COMMANDS_22: dict[int, Callable[[PulsePalFirmware22, bytes], None]] = {
     91: lambda pal, data: pal.program_row(data),
     92: lambda pal, data: pal.program_all(by_field(data), with_loop=True),
     93: lambda pal, _: pal.say(read_back(pal.params)),

@@ -1,4 +1,4 @@
-"""How long each of a PulsePal's commands is, so that its bytes can be told from the next one's.
+"""The length of each PulsePal command, so that its bytes can be told from the next one's.
 
 A command is 213, an op code, and data whose length follows from the op code and the first of its bytes.
 """

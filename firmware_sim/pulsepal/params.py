@@ -19,7 +19,7 @@ FLAGS = ("biphasic", "custom_id", "custom_target", "custom_loop")
 
 
 @dataclass(slots=True)
-class Channel:
+class ChannelParams:
     """One output's parameters, with the defaults it boots with [inferred from the official client's]."""
 
     phase1: int = 20
@@ -43,7 +43,6 @@ class Channel:
 
     @property
     def uses_bursts(self) -> bool:
-        """Whether pulses come in bursts."""
         return self.custom_target == 1 or bool(self.burst and self.burst_gap and not self.custom_id)
 
     def like_pulses(self) -> tuple[tuple[int, int], ...]:
@@ -56,16 +55,17 @@ class Channel:
 
 
 @dataclass(slots=True)
-class Params:
-    """All of a device's."""
+class DeviceParams:
+    """The parameters of all channels, and the modes of the triggers."""
 
-    channels: list[Channel] = field(default_factory=lambda: [Channel() for _ in range(CHANNELS)])
+    channels: list[ChannelParams] = field(default_factory=lambda: [ChannelParams() for _ in range(CHANNELS)])
     modes: list[int] = field(default_factory=lambda: [0] * LINES)
 
-    def copy(self) -> "Params":
+    def copy(self) -> "DeviceParams":
         """The same, to be changed apart."""
-        return Params([Channel(*(getattr(each, part.name) for part in fields(Channel))) for each in self.channels],
-                      list(self.modes))  # fmt: skip
+        names = [part.name for part in fields(ChannelParams)]
+        channels = [ChannelParams(*(getattr(each, name) for name in names)) for each in self.channels]
+        return DeviceParams(channels, list(self.modes))
 
 
 # Parameter codes of ops 74 and 91: the field and its size. 128 is a trigger line's mode.
@@ -93,10 +93,10 @@ _READ_BACK = struct.Struct("<32I12H16B8B2B")
 _IN_FILE = struct.Struct("<8IB3H3B")
 
 
-def by_channel(data: bytes) -> Params:
+def by_channel(data: bytes) -> DeviceParams:
     """What op 73 programs: the fields of channel 1, then of channel 2, ..."""
     values = _BY_CHANNEL.unpack(data)
-    params = Params()
+    params = DeviceParams()
     for number, channel in enumerate(params.channels):
         for names, first in ((TIMES, 0), (VOLTS, 32), (FLAGS, 44)):
             for place, name in enumerate(names):
@@ -105,10 +105,10 @@ def by_channel(data: bytes) -> Params:
     return params
 
 
-def by_field(data: bytes) -> Params:
+def by_field(data: bytes) -> DeviceParams:
     """What op 92 programs: a field of all channels, then the next field, ..."""
     values = _BY_FIELD.unpack(data)
-    params = Params()
+    params = DeviceParams()
     for place, name in enumerate((*TIMES, *VOLTS, *FLAGS, "loop")):
         for number, channel in enumerate(params.channels):
             setattr(channel, name, values[place * CHANNELS + number])
@@ -116,14 +116,14 @@ def by_field(data: bytes) -> Params:
     return params
 
 
-def read_back(params: Params) -> bytes:
+def read_back(params: DeviceParams) -> bytes:
     """What op 93 says: as op 92, less continuous loop."""
     values = [getattr(channel, name) for name in (*TIMES, *VOLTS, *FLAGS) for channel in params.channels]
     links = [getattr(channel, name) for name in ("link1", "link2") for channel in params.channels]
     return _READ_BACK.pack(*values, *links, *params.modes)
 
 
-def to_file(params: Params) -> bytes:
+def to_file(params: DeviceParams) -> bytes:
     """The 178 bytes of a settings file."""
     parts = [
         _IN_FILE.pack(*(getattr(channel, name) for name in (*TIMES, "biphasic", *VOLTS, *FLAGS[1:])))
@@ -134,9 +134,9 @@ def to_file(params: Params) -> bytes:
     return b"".join(parts)
 
 
-def from_file(data: bytes) -> Params:
-    """Those 178 bytes again."""
-    params = Params()
+def from_file(data: bytes) -> DeviceParams:
+    """Read the 178 bytes of a settings file."""
+    params = DeviceParams()
     for number, channel in enumerate(params.channels):
         values = _IN_FILE.unpack_from(data, number * _IN_FILE.size)
         for name, value in zip((*TIMES, "biphasic", *VOLTS, *FLAGS[1:]), values, strict=True):
@@ -148,13 +148,13 @@ def from_file(data: bytes) -> Params:
     return params
 
 
-def in_range(params: Params) -> bool:
-    """Whether firmware 22 takes them."""
+def in_range(params: DeviceParams) -> bool:
+    """Whether firmware 22 accepts these values."""
     return all(getattr(channel, name) <= most for channel in params.channels for name, most in MOST.items()
                if name != "mode") and all(mode <= MOST["mode"] for mode in params.modes)  # fmt: skip
 
 
-def _lines(params: Params, values: tuple[int, ...]) -> None:
+def _lines(params: DeviceParams, values: tuple[int, ...]) -> None:
     for number, channel in enumerate(params.channels):
         channel.link1, channel.link2 = values[number], values[CHANNELS + number]
     params.modes[:] = values[2 * CHANNELS :]

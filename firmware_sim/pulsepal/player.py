@@ -1,4 +1,4 @@
-"""One PulsePal channel's pulse train: a state machine that looks at times for equality, cycle by cycle.
+"""One PulsePal channel's pulse train: a state machine that compares times for equality, cycle by cycle.
 
 Because it asks whether a time is now, a time that is set to now, or behind, is never met: that is why a first
 phase of zero is DC until the train's end. Only the cycles at which something can happen are visited. Times are
@@ -8,16 +8,16 @@ us of device time, on the grid of 50 us cycles.
 from firmware_sim.analog.analog_output import Stage
 from firmware_sim.analog.load_changes import NEVER_US
 from firmware_sim.pulsepal.custom import CustomTrain, mirrored
-from firmware_sim.pulsepal.params import CYCLE_US, ZERO_CODE, Channel
-from firmware_sim.pulsepal.tracer import Tracer
+from firmware_sim.pulsepal.params import CYCLE_US, ZERO_CODE, ChannelParams
+from firmware_sim.pulsepal.tracer import OutputTracer
 
 IDLE, FIRST, BETWEEN, SECOND = range(4)
 
 
-class Player:
+class TrainPlayer:
     """Channel `number`, from 0. `faults` are the device's."""
 
-    def __init__(self, channel: Channel, trains: list[CustomTrain], tracer: Tracer, na_per_code: float,
+    def __init__(self, channel: ChannelParams, trains: list[CustomTrain], tracer: OutputTracer, na_per_code: float,
                  faults: frozenset[str]) -> None:  # fmt: skip
         self.params = channel
         self.waiting = self.playing = False
@@ -81,7 +81,7 @@ class Player:
     # --- orders ----------------------------------------------------------------------------------
 
     def start(self, at_us: int) -> None:
-        """A trigger, at a cycle."""
+        """Start a train at a cycle, as a trigger does."""
         self.waiting, self._in_burst, self._phase = True, True, IDLE
         self._wait_us = at_us + self.params.delay * CYCLE_US
         if self._wait_us == at_us:
@@ -94,7 +94,6 @@ class Player:
         self.set_code(self.params.rest, at_us)
 
     def set_code(self, code: int, at_us: int) -> None:
-        """Write the converter."""
         self._code = code
         self._trace(at_us)
 

@@ -1,4 +1,4 @@
-"""What is wrong with a PulsePal by itself, and what can be made wrong. Names for the option `faults`."""
+"""PulsePal's own bugs, and faults that can be put in. Their names are values of the option `faults`."""
 
 NATURAL = {
     "deaf": "after a command cut short it hears nothing until somebody clicks the joystick",

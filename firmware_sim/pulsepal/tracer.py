@@ -1,16 +1,16 @@
-"""What a voltage output does, step by step, made into pulses and held levels behind an isolator.
+"""Turns the steps of a voltage output into pulses and held levels behind an isolator.
 
 Pulses that are alike and keep their period are handed on together.
 """
 
-from firmware_sim.analog.analog_output import Outlet, Stage
+from firmware_sim.analog.analog_output import AnalogOutput, Stage
 
 
-class Tracer:
+class OutputTracer:
     """One channel's output. Currents in nA, device time in us."""
 
-    def __init__(self, outlet: Outlet) -> None:
-        self._outlet = outlet
+    def __init__(self, analog_output: AnalogOutput) -> None:
+        self._analog_output = analog_output
         self.level_na = 0
         self.in_pulse = False
         self._since_us = 0
@@ -28,10 +28,10 @@ class Tracer:
             self._begun_us = at_us
             if self.level_na and not self.in_pulse:
                 self._flush()
-                self._outlet.hold(None, at_us)
+                self._analog_output.hold(None, at_us)
         if not in_pulse and (level_na or (self.level_na and not self.in_pulse)):
             self._flush()
-            self._outlet.hold(Stage(level_na, 0), at_us)
+            self._analog_output.hold(Stage(level_na, 0), at_us)
         self.level_na, self.in_pulse, self._since_us = level_na, in_pulse, at_us
 
     def run(self, first_us: int, period_us: int, count: int, stages: tuple[Stage, ...]) -> None:
@@ -48,7 +48,7 @@ class Tracer:
     def settle(self, now_us: int) -> None:
         """Hand on what has ended by now."""
         self._flush()
-        self._outlet.settle(now_us)
+        self._analog_output.settle(now_us)
 
     def _finish(self) -> None:
         stages = tuple(stage for stage in self._stages if stage.us > 0)
@@ -67,4 +67,4 @@ class Tracer:
     def _flush(self) -> None:
         if self._run is not None:
             run, self._run = self._run, None
-            self._outlet.pulses(*run)
+            self._analog_output.pulses(*run)

@@ -4,11 +4,11 @@ No code of theirs is in here. What was seen on the published firmware and what w
 at the head of each dialect's module.
 """
 
-from firmware_sim.stimjim.device import StimJim
-from firmware_sim.stimjim.dialect_a import DialectA
-from firmware_sim.stimjim.dialect_b import DialectB
-from firmware_sim.stimjim.dialect_c import DialectC
+from firmware_sim.stimjim.device import StimJimDevice
+from firmware_sim.stimjim.dialect_a import StimJimFirmwareA
+from firmware_sim.stimjim.dialect_b import StimJimFirmwareB
+from firmware_sim.stimjim.dialect_c import StimJimFirmwareC
 
-DIALECTS: dict[str, type[StimJim]] = {"a": DialectA, "b": DialectB, "c": DialectC}
+DIALECTS: dict[str, type[StimJimDevice]] = {"a": StimJimFirmwareA, "b": StimJimFirmwareB, "c": StimJimFirmwareC}
 
-__all__ = ["DIALECTS", "StimJim"]
+__all__ = ["DIALECTS", "StimJimDevice"]

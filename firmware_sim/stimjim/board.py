@@ -1,4 +1,4 @@
-"""A StimJim's analogue side: converters of 16 bits with offsets, two isolated outputs, an ADC behind each.
+"""A StimJim's analog side: 16-bit converters with offsets, two isolated outputs, an ADC behind each.
 
 Amplitudes become codes, and codes become what flows, so that a code that does not fit into 16 bits does here
 what it does there. Scales are the published firmware's (read); offsets and the readback's errors come from the
@@ -8,7 +8,7 @@ seed [choice].
 from random import Random
 from typing import NamedTuple
 
-from firmware_sim.analog.analog_output import Outlet, Quiet, Stage
+from firmware_sim.analog.analog_output import AnalogOutput, NoNoise, Stage
 from firmware_sim.analog.converter import Noise, Readback, made_readback
 from firmware_sim.analog.load import Load
 from firmware_sim.analog.recorder import Recorder
@@ -46,7 +46,7 @@ class Board:
         self, load: Load, recorder: Recorder | None, scales: Scales, *, seed: int, wraps: bool, ideal: bool
     ) -> None:
         rng = Random(f"stimjim {seed}")
-        noise = Quiet() if ideal else Noise(rng)
+        noise = NoNoise() if ideal else Noise(rng)
         worst = 0 if ideal else WORST_OFFSET
         self.scales = scales
         self.wraps = wraps
@@ -54,8 +54,8 @@ class Board:
         self.voltage_offset = [rng.randint(-worst, worst) for _ in range(CHANNELS)]
         self.adc_offset = [0.0 if ideal else round(rng.uniform(-worst, worst), 4) for _ in range(CHANNELS)]
         readbacks = [Readback(noise) if ideal else made_readback(rng, noise) for _ in range(CHANNELS)]
-        self.outlets = [
-            Outlet(channel + 1, load, recorder, readbacks[channel], rail_volt=COMPLIANCE_VOLT)
+        self.analog_outputs = [
+            AnalogOutput(channel + 1, load, recorder, readbacks[channel], rail_volt=COMPLIANCE_VOLT)
             for channel in range(CHANNELS)
         ]
         self._mode = [GROUNDED] * CHANNELS
@@ -120,26 +120,25 @@ class Board:
         return self._mode[channel]
 
     def set_code(self, channel: int, code: int, now_us: int) -> None:
-        """Write a converter."""
         if channel in range(CHANNELS):
             self._code[channel] = self.fit(code)
             self._apply(channel, now_us)
 
     def sweep(self, now_us: int) -> None:
         """Measure the offsets: each output goes below zero and above it, connected."""
-        for outlet in self.outlets:
-            outlet.hold(None, now_us)
-            outlet.pulses(now_us, 1, 1, [Stage(0, SWEEP_US, -SWEEP_VOLT), Stage(0, SWEEP_US, SWEEP_VOLT)])
+        for analog_output in self.analog_outputs:
+            analog_output.hold(None, now_us)
+            analog_output.pulses(now_us, 1, 1, [Stage(0, SWEEP_US, -SWEEP_VOLT), Stage(0, SWEEP_US, SWEEP_VOLT)])
 
     def adc(self, channel: int, line: int, now_us: int) -> int:
         """Raw counts of the voltage (line 0) or the current (line 1)."""
         if channel not in range(CHANNELS):
             return 0
-        outlet = self.outlets[channel]
+        analog_output = self.analog_outputs[channel]
         if line:
-            value = outlet.read_na(now_us) / 1_000 / self.scales.ua_per_count
+            value = analog_output.read_na(now_us) / 1_000 / self.scales.ua_per_count
         else:
-            value = outlet.read_volt(now_us) * 1_000 / self.scales.mv_per_count
+            value = analog_output.read_volt(now_us) * 1_000 / self.scales.mv_per_count
         return max(-COUNTS, min(round(value + self.adc_offset[channel]), COUNTS))
 
     def real(self, raw: int, channel: int, line: int) -> float:
@@ -153,10 +152,10 @@ class Board:
         self._settle()
 
     def _settle(self) -> None:
-        for outlet in self.outlets:
-            outlet.settle(self._now_us)
+        for analog_output in self.analog_outputs:
+            analog_output.settle(self._now_us)
 
     def _apply(self, channel: int, now_us: int) -> None:
         mode = self._mode[channel]
         driven = mode in {VOLTAGE, CURRENT}
-        self.outlets[channel].hold(self.stage(self._code[channel], 0, mode, channel) if driven else None, now_us)
+        self.analog_outputs[channel].hold(self.stage(self._code[channel], 0, mode, channel) if driven else None, now_us)

@@ -1,4 +1,4 @@
-"""What the three StimJim dialects share: lines in, text out, two engines, the board, and the device's own clock.
+"""The part that the three StimJim dialects share: lines in, text out, two engines, the board, the device's clock.
 
 Each dialect is a class that says what a line does. Faults that are the line's or the device's as a whole are
 here: a stop that is lost or garbled, a definition that loses its end, silence, replies in pieces.
@@ -13,10 +13,10 @@ from firmware_sim.analog.load import Load, load_named
 from firmware_sim.analog.load_changes import NEVER_US
 from firmware_sim.analog.recorder import Recorder
 from firmware_sim.quirks import chosen_faults
-from firmware_sim.reply_queue import Replies
+from firmware_sim.reply_queue import ReplyQueue
 from firmware_sim.stimjim.board import CHANNELS, TEENSY, Board, Scales
-from firmware_sim.stimjim.engine import Engine, Result
-from firmware_sim.stimjim.slot import SLOTS, Slot
+from firmware_sim.stimjim.engine import TrainEngine, TrainResult
+from firmware_sim.stimjim.slot import SLOTS, TrainSlot
 
 Journal = Callable[[Mapping[str, int | str]], None]
 
@@ -29,7 +29,7 @@ LINE_FAULTS = {
 }
 
 
-class StimJim(ABC):
+class StimJimDevice(ABC):
     """One StimJim from power-on. It has the same face as the native `Device`.
 
     `faults` adds to the dialect's natural ones or takes from them; `banner` says the boot text, which a host
@@ -57,13 +57,13 @@ class StimJim(ABC):
     ) -> None:
         self.faults = chosen_faults(faults, self.natural, self.extra, f"StimJim dialect {self.dialect}")
         self.now_us = 0
-        self.slots = [Slot() for _ in range(SLOTS)]
+        self.slots = [TrainSlot() for _ in range(SLOTS)]
         chosen = load_named(load, seed) if isinstance(load, str) else load
         self.board = Board(chosen, recorder, self.scales, seed=seed, wraps="wrap" in self.faults, ideal=ideal)
-        self.engines = [Engine(self.board.outlets) for _ in range(CHANNELS)]
+        self.engines = [TrainEngine(self.board.analog_outputs) for _ in range(CHANNELS)]
         self._boot_us = boot_us
         self._journal = journal
-        self._replies = Replies(split="split_writes" in self.faults, seed=seed)
+        self._replies = ReplyQueue(split="split_writes" in self.faults, seed=seed)
         self._silent = False
         self._buffer = bytearray()
         self._lines: deque[bytes] = deque()
@@ -80,7 +80,7 @@ class StimJim(ABC):
         """Take bytes that arrive at `now_us`, in any pieces. Never raises for what they say."""
         self.advance(now_us)
         if data:
-            self.heard()
+            self.on_bytes()
         for byte in data:
             if byte == 0x0A:
                 self._lines.append(bytes(self._buffer))
@@ -121,11 +121,11 @@ class StimJim(ABC):
         """Do what a line says."""
 
     @abstractmethod
-    def tell_end(self, engine: int, slot: int, result: Result) -> None:
+    def tell_end(self, engine: int, slot: int, result: TrainResult) -> None:
         """Say that a train has come to its end."""
 
-    def heard(self) -> None:  # noqa: B027
-        """Bytes came, whatever they are."""
+    def on_bytes(self) -> None:  # noqa: B027
+        """Called for any bytes, before they are parsed."""
 
     def busy_until_us(self) -> int:
         """Until when lines wait, because a pulse is being played."""
@@ -139,7 +139,7 @@ class StimJim(ABC):
             self._replies.say(text.encode(self.encoding), self.now_us)
 
     def started(self, engine: int, slot: int) -> None:
-        """A train plays."""
+        """Called when a train starts to play."""
         self._silent |= "silence" in self.faults
         self._note(event="started", device_time_us=self.now_us, engine=engine, slot=slot)
 

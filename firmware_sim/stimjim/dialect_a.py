@@ -10,9 +10,9 @@ it does no harm. Lines in: `\\n`, a `\\r` before it is dropped. Lines out: `\\r\
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
-from firmware_sim.stimjim.device import LINE_FAULTS, StimJim
-from firmware_sim.stimjim.engine import Result
-from firmware_sim.stimjim.slot import GROUNDED, SLOTS, STAGES, U32, VOLTAGE, Slot, atoi, i32, scan
+from firmware_sim.stimjim.device import LINE_FAULTS, StimJimDevice
+from firmware_sim.stimjim.engine import TrainResult
+from firmware_sim.stimjim.slot import GROUNDED, SLOTS, STAGES, U32, VOLTAGE, TrainSlot, atoi, i32, scan
 
 MAX_PERIOD_US = 71_582_788  # the timer counts 32 bits at 60 MHz
 MODES = ("Voltage output", "Current output", "No output (high-Z)", "No output (grounded)")
@@ -20,8 +20,8 @@ RULE = "----------------------------------"
 NO_INDEX = "Invalid PulseTrain index.\r\n"
 
 
-class DialectA(StimJim):
-    """The Teensy "Pulser"."""
+class StimJimFirmwareA(StimJimDevice):
+    """The firmware of dialect A, the Teensy "Pulser"."""
 
     dialect = "a"
     natural: ClassVar[Mapping[str, str]] = {
@@ -99,7 +99,7 @@ class DialectA(StimJim):
         self.engines[number].begin(index, plans, self.now_us, slot.period_us, count, ends=ticks or not count)
         self.started(number, index)
 
-    def tell_end(self, engine: int, slot: int, result: Result) -> None:  # noqa: ARG002
+    def tell_end(self, engine: int, slot: int, result: TrainResult) -> None:  # noqa: ARG002
         """The count, and the mean of what was read in each stage."""
         train = self.slots[slot]
         lines = [
@@ -199,7 +199,7 @@ class DialectA(StimJim):
         )
 
 
-def _take_header(slot: Slot, header: list[int]) -> None:
+def _take_header(slot: TrainSlot, header: list[int]) -> None:
     """As far as it goes: modes, period, duration."""
     for place, value in enumerate(header[:2]):
         slot.modes[place] = value if value in range(4) else GROUNDED
@@ -209,7 +209,7 @@ def _take_header(slot: Slot, header: list[int]) -> None:
         slot.duration_us = header[3] & U32
 
 
-def _take_stages(slot: Slot, line: str) -> None:
+def _take_stages(slot: TrainSlot, line: str) -> None:
     slot.count = 0
     for token in [part for part in line.split(";") if part][1:]:
         values = scan(token, 3)
@@ -220,21 +220,21 @@ def _take_stages(slot: Slot, line: str) -> None:
         slot.count += 1
 
 
-def _count(slot: Slot, span_us: int) -> int:
+def _count(slot: TrainSlot, span_us: int) -> int:
     """Ticks that come before the duration is over."""
     return -(-slot.duration_us // max(1, slot.period_us, span_us))
 
 
-_COMMANDS: dict[str, Callable[[DialectA, str], None]] = {
-    "S": DialectA._define,
-    "T": DialectA._start,
-    "U": DialectA._start,
-    "R": DialectA._route,
-    "M": DialectA._mode,
-    "A": DialectA._amplitude,
-    "V": DialectA._volts,
-    "E": DialectA._read,
-    "B": DialectA._ground,
-    "C": DialectA._sweep,
-    "D": DialectA._tell_offsets,
+_COMMANDS: dict[str, Callable[[StimJimFirmwareA, str], None]] = {
+    "S": StimJimFirmwareA._define,
+    "T": StimJimFirmwareA._start,
+    "U": StimJimFirmwareA._start,
+    "R": StimJimFirmwareA._route,
+    "M": StimJimFirmwareA._mode,
+    "A": StimJimFirmwareA._amplitude,
+    "V": StimJimFirmwareA._volts,
+    "E": StimJimFirmwareA._read,
+    "B": StimJimFirmwareA._ground,
+    "C": StimJimFirmwareA._sweep,
+    "D": StimJimFirmwareA._tell_offsets,
 }

@@ -15,9 +15,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
-from firmware_sim.stimjim.device import LINE_FAULTS, StimJim
-from firmware_sim.stimjim.engine import Result
-from firmware_sim.stimjim.fields_b import MAX_DELAY_US, Refused, caveats, fields, parsed, slot_of
+from firmware_sim.stimjim.device import LINE_FAULTS, StimJimDevice
+from firmware_sim.stimjim.engine import TrainResult
+from firmware_sim.stimjim.fields_b import MAX_DELAY_US, ErrReply, caveats, fields, parsed, slot_of
 from firmware_sim.stimjim.slot import CURRENT, GROUNDED, SLOTS, VOLTAGE
 
 NOISE_UA = 1.0
@@ -33,8 +33,8 @@ BUSY_SLOT = "slot is attached to a running train — stop first (T-1 / U-1)"
 _WORD = re.compile(r"[A-Za-z]*")
 
 
-class DialectB(StimJim):
-    """stimjimAWG."""
+class StimJimFirmwareB(StimJimDevice):
+    """The firmware of dialect B, stimjimAWG."""
 
     dialect = "b"
     encoding = "utf-8"
@@ -49,7 +49,6 @@ class DialectB(StimJim):
         )
 
     def obey(self, line: str) -> None:
-        """Do what a line says."""
         line = line.rstrip("\r ")
         if not line or line[0] == "#":
             return
@@ -61,9 +60,9 @@ class DialectB(StimJim):
         command = _COMMANDS.get(word)
         try:
             if command is None:
-                raise Refused("not in this simulator" if word in _NOT_HERE else "unknown command")
+                raise ErrReply("not in this simulator" if word in _NOT_HERE else "unknown command")
             command(self, word, line[len(word) :].strip(" "))
-        except Refused as refused:
+        except ErrReply as refused:
             self.say(f"ERR {word}: {refused}\n")
 
     def too_long(self) -> None:
@@ -81,7 +80,7 @@ class DialectB(StimJim):
             self.say(f"{self._line(index)}\r\n")
             return
         if rest[0] != ",":
-            raise Refused("expected ',' , '?' or end of line after the index")
+            raise ErrReply("expected ',' , '?' or end of line after the index")
         self._check_free(index)
         modes, times, stages = parsed(rest)
         if warning := caveats(modes, times[0], stages):
@@ -95,7 +94,7 @@ class DialectB(StimJim):
     def _start(self, word: str, text: str) -> None:
         values = fields(text)
         if values is None or len(values) != 1:
-            raise Refused("need a slot index (or -1 to stop)")
+            raise ErrReply("need a slot index (or -1 to stop)")
         number, index = "TU".index(word), values[0]
         if index < 0:
             self._stop(number, word)
@@ -130,13 +129,13 @@ class DialectB(StimJim):
             self.stopped(number, slot, result.pulses, "cut")
             self._summary(slot, result)
 
-    def tell_end(self, engine: int, slot: int, result: Result) -> None:  # noqa: ARG002
-        """The count, and the summary."""
+    def tell_end(self, engine: int, slot: int, result: TrainResult) -> None:  # noqa: ARG002
+        """Report the count and the summary."""
         self.trains += 1
         self.say(f"Train #{self.trains} complete. Delivered {result.pulses} pulses.\r\n")
         self._summary(slot, result)
 
-    def _summary(self, slot: int, result: Result) -> None:
+    def _summary(self, slot: int, result: TrainResult) -> None:
         for stage in range(max(map(len, result.sums))):
             cells = []
             for channel, sums in enumerate(result.sums):
@@ -167,18 +166,18 @@ class DialectB(StimJim):
             return
         values = fields(rest[1:]) if rest[:1] == "," else None
         if values is None or len(values) != 1:
-            raise Refused("need <delay_us>" if rest[:1] == "," else "need DELAY<idx>,<delay_us> or DELAY<idx>?")
+            raise ErrReply("need <delay_us>" if rest[:1] == "," else "need DELAY<idx>,<delay_us> or DELAY<idx>?")
         if values[0] < 0:
-            raise Refused("delay_us must be >= 0")
+            raise ErrReply("delay_us must be >= 0")
         if values[0] > MAX_DELAY_US:
-            raise Refused("delay_us exceeds 2000000000 us (2000 s)")
+            raise ErrReply("delay_us exceeds 2000000000 us (2000 s)")
         self._check_free(index)
         self.slots[index].delay_us = values[0]
         self.say(f"DELAY{index},{values[0]}\r\n")
 
     def _check_free(self, index: int) -> None:
         if index in {engine.slot for engine in self.engines}:
-            raise Refused(BUSY_SLOT)
+            raise ErrReply(BUSY_SLOT)
 
     def _line(self, index: int) -> str:
         slot = self.slots[index]
@@ -219,11 +218,11 @@ class DialectB(StimJim):
     def _pair(self, text: str, need: str, low: int, high: int, otherwise: str) -> tuple[int, int]:
         values = fields(text)
         if values is None or len(values) != 2:
-            raise Refused(need)
+            raise ErrReply(need)
         if values[0] not in {0, 1}:
-            raise Refused("channel must be 0 or 1")
+            raise ErrReply("channel must be 0 or 1")
         if not low <= values[1] <= high:
-            raise Refused(otherwise)
+            raise ErrReply(otherwise)
         return values[0], values[1]
 
     def _warn_running(self, word: str) -> None:
@@ -267,7 +266,7 @@ class DialectB(StimJim):
 
     def _calibrate(self, word: str, _text: str) -> None:
         if any(engine.active for engine in self.engines):
-            raise Refused("calibration needs an idle engine — stop trains first")
+            raise ErrReply("calibration needs an idle engine — stop trains first")
         for channel in range(2):
             self.board.set_mode(channel, GROUNDED, self.now_us)
         if word == "C":
@@ -280,18 +279,18 @@ _NOT_HERE = frozenset(
     {"L", "W", "D", "P", "R", "ENV", "MEAS", "READ", "TRIG", "DT", "CAL", "CALDEF", "SCREEN", "HELP", "LOG", "SDGET",
      "BENCH"}
 )  # fmt: skip
-_COMMANDS: dict[str, Callable[[DialectB, str, str], None]] = {
-    "S": DialectB._define,
-    "T": DialectB._start,
-    "U": DialectB._start,
-    "M": DialectB._mode,
-    "V": DialectB._volts,
-    "A": DialectB._amplitude,
-    "E": DialectB._read,
-    "B": DialectB._calibrate,
-    "C": DialectB._calibrate,
+_COMMANDS: dict[str, Callable[[StimJimFirmwareB, str, str], None]] = {
+    "S": StimJimFirmwareB._define,
+    "T": StimJimFirmwareB._start,
+    "U": StimJimFirmwareB._start,
+    "M": StimJimFirmwareB._mode,
+    "V": StimJimFirmwareB._volts,
+    "A": StimJimFirmwareB._amplitude,
+    "E": StimJimFirmwareB._read,
+    "B": StimJimFirmwareB._calibrate,
+    "C": StimJimFirmwareB._calibrate,
     "IDN": lambda jim, _word, _text: jim.say(IDENTITY),
-    "STAT": DialectB._status,
-    "DELAY": DialectB._delay,
-    "DUMP": DialectB._dump,
+    "STAT": StimJimFirmwareB._status,
+    "DELAY": StimJimFirmwareB._delay,
+    "DUMP": StimJimFirmwareB._dump,
 }

@@ -13,9 +13,9 @@ from typing import ClassVar
 
 from firmware_sim.analog.analog_output import Stage
 from firmware_sim.stimjim.board import CHANNELS, RP2354B
-from firmware_sim.stimjim.device import LINE_FAULTS, StimJim
-from firmware_sim.stimjim.engine import Result
-from firmware_sim.stimjim.fields_c import USAGE, Fields, Wrong
+from firmware_sim.stimjim.device import LINE_FAULTS, StimJimDevice
+from firmware_sim.stimjim.engine import TrainResult
+from firmware_sim.stimjim.fields_c import USAGE, FieldError, Fields
 from firmware_sim.stimjim.slot import CURRENT, GROUNDED, SLOTS, STAGES, VOLTAGE
 
 I32_MAX = (1 << 31) - 1
@@ -24,8 +24,8 @@ SHORT_US = 20
 LIMITS = {VOLTAGE: 10_000, CURRENT: 3_333}
 
 
-class DialectC(StimJim):
-    """The RP2354B firmware."""
+class StimJimFirmwareC(StimJimDevice):
+    """The firmware of dialect C, for the RP2354B board."""
 
     dialect = "c"
     natural: ClassVar[Mapping[str, str]] = {
@@ -50,13 +50,12 @@ class DialectC(StimJim):
         """Print, each newline as two characters."""
         super().say(text.replace("\n", "\r\n"))
 
-    def heard(self) -> None:
+    def on_bytes(self) -> None:
         """The early version stops at any byte."""
         if "abort_on_byte" in self.faults:
             self._cancel()
 
     def obey(self, line: str) -> None:
-        """Do what a line says."""
         if self.deaf:
             return
         letter = line[:1]
@@ -66,7 +65,7 @@ class DialectC(StimJim):
             return
         try:
             command(self, Fields(line[1:]))
-        except Wrong as wrong:
+        except FieldError as wrong:
             self.say(str(wrong))
 
     @property
@@ -81,14 +80,14 @@ class DialectC(StimJim):
             modes = [fields.take(f"mode{channel}", 0, 3) for channel in range(CHANNELS)]
             period_us = fields.take("period_us", 1, I32_MAX)
             duration_us = fields.take("total_dur_us", 1, I32_MAX)
-        except Wrong as wrong:
-            raise Wrong(f"{wrong}{USAGE['S']}") from None
+        except FieldError as wrong:
+            raise FieldError(f"{wrong}{USAGE['S']}") from None
         if fields.peek() not in {";", ""}:
-            raise Wrong(USAGE["S"])
+            raise FieldError(USAGE["S"])
         stages = _stages(fields, [LIMITS.get(mode, 0) for mode in modes])
         spent_us = sum(us for _, _, us in stages)
         if spent_us > period_us:
-            raise Wrong("Invalid pulse train: summed stage durations exceed period.\n\n")
+            raise FieldError("Invalid pulse train: summed stage durations exceed period.\n\n")
         if period_us - spent_us < SHORT_US or any(us < SHORT_US for _, _, us in stages):
             self.say("Warning: <20us stage or inter-pulse gap detected. Desired pulse timings are not guaranteed.\n")
         slot = self.slots[index]
@@ -105,8 +104,8 @@ class DialectC(StimJim):
     def _start(self, fields: Fields) -> None:
         try:
             index = fields.take("pulse train index", 0, SLOTS - 1)
-        except Wrong as wrong:
-            raise Wrong(f"{wrong}{USAGE['T']}") from None
+        except FieldError as wrong:
+            raise FieldError(f"{wrong}{USAGE['T']}") from None
         slot = self.slots[index]
         count = slot.duration_us // slot.period_us if slot.count else 0
         self.say(f"Started PulseTrain[{index}].\n\n")
@@ -127,7 +126,7 @@ class DialectC(StimJim):
 
     def _stop(self, fields: Fields) -> None:
         if fields.text:
-            raise Wrong(USAGE["X"])
+            raise FieldError(USAGE["X"])
         self.say("Stimulus cancelled.\n\n")
         self._cancel()
 
@@ -140,7 +139,7 @@ class DialectC(StimJim):
         self.stopped(0, slot, result.pulses, "cut")
         self.say("Stimulus cancelled.\n\n")
 
-    def tell_end(self, engine: int, slot: int, result: Result) -> None:  # noqa: ARG002
+    def tell_end(self, engine: int, slot: int, result: TrainResult) -> None:  # noqa: ARG002
         """Each channel that was driven: counts and means of its stages, and of the gap between pulses."""
         for channel, mode in enumerate(self.modes):
             if mode not in LIMITS:
@@ -161,16 +160,16 @@ class DialectC(StimJim):
             channel = fields.take("channel", 0, 1)
             index = fields.take("pulse train index", -1, SLOTS - 1)
             sync = fields.take("trigger/sync", 0, 1) if fields.peek() == "," else 0
-        except Wrong as wrong:
-            raise Wrong(f"{wrong}{USAGE['R']}") from None
+        except FieldError as wrong:
+            raise FieldError(f"{wrong}{USAGE['R']}") from None
         what = "Disabled" if index < 0 else "Sync signal" if sync else f"PulseTrain[{index}] trigger"
         self.say(f"IN{channel} -> {what}\n\n")
 
     def _pair(self, fields: Fields, letter: str, name: str, low: int, high: int) -> tuple[int, int]:
         try:
             return fields.take("channel", 0, 1), fields.take(name, low, high)
-        except Wrong as wrong:
-            raise Wrong(f"{wrong}{USAGE[letter]}") from None
+        except FieldError as wrong:
+            raise FieldError(f"{wrong}{USAGE[letter]}") from None
 
     def _volts(self, fields: Fields) -> None:
         channel, amplitude = self._pair(fields, "V", "mV", -10_000, 10_000)
@@ -202,7 +201,7 @@ class DialectC(StimJim):
 
     def _calibrate(self, fields: Fields, letter: str, what: str) -> None:
         if fields.text:
-            raise Wrong(USAGE[letter])
+            raise FieldError(USAGE[letter])
         if not self._playing:
             for channel in range(CHANNELS):
                 self.board.set_mode(channel, GROUNDED, self.now_us)
@@ -238,17 +237,17 @@ def _stages(fields: Fields, limits: list[int]) -> list[tuple[int, int, int]]:
     return stages
 
 
-_COMMANDS: dict[str, Callable[[DialectC, Fields], None]] = {
-    "S": DialectC._define,
-    "T": DialectC._start,
-    "U": DialectC._start,
-    "R": DialectC._route,
-    "V": DialectC._volts,
-    "A": DialectC._amplitude,
-    "E": DialectC._read,
-    "M": DialectC._mode,
+_COMMANDS: dict[str, Callable[[StimJimFirmwareC, Fields], None]] = {
+    "S": StimJimFirmwareC._define,
+    "T": StimJimFirmwareC._start,
+    "U": StimJimFirmwareC._start,
+    "R": StimJimFirmwareC._route,
+    "V": StimJimFirmwareC._volts,
+    "A": StimJimFirmwareC._amplitude,
+    "E": StimJimFirmwareC._read,
+    "M": StimJimFirmwareC._mode,
     "B": lambda jim, fields: jim._calibrate(fields, "B", "ADC"),
     "C": lambda jim, fields: jim._calibrate(fields, "C", "current and voltage"),
-    "D": DialectC._tell_offsets,
-    "X": DialectC._stop,
+    "D": StimJimFirmwareC._tell_offsets,
+    "X": StimJimFirmwareC._stop,
 }

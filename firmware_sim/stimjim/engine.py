@@ -6,15 +6,15 @@ Pulses are booked late, many at once: when somebody asks, or when something abou
 
 from typing import NamedTuple
 
-from firmware_sim.analog.analog_output import Outlet, Read, Stage
+from firmware_sim.analog.analog_output import AnalogOutput, Stage, StageReading
 from firmware_sim.analog.load_changes import NEVER_US
 
 
-class Result(NamedTuple):
+class TrainResult(NamedTuple):
     """What a train delivered: pulses, and for each channel what was read in each stage, summed over them."""
 
     pulses: int
-    sums: tuple[list[Read], ...]
+    sums: tuple[list[StageReading], ...]
 
     def mean_ua(self, channel: int, stage: int) -> float:
         """What the ammeter read on an average; 0 for a stage that never was."""
@@ -22,16 +22,16 @@ class Result(NamedTuple):
         return sums[stage].na / self.pulses / 1e3 if self.pulses and stage < len(sums) else 0.0
 
     def mean_mv(self, channel: int, stage: int) -> float:
-        """The same of the voltmeter."""
+        """The mean voltage of each stage, as read."""
         sums = self.sums[channel]
         return sums[stage].uv / self.pulses / 1e3 if self.pulses and stage < len(sums) else 0.0
 
 
-class Engine:
+class TrainEngine:
     """Plays one train at a time into the outlets. Times are device times."""
 
-    def __init__(self, outlets: list[Outlet]) -> None:
-        self._outlets = outlets
+    def __init__(self, analog_outputs: list[AnalogOutput]) -> None:
+        self._analog_outputs = analog_outputs
         self.slot = -1  # of the train that plays
         self.end_us = NEVER_US  # the tick at which it is found to be over
         self.start_us = 0
@@ -40,7 +40,7 @@ class Engine:
         self._period_us = 1
         self._left = 0
         self._pulses = 0
-        self._sums: tuple[list[Read], ...] = ()
+        self._sums: tuple[list[StageReading], ...] = ()
 
     @property
     def active(self) -> bool:
@@ -54,7 +54,6 @@ class Engine:
 
     @property
     def span_us(self) -> int:
-        """How long one pulse takes."""
         return max((sum(max(0, stage.us) for stage in plan) for plan in self.plans), default=0)
 
     def begin(
@@ -64,13 +63,13 @@ class Engine:
         self.slot = slot
         self._pulses = 0
         self.start_us = start_us
-        self._sums = tuple([Read(0, 0)] * len(plan) for plan in plans)
+        self._sums = tuple([StageReading(0, 0)] * len(plan) for plan in plans)
         self._set(plans, start_us, period_us, count, ends=ends)
 
     def change(self, plans: list[tuple[Stage, ...]], count: int) -> None:
         """Play otherwise from the next pulse on, `count` pulses in all."""
         for sums, plan in zip(self._sums, plans, strict=True):
-            sums.extend([Read(0, 0)] * (len(plan) - len(sums)))
+            sums.extend([StageReading(0, 0)] * (len(plan) - len(sums)))
         self._set(plans, self._first_us, self._period_us, max(0, count - self._pulses), ends=self.end_us != NEVER_US)
 
     def _set(self, plans: list[tuple[Stage, ...]], first_us: int, period_us: int, count: int, *, ends: bool) -> None:
@@ -96,34 +95,34 @@ class Engine:
     def _book(self, count: int) -> None:
         if count <= 0:
             return
-        for outlet, plan, sums in zip(self._outlets, self.plans, self._sums, strict=True):
+        for analog_output, plan, sums in zip(self._analog_outputs, self.plans, self._sums, strict=True):
             if plan:
-                read = outlet.pulses(self._first_us, self._period_us, count, plan)
+                read = analog_output.pulses(self._first_us, self._period_us, count, plan)
                 for place, value in enumerate(read):
-                    sums[place] = Read(sums[place].na + value.na, sums[place].uv + value.uv)
+                    sums[place] = StageReading(sums[place].na + value.na, sums[place].uv + value.uv)
         self._first_us += count * self._period_us
         self._left -= count
         self._pulses += count
 
-    def end(self, now_us: int) -> Result:
+    def end(self, now_us: int) -> TrainResult:
         """No pulse starts at `now_us` or later; one in flight is played to its end."""
         begun = -(-(now_us - self._first_us) // self._period_us)
         self._book(min(self._left, max(0, begun)))
         return self._over()
 
-    def cut(self, now_us: int) -> Result:
+    def cut(self, now_us: int) -> TrainResult:
         """The output goes to zero at `now_us`, in the middle of a stage if need be."""
         self.book(now_us)
         if self._left and self._first_us < now_us:
             into_us = now_us - self._first_us
-            for outlet, plan in zip(self._outlets, self.plans, strict=True):
+            for analog_output, plan in zip(self._analog_outputs, self.plans, strict=True):
                 if plan:
-                    outlet.pulses(self._first_us, self._period_us, 1, cut_stages(plan, into_us))
+                    analog_output.pulses(self._first_us, self._period_us, 1, cut_stages(plan, into_us))
         return self._over()
 
-    def _over(self) -> Result:
+    def _over(self) -> TrainResult:
         self.slot, self.end_us, self._left = -1, NEVER_US, 0
-        return Result(self._pulses, self._sums)
+        return TrainResult(self._pulses, self._sums)
 
 
 def cut_stages(plan: tuple[Stage, ...], into_us: int) -> tuple[Stage, ...]:

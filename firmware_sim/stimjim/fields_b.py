@@ -1,4 +1,4 @@
-"""How dialect B reads a train's line: field by field, strictly, and all before anything is taken over."""
+"""Reads a train's line as dialect B does: field by field, strictly, and all of it before anything is taken over."""
 
 import re
 
@@ -12,17 +12,17 @@ _SIGNED = re.compile(r"[ \t]*([+-]?\d+)")
 _UNSIGNED = re.compile(r"[ \t]*(\+?\d+)")
 
 
-class Refused(Exception):
-    """What follows `ERR <word>: `."""
+class ErrReply(Exception):
+    """A train's line is refused. The text follows `ERR <word>: `."""
 
 
 def slot_of(text: str) -> tuple[int, str]:
     """The index that a line begins with, and what follows it."""
     found = _SIGNED.match(text)
     if found is None:
-        raise Refused("need a slot index 0-99")
+        raise ErrReply("need a slot index 0-99")
     if not 0 <= int(found[1]) < SLOTS:
-        raise Refused("slot index out of range 0-99")
+        raise ErrReply("slot index out of range 0-99")
     return int(found[1]), text[found.end() :].lstrip(" ")
 
 
@@ -41,37 +41,37 @@ class _Scan:
         self.text = text
 
     def field(self, mark: str, otherwise: str, *, signed: bool = False) -> int:
-        """`mark`, then a number. Raises `Refused`."""
+        """`mark`, then a number. Raises `ErrReply`."""
         text = self.text.lstrip(" \t")
         found = (_SIGNED if signed else _UNSIGNED).match(text, len(mark)) if text.startswith(mark) else None
         if found is None:
-            raise Refused(otherwise)
+            raise ErrReply(otherwise)
         self.text = text[found.end() :].lstrip(" \t")
         return int(found[1])
 
 
 def parsed(text: str) -> tuple[list[int], tuple[int, int, int], list[tuple[int, int, int]]]:
-    """Modes; period, duration and delay; stages. Raises `Refused`."""
+    """Modes; period, duration and delay; stages. Raises `ErrReply`."""
     scan = _Scan(text)
     modes = [scan.field(",", f"bad or missing mode{channel}", signed=True) for channel in range(2)]
     modes = [mode - 90 if mode in {90, 91} else mode for mode in modes]
     if any(mode not in MODES for mode in modes):
-        raise Refused("mode must be 0-3 or 90/91 (V/I without measurement)")
+        raise ErrReply("mode must be 0-3 or 90/91 (V/I without measurement)")
     period_us = scan.field(",", "bad or missing period_us") & U32
     duration_us = scan.field(",", "bad or missing duration_us") & U32
     if period_us == 0:
-        raise Refused("period_us must be > 0")
+        raise ErrReply("period_us must be > 0")
     delay_us = scan.field(",", "bad delay_us") if scan.text[:1] == "," else 0
     if delay_us > MAX_DELAY_US:
-        raise Refused("delay_us exceeds 2000000000 us (2000 s)")
+        raise ErrReply("delay_us exceeds 2000000000 us (2000 s)")
     stages: list[tuple[int, int, int]] = []
     while scan.text:
         if scan.text[0] != ";":
-            raise Refused("expected ';' before stage triplet")
+            raise ErrReply("expected ';' before stage triplet")
         if not scan.text[1:].strip(" \t"):
             break
         if len(stages) >= STAGES:
-            raise Refused("too many stages (max 10)")
+            raise ErrReply("too many stages (max 10)")
         first = scan.field(";", "bad stage amplitude a0", signed=True)
         second = scan.field(",", "bad stage amplitude a1", signed=True)
         stages.append((first, second, scan.field(",", "bad stage dur_us") & U32))

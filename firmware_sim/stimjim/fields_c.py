@@ -1,4 +1,4 @@
-"""How dialect C reads the fields of a line, and what it says of one that is wrong."""
+"""Reads the fields of a line as dialect C does, with its error texts."""
 
 import re
 
@@ -20,7 +20,7 @@ USAGE = {
 }
 
 
-class Wrong(Exception):
+class FieldError(Exception):
     """A field that is not what it must be. The message is what the device says."""
 
 
@@ -32,7 +32,7 @@ class Fields:
         self.place = 0
 
     def take(self, name: str, low: int, high: int) -> int:
-        """The next number. Raises `Wrong`."""
+        """Read the next number. Raises `FieldError`."""
         if self.peek() == ",":
             self.place += 1
         self.skip()
@@ -41,13 +41,13 @@ class Fields:
             self.place = found.end()
             return int(found[1])
         token = _TOKEN.match(self.text, self.place)
-        raise Wrong(f"Invalid {name}: '{token[0] if token else ''}' (must be {low}..{high})\n\n")
+        raise FieldError(f"Invalid {name}: '{token[0] if token else ''}' (must be {low}..{high})\n\n")
 
     def peek(self) -> str:
         """The next character; nothing at the end."""
         return self.text[self.place : self.place + 1]
 
     def skip(self) -> None:
-        """Pass over blanks."""
+        """Skip blanks."""
         while self.peek() == " ":
             self.place += 1

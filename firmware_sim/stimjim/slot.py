@@ -1,4 +1,4 @@
-"""A StimJim's pulse trains as they lie in its memory, and the way C reads numbers from a line.
+"""A StimJim's pulse trains as they lie in its memory, and number parsing as C does it.
 
 A slot holds two modes, a period, a duration and up to ten stages of (first amplitude, second amplitude, us).
 The three arrays of ten lie one behind the other: an eleventh stage, which dialect A does not refuse, lands on
@@ -15,7 +15,7 @@ _BEYOND = 42  # words of the slot behind its stages that a long line may still h
 _INTEGER = re.compile(r"\s*([+-]?\d+)")
 
 
-class Slot:
+class TrainSlot:
     """One pulse train. As the device boots, neither channel is driven."""
 
     __slots__ = ("count", "delay_us", "duration_us", "memory", "modes", "period_us")
@@ -34,7 +34,7 @@ class Slot:
         return self.memory[word], self.memory[STAGES + word], self.memory[2 * STAGES + word]
 
     def stages(self) -> list[tuple[int, int, int]]:
-        """All that are counted."""
+        """The stages that count, in order."""
         return [self.stage(number) for number in range(self.count)]
 
     def write(self, word: int, value: int) -> None:

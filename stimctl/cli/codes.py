@@ -1,4 +1,4 @@
-"""The exit codes of every command: one list, shown by each command's help."""
+"""The exit codes of every command, in one list, which each command's help shows."""
 
 DONE = 0
 UNEXPECTED = 1

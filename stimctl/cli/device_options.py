@@ -1,4 +1,4 @@
-"""The options that name a stimulator which is not a native one: `--device`, `--dialect`, `--isolator`."""
+"""The options `--device`, `--dialect` and `--isolator`, for stimulators that are not native ones."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -20,8 +20,8 @@ def device_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(command)
     def with_choice(*args: Any, device: str | None, dialect: str | None, isolator: str | None, **options: Any) -> Any:
         # Here, because a session brings much with it that `--help` does not need.
-        from stimctl.stimulators.discovery import Choice
+        from stimctl.stimulators.discovery import DeviceChoice
 
-        return command(*args, choice=Choice(device or "native", dialect, isolator), **options)
+        return command(*args, choice=DeviceChoice(device or "native", dialect, isolator), **options)
 
     return with_choice

@@ -1,4 +1,4 @@
-"""What a command's exit code says, and how an error becomes one sentence instead of a traceback.
+"""Turns an error into one sentence and an exit code instead of a traceback.
 
 An error that stimctl raises on purpose is for a person: it is printed as it stands. Anything else is a
 mistake in the program, and its traceback is what its author needs.

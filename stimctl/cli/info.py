@@ -1,4 +1,4 @@
-"""`stimctl info`: who is at a port."""
+"""`stimctl info`: identifies the device at a port. It loads, arms and starts nothing."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +11,8 @@ from stimctl.stimulators.capabilities import lacking
 from stimctl.wire.codes import Capability
 
 if TYPE_CHECKING:
-    from stimctl.stimulators.base import Identified, Identity
-    from stimctl.stimulators.discovery import Choice
+    from stimctl.stimulators.base import DeviceIdentified, Identity
+    from stimctl.stimulators.discovery import DeviceChoice
 
 BOOTS_US = 500_000  # so late answers no board that was running [choice]
 _CODES = (codes.DONE, codes.USAGE, codes.INVALID, codes.DEVICE, codes.LINE, codes.INTERRUPTED)
@@ -22,7 +22,7 @@ _CODES = (codes.DONE, codes.USAGE, codes.INVALID, codes.DEVICE, codes.LINE, code
 @click.option("--port", "url", required=True, metavar="URL", help="/dev/ttyUSB0, COM3, socket://host:port or sim://.")
 @device_options
 @json_option
-def info(url: str, choice: "Choice", as_json: bool) -> None:
+def info(url: str, choice: "DeviceChoice", as_json: bool) -> None:
     """Say who answers at a port: identity, firmware, ranges, calibration, simulator or hardware.
 
     Only a handshake is sent: it cannot start output. It ends a session that the device has open. A StimJim or a
@@ -33,7 +33,7 @@ def info(url: str, choice: "Choice", as_json: bool) -> None:
       stimctl info --port sim://
       stimctl info --port /dev/ttyACM0 --device stimjim
     """
-    from stimctl.stimulators.identify import identify
+    from stimctl.stimulators.discovery import identify
 
     found = identify(url, choice)
     if as_json:
@@ -55,7 +55,7 @@ def banner(simulator: bool) -> str:
     return "SIMULATOR" if simulator else "HARDWARE"
 
 
-def _document(url: str, found: "Identified") -> dict[str, Any]:
+def _document(url: str, found: "DeviceIdentified") -> dict[str, Any]:
     identity = found.identity
     return {
         "port": url,
@@ -72,7 +72,7 @@ def capability_names(identity: "Identity") -> list[str]:
     return [(flag.name or "").lower().replace("_", " ") for flag in identity.capabilities]
 
 
-def _rows(url: str, found: "Identified") -> list[tuple[str, object]]:
+def _rows(url: str, found: "DeviceIdentified") -> list[tuple[str, object]]:
     who = found.identity
     waiting = f"session {found.waiting}: fetched by the next `stimctl run`" if found.waiting else "none"
     digest = f" (SHA-256 {who.firmware_sha256})" if who.firmware_sha256 else ""
@@ -97,12 +97,14 @@ def _rows(url: str, found: "Identified") -> list[tuple[str, object]]:
     ]
 
 
-def _accuracy(who: "Identity") -> str:
-    if Capability.MEASURES_CURRENT not in who.capabilities:
+def _accuracy(identity: "Identity") -> str:
+    if Capability.MEASURES_CURRENT not in identity.capabilities:
         return "not at all"
-    accuracy = f"within {who.readback_accuracy_ua} uA + {who.readback_accuracy_permille / 10:g} %"
-    return f"{accuracy}, as a mean over each lease" if who.by_lease else accuracy
+    accuracy = f"within {identity.readback_accuracy_ua} uA + {identity.readback_accuracy_permille / 10:g} %"
+    return f"{accuracy}, as a mean over each lease" if identity.by_lease else accuracy
 
 
-def _net_charge(who: "Identity") -> str:
-    return f"measured from {who.net_charge_floor_pc} pC a pulse" if who.net_charge_floor_pc else "not measured"
+def _net_charge(identity: "Identity") -> str:
+    return (
+        f"measured from {identity.net_charge_floor_pc} pC a pulse" if identity.net_charge_floor_pc else "not measured"
+    )

@@ -1,4 +1,4 @@
-"""`stimctl ports`: which serial ports this machine has, and what is known of each."""
+"""`stimctl ports`: lists the serial ports of this machine, with the description that each has."""
 
 from typing import Any
 

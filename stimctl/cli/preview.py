@@ -1,4 +1,4 @@
-"""`stimctl preview`: what a profile or a prescription would give, before anything is connected."""
+"""`stimctl preview`: shows what a profile or a prescription would give, before anything is connected."""
 
 import shutil
 from pathlib import Path
@@ -12,7 +12,7 @@ from stimctl.errors import Misuse
 if TYPE_CHECKING:
     from stimctl.prescription import Prescription
     from stimctl.profile import Profile
-    from stimctl.report.preview import PreviewInput
+    from stimctl.report.preview_model import PreviewInput
 
 _WIDEST = 110
 _SIZE = (100, 24)  # where nobody says how wide the terminal is
@@ -21,11 +21,11 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 @click.command()
 @click.argument("name")
-@click.option("--variant", help="Of the profile, where it has more than one.")
-@click.option("--prescription", "prescription_file", type=_FILE, help="Show what this prescription completes it to.")
-@click.option("--channel", type=click.IntRange(1, 4), help="Of the prescription; its first one by default.")
+@click.option("--variant", help="Variant of the profile, if it has several.")
+@click.option("--prescription", "prescription_file", type=_FILE, help="Show this prescription of the profile.")
+@click.option("--channel", type=click.IntRange(1, 4), help="Channel of the prescription; by default its first.")
 @click.option("-o", "--output", type=_FILE, help="Write a picture: .png or .svg.")
-@click.option("--text", is_flag=True, help="Draw in the terminal; so it is without -o.")
+@click.option("--text", is_flag=True, help="Draw in the terminal: the default without -o.")
 def preview(
     *,
     name: str,
@@ -46,8 +46,9 @@ def preview(
       stimctl preview low-back-pain --prescription profiles/examples/low-back-pain.toml -o plan.svg
     """
     from stimctl.profile import choose, load_profiles
-    from stimctl.report.preview import caption, save
+    from stimctl.report.preview import save
     from stimctl.report.preview import text as drawn
+    from stimctl.report.preview_model import caption
 
     profiles = load_profiles()
     profile = choose(profiles, name)
@@ -68,7 +69,7 @@ def preview(
 
 def of_prescription(prescription: "Prescription", channel: int | None = None) -> "PreviewInput":
     """One channel of a prescription; where the operator titrates, at the ceiling. Raises `Misuse`."""
-    from stimctl.report.preview import NeedleFigures, PreviewInput
+    from stimctl.report.preview_model import NeedleFigures, PreviewInput
 
     plan = prescription.plan(channel or prescription.channels[0].channel)
     number, needle = plan.channel, plan.needle
@@ -106,7 +107,7 @@ def _of_profile(profile: "Profile", variant: str | None, channel: int | None) ->
     """The most that the profile allows; where it names no amplitude or minutes, the hard limits, and says so."""
     from stimctl import limits
     from stimctl.profile import ramps, segments
-    from stimctl.report.preview import PreviewInput
+    from stimctl.report.preview_model import PreviewInput
     from stimctl.units import ua_from_ma, us_from_minutes
     from stimctl.waveform import Program
 

@@ -1,4 +1,4 @@
-"""`stimctl profile`: what protocols there are, in words; checking and starting one of your own."""
+"""`stimctl profile`: lists profiles and explains them, checks one of your own, and starts a new one."""
 
 import shutil
 import textwrap

@@ -1,4 +1,4 @@
-"""`stimctl replay`: recorded sessions run again through the driver, and each byte it would send compared."""
+"""`stimctl replay`: runs recorded sessions again through the driver, and compares each byte that it would send."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ import click
 
 from stimctl.cli import codes
 from stimctl.cli.table import echo_json, json_option
-from stimctl.replay import TOLERANCE_US, Replayed, read_recording
+from stimctl.replay import TOLERANCE_US, ReplayResult, read_recording
 from stimctl.replay import replay as replay_recording
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -44,7 +44,7 @@ def replay(files: tuple[Path, ...], tolerance_ms: float, as_json: bool) -> None:
     sys.exit(codes.DONE if all(replayed.same for replayed in done) else codes.UNMET)
 
 
-def _sentence(replayed: Replayed) -> str:
+def _sentence(replayed: ReplayResult) -> str:
     recording, difference = replayed.recording, replayed.difference
     if difference is not None:
         since_s = (difference.at_us - recording.begun_us) / 1e6
@@ -55,7 +55,7 @@ def _sentence(replayed: Replayed) -> str:
     return f"{recording.source}: the same {replayed.sent} pieces sent, {times}; {ended}"
 
 
-def _document(replayed: Replayed) -> dict[str, Any]:
+def _document(replayed: ReplayResult) -> dict[str, Any]:
     recording, difference = replayed.recording, replayed.difference
     return {
         "file": recording.source,

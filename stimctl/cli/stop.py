@@ -1,4 +1,4 @@
-"""`stimctl stop`: zero for whatever session runs on this machine, from any terminal of the same user."""
+"""`stimctl stop`: stops every session on this machine, from any terminal of the same user."""
 
 from dataclasses import asdict
 
@@ -7,7 +7,7 @@ import click
 from stimctl.cli import codes
 from stimctl.cli.table import echo_json, json_option
 from stimctl.label import printable
-from stimctl.remote_stop import STOP_TIMEOUT_S, Outcome, StopReport, stop_all
+from stimctl.remote_stop import STOP_TIMEOUT_S, StopReport, StopStatus, stop_all
 
 _EXIT_CODES = """\b
 Exit codes:
@@ -45,10 +45,10 @@ def _say(reports: list[StopReport]) -> None:
         click.echo("No session of yours runs on this machine: nothing was stopped.")
     for report in reports:
         said = printable(report.sentence())
-        click.echo(said[:1].upper() + said[1:], err=report.outcome is not Outcome.ZERO)
+        click.echo(said[:1].upper() + said[1:], err=report.outcome is not StopStatus.ZERO)
 
 
 def _exit_code(reports: list[StopReport]) -> int:
     if not reports:
         return codes.INVALID
-    return codes.DONE if all(report.outcome is Outcome.ZERO for report in reports) else codes.DEVICE
+    return codes.DONE if all(report.outcome is StopStatus.ZERO for report in reports) else codes.DEVICE

@@ -1,4 +1,4 @@
-"""Plain tables and JSON for commands that print a list: one look for all of them."""
+"""Prints lists as plain tables or as JSON, for all commands alike."""
 
 import json
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""`stimctl traffic`: what was on the line, in words."""
+"""`stimctl traffic`: shows recorded traffic in words."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -9,8 +9,8 @@ import click
 
 from stimctl.cli.table import echo_json, json_option
 from stimctl.label import printable
-from stimctl.traffic.decoder import Decoder, Line
-from stimctl.traffic.transcript import Header, Record, read_traffic
+from stimctl.traffic.decoder import DecodedLine, Decoder
+from stimctl.traffic.transcript import TrafficChunk, TrafficHeader, read_traffic
 
 # A handshake is over long before as many pieces of traffic.
 _HANDSHAKE_RECORDS = 100
@@ -42,7 +42,7 @@ def show(file: Path, as_json: bool) -> None:
             frames.extend(decoder.finish())
             echo_json(_document(header, decoder, frames))
             return
-        first: list[Line] = []
+        first: list[DecodedLine] = []
         try:
             _until_identified(decoder, records, first)
         finally:
@@ -54,7 +54,7 @@ def show(file: Path, as_json: bool) -> None:
     click.echo(f"# {_what(header, decoder)}; {decoder.damaged} damaged")
 
 
-def _until_identified(decoder: Decoder, records: Iterator[Record], lines: list[Line]) -> None:
+def _until_identified(decoder: Decoder, records: Iterator[TrafficChunk], lines: list[DecodedLine]) -> None:
     """Add to `lines` those up to the one in which the device says what it is, if that comes near the beginning."""
     for record in islice(records, _HANDSHAKE_RECORDS):
         lines += decoder.feed(record)
@@ -62,22 +62,22 @@ def _until_identified(decoder: Decoder, records: Iterator[Record], lines: list[L
             break
 
 
-def _print(lines: Iterable[Line]) -> None:
+def _print(lines: Iterable[DecodedLine]) -> None:
     for line in lines:
         click.echo(line.text())
 
 
-def _is_simulator(header: Header, decoder: Decoder) -> bool | None:
+def _is_simulator(header: TrafficHeader, decoder: Decoder) -> bool | None:
     """What the device itself said goes before what the header says."""
     return decoder.simulator if decoder.simulator is not None else header.simulator
 
 
-def _what(header: Header, decoder: Decoder) -> str:
+def _what(header: TrafficHeader, decoder: Decoder) -> str:
     words = {True: "SIMULATOR", False: "HARDWARE", None: "simulator or hardware: not said"}
     return words[_is_simulator(header, decoder)]
 
 
-def _document(header: Header, decoder: Decoder, frames: list[Line]) -> dict[str, Any]:
+def _document(header: TrafficHeader, decoder: Decoder, frames: list[DecodedLine]) -> dict[str, Any]:
     return {
         "url": header.url,
         "simulator": _is_simulator(header, decoder),
@@ -86,7 +86,7 @@ def _document(header: Header, decoder: Decoder, frames: list[Line]) -> dict[str,
     }
 
 
-def _frame(line: Line) -> dict[str, Any]:
+def _frame(line: DecodedLine) -> dict[str, Any]:
     """A frame for a program: numbers as numbers, under the names of docs/protocol.md."""
     if line.message is None:
         fields: dict[str, Any] = {name: text.strip('"') for name, text in line.fields.items()}

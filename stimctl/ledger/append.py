@@ -1,4 +1,4 @@
-"""Appending: one transaction that reads the chain's head, links new entries to it and commits durably.
+"""Appends entries to the ledger: one transaction reads the chain's head, links the new entries to it, and commits.
 
 Several processes may append to one file: BEGIN IMMEDIATE lets one in at a time, and each reads the head
 inside its own transaction. A single entry behind the entry that this connection wrote last needs neither: its
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from stimctl.errors import LogFault, Misuse
-from stimctl.ledger.chain import GENESIS, Draft, link
+from stimctl.ledger.chain import GENESIS, DraftEntry, link
 from stimctl.ledger.schema import BUSY_TIMEOUT_S, FAULTS, connect, faults, log_fault
 
 _HEAD = "SELECT number, hash FROM entries ORDER BY number DESC LIMIT 1"
@@ -31,7 +31,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def draft(session_id: str, kind: str, at_us: int, utc: str, body: str) -> Draft:
+def draft(session_id: str, kind: str, at_us: int, utc: str, body: str) -> DraftEntry:
     """A checked draft. Raises `Misuse` for a name or a time that the ledger does not take."""
     if not _SESSION_ID.fullmatch(session_id):
         raise Misuse(f"a session id is at most 64 letters, digits, dots, dashes and underscores, not {session_id!r}")
@@ -39,7 +39,7 @@ def draft(session_id: str, kind: str, at_us: int, utc: str, body: str) -> Draft:
         raise Misuse(f"a log entry's kind is one word, not {kind!r}")
     if isinstance(at_us, bool) or not isinstance(at_us, int) or not -_INT64 <= at_us < _INT64:
         raise Misuse(f"a log entry's at_us is a whole number of microseconds, not {at_us!r}")
-    return Draft(session_id, kind, at_us, utc, body)
+    return DraftEntry(session_id, kind, at_us, utc, body)
 
 
 class Appender:
@@ -54,7 +54,7 @@ class Appender:
         # Number and hash of the newest entry, where this connection wrote it.
         self._head: tuple[int, bytes] | None = None
 
-    def append(self, drafts: Sequence[Draft], *, unless: Callable[[], str | None] | None = None) -> int:
+    def append(self, drafts: Sequence[DraftEntry], *, unless: Callable[[], str | None] | None = None) -> int:
         """Append `drafts` in one commit and return the number of the last, durable by then.
 
         `unless` is asked inside the transaction, where no other process can append: a sentence from it
@@ -70,7 +70,7 @@ class Appender:
         except FAULTS as error:
             raise log_fault(self.path, error) from error
 
-    def _append_all(self, drafts: Sequence[Draft], unless: Callable[[], str | None] | None) -> int:
+    def _append_all(self, drafts: Sequence[DraftEntry], unless: Callable[[], str | None] | None) -> int:
         connection = self.connection
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -87,7 +87,7 @@ class Appender:
         self._head = head
         return head[0]
 
-    def _append_behind(self, head: tuple[int, bytes], one: Draft) -> int | None:
+    def _append_behind(self, head: tuple[int, bytes], one: DraftEntry) -> int | None:
         """One entry in one statement, which is a commit of its own, behind the head that this connection wrote.
 
         None when another process has appended since: then the number is taken, and nothing was written.
@@ -108,7 +108,7 @@ class Appender:
         with faults(self.path):
             self.connection.close()
 
-    def _insert(self, drafts: Sequence[Draft]) -> tuple[int, bytes]:
+    def _insert(self, drafts: Sequence[DraftEntry]) -> tuple[int, bytes]:
         number, previous = self.connection.execute(_HEAD).fetchone() or (0, GENESIS)
         rows = []
         for one in drafts:

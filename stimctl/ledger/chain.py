@@ -27,7 +27,7 @@ CANNOT_SHOW = (
 HEAD_SEEN = "The noted head hash is in the chain: everything up to it is as it was when it was noted."
 
 
-class Draft(NamedTuple):
+class DraftEntry(NamedTuple):
     """An entry before it has a number: all that its hash covers besides."""
 
     session_id: str
@@ -37,7 +37,7 @@ class Draft(NamedTuple):
     body: str
 
 
-class Row(NamedTuple):
+class EntryRow(NamedTuple):
     """An entry as the file holds it. `body` is canonical JSON text."""
 
     number: int
@@ -50,7 +50,7 @@ class Row(NamedTuple):
     hash: bytes
 
 
-class Why(StrEnum):
+class ChainFault(StrEnum):
     """In which way an entry, or the file, does not hold."""
 
     HASH = "hash"
@@ -62,22 +62,22 @@ class Why(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class ChainBreak:
     """The first thing that does not hold. `number` is None when it is the file and not one entry."""
 
     number: int | None
-    why: Why
+    why: ChainFault
     sentence: str
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Verification:
     """What `verify` found. `head` is the hash of the last entry that holds, in hex."""
 
     ok: bool
     entries: int
     head: str
-    broken: Broken | None
+    broken: ChainBreak | None
     note: str
 
 
@@ -107,7 +107,7 @@ def canonical_body(body: Mapping[str, Any]) -> str:
     return canonical(body if type(body) is dict else dict(body))
 
 
-def link(previous: bytes, number: int, draft: Draft) -> bytes:
+def link(previous: bytes, number: int, draft: DraftEntry) -> bytes:
     """The hash of entry `number`, which follows the entry whose hash is `previous`."""
     session_id, kind, at_us, utc, body = draft
     # Written out: the same text as `canonical` gives, in a fifth of the time.
@@ -115,17 +115,17 @@ def link(previous: bytes, number: int, draft: Draft) -> bytes:
     return sha256(previous + text.encode("utf-8", "surrogateescape")).digest()
 
 
-class Walker:
+class ChainWalker:
     """Follows a chain entry by entry, and keeps the first thing that does not hold."""
 
     def __init__(self, expected_head: bytes | None = None) -> None:
         self.count = 0
         self.head = GENESIS
-        self.broken: Broken | None = None
+        self.broken: ChainBreak | None = None
         self._wanted = expected_head
         self._seen = expected_head in (None, GENESIS)
 
-    def follow(self, rows: Iterable[Row]) -> bool:
+    def follow(self, rows: Iterable[EntryRow]) -> bool:
         """Follow `rows` while they hold. Returns whether all did."""
         for row in rows:
             self.broken = _fault_of(row, self.count + 1, self.head)
@@ -136,30 +136,32 @@ class Walker:
             self._seen = self._seen or row.hash == self._wanted
         return True
 
-    def verdict(self) -> Verdict:
+    def verdict(self) -> Verification:
         """What is known now: the first broken thing, or a noted head that is missing, or that all holds."""
         if not self.broken and not self._seen:
             sentence = "the noted head hash is not in the chain: entries were cut off, or the chain was written anew"
-            self.broken = Broken(None, Why.HEAD, sentence)
+            self.broken = ChainBreak(None, ChainFault.HEAD, sentence)
         note = HEAD_SEEN if self._wanted is not None and self._seen else CANNOT_SHOW
-        return Verdict(self.broken is None, self.count, self.head.hex(), self.broken, note)
+        return Verification(self.broken is None, self.count, self.head.hex(), self.broken, note)
 
 
 _TYPES = (int, str, str, int, str, str, bytes, bytes)
 
 
-def _fault_of(row: Row, number: int, previous: bytes) -> Broken | None:
+def _fault_of(row: EntryRow, number: int, previous: bytes) -> ChainBreak | None:
     if not all(type(value) is wanted for value, wanted in zip(row, _TYPES, strict=True)):
-        return Broken(number, Why.UNREADABLE, f"entry {number} has a field of the wrong type")
+        return ChainBreak(number, ChainFault.UNREADABLE, f"entry {number} has a field of the wrong type")
     if row.number != number:
-        return Broken(number, Why.GAP, f"entry {number} is missing: {number - 1} is followed by {row.number}")
+        return ChainBreak(
+            number, ChainFault.GAP, f"entry {number} is missing: {number - 1} is followed by {row.number}"
+        )
     if row.previous != previous:
-        return Broken(number, Why.LINK, f"entry {number} does not follow from entry {number - 1}")
+        return ChainBreak(number, ChainFault.LINK, f"entry {number} does not follow from entry {number - 1}")
     # An unreadable body fails its hash as well; say the more telling thing.
     if not _readable(row.body):
-        return Broken(number, Why.UNREADABLE, f"the body of entry {number} is not JSON")
-    if row.hash != link(previous, number, Draft(*row[1:6])):
-        return Broken(number, Why.HASH, f"entry {number} is not what was hashed: it was changed")
+        return ChainBreak(number, ChainFault.UNREADABLE, f"the body of entry {number} is not JSON")
+    if row.hash != link(previous, number, DraftEntry(*row[1:6])):
+        return ChainBreak(number, ChainFault.HASH, f"entry {number} is not what was hashed: it was changed")
     return None
 
 

@@ -1,10 +1,9 @@
-"""One session as CSV or JSON, for a lab's own tools. Every row, or the top of the document, says SIMULATOR or
-HARDWARE.
+"""Exports one session as CSV or JSON, for a lab's own tools.
 
-Three forms: `json` holds everything, hashes included, so that a copy can be checked against the ledger;
-`csv` of channels has one row a channel, with a column for each band and each of planned, commanded,
-delivered and measured, so that nothing stands twice and nothing is summed; `csv` of entries has one row an
-entry, its body as JSON.
+Every row, or the top of the document, says SIMULATOR or HARDWARE. Three forms: `json` holds everything, hashes
+included, so that a copy can be checked against the ledger; `csv` of channels has one row a channel, with a column for
+each band and each of planned, commanded, delivered and measured, so that nothing stands twice and nothing is summed;
+`csv` of entries has one row an entry, its body as JSON.
 """
 
 import csv
@@ -21,7 +20,7 @@ from stimctl.ledger.summary import ChannelSummary, Entry, SessionSummary
 BANDS = (0, 1)
 
 
-class What(StrEnum):
+class CsvTable(StrEnum):
     """What a CSV holds a row of."""
 
     CHANNELS = "channels"

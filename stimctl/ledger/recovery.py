@@ -1,4 +1,4 @@
-"""What is done at a start about sessions that had no proper end.
+"""Completes sessions that had no proper end, at the next start.
 
 A program that died leaves a session open in the ledger: it is closed as interrupted. What its device went
 on to count until its watchdog acted is still in the device: it is fetched at the next connection and added
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from stimctl.ledger.store import Ledger, new_session_id
 from stimctl.ledger.summary import Entry
-from stimctl.stimulators.base import Identity, Records
+from stimctl.stimulators.base import Identity, SessionCounts
 from stimctl.wire.codec import SessionRecord
 
 DIED = "the program that ran it ended without closing it"
@@ -23,7 +23,7 @@ def close_unfinished(ledger: Ledger) -> list[str]:
     return found
 
 
-class Owner(NamedTuple):
+class DoseOwner(NamedTuple):
     """The session that a dose belongs to, and whether the device's last arm of it was logged too.
 
     It was not where the program died between an arm and its entry: the session's number tells all the same.
@@ -33,14 +33,14 @@ class Owner(NamedTuple):
     arm_logged: bool
 
 
-def owner(ledger: Ledger, serial: str, record: SessionRecord) -> Owner | None:
+def owner(ledger: Ledger, serial: str, record: SessionRecord) -> DoseOwner | None:
     """The newest logged session that is this one of device `serial`, or None when this ledger does not know it."""
     for opened in ledger.opened_newest_first():
         if not _is_of(opened, serial, record.boot_id):
             continue
         armed = [entry.body for entry in ledger.armed(opened.session_id)]
         if any(body.get("session") == record.session for body in armed):
-            return Owner(opened.session_id, any(body.get("nonce") == record.nonce for body in armed))
+            return DoseOwner(opened.session_id, any(body.get("nonce") == record.nonce for body in armed))
     return None
 
 
@@ -49,7 +49,7 @@ def _is_of(opened: Entry, serial: str, boot_id: int) -> bool:
     return isinstance(device, dict) and (device.get("serial"), device.get("boot_id")) == (serial, boot_id)
 
 
-def log_recovered(ledger: Ledger, identity: Identity, records: Records) -> str:
+def log_recovered(ledger: Ledger, identity: Identity, records: SessionCounts) -> str:
     """Add what the device still held to its session, durably; return that session's id.
 
     A dose whose session this ledger does not know (another machine ran it) is kept under an id of its own.

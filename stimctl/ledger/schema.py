@@ -1,4 +1,4 @@
-"""The ledger's file: how it is opened, which version it has, and the steps from one version to the next.
+"""Opens the ledger's file, checks its version, and brings an older file up to date.
 
 Each step is a list of SQL statements that leads from the version before. A step may add columns, and
 add and replace indexes; it never rewrites an entry, so that the hash chain of an older file holds unchanged after it. A

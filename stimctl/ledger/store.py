@@ -21,11 +21,11 @@ from typing import Any, Self
 
 from stimctl.errors import LogFault, Misuse
 from stimctl.ledger.append import Appender, draft, utc_now, utc_text
-from stimctl.ledger.chain import Broken, Row, Verdict, Walker, Why, canonical_body
+from stimctl.ledger.chain import ChainBreak, ChainFault, ChainWalker, EntryRow, Verification, canonical_body
 from stimctl.ledger.schema import connect_read_only, faults
 from stimctl.ledger.summary import Entry, SessionHead, SessionSummary, head_of, summarize
 from stimctl.ledger.writer import LedgerWriter
-from stimctl.lock_file import Alive, is_alive, private_folder, remove
+from stimctl.lock_file import ProcessLock, is_alive, private_folder, remove
 from stimctl.user_folder import user_folder
 
 FILE_NAME = "ledger.sqlite"
@@ -93,7 +93,7 @@ class Ledger:
         """The log of one session, with a thread and a connection of its own. Close it."""
         with faults(self.path):
             private_folder(self._live(session_id).parent)
-            alive = Alive(self._live(session_id))
+            alive = ProcessLock(self._live(session_id))
         try:
             return LedgerWriter(self.path, session_id, alive, now=self._now)
         except BaseException:
@@ -137,22 +137,22 @@ class Ledger:
         arguments = () if session_id is None else (session_id,)
         with faults(self.path):
             for row in self._connection.execute(f"SELECT {_COLUMNS} FROM entries {where} ORDER BY number", arguments):
-                yield _entry(Row(*row))
+                yield _entry(EntryRow(*row))
 
     def _of_kind(self, kind: str) -> list[Entry]:
         query = f"SELECT {_COLUMNS} FROM entries WHERE {_ENDS} AND kind = ? ORDER BY number"
-        return [_entry(Row(*row)) for row in self._rows(query, kind)]
+        return [_entry(EntryRow(*row)) for row in self._rows(query, kind)]
 
     def opened_newest_first(self) -> Iterator[Entry]:
         """Every "opened", each read only when it is asked for."""
         query = f"SELECT number FROM entries WHERE {_ENDS} AND kind = 'opened' ORDER BY number DESC"
         for (number,) in self._rows(query):
-            yield _entry(Row(*self._rows(f"SELECT {_COLUMNS} FROM entries WHERE number = ?", number)[0]))
+            yield _entry(EntryRow(*self._rows(f"SELECT {_COLUMNS} FROM entries WHERE number = ?", number)[0]))
 
     def armed(self, session_id: str) -> list[Entry]:
         """The arms of one session, in order."""
         query = f"SELECT {_COLUMNS} FROM entries WHERE session_id = ? AND kind = 'armed' ORDER BY number"
-        return [_entry(Row(*row)) for row in self._rows(query, session_id)]
+        return [_entry(EntryRow(*row)) for row in self._rows(query, session_id)]
 
     def session_ids(self) -> list[str]:
         """Every session that was opened here, or of which a dose was recovered here, oldest first."""
@@ -204,27 +204,33 @@ class Ledger:
         closed = set(self._rows(f"SELECT session_id FROM entries WHERE {_ENDS} AND kind = 'closed'"))
         return [row[0] for row in opened if row not in closed and not self.is_running(row[0])]
 
-    def verify(self, expected_head: str | None = None) -> Verdict:
+    def verify(self, expected_head: str | None = None) -> Verification:
         """Follow the whole chain, then let SQLite check its file. Names the first thing that does not hold.
 
         `expected_head` is a head hash (64 hex digits) noted earlier: it must still be in the chain.
         """
         if expected_head is not None and not _HEX_HASH.fullmatch(expected_head.lower()):
             raise Misuse("a head hash is 64 hexadecimal digits, as `stimctl log verify` prints it")
-        walker = Walker(bytes.fromhex(expected_head) if expected_head else None)
+        walker = ChainWalker(bytes.fromhex(expected_head) if expected_head else None)
         try:
             with faults(self.path):
                 rows = self._connection.execute(f"SELECT {_COLUMNS} FROM entries ORDER BY number")
-                if walker.follow(map(Row._make, rows)):
+                if walker.follow(map(EntryRow._make, rows)):
                     walker.broken = self._file_fault()
         except LogFault as fault:
-            walker.broken = Broken(walker.count + 1, Why.FILE, f"entry {walker.count + 1} cannot be read: {fault}")
+            walker.broken = ChainBreak(
+                walker.count + 1, ChainFault.FILE, f"entry {walker.count + 1} cannot be read: {fault}"
+            )
         return walker.verdict()
 
-    def _file_fault(self) -> Broken | None:
+    def _file_fault(self) -> ChainBreak | None:
         # An index that disagrees with its table would hide an entry from those who ask for one session.
         found = self._rows("PRAGMA integrity_check(1)")[0][0]
-        return None if found == "ok" else Broken(None, Why.FILE, f"the file is damaged beside its entries: {found}")
+        return (
+            None
+            if found == "ok"
+            else ChainBreak(None, ChainFault.FILE, f"the file is damaged beside its entries: {found}")
+        )
 
     def _live(self, session_id: str) -> Path:
         return self.path.with_suffix(".live") / f"{session_id}.lock"
@@ -234,7 +240,7 @@ class Ledger:
             return self._connection.execute(query, arguments).fetchall()
 
 
-def _entry(row: Row) -> Entry:
+def _entry(row: EntryRow) -> Entry:
     try:
         return Entry(*row[:5], json.loads(row.body), row.previous.hex(), row.hash.hex())
     except (ValueError, TypeError, AttributeError):

@@ -1,4 +1,4 @@
-"""What the ledger knows of one session, gathered from its entries for reading and export.
+"""Gathers one session from its entries in the ledger, for reading and export.
 
 Planned, commanded, delivered (counted by the device) and measured stand beside each other and are never
 summed or mixed. What an entry does not say stays None: a session cut short has gaps, and they show.
@@ -37,8 +37,8 @@ class Dose(TypedDict):
     charge_pc: list[int]
 
 
-class Spread(TypedDict):
-    """How one sampled quantity ran."""
+class SampleSpread(TypedDict):
+    """The spread of one sampled quantity."""
 
     first: float
     min: float
@@ -46,7 +46,7 @@ class Spread(TypedDict):
     max: float
 
 
-class Measured(TypedDict, total=False):
+class MeasuredSummary(TypedDict, total=False):
     """What the device measured on one channel."""
 
     charge_pc: list[int]
@@ -56,7 +56,7 @@ class Measured(TypedDict, total=False):
     energy_nj: int
 
 
-class Opened(TypedDict, total=False):
+class OpenedBody(TypedDict, total=False):
     """The body of "opened". Doses are keyed by the channel's number as text."""
 
     subject: str
@@ -72,7 +72,7 @@ class Opened(TypedDict, total=False):
     software: str
 
 
-class Closed(TypedDict, total=False):
+class ClosedBody(TypedDict, total=False):
     """The body of "closed". `spreads` holds applied_ua, measured_ua and ohm by channel."""
 
     end_reason: str
@@ -81,8 +81,8 @@ class Closed(TypedDict, total=False):
     planned: dict[str, Dose]
     commanded: dict[str, Dose]
     delivered: dict[str, Dose] | None
-    measured: dict[str, Measured] | None
-    spreads: dict[str, dict[str, Spread | None]]
+    measured: dict[str, MeasuredSummary] | None
+    spreads: dict[str, dict[str, SampleSpread | None]]
     band_us: list[int]
     held_us: int
     zero_confirmed_us: int | None

@@ -1,4 +1,4 @@
-"""The writer: a thread that makes a session's entries durable, so that the session never waits for a disk.
+"""Writes a session's entries to the ledger on a thread, so that the session never waits for a disk.
 
 `put` only queues. The thread commits whatever waits in one transaction and counts it as durable after that
 commit, never before. The queue is bounded: with more than `BOUND_ENTRIES` waiting, or the oldest waiting
@@ -18,9 +18,9 @@ from typing import Any, NamedTuple, Self
 
 from stimctl.errors import LogFault, Misuse
 from stimctl.ledger.append import Appender, draft, utc_now, utc_text
-from stimctl.ledger.chain import Draft, canonical_body
+from stimctl.ledger.chain import DraftEntry, canonical_body
 from stimctl.ledger.schema import LedgerBusy
-from stimctl.lock_file import Alive
+from stimctl.lock_file import ProcessLock
 
 BOUND_ENTRIES = 256  # [choice]
 BOUND_AGE_S = 5.0  # [choice]
@@ -31,7 +31,7 @@ BUSY_TIMEOUT_S = 1.0  # for another process that appends, before trying again: t
 
 class _Waiting(NamedTuple):
     since_s: float
-    draft: Draft
+    draft: DraftEntry
 
 
 class LedgerWriter:
@@ -44,7 +44,7 @@ class LedgerWriter:
         self,
         path: Path,
         session_id: str,
-        alive: Alive,
+        alive: ProcessLock,
         *,
         now: Callable[[], datetime] = utc_now,
         bound_age_s: float = BOUND_AGE_S,
@@ -156,12 +156,12 @@ class LedgerWriter:
                 self._note("the log's own thread has ended")
                 self._changed.notify_all()
 
-    def _next_batch(self) -> list[Draft]:
+    def _next_batch(self) -> list[DraftEntry]:
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._closing or self._failed)
             return [] if self._failed else [waiting.draft for waiting in self._queue]
 
-    def _write(self, batch: list[Draft]) -> None:
+    def _write(self, batch: list[DraftEntry]) -> None:
         problem = None
         try:
             self._appender.append(batch)

@@ -1,4 +1,4 @@
-"""What a session sees of a line, and how long a port lets it wait."""
+"""The port as a session sees it, and how long a port lets a session wait. Times in us by the port's clock."""
 
 from typing import Protocol
 
@@ -34,4 +34,4 @@ class Port(Protocol):
         """From any thread: let a running or the next `wait` return now."""
 
     def close(self) -> None:
-        """Give the port back."""
+        """Close the port, and release its lock."""

@@ -1,4 +1,4 @@
-"""The host's clock, and whether the host slept while nobody looked."""
+"""The host's clock in us, and whether the host was suspended since it was last asked."""
 
 import sys
 import time

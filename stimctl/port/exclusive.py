@@ -1,4 +1,4 @@
-"""A terminal for one process alone, whichever URL it was opened by."""
+"""Locks a terminal for this process, whichever URL it was opened by."""
 
 import contextlib
 import os

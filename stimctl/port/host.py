@@ -1,4 +1,4 @@
-"""Ports on the host's own clock: what a descriptor tells of at once, and what can only be read in slices."""
+"""Ports on the host's own clock: those that wait on a descriptor, and those that can only be read in slices."""
 
 import contextlib
 import os
@@ -49,7 +49,7 @@ class _HostPort:
 
     def _gone(self, fault: object) -> LineLost:
         if self._owner != os.getpid():
-            return LineLost(f"{self.url}: the port is process {self._owner}'s, and a fork of it has no part in it")
+            return LineLost(f"{self.url}: the port belongs to process {self._owner}; a forked child cannot use it")
         return LineLost(f"{self.url}: the port is gone ({fault}); check the cable")
 
 

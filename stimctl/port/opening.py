@@ -1,4 +1,4 @@
-"""From a URL to an open port, or to a sentence that says why not."""
+"""Opens a port by its URL. Raises `PortBusy`, `LineLost` or `Misuse`, each with a sentence that says why."""
 
 import io
 import os

@@ -1,4 +1,7 @@
-"""A port whose traffic is recorded as it passes."""
+"""Records the traffic of another port as it passes.
+
+`open_port(url, traffic=...)` wraps the port that it opens in this one.
+"""
 
 import contextlib
 import queue

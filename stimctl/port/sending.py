@@ -1,4 +1,4 @@
-"""Sending on a descriptor or socket that does not block: all of it soon, or the number of bytes that went."""
+"""Sends on a descriptor or socket that does not block: all bytes within 20 ms, or `NotSent` with how many went."""
 
 import selectors
 import time

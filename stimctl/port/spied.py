@@ -1,4 +1,7 @@
-"""`spy://`: pyserial writes down what passes through its own reads and writes, which a port here does without."""
+"""`spy://` as a port: the bytes that pass go to the formatter of pyserial's spy.
+
+pyserial's own spy sees only its own reads and writes, and a port here reads and writes the descriptor itself.
+"""
 
 import sys
 from typing import Any

@@ -1,4 +1,4 @@
-"""The port of a simulator in this process."""
+"""The port of a simulator in this process: time passes only while somebody waits on it."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Every reason why a prescription cannot be: the limits of `limits.py`, the pairs, the subject's rules.
+"""Checks a prescription against the limits of `limits.py`, the pairs and the subject's rules.
 
 All problems are collected, so that a person sees them together. The figures are taken at the session's
 ceiling, not only at the target: an operator may raise as far as that.
@@ -12,13 +12,13 @@ from stimctl.anatomy import PREGNANCY_POINTS, Placement, check_pair
 from stimctl.errors import Misuse, Problem, Unsafe
 from stimctl.label import Label, is_label
 from stimctl.limits import Limit
-from stimctl.prescription.asked import Asked
 from stimctl.prescription.completion import profile_problems
 from stimctl.prescription.plan import (
     NEEDLE_DIAMETER,
     NEEDLE_INSERTED,
     ChannelPlan,
     Clinician,
+    PrescriptionFields,
     Subject,
     Terminal,
     is_whole,
@@ -30,17 +30,17 @@ from stimctl.waveform import Program
 OHM_MAX = 10_000_000  # an open load has a figure too
 
 
-def checked_program(asked: Asked) -> Program:
+def checked_program(fields: PrescriptionFields) -> Program:
     """The program that is asked for. Raises `Unsafe` with every problem of the whole prescription."""
-    problems = list(_kind_problems(asked))
+    problems = list(_kind_problems(fields))
     if problems:
         raise Unsafe(problems)
-    program, program_problems = _program(asked)
+    program, program_problems = _program(fields)
     problems += program_problems
     for check in (_subject_problems, _text_problems, _amplitude_problems, _channel_problems, profile_problems):
-        problems += check(asked)
+        problems += check(fields)
     if program is not None:
-        problems += _charge_problems(asked, program)
+        problems += _charge_problems(fields, program)
     if problems or program is None:
         raise Unsafe(problems)
     return program
@@ -54,23 +54,23 @@ def _broken(field: str, value: int, limit: Limit) -> Iterator[Problem]:
 # --- what kind of thing stands in each field -----------------------------------------------------------
 
 
-def _kind_problems(asked: Asked) -> Iterator[Problem]:
+def _kind_problems(fields: PrescriptionFields) -> Iterator[Problem]:
     """Fields that hold something else than their kind: nothing further can be said of them."""
-    plans = asked.channels
+    plans = fields.channels
     kinds: tuple[tuple[str, bool, str], ...] = (
-        ("subject", isinstance(asked.subject, Subject), f"must be one of {', '.join(Subject)}"),
-        ("operator", isinstance(asked.operator, str), "must be text"),
-        ("pseudonym", isinstance(asked.pseudonym, str), "must be text"),
-        ("protocol", isinstance(asked.protocol, Profile), "must be a profile that was loaded"),
-        ("variant", isinstance(asked.variant, str), "must be text"),
-        ("titrate", isinstance(asked.titrate, bool), "must be true or false"),
-        ("ceiling_ua", is_whole(asked.ceiling_ua), "must be a whole number of uA"),
-        ("stimulation_us", is_whole(asked.stimulation_us), "must be a whole number of us"),
-        ("declared_ohm", asked.declared_ohm is None or is_whole(asked.declared_ohm), "must be a whole number of ohm"),
-        ("approval", asked.approval is None or isinstance(asked.approval, str), "must be text"),
-        ("pregnant", asked.pregnant is None or isinstance(asked.pregnant, bool), "must be true or false"),
-        ("clinician", asked.clinician is None or isinstance(asked.clinician, Clinician), "must be a clinician"),
-        ("screening", asked.screening is None or isinstance(asked.screening, Screening), "must be asked, not given"),
+        ("subject", isinstance(fields.subject, Subject), f"must be one of {', '.join(Subject)}"),
+        ("operator", isinstance(fields.operator, str), "must be text"),
+        ("pseudonym", isinstance(fields.pseudonym, str), "must be text"),
+        ("protocol", isinstance(fields.protocol, Profile), "must be a profile that was loaded"),
+        ("variant", isinstance(fields.variant, str), "must be text"),
+        ("titrate", isinstance(fields.titrate, bool), "must be true or false"),
+        ("ceiling_ua", is_whole(fields.ceiling_ua), "must be a whole number of uA"),
+        ("stimulation_us", is_whole(fields.stimulation_us), "must be a whole number of us"),
+        ("declared_ohm", fields.declared_ohm is None or is_whole(fields.declared_ohm), "must be a whole number of ohm"),
+        ("approval", fields.approval is None or isinstance(fields.approval, str), "must be text"),
+        ("pregnant", fields.pregnant is None or isinstance(fields.pregnant, bool), "must be true or false"),
+        ("clinician", fields.clinician is None or isinstance(fields.clinician, Clinician), "must be a clinician"),
+        ("screening", fields.screening is None or isinstance(fields.screening, Screening), "must be asked, not given"),
         (
             "channels",
             isinstance(plans, tuple) and bool(plans) and all(isinstance(plan, ChannelPlan) for plan in plans),
@@ -79,45 +79,45 @@ def _kind_problems(asked: Asked) -> Iterator[Problem]:
     )
     for field, holds, allowed in kinds:
         if not holds:
-            yield Problem(field, getattr(asked, field), allowed)
+            yield Problem(field, getattr(fields, field), allowed)
 
 
 # --- who is stimulated, and by whom ---------------------------------------------------------------------
 
 
-def _subject_problems(asked: Asked) -> Iterator[Problem]:
-    subject = asked.subject
-    if asked.protocol.kind == "bench" and subject in (Subject.PERSON, Subject.ANIMAL):
+def _subject_problems(fields: PrescriptionFields) -> Iterator[Problem]:
+    subject = fields.subject
+    if fields.protocol.kind == "bench" and subject in (Subject.PERSON, Subject.ANIMAL):
         yield Problem("subject", subject.value, "a bench profile is for dummy loads and simulators only [choice]")
-    yield from _screening_problems(asked)
-    if subject is Subject.PERSON and asked.pregnant:
+    yield from _screening_problems(fields)
+    if subject is Subject.PERSON and fields.pregnant:
         yield Problem("pregnant", True, "pregnancy is a hard stop; there is no override")
     if subject is Subject.ANIMAL:
-        if not is_label(asked.approval):
-            yield Problem("approval", asked.approval, "an animal needs the approval's number")
-        if asked.pregnant is None:
+        if not is_label(fields.approval):
+            yield Problem("approval", fields.approval, "an animal needs the approval's number")
+        if fields.pregnant is None:
             yield Problem("pregnant", None, "must be declared for an animal, true or false")
-    elif asked.approval is not None:
-        yield Problem("approval", asked.approval, "only an animal has one")
+    elif fields.approval is not None:
+        yield Problem("approval", fields.approval, "only an animal has one")
     if subject is Subject.DUMMY_LOAD:
-        if asked.declared_ohm is None or not 0 <= asked.declared_ohm <= OHM_MAX:
-            yield Problem("declared_ohm", asked.declared_ohm, f"a dummy load's ohms are declared, 0 to {OHM_MAX}")
-    elif asked.declared_ohm is not None:
-        yield Problem("declared_ohm", asked.declared_ohm, "only a dummy load has it")
+        if fields.declared_ohm is None or not 0 <= fields.declared_ohm <= OHM_MAX:
+            yield Problem("declared_ohm", fields.declared_ohm, f"a dummy load's ohms are declared, 0 to {OHM_MAX}")
+    elif fields.declared_ohm is not None:
+        yield Problem("declared_ohm", fields.declared_ohm, "only a dummy load has it")
 
 
-def _screening_problems(asked: Asked) -> Iterator[Problem]:
-    if asked.subject is not Subject.PERSON:
-        if asked.screening is not None:
+def _screening_problems(fields: PrescriptionFields) -> Iterator[Problem]:
+    if fields.subject is not Subject.PERSON:
+        if fields.screening is not None:
             yield Problem("screening", None, "only a person is screened")
-    elif asked.screening is None:
+    elif fields.screening is None:
         yield Problem("screening", None, "a person is screened anew for each session; ask the questions")
     else:
-        yield from asked.screening.problems(asked.pseudonym)
+        yield from fields.screening.problems(fields.pseudonym)
 
 
-def _text_problems(asked: Asked) -> Iterator[Problem]:
-    for field, text in (("operator", asked.operator), ("pseudonym", asked.pseudonym)):
+def _text_problems(fields: PrescriptionFields) -> Iterator[Problem]:
+    for field, text in (("operator", fields.operator), ("pseudonym", fields.pseudonym)):
         if not is_label(text):
             yield Problem(field, text, f"must be 1 to {Label.LONGEST} printable characters")
 
@@ -125,25 +125,25 @@ def _text_problems(asked: Asked) -> Iterator[Problem]:
 # --- amplitude, charge, density -------------------------------------------------------------------------
 
 
-def _amplitude_problems(asked: Asked) -> Iterator[Problem]:
-    yield from _broken("ceiling_ua", asked.ceiling_ua, limits.CEILING)
-    for index, plan in enumerate(asked.channels):
+def _amplitude_problems(fields: PrescriptionFields) -> Iterator[Problem]:
+    yield from _broken("ceiling_ua", fields.ceiling_ua, limits.CEILING)
+    for index, plan in enumerate(fields.channels):
         field, target_ua = f"channels[{index}].amplitude_ua", plan.amplitude_ua
-        if asked.titrate and target_ua != 0:
+        if fields.titrate and target_ua != 0:
             yield Problem(field, target_ua, "must be 0 where the operator titrates: it begins at zero")
-        if not asked.titrate:
+        if not fields.titrate:
             yield from _broken(field, target_ua, limits.TARGET)
-        if target_ua > asked.ceiling_ua:
-            yield Problem(field, target_ua, f"must be at most the session's ceiling of {asked.ceiling_ua} uA")
+        if target_ua > fields.ceiling_ua:
+            yield Problem(field, target_ua, f"must be at most the session's ceiling of {fields.ceiling_ua} uA")
 
 
-def _charge_problems(asked: Asked, program: Program) -> Iterator[Problem]:
+def _charge_problems(fields: PrescriptionFields, program: Program) -> Iterator[Problem]:
     """At the ceiling, in the band with the most charge a phase; and amplitudes that balance exactly."""
-    charge_pc = max(segment.charge_pc(asked.ceiling_ua) for segment in program.segments)
+    charge_pc = max(segment.charge_pc(fields.ceiling_ua) for segment in program.segments)
     if not limits.CHARGE_PER_PHASE.allows(charge_pc):
-        yield Problem("ceiling_ua", asked.ceiling_ua, f"gives {charge_pc} pC: {limits.CHARGE_PER_PHASE.allowed()}")
+        yield Problem("ceiling_ua", fields.ceiling_ua, f"gives {charge_pc} pC: {limits.CHARGE_PER_PHASE.allowed()}")
     quantum_ua = program.quantum_ua
-    for index, plan in enumerate(asked.channels):
+    for index, plan in enumerate(fields.channels):
         if plan.amplitude_ua % quantum_ua:
             allowed = f"must be a multiple of {quantum_ua} uA: both phases' areas are equal in whole numbers"
             yield Problem(f"channels[{index}].amplitude_ua", plan.amplitude_ua, allowed)
@@ -172,15 +172,15 @@ def _needle_problems(field: str, plan: ChannelPlan, charge_pc: int) -> Iterator[
 # --- pairs ----------------------------------------------------------------------------------------------
 
 
-def _channel_problems(asked: Asked) -> Iterator[Problem]:
-    for index, plan in enumerate(asked.channels):
-        yield from _pair_problems(f"channels[{index}]", plan, asked.subject)
-        if asked.pregnant:
+def _channel_problems(fields: PrescriptionFields) -> Iterator[Problem]:
+    for index, plan in enumerate(fields.channels):
+        yield from _pair_problems(f"channels[{index}]", plan, fields.subject)
+        if fields.pregnant:
             for end in plan.ends:
                 if end.point in PREGNANCY_POINTS:
                     yield Problem(f"channels[{index}]", str(end), "is not needled in pregnancy [lit]")
-    needles = Counter(end.needle for plan in asked.channels for end in plan.ends if isinstance(end, Placement))
-    for index, plan in enumerate(asked.channels):
+    needles = Counter(end.needle for plan in fields.channels for end in plan.ends if isinstance(end, Placement))
+    for index, plan in enumerate(fields.channels):
         for name, end in (("first", plan.first), ("second", plan.second)):
             if isinstance(end, Placement) and needles[end.needle] > 1:
                 yield Problem(f"channels[{index}].{name}", str(end), "stands more than once: a needle is in one pair")
@@ -201,16 +201,16 @@ def _pair_problems(field: str, plan: ChannelPlan, subject: Subject) -> Iterator[
 # --- the pulses ---------------------------------------------------------------------------------------
 
 
-def _program(asked: Asked) -> tuple[Program | None, list[Problem]]:
-    profile = asked.protocol
+def _program(fields: PrescriptionFields) -> tuple[Program | None, list[Problem]]:
+    profile = fields.protocol
     try:
-        variant = profile.variant(asked.variant)
+        variant = profile.variant(fields.variant)
     except Misuse as none:
-        return None, [Problem("variant", asked.variant or None, str(none))]
+        return None, [Problem("variant", fields.variant or None, str(none))]
     try:
         slope, ramp_down_us = ramps(profile)
-        channels = tuple(plan.channel for plan in asked.channels)
-        return Program(segments(profile, variant), channels, slope, ramp_down_us, asked.stimulation_us), []
+        channels = tuple(plan.channel for plan in fields.channels)
+        return Program(segments(profile, variant), channels, slope, ramp_down_us, fields.stimulation_us), []
     except Unsafe as broken:
         return None, list(broken.problems)
     except Misuse as gap:

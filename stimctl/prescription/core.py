@@ -12,35 +12,20 @@ from stimctl.anatomy import Placement
 from stimctl.errors import Misuse
 from stimctl.prescription.checks import checked_program
 from stimctl.prescription.completion import named_by_clinician
-from stimctl.prescription.plan import ChannelPlan, Clinician, Coating, Flag, ProfileRef, Subject
-from stimctl.profile import Origin, Profile
-from stimctl.screening import Screening
+from stimctl.prescription.plan import ChannelPlan, Clinician, Coating, Flag, PrescriptionFields, ProfileRef
+from stimctl.profile import Origin
 from stimctl.units import charge_text
 from stimctl.waveform import Mode, Program
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prescription:
+class Prescription(PrescriptionFields):
     """What may be started. Amplitudes and the ceiling in uA, peak of the first phase; times in us.
 
     Raises `Unsafe` with every problem: field, value, limit and why. For a person it holds a screening, which
     `begin` uses up: one session, and only while it is fresh.
     """
 
-    subject: Subject
-    operator: str
-    pseudonym: str
-    protocol: Profile
-    variant: str
-    channels: tuple[ChannelPlan, ...]
-    ceiling_ua: int
-    stimulation_us: int
-    titrate: bool = False
-    declared_ohm: int | None = None
-    approval: str | None = None
-    pregnant: bool | None = None
-    clinician: Clinician | None = None
-    screening: Screening | None = None
     program: Program = field(init=False)
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What a prescription is made of: whom it is for, its channels and needles, and the figures of a needle.
+"""The parts of a prescription: its subject, its channels and needles, and the figures of a needle.
 
 Charge density, Shannon's k and rms density come from the bare cylinder of the declared needle: pi times
 diameter times inserted length. They are derived and shown; only charge and amplitude are exact.
@@ -11,6 +11,8 @@ from math import pi, sqrt
 from stimctl.anatomy import Placement
 from stimctl.errors import InputInvalid, Problem
 from stimctl.limits import Limit, shannon_k
+from stimctl.profile import Profile
+from stimctl.screening import Screening
 from stimctl.units import LARGEST, PC_PER_UC, UA_PER_MA
 from stimctl.waveform import Segment
 
@@ -75,7 +77,6 @@ class Needle:
         return pi * (self.diameter_um / UM_PER_CM) * (self.inserted_um / UM_PER_CM)
 
     def density_uc_per_cm2(self, charge_pc: int) -> float:
-        """Charge density of one phase."""
         return charge_pc / PC_PER_UC / self.area_cm2
 
     def shannon_k(self, charge_pc: int) -> float:
@@ -170,3 +171,23 @@ class Flag:
 
     def __str__(self) -> str:
         return self.text if self.channel is None else f"channel {self.channel}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrescriptionFields:
+    """What a prescription is given; what it derives is not among it. Nothing here has been checked yet."""
+
+    subject: Subject
+    operator: str
+    pseudonym: str
+    protocol: Profile
+    variant: str
+    channels: tuple[ChannelPlan, ...]
+    ceiling_ua: int
+    stimulation_us: int
+    titrate: bool = False
+    declared_ohm: int | None = None
+    approval: str | None = None
+    pregnant: bool | None = None
+    clinician: Clinician | None = None
+    screening: Screening | None = None

@@ -1,4 +1,4 @@
-"""A prescription's file, or a page's answers, in the units that people write; and from there to a `Prescription`.
+"""Reads a prescription from a file, or from answers, in the units that people write.
 
 Two steps, as errors go: `InputInvalid` for what cannot be read as a prescription at all, then `Unsafe` for
 what can be read and must not be done. Each lists everything it found, with lines where there is a file.
@@ -46,7 +46,7 @@ class NeedleFile(Strict):
     coating: Annotated[Coating, Field(strict=False)] = Field(description=f"one of {', '.join(Coating)}")
 
 
-class EndFile(Strict):
+class PlacementFile(Strict):
     """Where one needle is: a point and its side; an Ashi point with region and spot; or a load's terminal."""
 
     point: Name = Field(description='as in "BL-23"; "terminal 1" and "terminal 2" on a dummy load')
@@ -58,11 +58,9 @@ class EndFile(Strict):
 
 
 class ChannelFile(Strict):
-    """One channel."""
-
     channel: int = Field(description="1 to 4")
-    first: EndFile
-    second: EndFile
+    first: PlacementFile
+    second: PlacementFile
     amplitude_ma: float | None = Field(None, description="0.5 up to the ceiling; left out where titrate is true")
     needle: NeedleFile = Field(description="has to be declared")
 
@@ -122,12 +120,12 @@ def from_mapping(
     screening: Screening | None = None,
 ) -> Prescription:
     """The same from values as a file would hold them: what a page or a program asked a person for."""
-    problems, asked = check(PrescriptionFile, values)
-    if asked is None:
+    problems, file = check(PrescriptionFile, values)
+    if file is None:
         raise InputInvalid(source, problems)
     known = load_profiles() if profiles is None else profiles
     try:
-        return _Reading(source).prescription(asked, known, screening)
+        return _PrescriptionReader(source).prescription(file, known, screening)
     except Unsafe as unsafe:
         raise Unsafe(as_written(unsafe.problems, values)) from None
 
@@ -135,13 +133,13 @@ def from_mapping(
 def subject_of(path: Path) -> tuple[Subject, str]:
     """Subject and pseudonym of a file, to know whether a screening has to be asked first, and of whom."""
     text = read_file(path)
-    problems, asked = check(PrescriptionFile, text.values)
-    if asked is None:
+    problems, file = check(PrescriptionFile, text.values)
+    if file is None:
         raise text.invalid(problems)
-    return asked.subject, asked.pseudonym
+    return file.subject, file.pseudonym
 
 
-class _Reading:
+class _PrescriptionReader:
     """From the file's shape to integers, collecting what does not convert."""
 
     def __init__(self, source: str) -> None:
@@ -149,54 +147,54 @@ class _Reading:
         self._problems: list[Problem] = []
 
     def prescription(
-        self, asked: PrescriptionFile, profiles: Mapping[str, Profile], screening: Screening | None
+        self, file: PrescriptionFile, profiles: Mapping[str, Profile], screening: Screening | None
     ) -> Prescription:
-        profile = self._profile(asked, profiles)
-        stimulation_us = self._stimulation_us(asked)
-        ceiling_ua = self._whole("ceiling_ma", asked.ceiling_ma, UA_PER_MA, "uA")
-        plans = [self._plan(f"channels[{i}]", channel, asked.titrate) for i, channel in enumerate(asked.channels)]
+        profile = self._profile(file, profiles)
+        stimulation_us = self._stimulation_us(file)
+        ceiling_ua = self._whole("ceiling_ma", file.ceiling_ma, UA_PER_MA, "uA")
+        plans = [self._plan(f"channels[{i}]", channel, file.titrate) for i, channel in enumerate(file.channels)]
         if self._problems or profile is None:
             raise InputInvalid(self._source, self._problems)
         return Prescription(
-            subject=asked.subject,
-            operator=asked.operator,
-            pseudonym=asked.pseudonym,
+            subject=file.subject,
+            operator=file.operator,
+            pseudonym=file.pseudonym,
             protocol=profile,
-            variant=_variant_id(asked, profile),
+            variant=_variant_id(file, profile),
             channels=tuple(plan for plan in plans if plan is not None),
             ceiling_ua=ceiling_ua,
             stimulation_us=stimulation_us,
-            titrate=asked.titrate,
-            declared_ohm=asked.declared_ohm,
-            approval=asked.approval,
-            pregnant=asked.pregnant,
-            clinician=None if asked.clinician is None else Clinician(asked.clinician.name, asked.clinician.completes),
+            titrate=file.titrate,
+            declared_ohm=file.declared_ohm,
+            approval=file.approval,
+            pregnant=file.pregnant,
+            clinician=None if file.clinician is None else Clinician(file.clinician.name, file.clinician.completes),
             screening=screening,
         )
 
     def _say(self, field: str, value: object, allowed: str) -> None:
         self._problems.append(Problem(field, value, allowed))
 
-    def _profile(self, asked: PrescriptionFile, profiles: Mapping[str, Profile]) -> Profile | None:
-        profile = profiles.get(asked.profile)
+    def _profile(self, file: PrescriptionFile, profiles: Mapping[str, Profile]) -> Profile | None:
+        profile = profiles.get(file.profile)
         if profile is None:
-            if isinstance(profiles, Profiles) and asked.profile in profiles.refused:
-                raise profiles.refused[asked.profile]
-            self._say("profile", asked.profile, f"no profile has this id; there are {', '.join(sorted(profiles))}")
+            if isinstance(profiles, Profiles) and file.profile in profiles.refused:
+                raise profiles.refused[file.profile]
+            self._say("profile", file.profile, f"no profile has this id; there are {', '.join(sorted(profiles))}")
             return None
-        for name, wanted in (("version", asked.profile_version), ("sha256", asked.profile_sha256)):
+        for name, wanted in (("version", file.profile_version), ("sha256", file.profile_sha256)):
             found = getattr(profile, name)
             if wanted is not None and wanted != found:
                 self._say(f"profile_{name}", wanted, f"the profile that was found has {found}: check which is meant")
         return profile
 
-    def _stimulation_us(self, asked: PrescriptionFile) -> int:
-        if (asked.minutes is None) == (asked.seconds is None):
-            self._say("minutes", asked.minutes, "give minutes or seconds, one of the two")
+    def _stimulation_us(self, file: PrescriptionFile) -> int:
+        if (file.minutes is None) == (file.seconds is None):
+            self._say("minutes", file.minutes, "give minutes or seconds, one of the two")
             return 0
-        if asked.minutes is not None:
-            return self._whole("minutes", asked.minutes, US_PER_MIN, "us")
-        return self._whole("seconds", asked.seconds or 0, US_PER_S, "us")
+        if file.minutes is not None:
+            return self._whole("minutes", file.minutes, US_PER_MIN, "us")
+        return self._whole("seconds", file.seconds or 0, US_PER_S, "us")
 
     def _whole(self, field: str, value: float, factor: int, unit: str) -> int:
         try:
@@ -205,42 +203,42 @@ class _Reading:
             self._say(field, value, str(inexact).removeprefix(f"{field}: "))
             return 0
 
-    def _plan(self, field: str, asked: ChannelFile, titrate: bool) -> ChannelPlan | None:
-        if asked.amplitude_ma is None and not titrate:
+    def _plan(self, field: str, file: ChannelFile, titrate: bool) -> ChannelPlan | None:
+        if file.amplitude_ma is None and not titrate:
             self._say(f"{field}.amplitude_ma", None, "is missing: give it, or titrate = true to begin at zero")
-        amplitude_ua = self._whole(f"{field}.amplitude_ma", asked.amplitude_ma or 0, UA_PER_MA, "uA")
+        amplitude_ua = self._whole(f"{field}.amplitude_ma", file.amplitude_ma or 0, UA_PER_MA, "uA")
         needle = Needle(
-            self._whole(f"{field}.needle.diameter_mm", asked.needle.diameter_mm, UM_PER_MM, "um"),
-            self._whole(f"{field}.needle.inserted_mm", asked.needle.inserted_mm, UM_PER_MM, "um"),
-            asked.needle.coating,
+            self._whole(f"{field}.needle.diameter_mm", file.needle.diameter_mm, UM_PER_MM, "um"),
+            self._whole(f"{field}.needle.inserted_mm", file.needle.inserted_mm, UM_PER_MM, "um"),
+            file.needle.coating,
         )
-        first, second = self._end(f"{field}.first", asked.first), self._end(f"{field}.second", asked.second)
+        first, second = self._end(f"{field}.first", file.first), self._end(f"{field}.second", file.second)
         if first is None or second is None:
             return None
-        return ChannelPlan(asked.channel, first, second, amplitude_ua, needle)
+        return ChannelPlan(file.channel, first, second, amplitude_ua, needle)
 
-    def _end(self, field: str, asked: EndFile) -> Placement | Terminal | None:
-        terminal = TERMINALS.get(asked.point)
+    def _end(self, field: str, file: PlacementFile) -> Placement | Terminal | None:
+        terminal = TERMINALS.get(file.point)
         if terminal is not None:
-            for name in _body_fields(asked):
-                self._say(f"{field}.{name}", getattr(asked, name), "a terminal has none")
+            for name in _body_fields(file):
+                self._say(f"{field}.{name}", getattr(file, name), "a terminal has none")
             return Terminal(terminal)
         try:
-            return place(asked.point, asked.side, asked.region, asked.spot)
+            return place(file.point, file.side, file.region, file.spot)
         except InputInvalid as invalid:
             for problem in invalid.problems:
                 self._say(f"{field}.{problem.field}", problem.value, problem.allowed)
         except Misuse as unknown:
-            self._say(f"{field}.point", asked.point, str(unknown))
+            self._say(f"{field}.point", file.point, str(unknown))
         return None
 
 
-def _body_fields(asked: EndFile) -> Iterator[str]:
-    return (name for name in ("side", "region", "spot") if getattr(asked, name))
+def _body_fields(file: PlacementFile) -> Iterator[str]:
+    return (name for name in ("side", "region", "spot") if getattr(file, name))
 
 
-def _variant_id(asked: PrescriptionFile, profile: Profile) -> str:
+def _variant_id(file: PrescriptionFile, profile: Profile) -> str:
     """The variant's id, the only one's when none is named; empty when that is not settled, which is refused."""
-    if asked.variant is None and len(profile.variants) == 1:
+    if file.variant is None and len(profile.variants) == 1:
         return profile.variants[0].id
-    return asked.variant or ""
+    return file.variant or ""

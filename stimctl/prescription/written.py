@@ -1,4 +1,4 @@
-"""Problems in the words of the file: its own field, the value as it stands there, and the unit of that field.
+"""Words the problems of a prescription as its file has them: its field, its value, its unit.
 
 The checks speak of integers (`ceiling_ua is 3000`); whoever wrote `ceiling_ma = 3.0` is told of that. Of one
 amount only the first problem is told, which is the hardest limit: the others follow from it.

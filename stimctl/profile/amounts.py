@@ -1,4 +1,4 @@
-"""A limit in the unit that people write: for errors about amounts in files and answers."""
+"""Words a limit in the unit that people write, for errors about amounts in files and answers."""
 
 from decimal import Decimal
 

@@ -1,10 +1,10 @@
-"""A profile in words: what it asks for, who says so, and what nobody has said yet."""
+"""Explains a profile in words: each value with its source, and the gaps."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from stimctl.anatomy import POINTS
-from stimctl.profile.model import Note, Origin, Pattern, Profile, ProfilePoint, Range, Sourced, values
+from stimctl.profile.model import Origin, PointPattern, Profile, ProfileNote, ProfilePoint, Range, Sourced, values
 
 _MARK = {
     Origin.SOURCE: "[source]",
@@ -105,13 +105,13 @@ def _point(point: ProfilePoint) -> str:
     return f"{point.code} ({POINTS[point.code].name}), {point.role}: {point.use} {_MARK[point.origin]}{said}"
 
 
-def _pattern(pattern: Pattern) -> str:
+def _pattern(pattern: PointPattern) -> str:
     said = f' "{pattern.quote}"' if pattern.quote else ""
     added = ", ".join(pattern.add)
     return f"{pattern.name} ({pattern.signs}): add {added}. {pattern.aim} {_MARK[pattern.origin]}{said}"
 
 
-def _note(note: Note) -> str:
+def _note(note: ProfileNote) -> str:
     parts = [f"{note.about}: {note.text} {_MARK[note.origin]}"]
     parts += [f'"{note.quote}"'] if note.quote else []
     parts += [f"[lit] {note.citation}"] if note.citation else []

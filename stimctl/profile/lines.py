@@ -1,4 +1,4 @@
-"""Which line of a TOML text says what: for errors that name the line.
+"""Finds the line of each value in a TOML text, so that errors can name it.
 
 `tomllib` gives values without their lines. This reads the same text once more, only for where things stand:
 table headers, arrays of tables, keys (bare, quoted, dotted), arrays and inline tables. It is given only text
@@ -32,10 +32,10 @@ def path_text(path: Path) -> str:
 
 def lines_of(text: str) -> dict[Path, int]:
     """The line, from 1, of each table, key and array element of a valid TOML text."""
-    return _Reader(text).read()
+    return _LineFinder(text).read()
 
 
-class _Reader:
+class _LineFinder:
     def __init__(self, text: str) -> None:
         self._text = text
         self._at = 0

@@ -1,4 +1,4 @@
-"""Finding profiles and reading them: the packaged ones, and a folder of the user's own.
+"""Finds and reads profiles: the packaged ones, and those in a folder of the user's own.
 
 A file that is wrong, or two files with one id, is an error that names the files whenever that id is asked for,
 never a silent choice; the other profiles can be used all the same.
@@ -15,7 +15,7 @@ from stimctl import anatomy, limits
 from stimctl.errors import InputInvalid, Misuse, Problem, Unsafe
 from stimctl.limits import Limit
 from stimctl.profile.amounts import limit_text
-from stimctl.profile.model import Profile, ProfileFile, Stimulation, Variant
+from stimctl.profile.model import Profile, ProfileFile, StimulationSettings, Variant
 from stimctl.profile.toml_text import TomlText, check, parse, read_file
 from stimctl.units import UA_PER_MA, US_PER_MIN, US_PER_MS, US_PER_S, whole
 from stimctl.user_folder import user_folder as folder_of_user
@@ -286,7 +286,7 @@ def _program_problems(profile: Profile, index: int, variant: Variant) -> Iterato
         return  # an amount that is not whole was named above; an unspecified one is a gap, not an error
 
 
-def _whole(stimulation: Stimulation, name: str) -> int:
+def _whole(stimulation: StimulationSettings, name: str) -> int:
     amount, value = _BY_NAME[name], getattr(stimulation, name).value
     if value is None:
         raise Misuse(f"the profile leaves {name} unspecified")

@@ -1,4 +1,4 @@
-"""What a protocol says, value by value, with where each value comes from and what nobody has said yet.
+"""The data of a profile: each value of a protocol with its source, or marked as unspecified.
 
 A `Profile` may have gaps: "unspecified" is a state of a value, not a missing line. A prescription fills the
 gaps; nothing here does. Amounts stand as people write them (mA, ms, minutes) and become integers on the way
@@ -44,7 +44,7 @@ Ratio = Annotated[int, Field(ge=1, le=12)]  # how many times as wide, and as low
 
 
 class Origin(StrEnum):
-    """Where a value comes from."""
+    """The origin of a value."""
 
     SOURCE = "source"
     DEFAULT = "project default"
@@ -116,7 +116,7 @@ class ProfilePoint(Strict):
     note: Text | None = None
 
 
-class Schedule(Strict):
+class TreatmentSchedule(Strict):
     """How often and for how long."""
 
     sessions_per_week: Sourced[Range]
@@ -135,7 +135,7 @@ class Response(Strict):
     rules: tuple[Sourced[Text], ...] = ()
 
 
-class Pattern(Strict):
+class PointPattern(Strict):
     """A pattern that adds points to the protocol."""
 
     name: Text
@@ -146,7 +146,7 @@ class Pattern(Strict):
     quote: Text | None = None
 
 
-class Stimulation(Strict):
+class StimulationSettings(Strict):
     """The electrical part, common to all variants."""
 
     pairs: Sourced[tuple[tuple[PointCode, PointCode], ...]]
@@ -176,7 +176,7 @@ class Variant(Strict):
     mode: Sourced[Annotated[Mode, Field(strict=False)]]
 
 
-class Note(Strict):
+class ProfileNote(Strict):
     """Something to know that is no setting. One about under-dosing is shown with every prescription."""
 
     about: Literal["evidence", "under-dosing", "mechanism", "adjunct", "locked", "use"]
@@ -197,13 +197,13 @@ class ProfileFile(Strict):
     kind: Literal["clinical", "bench"]
     source: SourceDocument | None = None
     points: tuple[ProfilePoint, ...] = ()
-    schedule: Schedule | None = None
+    schedule: TreatmentSchedule | None = None
     response: Response | None = None
-    patterns: tuple[Pattern, ...] = ()
+    patterns: tuple[PointPattern, ...] = ()
     no_stimulation: Sourced[Text] | None = Field(None, description="why there is nothing to stimulate")
-    stimulation: Stimulation | None = None
+    stimulation: StimulationSettings | None = None
     variants: tuple[Variant, ...] = ()
-    notes: tuple[Note, ...] = ()
+    notes: tuple[ProfileNote, ...] = ()
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

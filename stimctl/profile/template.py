@@ -1,4 +1,4 @@
-"""The text that a new profile begins with: every field, each with what it wants, to be filled in.
+"""Makes the text of a new profile: every field with a note on what it wants, to be filled in.
 
 What has to be filled in stands as "?", which no field accepts: a template that is used too early says, line
 by line, what is missing. The waveform values are the project's own defaults and may stay.

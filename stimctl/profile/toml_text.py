@@ -1,10 +1,9 @@
-"""TOML that a person wrote, into a pydantic model; every problem at once, each with its line.
+"""Reads TOML that a person wrote into a pydantic model, and reports every problem at once with its line.
 
 What pydantic says is turned into words for the person who wrote the file: where it stands, what stands
 there, and what is allowed. Profiles and prescriptions are both read here.
 """
 
-import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from stimctl.errors import InputInvalid, Problem
+from stimctl.errors import InputInvalid, Problem, not_toml
 from stimctl.profile.lines import Path, lines_of, path_text
 
 MAX_BYTES = 256 * 1024  # a file that a person writes is far smaller
@@ -73,14 +72,8 @@ def parse(content: bytes, source: str) -> TomlText:
     except RecursionError:
         raise InputInvalid(source, [Problem("text", None, "is nested too deeply")]) from None
     except ValueError as failure:  # TOMLDecodeError is one; so is a number of thousands of digits
-        raise InputInvalid(source, [_syntax_problem(str(failure), content)]) from None
+        raise InputInvalid(source, [not_toml(failure, content.decode())]) from None
     return TomlText(source, sha256(content).hexdigest(), values, lines)
-
-
-def _syntax_problem(message: str, content: bytes) -> Problem:
-    found = re.search(r"\(at line (\d+), column (\d+)\)", message)
-    line = int(found[1]) if found else content.count(b"\n") + 1 if "end of document" in message else None
-    return Problem("syntax", None, f"is not TOML: {message}", line)
 
 
 def check(model: type[M], values: Mapping[str, Any]) -> tuple[list[Problem], M | None]:

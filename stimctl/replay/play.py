@@ -1,4 +1,4 @@
-"""Runs the driver on a recorded session: the loop, the engine and the adapter that drive hardware, and no port.
+"""Runs the driver on a recorded session: the loop, the engine and the adapter that drive hardware, without a port.
 
 Time that the host spent on its disk is taken from the record too: the log is durable when the record shows the
 host going on.
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stimctl.errors import LogFault
-from stimctl.replay.port import TOLERANCE_US, Difference, ReplayPort
+from stimctl.replay.port import TOLERANCE_US, ReplayMismatch, ReplayPort
 from stimctl.replay.recording import Recording
 from stimctl.session.engine import Engine
 from stimctl.session.runner import Runner
@@ -18,7 +18,7 @@ from stimctl.stimulators.discovery import stimulator
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
+class ReplayResult:
     """How a replay went. `difference` is the first one, None when there was none.
 
     `sent` pieces the driver wrote as recorded, each at most `worst_us` from its recorded time. `report` is None when
@@ -26,7 +26,7 @@ class Replayed:
     """
 
     recording: Recording
-    difference: Difference | None
+    difference: ReplayMismatch | None
     report: SessionReport | None
     sent: int
     worst_us: int
@@ -59,7 +59,7 @@ class _Log:
             raise LogFault("not durable yet in the record")
 
 
-def replay(recording: Recording, tolerance_us: int = TOLERANCE_US) -> Replayed:
+def replay(recording: Recording, tolerance_us: int = TOLERANCE_US) -> ReplayResult:
     """Run the recorded session through the driver. Raises `WrongDevice` or `Misuse` as the session itself would.
 
     `tolerance_us` is how far a message may be from its recorded time. A record that was cut short is compared as
@@ -79,9 +79,9 @@ def replay(recording: Recording, tolerance_us: int = TOLERANCE_US) -> Replayed:
         report = _run(recording, port)
         port.finish()
         difference = _other_end(recording, report, port)
-    except Difference as first:
+    except ReplayMismatch as first:
         difference = first
-    return Replayed(recording, difference, report, port.sent, port.worst_us, tolerance_us)
+    return ReplayResult(recording, difference, report, port.sent, port.worst_us, tolerance_us)
 
 
 def _run(recording: Recording, port: ReplayPort) -> SessionReport:
@@ -105,7 +105,7 @@ def _run(recording: Recording, port: ReplayPort) -> SessionReport:
     return runner.run((at_us - began_us, order) for at_us, order in recording.orders)
 
 
-def _other_end(recording: Recording, report: SessionReport, port: ReplayPort) -> Difference | None:
+def _other_end(recording: Recording, report: SessionReport, port: ReplayPort) -> ReplayMismatch | None:
     if recording.end is None or report.end is recording.end:
         return None
-    return Difference(port.now_us(), f"the session's end: {recording.end.value}", f"{report.end.value}")
+    return ReplayMismatch(port.now_us(), f"the session's end: {recording.end.value}", f"{report.end.value}")

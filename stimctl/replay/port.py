@@ -1,4 +1,4 @@
-"""A port with a record at its far end: it gives back what the device said when it said it, and checks the host.
+"""A port that plays the device's part of a recording, and checks the host's part against it.
 
 Its clock is the record's. It moves only while it is waited on: to the next recorded bytes, or to the deadline. A
 host is never woken at its deadline to the microsecond, so where the record shows it writing a little after the
@@ -15,8 +15,8 @@ from collections.abc import Iterable
 from typing import NoReturn
 
 from stimctl.errors import LineLost, StimctlError
-from stimctl.traffic.decoder import Decoder, Line
-from stimctl.traffic.transcript import Record
+from stimctl.traffic.decoder import DecodedLine, Decoder
+from stimctl.traffic.transcript import TrafficChunk
 from stimctl.wire.codec import KeepAlive
 from stimctl.wire.framing import DELIMITER
 
@@ -25,7 +25,7 @@ _SHOWN_BYTES = 64
 _FRAME_US = 1_000_000  # within which the rest of a frame was written
 
 
-class Difference(StimctlError):
+class ReplayMismatch(StimctlError):
     """The driver did something else than in the record: what was expected and what came instead, at `at_us`."""
 
     def __init__(self, at_us: int, expected: str, got: str) -> None:
@@ -36,7 +36,7 @@ class Difference(StimctlError):
 
 
 class ReplayPort:
-    """A `stimctl.port.Port` in memory. Raises `Difference` at the first one, and on every call after it.
+    """A `stimctl.port.Port` in memory. Raises `ReplayMismatch` at the first one, and on every call after it.
 
     Times in us: `begin_us` is where its clock starts, `end_us` where the record ends; beyond that the line is
     lost. `sent` counts the recorded pieces
@@ -48,7 +48,7 @@ class ReplayPort:
 
     def __init__(
         self,
-        records: Iterable[Record],
+        records: Iterable[TrafficChunk],
         *,
         begin_us: int = 0,
         end_us: int = 0,
@@ -65,13 +65,13 @@ class ReplayPort:
         self._end_us = end_us
         self._tolerance_us = tolerance_us
         self._open_ended = open_ended
-        self._device: deque[tuple[int, Record]] = deque()  # with their places in the record
-        self._host: deque[tuple[int, Record]] = deque()
+        self._device: deque[tuple[int, TrafficChunk]] = deque()  # with their places in the record
+        self._host: deque[tuple[int, TrafficChunk]] = deque()
         for place, record in enumerate(records):
             (self._host if record.sender == "host" else self._device).append((place, record))
             self._end_us = max(self._end_us, record.at_us)
         self._open_frame = b""  # what was sent of a frame that has not ended
-        self._difference: Difference | None = None
+        self._difference: ReplayMismatch | None = None
         self._lost = False
 
     # --- a port -------------------------------------------------------------------------------------
@@ -100,7 +100,7 @@ class ReplayPort:
             data = self._match(data)
 
     def wake(self) -> None:
-        """Nobody waits in here."""
+        """Nothing to wake: nobody sleeps here."""
 
     def close(self) -> None:
         """There is nothing to give back."""
@@ -122,11 +122,11 @@ class ReplayPort:
             return True
         if self._host_us() > self._now_us:
             return False
-        lines = list(Decoder().feed(Record(0, "host", self._open_frame + self._host[0][1].data)))
+        lines = list(Decoder().feed(TrafficChunk(0, "host", self._open_frame + self._host[0][1].data)))
         return not lines or any(not isinstance(line.message, KeepAlive) for line in lines)
 
     def finish(self) -> None:
-        """Raise `Difference` when the record shows the host sending more."""
+        """Raise `ReplayMismatch` when the record shows the host sending more."""
         self._still_alike()
         if self._host:
             self._differ(self._expected(), "the end of the session")
@@ -199,14 +199,14 @@ class ReplayPort:
         return f"{_in_words(self._open_frame + rest)} at {self._host_us() / 1e6:.6f} s"
 
     def _differ(self, expected: str, got: str) -> NoReturn:
-        self._difference = Difference(self._now_us, expected, got)
+        self._difference = ReplayMismatch(self._now_us, expected, got)
         raise self._difference
 
 
 def _in_words(data: bytes) -> str:
     """The first message of `data`."""
     decoder = Decoder()
-    lines: list[Line] = [*decoder.feed(Record(0, "host", data)), *decoder.finish()]
+    lines: list[DecodedLine] = [*decoder.feed(TrafficChunk(0, "host", data)), *decoder.finish()]
     if not lines or lines[0].message is None:
         return repr(data.partition(DELIMITER)[0][:_SHOWN_BYTES])
     line = lines[0]

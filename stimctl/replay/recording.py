@@ -1,4 +1,4 @@
-"""A record of traffic that says enough of its session to be run again: what was run, what was ordered, how it ended.
+"""Reads a recording: the session's prescription, its commands, its traffic and its end, from a traffic file.
 
 A record that was cut short is taken as far as it goes, and is then one without an end.
 """
@@ -22,8 +22,8 @@ from stimctl.session.replay_metadata import (
     prescription_of,
 )
 from stimctl.session.states import End, State
-from stimctl.stimulators.discovery import Choice
-from stimctl.traffic.transcript import Header, Note, Record, read_pieces
+from stimctl.stimulators.discovery import DeviceChoice
+from stimctl.traffic.transcript import TrafficChunk, TrafficHeader, TrafficNote, read_pieces
 
 # What ended these was neither on the line nor ordered: the record cannot show it to the driver again.
 NOT_ON_THE_LINE = (End.FRONT_END, End.SUSPENDED, End.STOOD_STILL, End.LOG, End.INTERRUPTED)
@@ -37,10 +37,10 @@ class Recording:
     """
 
     source: str
-    header: Header
-    pieces: tuple[Record, ...]
+    header: TrafficHeader
+    pieces: tuple[TrafficChunk, ...]
     prescription: Prescription
-    choice: Choice
+    choice: DeviceChoice
     auto: frozenset[State]
     first_sequence: int
     virtual: bool
@@ -61,10 +61,10 @@ def read_recording(path: Path) -> Recording:
     try:
         with path.open(encoding="utf-8", errors="replace") as lines:
             header, pieces = read_pieces(str(path), lines)
-            records: list[Record] = []
-            notes: list[Note] = []
+            records: list[TrafficChunk] = []
+            notes: list[TrafficNote] = []
             for piece in pieces:
-                if isinstance(piece, Record):
+                if isinstance(piece, TrafficChunk):
                     records.append(piece)
                 else:
                     notes.append(piece)
@@ -73,7 +73,7 @@ def read_recording(path: Path) -> Recording:
     return _recording(str(path), header, records, notes)
 
 
-def _recording(source: str, header: Header, records: list[Record], notes: list[Note]) -> Recording:
+def _recording(source: str, header: TrafficHeader, records: list[TrafficChunk], notes: list[TrafficNote]) -> Recording:
     session, begun = _only(source, notes, SESSION), _only(source, notes, BEGUN)
     ended = [note for note in notes if note.kind == ENDED]
     lost = [note for note in notes if note.kind == LOST]
@@ -96,7 +96,7 @@ def _recording(source: str, header: Header, records: list[Record], notes: list[N
     )
 
 
-def _only(source: str, notes: list[Note], kind: str) -> Note:
+def _only(source: str, notes: list[TrafficNote], kind: str) -> TrafficNote:
     found = [note for note in notes if note.kind == kind]
     if len(found) != 1:
         allowed = "must be there once: only what `stimctl run --record-traffic` of this version records can be replayed"

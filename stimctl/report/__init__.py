@@ -1,1 +1,1 @@
-"""What people look at or take away: pictures of a plan, and later of what was delivered."""
+"""Pictures and texts that people look at or take away: previews of a plan."""

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from stimctl.report.preview import (
+from stimctl.report.preview_model import (
     PERIODS_SHOWN,
     Envelope,
     PreviewInput,

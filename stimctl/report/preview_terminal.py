@@ -2,7 +2,7 @@
 
 import plotext
 
-from stimctl.report.preview import (
+from stimctl.report.preview_model import (
     PERIODS_SHOWN,
     PreviewInput,
     caption,

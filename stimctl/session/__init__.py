@@ -1,1 +1,4 @@
-"""One session: states, timers, ramp, hold, end. Bytes and commands in, bytes and events out; time is an argument."""
+"""One session, sans-I/O: bytes, commands and the time in, bytes and events out.
+
+`engine` puts it together, `runner` runs it on a port; states, timers, ramp, hold and end are decided in between.
+"""

@@ -1,4 +1,4 @@
-"""From the stop to the last entry: zero before everything, then the device's counts, then the report, durably.
+"""Ends a session: zero before everything, then the device's counts, then the report, durably.
 
 Only then is the device told that it may forget.
 """
@@ -6,9 +6,9 @@ Only then is the device told that it may forget.
 from dataclasses import replace
 
 from stimctl import limits
-from stimctl.session.context import Context, Ending, Over
+from stimctl.session.context import Context, Ending, SessionOver
 from stimctl.session.preparation import stop_record
-from stimctl.session.states import End, Happening, State, Task
+from stimctl.session.states import End, State, Task, Trigger
 from stimctl.session.view import EXAMINE, PULL_THE_LEADS, Priority, SessionReport
 from stimctl.stimulators import base
 from stimctl.wire.codec import Status
@@ -20,14 +20,14 @@ NEVER_US = 1 << 62
 
 
 class Closing:
-    """How one session ends."""
+    """The end of one session."""
 
     _arming: bool  # set by the stop: whether an arm's answer had not come by then, which the device may have taken
 
     def __init__(self, context: Context, session_id: str) -> None:
         self._context = context
         self._session_id = session_id
-        self._records: base.Records | None = None
+        self._records: base.SessionCounts | None = None
         self._stop_us: int | None = None  # when the device was told to stop
         self.line_gone = False
         self.zero: base.ZeroConfirmed | None = None
@@ -50,13 +50,13 @@ class Closing:
         if context.state in (State.STOPPING, State.ENDED):
             return
         context.ending = Ending(end, text or end.value)
-        context.account.unanswered |= context.targets.unanswered or context.is_pending(Task.STARTING)
+        context.dose_tracker.unanswered |= context.targets.unanswered or context.is_pending(Task.STARTING)
         context.targets.stopped()
         self._arming = context.is_pending(Task.ARMING)
         context.pending = context.want = context.times.alive_due_us = None
         if self.may_cut:
             self.cut(now_us)
-        context.enter(Happening.STOP, now_us)
+        context.enter(Trigger.STOP, now_us)
         if self.line_gone:
             self.close(now_us)
 
@@ -88,7 +88,7 @@ class Closing:
             context.pending = None
             context.stimulator.stop(now_us)
 
-    def on_records(self, records: base.Records, now_us: int) -> None:
+    def on_records(self, records: base.SessionCounts, now_us: int) -> None:
         """The device said what it counted. Another session's counts are neither used nor acknowledged."""
         told = {each.session for each in records.counters} | {each.session for each in records.measured}
         numbers = {records.record.session, *told}
@@ -96,7 +96,7 @@ class Closing:
         if numbers == {asked}:
             self._records = records
         else:
-            self._context.account.contradiction = f"asked for session {asked}, the device told of {numbers}"
+            self._context.dose_tracker.contradiction = f"asked for session {asked}, the device told of {numbers}"
         self.close(now_us)
 
     def watch_time(self, now_us: int) -> None:
@@ -155,12 +155,12 @@ class Closing:
             armed=armed,
             frames=stimulator.frames,
             damaged_frames=stimulator.damaged_frames,
-            **context.account.doses(device.identity, self._records, last_us, ordered),
+            **context.dose_tracker.doses(device.identity, self._records, last_us, ordered),
         )
         if self.report.agreement["exact"] is False:
             text = "the device's count is not what was commanded"
             context.alarm(Priority.HIGH, text, EXAMINE, now_us)
-        context.put("closed", now_us, **context.account.closed_record(self.report, context.journal))
+        context.put("closed", now_us, **context.dose_tracker.closed_record(self.report, context.ledger_entries))
         if device.identity is None:
             self._end(now_us)
         else:
@@ -204,5 +204,5 @@ class Closing:
         # What was told since it was drawn up belongs to it: a count that is wrong, a log without its last entry.
         zero_us = self.report.zero_confirmed_us if self.zero else None
         self.report = replace(self.report, alarms=tuple(context.alarms), zero_confirmed_us=zero_us)
-        context.enter(Happening.CLOSED, now_us)
-        context.want = Over()
+        context.enter(Trigger.CLOSED, now_us)
+        context.want = SessionOver()

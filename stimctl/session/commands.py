@@ -1,4 +1,4 @@
-"""What may be asked of a session, as data: frozen, checked when made, the same for keys, scripts, scenarios and replay.
+"""The commands and inputs of a session, as frozen data, the same for keys, scripts, scenarios and replay.
 
 Making one raises `Misuse` for a value of the wrong type, in the thread of whoever makes it; what it comes to is decided
 by the session's rules. `note_of` and `command_of` are their form in a record of traffic.
@@ -21,7 +21,7 @@ def _check_whole(name: str, value: object) -> None:
 
 def _check_text(name: str, value: object) -> None:
     if not isinstance(value, str):
-        raise Misuse(f"{name}: {value!r} is not a text")
+        raise Misuse(f"{name}: {value!r} is not text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class AskStop:
 
     def __post_init__(self) -> None:
         if not isinstance(self.end, End):
-            raise Misuse(f"end: {self.end!r} is no reason for a session's end")
+            raise Misuse(f"end: {self.end!r} is not one of a session's ends")
         _check_text("text", self.text)
 
 
@@ -155,13 +155,13 @@ class HostTrouble(NamedTuple):
     text: str
 
 
-class Wrote(NamedTuple):
+class BytesWritten(NamedTuple):
     """What the session gave to be sent last was handed to the line, completely, at `at_us`."""
 
     at_us: int
 
 
-Fact = LogDurable | LogFailed | EarlierDoseLogged | LineGone | HostTrouble | Wrote
+Fact = LogDurable | LogFailed | EarlierDoseLogged | LineGone | HostTrouble | BytesWritten
 
 
 # In a record of traffic.

@@ -1,23 +1,26 @@
-"""What the phases of a session share: its state, what it knows of the device, and what it tells."""
+"""The context that the phases of a session share: its state, device, timers, events and log entries.
 
-from collections.abc import Callable
+Times are host us by the port's clock unless a name says otherwise.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from stimctl.errors import IllegalEvent
 from stimctl.prescription import Prescription
-from stimctl.session.dose_account import Account
-from stimctl.session.journal import Journal
+from stimctl.session.dose_tracker import DoseTracker
+from stimctl.session.ledger_entries import LedgerEntries
 from stimctl.session.log import SessionLog
-from stimctl.session.states import ON_HOLD, End, Happening, Pending, State, Task, after
+from stimctl.session.states import ON_HOLD, End, Pending, State, Task, Trigger, after
 from stimctl.session.targets import TargetRules
-from stimctl.session.view import Alarm, Priority, StateChanged, Told
-from stimctl.stimulators.base import Identity, Records, Stimulator
+from stimctl.session.view import Alarm, OperatorMessage, Priority, SessionView, StateChanged
+from stimctl.stimulators.base import Identity, SessionCounts, Stimulator, ZeroConfirmed
 from stimctl.wire.codec import Channel, Impedance, Status
 
 
 @dataclass(slots=True)
-class DeviceKnown:
+class DeviceFacts:
     """What the device has said of itself. `answered_us` is its time of the newest answer that changed something."""
 
     identity: Identity | None = None
@@ -29,7 +32,7 @@ class DeviceKnown:
 
 
 @dataclass(slots=True)
-class Times:
+class SessionTimes:
     """Host times in us: when the state was entered, the front end last checked in, the session was first armed
     (its 45 minutes count from there), and when the next keepalive is due."""
 
@@ -41,7 +44,7 @@ class Times:
 
 
 class Ending(NamedTuple):
-    """Why the session ends."""
+    """The reason why the session ends, as a code and in words."""
 
     end: End
     text: str
@@ -55,14 +58,24 @@ class LogEarlierDose(NamedTuple):
     """The device still held the dose of an earlier session: log it, then say `EarlierDoseLogged` or `LogFailed`."""
 
     identity: Identity
-    records: Records
+    records: SessionCounts
 
 
-class Over(NamedTuple):
+class SessionOver(NamedTuple):
     """The session has ended and its report is there."""
 
 
-Want = AwaitDurable | LogEarlierDose | Over
+Want = AwaitDurable | LogEarlierDose | SessionOver
+
+
+class EngineStep(NamedTuple):
+    """The bytes to send now, what happened (`StateChanged`, `Alarm`, `OperatorMessage`), when to come back at the
+    latest, and what is wanted of whoever runs the session, if anything."""
+
+    output: bytes
+    events: Sequence[Any]
+    deadline_us: int
+    wants: Want | None
 
 
 class Context:
@@ -73,33 +86,33 @@ class Context:
     ) -> None:
         self.stimulator = stimulator
         self.prescription = prescription
-        self.journal = Journal(log)
-        self.account = Account(prescription)
+        self.ledger_entries = LedgerEntries(log)
+        self.dose_tracker = DoseTracker(prescription)
         first_ua = {plan.channel: plan.amplitude_ua for plan in prescription.channels}
         self.targets = stimulator.targets = TargetRules(first_ua, prescription.ceiling_ua)
         self.state = State.IDLE
         self.pending: Pending | None = None
         self.ending: Ending | None = None
         self.want: Want | None = None
-        self.device = DeviceKnown()
-        self.times = Times()
+        self.device = DeviceFacts()
+        self.times = SessionTimes()
         self.alarms: list[Alarm] = []
         self.events: list[Any] = []
         self._go_on = go_on
         # The engine sets it when the closing phase is there.
         self.stop: Callable[[int, End, str], None]
 
-    def enter(self, happening: Happening, now_us: int) -> None:
+    def enter(self, trigger: Trigger, now_us: int) -> None:
         """Move to the next state of the table, write it down and tell it. Raises `IllegalEvent`."""
         was = self.state
-        self.state = after(was, happening)
+        self.state = after(was, trigger)
         self.times.entered_us = now_us
         self.events.append(StateChanged(self.state, now_us))
         if self.state is not State.ENDED:
             end = None if self.ending is None else str(self.ending.end)
             self.put("state", now_us, was=str(was), now=str(self.state), end=end)
         if self.state in ON_HOLD or was in ON_HOLD:
-            self.account.moved(self.state, now_us)
+            self.dose_tracker.moved(self.state, now_us)
 
     @property
     def by_lease(self) -> bool:
@@ -121,11 +134,11 @@ class Context:
     def is_pending(self, task: Task) -> bool:
         return self.pending is not None and self.pending.task is task
 
-    def done(self, happening: Happening, now_us: int) -> None:
+    def done(self, trigger: Trigger, now_us: int) -> None:
         """What was under way is complete: move on, and further where no operator is needed."""
         self.pending = None
-        self.enter(happening, now_us)
-        if happening is not Happening.CHECK_FAILED:
+        self.enter(trigger, now_us)
+        if trigger is not Trigger.CHECK_FAILED:
             self._go_on(now_us)
 
     def await_durable(self, now_us: int) -> None:
@@ -139,7 +152,7 @@ class Context:
     def put(self, kind: str, now_us: int, /, **body: Any) -> None:
         """Write an entry, once there is a session to write of: before the identity there is none."""
         if self.device.identity is not None:
-            self.journal.put(kind, now_us, **body)
+            self.ledger_entries.put(kind, now_us, **body)
 
     def alarm(self, priority: Priority, text: str, action: str, now_us: int) -> None:
         """Tell the operator what is wrong and what to do."""
@@ -155,4 +168,23 @@ class Context:
 
     def tell(self, text: str, now_us: int) -> None:
         """Tell the operator something that is no alarm."""
-        self.events.append(Told(text, now_us))
+        self.events.append(OperatorMessage(text, now_us))
+
+    def view(self, now_us: int, zero: ZeroConfirmed | None, *, waits_for_operator: bool) -> SessionView:
+        """A snapshot for a screen, from any thread. `zero` is what confirmed the stop, if anything did."""
+        device, state = self.device, self.state
+        return SessionView(
+            state=state,
+            end=None if self.ending is None else self.ending.end,
+            identity=device.identity,
+            now_us=now_us,
+            ceiling_ua=self.prescription.ceiling_ua,
+            targets_ua=self.targets.by_channel("resume_ua" if state in ON_HOLD else "applied_ua"),
+            status=device.status,
+            channels=dict(device.channels),
+            impedances=dict(device.impedances),
+            alarms=tuple(self.alarms),
+            waits_for_operator=waits_for_operator,
+            stop_after_us=None if zero is None else zero.after_us,
+            stop_measured=zero is None or zero.measured,
+        )

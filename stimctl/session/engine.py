@@ -1,4 +1,4 @@
-"""The session's machine: commands and bytes in, bytes and events out, time as an argument.
+"""The session engine, sans-I/O: commands and bytes in, bytes and events out, time as an argument.
 
 Whoever runs it (see `runner`) gives `Engine.step` what came from the line and what was asked for, sends the bytes that
 it returns, and comes back at its deadline. Any surprise ends at zero. The work is done in phases that share a
@@ -7,16 +7,16 @@ it returns, and comes back at its deadline. Any surprise ends at zero. The work 
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from stimctl import limits
 from stimctl.errors import (
+    CommandRefused,
     EchoMismatch,
     IllegalEvent,
     LineFault,
     LogFault,
     Misuse,
-    Refused,
     StimctlError,
     Suspended,
     TimedOut,
@@ -26,10 +26,10 @@ from stimctl.prescription import Prescription, Subject
 from stimctl.session import commands as c
 from stimctl.session import interlocks
 from stimctl.session.closing import Closing
-from stimctl.session.context import Context, Want
+from stimctl.session.context import Context, EngineStep
 from stimctl.session.log import SessionLog
 from stimctl.session.preparation import Preparation
-from stimctl.session.states import ENDED, ON_HOLD, QUIET, STOPPING, End, Happening, State, Task
+from stimctl.session.states import ENDED, QUIET, STOPPING, End, State, Task, Trigger
 from stimctl.session.stimulation import Stimulation
 from stimctl.session.telemetry import Telemetry
 from stimctl.session.view import PULL_THE_LEADS, Priority, SessionReport, SessionView
@@ -42,18 +42,8 @@ UNATTENDED = frozenset({State.IDLE, State.IDENTIFIED, State.LOADED, State.TESTED
 ATTENDED = frozenset({State.IDLE, State.IDENTIFIED, State.LOADED})
 STOOD_STILL_US = 200_000  # later than its deadline by so much, this program did not run [choice]
 _START_AGAIN = "start again; if it happens twice, examine the device"
-_ENDS: dict[type[StimctlError], End] = {Refused: End.REFUSED, EchoMismatch: End.ECHO, Unsafe: End.GATE}
+_ENDS: dict[type[StimctlError], End] = {CommandRefused: End.REFUSED, EchoMismatch: End.ECHO, Unsafe: End.GATE}
 _Handler = Callable[[Any, int], None]
-
-
-class Turn(NamedTuple):
-    """The bytes to send now, what happened (`StateChanged`, `Alarm`, `Told`), when to come back at the latest, and what
-    is wanted of whoever runs the session, if anything."""
-
-    output: bytes
-    events: Sequence[Any]
-    deadline_us: int
-    wants: Want | None
 
 
 class Engine:
@@ -81,7 +71,7 @@ class Engine:
         self._auto = auto
         self._turned_us = self._deadline_us = 0
         self._take_output = stimulator.take_output
-        self._quiet = Turn(b"", (), 0, None)
+        self._quiet = EngineStep(b"", (), 0, None)
         # Bytes from the line, and what was asked for beside a stop, until the stop is sent.
         self._put_off: tuple[bytes, Sequence[c.Command | c.Fact]] | None = None
         self._prepare = Preparation(context, url)
@@ -95,7 +85,13 @@ class Engine:
             State.LOADED: partial(context.order, Task.SELF_TEST, stimulator.self_test),
             **dict.fromkeys(QUIET, context.await_durable),
         }
-        self._obey: dict[type[Any], _Handler] = {
+        self._obey = self._commands()
+        self._on = self._device_events()
+
+    def _commands(self) -> dict[type[Any], _Handler]:
+        """Who carries out what is asked for, and what the loop itself has to say."""
+        context, stimulator = self._context, self._stimulator
+        return {
             c.Proceed: lambda _command, now_us: self._proceed(now_us),
             **dict.fromkeys((c.Raise, c.Lower, c.AskTarget), self._stimulate.retarget),
             c.AskHold: lambda command, now_us: self._stimulate.hold(now_us, command.why),
@@ -107,20 +103,24 @@ class Engine:
             c.EarlierDoseLogged: self._on_earlier_dose_logged,
             c.LineGone: lambda fact, now_us: self._line_lost(fact.error, now_us),
             c.HostTrouble: lambda fact, now_us: self._close.stop(now_us, fact.end, fact.text),
-            c.Wrote: lambda fact, _now_us: stimulator.wrote(fact.at_us),
+            c.BytesWritten: lambda fact, _now_us: stimulator.wrote(fact.at_us),
         }
-        self._on: dict[type[Any], _Handler] = {
-            base.Identified: self._prepare.on_identified,
-            base.Loaded: lambda _event, now_us: context.done(Happening.LOADED, now_us),
+
+    def _device_events(self) -> dict[type[Any], _Handler]:
+        """Who hears what the device says."""
+        context = self._context
+        return {
+            base.DeviceIdentified: self._prepare.on_identified,
+            base.ProgramLoaded: lambda _event, now_us: context.done(Trigger.LOADED, now_us),
             base.SelfTested: self._prepare.on_self_tested,
-            base.Checked: self._on_checked,
-            base.Records: self._by_phase(self._close.on_records, self._prepare.on_recovered),
+            base.ContactChecked: self._on_checked,
+            base.SessionCounts: self._by_phase(self._close.on_records, self._prepare.on_recovered),
             base.ZeroConfirmed: self._by_phase(self._close.on_zero, self._prepare.on_stop_tried),
             base.ZeroOverdue: self._on_zero_overdue,
-            base.Declined: self._stimulate.on_declined,
-            base.Late: self._stimulate.on_late,
-            base.Failed: self._on_failed,
-            base.Noted: lambda event, now_us: context.put(event.kind, now_us, **event.body),
+            base.OrderDeclined: self._stimulate.on_declined,
+            base.LateReply: self._stimulate.on_late,
+            base.StimulatorFailed: self._on_failed,
+            base.EntryNoted: lambda event, now_us: context.put(event.kind, now_us, **event.body),
             m.Status: self._telemetry.on_status,
             m.Channel: self._telemetry.on_channel,
             m.Event: self._telemetry.on_event,
@@ -140,22 +140,22 @@ class Engine:
         self._context.times.checked_in_us = self._stimulator.heard_us = self._turned_us = self._deadline_us = now_us
         self._go_on(now_us)
 
-    def step(self, now_us: int, data: bytes = b"", asked: Sequence[c.Command | c.Fact] = ()) -> Turn:
+    def step(self, now_us: int, data: bytes = b"", command: Sequence[c.Command | c.Fact] = ()) -> EngineStep:
         """Take in the time, bytes from the line, and what was asked for; say what is to be done.
 
         A stop that is asked for gives its bytes at once; all else, also the rest of the stop, follows at the next step.
         """
-        if asked or self._put_off is not None:
-            if c.AskStop in map(type, asked) and self._close.may_cut:
-                return self._cut(now_us, data, asked)
+        if command or self._put_off is not None:
+            if c.AskStop in map(type, command) and self._close.may_cut:
+                return self._cut(now_us, data, command)
             if self._put_off is not None:
                 (before, put_off), self._put_off = self._put_off, None
-                data, asked = before + data, [*put_off, *asked]
+                data, command = before + data, [*put_off, *command]
         context, late_us = self._context, now_us - self._deadline_us
         if late_us > STOOD_STILL_US:
             self._stood_still(late_us, now_us)
         self._turned_us = now_us
-        for each in asked:
+        for each in command:
             self._take(each, now_us)
         try:
             if data:
@@ -167,27 +167,31 @@ class Engine:
         except IllegalEvent as surprise:
             self._surprised(surprise, now_us)
         output = self._take_output()
-        if late_us < 0 and self._deadline_us == context.times.alive_due_us and not (output or asked or context.events):
+        if (
+            late_us < 0
+            and self._deadline_us == context.times.alive_due_us
+            and not (output or command or context.events)
+        ):
             # Nothing but telemetry, as nearly always: the next keepalive is due when it was.
             return self._quiet
         events, context.events = context.events, []
         want, context.want = context.want, None
         self._deadline_us = deadline_us = self._next_deadline_us()
-        turn = Turn(output, events, deadline_us, want)
+        turn = EngineStep(output, events, deadline_us, want)
         if deadline_us == context.times.alive_due_us:
             # As every turn is from here on until something else happens.
-            self._quiet = Turn(b"", (), deadline_us, None) if output or events or want is not None else turn
+            self._quiet = EngineStep(b"", (), deadline_us, None) if output or events or want is not None else turn
         return turn
 
-    def _cut(self, now_us: int, data: bytes, asked: Sequence[c.Command | c.Fact]) -> Turn:
+    def _cut(self, now_us: int, data: bytes, command: Sequence[c.Command | c.Fact]) -> EngineStep:
         self._close.cut(now_us)
         # The stop first here too: what was asked for ahead of it must send nothing after it.
-        self._put_off = data, sorted(asked, key=lambda each: type(each) is not c.AskStop)
-        return Turn(self._take_output(), (), now_us, None)
+        self._put_off = data, sorted(command, key=lambda each: type(each) is not c.AskStop)
+        return EngineStep(self._take_output(), (), now_us, None)
 
-    def _take(self, asked: c.Command | c.Fact, now_us: int) -> None:
+    def _take(self, command: c.Command | c.Fact, now_us: int) -> None:
         try:
-            self._obey[type(asked)](asked, now_us)
+            self._obey[type(command)](command, now_us)
         except (Misuse, Unsafe) as refusal:
             self._context.tell(str(refusal), now_us)
 
@@ -211,23 +215,9 @@ class Engine:
 
     def view(self, now_us: int) -> SessionView:
         """A snapshot for a screen, from any thread."""
-        context, device, zero = self._context, self._context.device, self._close.zero
-        state = context.state
-        return SessionView(
-            state=state,
-            end=None if context.ending is None else context.ending.end,
-            identity=device.identity,
-            now_us=now_us,
-            ceiling_ua=context.prescription.ceiling_ua,
-            targets_ua=context.targets.by_channel("resume_ua" if state in ON_HOLD else "applied_ua"),
-            status=device.status,
-            channels=dict(device.channels),
-            impedances=dict(device.impedances),
-            alarms=tuple(context.alarms),
-            waits_for_operator=context.pending is None and state not in self._auto and state in self._steps,
-            stop_after_us=None if zero is None else zero.after_us,
-            stop_measured=zero is None or zero.measured,
-        )
+        context, state = self._context, self._context.state
+        waits = context.pending is None and state not in self._auto and state in self._steps
+        return context.view(now_us, self._close.zero, waits_for_operator=waits)
 
     @property
     def hears_writes(self) -> bool:
@@ -290,7 +280,7 @@ class Engine:
 
     def _keep_alive(self, now_us: int) -> None:
         context = self._context
-        problem = context.journal.problem()
+        problem = context.ledger_entries.problem()
         if problem is not None:
             self._log_failed(LogFault(problem), now_us)
             return
@@ -379,7 +369,7 @@ class Engine:
         else:
             self._stimulate.on_started(event, now_us)
 
-    def _on_checked(self, event: base.Checked, now_us: int) -> None:
+    def _on_checked(self, event: base.ContactChecked, now_us: int) -> None:
         self._prepare.on_checked(event, now_us)
         if self.state is State.TESTED and State.TESTED in self._auto:
             # The check failed and nobody is there to mend the contact.
@@ -394,7 +384,7 @@ class Engine:
     def _on_acknowledged(self, _event: m.Acknowledged, now_us: int) -> None:
         (self._close if self.state is STOPPING else self._prepare).on_acknowledged(now_us)
 
-    def _on_failed(self, event: base.Failed, now_us: int) -> None:
+    def _on_failed(self, event: base.StimulatorFailed, now_us: int) -> None:
         error = event.error
         if self.state is STOPPING:
             # Zero comes first: what failed was asked for before the stop.

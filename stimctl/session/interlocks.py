@@ -1,4 +1,4 @@
-"""Which subject may be connected to which device, and whether a contact is good enough to start."""
+"""Decides whether this subject may be connected to this device, and whether a contact is good enough to start."""
 
 from stimctl import limits
 from stimctl.errors import Problem, WrongDevice

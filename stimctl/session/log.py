@@ -1,4 +1,4 @@
-"""What a session asks of its log. The session never knows which log it has; `stimctl.ledger` keeps this promise."""
+"""The log as a session sees it: a protocol that `stimctl.ledger` implements. A session never knows which log it has."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol

@@ -1,4 +1,4 @@
-"""A port whose clock never goes back, for a loop whose every timer waits for a later time.
+"""A port whose clock never goes back, for a loop whose timers all wait for a later time.
 
 A host whose monotonic clock goes back is not to be trusted: the session ends. While it stops, time has to go on, or no
 stop frame would follow the first. So what the clock lost is added to it from then on.
@@ -7,7 +7,7 @@ stop frame would follow the first. So what the clock lost is added to it from th
 from stimctl.port import Port
 
 
-class Onward:
+class MonotonicPort:
     """The same port, by a clock that goes on. `went_back` says that it did not, until somebody clears it."""
 
     def __init__(self, port: Port) -> None:

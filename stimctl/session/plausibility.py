@@ -1,4 +1,4 @@
-"""What the host believes of a device's telemetry, and what it does not.
+"""Checks a device's telemetry against the program, the limits and the targets, and says what cannot be true.
 
 The device holds the limits itself; this is the driver's own check of the same limits, made from what the device
 reports ten times a second: a device whose gate, timer, watchdog or readback has failed is stopped by the host. What
@@ -27,7 +27,7 @@ _STIMULATING = frozenset(int(state) for state in (DeviceState.RAMPING, DeviceSta
 _CLIPPED = int(ChannelFlag.COMPLIANCE | ChannelFlag.LEAD_OFF)
 
 
-class Finding(NamedTuple):
+class Implausible(NamedTuple):
     """Something wrong. `hold` asks for a hold rather than the end."""
 
     end: End
@@ -36,7 +36,7 @@ class Finding(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
+class _RunStart:
     """Where a run began: host and device time, stimulation time, the channels that were started."""
 
     host_us: int
@@ -45,7 +45,7 @@ class _Run:
     channel_mask: int
 
 
-class _Permitted(NamedTuple):
+class _PermittedAmplitude(NamedTuple):
     """An amplitude that pulses could go toward, by the device's time."""
 
     target_ua: int
@@ -54,7 +54,7 @@ class _Permitted(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Seen:
+class _BelievedChannel:
     """A channel as last believed, and what has been odd in a row."""
 
     reading: Channel
@@ -80,17 +80,17 @@ class Plausibility:
         first, last = program.segments[0], program.segments[-1]
         second = (1, 0) if first is last else (last.period_us, last.width_us)
         self._pattern = (first.period_us, first.width_us, *second)
-        self._run = _Run(0, 0, 0, 0)
+        self._run = _RunStart(0, 0, 0, 0)
         # When a status, and each channel's reading, was last judged: what was not judged was not heard.
         self._judged_us: dict[int, int] = {}
-        self._seen: dict[int, _Seen] = {}
-        self._permitted: dict[int, list[_Permitted]] = {}
+        self._seen: dict[int, _BelievedChannel] = {}
+        self._permitted: dict[int, list[_PermittedAmplitude]] = {}
         # The device's time of each channel's newest change of target.
         self._changed_us: dict[int, int] = {}
 
     def begin(self, channel_mask: int, device_us: int, stimulation_us: int, now_us: int) -> None:
         """A run began from zero, at `stimulation_us` of the session and `device_us` of the device's time."""
-        self._run = _Run(now_us, device_us, stimulation_us, channel_mask)
+        self._run = _RunStart(now_us, device_us, stimulation_us, channel_mask)
         # What pulses of an earlier run went toward is no measure of this one.
         for channel, permitted in self._permitted.items():
             self._permitted[channel] = [each._replace(until_us=min(each.until_us, device_us)) for each in permitted]
@@ -100,7 +100,10 @@ class Plausibility:
     def no_longer(self, channel: int, target_ua: int, device_us: int) -> None:
         """Since `device_us` pulses go no more toward `target_ua`, but one may have been in flight."""
         left = [each for each in self._permitted.get(channel, ()) if each.until_us + PULSE_FLIGHT_US > device_us]
-        self._permitted[channel] = [*left, _Permitted(target_ua, self._run.device_us, device_us + PULSE_FLIGHT_US)]
+        self._permitted[channel] = [
+            *left,
+            _PermittedAmplitude(target_ua, self._run.device_us, device_us + PULSE_FLIGHT_US),
+        ]
 
     def changed(self, channel: int, device_us: int) -> None:
         """The device applied another target at `device_us`."""
@@ -114,7 +117,7 @@ class Plausibility:
         """Whether no status, or no reading of a channel, could be judged for too long: only they tell how it is."""
         return now_us - min(self._judged_us.values()) >= limits.SILENCE_US
 
-    def status(self, status: Status, now_us: int) -> Finding | None:
+    def status(self, status: Status, now_us: int) -> Implausible | None:
         """Check the device as a whole while it stimulates."""
         device_us, _, state, _, _, _, active_mask, _, stimulation_us, _, _, _, keepalive_age_ms = status
         run = self._run
@@ -123,29 +126,29 @@ class Plausibility:
         self._judged_us[0] = now_us
         run_us = stimulation_us - run.stimulation_us
         if abs(now_us - run.host_us - run_us) > self._timer_slack_us:
-            return Finding(End.CLOCK, "the device's session timer and the host's clock differ by more than 1 s")
+            return Implausible(End.CLOCK, "the device's session timer and the host's clock differ by more than 1 s")
         if stimulation_us > self._program.stimulation_us:
-            return Finding(End.IMPLAUSIBLE, "the device stimulates after the end of the session")
+            return Implausible(End.IMPLAUSIBLE, "the device stimulates after the end of the session")
         if active_mask != run.channel_mask:
-            return Finding(End.IMPLAUSIBLE, "the device drives channels that were not started")
+            return Implausible(End.IMPLAUSIBLE, "the device drives channels that were not started")
         if keepalive_age_ms > WATCHDOG_SLACK_MS:
-            return Finding(End.IMPLAUSIBLE, "the device's watchdog did not act")
+            return Implausible(End.IMPLAUSIBLE, "the device's watchdog did not act")
         return None
 
-    def channel(self, reading: Channel, now_us: int) -> Finding | None:
+    def channel(self, reading: Channel, now_us: int) -> Implausible | None:
         """Check one channel's reading. One that is older than the last, or than the run, is judged by what flows."""
         (number, flags, target_ua, applied_ua, measured_ua, ohm,
          pulses_0, pulses_1, charge_0_pc, charge_1_pc, net_pc, device_us) = reading  # fmt: skip
-        seen = self._seen.get(number)
-        if device_us < self._run.device_us or (seen is not None and device_us <= seen.reading[11]):
+        believed = self._seen.get(number)
+        if device_us < self._run.device_us or (believed is not None and device_us <= believed.reading[11]):
             return self._old(number, applied_ua, measured_ua, device_us)
         self._judged_us[number] = now_us
-        if seen is None:
-            self._seen[number] = _Seen(reading, device_us, net_pc)
+        if believed is None:
+            self._seen[number] = _BelievedChannel(reading, device_us, net_pc)
             return self._level(number, applied_ua, device_us, 0, 0)
-        (_, _, was_target_ua, was_ua, _, _,
-         was_pulses_0, was_pulses_1, was_charge_0_pc, was_charge_1_pc, was_net_pc, was_us) = seen.reading  # fmt: skip
-        seen.reading, finding = reading, None
+        (_, _, was_target_ua, was_ua, _, _, was_pulses_0, was_pulses_1, was_charge_0_pc, was_charge_1_pc,
+         was_net_pc, was_us) = believed.reading  # fmt: skip
+        believed.reading, finding = reading, None
         _, sent_ua, set_ua, _, _ = self._target(number)
         # What was lawful then is lawful now, unless it rose or the target fell.
         if applied_ua > was_ua or applied_ua > set_ua:
@@ -158,28 +161,30 @@ class Plausibility:
             exact = was_target_ua == target_ua == applied_ua == was_ua and self._settled(number, was_us, sent_ua)
             most_ua = applied_ua if exact else max(was_ua, applied_ua, self._allowed_ua(number, was_us))
             finding = self._counts(number, device_us - was_us, pulses_0, pulses_1, charge_pc, left_pc, most_ua, exact)
-        if device_us - seen.net_from_us >= MEAN_US and finding is None:
-            finding = self._mean(number, net_pc, device_us, seen)
+        if device_us - believed.net_from_us >= MEAN_US and finding is None:
+            finding = self._mean(number, net_pc, device_us, believed)
         if self._measures and finding is None:
             if measured_ua > applied_ua:
                 finding = self._flows(number, measured_ua, applied_ua)
             if (pulses_0 or pulses_1) and finding is None:
-                finding = self._contact(number, flags, applied_ua, measured_ua, ohm, seen)
+                finding = self._contact(number, flags, applied_ua, measured_ua, ohm, believed)
         return finding
 
-    def _old(self, number: int, applied_ua: int, measured_ua: int, device_us: int) -> Finding | None:
+    def _old(self, number: int, applied_ua: int, measured_ua: int, device_us: int) -> Implausible | None:
         if applied_ua > self._ceiling_ua:
-            return Finding(End.IMPLAUSIBLE, f"channel {number} applies {applied_ua} uA, above the ceiling")
+            return Implausible(End.IMPLAUSIBLE, f"channel {number} applies {applied_ua} uA, above the ceiling")
         return self._flows(number, measured_ua, max(self._allowed_ua(number, device_us), limits.RAISE_STEP_UA))
 
-    def _level(self, channel: int, applied_ua: int, device_us: int, before_ua: int, since_us: int) -> Finding | None:
+    def _level(
+        self, channel: int, applied_ua: int, device_us: int, before_ua: int, since_us: int
+    ) -> Implausible | None:
         """Ceiling, target and ramp; `before_ua` was applied `since_us` earlier, 0 as the run began."""
         if applied_ua > self._ceiling_ua or applied_ua > self._allowed_ua(channel, device_us):
-            return Finding(End.IMPLAUSIBLE, f"channel {channel} applies {applied_ua} uA, above what was set")
+            return Implausible(End.IMPLAUSIBLE, f"channel {channel} applies {applied_ua} uA, above what was set")
         slope, rise_ua = self._program.ramp_slope_ua_per_s, applied_ua - before_ua - limits.RAISE_STEP_UA
         ramped_ua = limits.ramp_ua(slope, device_us - self._run.device_us)
         if applied_ua > limits.RAISE_STEP_UA + ramped_ua or (since_us and rise_ua > limits.ramp_ua(slope, since_us)):
-            return Finding(End.IMPLAUSIBLE, f"channel {channel} rises faster than the ramp allows")
+            return Implausible(End.IMPLAUSIBLE, f"channel {channel} rises faster than the ramp allows")
         return None
 
     def _allowed_ua(self, channel: int, device_us: int) -> int:
@@ -193,19 +198,19 @@ class Plausibility:
     def _counts(
         self, channel: int, since_us: int, pulses_0: int, pulses_1: int, charge_pc: int, net_pc: int,
         most_ua: int, exact: bool,
-    ) -> Finding | None:  # fmt: skip
+    ) -> Implausible | None:  # fmt: skip
         """Rate, charge per phase and net charge since the last reading; each pulse had `most_ua`, or at most that."""
         period_0_us, width_0_us, period_1_us, width_1_us = self._pattern
         if pulses_0 > since_us // period_0_us + 2 or pulses_1 > since_us // period_1_us + 2:
-            return Finding(End.IMPLAUSIBLE, f"channel {channel} pulses faster than its program")
+            return Implausible(End.IMPLAUSIBLE, f"channel {channel} pulses faster than its program")
         if pulses_0 < 0 or pulses_1 < 0:
-            return Finding(End.IMPLAUSIBLE, f"channel {channel} counts fewer pulses than before")
+            return Implausible(End.IMPLAUSIBLE, f"channel {channel} counts fewer pulses than before")
         most_pc = (pulses_0 * width_0_us + pulses_1 * width_1_us) * most_ua
         if charge_pc > most_pc or (exact and charge_pc != most_pc):
-            return Finding(End.IMPLAUSIBLE, f"channel {channel} counts another charge than its pulses carry")
+            return Implausible(End.IMPLAUSIBLE, f"channel {channel} counts another charge than its pulses carry")
         left_pc = abs(net_pc)
         if left_pc > charge_pc // 100 and left_pc > (pulses_0 + pulses_1) * self._net_floor_pc:
-            return Finding(End.NET_CHARGE, f"channel {channel} leaves {left_pc} pC in {pulses_0 + pulses_1} pulses")
+            return Implausible(End.NET_CHARGE, f"channel {channel} leaves {left_pc} pC in {pulses_0 + pulses_1} pulses")
         return None
 
     def _settled(self, channel: int, device_us: int, sent_ua: tuple[int, ...]) -> bool:
@@ -213,36 +218,38 @@ class Plausibility:
         return not sent_ua and device_us >= self._changed_us.get(channel, 0)
 
     @staticmethod
-    def _mean(channel: int, net_pc: int, device_us: int, seen: _Seen) -> Finding | None:
+    def _mean(channel: int, net_pc: int, device_us: int, believed: _BelievedChannel) -> Implausible | None:
         """The direct current over a second: 1 pC a us is 1 uA."""
-        over_us, passed_pc = device_us - seen.net_from_us, abs(net_pc - seen.net_from_pc)
-        seen.net_from_us, seen.net_from_pc = device_us, net_pc
+        over_us, passed_pc = device_us - believed.net_from_us, abs(net_pc - believed.net_from_pc)
+        believed.net_from_us, believed.net_from_pc = device_us, net_pc
         if passed_pc <= over_us:
             return None
         text = f"channel {channel} passes a direct current of over 1 uA ({passed_pc} pC in {over_us} us)"
-        return Finding(End.NET_CHARGE, text)
+        return Implausible(End.NET_CHARGE, text)
 
-    def _flows(self, channel: int, measured_ua: int, permitted_ua: int) -> Finding | None:
+    def _flows(self, channel: int, measured_ua: int, permitted_ua: int) -> Implausible | None:
         """What is measured, against what may flow."""
         if not self._measures or measured_ua <= limits.over_current_ua(permitted_ua):
             return None
         text = f"channel {channel} measures {measured_ua} uA where {permitted_ua} uA is applied"
-        return Finding(End.OVER_CURRENT, text)
+        return Implausible(End.OVER_CURRENT, text)
 
     @staticmethod
-    def _contact(channel: int, flags: int, applied_ua: int, measured_ua: int, ohm: int, seen: _Seen) -> Finding | None:
+    def _contact(
+        channel: int, flags: int, applied_ua: int, measured_ua: int, ohm: int, believed: _BelievedChannel
+    ) -> Implausible | None:
         """What is measured low, and a resistance that no tissue has, several times in a row."""
         less_ua = applied_ua - measured_ua
         low = less_ua > limits.OVER_CURRENT_MARGIN_UA and less_ua > applied_ua // 10 and not flags & _CLIPPED
         measured = ohm != NOT_MEASURED_OHM and applied_ua > 0
         open_, short = measured and ohm > limits.LEAD_OFF_OHM, measured and ohm < limits.SHORT_OHM
-        seen.odd_low = seen.odd_low + 1 if low else 0
-        seen.odd_open = seen.odd_open + 1 if open_ else 0
-        seen.odd_short = seen.odd_short + 1 if short else 0
-        if seen.odd_short >= IN_A_ROW:
-            return Finding(End.SHORT, f"channel {channel} is short-circuited ({ohm} ohm)")
-        if seen.odd_open >= IN_A_ROW:
-            return Finding(End.IMPLAUSIBLE, f"channel {channel} has no contact ({ohm} ohm)", hold=True)
-        if seen.odd_low >= IN_A_ROW:
-            return Finding(End.IMPLAUSIBLE, f"channel {channel} measures {measured_ua} of {applied_ua} uA")
+        believed.odd_low = believed.odd_low + 1 if low else 0
+        believed.odd_open = believed.odd_open + 1 if open_ else 0
+        believed.odd_short = believed.odd_short + 1 if short else 0
+        if believed.odd_short >= IN_A_ROW:
+            return Implausible(End.SHORT, f"channel {channel} is short-circuited ({ohm} ohm)")
+        if believed.odd_open >= IN_A_ROW:
+            return Implausible(End.IMPLAUSIBLE, f"channel {channel} has no contact ({ohm} ohm)", hold=True)
+        if believed.odd_low >= IN_A_ROW:
+            return Implausible(End.IMPLAUSIBLE, f"channel {channel} measures {measured_ua} of {applied_ua} uA")
         return None

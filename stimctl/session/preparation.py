@@ -1,4 +1,4 @@
-"""From the handshake to the first pulse: identity, program, self-test, tried stop, contact, arm, start.
+"""Leads a session from the handshake to the first pulse: identity, program, self-test, tried stop, contact, arm, start.
 
 Nothing is armed before the log is durable, and no lead need be on before outputs read zero and a stop was seen to work.
 """
@@ -9,7 +9,7 @@ from stimctl import limits
 from stimctl.errors import Unsafe, WrongDevice
 from stimctl.session import interlocks
 from stimctl.session.context import Context, LogEarlierDose
-from stimctl.session.states import ON_HOLD, End, Happening, State, Task
+from stimctl.session.states import ON_HOLD, End, State, Task, Trigger
 from stimctl.session.view import EARLIER_DOSE, EXAMINE, Priority
 from stimctl.stimulators import base
 from stimctl.stimulators.capabilities import lacking
@@ -51,7 +51,7 @@ class Preparation:
         channels = context.targets.channels
         context.order(Task.ARMING, arm, purpose, channels, rx.ceiling_ua, rx.stimulation_us, now_us)
 
-    def on_identified(self, event: base.Identified, now_us: int) -> None:
+    def on_identified(self, event: base.DeviceIdentified, now_us: int) -> None:
         """Write the session's first entry, refuse a device that may not be used, fetch what it still holds."""
         context = self._context
         if context.state is State.STOPPING:
@@ -70,7 +70,7 @@ class Preparation:
             channels = range(1, event.identity.channels + 1)
             context.order(Task.FETCHING, context.stimulator.read_records, channels, now_us)
         else:
-            context.done(Happening.IDENTIFIED, now_us)
+            context.done(Trigger.IDENTIFIED, now_us)
 
     def _open(self, identity: base.Identity, now_us: int) -> None:
         context = self._context
@@ -86,13 +86,13 @@ class Preparation:
             device={**identity.record(), "lacks": list(lacking(identity))},
             simulator=identity.simulator,
             url=self._url,
-            plan=context.account.plan_record(),
-            planned=context.account.planned_record(),
+            plan=context.dose_tracker.plan_record(),
+            planned=context.dose_tracker.planned_record(),
         )
         if rx.screening is not None:
             context.put("screening", now_us, **rx.screening.record())
 
-    def on_recovered(self, records: base.Records, _now_us: int) -> None:
+    def on_recovered(self, records: base.SessionCounts, _now_us: int) -> None:
         """The dose of an earlier session came; it is acknowledged once it is logged (`earlier_dose_logged`)."""
         identity = self._context.device.identity
         assert identity is not None
@@ -106,7 +106,7 @@ class Preparation:
 
     def on_acknowledged(self, now_us: int) -> None:
         self._context.tell("the dose of an earlier session was fetched from the device and logged", now_us)
-        self._context.done(Happening.IDENTIFIED, now_us)
+        self._context.done(Trigger.IDENTIFIED, now_us)
 
     def on_self_tested(self, event: base.SelfTested, now_us: int) -> None:
         """A stop that was never seen to work does not exist: it is tried before any lead goes on."""
@@ -121,7 +121,7 @@ class Preparation:
 
     def on_stop_tried(self, event: base.ZeroConfirmed, now_us: int) -> None:
         self._context.put("stop", now_us, tried=True, **stop_record(event))
-        self._context.done(Happening.TESTED, now_us)
+        self._context.done(Trigger.TESTED, now_us)
 
     def on_armed(self, event: m.Armed, now_us: int) -> None:
         """The device gave its nonce: keepalives begin, and what was armed is started at once."""
@@ -132,7 +132,7 @@ class Preparation:
         context.times.alive_us = now_us
         context.times.alive_due_us = now_us + limits.KEEPALIVE_US
         stimulate = event.purpose == Purpose.STIMULATE
-        context.enter(Happening.ARMED if stimulate else Happening.CHECK, now_us)
+        context.enter(Trigger.ARMED if stimulate else Trigger.CHECK, now_us)
         context.stimulator.start(context.targets.by_channel("resume_ua") if stimulate else {}, now_us)
         context.begin(Task.STARTING, now_us)
 
@@ -140,9 +140,9 @@ class Preparation:
         if status.state in (DeviceState.TESTED, DeviceState.HELD):
             self._context.pending = None
             self._context.times.alive_due_us = None
-            self._context.enter(Happening.LAPSED, now_us)
+            self._context.enter(Trigger.LAPSED, now_us)
 
-    def on_checked(self, event: base.Checked, now_us: int) -> None:
+    def on_checked(self, event: base.ContactChecked, now_us: int) -> None:
         """The impedance check is over: good enough, or tell what is wrong."""
         context = self._context
         context.device.impedances = {result.channel: result for result in event.results}
@@ -155,7 +155,7 @@ class Preparation:
             context.times.alive_due_us = None
         for text in problems:
             context.alarm(Priority.MEDIUM, text, "check the needle and its clip, then check again", now_us)
-        context.done(Happening.CHECK_FAILED if problems else Happening.CHECK_PASSED, now_us)
+        context.done(Trigger.CHECK_FAILED if problems else Trigger.CHECK_PASSED, now_us)
 
     def watch_check(self, now_us: int) -> None:
         """A check that does not end, ends the session: ten pulses a channel take a tenth of a second.

@@ -1,4 +1,4 @@
-"""What a record of traffic has to say of a session beside its bytes, so that the session can be run again.
+"""The metadata that a traffic file needs so that its session can be replayed.
 
 Nothing of a person or an animal is ever in it: a record of traffic is there to be sent around.
 """
@@ -14,7 +14,7 @@ from stimctl.errors import InputInvalid, Misuse, Problem
 from stimctl.prescription import ChannelPlan, Prescription, Subject, from_mapping
 from stimctl.profile import load_text
 from stimctl.session.states import State
-from stimctl.stimulators.discovery import Choice
+from stimctl.stimulators.discovery import DeviceChoice
 from stimctl.units import UA_PER_MA, US_PER_S
 
 SESSION = "session"  # what was run
@@ -28,7 +28,7 @@ _UM_PER_MM = 1_000
 
 
 def session_note(
-    rx: Prescription, choice: Choice, auto: Collection[State], first_sequence: int, *, virtual: bool
+    rx: Prescription, choice: DeviceChoice, auto: Collection[State], first_sequence: int, *, virtual: bool
 ) -> dict[str, Any]:
     """The note of what is run. For a person or an animal the prescription is left out, and no replay is possible."""
     private = rx.subject in _PRIVATE
@@ -107,11 +107,11 @@ def prescription_of(source: str, note: Mapping[str, Any]) -> Prescription:
     return from_mapping(answers, {profile.id: profile}, source=source)
 
 
-def choice_of(source: str, note: Mapping[str, Any]) -> Choice:
+def choice_of(source: str, note: Mapping[str, Any]) -> DeviceChoice:
     """The device that was named. Raises `InputInvalid`."""
     named = note.get("device")
     try:
-        return Choice(**named)  # type: ignore[arg-type]  # whatever stands there
+        return DeviceChoice(**named)  # type: ignore[arg-type]  # whatever stands there
     except (TypeError, Misuse) as wrong:
         raise InputInvalid(source, [Problem("device", named, str(wrong))]) from None
 

@@ -1,4 +1,4 @@
-"""The loop that runs an engine on a port: the one place where a session waits.
+"""Runs an engine on a port: the one loop, and the one place where a session waits.
 
 The same loop serves hardware and virtual time: `port.wait` sleeps or moves the simulated world, and nobody
 here can tell. Other threads hand in commands with `post`, which wakes the wait. What the engine refuses is told,
@@ -14,16 +14,16 @@ from stimctl import limits
 from stimctl.errors import LineFault, LineLost, LogFault, Suspended
 from stimctl.port import Port
 from stimctl.session import commands as c
-from stimctl.session.context import AwaitDurable, LogEarlierDose, Over
-from stimctl.session.engine import Engine, Turn
+from stimctl.session.context import AwaitDurable, EngineStep, LogEarlierDose, SessionOver
+from stimctl.session.engine import Engine
 from stimctl.session.log import SessionLog
-from stimctl.session.monotonic_port import Onward
+from stimctl.session.monotonic_port import MonotonicPort
 from stimctl.session.replay_metadata import BEGUN, ENDED, LOST, ORDER
 from stimctl.session.states import End
 from stimctl.session.view import Alarm, Priority, SessionReport, SessionView
-from stimctl.stimulators.base import Identity, Records, Stimulator, ZeroConfirmed, ZeroOverdue
+from stimctl.stimulators.base import Identity, SessionCounts, Stimulator, ZeroConfirmed, ZeroOverdue
 
-Recover = Callable[[Identity, Records], str]
+Recover = Callable[[Identity, SessionCounts], str]
 TakeNote = Callable[[int, str, Mapping[str, Any]], None]
 
 DURABLE_US = 10_000_000
@@ -50,7 +50,7 @@ class Runner:
         attended: bool,
         take_note: TakeNote | None = None,
     ) -> None:
-        self._port = Onward(port)
+        self._port = MonotonicPort(port)
         self._engine = engine
         self._log = log
         self._recover = recover
@@ -66,7 +66,7 @@ class Runner:
         self._data = b""
         self._over = False
         # The newest; the engine gives the same one again as long as telemetry is all that comes.
-        self._last = Turn(b"", (), 0, None)
+        self._last = EngineStep(b"", (), 0, None)
 
     @property
     def view(self) -> SessionView:
@@ -94,7 +94,7 @@ class Runner:
         self._engine.begin(now_us)
         try:
             while not self._over:
-                now_us = self._turn(now_us)
+                now_us = self._step(now_us)
         except BaseException:
             self._zero_on_the_way_out()
             raise
@@ -106,16 +106,16 @@ class Runner:
         if self._take_note is not None:
             self._take_note(now_us, kind, body)
 
-    def _turn(self, now_us: int) -> int:
+    def _step(self, now_us: int) -> int:
         """Give the engine what there is, do what it wants, and wait for what comes next. Returns the time."""
-        asked: Sequence[c.Command | c.Fact] = ()
+        command: Sequence[c.Command | c.Fact] = ()
         if now_us >= self._last.deadline_us or self._facts or self._posted or self._script:
-            asked = self._asked(now_us)
-        turn, self._data = self._engine.step(now_us, self._data, asked), b""
-        if turn is not self._last:
-            self._last = turn
-            self._carry_out(turn)
-        wait_until_us, port = turn.deadline_us, self._port
+            command = self._next_command(now_us)
+        step, self._data = self._engine.step(now_us, self._data, command), b""
+        if step is not self._last:
+            self._last = step
+            self._carry_out(step)
+        wait_until_us, port = step.deadline_us, self._port
         if self._durable_by_us is not None:
             self._ask_durable(self._durable_by_us)
             wait_until_us = min(wait_until_us, now_us + POLL_US)
@@ -131,31 +131,31 @@ class Runner:
                 self._facts.append(c.HostTrouble(End.CLOCK, "the host's clock went back"))
         return port.now_us()
 
-    def _carry_out(self, turn: Turn) -> None:
+    def _carry_out(self, step: EngineStep) -> None:
         """Do what the engine wants done."""
-        if turn.events:
-            self._told.extend(turn.events)
-        if turn.output:
-            self._send(turn.output)
-        if turn.wants is not None:
-            self._fulfil(turn.wants)
+        if step.events:
+            self._told.extend(step.events)
+        if step.output:
+            self._send(step.output)
+        if step.wants is not None:
+            self._fulfil(step.wants)
 
-    def _asked(self, now_us: int) -> list[c.Command | c.Fact]:
+    def _next_command(self, now_us: int) -> list[c.Command | c.Fact]:
         """What there is for the engine: what the loop itself has to say, then what was asked for."""
-        asked: list[c.Command | c.Fact] = []
+        command: list[c.Command | c.Fact] = []
         if self._facts:
-            asked += self._facts
+            command += self._facts
             self._facts = []
         if now_us >= self._last.deadline_us:
             if self._port.virtual:
                 self._log.wait_room()
             if not self._attended:
-                asked.append(_HERE)
+                command.append(_HERE)
         while self._posted:
-            asked.append(self._noted(self._posted.popleft(), now_us))
+            command.append(self._noted(self._posted.popleft(), now_us))
         while self._script and self._script[0][0] <= now_us:
-            asked.append(self._noted(self._script.popleft()[1], now_us))
-        return asked
+            command.append(self._noted(self._script.popleft()[1], now_us))
+        return command
 
     def _noted(self, command: c.Command, now_us: int) -> c.Command:
         if self._take_note is not None:
@@ -174,7 +174,7 @@ class Runner:
         except LineFault:
             return
         if self._engine.hears_writes:
-            self._facts.append(c.Wrote(self._port.now_us()))
+            self._facts.append(c.BytesWritten(self._port.now_us()))
 
     def _not_heard(self, why: Suspended | LineLost) -> None:
         if isinstance(why, Suspended):
@@ -184,8 +184,8 @@ class Runner:
             self._note(self._port.now_us(), LOST)
             self._facts.append(c.LineGone(why))
 
-    def _fulfil(self, wants: AwaitDurable | LogEarlierDose | Over) -> None:
-        if isinstance(wants, Over):
+    def _fulfil(self, wants: AwaitDurable | LogEarlierDose | SessionOver) -> None:
+        if isinstance(wants, SessionOver):
             self._over = True
         elif isinstance(wants, AwaitDurable):
             self._durable_by_us = self._port.now_us() + DURABLE_US
@@ -223,7 +223,7 @@ class Runner:
             self._facts = [c.HostTrouble(End.INTERRUPTED, "")]
             by_us = now_us() + CLOSE_US
             while not self._over and now_us() < by_us:
-                self._turn(now_us())
+                self._step(now_us())
         self._engine.abandon()
 
     def _stop_apart(self, stimulator: Stimulator) -> None:

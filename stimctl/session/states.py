@@ -1,4 +1,4 @@
-"""The states of a session and the one table of what may happen in each.
+"""The states of a session, and the one table of what may happen in each.
 
 Whatever is not in the table raises `IllegalEvent` and changes nothing. Two rules hold for every state and
 so are not rows: STOP leads to STOPPING from anywhere but ENDED, and ENDED is never left.
@@ -32,8 +32,8 @@ class State(StrEnum):
     ENDED = "ended"
 
 
-class Happening(Enum):
-    """What moves a session on."""
+class Trigger(Enum):
+    """An event that moves a session from one state to another."""
 
     IDENTIFIED = "identified"
     LOADED = "program loaded"
@@ -52,7 +52,7 @@ class Happening(Enum):
 
 
 class End(StrEnum):
-    """Why a session ended."""
+    """The reason why a session ended."""
 
     TIMER = "timer"
     OPERATOR = "stopped by the operator"
@@ -84,9 +84,9 @@ class End(StrEnum):
     INTERRUPTED = "interrupted"
 
 
-S, H = State, Happening
+S, H = State, Trigger
 
-TABLE: dict[tuple[State, Happening], State] = {
+TABLE: dict[tuple[State, Trigger], State] = {
     (S.IDLE, H.IDENTIFIED): S.IDENTIFIED,
     (S.IDENTIFIED, H.LOADED): S.LOADED,
     (S.LOADED, H.TESTED): S.TESTED,
@@ -146,7 +146,7 @@ class Task(Enum):
 
     @property
     def words(self) -> str:
-        """What it is called."""
+        """The task in words."""
         return self._value_[0]
 
     @property
@@ -169,12 +169,12 @@ class Pending(NamedTuple):
     device_time_us: int
 
 
-def after(state: State, happening: Happening) -> State:
+def after(state: State, trigger: Trigger) -> State:
     """The state that follows. Raises `IllegalEvent` when the table has no such row."""
     try:
-        return TABLE[state, happening]
+        return TABLE[state, trigger]
     except KeyError:
-        raise IllegalEvent(f"{happening.value!r} cannot happen while the session is {state.value!r}") from None
+        raise IllegalEvent(f"{trigger.value!r} cannot happen while the session is {state.value!r}") from None
 
 
 def diagram() -> str:

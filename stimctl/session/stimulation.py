@@ -1,4 +1,4 @@
-"""From the first pulse on: following the device, the operator's targets, hold, and every timer on the host.
+"""Conducts a session from the first pulse on: the device's reports, the operator's targets, holds, the host's timers.
 
 What the device reports is compared with what was asked of it (see `plausibility`); what the operator asks is held to
 the rules (see `targets`). Lowering never waits; a surprise ends at zero.
@@ -8,8 +8,8 @@ from stimctl import limits
 from stimctl.errors import Misuse
 from stimctl.session.commands import AskTarget, Lower, Raise
 from stimctl.session.context import Context
-from stimctl.session.plausibility import TIMER_SLACK_US, Finding, Plausibility
-from stimctl.session.states import ON_HOLD, STIMULATING, End, Happening, State, Task, after
+from stimctl.session.plausibility import TIMER_SLACK_US, Implausible, Plausibility
+from stimctl.session.states import ON_HOLD, STIMULATING, End, State, Task, Trigger, after
 from stimctl.session.view import EXAMINE, LOOK_AFTER, Priority
 from stimctl.stimulators import base
 from stimctl.stimulators.exchange import NO_ANSWER
@@ -21,7 +21,7 @@ SAMPLE_US = 10_000_000
 _MAY_FOLLOW = (DeviceState.RAMPING, DeviceState.RUNNING, DeviceState.RAMPING_DOWN, DeviceState.HELD)
 _STARTING = frozenset({State.ARMED, State.REARMED})
 NO_HANDSHAKE = "no handshake"  # a refusal's reason, in words
-EXPIRES = {limits.Timer.SESSION: End.SESSION_EXPIRED, limits.Timer.HOLD: End.HOLD_EXPIRED}
+EXPIRES = {limits.SessionTimer.SESSION: End.SESSION_EXPIRED, limits.SessionTimer.HOLD: End.HOLD_EXPIRED}
 
 
 class Stimulation:
@@ -79,7 +79,7 @@ class Stimulation:
             # The start is on its way: the hold follows it at once.
             self._hold_next = why
             return
-        after(context.state, Happening.HELD)
+        after(context.state, Trigger.HELD)
         if context.is_pending(Task.HOLD):
             return
         context.put("state", now_us, asked="hold", why=why)
@@ -94,7 +94,7 @@ class Stimulation:
         assert identity is not None
         applied_ua = {channel: event[channel - 1] for channel in context.targets.channels}
         context.targets.started(applied_ua, now_us)
-        context.account.started(applied_ua, event.stimulation_us)
+        context.dose_tracker.started(applied_ua, event.stimulation_us)
         rx = context.prescription
         self.plausibility = self.plausibility or Plausibility(identity, rx.program, rx.ceiling_ua, context.targets)
         self.plausibility.begin(channel_mask(applied_ua), event.device_time_us, event.stimulation_us, now_us)
@@ -104,10 +104,10 @@ class Stimulation:
         self._run_began_us = now_us
         self.device_state = int(DeviceState.RAMPING)
         self._sample_due_us = now_us + SAMPLE_US
-        context.done(Happening.STARTED, now_us)
+        context.done(Trigger.STARTED, now_us)
         if event.stimulation_us != self._expected_us:
             text = f"the device forgot its session timer: {event.stimulation_us} us instead of {self._expected_us} us"
-            self.found(Finding(End.CLOCK, text), now_us)
+            self.found(Implausible(End.CLOCK, text), now_us)
         elif self._hold_next:
             why, self._hold_next = self._hold_next, ""
             self.hold(now_us, why)
@@ -123,12 +123,12 @@ class Stimulation:
                 self._context.alarm(Priority.MEDIUM, text, "check the leads, then resume", now_us)
             self.on_holding(status, now_us)
         elif status.state == DeviceState.RUNNING and self._context.state is State.RAMPING:
-            self._context.enter(Happening.REACHED, now_us)
+            self._context.enter(Trigger.REACHED, now_us)
         elif status.state == DeviceState.RAMPING_DOWN and self._context.state is not State.RAMPING_DOWN:
-            self._context.enter(Happening.FALLING, now_us)
+            self._context.enter(Trigger.FALLING, now_us)
         elif status.state not in _MAY_FOLLOW:
             name = DeviceState(status.state).name
-            self.found(Finding(End.IMPLAUSIBLE, f"the device says {name} in the middle of stimulation"), now_us)
+            self.found(Implausible(End.IMPLAUSIBLE, f"the device says {name} in the middle of stimulation"), now_us)
 
     def judge(self, reading: m.Channel, now_us: int) -> None:
         """Compare one channel's reading with what was asked for at its time."""
@@ -136,7 +136,7 @@ class Stimulation:
         if finding is not None:
             self.found(finding, now_us)
 
-    def found(self, finding: Finding, now_us: int) -> None:
+    def found(self, finding: Implausible, now_us: int) -> None:
         if not finding.hold:
             self._context.fail(finding.end, finding.text, EXAMINE, now_us)
         elif not self._context.is_pending(Task.HOLD):
@@ -151,10 +151,10 @@ class Stimulation:
             self.plausibility.changed(channel, event.device_time_us)
             if context.targets[channel].highest_ua < before_ua:
                 self.plausibility.no_longer(channel, before_ua, event.device_time_us)
-        context.account.target_set(event)
+        context.dose_tracker.target_set(event)
         context.put("target", now_us, **event._asdict())
 
-    def on_declined(self, event: base.Declined, now_us: int) -> None:
+    def on_declined(self, event: base.OrderDeclined, now_us: int) -> None:
         """The device refused a target; of a refused keepalive the next status says why, unless there is none."""
         if event.reason == NO_HANDSHAKE:
             # It has forgotten us: it was reset, and is silent until the next handshake.
@@ -168,13 +168,13 @@ class Stimulation:
         elif event.order != "KeepAlive":
             self._target_declined(event, now_us)
 
-    def _target_declined(self, event: base.Declined, now_us: int) -> None:
+    def _target_declined(self, event: base.OrderDeclined, now_us: int) -> None:
         context, target = self._context, self._context.targets[event.channel]
         lowers = event.target_ua < target.applied_ua
         context.put("target", now_us, refused=dict(zip(event._fields[:4], event[:4], strict=True)))
         if event.reason == NO_ANSWER:
             context.targets.never_answered(event.channel, event.target_ua)
-            context.account.unanswered = True
+            context.dose_tracker.unanswered = True
             change = f"the device did not answer the change to {event.target_ua} uA"
             context.tell(f"channel {event.channel}: {change}", now_us)
             context.stimulator.retarget(now_us)
@@ -186,19 +186,19 @@ class Stimulation:
         else:
             context.tell(f"the device refused {event.order}: {event.reason}", now_us)
 
-    def on_late(self, event: base.Late, now_us: int) -> None:
+    def on_late(self, event: base.LateReply, now_us: int) -> None:
         """Something was applied just before the stop: it is part of what was commanded."""
         context, answer = self._context, event.answer
-        context.account.unanswered = False
+        context.dose_tracker.unanswered = False
         if isinstance(answer, m.TargetSet):
             self.on_target_set(answer, now_us)
         elif any(answer[:4]):  # an impedance check starts with none
             applied_ua = {channel: answer[channel - 1] for channel in context.targets.channels}
-            context.account.started(applied_ua, answer.stimulation_us)
+            context.dose_tracker.started(applied_ua, answer.stimulation_us)
 
-    def on_holding(self, told: m.Holding | m.Status, now_us: int) -> None:
+    def on_holding(self, message: m.Holding | m.Status, now_us: int) -> None:
         """A hold is there, that was asked for or not."""
-        context, stimulation_us = self._context, told.stimulation_us
+        context, stimulation_us = self._context, message.stimulation_us
         if context.state not in STIMULATING:
             return
         self._held_us = now_us
@@ -207,11 +207,11 @@ class Stimulation:
         self._expected_us = stimulation_us
         if self.plausibility is not None:
             for channel, highest_ua in context.targets.by_channel("highest_ua").items():
-                self.plausibility.no_longer(channel, highest_ua, told.device_time_us)
-        context.targets.held()
-        context.account.held(stimulation_us)
+                self.plausibility.no_longer(channel, highest_ua, message.device_time_us)
+        context.targets.on_hold()
+        context.dose_tracker.on_hold(stimulation_us)
         context.put("held", now_us, stimulation_us=stimulation_us)
-        context.done(Happening.HELD, now_us)
+        context.done(Trigger.HELD, now_us)
 
     def stood_still(self, late_us: int) -> None:
         """The host itself stood still for so long: that was no silence of the device's."""
@@ -224,8 +224,8 @@ class Stimulation:
         self._out_of_time(now_us)
         if context.state not in STIMULATING:
             return
-        if context.account.contradiction is not None:
-            self.found(Finding(End.IMPLAUSIBLE, context.account.contradiction), now_us)
+        if context.dose_tracker.contradiction is not None:
+            self.found(Implausible(End.IMPLAUSIBLE, context.dose_tracker.contradiction), now_us)
         elif self.plausibility is None or not self.plausibility.silent(now_us) or not self._fell_silent(now_us):
             if context.targets.titrating:
                 self._watch_titration(now_us)
@@ -247,7 +247,7 @@ class Stimulation:
             self._context.stop(now_us, EXPIRES[timer], "")
         elif self._ran_by(now_us) > self._may_last_us():
             text = "stimulation lasted longer than prescribed, by the host's clock"
-            self.found(Finding(End.CLOCK, text), now_us)
+            self.found(Implausible(End.CLOCK, text), now_us)
 
     def _may_last_us(self) -> int:
         # By lease the adapter holds the timer, and hand-overs take the host's time but no stimulation.

@@ -1,4 +1,4 @@
-"""What a person may ask of a channel's target, and when.
+"""The rules for a channel's target: which change a person may ask for, and when.
 
 Down is always allowed. Up is one step of 0.1 mA a second, never queued. Between zero and 0.5 mA a target
 stands only while a person's tolerance is being found (titration, from zero, 60 s at most); on the way

@@ -1,4 +1,4 @@
-"""What a device tells by itself, ten times a second, and what follows from it in each state of the session.
+"""Handles a device's telemetry, ten times a second, in each state of the session.
 
 What was told before the newest answer, or at the same microsecond, changes no state, target or count: it is old news.
 What it measured is judged all the same, by the time at which it was measured.
@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from stimctl import limits
 from stimctl.session.context import Context
-from stimctl.session.plausibility import Finding
+from stimctl.session.plausibility import Implausible
 from stimctl.session.preparation import Preparation
 from stimctl.session.states import OUTPUT, QUIET, STIMULATING, STOPPING, End, State, Task
 from stimctl.session.stimulation import Stimulation
@@ -93,7 +93,7 @@ class Telemetry:
         """While nothing is stimulated: nothing may be given that was not asked for, and an arm may lapse."""
         context = self._context
         if status.state in GIVES_OUTPUT and context.state not in OUTPUT and not context.is_pending(Task.STARTING):
-            self._stimulate.found(Finding(End.IMPLAUSIBLE, "the device gives output that was not ordered"), now_us)
+            self._stimulate.found(Implausible(End.IMPLAUSIBLE, "the device gives output that was not ordered"), now_us)
         elif context.state in (State.ARMED, State.REARMED):
             self._prepare.on_lapsed(status, now_us)
             if context.state in self._auto:
@@ -123,7 +123,7 @@ class Telemetry:
             return
         context.device.channels[channel] = reading
         if stimulating and channel in context.targets.channels:
-            context.journal.sample(reading)
+            context.ledger_entries.sample(reading)
             stimulate.judge(reading, now_us)
         elif context.state is not STOPPING and context.device.identity is not None:
             self._watch_quiet(channel, max(reading[3:5]), now_us)
@@ -134,7 +134,7 @@ class Telemetry:
             checked = self._prepare.in_check() and channel in self._context.targets
             if flows_ua > (limits.over_current_ua(limits.RAISE_STEP_UA) if checked else limits.ZERO_UA):
                 text = f"channel {channel} carries {flows_ua} uA that was not ordered"
-                self._stimulate.found(Finding(End.IMPLAUSIBLE, text), now_us)
+                self._stimulate.found(Implausible(End.IMPLAUSIBLE, text), now_us)
             return
         loud = flows_ua > limits.ZERO_UA and not self._context.is_pending(Task.STARTING)
         self._loud_in_a_row[channel] = self._loud_in_a_row.get(channel, 0) + 1 if loud else 0

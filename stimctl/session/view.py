@@ -1,4 +1,4 @@
-"""What a screen or a script may see of a session: immutable snapshots and the events it tells."""
+"""The immutable view of a session for a screen or a script, and the events that it emits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ EARLIER_DOSE = "dose of an earlier session logged"  # how the event of a recover
 
 
 class Priority(IntEnum):
-    """How loud an alarm is."""
+    """The priority of an alarm."""
 
     LOW = 1
     MEDIUM = 2
@@ -34,13 +34,13 @@ class Alarm(NamedTuple):
 
 
 class StateChanged(NamedTuple):
-    """The session moved on."""
+    """The session went from one state to another."""
 
     state: State
     at_us: int
 
 
-class Told(NamedTuple):
+class OperatorMessage(NamedTuple):
     """A plain message for the operator: a raise that was refused, a step that was done."""
 
     text: str

@@ -1,1 +1,1 @@
-"""What can be driven: one adapter a protocol, all alike to the session above them."""
+"""Adapters for stimulators: one for each protocol, with the same interface to the session above them."""

@@ -1,4 +1,4 @@
-"""What every stimulator adapter is to a session: sans-I/O, time as an argument, the same events.
+"""The interface of every stimulator adapter: sans-I/O, time as an argument, the same events.
 
 An adapter compares what a device says it applied with what was asked before it gives the event. The native protocol's
 messages (`Status`, `Channel`, `Armed`, ...) are the common form of telemetry: adapters for other devices make them.
@@ -43,7 +43,7 @@ class Identity:
         return {**asdict(self), "capabilities": int(self.capabilities)}
 
 
-class Identified(NamedTuple):
+class DeviceIdentified(NamedTuple):
     """The handshake is done. `waiting` is a session whose counters the device still holds, 0 for none.
 
     `answered_us` is how long after its opening the port was answered at, where that was timed.
@@ -54,7 +54,7 @@ class Identified(NamedTuple):
     answered_us: int = 0
 
 
-class Loaded(NamedTuple):
+class ProgramLoaded(NamedTuple):
     """The program stands in the device and its digest is the one computed here."""
 
     digest: bytes
@@ -68,13 +68,13 @@ class SelfTested(NamedTuple):
     note: str = ""  # what was tested instead, where the device has no self-test
 
 
-class Checked(NamedTuple):
+class ContactChecked(NamedTuple):
     """The impedance check is over."""
 
     results: tuple[Impedance, ...]
 
 
-class Basis(NamedTuple):
+class CountBasis(NamedTuple):
     """What one channel's pulses rest on, by segment, where the host keeps the counts.
 
     `counted` pulses are those of leases that were reported, or ran their time; `estimated` those of leases that
@@ -89,7 +89,7 @@ class Basis(NamedTuple):
     measured: tuple[int, int]
 
 
-class Handovers(NamedTuple):
+class LeaseHandovers(NamedTuple):
     """How much later than the pattern's own grid the next lease began, over a session."""
 
     leases: int
@@ -101,12 +101,12 @@ class Handovers(NamedTuple):
         return {**self._asdict(), "mean_us": -(-self.total_us // self.leases) if self.leases else 0}
 
 
-class Kept(NamedTuple):
-    """How the figures of `Records` came about, where the device keeps none of its own."""
+class FigureOrigins(NamedTuple):
+    """How the figures of `SessionCounts` came about, where the device keeps none of its own."""
 
     source: str
-    bases: tuple[Basis, ...]
-    handovers: Handovers
+    bases: tuple[CountBasis, ...]
+    handovers: LeaseHandovers
 
     @property
     def estimated(self) -> int:
@@ -125,7 +125,7 @@ class Kept(NamedTuple):
         }
 
 
-class Records(NamedTuple):
+class SessionCounts(NamedTuple):
     """What the device counted and measured in its newest session, per channel.
 
     `kept` is there where the device holds no counts and the host kept them; `measured` is then empty unless the
@@ -135,10 +135,10 @@ class Records(NamedTuple):
     record: SessionRecord
     counters: tuple[Counters, ...]
     measured: tuple[Measured, ...]
-    kept: Kept | None = None
+    kept: FigureOrigins | None = None
 
 
-class Ordered(NamedTuple):
+class OrderedDose(NamedTuple):
     """What an adapter told its device to deliver on one channel, by segment: pulses and first-phase charge."""
 
     pulses: tuple[int, int]
@@ -164,7 +164,7 @@ class ZeroOverdue(NamedTuple):
     after_us: int
 
 
-class Declined(NamedTuple):
+class OrderDeclined(NamedTuple):
     """The device refused an order, with its reason; nothing has changed. Channel and target of a refused target."""
 
     order: str
@@ -175,21 +175,21 @@ class Declined(NamedTuple):
     target_ua: int = 0
 
 
-class Noted(NamedTuple):
+class EntryNoted(NamedTuple):
     """Something for the log, of a kind of its own."""
 
     kind: str
     body: Mapping[str, Any]
 
 
-class Late(NamedTuple):
+class LateReply(NamedTuple):
     """The answer to an order that was in flight when the stop came: it was applied before the stop."""
 
     answer: TargetSet | Started
 
 
-class Failed(NamedTuple):
-    """Something that ends the session."""
+class StimulatorFailed(NamedTuple):
+    """An error of device or line that ends the session."""
 
     error: StimctlError
 
@@ -220,10 +220,10 @@ class Stimulator(SansIO, Protocol):
     session's record of its channels' targets: the adapter sends what is wanted there and notes there that it did.
     `frames` counts what came whole, `damaged_frames` what was no frame. `hears_writes`: its times count from `wrote`.
 
-    What each order ends in: `connect` in `Identified`, `load` (the digest is read back) in `Loaded`, `self_test` in
-    `SelfTested`, `arm` in `Armed`, `start` in `Started` (and after an impedance check in `Checked`), `retarget`, which
-    sends what is wanted, a lowering at once, in `TargetSet` or `Declined`, `hold` in `Holding`, `read_records` in
-    `Records`, `acknowledge` in `Acknowledged`.
+    What each order ends in: `connect` in `DeviceIdentified`, `load` (the digest is read back) in `ProgramLoaded`,
+    `self_test` in `SelfTested`, `arm` in `Armed`, `start` in `Started` (and after an impedance check in
+    `ContactChecked`), `retarget`, which sends what is wanted, a lowering at once, in `TargetSet` or `OrderDeclined`,
+    `hold` in `Holding`, `read_records` in `SessionCounts`, `acknowledge` in `Acknowledged`.
     """
 
     heard_us: int
@@ -252,8 +252,8 @@ class Stimulator(SansIO, Protocol):
 
     def read_records(self, channels: Iterable[int], now_us: int) -> None: ...
     def acknowledge(self, session: int, now_us: int) -> None: ...
-    def commanded(self) -> Mapping[int, Ordered] | None:
+    def commanded(self) -> Mapping[int, OrderedDose] | None:
         """What was ordered, by channel, or None where the pulse rules of the device tell it."""
 
-    def kept_records(self, channels: Iterable[int]) -> Records | None:
+    def kept_records(self, channels: Iterable[int]) -> SessionCounts | None:
         """What the host itself kept of the session, or None where the device keeps it until it is acknowledged."""

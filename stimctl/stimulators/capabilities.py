@@ -1,4 +1,4 @@
-"""What a device can do by itself, and what is missing, in words for screen, log and documentation."""
+"""Words a device's capabilities, and those that it lacks, for screen, log and documentation."""
 
 from collections.abc import Iterable
 

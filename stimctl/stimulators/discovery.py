@@ -1,6 +1,6 @@
-"""Which stimulator is at a port: as it was named, or found by three fixed questions that start nothing.
+"""Finds the stimulator at a port, by name or by three fixed questions that start nothing, and identifies it.
 
-The questions are no orders on any of these devices. A StimJim of dialect A answers none of them and has to be named.
+The questions are no commands on any of these devices. A StimJim of dialect A answers none of them and has to be named.
 """
 
 from collections.abc import Callable
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from stimctl.errors import Misuse, WireError, WrongDevice
-from stimctl.port import Port
-from stimctl.stimulators.base import Stimulator
+from stimctl.port import Port, open_port
+from stimctl.stimulators.base import DeviceIdentified, Stimulator, StimulatorFailed
 from stimctl.stimulators.exchange import BOOT_US
-from stimctl.stimulators.lease.adapter import Leased
-from stimctl.stimulators.native import Native
-from stimctl.stimulators.pulsepal.adapter import PulsePal, isolator_ua_per_v
+from stimctl.stimulators.lease.adapter import LeaseAdapter
+from stimctl.stimulators.native import NativeAdapter
+from stimctl.stimulators.pulsepal.adapter import PulsePalAdapter, isolator_ua_per_v
 from stimctl.stimulators.pulsepal.gate import HANDSHAKE, START
 from stimctl.stimulators.stimjim.adapter import DIALECTS
 from stimctl.stimulators.stimjim.gate import IDENTIFY
-from stimctl.stimulators.stimjim.parser import Named, Reader
+from stimctl.stimulators.stimjim.parser import IdnReply, StimJimParser
 from stimctl.wire import codec as m
 from stimctl.wire.codes import PROTOCOL_VERSION, Refusal
 from stimctl.wire.framing import DELIMITER, FrameSplitter
@@ -35,7 +35,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class DeviceChoice:
     """What was said of the device. Raises `Misuse` for what does not go together.
 
     `isolator` is a PulsePal's, in mA per volt: it has no default, because a wrong one is a wrong current.
@@ -58,10 +58,10 @@ class Choice:
             raise Misuse("isolator: say how many mA per volt the isolator gives; there is no default")
 
 
-NATIVE = Choice()
+NATIVE = DeviceChoice()
 
 
-def stimulator(choice: Choice, port: Port, first_sequence: int = 0) -> Stimulator:
+def stimulator(choice: DeviceChoice, port: Port, first_sequence: int = 0) -> Stimulator:
     """The adapter for what is at `port`. Raises `WrongDevice` when it is not found, `LineLost`."""
     device, dialect = choice.device, choice.dialect
     if device == "auto":
@@ -72,13 +72,13 @@ def stimulator(choice: Choice, port: Port, first_sequence: int = 0) -> Stimulato
     elif device == "pulsepal":
         _ask(port, "pulsepal", _is_pulsepal, BOOT_US)  # one that boots now is waited for; the adapter asks for itself
     if device == "native":
-        return Native(first_sequence)
+        return NativeAdapter(first_sequence)
     if device == "stimjim":
         assert dialect is not None
-        return Leased(DIALECTS[dialect](simulator=port.virtual))
+        return LeaseAdapter(DIALECTS[dialect](simulator=port.virtual))
     if choice.isolator is None:
         raise Misuse("a PulsePal is at the port: say how many mA per volt its isolator gives, with --isolator")
-    return Leased(PulsePal(isolator_ua_per_v(choice.isolator), simulator=port.virtual))
+    return LeaseAdapter(PulsePalAdapter(isolator_ua_per_v(choice.isolator), simulator=port.virtual))
 
 
 def detect(port: Port) -> tuple[str, str | None]:
@@ -96,30 +96,64 @@ def detect(port: Port) -> tuple[str, str | None]:
             return "pulsepal", None
         port.write(CLEAR_LINE)
     raise WrongDevice(
-        "nobody answered a question that starts nothing. A StimJim of dialect A never does: name it with "
+        "no known device answered at this port. A StimJim of dialect A never does: name it with "
         "--device stimjim --dialect a; otherwise look at the port and its cable"
     )
 
 
+def identify(url: str, choice: DeviceChoice = NATIVE) -> DeviceIdentified:
+    """Who answers at `url`, and how long after it was opened.
+
+    Raises `LineFault` when nobody does, `WrongDevice` for another protocol version.
+
+    A handshake ends a session that the device has open: the device then belongs to who asked last. A device that
+    has no such thing is stopped, and what it could play by itself is made harmless.
+    """
+    port = open_port(url)
+    try:
+        opened_us = port.now_us()
+        # Not the number that the last connection began with: an answer left over from it must not fit.
+        found = handshake(port, stimulator(choice, port, opened_us))
+        return found._replace(answered_us=port.now_us() - opened_us)
+    finally:
+        port.close()
+
+
+def handshake(port: Port, device: Stimulator) -> DeviceIdentified:
+    """Who answers at an open port. Raises what the device's adapter found wrong."""
+    device.connect(port.now_us())
+    while True:
+        output = device.take_output()
+        if output:
+            port.write(output)
+        data = port.wait(device.next_deadline_us())
+        now_us = port.now_us()
+        for event in [*device.receive(data, now_us), *device.advance(now_us)]:
+            if isinstance(event, DeviceIdentified):
+                return event
+            if isinstance(event, StimulatorFailed):
+                raise event.error
+
+
 def _ask(port: Port, device: str, answer_in: Callable[[bytes], _T | None], patience_us: int = ANSWER_US) -> _T | None:
-    """What `answer_in` finds in what is heard, the newest of it, after a question that is asked again all the time."""
-    end_us, heard = port.now_us() + patience_us, b""
+    """What `answer_in` finds in what is reply, the newest of it, after a question that is asked again all the time."""
+    end_us, reply = port.now_us() + patience_us, b""
     while port.now_us() < end_us:
         port.write(PROBES[device])
         until_us = port.now_us() + ANSWER_US
         while port.now_us() < until_us:
-            heard = (heard + port.wait(until_us))[-_REMEMBERED:]
-            if answer := answer_in(heard):
+            reply = (reply + port.wait(until_us))[-_REMEMBERED:]
+            if answer := answer_in(reply):
                 return answer
     return None
 
 
-def _is_pulsepal(heard: bytes) -> bool:
-    return len(heard) >= 5 and heard[-5] in b"KWS"
+def _is_pulsepal(reply: bytes) -> bool:
+    return len(reply) >= 5 and reply[-5] in b"KWS"
 
 
-def _is_native(heard: bytes) -> bool:
-    for payload in FrameSplitter().feed(heard):
+def _is_native(reply: bytes) -> bool:
+    for payload in FrameSplitter().feed(reply):
         try:
             answer = m.parse(payload)[1]
         except WireError:
@@ -132,7 +166,7 @@ def _is_native(heard: bytes) -> bool:
 
 
 def _stimjim_dialect(port: Port, patience_us: int = ANSWER_US) -> str | None:
-    def named(heard: bytes) -> str | None:
-        return next((said.dialect for said in Reader().feed(heard) if isinstance(said, Named)), None)
+    def named(reply: bytes) -> str | None:
+        return next((said.dialect for said in StimJimParser().feed(reply) if isinstance(said, IdnReply)), None)
 
     return _ask(port, "stimjim", named, patience_us)

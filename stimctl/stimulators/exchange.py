@@ -1,4 +1,4 @@
-"""Commands of the native protocol on their way: one at a time, resent until answered, each answer checked.
+"""Sends commands of the native protocol, one at a time, resends each until it is answered, and checks the answer.
 
 A sequence number is never used for two different commands within a handshake, so that a resent frame can be told from
 a new one. Next to be sent is what is most urgent: a hold, a keepalive, a lowering, a raise, then what was asked for in
@@ -13,8 +13,8 @@ from enum import IntEnum, auto
 from typing import Any
 
 from stimctl import limits
-from stimctl.errors import EchoMismatch, Refused, StimctlError, TimedOut, WrongDevice
-from stimctl.stimulators.base import Declined, Failed
+from stimctl.errors import CommandRefused, EchoMismatch, StimctlError, TimedOut, WrongDevice
+from stimctl.stimulators.base import OrderDeclined, StimulatorFailed
 from stimctl.stimulators.targets import Targets
 from stimctl.wire import codec as m
 from stimctl.wire.codes import PROTOCOL_VERSION, Refusal
@@ -44,7 +44,7 @@ _MAY_DECLINE = (m.SetTarget, m.KeepAlive, m.Hold)
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class PendingCommand:
     """A command, the answer it wants, how many leading fields must come back alike, and what follows.
 
     `patience_us`: without any answer for so long the device is given up.
@@ -71,25 +71,25 @@ class Exchange:
     # Since when nothing was answered, while something is under way.
     _unanswered_since_us: int
 
-    def __init__(self, first_number: int, set_target: Callable[[int, int], Command]) -> None:
+    def __init__(self, first_number: int, set_target: Callable[[int, int], PendingCommand]) -> None:
         self.targets = Targets({})
         self.unexpected = 0
         self._set_target = set_target
         self._number = first_number & 0xFFFF  # of what was sent last
-        self._steps: deque[Command] = deque()
-        self._urgent: dict[Urgency, Command] = {}
-        self._flying: Command | None = None  # what was sent last, while it has no answer yet
+        self._steps: deque[PendingCommand] = deque()
+        self._urgent: dict[Urgency, PendingCommand] = {}
+        self._flying: PendingCommand | None = None  # what was sent last, while it has no answer yet
         # By number, with the time at which they were overtaken, the oldest first: the answers may still come.
-        self._overtaken: dict[int, tuple[Command, int]] = {}
+        self._overtaken: dict[int, tuple[PendingCommand, int]] = {}
         self._waits_since_us: int | None = None  # something urgent, for what is under way
         self._out: list[bytes] = []
 
-    def ask(self, command: Command, now_us: int) -> None:
+    def ask(self, command: PendingCommand, now_us: int) -> None:
         """Send a step, after those before it."""
         self._steps.append(command)
         self.send_next(now_us)
 
-    def urge(self, command: Command, now_us: int) -> None:
+    def urge(self, command: PendingCommand, now_us: int) -> None:
         """Send a hold or a keepalive before everything else. One that waits or is under way already suffices."""
         flying = self._flying
         if flying is None:  # then nothing waits
@@ -131,7 +131,7 @@ class Exchange:
         """When what is under way is overtaken by what waits, or is sent again."""
         return self._due_us if self._waits_since_us is None else min(self._due_us, self._waits_since_us + RESEND_US)
 
-    def _next(self) -> Command:
+    def _next(self) -> PendingCommand:
         """The most urgent of what waits; something does."""
         if self._urgent:
             return self._urgent.pop(max(self._urgent))
@@ -152,7 +152,7 @@ class Exchange:
             message = flying.message
             self.targets.lowering_lost(message.channel, message.target_ua)
 
-    def _send(self, command: Command, now_us: int) -> None:
+    def _send(self, command: PendingCommand, now_us: int) -> None:
         self._number = self._number + 1 & 0xFFFF
         self._tries = 0
         self._put(command, now_us)
@@ -160,7 +160,7 @@ class Exchange:
             self._unanswered_since_us = now_us
         self._flying = command
 
-    def _put(self, command: Command, now_us: int) -> None:
+    def _put(self, command: PendingCommand, now_us: int) -> None:
         self._out.append(m.encode(self._number, command.message))
         self._tries += 1
         self._due_us = now_us + RESEND_US
@@ -195,7 +195,7 @@ class Exchange:
             self._steps.clear()
             self._urgent.clear()
             why = f"no answer to {flying.name} after {self._tries} tries"
-            return [*events, Failed(TimedOut(f"{why}; check the cable and the device"))]
+            return [*events, StimulatorFailed(TimedOut(f"{why}; check the cable and the device"))]
         self.send_next(now_us)
         # What was sent in its place just now is not due yet.
         if now_us >= self._due_us:
@@ -224,23 +224,25 @@ class Exchange:
         self.send_next(now_us)
         return events
 
-    def _judge(self, command: Command, message: Any, now_us: int) -> list[Any]:
+    def _judge(self, command: PendingCommand, message: Any, now_us: int) -> list[Any]:
         if type(message) is m.Refused:
             return self._refused(command, message)
         if type(message) is not command.answer:
-            return [Failed(EchoMismatch(f"{type(message).__name__} came as the answer to {command.name}"))]
+            return [StimulatorFailed(EchoMismatch(f"{type(message).__name__} came as the answer to {command.name}"))]
         if message[: command.echoed] != command.message[: command.echoed]:
-            return [Failed(EchoMismatch(f"{command.name}: sent {command.message}, the device applied {message}"))]
+            return [
+                StimulatorFailed(EchoMismatch(f"{command.name}: sent {command.message}, the device applied {message}"))
+            ]
         return command.then(message, now_us)
 
-    def _refused(self, command: Command, refusal: m.Refused) -> list[Any]:
+    def _refused(self, command: PendingCommand, refusal: m.Refused) -> list[Any]:
         reason = Refusal(refusal.reason).name.lower().replace("_", " ")
         if isinstance(command.message, _MAY_DECLINE):
             return [_declined(command, reason, refusal.detail, refusal.limit)]
         self._steps.clear()
-        return [Failed(_step_refused(command.name, reason, refusal))]
+        return [StimulatorFailed(_step_refused(command.name, reason, refusal))]
 
-    def abandon(self) -> dict[int, Command]:
+    def abandon(self) -> dict[int, PendingCommand]:
         """Nothing that waits is sent any more. Returns what was sent and not answered, by number: it may have been
         applied, so its answers still count for the dose."""
         sent = {number: command for number, (command, _) in self._overtaken.items()}
@@ -266,9 +268,9 @@ def _step_refused(name: str, reason: str, refusal: m.Refused) -> StimctlError:
             f"the device speaks protocol version {theirs}, stimctl version {PROTOCOL_VERSION}; "
             f"update {'its firmware' if theirs < PROTOCOL_VERSION else 'stimctl'}"
         )
-    return Refused(name, reason, f"value {refusal.detail}, limit {refusal.limit}" if refusal.limit else "")
+    return CommandRefused(name, reason, f"value {refusal.detail}, limit {refusal.limit}" if refusal.limit else "")
 
 
-def _declined(command: Command, reason: str, detail: int = 0, limit: int = 0) -> Declined:
+def _declined(command: PendingCommand, reason: str, detail: int = 0, limit: int = 0) -> OrderDeclined:
     channel, target_ua = getattr(command.message, "channel", 0), getattr(command.message, "target_ua", 0)
-    return Declined(command.name, reason, detail, limit, channel, target_ua)
+    return OrderDeclined(command.name, reason, detail, limit, channel, target_ua)

@@ -1,7 +1,7 @@
-"""Who answered: the pages of a handshake of the native protocol, as an identity."""
+"""Makes an identity from the pages that a device sends in the handshake of the native protocol."""
 
 from stimctl.label import Label
-from stimctl.stimulators.base import Identified, Identity
+from stimctl.stimulators.base import DeviceIdentified, Identity
 from stimctl.wire import codec as m
 from stimctl.wire.codes import Capability
 
@@ -14,7 +14,7 @@ def _date(number: int) -> str | None:
     return f"{number // 10_000:04d}-{number // 100 % 100:02d}-{number % 100:02d}" if number else None
 
 
-def identified(welcome: m.Welcome, maker: m.Maker, firmware: m.Firmware, ranges: m.Ranges) -> Identified:
+def identified(welcome: m.Welcome, maker: m.Maker, firmware: m.Firmware, ranges: m.Ranges) -> DeviceIdentified:
     """The identity that the four pages give, and the session whose counters wait."""
     as_told = ranges._asdict()
     del as_told["calibrated_on"], as_told["capabilities"]
@@ -29,4 +29,4 @@ def identified(welcome: m.Welcome, maker: m.Maker, firmware: m.Firmware, ranges:
         capabilities=Capability(ranges.capabilities),
         **as_told,
     )
-    return Identified(identity, welcome.session)
+    return DeviceIdentified(identity, welcome.session)

@@ -1,4 +1,4 @@
-"""The adapter for our own protocol: what a session asks for as commands, what the device says as events.
+"""The adapter for the native protocol: commands out for what a session asks, events in for what the device says.
 
 Commands go through an `Exchange`. Stop is apart: its frame is one constant, it clears whatever waits, and it is
 sent again every 20 ms until the device says that it measured zero.
@@ -11,10 +11,19 @@ from typing import Any
 
 from stimctl import limits
 from stimctl.errors import EchoMismatch, Misuse, TimedOut, WireError
-from stimctl.stimulators.base import Checked, Failed, Late, Loaded, Ordered, Records, SelfTested, Stimulator
-from stimctl.stimulators.exchange import BOOT_US, GIVE_UP_US, Command, Exchange, Urgency
+from stimctl.stimulators.base import (
+    ContactChecked,
+    LateReply,
+    OrderedDose,
+    ProgramLoaded,
+    SelfTested,
+    SessionCounts,
+    Stimulator,
+    StimulatorFailed,
+)
+from stimctl.stimulators.exchange import BOOT_US, GIVE_UP_US, Exchange, PendingCommand, Urgency
 from stimctl.stimulators.identity_pages import identified
-from stimctl.stimulators.stop import Stop
+from stimctl.stimulators.stop import StopSequence
 from stimctl.stimulators.targets import Targets
 from stimctl.waveform import Program
 from stimctl.wire import codec as m
@@ -56,7 +65,7 @@ def channels_in(mask: int) -> tuple[int, ...]:
     return tuple(channel for channel in range(1, 9) if mask >> (channel - 1) & 1)
 
 
-class Native:
+class NativeAdapter:
     """Speaks the native protocol for one connection.
 
     `first_sequence` should differ from connection to connection on a real line, so that an answer left
@@ -70,14 +79,14 @@ class Native:
         self._exchange = Exchange(first_sequence, self._set_target)
         self.take_output = self._exchange.take_output
         self._nonce = 0
-        self._keep_alive: Command | None = None
+        self._keep_alive: PendingCommand | None = None
         self._digest = b""
         # Channels whose impedance check is under way, and the device's time from which on a status can say that it is.
         self._checking: tuple[int, ...] = ()
         self._check_began_us = 0
-        self._stop: Stop | None = None
+        self._stop: StopSequence | None = None
         # By number: what was in flight as a stop came.
-        self._before_stop: dict[int, Command] = {}
+        self._before_stop: dict[int, PendingCommand] = {}
         self._unknown = ""
         self.heard_us = 0
         self.frames = 0
@@ -97,9 +106,9 @@ class Native:
     def connect(self, now_us: int) -> None:
         self._exchange.put_first(DELIMITER)  # what was on the line before ends here
         pages: list[Any] = [m.Maker, m.Firmware, m.Ranges]
-        asked = [(m.ReadIdentity(number), page, 0) for number, page in enumerate(pages)]
+        commands = [(m.ReadIdentity(number), page, 0) for number, page in enumerate(pages)]
         hello = (m.Hello(PROTOCOL_VERSION), m.Welcome, 1)
-        self._ask([hello, *asked], lambda answers: [identified(*answers)], now_us)
+        self._ask([hello, *commands], lambda answers: [identified(*answers)], now_us)
 
     def load(self, program: Program, now_us: int) -> None:
         head, segments = program_messages(program)
@@ -107,12 +116,14 @@ class Native:
 
         def done(answers: list[Any]) -> list[Any]:
             if answers[-1].sha256 != expected:
-                return [Failed(EchoMismatch("the device's digest is not the digest of the program that was sent"))]
+                return [
+                    StimulatorFailed(EchoMismatch("the device's digest is not the digest of the program that was sent"))
+                ]
             self._digest = expected
-            return [Loaded(expected)]
+            return [ProgramLoaded(expected)]
 
-        asked = [(segment, m.SegmentLoaded, len(segment)) for segment in segments]
-        self._ask([(head, m.ProgramOpen, len(head)), *asked, (m.ReadDigest(), m.ProgramDigest, 0)], done, now_us)
+        commands = [(segment, m.SegmentLoaded, len(segment)) for segment in segments]
+        self._ask([(head, m.ProgramOpen, len(head)), *commands, (m.ReadDigest(), m.ProgramDigest, 0)], done, now_us)
 
     def self_test(self, now_us: int) -> None:
         self._ask([(m.SelfTest(), m.SelfTestDone, 0)], lambda answers: [SelfTested(*answers[0][:2])], now_us)
@@ -122,7 +133,7 @@ class Native:
             self._nonce = answers[0].nonce
             # The arm was as good as a keepalive, and one for the arm before it would be refused.
             self._exchange.withdraw(Urgency.KEEPALIVE)
-            self._keep_alive = Command(m.KeepAlive(self._nonce), m.Alive, 0, lambda *_: [], Urgency.KEEPALIVE)
+            self._keep_alive = PendingCommand(m.KeepAlive(self._nonce), m.Alive, 0, lambda *_: [], Urgency.KEEPALIVE)
             return answers
 
         head = int.from_bytes(self._digest[:8], "little")
@@ -135,7 +146,7 @@ class Native:
         def done(answers: list[Any]) -> list[Any]:
             applied, device_time_us = answers[0][:4], answers[0].device_time_us
             if applied != wanted:
-                return [Failed(EchoMismatch(f"start: asked for {wanted} uA, the device applied {applied}"))]
+                return [StimulatorFailed(EchoMismatch(f"start: asked for {wanted} uA, the device applied {applied}"))]
             if not targets:
                 self._checking, self._check_began_us = self.targets.channels, device_time_us
             return answers
@@ -150,35 +161,35 @@ class Native:
         self._exchange.send_next(now_us)
 
     def hold(self, now_us: int) -> None:
-        hold = Command(m.Hold(), m.Holding, 0, lambda answer, _now: [answer], Urgency.HOLD)
+        hold = PendingCommand(m.Hold(), m.Holding, 0, lambda answer, _now: [answer], Urgency.HOLD)
         self._exchange.urge(hold, now_us)
 
     def read_records(self, channels: Iterable[int], now_us: int) -> None:
         def done(answers: list[Any]) -> list[Any]:
             *told, record = answers
-            return [Records(record, tuple(told[::2]), tuple(told[1::2]))]
+            return [SessionCounts(record, tuple(told[::2]), tuple(told[1::2]))]
 
-        asked: list[tuple[Any, type[Any], int]] = []
+        commands: list[tuple[Any, type[Any], int]] = []
         for channel in channels:
-            asked += (m.ReadCounters(channel), m.Counters, 1), (m.ReadMeasured(channel), m.Measured, 1)
-        self._ask([*asked, (m.ReadSession(), m.SessionRecord, 0)], done, now_us)
+            commands += (m.ReadCounters(channel), m.Counters, 1), (m.ReadMeasured(channel), m.Measured, 1)
+        self._ask([*commands, (m.ReadSession(), m.SessionRecord, 0)], done, now_us)
 
     def acknowledge(self, session: int, now_us: int) -> None:
         self._ask([(m.Acknowledge(session), m.Acknowledged, 1)], list, now_us)
 
-    def commanded(self) -> Mapping[int, Ordered] | None:
+    def commanded(self) -> Mapping[int, OrderedDose] | None:
         return None
 
-    def kept_records(self, channels: Iterable[int]) -> Records | None:  # noqa: ARG002
+    def kept_records(self, channels: Iterable[int]) -> SessionCounts | None:  # noqa: ARG002
         return None
 
     def stop(self, now_us: int) -> None:
         self._before_stop = self._exchange.abandon()
         self._checking = ()
-        self._stop = Stop(lambda _now_us: self._exchange.put_first(STOP_FRAME), now_us)
+        self._stop = StopSequence(lambda _now_us: self._exchange.put_first(STOP_FRAME), now_us)
 
     def apart(self) -> Stimulator:
-        return Native()
+        return NativeAdapter()
 
     def receive(self, data: bytes, now_us: int) -> Iterable[Any]:
         payloads = self._splitter.feed(data)
@@ -219,8 +230,13 @@ class Native:
         if self._stop is not None:
             return list(self._stop.advance(now_us))
         events = self._exchange.advance(now_us)
-        if self._unknown and events and isinstance(events[0], Failed) and isinstance(events[0].error, TimedOut):
-            return [Failed(TimedOut(f"{events[0].error}{self._unknown}"))]
+        if (
+            self._unknown
+            and events
+            and isinstance(events[0], StimulatorFailed)
+            and isinstance(events[0].error, TimedOut)
+        ):
+            return [StimulatorFailed(TimedOut(f"{events[0].error}{self._unknown}"))]
         return events
 
     def next_deadline_us(self) -> int | None:
@@ -230,13 +246,13 @@ class Native:
         """Nothing here is timed by the host."""
 
     def _ask(
-        self, asked: Iterable[tuple[Any, type[Any], int]], then: Callable[[list[Any]], list[Any]], now_us: int
+        self, commands: Iterable[tuple[Any, type[Any], int]], then: Callable[[list[Any]], list[Any]], now_us: int
     ) -> None:
         """Ask one message after the other, each with its answer's type and how many leading fields come back alike.
 
         `then` makes events of all their answers. Raises `Misuse` when a stop is under way: nothing may follow it.
         """
-        left, answers = list(asked), []
+        left, answers = list(commands), []
 
         def keep(answer: Any, _now_us: int) -> list[Any]:
             answers.append(answer)
@@ -246,30 +262,32 @@ class Native:
             if self._stop is not None:
                 raise Misuse(f"{type(message).__name__}: a stop is under way and nothing may follow it")
             patience_us = BOOT_US if answer is m.Welcome else GIVE_UP_US
-            self._exchange.ask(Command(message, answer, echoed, keep, patience_us=patience_us), now_us)
+            self._exchange.ask(PendingCommand(message, answer, echoed, keep, patience_us=patience_us), now_us)
 
-    def _set_target(self, channel: int, target_ua: int) -> Command:
+    def _set_target(self, channel: int, target_ua: int) -> PendingCommand:
         def done(answer: m.TargetSet, _now_us: int) -> list[Any]:
             if answer[:2] != (channel, target_ua):
-                asked, applied = (channel, target_ua), answer[:2]
-                return [Failed(EchoMismatch(f"set target: asked for {asked}, the device applied {applied}"))]
+                commands, applied = (channel, target_ua), answer[:2]
+                return [
+                    StimulatorFailed(EchoMismatch(f"set target: asked for {commands}, the device applied {applied}"))
+                ]
             return [answer]
 
         urgency = Urgency.RAISE if self.targets[channel].raises else Urgency.LOWER
-        return Command(m.SetTarget(self._nonce, channel, target_ua), m.TargetSet, 0, done, urgency)
+        return PendingCommand(m.SetTarget(self._nonce, channel, target_ua), m.TargetSet, 0, done, urgency)
 
     def _answer(self, sequence: int, message: Any, now_us: int) -> list[Any]:
         if sequence in self._before_stop:
             return self._late_answer(self._before_stop.pop(sequence), message, now_us)
         return self._exchange.answered(sequence, message, now_us)
 
-    def _late_answer(self, command: Command, message: Any, now_us: int) -> list[Any]:
+    def _late_answer(self, command: PendingCommand, message: Any, now_us: int) -> list[Any]:
         """The answer to what a stop overtook, as far as it can be believed."""
         if type(message) is command.answer in (m.TargetSet, m.Started):
             events = command.then(message, now_us)
             self._checking = ()
-            if not any(isinstance(event, Failed) for event in events):
-                return [Late(message)]
+            if not any(isinstance(event, StimulatorFailed) for event in events):
+                return [LateReply(message)]
         self._exchange.unexpected += 1
         return []
 
@@ -280,8 +298,8 @@ class Native:
         channels, self._checking = self._checking, ()
         if status.state == DeviceState.ENDED:
             return
-        asked = [(m.ReadImpedance(channel), m.Impedance, 1) for channel in channels]
-        self._ask(asked, lambda answers: [Checked(tuple(answers))], now_us)
+        commands = [(m.ReadImpedance(channel), m.Impedance, 1) for channel in channels]
+        self._ask(commands, lambda answers: [ContactChecked(tuple(answers))], now_us)
 
     def _stop_answer(self, answer: m.Stopped, now_us: int) -> list[Any]:
         if self._stop is None:

@@ -1,4 +1,4 @@
-"""One stop, whoever orders it and whatever the device: sent at once and every 20 ms until zero is confirmed.
+"""The stop of any device, whoever orders it: sent at once and every 20 ms until zero is confirmed.
 
 It is overdue after 100 ms, which is an alarm, and goes on: for 60 s, or until the line's read side says that nobody
 is there any more (whoever runs the line then sends nothing).
@@ -10,7 +10,7 @@ from stimctl import limits
 from stimctl.stimulators.base import ZeroConfirmed, ZeroOverdue
 
 
-class Stop:
+class StopSequence:
     """A stop under way since `began_us`. `send(now_us)` puts the stop's bytes before everything else to be sent."""
 
     def __init__(self, send: Callable[[int], None], now_us: int) -> None:

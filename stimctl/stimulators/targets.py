@@ -1,4 +1,4 @@
-"""The one record of each channel's target, in uA: what a person wants, what was sent, what the device applied.
+"""The one record of each channel's target, in uA: wanted by a person, sent, and applied by the device.
 
 The session writes what is wanted, the adapter what it sent, and the device's answers what is applied. Whatever else
 anybody needs to know of a target is derived here. A channel has one place for what is not sent yet: the newest wins.
@@ -138,7 +138,7 @@ class Targets:
             self._each[channel] = Target(wanted_ua, applied_ua=target_ua)
             self._put(channel, titrating_since_us=now_us if 0 < target_ua < limits.TARGET.low else None)
 
-    def held(self) -> None:
+    def on_hold(self) -> None:
         """The run was broken off: what it would go on to is the least of what was applied and what is wanted."""
         for channel, target in self._each.items():
             self._each[channel] = Target(min(target.wanted_ua, target.applied_ua))

@@ -1,1 +1,1 @@
-"""Bytes on a line: recorded as they pass, kept in a file, and decoded into sentences."""
+"""Traffic, the bytes on a line: kept in a file, and decoded into sentences."""

@@ -1,4 +1,4 @@
-"""Recorded traffic in words: a line of text for each frame, with times, names and units.
+"""Decodes recorded traffic: a line of text for each frame, with times, names and units.
 
 The decoder is for people who look for what went wrong, so it hides nothing: bytes that are no frame are shown
 as they are, in hex, with the reason why they are none. It drops exactly what the link would have dropped.
@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from stimctl.errors import WireError
-from stimctl.traffic.transcript import DIRECTIONS, Direction, Record
+from stimctl.traffic.transcript import DIRECTIONS, Direction, TrafficChunk
 from stimctl.wire.codec import SHAPES, Refused, Welcome, parse
 from stimctl.wire.codes import Capability, ChannelFlag, DeviceState, EndReason, Purpose, Refusal, SelfTestFailure
 from stimctl.wire.framing import DELIMITER, MAX_FRAME, unframe
 
 
-class Line(NamedTuple):
+class DecodedLine(NamedTuple):
     """One frame, or one piece of damage, in words. `at_us` is when its last byte was seen.
 
     `fields` holds what a person reads, by field name with the unit taken off; `message` is what it was read
@@ -35,7 +35,7 @@ class Line(NamedTuple):
         return f"{self.at_us / 1e6:13.6f} s  {self.sender:<6}  {sequence:>6}  {self.kind:<14} {said}".rstrip()
 
 
-class _Side:
+class _OpenFrame:
     """What one direction has open: the bytes of a frame that has not ended."""
 
     def __init__(self) -> None:
@@ -48,11 +48,11 @@ class Decoder:
     """Puts recorded bytes back into frames, for each direction, and says what they mean."""
 
     def __init__(self) -> None:
-        self._sides = {sender: _Side() for sender in DIRECTIONS}
+        self._sides = {sender: _OpenFrame() for sender in DIRECTIONS}
         self.damaged = 0
         self.simulator: bool | None = None
 
-    def feed(self, record: Record) -> Iterator[Line]:
+    def feed(self, record: TrafficChunk) -> Iterator[DecodedLine]:
         """The lines that `record` completes. Memory stays bounded: an endless frame is shown in pieces."""
         side = self._sides[record.sender]
         side.seen_us = record.at_us
@@ -68,25 +68,25 @@ class Decoder:
             yield self._damage(record.at_us, record.sender, piece, "overlong frame")
             side.overlong = True
 
-    def finish(self) -> Iterator[Line]:
+    def finish(self) -> Iterator[DecodedLine]:
         """What is left when the record ends: frames that were cut short."""
         for sender, side in self._sides.items():
             if side.tail:
                 yield self._damage(side.seen_us, sender, side.tail, "cut short at the end")
                 side.tail = b""
 
-    def _line(self, at_us: int, sender: Direction, chunk: bytes) -> Line:
+    def _line(self, at_us: int, sender: Direction, chunk: bytes) -> DecodedLine:
         try:
             sequence, message = parse(unframe(chunk))
         except WireError as damage:
             return self._damage(at_us, sender, chunk, str(damage))
         if isinstance(message, Welcome):
             self.simulator = bool(message.simulator)
-        return Line(at_us, sender, type(message).__name__, sequence, described(message), message)
+        return DecodedLine(at_us, sender, type(message).__name__, sequence, described(message), message)
 
-    def _damage(self, at_us: int, sender: Direction, chunk: bytes, why: str) -> Line:
+    def _damage(self, at_us: int, sender: Direction, chunk: bytes, why: str) -> DecodedLine:
         self.damaged += 1
-        return Line(at_us, sender, "damaged", None, {"why": f'"{why}"', "bytes": chunk.hex(" ")})
+        return DecodedLine(at_us, sender, "damaged", None, {"why": f'"{why}"', "bytes": chunk.hex(" ")})
 
 
 def described(message: Any) -> dict[str, str]:

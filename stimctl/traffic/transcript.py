@@ -1,4 +1,4 @@
-"""A record of the traffic on a line: a text file that anybody can keep, send and read.
+"""Writes and reads traffic files: text files that anybody can keep, send and read.
 
 One JSON object a line. The first names the format, the port's URL and whether a simulator was there; each other
 one is a piece of traffic as it was read or written: when, by whom, which bytes. Nothing is interpreted when it is
@@ -19,14 +19,14 @@ Direction = Literal["host", "device"]
 DIRECTIONS: tuple[Direction, Direction] = ("host", "device")
 
 
-class Header(NamedTuple):
+class TrafficHeader(NamedTuple):
     """The first line. `simulator` is None when the record was begun before the device had said what it is."""
 
     url: str
     simulator: bool | None
 
 
-class Record(NamedTuple):
+class TrafficChunk(NamedTuple):
     """Bytes that `sender` put on the line, seen at `at_us` on the port's clock."""
 
     at_us: int
@@ -34,7 +34,7 @@ class Record(NamedTuple):
     data: bytes
 
 
-class Note(NamedTuple):
+class TrafficNote(NamedTuple):
     """What is not on the line and yet made the host send what it sent, at `at_us` on the port's clock."""
 
     at_us: int
@@ -67,17 +67,17 @@ class TrafficWriter:
         self._out.write(json.dumps({"at_us": at_us, "note": kind, **body}) + "\n")
 
 
-def read_traffic(source: str, lines: Iterable[str]) -> tuple[Header, Iterator[Record]]:
+def read_traffic(source: str, lines: Iterable[str]) -> tuple[TrafficHeader, Iterator[TrafficChunk]]:
     """The header, and the records one by one as they are asked for.
 
     Raises `InputInvalid`, naming `source` and the line: at once for the header, on its turn for a record, so that
     a record cut short by a crash gives all that comes before the cut.
     """
     header, pieces = read_pieces(source, lines)
-    return header, (piece for piece in pieces if isinstance(piece, Record))
+    return header, (piece for piece in pieces if isinstance(piece, TrafficChunk))
 
 
-def read_pieces(source: str, lines: Iterable[str]) -> tuple[Header, Iterator[Record | Note]]:
+def read_pieces(source: str, lines: Iterable[str]) -> tuple[TrafficHeader, Iterator[TrafficChunk | TrafficNote]]:
     """The same with the notes, each in its place. Raises as `read_traffic` does."""
     numbered = enumerate(lines, start=1)
     _, first = next(numbered, (1, ""))
@@ -98,7 +98,7 @@ def _object(source: str, number: int, line: str) -> dict[str, Any]:
     return entry
 
 
-def _header(source: str, line: str) -> Header:
+def _header(source: str, line: str) -> TrafficHeader:
     entry = _object(source, 1, line)
     version, url, simulator = entry.get("stimctl_traffic"), entry.get("url"), entry.get("simulator")
     if version != FORMAT:
@@ -107,10 +107,10 @@ def _header(source: str, line: str) -> Header:
         raise _invalid(source, 1, "url", url, "must be the port's URL as text")
     if simulator not in (True, False, None):
         raise _invalid(source, 1, "simulator", simulator, "must be true, false or null")
-    return Header(url, simulator)
+    return TrafficHeader(url, simulator)
 
 
-def _piece(source: str, number: int, line: str) -> Record | Note:
+def _piece(source: str, number: int, line: str) -> TrafficChunk | TrafficNote:
     entry = _object(source, number, line)
     at_us, sender, written = entry.get("at_us"), entry.get("from"), entry.get("bytes")
     if type(at_us) is not int or at_us < 0:
@@ -119,7 +119,7 @@ def _piece(source: str, number: int, line: str) -> Record | Note:
         kind = entry["note"]
         if not isinstance(kind, str):
             raise _invalid(source, number, "note", kind, "must be text")
-        return Note(at_us, kind, {name: value for name, value in entry.items() if name not in ("at_us", "note")})
+        return TrafficNote(at_us, kind, {name: value for name, value in entry.items() if name not in ("at_us", "note")})
     if sender not in DIRECTIONS:
         raise _invalid(source, number, "from", sender, "must be 'host' or 'device'")
     try:
@@ -128,4 +128,4 @@ def _piece(source: str, number: int, line: str) -> Record | Note:
         data = b""
     if not data:
         raise _invalid(source, number, "bytes", written, "must be at least one byte in hex digits")
-    return Record(at_us, sender, data)
+    return TrafficChunk(at_us, sender, data)

@@ -1,4 +1,4 @@
-"""What is asked of a stimulator: one or two segments of balanced pulses, and when the pulses fall.
+"""The pattern of a program: one or two segments of balanced pulses, and when the pulses fall.
 
 A pulse is a first phase of +amplitude for `width_us`, a gap, and a second phase of the opposite sign whose
 area is the same in integers: as high and as wide, or wider and lower. A segment (band) is such a pulse at a
@@ -178,7 +178,7 @@ def _channel_problems(channels: tuple[int, ...]) -> Iterator[Problem]:
         if not isinstance(channel, int) or channel not in CHANNELS:
             yield Problem("channels", channel, "channels are numbered 1 to 4")
     if len(set(channels)) < len(channels):
-        yield Problem("channels", list(channels), "each channel stands there once")
+        yield Problem("channels", list(channels), "each channel may be named only once")
 
 
 def _segment_problems(prefix: str, segment: Segment, *, alternates: bool) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""Samples of a pulse train, into a buffer of the caller's.
+"""Renders samples of a pulse train into a buffer of the caller's.
 
 A sample is the current in uA at one instant: sample i lies at i / rate seconds, positive in the first phase,
 negative in the second, 0 elsewhere. A phase that begins at T us covers the samples from ceil(T * rate / 1e6), in
@@ -59,7 +59,7 @@ def render_into(
         raise Misuse(f"start_sample: {start_sample} is before the beginning")
     check_target(amplitude_ua)
     check_channel(program, channel)
-    window = _Window(buffer, start_sample, rate_hz)
+    window = _SampleWindow(buffer, start_sample, rate_hz)
     window.clear()
     quantum_ua, cycle_us = program.quantum_ua, program.cycle_us
     for stretch in (_ramped if ramped else _steady)(window, program, channel, amplitude_ua):
@@ -107,7 +107,7 @@ def _first_sample(at: int) -> int:
     return -(-at // US_PER_S)
 
 
-def _ramped(window: "_Window", program: Program, channel: int, target_ua: int) -> Iterator[Stretch]:
+def _ramped(window: "_SampleWindow", program: Program, channel: int, target_ua: int) -> Iterator[Stretch]:
     """The pulses of a run as it is delivered that may have a sample in `window`."""
     train = Train(program, channel)
     train.set_target(target_ua)
@@ -116,7 +116,7 @@ def _ramped(window: "_Window", program: Program, channel: int, target_ua: int) -
     return train.stretches(window.end_us)
 
 
-def _steady(window: "_Window", program: Program, channel: int, amplitude_ua: int) -> Iterator[Stretch]:
+def _steady(window: "_SampleWindow", program: Program, channel: int, amplitude_ua: int) -> Iterator[Stretch]:
     """Pulses of one amplitude: each band in all its whole cycles, and what is begun of it after them."""
     cycles = program.stimulation_us // program.cycle_us if program.cycle_us else 0
     begin_us = 0
@@ -155,7 +155,7 @@ def _heights(stretch: Stretch, segment: Segment, quantum_ua: int, dtype: np.dtyp
     return _Heights(first.astype(dtype), second.astype(dtype)) if stretch.step else _Heights(first, second)
 
 
-class _Window:
+class _SampleWindow:
     """A buffer and where it lies on the grid of samples.
 
     With two axes it is several windows of one length, one after the other, in which the same pulses are written.
@@ -190,7 +190,7 @@ class _Window:
             (folded or self)._write_pulses(t_us, stretch.pulses, segment, heights)
             t_us += cycle_us * (len(folded.out) if folded else 1)
 
-    def _folded(self, t_us: int, until_us: int, cycle_us: int) -> "_Window | None":
+    def _folded(self, t_us: int, until_us: int, cycle_us: int) -> "_SampleWindow | None":
         """Those cycles from `t_us` on that lie here whole, one upon the other; None when there are not several."""
         cycle = cycle_us * self.rate_hz
         begin = self._index(t_us * self.rate_hz)
@@ -201,7 +201,7 @@ class _Window:
         if cycles < 2:
             return None
         out = self.out[begin : begin + cycles * samples].reshape(cycles, samples)
-        return _Window(out, self.start_sample + begin, self.rate_hz)
+        return _SampleWindow(out, self.start_sample + begin, self.rate_hz)
 
     def _index(self, at: int) -> int:
         """Where the first sample lies at or after an instant given in us times rate; it may lie outside."""

@@ -1,4 +1,4 @@
-"""What one channel of one run delivers: every pulse, its amplitude, and the exact sum of their charge.
+"""The pulses of one channel in one run: each with its time and amplitude, and the exact sum of their charge.
 
 A run begins at a start, from zero, and lasts until a hold or an end. Within it the amplitude rises towards the
 target by the ramp's slope and by at most 100 uA a pulse, falls at once, and fades to zero before the timer ends.
@@ -72,7 +72,7 @@ class Train:
 
     @property
     def target_ua(self) -> int:
-        """Where the ramp goes."""
+        """The amplitude that the ramp aims at."""
         return self._target_ua
 
     def set_target(self, target_ua: int) -> None:

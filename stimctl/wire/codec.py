@@ -70,7 +70,7 @@ from stimctl.wire.replies import (
     TargetSet,
     Welcome,
 )
-from stimctl.wire.schema import HEADER_SIZE, SHAPE_OF, SHAPES, Shape, Wire
+from stimctl.wire.schema import HEADER_SIZE, SHAPE_OF, SHAPES, FieldSchema, MessageSchema
 
 __all__ = [
     "HEADER_SIZE",
@@ -84,6 +84,7 @@ __all__ = [
     "Channel",
     "Counters",
     "Event",
+    "FieldSchema",
     "Firmware",
     "Hello",
     "Hold",
@@ -94,6 +95,7 @@ __all__ = [
     "LoadSegment",
     "Maker",
     "Measured",
+    "MessageSchema",
     "ProgramDigest",
     "ProgramOpen",
     "Ranges",
@@ -109,7 +111,6 @@ __all__ = [
     "SelfTestDone",
     "SessionRecord",
     "SetTarget",
-    "Shape",
     "Start",
     "Started",
     "Status",
@@ -119,7 +120,6 @@ __all__ = [
     "UnknownCode",
     "UnknownKind",
     "Welcome",
-    "Wire",
     "WrongLength",
     "decode",
     "digest_bytes",
@@ -181,7 +181,7 @@ def _code_checks(cls: type[Any]) -> Iterator[tuple[int, frozenset[int], str]]:
             yield index, *_CODES[name]
 
 
-def _exact_text(shape: Shape) -> Callable[..., bytes]:
+def _exact_text(shape: MessageSchema) -> Callable[..., bytes]:
     """`pack` for a message with text: struct would cut a text that is too long without a word."""
     room = {name: int(field.code[:-1]) for name, field in shape.fields.items() if field.code.endswith("s")}
     if not room:

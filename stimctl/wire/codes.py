@@ -1,4 +1,4 @@
-"""The numbers that stand for something on the wire: states, reasons, flags.
+"""The codes of the wire: states, reasons, flags.
 
 A number that is not listed here is refused, by name, on both sides: a code that one side does not know
 could mean anything, so it means stop.

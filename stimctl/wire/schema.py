@@ -1,4 +1,4 @@
-"""How a message's fields stand on the wire, and the list of all messages, by kind."""
+"""The layout of each message on the wire, and the list of all messages by kind."""
 
 import struct
 from collections.abc import Callable
@@ -7,28 +7,28 @@ from typing import Any, NamedTuple, TypeVar, get_type_hints
 from stimctl.wire.framing import MAX_PAYLOAD
 
 
-class Wire(NamedTuple):
+class FieldSchema(NamedTuple):
     """How one field stands on the wire: its struct code and what it means."""
 
     code: str
     meaning: str
 
 
-class Shape(NamedTuple):
+class MessageSchema(NamedTuple):
     """One message's place in the protocol."""
 
     kind: int
     to_device: bool
     packer: struct.Struct
     reader: struct.Struct  # the fields alone
-    fields: dict[str, Wire]
+    fields: dict[str, FieldSchema]
     cls: type[Any]
 
 
 HEADER = struct.Struct("<BH")
 HEADER_SIZE = HEADER.size
-SHAPES: dict[int, Shape] = {}
-SHAPE_OF: dict[type[Any], Shape] = {}
+SHAPES: dict[int, MessageSchema] = {}
+SHAPE_OF: dict[type[Any], MessageSchema] = {}
 
 M = TypeVar("M", bound=type[Any])
 
@@ -43,7 +43,7 @@ def message(kind: int) -> Callable[[M], M]:
         packer, reader = struct.Struct("<BH" + codes), struct.Struct(f"<{HEADER_SIZE}x" + codes)
         assert packer.size <= MAX_PAYLOAD, f"{cls.__name__} takes {packer.size} of {MAX_PAYLOAD} bytes"
         assert kind not in SHAPES, f"kind {kind:#04x} is taken"
-        SHAPES[kind] = SHAPE_OF[cls] = Shape(kind, kind < 0x40, packer, reader, fields, cls)
+        SHAPES[kind] = SHAPE_OF[cls] = MessageSchema(kind, kind < 0x40, packer, reader, fields, cls)
         return cls
 
     return register

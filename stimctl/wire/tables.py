@@ -1,4 +1,4 @@
-"""The tables of docs/protocol.md, made from the messages and codes themselves, so that neither can drift.
+"""Keeps the tables of docs/protocol.md equal to the messages and codes.
 
     python -m stimctl.wire.tables --check     fail when the document is stale
     python -m stimctl.wire.tables --write     bring it up to date
@@ -19,7 +19,7 @@ from struct import calcsize
 from stimctl.errors import InputInvalid, Problem
 from stimctl.wire import codec as m
 from stimctl.wire import codes
-from stimctl.wire.codec import HEADER_SIZE, SHAPES, Shape
+from stimctl.wire.codec import HEADER_SIZE, SHAPES, MessageSchema
 from stimctl.wire.framing import CRC_SIZE, DELIMITER
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "protocol.md"
@@ -37,7 +37,7 @@ def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def said(documented: type[object]) -> str:
+def docstring_of(documented: type[object]) -> str:
     """The docstring of a message on one line."""
     return " ".join(cleandoc(documented.__doc__ or "").split())
 
@@ -46,7 +46,7 @@ def _wire_type(code: str) -> str:
     return f"bytes[{code[:-1]}]" if code.endswith("s") else _TYPES[code]
 
 
-def _overview(shapes: Iterable[Shape]) -> str:
+def _overview(shapes: Iterable[MessageSchema]) -> str:
     rows = (
         (f"`0x{shape.kind:02X}`", f"[{shape.cls.__name__}](#{_anchor(shape)})", shape.packer.size + LINE_OVERHEAD)
         for shape in shapes
@@ -54,13 +54,13 @@ def _overview(shapes: Iterable[Shape]) -> str:
     return table(("kind", "message", "bytes on the line"), rows)
 
 
-def _anchor(shape: Shape) -> str:
+def _anchor(shape: MessageSchema) -> str:
     return f"0x{shape.kind:02x}-{shape.cls.__name__.lower()}"
 
 
-def _layout(shape: Shape) -> str:
+def _layout(shape: MessageSchema) -> str:
     """One message: a heading, what it is for, and its fields by their place in the payload."""
-    parts = [f"#### 0x{shape.kind:02X} {shape.cls.__name__}\n\n{said(shape.cls)}\n"]
+    parts = [f"#### 0x{shape.kind:02X} {shape.cls.__name__}\n\n{docstring_of(shape.cls)}\n"]
     rows, offset = [], HEADER_SIZE
     for name, field in shape.fields.items():
         rows.append((offset, _wire_type(field.code), f"`{name}`", field.meaning))
@@ -70,7 +70,7 @@ def _layout(shape: Shape) -> str:
     return "".join(parts)
 
 
-def _messages(belongs: Callable[[Shape], bool]) -> str:
+def _messages(belongs: Callable[[MessageSchema], bool]) -> str:
     shapes = [SHAPES[kind] for kind in sorted(SHAPES) if belongs(SHAPES[kind])]
     return "\n".join([_overview(shapes), *map(_layout, shapes)])
 

@@ -1,4 +1,4 @@
-"""A campaign: many random sessions, each judged by every invariant, and what they came to, told by kind of fault.
+"""A campaign: many random sessions, each judged by every invariant, with results by kind of fault.
 
 A campaign is two numbers: how many sessions, and a seed. Session n of it is the same session wherever it runs, so the
 results, and the digest over them, do not depend on how the work was spread. Each session's dose is kept in a real
@@ -30,7 +30,7 @@ CHUNK = 10  # sessions that share a ledger, and go to a worker together
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class SessionResult:
     """What one session came to. `scenario` is its file's text where it broke a rule.
 
     `acted`: the kinds of its faults that did something; `control_us`: as in `lab.parts.TIMES`; `controls`: those that
@@ -69,34 +69,36 @@ class Result:
         }
 
 
-class Done(NamedTuple):
+class FinishedSession(NamedTuple):
     """The results of a chunk, and the processor time that it took."""
 
-    results: list[Result]
+    results: list[SessionResult]
     cpu_s: float
 
 
-def play_chunk(seed: int, kind: str | None, indexes: Sequence[int]) -> Done:
+def play_chunk(seed: int, kind: str | None, indexes: Sequence[int]) -> FinishedSession:
     """Play sessions of campaign `seed` one after the other, on one ledger. What workers are given to do."""
     began_s = process_time()
     with TemporaryDirectory(prefix="stimctl-soak-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None) as folder:
         path = Path(folder) / "ledger.sqlite"
         results = [foreseen(random_scenario(seed, index, kind), index, path) for index in indexes]
         results[-1] = with_chain(results[-1], path)
-    return Done(results, process_time() - began_s)
+    return FinishedSession(results, process_time() - began_s)
 
 
-def foreseen(scenario: Scenario, index: int, ledger: Path) -> Result:
+def foreseen(scenario: Scenario, index: int, ledger: Path) -> SessionResult:
     """`judged`; where that itself breaks, a violation says so: one session must not end a campaign."""
     try:
         return judged(scenario, index, ledger)
     except Exception:  # noqa: BLE001 - what nobody foresaw is what a campaign looks for
         kinds = tuple(fault.kind for fault in scenario.faults)
         broke = Violation("ends", f"the lab broke: {traceback.format_exc()}", 0)
-        return Result(index, scenario.name, kinds, (), BROKE, 0, 0, "", violations=(broke,), scenario=dump(scenario))
+        return SessionResult(
+            index, scenario.name, kinds, (), BROKE, 0, 0, "", violations=(broke,), scenario=dump(scenario)
+        )
 
 
-def judged(scenario: Scenario, index: int = 0, ledger: Path | None = None) -> Result:
+def judged(scenario: Scenario, index: int = 0, ledger: Path | None = None) -> SessionResult:
     """Play a scenario and judge it."""
     played = play(scenario, ledger=ledger)
     found = violations(played)
@@ -105,7 +107,7 @@ def judged(scenario: Scenario, index: int = 0, ledger: Path | None = None) -> Re
     for at_us, sender, data in played.traffic:
         traffic.update(b"%d %s " % (at_us, sender.encode()) + data)
     report, recorder = played.report, played.recorder
-    return Result(
+    return SessionResult(
         index=index,
         name=scenario.name,
         kinds=kinds,
@@ -122,7 +124,7 @@ def judged(scenario: Scenario, index: int = 0, ledger: Path | None = None) -> Re
     )
 
 
-def with_chain(last: Result, path: Path) -> Result:
+def with_chain(last: SessionResult, path: Path) -> SessionResult:
     """The last result of a chunk, with what is wrong with the chunk's ledger."""
     with Ledger(path) as ledger:
         verdict = ledger.verify()
@@ -134,7 +136,7 @@ def with_chain(last: Result, path: Path) -> Result:
     return replace(last, violations=(*last.violations, Violation("ledger", text, last.lasted_us)))
 
 
-def digest(results: Iterable[Result]) -> str:
+def digest(results: Iterable[SessionResult]) -> str:
     """SHA-256 over what all sessions came to, in order of their numbers."""
     whole = hashlib.sha256()
     for result in sorted(results, key=lambda result: result.index):
@@ -154,7 +156,7 @@ NO_FAULT = "(none), {}"  # and the load
 
 
 @dataclass(slots=True)
-class Row:
+class FaultKindRow:
     """What all sessions with one kind of fault came to, or without one on one kind of load.
 
     `slowest` is the control that used most of its limit, of the sessions in which nothing else was wrong.
@@ -167,7 +169,7 @@ class Row:
     violations: int = 0
     slowest: ControlTime | None = None
 
-    def add(self, result: Result) -> None:
+    def add(self, result: SessionResult) -> None:
         """Count a session in."""
         self.sessions += 1
         self.acted += self.kind in result.acted
@@ -184,19 +186,19 @@ class Row:
         return ", ".join(f"{name} {count}" for name, count in sorted(self.outcomes.items(), key=lambda each: -each[1]))
 
 
-def by_kind(results: Iterable[Result]) -> list[Row]:
+def by_kind(results: Iterable[SessionResult]) -> list[FaultKindRow]:
     """A row for each kind of fault, in alphabetical order; a session with several faults counts in several.
 
     Before them one for each load, of the sessions without a fault: what hangs on the outputs may end them, too.
     """
-    rows: dict[str, Row] = {}
+    rows: dict[str, FaultKindRow] = {}
     for result in results:
         for kind in set(result.kinds) or {NO_FAULT.format(result.load)}:
-            rows.setdefault(kind, Row(kind)).add(result)
+            rows.setdefault(kind, FaultKindRow(kind)).add(result)
     return [rows[kind] for kind in sorted(rows)]
 
 
-def save(results: Iterable[Result], folder: Path, seed: int) -> list[Path]:
+def save(results: Iterable[SessionResult], folder: Path, seed: int) -> list[Path]:
     """Write each session that broke a rule as a scenario's file, with what it broke. Returns the files."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []

@@ -1,4 +1,4 @@
-"""Where a campaign's work is done: in this process, in processes of this machine, or on a Dask cluster.
+"""Runs the chunks of a campaign in this process, in processes of this machine, or on a Dask cluster.
 
 Each way is an iterator of what came of each chunk, in whatever order it is done. Closing it, which Ctrl-C does
 too, takes back what was not begun and waits for what was.
@@ -17,16 +17,16 @@ from threading import current_thread, main_thread
 from typing import Any, Self
 
 from stimctl.errors import Misuse
-from stimlab.campaign.campaign import Done
+from stimlab.campaign.campaign import FinishedSession
 
-Work = Callable[[Sequence[int]], Done]
+Work = Callable[[Sequence[int]], FinishedSession]
 
 CONNECT_S = 10
 LOOK_S = 0.2  # how long Ctrl-C may wait to be seen
 _PACKAGES = ("stimctl", "firmware_sim")
 
 
-def here(work: Work, chunks: Sequence[Sequence[int]]) -> Generator[Done]:
+def here(work: Work, chunks: Sequence[Sequence[int]]) -> Generator[FinishedSession]:
     """One after the other, in this process: for a debugger, and where one processor is all there is."""
     with _Interrupt() as interrupt:
         for chunk in chunks:
@@ -34,7 +34,7 @@ def here(work: Work, chunks: Sequence[Sequence[int]]) -> Generator[Done]:
             yield work(chunk)
 
 
-def local(work: Work, chunks: Sequence[Sequence[int]], jobs: int) -> Generator[Done]:
+def local(work: Work, chunks: Sequence[Sequence[int]], jobs: int) -> Generator[FinishedSession]:
     """In `jobs` processes of this machine. Raises `Misuse` when one of them dies."""
     method = "forkserver" if "forkserver" in get_all_start_methods() else "spawn"
     context = get_context(method)
@@ -42,7 +42,7 @@ def local(work: Work, chunks: Sequence[Sequence[int]], jobs: int) -> Generator[D
         context.set_forkserver_preload([__name__])
     with _Interrupt() as interrupt:
         pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_leave_signals_alone)
-        ahead, pending = iter(chunks), set[Future[Done]]()
+        ahead, pending = iter(chunks), set[Future[FinishedSession]]()
         try:
             # As much as keeps all of them busy and no more, whatever the campaign's length.
             while pending := pending | {pool.submit(work, each) for each in islice(ahead, 2 * jobs - len(pending))}:
@@ -71,7 +71,7 @@ class _Interrupt:
         self._caught = True
 
     def look(self) -> None:
-        """Raise `KeyboardInterrupt` if it came."""
+        """Raise `KeyboardInterrupt` if Ctrl-C was pressed."""
         if self._caught:
             raise KeyboardInterrupt
 
@@ -85,7 +85,7 @@ def _leave_signals_alone() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def distributed(work: Work, chunks: Sequence[Sequence[int]], address: str) -> Generator[Done]:
+def distributed(work: Work, chunks: Sequence[Sequence[int]], address: str) -> Generator[FinishedSession]:
     """On a Dask scheduler's workers. Raises `Misuse` without Dask, without workers, or where their code differs."""
     try:
         # An optional extra, and slow to import.

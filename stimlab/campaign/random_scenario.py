@@ -1,4 +1,4 @@
-"""A random session in a hostile world: who gets what, what the operator does, what goes wrong, all from two numbers.
+"""Makes a random session in a hostile world from two numbers: prescription, operator's actions and faults.
 
 `random_scenario(seed, index)` gives the same scenario everywhere and always. Sessions last two minutes on average
 and one in twenty over twenty [choice]; faults are drawn from the catalogue, mild ones as often as wild ones. Every
@@ -9,11 +9,10 @@ from random import Random
 from typing import Any
 
 from firmware_sim.analog.load import LOADS
-from firmware_sim.faults import CATALOGUE, Fault, Number
+from firmware_sim.faults import CATALOGUE, Fault, NumberOption
 from firmware_sim.faults.catalogue import TOLD
 from stimctl.errors import InputInvalid, Problem
-from stimlab.play.host_faults import OF_PROCESSES
-from stimlab.scenario.model import Action, Scenario
+from stimlab.scenario.model import OF_PROCESSES, OperatorAction, Scenario
 
 # Those that need a process of their own take real time, which a campaign has none of.
 KINDS: tuple[str, ...] = tuple(name for name in CATALOGUE if name not in OF_PROCESSES)
@@ -99,34 +98,37 @@ def _load(dice: Random) -> str:
 # --- what the operator does --------------------------------------------------------------------------
 
 
-def _actions(dice: Random, answers: dict[str, Any], seconds: int) -> list[Action]:
+def _actions(dice: Random, answers: dict[str, Any], seconds: int) -> list[OperatorAction]:
     """Orders in the run, sensible and not; whoever holds mostly goes on, and somebody mostly ends a long wait."""
-    found: list[Action] = []
+    found: list[OperatorAction] = []
     for _ in range(dice.choice((0, 0, 1, 3, 8)) + (6 if "titrate" in answers else 0)):
         found += _order(dice, answers, dice.randint(0, seconds * 1_000) * 1_000)
     if dice.random() < 0.15:
-        found.append(Action(dice.randint(0, seconds * 1_000) * 1_000, "stop", after="RAMPING"))
+        found.append(OperatorAction(dice.randint(0, seconds * 1_000) * 1_000, "stop", after="RAMPING"))
     if dice.random() < 0.5:
         # A clip came off: somebody mends it, and goes on.
-        found += [Action(dice.randint(1, 20) * _S, "proceed", after="HELD"), Action(_S, "proceed", after="RECHECKED")]
+        found += [
+            OperatorAction(dice.randint(1, 20) * _S, "proceed", after="HELD"),
+            OperatorAction(_S, "proceed", after="RECHECKED"),
+        ]
     if dice.random() < 0.9:
-        found.append(Action((seconds * 3 // 2 + 60) * _S, "stop"))
+        found.append(OperatorAction((seconds * 3 // 2 + 60) * _S, "stop"))
     return sorted(found, key=lambda action: action.at_us)
 
 
-def _order(dice: Random, answers: dict[str, Any], at_us: int) -> list[Action]:
+def _order(dice: Random, answers: dict[str, Any], at_us: int) -> list[OperatorAction]:
     channel = dice.choice([plan["channel"] for plan in answers["channels"]] * 4 + [1, 2, 3, 4])
     do = dice.choice(("raise", "raise", "raise", "lower", "lower", "set", "hold", "proceed", "note"))
     after = "RAMPING"
     if do == "set":
         most_ua = 2_200 if dice.random() < 0.1 else round(answers["ceiling_ma"] * 1_000)
-        return [Action(at_us, do, channel, dice.randint(0, most_ua), after)]
+        return [OperatorAction(at_us, do, channel, dice.randint(0, most_ua), after)]
     if do == "hold":
         gone_on_us = at_us + dice.randint(500, 8_000) * 1_000
         again_us = gone_on_us + dice.randint(500, 3_000) * 1_000
-        return [Action(each_us, what, after=after) for each_us, what in
+        return [OperatorAction(each_us, what, after=after) for each_us, what in
                 ((at_us, do), (gone_on_us, "proceed"), (again_us, "proceed"))]  # fmt: skip
-    return [Action(at_us, do, channel if do in ("raise", "lower") else None, after=after)]
+    return [OperatorAction(at_us, do, channel if do in ("raise", "lower") else None, after=after)]
 
 
 # --- what goes wrong ---------------------------------------------------------------------------------
@@ -139,7 +141,7 @@ def _fault(dice: Random, name: str, seconds: int) -> Fault:
     if name == "device.wrong_version":
         after, latest_us = None, 0  # it says its version once
     options: dict[str, int | str] = {
-        option: _number(dice, shape) if isinstance(shape, Number) else dice.choice(shape.choices)
+        option: _number(dice, shape) if isinstance(shape, NumberOption) else dice.choice(shape.choices)
         for option, shape in kind.options.items()
     }
     if "message" in options and "field" in options:
@@ -163,7 +165,7 @@ def _for_us(dice: Random) -> int:
     return round(10 ** dice.uniform(1, 4)) * 1_000  # 10 ms to 10 s
 
 
-def _number(dice: Random, number: Number) -> int:
+def _number(dice: Random, number: NumberOption) -> int:
     """Around the default, anywhere, or at an end: each as often."""
     near = round(number.default * dice.uniform(0.5, 2)) if number.default else 0
     chosen = dice.choice((near, near, dice.randint(number.low, number.high), dice.choice((number.low, number.high))))

@@ -1,8 +1,7 @@
-"""The conformance suite: whether a device keeps docs/protocol.md, told from its own line and nothing else.
+"""The conformance suite: it tells whether a device keeps docs/protocol.md, from the device's own line and nothing else.
 
-check.py      what a check is, and the list of all of them
-bench.py      what a check works with: it talks, listens, measures, and brings the device into any state
-checks/       the checks, by topic
-runner.py     one check after the other, each from a known state and with measured zero after it
-scope.py      the requirements that nobody can see from the wire, with the reason
+check.py         the class of a check, and the list of all of them checks/          the checks, by topic dut.py
+the device under test: a check talks to it, measures it, and brings it into any state runner.py        runs one check
+after the other, each from a known state and with measured zero after it requirements.py  the requirements, and those
+that nobody can see from the wire, with the reason
 """

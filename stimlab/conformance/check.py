@@ -1,7 +1,7 @@
-"""What a check is: a function that works with a bench and names the requirements it looks at.
+"""The checks of the suite: functions that work with a device and name the requirements that they look at.
 
     @check("R-46", "R-50", title="Stop is executed in every state", needs=Capability.WATCHDOG)
-    def stop_in_every_state(bench: Bench) -> None: ...
+    def stop_in_every_state(dut: Dut) -> None: ...
 
 Modules in `checks` are found by themselves; the order is that of the requirements.
 """
@@ -10,41 +10,23 @@ import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from stimctl.wire.codes import Capability
-from stimlab.conformance.matrix import Cell
+from stimlab.conformance.matrix import OperatingPoint
+from stimlab.conformance.verdict import FixtureAction
 
 if TYPE_CHECKING:
-    from stimlab.conformance.dut import Bench
+    from stimlab.conformance.dut import Dut
 
-Hand = Literal["power", "load"]
-Body = Callable[["Bench"], None]
+Body = Callable[["Dut"], None]
 NOTHING = Capability(0)
 _CHECKS: dict[str, "Check"] = {}
 
 
-class Nonconforming(Exception):
-    """The device does not keep a requirement. `requirement` is its number, `text` a sentence on what it does wrong.
-
-    `expected` and `seen` are the values side by side, where there are any.
-    """
-
-    def __init__(self, requirement: str, text: str, *, expected: str = "", seen: str = "") -> None:
-        self.requirement = requirement
-        self.text = text
-        self.expected = expected
-        self.seen = seen
-        super().__init__(f"{requirement}: {text}")
-
-
-class Skip(Exception):
-    """This cannot be checked here. The text says why."""
-
-
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check. `needs` are capabilities that the device must state; `hands` what somebody must be able to do.
+    """One check. `needs` are capabilities that the device must state; `fixture` what somebody must be able to do.
 
     `long` ones wait for minutes: on a real line they run only when asked for. `cell` is its operating point, where the
     check is one of the matrix.
@@ -56,16 +38,16 @@ class Check:
     topic: str
     body: Body
     needs: Capability = NOTHING
-    hands: tuple[Hand, ...] = ()
+    fixture: tuple[FixtureAction, ...] = ()
     long: bool = False
-    cell: Cell | None = None
+    cell: OperatingPoint | None = None
 
 
 def check(
     *requirements: str,
     title: str,
     needs: Capability = NOTHING,
-    hands: tuple[Hand, ...] = (),
+    fixture: tuple[FixtureAction, ...] = (),
     long: bool = False,
 ) -> Callable[[Body], Body]:
     """Add the function below to the suite, under its own name."""
@@ -74,7 +56,7 @@ def check(
         name, topic = body.__name__, body.__module__.rpartition(".")[2]
         assert name not in _CHECKS, f"there are two checks called {name}"
         assert requirements, f"{name} names no requirement"
-        _CHECKS[name] = Check(name, requirements, title, topic, body, needs, hands, long)
+        _CHECKS[name] = Check(name, requirements, title, topic, body, needs, fixture, long)
         return body
 
     return register

@@ -1,4 +1,4 @@
-"""`stimctl conformance`: whether a device keeps docs/protocol.md."""
+"""`stimctl conformance`: tests whether a device keeps docs/protocol.md, and writes the reports."""
 
 import sys
 from collections.abc import Callable
@@ -16,8 +16,8 @@ from stimctl.errors import Misuse
 if TYPE_CHECKING:
     from stimlab.conformance.check import Check
     from stimlab.conformance.fixture import Ask
-    from stimlab.conformance.plan import Plan
-    from stimlab.conformance.result import Run
+    from stimlab.conformance.plan import MatrixPlan
+    from stimlab.conformance.result import SuiteResult
 
 _CODES = (
     codes.DONE, codes.USAGE, codes.INVALID, codes.DEVICE, codes.LINE, codes.NOT_EXAMINED, codes.INTERRUPTED,
@@ -67,7 +67,7 @@ def conformance(
       stimctl conformance --port sim:// --html report.html
       stimctl conformance --port /dev/ttyACM0 --only R-46 --dummy-load
     """
-    from stimlab.conformance.plan import Plan
+    from stimlab.conformance.plan import MatrixPlan
 
     chosen = _chosen(only, word)
     if listing:
@@ -76,7 +76,7 @@ def conformance(
     if url is None:
         raise click.UsageError("Missing option '--port'.")
     _confirm(url, dummy_load)
-    plan = Plan(wanted=full_range, chosen=_fits(only, word))
+    plan = MatrixPlan(wanted=full_range, chosen=_fits(only, word))
     run = _run(url, chosen, plan, long=long, ask=ask, discard_dose=discard_dose, amplitude_ua=amplitude_ua)
     _write(run, junit, html)
     _conclude(run, as_json=as_json)
@@ -86,8 +86,7 @@ def _chosen(only: tuple[str, ...], word: str | None) -> "list[Check]":
     from stimlab.conformance.check import all_checks
     from stimlab.conformance.matrix import CELLS
     from stimlab.conformance.operating_point import check_of
-    from stimlab.conformance.requirements import texts
-    from stimlab.conformance.scope import NOT_ON_THE_WIRE
+    from stimlab.conformance.requirements import NOT_ON_THE_WIRE, texts
 
     for number in only:
         if number not in texts():
@@ -111,17 +110,15 @@ def _fits(only: tuple[str, ...], word: str | None) -> "Callable[[Check], bool]":
 
 
 def _listing(checks: "list[Check]") -> str:
-    from stimlab.conformance.matrix import CELLS, Action
+    from stimlab.conformance.matrix import CELLS, SafetyAction
 
     def needs(each: "Check") -> str:
         names = [(flag.name or "").lower().replace("_", " ") for flag in each.needs]
-        return ", ".join([*names, *each.hands, *(["long"] if each.long else [])])
+        return ", ".join([*names, *each.fixture, *(["long"] if each.long else [])])
 
     rows = [(", ".join(each.requirements), each.name, needs(each), each.title) for each in checks]
-    cells = (
-        f"And {len(CELLS)} operating points: each of {len(Action)} actions in each segment, at each amplitude, on each"
-    )
-    cells += " channel and at each moment; -k 'full range' and --full-range run them."
+    cells = f"And {len(CELLS)} operating points: each of {len(SafetyAction)} actions in each segment, at each"
+    cells += " amplitude, on each channel and at each moment; -k 'full range' and --full-range run them."
     return table(("REQUIREMENTS", "CHECK", "NEEDS", "WHAT"), rows) + "\n\n" + cells
 
 
@@ -135,33 +132,33 @@ def _confirm(url: str, dummy_load: bool) -> None:
 
 
 def _run(
-    url: str, checks: "list[Check]", plan: "Plan", *, long: bool, ask: bool, discard_dose: bool, amplitude_ua: int
-) -> "Run":
+    url: str, checks: "list[Check]", plan: "MatrixPlan", *, long: bool, ask: bool, discard_dose: bool, amplitude_ua: int
+) -> "SuiteResult":
     from stimctl.port import open_port
     from stimlab.conformance.check import all_checks
-    from stimlab.conformance.display import Display
-    from stimlab.conformance.dut import Bench
-    from stimlab.conformance.fixture import hands_for
-    from stimlab.conformance.runner import Runner
+    from stimlab.conformance.display import ConformanceDisplay
+    from stimlab.conformance.dut import Dut
+    from stimlab.conformance.fixture import fixture_for
+    from stimlab.conformance.runner import SuiteRunner
 
     port = open_port(url)
     try:
-        with Display() as display:
+        with ConformanceDisplay() as display:
             person: Ask | None = display.ask if ask else None
-            bench = Bench(port, hands=hands_for(port, person), amplitude_ua=amplitude_ua)
-            runner = Runner(
-                bench, long=long, discard_dose=discard_dose, tool=f"stimctl {__version__}", progress=display.told
+            dut = Dut(port, fixture=fixture_for(port, person), amplitude_ua=amplitude_ua)
+            runner = SuiteRunner(
+                dut, long=long, discard_dose=discard_dose, tool=f"stimctl {__version__}", progress=display.progress
             )
             return runner.run(checks, plan, left_out=[each for each in all_checks() if each not in checks])
     finally:
         port.close()
 
 
-def _write(run: "Run", junit: Path | None, html: Path | None) -> None:
+def _write(run: "SuiteResult", junit: Path | None, html: Path | None) -> None:
     from stimlab.conformance.junit import as_junit
     from stimlab.conformance.page import as_html
 
-    kinds: tuple[tuple[Path | None, Callable[[Run], str]], ...]
+    kinds: tuple[tuple[Path | None, Callable[[SuiteResult], str]], ...]
     kinds = (junit, as_junit), (html, as_html)
     for path, made in kinds:
         if path is not None:
@@ -169,7 +166,7 @@ def _write(run: "Run", junit: Path | None, html: Path | None) -> None:
                 path.write_text(made(run), "utf-8")
 
 
-def _conclude(run: "Run", *, as_json: bool) -> None:
+def _conclude(run: "SuiteResult", *, as_json: bool) -> None:
     """Say what came out, and leave with its code."""
     from stimlab.conformance.display import summary
     from stimlab.conformance.report import document

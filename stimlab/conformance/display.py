@@ -1,4 +1,4 @@
-"""How `stimctl conformance` looks: a bar while it runs on a terminal, lines elsewhere, and a table at the end."""
+"""The screen of `stimctl conformance`: a bar while it runs on a terminal, lines elsewhere, and a table at the end."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -13,13 +13,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from stimctl.cli.info import banner
 from stimctl.cli.table import table
 from stimctl.label import printable as plain
-from stimlab.conformance.requirements import section_of
-from stimlab.conformance.scope import TO_MEASURE
+from stimlab.conformance.requirements import TO_MEASURE, section_of
 
 if TYPE_CHECKING:
     from stimlab.conformance.check import Check
     from stimlab.conformance.fixture import Reply
-    from stimlab.conformance.result import Outcome, Run
+    from stimlab.conformance.result import CheckResult, SuiteResult
 
 SHOWN = 30  # failed checks in full on the screen
 _KEYS = "s skips it, r says it again"
@@ -27,7 +26,7 @@ _REPLIES: "dict[str, Reply]" = {"": "done", "s": "skip", "r": "again"}
 _STYLES = {"passed": "green", "failed": "bold red", "error": "bold red", "skipped": "yellow"}
 
 
-class Display:
+class ConformanceDisplay:
     """What is told while the suite runs. Use it in a `with`."""
 
     def __init__(self, console: Console | None = None) -> None:
@@ -47,7 +46,7 @@ class Display:
     ) -> None:
         self._progress.stop()
 
-    def told(self, check: "Check", outcome: "Outcome | None") -> None:
+    def progress(self, check: "Check", outcome: "CheckResult | None") -> None:
         """A check begins (None), or is done."""
         if outcome is None:
             self._progress.update(self._task, description=escape(check.title))
@@ -68,7 +67,7 @@ class Display:
         return answer
 
 
-def summary(run: "Run") -> str:
+def summary(run: "SuiteResult") -> str:
     """What came out: the verdict, by topic, what was found, what was not examined and why, and what a scope is for."""
     parts = [plain(run.verdict), _head(run)]
     if run.broken_off:
@@ -83,13 +82,13 @@ def summary(run: "Run") -> str:
     return "\n\n".join(parts)
 
 
-def _left_out(run: "Run") -> "Iterator[str]":
+def _left_out(run: "SuiteResult") -> "Iterator[str]":
     reasons = Counter(outcome.reason for outcome in run.outcomes if outcome.verdict == "skipped")
     for reason, count in reasons.most_common():
         yield f"  {count} not examined: {plain(reason)}"
 
 
-def _head(run: "Run") -> str:
+def _head(run: "SuiteResult") -> str:
     who = run.identity
     if who is None:
         return f"{run.url}: it did not say what it is"
@@ -98,14 +97,14 @@ def _head(run: "Run") -> str:
     return f"{banner(bool(who.welcome.simulator))}: {model} {serial}, firmware {who.version} (SHA-256 {sha256[:16]}...)"
 
 
-def _by_topic(run: "Run") -> Iterator[tuple[object, ...]]:
+def _by_topic(run: "SuiteResult") -> Iterator[tuple[object, ...]]:
     for topic in dict.fromkeys(outcome.check.topic for outcome in run.outcomes):
         verdicts = [outcome.verdict for outcome in run.outcomes if outcome.check.topic == topic]
         failed = verdicts.count("failed") + verdicts.count("error")
         yield topic, verdicts.count("passed"), failed, verdicts.count("skipped")
 
 
-def _wrong(run: "Run") -> Iterator[str]:
+def _wrong(run: "SuiteResult") -> Iterator[str]:
     wrong = [outcome for outcome in run.outcomes if outcome.verdict in {"failed", "error"}]
     for outcome in wrong[:SHOWN]:
         for found in outcome.found:

@@ -1,6 +1,6 @@
-"""What a check works with: a talker that brings the device into any state, requires things and measures them.
+"""The device under test: a link that also brings the device into any state, requires things of it and measures them.
 
-The ways to a state (`idle`, `load`, `tested`, `arm`, `start`, `running`, `held`, `ended`) each raise
+The ways to a state (`idle`, `load`, `tested`, `arm`, `start`, `running`, `on_hold`, `ended`) each raise
 `Nonconforming` when the device does not follow. Targets are small: `amplitude_ua` on one channel.
 """
 
@@ -39,11 +39,10 @@ from stimctl.wire.codec import (
 )
 from stimctl.wire.codes import PROTOCOL_VERSION, Capability, DeviceState, EndReason, Purpose
 from stimctl.wire.framing import DELIMITER
-from stimlab.conformance.check import Nonconforming, Skip
-from stimlab.conformance.fixture import DUMMY, Hands, NoHands
-from stimlab.conformance.link import STOP_FRAME, Heard, Talker
-from stimlab.conformance.programs import PLAIN, Loadable
-from stimlab.conformance.result import Identity, Measurement
+from stimlab.conformance.fixture import DUMMY, Fixture, NoFixture
+from stimlab.conformance.link import STOP_FRAME, Link, ReceivedFrame
+from stimlab.conformance.programs import PLAIN, WireProgram
+from stimlab.conformance.verdict import CheckSkipped, DutIdentity, Measurement, Nonconforming
 
 CEILING_UA = 500  # the lowest there is
 LIMIT_US = 60_000_000
@@ -57,15 +56,15 @@ for _each in Capability:
     EVERYTHING |= _each
 
 
-class Bench(Talker):
+class Dut(Link):
     """A device at the bench. What holds between checks: its port, its identity, what may be driven."""
 
-    def __init__(self, port: Port, *, hands: Hands | None = None, amplitude_ua: int = 200) -> None:
+    def __init__(self, port: Port, *, fixture: Fixture | None = None, amplitude_ua: int = 200) -> None:
         super().__init__(port)
-        self.hands = hands or NoHands()
+        self.fixture = fixture or NoFixture()
         self.amplitude_ua = amplitude_ua
         self.capabilities = EVERYTHING
-        self.identity: Identity | None = None
+        self.identity: DutIdentity | None = None
         self.loaded = PLAIN
         self.welcome: Welcome | None = None
         self.armed: Armed | None = None
@@ -84,9 +83,9 @@ class Bench(Talker):
 
     # --- judging --------------------------------------------------------------------------------
 
-    def require(self, requirement: str, kept: bool, text: str, *, expected: str = "", seen: str = "") -> None:
+    def require(self, requirement: str, fulfilled: bool, text: str, *, expected: str = "", seen: str = "") -> None:
         """Raise `Nonconforming` of `requirement` with `text`, a sentence on what is done wrong, unless it is kept."""
-        if not kept:
+        if not fulfilled:
             raise Nonconforming(requirement, text, expected=expected, seen=seen)
 
     def measure(self, name: str, value: int, limit: int | None, unit: str, *, by: str | None = None) -> int:
@@ -110,10 +109,10 @@ class Bench(Talker):
         self.welcome = self.get(Hello(PROTOCOL_VERSION), Welcome, by="R-16")
         return self.welcome
 
-    def identify(self) -> Identity:
+    def identify(self) -> DutIdentity:
         """Open a handshake and read the three pages."""
         welcome = self.hello()
-        self.identity = Identity(
+        self.identity = DutIdentity(
             welcome,
             self.get(ReadIdentity(0), Maker, by="R-28"),
             self.get(ReadIdentity(1), Firmware, by="R-28"),
@@ -122,7 +121,7 @@ class Bench(Talker):
         self.capabilities = Capability(self.identity.ranges.capabilities)
         return self.identity
 
-    def load(self, program: Loadable = PLAIN) -> bytes:
+    def load(self, program: WireProgram = PLAIN) -> bytes:
         """LOADED with `program`; its digest."""
         self.loaded = program
         self.get(program.header, ProgramOpen, by="R-29")
@@ -130,7 +129,7 @@ class Bench(Talker):
             self.get(segment, SegmentLoaded, by="R-29")
         return self.get(ReadDigest(), ProgramDigest, by="R-29").sha256
 
-    def tested(self, program: Loadable = PLAIN) -> SelfTestDone:
+    def tested(self, program: WireProgram = PLAIN) -> SelfTestDone:
         """TESTED with `program`."""
         self.load(program)
         done = self.get(SelfTest(), SelfTestDone, by="R-32")
@@ -162,19 +161,19 @@ class Bench(Talker):
             targets_ua = tuple(self.amplitude_ua * (self.armed.channel_mask >> n & 1) for n in range(4))
         return self.get(self.start_order(*targets_ua), Started, by="R-38")
 
-    def ramping(self, program: Loadable = PLAIN, **arm: int) -> Started:
+    def ramping(self, program: WireProgram = PLAIN, **arm: int) -> Started:
         """RAMPING, all the way."""
         self.tested(program)
         self.arm(**arm)
         return self.start()
 
-    def running(self, program: Loadable = PLAIN, **arm: int) -> Started:
+    def running(self, program: WireProgram = PLAIN, **arm: int) -> Started:
         """RUNNING, all the way: every channel at `amplitude_ua`."""
         started = self.ramping(program, **arm)
         self.reach(DeviceState.RUNNING, 5_000_000, by="R-24")
         return started
 
-    def held(self, program: Loadable = PLAIN, **arm: int) -> Holding:
+    def on_hold(self, program: WireProgram = PLAIN, **arm: int) -> Holding:
         """HELD after a moment of RUNNING."""
         self.running(program, **arm)
         return self.hold()
@@ -183,7 +182,7 @@ class Bench(Talker):
         """HELD."""
         return self.get(Hold(), Holding, by="R-40")
 
-    def ended(self, program: Loadable = PLAIN) -> Stopped:
+    def ended(self, program: WireProgram = PLAIN) -> Stopped:
         """ENDED by a stop, from ARMED: nothing has flowed."""
         self.tested(program)
         self.arm()
@@ -224,7 +223,7 @@ class Bench(Talker):
     # --- seeing where it stands -----------------------------------------------------------------
 
     def status(self, within_us: int = 3 * STATUS_US) -> Status:
-        """The next Status."""
+        """Wait for the next Status."""
         found = self.wait_for(lambda each: isinstance(each.message, Status) and not each.stale, within_us)
         if found is None:
             raise Nonconforming("R-65", f"no Status came within {within_us} us")
@@ -233,14 +232,14 @@ class Bench(Talker):
 
     def last_state(self) -> str:
         """The state that it told of last, by name; no wait for another."""
-        told = [each.message.state for each in self.heard if isinstance(each.message, Event | Status)]
-        return DeviceState(told[-1]).name if told else "no Status and no Event"
+        reported = [each.message.state for each in self.received if isinstance(each.message, Event | Status)]
+        return DeviceState(reported[-1]).name if reported else "no Status and no Event"
 
     def state(self) -> DeviceState:
         """Where the next Status says that it stands."""
         return DeviceState(self.status().state)
 
-    def reach(self, state: DeviceState, within_us: int, *, by: str) -> Heard:
+    def reach(self, state: DeviceState, within_us: int, *, by: str) -> ReceivedFrame:
         """Listen until an Event or a Status names `state`. Raises `Nonconforming` of `by` when none does in time."""
         found = self.wait_for(lambda each: _names(each, state), within_us + STATUS_US + self.slack_us)
         if found is None:
@@ -248,38 +247,38 @@ class Bench(Talker):
             raise Nonconforming(by, text, expected=f"{state.name} within {within_us} us", seen=self.last_state())
         return found
 
-    def channels(self, heard: list[Heard] | None = None) -> list[Channel]:
-        """The Channel messages among `heard`, or among all since the check began."""
-        heard = self.heard if heard is None else heard
-        return [each.message for each in heard if isinstance(each.message, Channel) and not each.stale]
+    def channels(self, received: list[ReceivedFrame] | None = None) -> list[Channel]:
+        """The Channel messages among `received`, or among all since the check began."""
+        received = self.received if received is None else received
+        return [each.message for each in received if isinstance(each.message, Channel) and not each.stale]
 
-    def events(self, heard: list[Heard] | None = None) -> list[Event]:
-        """The Events among `heard`, or among all since the check was settled."""
-        heard = self.heard[self._settled :] if heard is None else heard
-        return [each.message for each in heard if isinstance(each.message, Event)]
+    def events(self, received: list[ReceivedFrame] | None = None) -> list[Event]:
+        """The Events among `received`, or among all since the check was settled."""
+        received = self.received[self._settled :] if received is None else received
+        return [each.message for each in received if isinstance(each.message, Event)]
 
-    def statuses(self, heard: list[Heard] | None = None) -> list[Status]:
-        """The Status messages among `heard`, or among all since the check began."""
-        heard = self.heard if heard is None else heard
-        return [each.message for each in heard if isinstance(each.message, Status) and not each.stale]
+    def statuses(self, received: list[ReceivedFrame] | None = None) -> list[Status]:
+        """The Status messages among `received`, or among all since the check began."""
+        received = self.received if received is None else received
+        return [each.message for each in received if isinstance(each.message, Status) and not each.stale]
 
     # --- what needs hands -----------------------------------------------------------------------
 
     def power_cycle(self) -> None:
-        """Off and on. No handshake is open afterwards. Raises `Skip` where nobody can."""
-        if not self.hands.can("power"):
-            raise Skip("cannot switch its power here; `--ask` asks you to")
+        """Off and on. No handshake is open afterwards. Raises `CheckSkipped` where nobody can."""
+        if not self.fixture.can("power"):
+            raise CheckSkipped("cannot switch its power here; `--ask` asks you to")
         self.nonce = None
-        self.hands.power_cycle()
+        self.fixture.power_cycle()
         self.restart_line()
 
     def connect(self, load: str) -> None:
-        """Drive one of `hands.LOADS` from here to the end of the check. No handshake is open afterwards."""
-        if not self.hands.can("load"):
-            raise Skip("cannot change what it drives here; `--ask` asks you to")
+        """Drive one of `fixture.LOADS` from here to the end of the check. No handshake is open afterwards."""
+        if not self.fixture.can("load"):
+            raise CheckSkipped("cannot change what it drives here; `--ask` asks you to")
         self.nonce = None
         self._load = load
-        self.hands.connect(load)
+        self.fixture.connect(load)
         self.restart_line()
 
     def swap(self, channel: int, load: str) -> None:
@@ -289,7 +288,7 @@ class Bench(Talker):
             self.listen(100_000)
 
         self._swapped = 0 if load == DUMMY else channel
-        self.hands.swap(channel, load, meanwhile)
+        self.fixture.swap(channel, load, meanwhile)
 
     def connect_dummy(self) -> None:
         """The ordinary load again, if it was changed."""
@@ -313,7 +312,7 @@ class Bench(Talker):
             self.get(Acknowledge(welcome.session), Acknowledged, by="R-70")
         if self.slack_us:
             self.listen(self.slack_us)  # answers went ahead of Events of what was before
-        self._settled = len(self.heard)
+        self._settled = len(self.received)
 
     def begin(self) -> None:
         """A new check: what was heard, measured and expected is that of the one before."""
@@ -322,10 +321,10 @@ class Bench(Talker):
         self._settled = 0
 
 
-def _names(each: Heard, state: DeviceState) -> bool:
+def _names(each: ReceivedFrame, state: DeviceState) -> bool:
     return isinstance(each.message, Event | Status) and each.message.state == state and not each.stale
 
 
-def tells(each: Heard, *states: DeviceState) -> bool:
+def tells(each: ReceivedFrame, *states: DeviceState) -> bool:
     """Whether it is an Event of one of `states`, and not of a change before the newest arm."""
     return isinstance(each.message, Event) and each.message.state in states and not each.stale

@@ -1,4 +1,4 @@
-"""What no command can do: switch a device's power, and change what its outputs drive.
+"""The fixture around a device: it switches the device's power, and changes the load on its outputs.
 
 Behind `sim://` the port itself can. At real hardware a person has to, and is asked: keepalives go on while the
 person is at it, and a prompt can be repeated or skipped. Without one, checks that need it are left out.
@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from stimctl.errors import LineLost
 from stimctl.port import Port
-from stimlab.conformance.check import Hand, Skip
+from stimlab.conformance.verdict import CheckSkipped, FixtureAction
 
 DUMMY = "r1k"
 DUMMY_OHM = 1_000
@@ -36,10 +36,10 @@ Reply = Literal["done", "again", "skip"]
 Ask = Callable[[str], Reply]
 
 
-class Hands(Protocol):
-    """Somebody, or something, who can."""
+class Fixture(Protocol):
+    """Switches a device's power and its load."""
 
-    def can(self, hand: Hand) -> bool:
+    def can(self, action: FixtureAction) -> bool:
         """Whether this can be done here."""
 
     def can_swap(self, load: str) -> bool:
@@ -61,15 +61,13 @@ class Hands(Protocol):
         """Let `channel` drive another load under power; `meanwhile` is called again and again until it is done."""
 
 
-class NoHands:
-    """Nobody is there."""
+class NoFixture:
+    """No fixture: the checks that need one are skipped."""
 
-    def can(self, hand: Hand) -> bool:  # noqa: ARG002
-        """No."""
+    def can(self, action: FixtureAction) -> bool:  # noqa: ARG002
         return False
 
     def can_swap(self, load: str) -> bool:  # noqa: ARG002
-        """No."""
         return False
 
     def power_cycle(self) -> None:
@@ -91,14 +89,13 @@ class NoHands:
         raise LineLost(f"nobody is there to connect {load}")
 
 
-class Person:
+class PersonFixture:
     """Somebody is asked, and says when it is done, wants to hear it again, or skips it."""
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
 
-    def can(self, hand: Hand) -> bool:  # noqa: ARG002
-        """A person can."""
+    def can(self, action: FixtureAction) -> bool:  # noqa: ARG002
         return True
 
     def can_swap(self, load: str) -> bool:
@@ -107,11 +104,11 @@ class Person:
 
     def power_cycle(self) -> None:
         """Ask for it. The port has to outlive it: a device that takes its USB port along loses the line."""
-        self._asked("Switch the device off, wait for two seconds, and switch it on again")
+        self._ask_until_answered("Switch the device off, wait for two seconds, and switch it on again")
 
     def connect(self, load: str) -> None:
-        """Ask for it."""
-        self._asked(f"Connect {in_words(load)}")
+        """Ask for another load."""
+        self._ask_until_answered(f"Connect {in_words(load)}")
 
     def prepare(self) -> None:
         """The dummy load was confirmed."""
@@ -129,7 +126,7 @@ class Person:
             meanwhile()
         _unless_skipped(replies[0] if replies else "skip")
 
-    def _asked(self, text: str) -> None:
+    def _ask_until_answered(self, text: str) -> None:
         _unless_skipped(self._until_answered(text))
 
     def _until_answered(self, text: str) -> Reply:
@@ -150,26 +147,24 @@ def in_words(load: str) -> str:
 
 def _unless_skipped(reply: Reply) -> None:
     if reply == "skip":
-        raise Skip("you skipped what it asked you to do")
+        raise CheckSkipped("you skipped what it asked you to do")
 
 
-class SimulatedHands:
+class SimulatedFixture:
     """A `sim://` port's own line: closed and opened again it has been off, and its URL names the load."""
 
     def __init__(self, line: Any) -> None:
         self._line = line
         self._found: str = line.port
 
-    def can(self, hand: Hand) -> bool:  # noqa: ARG002
-        """All of it."""
+    def can(self, action: FixtureAction) -> bool:  # noqa: ARG002
         return True
 
     def can_swap(self, load: str) -> bool:  # noqa: ARG002
-        """All of it."""
         return True
 
     def power_cycle(self) -> None:
-        """Off and on."""
+        """Close the port and open it again."""
         self._line.close()
         self._line.open()
 
@@ -192,7 +187,7 @@ class SimulatedHands:
             self._line.open()
 
     def swap(self, channel: int, load: str, meanwhile: Callable[[], None]) -> None:  # noqa: ARG002
-        """Another load now."""
+        """Change the load at once."""
         self._line.connect(f"{DUMMY},{channel}={load}")
 
 
@@ -202,12 +197,12 @@ def with_load(url: str, load: str) -> str:
     return f"sim://?{urlencode(options, safe='/:,=')}"
 
 
-def hands_for(port: Port, person: Ask | None = None) -> Hands:
+def fixture_for(port: Port, person: Ask | None = None) -> Fixture:
     """Who is there: a simulator's own line, a person when `person` asks one, or nobody."""
     line = getattr(port, "line", None)
     if line is not None and str(port.url).startswith("sim:") and _is_native(port.url):
-        return SimulatedHands(line)
-    return Person(person) if person is not None else NoHands()
+        return SimulatedFixture(line)
+    return PersonFixture(person) if person is not None else NoFixture()
 
 
 def _is_native(url: str) -> bool:

@@ -1,15 +1,14 @@
-"""A run as JUnit XML: a suite by topic, a case by check, each requirement that is not kept in its failure."""
+"""Writes a run as JUnit XML: a suite for each topic, a case for each check, a failure for each broken requirement."""
 
 import re
 from xml.etree import ElementTree as Xml
 
-from stimlab.conformance.result import Outcome, Run
+from stimlab.conformance.result import CheckResult, SuiteResult
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def as_junit(run: Run) -> str:
-    """The XML as text."""
+def as_junit(run: SuiteResult) -> str:
     root = Xml.Element("testsuites", {"name": f"conformance of {_text(run.url)}", **_counts(run.outcomes)})
     for topic in dict.fromkeys(outcome.check.topic for outcome in run.outcomes):
         of_topic = [outcome for outcome in run.outcomes if outcome.check.topic == topic]
@@ -25,7 +24,7 @@ def as_junit(run: Run) -> str:
     return '<?xml version="1.0" encoding="utf-8"?>\n' + Xml.tostring(root, encoding="unicode") + "\n"
 
 
-def _counts(outcomes: list[Outcome]) -> dict[str, str]:
+def _counts(outcomes: list[CheckResult]) -> dict[str, str]:
     verdicts = [outcome.verdict for outcome in outcomes]
     return {
         "tests": str(len(verdicts)),
@@ -36,18 +35,21 @@ def _counts(outcomes: list[Outcome]) -> dict[str, str]:
     }
 
 
-def _properties(suite: Xml.Element, run: Run) -> None:
+def _properties(suite: Xml.Element, run: SuiteResult) -> None:
     properties = Xml.SubElement(suite, "properties")
-    told = {"port": run.url, "tool": run.tool}
+    reported = {"port": run.url, "tool": run.tool}
     if run.identity is not None:
         who = run.identity
-        told |= {"model": who.model, "serial": who.serial, "firmware": who.version}
-        told |= {"firmware_sha256": who.firmware.sha256.hex(), "simulator": str(bool(who.welcome.simulator)).lower()}
-    for name, value in told.items():
+        reported |= {"model": who.model, "serial": who.serial, "firmware": who.version}
+        reported |= {
+            "firmware_sha256": who.firmware.sha256.hex(),
+            "simulator": str(bool(who.welcome.simulator)).lower(),
+        }
+    for name, value in reported.items():
         Xml.SubElement(properties, "property", name=name, value=_text(value))
 
 
-def _case(suite: Xml.Element, outcome: Outcome) -> None:
+def _case(suite: Xml.Element, outcome: CheckResult) -> None:
     check = outcome.check
     case = Xml.SubElement(
         suite, "testcase", name=check.name, classname=f"conformance.{check.topic}", time=_seconds(outcome.took_us)
@@ -58,17 +60,17 @@ def _case(suite: Xml.Element, outcome: Outcome) -> None:
         Xml.SubElement(case, "failure", message=_text(f"{found.requirement}: {found.text}"), type=found.requirement)
     if outcome.verdict == "error":
         Xml.SubElement(case, "error", message=_text(outcome.reason))
-    said = [f"{', '.join(check.requirements)}: {check.title}"]
+    text = [f"{', '.join(check.requirements)}: {check.title}"]
     for each in outcome.measurements:
         limit = "no limit" if each.limit is None else f"limit {each.limit} {each.unit}"
-        said.append(f"{each.name}: {each.value} {each.unit} ({limit}): {'passed' if each.passed else 'FAILED'}")
-    Xml.SubElement(case, "system-out").text = _text("\n".join(said))
+        text.append(f"{each.name}: {each.value} {each.unit} ({limit}): {'passed' if each.passed else 'FAILED'}")
+    Xml.SubElement(case, "system-out").text = _text("\n".join(text))
 
 
 def _seconds(us: int) -> str:
     return f"{us / 1e6:.6f}"
 
 
-def _text(said: str) -> str:
+def _text(text: str) -> str:
     """What a device says may hold characters that XML cannot."""
-    return _NOT_XML.sub("?", said)
+    return _NOT_XML.sub("?", text)

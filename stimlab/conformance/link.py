@@ -1,4 +1,4 @@
-"""Talking to a device with nothing in between: any command, right or wrong, any bytes, and all that it says.
+"""Talks to a device with nothing in between: any command, right or wrong, any bytes, and all that it says.
 
 The driver's own adapter would refuse to send what is wrong on purpose. All times are of the port's clock, so
 that a simulator is talked to in virtual time.
@@ -12,7 +12,7 @@ from cobs.cobs import decode as cobs_decode
 
 from stimctl.errors import WireError
 from stimctl.port import Port
-from stimctl.traffic.transcript import Record
+from stimctl.traffic.transcript import TrafficChunk
 from stimctl.wire.codec import (
     SHAPE_OF,
     Armed,
@@ -28,7 +28,7 @@ from stimctl.wire.codec import (
 )
 from stimctl.wire.codes import Refusal
 from stimctl.wire.framing import DELIMITER, MAX_FRAME, FrameSplitter, frame_sized, unframe
-from stimlab.conformance.check import Nonconforming
+from stimlab.conformance.verdict import Nonconforming
 
 STOP_FRAME = bytes.fromhex("02 1F 01 05 5F 3D 3B E8 00")
 KEEP_ALIVE_US = 250_000
@@ -41,7 +41,7 @@ _ANSWERS = range(0x40, 0x60)
 M = TypeVar("M")
 
 
-class Heard(NamedTuple):
+class ReceivedFrame(NamedTuple):
     """A frame from the device. `message` is None when this version does not have it; `payload` is as it came.
 
     `stale` is telemetry that was made before the newest answer was, and was under way when that came; of Events, what
@@ -60,7 +60,7 @@ class Heard(NamedTuple):
         return self.payload[0] in _ANSWERS
 
 
-class Answer(NamedTuple):
+class Transaction(NamedTuple):
     """A command and what came back. Times are of the port's clock."""
 
     sent_us: int
@@ -75,8 +75,8 @@ class Answer(NamedTuple):
         return self.at_us - self.sent_us
 
 
-class Talker:
-    """One end of a line. `heard` and `traffic` hold everything since the last `forget`.
+class Link:
+    """One end of a line. `received` and `traffic` hold everything since the last `forget`.
 
     While `nonce` is a number, KeepAlive is sent with it every 250 ms of listening. One command is under way at a time,
     and one that is not answered is sent again, as R-11 and R-81 have it.
@@ -86,8 +86,8 @@ class Talker:
         self.port = port
         self.sequence = 0
         self.nonce: int | None = None
-        self.heard: list[Heard] = []
-        self.traffic: list[Record] = []
+        self.received: list[ReceivedFrame] = []
+        self.traffic: list[TrafficChunk] = []
         self._splitter = FrameSplitter()
         self._pieces: list[bytes] = []  # what stood between two delimiters since the last `forget`
         self._begun = b""  # a piece whose delimiter is still to come
@@ -99,7 +99,6 @@ class Talker:
 
     @property
     def now_us(self) -> int:
-        """The port's clock."""
         return self.port.now_us()
 
     @property
@@ -114,9 +113,9 @@ class Talker:
 
     def forget(self) -> None:
         """Begin anew with what is kept."""
-        self.heard, self.traffic, self._pieces = [], [], []
+        self.received, self.traffic, self._pieces = [], [], []
         if self._begun:
-            self.traffic.append(Record(self.now_us, "device", self._begun))
+            self.traffic.append(TrafficChunk(self.now_us, "device", self._begun))
 
     def restart_line(self) -> None:
         """The device was off: what it had half sent is gone."""
@@ -128,7 +127,7 @@ class Talker:
     def send_raw(self, data: bytes) -> int:
         """Put bytes on the line as they are; the time when they went."""
         at_us = self.now_us
-        self.traffic.append(Record(at_us, "host", data))
+        self.traffic.append(TrafficChunk(at_us, "host", data))
         self.port.write(data)
         if not self.port.virtual:
             self._sent_by_us = max(at_us, self._sent_by_us) + len(data) * BYTE_US
@@ -152,9 +151,11 @@ class Talker:
         self.send_raw(data)
         return data
 
-    def ask(self, order: Any, *, sequence: int | None = None, within_ms: int = ANSWER_MS, by: str = "R-12") -> Answer:
+    def ask(
+        self, order: Any, *, sequence: int | None = None, within_ms: int = ANSWER_MS, by: str = "R-12"
+    ) -> Transaction:
         """Send a command and wait for its answer. Raises `Nonconforming` of requirement `by` without one."""
-        sent_us, first = self.now_us, len(self.heard)
+        sent_us, first = self.now_us, len(self.received)
         number = self.send(order, sequence)
         # Each Stop is answered afresh: who asks for zero says how often.
         again = b"" if type(order) is Stop else encode(number, order)
@@ -163,32 +164,34 @@ class Talker:
             self.require_whole()
             text = f"{type(order).__name__} was not answered within {within_ms} ms"
             raise Nonconforming(by, text, expected=f"an answer within {within_ms} ms", seen="none")
-        return Answer(sent_us, found.at_us, number, found.message, found.payload)
+        return Transaction(sent_us, found.at_us, number, found.message, found.payload)
 
-    def ask_payload(self, payload: bytes, within_ms: int = ANSWER_MS) -> Heard | None:
+    def ask_payload(self, payload: bytes, within_ms: int = ANSWER_MS) -> ReceivedFrame | None:
         """Send a payload that may be no message at all; its answer, or None."""
-        first, data = len(self.heard), frame_sized(payload)
+        first, data = len(self.received), frame_sized(payload)
         self.send_raw(data)
         return self.answer_to(int.from_bytes(payload[1:3], "little"), first, within_ms, data)
 
-    def answer_to(self, sequence: int, first: int, within_ms: int = ANSWER_MS, again: bytes = b"") -> Heard | None:
-        """The first answer with that number among `heard[first:]` or among what comes in time; None without one.
+    def answer_to(
+        self, sequence: int, first: int, within_ms: int = ANSWER_MS, again: bytes = b""
+    ) -> ReceivedFrame | None:
+        """The first answer with that number among `received[first:]` or among what comes in time; None without one.
 
         `again` are the command's bytes, to be sent every 50 ms until the answer comes; nothing is without them.
         """
 
-        def asked(each: Heard) -> bool:
+        def is_answer(each: ReceivedFrame) -> bool:
             return each.is_answer and each.sequence == sequence
 
-        for each in self.heard[first:]:
-            if asked(each):
+        for each in self.received[first:]:
+            if is_answer(each):
                 return each
         deadline_us = max(self.now_us, self._sent_by_us) + within_ms * 1_000
         while again and (again_us := max(self.now_us, self._sent_by_us) + AGAIN_US) < deadline_us:
-            if (found := self._pump(again_us, asked)) is not None:
+            if (found := self._pump(again_us, is_answer)) is not None:
                 return found
             self.send_raw(again)
-        return self._pump(deadline_us, asked)
+        return self._pump(deadline_us, is_answer)
 
     def get(self, order: Any, kind: type[M], *, by: str = "R-12", sequence: int | None = None) -> M:
         """The answer, which must be a `kind`. Raises `Nonconforming` of requirement `by` when it is not."""
@@ -215,26 +218,26 @@ class Talker:
 
     # --- hearing --------------------------------------------------------------------------------
 
-    def listen(self, for_us: int, until: Callable[[Heard], bool] | None = None) -> list[Heard]:
+    def listen(self, for_us: int, until: Callable[[ReceivedFrame], bool] | None = None) -> list[ReceivedFrame]:
         """Hear what comes for `for_us`, or until one frame satisfies `until`. Keepalives go out under a nonce.
 
         A keepalive that was sent in that time is waited for, so that the next command finds the device idle.
         """
-        first, deadline_us = len(self.heard), self.now_us + for_us
+        first, deadline_us = len(self.received), self.now_us + for_us
         alive: tuple[int, int, bytes] | None = None
         while self.now_us < deadline_us:
             slice_us = deadline_us
             if self.nonce is not None:
                 if self.now_us - self._alive_us >= KEEP_ALIVE_US:
                     self._finish(alive)
-                    number, place = self.next_sequence(), len(self.heard)
+                    number, place = self.next_sequence(), len(self.received)
                     alive = number, place, self._say(number, KeepAlive(self.nonce))
                     self._alive_us = self.now_us
                 slice_us = min(deadline_us, self._alive_us + KEEP_ALIVE_US)
             if self._pump(slice_us, until or _never) is not None:
                 break
         self._finish(alive)
-        return self.heard[first:]
+        return self.received[first:]
 
     def _finish(self, alive: tuple[int, int, bytes] | None) -> None:
         """Wait for the answer to a keepalive; a device that gives none shows in what it does then."""
@@ -242,11 +245,11 @@ class Talker:
             number, place, data = alive
             self.answer_to(number, place, again=data)
 
-    def wait_for(self, until: Callable[[Heard], bool], within_us: int) -> Heard | None:
+    def wait_for(self, until: Callable[[ReceivedFrame], bool], within_us: int) -> ReceivedFrame | None:
         """The first frame from now on that satisfies `until`, or None when none came."""
         return next((each for each in self.listen(within_us, until) if until(each)), None)
 
-    def _pump(self, deadline_us: int, until: Callable[[Heard], bool]) -> Heard | None:
+    def _pump(self, deadline_us: int, until: Callable[[ReceivedFrame], bool]) -> ReceivedFrame | None:
         """Take what comes up to the deadline; the first frame that satisfies `until` ends it."""
         while True:
             data = self.port.wait(deadline_us)
@@ -255,21 +258,21 @@ class Talker:
             if found is not None or now_us >= deadline_us:
                 return found
 
-    def _take(self, data: bytes, now_us: int, until: Callable[[Heard], bool]) -> Heard | None:
-        self.traffic.append(Record(now_us, "device", data))
+    def _take(self, data: bytes, now_us: int, until: Callable[[ReceivedFrame], bool]) -> ReceivedFrame | None:
+        self.traffic.append(TrafficChunk(now_us, "device", data))
         *pieces, self._begun = (self._begun + data).split(DELIMITER)
         if pieces and self._cut:
             self._cut, pieces[0] = False, b""
         self._pieces += pieces
         found = None
         for payload in self._splitter.feed(data):
-            each = self._aged(_heard(now_us, payload))
-            self.heard.append(each)
+            each = self._aged(_received(now_us, payload))
+            self.received.append(each)
             if found is None and until(each):
                 found = each
         return found
 
-    def _aged(self, each: Heard) -> Heard:
+    def _aged(self, each: ReceivedFrame) -> ReceivedFrame:
         """The frame, marked when it is telemetry from before the newest answer."""
         made_us = getattr(each.message, "device_time_us", None)
         if each.is_answer:
@@ -313,13 +316,13 @@ def _damage(piece: bytes) -> tuple[str, str] | None:
     return None
 
 
-def _never(_: Heard) -> bool:
+def _never(_: ReceivedFrame) -> bool:
     return False
 
 
-def _heard(at_us: int, payload: bytes) -> Heard:
+def _received(at_us: int, payload: bytes) -> ReceivedFrame:
     try:
         sequence, message = parse(payload)
     except WireError:
-        return Heard(at_us, int.from_bytes(payload[1:3], "little"), None, payload)
-    return Heard(at_us, sequence, message, payload)
+        return ReceivedFrame(at_us, int.from_bytes(payload[1:3], "little"), None, payload)
+    return ReceivedFrame(at_us, sequence, message, payload)

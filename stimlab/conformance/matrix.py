@@ -14,7 +14,7 @@ GENTLE_UA = 200
 REAL_TIME_S = 15 * 60
 
 
-class Action(Enum):
+class SafetyAction(Enum):
     """What is done or goes wrong."""
 
     STOP = "Stop"
@@ -29,7 +29,7 @@ class Action(Enum):
     NET_CHARGE = "net charge"
 
 
-class Place(Enum):
+class SegmentPosition(Enum):
     """The segment in which it is done."""
 
     ONLY = "the only segment"
@@ -39,13 +39,13 @@ class Place(Enum):
 
 # Of a pulse in each of them: period, width, gap and second width in us. The two that alternate differ in all.
 SHAPES = {
-    Place.ONLY: (10_000, 200, 0, 200),
-    Place.FIRST: (20_000, 300, 50, 600),
-    Place.SECOND: (14_000, 200, 0, 200),
+    SegmentPosition.ONLY: (10_000, 200, 0, 200),
+    SegmentPosition.FIRST: (20_000, 300, 50, 600),
+    SegmentPosition.SECOND: (14_000, 200, 0, 200),
 }
 
 
-class Moment(Enum):
+class SessionMoment(Enum):
     """When in the session it is done."""
 
     RAMP = "while it ramps"
@@ -57,17 +57,23 @@ class Moment(Enum):
 
 AMPLITUDES_UA = (200, 700, 2_000)
 CHANNELS = (1, 2, 3, 4)
-TRIPS = (Action.OVER_CURRENT, Action.SHORT, Action.OPEN, Action.TEN_KOHM, Action.NET_CHARGE)
+TRIPS = (
+    SafetyAction.OVER_CURRENT,
+    SafetyAction.SHORT,
+    SafetyAction.OPEN,
+    SafetyAction.TEN_KOHM,
+    SafetyAction.NET_CHARGE,
+)
 
 
-class Cell(NamedTuple):
-    """One operating point."""
+class OperatingPoint(NamedTuple):
+    """One cell of the matrix."""
 
-    action: Action
-    place: Place
+    action: SafetyAction
+    place: SegmentPosition
     amplitude_ua: int
     channel: int
-    moment: Moment
+    moment: SessionMoment
 
     @property
     def name(self) -> str:
@@ -83,7 +89,7 @@ class Cell(NamedTuple):
     @property
     def gentle(self) -> bool:
         """Whether its ramp has to be a slow one, to last into the second segment."""
-        return self.moment is Moment.RAMP and self.amplitude_ua <= GENTLE_UA
+        return self.moment is SessionMoment.RAMP and self.amplitude_ua <= GENTLE_UA
 
     @property
     def number(self) -> int:
@@ -96,22 +102,26 @@ class Cell(NamedTuple):
         rest = [channel for channel in CHANNELS if channel != self.channel]
         count = self.number // 7 % 3
         # A stray current comes from another channel, and a gentle ramp is kept on by one.
-        count = max(count, (self.action is Action.OVER_CURRENT) + self.gentle)
+        count = max(count, (self.action is SafetyAction.OVER_CURRENT) + self.gentle)
         return tuple(rest[(self.number + each) % len(rest)] for each in range(count))
 
 
-CELLS = tuple(Cell(*each) for each in product(Action, Place, AMPLITUDES_UA, CHANNELS, Moment))
+CELLS = tuple(
+    OperatingPoint(*each) for each in product(SafetyAction, SegmentPosition, AMPLITUDES_UA, CHANNELS, SessionMoment)
+)
 _NUMBERS = {cell: number for number, cell in enumerate(CELLS)}
 
 
-def seconds_of(cell: Cell) -> float:
+def seconds_of(cell: OperatingPoint) -> float:
     """About how long a cell takes where time is real."""
     ramp_s = cell.amplitude_ua / RAMP_UA_PER_S
-    up_s = {Moment.RAMP: 2.0, Moment.AFTER_HOLD: ramp_s + 0.8, Moment.AFTER_A_MINUTE: 60.0}.get(cell.moment, ramp_s)
-    return up_s + (2.0 if cell.place is Place.ONLY else 3.5) + 2.5
+    up_s = {SessionMoment.RAMP: 2.0, SessionMoment.AFTER_HOLD: ramp_s + 0.8, SessionMoment.AFTER_A_MINUTE: 60.0}.get(
+        cell.moment, ramp_s
+    )
+    return up_s + (2.0 if cell.place is SegmentPosition.ONLY else 3.5) + 2.5
 
 
-def pairwise(cells: Iterable[Cell]) -> list[Cell]:
+def pairwise(cells: Iterable[OperatingPoint]) -> list[OperatingPoint]:
     """Some of the cells, so that each pair of coordinates that occurs in them occurs in these; the quick ones first."""
     left = list(cells)
     open_pairs = {pair for cell in left for pair in _pairs(cell)}
@@ -123,7 +133,7 @@ def pairwise(cells: Iterable[Cell]) -> list[Cell]:
     return sorted(chosen, key=seconds_of)
 
 
-def within(cells: Iterable[Cell], seconds: float) -> list[Cell]:
+def within(cells: Iterable[OperatingPoint], seconds: float) -> list[OperatingPoint]:
     """As many of the first cells as that time holds."""
     taken, used_s = [], 0.0
     for cell in cells:
@@ -134,5 +144,5 @@ def within(cells: Iterable[Cell], seconds: float) -> list[Cell]:
     return taken
 
 
-def _pairs(cell: Cell) -> Iterator[tuple[object, ...]]:
+def _pairs(cell: OperatingPoint) -> Iterator[tuple[object, ...]]:
     return combinations(enumerate(cell), 2)

@@ -1,4 +1,4 @@
-"""One cell of the matrix as a check: bring the device to its operating point, do it there, judge all that is told."""
+"""Runs one cell of the matrix as a check: goes to the operating point, does the action there, judges the telemetry."""
 
 from collections.abc import Callable
 from functools import partial
@@ -18,20 +18,21 @@ from stimctl.wire.codec import (
 from stimctl.wire.codes import Capability, ChannelFlag, DeviceState, EndReason, Refusal
 from stimctl.wire.framing import DELIMITER
 from stimlab.conformance.approach import QUIET_US, STEP_UA, begun
-from stimlab.conformance.check import Check, Skip
-from stimlab.conformance.dut import Bench, tells
-from stimlab.conformance.link import STOP_FRAME, Heard
-from stimlab.conformance.matrix import Action, Cell, Moment, Place
+from stimlab.conformance.check import Check
+from stimlab.conformance.dut import Dut, tells
+from stimlab.conformance.link import STOP_FRAME, ReceivedFrame
+from stimlab.conformance.matrix import OperatingPoint, SafetyAction, SegmentPosition, SessionMoment
 from stimlab.conformance.report_consistency import judge
 from stimlab.conformance.timing import EXACT_US, event
-from stimlab.conformance.tracked_session import Course
+from stimlab.conformance.tracked_session import TrackedSession
+from stimlab.conformance.verdict import CheckSkipped
 
 WATCHDOG_US = 1_000_000
 OFF_US = 5_000  # from Stop to outputs disabled: section 21
 _WITHIN_US = 4 * 20_000 + 2 * EXACT_US  # three pulses, and what a firmware may take to judge them
 
 
-class Trip(NamedTuple):
+class ExpectedTrip(NamedTuple):
     """What a load must make of a session."""
 
     load: str  # `{}` is the channel itself
@@ -45,60 +46,62 @@ _ASTRAY = frozenset({EndReason.LEAD_OFF, EndReason.COMPLIANCE})
 _ASTRAY_FLAGS = ChannelFlag.LEAD_OFF | ChannelFlag.COMPLIANCE
 _ENDED, _HELD = DeviceState.ENDED, DeviceState.HELD
 TRIP_OF = {
-    Action.OVER_CURRENT: Trip(
+    SafetyAction.OVER_CURRENT: ExpectedTrip(
         "joined{}", _ENDED, frozenset({EndReason.OVER_CURRENT}), ChannelFlag.OVER_CURRENT, "R-58"
     ),
-    Action.SHORT: Trip("short", _ENDED, frozenset({EndReason.SHORT}), ChannelFlag.SHORT, "R-59"),
-    Action.OPEN: Trip("open", _HELD, _ASTRAY, _ASTRAY_FLAGS, "R-60"),
-    Action.TEN_KOHM: Trip("r10k", _HELD, _ASTRAY, _ASTRAY_FLAGS, "R-60"),
-    Action.NET_CHARGE: Trip("earthed", _ENDED, frozenset({EndReason.NET_CHARGE}), ChannelFlag.NET_CHARGE, "R-61"),
+    SafetyAction.SHORT: ExpectedTrip("short", _ENDED, frozenset({EndReason.SHORT}), ChannelFlag.SHORT, "R-59"),
+    SafetyAction.OPEN: ExpectedTrip("open", _HELD, _ASTRAY, _ASTRAY_FLAGS, "R-60"),
+    SafetyAction.TEN_KOHM: ExpectedTrip("r10k", _HELD, _ASTRAY, _ASTRAY_FLAGS, "R-60"),
+    SafetyAction.NET_CHARGE: ExpectedTrip(
+        "earthed", _ENDED, frozenset({EndReason.NET_CHARGE}), ChannelFlag.NET_CHARGE, "R-61"
+    ),
 }
 REQUIREMENT_OF = {
-    Action.STOP: "R-47",
-    Action.HOLD: "R-40",
-    Action.KEEPALIVE_LOST: "R-44",
-    Action.RAISE: "R-39",
-    Action.LOWER: "R-39",
+    SafetyAction.STOP: "R-47",
+    SafetyAction.HOLD: "R-40",
+    SafetyAction.KEEPALIVE_LOST: "R-44",
+    SafetyAction.RAISE: "R-39",
+    SafetyAction.LOWER: "R-39",
     **{action: trip.requirement for action, trip in TRIP_OF.items()},
 }
-_NEEDS = {Action.KEEPALIVE_LOST: Capability.WATCHDOG, Action.RAISE: Capability.HOLDS_LIMITS}
+_NEEDS = {SafetyAction.KEEPALIVE_LOST: Capability.WATCHDOG, SafetyAction.RAISE: Capability.HOLDS_LIMITS}
 
 
-def check_of(cell: Cell) -> Check:
+def check_of(cell: OperatingPoint) -> Check:
     """The cell as a check of the suite."""
     needs = Capability.RAMPS | _NEEDS.get(cell.action, Capability(0))
-    if cell.place is not Place.ONLY:
+    if cell.place is not SegmentPosition.ONLY:
         needs |= Capability.ALTERNATES
     if cell.action in TRIP_OF:
         needs |= Capability.MEASURES_CURRENT | Capability.MEASURES_IMPEDANCE
-    requirements = (*(("R-46",) if cell.action is Action.STOP else ()), REQUIREMENT_OF[cell.action])
+    requirements = (*(("R-46",) if cell.action is SafetyAction.STOP else ()), REQUIREMENT_OF[cell.action])
     title = f"{cell.action.value} {cell.where}"
     topic = f"full range: {cell.action.value}"
     return Check(cell.name, requirements, title, topic, partial(run, cell=cell), needs, cell=cell)
 
 
-def run(bench: Bench, cell: Cell) -> None:
+def run(dut: Dut, cell: OperatingPoint) -> None:
     """Bring the device to the operating point, do what the cell says, and judge all that it told of the session."""
-    if reason := why_not(bench, cell):
-        raise Skip(reason)
-    course = begun(bench, cell)
+    if reason := why_not(dut, cell):
+        raise CheckSkipped(reason)
+    tracked = begun(dut, cell)
     trip = TRIP_OF.get(cell.action)
     if trip is not None:
-        _trips(bench, course, cell, trip)
+        _trips(dut, tracked, cell, trip)
     else:
-        _DO[cell.action](bench, course, cell)
+        _DO[cell.action](dut, tracked, cell)
 
 
-def why_not(bench: Bench, cell: Cell) -> str:
+def why_not(dut: Dut, cell: OperatingPoint) -> str:
     """Why this cell cannot be tried on this device, here; empty when it can."""
-    assert bench.identity is not None, "identified at the beginning"
-    ranges = bench.identity.ranges
+    assert dut.identity is not None, "identified at the beginning"
+    ranges = dut.identity.ranges
     if max(cell.channel, *cell.others, 0) > ranges.channels:
         return f"it has {ranges.channels} channels"
     if cell.amplitude_ua > ranges.max_amplitude_ua:
         return f"it gives {ranges.max_amplitude_ua} uA at most"
     trip = TRIP_OF.get(cell.action)
-    if trip is not None and not bench.hands.can_swap(trip.load.format(cell.channel)):
+    if trip is not None and not dut.fixture.can_swap(trip.load.format(cell.channel)):
         return f"nobody here can cause {cell.action.value}"
     return ""
 
@@ -106,151 +109,153 @@ def why_not(bench: Bench, cell: Cell) -> str:
 # --- what is done there -------------------------------------------------------------------------
 
 
-def _now_us(bench: Bench) -> int:
+def _now_us(dut: Dut) -> int:
     """The device's time, which also is that of its newest keepalive."""
-    assert bench.nonce is not None
-    return bench.get(KeepAlive(bench.nonce), Alive, by="R-44").device_time_us
+    assert dut.nonce is not None
+    return dut.get(KeepAlive(dut.nonce), Alive, by="R-44").device_time_us
 
 
-def _stop(bench: Bench, course: Course, cell: Cell) -> None:
-    nonce, bench.nonce = bench.nonce, None
+def _stop(dut: Dut, tracked: TrackedSession, cell: OperatingPoint) -> None:
+    nonce, dut.nonce = dut.nonce, None
     assert nonce is not None
-    first = len(bench.heard)
+    first = len(dut.received)
     # The keepalive's answer holds the device's time just before the Stop.
-    bench.send_raw(encode(bench.next_sequence(), KeepAlive(nonce)) + DELIMITER + STOP_FRAME)
-    found = bench.answer_to(0, first)
+    dut.send_raw(encode(dut.next_sequence(), KeepAlive(nonce)) + DELIMITER + STOP_FRAME)
+    found = dut.answer_to(0, first)
     text = f"Stop was not executed {cell.where}"
     state = found.message.state if found is not None and isinstance(found.message, Stopped) else None
     seen = "no answer" if state is None else DeviceState(state).name
-    bench.require("R-46", state == DeviceState.ENDED, text, expected="ENDED", seen=seen)
-    alive = next((each.message for each in bench.heard[first:] if isinstance(each.message, Alive)), None)
-    ended = event(bench, DeviceState.ENDED, first)
-    bench.require("R-47", ended.reason == EndReason.STOP, f"Stop ended it for {EndReason(ended.reason).name}")
+    dut.require("R-46", state == DeviceState.ENDED, text, expected="ENDED", seen=seen)
+    alive = next((each.message for each in dut.received[first:] if isinstance(each.message, Alive)), None)
+    ended = event(dut, DeviceState.ENDED, first)
+    dut.require("R-47", ended.reason == EndReason.STOP, f"Stop ended it for {EndReason(ended.reason).name}")
     if alive is not None:
         off_us = ended.device_time_us - alive.device_time_us
         # Both go out at once; a line may still bring them in pieces.
-        bench.measure("Stop to outputs disabled", off_us, OFF_US + bench.slack_us, "us", by="R-47")
-    _is_off(bench, course, cell, ended, by="R-47")
+        dut.measure("Stop to outputs disabled", off_us, OFF_US + dut.slack_us, "us", by="R-47")
+    _is_off(dut, tracked, cell, ended, by="R-47")
 
 
-def _hold(bench: Bench, course: Course, cell: Cell) -> None:
-    first = len(bench.heard)
-    holding = course.hold()
+def _hold(dut: Dut, tracked: TrackedSession, cell: OperatingPoint) -> None:
+    first = len(dut.received)
+    holding = tracked.hold()
     text = f"Hold was answered and not executed {cell.where}"
     seen = DeviceState(holding.state).name
-    bench.require("R-40", holding.state == DeviceState.HELD, text, expected="HELD", seen=seen)
-    _is_off(bench, course, cell, event(bench, DeviceState.HELD, first), by="R-40")
+    dut.require("R-40", holding.state == DeviceState.HELD, text, expected="HELD", seen=seen)
+    _is_off(dut, tracked, cell, event(dut, DeviceState.HELD, first), by="R-40")
 
 
-def _keepalive_lost(bench: Bench, course: Course, cell: Cell) -> None:
-    last_us = _now_us(bench)
-    bench.nonce = None
-    bench.expect(EndReason.WATCHDOG)
-    found = bench.wait_for(_over, WATCHDOG_US + 500_000)
+def _keepalive_lost(dut: Dut, tracked: TrackedSession, cell: OperatingPoint) -> None:
+    last_us = _now_us(dut)
+    dut.nonce = None
+    dut.expect(EndReason.WATCHDOG)
+    found = dut.wait_for(_over, WATCHDOG_US + 500_000)
     text = f"nothing ended the session 1.5 s after the last keepalive, {cell.where}"
-    bench.require("R-44", found is not None, text, expected="ENDED for WATCHDOG", seen=bench.last_state())
+    dut.require("R-44", found is not None, text, expected="ENDED for WATCHDOG", seen=dut.last_state())
     assert found is not None
     ended: Event = found.message
     reason = EndReason(ended.reason).name
     text = f"without keepalives it ended for another reason, {cell.where}"
-    bench.require("R-44", ended.reason == EndReason.WATCHDOG, text, expected="WATCHDOG", seen=reason)
+    dut.require("R-44", ended.reason == EndReason.WATCHDOG, text, expected="WATCHDOG", seen=reason)
     off_us = abs(ended.device_time_us - last_us - WATCHDOG_US)
-    bench.measure("watchdog, away from 1 s after the last keepalive", off_us, EXACT_US, "us", by="R-44")
-    _is_off(bench, course, cell, ended, by="R-44")
+    dut.measure("watchdog, away from 1 s after the last keepalive", off_us, EXACT_US, "us", by="R-44")
+    _is_off(dut, tracked, cell, ended, by="R-44")
 
 
-def _raise(bench: Bench, course: Course, cell: Cell) -> None:
-    assert bench.armed is not None
-    nonce, low_ua = bench.armed.nonce, cell.amplitude_ua - STEP_UA
-    if course.ceiling_ua > low_ua + STEP_UA:
-        bench.refused(SetTarget(nonce, cell.channel, low_ua + STEP_UA + 1), Refusal.RAISE_TOO_LARGE, by="R-39")
-    bench.refused(SetTarget(nonce, cell.channel, course.ceiling_ua + 1), Refusal.ABOVE_LIMIT, by="R-39")
-    course.target(cell.channel, cell.amplitude_ua)
-    if course.ceiling_ua > cell.amplitude_ua:
-        bench.refused(SetTarget(nonce, cell.channel, cell.amplitude_ua + 1), Refusal.RAISE_TOO_SOON, by="R-39")
-    if cell.moment is Moment.RAMP:
-        bench.reach(DeviceState.RUNNING, 7_000_000, by="R-24")
-    bench.listen(500_000)
-    _end_by_host(bench, course, cell)
+def _raise(dut: Dut, tracked: TrackedSession, cell: OperatingPoint) -> None:
+    assert dut.armed is not None
+    nonce, low_ua = dut.armed.nonce, cell.amplitude_ua - STEP_UA
+    if tracked.ceiling_ua > low_ua + STEP_UA:
+        dut.refused(SetTarget(nonce, cell.channel, low_ua + STEP_UA + 1), Refusal.RAISE_TOO_LARGE, by="R-39")
+    dut.refused(SetTarget(nonce, cell.channel, tracked.ceiling_ua + 1), Refusal.ABOVE_LIMIT, by="R-39")
+    tracked.target(cell.channel, cell.amplitude_ua)
+    if tracked.ceiling_ua > cell.amplitude_ua:
+        dut.refused(SetTarget(nonce, cell.channel, cell.amplitude_ua + 1), Refusal.RAISE_TOO_SOON, by="R-39")
+    if cell.moment is SessionMoment.RAMP:
+        dut.reach(DeviceState.RUNNING, 7_000_000, by="R-24")
+    dut.listen(500_000)
+    _end_by_host(dut, tracked, cell)
 
 
-def _lower(bench: Bench, course: Course, cell: Cell) -> None:
-    course.target(cell.channel, cell.amplitude_ua // 4)  # under what a ramp has come to
-    bench.listen(300_000)
-    course.target(cell.channel, 0)
-    bench.listen(300_000)
-    _end_by_host(bench, course, cell)
+def _lower(dut: Dut, tracked: TrackedSession, cell: OperatingPoint) -> None:
+    tracked.target(cell.channel, cell.amplitude_ua // 4)  # under what a ramp has come to
+    dut.listen(300_000)
+    tracked.target(cell.channel, 0)
+    dut.listen(300_000)
+    _end_by_host(dut, tracked, cell)
 
 
-def _end_by_host(bench: Bench, course: Course, cell: Cell) -> None:
-    first = len(bench.heard)
-    course.hold()
-    _is_off(bench, course, cell, event(bench, DeviceState.HELD, first), by="R-40")
+def _end_by_host(dut: Dut, tracked: TrackedSession, cell: OperatingPoint) -> None:
+    first = len(dut.received)
+    tracked.hold()
+    _is_off(dut, tracked, cell, event(dut, DeviceState.HELD, first), by="R-40")
 
 
-def _trips(bench: Bench, course: Course, cell: Cell, trip: Trip) -> None:
-    bench.expect(*trip.reasons)
-    before_us, first = _now_us(bench), len(bench.heard)
-    source = cell.others[0] if cell.action is Action.OVER_CURRENT else cell.channel
-    bench.swap(source, trip.load.format(cell.channel))
-    found = next(filter(_over, bench.heard[first:]), None) or bench.wait_for(_over, _WITHIN_US + 2 * bench.slack_us)
+def _trips(dut: Dut, tracked: TrackedSession, cell: OperatingPoint, trip: ExpectedTrip) -> None:
+    dut.expect(*trip.reasons)
+    before_us, first = _now_us(dut), len(dut.received)
+    source = cell.others[0] if cell.action is SafetyAction.OVER_CURRENT else cell.channel
+    dut.swap(source, trip.load.format(cell.channel))
+    found = next(filter(_over, dut.received[first:]), None) or dut.wait_for(_over, _WITHIN_US + 2 * dut.slack_us)
     text = f"{cell.action.value} {cell.where} did not take it to {trip.state.name} within {_WITHIN_US} us"
-    bench.require(trip.requirement, found is not None, text, expected=trip.state.name, seen=bench.last_state())
+    dut.require(trip.requirement, found is not None, text, expected=trip.state.name, seen=dut.last_state())
     assert found is not None
-    told: Event = found.message
-    said = DeviceState(told.state).name, EndReason(told.reason).name, told.channel
+    reported: Event = found.message
+    said = DeviceState(reported.state).name, EndReason(reported.reason).name, reported.channel
     wanted = trip.state, trip.reasons, cell.channel
-    kept = told.state == trip.state and told.reason in trip.reasons and told.channel == cell.channel
+    kept = reported.state == trip.state and reported.reason in trip.reasons and reported.channel == cell.channel
     names = " or ".join(sorted(reason.name for reason in trip.reasons))
     text = f"{cell.action.value} {cell.where} was told for something else"
     expected = f"{wanted[0].name} for {names} on channel {cell.channel}"
-    bench.require(trip.requirement, kept, text, expected=expected, seen=f"{said[0]} for {said[1]} on channel {said[2]}")
-    if told.state == DeviceState.ENDED:
-        bench.nonce = None
-    _is_off(bench, course, cell, told, by=trip.requirement, disturbed_us=before_us)
-    flags = [each.flags for each in bench.channels() if each.channel == cell.channel][-1]
+    dut.require(trip.requirement, kept, text, expected=expected, seen=f"{said[0]} for {said[1]} on channel {said[2]}")
+    if reported.state == DeviceState.ENDED:
+        dut.nonce = None
+    _is_off(dut, tracked, cell, reported, by=trip.requirement, disturbed_us=before_us)
+    flags = [each.flags for each in dut.channels() if each.channel == cell.channel][-1]
     text = f"after {cell.action.value} {cell.where} its channel does not tell which fault it was"
-    bench.require("R-65", bool(flags & trip.flags), text, expected=str(trip.flags), seen=f"{flags:#x}")
+    dut.require("R-65", bool(flags & trip.flags), text, expected=str(trip.flags), seen=f"{flags:#x}")
 
 
-def _over(each: Heard) -> bool:
+def _over(each: ReceivedFrame) -> bool:
     return tells(each, DeviceState.HELD, DeviceState.ENDED)
 
 
-def _is_off(bench: Bench, course: Course, cell: Cell, over: Event, *, by: str, disturbed_us: int | None = None) -> None:
+def _is_off(
+    dut: Dut, tracked: TrackedSession, cell: OperatingPoint, over: Event, *, by: str, disturbed_us: int | None = None
+) -> None:
     """Nothing flows and nothing is counted any more, on no channel, and the session was told truly."""
-    record = course.record()
-    heard = bench.listen(QUIET_US)
+    record = tracked.record()
+    received = dut.listen(QUIET_US)
     was_off = f"{cell.where}: {DeviceState(over.state).name}, and then"
-    bench.require(by, bool(bench.statuses(heard)), f"{was_off} no Status came")
-    for status in bench.statuses(heard):
+    dut.require(by, bool(dut.statuses(received)), f"{was_off} no Status came")
+    for status in dut.statuses(received):
         state = DeviceState(status.state)
         text = f"{was_off} it went on"
-        bench.require(by, status.state == over.state, text, expected=DeviceState(over.state).name, seen=state.name)
-    zero = bench.statuses(heard)[-1].zero
-    bench.require("R-48", bool(zero), f"{was_off} zero was not measured within {QUIET_US} us")
-    _same_counts(bench, course, by, was_off)
-    started = [each.message for each in bench.heard if isinstance(each.message, Started)][-1]
+        dut.require(by, status.state == over.state, text, expected=DeviceState(over.state).name, seen=state.name)
+    zero = dut.statuses(received)[-1].zero
+    dut.require("R-48", bool(zero), f"{was_off} zero was not measured within {QUIET_US} us")
+    _same_counts(dut, tracked, by, was_off)
+    started = [each.message for each in dut.received if isinstance(each.message, Started)][-1]
     ran_us = record.stimulation_us - started.stimulation_us
     off_us = abs(over.device_time_us - started.device_time_us - ran_us)
-    bench.measure("stimulation time, away from the device's clock", off_us, EXACT_US, "us", by="R-42")
-    course.counted(by="R-54")
-    judge(bench, course, until_us=disturbed_us)
+    dut.measure("stimulation time, away from the device's clock", off_us, EXACT_US, "us", by="R-42")
+    tracked.counted(by="R-54")
+    judge(dut, tracked, until_us=disturbed_us)
 
 
-def _same_counts(bench: Bench, course: Course, by: str, was_off: str) -> None:
+def _same_counts(dut: Dut, tracked: TrackedSession, by: str, was_off: str) -> None:
     """Telemetry and counters agree on each channel, so that nothing was added since the end."""
-    for channel in course.channels:
-        counters = bench.get(ReadCounters(channel), Counters, by="R-28")
-        told = [each[6:10] for each in bench.channels() if each.channel == channel][-1]
+    for channel in tracked.channels:
+        counters = dut.get(ReadCounters(channel), Counters, by="R-28")
+        reported = [each[6:10] for each in dut.channels() if each.channel == channel][-1]
         text = f"{was_off} channel {channel} went on counting"
-        bench.require(by, told == counters[2:6], text, expected=str(told), seen=str(counters[2:6]))
+        dut.require(by, reported == counters[2:6], text, expected=str(reported), seen=str(counters[2:6]))
 
 
-_DO: dict[Action, Callable[[Bench, Course, Cell], None]] = {
-    Action.STOP: _stop,
-    Action.HOLD: _hold,
-    Action.KEEPALIVE_LOST: _keepalive_lost,
-    Action.RAISE: _raise,
-    Action.LOWER: _lower,
+_DO: dict[SafetyAction, Callable[[Dut, TrackedSession, OperatingPoint], None]] = {
+    SafetyAction.STOP: _stop,
+    SafetyAction.HOLD: _hold,
+    SafetyAction.KEEPALIVE_LOST: _keepalive_lost,
+    SafetyAction.RAISE: _raise,
+    SafetyAction.LOWER: _lower,
 }

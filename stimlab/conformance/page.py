@@ -1,4 +1,4 @@
-"""A run as one HTML page that needs nothing else: no file beside it and nothing from the network.
+"""Writes a run as one HTML page that needs nothing else: no file beside it and nothing from the network.
 
 Traffic is packed, and unpacked by the page where somebody opens it: failed checks first, as much as the page may hold.
 """
@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 from zlib import MAX_WBITS, compressobj
 
-from stimlab.conformance.matrix import AMPLITUDES_UA, CHANNELS, Action, Moment, Place
+from stimlab.conformance.matrix import AMPLITUDES_UA, CHANNELS, SafetyAction, SegmentPosition, SessionMoment
 from stimlab.conformance.report import document
-from stimlab.conformance.result import Run
+from stimlab.conformance.result import SuiteResult
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 TRAFFIC_BYTES = 220_000  # packed; with all else the page stays under 500 KB
@@ -23,25 +23,25 @@ WRONG = ("failed", "error")
 MARKS = {"passed": "\u2713", "failed": "\u2717", "error": "!", "skipped": "\u2013"}
 
 
-def as_html(run: Run) -> str:
+def as_html(run: SuiteResult) -> str:
     """The page as text. What the device says is shown as text, whatever is in it."""
     # Here, because nothing else of stimctl needs it.
     from jinja2 import Environment, StrictUndefined
 
     made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    told = document(run)
-    for number, check in enumerate(told["checks"]):
+    reported = document(run)
+    for number, check in enumerate(reported["checks"]):
         check["number"] = number
-    wrong = [check for check in told["checks"] if check["verdict"] in WRONG]
-    ordinary = [check for check in told["checks"] if check["cell"] is None and check["verdict"] not in WRONG]
+    wrong = [check for check in reported["checks"] if check["verdict"] in WRONG]
+    ordinary = [check for check in reported["checks"] if check["cell"] is None and check["verdict"] not in WRONG]
     page: str = made.from_string(TEMPLATE.read_text("utf-8")).render(
-        run=told,
+        run=reported,
         wrong=wrong[:MOST_WRONG],
         more_wrong=len(wrong) - len(wrong[:MOST_WRONG]),
         ordinary=ordinary,
-        grids=list(_grids(told["checks"])),
-        columns=[f"{channel}, {moment.value}" for channel, moment in product(CHANNELS, Moment)],
-        left_out=_left_out(told["checks"]),
+        grids=list(_grids(reported["checks"])),
+        columns=[f"{channel}, {moment.value}" for channel, moment in product(CHANNELS, SessionMoment)],
+        left_out=_left_out(reported["checks"]),
         traffic=_packed([*wrong[:MOST_WRONG], *ordinary]),
     )
     return page
@@ -68,10 +68,10 @@ def _packed(checks: Iterable[dict[str, Any]]) -> dict[int, str]:
 def _grids(checks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """The matrix, an action at a time: rows of segment and amplitude, columns of channel and moment."""
     cells = {tuple(check["cell"].values()): check for check in checks if check["cell"] is not None}
-    for action in Action if cells else ():
+    for action in SafetyAction if cells else ():
         rows = []
-        for place, amplitude_ua in product(Place, AMPLITUDES_UA):
-            points = [(channel, moment.value) for channel, moment in product(CHANNELS, Moment)]
+        for place, amplitude_ua in product(SegmentPosition, AMPLITUDES_UA):
+            points = [(channel, moment.value) for channel, moment in product(CHANNELS, SessionMoment)]
             keys = [(action.value, place.value, amplitude_ua, *point) for point in points]
             verdicts = [cells[key]["verdict"] if key in cells else "skipped" for key in keys]
             marks = [(verdict, MARKS[verdict]) for verdict in verdicts]

@@ -1,6 +1,6 @@
-"""The pulse rules of section 13 as the document has them: pulse by pulse, in integers, with nothing made fast.
+"""A reference model of the pulse rules of section 13: pulse by pulse, in integers, with nothing made fast.
 
-`Told` takes down what the device said that it applied, and says what it must have counted for it.
+`ReportedSession` takes down what the device said that it applied, and says what it must have counted for it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,14 +10,14 @@ from math import gcd, lcm
 from typing import NamedTuple
 
 from stimctl.wire.codec import LoadSegment
-from stimlab.conformance.programs import Loadable
+from stimlab.conformance.programs import WireProgram
 
 CHANNELS = (1, 2, 3, 4)
 SLOT_US = 2_500
 MOST_RISE_UA = 100
 
 
-class Due(NamedTuple):
+class DuePulse(NamedTuple):
     """A pulse: when it begins (stimulation time), in which segment, and its first phase."""
 
     at_us: int
@@ -25,7 +25,7 @@ class Due(NamedTuple):
     amplitude_ua: int
 
 
-class Tally(NamedTuple):
+class ExpectedCounts(NamedTuple):
     """Pulses and charge of first phases, in the order of the wire's Counters."""
 
     pulses_0: int = 0
@@ -35,7 +35,7 @@ class Tally(NamedTuple):
 
 
 @dataclass(slots=True)
-class Run:
+class ReferenceRun:
     """From a start to its end. `targets_ua`: for each channel, from when on which target holds."""
 
     begin_us: int
@@ -44,17 +44,17 @@ class Run:
 
 
 @dataclass(slots=True)
-class Told:
+class ReportedSession:
     """What the device said that it applied in one session of `program`. Times are stimulation time."""
 
-    program: Loadable
+    program: WireProgram
     limit_us: int
-    runs: list[Run] = field(default_factory=list)
-    _kept: dict[tuple[object, ...], tuple[Due, ...]] = field(default_factory=dict)
+    runs: list[ReferenceRun] = field(default_factory=list)
+    _kept: dict[tuple[object, ...], tuple[DuePulse, ...]] = field(default_factory=dict)
 
     def started(self, targets_ua: Mapping[int, int], at_us: int) -> None:
-        """A run began."""
-        self.runs.append(Run(at_us, {channel: [(at_us, target)] for channel, target in targets_ua.items()}))
+        """Begin a run."""
+        self.runs.append(ReferenceRun(at_us, {channel: [(at_us, target)] for channel, target in targets_ua.items()}))
 
     def target_set(self, channel: int, target_ua: int, at_us: int) -> None:
         """A channel's pulses from `at_us` on go elsewhere."""
@@ -65,7 +65,7 @@ class Told:
         if self.runs and self.runs[-1].end_us is None:
             self.runs[-1].end_us = at_us
 
-    def pulses(self, channel: int) -> tuple[Due, ...]:
+    def pulses(self, channel: int) -> tuple[DuePulse, ...]:
         """All that `channel` must have delivered. Asked again without anything new, it costs nothing."""
         runs = tuple((run.begin_us, run.end_us, tuple(run.targets_ua.get(channel, ()))) for run in self.runs)
         key = (channel, *runs)
@@ -74,13 +74,13 @@ class Told:
             self._kept[key] = tuple(chain.from_iterable(every))
         return self._kept[key]
 
-    def tally(self, channel: int) -> Tally:
+    def tally(self, channel: int) -> ExpectedCounts:
         """What `channel` must have counted."""
         pulses, charge_pc = [0, 0], [0, 0]
         for due in self.pulses(channel):
             pulses[due.segment] += 1
             charge_pc[due.segment] += due.amplitude_ua * self.program.segments[due.segment].width_us
-        return Tally(*pulses, *charge_pc)
+        return ExpectedCounts(*pulses, *charge_pc)
 
     def segments_us(self) -> tuple[int, int]:
         """How long the session was in each segment."""
@@ -102,12 +102,12 @@ def span_us(segment: LoadSegment) -> int:
     return segment.width_us + segment.interphase_gap_us + segment.second_width_us
 
 
-def quantum_ua(program: Loadable) -> int:
-    """R-53."""
+def quantum_ua(program: WireProgram) -> int:
+    """The step between amplitudes whose phases have equal areas: R-53."""
     return lcm(*(each.second_width_us // gcd(each.width_us, each.second_width_us) for each in program.segments))
 
 
-def bands_of(program: Loadable, until_us: int) -> Iterator[tuple[int, int, LoadSegment]]:
+def bands_of(program: WireProgram, until_us: int) -> Iterator[tuple[int, int, LoadSegment]]:
     """R-51: when each band begins (pattern time), its index and its segment."""
     begin_us = 0
     for number in count():
@@ -120,7 +120,7 @@ def bands_of(program: Loadable, until_us: int) -> Iterator[tuple[int, int, LoadS
         begin_us += program.segments[index].dwell_us
 
 
-def scheduled(program: Loadable, channel: int, run: Run, limit_us: int) -> Iterator[tuple[int, int]]:
+def scheduled(program: WireProgram, channel: int, run: ReferenceRun, limit_us: int) -> Iterator[tuple[int, int]]:
     """R-52: stimulation time and segment of each scheduled pulse of a run."""
     end_us = limit_us if run.end_us is None else run.end_us
     for band_us, index, segment in bands_of(program, end_us - run.begin_us):
@@ -132,7 +132,7 @@ def scheduled(program: Loadable, channel: int, run: Run, limit_us: int) -> Itera
             yield at_us, index
 
 
-def pulses_of(program: Loadable, channel: int, run: Run, limit_us: int) -> Iterator[Due]:
+def pulses_of(program: WireProgram, channel: int, run: ReferenceRun, limit_us: int) -> Iterator[DuePulse]:
     """R-54 to R-56: the pulses that one channel delivers in one run."""
     changes, quantum = run.targets_ua.get(channel), quantum_ua(program)
     if changes is None:
@@ -149,4 +149,4 @@ def pulses_of(program: Loadable, channel: int, run: Run, limit_us: int) -> Itera
         level = min(aim, level + step) if aim > level else aim
         previous_us = at_us
         if amplitude := level - level % quantum:
-            yield Due(at_us, index, amplitude)
+            yield DuePulse(at_us, index, amplitude)

@@ -1,4 +1,4 @@
-"""A run of the suite as one document: what JSON holds, and what the page and the XML are made from.
+"""The report of a run as one document: it is the JSON, and the page and the XML are made from it.
 
 Traffic is in words beside its bytes. Of a check that waits for minutes only the beginning and the end are kept.
 """
@@ -8,19 +8,19 @@ from dataclasses import asdict
 from typing import Any
 
 from stimctl.traffic.decoder import Decoder
-from stimctl.traffic.transcript import Record
+from stimctl.traffic.transcript import TrafficChunk
 from stimctl.wire.codes import PROTOCOL_VERSION, Capability
-from stimlab.conformance.matrix import Cell
-from stimlab.conformance.requirements import section_of, texts
-from stimlab.conformance.result import Found, Identity, Measurement, Outcome, Run
-from stimlab.conformance.scope import NOT_ON_THE_WIRE, TO_MEASURE
+from stimlab.conformance.matrix import OperatingPoint
+from stimlab.conformance.requirements import NOT_ON_THE_WIRE, TO_MEASURE, section_of, texts
+from stimlab.conformance.result import CheckResult, Nonconformity, SuiteResult
+from stimlab.conformance.verdict import DutIdentity, Measurement
 
 FORMAT = 2
 SHOWN_LINES = 120  # of the traffic of one check, at each end
 NEAR_LINES = 20  # and before and after what showed that a requirement is not kept
 
 
-def document(run: Run) -> dict[str, Any]:
+def document(run: SuiteResult) -> dict[str, Any]:
     """The whole run, as plain data."""
     return {
         "stimctl_conformance": FORMAT,
@@ -43,22 +43,22 @@ def document(run: Run) -> dict[str, Any]:
     }
 
 
-def _device(who: Identity) -> dict[str, Any]:
-    ranges = who.ranges._asdict()
+def _device(identity: DutIdentity) -> dict[str, Any]:
+    ranges = identity.ranges._asdict()
     capabilities = Capability(ranges.pop("capabilities"))
     return {
-        "simulator": bool(who.welcome.simulator),
-        "model": who.model,
-        "serial": who.serial,
-        "firmware": who.version,
-        "firmware_sha256": who.firmware.sha256.hex(),
-        "boot": who.welcome.boot_id,
+        "simulator": bool(identity.welcome.simulator),
+        "model": identity.model,
+        "serial": identity.serial,
+        "firmware": identity.version,
+        "firmware_sha256": identity.firmware.sha256.hex(),
+        "boot": identity.welcome.boot_id,
         "capabilities": [(flag.name or "").lower().replace("_", " ") for flag in capabilities],
         "ranges": ranges,
     }
 
 
-def _requirement(run: Run, number: str) -> dict[str, str]:
+def _requirement(run: SuiteResult, number: str) -> dict[str, str]:
     """What the run says of one requirement: failed goes before passed, and passed before skipped."""
     if number in NOT_ON_THE_WIRE:
         return {"verdict": "not on the wire", "reason": NOT_ON_THE_WIRE[number]}
@@ -73,7 +73,7 @@ def _requirement(run: Run, number: str) -> dict[str, str]:
     return {"verdict": "not shown", "reason": "the checks that look at it did not come to their end" if looked else ""}
 
 
-def _check(outcome: Outcome) -> dict[str, Any]:
+def _check(outcome: CheckResult) -> dict[str, Any]:
     lines = list(in_words(outcome.traffic))
     places = [_place(lines, each.record) for each in outcome.found]
     shown = SHOWN_LINES if outcome.check.cell is None else NEAR_LINES
@@ -98,7 +98,7 @@ def _check(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _found(each: Found) -> dict[str, Any]:
+def _found(each: Nonconformity) -> dict[str, Any]:
     return {
         "requirement": each.requirement,
         "section": section_of(each.requirement),
@@ -108,7 +108,7 @@ def _found(each: Found) -> dict[str, Any]:
     }
 
 
-def _cell(cell: Cell) -> dict[str, Any]:
+def _cell(cell: OperatingPoint) -> dict[str, Any]:
     return {
         "action": cell.action.value,
         "place": cell.place.value,
@@ -135,19 +135,19 @@ def _measurement(taken: Measurement) -> dict[str, Any]:
     return {"name": taken.name, "value": taken.value, "limit": taken.limit, "unit": taken.unit, "verdict": verdict}
 
 
-def in_words(traffic: list[Record]) -> Iterator[dict[str, Any]]:
+def in_words(traffic: list[TrafficChunk]) -> Iterator[dict[str, Any]]:
     """Each frame, or piece of damage: when, from whom, in words and in hex."""
     decoder, raw = Decoder(), {"host": b"", "device": b""}
     for number, record in enumerate(traffic):
         for piece in record.data.split(b"\x00")[:-1]:
             raw[record.sender] += piece + b"\x00"
-            for line in decoder.feed(Record(record.at_us, record.sender, piece + b"\x00")):
+            for line in decoder.feed(TrafficChunk(record.at_us, record.sender, piece + b"\x00")):
                 yield _line(line.at_us, record.sender, line.text(), raw[record.sender], number)
                 raw[record.sender] = b""
         rest = record.data.rpartition(b"\x00")[2]
         if rest:
             raw[record.sender] += rest
-            for line in decoder.feed(Record(record.at_us, record.sender, rest)):
+            for line in decoder.feed(TrafficChunk(record.at_us, record.sender, rest)):
                 yield _line(line.at_us, record.sender, line.text(), b"", number)
     for line in decoder.finish():
         yield _line(line.at_us, line.sender, line.text(), raw[line.sender], len(traffic) - 1)

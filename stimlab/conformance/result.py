@@ -1,34 +1,19 @@
-"""What a run of the suite found, as plain data: for the screen, JUnit XML, JSON and the HTML page."""
+"""The result of a run as plain data, for the screen, JUnit XML, JSON and the HTML page."""
 
 from dataclasses import dataclass, field
 from typing import Literal
 
-from stimctl.traffic.transcript import Record
-from stimctl.wire.codec import Firmware, Maker, Ranges, Welcome
+from stimctl.traffic.transcript import TrafficChunk
 from stimlab.conformance.check import Check
-from stimlab.conformance.scope import TO_MEASURE
+from stimlab.conformance.requirements import TO_MEASURE
+from stimlab.conformance.verdict import DutIdentity, Measurement
 
 _WRONG: tuple["Verdict", ...] = ("failed", "error")
 Verdict = Literal["passed", "failed", "skipped", "error"]
 
 
 @dataclass(frozen=True, slots=True)
-class Measurement:
-    """A value that was measured. `limit` is the highest allowed, None where there is none."""
-
-    name: str
-    value: int
-    limit: int | None
-    unit: str
-
-    @property
-    def passed(self) -> bool:
-        """Whether it keeps its limit."""
-        return self.limit is None or self.value <= self.limit
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
+class Nonconformity:
     """A requirement that is not kept: a sentence, the values side by side, and the piece of traffic that showed it."""
 
     requirement: str
@@ -39,52 +24,27 @@ class Found:
 
 
 @dataclass(slots=True)
-class Outcome:
+class CheckResult:
     """One check, done. `found` is empty unless it failed; `reason` says why it was skipped or broke off."""
 
     check: Check
     verdict: Verdict = "passed"
-    found: list[Found] = field(default_factory=list)
+    found: list[Nonconformity] = field(default_factory=list)
     reason: str = ""
     measurements: list[Measurement] = field(default_factory=list)
-    traffic: list[Record] = field(default_factory=list)
+    traffic: list[TrafficChunk] = field(default_factory=list)
     took_us: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What the device says that it is."""
-
-    welcome: Welcome
-    maker: Maker
-    firmware: Firmware
-    ranges: Ranges
-
-    @property
-    def model(self) -> str:
-        """As text."""
-        return _text(self.maker.model)
-
-    @property
-    def serial(self) -> str:
-        """As text."""
-        return _text(self.maker.serial)
-
-    @property
-    def version(self) -> str:
-        """Of the firmware."""
-        return f"{self.firmware.major}.{self.firmware.minor}.{self.firmware.patch}"
-
-
 @dataclass(slots=True)
-class Run:
+class SuiteResult:
     """The whole of it. `broken_off` says why it did not come to its end; empty when it did."""
 
     url: str
     began: str  # ISO 8601, UTC
     tool: str
-    identity: Identity | None = None
-    outcomes: list[Outcome] = field(default_factory=list)
+    identity: DutIdentity | None = None
+    outcomes: list[CheckResult] = field(default_factory=list)
     broken_off: str = ""
     line_lost: bool = False
     amplitude_ua: int = 0
@@ -113,7 +73,3 @@ class Run:
         if self.broken_off:
             return f"BROKEN OFF, no verdict; {left_out}"
         return f"CONFORMS in what was examined; {left_out}"
-
-
-def _text(padded: bytes) -> str:
-    return padded.rstrip(b"\x00").decode("ascii", "replace")

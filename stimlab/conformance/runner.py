@@ -1,4 +1,4 @@
-"""One check after the other: each from a known state, and after each a Stop, measured zero and no fault unforeseen.
+"""Runs one check after the other, each from a known state, with a Stop and measured zero after each.
 
 Whatever ends the run early - Ctrl-C, a lost line, a mistake in a check - a Stop goes out first.
 """
@@ -11,11 +11,12 @@ from itertools import chain
 
 from stimctl.errors import LineFault
 from stimctl.wire.codes import Capability, EndReason
-from stimlab.conformance.check import Check, Nonconforming, Skip
-from stimlab.conformance.dut import ZERO_LIMIT_US, Bench
+from stimlab.conformance.check import Check
+from stimlab.conformance.dut import ZERO_LIMIT_US, Dut
 from stimlab.conformance.link import STOP_FRAME
 from stimlab.conformance.plan import Planned
-from stimlab.conformance.result import Found, Measurement, Outcome, Run
+from stimlab.conformance.result import CheckResult, Nonconformity, SuiteResult
+from stimlab.conformance.verdict import CheckSkipped, Measurement, Nonconforming
 
 # An end or a hold that no check asked for, and the requirement that speaks of it.
 _OF_REASON = {
@@ -31,10 +32,10 @@ _OF_REASON = {
     EndReason.LEAD_OFF: "R-60",
     EndReason.COMPLIANCE: "R-60",
 }
-Progress = Callable[[Check, Outcome | None], None]
+Progress = Callable[[Check, CheckResult | None], None]
 
 
-class Runner:
+class SuiteRunner:
     """Runs checks on a bench. `progress` is told each check as it begins (None) and as it is done.
 
     A session that waits in the device with its dose is left alone, and nothing is run, unless `discard_dose`.
@@ -43,47 +44,47 @@ class Runner:
 
     def __init__(
         self,
-        bench: Bench,
+        dut: Dut,
         *,
         long: bool = False,
         discard_dose: bool = False,
         tool: str = "stimctl",
         progress: Progress | None = None,
     ) -> None:
-        self._bench = bench
+        self._dut = dut
         self._discard_dose = discard_dose
         self._waits = False  # somebody else's dose is in the device
         self._tool = tool
-        self._long = long or bench.port.virtual
+        self._long = long or dut.port.virtual
         self._progress = progress or (lambda _check, _outcome: None)
 
     def run(
-        self, checks: Iterable[Check], plan: Callable[[Bench], Planned] | None = None, *, left_out: Iterable[Check] = ()
-    ) -> Run:
+        self, checks: Iterable[Check], plan: Callable[[Dut], Planned] | None = None, *, left_out: Iterable[Check] = ()
+    ) -> SuiteResult:
         """Run them, then what `plan` makes of the full range once it is known who is there; `left_out` is only told.
 
-        Never raises for what the device does; `Run.broken_off` says why it did not come to its end.
+        Never raises for what the device does; `SuiteResult.broken_off` says why it did not come to its end.
         """
         run = self._new_run()
         try:
             run.broken_off = self._identify(run)
             if not run.broken_off:
-                self._bench.hands.prepare()
-                self._bench.restart_line()
+                self._dut.fixture.prepare()
+                self._dut.restart_line()
             self._all(run, checks, plan)
-            run.outcomes += [Outcome(check, "skipped", reason="not chosen") for check in left_out]
+            run.outcomes += [CheckResult(check, "skipped", reason="not chosen") for check in left_out]
         except KeyboardInterrupt:
             run.broken_off = "interrupted"
         finally:
             self._last_stop(run)
         return run
 
-    def _all(self, run: Run, checks: Iterable[Check], plan: Callable[[Bench], Planned] | None) -> None:
+    def _all(self, run: SuiteResult, checks: Iterable[Check], plan: Callable[[Dut], Planned] | None) -> None:
         every: Planned = ((check, "") for check in checks)
         if plan is not None and run.identity is not None:
-            every = chain(every, plan(self._bench))
+            every = chain(every, plan(self._dut))
         for check, reason in every if not run.broken_off else ():
-            outcome = Outcome(check, "skipped" if reason else "passed", reason=reason)
+            outcome = CheckResult(check, "skipped" if reason else "passed", reason=reason)
             run.outcomes.append(outcome)
             if reason:
                 continue
@@ -95,18 +96,18 @@ class Runner:
             if run.broken_off:
                 break
 
-    def _new_run(self) -> Run:
-        bench = self._bench
+    def _new_run(self) -> SuiteResult:
+        dut = self._dut
         began = datetime.now(UTC).isoformat(timespec="seconds")
-        return Run(bench.port.url, began, self._tool, amplitude_ua=bench.amplitude_ua)
+        return SuiteResult(dut.port.url, began, self._tool, amplitude_ua=dut.amplitude_ua)
 
-    def _identify(self, run: Run) -> str:
+    def _identify(self, run: SuiteResult) -> str:
         """Who is there; empty, or why there is no use in going on. A device that says it wrongly is still checked."""
-        bench = self._bench
-        bench.begin()
+        dut = self._dut
+        dut.begin()
         try:
-            bench.send_raw(STOP_FRAME)
-            run.identity = bench.identify()
+            dut.send_raw(STOP_FRAME)
+            run.identity = dut.identify()
             waits = run.identity.welcome.session
             self._waits = bool(waits) and not self._discard_dose
             if waits and not self._discard_dose:
@@ -115,24 +116,24 @@ class Runner:
                     "fetch it with `stimctl run`, or say `--discard-dose`"
                 )
         except Nonconforming as wrong:
-            if not any(record.sender == "device" for record in bench.traffic):
+            if not any(record.sender == "device" for record in dut.traffic):
                 run.line_lost = True
-                return f"nothing answers at {bench.port.url}: is it a native stimulator, connected and switched on?"
-            run.outcomes.append(_not_identified(wrong, bench))
+                return f"nothing answers at {dut.port.url}: is it a native stimulator, connected and switched on?"
+            run.outcomes.append(_not_identified(wrong, dut))
         except LineFault as lost:
             run.line_lost = True
             return str(lost)
         return ""
 
-    def _one(self, run: Run, outcome: Outcome) -> str:
+    def _one(self, run: SuiteResult, outcome: CheckResult) -> str:
         """Run one check; empty, or why the run cannot go on."""
-        bench, check = self._bench, outcome.check
+        dut, check = self._dut, outcome.check
         outcome.reason = self._why_not(check)
         if outcome.reason:
             outcome.verdict = "skipped"
             return ""
-        bench.begin()
-        began_us = bench.now_us
+        dut.begin()
+        began_us = dut.now_us
         lost = ""
         try:
             self._body(outcome)
@@ -146,66 +147,68 @@ class Runner:
             lost = "interrupted"
         if outcome.found and outcome.verdict != "error":
             outcome.verdict = "failed"
-        outcome.measurements, outcome.traffic = bench.measurements, bench.traffic
-        outcome.took_us = bench.now_us - began_us
+        outcome.measurements, outcome.traffic = dut.measurements, dut.traffic
+        outcome.took_us = dut.now_us - began_us
         return lost
 
     def _why_not(self, check: Check) -> str:
-        bench = self._bench
-        lacking = check.needs & ~bench.capabilities
+        dut = self._dut
+        lacking = check.needs & ~dut.capabilities
         if lacking:
             names = ", ".join((flag.name or "").lower().replace("_", " ") for flag in Capability if flag in lacking)
             return f"the device does not state: {names}"
-        if "power" in check.hands and not bench.hands.can("power"):
+        if "power" in check.fixture and not dut.fixture.can("power"):
             return "cannot switch its power here; `--ask` asks you to"
-        if "load" in check.hands and not bench.hands.can("load"):
+        if "load" in check.fixture and not dut.fixture.can("load"):
             return "cannot change what it drives here; `--ask` asks you to"
         if check.long and not self._long:
             return "takes minutes; `--long` runs it"
         return ""
 
-    def _body(self, outcome: Outcome) -> None:
+    def _body(self, outcome: CheckResult) -> None:
         try:
-            self._bench.settle()
-            outcome.check.body(self._bench)
+            self._dut.settle()
+            outcome.check.body(self._dut)
         except Nonconforming as wrong:
             outcome.found.append(self._found(wrong))
-        except Skip as skip:
+        except CheckSkipped as skip:
             outcome.verdict, outcome.reason = "skipped", str(skip)
         except LineFault:
             raise
         except Exception:  # noqa: BLE001  a check is our code, and a mistake in it says nothing of the others
             outcome.verdict, outcome.reason = "error", traceback.format_exc().strip()
 
-    def _after(self, outcome: Outcome) -> None:
+    def _after(self, outcome: CheckResult) -> None:
         """Measured zero, and no fault that was not asked for."""
-        bench = self._bench
+        dut = self._dut
         try:
-            _, took_us = bench.stop_to_zero()
-            limit_us = ZERO_LIMIT_US + bench.slack_us
-            bench.measurements.append(Measurement("zero confirmed after the last stop", took_us, limit_us, "us"))
+            _, took_us = dut.stop_to_zero()
+            limit_us = ZERO_LIMIT_US + dut.slack_us
+            dut.measurements.append(Measurement("zero confirmed after the last stop", took_us, limit_us, "us"))
             if took_us > limit_us:
-                outcome.found.append(Found("R-48", f"zero was confirmed {took_us} us after Stop, over {limit_us} us"))
-            bench.connect_dummy()
-            bench.require_whole()
+                outcome.found.append(
+                    Nonconformity("R-48", f"zero was confirmed {took_us} us after Stop, over {limit_us} us")
+                )
+            dut.connect_dummy()
+            dut.require_whole()
         except Nonconforming as wrong:
             outcome.found.append(self._found(wrong))
-        for event in bench.events():
+        for event in dut.events():
             reason = EndReason(event.reason)
-            if reason in _OF_REASON and reason not in bench.expected:
+            if reason in _OF_REASON and reason not in dut.expected:
                 text = f"{reason.name} on channel {event.channel} (value {event.value}), which nothing asked for"
-                outcome.found.append(Found(_OF_REASON[reason], text))
+                outcome.found.append(Nonconformity(_OF_REASON[reason], text))
 
-    def _found(self, wrong: Nonconforming) -> Found:
+    def _found(self, wrong: Nonconforming) -> Nonconformity:
         """What was not kept, with the piece of traffic after which it was seen."""
-        record = len(self._bench.traffic) - 1
-        return Found(wrong.requirement, wrong.text, wrong.expected, wrong.seen, record)
+        record = len(self._dut.traffic) - 1
+        return Nonconformity(wrong.requirement, wrong.text, wrong.expected, wrong.seen, record)
 
-    def _last_stop(self, run: Run) -> None:
+    def _last_stop(self, run: SuiteResult) -> None:
         """Zero, whatever ended the run. A line that is lost takes no Stop: then the watchdog is what is left."""
-        self._bench.begin()  # what follows belongs to no check
+        self._dut.begin()  # what follows belongs to no check
         try:
-            self._bench.stop_to_zero()
+            self._dut.stop_to_zero()
         except (Nonconforming, LineFault):
             if run.identity is not None:
                 run.broken_off = f"{run.broken_off or 'done'}; zero was NOT confirmed at the end: take the leads off"
@@ -215,16 +218,16 @@ class Runner:
 
     def _leave(self) -> None:
         """No session of ours, no program and no load of ours is left behind."""
-        bench = self._bench
+        dut = self._dut
         with contextlib.suppress(Nonconforming, LineFault):
-            bench.settle()
-            bench.idle()
+            dut.settle()
+            dut.idle()
         with contextlib.suppress(LineFault):
-            bench.hands.leave()
-            bench.restart_line()
+            dut.fixture.leave()
+            dut.restart_line()
 
 
-def _not_identified(wrong: Nonconforming, bench: Bench) -> Outcome:
+def _not_identified(wrong: Nonconforming, dut: Dut) -> CheckResult:
     nothing = Check("identity", (wrong.requirement,), "it says what it is", "identity", lambda _: None)
-    found = [Found(wrong.requirement, wrong.text)]
-    return Outcome(nothing, "failed", found, traffic=bench.traffic)
+    found = [Nonconformity(wrong.requirement, wrong.text)]
+    return CheckResult(nothing, "failed", found, traffic=dut.traffic)

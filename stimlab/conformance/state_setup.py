@@ -1,4 +1,4 @@
-"""A way into every state of the device, and what the state table allows there: section 6."""
+"""Brings a device into every state, and lists the commands that the state table allows there: section 6."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,8 +18,8 @@ from stimctl.wire.codec import (
     Start,
 )
 from stimctl.wire.codes import DeviceState, Purpose
-from stimlab.conformance.dut import Bench
-from stimlab.conformance.programs import PLAIN, Loadable
+from stimlab.conformance.dut import Dut
+from stimlab.conformance.programs import PLAIN, WireProgram
 
 S = DeviceState
 SLOW = replace(PLAIN, header=PLAIN.header._replace(ramp_slope_ua_per_s=100))  # 2 s of RAMPING to 200 uA
@@ -27,74 +27,74 @@ FALLING = replace(PLAIN, header=PLAIN.header._replace(ramp_down_us=2_500_000))
 FALLING_LIMIT_US = 3_000_000
 
 
-class Way(NamedTuple):
+class StateSetup(NamedTuple):
     """How to come into a state from IDLE or anything without a session, and what is allowed there."""
 
     name: str
     state: DeviceState
-    go: Callable[[Bench], object]
+    go: Callable[[Dut], object]
     allowed: frozenset[type[Any]]
     session_open: bool = False
     output: bool = False
 
 
-def _loading(bench: Bench) -> None:
-    bench.loaded = PLAIN
-    bench.get(PLAIN.header, ProgramOpen, by="R-29")
+def _loading(dut: Dut) -> None:
+    dut.loaded = PLAIN
+    dut.get(PLAIN.header, ProgramOpen, by="R-29")
 
 
-def _armed(bench: Bench) -> None:
-    bench.tested()
-    bench.arm(time_to_live_ms=10_000)
+def _armed(dut: Dut) -> None:
+    dut.tested()
+    dut.arm(time_to_live_ms=10_000)
 
 
-def _lapsed(bench: Bench) -> None:
-    bench.tested()
-    bench.arm(time_to_live_ms=100)
-    bench.reach(S.TESTED, 100_000, by="R-37")
+def _lapsed(dut: Dut) -> None:
+    dut.tested()
+    dut.arm(time_to_live_ms=100)
+    dut.reach(S.TESTED, 100_000, by="R-37")
 
 
-def _checking(bench: Bench) -> None:
-    bench.tested(PLAIN.on(0b111))
-    bench.arm(Purpose.CHECK_IMPEDANCE)
-    bench.start()
+def _checking(dut: Dut) -> None:
+    dut.tested(PLAIN.on(0b111))
+    dut.arm(Purpose.CHECK_IMPEDANCE)
+    dut.start()
 
 
-def _falling(bench: Bench) -> None:
-    bench.ramping(FALLING, stimulation_limit_us=FALLING_LIMIT_US)
-    bench.reach(S.RAMPING_DOWN, FALLING_LIMIT_US - FALLING.header.ramp_down_us, by="R-24")
+def _falling(dut: Dut) -> None:
+    dut.ramping(FALLING, stimulation_limit_us=FALLING_LIMIT_US)
+    dut.reach(S.RAMPING_DOWN, FALLING_LIMIT_US - FALLING.header.ramp_down_us, by="R-24")
 
 
 _STIMULATING = frozenset({SetTarget, Hold, KeepAlive})
-WAYS = (
-    Way("IDLE", S.IDLE, Bench.idle, frozenset({LoadProgram, Acknowledge})),
-    Way("LOADING", S.LOADING, _loading, frozenset({LoadProgram, LoadSegment, ReadDigest})),
-    Way("LOADED", S.LOADED, Bench.load, frozenset({LoadProgram, ReadDigest, SelfTest})),
-    Way("TESTED", S.TESTED, Bench.tested, frozenset({LoadProgram, ReadDigest, SelfTest, Arm})),
-    Way("ARMED", S.ARMED, _armed, frozenset({Start, KeepAlive}), session_open=True),
-    Way("TESTED after a lapse", S.TESTED, _lapsed, frozenset({ReadDigest, Arm, KeepAlive}), session_open=True),
-    Way("CHECKING", S.CHECKING, _checking, frozenset({KeepAlive}), session_open=True, output=True),
-    Way("RAMPING", S.RAMPING, lambda bench: bench.ramping(SLOW), _STIMULATING, session_open=True, output=True),
-    Way("RUNNING", S.RUNNING, Bench.running, _STIMULATING, session_open=True, output=True),
-    Way("RAMPING_DOWN", S.RAMPING_DOWN, _falling, _STIMULATING, session_open=True, output=True),
-    Way("HELD", S.HELD, Bench.held, frozenset({Arm, KeepAlive}), session_open=True),
-    Way("ENDED", S.ENDED, Bench.ended, frozenset({Acknowledge})),
+STATE_SETUPS = (
+    StateSetup("IDLE", S.IDLE, Dut.idle, frozenset({LoadProgram, Acknowledge})),
+    StateSetup("LOADING", S.LOADING, _loading, frozenset({LoadProgram, LoadSegment, ReadDigest})),
+    StateSetup("LOADED", S.LOADED, Dut.load, frozenset({LoadProgram, ReadDigest, SelfTest})),
+    StateSetup("TESTED", S.TESTED, Dut.tested, frozenset({LoadProgram, ReadDigest, SelfTest, Arm})),
+    StateSetup("ARMED", S.ARMED, _armed, frozenset({Start, KeepAlive}), session_open=True),
+    StateSetup("TESTED after a lapse", S.TESTED, _lapsed, frozenset({ReadDigest, Arm, KeepAlive}), session_open=True),
+    StateSetup("CHECKING", S.CHECKING, _checking, frozenset({KeepAlive}), session_open=True, output=True),
+    StateSetup("RAMPING", S.RAMPING, lambda dut: dut.ramping(SLOW), _STIMULATING, session_open=True, output=True),
+    StateSetup("RUNNING", S.RUNNING, Dut.running, _STIMULATING, session_open=True, output=True),
+    StateSetup("RAMPING_DOWN", S.RAMPING_DOWN, _falling, _STIMULATING, session_open=True, output=True),
+    StateSetup("HELD", S.HELD, Dut.on_hold, frozenset({Arm, KeepAlive}), session_open=True),
+    StateSetup("ENDED", S.ENDED, Dut.ended, frozenset({Acknowledge})),
 )
 
 
-def orders(bench: Bench, program: Loadable | None = None) -> tuple[Any, ...]:
+def orders(dut: Dut, program: WireProgram | None = None) -> tuple[Any, ...]:
     """Every command that may change something, each right in its fields for where the bench stands."""
-    nonce = bench.armed.nonce if bench.armed is not None else 0
-    program = program or bench.loaded
+    nonce = dut.armed.nonce if dut.armed is not None else 0
+    program = program or dut.loaded
     return (
         program.header,
         program.segments[0],
         ReadDigest(),
         SelfTest(),
-        bench.arm_order(),
+        dut.arm_order(),
         Start(nonce, 0, 0, 0, 0),
         KeepAlive(nonce),
         SetTarget(nonce, 1, 0),
         Hold(),
-        Acknowledge(bench.armed.session if bench.armed is not None else 0),
+        Acknowledge(dut.armed.session if dut.armed is not None else 0),
     )

@@ -1,33 +1,33 @@
-"""How exactly a device's own clock has to be kept to, and when it says that something happened."""
+"""The tolerances of a device's own clock, and the time that its events state."""
 
 from stimctl.wire.codec import Event
 from stimctl.wire.codes import DeviceState
-from stimlab.conformance.check import Nonconforming
-from stimlab.conformance.dut import Bench, tells
+from stimlab.conformance.dut import Dut, tells
+from stimlab.conformance.verdict import Nonconforming
 
 # A firmware that looks at its timers every few milliseconds keeps them [choice].
 EXACT_US = 10_000
 
 
-def when(bench: Bench, state: DeviceState) -> int:
+def when(dut: Dut, state: DeviceState) -> int:
     """The device time of the newest Event that tells of `state`, by now. Raises `Nonconforming` of R-66."""
-    return event(bench, state).device_time_us
+    return event(dut, state).device_time_us
 
 
-def event(bench: Bench, state: DeviceState, since: int | None = None) -> Event:
+def event(dut: Dut, state: DeviceState, since: int | None = None) -> Event:
     """The newest Event since the newest arm that tells of `state`; `since`: only of what was heard from that place on.
 
     Answers go ahead of it on a line. Raises `Nonconforming` of R-66 without one.
     """
-    if not _told(bench, state, since):
-        bench.wait_for(lambda each: tells(each, state), 50_000)
-    told = _told(bench, state, since)
-    if not told:
+    if not _reported(dut, state, since):
+        dut.wait_for(lambda each: tells(each, state), 50_000)
+    reported = _reported(dut, state, since)
+    if not reported:
         raise Nonconforming("R-66", f"no Event told of {state.name}")
-    return told[-1]
+    return reported[-1]
 
 
-def _told(bench: Bench, state: DeviceState, since: int | None) -> list[Event]:
+def _reported(dut: Dut, state: DeviceState, since: int | None) -> list[Event]:
     # An Event from before the arm may be heard behind it, and tells of another time in that state.
-    told = bench.events(None if since is None else bench.heard[since:])
-    return [each for each in told if each.state == state and each.device_time_us >= bench.armed_us]
+    reported = dut.events(None if since is None else dut.received[since:])
+    return [each for each in reported if each.state == state and each.device_time_us >= dut.armed_us]

@@ -1,4 +1,4 @@
-"""What must hold of every session, rule by rule and at every pulse: given the evidence, each names what breaks it.
+"""The invariants on currents, at every pulse: each takes the evidence and yields what breaks it.
 
 A rule that looks at currents judges those that the evidence holds, so that it can be asked of a part of a session:
 before a fault did anything, or after. Figures are exact: nA, us, and fC, which is nA times us.
@@ -13,7 +13,7 @@ import numpy as np
 from firmware_sim.analog.converter import DAC_STEP_NA
 from stimctl import limits
 from stimctl.units import US_PER_S
-from stimlab.invariants.evidence import ALWAYS_US, COLUMNS, Bools, Evidence, Flows, Ints, Run
+from stimlab.invariants.evidence import ALWAYS_US, COLUMNS, Bools, Evidence, FlowColumns, Ints, OutputInterval
 
 HALF_STEP_NA = DAC_STEP_NA // 2  # the converter gives the nearest step to what is commanded
 SLOPE_UA_PER_S = (limits.CEILING.high - limits.RAISE_STEP_UA) // 5  # 5 s from zero to 2.0 mA, the first step included
@@ -34,7 +34,7 @@ Found = Iterator[tuple[str, int]]
 Rule = Callable[[Evidence], Found]
 
 
-def _worst(flows: Flows, wrong: Bools, text: str) -> Found:
+def _worst(flows: FlowColumns, wrong: Bools, text: str) -> Found:
     """The first stretch of those that are wrong, in words: `text` with its figures in the places of their names."""
     found = np.flatnonzero(wrong)
     if len(found):
@@ -47,11 +47,16 @@ def _worst(flows: Flows, wrong: Bools, text: str) -> Found:
 # --- how much ----------------------------------------------------------------------------------------
 
 
-def ceiling(seen: Evidence) -> Found:
+def ceiling(evidence: Evidence) -> Found:
     """No phase above the session's ceiling, and none above 2.0 mA; a check's pulses 0.1 mA."""
-    most_na = min(seen.prescription.ceiling_ua, limits.CEILING.high) * 1_000 + HALF_STEP_NA
+    most_na = min(evidence.prescription.ceiling_ua, limits.CEILING.high) * 1_000 + HALF_STEP_NA
     check_na = limits.RAISE_STEP_UA * 1_000
-    kinds = ((seen.trains, most_na), (seen.leaks, most_na), (seen.levels, most_na), (seen.checks, check_na))
+    kinds = (
+        (evidence.trains, most_na),
+        (evidence.leaks, most_na),
+        (evidence.levels, most_na),
+        (evidence.checks, check_na),
+    )
     for kind, bound_na in kinds:
         for channel, flows in kind.items():
             over = np.maximum(np.abs(flows.first_na), np.abs(flows.second_na)) > bound_na
@@ -59,38 +64,38 @@ def ceiling(seen: Evidence) -> Found:
             yield from _worst(flows, over, text)
 
 
-def second(seen: Evidence) -> Found:
+def second(evidence: Evidence) -> Found:
     """The second phase is never higher than the first."""
-    for channel, flows in (*seen.trains.items(), *seen.checks.items()):
+    for channel, flows in (*evidence.trains.items(), *evidence.checks.items()):
         text = f"channel {channel} carried {{first_na}} nA in the first phase and {{second_na}} in the second"
         yield from _worst(flows, flows.second_na > flows.first_na, text)
 
 
-def charge(seen: Evidence) -> Found:
+def charge(evidence: Evidence) -> Found:
     """No phase above 1.2 uC, but for the converter's rounding."""
-    for channel, flows in (*seen.trains.items(), *seen.checks.items()):
+    for channel, flows in (*evidence.trains.items(), *evidence.checks.items()):
         most_fc = limits.CHARGE_PER_PHASE.high * 1_000 + HALF_STEP_NA * flows.width_us
-        most_fc += seen.slack(limits.CHARGE_PER_PHASE.high * 1_000)
+        most_fc += evidence.slack(limits.CHARGE_PER_PHASE.high * 1_000)
         over = flows.first_na * flows.width_us > most_fc
         yield from _worst(flows, over, f"channel {channel} gave {{first_na}} nA for {{width_us}} us in a phase")
 
 
-def astray_pulses(flows: Flows) -> Bools:
+def astray_pulses(flows: FlowColumns) -> Bools:
     """Which stretches leave more behind than rounding explains; a symmetric pulse leaves nothing at all."""
     symmetric = flows.width_us == flows.second_width_us
     rounding_fc = np.where(symmetric, 0, HALF_STEP_NA * (flows.width_us + flows.second_width_us))
     return np.abs(flows.net_fc) > rounding_fc
 
 
-def balance(seen: Evidence) -> Found:
+def balance(evidence: Evidence) -> Found:
     """The two phases of every pulse have equal areas."""
-    for channel, flows in (*seen.trains.items(), *seen.checks.items()):
+    for channel, flows in (*evidence.trains.items(), *evidence.checks.items()):
         yield from _worst(flows, astray_pulses(flows), f"channel {channel}: a pulse left {{net_fc}} fC")
 
 
-def direct_current(seen: Evidence) -> Found:
+def direct_current(evidence: Evidence) -> Found:
     """Never more than 1 uA on average over a second: 1 nA for 1 us is 1 fC."""
-    for channel, flows in seen.trains.items():
+    for channel, flows in evidence.trains.items():
         leaving = flows.net_fc != 0
         if not leaving.any():
             continue
@@ -102,31 +107,31 @@ def direct_current(seen: Evidence) -> Found:
                 break
 
 
-def _near(found: Ints, wanted: int, seen: Evidence) -> Bools:
-    return np.abs(found - wanted) <= seen.slack(wanted)
+def _near(found: Ints, wanted: int, evidence: Evidence) -> Bools:
+    return np.abs(found - wanted) <= evidence.slack(wanted)
 
 
-def known_shape(seen: Evidence, flows: Flows) -> Bools:
+def known_shape(evidence: Evidence, flows: FlowColumns) -> Bools:
     """Which stretches have the widths, and the period, of one of the program's segments."""
     known = np.zeros(len(flows), np.bool_)
-    for part in seen.prescription.program.segments:
-        like = _near(flows.width_us, part.width_us, seen) & _near(flows.gap_us, part.interphase_gap_us, seen)
-        like &= _near(flows.second_width_us, part.second_width_us, seen)
-        known |= like & ((flows.count == 1) | _near(flows.period_us, part.period_us, seen))
+    for part in evidence.prescription.program.segments:
+        like = _near(flows.width_us, part.width_us, evidence) & _near(flows.gap_us, part.interphase_gap_us, evidence)
+        like &= _near(flows.second_width_us, part.second_width_us, evidence)
+        known |= like & ((flows.count == 1) | _near(flows.period_us, part.period_us, evidence))
     return known
 
 
-def shape(seen: Evidence) -> Found:
+def shape(evidence: Evidence) -> Found:
     """Every pulse of a train is one of the program's."""
-    for channel, flows in seen.trains.items():
+    for channel, flows in evidence.trains.items():
         text = f"channel {channel}: no segment has a pulse of {{width_us}}, {{gap_us}} and {{second_width_us}} us"
-        yield from _worst(flows, ~known_shape(seen, flows), text)
+        yield from _worst(flows, ~known_shape(evidence, flows), text)
 
 
 # --- when --------------------------------------------------------------------------------------------
 
 
-def _outside(flows: Flows, runs: tuple[Run, ...]) -> tuple[int, int]:
+def _outside(flows: FlowColumns, runs: tuple[OutputInterval, ...]) -> tuple[int, int]:
     """How many pulses begin outside all runs, and when the first of them does."""
     inside = [flows.within(run.began_us, run.ended_us) for run in runs]
     missing = flows.pulses - sum(each.pulses for each in inside)
@@ -139,48 +144,51 @@ def _outside(flows: Flows, runs: tuple[Run, ...]) -> tuple[int, int]:
     return missing, int(begins_us[np.flatnonzero(astray)[0]])
 
 
-def place(seen: Evidence) -> Found:
+def place(evidence: Evidence) -> Found:
     """Nothing begins to flow but while the device's journal says that it could: nothing in a hold, nothing after."""
-    for flows_of, runs, what in ((seen.trains, seen.runs, "stimulation"), (seen.checks, seen.checking, "a check")):
+    for flows_of, runs, what in (
+        (evidence.trains, evidence.runs, "stimulation"),
+        (evidence.checks, evidence.checking, "a check"),
+    ):
         for channel, flows in flows_of.items():
             missing, first_us = _outside(flows, runs)
             if missing:
                 yield f"channel {channel}: {missing} pulses of {what} when the device said that none could be", first_us
-    for channel, flows in seen.levels.items():
+    for channel, flows in evidence.levels.items():
         yield f"channel {channel} carried a current that is no pulse", int(flows.first_us[0])
 
 
-def timer(seen: Evidence) -> Found:
+def timer(evidence: Evidence) -> Found:
     """No pulse ends after the session's stimulation time, which goes on only in runs, by the device's own journal."""
-    left_us = seen.prescription.stimulation_us
-    for run in seen.runs:
-        for channel, flows in seen.trains.items():
+    left_us = evidence.prescription.stimulation_us
+    for run in evidence.runs:
+        for channel, flows in evidence.trains.items():
             end_us = flows.within(run.began_us, run.ended_us).end_us
             if end_us > run.began_us + left_us:
                 yield f"channel {channel}: a pulse {end_us - run.began_us - left_us} us after the timer's end", end_us
         left_us -= run.ended_us - run.began_us
 
 
-def host_timer(seen: Evidence) -> Found:
+def host_timer(evidence: Evidence) -> Found:
     """Where the device's timer is not to be trusted, the host ends stimulation within its own second of slack."""
     # Looked at with each keepalive; the pulse in flight is completed.
     slack_us = US_PER_S + limits.KEEPALIVE_US + PULSE_US
-    left_us = seen.prescription.stimulation_us + slack_us
-    for channel, flows in seen.trains.items():
+    left_us = evidence.prescription.stimulation_us + slack_us
+    for channel, flows in evidence.trains.items():
         on_us = 0
-        for run in seen.runs:
+        for run in evidence.runs:
             part = flows.within(run.began_us, run.ended_us)
             on_us += part.end_us - run.began_us if len(part) else 0
         if on_us > left_us:
             yield f"channel {channel} was stimulated {on_us - left_us} us longer than the host may let it", flows.end_us
 
 
-def watchdog(seen: Evidence) -> Found:
+def watchdog(evidence: Evidence) -> Found:
     """No pulse begins later than 1 s after the last keepalive, or arm, that the device accepted."""
-    within_us = limits.WATCHDOG_US + seen.slack(limits.WATCHDOG_US)
-    heard_us = np.concatenate([[-within_us], seen.alive_us, [ALWAYS_US]])
+    within_us = limits.WATCHDOG_US + evidence.slack(limits.WATCHDOG_US)
+    heard_us = np.concatenate([[-within_us], evidence.alive_us, [ALWAYS_US]])
     silent = np.flatnonzero(np.diff(heard_us) > within_us)
-    for channel, flows in (*seen.trains.items(), *seen.checks.items()):
+    for channel, flows in (*evidence.trains.items(), *evidence.checks.items()):
         for at in silent:
             late = flows.within(int(heard_us[at]) + within_us, int(heard_us[at + 1]))
             if len(late):
@@ -189,34 +197,36 @@ def watchdog(seen: Evidence) -> Found:
                 break
 
 
-def stop(seen: Evidence) -> Found:
+def stop(evidence: Evidence) -> Found:
     """When the host stops, at most the pulse in flight is completed."""
-    if seen.stopping_us is not None:
-        late_us = seen.end_us - seen.stopping_us
-        last_us = max((int(f.last_us[-1]) for f in (*seen.trains.values(), *seen.checks.values()) if len(f)), default=0)
-        if last_us > seen.stopping_us:
-            yield f"current until {late_us} us after the host began to stop", seen.end_us
+    if evidence.stopping_us is not None:
+        late_us = evidence.end_us - evidence.stopping_us
+        last_us = max(
+            (int(f.last_us[-1]) for f in (*evidence.trains.values(), *evidence.checks.values()) if len(f)), default=0
+        )
+        if last_us > evidence.stopping_us:
+            yield f"current until {late_us} us after the host began to stop", evidence.end_us
 
 
-def zero(seen: Evidence) -> Found:
+def zero(evidence: Evidence) -> Found:
     """Once measured zero was confirmed to the host, nothing flows any more."""
-    report = seen.report
-    if report is None or report.zero_confirmed_us is None or seen.stopping_us is None or not report.zero_measured:
+    report = evidence.report
+    if report is None or report.zero_confirmed_us is None or evidence.stopping_us is None or not report.zero_measured:
         return
-    since_us = seen.stopping_us + report.zero_confirmed_us
-    if seen.end_us > since_us:
-        yield f"current {seen.end_us - since_us} us after zero was confirmed", seen.end_us
+    since_us = evidence.stopping_us + report.zero_confirmed_us
+    if evidence.end_us > since_us:
+        yield f"current {evidence.end_us - since_us} us after zero was confirmed", evidence.end_us
 
 
-def ramp(seen: Evidence) -> Found:
+def ramp(evidence: Evidence) -> Found:
     """From zero in each run; no pulse more than 0.1 mA above the one before; nowhere faster than 5 s to 2.0 mA."""
-    for channel, flows in seen.trains.items():
-        for run in seen.runs:
-            slope = SLOPE_UA_PER_S + seen.slack(SLOPE_UA_PER_S)
+    for channel, flows in evidence.trains.items():
+        for run in evidence.runs:
+            slope = SLOPE_UA_PER_S + evidence.slack(SLOPE_UA_PER_S)
             yield from _climb(channel, flows.within(run.began_us, run.ended_us), slope)
 
 
-def _climb(channel: int, flows: Flows, slope: int) -> Found:
+def _climb(channel: int, flows: FlowColumns, slope: int) -> Found:
     """Steps and slope of one run; after a longer silence than any period it begins from zero again."""
     if not len(flows):
         return
@@ -238,22 +248,22 @@ def _climb(channel: int, flows: Flows, slope: int) -> Found:
             return
 
 
-def rate(seen: Evidence) -> Found:
+def rate(evidence: Evidence) -> Found:
     """No two pulses of a channel begin closer than at 100 Hz."""
-    for channel, flows in seen.trains.items():
+    for channel, flows in evidence.trains.items():
         near = np.zeros(len(flows), np.bool_)
-        least_us = limits.PERIOD.low - seen.slack(limits.PERIOD.low)
+        least_us = limits.PERIOD.low - evidence.slack(limits.PERIOD.low)
         near[1:] = flows.first_us[1:] - flows.last_us[:-1] < least_us
         near |= (flows.count > 1) & (flows.period_us < least_us)
         yield from _worst(flows, near, f"channel {channel}: pulses closer than 10 ms")
 
 
-def apart(seen: Evidence) -> Found:
+def apart(evidence: Evidence) -> Found:
     """No two channels drive at once."""
-    if len(seen.trains) < 2:
+    if len(evidence.trains) < 2:
         return
-    begins_us = np.concatenate([flows.begins_us() for flows in seen.trains.values()])
-    ends_us = begins_us + np.concatenate([np.repeat(flows.span_us, flows.count) for flows in seen.trains.values()])
+    begins_us = np.concatenate([flows.begins_us() for flows in evidence.trains.values()])
+    ends_us = begins_us + np.concatenate([np.repeat(flows.span_us, flows.count) for flows in evidence.trains.values()])
     order = np.argsort(begins_us, kind="stable")
     overlap = np.flatnonzero(begins_us[order][1:] < ends_us[order][:-1])
     if len(overlap):

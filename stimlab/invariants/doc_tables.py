@@ -1,4 +1,4 @@
-"""The tables of docs/campaigns.md, made from the rules: `python -m stimlab.invariants.doc_tables --write`."""
+"""Keeps the tables of docs/campaigns.md equal to the rules: `python -m stimlab.invariants.doc_tables --write`."""
 
 import sys
 from collections.abc import Callable, Mapping

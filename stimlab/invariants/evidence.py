@@ -1,4 +1,4 @@
-"""What is known of a session after it is over, made ready to be judged: what flowed, when it might flow, what was said.
+"""The evidence of a session after it is over: the currents, when output was possible, and what was reported.
 
 Currents come from the load's own record as stretches of like pulses, kept in columns: a rule looks at every
 pulse and does so once a stretch. When output was possible comes from the device's own journal, what was commanded
@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from firmware_sim.analog.recorder import Flow, Kind, Recorder
+from firmware_sim.analog.recorder import Flow, FlowKind, Recorder
 from stimctl.errors import Misuse
 from stimctl.prescription import Prescription
 from stimctl.session.view import SessionReport
 
 if TYPE_CHECKING:
-    from stimlab.play.result import Played
+    from stimlab.play.result import PlayedSession
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -28,7 +28,7 @@ CHECKED_US = 400_000  # an impedance check of all channels
 
 
 @dataclass(frozen=True)
-class Flows:
+class FlowColumns:
     """Stretches of like pulses on one channel, in order of time: one column for each figure."""
 
     first_us: Ints
@@ -98,10 +98,10 @@ class Flows:
         return np.repeat(self.first_us, self.count) + number * np.repeat(self.period_us, self.count)
 
 
-COLUMNS = tuple(Flows.__dataclass_fields__)
+COLUMNS = tuple(FlowColumns.__dataclass_fields__)
 
 
-class Run(NamedTuple):
+class OutputInterval(NamedTuple):
     """A stretch of time in which the device's journal says that output was possible. `why` it ended, if it says."""
 
     began_us: int
@@ -118,12 +118,12 @@ class Evidence:
     """
 
     prescription: Prescription
-    trains: Mapping[int, Flows]
-    checks: Mapping[int, Flows] = field(default_factory=dict)
-    leaks: Mapping[int, Flows] = field(default_factory=dict)
-    levels: Mapping[int, Flows] = field(default_factory=dict)
-    runs: tuple[Run, ...] = ()
-    checking: tuple[Run, ...] = ()
+    trains: Mapping[int, FlowColumns]
+    checks: Mapping[int, FlowColumns] = field(default_factory=dict)
+    leaks: Mapping[int, FlowColumns] = field(default_factory=dict)
+    levels: Mapping[int, FlowColumns] = field(default_factory=dict)
+    runs: tuple[OutputInterval, ...] = ()
+    checking: tuple[OutputInterval, ...] = ()
     alive_us: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     report: SessionReport | None = None
     entries: tuple[Any, ...] = ()
@@ -144,7 +144,7 @@ class Evidence:
         if from_us <= 0 and until_us >= ALWAYS_US:
             return self
 
-        def cut(flows: Mapping[int, Flows]) -> dict[int, Flows]:
+        def cut(flows: Mapping[int, FlowColumns]) -> dict[int, FlowColumns]:
             parts = {channel: each.within(from_us, until_us) for channel, each in flows.items()}
             return {channel: part for channel, part in parts.items() if len(part)}
 
@@ -172,33 +172,33 @@ class Evidence:
         return [entry for entry in self.entries if entry.kind == kind]
 
 
-def runs_of(journal: Iterable[Mapping[str, Any]], begins: str) -> tuple[Run, ...]:
+def runs_of(journal: Iterable[Mapping[str, Any]], begins: str) -> tuple[OutputInterval, ...]:
     """When output was possible: from each entry into the state `begins` until a state without output, or a boot."""
-    runs: list[Run] = []
+    runs: list[OutputInterval] = []
     open_since_us: int | None = None
     for entry in journal:
         at_us, state = int(entry["at_us"]), entry.get("state", "")
         if entry["event"] not in ("state", "boot") or (open_since_us is not None and state in _GOES_ON[begins]):
             continue
         if open_since_us is not None:
-            runs.append(Run(open_since_us, at_us, str(entry.get("reason", "RESET"))))
+            runs.append(OutputInterval(open_since_us, at_us, str(entry.get("reason", "RESET"))))
             open_since_us = None
         if state == begins:
             open_since_us = at_us
     if open_since_us is not None:
-        runs.append(Run(open_since_us, ALWAYS_US))
+        runs.append(OutputInterval(open_since_us, ALWAYS_US))
     return tuple(runs)
 
 
 _GOES_ON = {"RAMPING": ("RUNNING", "RAMPING_DOWN"), "CHECKING": ()}
 
 
-def evidence_of(played: "Played") -> Evidence:
+def evidence_of(played: "PlayedSession") -> Evidence:
     """What is known of a scenario that was played in virtual time. Raises `Misuse` for one without a prescription."""
     prescription, recorder = played.prescription, played.recorder
     if prescription is None or not isinstance(recorder, Recorder):
         raise Misuse(f"{played.scenario.name}: only a session played in virtual time can be judged pulse by pulse")
-    kept = {kind: _columns(recorder, kind) for kind in Kind}
+    kept = {kind: _columns(recorder, kind) for kind in FlowKind}
     fired_us: dict[str, int] = {} if played.scenario.load == "nominal" else {"load": 0}
     for index, at_us in played.fired_us.items():
         kind = played.scenario.faults[index].kind
@@ -206,10 +206,10 @@ def evidence_of(played: "Played") -> Evidence:
     drifts = [fault.options.get("ppm", 0) for fault in played.scenario.faults if fault.kind == "device.clock_drift"]
     return Evidence(
         prescription=prescription,
-        trains=kept[Kind.TRAIN],
-        checks=kept[Kind.CHECK],
-        leaks=kept[Kind.LEAK],
-        levels=kept[Kind.HELD],
+        trains=kept[FlowKind.TRAIN],
+        checks=kept[FlowKind.CHECK],
+        leaks=kept[FlowKind.LEAK],
+        levels=kept[FlowKind.HELD],
         runs=runs_of(played.journal, "RAMPING"),
         checking=runs_of(played.journal, "CHECKING"),
         alive_us=_alive_us(played.journal),
@@ -219,14 +219,14 @@ def evidence_of(played: "Played") -> Evidence:
         counted=_counted(played),
         fired_us=fired_us,
         over_us=played.traffic[-1][0] if played.traffic else 0,
-        named=played.error is None and (played.refused is None or not any(kept[kind] for kind in Kind)),
+        named=played.error is None and (played.refused is None or not any(kept[kind] for kind in FlowKind)),
         drift_ppm=sum(abs(int(ppm)) for ppm in drifts),
     )
 
 
-def _columns(recorder: Recorder, kind: Kind) -> dict[int, Flows]:
+def _columns(recorder: Recorder, kind: FlowKind) -> dict[int, FlowColumns]:
     flows = {channel: recorder.flows(channel, kind) for channel in recorder.channels}
-    return {channel: Flows.of(each) for channel, each in flows.items() if each}
+    return {channel: FlowColumns.of(each) for channel, each in flows.items() if each}
 
 
 def _alive_us(journal: Iterable[Mapping[str, Any]]) -> Ints:
@@ -235,7 +235,7 @@ def _alive_us(journal: Iterable[Mapping[str, Any]]) -> Ints:
     return np.array(times, np.int64)
 
 
-def _counted(played: "Played") -> dict[int, tuple[int, int]] | None:
+def _counted(played: "PlayedSession") -> dict[int, tuple[int, int]] | None:
     """Pulses and pC by channel: what the host was told, or what still waits in the device's memory."""
     report = played.report
     if report is not None and report.delivered is not None:

@@ -1,4 +1,4 @@
-"""What must hold of every session, whatever goes wrong; and which fault excuses which rule, as one table of data.
+"""The table of invariants, and which fault excuses which of them.
 
 A fault that breaks a part cannot leave every rule standing: a converter that gives too much breaks the ceiling. Each
 row of `EXCUSES` says which rule a fault excuses, why, and what must hold instead, which is then checked. Up to the
@@ -16,7 +16,7 @@ from stimlab.invariants.currents import Rule, Violation
 from stimlab.invariants.evidence import ALWAYS_US, Evidence, evidence_of
 
 if TYPE_CHECKING:
-    from stimlab.play.result import Played
+    from stimlab.play.result import PlayedSession
 
 __all__ = ["EXCUSES", "INSTEAD", "RULES", "Excuse", "Violation", "broken", "violations"]
 
@@ -65,10 +65,10 @@ INSTEAD: Mapping[str, Rule] = {
     "slow timer": under_fault.slow_timer,
     "alarm": reports.alarm,
     "unknown": reports.unknown,
-    "told": reports.told,
+    "told": reports.difference_alarmed,
     "less than counted": reports.less_than_counted,
-    "measured told": reports.measured_told,
-    "log told": reports.log_told,
+    "measured told": reports.measurement_doubted,
+    "log told": reports.log_failure_reported,
 }
 
 
@@ -176,7 +176,7 @@ EXCUSES: tuple[Excuse, ...] = (
 )  # fmt: skip
 
 
-def violations(played: "Played") -> tuple[Violation, ...]:
+def violations(played: "PlayedSession") -> tuple[Violation, ...]:
     """Every rule that a played session broke and no fault of it excuses, and what did not hold instead."""
     if played.prescription is None:
         # Refused on paper: there was no session.
@@ -184,49 +184,51 @@ def violations(played: "Played") -> tuple[Violation, ...]:
     return tuple(broken(evidence_of(played)))
 
 
-def broken(seen: Evidence) -> Iterator[Violation]:
-    """The same of evidence."""
-    asked: dict[str, int] = {}
+def broken(evidence: Evidence) -> Iterator[Violation]:
+    """The violations that the evidence shows."""
+    since_us: dict[str, int] = {}
     for name in RULES:
-        excused = _excused(name, seen)
+        excused = _excused(name, evidence)
         if not excused:
-            yield from _asked(name, RULES[name], seen)
+            yield from _violations(name, RULES[name], evidence)
             continue
         first_us = min(at_us for _, at_us in excused)
         if name in _CURRENTS:
-            yield from _asked(name, RULES[name], seen.before(first_us))
+            yield from _violations(name, RULES[name], evidence.before(first_us))
         for excuse, at_us in excused:
-            _ask_instead(asked, excuse.instead, at_us, seen)
-    for name, at_us in asked.items():
-        yield from _asked(name, INSTEAD[name], seen.within(at_us, ALWAYS_US) if name in _PARTIAL else seen)
+            _add_instead(since_us, excuse.instead, at_us, evidence)
+    for name, at_us in since_us.items():
+        yield from _violations(name, INSTEAD[name], evidence.within(at_us, ALWAYS_US) if name in _PARTIAL else evidence)
 
 
 # Of those, the ones that judge currents from the fault on; the others look at all.
 _PARTIAL = ("trip", "cut last", "odd last", "full scale", "lawful", "three in a row")
 
 
-def _ask_instead(asked: dict[str, int], name: str, at_us: int, seen: Evidence, above: tuple[str, ...] = ()) -> None:
+def _add_instead(
+    since_us: dict[str, int], name: str, at_us: int, evidence: Evidence, above: tuple[str, ...] = ()
+) -> None:
     """Note what to ask from when on; what is itself excused hands on to what holds instead of it."""
     if name in RULES:
         return  # it is asked by itself, and excused by itself
-    further = [each for each in _excused(name, seen) if each[0].instead not in above]
+    further = [each for each in _excused(name, evidence) if each[0].instead not in above]
     for excuse, later_us in further:
-        _ask_instead(asked, excuse.instead, min(at_us, later_us), seen, (*above, name))
+        _add_instead(since_us, excuse.instead, min(at_us, later_us), evidence, (*above, name))
     if not further:
-        asked[name] = min(at_us, asked.get(name, at_us))
+        since_us[name] = min(at_us, since_us.get(name, at_us))
 
 
-def _excused(rule: str, seen: Evidence) -> list[tuple[Excuse, int]]:
+def _excused(rule: str, evidence: Evidence) -> list[tuple[Excuse, int]]:
     """The rows that excuse a rule here, and since when."""
     return [
         (excuse, at_us)
         for excuse in EXCUSES
-        if excuse.rule == rule and any(kind.startswith(excuse.besides) for kind in seen.fired_us)
-        for kind, at_us in seen.fired_us.items()
+        if excuse.rule == rule and any(kind.startswith(excuse.besides) for kind in evidence.fired_us)
+        for kind, at_us in evidence.fired_us.items()
         if kind.startswith(excuse.fault)
     ]
 
 
-def _asked(name: str, rule: Rule, seen: Evidence) -> Iterator[Violation]:
-    for text, at_us in rule(seen):
+def _violations(name: str, rule: Rule, evidence: Evidence) -> Iterator[Violation]:
+    for text, at_us in rule(evidence):
         yield Violation(name, text, at_us)

@@ -1,4 +1,4 @@
-"""The host's side of a session, on any port: the real engine and runner, an operator's hand, what befalls a host."""
+"""The host's side of a scenario, on any port: the real engine and runner, the operator's actions, the host's faults."""
 
 import traceback
 from collections.abc import Callable, Iterator
@@ -16,54 +16,53 @@ from stimctl.session.log import SessionLog
 from stimctl.session.runner import Runner
 from stimctl.session.states import ENDED, STOPPING, State
 from stimctl.session.view import SessionReport, StateChanged
-from stimctl.stimulators.base import Identity, Records
-from stimctl.stimulators.native import Native
+from stimctl.stimulators.base import Identity, SessionCounts
+from stimctl.stimulators.native import NativeAdapter
 from stimlab.play.host_faults import HostFaults
-from stimlab.play.port import LabPort, Moment
-from stimlab.play.result import HostSide
-from stimlab.play.session_logs import MemoryLog
-from stimlab.play.settled_log import SettledLog
-from stimlab.scenario.model import Action, Scenario
+from stimlab.play.port import ScenarioPort, TimedAction
+from stimlab.play.result import HostResult
+from stimlab.play.session_logs import MemoryLog, SettledLog
+from stimlab.scenario.model import OperatorAction, Scenario
 
 NOTE = {"text": "a note of the scenario " * 180}  # longer than a page of the ledger's file
 
 
-class _Logging(NamedTuple):
+class _SessionLedger(NamedTuple):
     """A session's log, how a dose found in the device is written, and how the entries are read afterwards."""
 
     session_id: str
     log: SessionLog
-    recover: Callable[[Identity, Records], str]
+    recover: Callable[[Identity, SessionCounts], str]
     entries: Callable[[], list[Any]]
 
 
 def run_host(
     scenario: Scenario,
     prescription: Prescription,
-    port: LabPort,
+    port: ScenarioPort,
     entered_us: Callable[[str], int | None],
     ledger: Path | None,
-) -> HostSide:
+) -> HostResult:
     """Run the driver's side on a port. `entered_us` says when the device first came into a state."""
     try:
         with _logging(ledger, virtual=port.virtual) as logging:
-            return _Hosting(scenario, prescription, port, entered_us, logging).run()
+            return _HostSession(scenario, prescription, port, entered_us, logging).run()
     except (Unsafe, Misuse, LogFault) as refusal:
-        return HostSide(refused=str(refusal), traffic=port.traffic)
+        return HostResult(refused=str(refusal), traffic=port.traffic)
 
 
 @contextmanager
-def _logging(path: Path | None, *, virtual: bool) -> Iterator[_Logging]:
+def _logging(path: Path | None, *, virtual: bool) -> Iterator[_SessionLedger]:
     if path is None:
         memory = MemoryLog()
-        yield _Logging("lab", memory, lambda _identity, _records: "the lab's list", lambda: memory.entries)
+        yield _SessionLedger("lab", memory, lambda _identity, _records: "the lab's list", lambda: memory.entries)
         return
     with Ledger(path) as ledger:
         close_unfinished(ledger)
         session_id = new_session_id()
         writer = ledger.writer(session_id)
         try:
-            yield _Logging(
+            yield _SessionLedger(
                 session_id,
                 SettledLog(writer) if virtual else writer,
                 lambda identity, records: log_recovered(ledger, identity, records),
@@ -81,21 +80,21 @@ def _close(writer: Any) -> None:
         return
 
 
-class _Hosting:
+class _HostSession:
     """One session of the driver, with what its operator does and what befalls its host."""
 
     def __init__(
         self,
         scenario: Scenario,
         prescription: Prescription,
-        port: LabPort,
+        port: ScenarioPort,
         entered_us: Callable[[str], int | None],
-        logging: _Logging,
+        logging: _SessionLedger,
     ) -> None:
         self._port = port
         self._logging = logging
         self._engine = Engine(
-            Native(0), prescription, logging.log, session_id=logging.session_id, url=port.url, auto=UNATTENDED
+            NativeAdapter(0), prescription, logging.log, session_id=logging.session_id, url=port.url, auto=UNATTENDED
         )
         self._runner = Runner(port, self._engine, logging.log, logging.recover, attended=False)
         self._script = [(action.at_us, command_of(action)) for action in scenario.actions if action.after is None]
@@ -106,7 +105,7 @@ class _Hosting:
         port.moments += [self._moment(action) for action in scenario.actions if action.after is not None]
         port.moments += self._faults.moments(entered_us)
 
-    def run(self) -> HostSide:
+    def run(self) -> HostResult:
         """Run to the end, whatever it is."""
         report: SessionReport | None = None
         error: str | None = None
@@ -117,7 +116,7 @@ class _Hosting:
         except Exception:  # noqa: BLE001 - what nobody foresaw is what a lab looks for
             error = traceback.format_exc()
         events = self._runner.take_events()
-        return HostSide(
+        return HostResult(
             report=report,
             error=error,
             stopping_us=self._began_to_stop_us(events),
@@ -128,7 +127,7 @@ class _Hosting:
             fired_us=self._faults.fired_us,
         )
 
-    def _moment(self, action: Action) -> Moment:
+    def _moment(self, action: OperatorAction) -> TimedAction:
         state, command = State[action.after or ""], command_of(action)
 
         def entered() -> int | None:
@@ -136,7 +135,7 @@ class _Hosting:
                 self._states_us[state] = self._port.world_us()
             return self._states_us.get(state)
 
-        return Moment(action.at_us, entered, lambda _now_us: self._runner.post(command))
+        return TimedAction(action.at_us, entered, lambda _now_us: self._runner.post(command))
 
     def _watch_stop(self) -> None:
         if self._stopping_us is None and self._engine.state in (STOPPING, ENDED):
@@ -148,7 +147,7 @@ class _Hosting:
         return self._stopping_us if self._stopping_us is not None or not told else self._port.as_world_us(told[0])
 
 
-def command_of(action: Action) -> Command:
+def command_of(action: OperatorAction) -> Command:
     """What the operator's hand asks of the session."""
     channel, amplitude_ua = action.channel or 0, action.amplitude_ua or 0
     commands: dict[str, Callable[[], Command]] = {

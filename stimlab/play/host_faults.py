@@ -1,7 +1,7 @@
-"""What goes wrong in a host, carried out on the real driver: nothing here imitates one.
+"""Carries out the faults of a host on the real driver: nothing here imitates one.
 
-`host.stall`, `host.clock_jump` and `host.second_driver` happen at the port, `host.disk_full` and
-`host.read_only_log` to a real ledger. `host.killed` and `host.stopped` need a process: see `lab.real`.
+`host.stall`, `host.clock_jump` and `host.second_driver` happen at the port, `host.disk_full` and `host.read_only_log`
+to a real ledger. `host.killed` and `host.stopped` need a process: see `play.realtime`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,12 +13,10 @@ from stimctl.session.log import SessionLog
 from stimctl.stimulators.native import STOP_FRAME
 from stimctl.wire import codec as m
 from stimctl.wire.codes import PROTOCOL_VERSION, Purpose
-from stimlab.play.port import LabPort, Moment
-from stimlab.play.settled_log import SettledLog
+from stimlab.play.port import ScenarioPort, TimedAction
+from stimlab.play.session_logs import SettledLog
 
-OF_PROCESSES = ("host.killed", "host.stopped")
 OF_THE_LOG = ("host.disk_full", "host.read_only_log")
-NEED_A_LENGTH = ("host.stall", "host.stopped")
 DRAIN_S = 5.0
 
 _HELLO = m.encode(1, m.Hello(PROTOCOL_VERSION))
@@ -45,36 +43,36 @@ SAYINGS: Mapping[str, bytes] = {
 class HostFaults:
     """The faults of a scenario that are the host's. `fired` and `fired_us` are by the fault's index, as a device's."""
 
-    def __init__(self, faults: Sequence[Fault], port: LabPort, log: SessionLog) -> None:
+    def __init__(self, faults: Sequence[Fault], port: ScenarioPort, log: SessionLog) -> None:
         self._port = port
         self._log = log.writer if isinstance(log, SettledLog) else log
         self.fired: dict[int, int] = {}
         self.fired_us: dict[int, int] = {}
-        self._ways: dict[str, Callable[[Fault], None]] = {
+        self._handlers: dict[str, Callable[[Fault], None]] = {
             "host.stall": self._stall,
             "host.clock_jump": self._jump,
             "host.second_driver": self._intrude,
             "host.disk_full": self._fill,
             "host.read_only_log": self._forbid,
         }
-        self._own = [(index, fault) for index, fault in enumerate(faults) if fault.kind in self._ways]
+        self._own = [(index, fault) for index, fault in enumerate(faults) if fault.kind in self._handlers]
 
-    def moments(self, entered: Callable[[str], int | None]) -> list[Moment]:
+    def moments(self, entered: Callable[[str], int | None]) -> list[TimedAction]:
         """When each happens; `entered` says when the device first came into a state, in the world's time."""
         return [self._moment(index, fault, entered) for index, fault in self._own]
 
-    def _moment(self, index: int, fault: Fault, entered: Callable[[str], int | None]) -> Moment:
+    def _moment(self, index: int, fault: Fault, entered: Callable[[str], int | None]) -> TimedAction:
         began_us, state = self._port.world_us(), fault.after
 
         def since() -> int | None:
             return began_us if state is None else entered(state)
 
-        return Moment(fault.at_us, since, lambda now_us: self._happen(index, fault, now_us))
+        return TimedAction(fault.at_us, since, lambda now_us: self._happen(index, fault, now_us))
 
     def _happen(self, index: int, fault: Fault, now_us: int) -> None:
         self.fired[index] = self.fired.get(index, 0) + 1
         self.fired_us.setdefault(index, now_us)
-        self._ways[fault.kind](fault)
+        self._handlers[fault.kind](fault)
 
     def _stall(self, fault: Fault) -> None:
         self._port.stand_still(fault.for_us or 0)

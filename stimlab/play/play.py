@@ -1,4 +1,4 @@
-"""Play a scenario: the real driver against a hostile device, and everything that is known of it afterwards.
+"""Plays a scenario: the real driver against a faulty device, and everything that is known of it afterwards.
 
 In virtual time, which is quick and the same each time; or, with `over="pty"` or `"tcp"`, against a simulator in
 a process of its own and in real time, which is the only way for a process to die.
@@ -11,16 +11,16 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from firmware_sim.analog.recorder import Recorder
-from firmware_sim.faults import HostileDevice
+from firmware_sim.faults import FaultyDevice
 from firmware_sim.protocol_sim import Serial
 from stimctl.errors import InputInvalid, Misuse, Unsafe
 from stimctl.port import VirtualPort
 from stimctl.prescription import Prescription
 from stimlab.play.host import command_of, run_host
-from stimlab.play.host_faults import NEED_A_LENGTH, OF_PROCESSES, OF_THE_LOG
-from stimlab.play.port import LabPort
-from stimlab.play.result import HostSide, Played, concluded
-from stimlab.scenario.model import Scenario
+from stimlab.play.host_faults import OF_THE_LOG
+from stimlab.play.port import ScenarioPort
+from stimlab.play.result import HostResult, PlayedSession, concluded
+from stimlab.scenario.model import NEED_A_LENGTH, OF_PROCESSES, Scenario
 from stimlab.scenario.reader import prescribed
 
 __all__ = ["AFTERMATH_US", "OVER", "command_of", "play", "way_for"]
@@ -30,7 +30,7 @@ MOST_US = 2 * 60 * 60 * 1_000_000  # a session has 45 min from its arm to its en
 AFTERMATH_US = 5_000_000  # the world goes on for so long after the host has ended, to see what the device does alone
 
 
-def play(scenario: Scenario, *, ledger: Path | None = None, over: str = "sim") -> Played:
+def play(scenario: Scenario, *, ledger: Path | None = None, over: str = "sim") -> PlayedSession:
     """Play it once. `ledger` is a ledger's file to write to; without one the log is in memory.
 
     A fault of the log gets a ledger in a temporary folder where none is given. Raises `Misuse` for a fault that
@@ -48,7 +48,7 @@ def play(scenario: Scenario, *, ledger: Path | None = None, over: str = "sim") -
     try:
         prescription = prescribed(scenario)
     except (InputInvalid, Unsafe) as refusal:
-        return concluded(scenario, None, HostSide(refused=str(refusal)), Recorder(), [])
+        return concluded(scenario, None, HostResult(refused=str(refusal)), Recorder(), [])
     with ExitStack() as stack:
         if ledger is None and kinds & set(OF_THE_LOG):
             ledger = Path(stack.enter_context(TemporaryDirectory(prefix="stimctl-lab-"))) / "ledger.sqlite"
@@ -68,7 +68,7 @@ def way_for(scenario: Scenario) -> str:
 # --- in virtual time ---------------------------------------------------------------------------------
 
 
-class Diary:
+class DeviceJournal:
     """The device's journal, and when the device first came into each state, by the world's clock."""
 
     def __init__(self) -> None:
@@ -85,18 +85,18 @@ class Diary:
         return self._entered_us.get(state)
 
 
-def _play_virtually(scenario: Scenario, prescription: Prescription, ledger: Path | None) -> Played:
-    recorder, diary = Recorder(), Diary()
-    made: list[HostileDevice] = []
+def _play_virtually(scenario: Scenario, prescription: Prescription, ledger: Path | None) -> PlayedSession:
+    recorder, diary = Recorder(), DeviceJournal()
+    made: list[FaultyDevice] = []
 
-    def make(**given: Any) -> HostileDevice:
+    def make(**given: Any) -> FaultyDevice:
         kept: dict[str, Any] = {"load": scenario.load, "recorder": recorder, "journal": diary}
-        made.append(HostileDevice(scenario.faults, **{**given, **kept}))
+        made.append(FaultyDevice(scenario.faults, **{**given, **kept}))
         return made[-1]
 
     url = f"sim://?seed={scenario.seed}"
     serial = Serial.powering(make, url)
-    with closing(LabPort(VirtualPort(url, serial))) as port:
+    with closing(ScenarioPort(VirtualPort(url, serial))) as port:
         port.end_by(MOST_US)
         host = run_host(scenario, prescription, port, diary.entered_us, ledger)
         device = made[-1]

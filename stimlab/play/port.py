@@ -1,4 +1,4 @@
-"""The host's end of a line in the lab: it keeps the traffic, and at given moments something happens to the host.
+"""The host's end of the line in a scenario: it keeps the traffic, and does things to the host at given moments.
 
 Two clocks are told apart here: the world's, which the device and the record live by, and the host's, which is
 the same until it jumps.
@@ -14,7 +14,7 @@ Piece = tuple[int, str, bytes]
 
 
 @dataclass(slots=True)
-class Moment:
+class TimedAction:
     """Something to do `at_us` after `entered` first gives a time of the world; it gives None until then."""
 
     at_us: int
@@ -27,11 +27,11 @@ class Moment:
         return None if entered_us is None else entered_us + self.at_us
 
 
-class NeverEnds(RuntimeError):
+class SessionNeverEnds(RuntimeError):
     """A session that does not come to its end."""
 
 
-class LabPort:
+class ScenarioPort:
     """A port around another one. `traffic` has the world's times; `moments` are done when they are due."""
 
     def __init__(self, port: Port) -> None:
@@ -42,11 +42,11 @@ class LabPort:
         self.close = port.close
         self.world_us = port.now_us
         self.traffic: list[Piece] = []
-        self.moments: list[Moment] = []
+        self.moments: list[TimedAction] = []
         # Told before each write: the host's first stop goes out with one.
         self.before_write: Callable[[], None] = _nothing
         self._port = port
-        self._held = b""
+        self._pending = b""
         self._skew_us = self._lead_us = 0
         # In virtual time a session that never ends would never come back: `end_by` makes that an error.
         self._end_us: int | None = None
@@ -55,7 +55,6 @@ class LabPort:
     # --- as every port ------------------------------------------------------------------------------
 
     def now_us(self) -> int:
-        """The host's clock."""
         return self.world_us() + self._skew_us
 
     def wait(self, deadline_us: int | None) -> bytes:
@@ -68,9 +67,9 @@ class LabPort:
             due_us = self._meet()
             if due_us is not None and (deadline_us is None or due_us < deadline_us):
                 deadline_us = due_us
-        data = self._held
+        data = self._pending
         if data:
-            self._held = b""
+            self._pending = b""
         else:
             data = self._port.wait(deadline_us)
         if data:
@@ -78,7 +77,6 @@ class LabPort:
         return data
 
     def write(self, data: bytes) -> None:
-        """Send all of `data`."""
         self.before_write()
         self.traffic.append((self.world_us(), "host", data))
         self._port.write(data)
@@ -89,10 +87,10 @@ class LabPort:
         """The host does nothing while the world goes on; what comes meanwhile waits for it."""
         until_us = self.world_us() + for_us
         while self.world_us() < until_us:
-            self._held += self._port.wait(until_us)
+            self._pending += self._port.wait(until_us)
 
     def jump(self, by_us: int) -> None:
-        """The host's clock jumps."""
+        """Let the host's clock jump."""
         self._skew_us += by_us
         self._lead_us += max(0, by_us)  # a session adds what its clock loses
 
@@ -106,17 +104,17 @@ class LabPort:
         return host_us - self._lead_us
 
     def end_by(self, end_us: int) -> None:
-        """Let `wait` raise `NeverEnds` after this time of the world, or when it is called on and on at one moment."""
+        """Let `wait` raise `SessionNeverEnds` after this time of the world, or when time stands still between calls."""
         self._end_us = end_us
 
     def _look_at_end(self, end_us: int) -> None:
         now_us = self.world_us()
         if now_us > end_us:
-            raise NeverEnds(f"a session still goes on after {now_us // 1_000_000} s")
+            raise SessionNeverEnds(f"a session still goes on after {now_us // 1_000_000} s")
         self._waits = self._waits + 1 if now_us == self._seen_us else 0
         self._seen_us = now_us
         if self._waits > MOST_WAITS:
-            raise NeverEnds(f"a session spins at {now_us} us")
+            raise SessionNeverEnds(f"a session spins at {now_us} us")
 
     def _meet(self) -> int | None:
         """Do what is due; return when the next is."""
@@ -134,4 +132,4 @@ class LabPort:
 
 
 def _nothing() -> None:
-    """Nobody asked to be told."""
+    """Do nothing."""

@@ -1,4 +1,4 @@
-"""A scenario in real time: the simulator is a process, and so is the host where it is to die or to stand still.
+"""Plays a scenario in real time: the simulator is a process, and so is the host where it has to die or stand still.
 
 The world's clock is this machine's monotonic clock, which all processes share. A fault of the simulator's counts
 as having acted when its time came: what it did is known inside that process only.
@@ -20,16 +20,15 @@ from tempfile import TemporaryDirectory
 from threading import Event
 from typing import Any
 
-from firmware_sim.analog.record_file import Record
+from firmware_sim.analog.record_file import LoadRecordFile
 from firmware_sim.faults import Fault
 from stimctl.errors import LineFault, Misuse
 from stimctl.port import open_port
 from stimctl.prescription import Prescription
 from stimlab.play.host import run_host
-from stimlab.play.host_faults import OF_PROCESSES
-from stimlab.play.port import LabPort
-from stimlab.play.result import HostSide, Played, concluded
-from stimlab.scenario.model import Scenario
+from stimlab.play.port import ScenarioPort
+from stimlab.play.result import HostResult, PlayedSession, concluded
+from stimlab.scenario.model import OF_PROCESSES, Scenario
 from stimlab.scenario.writer import dump
 
 POLL_S = 0.005
@@ -44,7 +43,7 @@ def world_us() -> int:
     return time.monotonic_ns() // 1_000
 
 
-class JournalFile:
+class JournalReader:
     """What a simulator of another process writes down of itself, in this machine's time, read as it grows."""
 
     def __init__(self, path: Path) -> None:
@@ -53,7 +52,6 @@ class JournalFile:
         self._entries: list[Mapping[str, Any]] = []
 
     def entries(self) -> list[Mapping[str, Any]]:
-        """All so far."""
         with self._path.open("rb") as file:
             file.seek(self._read)
             whole = file.read().rpartition(b"\n")[0]
@@ -72,7 +70,7 @@ class SampledRecord:
     """What flowed in the load, from the samples that a simulator wrote as it ended."""
 
     def __init__(self, path: Path, boot_us: int) -> None:
-        with Record(path) as record:
+        with LoadRecordFile(path) as record:
             ends_us = {channel: record.end_us(channel) for channel in record.channels}
         self._ends_us = {channel: boot_us + end_us for channel, end_us in ends_us.items() if end_us}
 
@@ -87,18 +85,17 @@ class SampledRecord:
         return max(ends, default=0)
 
 
-class Simulator:
+class SimulatorProcess:
     """A simulator that runs as a process of its own."""
 
     def __init__(self, process: subprocess.Popen[str], url: str, folder: Path) -> None:
         self.url = url
         self.folder = folder
-        self.journal = JournalFile(folder / "journal")
+        self.journal = JournalReader(folder / "journal")
         self._process = process
 
     @property
     def boot_us(self) -> int:
-        """When it was powered on."""
         return int(self.journal.entries()[0]["monotonic_us"])
 
     def come_to_rest(self) -> None:
@@ -122,7 +119,7 @@ class Simulator:
 
 
 @contextmanager
-def simulator(scenario: Scenario, over: str, folder: Path) -> Iterator[Simulator]:
+def simulator(scenario: Scenario, over: str, folder: Path) -> Iterator[SimulatorProcess]:
     """A simulator with the scenario's faults, load and seed; it is gone when this is left."""
     file = folder / "scenario.toml"
     file.write_text(dump(scenario), "utf-8")
@@ -134,7 +131,7 @@ def simulator(scenario: Scenario, over: str, folder: Path) -> Iterator[Simulator
         url = it.stdout.readline().strip()
         if not url:
             raise Misuse(f"the simulator did not start: {it.communicate()[1].strip()}")
-        yield Simulator(it, url, folder)
+        yield SimulatorProcess(it, url, folder)
 
 
 @contextmanager
@@ -147,7 +144,7 @@ def _process(*command: str) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-def play_in_real_time(scenario: Scenario, prescription: Prescription, over: str, ledger: Path | None) -> Played:
+def play_in_real_time(scenario: Scenario, prescription: Prescription, over: str, ledger: Path | None) -> PlayedSession:
     """Play it over a pseudo-terminal or TCP. Raises `Misuse` when a process does not start."""
     with TemporaryDirectory(prefix="stimctl-lab-") as name:
         folder = Path(name)
@@ -165,18 +162,18 @@ def play_in_real_time(scenario: Scenario, prescription: Prescription, over: str,
 
 
 def host_in_real_time(
-    scenario: Scenario, prescription: Prescription, url: str, journal: JournalFile, ledger: Path | None
-) -> HostSide:
+    scenario: Scenario, prescription: Prescription, url: str, journal: JournalReader, ledger: Path | None
+) -> HostResult:
     """The driver's side, in this process."""
     try:
         port = open_port(url)
     except LineFault as fault:
-        return HostSide(refused=str(fault))
-    with closing(LabPort(port)) as lab:
+        return HostResult(refused=str(fault))
+    with closing(ScenarioPort(port)) as lab:
         return run_host(scenario, prescription, lab, journal.entered_us, ledger)
 
 
-def _came_us(faults: Sequence[Fault], device: Simulator, over_us: int) -> Iterator[tuple[int, int]]:
+def _came_us(faults: Sequence[Fault], device: SimulatorProcess, over_us: int) -> Iterator[tuple[int, int]]:
     """When each of the simulator's faults began, of those whose time came."""
     for index, fault in enumerate(faults):
         if fault.kind.startswith("host."):
@@ -192,7 +189,7 @@ def _came_us(faults: Sequence[Fault], device: Simulator, over_us: int) -> Iterat
 class _HostProcess:
     """The driver's side as a child, which is killed, or stopped and let go on, at the scenario's moments."""
 
-    def __init__(self, scenario: Scenario, device: Simulator, ledger: Path | None) -> None:
+    def __init__(self, scenario: Scenario, device: SimulatorProcess, ledger: Path | None) -> None:
         self._device = device
         self._result = device.folder / "host.pickle"
         self._command = [device.url, str(device.folder / "scenario.toml"), str(device.folder / "journal")]
@@ -200,12 +197,12 @@ class _HostProcess:
         own = [(index, fault) for index, fault in enumerate(scenario.faults) if fault.kind in OF_PROCESSES]
         self._waiting: list[tuple[int, Fault]] = own
         self._fired_us: dict[int, int] = {}
-        self._ways: dict[str, Callable[[subprocess.Popen[str], Fault], None]] = {
+        self._handlers: dict[str, Callable[[subprocess.Popen[str], Fault], None]] = {
             "host.killed": _kill,
             "host.stopped": _stop_for_a_while,
         }
 
-    def run(self) -> HostSide:
+    def run(self) -> HostResult:
         """Run it until it has ended, by itself or not."""
         with _process("-m", "stimlab.play.host_process", *self._command) as process:
             while process.poll() is None:
@@ -221,16 +218,16 @@ class _HostProcess:
             if entered_us is not None and world_us() >= entered_us + fault.at_us:
                 self._waiting.remove((index, fault))
                 self._fired_us[index] = world_us()
-                self._ways[fault.kind](process, fault)
+                self._handlers[fault.kind](process, fault)
 
-    def _side(self, said: str, *, killed: bool) -> HostSide:
+    def _side(self, output: str, *, killed: bool) -> HostResult:
         fired = dict.fromkeys(self._fired_us, 1)
         if killed:
-            return HostSide(fired=fired, fired_us=self._fired_us)
+            return HostResult(fired=fired, fired_us=self._fired_us)
         if not self._result.exists():
-            return HostSide(error=said or "the host's process ended without a word")
+            return HostResult(error=output or "the host's process ended without a word")
         # Written by our own child into a folder of this user alone.
-        side: HostSide = pickle.loads(self._result.read_bytes())
+        side: HostResult = pickle.loads(self._result.read_bytes())
         return replace(side, fired={**side.fired, **fired}, fired_us={**side.fired_us, **self._fired_us})
 
 

@@ -1,4 +1,4 @@
-"""A scenario that was played: all that is known of it, and what of its expectations was not met."""
+"""The result of a scenario that was played, and the expectations that it did not meet."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from stimlab.play.port import Piece
 from stimlab.scenario.model import Scenario
 
 if TYPE_CHECKING:
-    from firmware_sim.faults import HostileDevice
+    from firmware_sim.faults import FaultyDevice
 
 PULL = "PULL THE LEADS"
 
@@ -28,7 +28,7 @@ class LoadRecord(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class HostSide:
+class HostResult:
     """What the driver's side of a session left behind. Times are the world's; those of `entries` are the host's.
 
     `refused`: why nothing was begun; `error`: the traceback of what nobody foresaw; `stopping_us`: when the host
@@ -47,7 +47,7 @@ class HostSide:
 
 
 @dataclass(frozen=True, slots=True)
-class Played:
+class PlayedSession:
     """One session of a scenario. `device` is None where it lived in another process, or was never made.
 
     `traffic` is of the host's end, in the world's time; `entries` have `kind`, `at_us` (host's clock) and `body`;
@@ -59,7 +59,7 @@ class Played:
     report: SessionReport | None
     refused: str | None
     error: str | None
-    device: "HostileDevice | None"
+    device: "FaultyDevice | None"
     recorder: LoadRecord
     journal: list[Mapping[str, Any]]
     traffic: Sequence[Piece]
@@ -90,18 +90,18 @@ class Played:
 def concluded(
     scenario: Scenario,
     prescription: Prescription | None,
-    host: HostSide,
+    host: HostResult,
     recorder: LoadRecord,
     journal: list[Mapping[str, Any]],
     *,
-    device: "HostileDevice | None" = None,
+    device: "FaultyDevice | None" = None,
     fired: Mapping[int, int] | None = None,
     fired_us: Mapping[int, int] | None = None,
-) -> Played:
+) -> PlayedSession:
     """Put both sides together, measure the controls in the load, and judge."""
     all_fired_us = {**(fired_us or {}), **host.fired_us}
     control_us = _control_us(scenario, host, recorder, min(all_fired_us.values(), default=None))
-    return Played(
+    return PlayedSession(
         scenario=scenario,
         prescription=prescription,
         report=host.report,
@@ -121,7 +121,7 @@ def concluded(
     )
 
 
-def _control_us(scenario: Scenario, host: HostSide, recorder: LoadRecord, fault_us: int | None) -> dict[str, int]:
+def _control_us(scenario: Scenario, host: HostResult, recorder: LoadRecord, fault_us: int | None) -> dict[str, int]:
     """The times that were measured. A session that ended as planned, or by its operator's hand, controlled no fault."""
     end_us, report, stopping_us, times = recorder.end_us(), host.report, host.stopping_us, {}
     if fault_us is not None and host.refused is None and not _as_planned(scenario, report):
@@ -143,7 +143,7 @@ def _as_planned(scenario: Scenario, report: SessionReport | None) -> bool:
     return report.end is End.TIMER or (report.end is End.OPERATOR and by_hand)
 
 
-def _alarm_us(host: HostSide) -> Iterator[tuple[str, int]]:
+def _alarm_us(host: HostResult) -> Iterator[tuple[str, int]]:
     """Both times by the host's clock."""
     stops = [each.at_us for each in host.events if isinstance(each, StateChanged) and each.state is State.STOPPING]
     alarms = [each.at_us for each in host.events if isinstance(each, Alarm) and each.action == PULL]
@@ -151,7 +151,7 @@ def _alarm_us(host: HostSide) -> Iterator[tuple[str, int]]:
         yield "stop_to_alarm", max(0, alarms[0] - stops[0])
 
 
-def _unmet(scenario: Scenario, host: HostSide, recorder: LoadRecord, control_us: Mapping[str, int]) -> Iterator[str]:
+def _unmet(scenario: Scenario, host: HostResult, recorder: LoadRecord, control_us: Mapping[str, int]) -> Iterator[str]:
     expect, report = scenario.expect, host.report
     flowed = bool(recorder.channels)
     if host.error is not None:
@@ -179,7 +179,7 @@ def _unmet(scenario: Scenario, host: HostSide, recorder: LoadRecord, control_us:
         yield "current flowed, and none was to" if flowed else "no current flowed, and some was to"
 
 
-def _not_refused(words: str, host: HostSide, flowed: bool) -> Iterator[str]:
+def _not_refused(words: str, host: HostResult, flowed: bool) -> Iterator[str]:
     """A refusal is one before a session, or a session's end before anything flowed."""
     ended = None if host.report is None else host.report.end_text
     said = host.refused if host.refused is not None else ended

@@ -1,7 +1,13 @@
-"""A session's log in memory, for the many sessions that nobody wants on a disk."""
+"""Logs for sessions in virtual time: one in memory, and one that waits for the ledger at each entry."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
+
+from stimctl.errors import LogFault
+from stimctl.ledger.writer import LedgerWriter
+
+DRAIN_S = 10.0
 
 
 class LogEntry(NamedTuple):
@@ -19,7 +25,6 @@ class MemoryLog:
         self.entries: list[LogEntry] = []
 
     def put(self, kind: str, at_us: int, body: Mapping[str, Any]) -> None:
-        """Keep an entry."""
         self.entries.append(LogEntry(kind, at_us, body))
 
     def problem(self) -> str | None:
@@ -31,3 +36,23 @@ class MemoryLog:
 
     def drain(self, timeout_s: float) -> None:
         """Nothing waits."""
+
+
+class SettledLog:
+    """A ledger's writer that is waited for at each entry. In virtual time that delays nobody.
+
+    The writer's thread keeps real time, which virtual time would leave far behind: the moment at which a full disk is
+    noticed would differ from run to run.
+    """
+
+    def __init__(self, writer: LedgerWriter) -> None:
+        self.writer = writer
+        self.problem = writer.problem
+        self.wait_room = writer.wait_room
+        self.drain = writer.drain
+
+    def put(self, kind: str, at_us: int, body: Mapping[str, Any]) -> None:
+        """Put an entry, and wait until it is written or cannot be."""
+        self.writer.put(kind, at_us, body)
+        with suppress(LogFault):  # `problem` and `drain` say it again to the session, in its own time
+            self.writer.drain(DRAIN_S)

@@ -1,4 +1,4 @@
-"""What a scenario's prescription says where its file says nothing: 1.0 mA at 100 Hz on channel 1 for 20 s.
+"""The defaults of a scenario's prescription: 1.0 mA at 100 Hz on channel 1 for 20 s.
 
 Only what differs has to be written, so that a file shows what matters in it.
 """

@@ -1,4 +1,4 @@
-"""What a scenario consists of: a prescription, what the operator does, what goes wrong, and what must come of it.
+"""The data of a scenario: a prescription, the operator's actions, the faults, and the expectations.
 
 All of it is data. The same scenario gives the same session, byte for byte, in virtual time.
 """
@@ -14,6 +14,9 @@ from stimlab.scenario.defaults import completed
 DOES = ("proceed", "raise", "lower", "set", "hold", "stop", "note")
 OF_A_CHANNEL = ("raise", "lower", "set")
 PULSES = ("none", "some")
+# Faults of the host (by kind) that need a host in a process of its own, and those that have to say for how long.
+OF_PROCESSES = ("host.killed", "host.stopped")
+NEED_A_LENGTH = ("host.stall", "host.stopped")
 TIMES = {
     "fault_to_zero": "from the first time a fault did something to the end of the last current, in the load",
     "stop_to_zero": "from the moment the host began to stop to the end of the last current, in the load",
@@ -24,7 +27,7 @@ TIMES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
+class OperatorAction:
     """Something the operator does. `at_us` counts from the start, or from the first entry into the state `after`.
 
     `after` is the name of a host's session state, such as "RUNNING". `amplitude_ua` belongs to "set".
@@ -38,7 +41,7 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
-class Expect:
+class Expectation:
     """What must come of it. What is empty or None is not asked.
 
     `ends`: one of these; `alarms`: each of these texts occurs in an alarm; `within_us`: limits by the names of
@@ -68,9 +71,9 @@ class Scenario:
     seed: int = 1
     load: str = "nominal"
     answers: Mapping[str, Any] = field(default_factory=dict)
-    actions: tuple[Action, ...] = ()
+    actions: tuple[OperatorAction, ...] = ()
     faults: tuple[Fault, ...] = ()
-    expect: Expect = Expect()
+    expect: Expectation = Expectation()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "answers", completed(self.answers))

@@ -1,4 +1,4 @@
-"""Scenario files: small TOML files that say what goes wrong in a session, and what must come of it.
+"""Reads scenario files: small TOML files with the faults of a session and the expectations of it.
 
     scenario = load_scenario(Path("mine.toml"))
     shipped()["line-loss-mild"]
@@ -25,13 +25,12 @@ from stimctl.profile.model import SLUG_MEANING, Slug, Strict, Text
 from stimctl.profile.toml_text import TomlText, check, read_file
 from stimctl.session.states import End, State
 from stimctl.units import UA_PER_MA, US_PER_MS, US_PER_S, whole
-from stimlab.play.host_faults import NEED_A_LENGTH
-from stimlab.scenario.model import DOES, OF_A_CHANNEL, TIMES, Action, Expect, Scenario
+from stimlab.scenario.model import DOES, NEED_A_LENGTH, OF_A_CHANNEL, TIMES, Expectation, OperatorAction, Scenario
 from stimlab.scenario.writer import dump
 
 __all__ = [
-    "Action",
-    "Expect",
+    "Expectation",
+    "OperatorAction",
     "Scenario",
     "action_from",
     "dump",
@@ -45,8 +44,6 @@ FOLDER = Path(__file__).with_name("shipped")
 
 
 class ActionFile(Strict):
-    """Something the operator does."""
-
     do: Literal["proceed", "raise", "lower", "set", "hold", "stop", "note"] = Field(
         description=f"one of {', '.join(DOES)}"
     )
@@ -57,8 +54,6 @@ class ActionFile(Strict):
 
 
 class ExpectFile(Strict):
-    """What must come of it."""
-
     ends: tuple[str, ...] = Field((), description="names of ends, such as TIMER")
     zero_confirmed: bool | None = None
     alarms: tuple[Text, ...] = ()
@@ -89,18 +84,18 @@ def load_scenario(path: Path) -> Scenario:
 
 def scenario_from(values: Mapping[str, Any], source: str = "scenario") -> Scenario:
     """The same from values as a file would hold them. Raises `InputInvalid`."""
-    problems, asked = check(ScenarioFile, values)
-    if asked is None:
+    problems, file = check(ScenarioFile, values)
+    if file is None:
         raise InputInvalid(source, problems)
-    return _Reading(source).scenario(asked)
+    return _ScenarioReader(source).scenario(file)
 
 
-def action_from(values: Mapping[str, Any], source: str = "action") -> Action:
+def action_from(values: Mapping[str, Any], source: str = "action") -> OperatorAction:
     """One action from values as a file would hold them. Raises `InputInvalid`."""
-    problems, asked = check(ActionFile, values)
-    if asked is None:
+    problems, file = check(ActionFile, values)
+    if file is None:
         raise InputInvalid(source, problems)
-    return _Reading(source).one_action(asked)
+    return _ScenarioReader(source).one_action(file)
 
 
 def shipped() -> dict[str, Scenario]:
@@ -126,26 +121,26 @@ def _located(text: TomlText) -> Scenario:
         raise text.invalid(invalid.problems) from None
 
 
-class _Reading:
+class _ScenarioReader:
     """From the file's shape to dataclasses, collecting what does not fit."""
 
     def __init__(self, source: str) -> None:
         self._source = source
         self._problems: list[Problem] = []
 
-    def scenario(self, asked: ScenarioFile) -> Scenario:
-        self._check_load(asked.load)
-        actions = tuple(self._action(f"action[{n}]", each) for n, each in enumerate(asked.action))
-        faults = tuple(self._faults(asked.fault))
-        expect = self._expect(asked.expect)
+    def scenario(self, file: ScenarioFile) -> Scenario:
+        self._check_load(file.load)
+        actions = tuple(self._action(f"action[{n}]", each) for n, each in enumerate(file.action))
+        faults = tuple(self._faults(file.fault))
+        expect = self._expect(file.expect)
         made = Scenario(
-            name=asked.name,
-            title=asked.title,
-            why=asked.why,
-            hazards=asked.hazards,
-            seed=asked.seed,
-            load=asked.load,
-            answers=asked.prescription,
+            name=file.name,
+            title=file.title,
+            why=file.why,
+            hazards=file.hazards,
+            seed=file.seed,
+            load=file.load,
+            answers=file.prescription,
             actions=actions,
             faults=faults,
             expect=expect,
@@ -155,8 +150,8 @@ class _Reading:
             raise InputInvalid(self._source, self._problems)
         return made
 
-    def one_action(self, asked: ActionFile) -> Action:
-        action = self._action("action", asked)
+    def one_action(self, file: ActionFile) -> OperatorAction:
+        action = self._action("action", file)
         if self._problems:
             raise InputInvalid(self._source, self._problems)
         return action
@@ -179,20 +174,20 @@ class _Reading:
         except (InputInvalid, Unsafe) as fault:
             self._problems += [replace(each, field=f"prescription.{each.field}") for each in fault.problems]
 
-    def _action(self, field: str, asked: ActionFile) -> Action:
-        if (asked.channel is None) == (asked.do in OF_A_CHANNEL):
-            needs = "needs a channel, 1 to 4" if asked.channel is None else "has no channel"
-            self._say(f"{field}.channel", asked.channel, f"{asked.do!r} {needs}")
-        if (asked.amplitude_ma is None) == (asked.do == "set"):
-            needs = "needs an amplitude" if asked.amplitude_ma is None else "has no amplitude"
-            self._say(f"{field}.amplitude_ma", asked.amplitude_ma, f"{asked.do!r} {needs}")
-        ua = asked.amplitude_ma
-        return Action(
-            at_us=self._whole(f"{field}.at_s", asked.at_s, US_PER_S, "us"),
-            do=asked.do,
-            channel=asked.channel,
+    def _action(self, field: str, file: ActionFile) -> OperatorAction:
+        if (file.channel is None) == (file.do in OF_A_CHANNEL):
+            needs = "needs a channel, 1 to 4" if file.channel is None else "has no channel"
+            self._say(f"{field}.channel", file.channel, f"{file.do!r} {needs}")
+        if (file.amplitude_ma is None) == (file.do == "set"):
+            needs = "needs an amplitude" if file.amplitude_ma is None else "has no amplitude"
+            self._say(f"{field}.amplitude_ma", file.amplitude_ma, f"{file.do!r} {needs}")
+        ua = file.amplitude_ma
+        return OperatorAction(
+            at_us=self._whole(f"{field}.at_s", file.at_s, US_PER_S, "us"),
+            do=file.do,
+            channel=file.channel,
             amplitude_ua=None if ua is None else self._whole(f"{field}.amplitude_ma", ua, UA_PER_MA, "uA"),
-            after=self._state(f"{field}.after", asked.after),
+            after=self._state(f"{field}.after", file.after),
         )
 
     def _state(self, field: str, name: str | None) -> str | None:
@@ -210,23 +205,23 @@ class _Reading:
             except InputInvalid as invalid:
                 self._problems += invalid.problems
 
-    def _expect(self, asked: ExpectFile) -> Expect:
-        for n, name in enumerate(asked.ends):
+    def _expect(self, file: ExpectFile) -> Expectation:
+        for n, name in enumerate(file.ends):
             if name not in End.__members__:
                 self._say(f"expect.ends[{n}]", name, f"must be one of {', '.join(End.__members__)}")
-        for name in set(asked.within_ms) - set(TIMES):
-            self._say(f"expect.within_ms.{name}", asked.within_ms[name], f"times are {', '.join(TIMES)}")
+        for name in set(file.within_ms) - set(TIMES):
+            self._say(f"expect.within_ms.{name}", file.within_ms[name], f"times are {', '.join(TIMES)}")
         limits = {
             name: self._whole(f"expect.within_ms.{name}", value, US_PER_MS, "us")
-            for name, value in asked.within_ms.items()
+            for name, value in file.within_ms.items()
         }
-        return Expect(
-            ends=frozenset(End[name] for name in asked.ends if name in End.__members__),
-            zero_confirmed=asked.zero_confirmed,
-            alarms=asked.alarms,
+        return Expectation(
+            ends=frozenset(End[name] for name in file.ends if name in End.__members__),
+            zero_confirmed=file.zero_confirmed,
+            alarms=file.alarms,
             within_us=limits,
-            refused=asked.refused,
-            pulses=asked.pulses,
+            refused=file.refused,
+            pulses=file.pulses,
         )
 
     def _whole(self, field: str, value: float, factor: int, unit: str) -> int:

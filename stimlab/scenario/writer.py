@@ -1,4 +1,4 @@
-"""A scenario as the text of its file: the shortest that loads to an equal one."""
+"""Writes a scenario as the text of its file: the shortest that loads to an equal one."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from typing import Any
 
 from firmware_sim.faults import as_mapping
 from stimlab.scenario.defaults import shortened
-from stimlab.scenario.model import Action, Expect, Scenario
+from stimlab.scenario.model import Expectation, OperatorAction, Scenario
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _WIDE = 100  # a list longer than this has a line for each entry
@@ -28,7 +28,7 @@ def dump(scenario: Scenario) -> str:
     return "\n\n".join("\n".join(block) for block in blocks) + "\n"
 
 
-def _action(action: Action) -> dict[str, Any]:
+def _action(action: OperatorAction) -> dict[str, Any]:
     written = {
         "do": action.do,
         "after": action.after,
@@ -39,7 +39,7 @@ def _action(action: Action) -> dict[str, Any]:
     return {name: value for name, value in written.items() if value is not None}
 
 
-def _expect(expect: Expect) -> dict[str, Any]:
+def _expect(expect: Expectation) -> dict[str, Any]:
     written: dict[str, Any] = {
         "ends": sorted(end.name for end in expect.ends),
         "zero_confirmed": expect.zero_confirmed,

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from firmware_sim.analog.recorder import Recorder
-from firmware_sim.faults import Fault, HostileDevice
+from firmware_sim.faults import Fault, FaultyDevice
 from firmware_sim.native.device import Device
 from firmware_sim.protocol_sim import Serial
 from stimctl.port import VirtualPort
@@ -17,13 +17,13 @@ from stimctl.session.engine import UNATTENDED, Engine
 from stimctl.session.replay_metadata import ORDER
 from stimctl.session.runner import Runner
 from stimctl.session.states import ENDED
-from stimctl.stimulators.native import Native
+from stimctl.stimulators.native import NativeAdapter
 from stimctl.wire import codec as m
 from stimlab.play.host_faults import HostFaults
 from stimlab.play.play import command_of
-from stimlab.play.port import LabPort
+from stimlab.play.port import ScenarioPort
 from stimlab.play.session_logs import MemoryLog
-from stimlab.scenario.reader import Action, Scenario, prescribed
+from stimlab.scenario.reader import OperatorAction, Scenario, prescribed
 
 # What a device finds by measuring, and a model without a load cannot know.
 MEASURED = ("LEAD_OFF", "COMPLIANCE", "SHORT", "OVER_CURRENT", "NET_CHARGE", "GATE")
@@ -46,7 +46,7 @@ class Left(NamedTuple):
     channel: int
 
 
-class SlicedPort(LabPort):
+class SlicedPort(ScenarioPort):
     """A port whose waits end at `until_us` at the latest. `passed`: something went over it since it was last unset."""
 
     until_us = 0
@@ -71,14 +71,14 @@ class Rig:
         self.script = Scenario(name="disagreement", seed=seed, answers=answers, faults=tuple(faults))
         self.recorder = Recorder()
         self.told: list[Heard | Left] = []
-        self.hostile: HostileDevice
+        self.hostile: FaultyDevice
         self._tapped: Device | None = None
         url = f"sim://?seed={seed}"
         self._serial = Serial.powering(self._power, url)
         self.port = SlicedPort(VirtualPort(url, self._serial))
         self._log = log = MemoryLog()
         self.prescription = prescribed(self.script)
-        self.engine = Engine(Native(0), self.prescription, log, session_id="lab", url=url, auto=UNATTENDED)
+        self.engine = Engine(NativeAdapter(0), self.prescription, log, session_id="lab", url=url, auto=UNATTENDED)
         self._before: Callable[[], None] | None = None
         self.runner = Runner(
             self.port, self.engine, log, lambda _identity, _records: "here", attended=False, take_note=self._carried_out
@@ -88,9 +88,9 @@ class Rig:
         self.engine.begin(self.now_us)
         self.settle()
 
-    def _power(self, **given: Any) -> HostileDevice:
+    def _power(self, **given: Any) -> FaultyDevice:
         kept = {"load": self.script.load, "recorder": self.recorder, "journal": self._note}
-        self.hostile = HostileDevice(self.script.faults, **{**given, **kept})
+        self.hostile = FaultyDevice(self.script.faults, **{**given, **kept})
         return self.hostile
 
     # --- time -------------------------------------------------------------------------------------
@@ -103,7 +103,7 @@ class Rig:
                 self.port.wait(until_us)
                 self.now_us = self.port.now_us()
             else:
-                self.now_us = self.runner._turn(self.now_us)
+                self.now_us = self.runner._step(self.now_us)
             self._tap()
         self.settle()
 
@@ -113,7 +113,7 @@ class Rig:
         self.port.passed = True
         while (self.port.passed or self.runner._facts) and not self.over:
             self.port.passed = False
-            self.now_us = self.runner._turn(self.now_us)
+            self.now_us = self.runner._step(self.now_us)
             self._tap()
         self.hostile.advance(self.now_us)
 
@@ -124,7 +124,7 @@ class Rig:
 
         `before` is called when the order is carried out, which may be after what came at the same instant.
         """
-        action = Action(self.now_us + 1, do, channel, amplitude_ua)
+        action = OperatorAction(self.now_us + 1, do, channel, amplitude_ua)
         self._write_down(actions=(*self.script.actions, action))
         self._before = before
         self.runner._script.append((action.at_us, command_of(action)))

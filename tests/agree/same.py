@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from firmware_sim.analog.recorder import Kind, Recorder
+from firmware_sim.analog.recorder import FlowKind, Recorder
 from firmware_sim.native.flash import Totals
 from firmware_sim.native.machine import Machine
 from stimctl.dose import ChannelDose
@@ -71,7 +71,7 @@ def same_load(model: Session, recorder: Recorder, *, sound: bool = True) -> None
     """What flowed in the load. Without `sound` parts its currents say nothing, and only pulses are counted."""
     for channel in NUMBERS:
         each = model.channels[channel]
-        flows = recorder.flows(channel, Kind.TRAIN)
+        flows = recorder.flows(channel, FlowKind.TRAIN)
         pulses, charge_pc = sum(each.pulses), sum(each.charge_pc)
         same(f"channel {channel}'s pulses", model=pulses, load=sum(flow.count for flow in flows))
         if not (sound and flows):

@@ -8,9 +8,9 @@ else: `PARTS` says what a device may find by measuring, `ENDS` how a driver may 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from firmware_sim.analog.recorder import Kind
+from firmware_sim.analog.recorder import FlowKind
 from firmware_sim.faults import Fault
-from firmware_sim.faults.schedule import Window
+from firmware_sim.faults.schedule import FaultWindow
 from stimctl.session.states import ENDED, STIMULATING, STOPPING, End, State, Task
 from stimctl.session.view import SessionReport
 from stimctl.wire import codec as m
@@ -203,7 +203,7 @@ class Agreement:
 
     # --- what a fault leaves open -----------------------------------------------------------------
 
-    def windows(self) -> Sequence[Window]:
+    def windows(self) -> Sequence[FaultWindow]:
         """The faults that have begun."""
         windows = self.rig.hostile._schedule.windows
         return [window for window in windows if window.start_us <= self.rig.now_us]
@@ -225,7 +225,7 @@ class Agreement:
         offset_us = model.now - model.stimulation
         return [(t + offset_us, ua) for t, ua in each.given[-IN_A_ROW:] if t + offset_us >= run_us]
 
-    def _bad(self, window: Window, channel: int, model: Session) -> bool:
+    def _bad(self, window: FaultWindow, channel: int, model: Session) -> bool:
         """Whether a fault was on for all the pulses that a finding rests on."""
         if not window.concerns(channel):
             return False
@@ -307,12 +307,12 @@ class Agreement:
             if engine.state in STIMULATING and model.state in OUTPUT:
                 targets = {channel: model.channels[channel].target for channel in self.hand.first_ua}
                 same("the targets", model=targets, driver=context.targets.by_channel("applied_ua"))
-        if not self._unanswered() and not context.account.unanswered:
+        if not self._unanswered() and not context.dose_tracker.unanswered:
             self._same_dose(model, engine.report)
 
     def _same_dose(self, model: Session, report: SessionReport | None) -> None:
         for channel in self.hand.first_ua:
-            commanded = self.rig.engine._context.account._commanded.dose(channel, model.stimulation)
+            commanded = self.rig.engine._context.dose_tracker._commanded.dose(channel, model.stimulation)
             modelled = dose(model, channel)
             if report is None or report.delivered is not None:
                 same(f"channel {channel}'s dose", model=modelled, driver=commanded)
@@ -364,5 +364,5 @@ class Agreement:
             modelled, said = dose(self.model, channel), report.commanded[str(channel)]
             same(f"channel {channel}'s dose", model=list(modelled.pulses), report=said["pulses"])
             same(f"channel {channel}'s dose", model=list(modelled.charge_pc), report=said["charge_pc"])
-        flowed = sum(self.rig.recorder.pulses(channel, Kind.TRAIN) for channel in self.rig.recorder.channels)
+        flowed = sum(self.rig.recorder.pulses(channel, FlowKind.TRAIN) for channel in self.rig.recorder.channels)
         same("all pulses", model=sum(sum(each.pulses) for each in self.model.channels.values()), load=flowed)

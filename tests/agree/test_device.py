@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from firmware_sim.analog.recorder import Recorder
 from firmware_sim.native.device import Device
-from stimctl.dose import Commanded
+from stimctl.dose import CommandedDose
 from stimctl.errors import Unsafe
 from stimctl.waveform import Program, Segment
 from stimctl.wire import codec as m
@@ -93,7 +93,7 @@ class Commands(RuleBasedStateMachine):
             self.model.arms = before.arms
             for number in NUMBERS:
                 self.model.channels[number].raised = before.channels[number].raised
-        self.commanded = Commanded(program)
+        self.commanded = CommandedDose(program)
         self.mask, self.ceiling_ua = mask, 0
 
     # --- commands ---------------------------------------------------------------------------------
@@ -165,7 +165,7 @@ class Commands(RuleBasedStateMachine):
     def hold(self) -> None:
         answer = self.say(m.Hold())
         if type(answer) is m.Holding:
-            self.commanded.held(answer.stimulation_us)
+            self.commanded.on_hold(answer.stimulation_us)
 
     @rule(wrong=st.integers(0, 9))
     def keep_alive(self, wrong: int) -> None:

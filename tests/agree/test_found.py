@@ -9,7 +9,7 @@ from firmware_sim.faults import Fault
 from stimctl.session.states import End
 from stimlab.play.play import play
 from stimlab.play.port import Piece
-from stimlab.scenario.reader import Action, Scenario
+from stimlab.scenario.reader import OperatorAction, Scenario
 from tests.agree import model
 from tests.agree.session import Agreement
 
@@ -33,7 +33,7 @@ def test_the_model_shares_nothing_with_what_it_judges() -> None:
 def test_a_channel_lowered_before_its_first_reading_is_believed() -> None:
     """Its one pulse went to the target before: that is no current above what was set."""
     answers = {"profile": "bench-2-100hz", "seconds": 12, "channels": [{"amplitude_ma": 0.5}, {"channel": 2}]}
-    played = play(Scenario(name="x", answers=answers, actions=(Action(300_001, "lower", 1),)))
+    played = play(Scenario(name="x", answers=answers, actions=(OperatorAction(300_001, "lower", 1),)))
     assert played.report is not None
     assert played.report.end is End.TIMER, played.outcome
 
@@ -42,7 +42,7 @@ def test_a_channel_lowered_before_its_first_reading_is_believed() -> None:
 def test_a_step_down_each_second_at_2_hz_is_believed(between_us: int) -> None:
     """The last pulse may have gone to the target between two steps, for as long as a period lasts."""
     answers = {"profile": "bench-2hz", "seconds": 20, "channels": [{"amplitude_ma": 1.0}]}
-    actions = (Action(8_050_000, "lower", 1), Action(8_050_000 + between_us, "lower", 1))
+    actions = (OperatorAction(8_050_000, "lower", 1), OperatorAction(8_050_000 + between_us, "lower", 1))
     played = play(Scenario(name="x", answers=answers, actions=actions))
     assert played.report is not None
     assert played.report.end is End.TIMER, played.outcome
@@ -52,7 +52,9 @@ def test_a_step_down_each_second_at_2_hz_is_believed(between_us: int) -> None:
 def test_a_host_that_stood_still_after_a_hold_does_not_blame_the_device(stall_us: int) -> None:
     """The status that it then reads first is from just after the hold, before zero could be measured."""
     stall = Fault("host.stall", at_us=3_090_003, for_us=stall_us)
-    played = play(Scenario(name="x", actions=(Action(3_090_002, "hold"), Action(5 * S, "stop")), faults=(stall,)))
+    played = play(
+        Scenario(name="x", actions=(OperatorAction(3_090_002, "hold"), OperatorAction(5 * S, "stop")), faults=(stall,))
+    )
     assert played.report is not None
     assert played.report.end is End.OPERATOR, played.outcome
 

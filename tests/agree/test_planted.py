@@ -10,9 +10,9 @@ from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
 from firmware_sim.analog.recorder import Flow, Recorder
 from firmware_sim.native import gate
-from firmware_sim.native.train import Train
+from firmware_sim.native.train import ChannelTrain
 from stimctl import limits
-from stimctl.dose import ChannelDose, Commanded
+from stimctl.dose import ChannelDose, CommandedDose
 from stimctl.session.targets import TargetRules
 from stimctl.stimulators import exchange
 from stimctl.stimulators.targets import Target, Targets
@@ -28,16 +28,16 @@ Plant = Callable[[pytest.MonkeyPatch], None]
 
 def steep_ramp(patch: pytest.MonkeyPatch) -> None:
     """Simulator: a level climbs by 1 uA too much at a pulse."""
-    true_take = Train.take
+    true_take = ChannelTrain.take
 
-    def take(train: Train) -> int:
+    def take(train: ChannelTrain) -> int:
         before_ua = train.level_ua
         true_take(train)
         if before_ua < train.level_ua < train.target_ua:
             train.level_ua += 1
         return train.amplitude_ua
 
-    patch.setattr(Train, "take", take)
+    patch.setattr(ChannelTrain, "take", take)
 
 
 def late_watchdog(patch: pytest.MonkeyPatch) -> None:
@@ -47,13 +47,13 @@ def late_watchdog(patch: pytest.MonkeyPatch) -> None:
 
 def forgetful_dose(patch: pytest.MonkeyPatch) -> None:
     """Driver: the last pulse is not counted."""
-    true_dose = Commanded.dose
+    true_dose = CommandedDose.dose
 
-    def dose(commanded: Commanded, channel: int, until_us: int | None = None) -> ChannelDose:
+    def dose(commanded: CommandedDose, channel: int, until_us: int | None = None) -> ChannelDose:
         counted = true_dose(commanded, channel, until_us)
         return ChannelDose((max(0, counted.pulses[0] - 1), counted.pulses[1]), counted.charge_pc)
 
-    patch.setattr(Commanded, "dose", dose)
+    patch.setattr(CommandedDose, "dose", dose)
 
 
 def long_steps(patch: pytest.MonkeyPatch) -> None:
@@ -88,11 +88,11 @@ def leaky_record(patch: pytest.MonkeyPatch) -> None:
 def old_intent(patch: pytest.MonkeyPatch) -> None:
     """Driver: after a hold it goes on to what the device had, whatever was asked for since."""
 
-    def held(targets: Targets) -> None:
+    def on_hold(targets: Targets) -> None:
         targets._each = {channel: Target(target.applied_ua) for channel, target in targets._each.items()}
         targets.stopped()
 
-    patch.setattr(Targets, "held", held)
+    patch.setattr(Targets, "on_hold", on_hold)
 
 
 def patient_lowering(patch: pytest.MonkeyPatch) -> None:

@@ -6,15 +6,14 @@ from pathlib import Path
 import pytest
 
 from stimctl.stimulators.capabilities import table
-from stimctl.stimulators.discovery import Choice
-from stimctl.stimulators.identify import identify
+from stimctl.stimulators.discovery import DeviceChoice, identify
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "hardware.md").read_text("utf-8")
 DEVICES = (
-    ("sim://", Choice()),
-    *((f"sim://?device=stimjim&dialect={dialect}", Choice("stimjim", dialect=dialect)) for dialect in "abc"),
-    ("sim://?device=pulsepal", Choice("pulsepal", isolator="1")),
+    ("sim://", DeviceChoice()),
+    *((f"sim://?device=stimjim&dialect={dialect}", DeviceChoice("stimjim", dialect=dialect)) for dialect in "abc"),
+    ("sim://?device=pulsepal", DeviceChoice("pulsepal", isolator="1")),
 )
 
 

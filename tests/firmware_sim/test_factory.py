@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from firmware_sim.analog.record_file import integrate
 from firmware_sim.cli import sim
-from firmware_sim.factory import NATIVE, Which, WrongDevice
+from firmware_sim.factory import NATIVE, DeviceSpec, UnknownDevice
 from firmware_sim.native.device import Device
 from firmware_sim.protocol_sim import Serial, options_of
 from firmware_sim.pulsepal import FIRMWARES
@@ -31,12 +31,12 @@ S = 1_000_000
 def test_what_is_asked_for_is_made() -> None:
     assert type(NATIVE.make(seed=1, load="r1k")) is Device
     for name, dialect in DIALECTS.items():
-        assert type(Which("stimjim", name).make(seed=1, load="r1k")) is dialect
+        assert type(DeviceSpec("stimjim", name).make(seed=1, load="r1k")) is dialect
     for name, firmware in FIRMWARES.items():
-        assert type(Which("pulsepal", firmware=name).make(seed=1, load="r1k")) is firmware
-    assert type(Which("stimjim").make(seed=1, load="r1k")) is DIALECTS["a"]
-    assert type(Which("pulsepal").make(seed=1, load="r1k")) is FIRMWARES["22"]
-    assert Which("pulsepal", isolator="0.1").milliampere_per_volt == 0.1
+        assert type(DeviceSpec("pulsepal", firmware=name).make(seed=1, load="r1k")) is firmware
+    assert type(DeviceSpec("stimjim").make(seed=1, load="r1k")) is DIALECTS["a"]
+    assert type(DeviceSpec("pulsepal").make(seed=1, load="r1k")) is FIRMWARES["22"]
+    assert DeviceSpec("pulsepal", isolator="0.1").milliampere_per_volt == 0.1
 
 
 @pytest.mark.parametrize(
@@ -71,8 +71,8 @@ def test_the_command_says_the_same() -> None:
         result = CliRunner().invoke(sim, ["--tcp", "0", *arguments])
         assert result.exit_code == 2
         assert says in " ".join(result.output.split())
-    with pytest.raises(WrongDevice):
-        Which("pulsepal", "a")
+    with pytest.raises(UnknownDevice):
+        DeviceSpec("pulsepal", "a")
 
 
 @pytest.mark.parametrize("dialect", "abc")

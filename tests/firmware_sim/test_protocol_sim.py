@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import serial
 
-from firmware_sim.analog.record_file import Record
-from firmware_sim.protocol_sim import Options, Serial, options_of
+from firmware_sim.analog.record_file import LoadRecordFile
+from firmware_sim.protocol_sim import Serial, SimOptions, options_of
 from stimctl.wire import codec as wire
 from stimctl.wire.codes import PROTOCOL_VERSION, DeviceState
 from stimctl.wire.framing import FrameSplitter
@@ -37,11 +37,11 @@ def told(data: bytes) -> list[Any]:
 
 
 def test_options() -> None:
-    assert options_of("sim://") == Options()
+    assert options_of("sim://") == SimOptions()
     assert options_of("sim://?pace=max").pace == float("inf")
     assert options_of("sim://?pace=real").pace == 1.0
     url = "sim://?pace=2.5&load=nominal,2=open&seed=9&record=a/b.npy&flash=f.json"
-    assert options_of(url) == Options(2.5, "nominal,2=open", 9, Path("a/b.npy"), Path("f.json"))
+    assert options_of(url) == SimOptions(2.5, "nominal,2=open", 9, Path("a/b.npy"), Path("f.json"))
     assert options_of("sim://?record=f&record_rate=5000").record_rate == 5_000
 
 
@@ -80,7 +80,7 @@ def test_a_record_has_the_name_and_the_rate_that_were_asked_for(tmp_path: Path) 
         port.device.machine.stage.gate = lambda *_: True
         port.device.machine.stage.check_impedance(3, 0, 5_000)
     assert [each.name for each in tmp_path.iterdir()] == ["load"]
-    with Record(tmp_path / "load") as record:
+    with LoadRecordFile(tmp_path / "load") as record:
         assert (record.rate_hz, record.unit, record.channels) == (20_000, "nA", (3,))
         [(first, samples)] = record.pieces(3)
     assert (first, list(samples[100:108])) == (0, [100_000] * 4 + [-100_000] * 4), "200 us each way, from 5 ms on"

@@ -16,7 +16,7 @@ import serial
 
 from firmware_sim.native.device import Device
 from firmware_sim.running_clock import RunningClock
-from firmware_sim.serve import Journal, Line, PtyLine, ServeProblem, TcpLine, clock_us, serve
+from firmware_sim.serve import CannotServe, JournalWriter, PtyLine, ServedLine, TcpLine, clock_us, serve
 from stimctl.wire import codec as wire
 from stimctl.wire.codes import PROTOCOL_VERSION, DeviceState, EndReason
 from stimctl.wire.framing import FrameSplitter
@@ -29,7 +29,7 @@ UNSOLICITED = (wire.Status, wire.Channel, wire.Event)
 
 
 @contextmanager
-def served(line: Line, **options: Any) -> Iterator[Device]:
+def served(line: ServedLine, **options: Any) -> Iterator[Device]:
     """A device that is served by a thread until the block ends."""
     device = Device(boot_us=clock_us(), **options)
     near, far = socket.socketpair()
@@ -83,11 +83,11 @@ class Client:
 
 
 @pytest.fixture(params=["pty", "tcp"])
-def line(request: pytest.FixtureRequest) -> Line:
+def line(request: pytest.FixtureRequest) -> ServedLine:
     return PtyLine() if request.param == "pty" else TcpLine(0)
 
 
-def test_a_device_answers_and_tells_ten_times_a_second(line: Line) -> None:
+def test_a_device_answers_and_tells_ten_times_a_second(line: ServedLine) -> None:
     with served(line):
         client = Client(line.url)
         assert client.ask(wire.Hello(PROTOCOL_VERSION)).simulator == 1
@@ -96,9 +96,9 @@ def test_a_device_answers_and_tells_ten_times_a_second(line: Line) -> None:
         client.port.close()
 
 
-def test_a_client_that_leaves_is_outlived_and_another_one_comes(line: Line, tmp_path: Path) -> None:
+def test_a_client_that_leaves_is_outlived_and_another_one_comes(line: ServedLine, tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
-    with path.open("a") as file, served(line, journal=Journal(file, clock_us())) as device:
+    with path.open("a") as file, served(line, journal=JournalWriter(file, clock_us())) as device:
         first = Client(line.url)
         first.start()
         first.port.close()
@@ -119,7 +119,7 @@ def test_a_client_that_leaves_is_outlived_and_another_one_comes(line: Line, tmp_
     assert ended["monotonic_us"] - ended["device_time_us"] == entries[0]["monotonic_us"]
 
 
-def test_stop_is_answered_with_zero(line: Line) -> None:
+def test_stop_is_answered_with_zero(line: ServedLine) -> None:
     with served(line):
         client = Client(line.url)
         client.start()
@@ -197,7 +197,7 @@ def test_a_link_to_the_pty(tmp_path: Path) -> None:
 
 def test_a_link_never_replaces_a_file(tmp_path: Path) -> None:
     (tmp_path / "precious").write_text("data")
-    with pytest.raises(ServeProblem, match="precious cannot be made: File exists; name another path"):
+    with pytest.raises(CannotServe, match="precious cannot be made: File exists; name another path"):
         PtyLine(tmp_path / "precious")
     assert (tmp_path / "precious").read_text() == "data"
 
@@ -205,7 +205,7 @@ def test_a_link_never_replaces_a_file(tmp_path: Path) -> None:
 def test_a_port_that_is_taken_is_said() -> None:
     line = TcpLine(0)
     port = int(line.url.rsplit(":", 1)[1])
-    with pytest.raises(ServeProblem, match=f"TCP port {port} cannot be opened"):
+    with pytest.raises(CannotServe, match=f"TCP port {port} cannot be opened"):
         TcpLine(port)
     line.close()
 
@@ -247,13 +247,13 @@ def test_a_link_that_somebody_uses_is_not_replaced_and_not_taken_away(tmp_path: 
     link, target = tmp_path / "stimulator", tmp_path / "important"
     target.write_text("x")
     link.symlink_to(target)
-    with pytest.raises(ServeProblem, match=r"points to .*important, which is in use; name another path"):
+    with pytest.raises(CannotServe, match=r"points to .*important, which is in use; name another path"):
         PtyLine(link)
     assert link.readlink() == target
     link.unlink()
     first = PtyLine(link)
     theirs = link.readlink()
-    with pytest.raises(ServeProblem, match=f"points to {theirs}, which is in use"):
+    with pytest.raises(CannotServe, match=f"points to {theirs}, which is in use"):
         PtyLine(link)
     assert link.readlink() == theirs
     link.unlink()
@@ -286,7 +286,7 @@ def test_what_is_late_is_charged_up_to_a_quarter_of_a_second_and_then_not_at_all
     assert clock.look(502_000) == 501_000
 
 
-class Script(Line):
+class Script(ServedLine):
     """A line on which bytes come by a script, in a world in which the simulator stands still for a while.
 
     Waiting moves the clock to what comes next or falls due, and past the standstill where that is in it.

@@ -8,13 +8,13 @@ from firmware_sim.pulsepal import FIRMWARES
 from firmware_sim.stimjim import DIALECTS as DEVICES
 from stimctl.errors import LineLost, LogFault
 from stimctl.session import commands as c
-from stimctl.session.context import AwaitDurable, LogEarlierDose, Over
+from stimctl.session.context import AwaitDurable, LogEarlierDose, SessionOver
 from stimctl.session.engine import Engine
 from stimctl.session.states import State
-from stimctl.session.view import Told
-from stimctl.stimulators.lease.adapter import Leased
-from stimctl.stimulators.native import Native
-from stimctl.stimulators.pulsepal.adapter import PulsePal
+from stimctl.session.view import OperatorMessage
+from stimctl.stimulators.lease.adapter import LeaseAdapter
+from stimctl.stimulators.native import NativeAdapter
+from stimctl.stimulators.pulsepal.adapter import PulsePalAdapter
 from stimctl.stimulators.stimjim.adapter import DIALECTS
 from stimctl.wire import codec as m
 from stimctl.wire.framing import MAX_PAYLOAD, FrameSplitter, frame
@@ -33,12 +33,15 @@ class _Log:
 
 
 _PAIRS: tuple[Callable[[], tuple[Any, Any]], ...] = (
-    lambda: (Native(), Device()),
+    lambda: (NativeAdapter(), Device()),
     *(
-        lambda letter=letter: (Leased(DIALECTS[letter](simulator=True)), DEVICES[letter](seed=1, load="nominal"))
+        lambda letter=letter: (LeaseAdapter(DIALECTS[letter](simulator=True)), DEVICES[letter](seed=1, load="nominal"))
         for letter in "abc"
     ),
-    lambda: (Leased(PulsePal(1_000, simulator=True)), FIRMWARES["22"](seed=1, load="nominal", isolator=1.0)),
+    lambda: (
+        LeaseAdapter(PulsePalAdapter(1_000, simulator=True)),
+        FIRMWARES["22"](seed=1, load="nominal", isolator=1.0),
+    ),
 )
 _NEVER_REFUSED = (c.AskStop, c.LineGone, c.LogFailed)
 _AFTER_A_STOP = (m.Stop, m.ReadCounters, m.ReadMeasured, m.ReadSession, m.Acknowledge)
@@ -63,7 +66,7 @@ class _DriverBench:
     def ask(self, asked: c.Command | c.Fact) -> None:
         """A command, or a fact from the loop."""
         self.asked.append(asked)
-        refused = [each for each in self.turn() if isinstance(each, Told)]
+        refused = [each for each in self.turn() if isinstance(each, OperatorMessage)]
         assert not (refused and isinstance(asked, _NEVER_REFUSED)), f"{asked}: {refused[0].text}"
 
     def turn(self, data: bytes = b"") -> list[Any]:
@@ -76,7 +79,7 @@ class _DriverBench:
             output, events, self.due_us, wants = self.engine.step(self.now_us, data, asked)
             data = b""
             told += events
-            self.over |= isinstance(wants, Over)
+            self.over |= isinstance(wants, SessionOver)
             if isinstance(wants, AwaitDurable):
                 self.asked.append(c.LogDurable())
             elif isinstance(wants, LogEarlierDose):
@@ -93,7 +96,7 @@ class _DriverBench:
             assert self.sent.damaged == 0
         self.device.receive(out, self.now_us)
         if self.engine.hears_writes:
-            self.asked.append(c.Wrote(self.now_us))
+            self.asked.append(c.BytesWritten(self.now_us))
 
     def go(self, until_us: int, *, deaf: bool) -> None:
         """Let time pass; the device's answers arrive, unless the driver is deaf meanwhile."""

@@ -11,7 +11,7 @@ from typing import Any
 from stimctl.errors import WireError
 from stimctl.stimulators.stimjim import parser
 from stimctl.traffic.decoder import Decoder
-from stimctl.traffic.transcript import Record
+from stimctl.traffic.transcript import TrafficChunk
 from stimctl.wire.codec import encode, parse
 from stimctl.wire.framing import DELIMITER, MAX_FRAME, FrameSplitter, frame, unframe
 
@@ -57,7 +57,7 @@ def wording(data: bytes) -> None:
     decoder = Decoder()
     for number, piece in enumerate(pieces(data)):
         sender: Any = "host" if piece[0] & 0x80 else "device"
-        for line in decoder.feed(Record(number, sender, piece)):
+        for line in decoder.feed(TrafficChunk(number, sender, piece)):
             assert line.text()
     for line in decoder.finish():
         assert line.text()
@@ -66,13 +66,13 @@ def wording(data: bytes) -> None:
 def framed_wording(data: bytes) -> None:
     """The same with a good frame around it, so that every field of every message is put into words."""
     if 0 < len(data) <= MAX_FRAME - 6:
-        (line,) = Decoder().feed(Record(0, "device", frame(data)))
+        (line,) = Decoder().feed(TrafficChunk(0, "device", frame(data)))
         assert line.text()
 
 
 def stimjim_lines(data: bytes) -> None:
     """A StimJim's text: the same messages whatever the pieces, and what never ends is not kept."""
-    whole, cut = parser.Reader(), parser.Reader()
+    whole, cut = parser.StimJimParser(), parser.StimJimParser()
     expected = whole.feed(data) + whole.feed(b"\n")
     found: list[Any] = []
     for piece in pieces(data):

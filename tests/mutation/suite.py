@@ -15,7 +15,7 @@ from tests.mutation.fork import limit_cpu
 from tests.mutation.loading import imported
 from tests.mutation.targets import TOO_LONG
 
-_NOT_NEEDED = ("cacheprovider", "terminalreporter", "logging", "faulthandler", "junitxml", "doctest")
+_NOT_NEEDED = ("acts", "cacheprovider", "terminalreporter", "logging", "faulthandler", "junitxml", "doctest")
 OPTIONS = (
     *("-q", "-s", "--assert=plain", "--tb=no", "-o", "timeout=0"),
     *(f"-pno:{name}" for name in _NOT_NEEDED),

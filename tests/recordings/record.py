@@ -16,7 +16,7 @@ from stimctl.ledger import Ledger
 from stimctl.prescription import Prescription
 from stimctl.replay import read_recording, replay
 from stimctl.session.commands import AskHold, AskStop, Command, Lower, Proceed, Raise
-from stimctl.stimulators.discovery import NATIVE, Choice
+from stimctl.stimulators.discovery import NATIVE, DeviceChoice
 from stimctl.traffic.transcript import TrafficWriter
 from tests.stimctl.session.world import S, prescription
 
@@ -37,7 +37,7 @@ class Kept(NamedTuple):
     simulator: tuple[str, ...]
     prescription: Prescription
     orders: list[tuple[int, Command]] = []  # noqa: RUF012
-    choice: Choice = NATIVE
+    choice: DeviceChoice = NATIVE
 
 
 RECORDINGS = {
@@ -48,7 +48,7 @@ RECORDINGS = {
     "stimjim-pty": Kept(
         ("--pty", "--device", "stimjim", "--dialect", "a"),
         half_a_milliampere(3, subject="dummy_load", declared_ohm=1_000),
-        choice=Choice("stimjim"),
+        choice=DeviceChoice("stimjim"),
     ),
 }
 

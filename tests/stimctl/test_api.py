@@ -16,11 +16,11 @@ from stimctl.api import Session, run
 from stimctl.errors import Misuse
 from stimctl.ledger import Ledger
 from stimctl.port import open_port
-from stimctl.remote_stop import Outcome, stop_all
+from stimctl.remote_stop import StopStatus, stop_all
 from stimctl.session.commands import AddNote, Proceed
 from stimctl.session.engine import Engine
 from stimctl.session.states import End, State
-from stimctl.stimulators.discovery import Choice
+from stimctl.stimulators.discovery import DeviceChoice
 from tests.stimctl.session.world import prescription
 
 SIM = "sim://?seed=1"
@@ -231,7 +231,7 @@ def test_every_session_can_be_stopped_from_another_terminal(ledger: Ledger, plac
     assert report.end is End.ELSEWHERE
     assert (found.session_id, found.outcome, found.after_us) == (
         session.session_id,
-        Outcome.ZERO,
+        StopStatus.ZERO,
         report.zero_confirmed_us,
     )
     assert found.about is not None
@@ -254,25 +254,25 @@ def test_a_session_in_the_callers_own_thread_too(ledger: Ledger, place: Path) ->
         end = session.run().end
     asker.join()
     assert end is End.ELSEWHERE
-    assert [report.outcome for report in reports] == [Outcome.ZERO], "it had its answer before the endpoint went"
+    assert [report.outcome for report in reports] == [StopStatus.ZERO], "it had its answer before the endpoint went"
 
 
 @pytest.mark.realtime
 def test_a_zero_that_was_only_acknowledged_is_not_called_confirmed(ledger: Ledger, place: Path) -> None:
-    url, choice = "sim://?device=pulsepal&pace=real", Choice("pulsepal", isolator="1")
+    url, choice = "sim://?device=pulsepal&pace=real", DeviceChoice("pulsepal", isolator="1")
     with Session(url, prescription(profile="bench-100hz"), ledger, choice=choice) as session:
         session.start()
         while session.view().state is not State.RAMPING:
             assert session.wait(0.01) is None
         (found,) = stop_all()
-    assert found.outcome is Outcome.NOT_CONFIRMED
+    assert found.outcome is StopStatus.NOT_CONFIRMED
     assert "acknowledged the stop" in found.detail
 
 
 def test_a_session_that_has_not_begun_promises_no_zero(ledger: Ledger, place: Path) -> None:
     with Session(SIM, prescription(), ledger) as session:
         (found,) = stop_all()
-        assert found.outcome is Outcome.NOT_CONFIRMED
+        assert found.outcome is StopStatus.NOT_CONFIRMED
         assert session.run().end is End.ELSEWHERE
 
 

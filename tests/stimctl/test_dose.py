@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stimctl.dose import ChannelDose, Commanded, band_us, planned, planned_band_us
+from stimctl.dose import ChannelDose, CommandedDose, band_us, planned, planned_band_us
 from stimctl.errors import Misuse, Unsafe
 from stimctl.waveform import Mode, Program, Pulse, Train, pulses, segments_for
 
@@ -107,7 +107,7 @@ def test_the_bands_add_up_to_the_run(run_us: int) -> None:
 
 def test_untouched_commanded_is_planned() -> None:
     plan = program(channels=(1, 3))
-    commanded = Commanded(plan)
+    commanded = CommandedDose(plan)
     commanded.started({1: 2_000, 3: 700}, 0)
     commanded.ended(plan.stimulation_us)
     assert {channel: commanded.dose(channel) for channel in (1, 3)} == planned(plan, {1: 2_000, 3: 700})
@@ -124,9 +124,9 @@ def summed(plan: Program, delivered: list[Pulse]) -> ChannelDose:
 
 def test_a_hold_ends_one_run_and_the_next_begins_from_zero() -> None:
     plan = program(stimulation_us=MINUTE)
-    commanded = Commanded(plan)
+    commanded = CommandedDose(plan)
     commanded.started({1: 1_500}, 0)
-    commanded.held(20 * US + 1)
+    commanded.on_hold(20 * US + 1)
     commanded.started({1: 800}, 20 * US + 1)
     commanded.ended(31 * US)
     first = list(pulses(plan, 1, 1_500, until_us=20 * US + 1))
@@ -142,7 +142,7 @@ def test_a_hold_ends_one_run_and_the_next_begins_from_zero() -> None:
 @settings(deadline=None)
 def test_targets_count_from_the_moment_they_were_applied(changes: list[tuple[int, int]], last_us: int) -> None:
     plan = program(channels=(2,), stimulation_us=MINUTE)
-    commanded, at_us = Commanded(plan), 0
+    commanded, at_us = CommandedDose(plan), 0
     commanded.started({2: 500}, 0)
     stretches = [(0, 500)]
     for after_us, target in changes:
@@ -159,7 +159,7 @@ def test_targets_count_from_the_moment_they_were_applied(changes: list[tuple[int
 
 def test_looking_changes_nothing() -> None:
     plan = program()
-    commanded = Commanded(plan)
+    commanded = CommandedDose(plan)
     commanded.started({1: 2_000}, 0)
     assert commanded.dose(1) == ChannelDose()
     ahead = commanded.dose(1, 60 * US)
@@ -171,7 +171,7 @@ def test_looking_changes_nothing() -> None:
 
 
 def test_a_channel_without_a_target_gets_nothing() -> None:
-    commanded = Commanded(program(channels=(1, 2)))
+    commanded = CommandedDose(program(channels=(1, 2)))
     commanded.started({1: 1_000}, 0)
     commanded.ended(MINUTE)
     assert commanded.dose(1).total_pulses > 0
@@ -179,7 +179,7 @@ def test_a_channel_without_a_target_gets_nothing() -> None:
 
 
 def test_time_begins_at_zero_and_is_that_of_the_last_event() -> None:
-    commanded = Commanded(program())
+    commanded = CommandedDose(program())
     assert commanded.now_us == 0
     with pytest.raises(Misuse, match="went back from 0 us to -1 us"):
         commanded.ended(-1)
@@ -188,20 +188,20 @@ def test_time_begins_at_zero_and_is_that_of_the_last_event() -> None:
 
 
 def test_events_that_make_no_sense_are_refused() -> None:
-    commanded = Commanded(program())
+    commanded = CommandedDose(program())
     with pytest.raises(Misuse, match="no run to hold"):
-        commanded.held(0)
+        commanded.on_hold(0)
     with pytest.raises(Misuse, match="channel 1 is not running"):
         commanded.target_set(1, 500, 0)
     commanded.started({1: 500}, 5)
-    with pytest.raises(Misuse, match="a run is going on already"):
+    with pytest.raises(Misuse, match="a run is under way already"):
         commanded.started({1: 500}, 6)
     with pytest.raises(Misuse, match="went back from 5 us to 4 us"):
         commanded.target_set(1, 600, 4)
     with pytest.raises(Misuse, match="channel 2 is not in the program"):
         commanded.dose(2)
     with pytest.raises(Misuse, match=r"channels \[2\]"):
-        Commanded(program()).started({2: 500}, 0)
+        CommandedDose(program()).started({2: 500}, 0)
     commanded.ended(10)
     commanded.ended(10)
     assert commanded.dose(1) == ChannelDose((1, 0), (100 * 600, 0)), "the pulse at 5 us"

@@ -3,7 +3,7 @@
 import pytest
 
 from stimctl import errors
-from stimctl.errors import InputInvalid, NotSent, Problem, Refused, StimctlError, Unsafe
+from stimctl.errors import CommandRefused, InputInvalid, NotSent, Problem, StimctlError, Unsafe
 
 
 def test_a_problem_reads_as_a_sentence() -> None:
@@ -22,9 +22,9 @@ def test_all_problems_are_told_not_only_the_first() -> None:
 
 
 def test_a_refusal_keeps_its_reason() -> None:
-    refused = Refused("Start", "wrong nonce", "7")
+    refused = CommandRefused("Start", "wrong nonce", "7")
     assert str(refused) == "the device refused Start: wrong nonce (7)"
-    assert str(Refused("Start", "wrong state")) == "the device refused Start: wrong state"
+    assert str(CommandRefused("Start", "wrong state")) == "the device refused Start: wrong state"
     assert (refused.command, refused.reason) == ("Start", "wrong nonce")
 
 
@@ -35,7 +35,7 @@ def test_what_went_of_a_write_is_told() -> None:
 TREE = {
     "Misuse": ["InputInvalid", "IllegalEvent"],
     "Unsafe": [],
-    "DeviceFault": ["Refused", "EchoMismatch", "WrongDevice"],
+    "DeviceFault": ["CommandRefused", "EchoMismatch", "WrongDevice"],
     "LineFault": ["LineLost", "NotSent", "Suspended", "TimedOut", "PortBusy"],
     "WireError": [],
     "LogFault": [],

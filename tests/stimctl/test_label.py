@@ -20,7 +20,7 @@ from stimctl.label import Label, Prose, is_label, printable
 from stimctl.prescription import from_mapping
 from stimctl.profile import load_file, packaged_folder
 from stimctl.stimulators.identity_pages import _text
-from stimctl.stimulators.stimjim.parser import Reader, Rejected
+from stimctl.stimulators.stimjim.parser import CommandRejected, StimJimParser
 
 # Clears a screen, in one byte or more; writes from right to left; is invisible; hides what stands before it; is none.
 HOSTILE = [
@@ -141,8 +141,8 @@ def test_a_devices_name_is_shown_as_far_as_it_can_be(told: bytes) -> None:
 
 
 def test_a_stimjims_words_are_labels() -> None:
-    (said,) = Reader().feed(b"ERR \x1b[2J\x9b2Jx\n")
-    assert isinstance(said, Rejected)
+    (said,) = StimJimParser().feed(b"ERR \x1b[2J\x9b2Jx\n")
+    assert isinstance(said, CommandRejected)
     assert is_label(said.text)
 
 

@@ -127,15 +127,15 @@ NOW_US = 3_600_000_000
     [
         (1, 1, None, None),
         (2_700_000_000, 1_000_000, 600_000_000, None),
-        (1, 1_000_001, None, limits.Timer.WATCHDOG),
-        (2_700_000_001, 1, None, limits.Timer.SESSION),
-        (1, 1, 600_000_001, limits.Timer.HOLD),
-        (2_700_000_001, 1_000_001, 600_000_001, limits.Timer.WATCHDOG),
-        (2_700_000_001, 1, 600_000_001, limits.Timer.SESSION),
+        (1, 1_000_001, None, limits.SessionTimer.WATCHDOG),
+        (2_700_000_001, 1, None, limits.SessionTimer.SESSION),
+        (1, 1, 600_000_001, limits.SessionTimer.HOLD),
+        (2_700_000_001, 1_000_001, 600_000_001, limits.SessionTimer.WATCHDOG),
+        (2_700_000_001, 1, 600_000_001, limits.SessionTimer.SESSION),
     ],
 )
 def test_a_timer_has_run_out_a_microsecond_after_its_time(
-    armed_ago_us: int, alive_ago_us: int, held_ago_us: int | None, first: limits.Timer | None
+    armed_ago_us: int, alive_ago_us: int, held_ago_us: int | None, first: limits.SessionTimer | None
 ) -> None:
     held_us = None if held_ago_us is None else NOW_US - held_ago_us
     assert limits.expired(NOW_US, NOW_US - armed_ago_us, NOW_US - alive_ago_us, held_us) is first

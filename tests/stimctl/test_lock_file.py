@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stimctl.errors import Misuse
-from stimctl.lock_file import Alive, is_alive, private_folder
+from stimctl.lock_file import ProcessLock, is_alive, private_folder
 
 HOLD = """
 import sys
@@ -24,11 +24,11 @@ sys.stdin.readline()
 def test_held_until_released(tmp_path: Path) -> None:
     path = tmp_path / "one.lock"
     assert not is_alive(path)
-    held = Alive(path)
+    held = ProcessLock(path)
     assert is_alive(path)
     assert is_alive(path), "asking changes nothing"
     with pytest.raises(Misuse, match="still running"):
-        Alive(path)
+        ProcessLock(path)
     assert is_alive(path), "nor does trying to take it"
     held.release()
     held.release()
@@ -52,7 +52,7 @@ def test_death_of_the_holder_is_seen_and_the_file_may_be_held_again(tmp_path: Pa
         child.kill()
         child.wait()
     assert not is_alive(path)
-    Alive(path).release()
+    ProcessLock(path).release()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX")

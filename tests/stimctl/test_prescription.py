@@ -28,7 +28,7 @@ from stimctl.prescription import (
     subject_of,
 )
 from stimctl.profile import Profile, examples_folder, load_file, packaged_folder
-from stimctl.screening import QUESTIONS, Kind, Screening
+from stimctl.screening import QUESTIONS, AnswerKind, Screening
 from stimctl.waveform import Mode, Segment
 
 Values = dict[str, Any]
@@ -80,7 +80,7 @@ def bench(profile: str = "bench-2-100hz", **changed: Any) -> Values:
 
 
 def screened(**changed: bool) -> Screening:
-    answers = {question.id: question.kind is Kind.REQUIRED for question in QUESTIONS}
+    answers = {question.id: question.kind is AnswerKind.REQUIRED for question in QUESTIONS}
     return Screening({**answers, **changed}, pseudonym="p-1", now_us=0)
 
 

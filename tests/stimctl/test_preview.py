@@ -10,7 +10,8 @@ from xml.etree import ElementTree
 import pytest
 
 from stimctl.errors import Misuse
-from stimctl.report.preview import (
+from stimctl.report.preview import save, text
+from stimctl.report.preview_model import (
     PLANNED,
     NeedleFigures,
     PreviewInput,
@@ -18,8 +19,6 @@ from stimctl.report.preview import (
     cycle_pulses,
     envelope,
     pulse_outline,
-    save,
-    text,
 )
 from stimctl.report.preview_terminal import round_ticks
 from stimctl.waveform import Mode, Program, Segment, segments_for

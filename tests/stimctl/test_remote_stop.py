@@ -24,12 +24,12 @@ from stimctl.errors import LineLost, Misuse
 from stimctl.remote_stop import (
     CALLERS_AT_ONCE,
     ControlEndpoint,
-    Outcome,
     StopOutcome,
     StopReport,
+    StopStatus,
     stop_all,
 )
-from stimctl.stop_caller import CALLER_TIMEOUT_S
+from stimctl.stop_connection import CALLER_TIMEOUT_S
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="file modes and signals are POSIX")
 
@@ -68,7 +68,7 @@ def test_stop_reaches_the_session_and_tells_of_zero(folder: Path) -> None:
     assert (report.pid, report.session_id, report.outcome, report.after_us) == (
         os.getpid(),
         "s-1",
-        Outcome.ZERO,
+        StopStatus.ZERO,
         21_000,
     )
     assert report.about == {"session_id": "s-1", "url": "sim://"}
@@ -79,7 +79,7 @@ def test_zero_that_is_not_confirmed_says_pull_the_leads(folder: Path) -> None:
     session = Session(zero=False, session_id=None)
     with ControlEndpoint(session.on_stop, session.describe, folder=folder):
         (report,) = stop_all(folder=folder)
-    assert report.outcome is Outcome.NOT_CONFIRMED
+    assert report.outcome is StopStatus.NOT_CONFIRMED
     said = "stopped, but zero was not confirmed: PULL THE LEADS"
     assert report.sentence() == f"session (not opened yet) of process {os.getpid()}: {said}"
 
@@ -90,7 +90,7 @@ def test_fault_in_the_session_is_told(folder: Path) -> None:
 
     with ControlEndpoint(on_stop, Session().describe, folder=folder):
         (report,) = stop_all(folder=folder)
-    assert (report.outcome, report.detail) == (Outcome.NOT_CONFIRMED, "the cable is out")
+    assert (report.outcome, report.detail) == (StopStatus.NOT_CONFIRMED, "the cable is out")
 
 
 def test_none_running(folder: Path) -> None:
@@ -118,7 +118,7 @@ def test_session_that_does_not_answer_is_unreachable_and_does_not_hold_up_the_ot
     ):
         reports = stop_all(0.5, folder=folder)
         slow.release.set()
-    assert sorted(report.outcome for report in reports) == [Outcome.UNREACHABLE, Outcome.ZERO]
+    assert sorted(report.outcome for report in reports) == [StopStatus.UNREACHABLE, StopStatus.ZERO]
     assert slow.reasons == ["stimctl stop"], "it was ordered all the same"
 
 
@@ -167,7 +167,7 @@ def test_wrong_key_stops_nothing(folder: Path) -> None:
         record = json.loads(key_file.read_text())
         key_file.write_text(json.dumps({**record, "key": "00" * 32}))
         (report,) = stop_all(folder=folder)
-    assert report.outcome is Outcome.UNREACHABLE
+    assert report.outcome is StopStatus.UNREACHABLE
     assert session.reasons == []
 
 
@@ -189,7 +189,7 @@ def test_nonsense_and_silent_callers_change_nothing(folder: Path) -> None:
         assert session.reasons == []
         (report,) = stop_all(folder=folder)
         silent.close()
-    assert report.outcome is Outcome.ZERO, "and a stop still goes through"
+    assert report.outcome is StopStatus.ZERO, "and a stop still goes through"
 
 
 def test_damaged_key_file_of_a_living_session_is_told_not_cleaned(folder: Path) -> None:
@@ -197,7 +197,7 @@ def test_damaged_key_file_of_a_living_session_is_told_not_cleaned(folder: Path) 
         key_file, _ = endpoint_files(folder)
         key_file.write_text("{")
         (report,) = stop_all(folder=folder)
-        assert report.outcome is Outcome.UNREACHABLE
+        assert report.outcome is StopStatus.UNREACHABLE
         assert key_file.exists()
 
 
@@ -254,7 +254,7 @@ def child(folder: Path) -> Iterator[subprocess.Popen[str]]:
 @pytest.mark.realtime
 def test_stop_reaches_another_process(folder: Path, child: subprocess.Popen[str]) -> None:
     (report,) = stop_all(folder=folder)
-    assert (report.pid, report.session_id, report.outcome) == (child.pid, "s-child", Outcome.ZERO)
+    assert (report.pid, report.session_id, report.outcome) == (child.pid, "s-child", StopStatus.ZERO)
     assert child.stdout
     assert child.stdout.readline() == "stopped: stimctl stop\n"
 
@@ -284,7 +284,7 @@ def test_stopped_process_is_unreachable_in_time_and_kept(folder: Path, child: su
     begin = time.monotonic()
     (report,) = stop_all(0.3, folder=folder)
     assert time.monotonic() - begin < 5
-    assert (report.outcome, report.detail) == (Outcome.UNREACHABLE, "no answer within 0.3 s")
+    assert (report.outcome, report.detail) == (StopStatus.UNREACHABLE, "no answer within 0.3 s")
     assert len(list(folder.glob("*.json"))) == 1
     child.send_signal(signal.SIGCONT)
 
@@ -351,7 +351,7 @@ def test_callers_who_say_half_a_word_do_not_keep_a_stop_waiting(folder: Path, co
         took_s = time.monotonic() - begin_s
         for caller in callers:
             caller.close()
-    assert report.outcome is Outcome.ZERO
+    assert report.outcome is StopStatus.ZERO
     assert took_s < CALLER_TIMEOUT_S / 2
 
 
@@ -388,7 +388,7 @@ def test_who_has_shown_the_key_keeps_its_line(folder: Path) -> None:
         asker.join(10)
         for caller in callers:
             caller.close()
-    assert [report.outcome for report in reports] == [Outcome.ZERO]
+    assert [report.outcome for report in reports] == [StopStatus.ZERO]
 
 
 @posix_only
@@ -433,7 +433,7 @@ def test_a_hundred_stops_at_once_are_all_answered(folder: Path) -> None:
             each.start()
         for each in ask:
             each.join(10)
-    assert [report.outcome for report in reports] == [Outcome.ZERO] * 100
+    assert [report.outcome for report in reports] == [StopStatus.ZERO] * 100
 
 
 @posix_only
@@ -454,7 +454,7 @@ def test_when_no_thread_can_be_made_the_endpoint_listens_on(folder: Path, monkey
             assert caller.recv(1) == b"", "it is told by the hang-up"
             caller.close()
         (report,) = stop_all(folder=folder)
-    assert report.outcome is Outcome.ZERO
+    assert report.outcome is StopStatus.ZERO
 
 
 @posix_only
@@ -485,7 +485,7 @@ def test_who_has_asked_is_answered_before_the_endpoint_goes(folder: Path) -> Non
     session.release.set()
     closer.join(10)
     asker.join(10)
-    assert [report.outcome for report in reports] == [Outcome.ZERO]
+    assert [report.outcome for report in reports] == [StopStatus.ZERO]
 
 
 @posix_only

@@ -7,9 +7,9 @@ import pickle
 import pytest
 
 from stimctl.errors import Misuse, Unsafe
-from stimctl.screening import FRESH_US, QUESTIONS, Kind, Question, Screening, ask
+from stimctl.screening import FRESH_US, QUESTIONS, AnswerKind, Question, Screening, ask
 
-GOOD = {question.id: question.kind is Kind.REQUIRED for question in QUESTIONS}
+GOOD = {question.id: question.kind is AnswerKind.REQUIRED for question in QUESTIONS}
 NOW_US = 5_000_000
 
 
@@ -17,13 +17,13 @@ def screening(**changed: bool) -> Screening:
     return Screening({**GOOD, **changed}, pseudonym="p-1", now_us=NOW_US)
 
 
-def of_kind(kind: Kind) -> list[str]:
+def of_kind(kind: AnswerKind) -> list[str]:
     return [question.id for question in QUESTIONS if question.kind is kind]
 
 
 def test_the_list_holds_what_it_has_to() -> None:
-    assert set(of_kind(Kind.REQUIRED)) == {"identity", "consent", "attendance", "speech", "placement"}
-    assert set(of_kind(Kind.HARD_STOP)) == {
+    assert set(of_kind(AnswerKind.REQUIRED)) == {"identity", "consent", "attendance", "speech", "placement"}
+    assert set(of_kind(AnswerKind.HARD_STOP)) == {
         "implant",
         "heart",
         "epilepsy",
@@ -32,7 +32,7 @@ def test_the_list_holds_what_it_has_to() -> None:
         "diathermy",
         "ecg",
     }
-    assert set(of_kind(Kind.WARNING)) == {"both_sides", "anticoagulant", "metal", "sensation", "recent"}
+    assert set(of_kind(AnswerKind.WARNING)) == {"both_sides", "anticoagulant", "metal", "sensation", "recent"}
 
 
 def test_good_answers_make_a_screening() -> None:
@@ -48,19 +48,19 @@ def test_every_question_has_to_be_answered(question: Question) -> None:
         ask(lambda asked: None if asked is question else GOOD[asked.id], pseudonym="p-1", now_us=0)
 
 
-@pytest.mark.parametrize("name", of_kind(Kind.HARD_STOP))
+@pytest.mark.parametrize("name", of_kind(AnswerKind.HARD_STOP))
 def test_each_hard_stop_answered_yes_is_unsafe(name: str) -> None:
     with pytest.raises(Unsafe, match="no override"):
         screening(**{name: True})
 
 
-@pytest.mark.parametrize("name", of_kind(Kind.REQUIRED))
+@pytest.mark.parametrize("name", of_kind(AnswerKind.REQUIRED))
 def test_each_requirement_answered_no_is_unsafe(name: str) -> None:
     with pytest.raises(Unsafe, match="must be answered yes"):
         screening(**{name: False})
 
 
-@pytest.mark.parametrize("name", of_kind(Kind.WARNING))
+@pytest.mark.parametrize("name", of_kind(AnswerKind.WARNING))
 def test_each_warning_answered_yes_is_kept(name: str) -> None:
     assert len(screening(**{name: True}).warnings) == 1
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stimctl.errors import Misuse
-from stimctl.remote_stop import ControlEndpoint, Outcome, StopOutcome, stop_all
+from stimctl.remote_stop import ControlEndpoint, StopOutcome, StopStatus, stop_all
 from stimctl.stop_files import run_folders
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="users and file modes are POSIX")
@@ -56,7 +56,7 @@ def test_a_home_that_cannot_hold_a_socket_is_gone_round(home: str, monkeypatch: 
         assert list(last().glob(f"{os.getpid()}-*.sock"))
         monkeypatch.setenv("XDG_DATA_HOME", "/nonexistent")  # as another terminal may have it
         mine = [report for report in stop_all() if report.pid == os.getpid()]
-    assert [report.outcome for report in mine] == [Outcome.ZERO]
+    assert [report.outcome for report in mine] == [StopStatus.ZERO]
 
 
 @posix_only

@@ -1,4 +1,4 @@
-"""`stimctl log`: look into the dose log of this machine; nothing here changes it."""
+"""`stimctl log`: reads the dose log of this machine. Nothing here changes it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from stimctl.cli.errors import writing
 from stimctl.cli.table import echo_json, json_option, table
 
 if TYPE_CHECKING:
-    from stimctl.ledger import Ledger, SessionHead, Verdict
+    from stimctl.ledger import Ledger, SessionHead, Verification
 
 _LIST_COLUMNS = ("ID", "", "STARTED (UTC)", "STATE", "SUBJECT", "WHO", "PROFILE", "DEVICE")
 _VERIFY_EXIT_CODES = """\b
@@ -21,7 +21,7 @@ Exit codes:
     0  every entry holds
     2  the command was not understood
     3  what was given as a head hash is none
-    7  an entry does not hold, or the ledger cannot be read"""
+    7  an entry is not intact, or the ledger cannot be read"""
 
 
 @click.group()
@@ -84,7 +84,7 @@ def show(path: Path, session: str, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def verify(ctx: click.Context, head: str | None, as_json: bool) -> None:
-    """Check every entry against its hash, and name the first that does not hold.
+    """Check every entry against its hash, and name the first that is not intact.
 
     Prints the head hash. Note it somewhere else, and give it to a later verify: only then do entries cut
     off at the end, or a ledger written anew, come to light.
@@ -172,11 +172,13 @@ def _row(head: "SessionHead") -> list[str]:
     return [plain(cell or "-") for cell in cells]
 
 
-def _say(verdict: "Verdict") -> None:
+def _say(verdict: "Verification") -> None:
     if verdict.broken is None:
-        click.echo(f"All {verdict.entries} entries hold.")
+        click.echo(f"All {verdict.entries} entries are intact.")
         click.echo(f"Head hash: {verdict.head}")
     else:
-        click.echo(f"The ledger does not hold: {verdict.broken.sentence}.", err=True)
-        click.echo(f"{verdict.entries} entries from the first on do hold; hash of the last: {verdict.head}", err=True)
+        click.echo(f"The ledger is not intact: {verdict.broken.sentence}.", err=True)
+        click.echo(
+            f"{verdict.entries} entries from the first on are intact; hash of the last: {verdict.head}", err=True
+        )
     click.echo(verdict.note)

@@ -1,4 +1,4 @@
-"""One session of the ledger as a page of text: who, what, on what, which dose, and what happened."""
+"""Renders one session of the ledger as a page of text: people, device, doses and events."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -20,7 +20,6 @@ _MISSING = "-"
 
 
 def page(summary: SessionSummary) -> str:
-    """The whole page."""
     parts = [
         f"{summary.head.watermark}: session {summary.head.session_id}",
         pairs(_head(summary)),
@@ -53,15 +52,15 @@ def _head(summary: SessionSummary) -> Iterator[tuple[str, str]]:
     how = "confirmed" if summary.zero_measured else "acknowledged, NOT measured,"
     yield "zero after stop", f"{how} after {ms(zero_us)}" if isinstance(zero_us, int) else _no_zero(summary)
     nothing = "nothing to compare: never armed, nothing was delivered" if summary.armed is False else _MISSING
-    yield "counted as commanded", _said(summary.agreement.get("exact"), "yes, exactly", nothing)
-    yield "measured as counted", _said(summary.agreement.get("measured"), "yes, within its stated error", nothing)
-    yield from _kept(summary)
+    yield "counted as commanded", _yes_or_no(summary.agreement.get("exact"), "yes, exactly", nothing)
+    yield "measured as counted", _yes_or_no(summary.agreement.get("measured"), "yes, within its stated error", nothing)
+    yield from _origins(summary)
     yield from (("not known", plain(text)) for text in summary.unknown)
     yield "entries", f"{summary.entries}, numbers {summary.first_number} to {summary.last_number}"
     yield "hash of the last", summary.last_hash
 
 
-def _kept(summary: SessionSummary) -> Iterator[tuple[str, str]]:
+def _origins(summary: SessionSummary) -> Iterator[tuple[str, str]]:
     """What the delivered figures rest on, where the device holds no counts of its own."""
     if summary.kept:
         yield "delivered is", f"{summary.kept.get('evidence')}: {summary.kept.get('source')}"
@@ -75,7 +74,7 @@ def _no_zero(summary: SessionSummary) -> str:
     return "not known: the program ended before it could ask" if summary.unknown else "NOT CONFIRMED"
 
 
-def _said(agrees: object, yes: str, nothing: str) -> str:
+def _yes_or_no(agrees: object, yes: str, nothing: str) -> str:
     return yes if agrees is True else "NO: do not trust this device" if agrees is False else nothing
 
 

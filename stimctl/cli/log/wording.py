@@ -1,4 +1,4 @@
-"""What happened in a session, an entry of the ledger at a time, in words.
+"""Puts each entry of the ledger into words.
 
 Reading tolerates whatever a ledger holds: an entry that lacks what its sentence needs is told field by field.
 """

@@ -1,1 +1,1 @@
-"""`stimctl run`: questions, keys, live screen and summary of one session."""
+"""`stimctl run`: the questions, keys, live screen and summary of one session."""

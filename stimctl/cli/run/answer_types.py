@@ -1,4 +1,4 @@
-"""What an answer at a terminal may be: checked when it is typed, and refused in the words of the question."""
+"""Types for answers at the terminal: each is checked when it is typed, and refused in the words of the question."""
 
 from decimal import Decimal, DecimalException
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ else:
 UM_PER_MM = 1_000
 
 
-class Words(AnswerType):
+class WordsType(AnswerType):
     """A name or a place, as it can be shown and logged."""
 
     name = "words"
@@ -34,7 +34,7 @@ class Words(AnswerType):
             self.fail(str(wrong), param, ctx)
 
 
-class Amount(AnswerType):
+class AmountType(AnswerType):
     """A number from `low` to `high`, both in whole parts of which `factor` make one of what is typed."""
 
     name = "amount"
@@ -58,30 +58,30 @@ class Amount(AnswerType):
         return parts if self._factor == 1 else float(number)
 
 
-DIAMETER = Amount("Needle diameter in mm", NEEDLE_DIAMETER.low, NEEDLE_DIAMETER.high, UM_PER_MM)
-INSERTED = Amount("Inserted length in mm", NEEDLE_INSERTED.low, NEEDLE_INSERTED.high, UM_PER_MM)
-CHANNELS = Amount("Channels", limits.CHANNELS_AT_ONCE.low, limits.CHANNELS_AT_ONCE.high)
+DIAMETER = AmountType("Needle diameter in mm", NEEDLE_DIAMETER.low, NEEDLE_DIAMETER.high, UM_PER_MM)
+INSERTED = AmountType("Inserted length in mm", NEEDLE_INSERTED.low, NEEDLE_INSERTED.high, UM_PER_MM)
+CHANNELS = AmountType("Channels", limits.CHANNELS_AT_ONCE.low, limits.CHANNELS_AT_ONCE.high)
 
 
-def minutes(profile: Profile) -> Amount:
+def minutes(profile: Profile) -> AmountType:
     """Minutes within the profile's own, or within the longest session."""
     low, high, why = _range(profile, "minutes", US_PER_MIN)
     # What is shorter than a tenth of a minute stands in a file, in seconds.
-    return Amount("Minutes", low or US_PER_MIN // 10, high or limits.STIMULATION.high, US_PER_MIN, why)
+    return AmountType("Minutes", low or US_PER_MIN // 10, high or limits.STIMULATION.high, US_PER_MIN, why)
 
 
-def ceiling(profile: Profile) -> Amount:
+def ceiling(profile: Profile) -> AmountType:
     """Within the hard limits, and not above what the profile says."""
     _, high, why = _range(profile, "amplitude_ma", UA_PER_MA)
-    return Amount("Ceiling in mA", limits.CEILING.low, high or limits.CEILING.high, UA_PER_MA, why)
+    return AmountType("Ceiling in mA", limits.CEILING.low, high or limits.CEILING.high, UA_PER_MA, why)
 
 
-def amplitude(profile: Profile, ceiling_ma: float) -> Amount:
+def amplitude(profile: Profile, ceiling_ma: float) -> AmountType:
     """From the lowest that is allowed up to the ceiling that was answered."""
     low, _, _ = _range(profile, "amplitude_ma", UA_PER_MA)
     ceiling_ua = whole(ceiling_ma, UA_PER_MA, name="ceiling", unit="uA")
     why = "at most the ceiling"
-    return Amount("Amplitude in mA", min(low or limits.TARGET.low, ceiling_ua), ceiling_ua, UA_PER_MA, why)
+    return AmountType("Amplitude in mA", min(low or limits.TARGET.low, ceiling_ua), ceiling_ua, UA_PER_MA, why)
 
 
 def _range(profile: Profile, name: str, factor: int) -> tuple[int, int, str]:

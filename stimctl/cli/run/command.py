@@ -1,4 +1,4 @@
-"""`stimctl run`: a session from a prescription to a logged dose, with its operator watching.
+"""`stimctl run`: runs a session from a prescription to a logged dose, while its operator watches.
 
 This module puts the parts together: prescription, port, log, screen, keys and signals. The session itself is
 `stimctl.api.Session`.
@@ -20,10 +20,10 @@ from stimctl.cli.errors import writing
 from stimctl.cli.run.document import run_document
 from stimctl.cli.run.exit_code import CODES, exit_code
 from stimctl.cli.run.keys import Keys, single_keys
-from stimctl.cli.run.operator import Departure, Display, FrontEnd, signals_stop
+from stimctl.cli.run.operator import FrontEnd, OperatorGone, SessionDisplay, signals_stop
 from stimctl.cli.run.plain_screen import PlainLines
 from stimctl.cli.run.questions import ask_outcome, ask_prescription, ask_screening
-from stimctl.cli.run.summary import Kept, summary_text
+from stimctl.cli.run.summary import SavedFiles, summary_text
 from stimctl.cli.streams import at_terminal
 from stimctl.cli.table import echo_json, json_option
 from stimctl.errors import LogFault, Misuse, Unsafe, WrongDevice
@@ -33,8 +33,8 @@ from stimctl.prescription import Prescription, Subject, from_file, subject_of
 from stimctl.profile import choose, load_profiles
 from stimctl.session.engine import ATTENDED, UNATTENDED
 from stimctl.session.interlocks import no_front_end
-from stimctl.session.view import EARLIER_DOSE, SessionReport, SessionView, Told
-from stimctl.stimulators.discovery import Choice
+from stimctl.session.view import EARLIER_DOSE, OperatorMessage, SessionReport, SessionView
+from stimctl.stimulators.discovery import DeviceChoice
 from stimctl.traffic.transcript import TrafficWriter
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -45,8 +45,13 @@ _ATTENDED_ONLY = (Subject.PERSON, Subject.ANIMAL)
 @click.argument("name")
 @click.option("--port", "url", required=True, metavar="URL", help="/dev/ttyUSB0, COM3, socket://host:port or sim://.")
 @device_options
-@click.option("--prescription", "prescription_file", type=_FILE, help="A prescription's file; without it, it is asked.")
-@click.option("--variant", help="Of the profile, where it has more than one and the prescription is asked.")
+@click.option(
+    "--prescription",
+    "prescription_file",
+    type=_FILE,
+    help="A prescription's file; without one, the questions are asked.",
+)
+@click.option("--variant", help="Variant of the profile, if it has several and the questions are asked.")
 @click.option("--picture", type=_FILE, help="Also draw the waveform into this PNG or SVG file.")
 @click.option("--record-traffic", "traffic_file", type=_FILE, help="Record the bytes on the line in this new file.")
 @click.option("--unattended", is_flag=True, help="Wait for nobody at any step: dummy loads and simulators only.")
@@ -55,7 +60,7 @@ def run(
     *,
     name: str,
     url: str,
-    choice: Choice,
+    choice: DeviceChoice,
     prescription_file: Path | None,
     variant: str | None,
     picture: Path | None,
@@ -87,10 +92,10 @@ def run(
         ledger = stack.enter_context(Ledger())
         auto = ATTENDED if attended else UNATTENDED
         session = Session(url, prescription, ledger, front_end=attended, auto=auto, traffic=traffic, choice=choice)
-        departure = Departure()
+        departure = OperatorGone()
         report, told, log_fault = _run(session, prescription, before, departure, terminal=terminal, as_json=as_json)
         native, interrupted = choice.device == "native", tuple(session.interrupted)
-        kept = Kept(ledger.path, picture, traffic_file, log_fault, interrupted, told, native)
+        kept = SavedFiles(ledger.path, picture, traffic_file, log_fault, interrupted, told, native)
         if as_json:
             echo_json(run_document(ledger, prescription, report, kept))
         else:
@@ -114,7 +119,9 @@ def _prescription(name: str, variant: str | None, file: Path | None, url: str, *
     now_us = time.monotonic_ns() // 1_000
     if file is None:
         if not attended:
-            raise Misuse("a prescription is asked only at a terminal; here, give one with --prescription FILE")
+            raise Misuse(
+                "the questions are asked only at a terminal; here, give a prescription with --prescription FILE"
+            )
         return ask_prescription(profile, variant, profiles, now_us, lambda subject: _no_simulation(url, subject))
     subject, pseudonym = subject_of(file)
     if subject in _ATTENDED_ONLY and not attended:
@@ -169,7 +176,7 @@ def _run(
     session: Session,
     prescription: Prescription,
     before: dict[str, Any] | None,
-    departure: Departure,
+    departure: OperatorGone,
     *,
     terminal: bool,
     as_json: bool,
@@ -188,7 +195,7 @@ def _run(
             session.start()
             channels = [plan.channel for plan in prescription.channels]
             with _screen(prescription, began_us, terminal=terminal, as_json=as_json) as (display, keys):
-                witness = _Witness(display)
+                witness = _DisplayTee(display)
                 front_end = FrontEnd(session, channels, witness, keys, departure)
                 front_end.before = before
                 report = front_end.run()
@@ -199,15 +206,15 @@ def _run(
     return report, tuple(witness.earlier), None
 
 
-class _Witness:
+class _DisplayTee:
     """Passes everything on to a display, and keeps what the summary has to say again."""
 
-    def __init__(self, display: Display) -> None:
+    def __init__(self, display: SessionDisplay) -> None:
         self._display = display
         self.earlier: list[str] = []
 
     def show(self, view: SessionView, events: Sequence[Any], selected: int) -> None:
-        told = [event.text for event in events if isinstance(event, Told)]
+        told = [event.text for event in events if isinstance(event, OperatorMessage)]
         self.earlier += [text for text in told if text.startswith(EARLIER_DOSE)]
         self._display.show(view, events, selected)
 
@@ -215,7 +222,7 @@ class _Witness:
 @contextmanager
 def _screen(
     prescription: Prescription, began_us: int, *, terminal: bool, as_json: bool
-) -> Iterator[tuple[Display, Keys | None]]:
+) -> Iterator[tuple[SessionDisplay, Keys | None]]:
     if not terminal:
         yield PlainLines(prescription, began_us, sys.stderr if as_json else None), None
         return

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from stimctl.cli.run.summary import Kept
+from stimctl.cli.run.summary import SavedFiles
 from stimctl.errors import Misuse
 from stimctl.ledger import Ledger
 from stimctl.ledger.append import utc_now, utc_text
@@ -13,17 +13,19 @@ from stimctl.prescription import Prescription
 from stimctl.session.view import SessionReport
 
 
-def run_document(ledger: Ledger, prescription: Prescription, report: SessionReport, kept: Kept) -> dict[str, Any]:
+def run_document(
+    ledger: Ledger, prescription: Prescription, report: SessionReport, files: SavedFiles
+) -> dict[str, Any]:
     """The session as the log has it; as its report says where the log has it not, or not to its end."""
-    summary = None if kept.log_fault else _logged(ledger, report.session_id)
+    summary = None if files.log_fault else _logged(ledger, report.session_id)
     facts = RunFacts(
-        log=str(kept.log),
-        log_fault=kept.log_fault,
-        picture=str(kept.picture) if kept.picture else None,
-        traffic=str(kept.traffic) if kept.traffic else None,
+        log=str(files.log),
+        log_fault=files.log_fault,
+        picture=str(files.picture) if files.picture else None,
+        traffic=str(files.traffic) if files.traffic else None,
         alarms=tuple(ToldAlarm(each.at_us, each.priority.name, each.text, each.action) for each in report.alarms),
-        interrupted=kept.interrupted,
-        recovered=kept.recovered,
+        interrupted=files.interrupted,
+        recovered=files.recovered,
     )
     return document(summary or _reported(prescription, report), run=facts)
 

@@ -1,4 +1,4 @@
-"""The exit code of `stimctl run`: what ended the session, and whether all that was promised of its end held."""
+"""The exit code of `stimctl run`: what ended the session, and whether zero, dose and log are as they should be."""
 
 from stimctl.cli import codes
 from stimctl.session.states import End

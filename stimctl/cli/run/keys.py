@@ -1,6 +1,6 @@
-"""Single keys from a terminal, as names, without waiting for Enter.
+r"""Reads single keys from a terminal, as names, without waiting for Enter.
 
-Ctrl-C still interrupts. Keys that would freeze or suspend a session's terminal (Ctrl-S, Ctrl-Z, Ctrl-\\) do
+Ctrl-C still interrupts. Keys that would freeze or suspend a session's terminal (Ctrl-S, Ctrl-Z, Ctrl-\) do
 not: they come as keys. `CLOSED` is the terminal going away.
 """
 
@@ -22,7 +22,7 @@ _ARROWS = {"A": "up", "B": "down", "C": "right", "D": "left"}
 
 
 class Keys(Protocol):
-    """Where keys come from."""
+    """A source of keys."""
 
     def read(self, timeout_s: float) -> list[str]:
         """The names of the keys pressed, waiting at most `timeout_s` for the first."""
@@ -58,7 +58,6 @@ class PosixKeys:
         self._descriptor = descriptor
 
     def read(self, timeout_s: float) -> list[str]:
-        """See `Keys`."""
         if not self._ready(timeout_s):
             return []
         data = self._bytes()

@@ -1,4 +1,4 @@
-"""The live screen of a session: what an operator has to see, with STOP in the first line.
+"""The live screen of a session: the figures that an operator has to see, with STOP in the first line.
 
 Drawn by rich on the terminal's other screen, so that what was there before comes back. It shows a view and
 keeps no facts of its own but the last messages.
@@ -21,7 +21,7 @@ from rich.text import Text
 from stimctl.cli.run import wording as words
 from stimctl.prescription import Prescription
 from stimctl.session.states import OUTPUT
-from stimctl.session.view import Alarm, Priority, SessionView, StateChanged, Told
+from stimctl.session.view import Alarm, OperatorMessage, Priority, SessionView, StateChanged
 from stimctl.units import clock_text, ma_text
 
 _MESSAGES = 4
@@ -74,7 +74,7 @@ class LiveScreen:
     def _keep(self, event: Any) -> None:
         if isinstance(event, StateChanged):
             self._messages.append(f"{clock_text(event.at_us - self._began_us)} {event.state.value}")
-        elif isinstance(event, Told):
+        elif isinstance(event, OperatorMessage):
             self._messages.append(f"{clock_text(event.at_us - self._began_us)} {event.text}")
 
     def drawing(self, view: SessionView, selected: int) -> RenderableType:

@@ -1,4 +1,4 @@
-"""The operator's side of a running session: keys in, orders out, and a display that follows.
+"""The operator's side of a running session: keys become commands, and a display follows.
 
 One loop in the main thread. Each turn checks in with the session, which ends by itself when that stops: a
 frozen terminal is no operator.
@@ -16,7 +16,7 @@ from stimctl.api import Session
 from stimctl.cli.run.keys import CLOSED, Keys
 from stimctl.cli.streams import let_go, lost
 from stimctl.session.states import STIMULATING, End
-from stimctl.session.view import SessionReport, SessionView, Told
+from stimctl.session.view import OperatorMessage, SessionReport, SessionView
 
 TICK_S = 0.1
 # A key that comes again sooner is being held down: keyboards begin to repeat after 0.25 to 0.7 s [choice].
@@ -46,14 +46,14 @@ _OF_BACKGROUND = ("SIGTTIN", "SIGTTOU")
 _STREAMS = (0, 1, 2)
 
 
-class Display(Protocol):
+class SessionDisplay(Protocol):
     """What shows a session to its operator, and takes its keys."""
 
     def show(self, view: SessionView, events: Sequence[Any], selected: int) -> None:
         """Bring the display up to date. `events` are those since the last call."""
 
 
-class Departure:
+class OperatorGone:
     """What called the operator away, if anything: a signal, or a terminal that is gone."""
 
     def __init__(self) -> None:
@@ -72,7 +72,12 @@ class FrontEnd:
     """Drives a started session to its end."""
 
     def __init__(
-        self, session: Session, channels: Sequence[int], display: Display, keys: Keys | None, departure: Departure
+        self,
+        session: Session,
+        channels: Sequence[int],
+        display: SessionDisplay,
+        keys: Keys | None,
+        departure: OperatorGone,
     ) -> None:
         self._session = session
         self._departure = departure
@@ -80,7 +85,7 @@ class FrontEnd:
         self._selected = self._channels[0]
         self._display = display
         self._keys = keys
-        self._said: list[Told] = []
+        self._said: list[OperatorMessage] = []
         self._pressed_s: dict[str, float] = {}
         self._held_down = False
         self.before: Mapping[str, Any] | None = None
@@ -118,7 +123,7 @@ class FrontEnd:
         elif key in _LOWER_KEYS:
             session.lower_target(self._selected)
         elif key in _RAISE_KEYS | _PROCEED_KEYS and not alone:
-            self._said.append(Told("several keys at once: + and Enter count only by themselves", view.now_us))
+            self._said.append(OperatorMessage("several keys at once: + and Enter only count alone", view.now_us))
         elif key in _RAISE_KEYS:
             if self._anew("raise", view):
                 session.raise_target(self._selected)
@@ -131,7 +136,7 @@ class FrontEnd:
         elif key in "1234":
             self._select(int(key), view.now_us)
         else:
-            self._said.append(Told(f"the key {key!r} does nothing; s or space stops", view.now_us))
+            self._said.append(OperatorMessage(f"the key {key!r} does nothing; s or space stops", view.now_us))
 
     def _anew(self, what: str, view: SessionView) -> bool:
         """Whether a key was let go since it last came: one that is held down counts once.
@@ -142,7 +147,9 @@ class FrontEnd:
         anew = now_s - self._pressed_s.get(what, -LET_GO_S) >= LET_GO_S
         self._pressed_s[what] = now_s
         if not anew and not self._held_down:
-            self._said.append(Told("a key held down counts once: let go for a second, then press", view.now_us))
+            self._said.append(
+                OperatorMessage("a key held down counts once: let go for a second, then press", view.now_us)
+            )
         self._held_down = not anew
         return anew
 
@@ -156,18 +163,18 @@ class FrontEnd:
         if view.waits_for_operator:
             self._session.proceed()
         elif view.state in STIMULATING:
-            self._said.append(Told("it runs already; h holds, s or space stops", view.now_us))
+            self._said.append(OperatorMessage("it runs already; h holds, s or space stops", view.now_us))
 
     def _select(self, channel: int, now_us: int) -> None:
         if channel in self._channels:
             self._selected = channel
         else:
             named = ", ".join(str(each) for each in self._channels)
-            self._said.append(Told(f"channel {channel} is not in the prescription; it has {named}", now_us))
+            self._said.append(OperatorMessage(f"channel {channel} is not in the prescription; it has {named}", now_us))
 
 
 @contextmanager
-def signals_stop(stop: Callable[[End, str], None], departure: Departure) -> Iterator[None]:
+def signals_stop(stop: Callable[[End, str], None], departure: OperatorGone) -> Iterator[None]:
     """While open, what would end or suspend the program stops the session instead.
 
     A signal that is ignored stays ignored: so `nohup` and a shell's background ask for it.

@@ -8,7 +8,7 @@ import click
 from stimctl.cli.run import wording as words
 from stimctl.prescription import Prescription
 from stimctl.session.states import ON_HOLD, STIMULATING
-from stimctl.session.view import Alarm, SessionView, StateChanged, Told
+from stimctl.session.view import Alarm, OperatorMessage, SessionView, StateChanged
 from stimctl.units import US_PER_MIN, US_PER_S, clock_text, ma_text
 
 EVERY_US = 1 * US_PER_MIN
@@ -65,7 +65,7 @@ class PlainLines:
     def _event(self, event: Any) -> None:
         if isinstance(event, StateChanged):
             self._say(event.at_us, event.state.value)
-        elif isinstance(event, Told):
+        elif isinstance(event, OperatorMessage):
             self._say(event.at_us, event.text)
         elif isinstance(event, Alarm):
             self._say(event.at_us, f"{event.priority.name} ALARM: {event.text}; {event.action}")

@@ -17,11 +17,11 @@ from stimctl.errors import InputInvalid, Misuse, Unsafe
 from stimctl.prescription import Coating, Prescription, Subject, from_mapping
 from stimctl.prescription.checks import OHM_MAX
 from stimctl.profile import Profile
-from stimctl.screening import Kind, Question, Screening
+from stimctl.screening import AnswerKind, Question, Screening
 
 _OTHER = "other"
-_WORDS = answer_types.Words()
-_OHM = answer_types.Amount("Resistance in ohm", 0, OHM_MAX)
+_WORDS = answer_types.WordsType()
+_OHM = answer_types.AmountType("Resistance in ohm", 0, OHM_MAX)
 
 
 class Questions:
@@ -42,7 +42,6 @@ class Questions:
         return str(self.text(name, question, click.Choice(choices, case_sensitive=False)))
 
     def yes(self, name: str, question: str) -> bool:
-        """Yes or no."""
         self._said[name] = _yes(question, self._said.get(name))
         return bool(self._said[name])
 
@@ -87,8 +86,8 @@ def _one_answer(question: Question) -> bool:
     if forbids:
         click.secho(f"    This answer forbids the session: {question.text} {forbids[0].value}", fg="red")
         raise Unsafe(forbids)
-    if question.kind is Kind.WARNING and answer:
-        click.secho(f"    Attend to it: {question.why}", fg="yellow")
+    if question.kind is AnswerKind.WARNING and answer:
+        click.secho(f"    Attention: {question.why}", fg="yellow")
     return answer
 
 
@@ -163,7 +162,7 @@ def _says(profile: Profile, name: str) -> str:
 
 
 def _ask_channel(
-    questions: Questions, profile: Profile, number: int, load: bool, amplitude: answer_types.Amount | None
+    questions: Questions, profile: Profile, number: int, load: bool, amplitude: answer_types.AmountType | None
 ) -> dict[str, Any]:
     click.secho(f"\nChannel {number}", bold=True)
     channel: dict[str, Any] = {"channel": number}
@@ -212,7 +211,6 @@ class _PointName(answer_types.AnswerType):
     name = "point"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The point's own code."""
         try:
             return find(value).code
         except Misuse as unknown:
@@ -234,7 +232,7 @@ def ask_outcome(when: str) -> dict[str, Any]:
     """Pain and sensation, 0 to 10, `before` or `after`."""
     click.secho(f"\nScores {when} the session, 0 to 10", bold=True)
     scores = {
-        name: _required(f"  {question}", answer_types.Amount(question, 0, 10))
+        name: _required(f"  {question}", answer_types.AmountType(question, 0, 10))
         for name, question in (("pain", "Pain"), ("sensation", "Sensation at the needles"))
     }
     return {"when": when, **scores}

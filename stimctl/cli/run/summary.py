@@ -26,7 +26,7 @@ _ASKED_FOR = frozenset({End.OPERATOR, End.SIGNAL, End.ELSEWHERE, End.INTERRUPTED
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class SavedFiles:
     """Where what a session left behind is."""
 
     log: Path
@@ -41,20 +41,20 @@ class Kept:
     native: bool = True
 
 
-def summary_text(prescription: Prescription, report: SessionReport, kept: Kept) -> str:
+def summary_text(prescription: Prescription, report: SessionReport, files: SavedFiles) -> str:
     """The summary as it is printed."""
     rows = [row for plan in prescription.channels for row in _rows(prescription, report, plan.channel)]
     doses = table(_HEADERS, rows)
-    return "\n\n".join(["", pairs(_facts(prescription, report, kept)), doses, pairs(_places(report, kept))])
+    return "\n\n".join(["", pairs(_facts(prescription, report, files)), doses, pairs(_places(report, files))])
 
 
-def _facts(prescription: Prescription, report: SessionReport, kept: Kept) -> list[tuple[str, object]]:
+def _facts(prescription: Prescription, report: SessionReport, files: SavedFiles) -> list[tuple[str, object]]:
     profile = prescription.profile
     rows: list[tuple[str, object]] = [
         ("this was", _WHAT[report.simulator]),
         ("profile", f"{profile.title} ({profile.id} {profile.version})"),
         ("ended", end_sentence(report.end, report.end_text)),
-        *_advice(report, kept),
+        *_advice(report, files),
         ("zero output", _zero(report)),
         ("stimulation", _stimulation(prescription, report)),
         ("on hold", clock_text(report.held_us)),
@@ -63,14 +63,14 @@ def _facts(prescription: Prescription, report: SessionReport, kept: Kept) -> lis
         *([("contradiction", report.agreement["contradiction"])] if report.agreement.get("contradiction") else []),
     ]
     rows += [(f"{alarm.priority.name} alarm", _alarm(alarm)) for alarm in report.alarms]
-    rows += [("earlier", f"session {each} had been cut short; the log says so now") for each in kept.interrupted]
-    rows += [("earlier", told) for told in kept.recovered]
+    rows += [("earlier", f"session {each} had been cut short; the log says so now") for each in files.interrupted]
+    rows += [("earlier", told) for told in files.recovered]
     return rows
 
 
-def _advice(report: SessionReport, kept: Kept) -> list[tuple[str, object]]:
+def _advice(report: SessionReport, files: SavedFiles) -> list[tuple[str, object]]:
     """What to try where nobody answered, or somebody else did."""
-    if report.simulator is not None or not kept.native or report.end in _ASKED_FOR:
+    if report.simulator is not None or not files.native or report.end in _ASKED_FOR:
         return []
     return [("to try", "if it is a StimJim or a PulsePal, name it with --device")]
 
@@ -80,9 +80,9 @@ def _compared(report: SessionReport) -> list[tuple[str, object]]:
     if not report.armed:
         return []
     return [
-        ("counted", f"{_source(report)}, exactly what was commanded: {_said(report, 'exact')}"),
-        *_kept(report),
-        ("measured", f"charge within the device's stated accuracy: {_said(report, 'measured')}"),
+        ("counted", f"{_source(report)}, exactly what was commanded: {_agreement(report, 'exact')}"),
+        *_origins(report),
+        ("measured", f"charge within the device's stated accuracy: {_agreement(report, 'measured')}"),
     ]
 
 
@@ -101,7 +101,7 @@ def _source(report: SessionReport) -> str:
     return "by the device" if report.kept is None else f"from {report.kept['source']}"
 
 
-def _kept(report: SessionReport) -> list[tuple[str, object]]:
+def _origins(report: SessionReport) -> list[tuple[str, object]]:
     """What the figures rest on, where the device holds no counts."""
     if report.kept is None:
         return []
@@ -133,7 +133,7 @@ def _alarm(alarm: Alarm) -> str:
     return click.style(f"{alarm.text}; {alarm.action}", fg="red" if loud else None, bold=loud)
 
 
-def _said(report: SessionReport, name: str) -> str:
+def _agreement(report: SessionReport, name: str) -> str:
     return {True: "yes", False: "NO", None: "could not be compared"}[report.agreement.get(name)]
 
 
@@ -190,18 +190,18 @@ def _highest(report: SessionReport) -> list[tuple[str, object]]:
     ]
 
 
-def _places(report: SessionReport, kept: Kept) -> list[tuple[str, object]]:
+def _places(report: SessionReport, files: SavedFiles) -> list[tuple[str, object]]:
     rows: list[tuple[str, object]] = [
         ("session", report.session_id),
-        ("log", kept.log),
+        ("log", files.log),
         ("to see it", f"stimctl log show {report.session_id}"),
     ]
-    if kept.log_fault is not None:
-        rows = [("session", report.session_id), ("log", _red(f"NOT WHOLE: {kept.log_fault}; keep this summary"))]
+    if files.log_fault is not None:
+        rows = [("session", report.session_id), ("log", _red(f"NOT WHOLE: {files.log_fault}; keep this summary"))]
     elif report.simulator is None:
-        rows = [("log", f"{kept.log} holds no entry of it: no device was identified")]
-    if kept.picture is not None:
-        rows.append(("picture", kept.picture))
-    if kept.traffic is not None:
-        rows.append(("traffic", f"{kept.traffic} (stimctl traffic show {kept.traffic})"))
+        rows = [("log", f"{files.log} holds no entry of it: no device was identified")]
+    if files.picture is not None:
+        rows.append(("picture", files.picture))
+    if files.traffic is not None:
+        rows.append(("traffic", f"{files.traffic} (stimctl traffic show {files.traffic})"))
     return rows

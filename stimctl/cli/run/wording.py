@@ -1,4 +1,4 @@
-"""What a session's screens say, in words: shared by the live screen, the plain lines and the summary."""
+"""The words that the live screen, the plain lines and the summary share."""
 
 from stimctl import limits
 from stimctl.prescription import Prescription
@@ -153,5 +153,5 @@ def needles(prescription: Prescription) -> list[str]:
 
 
 def end_sentence(end: End, text: str) -> str:
-    """Why it ended, once."""
+    """The sentence on why a session ended, with nothing said twice."""
     return end.value if text in ("", end.value) else f"{end.value}: {text}"

@@ -1,1 +1,1 @@
-"""Devices without a watchdog: output is given in short leases that lapse by themselves."""
+"""Drives devices that have no watchdog: output is given in short leases that end by themselves."""

@@ -1,9 +1,9 @@
-"""The adapter core for devices with no watchdog, limits, alternation or ramp: output by leases.
+"""The adapter for devices with no watchdog, limits, alternation or ramp: it gives output by leases.
 
 The session's state, timers and limits stand here, on the host's side, in the same terms as on a native device. Output
-is given in trains that end by themselves within 3 s (see `leases`, `lease_giver`); the next one is started only while
-keepalives come. `Status` and `Channel` are told from what was ordered, every 0.1 s. What was measured comes from
-completion reports only, and stands apart (see `lease_tally`).
+is given in trains that end by themselves within 3 s (see `plan`, `scheduler`); the next one is started only while
+keepalives come. `Status` and `Channel` are made from what was ordered, every 0.1 s. Measurements come from completion
+reports only, and stand apart (see `tally`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,17 +11,17 @@ from typing import Any
 
 from stimctl import limits
 from stimctl.errors import Misuse, Suspended
-from stimctl.limits import Timer
+from stimctl.limits import SessionTimer
 from stimctl.stimulators import base
-from stimctl.stimulators.base import Failed, Identified, earliest
+from stimctl.stimulators.base import DeviceIdentified, StimulatorFailed, earliest
 from stimctl.stimulators.lease import report_checks
-from stimctl.stimulators.lease.device import Dialect, Done
+from stimctl.stimulators.lease.device import LeaseDevice, LeaseDone
 from stimctl.stimulators.lease.plan import Lease, LeasePlan, check_program
 from stimctl.stimulators.lease.report_checks import ContactCheck
-from stimctl.stimulators.lease.scheduler import Giver, gated
-from stimctl.stimulators.lease.stop import Cut, Why
+from stimctl.stimulators.lease.scheduler import LeaseScheduler, gated
+from stimctl.stimulators.lease.stop import CutReason, LeaseCut
 from stimctl.stimulators.lease.tally import LeaseTally
-from stimctl.stimulators.lease.telemetry import STIMULATING, Standing, channel_reading, session_record, status
+from stimctl.stimulators.lease.telemetry import STIMULATING, EmulatedStatus, channel_reading, session_record, status
 from stimctl.stimulators.native import channel_mask, program_digest
 from stimctl.stimulators.targets import Targets
 from stimctl.waveform import Program
@@ -29,23 +29,23 @@ from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, EndReason, Purpose
 
 TICK_US = 100_000
-_TIMER_ENDS = {Timer.SESSION: EndReason.SESSION_EXPIRED, Timer.HOLD: EndReason.HOLD_EXPIRED}
+_TIMER_ENDS = {SessionTimer.SESSION: EndReason.SESSION_EXPIRED, SessionTimer.HOLD: EndReason.HOLD_EXPIRED}
 
 
-class Leased:
-    """A `Stimulator` made of a `Dialect`. `session` numbers the one session that it will hold."""
+class LeaseAdapter:
+    """A `Stimulator` made of a `LeaseDevice`. `session` numbers the one session that it will hold."""
 
     # A text line, or an answer of one byte, carries no check: what was damaged shows as an echo that differs.
     frames = 0
     damaged_frames = 0
     hears_writes = True
 
-    def __init__(self, dialect: Dialect, session: int = 1) -> None:
+    def __init__(self, dialect: LeaseDevice, session: int = 1) -> None:
         self._dialect = dialect
         self.take_output = dialect.take_output
         self.targets = Targets({})
-        self._giver = Giver(dialect, self)
-        self._at = Standing(session)
+        self._scheduler = LeaseScheduler(dialect, self)
+        self._at = EmulatedStatus(session)
         # What an order made happen at once, to be told at the next turn, and since when that is due.
         self._out_of_turn: list[Any] = []
         self._said_us = 0
@@ -64,17 +64,17 @@ class Leased:
         if unfit:
             self._say(now_us, *unfit)
             return
-        self._giver.tally = LeaseTally(program.channels)
+        self._scheduler.tally = LeaseTally(program.channels)
         self._at.program = program
         self._at.state = DeviceState.LOADED
-        self._say(now_us, base.Loaded(program_digest(program)))
+        self._say(now_us, base.ProgramLoaded(program_digest(program)))
 
     def self_test(self, now_us: int) -> None:
-        self._giver.begin_cut(Why.SELF_TEST, now_us)
+        self._scheduler.begin_cut(CutReason.SELF_TEST, now_us)
 
     def arm(self, purpose: Purpose, channels: Iterable[int], ceiling_ua: int, limit_us: int, now_us: int) -> None:
         at = self._at
-        refused = gated(lambda: self._dialect.outgoing.arm(ceiling_ua))
+        refused = gated(lambda: self._dialect.command_gate.arm(ceiling_ua))
         if refused:
             self._say(now_us, *refused)
             return
@@ -97,9 +97,9 @@ class Leased:
         assert at.program is not None
         for channel, target_ua in targets.items():
             self.targets.sent(channel, target_ua)
-        at.run_start_us = self._giver.at_us
+        at.run_start_us = self._scheduler.at_us
         at.state, at.end_reason = DeviceState.RAMPING, EndReason.NONE
-        self._say(now_us, *self._giver.begin_run(at.program, now_us))
+        self._say(now_us, *self._scheduler.begin_run(at.program, now_us))
 
     def keep_alive(self, now_us: int) -> None:
         self._at.alive_us = now_us
@@ -108,24 +108,24 @@ class Leased:
         for channel, target_ua in self.targets.to_send():
             if self._at.state not in STIMULATING or target_ua > self._at.ceiling_ua:
                 reason = "not in this state, or above the ceiling"
-                self._say(now_us, base.Declined("SetTarget", reason, target_ua, 0, channel, target_ua))
+                self._say(now_us, base.OrderDeclined("SetTarget", reason, target_ua, 0, channel, target_ua))
                 continue
             self.targets.sent(channel, target_ua)
-            if self._giver.lower(channel, target_ua, now_us):
+            if self._scheduler.lower(channel, target_ua, now_us):
                 self._lowered.append((channel, target_ua))
             else:
-                stimulation_us, made_us = self._giver.stimulation_us(now_us), self._at.device_time_us(now_us)
+                stimulation_us, made_us = self._scheduler.stimulation_us(now_us), self._at.device_time_us(now_us)
                 self._say(now_us, m.TargetSet(channel, target_ua, stimulation_us, made_us))
 
     def hold(self, now_us: int) -> None:
         if self._at.state not in STIMULATING:
             raise Misuse("hold: there is no output to hold")
-        self._giver.begin_cut(Why.HOLD, now_us)
+        self._scheduler.begin_cut(CutReason.HOLD, now_us)
 
     def stop(self, now_us: int) -> None:
         self._out_of_turn.clear()
         self._check = None
-        self._giver.begin_cut(Why.STOP, now_us)
+        self._scheduler.begin_cut(CutReason.STOP, now_us)
 
     def read_records(self, channels: Iterable[int], now_us: int) -> None:
         self._say(now_us, self._records(channels))
@@ -134,28 +134,28 @@ class Leased:
         self._at.state = DeviceState.IDLE
         self._say(now_us, m.Acknowledged(session, int(self._at.state), self._at.device_time_us(now_us)))
 
-    def commanded(self) -> Mapping[int, base.Ordered] | None:
-        return self._giver.tally.ordered()
+    def commanded(self) -> Mapping[int, base.OrderedDose] | None:
+        return self._scheduler.tally.ordered()
 
-    def kept_records(self, channels: Iterable[int]) -> base.Records | None:
+    def kept_records(self, channels: Iterable[int]) -> base.SessionCounts | None:
         """What is known although the device cannot be asked."""
-        self._giver.give_up()
+        self._scheduler.give_up()
         return self._records(channels)
 
-    def apart(self) -> "Leased":
-        return Leased(self._dialect.apart())
+    def apart(self) -> "LeaseAdapter":
+        return LeaseAdapter(self._dialect.apart())
 
     def receive(self, data: bytes, now_us: int) -> list[Any]:
         events, self._out_of_turn = self._out_of_turn, []
-        return self._once([*events, *self._giver.obey(self._dialect.receive(data, now_us), now_us)], now_us)
+        return self._once([*events, *self._scheduler.obey(self._dialect.receive(data, now_us), now_us)], now_us)
 
     def advance(self, now_us: int) -> list[Any]:
         events, self._out_of_turn = self._out_of_turn, []
-        events += self._giver.obey(self._dialect.advance(now_us), now_us)
-        events += self._giver.advance(now_us)
+        events += self._scheduler.obey(self._dialect.advance(now_us), now_us)
+        events += self._scheduler.advance(now_us)
         events += self._watch(now_us)
         if self._at.state in STIMULATING:
-            events += self._giver.go_on(now_us)
+            events += self._scheduler.go_on(now_us)
         if self._tick_us is not None and now_us >= self._tick_us:
             self._tick_us = now_us - (now_us - self._tick_us) % TICK_US + TICK_US
             events += self._telemetry(now_us)
@@ -163,11 +163,11 @@ class Leased:
 
     def next_deadline_us(self) -> int | None:
         said_us = self._said_us if self._out_of_turn else None
-        return earliest(said_us, self._tick_us, self._dialect.next_deadline_us(), self._giver.next_deadline_us())
+        return earliest(said_us, self._tick_us, self._dialect.next_deadline_us(), self._scheduler.next_deadline_us())
 
     def wrote(self, now_us: int) -> None:
         self._dialect.wrote(now_us)
-        self._giver.wrote(now_us)
+        self._scheduler.wrote(now_us)
 
     def _say(self, now_us: int, *events: Any) -> None:
         self._out_of_turn += events
@@ -177,12 +177,12 @@ class Leased:
         """The first failure ends the session; what fails while it stops must not end the stopping too."""
         kept = []
         for event in events:
-            if isinstance(event, Identified):
+            if isinstance(event, DeviceIdentified):
                 self._at.identity, self._at.nonce = event.identity, now_us << 8
                 self._at.connected_us = self._tick_us = self.heard_us = now_us
-            if not isinstance(event, Failed) or not self._failed:
+            if not isinstance(event, StimulatorFailed) or not self._failed:
                 kept.append(event)
-            self._failed |= isinstance(event, Failed)
+            self._failed |= isinstance(event, StimulatorFailed)
         return kept
 
     def began(self, now_us: int) -> list[Any]:
@@ -195,16 +195,16 @@ class Leased:
         return self._end(EndReason.TIMER, now_us)
 
     def _started_event(self, now_us: int) -> m.Started:
-        aims_ua = {} if self._check is not None else self._giver.aims_ua()
+        aims_ua = {} if self._check is not None else self._scheduler.aims_ua()
         first, second, third, fourth = (aims_ua.get(channel, 0) for channel in range(1, 5))
-        return m.Started(first, second, third, fourth, self._giver.at_us, self._at.device_time_us(now_us))
+        return m.Started(first, second, third, fourth, self._scheduler.at_us, self._at.device_time_us(now_us))
 
-    def over(self, lease: Lease, done: Done | None, now_us: int) -> list[Any]:
+    def over(self, lease: Lease, done: LeaseDone | None, now_us: int) -> list[Any]:
         if done is not None:
             assert self._at.identity is not None
             wrong = report_checks.wrong_report(lease, done)
             if wrong is not None:
-                return [Failed(wrong)]
+                return [StimulatorFailed(wrong)]
             found = report_checks.trip(self._at.identity, lease, done)
             # In the check an open lead is what is asked for: its result says so.
             if found is not None and not (self._check is not None and found.reason == EndReason.LEAD_OFF):
@@ -214,9 +214,9 @@ class Leased:
                 return self._check_next(self._check, now_us)
         if self._at.expired(now_us) is not None or self._at.state not in STIMULATING:
             return []
-        return self._giver.go_on(now_us)
+        return self._scheduler.go_on(now_us)
 
-    def _tripped(self, found: report_checks.Trip, now_us: int) -> list[Any]:
+    def _tripped(self, found: report_checks.ReadingTrip, now_us: int) -> list[Any]:
         at, (channel, reason, flag, value) = self._at, found
         at.flags[channel] = int(flag)
         said = m.Event(at.device_time_us(now_us), int(at.state), int(reason), channel, value)
@@ -228,29 +228,29 @@ class Leased:
     def _check_next(self, check: ContactCheck, now_us: int) -> list[Any]:
         lease = check.next()
         if lease is not None:
-            return self._giver.prepare(lease, now_us)
+            return self._scheduler.prepare(lease, now_us)
         self._check = None
         self._at.state = check.armed_from
         self._stand_down()
-        return [base.Checked(tuple(check.results))]
+        return [base.ContactChecked(tuple(check.results))]
 
-    def was_cut(self, cut: Cut, measured_ua: int | None, now_us: int) -> list[Any]:
+    def was_cut(self, cut: LeaseCut, measured_ua: int | None, now_us: int) -> list[Any]:
         if cut.why.value.measured and measured_ua is not None and measured_ua >= limits.ZERO_UA:
             # Not zero: the stop goes on, and becomes an alarm.
-            self._giver.cut = cut
+            self._scheduler.cut = cut
             return []
         at, (lowered, self._lowered) = self._at, (self._lowered, [])
-        made = (self._giver.at_us, at.device_time_us(now_us))
+        made = (self._scheduler.at_us, at.device_time_us(now_us))
         match cut.why:
-            case Why.LOWER:
+            case CutReason.LOWER:
                 return [m.TargetSet(*each, *made) for each in lowered]
-            case Why.HOLD:
+            case CutReason.HOLD:
                 self._enter_hold(EndReason.HELD_BY_HOST, now_us)
                 return [m.Holding(int(at.state), *made)]
-            case Why.SELF_TEST:
+            case CutReason.SELF_TEST:
                 at.state = DeviceState.TESTED
                 return [base.SelfTested(0, measured_ua or 0, self._dialect.self_test_note)]
-            case Why.STOP:
+            case CutReason.STOP:
                 if at.armed_us is not None:
                     at.end(EndReason.STOP)
                     self._stand_down()
@@ -264,59 +264,61 @@ class Leased:
 
     def _stand_down(self) -> None:
         """No lease from here on, by this run's plan or through the gate."""
-        self._giver.end_run()
-        self._dialect.outgoing.disarm()
+        self._scheduler.end_run()
+        self._dialect.command_gate.disarm()
 
     def _end(self, reason: EndReason, now_us: int) -> list[Any]:
         self._at.end(reason)
         self._check = None
-        if self._giver.cut is None or self._giver.cut.why.value.waits:
-            self._giver.begin_cut(Why.END, now_us)
+        if self._scheduler.cut is None or self._scheduler.cut.why.value.waits:
+            self._scheduler.begin_cut(CutReason.END, now_us)
         return self._telemetry(now_us)
 
     def _watch(self, now_us: int) -> list[Any]:
         """The timers that the device does not have."""
         at = self._at
         timer = at.expired(now_us)
-        if timer is Timer.WATCHDOG:
+        if timer is SessionTimer.WATCHDOG:
             # The host's own fault, seen by the host: the device has no watchdog that could have noticed.
             silent_ms = (now_us - at.alive_us) // 1_000
-            failed = Failed(Suspended(f"the host's keepalives stopped for {silent_ms} ms: this program stood still"))
+            failed = StimulatorFailed(
+                Suspended(f"the host's keepalives stopped for {silent_ms} ms: this program stood still")
+            )
             return [failed, *self._end(EndReason.STOP, now_us)]
         if timer is not None:
             return self._end(_TIMER_ENDS[timer], now_us)
-        if at.state in STIMULATING and self._giver.plan is not None:
-            at.state = self._stimulating_state(self._giver.plan, now_us)
+        if at.state in STIMULATING and self._scheduler.plan is not None:
+            at.state = self._stimulating_state(self._scheduler.plan, now_us)
         return []
 
     def _stimulating_state(self, plan: LeasePlan, now_us: int) -> DeviceState:
         state = self._at.state
-        if state == DeviceState.RAMPING_DOWN or self._giver.stimulation_us(now_us) >= plan.fade_us:
+        if state == DeviceState.RAMPING_DOWN or self._scheduler.stimulation_us(now_us) >= plan.fade_us:
             return DeviceState.RAMPING_DOWN
-        reached = state == DeviceState.RUNNING or plan.reached(self._giver.aims_ua())
+        reached = state == DeviceState.RUNNING or plan.reached(self._scheduler.aims_ua())
         return DeviceState.RUNNING if reached else DeviceState.RAMPING
 
     def _telemetry(self, now_us: int) -> list[Any]:
         self.heard_us = now_us
-        at, giver = self._at, self._giver
-        running, begun = giver.running(now_us)
-        segment = running.segment if running is not None else giver.plan.band if giver.plan is not None else 0
-        events: list[Any] = [status(at, segment, giver.stimulation_us(now_us), now_us)]
+        at, scheduler = self._at, self._scheduler
+        running, begun = scheduler.running(now_us)
+        segment = running.segment if running is not None else scheduler.plan.band if scheduler.plan is not None else 0
+        events: list[Any] = [status(at, segment, scheduler.stimulation_us(now_us), now_us)]
         if at.state in (*STIMULATING, DeviceState.HELD):
-            aims_ua = giver.aims_ua()
+            aims_ua = scheduler.aims_ua()
             for channel in at.channels:
-                counted = giver.tally.counters(channel, at.session, running, begun)
-                reading = (aims_ua.get(channel, 0), giver.level_ua(channel, now_us))
+                counted = scheduler.tally.counters(channel, at.session, running, begun)
+                reading = (aims_ua.get(channel, 0), scheduler.level_ua(channel, now_us))
                 events.append(channel_reading(at, counted, *reading, now_us))
         return events
 
-    def _records(self, channels: Iterable[int]) -> base.Records:
+    def _records(self, channels: Iterable[int]) -> base.SessionCounts:
         wanted = tuple(channels)
-        tally, session = self._giver.tally, self._at.session
+        tally, session = self._scheduler.tally, self._at.session
         measured = tuple(tally.measured(channel, session) for channel in wanted) if tally.is_measured else ()
-        return base.Records(
-            session_record(self._at, self._giver.at_us, tally.band_us),
+        return base.SessionCounts(
+            session_record(self._at, self._scheduler.at_us, tally.band_us),
             tuple(tally.counters(channel, session) for channel in wanted),
             measured,
-            tally.kept(self._dialect.pulse_source),
+            tally.figure_origins(self._dialect.pulse_source),
         )

@@ -1,7 +1,7 @@
-"""What an adapter for a device without a watchdog has to do; `leased.Leased` does the rest.
+"""The interface of a device without a watchdog; `LeaseAdapter` does the rest.
 
 It keeps no session: it knows the train that runs and what it has asked. All its bytes go through a gate of its own
-that knows what they mean (see `outgoing`). Its events are those below, `Identified` and `Failed`.
+that knows what they mean (see `command_gate`). Its events are those below, `DeviceIdentified` and `StimulatorFailed`.
 """
 
 from functools import partial
@@ -13,7 +13,7 @@ from stimctl.stimulators.lease.plan import Lease
 from stimctl.waveform import Program
 
 
-class Answer:
+class ReplyTimes:
     """When an answer is late: so long after what asks for it was written, and until then after it was ordered."""
 
     def __init__(self) -> None:
@@ -40,11 +40,11 @@ class Answer:
         return late
 
 
-class Prepared(NamedTuple):
+class LeasePrepared(NamedTuple):
     """The lease that was prepared stands in the device, as its echo says."""
 
 
-class Begun(NamedTuple):
+class LeaseBegun(NamedTuple):
     """The lease runs. It began after it was asked for and before this was heard."""
 
 
@@ -56,7 +56,7 @@ class StageMean(NamedTuple):
     mean_ua: int
 
 
-class Done(NamedTuple):
+class LeaseDone(NamedTuple):
     """The lease is over: how many pulses the device reports, None where it reports nothing, and what it measured."""
 
     pulses: int | None
@@ -68,7 +68,7 @@ class Done(NamedTuple):
         return (found[0], found[1]) if len(found) == 2 else None
 
 
-class AtZero(NamedTuple):
+class ZeroReported(NamedTuple):
     """A stop was carried out: the largest current measured since, or None where it is only acknowledged."""
 
     measured_ua: int | None
@@ -88,16 +88,16 @@ identity_by_lease = partial(
 )
 
 
-class Dialect(SansIO, Protocol):
+class LeaseDevice(SansIO, Protocol):
     """One device's language.
 
     `measures` says that it reports the current that flowed; `pulse_source` in words what its pulse counts rest on;
     `stops_mid_pulse` that a stop may cut a pulse in half, so that a cut which can wait is sent between two pulses;
     `prepares_ahead` that the next lease can be prepared while one runs.
 
-    `connect` identifies, then makes harmless whatever the device could play, and ends in `Identified`. `prepare` puts a
-    lease into the device without starting it and ends in `Prepared`; `begin` starts it and ends in `Begun`, and later
-    in `Done`. Both raise `Unsafe`.
+    `connect` identifies, then makes harmless whatever the device could play, and ends in `DeviceIdentified`. `prepare`
+    puts a lease into the device without starting it and ends in `LeasePrepared`; `begin` starts it and ends in
+    `LeaseBegun`, and later in `LeaseDone`. Both raise `Unsafe`.
     """
 
     measures: bool
@@ -105,12 +105,12 @@ class Dialect(SansIO, Protocol):
     self_test_note: str
     stops_mid_pulse: bool
     prepares_ahead: bool
-    outgoing: Gate
-    _answer: Answer
+    command_gate: Gate
+    _answer: ReplyTimes
 
     def __init__(self, gate: Gate) -> None:
-        self.outgoing = gate
-        self._answer = Answer()
+        self.command_gate = gate
+        self._answer = ReplyTimes()
 
     def connect(self, now_us: int) -> None: ...
     def prepare(self, lease: Lease, now_us: int) -> None: ...
@@ -119,17 +119,17 @@ class Dialect(SansIO, Protocol):
         """Raise `Unsafe` for what this device cannot give exactly, saying what it would become."""
 
     def stop(self, now_us: int, *, measure: bool) -> None:
-        """Zero and ground, ahead of everything; ends in `AtZero`. `measure` it where the device can.
+        """Zero and ground, ahead of everything; ends in `ZeroReported`. `measure` it where the device can.
 
         Called again every 20 ms until then: what was answered to an earlier one counts.
         """
 
-    def apart(self) -> "Dialect":
+    def apart(self) -> "LeaseDevice":
         """Another one for the same device, which nothing has happened to yet: it can stop it."""
 
     def take_output(self) -> bytes:
-        return self.outgoing.take()
+        return self.command_gate.take()
 
     def wrote(self, now_us: int) -> None:
-        self.outgoing.wrote(now_us)
+        self.command_gate.wrote(now_us)
         self._answer.wrote(now_us)

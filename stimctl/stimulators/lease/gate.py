@@ -1,4 +1,4 @@
-"""The gate before a device that holds no limits: no byte leaves that was not understood and found lawful.
+"""The gate before a device that holds no limits: it sends no byte that it has not understood and found lawful.
 
 A gate owns the only buffer that is ever sent. It reads one whole line or frame as the device would, writes down what
 the device will then hold, and refuses what is above a limit, not balanced, not known, or dangerous at this moment. It
@@ -18,18 +18,18 @@ from stimctl.units import US_PER_S
 CLOCK_US = 1_000  # how much sooner than ours the device's clock may say that a lease is over [choice]
 
 
-class Phase(NamedTuple):
+class CurrentPhase(NamedTuple):
     """A stretch of constant current on one channel."""
 
     amplitude_ua: int
     width_us: int
 
 
-class Train(NamedTuple):
+class GatedTrain(NamedTuple):
     """What one channel would do: the phases of a pulse in order, how often, and for how long."""
 
     channel: int
-    phases: tuple[Phase, ...]
+    phases: tuple[CurrentPhase, ...]
     period_us: int
     duration_us: int
 
@@ -44,7 +44,7 @@ class Train(NamedTuple):
         return widths_us[-1] // gcd(*widths_us) if widths_us else 1
 
 
-class _Risen(NamedTuple):
+class _LastRise(NamedTuple):
     """How high a channel was driven last, and since when time has passed that no rise has used."""
 
     level_ua: int
@@ -57,7 +57,7 @@ class Gate:
     def __init__(self) -> None:
         self._out: list[bytes] = []
         self.ceiling_ua = 0
-        self._risen: dict[int, _Risen] = {}
+        self._risen: dict[int, _LastRise] = {}
         self._ordered_us: int | None = None  # when a start was ordered that is not written yet
 
     def arm(self, ceiling_ua: int) -> None:
@@ -82,10 +82,11 @@ class Gate:
         if self._ordered_us is not None:
             late_us, self._ordered_us = now_us - self._ordered_us, None
             self._risen = {
-                channel: _Risen(level_ua, since_us + late_us) for channel, (level_ua, since_us) in self._risen.items()
+                channel: _LastRise(level_ua, since_us + late_us)
+                for channel, (level_ua, since_us) in self._risen.items()
             }
 
-    def check_rise(self, trains: Iterable[Train], now_us: int, *, slack_ua: int = 0) -> None:
+    def check_rise(self, trains: Iterable[GatedTrain], now_us: int, *, slack_ua: int = 0) -> None:
         """Raise `Unsafe` unless armed, and unless no channel rises faster than the steepest ramp, or by over a step.
 
         A rise uses up the time that the steepest ramp takes for it. What is not used is kept for one step at most,
@@ -98,7 +99,7 @@ class Gate:
         self._risen = {**silent, **risen}
         self._ordered_us = now_us
 
-    def _rise(self, train: Train, now_us: int, slack_ua: int) -> _Risen:
+    def _rise(self, train: GatedTrain, now_us: int, slack_ua: int) -> _LastRise:
         field, highest_ua = f"channel {train.channel} amplitude_ua", train.highest_ua
         require(highest_ua <= self.ceiling_ua, field, highest_ua, f"the ceiling is {self.ceiling_ua} uA")
         slope_ua_per_s = limits.RAMP_SLOPE.high
@@ -111,10 +112,10 @@ class Gate:
         require(rise_ua <= limits.RAISE_STEP_UA + slack_ua, field, highest_ua, step)
         in_time = rise_ua <= limits.ramp_ua(slope_ua_per_s, now_us - since_us + CLOCK_US)
         require(in_time, field, highest_ua, f"rises faster than {slope_ua_per_s} uA a second")
-        return _Risen(highest_ua, since_us + rise_ua * US_PER_S // slope_ua_per_s)
+        return _LastRise(highest_ua, since_us + rise_ua * US_PER_S // slope_ua_per_s)
 
 
-_NEVER = _Risen(0, -(10**18))
+_NEVER = _LastRise(0, -(10**18))
 
 
 def refusal(field: str, value: object, allowed: str) -> Unsafe:
@@ -126,7 +127,7 @@ def require(lawful: object, field: str, value: object, allowed: str) -> None:
         raise refusal(field, value, allowed)
 
 
-def check_trains(trains: Iterable[Train]) -> None:
+def check_trains(trains: Iterable[GatedTrain]) -> None:
     """Raise `Unsafe` with everything that is wrong with what a device would play."""
     known = tuple(trains)
     problems = [
@@ -147,7 +148,7 @@ def _within(limit: limits.Limit, name: str, value: int) -> _Check:
     return limit.allows(value), name, value, limit.allowed()
 
 
-def _train_checks(train: Train) -> Iterator[_Check]:
+def _train_checks(train: GatedTrain) -> Iterator[_Check]:
     duration_us, ceiling = train.duration_us, limits.CEILING
     yield _within(limits.PERIOD, "period_us", train.period_us)
     lease = f"a lease lasts at most {limits.LEASE_US} us"
@@ -160,7 +161,7 @@ def _train_checks(train: Train) -> Iterator[_Check]:
     yield pulse_us <= train.period_us, "period_us", train.period_us, "must hold the whole pulse"
 
 
-def _shape_checks(train: Train) -> Iterator[_Check]:
+def _shape_checks(train: GatedTrain) -> Iterator[_Check]:
     """One positive phase, at most a short gap, one negative phase of the same area that is not the higher one."""
     at = [index for index, phase in enumerate(train.phases) if phase.amplitude_ua]
     driven = [train.phases[index] for index in at]
@@ -177,8 +178,8 @@ def _shape_checks(train: Train) -> Iterator[_Check]:
     yield _within(limits.INTERPHASE_GAP, "interphase_gap_us", gap_us)
 
 
-def _overlaps(trains: tuple[Train, ...]) -> Iterator[Problem]:
-    """Two channels driven at once."""
+def _overlaps(trains: tuple[GatedTrain, ...]) -> Iterator[Problem]:
+    """Whether two channels would be driven at once."""
     spans = []
     for train in trains:
         at_us = 0

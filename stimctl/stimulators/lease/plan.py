@@ -1,4 +1,4 @@
-"""Leases: a program cut into trains of one steady amplitude that end by themselves within 3 s.
+"""Cuts a program into leases: trains of one steady amplitude that end by themselves within 3 s.
 
 Alternation and ramps come from the succession: each lease is so many whole pulses of one segment, with one amplitude a
 channel. A channel rises by no more than the program's slope allows for the time since it last rose, and by at most
@@ -17,7 +17,7 @@ from stimctl.waveform import Program, Segment, offset_us
 RAMP_LEASE_US = 250_000  # a ramp's step: short enough that the slope, not the step, sets the time [choice]
 
 
-class Level(NamedTuple):
+class LeaseLevel(NamedTuple):
     """What one channel gives in a lease, and how far its pulses lie behind the lease's grid."""
 
     channel: int
@@ -33,7 +33,7 @@ class Lease(NamedTuple):
 
     segment: int
     shape: Segment
-    levels: tuple[Level, ...]
+    levels: tuple[LeaseLevel, ...]
     pulses: int
     begins_us: int
     lasts_us: int
@@ -107,7 +107,7 @@ class LeasePlan:
         ramp_ua = self._ramp_ua(shape, pulses, targets_ua)
         quantum_ua = program.quantum_ua
         given = tuple(
-            Level(channel, ua - ua % quantum_ua, self._delays_us[channel])
+            LeaseLevel(channel, ua - ua % quantum_ua, self._delays_us[channel])
             for channel, ua in sorted(ramp_ua.items())
             if ua >= quantum_ua
         )

@@ -1,4 +1,4 @@
-"""What a device's report of a finished lease must agree with, and the contact check, which is made of leases.
+"""Checks a device's report of a finished lease, and checks contact, which is done with leases too.
 
 The device holds no limits, so the host looks at pulses, polarity, current and balance; an electrode that is off shows
 as a current that is too low.
@@ -9,8 +9,8 @@ from typing import NamedTuple
 from stimctl import limits
 from stimctl.errors import EchoMismatch
 from stimctl.stimulators.base import Identity
-from stimctl.stimulators.lease.device import Done
-from stimctl.stimulators.lease.plan import Lease, Level
+from stimctl.stimulators.lease.device import LeaseDone
+from stimctl.stimulators.lease.plan import Lease, LeaseLevel
 from stimctl.stimulators.lease.tally import NO_DEVICE_TIME_US
 from stimctl.waveform import Segment
 from stimctl.wire.codec import Impedance
@@ -38,17 +38,17 @@ class ContactCheck:
         left = self._channels[len(self.results) :]
         if not left:
             return None
-        level = Level(left[0], limits.RAISE_STEP_UA, 0)
+        level = LeaseLevel(left[0], limits.RAISE_STEP_UA, 0)
         return Lease(0, CHECK_SHAPE, (level,), CHECK_PULSES, 0, CHECK_PULSES * CHECK_SHAPE.period_us)
 
-    def over(self, lease: Lease, done: Done) -> None:
+    def over(self, lease: Lease, done: LeaseDone) -> None:
         ((channel, amplitude_ua, _delay),) = lease.levels
         mean_ua = abs((done.phases_ua(channel) or (0, 0))[0])
         charge_pc = CHECK_PULSES * lease.shape.charge_pc(amplitude_ua)
         self.results.append(Impedance(channel, 0, CHECK_PULSES, amplitude_ua, mean_ua, charge_pc, NO_DEVICE_TIME_US))
 
 
-class Trip(NamedTuple):
+class ReadingTrip(NamedTuple):
     """A channel's reading that holds or ends the session."""
 
     channel: int
@@ -57,7 +57,7 @@ class Trip(NamedTuple):
     value: int
 
 
-def wrong_report(lease: Lease, done: Done) -> EchoMismatch | None:
+def wrong_report(lease: Lease, done: LeaseDone) -> EchoMismatch | None:
     """A report that contradicts what was ordered: another count, or the wrong polarity."""
     if done.pulses is not None and done.pulses != lease.pulses:
         return EchoMismatch(f"the device reports {done.pulses} pulses where {lease.pulses} were ordered")
@@ -69,7 +69,7 @@ def wrong_report(lease: Lease, done: Done) -> EchoMismatch | None:
     return None
 
 
-def trip(identity: Identity, lease: Lease, done: Done) -> Trip | None:
+def trip(identity: Identity, lease: Lease, done: LeaseDone) -> ReadingTrip | None:
     """The worst that the measured means of a lease say, if anything."""
     measured = [(level, done.phases_ua(level.channel)) for level in lease.levels]
     trips = [_trip(identity, lease, level, *phases_ua) for level, phases_ua in measured if phases_ua is not None]
@@ -77,18 +77,18 @@ def trip(identity: Identity, lease: Lease, done: Done) -> Trip | None:
     return min((each for each in trips if each), key=lambda each: order.index(each.reason), default=None)
 
 
-def _trip(identity: Identity, lease: Lease, level: Level, first_ua: int, second_ua: int) -> Trip | None:
+def _trip(identity: Identity, lease: Lease, level: LeaseLevel, first_ua: int, second_ua: int) -> ReadingTrip | None:
     channel, amplitude_ua, _delay = level
     shape = lease.shape
     phases = ((amplitude_ua, abs(first_ua)), (shape.second_amplitude_ua(amplitude_ua), abs(second_ua)))
     for set_ua, measured_ua in phases:
         if measured_ua > limits.over_current_ua(set_ua):
-            return Trip(channel, EndReason.OVER_CURRENT, ChannelFlag.OVER_CURRENT, measured_ua)
+            return ReadingTrip(channel, EndReason.OVER_CURRENT, ChannelFlag.OVER_CURRENT, measured_ua)
     for set_ua, measured_ua in phases:
         if (measured_ua + identity.readback_accuracy_ua) * 100 < set_ua * OPEN_PERCENT:
-            return Trip(channel, EndReason.LEAD_OFF, ChannelFlag.LEAD_OFF, measured_ua)
+            return ReadingTrip(channel, EndReason.LEAD_OFF, ChannelFlag.LEAD_OFF, measured_ua)
     net_pc = abs(first_ua * shape.width_us + second_ua * shape.second_width_us)
     floor_pc = identity.readback_accuracy_ua * (shape.width_us + shape.second_width_us)
     if net_pc > max(shape.charge_pc(amplitude_ua) // 100, floor_pc):
-        return Trip(channel, EndReason.NET_CHARGE, ChannelFlag.NET_CHARGE, net_pc)
+        return ReadingTrip(channel, EndReason.NET_CHARGE, ChannelFlag.NET_CHARGE, net_pc)
     return None

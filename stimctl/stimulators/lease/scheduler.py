@@ -1,4 +1,4 @@
-"""Gives one lease after another through a dialect: prepare, begin, account, and cut where it has to be.
+"""Gives one lease after another through a device: prepare, begin, account, and cut where it has to be.
 
 Whoever holds the session calls `go_on` for each next lease, so that nothing is given unless somebody lets it.
 """
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from stimctl.errors import TimedOut, Unsafe
-from stimctl.stimulators.base import Failed, Noted, earliest
+from stimctl.stimulators.base import EntryNoted, StimulatorFailed, earliest
 from stimctl.stimulators.lease import device as d
 from stimctl.stimulators.lease.plan import Lease, LeasePlan
-from stimctl.stimulators.lease.stop import Cut, Why
+from stimctl.stimulators.lease.stop import CutReason, LeaseCut
 from stimctl.stimulators.lease.tally import LeaseTally, pulses_begun
 from stimctl.stimulators.targets import Targets
 from stimctl.waveform import Program
@@ -21,7 +21,7 @@ ANSWER_US = 500_000  # an answer later than this is a line that is lost
 LATE = "no answer from the device in time; what it plays ends with its lease, within 3 s"
 
 
-class Holder(Protocol):
+class LeaseObserver(Protocol):
     """Who holds the session around the leases: is told of what happened, and says what that makes happen.
 
     A silent lease is over without a `done`, a cut without a `measured_ua` where zero is only acknowledged.
@@ -30,13 +30,13 @@ class Holder(Protocol):
     targets: Targets
 
     def began(self, now_us: int) -> list[Any]: ...
-    def over(self, lease: Lease, done: d.Done | None, now_us: int) -> list[Any]: ...
+    def over(self, lease: Lease, done: d.LeaseDone | None, now_us: int) -> list[Any]: ...
     def run_out(self, now_us: int) -> list[Any]: ...
-    def was_cut(self, cut: Cut, measured_ua: int | None, now_us: int) -> list[Any]: ...
+    def was_cut(self, cut: LeaseCut, measured_ua: int | None, now_us: int) -> list[Any]: ...
 
 
 @dataclass(slots=True)
-class _Given:
+class _OrderedLease:
     """A lease that was ordered to begin at `asked_us`."""
 
     lease: Lease
@@ -50,20 +50,20 @@ class _Given:
         return self.begun_us + self.lease.lasts_us if self.lease.silent and self.begun_us is not None else None
 
 
-class Giver:
+class LeaseScheduler:
     """One device's leases. `at_us` is the stimulation time that was given so far, between two leases.
 
     A lease without a plan is a test outside of any run, and no dose is told of it.
     """
 
-    def __init__(self, dialect: d.Dialect, holder: Holder) -> None:
+    def __init__(self, dialect: d.LeaseDevice, holder: LeaseObserver) -> None:
         self._dialect = dialect
         self._holder = holder
         self.tally = LeaseTally(())
         self.plan: LeasePlan | None = None
         self.at_us = 0
-        self.cut: Cut | None = None
-        self._given: _Given | None = None
+        self.cut: LeaseCut | None = None
+        self._given: _OrderedLease | None = None
         self._last: Lease | None = None
         # The lease that is being put into the device, or `_stands` in it.
         self._ahead: Lease | None = None
@@ -71,12 +71,12 @@ class Giver:
         # Where the pattern's next pulse would have been, and whether the next lease waits for that.
         self._grid_us: int | None = None
         self._waits_until_us: int | None = None
-        self._answer = d.Answer()
+        self._answer = d.ReplyTimes()
         self._on: dict[type[Any], Callable[[Any, int], list[Any]]] = {
-            d.Prepared: self._on_prepared,
-            d.Begun: self._on_begun,
-            d.Done: self._on_done,
-            d.AtZero: self._on_zero,
+            d.LeasePrepared: self._on_prepared,
+            d.LeaseBegun: self._on_begun,
+            d.LeaseDone: self._on_done,
+            d.ZeroReported: self._on_zero,
         }
 
     def begin_run(self, program: Program, now_us: int) -> list[Any]:
@@ -100,7 +100,7 @@ class Giver:
         if self._given is None or target_ua >= self._given.lease.level_ua(channel):
             return False
         if self.cut is None:
-            self.begin_cut(Why.LOWER, now_us)
+            self.begin_cut(CutReason.LOWER, now_us)
         return True
 
     def go_on(self, now_us: int) -> list[Any]:
@@ -111,18 +111,27 @@ class Giver:
         lease = self.plan.next(self.aims_ua())
         return self._holder.run_out(now_us) if lease is None else self._give(lease, now_us)
 
-    def begin_cut(self, why: Why, now_us: int) -> None:
+    def begin_cut(self, why: CutReason, now_us: int) -> None:
         """Zero: now, or, where the reason can wait and the device would cut a pulse in half, between two pulses."""
-        cut = Cut(why, now_us, now_us, None if self.cut is None else self.cut.sent_us)
-        self.cut, given = cut, self._given
-        if why.value.waits and self._dialect.stops_mid_pulse and given is not None and given.begun_us is not None:
-            cut.due_us = now_us if given.lease.silent else cut.between_pulses_us(given.lease, given.begun_us)
+        cut = LeaseCut(why, now_us, now_us, None if self.cut is None else self.cut.sent_us)
+        self.cut, ordered_lease = cut, self._given
+        if (
+            why.value.waits
+            and self._dialect.stops_mid_pulse
+            and ordered_lease is not None
+            and ordered_lease.begun_us is not None
+        ):
+            cut.due_us = (
+                now_us
+                if ordered_lease.lease.silent
+                else cut.between_pulses_us(ordered_lease.lease, ordered_lease.begun_us)
+            )
         cut.advance(self._send_stop, now_us)
 
     def give_up(self) -> None:
         """The device cannot be asked any more: a lease that may still run is taken as whole."""
         if self._given is not None:
-            self._settle(self._given, self.cut or Cut(Why.STOP, 0, 0), None)
+            self._settle(self._given, self.cut or LeaseCut(CutReason.STOP, 0, 0), None)
 
     @property
     def _is_preparing(self) -> bool:
@@ -134,17 +143,19 @@ class Giver:
 
     def stimulation_us(self, now_us: int) -> int:
         """Stimulation so far, with what of the running lease has passed."""
-        given = self._given
-        if given is None or given.begun_us is None or self.plan is None:
+        ordered_lease = self._given
+        if ordered_lease is None or ordered_lease.begun_us is None or self.plan is None:
             return self.at_us
-        return given.lease.begins_us + min(given.lease.lasts_us, max(0, now_us - given.begun_us))
+        return ordered_lease.lease.begins_us + min(
+            ordered_lease.lease.lasts_us, max(0, now_us - ordered_lease.begun_us)
+        )
 
     def running(self, now_us: int) -> tuple[Lease | None, int]:
         """The lease that runs, and how many of its pulses have begun."""
-        given = self._given
-        if given is None or given.begun_us is None or self.plan is None:
+        ordered_lease = self._given
+        if ordered_lease is None or ordered_lease.begun_us is None or self.plan is None:
             return None, 0
-        return given.lease, pulses_begun(given.lease, now_us - given.begun_us)
+        return ordered_lease.lease, pulses_begun(ordered_lease.lease, now_us - ordered_lease.begun_us)
 
     def level_ua(self, channel: int, now_us: int) -> int:
         """The amplitude of a channel in the lease that runs; between two, of the last, as far as it is still wanted."""
@@ -163,15 +174,15 @@ class Giver:
     def advance(self, now_us: int) -> list[Any]:
         """Let time pass: silent leases end, cuts are sent, answers become late."""
         if self._answer.is_late(now_us):
-            return [Failed(TimedOut(LATE))]
+            return [StimulatorFailed(TimedOut(LATE))]
         if self.cut is not None:
             return self.cut.advance(self._send_stop, now_us)
-        given = self._given
-        if given is None or given.ends_us is None or now_us < given.ends_us:
+        ordered_lease = self._given
+        if ordered_lease is None or ordered_lease.ends_us is None or now_us < ordered_lease.ends_us:
             return []
-        self.tally.silent(given.lease, given.lease.lasts_us)
-        self._pass_on(given, given.lease.pulses, now_us)
-        return self._holder.over(given.lease, None, now_us)
+        self.tally.silent(ordered_lease.lease, ordered_lease.lease.lasts_us)
+        self._pass_on(ordered_lease, ordered_lease.lease.pulses, now_us)
+        return self._holder.over(ordered_lease.lease, None, now_us)
 
     def next_deadline_us(self) -> int | None:
         cut_us = None if self.cut is None else self.cut.next_deadline_us()
@@ -185,65 +196,67 @@ class Giver:
         if not lease.silent and lease != self._ahead:
             return self.prepare(lease, now_us)
         # The earliest that it can begin, and so what its pulses are counted from at most, even if it leaves later.
-        self._given = _Given(lease, now_us)
+        self._given = _OrderedLease(lease, now_us)
         if lease.silent:
             return self._begun(self._given, now_us)
         self._ahead = None
         self._answer.expect(ANSWER_US, now_us)
         return gated(lambda: self._dialect.begin(now_us))
 
-    def _on_prepared(self, _event: d.Prepared, now_us: int) -> list[Any]:
+    def _on_prepared(self, _event: d.LeasePrepared, now_us: int) -> list[Any]:
         self._stands = True
         if self.cut is not None or self._given is not None or self._ahead is None:
             return []
         self._answer.forget()
         return self._give(self._ahead, now_us) if self.plan is None else self.go_on(now_us)
 
-    def _on_begun(self, _event: d.Begun, now_us: int) -> list[Any]:
-        given = self._given
-        if given is None or self.cut is not None:
+    def _on_begun(self, _event: d.LeaseBegun, now_us: int) -> list[Any]:
+        ordered_lease = self._given
+        if ordered_lease is None or self.cut is not None:
             return []
-        self._answer.expect(given.lease.pulses * given.lease.shape.period_us + ANSWER_US, now_us, written=True)
-        return self._begun(given, now_us)
+        self._answer.expect(
+            ordered_lease.lease.pulses * ordered_lease.lease.shape.period_us + ANSWER_US, now_us, written=True
+        )
+        return self._begun(ordered_lease, now_us)
 
-    def _begun(self, given: _Given, now_us: int) -> list[Any]:
-        given.begun_us = now_us
+    def _begun(self, ordered_lease: _OrderedLease, now_us: int) -> list[Any]:
+        ordered_lease.begun_us = now_us
         if self._grid_us is not None and self.plan is not None:
-            given.gap_us = max(0, now_us - self._grid_us)
-            self.tally.gap(given.gap_us)
-        return [*self._holder.began(now_us), *self._prepare_ahead(given, now_us)]
+            ordered_lease.gap_us = max(0, now_us - self._grid_us)
+            self.tally.gap(ordered_lease.gap_us)
+        return [*self._holder.began(now_us), *self._prepare_ahead(ordered_lease, now_us)]
 
-    def _prepare_ahead(self, given: _Given, now_us: int) -> list[Any]:
+    def _prepare_ahead(self, ordered_lease: _OrderedLease, now_us: int) -> list[Any]:
         """Put the lease after the one that runs into the device, so that it only has to be started."""
         if not self._dialect.prepares_ahead or self.plan is None:
             return []
         ahead = copy.copy(self.plan)
-        ahead.took(given.lease)
+        ahead.took(ordered_lease.lease)
         following = ahead.next(self.aims_ua())
         if following is None or following.silent or self._is_preparing:
             return []
         return self.prepare(following, now_us)
 
-    def _on_done(self, event: d.Done, now_us: int) -> list[Any]:
-        given = self._given
-        if given is None:
+    def _on_done(self, event: d.LeaseDone, now_us: int) -> list[Any]:
+        ordered_lease = self._given
+        if ordered_lease is None:
             return []
-        lease, notes = given.lease, []
+        lease, notes = ordered_lease.lease, []
         if self.cut is not None:
             self.cut.zero_us = now_us
-            return self._settle(given, self.cut, event)
+            return self._settle(ordered_lease, self.cut, event)
         self._answer.forget()
         self._given = None
         if self.plan is not None:
             pulses = lease.pulses if event.pulses is None else event.pulses
             self.tally.reported(lease, event)
-            notes.append(_note(given, pulses, pulses, event.means))
-            self._pass_on(given, lease.pulses, now_us)
+            notes.append(_note(ordered_lease, pulses, pulses, event.means))
+            self._pass_on(ordered_lease, lease.pulses, now_us)
         return [*notes, *self._holder.over(lease, event, now_us)]
 
-    def _pass_on(self, given: _Given, pulses: int, now_us: int) -> None:
+    def _pass_on(self, ordered_lease: _OrderedLease, pulses: int, now_us: int) -> None:
         """The plan moves on behind a lease that is over, or was cut after some pulses."""
-        lease, self._given = given.lease, None
+        lease, self._given = ordered_lease.lease, None
         self._last = lease
         if self._is_preparing:
             # What is put into the device for the time after this one is late only now.
@@ -252,8 +265,10 @@ class Giver:
             return
         self.plan.took(lease, pulses if pulses < lease.pulses else None)
         self.at_us = min(self.plan.at_us, self.plan.program.stimulation_us)
-        if given.begun_us is not None:
-            self._grid_us = given.begun_us + (pulses * lease.shape.period_us if lease.pulses else lease.lasts_us)
+        if ordered_lease.begun_us is not None:
+            self._grid_us = ordered_lease.begun_us + (
+                pulses * lease.shape.period_us if lease.pulses else lease.lasts_us
+            )
 
     def _send_stop(self, now_us: int) -> None:
         assert self.cut is not None
@@ -265,7 +280,7 @@ class Giver:
             self._answer.expect(ANSWER_US, now_us)
         self._dialect.stop(now_us, measure=self.cut.why.value.measured)
 
-    def _on_zero(self, event: d.AtZero, now_us: int) -> list[Any]:
+    def _on_zero(self, event: d.ZeroReported, now_us: int) -> list[Any]:
         cut, self.cut = self.cut, None
         if cut is None:
             return []
@@ -277,18 +292,18 @@ class Giver:
             self._waits_until_us = self._grid_us
         return [*events, *self._holder.was_cut(cut, event.measured_ua, now_us)]
 
-    def _settle(self, given: _Given, cut: Cut, done: d.Done | None) -> list[Any]:
+    def _settle(self, ordered_lease: _OrderedLease, cut: LeaseCut, done: d.LeaseDone | None) -> list[Any]:
         """Account for a lease that was cut: by the device's report where there is one, else by time."""
-        lease = given.lease
+        lease = ordered_lease.lease
         if self.plan is None:
             self._given = None
             return []
         if lease.silent:
-            lasted_us = min(lease.lasts_us, max(0, cut.began_us - (given.begun_us or cut.began_us)))
+            lasted_us = min(lease.lasts_us, max(0, cut.began_us - (ordered_lease.begun_us or cut.began_us)))
             self.tally.silent(lease, lasted_us)
-            self._pass_on(given, pulses_begun(lease, lasted_us), cut.began_us)
+            self._pass_on(ordered_lease, pulses_begun(lease, lasted_us), cut.began_us)
             return []
-        least, most = cut.bounds(lease, given.asked_us, given.begun_us)
+        least, most = cut.bounds(lease, ordered_lease.asked_us, ordered_lease.begun_us)
         means: tuple[d.StageMean, ...] = ()
         if done is not None and done.pulses is not None:
             least = most = min(lease.pulses, done.pulses)
@@ -297,13 +312,13 @@ class Giver:
             self.tally.reported(cut_short, done._replace(pulses=most))
         else:
             self.tally.cut(lease, least, most)
-        given.begun_us = given.asked_us if given.begun_us is None else given.begun_us
-        self._pass_on(given, most, cut.began_us)
-        return [_note(given, least, most, means)]
+        ordered_lease.begun_us = ordered_lease.asked_us if ordered_lease.begun_us is None else ordered_lease.begun_us
+        self._pass_on(ordered_lease, most, cut.began_us)
+        return [_note(ordered_lease, least, most, means)]
 
 
-def _note(given: _Given, least: int, most: int, means: Iterable[d.StageMean]) -> Noted:
-    lease = given.lease
+def _note(ordered_lease: _OrderedLease, least: int, most: int, means: Iterable[d.StageMean]) -> EntryNoted:
+    lease = ordered_lease.lease
     body = {
         "segment": lease.segment,
         "stimulation_us": lease.begins_us,
@@ -313,9 +328,9 @@ def _note(given: _Given, least: int, most: int, means: Iterable[d.StageMean]) ->
         "least": least,
         "evidence": "counted" if least == most else "estimated",
         "measured_ua": [[mean.channel, mean.phase, mean.mean_ua] for mean in means],
-        "gap_us": given.gap_us,
+        "gap_us": ordered_lease.gap_us,
     }
-    return Noted("lease", body)
+    return EntryNoted("lease", body)
 
 
 def gated(send: Callable[[], None]) -> list[Any]:
@@ -323,5 +338,5 @@ def gated(send: Callable[[], None]) -> list[Any]:
     try:
         send()
     except Unsafe as refused:
-        return [Failed(refused)]
+        return [StimulatorFailed(refused)]
     return []

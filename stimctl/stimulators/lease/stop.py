@@ -1,4 +1,7 @@
-"""One cut of a lease: why, when its stop is sent, and what it cut off. The stop itself is `stop.Stop`."""
+"""The cut of a lease: its reason, when its stop is sent, and what it cut off.
+
+The stop itself is `stimulators.stop.StopSequence`.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,12 +10,12 @@ from typing import NamedTuple
 
 from stimctl.stimulators.lease.plan import Lease
 from stimctl.stimulators.lease.tally import pulses_begun
-from stimctl.stimulators.stop import Stop
+from stimctl.stimulators.stop import StopSequence
 
 EDGE_US = 2_000  # how well the host knows where in a period the device is [choice]
 
 
-class _Row(NamedTuple):
+class _CutRule(NamedTuple):
     """What goes with a reason: `waits` for the gap between two pulses; `resumes` the run afterwards; zero is
     `measured` where it can be, and an alarm when it is late."""
 
@@ -22,28 +25,28 @@ class _Row(NamedTuple):
     measured: bool = False
 
 
-class Why(Enum):
+class CutReason(Enum):
     """Why a lease is cut, or a device without one is stopped."""
 
-    LOWER = _Row("lower", waits=True, resumes=True)
-    HOLD = _Row("hold", waits=True)
-    END = _Row("end")
-    SELF_TEST = _Row("self-test", measured=True)
-    STOP = _Row("stop", measured=True)
+    LOWER = _CutRule("lower", waits=True, resumes=True)
+    HOLD = _CutRule("hold", waits=True)
+    END = _CutRule("end")
+    SELF_TEST = _CutRule("self-test", measured=True)
+    STOP = _CutRule("stop", measured=True)
 
 
 @dataclass(slots=True)
-class Cut:
+class LeaseCut:
     """A cut that began at `began_us`; its stop is sent at `due_us`, from when on `stop` is there.
 
     `sent_us` is when a stop was first sent to what is cut: that of an earlier cut, which this one replaces.
     """
 
-    why: Why
+    why: CutReason
     began_us: int
     due_us: int
     sent_us: int | None = None
-    stop: Stop | None = None
+    stop: StopSequence | None = None
     zero_us: int | None = None
 
     def between_pulses_us(self, lease: Lease, begun_us: int) -> int:
@@ -63,7 +66,7 @@ class Cut:
             return [*overdue] if self.why.value.measured else []
         if now_us >= self.due_us:
             self.sent_us = now_us if self.sent_us is None else self.sent_us
-            self.stop = Stop(send, now_us)
+            self.stop = StopSequence(send, now_us)
         return []
 
     def next_deadline_us(self) -> int:

@@ -1,13 +1,13 @@
-"""What flowed in a session that was given by leases, and what each figure rests on.
+"""Counts the dose of a session that was given by leases, and keeps what each figure rests on.
 
-One that was cut without a count is estimated: at most what time allows, so that a dose is never told too low.
+A lease that was cut and not counted is estimated: at most what time allows, so that a dose is never told too low.
 """
 
 from collections import Counter
 from collections.abc import Iterable
 
-from stimctl.stimulators.base import Basis, Handovers, Kept, Ordered
-from stimctl.stimulators.lease.device import Done
+from stimctl.stimulators.base import CountBasis, FigureOrigins, LeaseHandovers, OrderedDose
+from stimctl.stimulators.lease.device import LeaseDone
 from stimctl.stimulators.lease.plan import Lease
 from stimctl.wire.codec import Counters, Measured
 
@@ -32,7 +32,7 @@ class LeaseTally:
     def gap(self, gap_us: int) -> None:
         self._gaps.append(gap_us)
 
-    def reported(self, lease: Lease, done: Done) -> None:
+    def reported(self, lease: Lease, done: LeaseDone) -> None:
         """A lease came to its end; with as many pulses as were ordered where nothing is reported."""
         self.band_us[lease.segment] += lease.lasts_us
         pulses = lease.pulses if done.pulses is None else done.pulses
@@ -66,8 +66,10 @@ class LeaseTally:
     def _pair(self, channel: int, name: str) -> tuple[int, int]:
         return self._sums[channel, name, 0], self._sums[channel, name, 1]
 
-    def ordered(self) -> dict[int, Ordered]:
-        return {each: Ordered(self._pair(each, "ordered"), self._pair(each, "ordered_pc")) for each in self._channels}
+    def ordered(self) -> dict[int, OrderedDose]:
+        return {
+            each: OrderedDose(self._pair(each, "ordered"), self._pair(each, "ordered_pc")) for each in self._channels
+        }
 
     def counters(self, channel: int, session: int, running: Lease | None = None, begun: int = 0) -> Counters:
         """A channel's pulses and charge, with `begun` pulses of a lease that runs."""
@@ -89,8 +91,11 @@ class LeaseTally:
         measured_pc = self._pair(channel, "measured_pc")
         return Measured(channel, session, *measured_pc, net_pc, highest_ua, 0, 0, NO_DEVICE_TIME_US)
 
-    def kept(self, source: str) -> Kept:
+    def figure_origins(self, source: str) -> FigureOrigins:
         bases = tuple(
-            Basis(channel, *(self._pair(channel, name) for name in Basis._fields[1:])) for channel in self._channels
+            CountBasis(channel, *(self._pair(channel, name) for name in CountBasis._fields[1:]))
+            for channel in self._channels
         )
-        return Kept(source, bases, Handovers(len(self._gaps), max(self._gaps, default=0), sum(self._gaps)))
+        return FigureOrigins(
+            source, bases, LeaseHandovers(len(self._gaps), max(self._gaps, default=0), sum(self._gaps))
+        )

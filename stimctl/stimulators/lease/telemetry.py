@@ -1,4 +1,4 @@
-"""Telemetry for a device that has none: where the session stands, as a native device would say it."""
+"""Makes telemetry for a device that has none: the state of the session, as a native device would report it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ WATCHED = (*STIMULATING, DeviceState.ARMED, DeviceState.CHECKING, DeviceState.HE
 
 
 @dataclass(slots=True)
-class Standing:
+class EmulatedStatus:
     """What the host holds of the session in the device's place. `run_start_us` is stimulation time."""
 
     session: int
@@ -51,7 +51,7 @@ class Standing:
         if self.state != DeviceState.ENDED:
             self.state, self.end_reason = DeviceState.ENDED, reason
 
-    def expired(self, now_us: int) -> limits.Timer | None:
+    def expired(self, now_us: int) -> limits.SessionTimer | None:
         """The timer that has run out, if one has: the device holds none."""
         if self.armed_us is None or self.state not in WATCHED:
             return None
@@ -59,7 +59,7 @@ class Standing:
         return limits.expired(now_us, self.armed_us, self.alive_us, held_us)
 
 
-def status(at: Standing, segment: int, stimulation_us: int, now_us: int) -> Status:
+def status(at: EmulatedStatus, segment: int, stimulation_us: int, now_us: int) -> Status:
     held_us = at.held_us if at.state == DeviceState.HELD else None
     return Status(
         device_time_us=at.device_time_us(now_us),
@@ -78,7 +78,7 @@ def status(at: Standing, segment: int, stimulation_us: int, now_us: int) -> Stat
     )
 
 
-def _band_left_us(at: Standing, stimulation_us: int) -> int:
+def _band_left_us(at: EmulatedStatus, stimulation_us: int) -> int:
     """To the switch of band in an uninterrupted run; 0 where there is one band."""
     if at.program is None or not at.program.cycle_us:
         return 0
@@ -87,14 +87,14 @@ def _band_left_us(at: Standing, stimulation_us: int) -> int:
     return first_us - into_us if into_us < first_us else at.program.cycle_us - into_us
 
 
-def channel_reading(at: Standing, counted: Counters, target_ua: int, applied_ua: int, now_us: int) -> Channel:
+def channel_reading(at: EmulatedStatus, counted: Counters, target_ua: int, applied_ua: int, now_us: int) -> Channel:
     """One channel. Nothing is measured between completion reports, so nothing is told as measured."""
     applied_ua = 0 if at.state == DeviceState.HELD else applied_ua
     flags, sums = at.flags.get(counted.channel, 0), counted[2:6]
     return Channel(counted.channel, flags, target_ua, applied_ua, 0, 0, *sums, 0, at.device_time_us(now_us))
 
 
-def session_record(at: Standing, stimulation_us: int, band_us: Sequence[int]) -> SessionRecord:
+def session_record(at: EmulatedStatus, stimulation_us: int, band_us: Sequence[int]) -> SessionRecord:
     """The session as a device's flash would hold it."""
     return SessionRecord(
         session=at.session,

@@ -1,4 +1,4 @@
-"""PulsePal by leases: four voltage outputs, firmware 21 or 22, each with a declared isolator behind it.
+"""The PulsePal adapter: four voltage outputs, firmware 21 or 22, each with a declared isolator behind it.
 
 Nothing is measured or reported: a lease is over when its time is, and the host counts its pulses from a program that
 the device confirmed. Each lease is one whole program and one trigger; a stop also programs every channel to rest, so
@@ -11,8 +11,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from stimctl.errors import Misuse, Problem, Refused, TimedOut, Unsafe, WrongDevice
-from stimctl.stimulators.base import Failed, Identified, Identity, earliest
+from stimctl.errors import CommandRefused, Misuse, Problem, TimedOut, Unsafe, WrongDevice
+from stimctl.stimulators.base import DeviceIdentified, Identity, StimulatorFailed, earliest
 from stimctl.stimulators.lease import device as d
 from stimctl.stimulators.lease.plan import Lease
 from stimctl.stimulators.pulsepal import gate
@@ -32,7 +32,7 @@ _TRIGGERS_NORMAL = b"".join(bytes((gate.START, 74, 128, line, 0)) for line in (1
 _Then = Callable[[bytes, int], list[Any]]
 
 
-class _Ask(NamedTuple):
+class _Request(NamedTuple):
     """A command, how many bytes come back, which they have to be where that is known, and what they mean."""
 
     frame: bytes
@@ -49,10 +49,10 @@ def isolator_ua_per_v(declared: str | Decimal) -> int:
     return ua_per_v
 
 
-class PulsePal(d.Dialect):
-    """A `Dialect`. `ua_per_v` is the isolator's transfer, which the user declares: there is no default."""
+class PulsePalAdapter(d.LeaseDevice):
+    """A `LeaseDevice`. `ua_per_v` is the isolator's transfer, which the user declares: there is no default."""
 
-    outgoing: gate.PulsePalGate
+    command_gate: gate.PulsePalGate
     measures = False
     stops_mid_pulse = True
     # A program that arrives while a train plays changes the train.
@@ -64,19 +64,19 @@ class PulsePal(d.Dialect):
         super().__init__(gate.PulsePalGate(ua_per_v))
         self._simulator = simulator
         self._firmware = 0
-        self._asks: deque[_Ask] = deque()
-        self._flying: _Ask | None = None
+        self._asks: deque[_Request] = deque()
+        self._flying: _Request | None = None
         self._flying_sent = False
         self._stops_sent = 0
         self._stale = 0
-        self._heard = b""
+        self._received = b""
         self._lease: Lease | None = None
         self._lasts_us: int | None = None  # of a trigger that is not written yet
         self._over_us: int | None = None
         self._begun_us: int | None = None  # when a trigger was written that is not told of yet
 
     def connect(self, now_us: int) -> None:
-        self._ask(_Ask(gate.HANDSHAKE, 5, None, self._welcome), now_us)
+        self._ask(_Request(gate.HANDSHAKE, 5, None, self._welcome), now_us)
 
     def check_program(self, program: Program) -> None:
         problems = [problem for segment in program.segments for problem in _unfit(segment)]
@@ -85,17 +85,17 @@ class PulsePal(d.Dialect):
 
     def prepare(self, lease: Lease, now_us: int) -> None:
         self._lease = lease
-        self._program(outputs_of(lease, self.outgoing.ua_per_v), self._confirmed, now_us)
+        self._program(outputs_of(lease, self.command_gate.ua_per_v), self._confirmed, now_us)
 
     def _confirmed(self, _answer: bytes, _now_us: int) -> list[Any]:
-        self.outgoing.confirmed()
-        return [d.Prepared()]
+        self.command_gate.confirmed()
+        return [d.LeasePrepared()]
 
     def begin(self, now_us: int) -> None:
         lease = self._lease
         assert lease is not None
         mask = sum(1 << (level.channel - 1) for level in lease.levels)
-        self.outgoing.send(bytes((gate.START, 77, mask)), now_us)
+        self.command_gate.send(bytes((gate.START, 77, mask)), now_us)
         delay_us = max(level.delay_us for level in lease.levels)
         self._lasts_us = lease.pulses * lease.shape.period_us + delay_us + GUARD_US
 
@@ -106,10 +106,10 @@ class PulsePal(d.Dialect):
         self._asks.clear()
         self._over_us = self._lasts_us = self._begun_us = None
         self._lease = None
-        self.outgoing.forget_unsent()
+        self.command_gate.forget_unsent()
         first = bytes((gate.START, 80)) + (bytes((gate.START, 98, 0x0F)) if self._firmware == 22 else b"")
         rest = gate.program_frame(self._program_op, gate.REST_ALL)
-        self.outgoing.send(first + _ZERO_ALL + rest, now_us)
+        self.command_gate.send(first + _ZERO_ALL + rest, now_us)
         self._answer.forget()
         if again and self._flying is not None and self._flying_sent:
             return
@@ -121,38 +121,38 @@ class PulsePal(d.Dialect):
             self._flying = owed._replace(expected=None, then=_nothing)
             self._asks.append(ask)
 
-    def apart(self) -> "PulsePal":
-        other = PulsePal(self.outgoing.ua_per_v)
+    def apart(self) -> "PulsePalAdapter":
+        other = PulsePalAdapter(self.command_gate.ua_per_v)
         other._firmware = self._firmware
         return other
 
     def receive(self, data: bytes, now_us: int) -> list[Any]:
         swallowed = min(self._stale, len(data))
         self._stale -= swallowed
-        self._heard += data[swallowed:]
+        self._received += data[swallowed:]
         events: list[Any] = []
-        while self._flying is not None and len(self._heard) >= self._flying.size:
+        while self._flying is not None and len(self._received) >= self._flying.size:
             ask, self._flying = self._flying, None
-            answer, self._heard = self._heard[: ask.size], self._heard[ask.size :]
+            answer, self._received = self._received[: ask.size], self._received[ask.size :]
             self._answer.forget()
             self._send_next(now_us)
             events += ask.then(answer, now_us) if ask.expected in (None, answer) else [_wrong(ask, answer)]
         if self._flying is None:
-            self._heard = b""
+            self._received = b""
         return events
 
     def advance(self, now_us: int) -> list[Any]:
         # A trigger has no answer: that it was taken is only a claim.
-        events: list[Any] = [] if self._begun_us is None else [d.Begun()]
+        events: list[Any] = [] if self._begun_us is None else [d.LeaseBegun()]
         self._begun_us = None
         if self._over_us is not None and now_us >= self._over_us:
             self._over_us = None
-            self.outgoing.over()
-            events.append(d.Done(None))
+            self.command_gate.over()
+            events.append(d.LeaseDone(None))
         if self._answer.is_late(now_us):
             stuck = "the PulsePal confirms nothing any more; it may be waiting for a click of its joystick"
             nobody = "no PulsePal answered the handshake; look at the port and the device's screen"
-            events.append(Failed(TimedOut(stuck) if self._firmware else WrongDevice(nobody)))
+            events.append(StimulatorFailed(TimedOut(stuck) if self._firmware else WrongDevice(nobody)))
         return events
 
     def next_deadline_us(self) -> int | None:
@@ -162,7 +162,7 @@ class PulsePal(d.Dialect):
         data = super().take_output()
         if data:
             self._flying_sent = self._flying is not None
-            self._stops_sent += self.outgoing.is_stop(data)
+            self._stops_sent += self.command_gate.is_stop(data)
         return data
 
     def wrote(self, now_us: int) -> None:
@@ -175,7 +175,7 @@ class PulsePal(d.Dialect):
     def _program_op(self) -> int:
         return 92 if self._firmware == 22 else 73
 
-    def _ask(self, ask: _Ask, now_us: int) -> None:
+    def _ask(self, ask: _Request, now_us: int) -> None:
         self._asks.append(ask)
         if self._flying is None:
             self._send_next(now_us)
@@ -185,10 +185,10 @@ class PulsePal(d.Dialect):
             self._flying = self._asks.popleft()
             self._flying_sent = not self._flying.frame
             if self._flying.frame:
-                self.outgoing.send(self._flying.frame, now_us)
+                self.command_gate.send(self._flying.frame, now_us)
                 self._answer.expect(ANSWER_US, now_us)
 
-    def _program(self, outputs: tuple[gate.Output, ...], then: _Then, now_us: int) -> None:
+    def _program(self, outputs: tuple[gate.ChannelOutput, ...], then: _Then, now_us: int) -> None:
         """Program all channels at once; where the firmware can read them back, they are compared."""
         frame = gate.program_frame(self._program_op, outputs)
         if self._firmware != 22:
@@ -196,13 +196,15 @@ class PulsePal(d.Dialect):
             return
         expected = gate.read_back_of(outputs)
         self._ask(_executed(frame, 1, _nothing), now_us)
-        self._ask(_Ask(gate.READ_BACK, len(expected), expected, then), now_us)
+        self._ask(_Request(gate.READ_BACK, len(expected), expected, then), now_us)
 
     def _welcome(self, answer: bytes, now_us: int) -> list[Any]:
         letter, firmware = struct.unpack("<BI", answer)
         if letter != 75 or firmware not in FIRMWARES:
             said = f"firmware {firmware}" if letter == 75 else f"byte {letter}"
-            return [Failed(WrongDevice(f"the handshake said {said}; firmware 21 and 22 of PulsePal are known"))]
+            return [
+                StimulatorFailed(WrongDevice(f"the handshake said {said}; firmware 21 and 22 of PulsePal are known"))
+            ]
         self._firmware = firmware
         self.stop(now_us, measure=False)
         assert self._flying is not None
@@ -213,18 +215,18 @@ class PulsePal(d.Dialect):
     def _unlink(self, answer: bytes, now_us: int) -> list[Any]:
         self._rested(answer, now_us)
         self._ask(_executed(_LOOPS_OFF + _TRIGGERS_NORMAL, len(gate.CHANNELS) + 2, _nothing), now_us)
-        self._program(gate.REST_ALL, lambda _answer, _now: [Identified(self._identity(), 0)], now_us)
+        self._program(gate.REST_ALL, lambda _answer, _now: [DeviceIdentified(self._identity(), 0)], now_us)
         return []
 
     def _rested(self, _answer: bytes, _now_us: int) -> list[Any]:
         # A stop that was sent again is answered again.
         self._stale = max(0, self._stops_sent - 1) * (len(gate.CHANNELS) + 1)
         self._stops_sent = 0
-        self.outgoing.over()
-        return [d.AtZero(None)]
+        self.command_gate.over()
+        return [d.ZeroReported(None)]
 
     def _identity(self) -> Identity:
-        ua_per_v = self.outgoing.ua_per_v
+        ua_per_v = self.command_gate.ua_per_v
         return d.identity_by_lease(
             model=f"PulsePal with an isolator of {ua_per_v / 1_000:g} mA/V",
             firmware=str(self._firmware),
@@ -238,13 +240,13 @@ class PulsePal(d.Dialect):
         )
 
 
-def outputs_of(lease: Lease, ua_per_v: int) -> tuple[gate.Output, ...]:
+def outputs_of(lease: Lease, ua_per_v: int) -> tuple[gate.ChannelOutput, ...]:
     """A lease as all four channels of the device; those that give nothing rest. Never above the amplitude."""
     given = {channel: _output(lease, ua, delay_us, ua_per_v) for channel, ua, delay_us in lease.levels}
     return tuple(given.get(channel, gate.REST) for channel in gate.CHANNELS)
 
 
-def _output(lease: Lease, amplitude_ua: int, delay_us: int, ua_per_v: int) -> gate.Output:
+def _output(lease: Lease, amplitude_ua: int, delay_us: int, ua_per_v: int) -> gate.ChannelOutput:
     shape = lease.shape
     code = amplitude_ua * gate.ZERO_CODE * 1_000 // (gate.FULL_MV * ua_per_v)
     code -= code % shape.quantum_ua
@@ -253,7 +255,7 @@ def _output(lease: Lease, amplitude_ua: int, delay_us: int, ua_per_v: int) -> ga
     train = gate.cycles("period_us", lease.pulses * shape.period_us) - interpulse // 2
     first, gap, second = (gate.cycles(name, getattr(shape, name)) for name in _IN_CYCLES[1:])
     delay = gate.cycles("delay_us", delay_us)
-    return gate.Output(first, gap, second, interpulse, train, delay, code, -shape.second_amplitude_ua(code))
+    return gate.ChannelOutput(first, gap, second, interpulse, train, delay, code, -shape.second_amplitude_ua(code))
 
 
 def _unfit(segment: Segment) -> list[Problem]:
@@ -266,15 +268,15 @@ def _unfit(segment: Segment) -> list[Problem]:
     return problems
 
 
-def _executed(frame: bytes, size: int, then: _Then) -> _Ask:
+def _executed(frame: bytes, size: int, then: _Then) -> _Request:
     """A command whose answer has to be so many bytes of 1."""
-    return _Ask(frame, size, b"\1" * size, then)
+    return _Request(frame, size, b"\1" * size, then)
 
 
-def _wrong(ask: _Ask, answer: bytes) -> Failed:
+def _wrong(ask: _Request, answer: bytes) -> StimulatorFailed:
     if ask.frame == gate.READ_BACK:
-        return Failed(Refused("a program", "the device reads back another one than was sent"))
-    return Failed(Refused("a command", f"answered {answer.hex()}, where 01 is 'executed'"))
+        return StimulatorFailed(CommandRefused("a program", "the device reads back another program than was sent"))
+    return StimulatorFailed(CommandRefused("a command", f"answered {answer.hex()}, where 01 is 'executed'"))
 
 
 def _nothing(_answer: bytes, _now_us: int) -> list[Any]:

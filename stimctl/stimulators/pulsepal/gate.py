@@ -10,7 +10,7 @@ from math import gcd
 from typing import NamedTuple
 
 from stimctl import limits
-from stimctl.stimulators.lease.gate import Gate, Phase, Train, check_trains, refusal, require
+from stimctl.stimulators.lease.gate import CurrentPhase, Gate, GatedTrain, check_trains, refusal, require
 
 START = 213
 CYCLE_US = 50
@@ -26,7 +26,7 @@ _LENGTHS = {72: 0, 77: 1, 79: 3, 80: 0, 82: 2, 93: 0, 98: 1, **{op: shape.size f
 _MODE_LENGTH = 3  # op 74 is understood for a trigger line's mode only
 
 
-class Output(NamedTuple):
+class ChannelOutput(NamedTuple):
     """One channel as the device would hold it: cycles, and codes above (or below) zero volts."""
 
     phase_1: int
@@ -48,7 +48,7 @@ class Output(NamedTuple):
         return self.phase_1 + self.interphase + self.phase_2 + self.interpulse
 
 
-REST = Output(4, 0, 4, 192, 104, 0, 0, 0)
+REST = ChannelOutput(4, 0, 4, 192, 104, 0, 0, 0)
 REST_ALL = (REST, REST, REST, REST)
 
 
@@ -60,7 +60,7 @@ def cycles(name: str, time_us: int) -> int:
     return whole
 
 
-def program_frame(op: int, outputs: tuple[Output, ...]) -> bytes:
+def program_frame(op: int, outputs: tuple[ChannelOutput, ...]) -> bytes:
     """All four channels in one command: biphasic, no bursts, no custom trains, no loops, no triggers."""
     times: list[tuple[int, ...]] = [(*each[:4], 0, 0, each.train, each.delay) for each in outputs]
     volts: list[tuple[int, ...]] = [(ZERO_CODE + each.code_1, ZERO_CODE + each.code_2, ZERO_CODE) for each in outputs]
@@ -73,7 +73,7 @@ def program_frame(op: int, outputs: tuple[Output, ...]) -> bytes:
     return bytes((START, op)) + _PROGRAM_OPS[op].pack(*values, *flags, *[0] * 10)
 
 
-def read_back_of(outputs: tuple[Output, ...]) -> bytes:
+def read_back_of(outputs: tuple[ChannelOutput, ...]) -> bytes:
     """What op 93 has to answer."""
     frame = program_frame(92, outputs)[2:]
     return frame[: 128 + 24 + 16] + frame[128 + 24 + 20 :]
@@ -89,7 +89,7 @@ class PulsePalGate(Gate):
     def __init__(self, ua_per_v: int) -> None:
         super().__init__()
         self.ua_per_v = ua_per_v
-        self.outputs: tuple[Output, ...] = ()
+        self.outputs: tuple[ChannelOutput, ...] = ()
         self.proven = False
         self.playing = False
 
@@ -143,22 +143,26 @@ class PulsePalGate(Gate):
         self.outputs = outputs
         self.proven = False
 
-    def _train(self, channel: int, each: Output) -> Train:
+    def _train(self, channel: int, each: ChannelOutput) -> GatedTrain:
         """In time, with the channel's delay as a silent stretch before its pulse."""
-        delay = [Phase(0, each.delay * CYCLE_US)] if each.delay else []
-        gap = [Phase(0, each.interphase * CYCLE_US)] if each.interphase else []
+        delay = [CurrentPhase(0, each.delay * CYCLE_US)] if each.delay else []
+        gap = [CurrentPhase(0, each.interphase * CYCLE_US)] if each.interphase else []
         # Rounded up to what divides between the phases, so that the areas compare in whole uA.
         share = each.phase_2 // gcd(each.phase_1, each.phase_2) if each.phase_1 and each.phase_2 else 1
         first_ua = -(-self.current_ua(each.code_1) // share) * share
         second_ua = first_ua * each.phase_1 // max(1, each.phase_2)
         sign = -1 if each.code_2 < 0 else 1
-        pulse = [Phase(first_ua, each.phase_1 * CYCLE_US), *gap, Phase(sign * second_ua, each.phase_2 * CYCLE_US)]
-        return Train(channel, (*delay, *pulse), each.period * CYCLE_US, each.train * CYCLE_US)
+        pulse = [
+            CurrentPhase(first_ua, each.phase_1 * CYCLE_US),
+            *gap,
+            CurrentPhase(sign * second_ua, each.phase_2 * CYCLE_US),
+        ]
+        return GatedTrain(channel, (*delay, *pulse), each.period * CYCLE_US, each.train * CYCLE_US)
 
-    def _steps(self, channel: int, each: Output) -> Train:
+    def _steps(self, channel: int, each: ChannelOutput) -> GatedTrain:
         """Its two phases as the steps of the converter give them, for how far it rises."""
         phases = (self.current_ua(each.code_1), each.phase_1), (self.current_ua(each.code_2), each.phase_2)
-        return Train(channel, tuple(Phase(*phase) for phase in phases), 0, 0)
+        return GatedTrain(channel, tuple(CurrentPhase(*phase) for phase in phases), 0, 0)
 
     def _trigger(self, mask: int, now_us: int) -> None:
         trains = [self._steps(channel, each) for channel, each in enumerate(self.outputs, 1) if each.driven]
@@ -194,7 +198,7 @@ def _commands(data: bytes) -> list[tuple[int, bytes]]:
     return found
 
 
-def _outputs(op: int, payload: bytes) -> tuple[Output, ...]:
+def _outputs(op: int, payload: bytes) -> tuple[ChannelOutput, ...]:
     values = _PROGRAM_OPS[op].unpack(payload)
     if op == 73:
         times = [values[8 * n : 8 * n + 8] for n in range(4)]
@@ -203,7 +207,7 @@ def _outputs(op: int, payload: bytes) -> tuple[Output, ...]:
         times = _turned(values[4 * n : 4 * n + 4] for n in range(8))
         volts = _turned(values[32 + 4 * n : 36 + 4 * n] for n in range(3))
     outputs = tuple(
-        Output(time[0], time[1], time[2], time[3], time[6], time[7], volt[0] - ZERO_CODE, volt[1] - ZERO_CODE)
+        ChannelOutput(time[0], time[1], time[2], time[3], time[6], time[7], volt[0] - ZERO_CODE, volt[1] - ZERO_CODE)
         for time, volt in zip(times, volts, strict=True)
     )
     said = "must be biphasic, at rest at zero volts, without bursts, custom trains, loops or linked triggers"
@@ -211,7 +215,7 @@ def _outputs(op: int, payload: bytes) -> tuple[Output, ...]:
     return outputs
 
 
-def _check_cycles(channel: int, each: Output) -> None:
+def _check_cycles(channel: int, each: ChannelOutput) -> None:
     """No zero phase, and a train that ends between two pulses."""
     field = f"channel {channel} "
     for name in ("phase_1", "phase_2", "interpulse", "train"):

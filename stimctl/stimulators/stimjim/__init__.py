@@ -1,1 +1,1 @@
-"""StimJim, in its three dialects."""
+"""The adapter for StimJim in its three dialects, its gate and its parser."""

@@ -1,4 +1,4 @@
-"""StimJim by leases: one text protocol in three dialects, two isolated channels of constant current.
+"""The StimJim adapter: one text protocol in three dialects, two isolated channels of constant current.
 
 A lease is one slot and one start; the echo of the slot is compared with what was sent before it may be started. The
 slot that plays is never written; slot 0 stays grounded, because a garbled stop starts it.
@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from stimctl.errors import EchoMismatch, Problem, Refused, Unsafe, WrongDevice
-from stimctl.stimulators.base import Failed, Identified, Identity, earliest
+from stimctl.errors import CommandRefused, EchoMismatch, Problem, Unsafe, WrongDevice
+from stimctl.stimulators.base import DeviceIdentified, Identity, StimulatorFailed, earliest
 from stimctl.stimulators.lease import device as d
 from stimctl.stimulators.lease.plan import Lease
 from stimctl.stimulators.stimjim import parser as text
-from stimctl.stimulators.stimjim.gate import CURRENT, GROUND, HARMLESS, READ_CURRENTS, STOP, Slot, StimJimGate
+from stimctl.stimulators.stimjim.gate import CURRENT, GROUND, HARMLESS, READ_CURRENTS, STOP, HeldSlot, StimJimGate
 from stimctl.waveform import Program
 from stimctl.wire.codes import Capability
 
@@ -22,11 +22,11 @@ ANSWER_US = 500_000
 READ_WAIT_US = 40_000  # a reading that is later is not waited for: the stop is then acknowledged only
 SUMS_WAIT_US = 50_000  # dialect B may tell its means after the count; whether it does, its first lease shows
 _SLOTS = (1, 2, 3)  # one plays, one stands ready, one is free
-_HARMLESS_SLOT = Slot((GROUND, GROUND), 10_000, 10_000, ((0, 0, 1_000),))
+_HARMLESS_SLOT = HeldSlot((GROUND, GROUND), 10_000, 10_000, ((0, 0, 1_000),))
 
 
-class State(Enum):
-    """Where the conversation stands."""
+class DialogState(Enum):
+    """The state of the conversation with the device."""
 
     UNKNOWN = "not connected"
     CLEARING = "stopped before anything is known"
@@ -37,11 +37,11 @@ class State(Enum):
 
 
 @dataclass(slots=True)
-class _Train:
+class _StartedSlot:
     """A slot that was started, and what was told of it. `replaced`: a garbled stop put slot 0 into its place."""
 
     index: int
-    slot: Slot
+    slot: HeldSlot
     pulses: int | None = None
     means: dict[tuple[int, int], int] = field(default_factory=dict)
     replaced: bool = False
@@ -63,10 +63,10 @@ class _Stopping:
     currents_ua: list[int] = field(default_factory=list)
 
 
-class StimJim(d.Dialect):
+class StimJimAdapter(d.LeaseDevice):
     """What the three dialects share. `simulator` is what the port says: the protocol has no word for it."""
 
-    outgoing: StimJimGate
+    command_gate: StimJimGate
     name = "StimJim"
     letter = ""
     measures = True
@@ -79,12 +79,12 @@ class StimJim(d.Dialect):
     def __init__(self, *, simulator: bool = False) -> None:
         super().__init__(StimJimGate())
         self._simulator = simulator
-        self._reader = text.Reader()
-        self._state = State.UNKNOWN
+        self._reader = text.StimJimParser()
+        self._state = DialogState.UNKNOWN
         # The slot that waits for its echo, the one that may be started, the one that was.
-        self._asked: tuple[int, Slot] | None = None
+        self._asked: tuple[int, HeldSlot] | None = None
         self._ready: int | None = None
-        self._train: _Train | None = None
+        self._train: _StartedSlot | None = None
         self._stopping = _Stopping(may_play=True)
         # Lines that will say that an output is grounded, and until when they are expected.
         self._groundings = 0
@@ -92,9 +92,9 @@ class StimJim(d.Dialect):
 
     def connect(self, now_us: int) -> None:
         """Stop whatever another program left running, then ground slot 0."""
-        self._stop_anew(State.CLEARING, now_us, may_play=False)
+        self._stop_anew(DialogState.CLEARING, now_us, may_play=False)
         self._answer.expect(ANSWER_US, now_us)
-        self.outgoing.send(STOP, now_us)
+        self.command_gate.send(STOP, now_us)
 
     def check_program(self, program: Program) -> None:
         foreign = [channel for channel in program.channels if channel not in CHANNELS]
@@ -105,51 +105,53 @@ class StimJim(d.Dialect):
         slot = slot_of(lease)
         taken = (None if self._train is None else self._train.index, self._ready)
         index = next(each for each in _SLOTS if each not in taken)
-        self.outgoing.send(slot.line(index), now_us)
+        self.command_gate.send(slot.line(index), now_us)
         self._asked = (index, slot)
         self._ready = None
 
     def begin(self, now_us: int) -> None:
         assert self._ready is not None
         index, self._ready = self._ready, None
-        self.outgoing.send(b"T%d\n" % index, now_us)
-        self._train = _Train(index, self.outgoing.slots[index])
+        self.command_gate.send(b"T%d\n" % index, now_us)
+        self._train = _StartedSlot(index, self.command_gate.slots[index])
 
     def stop(self, now_us: int, *, measure: bool) -> None:
-        if self._state not in (State.STOPPING, State.READING):
-            self._stop_anew(State.STOPPING, now_us, may_play=self._train is not None or self._state is State.UNKNOWN)
+        if self._state not in (DialogState.STOPPING, DialogState.READING):
+            self._stop_anew(
+                DialogState.STOPPING, now_us, may_play=self._train is not None or self._state is DialogState.UNKNOWN
+            )
         self._stopping.measure |= measure
-        self.outgoing.send(STOP, now_us)
-        if self._state is State.READING:
+        self.command_gate.send(STOP, now_us)
+        if self._state is DialogState.READING:
             # The stop overtook the reading, if that was not sent yet.
-            self.outgoing.send(READ_CURRENTS, now_us)
+            self.command_gate.send(READ_CURRENTS, now_us)
 
-    def _stop_anew(self, state: State, now_us: int, *, may_play: bool) -> None:
+    def _stop_anew(self, state: DialogState, now_us: int, *, may_play: bool) -> None:
         self._state = state
         self._answer.forget()
         self._asked = self._ready = None
         self._groundings = self._groundings if now_us < self._groundings_until_us else 0
         self._stopping = _Stopping(may_play, stale=self._groundings)
 
-    def apart(self) -> "StimJim":
+    def apart(self) -> "StimJimAdapter":
         return type(self)()
 
     def receive(self, data: bytes, now_us: int) -> list[Any]:
         events: list[Any] = []
-        for said in self._reader.feed(data):
-            if isinstance(said, text.Grounded):
+        for message in self._reader.feed(data):
+            if isinstance(message, text.OutputGrounded):
                 self._groundings = max(0, self._groundings - 1)
-            if take := _TABLE.get((self._state, type(said))):
-                events += getattr(self, take)(said, now_us)
+            if take := _TABLE.get((self._state, type(message))):
+                events += getattr(self, take)(message, now_us)
         return events
 
     def advance(self, now_us: int) -> list[Any]:
         late, train = self._answer.is_late(now_us), self._train
-        if late and self._state is State.READING:
+        if late and self._state is DialogState.READING:
             return self._at_zero(None, now_us)
         if late:
-            said = f"no {self.name} answered in its dialect {self.letter.upper()}"
-            return [Failed(WrongDevice(f"{said}; look at the port, or name another dialect"))]
+            message = f"no {self.name} answered in its dialect {self.letter.upper()}"
+            return [StimulatorFailed(WrongDevice(f"{message}; look at the port, or name another dialect"))]
         if train is not None and train.done_due_us is not None and now_us >= train.done_due_us:
             return self._done(train, now_us)
         return []
@@ -167,85 +169,91 @@ class StimJim(d.Dialect):
         if self._groundings:
             self._groundings_until_us = now_us + ANSWER_US
 
-    def _slot_0(self, said: text.Echo, _now_us: int) -> list[Any]:
-        if said.dialect != self.letter:
-            found, asked = said.dialect.upper(), self.letter.upper()
-            return [Failed(WrongDevice(f"this {self.name} speaks dialect {found}, not {asked}; name that one"))]
-        if said.index != 0:
+    def _slot_0(self, message: text.SlotEcho, _now_us: int) -> list[Any]:
+        if message.dialect != self.letter:
+            found, asked = message.dialect.upper(), self.letter.upper()
+            return [
+                StimulatorFailed(WrongDevice(f"this {self.name} speaks dialect {found}, not {asked}; name that one"))
+            ]
+        if message.index != 0:
             return []
-        if said.slot != _HARMLESS_SLOT:
-            return [Failed(EchoMismatch(f"slot 0 stands as {said.slot}, not grounded"))]
-        self._state = State.OPEN
+        if message.slot != _HARMLESS_SLOT:
+            return [StimulatorFailed(EchoMismatch(f"slot 0 stands as {message.slot}, not grounded"))]
+        self._state = DialogState.OPEN
         self._answer.forget()
-        self.outgoing.echoed(0)
-        return [Identified(self._identity(), 0)]
+        self.command_gate.echoed(0)
+        return [DeviceIdentified(self._identity(), 0)]
 
-    def _echo(self, said: text.Echo, _now_us: int) -> list[Any]:
+    def _echo(self, message: text.SlotEcho, _now_us: int) -> list[Any]:
         if self._asked is None:
             return []
         (index, slot), self._asked = self._asked, None
-        if said[:2] != (index, slot):
-            return [Failed(EchoMismatch(f"slot {index}: sent {slot}, the device holds {said.slot} in {said.index}"))]
-        self.outgoing.echoed(index)
+        if message[:2] != (index, slot):
+            return [
+                StimulatorFailed(
+                    EchoMismatch(f"slot {index}: sent {slot}, the device holds {message.slot} in {message.index}")
+                )
+            ]
+        self.command_gate.echoed(index)
         self._ready = index
-        return [d.Prepared()]
+        return [d.LeasePrepared()]
 
-    def _started(self, said: text.Started, _now_us: int) -> list[Any]:
-        train, stops = self._train, self._state is not State.OPEN
-        if stops and said.index == 0:
+    def _started(self, message: text.SlotStarted, _now_us: int) -> list[Any]:
+        train, stops = self._train, self._state is not DialogState.OPEN
+        if stops and message.index == 0:
             # A stop of which only the letter arrived: slot 0 took the train's place, and it is grounded.
-            self._stopping.forced.add(said.engine)
+            self._stopping.forced.add(message.engine)
             if train is not None:
                 train.replaced = True
-        elif train is None or said.index != train.index:
-            return [Failed(EchoMismatch(f"the device started slot {said.index}, which was not ordered"))]
-        return [] if stops else [d.Begun()]
+        elif train is None or message.index != train.index:
+            return [StimulatorFailed(EchoMismatch(f"the device started slot {message.index}, which was not ordered"))]
+        return [] if stops else [d.LeaseBegun()]
 
-    def _complete(self, said: text.Complete, now_us: int) -> list[Any]:
+    def _complete(self, message: text.TrainComplete, now_us: int) -> list[Any]:
         train = self._train
         if train is not None and not train.replaced:
-            train.pulses = said.pulses
+            train.pulses = message.pulses
             train.done_due_us = now_us + SUMS_WAIT_US
         return []
 
-    def _mean(self, said: text.Mean, now_us: int) -> list[Any]:
+    def _mean(self, message: text.StageReport, now_us: int) -> list[Any]:
         train = self._train
         if train is None or train.replaced:
             return []
-        if said.pulses is not None and said.stage == 0:
-            train.pulses = said.pulses
-        if said.stage is not None:
-            train.means[said.channel, said.stage] = said.mean_ua
-        return self._done(train, now_us) if self._is_whole(train, said) else []
+        if message.pulses is not None and message.stage == 0:
+            train.pulses = message.pulses
+        if message.stage is not None:
+            train.means[message.channel, message.stage] = message.mean_ua
+        return self._done(train, now_us) if self._is_whole(train, message) else []
 
     @staticmethod
-    def _rejected(said: text.Rejected, _now_us: int) -> list[Any]:
-        return [Failed(Refused("a line", said.text))]
+    def _rejected(message: text.CommandRejected, _now_us: int) -> list[Any]:
+        return [StimulatorFailed(CommandRefused("a line", message.text))]
 
-    def _stop_answer(self, said: text.Forced | text.Grounded, now_us: int) -> list[Any]:
+    def _stop_answer(self, message: text.StopForced | text.OutputGrounded, now_us: int) -> list[Any]:
         stop = self._stopping
         if stop.stale:
-            stop.stale -= isinstance(said, text.Grounded)
-        elif isinstance(said, text.Forced):
-            stop.forced.add(said.engine)
+            stop.stale -= isinstance(message, text.OutputGrounded)
+        elif isinstance(message, text.StopForced):
+            stop.forced.add(message.engine)
         else:
-            stop.grounded.add(said.channel)
+            stop.grounded.add(message.channel)
         return self._look_at_stop(now_us)
 
-    def _current(self, said: text.Current, now_us: int) -> list[Any]:
+    def _current(self, message: text.CurrentReading, now_us: int) -> list[Any]:
         currents_ua = self._stopping.currents_ua
-        currents_ua.append(abs(said.current_ua))
+        currents_ua.append(abs(message.current_ua))
         return self._at_zero(max(currents_ua), now_us) if len(currents_ua) == len(CHANNELS) else []
 
-    def _is_whole(self, train: _Train, said: text.Mean) -> bool:
-        return train.pulses is not None and said.stage == len(train.slot.stages) - 1 and said.channel == 1
+    def _is_whole(self, train: _StartedSlot, message: text.StageReport) -> bool:
+        return train.pulses is not None and message.stage == len(train.slot.stages) - 1 and message.channel == 1
 
-    def _done(self, train: _Train, now_us: int) -> list[Any]:
+    def _done(self, train: _StartedSlot, now_us: int) -> list[Any]:
         self._train = None
-        self.outgoing.over()
+        self.command_gate.over()
         self._stopping.may_play = False
-        done = d.Done(train.pulses, tuple(_phases(train.slot, train.means)))
-        return [done, *(self._look_at_stop(now_us) if self._state is State.STOPPING else ())]
+        done = d.LeaseDone(train.pulses, tuple(_phases(train.slot, train.means)))
+        return [done, *(self._look_at_stop(now_us) if self._state is DialogState.STOPPING else ())]
 
     def _look_at_stop(self, now_us: int) -> list[Any]:
         stop = self._stopping
@@ -254,22 +262,22 @@ class StimJim(d.Dialect):
         if not stop.measure:
             return self._at_zero(None, now_us)
         self._train = None
-        self.outgoing.over()
-        self.outgoing.send(READ_CURRENTS, now_us)
-        self._state = State.READING
+        self.command_gate.over()
+        self.command_gate.send(READ_CURRENTS, now_us)
+        self._state = DialogState.READING
         self._answer.expect(READ_WAIT_US, now_us)
         return []
 
     def _at_zero(self, measured_ua: int | None, now_us: int) -> list[Any]:
         self._train = None
-        self.outgoing.over()
-        if self._state is State.CLEARING:
-            self._state = State.GROUNDING
-            self.outgoing.send(HARMLESS, now_us)
+        self.command_gate.over()
+        if self._state is DialogState.CLEARING:
+            self._state = DialogState.GROUNDING
+            self.command_gate.send(HARMLESS, now_us)
             return []
-        self._state = State.OPEN
+        self._state = DialogState.OPEN
         self._answer.forget()
-        return [d.AtZero(measured_ua)]
+        return [d.ZeroReported(measured_ua)]
 
     def _identity(self) -> Identity:
         return d.identity_by_lease(
@@ -286,13 +294,13 @@ class StimJim(d.Dialect):
         )
 
 
-class DialectA(StimJim):
+class StimJimAdapterA(StimJimAdapter):
     """The Teensy's "Pulser": no identification, blocks for people, no count after a stop."""
 
     letter = "a"
 
 
-class DialectB(StimJim):
+class StimJimAdapterB(StimJimAdapter):
     """stimjimAWG: answers `IDN` and `ERR`, echoes one line; its measurement is not there in every version."""
 
     letter = "b"
@@ -300,22 +308,22 @@ class DialectB(StimJim):
 
     _tells_sums: bool | None = None  # not known before its first lease
 
-    def _complete(self, said: text.Complete, now_us: int) -> list[Any]:
-        super()._complete(said, now_us)
+    def _complete(self, message: text.TrainComplete, now_us: int) -> list[Any]:
+        super()._complete(message, now_us)
         train = self._train
         whole = train is not None and train.done_due_us is not None and self._tells_sums is False
         return self._done(train, now_us) if train is not None and whole else []
 
-    def _mean(self, said: text.Mean, now_us: int) -> list[Any]:
+    def _mean(self, message: text.StageReport, now_us: int) -> list[Any]:
         self._tells_sums = self.measures = True
-        return super()._mean(said, now_us)
+        return super()._mean(message, now_us)
 
-    def _done(self, train: _Train, now_us: int) -> list[Any]:
+    def _done(self, train: _StartedSlot, now_us: int) -> list[Any]:
         self._tells_sums = bool(self._tells_sums)
         return super()._done(train, now_us)
 
 
-class DialectC(StimJim):
+class StimJimAdapterC(StimJimAdapter):
     """The RP2354B: `X` stops in mid-stage, `T-1` means nothing, each channel tells its own end."""
 
     letter = "c"
@@ -324,16 +332,16 @@ class DialectC(StimJim):
     prepares_ahead = False
     engines = frozenset({""})
 
-    def _is_whole(self, train: _Train, said: text.Mean) -> bool:
-        return said.stage is None and said.channel == max(
+    def _is_whole(self, train: _StartedSlot, message: text.StageReport) -> bool:
+        return message.stage is None and message.channel == max(
             channel for channel, mode in enumerate(train.slot.modes) if mode == CURRENT
         )
 
 
-DIALECTS: dict[str, type[StimJim]] = {"a": DialectA, "b": DialectB, "c": DialectC}
+DIALECTS: dict[str, type[StimJimAdapter]] = {"a": StimJimAdapterA, "b": StimJimAdapterB, "c": StimJimAdapterC}
 
 
-def slot_of(lease: Lease) -> Slot:
+def slot_of(lease: Lease) -> HeldSlot:
     """A lease as a slot: both channels' pulses one behind the other in one list of stages."""
     shape = lease.shape
     stages: list[tuple[int, int, int]] = []
@@ -349,10 +357,10 @@ def slot_of(lease: Lease) -> Slot:
         at_us = delay_us + shape.span_us
     driven = {level.channel for level in lease.levels}
     modes = (CURRENT if 1 in driven else GROUND, CURRENT if 2 in driven else GROUND)
-    return Slot(modes, shape.period_us, lease.pulses * shape.period_us, tuple(stages))
+    return HeldSlot(modes, shape.period_us, lease.pulses * shape.period_us, tuple(stages))
 
 
-def _phases(slot: Slot, means: dict[tuple[int, int], int]) -> list[d.StageMean]:
+def _phases(slot: HeldSlot, means: dict[tuple[int, int], int]) -> list[d.StageMean]:
     """Means by stage as means by phase."""
     return [
         d.StageMean(channel + 1, 0 if stage[channel] > 0 else 1, means[channel, number])
@@ -363,18 +371,18 @@ def _phases(slot: Slot, means: dict[tuple[int, int], int]) -> list[d.StageMean]:
 
 
 # What takes which of what is heard, in which states. Anything else means nothing then.
-_TABLE: dict[tuple[State, type[Any]], str] = {
-    (state, said): take
-    for take, said, states in (
-        ("_stop_answer", text.Forced, (State.CLEARING, State.STOPPING)),
-        ("_stop_answer", text.Grounded, (State.CLEARING, State.STOPPING)),
-        ("_slot_0", text.Echo, (State.GROUNDING,)),
-        ("_echo", text.Echo, (State.OPEN,)),
-        ("_started", text.Started, (State.OPEN, State.STOPPING, State.READING)),
-        ("_complete", text.Complete, (State.OPEN, State.STOPPING)),
-        ("_mean", text.Mean, (State.OPEN, State.STOPPING)),
-        ("_rejected", text.Rejected, (State.OPEN, State.STOPPING, State.READING)),
-        ("_current", text.Current, (State.READING,)),
+_TABLE: dict[tuple[DialogState, type[Any]], str] = {
+    (state, message): take
+    for take, message, states in (
+        ("_stop_answer", text.StopForced, (DialogState.CLEARING, DialogState.STOPPING)),
+        ("_stop_answer", text.OutputGrounded, (DialogState.CLEARING, DialogState.STOPPING)),
+        ("_slot_0", text.SlotEcho, (DialogState.GROUNDING,)),
+        ("_echo", text.SlotEcho, (DialogState.OPEN,)),
+        ("_started", text.SlotStarted, (DialogState.OPEN, DialogState.STOPPING, DialogState.READING)),
+        ("_complete", text.TrainComplete, (DialogState.OPEN, DialogState.STOPPING)),
+        ("_mean", text.StageReport, (DialogState.OPEN, DialogState.STOPPING)),
+        ("_rejected", text.CommandRejected, (DialogState.OPEN, DialogState.STOPPING, DialogState.READING)),
+        ("_current", text.CurrentReading, (DialogState.READING,)),
     )
     for state in states
 }

@@ -8,7 +8,7 @@ import re
 from typing import NamedTuple
 
 from stimctl import limits
-from stimctl.stimulators.lease.gate import Gate, Phase, Train, check_trains, refusal, require
+from stimctl.stimulators.lease.gate import CurrentPhase, Gate, GatedTrain, check_trains, refusal, require
 
 MAX_LINE = 998
 MAX_STAGES = 9
@@ -37,7 +37,7 @@ _DANGEROUS = {
 }
 
 
-class Slot(NamedTuple):
+class HeldSlot(NamedTuple):
     """A slot as the device would hold it."""
 
     modes: tuple[int, int]
@@ -49,11 +49,14 @@ class Slot(NamedTuple):
         head = f"S{index},{self.modes[0]},{self.modes[1]},{self.period_us},{self.duration_us}"
         return (head + "".join(f";{a},{b},{us}" for a, b, us in self.stages) + "\n").encode("ascii")
 
-    def trains(self) -> list[Train]:
+    def trains(self) -> list[GatedTrain]:
         """What each driven channel would do; channels are numbered from 1."""
         stages, times = self.stages, (self.period_us, self.duration_us)
         driven = [index for index in (0, 1) if self.modes[index] == CURRENT]
-        return [Train(index + 1, tuple(Phase(each[index], each[2]) for each in stages), *times) for index in driven]
+        return [
+            GatedTrain(index + 1, tuple(CurrentPhase(each[index], each[2]) for each in stages), *times)
+            for index in driven
+        ]
 
 
 class StimJimGate(Gate):
@@ -61,7 +64,7 @@ class StimJimGate(Gate):
 
     def __init__(self) -> None:
         super().__init__()
-        self.slots: dict[int, Slot] = {}
+        self.slots: dict[int, HeldSlot] = {}
         self.proven: set[int] = set()
         self.playing: int | None = None
         self._at_rest = False
@@ -139,7 +142,7 @@ def _one_line(data: bytes) -> str:
     return text
 
 
-def _parsed(text: str) -> tuple[int, Slot]:
+def _parsed(text: str) -> tuple[int, HeldSlot]:
     found = _SLOT_LINE.fullmatch(text)
     if found is None:
         raise refusal("command", text, "is not whole: the device would take over half of it")
@@ -149,10 +152,10 @@ def _parsed(text: str) -> tuple[int, Slot]:
     require(0 <= index < SLOTS, "slot", index, f"must be 0 to {SLOTS - 1}")
     overwrites = f"must be at most {MAX_STAGES}: more overwrite the device's memory"
     require(len(stages) <= MAX_STAGES, "stages", len(stages), overwrites)
-    return index, Slot((mode_0, mode_1), period_us, duration_us, stages)
+    return index, HeldSlot((mode_0, mode_1), period_us, duration_us, stages)
 
 
-def _check_slot(slot: Slot) -> None:
+def _check_slot(slot: HeldSlot) -> None:
     for channel, mode in enumerate(slot.modes):
         name, driven = f"channel {channel + 1}", any(stage[channel] for stage in slot.stages)
         require(mode in (CURRENT, GROUND), f"mode of {name}", mode, "must be 1 (current) or 3 (grounded)")

@@ -1,4 +1,4 @@
-"""What a StimJim says, line by line, in its three dialects. Pure reading: nothing here decides anything.
+"""Parses what a StimJim says, line by line, in its three dialects. It decides nothing.
 
 A speaks blocks made for people, B one-line echoes and `ERR`, C another text with the same content. Lines come
 in any pieces. What is not known is left out, never guessed.
@@ -9,34 +9,34 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from stimctl.label import Label
-from stimctl.stimulators.stimjim.gate import MAX_STAGES, Slot
+from stimctl.stimulators.stimjim.gate import MAX_STAGES, HeldSlot
 
 LONGEST = 4_096  # a device that never ends its line, or its block of lines, says nothing
 _BLOCK_LINES = 64
 
 
-class Echo(NamedTuple):
+class SlotEcho(NamedTuple):
     """A slot as it stands in the device, told in the form of one dialect: "a", "b" or "c"."""
 
     index: int  # type: ignore[assignment]  # hides tuple.index
-    slot: Slot
+    slot: HeldSlot
     dialect: str
 
 
-class Started(NamedTuple):
+class SlotStarted(NamedTuple):
     """A slot was started; engine "T" or "U", "" where it is not said."""
 
     index: int  # type: ignore[assignment]
     engine: str
 
 
-class Complete(NamedTuple):
+class TrainComplete(NamedTuple):
     """A train came to its end after so many pulses."""
 
     pulses: int
 
 
-class Mean(NamedTuple):
+class StageReport(NamedTuple):
     """The mean of one stage of one channel (0 or 1); `pulses` where it is said. None: the gap between pulses."""
 
     channel: int
@@ -45,32 +45,28 @@ class Mean(NamedTuple):
     pulses: int | None
 
 
-class Forced(NamedTuple):
+class StopForced(NamedTuple):
     """A stop was understood by an engine ("" for all)."""
 
     engine: str
 
 
-class Grounded(NamedTuple):
-    """An output is grounded."""
-
+class OutputGrounded(NamedTuple):
     channel: int
 
 
-class Current(NamedTuple):
-    """One reading of the current."""
-
+class CurrentReading(NamedTuple):
     current_ua: int
 
 
-class Named(NamedTuple):
+class IdnReply(NamedTuple):
     """An answer to `IDN`, and the dialect that it is of."""
 
     dialect: str
 
 
-class Rejected(NamedTuple):
-    """The device refused something."""
+class CommandRejected(NamedTuple):
+    """The device rejected a command."""
 
     text: str
 
@@ -88,7 +84,7 @@ _CURRENT = re.compile(r"(?:-?\d{1,9}(?:\.\d*)?)?")
 _MODE_BITS = {1: 0, 2: 1, 4: 2, 8: 3}
 
 
-class Reader:
+class StimJimParser:
     """Bytes in, the messages above out."""
 
     def __init__(self) -> None:
@@ -113,7 +109,7 @@ class Reader:
             return self._c_line(text)
         if self._c_channel is not None and (mean := _C_MEAN.fullmatch(text)):
             stage = int(mean[2]) if mean[2] is not None else None
-            return [Mean(self._c_channel, stage, int(mean[3]), int(mean[1]))]
+            return [StageReport(self._c_channel, stage, int(mean[3]), int(mean[1]))]
         if end := _C_END.fullmatch(text):
             self._c_channel = int(end[1])
             return []
@@ -145,7 +141,7 @@ class Reader:
             self._c_echo = None
             modes = _MODE_BITS.get(int(head[2]), -1), _MODE_BITS.get(int(head[3]), -1)
             period_us = int(head[4])
-            return [Echo(int(head[1]), Slot(modes, period_us, period_us * int(head[5]), tuple(stages)), "c")]
+            return [SlotEcho(int(head[1]), HeldSlot(modes, period_us, period_us * int(head[5]), tuple(stages)), "c")]
         return []
 
 
@@ -153,28 +149,28 @@ def _block_echo(block: str) -> list[Any]:
     modes = {int(channel): int(mode) for channel, mode in _BLOCK_MODE.findall(block)}
     times = {name: int(us) for name, us in _BLOCK_TIME.findall(block)}
     stages = tuple((int(first), int(second), int(us)) for us, first, second in _BLOCK_STAGE.findall(block))
-    slot = Slot((modes.get(0, -1), modes.get(1, -1)), times.get("period", 0), times.get("duration", 0), stages)
-    return [Echo(int(index), slot, "a") for index in _BLOCK_HEAD.findall(block)[-1:]]
+    slot = HeldSlot((modes.get(0, -1), modes.get(1, -1)), times.get("period", 0), times.get("duration", 0), stages)
+    return [SlotEcho(int(index), slot, "a") for index in _BLOCK_HEAD.findall(block)[-1:]]
 
 
-def _line_echo(found: re.Match[str]) -> Echo:
+def _line_echo(found: re.Match[str]) -> SlotEcho:
     stages = tuple((int(a), int(b), int(us)) for a, b, us in (stage.split(",") for stage in found[6][1:].split(";")))
-    return Echo(int(found[1]), Slot((int(found[2]), int(found[3])), int(found[4]), int(found[5]), stages), "b")
+    return SlotEcho(int(found[1]), HeldSlot((int(found[2]), int(found[3])), int(found[4]), int(found[5]), stages), "b")
 
 
-def _means(found: re.Match[str]) -> list[Mean]:
+def _means(found: re.Match[str]) -> list[StageReport]:
     """Dialect A's line of a stage: both channels."""
-    return [Mean(channel, int(found[1]), int(found[2 + channel]), None) for channel in (0, 1)]
+    return [StageReport(channel, int(found[1]), int(found[2 + channel]), None) for channel in (0, 1)]
 
 
-def _sums(found: re.Match[str]) -> list[Mean]:
+def _sums(found: re.Match[str]) -> list[StageReport]:
     """Dialect B's record of a stage: mean and deviation of the voltage and of the current of each channel."""
     cells = found[3].split(",")
     currents = [(channel, cells[4 * channel + 2]) for channel in (0, 1) if len(cells) > 4 * channel + 2]
     if not all(_CURRENT.fullmatch(cell) for _, cell in currents):
         return []
     # A channel that was not measured has empty cells: it reads as zero, and its stages carry nothing.
-    return [Mean(channel, int(found[2]), round(float(cell or 0)), int(found[1])) for channel, cell in currents]
+    return [StageReport(channel, int(found[2]), round(float(cell or 0)), int(found[1])) for channel, cell in currents]
 
 
 # What a line that stands alone means: the first that fits. A mean of dialect A may have more behind it.
@@ -182,19 +178,19 @@ _ALONE: tuple[tuple[str, Callable[[re.Match[str]], Any]], ...] = (
     (r"Stage (\d+)\s+(-?\d+)(?:uA|mV),\s+(-?\d+)(?:uA|mV).*", _means),
     (r"MSUM,\d+,(\d+),(\d+),([-\d.,]*)", _sums),
     (r"S(\d+),(\d+),(\d+),(\d+),(\d+)((?:;-?\d+,-?\d+,\d+)+)", _line_echo),
-    (r"Started ([TU]) train with parameters of PulseTrain (\d+)", lambda found: Started(int(found[2]), found[1])),
-    (r"Started PulseTrain\[(\d+)\]\.", lambda found: Started(int(found[1]), "")),
-    (r"Train (?:#\d+ )?complete\. Delivered (\d+) pulses\.", lambda found: Complete(int(found[1]))),
-    (r"Forcing ([TU]) train to stop", lambda found: Forced(found[1])),
-    (r"Stimulus cancelled\.", lambda _found: Forced("")),
-    (r"Set channel (\d) to mode 3", lambda found: Grounded(int(found[1]))),
-    (r"Ch(\d) output mode set to 3", lambda found: Grounded(int(found[1]))),
-    (r"Read value: -?\d+ \((-?\d+) ?uA\)", lambda found: Current(int(found[1]))),
-    (r"IDN,[^,]*,.*", lambda _found: Named("b")),
-    (r"Unknown command: 'I'", lambda _found: Named("c")),
+    (r"Started ([TU]) train with parameters of PulseTrain (\d+)", lambda found: SlotStarted(int(found[2]), found[1])),
+    (r"Started PulseTrain\[(\d+)\]\.", lambda found: SlotStarted(int(found[1]), "")),
+    (r"Train (?:#\d+ )?complete\. Delivered (\d+) pulses\.", lambda found: TrainComplete(int(found[1]))),
+    (r"Forcing ([TU]) train to stop", lambda found: StopForced(found[1])),
+    (r"Stimulus cancelled\.", lambda _found: StopForced("")),
+    (r"Set channel (\d) to mode 3", lambda found: OutputGrounded(int(found[1]))),
+    (r"Ch(\d) output mode set to 3", lambda found: OutputGrounded(int(found[1]))),
+    (r"Read value: -?\d+ \((-?\d+) ?uA\)", lambda found: CurrentReading(int(found[1]))),
+    (r"IDN,[^,]*,.*", lambda _found: IdnReply("b")),
+    (r"Unknown command: 'I'", lambda _found: IdnReply("c")),
     (
         r"(?:ERR|WARN) (?!X).*|Invalid (?!pulse train index: '-1').*|Stimulus rejected.*|startIT\d: failure.*",
-        lambda found: Rejected(Label.of_device(found[0])),
+        lambda found: CommandRejected(Label.of_device(found[0])),
     ),
 )
 _PATTERNS = tuple((re.compile(pattern), make) for pattern, make in _ALONE)

@@ -1,4 +1,4 @@
-"""What may leave the device, and what makes it stop by itself: section 14."""
+"""The gate, and the trips that stop the output without a command: section 14."""
 
 from stimctl.wire.codec import (
     Counters,
@@ -12,13 +12,14 @@ from stimctl.wire.codec import (
     TargetSet,
 )
 from stimctl.wire.codes import Capability, DeviceState, EndReason
-from stimlab.conformance.check import Skip, check
-from stimlab.conformance.dut import CEILING_UA, Bench, tells
-from stimlab.conformance.link import Heard, untimed
-from stimlab.conformance.programs import PLAIN, Loadable
-from stimlab.conformance.reference_model import CHANNELS, Told
+from stimlab.conformance.check import check
+from stimlab.conformance.dut import CEILING_UA, Dut, tells
+from stimlab.conformance.link import ReceivedFrame, untimed
+from stimlab.conformance.programs import PLAIN, WireProgram
+from stimlab.conformance.reference_model import CHANNELS, ReportedSession
 from stimlab.conformance.timing import event
-from stimlab.conformance.tracked_session import Course
+from stimlab.conformance.tracked_session import TrackedSession
+from stimlab.conformance.verdict import CheckSkipped
 
 CUT_US = 1_000
 TRIP_PULSES = 3
@@ -26,7 +27,7 @@ TRIP_PULSES = 3
 SURE_UA = 100
 MARGIN_UA = 100
 _BRIDGED_UA = 800
-_LONG_PULSES = Loadable(
+_LONG_PULSES = WireProgram(
     LoadProgram(segment_count=1, channel_mask=0b11, ramp_slope_ua_per_s=380, ramp_down_us=0),
     (LoadSegment(0, period_us=10_000, width_us=600, interphase_gap_us=100, second_width_us=1_200, dwell_us=0),),
 )
@@ -34,151 +35,153 @@ _MEASURES = Capability.MEASURES_CURRENT
 
 
 @check("R-57", title="only armed channels are driven, and none above what was asked for")
-def only_what_is_armed(bench: Bench) -> None:
-    course = Course(bench, PLAIN.on(0b111), channel_mask=0b010)
-    course.start(0, bench.amplitude_ua)
-    bench.reach(DeviceState.RUNNING, 5_000_000, by="R-24")
-    bench.listen(200_000)
-    course.hold()
+def only_what_is_armed(dut: Dut) -> None:
+    tracked = TrackedSession(dut, PLAIN.on(0b111), channel_mask=0b010)
+    tracked.start(0, dut.amplitude_ua)
+    dut.reach(DeviceState.RUNNING, 5_000_000, by="R-24")
+    dut.listen(200_000)
+    tracked.hold()
     for channel in CHANNELS:
-        counters = bench.get(ReadCounters(channel), Counters, by="R-28")
+        counters = dut.get(ReadCounters(channel), Counters, by="R-28")
         pulses = counters.pulses_0 + counters.pulses_1
         text = f"channel {channel} gave {pulses} pulses; only channel 2 is armed"
-        bench.require("R-57", pulses == 0 or channel == 2, text)
-        measured = bench.get(ReadMeasured(channel), Measured, by="R-28")
-        most_ua = _most_ua(bench, bench.amplitude_ua if channel == 2 else 0)
+        dut.require("R-57", pulses == 0 or channel == 2, text)
+        measured = dut.get(ReadMeasured(channel), Measured, by="R-28")
+        most_ua = _most_ua(dut, dut.amplitude_ua if channel == 2 else 0)
         name = f"highest current measured on channel {channel}"
-        bench.measure(name, measured.max_amplitude_ua, most_ua, "uA", by="R-57")
-    course.counted(by="R-57")
+        dut.measure(name, measured.max_amplitude_ua, most_ua, "uA", by="R-57")
+    tracked.counted(by="R-57")
 
 
 @check("R-57", title="no pulse goes above the ceiling, wherever the target is taken")
-def the_ceiling_holds(bench: Bench) -> None:
-    bench.running()
-    assert bench.armed is not None
+def the_ceiling_holds(dut: Dut) -> None:
+    dut.running()
+    assert dut.armed is not None
     for target_ua in (CEILING_UA + 1, 2_000, 2_001, 0xFFFF):
-        answer = bench.ask(SetTarget(bench.armed.nonce, 1, target_ua)).message
+        answer = dut.ask(SetTarget(dut.armed.nonce, 1, target_ua)).message
         took = isinstance(answer, TargetSet)
-        bench.require("R-57", not took, f"with a ceiling of {CEILING_UA} uA it took a target of {target_ua} uA")
-    bench.listen(300_000)
-    for channel in bench.channels():
+        dut.require("R-57", not took, f"with a ceiling of {CEILING_UA} uA it took a target of {target_ua} uA")
+    dut.listen(300_000)
+    for channel in dut.channels():
         applied_ua = channel.applied_ua
-        bench.require("R-57", applied_ua <= CEILING_UA, f"it applies {applied_ua} uA over the ceiling of {CEILING_UA}")
+        dut.require("R-57", applied_ua <= CEILING_UA, f"it applies {applied_ua} uA over the ceiling of {CEILING_UA}")
 
 
-@check("R-58", title="a current that was not asked for is cut within a millisecond", needs=_MEASURES, hands=("load",))
-def over_current(bench: Bench) -> None:
+@check("R-58", title="a current that was not asked for is cut within a millisecond", needs=_MEASURES, fixture=("load",))
+def over_current(dut: Dut) -> None:
     # A fifth of it is over the limit: with less, what somebody is asked to connect could not make it trip.
     amplitude_ua = _BRIDGED_UA
-    _with_load(bench, "bridged")
-    bench.tested(_LONG_PULSES)
-    bench.arm(ceiling_ua=max(CEILING_UA, amplitude_ua))
-    bench.expect(EndReason.OVER_CURRENT)
+    _with_load(dut, "bridged")
+    dut.tested(_LONG_PULSES)
+    dut.arm(ceiling_ua=max(CEILING_UA, amplitude_ua))
+    dut.expect(EndReason.OVER_CURRENT)
     # Channel 2 is not driven: all that is measured there came from channel 1.
-    started = bench.start(amplitude_ua)
-    over = bench.wait_for(_over, 5_000_000)
-    bench.nonce = None
-    stray_ua = bench.get(ReadMeasured(2), Measured, by="R-28").max_amplitude_ua
+    started = dut.start(amplitude_ua)
+    over = dut.wait_for(_over, 5_000_000)
+    dut.nonce = None
+    stray_ua = dut.get(ReadMeasured(2), Measured, by="R-28").max_amplitude_ua
     if over is None and stray_ua <= MARGIN_UA:
-        raise Skip(f"{stray_ua} uA at most came over to channel 2, which is not over any limit")
+        raise CheckSkipped(f"{stray_ua} uA at most came over to channel 2, which is not over any limit")
     text = f"{stray_ua} uA on a channel that drives nothing, where over {MARGIN_UA} uA is over-current, and it went on"
-    bench.require("R-58", over is not None, text)
+    dut.require("R-58", over is not None, text)
     assert over is not None
-    told: Event = over.message
-    said = DeviceState(told.state).name, EndReason(told.reason).name
-    bench.require("R-58", said == ("ENDED", "OVER_CURRENT"), f"it went to {said[0]} for {said[1]}")
-    bench.require("R-58", told.channel == 2, f"it flowed in channel 2, and its Event names channel {told.channel}")
-    cut_us = (told.device_time_us - started.device_time_us) % _LONG_PULSES.segments[0].period_us
-    bench.measure("from the pulse's start to the cut", cut_us, CUT_US, "us", by="R-58")
-    bench.measure("current that made it cut", told.value, None, "uA")
+    reported: Event = over.message
+    said = DeviceState(reported.state).name, EndReason(reported.reason).name
+    dut.require("R-58", said == ("ENDED", "OVER_CURRENT"), f"it went to {said[0]} for {said[1]}")
+    dut.require(
+        "R-58", reported.channel == 2, f"it flowed in channel 2, and its Event names channel {reported.channel}"
+    )
+    cut_us = (reported.device_time_us - started.device_time_us) % _LONG_PULSES.segments[0].period_us
+    dut.measure("from the pulse's start to the cut", cut_us, CUT_US, "us", by="R-58")
+    dut.measure("current that made it cut", reported.value, None, "uA")
 
 
-@check("R-59", title="a short ends the session at the third pulse", needs=_MEASURES, hands=("load",))
-def a_short(bench: Bench) -> None:
-    _with_load(bench, "short")
-    _trips(bench, PLAIN, DeviceState.ENDED, frozenset({EndReason.SHORT}), by="R-59")
+@check("R-59", title="a short ends the session at the third pulse", needs=_MEASURES, fixture=("load",))
+def a_short(dut: Dut) -> None:
+    _with_load(dut, "short")
+    _trips(dut, PLAIN, DeviceState.ENDED, frozenset({EndReason.SHORT}), by="R-59")
 
 
-@check("R-60", title="leads that are off hold the session at the third pulse", needs=_MEASURES, hands=("load",))
-def leads_off(bench: Bench) -> None:
+@check("R-60", title="leads that are off hold the session at the third pulse", needs=_MEASURES, fixture=("load",))
+def leads_off(dut: Dut) -> None:
     for load in ("open", "r10k"):
-        _with_load(bench, load)
+        _with_load(dut, load)
         either = frozenset({EndReason.LEAD_OFF, EndReason.COMPLIANCE})
-        _trips(bench, PLAIN, DeviceState.HELD, either, by="R-60")
-        bench.arm()
+        _trips(dut, PLAIN, DeviceState.HELD, either, by="R-60")
+        dut.arm()
 
 
 @check("R-61", title="what flows is balanced, or the session ends", needs=_MEASURES)
-def net_charge(bench: Bench) -> None:
-    assert bench.identity is not None, "identified at the beginning"
-    course = Course(bench, _LONG_PULSES)
-    course.start(bench.amplitude_ua, bench.amplitude_ua)
-    bench.reach(DeviceState.RUNNING, 5_000_000, by="R-61")
-    bench.listen(2_000_000)
-    course.hold()
+def net_charge(dut: Dut) -> None:
+    assert dut.identity is not None, "identified at the beginning"
+    tracked = TrackedSession(dut, _LONG_PULSES)
+    tracked.start(dut.amplitude_ua, dut.amplitude_ua)
+    dut.reach(DeviceState.RUNNING, 5_000_000, by="R-61")
+    dut.listen(2_000_000)
+    tracked.hold()
     for channel in (1, 2):
-        tally = course.told.tally(channel)
-        net_pc = abs(bench.get(ReadMeasured(channel), Measured, by="R-28").net_charge_pc)
+        tally = tracked.reported.tally(channel)
+        net_pc = abs(dut.get(ReadMeasured(channel), Measured, by="R-28").net_charge_pc)
         # Each pulse may be off by the larger of 1 % and the floor, and all of them by 1 uA over their time.
         floor_pc = tally.pulses_0 * max(
-            tally.charge_0_pc // tally.pulses_0 // 100, bench.identity.ranges.net_charge_floor_pc
+            tally.charge_0_pc // tally.pulses_0 // 100, dut.identity.ranges.net_charge_floor_pc
         )
-        mean_pc = course.record().stimulation_us
+        mean_pc = tracked.record().stimulation_us
         name = f"net charge of channel {channel}"
-        bench.measure(name, net_pc, min(floor_pc, mean_pc), "pC", by="R-61")
+        dut.measure(name, net_pc, min(floor_pc, mean_pc), "pC", by="R-61")
 
 
-@check("R-62", title="what happens on one channel takes all of them to zero", needs=_MEASURES, hands=("load",))
-def one_takes_all(bench: Bench) -> None:
-    _with_load(bench, "r1k,2=open")
-    course = Course(bench, PLAIN.on(0b111))
-    bench.expect(EndReason.LEAD_OFF, EndReason.COMPLIANCE)
-    course.start(bench.amplitude_ua, bench.amplitude_ua, bench.amplitude_ua)
-    bench.reach(DeviceState.HELD, 3_000_000, by="R-62")
-    held = event(bench, DeviceState.HELD)
-    bench.require("R-62", held.channel == 2, f"nothing hangs on channel 2, and it held for channel {held.channel}")
-    before = [untimed(bench.get(ReadCounters(channel), Counters, by="R-28")) for channel in (1, 2, 3)]
-    bench.listen(500_000)
-    after = [untimed(bench.get(ReadCounters(channel), Counters, by="R-28")) for channel in (1, 2, 3)]
-    bench.require("R-62", before == after, f"held for channel 2, its counters went from {before} to {after}")
-    course.counted(by="R-62")
+@check("R-62", title="what happens on one channel takes all of them to zero", needs=_MEASURES, fixture=("load",))
+def one_takes_all(dut: Dut) -> None:
+    _with_load(dut, "r1k,2=open")
+    tracked = TrackedSession(dut, PLAIN.on(0b111))
+    dut.expect(EndReason.LEAD_OFF, EndReason.COMPLIANCE)
+    tracked.start(dut.amplitude_ua, dut.amplitude_ua, dut.amplitude_ua)
+    dut.reach(DeviceState.HELD, 3_000_000, by="R-62")
+    on_hold = event(dut, DeviceState.HELD)
+    dut.require("R-62", on_hold.channel == 2, f"nothing hangs on channel 2, and it held for channel {on_hold.channel}")
+    before = [untimed(dut.get(ReadCounters(channel), Counters, by="R-28")) for channel in (1, 2, 3)]
+    dut.listen(500_000)
+    after = [untimed(dut.get(ReadCounters(channel), Counters, by="R-28")) for channel in (1, 2, 3)]
+    dut.require("R-62", before == after, f"held for channel 2, its counters went from {before} to {after}")
+    tracked.counted(by="R-62")
 
 
-def _with_load(bench: Bench, load: str) -> None:
-    bench.connect(load)
-    bench.settle()
+def _with_load(dut: Dut, load: str) -> None:
+    dut.connect(load)
+    dut.settle()
 
 
-def _most_ua(bench: Bench, applied_ua: int) -> int:
+def _most_ua(dut: Dut, applied_ua: int) -> int:
     """The most that may be measured of it, by the accuracy that the device states."""
-    assert bench.identity is not None, "identified at the beginning"
-    ranges = bench.identity.ranges
+    assert dut.identity is not None, "identified at the beginning"
+    ranges = dut.identity.ranges
     return applied_ua + ranges.readback_accuracy_ua + applied_ua * ranges.readback_accuracy_permille // 1_000
 
 
-def _trips(bench: Bench, program: Loadable, state: DeviceState, why: frozenset[EndReason], *, by: str) -> None:
+def _trips(dut: Dut, program: WireProgram, state: DeviceState, why: frozenset[EndReason], *, by: str) -> None:
     """A load on channel 1 that must take it to `state` at the third pulse that can tell of it."""
-    course = Course(bench, program)
-    bench.expect(*why)
-    course.start(bench.amplitude_ua)
-    bench.reach(state, 3_000_000, by=by)
-    told = event(bench, state)
-    bench.require(by, told.reason in why, f"it went to {state.name} for {EndReason(told.reason).name}")
-    bench.require(by, told.channel == 1, f"it names channel {told.channel}, not 1")
-    course.counted(by=by)
-    pulses = course.told.tally(1).pulses_0
-    bench.require(by, pulses >= TRIP_PULSES, f"it tripped after {pulses} pulses, not three")
-    bench.measure(f"pulses up to {EndReason(told.reason).name}", pulses, _sure_after(course), "pulses", by=by)
+    tracked = TrackedSession(dut, program)
+    dut.expect(*why)
+    tracked.start(dut.amplitude_ua)
+    dut.reach(state, 3_000_000, by=by)
+    reported = event(dut, state)
+    dut.require(by, reported.reason in why, f"it went to {state.name} for {EndReason(reported.reason).name}")
+    dut.require(by, reported.channel == 1, f"it names channel {reported.channel}, not 1")
+    tracked.counted(by=by)
+    pulses = tracked.reported.tally(1).pulses_0
+    dut.require(by, pulses >= TRIP_PULSES, f"it tripped after {pulses} pulses, not three")
+    dut.measure(f"pulses up to {EndReason(reported.reason).name}", pulses, _sure_after(tracked), "pulses", by=by)
 
 
-def _sure_after(course: Course) -> int:
+def _sure_after(tracked: TrackedSession) -> int:
     """How many pulses go by until three of at least `SURE_UA` have."""
-    going_on = Told(course.told.program, course.limit_us)
-    going_on.started({1: course.bench.amplitude_ua}, 0)
+    going_on = ReportedSession(tracked.reported.program, tracked.limit_us)
+    going_on.started({1: tracked.dut.amplitude_ua}, 0)
     going_on.over(3_000_000)
     small = sum(due.amplitude_ua < SURE_UA for due in going_on.pulses(1))
     return small + TRIP_PULSES
 
 
-def _over(each: Heard) -> bool:
+def _over(each: ReceivedFrame) -> bool:
     return tells(each, DeviceState.HELD, DeviceState.ENDED)

@@ -1,4 +1,4 @@
-"""What is counted, what of it lasts, and when it is forgotten: section 17."""
+"""The session record and the counters: what is in them, what outlives a reset, when they are forgotten: section 17."""
 
 from dataclasses import replace
 from typing import Any
@@ -19,175 +19,173 @@ from stimctl.wire.codec import (
 )
 from stimctl.wire.codes import Capability, DeviceState, EndReason, Refusal
 from stimlab.conformance.check import check
-from stimlab.conformance.dut import LIMIT_US, Bench
+from stimlab.conformance.dut import LIMIT_US, Dut
 from stimlab.conformance.link import untimed
-from stimlab.conformance.programs import PLAIN, TWO_BANDS, Loadable
+from stimlab.conformance.programs import PLAIN, TWO_BANDS, WireProgram
 from stimlab.conformance.reference_model import CHANNELS
-from stimlab.conformance.tracked_session import Course
+from stimlab.conformance.tracked_session import TrackedSession
 
 _U32 = 1 << 32
 _WIDE = replace(PLAIN, segments=(LoadSegment(0, 10_000, 600, 0, 600, 0),))
 
 
-def _records(bench: Bench) -> tuple[Any, ...]:
+def _records(dut: Dut) -> tuple[Any, ...]:
     """All that the device keeps of a session; the times at which it was asked are left out."""
     asked: tuple[Any, ...] = (
-        bench.get(ReadSession(), SessionRecord, by="R-28"),
-        *(bench.get(ReadCounters(channel), Counters, by="R-28") for channel in CHANNELS),
-        *(bench.get(ReadMeasured(channel), Measured, by="R-28") for channel in CHANNELS),
+        dut.get(ReadSession(), SessionRecord, by="R-28"),
+        *(dut.get(ReadCounters(channel), Counters, by="R-28") for channel in CHANNELS),
+        *(dut.get(ReadMeasured(channel), Measured, by="R-28") for channel in CHANNELS),
     )
     return tuple(untimed(each) for each in asked)
 
 
 @check("R-68", title="pulses and charge are counted exactly, by channel and segment", needs=Capability.ALTERNATES)
-def counted_by_channel_and_segment(bench: Bench) -> None:
-    course = Course(bench, TWO_BANDS.on(0b111))
-    course.start(bench.amplitude_ua, bench.amplitude_ua - 50, bench.amplitude_ua - 99)
-    bench.listen(2_345_678)
-    course.hold()
-    course.counted(by="R-68")
+def counted_by_channel_and_segment(dut: Dut) -> None:
+    tracked = TrackedSession(dut, TWO_BANDS.on(0b111))
+    tracked.start(dut.amplitude_ua, dut.amplitude_ua - 50, dut.amplitude_ua - 99)
+    dut.listen(2_345_678)
+    tracked.hold()
+    tracked.counted(by="R-68")
 
 
 @check("R-68", title="what is measured agrees with what is counted", needs=Capability.MEASURES_CURRENT)
-def measured_agrees(bench: Bench) -> None:
-    assert bench.identity is not None, "identified at the beginning"
-    ranges = bench.identity.ranges
-    course = Course(bench, TWO_BANDS.on(0b11))
-    course.start(bench.amplitude_ua, bench.amplitude_ua - 30)
-    bench.listen(3_000_000)
-    course.hold()
-    tallies = course.counted(by="R-68")
+def measured_agrees(dut: Dut) -> None:
+    assert dut.identity is not None, "identified at the beginning"
+    ranges = dut.identity.ranges
+    tracked = TrackedSession(dut, TWO_BANDS.on(0b11))
+    tracked.start(dut.amplitude_ua, dut.amplitude_ua - 30)
+    dut.listen(3_000_000)
+    tracked.hold()
+    tallies = tracked.counted(by="R-68")
     for channel in (1, 2):
-        measured = bench.get(ReadMeasured(channel), Measured, by="R-28")
+        measured = dut.get(ReadMeasured(channel), Measured, by="R-28")
         for segment in (0, 1):
             charge_pc = tallies[channel][2 + segment]
-            width_us = course.told.program.segments[segment].width_us
+            width_us = tracked.reported.program.segments[segment].width_us
             most_pc = (
                 tallies[channel][segment] * ranges.readback_accuracy_ua * width_us
                 + charge_pc * ranges.readback_accuracy_permille // 1_000
             )
             off_pc = abs(measured[2 + segment] - charge_pc)
             name = f"charge of channel {channel} in segment {segment}, measured away from commanded"
-            bench.measure(name, off_pc, most_pc, "pC", by="R-68")
-        highest_ua = (bench.amplitude_ua, bench.amplitude_ua - 30)[channel - 1]
+            dut.measure(name, off_pc, most_pc, "pC", by="R-68")
+        highest_ua = (dut.amplitude_ua, dut.amplitude_ua - 30)[channel - 1]
         most_ua = ranges.readback_accuracy_ua + highest_ua * ranges.readback_accuracy_permille // 1_000
         off_ua = abs(measured.max_amplitude_ua - highest_ua)
-        bench.measure(f"highest current of channel {channel}, away from commanded", off_ua, most_ua, "uA", by="R-68")
+        dut.measure(f"highest current of channel {channel}, away from commanded", off_ua, most_ua, "uA", by="R-68")
         text = f"into a dummy load channel {channel} counted {measured.compliance_hits} compliance hits"
-        bench.require("R-68", measured.compliance_hits == 0, text)
-        bench.require("R-68", measured.energy_nj > 0, f"channel {channel} drove a load and measured no energy")
+        dut.require("R-68", measured.compliance_hits == 0, text)
+        dut.require("R-68", measured.energy_nj > 0, f"channel {channel} drove a load and measured no energy")
 
 
 @check("R-68", title="a session's charge passes 32 bits", long=True)
-def charge_passes_32_bits(bench: Bench) -> None:
-    course = Course(bench, _WIDE, limit_us=1_800_000_000)
-    course.start(bench.amplitude_ua)
-    a_second_pc = bench.amplitude_ua * 600 * 100
-    bench.listen((_U32 // a_second_pc + 5) * 1_000_000)
-    course.hold()
-    tally = course.counted(by="R-68")[1]
+def charge_passes_32_bits(dut: Dut) -> None:
+    tracked = TrackedSession(dut, _WIDE, limit_us=1_800_000_000)
+    tracked.start(dut.amplitude_ua)
+    a_second_pc = dut.amplitude_ua * 600 * 100
+    dut.listen((_U32 // a_second_pc + 5) * 1_000_000)
+    tracked.hold()
+    tally = tracked.counted(by="R-68")[1]
     text = f"in the time for more than 2^32 pC by the port's clock it gave {tally.charge_0_pc} pC"
-    bench.require("R-84", tally.charge_0_pc > _U32, text, expected=f"over {_U32} pC", seen=f"{tally.charge_0_pc} pC")
-    measured_pc = bench.get(ReadMeasured(1), Measured, by="R-28").charge_0_pc
+    dut.require("R-84", tally.charge_0_pc > _U32, text, expected=f"over {_U32} pC", seen=f"{tally.charge_0_pc} pC")
+    measured_pc = dut.get(ReadMeasured(1), Measured, by="R-28").charge_0_pc
     text = f"{tally.charge_0_pc} pC were commanded and {measured_pc} pC measured: not 64 bits"
-    bench.require("R-68", measured_pc > tally.charge_0_pc // 10 * 9, text)
+    dut.require("R-68", measured_pc > tally.charge_0_pc // 10 * 9, text)
 
 
 @check("R-69", title="counters and record last after the end, until they are acknowledged")
-def the_record_lasts(bench: Bench) -> None:
-    course = Course(bench, TWO_BANDS)
-    course.start(bench.amplitude_ua)
-    bench.listen(1_234_000)
-    bench.stop()
-    records = _records(bench)
-    bench.listen(500_000)
-    bench.require("R-69", _records(bench) == records, "its records changed after the end")
-    welcome = bench.hello()
-    record = course.record()
+def the_record_lasts(dut: Dut) -> None:
+    tracked = TrackedSession(dut, TWO_BANDS)
+    tracked.start(dut.amplitude_ua)
+    dut.listen(1_234_000)
+    dut.stop()
+    records = _records(dut)
+    dut.listen(500_000)
+    dut.require("R-69", _records(dut) == records, "its records changed after the end")
+    welcome = dut.hello()
+    record = tracked.record()
     text = f"session {record.session} waits, and Welcome says {welcome.session}"
-    bench.require("R-69", welcome.session == record.session != 0, text)
-    bench.require("R-69", _records(bench) == records, "its records changed with a handshake")
-    course.counted(by="R-69")
+    dut.require("R-69", welcome.session == record.session != 0, text)
+    dut.require("R-69", _records(dut) == records, "its records changed with a handshake")
+    tracked.counted(by="R-69")
 
 
-@check("R-69", title="counters and record survive a reset, after the end and in the midst of it", hands=("power",))
-def the_record_survives_a_reset(bench: Bench) -> None:
-    course = Course(bench, PLAIN)
-    course.start(bench.amplitude_ua)
-    bench.listen(700_000)
-    bench.stop()
-    records = _records(bench)
-    bench.power_cycle()
-    bench.hello()
-    bench.require("R-69", _records(bench) == records, f"before the reset: {records}; after it: {_records(bench)}")
-    bench.acknowledge()
-    course = Course(bench, PLAIN)
-    course.start(bench.amplitude_ua)
-    heard = bench.listen(1_234_000)
-    told_us = max(status.stimulation_us for status in bench.statuses(heard))
-    session = bench.armed.session if bench.armed is not None else 0
-    bench.expect(EndReason.RESET)
-    bench.power_cycle()
-    welcome = bench.hello()
-    record = course.record()
+@check("R-69", title="counters and record survive a reset, after the end and in the midst of it", fixture=("power",))
+def the_record_survives_a_reset(dut: Dut) -> None:
+    tracked = TrackedSession(dut, PLAIN)
+    tracked.start(dut.amplitude_ua)
+    dut.listen(700_000)
+    dut.stop()
+    records = _records(dut)
+    dut.power_cycle()
+    dut.hello()
+    dut.require("R-69", _records(dut) == records, f"before the reset: {records}; after it: {_records(dut)}")
+    dut.acknowledge()
+    tracked = TrackedSession(dut, PLAIN)
+    tracked.start(dut.amplitude_ua)
+    received = dut.listen(1_234_000)
+    told_us = max(status.stimulation_us for status in dut.statuses(received))
+    session = dut.armed.session if dut.armed is not None else 0
+    dut.expect(EndReason.RESET)
+    dut.power_cycle()
+    welcome = dut.hello()
+    record = tracked.record()
     found = welcome.session, record.session, EndReason(record.end_reason).name
     text = f"reset in session {session}: Welcome, record and end reason are {found}"
-    bench.require("R-69", found == (session, session, "RESET"), text)
+    dut.require("R-69", found == (session, session, "RESET"), text)
     text = f"before the reset it told of {told_us} us of stimulation, now of {record.stimulation_us} us"
-    bench.require("R-69", record.stimulation_us >= told_us, text)
-    course.counted(by="R-69")
+    dut.require("R-69", record.stimulation_us >= told_us, text)
+    tracked.counted(by="R-69")
 
 
 @check("R-70", title="while a session waits, nothing is loaded or armed over it")
-def nothing_over_a_session_that_waits(bench: Bench) -> None:
-    bench.ended()
-    number = bench.get(ReadSession(), SessionRecord, by="R-28").session
-    for order in (PLAIN.header, PLAIN.segments[0], SelfTest(), bench.arm_order()):
-        refused = bench.refused(order, Refusal.UNREAD_COUNTERS, by="R-70")
+def nothing_over_a_session_that_waits(dut: Dut) -> None:
+    dut.ended()
+    number = dut.get(ReadSession(), SessionRecord, by="R-28").session
+    for order in (PLAIN.header, PLAIN.segments[0], SelfTest(), dut.arm_order()):
+        refused = dut.refused(order, Refusal.UNREAD_COUNTERS, by="R-70")
         text = f"{type(order).__name__}: session {number} waits, and it names {refused.detail}"
-        bench.require("R-70", refused.detail == number, text)
+        dut.require("R-70", refused.detail == number, text)
 
 
 @check("R-70", title="Acknowledge needs the number of the session that waits")
-def acknowledge_needs_its_number(bench: Bench) -> None:
-    bench.ended()
-    number = bench.get(ReadSession(), SessionRecord, by="R-28").session
+def acknowledge_needs_its_number(dut: Dut) -> None:
+    dut.ended()
+    number = dut.get(ReadSession(), SessionRecord, by="R-28").session
     for wrong in (0, number - 1, number + 1, number ^ 1 << 31):
-        refused = bench.refused(Acknowledge(wrong), Refusal.WRONG_SESSION, by="R-70")
+        refused = dut.refused(Acknowledge(wrong), Refusal.WRONG_SESSION, by="R-70")
         text = f"Acknowledge({wrong}) while {number} waits: it names {refused.detail} and {refused.limit}"
-        bench.require("R-70", (refused.detail, refused.limit) == (wrong, number), text)
-    bench.require("R-70", bench.state() == DeviceState.ENDED, "a wrong Acknowledge led out of ENDED")
-    after = bench.get(ReadSession(), SessionRecord, by="R-28").session
-    bench.require("R-70", after == number, f"a wrong Acknowledge made session {number} to {after}")
-    done = bench.get(Acknowledge(number), Acknowledged, by="R-70")
-    bench.require("R-70", done[:2] == (number, DeviceState.IDLE), f"Acknowledge({number}) was answered with {done}")
+        dut.require("R-70", (refused.detail, refused.limit) == (wrong, number), text)
+    dut.require("R-70", dut.state() == DeviceState.ENDED, "a wrong Acknowledge led out of ENDED")
+    after = dut.get(ReadSession(), SessionRecord, by="R-28").session
+    dut.require("R-70", after == number, f"a wrong Acknowledge made session {number} to {after}")
+    done = dut.get(Acknowledge(number), Acknowledged, by="R-70")
+    dut.require("R-70", done[:2] == (number, DeviceState.IDLE), f"Acknowledge({number}) was answered with {done}")
 
 
 @check("R-71", title="Acknowledge forgets counters and program; numbers go on")
-def acknowledge_forgets(bench: Bench) -> None:
-    armed = _one_session(bench)
+def acknowledge_forgets(dut: Dut) -> None:
+    armed = _one_session(dut)
     number, nonce = armed.session, armed.nonce
-    record, *channels = _records(bench)
+    record, *channels = _records(dut)
     kept = any(record) or any(any(each[1:]) for each in channels)
-    bench.require("R-71", not kept, f"after Acknowledge it still keeps {record} and {channels}")
-    bench.refused(ReadDigest(), Refusal.WRONG_STATE, by="R-71")
-    bench.refused(bench.arm_order(), Refusal.WRONG_STATE, by="R-71")
-    later = _one_session(bench)
+    dut.require("R-71", not kept, f"after Acknowledge it still keeps {record} and {channels}")
+    dut.refused(ReadDigest(), Refusal.WRONG_STATE, by="R-71")
+    dut.refused(dut.arm_order(), Refusal.WRONG_STATE, by="R-71")
+    later = _one_session(dut)
     text = f"session {number} with nonce {nonce:#x} was followed by {later.session} with {later.nonce:#x}"
-    bench.require("R-71", later.session == number + 1 and _arm_count(later) > _arm_count(armed), text)
+    dut.require("R-71", later.session == number + 1 and _arm_count(later) > _arm_count(armed), text)
 
 
-@check("R-71", title="numbers of sessions, boots and arms go on over a reset", hands=("power",))
-def numbers_go_on_over_a_reset(bench: Bench) -> None:
-    armed = _one_session(bench)
-    boot = bench.hello().boot_id
-    bench.power_cycle()
-    after = bench.hello().boot_id
-    later = _one_session(bench)
+@check("R-71", title="numbers of sessions, boots and arms go on over a reset", fixture=("power",))
+def numbers_go_on_over_a_reset(dut: Dut) -> None:
+    armed = _one_session(dut)
+    boot = dut.hello().boot_id
+    dut.power_cycle()
+    after = dut.hello().boot_id
+    later = _one_session(dut)
     text = f"boot {boot}, session {armed.session}, nonce {armed.nonce:#x} were followed by {after}, {later}"
-    bench.require(
-        "R-71", after > boot and later.session > armed.session and _arm_count(later) > _arm_count(armed), text
-    )
+    dut.require("R-71", after > boot and later.session > armed.session and _arm_count(later) > _arm_count(armed), text)
 
 
 def _arm_count(armed: Armed) -> int:
@@ -195,10 +193,10 @@ def _arm_count(armed: Armed) -> int:
     return armed.nonce % _U32
 
 
-def _one_session(bench: Bench, program: Loadable = PLAIN) -> Armed:
+def _one_session(dut: Dut, program: WireProgram = PLAIN) -> Armed:
     """A short session, acknowledged."""
-    bench.running(program, stimulation_limit_us=LIMIT_US)
-    bench.stop()
-    bench.acknowledge()
-    assert bench.armed is not None
-    return bench.armed
+    dut.running(program, stimulation_limit_us=LIMIT_US)
+    dut.stop()
+    dut.acknowledge()
+    assert dut.armed is not None
+    return dut.armed

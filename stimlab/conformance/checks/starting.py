@@ -1,144 +1,144 @@
-"""Start, and targets while it runs: section 10."""
+"""Start, and targets during a run: section 10."""
 
 from stimctl.wire.codec import Channel, Refused, SetTarget, TargetSet
 from stimctl.wire.codes import DeviceState, Purpose, Refusal
 from stimlab.conformance.check import check
-from stimlab.conformance.dut import CEILING_UA, Bench
+from stimlab.conformance.dut import CEILING_UA, Dut
 from stimlab.conformance.programs import PLAIN
-from stimlab.conformance.tracked_session import Course
+from stimlab.conformance.tracked_session import TrackedSession
 
 MOST_RISE_UA = 100
 BETWEEN_RAISES_US = 1_000_000
 
 
 @check("R-38", title="Start needs the newest arm's nonce")
-def start_needs_its_nonce(bench: Bench) -> None:
-    bench.tested()
-    old = bench.arm(time_to_live_ms=100)
-    bench.reach(DeviceState.TESTED, 100_000, by="R-37")
-    bench.arm()
-    order = bench.start_order(bench.amplitude_ua)
+def start_needs_its_nonce(dut: Dut) -> None:
+    dut.tested()
+    old = dut.arm(time_to_live_ms=100)
+    dut.reach(DeviceState.TESTED, 100_000, by="R-37")
+    dut.arm()
+    order = dut.start_order(dut.amplitude_ua)
     for nonce in (0, old.nonce, order.nonce + 1, order.nonce & 0xFFFF_FFFF, order.nonce ^ 1 << 63):
-        bench.refused(order._replace(nonce=nonce), Refusal.WRONG_NONCE, by="R-38")
-    bench.require("R-38", bench.state() == DeviceState.ARMED, "a Start that was refused did not leave it ARMED")
-    bench.start(bench.amplitude_ua)
+        dut.refused(order._replace(nonce=nonce), Refusal.WRONG_NONCE, by="R-38")
+    dut.require("R-38", dut.state() == DeviceState.ARMED, "a Start that was refused did not leave it ARMED")
+    dut.start(dut.amplitude_ua)
 
 
 @check("R-38", title="Start takes targets up to the ceiling, on armed channels only")
-def start_keeps_to_what_was_armed(bench: Bench) -> None:
-    bench.tested(PLAIN.on(0b111))
-    bench.arm(channel_mask=0b101)
-    nothing = bench.start_order(0)
-    refused = bench.refused(nothing._replace(target_1_ua=CEILING_UA + 1), Refusal.ABOVE_LIMIT, by="R-38")
+def start_keeps_to_what_was_armed(dut: Dut) -> None:
+    dut.tested(PLAIN.on(0b111))
+    dut.arm(channel_mask=0b101)
+    nothing = dut.start_order(0)
+    refused = dut.refused(nothing._replace(target_1_ua=CEILING_UA + 1), Refusal.ABOVE_LIMIT, by="R-38")
     said = refused.detail, refused.limit
-    bench.require("R-38", said == (CEILING_UA + 1, CEILING_UA), f"it named {said}, not the target and the ceiling")
+    dut.require("R-38", said == (CEILING_UA + 1, CEILING_UA), f"it named {said}, not the target and the ceiling")
     for order in (nothing._replace(target_2_ua=50), nothing._replace(target_4_ua=50)):
-        bench.refused(order, Refusal.NOT_IN_PROGRAM, by="R-38")
-    started = bench.start(0, 0, bench.amplitude_ua)
-    applied, asked = started[:4], (0, 0, bench.amplitude_ua, 0)
-    bench.require("R-38", applied == asked, f"it was asked for {asked} uA and applied {applied}")
+        dut.refused(order, Refusal.NOT_IN_PROGRAM, by="R-38")
+    started = dut.start(0, 0, dut.amplitude_ua)
+    applied, asked = started[:4], (0, 0, dut.amplitude_ua, 0)
+    dut.require("R-38", applied == asked, f"it was asked for {asked} uA and applied {applied}")
 
 
 @check("R-38", title="an impedance check is started with targets of zero")
-def checks_have_no_targets(bench: Bench) -> None:
-    bench.tested()
-    bench.arm(Purpose.CHECK_IMPEDANCE)
-    bench.refused(bench.start_order(1), Refusal.ABOVE_LIMIT, by="R-38")
-    bench.start()
-    bench.reach(DeviceState.TESTED, 500_000, by="R-24")
+def checks_have_no_targets(dut: Dut) -> None:
+    dut.tested()
+    dut.arm(Purpose.CHECK_IMPEDANCE)
+    dut.refused(dut.start_order(1), Refusal.ABOVE_LIMIT, by="R-38")
+    dut.start()
+    dut.reach(DeviceState.TESTED, 500_000, by="R-24")
 
 
 @check("R-38", title="what starts, starts from zero")
-def starts_from_zero(bench: Bench) -> None:
-    bench.tested()
-    bench.arm()
-    started = bench.start(bench.amplitude_ua)
-    began_us = bench.now_us
-    first = bench.wait_for(lambda each: isinstance(each.message, Channel) and each.message.pulses_0 > 0, 250_000)
-    bench.require("R-38", first is not None, "a quarter of a second after Start no pulse was told of")
+def starts_from_zero(dut: Dut) -> None:
+    dut.tested()
+    dut.arm()
+    started = dut.start(dut.amplitude_ua)
+    began_us = dut.now_us
+    first = dut.wait_for(lambda each: isinstance(each.message, Channel) and each.message.pulses_0 > 0, 250_000)
+    dut.require("R-38", first is not None, "a quarter of a second after Start no pulse was told of")
     assert first is not None
     # What the slope gives in so long, and a pulse more.
-    most_ua = 380 * (first.at_us - began_us + 2 * bench.slack_us) // 1_000_000 + 4
+    most_ua = 380 * (first.at_us - began_us + 2 * dut.slack_us) // 1_000_000 + 4
     applied_ua = first.message.applied_ua
-    bench.require("R-38", 0 < applied_ua <= most_ua, f"its first pulses are at {applied_ua} uA, not from zero")
-    bench.require("R-38", started.stimulation_us == 0, f"stimulation time began at {started.stimulation_us} us")
+    dut.require("R-38", 0 < applied_ua <= most_ua, f"its first pulses are at {applied_ua} uA, not from zero")
+    dut.require("R-38", started.stimulation_us == 0, f"stimulation time began at {started.stimulation_us} us")
 
 
 @check("R-39", title="SetTarget needs the nonce")
-def targets_need_the_nonce(bench: Bench) -> None:
-    started = bench.running()
-    assert bench.armed is not None
-    order = SetTarget(bench.armed.nonce, 1, started.target_1_ua - 20)
+def targets_need_the_nonce(dut: Dut) -> None:
+    started = dut.running()
+    assert dut.armed is not None
+    order = SetTarget(dut.armed.nonce, 1, started.target_1_ua - 20)
     for nonce in (0, order.nonce + 1, order.nonce ^ 1 << 40):
-        bench.refused(order._replace(nonce=nonce), Refusal.WRONG_NONCE, by="R-39")
-    bench.listen(250_000)
-    targets = {channel.target_ua for channel in bench.channels(bench.heard[-8:])}
-    bench.require("R-39", targets == {started.target_1_ua}, f"after a wrong nonce its targets are {targets}")
-    bench.get(order, TargetSet, by="R-39")
+        dut.refused(order._replace(nonce=nonce), Refusal.WRONG_NONCE, by="R-39")
+    dut.listen(250_000)
+    targets = {channel.target_ua for channel in dut.channels(dut.received[-8:])}
+    dut.require("R-39", targets == {started.target_1_ua}, f"after a wrong nonce its targets are {targets}")
+    dut.get(order, TargetSet, by="R-39")
 
 
 @check("R-39", title="a target is lowered at any time, and at once")
-def lowering_is_never_refused(bench: Bench) -> None:
-    amplitude_ua = bench.amplitude_ua
-    course = Course(bench, PLAIN)
-    course.start(amplitude_ua - 20)
-    bench.reach(DeviceState.RUNNING, 5_000_000, by="R-24")
-    course.target(1, amplitude_ua)
+def lowering_is_never_refused(dut: Dut) -> None:
+    amplitude_ua = dut.amplitude_ua
+    tracked = TrackedSession(dut, PLAIN)
+    tracked.start(amplitude_ua - 20)
+    dut.reach(DeviceState.RUNNING, 5_000_000, by="R-24")
+    tracked.target(1, amplitude_ua)
     for target_ua in (amplitude_ua - 1, amplitude_ua - 2, 80, 79, 0):
-        course.target(1, target_ua)
-        bench.listen(30_000)
-    bench.listen(200_000)
-    applied = {channel.applied_ua for channel in bench.channels(bench.heard[-4:])}
+        tracked.target(1, target_ua)
+        dut.listen(30_000)
+    dut.listen(200_000)
+    applied = {channel.applied_ua for channel in dut.channels(dut.received[-4:])}
     text = f"0.2 s after the target became 0 it tells {applied} uA applied: a pulse of 0 sets that to 0 (R-80)"
-    bench.require("R-39", applied == {0}, text)
-    course.hold()
-    course.counted(by="R-39")
+    dut.require("R-39", applied == {0}, text)
+    tracked.hold()
+    tracked.counted(by="R-39")
 
 
 @check("R-39", title="a raise is at most 100 uA, and never above the ceiling")
-def raises_are_small(bench: Bench) -> None:
-    begin_ua = bench.amplitude_ua - MOST_RISE_UA
-    course = Course(bench, PLAIN)
-    course.start(begin_ua)
-    assert bench.armed is not None
-    order = SetTarget(bench.armed.nonce, 1, 0)
+def raises_are_small(dut: Dut) -> None:
+    begin_ua = dut.amplitude_ua - MOST_RISE_UA
+    tracked = TrackedSession(dut, PLAIN)
+    tracked.start(begin_ua)
+    assert dut.armed is not None
+    order = SetTarget(dut.armed.nonce, 1, 0)
     for target_ua in (begin_ua + MOST_RISE_UA + 1, CEILING_UA):
-        refused = bench.refused(order._replace(target_ua=target_ua), Refusal.RAISE_TOO_LARGE, by="R-39")
+        refused = dut.refused(order._replace(target_ua=target_ua), Refusal.RAISE_TOO_LARGE, by="R-39")
         said = refused.detail, refused.limit
         wanted = target_ua - begin_ua, MOST_RISE_UA
-        bench.require("R-39", said == wanted, f"a raise to {target_ua} uA: it named {said}, not {wanted}")
+        dut.require("R-39", said == wanted, f"a raise to {target_ua} uA: it named {said}, not {wanted}")
     # Over the ceiling and too large: the ceiling comes first.
     for target_ua in (CEILING_UA + 1, 0xFFFF):
-        bench.refused(order._replace(target_ua=target_ua), Refusal.ABOVE_LIMIT, by="R-39")
-    course.target(1, begin_ua + MOST_RISE_UA)
-    bench.listen(300_000)
-    course.hold()
-    course.counted(by="R-39")
+        dut.refused(order._replace(target_ua=target_ua), Refusal.ABOVE_LIMIT, by="R-39")
+    tracked.target(1, begin_ua + MOST_RISE_UA)
+    dut.listen(300_000)
+    tracked.hold()
+    tracked.counted(by="R-39")
 
 
 @check("R-39", title="a channel is raised once a second, by the device's clock")
-def raises_are_seldom(bench: Bench) -> None:
-    begin_ua = bench.amplitude_ua - 30
-    bench.tested(PLAIN.on(0b11))
-    bench.arm()
-    bench.start(begin_ua, begin_ua)
-    assert bench.armed is not None
-    order = SetTarget(bench.armed.nonce, 1, begin_ua + 10)
-    bench.get(order, TargetSet, by="R-39")
-    _too_soon(bench, order._replace(target_ua=begin_ua + 20))
-    bench.get(order._replace(channel=2), TargetSet, by="R-39")
-    bench.listen(400_000)
+def raises_are_seldom(dut: Dut) -> None:
+    begin_ua = dut.amplitude_ua - 30
+    dut.tested(PLAIN.on(0b11))
+    dut.arm()
+    dut.start(begin_ua, begin_ua)
+    assert dut.armed is not None
+    order = SetTarget(dut.armed.nonce, 1, begin_ua + 10)
+    dut.get(order, TargetSet, by="R-39")
+    _too_soon(dut, order._replace(target_ua=begin_ua + 20))
+    dut.get(order._replace(channel=2), TargetSet, by="R-39")
+    dut.listen(400_000)
     # Neither a lowering nor a refusal is a raise; up again is one.
-    bench.get(order._replace(target_ua=begin_ua), TargetSet, by="R-39")
-    _too_soon(bench, order)
-    bench.listen(500_000 - bench.slack_us)
-    _too_soon(bench, order)
-    bench.listen(150_000 + bench.slack_us)
-    bench.get(order, TargetSet, by="R-39")
+    dut.get(order._replace(target_ua=begin_ua), TargetSet, by="R-39")
+    _too_soon(dut, order)
+    dut.listen(500_000 - dut.slack_us)
+    _too_soon(dut, order)
+    dut.listen(150_000 + dut.slack_us)
+    dut.get(order, TargetSet, by="R-39")
 
 
-def _too_soon(bench: Bench, order: SetTarget) -> Refused:
-    refused = bench.refused(order, Refusal.RAISE_TOO_SOON, by="R-39")
+def _too_soon(dut: Dut, order: SetTarget) -> Refused:
+    refused = dut.refused(order, Refusal.RAISE_TOO_SOON, by="R-39")
     kept = 0 <= refused.detail < BETWEEN_RAISES_US and refused.limit == BETWEEN_RAISES_US
-    bench.require("R-39", kept, f"a raise too soon: it named {refused.detail} of {refused.limit} us")
+    dut.require("R-39", kept, f"a raise too soon: it named {refused.detail} of {refused.limit} us")
     return refused

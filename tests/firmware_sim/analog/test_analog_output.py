@@ -7,18 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_sim.analog.analog_output import Outlet, Stage, fire, shapes_of
+from firmware_sim.analog.analog_output import AnalogOutput, Stage, fire, shapes_of
 from firmware_sim.analog.converter import Noise, Readback, made_readback
 from firmware_sim.analog.load import NOMINAL, OPEN, ScriptedLoad, load_named, steady
-from firmware_sim.analog.recorder import Flow, Kind, Recorder, Shape
+from firmware_sim.analog.recorder import Flow, FlowKind, PulseShape, Recorder
 
 PULSE = (Stage(1_000_000, 600), Stage(-1_000_000, 600))
 
 
-def made(load: str = "nominal", rail_volt: float = 13.7) -> tuple[Outlet, Recorder]:
+def made(load: str = "nominal", rail_volt: float = 13.7) -> tuple[AnalogOutput, Recorder]:
     record, rng = Recorder(), Random(7)
     readback = made_readback(rng, Noise(rng))
-    return Outlet(1, load_named(load, 3), record, readback, rail_volt=rail_volt), record
+    return AnalogOutput(1, load_named(load, 3), record, readback, rail_volt=rail_volt), record
 
 
 @pytest.mark.parametrize("load", ["nominal", "dry", "drift", "intermittent", "open", "short", "r1k", "r10k", "randles"])
@@ -53,8 +53,8 @@ def test_on_the_rail_too(rail_volt: float, stages: tuple[Stage, ...]) -> None:
 
 
 def test_an_open_output_goes_to_its_rail() -> None:
-    outlet, record = made("open")
-    na, uv = outlet.pulses(0, 10_000, 100, PULSE)[0]
+    analog_output, record = made("open")
+    na, uv = analog_output.pulses(0, 10_000, 100, PULSE)[0]
     assert abs(uv / 100 - 13_700_000) < 200_000
     assert abs(na / 100) < 8_000
     assert record.charge_pc(1) < 100 * 600 * 2
@@ -70,41 +70,41 @@ def test_readings_are_of_the_end_of_a_stage() -> None:
 def test_a_load_that_changes_in_a_run() -> None:
     record = Recorder()
     load = ScriptedLoad(steady(NOMINAL), [(505_000, steady(OPEN))])
-    outlet = Outlet(1, load, record, Readback(Noise(Random(1))), rail_volt=13.7)
-    outlet.pulses(0, 10_000, 100, PULSE)
-    assert record.flows(1)[0] == Flow(0, 10_000, 51, Shape(1_000_000, 600, 0, 1_000_000, 600), Kind.TRAIN)
+    analog_output = AnalogOutput(1, load, record, Readback(Noise(Random(1))), rail_volt=13.7)
+    analog_output.pulses(0, 10_000, 100, PULSE)
+    assert record.flows(1)[0] == Flow(0, 10_000, 51, PulseShape(1_000_000, 600, 0, 1_000_000, 600), FlowKind.TRAIN)
     assert record.pulses(1) == 100
 
 
 def test_a_bridge_leaks_to_the_neighbour() -> None:
-    outlet, record = made("bridged")
-    outlet.pulses(0, 10_000, 100, PULSE)
-    assert record.pulses(2, Kind.LEAK) == 100
-    assert record.charge_fc(2, Kind.LEAK) == record.charge_fc(1) // 5
+    analog_output, record = made("bridged")
+    analog_output.pulses(0, 10_000, 100, PULSE)
+    assert record.pulses(2, FlowKind.LEAK) == 100
+    assert record.charge_fc(2, FlowKind.LEAK) == record.charge_fc(1) // 5
 
 
 @pytest.mark.parametrize("volt", [1.0, -1.0])
 def test_a_voltage_source_drives_what_the_load_lets_through(volt: float) -> None:
-    outlet, record = made("r1k")
-    na, uv = outlet.pulses(0, 10_000, 1, [Stage(0, 200, volt)])[0]
+    analog_output, record = made("r1k")
+    na, uv = analog_output.pulses(0, 10_000, 1, [Stage(0, 200, volt)])[0]
     assert record.flows(1)[0].shape.first_na == volt * 1_000_000
     assert abs(na - volt * 1e6) < 20_000
     assert abs(uv - volt * 1e6) < 20_000
 
 
 def test_a_level_flows_while_it_is_held() -> None:
-    outlet, record = made("r1k")
-    outlet.hold(Stage(500_000, 0), 1_000)
-    assert abs(outlet.read_na(2_000) - 500_000) < 10_000
-    assert outlet.read_na(2_000) != outlet.read_na(2_000), "no two readings have the same noise"
-    assert abs(outlet.read_volt(2_000) - 0.5) < 0.01
-    outlet.settle(3_000)
-    outlet.hold(Stage(-500_000, 0), 6_000)
-    outlet.hold(None, 7_000)
-    assert [flow.shape[:2] for flow in record.flows(1, Kind.HELD)] == [
+    analog_output, record = made("r1k")
+    analog_output.hold(Stage(500_000, 0), 1_000)
+    assert abs(analog_output.read_na(2_000) - 500_000) < 10_000
+    assert analog_output.read_na(2_000) != analog_output.read_na(2_000), "no two readings have the same noise"
+    assert abs(analog_output.read_volt(2_000) - 0.5) < 0.01
+    analog_output.settle(3_000)
+    analog_output.hold(Stage(-500_000, 0), 6_000)
+    analog_output.hold(None, 7_000)
+    assert [flow.shape[:2] for flow in record.flows(1, FlowKind.HELD)] == [
         (500_000, 2_000), (500_000, 3_000), (-500_000, 1_000)
     ]  # fmt: skip
-    assert outlet.read_volt(8_000) == 0.0
+    assert analog_output.read_volt(8_000) == 0.0
 
 
 @given(st.lists(st.tuples(st.integers(-3, 3), st.integers(0, 300)), max_size=12))
@@ -112,7 +112,7 @@ def test_shapes_hold_all_that_flows(levels: list[tuple[int, int]]) -> None:
     wanted = [na for na, us in levels for na in repeat(na, us)]
     painted = [0] * len(wanted)
     for offset_us, shape, *_ in shapes_of(levels):
-        flow = Flow(0, 1, 1, shape, Kind.TRAIN)
+        flow = Flow(0, 1, 1, shape, FlowKind.TRAIN)
         for into_us in range(shape.span_us):
             if flowing := flow.at(into_us):
                 assert painted[offset_us + into_us] == 0

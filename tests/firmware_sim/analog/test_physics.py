@@ -13,8 +13,8 @@ import pytest
 from firmware_sim.analog.converter import Dac
 from firmware_sim.analog.electrodes import DISCHARGE_OHM
 from firmware_sim.analog.load import DRY, NOMINAL, RANDLES, steady
-from firmware_sim.analog.needle_pair import Pair
-from firmware_sim.analog.recorder import Kind, Recorder
+from firmware_sim.analog.needle_pair import NeedlePair
+from firmware_sim.analog.recorder import FlowKind, Recorder
 from firmware_sim.native.monitor import OVER_CURRENT_CUT_US
 from firmware_sim.native.output_stage import OutputStage
 from firmware_sim.native.program import OutputProgram, OutputSegment
@@ -22,14 +22,14 @@ from firmware_sim.native.program import OutputProgram, OutputSegment
 S = 1_000_000
 WIDE = OutputSegment(500_000, 600, 0, 600, 0)
 TAILED = OutputSegment(10_000, 300, 80, 600, 0)
-ON_THE_RAIL = Pair(5_700.0, 2.5, 47_000.0)  # 2 mA leave it 0.6 V for interfaces that come to 0.96 V
+ON_THE_RAIL = NeedlePair(5_700.0, 2.5, 47_000.0)  # 2 mA leave it 0.6 V for interfaces that come to 0.96 V
 
 
 @dataclass
 class Circuit:
     """Stepped through. `volt` is the interfaces'; currents in A, times in s, energy in J, charge in C."""
 
-    pair: Pair
+    pair: NeedlePair
     rail_volt: float = 12.0
     step_s: float = 1e-6
     volt: float = 0.0
@@ -92,7 +92,7 @@ class Stuck(Dac):
         return self._na[0] if amplitude_ua > 0 else -self._na[1]
 
 
-def driven(pair: Pair, segment: OutputSegment, amplitude_ua: int, for_us: int, dac: Dac | None = None) -> tuple[
+def driven(pair: NeedlePair, segment: OutputSegment, amplitude_ua: int, for_us: int, dac: Dac | None = None) -> tuple[
     OutputStage, Recorder
 ]:  # fmt: skip
     """A stage that gives pulses of one height from the first one on; its readback is a perfect one."""
@@ -115,7 +115,7 @@ def sampled(recorder: Recorder, start_us: int, count: int) -> list[float]:
 
 @pytest.mark.parametrize("pair", [NOMINAL, DRY, RANDLES])
 @pytest.mark.parametrize("segment", [WIDE, TAILED])
-def test_a_stretch_of_like_pulses_is_what_its_pulses_come_to_in_steps(pair: Pair, segment: OutputSegment) -> None:
+def test_a_stretch_of_like_pulses_is_what_its_pulses_come_to_in_steps(pair: NeedlePair, segment: OutputSegment) -> None:
     pulses = 12
     stage, recorder = driven(pair, segment, 1_000, pulses * segment.period_us)
     circuit = Circuit(pair)
@@ -131,7 +131,7 @@ def test_a_stretch_of_like_pulses_is_what_its_pulses_come_to_in_steps(pair: Pair
     assert circuit.energy > before
 
 
-def _charged(pair: Pair, volt: float, for_us: int) -> float:
+def _charged(pair: NeedlePair, volt: float, for_us: int) -> float:
     circuit = Circuit(pair, volt=volt)
     circuit.go(circuit.source(1e-3), for_us)
     return circuit.volt
@@ -153,7 +153,9 @@ def test_a_clipped_phase_is_recorded_as_it_flows_and_not_as_its_mean() -> None:
 
 @pytest.mark.parametrize("cut_in", ["first", "second"])
 @pytest.mark.parametrize("pair", [NOMINAL, DRY])
-def test_a_cut_pulse_has_the_energy_that_flowed_and_discharges_with_its_time_constant(pair: Pair, cut_in: str) -> None:
+def test_a_cut_pulse_has_the_energy_that_flowed_and_discharges_with_its_time_constant(
+    pair: NeedlePair, cut_in: str
+) -> None:
     ampere = 2.55875e-3
     stuck = Stuck(2_558_750, 1_000_000) if cut_in == "first" else Stuck(1_000_000, 2_558_750)
     stage, recorder = driven(pair, WIDE, 1_000, 100_000, stuck)
@@ -171,7 +173,7 @@ def test_a_cut_pulse_has_the_energy_that_flowed_and_discharges_with_its_time_con
     assert sampled(recorder, cut_us, 5_000) == pytest.approx(seen, abs=2e-9)
     assert seen[0] < -10e-6, "something is left on the electrodes"
     # What the discharge carries is what was left on them, but for what goes through the interfaces themselves.
-    back_fc = recorder.net_fc(1, Kind.DISCHARGE)
+    back_fc = recorder.net_fc(1, FlowKind.DISCHARGE)
     assert -recorder.net_fc(1) * 0.95 > back_fc > -recorder.net_fc(1) * 1.001
     stage.disable(0)
     for at_us in (cut_us, cut_us + 500, cut_us + 1_500):

@@ -9,15 +9,24 @@ import pytest
 
 from firmware_sim.analog.load import load_named
 from firmware_sim.analog.needle_pair import Curve
-from firmware_sim.analog.record_file import FORMAT, NoRecord, Record, Samples, integral, integrate, write_record
-from firmware_sim.analog.recorder import Flow, Kind, Recorder, Shape, open_recorder
+from firmware_sim.analog.record_file import (
+    FORMAT,
+    LoadRecordFile,
+    NotALoadRecord,
+    Samples,
+    integral,
+    integrate,
+    open_recorder,
+    write_record,
+)
+from firmware_sim.analog.recorder import Flow, FlowKind, PulseShape, Recorder
 from firmware_sim.native.output_stage import OutputStage
 from firmware_sim.native.program import OutputProgram, OutputSegment
 
 S = 1_000_000
 DENSE = OutputProgram((OutputSegment(500_000, 600, 50, 600, 3 * S), OutputSegment(10_000, 200, 0, 400, 3 * S)),
                       0b11, 200, 2 * S)  # fmt: skip
-SHAPE = Shape(1_000, 200, 100, 500, 400)
+SHAPE = PulseShape(1_000, 200, 100, 500, 400)
 
 
 def recorded(recorder: Recorder, seconds: int = 20) -> OutputStage:
@@ -61,7 +70,7 @@ def test_samples_come_the_same_in_any_chunks() -> None:
 
 def test_a_pulse_lies_where_its_times_say() -> None:
     recorder = Recorder()
-    recorder.add(1, Flow(1_000, 10_000, 2, SHAPE, Kind.TRAIN))
+    recorder.add(1, Flow(1_000, 10_000, 2, SHAPE, FlowKind.TRAIN))
     samples = np.concatenate([part.copy() for part in recorder.samples(1, 1_000_000)])
     assert len(samples) == 11_700
     assert (np.flatnonzero(samples == 1_000) == [*range(1_000, 1_200), *range(11_000, 11_200)]).all()
@@ -70,15 +79,15 @@ def test_a_pulse_lies_where_its_times_say() -> None:
 
 def test_like_pulses_are_kept_as_one_flow_and_kinds_apart() -> None:
     recorder = Recorder()
-    recorder.add(1, Flow(0, 5, 1, SHAPE, Kind.TRAIN))
-    recorder.add(1, Flow(10_000, 10_000, 1, SHAPE, Kind.TRAIN))
-    recorder.add(1, Flow(20_000, 10_000, 300, SHAPE, Kind.TRAIN))
-    assert recorder.flows(1) == [Flow(0, 10_000, 302, SHAPE, Kind.TRAIN)]
-    recorder.add(1, Flow(3_020_000, 10_000, 1, SHAPE, Kind.CHECK))
-    recorder.add(1, Flow(3_030_000, 10_000, 1, SHAPE._replace(first_na=9), Kind.TRAIN))
-    recorder.add(1, Flow(3_050_000, 10_000, 1, SHAPE._replace(first_na=9), Kind.TRAIN))
-    assert (recorder.pulses(1), recorder.pulses(1, Kind.CHECK), len(recorder.flows(1))) == (304, 1, 3)
-    assert recorder.charge_pc(1, Kind.CHECK) == 200
+    recorder.add(1, Flow(0, 5, 1, SHAPE, FlowKind.TRAIN))
+    recorder.add(1, Flow(10_000, 10_000, 1, SHAPE, FlowKind.TRAIN))
+    recorder.add(1, Flow(20_000, 10_000, 300, SHAPE, FlowKind.TRAIN))
+    assert recorder.flows(1) == [Flow(0, 10_000, 302, SHAPE, FlowKind.TRAIN)]
+    recorder.add(1, Flow(3_020_000, 10_000, 1, SHAPE, FlowKind.CHECK))
+    recorder.add(1, Flow(3_030_000, 10_000, 1, SHAPE._replace(first_na=9), FlowKind.TRAIN))
+    recorder.add(1, Flow(3_050_000, 10_000, 1, SHAPE._replace(first_na=9), FlowKind.TRAIN))
+    assert (recorder.pulses(1), recorder.pulses(1, FlowKind.CHECK), len(recorder.flows(1))) == (304, 1, 3)
+    assert recorder.charge_pc(1, FlowKind.CHECK) == 200
     assert recorder.end_us() == 3_050_700
 
 
@@ -98,7 +107,7 @@ def test_close_writes_the_file_that_was_named_and_it_says_what_it_holds(tmp_path
     with np.load(path) as archive:
         assert (str(archive["format"]), str(archive["unit"]), int(archive["rate_hz"])) == (FORMAT, "nA", 50_000)
         assert archive["ch1_00000"].dtype == np.int32
-    with Record(path) as record:
+    with LoadRecordFile(path) as record:
         assert (record.channels, record.complete) == ((1, 2), True)
         kept = np.concatenate([samples for _, samples in record.pieces(1)])
         # In 50 kHz, too, each edge of these pulses falls on a sample.
@@ -111,21 +120,21 @@ def test_close_writes_the_file_that_was_named_and_it_says_what_it_holds(tmp_path
 
 def test_a_record_costs_little_disk_and_none_while_nothing_flows(tmp_path: Path) -> None:
     recorder = Recorder()
-    recorder.add(1, Flow(0, 10_000, 6_000, SHAPE, Kind.TRAIN))
+    recorder.add(1, Flow(0, 10_000, 6_000, SHAPE, FlowKind.TRAIN))
     write_record(recorder, tmp_path / "minute")
     assert (tmp_path / "minute").stat().st_size < 100_000, "24 MB of samples"
-    recorder.add(1, Flow(86_400 * S, 10_000, 100, SHAPE, Kind.TRAIN))
+    recorder.add(1, Flow(86_400 * S, 10_000, 100, SHAPE, FlowKind.TRAIN))
     write_record(recorder, tmp_path / "day", rate_hz=1_000)
-    with Record(tmp_path / "day") as record:
+    with LoadRecordFile(tmp_path / "day") as record:
         assert [first // record.rate_hz for first, _ in record.pieces(1)] == [0, 10, 20, 30, 40, 50, 86_400]
 
 
 def test_a_record_that_is_full_says_so(tmp_path: Path) -> None:
     recorder = Recorder()
-    recorder.add(1, Flow(0, 10_000, 60_000, SHAPE, Kind.TRAIN))
+    recorder.add(1, Flow(0, 10_000, 60_000, SHAPE, FlowKind.TRAIN))
     write_record(recorder, tmp_path / "full", most_bytes=20_000)
     assert (tmp_path / "full").stat().st_size < 40_000
-    with Record(tmp_path / "full") as record:
+    with LoadRecordFile(tmp_path / "full") as record:
         assert not record.complete
         assert 0 < integrate(tmp_path / "full").pulses < 60_000
 
@@ -133,14 +142,14 @@ def test_a_record_that_is_full_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize("data", [b"", b"{}", b"PK\x03\x04"])
 def test_what_is_no_record_is_refused_by_name(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "other").write_bytes(data)
-    with pytest.raises(NoRecord, match="other is no record"):
-        Record(tmp_path / "other")
+    with pytest.raises(NotALoadRecord, match="other is no record"):
+        LoadRecordFile(tmp_path / "other")
 
 
 def test_a_current_that_falls_is_sampled_as_it_falls() -> None:
-    recorder, shape = Recorder(), Shape(1_500_000, 1_000, 0, 0, 0)
+    recorder, shape = Recorder(), PulseShape(1_500_000, 1_000, 0, 0, 0)
     curve = Curve(2_000.0, 200.0, 2_000.0, 1_000.0, 400.0)
-    recorder.add(1, Flow(5_000, 10_000, 1, shape, Kind.TRAIN, (curve, None)))
+    recorder.add(1, Flow(5_000, 10_000, 1, shape, FlowKind.TRAIN, (curve, None)))
     samples = np.concatenate([part.copy() for part in recorder.samples(1, 1_000_000, chunk=333)])
     assert (samples[5_000:5_200] == 2_000_000).all()
     assert samples[5_600] == 1_000_000 + round(1_000_000 * exp(-1))
@@ -159,7 +168,7 @@ def test_reading_in_mid_run_sees_every_pulse_so_far() -> None:
 
 
 def test_shapes_are_shared_and_asked() -> None:
-    assert SHAPE.part(200) == Shape(200, 200, 100, 100, 400)
+    assert SHAPE.part(200) == PulseShape(200, 200, 100, 100, 400)
     assert SHAPE.net_fc == 0
-    flow = Flow(0, 10_000, 1, SHAPE, Kind.TRAIN)
+    flow = Flow(0, 10_000, 1, SHAPE, FlowKind.TRAIN)
     assert [flow.at(us) for us in (-1, 0, 199, 200, 299, 300, 699, 700)] == [0, 1_000, 1_000, 0, 0, -500, -500, 0]

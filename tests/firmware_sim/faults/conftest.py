@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from firmware_sim.analog.recorder import Recorder
-from firmware_sim.faults import Fault, HostileDevice
+from firmware_sim.faults import Fault, FaultyDevice
 from firmware_sim.native.machine import Machine
 
 MakeHost = Callable[..., Any]
@@ -19,13 +19,13 @@ def hostile_host(new_host: type[Any]) -> MakeHost:
     class HostileHost(new_host):  # type: ignore[misc]
         """The device's own state is asked of the device that is powered now."""
 
-        device: HostileDevice
+        device: FaultyDevice
 
         def __init__(self, *faults: Fault, load: str = "nominal", seed: int = 1) -> None:
             super().__init__()
             self.recorder = Recorder()
             self.journal: list[Mapping[str, Any]] = []
-            self.device = HostileDevice(
+            self.device = FaultyDevice(
                 faults, seed=seed, load=load, recorder=self.recorder, journal=self.journal.append
             )
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from firmware_sim.analog.recorder import Kind
+from firmware_sim.analog.recorder import FlowKind
 from firmware_sim.faults import CATALOGUE, Fault
 from stimctl.wire import codec as wire
 from stimctl.wire.codes import PROTOCOL_VERSION, EndReason, Purpose, Refusal, SelfTestFailure
@@ -88,18 +88,18 @@ def see_readback_offset(make: MakeHost) -> None:
 
 def see_stuck_on(make: MakeHost) -> None:
     host = running(make, on_one("device.stuck_on", value_ua=-300))
-    assert not host.recorder.flows(1, Kind.HELD), "while the outputs are enabled the switch is closed anyway"
+    assert not host.recorder.flows(1, FlowKind.HELD), "while the outputs are enabled the switch is closed anyway"
     stopped_us = host.now_us
     answer = host.ask(wire.Stop())
     host.wait(SECOND_US)
     assert not answer.zero
     assert not host.ask(wire.Stop()).zero
     assert abs(host.machine.zero.measured_ua - 127) <= 10
-    levels = host.recorder.flows(1, Kind.HELD)
+    levels = host.recorder.flows(1, FlowKind.HELD)
     assert (levels[0].first_us, levels[0].shape.second_na) == (stopped_us, 300_000)
     assert levels[-1].shape.second_na < 150_000, "the electrodes are charged, and the supply can drive no more"
     assert host.recorder.end_us(1) == host.now_us
-    assert not host.recorder.flows(2, Kind.HELD)
+    assert not host.recorder.flows(2, FlowKind.HELD)
 
 
 # --- power and time ---------------------------------------------------------------------------------
@@ -150,13 +150,13 @@ def see_clock_freeze(make: MakeHost) -> None:
     host.pass_time(SECOND_US)
     assert len(host.heard) == heard
     assert (host.state, host.now_us > frozen_us + SECOND_US) == (S.RUNNING, True)
-    [levels] = [found for channel in (1, 2) if (found := host.recorder.flows(channel, Kind.HELD))]
+    [levels] = [found for channel in (1, 2) if (found := host.recorder.flows(channel, FlowKind.HELD))]
     assert levels[0].first_us == frozen_us
     assert sum(flow.count * flow.shape.span_us for flow in levels) == host.now_us - frozen_us
     assert levels[0].shape.first_na in (600_000, 500_000), "the pulse of that moment never ends"
     host.pass_time(2 * SECOND_US)
     assert host.state is S.ENDED, "the stop waited for it"
-    levels = [flow for channel in (1, 2) for flow in host.recorder.flows(channel, Kind.HELD)]
+    levels = [flow for channel in (1, 2) for flow in host.recorder.flows(channel, FlowKind.HELD)]
     planned_us = host.journal_us("RUNNING") + LATER_US
     assert sum(flow.count * flow.shape.span_us for flow in levels) == 3 * SECOND_US - (frozen_us - planned_us)
 
@@ -322,9 +322,9 @@ def see_intermittent(make: MakeHost) -> None:
 
 def see_bridged(make: MakeHost) -> None:
     host = running(make, on_one("load.bridged", other=3, leak_permille=100))
-    leaked = host.recorder.flows(3, Kind.LEAK)
+    leaked = host.recorder.flows(3, FlowKind.LEAK)
     assert leaked[0].shape.first_na == 60_000
-    assert not host.recorder.flows(2, Kind.LEAK)
+    assert not host.recorder.flows(2, FlowKind.LEAK)
 
 
 def see_drift(make: MakeHost) -> None:

@@ -16,10 +16,10 @@ import serial
 from click.testing import CliRunner
 
 from firmware_sim.cli import sim
-from firmware_sim.factory import Which
-from firmware_sim.faults import Fault, HostileDevice
-from firmware_sim.protocol_sim import Options, Serial, options_of
-from firmware_sim.serve import Journal, Line, PtyLine, TcpLine, clock_us, serve
+from firmware_sim.factory import DeviceSpec
+from firmware_sim.faults import Fault, FaultyDevice
+from firmware_sim.protocol_sim import Serial, SimOptions, options_of
+from firmware_sim.serve import JournalWriter, PtyLine, ServedLine, TcpLine, clock_us, serve
 from stimctl.errors import InputInvalid, LineLost, Misuse, NotSent
 from stimctl.port import Port, VirtualPort, open_port
 from stimctl.wire import codec as wire
@@ -51,7 +51,7 @@ def scenario(tmp_path: Path) -> Path:
 
 def test_a_url_takes_faults_load_and_seed_of_a_scenario(scenario: Path) -> None:
     fault = Fault("line.unplug", at_us=450_000, for_us=2 * SECOND_US)
-    assert options_of(f"sim://?scenario={scenario}") == Options(load="dry", seed=5, faults=(fault,))
+    assert options_of(f"sim://?scenario={scenario}") == SimOptions(load="dry", seed=5, faults=(fault,))
     chosen = options_of(f"sim://?seed=7&scenario={scenario}&load=r1k")
     assert (chosen.load, chosen.seed, chosen.faults) == ("r1k", 7, (fault,))
 
@@ -83,7 +83,7 @@ def test_an_unplugged_sim_port_is_dead(scenario: Path) -> None:
 
 
 def test_plain_pyserial_sees_what_it_would_of_a_cable(scenario: Path) -> None:
-    line = Serial.powering(Options(faults=options_of(f"sim://?scenario={scenario}").faults).make)
+    line = Serial.powering(SimOptions(faults=options_of(f"sim://?scenario={scenario}").faults).make)
     line.timeout = 1
     line.write(HELLO)
     with pytest.raises(serial.SerialException, match="the device was unplugged"):
@@ -99,8 +99,8 @@ def test_plain_pyserial_sees_what_it_would_of_a_cable(scenario: Path) -> None:
 
 
 def test_a_port_around_a_made_device() -> None:
-    def make(**given: object) -> HostileDevice:
-        return HostileDevice([Fault("device.wrong_version")], **given)  # type: ignore[arg-type]
+    def make(**given: object) -> FaultyDevice:
+        return FaultyDevice([Fault("device.wrong_version")], **given)  # type: ignore[arg-type]
 
     port: Port = VirtualPort("sim://", Serial.powering(make))
     port.write(HELLO)
@@ -112,9 +112,9 @@ def test_a_port_around_a_made_device() -> None:
 
 
 @contextmanager
-def served(line: Line, *faults: Fault) -> Iterator[HostileDevice]:
+def served(line: ServedLine, *faults: Fault) -> Iterator[FaultyDevice]:
     """A hostile device that is served by a thread until the block ends."""
-    device = HostileDevice(faults, seed=1, load="nominal", boot_us=clock_us())
+    device = FaultyDevice(faults, seed=1, load="nominal", boot_us=clock_us())
     near, far = socket.socketpair()
     thread = threading.Thread(target=serve, args=(device, line, near))
     thread.start()
@@ -140,7 +140,7 @@ def wait_until_lost(port: Port) -> None:
 @pytest.mark.parametrize("kind", ["pty", "tcp"])
 def test_unplugged_it_hangs_up_and_comes_back_under_the_same_name(kind: str, tmp_path: Path) -> None:
     link = tmp_path / "stimulator"
-    line: Line = PtyLine(link) if kind == "pty" else TcpLine(0)
+    line: ServedLine = PtyLine(link) if kind == "pty" else TcpLine(0)
     with served(line, Fault("line.unplug", at_us=200_000, for_us=1_500_000)) as device:
         port = open_port(line.url)
         port.write(HELLO)
@@ -189,7 +189,7 @@ def test_the_journal_of_a_device_that_was_reset_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     with path.open("a") as file:
         fault = Fault("device.reset", at_us=SECOND_US, options={"down_us": 0})
-        device = HostileDevice([fault], seed=1, load="nominal", boot_us=777, journal=Journal(file, 777))
+        device = FaultyDevice([fault], seed=1, load="nominal", boot_us=777, journal=JournalWriter(file, 777))
         device.advance(777 + 2 * SECOND_US)
     boots = [entry for entry in map(json.loads, path.read_text().splitlines()) if entry["event"] == "boot"]
     assert [entry["monotonic_us"] for entry in boots] == [777, 777 + SECOND_US]
@@ -227,5 +227,5 @@ def test_what_the_command_refuses(scenario: Path) -> None:
 
 
 def test_only_a_native_device_has_these_faults() -> None:
-    assert isinstance(Options(faults=()).make(seed=1, load="nominal"), HostileDevice)
-    assert not isinstance(Options(which=Which()).make(seed=1, load="nominal"), HostileDevice)
+    assert isinstance(SimOptions(faults=()).make(seed=1, load="nominal"), FaultyDevice)
+    assert not isinstance(SimOptions(spec=DeviceSpec()).make(seed=1, load="nominal"), FaultyDevice)

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_sim.analog.load import Load, ScriptedLoad, load_named
-from firmware_sim.analog.recorder import Kind, Recorder
-from firmware_sim.faults import CATALOGUE, Fault, HostileDevice
+from firmware_sim.analog.recorder import FlowKind, Recorder
+from firmware_sim.faults import CATALOGUE, Fault, FaultyDevice
 from firmware_sim.faults.clock import WarpedClock
-from firmware_sim.faults.model import Word
+from firmware_sim.faults.model import WordOption
 from firmware_sim.native.device import Device
 from firmware_sim.native.nonces import by_seed, nonce
 from stimctl.wire import codec as wire
@@ -79,14 +79,14 @@ class World:
     def __init__(self, *faults: Fault, seed: int = 1, load: Load | str = "nominal", boot_us: int = 0) -> None:
         self.recorder = Recorder()
         self.journal: list[Mapping[str, Any]] = []
-        self.device = HostileDevice(
+        self.device = FaultyDevice(
             faults, seed=seed, load=load, recorder=self.recorder, journal=self.journal.append, boot_us=boot_us
         )
         self.host = Blind(self.device, boot_us, seed=seed)
 
     def outcome(self) -> Any:
         """All that can be seen of it."""
-        flows = [self.recorder.flows(channel, kind) for channel in (1, 2, 3, 4) for kind in Kind]
+        flows = [self.recorder.flows(channel, kind) for channel in (1, 2, 3, 4) for kind in FlowKind]
         return self.host.heard, flows, self.journal, self.device.fired, self.device.fired_us
 
 
@@ -115,7 +115,7 @@ def test_it_is_quick_while_nothing_acts() -> None:
     """Looking whether something is due costs less than the device's own work does."""
     calls = 0
 
-    class Counted(HostileDevice):
+    class Counted(FaultyDevice):
         def _turn(self, now_us: int) -> None:
             nonlocal calls
             calls += 1
@@ -124,7 +124,7 @@ def test_it_is_quick_while_nothing_acts() -> None:
     device = Counted(NEVER, seed=1, load="nominal")
     Blind(device).run()
     assert calls == 0
-    assert device._mouth.plain
+    assert device._transmitter.plain
     assert device._line.from_device.plain
 
 
@@ -141,7 +141,9 @@ def some_fault(draw: st.DrawFn) -> Fault:
     for name, option in kind.options.items():
         if draw(st.booleans()):
             any_of: st.SearchStrategy[int | str] = (
-                st.sampled_from(option.choices) if isinstance(option, Word) else st.integers(option.low, option.high)
+                st.sampled_from(option.choices)
+                if isinstance(option, WordOption)
+                else st.integers(option.low, option.high)
             )
             options[name] = draw(any_of)
     after = draw(st.sampled_from([None, "RAMPING", "RUNNING", "ENDED", "IDLE"]))

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_sim.faults.catalogue import CATALOGUE
-from firmware_sim.faults.line import NEVER_US, HostileLine, Way
+from firmware_sim.faults.line import NEVER_US, HostileLine, LineDirection
 from firmware_sim.faults.model import Fault
-from firmware_sim.faults.schedule import Schedule
+from firmware_sim.faults.schedule import FaultSchedule
 from stimctl.wire import codec as wire
 from stimctl.wire.framing import FrameSplitter
 from stimctl.wire.framing import frame as framed
@@ -24,12 +24,12 @@ class Rig:
     """A line with faults, and a clock that somebody turns."""
 
     def __init__(self, *faults: Fault, seed: int = 1) -> None:
-        self.schedule = Schedule(faults)
+        self.schedule = FaultSchedule(faults)
         self.line = HostileLine(self.schedule.windows, seed)
         self.heard: list[tuple[int, bytes]] = []
         self.go(0)
 
-    def go(self, now_us: int, way: Way | None = None) -> None:
+    def go(self, now_us: int, way: LineDirection | None = None) -> None:
         """Let time pass, and hear what comes on the way."""
         for _ in self.schedule.turns(now_us):
             self.line.changed(now_us)
@@ -46,7 +46,7 @@ class Rig:
         self._live(way, NEVER_US - 1)
         return b"".join(piece for _, piece in self.heard)
 
-    def _live(self, way: Way, until_us: int) -> None:
+    def _live(self, way: LineDirection, until_us: int) -> None:
         while (next_us := min(way.next_us, self.schedule.next_us)) <= until_us:
             self.go(next_us, way)
 

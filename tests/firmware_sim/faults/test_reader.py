@@ -8,18 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_sim.faults import CATALOGUE, Fault, Setting, as_mapping, fault_from, read_setting
+from firmware_sim.faults import CATALOGUE, Fault, FaultSetup, as_mapping, fault_from, read_setting
 from firmware_sim.faults.__main__ import DOCUMENT, main, table
 from firmware_sim.faults.catalogue import TOLD
-from firmware_sim.faults.model import Kind, Word
+from firmware_sim.faults.model import FaultKind, WordOption
 from stimctl.errors import InputInvalid
 from stimctl.wire.codes import DeviceState
 
 
-def options_of(kind: Kind) -> st.SearchStrategy[dict[str, Any]]:
+def options_of(kind: FaultKind) -> st.SearchStrategy[dict[str, Any]]:
     """Some of its options, each with a value that is allowed."""
     values: dict[str, st.SearchStrategy[Any]] = {
-        name: st.sampled_from(option.choices) if isinstance(option, Word) else st.integers(option.low, option.high)
+        name: st.sampled_from(option.choices)
+        if isinstance(option, WordOption)
+        else st.integers(option.low, option.high)
         for name, option in kind.options.items()
     }
     if kind.name == "device.wrong_echo":
@@ -97,7 +99,7 @@ def test_a_file_is_refused_with_all_that_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(InputInvalid) as refused:
         read_setting(path)
     assert [problem.field for problem in refused.value.problems] == ["seed", "load", "fault[0].kind", "fault[1].at_s"]
-    for text, says in (("x", "cannot be read"), ("fault = 3\n", "fault is 3: must be tables that begin with")):
+    for text, says in (("x", "is not TOML"), ("fault = 3\n", "fault is 3: must be tables that begin with")):
         path.write_text(text)
         with pytest.raises(InputInvalid, match=says):
             read_setting(path)
@@ -108,7 +110,7 @@ def test_a_file_is_refused_with_all_that_is_wrong(tmp_path: Path) -> None:
 def test_what_else_is_in_a_file_is_another_matter(tmp_path: Path) -> None:
     path = tmp_path / "faults.toml"
     path.write_text('title = "x"\nseed = 7\nload = "dry,2=open"\n[answers]\nprofile = "y"\n[[action]]\ndo = "stop"\n')
-    assert read_setting(path) == Setting((), "dry,2=open", 7)
+    assert read_setting(path) == FaultSetup((), "dry,2=open", 7)
 
 
 def test_the_page_is_what_the_catalogue_says(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from firmware_sim.native.flash import Flash
 from firmware_sim.native.machine import Machine
 from firmware_sim.native.output_stage import OutputStage, Trip
 from firmware_sim.native.program import OutputProgram, OutputSegment
-from firmware_sim.native.run_state import Arming, Change
+from firmware_sim.native.run_state import Arming, StateChange
 from stimctl.wire.codes import DeviceState, Purpose
 
 S = 1_000_000
@@ -65,7 +65,7 @@ class Bench:
 
     def __init__(self, *, to_file: bool = False) -> None:
         self.flash = NotingFlash(saves_to_file=to_file)
-        self.told: list[Change] = []
+        self.told: list[StateChange] = []
         self.stage = Stage()
         self.machine = Machine(self.stage, self.flash, self.told.append)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from firmware_sim.analog.load import load_named
 from firmware_sim.native.output_stage import OutputStage
 from firmware_sim.native.program import OutputProgram, OutputSegment
-from stimctl.dose import Commanded
+from stimctl.dose import CommandedDose
 from stimctl.waveform import Program, Segment
 
 S = 1_000_000
@@ -46,7 +46,7 @@ def stories(draw: st.DrawFn) -> dict[str, Any]:
 @given(stories())
 def test_driver_and_device_count_the_same_pulses_and_charge(story: dict[str, Any]) -> None:
     channels, limit = story["channels"], story["limit"]
-    driver = Commanded(
+    driver = CommandedDose(
         Program(
             tuple(Segment(*each) for each in story["segments"]), tuple(channels), story["slope"], story["down"], limit
         )
@@ -68,7 +68,7 @@ def test_driver_and_device_count_the_same_pulses_and_charge(story: dict[str, Any
                 stage.set_target(channels[0], target_ua)
         assert stage.run(end_us) is None
         stage.disable(end_us)
-        driver.held(end_us)
+        driver.on_hold(end_us)
     for channel in channels:
         dose, totals = driver.dose(channel), stage.totals(channel)
         assert (*dose.pulses, *dose.charge_pc) == totals[:4]

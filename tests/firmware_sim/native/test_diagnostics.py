@@ -6,7 +6,7 @@ import pytest
 
 from firmware_sim.analog.converter import Dac
 from firmware_sim.analog.load import load_named
-from firmware_sim.analog.recorder import Kind, Recorder
+from firmware_sim.analog.recorder import FlowKind, Recorder
 from firmware_sim.native.diagnostics import ImpedanceResult
 from firmware_sim.native.output_stage import OutputStage
 from stimctl.wire.codes import SATURATED_OHM, EndReason, SelfTestFailure
@@ -52,9 +52,9 @@ def test_check_reads_the_load_and_counts_its_pulses(load: str, ohm: int) -> None
         assert (result.pulses, result.amplitude_ua, result.charge_pc) == (10, 100, 200_000)
         assert abs(result.measured_ua - 100) <= 11
         assert result.trip is None
-        assert recorder.pulses(2, Kind.CHECK) == 10
+        assert recorder.pulses(2, FlowKind.CHECK) == 10
         assert recorder.pulses(2) == 0
-        assert recorder.charge_pc(2, Kind.CHECK) == 200_000
+        assert recorder.charge_pc(2, FlowKind.CHECK) == 200_000
         assert set(stage.totals(2)) == {0}
 
 

@@ -3,18 +3,18 @@
 import pytest
 
 from firmware_sim.native import gate
-from firmware_sim.native.gate import Pulse, permit
+from firmware_sim.native.gate import OutputPulse, permit
 from firmware_sim.native.program import OutputProgram, OutputSegment
 from stimctl.wire.codes import DeviceState
 
-LAWFUL = Pulse(
+LAWFUL = OutputPulse(
     amplitude_ua=1_000, width_us=200, interphase_gap_us=0, second_ua=1_000, second_width_us=200, period_us=10_000
 )
 OUTPUT = (DeviceState.RAMPING, DeviceState.RUNNING, DeviceState.RAMPING_DOWN)
 
 
 def allowed(
-    pulse: Pulse, *, state: DeviceState = DeviceState.RUNNING, ceiling_ua: int = 2_000, last_ua: int = 2_000
+    pulse: OutputPulse, *, state: DeviceState = DeviceState.RUNNING, ceiling_ua: int = 2_000, last_ua: int = 2_000
 ) -> bool:
     return permit(state, ceiling_ua, last_ua, pulse)
 
@@ -37,7 +37,7 @@ def test_an_impedance_check_may_use_no_more(amplitude_ua: int) -> None:
     assert not allowed(pulse, state=DeviceState.CHECKING)
 
 
-def symmetric(amplitude_ua: int) -> Pulse:
+def symmetric(amplitude_ua: int) -> OutputPulse:
     return LAWFUL._replace(amplitude_ua=amplitude_ua, second_ua=amplitude_ua)
 
 
@@ -72,7 +72,7 @@ def test_first_width(width_us: int) -> None:
 @pytest.mark.parametrize("second_width_us", [*range(1_195, 1_206), 2_400])
 def test_second_width(second_width_us: int) -> None:
     # Amplitudes chosen so that the areas are equal at every width of the sweep.
-    pulse = Pulse(second_width_us, 600, 0, 600, second_width_us, 10_000)
+    pulse = OutputPulse(second_width_us, 600, 0, 600, second_width_us, 10_000)
     assert pulse.amplitude_ua * 600 <= gate.MAX_CHARGE_PC or second_width_us > 1_200
     assert allowed(pulse, last_ua=2_000) is (second_width_us <= 1_200)
 
@@ -80,7 +80,7 @@ def test_second_width(second_width_us: int) -> None:
 def test_the_second_phase_is_never_over_nor_shorter_than_the_first() -> None:
     for second_ua in (-1_000, 0, 999, 1_000, 1_001, 2_000):
         assert allowed(LAWFUL._replace(second_ua=second_ua)) is (second_ua == 1_000), second_ua
-    shorter = Pulse(1_000, 400, 0, 2_000, 200, 10_000)
+    shorter = OutputPulse(1_000, 400, 0, 2_000, 200, 10_000)
     assert shorter.amplitude_ua * shorter.width_us == shorter.second_ua * shorter.second_width_us
     assert not allowed(shorter)
 
@@ -97,7 +97,7 @@ def test_no_amplitude_is_no_pulse() -> None:
 @pytest.mark.parametrize("off_ua", [-2, -1, 0, 1, 2])
 @pytest.mark.parametrize("off_us", [-1, 0, 1])
 def test_areas_are_equal_or_nothing(off_ua: int, off_us: int) -> None:
-    pulse = Pulse(1_000, 200, 0, 500 + off_ua, 400 + off_us, 10_000)
+    pulse = OutputPulse(1_000, 200, 0, 500 + off_ua, 400 + off_us, 10_000)
     assert allowed(pulse) is (off_ua == 0 and off_us == 0)
 
 
@@ -115,14 +115,14 @@ def test_charge_has_a_check_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Width and amplitude limits already imply 1.2 uC, so one of them is taken away to see this one hold."""
     monkeypatch.setattr(gate, "MAX_WIDTH_US", 1_000)
     for width_us in [*range(595, 606), 1_000]:
-        pulse = Pulse(2_000, width_us, 0, 2_000, width_us, 10_000)
+        pulse = OutputPulse(2_000, width_us, 0, 2_000, width_us, 10_000)
         assert allowed(pulse) is (2_000 * width_us <= 1_200_000), width_us
 
 
 def test_a_pulse_takes_its_shape_from_the_program_or_from_the_check() -> None:
     program = OutputProgram((OutputSegment(500_000, 600, 50, 1_200, 0),), 0b1, 200, 0)
-    assert gate.pulse_of(program, 0, 1_000, 500) == Pulse(1_000, 600, 50, 500, 1_200, 500_000)
-    assert gate.pulse_of(program, -1, 100, 100) == Pulse(100, 200, 0, 100, 200, 10_000)
+    assert gate.pulse_of(program, 0, 1_000, 500) == OutputPulse(1_000, 600, 50, 500, 1_200, 500_000)
+    assert gate.pulse_of(program, -1, 100, 100) == OutputPulse(100, 200, 0, 100, 200, 10_000)
 
 
 def test_the_figures_are_those_of_the_limits_table() -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from firmware_sim.native.loading import Loading, quantum_ua
-from firmware_sim.native.refusal import Denied
+from firmware_sim.native.loading import ProgramLoader, quantum_ua
+from firmware_sim.native.refusal import CommandDenied
 from stimctl.wire.codec import LoadProgram, LoadSegment
 from stimctl.wire.codes import Refusal
 
@@ -15,10 +15,10 @@ FIRST = LoadSegment(0, 500_000, 600, 0, 600, 3_000_000)
 
 def refusal(header: LoadProgram, *segments: LoadSegment) -> tuple[Refusal, int, int] | None:
     try:
-        loading = Loading(header)
+        loading = ProgramLoader(header)
         for segment in segments:
             loading.add(segment)
-    except Denied as denied:
+    except CommandDenied as denied:
         return denied.reason, denied.detail, denied.limit
     return None
 
@@ -126,9 +126,9 @@ def test_areas_that_cannot_be_equal_are_refused() -> None:
 
 
 def test_a_program_that_lacks_a_segment_is_not_sealed() -> None:
-    loading = Loading(PAIR)
+    loading = ProgramLoader(PAIR)
     loading.add(FIRST)
-    with pytest.raises(Denied) as caught:
+    with pytest.raises(CommandDenied) as caught:
         loading.seal()
     assert (caught.value.reason, caught.value.detail, caught.value.limit) == (Refusal.BELOW_LIMIT, 1, 2)
 

@@ -7,9 +7,9 @@ from firmware_sim.native.diagnostics import ImpedanceResult
 from firmware_sim.native.machine import SAVE_EVERY_US, Machine
 from firmware_sim.native.nonces import by_seed
 from firmware_sim.native.program import OutputProgram
-from firmware_sim.native.run_state import Arming, Change
+from firmware_sim.native.run_state import Arming, StateChange
 from firmware_sim.native.states import Cause, IllegalCause
-from firmware_sim.native.timers import Timer
+from firmware_sim.native.timers import DeviceTimer
 from firmware_sim.native.zero_detector import SAMPLE_US
 from stimctl.wire.codes import DeviceState, EndReason, Purpose
 from tests.firmware_sim.native.machine_bench import ARMING, GOOD, PROGRAM, Bench, S, alive_until
@@ -26,7 +26,7 @@ def test_a_device_that_has_just_booted_holds_nothing_and_drives_nothing() -> Non
     assert (machine.hold_reason, machine.holding, machine.delivers) == (EndReason.NONE, False, False)
     assert (machine.alive_us, machine.now_us, machine.stimulation_us(5)) == (0, 0, 0)
     assert bench.stage.disabled_us == [0]
-    assert machine.timers.next_us == machine.timers.at_us(Timer.ZERO) == SAMPLE_US
+    assert machine.timers.next_us == machine.timers.at_us(DeviceTimer.ZERO) == SAMPLE_US
 
 
 def test_a_nonce_is_chance_and_the_number_of_the_arm_over_all_boots() -> None:
@@ -47,7 +47,7 @@ def test_a_machine_that_is_told_nothing_draws_by_the_system() -> None:
 
 
 def test_a_change_says_no_reason_channel_or_value_of_itself() -> None:
-    change = Change(5, DeviceState.IDLE, DeviceState.LOADING)
+    change = StateChange(5, DeviceState.IDLE, DeviceState.LOADING)
     assert (change.reason, change.channel, change.value) == (EndReason.NONE, 0, 0)
 
 
@@ -58,7 +58,7 @@ def test_only_a_change_of_state_is_told() -> None:
     machine.move(Cause.DIGEST, 5)
     assert bench.told == []
     machine.move(Cause.TEST_FAILED, 6)
-    assert bench.told == [Change(6, DeviceState.TESTED, DeviceState.LOADED)]
+    assert bench.told == [StateChange(6, DeviceState.TESTED, DeviceState.LOADED)]
     assert bench.flash.saved == [None], "and only a change is saved"
 
 
@@ -88,8 +88,8 @@ def test_a_new_session_begins_from_nothing() -> None:
     assert (session.nonce, session.number, session.ceiling_ua) == (0, 1, 1_500)
     assert bench.stage.resets == 1
     assert machine.impedances == {}
-    assert machine.timers.at_us(Timer.SESSION) == 3 * S + gate.SESSION_US
-    assert machine.timers.at_us(Timer.SAVE) is None, "battery-backed memory needs no saving"
+    assert machine.timers.at_us(DeviceTimer.SESSION) == 3 * S + gate.SESSION_US
+    assert machine.timers.at_us(DeviceTimer.SAVE) is None, "battery-backed memory needs no saving"
 
 
 def test_a_flash_in_a_file_is_saved_each_second_of_a_session() -> None:
@@ -98,7 +98,7 @@ def test_a_flash_in_a_file_is_saved_each_second_of_a_session() -> None:
     machine = bench.tested(3 * S)
     machine.open_session(1_500, 0b0001, 60 * S, 3 * S)
     for due_us in (4 * S, 5 * S):
-        assert machine.timers.at_us(Timer.SAVE) == due_us
+        assert machine.timers.at_us(DeviceTimer.SAVE) == due_us
         bench.flash.saved.clear()
         machine.advance(due_us)
         assert bench.flash.saved == [1]
@@ -112,18 +112,18 @@ def test_an_arm_in_the_wrong_state_changes_nothing() -> None:
     other = Arming(Purpose.STIMULATE, (3,), 0b0100, 500, nonce=8)
     with pytest.raises(IllegalCause):
         machine.arm(other, session, 9 * S, S)
-    assert (machine.arming, session.nonce, machine.timers.at_us(Timer.ARM)) == (ARMING, 7, 60 * S)
+    assert (machine.arming, session.nonce, machine.timers.at_us(DeviceTimer.ARM)) == (ARMING, 7, 60 * S)
 
 
 def test_an_arm_that_lapses_takes_the_watchdog_with_it() -> None:
     """In TESTED nobody has to send keepalives, and a session that waits there is not ended for lack of them."""
     machine = Bench().armed(lapse_us=500_000)
-    assert machine.timers.at_us(Timer.WATCHDOG) == gate.WATCHDOG_US
+    assert machine.timers.at_us(DeviceTimer.WATCHDOG) == gate.WATCHDOG_US
     machine.advance(600_000)
     assert machine.state is DeviceState.TESTED
-    assert machine.timers.at_us(Timer.WATCHDOG) is None
+    assert machine.timers.at_us(DeviceTimer.WATCHDOG) is None
     machine.alive(700_000)
-    assert (machine.alive_us, machine.timers.at_us(Timer.WATCHDOG)) == (700_000, None)
+    assert (machine.alive_us, machine.timers.at_us(DeviceTimer.WATCHDOG)) == (700_000, None)
 
 
 @pytest.mark.parametrize(("limit_us", "fall_us"), [(60 * S, 55 * S), (5 * S, 0), (4 * S, 0)])
@@ -132,13 +132,13 @@ def test_the_fall_begins_in_time_for_its_end_or_at_once(limit_us: int, fall_us: 
     assert machine.session is not None
     machine.session.limit_us = limit_us
     machine.start(machine.session, PROGRAM, {1: 600, 2: 500}, 2 * S)
-    assert machine.timers.at_us(Timer.STIMULATION) == 2 * S + limit_us
-    assert machine.timers.at_us(Timer.FALL) == 2 * S + fall_us
+    assert machine.timers.at_us(DeviceTimer.STIMULATION) == 2 * S + limit_us
+    assert machine.timers.at_us(DeviceTimer.FALL) == 2 * S + fall_us
 
 
 def test_a_program_without_a_fall_has_no_timer_for_one() -> None:
     machine = Bench().started(program=OutputProgram(PROGRAM.segments, 0b0011, 200, 0))
-    assert machine.timers.at_us(Timer.FALL) is None
+    assert machine.timers.at_us(DeviceTimer.FALL) is None
 
 
 @pytest.mark.parametrize("go", ["started", "checking"])
@@ -148,7 +148,7 @@ def test_zero_is_no_longer_sure_once_output_may_flow(go: str) -> None:
     assert bench.machine.zero.sure
     machine = getattr(bench, go)(S)
     assert not machine.zero.sure
-    assert machine.timers.at_us(Timer.ZERO) is None
+    assert machine.timers.at_us(DeviceTimer.ZERO) is None
 
 
 # --- the end ----------------------------------------------------------------------------------------------
@@ -177,7 +177,7 @@ def test_after_the_end_the_record_is_latched_and_only_zero_is_watched() -> None:
     assert bench.flash.collect is None
     assert machine.waiting is not None
     assert machine.waiting.end_reason == EndReason.TIMER
-    assert [timer for timer in Timer if machine.timers.at_us(timer) is not None] == [Timer.ZERO]
+    assert [timer for timer in DeviceTimer if machine.timers.at_us(timer) is not None] == [DeviceTimer.ZERO]
     machine.acknowledge(4 * S)
     assert machine.state is DeviceState.IDLE
     assert (machine.waiting, machine.loading, machine.program, machine.arming) == (None,) * 4
@@ -229,7 +229,7 @@ def test_a_check_goes_from_channel_to_channel_and_ends_quietly() -> None:
     assert bench.stage.checked == [(*pulse, 2 * S + 10_000 * place) for place, pulse in enumerate(pulses)]
     assert machine.state is DeviceState.TESTED
     assert bench.stage.disabled_us == [2 * S + 200_000]
-    assert machine.timers.at_us(Timer.ZERO) is not None, "zero is watched again"
+    assert machine.timers.at_us(DeviceTimer.ZERO) is not None, "zero is watched again"
     assert machine.impedances == {1: GOOD, 2: GOOD}
 
 
@@ -294,7 +294,9 @@ def test_a_check_that_trips_ends_the_session_at_its_last_pulse_and_says_so_at_on
     assert machine.state is DeviceState.CHECKING
     assert machine.timers.next_us == ends_us
     machine.advance(ends_us)
-    assert bench.told[-1] == Change(ends_us, DeviceState.CHECKING, DeviceState.ENDED, EndReason.OVER_CURRENT, 1, 2_345)
+    assert bench.told[-1] == StateChange(
+        ends_us, DeviceState.CHECKING, DeviceState.ENDED, EndReason.OVER_CURRENT, 1, 2_345
+    )
     assert machine.impedances == {1: found}
     assert len(bench.stage.checked) == number + 1
 
@@ -312,5 +314,5 @@ def test_a_check_that_the_gate_denies_ends_the_session_and_time_never_goes_back(
     bench.stage.found = {(1, 0): ImpedanceResult(0, 0, 0, 0, 0, EndReason.GATE, value=100)}
     machine = bench.checking(2 * S)
     machine.advance(2 * S + 50_000)
-    assert bench.told[-1] == Change(2 * S + 1, DeviceState.CHECKING, DeviceState.ENDED, EndReason.GATE, 1, 100)
+    assert bench.told[-1] == StateChange(2 * S + 1, DeviceState.CHECKING, DeviceState.ENDED, EndReason.GATE, 1, 100)
     assert machine.now_us == 2 * S + 50_000

@@ -5,8 +5,8 @@ import pytest
 from firmware_sim.native import gate
 from firmware_sim.native.output_stage import Trip
 from firmware_sim.native.program import OutputProgram, OutputSegment
-from firmware_sim.native.run_state import Change
-from firmware_sim.native.timers import Timer
+from firmware_sim.native.run_state import StateChange
+from firmware_sim.native.timers import DeviceTimer
 from firmware_sim.native.zero_detector import SAMPLE_US
 from stimctl.wire.codes import DeviceState, EndReason
 from tests.firmware_sim.native.machine_bench import ARMING, PROGRAM, Bench, S, alive_until
@@ -20,7 +20,7 @@ def test_however_late_anybody_looks_nothing_is_driven_after_the_watchdog() -> No
     machine.advance(30 * S)
     assert bench.stage.ran_to_us[-1] == gate.WATCHDOG_US
     assert machine.session is None
-    assert bench.told[-1] == Change(3 * S, DeviceState.RAMPING, DeviceState.ENDED, EndReason.WATCHDOG)
+    assert bench.told[-1] == StateChange(3 * S, DeviceState.RAMPING, DeviceState.ENDED, EndReason.WATCHDOG)
     assert machine.stimulation_us(40 * S) == gate.WATCHDOG_US
 
 
@@ -45,7 +45,7 @@ def test_a_trip_is_dated_to_its_instant_in_a_second_run_too(reason: EndReason, s
     assert bench.stage.ran_to_us[-1] == 3 * S, "stimulation time stood still in the hold"
     bench.stage.trip = Trip(reason, 2, 99, 3 * S + 70_000)
     machine.advance(10 * S + 100_000)
-    assert bench.told[-1] == Change(10 * S + 70_000, DeviceState.RAMPING, state, reason, 2, 99)
+    assert bench.told[-1] == StateChange(10 * S + 70_000, DeviceState.RAMPING, state, reason, 2, 99)
     assert machine.stimulation_us(11 * S) == 3 * S + 70_000
 
 
@@ -56,7 +56,7 @@ def test_a_trip_after_the_ramp_ends_it_too() -> None:
     assert machine.state is DeviceState.RUNNING
     bench.stage.trip = Trip(EndReason.OVER_CURRENT, 2, 99, 8 * S + 70_000)
     machine.advance(10 * S + 100_000)
-    ended = Change(10 * S + 70_000, DeviceState.RUNNING, DeviceState.ENDED, EndReason.OVER_CURRENT, 2, 99)
+    ended = StateChange(10 * S + 70_000, DeviceState.RUNNING, DeviceState.ENDED, EndReason.OVER_CURRENT, 2, 99)
     assert bench.told[-1] == ended
     assert bench.stage.ran_to_us[-1] > bench.stage.ran_to_us[-2], "a run that has ended is not run on"
 
@@ -77,25 +77,25 @@ def test_a_device_that_does_not_end_at_a_trip_comes_to_the_same_time_all_the_sam
 @pytest.mark.parametrize(
     ("timer", "at_us", "reason"),
     [
-        (Timer.HOLD, 3 * S + gate.HOLD_US, EndReason.HOLD_EXPIRED),
-        (Timer.SESSION, gate.SESSION_US, EndReason.SESSION_EXPIRED),
+        (DeviceTimer.HOLD, 3 * S + gate.HOLD_US, EndReason.HOLD_EXPIRED),
+        (DeviceTimer.SESSION, gate.SESSION_US, EndReason.SESSION_EXPIRED),
     ],
 )
-def test_what_ends_a_hold(timer: Timer, at_us: int, reason: EndReason) -> None:
+def test_what_ends_a_hold(timer: DeviceTimer, at_us: int, reason: EndReason) -> None:
     bench = Bench()
     machine = bench.started()
     alive_until(machine, 3 * S)
     machine.hold(EndReason.HELD_BY_HOST, 3 * S)
-    assert bench.told[-1] == Change(3 * S, DeviceState.RUNNING, DeviceState.HELD, EndReason.HELD_BY_HOST, 0, 0)
+    assert bench.told[-1] == StateChange(3 * S, DeviceState.RUNNING, DeviceState.HELD, EndReason.HELD_BY_HOST, 0, 0)
     assert machine.hold_reason is EndReason.HELD_BY_HOST
-    on = [each for each in Timer if machine.timers.at_us(each) is not None]
-    assert on == [Timer.WATCHDOG, Timer.SESSION, Timer.HOLD, Timer.ZERO]
-    assert machine.timers.at_us(Timer.ZERO) == 3 * S + SAMPLE_US
-    machine.timers.cancel(*({Timer.WATCHDOG, Timer.SESSION, Timer.HOLD} - {timer}))
+    on = [each for each in DeviceTimer if machine.timers.at_us(each) is not None]
+    assert on == [DeviceTimer.WATCHDOG, DeviceTimer.SESSION, DeviceTimer.HOLD, DeviceTimer.ZERO]
+    assert machine.timers.at_us(DeviceTimer.ZERO) == 3 * S + SAMPLE_US
+    machine.timers.cancel(*({DeviceTimer.WATCHDOG, DeviceTimer.SESSION, DeviceTimer.HOLD} - {timer}))
     machine.advance(at_us - 1)
     assert machine.state is DeviceState.HELD
     machine.advance(at_us)
-    assert bench.told[-1] == Change(at_us, DeviceState.HELD, DeviceState.ENDED, reason)
+    assert bench.told[-1] == StateChange(at_us, DeviceState.HELD, DeviceState.ENDED, reason)
 
 
 def test_a_run_from_its_ramp_to_its_timer() -> None:
@@ -103,7 +103,7 @@ def test_a_run_from_its_ramp_to_its_timer() -> None:
     bench = Bench()
     machine = bench.started(2 * S)
     assert machine.targets_ua == {1: 600, 2: 500}
-    assert [machine.timers.at_us(each) for each in (Timer.ARM, Timer.HOLD)] == [None, None]
+    assert [machine.timers.at_us(each) for each in (DeviceTimer.ARM, DeviceTimer.HOLD)] == [None, None]
     alive_until(machine, 3 * S)
     assert machine.stimulation_us(3 * S + 7) == S + 7
     alive_until(machine, 62 * S)
@@ -132,8 +132,8 @@ def test_the_record_is_kept_over_runs_and_can_be_had_at_any_time() -> None:
     machine.arm(ARMING, session, 60 * S, 4 * S)
     alive_until(machine, 10 * S)
     machine.start(session, program, {1: 600, 2: 500}, 10 * S)
-    assert machine.timers.at_us(Timer.STIMULATION) == 68 * S
-    assert machine.timers.at_us(Timer.HOLD) is None
+    assert machine.timers.at_us(DeviceTimer.STIMULATION) == 68 * S
+    assert machine.timers.at_us(DeviceTimer.HOLD) is None
     alive_until(machine, 11_200_000)
     machine.collect(11_200_000)
     assert (session.stimulation_us, session.segment_0_us, session.segment_1_us) == (3_200_000, 2_500_000, 700_000)
@@ -150,7 +150,7 @@ def test_an_arm_that_lapses_in_a_hold_goes_back_to_the_hold() -> None:
     machine.arm(ARMING, machine.session, 3 * S + 500_000, 3 * S)
     alive_until(machine, 4 * S)
     assert machine.state is DeviceState.HELD
-    assert machine.timers.at_us(Timer.WATCHDOG) == 5 * S
+    assert machine.timers.at_us(DeviceTimer.WATCHDOG) == 5 * S
 
 
 def test_there_is_nothing_to_collect_without_a_session() -> None:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from firmware_sim.analog.converter import READBACK_ACCURACY_PERMILLE, READBACK_ACCURACY_UA, Dac, Switch
 from firmware_sim.analog.load import OPEN, SHORT, Load, ScriptedLoad, load_named, steady
-from firmware_sim.analog.needle_pair import Pair
-from firmware_sim.analog.recorder import Kind, Recorder
+from firmware_sim.analog.needle_pair import NeedlePair
+from firmware_sim.analog.recorder import FlowKind, Recorder
 from firmware_sim.native.output_stage import OutputStage, Trip
 from firmware_sim.native.program import OutputProgram, OutputSegment
 from stimctl.wire.codes import SATURATED_OHM, ChannelFlag, EndReason
@@ -76,7 +76,7 @@ class OneByOne:
     def __init__(self, load: Load) -> None:
         self._load = load
 
-    def pair(self, channel: int, now_us: int) -> Pair:
+    def pair(self, channel: int, now_us: int) -> NeedlePair:
         return replace(self._load.pair(channel, now_us), leaks_to=4, leak_permille=1)
 
     def next_change_us(self, channel: int, now_us: int) -> int:
@@ -247,7 +247,7 @@ def test_a_load_that_needs_more_voltage_gets_less_current_and_trips_at_the_third
 
 
 def test_phases_that_differ_because_of_the_rail_are_lead_off_and_not_net_charge() -> None:
-    stage = stage_on(steady(Pair(10_000, 2.5, 47_000)))
+    stage = stage_on(steady(NeedlePair(10_000, 2.5, 47_000)))
     flat(stage, WIDE, {1: 2_000})
     trip = stage.run(S)
     assert trip is not None
@@ -259,7 +259,7 @@ def test_phases_that_differ_because_of_the_rail_are_lead_off_and_not_net_charge(
 
 def test_over_five_kilohms_is_lead_off_although_the_rail_is_not_reached() -> None:
     for ohm, trips in ((5_500.0, True), (4_500.0, False)):
-        stage = stage_on(steady(Pair(ohm)))
+        stage = stage_on(steady(NeedlePair(ohm)))
         flat(stage, HIGH, {1: 1_000})
         trip = stage.run(S)
         assert (trip is not None and trip.reason == EndReason.LEAD_OFF) == trips
@@ -267,7 +267,7 @@ def test_over_five_kilohms_is_lead_off_although_the_rail_is_not_reached() -> Non
 
 
 def test_a_low_rail_is_compliance_and_no_lead_off() -> None:
-    stage = stage_on(steady(Pair(4_000)))
+    stage = stage_on(steady(NeedlePair(4_000)))
     stage.refit(2, rail_volt=5.0)
     flat(stage, HIGH, {2: 2_000})
     trip = stage.run(S)
@@ -404,7 +404,7 @@ def test_a_channel_that_drives_nothing_and_reads_current_is_over_current() -> No
     # A fifth of channel 1 shows on channel 2: over 100 uA from about 0.5 mA on.
     assert 450 <= stage.readout(1).pulses_0 * 2 <= 550
     assert recorder.pulses(2) == 0
-    assert recorder.pulses(2, Kind.LEAK) == stage.totals(1).pulses_0
+    assert recorder.pulses(2, FlowKind.LEAK) == stage.totals(1).pulses_0
     assert stage.totals(2).max_amplitude_ua >= 100
     assert stage.readout(2).flags == ChannelFlag.OVER_CURRENT
 

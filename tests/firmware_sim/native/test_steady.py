@@ -5,18 +5,18 @@ from random import Random
 import pytest
 
 from firmware_sim.analog.converter import Noise, Readback
-from firmware_sim.analog.needle_pair import Pair
-from firmware_sim.analog.recorder import Shape
+from firmware_sim.analog.needle_pair import NeedlePair
+from firmware_sim.analog.recorder import PulseShape
 from firmware_sim.native.program import OutputSegment
-from firmware_sim.native.steady import Stretch
+from firmware_sim.native.steady import SteadyStretch
 
 SEGMENT = OutputSegment(10_000, 300, 80, 600, 0)
-SHAPE = Shape(1_000_000, 300, 80, 500_000, 600)
-PAIR = Pair(800.0, 2.5, 47_000.0)
+SHAPE = PulseShape(1_000_000, 300, 80, 500_000, 600)
+PAIR = NeedlePair(800.0, 2.5, 47_000.0)
 
 
-def stretch(cap_volt: float, count: int = 50) -> Stretch:
-    return Stretch(7, count, 0, SEGMENT, 1_000, SHAPE, PAIR, cap_volt, 0, Readback(Noise(Random(1))))
+def stretch(cap_volt: float, count: int = 50) -> SteadyStretch:
+    return SteadyStretch(7, count, 0, SEGMENT, 1_000, SHAPE, PAIR, cap_volt, 0, Readback(Noise(Random(1))))
 
 
 @pytest.mark.parametrize("cap_volt", [0.0, 0.5, -0.7])

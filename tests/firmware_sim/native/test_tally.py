@@ -3,7 +3,7 @@
 import pytest
 
 from firmware_sim.native.flash import Totals
-from firmware_sim.native.tally import Tally, whole_ua
+from firmware_sim.native.tally import ChannelTally, whole_ua
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,7 @@ def test_a_reading_in_whole_microamperes(read_na: int, told_ua: int) -> None:
 
 
 def test_nothing_counted_is_nothing_told() -> None:
-    tally = Tally()
+    tally = ChannelTally()
     assert tally.totals() == Totals()
     assert (tally.pulses, tally.charge_pc, tally.read_fc) == ([0, 0], [0, 0], [0, 0])
     assert (tally.net_fc, tally.highest_na, tally.hits, tally.energy_pj) == (0, 0, 0, 0)
@@ -23,7 +23,7 @@ def test_nothing_counted_is_nothing_told() -> None:
 
 @pytest.mark.parametrize(("below", "told"), [(499, 7), (500, 8)])
 def test_each_figure_has_its_own_place(below: int, told: int) -> None:
-    tally = Tally()
+    tally = ChannelTally()
     tally.pulses = [3, 4]
     tally.charge_pc = [5, 6]
     tally.read_fc = [7_000 + below, 17_000 + below]
@@ -35,7 +35,7 @@ def test_each_figure_has_its_own_place(below: int, told: int) -> None:
 
 
 def test_a_reading_below_zero_is_told_as_zero() -> None:
-    tally = Tally()
+    tally = ChannelTally()
     tally.read_fc = [-9_000, -9_000]
     tally.energy_pj = -9_000.0
     totals = tally.totals()

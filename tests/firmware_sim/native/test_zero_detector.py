@@ -2,11 +2,11 @@
 
 import pytest
 
-from firmware_sim.native.zero_detector import RESAMPLE_US, SAMPLE_US, ZeroWatch
+from firmware_sim.native.zero_detector import RESAMPLE_US, SAMPLE_US, ZeroDetector
 
 
 def fed(samples: list[int]) -> list[bool]:
-    watch = ZeroWatch()
+    watch = ZeroDetector()
     told = []
     for number, ua in enumerate(samples):
         watch.sample(number * 1_000, ua)
@@ -32,7 +32,7 @@ def test_a_current_that_shows_up_takes_the_zero_away() -> None:
 
 
 def test_a_new_output_forgets() -> None:
-    watch = ZeroWatch()
+    watch = ZeroDetector()
     watch.sample(0, 0)
     watch.sample(20_000, 0)
     assert watch.sure
@@ -42,7 +42,7 @@ def test_a_new_output_forgets() -> None:
 
 
 def test_it_is_sampled_each_millisecond_until_it_is_sure() -> None:
-    watch = ZeroWatch()
+    watch = ZeroDetector()
     watch.sample(0, 0)
     assert watch.next_sample_us(0) == SAMPLE_US
     watch.sample(20_000, 0)
@@ -50,7 +50,7 @@ def test_it_is_sampled_each_millisecond_until_it_is_sure() -> None:
 
 
 def test_a_current_that_stays_is_sampled_less_often_and_its_end_is_seen_as_surely() -> None:
-    watch, at_us, samples = ZeroWatch(), 0, 0
+    watch, at_us, samples = ZeroDetector(), 0, 0
     while at_us < 1_000_000:
         watch.sample(at_us, 500)
         at_us, samples = watch.next_sample_us(at_us), samples + 1

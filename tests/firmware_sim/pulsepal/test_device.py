@@ -7,9 +7,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from firmware_sim.analog.recorder import Kind, Recorder
-from firmware_sim.pulsepal import FIRMWARES, PulsePal
-from firmware_sim.pulsepal.params import Params, by_channel, by_field, from_file, read_back, to_file
+from firmware_sim.analog.recorder import FlowKind, Recorder
+from firmware_sim.pulsepal import FIRMWARES, PulsePalDevice
+from firmware_sim.pulsepal.params import DeviceParams, by_channel, by_field, from_file, read_back, to_file
 
 S = 1_000_000
 ONE_VOLT, MINUS_ONE = 36_045, 29_491
@@ -37,7 +37,7 @@ class Bench:
 
     def __init__(self, firmware: str, **options: Any) -> None:
         self.record = Recorder()
-        self.pal: PulsePal = FIRMWARES[firmware](recorder=self.record, **options)
+        self.pal: PulsePalDevice = FIRMWARES[firmware](recorder=self.record, **options)
         self.now_us = 0
 
     def send(self, data: bytes) -> None:
@@ -74,11 +74,11 @@ def test_the_official_connect(firmware: str) -> None:
     bench = Bench(firmware)
     assert len(bench.ask(frame(72))) == 5
     assert bench.ask(frame(89, b"PYTHON")) == b""
-    assert bench.ask(frame(73, _legacy(Params()))) == b"\1"
-    assert bench.pal.params == Params()
+    assert bench.ask(frame(73, _legacy(DeviceParams()))) == b"\1"
+    assert bench.pal.params == DeviceParams()
 
 
-def _legacy(params: Params) -> bytes:
+def _legacy(params: DeviceParams) -> bytes:
     times = [getattr(channel, name) for channel in params.channels for name in
              ("phase1", "interphase", "phase2", "interpulse", "burst", "burst_gap", "train", "delay")]  # fmt: skip
     volts = [getattr(channel, name) for channel in params.channels for name in ("volt1", "volt2", "rest")]
@@ -89,7 +89,7 @@ def _legacy(params: Params) -> bytes:
 
 
 def test_layouts_hold_all_fields() -> None:
-    params = Params()
+    params = DeviceParams()
     for number, channel in enumerate(params.channels):
         for place, name in enumerate(channel.__slots__):
             setattr(channel, name, (number + place) % 2 if name in ("loop", "link1", "link2") else 10 * place + number)
@@ -121,7 +121,7 @@ def test_22_reads_back_what_was_programmed() -> None:
 
 def test_22_programs_all_by_op_92() -> None:
     bench = Bench("22")
-    body = read_back(Params())
+    body = read_back(DeviceParams())
     wide = body[:168] + b"\1\0\0\0" + body[168:]
     assert bench.ask(frame(92, wide)) == b"\1"
     assert bench.pal.params.channels[0].loop == 1
@@ -319,9 +319,9 @@ def test_fixed_and_resting_voltages_flow(firmware: str) -> None:
     bench.wait(490_000)
     bench.ask(frame(79, 2, b"\x00\x80") + one(17, 3, MINUS_ONE))
     bench.wait(S)
-    assert sum(flow.shape.width_us for flow in bench.record.flows(2, Kind.HELD)) == 500_000
-    assert bench.record.flows(2, Kind.HELD)[0].shape.first_na == 1_000_061
-    assert bench.record.flows(3, Kind.HELD)[0].shape.first_na == -1_000_061
+    assert sum(flow.shape.width_us for flow in bench.record.flows(2, FlowKind.HELD)) == 500_000
+    assert bench.record.flows(2, FlowKind.HELD)[0].shape.first_na == 1_000_061
+    assert bench.record.flows(3, FlowKind.HELD)[0].shape.first_na == -1_000_061
 
 
 @BOTH

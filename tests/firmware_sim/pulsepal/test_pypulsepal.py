@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from firmware_sim.analog.recorder import Recorder
-from firmware_sim.pulsepal import FIRMWARES, PulsePal
+from firmware_sim.pulsepal import FIRMWARES, PulsePalDevice
 from firmware_sim.serve import PtyLine, clock_us, serve
 
 pytestmark = [
@@ -27,7 +27,7 @@ INTERVAL_S = 0.0096 + 1e-9  # it cuts off: of 9.6 ms it would make 9.55
 
 
 @contextmanager
-def connected(firmware: str) -> Iterator[tuple[Any, PulsePal, Recorder]]:
+def connected(firmware: str) -> Iterator[tuple[Any, PulsePalDevice, Recorder]]:
     """The client, connected to a simulator that is served by a thread; both are closed when the block ends."""
     from pypulsepal import PulsePal as Client
 

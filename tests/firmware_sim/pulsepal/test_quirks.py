@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from firmware_sim.analog.recorder import Kind, Recorder
+from firmware_sim.analog.recorder import FlowKind, Recorder
 from firmware_sim.pulsepal import FIRMWARES
 from firmware_sim.quirks import UnknownFault
 
@@ -68,7 +68,7 @@ def test_where_the_outputs_stay(firmware: str, faults: str, held: bool) -> None:
     _, record = played(
         firmware, (0, program()), (50_000, TRIGGER), (150_100, CUT_SHORT), (2 * S, stop), (3 * S, stop), faults=faults
     )
-    steady = record.flows(1, Kind.HELD)
+    steady = record.flows(1, FlowKind.HELD)
     if held:
         assert record.end_us() == 5 * S
         assert {flow.shape.first_na for flow in steady} == {1_000_061}

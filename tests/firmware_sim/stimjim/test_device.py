@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware_sim.analog.recorder import Kind, Recorder
+from firmware_sim.analog.recorder import FlowKind, Recorder
 from firmware_sim.reply_queue import LATENCY_US
-from firmware_sim.stimjim import DIALECTS, StimJim
+from firmware_sim.stimjim import DIALECTS, StimJimDevice
 
 S = 1_000_000
 TWO_HZ = "S0,1,3,500000,3000000;1000,0,600;-1000,0,600"
@@ -41,7 +41,7 @@ class Bench:
 
     def __init__(self, dialect: str, **options: Any) -> None:
         self.record = Recorder()
-        self.jim: StimJim = DIALECTS[dialect](recorder=self.record, **{"ideal": True, **options})
+        self.jim: StimJimDevice = DIALECTS[dialect](recorder=self.record, **{"ideal": True, **options})
         self.now_us = 0
 
     def send(self, *lines: str) -> None:
@@ -449,9 +449,9 @@ def test_a_level_by_hand_flows_until_it_is_grounded(dialect: str) -> None:
     bench.wait(480_000)
     bench.ask("M0,3")
     bench.wait(S)
-    [*_, flow] = bench.record.flows(1, Kind.HELD)
+    [*_, flow] = bench.record.flows(1, FlowKind.HELD)
     assert abs(flow.shape.first_na - 499_957) < 200
-    assert sum(flow.shape.width_us for flow in bench.record.flows(1, Kind.HELD)) == 500_000
+    assert sum(flow.shape.width_us for flow in bench.record.flows(1, FlowKind.HELD)) == 500_000
 
 
 @pytest.mark.parametrize("dialect", "abc")
@@ -460,7 +460,7 @@ def test_a_train_takes_the_channel_and_leaves_it_grounded(dialect: str) -> None:
     bench.ask(HUNDRED_HZ, "M0,1", "A0,4916")
     bench.send("T1")
     bench.wait(10 * S)
-    assert sum(flow.shape.width_us for flow in bench.record.flows(1, Kind.HELD)) == 10_000
+    assert sum(flow.shape.width_us for flow in bench.record.flows(1, FlowKind.HELD)) == 10_000
     assert bench.record.pulses(1) == 300
 
 

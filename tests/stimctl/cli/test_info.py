@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 from stimctl.cli import codes, main
 from stimctl.port import open_port
-from stimctl.stimulators import identify as identify_module
-from stimctl.stimulators.identify import identify
+from stimctl.stimulators import discovery as identify_module
+from stimctl.stimulators.discovery import identify
 from stimctl.wire.codec import Hello, ReadIdentity, decode
 
 

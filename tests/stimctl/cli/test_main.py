@@ -122,7 +122,7 @@ ERRORS = [
     (errors.IllegalEvent("x"), codes.INVALID),
     (errors.Unsafe([errors.Problem("ceiling_ua", 3000, "must be less")]), codes.UNSAFE),
     (errors.DeviceFault("x"), codes.DEVICE),
-    (errors.Refused("Arm", "wrong state"), codes.DEVICE),
+    (errors.CommandRefused("Arm", "wrong state"), codes.DEVICE),
     (errors.EchoMismatch("x"), codes.DEVICE),
     (errors.WrongDevice("x"), codes.DEVICE),
     (errors.LineFault("x"), codes.LINE),

@@ -9,21 +9,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stimctl.errors import Misuse
-from stimctl.ledger.chain import GENESIS, Draft, Row, Walker, Why, canonical, canonical_body, link
+from stimctl.ledger.chain import GENESIS, ChainFault, ChainWalker, DraftEntry, EntryRow, canonical, canonical_body, link
 
-DRAFTS = [Draft("s-1", "note", number, "2026-01-31T00:00:00.000000Z", f'{{"n":{number}}}') for number in range(1, 5)]
+DRAFTS = [
+    DraftEntry("s-1", "note", number, "2026-01-31T00:00:00.000000Z", f'{{"n":{number}}}') for number in range(1, 5)
+]
 
 
-def rows() -> list[Row]:
+def rows() -> list[EntryRow]:
     made, previous = [], GENESIS
     for number, draft in enumerate(DRAFTS, 1):
-        made.append(Row(number, *draft, previous, link(previous, number, draft)))
+        made.append(EntryRow(number, *draft, previous, link(previous, number, draft)))
         previous = made[-1].hash
     return made
 
 
-def why(chain: list[Row], head: bytes | None = None) -> tuple[int | None, Why] | None:
-    walker = Walker(head)
+def why(chain: list[EntryRow], head: bytes | None = None) -> tuple[int | None, ChainFault] | None:
+    walker = ChainWalker(head)
     walker.follow(chain)
     broken = walker.verdict().broken
     return (broken.number, broken.why) if broken else None
@@ -57,54 +59,54 @@ def test_changed_field_is_named(at: int, field: str) -> None:
     new = old + 1 if isinstance(old, int) else old.replace("1", "2", 1) if field == "utc" else f"{old} "
     changed: Any = {field: new}
     chain[at] = chain[at]._replace(**changed)
-    assert why(chain) == (at + 1, Why.HASH)
+    assert why(chain) == (at + 1, ChainFault.HASH)
 
 
 def test_changed_and_hashed_again_is_named_at_the_next() -> None:
     chain = rows()
     changed = DRAFTS[1]._replace(body='{"n":9}')
-    chain[1] = Row(2, *changed, chain[0].hash, link(chain[0].hash, 2, changed))
-    assert why(chain) == (3, Why.LINK)
+    chain[1] = EntryRow(2, *changed, chain[0].hash, link(chain[0].hash, 2, changed))
+    assert why(chain) == (3, ChainFault.LINK)
 
 
 def test_removed_entry_is_a_gap() -> None:
     chain = rows()
     del chain[1]
-    assert why(chain) == (2, Why.GAP)
+    assert why(chain) == (2, ChainFault.GAP)
 
 
 def test_removed_and_numbered_again_is_a_broken_link() -> None:
     first, _, third, _ = rows()
-    assert why([first, third._replace(number=2)]) == (2, Why.LINK)
+    assert why([first, third._replace(number=2)]) == (2, ChainFault.LINK)
 
 
 def test_swapped_entries_are_found() -> None:
     first, second, third, fourth = rows()
-    assert why([first, third._replace(number=2), second._replace(number=3), fourth]) == (2, Why.LINK)
+    assert why([first, third._replace(number=2), second._replace(number=3), fourth]) == (2, ChainFault.LINK)
 
 
 def test_unreadable_body_is_named_so() -> None:
     chain = rows()
     chain[2] = chain[2]._replace(body='{"n":')
-    assert why(chain) == (3, Why.UNREADABLE)
+    assert why(chain) == (3, ChainFault.UNREADABLE)
     chain[2] = chain[2]._replace(body=None)  # type: ignore[arg-type]
-    assert why(chain) == (3, Why.UNREADABLE)
+    assert why(chain) == (3, ChainFault.UNREADABLE)
 
 
 def test_body_that_was_hashed_as_no_json_is_unreadable() -> None:
     draft = DRAFTS[0]._replace(body="[]")
-    assert why([Row(1, *draft, GENESIS, link(GENESIS, 1, draft))]) == (1, Why.UNREADABLE)
+    assert why([EntryRow(1, *draft, GENESIS, link(GENESIS, 1, draft))]) == (1, ChainFault.UNREADABLE)
 
 
 def test_cut_tail_passes_but_not_against_a_noted_head() -> None:
     chain = rows()
     assert why(chain[:2]) is None
-    assert why(chain[:2], head=chain[3].hash) == (None, Why.HEAD)
+    assert why(chain[:2], head=chain[3].hash) == (None, ChainFault.HEAD)
     assert why(chain, head=chain[1].hash) is None, "an older noted head is still contained"
 
 
 def test_verdict_says_what_a_chain_cannot_show() -> None:
-    walker = Walker()
+    walker = ChainWalker()
     walker.follow(rows())
     assert "cut off at its end" in walker.verdict().note
     assert walker.verdict().head == rows()[-1].hash.hex()
@@ -131,7 +133,7 @@ def test_what_is_hashed_is_the_canonical_text_as_json_writes_it(
 ) -> None:
     """By the json module alone, as another program would check the chain."""
     plain = json.dumps([number, text, text, at_us, text, body], sort_keys=True, separators=(",", ":"))
-    one = Draft(text, text, at_us, text, canonical_body(body))
+    one = DraftEntry(text, text, at_us, text, canonical_body(body))
     assert link(b"before", number, one) == sha256(b"before" + plain.encode()).digest()
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stimctl.errors import LogFault
-from stimctl.ledger import Ledger, Why
+from stimctl.ledger import ChainFault, Ledger
 
 
 def said(ledger: Ledger, session_id: str) -> tuple[object, ...]:
@@ -74,7 +74,7 @@ def test_flipped_byte_in_an_entry_names_that_entry(path: Path, session: Callable
     with Ledger(path) as ledger:
         broken = ledger.verify().broken
     assert broken
-    assert (broken.number, broken.why) == (5, Why.HASH)
+    assert (broken.number, broken.why) == (5, ChainFault.HASH)
 
 
 def test_index_that_hides_an_entry_is_found(small: tuple[Path, str]) -> None:

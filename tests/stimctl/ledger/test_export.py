@@ -9,7 +9,7 @@ import pytest
 
 from stimctl.errors import Misuse
 from stimctl.ledger import Ledger
-from stimctl.ledger.chain import GENESIS, Draft, canonical, link
+from stimctl.ledger.chain import GENESIS, DraftEntry, canonical, link
 from stimctl.ledger.export import csv_of_channels, csv_of_entries, json_text
 
 
@@ -127,7 +127,7 @@ def test_json_can_be_checked_against_the_chain_without_the_ledger(ledger: Ledger
     document = json.loads(json_text(ledger.summary(one), ledger.entries(one)))
     previous = GENESIS
     for entry in document["entries"]:
-        draft = Draft(entry["session_id"], entry["kind"], entry["at_us"], entry["utc"], canonical(entry["body"]))
+        draft = DraftEntry(entry["session_id"], entry["kind"], entry["at_us"], entry["utc"], canonical(entry["body"]))
         previous = link(previous, entry["number"], draft)
         assert previous.hex() == entry["hash"]
     assert document["session"]["last_hash"] == previous.hex()

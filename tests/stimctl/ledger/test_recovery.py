@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from stimctl.ledger import Ledger
-from stimctl.ledger.recovery import DIED, Owner, close_unfinished, log_recovered, owner
-from stimctl.stimulators.base import Identity, Records
+from stimctl.ledger.recovery import DIED, DoseOwner, close_unfinished, log_recovered, owner
+from stimctl.stimulators.base import Identity, SessionCounts
 from stimctl.wire.codec import Counters, Measured, SessionRecord
 from stimctl.wire.codes import Capability
 
@@ -22,7 +22,7 @@ def identity(serial: str = "A1") -> Identity:
     )  # fmt: skip
 
 
-def records(nonce: int, session: int = 7, boot_id: int = 2) -> Records:
+def records(nonce: int, session: int = 7, boot_id: int = 2) -> SessionCounts:
     record = SessionRecord(
         session=session, boot_id=boot_id, end_reason=3, ceiling_ua=2_000, channel_mask=1, stimulation_us=61_000_000,
         segment_0_us=31_000_000, segment_1_us=30_000_000, digest_head=5, nonce=nonce,
@@ -30,7 +30,7 @@ def records(nonce: int, session: int = 7, boot_id: int = 2) -> Records:
     )  # fmt: skip
     counted = Counters(1, 7, 62, 3_000, 74_400_000, 1_200_000_000, 90_000_000)
     measured = Measured(1, 7, 74_000_000, 1_190_000_000, 12, 1_999, 0, 4_000, 90_000_000)
-    return Records(record, (counted,), (measured,))
+    return SessionCounts(record, (counted,), (measured,))
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_of_two_that_fit_it_is_the_newest(ledger: Ledger) -> None:
     """A device whose memory was wiped counts anew."""
     opened(ledger, "s-1", "A1", 2 << 32 | 1)
     opened(ledger, "s-2", "A1", 2 << 32 | 1)
-    assert owner(ledger, "A1", records(2 << 32 | 1).record) == Owner("s-2", arm_logged=True)
+    assert owner(ledger, "A1", records(2 << 32 | 1).record) == DoseOwner("s-2", arm_logged=True)
     ledger.close()
 
 
@@ -109,7 +109,7 @@ def test_nothing_but_the_entries_that_tell_it_is_read(ledger: Ledger) -> None:
         plain.execute("DROP TRIGGER entries_never_change")
         plain.execute("UPDATE entries SET body = 'no JSON' WHERE kind = 'sample'")
     plain.close()
-    assert owner(ledger, "A1", records(2 << 32 | 1).record) == Owner("s-1", arm_logged=True)
+    assert owner(ledger, "A1", records(2 << 32 | 1).record) == DoseOwner("s-1", arm_logged=True)
     ledger.close()
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from stimctl.errors import LogFault, Misuse
-from stimctl.ledger import Ledger, Why, data_folder, ledger_path, new_session_id
+from stimctl.ledger import ChainFault, Ledger, data_folder, ledger_path, new_session_id
 from stimctl.ledger.append import Appender
 
 NOON = datetime(2026, 1, 31, 14, 25, 1, tzinfo=UTC)
@@ -163,7 +163,7 @@ def test_verify_of_an_empty_and_a_full_ledger(ledger: Ledger, session: Callable[
     assert "is in the chain" in verdict.note
     missing = ledger.verify(expected_head="ab" * 32).broken
     assert missing
-    assert missing.why is Why.HEAD
+    assert missing.why is ChainFault.HEAD
     with pytest.raises(Misuse, match="64 hexadecimal"):
         ledger.verify(expected_head="abc")
 
@@ -185,17 +185,17 @@ def tamper(path: Path, *statements: str) -> None:
 @pytest.mark.parametrize(
     ("statement", "number", "why"),
     [
-        ("UPDATE entries SET body = replace(body, '612', '512') WHERE number = 2", 2, Why.HASH),
-        ("UPDATE entries SET body = 'x' WHERE number = 3", 3, Why.UNREADABLE),
-        ("UPDATE entries SET at_us = at_us + 1 WHERE number = 8", 8, Why.HASH),
-        ("UPDATE entries SET hash = zeroblob(32) WHERE number = 4", 4, Why.HASH),
-        ("UPDATE entries SET previous = zeroblob(32) WHERE number = 5", 5, Why.LINK),
-        ("DELETE FROM entries WHERE number = 6", 6, Why.GAP),
-        ("DELETE FROM entries WHERE number = 1", 1, Why.GAP),
+        ("UPDATE entries SET body = replace(body, '612', '512') WHERE number = 2", 2, ChainFault.HASH),
+        ("UPDATE entries SET body = 'x' WHERE number = 3", 3, ChainFault.UNREADABLE),
+        ("UPDATE entries SET at_us = at_us + 1 WHERE number = 8", 8, ChainFault.HASH),
+        ("UPDATE entries SET hash = zeroblob(32) WHERE number = 4", 4, ChainFault.HASH),
+        ("UPDATE entries SET previous = zeroblob(32) WHERE number = 5", 5, ChainFault.LINK),
+        ("DELETE FROM entries WHERE number = 6", 6, ChainFault.GAP),
+        ("DELETE FROM entries WHERE number = 1", 1, ChainFault.GAP),
     ],
 )
 def test_verify_names_what_was_tampered_with(
-    path: Path, session: Callable[..., str], statement: str, number: int, why: Why
+    path: Path, session: Callable[..., str], statement: str, number: int, why: ChainFault
 ) -> None:
     with Ledger(path) as ledger:
         session(ledger)

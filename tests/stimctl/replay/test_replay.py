@@ -14,14 +14,14 @@ from stimctl.errors import InputInvalid
 from stimctl.ledger import Ledger
 from stimctl.port import RecordedPort, open_port
 from stimctl.prescription import Prescription, Subject
-from stimctl.replay import Replayed, read_recording, replay
+from stimctl.replay import ReplayResult, read_recording, replay
 from stimctl.session.commands import AskHold, AskStop, AskTarget, Command, Lower, Proceed, Raise
 from stimctl.session.engine import UNATTENDED, Engine
 from stimctl.session.replay_metadata import session_note
 from stimctl.session.runner import Runner
 from stimctl.session.states import End
 from stimctl.stimulators import native
-from stimctl.stimulators.discovery import NATIVE, Choice
+from stimctl.stimulators.discovery import NATIVE, DeviceChoice
 from stimctl.traffic.decoder import Decoder
 from stimctl.traffic.transcript import TrafficWriter, read_traffic
 from stimctl.wire.codec import Stop, encode
@@ -45,7 +45,7 @@ def record(
     url: str = "sim://?seed=5",
     rx: Prescription | None = None,
     orders: list[tuple[int, Command]] | None = None,
-    choice: Choice = NATIVE,
+    choice: DeviceChoice = NATIVE,
 ) -> Path:
     """A session as `stimctl run --record-traffic` records it."""
     path = folder / "session.traffic"
@@ -57,7 +57,7 @@ def record(
     return path
 
 
-def exactly(path: Path) -> Replayed:
+def exactly(path: Path) -> ReplayResult:
     return replay(read_recording(path), tolerance_us=0)
 
 
@@ -82,12 +82,12 @@ def test_a_session_with_orders_is_the_same_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "choice"),
     [
-        ("sim://?device=stimjim&dialect=a", Choice("stimjim", "a")),
-        ("sim://?device=stimjim&dialect=c", Choice("stimjim")),
-        ("sim://?device=pulsepal&isolator=1.0", Choice("auto", isolator="1.0")),
+        ("sim://?device=stimjim&dialect=a", DeviceChoice("stimjim", "a")),
+        ("sim://?device=stimjim&dialect=c", DeviceChoice("stimjim")),
+        ("sim://?device=pulsepal&isolator=1.0", DeviceChoice("auto", isolator="1.0")),
     ],
 )
-def test_sessions_on_other_devices_are_the_same_again(tmp_path: Path, url: str, choice: Choice) -> None:
+def test_sessions_on_other_devices_are_the_same_again(tmp_path: Path, url: str, choice: DeviceChoice) -> None:
     assert exactly(record(tmp_path, url=url, choice=choice)).same
 
 
@@ -130,7 +130,7 @@ def test_a_record_of_a_lost_line_ends_so_again(tmp_path: Path) -> None:
         writer.note(0, "session", session_note(rx, NATIVE, UNATTENDED, 0, virtual=True))
         port = RecordedPort(Gone(open_port("sim://"), 3_030_000), writer)
         log = ListLog(Tape())
-        engine = Engine(native.Native(), rx, log, session_id="lost")
+        engine = Engine(native.NativeAdapter(), rx, log, session_id="lost")
         report = Runner(port, engine, log, lambda *_: "", attended=False, take_note=port.note).run()
     assert report.end is End.LINE_LOST
     replayed = exactly(path)
@@ -161,13 +161,13 @@ def test_a_keepalive_that_comes_sooner_is_found(tmp_path: Path, monkeypatch: pyt
 
 def test_another_order_of_messages_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = record(tmp_path)
-    self_test = native.Native.self_test
+    self_test = native.NativeAdapter.self_test
 
-    def twice(self: native.Native, now_us: int) -> None:
+    def twice(self: native.NativeAdapter, now_us: int) -> None:
         self.arm(Purpose.STIMULATE, [1], 500, S, now_us)
         self_test(self, now_us)
 
-    monkeypatch.setattr(native.Native, "self_test", twice)
+    monkeypatch.setattr(native.NativeAdapter, "self_test", twice)
     difference = replay(read_recording(path)).difference
     assert difference is not None
     assert difference.expected.startswith("SelfTest #8")

@@ -11,7 +11,7 @@ from functools import cache, partial
 
 import pytest
 
-from firmware_sim.analog.recorder import Kind, Recorder
+from firmware_sim.analog.recorder import FlowKind, Recorder
 from firmware_sim.native.device import Device
 from firmware_sim.native.flash import Flash
 from firmware_sim.native.nonces import by_system
@@ -59,7 +59,7 @@ def messages(data: bytes) -> list[object]:
 
 
 def flowed(recorder: Recorder) -> int:
-    return sum(recorder.pulses(channel, kind) for channel in recorder.channels for kind in Kind)
+    return sum(recorder.pulses(channel, kind) for channel in recorder.channels for kind in FlowKind)
 
 
 def send_again(recorded: Recorded, device: Device, from_us: int = 0) -> list[object]:

@@ -10,7 +10,7 @@ import pytest
 
 from firmware_sim.analog.converter import Converter, Dac, Switch
 from firmware_sim.analog.load import load_named
-from firmware_sim.analog.recorder import Kind, Recorder
+from firmware_sim.analog.recorder import FlowKind, Recorder
 from firmware_sim.native import gate
 from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, EndReason, Purpose, Refusal, SelfTestFailure
@@ -35,21 +35,22 @@ class Bare(Host):
         """The device refuses it, and nothing flows: not then, and not in the second after."""
         before = self.trains()
         answer = self.ask(message)
-        assert isinstance(answer, m.Refused), answer
-        assert answer.reason == reason, Refusal(answer.reason).name
+        assert isinstance(answer, m.Refused), f"the device took {message} and answered {answer}: {reason.name} is due"
+        assert answer.reason == reason, f"the device refused {message} with {Refusal(answer.reason).name}"
         if before == 0:
             self.wait(1_000_000)
-            assert self.trains() == 0
+            assert self.trains() == 0, f"the device refused {message}, and gives pulses all the same"
 
     def zero_after(self, reason: EndReason, at_us: int) -> None:
         """The device ended by itself for this reason, and nothing flowed after `at_us`."""
-        assert self.state is DeviceState.ENDED
+        assert self.state is DeviceState.ENDED, f"the device is {self.state.name}: {reason.name} should have ended it"
         session = self.machine.flash.session
         assert session is not None
-        assert session.end_reason == reason, EndReason(session.end_reason).name
-        assert self.recorder.end_us() <= at_us
+        assert session.end_reason == reason, f"the device ended with {EndReason(session.end_reason).name}"
+        last_us = self.recorder.end_us()
+        assert last_us <= at_us, f"current flowed until {last_us} us, {last_us - at_us} us too long"
         self.wait(50_000, alive=False)
-        assert self.machine.zero.sure
+        assert self.machine.zero.sure, "the device does not measure zero 50 ms after its end"
 
 
 def refuses_segment(reason: Refusal, **changes: int) -> Callable[[Patch], None]:
@@ -155,7 +156,7 @@ def charge(patch: Patch) -> None:
 def balance(_patch: Patch) -> None:
     """No whole amplitude but a coarse one gives 150 us and 1 199 us equal areas."""
     refuses_segment(Refusal.UNBALANCED, width_us=150, second_width_us=1_199)(_patch)
-    permitted = gate.Pulse(1_000, 200, 0, 1_000, 200, 10_000)
+    permitted = gate.OutputPulse(1_000, 200, 0, 1_000, 200, 10_000)
     assert gate.permit(DeviceState.RUNNING, 2_000, 1_000, permitted)
     assert not gate.permit(DeviceState.RUNNING, 2_000, 1_000, permitted._replace(second_ua=999))
 
@@ -274,9 +275,9 @@ def check(_patch: Patch) -> None:
     assert isinstance(host, Bare)
     host.wait(2_000_000)
     for number in (1, 2):
-        (flow,) = host.recorder.flows(number, Kind.CHECK)
+        (flow,) = host.recorder.flows(number, FlowKind.CHECK)
         assert (flow.count, flow.shape.width_us, flow.shape.first_na) == (10, 200, 100_000)
-    first, second = (host.recorder.flows(number, Kind.CHECK)[0] for number in (1, 2))
+    first, second = (host.recorder.flows(number, FlowKind.CHECK)[0] for number in (1, 2))
     assert second.first_us >= first.last_us + first.shape.span_us, "one channel at a time"
 
 

@@ -13,7 +13,7 @@ from firmware_sim.analog.load import load_named
 from firmware_sim.native import channel, gate
 from firmware_sim.native.monitor import Monitor
 from firmware_sim.native.output_stage import OutputStage
-from firmware_sim.native.timers import NEVER_US, Timer
+from firmware_sim.native.timers import NEVER_US, DeviceTimer
 from stimctl import limits
 from stimctl.errors import Unsafe
 from stimctl.session.commands import AskTarget
@@ -207,7 +207,7 @@ def frozen_timer(rig: Rig, patch: Patch) -> None:
     """Its stimulation time stands still, and with it the end of the session."""
     core = rig.device.machine
     standing_us = core.stimulation_us(core.now_us)
-    core.timers.cancel(Timer.STIMULATION, Timer.FALL)
+    core.timers.cancel(DeviceTimer.STIMULATION, DeviceTimer.FALL)
     patch.setattr(core, "stimulation_us", lambda _now_us: standing_us)
     patch.setattr(type(rig.device._telemetry), "_status", frozen_status(rig, standing_us))
 
@@ -244,7 +244,7 @@ def frozen_status(rig: Rig, standing_us: int) -> Callable[[Any, int], bytes]:
 def deaf_to_keepalives(rig: Rig, patch: Patch) -> None:
     """It answers each keepalive and does not count it; nor does its watchdog act."""
     patch.setattr(rig.device.machine, "alive", lambda _now_us: None)
-    rig.device.machine.timers.cancel(Timer.WATCHDOG)
+    rig.device.machine.timers.cancel(DeviceTimer.WATCHDOG)
 
 
 def drives_another_channel(rig: Rig, _patch: Patch) -> None:

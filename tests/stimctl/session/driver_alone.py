@@ -5,6 +5,7 @@ and ends the session with measured zero.
 """
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from firmware_sim.native import command_handlers
 from firmware_sim.native.diagnostics import ImpedanceResult
 from firmware_sim.native.machine import Machine
 from firmware_sim.native.output_stage import OutputStage
-from firmware_sim.native.zero_detector import ZeroWatch
+from firmware_sim.native.zero_detector import ZeroDetector
 from stimctl import limits
 from stimctl.errors import Unsafe
 from stimctl.prescription import checks
@@ -43,15 +44,25 @@ from tests.stimctl.session.world import Rig, S, prescription
 Patch = pytest.MonkeyPatch
 
 
+def refusal(**answers: Any) -> str:
+    """What the driver says of such a prescription; nothing when it takes it."""
+    try:
+        prescription(**answers)
+    except Unsafe as refused:
+        return str(refused)
+    return ""
+
+
 def peak(patch: Patch) -> None:
-    with pytest.raises(Unsafe, match="ceiling_ma"):
-        prescription(ceiling_ma=2.1)
+    # At 100 Hz the charge of a phase would allow it: the ceiling alone refuses.
+    assert "ceiling_ma" in refusal(ceiling_ma=2.001, profile="bench-100hz"), "2.0 mA is the highest ceiling there is"
     with pytest.raises(Unsafe, match="never the higher one"):
         Program((Segment(10_000, 300, 0, 299, 0),), (1,))
     open_up(patch)
     rig = Rig(prescription(amplitudes_ma={1: 1.5}, ceiling_ma=1.5))
     rig.run((12 * S, Raise(1)))
-    assert rig.tape.messages(m.SetTarget) == []
+    sent = [each.message.target_ua for each in rig.tape.messages(m.SetTarget)]
+    assert sent == [], f"the driver sent targets of {sent} uA above the session's ceiling of 1500 uA"
     finds(End.IMPLAUSIBLE, above_its_ceiling)(patch)
 
 
@@ -72,7 +83,7 @@ def raising(patch: Patch) -> None:
 def jumps(patch: Patch) -> None:
     """A device whose ramp is ten times too steep, and which does not see that its program has changed."""
     rig = Rig(prescription(profile="bench-100hz", amplitudes_ma={1: 1.0}))
-    patch.setattr("firmware_sim.native.program_memory.digest_of", lambda _program: rig.device.machine.digest)
+    patch.setattr("firmware_sim.native.loading.digest_of", lambda _program: rig.device.machine.digest)
     rig.when(State.CHECKED, lambda _engine, _now_us: ten_times_the_slope(rig, patch))
     report = rig.when(State.ARMED, lambda _engine, _now_us: ten_times_the_slope(rig, patch)).run()
     assert report.end is End.IMPLAUSIBLE, report.end_text
@@ -155,7 +166,7 @@ def lead_off(patch: Patch) -> None:
 
 def zero(patch: Patch) -> None:
     """A device that calls 500 uA zero is not believed: the alarm goes off, and the stop goes on."""
-    patch.setattr(ZeroWatch, "sample", careless_sample)
+    patch.setattr(ZeroDetector, "sample", careless_sample)
     rig = Rig()
 
     def stick_and_stop(_engine: Engine, _now_us: int) -> None:
@@ -175,7 +186,7 @@ class Stuck(Switch):
         return 500_000 + 0 * now_us
 
 
-def careless_sample(self: ZeroWatch, now_us: int, measured_ua: int) -> None:
+def careless_sample(self: ZeroDetector, now_us: int, measured_ua: int) -> None:
     """Whatever is measured, it is zero."""
     self.measured_ua = measured_ua
     self.sure, self.sure_us, self.since_us = True, now_us, now_us

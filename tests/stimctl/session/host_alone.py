@@ -6,12 +6,12 @@ from typing import Any
 
 from stimctl.prescription import Prescription
 from stimctl.session.commands import Command, Fact
-from stimctl.session.context import Context
-from stimctl.session.engine import Engine, Turn
+from stimctl.session.context import Context, EngineStep
+from stimctl.session.engine import Engine
 from stimctl.session.states import End, State
 from stimctl.session.stimulation import Stimulation
 from stimctl.stimulators.base import Identity
-from stimctl.stimulators.native import Native
+from stimctl.stimulators.native import NativeAdapter
 from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState
 from tests.stimctl.session.test_plausibility import IDENTITY
@@ -28,7 +28,7 @@ class Bad(ListLog):
         return "the disk is full"
 
 
-class Due(Native):
+class Due(NativeAdapter):
     """An adapter whose own deadline is set by hand, and which notes its keepalives."""
 
     def __init__(self) -> None:
@@ -98,8 +98,10 @@ def engine(log: ListLog | None = None, rx: Prescription | None = None) -> tuple[
     return made, due
 
 
-def look(made: Engine, now_us: int, *, asked: Sequence[Command | Fact] = (), checked_in_us: int | None = None) -> Turn:
+def look(
+    made: Engine, now_us: int, *, command: Sequence[Command | Fact] = (), checked_in_us: int | None = None
+) -> EngineStep:
     """One step of a loop that was never late; the front end checked in just now, unless told otherwise."""
     made._deadline_us = now_us
     made._context.times.checked_in_us = now_us if checked_in_us is None else checked_in_us
-    return made.step(now_us, asked=asked)
+    return made.step(now_us, command=command)

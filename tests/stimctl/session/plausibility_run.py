@@ -7,7 +7,7 @@ bands, and its channel has 1.0 mA and a remnant of net charge.
 from dataclasses import replace
 from typing import Any
 
-from stimctl.session.plausibility import Finding, Plausibility
+from stimctl.session.plausibility import Implausible, Plausibility
 from stimctl.stimulators.base import Identity
 from stimctl.stimulators.targets import Targets
 from stimctl.waveform import Program, Segment
@@ -69,7 +69,7 @@ class Run:
     def device_us(self) -> int:
         return DEVICE_US + self.run_us
 
-    def show(self, **changes: Any) -> Finding | None:
+    def show(self, **changes: Any) -> Implausible | None:
         """The device's status now, judged."""
         told = self.status(**changes)
         return self.judge.status(told, self.now_us)
@@ -93,11 +93,11 @@ class Run:
         self.last = self.last._replace(**changes)
         return self.last
 
-    def tell(self, pulses: tuple[int, int] = (10, 0), after_us: int = 100_000, **changes: Any) -> Finding | None:
+    def tell(self, pulses: tuple[int, int] = (10, 0), after_us: int = 100_000, **changes: Any) -> Implausible | None:
         """What is wrong with the next reading."""
         told = self.next(pulses, after_us, **changes)
         return self.judge.channel(told, self.now_us)
 
 
-def text_of(finding: Finding | None) -> str:
+def text_of(finding: Implausible | None) -> str:
     return "" if finding is None else finding.text

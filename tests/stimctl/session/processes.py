@@ -34,7 +34,7 @@ with Ledger(Path(path)) as ledger, Session(url, prescription(seconds=float(secon
 
 def started(*command: str) -> subprocess.Popen[str]:
     """A Python process in the checkout, whose output is read."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
     return subprocess.Popen(
         [sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environment
     )

@@ -7,12 +7,12 @@ import pytest
 
 from stimctl import limits
 from stimctl.session.closing import GIVE_UP_RECORDS_US, GIVE_UP_STOP_US, NEVER_US, Closing
-from stimctl.session.context import AwaitDurable, Context, Ending, Over
+from stimctl.session.context import AwaitDurable, Context, Ending, SessionOver
 from stimctl.session.states import End, State, Task
 from stimctl.session.view import PULL_THE_LEADS, Priority
-from stimctl.stimulators.base import Identity, Records, ZeroConfirmed
+from stimctl.stimulators.base import Identity, SessionCounts, ZeroConfirmed
 from stimctl.stimulators.identity_pages import identified
-from stimctl.stimulators.native import Native
+from stimctl.stimulators.native import NativeAdapter
 from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState
 from tests.stimctl.session.world import ListLog, S, Tape, at_1_ma
@@ -27,13 +27,13 @@ IDENTITY: Identity = identified(
 ).identity
 
 
-class Line(Native):
+class Line(NativeAdapter):
     """An adapter that notes what is asked of it."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked: list[tuple[Any, ...]] = []
-        self.kept: Records | None = None
+        self.command: list[tuple[Any, ...]] = []
+        self.kept: SessionCounts | None = None
         self.frames = 11
 
     @property
@@ -41,16 +41,16 @@ class Line(Native):
         return 3
 
     def stop(self, now_us: int) -> None:
-        self.asked.append(("stop", now_us))
+        self.command.append(("stop", now_us))
 
     def read_records(self, channels: Any, now_us: int) -> None:
-        self.asked.append(("read", tuple(channels), now_us))
+        self.command.append(("read", tuple(channels), now_us))
 
     def acknowledge(self, session: int, now_us: int) -> None:
-        self.asked.append(("acknowledge", session, now_us))
+        self.command.append(("acknowledge", session, now_us))
 
-    def kept_records(self, channels: Any) -> Records | None:
-        self.asked.append(("kept", tuple(channels)))
+    def kept_records(self, channels: Any) -> SessionCounts | None:
+        self.command.append(("kept", tuple(channels)))
         return self.kept
 
 
@@ -86,11 +86,11 @@ class Bench:
         return [(alarm.priority, alarm.text, alarm.action) for alarm in self.context.alarms]
 
 
-def records(session: int = SESSION, counted: int = SESSION, measured: int = SESSION) -> Records:
+def records(session: int = SESSION, counted: int = SESSION, measured: int = SESSION) -> SessionCounts:
     """What a device says of a session in which nothing was given."""
     record = m.SessionRecord(session, BOOT, 1, 2_000, 1, 0, 0, 0, 0, 0, 0)
     counters = (m.Counters(1, counted, 0, 0, 0, 0, 0),)
-    return Records(record, counters, (m.Measured(1, measured, 0, 0, 0, 0, 0, 0, 0),))
+    return SessionCounts(record, counters, (m.Measured(1, measured, 0, 0, 0, 0, 0, 0, 0),))
 
 
 def status(state: DeviceState, device_time_us: int, boot_id: int = BOOT) -> m.Status:
@@ -107,12 +107,12 @@ def test_a_stop_stops_the_device_first_and_what_was_under_way() -> None:
     bench.context.want, bench.context.times.alive_due_us = AwaitDurable(), 5
     bench.context.targets.started({1: 1_000}, 0)
     bench.stop(End.SIGNAL)
-    assert bench.line.asked == [("stop", STOP_US)]
+    assert bench.line.command == [("stop", STOP_US)]
     assert bench.context.state is State.STOPPING
     assert bench.context.ending == Ending(End.SIGNAL, End.SIGNAL.value)
     assert (bench.context.pending, bench.context.want, bench.context.times.alive_due_us) == (None, None, None)
     assert not bench.context.targets.running
-    assert not bench.context.account.unanswered
+    assert not bench.context.dose_tracker.unanswered
     assert bench.log.of("state") == [{"was": "running", "now": "stopping", "end": str(End.SIGNAL)}]
     assert bench.closing.report is None
 
@@ -121,7 +121,7 @@ def test_a_stop_says_more_where_more_is_said_and_a_second_one_changes_nothing() 
     bench = Bench().stop(End.IMPLAUSIBLE, "too much")
     bench.closing.stop(STOP_US + 1, End.OPERATOR, "again")
     assert bench.context.ending == Ending(End.IMPLAUSIBLE, "too much")
-    assert bench.line.asked == [("stop", STOP_US)]
+    assert bench.line.command == [("stop", STOP_US)]
     ended = Bench(State.ENDED).stop()
     assert ended.context.ending is None
 
@@ -132,7 +132,7 @@ def test_what_was_cut_ahead_is_not_stopped_again_and_its_time_is_the_stops() -> 
     bench.closing.cut(STOP_US - 4_000)
     assert not bench.closing.may_cut
     bench.stop()
-    assert bench.line.asked == [("stop", STOP_US - 4_000)]
+    assert bench.line.command == [("stop", STOP_US - 4_000)]
     assert bench.closing.deadline_us() == STOP_US - 4_000 + GIVE_UP_STOP_US
 
 
@@ -148,17 +148,17 @@ def test_whatever_is_not_over_may_be_cut(state: State) -> None:
 def test_a_start_without_its_answer_leaves_the_dose_open(task: Task, lost: bool) -> None:
     bench = Bench(State.ARMED if task is Task.STARTING else State.RUNNING)
     bench.context.begin(task, 0)
-    assert bench.stop().context.account.unanswered is lost
+    assert bench.stop().context.dose_tracker.unanswered is lost
 
 
 def test_a_target_without_its_answer_leaves_the_dose_open_and_so_it_stays() -> None:
     bench = Bench()
     bench.context.targets.started({1: 1_000}, 0)
     bench.context.targets.want(1, 900)
-    assert bench.stop().context.account.unanswered
+    assert bench.stop().context.dose_tracker.unanswered
     before = Bench()
-    before.context.account.unanswered = True
-    assert before.stop().context.account.unanswered
+    before.context.dose_tracker.unanswered = True
+    assert before.stop().context.dose_tracker.unanswered
 
 
 def test_without_a_line_nothing_is_sent_and_the_report_is_drawn_up_at_once() -> None:
@@ -166,11 +166,11 @@ def test_without_a_line_nothing_is_sent_and_the_report_is_drawn_up_at_once() -> 
     assert bench.closing.lose_line(STOP_US) is False
     assert bench.context.state is State.RUNNING
     bench.stop(End.LINE_LOST)
-    assert ("stop", STOP_US) not in bench.line.asked
+    assert ("stop", STOP_US) not in bench.line.command
     assert bench.closing.report is not None
     assert bench.want() == AwaitDurable()
     bench.closing.durable(STOP_US + 1)
-    assert (bench.want(), bench.context.state) == (Over(), State.ENDED)
+    assert (bench.want(), bench.context.state) == (SessionOver(), State.ENDED)
     assert bench.alarms() == [(Priority.HIGH, "zero output was not confirmed", PULL_THE_LEADS)]
 
 
@@ -184,7 +184,7 @@ def test_counts_are_read_after_zero_and_forgotten_after_the_log() -> None:
     ]
     assert bench.closing.zero is ZERO
     assert bench.context.device.answered_us == 50 * S
-    assert bench.line.asked[1:] == [("read", (1,), STOP_US + 3_000)]
+    assert bench.line.command[1:] == [("read", (1,), STOP_US + 3_000)]
     assert (bench.closing.report, bench.context.want) == (None, None)
     bench.closing.on_records(records(), STOP_US + 4_000)
     report = bench.closing.report
@@ -193,26 +193,26 @@ def test_counts_are_read_after_zero_and_forgotten_after_the_log() -> None:
     assert (report.frames, report.damaged_frames) == (11, 3)
     assert report.agreement["exact"] is True
     assert report.zero_confirmed_us == 3_000
-    assert ("kept", (1,)) not in bench.line.asked
+    assert ("kept", (1,)) not in bench.line.command
     assert len(bench.log.of("closed")) == 1
     assert (bench.want(), bench.context.is_pending(Task.WRITING_LOG)) == (AwaitDurable(), True)
     bench.closing.durable(STOP_US + 5_000)
-    assert bench.line.asked[-1] == ("acknowledge", SESSION, STOP_US + 5_000)
+    assert bench.line.command[-1] == ("acknowledge", SESSION, STOP_US + 5_000)
     assert bench.context.is_pending(Task.ACKNOWLEDGING)
     assert bench.want() is None
     bench.closing.on_acknowledged(STOP_US + 6_000)
-    assert (bench.want(), bench.context.state, bench.context.pending) == (Over(), State.ENDED, None)
+    assert (bench.want(), bench.context.state, bench.context.pending) == (SessionOver(), State.ENDED, None)
     assert bench.alarms() == []
 
 
 def test_where_nothing_was_armed_nothing_is_read_or_forgotten() -> None:
     bench = Bench(State.TESTED, armed=False).stop().zero()
-    assert bench.line.asked == [("stop", STOP_US)]
+    assert bench.line.command == [("stop", STOP_US)]
     report = bench.closing.report
     assert report is not None
     assert not report.armed
     bench.closing.durable(STOP_US + 5_000)
-    assert (bench.want(), bench.context.state) == (Over(), State.ENDED)
+    assert (bench.want(), bench.context.state) == (SessionOver(), State.ENDED)
 
 
 def test_an_arm_without_its_answer_may_have_been_taken() -> None:
@@ -229,7 +229,7 @@ def test_an_arm_without_its_answer_may_have_been_taken() -> None:
 def test_where_nobody_was_there_it_ends_without_a_log() -> None:
     bench = Bench(State.IDLE, armed=False, known=False).stop()
     bench.closing.close(STOP_US + 1)
-    assert (bench.want(), bench.context.state, bench.log.entries) == (Over(), State.ENDED, [])
+    assert (bench.want(), bench.context.state, bench.log.entries) == (SessionOver(), State.ENDED, [])
     assert bench.closing.report is not None
     assert bench.closing.report.band_us == (0, 0)
 
@@ -239,7 +239,7 @@ def test_what_the_host_kept_is_the_record_where_the_device_keeps_none() -> None:
     bench.line.kept = records()
     bench.stop()
     bench.closing.close(STOP_US + 1)
-    assert bench.line.asked[-1] == ("kept", (1,))
+    assert bench.line.command[-1] == ("kept", (1,))
     assert bench.closing.report is not None
     assert bench.closing.report.delivered is not None
 
@@ -251,10 +251,10 @@ def test_another_sessions_counts_are_neither_used_nor_forgotten(others: dict[str
     assert bench.closing.report is not None
     assert bench.closing.report.delivered is None
     told = {SESSION, 6}
-    assert bench.context.account.contradiction == f"asked for session 5, the device told of {told}"
+    assert bench.context.dose_tracker.contradiction == f"asked for session 5, the device told of {told}"
     bench.closing.durable(STOP_US + 5_000)
-    assert bench.want() == Over()
-    assert not [each for each in bench.line.asked if each[0] == "acknowledge"]
+    assert bench.want() == SessionOver()
+    assert not [each for each in bench.line.command if each[0] == "acknowledge"]
 
 
 def test_a_count_that_is_not_what_was_commanded_is_an_alarm_and_in_the_report() -> None:
@@ -284,7 +284,7 @@ def test_the_report_is_drawn_up_once() -> None:
 
 def test_how_far_it_came_without_records_is_what_was_told_last() -> None:
     bench = Bench()
-    bench.context.account.started({1: 1_000}, 0)
+    bench.context.dose_tracker.started({1: 1_000}, 0)
     bench.context.device.status = status(DeviceState.RUNNING, 9)._replace(stimulation_us=10 * S)
     bench.stop().zero()
     bench.closing.close(STOP_US + 4_000)
@@ -294,7 +294,7 @@ def test_how_far_it_came_without_records_is_what_was_told_last() -> None:
 
 def test_of_a_run_of_which_nothing_was_told_no_pulse_was_surely_given() -> None:
     bench = Bench()
-    bench.context.account.started({1: 1_000}, 0)
+    bench.context.dose_tracker.started({1: 1_000}, 0)
     bench.stop().zero()
     bench.closing.close(STOP_US + 4_000)
     assert bench.closing.report is not None
@@ -331,7 +331,7 @@ def test_zero_is_waited_for_5_s_then_written_down_and_stopped_for_60_s() -> None
     bench.closing.watch_time(STOP_US + limits.STOP_TRY_US - 1)
     assert bench.want() is None
     bench.closing.watch_time(STOP_US + limits.STOP_TRY_US)
-    assert bench.want() == Over()
+    assert bench.want() == SessionOver()
     assert bench.closing.report.zero_confirmed_us is None
     assert bench.context.state is State.ENDED
 
@@ -342,8 +342,8 @@ def test_a_zero_after_the_last_entry_ends_it_and_reads_nothing() -> None:
     bench.closing.durable(STOP_US + 6 * S)
     bench.want()
     bench.zero(ZERO._replace(after_us=7 * S))
-    assert (bench.want(), bench.context.state) == (Over(), State.ENDED)
-    assert not [each for each in bench.line.asked if each[0] == "read"]
+    assert (bench.want(), bench.context.state) == (SessionOver(), State.ENDED)
+    assert not [each for each in bench.line.command if each[0] == "read"]
 
 
 def test_who_was_told_to_pull_the_leads_is_told_once() -> None:
@@ -385,7 +385,7 @@ def test_an_acknowledgement_is_waited_for_2_s_from_its_order() -> None:
     bench.closing.watch_time(due_us - 1)
     assert bench.want() is None
     bench.closing.watch_time(due_us)
-    assert bench.want() == Over()
+    assert bench.want() == SessionOver()
 
 
 # --- the line and the log fail meanwhile --------------------------------------------------------------------
@@ -399,7 +399,7 @@ def test_a_line_lost_before_the_zero_is_the_end_of_waiting() -> None:
     assert bench.closing.lose_line(STOP_US + 2) is True
     assert bench.want() is None, "the log is still waited for"
     bench.closing.durable(STOP_US + 3)
-    assert bench.want() == Over()
+    assert bench.want() == SessionOver()
 
 
 def test_a_line_lost_after_the_last_entry_ends_it_without_an_acknowledgement() -> None:
@@ -408,14 +408,14 @@ def test_a_line_lost_after_the_last_entry_ends_it_without_an_acknowledgement() -
     bench.closing.lose_line(STOP_US + 5_000)
     bench.want()
     bench.closing.durable(STOP_US + 6_000)
-    assert bench.want() == Over()
-    assert not [each for each in bench.line.asked if each[0] == "acknowledge"]
+    assert bench.want() == SessionOver()
+    assert not [each for each in bench.line.command if each[0] == "acknowledge"]
     later = Bench().stop().zero()
     later.closing.on_records(records(), STOP_US + 4_000)
     later.closing.durable(STOP_US + 5_000)
     later.want()
     later.closing.lose_line(STOP_US + 6_000)
-    assert later.want() == Over()
+    assert later.want() == SessionOver()
 
 
 @pytest.mark.parametrize(
@@ -432,7 +432,7 @@ def test_a_last_entry_that_cannot_be_written_is_told_and_the_end(by_lease: bool 
     bench.context.device.identity = None if by_lease is None else replace(IDENTITY, by_lease=by_lease)
     bench.closing.log_failed("the disk is full", STOP_US + 5_000)
     assert bench.alarms() == [(Priority.HIGH, "the disk is full", action)]
-    assert (bench.want(), bench.context.state) == (Over(), State.ENDED)
+    assert (bench.want(), bench.context.state) == (SessionOver(), State.ENDED)
     assert bench.closing.report is not None
     assert len(bench.closing.report.alarms) == 1
     assert bench.closing.deadline_us() != NEVER_US
@@ -471,7 +471,7 @@ def test_output_after_the_zero_is_stopped_anew(state: DeviceState, after_us: int
     bench.context.begin(Task.WRITING_LOG, 0)
     bench.closing.on_status(status(state, 50 * S + after_us, boot_id), STOP_US + S)
     assert (bench.closing.zero is None) is renewed
-    assert (("stop", STOP_US + S) in bench.line.asked) is renewed
+    assert (("stop", STOP_US + S) in bench.line.command) is renewed
     assert (bench.context.pending is None) is renewed
     alarm = (Priority.HIGH, "the device gives output again after its zero was confirmed", PULL_THE_LEADS)
     assert bench.alarms() == [alarm] * renewed
@@ -497,7 +497,7 @@ def test_before_the_zero_and_of_an_unknown_device_a_status_changes_nothing() -> 
     unknown.closing.on_status(status(DeviceState.RUNNING, 90 * S), STOP_US + S)
     for bench in (before, unknown):
         assert bench.alarms() == []
-        assert ("stop", STOP_US + S) not in bench.line.asked
+        assert ("stop", STOP_US + S) not in bench.line.command
 
 
 @pytest.mark.parametrize("simulator", [True, False])

@@ -17,7 +17,7 @@ from stimctl.session.closing import GIVE_UP_STOP_US
 from stimctl.session.commands import AddNote, AskHold, AskStop, AskTarget, Lower
 from stimctl.session.engine import ATTENDED, Engine
 from stimctl.session.states import End, State
-from stimctl.session.view import Told
+from stimctl.session.view import OperatorMessage
 from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState
 from tests.stimctl.session.world import (
@@ -206,7 +206,7 @@ def test_a_late_answer_that_makes_no_sense_does_not_disturb_the_stop(changes: di
     rig = Rig(at_1_ma(), line=lambda port: Rewritten(port, lambda told: _bent(told, changes)))
 
     def lower_and_stop(engine: Engine, now_us: int) -> None:
-        rig.line.write(engine.step(now_us, asked=[Lower(1)]).output)
+        rig.line.write(engine.step(now_us, command=[Lower(1)]).output)
         rig.runner.post(AskStop())
 
     report = rig.run((8 * S, lower_and_stop))
@@ -276,7 +276,7 @@ def test_a_log_that_breaks_in_an_unforeseen_way_does_not_keep_the_stop_back() ->
 
     rig = Rig(at_1_ma())
     log = Broken(rig.tape)
-    rig.engine._context.journal._log = log
+    rig.engine._context.ledger_entries._log = log
     with pytest.raises(Bug):
         rig.run((8 * S, AskStop()))
     assert rig.last_pulse_us() <= 8 * S + PULSE_US
@@ -352,8 +352,8 @@ def test_a_late_hold_is_refused_plainly() -> None:
     rig.when(State.CHECKING, AskHold())
     rig.run()
     assert any("cannot happen while" in str(event) for event in rig.events)
-    told = rig.engine.step(0, asked=[AskHold()])
-    assert [type(event) for event in told.events] == [Told]
+    told = rig.engine.step(0, command=[AskHold()])
+    assert [type(event) for event in told.events] == [OperatorMessage]
     assert "cannot happen while" in told.events[0].text
 
 

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from firmware_sim.analog.recorder import Kind
+from firmware_sim.analog.recorder import FlowKind
 from stimctl.port import Port
 from stimctl.session.commands import AskHold, AskStop, AskTarget, Command, Lower, Raise
 from stimctl.session.engine import Engine
 from stimctl.session.states import End, State
-from stimctl.session.view import Told
-from stimctl.stimulators.exchange import Command as ExchangeCommand
+from stimctl.session.view import OperatorMessage
+from stimctl.stimulators.exchange import PendingCommand as ExchangeCommand
 from stimctl.wire import codec as m
 from tests.stimctl.session.world import Delayed, Rewritten, Rig, S, at_1_ma, ended_at_zero, exact, prescription, proceed
 
@@ -26,12 +26,12 @@ def starts(rig: Rig) -> list[int]:
 
 def highest_after(rig: Rig, at_us: int) -> int:
     """The highest amplitude that flowed through channel 1's load in the pattern after a time, in uA, rounded."""
-    flows = [flow for flow in rig.recorder.flows(1, Kind.TRAIN) if flow.last_us >= at_us]
+    flows = [flow for flow in rig.recorder.flows(1, FlowKind.TRAIN) if flow.last_us >= at_us]
     return max(round(flow.shape.first_na / 10_000) * 10 for flow in flows)
 
 
 def told(rig: Rig) -> list[str]:
-    return [event.text for event in rig.events if isinstance(event, Told)]
+    return [event.text for event in rig.events if isinstance(event, OperatorMessage)]
 
 
 @pytest.mark.parametrize("delay_us", [0, 20_000])

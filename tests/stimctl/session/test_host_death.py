@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from firmware_sim.analog.record_file import Record
+from firmware_sim.analog.record_file import LoadRecordFile
 from stimctl import limits
 from stimctl.api import Session
-from stimctl.dose import Commanded
+from stimctl.dose import CommandedDose
 from stimctl.ledger import Ledger
 from stimctl.session.states import End
 from tests.stimctl.session.processes import Simulator, host, monotonic_us, next_line, simulator, wait_until
@@ -27,7 +27,7 @@ SAMPLE_US = 1_000  # how often the device looks whether there is zero
 def last_current_us(folder: Path, before_us: int | None) -> int:
     """When the last current flowed, in device time, from the samples of the load alone; before another session."""
     last = 0
-    with Record(folder / "record") as record:
+    with LoadRecordFile(folder / "record") as record:
         end = None if before_us is None else before_us * record.rate_hz // 1_000_000
         for first, samples in record.pieces(1):
             flowing = np.flatnonzero(samples[: None if end is None else max(0, end - first)])
@@ -86,7 +86,7 @@ def test_a_killed_host_leaves_zero_behind_and_its_dose_is_logged_at_the_next_con
     counted = recovered["counters"][0]
     assert [counted[name] for name in ("pulses_0", "pulses_1", "charge_0_pc", "charge_1_pc")] == kept["totals"][0][:4]
     # The device's count is the dose that the program gives up to the moment of the watchdog, to the picocoulomb.
-    commanded = Commanded(prescription(seconds=60).program)
+    commanded = CommandedDose(prescription(seconds=60).program)
     commanded.started({1: 2_000}, 0)
     commanded.ended(recovered["record"]["stimulation_us"])
     dose = commanded.dose(1)

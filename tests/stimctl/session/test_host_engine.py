@@ -10,7 +10,7 @@ from stimctl.session.engine import STOOD_STILL_US, Engine
 from stimctl.session.preparation import CHECK_SLACK_US, CHECK_US
 from stimctl.session.states import End, Pending, State, Task
 from stimctl.session.view import Priority
-from stimctl.stimulators.base import Failed, Identity, Noted
+from stimctl.stimulators.base import EntryNoted, Identity, StimulatorFailed
 from stimctl.stimulators.native import STOP_FRAME
 from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, Purpose
@@ -68,7 +68,7 @@ def test_no_keepalive_without_a_log() -> None:
 def test_what_the_adapter_tells_in_time_is_heard() -> None:
     log = ListLog(Tape())
     made, due = engine(log)
-    due.heard_us, due.told = 10 * S, [Noted("adapter", {"word": "here"})]
+    due.heard_us, due.told = 10 * S, [EntryNoted("adapter", {"word": "here"})]
     look(made, 10 * S)
     assert log.of("adapter") == [{"word": "here"}]
 
@@ -177,7 +177,7 @@ def test_an_impedance_check_that_does_not_end_is_ended(pending: Pending | None, 
 
 def test_a_stop_that_is_not_answered_is_given_up_in_the_report_but_not_in_what_is_sent() -> None:
     made, due = engine()
-    look(made, 10 * S, asked=[AskStop()])
+    look(made, 10 * S, command=[AskStop()])
     due.heard_us = 0
     look(made, 10 * S + GIVE_UP_STOP_US - 1)
     assert made.report is None
@@ -216,7 +216,7 @@ def test_a_lost_line_is_an_alarm_once_output_may_flow(
 ) -> None:
     made, _ = engine()
     made._context.times.armed_us, made._context.device.identity = armed_us, identity
-    look(made, 10 * S, asked=[LineGone(LineLost("the port is gone"))])
+    look(made, 10 * S, command=[LineGone(LineLost("the port is gone"))])
     assert end_of(made) is End.LINE_LOST
     actions = [alarm.action for alarm in made._context.alarms if alarm.text == "the port is gone"]
     assert actions == [action] * bool(action)
@@ -225,8 +225,8 @@ def test_a_lost_line_is_an_alarm_once_output_may_flow(
 def test_a_line_that_goes_while_stopping_closes_the_session_without_another_alarm() -> None:
     made, _ = engine()
     made._context.times.armed_us = ARMED_US
-    look(made, 10 * S, asked=[AskStop()])
-    look(made, 10 * S + 1, asked=[LineGone(LineLost("the port is gone"))])
+    look(made, 10 * S, command=[AskStop()])
+    look(made, 10 * S + 1, command=[LineGone(LineLost("the port is gone"))])
     assert made.report is not None
     assert made.report.end is End.OPERATOR
     assert "the port is gone" not in [alarm.text for alarm in made._context.alarms]
@@ -234,8 +234,8 @@ def test_a_line_that_goes_while_stopping_closes_the_session_without_another_alar
 
 def test_silence_while_stopping_does_not_give_the_line_up() -> None:
     made, due = engine()
-    look(made, 10 * S, asked=[AskStop()])
-    due.told = [Failed(TimedOut("silent"))]
+    look(made, 10 * S, command=[AskStop()])
+    due.told = [StimulatorFailed(TimedOut("silent"))]
     look(made, 10 * S + 1)
     assert made.report is None
     assert made._context.state is State.STOPPING
@@ -245,7 +245,7 @@ def test_the_session_is_no_longer_driven_once_it_stops() -> None:
     """While stopping, silence is the stop's affair, and no keepalive goes out."""
     made, due = engine()
     made._context.times.alive_due_us = 10 * S
-    look(made, 9 * S, asked=[AskStop()])
+    look(made, 9 * S, command=[AskStop()])
     due.heard_us = 0
     assert look(made, 10 * S).deadline_us > 10 * S
     assert (end_of(made), due.kept_us) == (End.OPERATOR, [])
@@ -311,7 +311,7 @@ def test_an_operator_who_goes_on_while_it_stood_still_is_heard_first() -> None:
     times.alive_us = made._deadline_us = 10 * S
     times.alive_due_us = due.heard_us = 10 * S
     times.checked_in_us = 10 * S - limits.CHECK_IN_US
-    made.step(10 * S + 900_000, asked=[Proceed()])
+    made.step(10 * S + 900_000, command=[Proceed()])
     assert made.state is not State.STOPPING
     assert due.kept_us == [10 * S + 900_000]
 
@@ -332,7 +332,7 @@ def test_a_check_in_and_a_keepalive_leave_their_times() -> None:
     made, due = engine()
     times = made._context.times
     times.alive_due_us = due.heard_us = made._deadline_us = 10 * S
-    made.step(10 * S, asked=[CheckIn()])
+    made.step(10 * S, command=[CheckIn()])
     assert (times.checked_in_us, times.alive_us) == (10 * S, 10 * S)
 
 
@@ -355,7 +355,7 @@ def test_where_the_line_is_gone_nobody_waits_for_the_adapter() -> None:
     made, due = engine()
     due.due_us = 10 * S + 1
     due.take_output()
-    turn = look(made, 10 * S, asked=[LineGone(LineLost("the port is gone"))])
+    turn = look(made, 10 * S, command=[LineGone(LineLost("the port is gone"))])
     assert turn.output == b""
     assert turn.deadline_us > 10 * S + 1
 

@@ -78,10 +78,10 @@ def test_in_a_hold_the_time_before_it_counts(ran_us: int, ends: list[End]) -> No
 def test_a_contradiction_in_what_the_device_said_ends_a_run() -> None:
     run = Run().start()
     keep_heard(run, 11 * S)
-    run.context.account.contradiction = "time went back"
+    run.context.dose_tracker.contradiction = "time went back"
     assert run.at(11 * S) == [End.IMPLAUSIBLE]
     run = Run()
-    run.context.account.contradiction = "time went back"
+    run.context.dose_tracker.contradiction = "time went back"
     assert run.at(11 * S) == [], "with outputs off the report says so"
 
 

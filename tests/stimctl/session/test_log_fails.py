@@ -10,7 +10,7 @@ from stimctl.api import Session
 from stimctl.errors import LogFault
 from stimctl.ledger import Ledger
 from stimctl.ledger.writer import LedgerWriter
-from stimctl.lock_file import Alive
+from stimctl.lock_file import ProcessLock
 from stimctl.session.commands import AddNote
 from stimctl.session.engine import Engine
 from stimctl.session.states import End, State
@@ -93,7 +93,7 @@ def test_a_log_that_falls_behind_ends_the_session(path: Path) -> None:
     """Another program holds the file's lock and does not let go."""
     Ledger(path).close()
     (path.parent / "live").mkdir()
-    log = LedgerWriter(path, "behind", Alive(path.parent / "live" / "behind.lock"), bound_age_s=0.2)
+    log = LedgerWriter(path, "behind", ProcessLock(path.parent / "live" / "behind.lock"), bound_age_s=0.2)
     other = sqlite3.connect(path, isolation_level=None)
     rig = Rig(prescription(seconds=1_800), log=log)
 

@@ -5,7 +5,7 @@ import pytest
 from stimctl import limits
 from stimctl.port import Port
 from stimctl.session.engine import ATTENDED
-from stimctl.session.monotonic_port import Onward
+from stimctl.session.monotonic_port import MonotonicPort
 from stimctl.session.states import End, State
 from stimctl.wire import codec as m
 from tests.stimctl.session.world import PULSE_US, Cut, Line, Rig, S, at_1_ma, exact
@@ -61,7 +61,7 @@ def test_stop_frames_go_on_when_the_clock_goes_back_under_them() -> None:
 
 def test_it_is_the_ports_own_clock_as_long_as_that_goes_on() -> None:
     rig = Rig(at_1_ma())
-    port = Onward(rig.line)
+    port = MonotonicPort(rig.line)
     assert port.wait(5_000) == b""
     assert port.now_us() == rig.line.now_us() == 5_000
     assert not port.went_back
@@ -70,7 +70,7 @@ def test_it_is_the_ports_own_clock_as_long_as_that_goes_on() -> None:
 def test_what_the_clock_lost_is_added_from_then_on() -> None:
     rig = Rig(at_1_ma())
     line = Back(rig.line, 6_000, 4_000)
-    port = Onward(line)
+    port = MonotonicPort(line)
     port.wait(5_000)
     assert (port.now_us(), port.went_back) == (5_000, False)
     port.wait(7_000)

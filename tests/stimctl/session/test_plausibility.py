@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from stimctl.session.plausibility import Finding, Plausibility
+from stimctl.session.plausibility import Implausible, Plausibility
 from stimctl.session.states import End
 from stimctl.stimulators.base import Identity
 from stimctl.stimulators.targets import Targets
@@ -65,7 +65,7 @@ class Steady:
         self.targets.applied(1, target_ua, self.at_us)
         self.judge.no_longer(1, before_ua, self.at_us)
 
-    def tell(self, after_us: int = 100_000, **changes: Any) -> Finding | None:
+    def tell(self, after_us: int = 100_000, **changes: Any) -> Implausible | None:
         self.at_us += after_us
         about_status = {name: value for name, value in changes.items() if name in Status._fields}
         about_channel = {name: value for name, value in changes.items() if name in Channel._fields}

@@ -114,7 +114,7 @@ def test_a_run_begins_with_nothing_seen() -> None:
     run = Run()
     run.judge.no_longer(1, 1_500, run.device_us)
     run.run_us += 1
-    run.targets.held()
+    run.targets.on_hold()
     run.targets.started({1: 1_000}, run.now_us)
     run.judge.begin(1, run.device_us, run.status().stimulation_us, run.now_us)
     assert not run.judge.silent(run.now_us + limits.SILENCE_US - 1)
@@ -134,7 +134,7 @@ def test_what_an_earlier_run_permitted_ends_as_the_next_begins() -> None:
     run.judge.no_longer(1, 1_000, run.device_us)
     run.run_us += 1_000
     start_us = run.device_us
-    run.targets.held()
+    run.targets.on_hold()
     run.targets.started({1: 100}, run.now_us)
     run.judge.begin(1, start_us, run.status().stimulation_us, run.now_us)
     told = run.last._replace(applied_ua=1_000, measured_ua=1_000)

@@ -9,12 +9,12 @@ from stimctl import limits
 from stimctl.errors import WrongDevice
 from stimctl.port import Port
 from stimctl.prescription import Subject
-from stimctl.screening import FRESH_US, QUESTIONS, Kind, Screening
+from stimctl.screening import FRESH_US, QUESTIONS, AnswerKind, Screening
 from stimctl.session.commands import AskStop, AskTarget
 from stimctl.session.engine import ATTENDED, Engine
 from stimctl.session.interlocks import check_device
 from stimctl.session.states import End
-from stimctl.session.view import Told
+from stimctl.session.view import OperatorMessage
 from stimctl.stimulators.base import Identity
 from stimctl.wire import codec as m
 from stimctl.wire.codes import Capability
@@ -266,7 +266,7 @@ def test_a_refused_target_is_told_and_changes_nothing() -> None:
     report = rig.run((12 * S, want_too_much))
     ended_at_zero(rig, report, End.TIMER)
     assert report.delivered == report.planned
-    assert [each.text for each in rig.events if isinstance(each, Told)] == [
+    assert [each.text for each in rig.events if isinstance(each, OperatorMessage)] == [
         "the device refused SetTarget: raise too large"
     ]
 
@@ -296,7 +296,7 @@ def test_what_the_device_says_and_this_version_does_not_know_is_named() -> None:
 
 def test_a_screening_that_grew_old_at_the_gate_arms_nothing() -> None:
     """The clock of a rig begins at zero, and the screening with it: a quarter of an hour later it is too old."""
-    answers = {question.id: question.kind is Kind.REQUIRED for question in QUESTIONS}
+    answers = {question.id: question.kind is AnswerKind.REQUIRED for question in QUESTIONS}
     rig = Rig(auto=ATTENDED, front_end=True)
     screening = Screening(answers, pseudonym=rig.rx.pseudonym, now_us=0)
     rig.engine._context.prescription = forged(rig.rx, screening=screening)

@@ -6,13 +6,13 @@ from typing import Any
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from firmware_sim.analog.recorder import Kind
+from firmware_sim.analog.recorder import FlowKind
 from stimctl import limits
 from stimctl.port import Port
 from stimctl.session.commands import AskHold, AskStop, AskTarget, Command, Lower, Proceed, Raise
 from stimctl.session.engine import UNATTENDED, Engine
 from stimctl.session.states import End, State
-from stimctl.stimulators.native import Native
+from stimctl.stimulators.native import NativeAdapter
 from stimctl.wire import codec as m
 from stimctl.wire.codec import SHAPES
 from stimctl.wire.framing import MAX_FRAME, frame
@@ -52,7 +52,7 @@ JUNK = st.lists(st.binary(max_size=200) | FRAMED | spoken() | plausible(), max_s
 
 @given(JUNK, st.lists(st.integers(1, 70), min_size=1, max_size=5))
 def test_any_bytes_into_the_adapter_never_raise(pieces: list[bytes], sizes: list[int]) -> None:
-    native = Native()
+    native = NativeAdapter()
     native.connect(0)
     data, at_us, number = b"".join(pieces), 0, 0
     while data:
@@ -93,7 +93,7 @@ def test_any_bytes_in_a_session_end_it_at_zero_at_worst(pieces: list[bytes], fro
 
 
 def test_no_stream_of_bytes_makes_the_driver_grow() -> None:
-    native = Native()
+    native = NativeAdapter()
     native.connect(0)
     list(native.receive(b"\x01" * 10_000, 0))
     tracemalloc.start()
@@ -107,7 +107,7 @@ def test_no_stream_of_bytes_makes_the_driver_grow() -> None:
 
 
 def test_a_flood_of_answers_nobody_asked_for_is_counted_and_dropped() -> None:
-    engine = Engine(Native(), prescription(), ListLog(Tape()), session_id="flood", auto=frozenset())
+    engine = Engine(NativeAdapter(), prescription(), ListLog(Tape()), session_id="flood", auto=frozenset())
     engine.begin(0)
     flood = b"".join(m.encode(number, m.Alive(0, 0)) for number in range(1_000))
     engine.step(1, flood)
@@ -156,7 +156,7 @@ def under_the_rules(rig: Rig) -> None:
     assert rig.last_pulse_us() <= rig.stopped_us() + 10_000 + 1_300
     for channel in rig.recorder.channels:
         before_na, before_us = 0, 0
-        for flow in rig.recorder.flows(channel, Kind.TRAIN):
+        for flow in rig.recorder.flows(channel, FlowKind.TRAIN):
             assert flow.shape.first_na <= CEILING_UA * 1_000 + 625
             if flow.first_us - before_us > 1_000_000:
                 before_na = 0  # a new run begins from zero

@@ -12,42 +12,42 @@ from stimctl.session.states import (
     STOPPING,
     TABLE,
     UNDER_WAY,
-    Happening,
     State,
     Task,
+    Trigger,
     after,
     diagram,
 )
 
-EVERY = [(state, happening) for state in State for happening in Happening]
+EVERY = [(state, trigger) for state in State for trigger in Trigger]
 
 
-@pytest.mark.parametrize(("state", "happening"), EVERY)
-def test_every_state_and_happening_is_decided(state: State, happening: Happening) -> None:
-    if (state, happening) in TABLE:
-        assert after(state, happening) is TABLE[state, happening]
+@pytest.mark.parametrize(("state", "trigger"), EVERY)
+def test_every_state_and_happening_is_decided(state: State, trigger: Trigger) -> None:
+    if (state, trigger) in TABLE:
+        assert after(state, trigger) is TABLE[state, trigger]
     else:
         with pytest.raises(IllegalEvent, match="cannot happen while"):
-            after(state, happening)
+            after(state, trigger)
 
 
 def test_stop_leads_to_stopping_from_everywhere_but_the_end() -> None:
     for state in State:
         if state in (State.STOPPING, State.ENDED):
-            assert (state, Happening.STOP) not in TABLE
+            assert (state, Trigger.STOP) not in TABLE
         else:
-            assert after(state, Happening.STOP) is State.STOPPING
+            assert after(state, Trigger.STOP) is State.STOPPING
 
 
 def test_output_begins_only_by_a_start_after_an_arm_or_by_a_check() -> None:
     ways_in = {(a, h) for (a, h), b in TABLE.items() if b in OUTPUT and a not in OUTPUT}
     assert ways_in == {
-        (State.ARMED, Happening.STARTED),
-        (State.REARMED, Happening.STARTED),
-        (State.TESTED, Happening.CHECK),
-        (State.CHECKED, Happening.CHECK),
-        (State.HELD, Happening.CHECK),
-        (State.RECHECKED, Happening.CHECK),
+        (State.ARMED, Trigger.STARTED),
+        (State.REARMED, Trigger.STARTED),
+        (State.TESTED, Trigger.CHECK),
+        (State.CHECKED, Trigger.CHECK),
+        (State.HELD, Trigger.CHECK),
+        (State.RECHECKED, Trigger.CHECK),
     }
 
 
@@ -70,7 +70,7 @@ def test_the_end_is_never_left_and_every_state_can_be_reached() -> None:
 
 def test_the_diagram_shows_every_row_but_the_stops() -> None:
     rows = diagram().splitlines()
-    assert len([row for row in rows if "-->" in row]) == 2 + len([h for _, h in TABLE if h is not Happening.STOP])
+    assert len([row for row in rows if "-->" in row]) == 2 + len([h for _, h in TABLE if h is not Trigger.STOP])
 
 
 def test_which_states_give_output_are_quiet_or_are_a_hold() -> None:
@@ -84,7 +84,7 @@ def test_which_states_give_output_are_quiet_or_are_a_hold() -> None:
 
 def test_every_row_but_the_stops_spelled_out() -> None:
     check = "impedance check"
-    rows = {(str(a), h.name, str(b)) for (a, h), b in TABLE.items() if h is not Happening.STOP}
+    rows = {(str(a), h.name, str(b)) for (a, h), b in TABLE.items() if h is not Trigger.STOP}
     assert rows == {
         ("idle", "IDENTIFIED", "identified"),
         ("identified", "LOADED", "loaded"),

@@ -277,7 +277,7 @@ def test_stop_twice_is_one_stop() -> None:
     check_zero(rig, report)
     assert len([body for body in rig.log.of("stop") if not body["tried"]]) == 1
     assert len(rig.log.of("closed")) == 1
-    turn = rig.engine.step(10 * S, asked=[stop])
+    turn = rig.engine.step(10 * S, command=[stop])
     assert rig.engine.state is State.ENDED
     assert (turn.output, turn.events) == (b"", []), "an ended session has nothing more to say"
 

@@ -262,10 +262,10 @@ ENDS: list[tuple[str, Fact | AskStop, End]] = [
 ]
 
 
-@pytest.mark.parametrize(("asked", "end"), [each[1:] for each in ENDS], ids=[each[0] for each in ENDS])
-def test_armed_and_zero_unconfirmed_is_always_a_high_alarm_to_pull_the_leads(asked: Any, end: End) -> None:
+@pytest.mark.parametrize(("command", "end"), [each[1:] for each in ENDS], ids=[each[0] for each in ENDS])
+def test_armed_and_zero_unconfirmed_is_always_a_high_alarm_to_pull_the_leads(command: Any, end: End) -> None:
     rig = Rig(at_1_ma(), line=lambda port: Cut(port, 8 * S))
-    report = rig.run((8 * S, asked))
+    report = rig.run((8 * S, command))
     assert report.end is end
     assert report.zero_confirmed_us is None
     leads = [alarm for alarm in report.alarms if "PULL THE LEADS" in alarm.action]

@@ -108,7 +108,7 @@ def test_a_raise_waits_for_the_answer_to_the_last_change() -> None:
 
 def test_what_is_resumed_after_a_hold_is_never_below_half_a_milliampere() -> None:
     rules = started({1: 300, 2: 700})
-    rules.held()
+    rules.on_hold()
     assert rules.by_channel("resume_ua") == {1: 0, 2: 700}
 
 
@@ -124,7 +124,7 @@ def test_lowering_the_last_channel_to_zero_is_seen() -> None:
 
 def test_at_rest_a_target_is_lowered_and_never_raised() -> None:
     rules = started({1: 1_000})
-    rules.held()
+    rules.on_hold()
     assert rules.lower(1, 1_000) == 1_000
     assert rules.lower(1, 499) == 0
     rules.want(1, rules.lower(1, 700))

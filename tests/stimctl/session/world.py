@@ -5,13 +5,14 @@ runner that drives hardware. A hostile line wraps a port and spoils what passes,
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
 
 from firmware_sim.analog.converter import Dac
 from firmware_sim.analog.load import Load, ScriptedLoad, load_named
-from firmware_sim.analog.recorder import Kind, Recorder
+from firmware_sim.analog.recorder import FlowKind, Recorder
 from firmware_sim.native.device import Device
 from firmware_sim.native.flash import Flash
 from stimctl import limits
@@ -24,8 +25,8 @@ from stimctl.session.engine import UNATTENDED, Engine
 from stimctl.session.runner import Runner
 from stimctl.session.states import End, State
 from stimctl.session.view import Priority, SessionReport
-from stimctl.stimulators.base import Identity, Records
-from stimctl.stimulators.native import Native
+from stimctl.stimulators.base import Identity, SessionCounts
+from stimctl.stimulators.native import NativeAdapter
 from stimctl.wire import codec as m
 from stimctl.wire.framing import FrameSplitter
 
@@ -89,7 +90,7 @@ def prescription(
 def forged(whole: T, **changes: Any) -> T:
     """A copy of a frozen dataclass with other values and without any of its checks."""
     copy = object.__new__(type(whole))
-    for name in type(whole).__slots__:  # type: ignore[attr-defined]
+    for name in (part.name for part in fields(whole)):  # type: ignore[arg-type]
         object.__setattr__(copy, name, changes.get(name, getattr(whole, name)))
     return copy
 
@@ -403,9 +404,9 @@ class Rig:
         self.line = line(open_device(self.device))
         self._port = _Prompted(self.line, self.tape)
         self.log = ListLog(self.tape) if log is None else log
-        self.native = Native(first_sequence)
+        self.native = NativeAdapter(first_sequence)
         self.engine = Engine(self.native, self.rx, self.log, session_id="rig", auto=auto, front_end=front_end)
-        self.recovered: list[tuple[str, Records]] = []
+        self.recovered: list[tuple[str, SessionCounts]] = []
         note = self._note
         self.runner = Runner(self._port, self.engine, self.log, self._recover, attended=attended, take_note=note)
         self._port.engine, self._port.runner = self.engine, self.runner
@@ -417,7 +418,7 @@ class Rig:
         if body.get("do") == "stop" and self.stop_asked_at is None:
             self.stop_asked_at = len(self.tape.pieces)
 
-    def _recover(self, identity: Identity, records: Records) -> str:
+    def _recover(self, identity: Identity, records: SessionCounts) -> str:
         self.recovered.append((identity.serial, records))
         return "the list"
 
@@ -449,7 +450,7 @@ class Rig:
 
     def flowed(self) -> int:
         """How many pulses of any kind flowed anywhere."""
-        return sum(self.recorder.pulses(channel, kind) for channel in self.recorder.channels for kind in Kind)
+        return sum(self.recorder.pulses(channel, kind) for channel in self.recorder.channels for kind in FlowKind)
 
     def stopping(self) -> Entry:
         """The entry that the session began to stop."""

@@ -6,8 +6,8 @@ Device time is the port's time: both begin at zero. The load's record is the tru
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from firmware_sim.analog.recorder import Kind, Recorder
-from firmware_sim.factory import Which
+from firmware_sim.analog.recorder import FlowKind, Recorder
+from firmware_sim.factory import DeviceSpec
 from stimctl.port import Port, RecordedPort, open_port
 from stimctl.prescription import Prescription
 from stimctl.session.commands import Command
@@ -15,7 +15,7 @@ from stimctl.session.engine import UNATTENDED, Engine
 from stimctl.session.runner import Runner
 from stimctl.session.states import State
 from stimctl.session.view import SessionReport
-from stimctl.stimulators.discovery import Choice, stimulator
+from stimctl.stimulators.discovery import DeviceChoice, stimulator
 from tests.stimctl.session.world import Deed, Line, ListLog, Tape, prescription
 
 S = 1_000_000
@@ -26,8 +26,8 @@ class Bench:
 
     def __init__(
         self,
-        which: Which,
-        choice: Choice,
+        which: DeviceSpec,
+        choice: DeviceChoice,
         rx: Prescription | None = None,
         *,
         load: str = "r1k",
@@ -64,7 +64,7 @@ class Bench:
 
     # --- what flowed --------------------------------------------------------------------------------
 
-    def pulses(self, channel: int = 1, *, kinds: tuple[Kind, ...] = (Kind.TRAIN,)) -> int:
+    def pulses(self, channel: int = 1, *, kinds: tuple[FlowKind, ...] = (FlowKind.TRAIN,)) -> int:
         """How many pulses flowed."""
         return sum(self.recorder.pulses(channel, kind) for kind in kinds)
 
@@ -73,7 +73,7 @@ class Bench:
         shapes = [
             flow.shape
             for channel in self.recorder.channels
-            for kind in Kind
+            for kind in FlowKind
             for flow in self.recorder.flows(channel, kind)
         ]
         return max((max(abs(shape.first_na), abs(shape.second_na)) / 1_000 for shape in shapes), default=0.0)

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from firmware_sim.analog.recorder import Kind
-from firmware_sim.factory import Which
+from firmware_sim.analog.recorder import FlowKind
+from firmware_sim.factory import DeviceSpec
 from stimctl import limits
 from stimctl.session.commands import AskHold, AskStop, AskTarget, Proceed, Raise
 from stimctl.session.engine import ATTENDED, Engine
 from stimctl.session.states import End
 from stimctl.session.view import SessionReport
-from stimctl.stimulators.discovery import Choice
+from stimctl.stimulators.discovery import DeviceChoice
 from tests.stimctl.session.world import prescription
 from tests.stimctl.stimulators.bench import Bench, S
 
@@ -29,7 +29,7 @@ stop, hold, proceed = AskStop(), AskHold(), Proceed()
 def starts(bench: Bench, channel: int = 1) -> list[tuple[int, float]]:
     """Each pulse of a channel: when it began, and its first phase in uA."""
     found = []
-    for flow in bench.recorder.flows(channel, Kind.TRAIN):
+    for flow in bench.recorder.flows(channel, FlowKind.TRAIN):
         for number in range(flow.count):
             found.append((flow.first_us + number * flow.period_us, flow.shape.first_na / 1_000))
     return found
@@ -38,8 +38,8 @@ def starts(bench: Bench, channel: int = 1) -> list[tuple[int, float]]:
 class StimulatorContract:
     """Inherit it and set `which` and `choice`; `check_pulses` where the contact check is a lease like any other."""
 
-    which: Which
-    choice: Choice
+    which: DeviceSpec
+    choice: DeviceChoice
     check_pulses = 0
 
     def bench(self, **options: Any) -> Bench:
@@ -51,7 +51,7 @@ class StimulatorContract:
         return starts(bench)[self.check_pulses :]
 
     def kinds_flowed(self, bench: Bench) -> int:
-        return sum(bench.recorder.pulses(channel, kind) for channel in bench.recorder.channels for kind in Kind)
+        return sum(bench.recorder.pulses(channel, kind) for channel in bench.recorder.channels for kind in FlowKind)
 
     def agrees(self, report: SessionReport) -> None:
         assert report.agreement["exact"] is True, report.agreement

@@ -1,37 +1,37 @@
 """Every stimulator keeps the same promises: see `contract`."""
 
-from firmware_sim.factory import Which
-from stimctl.stimulators.discovery import Choice
+from firmware_sim.factory import DeviceSpec
+from stimctl.stimulators.discovery import DeviceChoice
 from tests.stimctl.stimulators.contract import StimulatorContract
 
 
 class TestNative(StimulatorContract):
-    which = Which("native")
-    choice = Choice("native")
+    which = DeviceSpec("native")
+    choice = DeviceChoice("native")
 
 
 class TestStimJimA(StimulatorContract):
-    which = Which("stimjim", dialect="a")
-    choice = Choice("stimjim", dialect="a")
+    which = DeviceSpec("stimjim", dialect="a")
+    choice = DeviceChoice("stimjim", dialect="a")
     check_pulses = 10
 
 
 class TestStimJimB(StimulatorContract):
-    which = Which("stimjim", dialect="b")
-    choice = Choice("stimjim", dialect="b")
+    which = DeviceSpec("stimjim", dialect="b")
+    choice = DeviceChoice("stimjim", dialect="b")
 
 
 class TestStimJimC(StimulatorContract):
-    which = Which("stimjim", dialect="c")
-    choice = Choice("stimjim", dialect="c")
+    which = DeviceSpec("stimjim", dialect="c")
+    choice = DeviceChoice("stimjim", dialect="c")
     check_pulses = 10
 
 
 class TestPulsePal21(StimulatorContract):
-    which = Which("pulsepal", firmware="21")
-    choice = Choice("pulsepal", isolator="1")
+    which = DeviceSpec("pulsepal", firmware="21")
+    choice = DeviceChoice("pulsepal", isolator="1")
 
 
 class TestPulsePal22(StimulatorContract):
-    which = Which("pulsepal", firmware="22")
-    choice = Choice("pulsepal", isolator="1")
+    which = DeviceSpec("pulsepal", firmware="22")
+    choice = DeviceChoice("pulsepal", isolator="1")

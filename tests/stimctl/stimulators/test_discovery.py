@@ -1,34 +1,46 @@
-"""Which stimulator is at a port: three questions, none of which starts anything on any of the devices."""
+"""DeviceSpec stimulator is at a port: three questions, none of which starts anything on any of the devices."""
 
 import pytest
 
-from firmware_sim.analog.recorder import Kind, Recorder
-from firmware_sim.factory import Which
+from firmware_sim.analog.recorder import FlowKind, Recorder
+from firmware_sim.factory import DeviceSpec
 from firmware_sim.native.device import Device
 from firmware_sim.pulsepal import FIRMWARES
 from firmware_sim.stimjim import DIALECTS
 from stimctl.errors import Misuse, WrongDevice
-from stimctl.stimulators.discovery import CLEAR_LINE, HELLO, PROBES, Choice, detect, stimulator
-from stimctl.stimulators.identify import handshake, identify
-from stimctl.stimulators.native import Native
+from stimctl.stimulators.discovery import (
+    CLEAR_LINE,
+    HELLO,
+    PROBES,
+    DeviceChoice,
+    detect,
+    handshake,
+    identify,
+    stimulator,
+)
+from stimctl.stimulators.native import NativeAdapter
 from stimctl.wire.codec import SHAPE_OF, Hello, Refused
 from stimctl.wire.codes import Refusal
 from tests.stimctl.session.world import Line
 from tests.stimctl.stimulators.bench import S, port_of
 
 EVERY = [
-    Which("native"),
-    *(Which("stimjim", dialect=dialect) for dialect in DIALECTS),
-    *(Which("stimjim", dialect=dialect, faults=fault) for dialect, jim in DIALECTS.items() for fault in jim.extra),
-    *(Which("pulsepal", firmware=firmware) for firmware in FIRMWARES),
-    *(Which("pulsepal", firmware=firmware, faults=fault) for firmware, pal in FIRMWARES.items() for fault in pal.extra),
+    DeviceSpec("native"),
+    *(DeviceSpec("stimjim", dialect=dialect) for dialect in DIALECTS),
+    *(DeviceSpec("stimjim", dialect=dialect, faults=fault) for dialect, jim in DIALECTS.items() for fault in jim.extra),
+    *(DeviceSpec("pulsepal", firmware=firmware) for firmware in FIRMWARES),
+    *(
+        DeviceSpec("pulsepal", firmware=firmware, faults=fault)
+        for firmware, pal in FIRMWARES.items()
+        for fault in pal.extra
+    ),
 ]
 NAMES = [f"{which.device}-{which.dialect or which.firmware or ''}-{which.faults or ''}" for which in EVERY]
 
 
 @pytest.mark.parametrize("which", EVERY, ids=NAMES)
 @pytest.mark.parametrize("probes", [[*PROBES.values(), CLEAR_LINE], list(PROBES.values()) * 3])
-def test_no_probe_gives_output_on_any_device(which: Which, probes: list[bytes]) -> None:
+def test_no_probe_gives_output_on_any_device(which: DeviceSpec, probes: list[bytes]) -> None:
     recorder = Recorder()
     device = which.make(seed=1, load="r1k", recorder=recorder)
     now_us = 0
@@ -37,21 +49,21 @@ def test_no_probe_gives_output_on_any_device(which: Which, probes: list[bytes]) 
         device.receive(probe, now_us)
         device.advance(now_us + S // 2)
     device.advance(now_us + 10 * S)
-    assert not [flow for channel in recorder.channels for kind in Kind for flow in recorder.flows(channel, kind)]
+    assert not [flow for channel in recorder.channels for kind in FlowKind for flow in recorder.flows(channel, kind)]
 
 
 @pytest.mark.parametrize(
     ("which", "found"),
     [
-        (Which("native"), ("native", None)),
-        (Which("stimjim", dialect="b"), ("stimjim", "b")),
-        (Which("stimjim", dialect="c"), ("stimjim", "c")),
-        (Which("pulsepal", firmware="21"), ("pulsepal", None)),
-        (Which("pulsepal", firmware="22"), ("pulsepal", None)),
+        (DeviceSpec("native"), ("native", None)),
+        (DeviceSpec("stimjim", dialect="b"), ("stimjim", "b")),
+        (DeviceSpec("stimjim", dialect="c"), ("stimjim", "c")),
+        (DeviceSpec("pulsepal", firmware="21"), ("pulsepal", None)),
+        (DeviceSpec("pulsepal", firmware="22"), ("pulsepal", None)),
     ],
     ids=str,
 )
-def test_what_answers_is_found(which: Which, found: tuple[str, str | None]) -> None:
+def test_what_answers_is_found(which: DeviceSpec, found: tuple[str, str | None]) -> None:
     assert detect(port_of(which.make(seed=1, load="r1k"))) == found
 
 
@@ -69,25 +81,25 @@ def test_a_native_device_of_another_version_is_found_to_be_named() -> None:
 
 def test_what_answers_nothing_has_to_be_named() -> None:
     with pytest.raises(WrongDevice, match="--device stimjim --dialect a"):
-        detect(port_of(Which("stimjim", dialect="a").make(seed=1, load="r1k")))
+        detect(port_of(DeviceSpec("stimjim", dialect="a").make(seed=1, load="r1k")))
 
 
 @pytest.mark.parametrize("dialect", ["a", "b", "c"])
 def test_a_stimjim_tells_its_dialect(dialect: str) -> None:
-    found = identify(f"sim://?device=stimjim&dialect={dialect}", Choice("stimjim"))
+    found = identify(f"sim://?device=stimjim&dialect={dialect}", DeviceChoice("stimjim"))
     assert found.identity.model == f"StimJim dialect {dialect.upper()}"
     assert found.identity.by_lease
 
 
 def test_auto_is_as_good_as_named() -> None:
-    assert identify("sim://", Choice("auto")).identity.model == identify("sim://").identity.model
-    found = identify("sim://?device=pulsepal&firmware=21", Choice("auto", isolator="1"))
+    assert identify("sim://", DeviceChoice("auto")).identity.model == identify("sim://").identity.model
+    found = identify("sim://?device=pulsepal&firmware=21", DeviceChoice("auto", isolator="1"))
     assert found.identity.firmware == "21"
 
 
 def test_a_pulsepal_found_by_auto_needs_its_isolator() -> None:
     with pytest.raises(Misuse, match="--isolator"):
-        identify("sim://?device=pulsepal", Choice("auto"))
+        identify("sim://?device=pulsepal", DeviceChoice("auto"))
 
 
 @pytest.mark.parametrize(
@@ -104,16 +116,16 @@ def test_a_pulsepal_found_by_auto_needs_its_isolator() -> None:
 )
 def test_what_does_not_go_together_is_refused(device: str, dialect: str | None, isolator: str | None) -> None:
     with pytest.raises(Misuse):
-        Choice(device, dialect, isolator)
+        DeviceChoice(device, dialect, isolator)
 
 
 def test_a_wrong_device_is_not_taken_for_another() -> None:
     for which, choice in [
-        (Which("pulsepal", firmware="22"), Choice("stimjim", dialect="a")),
-        (Which("stimjim", dialect="a"), Choice("pulsepal", isolator="1")),
-        (Which("stimjim", dialect="c"), Choice("stimjim", dialect="b")),
-        (Which("native"), Choice("stimjim", dialect="a")),
-        (Which("native"), Choice("pulsepal", isolator="1")),
+        (DeviceSpec("pulsepal", firmware="22"), DeviceChoice("stimjim", dialect="a")),
+        (DeviceSpec("stimjim", dialect="a"), DeviceChoice("pulsepal", isolator="1")),
+        (DeviceSpec("stimjim", dialect="c"), DeviceChoice("stimjim", dialect="b")),
+        (DeviceSpec("native"), DeviceChoice("stimjim", dialect="a")),
+        (DeviceSpec("native"), DeviceChoice("pulsepal", isolator="1")),
     ]:
         port = port_of(which.make(seed=1, load="r1k"))
         adapter = stimulator(choice, port)
@@ -130,7 +142,7 @@ def test_a_wrong_device_is_not_taken_for_another() -> None:
 
 
 def test_the_native_way_is_untouched() -> None:
-    assert isinstance(stimulator(Choice(), port_of(Which("native").make(seed=1, load="r1k"))), Native)
+    assert isinstance(stimulator(DeviceChoice(), port_of(DeviceSpec("native").make(seed=1, load="r1k"))), NativeAdapter)
 
 
 def test_the_hello_holds_no_byte_that_begins_a_command_elsewhere() -> None:
@@ -152,19 +164,19 @@ class Booting(Line):
 
 
 @pytest.mark.parametrize(
-    ("which", "choice"),
+    ("spec", "choice"),
     [
-        (Which("native"), Choice("native")),
-        (Which("native"), Choice("auto")),
-        (Which("stimjim", dialect="b"), Choice("auto")),
-        (Which("stimjim", dialect="c"), Choice("stimjim")),
-        (Which("pulsepal", firmware="22"), Choice("pulsepal", isolator="1")),
-        (Which("pulsepal", firmware="22"), Choice("auto", isolator="1")),
+        (DeviceSpec("native"), DeviceChoice("native")),
+        (DeviceSpec("native"), DeviceChoice("auto")),
+        (DeviceSpec("stimjim", dialect="b"), DeviceChoice("auto")),
+        (DeviceSpec("stimjim", dialect="c"), DeviceChoice("stimjim")),
+        (DeviceSpec("pulsepal", firmware="22"), DeviceChoice("pulsepal", isolator="1")),
+        (DeviceSpec("pulsepal", firmware="22"), DeviceChoice("auto", isolator="1")),
     ],
     ids=str,
 )
-def test_a_board_that_boots_when_its_port_is_opened_is_waited_for(which: Which, choice: Choice) -> None:
-    port = Booting(port_of(which.make(seed=1, load="r1k")))
+def test_a_board_that_boots_when_its_port_is_opened_is_waited_for(spec: DeviceSpec, choice: DeviceChoice) -> None:
+    port = Booting(port_of(spec.make(seed=1, load="r1k")))
     found = handshake(port, stimulator(choice, port))
     assert found.identity.model
     assert BOOTS_US <= port.now_us() < 2 * BOOTS_US

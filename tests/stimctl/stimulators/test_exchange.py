@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from stimctl.errors import EchoMismatch, Refused, TimedOut, WrongDevice
-from stimctl.stimulators.base import Declined, Failed
-from stimctl.stimulators.exchange import BOOT_US, GIVE_UP_US, NO_ANSWER, RESEND_US, Command, Exchange, Urgency
-from stimctl.stimulators.native import Native
+from stimctl.errors import CommandRefused, EchoMismatch, TimedOut, WrongDevice
+from stimctl.stimulators.base import OrderDeclined, StimulatorFailed
+from stimctl.stimulators.exchange import BOOT_US, GIVE_UP_US, NO_ANSWER, RESEND_US, Exchange, PendingCommand, Urgency
+from stimctl.stimulators.native import NativeAdapter
 from stimctl.stimulators.targets import Targets
 from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, Refusal
@@ -38,16 +38,16 @@ def target_set(channel: int, target_ua: int) -> m.TargetSet:
     return filled(m.TargetSet, channel, target_ua)  # type: ignore[no-any-return]
 
 
-def keepalive() -> Command:
-    return Command(m.KeepAlive(NONCE), m.Alive, 0, told, Urgency.KEEPALIVE)
+def keepalive() -> PendingCommand:
+    return PendingCommand(m.KeepAlive(NONCE), m.Alive, 0, told, Urgency.KEEPALIVE)
 
 
-def hold() -> Command:
-    return Command(m.Hold(), m.Holding, 0, told, Urgency.HOLD)
+def hold() -> PendingCommand:
+    return PendingCommand(m.Hold(), m.Holding, 0, told, Urgency.HOLD)
 
 
-def step(channel: int = 1) -> Command:
-    return Command(m.ReadCounters(channel), m.Counters, 1, told)
+def step(channel: int = 1) -> PendingCommand:
+    return PendingCommand(m.ReadCounters(channel), m.Counters, 1, told)
 
 
 def setting(channel: int, target_ua: int) -> m.SetTarget:
@@ -63,9 +63,9 @@ class Line:
         self.targets = self.exchange.targets = Targets(started)
         self.targets.started(started, 0)
 
-    def set_target(self, channel: int, target_ua: int) -> Command:
+    def set_target(self, channel: int, target_ua: int) -> PendingCommand:
         urgency = Urgency.RAISE if self.targets[channel].raises else Urgency.LOWER
-        return Command(setting(channel, target_ua), m.TargetSet, 0, told, urgency)
+        return PendingCommand(setting(channel, target_ua), m.TargetSet, 0, told, urgency)
 
     def want(self, channel: int, target_ua: int, now_us: int = 0) -> None:
         self.targets.want(channel, target_ua)
@@ -318,7 +318,11 @@ def test_while_a_slider_moves_the_newest_value_waits_for_one_answer_only() -> No
 
 
 def timed_out(events: list[Any]) -> list[str]:
-    return [str(event.error) for event in events if isinstance(event, Failed) and isinstance(event.error, TimedOut)]
+    return [
+        str(event.error)
+        for event in events
+        if isinstance(event, StimulatorFailed) and isinstance(event.error, TimedOut)
+    ]
 
 
 def test_a_device_that_answers_nothing_for_half_a_second_is_given_up() -> None:
@@ -373,12 +377,12 @@ def test_any_answer_shows_that_somebody_is_there() -> None:
 
 def test_hello_is_repeated_for_three_seconds_and_what_follows_is_not() -> None:
     assert BOOT_US == 3_000 * MS
-    native = Native()
+    native = NativeAdapter()
     native.connect(0)
     for now_us in range(50 * MS, BOOT_US, 50 * MS):
         assert native.advance(now_us) == []
     assert "no answer to Hello" in timed_out(native.advance(BOOT_US))[0]
-    native = Native()
+    native = NativeAdapter()
     native.connect(0)
     list(native.receive(m.encode(1, filled(m.Welcome, 1)), BOOT_US - 1))
     since_us = BOOT_US - 1
@@ -396,7 +400,7 @@ def test_a_raise_that_was_overtaken_and_never_answered_is_told_although_all_else
     assert line.exchange.next_deadline_us() == 50 * MS + GIVE_UP_US
     assert line.exchange.advance(50 * MS + GIVE_UP_US - 1) == []
     told = line.exchange.advance(50 * MS + GIVE_UP_US)
-    assert told == [Declined("SetTarget", NO_ANSWER, 0, 0, 1, 1_100)]
+    assert told == [OrderDeclined("SetTarget", NO_ANSWER, 0, 0, 1, 1_100)]
     assert line.exchange.next_deadline_us() is None
     assert not line.exchange.waits
 
@@ -444,7 +448,7 @@ def test_a_refused_step_ends_what_was_to_follow_it() -> None:
     line.exchange.ask(step(2), 0)
     line.sent()
     (failed,) = line.answer(1, m.Refused(0, Refusal.WRONG_STATE, 3, 4))
-    assert isinstance(failed.error, Refused)
+    assert isinstance(failed.error, CommandRefused)
     assert "wrong state" in str(failed.error)
     assert "value 3, limit 4" in str(failed.error)
     assert line.sent() == []
@@ -462,13 +466,13 @@ def test_a_refusal_of_a_target_a_keepalive_or_a_hold_is_the_sessions_to_judge() 
     refused = m.Refused(0, Refusal.WRONG_STATE, 3, 4)
     line = Line(1_000)
     line.want(1, 900)
-    assert line.answer(1, refused) == [Declined("SetTarget", "wrong state", 3, 4, 1, 900)]
+    assert line.answer(1, refused) == [OrderDeclined("SetTarget", "wrong state", 3, 4, 1, 900)]
     line.exchange.urge(keepalive(), 0)
     line.targets.stopped()
     line.sent()
-    assert line.answer(2, refused) == [Declined("KeepAlive", "wrong state", 3, 4)]
+    assert line.answer(2, refused) == [OrderDeclined("KeepAlive", "wrong state", 3, 4)]
     line.exchange.urge(hold(), 0)
-    assert line.answer(3, refused) == [Declined("Hold", "wrong state", 3, 4)]
+    assert line.answer(3, refused) == [OrderDeclined("Hold", "wrong state", 3, 4)]
 
 
 # --- a stop ---------------------------------------------------------------------------------------------------

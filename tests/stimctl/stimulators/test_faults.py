@@ -8,27 +8,27 @@ from collections.abc import Iterator
 
 import pytest
 
-from firmware_sim.factory import Which
+from firmware_sim.factory import DeviceSpec
 from firmware_sim.pulsepal import FIRMWARES
 from firmware_sim.stimjim import DIALECTS
 from stimctl import limits
 from stimctl.errors import LineLost
 from stimctl.port import Port
 from stimctl.session.states import End
-from stimctl.stimulators.discovery import Choice
+from stimctl.stimulators.discovery import DeviceChoice
 from tests.stimctl.session.world import ByteAtATime, Line, prescription
 from tests.stimctl.stimulators.bench import Bench, S
 from tests.stimctl.stimulators.contract import TOLD, hold, proceed, stop
 
 
-def devices() -> Iterator[tuple[Which, Choice]]:
+def devices() -> Iterator[tuple[DeviceSpec, DeviceChoice]]:
     """Every dialect and firmware with each of its faults."""
     for dialect, jim in DIALECTS.items():
         for fault in [*jim.natural, *jim.extra]:
-            yield Which("stimjim", dialect=dialect, faults=fault), Choice("stimjim", dialect=dialect)
+            yield DeviceSpec("stimjim", dialect=dialect, faults=fault), DeviceChoice("stimjim", dialect=dialect)
     for firmware, pal in FIRMWARES.items():
         for fault in [*pal.natural, *pal.extra]:
-            yield Which("pulsepal", firmware=firmware, faults=fault), Choice("pulsepal", isolator="1")
+            yield DeviceSpec("pulsepal", firmware=firmware, faults=fault), DeviceChoice("pulsepal", isolator="1")
 
 
 ALL = list(devices())
@@ -42,7 +42,7 @@ def checked(bench: Bench) -> int:
 
 @pytest.mark.parametrize(("which", "choice"), ALL, ids=NAMES)
 @pytest.mark.parametrize("at_s", [4.3, 16.7])
-def test_a_session_with_a_fault(which: Which, choice: Choice, at_s: float) -> None:
+def test_a_session_with_a_fault(which: DeviceSpec, choice: DeviceChoice, at_s: float) -> None:
     bench = Bench(which, choice, prescription(seconds=30))
     report = bench.run((8.0, hold), (9.0, proceed), (10.0, proceed), (at_s, stop))
     assert bench.highest_ua() <= 2_000 * TOLD
@@ -59,8 +59,8 @@ def test_a_session_with_a_fault(which: Which, choice: Choice, at_s: float) -> No
 
 def test_a_device_that_goes_deaf_with_its_output_held_is_an_alarm() -> None:
     """Firmware 21 after half a command: the converter stays where it was. No host can end that."""
-    which = Which("pulsepal", firmware="21", faults="truncated,dac_held,false_ack")
-    bench = Bench(which, Choice("pulsepal", isolator="1"), prescription(seconds=30))
+    which = DeviceSpec("pulsepal", firmware="21", faults="truncated,dac_held,false_ack")
+    bench = Bench(which, DeviceChoice("pulsepal", isolator="1"), prescription(seconds=30))
     report = bench.run()
     assert report.end in (End.LINE_LOST, End.REFUSED, End.ECHO)
     assert report.zero_confirmed_us is None
@@ -70,21 +70,21 @@ def test_a_device_that_goes_deaf_with_its_output_held_is_an_alarm() -> None:
 
 @pytest.mark.parametrize(("device", "options"), [("stimjim", {"dialect": "a"}), ("pulsepal", {"firmware": "22"})])
 def test_answers_a_byte_at_a_time(device: str, options: dict[str, str]) -> None:
-    choice = Choice("stimjim", dialect="a") if device == "stimjim" else Choice("pulsepal", isolator="1")
-    bench = Bench(Which(device, **options), choice, line=ByteAtATime)
+    choice = DeviceChoice("stimjim", dialect="a") if device == "stimjim" else DeviceChoice("pulsepal", isolator="1")
+    bench = Bench(DeviceSpec(device, **options), choice, line=ByteAtATime)
     assert bench.run().end is End.TIMER
 
 
 @pytest.mark.parametrize("dialect", ["a", "c"])
 def test_an_open_lead_is_found_before_the_start(dialect: str) -> None:
-    bench = Bench(Which("stimjim", dialect=dialect), Choice("stimjim", dialect=dialect), load="open")
+    bench = Bench(DeviceSpec("stimjim", dialect=dialect), DeviceChoice("stimjim", dialect=dialect), load="open")
     report = bench.run()
     assert report.end is End.CONTACT
     assert "no contact" in report.end_text
 
 
 def test_the_estimate_after_a_stop_is_marked() -> None:
-    bench = Bench(Which("stimjim", dialect="a"), Choice("stimjim", dialect="a"), prescription(seconds=30))
+    bench = Bench(DeviceSpec("stimjim", dialect="a"), DeviceChoice("stimjim", dialect="a"), prescription(seconds=30))
     report = bench.run((16.7, stop))
     assert report.kept is not None
     assert report.kept["evidence"] == "estimated"
@@ -98,7 +98,7 @@ def test_the_estimate_after_a_stop_is_marked() -> None:
 
 
 def test_a_pulsepal_measures_nothing_and_says_so() -> None:
-    bench = Bench(Which("pulsepal", firmware="22"), Choice("pulsepal", isolator="1"))
+    bench = Bench(DeviceSpec("pulsepal", firmware="22"), DeviceChoice("pulsepal", isolator="1"))
     report = bench.run()
     assert report.measured is None
     assert report.zero_measured is False
@@ -108,7 +108,7 @@ def test_a_pulsepal_measures_nothing_and_says_so() -> None:
 
 
 def test_each_lease_is_in_the_log_with_its_gap() -> None:
-    bench = Bench(Which("stimjim", dialect="a"), Choice("stimjim", dialect="a"))
+    bench = Bench(DeviceSpec("stimjim", dialect="a"), DeviceChoice("stimjim", dialect="a"))
     report = bench.run()
     leases = bench.log.of("lease")
     assert report.delivered is not None
@@ -120,9 +120,11 @@ def test_each_lease_is_in_the_log_with_its_gap() -> None:
     assert 0 < max(gaps) <= 5_000
 
 
-@pytest.mark.parametrize("which", [Which("stimjim", dialect="a"), Which("pulsepal", firmware="22")], ids=str)
-def test_a_line_that_is_gone_leaves_an_estimate_that_is_not_too_low(which: Which) -> None:
-    choice = Choice("stimjim", dialect="a") if which.device == "stimjim" else Choice("pulsepal", isolator="1")
+@pytest.mark.parametrize("which", [DeviceSpec("stimjim", dialect="a"), DeviceSpec("pulsepal", firmware="22")], ids=str)
+def test_a_line_that_is_gone_leaves_an_estimate_that_is_not_too_low(which: DeviceSpec) -> None:
+    choice = (
+        DeviceChoice("stimjim", dialect="a") if which.device == "stimjim" else DeviceChoice("pulsepal", isolator="1")
+    )
     bench = Bench(which, choice, prescription(seconds=60), line=lambda port: Pulled(port, 16 * S))
     report = bench.run()
     assert report.end is End.LINE_LOST

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from firmware_sim.analog.recorder import Recorder
-from firmware_sim.factory import Which
+from firmware_sim.factory import DeviceSpec
 from firmware_sim.serve import PtyLine, clock_us, serve
 from stimctl import limits
 
@@ -64,7 +64,7 @@ class Starts:
 
 
 @contextmanager
-def served(which: Which, recorder: Recorder, starts: Starts) -> Iterator[str]:
+def served(which: DeviceSpec, recorder: Recorder, starts: Starts) -> Iterator[str]:
     """The device behind a pty, in real time; gives the pty's name."""
     line = PtyLine()
     device = which.make(seed=1, load="r1k", recorder=recorder, journal=starts, boot_us=clock_us())
@@ -84,12 +84,12 @@ def served(which: Which, recorder: Recorder, starts: Starts) -> Iterator[str]:
     ("which", "options", "leases"),
     [
         # Leases up to 0.5 mA: one of the check, ten of the ramp, then steady ones of 3 s.
-        (Which("stimjim", dialect="a"), ["--device", "stimjim", "--dialect", "a"], 14),
-        (Which("pulsepal", firmware="22"), ["--device", "pulsepal", "--isolator", "1"], 13),
+        (DeviceSpec("stimjim", dialect="a"), ["--device", "stimjim", "--dialect", "a"], 14),
+        (DeviceSpec("pulsepal", firmware="22"), ["--device", "pulsepal", "--isolator", "1"], 13),
     ],
     ids=["stimjim", "pulsepal"],
 )
-def test_output_ends_within_one_lease(which: Which, options: list[str], leases: int) -> None:
+def test_output_ends_within_one_lease(which: DeviceSpec, options: list[str], leases: int) -> None:
     recorder, starts = Recorder(), Starts()
     with tempfile.TemporaryDirectory(prefix="sc") as folder, served(which, recorder, starts) as url:
         file = Path(folder) / "load.toml"

@@ -4,8 +4,8 @@ import pytest
 
 from stimctl import limits
 from stimctl.stimulators.base import ZeroConfirmed, ZeroOverdue
-from stimctl.stimulators.native import STOP_FRAME, Native
-from stimctl.stimulators.stop import Stop
+from stimctl.stimulators.native import STOP_FRAME, NativeAdapter
+from stimctl.stimulators.stop import StopSequence
 from stimctl.wire import codec as m
 from stimctl.wire.codes import GIVES_OUTPUT, DeviceState
 
@@ -15,7 +15,7 @@ MS = 1_000
 
 def test_it_is_sent_at_once_and_every_20_ms() -> None:
     sent: list[int] = []
-    stop = Stop(sent.append, BEGAN_US)
+    stop = StopSequence(sent.append, BEGAN_US)
     assert sent == [BEGAN_US]
     assert stop.next_deadline_us() == BEGAN_US + 20 * MS
     for after_us in (0, 1, 20 * MS - 1, 20 * MS, 20 * MS + 1, 40 * MS - 1, 40 * MS):
@@ -26,7 +26,7 @@ def test_it_is_sent_at_once_and_every_20_ms() -> None:
 
 def test_a_late_turn_sends_once_and_counts_from_then() -> None:
     sent: list[int] = []
-    stop = Stop(sent.append, BEGAN_US)
+    stop = StopSequence(sent.append, BEGAN_US)
     stop.advance(BEGAN_US + 95 * MS)
     assert sent == [BEGAN_US, BEGAN_US + 95 * MS]
     assert stop.next_deadline_us() == BEGAN_US + 115 * MS
@@ -34,7 +34,7 @@ def test_a_late_turn_sends_once_and_counts_from_then() -> None:
 
 def test_it_is_overdue_after_100_ms_once_and_goes_on() -> None:
     sent: list[int] = []
-    stop = Stop(sent.append, BEGAN_US)
+    stop = StopSequence(sent.append, BEGAN_US)
     assert stop.advance(BEGAN_US + 100 * MS - 1) == []
     assert stop.advance(BEGAN_US + 100 * MS) == [ZeroOverdue(100 * MS)]
     later_us = BEGAN_US + 100 * MS + limits.STOP_RESEND_US
@@ -43,7 +43,7 @@ def test_it_is_overdue_after_100_ms_once_and_goes_on() -> None:
 
 
 def test_what_is_confirmed_tells_when_it_was_answered_and_when_it_was_zero() -> None:
-    stop = Stop(lambda _now_us: None, BEGAN_US)
+    stop = StopSequence(lambda _now_us: None, BEGAN_US)
     stop.answered(BEGAN_US + 3)
     stop.answered(BEGAN_US + 9)
     told = stop.confirmed(BEGAN_US + 25 * MS, 4, measured=False, device_time_us=11)
@@ -51,7 +51,7 @@ def test_what_is_confirmed_tells_when_it_was_answered_and_when_it_was_zero() -> 
 
 
 def test_a_first_answer_that_confirms_is_both() -> None:
-    assert Stop(lambda _now_us: None, BEGAN_US).confirmed(BEGAN_US + 5, 0) == ZeroConfirmed(5, 5, 0)
+    assert StopSequence(lambda _now_us: None, BEGAN_US).confirmed(BEGAN_US + 5, 0) == ZeroConfirmed(5, 5, 0)
 
 
 # --- as the native adapter uses it ---------------------------------------------------------------------------
@@ -64,7 +64,7 @@ def stopped(**changes: int) -> bytes:
 
 @pytest.mark.parametrize("state", list(DeviceState))
 def test_a_zero_is_believed_only_in_a_state_without_output(state: DeviceState) -> None:
-    native = Native()
+    native = NativeAdapter()
     native.stop(BEGAN_US)
     assert native.take_output() == STOP_FRAME
     events = list(native.receive(stopped(state=int(state)), BEGAN_US + 30 * MS))
@@ -83,13 +83,13 @@ def test_a_zero_is_believed_only_in_a_state_without_output(state: DeviceState) -
     ],
 )
 def test_a_zero_is_one_by_both_sides_limit(changes: dict[str, int], believed: bool) -> None:
-    native = Native()
+    native = NativeAdapter()
     native.stop(BEGAN_US)
     assert bool(list(native.receive(stopped(**changes), BEGAN_US + 1))) is believed
 
 
 def test_a_stop_takes_the_place_of_all_that_was_to_be_sent() -> None:
-    native = Native()
+    native = NativeAdapter()
     native.connect(BEGAN_US)
     native.stop(BEGAN_US)
     assert native.take_output() == STOP_FRAME

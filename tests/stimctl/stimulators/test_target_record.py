@@ -132,7 +132,7 @@ def test_a_raise_has_its_time_and_a_lowering_none() -> None:
     record.applied(1, 901, 3 * S)
     record.applied(1, 800, 4 * S)
     assert record[1].raised_us == 2 * S
-    record.held()
+    record.on_hold()
     assert record[1].raised_us is None, "the next run begins anew"
 
 
@@ -199,7 +199,7 @@ def test_what_is_told_of_a_run_after_its_hold_changes_nothing_of_what_is_resumed
         record = running(1_000)
         record.want(1, 800)
         send(record)
-        record.held()
+        record.on_hold()
         getattr(record, tell)(1, 800)
         assert record[1].resume_ua == 800
 
@@ -253,7 +253,7 @@ def test_a_hold_keeps_the_least_of_what_was_applied_and_what_is_wanted() -> None
     record.want(1, 1_000)  # lowered, not answered
     record.want(2, 1_100)  # raised, not answered
     send(record)
-    record.held()
+    record.on_hold()
     assert record.by_channel("resume_ua") == {1: 1_000, 2: 1_000, 3: 1_500}
     assert not record.running
     assert not record.unanswered
@@ -337,7 +337,7 @@ class AnyOrder(RuleBasedStateMachine):
     @precondition(lambda self: self.record.running)
     @rule()
     def hold(self) -> None:
-        self.record.held()
+        self.record.on_hold()
         for channel in (1, 2):
             assert self.record[channel].resume_ua <= self.confirmed[channel]
 
@@ -370,5 +370,5 @@ def test_what_was_lowered_last_is_what_a_hold_keeps_whether_it_was_answered_or_n
             send(record)
         if number < answers:
             record.applied(1, target_ua, number)
-    record.held()
+    record.on_hold()
     assert record[1].resume_ua <= wanted_ua[-1]

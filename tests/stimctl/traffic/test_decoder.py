@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stimctl.errors import WireError
-from stimctl.traffic.decoder import Decoder, Line, described
-from stimctl.traffic.transcript import Record
+from stimctl.traffic.decoder import DecodedLine, Decoder, described
+from stimctl.traffic.transcript import TrafficChunk
 from stimctl.wire.codec import Channel, KeepAlive, LoadProgram, Refused, SelfTestDone, Welcome, encode, parse
 from stimctl.wire.codes import PROTOCOL_VERSION
 from stimctl.wire.framing import FrameSplitter
@@ -15,14 +15,14 @@ from tests.golden import by_hand
 GOLDEN = by_hand.vectors()
 
 
-def lines_of(*records: Record) -> list[Line]:
+def lines_of(*records: TrafficChunk) -> list[DecodedLine]:
     decoder = Decoder()
     return [line for record in records for line in decoder.feed(record)] + list(decoder.finish())
 
 
 @pytest.mark.parametrize("vector", GOLDEN, ids=lambda vector: vector.message)
 def test_every_golden_frame_has_words(vector: by_hand.Vector) -> None:
-    (line,) = lines_of(Record(1_250_000, "host", vector.frame))
+    (line,) = lines_of(TrafficChunk(1_250_000, "host", vector.frame))
     assert (line.kind, line.sequence) == (vector.message, vector.sequence)
     assert line.text().startswith(f"     1.250000 s  host    {'#' + str(vector.sequence):>6}  {vector.message}")
     assert len(line.fields) == len(vector.layout) - 2
@@ -50,35 +50,35 @@ def test_numbers_have_units_and_codes_have_names() -> None:
 
 
 def test_text_is_shown_without_its_padding() -> None:
-    (line,) = lines_of(Record(0, "device", next(v.frame for v in GOLDEN if v.message == "Maker")))
+    (line,) = lines_of(TrafficChunk(0, "device", next(v.frame for v in GOLDEN if v.message == "Maker")))
     assert line.fields == {"model": "'stimctl simulator'", "serial": "'SIM-0001'"}
 
 
 def test_a_frame_carries_the_time_of_its_last_byte_and_directions_do_not_mix() -> None:
     hello, stop = GOLDEN[0].frame, bytes.fromhex("021f01055f3d3be800")
     lines = lines_of(
-        Record(10, "host", hello[:4]), Record(20, "device", stop[:3]), Record(30, "host", hello[4:]),
-        Record(40, "device", stop[3:]),
+        TrafficChunk(10, "host", hello[:4]), TrafficChunk(20, "device", stop[:3]), TrafficChunk(30, "host", hello[4:]),
+        TrafficChunk(40, "device", stop[3:]),
     )  # fmt: skip
     assert [(line.at_us, line.sender, line.kind) for line in lines] == [(30, "host", "Hello"), (40, "device", "Stop")]
 
 
 def test_damage_is_shown_in_hex_with_the_reason() -> None:
-    lines = lines_of(Record(7, "device", b"\x03\x01\x02\x00" + b"\x05\x01"))
+    lines = lines_of(TrafficChunk(7, "device", b"\x03\x01\x02\x00" + b"\x05\x01"))
     assert [line.kind for line in lines] == ["damaged", "damaged"]
     assert lines[0].text().endswith('damaged        why="CRC does not hold" bytes=03 01 02')
     assert lines[1].fields == {"why": '"cut short at the end"', "bytes": "05 01"}
 
 
 def test_an_unknown_kind_is_damage_by_name() -> None:
-    (line,) = lines_of(Record(7, "device", by_hand.frame_of(b"\xee\x00\x00")))
+    (line,) = lines_of(TrafficChunk(7, "device", by_hand.frame_of(b"\xee\x00\x00")))
     assert "kind ee is not in protocol version 2" in line.fields["why"]
 
 
 def test_the_decoder_learns_what_the_device_is() -> None:
     decoder = Decoder()
     assert decoder.simulator is None
-    list(decoder.feed(Record(0, "device", encode(1, Welcome(PROTOCOL_VERSION, 7, 0, 0, 0)))))
+    list(decoder.feed(TrafficChunk(0, "device", encode(1, Welcome(PROTOCOL_VERSION, 7, 0, 0, 0)))))
     assert decoder.simulator is False
 
 
@@ -86,7 +86,7 @@ def test_the_decoder_learns_what_the_device_is() -> None:
 def test_it_shows_the_frames_that_the_link_takes_and_no_other(parts: list[bytes]) -> None:
     decoder, splitter = Decoder(), FrameSplitter()
     for part in parts:
-        shown = [line.message for line in decoder.feed(Record(0, "host", part)) if line.message is not None]
+        shown = [line.message for line in decoder.feed(TrafficChunk(0, "host", part)) if line.message is not None]
         taken = []
         for payload in splitter.feed(part):
             try:

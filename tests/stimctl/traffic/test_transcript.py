@@ -7,16 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stimctl.errors import InputInvalid
-from stimctl.traffic.transcript import Header, Record, TrafficWriter, read_traffic
+from stimctl.traffic.transcript import TrafficChunk, TrafficHeader, TrafficWriter, read_traffic
 
 records = st.lists(
-    st.builds(Record, st.integers(0, 2**64), st.sampled_from(["host", "device"]), st.binary(min_size=1, max_size=100)),
+    st.builds(
+        TrafficChunk, st.integers(0, 2**64), st.sampled_from(["host", "device"]), st.binary(min_size=1, max_size=100)
+    ),
     max_size=10,
 )
 HEADER = '{"stimctl_traffic": 1, "url": "sim://", "simulator": true}\n'
 
 
-def written(url: str, simulator: bool | None, entries: list[Record]) -> str:
+def written(url: str, simulator: bool | None, entries: list[TrafficChunk]) -> str:
     out = io.StringIO()
     writer = TrafficWriter(out, url, simulator=simulator)
     for entry in entries:
@@ -25,14 +27,14 @@ def written(url: str, simulator: bool | None, entries: list[Record]) -> str:
 
 
 @given(st.text(), st.sampled_from([True, False, None]), records)
-def test_what_was_recorded_is_read(url: str, simulator: bool | None, entries: list[Record]) -> None:
+def test_what_was_recorded_is_read(url: str, simulator: bool | None, entries: list[TrafficChunk]) -> None:
     header, found = read_traffic("file", io.StringIO(written(url, simulator, entries)))
-    assert header == Header(url, simulator)
+    assert header == TrafficHeader(url, simulator)
     assert list(found) == entries
 
 
 def test_the_file_is_one_line_a_record_for_other_tools() -> None:
-    text = written("/dev/ttyUSB0", None, [Record(0, "host", b"\x02\x1f"), Record(1_500, "device", b"\x00")])
+    text = written("/dev/ttyUSB0", None, [TrafficChunk(0, "host", b"\x02\x1f"), TrafficChunk(1_500, "device", b"\x00")])
     assert text.splitlines() == [
         '{"stimctl_traffic": 1, "url": "/dev/ttyUSB0", "simulator": null}',
         '{"at_us": 0, "from": "host", "bytes": "021f"}',
@@ -41,7 +43,7 @@ def test_the_file_is_one_line_a_record_for_other_tools() -> None:
 
 
 def test_no_bytes_no_line() -> None:
-    assert written("sim://", True, [Record(5, "host", b"")]) == HEADER
+    assert written("sim://", True, [TrafficChunk(5, "host", b"")]) == HEADER
 
 
 @pytest.mark.parametrize(
@@ -77,7 +79,7 @@ def test_a_bad_header_is_refused_at_once(line: str, problem: str) -> None:
 def test_a_bad_record_is_refused_on_its_turn(line: str, problem: str) -> None:
     good = '{"at_us": 1, "from": "host", "bytes": "00"}'
     _, found = read_traffic("file", [HEADER, good, "\n", line])
-    assert next(found) == Record(1, "host", b"\x00")
+    assert next(found) == TrafficChunk(1, "host", b"\x00")
     with pytest.raises(InputInvalid, match="line 4") as refused:
         next(found)
     assert problem in str(refused.value)

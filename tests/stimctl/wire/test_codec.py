@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from stimctl.errors import WireError
 from stimctl.wire import codec
-from stimctl.wire.codec import SHAPES, Shape, decode, digest_bytes, encode, parse
+from stimctl.wire.codec import SHAPES, MessageSchema, decode, digest_bytes, encode, parse
 from stimctl.wire.codes import PROTOCOL_VERSION, ChannelFlag, DeviceState, EndReason, Purpose, Refusal
 from stimctl.wire.framing import MAX_FRAME, MAX_PAYLOAD, FrameSplitter
 from tests.golden import by_hand
@@ -29,7 +29,7 @@ CODES = {
 }
 
 
-def field_values(shape: Shape, name: str, code: str) -> st.SearchStrategy[Any]:
+def field_values(shape: MessageSchema, name: str, code: str) -> st.SearchStrategy[Any]:
     if name == "reason":
         return st.sampled_from([*Refusal] if shape.cls is codec.Refused else [*EndReason])
     if name in CODES:
@@ -40,7 +40,7 @@ def field_values(shape: Shape, name: str, code: str) -> st.SearchStrategy[Any]:
     return st.one_of(st.sampled_from([low, above - 1]), st.integers(low, above - 1))
 
 
-def any_message(shape: Shape) -> st.SearchStrategy[Any]:
+def any_message(shape: MessageSchema) -> st.SearchStrategy[Any]:
     fields = {name: field_values(shape, name, wire.code) for name, wire in shape.fields.items()}
     return st.builds(shape.cls, **fields)
 
@@ -93,7 +93,7 @@ def test_any_payload_parses_or_is_a_wire_error(payload: bytes) -> None:
 
 
 @given(shapes, st.binary(max_size=64))
-def test_any_payload_of_a_known_kind_parses_or_is_a_wire_error(shape: Shape, rest: bytes) -> None:
+def test_any_payload_of_a_known_kind_parses_or_is_a_wire_error(shape: MessageSchema, rest: bytes) -> None:
     check_parse(bytes([shape.kind]) + rest)
     check_parse((bytes([shape.kind]) + rest + bytes(64))[: shape.packer.size])
 
@@ -126,7 +126,7 @@ def test_a_flipped_bit_is_never_another_message(message: Any, sequence: int, bit
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=lambda shape: shape.cls.__name__)
-def test_a_payload_one_byte_off_is_refused(shape: Shape) -> None:
+def test_a_payload_one_byte_off_is_refused(shape: MessageSchema) -> None:
     for size in (shape.packer.size - 1, shape.packer.size + 1):
         with pytest.raises(codec.WrongLength, match=shape.cls.__name__):
             parse(bytes([shape.kind]) + bytes(size - 1))
@@ -163,7 +163,7 @@ def test_codes_outside_their_list_are_refused_by_name(message: Any, word: str) -
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=lambda shape: shape.cls.__name__)
-def test_a_value_that_does_not_fit_is_refused(shape: Shape) -> None:
+def test_a_value_that_does_not_fit_is_refused(shape: MessageSchema) -> None:
     fits = [bytes(int(wire.code[:-1])) if wire.code.endswith("s") else 0 for wire in shape.fields.values()]
     for index, wire in enumerate(shape.fields.values()):
         if wire.code.endswith("s"):

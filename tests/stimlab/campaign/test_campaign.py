@@ -21,7 +21,7 @@ from firmware_sim.faults import Fault
 from firmware_sim.native import gate
 from stimctl.cli import main
 from stimctl.cli.codes import INTERRUPTED, INVALID, UNMET, USAGE
-from stimctl.dose import Commanded
+from stimctl.dose import CommandedDose
 from stimctl.errors import Misuse
 from stimctl.ledger import Ledger
 from stimctl.profile.toml_text import parse
@@ -87,7 +87,7 @@ def work() -> executors.Work:
     return partial(play_chunk, SEED, "line.loss")
 
 
-def together(done: Iterator[campaign.Done]) -> str:
+def together(done: Iterator[campaign.FinishedSession]) -> str:
     return digest(result for part in done for result in part.results)
 
 
@@ -150,7 +150,7 @@ def test_a_device_whose_watchdog_is_late_is_found_saved_and_fails_again(
 
 
 def test_a_driver_that_forgets_what_was_lowered_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Commanded, "target_set", lambda *_: None)
+    monkeypatch.setattr(CommandedDose, "target_set", lambda *_: None)
     outcome = run("--sessions", "8", "--seed", "1", "--jobs", "1", "--fault", "load.resistor")
     assert outcome.exit_code == UNMET
     assert "exact" in outcome.output
@@ -206,9 +206,9 @@ def test_results_are_told_by_kind_of_fault() -> None:
     assert "\r" not in outcome.output, "no progress bar where there is no terminal"
 
 
-def judged_to(name: str, **changes: Any) -> campaign.Result:
+def judged_to(name: str, **changes: Any) -> campaign.SessionResult:
     """A result that somebody made up."""
-    return campaign.Result(0, name, (), (), "TIMER", 0, 0, "", **changes)
+    return campaign.SessionResult(0, name, (), (), "TIMER", 0, 0, "", **changes)
 
 
 def test_sessions_without_a_fault_are_told_by_their_load_and_a_controls_time_by_its_share() -> None:
@@ -269,7 +269,7 @@ def test_what_makes_no_sense_is_said() -> None:
 
 
 def test_ctrl_c_tells_what_came_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(work: executors.Work, parts: list[range]) -> Iterator[campaign.Done]:
+    def interrupted(work: executors.Work, parts: list[range]) -> Iterator[campaign.FinishedSession]:
         yield work(parts[0])
         raise KeyboardInterrupt
 

@@ -8,24 +8,24 @@ from firmware_sim.native.device import Device
 from firmware_sim.protocol_sim import Serial
 from stimctl.port import VirtualPort
 from stimlab.conformance.check import Check, all_checks
-from stimlab.conformance.dut import Bench
-from stimlab.conformance.fixture import hands_for
-from stimlab.conformance.result import Outcome, Run
-from stimlab.conformance.runner import Runner
+from stimlab.conformance.dut import Dut
+from stimlab.conformance.fixture import fixture_for
+from stimlab.conformance.result import CheckResult, SuiteResult
+from stimlab.conformance.runner import SuiteRunner
 
 URL = "sim://?seed=1&load=r1k"
 Make = Callable[..., SimulatedDevice]
 
 
-def bench_on(make: Make = Device, url: str = URL) -> Bench:
+def bench_on(make: Make = Device, url: str = URL) -> Dut:
     """A bench at a `sim://` port whose device `make` makes."""
     port = VirtualPort(url, Serial.powering(make, url))
-    return Bench(port, hands=hands_for(port))
+    return Dut(port, fixture=fixture_for(port))
 
 
-def run_checks(checks: Iterable[Check], make: Make = Device, url: str = URL) -> Run:
+def run_checks(checks: Iterable[Check], make: Make = Device, url: str = URL) -> SuiteResult:
     """Run `checks` against a device made by `make`."""
-    return Runner(bench_on(make, url)).run(checks)
+    return SuiteRunner(bench_on(make, url)).run(checks)
 
 
 @cache
@@ -34,17 +34,17 @@ def checks_naming(requirement: str) -> tuple[Check, ...]:
     return tuple(each for each in all_checks() if requirement in each.requirements)
 
 
-def failures(run: Run) -> list[str]:
+def failures(run: SuiteResult) -> list[str]:
     """What was found, one line each, for a test's message."""
     lines = [f"{out.check.name}: {found.requirement}: {found.text}" for out in run.outcomes for found in out.found]
     lines += [f"{out.check.name}: {out.reason}" for out in run.outcomes if out.verdict == "error"]
     return lines + ([run.broken_off] if run.broken_off else [])
 
 
-def first_failed(checks: Iterable[Check], make: Make = Device, url: str = URL) -> Outcome | None:
+def first_failed(checks: Iterable[Check], make: Make = Device, url: str = URL) -> CheckResult | None:
     """Run checks one after the other until one fails; its outcome."""
-    bench = bench_on(make, url)
-    failed: list[Outcome] = []
+    dut = bench_on(make, url)
+    failed: list[CheckResult] = []
 
     def until_failed() -> Iterator[Check]:
         for check in checks:
@@ -52,9 +52,9 @@ def first_failed(checks: Iterable[Check], make: Make = Device, url: str = URL) -
                 return
             yield check
 
-    def told(_: Check, outcome: Outcome | None) -> None:
+    def reported(_: Check, outcome: CheckResult | None) -> None:
         if outcome is not None and outcome.verdict in {"failed", "error"}:
             failed.append(outcome)
 
-    run = Runner(bench, progress=told).run(until_failed())
+    run = SuiteRunner(dut, progress=reported).run(until_failed())
     return failed[0] if failed else next((each for each in run.outcomes if each.found), None)

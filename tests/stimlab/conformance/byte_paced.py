@@ -16,7 +16,7 @@ from collections import deque
 from select import select
 
 from firmware_sim.native.device import Device
-from firmware_sim.serve import Line, PtyLine, TcpLine, clock_us
+from firmware_sim.serve import PtyLine, ServedLine, TcpLine, clock_us
 from stimctl.errors import WireError
 from stimctl.wire.framing import DELIMITER, frame, unframe
 
@@ -102,7 +102,7 @@ class Uart:
         return bool(self._coming or self._leaving or self._urgent or self._answers or self._telemetry)
 
 
-def serve(line: Line, *, latency_us: int, clock_ppm: int, load: str = "r1k") -> None:
+def serve(line: ServedLine, *, latency_us: int, clock_ppm: int, load: str = "r1k") -> None:
     """Run a device behind the line until a signal ends the process."""
     began_us = clock_us()
 

@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from stimctl.port import open_port
 from stimlab.conformance.check import Check, all_checks
-from stimlab.conformance.dut import Bench
-from stimlab.conformance.plan import Plan
-from stimlab.conformance.result import Run
-from stimlab.conformance.runner import Runner
+from stimlab.conformance.dut import Dut
+from stimlab.conformance.plan import MatrixPlan
+from stimlab.conformance.result import SuiteResult
+from stimlab.conformance.runner import SuiteRunner
 from tests.stimctl.session.processes import next_line, started
 from tests.stimlab.conformance.bench_world import failures
 
@@ -23,13 +23,13 @@ LINES = {
 }
 
 
-def run_over(arguments: tuple[str, ...], checks: list[Check], plan: Plan | None = None) -> Run:
+def run_over(arguments: tuple[str, ...], checks: list[Check], plan: MatrixPlan | None = None) -> SuiteResult:
     """Run checks against a byte-paced simulator of its own."""
     device = started("-m", "tests.stimlab.conformance.byte_paced", *arguments)
     try:
         port = open_port(next_line(device))
         try:
-            return Runner(Bench(port)).run(checks, plan)
+            return SuiteRunner(Dut(port)).run(checks, plan)
         finally:
             port.close()
     finally:
@@ -40,7 +40,7 @@ def run_over(arguments: tuple[str, ...], checks: list[Check], plan: Plan | None 
 def main() -> int:
     """Run over all lines at once. Returns 1 when a good device failed on one."""
     with ThreadPoolExecutor(len(LINES)) as pool:
-        runs = pool.map(lambda line: run_over(line, list(all_checks()), Plan(wanted=True)), LINES.values())
+        runs = pool.map(lambda line: run_over(line, list(all_checks()), MatrixPlan(wanted=True)), LINES.values())
         wrong = 0
         for name, run in zip(LINES, runs, strict=True):
             sys.stdout.write("\n".join([f"{name}: {run.verdict}", *failures(run)]) + "\n")

@@ -14,25 +14,25 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from stimlab.conformance.check import all_checks
-from stimlab.conformance.matrix import CELLS, Action, Cell
+from stimlab.conformance.matrix import CELLS, OperatingPoint, SafetyAction
 from stimlab.conformance.operating_point import check_of
 from stimlab.conformance.page import as_html
-from stimlab.conformance.plan import Plan
-from stimlab.conformance.result import Run
-from stimlab.conformance.runner import Runner
-from stimlab.conformance.scope import TO_MEASURE
+from stimlab.conformance.plan import MatrixPlan
+from stimlab.conformance.requirements import TO_MEASURE
+from stimlab.conformance.result import SuiteResult
+from stimlab.conformance.runner import SuiteRunner
 from tests.stimlab.conformance.bench_world import URL, bench_on, failures, first_failed
 from tests.stimlab.conformance.removed import without
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "certificate.md"
 
 
-def whole_run() -> Run:
+def whole_run() -> SuiteResult:
     """Everything that the suite has, on the genuine simulator."""
-    return Runner(bench_on()).run(all_checks(), Plan(wanted=True))
+    return SuiteRunner(bench_on()).run(all_checks(), MatrixPlan(wanted=True))
 
 
-def noticed_by(cell: Cell) -> tuple[str, str]:
+def noticed_by(cell: OperatingPoint) -> tuple[str, str]:
     """The check, and the requirement that it names, by which the full product notices a device without `cell`."""
     others = (check_of(each) for each in CELLS if each is not cell)
     outcome = first_failed([check_of(cell)], without(cell)) or first_failed(others, without(cell))
@@ -41,7 +41,7 @@ def noticed_by(cell: Cell) -> tuple[str, str]:
     return outcome.check.name, outcome.found[0].requirement if outcome.found else "error"
 
 
-def document(run: Run, noticed: dict[Cell, tuple[str, str]]) -> str:
+def document(run: SuiteResult, noticed: dict[OperatingPoint, tuple[str, str]]) -> str:
     """The page, as Markdown."""
     caught = sum(bool(name) for name, _ in noticed.values())
     return "\n".join(
@@ -80,8 +80,8 @@ def document(run: Run, noticed: dict[Cell, tuple[str, str]]) -> str:
     )
 
 
-def _rows(run: Run, noticed: dict[Cell, tuple[str, str]]) -> Iterator[str]:
-    for action in Action:
+def _rows(run: SuiteResult, noticed: dict[OperatingPoint, tuple[str, str]]) -> Iterator[str]:
+    for action in SafetyAction:
         outcomes = [each for each in run.outcomes if each.check.cell is not None and each.check.cell.action is action]
         passed = sum(each.verdict == "passed" for each in outcomes)
         mine = {cell: by for cell, by in noticed.items() if cell.action is action}

@@ -9,8 +9,7 @@ import sys
 from pathlib import Path
 
 from stimlab.conformance.check import all_checks
-from stimlab.conformance.requirements import texts
-from stimlab.conformance.scope import NOT_ON_THE_WIRE
+from stimlab.conformance.requirements import NOT_ON_THE_WIRE, texts
 from tests.stimlab.conformance.mutants import (
     late,  # noqa: F401  the modules list their devices
 )

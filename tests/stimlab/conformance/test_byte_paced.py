@@ -9,17 +9,17 @@ from stimctl.wire.codec import Hello, ReadIdentity, Stop, encode
 from stimctl.wire.codes import PROTOCOL_VERSION
 from stimctl.wire.framing import frame
 from stimlab.conformance.check import Check, all_checks
-from stimlab.conformance.dut import Bench
-from stimlab.conformance.matrix import Action, Cell, Moment, Place
+from stimlab.conformance.dut import Dut
+from stimlab.conformance.matrix import OperatingPoint, SafetyAction, SegmentPosition, SessionMoment
 from stimlab.conformance.operating_point import check_of
-from stimlab.conformance.runner import Runner
+from stimlab.conformance.runner import SuiteRunner
 from tests.stimctl.session.processes import next_line, started
 from tests.stimlab.conformance.bench_world import failures
 from tests.stimlab.conformance.byte_paced import BYTE_US, Uart
 from tests.stimlab.conformance.byte_paced_run import LINES, run_over
 
 QUICK = ("junk_is_dropped", "stop_is_at_once", "stopped_goes_ahead", "split_and_merged_frames")
-CELL = Cell(Action.STOP, Place.SECOND, 200, 1, Moment.RUN)
+CELL = OperatingPoint(SafetyAction.STOP, SegmentPosition.SECOND, 200, 1, SessionMoment.RUN)
 
 
 def quick() -> list[Check]:
@@ -43,8 +43,8 @@ def test_a_line_that_is_opened_in_the_midst_of_a_frame_is_no_damage() -> None:
         time.sleep(0.302)  # in the third Status
         port.close()
         port = open_port(url)
-        nothing = Check("nothing", ("R-04",), "nothing", "made", lambda bench: void(bench.status()))
-        run = Runner(Bench(port)).run([nothing])
+        nothing = Check("nothing", ("R-04",), "nothing", "made", lambda dut: void(dut.status()))
+        run = SuiteRunner(Dut(port)).run([nothing])
         port.close()
         assert failures(run) == []
     finally:

@@ -6,7 +6,7 @@ import pytest
 
 from stimlab.conformance.check import all_checks
 from stimlab.conformance.extremes import EXTREMES
-from stimlab.conformance.matrix import CELLS, Cell
+from stimlab.conformance.matrix import CELLS, OperatingPoint
 from tests.stimlab.conformance.bench_world import run_checks
 from tests.stimlab.conformance.certificate import DOCUMENT, document, noticed_by
 
@@ -14,7 +14,7 @@ SAMPLE = random.Random(30).sample(CELLS, 30)
 
 
 @pytest.mark.parametrize("cell", SAMPLE, ids=lambda cell: cell.name)
-def test_a_device_without_the_cell_is_noticed_by_the_cells_own_check(cell: Cell) -> None:
+def test_a_device_without_the_cell_is_noticed_by_the_cells_own_check(cell: OperatingPoint) -> None:
     assert noticed_by(cell)[0] == cell.name
 
 

@@ -7,31 +7,31 @@ from pathlib import Path
 from stimctl.wire.codes import DeviceState
 from stimlab.conformance import checks
 from stimlab.conformance.check import Check
-from stimlab.conformance.dut import Bench
-from stimlab.conformance.fixture import LOADS, Person, Reply
-from stimlab.conformance.runner import Runner
+from stimlab.conformance.dut import Dut
+from stimlab.conformance.fixture import LOADS, PersonFixture, Reply
+from stimlab.conformance.runner import SuiteRunner
 from tests.stimlab.conformance.bench_world import bench_on
 
 A_WHILE_US = 20_000_000
 
 
 def test_a_session_goes_on_while_somebody_takes_20_s_to_do_what_was_asked() -> None:
-    bench = bench_on()
-    bench.identify()
+    dut = bench_on()
+    dut.identify()
 
     def ask(text: str) -> Reply:
         assert text == "While it stimulates, take a lead of channel 1 off"
-        began_us = bench.now_us
-        while bench.now_us < began_us + A_WHILE_US:
+        began_us = dut.now_us
+        while dut.now_us < began_us + A_WHILE_US:
             time.sleep(0.001)
         return "done"
 
-    bench.hands = Person(ask)
-    bench.running(stimulation_limit_us=1_800_000_000)
-    asked_us = bench.now_us
-    bench.swap(1, "open")
-    assert bench.now_us >= asked_us + A_WHILE_US
-    assert bench.state() is DeviceState.RUNNING
+    dut.fixture = PersonFixture(ask)
+    dut.running(stimulation_limit_us=1_800_000_000)
+    asked_us = dut.now_us
+    dut.swap(1, "open")
+    assert dut.now_us >= asked_us + A_WHILE_US
+    assert dut.state() is DeviceState.RUNNING
 
 
 def test_what_was_asked_is_said_again_until_it_is_done() -> None:
@@ -42,15 +42,15 @@ def test_what_was_asked_is_said_again_until_it_is_done() -> None:
         asked.append(text)
         return replies[len(asked) - 1]
 
-    Person(ask).connect("open")
+    PersonFixture(ask).connect("open")
     assert asked == [f"Connect {LOADS['open']}"] * 3
 
 
 def test_what_is_skipped_was_not_examined() -> None:
-    bench = bench_on()
-    bench.hands = Person(lambda _: "skip")
-    check = Check("switched", ("R-02",), "somebody has to", "made", Bench.power_cycle, hands=("power",))
-    run = Runner(bench).run([check])
+    dut = bench_on()
+    dut.fixture = PersonFixture(lambda _: "skip")
+    check = Check("switched", ("R-02",), "somebody has to", "made", Dut.power_cycle, fixture=("power",))
+    run = SuiteRunner(dut).run([check])
     assert run.outcomes[0].verdict == "skipped"
     assert run.outcomes[0].reason == "you skipped what it asked you to do"
     assert run.verdict.startswith("CONFORMS in what was examined; 1 not examined")
@@ -63,7 +63,7 @@ def test_each_load_that_a_check_connects_can_be_said_to_a_person() -> None:
         asked.append(text)
         return "done"
 
-    Person(ask).connect("r1k,2=open")
+    PersonFixture(ask).connect("r1k,2=open")
     assert asked == [f"Connect {LOADS['r1k']}; on channel 2 instead nothing: take its leads off"]
     source = "".join(path.read_text("utf-8") for path in Path(checks.__path__[0]).glob("*.py"))
     named = {
@@ -72,4 +72,4 @@ def test_each_load_that_a_check_connects_can_be_said_to_a_person() -> None:
     }  # fmt: skip
     assert {"open", "short", "bridged", "r1k,2=open"} <= named
     for load in named:
-        Person(ask).connect(load)
+        PersonFixture(ask).connect(load)

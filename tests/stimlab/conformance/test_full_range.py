@@ -9,10 +9,10 @@ from stimctl.wire.codec import Channel, encode, parse
 from stimctl.wire.framing import DELIMITER, unframe
 from stimlab.conformance.check import Check
 from stimlab.conformance.extremes import EXTREMES
-from stimlab.conformance.matrix import CELLS, Action, Cell, pairwise, seconds_of, within
+from stimlab.conformance.matrix import CELLS, OperatingPoint, SafetyAction, pairwise, seconds_of, within
 from stimlab.conformance.operating_point import check_of
-from stimlab.conformance.plan import Plan
-from stimlab.conformance.result import Run
+from stimlab.conformance.plan import MatrixPlan
+from stimlab.conformance.result import SuiteResult
 from tests.stimlab.conformance.bench_world import bench_on, failures, first_failed, run_checks
 from tests.stimlab.conformance.dangerous import (
     tellings,  # noqa: F401  the modules list their devices
@@ -28,27 +28,27 @@ def test_the_matrix_is_the_whole_product() -> None:
 
 
 def test_any_two_coordinates_meet_in_the_part_for_real_time() -> None:
-    def pairs(cells: Iterable[Cell]) -> set[tuple[object, object]]:
+    def pairs(cells: Iterable[OperatingPoint]) -> set[tuple[object, object]]:
         return {(one, other) for cell in cells for one in cell for other in cell if one is not other}
 
     assert pairs(PAIRWISE) == pairs(CELLS)
-    without_hands = [cell for cell in CELLS if cell.action in tuple(Action)[:5]]
+    without_hands = [cell for cell in CELLS if cell.action in tuple(SafetyAction)[:5]]
     some = pairwise(without_hands)
     assert within(some, 15 * 60) == some
     assert sum(map(seconds_of, within(PAIRWISE, 60))) <= 60
 
 
 @pytest.fixture(scope="module")
-def run() -> Run:
+def run() -> SuiteResult:
     return run_checks(map(check_of, PAIRWISE))
 
 
-def test_the_simulator_passes_where_any_two_coordinates_meet(run: Run) -> None:
+def test_the_simulator_passes_where_any_two_coordinates_meet(run: SuiteResult) -> None:
     assert failures(run) == []
     assert run.count("passed") == len(PAIRWISE)
 
 
-def test_the_cells_take_about_as_long_as_is_planned(run: Run) -> None:
+def test_the_cells_take_about_as_long_as_is_planned(run: SuiteResult) -> None:
     for outcome in run.outcomes:
         assert outcome.check.cell is not None
         assert outcome.took_us / 1e6 < seconds_of(outcome.check.cell) + 3
@@ -66,10 +66,10 @@ class RepeatsTheCommand(Device):
 
     def take_output(self) -> bytes:
         out = filter(None, super().take_output().split(DELIMITER))
-        told = [parse(unframe(frame)) for frame in out]
+        reported = [parse(unframe(frame)) for frame in out]
         return b"".join(
             encode(number, each._replace(measured_ua=each.applied_ua) if isinstance(each, Channel) else each)
-            for number, each in told
+            for number, each in reported
         )
 
 
@@ -95,21 +95,21 @@ def test_a_dangerous_device_is_found_and_told_in_words(device: Dangerous) -> Non
 
 
 def test_what_nobody_can_cause_is_told_as_not_examined() -> None:
-    bench = bench_on()
-    bench.identify()
-    bench.hands.can_swap = lambda load: load in {"open", "r1k"}  # type: ignore[method-assign]
-    reasons = {check.name: reason for check, reason in Plan()(bench)}
+    dut = bench_on()
+    dut.identify()
+    dut.fixture.can_swap = lambda load: load in {"open", "r1k"}  # type: ignore[method-assign]
+    reasons = {check.name: reason for check, reason in MatrixPlan()(dut)}
     assert len(reasons) == len(CELLS) + len(EXTREMES)
-    told = {reason for reason in reasons.values() if reason}
-    assert told == {
+    reported = {reason for reason in reasons.values() if reason}
+    assert reported == {
         "nobody here can cause over-current", "nobody here can cause short", "nobody here can cause 10 kohm",
         "nobody here can cause net charge",
     }  # fmt: skip
 
 
 def test_a_device_that_is_no_simulator_is_driven_over_the_range_only_when_asked() -> None:
-    bench = bench_on()
-    who = bench.identify()
-    bench.identity = type(who)(who.welcome._replace(simulator=0), who.maker, who.firmware, who.ranges)
-    assert {reason for _, reason in Plan()(bench)} == {"`--full-range` tries it"}
-    assert {reason for _, reason in Plan(wanted=True)(bench)} == {""}
+    dut = bench_on()
+    who = dut.identify()
+    dut.identity = type(who)(who.welcome._replace(simulator=0), who.maker, who.firmware, who.ranges)
+    assert {reason for _, reason in MatrixPlan()(dut)} == {"`--full-range` tries it"}
+    assert {reason for _, reason in MatrixPlan(wanted=True)(dut)} == {""}

@@ -3,14 +3,14 @@
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from stimctl.dose import Commanded
+from stimctl.dose import CommandedDose
 from stimctl.waveform import Program, Segment
 from stimctl.wire.codec import LoadProgram, LoadSegment
-from stimlab.conformance.programs import Loadable
-from stimlab.conformance.reference_model import Told, quantum_ua
+from stimlab.conformance.programs import WireProgram
+from stimlab.conformance.reference_model import ReportedSession, quantum_ua
 
 S = 1_000_000
-EXAMPLE = Loadable(
+EXAMPLE = WireProgram(
     LoadProgram(segment_count=2, channel_mask=0b111, ramp_slope_ua_per_s=200, ramp_down_us=5 * S),
     (LoadSegment(0, 500_000, 600, 0, 600, 3 * S), LoadSegment(1, 10_000, 200, 0, 200, 3 * S)),
 )
@@ -23,12 +23,12 @@ ROWS = (
 
 
 def test_the_worked_example() -> None:
-    told = Told(EXAMPLE, 20 * S)
-    told.started({1: 2_000}, 0)
-    told.over(20 * S)
-    assert set(ROWS) <= set(told.pulses(1))
-    assert told.tally(1) == (22, 900, 15_240_000, 263_550_000)
-    assert told.segments_us() == (11 * S, 9 * S)
+    reported = ReportedSession(EXAMPLE, 20 * S)
+    reported.started({1: 2_000}, 0)
+    reported.over(20 * S)
+    assert set(ROWS) <= set(reported.pulses(1))
+    assert reported.tally(1) == (22, 900, 15_240_000, 263_550_000)
+    assert reported.segments_us() == (11 * S, 9 * S)
 
 
 @settings(max_examples=60, deadline=None)
@@ -47,27 +47,27 @@ def test_it_agrees_with_the_drivers(
     shapes = ((50_000, width_us, 30, width_us * times, 600_000), (12_345, 101, 0, 303, 505_000))
     limit_us = 6 * S
     segments = tuple(LoadSegment(index, *shape) for index, shape in enumerate(shapes))
-    loadable = Loadable(LoadProgram(2, 1 << (channel - 1), slope, fall_us), segments)
+    loadable = WireProgram(LoadProgram(2, 1 << (channel - 1), slope, fall_us), segments)
     program = Program(
         tuple(Segment(*shape) for shape in shapes), (channel,),
         stimulation_us=limit_us, ramp_slope_ua_per_s=slope, ramp_down_us=fall_us,
     )  # fmt: skip
-    told, commanded = Told(loadable, limit_us), Commanded(program)
+    reported, commanded = ReportedSession(loadable, limit_us), CommandedDose(program)
     assert quantum_ua(loadable) == program.quantum_ua
-    told.started({channel: 500}, 0)
+    reported.started({channel: 500}, 0)
     commanded.started({channel: 500}, 0)
     at_us = 0
     for later_us, target_ua in targets:
         at_us += later_us
-        told.target_set(channel, target_ua, at_us)
+        reported.target_set(channel, target_ua, at_us)
         commanded.target_set(channel, target_ua, at_us)
     at_us = min(limit_us, at_us + held_us)
-    told.over(at_us)
-    commanded.held(at_us)
-    told.started({channel: 700}, at_us)
+    reported.over(at_us)
+    commanded.on_hold(at_us)
+    reported.started({channel: 700}, at_us)
     commanded.started({channel: 700}, at_us)
-    told.over(limit_us)
+    reported.over(limit_us)
     commanded.ended(limit_us)
     dose = commanded.dose(channel)
-    assert told.tally(channel) == (*dose.pulses, *dose.charge_pc)
-    assert told.segments_us() == commanded.band_us()
+    assert reported.tally(channel) == (*dose.pulses, *dose.charge_pc)
+    assert reported.segments_us() == commanded.band_us()

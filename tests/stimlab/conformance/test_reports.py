@@ -10,18 +10,18 @@ from zlib import MAX_WBITS, decompress
 import pytest
 
 from firmware_sim.native.device import Device
-from stimctl.traffic.transcript import Record
+from stimctl.traffic.transcript import TrafficChunk
 from stimctl.wire.codec import Hello, Maker, encode
 from stimctl.wire.codes import PROTOCOL_VERSION
 from stimlab.conformance.check import Check
-from stimlab.conformance.dut import Bench
+from stimlab.conformance.dut import Dut
 from stimlab.conformance.junit import as_junit
 from stimlab.conformance.matrix import CELLS
 from stimlab.conformance.operating_point import check_of
 from stimlab.conformance.page import as_html
 from stimlab.conformance.report import SHOWN_LINES, document, in_words
-from stimlab.conformance.result import Run
-from stimlab.conformance.scope import TO_MEASURE
+from stimlab.conformance.requirements import TO_MEASURE
+from stimlab.conformance.result import SuiteResult
 from tests.stimlab.conformance.bench_world import checks_naming, first_failed, run_checks
 from tests.stimlab.conformance.dangerous.outputs import MONSTER
 from tests.stimlab.conformance.mutants.early_hellos import WelcomesAll
@@ -35,15 +35,15 @@ class OddName(Device):
         return answer._replace(model=b"<script>\x01alert()".ljust(24, b"\0")) if isinstance(answer, Maker) else answer
 
 
-def waits(bench: Bench) -> None:
-    bench.measure("a time without a limit", 7, None, "us")
-    bench.running()
-    bench.listen(50_000_000)
+def waits(dut: Dut) -> None:
+    dut.measure("a time without a limit", 7, None, "us")
+    dut.running()
+    dut.listen(50_000_000)
 
 
 @pytest.fixture(scope="module")
-def run() -> Run:
-    skipped = Check("by_hand", ("R-02",), "somebody has to switch it", "made", waits, hands=("power",), long=True)
+def run() -> SuiteResult:
+    skipped = Check("by_hand", ("R-02",), "somebody has to switch it", "made", waits, fixture=("power",), long=True)
     found = run_checks([*checks_naming("R-17"), Check("waits", ("R-46",), "it waits", "made", waits)], WelcomesAll)
     bench_run = run_checks([skipped])
     bench_run.outcomes[0].verdict, bench_run.outcomes[0].reason = "skipped", "no hands"
@@ -54,7 +54,7 @@ def run() -> Run:
 class TestJson:
     """The whole result as data."""
 
-    def test_it_holds_the_device_and_what_was_found(self, run: Run) -> None:
+    def test_it_holds_the_device_and_what_was_found(self, run: SuiteResult) -> None:
         said = json.loads(json.dumps(document(run)))
         assert said["device"]["simulator"] is True
         assert len(said["device"]["firmware_sha256"]) == 64
@@ -73,14 +73,14 @@ class TestJson:
         assert by_number["R-11"]["verdict"] == "not on the wire"
         assert by_number["R-48"]["verdict"] == "not shown"
 
-    def test_measurements_have_limit_unit_and_verdict(self, run: Run) -> None:
+    def test_measurements_have_limit_unit_and_verdict(self, run: SuiteResult) -> None:
         waited = next(each for each in document(run)["checks"] if each["name"] == "waits")
         first, zero = waited["measurements"]
         said = {"name": "a time without a limit", "value": 7, "limit": None, "unit": "us", "verdict": "passed"}
         assert first == said
         assert (zero["limit"], zero["unit"], zero["verdict"]) == (100_000, "us", "passed")
 
-    def test_long_traffic_keeps_its_ends(self, run: Run) -> None:
+    def test_long_traffic_keeps_its_ends(self, run: SuiteResult) -> None:
         waited = next(each for each in document(run)["checks"] if each["name"] == "waits")
         assert len(waited["traffic"]) == 2 * SHOWN_LINES
         assert [line["record"] for line in waited["traffic"]] == sorted(line["record"] for line in waited["traffic"])
@@ -90,7 +90,11 @@ class TestJson:
 
 def test_words_stand_beside_the_bytes_they_were_made_from() -> None:
     frame = encode(1, Hello(PROTOCOL_VERSION))
-    pieces = [Record(1, "host", frame[:4]), Record(2, "host", frame[4:] + frame), Record(3, "device", b"\x09\x09")]
+    pieces = [
+        TrafficChunk(1, "host", frame[:4]),
+        TrafficChunk(2, "host", frame[4:] + frame),
+        TrafficChunk(3, "device", b"\x09\x09"),
+    ]
     lines = list(in_words(pieces))
     assert [line["hex"] for line in lines] == [frame.hex(" "), frame.hex(" "), "09 09"]
     assert [line["from"] for line in lines] == ["host", "host", "device"]
@@ -101,7 +105,7 @@ def test_words_stand_beside_the_bytes_they_were_made_from() -> None:
 class TestJunit:
     """What a build server reads."""
 
-    def test_cases_failures_and_skips(self, run: Run) -> None:
+    def test_cases_failures_and_skips(self, run: SuiteResult) -> None:
         root = Xml.fromstring(as_junit(run))
         assert (root.get("tests"), root.get("failures"), root.get("skipped")) == ("4", "2", "1")
         failure = next(root.iter("failure"))
@@ -114,7 +118,7 @@ class TestJunit:
 
     def test_a_run_that_broke_off_is_an_error(self) -> None:
         root = Xml.fromstring(
-            as_junit(Run("sim://", "2026-01-01T00:00:00+00:00", "stimctl", broken_off="no \x00 line"))
+            as_junit(SuiteResult("sim://", "2026-01-01T00:00:00+00:00", "stimctl", broken_off="no \x00 line"))
         )
         assert next(root.iter("error")).get("message") == "no ? line"
 
@@ -125,14 +129,14 @@ class TestJunit:
         assert properties["model"] == "<script>?alert()"
 
 
-def odd_run() -> Run:
+def odd_run() -> SuiteResult:
     return run_checks([Check("nothing", ("R-46",), "nothing", "made", lambda _: None)], OddName)
 
 
 class TestPage:
     """What a person reads."""
 
-    def test_everything_is_on_it(self, run: Run) -> None:
+    def test_everything_is_on_it(self, run: SuiteResult) -> None:
         page = as_html(run)
         assert "SIMULATOR: by its own word" in page
         assert document(run)["device"]["firmware_sha256"] in page
@@ -151,15 +155,15 @@ class TestPage:
         assert page.count("<script") == 2  # its own
         assert "&lt;script&gt;" in page
 
-    def test_traffic_is_packed_and_can_be_unpacked(self, run: Run) -> None:
+    def test_traffic_is_packed_and_can_be_unpacked(self, run: SuiteResult) -> None:
         page = as_html(run)
         start = page.index('id="packed">') + len('id="packed">')
         packed = json.loads(page[start : page.index("</script>", start)])
         failed = next(number for number, each in enumerate(document(run)["checks"]) if each["found"])
         lines = json.loads(decompress(b64decode(packed[str(failed)]), -MAX_WBITS))
-        told = document(run)["checks"][failed]
-        assert [text for _, text, _ in lines] == [line["text"] for line in told["traffic"]]
-        assert "Hello" in lines[told["found"][0]["line"]][1] or "Welcome" in lines[told["found"][0]["line"]][1]
+        reported = document(run)["checks"][failed]
+        assert [text for _, text, _ in lines] == [line["text"] for line in reported["traffic"]]
+        assert "Hello" in lines[reported["found"][0]["line"]][1] or "Welcome" in lines[reported["found"][0]["line"]][1]
 
     def test_the_page_of_a_device_that_fails_everywhere_stays_small(self) -> None:
         outcome = first_failed(map(check_of, CELLS), MONSTER)
@@ -171,6 +175,6 @@ class TestPage:
         assert "more, of which --json holds all" in page
 
     def test_a_device_that_said_nothing_of_itself_has_a_page_too(self) -> None:
-        page = as_html(Run("sim://", "2026-01-01T00:00:00+00:00", "stimctl", broken_off="nobody is there"))
+        page = as_html(SuiteResult("sim://", "2026-01-01T00:00:00+00:00", "stimctl", broken_off="nobody is there"))
         assert "it did not say what it is" in page
         assert "Broken off: nobody is there" in page

@@ -9,12 +9,13 @@ from stimctl.errors import LineLost
 from stimctl.wire.codec import Acknowledge
 from stimctl.wire.codes import Capability, DeviceState
 from stimlab.conformance import requirements
-from stimlab.conformance.check import NOTHING, Check, Hand, Nonconforming, all_checks
-from stimlab.conformance.dut import Bench
+from stimlab.conformance.check import NOTHING, Check, all_checks
+from stimlab.conformance.dut import Dut
 from stimlab.conformance.link import STOP_FRAME
-from stimlab.conformance.result import Run
-from stimlab.conformance.runner import Runner
-from stimlab.conformance.scope import NOT_ON_THE_WIRE
+from stimlab.conformance.requirements import NOT_ON_THE_WIRE
+from stimlab.conformance.result import SuiteResult
+from stimlab.conformance.runner import SuiteRunner
+from stimlab.conformance.verdict import FixtureAction, Nonconforming
 from tests.stimlab.conformance import coverage_table
 from tests.stimlab.conformance.bench_world import bench_on, failures, run_checks
 from tests.stimlab.conformance.mutants import (
@@ -59,24 +60,26 @@ class TestRequirements:
         assert requirements.main(["--check"]) == 0
 
 
-def made(body: Callable[[Bench], object], *, needs: Capability = NOTHING, hands: tuple[Hand, ...] = ()) -> Check:
-    return Check("made", ("R-46",), "made for this test", "made", lambda bench: void(body(bench)), needs, hands)
+def made(
+    body: Callable[[Dut], object], *, needs: Capability = NOTHING, fixture: tuple[FixtureAction, ...] = ()
+) -> Check:
+    return Check("made", ("R-46",), "made for this test", "made", lambda dut: void(body(dut)), needs, fixture)
 
 
 def void(_: object) -> None:
     """A check gives nothing back."""
 
 
-def runs_on(bench: Bench) -> None:
-    bench.running()
+def runs_on(dut: Dut) -> None:
+    dut.running()
 
 
 class TestRunner:
     """Whatever a check does, the device is left at zero, and the run says what happened."""
 
     def test_a_requirement_that_is_not_kept_is_found(self) -> None:
-        def wrong(bench: Bench) -> None:
-            bench.require("R-46", False, "seen")
+        def wrong(dut: Dut) -> None:
+            dut.require("R-46", False, "seen")
 
         run = run_checks([made(wrong), made(runs_on)])
         assert [outcome.verdict for outcome in run.outcomes] == ["failed", "passed"]
@@ -84,7 +87,7 @@ class TestRunner:
         assert not run.conforms
 
     def test_a_measurement_over_its_limit_is_found(self) -> None:
-        run = run_checks([made(lambda bench: bench.measure("a time", 11, 10, "us", by="R-46"))])
+        run = run_checks([made(lambda dut: dut.measure("a time", 11, 10, "us", by="R-46"))])
         assert failures(run) == ["made: R-46: a time: 11 us, over the limit of 10 us"]
         assert not run.outcomes[0].measurements[0].passed
 
@@ -95,83 +98,83 @@ class TestRunner:
         assert 20_000 <= zero.value <= 100_000
 
     def test_a_fault_that_nothing_asked_for_is_found(self) -> None:
-        def starves(bench: Bench) -> None:
-            bench.running()
-            bench.nonce = None
-            bench.listen(1_500_000)
+        def starves(dut: Dut) -> None:
+            dut.running()
+            dut.nonce = None
+            dut.listen(1_500_000)
 
         assert failures(run_checks([made(starves)])) == [
             "made: R-44: WATCHDOG on channel 0 (value 0), which nothing asked for"
         ]
 
     def test_what_the_device_does_not_state_is_skipped_with_a_reason(self) -> None:
-        bench = bench_on()
+        dut = bench_on()
         checks = [made(runs_on, needs=Capability.WATCHDOG | Capability.RAMPS)]
-        identify = bench.identify
+        identify = dut.identify
 
         def poor() -> object:
             identity = identify()
-            bench.capabilities = Capability.RAMPS
+            dut.capabilities = Capability.RAMPS
             return identity
 
-        bench.identify = poor  # type: ignore[method-assign, assignment]
-        run = Runner(bench).run(checks)
+        dut.identify = poor  # type: ignore[method-assign, assignment]
+        run = SuiteRunner(dut).run(checks)
         assert run.outcomes[0].verdict == "skipped"
         assert run.outcomes[0].reason == "the device does not state: watchdog"
 
     def test_hands_that_nobody_has_are_skipped_with_a_reason(self) -> None:
-        def never_called(bench: Bench) -> None:
-            bench.require("R-46", False, "it was called")
+        def never_called(dut: Dut) -> None:
+            dut.require("R-46", False, "it was called")
 
-        bench = Bench(bench_on().port)
-        in_the_middle = made(Bench.power_cycle)
-        run = Runner(bench).run(
-            [made(never_called, hands=("power",)), made(never_called, hands=("load",)), in_the_middle]
+        dut = Dut(bench_on().port)
+        in_the_middle = made(Dut.power_cycle)
+        run = SuiteRunner(dut).run(
+            [made(never_called, fixture=("power",)), made(never_called, fixture=("load",)), in_the_middle]
         )
         assert [outcome.verdict for outcome in run.outcomes] == ["skipped"] * 3
         switch, connect = "cannot switch its power here", "cannot change what it drives here"
         assert [outcome.reason.partition(";")[0] for outcome in run.outcomes] == [switch, connect, switch]
 
     def test_ctrl_c_leaves_the_device_at_zero(self) -> None:
-        bench = bench_on()
+        dut = bench_on()
 
-        def interrupted(bench: Bench) -> None:
-            bench.running()
+        def interrupted(dut: Dut) -> None:
+            dut.running()
             raise KeyboardInterrupt
 
-        run = Runner(bench).run([made(interrupted), made(runs_on)])
+        run = SuiteRunner(dut).run([made(interrupted), made(runs_on)])
         assert run.broken_off == "interrupted"
         assert len(run.outcomes) == 1
-        state = bench.state()
+        state = dut.state()
         assert state is DeviceState.IDLE
-        assert bench.status().zero == 1
+        assert dut.status().zero == 1
 
     def test_a_lost_line_ends_the_run_and_says_that_zero_is_not_sure(self) -> None:
-        bench = bench_on()
+        dut = bench_on()
 
-        def unplugged(bench: Bench) -> None:
-            bench.running()
+        def unplugged(dut: Dut) -> None:
+            dut.running()
 
             def gone(_: object) -> bytes:
                 raise LineLost("the cable is out")
 
-            bench.port.wait = gone  # type: ignore[method-assign, assignment]
+            dut.port.wait = gone  # type: ignore[method-assign, assignment]
 
-        run = Runner(bench).run([made(unplugged), made(runs_on)])
+        run = SuiteRunner(dut).run([made(unplugged), made(runs_on)])
         assert run.line_lost
         assert len(run.outcomes) == 1
         assert run.broken_off.startswith("the line was lost in made: the cable is out")
         assert "zero was NOT confirmed" in run.broken_off
-        assert bench.traffic[-1].data.endswith(STOP_FRAME)
+        assert dut.traffic[-1].data.endswith(STOP_FRAME)
 
     def test_a_check_that_raises_is_an_error_with_its_trace_and_the_run_goes_on(self) -> None:
-        bench = bench_on()
+        dut = bench_on()
 
-        def mistaken(bench: Bench) -> None:
-            bench.running()
+        def mistaken(dut: Dut) -> None:
+            dut.running()
             raise ZeroDivisionError("by nothing")
 
-        run = Runner(bench).run([made(mistaken), made(runs_on)])
+        run = SuiteRunner(dut).run([made(mistaken), made(runs_on)])
         assert [outcome.verdict for outcome in run.outcomes] == ["error", "passed"]
         assert "ZeroDivisionError: by nothing" in run.outcomes[0].reason
         assert "in mistaken" in run.outcomes[0].reason
@@ -179,28 +182,28 @@ class TestRunner:
         assert not run.broken_off
 
     def test_a_run_leaves_no_session_and_the_same_result_comes_twice(self) -> None:
-        bench = bench_on()
-        runs = [Runner(bench).run([made(runs_on), made(Bench.tested)]) for _ in range(2)]
+        dut = bench_on()
+        runs = [SuiteRunner(dut).run([made(runs_on), made(Dut.tested)]) for _ in range(2)]
         assert [run.conforms for run in runs] == [True, True]
-        assert bench.hello().session == 0
-        assert bench.state() is DeviceState.IDLE
+        assert dut.hello().session == 0
+        assert dut.state() is DeviceState.IDLE
 
     def test_the_load_that_was_found_is_left(self) -> None:
-        bench = bench_on(url="sim://?load=nominal&seed=4")
-        run = Runner(bench).run([made(runs_on)])
+        dut = bench_on(url="sim://?load=nominal&seed=4")
+        run = SuiteRunner(dut).run([made(runs_on)])
         assert run.conforms
-        assert bench.port.line.port == "sim://?load=nominal&seed=4"  # type: ignore[attr-defined]
+        assert dut.port.line.port == "sim://?load=nominal&seed=4"  # type: ignore[attr-defined]
 
     def test_a_dose_that_waits_is_not_thrown_away_unasked(self) -> None:
-        bench = bench_on()
-        bench.hello()
-        bench.ended()
-        run: Run = Runner(bench).run([made(runs_on)])
+        dut = bench_on()
+        dut.hello()
+        dut.ended()
+        run: SuiteResult = SuiteRunner(dut).run([made(runs_on)])
         assert run.broken_off.startswith("session 1 waits in the device with its dose")
         assert not run.outcomes
         with pytest.raises(Nonconforming):
-            bench.get(Acknowledge(2), int)
-        assert Runner(bench, discard_dose=True).run([made(runs_on)]).conforms
+            dut.get(Acknowledge(2), int)
+        assert SuiteRunner(dut, discard_dose=True).run([made(runs_on)]).conforms
 
 
 def test_the_documents_table_is_fresh(capsys: pytest.CaptureFixture[str]) -> None:

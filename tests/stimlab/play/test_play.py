@@ -14,11 +14,11 @@ from stimctl.session.states import End
 from stimctl.wire import codec as m
 from stimctl.wire.codes import PROTOCOL_VERSION
 from stimlab.play.play import AFTERMATH_US, play
-from stimlab.scenario.reader import Action, Expect, Scenario, shipped
+from stimlab.scenario.reader import Expectation, OperatorAction, Scenario, shipped
 
 S = 1_000_000
 CUT = Fault("line.one_way", at_us=S, after="RUNNING")
-STOP = Action(2 * S, "stop", after="RUNNING")
+STOP = OperatorAction(2 * S, "stop", after="RUNNING")
 
 
 def test_the_same_scenario_is_the_same_session_byte_for_byte() -> None:
@@ -47,7 +47,9 @@ def test_a_session_in_a_ledger_is_the_session_in_memory(tmp_path: Path) -> None:
 def test_a_ledger_that_cannot_be_had_is_a_refusal(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     path.write_text("this is no ledger", "utf-8")
-    played = play(Scenario("no-ledger", expect=Expect(refused="the file is no ledger", pulses="none")), ledger=path)
+    played = play(
+        Scenario("no-ledger", expect=Expectation(refused="the file is no ledger", pulses="none")), ledger=path
+    )
     assert played.unmet == ()
     assert played.report is None
 
@@ -91,14 +93,14 @@ def test_all_is_gathered() -> None:
 
 def test_an_operator_acts_at_times_and_in_states() -> None:
     actions = (
-        Action(8 * S, "lower", 1),
-        Action(9 * S, "set", 1, 700),
-        Action(10 * S, "raise", 1),
-        Action(S // 2, "note", after="RUNNING"),
-        Action(11 * S, "hold"),
-        Action(S, "proceed", after="HELD"),
-        Action(S, "proceed", after="RECHECKED"),
-        Action(2 * S, "stop", after="HELD"),
+        OperatorAction(8 * S, "lower", 1),
+        OperatorAction(9 * S, "set", 1, 700),
+        OperatorAction(10 * S, "raise", 1),
+        OperatorAction(S // 2, "note", after="RUNNING"),
+        OperatorAction(11 * S, "hold"),
+        OperatorAction(S, "proceed", after="HELD"),
+        OperatorAction(S, "proceed", after="RECHECKED"),
+        OperatorAction(2 * S, "stop", after="HELD"),
     )
     played = play(Scenario("busy", actions=actions))
     targets = [entry.body["target_ua"] for entry in played.entries if entry.kind == "target"]
@@ -148,7 +150,7 @@ def test_a_second_drivers_bytes_are_in_the_traffic() -> None:
 @pytest.mark.parametrize("kind", ["host.disk_full", "host.read_only_log"])
 def test_a_log_that_fails_is_a_real_one(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
-    actions = (Action(2 * S, "note", after="RUNNING"),)
+    actions = (OperatorAction(2 * S, "note", after="RUNNING"),)
     played = play(Scenario("log", actions=actions, faults=(Fault(kind, S, None, "RUNNING"),)), ledger=path)
     assert played.report is not None
     assert played.report.end is End.LOG
@@ -163,24 +165,24 @@ def test_a_log_that_fails_is_a_real_one(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("expect", "said"),
     [
-        (Expect(frozenset({End.TIMER})), "ended with OPERATOR (stopped by the operator), not with TIMER"),
-        (Expect(zero_confirmed=False), "zero was confirmed"),
-        (Expect(alarms=("PULL",)), "no alarm says 'PULL'; there were none"),
-        (Expect(within_us={"stop_confirmed": 1_000}), "stop_confirmed took 20 ms, over 1 ms"),
-        (Expect(within_us={"fault_to_zero": 1}), "fault_to_zero was not measured"),
-        (Expect(refused="no"), "not refused with 'no', but stopped by the operator"),
-        (Expect(refused="stopped"), "it was refused, but current had flowed already"),
-        (Expect(pulses="none"), "current flowed, and none was to"),
+        (Expectation(frozenset({End.TIMER})), "ended with OPERATOR (stopped by the operator), not with TIMER"),
+        (Expectation(zero_confirmed=False), "zero was confirmed"),
+        (Expectation(alarms=("PULL",)), "no alarm says 'PULL'; there were none"),
+        (Expectation(within_us={"stop_confirmed": 1_000}), "stop_confirmed took 20 ms, over 1 ms"),
+        (Expectation(within_us={"fault_to_zero": 1}), "fault_to_zero was not measured"),
+        (Expectation(refused="no"), "not refused with 'no', but stopped by the operator"),
+        (Expectation(refused="stopped"), "it was refused, but current had flowed already"),
+        (Expectation(pulses="none"), "current flowed, and none was to"),
     ],
 )
-def test_what_is_not_met_is_said(expect: Expect, said: str) -> None:
+def test_what_is_not_met_is_said(expect: Expectation, said: str) -> None:
     unmet = play(Scenario("plain", actions=(STOP,), expect=expect)).unmet
     assert len(unmet) == 1
     assert said in unmet[0]
 
 
 def test_a_stop_before_anything_flows_is_no_pulse() -> None:
-    unmet = play(Scenario("early", actions=(Action(0, "stop"),), expect=Expect(pulses="some"))).unmet
+    unmet = play(Scenario("early", actions=(OperatorAction(0, "stop"),), expect=Expectation(pulses="some"))).unmet
     assert unmet == ("no current flowed, and some was to",)
 
 

@@ -10,7 +10,7 @@ from stimctl.errors import Misuse
 from stimctl.ledger import Ledger
 from stimctl.session.states import End
 from stimlab.play.play import play
-from stimlab.scenario.reader import Action, Expect, Scenario, shipped
+from stimlab.scenario.reader import Expectation, OperatorAction, Scenario, shipped
 
 pytestmark = pytest.mark.realtime
 S = 1_000_000
@@ -25,7 +25,7 @@ def test_what_was_played_in_virtual_time_comes_out_alike(over: str) -> None:
             Fault("load.short", at_us=S, after="RAMPING", channel=1),
             Fault("line.loss", at_us=S, after="RAMPING", options={"permille": 50}),
         ),
-        expect=Expect(
+        expect=Expectation(
             frozenset({End.SHORT}), True, alarms=("short circuit",), pulses="some", within_us={"stop_to_zero": 2_000}
         ),
     )
@@ -44,7 +44,7 @@ def test_a_cable_that_is_pulled_from_a_terminal() -> None:
     scenario = Scenario(
         "pulled",
         faults=(Fault("line.unplug", at_us=S // 2, after="RAMPING"),),
-        expect=Expect(frozenset({End.LINE_LOST}), False, pulses="some", within_us={"fault_to_zero": 1_010_000}),
+        expect=Expectation(frozenset({End.LINE_LOST}), False, pulses="some", within_us={"fault_to_zero": 1_010_000}),
     )
     assert play(scenario, over="pty").unmet == ()
 
@@ -59,7 +59,9 @@ def test_a_killed_host_leaves_its_session_open_in_its_ledger(tmp_path: Path) -> 
 
 
 def test_a_host_that_ends_before_it_is_killed_says_how() -> None:
-    scenario = Scenario("early", actions=(Action(S // 2, "stop"),), faults=(Fault("host.killed", at_us=600 * S),))
+    scenario = Scenario(
+        "early", actions=(OperatorAction(S // 2, "stop"),), faults=(Fault("host.killed", at_us=600 * S),)
+    )
     played = play(scenario, over="tcp")
     assert played.report is not None
     assert played.report.end is End.OPERATOR

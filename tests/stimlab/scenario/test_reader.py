@@ -7,16 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware_sim.faults import CATALOGUE, Fault, Number
+from firmware_sim.faults import CATALOGUE, Fault, NumberOption
 from stimctl.errors import InputInvalid
 from stimctl.profile.toml_text import parse
 from stimctl.session.states import End, State
 from stimctl.wire.codes import DeviceState
-from stimlab.play.host_faults import NEED_A_LENGTH
-from stimlab.scenario.model import DOES, OF_A_CHANNEL, PULSES, TIMES
+from stimlab.scenario.model import DOES, NEED_A_LENGTH, OF_A_CHANNEL, PULSES, TIMES
 from stimlab.scenario.reader import (
-    Action,
-    Expect,
+    Expectation,
+    OperatorAction,
     Scenario,
     action_from,
     dump,
@@ -66,9 +65,9 @@ def test_what_is_read(tmp_path: Path) -> None:
     path.write_text(GOOD, "utf-8")
     made = load_scenario(path)
     assert made.hazards == ("H05",)
-    assert made.actions == (Action(1_500_000, "set", 2, 700, "RUNNING"),)
+    assert made.actions == (OperatorAction(1_500_000, "set", 2, 700, "RUNNING"),)
     assert made.faults == (Fault("line.loss", at_us=1, options={"permille": 200}),)
-    assert made.expect == Expect(frozenset({End.TIMER, End.LINE_LOST}), True, within_us={"stop_to_zero": 1_500})
+    assert made.expect == Expectation(frozenset({End.TIMER, End.LINE_LOST}), True, within_us={"stop_to_zero": 1_500})
     made_rx = prescribed(made)
     assert [(plan.channel, plan.amplitude_ua) for plan in made_rx.channels] == [(2, 1_500)]
     assert made_rx.stimulation_us == 12_000_000
@@ -130,7 +129,7 @@ def test_a_prescription_that_is_to_be_refused_may_be_wrong() -> None:
 
 
 def test_one_action_alone() -> None:
-    assert action_from({"do": "lower", "at_s": 2, "channel": 1}) == Action(2_000_000, "lower", 1)
+    assert action_from({"do": "lower", "at_s": 2, "channel": 1}) == OperatorAction(2_000_000, "lower", 1)
     with pytest.raises(InputInvalid, match="needs a channel"):
         action_from({"do": "lower"})
 
@@ -149,7 +148,7 @@ def faults(draw: st.DrawFn) -> Fault:
     options: dict[str, Any] = {}
     for name, option in kind.options.items():
         if draw(st.booleans()):
-            numbers = st.integers(option.low, option.high) if isinstance(option, Number) else None
+            numbers = st.integers(option.low, option.high) if isinstance(option, NumberOption) else None
             options[name] = draw(numbers if numbers is not None else st.sampled_from(option.choices))  # type: ignore[union-attr]
     needed = kind.name in NEED_A_LENGTH
     return Fault(
@@ -163,9 +162,9 @@ def faults(draw: st.DrawFn) -> Fault:
 
 
 @st.composite
-def actions(draw: st.DrawFn) -> Action:
+def actions(draw: st.DrawFn) -> OperatorAction:
     do = draw(st.sampled_from(DOES))
-    return Action(
+    return OperatorAction(
         draw(TIME_US),
         do,
         draw(CHANNEL) if do in OF_A_CHANNEL else None,
@@ -192,7 +191,7 @@ def answers(draw: st.DrawFn) -> dict[str, Any]:
 
 
 EXPECTS = st.builds(
-    Expect,
+    Expectation,
     ends=st.frozensets(st.sampled_from(End), max_size=4),
     zero_confirmed=st.none() | st.booleans(),
     alarms=st.lists(FILLED, max_size=3).map(tuple),
@@ -224,7 +223,7 @@ def test_what_is_written_reads_as_the_same(scenario: Scenario) -> None:
 
 
 def test_what_is_written_is_short() -> None:
-    made = Scenario("short", faults=(Fault("line.loss", at_us=2_500_000),), expect=Expect(frozenset({End.TIMER})))
+    made = Scenario("short", faults=(Fault("line.loss", at_us=2_500_000),), expect=Expectation(frozenset({End.TIMER})))
     assert dump(made).splitlines()[-6:] == [
         "[[fault]]", 'kind = "line.loss"', "at_s = 2.5", "", "[expect]", 'ends = ["TIMER"]',
     ]  # fmt: skip

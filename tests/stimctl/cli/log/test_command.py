@@ -141,7 +141,7 @@ def test_wrong_id_is_a_sentence(folder: Path, name: str, said: str) -> None:
 
 def test_verify_prints_the_head_and_what_it_cannot_show(folder: Path) -> None:
     text = good(folder, "verify")
-    assert "All 4 entries hold." in text
+    assert "All 4 entries are intact." in text
     assert "cannot show" in text
     head = json.loads(good(folder, "verify", "--json"))["head"]
     assert f"Head hash: {head}" in text

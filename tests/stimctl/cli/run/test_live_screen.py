@@ -9,8 +9,8 @@ from stimctl.cli.run.live_screen import LiveScreen
 from stimctl.prescription import Prescription, from_file
 from stimctl.profile import examples_folder
 from stimctl.session.states import End, State
-from stimctl.session.view import Alarm, Priority, SessionView, StateChanged, Told
-from stimctl.stimulators.identify import identify
+from stimctl.session.view import Alarm, OperatorMessage, Priority, SessionView, StateChanged
+from stimctl.stimulators.discovery import identify
 from stimctl.wire.codec import Channel, Impedance, Status
 from stimctl.wire.codes import ChannelFlag, DeviceState
 
@@ -141,7 +141,7 @@ def test_ohms_of_the_check_stand_until_pulses_measure(prescription: Prescription
 
 
 def test_messages_count_from_the_sessions_beginning(prescription: Prescription, view: SessionView) -> None:
-    events = (StateChanged(State.RUNNING, 93_000_000), Told("a raise was refused", 154_000_000))
+    events = (StateChanged(State.RUNNING, 93_000_000), OperatorMessage("a raise was refused", 154_000_000))
     lines = shown(prescription, view, *events)
     assert "0:02 running" in lines
     assert "1:03 a raise was refused" in lines

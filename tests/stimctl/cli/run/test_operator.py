@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from stimctl.cli.run.operator import Departure, signals_stop
+from stimctl.cli.run.operator import OperatorGone, signals_stop
 from stimctl.session.states import End
 
 pytestmark = [
@@ -21,7 +21,7 @@ def test_a_closed_terminal_stops_the_session_though_its_end_cannot_be_tidied(mon
     """Where no file can be opened any more, for example."""
     monkeypatch.setattr(os, "devnull", "/nowhere/at/all")
     stops: list[tuple[End, str]] = []
-    departure = Departure()
+    departure = OperatorGone()
     with pytest.raises(FileNotFoundError), signals_stop(lambda end, why: stops.append((end, why)), departure):
         os.kill(os.getpid(), signal.SIGHUP)
     assert stops == [(End.SIGNAL, "the terminal was closed")]

@@ -6,7 +6,7 @@ from pathlib import Path
 from stimctl.cli import codes
 from stimctl.cli.log.wording import happened
 from stimctl.cli.run.document import run_document
-from stimctl.cli.run.summary import Kept, summary_text
+from stimctl.cli.run.summary import SavedFiles, summary_text
 from stimctl.cli.run.wording import ohm_text
 from stimctl.ledger import Ledger
 from stimctl.ledger.recovery import close_unfinished
@@ -53,7 +53,7 @@ def test_an_earlier_session_stands_in_the_summary(home: Path, tmp_path: Path) ->
         session_id="x", end=End.TIMER, end_text="", simulator=True, planned={}, commanded={}, delivered={},
         measured={}, agreement={}, zero_confirmed_us=S, band_us=(0, 0), held_us=0, alarms=(),
     )  # fmt: skip
-    kept = Kept(home, recovered=(f"{EARLIER_DOSE}: s-1",))
+    kept = SavedFiles(home, recovered=(f"{EARLIER_DOSE}: s-1",))
     assert f"earlier      {EARLIER_DOSE}: s-1" in summary_text(prescription(), report, kept)
     with Ledger(home / "ledger.sqlite") as ledger:
         document = run_document(ledger, prescription(), report, kept)

@@ -4,20 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from firmware_sim.factory import Which
+from firmware_sim.factory import DeviceSpec
 from stimctl import limits
 from stimctl.errors import Suspended, WrongDevice
 from stimctl.prescription import Subject
 from stimctl.session.commands import Raise
 from stimctl.session.interlocks import check_device
 from stimctl.session.states import End
-from stimctl.session.view import Told
+from stimctl.session.view import OperatorMessage
 from stimctl.stimulators import base
 from stimctl.stimulators.capabilities import MISSING
-from stimctl.stimulators.discovery import Choice
-from stimctl.stimulators.identify import identify
-from stimctl.stimulators.lease.adapter import Leased
-from stimctl.stimulators.stimjim.adapter import DialectA
+from stimctl.stimulators.discovery import DeviceChoice, identify
+from stimctl.stimulators.lease.adapter import LeaseAdapter
+from stimctl.stimulators.stimjim.adapter import StimJimAdapterA
 from stimctl.stimulators.targets import Targets
 from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, EndReason, Purpose
@@ -26,14 +25,14 @@ from tests.stimctl.stimulators.bench import Bench, S, port_of
 from tests.stimctl.stimulators.contract import hold
 
 CHOICES = {
-    "sim://?device=stimjim&dialect=a": Choice("stimjim", dialect="a"),
-    "sim://?device=pulsepal": Choice("pulsepal", isolator="1"),
+    "sim://?device=stimjim&dialect=a": DeviceChoice("stimjim", dialect="a"),
+    "sim://?device=pulsepal": DeviceChoice("pulsepal", isolator="1"),
 }
 
 
-def drive(adapter: Leased, load: str, until_s: float, *, alive_until_s: float) -> list[tuple[int, object]]:
+def drive(adapter: LeaseAdapter, load: str, until_s: float, *, alive_until_s: float) -> list[tuple[int, object]]:
     """An adapter by itself, armed and started, with keepalives up to a time. What it tells, with times."""
-    which = Which("stimjim", dialect="a")
+    which = DeviceSpec("stimjim", dialect="a")
     port = port_of(which.make(seed=1, load=load))
     rx = prescription(seconds=60)
     told: list[tuple[int, object]] = []
@@ -53,9 +52,9 @@ def drive(adapter: Leased, load: str, until_s: float, *, alive_until_s: float) -
             alive_due_us = now_us + limits.KEEPALIVE_US
         for event in [*adapter.receive(data, now_us), *adapter.advance(now_us)]:
             told.append((now_us, event))
-            if isinstance(event, base.Identified):
+            if isinstance(event, base.DeviceIdentified):
                 adapter.load(rx.program, now_us)
-            elif isinstance(event, base.Loaded):
+            elif isinstance(event, base.ProgramLoaded):
                 adapter.self_test(now_us)
             elif isinstance(event, base.SelfTested):
                 adapter.arm(Purpose.STIMULATE, [1], 2_000, rx.stimulation_us, now_us)
@@ -65,7 +64,7 @@ def drive(adapter: Leased, load: str, until_s: float, *, alive_until_s: float) -
 
 
 def test_without_keepalives_it_ends_within_the_watchdogs_time_and_names_the_host() -> None:
-    told = drive(Leased(DialectA(simulator=True)), "r1k", 25, alive_until_s=12.6)
+    told = drive(LeaseAdapter(StimJimAdapterA(simulator=True)), "r1k", 25, alive_until_s=12.6)
     ended = [
         (at_us, event) for at_us, event in told if isinstance(event, m.Status) and event.state == DeviceState.ENDED
     ]
@@ -73,7 +72,7 @@ def test_without_keepalives_it_ends_within_the_watchdogs_time_and_names_the_host
     assert isinstance(status, m.Status)
     assert status.end_reason == EndReason.STOP
     assert at_us <= 12.6 * S + limits.WATCHDOG_US + S // 10
-    (failed,) = [event for _, event in told if isinstance(event, base.Failed)]
+    (failed,) = [event for _, event in told if isinstance(event, base.StimulatorFailed)]
     assert isinstance(failed.error, Suspended)
     assert "the host's keepalives stopped for 1" in str(failed.error)
 
@@ -81,12 +80,12 @@ def test_without_keepalives_it_ends_within_the_watchdogs_time_and_names_the_host
 @pytest.mark.parametrize("url", CHOICES)
 def test_what_is_missing_is_shown_and_logged(url: str) -> None:
     choice = CHOICES[url]
-    which = Which("stimjim", dialect="a") if choice.device == "stimjim" else Which("pulsepal")
+    which = DeviceSpec("stimjim", dialect="a") if choice.device == "stimjim" else DeviceSpec("pulsepal")
     bench = Bench(which, choice)
     bench.run()
     (opened,) = bench.log.of("opened")
     assert MISSING_WATCHDOG in opened["device"]["lacks"]
-    shown = [event.text for event in bench.runner.take_events() if isinstance(event, Told)]
+    shown = [event.text for event in bench.runner.take_events() if isinstance(event, OperatorMessage)]
     assert any(MISSING_WATCHDOG in text for text in shown)
 
 
@@ -117,7 +116,7 @@ def test_a_stimjim_has_two_channels() -> None:
     assert "has 2" in report.end_text
 
 
-CHOICE_A = (Which("stimjim", dialect="a"), CHOICES["sim://?device=stimjim&dialect=a"])
+CHOICE_A = (DeviceSpec("stimjim", dialect="a"), CHOICES["sim://?device=stimjim&dialect=a"])
 
 
 def test_a_hold_lasts_ten_minutes_at_most() -> None:
@@ -137,7 +136,7 @@ def test_titration_from_zero_raises_by_steps() -> None:
 
 def test_a_second_phase_that_is_lower_and_longer(tmp_path: Path) -> None:
     known = asymmetric_profiles(tmp_path)
-    for which, choice in (CHOICE_A, (Which("pulsepal"), CHOICES["sim://?device=pulsepal"])):
+    for which, choice in (CHOICE_A, (DeviceSpec("pulsepal"), CHOICES["sim://?device=pulsepal"])):
         rx = prescription(profile="bench-asymmetric", known=known, amplitudes_ma={1: 1.6})
         bench = Bench(which, choice, rx)
         report = bench.run()

@@ -6,15 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_sim.factory import Which
+from firmware_sim.factory import DeviceSpec
 from stimctl.port import Port
 from stimctl.session.states import End
-from stimctl.stimulators.discovery import Choice
-from stimctl.stimulators.identify import identify
-from stimctl.stimulators.lease.device import Done, StageMean
-from stimctl.stimulators.lease.plan import Lease, Level
+from stimctl.stimulators.discovery import DeviceChoice, identify
+from stimctl.stimulators.lease.device import LeaseDone, StageMean
+from stimctl.stimulators.lease.plan import Lease, LeaseLevel
 from stimctl.stimulators.lease.report_checks import trip, wrong_report
-from stimctl.stimulators.lease.stop import EDGE_US, Cut, Why
+from stimctl.stimulators.lease.stop import EDGE_US, CutReason, LeaseCut
 from stimctl.stimulators.lease.tally import LeaseTally
 from stimctl.waveform import Segment
 from stimctl.wire.codes import EndReason
@@ -23,19 +22,19 @@ from tests.stimctl.stimulators.bench import Bench
 from tests.stimctl.stimulators.contract import stop
 
 HIGH = Segment(10_000, 200, 0, 200, 0)
-LEASE = Lease(1, HIGH, (Level(1, 1_000, 0),), 300, 0, 3_000_000)
-IDENTITY = identify("sim://?device=stimjim", Choice("stimjim", dialect="a")).identity
+LEASE = Lease(1, HIGH, (LeaseLevel(1, 1_000, 0),), 300, 0, 3_000_000)
+IDENTITY = identify("sim://?device=stimjim", DeviceChoice("stimjim", dialect="a")).identity
 
 
-def report(first_ua: int, second_ua: int, pulses: int | None = 300) -> Done:
-    return Done(pulses, (StageMean(1, 0, first_ua), StageMean(1, 1, second_ua)))
+def report(first_ua: int, second_ua: int, pulses: int | None = 300) -> LeaseDone:
+    return LeaseDone(pulses, (StageMean(1, 0, first_ua), StageMean(1, 1, second_ua)))
 
 
 def test_a_good_report_is_good() -> None:
     assert wrong_report(LEASE, report(1_003, -998)) is None
     assert trip(IDENTITY, LEASE, report(1_003, -998)) is None
-    assert trip(IDENTITY, LEASE, Done(300)) is None
-    assert wrong_report(LEASE, Done(None)) is None
+    assert trip(IDENTITY, LEASE, LeaseDone(300)) is None
+    assert wrong_report(LEASE, LeaseDone(None)) is None
 
 
 @pytest.mark.parametrize("pulses", [0, 299, 301])
@@ -76,8 +75,8 @@ def test_currents_that_hold_or_end_the_session(first_ua: int, second_ua: int, re
 )
 def test_a_cut_falls_between_two_pulses(shape: Segment, delay_us: int, asked_us: int, late_us: int) -> None:
     """Even when the device is a millisecond off from what the host believes."""
-    lease = Lease(0, shape, (Level(1, 500, 0), Level(2, 500, delay_us)), 3, 0, 3 * shape.period_us)
-    cut = Cut(Why.LOWER, asked_us, asked_us)
+    lease = Lease(0, shape, (LeaseLevel(1, 500, 0), LeaseLevel(2, 500, delay_us)), 3, 0, 3 * shape.period_us)
+    cut = LeaseCut(CutReason.LOWER, asked_us, asked_us)
     at_us = cut.between_pulses_us(lease, 0)
     assert asked_us <= at_us <= asked_us + delay_us + shape.span_us + 2 * EDGE_US
     phase_us = (at_us + late_us) % shape.period_us
@@ -90,7 +89,7 @@ def test_a_cut_lease_is_told_as_the_most_that_may_have_flowed() -> None:
     tally.cut(LEASE, 100, 102)
     counted = tally.counters(1, 1)
     assert (counted.pulses_1, counted.charge_1_pc) == (102, 102 * 200_000)
-    kept = tally.kept("test")
+    kept = tally.figure_origins("test")
     assert (kept.bases[0].least, kept.bases[0].estimated, kept.bases[0].counted) == ((0, 100), (0, 102), (0, 0))
     assert kept.record()["evidence"] == "estimated"
     assert not tally.is_measured
@@ -109,9 +108,9 @@ class Reworded(Line):
 
 
 def said_otherwise(pattern: bytes, new: bytes, dialect: str = "a") -> Bench:
-    choice = Choice("stimjim", dialect=dialect)
+    choice = DeviceChoice("stimjim", dialect=dialect)
     line = lambda port: Reworded(port, pattern, new)  # noqa: E731
-    return Bench(Which("stimjim", dialect=dialect), choice, prescription(seconds=20), line=line)
+    return Bench(DeviceSpec("stimjim", dialect=dialect), choice, prescription(seconds=20), line=line)
 
 
 @pytest.mark.parametrize(

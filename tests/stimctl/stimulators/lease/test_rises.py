@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_sim.factory import Which
+from firmware_sim.factory import DeviceSpec
 from stimctl import limits
 from stimctl.errors import Unsafe
 from stimctl.session.commands import Lower
 from stimctl.session.states import End
-from stimctl.stimulators.discovery import Choice
-from stimctl.stimulators.lease.gate import CLOCK_US, Gate, Phase, Train
+from stimctl.stimulators.discovery import DeviceChoice
+from stimctl.stimulators.lease.gate import CLOCK_US, CurrentPhase, Gate, GatedTrain
 from stimctl.stimulators.lease.plan import LeasePlan
 from stimctl.waveform import Mode, Program, segments_for
 from tests.stimctl.session.world import prescription
@@ -23,9 +23,9 @@ SLOPE = limits.RAMP_SLOPE.high
 STEP = limits.RAISE_STEP_UA
 
 
-def train(amplitude_ua: int, ratio: int = 1, channel: int = 1) -> Train:
-    phases = (Phase(amplitude_ua, 200), Phase(-amplitude_ua // ratio, 200 * ratio))
-    return Train(channel, phases, 10_000, 250_000)
+def train(amplitude_ua: int, ratio: int = 1, channel: int = 1) -> GatedTrain:
+    phases = (CurrentPhase(amplitude_ua, 200), CurrentPhase(-amplitude_ua // ratio, 200 * ratio))
+    return GatedTrain(channel, phases, 10_000, 250_000)
 
 
 def armed() -> Gate:
@@ -139,9 +139,9 @@ def test_a_plan_rises_by_its_slope_however_often_it_is_cut(
 def test_a_key_held_down_on_one_channel_gives_the_other_no_steps(device: str, profile: str) -> None:
     """Channel 2 is lowered 30 times a second while both ramp: each cut begins a lease of both."""
     if device == "pulsepal":
-        which, choice = Which("pulsepal", firmware="22"), Choice("pulsepal", isolator="1.0")
+        which, choice = DeviceSpec("pulsepal", firmware="22"), DeviceChoice("pulsepal", isolator="1.0")
     else:
-        which, choice = Which("stimjim", dialect=device), Choice("stimjim", dialect=device)
+        which, choice = DeviceSpec("stimjim", dialect=device), DeviceChoice("stimjim", dialect=device)
     bench = Bench(which, choice, prescription(seconds=30, amplitudes_ma={1: 2.0, 2: 2.0}, profile=profile))
     report = bench.run(*((5.5 + number / 30, Lower(2)) for number in range(20)))
     assert report.end is End.TIMER, report.end_text

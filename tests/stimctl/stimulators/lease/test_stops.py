@@ -9,16 +9,16 @@ from itertools import pairwise
 
 import pytest
 
-from firmware_sim.factory import Which
+from firmware_sim.factory import DeviceSpec
 from stimctl import limits
 from stimctl.port import Port
 from stimctl.session.commands import AskHold, AskTarget
 from stimctl.session.states import End
 from stimctl.stimulators.base import ZeroConfirmed, ZeroOverdue
-from stimctl.stimulators.discovery import Choice
-from stimctl.stimulators.lease.adapter import Leased
-from stimctl.stimulators.lease.device import Answer, AtZero
-from stimctl.stimulators.pulsepal.adapter import PulsePal
+from stimctl.stimulators.discovery import DeviceChoice
+from stimctl.stimulators.lease.adapter import LeaseAdapter
+from stimctl.stimulators.lease.device import ReplyTimes, ZeroReported
+from stimctl.stimulators.pulsepal.adapter import PulsePalAdapter
 from stimctl.stimulators.pulsepal.gate import START
 from stimctl.stimulators.stimjim.adapter import DIALECTS
 from stimctl.stimulators.stimjim.gate import READ_CURRENTS, STOP
@@ -28,20 +28,22 @@ from tests.stimctl.stimulators.contract import stop
 from tests.stimctl.stimulators.test_faults import checked
 
 MS = 1_000
-STIMJIM = [(Which("stimjim", dialect=dialect), Choice("stimjim", dialect=dialect)) for dialect in "abc"]
-PULSEPAL = [(Which("pulsepal", firmware=firmware), Choice("pulsepal", isolator="1")) for firmware in ("21", "22")]
+STIMJIM = [(DeviceSpec("stimjim", dialect=dialect), DeviceChoice("stimjim", dialect=dialect)) for dialect in "abc"]
+PULSEPAL = [
+    (DeviceSpec("pulsepal", firmware=firmware), DeviceChoice("pulsepal", isolator="1")) for firmware in ("21", "22")
+]
 DEVICES = [*STIMJIM, *PULSEPAL]
 NAMES = [f"{which.device}-{which.dialect or which.firmware}" for which, _choice in DEVICES]
 
 
 @pytest.fixture(params=["a", "b", "c", "pulsepal"])
-def adapter(request: pytest.FixtureRequest) -> Leased:
+def adapter(request: pytest.FixtureRequest) -> LeaseAdapter:
     """An adapter that nothing has happened to yet."""
     name = request.param
-    return Leased(PulsePal(1_000) if name == "pulsepal" else DIALECTS[name]())
+    return LeaseAdapter(PulsePalAdapter(1_000) if name == "pulsepal" else DIALECTS[name]())
 
 
-def run_on(adapter: Leased, until_us: int) -> tuple[list[tuple[int, bytes]], list[tuple[int, object]]]:
+def run_on(adapter: LeaseAdapter, until_us: int) -> tuple[list[tuple[int, bytes]], list[tuple[int, object]]]:
     """What it sends and says on a line that never answers, at its own deadlines."""
     sent, said, now_us = [], [], 0
     while now_us <= until_us:
@@ -56,7 +58,9 @@ def run_on(adapter: Leased, until_us: int) -> tuple[list[tuple[int, bytes]], lis
 
 
 @pytest.mark.parametrize("apart", [False, True])
-def test_a_stop_that_nobody_answers_goes_on_every_20_ms_and_is_an_alarm_once(adapter: Leased, *, apart: bool) -> None:
+def test_a_stop_that_nobody_answers_goes_on_every_20_ms_and_is_an_alarm_once(
+    adapter: LeaseAdapter, *, apart: bool
+) -> None:
     if apart:
         adapter = adapter.apart()
     adapter.stop(0)
@@ -69,7 +73,7 @@ def test_a_stop_that_nobody_answers_goes_on_every_20_ms_and_is_an_alarm_once(ada
 @pytest.mark.parametrize("dialect", "abc")
 def test_what_was_answered_to_an_earlier_stop_counts(dialect: str) -> None:
     """The two outputs' answers lie 30 ms apart, with a stop in between."""
-    adapter = Leased(DIALECTS[dialect]())
+    adapter = LeaseAdapter(DIALECTS[dialect]())
     *first, last = answers(dialect).splitlines(keepends=True)
     adapter.stop(0)
     assert adapter.receive(b"".join(first), 5 * MS) == []
@@ -98,18 +102,18 @@ def test_an_answer_to_an_earlier_cut_is_none_to_this_one(dialect: str, later_us:
         jim.stop(at_us, measure=False)
         assert jim.take_output() == STOP
         jim.wrote(at_us)
-    assert jim.receive(answers(dialect), 25 * MS) == [AtZero(None)]
+    assert jim.receive(answers(dialect), 25 * MS) == [ZeroReported(None)]
     jim.stop(later_us, measure=False)
     jim.take_output()
     jim.wrote(later_us)
-    assert jim.receive(answers(dialect), later_us + 15 * MS) == ([AtZero(None)] if counts else [])
-    assert jim.receive(answers(dialect), later_us + 25 * MS) == ([] if counts else [AtZero(None)])
+    assert jim.receive(answers(dialect), later_us + 15 * MS) == ([ZeroReported(None)] if counts else [])
+    assert jim.receive(answers(dialect), later_us + 25 * MS) == ([] if counts else [ZeroReported(None)])
 
 
 @pytest.mark.parametrize("dialect", "abc")
 def test_a_train_that_may_play_must_have_stopped_for_a_zero(dialect: str) -> None:
     """An adapter that nothing has happened to does not know what plays: grounding alone is undone by a pulse."""
-    adapter = Leased(DIALECTS[dialect]())
+    adapter = LeaseAdapter(DIALECTS[dialect]())
     adapter.stop(0)
     adapter.take_output()
     adapter.receive(b"".join(answers(dialect).splitlines(keepends=True)[-2:]), 5 * MS)
@@ -118,7 +122,7 @@ def test_a_train_that_may_play_must_have_stopped_for_a_zero(dialect: str) -> Non
 
 @pytest.mark.parametrize("one_way_ms", [1, 3, 8, 15])
 @pytest.mark.parametrize(("which", "choice"), DEVICES, ids=NAMES)
-def test_a_slow_line(which: Which, choice: Choice, one_way_ms: int) -> None:
+def test_a_slow_line(which: DeviceSpec, choice: DeviceChoice, one_way_ms: int) -> None:
     """Lowered twice, the second time while answers to the first may still come, then stopped."""
     bench = Bench(which, choice, prescription(seconds=30), line=lambda port: Delayed(port, one_way_ms * MS))
     at_s = 17.0 + one_way_ms / 100
@@ -149,7 +153,7 @@ class Watched(Cut):
 @pytest.mark.parametrize("order", [AskHold(), AskTarget(1, 800)])
 @pytest.mark.parametrize(("which", "choice"), DEVICES, ids=NAMES)
 def test_a_hold_or_a_lowering_that_nobody_answers_ends_the_session(
-    which: Which, choice: Choice, order: AskHold | AskTarget
+    which: DeviceSpec, choice: DeviceChoice, order: AskHold | AskTarget
 ) -> None:
     lines: list[Watched] = []
 
@@ -191,7 +195,7 @@ class HeldUp(Line):
 
 @pytest.mark.parametrize("late_us", [5 * MS, 12 * MS, 40 * MS])
 @pytest.mark.parametrize(("which", "choice"), PULSEPAL, ids=str)
-def test_a_lease_lasts_from_when_its_trigger_has_left(which: Which, choice: Choice, late_us: int) -> None:
+def test_a_lease_lasts_from_when_its_trigger_has_left(which: DeviceSpec, choice: DeviceChoice, late_us: int) -> None:
     rx = prescription(seconds=20, amplitudes_ma={1: 1.0}, profile="bench-100hz")
     bench = Bench(which, choice, rx, line=lambda port: HeldUp(port, late_us))
     report = bench.run()
@@ -202,7 +206,7 @@ def test_a_lease_lasts_from_when_its_trigger_has_left(which: Which, choice: Choi
 
 
 def test_an_answer_is_late_from_when_its_question_has_left() -> None:
-    answer = Answer()
+    answer = ReplyTimes()
     answer.expect(500, 1_000)
     answer.wrote(1_700)
     answer.wrote(2_000)
@@ -231,7 +235,9 @@ class Swallowed(Line):
 
 def test_an_echo_that_is_lost_while_a_lease_runs_is_missed_when_that_is_over() -> None:
     line = lambda port: Swallowed(port, 15 * S)  # noqa: E731
-    bench = Bench(Which("stimjim", dialect="b"), Choice("stimjim", dialect="b"), prescription(seconds=60), line=line)
+    bench = Bench(
+        DeviceSpec("stimjim", dialect="b"), DeviceChoice("stimjim", dialect="b"), prescription(seconds=60), line=line
+    )
     report = bench.run()
     assert report.end is End.LINE_LOST
     assert "no answer from the device in time" in report.end_text

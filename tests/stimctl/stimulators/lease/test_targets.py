@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from firmware_sim.analog.recorder import Recorder
-from firmware_sim.factory import Which
+from firmware_sim.factory import DeviceSpec
 from stimctl.port import Port
 from stimctl.stimulators import base
-from stimctl.stimulators.lease.adapter import Leased
-from stimctl.stimulators.pulsepal.adapter import PulsePal
+from stimctl.stimulators.lease.adapter import LeaseAdapter
+from stimctl.stimulators.pulsepal.adapter import PulsePalAdapter
 from stimctl.stimulators.stimjim.adapter import DIALECTS
 from stimctl.stimulators.targets import Targets
 from stimctl.wire import codec as m
@@ -23,15 +23,17 @@ class Run:
 
     def __init__(self, device: str) -> None:
         self.recorder = Recorder()
-        which = Which("pulsepal", firmware="22") if device == "pulsepal" else Which("stimjim", dialect=device)
+        which = DeviceSpec("pulsepal", firmware="22") if device == "pulsepal" else DeviceSpec("stimjim", dialect=device)
         self.port: Port = port_of(which.make(seed=1, load="r1k", recorder=self.recorder))
-        self.adapter = Leased(PulsePal(1_000) if device == "pulsepal" else DIALECTS[device](simulator=True))
+        self.adapter = LeaseAdapter(
+            PulsePalAdapter(1_000) if device == "pulsepal" else DIALECTS[device](simulator=True)
+        )
         self.targets = self.adapter.targets = Targets({1: 2_000})
         self.rx = prescription(seconds=60, profile="bench-100hz")
         self.told: list[Any] = []
         self.adapter.connect(0)
-        self.until(base.Identified).load(self.rx.program, self.port.now_us())
-        self.until(base.Loaded).self_test(self.port.now_us())
+        self.until(base.DeviceIdentified).load(self.rx.program, self.port.now_us())
+        self.until(base.ProgramLoaded).self_test(self.port.now_us())
         self.until(base.SelfTested)
         self.start(2_000)
 
@@ -46,7 +48,7 @@ class Run:
         self.targets.want(1, target_ua)
         self.adapter.retarget(self.port.now_us())
 
-    def until(self, kind: type[Any]) -> Leased:
+    def until(self, kind: type[Any]) -> LeaseAdapter:
         """Go on until it says something of this kind."""
         began_us = self.port.now_us()
         self.told.clear()
@@ -78,7 +80,7 @@ class Run:
             elif isinstance(event, m.TargetSet):
                 self.targets.applied(event.channel, event.target_ua, now_us)
             elif isinstance(event, m.Holding):
-                self.targets.held()
+                self.targets.on_hold()
 
     def highest_ua(self, since_us: int) -> float:
         """The highest current of any pulse that began after this."""
@@ -134,12 +136,12 @@ def test_held_after_a_lowering_it_goes_on_to_what_was_wanted_last(run: Run, late
 def test_a_raise_above_the_ceiling_is_declined(run: Run) -> None:
     run.want(2_100)
     run.go_on(S // 10)
-    (declined,) = [event for event in run.told if isinstance(event, base.Declined)]
+    (declined,) = [event for event in run.told if isinstance(event, base.OrderDeclined)]
     assert (declined.channel, declined.target_ua) == (1, 2_100)
     assert run.targets[1].heading_ua == 2_000
     told = list(run.told)
     run.go_on(4 * S)
-    assert not [event for event in [*told, *run.told] if isinstance(event, base.Failed)]
+    assert not [event for event in [*told, *run.told] if isinstance(event, base.StimulatorFailed)]
     assert run.highest_ua(0) <= 2_040
 
 

@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stimctl.errors import Misuse, Unsafe
-from stimctl.stimulators.lease.plan import Lease, Level
-from stimctl.stimulators.pulsepal.adapter import PulsePal, isolator_ua_per_v, outputs_of
+from stimctl.stimulators.lease.plan import Lease, LeaseLevel
+from stimctl.stimulators.pulsepal.adapter import PulsePalAdapter, isolator_ua_per_v, outputs_of
 from stimctl.stimulators.pulsepal.gate import (
     HANDSHAKE,
     READ_BACK,
     REST,
     REST_ALL,
-    Output,
+    ChannelOutput,
     PulsePalGate,
     cycles,
     program_frame,
@@ -22,15 +22,15 @@ from stimctl.stimulators.pulsepal.gate import (
 )
 from stimctl.waveform import Mode, Program, Segment, segments_for
 
-LOW = Output(12, 0, 12, 9_976, 10_000 - 4_988, 0, 327, -327)
+LOW = ChannelOutput(12, 0, 12, 9_976, 10_000 - 4_988, 0, 327, -327)
 
 
-def only(output: Output, op: int = 73) -> bytes:
+def only(output: ChannelOutput, op: int = 73) -> bytes:
     """A program with one channel driven."""
     return program_frame(op, (output, REST, REST, REST))
 
 
-def ready(output: Output = LOW, op: int = 73) -> PulsePalGate:
+def ready(output: ChannelOutput = LOW, op: int = 73) -> PulsePalGate:
     gate = PulsePalGate(1_000)
     gate.send(only(output, op), 0)
     gate.confirmed()
@@ -70,7 +70,7 @@ def test_what_is_lawful_passes(op: int) -> None:
     ],
 )
 @pytest.mark.parametrize("op", [73, 92])
-def test_a_program_that_is_not_lawful(output: Output, said: str, op: int) -> None:
+def test_a_program_that_is_not_lawful(output: ChannelOutput, said: str, op: int) -> None:
     gate = ready()
     with pytest.raises(Unsafe, match=said):
         gate.send(only(output, op), 0)
@@ -186,7 +186,7 @@ def test_every_lease_that_the_plan_can_make_passes_and_is_never_above_it(
     width_us, gap_us, second_us, period_us = widths
     shape = Segment(period_us, width_us, gap_us, second_us, 0)
     amplitude_ua -= amplitude_ua % shape.quantum_ua
-    levels = (Level(1, amplitude_ua, 0), Level(3, amplitude_ua, 5_000))
+    levels = (LeaseLevel(1, amplitude_ua, 0), LeaseLevel(3, amplitude_ua, 5_000))
     outputs = outputs_of(Lease(0, shape, levels, pulses, 0, pulses * period_us), ua_per_v)
     gate = PulsePalGate(ua_per_v)
     gate.send(program_frame(op, outputs), 0)
@@ -200,14 +200,14 @@ def test_times_that_are_not_whole_cycles_are_refused_with_what_they_would_become
         cycles("width_us", 620)
     segments = segments_for(Mode.LOW, width_low_us=510)
     with pytest.raises(Unsafe, match="would become 500 us"):
-        PulsePal(1_000).check_program(Program(segments, (1,)))
+        PulsePalAdapter(1_000).check_program(Program(segments, (1,)))
 
 
 def test_the_examples_of_the_published_protocol() -> None:
     low, high = segments_for(Mode.LOW)[0], segments_for(Mode.HIGH)[0]
-    first = outputs_of(Lease(0, low, (Level(1, 1_000, 0),), 6, 0, 3_000_000), 1_000)[0]
+    first = outputs_of(Lease(0, low, (LeaseLevel(1, 1_000, 0),), 6, 0, 3_000_000), 1_000)[0]
     assert (first.phase_1, first.interphase, first.phase_2, first.interpulse) == (12, 0, 12, 9_976)
-    second = outputs_of(Lease(0, high, (Level(1, 1_000, 0),), 300, 0, 3_000_000), 1_000)[0]
+    second = outputs_of(Lease(0, high, (LeaseLevel(1, 1_000, 0),), 300, 0, 3_000_000), 1_000)[0]
     assert (second.phase_1, second.interphase, second.phase_2, second.interpulse) == (4, 0, 4, 192)
 
 

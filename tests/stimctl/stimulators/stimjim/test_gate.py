@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stimctl.errors import Unsafe
-from stimctl.stimulators.lease.plan import Lease, Level
+from stimctl.stimulators.lease.plan import Lease, LeaseLevel
 from stimctl.stimulators.stimjim.adapter import slot_of
 from stimctl.stimulators.stimjim.gate import HARMLESS, IDENTIFY, READ_CURRENTS, STOP, StimJimGate
 from stimctl.waveform import Segment
@@ -226,7 +226,7 @@ def test_every_lease_that_the_plan_can_make_passes(
     ratio = second_us // width_us
     shape = Segment(10_000, width_us, gap_us, second_us, 0)
     asked = ((1, first_ua * ratio, 0), (2, second_ua, 2_500))
-    levels = [Level(channel, min(2_000, ua) // ratio * ratio, delay_us) for channel, ua, delay_us in asked]
+    levels = [LeaseLevel(channel, min(2_000, ua) // ratio * ratio, delay_us) for channel, ua, delay_us in asked]
     lease = Lease(0, shape, tuple(level for level in levels if level.amplitude_ua), pulses, 0, pulses * 10_000)
     if lease.levels:
         StimJimGate().send(slot_of(lease).line(1), 0)

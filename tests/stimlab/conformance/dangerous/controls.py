@@ -5,7 +5,7 @@ from typing import Any
 
 from firmware_sim.native.device import Device
 from firmware_sim.native.machine import Machine
-from firmware_sim.native.timers import Timer
+from firmware_sim.native.timers import DeviceTimer
 from stimctl.wire.codes import EndReason
 from tests.stimlab.conformance.dangerous.device import dangerous
 
@@ -53,7 +53,7 @@ class _Unwatched(Machine):
     def alive(self, now_us: int) -> None:
         super().alive(now_us)
         if self.unwatched():
-            self.timers.cancel(Timer.WATCHDOG)
+            self.timers.cancel(DeviceTimer.WATCHDOG)
 
 
 def _somewhere(base: type[Machine], method: str, where: Any) -> type[Machine]:
@@ -84,8 +84,8 @@ class StopsWithTheBand(Machine):
         if run is None or not in_two_segments(self):
             super().stop(at_us)
             return
-        self.timers.set(Timer.STIMULATION, at_us + run.bands.at(at_us - run.began_us)[1])
-        self._due[Timer.STIMULATION] = lambda due_us: self.end(EndReason.STOP, due_us)
+        self.timers.set(DeviceTimer.STIMULATION, at_us + run.bands.at(at_us - run.began_us)[1])
+        self._due[DeviceTimer.STIMULATION] = lambda due_us: self.end(EndReason.STOP, due_us)
 
 
 @dangerous("R-40", "Hold was answered and not executed", "ignores Hold in the second segment with three channels")
@@ -139,4 +139,4 @@ class SlowWatchdogAbove(Machine):
     def alive(self, now_us: int) -> None:
         super().alive(now_us)
         if highest_ua(self) > 1_000:
-            self.timers.set(Timer.WATCHDOG, now_us + 1_500_000)
+            self.timers.set(DeviceTimer.WATCHDOG, now_us + 1_500_000)

@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 
 from firmware_sim.analog.converter import Dac, Readback
-from firmware_sim.analog.recorder import Kind
-from firmware_sim.native.channel import Fired, OutputChannel
+from firmware_sim.analog.recorder import FlowKind
+from firmware_sim.native.channel import OutputChannel, SinglePulse
 from firmware_sim.native.machine import Machine
-from firmware_sim.native.monitor import Monitor, Reading, Verdict
+from firmware_sim.native.monitor import Monitor, Reading, TripVerdict
 from firmware_sim.native.output_stage import OutputStage
 from firmware_sim.native.program import OutputProgram, OutputSegment
-from firmware_sim.native.steady import Stretch
-from firmware_sim.native.timers import Timer
-from firmware_sim.native.train import Train
+from firmware_sim.native.steady import SteadyStretch
+from firmware_sim.native.timers import DeviceTimer
+from firmware_sim.native.train import ChannelTrain
 from tests.stimlab.conformance.dangerous.controls import after_a_hold, after_a_while, highest_ua, in_second_segment
 from tests.stimlab.conformance.dangerous.device import DANGEROUS, Dangerous, dangerous, of_parts
 
@@ -51,33 +51,33 @@ class _Refitted(OutputStage):
         return 0, 0
 
 
-class _Steep(Train):
+class _Steep(ChannelTrain):
     """Rises by a fifth more than the slope allows."""
 
     __slots__ = ()
 
     def take(self) -> int:
-        told = self._program
-        self._program = replace(told, ramp_slope_ua_per_s=told.ramp_slope_ua_per_s * 6 // 5)
+        reported = self._program
+        self._program = replace(reported, ramp_slope_ua_per_s=reported.ramp_slope_ua_per_s * 6 // 5)
         try:
             return super().take()
         finally:
-            self._program = told
+            self._program = reported
 
 
-class _Jumps(Train):
+class _Jumps(ChannelTrain):
     """Goes from 500 uA to its target at 4 mA/s."""
 
     __slots__ = ()
 
     def take(self) -> int:
-        told, rise_ua = self._program, self._rise_ua
+        reported, rise_ua = self._program, self._rise_ua
         if self.level_ua >= 500:
-            self._rise_ua, self._program = 400, replace(told, ramp_slope_ua_per_s=4_000)
+            self._rise_ua, self._program = 400, replace(reported, ramp_slope_ua_per_s=4_000)
         try:
             return super().take()
         finally:
-            self._program, self._rise_ua = told, rise_ua
+            self._program, self._rise_ua = reported, rise_ua
 
 
 class _SteepStage(OutputStage):
@@ -102,27 +102,27 @@ class _HighDac(Dac):
 class _NoTripAbove(OutputChannel):
     """Does not mind an over-current above 850 uA."""
 
-    def fire(self, now_us: int, segment: OutputSegment, amplitude_ua: int, kind: Kind) -> Fired:
+    def fire(self, now_us: int, segment: OutputSegment, amplitude_ua: int, kind: FlowKind) -> SinglePulse:
         with pytest.MonkeyPatch.context() as patch:
             if amplitude_ua > _HIGH_UA:
                 patch.setattr("firmware_sim.native.channel.over_current_ua", lambda _: 10_000)
             return super().fire(now_us, segment, amplitude_ua, kind)
 
-    def _quiet(self, at_us: int, count: int, index: int, amplitude_ua: int) -> Stretch | None:
+    def _quiet(self, at_us: int, count: int, index: int, amplitude_ua: int) -> SteadyStretch | None:
         return None if amplitude_ua > _HIGH_UA else super()._quiet(at_us, count, index, amplitude_ua)
 
 
 class _NoNetCharge(Monitor):
     __slots__ = ()
 
-    def _judge_net(self, net_fc: int, clipped: bool, charge_pc: int, at_us: int) -> Verdict | None:
+    def _judge_net(self, net_fc: int, clipped: bool, charge_pc: int, at_us: int) -> TripVerdict | None:
         return None
 
 
 class _NoTripsAbove(_NoTripAbove):
     """Does not mind that phases differ either."""
 
-    def begin(self, program: OutputProgram, train: Train, offset_us: int) -> None:
+    def begin(self, program: OutputProgram, train: ChannelTrain, offset_us: int) -> None:
         super().begin(program, train, offset_us)
         if train.target_ua > _HIGH_UA:
             self.monitor = _NoNetCharge()
@@ -151,11 +151,11 @@ class GivesLess(_Refitted):
 
 
 class _WideChannel(OutputChannel):
-    def fire(self, now_us: int, segment: OutputSegment, amplitude_ua: int, kind: Kind) -> Fired:
+    def fire(self, now_us: int, segment: OutputSegment, amplitude_ua: int, kind: FlowKind) -> SinglePulse:
         wide = replace(segment, width_us=segment.width_us * 7 // 5, second_width_us=segment.second_width_us * 7 // 5)
         return super().fire(now_us, wide, amplitude_ua, kind)
 
-    def _quiet(self, *_: int) -> Stretch | None:
+    def _quiet(self, *_: int) -> SteadyStretch | None:
         return None
 
 
@@ -167,13 +167,13 @@ class WidePhases(_Refitted):
 class _Mute(Monitor):
     __slots__ = ()
 
-    def judge(self, reading: Reading, charge_pc: int, at_us: int) -> Verdict | None:
+    def judge(self, reading: Reading, charge_pc: int, at_us: int) -> TripVerdict | None:
         self.flags = 0
         return None
 
 
 class _MuteOnTwo(OutputChannel):
-    def begin(self, program: OutputProgram, train: Train, offset_us: int) -> None:
+    def begin(self, program: OutputProgram, train: ChannelTrain, offset_us: int) -> None:
         super().begin(program, train, offset_us)
         if self.number > 2:
             self.monitor = _Mute()
@@ -185,7 +185,7 @@ class BlindOnTwo(_Refitted):
 
 
 class _Unbalanced(OutputChannel):
-    def begin(self, program: OutputProgram, train: Train, offset_us: int) -> None:
+    def begin(self, program: OutputProgram, train: ChannelTrain, offset_us: int) -> None:
         super().begin(program, train, offset_us)
         self.monitor = _NoNetCharge()
 
@@ -205,11 +205,11 @@ class Monster(Ungated):
     def alive(self, now_us: int) -> None:
         super().alive(now_us)
         if highest_ua(self) > 500 or after_a_hold(self):
-            self.timers.cancel(Timer.WATCHDOG)
+            self.timers.cancel(DeviceTimer.WATCHDOG)
 
 
 class _MonsterChannel(_NoTripAbove):
-    def begin(self, program: OutputProgram, train: Train, offset_us: int) -> None:
+    def begin(self, program: OutputProgram, train: ChannelTrain, offset_us: int) -> None:
         super().begin(program, train, offset_us)
         self.monitor = _Mute()
 

@@ -22,9 +22,9 @@ class Altered(Device):
         return ((sequence, message),)
 
     def _take(self, payload: bytes) -> None:
-        heard = self.hears(payload)
-        if heard is not None:
-            super()._take(heard)
+        received = self.hears(payload)
+        if received is not None:
+            super()._take(received)
 
     def take_output(self) -> bytes:
         """The frames as `says` has them."""

@@ -6,7 +6,7 @@ from typing import Any
 from firmware_sim.native.device import Device
 from firmware_sim.native.flash import Flash
 from firmware_sim.native.nonces import by_system
-from firmware_sim.native.timers import Timer
+from firmware_sim.native.timers import DeviceTimer
 from stimctl.wire.codec import Arm, Armed, SessionRecord, Start
 from stimctl.wire.codes import DeviceState
 from tests.stimlab.conformance.mutants.altered import Altered, Said
@@ -208,12 +208,12 @@ def _lapses(change: str) -> type[Device]:
         def _execute(self, order: Any, kind: int) -> object:
             answer = super()._execute(order, kind)
             timers = self.machine.timers
-            lapse_us = timers.at_us(Timer.ARM)
+            lapse_us = timers.at_us(DeviceTimer.ARM)
             if isinstance(answer, Armed) and lapse_us is not None:
                 if change == "never":
-                    timers.cancel(Timer.ARM)
+                    timers.cancel(DeviceTimer.ARM)
                 else:
-                    timers.set(Timer.ARM, lapse_us + (200_000 if change == "late" else -60_000))
+                    timers.set(DeviceTimer.ARM, lapse_us + (200_000 if change == "late" else -60_000))
             return answer
 
     return Lapses
@@ -229,13 +229,13 @@ class LapsesToTested(Device):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         machine = self.machine
-        goes_back = machine._due[Timer.ARM]
+        goes_back = machine._due[DeviceTimer.ARM]
 
         def lapse(at_us: int) -> None:
-            machine.timers.cancel(Timer.HOLD)
+            machine.timers.cancel(DeviceTimer.HOLD)
             goes_back(at_us)
 
-        machine._due[Timer.ARM] = lapse
+        machine._due[DeviceTimer.ARM] = lapse
 
 
 @mutant("R-37", "starts with the nonce of an arm that lapsed")

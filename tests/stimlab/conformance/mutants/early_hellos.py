@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from firmware_sim.native.device import Device
 from firmware_sim.native.flash import Flash
-from firmware_sim.native.reply_cache import LastAnswer
+from firmware_sim.native.reply_cache import ReplyCache
 from stimctl.wire.codec import (
     Channel,
     Hello,
@@ -20,7 +20,7 @@ from tests.stimlab.conformance.mutants.early_numbers import Numbered
 from tests.stimlab.conformance.mutants.mutant import mutant
 
 
-class _KeepsOn(LastAnswer):
+class _KeepsOn(ReplyCache):
     def open(self, sequence: int) -> None:
         self._newest = sequence
 
@@ -30,7 +30,7 @@ class KeepsOverHello(Numbered):
     cache = _KeepsOn
 
 
-class _Stays(LastAnswer):
+class _Stays(ReplyCache):
     def open(self, sequence: int) -> None:
         self._command = None
         self._newest = self._newest or sequence

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from firmware_sim.native.device import Device
-from firmware_sim.native.reply_cache import NEW, REPEATED, STALE, LastAnswer, Turn
+from firmware_sim.native.reply_cache import NEW, REPEATED, STALE, Disposition, ReplyCache
 from stimctl.wire.codec import (
     Alive,
     Armed,
@@ -53,14 +53,14 @@ class SilentHold(Altered):
 class Numbered(Device):
     """A device with another memory of its answer."""
 
-    cache: type[LastAnswer] = LastAnswer
+    cache: type[ReplyCache] = ReplyCache
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._replies = self.cache()
 
 
-class _Restless(LastAnswer):
+class _Restless(ReplyCache):
     def keep(self, sequence: int, payload: bytes, answer: bytes) -> None:
         super().keep(sequence, payload, answer)
         if answer[1] == 0x4B:  # Alive
@@ -72,10 +72,10 @@ class KeepsNoAlive(Numbered):
     cache = _Restless
 
 
-class _Forgetful(LastAnswer):
-    def turn(self, sequence: int, payload: bytes) -> Turn:
-        turn = super().turn(sequence, payload)
-        return NEW if turn is REPEATED else turn
+class _Forgetful(ReplyCache):
+    def disposition(self, sequence: int, payload: bytes) -> Disposition:
+        disposition = super().disposition(sequence, payload)
+        return NEW if disposition is REPEATED else disposition
 
 
 @mutant("R-13", "executes what is repeated once more")
@@ -83,11 +83,11 @@ class ExecutesAgain(Numbered):
     cache = _Forgetful
 
 
-class _NoRefusals(LastAnswer):
-    def turn(self, sequence: int, payload: bytes) -> Turn:
-        turn = super().turn(sequence, payload)
-        refused = turn is REPEATED and self.answer[1] == 0x40
-        return NEW if refused else turn
+class _NoRefusals(ReplyCache):
+    def disposition(self, sequence: int, payload: bytes) -> Disposition:
+        disposition = super().disposition(sequence, payload)
+        refused = disposition is REPEATED and self.answer[1] == 0x40
+        return NEW if refused else disposition
 
 
 @mutant("R-13", "keeps no refusals")
@@ -95,10 +95,10 @@ class ForgetsRefusals(Numbered):
     cache = _NoRefusals
 
 
-class _AnyNumber(LastAnswer):
-    def turn(self, sequence: int, payload: bytes) -> Turn:
-        turn = super().turn(sequence, payload)
-        return NEW if turn is STALE and sequence != self._newest else turn
+class _AnyNumber(ReplyCache):
+    def disposition(self, sequence: int, payload: bytes) -> Disposition:
+        disposition = super().disposition(sequence, payload)
+        return NEW if disposition is STALE and sequence != self._newest else disposition
 
 
 @mutant("R-14", "takes any number that is not kept")
@@ -106,10 +106,10 @@ class TakesAnyNumber(Numbered):
     cache = _AnyNumber
 
 
-class _HalfTooFar(LastAnswer):
-    def turn(self, sequence: int, payload: bytes) -> Turn:
+class _HalfTooFar(ReplyCache):
+    def disposition(self, sequence: int, payload: bytes) -> Disposition:
         far = (sequence - self._newest) % 65_536 == 0x8000
-        return NEW if far else super().turn(sequence, payload)
+        return NEW if far else super().disposition(sequence, payload)
 
 
 @mutant("R-14", "takes 32 768 ahead for new")
@@ -117,9 +117,9 @@ class OneTooFar(Numbered):
     cache = _HalfTooFar
 
 
-class _NumberAlone(LastAnswer):
-    def turn(self, sequence: int, payload: bytes) -> Turn:
-        return REPEATED if sequence == self._newest else super().turn(sequence, payload)
+class _NumberAlone(ReplyCache):
+    def disposition(self, sequence: int, payload: bytes) -> Disposition:
+        return REPEATED if sequence == self._newest else super().disposition(sequence, payload)
 
 
 @mutant("R-14", "tells repeated commands by their number alone")
@@ -127,10 +127,10 @@ class SameNumberSameAnswer(Numbered):
     cache = _NumberAlone
 
 
-class _NoSkips(LastAnswer):
-    def turn(self, sequence: int, payload: bytes) -> Turn:
-        turn = super().turn(sequence, payload)
-        return STALE if turn is NEW and (sequence - self._newest) % 65_536 > 1_000 else turn
+class _NoSkips(ReplyCache):
+    def disposition(self, sequence: int, payload: bytes) -> Disposition:
+        disposition = super().disposition(sequence, payload)
+        return STALE if disposition is NEW and (sequence - self._newest) % 65_536 > 1_000 else disposition
 
 
 @mutant("R-14", "takes no numbers that skip")

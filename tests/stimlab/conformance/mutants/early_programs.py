@@ -5,7 +5,7 @@ from hashlib import sha256
 from typing import Any
 
 from firmware_sim.native.device import Device
-from firmware_sim.native.loading import Loading
+from firmware_sim.native.loading import ProgramLoader
 from firmware_sim.native.program import OutputProgram
 from stimctl.wire.codec import (
     SHAPE_OF,
@@ -27,7 +27,7 @@ from tests.stimlab.conformance.mutants.mutant import mutant
 class Loads(Device):
     """Handles LoadSegment in its own way."""
 
-    def segment(self, loading: Loading, order: LoadSegment) -> LoadSegment:
+    def segment(self, loading: ProgramLoader, order: LoadSegment) -> LoadSegment:
         """The segment as it is to be taken."""
         return order
 
@@ -41,7 +41,7 @@ class Loads(Device):
 
 @mutant("R-29", "takes segments in any order")
 class AnyOrder(Loads):
-    def segment(self, loading: Loading, order: LoadSegment) -> LoadSegment:
+    def segment(self, loading: ProgramLoader, order: LoadSegment) -> LoadSegment:
         return order._replace(index=len(loading._segments)) if order.index < 2 else order
 
 
@@ -70,7 +70,7 @@ def _widened(fields: dict[str, int], within: dict[str, int]) -> type[Loads]:
     """A device that takes `fields` for `within`, and says that it did not."""
 
     class Widened(Loads):
-        def segment(self, loading: Loading, order: LoadSegment) -> LoadSegment:
+        def segment(self, loading: ProgramLoader, order: LoadSegment) -> LoadSegment:
             asked = order._asdict()
             return order._replace(**within) if all(asked[name] == fields[name] for name in fields) else order
 
@@ -134,7 +134,7 @@ class NamesNoLimit(Altered):
         return ((sequence, message),)
 
 
-class Digests(Loading):
+class Digests(ProgramLoader):
     """Seals with another digest."""
 
     def digested(self) -> bytes:

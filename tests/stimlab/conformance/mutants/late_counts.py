@@ -6,7 +6,7 @@ from firmware_sim.native.device import Device
 from firmware_sim.native.flash import Totals
 from firmware_sim.native.output_stage import OutputStage
 from firmware_sim.native.program import OutputProgram
-from firmware_sim.native.train import Train
+from firmware_sim.native.train import ChannelTrain
 from tests.stimlab.conformance.mutants.late_pulses import with_train
 from tests.stimlab.conformance.mutants.mutant import mutant
 
@@ -82,7 +82,7 @@ class _LateTarget(OutputStage):
 mutant("R-56", "uses a target with pulses after its time only")(_with_totals(_LateTarget))
 
 
-class _PeriodLate(Train):
+class _PeriodLate(ChannelTrain):
     __slots__ = ("_waiting_ua",)
     _waiting_ua: int | None
 

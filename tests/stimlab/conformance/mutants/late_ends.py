@@ -9,7 +9,7 @@ from firmware_sim.native.flash import StoredSession
 from firmware_sim.native.machine import Machine
 from firmware_sim.native.program import OutputProgram
 from firmware_sim.native.run_state import Arming
-from firmware_sim.native.timers import Timer
+from firmware_sim.native.timers import DeviceTimer
 from stimctl.wire.codec import KeepAlive
 from stimctl.wire.codes import DeviceState, EndReason
 from tests.stimlab.conformance.mutants.mutant import mutant
@@ -20,7 +20,7 @@ _STOP = 0x1F
 class _LateTimer(Machine):
     def start(self, session: StoredSession, program: OutputProgram, targets_ua: dict[int, int], now_us: int) -> None:
         super().start(session, program, targets_ua, now_us)
-        self.timers.set(Timer.STIMULATION, (self.timers.at_us(Timer.STIMULATION) or 0) + 300_000)
+        self.timers.set(DeviceTimer.STIMULATION, (self.timers.at_us(DeviceTimer.STIMULATION) or 0) + 300_000)
 
 
 @mutant("R-42", "ends by its timer 0.3 s late")
@@ -38,8 +38,8 @@ class _CountsHolds(Machine):
     def start(self, session: StoredSession, program: OutputProgram, targets_ua: dict[int, int], now_us: int) -> None:
         super().start(session, program, targets_ua, now_us)
         if self.held_us:
-            at_us = (self.timers.at_us(Timer.STIMULATION) or 0) - (now_us - self.held_us)
-            self.timers.set(Timer.STIMULATION, max(now_us, at_us))
+            at_us = (self.timers.at_us(DeviceTimer.STIMULATION) or 0) - (now_us - self.held_us)
+            self.timers.set(DeviceTimer.STIMULATION, max(now_us, at_us))
 
 
 @mutant("R-42", "counts a hold as stimulation")
@@ -50,7 +50,7 @@ class CountsHolds(Device):
 class _SessionsAnew(Machine):
     def arm(self, arming: Arming, session: StoredSession, lapse_us: int, now_us: int) -> None:
         super().arm(arming, session, lapse_us, now_us)
-        self.timers.set(Timer.SESSION, now_us + gate.SESSION_US)
+        self.timers.set(DeviceTimer.SESSION, now_us + gate.SESSION_US)
 
 
 @mutant("R-42", "gives a session 45 more minutes with each arm")
@@ -61,8 +61,8 @@ class SessionsAnew(Device):
 class _SlowWatchdog(Machine):
     def alive(self, now_us: int) -> None:
         super().alive(now_us)
-        if self.timers.at_us(Timer.WATCHDOG) is not None:
-            self.timers.set(Timer.WATCHDOG, now_us + gate.WATCHDOG_US * 3 // 2)
+        if self.timers.at_us(DeviceTimer.WATCHDOG) is not None:
+            self.timers.set(DeviceTimer.WATCHDOG, now_us + gate.WATCHDOG_US * 3 // 2)
 
 
 @mutant("R-44", "waits 1.5 s for a keepalive")
@@ -73,8 +73,8 @@ class SlowWatchdog(Device):
 class _HastyWatchdog(Machine):
     def alive(self, now_us: int) -> None:
         super().alive(now_us)
-        if self.timers.at_us(Timer.WATCHDOG) is not None:
-            self.timers.set(Timer.WATCHDOG, now_us + gate.WATCHDOG_US * 9 // 10)
+        if self.timers.at_us(DeviceTimer.WATCHDOG) is not None:
+            self.timers.set(DeviceTimer.WATCHDOG, now_us + gate.WATCHDOG_US * 9 // 10)
 
 
 @mutant("R-44", "waits 0.9 s for a keepalive")
@@ -90,12 +90,12 @@ class _Unwatched(Machine):
     def move(self, cause: Any, at_us: int, *why: int) -> None:
         super().move(cause, at_us, *why)
         if self.state is self.where:
-            self.timers.cancel(Timer.WATCHDOG)
+            self.timers.cancel(DeviceTimer.WATCHDOG)
 
     def alive(self, now_us: int) -> None:
         super().alive(now_us)
         if self.state is self.where:
-            self.timers.cancel(Timer.WATCHDOG)
+            self.timers.cancel(DeviceTimer.WATCHDOG)
 
 
 def _unwatched_in(state: DeviceState) -> Callable[..., Device]:
@@ -116,7 +116,7 @@ class _WatchesTested(Machine):
     def _go_back(self, at_us: int) -> None:
         super()._go_back(at_us)
         if self.state is DeviceState.TESTED:
-            self.timers.set(Timer.WATCHDOG, at_us + gate.WATCHDOG_US)
+            self.timers.set(DeviceTimer.WATCHDOG, at_us + gate.WATCHDOG_US)
 
 
 @mutant("R-44", "watches in TESTED too")

@@ -8,7 +8,7 @@ from firmware_sim.native.device import Device
 from firmware_sim.native.flash import StoredSession
 from firmware_sim.native.gate import LEAD_OFF_OHM
 from firmware_sim.native.machine import Machine
-from firmware_sim.native.monitor import Monitor, Reading, Verdict
+from firmware_sim.native.monitor import Monitor, Reading, TripVerdict
 from firmware_sim.native.output_stage import OutputStage, Trip
 from firmware_sim.native.program import OutputProgram
 from stimctl.wire.codec import Counters
@@ -72,7 +72,7 @@ class _Monitored(OutputStage):
 
 
 class _Deaf(OutputChannel):
-    def hear(self, stray_na: int) -> Verdict | None:
+    def hear(self, stray_na: int) -> TripVerdict | None:
         super().hear(stray_na)
         return None
 
@@ -87,7 +87,7 @@ class NoOverCurrent(Device):
 
 
 class _SlowToCut(OutputChannel):
-    def _deliver(self, at_us: int, index: int, amplitude_ua: int) -> tuple[Verdict, int] | None:
+    def _deliver(self, at_us: int, index: int, amplitude_ua: int) -> tuple[TripVerdict, int] | None:
         found = super()._deliver(at_us, index, amplitude_ua)
         if found is not None and found[0].reason is EndReason.OVER_CURRENT:
             return found[0], at_us + 1_900
@@ -122,7 +122,7 @@ class _Blind(Monitor):
     __slots__ = ()
     to: frozenset[EndReason] = frozenset()
 
-    def judge(self, reading: Reading, charge_pc: int, at_us: int) -> Verdict | None:
+    def judge(self, reading: Reading, charge_pc: int, at_us: int) -> TripVerdict | None:
         verdict = super().judge(reading, charge_pc, at_us)
         return None if verdict is not None and verdict.reason in self.to else verdict
 
@@ -136,7 +136,7 @@ class _Patient(Monitor):
         super().__init__()
         self._count = 0
 
-    def judge(self, reading: Reading, charge_pc: int, at_us: int) -> Verdict | None:
+    def judge(self, reading: Reading, charge_pc: int, at_us: int) -> TripVerdict | None:
         verdict = super().judge(reading, charge_pc, at_us)
         self._count += verdict is not None
         return verdict if self._count > 50 else None
@@ -147,9 +147,9 @@ class _Hasty(Monitor):
 
     __slots__ = ()
 
-    def judge(self, reading: Reading, charge_pc: int, at_us: int) -> Verdict | None:
+    def judge(self, reading: Reading, charge_pc: int, at_us: int) -> TripVerdict | None:
         if reading.ohm > LEAD_OFF_OHM:
-            return Verdict(EndReason.LEAD_OFF, reading.ohm)
+            return TripVerdict(EndReason.LEAD_OFF, reading.ohm)
         return super().judge(reading, charge_pc, at_us)
 
 
@@ -226,8 +226,8 @@ class HoldsOne(Device):
     def _execute(self, order: object, kind: int) -> object:
         answer = super()._execute(order, kind)
         machine = self.machine
-        held = machine.state is DeviceState.HELD and machine.hold_reason is EndReason.LEAD_OFF
-        if isinstance(answer, Counters) and answer.pulses_0 and held and answer.channel != 2:
+        on_hold = machine.state is DeviceState.HELD and machine.hold_reason is EndReason.LEAD_OFF
+        if isinstance(answer, Counters) and answer.pulses_0 and on_hold and answer.channel != 2:
             more = machine.now_us // 10_000
             return answer._replace(pulses_0=answer.pulses_0 + more, charge_0_pc=answer.charge_0_pc + more * 40_000)
         return answer

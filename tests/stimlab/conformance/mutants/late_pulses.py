@@ -7,13 +7,13 @@ from firmware_sim.native.device import Device
 from firmware_sim.native.machine import Machine
 from firmware_sim.native.output_stage import OutputStage
 from firmware_sim.native.program import OutputProgram
-from firmware_sim.native.train import NEVER_US, Train
+from firmware_sim.native.train import NEVER_US, ChannelTrain
 from stimctl.wire.codec import LoadSegment, Refused, SegmentLoaded
 from stimctl.wire.codes import Refusal
 from tests.stimlab.conformance.mutants.mutant import mutant
 
 
-def with_train(train: type[Train]) -> type[Device]:
+def with_train(train: type[ChannelTrain]) -> type[Device]:
     """A device whose pulses come from another train, and whose gate sees nothing."""
 
     class Stage(OutputStage):
@@ -30,8 +30,8 @@ def with_train(train: type[Train]) -> type[Device]:
     return WithTrain
 
 
-def _train(requirement: str, text: str) -> Callable[[type[Train]], type[Train]]:
-    def register(train: type[Train]) -> type[Train]:
+def _train(requirement: str, text: str) -> Callable[[type[ChannelTrain]], type[ChannelTrain]]:
+    def register(train: type[ChannelTrain]) -> type[ChannelTrain]:
         mutant(requirement, text)(with_train(train))
         return train
 
@@ -39,7 +39,7 @@ def _train(requirement: str, text: str) -> Callable[[type[Train]], type[Train]]:
 
 
 @_train("R-51", "begins with segment 1")
-class BeginsWithTheOther(Train):
+class BeginsWithTheOther(ChannelTrain):
     __slots__ = ()
 
     def __init__(
@@ -50,7 +50,7 @@ class BeginsWithTheOther(Train):
 
 
 @_train("R-51", "stays in segment 0")
-class StaysInOne(Train):
+class StaysInOne(ChannelTrain):
     __slots__ = ()
 
     def _settle(self) -> None:
@@ -59,7 +59,7 @@ class StaysInOne(Train):
 
 
 @_train("R-51", "takes the other segment's dwell")
-class SwapsDwells(Train):
+class SwapsDwells(ChannelTrain):
     __slots__ = ()
 
     def _settle(self) -> None:
@@ -71,7 +71,7 @@ class SwapsDwells(Train):
 
 
 @_train("R-52", "gives all channels the same place")
-class AllAtOnce(Train):
+class AllAtOnce(ChannelTrain):
     __slots__ = ()
 
     def __init__(
@@ -81,7 +81,7 @@ class AllAtOnce(Train):
 
 
 @_train("R-52", "schedules a pulse that only begins within its band")
-class CutByTheBand(Train):
+class CutByTheBand(ChannelTrain):
     __slots__ = ()
 
     def _settle(self) -> None:
@@ -94,7 +94,7 @@ class CutByTheBand(Train):
 
 
 @_train("R-52", "schedules a pulse that only begins before the end")
-class CutByTheEnd(Train):
+class CutByTheEnd(ChannelTrain):
     __slots__ = ()
 
     def _settle(self) -> None:
@@ -105,7 +105,7 @@ class CutByTheEnd(Train):
 
 
 @_train("R-53", "gives amplitudes whose areas are not equal in integers")
-class AnyAmplitude(Train):
+class AnyAmplitude(ChannelTrain):
     __slots__ = ()
 
     @property
@@ -114,7 +114,7 @@ class AnyAmplitude(Train):
 
 
 @_train("R-53", "takes the step of segment 0 for both")
-class OneStep(Train):
+class OneStep(ChannelTrain):
     __slots__ = ()
 
     @property
@@ -138,7 +138,7 @@ _takes_coarse_steps("takes programs whose step is over 100 uA", 0)
 _takes_coarse_steps("looks at each segment's step alone", 1)
 
 
-class _OtherRise(Train):
+class _OtherRise(ChannelTrain):
     """A train with another rise a pulse, or a fraction of its slope."""
 
     __slots__ = ()
@@ -165,7 +165,7 @@ class RisesTooLittle(_OtherRise):
 
 
 @_train("R-54", "has its first pulse at zero")
-class FirstAtZero(Train):
+class FirstAtZero(ChannelTrain):
     __slots__ = ()
 
     def take(self) -> int:
@@ -175,7 +175,7 @@ class FirstAtZero(Train):
 
 
 @_train("R-54", "forgets the time of a pulse that was none")
-class ForgetsSilence(Train):
+class ForgetsSilence(ChannelTrain):
     __slots__ = ()
 
     def skip(self, count: int) -> None:
@@ -186,7 +186,7 @@ class ForgetsSilence(Train):
 
 
 @_train("R-54", "takes the time since the channel's last pulse of the same band")
-class ForgetsBands(Train):
+class ForgetsBands(ChannelTrain):
     __slots__ = ()
 
     def _settle(self) -> None:
@@ -197,7 +197,7 @@ class ForgetsBands(Train):
 
 
 @_train("R-54", "does not fall at the end")
-class NeverFalls(Train):
+class NeverFalls(ChannelTrain):
     __slots__ = ()
 
     def take(self) -> int:
@@ -206,7 +206,7 @@ class NeverFalls(Train):
 
 
 @_train("R-54", "rounds its fall up")
-class RoundsUp(Train):
+class RoundsUp(ChannelTrain):
     __slots__ = ()
 
     def take(self) -> int:

@@ -9,9 +9,9 @@ from firmware_sim.native.machine import Machine
 from firmware_sim.native.output_stage import OutputStage
 from firmware_sim.native.program import OutputProgram
 from firmware_sim.native.run_state import Arming
-from firmware_sim.native.telemetry import Telemetry
-from firmware_sim.native.timers import Timer
-from firmware_sim.native.train import Train
+from firmware_sim.native.telemetry import TelemetrySender
+from firmware_sim.native.timers import DeviceTimer
+from firmware_sim.native.train import ChannelTrain
 from stimctl.wire.codec import Refused, SetTarget, Start
 from stimctl.wire.codes import DeviceState, Purpose, Refusal
 from tests.stimlab.conformance.mutants.early_arms import RemembersNonces
@@ -159,7 +159,7 @@ class TakesTheCeiling(_Raising):
         return order._replace(target_ua=arming.ceiling_ua)
 
 
-class _SlowTrain(Train):
+class _SlowTrain(ChannelTrain):
     __slots__ = ()
 
     def take(self) -> int:
@@ -179,7 +179,7 @@ class FallsSlowly(Device):
     stage_class = _SlowStage
 
 
-class _CountingInHolds(Telemetry):
+class _CountingInHolds(TelemetrySender):
     def _status(self, now_us: int) -> bytes:
         session = self._machine.flash.session
         if session is not None and self._machine.state is DeviceState.HELD:
@@ -196,7 +196,7 @@ class _HoldsAnew(Machine):
     def arm(self, arming: Arming, session: StoredSession, lapse_us: int, now_us: int) -> None:
         super().arm(arming, session, lapse_us, now_us)
         if self.holding:
-            self.timers.set(Timer.HOLD, now_us + gate.HOLD_US)
+            self.timers.set(DeviceTimer.HOLD, now_us + gate.HOLD_US)
 
 
 @mutant("R-40", "gives a hold ten more minutes with each arm")
@@ -207,7 +207,7 @@ class HoldsAnew(Device):
 class _HoldsOn(Machine):
     def hold(self, reason: Any, at_us: int, channel: int = 0, value: int = 0) -> None:
         super().hold(reason, at_us, channel, value)
-        self.timers.cancel(Timer.HOLD)
+        self.timers.cancel(DeviceTimer.HOLD)
 
 
 @mutant("R-40", "holds for ever")

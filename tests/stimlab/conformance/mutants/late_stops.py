@@ -5,9 +5,9 @@ from typing import Any
 from firmware_sim.native import gate
 from firmware_sim.native.device import Device
 from firmware_sim.native.machine import Machine
-from firmware_sim.native.telemetry import Telemetry
-from firmware_sim.native.timers import Timer
-from firmware_sim.native.zero_detector import ZeroWatch
+from firmware_sim.native.telemetry import TelemetrySender
+from firmware_sim.native.timers import DeviceTimer
+from firmware_sim.native.zero_detector import ZeroDetector
 from stimctl.wire.codes import DeviceState, EndReason
 from tests.stimlab.conformance.mutants.mutant import mutant
 
@@ -69,9 +69,9 @@ class _LateStops(Machine):
     def stop(self, at_us: int) -> None:
         if self.run is None:
             super().stop(at_us)
-        elif self.timers.at_us(Timer.ARM) is None:
-            self._due[Timer.ARM] = lambda at: self.end(EndReason.STOP, at)
-            self.timers.set(Timer.ARM, at_us + 50_000)
+        elif self.timers.at_us(DeviceTimer.ARM) is None:
+            self._due[DeviceTimer.ARM] = lambda at: self.end(EndReason.STOP, at)
+            self.timers.set(DeviceTimer.ARM, at_us + 50_000)
 
 
 @mutant("R-47", "gives pulses for another 50 ms after a Stop")
@@ -104,7 +104,7 @@ class MisnamedStops(Device):
     machine_class = _MisnamedStops
 
 
-class _HastyZero(ZeroWatch):
+class _HastyZero(ZeroDetector):
     def sample(self, now_us: int, measured_ua: int) -> None:
         super().sample(now_us, measured_ua)
         self.sure = measured_ua < gate.ZERO_UA
@@ -117,7 +117,7 @@ class HastyZero(Device):
         self.machine.zero = _HastyZero()
 
 
-class _NoZero(ZeroWatch):
+class _NoZero(ZeroDetector):
     def sample(self, now_us: int, measured_ua: int) -> None:
         super().sample(now_us, measured_ua)
         self.sure = False
@@ -130,7 +130,7 @@ class NoZero(Device):
         self.machine.zero = _NoZero()
 
 
-class _ZeroAlways(Telemetry):
+class _ZeroAlways(TelemetrySender):
     def _status(self, now_us: int) -> bytes:
         zero = self._machine.zero
         was, zero.sure = zero.sure, True

@@ -3,14 +3,14 @@
 from typing import Any
 
 from firmware_sim.native.device import Device
-from firmware_sim.native.run_state import Change
-from firmware_sim.native.telemetry import PERIOD_US, Telemetry
+from firmware_sim.native.run_state import StateChange
+from firmware_sim.native.telemetry import PERIOD_US, TelemetrySender
 from stimctl.wire.codec import Hello
 from stimctl.wire.codes import DeviceState, EndReason
 from tests.stimlab.conformance.mutants.mutant import mutant
 
 
-class _EverySecond(Telemetry):
+class _EverySecond(TelemetrySender):
     ticks = 0
 
     def tick(self, now_us: int) -> bytes:
@@ -41,7 +41,7 @@ class TellsOften(Device):
             self._tick_us -= 17_000
 
 
-class _ProgramChannels(Telemetry):
+class _ProgramChannels(TelemetrySender):
     def tick(self, now_us: int) -> bytes:
         machine = self._machine
         quiet = machine.state in {DeviceState.ENDED, DeviceState.HELD}
@@ -53,7 +53,7 @@ class TellsOfDriven(Device):
     telemetry_class = _ProgramChannels
 
 
-class _FirstChannel(Telemetry):
+class _FirstChannel(TelemetrySender):
     def tick(self, now_us: int) -> bytes:
         frames = super().tick(now_us)
         return b"".join(frame + b"\0" for frame in frames.split(b"\0")[:2])
@@ -64,8 +64,8 @@ class TellsOfOne(Device):
     telemetry_class = _FirstChannel
 
 
-class _Silent(Telemetry):
-    def event(self, change: Change) -> bytes:
+class _Silent(TelemetrySender):
+    def event(self, change: StateChange) -> bytes:
         return b"" if change.state is DeviceState.HELD else super().event(change)
 
 
@@ -74,10 +74,10 @@ class SilentAtHolds(Device):
     telemetry_class = _Silent
 
 
-class _LateEvents(Telemetry):
+class _LateEvents(TelemetrySender):
     waiting = b""
 
-    def event(self, change: Change) -> bytes:
+    def event(self, change: StateChange) -> bytes:
         self.waiting += super().event(change)
         return b""
 
@@ -91,7 +91,7 @@ class LateEvents(Device):
     telemetry_class = _LateEvents
 
 
-class _HoldsNameless(Telemetry):
+class _HoldsNameless(TelemetrySender):
     def _status(self, now_us: int) -> bytes:
         machine = self._machine
         reason, machine.hold_reason = machine.hold_reason, EndReason.NONE

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from firmware_sim.factory import SimulatedDevice
-from firmware_sim.faults import Fault, HostileDevice
+from firmware_sim.faults import Fault, FaultyDevice
 from firmware_sim.native.device import Device
-from firmware_sim.native.telemetry import Telemetry
+from firmware_sim.native.telemetry import TelemetrySender
 from stimctl.wire.codec import Armed, Channel, Holding, SessionRecord
 from tests.stimlab.conformance.mutants.altered import Altered, Said
 from tests.stimlab.conformance.mutants.mutant import mutant
@@ -45,7 +45,7 @@ class ComposesLate(Altered):
         return ((sequence, message),)
 
 
-class _Remembers(Telemetry):
+class _Remembers(TelemetrySender):
     measured_ua = 0
 
     def _idle_row(self, channel: int) -> tuple[int, ...]:
@@ -63,7 +63,7 @@ class RemembersReadings(Device):
     telemetry_class = _Remembers
 
 
-class _StillApplied(Telemetry):
+class _StillApplied(TelemetrySender):
     def _idle_row(self, channel: int) -> tuple[int, ...]:
         flags, target_ua, _, measured_ua, *rest = super()._idle_row(channel)
         return flags, target_ua, 200, measured_ua, *rest
@@ -76,12 +76,12 @@ class StillApplied(Device):
 
 @mutant("R-82", "takes 60 ms for each answer")
 def slow_answers(**given: Any) -> SimulatedDevice:
-    return HostileDevice([Fault("device.slow_answers", options={"delay_us": 60_000})], **given)
+    return FaultyDevice([Fault("device.slow_answers", options={"delay_us": 60_000})], **given)
 
 
 @mutant("R-84", "has a clock that is 0.1 % fast")
 def fast_clock(**given: Any) -> SimulatedDevice:
-    return HostileDevice([Fault("device.clock_drift", options={"ppm": 1_000})], **given)
+    return FaultyDevice([Fault("device.clock_drift", options={"ppm": 1_000})], **given)
 
 
 @mutant("R-86", "tells of a load at any pulse")

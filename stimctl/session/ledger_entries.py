@@ -1,4 +1,4 @@
-"""What a session writes down: the entries of its log, as JSON-able facts.
+"""Makes the entries of a session for its log, as JSON-able facts.
 
 Commanded is what the driver's own arithmetic says of what the device confirmed; delivered is what the device counted;
 measured is what it measured.
@@ -14,7 +14,7 @@ from typing import Any
 
 from stimctl.dose import ChannelDose
 from stimctl.session.log import SessionLog
-from stimctl.stimulators.base import Identity, Records
+from stimctl.stimulators.base import Identity, SessionCounts
 from stimctl.waveform import Program
 from stimctl.wire.codec import Channel
 
@@ -30,7 +30,7 @@ def _spread(column: Iterable[int]) -> dict[str, float] | None:
     return {"first": first, "min": read[0], "median": median(read), "max": read[-1]}
 
 
-class Journal:
+class LedgerEntries:
     """Turns what happens in one session into log entries."""
 
     def __init__(self, log: SessionLog) -> None:
@@ -61,14 +61,14 @@ def dose_record(dose: Mapping[int, ChannelDose]) -> dict[str, Any]:
     }
 
 
-def delivered(records: Records) -> dict[int, ChannelDose]:
+def delivered(records: SessionCounts) -> dict[int, ChannelDose]:
     return {
         each.channel: ChannelDose((each.pulses_0, each.pulses_1), (each.charge_0_pc, each.charge_1_pc))
         for each in records.counters
     }
 
 
-def measured_record(records: Records) -> dict[str, Any]:
+def measured_record(records: SessionCounts) -> dict[str, Any]:
     """What the device measured, by channel, JSON-able."""
     return {
         str(each.channel): {
@@ -82,7 +82,7 @@ def measured_record(records: Records) -> dict[str, Any]:
     }
 
 
-def measured_agrees(identity: Identity, program: Program, records: Records) -> bool | None:
+def measured_agrees(identity: Identity, program: Program, records: SessionCounts) -> bool | None:
     """Whether each measured charge lies within the device's stated error of the counted one.
 
     None where it cannot be said: nothing was measured, or not every pulse was.

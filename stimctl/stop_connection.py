@@ -1,4 +1,4 @@
-"""Who calls a session's stop endpoint: heard and answered in time, or hung up on."""
+"""One connection to a session's stop endpoint: it has a deadline, whatever the caller says or leaves half said."""
 
 import json
 import os
@@ -19,7 +19,7 @@ CALLER_TIMEOUT_S = 1.0  # in which a caller shows its key and says what it wants
 CALLER_FAULTS = (OSError, EOFError, AuthenticationError, ValueError, AssertionError)
 
 
-class Caller:
+class StopConnection:
     """One who has called: it is listened to for a time and no longer, whatever it says or leaves half said.
 
     Reading is given up at that time also in the middle of a message: a timer hangs up, which ends any read or

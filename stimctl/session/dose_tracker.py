@@ -1,28 +1,28 @@
-"""The dose of one session: planned, commanded, delivered and measured, kept apart, and how long what lasted."""
+"""Tracks the dose of one session: planned, commanded, delivered and measured, each kept apart."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from stimctl.dose import ChannelDose, Commanded, planned, planned_band_us
+from stimctl.dose import ChannelDose, CommandedDose, planned, planned_band_us
 from stimctl.errors import Misuse, Unsafe
 from stimctl.prescription import Prescription
-from stimctl.session.journal import Journal, delivered, dose_record, measured_agrees, measured_record
+from stimctl.session.ledger_entries import LedgerEntries, delivered, dose_record, measured_agrees, measured_record
 from stimctl.session.states import ON_HOLD, State
 from stimctl.session.view import SessionReport
-from stimctl.stimulators.base import Identity, Ordered, Records
+from stimctl.stimulators.base import Identity, OrderedDose, SessionCounts
 from stimctl.wire.codec import TargetSet
 
 _AS_REPORTED = ("end_text", "armed", "planned", "commanded", "delivered", "measured", "agreement")
 UNANSWERED = "the answer to an order was lost: nobody knows what was commanded to the last pulse"
 
 
-class Account:
+class DoseTracker:
     """Follows what the device confirmed, and draws up the report at the end."""
 
     def __init__(self, prescription: Prescription) -> None:
         self._prescription = prescription
-        self._commanded = Commanded(prescription.program)
+        self._commanded = CommandedDose(prescription.program)
         self._held_since_us: int | None = None
         self._held_us = 0
         self.contradiction: str | None = None
@@ -49,13 +49,13 @@ class Account:
     def target_set(self, applied: TargetSet) -> None:
         self._replay(self._commanded.target_set, applied.channel, applied.target_ua, applied.stimulation_us)
 
-    def held(self, stimulation_us: int) -> None:
-        self._replay(self._commanded.held, stimulation_us)
+    def on_hold(self, stimulation_us: int) -> None:
+        self._replay(self._commanded.on_hold, stimulation_us)
 
-    def _replay(self, happening: Callable[..., None], *what: Any) -> None:
+    def _replay(self, trigger: Callable[..., None], *what: Any) -> None:
         """Take in what the device said. What makes no sense (a clock that goes back) is kept as a contradiction."""
         try:
-            happening(*what)
+            trigger(*what)
         except (Misuse, Unsafe) as odd:
             self.contradiction = self.contradiction or str(odd)
 
@@ -67,7 +67,11 @@ class Account:
             self._held_since_us = None
 
     def doses(
-        self, identity: Identity | None, records: Records | None, last_us: int, ordered: Mapping[int, Ordered] | None
+        self,
+        identity: Identity | None,
+        records: SessionCounts | None,
+        last_us: int,
+        ordered: Mapping[int, OrderedDose] | None,
     ) -> dict[str, Any]:
         """What the report says of the dose, by the fields of `SessionReport`.
 
@@ -102,7 +106,7 @@ class Account:
             "kept": None if kept is None else kept.record(),
         }
 
-    def closed_record(self, report: SessionReport, journal: Journal) -> dict[str, Any]:
+    def closed_record(self, report: SessionReport, ledger_entries: LedgerEntries) -> dict[str, Any]:
         """The log's last entry of a session, JSON-able."""
         kept = {} if report.kept is None else {"kept": report.kept, "zero_measured": report.zero_measured}
         return {
@@ -113,9 +117,11 @@ class Account:
             "held_us": report.held_us,
             "zero_confirmed_us": report.zero_confirmed_us,
             "line": {"frames": report.frames, "damaged_frames": report.damaged_frames},
-            "spreads": {str(plan.channel): journal.spreads(plan.channel) for plan in self._prescription.channels},
+            "spreads": {
+                str(plan.channel): ledger_entries.spreads(plan.channel) for plan in self._prescription.channels
+            },
         }
 
 
-def _dose(ordered: Mapping[int, Ordered], channel: int) -> ChannelDose:
-    return ChannelDose(*ordered.get(channel, Ordered((0, 0), (0, 0))))
+def _dose(ordered: Mapping[int, OrderedDose], channel: int) -> ChannelDose:
+    return ChannelDose(*ordered.get(channel, OrderedDose((0, 0), (0, 0))))
