@@ -11,9 +11,9 @@ from stimctl.errors import Misuse, WireError, WrongDevice
 from stimctl.port import Port
 from stimctl.stimulators.base import Stimulator
 from stimctl.stimulators.lease.adapter import Leased
-from stimctl.stimulators.native import Native
+from stimctl.stimulators.native import Native, hello_number
 from stimctl.stimulators.pulsepal.adapter import PulsePal, isolator_ua_per_v
-from stimctl.stimulators.pulsepal.gate import HANDSHAKE, START
+from stimctl.stimulators.pulsepal.gate import HANDSHAKE
 from stimctl.stimulators.stimjim.adapter import DIALECTS
 from stimctl.stimulators.stimjim.gate import IDENTIFY
 from stimctl.stimulators.stimjim.parser import Named, Reader
@@ -23,9 +23,7 @@ from stimctl.wire.framing import DELIMITER, FrameSplitter
 
 DEVICES = ("native", "stimjim", "pulsepal", "auto")
 ANSWER_US = 300_000
-# A sequence number whose frame has no byte that begins a PulsePal's command.
-_HELLOS = (m.encode(number, m.Hello(PROTOCOL_VERSION)) for number in range(1, 0x100))
-HELLO = next(frame for frame in _HELLOS if START not in frame)
+HELLO = m.encode(hello_number(1), m.Hello(PROTOCOL_VERSION))
 # The line end before and after clears what the other questions left in a StimJim's line.
 PROBES = {"native": DELIMITER + HELLO, "stimjim": b"\n" + IDENTIFY, "pulsepal": HANDSHAKE}
 CLEAR_LINE = b"\n"

@@ -1,8 +1,10 @@
 """Which stimulator is at a port: three questions, none of which starts anything on any of the devices."""
 
+from collections import Counter
+
 import pytest
 
-from firmware_sim.analog.recorder import Kind, Recorder
+from firmware_sim.analog.recorder import Flow, Kind, Recorder
 from firmware_sim.factory import Which
 from firmware_sim.native.device import Device
 from firmware_sim.pulsepal import FIRMWARES
@@ -10,16 +12,19 @@ from firmware_sim.stimjim import DIALECTS
 from stimctl.errors import Misuse, WrongDevice
 from stimctl.stimulators.discovery import CLEAR_LINE, HELLO, PROBES, Choice, detect, stimulator
 from stimctl.stimulators.identify import identify
-from stimctl.stimulators.native import Native
-from stimctl.wire.codec import SHAPE_OF, Hello, Refused
-from stimctl.wire.codes import Refusal
+from stimctl.stimulators.native import STOP_FRAME, Native, hello_number
+from stimctl.wire.codec import SHAPE_OF, Hello, Refused, encode
+from stimctl.wire.codes import PROTOCOL_VERSION, Refusal
 from tests.stimctl.stimulators.bench import S, port_of
 
-EVERY = [
+PLAIN = [
     Which("native"),
     *(Which("stimjim", dialect=dialect) for dialect in DIALECTS),
-    *(Which("stimjim", dialect=dialect, faults=fault) for dialect, jim in DIALECTS.items() for fault in jim.extra),
     *(Which("pulsepal", firmware=firmware) for firmware in FIRMWARES),
+]
+EVERY = [
+    *PLAIN,
+    *(Which("stimjim", dialect=dialect, faults=fault) for dialect, jim in DIALECTS.items() for fault in jim.extra),
     *(Which("pulsepal", firmware=firmware, faults=fault) for firmware, pal in FIRMWARES.items() for fault in pal.extra),
 ]
 NAMES = [f"{which.device}-{which.dialect or which.firmware or ''}-{which.faults or ''}" for which in EVERY]
@@ -36,7 +41,11 @@ def test_no_probe_gives_output_on_any_device(which: Which, probes: list[bytes]) 
         device.receive(probe, now_us)
         device.advance(now_us + S // 2)
     device.advance(now_us + 10 * S)
-    assert not [flow for channel in recorder.channels for kind in Kind for flow in recorder.flows(channel, kind)]
+    assert not flowed(recorder)
+
+
+def flowed(recorder: Recorder) -> list[Flow]:
+    return [flow for channel in recorder.channels for kind in Kind for flow in recorder.flows(channel, kind)]
 
 
 @pytest.mark.parametrize(
@@ -132,6 +141,36 @@ def test_the_native_way_is_untouched() -> None:
     assert isinstance(stimulator(Choice(), port_of(Which("native").make(seed=1, load="r1k"))), Native)
 
 
-def test_the_hello_holds_no_byte_that_begins_a_command_elsewhere() -> None:
-    assert 0xD5 not in HELLO
-    assert HELLO[:1] not in [bytes([letter]) for letter in b"STURMAVEBCDX"]
+def first_bytes(first_sequence: int) -> bytes:
+    """What an adapter for a native device sends before it has an answer."""
+    native = Native(first_sequence)
+    native.connect(0)
+    return native.take_output()
+
+
+FIRST_BYTES = frozenset(map(first_bytes, range(0x10000)))
+
+
+def test_nothing_that_goes_out_before_a_native_answer_is_a_command_elsewhere() -> None:
+    """A StimJim acts on what stands before a line end, a PulsePal on what stands behind 213."""
+    before = [*FIRST_BYTES, HELLO, STOP_FRAME, encode(1, Hello(PROTOCOL_VERSION))]
+    assert len(before) > 60_000
+    assert not [data for data in before if {0x0A, 0x0D, 0xD5} & {*data}]
+
+
+def test_the_number_that_was_asked_for_is_used_where_it_is_harmless() -> None:
+    numbers = Counter(0 < hello_number(first) - first for first in range(0x10000))
+    assert 0 < numbers[True] < 0x10000 // 10
+    assert hello_number(0x10000 + 7) == hello_number(7)
+
+
+@pytest.mark.parametrize("which", PLAIN, ids=str)
+def test_no_hello_gives_output_on_any_device(which: Which) -> None:
+    """Each with a line end behind it, as of the question that follows."""
+    recorder = Recorder()
+    device = which.make(seed=1, load="r1k", recorder=recorder)
+    for number, hello in enumerate(FIRST_BYTES):
+        device.receive(hello + PROBES["stimjim"][:1], number)
+    device.take_output()
+    device.advance(S)
+    assert not flowed(recorder)

@@ -10,15 +10,7 @@ from stimctl.stimulators.stimjim import adapter
 
 MOST = 15
 FOLDER = Path(stimctl.stimulators.__file__).parent
-FILES = sorted(
-    [
-        *FOLDER.glob("lease*.py"),
-        *FOLDER.glob("stimjim*.py"),
-        *FOLDER.glob("pulsepal*.py"),
-        FOLDER / "dialect.py",
-        FOLDER / "outgoing.py",
-    ]
-)
+FILES = sorted(file for part in ("lease", "stimjim", "pulsepal") for file in (FOLDER / part).glob("*.py"))
 
 
 def attributes(body: ast.ClassDef) -> set[str]:
