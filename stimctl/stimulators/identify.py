@@ -1,7 +1,8 @@
 """Ask who is at a port, with a handshake and nothing else: no program, no arm, no acknowledgement."""
 
+from stimctl.errors import WrongDevice
 from stimctl.port import Port, open_port
-from stimctl.stimulators.base import Failed, Identified, Stimulator
+from stimctl.stimulators.base import Failed, Identified, Intruded, Stimulator
 from stimctl.stimulators.discovery import NATIVE, Choice, stimulator
 
 
@@ -33,3 +34,5 @@ def handshake(port: Port, device: Stimulator) -> Identified:
                 return event
             if isinstance(event, Failed):
                 raise event.error
+            if isinstance(event, Intruded):
+                raise WrongDevice(event.text)

@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from stimctl.errors import TimedOut, Unsafe
-from stimctl.stimulators.base import Failed, Noted, earliest
+from stimctl.stimulators.base import Failed, Intruded, Noted, earliest
 from stimctl.stimulators.lease import device as d
 from stimctl.stimulators.lease.plan import Lease, LeasePlan
+from stimctl.stimulators.lease.report_checks import contradicts_clock
 from stimctl.stimulators.lease.stop import Cut, Why
 from stimctl.stimulators.lease.tally import LeaseTally, pulses_begun
 from stimctl.stimulators.targets import Targets
 from stimctl.waveform import Program
 
 ANSWER_US = 500_000  # an answer later than this is a line that is lost
+LATE_END_US = 50_000  # an end that is told so much too late bears no count out [choice]
 LATE = "no answer from the device in time; what it plays ends with its lease, within 3 s"
 
 
@@ -33,16 +35,22 @@ class Holder(Protocol):
     def over(self, lease: Lease, done: d.Done | None, now_us: int) -> list[Any]: ...
     def run_out(self, now_us: int) -> list[Any]: ...
     def was_cut(self, cut: Cut, measured_ua: int | None, now_us: int) -> list[Any]: ...
+    def rested(self, now_us: int) -> list[Any]: ...
 
 
 @dataclass(slots=True)
 class _Given:
-    """A lease that was ordered to begin at `asked_us`."""
+    """A lease that was ordered to begin at `asked_us`, and whose order had left at `written_us`.
+
+    `foreign_starts` are those that somebody else gave while it ran.
+    """
 
     lease: Lease
     asked_us: int
+    written_us: int | None = None
     begun_us: int | None = None
     gap_us: int | None = None
+    foreign_starts: int = 0
 
     @property
     def ends_us(self) -> int | None:
@@ -77,6 +85,8 @@ class Giver:
             d.Begun: self._on_begun,
             d.Done: self._on_done,
             d.AtZero: self._on_zero,
+            d.Foreign: self._on_foreign,
+            d.AtRest: lambda _event, now_us: self._holder.rested(now_us),
         }
 
     def begin_run(self, program: Program, now_us: int) -> list[Any]:
@@ -115,8 +125,9 @@ class Giver:
         """Zero: now, or, where the reason can wait and the device would cut a pulse in half, between two pulses."""
         cut = Cut(why, now_us, now_us, None if self.cut is None else self.cut.sent_us)
         self.cut, given = cut, self._given
-        if why.value.waits and self._dialect.stops_mid_pulse and given is not None and given.begun_us is not None:
-            cut.due_us = now_us if given.lease.silent else cut.between_pulses_us(given.lease, given.begun_us)
+        if why.value.waits and self._dialect.stops_mid_pulse and given is not None and not given.lease.silent:
+            # One that is not known to have begun may begin now.
+            cut.due_us = cut.between_pulses_us(given.lease, now_us if given.begun_us is None else given.begun_us)
         cut.advance(self._send_stop, now_us)
 
     def give_up(self) -> None:
@@ -180,6 +191,8 @@ class Giver:
 
     def wrote(self, now_us: int) -> None:
         self._answer.wrote(now_us)
+        if self._given is not None and self._given.written_us is None:
+            self._given.written_us = now_us
 
     def _give(self, lease: Lease, now_us: int) -> list[Any]:
         if not lease.silent and lease != self._ahead:
@@ -203,8 +216,15 @@ class Giver:
         given = self._given
         if given is None or self.cut is not None:
             return []
-        self._answer.expect(given.lease.pulses * given.lease.shape.period_us + ANSWER_US, now_us, written=True)
+        # Its end is due by when its order left, whatever the device says of its beginning.
+        written_us = given.asked_us if given.written_us is None else given.written_us
+        self._answer.expect(given.lease.pulses * given.lease.shape.period_us + ANSWER_US, written_us, written=True)
         return self._begun(given, now_us)
+
+    def _on_foreign(self, event: d.Foreign, _now_us: int) -> list[Any]:
+        if self._given is not None:
+            self._given.foreign_starts += event.starts
+        return [Intruded(event.text)]
 
     def _begun(self, given: _Given, now_us: int) -> list[Any]:
         given.begun_us = now_us
@@ -234,12 +254,16 @@ class Giver:
             return self._settle(given, self.cut, event)
         self._answer.forget()
         self._given = None
+        early = None if event.pulses is None else contradicts_clock(lease, now_us - given.asked_us)
         if self.plan is not None:
-            pulses = lease.pulses if event.pulses is None else event.pulses
-            self.tally.reported(lease, event)
-            notes.append(_note(given, pulses, pulses, event.means))
+            least, most = _told(given, event, now_us, exact=early is None)
+            if least == most:
+                self.tally.reported(lease, event)
+            else:
+                self.tally.cut(lease, least, most)
+            notes.append(_note(given, least, most, event))
             self._pass_on(given, lease.pulses, now_us)
-        return [*notes, *self._holder.over(lease, event, now_us)]
+        return [*notes, Failed(early)] if early is not None else [*notes, *self._holder.over(lease, event, now_us)]
 
     def _pass_on(self, given: _Given, pulses: int, now_us: int) -> None:
         """The plan moves on behind a lease that is over, or was cut after some pulses."""
@@ -289,21 +313,35 @@ class Giver:
             self._pass_on(given, pulses_begun(lease, lasted_us), cut.began_us)
             return []
         least, most = cut.bounds(lease, given.asked_us, given.begun_us)
-        means: tuple[d.StageMean, ...] = ()
-        if done is not None and done.pulses is not None:
+        # Each start that somebody else gave gave a pulse at once.
+        most += given.foreign_starts
+        if done is not None and done.pulses is not None and not given.foreign_starts:
             least = most = min(lease.pulses, done.pulses)
-            means = done.means
             cut_short = lease._replace(pulses=most, lasts_us=min(lease.lasts_us, most * lease.shape.period_us))
             self.tally.reported(cut_short, done._replace(pulses=most))
         else:
             self.tally.cut(lease, least, most)
         given.begun_us = given.asked_us if given.begun_us is None else given.begun_us
         self._pass_on(given, most, cut.began_us)
-        return [_note(given, least, most, means)]
+        opened = self._dialect.stops_mid_pulse and done is None and not cut.why.value.waits
+        return [_note(given, least, most, done, opened=opened)]
 
 
-def _note(given: _Given, least: int, most: int, means: Iterable[d.StageMean]) -> Noted:
+def _told(given: _Given, done: d.Done, now_us: int, *, exact: bool) -> tuple[int, int]:
+    """At least and at most how many pulses a lease gave that is told to be over: alike where the clock bears it out."""
     lease = given.lease
+    pulses = lease.pulses if done.pulses is None else done.pulses
+    begun_us = given.asked_us if given.begun_us is None else given.begun_us
+    lasted_us, period_us = now_us - begun_us, lease.shape.period_us
+    if done.pulses is None or (exact and lasted_us <= lease.pulses * period_us + LATE_END_US):
+        return pulses, pulses
+    return pulses, max(pulses, lease.pulses, lasted_us // period_us) + 1 + given.foreign_starts
+
+
+def _note(given: _Given, least: int, most: int, done: d.Done | None, *, opened: bool = False) -> Noted:
+    """A lease for the log. `opened`: a pulse may have been ended in its middle, and is not balanced."""
+    lease = given.lease
+    means, rests = ((), ()) if done is None else (done.means, done.rests)
     body = {
         "segment": lease.segment,
         "stimulation_us": lease.begins_us,
@@ -313,6 +351,10 @@ def _note(given: _Given, least: int, most: int, means: Iterable[d.StageMean]) ->
         "least": least,
         "evidence": "counted" if least == most else "estimated",
         "measured_ua": [[mean.channel, mean.phase, mean.mean_ua] for mean in means],
+        "between_pulses_ua": [[rest.channel, rest.mean_ua, rest.us] for rest in rests],
+        "open_charge_pc": max((lease.shape.charge_pc(level.amplitude_ua) for level in lease.levels), default=0)
+        if opened
+        else 0,
         "gap_us": given.gap_us,
     }
     return Noted("lease", body)

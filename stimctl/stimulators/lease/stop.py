@@ -13,8 +13,8 @@ EDGE_US = 2_000  # how well the host knows where in a period the device is [choi
 
 
 class _Row(NamedTuple):
-    """What goes with a reason: `waits` for the gap between two pulses; `resumes` the run afterwards; zero is
-    `measured` where it can be, and an alarm when it is late."""
+    """What goes with a reason: `waits` for the gap between two pulses, as only a lowering does; `resumes` the run
+    afterwards; zero is `measured` where it can be, and an alarm when it is late."""
 
     name: str
     waits: bool = False
@@ -26,7 +26,7 @@ class Why(Enum):
     """Why a lease is cut, or a device without one is stopped."""
 
     LOWER = _Row("lower", waits=True, resumes=True)
-    HOLD = _Row("hold", waits=True)
+    HOLD = _Row("hold")
     END = _Row("end")
     SELF_TEST = _Row("self-test", measured=True)
     STOP = _Row("stop", measured=True)

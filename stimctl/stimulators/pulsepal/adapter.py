@@ -2,7 +2,8 @@
 
 Nothing is measured or reported: a lease is over when its time is, and the host counts its pulses from a program that
 the device confirmed. Each lease is one whole program and one trigger; a stop also programs every channel to rest, so
-that whatever might still play plays zero volts. Commands are never split.
+that whatever might still play plays zero volts. Commands are never split. Whether the train that was triggered played
+to its end, no firmware tells: 22 says only what it holds, and is asked that before and after each lease.
 """
 
 import struct
@@ -49,11 +50,18 @@ def isolator_ua_per_v(declared: str | Decimal) -> int:
     return ua_per_v
 
 
+_UNNOTICED = (
+    "a click on its joystick ends what plays, and the next lease begins at its full amplitude: the dose is at most",
+    "a trigger that another program sends starts the lease anew: nothing tells",
+)
+
+
 class PulsePal(d.Dialect):
     """A `Dialect`. `ua_per_v` is the isolator's transfer, which the user declares: there is no default."""
 
     outgoing: gate.PulsePalGate
     measures = False
+    tells_ends = False
     stops_mid_pulse = True
     # A program that arrives while a train plays changes the train.
     prepares_ahead = False
@@ -70,6 +78,7 @@ class PulsePal(d.Dialect):
         self._stops_sent = 0
         self._stale = 0
         self._heard = b""
+        self._late_until_us = 0  # answers to a stop may still come until then
         self._lease: Lease | None = None
         self._lasts_us: int | None = None  # of a trigger that is not written yet
         self._over_us: int | None = None
@@ -85,7 +94,14 @@ class PulsePal(d.Dialect):
 
     def prepare(self, lease: Lease, now_us: int) -> None:
         self._lease = lease
+        if self._firmware == 22 and self.outgoing.outputs:
+            held = gate.read_back_of(self.outgoing.outputs)
+            self._ask(_Ask(gate.READ_BACK, len(held), held, _nothing), now_us)
         self._program(outputs_of(lease, self.outgoing.ua_per_v), self._confirmed, now_us)
+
+    def rest(self, now_us: int) -> None:
+        self._ask(_executed(_ZERO_ALL, len(gate.CHANNELS), _nothing), now_us)
+        self._program(gate.REST_ALL, lambda _answer, _now: [d.AtRest()], now_us)
 
     def _confirmed(self, _answer: bytes, _now_us: int) -> list[Any]:
         self.outgoing.confirmed()
@@ -111,6 +127,7 @@ class PulsePal(d.Dialect):
         rest = gate.program_frame(self._program_op, gate.REST_ALL)
         self.outgoing.send(first + _ZERO_ALL + rest, now_us)
         self._answer.forget()
+        self._late_until_us = now_us + ANSWER_US
         if again and self._flying is not None and self._flying_sent:
             return
         ask = _executed(b"", len(gate.CHANNELS) + 1, self._rested)
@@ -138,7 +155,9 @@ class PulsePal(d.Dialect):
             self._send_next(now_us)
             events += ask.then(answer, now_us) if ask.expected in (None, answer) else [_wrong(ask, answer)]
         if self._flying is None:
-            self._heard = b""
+            heard, self._heard = self._heard, b""
+            if heard and now_us >= self._late_until_us:
+                events.append(d.Foreign(f"the PulsePal answered {heard.hex()} to what was not asked here"))
         return events
 
     def advance(self, now_us: int) -> list[Any]:
@@ -235,6 +254,8 @@ class PulsePal(d.Dialect):
             readback_accuracy_ua=0,
             readback_accuracy_permille=0,
             compliance_mv=0,
+            stops_mid_pulse=self.stops_mid_pulse,
+            unnoticed=_UNNOTICED,
         )
 
 

@@ -1,19 +1,22 @@
 """StimJim by leases: one text protocol in three dialects, two isolated channels of constant current.
 
 A lease is one slot and one start; the echo of the slot is compared with what was sent before it may be started. The
-slot that plays is never written; slot 0 stays grounded, because a garbled stop starts it.
+slot that plays is never written; slot 0 stays grounded, because a garbled stop starts it. Whatever the device tells
+that was not ordered here is somebody else's doing, or an input's.
 """
 
+from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from stimctl.errors import EchoMismatch, Problem, Refused, Unsafe, WrongDevice
+from stimctl.errors import EchoMismatch, Problem, Refused, TimedOut, Unsafe, WrongDevice
 from stimctl.stimulators.base import Failed, Identified, Identity, earliest
 from stimctl.stimulators.lease import device as d
 from stimctl.stimulators.lease.plan import Lease
 from stimctl.stimulators.stimjim import parser as text
-from stimctl.stimulators.stimjim.gate import CURRENT, GROUND, HARMLESS, READ_CURRENTS, STOP, Slot, StimJimGate
+from stimctl.stimulators.stimjim.gate import CURRENT, GROUND, OUR_SLOTS, READ_CURRENTS, STOP, Slot, StimJimGate
+from stimctl.stimulators.stimjim.rest import Step, steps_of
 from stimctl.waveform import Program
 from stimctl.wire.codes import Capability
 
@@ -21,8 +24,7 @@ CHANNELS = (1, 2)
 ANSWER_US = 500_000
 READ_WAIT_US = 40_000  # a reading that is later is not waited for: the stop is then acknowledged only
 SUMS_WAIT_US = 50_000  # dialect B may tell its means after the count; whether it does, its first lease shows
-_SLOTS = (1, 2, 3)  # one plays, one stands ready, one is free
-_HARMLESS_SLOT = Slot((GROUND, GROUND), 10_000, 10_000, ((0, 0, 1_000),))
+_SLOTS = OUR_SLOTS[1:]  # one plays, one stands ready, one is free
 
 
 class State(Enum):
@@ -30,7 +32,7 @@ class State(Enum):
 
     UNKNOWN = "not connected"
     CLEARING = "stopped before anything is known"
-    GROUNDING = "slot 0 was sent"
+    RESTING = "slots are grounded and inputs detached"
     OPEN = "leases may be prepared and begun"
     STOPPING = "a stop was sent"
     READING = "grounded, and the currents are asked for"
@@ -38,12 +40,16 @@ class State(Enum):
 
 @dataclass(slots=True)
 class _Train:
-    """A slot that was started, and what was told of it. `replaced`: a garbled stop put slot 0 into its place."""
+    """A slot that was started, and what was told of it. `replaced`: a garbled stop put slot 0 into its place.
+
+    `means` are by channel and stage; of a channel without a stage, of what lies between two pulses.
+    """
 
     index: int
     slot: Slot
+    started: bool = False
     pulses: int | None = None
-    means: dict[tuple[int, int], int] = field(default_factory=dict)
+    means: dict[tuple[int, int | None], int] = field(default_factory=dict)
     replaced: bool = False
     done_due_us: int | None = None
 
@@ -70,6 +76,7 @@ class StimJim(d.Dialect):
     name = "StimJim"
     letter = ""
     measures = True
+    tells_ends = True
     stops_mid_pulse = False
     prepares_ahead = True
     engines = frozenset({"T", "U"})  # each of these answers a stop before a train is known to be over
@@ -86,12 +93,17 @@ class StimJim(d.Dialect):
         self._ready: int | None = None
         self._train: _Train | None = None
         self._stopping = _Stopping(may_play=True)
+        self._steps: deque[Step] = deque()
+        self._known = False
+        # Until when answers to a stop, or what a train that it cut had to tell, may still come.
+        self._late_until_us = 0
         # Lines that will say that an output is grounded, and until when they are expected.
         self._groundings = 0
         self._groundings_until_us = 0
+        self._stop_left = False
 
     def connect(self, now_us: int) -> None:
-        """Stop whatever another program left running, then ground slot 0."""
+        """Stop whatever another program left running, then take away what it left to run."""
         self._stop_anew(State.CLEARING, now_us, may_play=False)
         self._answer.expect(ANSWER_US, now_us)
         self.outgoing.send(STOP, now_us)
@@ -114,6 +126,15 @@ class StimJim(d.Dialect):
         index, self._ready = self._ready, None
         self.outgoing.send(b"T%d\n" % index, now_us)
         self._train = _Train(index, self.outgoing.slots[index])
+
+    def rest(self, now_us: int) -> None:
+        self._state = State.RESTING
+        self._steps = deque(steps_of(self.letter))
+        self._next_step(now_us)
+
+    def _next_step(self, now_us: int) -> None:
+        self.outgoing.send(self._steps[0].line, now_us)
+        self._answer.expect(ANSWER_US, now_us)
 
     def stop(self, now_us: int, *, measure: bool) -> None:
         if self._state not in (State.STOPPING, State.READING):
@@ -139,14 +160,16 @@ class StimJim(d.Dialect):
         for said in self._reader.feed(data):
             if isinstance(said, text.Grounded):
                 self._groundings = max(0, self._groundings - 1)
-            if take := _TABLE.get((self._state, type(said))):
-                events += getattr(self, take)(said, now_us)
+            take = _TABLE.get((self._state, type(said)), "_unasked")
+            events += getattr(self, take)(said, now_us)
         return events
 
     def advance(self, now_us: int) -> list[Any]:
         late, train = self._answer.is_late(now_us), self._train
         if late and self._state is State.READING:
             return self._at_zero(None, now_us)
+        if late and self._known:
+            return [Failed(TimedOut("no answer from the device in time, while it was put at rest"))]
         if late:
             said = f"no {self.name} answered in its dialect {self.letter.upper()}"
             return [Failed(WrongDevice(f"{said}; look at the port, or name another dialect"))]
@@ -160,29 +183,58 @@ class StimJim(d.Dialect):
     def take_output(self) -> bytes:
         data = super().take_output()
         self._groundings += len(CHANNELS) * data.count(STOP)
+        self._stop_left |= STOP in data
         return data
 
     def wrote(self, now_us: int) -> None:
         super().wrote(now_us)
         if self._groundings:
             self._groundings_until_us = now_us + ANSWER_US
+        if self._stop_left:
+            self._stop_left = False
+            self._late_until_us = now_us + ANSWER_US
 
-    def _slot_0(self, said: text.Echo, _now_us: int) -> list[Any]:
-        if said.dialect != self.letter:
+    def _rested(self, said: Any, now_us: int) -> list[Any]:
+        """What the device says of the line that was sent last, while it is put at rest."""
+        step = self._steps[0]
+        if isinstance(said, text.Echo) and said.dialect != self.letter:
             found, asked = said.dialect.upper(), self.letter.upper()
             return [Failed(WrongDevice(f"this {self.name} speaks dialect {found}, not {asked}; name that one"))]
-        if said.index != 0:
+        if step.told is not None and said != step.told:
+            told = said.text if isinstance(said, text.Rejected | text.Setting) else f"{said}"
+            asked = step.line.decode("ascii").strip()
+            return [Failed(EchoMismatch(f"the device is not put at rest: {asked} was answered with {told}"))]
+        if isinstance(said, text.Echo):
+            self.outgoing.echoed(said.index)
+        self._steps.popleft()
+        if self._steps:
+            self._next_step(now_us)
             return []
-        if said.slot != _HARMLESS_SLOT:
-            return [Failed(EchoMismatch(f"slot 0 stands as {said.slot}, not grounded"))]
         self._state = State.OPEN
         self._answer.forget()
-        self.outgoing.echoed(0)
-        return [Identified(self._identity(), 0)]
+        known, self._known = self._known, True
+        return [d.AtRest()] if known else [Identified(self._identity(), 0)]
 
-    def _echo(self, said: text.Echo, _now_us: int) -> list[Any]:
-        if self._asked is None:
+    def _unasked(self, said: Any, now_us: int) -> list[Any]:
+        """Something that means nothing here and now: a late answer, or the doing of somebody else."""
+        if self._state in (State.UNKNOWN, State.CLEARING) or isinstance(said, text.Named):
             return []
+        late = now_us < self._late_until_us or self._state in (State.STOPPING, State.READING)
+        stray = isinstance(said, text.Started) and said.index == 0
+        if late and (stray or isinstance(said, _MAY_BE_LATE)):
+            return []
+        what = said.text if isinstance(said, text.ByHand | text.Setting) else str(said)
+        starts = isinstance(said, text.Started)
+        if starts and self._state in (State.STOPPING, State.READING):
+            # It may have been after the stop.
+            measure = self._stopping.measure
+            self._stop_anew(State.STOPPING, now_us, may_play=True)
+            self.stop(now_us, measure=measure)
+        return [d.Foreign(f"the device told of what was not ordered here: {what}", starts)]
+
+    def _echo(self, said: text.Echo, now_us: int) -> list[Any]:
+        if self._asked is None:
+            return self._unasked(said, now_us)
         (index, slot), self._asked = self._asked, None
         if said[:2] != (index, slot):
             return [Failed(EchoMismatch(f"slot {index}: sent {slot}, the device holds {said.slot} in {said.index}"))]
@@ -190,32 +242,37 @@ class StimJim(d.Dialect):
         self._ready = index
         return [d.Prepared()]
 
-    def _started(self, said: text.Started, _now_us: int) -> list[Any]:
+    def _started(self, said: text.Started, now_us: int) -> list[Any]:
         train, stops = self._train, self._state is not State.OPEN
         if stops and said.index == 0:
             # A stop of which only the letter arrived: slot 0 took the train's place, and it is grounded.
             self._stopping.forced.add(said.engine)
             if train is not None:
                 train.replaced = True
-        elif train is None or said.index != train.index:
-            return [Failed(EchoMismatch(f"the device started slot {said.index}, which was not ordered"))]
+            return []
+        if train is None or train.started or (said.index, said.engine or "T") != (train.index, "T"):
+            return self._unasked(said, now_us)
+        train.started = True
         return [] if stops else [d.Begun()]
 
     def _complete(self, said: text.Complete, now_us: int) -> list[Any]:
         train = self._train
-        if train is not None and not train.replaced:
+        if train is None or not train.started:
+            return self._unasked(said, now_us)
+        if not train.replaced:
             train.pulses = said.pulses
             train.done_due_us = now_us + SUMS_WAIT_US
         return []
 
     def _mean(self, said: text.Mean, now_us: int) -> list[Any]:
         train = self._train
-        if train is None or train.replaced:
+        if train is None or not train.started:
+            return self._unasked(said, now_us)
+        if train.replaced:
             return []
         if said.pulses is not None and said.stage == 0:
             train.pulses = said.pulses
-        if said.stage is not None:
-            train.means[said.channel, said.stage] = said.mean_ua
+        train.means[said.channel, said.stage] = said.mean_ua
         return self._done(train, now_us) if self._is_whole(train, said) else []
 
     @staticmethod
@@ -244,7 +301,7 @@ class StimJim(d.Dialect):
         self._train = None
         self.outgoing.over()
         self._stopping.may_play = False
-        done = d.Done(train.pulses, tuple(_phases(train.slot, train.means)))
+        done = d.Done(train.pulses, tuple(_phases(train)), tuple(_rests(train)))
         return [done, *(self._look_at_stop(now_us) if self._state is State.STOPPING else ())]
 
     def _look_at_stop(self, now_us: int) -> list[Any]:
@@ -264,8 +321,7 @@ class StimJim(d.Dialect):
         self._train = None
         self.outgoing.over()
         if self._state is State.CLEARING:
-            self._state = State.GROUNDING
-            self.outgoing.send(HARMLESS, now_us)
+            self.rest(now_us)
             return []
         self._state = State.OPEN
         self._answer.forget()
@@ -283,6 +339,7 @@ class StimJim(d.Dialect):
             readback_accuracy_ua=10,
             readback_accuracy_permille=10,
             compliance_mv=13_700,
+            stops_mid_pulse=self.stops_mid_pulse,
         )
 
 
@@ -297,14 +354,14 @@ class DialectB(StimJim):
 
     letter = "b"
     measures = False
+    stops_mid_pulse = True
 
     _tells_sums: bool | None = None  # not known before its first lease
 
     def _complete(self, said: text.Complete, now_us: int) -> list[Any]:
-        super()._complete(said, now_us)
-        train = self._train
+        foreign, train = super()._complete(said, now_us), self._train
         whole = train is not None and train.done_due_us is not None and self._tells_sums is False
-        return self._done(train, now_us) if train is not None and whole else []
+        return self._done(train, now_us) if train is not None and whole else foreign
 
     def _mean(self, said: text.Mean, now_us: int) -> list[Any]:
         self._tells_sums = self.measures = True
@@ -352,14 +409,37 @@ def slot_of(lease: Lease) -> Slot:
     return Slot(modes, shape.period_us, lease.pulses * shape.period_us, tuple(stages))
 
 
-def _phases(slot: Slot, means: dict[tuple[int, int], int]) -> list[d.StageMean]:
+def _phases(train: _Train) -> list[d.StageMean]:
     """Means by stage as means by phase."""
     return [
-        d.StageMean(channel + 1, 0 if stage[channel] > 0 else 1, means[channel, number])
-        for number, stage in enumerate(slot.stages)
+        d.StageMean(channel + 1, 0 if stage[channel] > 0 else 1, train.means[channel, number])
+        for number, stage in enumerate(train.slot.stages)
         for channel in (0, 1)
-        if stage[channel] and (channel, number) in means
+        if stage[channel] and (channel, number) in train.means
     ]
+
+
+def _rests(train: _Train) -> list[d.RestMean]:
+    """Means of stages in which a channel was to give nothing, and of what lies between two pulses."""
+    slot = train.slot
+    gap_us = slot.period_us - sum(us for *_, us in slot.stages)
+    silent = [
+        (channel, number, us) for number, (*levels_ua, us) in enumerate(slot.stages)
+        for channel in (0, 1) if not levels_ua[channel]
+    ]  # fmt: skip
+    stretches: list[tuple[int, int | None, int]] = [*silent, (0, None, gap_us), (1, None, gap_us)]
+    return [
+        d.RestMean(channel + 1, train.means[channel, number], us)
+        for channel, number, us in stretches
+        if slot.modes[channel] == CURRENT and (channel, number) in train.means
+    ]
+
+
+# What a stop that was sent more than once, or a train that it cut, may have to tell afterwards.
+_MAY_BE_LATE = (
+    *(text.Forced, text.Grounded, text.Current, text.Complete, text.Mean, text.Rejected),
+    *(text.Echo, text.Setting, text.Detached),
+)
 
 
 # What takes which of what is heard, in which states. Anything else means nothing then.
@@ -368,7 +448,10 @@ _TABLE: dict[tuple[State, type[Any]], str] = {
     for take, said, states in (
         ("_stop_answer", text.Forced, (State.CLEARING, State.STOPPING)),
         ("_stop_answer", text.Grounded, (State.CLEARING, State.STOPPING)),
-        ("_slot_0", text.Echo, (State.GROUNDING,)),
+        ("_rested", text.Echo, (State.RESTING,)),
+        ("_rested", text.Setting, (State.RESTING,)),
+        ("_rested", text.Detached, (State.RESTING,)),
+        ("_rested", text.Rejected, (State.RESTING,)),
         ("_echo", text.Echo, (State.OPEN,)),
         ("_started", text.Started, (State.OPEN, State.STOPPING, State.READING)),
         ("_complete", text.Complete, (State.OPEN, State.STOPPING)),

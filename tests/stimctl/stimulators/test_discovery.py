@@ -159,7 +159,7 @@ def test_nothing_that_goes_out_before_a_native_answer_is_a_command_elsewhere() -
 
 
 def test_the_number_that_was_asked_for_is_used_where_it_is_harmless() -> None:
-    numbers = Counter(0 < hello_number(first) - first for first in range(0x10000))
+    numbers = Counter(hello_number(first) - first > 0 for first in range(0x10000))
     assert 0 < numbers[True] < 0x10000 // 10
     assert hello_number(0x10000 + 7) == hello_number(7)
 
