@@ -216,7 +216,7 @@ _ALONE: tuple[tuple[str, Callable[[re.Match[str]], Any]], ...] = (
     (r"IDN,[^,]*,.*", lambda _found: Named("b")),
     (r"Unknown command: 'I'", lambda _found: Named("c")),
     (
-        r"(?:ERR|WARN) (?!X|MEAS).*|Invalid (?!pulse train index: '-1').*|Stimulus rejected.*|startIT\d: failure.*",
+        r"ERR (?!X).*|WARN (?!X|MEAS).*|Invalid (?!pulse train index: '-1').*|Stimulus rejected.*|startIT\d: failure.*",
         lambda found: Rejected(found[0]),
     ),
 )
