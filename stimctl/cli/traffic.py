@@ -1,18 +1,29 @@
 """`stimctl traffic`: what was on the line, in words."""
 
 import json
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import click
 
+from stimctl.errors import InputInvalid
+from stimctl.stimulators.pulsepal.gate import ABORT, HANDSHAKE
+from stimctl.stimulators.pulsepal.words import PulsePalWords
+from stimctl.stimulators.stimjim.gate import STOP
+from stimctl.stimulators.stimjim.words import StimJimWords
+from stimctl.traffic.board_decoder import BoardDecoder
 from stimctl.traffic.decoder import Decoder, Line
 from stimctl.traffic.transcript import Header, Record, read_traffic
 
 # A handshake is over long before as many pieces of traffic.
 _HANDSHAKE_RECORDS = 100
+_DECODERS: dict[str, Callable[[], Decoder | BoardDecoder]] = {
+    "native": Decoder,
+    "stimjim": lambda: BoardDecoder(StimJimWords()),
+    "pulsepal": lambda: BoardDecoder(PulsePalWords()),
+}
 
 
 @click.group()
@@ -26,16 +37,20 @@ def traffic() -> None:
 @traffic.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of lines.")
-def show(file: Path, as_json: bool) -> None:
+@click.option("--device", type=click.Choice([*_DECODERS]), help="What was at the port.")
+def show(file: Path, as_json: bool, device: str | None) -> None:
     """Print recorded traffic decoded: time, sender, sequence number, message and its fields.
 
-    Bytes that are no frame are printed as "damaged", in hex, with the reason.
+    Bytes that are no frame are printed as "damaged", in hex, with the reason. Which device it was is seen from what
+    the host sent, unless it is named.
 
     Example: stimctl traffic show session.traffic
     """
-    decoder = Decoder()
     with file.open(encoding="utf-8", errors="replace") as lines:
         header, records = read_traffic(str(file), lines)
+        ahead, problem = _ahead(records)
+        decoder = _DECODERS[device or _spoken(ahead)]()
+        records = chain(ahead, _raised(problem), records)
         if as_json:
             frames = [line for record in records for line in decoder.feed(record)]
             frames.extend(decoder.finish())
@@ -53,7 +68,32 @@ def show(file: Path, as_json: bool) -> None:
     click.echo(f"# {_what(header, decoder)}; {decoder.damaged} damaged")
 
 
-def _until_identified(decoder: Decoder, records: Iterator[Record], lines: list[Line]) -> None:
+def _ahead(records: Iterator[Record]) -> tuple[list[Record], InputInvalid | None]:
+    """The first records, up to one that cannot be read: that is told on its turn."""
+    ahead: list[Record] = []
+    try:
+        for record in islice(records, _HANDSHAKE_RECORDS):
+            ahead.append(record)
+    except InputInvalid as problem:
+        return ahead, problem
+    return ahead, None
+
+
+def _raised(problem: InputInvalid | None) -> Iterator[Record]:
+    if problem is not None:
+        raise problem
+    yield from ()
+
+
+def _spoken(records: Iterable[Record]) -> str:
+    """Whose language the host went on in: what it asked to find a device is answered by one only."""
+    sent = b"".join(record.data for record in records if record.sender == "host")
+    if STOP in sent:
+        return "stimjim"
+    return "pulsepal" if HANDSHAKE + ABORT in sent or sent.startswith(HANDSHAKE) else "native"
+
+
+def _until_identified(decoder: Decoder | BoardDecoder, records: Iterator[Record], lines: list[Line]) -> None:
     """Add to `lines` those up to the one in which the device says what it is, if that comes near the beginning."""
     for record in islice(records, _HANDSHAKE_RECORDS):
         lines += decoder.feed(record)
@@ -66,17 +106,17 @@ def _print(lines: Iterable[Line]) -> None:
         click.echo(line.text())
 
 
-def _is_simulator(header: Header, decoder: Decoder) -> bool | None:
+def _is_simulator(header: Header, decoder: Decoder | BoardDecoder) -> bool | None:
     """What the device itself said goes before what the header says."""
     return decoder.simulator if decoder.simulator is not None else header.simulator
 
 
-def _what(header: Header, decoder: Decoder) -> str:
+def _what(header: Header, decoder: Decoder | BoardDecoder) -> str:
     words = {True: "SIMULATOR", False: "HARDWARE", None: "simulator or hardware: not said"}
     return words[_is_simulator(header, decoder)]
 
 
-def _document(header: Header, decoder: Decoder, frames: list[Line]) -> dict[str, Any]:
+def _document(header: Header, decoder: Decoder | BoardDecoder, frames: list[Line]) -> dict[str, Any]:
     return {
         "url": header.url,
         "simulator": _is_simulator(header, decoder),

@@ -15,8 +15,9 @@ from stimctl.stimulators.base import Failed, Identified, Identity, earliest
 from stimctl.stimulators.lease import device as d
 from stimctl.stimulators.lease.plan import Lease
 from stimctl.stimulators.stimjim import parser as text
-from stimctl.stimulators.stimjim.gate import CURRENT, GROUND, OUR_SLOTS, READ_CURRENTS, STOP, Slot, StimJimGate
+from stimctl.stimulators.stimjim.gate import CURRENT, OUR_SLOTS, READ_CURRENTS, STOP, Slot, StimJimGate
 from stimctl.stimulators.stimjim.rest import Step, steps_of
+from stimctl.stimulators.stimjim.train import Train, phases_of, rests_of, slot_of
 from stimctl.waveform import Program
 from stimctl.wire.codes import Capability
 
@@ -36,22 +37,6 @@ class State(Enum):
     OPEN = "leases may be prepared and begun"
     STOPPING = "a stop was sent"
     READING = "grounded, and the currents are asked for"
-
-
-@dataclass(slots=True)
-class _Train:
-    """A slot that was started, and what was told of it. `replaced`: a garbled stop put slot 0 into its place.
-
-    `means` are by channel and stage; of a channel without a stage, of what lies between two pulses.
-    """
-
-    index: int
-    slot: Slot
-    started: bool = False
-    pulses: int | None = None
-    means: dict[tuple[int, int | None], int] = field(default_factory=dict)
-    replaced: bool = False
-    done_due_us: int | None = None
 
 
 @dataclass(slots=True)
@@ -91,7 +76,7 @@ class StimJim(d.Dialect):
         # The slot that waits for its echo, the one that may be started, the one that was.
         self._asked: tuple[int, Slot] | None = None
         self._ready: int | None = None
-        self._train: _Train | None = None
+        self._train: Train | None = None
         self._stopping = _Stopping(may_play=True)
         self._steps: deque[Step] = deque()
         self._known = False
@@ -125,7 +110,7 @@ class StimJim(d.Dialect):
         assert self._ready is not None
         index, self._ready = self._ready, None
         self.outgoing.send(b"T%d\n" % index, now_us)
-        self._train = _Train(index, self.outgoing.slots[index])
+        self._train = Train(index, self.outgoing.slots[index])
 
     def rest(self, now_us: int) -> None:
         self._state = State.RESTING
@@ -294,14 +279,14 @@ class StimJim(d.Dialect):
         currents_ua.append(abs(said.current_ua))
         return self._at_zero(max(currents_ua), now_us) if len(currents_ua) == len(CHANNELS) else []
 
-    def _is_whole(self, train: _Train, said: text.Mean) -> bool:
+    def _is_whole(self, train: Train, said: text.Mean) -> bool:
         return train.pulses is not None and said.stage == len(train.slot.stages) - 1 and said.channel == 1
 
-    def _done(self, train: _Train, now_us: int) -> list[Any]:
+    def _done(self, train: Train, now_us: int) -> list[Any]:
         self._train = None
         self.outgoing.over()
         self._stopping.may_play = False
-        done = d.Done(train.pulses, tuple(_phases(train)), tuple(_rests(train)))
+        done = d.Done(train.pulses, tuple(phases_of(train)), tuple(rests_of(train)))
         return [done, *(self._look_at_stop(now_us) if self._state is State.STOPPING else ())]
 
     def _look_at_stop(self, now_us: int) -> list[Any]:
@@ -367,7 +352,7 @@ class DialectB(StimJim):
         self._tells_sums = self.measures = True
         return super()._mean(said, now_us)
 
-    def _done(self, train: _Train, now_us: int) -> list[Any]:
+    def _done(self, train: Train, now_us: int) -> list[Any]:
         self._tells_sums = bool(self._tells_sums)
         return super()._done(train, now_us)
 
@@ -381,58 +366,13 @@ class DialectC(StimJim):
     prepares_ahead = False
     engines = frozenset({""})
 
-    def _is_whole(self, train: _Train, said: text.Mean) -> bool:
+    def _is_whole(self, train: Train, said: text.Mean) -> bool:
         return said.stage is None and said.channel == max(
             channel for channel, mode in enumerate(train.slot.modes) if mode == CURRENT
         )
 
 
 DIALECTS: dict[str, type[StimJim]] = {"a": DialectA, "b": DialectB, "c": DialectC}
-
-
-def slot_of(lease: Lease) -> Slot:
-    """A lease as a slot: both channels' pulses one behind the other in one list of stages."""
-    shape = lease.shape
-    stages: list[tuple[int, int, int]] = []
-    at_us = 0
-    for channel, amplitude_ua, delay_us in sorted(lease.levels, key=lambda level: level.delay_us):
-        parts = (
-            (0, delay_us - at_us),
-            (amplitude_ua, shape.width_us),
-            (0, shape.interphase_gap_us),
-            (-shape.second_amplitude_ua(amplitude_ua), shape.second_width_us),
-        )
-        stages += [(ua, 0, us) if channel == 1 else (0, ua, us) for ua, us in parts if us > 0]
-        at_us = delay_us + shape.span_us
-    driven = {level.channel for level in lease.levels}
-    modes = (CURRENT if 1 in driven else GROUND, CURRENT if 2 in driven else GROUND)
-    return Slot(modes, shape.period_us, lease.pulses * shape.period_us, tuple(stages))
-
-
-def _phases(train: _Train) -> list[d.StageMean]:
-    """Means by stage as means by phase."""
-    return [
-        d.StageMean(channel + 1, 0 if stage[channel] > 0 else 1, train.means[channel, number])
-        for number, stage in enumerate(train.slot.stages)
-        for channel in (0, 1)
-        if stage[channel] and (channel, number) in train.means
-    ]
-
-
-def _rests(train: _Train) -> list[d.RestMean]:
-    """Means of stages in which a channel was to give nothing, and of what lies between two pulses."""
-    slot = train.slot
-    gap_us = slot.period_us - sum(us for *_, us in slot.stages)
-    silent = [
-        (channel, number, us) for number, (*levels_ua, us) in enumerate(slot.stages)
-        for channel in (0, 1) if not levels_ua[channel]
-    ]  # fmt: skip
-    stretches: list[tuple[int, int | None, int]] = [*silent, (0, None, gap_us), (1, None, gap_us)]
-    return [
-        d.RestMean(channel + 1, train.means[channel, number], us)
-        for channel, number, us in stretches
-        if slot.modes[channel] == CURRENT and (channel, number) in train.means
-    ]
 
 
 # What a stop that was sent more than once, or a train that it cut, may have to tell afterwards.

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from stimctl.errors import Unsafe
 from stimctl.stimulators.lease.plan import Lease, Level
 from stimctl.stimulators.stimjim import gate as gate_module
-from stimctl.stimulators.stimjim.adapter import slot_of
 from stimctl.stimulators.stimjim.gate import (
     ALL_MEASURED,
     DETACH,
@@ -19,6 +18,7 @@ from stimctl.stimulators.stimjim.gate import (
     STOP,
     StimJimGate,
 )
+from stimctl.stimulators.stimjim.train import slot_of
 from stimctl.waveform import Segment
 
 GOOD = b"S1,1,3,10000,1000000;100,0,200;-100,0,200\n"
