@@ -6,6 +6,7 @@ messages (`Status`, `Channel`, `Armed`, ...) are the common form of telemetry: a
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from stimctl.errors import StimctlError
@@ -112,6 +113,8 @@ class Kept(NamedTuple):
     bases: tuple[Basis, ...]
     handovers: Handovers
     told: bool = True
+    # By channel: how far its delivered charge may be off, by what was declared of the parts behind the device.
+    unsure_pc: Mapping[int, int] = MappingProxyType({})
 
     @property
     def estimated(self) -> int:
@@ -131,6 +134,7 @@ class Kept(NamedTuple):
                 str(each.channel): dict(zip(each._fields[1:], map(list, each[1:]), strict=True)) for each in self.bases
             },
             "handovers": self.handovers.record(),
+            "unsure_pc": {str(channel): pc for channel, pc in self.unsure_pc.items()},
         }
 
 

@@ -12,8 +12,9 @@ from stimctl.port import Port
 from stimctl.stimulators.base import Stimulator
 from stimctl.stimulators.lease.adapter import Leased
 from stimctl.stimulators.native import Native, hello_number
-from stimctl.stimulators.pulsepal.adapter import PulsePal, isolator_ua_per_v
+from stimctl.stimulators.pulsepal.adapter import PulsePal
 from stimctl.stimulators.pulsepal.gate import HANDSHAKE
+from stimctl.stimulators.pulsepal.isolator import Isolator, declared
 from stimctl.stimulators.stimjim.adapter import DIALECTS
 from stimctl.stimulators.stimjim.gate import IDENTIFY
 from stimctl.stimulators.stimjim.parser import Named, Reader
@@ -35,12 +36,15 @@ _T = TypeVar("_T")
 class Choice:
     """What was said of the device. Raises `Misuse` for what does not go together.
 
-    `isolator` is a PulsePal's, in mA per volt: it has no default, because a wrong one is a wrong current.
+    `isolator` is a PulsePal's, in mA per volt: it has no default, because a wrong one is a wrong current. Its offset in
+    uA and its bandwidth in kHz say how sure the dose is.
     """
 
     device: str = "native"
     dialect: str | None = None
     isolator: str | None = None
+    isolator_offset: str | None = None
+    isolator_bandwidth: str | None = None
 
     def __post_init__(self) -> None:
         if self.device not in DEVICES:
@@ -50,9 +54,18 @@ class Choice:
         if self.isolator is not None:
             if self.device not in ("pulsepal", "auto"):
                 raise Misuse(f"isolator: belongs to a PulsePal, not to --device {self.device}")
-            isolator_ua_per_v(self.isolator)
+            _ = self.declared
         elif self.device == "pulsepal":
             raise Misuse("isolator: say how many mA per volt the isolator gives; there is no default")
+        elif self.isolator_offset is not None or self.isolator_bandwidth is not None:
+            raise Misuse("isolator: its offset and bandwidth belong to one whose mA per volt are said too")
+
+    @property
+    def declared(self) -> Isolator:
+        """The isolator. Raises `Misuse`."""
+        if self.isolator is None:
+            raise Misuse("a PulsePal is at the port: say how many mA per volt its isolator gives, with --isolator")
+        return declared(self.isolator, self.isolator_offset, self.isolator_bandwidth)
 
 
 NATIVE = Choice()
@@ -71,9 +84,7 @@ def stimulator(choice: Choice, port: Port, first_sequence: int = 0) -> Stimulato
     if device == "stimjim":
         assert dialect is not None
         return Leased(DIALECTS[dialect](simulator=port.virtual))
-    if choice.isolator is None:
-        raise Misuse("a PulsePal is at the port: say how many mA per volt its isolator gives, with --isolator")
-    return Leased(PulsePal(isolator_ua_per_v(choice.isolator), simulator=port.virtual))
+    return Leased(PulsePal(choice.declared, simulator=port.virtual))
 
 
 def detect(port: Port) -> tuple[str, str | None]:

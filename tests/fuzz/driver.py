@@ -15,6 +15,7 @@ from stimctl.session.view import Told
 from stimctl.stimulators.lease.adapter import Leased
 from stimctl.stimulators.native import Native
 from stimctl.stimulators.pulsepal.adapter import PulsePal
+from stimctl.stimulators.pulsepal.isolator import Isolator
 from stimctl.stimulators.stimjim.adapter import DIALECTS
 from stimctl.wire import codec as m
 from stimctl.wire.framing import MAX_PAYLOAD, FrameSplitter, frame
@@ -38,7 +39,7 @@ _PAIRS: tuple[Callable[[], tuple[Any, Any]], ...] = (
         lambda letter=letter: (Leased(DIALECTS[letter](simulator=True)), DEVICES[letter](seed=1, load="nominal"))
         for letter in "abc"
     ),
-    lambda: (Leased(PulsePal(1_000, simulator=True)), FIRMWARES["22"](seed=1, load="nominal", isolator=1.0)),
+    lambda: (Leased(PulsePal(Isolator(1_000), simulator=True)), FIRMWARES["22"](seed=1, load="nominal", isolator=1.0)),
 )
 _NEVER_REFUSED = (c.AskStop, c.LineGone, c.LogFailed)
 _AFTER_A_STOP = (m.Stop, m.ReadCounters, m.ReadMeasured, m.ReadSession, m.Acknowledge)

@@ -331,5 +331,21 @@ class Leased:
             session_record(self._at, self._giver.at_us, tally.band_us),
             tuple(tally.counters(channel, session) for channel in wanted),
             measured,
-            tally.kept(self._dialect.pulse_source, told=self._dialect.tells_ends),
+            tally.kept(self._dialect.pulse_source, told=self._dialect.tells_ends)._replace(unsure_pc=self._unsure_pc()),
         )
+
+    def _unsure_pc(self) -> dict[int, int]:
+        program, unsure = self._at.program, dict[int, int]()
+        if program is None:
+            return unsure
+        for channel in program.channels:
+            counted = self._giver.tally.counters(channel, self._at.session)
+            bands = ((counted.charge_0_pc, counted.pulses_0), (counted.charge_1_pc, counted.pulses_1))
+            parts = [
+                self._dialect.unsure_pc(charge_pc, segment.width_us, pulses)
+                for (charge_pc, pulses), segment in zip(bands, program.segments, strict=False)
+            ]
+            known = [part for part in parts if part is not None]
+            if known:
+                unsure[channel] = sum(known)
+        return unsure

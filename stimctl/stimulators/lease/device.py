@@ -142,6 +142,10 @@ class Dialect(SansIO, Protocol):
     def prepare(self, lease: Lease, now_us: int) -> None: ...
     def begin(self, now_us: int) -> None: ...
     def rest(self, now_us: int) -> None: ...
+    def unsure_pc(self, charge_pc: int, width_us: int, pulses: int) -> int | None:  # noqa: ARG002
+        """How far so many first phases of one width may be off their charge, where a part that was declared says so."""
+        return None
+
     def check_program(self, program: Program) -> None:
         """Raise `Unsafe` for what this device cannot give exactly, saying what it would become."""
 

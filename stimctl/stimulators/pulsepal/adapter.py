@@ -9,23 +9,20 @@ to its end, no firmware tells: 22 says only what it holds, and is asked that bef
 import struct
 from collections import deque
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any, NamedTuple
 
-from stimctl.errors import Misuse, Problem, Refused, TimedOut, Unsafe, WrongDevice
+from stimctl.errors import Problem, Refused, TimedOut, Unsafe, WrongDevice
 from stimctl.stimulators.base import Failed, Identified, Identity, earliest
 from stimctl.stimulators.lease import device as d
 from stimctl.stimulators.lease.plan import Lease
 from stimctl.stimulators.pulsepal import gate
-from stimctl.units import whole
+from stimctl.stimulators.pulsepal.isolator import Isolator
 from stimctl.waveform import Program, Segment
 from stimctl.wire.codes import Capability
 
 FIRMWARES = (21, 22)
 ANSWER_US = 500_000
 GUARD_US = 1_000  # after a lease's time, before the next program: the trigger's way to the device [choice]
-# Below this 2 mA needs more than 10 V; above it a code is a step of more than 3 uA [choice].
-ISOLATOR_UA_PER_V = range(201, 10_001)
 _IN_CYCLES = ("period_us", "width_us", "interphase_gap_us", "second_width_us")
 _ZERO_ALL = b"".join(struct.pack("<BBBH", gate.START, 79, channel, gate.ZERO_CODE) for channel in gate.CHANNELS)
 _LOOPS_OFF = b"".join(bytes((gate.START, 82, channel, 0)) for channel in gate.CHANNELS)
@@ -42,14 +39,6 @@ class _Ask(NamedTuple):
     then: _Then
 
 
-def isolator_ua_per_v(declared: str | Decimal) -> int:
-    """A declared isolator in mA per volt, as uA per volt. Raises `Misuse` outside 0.201 to 10 mA/V."""
-    ua_per_v = whole(declared, 1_000, name="isolator", unit="uA per volt")
-    if ua_per_v not in ISOLATOR_UA_PER_V:
-        raise Misuse(f"isolator: {declared} mA per volt is not between 0.201 and 10; read it from the isolator's data")
-    return ua_per_v
-
-
 _UNNOTICED = (
     "a click on its joystick ends what plays, and the next lease begins at its full amplitude: the dose is at most",
     "a trigger that another program sends starts the lease anew: nothing tells",
@@ -57,7 +46,7 @@ _UNNOTICED = (
 
 
 class PulsePal(d.Dialect):
-    """A `Dialect`. `ua_per_v` is the isolator's transfer, which the user declares: there is no default."""
+    """A `Dialect`, with an isolator that the user declares."""
 
     outgoing: gate.PulsePalGate
     measures = False
@@ -68,8 +57,9 @@ class PulsePal(d.Dialect):
     pulse_source = "the host's count of leases that ran their time; the device reports nothing"
     self_test_note = "no self-test and no measurement on this device: every channel was programmed to rest"
 
-    def __init__(self, ua_per_v: int, *, simulator: bool = False) -> None:
-        super().__init__(gate.PulsePalGate(ua_per_v))
+    def __init__(self, isolator: Isolator, *, simulator: bool = False) -> None:
+        super().__init__(gate.PulsePalGate(isolator.ua_per_v))
+        self._isolator = isolator
         self._simulator = simulator
         self._firmware = 0
         self._asks: deque[_Ask] = deque()
@@ -83,6 +73,9 @@ class PulsePal(d.Dialect):
         self._lasts_us: int | None = None  # of a trigger that is not written yet
         self._over_us: int | None = None
         self._begun_us: int | None = None  # when a trigger was written that is not told of yet
+
+    def unsure_pc(self, charge_pc: int, width_us: int, pulses: int) -> int | None:
+        return self._isolator.unsure_pc(charge_pc, width_us, pulses)
 
     def connect(self, now_us: int) -> None:
         self._ask(_Ask(gate.HANDSHAKE, 5, None, self._welcome), now_us)
@@ -139,7 +132,7 @@ class PulsePal(d.Dialect):
             self._asks.append(ask)
 
     def apart(self) -> "PulsePal":
-        other = PulsePal(self.outgoing.ua_per_v)
+        other = PulsePal(self._isolator)
         other._firmware = self._firmware
         return other
 
@@ -255,7 +248,7 @@ class PulsePal(d.Dialect):
             readback_accuracy_permille=0,
             compliance_mv=0,
             stops_mid_pulse=self.stops_mid_pulse,
-            unnoticed=_UNNOTICED,
+            unnoticed=_UNNOTICED + self._isolator.sentences,
         )
 
 

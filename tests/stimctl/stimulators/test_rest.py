@@ -15,6 +15,7 @@ from stimctl.stimulators.discovery import Choice
 from stimctl.stimulators.identify import handshake
 from stimctl.stimulators.lease.adapter import Leased
 from stimctl.stimulators.pulsepal.adapter import PulsePal
+from stimctl.stimulators.pulsepal.isolator import Isolator
 from stimctl.stimulators.stimjim.adapter import DIALECTS
 from stimctl.stimulators.stimjim.adapter import DialectB as AdapterB
 from stimctl.stimulators.stimjim.rest import steps_of
@@ -27,7 +28,7 @@ from tests.stimctl.stimulators.test_report_lines import dropped
 
 def adapter_of(choice: Choice) -> Leased:
     """An adapter that nothing has happened to yet."""
-    return Leased(PulsePal(1_000) if choice.dialect is None else DIALECTS[choice.dialect]())
+    return Leased(PulsePal(Isolator(1_000)) if choice.dialect is None else DIALECTS[choice.dialect]())
 
 
 GROUNDED = [3, 3]

@@ -20,6 +20,7 @@ from stimctl.stimulators.lease.adapter import Leased
 from stimctl.stimulators.lease.device import Answer, AtZero
 from stimctl.stimulators.pulsepal.adapter import PulsePal
 from stimctl.stimulators.pulsepal.gate import START
+from stimctl.stimulators.pulsepal.isolator import Isolator
 from stimctl.stimulators.stimjim.adapter import DIALECTS
 from stimctl.stimulators.stimjim.gate import READ_CURRENTS, STOP
 from tests.stimctl.session.world import Cut, Delayed, Line, prescription
@@ -38,7 +39,7 @@ NAMES = [f"{which.device}-{which.dialect or which.firmware}" for which, _choice 
 def adapter(request: pytest.FixtureRequest) -> Leased:
     """An adapter that nothing has happened to yet."""
     name = request.param
-    return Leased(PulsePal(1_000) if name == "pulsepal" else DIALECTS[name]())
+    return Leased(PulsePal(Isolator(1_000)) if name == "pulsepal" else DIALECTS[name]())
 
 
 def run_on(adapter: Leased, until_us: int) -> tuple[list[tuple[int, bytes]], list[tuple[int, object]]]:

@@ -10,6 +10,7 @@ from stimctl.port import Port
 from stimctl.stimulators import base
 from stimctl.stimulators.lease.adapter import Leased
 from stimctl.stimulators.pulsepal.adapter import PulsePal
+from stimctl.stimulators.pulsepal.isolator import Isolator
 from stimctl.stimulators.stimjim.adapter import DIALECTS
 from stimctl.stimulators.targets import Targets
 from stimctl.wire import codec as m
@@ -25,7 +26,7 @@ class Run:
         self.recorder = Recorder()
         which = Which("pulsepal", firmware="22") if device == "pulsepal" else Which("stimjim", dialect=device)
         self.port: Port = port_of(which.make(seed=1, load="r1k", recorder=self.recorder))
-        self.adapter = Leased(PulsePal(1_000) if device == "pulsepal" else DIALECTS[device](simulator=True))
+        self.adapter = Leased(PulsePal(Isolator(1_000)) if device == "pulsepal" else DIALECTS[device](simulator=True))
         self.targets = self.adapter.targets = Targets({1: 2_000})
         self.rx = prescription(seconds=60, profile="bench-100hz")
         self.told: list[Any] = []
