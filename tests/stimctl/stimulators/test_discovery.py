@@ -1,6 +1,7 @@
 """Which stimulator is at a port: three questions, none of which starts anything on any of the devices."""
 
 from collections import Counter
+from contextlib import suppress
 
 import pytest
 
@@ -41,6 +42,17 @@ def test_no_probe_gives_output_on_any_device(which: Which, probes: list[bytes]) 
         device.receive(probe, now_us)
         device.advance(now_us + S // 2)
     device.advance(now_us + 10 * S)
+    assert not flowed(recorder)
+
+
+@pytest.mark.parametrize("which", EVERY, ids=NAMES)
+def test_detection_itself_gives_no_output_on_any_device(which: Which) -> None:
+    """With whatever it does when it has found one, or none."""
+    recorder = Recorder()
+    port = port_of(which.make(seed=1, load="r1k", recorder=recorder))
+    with suppress(WrongDevice):
+        detect(port)
+    port.wait(port.now_us() + 5 * S)
     assert not flowed(recorder)
 
 
@@ -148,12 +160,15 @@ def first_bytes(first_sequence: int) -> bytes:
     return native.take_output()
 
 
-FIRST_BYTES = frozenset(map(first_bytes, range(0x10000)))
+@pytest.fixture(scope="module")
+def hellos() -> frozenset[bytes]:
+    """What each of the first numbers that there are sends."""
+    return frozenset(map(first_bytes, range(0x10000)))
 
 
-def test_nothing_that_goes_out_before_a_native_answer_is_a_command_elsewhere() -> None:
+def test_nothing_that_goes_out_before_a_native_answer_is_a_command_elsewhere(hellos: frozenset[bytes]) -> None:
     """A StimJim acts on what stands before a line end, a PulsePal on what stands behind 213."""
-    before = [*FIRST_BYTES, HELLO, STOP_FRAME, encode(1, Hello(PROTOCOL_VERSION))]
+    before = [*hellos, HELLO, STOP_FRAME, encode(1, Hello(PROTOCOL_VERSION))]
     assert len(before) > 60_000
     assert not [data for data in before if {0x0A, 0x0D, 0xD5} & {*data}]
 
@@ -165,11 +180,11 @@ def test_the_number_that_was_asked_for_is_used_where_it_is_harmless() -> None:
 
 
 @pytest.mark.parametrize("which", PLAIN, ids=str)
-def test_no_hello_gives_output_on_any_device(which: Which) -> None:
+def test_no_hello_gives_output_on_any_device(which: Which, hellos: frozenset[bytes]) -> None:
     """Each with a line end behind it, as of the question that follows."""
     recorder = Recorder()
     device = which.make(seed=1, load="r1k", recorder=recorder)
-    for number, hello in enumerate(FIRST_BYTES):
+    for number, hello in enumerate(hellos):
         device.receive(hello + PROBES["stimjim"][:1], number)
     device.take_output()
     device.advance(S)

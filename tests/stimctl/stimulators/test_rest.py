@@ -9,7 +9,7 @@ from firmware_sim.factory import Which
 from firmware_sim.pulsepal.params import ZERO_CODE
 from firmware_sim.stimjim.dialect_b import DialectB
 from stimctl.errors import EchoMismatch
-from stimctl.session.commands import AskHold
+from stimctl.session.commands import AskHold, AskTarget
 from stimctl.session.states import End
 from stimctl.stimulators.discovery import Choice
 from stimctl.stimulators.identify import handshake
@@ -170,6 +170,22 @@ def test_a_cut_is_open_by_one_phase_at_most(dialect: str, at_s: float) -> None:
     identity = bench.engine.identity
     assert identity is not None
     assert identity.stops_mid_pulse
+
+
+@pytest.mark.parametrize("dialect", "bc")
+def test_a_lowering_never_splits_a_pulse(dialect: str) -> None:
+    """At 24 moments of the period of 10 ms and of its phases."""
+    which, choice = Which("stimjim", dialect=dialect), Choice("stimjim", dialect=dialect)
+    bench = Bench(which, choice, prescription(seconds=60, profile="bench-100hz"))
+    lowered = [(12 + n * 0.7 + n * n * 0.000_023, AskTarget(1, 1_950 - 50 * n)) for n in range(24)]
+    report = bench.run(*lowered)
+    assert report.end is End.TIMER
+    cut = [
+        body for body in bench.log.of("lease") if body["evidence"] == "estimated" or body["pulses"] < body["ordered"]
+    ]
+    assert len(cut) >= 20
+    assert all(body["open_charge_pc"] == 0 for body in cut)
+    assert all(flow.shape.net_fc == 0 for flow in bench.recorder.flows(1))
 
 
 def test_the_capability_says_which_boards_cut_a_pulse() -> None:
