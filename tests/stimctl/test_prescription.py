@@ -350,8 +350,8 @@ def pair(first: Values, second: Values, **changed: Any) -> Values:
         ({"point": "GB-20", "side": "left"}, {"point": "BL-23", "side": "left"}, "neck"),
         ({"point": "BL-18", "side": "left"}, {"point": "BL-20", "side": "left"}, "upper back"),
         (
-            {"point": "Ashi", "side": "left", "region": "chest", "spot": "a"},
-            {"point": "Ashi", "side": "left", "region": "chest", "spot": "b"},
+            {"point": "Ashi", "side": "left", "region": "chest", "spot": "rib 4"},
+            {"point": "Ashi", "side": "left", "region": "chest", "spot": "rib 5"},
             "chest",
         ),
         ({"point": "terminal 1"}, {"point": "BL-23", "side": "left"}, "terminal 1 to terminal 2"),
