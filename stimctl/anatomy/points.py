@@ -65,11 +65,11 @@ class Point:
 
 
 def _table() -> Iterator[Point]:
-    with files(__package__).joinpath("points.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            also = tuple(row["also"].split("|")) if row["also"] else ()
-            paired = {"paired": True, "midline": False}[row["side"]]
-            yield Point(row["code"], row["name"], Region(row["region"]), paired, row["chinese"], also)
+    table = files(__package__).joinpath("points.csv").read_text(encoding="utf-8")
+    for row in csv.DictReader(table.splitlines()):
+        also = tuple(row["also"].split("|")) if row["also"] else ()
+        paired = {"paired": True, "midline": False}[row["side"]]
+        yield Point(row["code"], row["name"], Region(row["region"]), paired, row["chinese"], also)
 
 
 ASHI = Point("Ashi", "tender point", None, True, "阿是")

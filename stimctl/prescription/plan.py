@@ -40,7 +40,9 @@ class Coating(StrEnum):
 
 
 TEXT_MAX = 80
+OHM_MAX = 10_000_000  # an open load has a figure too
 GAPS = ("pairs", "amplitude_ma", "minutes")  # what a clinician may be asked to name
+LOWERED = ("amplitude_ma", "minutes")  # what a clinician may choose below the profile's range
 
 
 def is_whole(value: object) -> bool:
@@ -149,10 +151,11 @@ class ChannelPlan:
 
 @dataclass(frozen=True, slots=True)
 class Clinician:
-    """Who filled the profile's gaps, and which."""
+    """Who answers: for which gaps of the profile, and for which amounts below what it says."""
 
     name: str
-    completes: tuple[str, ...]
+    completes: tuple[str, ...] = ()
+    lowers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """What an answer at a terminal may be: checked when it is typed, and refused in the words of the question."""
 
-from decimal import Decimal, DecimalException
 from typing import Any
 
 import click
@@ -10,7 +9,7 @@ from stimctl.errors import Misuse
 from stimctl.prescription.plan import NEEDLE_DIAMETER, NEEDLE_INSERTED, TEXT_MAX, is_text
 from stimctl.profile import Profile
 from stimctl.profile.amounts import amount_text
-from stimctl.units import UA_PER_MA, US_PER_MIN, whole
+from stimctl.units import UA_PER_MA, US_PER_MIN, plain_number, whole
 
 UM_PER_MM = 1_000
 
@@ -40,10 +39,11 @@ class Amount(click.ParamType[Any]):
         """The number: a whole one where only those are allowed."""
         span = f"{self._what} must be {amount_text(self._low, self._high, self._factor)}{self._why}"
         try:
-            number = Decimal(str(value))
-            parts = whole(number, self._factor, name=self._what, unit="the smallest part")
-        except DecimalException:
+            number = plain_number(str(value), self._what)
+        except Misuse:
             self.fail(f"{value!r} is not a number: {span}", param, ctx)
+        try:
+            parts = whole(number, self._factor, name=self._what, unit="the smallest part")
         except Misuse:
             self.fail(f"{value} is too finely divided, too large or not a number: {span}", param, ctx)
         if not self._low <= parts <= self._high:

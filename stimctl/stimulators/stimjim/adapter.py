@@ -277,7 +277,8 @@ class StimJim(d.Dialect):
             firmware="not said",
             simulator=self._simulator,
             channels=len(CHANNELS),
-            capabilities=Capability.MEASURES_CURRENT if self.measures else Capability(0),
+            capabilities=Capability.ISOLATED_OUTPUTS
+            | (Capability.MEASURES_CURRENT if self.measures else Capability(0)),
             dac_step_na=102,
             # Not from a document: a converter of 0.85 uA a count, with room for offset and gain [choice].
             readback_accuracy_ua=10,
