@@ -42,10 +42,10 @@ def checked_program(asked: Asked) -> Program:
         problems += check(asked)
     if program is not None:
         problems += _charge_problems(asked, program)
-    if program is not None and not problems and not asked.ramp_only:
-        problems += _plateau_problems(asked, program)
     if problems or program is None:
         raise Unsafe(problems)
+    if not asked.ramp_only and (mostly_ramp := list(_plateau_problems(asked, program))):
+        raise Unsafe(mostly_ramp)
     return program
 
 
@@ -160,7 +160,7 @@ def _plateau_problems(asked: Asked, program: Program) -> Iterator[Problem]:
     total_us = program.stimulation_us
     for index, plan in enumerate(asked.channels):
         if asked.titrate:
-            field, value, held_us = "stimulation_us", total_us, max(0, total_us - program.ramp_down_us)
+            field, value, held_us = "stimulation_us", total_us, total_us - min(total_us, program.ramp_down_us)
             said = "the fall at the end takes"
         else:
             comes = reached(program, plan.channel, plan.amplitude_ua)

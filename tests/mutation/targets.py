@@ -88,5 +88,5 @@ TARGETS = (
     Target("prescription", "stimctl/prescription/core.py", _PRESCRIPTION),
     Target("prescription", "stimctl/prescription/checks.py", _PRESCRIPTION),
     Target("prescription", "stimctl/prescription/plan.py", _PRESCRIPTION),
-    Target("prescription", "stimctl/prescription/read.py", (f"{_DRIVER}profile/test_file_kinds.py", *_PRESCRIPTION)),
+    Target("prescription", "stimctl/prescription/read.py", _PRESCRIPTION),
 )
