@@ -50,7 +50,7 @@ def tell(console: Console, campaign: Campaign, verdict: Verdict, *, show: bool) 
     if verdict.unlisted:
         _plain(console, "\nSurvived, and not on the list. Write the test that notices, or list it with its reason:\n")
     for name in verdict.unlisted:
-        said = jobs[name][1].wording
+        said = jobs[name][1].said
         _plain(console, f"# {said}\n{entry(name)}\n" if said else f"{entry(name)}\n")
     for names, why in ((verdict.killed, "is killed now"), (verdict.gone, "does not exist any more")):
         for name in names:
