@@ -1,0 +1,310 @@
+"""All pulses of a capture in one reading, in memory of one block.
+
+A block is searched, each thing that stands out is cut out with the baseline before it, and like ones are measured
+together. What touches the end of a block is left for the next one.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stimctl.capture import shape
+from stimctl.capture.mains import Mains
+from stimctl.capture.model import Capture, Declared, Samples
+from stimctl.capture.search import Levels, Spans, levels_of, spans_in, stride_of
+
+BASELINE_S = 250e-6
+REACH_S = 3.2e-3  # the longest pulse that is looked at: 2.5 ms is what one may have
+AVERAGED_TO_S = 5e-6
+CLEAR = 14.0  # a pulse this many times the noise needs no averaging
+SHORTEST_S = 15e-6
+_BATCH = 1 << 17
+Pulses = npt.NDArray[np.void]
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one column of a capture holds. `pulses` has the fields of `shape.FIELDS`, in the file's numbers, by onset.
+
+    `mean` is the mean of all samples and `mean_u` its standard uncertainty, from how the means of its parts differ.
+    """
+
+    source: str
+    column: str
+    interval_s: float
+    start_s: float
+    duration_s: float
+    pulses: Pulses
+    noise: float
+    step: float
+    mean: float
+    mean_u: float
+    mains: float = 0.0  # the amplitude of the hum
+    averaged: int = 1  # how many samples were taken together against noise
+    at_edges: int = 0  # pulses that the capture's begin or end cuts
+    ignored: int = 0  # things too short for a phase
+    simulated: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def direction(self) -> int:
+        """1 where first phases go up, -1 where they go down: an inverted probe, or an inverted output."""
+        return int(np.sign(np.median(self.pulses["sign"]))) or 1 if len(self.pulses) else 1
+
+
+def measure(
+    capture: Capture, numbers: tuple[int, ...] | None = None, *, full_scale: float = np.inf,
+    progress: Progress | None = None,
+) -> list[Measured]:  # fmt: skip
+    """Measure columns of a capture by number, all of them by default. Raises `InputInvalid` where the file breaks off.
+
+    `full_scale` is the largest number that the oscilloscope could tell; a sample there is clipped.
+    """
+    numbers = tuple(range(len(capture.columns))) if numbers is None else numbers
+    readings = [_Reading(capture, number, full_scale) for number in numbers]
+    for block in capture.blocks(numbers):
+        for reading, values in zip(readings, block.values, strict=True):
+            reading.take(values)
+        if progress is not None:
+            progress(block.done)
+    return [reading.done() for reading in readings]
+
+
+def measure_samples(samples: Samples, interval_s: float, *, mean: bool = True) -> Measured:
+    """The same of samples in memory. Without `mean` the mean of all samples is not taken."""
+    from stimctl.capture.model import Block, Column
+
+    whole = (Block([samples], 1.0),)
+    capture = Capture("samples", "array", interval_s, 0.0, (Column("1"),), lambda _: iter(whole))
+    reading = _Reading(capture, 0, np.inf, mean=mean)
+    reading.take(samples)
+    return reading.done()
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One column while it is read."""
+
+    capture: Capture
+    number: int
+    full_scale: float
+    mean: bool = True
+    _averaged: int = 0  # 0 while not decided
+    _rest: Samples = field(default_factory=lambda: np.empty(0, np.float32))
+    _uneven: Samples = field(default_factory=lambda: np.empty(0, np.float32))
+    _begin: int = 0  # the number of the first sample of the rest
+    _taken: int = 0
+    _levels: list[Levels] = field(default_factory=list)
+    _found: list[Pulses] = field(default_factory=list)
+    _means: list[tuple[float, int]] = field(default_factory=list)
+    _mains: list[float] = field(default_factory=list)
+    _at_edges: int = 0
+    _ignored: int = 0
+
+    @property
+    def interval_s(self) -> float:
+        """Between samples, after averaging."""
+        return self.capture.interval_s * max(1, self._averaged)
+
+    def take(self, samples: Samples) -> None:
+        """The next samples."""
+        if self.mean and len(samples):
+            parts = np.array_split(samples, max(1, min(64, len(samples) // 4_096)))
+            self._means += [(float(np.add.reduce(part)) / len(part), len(part)) for part in parts]
+        if self._averaged == 0:
+            self._averaged = _averaging(samples, self.capture)
+        if self._averaged > 1:
+            samples = self._average(samples)
+        self._taken += len(samples)
+        self._search(np.concatenate((self._rest, samples)) if len(self._rest) else samples, last=False)
+
+    def done(self) -> Measured:
+        """All that was found."""
+        self._search(self._rest, last=True)
+        pulses = np.concatenate(self._found) if self._found else np.zeros(0, shape.FIELDS)
+        noise = float(np.median([each.noise for each in self._levels])) if self._levels else 0.0
+        step = min((each.step for each in self._levels if each.step), default=0.0)
+        mean, mean_u = _mean_of(self._means)
+        duration_s = self._taken * self.interval_s
+        return Measured(
+            source=self.capture.source, column=self.capture.columns[self.number].name, interval_s=self.interval_s,
+            start_s=self.capture.start_s, duration_s=duration_s, pulses=pulses, noise=noise, step=step, mean=mean,
+            mean_u=mean_u, mains=max(self._mains, default=0.0), averaged=max(1, self._averaged),
+            at_edges=self._at_edges, ignored=self._ignored, simulated=self.capture.simulated, notes=self.capture.notes,
+        )  # fmt: skip
+
+    def _average(self, samples: Samples) -> Samples:
+        samples = np.concatenate((self._uneven, samples))
+        whole = len(samples) // self._averaged * self._averaged
+        self._uneven = samples[whole:].copy()
+        mean: Samples = samples[:whole].reshape(-1, self._averaged).mean(axis=1)
+        return mean
+
+    def _search(self, samples: Samples, *, last: bool) -> None:
+        """Find and measure what is in the samples, and keep what may go on in those that come."""
+        if len(samples) < 8:
+            self._rest = samples
+            return
+        levels = levels_of(samples, self.capture.resolution if self._averaged == 1 else 0.0)
+        self._levels.append(levels)
+        spans = spans_in(samples, self.interval_s, levels)
+        reach = round((REACH_S + BASELINE_S) / self.interval_s)
+        keep = len(samples) - (0 if last else reach)
+        inside = spans.last < keep if not last else np.ones(len(spans.last), bool)
+        ready = Spans(spans.first[inside], spans.last[inside], spans.wander)
+        self._measure(samples, ready, levels, last=last)
+        unfinished = spans.first[~inside]
+        begin = max(0, min(keep, int(unfinished[0]) if len(unfinished) else keep) - reach) if not last else len(samples)
+        begin = max(begin, int(ready.last[-1]) + 1 if len(ready.last) else 0)
+        self._rest = samples[begin:].copy()
+        self._begin += begin
+
+    def _measure(self, samples: Samples, spans: Spans, levels: Levels, *, last: bool) -> None:
+        cutter = _Cutter(samples, self.interval_s, spans, levels)
+        self._at_edges += int(np.count_nonzero(cutter.cut & (spans.last - spans.first > cutter.stride)))
+        self._ignored += int(np.count_nonzero(cutter.short))
+        found = [pulses for pulses in cutter.measured() if len(pulses)]
+        if not found:
+            return
+        pulses = np.concatenate(found)
+        pulses = pulses[np.argsort(pulses["onset_s"], kind="stable")]
+        mains = Mains.of(samples, self.interval_s, spans, levels, float(np.median(pulses["level"])))
+        if mains is not None:
+            mains.take_off(pulses, (cutter.lead / 2 + cutter.margin - cutter.stride / 2) * self.interval_s)
+            self._mains.append(mains.amplitude)
+        pulses["onset_s"] += self._begin * self.interval_s
+        pulses["clipped"] = self._clipped(pulses, levels)
+        self._found.append(pulses)
+
+    def _clipped(self, pulses: Pulses, levels: Levels) -> npt.NDArray[np.bool_]:
+        """Where the plateau has no noise although the baseline has, or is at the end of the scale."""
+        top = pulses["baseline"] + pulses["sign"] * pulses["level"] * (1 + pulses["overshoot"])
+        at_end: npt.NDArray[np.bool_] = np.abs(top) >= self.full_scale * (1 - 1e-6)
+        at_end |= pulses["clipped"]
+        if levels.noise > 0.6 * levels.step > 0 and not self.capture.simulated:
+            long = pulses["width_s"] > 10 * self.interval_s
+            flat = pulses["level"] * pulses["overshoot"] < 0.4 * levels.noise
+            second = pulses["second_level"] * pulses["second_overshoot"] < 0.4 * levels.noise
+            at_end |= long & (flat | second)
+        return at_end
+
+
+def _averaging(samples: Samples, capture: Capture) -> int:
+    """How many samples to take together: 1 where pulses stand clear of the noise, more where they do not."""
+    most = int(AVERAGED_TO_S / capture.interval_s)
+    if most < 2 or capture.simulated:
+        return 1
+    levels = levels_of(samples, capture.resolution)
+    spans = spans_in(samples, capture.interval_s, levels)
+    long = spans.last - spans.first > SHORTEST_S / capture.interval_s
+    if levels.noise <= levels.step:
+        return 1
+    if not long.any():
+        return most
+    heights = [samples[a : b + 1] for a, b in zip(spans.first[long][:50], spans.last[long][:50], strict=True)]
+    middle = float(np.median(samples[:: max(1, len(samples) // 10_001)]))
+    level = float(np.median([np.median(np.abs(each - middle)) for each in heights]))
+    return max(1, min(most, int(np.ceil((CLEAR * levels.noise / level) ** 2)))) if level > 0 else most
+
+
+def _mean_of(parts: list[tuple[float, int]]) -> tuple[float, float]:
+    """The mean of all, and its standard uncertainty from the scatter of some thirty parts of the whole."""
+    if not parts:
+        return float("nan"), float("nan")
+    means, weights = np.array([part[0] for part in parts]), np.array([part[1] for part in parts], float)
+    mean = float(np.average(means, weights=weights))
+    groups = np.array_split(np.arange(len(means)), min(32, len(means)))
+    of_groups = [float(np.average(means[group], weights=weights[group])) for group in groups]
+    return mean, float(np.std(of_groups, ddof=1) / np.sqrt(len(of_groups))) if len(of_groups) > 3 else float("nan")
+
+
+@dataclass(slots=True)
+class _Cutter:
+    """Cuts rows of one length out of samples, each with the same baseline before it."""
+
+    samples: Samples
+    interval_s: float
+    spans: Spans
+    levels: Levels
+    stride: int = field(init=False)
+    lead: int = field(init=False)
+    margin: int = field(init=False)
+    cut: npt.NDArray[np.bool_] = field(init=False)
+    short: npt.NDArray[np.bool_] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.stride = stride_of(self.interval_s)
+        self.lead = max(4, round(BASELINE_S / self.interval_s))
+        self.margin = self.stride + max(2, round(10e-6 / self.interval_s))
+        length = (self.spans.last - self.spans.first + self.stride) * self.interval_s
+        before = self.spans.first - self.margin - self.lead < 0
+        self.cut = before | (self.spans.last + 2 * self.margin >= len(self.samples))
+        self.short = (length < SHORTEST_S + self.stride * self.interval_s) & ~self.cut
+
+    def measured(self) -> Iterator[Pulses]:
+        """The pulses, those of like length together, in no order."""
+        lengths = self.spans.last - self.spans.first + 1
+        lengths = lengths + np.maximum(lengths // 6, round(30e-6 / self.interval_s)) + self.stride
+        usable = ~self.cut & ~self.short
+        kinds = np.round(np.log2(np.maximum(lengths, 1)) * 4).astype(np.int64)
+        for kind in np.unique(kinds[usable]):
+            chosen = np.flatnonzero(usable & (kinds == kind))
+            size = self.lead + self.margin + int(lengths[chosen].max())
+            together = max(1, _BATCH // size)
+            for begin in range(0, len(chosen), together):
+                yield from self._together(chosen[begin : begin + together], size)
+
+    def _together(self, chosen: "npt.NDArray[np.int64]", size: int) -> Iterator[Pulses]:
+        starts = self.spans.first[chosen] - self.margin - self.lead
+        fits = starts + size <= len(self.samples)
+        odd = chosen[~fits]
+        if fits.any():
+            rows = np.lib.stride_tricks.sliding_window_view(self.samples, size)[starts[fits]]
+            rows, beyond = _finite(rows)
+            pulses, wrong = shape.measured(rows, self.lead, self.lead + self.margin, self.interval_s)
+            pulses["onset_s"] += starts[fits] * self.interval_s
+            pulses["clipped"] = beyond
+            yield pulses[~wrong]
+            odd = np.concatenate((odd, chosen[fits][wrong]))
+        for each in odd:
+            one = self._one(int(each))
+            if one is not None:
+                yield one
+
+    def _one(self, number: int) -> Pulses | None:
+        """One that is no plain pulse, with all the samples up to the next one."""
+        start = int(self.spans.first[number]) - self.margin - self.lead
+        end = min(start + self.lead + round(REACH_S / self.interval_s), len(self.samples))
+        if number + 1 < len(self.spans.first):
+            end = min(end, int(self.spans.first[number + 1]) - self.margin)
+        end = max(end, min(int(self.spans.last[number]) + self.margin, len(self.samples)))
+        noise = max(self.levels.noise, self.levels.step)
+        rows, beyond = _finite(self.samples[None, start:end])
+        pulse = shape.odd(rows[0], self.lead, self.interval_s, noise)
+        if pulse is not None:
+            pulse["clipped"] = beyond
+            pulse["onset_s"] += start * self.interval_s
+        return pulse
+
+
+def _finite(rows: Samples) -> tuple[Samples, npt.NDArray[np.bool_]]:
+    """Rows with what the oscilloscope could not tell (infinite) as high as the highest that it could, and which."""
+    if np.isfinite(rows.sum()):
+        return rows, np.zeros(len(rows), bool)
+    beyond = ~np.isfinite(rows).all(axis=1)
+    highest = float(np.abs(rows[np.isfinite(rows)]).max(initial=0.0))
+    return np.nan_to_num(rows, nan=0.0, posinf=highest, neginf=-highest), beyond
+
+
+def current_of(measured: Measured, declared: Declared) -> float:
+    """What one of its numbers is in uA, first phases positive."""
+    return declared.ua_per_number * measured.direction
+
+
+def together(*parts: Any) -> float:
+    """The root of the sum of squares."""
+    return float(np.sqrt(sum(float(part) ** 2 for part in parts)))

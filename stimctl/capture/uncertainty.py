@@ -1,0 +1,158 @@
+"""How far off a figure may be: standard uncertainties by the GUM (JCGM 100:2008), combined as roots of sums of squares.
+
+What is seen to scatter counts by its scatter (type A). What cannot be seen in a capture counts by its bounds, as a
+rectangle (type B): the oscilloscope's gain, the load's tolerance, the time base. Sampling is one of the two: where
+onsets fall anywhere between samples the scatter shows it; where they fall on the same place each time it does not, and
+half a sample to each side is the bound. Expanded uncertainty is twice the standard one (k = 2, about 95 %).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from stimctl.capture.model import Declared
+from stimctl.capture.pulses import Measured
+
+COVERAGE = 2.0
+FEWEST_SAMPLES = 4  # in a phase: fewer have no plateau between their edges
+CLEAR_OF_NOISE = 6.0
+_MEDIAN = 1.2533  # a median's uncertainty over a mean's
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """What is known of what measured: bounds as parts of the reading. `assumed` names those that nobody declared."""
+
+    gain: float
+    load: float
+    timebase: float
+    assumed: tuple[str, ...] = ()
+
+    @property
+    def scale(self) -> float:
+        """The standard uncertainty of a current, as a part of it."""
+        return float(np.hypot(self.gain, self.load) / np.sqrt(3))
+
+
+EXACT = Instrument(0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A measured value and its expanded uncertainty, in one unit. `reason` says why it could not be measured."""
+
+    value: float
+    uncertainty: float
+    unit: str
+    reason: str = ""
+
+    @property
+    def known(self) -> bool:
+        """Whether it could be measured."""
+        return not self.reason
+
+
+def unknown(unit: str, reason: str) -> Figure:
+    """What could not be measured, and why."""
+    return Figure(float("nan"), float("nan"), unit, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Turns what was measured on one column into figures in uA, us and so on, each with its uncertainty."""
+
+    measured: Measured
+    declared: Declared
+    instrument: Instrument
+
+    @property
+    def ua(self) -> float:
+        """What one of the file's numbers is in uA."""
+        return self.declared.ua_per_number
+
+    def width(self, seconds: Floats, *, single: bool = False) -> Figure:
+        """The median of widths or gaps, or with `single` one of them, in us."""
+        if not len(seconds) or np.isnan(seconds).all():
+            return unknown("us", "there is no such phase")
+        value_s, interval_s = float(np.nanmedian(seconds)), self.measured.interval_s
+        if value_s < FEWEST_SAMPLES * interval_s:
+            return unknown("us", f"{value_s / interval_s:.1f} samples wide: {FEWEST_SAMPLES} at least are needed")
+        sampling_s = 0.0 if self.measured.simulated and self._on_grid(seconds) else interval_s / np.sqrt(6)
+        u_s = np.hypot(
+            self._typical(seconds, sampling_s, single=single), value_s * self.instrument.timebase / np.sqrt(3)
+        )
+        return Figure(value_s * 1e6, COVERAGE * float(u_s) * 1e6, "us")
+
+    def _on_grid(self, seconds: Floats) -> bool:
+        """Whether edges of exact samples all fall on samples, as widths that never vary show."""
+        return bool(np.nanstd(seconds) < 1e-9)
+
+    def level(self, numbers: Floats, widths_s: Floats, *, single: bool = False) -> Figure:
+        """The median of amplitudes, or with `single` one of them, in uA."""
+        if not len(numbers) or np.isnan(numbers).all():
+            return unknown("uA", "there is no such phase")
+        value, noise, step = float(np.nanmedian(numbers)), self.measured.noise, self.measured.step
+        samples = float(np.nanmedian(widths_s)) / self.measured.interval_s
+        if samples < FEWEST_SAMPLES:
+            return unknown("uA", f"{samples:.1f} samples wide: {FEWEST_SAMPLES} at least are needed for a plateau")
+        if value < CLEAR_OF_NOISE * noise:
+            return unknown("uA", f"the noise is a {value / max(noise, 1e-300):.1f}th of it: it does not stand clear")
+        # Noise of half a step and more spreads a level over codes, so that their mean tells it finer than a step.
+        codes = 0.0 if self.measured.simulated else step / np.sqrt(12)
+        codes /= np.sqrt(max(1.0, samples / 2)) if noise > step / 2 else 1.0
+        hum = 0.03 * self.measured.mains
+        u = np.sqrt(self._typical(numbers, codes, single=single) ** 2 + (value * self.instrument.scale) ** 2 + hum**2)
+        return Figure(value * self.ua, COVERAGE * float(u) * self.ua, "uA")
+
+    def charge(self, numbers: Floats, level: Figure, width: Figure) -> Figure:
+        """The median charge of a phase, in nC: its parts are those of its amplitude and of its width."""
+        for part in (level, width):
+            if not part.known:
+                return unknown("nC", part.reason)
+        value = float(np.nanmedian(numbers)) * self.ua * 1e3
+        parts = level.uncertainty / level.value, width.uncertainty / width.value
+        return Figure(value, abs(value) * float(np.hypot(*parts)), "nC")
+
+    def rate(self, period_s: float, jitter_s: float, count: int) -> Figure:
+        """Of a band, in Hz: over many periods the sampling of the first and last onset is what is left."""
+        if count < 2 or not period_s > 0:
+            return unknown("Hz", "fewer than two pulses")
+        sampling = self.measured.interval_s / np.sqrt(6) / (max(1, count - 1) * period_s)
+        scatter = jitter_s / (np.sqrt(count) * period_s)
+        part = np.sqrt(sampling**2 + scatter**2 + self.instrument.timebase**2 / 3)
+        return Figure(1 / period_s, COVERAGE * float(part) / period_s, "Hz")
+
+    def time(self, seconds: float) -> Figure:
+        """A time between two onsets, in s."""
+        sampling_s = self.measured.interval_s / np.sqrt(6)
+        u_s = np.hypot(sampling_s, seconds * self.instrument.timebase / np.sqrt(3))
+        return Figure(seconds, COVERAGE * float(u_s), "s")
+
+    def _typical(self, values: Floats, bound: float, *, single: bool) -> float:
+        """Of a median or of one value: scatter, and what of a bound the scatter does not show."""
+        there = values[~np.isnan(values)]
+        scatter = 1.4826 * float(np.median(np.abs(there - np.median(there)))) if len(there) > 1 else 0.0
+        if single:
+            return float(np.hypot(scatter, bound))
+        seen = scatter > 0.3 * bound
+        many = np.sqrt(len(there))
+        return float(np.hypot(_MEDIAN * scatter / many, bound / many if seen and bound else bound))
+
+    def direct_current(self, reference: Measured | None) -> Figure:
+        """The mean of all, less that of a capture with the outputs disabled, in uA."""
+        if reference is None and not self.measured.simulated:
+            why = "needs a reference capture with the outputs disabled (--reference): the oscilloscope's zero is not known"
+            return unknown("uA", why)
+        zero, zero_u = (reference.mean, reference.mean_u) if reference is not None else (0.0, 0.0)
+        own_u = 0.0 if self.measured.simulated else self._mean_u()
+        value = (self.measured.mean - zero) * self.ua * self.measured.direction
+        u = np.sqrt(own_u**2 + np.nan_to_num(zero_u) ** 2) * self.ua
+        return Figure(value, COVERAGE * float(np.hypot(u, value * self.instrument.scale)), "uA")
+
+    def _mean_u(self) -> float:
+        """Of the mean: noise over all samples, and codes. How full of pulses a part is says nothing of it."""
+        samples = self.measured.duration_s / self.measured.interval_s
+        fine = np.sqrt(samples) if self.measured.noise > self.measured.step / 2 else 1.0
+        return float(np.hypot(self.measured.noise / np.sqrt(samples), self.measured.step / np.sqrt(12) / fine))
