@@ -6,14 +6,13 @@ together. What touches the end of a block is left for the next one.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from stimctl.capture import shape
 from stimctl.capture.mains import Mains
-from stimctl.capture.model import Capture, Declared, Samples
+from stimctl.capture.model import Block, Capture, Column, Samples
 from stimctl.capture.search import Levels, Spans, levels_of, spans_in, stride_of
 
 BASELINE_S = 250e-6
@@ -21,9 +20,19 @@ REACH_S = 3.2e-3  # the longest pulse that is looked at: 2.5 ms is what one may 
 AVERAGED_TO_S = 5e-6
 CLEAR = 14.0  # a pulse this many times the noise needs no averaging
 SHORTEST_S = 15e-6
+QUIET_S = 1e-3
 _BATCH = 1 << 17
 Pulses = npt.NDArray[np.void]
 Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """What flows between the pulses: the mean of each millisecond without one, and when (s of the capture's begin)."""
+
+    times: npt.NDArray[np.float64]
+    levels: npt.NDArray[np.float64]
+    noise: float  # the standard uncertainty of one of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +56,9 @@ class Measured:
     averaged: int = 1  # how many samples were taken together against noise
     at_edges: int = 0  # pulses that the capture's begin or end cuts
     ignored: int = 0  # things too short for a phase
+    held: int = 0  # levels that stood longer than any pulse
     simulated: bool = False
-    notes: tuple[str, ...] = ()
+    quiet: Quiet | None = None
 
     @property
     def direction(self) -> int:
@@ -58,14 +68,15 @@ class Measured:
 
 def measure(
     capture: Capture, numbers: tuple[int, ...] | None = None, *, full_scale: float = np.inf,
-    progress: Progress | None = None,
+    quiet: bool = False, progress: Progress | None = None,
 ) -> list[Measured]:  # fmt: skip
     """Measure columns of a capture by number, all of them by default. Raises `InputInvalid` where the file breaks off.
 
-    `full_scale` is the largest number that the oscilloscope could tell; a sample there is clipped.
+    `full_scale` is the largest number that the oscilloscope could tell; a sample there is clipped. With `quiet` what
+    flows between the pulses is kept too.
     """
     numbers = tuple(range(len(capture.columns))) if numbers is None else numbers
-    readings = [_Reading(capture, number, full_scale) for number in numbers]
+    readings = [_Reading(capture, number, full_scale, quiet=quiet) for number in numbers]
     for block in capture.blocks(numbers):
         for reading, values in zip(readings, block.values, strict=True):
             reading.take(values)
@@ -76,8 +87,6 @@ def measure(
 
 def measure_samples(samples: Samples, interval_s: float, *, mean: bool = True) -> Measured:
     """The same of samples in memory. Without `mean` the mean of all samples is not taken."""
-    from stimctl.capture.model import Block, Column
-
     whole = (Block([samples], 1.0),)
     capture = Capture("samples", "array", interval_s, 0.0, (Column("1"),), lambda _: iter(whole))
     reading = _Reading(capture, 0, np.inf, mean=mean)
@@ -93,6 +102,7 @@ class _Reading:
     number: int
     full_scale: float
     mean: bool = True
+    quiet: bool = False
     _averaged: int = 0  # 0 while not decided
     _rest: Samples = field(default_factory=lambda: np.empty(0, np.float32))
     _uneven: Samples = field(default_factory=lambda: np.empty(0, np.float32))
@@ -102,8 +112,10 @@ class _Reading:
     _found: list[Pulses] = field(default_factory=list)
     _means: list[tuple[float, int]] = field(default_factory=list)
     _mains: list[float] = field(default_factory=list)
+    _between: list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]] = field(default_factory=list)
     _at_edges: int = 0
     _ignored: int = 0
+    _held: int = 0
 
     @property
     def interval_s(self) -> float:
@@ -128,14 +140,36 @@ class _Reading:
         pulses = np.concatenate(self._found) if self._found else np.zeros(0, shape.FIELDS)
         noise = float(np.median([each.noise for each in self._levels])) if self._levels else 0.0
         step = min((each.step for each in self._levels if each.step), default=0.0)
+        pulses["clipped"] = self._clipped(pulses, noise, step)
         mean, mean_u = _mean_of(self._means)
         duration_s = self._taken * self.interval_s
         return Measured(
             source=self.capture.source, column=self.capture.columns[self.number].name, interval_s=self.interval_s,
             start_s=self.capture.start_s, duration_s=duration_s, pulses=pulses, noise=noise, step=step, mean=mean,
             mean_u=mean_u, mains=max(self._mains, default=0.0), averaged=max(1, self._averaged),
-            at_edges=self._at_edges, ignored=self._ignored, simulated=self.capture.simulated, notes=self.capture.notes,
+            at_edges=self._at_edges, ignored=self._ignored, held=self._held, simulated=self.capture.simulated,
+            quiet=self._quiet(noise),
         )  # fmt: skip
+
+    def _quiet(self, noise: float) -> Quiet | None:
+        if not self.quiet:
+            return None
+        times, levels = (np.concatenate([each[part] for each in self._between] or [np.empty(0)]) for part in (0, 1))
+        return Quiet(times, levels, noise / float(np.sqrt(max(1.0, QUIET_S / self.interval_s))))
+
+    def _keep_quiet(self, samples: Samples, spans: Spans) -> None:
+        """The mean of each millisecond that no pulse touches. A level that is held for long is no pulse."""
+        size = max(1, round(QUIET_S / self.interval_s))
+        count = len(samples) // size
+        if not count:
+            return
+        levels = samples[: count * size].reshape(count, size).mean(axis=1, dtype=np.float64)
+        touched = np.zeros(count + 1, bool)
+        pulse = spans.last - spans.first < REACH_S / self.interval_s
+        for first, last in zip(spans.first[pulse] // size, spans.last[pulse] // size, strict=True):
+            touched[max(0, first - 1) : last + 2] = True
+        times = (self._begin + np.arange(count) * size) * self.interval_s
+        self._between.append((times[~touched[:count]], levels[~touched[:count]]))
 
     def _average(self, samples: Samples) -> Samples:
         samples = np.concatenate((self._uneven, samples))
@@ -156,17 +190,20 @@ class _Reading:
         keep = len(samples) - (0 if last else reach)
         inside = spans.last < keep if not last else np.ones(len(spans.last), bool)
         ready = Spans(spans.first[inside], spans.last[inside], spans.wander)
-        self._measure(samples, ready, levels, last=last)
+        self._measure(samples, ready, levels)
         unfinished = spans.first[~inside]
         begin = max(0, min(keep, int(unfinished[0]) if len(unfinished) else keep) - reach) if not last else len(samples)
         begin = max(begin, int(ready.last[-1]) + 1 if len(ready.last) else 0)
+        if self.quiet:
+            self._keep_quiet(samples[:begin], spans)
         self._rest = samples[begin:].copy()
         self._begin += begin
 
-    def _measure(self, samples: Samples, spans: Spans, levels: Levels, *, last: bool) -> None:
+    def _measure(self, samples: Samples, spans: Spans, levels: Levels) -> None:
         cutter = _Cutter(samples, self.interval_s, spans, levels)
         self._at_edges += int(np.count_nonzero(cutter.cut & (spans.last - spans.first > cutter.stride)))
         self._ignored += int(np.count_nonzero(cutter.short))
+        self._held += int(np.count_nonzero(cutter.long))
         found = [pulses for pulses in cutter.measured() if len(pulses)]
         if not found:
             return
@@ -177,20 +214,24 @@ class _Reading:
             mains.take_off(pulses, (cutter.lead / 2 + cutter.margin - cutter.stride / 2) * self.interval_s)
             self._mains.append(mains.amplitude)
         pulses["onset_s"] += self._begin * self.interval_s
-        pulses["clipped"] = self._clipped(pulses, levels)
         self._found.append(pulses)
 
-    def _clipped(self, pulses: Pulses, levels: Levels) -> npt.NDArray[np.bool_]:
-        """Where the plateau has no noise although the baseline has, or is at the end of the scale."""
-        top = pulses["baseline"] + pulses["sign"] * pulses["level"] * (1 + pulses["overshoot"])
-        at_end: npt.NDArray[np.bool_] = np.abs(top) >= self.full_scale * (1 - 1e-6)
-        at_end |= pulses["clipped"]
-        if levels.noise > 0.6 * levels.step > 0 and not self.capture.simulated:
-            long = pulses["width_s"] > 10 * self.interval_s
-            flat = pulses["level"] * pulses["overshoot"] < 0.4 * levels.noise
-            second = pulses["second_level"] * pulses["second_overshoot"] < 0.4 * levels.noise
-            at_end |= long & (flat | second)
-        return at_end
+    def _clipped(self, pulses: Pulses, noise: float, step: float) -> npt.NDArray[np.bool_]:
+        """Where the scale ends: at its declared end, or where many pulses end alike and without the baseline's noise."""
+        clipped: npt.NDArray[np.bool_] = pulses["clipped"].copy()
+        noisy = noise > 0.6 * step > 0 and not self.capture.simulated
+        for level, over, width, sign in (
+            ("level", "overshoot", "width_s", 1), ("second_level", "second_overshoot", "second_width_s", -1),
+        ):  # fmt: skip
+            high = pulses[level] * pulses[over]
+            end = pulses["baseline"] + sign * pulses["sign"] * (pulses[level] + high)
+            clipped |= np.abs(end) >= self.full_scale * (1 - 1e-6)
+            if noisy and np.isfinite(end).any():
+                last = np.nanmax(end * sign * pulses["sign"])
+                alike = end * sign * pulses["sign"] > last - 0.5 * step
+                flat = (high < 0.4 * noise) & (pulses[width] > 10 * self.interval_s)
+                clipped |= alike & flat
+        return clipped
 
 
 def _averaging(samples: Samples, capture: Capture) -> int:
@@ -235,6 +276,7 @@ class _Cutter:
     margin: int = field(init=False)
     cut: npt.NDArray[np.bool_] = field(init=False)
     short: npt.NDArray[np.bool_] = field(init=False)
+    long: npt.NDArray[np.bool_] = field(init=False)
 
     def __post_init__(self) -> None:
         self.stride = stride_of(self.interval_s)
@@ -243,13 +285,14 @@ class _Cutter:
         length = (self.spans.last - self.spans.first + self.stride) * self.interval_s
         before = self.spans.first - self.margin - self.lead < 0
         self.cut = before | (self.spans.last + 2 * self.margin >= len(self.samples))
+        self.long = length > REACH_S
         self.short = (length < SHORTEST_S + self.stride * self.interval_s) & ~self.cut
 
     def measured(self) -> Iterator[Pulses]:
         """The pulses, those of like length together, in no order."""
         lengths = self.spans.last - self.spans.first + 1
         lengths = lengths + np.maximum(lengths // 6, round(30e-6 / self.interval_s)) + self.stride
-        usable = ~self.cut & ~self.short
+        usable = ~self.cut & ~self.short & ~self.long
         kinds = np.round(np.log2(np.maximum(lengths, 1)) * 4).astype(np.int64)
         for kind in np.unique(kinds[usable]):
             chosen = np.flatnonzero(usable & (kinds == kind))
@@ -298,13 +341,3 @@ def _finite(rows: Samples) -> tuple[Samples, npt.NDArray[np.bool_]]:
     beyond = ~np.isfinite(rows).all(axis=1)
     highest = float(np.abs(rows[np.isfinite(rows)]).max(initial=0.0))
     return np.nan_to_num(rows, nan=0.0, posinf=highest, neginf=-highest), beyond
-
-
-def current_of(measured: Measured, declared: Declared) -> float:
-    """What one of its numbers is in uA, first phases positive."""
-    return declared.ua_per_number * measured.direction
-
-
-def together(*parts: Any) -> float:
-    """The root of the sum of squares."""
-    return float(np.sqrt(sum(float(part) ** 2 for part in parts)))

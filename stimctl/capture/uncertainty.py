@@ -1,9 +1,9 @@
 """How far off a figure may be: standard uncertainties by the GUM (JCGM 100:2008), combined as roots of sums of squares.
 
 What is seen to scatter counts by its scatter (type A). What cannot be seen in a capture counts by its bounds, as a
-rectangle (type B): the oscilloscope's gain, the load's tolerance, the time base. Sampling is one of the two: where
-onsets fall anywhere between samples the scatter shows it; where they fall on the same place each time it does not, and
-half a sample to each side is the bound. Expanded uncertainty is twice the standard one (k = 2, about 95 %).
+rectangle (type B): the oscilloscope's gain, the load's tolerance, the time base. Sampling is of both: an edge lies half
+a sample to each side, at most, of where it is seen. Where onsets wander through the places between samples that becomes
+less over many pulses; where the period is a whole number of samples each pulse is off by the same, and it does not. Expanded uncertainty is twice the standard one (k = 2, about 95 %).
 """
 
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from stimctl.capture.pulses import Measured
 COVERAGE = 2.0
 FEWEST_SAMPLES = 4  # in a phase: fewer have no plateau between their edges
 CLEAR_OF_NOISE = 6.0
+FEWEST_WANDERING = 8  # samples that onsets have to wander by, and pulses to see it
 _MEDIAN = 1.2533  # a median's uncertainty over a mean's
 Floats = npt.NDArray[np.float64]
 
@@ -79,15 +80,30 @@ class Judge:
         value_s, interval_s = float(np.nanmedian(seconds)), self.measured.interval_s
         if value_s < FEWEST_SAMPLES * interval_s:
             return unknown("us", f"{value_s / interval_s:.1f} samples wide: {FEWEST_SAMPLES} at least are needed")
-        sampling_s = 0.0 if self.measured.simulated and self._on_grid(seconds) else interval_s / np.sqrt(6)
-        u_s = np.hypot(
-            self._typical(seconds, sampling_s, single=single), value_s * self.instrument.timebase / np.sqrt(3)
-        )
+        bound_s = 0.0 if self._exact(seconds) else interval_s / np.sqrt(6)
+        u_s = np.hypot(self._typical(seconds, bound_s, single=single), value_s * self.instrument.timebase / np.sqrt(3))
         return Figure(value_s * 1e6, COVERAGE * float(u_s) * 1e6, "us")
 
-    def _on_grid(self, seconds: Floats) -> bool:
-        """Whether edges of exact samples all fall on samples, as widths that never vary show."""
-        return bool(np.nanstd(seconds) < 1e-9)
+    def _exact(self, seconds: Floats) -> bool:
+        """Whether these are exact samples whose edges all fall on samples, as widths that never vary show."""
+        return self.measured.simulated and bool(np.nanstd(seconds) < 1e-9)
+
+    def sampling_s(self, seconds: Floats) -> float:
+        """By how much widths are off on average because edges lie between samples: a standard uncertainty."""
+        if not len(seconds) or np.isnan(seconds).all() or self._exact(seconds):
+            return 0.0
+        bound_s = self.measured.interval_s / np.sqrt(6)
+        return float(bound_s / np.sqrt(len(seconds))) if self.dithered else float(bound_s)
+
+    @property
+    def dithered(self) -> bool:
+        """Whether onsets wander through the places between samples: a period of whole samples meets the same each time."""
+        intervals = np.diff(self.measured.pulses["onset_s"]) / self.measured.interval_s
+        if len(intervals) < FEWEST_WANDERING:
+            return False
+        like = intervals[np.abs(intervals - np.median(intervals)) < 1.6]
+        drift = abs(float(np.mean(like)) - round(float(np.mean(like)))) * len(like)
+        return drift > FEWEST_WANDERING
 
     def level(self, numbers: Floats, widths_s: Floats, *, single: bool = False) -> Figure:
         """The median of amplitudes, or with `single` one of them, in uA."""
@@ -136,19 +152,21 @@ class Judge:
         scatter = 1.4826 * float(np.median(np.abs(there - np.median(there)))) if len(there) > 1 else 0.0
         if single:
             return float(np.hypot(scatter, bound))
-        seen = scatter > 0.3 * bound
         many = np.sqrt(len(there))
-        return float(np.hypot(_MEDIAN * scatter / many, bound / many if seen and bound else bound))
+        return float(np.hypot(_MEDIAN * scatter / many, bound / many if self.dithered else bound))
 
-    def direct_current(self, reference: Measured | None) -> Figure:
-        """The mean of all, less that of a capture with the outputs disabled, in uA."""
+    def direct_current(self, reference: Measured | None, aliased: float) -> Figure:
+        """The mean of all, less that of a capture with the outputs disabled, in uA.
+
+        `aliased` is the standard uncertainty that edges between samples leave in the mean, in the file's numbers.
+        """
         if reference is None and not self.measured.simulated:
             why = "needs a reference capture with the outputs disabled (--reference): the oscilloscope's zero is not known"
             return unknown("uA", why)
         zero, zero_u = (reference.mean, reference.mean_u) if reference is not None else (0.0, 0.0)
         own_u = 0.0 if self.measured.simulated else self._mean_u()
         value = (self.measured.mean - zero) * self.ua * self.measured.direction
-        u = np.sqrt(own_u**2 + np.nan_to_num(zero_u) ** 2) * self.ua
+        u = np.sqrt(own_u**2 + np.nan_to_num(zero_u) ** 2 + aliased**2) * self.ua
         return Figure(value, COVERAGE * float(np.hypot(u, value * self.instrument.scale)), "uA")
 
     def _mean_u(self) -> float:
