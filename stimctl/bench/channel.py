@@ -48,7 +48,8 @@ class Channel:
 
     def in_band(self, band: int) -> Pulses:
         """A band's pulses of the steady part."""
-        return self.pulses[self.held][self.train.bands[self.held] == band]
+        chosen: Pulses = self.pulses[self.held][self.train.bands[self.held] == band]
+        return chosen
 
     @property
     def amplitude_is_judged(self) -> bool:

@@ -83,7 +83,7 @@ def _channel(channel: Any) -> dict[str, Any]:
 def _row(row: Row) -> dict[str, Any]:
     return {
         "name": row.name, "where": row.where, **_figure(row.figure), "low": row.low, "high": row.high,
-        "guard": _number(row.guard), "verdict": row.verdict.value, "note": row.note,
+        "guard": _number(row.guard), "verdict": row.verdict.value, "note": row.note, "judged": row.judged,
     }  # fmt: skip
 
 
@@ -107,15 +107,12 @@ def as_junit(told: dict[str, Any]) -> str:
     """A suite by capture, a case by figure: what fails is a failure, what could not be decided is skipped."""
     root = Xml.Element("testsuites", name=f"bench acceptance: {told['verdict']}")
     for capture in told["captures"]:
-        rows = [row for row in capture["rows"] if row["verdict"] != Verdict.NO_LIMIT]
+        rows = [row for row in capture["rows"] if row["judged"]]
         name = f"{capture['file']} over {capture['declared']['load_ohm']:g} ohm"
         failures = sum(row["verdict"] == Verdict.FAILS for row in rows)
         skipped = sum(row["verdict"] in (Verdict.UNDECIDED, Verdict.NOT_MEASURABLE) for row in rows)
-        counts = {"tests": len(rows), "failures": failures, "errors": 0, "skipped": skipped}
-        suite = Xml.SubElement(
-            root, "testsuite", name=_text(name), timestamp=told["made_utc"],
-            **{key: str(value) for key, value in counts.items()},
-        )  # fmt: skip
+        counts = {"tests": str(len(rows)), "failures": str(failures), "errors": "0", "skipped": str(skipped)}
+        suite = Xml.SubElement(root, "testsuite", {"name": _text(name), "timestamp": told["made_utc"], **counts})
         for row in rows:
             case = Xml.SubElement(suite, "testcase", name=_text(row["name"]), classname=_text(f"bench.{row['where']}"))
             if row["verdict"] == Verdict.FAILS:
@@ -151,8 +148,8 @@ def limits(row: dict[str, Any]) -> str:
     if low is None and high is None:
         return "none"
     if low is None:
-        return f"at most {high:.6g}"
-    return f"at least {low:.6g}" if high is None else f"{low:.6g} to {high:.6g}"
+        return f"at most {high:.4g}"
+    return f"at least {low:.4g}" if high is None else f"{low:.4g} to {high:.4g}"
 
 
 def _text(said: str) -> str:

@@ -33,7 +33,7 @@ class Expected:
 
 
 def expected_of(name: str, variant: str | None, amplitude_ma: float | None) -> Expected:
-    """What the profile `name` asks for. Raises `Misuse` where there is no such profile or it leaves the pattern open."""
+    """What the profile `name` asks for. Raises `Misuse` where there is none such, or it leaves the pattern open."""
     profile = choose(load_profiles(), name)
     chosen = profile.variant(variant)
     bands = segments(profile, chosen)

@@ -28,7 +28,7 @@ def svg(taken: Taken) -> str:
         _overlay(figure.add_subplot(grid[row, 0]), channel, waves[row])
         lower = grid[row, 1].subgridspec(2, 1)
         _spread(figure.add_subplot(lower[0]), channel, "level", channel.judge.ua / 1e3, "mA")
-        _spread(figure.add_subplot(lower[1]), channel, "width_s", 1e6, "µs")
+        _spread(figure.add_subplot(lower[1]), channel, "width_s", 1e6, "%")
         _timeline(figure.add_subplot(grid[row, 2]), channel)
     out = BytesIO()
     with rc_context({"svg.hashsalt": "stimctl", "svg.fonttype": "path"}):
@@ -84,12 +84,12 @@ def _dress(axes: Axes, title: str, x_label: str, y_label: str = "") -> None:
 
 def _overlay(axes: Axes, channel: Channel, waves: list[tuple[int, Samples]]) -> None:
     interval_us = channel.judge.measured.interval_s / channel.judge.measured.averaged * 1e6
-    for band, wave in waves:
+    for of, wave in waves:
         every = max(1, len(wave) // 1_500)
         times = np.arange(len(wave))[::every] * interval_us - BEFORE_S * 1e6
-        axes.plot(times, wave[::every], color=BANDS[band % 2], linewidth=0.7, alpha=0.35)
+        axes.plot(times, wave[::every], color=BANDS[of % 2], linewidth=0.7, alpha=0.35)
     for number, band in enumerate(channel.expected.bands):
-        if any(each == number for each, _ in waves):
+        if any(of == number for of, _ in waves):
             axes.plot([], [], color=BANDS[number % 2], label=hz_text(band.period_us))
     axes.axhline(0, color=QUIET, linewidth=0.6)
     axes.legend(fontsize=8, frameon=False)
@@ -97,15 +97,17 @@ def _overlay(axes: Axes, channel: Channel, waves: list[tuple[int, Samples]]) -> 
 
 
 def _spread(axes: Axes, channel: Channel, field: str, factor: float, unit: str) -> None:
-    for number in range(len(channel.expected.bands)):
+    """How a figure spreads; widths, which bands do not share, as how far off they are."""
+    for number, band in enumerate(channel.expected.bands):
         values = channel.in_band(number)[field] * factor
+        values = (values / band.width_us - 1) * 100 if field == "width_s" else values
         values = values[np.isfinite(values)]
         if len(values):
             middle = float(np.median(values))
             half = max(float(np.max(np.abs(values - middle))), 1e-3 * abs(middle), 1e-9)
             axes.hist(values, bins=40, range=(middle - half, middle + half), color=BANDS[number % 2], alpha=0.75)
     axes.yaxis.set_visible(False)
-    name = {"level": "amplitude", "width_s": "width of the first phase"}[field]
+    name = {"level": "amplitude", "width_s": "width of the first phase, off by"}[field]
     _dress(axes, f"{name}, {unit}", "")
     axes.ticklabel_format(axis="x", useOffset=False)
 

@@ -11,6 +11,9 @@ _HEAD = """#set page(paper: "a4", margin: (x: 16mm, y: 15mm), numbering: "1 of 1
 #set table(stroke: (x, y) => (bottom: 0.4pt + luma(200)), inset: (x: 3pt, y: 2.5pt))
 #show heading: set block(above: 1.4em, below: 0.7em)
 """
+_SIMULATED = """#block(fill: rgb("#1c4e8a"), inset: 4pt)[
+  #text(fill: white, weight: "bold")[SIMULATED: no current flowed into anything real]]"""
+_SMALL = "#text(size: 6.5pt, fill: luma(90))"
 _COLOURS = {"holds": "#14662b", "fails": "#a80f0f", "undecided": "#6a5200", "not measurable": "#6a5200"}
 
 
@@ -26,10 +29,11 @@ def _markup(told: dict[str, Any], files: dict[str, bytes]) -> Iterator[str]:
     yield _coloured(told["verdict"], "holds" if told["holds"] else "fails", size="13pt")
     yield f"= Bench acceptance against {escaped(profile['title'])} ({escaped(profile['id'])} {profile['version']})"
     if told["simulated"]:
-        yield '#block(fill: rgb("#1c4e8a"), inset: 4pt)[#text(fill: white, weight: "bold")[SIMULATED: no current flowed into anything real]]'
+        yield _SIMULATED
     low, high = (value / 1_000 for value in profile["amplitude_ua"])
     commanded = f"{low:g} mA" if profile["commanded"] else f"not declared; the profile allows {low:g} to {high:g} mA"
-    yield f"Commanded amplitude: {commanded}. Values stand with their expanded uncertainty (k #sym.eq 2), which is the guard band too."
+    yield f"Commanded amplitude: {commanded}. Values stand with their expanded uncertainty (k #sym.eq 2),"
+    yield "which is the guard band too."
     for number, capture in enumerate(told["captures"]):
         yield from _capture(capture, f"picture{number}.svg" if f"picture{number}.svg" in files else "")
     yield from _sheet(told["sheet"])
@@ -45,8 +49,9 @@ def _capture(capture: dict[str, Any], picture: str) -> Iterator[str]:
     declared = capture["declared"]
     yield f"== {escaped(capture['file'])}, {declared['load_ohm']:g} ohm"
     yield escaped(
-        f"{capture['form']}; declared: unit {declared['unit']}, probe {declared['probe']:g}x; {capture['rate_hz']:g} samples"
-        f" a second, {capture['duration_s']:.3f} s; reference: {capture['reference'] or 'none'}"
+        f"{capture['form']}; declared: unit {declared['unit']}, probe {declared['probe']:g}x; "
+        f"{capture['rate_hz']:g} samples a second, {capture['duration_s']:.3f} s; "
+        f"reference: {capture['reference'] or 'none'}"
         f"{'; SIMULATED' if capture['simulated'] else ''}"
     )
     yield f"\n#text(size: 6.5pt)[SHA-256 {capture['sha256']}]\n"

@@ -180,7 +180,7 @@ def _sigrok(path: Path, archive: ZipFile) -> Capture:
     members = {number: found for number, found in members.items() if found}
     rate = re.fullmatch(r"([\d.]+) ?([kMG]?)(?:Hz)?", device.get("samplerate", "").strip(), re.IGNORECASE)
     if not members or rate is None:
-        allowed = "expected analog channels and a samplerate in a sigrok session; logic channels have no height"
+        allowed = "expected analog channels and a samplerate; logic channels have no height"
         raise InputInvalid(str(path), [Problem("samplerate", device.get("samplerate"), allowed)])
     order = list(members)
     whole = sum(archive.getinfo(name).file_size for name in members[order[0]])
@@ -196,7 +196,8 @@ def _sigrok(path: Path, archive: ZipFile) -> Capture:
                 yield Block(values, read / whole)
 
     return Capture(
-        source=str(path), form="sigrok session", interval_s=1 / (float(rate[1]) * _PREFIXES[rate[2].lower()]), start_s=0.0,
+        source=str(path), form="sigrok session", start_s=0.0,
+        interval_s=1 / (float(rate[1]) * _PREFIXES[rate[2].lower()]),
         columns=tuple(Column(analog[number], "V") for number in order), blocks=blocks,
     )  # fmt: skip
 

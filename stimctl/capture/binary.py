@@ -16,7 +16,7 @@ def open_binary(path: Path) -> Capture:
         from RigolWFM import wfm
     except ImportError:
         raise Misuse(
-            f"{path} is a binary file: reading one needs RigolWFM, `pip install 'stimctl[oscilloscopes]'`; or export CSV"
+            f"{path} is binary: reading it needs RigolWFM, `pip install 'stimctl[oscilloscopes]'`; or export CSV"
         ) from None
     try:
         channels = [each for each in wfm.Wfm.from_file(str(path)).channels if each.enabled and each.volts is not None]

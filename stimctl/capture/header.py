@@ -187,7 +187,8 @@ def _columns(
     titles: list[str], units: list[str], row: list[str], time_place: int, said: Mapping[str, str], notes: list[str],
     *, old: bool,
 ) -> tuple[tuple[int, ...], tuple[Column, ...]]:  # fmt: skip
-    places, columns = [], []
+    places: list[int] = []
+    columns: list[Column] = []
     sources = [each for each in said.get("source", "").split(",") if each]
     for place in range(4 if old else 0, len(row)):
         title, unit = _at(titles, place), _at(units, place)

@@ -40,7 +40,8 @@ class Mains:
             return None
         every = max(1, int(1 / FEW_HZ / interval_s))
         places = np.arange(0, len(samples), every)
-        times, values = places * interval_s, samples[::every].astype(np.float64)
+        times = np.asarray(places * interval_s, np.float64)
+        values: Floats = samples[::every].astype(np.float64)
         quiet = ~_inside(places, spans, round(2e-4 / interval_s))
         parts = int(len(samples) * interval_s / PART_S)
         if parts < 1 or np.count_nonzero(quiet) < 200:

@@ -14,6 +14,7 @@ from stimctl.capture import shape
 from stimctl.capture.mains import Mains
 from stimctl.capture.model import Block, Capture, Column, Samples
 from stimctl.capture.search import Levels, Spans, levels_of, spans_in, stride_of
+from stimctl.errors import InputInvalid, Problem
 
 BASELINE_S = 250e-6
 REACH_S = 3.2e-3  # the longest pulse that is looked at: 2.5 ms is what one may have
@@ -127,6 +128,10 @@ class _Reading:
         if self.mean and len(samples):
             parts = np.array_split(samples, max(1, min(64, len(samples) // 4_096)))
             self._means += [(float(np.add.reduce(part)) / len(part), len(part)) for part in parts]
+            if any(np.isnan(mean) for mean, _ in self._means[-len(parts) :]):
+                place = self._taken * max(1, self._averaged) + int(np.argmax(np.isnan(samples)))
+                allowed = f"sample {place} is no number: it stops here"
+                raise InputInvalid(self.capture.source, [Problem("value", "nan", allowed)])
         if self._averaged == 0:
             self._averaged = _averaging(samples, self.capture)
         if self._averaged > 1:
@@ -163,12 +168,12 @@ class _Reading:
         count = len(samples) // size
         if not count:
             return
-        levels = samples[: count * size].reshape(count, size).mean(axis=1, dtype=np.float64)
+        levels: npt.NDArray[np.float64] = samples[: count * size].reshape(count, size).mean(axis=1, dtype=np.float64)
         touched = np.zeros(count + 1, bool)
         pulse = spans.last - spans.first < REACH_S / self.interval_s
         for first, last in zip(spans.first[pulse] // size, spans.last[pulse] // size, strict=True):
             touched[max(0, first - 1) : last + 2] = True
-        times = (self._begin + np.arange(count) * size) * self.interval_s
+        times = np.asarray((self._begin + np.arange(count) * size) * self.interval_s, np.float64)
         self._between.append((times[~touched[:count]], levels[~touched[:count]]))
 
     def _average(self, samples: Samples) -> Samples:
@@ -217,7 +222,7 @@ class _Reading:
         self._found.append(pulses)
 
     def _clipped(self, pulses: Pulses, noise: float, step: float) -> npt.NDArray[np.bool_]:
-        """Where the scale ends: at its declared end, or where many pulses end alike and without the baseline's noise."""
+        """Where the scale ends: at its declared end, or where pulses end alike and without the baseline's noise."""
         clipped: npt.NDArray[np.bool_] = pulses["clipped"].copy()
         noisy = noise > 0.6 * step > 0 and not self.capture.simulated
         for level, over, width, sign in (
@@ -338,6 +343,6 @@ def _finite(rows: Samples) -> tuple[Samples, npt.NDArray[np.bool_]]:
     """Rows with what the oscilloscope could not tell (infinite) as high as the highest that it could, and which."""
     if np.isfinite(rows.sum()):
         return rows, np.zeros(len(rows), bool)
-    beyond = ~np.isfinite(rows).all(axis=1)
+    beyond = np.logical_not(np.isfinite(rows).all(axis=1, keepdims=True)).reshape(-1)
     highest = float(np.abs(rows[np.isfinite(rows)]).max(initial=0.0))
     return np.nan_to_num(rows, nan=0.0, posinf=highest, neginf=-highest), beyond

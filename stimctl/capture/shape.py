@@ -6,6 +6,7 @@ two samples on a straight line. The plateau is the mean over the middle half of 
 ringing are in it. Pulses are rows of one matrix: what is said here of one is done to thousands at a time.
 """
 
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +23,8 @@ Ints = npt.NDArray[np.int64]
 FIELDS = np.dtype([
     ("onset_s", "f8"), ("width_s", "f8"), ("gap_s", "f8"), ("second_width_s", "f8"),
     ("level", "f8"), ("second_level", "f8"), ("charge", "f8"), ("second_charge", "f8"), ("square", "f8"),
-    ("overshoot", "f8"), ("second_overshoot", "f8"), ("droop", "f8"), ("rise_s", "f8"), ("baseline", "f8"), ("sign", "i1"), ("clipped", "?"),
+    ("overshoot", "f8"), ("second_overshoot", "f8"), ("droop", "f8"), ("rise_s", "f8"), ("baseline", "f8"),
+    ("sign", "i1"), ("clipped", "?"),
 ])  # fmt: skip
 """A pulse, in the file's numbers and seconds. NaN where there is no such thing: a phase that is missing. Charges are a
 number times seconds, `square` a number squared times seconds."""
@@ -190,7 +192,7 @@ def _runs(heights: Floats, lead: int, limit: float) -> list[tuple[int, int]]:
     side = np.where(heights > limit, 1, np.where(heights < -limit, -1, 0))
     side[:lead] = 0
     edges = np.flatnonzero(np.diff(np.concatenate(([0], side, [0]))))
-    runs = [(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True) if side[a] != 0]
+    runs = [(int(a), int(b)) for a, b in pairwise(edges) if side[a] != 0]
     joined: list[tuple[int, int]] = []
     for run in runs:
         near = joined and run[0] - joined[-1][1] <= max(3, (joined[-1][1] - joined[-1][0]) // 8)
@@ -211,7 +213,7 @@ def _single(heights: Floats, run: tuple[int, int]) -> tuple[float, float, float]
     begin, end = int(beyond[0]), int(beyond[-1])
     at = [float(begin), float(end)]
     for index, (before, after) in enumerate(((begin - 1, begin), (end, end + 1))):
-        if 0 <= before and after < len(heights) and heights[after] != heights[before]:
+        if before >= 0 and after < len(heights) and heights[after] != heights[before]:
             at[index] = before + float(
                 np.clip((level / 2 - heights[before]) / (heights[after] - heights[before]), 0, 1)
             )

@@ -7,7 +7,7 @@ import gzip
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, Any, NamedTuple
 from zlib import error as zlib_error
 
 from stimctl.capture.header import Header, read_header
@@ -15,9 +15,6 @@ from stimctl.capture.model import Block, Capture, Samples
 from stimctl.capture.search import step_of
 from stimctl.capture.timebase import TimeBase, Times, found_in
 from stimctl.errors import InputInvalid, Misuse, Problem
-
-if TYPE_CHECKING:
-    import polars as pl
 
 HEAD_BYTES = 1 << 16
 BLOCK_BYTES = 1 << 25
@@ -165,7 +162,7 @@ def _time_texts(header: Header, lines: bytes) -> list[str]:
     return [cell[header.time_place] for cell in cells if 0 <= header.time_place < len(cell)]
 
 
-def _frame(header: Header, lines: bytes, wanted: list[int]) -> "pl.DataFrame":
+def _frame(header: Header, lines: bytes, wanted: list[int]) -> Any:
     pl = _library()
     if _INFINITE in lines:
         lines = lines.replace(_INFINITE, b"inf")
@@ -194,7 +191,7 @@ def _decoded(head: bytes) -> str:
         return head.decode("latin-1")
 
 
-def _opened(path: Path) -> IO[bytes]:
+def _opened(path: Path) -> IO[bytes] | gzip.GzipFile:
     stream = path.open("rb")
     if stream.read(2) != _GZIP:
         stream.seek(0)
@@ -203,7 +200,7 @@ def _opened(path: Path) -> IO[bytes]:
     return gzip.open(path)
 
 
-def _read(path: Path, stream: IO[bytes], size: int) -> bytes:
+def _read(path: Path, stream: IO[bytes] | gzip.GzipFile, size: int) -> bytes:
     try:
         return stream.read(size)
     except (EOFError, gzip.BadGzipFile, zlib_error) as fault:
@@ -211,7 +208,7 @@ def _read(path: Path, stream: IO[bytes], size: int) -> bytes:
         raise InputInvalid(str(path), [Problem("gzip", None, allowed)]) from None
 
 
-def _position(stream: IO[bytes]) -> int:
+def _position(stream: IO[bytes] | gzip.GzipFile) -> int:
     """How much of the file on the disk is read."""
     raw = getattr(stream, "fileobj", None)
     return int(raw.tell() if raw is not None else stream.tell())

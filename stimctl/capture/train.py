@@ -6,6 +6,7 @@ own. An interval near no band's period says nothing, and the pulse stays in the 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -21,9 +22,9 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One stay in a band: pulses `begin` to `end` of the capture's, how many are missing or extra between them.
+    """One stay in a band: pulses `begin` to `end` of the capture's, and how many are missing or extra.
 
-    `jitter_s` is the standard deviation of the onsets from an even row, `worst_s` the farthest. Times are the capture's.
+    `jitter_s` is the standard deviation of the onsets from an even row, `worst_s` the farthest one.
     """
 
     band: int
@@ -109,7 +110,7 @@ def _runs(onsets: Floats, bands: Ints, periods_s: Sequence[float]) -> Iterator[R
     changes = np.diff(bands) != 0
     changes |= np.diff(onsets) > np.maximum(PAUSE_S, 6 * np.array(periods_s)[bands[:-1]])
     edges = [0, *(np.flatnonzero(changes) + 1).tolist(), len(onsets)]
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in pairwise(edges):
         band, times = int(bands[begin]), onsets[begin:end]
         steps = np.round(np.diff(times) / periods_s[band]).astype(np.int64) if len(times) > 1 else np.zeros(0, np.int64)
         numbers = np.concatenate(([0], np.cumsum(steps)))
@@ -138,7 +139,7 @@ def spans_s(pulses: Pulses) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class DeadTime:
-    """Between the end of a pulse on one channel and the next on the other: the shortest, and how often there was none."""
+    """From the end of a pulse on one channel to the next on the other: the shortest, and how often there was none."""
 
     shortest_s: float
     overlaps: int

@@ -3,7 +3,8 @@
 What is seen to scatter counts by its scatter (type A). What cannot be seen in a capture counts by its bounds, as a
 rectangle (type B): the oscilloscope's gain, the load's tolerance, the time base. Sampling is of both: an edge lies half
 a sample to each side, at most, of where it is seen. Where onsets wander through the places between samples that becomes
-less over many pulses; where the period is a whole number of samples each pulse is off by the same, and it does not. Expanded uncertainty is twice the standard one (k = 2, about 95 %).
+less over many pulses; where the period is a whole number of samples each pulse is off by the same, and it does not.
+Expanded uncertainty is twice the standard one (k = 2, about 95 %).
 """
 
 from dataclasses import dataclass
@@ -97,7 +98,7 @@ class Judge:
 
     @property
     def dithered(self) -> bool:
-        """Whether onsets wander through the places between samples: a period of whole samples meets the same each time."""
+        """Whether onsets wander through the places between samples: a period of whole samples meets the same."""
         intervals = np.diff(self.measured.pulses["onset_s"]) / self.measured.interval_s
         if len(intervals) < FEWEST_WANDERING:
             return False
@@ -161,8 +162,10 @@ class Judge:
         `aliased` is the standard uncertainty that edges between samples leave in the mean, in the file's numbers.
         """
         if reference is None and not self.measured.simulated:
-            why = "needs a reference capture with the outputs disabled (--reference): the oscilloscope's zero is not known"
+            why = "needs a reference capture with the outputs disabled (--reference): zero is not known without"
             return unknown("uA", why)
+        if not np.isfinite(self.measured.mean):
+            return unknown("uA", "samples are beyond the end of the oscilloscope's scale")
         zero, zero_u = (reference.mean, reference.mean_u) if reference is not None else (0.0, 0.0)
         own_u = 0.0 if self.measured.simulated else self._mean_u()
         value = (self.measured.mean - zero) * self.ua * self.measured.direction

@@ -5,4 +5,5 @@ bench.py      what a check works with: it talks, listens, measures, and brings t
 checks/       the checks, by topic
 runner.py     one check after the other, each from a known state and with measured zero after it
 scope.py      the requirements that nobody can see from the wire, with the reason
+scope_captures.py  captures of an oscilloscope for what is left to one
 """

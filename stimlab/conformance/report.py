@@ -14,7 +14,7 @@ from stimctl.wire.codes import PROTOCOL_VERSION, Capability
 from stimlab.conformance.matrix import Cell
 from stimlab.conformance.requirements import section_of, texts
 from stimlab.conformance.result import Found, Identity, Measurement, Outcome, Run
-from stimlab.conformance.scope import NOT_ON_THE_WIRE, TO_MEASURE
+from stimlab.conformance.scope import NOT_ON_THE_WIRE, TO_MEASURE, ToMeasure
 
 FORMAT = 2
 SHOWN_LINES = 120  # of the traffic of one check, at each end
@@ -45,8 +45,17 @@ def document(run: Run) -> dict[str, Any]:
             {"requirement": number, "text": text, **_requirement(run, number)} for number, text in texts().items()
         ],
         "checks": [_check(outcome) for outcome in run.outcomes],
-        "to_measure": [{**asdict(each), "measured": None} for each in TO_MEASURE],
+        "scope_open": run.scope_open,
+        "to_measure": [_point(run, each) for each in TO_MEASURE],
     }
+
+
+def _point(run: Run, point: ToMeasure) -> dict[str, Any]:
+    seen = run.scope.get(point.name)
+    found = {"measured": None, "verdict": "open", "file": None}
+    if seen is not None:
+        found = {"measured": seen.text, "verdict": seen.verdict, "file": seen.file}
+    return {**asdict(point), **found}
 
 
 def _device(who: Identity) -> dict[str, Any]:

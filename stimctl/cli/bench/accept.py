@@ -13,7 +13,7 @@ from stimctl.cli.table import table
 from stimctl.errors import Misuse
 
 if TYPE_CHECKING:
-    from stimctl.bench.acceptance import Acceptance, Asked, Source
+    from stimctl.bench.acceptance import Acceptance, Source
     from stimctl.capture.uncertainty import Instrument
 
 _CODES = (codes.DONE, codes.USAGE, codes.INVALID, codes.UNMET, codes.NOT_EXAMINED, codes.INTERRUPTED)
@@ -82,9 +82,9 @@ def accept(
 
     \b
     Examples:
-      stimctl bench accept --capture scope.csv --profile bench-2-100hz --load 500 --amplitude-ma 1.0 --html report.html
-      stimctl bench accept --profile bench-100hz --capture a.csv --load 500 --capture b.csv --load 2000 --capture c.csv \\
-        --load 10000 --reference off.csv --pdf sheet.pdf
+      stimctl bench accept --capture scope.csv --profile bench-2-100hz --load 500 --amplitude-ma 1 --html out.html
+      stimctl bench accept --profile bench-100hz --capture a.csv --load 500 --capture b.csv --load 2000 \\
+        --capture c.csv --load 10000 --reference off.csv --pdf sheet.pdf
     """
     from math import inf
 

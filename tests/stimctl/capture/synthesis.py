@@ -56,7 +56,7 @@ def capture(onsets_s: Sequence[float] | Floats, truth: Truth, bench: Bench, seco
 
 def drawn(onsets_s: Sequence[float] | Floats, truth: Truth, rate_hz: float, seconds: float) -> Floats:
     """What flows, without what a bench adds."""
-    samples = np.zeros(round(seconds * rate_hz))
+    samples: Floats = np.zeros(round(seconds * rate_hz), np.float64)
     span_us = truth.width_us + truth.gap_us + truth.second_width_us + 12 * truth.ring_us * (truth.ring > 0)
     span_us += 4 * truth.rise_us
     for onset_s in onsets_s:
@@ -74,7 +74,7 @@ def drawn(onsets_s: Sequence[float] | Floats, truth: Truth, rate_hz: float, seco
 def _edge(at_us: Floats, truth: Truth) -> Floats:
     """A step at 0, as steep as told, half way at 0, that rings."""
     span_us = truth.rise_us / 0.8
-    step = np.clip(at_us / span_us + 0.5, 0, 1) if span_us else (at_us >= 0).astype(float)
+    step: Floats = np.clip(at_us / span_us + 0.5, 0, 1) if span_us else (at_us >= 0).astype(np.float64)
     if truth.ring:
         after = np.maximum(at_us - span_us / 2, 0)
         wave = truth.ring * np.exp(-after / truth.ring_us) * np.sin(2 * np.pi * after / truth.ring_us)

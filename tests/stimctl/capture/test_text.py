@@ -1,6 +1,7 @@
 """CSV in all its forms gives the same samples, and a file that is wrong is told where it stops making sense."""
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +74,9 @@ def test_a_time_column_without_resolution_is_computed(tmp_path: Path) -> None:
 
 def test_millivolts_probe_and_infinity(tmp_path: Path) -> None:
     path = tmp_path / "capture.csv"
-    path.write_text("Time,Channel A\n(us),(mV)\n\n" + "".join(f"{n * 10},{n % 7 * 100}\n" for n in range(100)) + "1000,∞\n")
+    path.write_text(
+        "Time,Channel A\n(us),(mV)\n\n" + "".join(f"{n * 10},{n % 7 * 100}\n" for n in range(100)) + "1000,∞\n"
+    )
     opened = open_capture(path)
     assert opened.columns[0].unit == "mV"
     assert opened.interval_s == pytest.approx(1e-5)
@@ -94,22 +97,23 @@ def test_gzip_and_small_blocks_give_the_same(tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("small", [True, False])
-def test_errors_name_the_line(small: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001
+def test_errors_name_the_line(small: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if small:
         monkeypatch.setattr(reader, "BLOCK_BYTES", 4_099)
     path = tmp_path / "capture.csv"
     lines = keysight(TIMES, [VOLTS]).split("\n")
-    for change, words in (
+    wrong: tuple[tuple[Callable[[int], str], str], ...] = (
         (lambda at: "+1.0E-03,twelve", "expected a number"),
         (lambda at: lines[at].split(",")[0], "expected 2 fields as in the first row, found 1"),
         (lambda at: lines[at] + ",5,6", "expected 2 fields as in the first row, found 4"),
         (lambda at: lines[at].split(",")[0] + ",", "expected a number"),
-    ):
+    )
+    for change, words in wrong:
         path.write_text("\n".join([*lines[:3_000], change(3_000), *lines[3_001:]]))
         with pytest.raises(InputInvalid, match=f"line 3001: .*{words}"):
             _read(path)
     path.write_text("\n".join([*lines[:3_000], *lines[3_001:]]))
-    with pytest.raises(InputInvalid, match="line 3001: .*stop being even here"):
+    with pytest.raises(InputInvalid, match=r"line 3001: .*stop being even here"):
         _read(path)
 
 
@@ -134,7 +138,7 @@ def test_a_gap_in_the_count_is_told(tmp_path: Path) -> None:
     path = tmp_path / "capture.csv"
     lines = rigol_increment(TIMES, [VOLTS]).split("\n")
     path.write_text("\n".join([*lines[:100], *lines[200:]]))
-    with pytest.raises(InputInvalid, match="line 101: .*stop being even"):
+    with pytest.raises(InputInvalid, match=r"line 101: .*stop being even"):
         _read(path)
 
 
