@@ -74,8 +74,10 @@ def _record(path: Path, said: dict[str, Any]) -> Capture:
     ends = [number * piece + (each.length if isinstance(each, _Long) else len(each))
             for found in pieces.values() for number, each in found.items()]  # fmt: skip
 
+    # It ends where the last current did; a moment of none after that shows that its last pulse is whole.
+    end = max(ends, default=0) + rate_hz // 100
+
     def blocks(numbers: tuple[int, ...]) -> Iterator[Block]:
-        end = max(ends, default=0)
         with ZipFile(path) as archive:
             for number in range(-(-end // piece)):
                 size = min(piece, end - number * piece)

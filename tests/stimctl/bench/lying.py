@@ -1,6 +1,5 @@
 """Devices whose line says that all is well while their output is not: only what flows in the load tells of it."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,7 +33,12 @@ class _Refitted(OutputStage):
         for number, each in self._channels.items():
             read = self.readback(number)
             lying = self.readback_class(
-                read.noise, read.gain_ppm, read.offset_na, read.voltage_gain_ppm, read.voltage_offset_uv, read.net_bias_pc
+                read.noise,
+                read.gain_ppm,
+                read.offset_na,
+                read.voltage_gain_ppm,
+                read.voltage_offset_uv,
+                read.net_bias_pc,
             )
             self.refit(number, dac=self.dac(), readback=lying)
             each.__class__ = self.channel
@@ -92,7 +96,9 @@ class FakeZero(OutputStage):
         super().disable(now_us)
         if self._ran and self._world is not None:
             start_us, device_us = self._began
-            self._world.add(1, Flow(at_us - start_us + device_us + 1_000, 10**7, 1, Shape(300_000, 2_000_000, 0, 0, 0), Kind.HELD))
+            self._world.add(
+                1, Flow(at_us - start_us + device_us + 1_000, 10**7, 1, Shape(300_000, 2_000_000, 0, 0, 0), Kind.HELD)
+            )
         self._ran = False
 
 
@@ -115,7 +121,8 @@ class Recorded(NamedTuple):
 def recorded(path: Path, program: Loadable, seconds: float, make: Make = Device, load: str = "r1k") -> Recorded:
     """Drive a session of a device and record its load: the line is content, or this raises."""
     bench = bench_on(make, f"sim://?seed=1&load={load}&record={path}")
-    course = Course(bench, replace(program), ceiling_ua=2_000)
+    bench.identify()
+    course = Course(bench, program, ceiling_ua=2_000)
     course.start(*[AMPLITUDE_UA * (program.header.channel_mask >> n & 1) for n in range(4)])
     bench.listen(round(seconds * 1e6))
     stopped = bench.stop()
