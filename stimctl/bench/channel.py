@@ -139,15 +139,16 @@ class Channel:
 
     def _widths(self, where: str, band: Segment, pulses: Pulses) -> Iterator[Row]:
         part = self.tolerances.width.part
-        for name, field, wanted_us in (
-            ("width", "width_s", band.width_us), ("second phase, width", "second_width_s", band.second_width_us),
+        for name, field, of, wanted_us in (
+            ("width", "width_s", "level", band.width_us),
+            ("second phase, width", "second_width_s", "second_level", band.second_width_us),
         ):  # fmt: skip
-            figure = self.judge.width(pulses[field])
+            figure = self.judge.width(pulses[field], pulses[of])
             yield around(f"{name}, median", where, figure, wanted_us, part * wanted_us, _missing(pulses))
             if figure.known:
                 values = pulses[field][~np.isnan(pulses[field])]
                 farthest = values[int(np.argmax(np.abs(values - wanted_us * 1e-6)))]
-                single = self.judge.width(pulses[field], single=True).uncertainty
+                single = self.judge.width(pulses[field], pulses[of], single=True).uncertainty
                 yield around(
                     f"{name}, farthest pulse", where, Figure(farthest * 1e6, single, "us"), wanted_us, part * wanted_us
                 )

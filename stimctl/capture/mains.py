@@ -36,7 +36,7 @@ class Mains:
     @classmethod
     def of(cls, samples: Samples, interval_s: float, spans: Spans, levels: Levels, level: float) -> "Mains | None":
         """What hums between the spans; None where too little does, or the samples are too few to tell."""
-        if spans.wander < max(1.3 * levels.noise + levels.step, WORTH * abs(level)):
+        if spans.wander < WORTH * abs(level):
             return None
         every = max(1, int(1 / FEW_HZ / interval_s))
         places = np.arange(0, len(samples), every)
@@ -54,7 +54,8 @@ class Mains:
             if best is None or left < best[0]:
                 best = (left, cls(frequency_hz, part_s, fits))
         assert best is not None
-        return best[1] if best[1].amplitude > WORTH * abs(level) else None
+        of_noise = levels.noise * np.sqrt(2 * parts / np.count_nonzero(quiet))
+        return best[1] if best[1].amplitude > max(3 * of_noise, WORTH / 3 * abs(level)) else None
 
     def at(self, times: Floats) -> Floats:
         """The hum at those times."""

@@ -313,7 +313,7 @@ class _Cutter:
         if fits.any():
             rows = np.lib.stride_tricks.sliding_window_view(self.samples, size)[starts[fits]]
             rows, beyond = _finite(rows)
-            pulses, wrong = shape.measured(rows, self.lead, self.lead + self.margin, self.interval_s)
+            pulses, wrong = shape.measured(rows, self.lead, self.lead + self.margin, self.interval_s, self.levels.noise)
             pulses["onset_s"] += starts[fits] * self.interval_s
             pulses["clipped"] = beyond
             yield pulses[~wrong]

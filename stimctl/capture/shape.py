@@ -16,6 +16,7 @@ from stimctl.capture.model import Samples
 
 _ROUGH = 0.3  # of the highest sample: over the noise, and under what a ringing plateau comes down to
 _FULL = 0.75  # what a phase's mean has to be of its plateau, or it has holes
+_CLEAR = 5.0  # times the noise: a lower second phase has to be looked for in what is smoothed
 _EDGE_ROWS = 64  # of a matrix have the time of their rise measured
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -41,7 +42,9 @@ class Phase(NamedTuple):
     whole: npt.NDArray[np.bool_]
 
 
-def measured(rows: Samples, lead: int, first: int, interval_s: float) -> "tuple[np.ndarray[Any, Any], Any]":
+def measured(
+    rows: Samples, lead: int, first: int, interval_s: float, noise: float
+) -> "tuple[np.ndarray[Any, Any], Any]":
     """Each row as a pulse (`FIELDS`, its onset counted from the row's begin), and which rows are no plain one.
 
     `lead` samples of each row are baseline, and the sample `first` is inside of the first phase.
@@ -56,7 +59,14 @@ def measured(rows: Samples, lead: int, first: int, interval_s: float) -> "tuple[
     np.cumsum(heights, axis=1, out=sums[:, 1:])
     one, top = _phase(heights, sums, 1)
     two, bottom = _phase(heights, sums, -1)
-    plain = one.whole & two.whole & (two.begin >= one.end) & (one.begin >= lead) & (one.begin > 0)
+    plain = (
+        one.whole
+        & two.whole
+        & (two.begin >= one.end)
+        & (-two.level > _CLEAR * noise)
+        & (one.begin >= lead)
+        & (one.begin > 0)
+    )
     made = np.zeros(len(rows), FIELDS)
     made["rise_s"] = np.nan
     rise = _rise(heights[:_EDGE_ROWS], one, lead)
@@ -80,7 +90,7 @@ def measured(rows: Samples, lead: int, first: int, interval_s: float) -> "tuple[
 
 
 def _joined(one: Phase, two: Phase, rise: float) -> tuple[Phase, Phase]:
-    """Where one phase goes over into the other without rest, both end and begin where the baseline is crossed.
+    """Where one phase goes over into the other without rest, both end and begin in the middle of that one edge.
 
     Half of each plateau is crossed before and after that: counted so, both would be too narrow. It is one edge when it
     takes no longer than an edge of twice the height and the same time, or of the same steepness.
@@ -88,7 +98,7 @@ def _joined(one: Phase, two: Phase, rise: float) -> tuple[Phase, Phase]:
     apart = two.from_at - one.to_at
     direct = (apart <= rise) | ((rise > 3) & (apart <= 1.1 * rise / 0.8))
     with np.errstate(all="ignore"):
-        cross = one.to_at + apart * one.level / (one.level - two.level)
+        cross = one.to_at + apart * two.level / (two.level - one.level)
     to_at, from_at = np.where(direct, cross, one.to_at), np.where(direct, cross, two.from_at)
     return one._replace(to_at=to_at), two._replace(from_at=from_at)
 
@@ -174,17 +184,65 @@ def odd(row: Samples, lead: int, interval_s: float, noise: float) -> "np.ndarray
     sign = 1 if heights[runs[0][0]] > 0 else -1
     heights *= sign
     made["baseline"], made["sign"], made["square"] = baseline, sign, float((heights**2).sum()) * interval_s
-    one = _single(heights, runs[0])
-    made["onset_s"], made["width_s"], made["level"] = one[0] * interval_s, (one[1] - one[0]) * interval_s, one[2]
-    two = next((run for run in runs[1:] if heights[run[0]] < 0), None)
-    ends = len(heights) if two is None else (runs[0][1] + two[0] + 1) // 2
+    first = runs[0]
+    begin, end, level = _single(heights, first)
+    two = _second(heights, runs, (begin, end), noise)
+    ends = (
+        min(len(heights), first[1] + max(2, (first[1] - first[0]) // 8))
+        if two is None
+        else round((end + two[0] + 1) / 2)
+    )
+    made["onset_s"], made["width_s"], made["level"] = begin * interval_s, (end - begin) * interval_s, level
     made["charge"] = heights[lead:ends].sum() * interval_s
-    made["overshoot"] = heights[runs[0][0] : runs[0][1]].max() / one[2] - 1
+    made["overshoot"] = heights[first[0] : first[1]].max() / level - 1
     if two is not None:
-        begin, end, level = _single(-heights, two)
-        made["gap_s"], made["second_width_s"] = max(0.0, begin - one[1]) * interval_s, (end - begin) * interval_s
-        made["second_level"], made["second_charge"] = level, -heights[ends:].sum() * interval_s
+        made["gap_s"], made["second_width_s"] = max(0.0, two[0] - end) * interval_s, (two[1] - two[0]) * interval_s
+        last = min(len(heights), round(two[1] + max(2.0, (two[1] - two[0]) / 8)))
+        made["second_level"], made["second_charge"] = two[2], -heights[ends:last].sum() * interval_s
     return made
+
+
+def _second(
+    heights: Floats, runs: list[tuple[int, int]], first: tuple[float, float], noise: float
+) -> tuple[float, float, float] | None:
+    """Begin, end and plateau of the second phase: one that stands clear, or one in the noise."""
+    clear = next((run for run in runs[1:] if heights[run[0]] < 0), None)
+    if clear is not None:
+        return _single(-heights, clear)
+    low = _low(heights, runs[0], noise)
+    if low is None:
+        return None
+    begin, end, level = _edges(heights, low)
+    # So near the first one, noise cannot tell whether there is a gap: the edge of the first is the clearer one.
+    return (first[1] if begin - first[1] < (first[1] - first[0]) / 4 else begin), end, level
+
+
+def _low(heights: Floats, first: tuple[int, int], noise: float) -> tuple[int, int] | None:
+    """A second phase that does not stand clear of the noise sample by sample, but does when some are averaged."""
+    size = max(3, (first[1] - first[0]) // 3)
+    after = heights[first[1] :]
+    if len(after) < 2 * size:
+        return None
+    sums = np.concatenate(([0.0], np.cumsum(after)))
+    smooth = (sums[size:] - sums[:-size]) / size
+    level = float(heights[first[0] : first[1]].mean())
+    deepest = float(smooth.min())
+    if -deepest < max(_CLEAR * noise / np.sqrt(size), 0.03 * level):
+        return None
+    beyond = np.flatnonzero(smooth < deepest / 2)
+    begin, end = first[1] + int(beyond[0]) + size // 2, first[1] + int(beyond[-1]) + size // 2
+    return (begin, end) if end - begin > size else None
+
+
+def _edges(heights: Floats, run: tuple[int, int]) -> tuple[float, float, float]:
+    """Begin, end and plateau of a phase below the noise: where a box put over it fits best."""
+    quarter = (run[1] - run[0]) // 4
+    level = -float(heights[run[0] + quarter : run[1] - quarter].mean())
+    sums = np.concatenate(([0.0], np.cumsum(-heights - level / 2)))
+    middle = (run[0] + run[1]) // 2
+    begin = int(np.argmin(sums[: middle + 1]))
+    end = middle + int(np.argmax(sums[middle:]))
+    return begin - 0.5, end - 0.5, level
 
 
 def _runs(heights: Floats, lead: int, limit: float) -> list[tuple[int, int]]:

@@ -79,11 +79,11 @@ def train_of(pulses: Pulses, expected_s: Sequence[float] = ()) -> Train:
 
 
 def _typical(intervals: Floats, named: float) -> float:
-    """The median of those that are no multiples: a missing pulse makes an interval of two periods."""
+    """The mean of those that are no multiples: a missing pulse makes an interval of two periods."""
     middle = float(np.median(intervals))
     near = intervals[np.abs(intervals / middle - 1) < _NEAR]
     once = intervals[np.abs(intervals / named - 1) < _NEAR]
-    return float(np.median(once if len(once) > len(intervals) / 3 else near))
+    return float(np.mean(once if len(once) > len(intervals) / 3 else near))
 
 
 def _periods(intervals: Floats) -> tuple[float, ...]:

@@ -13,12 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from stimctl.capture.model import Declared
-from stimctl.capture.pulses import Measured
+from stimctl.capture.pulses import BASELINE_S, Measured
 
 COVERAGE = 2.0
 FEWEST_SAMPLES = 4  # in a phase: fewer have no plateau between their edges
-CLEAR_OF_NOISE = 6.0
+CLEAR_OF_NOISE = 9.0  # fewer times the noise, and only those pulses are found that the noise makes higher
 FEWEST_WANDERING = 8  # samples that onsets have to wander by, and pulses to see it
+LOWEST_CLEAR = 2.5  # times the noise: a phase below that has no edges that can be told
+FEW = 30  # pulses: their scatter is told by their standard deviation, and not by less than noise makes
 _MEDIAN = 1.2533  # a median's uncertainty over a mean's
 Floats = npt.NDArray[np.float64]
 
@@ -74,15 +76,22 @@ class Judge:
         """What one of the file's numbers is in uA."""
         return self.declared.ua_per_number
 
-    def width(self, seconds: Floats, *, single: bool = False) -> Figure:
-        """The median of widths or gaps, or with `single` one of them, in us."""
+    def width(self, seconds: Floats, levels: Floats | None = None, *, single: bool = False) -> Figure:
+        """The median of widths or gaps, or with `single` one of them, in us. `levels` are those of their phase."""
         if not len(seconds) or np.isnan(seconds).all():
             return unknown("us", "there is no such phase")
+        if self._noisy:
+            return unknown("us", self._noisy)
         value_s, interval_s = float(np.nanmedian(seconds)), self.measured.interval_s
         if value_s < FEWEST_SAMPLES * interval_s:
             return unknown("us", f"{value_s / interval_s:.1f} samples wide: {FEWEST_SAMPLES} at least are needed")
         bound_s = 0.0 if self._exact(seconds) else interval_s / np.sqrt(6)
-        u_s = np.hypot(self._typical(seconds, bound_s, single=single), value_s * self.instrument.timebase / np.sqrt(3))
+        clear = self._clear(levels)
+        if clear < LOWEST_CLEAR:
+            return unknown("us", f"the phase is {clear:.1f} times the noise: {LOWEST_CLEAR:g} at least are needed")
+        own_s = self._noise_of_edges_s(clear)
+        typical_s = self._typical(seconds, bound_s, own_s, single=single)
+        u_s = np.hypot(typical_s, value_s * self.instrument.timebase / np.sqrt(3))
         return Figure(value_s * 1e6, COVERAGE * float(u_s) * 1e6, "us")
 
     def _exact(self, seconds: Floats) -> bool:
@@ -114,13 +123,17 @@ class Judge:
         samples = float(np.nanmedian(widths_s)) / self.measured.interval_s
         if samples < FEWEST_SAMPLES:
             return unknown("uA", f"{samples:.1f} samples wide: {FEWEST_SAMPLES} at least are needed for a plateau")
-        if value < CLEAR_OF_NOISE * noise:
-            return unknown("uA", f"the noise is a {value / max(noise, 1e-300):.1f}th of it: it does not stand clear")
+        if self._noisy:
+            return unknown("uA", self._noisy)
         # Noise of half a step and more spreads a level over codes, so that their mean tells it finer than a step.
         codes = 0.0 if self.measured.simulated else step / np.sqrt(12)
         codes /= np.sqrt(max(1.0, samples / 2)) if noise > step / 2 else 1.0
         hum = 0.03 * self.measured.mains
-        u = np.sqrt(self._typical(numbers, codes, single=single) ** 2 + (value * self.instrument.scale) ** 2 + hum**2)
+        before = BASELINE_S / self.measured.interval_s
+        own = 0.0 if self.measured.simulated else noise * float(np.sqrt(2 / samples + 1 / before))
+        u = np.sqrt(
+            self._typical(numbers, codes, own, single=single) ** 2 + (value * self.instrument.scale) ** 2 + hum**2
+        )
         return Figure(value * self.ua, COVERAGE * float(u) * self.ua, "uA")
 
     def charge(self, numbers: Floats, level: Figure, width: Figure) -> Figure:
@@ -134,6 +147,8 @@ class Judge:
 
     def rate(self, period_s: float, jitter_s: float, count: int) -> Figure:
         """Of a band, in Hz: over many periods the sampling of the first and last onset is what is left."""
+        if self._noisy:
+            return unknown("Hz", self._noisy)
         if count < 2 or not period_s > 0:
             return unknown("Hz", "fewer than two pulses")
         sampling = self.measured.interval_s / np.sqrt(6) / (max(1, count - 1) * period_s)
@@ -147,13 +162,39 @@ class Judge:
         u_s = np.hypot(sampling_s, seconds * self.instrument.timebase / np.sqrt(3))
         return Figure(seconds, COVERAGE * float(u_s), "s")
 
-    def _typical(self, values: Floats, bound: float, *, single: bool) -> float:
-        """Of a median or of one value: scatter, and what of a bound the scatter does not show."""
+    @property
+    def _noisy(self) -> str:
+        """Why nothing can be told because of noise; empty where it can."""
+        levels = self.measured.pulses["level"]
+        if not len(levels) or self.measured.simulated or not self.measured.noise:
+            return ""
+        times = float(np.nanmedian(levels)) / self.measured.noise
+        told = f"first phases are {times:.1f} times the noise: {CLEAR_OF_NOISE:g} at least are needed"
+        return told if times < CLEAR_OF_NOISE else ""
+
+    def _clear(self, levels: Floats | None) -> float:
+        """How many times the noise a phase is; infinite for exact samples."""
+        levels = self.measured.pulses["level"] if levels is None else levels
+        if self.measured.simulated or not self.measured.noise or not len(levels) or np.isnan(levels).all():
+            return float("inf")
+        return float(np.nanmedian(levels)) / self.measured.noise
+
+    def _noise_of_edges_s(self, clear: float) -> float:
+        """By how much noise moves both edges of a phase: along the edge, or by samples where it is high."""
+        rises = self.measured.pulses["rise_s"][np.isfinite(self.measured.pulses["rise_s"])]
+        rise_s = max(float(np.median(rises)) if len(rises) else 0.0, self.measured.interval_s)
+        return float(np.sqrt(2) * max(rise_s / clear, self.measured.interval_s * (2 / clear) ** 2))
+
+    def _typical(self, values: Floats, bound: float, own: float, *, single: bool) -> float:
+        """Of a median or of one value: scatter (`own` at least, where few show it), and what of a bound it leaves."""
         there = values[~np.isnan(values)]
-        scatter = 1.4826 * float(np.median(np.abs(there - np.median(there)))) if len(there) > 1 else 0.0
+        count = len(there)
+        scatter = 1.4826 * float(np.median(np.abs(there - np.median(there)))) if count > 1 else 0.0
+        if count < FEW:
+            scatter = max(own, float(np.std(there, ddof=1)) if count > 1 else 0.0)
         if single:
-            return float(np.hypot(scatter, bound))
-        many = np.sqrt(len(there))
+            return float(np.hypot(max(scatter, own), bound))
+        many = np.sqrt(count)
         return float(np.hypot(_MEDIAN * scatter / many, bound / many if self.dithered else bound))
 
     def direct_current(self, reference: Measured | None, aliased: float) -> Figure:

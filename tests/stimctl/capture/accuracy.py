@@ -30,11 +30,11 @@ OHM = 500.0
 AGREES = 0.25  # of a figure: other versions of NumPy and other processors round otherwise
 HEAD = """# How accurate the bench is
 
-Made by `make accuracy`: each line is a capture that was drawn with known truth (0.5 V first phase, edges of 2 us between
-10 and 90 %, 8 bits over 1 V to each side, hum of 10 mV, offset of 20 mV), measured as any other. *Off* is the measured
-value less the true one, in per cent; *U* is what the measurement itself says that it may be off by (k = 2), without the
-oscilloscope's gain and the load, which a capture cannot show. Noise is its standard deviation as a part of the first
-phase. What cannot be measured has its reason instead of a figure.
+Made by `make accuracy`: each line is a capture that was drawn with known truth (0.5 V first phase, edges of 2 us
+between 10 and 90 %, 8 bits over 1 V to each side, hum of 10 mV, offset of 20 mV), measured as any other. *Off* is the
+measured value less the true one, in per cent; *U* is what the measurement itself says that it may be off by (k = 2),
+without the oscilloscope's gain and the load, which a capture cannot show. Noise is its standard deviation as a part
+of the first phase. What cannot be measured has its reason instead of a figure.
 
 """
 
@@ -69,7 +69,7 @@ def _line(name: str, truth: Truth, period_s: float, rate_hz: float, noise: float
         return Line((name, _rate(rate_hz), f"{noise:.0%}", found, *["nothing stands clear of the noise"] * 5), 0, 0)
     level = judge.level(pulses["level"], pulses["width_s"])
     width = judge.width(pulses["width_s"])
-    second = judge.width(pulses["second_width_s"])
+    second = judge.width(pulses["second_width_s"], pulses["second_level"])
     charge = judge.charge(pulses["charge"], level, width)
     train = train_of(pulses, (period_s,))
     rate = judge.rate(

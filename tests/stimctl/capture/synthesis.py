@@ -24,8 +24,10 @@ class Truth:
 
     @property
     def charge(self) -> float:
-        """V times s of the first phase."""
-        return self.level_v * self.width_us * 1e-6
+        """V times s of the first phase: an edge that goes on into the second one leaves out what is below zero."""
+        joined = self.gap_us < self.rise_us / 0.8
+        lost_us = self.rise_us / 1.6 * self.second_level_v / (self.level_v + self.second_level_v) if joined else 0.0
+        return self.level_v * (self.width_us - lost_us) * 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,8 @@ def steady(period_s: float, count: int, first_s: float = 0.011) -> Floats:
 
 def capture(onsets_s: Sequence[float] | Floats, truth: Truth, bench: Bench, seconds: float) -> Floats:
     """The samples, in V: each sample is the instant's value, on edges that lie anywhere between samples."""
-    return on_bench(drawn(onsets_s, truth, bench.rate_hz, seconds), bench)
+    seen: Floats = on_bench(drawn(onsets_s, truth, bench.rate_hz, seconds), bench)
+    return seen
 
 
 def drawn(onsets_s: Sequence[float] | Floats, truth: Truth, rate_hz: float, seconds: float) -> Floats:
