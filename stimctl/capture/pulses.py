@@ -263,6 +263,8 @@ def _mean_of(parts: list[tuple[float, int]]) -> tuple[float, float]:
         return float("nan"), float("nan")
     means, weights = np.array([part[0] for part in parts]), np.array([part[1] for part in parts], float)
     mean = float(np.average(means, weights=weights))
+    if not np.isfinite(mean):
+        return mean, float("nan")
     groups = np.array_split(np.arange(len(means)), min(32, len(means)))
     of_groups = [float(np.average(means[group], weights=weights[group])) for group in groups]
     return mean, float(np.std(of_groups, ddof=1) / np.sqrt(len(of_groups))) if len(of_groups) > 3 else float("nan")

@@ -42,6 +42,31 @@ class Phase(NamedTuple):
     whole: npt.NDArray[np.bool_]
 
 
+class _Sums(NamedTuple):
+    """Running sums through all rows of a matrix, one after the other, and where each row begins."""
+
+    flat: Floats
+    rows: Ints
+
+    @classmethod
+    def of(cls, heights: Samples) -> "_Sums":
+        """In doubles: what is asked is always a difference of two."""
+        flat = np.zeros(heights.size + 1)
+        np.cumsum(heights.reshape(-1), dtype=np.float64, out=flat[1:])
+        return cls(flat, np.arange(len(heights)) * heights.shape[1])
+
+    def between(self, begin: Ints, end: Ints) -> Floats:
+        """The sum of each row's samples from `begin` up to `end`."""
+        between: Floats = self.flat[self.rows + end] - self.flat[self.rows + begin]
+        return between
+
+    def mean(self, begin: Ints, end: Ints) -> Floats:
+        """Their mean; of one sample at least."""
+        end = np.maximum(end, begin + 1)
+        mean: Floats = self.between(begin, end) / (end - begin)
+        return mean
+
+
 def measured(
     rows: Samples, lead: int, first: int, interval_s: float, noise: float
 ) -> "tuple[np.ndarray[Any, Any], Any]":
@@ -50,13 +75,11 @@ def measured(
     `lead` samples of each row are baseline, and the sample `first` is inside of the first phase.
     """
     baseline = rows[:, :lead].mean(axis=1)
-    heights = rows - baseline[:, None]
+    heights = np.subtract(rows, baseline[:, None], order="C")
     up = heights[:, first] >= 0
     if not up.all():
         heights *= np.where(up, 1, -1).astype(heights.dtype)[:, None]
-    exact = np.float64 if rows.shape[1] > 4_096 else rows.dtype
-    sums = np.zeros((len(rows), rows.shape[1] + 1), exact)
-    np.cumsum(heights, axis=1, out=sums[:, 1:])
+    sums = _Sums.of(heights)
     one, top = _phase(heights, sums, 1)
     two, bottom = _phase(heights, sums, -1)
     plain = (
@@ -80,8 +103,8 @@ def measured(
     edges = np.maximum(2, (one.end - one.begin) // 8)
     begin = np.maximum(lead, one.begin - edges)
     end = np.minimum(rows.shape[1], two.end + np.maximum(2, (two.end - two.begin) // 8))
-    made["charge"] = (_at(sums, between) - _at(sums, begin)) * interval_s
-    made["second_charge"] = (_at(sums, between) - _at(sums, end)) * interval_s
+    made["charge"] = sums.between(begin, between) * interval_s
+    made["second_charge"] = -sums.between(between, end) * interval_s
     made["square"] = np.einsum("ij,ij->i", heights, heights) * interval_s
     made["overshoot"], made["second_overshoot"] = top / one.level - 1, bottom / two.level - 1
     made["droop"] = _droop(sums, one)
@@ -103,21 +126,21 @@ def _joined(one: Phase, two: Phase, rise: float) -> tuple[Phase, Phase]:
     return one._replace(to_at=to_at), two._replace(from_at=from_at)
 
 
-def _phase(heights: Samples, sums: Floats, sign: int) -> tuple[Phase, Samples]:
+def _phase(heights: Samples, sums: _Sums, sign: int) -> tuple[Phase, Samples]:
     """The phase above the baseline (sign 1) or below it, and its highest sample."""
     length = heights.shape[1]
     peak = heights.max(axis=1) if sign > 0 else heights.min(axis=1)
     begin, end = _beyond(heights, _ROUGH * peak, sign)
-    level = _mean(sums, begin + (end - begin) // 4, end - (end - begin) // 4)
+    level = sums.mean(begin + (end - begin) // 4, end - (end - begin) // 4)
     begin, end = _beyond(heights, level / 2, sign)
     quarter = (end - begin) // 4
-    level = _mean(sums, begin + quarter, end - quarter)
+    level = sums.mean(begin + quarter, end - quarter)
     level = np.where(level == 0, np.nan, level)
     inside = (begin > 0) & (end < length) & (end > begin)
     half = level / 2
     from_at = begin - 1 + _crossing(_at(heights, begin - 1), _at(heights, begin), half)
     to_at = end - 1 + _crossing(_at(heights, end - 1), _at(heights, np.minimum(end, length - 1)), half)
-    full = _mean(sums, begin, end) / level > _FULL
+    full = sums.mean(begin, end) / level > _FULL
     return Phase(begin, end, from_at, to_at, level, inside & full & (level * sign > 0)), peak
 
 
@@ -133,12 +156,6 @@ def _at(values: "npt.NDArray[Any]", place: Ints) -> Floats:
     return taken
 
 
-def _mean(sums: Floats, begin: Ints, end: Ints) -> Floats:
-    end = np.maximum(end, begin + 1)
-    mean: Floats = (_at(sums, np.minimum(end, sums.shape[1] - 1)) - _at(sums, begin)) / (end - begin)
-    return mean
-
-
 def _crossing(before: Floats, after: Floats, half: Floats) -> Floats:
     """Where between two samples a straight line crosses `half`, as a part of the way."""
     step = after - before
@@ -146,12 +163,12 @@ def _crossing(before: Floats, after: Floats, half: Floats) -> Floats:
     return part
 
 
-def _droop(sums: Floats, phase: Phase) -> Floats:
+def _droop(sums: _Sums, phase: Phase) -> Floats:
     """By how much of its plateau a phase falls from its begin to its end, a straight line through its middle."""
     width = phase.end - phase.begin
     fifth, middle = width // 5, (phase.begin + phase.end) // 2
-    early = _mean(sums, phase.begin + fifth, middle)
-    late = _mean(sums, middle, phase.end - fifth)
+    early = sums.mean(phase.begin + fifth, middle)
+    late = sums.mean(middle, phase.end - fifth)
     apart = np.maximum(1.0, (phase.end - phase.begin - 2 * fifth) / 2)
     droop: Floats = (early - late) / phase.level * width / apart
     return droop
