@@ -10,7 +10,8 @@ from stimctl.bench.expected import Expected
 from stimctl.bench.steady import steady
 from stimctl.bench.tolerances import Tolerances
 from stimctl.bench.verdict import Row, around, at_most, counted, open_, told
-from stimctl.capture.pulses import Measured, Pulses
+from stimctl.capture.cutter import Pulses
+from stimctl.capture.pulses import Measured
 from stimctl.capture.train import Train, train_of
 from stimctl.capture.uncertainty import Figure, Judge, unknown
 from stimctl.units import US_PER_S, hz_text

@@ -1,5 +1,7 @@
 """The makers' own binary files (.wfm, .bin, .isf, .trc): read by RigolWFM, which knows their layouts."""
 
+import gc
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,14 +20,25 @@ def open_binary(path: Path) -> Capture:
         raise Misuse(
             f"{path} is binary: reading it needs RigolWFM, `pip install 'stimctl[oscilloscopes]'`; or export CSV"
         ) from None
-    try:
-        channels = [each for each in wfm.Wfm.from_file(str(path)).channels if each.enabled and each.volts is not None]
-    except Exception as fault:  # noqa: BLE001  what a damaged file makes the library raise has no common class
-        allowed = f"no oscilloscope's file that RigolWFM knows, or damaged ({type(fault).__name__}: {fault})"
-        raise InputInvalid(str(path), [Problem("file", None, allowed)]) from None
+    channels = _channels(path, wfm)
     if not channels:
         raise InputInvalid(str(path), [Problem("channels", 0, "expected one at least that was on")])
     return _capture(path, channels)
+
+
+def _channels(path: Path, wfm: Any) -> list[Any]:
+    """Those that were on. Raises `InputInvalid` for a file that the library does not take."""
+    with warnings.catch_warnings():
+        # The library leaves a damaged file open: it is closed here, when what it raised is gone, without a warning.
+        warnings.simplefilter("ignore", ResourceWarning)
+        try:
+            found = wfm.Wfm.from_file(str(path)).channels
+            return [each for each in found if each.enabled and each.volts is not None]
+        except Exception as fault:  # noqa: BLE001  what a damaged file makes the library raise has no common class
+            said = f"{type(fault).__name__}: {fault}"
+        gc.collect()
+    allowed = f"no oscilloscope's file that RigolWFM knows, or damaged ({said})"
+    raise InputInvalid(str(path), [Problem("file", None, allowed)])
 
 
 def _capture(path: Path, channels: list[Any]) -> Capture:

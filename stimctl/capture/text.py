@@ -18,7 +18,7 @@ from stimctl.errors import InputInvalid, Misuse, Problem
 
 HEAD_BYTES = 1 << 16
 BLOCK_BYTES = 1 << 25
-FIRST_BYTES = 1 << 22  # enough to know the rate by
+FIRST_BYTES = 1 << 20  # enough to know the rate by
 _GZIP = b"\x1f\x8b"
 _INFINITE = "∞".encode()
 
@@ -121,6 +121,8 @@ class _Text:
         try:
             frame = _frame(header, lines, wanted)
         except pl.exceptions.PolarsError as fault:
+            if _INFINITE in lines:
+                return self._parsed(header, lines.replace(_INFINITE, b"inf"), first_line, places)
             raise self._wrong(header, lines, first_line, wanted, str(fault)) from None
         if frame.null_count().sum_horizontal().item():
             raise self._wrong(header, lines, first_line, wanted, "a value is missing")
@@ -164,8 +166,6 @@ def _time_texts(header: Header, lines: bytes) -> list[str]:
 
 def _frame(header: Header, lines: bytes, wanted: list[int]) -> Any:
     pl = _library()
-    if _INFINITE in lines:
-        lines = lines.replace(_INFINITE, b"inf")
     types = {place: pl.Float64 if place == header.time_place else pl.Float32 for place in wanted}
     schema = {_column(place): types.get(place, pl.String) for place in range(header.fields)}
     return pl.read_csv(

@@ -33,12 +33,13 @@ class TimeBase:
     def check(self, times: Times, first_line: int) -> None:
         """Raise `InputInvalid` naming the line at which the samples are not even any more."""
         step, quantum = self.interval_s / self.unit_s, self.quantum_s / self.unit_s
-        if self._last is not None:
-            times = np.concatenate(([self._last], times))
-            first_line -= 1
+        if self._last is not None and len(times):
+            self._last, joint = None, np.array([self._last, times[0]])
+            self.check(joint, first_line - 1)
         if quantum < step / 2:
-            off = np.abs(np.diff(times) - step)
-            wrong = np.flatnonzero(off > _STEP_OFF * step + 1.5 * quantum)
+            apart, off = np.diff(times), _STEP_OFF * step + 1.5 * quantum
+            sound = not len(apart) or (apart.max() <= step + off and apart.min() >= step - off)
+            wrong = np.empty(0, np.int64) if sound else np.flatnonzero(np.abs(apart - step) > off)
         else:
             ideal = times[0] + np.arange(len(times)) * step
             wrong = np.flatnonzero(np.abs(times - ideal)[1:] > 2 * step + 2 * quantum)

@@ -11,7 +11,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from stimctl.capture.pulses import Measured, Pulses
+from stimctl.capture.cutter import Pulses
+from stimctl.capture.pulses import Measured
 
 _NEAR = 0.3  # of a period: an interval that far off tells no band
 _SPREAD = 2.2  # intervals further apart than this factor are of different bands where nobody says which there are

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from stimctl.capture.cutter import BASELINE_S
 from stimctl.capture.model import Declared
-from stimctl.capture.pulses import BASELINE_S, Measured
+from stimctl.capture.pulses import Measured
 
 COVERAGE = 2.0
 FEWEST_SAMPLES = 4  # in a phase: fewer have no plateau between their edges

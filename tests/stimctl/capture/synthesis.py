@@ -48,13 +48,12 @@ class Bench:
 
 def steady(period_s: float, count: int, first_s: float = 0.011) -> Floats:
     """Onsets of an even train."""
-    return first_s + np.arange(count) * period_s
+    return np.asarray(first_s + np.arange(count) * period_s, np.float64)
 
 
 def capture(onsets_s: Sequence[float] | Floats, truth: Truth, bench: Bench, seconds: float) -> Floats:
     """The samples, in V: each sample is the instant's value, on edges that lie anywhere between samples."""
-    seen: Floats = on_bench(drawn(onsets_s, truth, bench.rate_hz, seconds), bench)
-    return seen
+    return np.asarray(on_bench(drawn(onsets_s, truth, bench.rate_hz, seconds), bench), np.float64)
 
 
 def drawn(onsets_s: Sequence[float] | Floats, truth: Truth, rate_hz: float, seconds: float) -> Floats:

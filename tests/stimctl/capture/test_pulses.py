@@ -7,15 +7,16 @@ import numpy as np
 import pytest
 
 from stimctl.capture import Block, Capture, Column, measure
+from stimctl.capture.model import Samples
 from stimctl.capture.pulses import Measured, measure_samples
 from tests.stimctl.capture.accuracy import NOISES, PAGE, PULSES, RATES_HZ, _line, agrees
-from tests.stimctl.capture.synthesis import Bench, Floats, Truth, capture, drawn, on_bench, steady
+from tests.stimctl.capture.synthesis import Bench, Truth, capture, drawn, on_bench, steady
 
 FIRST_S = 0.0110037
 SYMMETRIC, LOW_SECOND = Truth(), Truth(second_width_us=1_200, second_level_v=0.5 / 6)
 
 
-def found(samples: Floats, rate_hz: float) -> Measured:
+def found(samples: Samples, rate_hz: float) -> Measured:
     return measure_samples(samples.astype(np.float32), 1 / rate_hz)
 
 

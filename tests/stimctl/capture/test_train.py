@@ -1,10 +1,12 @@
 """Bands, switches, missing and extra pulses, jitter and dead time, of pulses whose onsets are known."""
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from stimctl.capture import shape
-from stimctl.capture.pulses import Measured, Pulses
+from stimctl.capture.cutter import Pulses
+from stimctl.capture.pulses import Measured
 from stimctl.capture.train import dead_time, train_of
 
 ALTERNATING = np.concatenate(
@@ -16,7 +18,7 @@ ALTERNATING = np.concatenate(
 EXPECTED_S = (0.5, 0.01)
 
 
-def pulses(onsets: "np.ndarray[tuple[int], np.dtype[np.float64]]", width_us: float = 200) -> Pulses:
+def pulses(onsets: "npt.NDArray[np.floating]", width_us: float = 200) -> Pulses:
     made = np.zeros(len(onsets), shape.FIELDS)
     made["onset_s"], made["width_s"], made["second_width_s"] = onsets, width_us * 1e-6, width_us * 1e-6
     return made
