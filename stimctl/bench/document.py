@@ -136,8 +136,8 @@ def shown(row: dict[str, Any]) -> str:
     value, uncertainty = row["value"], row["uncertainty"]
     if value is None:
         return ""
-    if not uncertainty:
-        return f"{value:.6g}"
+    if not uncertainty or uncertainty < 1e-12:
+        return f"{value if abs(value) > 1e-9 else 0:.6g}"
     places = max(0, 1 - math.floor(math.log10(uncertainty))) if uncertainty < 10 else 0
     return f"{value:.{places}f} ± {uncertainty:.{places}f}"
 

@@ -104,7 +104,7 @@ def _spread(axes: Axes, channel: Channel, field: str, factor: float, unit: str) 
         values = values[np.isfinite(values)]
         if len(values):
             middle = float(np.median(values))
-            half = max(float(np.max(np.abs(values - middle))), 1e-3 * abs(middle), 1e-9)
+            half = max(float(np.max(np.abs(values - middle))), 1e-3 * abs(middle), 0.1 if field == "width_s" else 1e-9)
             axes.hist(values, bins=40, range=(middle - half, middle + half), color=BANDS[number % 2], alpha=0.75)
     axes.yaxis.set_visible(False)
     name = {"level": "amplitude", "width_s": "width of the first phase, off by"}[field]
