@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from stimctl.cli.info import banner
 from stimctl.cli.table import table
 from stimctl.label import printable as plain
-from stimlab.conformance.requirements import TO_MEASURE, section_of
+from stimlab.conformance.requirements import section_of
 
 if TYPE_CHECKING:
     from stimlab.conformance.check import Check
@@ -77,8 +77,10 @@ def summary(run: "SuiteResult") -> str:
     for lines in (list(_wrong(run)), list(_left_out(run))):
         if lines:
             parts.append("\n".join(lines))
+    points = [point for point in run.scope.values() if point.verdict != "passed"]
+    parts += ["\n".join(f"scope, {point.name}: {point.verdict}: {point.text}" for point in points)] if points else []
     what = "points are left to a scope: what a device misreads, its line cannot show (--html lists them)"
-    parts.append(f"{len(TO_MEASURE)} {what}")
+    parts.append(f"{run.scope_open} {what}")
     return "\n\n".join(parts)
 
 
