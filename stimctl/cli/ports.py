@@ -49,8 +49,8 @@ def found_ports() -> list[dict[str, Any]]:
     ]
 
 
-def _label(told: str | None) -> str | None:
-    return None if told is None else Label.of_device(told)
+def _label(text: str | None) -> str | None:
+    return None if text is None else Label.of_device(text)
 
 
 def _row(port: dict[str, Any]) -> list[str]:
