@@ -1,10 +1,11 @@
 """A simulated PulsePal: four voltage outputs, an isolator behind each, and its two firmwares' serial protocol.
 
-seen (firmware 21 on a PC): a command cut short is acknowledged all the same, then the device is deaf and its
-converters stay where they were; the pulses of the two acupuncture programs to the cycle; zero phase, custom
-train, train end as `player` says. read: layouts, 22's confirmations and its 100 ms, which ends at rest; that a
-soft trigger while a train plays waits for its end; that 21 stands still while a command arrives. [choice]: the
-isolator has a compliance of 100 V and no error; 22 answers nothing to a command cut short (`false_ack`: 1).
+seen (both firmwares on a PC): a command cut short is acknowledged all the same, then the device is deaf and its
+converters stay where they were (22 as published at 000c7940; later documents promise rest, which is
+`faults=-dac_held`); a click ends what plays, without a word; boot defaults; the pulses of the two acupuncture programs
+to the cycle; zero phase, custom train, train end as `player` says; which commands move a converter. read: layouts,
+22's confirmations and its 100 ms; that a soft trigger while a train plays waits for its end; that 21 stands still
+while a command arrives. [choice]: the isolator has a compliance of 100 V and no error.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,7 +30,7 @@ NA_PER_MILLIAMPERE = 1_000_000
 VOLT_PER_CODE = 20 / 65_536
 ISOLATOR_VOLT = 100.0
 GIVE_UP_US = {21: 500_000, 22: 100_000}
-REPLIES = {73, 74, 75, 76, 79, 82, 91, 92, 95, 96, 97}  # ops that are confirmed by a byte
+REPLIES = {73, 74, 75, 76, 79, 82, 91, 92, 95, 96}  # ops that are confirmed by a byte
 QUIET_US = 100_000
 
 
@@ -133,10 +134,12 @@ class PulsePalDevice:
     # --- what is not serial ----------------------------------------------------------------------
 
     def click(self) -> None:
-        """Somebody clicks the joystick: after a failure it hears again, with its defaults."""
+        """Somebody clicks the joystick: what plays ends; after a failure it hears again, with its defaults."""
         if self.deaf:
             self.deaf = False
-            self.adopt(DeviceParams())
+            self.adopt(DeviceParams(), moves=True)
+        else:
+            self.kill((1 << CHANNELS) - 1)
 
     def ttl(self, line: int, high: bool, now_us: int) -> None:
         """A trigger line, 1 or 2, goes high or low."""
@@ -173,13 +176,13 @@ class PulsePalDevice:
                     self._ended(number, "stopped")
                 player.kill(self.now_us)
 
-    def adopt(self, params: DeviceParams) -> None:
-        """Take over a whole set of parameters; outputs go to rest."""
+    def adopt(self, params: DeviceParams, *, moves: bool) -> None:
+        """Take over a whole set of parameters. `moves`: outputs go to rest, in mid-pulse too; a pulse goes on."""
         self.params.modes[:] = params.modes
         for player, mine, theirs in zip(self.players, self.params.channels, params.channels, strict=True):
             for name in mine.__slots__:
                 setattr(mine, name, getattr(theirs, name))
-            if player.idle or self.firmware < 22:
+            if moves:
                 player.set_code(mine.rest, self.now_us)
 
     def drain(self) -> None:
@@ -189,6 +192,10 @@ class PulsePalDevice:
     def obey(self, op: int, data: bytes) -> None:
         """Do what a whole command says."""
         raise NotImplementedError
+
+    def obey_half(self, op: int, data: bytearray) -> None:  # noqa: ARG002
+        """What a command cut short comes to: it is confirmed. What 21 takes for the missing bytes is not modelled."""
+        self.say(b"\1")
 
     def note(self, **entry: int | str) -> None:
         if self._journal is not None:
@@ -228,10 +235,10 @@ class PulsePalDevice:
 
     def _give_up(self) -> None:
         """The rest of a command has not come."""
-        op = self._command[1] if len(self._command) > 1 else 0
+        op, data = self._command[1] if len(self._command) > 1 else 0, self._command[2:]
         self._command.clear()
         if "false_ack" in self.faults and op in REPLIES:
-            self.say(b"\1")
+            self.obey_half(op, data)
         if "deaf" not in self.faults:
             self._thaw()
             return

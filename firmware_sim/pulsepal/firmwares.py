@@ -1,7 +1,8 @@
 """Executes PulsePal's commands as its firmwares 21 and 22 do.
 
-21 takes what comes and confirms it with 1. 22 looks at channel, code, length and value: 1 when it was done,
-0 when not, and can say what it holds (93) and what it is (94).
+21 takes what comes and confirms it with 1; its ops 73 and 74 leave the converters where they are. 22 looks at channel,
+code, length and value: 1 when all was well, else 0, but a bad value becomes 0 and the rest is applied; it can say what
+it holds (93) and what it is (94). Seen, as far as scripts went; all else read.
 """
 
 import struct
@@ -9,7 +10,7 @@ from collections.abc import Callable
 
 from firmware_sim.pulsepal.custom import TRAIN_SIZE, unpacked_train
 from firmware_sim.pulsepal.device import PulsePalDevice
-from firmware_sim.pulsepal.ops import size_of
+from firmware_sim.pulsepal.ops import UNKNOWN, length, size_of
 from firmware_sim.pulsepal.params import (
     CHANNELS,
     CODES,
@@ -17,14 +18,16 @@ from firmware_sim.pulsepal.params import (
     LINES,
     LOOP_CODE,
     MOST,
+    MOST_MODE,
     DeviceParams,
+    as_programmed,
     by_channel,
     by_field,
-    in_range,
+    made_valid,
     read_back,
     to_file,
 )
-from firmware_sim.pulsepal.quirks import EXTRA, EXTRA_22, NATURAL, NATURAL_21
+from firmware_sim.pulsepal.quirks import EXTRA, EXTRA_22, NATURAL
 
 HARDWARE = 2
 MAX_PULSES = TRAIN_SIZE - 1
@@ -36,8 +39,9 @@ class PulsePalFirmware21(PulsePalDevice):
     """The one that most boards have."""
 
     firmware = 21
-    natural = NATURAL_21
+    natural = NATURAL
     extra = EXTRA
+    moves = False  # a program puts the outputs at rest
 
     def obey(self, op: int, data: bytes) -> None:
         """Do what a whole command says; an op that is not known is passed over."""
@@ -50,22 +54,30 @@ class PulsePalFirmware21(PulsePalDevice):
         del done
         self.say(b"\1")
 
-    def takes(self, params: DeviceParams) -> bool:
-        """Whether a set of parameters is taken."""
-        del params
+    def valid(self, params: DeviceParams) -> bool:
+        """Whether all is well with a set of parameters, which is made fit to be taken."""
+        for channel in params.channels:
+            channel.biphasic = min(channel.biphasic, 1)
         return True
 
     # --- programs --------------------------------------------------------------------------------
 
     def program_all(self, params: DeviceParams, *, with_loop: bool = False) -> None:
         """All parameters at once; op 73 leaves continuous loop as it is."""
-        taken = self.takes(params)
-        if taken:
-            if not with_loop:
-                for mine, theirs in zip(self.params.channels, params.channels, strict=True):
-                    theirs.loop = mine.loop
-            self.adopt(params)
-        self.confirm(taken)
+        valid = self.valid(params)
+        before = [channel.loop for channel in self.params.channels]
+        if not with_loop:
+            for loop, theirs in zip(before, params.channels, strict=True):
+                theirs.loop = loop
+        self.adopt(params, moves=self.moves)
+        self._end_loops(before)
+        self.confirm(valid)
+
+    def _end_loops(self, before: list[int]) -> None:
+        """A channel that was looping, and is no more, ends."""
+        for number, (was, channel) in enumerate(zip(before, self.params.channels, strict=True)):
+            if was and not channel.loop:
+                self.kill(1 << number)
 
     def program_one(self, data: bytes) -> None:
         size = size_of(self.firmware, data[0])
@@ -75,20 +87,22 @@ class PulsePalFirmware21(PulsePalDevice):
     def set_one(self, code: int, channel: int, value: int) -> bool:
         """Set a parameter, if there is such a channel."""
         name = "loop" if code == LOOP_CODE else CODES[code][0]
-        if self.firmware >= 22 and value > MOST.get(name, value):
-            return False
-        if name == "mode":
-            if not 1 <= channel <= LINES:
-                return False
-            self.params.modes[channel - 1] = value
-            return True
-        if not 1 <= channel <= CHANNELS:
+        if not 1 <= channel <= (LINES if name == "mode" else CHANNELS):
             return False  # 21 writes somewhere else; what that does is not modelled
-        setattr(self.params.channels[channel - 1], name, value)
-        player = self.players[channel - 1]
-        if name == "rest" and (player.idle or self.firmware < 22):
-            player.set_code(value, self.now_us)
-        return True
+        taken = self.fit(name, value)
+        if name == "mode":
+            self.params.modes[channel - 1] = taken
+            return taken == value
+        before = [each.loop for each in self.params.channels]
+        setattr(self.params.channels[channel - 1], name, taken)
+        if name == "rest" and self.moves:
+            self.players[channel - 1].set_code(value, self.now_us)
+        self._end_loops(before)
+        return taken == value
+
+    def fit(self, name: str, value: int) -> int:
+        """What a value becomes."""
+        return min(value, 1) if name == "biphasic" else value
 
     def load_train(self, number: int, count: int, data: bytes) -> None:
         fits = number < len(self.trains) and (self.firmware < 22 or count <= MAX_PULSES)
@@ -104,15 +118,15 @@ class PulsePalFirmware21(PulsePalDevice):
         self.confirm(there)
 
     def set_loop(self, data: bytes) -> None:
-        """Continuous loop: on starts it at once, off ends it."""
+        """Continuous loop: off ends what plays; with firmware 21 on starts it at once."""
         channel, state = data
         there = 1 <= channel <= CHANNELS and (self.firmware < 22 or state <= 1)
         if there:
             self.params.channels[channel - 1].loop = state
-            if state:
-                self.trigger(1 << channel - 1)
-            else:
+            if not state:
                 self.kill(1 << channel - 1)
+            elif self.firmware < 22:
+                self.trigger(1 << channel - 1)
         self.confirm(there)
 
     def file_op(self, data: bytes) -> None:
@@ -122,8 +136,8 @@ class PulsePalFirmware21(PulsePalDevice):
             self.files[name] = self.params.copy()
             self.file = name
         elif data[0] == 2:
-            self.adopt(self.files.get(name, DeviceParams()))
-            self.say(to_file(self.params))
+            self.adopt(self.files.get(name, DeviceParams()), moves=False)
+            self.say(as_programmed(self.params))
         elif data[0] == 3:
             self.files.pop(name, None)
 
@@ -132,11 +146,12 @@ class PulsePalFirmware21(PulsePalDevice):
 
 
 class PulsePalFirmware22(PulsePalFirmware21):
-    """The one to have: it refuses what it cannot do, and ends at rest."""
+    """It says what it could not do, and what it holds."""
 
     firmware = 22
     natural = NATURAL
     extra = EXTRA_22
+    moves = True
 
     def obey(self, op: int, data: bytes) -> None:
         """Do what a whole command says, or refuse it."""
@@ -153,9 +168,21 @@ class PulsePalFirmware22(PulsePalFirmware21):
         """1 when it was done, 0 when not."""
         self.say(b"\1" if done else b"\0")
 
-    def takes(self, params: DeviceParams) -> bool:
-        """Whether each value is in its range."""
-        return in_range(params)
+    def obey_half(self, op: int, data: bytearray) -> None:
+        """What did not come is taken for zeros."""
+        while UNKNOWN != (wanted := length(self.firmware, op, bytes(data))) > len(data):
+            data += bytes(wanted - len(data))
+        if wanted != UNKNOWN:
+            self.obey(op, bytes(data))
+
+    def valid(self, params: DeviceParams) -> bool:
+        """Whether each value is in its range; one that is not becomes 0."""
+        return made_valid(params)
+
+    def fit(self, name: str, value: int) -> int:
+        """The same of one value."""
+        most = MOST_MODE if name == "mode" else MOST.get(name, value)
+        return value if value <= most else 0
 
     def program_one(self, data: bytes) -> None:
         """One parameter of one channel; when its code is not known nobody knows how much is to come."""
@@ -178,17 +205,25 @@ class PulsePalFirmware22(PulsePalFirmware21):
 
     def file_op(self, data: bytes) -> None:
         """Save, load or delete a settings file, then confirm."""
-        name = data[2:]
-        done = data[0] == 1 or (data[0] in {2, 3} and name in self.files)
-        if data[0] == 1:
+        order, name = data[0], data[2:]
+        if not name or order not in {1, 2, 3}:
+            self.confirm(False)
+            return
+        if order == 1:
             self.files[name] = self.params.copy()
             self.file = name
-        elif done and data[0] == 2:
-            self.adopt(self.files[name])
+        elif order == 2:
+            self.adopt(self.files.get(name, DeviceParams()), moves=name in self.files)
             self.file = name
-        elif done:
-            del self.files[name]
-        self.confirm(done)
+        else:
+            self.files.pop(name, None)
+        self.confirm(order != 2 or name in self.files)
+
+    def calibrate(self, number: int) -> None:
+        """A converter's offset, which is 0 here: the output goes to rest."""
+        if number < CHANNELS:
+            self.players[number].set_code(self.params.channels[number].rest, self.now_us)
+        self.confirm(number < CHANNELS)
 
     def tell_hardware(self) -> None:
         self.say(struct.pack("<BIBI", HARDWARE, CYCLE_US, len(self.trains), MAX_PULSES))
@@ -225,7 +260,6 @@ _COMMANDS_22: dict[int, Callable[[PulsePalFirmware22, bytes], None]] = {
     93: lambda pal, _: pal.say(read_back(pal.params)),
     94: lambda pal, _: pal.tell_hardware(),
     95: lambda pal, data: pal.load_train(data[0], _count(data[1:]), data[5:]),
-    96: lambda pal, data: pal.confirm(data[0] < CHANNELS),
-    97: lambda pal, _: pal.confirm(False),
+    96: lambda pal, data: pal.calibrate(data[0]),
     98: lambda pal, data: pal.kill(data[0] & ALL),
 }

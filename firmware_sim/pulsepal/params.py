@@ -20,12 +20,12 @@ FLAGS = ("biphasic", "custom_id", "custom_target", "custom_loop")
 
 @dataclass(slots=True)
 class ChannelParams:
-    """One output's parameters, with the defaults it boots with [inferred from the official client's]."""
+    """One output's parameters, with the defaults it boots with."""
 
-    phase1: int = 20
-    interphase: int = 20
-    phase2: int = 20
-    interpulse: int = 200
+    phase1: int = 2
+    interphase: int = 2
+    phase2: int = 2
+    interpulse: int = 20
     burst: int = 0
     burst_gap: int = 0
     train: int = 20_000
@@ -76,17 +76,9 @@ CODES: dict[int, tuple[str, int]] = {
     128: ("mode", 1),
 }  # fmt: skip
 LOOP_CODE = 18
-# The most that a one-byte parameter may be; firmware 22 refuses more.
-MOST = {
-    "biphasic": 1,
-    "custom_id": 2,
-    "custom_target": 1,
-    "custom_loop": 1,
-    "loop": 1,
-    "link1": 1,
-    "link2": 1,
-    "mode": 2,
-}
+# The most that firmware 22 lets a parameter be: more becomes 0. All others may be anything.
+MOST = {"biphasic": 1, "custom_id": 2, "custom_target": 1, "custom_loop": 1}
+MOST_MODE = 2
 _BY_CHANNEL = struct.Struct("<32I12H16B8B2B")
 _BY_FIELD = struct.Struct("<32I12H20B8B2B")
 _READ_BACK = struct.Struct("<32I12H16B8B2B")
@@ -148,10 +140,24 @@ def from_file(data: bytes) -> DeviceParams:
     return params
 
 
-def in_range(params: DeviceParams) -> bool:
-    """Whether firmware 22 accepts these values."""
-    return all(getattr(channel, name) <= most for channel in params.channels for name, most in MOST.items()
-               if name != "mode") and all(mode <= MOST["mode"] for mode in params.modes)  # fmt: skip
+def as_programmed(params: DeviceParams) -> bytes:
+    """The same in op 73's order, as firmware 21 answers when it has loaded a file."""
+    values = [
+        getattr(channel, name) for names in (TIMES, VOLTS, FLAGS) for channel in params.channels for name in names
+    ]
+    links = [getattr(channel, name) for name in ("link1", "link2") for channel in params.channels]
+    return _BY_CHANNEL.pack(*values, *links, *params.modes)
+
+
+def made_valid(params: DeviceParams) -> bool:
+    """Make 0 of what firmware 22 does not let be; whether all was valid."""
+    wrong = [(each, name) for each in params.channels for name, most in MOST.items() if getattr(each, name) > most]
+    for channel, name in wrong:
+        setattr(channel, name, 0)
+    modes = [mode if mode <= MOST_MODE else 0 for mode in params.modes]
+    valid = not wrong and modes == params.modes
+    params.modes[:] = modes
+    return valid
 
 
 def _lines(params: DeviceParams, values: tuple[int, ...]) -> None:

@@ -5,9 +5,6 @@ NATURAL = {
     "zero_phase_dc": "a first phase of zero is DC until the train ends",
     "no_biphasic_loop": "a custom train of two phases does not loop",
     "latched_trigger": "a soft trigger while a train plays starts another at its end",
-}
-NATURAL_21 = {
-    **NATURAL,
     "dac_held": "after a command cut short each output stays where it was",
     "false_ack": "a command cut short is acknowledged with 1",
     "cut_end": "a train's end and a burst's end cut a pulse in two",
@@ -19,5 +16,4 @@ EXTRA = {
     "silence": "after the first soft trigger nothing is said",
     "split_writes": "what is said comes in small pieces",
 }
-EXTRA_22 = {**EXTRA, **{name: NATURAL_21[name] for name in ("dac_held", "false_ack", "cut_end")},
-            "rejects": "each program is answered with 0 and not taken"}  # fmt: skip
+EXTRA_22 = {**EXTRA, "rejects": "each program is answered with 0 and not taken"}

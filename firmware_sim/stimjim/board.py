@@ -5,6 +5,7 @@ what it does there. Scales are the published firmware's (read); offsets and the 
 seed [choice].
 """
 
+from dataclasses import replace
 from random import Random
 from typing import NamedTuple
 
@@ -54,6 +55,8 @@ class Board:
         self.voltage_offset = [rng.randint(-worst, worst) for _ in range(CHANNELS)]
         self.adc_offset = [0.0 if ideal else round(rng.uniform(-worst, worst), 4) for _ in range(CHANNELS)]
         readbacks = [Readback(noise) if ideal else made_readback(rng, noise) for _ in range(CHANNELS)]
+        # The firmware measures the ammeter's offset when it boots, and takes it off.
+        readbacks = [replace(each, offset_na=0) for each in readbacks]
         self.analog_outputs = [
             AnalogOutput(channel + 1, load, recorder, readbacks[channel], rail_volt=COMPLIANCE_VOLT)
             for channel in range(CHANNELS)

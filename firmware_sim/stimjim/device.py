@@ -40,6 +40,7 @@ class StimJimDevice(ABC):
     natural: ClassVar[Mapping[str, str]] = {}
     extra: ClassVar[Mapping[str, str]] = LINE_FAULTS
     line_size: ClassVar[int] = 999
+    tail_is_a_line: ClassVar[bool] = False  # what is too long is dropped with the next byte, and what follows is obeyed
     scales: ClassVar[Scales] = TEENSY
     encoding: ClassVar[str] = "latin-1"
 
@@ -67,6 +68,7 @@ class StimJimDevice(ABC):
         self._silent = False
         self._buffer = bytearray()
         self._lines: deque[bytes] = deque()
+        self._levels = [False] * CHANNELS
         chosen.watch(self.flush)
         if recorder is not None:
             recorder.listen(self.flush)
@@ -82,7 +84,9 @@ class StimJimDevice(ABC):
         if data:
             self.on_bytes()
         for byte in data:
-            if byte == 0x0A:
+            if self.tail_is_a_line and len(self._buffer) >= self.line_size:
+                self._buffer.clear()
+            elif byte == 0x0A:
                 self._lines.append(bytes(self._buffer))
                 self._buffer.clear()
             elif len(self._buffer) <= self.line_size:
@@ -110,6 +114,14 @@ class StimJimDevice(ABC):
         """Take the power away: what was delivered until now is on record."""
         self.flush()
 
+    def ttl(self, line: int, high: bool, now_us: int) -> None:
+        """A trigger input, IN0 or IN1, goes high or low."""
+        self.advance(now_us)
+        before, self._levels[line] = self._levels[line], high
+        if before != high:
+            self.edge(line, high)
+            self._work()
+
     # --- what a dialect says ---------------------------------------------------------------------
 
     @abstractmethod
@@ -123,6 +135,10 @@ class StimJimDevice(ABC):
     @abstractmethod
     def tell_end(self, engine: int, slot: int, result: TrainResult) -> None:
         """Say that a train has come to its end."""
+
+    @abstractmethod
+    def edge(self, line: int, rising: bool) -> None:
+        """An input has changed."""
 
     def on_bytes(self) -> None:  # noqa: B027
         """Called for any bytes, before they are parsed."""

@@ -2,18 +2,37 @@
 
 seen (published firmware on a PC): the echo of S, the text of a natural end, T-1's reply and that it gives no
 count; N = duration / period pulses; period 0 plays one pulse; 4000 uA comes out as -2665 uA; an eleventh stage
-overwrites; a malformed S changes half a slot. read: T and U with rubbish start train 0; a restart is silent;
-stops act between pulses, as a pulse is played inside the timer's interrupt; D writes past its buffer, here
-it does no harm. Lines in: `\\n`, a `\\r` before it is dropped. Lines out: `\\r\\n`.
+overwrites; a malformed S changes half a slot; an edge on an input that R gave a slot starts it, or starts it anew;
+numbers beyond 32 bits stay at the end; a header on the slot that plays leaves its period; two engines on one slot
+count and end together; a stage of no length reads full current; voltage offsets are 0 until C; slots keep what they
+hold.
+read: T and U with rubbish start train 0; a restart is silent; stops act between pulses, as a pulse is played inside
+the timer's interrupt; D writes past its buffer, here it does no harm. Lines in: `\\n`, a `\\r` before it is dropped.
+Lines out: `\\r\\n`.
 """
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from firmware_sim.analog.analog_output import Stage
 from firmware_sim.stimjim.device import LINE_FAULTS, StimJimDevice
 from firmware_sim.stimjim.engine import TrainResult
-from firmware_sim.stimjim.slot import GROUNDED, SLOTS, STAGES, U32, VOLTAGE, TrainSlot, atoi, i32, scan
+from firmware_sim.stimjim.slot import (
+    FLOATING,
+    GROUNDED,
+    SLOTS,
+    STAGES,
+    VOLTAGE,
+    TrainSlot,
+    as_signed,
+    atoi,
+    i32,
+    scan,
+    seconds,
+    u32,
+)
 
+SHORTEST_US = 8  # a write and a reading of one channel
 MAX_PERIOD_US = 71_582_788  # the timer counts 32 bits at 60 MHz
 MODES = ("Voltage output", "Current output", "No output (high-Z)", "No output (grounded)")
 RULE = "----------------------------------"
@@ -30,6 +49,18 @@ class StimJimFirmwareA(StimJimDevice):
         "garbage_start": "T or U without a number starts train 0",
     }
     extra = LINE_FAULTS
+
+    def __init__(self, **options: Any) -> None:
+        self._routes = [-1, -1]
+        self._left: dict[int, TrainResult] = {}  # by slot: what the first of two engines on it delivered
+        super().__init__(**options)
+        # What booting measures; those of the voltage only C does.
+        self._voltage_offset, self.board.voltage_offset = self.board.voltage_offset, [0, 0]
+
+    def edge(self, line: int, rising: bool) -> None:
+        """As T, or U: what plays begins anew."""
+        if rising and self._routes[line] >= 0:
+            self._lines.append(b"%c%d" % (b"TU"[line], self._routes[line]))
 
     def boot_text(self) -> str:
         """As it is printed at power-on."""
@@ -65,7 +96,7 @@ class StimJimFirmwareA(StimJimDevice):
         if len(header) == 4:
             _take_stages(slot, line)
         for engine in playing:
-            engine.change(self.board.plan(slot.modes, slot.stages()), _count(slot, engine.span_us))
+            engine.change(self._plan(slot), _count(slot.duration_us, engine.period_us))
         self.say(self._echo(index))
 
     def _start(self, line: str) -> None:
@@ -85,8 +116,12 @@ class StimJimFirmwareA(StimJimDevice):
             self._play(number, index)
 
     def _play(self, number: int, index: int) -> None:
-        slot = self.slots[index]
-        plans = self.board.plan(slot.modes, slot.stages())
+        slot, other = self.slots[index], self.engines[1 - number]
+        self._left.pop(index, None)
+        if other.slot == index:
+            other.book(self.now_us)
+            other.forget(self.now_us + slot.duration_us)
+        plans = self._plan(slot)
         for channel, plan in enumerate(plans):
             if plan:
                 self.board.grounded(channel, self.now_us)
@@ -95,13 +130,26 @@ class StimJimFirmwareA(StimJimDevice):
             self.say(f"startIT{number}: failure to initiate IntervalTimer IT{number}\r\n")
         self.say(f"\r\nStarted {'TU'[number]} train with parameters of PulseTrain {index}\r\n")
         span_us = max((sum(stage.us for stage in plan) for plan in plans), default=0)
-        count = _count(slot, span_us) if ticks else min(1, slot.duration_us)
+        period_us = max(slot.period_us, span_us)
+        count = _count(slot.duration_us, period_us) if ticks else min(1, slot.duration_us)
         self.engines[number].begin(index, plans, self.now_us, slot.period_us, count, ends=ticks or not count)
         self.started(number, index)
 
-    def tell_end(self, engine: int, slot: int, result: TrainResult) -> None:  # noqa: ARG002
+    def _plan(self, slot: TrainSlot) -> list[tuple[Stage, ...]]:
+        """Each stage lasts as long as its converters take, however short it was wanted."""
+        shortest_us = SHORTEST_US * sum(mode < FLOATING for mode in slot.modes)
+        stages = [(one, two, max(us, shortest_us)) for one, two, us in slot.stages()]
+        return self.board.plan(slot.modes, stages)
+
+    def tell_end(self, engine: int, slot: int, result: TrainResult) -> None:
         """The count, and the mean of what was read in each stage."""
-        train = self.slots[slot]
+        train, other = self.slots[slot], self.engines[1 - engine]
+        if other.slot == slot:
+            other.book(self.now_us)
+            self._left[slot] = result
+            result = result.with_that_of(other.result())
+        elif slot in self._left:
+            result = result.with_that_of(self._left.pop(slot))
         lines = [
             f"Train complete. Delivered {result.pulses} pulses.",
             "Current/Voltage by stage: ",
@@ -126,14 +174,16 @@ class StimJimFirmwareA(StimJimDevice):
             f"Parameters for PulseTrain[{index}]",
             f"  mode[ch0]: {first} ({MODES[first]})",
             f"  mode[ch1]: {second} ({MODES[second]})",
-            f"  period:    {slot.period_us} usec ({slot.period_us / 1e6:.3f} sec, {hertz:.3f} Hz)",
-            f"  duration:  {slot.duration_us} usec ({slot.duration_us / 1e6:.3f} sec)",
+            f"  period:    {slot.period_us} usec ({seconds(slot.period_us)} sec, {hertz:.3f} Hz)",
+            f"  duration:  {slot.duration_us} usec ({seconds(slot.duration_us)} sec)",
             "",
             "  stage    duration     output0   output1",
         ]
         units = ["mV" if mode == VOLTAGE else "uA" for mode in slot.modes]
         for number, (one, two, us) in enumerate(slot.stages()):
-            lines.append(f"   {number:2d}  {i32(us):7d} usec {i32(one):8d}{units[0]} {i32(two):8d}{units[1]}")
+            lines.append(
+                f"   {number:2d}  {as_signed(us):7d} usec {as_signed(one):8d}{units[0]} {as_signed(two):8d}{units[1]}"
+            )
         return "".join(f"{line}\r\n" for line in [*lines, RULE, ""])
 
     # --- by hand ---------------------------------------------------------------------------------
@@ -142,7 +192,10 @@ class StimJimFirmwareA(StimJimDevice):
         source, index, output = (*scan(line[1:], 3), 0, 0, 0)[:3]
         if index >= SLOTS:
             self.say(NO_INDEX)
-        elif index >= 0 and not output:
+            return
+        if source in range(len(self._routes)):
+            self._routes[source] = -1 if output else max(-1, index)
+        if index >= 0 and not output:
             self.say(f"Attaching interrupt to IN{source} to run PulseTrain[{index}]\r\n")
         else:
             self.say(
@@ -184,6 +237,7 @@ class StimJimFirmwareA(StimJimDevice):
 
     def _sweep(self, _line: str) -> None:
         self._ground("")
+        self.board.voltage_offset = self._voltage_offset
         self.board.sweep(self.now_us)
 
     def _tell_offsets(self, _line: str) -> None:
@@ -204,9 +258,9 @@ def _take_header(slot: TrainSlot, header: list[int]) -> None:
     for place, value in enumerate(header[:2]):
         slot.modes[place] = value if value in range(4) else GROUNDED
     if len(header) > 2:
-        slot.period_us = header[2] & U32
+        slot.period_us = u32(header[2])
     if len(header) > 3:
-        slot.duration_us = header[3] & U32
+        slot.duration_us = u32(header[3])
 
 
 def _take_stages(slot: TrainSlot, line: str) -> None:
@@ -214,15 +268,15 @@ def _take_stages(slot: TrainSlot, line: str) -> None:
     for token in [part for part in line.split(";") if part][1:]:
         values = scan(token, 3)
         for place, value in enumerate(values):
-            slot.write(place * STAGES + slot.count, i32(value))
+            slot.write(place * STAGES + slot.count, (i32, i32, u32)[place](value))
         if len(values) < 3:
             return
         slot.count += 1
 
 
-def _count(slot: TrainSlot, span_us: int) -> int:
+def _count(duration_us: int, period_us: int) -> int:
     """Ticks that come before the duration is over."""
-    return -(-slot.duration_us // max(1, slot.period_us, span_us))
+    return -(-duration_us // max(1, period_us))
 
 
 _COMMANDS: dict[str, Callable[[StimJimFirmwareA, str], None]] = {

@@ -7,17 +7,28 @@ amplitudes over full scale stay at full scale. The summary's figures have two de
 noise's, one figure for all [inferred]. Its texts have a long dash in UTF-8. printf lines end in `\\n` and
 println lines in `\\r\\n`, as there.
 
-Of what it has beyond the older dialects, ramps (L), sines (W), envelopes, settings of the measurement, trigger
-routes, the card and the benchmarks are not modelled: they are answered `ERR <word>: not in this simulator`.
+Envelopes (ENV), settings of the measurement (MEAS) and trigger routes (TRIG, R) are kept and told, survive a new
+definition, and P keeps those of the first ten slots in an EEPROM that the next boot restores live. An envelope does
+not change what flows here. Ramps (L), sines (W), the card and the benchmarks are not modelled: they are answered
+`ERR <word>: not in this simulator`.
 """
 
 import re
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
-from firmware_sim.stimjim.device import LINE_FAULTS, StimJimDevice
+from firmware_sim.stimjim.device import LINE_FAULTS
+from firmware_sim.stimjim.dumps_b import dump_text, line_of, slot_text
 from firmware_sim.stimjim.engine import TrainResult
-from firmware_sim.stimjim.fields_b import MAX_DELAY_US, ErrReply, caveats, fields, parsed, slot_of
+from firmware_sim.stimjim.fields_b import (
+    MAX_DELAY_US,
+    ErrReply,
+    caveats,
+    fields,
+    parsed,
+    slot_of,
+)
+from firmware_sim.stimjim.settings_b import Settings
 from firmware_sim.stimjim.slot import CURRENT, GROUNDED, SLOTS, VOLTAGE
 
 NOISE_UA = 1.0
@@ -27,18 +38,19 @@ IDENTITY = (
     "# build: Teensy3.5, F_CPU=120 MHz, fastio=registers, timer=raw-PIT, sd=yes\n"
     "# engine: PIT channels 0/1, K_RELOAD=112 cycles, cal=default\n"
 )
-MODES = ("Voltage output", "Current output", "Not driven (hi-Z)", "Not driven (grounded)")
-RULE = "----------------------------------\r\n"
-BUSY_SLOT = "slot is attached to a running train — stop first (T-1 / U-1)"
 _WORD = re.compile(r"[A-Za-z]*")
 
 
-class StimJimFirmwareB(StimJimDevice):
+class StimJimFirmwareB(Settings):
     """The firmware of dialect B, stimjimAWG."""
 
     dialect = "b"
     encoding = "utf-8"
-    extra: ClassVar[Mapping[str, str]] = {**LINE_FAULTS, "wrap": "codes beyond 16 bits flip their polarity"}
+    extra: ClassVar[Mapping[str, str]] = {
+        **LINE_FAULTS,
+        "wrap": "codes beyond 16 bits flip their polarity",
+        "no_msum": "trains are not measured: a note stands in the summary's place",
+    }
     trains = 0  # that came to their end since it booted
 
     def boot_text(self) -> str:
@@ -74,22 +86,29 @@ class StimJimFirmwareB(StimJimDevice):
     def _define(self, word: str, text: str) -> None:
         index, rest = slot_of(text)
         if not rest:
-            self._dump_slot(index)
+            self.say(slot_text(self.slots[index], index))
             return
         if rest[0] == "?":
-            self.say(f"{self._line(index)}\r\n")
+            self.say(f"{line_of(self.slots[index], index)}\r\n")
             return
         if rest[0] != ",":
             raise ErrReply("expected ',' , '?' or end of line after the index")
-        self._check_free(index)
+        self.check_free(index)
         modes, times, stages = parsed(rest)
         if warning := caveats(modes, times[0], stages):
             self.say(f"WARN {word}: {warning}\n")
         slot = self.slots[index]
+        if sum(slot.envelope) > times[1]:
+            raise ErrReply("stored ENV rampIn+rampOut exceeds new duration_us (reset ENV first)")
+        if slot.measurement[3] >= len(stages):
+            raise ErrReply("stored MEAS stage exceeds the new stage count (reset MEAS first)")
         slot.modes = modes
         slot.period_us, slot.duration_us, slot.delay_us = times
         slot.put(stages)
-        self.say(f"{self._line(index)}\r\n")
+        for channel, mode in enumerate(modes):
+            if mode in {VOLTAGE, CURRENT}:
+                slot.measurement[channel] = slot.measurement[channel] or 3
+        self.say(f"{line_of(self.slots[index], index)}\r\n")
 
     def _start(self, word: str, text: str) -> None:
         values = fields(text)
@@ -102,30 +121,48 @@ class StimJimFirmwareB(StimJimDevice):
         if index >= SLOTS:
             self.say("Invalid PulseTrain index.\r\n")
             return
-        slot, engine = self.slots[index], self.engines[number]
+        if (refused := self._play(number, index)) is not None:
+            self.say(f"WARN {word}: {refused}\n")
+        else:
+            self.say(f"\r\nStarted {word} train with parameters of PulseTrain {index}\r\n")
+            self.started(number, index)
+
+    def _play(self, number: int, index: int) -> str | None:
+        """Start a slot on an engine, or say why not."""
+        slot, engine, other = self.slots[index], self.engines[number], self.engines[1 - number]
         plans = self.board.plan(slot.modes, slot.stages())
-        other = self.engines[1 - number]
         if engine.active:
-            self.say(f"WARN {word}: engine busy (slot {engine.slot}) — start dropped, stop with {word}-1\n")
-            return
+            return f"engine busy (slot {engine.slot}) — start dropped, stop with {'TU'[number]}-1"
         if other.active and any(mine and theirs for mine, theirs in zip(plans, other.plans, strict=True)):
-            self.say(f"WARN {word}: channel conflict with the running {'UT'[number]} train — start dropped\n")
-            return
+            return f"channel conflict with the running {'UT'[number]} train — start dropped"
         for channel, plan in enumerate(plans):
             if plan:
                 self.board.grounded(channel, self.now_us)
-        self.say(f"\r\nStarted {word} train with parameters of PulseTrain {index}\r\n")
         span_us = max((sum(stage.us for stage in plan) for plan in plans), default=0)
         count = -(-slot.duration_us // max(slot.period_us, span_us))
         engine.begin(index, plans, self.now_us + slot.delay_us, slot.period_us, count)
-        self.started(number, index)
+        return None
+
+    def edge(self, line: int, rising: bool) -> None:
+        """A start without a word; what cannot be started is dropped, and that is said."""
+        mode, first, second, falling = self.routes[line]
+        if mode not in {1, 2} or rising is bool(falling):
+            return
+        asked = [(0, first), (1, second)] if mode == 2 else [(0, first)]
+        dropped = 0
+        for number, index in asked:
+            if index >= 0 and self._play(number, index) is None:
+                self.started(number, index)
+            else:
+                dropped += index >= 0
+        if dropped:
+            self.say(f"WARN trigger: {dropped} start(s) dropped, target engine or channel busy\n")
 
     def _stop(self, number: int, word: str) -> None:
         engine = self.engines[number]
+        slot, result = engine.slot, engine.cut(self.now_us) if engine.active else None
         self.say(f"Forcing {word} train to stop\r\n")
-        if engine.active:
-            slot = engine.slot
-            result = engine.cut(self.now_us)
+        if result is not None:
             self.stopped(number, slot, result.pulses, "cut")
             self._summary(slot, result)
 
@@ -136,16 +173,21 @@ class StimJimFirmwareB(StimJimDevice):
         self._summary(slot, result)
 
     def _summary(self, slot: int, result: TrainResult) -> None:
+        if "no_msum" in self.faults:
+            self.say("Note: no measurement carried out.\r\n")
+            return
+        only = self.slots[slot].measurement[3]
         for stage in range(max(map(len, result.sums))):
-            cells = []
-            for channel, sums in enumerate(result.sums):
-                if stage >= len(sums) or not result.pulses:
-                    cells += [""] * 4
-                    continue
-                spread = (f"{NOISE_MV:.2f}", f"{NOISE_UA:.2f}") if result.pulses > 1 else ("", "")
-                cells += [f"{result.mean_mv(channel, stage):.2f}", spread[0]]
-                cells += [f"{result.mean_ua(channel, stage):.2f}", spread[1]]
-            self.say(f"MSUM,{slot},{result.pulses},{stage},{','.join(cells)}\n")
+            if only in {-1, stage}:
+                cells = [cell for channel in range(2) for cell in self._cells(slot, channel, stage, result)]
+                self.say(f"MSUM,{slot},{result.pulses},{stage},{','.join(cells)}\n")
+
+    def _cells(self, slot: int, channel: int, stage: int, result: TrainResult) -> list[str]:
+        """Mean and spread of the voltage, then of the current; empty where they were not measured."""
+        what = self.slots[slot].measurement[channel] if stage < len(result.sums[channel]) and result.pulses else 0
+        volts = [f"{result.mean_mv(channel, stage):.2f}", f"{NOISE_MV:.2f}" if result.pulses > 1 else ""]
+        currents = [f"{result.mean_ua(channel, stage):.2f}", f"{NOISE_UA:.2f}" if result.pulses > 1 else ""]
+        return [*(volts if what & 1 else ["", ""]), *(currents if what & 2 else ["", ""])]
 
     def _status(self, _word: str, _text: str) -> None:
         cells: list[int] = []
@@ -171,47 +213,9 @@ class StimJimFirmwareB(StimJimDevice):
             raise ErrReply("delay_us must be >= 0")
         if values[0] > MAX_DELAY_US:
             raise ErrReply("delay_us exceeds 2000000000 us (2000 s)")
-        self._check_free(index)
+        self.check_free(index)
         self.slots[index].delay_us = values[0]
         self.say(f"DELAY{index},{values[0]}\r\n")
-
-    def _check_free(self, index: int) -> None:
-        if index in {engine.slot for engine in self.engines}:
-            raise ErrReply(BUSY_SLOT)
-
-    def _line(self, index: int) -> str:
-        slot = self.slots[index]
-        header = [index, *slot.modes, slot.period_us, slot.duration_us, *([slot.delay_us] if slot.delay_us else [])]
-        return f"S{','.join(map(str, header))}" + "".join(f";{one},{two},{us}" for one, two, us in slot.stages())
-
-    def _dump_slot(self, index: int) -> None:
-        slot = self.slots[index]
-        first, second = slot.modes
-        units = ["uA" if mode == CURRENT else "mV" for mode in slot.modes]
-        text = (
-            f"{RULE}Parameters for PulseTrain[{index}] — piecewise-constant (S)\r\n"
-            f"  mode[ch0]: {first} ({MODES[first]})\r\n  mode[ch1]: {second} ({MODES[second]})\r\n"
-            f"  period:    {slot.period_us} usec ({slot.period_us / 1e6:.3f} sec, {1e6 / slot.period_us:.3f} Hz)\r\n"
-            f"  duration:  {slot.duration_us} usec ({slot.duration_us / 1e6:.3f} sec)\r\n"
-            f"  delay:     {slot.delay_us} usec after the start request ({slot.delay_us / 1e6:.3f} sec)\r\n"
-            "\r\n  stage    duration     output0   output1\r\n"
-        )
-        for number, (one, two, us) in enumerate(slot.stages()):
-            text += f"   {number:2d}  {us:7d} usec {one:8d}{units[0]} {two:8d}{units[1]}\r\n"
-        text += "   (no stages)\r\n" if not slot.count else ""
-        text += "  env:  rampIn 0 usec, rampOut 0 usec, shape 0\r\n"
-        text += "  meas: what0 3, what1 3, when 0, stage -1, report 0\r\n"
-        self.say(f"{text}{RULE}OK\r\n")
-
-    def _dump(self, _word: str, _text: str) -> None:
-        lines = ["# stimjimAWG fw=0.8.0 proto=1 session dump — paste back to restore\n"]
-        plain = type(self.slots[0])()
-        for index, slot in enumerate(self.slots):
-            if (slot.modes, slot.period_us, slot.duration_us, slot.delay_us, slot.count) != (
-                plain.modes, plain.period_us, plain.duration_us, 0, 0
-            ):  # fmt: skip
-                lines.append(f"{self._line(index)}\r\n")
-        self.say("".join([*lines, "TRIG0,3,-1,-1,0\r\nTRIG1,3,-1,-1,0\r\nOK\r\n"]))
 
     # --- by hand ---------------------------------------------------------------------------------
 
@@ -276,7 +280,7 @@ class StimJimFirmwareB(StimJimDevice):
 
 
 _NOT_HERE = frozenset(
-    {"L", "W", "D", "P", "R", "ENV", "MEAS", "READ", "TRIG", "DT", "CAL", "CALDEF", "SCREEN", "HELP", "LOG", "SDGET",
+    {"L", "W", "D", "READ", "DT", "CAL", "CALDEF", "SCREEN", "HELP", "LOG", "SDGET",
      "BENCH"}
 )  # fmt: skip
 _COMMANDS: dict[str, Callable[[StimJimFirmwareB, str, str], None]] = {
@@ -292,5 +296,10 @@ _COMMANDS: dict[str, Callable[[StimJimFirmwareB, str, str], None]] = {
     "IDN": lambda jim, _word, _text: jim.say(IDENTITY),
     "STAT": StimJimFirmwareB._status,
     "DELAY": StimJimFirmwareB._delay,
-    "DUMP": StimJimFirmwareB._dump,
+    "DUMP": lambda jim, _word, _text: jim.say(dump_text(jim.slots, jim.routes)),
+    "ENV": StimJimFirmwareB.envelope,
+    "MEAS": StimJimFirmwareB.measurement,
+    "TRIG": StimJimFirmwareB.trigger,
+    "R": StimJimFirmwareB.route,
+    "P": StimJimFirmwareB.store,
 }

@@ -1,17 +1,18 @@
 """StimJim dialect C: the firmware for the RP2354B board (v0.0.0).
 
-All read, none of it run: the checked fields and their messages, the echo (its modes are bits: 2 is current, 8
-is ground), X that cuts in the middle of a stage, the end's text with the gap between pulses as a last stage,
-T-1 that is invalid and stops nothing. One core talks and the other plays: "Started" is said before the other
-core has looked, and a start while a train plays is discarded; E while one plays waits for ever. Another
-version says that it rejected (`faults=-busy_discard`); an early one stops at any byte (`abort_on_byte`).
-Line ends are `\\r\\n`, as the SDK's default makes of each `\\n` [inferred].
+seen (published firmware on a PC): the checked fields and their messages, the echo (its modes are bits: 2 is current,
+8 is ground), X that cuts in the middle of a stage, the end's text with the gap between pulses as a last stage, in
+which the output stays connected, T-1 that is invalid and stops nothing; a slot without stages plays its gap; of a line
+over 1023 bytes the rest is obeyed. One core talks and the other plays: "Started" and the first "Stimulus cancelled."
+are said before the other core has looked, a start while a train plays is discarded, and after E while one plays
+nothing is said any more. read: an edge starts a copy of the slot without a word, and none counts while one plays.
+Another version says that it rejected (`faults=-busy_discard`); an early one stops at any byte (`abort_on_byte`).
+Line ends are `\\r\\n`; where `\\r\\r\\n` was seen is not known (`cr_twice`: everywhere).
 """
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar, NamedTuple
 
-from firmware_sim.analog.analog_output import Stage
 from firmware_sim.stimjim.board import CHANNELS, RP2354B
 from firmware_sim.stimjim.device import LINE_FAULTS, StimJimDevice
 from firmware_sim.stimjim.engine import TrainResult
@@ -21,7 +22,18 @@ from firmware_sim.stimjim.slot import CURRENT, GROUNDED, SLOTS, STAGES, VOLTAGE
 I32_MAX = (1 << 31) - 1
 MAX_STAGE_US = 65_535
 SHORT_US = 20
+DAC_OFFSET_NA = 6_100
 LIMITS = {VOLTAGE: 10_000, CURRENT: 3_333}
+
+
+class Train(NamedTuple):
+    """A copy of a slot, as the playing core gets it."""
+
+    slot: int
+    modes: tuple[int, ...]
+    period_us: int
+    pulses: int
+    stages: tuple[tuple[int, int, int], ...]
 
 
 class StimJimFirmwareC(StimJimDevice):
@@ -36,11 +48,18 @@ class StimJimFirmwareC(StimJimDevice):
         **LINE_FAULTS,
         "abort_on_byte": "any byte cancels the train that plays",
         "wrap": "codes beyond 16 bits flip their polarity",
+        "dac_offset": "the current source gives 6.1 uA too much, for the whole of a train",
+        "cr_twice": "each line ends in two carriage returns",
     }
     scales = RP2354B
     line_size = 1_023
+    tail_is_a_line = True
     deaf = False
-    modes: tuple[int, ...] = ()  # of the train that plays: the playing core has a copy of its own
+    modes: tuple[int, ...] = ()  # of the train that plays
+
+    def __init__(self, **options: Any) -> None:
+        self._armed: list[Train | None] = [None] * CHANNELS
+        super().__init__(**options)
 
     def boot_text(self) -> str:
         """As it is printed when somebody connects."""
@@ -48,7 +67,7 @@ class StimJimFirmwareC(StimJimDevice):
 
     def say(self, text: str) -> None:
         """Print, each newline as two characters."""
-        super().say(text.replace("\n", "\r\n"))
+        super().say(text.replace("\n", "\r\r\n" if "cr_twice" in self.faults else "\r\n"))
 
     def on_bytes(self) -> None:
         """The early version stops at any byte."""
@@ -93,6 +112,7 @@ class StimJimFirmwareC(StimJimDevice):
         slot = self.slots[index]
         slot.modes, slot.period_us, slot.duration_us = modes, period_us, duration_us
         slot.put(stages)
+        self._armed = [train and (self._train(index) if train.slot == index else train) for train in self._armed]
         bits = [1 << mode for mode in modes]
         lines = [
             f"PulseTrain[{index}]: mode[{bits[0]},{bits[1]}], period={period_us} us, "
@@ -106,23 +126,40 @@ class StimJimFirmwareC(StimJimDevice):
             index = fields.take("pulse train index", 0, SLOTS - 1)
         except FieldError as wrong:
             raise FieldError(f"{wrong}{USAGE['T']}") from None
-        slot = self.slots[index]
-        count = slot.duration_us // slot.period_us if slot.count else 0
         self.say(f"Started PulseTrain[{index}].\n\n")
         if self._playing:
             if "busy_discard" not in self.faults:
                 self.say("Stimulus rejected: channel(s) busy.\n\n")
             return
-        if not count:
+        self._play(self._train(index))
+
+    def _train(self, index: int) -> Train:
+        slot = self.slots[index]
+        return Train(index, tuple(slot.modes), slot.period_us, slot.duration_us // slot.period_us, (*slot.stages(),))
+
+    def _play(self, train: Train) -> None:
+        """Give a train, the gap behind each pulse as its last stage."""
+        if not train.pulses:
             return
-        rest_us = slot.period_us - sum(us for _, _, us in slot.stages())
-        plans = [(*plan, Stage(0, rest_us)) if plan else () for plan in self.board.plan(slot.modes, slot.stages())]
+        gap = (0, 0, train.period_us - sum(us for _, _, us in train.stages))
+        plans = self.board.plan([*train.modes], [*train.stages, gap])
+        if "dac_offset" in self.faults:
+            plans = [
+                tuple(stage._replace(na=stage.na + DAC_OFFSET_NA) if mode == CURRENT else stage for stage in plan)
+                for mode, plan in zip(train.modes, plans, strict=True)
+            ]
         for channel, plan in enumerate(plans):
             if plan:
                 self.board.grounded(channel, self.now_us)
-        self.modes = tuple(slot.modes)
-        self.engines[0].begin(index, plans, self.now_us, slot.period_us, count)
-        self.started(0, index)
+        self.modes = train.modes
+        self.engines[0].begin(train.slot, plans, self.now_us, train.period_us, train.pulses)
+        self.started(0, train.slot)
+
+    def edge(self, line: int, rising: bool) -> None:
+        """Ignored while a train plays."""
+        train = self._armed[line]
+        if rising and train is not None and not self._playing:
+            self._play(train)
 
     def _stop(self, fields: Fields) -> None:
         if fields.text:
@@ -162,6 +199,7 @@ class StimJimFirmwareC(StimJimDevice):
             sync = fields.take("trigger/sync", 0, 1) if fields.peek() == "," else 0
         except FieldError as wrong:
             raise FieldError(f"{wrong}{USAGE['R']}") from None
+        self._armed[channel] = None if index < 0 or sync else self._train(index)
         what = "Disabled" if index < 0 else "Sync signal" if sync else f"PulseTrain[{index}] trigger"
         self.say(f"IN{channel} -> {what}\n\n")
 

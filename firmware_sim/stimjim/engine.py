@@ -4,6 +4,7 @@ The timer ticks each period from the start; at each tick a pulse is played whole
 Pulses are booked late, many at once: when somebody asks, or when something about them changes.
 """
 
+from itertools import zip_longest
 from typing import NamedTuple
 
 from firmware_sim.analog.analog_output import AnalogOutput, Stage, StageReading
@@ -25,6 +26,17 @@ class TrainResult(NamedTuple):
         """The mean voltage of each stage, as read."""
         sums = self.sums[channel]
         return sums[stage].uv / self.pulses / 1e3 if self.pulses and stage < len(sums) else 0.0
+
+    def with_that_of(self, other: "TrainResult") -> "TrainResult":
+        """Both together: two engines that play one slot count into the same place."""
+        sums = tuple(
+            [
+                StageReading(one.na + two.na, one.uv + two.uv)
+                for one, two in zip_longest(mine, theirs, fillvalue=StageReading(0, 0))
+            ]
+            for mine, theirs in zip(self.sums, other.sums, strict=True)
+        )
+        return TrainResult(self.pulses + other.pulses, sums)
 
 
 class TrainEngine:
@@ -66,11 +78,28 @@ class TrainEngine:
         self._sums = tuple([StageReading(0, 0)] * len(plan) for plan in plans)
         self._set(plans, start_us, period_us, count, ends=ends)
 
+    @property
+    def period_us(self) -> int:
+        """Between two ticks of the train that plays, whatever its slot says by now."""
+        return self._period_us
+
+    def forget(self, until_us: int) -> None:
+        """Count and read anew, and play on until then, on the same ticks."""
+        self._pulses = 0
+        self._sums = tuple([StageReading(0, 0)] * len(sums) for sums in self._sums)
+        ticks = -(-(until_us - self._first_us) // self._period_us)
+        self._set(self.plans, self._first_us, self._period_us, ticks, ends=True)
+
+    def result(self) -> TrainResult:
+        """What it has delivered so far."""
+        return TrainResult(self._pulses, self._sums)
+
     def change(self, plans: list[tuple[Stage, ...]], count: int) -> None:
         """Play otherwise from the next pulse on, `count` pulses in all."""
         for sums, plan in zip(self._sums, plans, strict=True):
             sums.extend([StageReading(0, 0)] * (len(plan) - len(sums)))
-        self._set(plans, self._first_us, self._period_us, max(0, count - self._pulses), ends=self.end_us != NEVER_US)
+        left = max(0, count - (self._first_us - self.start_us) // self._period_us)
+        self._set(plans, self._first_us, self._period_us, left, ends=self.end_us != NEVER_US)
 
     def _set(self, plans: list[tuple[Stage, ...]], first_us: int, period_us: int, count: int, *, ends: bool) -> None:
         self.plans = plans

@@ -2,7 +2,7 @@
 
 import re
 
-from firmware_sim.stimjim.slot import CURRENT, FLOATING, GROUNDED, SLOTS, STAGES, U32, VOLTAGE
+from firmware_sim.stimjim.slot import CURRENT, FLOATING, GROUNDED, SLOTS, STAGES, VOLTAGE, TrainSlot, i32, u32
 
 MAX_DELAY_US = 2_000_000_000
 WARN_UA = 3_000
@@ -47,7 +47,7 @@ class _Scan:
         if found is None:
             raise ErrReply(otherwise)
         self.text = text[found.end() :].lstrip(" \t")
-        return int(found[1])
+        return i32(int(found[1])) if signed else u32(int(found[1]))
 
 
 def parsed(text: str) -> tuple[list[int], tuple[int, int, int], list[tuple[int, int, int]]]:
@@ -57,8 +57,8 @@ def parsed(text: str) -> tuple[list[int], tuple[int, int, int], list[tuple[int, 
     modes = [mode - 90 if mode in {90, 91} else mode for mode in modes]
     if any(mode not in MODES for mode in modes):
         raise ErrReply("mode must be 0-3 or 90/91 (V/I without measurement)")
-    period_us = scan.field(",", "bad or missing period_us") & U32
-    duration_us = scan.field(",", "bad or missing duration_us") & U32
+    period_us = scan.field(",", "bad or missing period_us")
+    duration_us = scan.field(",", "bad or missing duration_us")
     if period_us == 0:
         raise ErrReply("period_us must be > 0")
     delay_us = scan.field(",", "bad delay_us") if scan.text[:1] == "," else 0
@@ -74,8 +74,59 @@ def parsed(text: str) -> tuple[list[int], tuple[int, int, int], list[tuple[int, 
             raise ErrReply("too many stages (max 10)")
         first = scan.field(";", "bad stage amplitude a0", signed=True)
         second = scan.field(",", "bad stage amplitude a1", signed=True)
-        stages.append((first, second, scan.field(",", "bad stage dur_us") & U32))
+        stages.append((first, second, scan.field(",", "bad stage dur_us")))
     return modes, (period_us, duration_us, delay_us), stages
+
+
+def envelope_of(values: list[int] | None, slot: TrainSlot) -> list[int]:
+    """What `ENV` sets: both ramps and their shape."""
+    if values is None or len(values) < 2 or len(values) > 3:
+        raise ErrReply("need <rampIn_us>,<rampOut_us>[,<shape>]")
+    if min(values) < 0:
+        raise ErrReply("fields must be non-negative")
+    envelope = [*values, 0][:3]
+    if envelope[2]:
+        raise ErrReply("shape 1 (raised-cosine) is reserved, use 0")
+    if sum(envelope) > slot.duration_us:
+        raise ErrReply("rampIn+rampOut exceeds the slot's duration_us")
+    return envelope
+
+
+def measurement_of(values: list[int] | None, slot: TrainSlot) -> list[int]:
+    """What `MEAS` sets: what of each channel, when, at which stage, and the report."""
+    if values is None or not 4 <= len(values) <= 5:
+        raise ErrReply("need <what0>,<what1>,<when>,<stage>[,<report>]")
+    measurement = [*values, 0][:5]
+    if min(*measurement[:3], measurement[3] + 1, measurement[4]) < 0:
+        raise ErrReply("fields must be non-negative (stage may be -1 = all)")
+    if max(*measurement[:3], measurement[4]) > 3 or measurement[3] >= STAGES:
+        raise ErrReply("field out of range")
+    if measurement[2]:
+        raise ErrReply("S/L slots require when=0 (near stage end)")
+    if measurement[3] >= slot.count:
+        raise ErrReply("stage must be -1 (all) or a valid stage index")
+    return measurement
+
+
+def route_of(values: list[int] | None) -> list[int]:
+    """What `TRIG` sets: mode, both slots, edge."""
+    if values is None or len(values) != 4:
+        raise ErrReply("need <mode>,<slot0>,<slot1>,<edge> (slots -1 for none)")
+    mode, first, second, edge = values
+    if not (0 <= mode <= 3 and 0 <= edge <= 1):
+        raise ErrReply("field out of range")
+    if not (-1 <= first < SLOTS and -1 <= second < SLOTS):
+        raise ErrReply("slots must be -1 (none) or a valid slot index")
+    if mode == 1 and (first < 0 or second != -1):
+        raise ErrReply(
+            "joint mode drives one slot — slot1 must be -1" if first >= 0 else "joint mode needs a slot in slot0"
+        )
+    if mode == 2 and max(first, second) < 0:
+        raise ErrReply("independent mode needs at least one slot")
+    if mode in {0, 3} and (first, second) != (-1, -1):
+        name = "marker mode drives no train" if mode else "disabled mode takes no slots"
+        raise ErrReply(f"{name} — both {'slots ' if mode else ''}must be -1")
+    return values
 
 
 def caveats(modes: list[int], period_us: int, stages: list[tuple[int, int, int]]) -> str:

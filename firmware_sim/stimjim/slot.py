@@ -18,13 +18,16 @@ _INTEGER = re.compile(r"\s*([+-]?\d+)")
 class TrainSlot:
     """One pulse train. As the device boots, neither channel is driven."""
 
-    __slots__ = ("count", "delay_us", "duration_us", "memory", "modes", "period_us")
+    __slots__ = ("count", "delay_us", "duration_us", "envelope", "measurement", "memory", "modes", "period_us")
 
     def __init__(self) -> None:
         self.modes = [GROUNDED, GROUNDED]
         self.period_us = 10_000
         self.duration_us = 500_000
-        self.delay_us = 0  # dialect B alone has it
+        # Dialect B alone has these, and keeps the last two when the slot is defined anew.
+        self.delay_us = 0
+        self.envelope = [0, 0, 0]
+        self.measurement = [3, 3, 0, -1, 0]
         self.count = 0
         self.memory = [0] * (3 * STAGES + _BEYOND)
 
@@ -68,10 +71,24 @@ def scan(text: str, most: int) -> list[int]:
 
 def atoi(text: str) -> int:
     """The number that text begins with, as C's atoi: 0 when there is none."""
-    values = scan(text, 1)
-    return max(-(1 << 31), min(values[0], (1 << 31) - 1)) if values else 0
+    return i32((scan(text, 1) or [0])[0])
 
 
 def i32(value: int) -> int:
-    """A number as 32 bits with a sign hold it."""
+    """A number as sscanf's `%d` leaves it in 32 bits: what is beyond them stays at the end."""
+    return max(-(1 << 31), min(value, (1 << 31) - 1))
+
+
+def u32(value: int) -> int:
+    """The same of `%u`: a minus turns round, what is beyond 32 bits stays at the end."""
+    return value & U32 if abs(value) <= U32 else U32
+
+
+def as_signed(value: int) -> int:
+    """The 32 bits of an unsigned number as `%d` prints them."""
     return (value + (1 << 31) & U32) - (1 << 31)
+
+
+def seconds(us: int) -> str:
+    """As the firmware prints them: the product is a little less than the quotient, so that 100500 us are 0.100."""
+    return f"{0.000001 * us:.3f}"

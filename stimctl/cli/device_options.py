@@ -1,4 +1,4 @@
-"""The options `--device`, `--dialect` and `--isolator`, for stimulators that are not native ones."""
+"""The options `--device`, `--dialect`, `--isolator` and its own, for stimulators that are not native ones."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -6,22 +6,38 @@ from typing import Any
 
 import click
 
-_DEVICE = "What is at the port. auto asks only what starts nothing. [default: native]"
-_DIALECT = "Of a StimJim; without it the device is asked."
-_ISOLATOR = "Of a PulsePal: what its stimulus isolator gives for a volt. No default."
+_DEVICE = "The device at the port; auto asks questions that start nothing. [default: native]"
+_DIALECT = "A StimJim's dialect; without it the device is asked."
+_ISOLATOR = "A PulsePal's stimulus isolator: mA for each volt. No default."
+_OFFSET = "The most that the isolator gives at zero volts, by its own data."
+_BANDWIDTH = "The isolator's bandwidth, by its own data."
 
 
 def device_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give `command` the three options, as one `choice`. A combination that makes no sense is a `Misuse`."""
+    """Give `command` these options, as one `choice`. A combination that makes no sense is a `Misuse`."""
 
     @click.option("--device", type=click.Choice(["native", "stimjim", "pulsepal", "auto"]), help=_DEVICE)
     @click.option("--dialect", type=click.Choice(["a", "b", "c"]), help=_DIALECT)
     @click.option("--isolator", metavar="MA_PER_VOLT", help=_ISOLATOR)
+    @click.option("--isolator-offset", metavar="UA", help=_OFFSET)
+    @click.option("--isolator-bandwidth", metavar="KHZ", help=_BANDWIDTH)
     @wraps(command)
-    def with_choice(*args: Any, device: str | None, dialect: str | None, isolator: str | None, **options: Any) -> Any:
+    def with_choice(
+        *args: Any,
+        device: str | None,
+        dialect: str | None,
+        isolator: str | None,
+        isolator_offset: str | None,
+        isolator_bandwidth: str | None,
+        **options: Any,
+    ) -> Any:
         # Here, because a session brings much with it that `--help` does not need.
         from stimctl.stimulators.discovery import DeviceChoice
 
-        return command(*args, choice=DeviceChoice(device or "native", dialect, isolator), **options)
+        return command(
+            *args,
+            choice=DeviceChoice(device or "native", dialect, isolator, isolator_offset, isolator_bandwidth),
+            **options,
+        )
 
     return with_choice

@@ -81,12 +81,19 @@ class Closing:
         if self.zero is None or identity is None or status.boot_id != identity.boot_id:
             return
         if status.device_time_us > context.device.answered_us and status.state in GIVES_OUTPUT:
-            text = "the device gives output again after its zero was confirmed"
+            self.stop_anew("the device gives output again after its zero was confirmed", now_us)
+
+    def stop_anew(self, text: str, now_us: int) -> None:
+        """What was at zero may not be any more. Told once: whoever goes on starting it would fill the log."""
+        context = self._context
+        if all(alarm.text != text for alarm in context.alarms):
             context.alarm(Priority.HIGH, text, PULL_THE_LEADS, now_us)
-            self.zero = None
-            self._stop_us = now_us
-            context.pending = None
-            context.stimulator.stop(now_us)
+        if self.zero is None or self.line_gone:
+            return
+        self.zero = None
+        self._stop_us = now_us
+        context.pending = None
+        context.stimulator.stop(now_us)
 
     def on_records(self, records: base.SessionCounts, now_us: int) -> None:
         """The device said what it counted. Another session's counts are neither used nor acknowledged."""

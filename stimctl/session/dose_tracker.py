@@ -90,7 +90,7 @@ class DoseTracker:
             band_us = records.record.segment_0_us, records.record.segment_1_us
         agrees = measured_agrees(identity, rx.program, records) if records and identity else None
         exact = None if counted is None else counted == commanded and self.contradiction is None
-        if exact and kept is not None and kept.estimated:
+        if exact and kept is not None and kept.evidence != "counted":
             exact = None
         if exact is False and self.unanswered:
             self.contradiction = self.contradiction or UNANSWERED

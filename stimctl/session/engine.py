@@ -42,6 +42,8 @@ UNATTENDED = frozenset({State.IDLE, State.IDENTIFIED, State.LOADED, State.TESTED
 ATTENDED = frozenset({State.IDLE, State.IDENTIFIED, State.LOADED})
 STOOD_STILL_US = 200_000  # later than its deadline by so much, this program did not run [choice]
 _START_AGAIN = "start again; if it happens twice, examine the device"
+_UNRESTED = "switch the board off and take its leads off: it may still hold a program"
+_INTRUDED = "look after the subject first; end other programs, take leads off the trigger inputs, then start again"
 _ENDS: dict[type[StimctlError], End] = {CommandRefused: End.REFUSED, EchoMismatch: End.ECHO, Unsafe: End.GATE}
 _Handler = Callable[[Any, int], None]
 
@@ -120,6 +122,8 @@ class Engine:
             base.OrderDeclined: self._stimulate.on_declined,
             base.LateReply: self._stimulate.on_late,
             base.StimulatorFailed: self._on_failed,
+            base.Intruded: self._on_intruded,
+            base.Unrested: lambda event, now_us: context.alarm(Priority.HIGH, event.text, _UNRESTED, now_us),
             base.EntryNoted: lambda event, now_us: context.put(event.kind, now_us, **event.body),
             m.Status: self._telemetry.on_status,
             m.Channel: self._telemetry.on_channel,
@@ -383,6 +387,15 @@ class Engine:
 
     def _on_acknowledged(self, _event: m.Acknowledged, now_us: int) -> None:
         (self._close if self.state is STOPPING else self._prepare).on_acknowledged(now_us)
+
+    def _on_intruded(self, event: base.Intruded, now_us: int) -> None:
+        """Somebody else's output is stopped as ours is, and no count is believed any more."""
+        dose_tracker = self._context.dose_tracker
+        dose_tracker.contradiction = dose_tracker.contradiction or event.text
+        if self.state is STOPPING:
+            self._close.stop_anew(event.text, now_us)
+        elif self.state is not ENDED:
+            self._context.fail(End.IMPLAUSIBLE, event.text, _INTRUDED, now_us)
 
     def _on_failed(self, event: base.StimulatorFailed, now_us: int) -> None:
         error = event.error

@@ -222,7 +222,7 @@ class Plausibility:
         """The direct current over a second: 1 pC a us is 1 uA."""
         over_us, passed_pc = device_us - believed.net_from_us, abs(net_pc - believed.net_from_pc)
         believed.net_from_us, believed.net_from_pc = device_us, net_pc
-        if passed_pc <= over_us:
+        if passed_pc <= limits.MEAN_DC_UA * over_us:
             return None
         text = f"channel {channel} passes a direct current of over 1 uA ({passed_pc} pC in {over_us} us)"
         return Implausible(End.NET_CHARGE, text)

@@ -6,6 +6,7 @@ messages (`Status`, `Channel`, `Armed`, ...) are the common form of telemetry: a
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from stimctl.errors import StimctlError
@@ -37,6 +38,10 @@ class Identity:
     watchdog_ms: int
     # Output is given in leases that end by themselves, because the device has no watchdog of its own.
     by_lease: bool = False
+    # A stop may end a pulse in its middle; what is then open is not balanced.
+    stops_mid_pulse: bool = False
+    # What can happen at the device that nobody tells the host, a sentence each.
+    unnoticed: tuple[str, ...] = ()
 
     def record(self) -> dict[str, Any]:
         """JSON-able, for the log."""
@@ -102,26 +107,38 @@ class LeaseHandovers(NamedTuple):
 
 
 class FigureOrigins(NamedTuple):
-    """How the figures of `SessionCounts` came about, where the device keeps none of its own."""
+    """How the figures of `SessionCounts` came about, where the device keeps none of its own.
+
+    `told`: the device tells when a lease is over. Where it does not, one that was broken off at the device counts as
+    whole, and every figure is a most.
+    """
 
     source: str
     bases: tuple[CountBasis, ...]
     handovers: LeaseHandovers
+    told: bool = True
+    # By channel: how far its delivered charge may be off, by what was declared of the parts behind the device.
+    unsure_pc: Mapping[int, int] = MappingProxyType({})
 
     @property
     def estimated(self) -> int:
         """Pulses of all channels that are bounded by time only."""
         return sum(sum(each.estimated) for each in self.bases)
 
+    @property
+    def evidence(self) -> str:
+        return "at most" if not self.told else "estimated" if self.estimated else "counted"
+
     def record(self) -> dict[str, Any]:
         """JSON-able, for the log and the report."""
         return {
             "source": self.source,
-            "evidence": "estimated" if self.estimated else "counted",
+            "evidence": self.evidence,
             "channels": {
                 str(each.channel): dict(zip(each._fields[1:], map(list, each[1:]), strict=True)) for each in self.bases
             },
             "handovers": self.handovers.record(),
+            "unsure_pc": {str(channel): pc for channel, pc in self.unsure_pc.items()},
         }
 
 
@@ -180,6 +197,18 @@ class EntryNoted(NamedTuple):
 
     kind: str
     body: Mapping[str, Any]
+
+
+class Intruded(NamedTuple):
+    """The device did something that was not ordered here: somebody else gives it orders, or an input does."""
+
+    text: str
+
+
+class Unrested(NamedTuple):
+    """After the session the device may still hold a program that something else could start."""
+
+    text: str
 
 
 class LateReply(NamedTuple):

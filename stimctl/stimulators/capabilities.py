@@ -21,12 +21,14 @@ WORDS: dict[Capability, tuple[str, str]] = {
                             "no alternation: the host changes bands between leases, with a gap"),
     Capability.RAMPS: ("ramps", "no ramp: the host gives it as a succession of short leases"),
 }  # fmt: skip
+CUTS = "a stop may end a pulse in its middle: at most one phase is then left unbalanced, and logged"
 MISSING = {flag: missing for flag, (_can, missing) in WORDS.items()}
 
 
 def lacking(identity: Identity) -> tuple[str, ...]:
-    """What this device cannot do by itself, a sentence each; nothing where it can do all."""
-    return tuple(text for flag, text in MISSING.items() if flag not in identity.capabilities)
+    """What this device cannot do by itself, and what nobody would notice, a sentence each."""
+    missing = tuple(text for flag, text in MISSING.items() if flag not in identity.capabilities)
+    return missing + ((CUTS,) if identity.by_lease and identity.stops_mid_pulse else ()) + identity.unnoticed
 
 
 def table(identities: Iterable[Identity]) -> str:
@@ -44,6 +46,7 @@ def table(identities: Iterable[Identity]) -> str:
             if flag is not Capability.WATCHDOG
         ),
         ["output is given in leases of 3 s at most", *("yes" if identity.by_lease else "no" for identity in devices)],
+        ["a stop may end a pulse in its middle", *("yes" if each.stops_mid_pulse else "no" for each in devices)],
         ["may be used on a person", *("no" if _unfit(identity) else "see SAFETY.md" for identity in devices)],
     ]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)

@@ -9,12 +9,13 @@ from typing import TypeVar
 
 from stimctl.errors import Misuse, WireError, WrongDevice
 from stimctl.port import Port, open_port
-from stimctl.stimulators.base import DeviceIdentified, Stimulator, StimulatorFailed
+from stimctl.stimulators.base import DeviceIdentified, Intruded, Stimulator, StimulatorFailed
 from stimctl.stimulators.exchange import BOOT_US
 from stimctl.stimulators.lease.adapter import LeaseAdapter
-from stimctl.stimulators.native import NativeAdapter
-from stimctl.stimulators.pulsepal.adapter import PulsePalAdapter, isolator_ua_per_v
-from stimctl.stimulators.pulsepal.gate import HANDSHAKE, START
+from stimctl.stimulators.native import NativeAdapter, hello_number
+from stimctl.stimulators.pulsepal.adapter import PulsePalAdapter
+from stimctl.stimulators.pulsepal.gate import HANDSHAKE
+from stimctl.stimulators.pulsepal.isolator import Isolator, declared
 from stimctl.stimulators.stimjim.adapter import DIALECTS
 from stimctl.stimulators.stimjim.gate import IDENTIFY
 from stimctl.stimulators.stimjim.parser import IdnReply, StimJimParser
@@ -24,9 +25,7 @@ from stimctl.wire.framing import DELIMITER, FrameSplitter
 
 DEVICES = ("native", "stimjim", "pulsepal", "auto")
 ANSWER_US = 300_000
-# A sequence number whose frame has no byte that begins a PulsePal's command.
-_HELLOS = (m.encode(number, m.Hello(PROTOCOL_VERSION)) for number in range(1, 0x100))
-HELLO = next(frame for frame in _HELLOS if START not in frame)
+HELLO = m.encode(hello_number(1), m.Hello(PROTOCOL_VERSION))
 # The line end before and after clears what the other questions left in a StimJim's line.
 PROBES = {"native": DELIMITER + HELLO, "stimjim": b"\n" + IDENTIFY, "pulsepal": HANDSHAKE}
 CLEAR_LINE = b"\n"
@@ -38,12 +37,15 @@ _T = TypeVar("_T")
 class DeviceChoice:
     """What was said of the device. Raises `Misuse` for what does not go together.
 
-    `isolator` is a PulsePal's, in mA per volt: it has no default, because a wrong one is a wrong current.
+    `isolator` is a PulsePal's, in mA per volt: it has no default, because a wrong one is a wrong current. Its offset in
+    uA and its bandwidth in kHz say how sure the dose is.
     """
 
     device: str = "native"
     dialect: str | None = None
     isolator: str | None = None
+    isolator_offset: str | None = None
+    isolator_bandwidth: str | None = None
 
     def __post_init__(self) -> None:
         if self.device not in DEVICES:
@@ -53,9 +55,18 @@ class DeviceChoice:
         if self.isolator is not None:
             if self.device not in ("pulsepal", "auto"):
                 raise Misuse(f"isolator: belongs to a PulsePal, not to --device {self.device}")
-            isolator_ua_per_v(self.isolator)
+            _ = self.declared
         elif self.device == "pulsepal":
             raise Misuse("isolator: say how many mA per volt the isolator gives; there is no default")
+        elif self.isolator_offset is not None or self.isolator_bandwidth is not None:
+            raise Misuse("isolator: its offset and bandwidth belong to one whose mA per volt are said too")
+
+    @property
+    def declared(self) -> Isolator:
+        """The isolator. Raises `Misuse`."""
+        if self.isolator is None:
+            raise Misuse("a PulsePal is at the port: say how many mA per volt its isolator gives, with --isolator")
+        return declared(self.isolator, self.isolator_offset, self.isolator_bandwidth)
 
 
 NATIVE = DeviceChoice()
@@ -76,9 +87,7 @@ def stimulator(choice: DeviceChoice, port: Port, first_sequence: int = 0) -> Sti
     if device == "stimjim":
         assert dialect is not None
         return LeaseAdapter(DIALECTS[dialect](simulator=port.virtual))
-    if choice.isolator is None:
-        raise Misuse("a PulsePal is at the port: say how many mA per volt its isolator gives, with --isolator")
-    return LeaseAdapter(PulsePalAdapter(isolator_ua_per_v(choice.isolator), simulator=port.virtual))
+    return LeaseAdapter(PulsePalAdapter(choice.declared, simulator=port.virtual))
 
 
 def detect(port: Port) -> tuple[str, str | None]:
@@ -133,6 +142,8 @@ def handshake(port: Port, device: Stimulator) -> DeviceIdentified:
                 return event
             if isinstance(event, StimulatorFailed):
                 raise event.error
+            if isinstance(event, Intruded):
+                raise WrongDevice(event.text)
 
 
 def _ask(port: Port, device: str, answer_in: Callable[[bytes], _T | None], patience_us: int = ANSWER_US) -> _T | None:

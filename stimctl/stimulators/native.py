@@ -6,6 +6,7 @@ sent again every 20 ms until the device says that it measured zero.
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import count
 from operator import itemgetter
 from typing import Any
 
@@ -36,6 +37,17 @@ _TOLD = frozenset(m.SHAPE_OF[each].kind for each in (Status, Channel, Event))
 _kind = itemgetter(0)  # of a payload
 # An empty frame goes ahead: what half a frame, or noise, left on the line ends there and cannot eat the Stop.
 STOP_FRAME = DELIMITER + m.encode(0, m.Stop())
+# Line ends, which make a StimJim do what stands before them, and the byte that begins a PulsePal's command.
+COMMAND_BYTES = frozenset(b"\n\r\xd5")
+
+
+def hello_number(first: int) -> int:
+    """The first sequence number from `first` on whose Hello no other device could take for a command.
+
+    Until it has answered, nobody knows that the device is a native one.
+    """
+    hello = m.Hello(PROTOCOL_VERSION)
+    return next(n for n in (each & 0xFFFF for each in count(first)) if COMMAND_BYTES.isdisjoint(m.encode(n, hello)))
 
 
 def program_messages(program: Program) -> tuple[m.LoadProgram, list[m.LoadSegment]]:
@@ -76,7 +88,8 @@ class NativeAdapter:
 
     def __init__(self, first_sequence: int = 0) -> None:
         self._splitter = FrameSplitter()
-        self._exchange = Exchange(first_sequence, self._set_target)
+        # The Hello is the first command, and has the number after this one.
+        self._exchange = Exchange(hello_number(first_sequence + 1) - 1, self._set_target)
         self.take_output = self._exchange.take_output
         self._nonce = 0
         self._keep_alive: PendingCommand | None = None

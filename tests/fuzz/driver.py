@@ -15,6 +15,7 @@ from stimctl.session.view import OperatorMessage
 from stimctl.stimulators.lease.adapter import LeaseAdapter
 from stimctl.stimulators.native import NativeAdapter
 from stimctl.stimulators.pulsepal.adapter import PulsePalAdapter
+from stimctl.stimulators.pulsepal.isolator import Isolator
 from stimctl.stimulators.stimjim.adapter import DIALECTS
 from stimctl.wire import codec as m
 from stimctl.wire.framing import MAX_PAYLOAD, FrameSplitter, frame
@@ -39,7 +40,7 @@ _PAIRS: tuple[Callable[[], tuple[Any, Any]], ...] = (
         for letter in "abc"
     ),
     lambda: (
-        LeaseAdapter(PulsePalAdapter(1_000, simulator=True)),
+        LeaseAdapter(PulsePalAdapter(Isolator(1_000), simulator=True)),
         FIRMWARES["22"](seed=1, load="nominal", isolator=1.0),
     ),
 )

@@ -64,6 +64,8 @@ def _origins(summary: SessionSummary) -> Iterator[tuple[str, str]]:
     """What the delivered figures rest on, where the device holds no counts of its own."""
     if summary.kept:
         yield "delivered is", f"{summary.kept.get('evidence')}: {summary.kept.get('source')}"
+        for channel, pc in (summary.kept.get("unsure_pc") or {}).items():
+            yield f"channel {channel} unsure by", f"{charge_text(pc)}, by what was declared of the isolator"
         gaps = summary.kept.get("handovers") or {}
         yield "hand-over gaps", ", ".join(f"{name} {value}" for name, value in gaps.items())
 

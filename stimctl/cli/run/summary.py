@@ -163,6 +163,8 @@ def _mark(report: SessionReport, channel: int) -> str:
     """What a delivered figure rests on, where that is not the device's own counter."""
     if report.kept is None:
         return ""
+    if report.kept["evidence"] == "at most":
+        return " at most"
     return " estimated" if any(report.kept["channels"][str(channel)]["estimated"]) else " counted"
 
 

@@ -13,7 +13,7 @@ from stimctl import limits
 from stimctl.errors import Misuse, Suspended
 from stimctl.limits import SessionTimer
 from stimctl.stimulators import base
-from stimctl.stimulators.base import DeviceIdentified, StimulatorFailed, earliest
+from stimctl.stimulators.base import DeviceIdentified, StimulatorFailed, Unrested, earliest
 from stimctl.stimulators.lease import report_checks
 from stimctl.stimulators.lease.device import LeaseDevice, LeaseDone
 from stimctl.stimulators.lease.plan import Lease, LeasePlan, check_program
@@ -51,6 +51,8 @@ class LeaseAdapter:
         self._said_us = 0
         self._lowered: list[tuple[int, int]] = []  # targets that are applied once what runs above them is cut
         self._check: ContactCheck | None = None
+        self._direct = report_checks.DirectCurrent()
+        self._resting: tuple[int, ...] | None = None  # channels whose records are told once the device is at rest
         self._started = False
         self._failed = False
         self._tick_us: int | None = None
@@ -124,11 +126,17 @@ class LeaseAdapter:
 
     def stop(self, now_us: int) -> None:
         self._out_of_turn.clear()
-        self._check = None
+        self._check = self._resting = None
         self._scheduler.begin_cut(CutReason.STOP, now_us)
 
     def read_records(self, channels: Iterable[int], now_us: int) -> None:
-        self._say(now_us, self._records(channels))
+        """Put the device at rest, then tell what is known: it is the last thing that is asked of it."""
+        self._resting = tuple(channels)
+        self._dialect.rest(now_us)
+
+    def rested(self, _now_us: int) -> list[Any]:
+        channels, self._resting = self._resting, None
+        return [] if channels is None else [self._records(channels)]
 
     def acknowledge(self, session: int, now_us: int) -> None:
         self._at.state = DeviceState.IDLE
@@ -175,11 +183,14 @@ class LeaseAdapter:
 
     def _once(self, events: list[Any], now_us: int) -> list[Any]:
         """The first failure ends the session; what fails while it stops must not end the stopping too."""
-        kept = []
+        kept: list[Any] = []
         for event in events:
             if isinstance(event, DeviceIdentified):
                 self._at.identity, self._at.nonce = event.identity, now_us << 8
                 self._at.connected_us = self._tick_us = self.heard_us = now_us
+            if isinstance(event, StimulatorFailed) and self._resting is not None:
+                kept += [Unrested(str(event.error)), *self.rested(now_us)]
+                continue
             if not isinstance(event, StimulatorFailed) or not self._failed:
                 kept.append(event)
             self._failed |= isinstance(event, StimulatorFailed)
@@ -205,7 +216,9 @@ class LeaseAdapter:
             wrong = report_checks.wrong_report(lease, done)
             if wrong is not None:
                 return [StimulatorFailed(wrong)]
-            found = report_checks.trip(self._at.identity, lease, done)
+            identity = self._at.identity
+            direct = self._direct.over(identity, lease, done) if self._check is None else None
+            found = report_checks.trip(identity, lease, done) or direct
             # In the check an open lead is what is asked for: its result says so.
             if found is not None and not (self._check is not None and found.reason == EndReason.LEAD_OFF):
                 return self._tripped(found, now_us)
@@ -320,5 +333,23 @@ class LeaseAdapter:
             session_record(self._at, self._scheduler.at_us, tally.band_us),
             tuple(tally.counters(channel, session) for channel in wanted),
             measured,
-            tally.figure_origins(self._dialect.pulse_source),
+            tally.figure_origins(self._dialect.pulse_source, told=self._dialect.tells_ends)._replace(
+                unsure_pc=self._unsure_pc()
+            ),
         )
+
+    def _unsure_pc(self) -> dict[int, int]:
+        program, unsure = self._at.program, dict[int, int]()
+        if program is None:
+            return unsure
+        for channel in program.channels:
+            counted = self._scheduler.tally.counters(channel, self._at.session)
+            bands = ((counted.charge_0_pc, counted.pulses_0), (counted.charge_1_pc, counted.pulses_1))
+            parts = [
+                self._dialect.unsure_pc(charge_pc, segment.width_us, pulses)
+                for (charge_pc, pulses), segment in zip(bands, program.segments, strict=False)
+            ]
+            known = [part for part in parts if part is not None]
+            if known:
+                unsure[channel] = sum(known)
+        return unsure

@@ -56,16 +56,41 @@ class StageMean(NamedTuple):
     mean_ua: int
 
 
+class RestMean(NamedTuple):
+    """The mean current of a channel over a stretch of each period in which nothing was to flow, and its length."""
+
+    channel: int
+    mean_ua: int
+    us: int
+
+
 class LeaseDone(NamedTuple):
-    """The lease is over: how many pulses the device reports, None where it reports nothing, and what it measured."""
+    """The lease is over: how many pulses the device reports, None where it reports nothing, and what it measured, in
+    the pulses and between them."""
 
     pulses: int | None
     means: tuple[StageMean, ...] = ()
+    rests: tuple[RestMean, ...] = ()
+
+    def rest_pc(self, channel: int) -> int:
+        """What flowed in each period besides the pulse; 1 uA for 1 us is 1 pC."""
+        return sum(mean_ua * us for at, mean_ua, us in self.rests if at == channel)
 
     def phases_ua(self, channel: int) -> tuple[int, int] | None:
         """The means of a channel's two phases, if both were measured."""
         found = {mean.phase: mean.mean_ua for mean in self.means if mean.channel == channel}
         return (found[0], found[1]) if len(found) == 2 else None
+
+
+class Foreign(NamedTuple):
+    """The device told of something that nobody here ordered. `starts`: a train began, or began anew."""
+
+    text: str
+    starts: bool = False
+
+
+class AtRest(NamedTuple):
+    """Nothing that the device holds could give output."""
 
 
 class ZeroReported(NamedTuple):
@@ -95,12 +120,13 @@ class LeaseDevice(SansIO, Protocol):
     `stops_mid_pulse` that a stop may cut a pulse in half, so that a cut which can wait is sent between two pulses;
     `prepares_ahead` that the next lease can be prepared while one runs.
 
-    `connect` identifies, then makes harmless whatever the device could play, and ends in `DeviceIdentified`. `prepare`
-    puts a lease into the device without starting it and ends in `LeasePrepared`; `begin` starts it and ends in
-    `LeaseBegun`, and later in `LeaseDone`. Both raise `Unsafe`.
+    `connect` identifies, then makes harmless whatever the device could play, and ends in `DeviceIdentified`; `rest`
+    does the latter again and ends in `AtRest`. `prepare` puts a lease into the device without starting it and ends in
+    `LeasePrepared`; `begin` starts it and ends in one `LeaseBegun`, and later in `LeaseDone`. Both raise `Unsafe`.
     """
 
     measures: bool
+    tells_ends: bool  # it says itself that a lease is over
     pulse_source: str
     self_test_note: str
     stops_mid_pulse: bool
@@ -115,6 +141,11 @@ class LeaseDevice(SansIO, Protocol):
     def connect(self, now_us: int) -> None: ...
     def prepare(self, lease: Lease, now_us: int) -> None: ...
     def begin(self, now_us: int) -> None: ...
+    def rest(self, now_us: int) -> None: ...
+    def unsure_pc(self, charge_pc: int, width_us: int, pulses: int) -> int | None:  # noqa: ARG002
+        """How far so many first phases of one width may be off their charge, where a part that was declared says so."""
+        return None
+
     def check_program(self, program: Program) -> None:
         """Raise `Unsafe` for what this device cannot give exactly, saying what it would become."""
 

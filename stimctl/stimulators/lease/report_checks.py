@@ -11,13 +11,16 @@ from stimctl.errors import EchoMismatch
 from stimctl.stimulators.base import Identity
 from stimctl.stimulators.lease.device import LeaseDone
 from stimctl.stimulators.lease.plan import Lease, LeaseLevel
-from stimctl.stimulators.lease.tally import NO_DEVICE_TIME_US
+from stimctl.stimulators.lease.tally import NO_DEVICE_TIME_US, net_pulse_pc
+from stimctl.units import US_PER_S
 from stimctl.waveform import Segment
 from stimctl.wire.codec import Impedance
 from stimctl.wire.codes import ChannelFlag, DeviceState, EndReason
 
 CHECK_PULSES = 10
 CHECK_SHAPE = Segment(10_000, 200, 0, 200, 0)  # the native impedance check's pulse
+EARLY_US, EARLY_SHARE = 2_000, 500  # how much sooner than ours a device's clock may be: so long, and a 500th [choice]
+DC_READINGS = 16  # taken together for the mean direct current, over a second at least [choice]
 OPEN_PERCENT = 80  # measured under 0.8 of what was set: an open electrode
 
 
@@ -87,8 +90,45 @@ def _trip(identity: Identity, lease: Lease, level: LeaseLevel, first_ua: int, se
     for set_ua, measured_ua in phases:
         if (measured_ua + identity.readback_accuracy_ua) * 100 < set_ua * OPEN_PERCENT:
             return ReadingTrip(channel, EndReason.LEAD_OFF, ChannelFlag.LEAD_OFF, measured_ua)
-    net_pc = abs(first_ua * shape.width_us + second_ua * shape.second_width_us)
+    left_pc = abs(net_pulse_pc(shape, first_ua, second_ua))
     floor_pc = identity.readback_accuracy_ua * (shape.width_us + shape.second_width_us)
-    if net_pc > max(shape.charge_pc(amplitude_ua) // 100, floor_pc):
-        return ReadingTrip(channel, EndReason.NET_CHARGE, ChannelFlag.NET_CHARGE, net_pc)
+    if left_pc > max(shape.charge_pc(amplitude_ua) // 100, floor_pc):
+        return ReadingTrip(channel, EndReason.NET_CHARGE, ChannelFlag.NET_CHARGE, left_pc)
     return None
+
+
+class DirectCurrent:
+    """The mean current of each channel, gaps between pulses and all, where the device measures those.
+
+    A reading is good to a microampere or two, so that many are taken together; what no error of theirs explains is not
+    waited for.
+    """
+
+    def __init__(self) -> None:
+        self._sums: dict[int, tuple[int, int, int]] = {}  # by channel: pC, us, readings
+
+    def over(self, identity: Identity, lease: Lease, done: LeaseDone) -> ReadingTrip | None:
+        """What a lease's report adds, and whether it is now too much: 1 pC a us is 1 uA."""
+        for channel in {at for at, _mean_ua, _us in done.rests}:
+            phases_ua = done.phases_ua(channel)
+            if phases_ua is None or not done.pulses:
+                continue
+            period_pc = net_pulse_pc(lease.shape, *phases_ua) + done.rest_pc(channel)
+            pc, us, readings = self._sums.get(channel, (0, 0, 0))
+            pc, us, readings = (
+                pc + period_pc * done.pulses, us + lease.shape.period_us * done.pulses, readings + done.pulses
+            )  # fmt: skip
+            whole = readings >= DC_READINGS and us >= US_PER_S
+            self._sums[channel] = (0, 0, 0) if whole else (pc, us, readings)
+            gross_pc = (limits.MEAN_DC_UA + identity.readback_accuracy_ua) * lease.shape.period_us
+            if (whole and abs(pc) > limits.MEAN_DC_UA * us) or abs(period_pc) > gross_pc:
+                return ReadingTrip(channel, EndReason.NET_CHARGE, ChannelFlag.NET_CHARGE, abs(pc))
+        return None
+
+
+def contradicts_clock(lease: Lease, after_us: int) -> EchoMismatch | None:
+    """An end that is told before the lease can be over. `after_us` counts from when its start was ordered."""
+    lasts_us = lease.pulses * lease.shape.period_us
+    if after_us >= lasts_us - EARLY_US - lasts_us // EARLY_SHARE:
+        return None
+    return EchoMismatch(f"the device told of its end after {after_us} us, where the lease lasts {lasts_us} us")

@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from stimctl.errors import TimedOut, Unsafe
-from stimctl.stimulators.base import EntryNoted, StimulatorFailed, earliest
+from stimctl.stimulators.base import EntryNoted, Intruded, StimulatorFailed, earliest
 from stimctl.stimulators.lease import device as d
 from stimctl.stimulators.lease.plan import Lease, LeasePlan
+from stimctl.stimulators.lease.report_checks import contradicts_clock
 from stimctl.stimulators.lease.stop import CutReason, LeaseCut
 from stimctl.stimulators.lease.tally import LeaseTally, pulses_begun
 from stimctl.stimulators.targets import Targets
 from stimctl.waveform import Program
 
 ANSWER_US = 500_000  # an answer later than this is a line that is lost
+LATE_END_US = 250_000  # an end that is told so much too late bears no count out; a host may stand still less [choice]
 LATE = "no answer from the device in time; what it plays ends with its lease, within 3 s"
 
 
@@ -33,16 +35,22 @@ class LeaseObserver(Protocol):
     def over(self, lease: Lease, done: d.LeaseDone | None, now_us: int) -> list[Any]: ...
     def run_out(self, now_us: int) -> list[Any]: ...
     def was_cut(self, cut: LeaseCut, measured_ua: int | None, now_us: int) -> list[Any]: ...
+    def rested(self, now_us: int) -> list[Any]: ...
 
 
 @dataclass(slots=True)
 class _OrderedLease:
-    """A lease that was ordered to begin at `asked_us`."""
+    """A lease that was ordered to begin at `asked_us`, and whose order had left at `written_us`.
+
+    `foreign_starts` are those that somebody else gave while it ran.
+    """
 
     lease: Lease
     asked_us: int
+    written_us: int | None = None
     begun_us: int | None = None
     gap_us: int | None = None
+    foreign_starts: int = 0
 
     @property
     def ends_us(self) -> int | None:
@@ -77,6 +85,8 @@ class LeaseScheduler:
             d.LeaseBegun: self._on_begun,
             d.LeaseDone: self._on_done,
             d.ZeroReported: self._on_zero,
+            d.Foreign: self._on_foreign,
+            d.AtRest: lambda _event, now_us: self._holder.rested(now_us),
         }
 
     def begin_run(self, program: Program, now_us: int) -> list[Any]:
@@ -119,12 +129,11 @@ class LeaseScheduler:
             why.value.waits
             and self._dialect.stops_mid_pulse
             and ordered_lease is not None
-            and ordered_lease.begun_us is not None
+            and not ordered_lease.lease.silent
         ):
-            cut.due_us = (
-                now_us
-                if ordered_lease.lease.silent
-                else cut.between_pulses_us(ordered_lease.lease, ordered_lease.begun_us)
+            # One that is not known to have begun may begin now.
+            cut.due_us = cut.between_pulses_us(
+                ordered_lease.lease, now_us if ordered_lease.begun_us is None else ordered_lease.begun_us
             )
         cut.advance(self._send_stop, now_us)
 
@@ -191,6 +200,8 @@ class LeaseScheduler:
 
     def wrote(self, now_us: int) -> None:
         self._answer.wrote(now_us)
+        if self._given is not None and self._given.written_us is None:
+            self._given.written_us = now_us
 
     def _give(self, lease: Lease, now_us: int) -> list[Any]:
         if not lease.silent and lease != self._ahead:
@@ -214,10 +225,17 @@ class LeaseScheduler:
         ordered_lease = self._given
         if ordered_lease is None or self.cut is not None:
             return []
+        # Its end is due by when its order left, whatever the device says of its beginning.
+        written_us = ordered_lease.asked_us if ordered_lease.written_us is None else ordered_lease.written_us
         self._answer.expect(
-            ordered_lease.lease.pulses * ordered_lease.lease.shape.period_us + ANSWER_US, now_us, written=True
+            ordered_lease.lease.pulses * ordered_lease.lease.shape.period_us + ANSWER_US, written_us, written=True
         )
         return self._begun(ordered_lease, now_us)
+
+    def _on_foreign(self, event: d.Foreign, _now_us: int) -> list[Any]:
+        if self._given is not None:
+            self._given.foreign_starts += event.starts
+        return [Intruded(event.text)]
 
     def _begun(self, ordered_lease: _OrderedLease, now_us: int) -> list[Any]:
         ordered_lease.begun_us = now_us
@@ -247,12 +265,20 @@ class LeaseScheduler:
             return self._settle(ordered_lease, self.cut, event)
         self._answer.forget()
         self._given = None
+        early = None if event.pulses is None else contradicts_clock(lease, now_us - ordered_lease.asked_us)
         if self.plan is not None:
-            pulses = lease.pulses if event.pulses is None else event.pulses
-            self.tally.reported(lease, event)
-            notes.append(_note(ordered_lease, pulses, pulses, event.means))
+            least, most = _told(ordered_lease, event, now_us, exact=early is None)
+            if least == most:
+                self.tally.reported(lease, event)
+            else:
+                self.tally.cut(lease, least, most)
+            notes.append(_note(ordered_lease, least, most, event))
             self._pass_on(ordered_lease, lease.pulses, now_us)
-        return [*notes, *self._holder.over(lease, event, now_us)]
+        return (
+            [*notes, StimulatorFailed(early)]
+            if early is not None
+            else [*notes, *self._holder.over(lease, event, now_us)]
+        )
 
     def _pass_on(self, ordered_lease: _OrderedLease, pulses: int, now_us: int) -> None:
         """The plan moves on behind a lease that is over, or was cut after some pulses."""
@@ -304,21 +330,37 @@ class LeaseScheduler:
             self._pass_on(ordered_lease, pulses_begun(lease, lasted_us), cut.began_us)
             return []
         least, most = cut.bounds(lease, ordered_lease.asked_us, ordered_lease.begun_us)
-        means: tuple[d.StageMean, ...] = ()
-        if done is not None and done.pulses is not None:
+        # Each start that somebody else gave gave a pulse at once.
+        most += ordered_lease.foreign_starts
+        if done is not None and done.pulses is not None and not ordered_lease.foreign_starts:
             least = most = min(lease.pulses, done.pulses)
-            means = done.means
             cut_short = lease._replace(pulses=most, lasts_us=min(lease.lasts_us, most * lease.shape.period_us))
             self.tally.reported(cut_short, done._replace(pulses=most))
         else:
             self.tally.cut(lease, least, most)
         ordered_lease.begun_us = ordered_lease.asked_us if ordered_lease.begun_us is None else ordered_lease.begun_us
         self._pass_on(ordered_lease, most, cut.began_us)
-        return [_note(ordered_lease, least, most, means)]
+        opened = self._dialect.stops_mid_pulse and done is None and not cut.why.value.waits
+        return [_note(ordered_lease, least, most, done, opened=opened)]
 
 
-def _note(ordered_lease: _OrderedLease, least: int, most: int, means: Iterable[d.StageMean]) -> EntryNoted:
+def _told(ordered_lease: _OrderedLease, done: d.LeaseDone, now_us: int, *, exact: bool) -> tuple[int, int]:
+    """At least and at most how many pulses a lease gave that is told to be over: alike where the clock bears it out."""
     lease = ordered_lease.lease
+    pulses = lease.pulses if done.pulses is None else done.pulses
+    begun_us = ordered_lease.asked_us if ordered_lease.begun_us is None else ordered_lease.begun_us
+    lasted_us, period_us = now_us - begun_us, lease.shape.period_us
+    if done.pulses is None or (exact and lasted_us <= lease.pulses * period_us + LATE_END_US):
+        return pulses, pulses
+    return pulses, max(pulses, lease.pulses, lasted_us // period_us) + 1 + ordered_lease.foreign_starts
+
+
+def _note(
+    ordered_lease: _OrderedLease, least: int, most: int, done: d.LeaseDone | None, *, opened: bool = False
+) -> EntryNoted:
+    """A lease for the log. `opened`: a pulse may have been ended in its middle, and is not balanced."""
+    lease = ordered_lease.lease
+    means, rests = ((), ()) if done is None else (done.means, done.rests)
     body = {
         "segment": lease.segment,
         "stimulation_us": lease.begins_us,
@@ -328,6 +370,10 @@ def _note(ordered_lease: _OrderedLease, least: int, most: int, means: Iterable[d
         "least": least,
         "evidence": "counted" if least == most else "estimated",
         "measured_ua": [[mean.channel, mean.phase, mean.mean_ua] for mean in means],
+        "between_pulses_ua": [[rest.channel, rest.mean_ua, rest.us] for rest in rests],
+        "open_charge_pc": max((lease.shape.charge_pc(level.amplitude_ua) for level in lease.levels), default=0)
+        if opened
+        else 0,
         "gap_us": ordered_lease.gap_us,
     }
     return EntryNoted("lease", body)

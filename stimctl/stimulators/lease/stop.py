@@ -16,8 +16,8 @@ EDGE_US = 2_000  # how well the host knows where in a period the device is [choi
 
 
 class _CutRule(NamedTuple):
-    """What goes with a reason: `waits` for the gap between two pulses; `resumes` the run afterwards; zero is
-    `measured` where it can be, and an alarm when it is late."""
+    """What goes with a reason: `waits` for the gap between two pulses, as only a lowering does; `resumes` the run
+    afterwards; zero is `measured` where it can be, and an alarm when it is late."""
 
     name: str
     waits: bool = False
@@ -29,7 +29,7 @@ class CutReason(Enum):
     """Why a lease is cut, or a device without one is stopped."""
 
     LOWER = _CutRule("lower", waits=True, resumes=True)
-    HOLD = _CutRule("hold", waits=True)
+    HOLD = _CutRule("hold")
     END = _CutRule("end")
     SELF_TEST = _CutRule("self-test", measured=True)
     STOP = _CutRule("stop", measured=True)

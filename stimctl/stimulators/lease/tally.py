@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from stimctl.stimulators.base import CountBasis, FigureOrigins, LeaseHandovers, OrderedDose
 from stimctl.stimulators.lease.device import LeaseDone
 from stimctl.stimulators.lease.plan import Lease
+from stimctl.waveform import Segment
 from stimctl.wire.codec import Counters, Measured
 
 NO_DEVICE_TIME_US = 0  # these devices keep no records: the host's own were made at no time of a device's
@@ -17,6 +18,11 @@ NO_DEVICE_TIME_US = 0  # these devices keep no records: the host's own were made
 def pulses_begun(lease: Lease, elapsed_us: int) -> int:
     """How many pulses of `lease` have begun `elapsed_us` after its start."""
     return max(0, min(lease.pulses, elapsed_us // lease.shape.period_us + 1)) if elapsed_us >= 0 else 0
+
+
+def net_pulse_pc(shape: Segment, first_ua: int, second_ua: int) -> int:
+    """What a pulse with these two currents leaves."""
+    return first_ua * shape.width_us + second_ua * shape.second_width_us
 
 
 class LeaseTally:
@@ -41,7 +47,7 @@ class LeaseTally:
             phases_ua = done.phases_ua(channel)
             if phases_ua is not None:
                 (first_ua, second_ua), shape = phases_ua, lease.shape
-                net_pc = (first_ua * shape.width_us + second_ua * shape.second_width_us) * pulses
+                net_pc = (done.rest_pc(channel) + net_pulse_pc(shape, first_ua, second_ua)) * pulses
                 measured_pc = max(0, first_ua) * shape.width_us * pulses
                 self._sum(channel, lease.segment, measured=pulses, measured_pc=measured_pc, net_pc=net_pc)
                 self._highest_ua[channel] = max(self._highest_ua.get(channel, 0), abs(first_ua), abs(second_ua))
@@ -91,11 +97,11 @@ class LeaseTally:
         measured_pc = self._pair(channel, "measured_pc")
         return Measured(channel, session, *measured_pc, net_pc, highest_ua, 0, 0, NO_DEVICE_TIME_US)
 
-    def figure_origins(self, source: str) -> FigureOrigins:
+    def figure_origins(self, source: str, *, told: bool = True) -> FigureOrigins:
         bases = tuple(
             CountBasis(channel, *(self._pair(channel, name) for name in CountBasis._fields[1:]))
             for channel in self._channels
         )
         return FigureOrigins(
-            source, bases, LeaseHandovers(len(self._gaps), max(self._gaps, default=0), sum(self._gaps))
+            source, bases, LeaseHandovers(len(self._gaps), max(self._gaps, default=0), sum(self._gaps)), told
         )

@@ -2,29 +2,27 @@
 
 Nothing is measured or reported: a lease is over when its time is, and the host counts its pulses from a program that
 the device confirmed. Each lease is one whole program and one trigger; a stop also programs every channel to rest, so
-that whatever might still play plays zero volts. Commands are never split.
+that whatever might still play plays zero volts. Commands are never split. Whether the train that was triggered played
+to its end, no firmware tells: 22 says only what it holds, and is asked that before and after each lease.
 """
 
 import struct
 from collections import deque
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any, NamedTuple
 
-from stimctl.errors import CommandRefused, Misuse, Problem, TimedOut, Unsafe, WrongDevice
+from stimctl.errors import CommandRefused, Problem, TimedOut, Unsafe, WrongDevice
 from stimctl.stimulators.base import DeviceIdentified, Identity, StimulatorFailed, earliest
 from stimctl.stimulators.lease import device as d
 from stimctl.stimulators.lease.plan import Lease
 from stimctl.stimulators.pulsepal import gate
-from stimctl.units import whole
+from stimctl.stimulators.pulsepal.isolator import Isolator
 from stimctl.waveform import Program, Segment
 from stimctl.wire.codes import Capability
 
 FIRMWARES = (21, 22)
 ANSWER_US = 500_000
 GUARD_US = 1_000  # after a lease's time, before the next program: the trigger's way to the device [choice]
-# Below this 2 mA needs more than 10 V; above it a code is a step of more than 3 uA [choice].
-ISOLATOR_UA_PER_V = range(201, 10_001)
 _IN_CYCLES = ("period_us", "width_us", "interphase_gap_us", "second_width_us")
 _ZERO_ALL = b"".join(struct.pack("<BBBH", gate.START, 79, channel, gate.ZERO_CODE) for channel in gate.CHANNELS)
 _LOOPS_OFF = b"".join(bytes((gate.START, 82, channel, 0)) for channel in gate.CHANNELS)
@@ -41,12 +39,10 @@ class _Request(NamedTuple):
     then: _Then
 
 
-def isolator_ua_per_v(declared: str | Decimal) -> int:
-    """A declared isolator in mA per volt, as uA per volt. Raises `Misuse` outside 0.201 to 10 mA/V."""
-    ua_per_v = whole(declared, 1_000, name="isolator", unit="uA per volt")
-    if ua_per_v not in ISOLATOR_UA_PER_V:
-        raise Misuse(f"isolator: {declared} mA per volt is not between 0.201 and 10; read it from the isolator's data")
-    return ua_per_v
+_UNNOTICED = (
+    "a click on its joystick ends what plays, and the next lease begins at its full amplitude: the dose is at most",
+    "a trigger that another program sends starts the lease anew: nothing tells",
+)
 
 
 class PulsePalAdapter(d.LeaseDevice):
@@ -54,14 +50,16 @@ class PulsePalAdapter(d.LeaseDevice):
 
     command_gate: gate.PulsePalGate
     measures = False
+    tells_ends = False
     stops_mid_pulse = True
     # A program that arrives while a train plays changes the train.
     prepares_ahead = False
     pulse_source = "the host's count of leases that ran their time; the device reports nothing"
     self_test_note = "no self-test and no measurement on this device: every channel was programmed to rest"
 
-    def __init__(self, ua_per_v: int, *, simulator: bool = False) -> None:
-        super().__init__(gate.PulsePalGate(ua_per_v))
+    def __init__(self, isolator: Isolator, *, simulator: bool = False) -> None:
+        super().__init__(gate.PulsePalGate(isolator.ua_per_v))
+        self._isolator = isolator
         self._simulator = simulator
         self._firmware = 0
         self._asks: deque[_Request] = deque()
@@ -70,10 +68,14 @@ class PulsePalAdapter(d.LeaseDevice):
         self._stops_sent = 0
         self._stale = 0
         self._received = b""
+        self._late_until_us = 0  # answers to a stop may still come until then
         self._lease: Lease | None = None
         self._lasts_us: int | None = None  # of a trigger that is not written yet
         self._over_us: int | None = None
         self._begun_us: int | None = None  # when a trigger was written that is not told of yet
+
+    def unsure_pc(self, charge_pc: int, width_us: int, pulses: int) -> int | None:
+        return self._isolator.unsure_pc(charge_pc, width_us, pulses)
 
     def connect(self, now_us: int) -> None:
         self._ask(_Request(gate.HANDSHAKE, 5, None, self._welcome), now_us)
@@ -85,7 +87,14 @@ class PulsePalAdapter(d.LeaseDevice):
 
     def prepare(self, lease: Lease, now_us: int) -> None:
         self._lease = lease
+        if self._firmware == 22 and self.command_gate.outputs:
+            held = gate.read_back_of(self.command_gate.outputs)
+            self._ask(_Request(gate.READ_BACK, len(held), held, _nothing), now_us)
         self._program(outputs_of(lease, self.command_gate.ua_per_v), self._confirmed, now_us)
+
+    def rest(self, now_us: int) -> None:
+        self._ask(_executed(_ZERO_ALL, len(gate.CHANNELS), _nothing), now_us)
+        self._program(gate.REST_ALL, lambda _answer, _now: [d.AtRest()], now_us)
 
     def _confirmed(self, _answer: bytes, _now_us: int) -> list[Any]:
         self.command_gate.confirmed()
@@ -111,6 +120,7 @@ class PulsePalAdapter(d.LeaseDevice):
         rest = gate.program_frame(self._program_op, gate.REST_ALL)
         self.command_gate.send(first + _ZERO_ALL + rest, now_us)
         self._answer.forget()
+        self._late_until_us = now_us + ANSWER_US
         if again and self._flying is not None and self._flying_sent:
             return
         ask = _executed(b"", len(gate.CHANNELS) + 1, self._rested)
@@ -122,7 +132,7 @@ class PulsePalAdapter(d.LeaseDevice):
             self._asks.append(ask)
 
     def apart(self) -> "PulsePalAdapter":
-        other = PulsePalAdapter(self.command_gate.ua_per_v)
+        other = PulsePalAdapter(self._isolator)
         other._firmware = self._firmware
         return other
 
@@ -138,7 +148,9 @@ class PulsePalAdapter(d.LeaseDevice):
             self._send_next(now_us)
             events += ask.then(answer, now_us) if ask.expected in (None, answer) else [_wrong(ask, answer)]
         if self._flying is None:
-            self._received = b""
+            heard, self._received = self._received, b""
+            if heard and now_us >= self._late_until_us:
+                events.append(d.Foreign(f"the PulsePal answered {heard.hex()} to what was not asked here"))
         return events
 
     def advance(self, now_us: int) -> list[Any]:
@@ -237,6 +249,8 @@ class PulsePalAdapter(d.LeaseDevice):
             readback_accuracy_ua=0,
             readback_accuracy_permille=0,
             compliance_mv=0,
+            stops_mid_pulse=self.stops_mid_pulse,
+            unnoticed=_UNNOTICED + self._isolator.sentences,
         )
 
 

@@ -18,6 +18,7 @@ ZERO_CODE = 32_768
 FULL_MV = 10_000
 CHANNELS = (1, 2, 3, 4)
 HANDSHAKE = bytes((START, 72))
+ABORT = bytes((START, 80))
 READ_BACK = bytes((START, 93))
 _BY_CHANNEL = struct.Struct("<32I12H16B8B2B")  # op 73
 _BY_FIELD = struct.Struct("<32I12H20B8B2B")  # op 92
@@ -103,7 +104,7 @@ class PulsePalGate(Gate):
 
     @staticmethod
     def is_stop(data: bytes) -> bool:
-        return data[:2] == bytes((START, 80))
+        return data[:2] == ABORT
 
     def send(self, data: bytes, now_us: int) -> None:
         """Let one or more whole commands pass at `now_us`, in one write. Raises `Unsafe`."""
@@ -177,6 +178,11 @@ class PulsePalGate(Gate):
         self.proven = False
 
 
+def length(op: int, payload: bytes) -> int | None:
+    """How many bytes of data a command has; None for one that is not understood."""
+    return _MODE_LENGTH if op == 74 and payload[:1] == b"\x80" else _LENGTHS.get(op)
+
+
 def _commands(data: bytes) -> list[tuple[int, bytes]]:
     """The commands in one write, each whole: a truncated one leaves the device deaf, with its output held."""
     found, at = [], 0
@@ -185,20 +191,21 @@ def _commands(data: bytes) -> list[tuple[int, bytes]]:
         begins = data[at] == START and at + 1 < len(data)
         require(begins, "frame", data[at : at + 2].hex(), "must begin with 213 and a command")
         op = data[at + 1]
-        length = _MODE_LENGTH if op == 74 and data[at + 2 : at + 3] == b"\x80" else _LENGTHS.get(op)
-        if length is None:
+        size = length(op, data[at + 2 :])
+        if size is None:
             raise refusal("command", op, "is not a command that is known to be harmless")
-        payload = data[at + 2 : at + 2 + length]
-        whole = len(payload) >= length
-        require(whole, "command", op, f"is truncated: it has {len(payload)} of {length} bytes")
+        payload = data[at + 2 : at + 2 + size]
+        whole = len(payload) >= size
+        require(whole, "command", op, f"is truncated: it has {len(payload)} of {size} bytes")
         normal = op != 74 or (payload[1] in (1, 2) and not payload[2])
         require(normal, "trigger mode", payload.hex(), "must be 0 for trigger line 1 or 2")
         found.append((op, payload))
-        at += 2 + length
+        at += 2 + size
     return found
 
 
-def _outputs(op: int, payload: bytes) -> tuple[ChannelOutput, ...]:
+def read_outputs(op: int, payload: bytes) -> tuple[ChannelOutput, ...]:
+    """What a program makes of each channel; what an `ChannelOutput` does not hold is left out."""
     values = _PROGRAM_OPS[op].unpack(payload)
     if op == 73:
         times = [values[8 * n : 8 * n + 8] for n in range(4)]
@@ -206,10 +213,14 @@ def _outputs(op: int, payload: bytes) -> tuple[ChannelOutput, ...]:
     else:
         times = _turned(values[4 * n : 4 * n + 4] for n in range(8))
         volts = _turned(values[32 + 4 * n : 36 + 4 * n] for n in range(3))
-    outputs = tuple(
+    return tuple(
         ChannelOutput(time[0], time[1], time[2], time[3], time[6], time[7], volt[0] - ZERO_CODE, volt[1] - ZERO_CODE)
         for time, volt in zip(times, volts, strict=True)
     )
+
+
+def _outputs(op: int, payload: bytes) -> tuple[ChannelOutput, ...]:
+    outputs = read_outputs(op, payload)
     said = "must be biphasic, at rest at zero volts, without bursts, custom trains, loops or linked triggers"
     require(program_frame(op, outputs)[2:] == payload, "program", op, said)
     return outputs

@@ -1,19 +1,23 @@
 """The StimJim adapter: one text protocol in three dialects, two isolated channels of constant current.
 
 A lease is one slot and one start; the echo of the slot is compared with what was sent before it may be started. The
-slot that plays is never written; slot 0 stays grounded, because a garbled stop starts it.
+slot that plays is never written; slot 0 stays grounded, because a garbled stop starts it. Whatever the device tells
+that was not ordered here is somebody else's doing, or an input's.
 """
 
+from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from stimctl.errors import CommandRefused, EchoMismatch, Problem, Unsafe, WrongDevice
+from stimctl.errors import CommandRefused, EchoMismatch, Problem, TimedOut, Unsafe, WrongDevice
 from stimctl.stimulators.base import DeviceIdentified, Identity, StimulatorFailed, earliest
 from stimctl.stimulators.lease import device as d
 from stimctl.stimulators.lease.plan import Lease
 from stimctl.stimulators.stimjim import parser as text
-from stimctl.stimulators.stimjim.gate import CURRENT, GROUND, HARMLESS, READ_CURRENTS, STOP, HeldSlot, StimJimGate
+from stimctl.stimulators.stimjim.gate import CURRENT, OUR_SLOTS, READ_CURRENTS, STOP, HeldSlot, StimJimGate
+from stimctl.stimulators.stimjim.rest import Step, steps_of
+from stimctl.stimulators.stimjim.train import Train, phases_of, rests_of, slot_of
 from stimctl.waveform import Program
 from stimctl.wire.codes import Capability
 
@@ -21,8 +25,7 @@ CHANNELS = (1, 2)
 ANSWER_US = 500_000
 READ_WAIT_US = 40_000  # a reading that is later is not waited for: the stop is then acknowledged only
 SUMS_WAIT_US = 50_000  # dialect B may tell its means after the count; whether it does, its first lease shows
-_SLOTS = (1, 2, 3)  # one plays, one stands ready, one is free
-_HARMLESS_SLOT = HeldSlot((GROUND, GROUND), 10_000, 10_000, ((0, 0, 1_000),))
+_SLOTS = OUR_SLOTS[1:]  # one plays, one stands ready, one is free
 
 
 class DialogState(Enum):
@@ -30,22 +33,10 @@ class DialogState(Enum):
 
     UNKNOWN = "not connected"
     CLEARING = "stopped before anything is known"
-    GROUNDING = "slot 0 was sent"
+    RESTING = "slots are grounded and inputs detached"
     OPEN = "leases may be prepared and begun"
     STOPPING = "a stop was sent"
     READING = "grounded, and the currents are asked for"
-
-
-@dataclass(slots=True)
-class _StartedSlot:
-    """A slot that was started, and what was told of it. `replaced`: a garbled stop put slot 0 into its place."""
-
-    index: int
-    slot: HeldSlot
-    pulses: int | None = None
-    means: dict[tuple[int, int], int] = field(default_factory=dict)
-    replaced: bool = False
-    done_due_us: int | None = None
 
 
 @dataclass(slots=True)
@@ -70,6 +61,7 @@ class StimJimAdapter(d.LeaseDevice):
     name = "StimJim"
     letter = ""
     measures = True
+    tells_ends = True
     stops_mid_pulse = False
     prepares_ahead = True
     engines = frozenset({"T", "U"})  # each of these answers a stop before a train is known to be over
@@ -84,14 +76,19 @@ class StimJimAdapter(d.LeaseDevice):
         # The slot that waits for its echo, the one that may be started, the one that was.
         self._asked: tuple[int, HeldSlot] | None = None
         self._ready: int | None = None
-        self._train: _StartedSlot | None = None
+        self._train: Train | None = None
         self._stopping = _Stopping(may_play=True)
+        self._steps: deque[Step] = deque()
+        self._known = False
+        # Until when answers to a stop, or what a train that it cut had to tell, may still come.
+        self._late_until_us = 0
         # Lines that will say that an output is grounded, and until when they are expected.
         self._groundings = 0
         self._groundings_until_us = 0
+        self._stop_left = False
 
     def connect(self, now_us: int) -> None:
-        """Stop whatever another program left running, then ground slot 0."""
+        """Stop whatever another program left running, then take away what it left to run."""
         self._stop_anew(DialogState.CLEARING, now_us, may_play=False)
         self._answer.expect(ANSWER_US, now_us)
         self.command_gate.send(STOP, now_us)
@@ -113,7 +110,16 @@ class StimJimAdapter(d.LeaseDevice):
         assert self._ready is not None
         index, self._ready = self._ready, None
         self.command_gate.send(b"T%d\n" % index, now_us)
-        self._train = _StartedSlot(index, self.command_gate.slots[index])
+        self._train = Train(index, self.command_gate.slots[index])
+
+    def rest(self, now_us: int) -> None:
+        self._state = DialogState.RESTING
+        self._steps = deque(steps_of(self.letter))
+        self._next_step(now_us)
+
+    def _next_step(self, now_us: int) -> None:
+        self.command_gate.send(self._steps[0].line, now_us)
+        self._answer.expect(ANSWER_US, now_us)
 
     def stop(self, now_us: int, *, measure: bool) -> None:
         if self._state not in (DialogState.STOPPING, DialogState.READING):
@@ -141,14 +147,16 @@ class StimJimAdapter(d.LeaseDevice):
         for message in self._reader.feed(data):
             if isinstance(message, text.OutputGrounded):
                 self._groundings = max(0, self._groundings - 1)
-            if take := _TABLE.get((self._state, type(message))):
-                events += getattr(self, take)(message, now_us)
+            take = _TABLE.get((self._state, type(message)), "_unasked")
+            events += getattr(self, take)(message, now_us)
         return events
 
     def advance(self, now_us: int) -> list[Any]:
         late, train = self._answer.is_late(now_us), self._train
         if late and self._state is DialogState.READING:
             return self._at_zero(None, now_us)
+        if late and self._known:
+            return [StimulatorFailed(TimedOut("no answer from the device in time, while it was put at rest"))]
         if late:
             message = f"no {self.name} answered in its dialect {self.letter.upper()}"
             return [StimulatorFailed(WrongDevice(f"{message}; look at the port, or name another dialect"))]
@@ -162,31 +170,60 @@ class StimJimAdapter(d.LeaseDevice):
     def take_output(self) -> bytes:
         data = super().take_output()
         self._groundings += len(CHANNELS) * data.count(STOP)
+        self._stop_left |= STOP in data
         return data
 
     def wrote(self, now_us: int) -> None:
         super().wrote(now_us)
         if self._groundings:
             self._groundings_until_us = now_us + ANSWER_US
+        if self._stop_left:
+            self._stop_left = False
+            self._late_until_us = now_us + ANSWER_US
 
-    def _slot_0(self, message: text.SlotEcho, _now_us: int) -> list[Any]:
-        if message.dialect != self.letter:
+    def _rested(self, message: Any, now_us: int) -> list[Any]:
+        """What the device says of the line that was sent last, while it is put at rest."""
+        step = self._steps[0]
+        if isinstance(message, text.SlotEcho) and message.dialect != self.letter:
             found, asked = message.dialect.upper(), self.letter.upper()
             return [
                 StimulatorFailed(WrongDevice(f"this {self.name} speaks dialect {found}, not {asked}; name that one"))
             ]
-        if message.index != 0:
+        if step.told is not None and message != step.told:
+            told = message.text if isinstance(message, text.CommandRejected | text.Setting) else f"{message}"
+            asked = step.line.decode("ascii").strip()
+            return [StimulatorFailed(EchoMismatch(f"the device is not put at rest: {asked} was answered with {told}"))]
+        if isinstance(message, text.SlotEcho):
+            self.command_gate.echoed(message.index)
+        self._steps.popleft()
+        if self._steps:
+            self._next_step(now_us)
             return []
-        if message.slot != _HARMLESS_SLOT:
-            return [StimulatorFailed(EchoMismatch(f"slot 0 stands as {message.slot}, not grounded"))]
         self._state = DialogState.OPEN
         self._answer.forget()
-        self.command_gate.echoed(0)
-        return [DeviceIdentified(self._identity(), 0)]
+        known, self._known = self._known, True
+        return [d.AtRest()] if known else [DeviceIdentified(self._identity(), 0)]
 
-    def _echo(self, message: text.SlotEcho, _now_us: int) -> list[Any]:
-        if self._asked is None:
+    def _unasked(self, message: Any, now_us: int) -> list[Any]:
+        """Something that means nothing here and now: a late answer, or the doing of somebody else."""
+        if self._state in (DialogState.UNKNOWN, DialogState.CLEARING) or isinstance(message, text.IdnReply):
             return []
+        late = now_us < self._late_until_us or self._state in (DialogState.STOPPING, DialogState.READING)
+        stray = isinstance(message, text.SlotStarted) and message.index == 0
+        if late and (stray or isinstance(message, _MAY_BE_LATE)):
+            return []
+        what = message.text if isinstance(message, text.ByHand | text.Setting) else str(message)
+        starts = isinstance(message, text.SlotStarted)
+        if starts and self._state in (DialogState.STOPPING, DialogState.READING):
+            # It may have been after the stop.
+            measure = self._stopping.measure
+            self._stop_anew(DialogState.STOPPING, now_us, may_play=True)
+            self.stop(now_us, measure=measure)
+        return [d.Foreign(f"the device told of what was not ordered here: {what}", starts)]
+
+    def _echo(self, message: text.SlotEcho, now_us: int) -> list[Any]:
+        if self._asked is None:
+            return self._unasked(message, now_us)
         (index, slot), self._asked = self._asked, None
         if message[:2] != (index, slot):
             return [
@@ -198,32 +235,37 @@ class StimJimAdapter(d.LeaseDevice):
         self._ready = index
         return [d.LeasePrepared()]
 
-    def _started(self, message: text.SlotStarted, _now_us: int) -> list[Any]:
+    def _started(self, message: text.SlotStarted, now_us: int) -> list[Any]:
         train, stops = self._train, self._state is not DialogState.OPEN
         if stops and message.index == 0:
             # A stop of which only the letter arrived: slot 0 took the train's place, and it is grounded.
             self._stopping.forced.add(message.engine)
             if train is not None:
                 train.replaced = True
-        elif train is None or message.index != train.index:
-            return [StimulatorFailed(EchoMismatch(f"the device started slot {message.index}, which was not ordered"))]
+            return []
+        if train is None or train.started or (message.index, message.engine or "T") != (train.index, "T"):
+            return self._unasked(message, now_us)
+        train.started = True
         return [] if stops else [d.LeaseBegun()]
 
     def _complete(self, message: text.TrainComplete, now_us: int) -> list[Any]:
         train = self._train
-        if train is not None and not train.replaced:
+        if train is None or not train.started:
+            return self._unasked(message, now_us)
+        if not train.replaced:
             train.pulses = message.pulses
             train.done_due_us = now_us + SUMS_WAIT_US
         return []
 
     def _mean(self, message: text.StageReport, now_us: int) -> list[Any]:
         train = self._train
-        if train is None or train.replaced:
+        if train is None or not train.started:
+            return self._unasked(message, now_us)
+        if train.replaced:
             return []
         if message.pulses is not None and message.stage == 0:
             train.pulses = message.pulses
-        if message.stage is not None:
-            train.means[message.channel, message.stage] = message.mean_ua
+        train.means[message.channel, message.stage] = message.mean_ua
         return self._done(train, now_us) if self._is_whole(train, message) else []
 
     @staticmethod
@@ -245,14 +287,14 @@ class StimJimAdapter(d.LeaseDevice):
         currents_ua.append(abs(message.current_ua))
         return self._at_zero(max(currents_ua), now_us) if len(currents_ua) == len(CHANNELS) else []
 
-    def _is_whole(self, train: _StartedSlot, message: text.StageReport) -> bool:
+    def _is_whole(self, train: Train, message: text.StageReport) -> bool:
         return train.pulses is not None and message.stage == len(train.slot.stages) - 1 and message.channel == 1
 
-    def _done(self, train: _StartedSlot, now_us: int) -> list[Any]:
+    def _done(self, train: Train, now_us: int) -> list[Any]:
         self._train = None
         self.command_gate.over()
         self._stopping.may_play = False
-        done = d.LeaseDone(train.pulses, tuple(_phases(train.slot, train.means)))
+        done = d.LeaseDone(train.pulses, tuple(phases_of(train)), tuple(rests_of(train)))
         return [done, *(self._look_at_stop(now_us) if self._state is DialogState.STOPPING else ())]
 
     def _look_at_stop(self, now_us: int) -> list[Any]:
@@ -272,8 +314,7 @@ class StimJimAdapter(d.LeaseDevice):
         self._train = None
         self.command_gate.over()
         if self._state is DialogState.CLEARING:
-            self._state = DialogState.GROUNDING
-            self.command_gate.send(HARMLESS, now_us)
+            self.rest(now_us)
             return []
         self._state = DialogState.OPEN
         self._answer.forget()
@@ -291,6 +332,7 @@ class StimJimAdapter(d.LeaseDevice):
             readback_accuracy_ua=10,
             readback_accuracy_permille=10,
             compliance_mv=13_700,
+            stops_mid_pulse=self.stops_mid_pulse,
         )
 
 
@@ -305,20 +347,20 @@ class StimJimAdapterB(StimJimAdapter):
 
     letter = "b"
     measures = False
+    stops_mid_pulse = True
 
     _tells_sums: bool | None = None  # not known before its first lease
 
     def _complete(self, message: text.TrainComplete, now_us: int) -> list[Any]:
-        super()._complete(message, now_us)
-        train = self._train
+        foreign, train = super()._complete(message, now_us), self._train
         whole = train is not None and train.done_due_us is not None and self._tells_sums is False
-        return self._done(train, now_us) if train is not None and whole else []
+        return self._done(train, now_us) if train is not None and whole else foreign
 
     def _mean(self, message: text.StageReport, now_us: int) -> list[Any]:
         self._tells_sums = self.measures = True
         return super()._mean(message, now_us)
 
-    def _done(self, train: _StartedSlot, now_us: int) -> list[Any]:
+    def _done(self, train: Train, now_us: int) -> list[Any]:
         self._tells_sums = bool(self._tells_sums)
         return super()._done(train, now_us)
 
@@ -332,7 +374,7 @@ class StimJimAdapterC(StimJimAdapter):
     prepares_ahead = False
     engines = frozenset({""})
 
-    def _is_whole(self, train: _StartedSlot, message: text.StageReport) -> bool:
+    def _is_whole(self, train: Train, message: text.StageReport) -> bool:
         return message.stage is None and message.channel == max(
             channel for channel, mode in enumerate(train.slot.modes) if mode == CURRENT
         )
@@ -341,33 +383,18 @@ class StimJimAdapterC(StimJimAdapter):
 DIALECTS: dict[str, type[StimJimAdapter]] = {"a": StimJimAdapterA, "b": StimJimAdapterB, "c": StimJimAdapterC}
 
 
-def slot_of(lease: Lease) -> HeldSlot:
-    """A lease as a slot: both channels' pulses one behind the other in one list of stages."""
-    shape = lease.shape
-    stages: list[tuple[int, int, int]] = []
-    at_us = 0
-    for channel, amplitude_ua, delay_us in sorted(lease.levels, key=lambda level: level.delay_us):
-        parts = (
-            (0, delay_us - at_us),
-            (amplitude_ua, shape.width_us),
-            (0, shape.interphase_gap_us),
-            (-shape.second_amplitude_ua(amplitude_ua), shape.second_width_us),
-        )
-        stages += [(ua, 0, us) if channel == 1 else (0, ua, us) for ua, us in parts if us > 0]
-        at_us = delay_us + shape.span_us
-    driven = {level.channel for level in lease.levels}
-    modes = (CURRENT if 1 in driven else GROUND, CURRENT if 2 in driven else GROUND)
-    return HeldSlot(modes, shape.period_us, lease.pulses * shape.period_us, tuple(stages))
-
-
-def _phases(slot: HeldSlot, means: dict[tuple[int, int], int]) -> list[d.StageMean]:
-    """Means by stage as means by phase."""
-    return [
-        d.StageMean(channel + 1, 0 if stage[channel] > 0 else 1, means[channel, number])
-        for number, stage in enumerate(slot.stages)
-        for channel in (0, 1)
-        if stage[channel] and (channel, number) in means
-    ]
+# What a stop that was sent more than once, or a train that it cut, may have to tell afterwards.
+_MAY_BE_LATE = (
+    *(
+        text.StopForced,
+        text.OutputGrounded,
+        text.CurrentReading,
+        text.TrainComplete,
+        text.StageReport,
+        text.CommandRejected,
+    ),
+    *(text.SlotEcho, text.Setting, text.Detached),
+)
 
 
 # What takes which of what is heard, in which states. Anything else means nothing then.
@@ -376,7 +403,10 @@ _TABLE: dict[tuple[DialogState, type[Any]], str] = {
     for take, message, states in (
         ("_stop_answer", text.StopForced, (DialogState.CLEARING, DialogState.STOPPING)),
         ("_stop_answer", text.OutputGrounded, (DialogState.CLEARING, DialogState.STOPPING)),
-        ("_slot_0", text.SlotEcho, (DialogState.GROUNDING,)),
+        ("_rested", text.SlotEcho, (DialogState.RESTING,)),
+        ("_rested", text.Setting, (DialogState.RESTING,)),
+        ("_rested", text.Detached, (DialogState.RESTING,)),
+        ("_rested", text.CommandRejected, (DialogState.RESTING,)),
         ("_echo", text.SlotEcho, (DialogState.OPEN,)),
         ("_started", text.SlotStarted, (DialogState.OPEN, DialogState.STOPPING, DialogState.READING)),
         ("_complete", text.TrainComplete, (DialogState.OPEN, DialogState.STOPPING)),

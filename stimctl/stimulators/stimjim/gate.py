@@ -17,9 +17,18 @@ SHORTEST_STAGE_US = 20
 WRAP_UA = 3_322  # (32767 - 100) * 0.1017: above it the firmware's 16 bits wrap round
 CURRENT, GROUND = 1, 3
 IDENTIFY = b"IDN\n"
-HARMLESS = b"S0,3,3,10000,10000;0,0,1000\n"
 STOP = b"X\nT-1\nU-1\nM0,3\nM1,3\n"
 READ_CURRENTS = b"E0,1\nE1,1\n"
+# What takes away from a device all that it could play by itself, and asks whether it is gone. A and C have no way to
+# ask for an input; B keeps an envelope and a measurement for each slot, which a new definition leaves as they are.
+OUR_SLOTS = (0, 1, 2, 3)
+DETACH = (b"R0,-1\n", b"R1,-1\n")
+NO_TRIGGERS = tuple(b"TRIG%d,0,-1,-1,0\n" % line for line in (0, 1))
+NO_ENVELOPES = tuple(b"ENV%d,0,0\n" % index for index in OUR_SLOTS)
+NOTHING_MEASURED = tuple(b"MEAS%d,0,0,0,-1,0\n" % index for index in OUR_SLOTS)
+ALL_MEASURED = tuple(b"MEAS%d,3,3,0,-1,0\n" % index for index in OUR_SLOTS)
+_ASKED = tuple(b"%s%d?\n" % (word, index) for word in (b"ENV", b"MEAS", b"TRIG") for index in OUR_SLOTS)
+AT_REST = frozenset((*DETACH, *NO_TRIGGERS, *NO_ENVELOPES, *NOTHING_MEASURED, *ALL_MEASURED, *_ASKED))
 
 _NUMBER = r"(0|-?[1-9]\d{0,9})"
 _SLOT_LINE = re.compile(rf"S{_NUMBER},{_NUMBER},{_NUMBER},{_NUMBER},{_NUMBER}((?:;{_NUMBER},{_NUMBER},{_NUMBER})+)")
@@ -30,7 +39,7 @@ _DANGEROUS = {
     "B": "blocks the device while it measures its offsets",
     "A": "drives direct current",
     "V": "drives direct current",
-    "R": "hands the start to an input",
+    "R": "hands the start to an input, unless it takes it away",
     "U": "a second engine on the same outputs would fight the first",
     "L": "is not a train of rectangular pulses",
     "W": "is not a train of rectangular pulses",
@@ -57,6 +66,9 @@ class HeldSlot(NamedTuple):
             GatedTrain(index + 1, tuple(CurrentPhase(each[index], each[2]) for each in stages), *times)
             for index in driven
         ]
+
+
+HARMLESS_SLOT = HeldSlot((GROUND, GROUND), 10_000, 10_000, ((0, 0, 1_000),))
 
 
 class StimJimGate(Gate):
@@ -86,6 +98,8 @@ class StimJimGate(Gate):
             self._check_rest("E")
         elif data == IDENTIFY:
             self._check_rest("IDN", never_played=True)
+        elif data in AT_REST:
+            self._check_rest(data.decode("ascii").strip(), never_played=True)
         else:
             self._line(data, now_us)
         self._out.append(data)
@@ -112,10 +126,9 @@ class StimJimGate(Gate):
         require(slot.line(index) == data, "command", text, "has another form than the one that is understood")
         plays = index == self.playing
         require(not plays, "slot", index, "is the one that plays: the device would play half of each")
-        if index:
+        if slot != HARMLESS_SLOT:
+            require(index, "slot", 0, "stays grounded: a garbled stop starts slot 0")
             _check_slot(slot)
-        grounded = slot.modes == (GROUND, GROUND) and not any(a or b for a, b, _us in slot.stages)
-        require(index or grounded, "slot", 0, "stays grounded: a garbled stop starts slot 0")
         self.proven.discard(index)
         self.slots[index] = slot
 
@@ -126,6 +139,7 @@ class StimJimGate(Gate):
         may_play = f"slot {self.playing} may still play: a second start is not clean"
         require(self.playing is None, "slot", index, may_play)
         require(0 in self.proven, "slot", 0, "has to be grounded before anything is started")
+        require(slot != HARMLESS_SLOT, "slot", index, "is grounded: there is nothing to start")
         self.check_rise(slot.trains(), now_us)
         self.playing = index
         self._at_rest = False

@@ -65,6 +65,25 @@ class IdnReply(NamedTuple):
     dialect: str
 
 
+class Detached(NamedTuple):
+    """A trigger input starts nothing any more."""
+
+    line: int
+
+
+class Setting(NamedTuple):
+    """What dialect B holds besides its slots: an envelope, a measurement, a trigger route, as its line."""
+
+    text: str
+
+
+class ByHand(NamedTuple):
+    """A command was carried out that is never sent from here: a level set by hand, an output connected, an input
+    that was given a slot."""
+
+    text: str
+
+
 class CommandRejected(NamedTuple):
     """The device rejected a command."""
 
@@ -185,11 +204,16 @@ _ALONE: tuple[tuple[str, Callable[[re.Match[str]], Any]], ...] = (
     (r"Stimulus cancelled\.", lambda _found: StopForced("")),
     (r"Set channel (\d) to mode 3", lambda found: OutputGrounded(int(found[1]))),
     (r"Ch(\d) output mode set to 3", lambda found: OutputGrounded(int(found[1]))),
+    (r"(?:Set channel \d|Ch\d output mode set|Attaching interrupt) to .*", lambda found: ByHand(found[0])),
+    (r"Detaching interrupt to IN([01])", lambda found: Detached(int(found[1]))),
+    (r"IN([01]) -> Disabled", lambda found: Detached(int(found[1]))),
+    (r"IN\d -> .*|WARN trigger: .*", lambda found: ByHand(found[0])),
+    (r"(?:ENV\d+|MEAS\d+|TRIG\d)(?:,-?\d+)+", lambda found: Setting(found[0])),
     (r"Read value: -?\d+ \((-?\d+) ?uA\)", lambda found: CurrentReading(int(found[1]))),
     (r"IDN,[^,]*,.*", lambda _found: IdnReply("b")),
     (r"Unknown command: 'I'", lambda _found: IdnReply("c")),
     (
-        r"(?:ERR|WARN) (?!X).*|Invalid (?!pulse train index: '-1').*|Stimulus rejected.*|startIT\d: failure.*",
+        r"ERR (?!X).*|WARN (?!X|MEAS).*|Invalid (?!pulse train index: '-1').*|Stimulus rejected.*|startIT\d: failure.*",
         lambda found: CommandRejected(Label.of_device(found[0])),
     ),
 )

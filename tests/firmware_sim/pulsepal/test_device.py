@@ -113,8 +113,8 @@ def test_22_reads_back_what_was_programmed() -> None:
     assert bench.ask(set_up) == b"\1" * 26
     back = bench.ask(frame(93))
     times = struct.unpack("<32I", back[:128])
-    assert times[0:4] == (4, 20, 12, 20)
-    assert times[12:16] == (192, 200, 9_976, 200)
+    assert times[0:4] == (4, 2, 12, 2)
+    assert times[12:16] == (192, 20, 9_976, 20)
     assert struct.unpack("<4H", back[128:136]) == (ONE_VOLT, 49_152, ONE_VOLT, 49_152)
     assert bench.ask(frame(73, back)) in (b"\1", b"\0")
 
@@ -129,7 +129,7 @@ def test_22_programs_all_by_op_92() -> None:
     bad = bytearray(wide)
     bad[152] = 2  # biphasic
     assert bench.ask(frame(92, bytes(bad))) == b"\0"
-    assert bench.ask(frame(93)) == body
+    assert bench.ask(frame(93)) == body[:152] + b"\0" + body[153:], "0 is said, the rest is taken, the bad field is 0"
 
 
 def test_22_says_what_it_is() -> None:
@@ -146,7 +146,8 @@ def test_22_says_what_it_is() -> None:
         (one(1, 5, 1), b"\0"),
         (one(14, 1, 2), b"\1"),
         (one(14, 1, 3), b"\0"),
-        (one(18, 1, 1), b"\1"),
+        (one(18, 1, 2), b"\1"),
+        (one(12, 1, 7), b"\1"),
         (one(128, 2, 2), b"\1"),
         (one(128, 3, 0), b"\0"),
         (one(128, 1, 3), b"\0"),
@@ -162,7 +163,10 @@ def test_22_says_what_it_is() -> None:
         (frame(90, 1, 3, b"abc"), b"\1"),
         (frame(90, 2, 3, b"xyz"), b"\0"),
         (frame(96, 3, b"\0\0"), b"\1"),
-        (frame(97), b"\0"),
+        (frame(90, 3, 3, b"xyz"), b"\1"),
+        (frame(90, 1, 0), b"\0"),
+        (frame(90, 4, 3, b"abc"), b"\0"),
+        (frame(97), b""),
         (frame(98, 15), b""),
         (frame(78, 3, b"abc"), b""),
         (frame(86, 1, 1), b""),
@@ -300,10 +304,14 @@ def test_disconnect_stops(firmware: str) -> None:
 
 
 @BOTH
-def test_continuous_loop_starts_at_once_and_does_not_end(firmware: str) -> None:
+def test_continuous_loop_does_not_end(firmware: str) -> None:
     bench = Bench(firmware)
     bench.ask(pulses(p10=20))
     assert bench.ask(frame(82, 1, 1)) == b"\1"
+    if firmware == "22":
+        bench.wait(S)
+        assert bench.record.pulses(1) == 0, "22 starts nothing by it"
+        bench.ask(frame(77, 1))
     bench.wait(10 * S)
     assert bench.record.pulses(1) > 1_000
     bench.ask(frame(82, 1, 0))
@@ -321,7 +329,33 @@ def test_fixed_and_resting_voltages_flow(firmware: str) -> None:
     bench.wait(S)
     assert sum(flow.shape.width_us for flow in bench.record.flows(2, FlowKind.HELD)) == 500_000
     assert bench.record.flows(2, FlowKind.HELD)[0].shape.first_na == 1_000_061
-    assert bench.record.flows(3, FlowKind.HELD)[0].shape.first_na == -1_000_061
+    if firmware == "22":
+        assert bench.record.flows(3, FlowKind.HELD)[0].shape.first_na == -1_000_061
+    else:
+        assert not bench.record.flows(3, FlowKind.HELD), "21 does not move a converter for a program"
+
+
+def test_21_keeps_a_fixed_level_until_it_is_told_otherwise() -> None:
+    bench = Bench("21", load="r1k")
+    bench.ask(frame(79, 1, ONE_VOLT.to_bytes(2, "little")))
+    bench.ask(one(17, 1, 32_768) + frame(73, bytes(128) + b"\x00\x80" * 12 + bytes(26)))
+    bench.wait(S)
+    assert bench.ask(frame(80)) == b""
+    bench.wait(S)
+    assert sum(flow.shape.width_us for flow in bench.record.flows(1, FlowKind.HELD)) == S + 20_000
+
+
+def test_21_answers_a_loaded_file_as_op_73_programs_it() -> None:
+    bench = Bench("21")
+    body = bytes(range(1, 129)) + b"\x00\x80" * 12 + b"\1\0\0\0" * 4 + bytes(10)
+    assert bench.ask(frame(73, body) + frame(90, 1, 2, b"ea")) == b"\1"
+    assert bench.ask(frame(73, bytes(178)) + frame(90, 2, 2, b"ea")) == b"\1" + body
+
+
+def test_21_makes_a_phase_of_two_one() -> None:
+    bench = Bench("21")
+    assert bench.ask(one(1, 1, 2)) == b"\1"
+    assert bench.pal.params.channels[0].biphasic == 1
 
 
 @BOTH

@@ -60,10 +60,10 @@ def test_21_acknowledges_a_command_cut_short(faults: str, acknowledged: bool) ->
 
 
 @pytest.mark.parametrize(("firmware", "faults", "held"), [
-    ("21", "", True), ("21", "-dac_held", False), ("22", "", False), ("22", "dac_held", True),
+    ("21", "", True), ("21", "-dac_held", False), ("22", "", True), ("22", "-dac_held", False),
 ])  # fmt: skip
 def test_where_the_outputs_stay(firmware: str, faults: str, held: bool) -> None:
-    """In the middle of a first phase: firmware 21 holds it, and no stop is heard; 22 ends at rest."""
+    """In the middle of a first phase: both hold it, and no stop is heard; later documents promise rest."""
     stop = bytes([213, 80])
     _, record = played(
         firmware, (0, program()), (50_000, TRIGGER), (150_100, CUT_SHORT), (2 * S, stop), (3 * S, stop), faults=faults
@@ -78,10 +78,37 @@ def test_where_the_outputs_stay(firmware: str, faults: str, held: bool) -> None:
 
 
 def test_22_plays_on_until_it_gives_up() -> None:
-    _, record = played("22", (0, program()), (50_000, TRIGGER), (150_100, CUT_SHORT))
-    assert record.end_us() == 150_100 + 100_000
-    said, _ = played("22", (0, program()), (50_000, TRIGGER), (150_100, CUT_SHORT), faults="false_ack")
+    cut = (0, program()), (50_000, TRIGGER), (150_100, CUT_SHORT)
+    said, record = played("22", *cut, faults="-dac_held")
     assert said == b"\1" * 10
+    assert record.end_us() == 150_100 + 100_000
+    said, _ = played("22", *cut, faults="-false_ack")
+    assert said == b"\1" * 9
+
+
+def test_22_takes_what_did_not_come_for_zeros() -> None:
+    pal = FIRMWARES["22"](faults="-deaf")
+    pal.receive(one(4, 0x01010101), 0)
+    pal.receive(CUT_SHORT, 1)
+    pal.advance(S)
+    assert pal.take_output() == b"\1\1"
+    assert pal.params.channels[0].phase1 == 5
+
+
+@BOTH
+def test_a_click_ends_what_plays_without_a_word(firmware: str) -> None:
+    record = Recorder()
+    pal = FIRMWARES[firmware](recorder=record, load="r1k")
+    pal.receive(program() + TRIGGER, 0)
+    pal.advance(S)
+    pal.take_output()
+    pal.click()
+    pal.receive(TRIGGER, 2 * S)
+    pal.advance(2 * S + 10_000)
+    assert pal.take_output() == b""
+    pal.advance(10 * S)
+    assert record.pulses(1) == 100 + 300
+    assert {flow.shape.first_na for flow in record.flows(1)} == {1_000_061}, "as high as before, at once"
 
 
 def test_21_stands_still_while_a_command_arrives() -> None:
@@ -106,7 +133,7 @@ def test_a_click_brings_it_back_with_its_defaults(firmware: str) -> None:
     pal.receive(HANDSHAKE, 2 * S)
     pal.advance(3 * S)
     assert len(pal.take_output()) == 5
-    assert pal.params.channels[0].phase1 == 20
+    assert pal.params.channels[0].phase1 == 2
 
 
 @BOTH
@@ -129,7 +156,7 @@ def test_a_custom_train_of_two_phases(firmware: str, faults: str, loops: bool) -
 
 
 @pytest.mark.parametrize(("firmware", "faults", "cut"), [
-    ("21", "", True), ("21", "-cut_end", False), ("22", "", False), ("22", "cut_end", True),
+    ("21", "", True), ("21", "-cut_end", False), ("22", "", True), ("22", "-cut_end", False),
 ])  # fmt: skip
 @pytest.mark.parametrize("changes", [{"p10": 20_004}, {"p8": 2_006, "p9": 400, "p10": 20_000}])
 def test_an_end_in_the_middle_of_a_pulse(firmware: str, faults: str, cut: bool, changes: dict[str, int]) -> None:

@@ -28,10 +28,12 @@ class TestStimJimC(StimulatorContract):
 
 
 class TestPulsePal21(StimulatorContract):
+    told = False
     which = DeviceSpec("pulsepal", firmware="21")
     choice = DeviceChoice("pulsepal", isolator="1")
 
 
 class TestPulsePal22(StimulatorContract):
+    told = False
     which = DeviceSpec("pulsepal", firmware="22")
     choice = DeviceChoice("pulsepal", isolator="1")

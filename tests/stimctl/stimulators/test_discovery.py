@@ -1,8 +1,11 @@
-"""DeviceSpec stimulator is at a port: three questions, none of which starts anything on any of the devices."""
+"""The stimulator at a port: three questions, none of which starts anything on any of the devices."""
+
+from collections import Counter
+from contextlib import suppress
 
 import pytest
 
-from firmware_sim.analog.recorder import FlowKind, Recorder
+from firmware_sim.analog.recorder import Flow, FlowKind, Recorder
 from firmware_sim.factory import DeviceSpec
 from firmware_sim.native.device import Device
 from firmware_sim.pulsepal import FIRMWARES
@@ -18,17 +21,20 @@ from stimctl.stimulators.discovery import (
     identify,
     stimulator,
 )
-from stimctl.stimulators.native import NativeAdapter
-from stimctl.wire.codec import SHAPE_OF, Hello, Refused
-from stimctl.wire.codes import Refusal
+from stimctl.stimulators.native import STOP_FRAME, NativeAdapter, hello_number
+from stimctl.wire.codec import SHAPE_OF, Hello, Refused, encode
+from stimctl.wire.codes import PROTOCOL_VERSION, Refusal
 from tests.stimctl.session.world import Line
 from tests.stimctl.stimulators.bench import S, port_of
 
-EVERY = [
+PLAIN = [
     DeviceSpec("native"),
     *(DeviceSpec("stimjim", dialect=dialect) for dialect in DIALECTS),
-    *(DeviceSpec("stimjim", dialect=dialect, faults=fault) for dialect, jim in DIALECTS.items() for fault in jim.extra),
     *(DeviceSpec("pulsepal", firmware=firmware) for firmware in FIRMWARES),
+]
+EVERY = [
+    *PLAIN,
+    *(DeviceSpec("stimjim", dialect=dialect, faults=fault) for dialect, jim in DIALECTS.items() for fault in jim.extra),
     *(
         DeviceSpec("pulsepal", firmware=firmware, faults=fault)
         for firmware, pal in FIRMWARES.items()
@@ -49,7 +55,22 @@ def test_no_probe_gives_output_on_any_device(which: DeviceSpec, probes: list[byt
         device.receive(probe, now_us)
         device.advance(now_us + S // 2)
     device.advance(now_us + 10 * S)
-    assert not [flow for channel in recorder.channels for kind in FlowKind for flow in recorder.flows(channel, kind)]
+    assert not flowed(recorder)
+
+
+@pytest.mark.parametrize("which", EVERY, ids=NAMES)
+def test_detection_itself_gives_no_output_on_any_device(which: DeviceSpec) -> None:
+    """With whatever it does when it has found one, or none."""
+    recorder = Recorder()
+    port = port_of(which.make(seed=1, load="r1k", recorder=recorder))
+    with suppress(WrongDevice):
+        detect(port)
+    port.wait(port.now_us() + 5 * S)
+    assert not flowed(recorder)
+
+
+def flowed(recorder: Recorder) -> list[Flow]:
+    return [flow for channel in recorder.channels for kind in FlowKind for flow in recorder.flows(channel, kind)]
 
 
 @pytest.mark.parametrize(
@@ -180,3 +201,41 @@ def test_a_board_that_boots_when_its_port_is_opened_is_waited_for(spec: DeviceSp
     found = handshake(port, stimulator(choice, port))
     assert found.identity.model
     assert BOOTS_US <= port.now_us() < 2 * BOOTS_US
+
+
+def first_bytes(first_sequence: int) -> bytes:
+    """What an adapter for a native device sends before it has an answer."""
+    native = NativeAdapter(first_sequence)
+    native.connect(0)
+    return native.take_output()
+
+
+@pytest.fixture(scope="module")
+def hellos() -> frozenset[bytes]:
+    """What each of the first numbers that there are sends."""
+    return frozenset(map(first_bytes, range(0x10000)))
+
+
+def test_nothing_that_goes_out_before_a_native_answer_is_a_command_elsewhere(hellos: frozenset[bytes]) -> None:
+    """A StimJim acts on what stands before a line end, a PulsePal on what stands behind 213."""
+    before = [*hellos, HELLO, STOP_FRAME, encode(1, Hello(PROTOCOL_VERSION))]
+    assert len(before) > 60_000
+    assert not [data for data in before if {0x0A, 0x0D, 0xD5} & {*data}]
+
+
+def test_the_number_that_was_asked_for_is_used_where_it_is_harmless() -> None:
+    numbers = Counter(hello_number(first) - first > 0 for first in range(0x10000))
+    assert 0 < numbers[True] < 0x10000 // 10
+    assert hello_number(0x10000 + 7) == hello_number(7)
+
+
+@pytest.mark.parametrize("which", PLAIN, ids=str)
+def test_no_hello_gives_output_on_any_device(which: DeviceSpec, hellos: frozenset[bytes]) -> None:
+    """Each with a line end behind it, as of the question that follows."""
+    recorder = Recorder()
+    device = which.make(seed=1, load="r1k", recorder=recorder)
+    for number, hello in enumerate(hellos):
+        device.receive(hello + PROBES["stimjim"][:1], number)
+    device.take_output()
+    device.advance(S)
+    assert not flowed(recorder)

@@ -141,5 +141,6 @@ def test_a_second_phase_that_is_lower_and_longer(tmp_path: Path) -> None:
         bench = Bench(which, choice, rx)
         report = bench.run()
         assert report.end is End.TIMER, report.end_text
-        assert report.agreement["exact"] is True
+        assert report.agreement["exact"] is (True if which.device == "stimjim" else None)
+        assert report.commanded == report.delivered
         assert abs(bench.recorder.net_fc(1)) <= bench.recorder.charge_fc(1) // 50

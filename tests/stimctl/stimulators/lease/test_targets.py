@@ -10,6 +10,7 @@ from stimctl.port import Port
 from stimctl.stimulators import base
 from stimctl.stimulators.lease.adapter import LeaseAdapter
 from stimctl.stimulators.pulsepal.adapter import PulsePalAdapter
+from stimctl.stimulators.pulsepal.isolator import Isolator
 from stimctl.stimulators.stimjim.adapter import DIALECTS
 from stimctl.stimulators.targets import Targets
 from stimctl.wire import codec as m
@@ -26,7 +27,7 @@ class Run:
         which = DeviceSpec("pulsepal", firmware="22") if device == "pulsepal" else DeviceSpec("stimjim", dialect=device)
         self.port: Port = port_of(which.make(seed=1, load="r1k", recorder=self.recorder))
         self.adapter = LeaseAdapter(
-            PulsePalAdapter(1_000) if device == "pulsepal" else DIALECTS[device](simulator=True)
+            PulsePalAdapter(Isolator(1_000)) if device == "pulsepal" else DIALECTS[device](simulator=True)
         )
         self.targets = self.adapter.targets = Targets({1: 2_000})
         self.rx = prescription(seconds=60, profile="bench-100hz")

@@ -6,8 +6,19 @@ from hypothesis import strategies as st
 
 from stimctl.errors import Unsafe
 from stimctl.stimulators.lease.plan import Lease, LeaseLevel
-from stimctl.stimulators.stimjim.adapter import slot_of
-from stimctl.stimulators.stimjim.gate import HARMLESS, IDENTIFY, READ_CURRENTS, STOP, StimJimGate
+from stimctl.stimulators.stimjim import gate as gate_module
+from stimctl.stimulators.stimjim.gate import (
+    ALL_MEASURED,
+    DETACH,
+    HARMLESS_SLOT,
+    IDENTIFY,
+    NO_ENVELOPES,
+    NO_TRIGGERS,
+    READ_CURRENTS,
+    STOP,
+    StimJimGate,
+)
+from stimctl.stimulators.stimjim.train import slot_of
 from stimctl.waveform import Segment
 
 GOOD = b"S1,1,3,10000,1000000;100,0,200;-100,0,200\n"
@@ -17,7 +28,7 @@ LOUD = b"S1,1,3,10000,1000000;2000,0,200;-2000,0,200\n"
 def ready(line: bytes = GOOD) -> StimJimGate:
     """A gate with slot 0 grounded and one slot proven, armed to 2.0 mA."""
     gate = StimJimGate()
-    gate.send(HARMLESS, 0)
+    gate.send(HARMLESS_SLOT.line(0), 0)
     gate.echoed(0)
     gate.send(line, 0)
     gate.echoed(1)
@@ -34,6 +45,44 @@ def test_what_is_lawful_passes() -> None:
     gate.over()
     gate.send(READ_CURRENTS, 0)
     assert gate.take() == STOP + READ_CURRENTS
+
+
+AT_REST = [HARMLESS_SLOT.line(3), *DETACH, *NO_TRIGGERS, *NO_ENVELOPES, *ALL_MEASURED, b"ENV2?\n", b"TRIG1?\n"]
+
+
+@pytest.mark.parametrize("line", AT_REST)
+def test_what_puts_a_device_at_rest_passes_while_nothing_plays(line: bytes) -> None:
+    gate = ready()
+    gate.send(line, 0)
+    assert gate.take() == line
+    if not line.startswith(b"S"):
+        gate.send(b"T1\n", 0)
+        with pytest.raises(Unsafe, match="only while nothing plays"):
+            gate.send(line, 0)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"R0,1\n",
+        b"R0,-1,1\n",
+        b"R1,0\n",
+        b"TRIG0,1,1,-1,0\n",
+        b"ENV1,5,5\n",
+        b"MEAS1,0,0,0,1,0\n",
+        b"P\n",
+        b"R0,-1\nT1\n",
+    ],
+)
+def test_what_would_set_something_going_does_not(line: bytes) -> None:
+    with pytest.raises(Unsafe):
+        ready().send(line, 0)
+
+
+def test_a_grounded_slot_is_no_lease() -> None:
+    gate = ready(HARMLESS_SLOT.line(1))
+    with pytest.raises(Unsafe, match="nothing to start"):
+        gate.send(b"T1\n", 0)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +249,7 @@ def test_hostile_bytes(data: bytes) -> None:
     except Unsafe:
         assert gate.take() == b""
     else:
-        assert data in (STOP, b"T1\n", HARMLESS, IDENTIFY, GOOD)
+        assert data in (STOP, b"T1\n", IDENTIFY, GOOD, *gate_module.AT_REST, *map(HARMLESS_SLOT.line, range(100)))
 
 
 @given(st.text(alphabet="STUMAVERBCDXIN0123456789,;-\n", max_size=40))

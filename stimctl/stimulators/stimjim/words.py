@@ -1,0 +1,107 @@
+"""A StimJim's traffic in words: each line that goes to it, and each that comes back."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from stimctl.stimulators.stimjim.gate import HeldSlot
+from stimctl.stimulators.stimjim.parser import StimJimParser
+
+_MODES = {0: "voltage", 1: "current", 2: "open", 3: "grounded"}
+_Words = tuple[str, dict[str, str], bool]  # kind, fields, whether the bytes are damaged
+# What a line that goes to the device means; the groups are its fields, by name.
+_COMMANDS = tuple(
+    (re.compile(pattern), kind)
+    for pattern, kind in (
+        (r"X", "Cancel"),
+        (r"(?P<engine>[TU])-1", "Stop"),
+        (r"(?P<engine>[TU])(?P<slot>\d+)", "Start"),
+        (r"M(?P<channel>\d),(?P<mode>\d)", "SetMode"),
+        (r"A(?P<channel>\d),(?P<code>-?\d+)", "SetLevel"),
+        (r"V(?P<channel>\d),(?P<mv>-?\d+)", "SetVoltage"),
+        (r"E(?P<channel>\d),0", "ReadVoltage"),
+        (r"E(?P<channel>\d),1", "ReadCurrent"),
+        (r"R(?P<input>\d),-1", "DetachInput"),
+        (r"R(?P<input>\d),(?P<slot>\d+)(?:,.*)?", "AttachInput"),
+        (r"TRIG(?P<input>\d),(?P<route>.*)", "SetRoute"),
+        (r"TRIG(?P<input>\d)\?", "ReadRoute"),
+        (r"ENV(?P<slot>\d+),(?P<ramps_us>.*)", "SetEnvelope"),
+        (r"ENV(?P<slot>\d+)\?", "ReadEnvelope"),
+        (r"MEAS(?P<slot>\d+),(?P<settings>.*)", "SetMeasurement"),
+        (r"MEAS(?P<slot>\d+)\?", "ReadMeasurement"),
+        (r"IDN", "Identify"),
+    )
+)
+_DEFINE = re.compile(r"S(\d+),(\d+),(\d+),(\d+),(\d+)((?:;-?\d+,-?\d+,\d+)+)")
+
+
+class StimJimWords:
+    """A `Language` of recorded traffic."""
+
+    def __init__(self) -> None:
+        self._tails = {"host": b"", "device": b""}
+        self._reader = StimJimParser()
+
+    def hear(self, sender: str, data: bytes) -> Iterator[_Words]:
+        *lines, self._tails[sender] = (self._tails[sender] + data).split(b"\n")
+        for raw in lines:
+            text = raw.strip(b"\r\0 ").decode("utf-8", "replace")
+            # Dialect B's texts have a long dash.
+            if not text.replace("—", "-").isprintable() or "\ufffd" in text:
+                yield "damaged", {"why": '"not a line of text"', "bytes": raw.hex(" ")}, True
+            elif sender == "host":
+                yield from _command(text)
+            else:
+                yield from self._answer(raw, text)
+
+    def left(self, sender: str) -> bytes:
+        rest, self._tails[sender] = self._tails[sender], b""
+        return rest
+
+    def _answer(self, raw: bytes, text: str) -> Iterator[_Words]:
+        told = self._reader.feed(raw + b"\n")
+        for said in told:
+            yield type(said).__name__, _described(said), False
+        if not told and text:
+            yield "Text", {"said": repr(text)}, False
+
+
+def _command(text: str) -> Iterator[_Words]:
+    if found := _DEFINE.fullmatch(text):
+        index, *head = (int(found[number]) for number in range(1, 6))
+        stages = tuple(tuple(int(each) for each in stage.split(",")) for stage in found[6][1:].split(";"))
+        slot = HeldSlot((head[0], head[1]), head[2], head[3], stages)  # type: ignore[arg-type]  # the pattern has three each
+        yield "Define", {"slot": str(index), **_slot(slot)}, False
+        return
+    for pattern, kind in _COMMANDS:
+        if found := pattern.fullmatch(text):
+            fields = {name: _value(name, value) for name, value in found.groupdict().items()}
+            yield kind, fields, False
+            return
+    if text:
+        yield "Unknown", {"said": repr(text)}, False
+
+
+def _value(name: str, value: str) -> str:
+    return _MODES.get(int(value), value) if name == "mode" else f"{value} mV" if name == "mv" else value
+
+
+def _slot(slot: HeldSlot) -> dict[str, str]:
+    modes = ",".join(_MODES.get(mode, str(mode)) for mode in slot.modes)
+    stages = " ".join(f"({first} uA,{second} uA,{us} us)" for first, second, us in slot.stages)
+    return {
+        "modes": modes, "period": f"{slot.period_us} us", "duration": f"{slot.duration_us} us", "stages": stages,
+    }  # fmt: skip
+
+
+def _described(said: Any) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    for name, value in zip(said._fields, said, strict=True):
+        stem, _, unit = name.rpartition("_")
+        if isinstance(value, HeldSlot):
+            fields |= _slot(value)
+        elif unit == "ua":
+            fields[stem] = f"{value} uA"
+        elif value not in (None, ""):
+            fields[{"index": "slot", "text": "said"}.get(name, name)] = repr(value) if name == "text" else str(value)
+    return fields
