@@ -5,10 +5,12 @@ Inside, every quantity is an int whose unit is in its name: `amplitude_ua`, `wid
 only where people read and write; the conversions below are exact or they refuse.
 """
 
+import re
 from decimal import Context, Decimal, DecimalException, Inexact, localcontext
 
 from stimctl.errors import Misuse
 
+_PLAIN = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 US_PER_MS = 1_000
 US_PER_S = 1_000_000
 US_PER_MIN = 60 * US_PER_S
@@ -25,7 +27,7 @@ def whole(value: float | int | str | Decimal, factor: int, *, name: str, unit: s
     `whole(0.6, 1000, name="width", unit="us")` is 600: what a person wrote in a large unit, exactly,
     in the small one. Floats are read by their shortest decimal form, which is what was typed.
     """
-    written = _number(value, name)
+    written = plain_number(value, name)
     try:
         with localcontext(Context(traps=[Inexact])):
             scaled = written * factor
@@ -38,9 +40,11 @@ def whole(value: float | int | str | Decimal, factor: int, *, name: str, unit: s
     return int(scaled)
 
 
-def _number(value: float | int | str | Decimal, name: str) -> Decimal:
+def plain_number(value: float | int | str | Decimal, name: str) -> Decimal:
+    """`value` exactly, a text only in plain decimal digits: not `2_5`, not other scripts' digits. Raises `Misuse`."""
     try:
-        number = Decimal(str(value))
+        # Decimal would take 2_5 for 25, and the digits of every script.
+        number = Decimal(str(value) if not isinstance(value, str) or _PLAIN.fullmatch(value.strip()) else "NaN")
     except DecimalException:
         number = Decimal("NaN")
     if not number.is_finite():
@@ -65,7 +69,7 @@ def us_from_seconds(seconds: float | str | Decimal) -> int:
 
 def period_us_from_hz(frequency_hz: float | str | Decimal) -> int:
     """The pulse period in us of a rate in Hz. Raises `Misuse` when it is not a whole number of us."""
-    rate = _number(frequency_hz, "frequency")
+    rate = plain_number(frequency_hz, "frequency")
     if rate <= 0:
         raise Misuse(f"frequency: {frequency_hz} Hz is not above zero")
     if abs(rate.adjusted()) < 30:

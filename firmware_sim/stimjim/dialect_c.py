@@ -26,7 +26,7 @@ DAC_OFFSET_NA = 6_100
 LIMITS = {VOLTAGE: 10_000, CURRENT: 3_333}
 
 
-class Train(NamedTuple):
+class TrainCopy(NamedTuple):
     """A copy of a slot, as the playing core gets it."""
 
     slot: int
@@ -58,7 +58,7 @@ class StimJimFirmwareC(StimJimDevice):
     modes: tuple[int, ...] = ()  # of the train that plays
 
     def __init__(self, **options: Any) -> None:
-        self._armed: list[Train | None] = [None] * CHANNELS
+        self._armed: list[TrainCopy | None] = [None] * CHANNELS
         super().__init__(**options)
 
     def boot_text(self) -> str:
@@ -133,11 +133,13 @@ class StimJimFirmwareC(StimJimDevice):
             return
         self._play(self._train(index))
 
-    def _train(self, index: int) -> Train:
+    def _train(self, index: int) -> TrainCopy:
         slot = self.slots[index]
-        return Train(index, tuple(slot.modes), slot.period_us, slot.duration_us // slot.period_us, (*slot.stages(),))
+        return TrainCopy(
+            index, tuple(slot.modes), slot.period_us, slot.duration_us // slot.period_us, (*slot.stages(),)
+        )
 
-    def _play(self, train: Train) -> None:
+    def _play(self, train: TrainCopy) -> None:
         """Give a train, the gap behind each pulse as its last stage."""
         if not train.pulses:
             return

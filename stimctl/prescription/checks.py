@@ -16,6 +16,7 @@ from stimctl.prescription.completion import profile_problems
 from stimctl.prescription.plan import (
     NEEDLE_DIAMETER,
     NEEDLE_INSERTED,
+    OHM_MAX,
     ChannelPlan,
     Clinician,
     PrescriptionFields,
@@ -25,9 +26,8 @@ from stimctl.prescription.plan import (
 )
 from stimctl.profile import Profile, ramps, segments
 from stimctl.screening import Screening
-from stimctl.waveform import Program
-
-OHM_MAX = 10_000_000  # an open load has a figure too
+from stimctl.units import US_PER_S, ma_text
+from stimctl.waveform import Program, reached
 
 
 def checked_program(fields: PrescriptionFields) -> Program:
@@ -43,6 +43,8 @@ def checked_program(fields: PrescriptionFields) -> Program:
         problems += _charge_problems(fields, program)
     if problems or program is None:
         raise Unsafe(problems)
+    if not fields.ramp_only and (mostly_ramp := list(_plateau_problems(fields, program))):
+        raise Unsafe(mostly_ramp)
     return program
 
 
@@ -64,6 +66,7 @@ def _kind_problems(fields: PrescriptionFields) -> Iterator[Problem]:
         ("protocol", isinstance(fields.protocol, Profile), "must be a profile that was loaded"),
         ("variant", isinstance(fields.variant, str), "must be text"),
         ("titrate", isinstance(fields.titrate, bool), "must be true or false"),
+        ("ramp_only", isinstance(fields.ramp_only, bool), "must be true or false"),
         ("ceiling_ua", is_whole(fields.ceiling_ua), "must be a whole number of uA"),
         ("stimulation_us", is_whole(fields.stimulation_us), "must be a whole number of us"),
         ("declared_ohm", fields.declared_ohm is None or is_whole(fields.declared_ohm), "must be a whole number of ohm"),
@@ -149,6 +152,22 @@ def _charge_problems(fields: PrescriptionFields, program: Program) -> Iterator[P
             yield Problem(f"channels[{index}].amplitude_ua", plan.amplitude_ua, allowed)
         if charge_pc > 0:
             yield from _needle_problems(f"channels[{index}].needle", plan, charge_pc)
+
+
+def _plateau_problems(fields: PrescriptionFields, program: Program) -> Iterator[Problem]:
+    """A plan that is mostly ramp: the amplitude that it names is not what it would give."""
+    total_us = program.stimulation_us
+    for index, plan in enumerate(fields.channels):
+        if fields.titrate:
+            field, value, held_us = "stimulation_us", total_us, total_us - min(total_us, program.ramp_down_us)
+            said = "the fall at the end takes"
+        else:
+            comes = reached(program, plan.channel, plan.amplitude_ua)
+            field, value, held_us = f"channels[{index}].amplitude_ua", plan.amplitude_ua, comes.plateau_us
+            said = f"{ma_text(comes.amplitude_ua)} is reached; the ramps take"
+        if held_us * 2 < total_us:
+            of = f"{(total_us - held_us) / US_PER_S:.1f} of {total_us / US_PER_S:g} s"
+            yield Problem(field, value, f"{said} {of}; give more time, or ramp_only = true where that is meant")
 
 
 def _needle_problems(field: str, plan: ChannelPlan, charge_pc: int) -> Iterator[Problem]:

@@ -11,11 +11,11 @@ from stimctl import anatomy, limits
 from stimctl.anatomy import Placement
 from stimctl.errors import Misuse
 from stimctl.prescription.checks import checked_program
-from stimctl.prescription.completion import named_by_clinician
-from stimctl.prescription.plan import ChannelPlan, Clinician, Coating, Flag, PrescriptionFields, ProfileRef
+from stimctl.prescription.completion import lowered, named_by_clinician
+from stimctl.prescription.plan import ChannelPlan, Clinician, Coating, Flag, PrescriptionFields, ProfileRef, Subject
 from stimctl.profile import Origin
-from stimctl.units import charge_text
-from stimctl.waveform import Mode, Program
+from stimctl.units import charge_text, ma_text
+from stimctl.waveform import Mode, Program, Reached, reached
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +56,15 @@ class Prescription(PrescriptionFields):
             if plan.channel == channel:
                 return plan
         raise Misuse(f"channel {channel} is not in this prescription")
+
+    def reached(self, channel: int) -> Reached:
+        """What a channel comes to if nobody touches it; nothing where the operator titrates. Raises `Misuse`."""
+        return reached(self.program, channel, self.plan(channel).amplitude_ua)
+
+    @property
+    def sites(self) -> frozenset[str]:
+        """The limbs, and the trunk, through which current flows at once."""
+        return anatomy.sites(end for plan in self.channels for end in plan.ends if isinstance(end, Placement))
 
     def begin(self, now_us: int) -> None:
         """Use up the screening of a person; call it once, when a session begins.
@@ -102,14 +111,23 @@ class Prescription(PrescriptionFields):
             found.append(Flag("charge", f"{said} {charge_text(limits.CHARGE_FLAG_PC)} [lit]"))
         for plan in self.channels:
             found += self._needle_flags(plan)
+            found += self._amplitude_flags(plan)
+        name = self.clinician.name if self.clinician else ""
+        found += [Flag("lowered", f"{text}: less, as {name} chose") for text in lowered(self).values()]
         pairs = [
             (plan.first, plan.second)
             for plan in self.channels
             if isinstance(plan.first, Placement) and isinstance(plan.second, Placement)
         ]
         found += [Flag("placement", text) for text in anatomy.warnings(pairs)]
+        if len(self.sites) > 1:
+            text = f"current on {' and '.join(sorted(self.sites))} at once"
+            found.append(Flag("isolation", f"{text}: only with a device that says its outputs are isolated"))
+        if self.pregnant and any(end.region in anatomy.TRUNK_BELOW_CHEST for pair in pairs for end in pair):
+            text = "abdomen and lower back are not to be needled in pregnancy (WHO guidelines on safety, 1999) [lit]"
+            found.append(Flag("pregnancy", text))
         found += [Flag("screening", text) for text in (self.screening.warnings if self.screening else ())]
-        found += [Flag("under-dosing", note.text) for note in self.protocol.notes if note.about == "under-dosing"]
+        found += [Flag("under-dosing", note.wording) for note in self.protocol.notes if note.about == "under-dosing"]
         return tuple(found)
 
     def _needle_flags(self, plan: ChannelPlan) -> list[Flag]:
@@ -126,12 +144,26 @@ class Prescription(PrescriptionFields):
             found.append(Flag("coating", text, plan.channel))
         return found
 
+    def _amplitude_flags(self, plan: ChannelPlan) -> list[Flag]:
+        found = []
+        stimulation = self.protocol.stimulation
+        to_tolerance = None if stimulation is None else stimulation.to_tolerance
+        if self.subject is Subject.PERSON and not self.titrate and to_tolerance is not None and to_tolerance.value:
+            text = f"{ma_text(plan.amplitude_ua)} is fixed, and {self.protocol.id} says to patient tolerance: titrate"
+            found.append(Flag("tolerance", f"{text} [source]", plan.channel))
+        comes = self.reached(plan.channel)
+        if not self.titrate and comes.amplitude_ua < plan.amplitude_ua - plan.amplitude_ua % self.program.quantum_ua:
+            text = f"{ma_text(comes.amplitude_ua)} will be reached, not {ma_text(plan.amplitude_ua)}"
+            found.append(Flag("reached", f"{text}: the time is too short for the ramps", plan.channel))
+        return found
+
     # --- for the log ---
 
     def provenance(self) -> dict[str, str]:
         """Who says which pairs, amplitude and minutes: the profile's own origin, or the clinician."""
         stimulation = self.protocol.stimulation
         named = named_by_clinician(self)
+        named |= lowered(self).keys()
         origins = {}
         for name in ("pairs", "amplitude_ma", "minutes"):
             origin = getattr(stimulation, name).origin
@@ -149,6 +181,7 @@ class Prescription(PrescriptionFields):
             "profile": {name: getattr(profile, name) for name in profile.__slots__},
             "mode": self.mode.value,
             "titrate": self.titrate,
+            "ramp_only": self.ramp_only,
             "ceiling_ua": self.ceiling_ua,
             "stimulation_us": self.stimulation_us,
             "charge_per_phase_pc": self.charge_per_phase_pc,
@@ -171,6 +204,7 @@ class Prescription(PrescriptionFields):
                 for end in plan.ends
             ],
             "amplitude_ua": plan.amplitude_ua,
+            "reached_ua": self.reached(plan.channel).amplitude_ua,
             "needle": {
                 "diameter_um": plan.needle.diameter_um,
                 "inserted_um": plan.needle.inserted_um,
@@ -183,7 +217,9 @@ class Prescription(PrescriptionFields):
 
 
 def _clinician_record(clinician: Clinician | None) -> dict[str, Any] | None:
-    return None if clinician is None else {"name": clinician.name, "completes": list(clinician.completes)}
+    if clinician is None:
+        return None
+    return {"name": clinician.name, "completes": list(clinician.completes), "lowers": list(clinician.lowers)}
 
 
 def _program_record(program: Program) -> dict[str, Any]:

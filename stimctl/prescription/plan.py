@@ -41,7 +41,9 @@ class Coating(StrEnum):
     SILVER = "silver"
 
 
+OHM_MAX = 10_000_000  # an open load has a figure too
 GAPS = ("pairs", "amplitude_ma", "minutes")  # what a clinician may be asked to name
+LOWERED = ("amplitude_ma", "minutes")  # what a clinician may choose below the profile's range
 
 
 def is_whole(value: object) -> bool:
@@ -144,10 +146,11 @@ class ChannelPlan:
 
 @dataclass(frozen=True, slots=True)
 class Clinician:
-    """Who filled the profile's gaps, and which."""
+    """Who answers: for which gaps of the profile, and for which amounts below what it says."""
 
     name: str
-    completes: tuple[str, ...]
+    completes: tuple[str, ...] = ()
+    lowers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +189,7 @@ class PrescriptionFields:
     ceiling_ua: int
     stimulation_us: int
     titrate: bool = False
+    ramp_only: bool = False
     declared_ohm: int | None = None
     approval: str | None = None
     pregnant: bool | None = None

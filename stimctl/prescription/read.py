@@ -11,20 +11,42 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
+from stimctl import limits
 from stimctl.anatomy import Placement, Region, Side, place
 from stimctl.errors import InputInvalid, Misuse, Problem, Unsafe
 from stimctl.label import Label
 from stimctl.prescription.core import Prescription
-from stimctl.prescription.plan import ChannelPlan, Clinician, Coating, Needle, Subject, Terminal
+from stimctl.prescription.plan import (
+    NEEDLE_DIAMETER,
+    NEEDLE_INSERTED,
+    OHM_MAX,
+    ChannelPlan,
+    Clinician,
+    Coating,
+    Needle,
+    Subject,
+    Terminal,
+    is_whole,
+)
 from stimctl.prescription.written import UnsafeFile, as_written
 from stimctl.profile import Profile, Profiles, load_profiles
-from stimctl.profile.model import Slug, Strict
-from stimctl.profile.toml_text import check, read_file
+from stimctl.profile.amounts import limit_text
+from stimctl.profile.sourced import Slug, Strict
+from stimctl.profile.toml_text import TomlText, check, read_file
 from stimctl.screening import Screening
 from stimctl.units import UA_PER_MA, US_PER_MIN, US_PER_S, whole
 
 UM_PER_MM = 1_000
 TERMINALS = {"terminal 1": 1, "terminal 2": 2}
+ABSURD = 1_000_000  # in the unit that people write: no amount comes near it
+_ALLOWED = {
+    "minutes": limit_text(limits.STIMULATION, US_PER_MIN, "min"),
+    "seconds": limit_text(limits.STIMULATION, US_PER_S, "s"),
+    "ceiling_ma": limit_text(limits.CEILING, UA_PER_MA, "mA"),
+    "amplitude_ma": limit_text(limits.TARGET, UA_PER_MA, "mA"),
+    "diameter_mm": limit_text(NEEDLE_DIAMETER, UM_PER_MM, "mm"),
+    "inserted_mm": limit_text(NEEDLE_INSERTED, UM_PER_MM, "mm"),
+}
 
 
 def _as_label(text: str) -> str:
@@ -66,10 +88,11 @@ class ChannelFile(Strict):
 
 
 class ClinicianFile(Strict):
-    """Who fills the profile's gaps."""
+    """Who fills the profile's gaps, and answers for less than it says."""
 
     name: Name
-    completes: tuple[Literal["pairs", "amplitude_ma", "minutes"], ...]
+    completes: tuple[Literal["pairs", "amplitude_ma", "minutes"], ...] = ()
+    lowers: tuple[Literal["amplitude_ma", "minutes"], ...] = Field((), description="what is below the profile's range")
 
 
 class PrescriptionFile(Strict):
@@ -87,7 +110,8 @@ class PrescriptionFile(Strict):
     seconds: float | None = Field(None, description="of stimulation; or give minutes")
     ceiling_ma: float = Field(description="no pulse goes above it; 0.5 to 2.0")
     titrate: bool = Field(False, description="true: begin at zero, the operator raises to tolerance")
-    declared_ohm: int | None = Field(None, description="of a dummy load")
+    ramp_only: bool = Field(False, description="true: a session that is mostly ramp is meant")
+    declared_ohm: int | None = Field(None, description=f"of a dummy load, 0 to {OHM_MAX}")
     approval: Name | None = Field(None, description="number of the approval, for an animal")
     pregnant: bool | None = None
     channels: Annotated[tuple[ChannelFile, ...], Field(min_length=1)]
@@ -103,6 +127,7 @@ def from_file(
     """
     text = read_file(path)
     try:
+        _check_kind(text)
         return from_mapping(text.values, profiles, source=str(path), screening=screening)
     except InputInvalid as invalid:
         if invalid.source != str(path):
@@ -133,10 +158,20 @@ def from_mapping(
 def subject_of(path: Path) -> tuple[Subject, str]:
     """Subject and pseudonym of a file, to know whether a screening has to be asked first, and of whom."""
     text = read_file(path)
+    _check_kind(text)
     problems, file = check(PrescriptionFile, text.values)
     if file is None:
         raise text.invalid(problems)
     return file.subject, file.pseudonym
+
+
+def _check_kind(text: TomlText) -> None:
+    """Raise `InputInvalid` for a profile that is given for a prescription, and for numbers that read otherwise."""
+    if "kind" in text.values and "channels" not in text.values:
+        allowed = f"is a profile and not a prescription, which names it with profile = {text.values.get('id')!r}"
+        raise text.invalid([Problem("file", None, f"{allowed}; stimctl profile check FILE reads a profile", 1)])
+    if problems := text.numeral_problems():
+        raise text.invalid(problems)
 
 
 class _PrescriptionReader:
@@ -153,6 +188,7 @@ class _PrescriptionReader:
         stimulation_us = self._stimulation_us(file)
         ceiling_ua = self._whole("ceiling_ma", file.ceiling_ma, UA_PER_MA, "uA")
         plans = [self._plan(f"channels[{i}]", channel, file.titrate) for i, channel in enumerate(file.channels)]
+        self._count("declared_ohm", file.declared_ohm or 0, f"a dummy load has 0 to {OHM_MAX}")
         if self._problems or profile is None:
             raise InputInvalid(self._source, self._problems)
         return Prescription(
@@ -165,10 +201,11 @@ class _PrescriptionReader:
             ceiling_ua=ceiling_ua,
             stimulation_us=stimulation_us,
             titrate=file.titrate,
+            ramp_only=file.ramp_only,
             declared_ohm=file.declared_ohm,
             approval=file.approval,
             pregnant=file.pregnant,
-            clinician=None if file.clinician is None else Clinician(file.clinician.name, file.clinician.completes),
+            clinician=None if file.clinician is None else Clinician(**file.clinician.model_dump()),
             screening=screening,
         )
 
@@ -197,11 +234,18 @@ class _PrescriptionReader:
         return self._whole("seconds", file.seconds or 0, US_PER_S, "us")
 
     def _whole(self, field: str, value: float, factor: int, unit: str) -> int:
+        if not abs(value) <= ABSURD:
+            self._say(field, value, f"is beyond anything that can be given; {_ALLOWED[field.rpartition('.')[2]]}")
+            return 0
         try:
             return whole(value, factor, name=field, unit=unit)
         except Misuse as inexact:
             self._say(field, value, str(inexact).removeprefix(f"{field}: "))
             return 0
+
+    def _count(self, field: str, value: int, allowed: str) -> None:
+        if not is_whole(value):
+            self._say(field, value, f"is beyond anything that can be; {allowed}")
 
     def _plan(self, field: str, file: ChannelFile, titrate: bool) -> ChannelPlan | None:
         if file.amplitude_ma is None and not titrate:
@@ -213,7 +257,8 @@ class _PrescriptionReader:
             file.needle.coating,
         )
         first, second = self._end(f"{field}.first", file.first), self._end(f"{field}.second", file.second)
-        if first is None or second is None:
+        self._count(f"{field}.channel", file.channel, "channels are 1 to 4")
+        if first is None or second is None or self._problems:
             return None
         return ChannelPlan(file.channel, first, second, amplitude_ua, needle)
 

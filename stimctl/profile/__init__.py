@@ -1,9 +1,11 @@
 """Profiles: what a protocol asks for, value by value, with its source and its gaps.
 
-`load` finds and reads them, `model` says what they hold, `explain` puts one into words, `template` starts a
-new one; `toml_text` and `lines` read what people write and name the line of each problem.
+`load` finds and reads them, `include` takes in the parts that several share, `model` says what they hold (each value
+is a `sourced` one), `convert` makes integers of it, `explain` puts one into words, `template` starts a new one;
+`toml_text` and `lines` read what people write and name the line of each problem.
 """
 
+from stimctl.profile.convert import ramps, segments
 from stimctl.profile.explain import Section, explain, value_text
 from stimctl.profile.load import (
     Profiles,
@@ -14,11 +16,10 @@ from stimctl.profile.load import (
     load_profiles,
     load_text,
     packaged_folder,
-    ramps,
-    segments,
     user_folder,
 )
-from stimctl.profile.model import Origin, Profile, Range, Sourced, Variant
+from stimctl.profile.model import Profile, Variant
+from stimctl.profile.sourced import Origin, Range, Sourced
 from stimctl.profile.template import new_template
 
 __all__ = [

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from stimctl.anatomy import POINTS
-from stimctl.profile.model import Origin, PointPattern, Profile, ProfileNote, ProfilePoint, Range, Sourced, values
+from stimctl.profile.model import PointPattern, Profile, ProfileNote, ProfilePoint, values
+from stimctl.profile.sourced import Origin, Range, Sourced
 
 _MARK = {
     Origin.SOURCE: "[source]",
@@ -41,6 +42,7 @@ _NAMES = {
     "pairs": "electrode pairs",
     "amplitude_ma": "amplitude",
     "minutes": "time",
+    "to_tolerance": "raised to the patient's tolerance",
     "amplitude_means": "amplitude means",
     "shape": "pulse shape",
     "width_2hz_ms": "first phase at 2 Hz",
@@ -101,7 +103,7 @@ def _identity(profile: Profile) -> tuple[str, ...]:
 
 
 def _point(point: ProfilePoint) -> str:
-    said = f' "{point.quote}"' if point.quote else f" {point.note}" if point.note else ""
+    said = f" {_quoted(point.quote, point.section)}" if point.quote else f" {point.note}" if point.note else ""
     return f"{point.code} ({POINTS[point.code].name}), {point.role}: {point.use} {_MARK[point.origin]}{said}"
 
 
@@ -112,11 +114,16 @@ def _pattern(pattern: PointPattern) -> str:
 
 
 def _note(note: ProfileNote) -> str:
-    parts = [f"{note.about}: {note.text} {_MARK[note.origin]}"]
-    parts += [f'"{note.quote}"'] if note.quote else []
+    parts = [f"{note.about}:", *([note.text] if note.text else []), _MARK[note.origin]]
+    parts += [_quoted(note.quote, note.section)] if note.quote else []
     parts += [f"[lit] {note.citation}"] if note.citation else []
     parts += [f"But: {note.slip}"] if note.slip else []
     return " ".join(parts)
+
+
+def _quoted(quote: str, section: str | None) -> str:
+    """The source's words, and their section where it is not the profile's own."""
+    return f'"{quote}"' + (f" (under {section})" if section else "")
 
 
 def _sourced_under(profile: Profile, *roots: str) -> tuple[str, ...]:
@@ -141,7 +148,7 @@ def _name(path: str) -> str:
 
 def _sourced(name: str, part: Sourced[Any]) -> str:
     words = [f"{_NAMES[name]}: {value_text(name, part.value)} {_MARK[part.origin]}"]
-    words += [f'"{part.quote}"'] if part.quote else []
+    words += [_quoted(part.quote, part.section)] if part.quote else []
     words += [f"({part.note})"] if part.note else []
     words += [f"But: {part.slip}"] if part.slip else []
     return " ".join(words)
@@ -151,6 +158,8 @@ def value_text(name: str, value: object) -> str:
     """A value of a profile as people read it, with its unit."""
     if isinstance(value, tuple):
         return ", ".join(f"{first} to {second}" for first, second in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     shown = f"{value:g}" if isinstance(value, float) else str(value)
     unit = _UNITS.get(name)
     return f"{shown} {unit}" if unit and isinstance(value, int | float | Range) else shown

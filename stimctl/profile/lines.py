@@ -8,6 +8,7 @@ that `tomllib` has accepted, so that it need not judge it.
 import re
 import tomllib
 from bisect import bisect_left
+from typing import NamedTuple
 
 Path = tuple[str | int, ...]
 
@@ -22,6 +23,7 @@ _STRING = re.compile(
     re.DOTALL,
 )
 _SCALAR = re.compile(r"[^,\]}#\n]*")
+_ODD_NUMERAL = re.compile(r"[+-]?(?:0[xob][0-9a-fA-F_]+|(?=[^_:]*_)[0-9_.eE+-]+)")
 
 
 def path_text(path: Path) -> str:
@@ -30,9 +32,22 @@ def path_text(path: Path) -> str:
     return text.removeprefix(".")
 
 
+class Read(NamedTuple):
+    """Where things stand: the line, from 1, of each table, key and array element; and odd numerals as written."""
+
+    lines: dict[Path, int]
+    numerals: dict[Path, str]  # such as 2_5 and 0x19
+
+
+def read_lines(text: str) -> Read:
+    """Where things stand in a valid TOML text."""
+    reader = _LineFinder(text)
+    return Read(reader.read(), reader.numerals)
+
+
 def lines_of(text: str) -> dict[Path, int]:
-    """The line, from 1, of each table, key and array element of a valid TOML text."""
-    return _LineFinder(text).read()
+    """The lines alone."""
+    return read_lines(text).lines
 
 
 class _LineFinder:
@@ -41,6 +56,7 @@ class _LineFinder:
         self._at = 0
         self._breaks = [match.start() for match in re.finditer("\n", text)]
         self._lines: dict[Path, int] = {}
+        self.numerals: dict[Path, str] = {}
         self._tables_seen: dict[Path, int] = {}  # how many tables each array of tables has so far
 
     def read(self) -> dict[Path, int]:
@@ -104,8 +120,12 @@ class _LineFinder:
             self._array(path)
         elif opening == "{":
             self._inline_table(path)
+        elif opening in "\"'":
+            self._skip(_STRING)
         else:
-            self._skip(_STRING if opening in "\"'" else _SCALAR)
+            written = self._text[self._at : self._skip(_SCALAR)].strip()
+            if _ODD_NUMERAL.fullmatch(written):
+                self.numerals[path] = written
 
     def _array(self, path: Path) -> None:
         self._at += 1

@@ -6,23 +6,26 @@ to a program.
 """
 
 from collections.abc import Iterator
-from enum import StrEnum
-from typing import Annotated, Generic, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from stimctl import anatomy
 from stimctl.errors import Misuse
-from stimctl.label import Prose
+from stimctl.profile.sourced import (
+    SLUG_MEANING,
+    FromField,
+    Origin,
+    Quote,
+    Range,
+    SectionName,
+    Slug,
+    Sourced,
+    Strict,
+    Text,
+    from_its_quote,
+)
 from stimctl.waveform import Mode
-
-T = TypeVar("T")
-
-
-def _filled(text: str) -> str:
-    if not text.strip() or text.strip() == "?":
-        raise ValueError("must be filled in")
-    return text
 
 
 def _known_point(code: str) -> str:
@@ -34,74 +37,15 @@ def _known_point(code: str) -> str:
     raise ValueError(f"must be written {anatomy.find(code).code}")
 
 
-Text = Annotated[str, AfterValidator(_filled), AfterValidator(Prose)]
 PointCode = Annotated[str, AfterValidator(_known_point)]
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
-SLUG_MEANING = "small letters, digits and hyphens"
-
-
 Ratio = Annotated[int, Field(ge=1, le=12)]  # how many times as wide, and as low, the second phase is
-
-
-class Origin(StrEnum):
-    """The origin of a value."""
-
-    SOURCE = "source"
-    DEFAULT = "project default"
-    CLINICIAN = "clinician"
-    UNSPECIFIED = "unspecified"
-
-
-FromField = Annotated[Origin, Field(strict=False, alias="from", description="who says so")]
-
-
-class Strict(BaseModel):
-    """Unknown keys, other types and later changes are refused."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
-
-class Range(Strict):
-    """From low to high, both included."""
-
-    low: float
-    high: float
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if self.low > self.high:
-            raise ValueError(f"low = {self.low:g} must not be above high = {self.high:g}")
-        return self
-
-    def __str__(self) -> str:
-        return f"{self.low:g}" if self.low == self.high else f"{self.low:g} to {self.high:g}"
-
-
-class Sourced(Strict, Generic[T]):
-    """One value and where it comes from. `slip` says where the source contradicts itself or its own sources."""
-
-    value: T | None = Field(None, description="left out only where nobody has said it")
-    origin: FromField
-    quote: Text | None = Field(None, description="the source's own words")
-    note: Text | None = Field(None, description="why, or who")
-    slip: Text | None = Field(None, description="what does not hold in what the source says")
-
-    @model_validator(mode="after")
-    def _accounted_for(self) -> Self:
-        if (self.value is None) != (self.origin is Origin.UNSPECIFIED):
-            raise ValueError('needs a value, or from = "unspecified" and no value')
-        if self.origin is Origin.SOURCE and not self.quote:
-            raise ValueError('from = "source" needs a quote: the source\'s own words')
-        if self.origin is not Origin.SOURCE and not self.note:
-            raise ValueError(f'from = "{self.origin}" needs a note: why, or who')
-        return self
 
 
 class SourceDocument(Strict):
     """The document that the values marked "source" are taken from."""
 
     title: Text
-    section: Text
+    section: Text = Field(description="the section of values that name no other")
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of its text, 64 hexadecimal digits")]
 
 
@@ -110,10 +54,16 @@ class ProfilePoint(Strict):
 
     code: PointCode = Field(description="a point that stimctl knows, as in BL-23")
     role: Text = Field(description="primary, tender point, ...")
-    use: Text = Field(description="what the source says of it, in short")
+    use: Text = Field(description="what it is there for: words of its quote, where the source says so")
     origin: FromField
-    quote: Text | None = None
+    quote: Quote = None
+    section: SectionName = None
     note: Text | None = None
+
+    @model_validator(mode="after")
+    def _said_by_the_source(self) -> Self:
+        from_its_quote(self.origin, self.quote, self.use)
+        return self
 
 
 class TreatmentSchedule(Strict):
@@ -143,7 +93,14 @@ class PointPattern(Strict):
     add: Annotated[tuple[PointCode, ...], Field(min_length=1)]
     aim: Text
     origin: FromField
-    quote: Text | None = None
+    quote: Quote = None
+    section: SectionName = None
+
+    @model_validator(mode="after")
+    def _said_by_the_source(self) -> Self:
+        for said in (self.name, *self.signs.split(", "), *self.add, self.aim):
+            from_its_quote(self.origin, self.quote, said)
+        return self
 
 
 class StimulationSettings(Strict):
@@ -151,6 +108,7 @@ class StimulationSettings(Strict):
 
     pairs: Sourced[tuple[tuple[PointCode, PointCode], ...]]
     amplitude_ma: Sourced[Range]
+    to_tolerance: Sourced[bool] | None = Field(None, description="whether the amplitude is raised to tolerance")
     minutes: Sourced[Range]
     amplitude_means: Sourced[Text]
     shape: Sourced[Text]
@@ -179,12 +137,25 @@ class Variant(Strict):
 class ProfileNote(Strict):
     """Something to know that is no setting. One about under-dosing is shown with every prescription."""
 
-    about: Literal["evidence", "under-dosing", "mechanism", "adjunct", "locked", "use"]
-    text: Text
+    about: Literal["evidence", "under-dosing", "mechanism", "spacing", "adjunct", "caution", "locked", "use"]
+    text: Text | None = Field(None, description="left out where the quote says it")
     origin: FromField
-    quote: Text | None = None
+    quote: Quote = None
+    section: SectionName = None
     citation: Text | None = Field(None, description="literature beyond the source document")
     slip: Text | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        from_its_quote(self.origin, self.quote, self.text)
+        if not (self.text or self.quote):
+            raise ValueError("needs a text, or a quote")
+        return self
+
+    @property
+    def wording(self) -> str:
+        """Its text, or the source's words."""
+        return self.text or self.quote or ""
 
 
 class ProfileFile(Strict):
@@ -195,6 +166,7 @@ class ProfileFile(Strict):
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")] = Field(description="three numbers, as in 1.0.0")
     title: Text
     kind: Literal["clinical", "bench"]
+    include: tuple[Slug, ...] = Field((), description="parts of _common.toml that it takes in")
     source: SourceDocument | None = None
     points: tuple[ProfilePoint, ...] = ()
     schedule: TreatmentSchedule | None = None
@@ -224,6 +196,7 @@ class Profile(ProfileFile):
 
     sha256: str
     path: str
+    shared: tuple[str, ...] = ()  # the files whose parts it takes in; the hash is over their bytes too
 
     @property
     def gaps(self) -> tuple[str, ...]:

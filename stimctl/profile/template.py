@@ -23,7 +23,7 @@ sha256 = "?"          # of the document's text; sha256sum FILE prints it
 [[points]]            # one such table for each point
 code = "?"            # as in "BL-23"
 role = "?"            # "primary", "tender point", ...
-use = "?"             # what it is there for, in a few words
+use = "?"             # what it is there for, in words of the quote
 from = "source"
 quote = "?"           # the source's own words
 

@@ -4,9 +4,10 @@ What pydantic says is turned into words for the person who wrote the file: where
 there, and what is allowed. Profiles and prescriptions are both read here.
 """
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from hashlib import sha256
 from pathlib import Path as FilePath
@@ -16,21 +17,31 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from stimctl.errors import InputInvalid, Problem, not_toml
-from stimctl.profile.lines import Path, lines_of, path_text
+from stimctl.profile.lines import Path, path_text, read_lines
 
 MAX_BYTES = 256 * 1024  # a file that a person writes is far smaller
+
+_FOREIGN_DIGITS = re.compile(r"=\s*[+-]?[0-9.]*[^\x00-\x7f]")
 
 M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
 class TomlText:
-    """A TOML file as read: its values, which line says what, and the SHA-256 over its bytes."""
+    """A TOML file as read: its values, which line says what, and the SHA-256 over its bytes.
+
+    Of a profile that takes in shared parts `common` is their file, and `moved` says for each value that came from
+    there where it stands in it; `sha256` is then over both files.
+    """
 
     source: str
     sha256: str
     values: dict[str, Any]
     lines: Mapping[str, int]  # by path as `path_text` writes it
+    content: bytes = field(repr=False)
+    numerals: Mapping[str, str]  # numbers that are not written in plain decimal digits, as they stand
+    common: "TomlText | None" = None
+    moved: Mapping[str, str] = field(default_factory=dict)
 
     def line(self, field: str) -> int | None:
         """The line of a field, or of the nearest table around it."""
@@ -39,13 +50,27 @@ class TomlText:
         return self.lines.get(field)
 
     def located(self, problems: Iterable[Problem]) -> list[Problem]:
-        """The problems with their lines, in order of line."""
-        found = [problem if problem.line else replace(problem, line=self.line(problem.field)) for problem in problems]
-        return sorted(found, key=lambda problem: problem.line or 0)
+        """The problems with their lines, in order of line; those of the shared file say so."""
+        return sorted((self._located(problem) for problem in problems), key=lambda problem: problem.line or 0)
+
+    def _located(self, problem: Problem) -> Problem:
+        if problem.line:
+            return problem
+        for here, there in self.moved.items():
+            rest = problem.field.removeprefix(here)
+            if self.common is not None and rest != problem.field and rest[:1] in ("", ".", "["):
+                shared = f"{there}{rest}"
+                return replace(problem, field=f"{self.common.source}: {shared}", line=self.common.line(shared))
+        return replace(problem, line=self.line(problem.field))
 
     def invalid(self, problems: Iterable[Problem]) -> InputInvalid:
         """The error that lists these problems."""
         return InputInvalid(self.source, self.located(problems))
+
+    def numeral_problems(self) -> list[Problem]:
+        """Numbers that TOML allows and a person may read otherwise: `2_5` is 25, and so is `0x19`."""
+        allowed = "write the number in plain decimal digits, as in 25 or 0.5"
+        return [Problem(field, written, allowed) for field, written in self.numerals.items()]
 
 
 def read_file(path: FilePath) -> TomlText:
@@ -55,25 +80,48 @@ def read_file(path: FilePath) -> TomlText:
             content = file.read(MAX_BYTES + 1)
     except OSError as failure:
         raise InputInvalid(str(path), [Problem("file", None, failure.strerror or str(failure))]) from None
-    return parse(content, str(path))
+    try:
+        return parse(content, str(path))
+    except InputInvalid as invalid:
+        if path.name.startswith("._"):  # what macOS keeps beside each file on a foreign volume
+            allowed = f"is what macOS keeps beside {path.name[2:]}, and not that file: name the other"
+            raise InputInvalid(str(path), [Problem("file", None, allowed)]) from None
+        raise invalid
 
 
 def parse(content: bytes, source: str) -> TomlText:
-    """The bytes of a TOML file. Raises `InputInvalid` with the line of what is no TOML."""
+    """The bytes of a TOML file, a byte order mark allowed. Raises `InputInvalid` with the line of what is no TOML."""
     if len(content) > MAX_BYTES:
         raise InputInvalid(source, [Problem("file", None, f"must be at most {MAX_BYTES} bytes")])
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise InputInvalid(source, [Problem("text", None, "is UTF-16: save it as UTF-8", 1)])
     try:
-        text = content.decode()
+        text = content.decode("utf-8-sig").replace("\r\n", "\n")
         values = tomllib.loads(text)
-        lines = {path_text(path): line for path, line in lines_of(text).items()}
+        read = read_lines(text)
     except UnicodeDecodeError as failure:
         line = content.count(b"\n", 0, failure.start) + 1
         raise InputInvalid(source, [Problem("text", None, "must be UTF-8", line)]) from None
     except RecursionError:
         raise InputInvalid(source, [Problem("text", None, "is nested too deeply")]) from None
     except ValueError as failure:  # TOMLDecodeError is one; so is a number of thousands of digits
-        raise InputInvalid(source, [not_toml(failure, content.decode())]) from None
-    return TomlText(source, sha256(content).hexdigest(), values, lines)
+        raise InputInvalid(source, [_syntax_problem(failure, content.decode("utf-8-sig"))]) from None
+    lines = {path_text(path): line for path, line in read.lines.items()}
+    numerals = {path_text(path): written for path, written in read.numerals.items()}
+    return TomlText(source, sha256(content).hexdigest(), values, lines, content, numerals)
+
+
+def _syntax_problem(failure: ValueError, text: str) -> Problem:
+    found = not_toml(failure, text)
+    if "integer string conversion" in str(failure):
+        return Problem("number", None, "has thousands of digits: no value here has more than 20", found.line)
+    if "\r" in text.replace("\r\n", ""):
+        more = "it has line ends of a carriage return alone: save it with line feeds"
+    elif found.line and _FOREIGN_DIGITS.search(text.split("\n")[found.line - 1]):
+        more = "a number takes the digits 0 to 9, and text takes quotation marks"
+    else:
+        return found
+    return replace(found, allowed=f"{found.allowed}; {more}")
 
 
 def check(model: type[M], values: Mapping[str, Any]) -> tuple[list[Problem], M | None]:
@@ -81,9 +129,14 @@ def check(model: type[M], values: Mapping[str, Any]) -> tuple[list[Problem], M |
     try:
         return [], model.model_validate(_with_tuples(values))
     except ValidationError as failure:
-        return [_problem(model, error) for error in failure.errors(include_url=False)], None
+        return [_problem(model, error) for error in failure.errors(include_url=False) if not _follows(error)], None
     except RecursionError:
         return [Problem("file", None, "is nested too deeply")], None
+
+
+def _follows(error: ErrorDetails) -> bool:
+    """Whether it only follows from others: a list whose every element is wrong is not an empty one."""
+    return error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"]
 
 
 def _with_tuples(value: Any) -> Any:
@@ -120,6 +173,8 @@ def _problem(model: type[BaseModel], error: ErrorDetails) -> Problem:
     if kind == "extra_forbidden":
         return Problem(path_text(path), value, _not_a_field(str(path[-1]), owner))
     allowed = "must be filled in" if value == "?" else _WORDS.get(kind) or _own_words(error)
+    if kind == "float_type" and type(value) is int:  # of more digits than a float can hold
+        allowed = "is beyond anything that can be"
     meaning = _meaning(owner, path[-1]) if path else None
     if meaning and meaning.startswith("one of ") and kind in _LISTED:
         meaning = None  # pydantic's own words list them already

@@ -88,7 +88,7 @@ def _draw_cycle(axes: Axes, preview: PreviewInput) -> None:
     """Every pulse of one cycle as a line from its first phase to its second."""
     program, shown_us = preview.program, cycle_shown_us(preview.program)
     title = "One cycle of the pattern" if program.cycle_us else f"{PERIODS_SHOWN} periods of the pattern"
-    _dress(axes, f"{title}, at full amplitude", "seconds", pad=20)
+    _dress(axes, f"{title}, at {preview.peak_text} amplitude", "seconds", pad=20)
     every = cycle_pulses(preview)
     for index, segment in enumerate(program.segments):
         drawn = [pulse for pulse in every if pulse.segment == index]
@@ -124,7 +124,7 @@ def _draw_session(panels: list[Axes], preview: PreviewInput) -> None:
     shape, end_us = envelope(preview), preview.program.stimulation_us
     start_us = min(end_us, max(shape.risen_us * 5 // 4, US_PER_S))
     tail_us = max(0, min(shape.falling_us - (end_us - shape.falling_us) // 4, end_us - US_PER_S))
-    _dress(start, f"The start: full after {shape.risen_us / US_PER_S:.1f} s", "seconds")
+    _dress(start, f"The start: {preview.peak_text} after {shape.risen_us / US_PER_S:.1f} s", "seconds")
     _dress(whole, "The whole session", "minutes")
     _dress(end, f"The end: falling for {(end_us - shape.falling_us) / US_PER_S:.1f} s", "seconds")
     _step(start, shape, US_PER_S)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from stimctl import limits
 from stimctl.dose import ChannelDose, planned
 from stimctl.units import US_PER_S, charge_text, clock_text, hz_text, ma_text
-from stimctl.waveform import Program, Pulse, Segment, pulses
+from stimctl.waveform import Program, Pulse, Segment, pulses, reached
 
 PLANNED = "Planned, not measured."
 PERIODS_SHOWN = 10  # of a pattern that never switches band
@@ -38,9 +38,19 @@ class PreviewInput:
     open: str = ""  # what the profile leaves open, so that what is drawn is nobody's wish
 
     @property
-    def peak_ua(self) -> int:
-        """The amplitude as it is driven: a multiple of the program's quantum."""
+    def asked_ua(self) -> int:
+        """The amplitude that is asked for, as it can be driven: a multiple of the program's quantum."""
         return self.amplitude_ua - self.amplitude_ua % self.program.quantum_ua
+
+    @property
+    def peak_ua(self) -> int:
+        """The amplitude that will be reached: the ramps may take too long for what is asked."""
+        return reached(self.program, self.channel, self.amplitude_ua).amplitude_ua
+
+    @property
+    def peak_text(self) -> str:
+        """`full`, or the amplitude that is reached in place of the one asked for."""
+        return "full" if self.peak_ua == self.asked_ua else f"{ma_text(self.peak_ua)} (not full)"
 
     def dose(self) -> ChannelDose:
         """What the channel gets if nobody touches it, ramps included."""
@@ -56,6 +66,7 @@ def caption(preview: PreviewInput) -> list[str]:
     charges = ", ".join(charge_label(segment, preview.peak_ua) for segment in program.segments)
     return [
         *([f"{preview.open[0].upper()}{preview.open[1:]}."] if preview.open else []),
+        *_short_of_it(preview),
         f"Channel {preview.channel}: {ma_text(preview.peak_ua)} peak of the first phase,"
         f" {clock_text(program.stimulation_us)} min; {dose.total_pulses:,} pulses,"
         f" {charge_text(dose.total_charge_pc)} in first phases, ramps included.",
@@ -63,6 +74,13 @@ def caption(preview: PreviewInput) -> list[str]:
         _needle_text(preview.needle),
         PLANNED,
     ]
+
+
+def _short_of_it(preview: PreviewInput) -> list[str]:
+    if preview.peak_ua == preview.asked_ua:
+        return []
+    asked, comes = ma_text(preview.asked_ua), ma_text(preview.peak_ua)
+    return [f"Attention: {comes} will be reached, not the {asked} asked for: the time is too short for the ramps."]
 
 
 def charge_label(segment: Segment, peak_ua: int) -> str:
@@ -108,9 +126,9 @@ def cycle_shown_us(program: Program) -> int:
 
 
 def cycle_pulses(preview: PreviewInput) -> list[Pulse]:
-    """One cycle of the pattern at full amplitude, seen from its start."""
+    """One cycle of the pattern at the amplitude that will be reached, seen from its start."""
     until_us = min(cycle_shown_us(preview.program), preview.program.stimulation_us)
-    return list(pulses(preview.program, preview.channel, preview.amplitude_ua, until_us=until_us, flat=True))
+    return list(pulses(preview.program, preview.channel, preview.peak_ua, until_us=until_us, flat=True))
 
 
 class Envelope(NamedTuple):

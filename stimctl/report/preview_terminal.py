@@ -84,5 +84,5 @@ def _cycle(preview: PreviewInput, width: int) -> str:
 def _session(preview: PreviewInput, width: int) -> str:
     shape = envelope(preview)
     rise, fall = seconds([shape.risen_us, preview.program.stimulation_us - shape.falling_us])
-    title = f"The session: full after {rise:.1f} s, falling for the last {fall:.1f} s"
+    title = f"The session: {preview.peak_text} after {rise:.1f} s, falling for the last {fall:.1f} s"
     return _plot(title, "minutes", [t_us / US_PER_MIN for t_us in shape.times_us], shape.currents_ma, width)

@@ -28,6 +28,7 @@ def check_device(prescription: Prescription, identity: Identity) -> None:
         kind = "a SIMULATOR" if identity.simulator else "HARDWARE"
         raise WrongDevice(f"the prescription's subject is {subject}, but {identity.model} says that it is {kind}")
     _check_alive(subject, identity)
+    _check_sites(prescription, identity)
     _check_program(prescription, identity)
 
 
@@ -44,6 +45,15 @@ def _check_alive(subject: Subject, identity: Identity) -> None:
         raise WrongDevice(f"{identity.model} has no watchdog: on an animal it may be used by leases of 3 s at most")
     if subject is Subject.ANIMAL and has_watchdog and not in_time:
         raise WrongDevice(f"{identity.model} may not be used on an animal: no watchdog of 1 s or less")
+
+
+def _check_sites(prescription: Prescription, identity: Identity) -> None:
+    """Between outputs that are not isolated current may flow from limb to limb, through the trunk."""
+    living = prescription.subject in (Subject.PERSON, Subject.ANIMAL)
+    if living and len(prescription.sites) > 1 and Capability.ISOLATED_OUTPUTS not in identity.capabilities:
+        where = " and ".join(sorted(prescription.sites))
+        told = f"{identity.model} does not say that its outputs are isolated from each other"
+        raise WrongDevice(f"{told}: current on {where} at once is refused; prescribe one limb a session")
 
 
 def _check_program(prescription: Prescription, identity: Identity) -> None:

@@ -32,9 +32,11 @@ def session_note(
 ) -> dict[str, Any]:
     """The note of what is run. For a person or an animal the prescription is left out, and no replay is possible."""
     private = rx.subject in _PRIVATE
+    profile, shared = _profile_texts(rx)
     return {
         "prescription": None if private else answers_of(rx),
-        "profile": None if private else _profile_text(rx),
+        "profile": None if private else profile,
+        "profile_shared": None if private else shared,
         "device": {name: value for name, value in asdict(choice).items() if value is not None},
         "auto": sorted(state.name for state in auto),
         "first_sequence": first_sequence,
@@ -55,6 +57,7 @@ def answers_of(rx: Prescription) -> dict[str, Any]:
         "seconds": rx.stimulation_us / US_PER_S,
         "ceiling_ma": rx.ceiling_ua / UA_PER_MA,
         "titrate": rx.titrate,
+        "ramp_only": rx.ramp_only,
         "declared_ohm": rx.declared_ohm,
         "channels": [_plan_answers(plan, rx.titrate) for plan in rx.channels],
     }
@@ -84,26 +87,30 @@ def _end_answers(end: Any) -> dict[str, Any]:
     return {**answers, "region": str(end.region)} if end.point == anatomy.ASHI.code else answers
 
 
-def _profile_text(rx: Prescription) -> str | None:
-    """The profile's file, if it still is the one that was loaded."""
+def _profile_texts(rx: Prescription) -> tuple[str | None, str | None]:
+    """The profile's file and the one whose parts it takes in, if they still are those that were loaded."""
     try:
-        content = Path(rx.protocol.path).read_bytes()
+        own, *shared = [Path(path).read_bytes() for path in (rx.protocol.path, *rx.protocol.shared)]
     except OSError:
-        return None
-    return content.decode() if sha256(content).hexdigest() == rx.protocol.sha256 else None
+        return None, None
+    if sha256(b"".join([own, *shared])).hexdigest() != rx.protocol.sha256:
+        return None, None
+    return own.decode(), shared[0].decode() if shared else None
 
 
 def prescription_of(source: str, note: Mapping[str, Any]) -> Prescription:
     """The prescription that a note holds. Raises `InputInvalid` or `Unsafe`."""
-    answers, text = note.get("prescription"), note.get("profile")
-    if not isinstance(answers, Mapping) or not isinstance(text, str | None):
+    answers, text, shared = note.get("prescription"), note.get("profile"), note.get("profile_shared")
+    if not isinstance(answers, Mapping) or not isinstance(text, str | None) or not isinstance(shared, str | None):
         allowed = "must be a table, and its profile text"
         if answers is None:
             allowed = "is not in the record: nothing of a person or an animal is recorded, so that cannot be replayed"
         raise InputInvalid(source, [Problem("prescription", None, allowed)])
+    answers = {"ramp_only": True, **answers}  # records of before there was this field hold short sessions
     if text is None:
         return from_mapping(answers, source=source)
-    profile = load_text(text.encode("utf-8", "surrogatepass"), f"{source}: profile")
+    own, common = (None if each is None else each.encode("utf-8", "surrogatepass") for each in (text, shared))
+    profile = load_text(own or b"", f"{source}: profile", common)
     return from_mapping(answers, {profile.id: profile}, source=source)
 
 

@@ -20,9 +20,11 @@ WORDS: dict[Capability, tuple[str, str]] = {
     Capability.ALTERNATES: ("alternates between two bands",
                             "no alternation: the host changes bands between leases, with a gap"),
     Capability.RAMPS: ("ramps", "no ramp: the host gives it as a succession of short leases"),
+    # Asked for only where current is to flow on more than one limb at once: without it nothing is missing.
+    Capability.ISOLATED_OUTPUTS: ("has outputs that are isolated from each other", ""),
 }  # fmt: skip
 CUTS = "a stop may end a pulse in its middle: at most one phase is then left unbalanced, and logged"
-MISSING = {flag: missing for flag, (_can, missing) in WORDS.items()}
+MISSING = {flag: missing for flag, (_can, missing) in WORDS.items() if missing}
 
 
 def lacking(identity: Identity) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Pulses, patterns, pulse trains with their exact charge, and their samples.
 
-`pattern` says what is asked, `train` what one channel of a run delivers, `render` draws samples of it. Nothing
-here knows a person, a prescription or a port. numpy is loaded only when samples are drawn.
+`pattern` says what is asked, `train` what one channel of a run delivers, `reach` how high it comes, `render` draws
+samples of it. Nothing here knows a person, a prescription or a port. numpy is loaded only when samples are drawn.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from stimctl.waveform.pattern import (
     offset_us,
     segments_for,
 )
+from stimctl.waveform.reach import Reached, reached
 from stimctl.waveform.train import Pulse, Train, check_target, pulses
 
 if TYPE_CHECKING:
@@ -26,11 +27,13 @@ __all__ = [
     "Mode",
     "Program",
     "Pulse",
+    "Reached",
     "Segment",
     "Train",
     "check_target",
     "offset_us",
     "pulses",
+    "reached",
     "render_chunks",
     "render_into",
     "sample_count",

@@ -93,6 +93,7 @@ class Capability(IntFlag):
     HOLDS_LIMITS = 16
     ALTERNATES = 32
     RAMPS = 64
+    ISOLATED_OUTPUTS = 128
 
 
 class ChannelFlag(IntFlag):

@@ -147,6 +147,7 @@ _CAPABILITIES = {
     "HOLDS_LIMITS": "holds the limits of this document by itself",
     "ALTERNATES": "takes programs of two segments",
     "RAMPS": "ramps by itself",
+    "ISOLATED_OUTPUTS": "has outputs between which no current can flow",
 }
 _CHANNEL_FLAGS = {
     "COMPLIANCE": "the last pulse reached the highest voltage",

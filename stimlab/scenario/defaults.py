@@ -21,6 +21,7 @@ PRESCRIPTION: dict[str, Any] = {
     "operator": "lab",
     "pseudonym": "nobody",
     "ceiling_ma": 2.0,
+    "ramp_only": True,  # a scenario is about what goes wrong, and as short as that takes
 }
 SECONDS = 20
 

@@ -21,7 +21,7 @@ from firmware_sim.protocol_sim import MAX_SEED
 from stimctl.errors import InputInvalid, Misuse, Problem, Unsafe
 from stimctl.prescription import Prescription, from_mapping
 from stimctl.profile import Profile, load_profiles
-from stimctl.profile.model import SLUG_MEANING, Slug, Strict, Text
+from stimctl.profile.sourced import SLUG_MEANING, Slug, Strict, Text
 from stimctl.profile.toml_text import TomlText, check, read_file
 from stimctl.session.states import End, State
 from stimctl.units import UA_PER_MA, US_PER_MS, US_PER_S, whole

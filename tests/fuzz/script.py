@@ -45,6 +45,7 @@ def prescription() -> Prescription:
         "operator": "fuzz",
         "pseudonym": "fuzz",
         "seconds": 3,
+        "ramp_only": True,
         "ceiling_ma": 1.0,
         "channels": [plan],
     }

@@ -25,7 +25,7 @@ _MACHINE = (f"{_FIRMWARE}test_machine.py", f"{_FIRMWARE}test_machine_time.py")
 _HOST = tuple(f"{_SESSION}test_{name}.py" for name in ("host_timers", "host_engine"))
 _JUDGE = tuple(f"{_SESSION}test_plausibility{part}.py" for part in ("", "_edges", "_counts"))
 _ADAPTER = f"{_DRIVER}stimulators/"
-_PRESCRIPTION = tuple(f"{_DRIVER}test_prescription{part}.py" for part in ("_edges", ""))
+_PRESCRIPTION = tuple(f"{_DRIVER}test_prescription{part}.py" for part in ("_edges", "_clinical", ""))
 
 # Tests of those files that take seconds and notice what shorter ones notice too: they are not tried.
 TOO_LONG = frozenset(

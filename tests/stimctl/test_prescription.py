@@ -30,9 +30,10 @@ from stimctl.prescription import (
 from stimctl.profile import Profile, examples_folder, load_file, packaged_folder
 from stimctl.screening import QUESTIONS, AnswerKind, Screening
 from stimctl.waveform import Mode, Segment
+from tests.stimctl.profile.whole_text import whole_text
 
 Values = dict[str, Any]
-PROFILES: dict[str, Profile] = {path.stem: load_file(path) for path in packaged_folder().glob("*.toml")}
+PROFILES: dict[str, Profile] = {path.stem: load_file(path) for path in packaged_folder().glob("[!_]*.toml")}
 MINUTE_US = 60_000_000
 NEEDLE = {"diameter_mm": 0.30, "inserted_mm": 30, "coating": "none"}
 
@@ -110,7 +111,7 @@ def test_a_good_prescription_is_whole_and_exact() -> None:
 
 def test_amounts_convert_exactly() -> None:
     assert made(ceiling_ma=0.7, channels=[channel_values(amplitude_ma=0.57)]).targets_ua == {1: 570}
-    assert from_mapping(bench(minutes=None, seconds=1), PROFILES).stimulation_us == 1_000_000
+    assert from_mapping(bench(minutes=None, seconds=1, ramp_only=True), PROFILES).stimulation_us == 1_000_000
 
 
 @pytest.mark.parametrize("path", sorted(examples_folder().glob("*.toml")), ids=lambda path: path.stem)
@@ -134,7 +135,7 @@ def test_its_record_is_json_and_complete() -> None:
         "point": "BL-23", "side": "left", "region": "lower back", "spot": "",
     }  # fmt: skip
     assert record["channels"][0]["density_uc_per_cm2"] == pytest.approx(4.244)
-    assert record["clinician"] == {"name": "Dr Who", "completes": ["amplitude_ma", "minutes", "pairs"]}
+    assert record["clinician"] == {**clinician, "lowers": []}
     assert record["provenance"] == {"pairs": "clinician", "amplitude_ma": "clinician", "minutes": "clinician"}
     assert record["program"]["segments"][0]["width_us"] == 600
     given = {field.name for field in fields(Prescription)} - {"protocol", "variant"} | {"profile"}
@@ -293,12 +294,12 @@ def test_at_most_three_channels_and_each_once() -> None:
     ]
     made(channels=plans[:3], clinician=clinician)
     assert "channels" in refused(channels=plans, clinician=clinician)
-    assert "stands there once" in refused(channels=[plans[0], {**plans[1], "channel": 1}])
+    assert "each channel may be named only once" in refused(channels=[plans[0], {**plans[1], "channel": 1}])
 
 
 def profile_with(tmp_path: Path, old: str, new: str) -> dict[str, Profile]:
     """Low back pain as a user's own file might have it."""
-    text = (packaged_folder() / "low-back-pain.toml").read_text()
+    text = whole_text("low-back-pain")
     assert old in text
     path = tmp_path / "own.toml"
     path.write_text(text.replace(old, new, 1))
@@ -350,8 +351,8 @@ def pair(first: Values, second: Values, **changed: Any) -> Values:
         ({"point": "GB-20", "side": "left"}, {"point": "BL-23", "side": "left"}, "neck"),
         ({"point": "BL-18", "side": "left"}, {"point": "BL-20", "side": "left"}, "upper back"),
         (
-            {"point": "Ashi", "side": "left", "region": "chest", "spot": "a"},
-            {"point": "Ashi", "side": "left", "region": "chest", "spot": "b"},
+            {"point": "Ashi", "side": "left", "region": "chest", "spot": "rib 4"},
+            {"point": "Ashi", "side": "left", "region": "chest", "spot": "rib 5"},
             "chest",
         ),
         ({"point": "terminal 1"}, {"point": "BL-23", "side": "left"}, "terminal 1 to terminal 2"),
@@ -465,7 +466,7 @@ def test_a_screening_does_not_stand_in_a_file() -> None:
 
 
 def test_a_screening_is_of_the_person_who_is_treated_and_fresh() -> None:
-    assert "must be the one treated" in refused(screened(), subject="person", pseudonym="p-2")
+    assert "must be the person treated" in refused(screened(), subject="person", pseudonym="p-2")
     with pytest.raises(Unsafe, match="ask again"):
         made(screened(), subject="person").begin(16 * MINUTE_US)
     begun = made(screened(), subject="person")
@@ -591,7 +592,7 @@ def test_a_file_is_told_its_line(tmp_path: Path, old: str, new: str, kind: type[
 
 def test_a_pinned_profile_has_to_be_the_one_that_is_found(tmp_path: Path) -> None:
     sha256 = PROFILES["low-back-pain"].sha256
-    pinned = 'profile = "low-back-pain"\nprofile_version = "1.0.0"\nprofile_sha256 = '
+    pinned = 'profile = "low-back-pain"\nprofile_version = "1.1.0"\nprofile_sha256 = '
     good = tmp_path / "good.toml"
     good.write_text(FILE.replace('profile = "low-back-pain"', f'{pinned}"{sha256}"'))
     from_file(good, PROFILES)

@@ -253,6 +253,7 @@ def test_the_record_of_a_good_prescription_is_exactly_this() -> None:
         },
         "mode": "2/100 Hz",
         "titrate": False,
+        "ramp_only": False,
         "ceiling_ua": 1_600,
         "stimulation_us": 20 * MINUTE_US,
         "charge_per_phase_pc": 1_600 * 600,
@@ -264,6 +265,7 @@ def test_the_record_of_a_good_prescription_is_exactly_this() -> None:
                     {"point": "BL-25", "side": "left", "region": "lower back", "spot": ""},
                 ],
                 "amplitude_ua": 1_500,
+                "reached_ua": 1_500,
                 "needle": {"diameter_um": 300, "inserted_um": 30_000, "coating": "gold"},
                 # 0.96 uC on pi * 0.03 cm * 3 cm = 0.28274 cm2; log10(0.96) + log10(3.3953)
                 "density_uc_per_cm2": 3.395,
@@ -306,4 +308,5 @@ def test_the_record_holds_what_other_subjects_declare() -> None:
     assert titrated.subject is Subject.SIMULATOR
     named = from_mapping(fibromyalgia(), PROFILES)
     assert named.clinician == Clinician("Dr Who", ("pairs", "amplitude_ma", "minutes"))
-    assert named.record()["clinician"] == {"name": "Dr Who", "completes": ["pairs", "amplitude_ma", "minutes"]}
+    completes = ["pairs", "amplitude_ma", "minutes"]
+    assert named.record()["clinician"] == {"name": "Dr Who", "completes": completes, "lowers": []}

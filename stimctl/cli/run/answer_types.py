@@ -1,6 +1,5 @@
 """Types for answers at the terminal: each is checked when it is typed, and refused in the words of the question."""
 
-from decimal import Decimal, DecimalException
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +10,7 @@ from stimctl.label import Label
 from stimctl.prescription.plan import NEEDLE_DIAMETER, NEEDLE_INSERTED
 from stimctl.profile import Profile
 from stimctl.profile.amounts import amount_text
-from stimctl.units import UA_PER_MA, US_PER_MIN, whole
+from stimctl.units import UA_PER_MA, US_PER_MIN, plain_number, whole
 
 if TYPE_CHECKING:
     AnswerType = click.ParamType[Any]
@@ -47,10 +46,11 @@ class AmountType(AnswerType):
         """The number: a whole one where only those are allowed."""
         span = f"{self._what} must be {amount_text(self._low, self._high, self._factor)}{self._why}"
         try:
-            number = Decimal(str(value))
-            parts = whole(number, self._factor, name=self._what, unit="the smallest part")
-        except DecimalException:
+            number = plain_number(str(value), self._what)
+        except Misuse:
             self.fail(f"{value!r} is not a number: {span}", param, ctx)
+        try:
+            parts = whole(number, self._factor, name=self._what, unit="the smallest part")
         except Misuse:
             self.fail(f"{value} is too finely divided, too large or not a number: {span}", param, ctx)
         if not self._low <= parts <= self._high:

@@ -15,7 +15,7 @@ from stimctl.anatomy import ASHI, PAIRED_SIDES, Region, Side, find
 from stimctl.cli.run import answer_types
 from stimctl.errors import InputInvalid, Misuse, Unsafe
 from stimctl.prescription import Coating, Prescription, Subject, from_mapping
-from stimctl.prescription.checks import OHM_MAX
+from stimctl.prescription.plan import OHM_MAX
 from stimctl.profile import Profile
 from stimctl.screening import AnswerKind, Question, Screening
 

@@ -333,7 +333,7 @@ class LeaseAdapter:
             session_record(self._at, self._scheduler.at_us, tally.band_us),
             tuple(tally.counters(channel, session) for channel in wanted),
             measured,
-            tally.figure_origins(self._dialect.pulse_source, told=self._dialect.tells_ends)._replace(
+            tally.figure_origins(self._dialect.pulse_source, reports_ends=self._dialect.tells_ends)._replace(
                 unsure_pc=self._unsure_pc()
             ),
         )

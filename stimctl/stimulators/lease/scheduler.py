@@ -267,7 +267,7 @@ class LeaseScheduler:
         self._given = None
         early = None if event.pulses is None else contradicts_clock(lease, now_us - ordered_lease.asked_us)
         if self.plan is not None:
-            least, most = _told(ordered_lease, event, now_us, exact=early is None)
+            least, most = _pulse_bounds(ordered_lease, event, now_us, exact=early is None)
             if least == most:
                 self.tally.reported(lease, event)
             else:
@@ -344,7 +344,7 @@ class LeaseScheduler:
         return [_note(ordered_lease, least, most, done, opened=opened)]
 
 
-def _told(ordered_lease: _OrderedLease, done: d.LeaseDone, now_us: int, *, exact: bool) -> tuple[int, int]:
+def _pulse_bounds(ordered_lease: _OrderedLease, done: d.LeaseDone, now_us: int, *, exact: bool) -> tuple[int, int]:
     """At least and at most how many pulses a lease gave that is told to be over: alike where the clock bears it out."""
     lease = ordered_lease.lease
     pulses = lease.pulses if done.pulses is None else done.pulses

@@ -97,11 +97,11 @@ class LeaseTally:
         measured_pc = self._pair(channel, "measured_pc")
         return Measured(channel, session, *measured_pc, net_pc, highest_ua, 0, 0, NO_DEVICE_TIME_US)
 
-    def figure_origins(self, source: str, *, told: bool = True) -> FigureOrigins:
+    def figure_origins(self, source: str, *, reports_ends: bool = True) -> FigureOrigins:
         bases = tuple(
             CountBasis(channel, *(self._pair(channel, name) for name in CountBasis._fields[1:]))
             for channel in self._channels
         )
         return FigureOrigins(
-            source, bases, LeaseHandovers(len(self._gaps), max(self._gaps, default=0), sum(self._gaps)), told
+            source, bases, LeaseHandovers(len(self._gaps), max(self._gaps, default=0), sum(self._gaps)), reports_ends
         )

@@ -17,7 +17,7 @@ from stimctl.stimulators.lease.plan import Lease
 from stimctl.stimulators.stimjim import parser as text
 from stimctl.stimulators.stimjim.gate import CURRENT, OUR_SLOTS, READ_CURRENTS, STOP, HeldSlot, StimJimGate
 from stimctl.stimulators.stimjim.rest import Step, steps_of
-from stimctl.stimulators.stimjim.train import Train, phases_of, rests_of, slot_of
+from stimctl.stimulators.stimjim.train import StartedSlot, phases_of, rests_of, slot_of
 from stimctl.waveform import Program
 from stimctl.wire.codes import Capability
 
@@ -76,7 +76,7 @@ class StimJimAdapter(d.LeaseDevice):
         # The slot that waits for its echo, the one that may be started, the one that was.
         self._asked: tuple[int, HeldSlot] | None = None
         self._ready: int | None = None
-        self._train: Train | None = None
+        self._train: StartedSlot | None = None
         self._stopping = _Stopping(may_play=True)
         self._steps: deque[Step] = deque()
         self._known = False
@@ -110,7 +110,7 @@ class StimJimAdapter(d.LeaseDevice):
         assert self._ready is not None
         index, self._ready = self._ready, None
         self.command_gate.send(b"T%d\n" % index, now_us)
-        self._train = Train(index, self.command_gate.slots[index])
+        self._train = StartedSlot(index, self.command_gate.slots[index])
 
     def rest(self, now_us: int) -> None:
         self._state = DialogState.RESTING
@@ -287,10 +287,10 @@ class StimJimAdapter(d.LeaseDevice):
         currents_ua.append(abs(message.current_ua))
         return self._at_zero(max(currents_ua), now_us) if len(currents_ua) == len(CHANNELS) else []
 
-    def _is_whole(self, train: Train, message: text.StageReport) -> bool:
+    def _is_whole(self, train: StartedSlot, message: text.StageReport) -> bool:
         return train.pulses is not None and message.stage == len(train.slot.stages) - 1 and message.channel == 1
 
-    def _done(self, train: Train, now_us: int) -> list[Any]:
+    def _done(self, train: StartedSlot, now_us: int) -> list[Any]:
         self._train = None
         self.command_gate.over()
         self._stopping.may_play = False
@@ -326,7 +326,8 @@ class StimJimAdapter(d.LeaseDevice):
             firmware="not said",
             simulator=self._simulator,
             channels=len(CHANNELS),
-            capabilities=Capability.MEASURES_CURRENT if self.measures else Capability(0),
+            capabilities=Capability.ISOLATED_OUTPUTS
+            | (Capability.MEASURES_CURRENT if self.measures else Capability(0)),
             dac_step_na=102,
             # Not from a document: a converter of 0.85 uA a count, with room for offset and gain [choice].
             readback_accuracy_ua=10,
@@ -360,7 +361,7 @@ class StimJimAdapterB(StimJimAdapter):
         self._tells_sums = self.measures = True
         return super()._mean(message, now_us)
 
-    def _done(self, train: Train, now_us: int) -> list[Any]:
+    def _done(self, train: StartedSlot, now_us: int) -> list[Any]:
         self._tells_sums = bool(self._tells_sums)
         return super()._done(train, now_us)
 
@@ -374,7 +375,7 @@ class StimJimAdapterC(StimJimAdapter):
     prepares_ahead = False
     engines = frozenset({""})
 
-    def _is_whole(self, train: Train, message: text.StageReport) -> bool:
+    def _is_whole(self, train: StartedSlot, message: text.StageReport) -> bool:
         return message.stage is None and message.channel == max(
             channel for channel, mode in enumerate(train.slot.modes) if mode == CURRENT
         )

@@ -39,7 +39,7 @@ def _set(line: bytes, *more: int) -> Step:
     return Step(line, Setting(",".join([line.decode("ascii").strip(), *map(str, more)])))
 
 
-def _asked(setting: Step) -> Step:
+def _query(setting: Step) -> Step:
     """The question whether it stands."""
     return Step(setting.line.partition(b",")[0] + b"?\n", setting.told)
 
@@ -51,9 +51,9 @@ def _with_settings() -> list[Step]:
         measured = _set(gate.ALL_MEASURED[index])
         # A slot of another kind refuses the first measurement, a measurement of one stage refuses the slot.
         unmeasured = Step(gate.NOTHING_MEASURED[index])
-        steps += [no_envelope, unmeasured, _grounded("b", index), measured, _asked(no_envelope), _asked(measured)]
+        steps += [no_envelope, unmeasured, _grounded("b", index), measured, _query(no_envelope), _query(measured)]
     for line in gate.NO_TRIGGERS:
-        steps += [_set(line), _asked(_set(line))]
+        steps += [_set(line), _query(_set(line))]
     return steps
 
 

@@ -8,7 +8,7 @@ from stimctl.stimulators.stimjim.gate import CURRENT, GROUND, HeldSlot
 
 
 @dataclass(slots=True)
-class Train:
+class StartedSlot:
     """A slot that was started, and what was told of it. `replaced`: a garbled stop put slot 0 into its place.
 
     `means` are by channel and stage; of a channel without a stage, of what lies between two pulses.
@@ -42,7 +42,7 @@ def slot_of(lease: Lease) -> HeldSlot:
     return HeldSlot(modes, shape.period_us, lease.pulses * shape.period_us, tuple(stages))
 
 
-def phases_of(train: Train) -> list[d.StageMean]:
+def phases_of(train: StartedSlot) -> list[d.StageMean]:
     """Means by stage as means by phase."""
     return [
         d.StageMean(channel + 1, 0 if stage[channel] > 0 else 1, train.means[channel, number])
@@ -52,7 +52,7 @@ def phases_of(train: Train) -> list[d.StageMean]:
     ]
 
 
-def rests_of(train: Train) -> list[d.RestMean]:
+def rests_of(train: StartedSlot) -> list[d.RestMean]:
     """Means of stages in which a channel was to give nothing, and of what lies between two pulses."""
     slot = train.slot
     gap_us = slot.period_us - sum(us for *_, us in slot.stages)

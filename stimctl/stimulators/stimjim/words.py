@@ -94,9 +94,9 @@ def _slot(slot: HeldSlot) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _described(said: Any) -> dict[str, str]:
+def _described(reply: Any) -> dict[str, str]:
     fields: dict[str, str] = {}
-    for name, value in zip(said._fields, said, strict=True):
+    for name, value in zip(reply._fields, reply, strict=True):
         stem, _, unit = name.rpartition("_")
         if isinstance(value, HeldSlot):
             fields |= _slot(value)

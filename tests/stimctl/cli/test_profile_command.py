@@ -47,7 +47,7 @@ def test_show_of_an_unknown_name_says_which_there_are() -> None:
 
 def test_check_of_a_whole_file() -> None:
     path = packaged_folder() / "migraine.toml"
-    assert "migraine.toml is a whole profile: migraine 1.0.0, schedule only" in run("check", str(path))
+    assert "migraine.toml is a whole profile: migraine 1.1.0, schedule only" in run("check", str(path))
     assert json.loads(run("check", str(path), "--json"))["problems"] == []
 
 

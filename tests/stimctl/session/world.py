@@ -80,6 +80,7 @@ def prescription(
         "operator": "test",
         "pseudonym": "nobody",
         "seconds": seconds,
+        "ramp_only": True,  # sessions here are as short as a test needs
         "ceiling_ma": 2.0,
         "channels": channels,
         **changes,

@@ -153,7 +153,7 @@ def test_kinds_outside_the_list_are_refused() -> None:
         (codec.Stopped(0, 2, 0, 0), "zero flag 2"),
         (codec.SelfTestDone(0x20, 0, 0), "self-test bits 32"),
         (codec.Channel(1, max(ChannelFlag) * 2, *[0] * 10), "channel flags 32"),
-        (codec.Ranges(0, 4, 0x80, *[0] * 7), "capability bits 128"),
+        (codec.Ranges(0, 4, 0x100, *[0] * 7), "capability bits 256"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )

@@ -26,6 +26,7 @@ def run(*arguments: str, code: int = 0) -> Result:
 def short(folder: Path, **changes: str) -> str:
     """A bench prescription of eight seconds, with some of its lines changed."""
     text = (examples_folder() / "bench-2-100hz.toml").read_text().replace("seconds = 60", "seconds = 8")
+    text = text.replace("ceiling_ma = 2.0", "ceiling_ma = 2.0\nramp_only = true")
     for name, line in changes.items():
         text = "\n".join(line if each.startswith(f"{name} =") else each for each in text.splitlines())
     file = folder / "short.toml"

@@ -57,7 +57,7 @@ def shown(
 def test_everything_an_operator_has_to_see(prescription: Prescription, view: SessionView) -> None:
     lines = shown(prescription, view)
     assert lines[0].split()[0] == "SIMULATOR"
-    assert "low-back-pain 1.0.0" in lines[0]
+    assert "low-back-pain 1.1.0" in lines[0]
     assert lines[0].endswith("STOP: s, space, q or Esc")
     text = "\n".join(lines)
     assert "running" in text
