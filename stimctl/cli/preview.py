@@ -12,7 +12,7 @@ from stimctl.errors import Misuse
 if TYPE_CHECKING:
     from stimctl.prescription import Prescription
     from stimctl.profile import Profile
-    from stimctl.report.preview_model import PreviewInput
+    from stimctl.report.preview_model import NeedleFigures, PreviewInput
 
 _WIDEST = 110
 _SIZE = (100, 24)  # where nobody says how wide the terminal is
@@ -69,10 +69,10 @@ def preview(
 
 def of_prescription(prescription: "Prescription", channel: int | None = None) -> "PreviewInput":
     """One channel of a prescription; where the operator titrates, at the ceiling. Raises `Misuse`."""
-    from stimctl.report.preview_model import NeedleFigures, PreviewInput
+    from stimctl.report.preview_model import PreviewInput
 
     plan = prescription.plan(channel or prescription.channels[0].channel)
-    number, needle = plan.channel, plan.needle
+    number = plan.channel
     profile = prescription.profile
     titrated = ", at the ceiling of a titration" if prescription.titrate else ""
     return PreviewInput(
@@ -80,13 +80,20 @@ def of_prescription(prescription: "Prescription", channel: int | None = None) ->
         program=prescription.program,
         channel=number,
         amplitude_ua=prescription.ceiling_ua if prescription.titrate else plan.amplitude_ua,
-        needle=NeedleFigures(
-            label=f"{needle.diameter_um / 1000:.2f} x {needle.inserted_um / 1000:g} mm",
-            density_uc_per_cm2=prescription.density(number),
-            shannon_k=prescription.shannon_k(number),
-            rms_ma_per_cm2=prescription.rms_ma_per_cm2(number),
-        ),
+        needle=_figures(prescription, number),
+        on_a_load=plan.needle is None,
     )
+
+
+def _figures(prescription: "Prescription", channel: int) -> "NeedleFigures | None":
+    from stimctl.report.preview_model import NeedleFigures
+
+    needle = prescription.plan(channel).needle
+    density, k = prescription.density(channel), prescription.shannon_k(channel)
+    rms = prescription.rms_ma_per_cm2(channel)
+    if needle is None or density is None or k is None or rms is None:
+        return None
+    return NeedleFigures(f"{needle.diameter_um / 1000:.2f} x {needle.inserted_um / 1000:g} mm", density, k, rms)
 
 
 def _of_file(file: Path, profiles: "dict[str, Profile]", profile: "Profile", channel: int | None) -> "PreviewInput":

@@ -65,10 +65,12 @@ class Engine:
         url: str = "",
         auto: frozenset[State] = UNATTENDED,
         front_end: bool = False,
+        on_reading: Callable[[m.Channel, int], None] | None = None,
     ) -> None:
         if prescription.subject in (Subject.PERSON, Subject.ANIMAL) and not front_end:
             raise Unsafe([interlocks.no_front_end(prescription.subject)])
         self._context = context = Context(stimulator, prescription, log, self._go_on)
+        context.on_reading = on_reading
         self._stimulator = stimulator
         self._auto = auto
         self._turned_us = self._deadline_us = 0

@@ -61,6 +61,8 @@ def answers_of(rx: Prescription) -> dict[str, Any]:
         "declared_ohm": rx.declared_ohm,
         "channels": [_plan_answers(plan, rx.titrate) for plan in rx.channels],
     }
+    if rx.segments is not None:
+        answers["segments"] = [asdict(each) for each in rx.segments]
     if rx.clinician is not None:
         answers["clinician"] = {"name": "recording", "completes": list(rx.clinician.completes)}
     return answers
@@ -71,12 +73,13 @@ def _plan_answers(plan: ChannelPlan, titrate: bool) -> dict[str, Any]:
         "channel": plan.channel,
         "first": _end_answers(plan.first),
         "second": _end_answers(plan.second),
-        "needle": {
+    }
+    if plan.needle is not None:
+        answers["needle"] = {
             "diameter_mm": plan.needle.diameter_um / _UM_PER_MM,
             "inserted_mm": plan.needle.inserted_um / _UM_PER_MM,
             "coating": plan.needle.coating.value,
-        },
-    }
+        }
     return answers if titrate else {**answers, "amplitude_ma": plan.amplitude_ua / UA_PER_MA}
 
 

@@ -117,6 +117,8 @@ class Telemetry:
     def on_channel(self, reading: m.Channel, now_us: int) -> None:
         """One channel: as asked for, or carrying what was not."""
         context, stimulate, channel = self._context, self._stimulate, reading[0]
+        if context.on_reading is not None:
+            context.on_reading(reading, now_us)
         stimulating = context.state in STIMULATING
         if not stimulating and reading[11] <= context.device.answered_us:
             stimulate.judge(reading, now_us)
