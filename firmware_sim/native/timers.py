@@ -6,7 +6,7 @@ NEVER_US = 1 << 62
 
 
 class DeviceTimer(IntEnum):
-    """What a deadline is for. At the same instant the lower number goes first: what ends output leads."""
+    """The purpose of a deadline. At the same instant the lower number goes first: what ends output leads."""
 
     WATCHDOG = 0
     SESSION = 1
