@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from firmware_sim.analog.load import Load, load_named
+from firmware_sim.analog.load_changes import NEVER_US
 from firmware_sim.native.command_handlers import ANSWERS, read_identity, stop
 from firmware_sim.native.flash import Flash
 from firmware_sim.native.identity import NEVER_CALIBRATED
@@ -22,7 +23,6 @@ from firmware_sim.native.reply_cache import REPEATED, STALE, ReplyCache
 from firmware_sim.native.run_state import StateChange
 from firmware_sim.native.states import IllegalCause
 from firmware_sim.native.telemetry import PERIOD_US, TelemetrySender
-from firmware_sim.native.timers import NEVER_US
 from stimctl.errors import WireError
 from stimctl.wire.codec import (
     SHAPE_OF,

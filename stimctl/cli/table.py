@@ -24,6 +24,6 @@ def pairs(rows: Iterable[tuple[str, object]]) -> str:
     return "\n".join(f"{name.ljust(width)}  {value}" for name, value in listed)
 
 
-def echo_json(document: Any) -> None:
-    """Print a document for a program."""
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+def echo_json(document: Any, *, ascii_only: bool = False) -> None:
+    """Print a document for a program; `ascii_only` writes other characters as escapes."""
+    click.echo(json.dumps(document, indent=2, ensure_ascii=ascii_only))

@@ -1,6 +1,5 @@
 """`stimctl traffic`: shows recorded traffic in words."""
 
-import json
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -8,8 +7,10 @@ from typing import Any
 
 import click
 
+from stimctl.cli.table import echo_json
 from stimctl.traffic.decoder import DecodedLine, Decoder
 from stimctl.traffic.transcript import TrafficChunk, TrafficHeader, read_traffic
+from stimctl.wire.codes import simulator_or_hardware
 
 # A handshake is over long before as many pieces of traffic.
 _HANDSHAKE_RECORDS = 100
@@ -39,7 +40,7 @@ def show(file: Path, as_json: bool) -> None:
         if as_json:
             frames = [line for record in records for line in decoder.feed(record)]
             frames.extend(decoder.finish())
-            click.echo(json.dumps(_document(header, decoder, frames), indent=2))
+            echo_json(_document(header, decoder, frames), ascii_only=True)
             return
         first: list[DecodedLine] = []
         try:
@@ -72,8 +73,7 @@ def _is_simulator(header: TrafficHeader, decoder: Decoder) -> bool | None:
 
 
 def _what(header: TrafficHeader, decoder: Decoder) -> str:
-    words = {True: "SIMULATOR", False: "HARDWARE", None: "simulator or hardware: not said"}
-    return words[_is_simulator(header, decoder)]
+    return simulator_or_hardware(_is_simulator(header, decoder), "simulator or hardware: not said")
 
 
 def _document(header: TrafficHeader, decoder: Decoder, frames: list[DecodedLine]) -> dict[str, Any]:

@@ -4,12 +4,13 @@ A value that the profile gives has to be kept. A value that it leaves unspecifie
 clinician, who says so by name: a gap is never filled in silence.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any
 
 from stimctl.errors import Problem
 from stimctl.prescription.plan import GAPS, PrescriptionFields, Terminal, is_text
-from stimctl.units import UA_PER_MA, US_PER_MIN, whole
+from stimctl.profile import Profile
+from stimctl.units import UA_PER_MA, US_PER_MIN
 
 
 def profile_problems(fields: PrescriptionFields) -> Iterator[Problem]:
@@ -20,12 +21,12 @@ def profile_problems(fields: PrescriptionFields) -> Iterator[Problem]:
         return
     minutes, amplitude = stimulation.minutes.value, stimulation.amplitude_ma.value
     if minutes is not None:
-        low, high = (_scaled(bound, US_PER_MIN) for bound in (minutes.low, minutes.high))
+        low, high = minutes.scaled(US_PER_MIN)
         if not low <= fields.stimulation_us <= high:
             given = f"{fields.stimulation_us / US_PER_MIN:g} min"
             yield Problem("stimulation_us", given, f"{fields.protocol.id} says {minutes} minutes")
     if amplitude is not None:
-        low, high = (_scaled(bound, UA_PER_MA) for bound in (amplitude.low, amplitude.high))
+        low, high = amplitude.scaled(UA_PER_MA)
         said = f"{fields.protocol.id} says {amplitude} mA"
         if fields.ceiling_ua > high:
             yield Problem("ceiling_ua", fields.ceiling_ua, said)
@@ -35,20 +36,17 @@ def profile_problems(fields: PrescriptionFields) -> Iterator[Problem]:
     yield from _completion_problems(fields, named_by_clinician(fields))
 
 
-def _scaled(value: float, factor: int) -> int:
-    return whole(value, factor, name="a profile's bound", unit="its unit")
-
-
 def named_by_clinician(fields: PrescriptionFields) -> frozenset[str]:
-    """What the profile leaves open, or the prescription does otherwise: the clinician answers for it."""
-    stimulation = fields.protocol.stimulation
-    named = set(fields.protocol.gaps)
-    if stimulation is not None and stimulation.pairs.value is not None:
-        said = {frozenset(pair) for pair in stimulation.pairs.value}
-        used = [plan.ends for plan in fields.channels if not isinstance(plan.first, Terminal)]
-        if any(frozenset(end.point for end in ends) not in said for ends in used):
-            named.add("pairs")
-    return frozenset(named)
+    """What the profile leaves open, or the prescription does otherwise."""
+    placed = [plan.ends for plan in fields.channels if not isinstance(plan.first, Terminal)]
+    return left_open(fields.protocol, [{end.point for end in ends} for ends in placed])
+
+
+def left_open(profile: Profile, pairs: Iterable[Set[str]]) -> frozenset[str]:
+    """What a profile leaves open, or these pairs of points do otherwise: a clinician answers for it."""
+    said = profile.stimulation.pairs.value if profile.stimulation is not None else None
+    others = said is not None and any(pair not in [set(each) for each in said] for pair in pairs)
+    return frozenset({*profile.gaps, "pairs"} if others else profile.gaps)
 
 
 _MEANING: Mapping[str, str] = {

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from stimctl import anatomy
 from stimctl.errors import Misuse
+from stimctl.units import whole
 from stimctl.waveform import Mode
 
 T = TypeVar("T")
@@ -71,6 +72,11 @@ class Range(Strict):
         if self.low > self.high:
             raise ValueError(f"low = {self.low:g} must not be above high = {self.high:g}")
         return self
+
+    def scaled(self, factor: int) -> tuple[int, int]:
+        """Both ends in whole parts, of which `factor` make one."""
+        low, high = (whole(end, factor, name="a profile's bound", unit="its unit") for end in (self.low, self.high))
+        return low, high
 
     def __str__(self) -> str:
         return f"{self.low:g}" if self.low == self.high else f"{self.low:g} to {self.high:g}"

@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from stimctl.cli.info import banner
 from stimctl.cli.log.page import plain
 from stimctl.cli.table import table
+from stimctl.wire.codes import simulator_or_hardware
 from stimlab.conformance.requirements import TO_MEASURE, section_of
 
 if TYPE_CHECKING:
@@ -94,7 +94,8 @@ def _head(run: "SuiteResult") -> str:
         return f"{run.url}: it did not say what it is"
     model, serial = plain(who.model), plain(who.serial)
     sha256 = who.firmware.sha256.hex()
-    return f"{banner(bool(who.welcome.simulator))}: {model} {serial}, firmware {who.version} (SHA-256 {sha256[:16]}...)"
+    kind = simulator_or_hardware(bool(who.welcome.simulator))
+    return f"{kind}: {model} {serial}, firmware {who.version} (SHA-256 {sha256[:16]}...)"
 
 
 def _by_topic(run: "SuiteResult") -> Iterator[tuple[object, ...]]:

@@ -1,6 +1,5 @@
 """`stimctl log`: reads the dose log of this machine. Nothing here changes it."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -11,7 +10,7 @@ import click
 
 from stimctl.cli import codes
 from stimctl.cli.errors import writing
-from stimctl.cli.table import json_option, table
+from stimctl.cli.table import echo_json, json_option, table
 
 if TYPE_CHECKING:
     from stimctl.ledger import Ledger, SessionHead, Verification
@@ -51,7 +50,7 @@ def list_(path: Path, as_json: bool) -> None:
     """
     sessions = _sessions(path)
     if as_json:
-        _print_json([asdict(session) for session in sessions])
+        echo_json([asdict(session) for session in sessions], ascii_only=True)
     elif sessions:
         click.echo(table(_LIST_COLUMNS, map(_row, sessions)))
     else:
@@ -74,7 +73,7 @@ def show(path: Path, session: str, as_json: bool) -> None:
     with _opened(path) as ledger:
         summary = ledger.summary(ledger.resolve(session))
     if as_json:
-        _print_json(summary.record())
+        echo_json(summary.record(), ascii_only=True)
     else:
         click.echo(page(summary))
 
@@ -94,7 +93,7 @@ def verify(ctx: click.Context, head: str | None, as_json: bool) -> None:
     with _opened(ctx.obj) as ledger:
         verdict = ledger.verify(head)
     if as_json:
-        _print_json(asdict(verdict))
+        echo_json(asdict(verdict), ascii_only=True)
     else:
         _say(verdict)
     ctx.exit(codes.DONE if verdict.ok else codes.LOG)
@@ -182,7 +181,3 @@ def _say(verdict: "Verification") -> None:
             f"{verdict.entries} entries from the first on are intact; hash of the last: {verdict.head}", err=True
         )
     click.echo(verdict.note)
-
-
-def _print_json(document: object) -> None:
-    click.echo(json.dumps(document, indent=2))

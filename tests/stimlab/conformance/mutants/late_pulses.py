@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from typing import ClassVar
 
+from firmware_sim.analog.load_changes import NEVER_US
 from firmware_sim.native.device import Device
 from firmware_sim.native.machine import Machine
 from firmware_sim.native.output_stage import OutputStage
 from firmware_sim.native.program import OutputProgram
-from firmware_sim.native.train import NEVER_US, ChannelTrain
+from firmware_sim.native.train import ChannelTrain
 from stimctl.wire.codec import LoadSegment, Refused, SegmentLoaded
 from stimctl.wire.codes import Refusal
 from tests.stimlab.conformance.mutants.mutant import mutant
