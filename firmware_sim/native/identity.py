@@ -1,6 +1,6 @@
 """The identity of the simulated stimulator. It always says that it is a simulator."""
 
-import re
+import ast
 from functools import cache
 from hashlib import sha256
 from importlib import import_module
@@ -10,9 +10,10 @@ from firmware_sim.native import gate, output_stage
 from stimctl.wire.codec import Firmware, Maker, Ranges
 from stimctl.wire.codes import CHANNELS, Capability
 
-_WORLD = {f"{__package__}.{name}" for name in ("load", "load_changes", "pair", "record")}
-# At the left margin: what is imported in a function, or for types alone, is no part of the device.
-_IMPORT = re.compile(r"^from (firmware_sim|stimctl\.wire)(?:\.(\w+))? import (.+)", re.MULTILINE)
+# What no firmware can change, and the record of it.
+_WORLD = {f"firmware_sim.analog.{name}" for name in ("load", "load_changes", "needle_pair", "recorder")}
+
+_OURS = ("firmware_sim.", "stimctl.wire.")
 
 MODEL = b"stimctl simulator"
 VERSION = (0, 1, 0)
@@ -49,11 +50,18 @@ def firmware_modules() -> dict[str, Path]:
         if name in found or name in _WORLD or (file := import_module(name).__file__) is None:
             continue
         found[name] = Path(file)
-        for package, module, listed in _IMPORT.findall(found[name].read_text("utf-8")):
-            names += (
-                [f"{package}.{module}"] if module else [f"{package}.{each.split()[0]}" for each in listed.split(",")]
-            )
+        names += _imported(found[name].read_text("utf-8"))
     return found
+
+
+def _imported(source: str) -> list[str]:
+    """Modules that a source imports; what is imported in a function, or for types alone, is no part of the device."""
+    names = []
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.ImportFrom) and node.module and f"{node.module}.".startswith(_OURS):
+            is_package = hasattr(import_module(node.module), "__path__")
+            names += [f"{node.module}.{each.name}" for each in node.names] if is_package else [node.module]
+    return names
 
 
 def maker(seed: int) -> Maker:

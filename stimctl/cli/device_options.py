@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-_DEVICE = "What is at the port. auto asks only what starts nothing. [default: native]"
-_DIALECT = "Of a StimJim; without it the device is asked."
-_ISOLATOR = "Of a PulsePal: what its stimulus isolator gives for a volt. No default."
+_DEVICE = "The device at the port; auto asks questions that start nothing. [default: native]"
+_DIALECT = "A StimJim's dialect; without it the device is asked."
+_ISOLATOR = "A PulsePal's stimulus isolator: mA for each volt. No default."
 
 
 def device_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -78,7 +78,7 @@ def test_all_problems_come_at_once() -> None:
 
 
 def test_an_answer_to_no_question_is_refused() -> None:
-    with pytest.raises(Unsafe, match="is no question"):
+    with pytest.raises(Unsafe, match="is not one of the questions"):
         screening(override=True)
 
 

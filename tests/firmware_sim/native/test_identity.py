@@ -6,19 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from firmware_sim.native import identity
+import firmware_sim
 from firmware_sim.native.identity import firmware_modules, firmware_sha256
 
-PACKAGE = Path(identity.__file__).parent
-# What stands around the device: the world it is in, ways to it, and other devices.
-AROUND = {"load", "load_changes", "pair", "record", "record_file", "record_rate", "serve", "running_clock", "commands",
-          "sim_url", "protocol_sim", "which", "known_faults", "replies", "outlet", "line", "__init__"}  # fmt: skip
+PACKAGE = Path(firmware_sim.__file__).parent
+# What no firmware can change, and the record of it.
+WORLD = {f"firmware_sim.analog.{name}" for name in ("load", "load_changes", "needle_pair", "recorder", "record_rate")}
+PACKAGES = {"firmware_sim.native", "firmware_sim.analog"}
 
 
-def test_every_module_of_the_package_is_the_firmware_or_around_it() -> None:
-    hashed = {name.rpartition(".")[2] for name in firmware_modules() if name.startswith("firmware_sim.")}
-    assert hashed == {path.stem for path in PACKAGE.glob("*.py")} - AROUND
+def test_every_module_of_the_firmware_is_hashed() -> None:
+    hashed = {name for name in firmware_modules() if name.startswith("firmware_sim.native.")}
+    assert hashed == {f"firmware_sim.native.{path.stem}" for path in PACKAGE.glob("native/[!_]*.py")}
     assert {"stimctl.wire.framing", "stimctl.wire.codec", "stimctl.wire.codes"} <= set(firmware_modules())
+    assert {"firmware_sim.analog.converter", "firmware_sim.analog.electrodes"} <= set(firmware_modules())
 
 
 def test_it_is_what_python_itself_loads_for_a_device() -> None:
@@ -28,15 +29,23 @@ def test_it_is_what_python_itself_loads_for_a_device() -> None:
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     )
     hashed = {name for name in firmware_modules() if name.startswith("firmware_sim.")}
-    assert hashed == {name for name in loaded if name.rpartition(".")[2] not in AROUND}
+    assert hashed == loaded - WORLD - PACKAGES
 
 
 @pytest.mark.parametrize(
-    ("module", "counts"), [("gate", True), ("monitor", True), ("commands", False), ("load", False)]
+    ("module", "counts"),
+    [
+        ("native/gate", True),
+        ("native/monitor", True),
+        ("analog/converter", True),
+        ("cli", False),
+        ("analog/load", False),
+    ],
 )
 def test_the_hash_changes_with_the_firmware_and_not_with_the_command_line(
     module: str, counts: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert (PACKAGE / f"{module}.py").is_file()
     before, read = firmware_sha256(), Path.read_bytes
 
     def changed(path: Path) -> bytes:

@@ -34,7 +34,7 @@ WRONG: list[tuple[Callable[[], Any], str]] = [
     (lambda: Raise(1.0), r"channel: 1\.0 is not a whole number"),  # type: ignore[arg-type]
     (lambda: Lower(None), "channel: None is not a whole number"),  # type: ignore[arg-type]
     (lambda: AskHold(7), "why: 7 is not text"),  # type: ignore[arg-type]
-    (lambda: AskStop("timer"), "end: 'timer' is no reason"),  # type: ignore[arg-type]
+    (lambda: AskStop("timer"), "end: 'timer' is not one of"),  # type: ignore[arg-type]
     (lambda: AskStop(End.TIMER, 7), "text: 7 is not text"),  # type: ignore[arg-type]
     (lambda: AddNote("closed", {}), "an operator's entry is one of note, outcome, not 'closed'"),
     (lambda: AddNote("note", "text"), "body: 'text' is not a table"),  # type: ignore[arg-type]

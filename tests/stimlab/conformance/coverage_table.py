@@ -10,9 +10,7 @@ from pathlib import Path
 
 from stimlab.conformance.check import all_checks
 from stimlab.conformance.requirements import NOT_ON_THE_WIRE, texts
-from tests.stimlab.conformance.mutants import (
-    late,  # noqa: F401  the modules list their devices
-)
+from tests.stimlab.conformance.mutants import early, late  # noqa: F401  they list their devices
 from tests.stimlab.conformance.mutants.mutant import MUTANTS
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "conformance.md"

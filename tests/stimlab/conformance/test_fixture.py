@@ -67,7 +67,7 @@ def test_each_load_that_a_check_connects_can_be_said_to_a_person() -> None:
     assert asked == [f"Connect {LOADS['r1k']}; on channel 2 instead nothing: take its leads off"]
     source = "".join(path.read_text("utf-8") for path in Path(checks.__path__[0]).glob("*.py"))
     named = {
-        name for names in re.findall(r"(?:_with_load\(bench, |bench\.connect\(|for load in \()(\"[^)]+)", source)
+        name for names in re.findall(r"(?:_with_load\(dut, |dut\.connect\(|for load in \()(\"[^)]+)", source)
         for name in re.findall(r'"([^"]+)"', names)
     }  # fmt: skip
     assert {"open", "short", "bridged", "r1k,2=open"} <= named

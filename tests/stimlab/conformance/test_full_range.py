@@ -14,9 +14,7 @@ from stimlab.conformance.operating_point import check_of
 from stimlab.conformance.plan import MatrixPlan
 from stimlab.conformance.result import SuiteResult
 from tests.stimlab.conformance.bench_world import bench_on, failures, first_failed, run_checks
-from tests.stimlab.conformance.dangerous import (
-    tellings,  # noqa: F401  the modules list their devices
-)
+from tests.stimlab.conformance.dangerous import controls, outputs, tellings  # noqa: F401  they list their devices
 from tests.stimlab.conformance.dangerous.device import DANGEROUS, Dangerous
 
 PAIRWISE = pairwise(CELLS)

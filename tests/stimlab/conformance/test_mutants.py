@@ -3,9 +3,7 @@
 import pytest
 
 from tests.stimlab.conformance.bench_world import checks_naming, failures, run_checks
-from tests.stimlab.conformance.mutants import (
-    late,  # noqa: F401  the modules list their devices
-)
+from tests.stimlab.conformance.mutants import early, late  # noqa: F401  they list their devices
 from tests.stimlab.conformance.mutants.mutant import MUTANTS, Mutant
 
 

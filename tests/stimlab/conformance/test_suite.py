@@ -18,9 +18,7 @@ from stimlab.conformance.runner import SuiteRunner
 from stimlab.conformance.verdict import FixtureAction, Nonconforming
 from tests.stimlab.conformance import coverage_table
 from tests.stimlab.conformance.bench_world import bench_on, failures, run_checks
-from tests.stimlab.conformance.mutants import (
-    late,  # noqa: F401  the modules list their devices
-)
+from tests.stimlab.conformance.mutants import early, late  # noqa: F401  they list their devices
 from tests.stimlab.conformance.mutants.mutant import MUTANTS
 
 
