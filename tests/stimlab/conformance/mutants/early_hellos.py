@@ -6,14 +6,7 @@ from typing import Any, ClassVar
 from firmware_sim.native.device import Device
 from firmware_sim.native.flash import Flash
 from firmware_sim.native.reply_cache import ReplyCache
-from stimctl.wire.codec import (
-    Channel,
-    Hello,
-    ReadIdentity,
-    Refused,
-    Status,
-    Welcome,
-)
+from stimctl.wire import codec as m
 from stimctl.wire.codes import PROTOCOL_VERSION, DeviceState, EndReason
 from tests.stimlab.conformance.mutants.altered import Altered, Said
 from tests.stimlab.conformance.mutants.early_numbers import Numbered
@@ -52,40 +45,40 @@ class HelloOnce(Altered):
 
 @mutant("R-17", "welcomes every version")
 class WelcomesAll(Device):
-    def _hello(self, sequence: int, order: Hello) -> None:
-        super()._hello(sequence, Hello(PROTOCOL_VERSION))
+    def _hello(self, sequence: int, order: m.Hello) -> None:
+        super()._hello(sequence, m.Hello(PROTOCOL_VERSION))
 
 
 @mutant("R-17", "opens a handshake while it refuses")
 class OpensAnyway(Device):
-    def _hello(self, sequence: int, order: Hello) -> None:
+    def _hello(self, sequence: int, order: m.Hello) -> None:
         super()._hello(sequence, order)
         self._greeted = True
 
 
 @mutant("R-18", "lets a hold go on under a new host")
 class HoldSurvivesHello(Device):
-    def _hello(self, sequence: int, order: Hello) -> None:
+    def _hello(self, sequence: int, order: m.Hello) -> None:
         machine = self.machine
         if machine.state is DeviceState.HELD:
             self._replies.open(sequence)
-            self._reply(sequence, Welcome(PROTOCOL_VERSION, machine.boot_id, 1, machine.state, 0))
+            self._reply(sequence, m.Welcome(PROTOCOL_VERSION, machine.boot_id, 1, machine.state, 0))
             return
         super()._hello(sequence, order)
 
 
 @mutant("R-18", "does not mind a Hello of another version")
 class OtherVersionsPass(Device):
-    def _hello(self, sequence: int, order: Hello) -> None:
+    def _hello(self, sequence: int, order: m.Hello) -> None:
         if order.version != PROTOCOL_VERSION:
-            self._reply(sequence, Refused(0x01, 4, order.version, PROTOCOL_VERSION))
+            self._reply(sequence, m.Refused(0x01, 4, order.version, PROTOCOL_VERSION))
             return
         super()._hello(sequence, order)
 
 
 @mutant("R-18", "calls a session that a Hello ended stopped")
 class CallsItStopped(Device):
-    def _hello(self, sequence: int, order: Hello) -> None:
+    def _hello(self, sequence: int, order: m.Hello) -> None:
         if self.machine.session is not None:
             self.machine.end(EndReason.STOP, self.machine.now_us)
         super()._hello(sequence, order)
@@ -95,7 +88,7 @@ class CallsItStopped(Device):
 class Talkative(Altered):
     def hears(self, payload: bytes) -> bytes | None:
         if not self._greeted and payload[0] == 0x02:
-            self._reply(int.from_bytes(payload[1:3], "little"), self._execute(ReadIdentity(payload[3]), 2))
+            self._reply(int.from_bytes(payload[1:3], "little"), self._execute(m.ReadIdentity(payload[3]), 2))
             return None
         return payload
 
@@ -119,7 +112,7 @@ class SameBoot(Device):
 @mutant("R-20", "tells no boot in its Status")
 class NoBootInStatus(Altered):
     def says(self, sequence: int, message: Any) -> Iterable[Said]:
-        if isinstance(message, Status):
+        if isinstance(message, m.Status):
             message = message._replace(boot_id=0)
         return ((sequence, message),)
 
@@ -130,7 +123,7 @@ class Welcomes(Altered):
     changes: ClassVar[dict[str, int]] = {}
 
     def says(self, sequence: int, message: Any) -> Iterable[Said]:
-        if isinstance(message, Welcome):
+        if isinstance(message, m.Welcome):
             message = message._replace(**self.changes)
         return ((sequence, message),)
 
@@ -148,7 +141,7 @@ class NamesNone(Welcomes):
 @mutant("R-22", "names a session where none waits")
 class NamesOne(Altered):
     def says(self, sequence: int, message: Any) -> Iterable[Said]:
-        if isinstance(message, Welcome):
+        if isinstance(message, m.Welcome):
             message = message._replace(session=message.session or self.machine.flash.sessions)
         return ((sequence, message),)
 
@@ -156,6 +149,6 @@ class NamesOne(Altered):
 @mutant("R-23", "measures a fifth too much")
 class ReadsHigh(Altered):
     def says(self, sequence: int, message: Any) -> Iterable[Said]:
-        if isinstance(message, Channel):
+        if isinstance(message, m.Channel):
             message = message._replace(measured_ua=message.measured_ua * 6 // 5)
         return ((sequence, message),)

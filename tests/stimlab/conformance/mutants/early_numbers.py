@@ -5,16 +5,7 @@ from typing import Any
 
 from firmware_sim.native.device import Device
 from firmware_sim.native.reply_cache import NEW, REPEATED, STALE, Disposition, ReplyCache
-from stimctl.wire.codec import (
-    Alive,
-    Armed,
-    Channel,
-    Holding,
-    ProgramOpen,
-    Started,
-    Status,
-    TargetSet,
-)
+from stimctl.wire import codec as m
 from tests.stimlab.conformance.mutants.altered import Altered, Said
 from tests.stimlab.conformance.mutants.mutant import mutant
 
@@ -34,20 +25,20 @@ class HostsNumbers(Altered):
         return payload
 
     def says(self, sequence: int, message: Any) -> Iterable[Said]:
-        own = isinstance(message, Status | Channel)
+        own = isinstance(message, m.Status | m.Channel)
         return ((self.last if own else sequence, message),)
 
 
 @mutant("R-12", "answers a KeepAlive twice")
 class Twice(Altered):
     def says(self, sequence: int, message: Any) -> Iterable[Said]:
-        return ((sequence, message),) * (1 + isinstance(message, Alive))
+        return ((sequence, message),) * (1 + isinstance(message, m.Alive))
 
 
 @mutant("R-12", "does not answer Hold")
 class SilentHold(Altered):
     def says(self, sequence: int, message: Any) -> Iterable[Said]:
-        return () if isinstance(message, Holding) else ((sequence, message),)
+        return () if isinstance(message, m.Holding) else ((sequence, message),)
 
 
 class Numbered(Device):
@@ -141,7 +132,7 @@ class NoSkipping(Numbered):
 @mutant("R-15", "answers LoadProgram with the slope it would like")
 class WrongSlope(Altered):
     def says(self, sequence: int, message: Any) -> Iterable[Said]:
-        if isinstance(message, ProgramOpen):
+        if isinstance(message, m.ProgramOpen):
             message = message._replace(ramp_slope_ua_per_s=200)
         return ((sequence, message),)
 
@@ -151,14 +142,14 @@ class RoundsCeilings(Device):
     def _execute(self, order: Any, kind: int) -> object:
         if kind == 0x07:
             answer = super()._execute(order._replace(ceiling_ua=order.ceiling_ua // 100 * 100), kind)
-            return answer._replace(ceiling_ua=order.ceiling_ua) if isinstance(answer, Armed) else answer
+            return answer._replace(ceiling_ua=order.ceiling_ua) if isinstance(answer, m.Armed) else answer
         return super()._execute(order, kind)
 
 
 @mutant("R-15", "answers Start without channel 2")
 class OneTarget(Altered):
     def says(self, sequence: int, message: Any) -> Iterable[Said]:
-        if isinstance(message, Started):
+        if isinstance(message, m.Started):
             message = message._replace(target_2_ua=0)
         return ((sequence, message),)
 
@@ -168,5 +159,5 @@ class SetsElse(Device):
     def _execute(self, order: Any, kind: int) -> object:
         if kind == 0x0A:
             answer = super()._execute(order._replace(target_ua=order.target_ua // 50 * 50), kind)
-            return answer._replace(target_ua=order.target_ua) if isinstance(answer, TargetSet) else answer
+            return answer._replace(target_ua=order.target_ua) if isinstance(answer, m.TargetSet) else answer
         return super()._execute(order, kind)

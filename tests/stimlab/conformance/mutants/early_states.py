@@ -6,19 +6,7 @@ from typing import Any
 from firmware_sim.native.device import Device
 from firmware_sim.native.flash import Flash
 from firmware_sim.native.output_stage import OutputStage
-from stimctl.wire.codec import (
-    Acknowledged,
-    Alive,
-    Hello,
-    Holding,
-    LoadProgram,
-    LoadSegment,
-    ProgramOpen,
-    Refused,
-    SegmentLoaded,
-    SelfTestDone,
-    TargetSet,
-)
+from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, EndReason, Refusal
 from tests.stimlab.conformance.mutants.altered import Altered, Said
 from tests.stimlab.conformance.mutants.mutant import mutant
@@ -50,7 +38,7 @@ class HoldsArmed(Lenient):
     where, kind = (S.ARMED, S.HELD), 0x0B
 
     def yes(self, order: Any) -> object:
-        return Holding(self.machine.state, 0, self.machine.now_us)
+        return m.Holding(self.machine.state, 0, self.machine.now_us)
 
 
 @mutant("R-24", "loads over a session that is armed")
@@ -58,7 +46,7 @@ class LoadsWhileArmed(Lenient):
     where, kind = (S.ARMED,), 0x03
 
     def yes(self, order: Any) -> object:
-        return ProgramOpen(*LoadProgram(*order), self.machine.now_us)
+        return m.ProgramOpen(*m.LoadProgram(*order), self.machine.now_us)
 
 
 @mutant("R-24", "takes segments after the program was closed")
@@ -66,7 +54,7 @@ class SegmentsAnyTime(Lenient):
     where, kind = (S.LOADED, S.TESTED), 0x04
 
     def yes(self, order: Any) -> object:
-        return SegmentLoaded(*LoadSegment(*order), self.machine.now_us)
+        return m.SegmentLoaded(*m.LoadSegment(*order), self.machine.now_us)
 
 
 @mutant("R-24", "tests itself while it stimulates")
@@ -74,14 +62,14 @@ class TestsWhileRunning(Lenient):
     where, kind = (S.RUNNING,), 0x06
 
     def yes(self, order: Any) -> object:
-        return SelfTestDone(0, 0, self.machine.now_us)
+        return m.SelfTestDone(0, 0, self.machine.now_us)
 
 
 @mutant("R-24", "tests itself under an open session")
 class TestsAfterLapse(Device):
     def _execute(self, order: Any, kind: int) -> object:
         if kind == 0x06 and self.machine.session is not None and self.machine.state is S.TESTED:
-            return SelfTestDone(0, 0, self.machine.now_us)
+            return m.SelfTestDone(0, 0, self.machine.now_us)
         return super()._execute(order, kind)
 
 
@@ -90,7 +78,7 @@ class TargetsHeld(Lenient):
     where, kind = (S.HELD,), 0x0A
 
     def yes(self, order: Any) -> object:
-        return TargetSet(order.channel, order.target_ua, 0, self.machine.now_us)
+        return m.TargetSet(order.channel, order.target_ua, 0, self.machine.now_us)
 
 
 @mutant("R-24", "takes keepalives for a session that is over")
@@ -98,7 +86,7 @@ class AliveAfterEnd(Lenient):
     where, kind = (S.ENDED,), 0x09
 
     def yes(self, order: Any) -> object:
-        return Alive(self.machine.state, self.machine.now_us)
+        return m.Alive(self.machine.state, self.machine.now_us)
 
 
 @mutant("R-24", "acknowledges a session that is open")
@@ -106,7 +94,7 @@ class AcknowledgesOpen(Lenient):
     where, kind = (S.HELD, S.ARMED), 0x10
 
     def yes(self, order: Any) -> object:
-        return Acknowledged(order.session, self.machine.state, self.machine.now_us)
+        return m.Acknowledged(order.session, self.machine.state, self.machine.now_us)
 
 
 @mutant("R-24", "never comes from RAMPING to RUNNING")
@@ -130,7 +118,7 @@ class TestsOnce(Lenient):
     where, kind = (S.TESTED,), 0x06
 
     def yes(self, order: Any) -> object:
-        return Refused(0x06, Refusal.WRONG_STATE, S.TESTED, 0)
+        return m.Refused(0x06, Refusal.WRONG_STATE, S.TESTED, 0)
 
 
 class LeakyAt(Device):
@@ -194,7 +182,7 @@ class StirsAfterBoot(Device):
 
 @mutant("R-27", "leaves ENDED with a Hello")
 class HelloUnlatches(Device):
-    def _hello(self, sequence: int, order: Hello) -> None:
+    def _hello(self, sequence: int, order: m.Hello) -> None:
         was_ended = self.machine.state is S.ENDED
         super()._hello(sequence, order)
         if was_ended:
@@ -234,7 +222,7 @@ def _silent_about(kind: int, *where: DeviceState) -> type[Device]:
     class Silent(Device):
         def _execute(self, order: Any, asked: int) -> object:
             if asked == kind and self.machine.state in where:
-                return Refused(asked, Refusal.WRONG_STATE, self.machine.state, 0)
+                return m.Refused(asked, Refusal.WRONG_STATE, self.machine.state, 0)
             return super()._execute(order, asked)
 
     return Silent

@@ -6,16 +6,7 @@ from firmware_sim.native.device import Device
 from firmware_sim.native.flash import NOTHING, Flash, Totals
 from firmware_sim.native.machine import Machine
 from firmware_sim.native.output_stage import OutputStage
-from stimctl.wire.codec import (
-    Acknowledge,
-    Acknowledged,
-    Arm,
-    Counters,
-    Hello,
-    LoadProgram,
-    Refused,
-    SelfTest,
-)
+from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, EndReason, Refusal
 from tests.stimlab.conformance.mutants.mutant import mutant
 
@@ -102,7 +93,7 @@ class MisnamesResets(Device):
 
 @mutant("R-69", "forgets a session's counters with a new handshake")
 class ForgetsAtHello(Device):
-    def _hello(self, sequence: int, order: Hello) -> None:
+    def _hello(self, sequence: int, order: m.Hello) -> None:
         super()._hello(sequence, order)
         if self.machine.waiting is not None:
             self.machine.waiting.totals = NOTHING
@@ -111,7 +102,7 @@ class ForgetsAtHello(Device):
 class _Overwriting(Device):
     """A device that forgets the session that waits as soon as one kind of command comes."""
 
-    at: type[Any] = LoadProgram
+    at: type[Any] = m.LoadProgram
 
     def _execute(self, order: object, kind: int) -> object:
         machine = self.machine
@@ -122,29 +113,29 @@ class _Overwriting(Device):
 
 @mutant("R-70", "loads a program over a session that waits")
 class LoadsOver(_Overwriting):
-    at = LoadProgram
+    at = m.LoadProgram
 
 
 def _says_state(at: type[Any], text: str) -> None:
     class SaysState(Device):
         def _execute(self, order: object, kind: int) -> object:
             if type(order) is at and self.machine.waiting is not None:
-                return Refused(kind, Refusal.WRONG_STATE, self.machine.state, 0)
+                return m.Refused(kind, Refusal.WRONG_STATE, self.machine.state, 0)
             return super()._execute(order, kind)
 
     mutant("R-70", text)(SaysState)
     mutant("R-73", text)(SaysState)
 
 
-_says_state(Arm, "says at Arm that the state is wrong, not that a session waits")
-_says_state(SelfTest, "says at SelfTest that the state is wrong, not that a session waits")
+_says_state(m.Arm, "says at Arm that the state is wrong, not that a session waits")
+_says_state(m.SelfTest, "says at SelfTest that the state is wrong, not that a session waits")
 
 
 @mutant("R-70", "takes any number in Acknowledge")
 class AcknowledgesAny(Device):
     def _execute(self, order: object, kind: int) -> object:
-        if type(order) is Acknowledge and self.machine.waiting is not None:
-            order = Acknowledge(self.machine.waiting.number)
+        if type(order) is m.Acknowledge and self.machine.waiting is not None:
+            order = m.Acknowledge(self.machine.waiting.number)
         return super()._execute(order, kind)
 
 
@@ -152,7 +143,7 @@ class AcknowledgesAny(Device):
 class ForgetsAtARefusal(Device):
     def _execute(self, order: object, kind: int) -> object:
         answer = super()._execute(order, kind)
-        if type(order) is Acknowledge and isinstance(answer, Refused) and self.machine.waiting is not None:
+        if type(order) is m.Acknowledge and isinstance(answer, m.Refused) and self.machine.waiting is not None:
             self.machine.acknowledge(self.machine.now_us)
         return answer
 
@@ -177,9 +168,9 @@ class TellsOfTheOld(Device):
     def _execute(self, order: object, kind: int) -> object:
         session = self.machine.waiting
         answer = super()._execute(order, kind)
-        if isinstance(answer, Acknowledged) and session is not None:
+        if isinstance(answer, m.Acknowledged) and session is not None:
             self.old = session.totals[0]
-        elif isinstance(answer, Counters) and not answer.session:
+        elif isinstance(answer, m.Counters) and not answer.session:
             return answer._replace(charge_0_pc=self.old.charge_0_pc)
         return answer
 
