@@ -1,7 +1,7 @@
 """Devices that break R-16 to R-23: the handshake and what is told in it."""
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any
 
 from firmware_sim.native.device import Device
 from firmware_sim.native.flash import Flash
@@ -9,29 +9,20 @@ from firmware_sim.native.reply_cache import ReplyCache
 from stimctl.wire import codec as m
 from stimctl.wire.codes import PROTOCOL_VERSION, DeviceState, EndReason
 from tests.stimlab.conformance.mutants.altered import Altered, Said
-from tests.stimlab.conformance.mutants.early_numbers import Numbered
-from tests.stimlab.conformance.mutants.mutant import mutant
+from tests.stimlab.conformance.mutants.mutant import mutant, saying
 
 
-class _KeepsOn(ReplyCache):
+@mutant("R-16", "keeps its answer over a Hello")
+class KeepsOverHello(ReplyCache):
     def open(self, sequence: int) -> None:
         self._newest = sequence
 
 
-@mutant("R-16", "keeps its answer over a Hello")
-class KeepsOverHello(Numbered):
-    cache = _KeepsOn
-
-
-class _Stays(ReplyCache):
+@mutant("R-16", "goes on from its newest number over a Hello")
+class StaysOverHello(ReplyCache):
     def open(self, sequence: int) -> None:
         self._command = None
         self._newest = self._newest or sequence
-
-
-@mutant("R-16", "goes on from its newest number over a Hello")
-class StaysOverHello(Numbered):
-    cache = _Stays
 
 
 @mutant("R-16", "does not answer a Hello that is repeated")
@@ -109,33 +100,13 @@ class SameBoot(Device):
         super().__init__(flash=flash, **options)
 
 
-@mutant("R-20", "tells no boot in its Status")
-class NoBootInStatus(Altered):
-    def says(self, sequence: int, message: Any) -> Iterable[Said]:
-        if isinstance(message, m.Status):
-            message = message._replace(boot_id=0)
-        return ((sequence, message),)
+mutant("R-20", "tells no boot in its Status")(saying(m.Status, lambda message: message._replace(boot_id=0)))
 
 
-class Welcomes(Altered):
-    """Says other things in its Welcome."""
-
-    changes: ClassVar[dict[str, int]] = {}
-
-    def says(self, sequence: int, message: Any) -> Iterable[Said]:
-        if isinstance(message, m.Welcome):
-            message = message._replace(**self.changes)
-        return ((sequence, message),)
-
-
-@mutant("R-21", "is a simulator and says that it is not")
-class Liar(Welcomes):
-    changes: ClassVar[dict[str, int]] = {"simulator": 0}
-
-
-@mutant("R-22", "names no session that waits")
-class NamesNone(Welcomes):
-    changes: ClassVar[dict[str, int]] = {"session": 0}
+mutant("R-21", "is a simulator and says that it is not")(
+    saying(m.Welcome, lambda message: message._replace(simulator=0))
+)
+mutant("R-22", "names no session that waits")(saying(m.Welcome, lambda message: message._replace(session=0)))
 
 
 @mutant("R-22", "names a session where none waits")
@@ -146,9 +117,6 @@ class NamesOne(Altered):
         return ((sequence, message),)
 
 
-@mutant("R-23", "measures a fifth too much")
-class ReadsHigh(Altered):
-    def says(self, sequence: int, message: Any) -> Iterable[Said]:
-        if isinstance(message, m.Channel):
-            message = message._replace(measured_ua=message.measured_ua * 6 // 5)
-        return ((sequence, message),)
+mutant("R-23", "measures a fifth too much")(
+    saying(m.Channel, lambda message: message._replace(measured_ua=message.measured_ua * 6 // 5))
+)

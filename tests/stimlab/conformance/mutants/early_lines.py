@@ -1,6 +1,5 @@
 """Devices that break R-02 to R-09: the line, the frames, and what is not in the protocol."""
 
-from collections.abc import Iterable
 from typing import Any
 from zlib import crc32
 
@@ -13,8 +12,8 @@ from firmware_sim.native.telemetry import PERIOD_US
 from stimctl.wire import codec as m
 from stimctl.wire.codes import Refusal
 from stimctl.wire.framing import CRC_SIZE, DELIMITER, FrameSplitter, frame_sized, unframe
-from tests.stimlab.conformance.mutants.altered import Altered, Said
-from tests.stimlab.conformance.mutants.mutant import mutant
+from tests.stimlab.conformance.mutants.altered import Altered
+from tests.stimlab.conformance.mutants.mutant import mutant, saying
 
 STOP_KIND = 0x1F
 
@@ -177,12 +176,9 @@ class CutsMasks(Device):
         super()._in_turn(sequence, order, payload)
 
 
-@mutant("R-09", "numbers channels from 0 in its telemetry")
-class CountsFromZero(Altered):
-    def says(self, sequence: int, message: Any) -> Iterable[Said]:
-        if isinstance(message, m.Channel):
-            message = message._replace(channel=message.channel - 1)
-        return ((sequence, message),)
+mutant("R-09", "numbers channels from 0 in its telemetry")(
+    saying(m.Channel, lambda message: message._replace(channel=message.channel - 1))
+)
 
 
 @mutant("R-09", "answers with the counters of the next channel")

@@ -1,6 +1,5 @@
 """Devices that break R-29 to R-32: loading, limits, digests and the self-test."""
 
-from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any
 
@@ -9,8 +8,7 @@ from firmware_sim.native.loading import ProgramLoader
 from firmware_sim.native.program import OutputProgram
 from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, Refusal
-from tests.stimlab.conformance.mutants.altered import Altered, Said
-from tests.stimlab.conformance.mutants.mutant import mutant
+from tests.stimlab.conformance.mutants.mutant import mutant, saying
 
 
 class Loads(Device):
@@ -117,12 +115,7 @@ class ForgetsOnRefusal(Device):
         return answer
 
 
-@mutant("R-30", "names no limit")
-class NamesNoLimit(Altered):
-    def says(self, sequence: int, message: Any) -> Iterable[Said]:
-        if isinstance(message, m.Refused):
-            message = message._replace(limit=0)
-        return ((sequence, message),)
+mutant("R-30", "names no limit")(saying(m.Refused, lambda message: message._replace(limit=0)))
 
 
 class Digests(ProgramLoader):
@@ -170,25 +163,14 @@ mutant("R-31", "digests the first segment alone")(_digesting(_HeaderOnly))
 mutant("R-31", "digests the segments backwards")(_digesting(_Sorted))
 
 
-@mutant("R-32", "lets current flow in its self-test")
-class TestsIntoTheLoad(Altered):
-    def says(self, sequence: int, message: Any) -> Iterable[Said]:
-        if isinstance(message, m.SelfTestDone):
-            message = message._replace(zero_ua=120)
-        return ((sequence, message),)
+mutant("R-32", "lets current flow in its self-test")(
+    saying(m.SelfTestDone, lambda message: message._replace(zero_ua=120))
+)
 
 
-@mutant("R-32", "is TESTED with a fault found")
-class PassesWithFault(Altered):
-    def says(self, sequence: int, message: Any) -> Iterable[Said]:
-        if isinstance(message, m.SelfTestDone):
-            message = message._replace(failures=1)
-        return ((sequence, message),)
+mutant("R-32", "is TESTED with a fault found")(saying(m.SelfTestDone, lambda message: message._replace(failures=1)))
 
 
-@mutant("R-32", "leaves a current behind after its self-test")
-class NoisyAfterTest(Altered):
-    def says(self, sequence: int, message: Any) -> Iterable[Said]:
-        if isinstance(message, m.Status) and message.state == DeviceState.TESTED:
-            message = message._replace(zero=0)
-        return ((sequence, message),)
+mutant("R-32", "leaves a current behind after its self-test")(
+    saying(m.Status, lambda message: message._replace(zero=0) if message.state == DeviceState.TESTED else message)
+)
