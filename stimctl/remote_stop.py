@@ -48,7 +48,7 @@ class StopStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StopOutcome:
-    """What a session answers to a stop: whether the device measured zero, and how long after the order."""
+    """A session's answer to a stop: whether the device measured zero, and how long after the order."""
 
     zero_confirmed: bool
     after_us: int | None = None
@@ -57,7 +57,7 @@ class StopOutcome:
 
 @dataclass(frozen=True, slots=True)
 class StopReport:
-    """What became of one session. `about` is what its endpoint's `describe` gave."""
+    """The outcome of a stop for one session. `about` is what its endpoint's `describe` gave."""
 
     pid: int
     session_id: str | None

@@ -13,7 +13,10 @@ ROOM = 256  # bytes that wait for the firmware in its receiver; more are lost [c
 
 
 class Freeze:
-    """Which faults make it stand. `wake_us` is when to look again for a pulse that one of them waits for."""
+    """The faults that make the firmware stand still.
+
+    `wake_us` is when to look again for a pulse that one of them waits for.
+    """
 
     def __init__(self) -> None:
         self.frozen = self.hung = self.on = False

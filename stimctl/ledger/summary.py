@@ -47,7 +47,7 @@ class SampleSpread(TypedDict):
 
 
 class MeasuredSummary(TypedDict, total=False):
-    """What the device measured on one channel."""
+    """The device's measurements on one channel."""
 
     charge_pc: list[int]
     net_charge_pc: int

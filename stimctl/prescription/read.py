@@ -52,14 +52,14 @@ class ChannelFile(Strict):
 
 
 class ClinicianFile(Strict):
-    """Who fills the profile's gaps."""
+    """The clinician who fills the profile's gaps."""
 
     name: Text
     completes: tuple[Literal["pairs", "amplitude_ma", "minutes"], ...]
 
 
 class PrescriptionFile(Strict):
-    """What stands in a prescription's file."""
+    """The content of a prescription's file."""
 
     format: Literal[1] = Field(description="the format of the file, 1")
     profile: Slug = Field(description="a profile's id")

@@ -27,7 +27,7 @@ _STYLES = {"passed": "green", "failed": "bold red", "error": "bold red", "skippe
 
 
 class ConformanceDisplay:
-    """What is told while the suite runs. Use it in a `with`."""
+    """Shows the progress of the suite. Use it in a `with`."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True)

@@ -28,7 +28,10 @@ for _each in Capability:
 
 
 class Dut(Link):
-    """A device at the bench. What holds between checks: its port, its identity, what may be driven."""
+    """The device under test.
+
+    From check to check it keeps its port, its identity, and the highest amplitude to drive.
+    """
 
     def __init__(self, port: Port, *, fixture: Fixture | None = None, amplitude_ua: int = 200) -> None:
         super().__init__(port)
@@ -115,7 +118,7 @@ class Dut(Link):
         return order._replace(**other)
 
     def arm(self, purpose: int = Purpose.STIMULATE, **other: int) -> m.Armed:
-        """ARMED, from TESTED or HELD. Keepalives are sent from here on while the bench listens."""
+        """ARMED, from TESTED or HELD. Keepalives are sent from here on while somebody listens."""
         self.armed = self.get(self.arm_order(purpose, **other), m.Armed, by="R-33")
         self.nonce, self._alive_us = self.armed.nonce, self.now_us
         return self.armed

@@ -23,7 +23,7 @@ _WITHIN_US = 4 * 20_000 + 2 * EXACT_US  # three pulses, and what a firmware may 
 
 
 class ExpectedTrip(NamedTuple):
-    """What a load must make of a session."""
+    """The trip that a load must cause."""
 
     load: str  # `{}` is the channel itself
     state: DeviceState

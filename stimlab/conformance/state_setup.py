@@ -73,7 +73,7 @@ STATE_SETUPS = (
 
 
 def orders(dut: Dut, program: WireProgram | None = None) -> tuple[Any, ...]:
-    """Every command that may change something, each right in its fields for where the bench stands."""
+    """Every command that may change something, each with fields that are right for the present state."""
     nonce = dut.armed.nonce if dut.armed is not None else 0
     program = program or dut.loaded
     return (

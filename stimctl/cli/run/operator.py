@@ -32,14 +32,14 @@ SIGNALS = {"SIGINT": "Ctrl-C (SIGINT)", "SIGTERM": "SIGTERM", "SIGHUP": HUNG_UP,
 
 
 class SessionDisplay(Protocol):
-    """What shows a session to its operator, and takes its keys."""
+    """Shows a session to its operator, and takes the keys."""
 
     def show(self, view: SessionView, events: Sequence[Any], selected: int) -> None:
         """Bring the display up to date. `events` are those since the last call."""
 
 
 class OperatorGone:
-    """What called the operator away, if anything: a signal, or a terminal that is gone."""
+    """The signal that the operator is gone, if there is one: a signal, or a terminal that is gone."""
 
     def __init__(self) -> None:
         self.signal: int | None = None

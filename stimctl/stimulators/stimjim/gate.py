@@ -60,7 +60,7 @@ class HeldSlot(NamedTuple):
 
 
 class StimJimGate(Gate):
-    """What may be sent to a StimJim. `playing` is the slot that may be running, None when none can be."""
+    """The gate before a StimJim. `playing` is the slot that may be running, None when none can be."""
 
     def __init__(self) -> None:
         super().__init__()
