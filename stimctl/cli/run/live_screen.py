@@ -6,7 +6,6 @@ keeps no facts of its own but the last messages.
 
 from collections import deque
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console, Group, RenderableType
@@ -42,10 +41,8 @@ class LiveScreen:
         self._live.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._live.__exit__(kind, error, trace)
+    def __exit__(self, *error: Any) -> None:
+        self._live.__exit__(*error)
 
     def show(self, view: SessionView, events: Sequence[Any], selected: int) -> None:
         """Draw the session as it is now."""
