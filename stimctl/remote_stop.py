@@ -20,7 +20,6 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from multiprocessing.connection import Client, Listener
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from stimctl.errors import Misuse, StimctlError
@@ -161,9 +160,7 @@ class ControlEndpoint:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _serve(self) -> None:

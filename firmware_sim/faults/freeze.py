@@ -4,7 +4,8 @@ While it is frozen its clock stands, and with it the watchdog. While it is hung,
 go on by themselves, over-current still cuts them in hardware, and nobody looks at anything.
 """
 
-from firmware_sim.faults.schedule import NEVER_US, FaultWindow
+from firmware_sim.analog.load_changes import NEVER_US
+from firmware_sim.faults.schedule import FaultWindow
 from firmware_sim.native.device import Device
 from firmware_sim.native.output_stage import Trip
 

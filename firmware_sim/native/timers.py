@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-NEVER_US = 1 << 62
+from firmware_sim.analog.load_changes import NEVER_US
 
 
 class DeviceTimer(IntEnum):
