@@ -29,7 +29,7 @@ from stimctl.waveform import Program, Reached, reached
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prescription(PrescriptionFields):
-    """What may be started. Amplitudes and the ceiling in uA, peak of the first phase; times in us.
+    """A prescription that may be started. Amplitudes and the ceiling in uA, peak of the first phase; times in us.
 
     Raises `Unsafe` with every problem: field, value, limit and why. For a person it holds a screening, which
     `begin` uses up: one session, and only while it is fresh.

@@ -6,7 +6,7 @@ from stimctl.prescription import Prescription, Subject
 from stimctl.stimulators.base import Identity
 from stimctl.stimulators.capabilities import MISSING, PERSON_NEEDS
 from stimctl.wire.codec import Impedance
-from stimctl.wire.codes import SATURATED_OHM, Capability
+from stimctl.wire.codes import SATURATED_OHM, Capability, simulator_or_hardware
 
 # Of a declared dummy load: how far the measured resistance may lie from it [choice].
 DECLARED_PERCENT = 20
@@ -25,7 +25,7 @@ def check_device(prescription: Prescription, identity: Identity) -> None:
     """
     subject = prescription.subject
     if (subject is Subject.SIMULATOR) != identity.simulator:
-        kind = "a SIMULATOR" if identity.simulator else "HARDWARE"
+        kind = ("a " if identity.simulator else "") + simulator_or_hardware(identity.simulator)
         raise WrongDevice(f"the prescription's subject is {subject}, but {identity.model} says that it is {kind}")
     _check_alive(subject, identity)
     _check_sites(prescription, identity)

@@ -76,7 +76,7 @@ def read(document: str) -> dict[str, dict[str, str]]:
 
 @dataclass(frozen=True, slots=True)
 class ScopeMeasurement:
-    """What a scope over the dummy load has to show at one operating point. Nothing here is judged from the line."""
+    """A measurement for a scope over the dummy load, at one operating point. Nothing here is judged from the line."""
 
     name: str
     what: str

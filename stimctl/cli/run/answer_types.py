@@ -89,5 +89,4 @@ def _range(profile: Profile, name: str, factor: int) -> tuple[int, int, str]:
     value = getattr(profile.stimulation, name).value
     if value is None or profile.kind == "bench":
         return 0, 0, ""
-    low, high = (whole(end, factor, name=name, unit="its unit") for end in (value.low, value.high))
-    return low, high, f"{profile.id} says so"
+    return *value.scaled(factor), f"{profile.id} says so"

@@ -15,6 +15,7 @@ from stimctl.anatomy import ASHI, PAIRED_SIDES, Region, Side, find
 from stimctl.cli.run import answer_types
 from stimctl.errors import InputInvalid, Misuse, Unsafe
 from stimctl.prescription import Coating, Prescription, Subject, from_mapping
+from stimctl.prescription.completion import left_open
 from stimctl.prescription.plan import OHM_MAX
 from stimctl.profile import Profile
 from stimctl.screening import AnswerKind, Question, Screening
@@ -149,7 +150,8 @@ def _ask_rest(questions: Questions, profile: Profile, variant: str | None, subje
     count = questions.text("count", "Channels, each with a pair of needles, 1 to 3", answer_types.CHANNELS)
     load = subject is Subject.DUMMY_LOAD or profile.kind == "bench"
     values["channels"] = [_ask_channel(questions, profile, n, load, amplitude) for n in range(1, count + 1)]
-    completes = _completes(profile, values["channels"])
+    pairs = [] if load else [{each["first"]["point"], each["second"]["point"]} for each in values["channels"]]
+    completes = sorted(left_open(profile, pairs))
     if completes:
         name = questions.text("clinician", f"Clinician who answers for {', '.join(completes)}")
         values["clinician"] = {"name": name, "completes": tuple(completes)}
@@ -215,17 +217,6 @@ class _PointName(answer_types.AnswerType):
             return find(value).code
         except Misuse as unknown:
             self.fail(str(unknown), param, ctx)
-
-
-def _completes(profile: Profile, channels: list[dict[str, Any]]) -> list[str]:
-    """What the profile leaves open, or these answers do otherwise: a clinician has to answer for it."""
-    named = set(profile.gaps)
-    said = profile.stimulation.pairs.value if profile.stimulation is not None else None
-    if said is not None and profile.kind != "bench":
-        pairs = {frozenset(pair) for pair in said}
-        if any(frozenset((each["first"]["point"], each["second"]["point"])) not in pairs for each in channels):
-            named.add("pairs")
-    return sorted(named)
 
 
 def ask_outcome(when: str) -> dict[str, Any]:

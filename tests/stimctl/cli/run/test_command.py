@@ -138,7 +138,9 @@ def test_what_a_person_gets_wrong_is_a_sentence(arguments: list[str], code: int,
     result = run(*arguments, code=code)
     assert said in result.stderr
     assert "Traceback" not in result.output
-    assert not (home / "ledger.sqlite").exists() or not Ledger(home / "ledger.sqlite").session_ids()
+    if (home / "ledger.sqlite").exists():
+        with Ledger(home / "ledger.sqlite") as ledger:
+            assert not ledger.session_ids()
 
 
 def test_a_limit_in_a_prescription_names_line_field_value_and_limit(tmp_path: Path) -> None:
