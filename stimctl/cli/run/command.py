@@ -43,7 +43,6 @@ _ATTENDED_ONLY = (Subject.PERSON, Subject.ANIMAL)
 
 @click.command(epilog=codes.help_text(CODES))
 @click.argument("name")
-@click.option("--port", "url", required=True, metavar="URL", help="/dev/ttyUSB0, COM3, socket://host:port or sim://.")
 @device_options
 @click.option(
     "--prescription",

@@ -87,6 +87,8 @@ SAYING_JSON = [
     "profile show low-back-pain",
     f"profile check {packaged_folder() / 'low-back-pain.toml'}",
     f"run bench-2hz --port sim:// --prescription {EXAMPLES / 'bench-2hz.toml'}",
+    "bench run --port sim:// --ohm 1000 --seconds 20",
+    "bench sweep width --port sim:// --ohm 1000 --at 100us --at 0.2ms --seconds 1",
     "stop",
     "log list",
     "log show latest",
