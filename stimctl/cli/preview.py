@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stimctl.cli.completion import profile_names
 from stimctl.cli.errors import writing
 from stimctl.errors import Misuse
 
@@ -20,7 +21,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=profile_names)
 @click.option("--variant", help="Variant of the profile, if it has several.")
 @click.option("--prescription", "prescription_file", type=_FILE, help="Show this prescription of the profile.")
 @click.option("--channel", type=click.IntRange(1, 4), help="Channel of the prescription; by default its first.")

@@ -101,8 +101,6 @@ class Context:
         self.times = SessionTimes()
         self.alarms: list[Alarm] = []
         self.events: list[Any] = []
-        # Who is told of each reading of a channel, where anybody is: the reading, and the host's time of it.
-        self.on_reading: Callable[[Channel, int], None] | None = None
         self._go_on = go_on
         # The engine sets it when the closing phase is there.
         self.stop: Callable[[int, End, str], None]

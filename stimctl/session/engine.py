@@ -70,7 +70,6 @@ class Engine:
         if prescription.subject in (Subject.PERSON, Subject.ANIMAL) and not front_end:
             raise Unsafe([interlocks.no_front_end(prescription.subject)])
         self._context = context = Context(stimulator, prescription, log, self._go_on)
-        context.on_reading = on_reading
         self._stimulator = stimulator
         self._auto = auto
         self._turned_us = self._deadline_us = 0
@@ -82,7 +81,7 @@ class Engine:
         self._stimulate = Stimulation(context)
         self._close = Closing(context, session_id)
         context.stop = self._close.stop
-        self._telemetry = Telemetry(context, self._prepare, self._stimulate, self._close.on_status, auto)
+        self._telemetry = Telemetry(context, self._prepare, self._stimulate, self._close.on_status, auto, on_reading)
         self._steps: dict[State, Callable[[int], None]] = {
             State.IDLE: partial(context.order, Task.HANDSHAKE, stimulator.connect),
             State.IDENTIFIED: partial(context.order, Task.LOADING, stimulator.load, prescription.program),

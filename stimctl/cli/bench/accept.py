@@ -8,6 +8,7 @@ import click
 
 from stimctl import __version__
 from stimctl.cli import codes
+from stimctl.cli.completion import profile_names
 from stimctl.cli.errors import writing
 from stimctl.cli.table import echo_json, json_option, table
 from stimctl.errors import Misuse
@@ -35,7 +36,12 @@ _UNITS = ("V", "mV", "uV", "A", "mA", "uA", "nA")
     "--load", "loads", type=float, multiple=True, required=True, metavar="OHM", help="What it was taken across."
 )
 @click.option(
-    "--profile", "profile_name", required=True, metavar="NAME", help="What it should be; see `stimctl profile list`."
+    "--profile",
+    "profile_name",
+    required=True,
+    metavar="NAME",
+    shell_complete=profile_names,
+    help="What it should be; see `stimctl profile list`.",
 )
 @click.option("--variant", help="Of the profile, where it has more than one.")
 @click.option("--amplitude-ma", type=float, help="What was commanded. Without, what the profile allows is the limit.")

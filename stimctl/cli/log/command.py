@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stimctl.cli import codes
+from stimctl.cli.completion import session_ids
 from stimctl.cli.errors import writing
 from stimctl.cli.table import echo_json, json_option, table
 
@@ -58,7 +59,7 @@ def list_(path: Path, as_json: bool) -> None:
 
 
 @log.command()
-@click.argument("session", metavar="ID")
+@click.argument("session", metavar="ID", shell_complete=session_ids)
 @json_option
 @click.pass_obj
 def show(path: Path, session: str, as_json: bool) -> None:
@@ -101,7 +102,7 @@ def verify(ctx: click.Context, head: str | None, as_json: bool) -> None:
 
 
 @log.command()
-@click.argument("session", metavar="ID")
+@click.argument("session", metavar="ID", shell_complete=session_ids)
 @click.option(
     "--format", "form", type=click.Choice(["csv", "json"]), required=True, help="csv: rows; json: everything."
 )

@@ -15,6 +15,7 @@ import click
 
 from stimctl.api import Session
 from stimctl.cli import codes
+from stimctl.cli.completion import profile_names
 from stimctl.cli.device_options import device_options
 from stimctl.cli.errors import writing
 from stimctl.cli.run.document import run_document
@@ -42,7 +43,7 @@ _ATTENDED_ONLY = (Subject.PERSON, Subject.ANIMAL)
 
 
 @click.command(epilog=codes.help_text(CODES))
-@click.argument("name")
+@click.argument("name", shell_complete=profile_names)
 @device_options
 @click.option(
     "--prescription",
