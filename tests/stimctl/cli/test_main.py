@@ -63,6 +63,7 @@ WITHOUT_JSON = {
     "scenario show": "prints a file in TOML",
     "scenario check": "says good or what is wrong, file by file",
     "log export": "has formats, JSON among them",
+    "bench capture": "writes a file of samples",
     "sim": "serves a line",
 }
 
