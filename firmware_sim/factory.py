@@ -1,6 +1,7 @@
 """Which device is simulated: the native one, or one that exists, with what has to be said of it.
 
     device=native
+    device=firmware | firmware-host   (the native protocol in C: machine code on a chip, or built for this machine)
     device=stimjim   dialect=a|b|c            faults=lost_stop,-wrap
     device=pulsepal  firmware=21|22  isolator=1.0  faults=...
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 Journal = Callable[[Mapping[str, int | str]], None]
 
-DEVICES = ("native", "stimjim", "pulsepal")
+NATIVE_DEVICES = ("native", "firmware", "firmware-host")  # those that speak the native protocol
+DEVICES = (*NATIVE_DEVICES, "stimjim", "pulsepal")
 DIALECTS = ("a", "b", "c")
 FIRMWARES = ("21", "22")
 MAX_ISOLATOR = 10.0  # mA per volt [choice]: at the full 10 V that is a hundred times the most that is ever wanted
@@ -111,6 +113,14 @@ class Which:
             from firmware_sim.native.device import Device
 
             return Device(flash=flash, draw=draw, **common)
+        if self.device == "firmware-host":
+            from firmware_sim.chip.host_build import HostBuild
+
+            return HostBuild(flash=flash, **common)
+        if self.device == "firmware":
+            from firmware_sim.chip.device import Chip
+
+            return Chip(flash=flash, **common)
         faults = self.faults or ""
         if self.device == "stimjim":
             from firmware_sim.stimjim import DIALECTS as JIMS

@@ -131,7 +131,7 @@ class Serial(SerialBase):
         """Let the outputs of a native device drive another of the named loads from now on, under power."""
         device: Any = self._powered
         device.advance(self._world_us)
-        device.machine.stage.connect(load_named(load))
+        device.connect(load_named(load))
 
     @property
     def _powered(self) -> SimulatedDevice:

@@ -1,0 +1,146 @@
+#include "kept.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "board.h"
+#include "crc.h"
+
+#define SLOT_SIZE 128u
+#define CHANNELS_AT 256u
+
+struct kept kept;
+struct totals totals[CHANNELS];
+
+struct channel_record {
+    struct totals totals;
+    struct about about;
+    uint32_t session;
+};
+
+_Static_assert(sizeof(struct channel_record) + 8 <= SLOT_SIZE && sizeof(struct kept) + 8 <= SLOT_SIZE, "fits a slot");
+
+static uint32_t generation_of_head, generation_of[CHANNELS];
+
+static uint32_t crc_over(uint32_t generation, const void *data, uint8_t size)
+{
+    const uint8_t *at = data;
+    uint32_t crc = CRC_BEGIN;
+    for (uint8_t i = 0; i < 4; i++)
+        crc = crc_add(crc, (uint8_t)(generation >> 8 * i));
+    for (uint8_t i = 0; i < size; i++)
+        crc = crc_add(crc, at[i]);
+    return ~crc;
+}
+
+static void write_slot(uint16_t base, uint32_t *generation, const void *data, uint8_t size)
+{
+    uint32_t next = *generation + 1u, crc = crc_over(next, data, size);
+    uint16_t at = (uint16_t)(base + (next & 1u) * SLOT_SIZE);
+    board_keep(at, &next, 4);
+    board_keep((uint16_t)(at + 4u), data, size);
+    board_keep((uint16_t)(at + 4u + size), &crc, 4);
+    *generation = next;
+}
+
+/* The newer of two slots that hold; false and nothing read when neither does. */
+static bool read_slots(uint16_t base, uint32_t *generation, void *data, uint8_t size)
+{
+    bool found = false;
+    for (uint8_t slot = 0; slot < 2; slot++) {
+        uint8_t bytes[SLOT_SIZE];
+        uint32_t number, crc;
+        board_recall((uint16_t)(base + slot * SLOT_SIZE), bytes, (uint8_t)(size + 8u));
+        memcpy(&number, bytes, 4);
+        memcpy(&crc, &bytes[4u + size], 4);
+        if (crc != crc_over(number, &bytes[4], size) || (found && (int32_t)(number - *generation) < 0))
+            continue;
+        memcpy(data, &bytes[4], size);
+        *generation = number;
+        found = true;
+    }
+    return found;
+}
+
+bool session_is_open(void)
+{
+    return kept.session.number && kept.session.end_reason == NONE;
+}
+
+bool session_waits(void)
+{
+    return kept.session.number && kept.session.end_reason != NONE;
+}
+
+void kept_write(void)
+{
+    write_slot(0, &generation_of_head, &kept, sizeof kept);
+}
+
+static uint16_t base_of(uint8_t channel)
+{
+    return (uint16_t)(CHANNELS_AT + (channel - 1u) * 2u * SLOT_SIZE);
+}
+
+void kept_write_channel(uint8_t channel, const struct about *about)
+{
+    struct channel_record record;
+    memset(&record, 0, sizeof record);
+    record.totals = totals[channel - 1u];
+    record.session = kept.session.number;
+    if (about != NULL) {
+        record.about = *about;
+        record.totals.pulses[about->segment]++;
+        record.totals.charge_pc[about->segment] += about->charge_pc;
+    }
+    write_slot(base_of(channel), &generation_of[channel - 1u], &record, sizeof record);
+}
+
+/* A reset came while `about` was to be given: it is counted if it had begun, or if nobody can know. */
+static void find_out(struct totals *of, const struct about *about)
+{
+    uint32_t begun = board_begun(), until_us = about->t_us, second_us = about->second_us;
+    if (begun && (int32_t)(begun - about->number) < 0) {
+        of->pulses[about->segment]--;
+        of->charge_pc[about->segment] -= about->charge_pc;
+    } else {
+        until_us++;
+        second_us += about->segment;
+    }
+    if (until_us > kept.session.stimulation_us) {
+        kept.session.stimulation_us = until_us;
+        kept.session.second_us = second_us;
+    }
+}
+
+static void recall_channel(uint8_t channel)
+{
+    struct channel_record record;
+    struct totals *own = &totals[channel - 1u];
+    memset(own, 0, sizeof *own);
+    generation_of[channel - 1u] = 0;
+    if (!read_slots(base_of(channel), &generation_of[channel - 1u], &record, sizeof record))
+        return;
+    if (!kept.session.number || record.session != kept.session.number)
+        return;
+    *own = record.totals;
+    if (record.about.number && session_is_open())
+        find_out(own, &record.about);
+}
+
+void kept_boot(void)
+{
+    generation_of_head = 0;
+    memset(&kept, 0, sizeof kept);
+    (void)read_slots(0, &generation_of_head, &kept, sizeof kept);
+    for (uint8_t channel = 1; channel <= CHANNELS; channel++)
+        recall_channel(channel);
+    if (session_is_open()) {
+        kept_write(); /* its stimulation time, before the channels forget what was about to be */
+        for (uint8_t channel = 1; channel <= CHANNELS; channel++)
+            kept_write_channel(channel, NULL);
+        kept.session.end_reason = RESET;
+    }
+    kept.boots++;
+    kept_write();
+}
