@@ -31,9 +31,6 @@ struct reading {
 enum flight { NO_PULSE, WAITS, FLIES, DONE };
 
 extern const struct identity {
-    char model[25], serial[25];
-    uint8_t version[3];
-    uint8_t sha256[32];
     uint32_t calibrated_on, dac_step_na;
     uint16_t accuracy_ua, accuracy_permille;
     uint32_t net_floor_pc;
@@ -43,9 +40,10 @@ extern const struct identity {
 
 extern const uint16_t board_lead_us; /* how long before its time a pulse has to be given to board_arm */
 
+void board_names(uint8_t page, uint8_t *to);      /* 0: model and serial, 24 bytes each; 1: version and SHA-256, 35 */
 uint64_t board_now_us(void);                      /* since the boot */
 void board_stage(bool enabled);                   /* the output stage; disabled until it is enabled */
-void board_arm(const struct pulse *pulse);        /* none waits or flies */
+void board_arm(const struct pulse *pulse);        /* none waits or flies; it stays as it is until its reading is taken */
 bool board_disarm(void);                          /* true: the pulse that waited will not be given */
 enum flight board_pulse(struct reading *reading); /* DONE is told once, with `reading` */
 uint16_t board_ammeter_ua(uint8_t channel);       /* what flows now, as a size */

@@ -6,6 +6,7 @@
 #include "board.h"
 #include "bytes.h"
 #include "codes.h"
+#include "flash.h"
 #include "frame.h"
 #include "kept.h"
 #include "limits.h"
@@ -26,7 +27,7 @@ static struct {
     uint8_t other[15];
 } kept_answer;
 
-static const uint8_t SIZE_OF[] = {
+static const uint8_t SIZE_OF[] IN_FLASH = {
     [HELLO] = 5, [READ_IDENTITY] = 4, [LOAD_PROGRAM] = 11, [LOAD_SEGMENT] = 18, [READ_DIGEST] = 3, [SELF_TEST] = 3,
     [ARM] = 21, [START] = 19, [KEEP_ALIVE] = 11, [SET_TARGET] = 14, [HOLD] = 3, [READ_IMPEDANCE] = 4,
     [READ_SESSION] = 3, [READ_COUNTERS] = 4, [READ_MEASURED] = 4, [ACKNOWLEDGE] = 7,
@@ -64,7 +65,7 @@ static bool is_known(const uint8_t *payload, uint8_t size)
 {
     if (payload[0] < HELLO || payload[0] > ACKNOWLEDGE)
         return refuse(UNKNOWN_KIND, 0, 0);
-    if (size != SIZE_OF[payload[0]])
+    if (size != READ_BYTE(&SIZE_OF[payload[0]]))
         return refuse(WRONG_LENGTH, 0, 0);
     if (payload[0] == ARM && payload[HEAD] > CHECK_IMPEDANCE)
         return refuse(UNKNOWN_VALUE, 0, 0);

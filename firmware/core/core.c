@@ -44,11 +44,13 @@ static void take_command(void)
 /* Everything waits for a pulse that is on its way, but for the line, and for what makes the next one ready. */
 void core_poll(void)
 {
-    struct reading reading;
+    struct reading reading = {0};
     uint64_t now_us = board_now_us();
     enum flight flight = board_pulse(&reading);
     if (now_us < machine.now_us)
         now_us = machine.now_us; /* a Start that is executed a moment ahead */
+    if (flight == FLIES)
+        output_begun();
     if (flight == DONE)
         output_done(&reading);
     if (flight != FLIES) {

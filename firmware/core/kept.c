@@ -43,23 +43,26 @@ static void write_slot(uint16_t base, uint32_t *generation, const void *data, ui
     *generation = next;
 }
 
-/* The newer of two slots that hold; false and nothing read when neither does. */
+/* Whether a slot holds; what stands in it then is at `data`. */
+static bool read_slot(uint16_t at, uint32_t *generation, void *data, uint8_t size)
+{
+    uint32_t crc;
+    board_recall(at, generation, 4);
+    board_recall((uint16_t)(at + 4u), data, size);
+    board_recall((uint16_t)(at + 4u + size), &crc, 4);
+    return crc == crc_over(*generation, data, size);
+}
+
+/* The newer of two slots that hold; false when neither does. */
 static bool read_slots(uint16_t base, uint32_t *generation, void *data, uint8_t size)
 {
-    bool found = false;
-    for (uint8_t slot = 0; slot < 2; slot++) {
-        uint8_t bytes[SLOT_SIZE];
-        uint32_t number, crc;
-        board_recall((uint16_t)(base + slot * SLOT_SIZE), bytes, (uint8_t)(size + 8u));
-        memcpy(&number, bytes, 4);
-        memcpy(&crc, &bytes[4u + size], 4);
-        if (crc != crc_over(number, &bytes[4], size) || (found && (int32_t)(number - *generation) < 0))
-            continue;
-        memcpy(data, &bytes[4], size);
-        *generation = number;
-        found = true;
-    }
-    return found;
+    uint32_t first = 0, second = 0;
+    bool first_holds = read_slot(base, &first, data, size);
+    bool second_holds = read_slot(base + SLOT_SIZE, &second, data, size);
+    if (first_holds && (!second_holds || (int32_t)(first - second) > 0))
+        second_holds = read_slot(base, &second, data, size);
+    *generation = second_holds ? second : 0;
+    return second_holds;
 }
 
 bool session_is_open(void)
@@ -118,7 +121,6 @@ static void recall_channel(uint8_t channel)
     struct channel_record record;
     struct totals *own = &totals[channel - 1u];
     memset(own, 0, sizeof *own);
-    generation_of[channel - 1u] = 0;
     if (!read_slots(base_of(channel), &generation_of[channel - 1u], &record, sizeof record))
         return;
     if (!kept.session.number || record.session != kept.session.number)
@@ -130,9 +132,8 @@ static void recall_channel(uint8_t channel)
 
 void kept_boot(void)
 {
-    generation_of_head = 0;
-    memset(&kept, 0, sizeof kept);
-    (void)read_slots(0, &generation_of_head, &kept, sizeof kept);
+    if (!read_slots(0, &generation_of_head, &kept, sizeof kept))
+        memset(&kept, 0, sizeof kept);
     for (uint8_t channel = 1; channel <= CHANNELS; channel++)
         recall_channel(channel);
     if (session_is_open()) {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "board.h"
+#include "flash.h"
 #include "kept.h"
 #include "limits.h"
 #include "output.h"
@@ -20,7 +21,7 @@
 struct machine machine;
 
 /* The table of R-24, as far as commands go: in which states each is heard. */
-static const uint16_t HEARD_IN[] = {
+static const uint16_t HEARD_IN[] IN_FLASH = {
     [E_LOAD] = IN(IDLE) | IN(LOADING) | IN(LOADED) | IN(TESTED),
     [E_SEGMENT] = IN(LOADING),
     [E_DIGEST] = IN(LOADING) | IN(LOADED) | IN(TESTED),
@@ -36,7 +37,7 @@ static const uint16_t HEARD_IN[] = {
 bool machine_allows(enum event_of_table event)
 {
     bool not_in_session = event == E_LOAD || event == E_SEGMENT || event == E_TEST;
-    bool heard = HEARD_IN[event] >> machine.state & 1u;
+    bool heard = READ_WORD(&HEARD_IN[event]) >> machine.state & 1u;
     if (not_in_session && session_is_open())
         heard = false;
     if (event == E_KEEP_ALIVE && !session_is_open())

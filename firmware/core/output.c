@@ -15,14 +15,20 @@
 struct channel channels[CHANNELS];
 struct impedance impedances[CHANNELS];
 
-/* The next pulse of all. `made` says that it stands here; a pulse of amplitude 0 is only passed. */
-static struct {
+/* A pulse: the next one of all, and the one that the board has, which that one is made ready beside. `made` says that
+ * it stands here; a pulse of amplitude 0 is only passed. */
+static struct plan {
     struct pulse pulse;
     uint32_t t_us;
     uint16_t level_ua;
     uint8_t segment;
     bool made, given;
-} plan;
+} plans[2];
+
+static uint8_t turn;
+
+#define plan (plans[turn])        /* the next one */
+#define flying (plans[turn ^ 1u]) /* its first edge has come */
 
 static uint32_t number;
 
@@ -41,7 +47,7 @@ void output_boot(void)
 {
     memset(channels, 0, sizeof channels);
     memset(impedances, 0, sizeof impedances);
-    memset(&plan, 0, sizeof plan);
+    memset(plans, 0, sizeof plans);
     memset(&check, 0, sizeof check);
     number = board_begun();
 }
@@ -236,11 +242,15 @@ bool output_is_near(void)
 static uint64_t withdrawn(uint64_t at_us)
 {
     uint64_t pulse_us = plan.pulse.at_us;
-    bool given = plan.made && plan.given;
-    if (!given)
+    if (!plan.made || !plan.given)
         return at_us;
-    if (!board_disarm())
+    if (!board_disarm()) {
+        struct reading reading = {0};
+        while (board_pulse(&reading) != DONE)
+            ; /* it is completed, and counted before anything else is */
+        output_done(&reading);
         return at_us > pulse_us ? at_us : pulse_us + 1u;
+    }
     plan.made = false;
     return at_us < pulse_us ? at_us : pulse_us;
 }
@@ -266,8 +276,13 @@ uint32_t output_instant(void)
 
 /* --- what was given ----------------------------------------------------------------------------- */
 
-static void commit(struct channel *own)
+static void commit(void)
 {
+    struct channel *own = &channels[plan.pulse.channel - 1u];
+    own->last_ua = own->applied_ua = plan.pulse.first_ua;
+    plan.made = false;
+    if (!machine.runs)
+        return;
     train_pass(&own->train, plan.pulse.channel, kept.session.limit_us, plan.level_ua);
     if (machine.state == RAMPING && output_at_target())
         machine_move(RUNNING, plan.pulse.at_us);
@@ -276,43 +291,44 @@ static void commit(struct channel *own)
 void output_pass(uint64_t at_us)
 {
     while (passes_only() && plan.pulse.at_us < at_us) {
-        struct channel *own = &channels[plan.pulse.channel - 1u];
-        own->last_ua = own->applied_ua = own->measured_ua = 0;
-        plan.made = false;
-        commit(own);
+        channels[plan.pulse.channel - 1u].measured_ua = 0;
+        commit();
         output_plan();
     }
 }
 
+void output_begun(void)
+{
+    if (!plan.made || !plan.given)
+        return;
+    if (machine.checks)
+        check.sent++;
+    commit();
+    turn ^= 1u;
+}
+
 static void count(const struct reading *reading)
 {
-    struct totals *of = &totals[plan.pulse.channel - 1u];
-    of->pulses[plan.segment]++;
-    of->charge_pc[plan.segment] += (uint32_t)plan.pulse.first_ua * plan.pulse.width_us;
-    judge_totals(of, plan.segment, &plan.pulse, reading);
+    struct totals *of = &totals[flying.pulse.channel - 1u];
+    of->pulses[flying.segment]++;
+    of->charge_pc[flying.segment] += (uint32_t)flying.pulse.first_ua * flying.pulse.width_us;
+    judge_totals(of, flying.segment, &flying.pulse, reading);
 }
 
 static void add_to_check(const struct reading *reading)
 {
-    struct impedance *of = &impedances[plan.pulse.channel - 1u];
+    struct impedance *of = &impedances[flying.pulse.channel - 1u];
     of->current += reading->first > 0 ? (uint16_t)reading->first : 0u;
     of->voltage += reading->first_v;
     of->pulses++;
-    check.sent++;
 }
 
 void output_done(const struct reading *reading)
 {
-    struct channel *own = &channels[plan.pulse.channel - 1u];
-    if (!plan.made)
-        return;
-    plan.made = false;
-    own->last_ua = own->applied_ua = plan.pulse.first_ua;
-    if (machine.checks) {
+    output_begun();
+    if (machine.checks)
         add_to_check(reading);
-    } else {
+    else
         count(reading);
-        commit(own);
-    }
-    judge_pulse(own, &plan.pulse, reading, plan.t_us, machine.checks);
+    judge_pulse(&channels[flying.pulse.channel - 1u], &flying.pulse, reading, flying.t_us, machine.checks);
 }

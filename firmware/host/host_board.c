@@ -21,9 +21,6 @@
 #define FLOWS 4096u
 
 const struct identity identity = {
-    .model = "stimctl reference",
-    .serial = "HOST-0001",
-    .version = {0, 1, 0},
     .dac_step_na = DAC_STEP_NA,
     .accuracy_ua = 5,
     .accuracy_permille = 5,
@@ -48,7 +45,21 @@ static struct {
     uint32_t flow_count;
 } host;
 
+static const char MODEL[24] = "stimctl reference", SERIAL[24] = "HOST-0001";
+static const uint8_t VERSION[3] = {0, 1, 0};
+
 /* --- what the core asks for ----------------------------------------------------------------------- */
+
+void board_names(uint8_t page, uint8_t *to)
+{
+    if (page == 0) {
+        memcpy(to, MODEL, 24);
+        memcpy(to + 24, SERIAL, 24);
+    } else if (page == 1) {
+        memcpy(to, VERSION, 3);
+        memset(to + 3, 0, 32); /* it is no image */
+    }
+}
 
 uint64_t board_now_us(void)
 {

@@ -1,0 +1,114 @@
+#include "bus.h"
+
+#include <avr/io.h>
+#include <stdbool.h>
+
+#include "pins.h"
+
+#define HIGH(port, pin) ((port) |= (uint8_t)(1u << (pin)))
+#define LOW(port, pin) ((port) &= (uint8_t)~(1u << (pin)))
+
+#define DAC_B 0x8000u
+#define DAC_GAIN_1 0x2000u
+#define DAC_ON 0x1000u
+#define FRAM_WRITE_ENABLE 0x06u
+#define FRAM_WRITE 0x02u
+#define FRAM_READ 0x03u
+
+void bus_boot(void)
+{
+    PORTD |= 1u << SELECT_DAC | 1u << SELECT_FRAM;
+    DDRD |= 1u << BUS_CLOCK | 1u << BUS_OUT | 1u << SELECT_DAC | 1u << SELECT_FRAM;
+    PORTB |= 1u << ADC_SELECT;
+    DDRB |= 1u << ADC_SELECT | 1u << ADC_CLOCK | 1u << ADC_OUT;
+}
+
+/* Mode 0: out before the rising edge, in after it. */
+static uint8_t turned(uint8_t byte)
+{
+    for (uint8_t bit = 8; bit; bit--) {
+        if (byte & 0x80u)
+            HIGH(PORTD, BUS_OUT);
+        else
+            LOW(PORTD, BUS_OUT);
+        HIGH(PORTD, BUS_CLOCK);
+        byte = (uint8_t)(byte << 1);
+        if (PIND & 1u << BUS_IN)
+            byte |= 1u;
+        LOW(PORTD, BUS_CLOCK);
+    }
+    return byte;
+}
+
+static void dac_word(uint16_t word)
+{
+    LOW(PORTD, SELECT_DAC);
+    turned((uint8_t)(word >> 8));
+    turned((uint8_t)word);
+    HIGH(PORTD, SELECT_DAC);
+}
+
+void dac_set(uint16_t first_code, uint16_t second_code)
+{
+    dac_word(DAC_GAIN_1 | DAC_ON | first_code);
+    dac_word(DAC_B | DAC_GAIN_1 | DAC_ON | second_code);
+}
+
+static void fram_begin(uint8_t order, uint16_t address)
+{
+    LOW(PORTD, SELECT_FRAM);
+    turned(order);
+    turned((uint8_t)(address >> 8));
+    turned((uint8_t)address);
+}
+
+void fram_write(uint16_t address, const uint8_t *data, uint8_t size)
+{
+    LOW(PORTD, SELECT_FRAM);
+    turned(FRAM_WRITE_ENABLE);
+    HIGH(PORTD, SELECT_FRAM);
+    fram_begin(FRAM_WRITE, address);
+    while (size--)
+        turned(*data++);
+    HIGH(PORTD, SELECT_FRAM);
+}
+
+void fram_read(uint16_t address, uint8_t *data, uint8_t size)
+{
+    fram_begin(FRAM_READ, address);
+    while (size--)
+        *data++ = turned(0);
+    HIGH(PORTD, SELECT_FRAM);
+}
+
+static void adc_clock(void)
+{
+    HIGH(PORTB, ADC_CLOCK);
+    LOW(PORTB, ADC_CLOCK);
+}
+
+uint16_t adc_read(uint8_t input)
+{
+    uint16_t code = 0;
+    uint8_t order = (uint8_t)(0xC0u | (uint8_t)(input << 3)); /* start, single-ended, three bits of input */
+    LOW(PORTB, ADC_SELECT);
+    for (uint8_t bit = 5; bit; bit--) {
+        if (order & 0x80u)
+            HIGH(PORTB, ADC_OUT);
+        else
+            LOW(PORTB, ADC_OUT);
+        adc_clock();
+        order = (uint8_t)(order << 1);
+    }
+    adc_clock(); /* the sample is taken */
+    adc_clock(); /* a bit that is always zero */
+    for (uint8_t bit = 12; bit; bit--) {
+        HIGH(PORTB, ADC_CLOCK);
+        code = (uint16_t)(code << 1);
+        if (PINB & 1u << ADC_IN)
+            code |= 1u;
+        LOW(PORTB, ADC_CLOCK);
+    }
+    HIGH(PORTB, ADC_SELECT);
+    return code;
+}

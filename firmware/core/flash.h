@@ -1,0 +1,18 @@
+/* Tables that stand in flash where that is a memory of its own. */
+#ifndef FLASH_H
+#define FLASH_H
+
+#ifdef __AVR__
+#include <avr/pgmspace.h>
+#define IN_FLASH PROGMEM
+#define READ_BYTE(at) pgm_read_byte(at)
+#define READ_WORD(at) pgm_read_word(at)
+#define READ_LONG(at) pgm_read_dword(at)
+#else
+#define IN_FLASH
+#define READ_BYTE(at) (*(at))
+#define READ_WORD(at) (*(at))
+#define READ_LONG(at) (*(at))
+#endif
+
+#endif
