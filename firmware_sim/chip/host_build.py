@@ -122,5 +122,5 @@ class HostBuild:
 
     def connect(self, load: Load) -> None:
         """Drive another load from now on."""
-        self._loads = LoadLink(load, self._call.host_connect)
+        self._loads.replace(load)
         self._loads.look(self._now_us)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from firmware_sim.analog.load import Load
+from firmware_sim.analog.needle_pair import Pair
 
 _CHANNELS = range(1, 5)
 # Connects a channel's pair: series ohm, uF and ohm of each needle, the channel it leaks to and how much, how much to
@@ -11,17 +12,22 @@ Connect = Callable[[int, float, float, float, int, int, int], None]
 
 
 class LoadLink:
-    """`next_us` is when it has to `look` again, in device time."""
+    """`next_us` is when it has to `look` again, in device time; `pairs` what each channel drives until then."""
 
     def __init__(self, load: Load, connect: Connect) -> None:
         self._load = load
         self._connect = connect
         self.next_us = 0
+        self.pairs: dict[int, Pair] = {}
+
+    def replace(self, load: Load) -> None:
+        """Another load, from the next look on."""
+        self._load = load
 
     def look(self, now_us: int) -> None:
         """Tell the circuit what each channel drives now."""
         for channel in _CHANNELS:
-            pair = self._load.pair(channel, now_us)
+            pair = self.pairs[channel] = self._load.pair(channel, now_us)
             self._connect(
                 channel, pair.series_ohm, pair.cdl_uf, pair.rct_ohm, pair.leaks_to, pair.leak_permille,
                 pair.earthed_permille,
