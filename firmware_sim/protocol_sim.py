@@ -155,11 +155,13 @@ class Serial(SerialBase):
         return data[:size]
 
     def write(self, b: "Buffer", /) -> int:
-        """Give bytes to the device; they arrive at once."""
+        """Give bytes to the device; they arrive at once, but for an emulated chip, whose line takes its time."""
         data, device = bytes(b), self._device or self._powered
         if self._pluggable:
             self._look_at_plug()
         device.receive(data, self._world_us)
+        if self._runs_ahead:
+            self._world_us = max(self._world_us, device.now_us)  # type: ignore[attr-defined]
         return len(data)
 
     @property

@@ -23,14 +23,34 @@ void bus_boot(void)
     DDRB |= 1u << ADC_SELECT | 1u << ADC_CLOCK | 1u << ADC_OUT;
 }
 
-/* Mode 0: out before the rising edge, in after it. */
-static uint8_t turned(uint8_t byte)
+/* Mode 0: out before the rising edge, in after it. Written out, because a hundred bytes of counters go out between two
+ * pulses. */
+#define BIT_OUT(mask) \
+    do { \
+        if (byte & (mask)) \
+            HIGH(PORTD, BUS_OUT); \
+        else \
+            LOW(PORTD, BUS_OUT); \
+        HIGH(PORTD, BUS_CLOCK); \
+        LOW(PORTD, BUS_CLOCK); \
+    } while (0)
+
+static void put(uint8_t byte)
 {
+    BIT_OUT(0x80u);
+    BIT_OUT(0x40u);
+    BIT_OUT(0x20u);
+    BIT_OUT(0x10u);
+    BIT_OUT(0x08u);
+    BIT_OUT(0x04u);
+    BIT_OUT(0x02u);
+    BIT_OUT(0x01u);
+}
+
+static uint8_t taken(void)
+{
+    uint8_t byte = 0;
     for (uint8_t bit = 8; bit; bit--) {
-        if (byte & 0x80u)
-            HIGH(PORTD, BUS_OUT);
-        else
-            LOW(PORTD, BUS_OUT);
         HIGH(PORTD, BUS_CLOCK);
         byte = (uint8_t)(byte << 1);
         if (PIND & 1u << BUS_IN)
@@ -43,8 +63,8 @@ static uint8_t turned(uint8_t byte)
 static void dac_word(uint16_t word)
 {
     LOW(PORTD, SELECT_DAC);
-    turned((uint8_t)(word >> 8));
-    turned((uint8_t)word);
+    put((uint8_t)(word >> 8));
+    put((uint8_t)word);
     HIGH(PORTD, SELECT_DAC);
 }
 
@@ -57,19 +77,19 @@ void dac_set(uint16_t first_code, uint16_t second_code)
 static void fram_begin(uint8_t order, uint16_t address)
 {
     LOW(PORTD, SELECT_FRAM);
-    turned(order);
-    turned((uint8_t)(address >> 8));
-    turned((uint8_t)address);
+    put(order);
+    put((uint8_t)(address >> 8));
+    put((uint8_t)address);
 }
 
 void fram_write(uint16_t address, const uint8_t *data, uint8_t size)
 {
     LOW(PORTD, SELECT_FRAM);
-    turned(FRAM_WRITE_ENABLE);
+    put(FRAM_WRITE_ENABLE);
     HIGH(PORTD, SELECT_FRAM);
     fram_begin(FRAM_WRITE, address);
     while (size--)
-        turned(*data++);
+        put(*data++);
     HIGH(PORTD, SELECT_FRAM);
 }
 
@@ -77,7 +97,7 @@ void fram_read(uint16_t address, uint8_t *data, uint8_t size)
 {
     fram_begin(FRAM_READ, address);
     while (size--)
-        *data++ = turned(0);
+        *data++ = taken();
     HIGH(PORTD, SELECT_FRAM);
 }
 

@@ -15,6 +15,8 @@
 #define LOOK_TIME (120u * TICKS_A_US)  /* what a look and the end take, at most */
 #define VOLT_EARLY (52u * TICKS_A_US)  /* two conversions, then the edge */
 #define SPIN (40u * TICKS_A_US)        /* a gap so short is waited for */
+#define DEAD (3u * TICKS_A_US)         /* between the two sides of the bridge, where no gap is asked for */
+#define ARM_TIME (40u * TICKS_A_US)    /* from the counter to the compare register, in board_arm */
 #define SOON 6u                        /* ticks: nearer than that no interrupt comes */
 
 enum step { NONE_YET, FIRST_EDGE, FIRST_LOOKS, FIRST_END, SECOND_EDGE, SECOND_LOOKS, SECOND_END, OVER };
@@ -164,7 +166,7 @@ static uint16_t first_end(void)
     volts[0] = half_mv_now(true);
     wait_for(end_tick);
     PORTB &= (uint8_t)~(1u << FORWARD);
-    edge_tick = (uint16_t)(end_tick + given->gap_us * TICKS_A_US);
+    edge_tick = (uint16_t)(end_tick + (given->gap_us ? given->gap_us * TICKS_A_US : DEAD));
     step = SECOND_EDGE;
     return given->gap_us * TICKS_A_US < SPIN ? second_edge() : (uint16_t)(edge_tick - FIRE_EARLY);
 }
@@ -194,6 +196,8 @@ static uint16_t next_step(void)
 
 ISR(TIMER1_COMPB_vect)
 {
+    if ((int16_t)(OCR1B - TCNT1) > (int16_t)SOON)
+        return; /* an old match: the flag is not cleared by hand, which costs simavr 1.6 a match of the other register */
     for (;;) {
         uint16_t tick = next_step();
         if (step == OVER || step == NONE_YET) {
@@ -201,10 +205,8 @@ ISR(TIMER1_COMPB_vect)
             return;
         }
         OCR1B = tick;
-        if ((int16_t)(tick - TCNT1) > (int16_t)SOON) {
-            TIFR1 = 1u << OCF1B;
+        if ((int16_t)(tick - TCNT1) > (int16_t)SOON)
             return;
-        }
     }
 }
 
@@ -224,20 +226,19 @@ void board_stage(bool enabled)
 
 void board_arm(const struct pulse *pulse)
 {
-    uint64_t soon_us = board_now_us() + 2u * FIRE_EARLY / TICKS_A_US;
     given = pulse;
     dac_set(DAC_CODE(pulse->first_ua), DAC_CODE(pulse->second_ua));
     PORTC = (uint8_t)((PORTC & ~CHANNEL_PINS) | 1u << (pulse->channel - 1u));
-    edge_tick = (uint16_t)((pulse->at_us > soon_us + 40u ? pulse->at_us : soon_us + 80u) * TICKS_A_US);
     memset(sums, 0, sizeof sums);
     memset(looks, 0, sizeof looks);
     memset(volts, 0, sizeof volts);
     cut_channel = 0;
+    uint64_t soon_us = board_now_us() + (FIRE_EARLY + ARM_TIME) / TICKS_A_US;
+    edge_tick = (uint16_t)((pulse->at_us > soon_us ? pulse->at_us : soon_us) * TICKS_A_US);
     uint8_t sreg = SREG;
     cli();
     step = FIRST_EDGE;
     OCR1B = (uint16_t)(edge_tick - FIRE_EARLY);
-    TIFR1 = 1u << OCF1B;
     TIMSK1 |= 1u << OCIE1B;
     SREG = sreg;
 }

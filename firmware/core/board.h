@@ -38,7 +38,8 @@ extern const struct identity {
     uint8_t simulator;
 } identity;
 
-extern const uint16_t board_lead_us; /* how long before its time a pulse has to be given to board_arm */
+extern const uint16_t board_lead_us;   /* what a Start takes until its first pulse can be given */
+extern const uint16_t board_replan_us; /* what it takes to make another pulse of the one that waits */
 
 void board_names(uint8_t page, uint8_t *to);      /* 0: model and serial, 24 bytes each; 1: version and SHA-256, 35 */
 uint64_t board_now_us(void);                      /* since the boot */

@@ -233,7 +233,7 @@ uint64_t output_next_us(void)
 
 bool output_is_near(void)
 {
-    return plan.made && plan.given && plan.pulse.at_us < machine.now_us + 2u * board_lead_us;
+    return plan.made && plan.given && plan.pulse.at_us < machine.now_us + board_replan_us;
 }
 
 /* --- what ends or changes it -------------------------------------------------------------------- */

@@ -32,6 +32,7 @@
 #define BYTE_CYCLES 1389 /* of the host's line: 16 MHz / 11 520 */
 #define PAINT 0xA5
 #define MOST 1048576
+#define EICRA 0x69
 
 static FILE *replies; /* what stdout was: simavr talks there, and is not heard */
 static avr_t *avr;
@@ -106,6 +107,13 @@ static void no_sleep(avr_t *of, avr_cycle_count_t cycles)
     (void)of, (void)cycles; /* virtual time waits for nobody */
 }
 
+/* Interrupts INT0 and INT1 are not used, and stand on "low level" after a reset: simavr would look at the level of
+ * their pins, which are our bus, in every cycle of a sleep. */
+static void no_level_interrupts(void)
+{
+    avr->data[EICRA] = 0x0F;
+}
+
 static void paint(void)
 {
     memset(avr->data + 0x100, PAINT, (size_t)(avr->ramend + 1 - 0x100));
@@ -135,6 +143,7 @@ static void power_on(const char *path)
         avr_irq_register_notify(irq, pin_changed, (void *)number);
     }
     paint();
+    no_level_interrupts();
 }
 
 /* --- requests --------------------------------------------------------------------------------------- */
@@ -205,6 +214,7 @@ static void reset(bool power)
     avr->cycle = cycle;
     if (power)
         paint();
+    no_level_interrupts();
     in_first = in_end;
 }
 

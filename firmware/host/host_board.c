@@ -28,7 +28,7 @@ const struct identity identity = {
     .compliance_mv = 12000,
     .simulator = 1,
 };
-const uint16_t board_lead_us = 0;
+const uint16_t board_lead_us = 0, board_replan_us = 0;
 
 static struct {
     uint64_t now_us;

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from firmware_sim.analog.recorder import Recorder
 
 SLICE_US = 2_000  # in real time the chip is looked at so often
+BOOT_US = 30_000  # a port is open when the chip behind it has booted [choice]
 PIECE_US = 100_000  # in virtual time it is not let run for longer without being asked anew
+BYTE_NS = 86_806  # of the line: 10 bits at 115 200 baud
 _DELIMITER = b"\0"
 
 
@@ -38,7 +40,7 @@ class Chip:
         draw: object = None,
         image: Path = CHIP,
     ) -> None:
-        self._boot_us = boot_us
+        self._boot_us = boot_us - BOOT_US
         self._flash = flash if flash is not None else Flash()
         self.emulator = Emulator(image)
         self._out: list[bytes] = []
@@ -48,6 +50,7 @@ class Chip:
         if self._flash.memory:
             self.emulator.fram = self._flash.memory
         self._loads.look(0)
+        self.advance(boot_us)
 
     @property
     def now_us(self) -> int:
@@ -55,9 +58,10 @@ class Chip:
         return self.emulator.cycle // CYCLES_A_US + self._boot_us
 
     def receive(self, data: bytes, now_us: int) -> None:
-        """Take bytes that begin to arrive at `now_us`."""
+        """Take bytes that begin to arrive at `now_us`. The chip's time goes on until the last of them is there."""
         self.advance(now_us)
         self.emulator.send(data)
+        self.advance(self.now_us + len(data) * BYTE_NS // 1_000)
 
     def advance(self, now_us: int) -> None:
         """Let time pass up to `now_us`."""
