@@ -46,7 +46,7 @@ class Chip:
         self._out: list[bytes] = []
         self._begun = b""
         self._loads = LoadLink(load_named(load, seed) if isinstance(load, str) else load, self.emulator.connect)
-        self._log = PulseLog(self._loads, recorder)
+        self.pulse_log = PulseLog(self._loads, recorder)
         if self._flash.memory:
             self.emulator.fram = self._flash.memory
         self._loads.look(0)
@@ -83,7 +83,7 @@ class Chip:
         whole, mark, self._begun = (self._begun + ran.sent).rpartition(_DELIMITER)
         if mark:
             self._out.append(whole + mark)
-        self._log.take(ran.changes)
+        self.pulse_log.take(ran.changes)
 
     def next_event_us(self) -> int:
         """When to look at it again."""

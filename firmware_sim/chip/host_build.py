@@ -37,11 +37,10 @@ class Library:
     def __init__(self, path: Path = HOST) -> None:
         from cffi import FFI  # brought by the `dev` extra: nobody else needs it
 
-        self._folder = tempfile.TemporaryDirectory(prefix="stimulator-")
-        copy = shutil.copy(built(path), self._folder.name)
         self.ffi = FFI()
         self.ffi.cdef(declarations())
-        self.call: Any = self.ffi.dlopen(copy)
+        with tempfile.TemporaryDirectory(prefix="stimulator-") as folder:
+            self.call: Any = self.ffi.dlopen(shutil.copy(built(path), folder))
         self._out = self.ffi.new("uint8_t[]", _TAKE)
         self._flows = self.ffi.new("struct host_flow[]", _FLOWS)
 
@@ -62,7 +61,6 @@ class Library:
     def close(self) -> None:
         """Give the copy back."""
         self.ffi.dlclose(self.call)
-        self._folder.cleanup()
 
 
 class HostBuild:
