@@ -38,7 +38,7 @@ const struct identity identity = {
     .compliance_mv = 12000,
     .simulator = SIMULATOR,
 };
-const uint16_t board_lead_us = 3000, board_replan_us = 2000;
+const uint16_t board_lead_us = 6000, board_replan_us = 2000;
 
 static const char NAMES[48] PROGMEM = "stimctl reference\0\0\0\0\0\0\0" SERIAL;
 static const char IMAGE[35] PROGMEM = "\0\1\0<image's SHA-256 is put in here>"; /* by firmware/stamp.py */

@@ -10,10 +10,11 @@
 #include "pins.h"
 
 #define FIRE_EARLY (16u * TICKS_A_US)  /* an interrupt is entered, and another one may hold it up */
-#define FIRST_LOOK (20u * TICKS_A_US)  /* the current has come to stand */
+#define FIRST_LOOK (12u * TICKS_A_US)  /* the current has come to stand */
 #define LOOK_AGAIN (300u * TICKS_A_US) /* in a long phase an over-current is looked for so often */
 #define LOOK_TIME (120u * TICKS_A_US)  /* what a look and the end take, at most */
-#define VOLT_EARLY (52u * TICKS_A_US)  /* two conversions, then the edge */
+#define VOLT_EARLY (56u * TICKS_A_US)  /* two conversions, then the edge */
+#define COARSE_EARLY (36u * TICKS_A_US) /* one */
 #define SPIN (40u * TICKS_A_US)        /* a gap so short is waited for */
 #define DEAD (3u * TICKS_A_US)         /* between the two sides of the bridge, where no gap is asked for */
 #define ARM_TIME (40u * TICKS_A_US)    /* from the counter to the compare register, in board_arm */
@@ -188,7 +189,7 @@ static uint16_t next_step(void)
     case FIRST_LOOKS: return look(0, given->most_first_ua, VOLT_EARLY);
     case FIRST_END: return first_end();
     case SECOND_EDGE: return second_edge();
-    case SECOND_LOOKS: return look(1, given->most_second_ua, VOLT_EARLY / 2u);
+    case SECOND_LOOKS: return look(1, given->most_second_ua, COARSE_EARLY);
     case SECOND_END: return second_end();
     default: return 0;
     }

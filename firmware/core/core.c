@@ -52,10 +52,8 @@ void core_poll(void)
     if (flight == FLIES)
         output_begun();
     if (flight == DONE)
-        output_done(&reading);
+        output_done(&reading, true);
     if (flight != FLIES) {
-        output_plan();
-        output_give();
         machine_do_due(now_us);
         if (inbox.stop)
             take_stop();

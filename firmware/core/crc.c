@@ -7,7 +7,7 @@ static const uint32_t TABLE[16] IN_FLASH = {
     0xEDB88320, 0xF00F9344, 0xD6D6A3E8, 0xCB61B38C, 0x9B64C2B0, 0x86D3D2D4, 0xA00AE278, 0xBDBDF21C,
 };
 
-uint32_t crc_add(uint32_t crc, uint8_t byte)
+FAST uint32_t crc_add(uint32_t crc, uint8_t byte)
 {
     crc = READ_LONG(&TABLE[(crc ^ byte) & 15u]) ^ (crc >> 4);
     return READ_LONG(&TABLE[(crc ^ (byte >> 4)) & 15u]) ^ (crc >> 4);

@@ -5,11 +5,13 @@
 #ifdef __AVR__
 #include <avr/pgmspace.h>
 #define IN_FLASH PROGMEM
+#define FAST __attribute__((optimize("O3"))) /* what is done a thousand times a pulse */
 #define READ_BYTE(at) pgm_read_byte(at)
 #define READ_WORD(at) pgm_read_word(at)
 #define READ_LONG(at) pgm_read_dword(at)
 #else
 #define IN_FLASH
+#define FAST
 #define READ_BYTE(at) (*(at))
 #define READ_WORD(at) (*(at))
 #define READ_LONG(at) (*(at))

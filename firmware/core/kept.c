@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "board.h"
-#include "crc.h"
 
 #define SLOT_SIZE 128u
 #define CHANNELS_AT 256u
@@ -18,38 +17,41 @@ struct channel_record {
     uint32_t session;
 };
 
-_Static_assert(sizeof(struct channel_record) + 8 <= SLOT_SIZE && sizeof(struct kept) + 8 <= SLOT_SIZE, "fits a slot");
+_Static_assert(sizeof(struct channel_record) + 6 <= SLOT_SIZE && sizeof(struct kept) + 6 <= SLOT_SIZE, "fits a slot");
 
 static uint32_t generation_of_head, generation_of[CHANNELS];
 
-static uint32_t crc_over(uint32_t generation, const void *data, uint8_t size)
+/* CRC-16/XMODEM, begun with the generation: a fifth of what CRC-32 takes, and a record goes out between two pulses. */
+static uint16_t crc_over(uint32_t generation, const void *data, uint8_t size)
 {
     const uint8_t *at = data;
-    uint32_t crc = CRC_BEGIN;
-    for (uint8_t i = 0; i < 4; i++)
-        crc = crc_add(crc, (uint8_t)(generation >> 8 * i));
-    for (uint8_t i = 0; i < size; i++)
-        crc = crc_add(crc, at[i]);
-    return ~crc;
+    uint16_t crc = (uint16_t)(generation ^ generation >> 16);
+    while (size--) {
+        uint8_t high = (uint8_t)((crc >> 8) ^ *at++);
+        high ^= (uint8_t)(high >> 4);
+        crc = (uint16_t)(crc << 8 ^ high ^ (uint16_t)(high << 12) ^ (uint16_t)(high << 5));
+    }
+    return crc;
 }
 
 static void write_slot(uint16_t base, uint32_t *generation, const void *data, uint8_t size)
 {
-    uint32_t next = *generation + 1u, crc = crc_over(next, data, size);
+    uint32_t next = *generation + 1u;
+    uint16_t crc = crc_over(next, data, size);
     uint16_t at = (uint16_t)(base + (next & 1u) * SLOT_SIZE);
     board_keep(at, &next, 4);
     board_keep((uint16_t)(at + 4u), data, size);
-    board_keep((uint16_t)(at + 4u + size), &crc, 4);
+    board_keep((uint16_t)(at + 4u + size), &crc, 2);
     *generation = next;
 }
 
 /* Whether a slot holds; what stands in it then is at `data`. */
 static bool read_slot(uint16_t at, uint32_t *generation, void *data, uint8_t size)
 {
-    uint32_t crc;
+    uint16_t crc;
     board_recall(at, generation, 4);
     board_recall((uint16_t)(at + 4u), data, size);
-    board_recall((uint16_t)(at + 4u + size), &crc, 4);
+    board_recall((uint16_t)(at + 4u + size), &crc, 2);
     return crc == crc_over(*generation, data, size);
 }
 

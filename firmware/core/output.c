@@ -10,25 +10,33 @@
 #include "machine.h"
 #include "program.h"
 
-#define AHEAD_US 20000u /* so long before its time a pulse is planned; a board's timer reaches further [choice] */
+/* So long before its time a pulse is planned: less than the shortest period, so that no channel has two pulses planned,
+ * and pulses are planned in the order of their times. */
+#define AHEAD_US 9000u
+#define PLANS 4u /* a pulse on its way, and the next one of each of three channels */
 
 struct channel channels[CHANNELS];
 struct impedance impedances[CHANNELS];
 
-/* A pulse: the next one of all, and the one that the board has, which that one is made ready beside. `made` says that
- * it stands here; a pulse of amplitude 0 is only passed. */
-static struct plan {
+/* Pulses in the order of their times: the one on its way or just over, then those that are planned, of which the board
+ * has the first when `given`. One of amplitude 0 is only passed. */
+static struct planned {
     struct pulse pulse;
     uint32_t t_us;
     uint16_t level_ua;
     uint8_t segment;
-    bool made, given;
-} plans[2];
+} plans[PLANS];
 
-static uint8_t turn;
+static uint8_t turn, waiting; /* where the one on its way stands, and how many are planned behind it */
+static bool given;
 
-#define plan (plans[turn])        /* the next one */
-#define flying (plans[turn ^ 1u]) /* its first edge has come */
+static struct planned *nth(uint8_t place)
+{
+    return &plans[(uint8_t)(turn + place) % PLANS];
+}
+
+#define FLYING (*nth(0))
+#define NEXT (*nth(1))
 
 static uint32_t number;
 
@@ -48,6 +56,8 @@ void output_boot(void)
     memset(channels, 0, sizeof channels);
     memset(impedances, 0, sizeof impedances);
     memset(plans, 0, sizeof plans);
+    waiting = 0;
+    given = false;
     memset(&check, 0, sizeof check);
     number = board_begun();
 }
@@ -70,6 +80,15 @@ static void forget(struct channel *channel)
     channel->window_on = false;
 }
 
+/* What is planned is not given after all. Its numbers are used again, for what is planned in its place. */
+static void drop(void)
+{
+    if (waiting)
+        number = NEXT.pulse.number - (NEXT.pulse.first_ua != 0);
+    waiting = 0;
+    given = false;
+}
+
 void output_begin(const uint16_t targets_ua[CHANNELS])
 {
     for (uint8_t channel = 1; channel <= CHANNELS; channel++) {
@@ -80,7 +99,7 @@ void output_begin(const uint16_t targets_ua[CHANNELS])
         if (is_armed(channel))
             train_begin(&own->train, channel, machine.run_from_us, kept.session.limit_us, targets_ua[channel - 1u]);
     }
-    plan.made = false;
+    drop();
     board_stage(true);
 }
 
@@ -106,7 +125,7 @@ void output_check(void)
 
 bool output_check_next(void)
 {
-    plan.made = false;
+    drop();
     while (++check.channel <= CHANNELS) {
         if (!is_armed(check.channel))
             continue;
@@ -122,118 +141,134 @@ bool output_check_next(void)
 
 /* --- the next pulse ----------------------------------------------------------------------------- */
 
-static void shape(const struct segment *segment, uint16_t amplitude_ua)
+static void shape(struct pulse *pulse, const struct segment *segment, uint16_t amplitude_ua)
 {
-    plan.pulse.width_us = segment->width_us;
-    plan.pulse.gap_us = segment->gap_us;
-    plan.pulse.second_width_us = segment->second_width_us;
-    plan.pulse.first_ua = amplitude_ua;
-    plan.pulse.second_ua = (uint16_t)((uint32_t)amplitude_ua * segment->width_us / segment->second_width_us);
-    plan.pulse.most_first_ua = over_current_ua(plan.pulse.first_ua);
-    plan.pulse.most_second_ua = over_current_ua(plan.pulse.second_ua);
-    plan.pulse.most_other_ua = over_current_ua(0);
+    pulse->width_us = segment->width_us;
+    pulse->gap_us = segment->gap_us;
+    pulse->second_width_us = segment->second_width_us;
+    pulse->first_ua = pulse->second_ua = amplitude_ua;
+    if (segment->second_width_us != segment->width_us)
+        pulse->second_ua = (uint16_t)((uint32_t)amplitude_ua * segment->width_us / segment->second_width_us);
+    pulse->most_first_ua = over_current_ua(pulse->first_ua);
+    pulse->most_second_ua = over_current_ua(pulse->second_ua);
+    pulse->most_other_ua = over_current_ua(0);
 }
 
-static bool plan_check(void)
+static bool is_planned(uint8_t channel)
 {
-    static const struct segment SHAPE = {CHECK_PERIOD_US, 0, CHECK_WIDTH_US, 0, CHECK_WIDTH_US};
-    if (check.sent >= CHECK_PULSES)
-        return false;
-    plan.pulse.channel = check.channel;
-    plan.pulse.at_us = check.began_us + check.sent * (uint32_t)CHECK_PERIOD_US;
-    shape(&SHAPE, CHECK_UA);
-    return true;
+    for (uint8_t place = 1; place <= waiting; place++)
+        if (nth(place)->pulse.channel == channel)
+            return true;
+    return false;
 }
 
-static bool plan_train(void)
+/* When the next pulse that is not planned yet is due, NEVER when there is none; its channel then stands in `next`. */
+static uint64_t due_check_us(struct planned *next)
 {
-    uint8_t first = 0;
-    uint32_t t_us = NO_MORE;
+    next->pulse.channel = check.channel;
+    if (waiting || check.sent >= CHECK_PULSES)
+        return NEVER;
+    return check.began_us + check.sent * (uint32_t)CHECK_PERIOD_US;
+}
+
+static uint64_t due_train_us(struct planned *next)
+{
+    next->t_us = NO_MORE;
     for (uint8_t channel = 1; channel <= CHANNELS; channel++)
-        if (is_armed(channel) && channels[channel - 1u].train.next_us < t_us) {
-            first = channel;
-            t_us = channels[channel - 1u].train.next_us;
+        if (is_armed(channel) && channels[channel - 1u].train.next_us < next->t_us && !is_planned(channel)) {
+            next->pulse.channel = channel;
+            next->t_us = channels[channel - 1u].train.next_us;
         }
-    if (first == 0)
-        return false;
-    const struct train *train = &channels[first - 1u].train;
-    plan.t_us = t_us;
-    plan.segment = train->segment;
-    plan.level_ua = train_level(train, kept.session.limit_us);
-    plan.pulse.channel = first;
-    plan.pulse.at_us = machine.run_began_us + (t_us - machine.run_from_us);
-    shape(&program.segments[train->segment], (uint16_t)(plan.level_ua - plan.level_ua % program.quantum_ua));
-    return true;
+    return next->t_us == NO_MORE ? NEVER : machine.run_began_us + (next->t_us - machine.run_from_us);
 }
 
-static bool gate_opens(void)
+static uint64_t due_us(struct planned *next)
+{
+    if (machine.due_us[T_TRIP] != NEVER || (!machine.checks && !machine.runs) || waiting == PLANS - 1u)
+        return NEVER;
+    return machine.checks ? due_check_us(next) : due_train_us(next);
+}
+
+static void shape_train(struct planned *next)
+{
+    const struct train *train = &channels[next->pulse.channel - 1u].train;
+    next->segment = train->segment;
+    next->level_ua = train_level(train, kept.session.limit_us);
+    uint16_t amplitude_ua = next->level_ua;
+    if (program.quantum_ua > 1)
+        amplitude_ua = (uint16_t)(amplitude_ua - amplitude_ua % program.quantum_ua);
+    shape(&next->pulse, &program.segments[train->segment], amplitude_ua);
+}
+
+static bool gate_opens(const struct pulse *pulse)
 {
     const struct permission permission = {
         (enum state)machine.state, machine.arming.mask, machine.arming.ceiling_ua,
-        channels[plan.pulse.channel - 1u].last_ua,
+        channels[pulse->channel - 1u].last_ua,
     };
-    return gate_permits(&permission, &plan.pulse);
+    return gate_permits(&permission, pulse);
 }
 
-static void count_ahead(void)
+static void count_ahead(const struct planned *next)
 {
     struct about about = {
-        .number = plan.pulse.number,
-        .t_us = plan.t_us,
-        .charge_pc = (uint32_t)plan.pulse.first_ua * plan.pulse.width_us,
-        .second_us = in_second_us(plan.t_us),
-        .segment = plan.segment,
+        .number = next->pulse.number,
+        .t_us = next->t_us,
+        .charge_pc = (uint32_t)next->pulse.first_ua * next->pulse.width_us,
+        .second_us = in_second_us(next->t_us),
+        .segment = next->segment,
     };
-    kept_write_channel(plan.pulse.channel, &about);
-}
-
-static bool is_due(void)
-{
-    return plan.pulse.at_us < machine.now_us + AHEAD_US;
+    kept_write_channel(next->pulse.channel, &about);
 }
 
 void output_plan(void)
 {
-    if (plan.made || machine.due_us[T_TRIP] != NEVER || !(machine.checks ? plan_check() : machine.runs && plan_train()))
+    static const struct segment CHECK_SHAPE = {CHECK_PERIOD_US, 0, CHECK_WIDTH_US, 0, CHECK_WIDTH_US};
+    struct planned *next = nth((uint8_t)(waiting + 1u));
+    uint64_t at_us = due_us(next);
+    if (at_us == NEVER || at_us >= machine.now_us + AHEAD_US)
         return;
-    if (!is_due())
-        return;
-    if (plan.pulse.first_ua && !gate_opens()) {
-        machine_trip(GATE, plan.pulse.at_us, plan.pulse.channel, plan.pulse.first_ua);
+    next->pulse.at_us = at_us;
+    if (machine.checks)
+        shape(&next->pulse, &CHECK_SHAPE, CHECK_UA);
+    else
+        shape_train(next);
+    if (next->pulse.first_ua && !gate_opens(&next->pulse)) {
+        if (waiting == 0) /* or those before it are given first */
+            machine_trip(GATE, at_us, next->pulse.channel, next->pulse.first_ua);
         return;
     }
-    plan.made = true;
-    plan.given = false;
-    plan.pulse.number = plan.pulse.first_ua ? ++number : number;
-    if (plan.pulse.first_ua && machine.runs)
-        count_ahead();
+    waiting++;
+    next->pulse.number = next->pulse.first_ua ? ++number : number;
+    if (next->pulse.first_ua && machine.runs)
+        count_ahead(next);
 }
 
 void output_give(void)
 {
-    if (!plan.made || plan.given || plan.pulse.first_ua == 0 || plan.pulse.at_us >= machine_ends_us())
+    if (waiting == 0 || given || NEXT.pulse.first_ua == 0 || NEXT.pulse.at_us >= machine_ends_us())
         return;
-    board_arm(&plan.pulse);
-    plan.given = true;
+    board_arm(&NEXT.pulse);
+    given = true;
 }
 
 static bool passes_only(void)
 {
-    return plan.made && plan.pulse.first_ua == 0;
+    return waiting && NEXT.pulse.first_ua == 0;
 }
 
 uint64_t output_next_us(void)
 {
-    if (passes_only())
-        return plan.pulse.at_us + 1u;
-    if (plan.made || machine.due_us[T_TRIP] != NEVER || !(machine.checks ? plan_check() : machine.runs && plan_train()))
-        return NEVER;
-    return is_due() ? machine.now_us : plan.pulse.at_us - AHEAD_US + 1u;
+    struct planned unplanned;
+    uint64_t at_us = due_us(&unplanned);
+    if (at_us != NEVER)
+        at_us = at_us < machine.now_us + AHEAD_US ? machine.now_us : at_us - AHEAD_US + 1u;
+    return passes_only() && NEXT.pulse.at_us < at_us ? NEXT.pulse.at_us + 1u : at_us;
 }
 
 bool output_is_near(void)
 {
-    return plan.made && plan.given && plan.pulse.at_us < machine.now_us + board_replan_us;
+    return given && NEXT.pulse.at_us < machine.now_us + board_replan_us;
 }
 
 /* --- what ends or changes it -------------------------------------------------------------------- */
@@ -241,24 +276,23 @@ bool output_is_near(void)
 /* The pulse that waits, if any does, is not given. One that has begun is: what ends it, ends behind its start. */
 static uint64_t withdrawn(uint64_t at_us)
 {
-    uint64_t pulse_us = plan.pulse.at_us;
-    if (!plan.made || !plan.given)
+    uint64_t pulse_us = NEXT.pulse.at_us;
+    if (!given)
         return at_us;
     if (!board_disarm()) {
         struct reading reading = {0};
         while (board_pulse(&reading) != DONE)
             ; /* it is completed, and counted before anything else is */
-        output_done(&reading);
+        output_done(&reading, false);
         return at_us > pulse_us ? at_us : pulse_us + 1u;
     }
-    plan.made = false;
     return at_us < pulse_us ? at_us : pulse_us;
 }
 
 uint64_t output_end(uint64_t at_us)
 {
     at_us = withdrawn(at_us);
-    plan.made = false;
+    drop();
     board_stage(false);
     for (uint8_t i = 0; i < CHANNELS; i++) {
         channels[i].applied_ua = channels[i].measured_ua = 0;
@@ -270,7 +304,7 @@ uint64_t output_end(uint64_t at_us)
 uint32_t output_instant(void)
 {
     uint64_t at_us = withdrawn(machine.now_us);
-    plan.made = false;
+    drop();
     return machine.run_from_us + (uint32_t)(at_us - machine.run_began_us);
 }
 
@@ -278,20 +312,22 @@ uint32_t output_instant(void)
 
 static void commit(void)
 {
-    struct channel *own = &channels[plan.pulse.channel - 1u];
-    own->last_ua = own->applied_ua = plan.pulse.first_ua;
-    plan.made = false;
+    struct channel *own = &channels[NEXT.pulse.channel - 1u];
+    turn = (uint8_t)((turn + 1u) % PLANS);
+    waiting--;
+    given = false;
+    own->last_ua = own->applied_ua = FLYING.pulse.first_ua;
     if (!machine.runs)
         return;
-    train_pass(&own->train, plan.pulse.channel, kept.session.limit_us, plan.level_ua);
+    train_pass(&own->train, FLYING.pulse.channel, kept.session.limit_us, FLYING.level_ua);
     if (machine.state == RAMPING && output_at_target())
-        machine_move(RUNNING, plan.pulse.at_us);
+        machine_move(RUNNING, FLYING.pulse.at_us);
 }
 
 void output_pass(uint64_t at_us)
 {
-    while (passes_only() && plan.pulse.at_us < at_us) {
-        channels[plan.pulse.channel - 1u].measured_ua = 0;
+    while (passes_only() && NEXT.pulse.at_us < at_us) {
+        channels[NEXT.pulse.channel - 1u].measured_ua = 0;
         commit();
         output_plan();
     }
@@ -299,36 +335,37 @@ void output_pass(uint64_t at_us)
 
 void output_begun(void)
 {
-    if (!plan.made || !plan.given)
+    if (!given)
         return;
     if (machine.checks)
         check.sent++;
     commit();
-    turn ^= 1u;
 }
 
 static void count(const struct reading *reading)
 {
-    struct totals *of = &totals[flying.pulse.channel - 1u];
-    of->pulses[flying.segment]++;
-    of->charge_pc[flying.segment] += (uint32_t)flying.pulse.first_ua * flying.pulse.width_us;
-    judge_totals(of, flying.segment, &flying.pulse, reading);
+    struct totals *of = &totals[FLYING.pulse.channel - 1u];
+    of->pulses[FLYING.segment]++;
+    of->charge_pc[FLYING.segment] += (uint32_t)FLYING.pulse.first_ua * FLYING.pulse.width_us;
+    judge_totals(of, FLYING.segment, &FLYING.pulse, reading);
 }
 
 static void add_to_check(const struct reading *reading)
 {
-    struct impedance *of = &impedances[flying.pulse.channel - 1u];
+    struct impedance *of = &impedances[FLYING.pulse.channel - 1u];
     of->current += reading->first > 0 ? (uint16_t)reading->first : 0u;
     of->voltage += reading->first_v;
     of->pulses++;
 }
 
-void output_done(const struct reading *reading)
+void output_done(const struct reading *reading, bool goes_on)
 {
     output_begun();
     if (machine.checks)
         add_to_check(reading);
-    else
+    judge_pulse(&channels[FLYING.pulse.channel - 1u], &FLYING.pulse, reading, FLYING.t_us, machine.checks);
+    if (goes_on)
+        output_give(); /* the next one may be half a millisecond away: what can wait, waits */
+    if (machine.runs)
         count(reading);
-    judge_pulse(&channels[flying.pulse.channel - 1u], &flying.pulse, reading, flying.t_us, machine.checks);
 }

@@ -38,7 +38,7 @@ void output_give(void);           /* hand it to the board when its time is near 
 uint64_t output_end(uint64_t at_us); /* nothing begins any more; the instant at which that holds */
 uint32_t output_instant(void);    /* a change takes effect now: the stimulation time that it holds from */
 void output_begun(void);          /* the pulse that was handed over is on its way */
-void output_done(const struct reading *reading);
+void output_done(const struct reading *reading, bool goes_on); /* it is over; with `goes_on` the next is handed over */
 void output_pass(uint64_t at_us); /* scheduled pulses of amplitude 0, before that */
 uint64_t output_next_us(void);    /* when there is something to do */
 bool output_is_near(void);        /* a pulse is so near that a command had better wait */

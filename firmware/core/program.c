@@ -163,6 +163,6 @@ uint32_t program_in_second(uint32_t pattern_us)
     uint32_t first_us = program.segments[0].dwell_us, second_us = program.segments[1].dwell_us;
     if (program.count == 1)
         return 0;
-    uint32_t cycles = pattern_us / (first_us + second_us), into_us = pattern_us % (first_us + second_us);
+    uint32_t cycles = pattern_us / (first_us + second_us), into_us = pattern_us - cycles * (first_us + second_us);
     return cycles * second_us + (into_us > first_us ? into_us - first_us : 0);
 }
