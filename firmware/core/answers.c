@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "flash.h"
 #include "board.h"
 #include "bytes.h"
 #include "crc.h"
@@ -24,7 +25,7 @@ static enum kind timed(uint8_t *to, uint8_t *end, uint8_t *size, enum kind kind)
     return sized(to, put64(end, machine.now_us), size, kind);
 }
 
-uint32_t answer_chance(uint32_t seed, uint32_t arms)
+OWN_FRAME uint32_t answer_chance(uint32_t seed, uint32_t arms)
 {
     uint8_t bytes[40];
     board_noise(bytes);

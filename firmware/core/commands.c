@@ -280,7 +280,7 @@ static bool acknowledge(uint32_t number)
 }
 
 /* Carry out a command: the kind of its answer, whose fields then stand at `to`, or REFUSED. */
-static enum kind execute(const uint8_t *payload, uint8_t *to, uint8_t *size)
+OWN_FRAME static enum kind execute(const uint8_t *payload, uint8_t *to, uint8_t *size)
 {
     const uint8_t *fields = payload + HEAD;
     uint32_t t_us = 0;
@@ -346,7 +346,7 @@ static void in_turn(const uint8_t *payload, uint8_t size, uint16_t sequence)
     telemetry_answer(kept_answer.answer, kept_answer.size);
 }
 
-void commands_take(const uint8_t *payload, uint8_t size)
+OWN_FRAME void commands_take(const uint8_t *payload, uint8_t size)
 {
     uint16_t sequence = sequence_of(payload, size);
     bool known = is_known(payload, size);

@@ -1,5 +1,6 @@
 #include "core.h"
 
+#include "flash.h"
 #include "board.h"
 #include "commands.h"
 #include "frame.h"
@@ -42,7 +43,7 @@ static void take_command(void)
 }
 
 /* Everything waits for a pulse that is on its way, but for the line, and for what makes the next one ready. */
-void core_poll(void)
+OWN_FRAME void core_poll(void)
 {
     struct reading reading = {0};
     uint64_t now_us = board_now_us();
@@ -65,7 +66,7 @@ void core_poll(void)
     telemetry_send();
 }
 
-uint64_t core_next_us(void)
+OWN_FRAME uint64_t core_next_us(void)
 {
     uint64_t next_us = output_next_us();
     for (uint8_t timer = 0; timer < TIMERS; timer++)

@@ -9,7 +9,9 @@
 #define READ_BYTE(at) pgm_read_byte(at)
 #define READ_WORD(at) pgm_read_word(at)
 #define READ_LONG(at) pgm_read_dword(at)
+#define OWN_FRAME __attribute__((noinline)) /* its stack is given back where it ends */
 #else
+#define OWN_FRAME
 #define IN_FLASH
 #define FAST
 #define READ_BYTE(at) (*(at))

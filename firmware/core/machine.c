@@ -305,7 +305,7 @@ uint64_t machine_ends_us(void)
     return ends_us;
 }
 
-void machine_do_due(uint64_t now_us)
+OWN_FRAME void machine_do_due(uint64_t now_us)
 {
     for (;;) {
         uint8_t next = 0;

@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "flash.h"
 #include "gate.h"
 #include "judge.h"
 #include "kept.h"
@@ -221,7 +222,7 @@ static void count_ahead(const struct planned *next)
     kept_write_channel(next->pulse.channel, &about);
 }
 
-void output_plan(void)
+OWN_FRAME void output_plan(void)
 {
     static const struct segment CHECK_SHAPE = {CHECK_PERIOD_US, 0, CHECK_WIDTH_US, 0, CHECK_WIDTH_US};
     struct planned *next = nth((uint8_t)(waiting + 1u));
@@ -358,7 +359,7 @@ static void add_to_check(const struct reading *reading)
     of->pulses++;
 }
 
-void output_done(const struct reading *reading, bool goes_on)
+OWN_FRAME void output_done(const struct reading *reading, bool goes_on)
 {
     output_begun();
     if (machine.checks)

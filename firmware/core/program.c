@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "flash.h"
 #include "bytes.h"
 #include "codes.h"
 #include "crc.h"
@@ -127,7 +128,7 @@ static uint8_t wired(uint8_t bytes[HEAD_SIZE + MAX_SEGMENTS * SEGMENT_SIZE])
     return (uint8_t)(at - bytes);
 }
 
-bool program_seal(uint8_t digest[32])
+OWN_FRAME bool program_seal(uint8_t digest[32])
 {
     uint8_t bytes[HEAD_SIZE + MAX_SEGMENTS * SEGMENT_SIZE];
     if (!between(program.given, program.count, program.count))
@@ -139,7 +140,7 @@ bool program_seal(uint8_t digest[32])
     return true;
 }
 
-bool program_holds(void)
+OWN_FRAME bool program_holds(void)
 {
     uint8_t bytes[HEAD_SIZE + MAX_SEGMENTS * SEGMENT_SIZE];
     if (program.count < 1 || program.count > MAX_SEGMENTS)

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "flash.h"
 #include "board.h"
 #include "bytes.h"
 #include "kept.h"
@@ -141,7 +142,7 @@ static void picture_channel(uint8_t *at, uint8_t channel)
     put64(at, machine.now_us);
 }
 
-void telemetry_picture(void)
+OWN_FRAME void telemetry_picture(void)
 {
     out.parts = 1;
     out.sent = 0;
@@ -220,7 +221,7 @@ bool telemetry_waits(void)
     return out.stopped || out.answer_size || out.event_count || out.sent < out.parts;
 }
 
-void telemetry_send(void)
+OWN_FRAME void telemetry_send(void)
 {
     if (!board_line_free())
         return;

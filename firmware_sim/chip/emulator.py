@@ -90,6 +90,10 @@ class Emulator:
         """Reset the chip; with `power` its RAM is lost."""
         self._ask(b"x", bytes([power]))
 
+    def hang(self) -> None:
+        """Let the firmware hang, interrupts off."""
+        self._ask(b"h")
+
     @property
     def fram(self) -> bytes:
         """The memory that lasts."""
