@@ -77,8 +77,8 @@ ISR(USART_UDRE_vect)
 
 static void line_boot(void)
 {
+    UCSR0A = 1u << U2X0; /* first: simavr takes the rate from what stands there when the divider is written */
     UBRR0 = BAUD_DIVIDER;
-    UCSR0A = 1u << U2X0;
     UCSR0B = 1u << RXEN0 | 1u << TXEN0 | 1u << RXCIE0;
 }
 

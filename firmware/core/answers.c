@@ -13,7 +13,7 @@
 
 #define UNITS_A_NJ 8000000u /* 0.125 fJ */
 
-static enum kind sized(uint8_t *to, const uint8_t *end, uint8_t *size, enum kind kind)
+static enum kind sized(const uint8_t *to, const uint8_t *end, uint8_t *size, enum kind kind)
 {
     *size = (uint8_t)(end - to);
     return kind;

@@ -4,7 +4,7 @@
 
 #define PROTOCOL_VERSION 2u
 #define CHANNELS 4u
-#define HAS(mask, channel) (((mask) & (1u << ((channel) - 1u))) != 0) /* channel n is bit n-1 */
+#define HAS(mask, channel) (((mask) & (1u << (((channel) - 1u) & 7u))) != 0) /* channel n is bit n-1 */
 
 enum state { IDLE, LOADING, LOADED, TESTED, ARMED, CHECKING, RAMPING, RUNNING, RAMPING_DOWN, HELD, ENDED };
 

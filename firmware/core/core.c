@@ -2,6 +2,7 @@
 
 #include "flash.h"
 #include "board.h"
+#include "codes.h"
 #include "commands.h"
 #include "frame.h"
 #include "kept.h"
@@ -35,7 +36,8 @@ static void take_stop(void)
 
 static void take_command(void)
 {
-    if (inbox.size == 0 || output_is_near() || !telemetry_has_room())
+    bool changes_pulses = inbox.payload[0] == SET_TARGET;
+    if (inbox.size == 0 || !telemetry_has_room() || (changes_pulses && output_is_near()))
         return;
     uint8_t size = inbox.size;
     commands_take(inbox.payload, size);
@@ -69,7 +71,7 @@ OWN_FRAME void core_poll(void)
 OWN_FRAME uint64_t core_next_us(void)
 {
     uint64_t next_us = output_next_us();
-    for (uint8_t timer = 0; timer < TIMERS; timer++)
+    for (uint8_t timer = 0; timer < (uint8_t)TIMERS; timer++)
         if (machine.due_us[timer] < next_us)
             next_us = machine.due_us[timer];
     return next_us;

@@ -10,14 +10,14 @@ static bool gives_output(enum state state)
 static bool shape_is_lawful(const struct pulse *pulse)
 {
     return pulse->width_us >= MIN_WIDTH_US && pulse->width_us <= MAX_WIDTH_US && pulse->gap_us <= MAX_GAP_US &&
-           pulse->second_width_us >= pulse->width_us && pulse->second_width_us <= MAX_SECOND_WIDTH_US;
+           pulse->second_width_us <= MAX_SECOND_WIDTH_US; /* not shorter than the first: by the areas */
 }
 
 static bool charge_is_lawful(const struct pulse *pulse)
 {
     uint32_t first_pc = (uint32_t)pulse->first_ua * pulse->width_us;
     uint32_t second_pc = (uint32_t)pulse->second_ua * pulse->second_width_us;
-    return first_pc <= MAX_CHARGE_PC && first_pc == second_pc && pulse->second_ua <= pulse->first_ua;
+    return pulse->second_ua <= pulse->first_ua && first_pc <= MAX_CHARGE_PC && first_pc == second_pc;
 }
 
 bool gate_permits(const struct permission *permission, const struct pulse *pulse)
@@ -32,7 +32,7 @@ bool gate_permits(const struct permission *permission, const struct pulse *pulse
         return false;
     if (permission->state == CHECKING && pulse->first_ua > CHECK_UA)
         return false;
-    return shape_is_lawful(pulse) && charge_is_lawful(pulse);
+    return charge_is_lawful(pulse) && shape_is_lawful(pulse);
 }
 
 uint16_t over_current_ua(uint16_t applied_ua)

@@ -30,7 +30,8 @@ static uint64_t energy_of(int16_t current, uint16_t voltage, uint16_t width_us)
 void judge_totals(struct totals *of, uint8_t segment, const struct pulse *pulse, const struct reading *reading)
 {
     uint16_t first = size_of(reading->first), second = size_of(reading->second);
-    of->measured[segment] += (uint32_t)first * pulse->width_us;
+    uint32_t charge = (uint32_t)first * pulse->width_us;
+    of->measured[segment] += charge;
     of->net += net_of(pulse, reading);
     of->energy += energy_of(reading->first, reading->first_v, pulse->width_us) +
                   energy_of(reading->second, reading->second_v, pulse->second_width_us);

@@ -59,7 +59,7 @@ static void watch_zero(uint64_t at_us)
 void machine_boot(void)
 {
     memset(&machine, 0, sizeof machine);
-    for (uint8_t timer = 0; timer < TIMERS; timer++)
+    for (uint8_t timer = 0; timer < (uint8_t)TIMERS; timer++)
         machine.due_us[timer] = NEVER;
     board_stage(false);
     watch_zero(0);
@@ -180,7 +180,7 @@ void machine_arm(const struct arming *arming, uint32_t time_to_live_ms)
 {
     machine.arming = *arming;
     kept.session.nonce = arming->nonce;
-    machine.due_us[T_ARM] = machine.now_us + time_to_live_ms * 1000u;
+    machine.due_us[T_ARM] = machine.now_us + (uint64_t)time_to_live_ms * 1000u;
     machine_move(ARMED, machine.now_us);
     machine_alive();
     kept_write();
@@ -299,7 +299,7 @@ static void do_one(enum timer timer, uint64_t at_us)
 uint64_t machine_ends_us(void)
 {
     uint64_t ends_us = NEVER;
-    for (uint8_t timer = T_WATCHDOG; timer <= T_TRIP; timer++)
+    for (uint8_t timer = T_WATCHDOG; timer <= (uint8_t)T_TRIP; timer++)
         if (machine.due_us[timer] < ends_us)
             ends_us = machine.due_us[timer];
     return ends_us;
@@ -309,7 +309,7 @@ OWN_FRAME void machine_do_due(uint64_t now_us)
 {
     for (;;) {
         uint8_t next = 0;
-        for (uint8_t timer = 1; timer < TIMERS; timer++)
+        for (uint8_t timer = 1; timer < (uint8_t)TIMERS; timer++)
             if (machine.due_us[timer] < machine.due_us[next])
                 next = timer;
         uint64_t at_us = machine.due_us[next] < now_us ? machine.due_us[next] : now_us;

@@ -169,7 +169,7 @@ static uint64_t due_check_us(struct planned *next)
     next->pulse.channel = check.channel;
     if (waiting || check.sent >= CHECK_PULSES)
         return NEVER;
-    return check.began_us + check.sent * (uint32_t)CHECK_PERIOD_US;
+    return check.began_us + (uint64_t)(check.sent * (uint32_t)CHECK_PERIOD_US);
 }
 
 static uint64_t due_train_us(struct planned *next)
@@ -347,7 +347,8 @@ static void count(const struct reading *reading)
 {
     struct totals *of = &totals[FLYING.pulse.channel - 1u];
     of->pulses[FLYING.segment]++;
-    of->charge_pc[FLYING.segment] += (uint32_t)FLYING.pulse.first_ua * FLYING.pulse.width_us;
+    uint32_t charge_pc = (uint32_t)FLYING.pulse.first_ua * FLYING.pulse.width_us;
+    of->charge_pc[FLYING.segment] += charge_pc;
     judge_totals(of, FLYING.segment, &FLYING.pulse, reading);
 }
 

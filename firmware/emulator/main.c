@@ -42,7 +42,7 @@ static uint8_t out[MOST], waiting[MOST];
 static uint32_t out_size, in_first, in_end;
 static struct change changes[MOST / 16];
 static uint32_t change_count;
-static bool frame_left;
+static bool frame_left, is_full;
 static uint64_t noise = 1;
 
 static void set_pin(char port, int pin, int value)
@@ -85,11 +85,19 @@ static void byte_out(avr_irq_t *irq, uint32_t value, void *nothing)
         avr_cycle_timer_register(avr, BYTE_CYCLES, frame_has_left, NULL);
 }
 
+static void flow(avr_irq_t *irq, uint32_t value, void *full)
+{
+    (void)irq, (void)value;
+    is_full = full != NULL;
+}
+
 static avr_cycle_count_t byte_in(avr_t *of, avr_cycle_count_t when, void *nothing)
 {
     (void)of, (void)nothing;
     if (in_first == in_end)
         return 0;
+    if (is_full)
+        return when + BYTE_CYCLES; /* simavr takes bytes a little slower than the line brings them */
     avr_raise_irq(line_in, waiting[in_first++ % MOST]);
     return when + BYTE_CYCLES;
 }
@@ -135,6 +143,8 @@ static void power_on(const char *path)
     avr_ioctl(avr, AVR_IOCTL_UART_SET_FLAGS('0'), &flags);
     line_in = avr_io_getirq(avr, AVR_IOCTL_UART_GETIRQ('0'), UART_IRQ_INPUT);
     avr_irq_register_notify(avr_io_getirq(avr, AVR_IOCTL_UART_GETIRQ('0'), UART_IRQ_OUTPUT), byte_out, NULL);
+    avr_irq_register_notify(avr_io_getirq(avr, AVR_IOCTL_UART_GETIRQ('0'), UART_IRQ_OUT_XON), flow, NULL);
+    avr_irq_register_notify(avr_io_getirq(avr, AVR_IOCTL_UART_GETIRQ('0'), UART_IRQ_OUT_XOFF), flow, &is_full);
     avr_irq_register_notify(avr_io_getirq(avr, AVR_IOCTL_ADC_GETIRQ, ADC_IRQ_OUT_TRIGGER), open_input, NULL);
     model_boot(set_pin, note);
     for (long number = 0; number < 24; number++) {
@@ -216,6 +226,7 @@ static void reset(bool power)
         paint();
     no_level_interrupts();
     in_first = in_end;
+    is_full = false;
 }
 
 /* At the end of the flash stands `rjmp .-2`, which no image reaches by itself. */

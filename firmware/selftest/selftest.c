@@ -57,8 +57,8 @@ int main(void)
     TCCR0B = 1u << CS01 | 1u << CS00;
     TIMSK0 = 1u << TOIE0;
 #elif ROW == LINE
-    UBRR0 = 16;
     UCSR0A = 1u << U2X0;
+    UBRR0 = 16;
     UCSR0B = 1u << TXEN0 | 1u << UDRIE0;
 #elif ROW == NOISE
     ADMUX = 1u << REFS0 | 5;
