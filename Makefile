@@ -5,6 +5,7 @@
 # make bench   speed, each figure beside its limit
 # make certificate     conformance over the full range, and every cell of it removed in turn: docs/certificate.md, minutes
 # make byte-paced      the suite against a simulator behind a UART of 115 200 baud, pty and TCP: real time, 20 minutes
+# make firmware    the firmware in C: for this machine, for the chip, and the emulator of that chip
 # make clean   remove what the above made
 #
 # What has to be on the machine first (Debian 12): apt-get install make python3-venv
@@ -26,7 +27,7 @@ BENCH_OPTIONS ?= --write-page
 # How long `make agree` runs.
 AGREE_OPTIONS ?= --examples 20000
 
-.PHONY: run test lint agree bench certificate byte-paced clean
+.PHONY: run test lint agree bench certificate byte-paced firmware firmware-page clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
@@ -57,6 +58,14 @@ certificate: $(VENV)/.installed-dev
 
 byte-paced: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.stimlab.conformance.byte_paced_run
+
+# Needs: apt-get install gcc gcc-avr avr-libc libsimavr-dev libelf-dev
+firmware:
+	@$(MAKE) --no-print-directory -C firmware all
+
+# What the machine code takes and keeps, measured, into docs/firmware.md.
+firmware-page: firmware $(VENV)/.installed-dev
+	$(BIN)/python -m tests.firmware.page --write
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks

@@ -110,7 +110,7 @@ def sim(
         with ExitStack() as open_things:
             seeded = seed is not None or scenario is not None
             _run(open_things, options, tcp, journal, link, seeded=seeded)
-    except (FlashUnusable, ServeProblem) as problem:
+    except (FlashUnusable, ServeProblem, WrongDevice) as problem:
         raise _CannotBegin(str(problem)) from None
     except OSError as problem:
         raise _CannotBegin(f"{problem.filename or 'the line'}: {problem.strerror}") from None

@@ -58,6 +58,11 @@ static uint8_t ring_out;
 static const uint8_t *volatile sending;
 static volatile uint8_t to_send;
 
+#ifndef USART_RX_vect /* the Mega 2560 has four of them */
+#define USART_RX_vect USART0_RX_vect
+#define USART_UDRE_vect USART0_UDRE_vect
+#endif
+
 ISR(USART_RX_vect)
 {
     uint8_t place = ring_in;

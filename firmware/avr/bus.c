@@ -101,34 +101,53 @@ void fram_read(uint16_t address, uint8_t *data, uint8_t size)
     HIGH(PORTD, SELECT_FRAM);
 }
 
-static void adc_clock(void)
+static inline void adc_clock(void)
 {
     HIGH(PORTB, ADC_CLOCK);
     LOW(PORTB, ADC_CLOCK);
 }
 
+/* Written out as well: seven conversions have to fit into a phase of 100 us. */
+#define ORDER_BIT(mask) \
+    do { \
+        if (order & (mask)) \
+            HIGH(PORTB, ADC_OUT); \
+        else \
+            LOW(PORTB, ADC_OUT); \
+        adc_clock(); \
+    } while (0)
+#define CODE_BIT(byte, mask) \
+    do { \
+        HIGH(PORTB, ADC_CLOCK); \
+        if (PINB & 1u << ADC_IN) \
+            (byte) |= (mask); \
+        LOW(PORTB, ADC_CLOCK); \
+    } while (0)
+
 uint16_t adc_read(uint8_t input)
 {
-    uint16_t code = 0;
-    uint8_t order = (uint8_t)(0xC0u | (uint8_t)(input << 3)); /* start, single-ended, three bits of input */
+    uint8_t high = 0, low = 0, order = input; /* start, single-ended, three bits of input */
     LOW(PORTB, ADC_SELECT);
-    for (uint8_t bit = 5; bit; bit--) {
-        if (order & 0x80u)
-            HIGH(PORTB, ADC_OUT);
-        else
-            LOW(PORTB, ADC_OUT);
-        adc_clock();
-        order = (uint8_t)(order << 1);
-    }
+    HIGH(PORTB, ADC_OUT);
+    adc_clock();
+    adc_clock();
+    ORDER_BIT(0x04u);
+    ORDER_BIT(0x02u);
+    ORDER_BIT(0x01u);
     adc_clock(); /* the sample is taken */
     adc_clock(); /* a bit that is always zero */
-    for (uint8_t bit = 12; bit; bit--) {
-        HIGH(PORTB, ADC_CLOCK);
-        code = (uint16_t)(code << 1);
-        if (PINB & 1u << ADC_IN)
-            code |= 1u;
-        LOW(PORTB, ADC_CLOCK);
-    }
+    CODE_BIT(high, 0x08u);
+    CODE_BIT(high, 0x04u);
+    CODE_BIT(high, 0x02u);
+    CODE_BIT(high, 0x01u);
+    CODE_BIT(low, 0x80u);
+    CODE_BIT(low, 0x40u);
+    CODE_BIT(low, 0x20u);
+    CODE_BIT(low, 0x10u);
+    CODE_BIT(low, 0x08u);
+    CODE_BIT(low, 0x04u);
+    CODE_BIT(low, 0x02u);
+    CODE_BIT(low, 0x01u);
     HIGH(PORTB, ADC_SELECT);
-    return code;
+    return (uint16_t)((uint16_t)(high << 8) | low);
 }

@@ -13,8 +13,9 @@
 #define FIRST_LOOK (12u * TICKS_A_US)  /* the current has come to stand */
 #define LOOK_AGAIN (300u * TICKS_A_US) /* in a long phase an over-current is looked for so often */
 #define LOOK_TIME (120u * TICKS_A_US)  /* what a look and the end take, at most */
-#define VOLT_EARLY (56u * TICKS_A_US)  /* two conversions, then the edge */
-#define COARSE_EARLY (36u * TICKS_A_US) /* one */
+#define VOLT_EARLY (48u * TICKS_A_US)  /* two conversions, then the edge */
+#define COARSE_EARLY (32u * TICKS_A_US) /* one */
+#define NARROW_US 130u                  /* a phase in which not all seven conversions find room */
 #define SPIN (40u * TICKS_A_US)        /* a gap so short is waited for */
 #define DEAD (3u * TICKS_A_US)         /* between the two sides of the bridge, where no gap is asked for */
 #define ARM_TIME (40u * TICKS_A_US)    /* from the counter to the compare register, in board_arm */
@@ -131,8 +132,8 @@ static uint16_t look(uint8_t phase, uint16_t most_ua, uint16_t early)
     looks[phase]++;
     if (is_over(code, most_ua))
         cut(given->channel, code);
-    else if (phase)
-        look_at_others();
+    else if (phase || given->width_us >= NARROW_US)
+        look_at_others(); /* where the larger phase is the first, it is the one that shows most */
     if (step == OVER)
         return 0;
     if ((int16_t)(end_tick - TCNT1) > (int16_t)(LOOK_AGAIN + LOOK_TIME))
@@ -174,7 +175,7 @@ static uint16_t first_end(void)
 
 static uint16_t second_end(void)
 {
-    volts[1] = half_mv_now(false);
+    volts[1] = given->second_width_us < NARROW_US ? volts[0] : half_mv_now(false);
     wait_for(end_tick);
     PORTB &= (uint8_t)~(1u << REVERSE);
     took_ticks = (uint16_t)(end_tick - begin_tick);

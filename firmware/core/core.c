@@ -2,7 +2,6 @@
 
 #include "flash.h"
 #include "board.h"
-#include "codes.h"
 #include "commands.h"
 #include "frame.h"
 #include "kept.h"
@@ -10,6 +9,10 @@
 #include "output.h"
 #include "program.h"
 #include "telemetry.h"
+
+/* What is begun while a pulse is on its way is done before it ends, because the next one may begin 600 us behind it. */
+#define PLAN_US 1500u
+#define SEND_US 800u
 
 void core_boot(void)
 {
@@ -36,8 +39,7 @@ static void take_stop(void)
 
 static void take_command(void)
 {
-    bool changes_pulses = inbox.payload[0] == SET_TARGET;
-    if (inbox.size == 0 || !telemetry_has_room() || (changes_pulses && output_is_near()))
+    if (inbox.size == 0 || output_is_near() || !telemetry_has_room())
         return;
     uint8_t size = inbox.size;
     commands_take(inbox.payload, size);
@@ -62,10 +64,13 @@ OWN_FRAME void core_poll(void)
             take_stop();
         take_command();
     }
-    output_plan();
+    uint32_t left_us = flight == FLIES ? output_left_us(now_us) : UINT32_MAX;
+    if (left_us > PLAN_US)
+        output_plan();
     if (flight != FLIES)
         output_give();
-    telemetry_send();
+    if (left_us > SEND_US)
+        telemetry_send();
 }
 
 OWN_FRAME uint64_t core_next_us(void)

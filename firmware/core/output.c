@@ -263,8 +263,15 @@ uint64_t output_next_us(void)
     struct planned unplanned;
     uint64_t at_us = due_us(&unplanned);
     if (at_us != NEVER)
-        at_us = at_us < machine.now_us + AHEAD_US ? machine.now_us : at_us - AHEAD_US + 1u;
+        at_us = at_us < machine.now_us + AHEAD_US ? 0 : at_us - AHEAD_US + 1u; /* 0: at once */
     return passes_only() && NEXT.pulse.at_us < at_us ? NEXT.pulse.at_us + 1u : at_us;
+}
+
+uint32_t output_left_us(uint64_t now_us)
+{
+    const struct pulse *pulse = &FLYING.pulse;
+    uint64_t end_us = pulse->at_us + pulse->width_us + pulse->gap_us + pulse->second_width_us;
+    return end_us > now_us ? (uint32_t)(end_us - now_us) : 0;
 }
 
 bool output_is_near(void)

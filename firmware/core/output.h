@@ -41,6 +41,7 @@ void output_begun(void);          /* the pulse that was handed over is on its wa
 void output_done(const struct reading *reading, bool goes_on); /* it is over; with `goes_on` the next is handed over */
 void output_pass(uint64_t at_us); /* scheduled pulses of amplitude 0, before that */
 uint64_t output_next_us(void);    /* when there is something to do */
+uint32_t output_left_us(uint64_t now_us); /* to the end of the pulse that is on its way */
 bool output_is_near(void);        /* a pulse is so near that a command had better wait */
 bool output_at_target(void);
 uint16_t ohm_of(uint32_t voltage, uint32_t current);

@@ -59,7 +59,7 @@ uint16_t train_level(const struct train *train, uint32_t limit_us)
     if (passed_us > 1000000ul)
         passed_us = 1000000ul; /* the gentlest slope has come to the largest step by then */
     uint16_t most_ua = (uint16_t)(MAX_RISE_UA - MAX_RISE_UA % program.quantum_ua);
-    uint32_t risen_ua = program.slope_ua_per_s * passed_us / 1000000ul;
+    uint32_t risen_ua = program.slope_ua_per_s * passed_us / 1000000u;
     return lower(aim_ua, (uint32_t)train->level_ua + lower(most_ua, risen_ua));
 }
 

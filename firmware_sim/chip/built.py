@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from firmware_sim.factory import WrongDevice
+
 HERE = Path(__file__).resolve().parents[2]
 BUILD = HERE / "build" / "firmware"
 HOST = BUILD / "libstimulator.so"
@@ -10,7 +12,7 @@ CHIP = BUILD / "stimulator-emulated.elf"
 EMULATOR = BUILD / "emulator"
 
 
-class NotBuilt(OSError):
+class NotBuilt(WrongDevice):
     """A build of the firmware that is not there. The message says how to make it."""
 
 

@@ -1,12 +1,13 @@
 """The machine code itself: timing by cycle, its stack, a hang, resets, and a session as a person starts it."""
 
+import re
 import subprocess
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from firmware_sim.chip.emulator import Emulator
 from stimctl.cli import main
 from stimctl.wire.codec import ReadCounters, ReadSession
 from stimctl.wire.codes import DeviceState, EndReason
@@ -65,8 +66,7 @@ def test_a_hang_reaches_zero_by_the_hardware_watchdog(lab: timing.Lab) -> None:
     assert lab.bench.welcome is not None
     assert lab.bench.welcome.state == DeviceState.IDLE
     counted = sum(sum(lab.bench.get(ReadCounters(channel), object, by="R-69")[2:4]) for channel in (1, 2, 3))
-    first = next(n for n, each in enumerate(lab.chip.pulse_log.pulses))
-    assert counted == len(lab.chip.pulse_log.pulses) - first
+    assert counted == len(lab.chip.pulse_log.pulses)
     lab.bench.acknowledge()
 
 
@@ -84,21 +84,29 @@ def test_a_reset_loses_and_doubles_no_pulse(lab: timing.Lab, after_us: int) -> N
     lab.bench.acknowledge()
 
 
-def test_a_session_as_a_person_starts_it(chip_image: Path, tmp_path: Path) -> None:
-    prescription = tmp_path / "short.toml"
-    text = Path("profiles/examples/low-back-pain.toml").read_text("utf-8")
-    prescription.write_text(text, encoding="utf-8")
+def test_it_says_who_it_is_through_the_command(chip_image: Path) -> None:
     done = CliRunner().invoke(main, ["info", "--port", "sim://?device=firmware"])
     assert done.exit_code == 0, done.output
     assert "stimctl reference" in done.output
+    assert "SIMULATOR" in done.output
 
 
-def test_the_image_says_its_own_hash(chip_image: Path) -> None:
-    from hashlib import sha256
-
+def test_the_image_says_its_own_hash(chip_image: Path, lab: timing.Lab) -> None:
     image = chip_image.with_suffix(".bin").read_bytes()
-    emulator = Emulator(chip_image)
-    emulator.close()
-    place = image.rfind(b"\0\1\0") if False else None
-    assert place is None
-    assert sha256(image).digest()  # what stands in it is looked at in test_identity
+    assert lab.bench.identity is not None
+    told = lab.bench.identity.firmware.sha256
+    assert image.count(told) == 1
+    assert sha256(image.replace(told, bytes(32))).digest() == told
+
+
+def test_a_session(chip_image: Path, tmp_path: Path) -> None:
+    """2/100 Hz for a minute, the driver at one end of the line and machine code at the other."""
+    text = Path("profiles/examples/bench-2-100hz.toml").read_text("utf-8")
+    short = tmp_path / "short.toml"
+    short.write_text(re.sub(r"minutes *= *\d+", "minutes = 1", text), "utf-8")
+    order = ["run", "bench-2-100hz", "--port", "sim://?device=firmware", "--prescription", str(short), "--unattended"]
+    done = CliRunner().invoke(main, order)
+    assert done.exit_code == 0, done.output
+    assert "ended        timer" in done.output
+    assert "counted      by the device, exactly what was commanded: yes" in done.output
+    assert "3,060       3,060" in done.output
