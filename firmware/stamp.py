@@ -1,6 +1,6 @@
 """Put an image's SHA-256 into it: over its bytes as they are flashed, the 32 in which it stands being zero (R-88).
 
-    python stamp.py build/firmware/stimulator.elf      (writes .hex beside it, too)
+python stamp.py build/firmware/stimulator.elf      (writes .hex beside it, too)
 """
 
 import subprocess

@@ -35,9 +35,9 @@ class Chip:
         load: Load | str = "nominal",
         flash: Flash | None = None,
         recorder: "Recorder | None" = None,
-        journal: Callable[[Mapping[str, int | str]], None] | None = None,
+        journal: Callable[[Mapping[str, int | str]], None] | None = None,  # noqa: ARG002  it tells on its line only
         boot_us: int = 0,
-        draw: object = None,
+        draw: object = None,  # noqa: ARG002  chance comes from its own converter
         image: Path = CHIP,
     ) -> None:
         self._boot_us = boot_us - BOOT_US

@@ -1,8 +1,8 @@
 """The chip, behind one small interface: a process that runs machine code with our board around it.
 
 Load an image, run to a cycle or to the end of a frame, bytes in and out, what changed on pins and converters with its
-cycle, loads, faults and resets. The program is `firmware/emulator/main.c` (simavr); what is asked of it, and how, stands
-at its head.
+cycle, loads, faults and resets. The program is `firmware/emulator/main.c` (simavr); what is asked of it, and how,
+stands at its head.
 """
 
 import struct

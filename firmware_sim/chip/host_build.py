@@ -72,10 +72,10 @@ class HostBuild:
         seed: int = 1,
         load: Load | str = "nominal",
         flash: Flash | None = None,
-        recorder: "Recorder | None" = None,
-        journal: Callable[[Mapping[str, int | str]], None] | None = None,
+        recorder: "Recorder | None" = None,  # noqa: ARG002  a record is made of pins, which it has none of
+        journal: Callable[[Mapping[str, int | str]], None] | None = None,  # noqa: ARG002  it tells on its line only
         boot_us: int = 0,
-        draw: object = None,
+        draw: object = None,  # noqa: ARG002  chance comes from the seed
         library: Path = HOST,
     ) -> None:
         self._boot_us = boot_us

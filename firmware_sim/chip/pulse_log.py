@@ -105,7 +105,11 @@ class PulseLog:
         volt = pair.rested(first.cap_volt, gap_us)
         second = pair.drive(-pulse.second_code * DAC_STEP_NA / 1_000, second_us, volt, RAIL_VOLT)
         shape = Shape(
-            round(first.mean_ua * 1_000), width_us, gap_us, round(-second.mean_ua * 1_000) if second_us else 0, second_us
+            round(first.mean_ua * 1_000),
+            width_us,
+            gap_us,
+            round(-second.mean_ua * 1_000) if second_us else 0,
+            second_us,
         )
         electrodes.leave(second.cap_volt if second_us else first.cap_volt, begun_us + shape.span_us)
         curves = first.curve, second.curve if second_us else None

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 CDEF = """
-struct pulse { uint64_t at_us; uint32_t number; uint16_t first_ua, second_ua; uint16_t width_us, gap_us, second_width_us;
+struct pulse { uint64_t at_us; uint32_t number; uint16_t first_ua, second_ua;
+               uint16_t width_us, gap_us, second_width_us;
                uint16_t most_first_ua, most_second_ua, most_other_ua; uint8_t channel; };
 struct permission { int state; uint8_t armed_mask; uint16_t ceiling_ua; uint16_t last_ua; };
 _Bool gate_permits(const struct permission *permission, const struct pulse *pulse);
@@ -36,7 +37,7 @@ _GOOD = Case("an ordinary pulse", True)
 
 
 def _case(name: str, passes: bool, **changes: int) -> Case:
-    return replace(_GOOD, name=name, passes=passes, **changes)  # type: ignore[arg-type]
+    return replace(_GOOD, name=name, passes=passes, **changes)
 
 
 def _both(ua: int) -> dict[str, int]:
@@ -54,7 +55,8 @@ CASES = (
       for channel in (1, 2, 3, 4)),
     *(_case(f"channel {channel} is not armed", False, channel=channel, armed_mask=0b1111 & ~(1 << channel - 1))
       for channel in (1, 2, 3, 4)),
-    *(_case(f"channel {channel} that a wrong mask arms", False, channel=channel, armed_mask=0xFF) for channel in (0, 5)),
+    *(_case(f"channel {channel} that a wrong mask arms", False, channel=channel, armed_mask=0xFF)
+      for channel in (0, 5)),
     _case("no amplitude", False, **_both(0)),
     _case("1 uA", True, last_ua=0, **_both(1)),
     _case("the ceiling", True, ceiling_ua=1_000),
@@ -83,7 +85,8 @@ CASES = (
     _case("a second area that is larger", False, second_ua=1_001),
 )  # fmt: skip
 # Applied and cut at, in uA.
-CUTS = ((0, 100), (1, 101), (999, 1_099), (1_000, 1_100), (1_009, 1_109), (1_010, 1_111), (1_500, 1_650), (1_999, 2_198),
+CUTS = ((0, 100), (1, 101), (999, 1_099), (1_000, 1_100), (1_009, 1_109), (1_010, 1_111), (1_500, 1_650),
+        (1_999, 2_198),
         (2_000, 2_200), (2_001, 2_200), (2_200, 2_200))  # fmt: skip
 
 

@@ -77,7 +77,8 @@ def is_equivalent(mutant: Mutant) -> bool:
     if mutant.file == "limits.h":
         return (mutant.before, mutant.after) in EQUIVALENT
     return any(
-        mutant.after == after and before.replace(f" {mutant.before} ", f" {after} ") in line for before, after in EQUIVALENT
+        mutant.after == after and before.replace(f" {mutant.before} ", f" {after} ") in line
+        for before, after in EQUIVALENT
     )
 
 
@@ -121,7 +122,8 @@ def report() -> list[str]:
     ]  # fmt: skip
     lines += ["| file, line | was | is | killed by |", "|---|---|---|---|"]
     lines += [
-        f"| {each.file} {each.line} | `{_cell(each.before)}` | `{_cell(each.after)}` | {', '.join(names[:3]) or 'does the same'} |"
+        f"| {each.file} {each.line} | `{_cell(each.before)}` | `{_cell(each.after)}` "
+        f"| {', '.join(names[:3]) or 'does the same'} |"
         for each, names in done
     ]
     return lines

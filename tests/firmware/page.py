@@ -1,6 +1,6 @@
 """The tables of docs/firmware.md, measured on the machine code.
 
-    python -m tests.firmware.page --write
+python -m tests.firmware.page --write
 """
 
 import re
@@ -45,7 +45,9 @@ def timing_table() -> list[str]:
 def _symbols() -> list[tuple[str, int]]:
     told = subprocess.run(["avr-nm", "-S", CHIP], capture_output=True, text=True, check=True).stdout
     rows = (line.split() for line in told.splitlines())
-    sized = [(re.sub(r"\.lto_priv.*", "", row[3]), int(row[1], 16)) for row in rows if len(row) == 4 and row[2] in "bBdD"]
+    sized = [
+        (re.sub(r"\.lto_priv.*", "", row[3]), int(row[1], 16)) for row in rows if len(row) == 4 and row[2] in "bBdD"
+    ]
     return sorted(sized, key=lambda each: -each[1])
 
 
@@ -64,7 +66,9 @@ def ram_table() -> list[str]:
     (end,) = (int(line.split()[0], 16) & 0xFFFF for line in told.splitlines() if line.endswith(" _end"))
     free = lab.chip.emulator.untouched_ram(end)
     lab.close()
-    lines.append(_row("stack, as deep as it went in a busy run of three channels, interrupts included", 0x900 - end - free))
+    lines.append(
+        _row("stack, as deep as it went in a busy run of three channels, interrupts included", 0x900 - end - free)
+    )
     lines.append(_row("never touched", free))
     flash = (BUILD / "stimulator.bin").stat().st_size
     lines.append("")

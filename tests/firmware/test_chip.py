@@ -51,7 +51,7 @@ def test_the_stack_leaves_room(chip_image: Path, lab: timing.Lab) -> None:
 
 
 def test_a_hang_reaches_zero_by_the_hardware_watchdog(lab: timing.Lab) -> None:
-    course, _ = timing.busy_run(lab, 300_000)
+    timing.busy_run(lab, 300_000)
     before = lab.chip.emulator.cycle
     lab.chip.emulator.hang()
     lab.bench.nonce = None
@@ -72,7 +72,7 @@ def test_a_hang_reaches_zero_by_the_hardware_watchdog(lab: timing.Lab) -> None:
 
 @pytest.mark.parametrize("after_us", range(0, 10_000, 700))
 def test_a_reset_loses_and_doubles_no_pulse(lab: timing.Lab, after_us: int) -> None:
-    course, pulses = timing.busy_run(lab, 600_000 + after_us)
+    _, pulses = timing.busy_run(lab, 600_000 + after_us)
     lab.bench.listen(after_us)
     lab.chip.emulator.reset()
     lab.bench.nonce = None

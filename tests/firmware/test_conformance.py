@@ -13,7 +13,8 @@ from tests.stimlab.conformance.bench_world import failures, run_checks
 
 # Of each topic what is most, and what a chip may do otherwise than a model of it.
 ON_THE_CHIP = frozenset({
-    "silent_after_power_on", "it_sends_whole_frames", "it_takes_long_frames", "zeros_come_through", "wrong_crc_is_dropped",
+    "silent_after_power_on", "it_sends_whole_frames", "it_takes_long_frames", "zeros_come_through",
+    "wrong_crc_is_dropped",
     "numbers_come_back", "one_answer_each", "kept_answers_come_again", "numbers_are_not_used_twice",
     "hello_ends_a_session", "other_versions_are_refused", "boots_are_counted", "it_waits_after_a_reset",
     "loading_forgets", "segments_in_order", "segments_within_limits", "digests_are_right", "self_test_drives_nothing",

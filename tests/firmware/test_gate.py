@@ -62,6 +62,15 @@ def test_a_bug_that_is_planted_is_seen(tmp_path: Path) -> None:
     assert broken != source
     built(tmp_path, None)
     (tmp_path / "gate.c").write_text(broken, "utf-8")
-    order = ["gcc", "-std=c11", "-shared", "-fPIC", f"-I{tmp_path}", "-o", str(tmp_path / "x.so"), str(tmp_path / "gate.c")]
+    order = [
+        "gcc",
+        "-std=c11",
+        "-shared",
+        "-fPIC",
+        f"-I{tmp_path}",
+        "-o",
+        str(tmp_path / "x.so"),
+        str(tmp_path / "gate.c"),
+    ]
     subprocess.run(order, check=True, timeout=60)
     assert killers(Gate(tmp_path / "x.so"))
