@@ -89,8 +89,9 @@ def written(text: str) -> str:
     for name, make in TABLES.items():
         body = "\n".join(make())
         pattern = rf"(<!-- table: {name} -->\n).*?(\n<!-- end -->)"
-        text, count = re.subn(pattern, lambda found, body=body: found[1] + body + found[2], text, flags=re.DOTALL)
-        assert count == 1, f"docs/firmware.md has no place for the table {name!r}"
+        found = re.search(pattern, text, flags=re.DOTALL)
+        assert found is not None, f"docs/firmware.md has no place for the table {name!r}"
+        text = text[: found.start()] + found[1] + body + found[2] + text[found.end() :]
     return text
 
 

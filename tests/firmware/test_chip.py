@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from stimctl.cli import main
-from stimctl.wire.codec import ReadCounters, ReadSession
+from stimctl.wire.codec import Counters, ReadCounters, ReadSession, SessionRecord
 from stimctl.wire.codes import DeviceState, EndReason
 from tests.firmware import peripherals, timing
 
@@ -61,11 +61,11 @@ def test_a_hang_reaches_zero_by_the_hardware_watchdog(lab: timing.Lab) -> None:
     assert ended - before < 0.040 * 16_000_000, "outputs on for longer than the watchdog's 30 ms and some"
     lab.bench.restart_line()
     lab.bench.hello()
-    record = lab.bench.get(ReadSession(), object, by="R-69")
+    record = lab.bench.get(ReadSession(), SessionRecord, by="R-69")
     assert record.end_reason == EndReason.RESET
     assert lab.bench.welcome is not None
     assert lab.bench.welcome.state == DeviceState.IDLE
-    counted = sum(sum(lab.bench.get(ReadCounters(channel), object, by="R-69")[2:4]) for channel in (1, 2, 3))
+    counted = sum(sum(lab.bench.get(ReadCounters(channel), Counters, by="R-69")[2:4]) for channel in (1, 2, 3))
     assert counted == len(lab.chip.pulse_log.pulses)
     lab.bench.acknowledge()
 
@@ -79,7 +79,7 @@ def test_a_reset_loses_and_doubles_no_pulse(lab: timing.Lab, after_us: int) -> N
     lab.bench.listen(60_000)
     lab.bench.restart_line()
     lab.bench.hello()
-    counted = [sum(lab.bench.get(ReadCounters(channel), object, by="R-69")[2:4]) for channel in (1, 2, 3)]
+    counted = [sum(lab.bench.get(ReadCounters(channel), Counters, by="R-69")[2:4]) for channel in (1, 2, 3)]
     assert counted == [sum(each.channel == channel for each in pulses) for channel in (1, 2, 3)]
     lab.bench.acknowledge()
 
