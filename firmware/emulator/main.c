@@ -237,6 +237,7 @@ static void hang(void)
     avr->flash[end + 1] = 0xCF;
     avr->pc = end;
     avr->sreg[S_I] = 0;
+    avr->state = cpu_Running; /* it may have slept */
 }
 
 static uint16_t untouched(uint16_t from)
