@@ -42,7 +42,10 @@ def test_what_is_asked_for_is_made() -> None:
 @pytest.mark.parametrize(
     ("query", "says"),
     [
-        ("device=toaster", "option 'device' is 'toaster': it must be one of native, stimjim, pulsepal"),
+        (
+            "device=toaster",
+            "option 'device' is 'toaster': it must be one of native, firmware, firmware-host, stimjim, pulsepal",
+        ),
         ("device=stimjim&dialect=d", "option 'dialect' is 'd': it must be one of a, b, c"),
         ("device=pulsepal&firmware=20", "option 'firmware' is '20': it must be one of 21, 22"),
         ("device=pulsepal&isolator=0", "option 'isolator' is '0': it must be mA per volt"),
