@@ -294,7 +294,7 @@ def test_at_most_three_channels_and_each_once() -> None:
     ]
     made(channels=plans[:3], clinician=clinician)
     assert "channels" in refused(channels=plans, clinician=clinician)
-    assert "stands there once" in refused(channels=[plans[0], {**plans[1], "channel": 1}])
+    assert "may be named only once" in refused(channels=[plans[0], {**plans[1], "channel": 1}])
 
 
 def profile_with(tmp_path: Path, old: str, new: str) -> dict[str, Profile]:
@@ -466,7 +466,7 @@ def test_a_screening_does_not_stand_in_a_file() -> None:
 
 
 def test_a_screening_is_of_the_person_who_is_treated_and_fresh() -> None:
-    assert "must be the one treated" in refused(screened(), subject="person", pseudonym="p-2")
+    assert "must be the person treated" in refused(screened(), subject="person", pseudonym="p-2")
     with pytest.raises(Unsafe, match="ask again"):
         made(screened(), subject="person").begin(16 * MINUTE_US)
     begun = made(screened(), subject="person")

@@ -115,7 +115,7 @@ def test_a_living_subject_needs_a_terminal(subject: str, tmp_path: Path) -> None
         (["no-such-profile", "--port", "sim://"], codes.INVALID, "there are bench-100hz"),
         (["migraine", "--port", "sim://"], codes.INVALID, "nothing to stimulate"),
         (["low-back-pain"], codes.USAGE, "Missing option '--port'"),
-        (["low-back-pain", "--port", "sim://"], codes.INVALID, "give one with --prescription FILE"),
+        (["low-back-pain", "--port", "sim://"], codes.INVALID, "give a prescription with --prescription FILE"),
         (["bench-2hz", "--port", "sim://", "--prescription", BACK], codes.INVALID, "prescribes low-back-pain"),
         (["low-back-pain", "--port", "sim://", "--prescription", "no.toml"], codes.INVALID, "No such file"),
         (["low-back-pain", "--port", "/dev/none", "--prescription", BACK], codes.LINE, "`stimctl ports`"),
