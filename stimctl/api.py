@@ -110,6 +110,7 @@ class Session:
             log,
             session_id=self.session_id,
             url=self.url,
+            clock="real" if port.realtime else "virtual",
             auto=self._auto,
             front_end=self._front_end,
         )

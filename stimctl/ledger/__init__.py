@@ -1,6 +1,6 @@
 """The dose log: durable at each entry, append-only, and tamper-evident by a chain of hashes."""
 
-from stimctl.ledger.chain import Broken, Verdict, Why
+from stimctl.ledger.chain import Broken, Loss, Verdict, Why
 from stimctl.ledger.store import Ledger, data_folder, ledger_path, new_session_id
 from stimctl.ledger.summary import ChannelSummary, Entry, SessionHead, SessionSummary
 from stimctl.ledger.writer import LedgerWriter
@@ -11,6 +11,7 @@ __all__ = [
     "Entry",
     "Ledger",
     "LedgerWriter",
+    "Loss",
     "SessionHead",
     "SessionSummary",
     "Verdict",

@@ -20,9 +20,10 @@ from stimctl.errors import Misuse
 GENESIS = bytes(32)
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
+SEALED = "sealed"
 CANNOT_SHOW = (
-    "A chain cannot show that entries were cut off at its end, or that all of it was written anew. "
-    "Note the head hash elsewhere and give it to verify (--head) to see that too."
+    "Chain and anchor show loss and edits of the database alone. They cannot show that both were written anew together, "
+    "or that an older pair of them was put back. Note the head hash elsewhere and give it to verify (--head) to see that."
 )
 HEAD_SEEN = "The noted head hash is in the chain: everything up to it is as it was when it was noted."
 
@@ -59,26 +60,68 @@ class Why(StrEnum):
     UNREADABLE = "unreadable"
     FILE = "file"
     HEAD = "head"
+    ANCHOR = "anchor"
 
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """The first thing that does not hold. `number` is None when it is the file and not one entry."""
+    """The first thing that does not hold. `number` is None when it is the file and not one entry.
+
+    `lost` is how many entries are missing, where that can be known.
+    """
 
     number: int | None
     why: Why
     sentence: str
+    lost: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What a "sealed" entry (number `sealed_by`, written at `utc`) says was wrong when the ledger was opened again."""
+
+    sealed_by: int
+    utc: str
+    reason: str
+    missing: tuple[tuple[int, int], ...]
+
+    @property
+    def entries(self) -> int:
+        """How many entries are missing."""
+        return sum(last - first + 1 for first, last in self.missing)
+
+    @property
+    def sentence(self) -> str:
+        """What a person is told."""
+        listed = ", ".join(f"{first} to {last}" if last > first else f"{first}" for first, last in self.missing)
+        gone = f"{counted(self.entries)} lost (number {listed})" if self.missing else "no entry missing by its number"
+        return f"entry {self.sealed_by} ({self.utc[:19]}) seals what was before it: {self.reason}; {gone}"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What `verify` found. `head` is the hash of the last entry that holds, in hex."""
+    """What `verify` found. `head` is the hash of the last entry that holds, in hex.
+
+    `ok` is whether every entry that was ever durable is there as it was. `broken` is what does not hold and nobody has
+    recorded; `losses` is what was found so earlier, and sealed.
+    """
 
     ok: bool
     entries: int
     head: str
     broken: Broken | None
     note: str
+    losses: tuple[Loss, ...] = ()
+
+    @property
+    def lost(self) -> int:
+        """How many entries are missing, as far as that is known."""
+        return sum(loss.entries for loss in self.losses) + (self.broken.lost if self.broken else 0)
+
+
+def counted(entries: int) -> str:
+    """A number of entries in words."""
+    return f"{entries:,} entry" if entries == 1 else f"{entries:,} entries"
 
 
 def _encoder() -> Callable[[object], str]:
@@ -116,49 +159,147 @@ def link(previous: bytes, number: int, draft: Draft) -> bytes:
 
 
 class Walker:
-    """Follows a chain entry by entry, and keeps the first thing that does not hold."""
+    """Follows a chain entry by entry, and keeps the first thing that does not hold.
 
-    def __init__(self, expected_head: bytes | None = None) -> None:
+    Numbers that are left out are a fault unless a later "sealed" entry tells of them. `mark` is the number of the entry
+    whose hash is wanted: it is in `marked` when the walk has passed it.
+    """
+
+    def __init__(self, expected_head: bytes | None = None, mark: int = 0) -> None:
         self.count = 0
+        self.number = 0
         self.head = GENESIS
+        self.marked = GENESIS if mark == 0 else None
+        self.losses: list[Loss] = []
         self.broken: Broken | None = None
+        self._mark = mark
+        self._gaps: list[tuple[int, int]] = []
         self._wanted = expected_head
         self._seen = expected_head in (None, GENESIS)
 
-    def follow(self, rows: Iterable[Row]) -> bool:
-        """Follow `rows` while they hold. Returns whether all did."""
+    def follow(self, rows: Iterable[tuple[Any, ...]]) -> bool:
+        """Follow rows, whose texts are bytes, while they hold. Returns whether all did."""
+        head, number, digest_of = self.head, self.number, sha256
+        wanted, mark, plain = self._wanted, self._mark, _Plain()
+        count = self.count
         for row in rows:
-            self.broken = _fault_of(row, self.count + 1, self.head)
-            if self.broken:
+            try:
+                found, session_id, kind, at_us, utc, body, previous, digest = row
+                # An utc as it is always written has nothing in it that JSON would escape.
+                if (
+                    found == number + 1 and previous == head and kind != b"sealed" and body[0] == 123
+                    and len(utc) == 27 and b'"' not in utc and b"\\" not in utc
+                ):  # fmt: skip
+                    text = b'%b[%d,"%b","%b",%d,"%b",%b]' % (
+                        head, found, plain[session_id], plain[kind], at_us, utc, body,
+                    )  # fmt: skip
+                    if digest_of(text).digest() == digest:
+                        number, head, count = found, digest, count + 1
+                        if digest == wanted:
+                            self._seen = True
+                        if found == mark:
+                            self.marked = digest
+                        continue
+            except (TypeError, ValueError, IndexError):
+                pass  # what is the matter is found below
+            self.number, self.head, self.count = number, head, count
+            if not self._step(_row(row)):
                 return False
-            self.count = row.number
-            self.head = row.hash
-            self._seen = self._seen or row.hash == self._wanted
+            number, head, count = self.number, self.head, self.count
+        self.number, self.head, self.count = number, head, count
         return True
+
+    def _step(self, row: Row) -> bool:
+        """One entry that is not simply the next one."""
+        self.broken = _misplaced(row, self.number, self.head) or fault_of(row)
+        if self.broken is not None:
+            return False
+        if row.number > self.number + 1:
+            self._gaps.append((self.number + 1, row.number - 1))
+        if row.kind == SEALED:
+            self.take_seal(row.number, row.utc, row.body)
+        self.number, self.head, self.count = row.number, row.hash, self.count + 1
+        self._seen = self._seen or row.hash == self._wanted
+        if row.number == self._mark:
+            self.marked = row.hash
+        return True
+
+    def take_seal(self, number: int, utc: str, text: str) -> None:
+        """Take in what a "sealed" entry tells of."""
+        body = json.loads(text)
+        missing = tuple((int(first), int(last)) for first, last in body.get("missing") or ())
+        self.losses.append(Loss(number, utc, str(body.get("reason")), missing))
+        self._gaps = [gap for gap in self._gaps if gap not in missing]
 
     def verdict(self) -> Verdict:
         """What is known now: the first broken thing, or a noted head that is missing, or that all holds."""
+        if self._gaps:
+            self.broken = _gap(self._gaps)
         if not self.broken and not self._seen:
             sentence = "the noted head hash is not in the chain: entries were cut off, or the chain was written anew"
             self.broken = Broken(None, Why.HEAD, sentence)
         note = HEAD_SEEN if self._wanted is not None and self._seen else CANNOT_SHOW
-        return Verdict(self.broken is None, self.count, self.head.hex(), self.broken, note)
+        ok = self.broken is None and not self.losses
+        return Verdict(ok, self.count, self.head.hex(), self.broken, note, tuple(self.losses))
+
+
+class _Plain(dict[bytes, bytes]):
+    """Texts that stand in the hashed text as they are, because JSON has nothing to escape in them."""
+
+    _MOST = 4096  # the ids of sessions come in runs: there is no use in keeping all [choice]
+
+    def __missing__(self, text: bytes) -> bytes:
+        if len(self) > self._MOST:
+            self.clear()
+        if _quoted(text.decode("ascii")).encode() != b'"%b"' % text:
+            raise ValueError(text)
+        self[text] = text
+        return text
+
+
+def _gap(gaps: list[tuple[int, int]]) -> Broken:
+    first, last = gaps[0]
+    lost = sum(last - first + 1 for first, last in gaps)
+    more = f"; {counted(lost)} in all" if len(gaps) > 1 else ""
+    what = f"entry {first} is" if first == last else f"entries {first} to {last} are"
+    return Broken(first, Why.GAP, f"{what} missing: {first - 1} is followed by {last + 1}{more}", lost)
+
+
+def _misplaced(row: Row, number: int, head: bytes) -> Broken | None:
+    """What is wrong with an entry behind entry `number`. What lies in a gap cannot be said here."""
+    if type(row.number) is not int or row.number <= number:
+        return Broken(number + 1, Why.UNREADABLE, f"entry {number + 1} has no number of its own")
+    if row.number == number + 1 and row.previous != head and not _seals(row, number, head):
+        return Broken(row.number, Why.LINK, f"entry {row.number} does not follow from entry {number}")
+    return None
+
+
+def _seals(row: Row, number: int, head: bytes) -> bool:
+    """Whether an entry that does not follow from the one before says so itself, and of which it does not."""
+    if row.kind != SEALED or not _readable(row.body):
+        return False
+    body = json.loads(row.body)
+    return (body.get("kept_number"), body.get("kept_hash")) == (number, head.hex())
 
 
 _TYPES = (int, str, str, int, str, str, bytes, bytes)
 
 
-def _fault_of(row: Row, number: int, previous: bytes) -> Broken | None:
+def _row(raw: tuple[Any, ...]) -> Row:
+    # Damaged text comes through as it is, and then fails its hash, instead of failing the whole read.
+    text = (value.decode("utf-8", "surrogateescape") if type(value) is bytes else value for value in raw[:6])
+    return Row(*text, *raw[6:])
+
+
+def fault_of(row: Row) -> Broken | None:
+    """What is wrong with an entry by itself: whether it is what was hashed, behind the entry that it names."""
+    number = row.number
     if not all(type(value) is wanted for value, wanted in zip(row, _TYPES, strict=True)):
         return Broken(number, Why.UNREADABLE, f"entry {number} has a field of the wrong type")
-    if row.number != number:
-        return Broken(number, Why.GAP, f"entry {number} is missing: {number - 1} is followed by {row.number}")
-    if row.previous != previous:
-        return Broken(number, Why.LINK, f"entry {number} does not follow from entry {number - 1}")
     # An unreadable body fails its hash as well; say the more telling thing.
     if not _readable(row.body):
         return Broken(number, Why.UNREADABLE, f"the body of entry {number} is not JSON")
-    if row.hash != link(previous, number, Draft(*row[1:6])):
+    if row.hash != link(row.previous, number, Draft(*row[1:6])):
         return Broken(number, Why.HASH, f"entry {number} is not what was hashed: it was changed")
     return None
 

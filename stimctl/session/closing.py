@@ -5,7 +5,7 @@ Only then is the device told that it may forget.
 
 from dataclasses import replace
 
-from stimctl import limits
+from stimctl import entries, limits
 from stimctl.session.context import Context, Ending, Over
 from stimctl.session.preparation import stop_record
 from stimctl.session.states import End, Happening, State, Task
@@ -63,7 +63,7 @@ class Closing:
     def on_zero(self, event: base.ZeroConfirmed, now_us: int) -> None:
         """Zero was measured: ask what was counted, if anything was armed."""
         context = self._context
-        context.put("stop", now_us, tried=False, **stop_record(event))
+        context.put(entries.Stopped(tried=False, **stop_record(event)), now_us)
         self.zero = event
         context.answered(event.device_time_us)
         if self.report is not None:
@@ -160,7 +160,7 @@ class Closing:
         if self.report.agreement["exact"] is False:
             text = "the device's count is not what was commanded"
             context.alarm(Priority.HIGH, text, EXAMINE, now_us)
-        context.put("closed", now_us, **context.account.closed_record(self.report, context.journal))
+        context.put(context.account.closed_entry(self.report, context.journal), now_us)
         if device.identity is None:
             self._end(now_us)
         else:

@@ -71,6 +71,7 @@ class Engine:
         *,
         session_id: str,
         url: str = "",
+        clock: str = "real",
         auto: frozenset[State] = UNATTENDED,
         front_end: bool = False,
     ) -> None:
@@ -84,7 +85,7 @@ class Engine:
         self._quiet = Turn(b"", (), 0, None)
         # Bytes from the line, and what was asked for beside a stop, until the stop is sent.
         self._put_off: tuple[bytes, Sequence[c.Command | c.Fact]] | None = None
-        self._prepare = Preparation(context, url)
+        self._prepare = Preparation(context, url, clock)
         self._stimulate = Stimulation(context)
         self._close = Closing(context, session_id)
         context.stop = self._close.stop
@@ -100,7 +101,7 @@ class Engine:
             **dict.fromkeys((c.Raise, c.Lower, c.AskTarget), self._stimulate.retarget),
             c.AskHold: lambda command, now_us: self._stimulate.hold(now_us, command.why),
             c.AskStop: lambda command, now_us: self._close.stop(now_us, command.end, command.text),
-            c.AddNote: lambda command, now_us: context.put(command.kind, now_us, **command.body),
+            c.AddNote: lambda command, now_us: context.put_operators(command.kind, command.body, now_us),
             c.CheckIn: self._on_check_in,
             c.LogDurable: self._on_durable,
             c.LogFailed: lambda fact, now_us: self._log_failed(fact.error, now_us),
@@ -120,7 +121,7 @@ class Engine:
             base.Declined: self._stimulate.on_declined,
             base.Late: self._stimulate.on_late,
             base.Failed: self._on_failed,
-            base.Noted: lambda event, now_us: context.put(event.kind, now_us, **event.body),
+            base.Noted: lambda event, now_us: context.put(event.entry, now_us),
             m.Status: self._telemetry.on_status,
             m.Channel: self._telemetry.on_channel,
             m.Event: self._telemetry.on_event,

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, Protocol
 
+from stimctl.entries import LogEntry
 from stimctl.errors import StimctlError
 from stimctl.stimulators.targets import Targets
 from stimctl.waveform import Program
@@ -172,10 +173,9 @@ class Declined(NamedTuple):
 
 
 class Noted(NamedTuple):
-    """Something for the log, of a kind of its own."""
+    """Something for the log."""
 
-    kind: str
-    body: Mapping[str, Any]
+    entry: LogEntry
 
 
 class Late(NamedTuple):

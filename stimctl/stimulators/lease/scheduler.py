@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from stimctl.entries import LeaseEnded
 from stimctl.errors import TimedOut, Unsafe
 from stimctl.stimulators.base import Failed, Noted, earliest
 from stimctl.stimulators.lease import device as d
@@ -304,18 +305,18 @@ class Giver:
 
 def _note(given: _Given, least: int, most: int, means: Iterable[d.StageMean]) -> Noted:
     lease = given.lease
-    body = {
-        "segment": lease.segment,
-        "stimulation_us": lease.begins_us,
-        "levels_ua": {str(level.channel): level.amplitude_ua for level in lease.levels},
-        "ordered": lease.pulses,
-        "pulses": most,
-        "least": least,
-        "evidence": "counted" if least == most else "estimated",
-        "measured_ua": [[mean.channel, mean.phase, mean.mean_ua] for mean in means],
-        "gap_us": given.gap_us,
-    }
-    return Noted("lease", body)
+    ended = LeaseEnded(
+        segment=lease.segment,
+        stimulation_us=lease.begins_us,
+        levels_ua={str(level.channel): level.amplitude_ua for level in lease.levels},
+        ordered=lease.pulses,
+        pulses=most,
+        least=least,
+        evidence="counted" if least == most else "estimated",
+        measured_ua=[[mean.channel, mean.phase, mean.mean_ua] for mean in means],
+        gap_us=given.gap_us,
+    )
+    return Noted(ended)
 
 
 def gated(send: Callable[[], None]) -> list[Any]:

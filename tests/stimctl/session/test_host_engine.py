@@ -10,6 +10,7 @@ from stimctl.session.engine import STOOD_STILL_US, Engine
 from stimctl.session.preparation import CHECK_SLACK_US, CHECK_US
 from stimctl.session.states import End, Pending, State, Task
 from stimctl.session.view import Priority
+from stimctl.entries import NoteTaken
 from stimctl.stimulators.base import Failed, Identity, Noted
 from stimctl.stimulators.native import STOP_FRAME
 from stimctl.wire import codec as m
@@ -68,9 +69,9 @@ def test_no_keepalive_without_a_log() -> None:
 def test_what_the_adapter_tells_in_time_is_heard() -> None:
     log = ListLog(Tape())
     made, due = engine(log)
-    due.heard_us, due.told = 10 * S, [Noted("adapter", {"word": "here"})]
+    due.heard_us, due.told = 10 * S, [Noted(NoteTaken(text="here"))]
     look(made, 10 * S)
-    assert log.of("adapter") == [{"word": "here"}]
+    assert log.of("note") == [{"text": "here"}]
 
 
 def test_with_each_keepalive_every_timer_is_looked_at() -> None:

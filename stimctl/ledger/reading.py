@@ -1,0 +1,148 @@
+"""Reading a ledger's database: its entries one by one, each checked, its sessions in lines, and the proof of it all."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from stimctl.errors import LogFault
+from stimctl.ledger.anchor import anchor_path, read_anchor
+from stimctl.ledger.chain import SEALED, Broken, Loss, Row, Verdict, Walker, Why, canonical, fault_of
+from stimctl.ledger.files import faults
+from stimctl.ledger.lines import ENDS, LINES_OF_ENTRIES, Line, line_of_row
+from stimctl.ledger.schema import ANCHORED
+from stimctl.ledger.seal import COLUMNS, LEDGERS_OWN, against_anchor, anchor_broken, said
+from stimctl.ledger.summary import Entry
+
+_BEFORE = "(SELECT before.hash FROM entries AS before WHERE before.number = entries.number - 1)"
+_OF_SEALS = "SELECT number, utc, body FROM entries WHERE session_id = ? AND kind = 'sealed' ORDER BY number"
+
+
+class Reader:
+    """Reads one database. Raises `LogFault` where the file itself cannot be read."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self.connection = connection
+        self.version = int(self.rows("PRAGMA user_version")[0][0])
+        self._lines = "session_lines" if self.version >= ANCHORED else f"({LINES_OF_ENTRIES})"
+
+    def rows(self, query: str, *arguments: object) -> list[tuple[Any, ...]]:
+        """What a query gives."""
+        with faults(self.path):
+            return self.connection.execute(query, arguments).fetchall()
+
+    def entries(self, where: str = "", *arguments: object) -> Iterator[Entry]:
+        """Entries in order, each with what is wrong with it, if anything is."""
+        query = f"SELECT {COLUMNS}, {_BEFORE} FROM entries {where} ORDER BY number"
+        missing = [(first - 1, last) for loss in self.losses() for first, last in loss.missing]
+        with faults(self.path):
+            for *raw, before in self.connection.execute(query, arguments):
+                row = Row(*raw)
+                fault = fault_of(row) or _out_of_place(row, before, missing)
+                yield _entry(row, fault)
+
+    def lines(self, where: str = "", *arguments: object, newest_first: bool = False) -> Iterator[Line]:
+        """Sessions in lines."""
+        order = "DESC" if newest_first else "ASC"
+        with faults(self.path):
+            query = f"SELECT * FROM {self._lines} AS line {where} ORDER BY number {order}"
+            for row in self.connection.execute(query, arguments):
+                try:
+                    yield line_of_row(row)
+                except (ValueError, TypeError):
+                    raise LogFault(f"the line of session {row[1]!r} cannot be read; `stimctl log verify`") from None
+
+    def losses(self) -> list[Loss]:
+        """What was lost and sealed, as entries that hold tell of it."""
+        found = Walker()
+        for number, utc, body in self.rows(_OF_SEALS, LEDGERS_OWN):
+            found.take_seal(number, utc, body)
+        return found.losses
+
+    def against_anchor(self) -> Broken | None:
+        """What is wrong between the database and its anchor, without looking at every entry."""
+        with faults(self.path):
+            # The anchor first: what is written meanwhile is ahead of it, and sound.
+            found = read_anchor(anchor_path(self.path))
+            wrong = against_anchor(self.connection, self.version, found)
+        return wrong if wrong is None or isinstance(wrong, Broken) else said(wrong)
+
+    def verify(self, expected_head: bytes | None) -> Verdict:
+        """Follow the whole chain, compare it with the anchor, then let SQLite check its file."""
+        walker = Walker(expected_head)
+        try:
+            with faults(self.path):
+                found = read_anchor(anchor_path(self.path))
+                mark = found.mark if found else None
+                walker = Walker(expected_head, mark.number if mark else 0)
+                rows = _raw(self.connection, f"SELECT {COLUMNS} FROM entries ORDER BY number")
+                if walker.follow(rows):
+                    wrong = against_anchor(self.connection, self.version, found)
+                    if wrong is None and mark is not None and walker.marked != mark.hash:
+                        wrong = anchor_broken(mark)
+                    walker.broken = said(wrong) if wrong and not isinstance(wrong, Broken) else wrong
+                    walker.broken = walker.broken or self._file_fault()
+        except LogFault as fault:
+            sentence = f"the entry behind number {walker.number} cannot be read: {fault}"
+            walker.broken = Broken(walker.number + 1, Why.FILE, sentence)
+        return walker.verdict()
+
+    def _file_fault(self) -> Broken | None:
+        # An index that disagrees with its table would hide an entry from those who ask for one session.
+        found = self.rows("PRAGMA integrity_check(1)")[0][0]
+        if found != "ok":
+            return Broken(None, Why.FILE, f"the file is damaged beside its entries: {found}")
+        if self.version >= ANCHORED and self.rows("SELECT * FROM session_lines ORDER BY number") != self.rows(
+            f"SELECT * FROM ({LINES_OF_ENTRIES}) ORDER BY number"
+        ):
+            return Broken(None, Why.FILE, "the list of sessions is not what the entries say")
+        return None
+
+    def kinds_of(self, session_id: str) -> set[str]:
+        """Which kinds of entry a session has."""
+        return {kind for (kind,) in self.rows("SELECT DISTINCT kind FROM entries WHERE session_id = ?", session_id)}
+
+    def numbers_of_opened(self) -> list[int]:
+        """The numbers of every "opened", newest first."""
+        query = f"SELECT number FROM entries WHERE {ENDS} AND kind = 'opened' ORDER BY number DESC"
+        return [number for (number,) in self.rows(query)]
+
+
+def _raw(connection: sqlite3.Connection, query: str) -> Iterator[tuple[Any, ...]]:
+    """Rows whose texts are bytes: a text for each would take longer than its hash."""
+    as_text = connection.text_factory
+    connection.text_factory = bytes
+    try:
+        yield from connection.execute(query)
+    finally:
+        connection.text_factory = as_text
+
+
+def _out_of_place(row: Row, before: object, missing: list[tuple[int, int]]) -> Broken | None:
+    number = row.number
+    if row.kind == SEALED or before == row.previous or (number == 1 and not any(row.previous)):
+        return None
+    if before is None and any(first < number - 1 <= last for first, last in missing):
+        return None
+    what = "is missing" if before is None else "is another one"
+    return Broken(number, Why.LINK, f"entry {number} does not follow: the entry before it {what}")
+
+
+def _entry(row: Row, fault: Broken | None) -> Entry:
+    body: dict[str, Any] = {}
+    if fault is None or fault.why is not Why.UNREADABLE:
+        body = _loads(row.body)
+        if fault is None and canonical(body) != row.body:
+            fault = Broken(
+                row.number, Why.UNREADABLE, f"the body of entry {row.number} is not as this program writes it"
+            )
+    texts = [row.session_id, row.kind, row.at_us, row.utc]
+    previous, digest = (value.hex() if isinstance(value, bytes) else "" for value in (row.previous, row.hash))
+    return Entry(row.number, *texts, body, previous, digest, fault.sentence if fault else None)  # type: ignore[arg-type]
+
+
+def _loads(body: str) -> dict[str, Any]:
+    found = json.loads(body)
+    return found if isinstance(found, dict) else {}

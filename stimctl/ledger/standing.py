@@ -1,0 +1,35 @@
+"""How each figure of a session's dose came to be known, from what the session wrote down.
+
+Where a device keeps counts of its own, they are counted; where the host kept them, they are counted or estimated, as the
+host says of each channel. An older ledger wrote 0 where such a device measures nothing: here that is unknown again.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from stimctl.dose import Standing
+
+# What no device that is given its output in leases measures, whatever an older ledger says of it.
+_NEVER_BY_LEASE = ("energy_nj", "compliance_hits")
+
+
+def of_channel(number: str, delivered: object, measured: object, kept: Mapping[str, Any]) -> dict[str, str]:
+    """The standing of one channel's delivered and measured figures."""
+    basis = (kept.get("channels") or {}).get(number) or {}
+    counted = Standing.COUNTED
+    if kept and (not basis or any(basis.get("estimated") or ())):
+        counted = Standing.ESTIMATED
+    return {
+        "delivered": str(counted if delivered else Standing.UNKNOWN),
+        "measured": str(Standing.MEASURED if measured else Standing.UNKNOWN),
+    }
+
+
+def without_unmeasured(number: str, measured: dict[str, Any] | None, kept: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What was measured on a channel, without what only looks so; None where nothing was."""
+    if not kept or measured is None:
+        return measured
+    basis = (kept.get("channels") or {}).get(number) or {}
+    if not any(basis.get("measured") or ()):
+        return None
+    return {name: value for name, value in measured.items() if name not in _NEVER_BY_LEASE}
