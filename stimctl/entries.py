@@ -205,7 +205,7 @@ class LeaseEnded(LogEntry, kind="lease"):
     least: Annotated[int, "pulses that certainly flowed"]
     evidence: Annotated[str, "`counted`, or `estimated` by time"]
     measured_ua: Annotated[list[list[int]], "channel, phase and mean current, where the device measures"]
-    gap_us: Annotated[int, "how much later it began than the pattern's grid"]
+    gap_us: Annotated[int | None, "how much later it began than the pattern's grid; null: never confirmed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,7 +257,7 @@ class Closed(LogEntry, kind="closed"):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoseRecovered(LogEntry, kind="recovered"):
-    """What a device still held of an earlier session, fetched at a later connection. When that session began is not in it."""
+    """What a device still held of an earlier session, fetched at a later connection. It does not tell when it began."""
 
     device: Annotated[dict[str, Any], "its identity"]
     simulator: Annotated[bool | None, "whether it says that it is a simulation"]

@@ -1,9 +1,33 @@
-"""The dose log: durable at each entry, append-only, and tamper-evident by a chain of hashes."""
+"""The dose log: durable at each entry, append-only, and tamper-evident by a chain of hashes and its anchor.
 
-from stimctl.ledger.chain import Broken, Loss, Verdict, Why
-from stimctl.ledger.store import Ledger, data_folder, ledger_path, new_session_id
-from stimctl.ledger.summary import ChannelSummary, Entry, SessionHead, SessionSummary
-from stimctl.ledger.writer import LedgerWriter
+The names are loaded on first use, so that asking where the ledger is loads nothing else.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stimctl.ledger.chain import Broken, Loss, Verdict, Why
+    from stimctl.ledger.place import data_folder, ledger_path
+    from stimctl.ledger.store import Ledger, new_session_id
+    from stimctl.ledger.summary import ChannelSummary, Entry, SessionHead, SessionSummary
+    from stimctl.ledger.writer import LedgerWriter
+
+_HOME_OF = {
+    "Broken": "chain",
+    "ChannelSummary": "summary",
+    "Entry": "summary",
+    "Ledger": "store",
+    "LedgerWriter": "writer",
+    "Loss": "chain",
+    "SessionHead": "summary",
+    "SessionSummary": "summary",
+    "Verdict": "chain",
+    "Why": "chain",
+    "data_folder": "place",
+    "ledger_path": "place",
+    "new_session_id": "store",
+}
 
 __all__ = [
     "Broken",
@@ -20,3 +44,9 @@ __all__ = [
     "ledger_path",
     "new_session_id",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)

@@ -85,7 +85,7 @@ def parse(raw: bytes) -> Found:
 def _record(mark: Mark) -> bytes:
     text = f"stimctl ledger anchor 1\nentry {mark.number}\nhash {mark.hash.hex()}\n"
     whole = f"{text}check {sha256(text.encode()).hexdigest()}\n"
-    return whole.encode().ljust(RECORD_SIZE)
+    return whole.encode().ljust(RECORD_SIZE - 1) + b"\n"
 
 
 def _mark_of(record: bytes) -> Mark | None:
@@ -105,7 +105,6 @@ class Anchor:
         self.path = path
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         self._descriptor = os.open(path, flags, 0o600)
-        self.created = os.fstat(self._descriptor).st_size == 0
         self._raw = b""
         self._found = Found(None, 2, 1)
         tell_of_forks(self)
@@ -175,11 +174,16 @@ class Anchor:
 
     let_go_in_fork = close
 
-    def discard(self) -> None:
-        """Close it, and take it away again if this is who made it and nothing was written."""
-        unused = self.created and self._descriptor >= 0 and not os.fstat(self._descriptor).st_size
-        self.close()
-        if unused:
+    def in_place(self) -> bool:
+        """Whether the open file is the one of that name."""
+        try:
+            return os.path.samestat(self.path.lstat(), os.fstat(self._descriptor))
+        except FileNotFoundError:
+            return False
+
+    def discard_unused(self) -> None:
+        """Take the file away again if nothing was ever written to it. Under the lock only."""
+        if not os.fstat(self._descriptor).st_size:
             remove(self.path)
 
     def _write(self, at: int, data: bytes) -> None:

@@ -9,14 +9,14 @@ returned, every entry given to it is on the disk, and the anchor tells of it.
 import os
 import re
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from stimctl.errors import LogFault, Misuse
-from stimctl.ledger.anchor import Anchor, Mark, anchor_path
+from stimctl.ledger.anchor import Anchor, Found, Mark, anchor_path
 from stimctl.ledger.chain import SEALED, Draft, canonical_body, link
 from stimctl.ledger.files import FAULTS, check_names, faults, log_fault, wal_path
 from stimctl.ledger.lines import COPY_LINES, KEEP_LINES
@@ -50,54 +50,85 @@ def draft(session_id: str, kind: str, at_us: int, utc: str, body: str) -> Draft:
     return Draft(session_id, kind, at_us, utc, body)
 
 
+class Due(NamedTuple):
+    """A seal to be set: where a copy of what was found is, and what else is to be said."""
+
+    seal: Seal
+    aside: Path | None
+    more: Mapping[str, Any]
+
+
 class Appender:
     """One connection that appends. Use it from one thread at a time. Raises `LogFault`.
 
     Opening compares the database with its anchor and seals what was lost: `sealed` is the number of the entry that says
-    so, and `opened_on` what was wrong.
+    so. `prepare` does something else under the same lock, before the file is opened, and gives what is to be sealed.
     """
 
     def __init__(
-        self, path: Path, busy_timeout_s: float = BUSY_TIMEOUT_S, *, now: Callable[[], datetime] = utc_now
+        self,
+        path: Path,
+        busy_timeout_s: float = BUSY_TIMEOUT_S,
+        *,
+        now: Callable[[], datetime] = utc_now,
+        prepare: Callable[[Found, datetime], Due | None] | None = None,
     ) -> None:
         self.path = path
+        self._prepare = prepare or self._look
         self.busy_timeout_s = busy_timeout_s
         self.sealed: int | None = None
-        self.opened_on: Seal | None = None
         # Number and hash of the newest entry, where this connection wrote it.
         self._head: Mark | None = None
         self._names = (str(path), str(wal_path(path)), str(anchor_path(path)))
         with faults(path):
             check_names(path)
             private_folder(path.parent)
-            self.anchor = Anchor(anchor_path(path))
+            self.anchor = self._locked_anchor()
             try:
-                with self.anchor.locked(busy_timeout_s):
-                    self._open(now())
+                self._open(now())
             except BaseException:
-                self.anchor.discard()
+                self.anchor.discard_unused()
+                self.anchor.close()  # which gives up the lock
                 raise
+            self.anchor.release()
+
+    def _locked_anchor(self) -> Anchor:
+        while True:
+            anchor = Anchor(anchor_path(self.path))
+            try:
+                anchor.acquire(self.busy_timeout_s)
+                if anchor.in_place():
+                    return anchor
+            except BaseException:
+                anchor.close()
+                raise
+            anchor.close()  # whoever held the lock took the file away: there is another one by now
 
     def _open(self, now: datetime) -> None:
         """Under the lock: look first, because opening to write changes files that tell what happened."""
-        path = self.path
-        wrong = look(path, None if self.anchor.created else self.anchor.found())
-        aside = set_aside(path, now) if wrong else None
-        self.connection = connect(path, self.busy_timeout_s)
+        due = self._prepare(self.anchor.found(), now)
+        self.connection = connect(self.path, self.busy_timeout_s)
         try:
             self._identities = self._files()
-            if self.anchor.found().mark is None:
-                self.anchor.begin(head_of(self.connection))
-            if wrong is not None:
-                self.seal(wrong, now, aside)
+            if due is not None:
+                self._seal(due, now)
         except BaseException:
             self.connection.close()
             raise
 
-    def seal(self, wrong: Seal, now: datetime, aside: Path | None, **more: Any) -> int:
+    def _look(self, found: Found, now: datetime) -> Due | None:
+        seen = look(self.path, found)
+        if isinstance(seen, Seal):
+            return Due(seen, set_aside(self.path, now), {})
+        if found.mark is None:
+            self.anchor.begin(seen)  # before the file is made or migrated: from then on it has to be there
+        return None
+
+    def _seal(self, due: Due, now: datetime) -> None:
         """Append the entry that seals what is there and begins a new stretch. Under the lock only."""
-        place = wrong.place
-        one = draft(LEDGERS_OWN, SEALED, 0, utc_text(now), canonical_body(wrong.body(aside, **more)))
+        place = due.seal.place
+        body = due.seal.entry(due.aside, **due.more).body()
+        one = draft(LEDGERS_OWN, SEALED, 0, utc_text(now), canonical_body(body))
         mark = Mark(place.number + 1, link(place.hash, place.number + 1, one))
         with self.transaction():
             self.connection.execute(_INSERT, (mark.number, *one, place.hash, mark.hash))
@@ -105,8 +136,7 @@ class Appender:
             self.connection.execute("DELETE FROM session_lines")
             self.connection.execute(COPY_LINES)
         self.anchor.renew(mark)
-        self._head, self.sealed, self.opened_on = mark, mark.number, wrong
-        return mark.number
+        self._head, self.sealed = mark, mark.number
 
     def append(self, drafts: Sequence[Draft], *, unless: Callable[[], str | None] | None = None) -> int:
         """Append `drafts` in one commit and return the number of the last, durable and anchored by then.
@@ -200,9 +230,9 @@ class Appender:
             if ONCE in str(refused):
                 raise Misuse(f"session {drafts[0].session_id}: {ONCE}") from None
             raise
-        for new, *one in rows:
-            for statement in KEEP_LINES.get(one[1], ()):
-                self.connection.execute(statement, (new,))
+        for row in rows:
+            for statement in KEEP_LINES.get(row[2], ()):
+                self.connection.execute(statement, (row[0],))
         return Mark(number, previous)
 
     def _still_there(self) -> None:

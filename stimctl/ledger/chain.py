@@ -22,8 +22,9 @@ _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=Fal
 
 SEALED = "sealed"
 CANNOT_SHOW = (
-    "Chain and anchor show loss and edits of the database alone. They cannot show that both were written anew together, "
-    "or that an older pair of them was put back. Note the head hash elsewhere and give it to verify (--head) to see that."
+    "Chain and anchor show loss and edits of the database alone. They cannot show that both were written anew "
+    "together, or that an older pair of them was put back. Note the head hash elsewhere and give it to verify (--head) "
+    "to see that."
 )
 HEAD_SEEN = "The noted head hash is in the chain: everything up to it is as it was when it was noted."
 
@@ -288,7 +289,7 @@ _TYPES = (int, str, str, int, str, str, bytes, bytes)
 def _row(raw: tuple[Any, ...]) -> Row:
     # Damaged text comes through as it is, and then fails its hash, instead of failing the whole read.
     text = (value.decode("utf-8", "surrogateescape") if type(value) is bytes else value for value in raw[:6])
-    return Row(*text, *raw[6:])
+    return Row(*text, *raw[6:])  # type: ignore[arg-type]  # of whatever types the file has; they are looked at
 
 
 def fault_of(row: Row) -> Broken | None:

@@ -1,10 +1,10 @@
-"""Sessions as CSV or JSON, for a lab's own tools. Every row, or the top of the document, says SIMULATOR or HARDWARE, and
-whether the session verifies.
+"""Sessions as CSV or JSON, for a lab's own tools. Every row, or the top of the document, says SIMULATOR or HARDWARE,
+and whether the session verifies.
 
 Three forms: `json` holds everything, hashes included, so that a copy can be checked against the ledger;
 `csv` of channels has one row a channel, with a column for each band and each of planned, commanded,
-delivered and measured, and the standing of the last two, so that nothing stands twice and nothing is summed; what nobody
-knows is empty, and never 0. `csv` of entries has one row an entry, its body as JSON.
+delivered and measured, and the standing of the last two, so that nothing stands twice and nothing is summed; what
+nobody knows is empty, and never 0. `csv` of entries has one row an entry, its body as JSON.
 """
 
 import csv
@@ -19,8 +19,8 @@ from stimctl.ledger.summary import ChannelSummary, Entry, SessionSummary
 JSON_FORMAT = "stimctl session, version 2"
 BANDS = (0, 1)
 _NO_CHANNEL = ChannelSummary(0, {}, None, None, None, None, {}, {}, {})
-# Of the delivered pulses, where the host kept the counts: how many are bounded by time only, how many of those certainly
-# flowed, and in how many the current was measured.
+# Of the delivered pulses, where the host kept the counts: how many are bounded by time only, how many of those
+# certainly flowed, and in how many the current was measured.
 _BASIS = {"estimated": "estimated_pulses", "least": "estimated_pulses_at_least", "measured": "measured_pulses"}
 # What a spreadsheet takes for a formula where a cell begins with it.
 _FORMULA = ("=", "+", "-", "@")

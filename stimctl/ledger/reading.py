@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from stimctl.errors import LogFault
-from stimctl.ledger.anchor import anchor_path, read_anchor
+from stimctl.ledger.anchor import Found, anchor_path, read_anchor
 from stimctl.ledger.chain import SEALED, Broken, Loss, Row, Verdict, Walker, Why, canonical, fault_of
 from stimctl.ledger.files import faults
 from stimctl.ledger.lines import ENDS, LINES_OF_ENTRIES, Line, line_of_row
 from stimctl.ledger.schema import ANCHORED
-from stimctl.ledger.seal import COLUMNS, LEDGERS_OWN, against_anchor, anchor_broken, said
+from stimctl.ledger.seal import COLUMNS, LEDGERS_OWN, Seal, against_anchor, anchor_broken, said
 from stimctl.ledger.summary import Entry
 
 _BEFORE = "(SELECT before.hash FROM entries AS before WHERE before.number = entries.number - 1)"
@@ -63,27 +63,36 @@ class Reader:
 
     def against_anchor(self) -> Broken | None:
         """What is wrong between the database and its anchor, without looking at every entry."""
-        with faults(self.path):
-            # The anchor first: what is written meanwhile is ahead of it, and sound.
-            found = read_anchor(anchor_path(self.path))
-            wrong = against_anchor(self.connection, self.version, found)
-        return wrong if wrong is None or isinstance(wrong, Broken) else said(wrong)
+        # The anchor first: what is written meanwhile is ahead of it, and sound.
+        return self._against(self._anchor())
 
-    def verify(self, expected_head: bytes | None) -> Verdict:
-        """Follow the whole chain, compare it with the anchor, then let SQLite check its file."""
-        walker = Walker(expected_head)
+    def _anchor(self) -> Found | Broken | None:
         try:
             with faults(self.path):
-                found = read_anchor(anchor_path(self.path))
-                mark = found.mark if found else None
-                walker = Walker(expected_head, mark.number if mark else 0)
+                return read_anchor(anchor_path(self.path))
+        except LogFault as fault:
+            return Broken(None, Why.ANCHOR, f"the anchor cannot be read: {fault}")
+
+    def _against(self, found: Found | Broken | None) -> Broken | None:
+        if isinstance(found, Broken):
+            return found
+        with faults(self.path):
+            wrong = against_anchor(self.connection, self.version, found)
+        return said(wrong) if isinstance(wrong, Seal) else wrong
+
+    def verify(self, expected_head: bytes | None, *, file_too: bool = True) -> Verdict:
+        """Follow the whole chain, compare it with the anchor, then let SQLite check its file, if that is wanted."""
+        found = self._anchor()
+        mark = found.mark if isinstance(found, Found) else None
+        walker = Walker(expected_head, mark.number if mark else 0)
+        try:
+            with faults(self.path):
                 rows = _raw(self.connection, f"SELECT {COLUMNS} FROM entries ORDER BY number")
                 if walker.follow(rows):
-                    wrong = against_anchor(self.connection, self.version, found)
-                    if wrong is None and mark is not None and walker.marked != mark.hash:
-                        wrong = anchor_broken(mark)
-                    walker.broken = said(wrong) if wrong and not isinstance(wrong, Broken) else wrong
-                    walker.broken = walker.broken or self._file_fault()
+                    walker.broken = self._against(found)
+                    if walker.broken is None and mark is not None and walker.marked != mark.hash:
+                        walker.broken = anchor_broken(mark)
+                    walker.broken = walker.broken or (self._file_fault() if file_too else None)
         except LogFault as fault:
             sentence = f"the entry behind number {walker.number} cannot be read: {fault}"
             walker.broken = Broken(walker.number + 1, Why.FILE, sentence)
@@ -138,9 +147,8 @@ def _entry(row: Row, fault: Broken | None) -> Entry:
             fault = Broken(
                 row.number, Why.UNREADABLE, f"the body of entry {row.number} is not as this program writes it"
             )
-    texts = [row.session_id, row.kind, row.at_us, row.utc]
     previous, digest = (value.hex() if isinstance(value, bytes) else "" for value in (row.previous, row.hash))
-    return Entry(row.number, *texts, body, previous, digest, fault.sentence if fault else None)  # type: ignore[arg-type]
+    return Entry(*row[:5], body, previous, digest, fault.sentence if fault else None)
 
 
 def _loads(body: str) -> dict[str, Any]:

@@ -11,9 +11,11 @@ leave numbers out: those of entries that were lost), a second "opened" and a sec
 
 import os
 import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
 
 from stimctl.errors import LogFault
+from stimctl.ledger.chain import Row
 from stimctl.ledger.files import check_names, create, faults, wal_path
 from stimctl.ledger.lines import COPY_LINES, ENDS, LINES_TABLE
 
@@ -163,6 +165,23 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def fill(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
+    """Make an empty file a ledger that holds these entries, whatever numbers they leave out."""
+    connection.execute("BEGIN IMMEDIATE")
+    for statement in STEPS[0]:
+        if "TRIGGER" not in statement:
+            connection.execute(statement)
+    connection.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    for statement in (
+        *(each for each in STEPS[0] if "TRIGGER" in each),
+        *(each for step in STEPS[1:] for each in step),
+    ):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version={VERSION}")
+    connection.execute("COMMIT")
 
 
 def _check_version(connection: sqlite3.Connection, path: Path, *, allow_empty: bool) -> int:

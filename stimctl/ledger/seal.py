@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from stimctl.entries import Sealed
 from stimctl.errors import LogFault
 from stimctl.ledger.anchor import BEGINNING, Found, Mark
 from stimctl.ledger.chain import Broken, Walker, Why, counted
@@ -45,18 +46,18 @@ class Seal(NamedTuple):
         """The entry that the seal follows: the one that the anchor told of, where it is the later one."""
         return self.anchored if self.anchored and self.anchored.number > self.kept.number else self.kept
 
-    def body(self, aside: Path | None, **more: Any) -> dict[str, Any]:
-        """The body of the entry "sealed", JSON-able."""
-        return {
-            "reason": self.reason,
-            "kept_number": self.kept.number,
-            "kept_hash": self.kept.hash.hex(),
-            "anchor_number": self.anchored.number if self.anchored else None,
-            "anchor_hash": self.anchored.hash.hex() if self.anchored else None,
-            "missing": [list(each) for each in self.missing],
-            "aside": str(aside) if aside else None,
+    def entry(self, aside: Path | None, **more: Any) -> Sealed:
+        """The entry that seals, which says where a copy of what was found is."""
+        return Sealed(
+            reason=self.reason,
+            kept_number=self.kept.number,
+            kept_hash=self.kept.hash.hex(),
+            anchor_number=self.anchored.number if self.anchored else None,
+            anchor_hash=self.anchored.hash.hex() if self.anchored else None,
+            missing=[list(each) for each in self.missing],
+            aside=str(aside) if aside else None,
             **more,
-        }
+        )
 
 
 def head_of(connection: sqlite3.Connection) -> Mark:
@@ -69,9 +70,7 @@ def against_anchor(connection: sqlite3.Connection, version: int, found: Found | 
     head = head_of(connection)
     mark = found.mark if found else None
     if mark is None:
-        if not head.number or 0 < version < ANCHORED:
-            return None  # nothing to lose yet, or written before there were anchors
-        return Seal(NO_ANCHOR, head, None, ())
+        return None if version < ANCHORED else Seal(NO_ANCHOR, head, None, ())
     if head.number < mark.number:
         return Seal(TORN, head, mark, ((head.number + 1, mark.number),))
     wrong = _stretch(connection, mark)
@@ -107,11 +106,14 @@ def said(wrong: Seal) -> Broken:
     return Broken(None, Why.ANCHOR, f"{wrong.reason}{more}", lost)
 
 
-def look(path: Path, found: Found | None) -> Seal | None:
-    """What has to be sealed before anything is written. Raises `LogFault` where that cannot mend it."""
+def look(path: Path, found: Found) -> Seal | Mark:
+    """What has to be sealed before anything is written, or the newest entry where nothing has.
+
+    Raises `LogFault` where sealing cannot mend it.
+    """
     if not path.exists() or not path.stat().st_size:
-        mark = found.mark if found else None
-        return Seal(TORN, BEGINNING, mark, ((1, mark.number),)) if mark and mark.number else None
+        mark = found.mark
+        return Seal(TORN, BEGINNING, mark, ((1, mark.number),)) if mark and mark.number else BEGINNING
     journal = Path(f"{path}-journal")
     if journal.exists():  # of a program that died while it made or migrated the file: SQLite takes that back
         with closing(sqlite3.connect(path)) as connection:
@@ -119,12 +121,13 @@ def look(path: Path, found: Found | None) -> Seal | None:
     with closing(connect_read_only(path)) as connection:
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
         wrong = against_anchor(connection, version, found)
+        head = head_of(connection)
     if isinstance(wrong, Broken):
         raise LogFault(
             f"the ledger {path} does not hold: {wrong.sentence}; nothing was written. `stimctl log verify` says more, "
             "and `stimctl log recover` keeps what is sound and begins anew"
         )
-    return wrong
+    return wrong or head
 
 
 def set_aside(path: Path, now: datetime) -> Path | None:

@@ -1,7 +1,7 @@
 """How each figure of a session's dose came to be known, from what the session wrote down.
 
-Where a device keeps counts of its own, they are counted; where the host kept them, they are counted or estimated, as the
-host says of each channel. An older ledger wrote 0 where such a device measures nothing: here that is unknown again.
+Where a device keeps counts of its own, they are counted; where the host kept them, they are counted or estimated, as
+the host says of each channel. An older ledger wrote 0 where such a device measures nothing: here that is unknown again.
 """
 
 from collections.abc import Mapping

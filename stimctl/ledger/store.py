@@ -9,9 +9,9 @@
 one thread at a time; open another one elsewhere.
 """
 
-import os
 import re
 import secrets
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -25,6 +25,7 @@ from stimctl.ledger.anchor import Mark, anchor_path, read_anchor
 from stimctl.ledger.append import Appender, draft, utc_now, utc_text
 from stimctl.ledger.chain import Loss, Verdict, canonical_body, counted
 from stimctl.ledger.files import faults, live_folder
+from stimctl.ledger.place import ledger_path
 from stimctl.ledger.reading import Reader
 from stimctl.ledger.schema import connect_read_only
 from stimctl.ledger.seal import head_of as head_of_connection
@@ -32,24 +33,9 @@ from stimctl.ledger.summary import LATER, Entry, SessionHead, SessionSummary, he
 from stimctl.ledger.writer import LedgerWriter
 from stimctl.lock_file import Alive, is_alive, private_folder, remove
 
-FILE_NAME = "ledger.sqlite"
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: ids are read aloud and typed
 _HEX_HASH = re.compile(r"[0-9a-f]{64}")
 INTERRUPTED = "interrupted"
-
-
-def data_folder() -> Path:
-    """Where the ledger lives: STIMCTL_DATA, or this user's data folder."""
-    if chosen := os.environ.get("STIMCTL_DATA"):
-        return Path(chosen)
-    from platformdirs import user_data_dir
-
-    return Path(user_data_dir("stimctl", appauthor=False))
-
-
-def ledger_path(folder: Path | None = None) -> Path:
-    """The ledger's file in `folder`, or in `data_folder()`."""
-    return (folder or data_folder()) / FILE_NAME
 
 
 def new_session_id(now: datetime | None = None) -> str:
@@ -89,7 +75,7 @@ class Ledger:
     @property
     def sealed(self) -> str | None:
         """What was found lost when this was opened, and sealed by that; None where all was there."""
-        if self._appender is None or self._appender.opened_on is None:
+        if self._appender is None or self._appender.sealed is None:
             return None
         return next(loss.sentence for loss in self.losses() if loss.sealed_by == self._appender.sealed)
 
@@ -191,6 +177,15 @@ class Ledger:
         """The arms of one session, in order."""
         return list(self._reader.entries("WHERE session_id = ? AND kind = 'armed'", session_id))
 
+    def of_kind(self, kind: str) -> Iterator[Entry]:
+        """Every entry of one kind, which has to be looked for among all."""
+        return self._reader.entries("WHERE kind = ?", kind)
+
+    def hash_of(self, number: int) -> str | None:
+        """The hash of one entry in hex, or None where there is none of that number."""
+        found = self._reader.rows("SELECT hash FROM entries WHERE number = ?", number)
+        return found[0][0].hex() if found else None
+
     def session_ids(self) -> list[str]:
         """Every session that was opened here, or of which a dose was recovered here, oldest first."""
         return [line.session_id for line in self._reader.lines()]
@@ -259,13 +254,18 @@ class Ledger:
         return self._reader.verify(bytes.fromhex(expected_head) if expected_head else None)
 
     def require_whole(self) -> None:
-        """Raise `LogFault` unless the whole ledger holds. What was lost earlier and is sealed does not count."""
-        broken = self.verify().broken
+        """Raise `LogFault` unless every entry holds and the anchor agrees. What is sealed already does not count."""
+        broken = self._reader.verify(None, file_too=False).broken
         if broken is not None:
             raise LogFault(
                 f"the ledger {self.path} does not hold: {broken.sentence}; `stimctl log verify` says more, and "
                 "`stimctl log recover` keeps what is sound and begins anew"
             )
+
+    def copy_to(self, target: sqlite3.Connection) -> None:
+        """Copy the whole of it, as it is at one moment, into another database."""
+        with faults(self.path):
+            self._connection.backup(target)
 
     def head(self) -> Mark:
         """Number and hash of the newest entry: what to note elsewhere."""

@@ -4,6 +4,7 @@ Nothing is armed before the log is durable, and no lead need be on before output
 """
 
 from dataclasses import asdict
+from typing import Any
 
 from stimctl import __version__, entries, limits
 from stimctl.errors import Unsafe, WrongDevice

@@ -83,12 +83,16 @@ def run(
         picture = _draw(prescription, picture)
         traffic = _traffic(stack, traffic_file, url)
         ledger = stack.enter_context(Ledger())
+        ledger.require_whole()
+        if ledger.sealed:
+            click.echo(f"Entries of the log were lost: {ledger.sealed}.", err=True)
         auto = ATTENDED if attended else UNATTENDED
         session = Session(url, prescription, ledger, front_end=attended, auto=auto, traffic=traffic, choice=choice)
         departure = Departure()
         report, recovered = _run(session, prescription, before, departure, terminal=terminal, as_json=as_json)
         native = choice.device == "native"
-        kept = Kept(ledger.path, picture, traffic_file, tuple(session.interrupted), recovered, native)
+        head, sealed = ledger.head(), ledger.sealed
+        kept = Kept(ledger.path, picture, traffic_file, tuple(session.interrupted), recovered, native, head, sealed)
         if as_json:
             echo_json(summary_document(prescription, report, kept))
         else:

@@ -43,11 +43,12 @@ def test_a_twenty_minute_session_ends_with_its_dose_and_where_it_is_kept(home: P
     assert "within the device's stated accuracy: yes" in shown
     assert "zero output  measured and confirmed" in shown
     pulses = next(line for line in shown.splitlines() if "all pulses" in line)
-    assert pulses.split() == ["1", "all", "pulses", "61,200", "61,200", "61,200"]
+    assert pulses.split() == ["1", "all", "pulses", "61,200", "61,200", "61,200", "counted"]
     with Ledger(home / "ledger.sqlite", read_only=True) as ledger:
         (session_id,) = ledger.session_ids()
         assert ledger.summary(session_id).head.end_reason == "timer"
         assert ledger.verify().ok
+        assert f"log head   entry {ledger.head().number}, {ledger.head().hash.hex()}" in shown
     assert f"stimctl log show {session_id}" in shown
     assert str(home / "ledger.sqlite") in shown
     assert str(picture) in shown
