@@ -8,21 +8,10 @@ picocoulomb. What was measured is another fact and stands elsewhere.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Self
 
 from stimctl.errors import Misuse
 from stimctl.waveform import Program, Train
-
-
-class Standing(StrEnum):
-    """How a figure of a dose came to be known. It stands beside the figure wherever that is shown or exported."""
-
-    MEASURED = "measured"  # the device measured what flowed
-    COUNTED = "counted"  # pulse by pulse, by the device or from its reports
-    ESTIMATED = "estimated"  # some of it is bounded by time only
-    COMMANDED = "commanded"  # what was ordered, and confirmed
-    UNKNOWN = "unknown"  # nobody knows: the figure is empty, and never 0
 
 
 @dataclass(frozen=True, slots=True)

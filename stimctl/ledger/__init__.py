@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stimctl.ledger.chain import Broken, Loss, Verdict, Why
+    from stimctl.ledger.heads import SessionHead
     from stimctl.ledger.place import data_folder, ledger_path
+    from stimctl.ledger.reading import Entry
     from stimctl.ledger.store import Ledger, new_session_id
-    from stimctl.ledger.summary import ChannelSummary, Entry, SessionHead, SessionSummary
+    from stimctl.ledger.summary import ChannelSummary, SessionSummary
     from stimctl.ledger.writer import LedgerWriter
 
 _HOME_OF = {
     "Broken": "chain",
     "ChannelSummary": "summary",
-    "Entry": "summary",
+    "Entry": "reading",
     "Ledger": "store",
     "LedgerWriter": "writer",
     "Loss": "chain",
-    "SessionHead": "summary",
+    "SessionHead": "heads",
     "SessionSummary": "summary",
     "Verdict": "chain",
     "Why": "chain",

@@ -162,44 +162,48 @@ def link(previous: bytes, number: int, draft: Draft) -> bytes:
 class Walker:
     """Follows a chain entry by entry, and keeps the first thing that does not hold.
 
-    Numbers that are left out are a fault unless a later "sealed" entry tells of them. `mark` is the number of the entry
-    whose hash is wanted: it is in `marked` when the walk has passed it.
+    Numbers that are left out are a fault unless a later "sealed" entry tells of them.
     """
 
-    def __init__(self, expected_head: bytes | None = None, mark: int = 0) -> None:
+    def __init__(self, expected_head: bytes | None = None) -> None:
         self.count = 0
         self.number = 0
         self.head = GENESIS
-        self.marked = GENESIS if mark == 0 else None
         self.losses: list[Loss] = []
         self.broken: Broken | None = None
-        self._mark = mark
         self._gaps: list[tuple[int, int]] = []
         self._wanted = expected_head
         self._seen = expected_head in (None, GENESIS)
 
     def follow(self, rows: Iterable[tuple[Any, ...]]) -> bool:
         """Follow rows, whose texts are bytes, while they hold. Returns whether all did."""
-        head, number, digest_of = self.head, self.number, sha256
-        wanted, mark, plain = self._wanted, self._mark, _Plain()
-        count = self.count
+        head, number, count, digest_of = self.head, self.number, self.count, sha256
+        wanted, plain = self._wanted, _Plain()
         for row in rows:
+            found, session_id, kind, at_us, utc, body, previous, digest = row
             try:
-                found, session_id, kind, at_us, utc, body, previous, digest = row
-                # An utc as it is always written has nothing in it that JSON would escape.
+                # The next entry, as nearly all are. An utc as it is always written has nothing that JSON would escape.
                 if (
-                    found == number + 1 and previous == head and kind != b"sealed" and body[0] == 123
+                    found == number + 1 and previous == head and body[0] == 123 and kind != b"sealed"
                     and len(utc) == 27 and b'"' not in utc and b"\\" not in utc
                 ):  # fmt: skip
-                    text = b'%b[%d,"%b","%b",%d,"%b",%b]' % (
-                        head, found, plain[session_id], plain[kind], at_us, utc, body,
-                    )  # fmt: skip
-                    if digest_of(text).digest() == digest:
+                    session_id, kind = plain[session_id], plain[kind]
+                    parts = (
+                        head,
+                        b'[%d,"' % found,
+                        session_id,
+                        b'","',
+                        kind,
+                        b'",%d,"' % at_us,
+                        utc,
+                        b'",',
+                        body,
+                        b"]",
+                    )
+                    if digest_of(b"".join(parts)).digest() == digest:
                         number, head, count = found, digest, count + 1
                         if digest == wanted:
                             self._seen = True
-                        if found == mark:
-                            self.marked = digest
                         continue
             except (TypeError, ValueError, IndexError):
                 pass  # what is the matter is found below
@@ -209,6 +213,17 @@ class Walker:
             number, head, count = self.number, self.head, self.count
         self.number, self.head, self.count = number, head, count
         return True
+
+    @property
+    def seen(self) -> bool:
+        """Whether the noted head has been passed, or none was noted."""
+        return self._seen
+
+    def leap(self, number: int, head: bytes, *, seen: bool) -> None:
+        """Go on behind entries that were followed elsewhere, each simply the next one, up to `number`."""
+        self.count += number - self.number
+        self.number, self.head = number, head
+        self._seen = self._seen or seen
 
     def _step(self, row: Row) -> bool:
         """One entry that is not simply the next one."""
@@ -221,8 +236,6 @@ class Walker:
             self.take_seal(row.number, row.utc, row.body)
         self.number, self.head, self.count = row.number, row.hash, self.count + 1
         self._seen = self._seen or row.hash == self._wanted
-        if row.number == self._mark:
-            self.marked = row.hash
         return True
 
     def take_seal(self, number: int, utc: str, text: str) -> None:

@@ -97,15 +97,22 @@ def _channel_row(summary: SessionSummary, channel: ChannelSummary) -> dict[str, 
 
 def _band_columns(summary: SessionSummary, channel: ChannelSummary) -> Iterator[tuple[str, Any]]:
     for band in BANDS:
-        yield f"band_{band + 1}", summary.bands[band] if band < len(summary.bands) else None
-        yield f"band_{band + 1}_us", at(summary.band_us, band)
-        for name in ("planned", "commanded", "delivered"):
-            dose = getattr(channel, name) or {}
-            yield f"{name}_pulses_{band + 1}", at(dose.get("pulses"), band)
-            yield f"{name}_charge_pc_{band + 1}", at(dose.get("charge_pc"), band)
-        for name in ("estimated", "least", "measured"):
-            yield f"{_BASIS[name]}_{band + 1}", at(channel.basis.get(name), band)
-        yield f"measured_charge_pc_{band + 1}", at((channel.measured or {}).get("charge_pc"), band)
+        there = not summary.bands or band < len(summary.bands)  # the program may have one band only
+        for name, figures in _of_bands(summary, channel):
+            yield f"{name}_{band + 1}", at(figures, band) if there else None
+
+
+def _of_bands(summary: SessionSummary, channel: ChannelSummary) -> Iterator[tuple[str, Any]]:
+    """Each column that there is once for every band, with its figures by band."""
+    yield "band", summary.bands
+    yield "band_us", summary.band_us
+    for name in ("planned", "commanded", "delivered"):
+        dose = getattr(channel, name) or {}
+        yield f"{name}_pulses", dose.get("pulses")
+        yield f"{name}_charge_pc", dose.get("charge_pc")
+    for name, column in _BASIS.items():
+        yield column, channel.basis.get(name)
+    yield "measured_charge_pc", (channel.measured or {}).get("charge_pc")
 
 
 def _measured_columns(channel: ChannelSummary) -> Iterator[tuple[str, Any]]:

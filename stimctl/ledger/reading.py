@@ -3,20 +3,37 @@
 import json
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from stimctl.errors import LogFault
+from stimctl.ledger import walk
 from stimctl.ledger.anchor import Found, anchor_path, read_anchor
 from stimctl.ledger.chain import SEALED, Broken, Loss, Row, Verdict, Walker, Why, canonical, fault_of
 from stimctl.ledger.files import faults
 from stimctl.ledger.lines import ENDS, LINES_OF_ENTRIES, Line, line_of_row
 from stimctl.ledger.schema import ANCHORED
-from stimctl.ledger.seal import COLUMNS, LEDGERS_OWN, Seal, against_anchor, anchor_broken, said
-from stimctl.ledger.summary import Entry
+from stimctl.ledger.seal import LEDGERS_OWN, Seal, against_anchor, said
+from stimctl.ledger.walk import COLUMNS
 
 _BEFORE = "(SELECT before.hash FROM entries AS before WHERE before.number = entries.number - 1)"
 _OF_SEALS = "SELECT number, utc, body FROM entries WHERE session_id = ? AND kind = 'sealed' ORDER BY number"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry. `hash` and `previous` are hex. `fault` says why it cannot be believed, or is None."""
+
+    number: int
+    session_id: str
+    kind: str
+    at_us: int
+    utc: str
+    body: dict[str, Any]
+    previous: str
+    hash: str
+    fault: str | None = None
 
 
 class Reader:
@@ -83,16 +100,11 @@ class Reader:
     def verify(self, expected_head: bytes | None, *, file_too: bool = True) -> Verdict:
         """Follow the whole chain, compare it with the anchor, then let SQLite check its file, if that is wanted."""
         found = self._anchor()
-        mark = found.mark if isinstance(found, Found) else None
-        walker = Walker(expected_head, mark.number if mark else 0)
+        walker = Walker(expected_head)
         try:
             with faults(self.path):
-                rows = _raw(self.connection, f"SELECT {COLUMNS} FROM entries ORDER BY number")
-                if walker.follow(rows):
-                    walker.broken = self._against(found)
-                    if walker.broken is None and mark is not None and walker.marked != mark.hash:
-                        walker.broken = anchor_broken(mark)
-                    walker.broken = walker.broken or (self._file_fault() if file_too else None)
+                if walk.follow(walker, self.connection, self.path, expected_head):
+                    walker.broken = self._against(found) or (self._file_fault() if file_too else None)
         except LogFault as fault:
             sentence = f"the entry behind number {walker.number} cannot be read: {fault}"
             walker.broken = Broken(walker.number + 1, Why.FILE, sentence)
@@ -117,16 +129,6 @@ class Reader:
         """The numbers of every "opened", newest first."""
         query = f"SELECT number FROM entries WHERE {ENDS} AND kind = 'opened' ORDER BY number DESC"
         return [number for (number,) in self.rows(query)]
-
-
-def _raw(connection: sqlite3.Connection, query: str) -> Iterator[tuple[Any, ...]]:
-    """Rows whose texts are bytes: a text for each would take longer than its hash."""
-    as_text = connection.text_factory
-    connection.text_factory = bytes
-    try:
-        yield from connection.execute(query)
-    finally:
-        connection.text_factory = as_text
 
 
 def _out_of_place(row: Row, before: object, missing: list[tuple[int, int]]) -> Broken | None:

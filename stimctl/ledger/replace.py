@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from stimctl.errors import LogFault, Misuse
 from stimctl.ledger.anchor import Anchor, Found, Mark, anchor_path
@@ -61,7 +62,7 @@ def restore(path: Path, backup: Path, now: Callable[[], datetime] = utc_now) -> 
         _take_place(path)
         told = max(filter(None, (found.mark, replaced, head)))
         missing = ((head.number + 1, told.number),) if told.number > head.number else ()
-        more = {"source": str(backup), "replaced_number": None, "replaced_hash": None}
+        more: dict[str, Any] = {"source": str(backup)}
         if replaced is not None:
             more |= {"replaced_number": replaced.number, "replaced_hash": replaced.hash.hex()}
         return Due(Seal(RESTORED, head, told, missing), aside, more)

@@ -13,18 +13,20 @@ import sqlite3
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from stimctl.entries import Sealed
 from stimctl.errors import LogFault
 from stimctl.ledger.anchor import BEGINNING, Found, Mark
 from stimctl.ledger.chain import Broken, Walker, Why, counted
 from stimctl.ledger.files import wal_path
 from stimctl.ledger.schema import ANCHORED, connect_read_only
+from stimctl.ledger.walk import COLUMNS, raw_rows
 from stimctl.lock_file import private_folder, sync_folder
 
+if TYPE_CHECKING:
+    from stimctl.entries import Sealed
+
 HEAD = "SELECT number, hash FROM entries ORDER BY number DESC LIMIT 1"
-COLUMNS = "number, session_id, kind, at_us, utc, body, previous, hash"
 LEDGERS_OWN = "ledger"  # the session id of entries that are of the ledger itself
 TORN = "the database ended before its anchor: its tail was lost"
 NO_ANCHOR = "the anchor was missing or could not be read: whether the tail is whole is not known"
@@ -46,8 +48,10 @@ class Seal(NamedTuple):
         """The entry that the seal follows: the one that the anchor told of, where it is the later one."""
         return self.anchored if self.anchored and self.anchored.number > self.kept.number else self.kept
 
-    def entry(self, aside: Path | None, **more: Any) -> Sealed:
+    def entry(self, aside: Path | None, **more: Any) -> "Sealed":
         """The entry that seals, which says where a copy of what was found is."""
+        from stimctl.entries import Sealed
+
         return Sealed(
             reason=self.reason,
             kept_number=self.kept.number,
@@ -87,7 +91,8 @@ def _stretch(connection: sqlite3.Connection, mark: Mark) -> Broken | None:
             return anchor_broken(mark)
     walker = Walker()
     walker.number, walker.head = mark
-    walker.follow(connection.execute(f"SELECT {COLUMNS} FROM entries WHERE number > ? ORDER BY number", (mark.number,)))
+    query = f"SELECT {COLUMNS} FROM entries WHERE number > ? ORDER BY number"
+    walker.follow(raw_rows(connection, query, mark.number))
     return walker.verdict().broken
 
 

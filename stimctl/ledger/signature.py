@@ -10,6 +10,7 @@ import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
 from stimctl.entries import Signed
@@ -145,7 +146,7 @@ def _signature_of(output: bytes) -> bytes:
         return output
     text = output.strip()
     try:
-        return bytes.fromhex(text.decode("ascii")) if len(text) == 2 * _SIGNATURE_SIZE else base64.b64decode(text)
+        return bytes.fromhex(text.decode("ascii")) if len(text) == 2 * _SIGNATURE_SIZE else base64.b64decode(text, validate=True)
     except (ValueError, binascii.Error):
         raise Misuse("the command that signs gave neither 64 bytes, nor their hex, nor their base64") from None
 
@@ -185,7 +186,7 @@ def _raw(key: "Ed25519PublicKey") -> bytes:
     return key.public_bytes(s.Encoding.Raw, s.PublicFormat.Raw)
 
 
-def _ed25519():  # type: ignore[no-untyped-def]  # a module, which mypy has no type for
+def _ed25519() -> ModuleType:
     try:
         from cryptography.hazmat.primitives.asymmetric import ed25519
     except ImportError:

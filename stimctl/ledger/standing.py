@@ -5,23 +5,32 @@ the host says of each channel. An older ledger wrote 0 where such a device measu
 """
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any
-
-from stimctl.dose import Standing
 
 # What no device that is given its output in leases measures, whatever an older ledger says of it.
 _NEVER_BY_LEASE = ("energy_nj", "compliance_hits")
 
 
+class FigureStanding(StrEnum):
+    """How a figure of a dose came to be known. It stands beside the figure wherever that is shown or exported."""
+
+    MEASURED = "measured"  # the device measured what flowed
+    COUNTED = "counted"  # pulse by pulse, by the device or from its reports
+    ESTIMATED = "estimated"  # some of it is bounded by time only
+    COMMANDED = "commanded"  # what was ordered, and confirmed
+    UNKNOWN = "unknown"  # nobody knows: the figure is empty, and never 0
+
+
 def of_channel(number: str, delivered: object, measured: object, kept: Mapping[str, Any]) -> dict[str, str]:
     """The standing of one channel's delivered and measured figures."""
     basis = (kept.get("channels") or {}).get(number) or {}
-    counted = Standing.COUNTED
+    counted = FigureStanding.COUNTED
     if kept and (not basis or any(basis.get("estimated") or ())):
-        counted = Standing.ESTIMATED
+        counted = FigureStanding.ESTIMATED
     return {
-        "delivered": str(counted if delivered else Standing.UNKNOWN),
-        "measured": str(Standing.MEASURED if measured else Standing.UNKNOWN),
+        "delivered": str(counted if delivered else FigureStanding.UNKNOWN),
+        "measured": str(FigureStanding.MEASURED if measured else FigureStanding.UNKNOWN),
     }
 
 

@@ -17,25 +17,28 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from stimctl.entries import CLOSED_LATER, Closed, LogEntry
 from stimctl.errors import LogFault, Misuse
 from stimctl.ledger.anchor import Mark, anchor_path, read_anchor
 from stimctl.ledger.append import Appender, draft, utc_now, utc_text
 from stimctl.ledger.chain import Loss, Verdict, canonical_body, counted
 from stimctl.ledger.files import faults, live_folder
+from stimctl.ledger.heads import LATER, SessionHead, head_of
 from stimctl.ledger.place import ledger_path
-from stimctl.ledger.reading import Reader
+from stimctl.ledger.reading import Entry, Reader
 from stimctl.ledger.schema import connect_read_only
 from stimctl.ledger.seal import head_of as head_of_connection
-from stimctl.ledger.summary import LATER, Entry, SessionHead, SessionSummary, head_of, summarize
 from stimctl.ledger.writer import LedgerWriter
 from stimctl.lock_file import Alive, is_alive, private_folder, remove
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: ids are read aloud and typed
 _HEX_HASH = re.compile(r"[0-9a-f]{64}")
 INTERRUPTED = "interrupted"
+
+if TYPE_CHECKING:
+    from stimctl.entries import LogEntry
+    from stimctl.ledger.summary import SessionSummary
 
 
 def new_session_id(now: datetime | None = None) -> str:
@@ -100,7 +103,7 @@ class Ledger:
         """Append one entry and return its number; it is durable then. Raises `LogFault`, `Misuse`."""
         return self._append(session_id, kind, at_us, body, None)
 
-    def add(self, session_id: str, entry: LogEntry) -> int:
+    def add(self, session_id: str, entry: "LogEntry") -> int:
         """Append what is said later of a session that is there: a note, an adverse event. Returns its number.
 
         It has no place on the session's own clock. Raises `Misuse` where there is no such session.
@@ -134,6 +137,8 @@ class Ledger:
             if "closed" in kinds or not kinds:
                 return f"session {session_id} is {'closed already' if kinds else 'not in the ledger'}"
             return f"session {session_id} is still running" if self.is_running(session_id) else None
+
+        from stimctl.entries import CLOSED_LATER, Closed
 
         later = sorted(LATER)
         query = f"kind NOT IN ({', '.join('?' * len(later))})"
@@ -200,8 +205,10 @@ class Ledger:
             running = line.kind == "opened" and line.closed_utc is None and self.is_running(line.session_id)
             yield head_of(line, running=running)
 
-    def summary(self, session_id: str) -> SessionSummary:
+    def summary(self, session_id: str) -> "SessionSummary":
         """All of one session but its samples, and what of it does not verify. Raises `Misuse` when it is unknown."""
+        from stimctl.ledger.summary import summarize
+
         losses = tuple(loss.sentence for loss in self.losses())
         entries = self.entries(session_id, doubtful=True)
         found = summarize(entries, running=self.is_running(session_id), losses=losses)

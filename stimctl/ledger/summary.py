@@ -9,69 +9,14 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from stimctl import entries as e
-from stimctl.dose import Standing
 from stimctl.ledger import standing
+from stimctl.ledger.heads import CLOSED, LATER, RECOVERED, RUNNING, SessionHead, head_of
 from stimctl.ledger.lines import CLOSED as CLOSED_SHOWN
+from stimctl.ledger.lines import FETCHED as FETCHED_SHOWN
 from stimctl.ledger.lines import OPENED as OPENED_SHOWN
 from stimctl.ledger.lines import Line, shown
+from stimctl.ledger.reading import Entry
 from stimctl.units import hz_text
-
-SIMULATOR, HARDWARE, UNKNOWN = "SIMULATOR", "HARDWARE", "UNKNOWN DEVICE"
-CLOSED, RUNNING, UNFINISHED = "closed", "running", "unfinished"
-RECOVERED = "recovered"  # run from another ledger; only what its device still held is known here
-# What may be written of a session after it was closed; its last sight was before that.
-LATER = frozenset({"recovered", "note", "adverse", "outcome", "signed"})
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One entry. `hash` and `previous` are hex. `fault` says why it cannot be believed, or is None."""
-
-    number: int
-    session_id: str
-    kind: str
-    at_us: int
-    utc: str
-    body: dict[str, Any]
-    previous: str
-    hash: str
-    fault: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SessionHead:
-    """One session in a line: who, what, on which device, when, and how it ended.
-
-    `ended_utc` is None where nobody knows it: of a session that was cut short the `last_seen_utc` is known. A dose that
-    was fetched for a session of another ledger has no start, only `fetched_utc`. `duration_us` is by the session's own
-    clock, which `clock` names. `delivered_pc` is the first-phase charge of all channels, with its standing.
-    """
-
-    session_id: str
-    watermark: str
-    state: str
-    started_utc: str | None
-    ended_utc: str | None
-    end_reason: str | None
-    subject: str | None
-    pseudonym: str | None
-    operator: str | None
-    profile_id: str | None
-    profile_version: str | None
-    profile_sha256: str | None
-    device_model: str | None
-    device_serial: str | None
-    device_firmware: str | None
-    device_calibrated_on: str | None
-    clock: str | None = None
-    duration_us: int | None = None
-    stimulated_us: int | None = None
-    delivered_pc: int | None = None
-    delivered_standing: str = Standing.UNKNOWN.value
-    last_seen_utc: str | None = None
-    closed_utc: str | None = None
-    closed_by: str | None = None
-    fetched_utc: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,68 +77,29 @@ REMARKS = frozenset(
 )
 
 
-def head_of(line: Line, *, running: bool) -> SessionHead:
-    """The head of the session that a line tells of."""
-    opened, end = line.opened, line.closed
-    fetched = line.kind == RECOVERED
-    state = RECOVERED if fetched else CLOSED if line.closed_utc else RUNNING if running else UNFINISHED
-    cut = end.get("end_reason") == "interrupted"
-    lasted = None if fetched or line.closed_at_us is None else line.closed_at_us - line.at_us
-    delivered = _mapping(end.get("delivered"))
-    charges = [pc for dose in delivered.values() for pc in _mapping(dose).get("charge_pc") or () if isinstance(pc, int)]
-    counted = _text(end.get("kept.evidence")) or Standing.COUNTED.value
-    return SessionHead(
-        session_id=line.session_id,
-        watermark=watermark(opened.get("simulator")),
-        state=state,
-        started_utc=None if fetched else _text(opened.get("started_utc")) or line.utc,
-        # Of a session that was cut short an older ledger wrote here when that was found out.
-        ended_utc=None if cut else _text(end.get("ended_utc")) or line.closed_utc,
-        end_reason=_text(end.get("end_reason")),
-        subject=_text(opened.get("subject")),
-        pseudonym=_text(opened.get("pseudonym")),
-        operator=_text(opened.get("operator")),
-        profile_id=_text(opened.get("profile.id")),
-        profile_version=_text(opened.get("profile.version")),
-        profile_sha256=_text(opened.get("profile.sha256")),
-        device_model=_text(opened.get("device.model")),
-        device_serial=_text(opened.get("device.serial") or opened.get("device_serial")),
-        device_firmware=_text(opened.get("device.firmware")),
-        device_calibrated_on=_text(opened.get("device.calibrated_on")),
-        clock=_text(opened.get("clock")),
-        duration_us=lasted,
-        stimulated_us=_total(end.get("band_us")),
-        delivered_pc=sum(charges) if charges else None,
-        delivered_standing=counted if charges else Standing.UNKNOWN.value,
-        last_seen_utc=_text(end.get("last_seen_utc")),
-        closed_utc=line.closed_utc,
-        closed_by=_text(end.get("closed_by")) or (e.CLOSED_LATER if cut else None),
-        fetched_utc=line.utc if fetched else None,
-    )
-
-
 def summarize(found: Iterable[Entry], *, running: bool, losses: tuple[str, ...] = ()) -> SessionSummary | None:
     """Gather one session's entries, given in order; None when there is nothing to tell of it."""
-    opened = closed = last = None
+    opened = closed = fetched = last = None
     count, first_number, remarks, faults = 0, 0, [], []
     late: dict[str, Any] = {}
     for entry in found:
         last, count, first_number = entry, count + 1, first_number or entry.number
         faults += [entry.fault] if entry.fault else []
         if entry.kind == "opened" or (opened is None and entry.kind == RECOVERED):
-            opened = opened if opened and opened.kind == "opened" else entry
+            opened = opened or entry
         elif entry.kind == CLOSED:
             closed = closed or entry
         elif entry.kind == "counters":
             late.setdefault("delivered", {})[str(entry.body.get("channel"))] = entry.body
         if entry.kind == RECOVERED:
+            fetched = entry
             late.update(_recovered(entry.body))
         if entry.kind in REMARKS:
             remarks.append(_remark(entry))
     if opened is None or last is None:
         return None
     begun, end = e.Opened.read(opened.body), e.Closed.read(closed.body if closed else {})
-    head = head_of(_line(opened, closed), running=running)
+    head = head_of(_line(opened, closed, fetched), running=running)
     return SessionSummary(
         head=head,
         faults=tuple(faults),
@@ -223,11 +129,12 @@ def summarize(found: Iterable[Entry], *, running: bool, losses: tuple[str, ...] 
     )
 
 
-def _line(opened: Entry, closed: Entry | None) -> Line:
+def _line(opened: Entry, closed: Entry | None, late: Entry | None) -> Line:
     first = shown(opened.body, OPENED_SHOWN)
     end = shown(closed.body, CLOSED_SHOWN) if closed else {}
     at_us, utc = (closed.at_us, closed.utc) if closed else (None, None)
-    return Line(opened.number, opened.session_id, opened.kind, opened.at_us, opened.utc, first, at_us, utc, end)
+    got = shown(late.body, FETCHED_SHOWN) if late else {}
+    return Line(opened.number, opened.session_id, opened.kind, opened.at_us, opened.utc, first, at_us, utc, end, got)
 
 
 def _remark(entry: Entry) -> Entry:
@@ -235,11 +142,6 @@ def _remark(entry: Entry) -> Entry:
     if entry.kind != CLOSED:
         return entry
     return replace(entry, body={name: entry.body.get(name) for name in ("end_reason", "end_text", "reason")})
-
-
-def watermark(simulator: object) -> str:
-    """SIMULATOR or HARDWARE as the device said; it is never guessed."""
-    return SIMULATOR if simulator is True else HARDWARE if simulator is False else UNKNOWN
 
 
 def _channels(begun: e.Opened, end: e.Closed, late: Mapping[str, Any]) -> Iterator[ChannelSummary]:
@@ -308,10 +210,6 @@ def _bands(begun: e.Opened) -> Iterator[str]:
     for index, segment in enumerate(segments if isinstance(segments, list) else []):
         period_us = _mapping(segment).get("period_us")
         yield hz_text(period_us) if isinstance(period_us, int) and period_us > 0 else f"band {index + 1}"
-
-
-def _total(band_us: object) -> int | None:
-    return sum(band_us) if isinstance(band_us, list) and all(isinstance(each, int) for each in band_us) else None
 
 
 def _mapping(value: object) -> dict[str, Any]:

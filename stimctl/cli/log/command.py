@@ -2,10 +2,8 @@
 
 import json
 import os
-import shutil
-import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +12,7 @@ import click
 from stimctl.cli import codes
 from stimctl.cli.errors import writing
 from stimctl.cli.log.group import Choice, choosing, log, opened
+from stimctl.cli.log.listing import page_out, session_lines
 from stimctl.cli.table import json_option
 from stimctl.errors import Misuse
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from stimctl.ledger import Ledger, SessionHead, SessionSummary, Verdict
 
 _READ = (codes.DONE, codes.USAGE, codes.INVALID, codes.LOG)
-_WIDTH = 80
 
 
 @log.command("list")
@@ -38,9 +36,10 @@ def list_(path: Path, choice: Choice, as_json: bool) -> None:
     """
     sessions = _chosen(path, choice)
     if as_json:
-        _print_json([asdict(session) for session in sessions])
+        names = [field.name for field in fields(sessions[0])] if sessions else []
+        _print_json([{name: getattr(session, name) for name in names} for session in sessions])
     elif sessions:
-        _page_out([line for session in sessions for line in _lines(session)])
+        page_out([line for session in sessions for line in session_lines(session)])
     else:
         click.echo(f"The ledger {path} holds no such session." if choice.narrows else _nothing(path))
 
@@ -221,35 +220,6 @@ def _chosen(path: Path, choice: Choice) -> "list[SessionHead]":
 
 def _nothing(path: Path) -> str:
     return f"The ledger {path} holds no session yet."
-
-
-def _lines(head: "SessionHead") -> Iterator[str]:
-    """One session in two lines of at most 80 columns."""
-    from stimctl.cli.log.page import local_and_utc, plain
-    from stimctl.units import charge_text, clock_text
-
-    local = local_and_utc(head.started_utc or head.fetched_utc)
-    when = f"{local[:16]} ({local[32:37]} UTC)" if local.endswith("UTC)") else local
-    state = f"{head.state}: {head.end_reason}" if head.end_reason else head.state
-    yield _fitted(f"{head.session_id:21}  {head.watermark:9}  {when:28}  {state}")
-    device = " ".join(filter(None, (head.device_model, head.device_serial)))
-    who = " ".join(filter(None, (head.subject, head.pseudonym)))
-    lasted = "-" if head.stimulated_us is None else clock_text(head.stimulated_us)
-    dose = "-" if head.delivered_pc is None else f"{charge_text(head.delivered_pc)} {head.delivered_standing}"
-    what = plain("; ".join(each or "-" for each in (head.profile_id, who, device)))
-    yield f"  {_fitted(what, _WIDTH - 30):{_WIDTH - 30}}  {lasted:>6}  {dose}".rstrip()
-
-
-def _fitted(text: str, width: int = _WIDTH) -> str:
-    return text if len(text) <= width else f"{text[: width - 2]}.."
-
-
-def _page_out(lines: list[str]) -> None:
-    """Through a pager where a person would have to scroll back."""
-    if sys.stdout.isatty() and len(lines) >= shutil.get_terminal_size().lines:
-        click.echo_via_pager("\n".join(lines))
-    else:
-        click.echo("\n".join(lines))
 
 
 def _say(verdict: "Verdict") -> None:

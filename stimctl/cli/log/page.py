@@ -1,14 +1,15 @@
 """One session of the ledger as a page of text: who, what, on what, which dose, and what happened."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
+from stimctl.cli.log.listing import local_and_utc, plain
 from stimctl.cli.log.wording import happened, ms
 from stimctl.cli.run.wording import OPEN
 from stimctl.cli.table import pairs, table
 from stimctl.ledger.export import at, pair_text
-from stimctl.ledger.summary import CLOSED, ChannelSummary, Entry, SessionHead, SessionSummary
+from stimctl.ledger.heads import CLOSED, SessionHead
+from stimctl.ledger.summary import ChannelSummary, Entry, SessionSummary
 from stimctl.screening import QUESTIONS
 from stimctl.units import charge_text, clock_text, ma_text
 from stimctl.wire.codes import SATURATED_OHM
@@ -21,11 +22,6 @@ HOW KNOWN says which; what nobody knows is "-", and never 0"""
 _MISSING = "-"
 _WHENS = ("before", "after")
 _QUESTION = {question.id: question.text for question in QUESTIONS}
-
-
-def plain(value: object) -> str:
-    """Text as a terminal may show it: what is not printable could be an order to the terminal."""
-    return "".join(one if one.isprintable() else "?" for one in str(value))
 
 
 def page(summary: SessionSummary) -> str:
@@ -110,15 +106,6 @@ def _times(head: SessionHead) -> Iterator[tuple[str, str]]:
     if head.duration_us is not None:
         lasted = clock_text(head.duration_us)
         yield "lasted", f"{lasted} by a simulated clock" if head.clock == "virtual" else lasted
-
-
-def local_and_utc(utc: str | None) -> str:
-    """A moment of the ledger as the clock on the wall says it, with UTC beside it."""
-    try:
-        moment = datetime.fromisoformat(utc or "")
-        return f"{moment.astimezone():%Y-%m-%d %H:%M:%S} ({moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC)"
-    except ValueError:
-        return plain(utc or _MISSING)
 
 
 def _needles(summary: SessionSummary) -> Iterator[tuple[str, ...]]:

@@ -3,6 +3,7 @@
 import pytest
 
 from stimctl import limits
+from stimctl.entries import NoteTaken
 from stimctl.errors import LineLost, TimedOut
 from stimctl.session.closing import GIVE_UP_STOP_US
 from stimctl.session.commands import AskStop, CheckIn, LineGone, Proceed
@@ -10,7 +11,6 @@ from stimctl.session.engine import STOOD_STILL_US, Engine
 from stimctl.session.preparation import CHECK_SLACK_US, CHECK_US
 from stimctl.session.states import End, Pending, State, Task
 from stimctl.session.view import Priority
-from stimctl.entries import NoteTaken
 from stimctl.stimulators.base import Failed, Identity, Noted
 from stimctl.stimulators.native import STOP_FRAME
 from stimctl.wire import codec as m
