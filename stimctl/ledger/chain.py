@@ -187,19 +187,10 @@ class Walker:
                     found == number + 1 and previous == head and body[0] == 123 and kind != b"sealed"
                     and len(utc) == 27 and b'"' not in utc and b"\\" not in utc
                 ):  # fmt: skip
-                    session_id, kind = plain[session_id], plain[kind]
                     parts = (
-                        head,
-                        b'[%d,"' % found,
-                        session_id,
-                        b'","',
-                        kind,
-                        b'",%d,"' % at_us,
-                        utc,
-                        b'",',
-                        body,
-                        b"]",
-                    )
+                        head, b'[%d,"' % found, plain[session_id], b'","', plain[kind], b'",%d,"' % at_us, utc, b'",',
+                        body, b"]",
+                    )  # fmt: skip
                     if digest_of(b"".join(parts)).digest() == digest:
                         number, head, count = found, digest, count + 1
                         if digest == wanted:

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from stimctl.ledger.summary import ChannelSummary, Entry, SessionSummary
+from stimctl.ledger.reading import Entry
+from stimctl.ledger.summary import ChannelSummary, SessionSummary
 
 JSON_FORMAT = "stimctl session, version 2"
 BANDS = (0, 1)

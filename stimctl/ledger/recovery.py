@@ -8,8 +8,8 @@ to the session that it belongs to, before the device may forget it.
 from typing import NamedTuple
 
 from stimctl.entries import DoseRecovered
+from stimctl.ledger.reading import Entry
 from stimctl.ledger.store import Ledger, new_session_id
-from stimctl.ledger.summary import Entry
 from stimctl.stimulators.base import Identity, Records
 from stimctl.wire.codec import SessionRecord
 

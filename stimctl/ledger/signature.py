@@ -146,7 +146,11 @@ def _signature_of(output: bytes) -> bytes:
         return output
     text = output.strip()
     try:
-        return bytes.fromhex(text.decode("ascii")) if len(text) == 2 * _SIGNATURE_SIZE else base64.b64decode(text, validate=True)
+        return (
+            bytes.fromhex(text.decode("ascii"))
+            if len(text) == 2 * _SIGNATURE_SIZE
+            else base64.b64decode(text, validate=True)
+        )
     except (ValueError, binascii.Error):
         raise Misuse("the command that signs gave neither 64 bytes, nor their hex, nor their base64") from None
 

@@ -23,7 +23,7 @@ from stimctl.errors import LogFault, Misuse
 from stimctl.ledger.anchor import Mark, anchor_path, read_anchor
 from stimctl.ledger.append import Appender, draft, utc_now, utc_text
 from stimctl.ledger.chain import Loss, Verdict, canonical_body, counted
-from stimctl.ledger.files import faults, live_folder
+from stimctl.ledger.files import check_names, faults, live_folder
 from stimctl.ledger.heads import LATER, SessionHead, head_of
 from stimctl.ledger.place import ledger_path
 from stimctl.ledger.reading import Entry, Reader
@@ -71,6 +71,7 @@ class Ledger:
 
     def _not_gone(self) -> None:
         with faults(self.path):
+            check_names(self.path)
             found = None if self.path.exists() else read_anchor(anchor_path(self.path))
         if found and found.mark and found.mark.number:
             raise LogFault(f"the ledger {self.path} is gone: its anchor tells of {counted(found.mark.number)}")

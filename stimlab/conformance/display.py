@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from stimctl.cli.info import banner
-from stimctl.cli.log.page import plain
+from stimctl.cli.log.listing import plain
 from stimctl.cli.table import table
 from stimlab.conformance.requirements import section_of
 from stimlab.conformance.scope import TO_MEASURE

@@ -19,6 +19,8 @@ from stimctl.errors import Misuse
 if TYPE_CHECKING:
     from stimctl.ledger import Ledger, SessionHead, SessionSummary, Verdict
 
+__all__ = ["log"]
+
 _READ = (codes.DONE, codes.USAGE, codes.INVALID, codes.LOG)
 
 

@@ -9,7 +9,8 @@ from stimctl.cli.run.wording import OPEN
 from stimctl.cli.table import pairs, table
 from stimctl.ledger.export import at, pair_text
 from stimctl.ledger.heads import CLOSED, SessionHead
-from stimctl.ledger.summary import ChannelSummary, Entry, SessionSummary
+from stimctl.ledger.reading import Entry
+from stimctl.ledger.summary import ChannelSummary, SessionSummary
 from stimctl.screening import QUESTIONS
 from stimctl.units import charge_text, clock_text, ma_text
 from stimctl.wire.codes import SATURATED_OHM

@@ -8,7 +8,8 @@ from typing import Any
 
 from stimctl.cli.run.wording import ohm_text
 from stimctl.ledger.export import at
-from stimctl.ledger.summary import Entry, SessionSummary
+from stimctl.ledger.reading import Entry
+from stimctl.ledger.summary import SessionSummary
 from stimctl.units import US_PER_MS, charge_text, clock_text, ma_text
 from stimctl.wire.codes import CHANNELS, EndReason, Purpose, SelfTestFailure
 

@@ -190,7 +190,7 @@ def rewrite(path: Path, change: Callable[[str], str]) -> None:
     previous = GENESIS
     query = "SELECT number, session_id, kind, at_us, utc, body FROM entries ORDER BY number"
     for number, *fields, body in connection.execute(query).fetchall():
-        draft = Draft(*fields, change(body))
+        draft = Draft._make([*fields, change(body)])
         digest = link(previous, number, draft)
         values = (draft.body, previous, digest, number)
         connection.execute("UPDATE entries SET body = ?, previous = ?, hash = ? WHERE number = ?", values)

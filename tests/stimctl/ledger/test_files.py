@@ -75,7 +75,7 @@ def test_a_disk_without_locks_is_not_taken_for_another_program(path: Path, monke
     def none(*_: object) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(lock_file.fcntl, "flock", none)
+    monkeypatch.setattr("fcntl.flock", none)
     with pytest.raises(LogFault, match="has no file locks, as some network disks") as caught:
         Ledger(path)
     assert not isinstance(caught.value, LedgerBusy)
