@@ -143,8 +143,11 @@ class Anchor:
         sync_folder(self.path.parent)
 
     def advance(self, mark: Mark) -> None:
-        """Write a later mark over the older record; it is on the disk then. Under the lock only, never backwards."""
-        found = self.found()
+        """Write a later mark over the older record; it is on the disk then. Never backwards.
+
+        Under the lock only, and after `found`, which tells which record is the older one.
+        """
+        found = self._found
         if found.mark is not None and mark.number < found.mark.number:
             raise LogFault(
                 f"the anchor {self.path} is at entry {found.mark.number}, and cannot go back to {mark.number}"
@@ -162,7 +165,7 @@ class Anchor:
             self.begin(mark)
             return
         self.advance(mark)
-        self._write((1 - self.found().newest) * RECORD_SIZE, _record(mark))
+        self._write((1 - self._found.newest) * RECORD_SIZE, _record(mark))
         os.ftruncate(self._descriptor, 2 * RECORD_SIZE)
         os.fsync(self._descriptor)
 

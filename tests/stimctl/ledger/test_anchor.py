@@ -81,8 +81,10 @@ def test_a_database_ahead_of_its_anchor_is_sound_and_the_anchor_follows(path: Pa
 def test_an_anchor_never_goes_backwards(path: Path, ledger: Ledger) -> None:
     ledger.append("s-1", "note", 0, {})
     anchor = Anchor(anchor_path(path))
-    with anchor.locked(1), pytest.raises(LogFault, match="cannot go back to 0"):
-        anchor.advance(Mark(0, GENESIS))
+    with anchor.locked(1):
+        assert anchor.found().mark == ledger.head()
+        with pytest.raises(LogFault, match="cannot go back to 0"):
+            anchor.advance(Mark(0, GENESIS))
     anchor.close()
 
 
