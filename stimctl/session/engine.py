@@ -59,8 +59,9 @@ class Turn(NamedTuple):
 class Engine:
     """Drives one prescription on one stimulator, once.
 
-    `auto` is the set of states that it leaves by itself; in the others it waits for `Proceed`. Raises
-    `Unsafe` for a person or an animal without a `front_end`.
+    `clock` (real or virtual) and `software` (name and version of the program) go into the log. `auto` is the set of
+    states that it leaves by itself; in the others it waits for `Proceed`. Raises `Unsafe` for a person or an animal
+    without a `front_end`.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Engine:
         session_id: str,
         url: str = "",
         clock: str = "real",
+        software: str | None = None,
         auto: frozenset[State] = UNATTENDED,
         front_end: bool = False,
     ) -> None:
@@ -85,7 +87,7 @@ class Engine:
         self._quiet = Turn(b"", (), 0, None)
         # Bytes from the line, and what was asked for beside a stop, until the stop is sent.
         self._put_off: tuple[bytes, Sequence[c.Command | c.Fact]] | None = None
-        self._prepare = Preparation(context, url, clock)
+        self._prepare = Preparation(context, url, clock, software)
         self._stimulate = Stimulation(context)
         self._close = Closing(context, session_id)
         context.stop = self._close.stop

@@ -6,7 +6,7 @@ Nothing is armed before the log is durable, and no lead need be on before output
 from dataclasses import asdict
 from typing import Any
 
-from stimctl import __version__, entries, limits
+from stimctl import entries, limits
 from stimctl.errors import Unsafe, WrongDevice
 from stimctl.session import interlocks
 from stimctl.session.context import Context, LogEarlierDose
@@ -31,10 +31,11 @@ def stop_record(zero: base.ZeroConfirmed) -> dict[str, Any]:
 class Preparation:
     """The steps that lead to output."""
 
-    def __init__(self, context: Context, url: str, clock: str) -> None:
+    def __init__(self, context: Context, url: str, clock: str, software: str | None) -> None:
         self._context = context
         self._url = url
         self._clock = clock
+        self._software = software
         self._earlier_session = 0
 
     def arm_next(self, now_us: int) -> None:
@@ -88,7 +89,7 @@ class Preparation:
             url=self._url,
             plan=context.account.plan_record(),
             planned=context.account.planned_record(),
-            software=f"stimctl {__version__}",
+            software=self._software,
             clock=self._clock,
         )
         context.put(opened, now_us)
