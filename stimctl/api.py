@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from stimctl import __version__
 from stimctl.errors import Misuse, WrongDevice
 from stimctl.ledger import Ledger, new_session_id
 from stimctl.ledger.chain import canonical_body
@@ -110,6 +111,8 @@ class Session:
             log,
             session_id=self.session_id,
             url=self.url,
+            clock="real" if port.realtime else "virtual",
+            software=f"stimctl {__version__}",
             auto=self._auto,
             front_end=self._front_end,
         )
