@@ -12,6 +12,7 @@ from typing import Any, TypedDict
 from stimctl.units import hz_text
 
 SIMULATOR, HARDWARE, UNKNOWN = "SIMULATOR", "HARDWARE", "UNKNOWN DEVICE"
+REHEARSAL = "REHEARSAL"  # of a session on a person or an animal, on a simulator
 CLOSED, RUNNING, UNFINISHED = "closed", "running", "unfinished"
 RECOVERED = "recovered"  # run from another ledger; only what its device still held is known here
 
@@ -240,7 +241,9 @@ def _remark(entry: Entry) -> Entry:
 
 
 def watermark(opened: Mapping[str, Any]) -> str:
-    """SIMULATOR or HARDWARE as "opened" says; it is never guessed."""
+    """SIMULATOR, REHEARSAL or HARDWARE as "opened" says; it is never guessed."""
+    if _mapping(opened.get("prescription")).get("rehearsal"):
+        return REHEARSAL
     said = opened.get("simulator")
     return SIMULATOR if said is True else HARDWARE if said is False else UNKNOWN
 

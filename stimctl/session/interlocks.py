@@ -24,9 +24,11 @@ def check_device(prescription: Prescription, identity: Identity) -> None:
     A simulator refuses to be called anything else, and hardware refuses to be called a simulator.
     """
     subject = prescription.subject
-    if (subject is Subject.SIMULATOR) != identity.simulator:
+    simulated = subject is Subject.SIMULATOR or prescription.rehearsal
+    if simulated != identity.simulator:
         kind = "a SIMULATOR" if identity.simulator else "HARDWARE"
-        raise WrongDevice(f"the prescription's subject is {subject}, but {identity.model} says that it is {kind}")
+        meant = "session is a rehearsal" if prescription.rehearsal else f"subject is {subject}"
+        raise WrongDevice(f"the prescription's {meant}, but {identity.model} says that it is {kind}")
     _check_alive(subject, identity)
     _check_sites(prescription, identity)
     _check_program(prescription, identity)
