@@ -30,7 +30,7 @@ class AnswerKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question, answered yes or no; `of_needles` where it can be answered only once needles and pairs are chosen."""
+    """One question, answered yes or no; `of_needles` where needles and pairs have to be chosen before."""
 
     id: str
     kind: AnswerKind

@@ -16,6 +16,7 @@ from stimctl.prescription.plan import (
     Terminal,
 )
 from stimctl.prescription.read import (
+    fields_of,
     from_file,
     from_mapping,
     paper_from_file,
@@ -36,6 +37,7 @@ __all__ = [
     "ProfileRef",
     "Subject",
     "Terminal",
+    "fields_of",
     "from_file",
     "from_mapping",
     "paper_from_file",

@@ -24,6 +24,7 @@ from stimctl.prescription.plan import (
     Clinician,
     Coating,
     Needle,
+    PrescriptionFields,
     Subject,
     Terminal,
     is_whole,
@@ -166,6 +167,20 @@ def paper_from_mapping(
     return _of_values(PaperPrescription, values, profiles, source, {})
 
 
+def fields_of(
+    values: Mapping[str, Any], profiles: Mapping[str, Profile], *, source: str = "prescription"
+) -> PrescriptionFields:
+    """What the values say, with nothing of it checked against a limit yet. Raises `InputInvalid`."""
+    return PrescriptionFields(**_fields(values, profiles, source))
+
+
+def _fields(values: Mapping[str, Any], profiles: Mapping[str, Profile] | None, source: str) -> dict[str, Any]:
+    problems, file = check(PrescriptionFile, values)
+    if file is None:
+        raise InputInvalid(source, problems)
+    return _PrescriptionReader(source).fields(file, load_profiles() if profiles is None else profiles)
+
+
 def _of_values(
     kind: type[T],
     values: Mapping[str, Any],
@@ -173,11 +188,7 @@ def _of_values(
     source: str,
     given: Mapping[str, Any],
 ) -> T:
-    problems, file = check(PrescriptionFile, values)
-    if file is None:
-        raise InputInvalid(source, problems)
-    known = load_profiles() if profiles is None else profiles
-    fields = _PrescriptionReader(source).fields(file, known)
+    fields = _fields(values, profiles, source)
     try:
         return kind(**fields, **given)
     except Unsafe as unsafe:

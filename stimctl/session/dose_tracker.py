@@ -25,6 +25,8 @@ class DoseTracker:
         self._commanded = CommandedDose(prescription.program)
         self._held_since_us: int | None = None
         self._held_us = 0
+        # By channel in uA, if nobody touches it any more; a new mapping each time, for views from other threads.
+        self.will_reach_ua: Mapping[int, int] = {}
         self.contradiction: str | None = None
         # Whether an order was never answered, so that nobody knows if and when the device took it.
         self.unanswered = False
@@ -56,6 +58,7 @@ class DoseTracker:
         """Take in what the device said. What makes no sense (a clock that goes back) is kept as a contradiction."""
         try:
             trigger(*what)
+            self.will_reach_ua = self._commanded.will_reach_ua()
         except (Misuse, Unsafe) as odd:
             self.contradiction = self.contradiction or str(odd)
 
@@ -101,6 +104,9 @@ class DoseTracker:
             "delivered": None if counted is None else dose_record(counted),
             "measured": (measured_record(records) or None) if records else None,
             "agreement": {"exact": exact, "measured": agrees, "contradiction": self.contradiction},
+            "targets_ua": {plan.channel: self._commanded.targets_ua[plan.channel] for plan in rx.channels},
+            # A device that plays by leases does not ramp by the program's own pulse rules.
+            "reached_ua": self._commanded.reached_ua() if ordered is None else {},
             "band_us": band_us,
             "held_us": self._held_us,
             "kept": None if kept is None else kept.record(),
@@ -115,6 +121,7 @@ class DoseTracker:
             **{name: getattr(report, name) for name in _AS_REPORTED},
             "band_us": list(report.band_us),
             "held_us": report.held_us,
+            **{name: {str(n): ua for n, ua in getattr(report, name).items()} for name in ("targets_ua", "reached_ua")},
             "zero_confirmed_us": report.zero_confirmed_us,
             "line": {"frames": report.frames, "damaged_frames": report.damaged_frames},
             "spreads": {

@@ -23,7 +23,6 @@ LOST = "lost"  # the port was gone
 ENDED = "ended"  # how it ended
 
 
-
 def session_note(
     rx: Prescription, choice: DeviceChoice, auto: Collection[State], first_sequence: int, *, virtual: bool
 ) -> dict[str, Any]:

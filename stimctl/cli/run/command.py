@@ -5,7 +5,6 @@ This module puts the parts together: prescription, port, log, screen, keys and s
 """
 
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,35 +14,34 @@ import click
 
 from stimctl.api import Session
 from stimctl.cli import codes
+from stimctl.cli.ask.form import Form
 from stimctl.cli.device_options import device_options
 from stimctl.cli.errors import writing
+from stimctl.cli.port_option import port_option
 from stimctl.cli.run.document import run_document
 from stimctl.cli.run.exit_code import CODES, exit_code
 from stimctl.cli.run.keys import Keys, single_keys
 from stimctl.cli.run.operator import FrontEnd, OperatorGone, SessionDisplay, signals_stop
 from stimctl.cli.run.plain_screen import PlainLines
-from stimctl.cli.run.questions import ask_outcome, ask_prescription, ask_screening
+from stimctl.cli.run.preparing import PreparedRun, RunRequest, ask_scores, prepare, save_prescription
 from stimctl.cli.run.summary import SavedFiles, summary_text
 from stimctl.cli.streams import at_terminal
 from stimctl.cli.table import echo_json, json_option
-from stimctl.errors import LogFault, Misuse, Unsafe, WrongDevice
+from stimctl.errors import LogFault, Misuse
 from stimctl.ledger import Ledger
-from stimctl.port import TrafficSink
-from stimctl.prescription import Prescription, Subject, from_file, subject_of
-from stimctl.profile import choose, load_profiles
+from stimctl.port import TrafficSink, open_port
+from stimctl.prescription import Prescription
 from stimctl.session.engine import ATTENDED, UNATTENDED
-from stimctl.session.interlocks import no_front_end
 from stimctl.session.view import EARLIER_DOSE, OperatorMessage, SessionReport, SessionView
-from stimctl.stimulators.discovery import DeviceChoice
 from stimctl.traffic.transcript import TrafficWriter
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
-_ATTENDED_ONLY = (Subject.PERSON, Subject.ANIMAL)
+REHEARSAL_URL = "sim://?pace=real"
 
 
 @click.command(epilog=codes.help_text(CODES))
-@click.argument("name")
-@click.option("--port", "url", required=True, metavar="URL", help="/dev/ttyUSB0, COM3, socket://host:port or sim://.")
+@click.argument("name", required=False)
+@port_option(required=False)
 @device_options
 @click.option(
     "--prescription",
@@ -51,102 +49,106 @@ _ATTENDED_ONLY = (Subject.PERSON, Subject.ANIMAL)
     type=_FILE,
     help="A prescription's file; without one, the questions are asked.",
 )
+@click.option(
+    "--again",
+    metavar="[WHO]",
+    is_flag=False,
+    flag_value="",
+    help="The last prescription of a pseudonym or of a session's id, or the last of all: asked is only what is new.",
+)
+@click.option("--rehearse", is_flag=True, help="A person's whole session, on the simulator; marked REHEARSAL.")
 @click.option("--variant", help="Variant of the profile, if it has several and the questions are asked.")
+@click.option("--save", type=_FILE, help="Also write the prescription into this new file.")
 @click.option("--picture", type=_FILE, help="Also draw the waveform into this PNG or SVG file.")
 @click.option("--record-traffic", "traffic_file", type=_FILE, help="Record the bytes on the line in this new file.")
 @click.option("--unattended", is_flag=True, help="Wait for nobody at any step: dummy loads and simulators only.")
 @json_option
 def run(
     *,
-    name: str,
-    url: str,
-    choice: DeviceChoice,
+    url: str | None,
     prescription_file: Path | None,
-    variant: str | None,
+    save: Path | None,
     picture: Path | None,
     traffic_file: Path | None,
     unattended: bool,
     as_json: bool,
+    rehearse: bool,
+    **typed: Any,
 ) -> None:
     """Run a session of the profile NAME, show it live, and log its dose.
 
-    At a terminal it waits for Enter before the leads are connected and before the ramp. Keys: + and -
-    raise and lower the selected channel by 0.1 mA, 1 to 4 select it, h holds, Enter goes on, and
-    s, space, q or Esc stop. Ctrl-C and a closed terminal stop too, and so does `stimctl stop`.
+    At a terminal the device is identified first, then what is missing is asked, and it waits for Enter before the leads
+    are connected and before the ramp. Keys: + and - raise and lower the selected channel by 0.1 mA, 1 to 4 select it,
+    h holds, Enter goes on, and s, space, q or Esc stop. Ctrl-C and a closed terminal stop too, as does `stimctl stop`.
 
     Without a terminal it takes each step by itself, for dummy loads and simulators only.
 
     \b
     Examples:
       stimctl run low-back-pain --port sim:// --prescription profiles/examples/low-back-pain.toml
-      stimctl run low-back-pain --port sim://?pace=real
+      stimctl run low-back-pain --rehearse
+      stimctl run --again P-17 --port /dev/ttyACM0
       stimctl run bench-2-100hz --port /dev/ttyACM0 --device stimjim --prescription load.toml
     """
+    if url is None and not rehearse:
+        raise click.UsageError("Missing option '--port'.")
+    if prescription_file is not None and typed["again"] is not None:
+        raise click.UsageError("--again and --prescription exclude each other: both name a prescription")
     terminal = at_terminal() and not as_json
-    attended = terminal and not unattended
-    prescription = _prescription(name, variant, prescription_file, url, attended=attended)
-    before = _outcome("before", prescription, attended=attended)
+    request = RunRequest(
+        url=url or REHEARSAL_URL,
+        attended=terminal and not unattended,
+        file=prescription_file,
+        rehearse=rehearse,
+        **typed,
+    )
     with ExitStack() as stack:
-        picture = _draw(prescription, picture)
-        traffic = _traffic(stack, traffic_file, url)
+        prepared = prepare(request, stack)
+        if save is not None:
+            save_prescription(prepared.values, save)
+        picture = _draw(prepared.prescription, picture)
+        traffic = _traffic(stack, traffic_file, request.url)
         ledger = stack.enter_context(Ledger())
-        auto = ATTENDED if attended else UNATTENDED
-        session = Session(url, prescription, ledger, front_end=attended, auto=auto, traffic=traffic, choice=choice)
+        session = _session(request, prepared, ledger, traffic)
         departure = OperatorGone()
-        report, told, log_fault = _run(session, prescription, before, departure, terminal=terminal, as_json=as_json)
-        native, interrupted = choice.device == "native", tuple(session.interrupted)
+        report, told, log_fault = _run(session, prepared, departure, terminal=terminal, as_json=as_json)
+        native, interrupted = request.choice.device == "native", tuple(session.interrupted)
         kept = SavedFiles(ledger.path, picture, traffic_file, log_fault, interrupted, told, native)
         if as_json:
-            echo_json(run_document(ledger, prescription, report, kept))
+            echo_json(run_document(ledger, prepared.prescription, report, kept))
         else:
-            click.echo(summary_text(prescription, report, kept))
-        if not departure.hung_up and log_fault is None:
-            after = _outcome("after", prescription, attended=attended)
-            if after is not None:
-                ledger.append(session.session_id, "outcome", session.view().now_us, after)
+            click.echo(summary_text(prepared.prescription, report, kept))
+        if report.armed:
+            _came_to_be(session, prepared, ledger, ask=not departure.hung_up and log_fault is None)
     sys.exit(exit_code(report, departure.signal, logged=log_fault is None))
 
 
+def _session(request: RunRequest, prepared: PreparedRun, ledger: Ledger, traffic: TrafficSink | None) -> Session:
+    return Session(
+        request.url,
+        prepared.prescription,
+        ledger,
+        front_end=request.attended,
+        auto=ATTENDED if request.attended else UNATTENDED,
+        traffic=traffic,
+        choice=request.choice,
+        opener=open_port if prepared.device is None else prepared.device.take,
+    )
+
+
+def _came_to_be(session: Session, prepared: PreparedRun, ledger: Ledger, *, ask: bool) -> None:
+    """The log has the answers now; and the scores after it are asked, where there are some from before."""
+    if prepared.draft is not None:
+        prepared.draft.remove()
+    if prepared.before is not None and ask:
+        ledger.append(session.session_id, "outcome", session.view().now_us, Form().fill(_after, review=False))
+
+
+def _after(form: Form) -> dict[str, Any]:
+    return ask_scores(form, "after")
+
+
 # --- before -----------------------------------------------------------------------------------------
-
-
-def _prescription(name: str, variant: str | None, file: Path | None, url: str, *, attended: bool) -> Prescription:
-    """From its file or asked, screened where it is for a person; and for this profile."""
-    profiles = load_profiles()
-    profile = choose(profiles, name)
-    if profile.stimulation is None:
-        profile.variant(variant)  # raises, saying why there is nothing to stimulate
-    now_us = time.monotonic_ns() // 1_000
-    if file is None:
-        if not attended:
-            raise Misuse(
-                "the questions are asked only at a terminal; here, give a prescription with --prescription FILE"
-            )
-        return ask_prescription(profile, variant, profiles, now_us, lambda subject: _no_simulation(url, subject))
-    subject, pseudonym = subject_of(file)
-    if subject in _ATTENDED_ONLY and not attended:
-        raise Unsafe([no_front_end(subject)])
-    _no_simulation(url, subject)
-    screening = ask_screening(pseudonym, now_us) if subject is Subject.PERSON else None
-    prescription = from_file(file, profiles, screening=screening)
-    if prescription.profile.id != profile.id:
-        raise Misuse(f"{file} prescribes {prescription.profile.id}, not {profile.id}: name the one that is meant")
-    if variant is not None and prescription.variant != variant:
-        raise Misuse(f"{file} prescribes the variant {prescription.variant}, not {variant}")
-    return prescription
-
-
-def _no_simulation(url: str, subject: Subject) -> None:
-    """Before any question; the session itself asks the port, whatever it is called."""
-    if subject in _ATTENDED_ONLY and url.lower().startswith("sim://"):
-        raise WrongDevice(f"{url} is a simulation: no {subject} can be connected to it")
-
-
-def _outcome(when: str, prescription: Prescription, *, attended: bool) -> dict[str, Any] | None:
-    """Scores are asked of a person, and of nobody else."""
-    if not attended or prescription.subject is not Subject.PERSON:
-        return None
-    return ask_outcome(when)
 
 
 def _draw(prescription: Prescription, picture: Path | None) -> Path | None:
@@ -174,8 +176,7 @@ def _traffic(stack: ExitStack, file: Path | None, url: str) -> TrafficSink | Non
 
 def _run(
     session: Session,
-    prescription: Prescription,
-    before: dict[str, Any] | None,
+    prepared: PreparedRun,
     departure: OperatorGone,
     *,
     terminal: bool,
@@ -185,7 +186,7 @@ def _run(
 
     Returns its report, what it told of the dose of an earlier session, and why the log has not got all of it.
     """
-    report, witness = None, None
+    report, witness, prescription = None, None, prepared.prescription
     try:
         # Signals outermost: one more Ctrl-C must not break off the session's own end.
         with signals_stop(session.stop, departure), session:
@@ -197,7 +198,7 @@ def _run(
             with _screen(prescription, began_us, terminal=terminal, as_json=as_json) as (display, keys):
                 witness = _DisplayTee(display)
                 front_end = FrontEnd(session, channels, witness, keys, departure)
-                front_end.before = before
+                front_end.before = prepared.before
                 report = front_end.run()
     except LogFault as fault:
         if report is None or witness is None:
