@@ -16,7 +16,6 @@ from stimctl.cli.ask.draft import Draft
 from stimctl.cli.ask.form import HELP, Form, Unfit
 from stimctl.cli.ask.prescription import PrescriptionQuestions, answers_for
 from stimctl.cli.ask.screening import ScreeningQuestions
-from stimctl.cli.errors import writing
 from stimctl.cli.run import wording as words
 from stimctl.cli.run.again import earlier_values, last_session
 from stimctl.cli.run.device_first import OpenDevice
@@ -30,7 +29,6 @@ from stimctl.prescription import (
     from_mapping,
     paper_from_file,
     paper_from_mapping,
-    toml_text,
     values_in,
 )
 from stimctl.prescription.plan import LIVING
@@ -38,7 +36,6 @@ from stimctl.profile import Profile, Profiles, choose, load_profiles
 from stimctl.session.interlocks import check_fit, check_kind, no_front_end
 from stimctl.stimulators.discovery import DeviceChoice
 
-_HEADING = "Written by stimctl. A screening is never in it: it is asked for each session."
 _SCORES = (("pain", "Pain"), ("sensation", "Sensation at the needles"))
 
 
@@ -204,15 +201,3 @@ def ask_scores(form: Form, when: str) -> dict[str, Any]:
     form.note(click.style(f"\nScores {when} the session", bold=True))
     scores = {name: form.ask(f"score {name}", title, Amount(title, 0, 10), of_moment=True) for name, title in _SCORES}
     return {"when": when, **scores}
-
-
-def save_prescription(values: Mapping[str, Any], file: Path) -> None:
-    """Write it as a new file. Raises `Misuse` where there is one."""
-    with writing(file):
-        try:
-            with file.open("x", encoding="utf-8") as out:
-                out.write(
-                    toml_text(values, "Written by stimctl. A screening is never in it: it is asked for each session.")
-                )
-        except FileExistsError:
-            raise Misuse(f"{file} exists already; a prescription is never replaced: name another file") from None
