@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stimctl.cli.table import echo_json, json_option, pairs
 from stimctl.errors import Misuse
 
 if TYPE_CHECKING:
@@ -72,16 +73,19 @@ def check(files: tuple[Path, ...]) -> None:
 
 @prescription.command()
 @click.argument("file", type=_FILE)
-def show(file: Path) -> None:
+@json_option
+def show(file: Path, as_json: bool) -> None:
     """Show what a prescription asks for and what would be reached, in words.
 
     Example: stimctl prescription show profiles/examples/low-back-pain.toml
     """
     from stimctl.cli.run.wording import plan_lines
-    from stimctl.cli.table import pairs
     from stimctl.prescription import paper_from_file
 
     paper = paper_from_file(file)
+    if as_json:
+        echo_json(paper.record())
+        return
     click.echo(pairs(_facts(paper)))
     click.echo("\n".join(["", *plan_lines(paper), *_reached(paper), *(f"! {flag}" for flag in paper.flags)]))
 

@@ -29,6 +29,7 @@ from stimctl.prescription import (
     from_mapping,
     paper_from_file,
     paper_from_mapping,
+    subject_of,
     values_in,
 )
 from stimctl.prescription.plan import LIVING
@@ -66,13 +67,13 @@ class PreparedRun:
 
 def prepare(request: RunRequest, stack: ExitStack) -> PreparedRun:
     """Everything that comes before a session. `stack` closes the port when there is none."""
-    if not request.attended and (request.rehearse or request.file is None):
-        raise Misuse("the questions are asked only at a terminal; here, give a prescription with --prescription FILE")
     profiles = load_profiles()
     given = _given(request, profiles)
     profile = choose(profiles, str(request.name if given is None else given["profile"]))
     if profile.stimulation is None:
         profile.variant(request.variant)  # raises, saying why there is nothing to stimulate
+    if not request.attended and (request.rehearse or request.file is None):
+        raise Misuse("the questions are asked only at a terminal; here, give one with --prescription FILE")
     if request.file is not None and given is not None and given["subject"] != Subject.PERSON:
         return PreparedRun(_rehearsed(request, from_file(request.file, profiles)), given)
     device = stack.enter_context(OpenDevice(request.url, request.choice))
@@ -85,7 +86,7 @@ def prepare(request: RunRequest, stack: ExitStack) -> PreparedRun:
 def _given(request: RunRequest, profiles: Profiles) -> dict[str, Any] | None:
     """What stands in the file or the log; None where all is asked. Raises what cannot be run here."""
     if request.file is not None:
-        paper, values = paper_from_file(request.file, profiles), values_in(request.file)
+        values = {**values_in(request.file), "subject": subject_of(request.file)[0]}
     elif request.again is not None:
         profile_id = None if request.name is None else choose(profiles, request.name).id
         return earlier_values(request.again, profile_id, rehearsal=request.rehearse)
@@ -93,9 +94,10 @@ def _given(request: RunRequest, profiles: Profiles) -> dict[str, Any] | None:
         raise click.UsageError("Missing argument 'NAME': name a profile, or --again for an earlier prescription")
     else:
         return None
-    subject = paper.subject
+    subject = Subject(values["subject"])
     if subject in LIVING and not request.attended:
         raise Unsafe([no_front_end(subject)])
+    paper = paper_from_file(request.file, profiles)
     _check_file(request, paper, profiles)
     if request.rehearse and subject not in LIVING:
         values = {name: value for name, value in values.items() if name != "declared_ohm"} | {"subject": "person"}
