@@ -4,6 +4,7 @@
 # make agree   driver, simulator and model against each other, 20,000 scripts of each kind
 # make bench   speed, each figure beside its limit
 # make certificate     conformance over the full range, and every cell of it removed in turn: docs/certificate.md, minutes
+# make accuracy        how far off the bench's measurements are, over a grid of rates and noise: docs/accuracy.md, minutes
 # make byte-paced      the suite against a simulator behind a UART of 115 200 baud, pty and TCP: real time, 20 minutes
 # make versions        the quick tests and a session with the lowest and the newest of every dependency, on each Python here
 # make clean   remove what the above made
@@ -27,7 +28,7 @@ BENCH_OPTIONS ?= --write-page
 # How long `make agree` runs.
 AGREE_OPTIONS ?= --examples 20000
 
-.PHONY: run test lint agree bench certificate byte-paced versions clean
+.PHONY: run test lint agree bench certificate accuracy byte-paced versions clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
@@ -57,6 +58,9 @@ bench: $(VENV)/.installed-dev
 
 certificate: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.stimlab.conformance.certificate --write --html build/certificate.html
+
+accuracy: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.stimctl.capture.accuracy --write
 
 byte-paced: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.stimlab.conformance.byte_paced_run

@@ -32,7 +32,7 @@ class UnknownDevice(ValueError):
 
 
 class SimulatedDevice(Protocol):
-    """What a port, or a server, needs of a device. All times are of the caller's clock."""
+    """A simulated device, as a port or a server uses it. All times are of the caller's clock."""
 
     def receive(self, data: bytes, now_us: int) -> None:
         """Take bytes that arrive at `now_us`."""

@@ -26,7 +26,7 @@ _OF_WHICH = ("device", "dialect", "firmware", "isolator", "faults")
 
 @dataclass(frozen=True, slots=True)
 class SimOptions:
-    """What a `sim://` URL asks for. `pace` is simulated seconds a second, infinite for `max`."""
+    """The options of a `sim://` URL. `pace` is simulated seconds a second, infinite for `max`."""
 
     pace: float = math.inf
     load: str = "nominal"

@@ -68,7 +68,9 @@ def planned_band_us(program: Program) -> tuple[int, int]:
 
 
 class CommandedDose:
-    """What a session's device has been told, replayed. Times are stimulation time in us, and never go back.
+    """The dose by the commands that a device confirmed, replayed pulse by pulse.
+
+    Times are stimulation time in us, and never go back.
 
     Raises `Misuse` for an event that makes no sense: a target without a run, a time before the last one.
     """

@@ -130,7 +130,7 @@ class EchoMismatch(DeviceFault):
 
 
 class WrongDevice(DeviceFault):
-    """What answered is not what was asked for."""
+    """The device is not the one that was asked for."""
 
 
 class LineFault(StimctlError):

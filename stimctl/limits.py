@@ -96,7 +96,7 @@ def ramp_ua(slope_ua_per_s: int, elapsed_us: int) -> int:
 
 
 class SessionTimer(Enum):
-    """What ends an armed session by the clock alone."""
+    """A timer that ends an armed session by the clock alone."""
 
     WATCHDOG = "the host has been silent for 1 s"
     SESSION = "45 min have passed since the first arm"

@@ -20,7 +20,6 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from multiprocessing.connection import Client, Listener
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from stimctl.errors import Misuse, StimctlError
@@ -45,7 +44,7 @@ class StopStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StopOutcome:
-    """What a session answers to a stop: whether the device measured zero, and how long after the order."""
+    """A session's answer to a stop: whether the device measured zero, and how long after the order."""
 
     zero_confirmed: bool
     after_us: int | None = None
@@ -54,7 +53,7 @@ class StopOutcome:
 
 @dataclass(frozen=True, slots=True)
 class StopReport:
-    """What became of one session. `about` is what its endpoint's `describe` gave.
+    """The outcome of a stop for one session. `about` is what its endpoint's `describe` gave.
 
     Without a `pid` it stands for those that may be where nobody can look.
     """
@@ -161,9 +160,7 @@ class ControlEndpoint:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _serve(self) -> None:

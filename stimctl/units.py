@@ -62,25 +62,6 @@ def us_from_minutes(minutes: float | str | Decimal) -> int:
     return whole(minutes, US_PER_MIN, name="minutes", unit="us")
 
 
-def us_from_seconds(seconds: float | str | Decimal) -> int:
-    """Seconds as written by a person, in us. Raises `Misuse` when not a whole number of us."""
-    return whole(seconds, US_PER_S, name="seconds", unit="us")
-
-
-def period_us_from_hz(frequency_hz: float | str | Decimal) -> int:
-    """The pulse period in us of a rate in Hz. Raises `Misuse` when it is not a whole number of us."""
-    rate = plain_number(frequency_hz, "frequency")
-    if rate <= 0:
-        raise Misuse(f"frequency: {frequency_hz} Hz is not above zero")
-    if abs(rate.adjusted()) < 30:
-        # As a ratio of integers: a quotient of decimals could be rounded to a whole number that it is not.
-        numerator, denominator = rate.as_integer_ratio()
-        period_us, rest = divmod(US_PER_S * denominator, numerator)
-        if rest == 0:
-            return period_us
-    raise Misuse(f"frequency: {frequency_hz} Hz has no period of a whole number of us")
-
-
 def hz_text(period_us: int) -> str:
     """A period as people say it: `500000` is `2 Hz`."""
     return f"{US_PER_S / period_us:g} Hz"

@@ -157,7 +157,7 @@ class VirtualClock:
 
 
 class StimulatorFixture:
-    """What is at a URL, simulated or not. `ledger` is the file of the dose log that its sessions write."""
+    """The stimulator at a URL, simulated or not. `ledger` is the file of the dose log that its sessions write."""
 
     def __init__(self, url: str, choice: DeviceChoice, ledger: Path, simulator: SimulatorFixture | None) -> None:
         self.url = url

@@ -93,7 +93,7 @@ def soak(
 
 @dataclass(slots=True)
 class _CampaignProgress:
-    """What came so far, and the processor time it took."""
+    """The results so far, and the processor time they took."""
 
     results: "list[SessionResult]"
     cpu_s: float = 0.0

@@ -3,10 +3,12 @@
 import subprocess
 import sys
 import tomllib
+from graphlib import TopologicalSorter
 from importlib import import_module
 from pathlib import Path
 
 import pytest
+from grimp import build_graph
 
 from tests.docs.architecture import CONTRACTS, layers
 
@@ -29,6 +31,12 @@ def test_the_simulator_is_kept_from_all_of_stimctl_but_the_wire() -> None:
 @pytest.mark.parametrize("package", ["stimctl", "firmware_sim", "stimlab"])
 def test_every_part_of_a_package_has_a_layer(package: str) -> None:
     assert {name for line in layers(package) for name in line} == parts(package)
+
+
+def test_no_import_runs_in_a_circle() -> None:
+    """Not in a function and not for types either: what was circular once loads in any order by luck alone."""
+    graph = build_graph("stimctl", "firmware_sim", "stimlab", cache_dir=None)
+    TopologicalSorter({each: graph.find_modules_directly_imported_by(each) for each in graph.modules}).prepare()
 
 
 def test_the_wire_loads_little() -> None:

@@ -30,7 +30,8 @@ class Stage(NamedTuple):
 
 
 class PulseResponse(NamedTuple):
-    """What one pulse did: the mean current of each stage and its curve, what flowed at its end, and what it left."""
+    """The currents of one pulse: the mean of each stage with its curve, the current at its end, and the voltage it
+    left."""
 
     mean_na: tuple[int, ...]
     curves: tuple[Curve | None, ...]
@@ -41,7 +42,7 @@ class PulseResponse(NamedTuple):
 
 
 class StageReading(NamedTuple):
-    """What was read at the end of one stage, summed over pulses."""
+    """The readings at the end of one stage, summed over pulses."""
 
     na: int
     uv: int

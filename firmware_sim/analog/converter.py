@@ -73,7 +73,7 @@ class Dac:
 
 
 class Converter(Protocol):
-    """What stands where the `Dac` stands."""
+    """A DAC, good or broken."""
 
     def current_na(self, amplitude_ua: int) -> int:
         """What a command makes flow, in nA, signed."""
@@ -120,7 +120,7 @@ class Switch:
 
 
 class OutputSwitch(Protocol):
-    """What stands where the `Switch` stands."""
+    """An output switch, good or broken."""
 
     def leak_na(self, now_us: int) -> int:
         """Current with the outputs disabled, at device time `now_us`."""

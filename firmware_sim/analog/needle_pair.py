@@ -43,7 +43,7 @@ class Curve(NamedTuple):
 
 
 class PhaseResponse(NamedTuple):
-    """What one phase of a pulse did. Without a `curve` its mean current is what flowed all the time."""
+    """The currents of one phase of a pulse. Without a `curve` its mean current flowed all the time."""
 
     mean_ua: float
     end_volt: float

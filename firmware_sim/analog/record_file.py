@@ -128,7 +128,7 @@ def _written(archive: ZipFile) -> int:
 
 
 class SampleIntegral(NamedTuple):
-    """What samples say about pulses. Exact where each edge falls on a sample, and no phase is on the rail."""
+    """The pulses that samples show. Exact where each edge falls on a sample, and no phase is on the rail."""
 
     pulses: int
     first_fc: int

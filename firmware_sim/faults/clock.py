@@ -6,7 +6,8 @@ Both are whole microseconds. What the device's clock has reached it has reached:
 
 from typing import NamedTuple
 
-NEVER_US = 1 << 62
+from firmware_sim.analog.load_changes import NEVER_US
+
 _MILLION = 1_000_000
 
 

@@ -7,13 +7,14 @@ what it is on a bench: another device with the same flash. Nothing here touches 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from firmware_sim.analog.load_changes import NEVER_US
 from firmware_sim.faults import analog_parts
 from firmware_sim.faults.bit_flip import flipped
 from firmware_sim.faults.clock import WarpedClock
 from firmware_sim.faults.freeze import Freeze
 from firmware_sim.faults.loads import HostileLoad, HostileWorldLoad
 from firmware_sim.faults.recording import HeldLevels, WorldTimeRecorder
-from firmware_sim.faults.schedule import NEVER_US, FaultEdge, FaultWindow
+from firmware_sim.faults.schedule import FaultEdge, FaultWindow
 from firmware_sim.native.device import Device
 from firmware_sim.native.flash import Flash
 from firmware_sim.native.gate import OUTPUT_STATES

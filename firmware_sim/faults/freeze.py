@@ -4,7 +4,8 @@ While it is frozen its clock stands, and with it the watchdog. While it is hung,
 go on by themselves, over-current still cuts them in hardware, and nobody looks at anything.
 """
 
-from firmware_sim.faults.schedule import NEVER_US, FaultWindow
+from firmware_sim.analog.load_changes import NEVER_US
+from firmware_sim.faults.schedule import FaultWindow
 from firmware_sim.native.device import Device
 from firmware_sim.native.output_stage import Trip
 
@@ -12,7 +13,10 @@ ROOM = 256  # bytes that wait for the firmware in its receiver; more are lost [c
 
 
 class Freeze:
-    """Which faults make it stand. `wake_us` is when to look again for a pulse that one of them waits for."""
+    """The faults that make the firmware stand still.
+
+    `wake_us` is when to look again for a pulse that one of them waits for.
+    """
 
     def __init__(self) -> None:
         self.frozen = self.hung = self.on = False

@@ -10,13 +10,13 @@ from collections.abc import Iterator, Sequence
 from random import Random
 from typing import TYPE_CHECKING
 
+from firmware_sim.analog.load_changes import NEVER_US
 from stimctl.errors import WireError
 from stimctl.wire.framing import DELIMITER, unframe
 
 if TYPE_CHECKING:
     from firmware_sim.faults.schedule import FaultWindow
 
-NEVER_US = 1 << 62
 BITS_PER_BYTE = 10
 _LONGEST = 1_024  # bytes without a delimiter that are held as one frame; far over any message
 _FRAMEWISE = frozenset({"line.loss", "line.one_way", "line.duplicate", "line.reorder", "line.junk", "line.flip"})

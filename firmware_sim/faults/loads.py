@@ -10,9 +10,9 @@ from random import Random
 from typing import Protocol
 
 from firmware_sim.analog.load import DRY, OPEN, SHORT, Load
-from firmware_sim.analog.load_changes import ClipContact, Drift
+from firmware_sim.analog.load_changes import NEVER_US, ClipContact, Drift
 from firmware_sim.analog.needle_pair import NeedlePair
-from firmware_sim.faults.schedule import NEVER_US, FaultWindow
+from firmware_sim.faults.schedule import FaultWindow
 from stimctl.wire.codes import CHANNELS
 
 _STEADY = {"load.open": OPEN, "load.short": SHORT}

@@ -24,7 +24,8 @@ _LOAD, _SEED = "nominal", 1
 
 @dataclass(frozen=True, slots=True)
 class FaultSetup:
-    """What a simulator takes from a scenario's file: the faults, what its outputs drive, and the seed of it all."""
+    """The settings that a simulator takes from a scenario's file: the faults, what its outputs drive, and the seed of
+    it all."""
 
     faults: tuple[Fault, ...] = ()
     load: str = _LOAD

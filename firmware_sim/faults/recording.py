@@ -20,7 +20,7 @@ _FIRST_US = 1_000  # the first piece of a level in the record
 
 
 class WorldTimeRecorder(Recorder):
-    """What one device, living by `clock`, tells the world's `recorder`."""
+    """The recorder of one device, which passes its currents on to the world's `recorder` by `clock`."""
 
     def __init__(self, recorder: Recorder, clock: WarpedClock) -> None:
         super().__init__()

@@ -7,10 +7,9 @@ that until then nobody need look.
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from firmware_sim.analog.load_changes import NEVER_US
 from firmware_sim.faults.catalogue import CATALOGUE
 from firmware_sim.faults.model import Fault
-
-NEVER_US = 1 << 62
 
 
 class FaultWindow:

@@ -6,7 +6,8 @@ Frames stay whole and their checksums hold: nothing here can be seen by looking 
 from collections import deque
 from collections.abc import Sequence
 
-from firmware_sim.faults.schedule import NEVER_US, FaultWindow
+from firmware_sim.analog.load_changes import NEVER_US
+from firmware_sim.faults.schedule import FaultWindow
 from stimctl.errors import WireError
 from stimctl.wire.codec import SHAPES, MessageSchema
 from stimctl.wire.framing import DELIMITER, frame_sized, unframe

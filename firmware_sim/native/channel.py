@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 from firmware_sim.analog.converter import COMPLIANCE_MV, Converter, Dac, OutputSwitch, Readback, Switch
 from firmware_sim.analog.electrodes import Electrodes
 from firmware_sim.analog.load import Load
+from firmware_sim.analog.load_changes import NEVER_US
 from firmware_sim.analog.needle_pair import NeedlePair, PhaseResponse
 from firmware_sim.analog.recorder import Flow, FlowKind, PulseShape, Recorder
 from firmware_sim.native.monitor import OVER_CURRENT_CUT_US, Monitor, Reading, TripVerdict, over_current_ua
 from firmware_sim.native.program import OutputProgram, OutputSegment
 from firmware_sim.native.steady import OHM_FLOOR_UA, SilentStretch, SteadyStretch
 from firmware_sim.native.tally import ChannelTally, whole_ua
-from firmware_sim.native.train import NEVER_US, ChannelTrain, second_ua, span_us
+from firmware_sim.native.train import ChannelTrain, second_ua, span_us
 from stimctl.wire.codes import SATURATED_OHM, ChannelFlag, EndReason
 
 _NO_PHASE = PhaseResponse(0.0, 0.0, 0.0, 0.0, clipped=False)

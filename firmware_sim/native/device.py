@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from firmware_sim.analog.load import Load, load_named
+from firmware_sim.analog.load_changes import NEVER_US
 from firmware_sim.native.command_handlers import ANSWERS, read_identity, stop
 from firmware_sim.native.flash import Flash
 from firmware_sim.native.identity import NEVER_CALIBRATED
@@ -22,29 +23,15 @@ from firmware_sim.native.reply_cache import REPEATED, STALE, ReplyCache
 from firmware_sim.native.run_state import StateChange
 from firmware_sim.native.states import IllegalCause
 from firmware_sim.native.telemetry import PERIOD_US, TelemetrySender
-from firmware_sim.native.timers import NEVER_US
 from stimctl.errors import WireError
-from stimctl.wire.codec import (
-    SHAPE_OF,
-    Hello,
-    KeepAlive,
-    ReadIdentity,
-    Refused,
-    Stop,
-    UnknownKind,
-    Welcome,
-    WrongLength,
-    encode,
-    message_in,
-    sequence_in,
-)
+from stimctl.wire import codec as m
 from stimctl.wire.codes import PROTOCOL_VERSION, EndReason, Refusal
 from stimctl.wire.framing import FrameSplitter
 
 if TYPE_CHECKING:
     from firmware_sim.analog.recorder import Recorder  # brings numpy with it
 
-_STOP = SHAPE_OF[Stop].kind
+_STOP = m.SHAPE_OF[m.Stop].kind
 _FIRST_ANSWER = 0x40  # kinds from here on are a device's own
 
 
@@ -175,19 +162,19 @@ class Device:
     def _take(self, payload: bytes) -> None:
         if payload[0] == _STOP:
             stopped = stop(self.machine, self.machine.now_us)
-            self._out.insert(0, encode(sequence_in(payload), stopped))  # ahead of everything that waits to be sent
+            self._out.insert(0, m.encode(m.sequence_in(payload), stopped))  # ahead of everything that waits to be sent
             self._note_zero()
             return
         if payload[0] >= _FIRST_ANSWER:
             self._refuse(payload, CommandDenied(Refusal.UNKNOWN_KIND))
             return
         try:
-            order = message_in(payload)
+            order = m.message_in(payload)
         except WireError as problem:
             self._refuse(payload, _refusal_of(problem))
             return
-        sequence = sequence_in(payload)
-        if type(order) is Hello:
+        sequence = m.sequence_in(payload)
+        if type(order) is m.Hello:
             self._hello(sequence, order)
         elif not self._greeted:
             self._refuse(payload, CommandDenied(Refusal.NO_HANDSHAKE))
@@ -201,29 +188,29 @@ class Device:
         elif disposition is STALE:
             self._refuse(payload, CommandDenied(Refusal.STALE_SEQUENCE, sequence))
         else:
-            answer = encode(sequence, self._execute(order, payload[0]))
+            answer = m.encode(sequence, self._execute(order, payload[0]))
             self._replies.keep(sequence, payload, answer)
             self._out.append(answer)
 
     def _execute(self, order: object, kind: int) -> object:
         try:
-            if type(order) is ReadIdentity:
+            if type(order) is m.ReadIdentity:
                 return read_identity(order.page, self._seed, self._calibrated_on)
             answer = ANSWERS[type(order)](self.machine, order, self.machine.now_us)
         except CommandDenied as denied:
-            return Refused(kind, denied.reason, denied.detail, denied.limit)
+            return m.Refused(kind, denied.reason, denied.detail, denied.limit)
         except IllegalCause as illegal:
-            return Refused(kind, Refusal.WRONG_STATE, illegal.state, 0)
-        if self._journal is not None and type(order) is KeepAlive:
+            return m.Refused(kind, Refusal.WRONG_STATE, illegal.state, 0)
+        if self._journal is not None and type(order) is m.KeepAlive:
             self._note(event="alive", device_time_us=self.machine.now_us)
         return answer
 
-    def _hello(self, sequence: int, order: Hello) -> None:
+    def _hello(self, sequence: int, order: m.Hello) -> None:
         machine = self.machine
         if machine.session is not None:
             machine.end(EndReason.HANDSHAKE, self.machine.now_us)
         if order.version != PROTOCOL_VERSION:
-            refused = Refused(SHAPE_OF[Hello].kind, Refusal.UNSUPPORTED_VERSION, order.version, PROTOCOL_VERSION)
+            refused = m.Refused(m.SHAPE_OF[m.Hello].kind, Refusal.UNSUPPORTED_VERSION, order.version, PROTOCOL_VERSION)
             self._reply(sequence, refused)
             return
         self._replies.open(sequence)
@@ -232,13 +219,13 @@ class Device:
             self._tick_us = self.machine.now_us + PERIOD_US
         waiting = machine.waiting
         number = waiting.number if waiting is not None else 0
-        self._reply(sequence, Welcome(PROTOCOL_VERSION, machine.boot_id, 1, machine.state, number))
+        self._reply(sequence, m.Welcome(PROTOCOL_VERSION, machine.boot_id, 1, machine.state, number))
 
     def _reply(self, sequence: int, answer: object) -> None:
-        self._out.append(encode(sequence, answer))
+        self._out.append(m.encode(sequence, answer))
 
     def _refuse(self, payload: bytes, denied: CommandDenied) -> None:
-        self._reply(sequence_in(payload), Refused(payload[0], denied.reason, denied.detail, denied.limit))
+        self._reply(m.sequence_in(payload), m.Refused(payload[0], denied.reason, denied.detail, denied.limit))
 
     # --- what it tells --------------------------------------------------------------------------
 
@@ -268,6 +255,6 @@ class Device:
 
 
 def _refusal_of(problem: WireError) -> CommandDenied:
-    if isinstance(problem, UnknownKind):
+    if isinstance(problem, m.UnknownKind):
         return CommandDenied(Refusal.UNKNOWN_KIND)
-    return CommandDenied(Refusal.WRONG_LENGTH if isinstance(problem, WrongLength) else Refusal.UNKNOWN_VALUE)
+    return CommandDenied(Refusal.WRONG_LENGTH if isinstance(problem, m.WrongLength) else Refusal.UNKNOWN_VALUE)

@@ -25,7 +25,7 @@ _ZERO_SAMPLES = 20
 
 
 class ImpedanceResult(NamedTuple):
-    """What a check found. `trip` is set when it ended itself; an open or shorted load is only a figure.
+    """The result of a check. `trip` is set when it ended itself; an open or shorted load is only a figure.
 
     `span_us` is how long its last pulse took: a trip takes effect with that pulse's end. `value` is the trip's figure,
     `channel` where it was found, 0 for the channel that is checked.

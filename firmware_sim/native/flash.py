@@ -24,7 +24,7 @@ class FlashUnusable(ValueError):
 
 
 class Totals(NamedTuple):
-    """What one channel delivered and measured in a session: plain integers, in the order of the wire."""
+    """The totals of one channel in a session: plain integers, in the order of the wire."""
 
     pulses_0: int = 0
     pulses_1: int = 0

@@ -32,7 +32,7 @@ class TripVerdict(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What was read of one pulse."""
+    """The readings of one pulse."""
 
     first_na: int
     second_na: int

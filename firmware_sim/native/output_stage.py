@@ -22,13 +22,14 @@ from firmware_sim.analog.converter import (
     made_readback,
 )
 from firmware_sim.analog.load import Load
+from firmware_sim.analog.load_changes import NEVER_US
 from firmware_sim.analog.recorder import Recorder
 from firmware_sim.native.channel import Gate, OutputChannel
 from firmware_sim.native.diagnostics import ImpedanceCheck, ImpedanceResult, self_test
 from firmware_sim.native.flash import Totals
 from firmware_sim.native.program import OutputProgram
 from firmware_sim.native.tally import Readout
-from firmware_sim.native.train import NEVER_US, ChannelTrain
+from firmware_sim.native.train import ChannelTrain
 from stimctl.wire.codes import CHANNELS, EndReason
 
 __all__ = [

@@ -27,7 +27,7 @@ class OutputProgram:
 
 
 class BandSchedule:
-    """Which segment of one program is on at a pattern time, and how long each has been on.
+    """The alternation of a program: the segment that is on at a pattern time, and how long each has been on.
 
     Pattern time (us) begins at zero with each start. One segment lasts for ever; two alternate, the first one first,
     each for its dwell.

@@ -13,7 +13,7 @@ _HALF = 1 << 15
 
 
 class Disposition(Enum):
-    """What to do with a command, by its sequence number."""
+    """The fate of a command, by its sequence number."""
 
     NEW = "execute it"
     REPEATED = "answer again, do not execute"

@@ -20,7 +20,7 @@ class StateChange(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Arming:
-    """What was armed last. It stays in force until the next arm or the session's end."""
+    """The newest arm. It stays in force until the next arm or the session's end."""
 
     purpose: Purpose
     channels: tuple[int, ...]

@@ -12,7 +12,7 @@ from stimctl.wire.codes import DeviceState as S
 
 
 class Cause(StrEnum):
-    """What can move the device from one state to another."""
+    """An event that can move the device from one state to another."""
 
     LOAD = "a program is begun"
     SEGMENT = "a segment is given"

@@ -21,7 +21,7 @@ OHM_FLOOR_UA = 100  # below it a pulse says nothing certain about its load [choi
 
 
 class PulseMaps(NamedTuple):
-    """What one unclipped pulse makes of the interfaces' voltage at its start."""
+    """The effect of one unclipped pulse on the interfaces' voltage, and its energy, by the voltage at its start."""
 
     after: LinearMap  # the voltage it leaves
     first_end: LinearMap  # the output voltage at the end of its first phase

@@ -14,7 +14,7 @@ def whole_ua(read_na: int) -> int:
 
 
 class ChannelTally:
-    """What a channel delivered and measured in a session, in units that are exact."""
+    """The sums of a channel in a session, delivered and measured, in units that are exact."""
 
     __slots__ = ("charge_pc", "energy_pj", "highest_na", "hits", "net_fc", "pulses", "read_fc")
 

@@ -2,11 +2,11 @@
 
 from enum import IntEnum
 
-NEVER_US = 1 << 62
+from firmware_sim.analog.load_changes import NEVER_US
 
 
 class DeviceTimer(IntEnum):
-    """What a deadline is for. At the same instant the lower number goes first: what ends output leads."""
+    """The purpose of a deadline. At the same instant the lower number goes first: what ends output leads."""
 
     WATCHDOG = 0
     SESSION = 1

@@ -11,10 +11,9 @@ how many of the coming ones are all alike, and is then told how many of those we
 
 from math import gcd, lcm
 
+from firmware_sim.analog.load_changes import NEVER_US
 from firmware_sim.native.gate import CHANNEL_SLOT_US, MAX_RISE_UA
 from firmware_sim.native.program import OutputProgram, OutputSegment
-
-NEVER_US = 1 << 62
 
 
 def span_us(segment: OutputSegment) -> int:

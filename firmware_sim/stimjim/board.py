@@ -17,7 +17,7 @@ from firmware_sim.stimjim.slot import CURRENT, GROUNDED, VOLTAGE
 
 
 class Scales(NamedTuple):
-    """What one step of a converter is worth, as a firmware has it, and whether it rounds a code or cuts it."""
+    """The scales of the converters, as a firmware has them, and whether it rounds a code or cuts it."""
 
     na_per_code: float
     mv_per_code: float

@@ -12,7 +12,7 @@ from firmware_sim.analog.load_changes import NEVER_US
 
 
 class TrainResult(NamedTuple):
-    """What a train delivered: pulses, and for each channel what was read in each stage, summed over them."""
+    """The result of a train: its pulses, and for each channel the readings in each stage, summed over them."""
 
     pulses: int
     sums: tuple[list[StageReading], ...]

@@ -10,7 +10,7 @@ import click
 
 from stimctl import __version__
 from stimctl.cli import codes, plugins, streams
-from stimctl.cli.first_help import ABOUT, COMMANDS, EXAMPLE, listed
+from stimctl.cli.help_text import ABOUT, COMMANDS, EXAMPLE, listed
 
 
 class LazyGroup(click.Group):
@@ -116,4 +116,4 @@ def _document(command: click.Command) -> None:
 )
 @click.version_option(__version__, package_name="stimctl")
 def main() -> None:
-    """The command `stimctl`; `stimctl.cli.first_help` says what it is."""
+    """The command `stimctl`; `stimctl.cli.help_text` says what it is."""

@@ -9,7 +9,7 @@ from stimctl.cli.device_options import device_options
 from stimctl.cli.port_option import port_option
 from stimctl.cli.table import echo_json, json_option, pairs
 from stimctl.stimulators.capabilities import lacking
-from stimctl.wire.codes import Capability
+from stimctl.wire.codes import Capability, simulator_or_hardware
 
 if TYPE_CHECKING:
     from stimctl.stimulators.base import DeviceIdentified, Identity
@@ -51,11 +51,6 @@ def _answered(url: str, after_us: int) -> str:
     return f"{after_us / 1e6:.1f} s after the port was opened: it boots then, and is waited for{hint}"
 
 
-def banner(simulator: bool) -> str:
-    """SIMULATOR or HARDWARE, as the device says."""
-    return "SIMULATOR" if simulator else "HARDWARE"
-
-
 def _document(url: str, found: "DeviceIdentified") -> dict[str, Any]:
     identity = found.identity
     return {
@@ -78,7 +73,7 @@ def _rows(url: str, found: "DeviceIdentified") -> list[tuple[str, object]]:
     waiting = f"session {found.waiting}: fetched by the next `stimctl run`" if found.waiting else "none"
     digest = f" (SHA-256 {who.firmware_sha256})" if who.firmware_sha256 else ""
     return [
-        ("this is", banner(who.simulator)),
+        ("this is", simulator_or_hardware(who.simulator)),
         ("port", url),
         ("model", who.model),
         ("serial number", who.serial),

@@ -17,6 +17,7 @@ from stimctl.stimulators.stimjim.words import StimJimWords
 from stimctl.traffic.board_decoder import BoardDecoder
 from stimctl.traffic.decoder import DecodedLine, Decoder
 from stimctl.traffic.transcript import TrafficChunk, TrafficHeader, read_traffic
+from stimctl.wire.codes import simulator_or_hardware
 
 # A handshake is over long before as many pieces of traffic.
 _HANDSHAKE_RECORDS = 100
@@ -115,8 +116,7 @@ def _is_simulator(header: TrafficHeader, decoder: Decoder | BoardDecoder) -> boo
 
 
 def _what(header: TrafficHeader, decoder: Decoder | BoardDecoder) -> str:
-    words = {True: "SIMULATOR", False: "HARDWARE", None: "simulator or hardware: not said"}
-    return words[_is_simulator(header, decoder)]
+    return simulator_or_hardware(_is_simulator(header, decoder), "simulator or hardware: not said")
 
 
 def _document(header: TrafficHeader, decoder: Decoder | BoardDecoder, frames: list[DecodedLine]) -> dict[str, Any]:

@@ -72,7 +72,7 @@ class ChainBreak:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What `verify` found. `head` is the hash of the last entry that holds, in hex."""
+    """The result of `verify`. `head` is the hash of the last entry that holds, in hex."""
 
     ok: bool
     entries: int

@@ -21,7 +21,7 @@ BANDS = (0, 1)
 
 
 class CsvTable(StrEnum):
-    """What a CSV holds a row of."""
+    """The kind of rows in a CSV."""
 
     CHANNELS = "channels"
     ENTRIES = "entries"

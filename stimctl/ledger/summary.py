@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
 from stimctl.units import hz_text
+from stimctl.wire.codes import simulator_or_hardware
 
-SIMULATOR, HARDWARE, UNKNOWN = "SIMULATOR", "HARDWARE", "UNKNOWN DEVICE"
 REHEARSAL = "REHEARSAL"  # of a session on a person or an animal, on a simulator
 CLOSED, RUNNING, UNFINISHED = "closed", "running", "unfinished"
 RECOVERED = "recovered"  # run from another ledger; only what its device still held is known here
@@ -48,7 +48,7 @@ class SampleSpread(TypedDict):
 
 
 class MeasuredSummary(TypedDict, total=False):
-    """What the device measured on one channel."""
+    """The device's measurements on one channel."""
 
     charge_pc: list[int]
     net_charge_pc: int
@@ -241,11 +241,10 @@ def _remark(entry: Entry) -> Entry:
 
 
 def watermark(opened: Mapping[str, Any]) -> str:
-    """SIMULATOR, REHEARSAL or HARDWARE as "opened" says; it is never guessed."""
+    """SIMULATOR, REHEARSAL or HARDWARE as "opened" says."""
     if _mapping(opened.get("prescription")).get("rehearsal"):
         return REHEARSAL
-    said = opened.get("simulator")
-    return SIMULATOR if said is True else HARDWARE if said is False else UNKNOWN
+    return simulator_or_hardware(opened.get("simulator"))
 
 
 def _channels(opened: Mapping[str, Any], end: Mapping[str, Any], late: Mapping[str, Any]) -> Iterator[ChannelSummary]:

@@ -11,7 +11,7 @@ ROOM_S = STOP_RESEND_US / 1e6
 
 
 class Port(Protocol):
-    """What a session sees of a line."""
+    """The host's end of a line, as a session uses it."""
 
     url: str
     virtual: bool

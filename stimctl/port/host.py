@@ -23,7 +23,7 @@ _IAC = b"\xff"  # what telnet's commands begin with; as data it is sent twice
 
 
 class _HostPort:
-    """What every port on the host's own clock has."""
+    """The part that every port on the host's own clock shares."""
 
     virtual = False
     realtime = True

@@ -5,7 +5,7 @@ clinician, who says so by name: a gap is never filled in silence. So has an amou
 the safer side of it; above its range nobody can go.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from typing import Any
 
 from stimctl.errors import Problem
@@ -41,7 +41,7 @@ def choice_range(profile: Profile, name: str, limit: Limit, factor: int) -> tupl
     `factor` of that unit are one of the profile's.
     """
     value = None if profile.kind == "bench" else getattr(profile.stimulation, name).value
-    return limit.low, limit.high if value is None else min(limit.high, _scaled(value.high, factor))
+    return limit.low, limit.high if value is None else min(limit.high, value.scaled(factor)[1])
 
 
 def _range_problems(fields: PrescriptionFields) -> Iterator[Problem]:
@@ -101,16 +101,17 @@ def named_by_clinician(fields: PrescriptionFields) -> frozenset[str]:
 
     Between the terminals of a load there are no pairs to name.
     """
-    stimulation = fields.protocol.stimulation
-    named = set(fields.protocol.gaps)
-    used = [plan.ends for plan in fields.channels if not isinstance(plan.first, Terminal)]
-    if not used:
-        named.discard("pairs")
-    elif stimulation is not None and stimulation.pairs.value is not None:
-        said = {frozenset(pair) for pair in stimulation.pairs.value}
-        if any(frozenset(end.point for end in ends) not in said for ends in used):
-            named.add("pairs")
-    return frozenset(named)
+    placed = [plan.ends for plan in fields.channels if not isinstance(plan.first, Terminal)]
+    if not placed:
+        return frozenset(fields.protocol.gaps) - {"pairs"}
+    return left_open(fields.protocol, [{end.point for end in ends} for ends in placed])
+
+
+def left_open(profile: Profile, pairs: Iterable[Set[str]]) -> frozenset[str]:
+    """What a profile leaves open, or these pairs of points do otherwise: a clinician answers for it."""
+    own = profile.stimulation.pairs.value if profile.stimulation is not None else None
+    others = own is not None and any(pair not in [set(each) for each in own] for pair in pairs)
+    return frozenset({*profile.gaps, "pairs"} if others else profile.gaps)
 
 
 _MEANING: Mapping[str, str] = {

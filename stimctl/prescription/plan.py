@@ -24,7 +24,7 @@ NEEDLE_INSERTED = Limit("inserted_um", 1_000, 75_000, "D", "1-75 mm in tissue [c
 
 
 class Subject(StrEnum):
-    """What is stimulated. No subject lifts any limit."""
+    """The subject of stimulation. No subject lifts any limit."""
 
     PERSON = "person"
     ANIMAL = "animal"
@@ -36,7 +36,7 @@ LIVING = (Subject.PERSON, Subject.ANIMAL)  # who needs an operator, and hardware
 
 
 class Coating(StrEnum):
-    """What covers the needle. A shaft with insulation is not listed: its bare area is not known."""
+    """The coating of a needle. A shaft with insulation is not listed: its bare area is not known."""
 
     NONE = "none"
     SILICONE = "silicone"
@@ -149,7 +149,7 @@ class ChannelPlan:
 
 @dataclass(frozen=True, slots=True)
 class Clinician:
-    """Who answers: for which gaps of the profile, and for which amounts below what it says."""
+    """The clinician who answers: for which gaps of the profile, and for which amounts below what it says."""
 
     name: str
     completes: tuple[str, ...] = ()
@@ -181,7 +181,7 @@ class Flag:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrescriptionFields:
-    """What a prescription is given; what it derives is not among it. Nothing here has been checked yet."""
+    """The fields that a prescription is given, without those that it derives. Nothing here has been checked yet."""
 
     subject: Subject
     operator: str

@@ -90,7 +90,7 @@ class ChannelFile(Strict):
 
 
 class ClinicianFile(Strict):
-    """Who fills the profile's gaps, and answers for less than it says."""
+    """The clinician who fills the profile's gaps, and answers for less than it says."""
 
     name: Name
     completes: tuple[Literal["pairs", "amplitude_ma", "minutes"], ...] = ()
@@ -98,7 +98,7 @@ class ClinicianFile(Strict):
 
 
 class PrescriptionFile(Strict):
-    """What stands in a prescription's file."""
+    """The content of a prescription's file."""
 
     format: Literal[1] = Field(description="the format of the file, 1")
     profile: Slug = Field(description="a profile's id")

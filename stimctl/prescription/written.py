@@ -21,7 +21,7 @@ _LIMITS = (limits.CEILING, limits.TARGET, limits.STIMULATION, NEEDLE_DIAMETER, N
 
 
 class UnsafeFile(Unsafe):
-    """What stands in a file must not be done: the problems, headed by the file."""
+    """A file asks for something that must not be done. The problems are headed by the file."""
 
     def __init__(self, source: str, problems: Iterable[Problem]) -> None:
         super().__init__(problems)

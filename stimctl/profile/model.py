@@ -159,7 +159,7 @@ class ProfileNote(Strict):
 
 
 class ProfileFile(Strict):
-    """What stands in a profile's file."""
+    """The content of a profile's file."""
 
     format: Literal[1] = Field(description="the format of the file, 1")
     id: Slug = Field(description=SLUG_MEANING)

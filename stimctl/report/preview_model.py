@@ -18,7 +18,7 @@ PERIODS_SHOWN = 10  # of a pattern that never switches band
 
 @dataclass(frozen=True, slots=True)
 class NeedleFigures:
-    """What the declared needle makes of the pulse: how it is called, and the figures worked out from it."""
+    """The declared needle's name, and the figures worked out from it."""
 
     label: str
     density_uc_per_cm2: float
@@ -28,7 +28,10 @@ class NeedleFigures:
 
 @dataclass(frozen=True, slots=True)
 class PreviewInput:
-    """What is drawn: one channel of a program at one amplitude. `needle` is None where none has been declared."""
+    """The input of a preview: one channel of a program at one amplitude.
+
+    `needle` is None where none has been declared.
+    """
 
     title: str
     program: Program

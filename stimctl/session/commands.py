@@ -156,7 +156,7 @@ class HostTrouble(NamedTuple):
 
 
 class BytesWritten(NamedTuple):
-    """What the session gave to be sent last was handed to the line, completely, at `at_us`."""
+    """The session's newest output was handed to the line, completely, at `at_us`."""
 
     at_us: int
 

@@ -21,7 +21,10 @@ from stimctl.wire.codec import Channel, Impedance, Status
 
 @dataclass(slots=True)
 class DeviceFacts:
-    """What the device has said of itself. `answered_us` is its time of the newest answer that changed something."""
+    """The facts that the device has stated of itself.
+
+    `answered_us` is its time of the newest answer that changed something.
+    """
 
     identity: Identity | None = None
     status: Status | None = None

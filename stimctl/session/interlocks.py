@@ -7,7 +7,7 @@ from stimctl.prescription.plan import LIVING
 from stimctl.stimulators.base import Identity
 from stimctl.stimulators.capabilities import MISSING, PERSON_NEEDS
 from stimctl.wire.codec import Impedance
-from stimctl.wire.codes import SATURATED_OHM, Capability
+from stimctl.wire.codes import SATURATED_OHM, Capability, simulator_or_hardware
 
 # Of a declared dummy load: how far the measured resistance may lie from it [choice].
 DECLARED_PERCENT = 20
@@ -31,7 +31,7 @@ def check_device(prescription: Prescription, identity: Identity) -> None:
 def check_kind(subject: Subject, identity: Identity, *, rehearsal: bool) -> None:
     """Raise `WrongDevice` for a simulator where hardware is meant, and the other way; known before any question."""
     if (subject is Subject.SIMULATOR or rehearsal) != identity.simulator:
-        kind = "a SIMULATOR" if identity.simulator else "HARDWARE"
+        kind = ("a " if identity.simulator else "") + simulator_or_hardware(identity.simulator)
         meant = "session is a rehearsal" if rehearsal else f"subject is {subject}"
         raise WrongDevice(f"the prescription's {meant}, but {identity.model} says that it is {kind}")
     _check_alive(subject, identity)

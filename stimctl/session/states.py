@@ -125,7 +125,7 @@ ON_HOLD = frozenset({S.HELD, S.RECHECKING, S.RECHECKED, S.REARMED})
 
 
 class Task(Enum):
-    """What may be under way: asked for, and not answered yet; and in which states.
+    """A task that may be under way, asked for and not answered yet, and the states in which it may.
 
     Whatever else is asked for meanwhile has to wait, but a stop.
     """
@@ -159,7 +159,7 @@ UNDER_WAY = {task: task.states for task in Task}
 
 
 class Pending(NamedTuple):
-    """What is under way, since when by the host's clock, and the device's time as it was last told then.
+    """The task under way, since when by the host's clock, and the newest device time then.
 
     What the device said before `device_time_us` cannot be about it.
     """

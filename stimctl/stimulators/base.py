@@ -18,7 +18,7 @@ from stimctl.wire.codes import Capability, Purpose
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who answered the handshake, and what it says it can do."""
+    """The identity that a device states in the handshake, and its capabilities."""
 
     model: str
     serial: str
@@ -80,7 +80,7 @@ class ContactChecked(NamedTuple):
 
 
 class CountBasis(NamedTuple):
-    """What one channel's pulses rest on, by segment, where the host keeps the counts.
+    """The basis of one channel's pulse counts, by segment, where the host keeps them.
 
     `counted` pulses are those of leases that were reported, or ran their time; `estimated` those of leases that
     were cut without a count: the most that time allows, of which `least` certainly flowed. `measured` are the
@@ -143,7 +143,7 @@ class FigureOrigins(NamedTuple):
 
 
 class SessionCounts(NamedTuple):
-    """What the device counted and measured in its newest session, per channel.
+    """The device's counts and measurements in its newest session, per channel.
 
     `kept` is there where the device holds no counts and the host kept them; `measured` is then empty unless the
     device reported what flowed.
@@ -156,7 +156,7 @@ class SessionCounts(NamedTuple):
 
 
 class OrderedDose(NamedTuple):
-    """What an adapter told its device to deliver on one channel, by segment: pulses and first-phase charge."""
+    """The dose that an adapter ordered on one channel, by segment: pulses and first-phase charge."""
 
     pulses: tuple[int, int]
     charge_pc: tuple[int, int]

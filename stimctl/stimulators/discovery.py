@@ -35,7 +35,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class DeviceChoice:
-    """What was said of the device. Raises `Misuse` for what does not go together.
+    """The user's choice of a device. Raises `Misuse` for what does not go together.
 
     `isolator` is a PulsePal's, in mA per volt: it has no default, because a wrong one is a wrong current. Its offset in
     uA and its bandwidth in kHz say how sure the dose is.

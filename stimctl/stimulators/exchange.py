@@ -29,7 +29,10 @@ Then = Callable[[Any, int], list[Any]]
 
 
 class Urgency(IntEnum):
-    """What may overtake what. Commands that prepare or read are steps, in the order in which they were asked for."""
+    """The order in which commands go out when several wait.
+
+    Commands that prepare or read are steps, in the order in which they were asked for.
+    """
 
     STEP = auto()
     RAISE = auto()

@@ -36,7 +36,7 @@ class DecodedLine(NamedTuple):
 
 
 class _OpenFrame:
-    """What one direction has open: the bytes of a frame that has not ended."""
+    """The open frame of one direction: the bytes of a frame that has not ended."""
 
     def __init__(self) -> None:
         self.tail = b""

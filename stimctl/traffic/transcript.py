@@ -35,7 +35,8 @@ class TrafficChunk(NamedTuple):
 
 
 class TrafficNote(NamedTuple):
-    """What is not on the line and yet made the host send what it sent, at `at_us` on the port's clock."""
+    """A note on something that is not on the line and yet made the host send what it sent, at `at_us` on the port's
+    clock."""
 
     at_us: int
     kind: str

@@ -67,7 +67,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What a session plays: one segment, or two that alternate; 1 to 3 channels; ramps; length in all.
+    """The program of a session: one segment, or two that alternate; 1 to 3 channels; ramps; length in all.
 
     Raises `Unsafe` naming every limit that is broken, not only the first.
     """

@@ -114,3 +114,8 @@ class SelfTestFailure(IntFlag):
     COMPLIANCE_RAIL = 4
     ZERO = 8
     MEMORY = 16
+
+
+def simulator_or_hardware(simulator: object, unknown: str = "UNKNOWN DEVICE") -> str:
+    """Which it is, as screens, logs and exports say it: what the device said (a bool), or `unknown`; never guessed."""
+    return "SIMULATOR" if simulator is True else "HARDWARE" if simulator is False else unknown

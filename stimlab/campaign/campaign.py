@@ -31,7 +31,7 @@ CHUNK = 10  # sessions that share a ledger, and go to a worker together
 
 @dataclass(frozen=True, slots=True)
 class SessionResult:
-    """What one session came to. `scenario` is its file's text where it broke a rule.
+    """The result of one session. `scenario` is its file's text where it broke a rule.
 
     `acted`: the kinds of its faults that did something; `control_us`: as in `lab.parts.TIMES`; `controls`: those that
     had to end its output.
@@ -157,7 +157,7 @@ NO_FAULT = "(none), {}"  # and the load
 
 @dataclass(slots=True)
 class FaultKindRow:
-    """What all sessions with one kind of fault came to, or without one on one kind of load.
+    """The results of all sessions with one kind of fault, or without one on one kind of load.
 
     `slowest` is the control that used most of its limit, of the sessions in which nothing else was wrong.
     """

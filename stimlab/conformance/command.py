@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from stimlab.conformance.check import Check
     from stimlab.conformance.fixture import Ask
     from stimlab.conformance.plan import MatrixPlan
+    from stimlab.conformance.requirements import PointMeasured
     from stimlab.conformance.result import SuiteResult
 
 _CODES = (
@@ -48,12 +49,26 @@ _LOAD = "a resistor of about 1 kohm is connected to each output, and nothing and
     show_default=True,
     help="Most to drive outside of the full range.",
 )
+@click.option(
+    "--scope",
+    "scope",
+    multiple=True,
+    metavar="POINT=FILE",
+    help="A capture of an oscilloscope for a point that no line can show, or a folder of them. Repeatable.",
+)
+@click.option("--scope-load", type=float, default=1_000, show_default=True, metavar="OHM", help="What it was across.")
+@click.option("--scope-unit", default="V", show_default=True, help="What the captures' numbers are.")
+@click.option("--scope-probe", type=float, default=1.0, show_default=True, help="What they have to be multiplied by.")
+@click.option(
+    "--scope-stop-at", type=float, default=0.0, show_default=True, metavar="S", help="When Stop was sent in them."
+)
 @click.option("--junit", type=_FILE, help="Write JUnit XML here.")
 @json_option
 @click.option("--html", type=_FILE, help="Write a page for people here, with traffic.")
 def conformance(
     url: str | None, only: tuple[str, ...], word: str | None, listing: bool, long: bool,
     full_range: bool | None, ask: bool, dummy_load: bool, discard_dose: bool, amplitude_ua: int,
+    scope: tuple[str, ...], scope_load: float, scope_unit: str, scope_probe: float, scope_stop_at: float,
     junit: Path | None, as_json: bool, html: Path | None,
 ) -> None:  # fmt: skip
     """Check a native device against the requirements of docs/protocol.md.
@@ -75,11 +90,25 @@ def conformance(
         return
     if url is None:
         raise click.UsageError("Missing option '--port'.")
+    points = _points(scope, scope_load, scope_unit, scope_probe, scope_stop_at)
     _confirm(url, dummy_load)
     plan = MatrixPlan(wanted=full_range, chosen=_fits(only, word))
     run = _run(url, chosen, plan, long=long, ask=ask, discard_dose=discard_dose, amplitude_ua=amplitude_ua)
+    run.scope.update(points)
     _write(run, junit, html)
     _conclude(run, as_json=as_json)
+
+
+def _points(
+    scope: tuple[str, ...], load_ohm: float, unit: str, probe: float, stop_at_s: float
+) -> "dict[str, PointMeasured]":
+    """What the captures show, before the device is asked anything: a wrong file costs no run."""
+    if not scope:
+        return {}
+    from stimctl.capture import Declared
+    from stimlab.conformance.scope_captures import files_of, measured
+
+    return measured(files_of(scope), Declared(load_ohm, unit, probe), stop_at_s)
 
 
 def _chosen(only: tuple[str, ...], word: str | None) -> "list[Check]":

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import click
@@ -10,10 +9,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from stimctl.cli.info import banner
 from stimctl.cli.table import table
 from stimctl.label import printable as plain
-from stimlab.conformance.requirements import TO_MEASURE, section_of
+from stimctl.wire.codes import simulator_or_hardware
+from stimlab.conformance.requirements import section_of
 
 if TYPE_CHECKING:
     from stimlab.conformance.check import Check
@@ -27,7 +26,7 @@ _STYLES = {"passed": "green", "failed": "bold red", "error": "bold red", "skippe
 
 
 class ConformanceDisplay:
-    """What is told while the suite runs. Use it in a `with`."""
+    """Shows the progress of the suite. Use it in a `with`."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True)
@@ -41,9 +40,7 @@ class ConformanceDisplay:
             self._progress.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
     def progress(self, check: "Check", outcome: "CheckResult | None") -> None:
@@ -77,8 +74,10 @@ def summary(run: "SuiteResult") -> str:
     for lines in (list(_wrong(run)), list(_left_out(run))):
         if lines:
             parts.append("\n".join(lines))
+    points = [point for point in run.scope.values() if point.verdict != "passed"]
+    parts += ["\n".join(f"scope, {point.name}: {point.verdict}: {point.text}" for point in points)] if points else []
     what = "points are left to a scope: what a device misreads, its line cannot show (--html lists them)"
-    parts.append(f"{len(TO_MEASURE)} {what}")
+    parts.append(f"{run.scope_open} {what}")
     return "\n\n".join(parts)
 
 
@@ -94,7 +93,8 @@ def _head(run: "SuiteResult") -> str:
         return f"{run.url}: it did not say what it is"
     model, serial = plain(who.model), plain(who.serial)
     sha256 = who.firmware.sha256.hex()
-    return f"{banner(bool(who.welcome.simulator))}: {model} {serial}, firmware {who.version} (SHA-256 {sha256[:16]}...)"
+    kind = simulator_or_hardware(bool(who.welcome.simulator))
+    return f"{kind}: {model} {serial}, firmware {who.version} (SHA-256 {sha256[:16]}...)"
 
 
 def _by_topic(run: "SuiteResult") -> Iterator[tuple[object, ...]]:

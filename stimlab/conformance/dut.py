@@ -7,36 +7,7 @@ The ways to a state (`idle`, `load`, `tested`, `arm`, `start`, `running`, `on_ho
 from typing import Any
 
 from stimctl.port import Port
-from stimctl.wire.codec import (
-    Acknowledge,
-    Acknowledged,
-    Arm,
-    Armed,
-    Channel,
-    Event,
-    Firmware,
-    Hello,
-    Hold,
-    Holding,
-    Maker,
-    ProgramDigest,
-    ProgramOpen,
-    Ranges,
-    ReadDigest,
-    ReadIdentity,
-    ReadSession,
-    SegmentLoaded,
-    SelfTest,
-    SelfTestDone,
-    SessionRecord,
-    SetTarget,
-    Start,
-    Started,
-    Status,
-    Stop,
-    Stopped,
-    Welcome,
-)
+from stimctl.wire import codec as m
 from stimctl.wire.codes import PROTOCOL_VERSION, Capability, DeviceState, EndReason, Purpose
 from stimctl.wire.framing import DELIMITER
 from stimlab.conformance.fixture import DUMMY, Fixture, NoFixture
@@ -57,7 +28,10 @@ for _each in Capability:
 
 
 class Dut(Link):
-    """A device at the bench. What holds between checks: its port, its identity, what may be driven."""
+    """The device under test.
+
+    From check to check it keeps its port, its identity, and the highest amplitude to drive.
+    """
 
     def __init__(self, port: Port, *, fixture: Fixture | None = None, amplitude_ua: int = 200) -> None:
         super().__init__(port)
@@ -66,8 +40,8 @@ class Dut(Link):
         self.capabilities = EVERYTHING
         self.identity: DutIdentity | None = None
         self.loaded = PLAIN
-        self.welcome: Welcome | None = None
-        self.armed: Armed | None = None
+        self.welcome: m.Welcome | None = None
+        self.armed: m.Armed | None = None
         self.measurements: list[Measurement] = []
         self.expected: set[EndReason] = set()
         self._load = DUMMY
@@ -77,7 +51,7 @@ class Dut(Link):
 
     def send(self, order: Any, sequence: int | None = None) -> int:
         """Send a command and wait for nothing; its sequence number."""
-        if isinstance(order, SetTarget):
+        if isinstance(order, m.SetTarget):
             self._raised_us = self.now_us
         return super().send(order, sequence)
 
@@ -103,10 +77,10 @@ class Dut(Link):
 
     # --- the ways to each state -----------------------------------------------------------------
 
-    def hello(self) -> Welcome:
+    def hello(self) -> m.Welcome:
         """Open a handshake."""
         self.nonce = None
-        self.welcome = self.get(Hello(PROTOCOL_VERSION), Welcome, by="R-16")
+        self.welcome = self.get(m.Hello(PROTOCOL_VERSION), m.Welcome, by="R-16")
         return self.welcome
 
     def identify(self) -> DutIdentity:
@@ -114,9 +88,9 @@ class Dut(Link):
         welcome = self.hello()
         self.identity = DutIdentity(
             welcome,
-            self.get(ReadIdentity(0), Maker, by="R-28"),
-            self.get(ReadIdentity(1), Firmware, by="R-28"),
-            self.get(ReadIdentity(2), Ranges, by="R-28"),
+            self.get(m.ReadIdentity(0), m.Maker, by="R-28"),
+            self.get(m.ReadIdentity(1), m.Firmware, by="R-28"),
+            self.get(m.ReadIdentity(2), m.Ranges, by="R-28"),
         )
         self.capabilities = Capability(self.identity.ranges.capabilities)
         return self.identity
@@ -124,65 +98,65 @@ class Dut(Link):
     def load(self, program: WireProgram = PLAIN) -> bytes:
         """LOADED with `program`; its digest."""
         self.loaded = program
-        self.get(program.header, ProgramOpen, by="R-29")
+        self.get(program.header, m.ProgramOpen, by="R-29")
         for segment in program.segments:
-            self.get(segment, SegmentLoaded, by="R-29")
-        return self.get(ReadDigest(), ProgramDigest, by="R-29").sha256
+            self.get(segment, m.SegmentLoaded, by="R-29")
+        return self.get(m.ReadDigest(), m.ProgramDigest, by="R-29").sha256
 
-    def tested(self, program: WireProgram = PLAIN) -> SelfTestDone:
+    def tested(self, program: WireProgram = PLAIN) -> m.SelfTestDone:
         """TESTED with `program`."""
         self.load(program)
-        done = self.get(SelfTest(), SelfTestDone, by="R-32")
+        done = self.get(m.SelfTest(), m.SelfTestDone, by="R-32")
         self.require("R-32", done.failures == 0, f"the self-test of a good device found {done.failures:#x}")
         return done
 
-    def arm_order(self, purpose: int = Purpose.STIMULATE, **other: int) -> Arm:
+    def arm_order(self, purpose: int = Purpose.STIMULATE, **other: int) -> m.Arm:
         """The Arm that fits what is loaded, with `other` fields replaced."""
-        order = Arm(
+        order = m.Arm(
             purpose, self.loaded.header.channel_mask, CEILING_UA, LIMIT_US, TIME_TO_LIVE_MS, self.loaded.digest_head
         )
         return order._replace(**other)
 
-    def arm(self, purpose: int = Purpose.STIMULATE, **other: int) -> Armed:
-        """ARMED, from TESTED or HELD. Keepalives are sent from here on while the bench listens."""
-        self.armed = self.get(self.arm_order(purpose, **other), Armed, by="R-33")
+    def arm(self, purpose: int = Purpose.STIMULATE, **other: int) -> m.Armed:
+        """ARMED, from TESTED or HELD. Keepalives are sent from here on while somebody listens."""
+        self.armed = self.get(self.arm_order(purpose, **other), m.Armed, by="R-33")
         self.nonce, self._alive_us = self.armed.nonce, self.now_us
         return self.armed
 
-    def start_order(self, *targets_ua: int) -> Start:
+    def start_order(self, *targets_ua: int) -> m.Start:
         """The Start of the newest arm: targets of channels 1 up, 0 where none is given."""
         assert self.armed is not None, "armed first"
-        return Start(self.armed.nonce, *(*targets_ua, 0, 0, 0, 0)[:4])
+        return m.Start(self.armed.nonce, *(*targets_ua, 0, 0, 0, 0)[:4])
 
-    def start(self, *targets_ua: int) -> Started:
+    def start(self, *targets_ua: int) -> m.Started:
         """RAMPING, or CHECKING when armed for it. Without targets: `amplitude_ua` on each channel that is armed."""
         assert self.armed is not None, "armed first"
         if not targets_ua and self.armed.purpose == Purpose.STIMULATE:
             targets_ua = tuple(self.amplitude_ua * (self.armed.channel_mask >> n & 1) for n in range(4))
-        return self.get(self.start_order(*targets_ua), Started, by="R-38")
+        return self.get(self.start_order(*targets_ua), m.Started, by="R-38")
 
-    def ramping(self, program: WireProgram = PLAIN, **arm: int) -> Started:
+    def ramping(self, program: WireProgram = PLAIN, **arm: int) -> m.Started:
         """RAMPING, all the way."""
         self.tested(program)
         self.arm(**arm)
         return self.start()
 
-    def running(self, program: WireProgram = PLAIN, **arm: int) -> Started:
+    def running(self, program: WireProgram = PLAIN, **arm: int) -> m.Started:
         """RUNNING, all the way: every channel at `amplitude_ua`."""
         started = self.ramping(program, **arm)
         self.reach(DeviceState.RUNNING, 5_000_000, by="R-24")
         return started
 
-    def on_hold(self, program: WireProgram = PLAIN, **arm: int) -> Holding:
+    def on_hold(self, program: WireProgram = PLAIN, **arm: int) -> m.Holding:
         """HELD after a moment of RUNNING."""
         self.running(program, **arm)
         return self.hold()
 
-    def hold(self) -> Holding:
+    def hold(self) -> m.Holding:
         """HELD."""
-        return self.get(Hold(), Holding, by="R-40")
+        return self.get(m.Hold(), m.Holding, by="R-40")
 
-    def ended(self, program: WireProgram = PLAIN) -> Stopped:
+    def ended(self, program: WireProgram = PLAIN) -> m.Stopped:
         """ENDED by a stop, from ARMED: nothing has flowed."""
         self.tested(program)
         self.arm()
@@ -194,15 +168,15 @@ class Dut(Link):
             self.ended()
             self.acknowledge()
 
-    def stop(self) -> Stopped:
+    def stop(self) -> m.Stopped:
         """One Stop, and its answer. No keepalive follows it."""
         self.nonce = None
-        message = self.ask(Stop(), by="R-46").message
-        if not isinstance(message, Stopped):
+        message = self.ask(m.Stop(), by="R-46").message
+        if not isinstance(message, m.Stopped):
             raise Nonconforming("R-48", f"Stop was answered with {message}")
         return message
 
-    def stop_to_zero(self, *, limit_us: int = ZERO_LIMIT_US) -> tuple[Stopped, int]:
+    def stop_to_zero(self, *, limit_us: int = ZERO_LIMIT_US) -> tuple[m.Stopped, int]:
         """Stop every 20 ms until zero is measured; the last answer and the time it took. Raises for too long."""
         began_us = self.now_us
         while True:
@@ -215,24 +189,24 @@ class Dut(Link):
         self.require("R-48", bool(stopped.zero), f"zero was not measured within {took_us} us of Stop")
         return stopped, took_us
 
-    def acknowledge(self) -> Acknowledged:
+    def acknowledge(self) -> m.Acknowledged:
         """IDLE, from ENDED: the session that waits is acknowledged by its number."""
-        number = self.get(ReadSession(), SessionRecord, by="R-28").session
-        return self.get(Acknowledge(number), Acknowledged, by="R-70")
+        number = self.get(m.ReadSession(), m.SessionRecord, by="R-28").session
+        return self.get(m.Acknowledge(number), m.Acknowledged, by="R-70")
 
     # --- seeing where it stands -----------------------------------------------------------------
 
-    def status(self, within_us: int = 3 * STATUS_US) -> Status:
+    def status(self, within_us: int = 3 * STATUS_US) -> m.Status:
         """Wait for the next Status."""
-        found = self.wait_for(lambda each: isinstance(each.message, Status) and not each.stale, within_us)
+        found = self.wait_for(lambda each: isinstance(each.message, m.Status) and not each.stale, within_us)
         if found is None:
             raise Nonconforming("R-65", f"no Status came within {within_us} us")
-        status: Status = found.message
+        status: m.Status = found.message
         return status
 
     def last_state(self) -> str:
         """The state that it told of last, by name; no wait for another."""
-        reported = [each.message.state for each in self.received if isinstance(each.message, Event | Status)]
+        reported = [each.message.state for each in self.received if isinstance(each.message, m.Event | m.Status)]
         return DeviceState(reported[-1]).name if reported else "no Status and no Event"
 
     def state(self) -> DeviceState:
@@ -247,20 +221,20 @@ class Dut(Link):
             raise Nonconforming(by, text, expected=f"{state.name} within {within_us} us", seen=self.last_state())
         return found
 
-    def channels(self, received: list[ReceivedFrame] | None = None) -> list[Channel]:
+    def channels(self, received: list[ReceivedFrame] | None = None) -> list[m.Channel]:
         """The Channel messages among `received`, or among all since the check began."""
         received = self.received if received is None else received
-        return [each.message for each in received if isinstance(each.message, Channel) and not each.stale]
+        return [each.message for each in received if isinstance(each.message, m.Channel) and not each.stale]
 
-    def events(self, received: list[ReceivedFrame] | None = None) -> list[Event]:
+    def events(self, received: list[ReceivedFrame] | None = None) -> list[m.Event]:
         """The Events among `received`, or among all since the check was settled."""
         received = self.received[self._settled :] if received is None else received
-        return [each.message for each in received if isinstance(each.message, Event)]
+        return [each.message for each in received if isinstance(each.message, m.Event)]
 
-    def statuses(self, received: list[ReceivedFrame] | None = None) -> list[Status]:
+    def statuses(self, received: list[ReceivedFrame] | None = None) -> list[m.Status]:
         """The Status messages among `received`, or among all since the check began."""
         received = self.received if received is None else received
-        return [each.message for each in received if isinstance(each.message, Status) and not each.stale]
+        return [each.message for each in received if isinstance(each.message, m.Status) and not each.stale]
 
     # --- what needs hands -----------------------------------------------------------------------
 
@@ -309,7 +283,7 @@ class Dut(Link):
         self.listen(self._raised_us + RAISE_EVERY_US - self.now_us)
         welcome = self.hello()
         if welcome.session:
-            self.get(Acknowledge(welcome.session), Acknowledged, by="R-70")
+            self.get(m.Acknowledge(welcome.session), m.Acknowledged, by="R-70")
         if self.slack_us:
             self.listen(self.slack_us)  # answers went ahead of Events of what was before
         self._settled = len(self.received)
@@ -322,9 +296,9 @@ class Dut(Link):
 
 
 def _names(each: ReceivedFrame, state: DeviceState) -> bool:
-    return isinstance(each.message, Event | Status) and each.message.state == state and not each.stale
+    return isinstance(each.message, m.Event | m.Status) and each.message.state == state and not each.stale
 
 
 def tells(each: ReceivedFrame, *states: DeviceState) -> bool:
     """Whether it is an Event of one of `states`, and not of a change before the newest arm."""
-    return isinstance(each.message, Event) and each.message.state in states and not each.stale
+    return isinstance(each.message, m.Event) and each.message.state in states and not each.stale

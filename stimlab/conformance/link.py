@@ -13,19 +13,7 @@ from cobs.cobs import decode as cobs_decode
 from stimctl.errors import WireError
 from stimctl.port import Port
 from stimctl.traffic.transcript import TrafficChunk
-from stimctl.wire.codec import (
-    SHAPE_OF,
-    Armed,
-    Channel,
-    Event,
-    KeepAlive,
-    Refused,
-    Status,
-    Stop,
-    Welcome,
-    encode,
-    parse,
-)
+from stimctl.wire import codec as m
 from stimctl.wire.codes import Refusal
 from stimctl.wire.framing import DELIMITER, MAX_FRAME, FrameSplitter, frame_sized, unframe
 from stimlab.conformance.verdict import Nonconforming
@@ -141,13 +129,13 @@ class Link:
     def send(self, order: Any, sequence: int | None = None) -> int:
         """Send a command and wait for nothing; its sequence number."""
         if sequence is None:
-            sequence = 0 if type(order) is Stop else self.next_sequence()
+            sequence = 0 if type(order) is m.Stop else self.next_sequence()
         self._say(sequence, order)
         return sequence
 
     def _say(self, sequence: int, order: Any) -> bytes:
         # Half a frame or noise that is left on the line must not eat a Stop.
-        data = (DELIMITER if type(order) is Stop else b"") + encode(sequence, order)
+        data = (DELIMITER if type(order) is m.Stop else b"") + m.encode(sequence, order)
         self.send_raw(data)
         return data
 
@@ -158,7 +146,7 @@ class Link:
         sent_us, first = self.now_us, len(self.received)
         number = self.send(order, sequence)
         # Each Stop is answered afresh: who asks for zero says how often.
-        again = b"" if type(order) is Stop else encode(number, order)
+        again = b"" if type(order) is m.Stop else m.encode(number, order)
         found = self.answer_to(number, first, within_ms, again)
         if found is None:
             self.require_whole()
@@ -201,10 +189,10 @@ class Link:
             raise Nonconforming(by, text, expected=kind.__name__, seen=shown(message))
         return message
 
-    def refused(self, order: Any, reason: Refusal, *, by: str, sequence: int | None = None) -> Refused:
+    def refused(self, order: Any, reason: Refusal, *, by: str, sequence: int | None = None) -> m.Refused:
         """The refusal that `order` must get. Raises `Nonconforming` of requirement `by` for anything else."""
-        message = self.get(order, Refused, by=by, sequence=sequence)
-        if message.reason != reason or message.command != SHAPE_OF[type(order)].kind:
+        message = self.get(order, m.Refused, by=by, sequence=sequence)
+        if message.reason != reason or message.command != m.SHAPE_OF[type(order)].kind:
             text = f"{order} was answered with {shown(message)}, not refused with {reason.name}"
             raise Nonconforming(by, text, expected=f"Refused {reason.name}", seen=shown(message))
         return message
@@ -231,7 +219,7 @@ class Link:
                 if self.now_us - self._alive_us >= KEEP_ALIVE_US:
                     self._finish(alive)
                     number, place = self.next_sequence(), len(self.received)
-                    alive = number, place, self._say(number, KeepAlive(self.nonce))
+                    alive = number, place, self._say(number, m.KeepAlive(self.nonce))
                     self._alive_us = self.now_us
                 slice_us = min(deadline_us, self._alive_us + KEEP_ALIVE_US)
             if self._pump(slice_us, until or _never) is not None:
@@ -276,15 +264,15 @@ class Link:
         """The frame, marked when it is telemetry from before the newest answer."""
         made_us = getattr(each.message, "device_time_us", None)
         if each.is_answer:
-            before_us = 0 if isinstance(each.message, Welcome) else self._answered_us
+            before_us = 0 if isinstance(each.message, m.Welcome) else self._answered_us
             self._answered_us = max(before_us, made_us or 0)
-            if isinstance(each.message, Welcome):
+            if isinstance(each.message, m.Welcome):
                 self.armed_us = 0
-            elif isinstance(each.message, Armed):
+            elif isinstance(each.message, m.Armed):
                 self.armed_us = each.message.device_time_us
             return each
-        since_us = self.armed_us if isinstance(each.message, Event) else self._answered_us
-        stale = isinstance(each.message, Status | Channel | Event) and (made_us or 0) < since_us
+        since_us = self.armed_us if isinstance(each.message, m.Event) else self._answered_us
+        stale = isinstance(each.message, m.Status | m.Channel | m.Event) and (made_us or 0) < since_us
         return each._replace(stale=True) if stale else each
 
 
@@ -295,7 +283,7 @@ def untimed(message: M) -> M:
 
 def shown(message: Any) -> str:
     """A message as a sentence has it: a refusal with its reason by name."""
-    if isinstance(message, Refused):
+    if isinstance(message, m.Refused):
         return f"Refused {Refusal(message.reason).name} (detail {message.detail}, limit {message.limit})"
     return "a frame that this version does not have" if message is None else str(message)
 
@@ -322,7 +310,7 @@ def _never(_: ReceivedFrame) -> bool:
 
 def _received(at_us: int, payload: bytes) -> ReceivedFrame:
     try:
-        sequence, message = parse(payload)
+        sequence, message = m.parse(payload)
     except WireError:
         return ReceivedFrame(at_us, int.from_bytes(payload[1:3], "little"), None, payload)
     return ReceivedFrame(at_us, sequence, message, payload)

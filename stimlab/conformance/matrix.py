@@ -15,7 +15,7 @@ REAL_TIME_S = 15 * 60
 
 
 class SafetyAction(Enum):
-    """What is done or goes wrong."""
+    """The action that is tried, or the fault that is put in."""
 
     STOP = "Stop"
     HOLD = "Hold"

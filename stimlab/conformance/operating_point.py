@@ -4,17 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from stimctl.wire.codec import (
-    Alive,
-    Counters,
-    Event,
-    KeepAlive,
-    ReadCounters,
-    SetTarget,
-    Started,
-    Stopped,
-    encode,
-)
+from stimctl.wire import codec as m
 from stimctl.wire.codes import Capability, ChannelFlag, DeviceState, EndReason, Refusal
 from stimctl.wire.framing import DELIMITER
 from stimlab.conformance.approach import QUIET_US, STEP_UA, begun
@@ -33,7 +23,7 @@ _WITHIN_US = 4 * 20_000 + 2 * EXACT_US  # three pulses, and what a firmware may 
 
 
 class ExpectedTrip(NamedTuple):
-    """What a load must make of a session."""
+    """The trip that a load must cause."""
 
     load: str  # `{}` is the channel itself
     state: DeviceState
@@ -112,7 +102,7 @@ def why_not(dut: Dut, cell: OperatingPoint) -> str:
 def _now_us(dut: Dut) -> int:
     """The device's time, which also is that of its newest keepalive."""
     assert dut.nonce is not None
-    return dut.get(KeepAlive(dut.nonce), Alive, by="R-44").device_time_us
+    return dut.get(m.KeepAlive(dut.nonce), m.Alive, by="R-44").device_time_us
 
 
 def _stop(dut: Dut, tracked: TrackedSession, cell: OperatingPoint) -> None:
@@ -120,13 +110,13 @@ def _stop(dut: Dut, tracked: TrackedSession, cell: OperatingPoint) -> None:
     assert nonce is not None
     first = len(dut.received)
     # The keepalive's answer holds the device's time just before the Stop.
-    dut.send_raw(encode(dut.next_sequence(), KeepAlive(nonce)) + DELIMITER + STOP_FRAME)
+    dut.send_raw(m.encode(dut.next_sequence(), m.KeepAlive(nonce)) + DELIMITER + STOP_FRAME)
     found = dut.answer_to(0, first)
     text = f"Stop was not executed {cell.where}"
-    state = found.message.state if found is not None and isinstance(found.message, Stopped) else None
+    state = found.message.state if found is not None and isinstance(found.message, m.Stopped) else None
     seen = "no answer" if state is None else DeviceState(state).name
     dut.require("R-46", state == DeviceState.ENDED, text, expected="ENDED", seen=seen)
-    alive = next((each.message for each in dut.received[first:] if isinstance(each.message, Alive)), None)
+    alive = next((each.message for each in dut.received[first:] if isinstance(each.message, m.Alive)), None)
     ended = event(dut, DeviceState.ENDED, first)
     dut.require("R-47", ended.reason == EndReason.STOP, f"Stop ended it for {EndReason(ended.reason).name}")
     if alive is not None:
@@ -153,7 +143,7 @@ def _keepalive_lost(dut: Dut, tracked: TrackedSession, cell: OperatingPoint) -> 
     text = f"nothing ended the session 1.5 s after the last keepalive, {cell.where}"
     dut.require("R-44", found is not None, text, expected="ENDED for WATCHDOG", seen=dut.last_state())
     assert found is not None
-    ended: Event = found.message
+    ended: m.Event = found.message
     reason = EndReason(ended.reason).name
     text = f"without keepalives it ended for another reason, {cell.where}"
     dut.require("R-44", ended.reason == EndReason.WATCHDOG, text, expected="WATCHDOG", seen=reason)
@@ -166,11 +156,11 @@ def _raise(dut: Dut, tracked: TrackedSession, cell: OperatingPoint) -> None:
     assert dut.armed is not None
     nonce, low_ua = dut.armed.nonce, cell.amplitude_ua - STEP_UA
     if tracked.ceiling_ua > low_ua + STEP_UA:
-        dut.refused(SetTarget(nonce, cell.channel, low_ua + STEP_UA + 1), Refusal.RAISE_TOO_LARGE, by="R-39")
-    dut.refused(SetTarget(nonce, cell.channel, tracked.ceiling_ua + 1), Refusal.ABOVE_LIMIT, by="R-39")
+        dut.refused(m.SetTarget(nonce, cell.channel, low_ua + STEP_UA + 1), Refusal.RAISE_TOO_LARGE, by="R-39")
+    dut.refused(m.SetTarget(nonce, cell.channel, tracked.ceiling_ua + 1), Refusal.ABOVE_LIMIT, by="R-39")
     tracked.target(cell.channel, cell.amplitude_ua)
     if tracked.ceiling_ua > cell.amplitude_ua:
-        dut.refused(SetTarget(nonce, cell.channel, cell.amplitude_ua + 1), Refusal.RAISE_TOO_SOON, by="R-39")
+        dut.refused(m.SetTarget(nonce, cell.channel, cell.amplitude_ua + 1), Refusal.RAISE_TOO_SOON, by="R-39")
     if cell.moment is SessionMoment.RAMP:
         dut.reach(DeviceState.RUNNING, 7_000_000, by="R-24")
     dut.listen(500_000)
@@ -200,7 +190,7 @@ def _trips(dut: Dut, tracked: TrackedSession, cell: OperatingPoint, trip: Expect
     text = f"{cell.action.value} {cell.where} did not take it to {trip.state.name} within {_WITHIN_US} us"
     dut.require(trip.requirement, found is not None, text, expected=trip.state.name, seen=dut.last_state())
     assert found is not None
-    reported: Event = found.message
+    reported: m.Event = found.message
     said = DeviceState(reported.state).name, EndReason(reported.reason).name, reported.channel
     wanted = trip.state, trip.reasons, cell.channel
     kept = reported.state == trip.state and reported.reason in trip.reasons and reported.channel == cell.channel
@@ -221,7 +211,7 @@ def _over(each: ReceivedFrame) -> bool:
 
 
 def _is_off(
-    dut: Dut, tracked: TrackedSession, cell: OperatingPoint, over: Event, *, by: str, disturbed_us: int | None = None
+    dut: Dut, tracked: TrackedSession, cell: OperatingPoint, over: m.Event, *, by: str, disturbed_us: int | None = None
 ) -> None:
     """Nothing flows and nothing is counted any more, on no channel, and the session was told truly."""
     record = tracked.record()
@@ -235,7 +225,7 @@ def _is_off(
     zero = dut.statuses(received)[-1].zero
     dut.require("R-48", bool(zero), f"{was_off} zero was not measured within {QUIET_US} us")
     _same_counts(dut, tracked, by, was_off)
-    started = [each.message for each in dut.received if isinstance(each.message, Started)][-1]
+    started = [each.message for each in dut.received if isinstance(each.message, m.Started)][-1]
     ran_us = record.stimulation_us - started.stimulation_us
     off_us = abs(over.device_time_us - started.device_time_us - ran_us)
     dut.measure("stimulation time, away from the device's clock", off_us, EXACT_US, "us", by="R-42")
@@ -246,7 +236,7 @@ def _is_off(
 def _same_counts(dut: Dut, tracked: TrackedSession, by: str, was_off: str) -> None:
     """Telemetry and counters agree on each channel, so that nothing was added since the end."""
     for channel in tracked.channels:
-        counters = dut.get(ReadCounters(channel), Counters, by="R-28")
+        counters = dut.get(m.ReadCounters(channel), m.Counters, by="R-28")
         reported = [each[6:10] for each in dut.channels() if each.channel == channel][-1]
         text = f"{was_off} channel {channel} went on counting"
         dut.require(by, reported == counters[2:6], text, expected=str(reported), seen=str(counters[2:6]))

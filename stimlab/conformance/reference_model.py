@@ -45,7 +45,7 @@ class ReferenceRun:
 
 @dataclass(slots=True)
 class ReportedSession:
-    """What the device said that it applied in one session of `program`. Times are stimulation time."""
+    """A session of `program` as the device reported it. Times are stimulation time."""
 
     program: WireProgram
     limit_us: int

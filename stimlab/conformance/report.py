@@ -11,7 +11,7 @@ from stimctl.traffic.decoder import Decoder
 from stimctl.traffic.transcript import TrafficChunk
 from stimctl.wire.codes import PROTOCOL_VERSION, Capability
 from stimlab.conformance.matrix import OperatingPoint
-from stimlab.conformance.requirements import NOT_ON_THE_WIRE, TO_MEASURE, section_of, texts
+from stimlab.conformance.requirements import NOT_ON_THE_WIRE, TO_MEASURE, ScopeMeasurement, section_of, texts
 from stimlab.conformance.result import CheckResult, Nonconformity, SuiteResult
 from stimlab.conformance.verdict import DutIdentity, Measurement
 
@@ -39,8 +39,17 @@ def document(run: SuiteResult) -> dict[str, Any]:
             {"requirement": number, "text": text, **_requirement(run, number)} for number, text in texts().items()
         ],
         "checks": [_check(outcome) for outcome in run.outcomes],
-        "to_measure": [{**asdict(each), "measured": None} for each in TO_MEASURE],
+        "scope_open": run.scope_open,
+        "to_measure": [_point(run, each) for each in TO_MEASURE],
     }
+
+
+def _point(run: SuiteResult, point: ScopeMeasurement) -> dict[str, Any]:
+    seen = run.scope.get(point.name)
+    found = {"measured": None, "verdict": "open", "file": None}
+    if seen is not None:
+        found = {"measured": seen.text, "verdict": seen.verdict, "file": seen.file}
+    return {**asdict(point), **found}
 
 
 def _device(identity: DutIdentity) -> dict[str, Any]:

@@ -27,7 +27,7 @@ DRIVEN = frozenset({DeviceState.RAMPING, DeviceState.RUNNING, DeviceState.RAMPIN
 
 
 class ExpectedPulses(NamedTuple):
-    """What a channel must have delivered: when, and what had been counted before each and after the last."""
+    """The pulses that a channel must have delivered: when, and the counts before each and after the last."""
 
     at_us: list[int]
     amplitudes_ua: list[int]

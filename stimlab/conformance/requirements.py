@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import combinations, product
 from pathlib import Path
+from typing import Literal
 
 from stimlab.conformance.matrix import AMPLITUDES_UA, CHANNELS, SHAPES
 
@@ -75,11 +76,25 @@ def read(document: str) -> dict[str, dict[str, str]]:
 
 @dataclass(frozen=True, slots=True)
 class ScopeMeasurement:
-    """What a scope over the dummy load has to show at one operating point. Nothing here is judged from the line."""
+    """A measurement for a scope over the dummy load, at one operating point. Nothing here is judged from the line."""
 
+    name: str
     what: str
     point: str
     expected: str
+
+
+PointVerdict = Literal["passed", "failed", "open"]
+
+
+@dataclass(frozen=True, slots=True)
+class PointMeasured:
+    """What a capture showed at one point, in words."""
+
+    name: str
+    file: str
+    verdict: PointVerdict
+    text: str
 
 
 def _pulses() -> Iterator[ScopeMeasurement]:
@@ -91,19 +106,24 @@ def _pulses() -> Iterator[ScopeMeasurement]:
                 f"+{volt:.3f} V for {width_us} us, {gap_us} us of none, -{second_ua / 1_000:.3f} V for {second_us} us"
             )
             point = f"{amplitude_ua} uA on channel {channel} in {place.value}, over 1 kohm"
-            yield ScopeMeasurement("both phases, which a lying readback or integrator would hide", point, expected)
+            name = f"pulse-{place.name.lower()}-{amplitude_ua}ua-ch{channel}"
+            yield ScopeMeasurement(
+                name, "both phases, which a lying readback or integrator would hide", point, expected
+            )
 
 
 def _others() -> Iterator[ScopeMeasurement]:
     for channel in CHANNELS:
         point = f"channel {channel}, 5 to 100 ms after Stop at {max(AMPLITUDES_UA)} uA"
-        yield ScopeMeasurement("zero, which a timer could tell as well", point, "under 20 mV over 1 kohm")
+        yield ScopeMeasurement(
+            f"zero-ch{channel}", "zero, which a timer could tell as well", point, "under 20 mV over 1 kohm"
+        )
     for first, second in combinations(CHANNELS, 2):
         point = f"channels {first} and {second} driven together"
         expected = f"pulses {(second - first) * 2_500} us apart, never at once"
-        yield ScopeMeasurement("that no two channels drive at once", point, expected)
+        yield ScopeMeasurement(f"pair-ch{first}-ch{second}", "that no two channels drive at once", point, expected)
     yield ScopeMeasurement(
-        "the gate (R-57)", "a pulse that it has to refuse", "none: nobody can make a good device ask for one"
+        "gate", "the gate (R-57)", "a pulse that it has to refuse", "none: nobody can make a good device ask for one"
     )
 
 

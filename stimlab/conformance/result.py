@@ -5,7 +5,7 @@ from typing import Literal
 
 from stimctl.traffic.transcript import TrafficChunk
 from stimlab.conformance.check import Check
-from stimlab.conformance.requirements import TO_MEASURE
+from stimlab.conformance.requirements import TO_MEASURE, PointMeasured
 from stimlab.conformance.verdict import DutIdentity, Measurement
 
 _WRONG: tuple["Verdict", ...] = ("failed", "error")
@@ -48,15 +48,26 @@ class SuiteResult:
     broken_off: str = ""
     line_lost: bool = False
     amplitude_ua: int = 0
+    scope: dict[str, PointMeasured] = field(default_factory=dict)  # what captures showed, by the point's name
 
     def count(self, verdict: Verdict) -> int:
         """How many checks came out so."""
         return sum(outcome.verdict == verdict for outcome in self.outcomes)
 
     @property
+    def scope_failed(self) -> int:
+        """How many points a capture showed to be wrong."""
+        return sum(point.verdict == "failed" for point in self.scope.values())
+
+    @property
+    def scope_open(self) -> int:
+        """How many points are left to a scope."""
+        return len(TO_MEASURE) - sum(point.verdict != "open" for point in self.scope.values())
+
+    @property
     def conforms(self) -> bool:
         """Whether it came to its end with nothing failed. What was not examined may be anything."""
-        return not self.broken_off and not self.count("failed") and not self.count("error")
+        return not self.broken_off and not self.count("failed") and not self.count("error") and not self.scope_failed
 
     @property
     def not_examined(self) -> int:
@@ -66,8 +77,10 @@ class SuiteResult:
     @property
     def verdict(self) -> str:
         """The first line of every report. It never says more than was examined."""
-        left_out = f"{self.not_examined} not examined, {len(TO_MEASURE)} points left to a scope"
+        left_out = f"{self.not_examined} not examined, {self.scope_open} points left to a scope"
         wrong = ", ".join(f"{self.count(each)} {each}" for each in _WRONG if self.count(each))
+        if self.scope_failed:
+            wrong = ", ".join(filter(None, (wrong, f"{self.scope_failed} failed on the scope")))
         if wrong:
             return f"DOES NOT CONFORM: {wrong}; {left_out}"
         if self.broken_off:

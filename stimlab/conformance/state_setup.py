@@ -4,19 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from stimctl.wire.codec import (
-    Acknowledge,
-    Arm,
-    Hold,
-    KeepAlive,
-    LoadProgram,
-    LoadSegment,
-    ProgramOpen,
-    ReadDigest,
-    SelfTest,
-    SetTarget,
-    Start,
-)
+from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, Purpose
 from stimlab.conformance.dut import Dut
 from stimlab.conformance.programs import PLAIN, WireProgram
@@ -40,7 +28,7 @@ class StateSetup(NamedTuple):
 
 def _loading(dut: Dut) -> None:
     dut.loaded = PLAIN
-    dut.get(PLAIN.header, ProgramOpen, by="R-29")
+    dut.get(PLAIN.header, m.ProgramOpen, by="R-29")
 
 
 def _armed(dut: Dut) -> None:
@@ -65,36 +53,38 @@ def _falling(dut: Dut) -> None:
     dut.reach(S.RAMPING_DOWN, FALLING_LIMIT_US - FALLING.header.ramp_down_us, by="R-24")
 
 
-_STIMULATING = frozenset({SetTarget, Hold, KeepAlive})
+_STIMULATING = frozenset({m.SetTarget, m.Hold, m.KeepAlive})
 STATE_SETUPS = (
-    StateSetup("IDLE", S.IDLE, Dut.idle, frozenset({LoadProgram, Acknowledge})),
-    StateSetup("LOADING", S.LOADING, _loading, frozenset({LoadProgram, LoadSegment, ReadDigest})),
-    StateSetup("LOADED", S.LOADED, Dut.load, frozenset({LoadProgram, ReadDigest, SelfTest})),
-    StateSetup("TESTED", S.TESTED, Dut.tested, frozenset({LoadProgram, ReadDigest, SelfTest, Arm})),
-    StateSetup("ARMED", S.ARMED, _armed, frozenset({Start, KeepAlive}), session_open=True),
-    StateSetup("TESTED after a lapse", S.TESTED, _lapsed, frozenset({ReadDigest, Arm, KeepAlive}), session_open=True),
-    StateSetup("CHECKING", S.CHECKING, _checking, frozenset({KeepAlive}), session_open=True, output=True),
+    StateSetup("IDLE", S.IDLE, Dut.idle, frozenset({m.LoadProgram, m.Acknowledge})),
+    StateSetup("LOADING", S.LOADING, _loading, frozenset({m.LoadProgram, m.LoadSegment, m.ReadDigest})),
+    StateSetup("LOADED", S.LOADED, Dut.load, frozenset({m.LoadProgram, m.ReadDigest, m.SelfTest})),
+    StateSetup("TESTED", S.TESTED, Dut.tested, frozenset({m.LoadProgram, m.ReadDigest, m.SelfTest, m.Arm})),
+    StateSetup("ARMED", S.ARMED, _armed, frozenset({m.Start, m.KeepAlive}), session_open=True),
+    StateSetup(
+        "TESTED after a lapse", S.TESTED, _lapsed, frozenset({m.ReadDigest, m.Arm, m.KeepAlive}), session_open=True
+    ),
+    StateSetup("CHECKING", S.CHECKING, _checking, frozenset({m.KeepAlive}), session_open=True, output=True),
     StateSetup("RAMPING", S.RAMPING, lambda dut: dut.ramping(SLOW), _STIMULATING, session_open=True, output=True),
     StateSetup("RUNNING", S.RUNNING, Dut.running, _STIMULATING, session_open=True, output=True),
     StateSetup("RAMPING_DOWN", S.RAMPING_DOWN, _falling, _STIMULATING, session_open=True, output=True),
-    StateSetup("HELD", S.HELD, Dut.on_hold, frozenset({Arm, KeepAlive}), session_open=True),
-    StateSetup("ENDED", S.ENDED, Dut.ended, frozenset({Acknowledge})),
+    StateSetup("HELD", S.HELD, Dut.on_hold, frozenset({m.Arm, m.KeepAlive}), session_open=True),
+    StateSetup("ENDED", S.ENDED, Dut.ended, frozenset({m.Acknowledge})),
 )
 
 
 def orders(dut: Dut, program: WireProgram | None = None) -> tuple[Any, ...]:
-    """Every command that may change something, each right in its fields for where the bench stands."""
+    """Every command that may change something, each with fields that are right for the present state."""
     nonce = dut.armed.nonce if dut.armed is not None else 0
     program = program or dut.loaded
     return (
         program.header,
         program.segments[0],
-        ReadDigest(),
-        SelfTest(),
+        m.ReadDigest(),
+        m.SelfTest(),
         dut.arm_order(),
-        Start(nonce, 0, 0, 0, 0),
-        KeepAlive(nonce),
-        SetTarget(nonce, 1, 0),
-        Hold(),
-        Acknowledge(dut.armed.session if dut.armed is not None else 0),
+        m.Start(nonce, 0, 0, 0, 0),
+        m.KeepAlive(nonce),
+        m.SetTarget(nonce, 1, 0),
+        m.Hold(),
+        m.Acknowledge(dut.armed.session if dut.armed is not None else 0),
     )

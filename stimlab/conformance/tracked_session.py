@@ -6,16 +6,7 @@ tracked.to_the_end()
 tracked.counted(by="R-54")
 """
 
-from stimctl.wire.codec import (
-    Counters,
-    Holding,
-    ReadCounters,
-    ReadSession,
-    SessionRecord,
-    SetTarget,
-    Started,
-    TargetSet,
-)
+from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, EndReason
 from stimlab.conformance.dut import CEILING_UA, LIMIT_US, Dut
 from stimlab.conformance.programs import WireProgram
@@ -48,21 +39,21 @@ class TrackedSession:
         """ARMED, from TESTED or HELD."""
         self.dut.arm(channel_mask=self.channel_mask, stimulation_limit_us=self.limit_us, ceiling_ua=self.ceiling_ua)
 
-    def start(self, *targets_ua: int) -> Started:
+    def start(self, *targets_ua: int) -> m.Started:
         """Start to these targets of channels 1 up."""
         started = self.dut.start(*targets_ua)
         self.began_us = self.dut.now_us
         self.reported.started({channel: started[channel - 1] for channel in self.channels}, started.stimulation_us)
         return started
 
-    def target(self, channel: int, target_ua: int) -> TargetSet:
+    def target(self, channel: int, target_ua: int) -> m.TargetSet:
         """Give a channel another target, which the device must take."""
         assert self.dut.armed is not None, "armed at the beginning"
-        applied = self.dut.get(SetTarget(self.dut.armed.nonce, channel, target_ua), TargetSet, by="R-39")
+        applied = self.dut.get(m.SetTarget(self.dut.armed.nonce, channel, target_ua), m.TargetSet, by="R-39")
         self.reported.target_set(channel, applied.target_ua, applied.stimulation_us)
         return applied
 
-    def hold(self) -> Holding:
+    def hold(self) -> m.Holding:
         """HELD."""
         holding = self.dut.hold()
         self.reported.over(holding.stimulation_us)
@@ -74,9 +65,9 @@ class TrackedSession:
         self.dut.reach(DeviceState.ENDED, self.limit_us, by="R-42")
         self.dut.nonce = None
 
-    def record(self) -> SessionRecord:
+    def record(self) -> m.SessionRecord:
         """The device's record; a run that is on ended or is held when it says."""
-        record = self.dut.get(ReadSession(), SessionRecord, by="R-28")
+        record = self.dut.get(m.ReadSession(), m.SessionRecord, by="R-28")
         self.reported.over(record.stimulation_us)
         return record
 
@@ -85,7 +76,7 @@ class TrackedSession:
         self.record()
         wanted = {channel: self.reported.tally(channel) for channel in CHANNELS}
         for channel, tally in wanted.items():
-            counters = self.dut.get(ReadCounters(channel), Counters, by="R-28")
+            counters = self.dut.get(m.ReadCounters(channel), m.Counters, by="R-28")
             got = ExpectedCounts(*counters[2:6])
             self.dut.require(
                 by, got == tally, f"channel {channel} counted {_in_words(got)}; by the rules it is {_in_words(tally)}"

@@ -46,7 +46,7 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class DutIdentity:
-    """What the device says that it is."""
+    """The identity that the device states."""
 
     welcome: Welcome
     maker: Maker

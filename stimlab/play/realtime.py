@@ -44,7 +44,7 @@ def world_us() -> int:
 
 
 class JournalReader:
-    """What a simulator of another process writes down of itself, in this machine's time, read as it grows."""
+    """Reads the journal of a simulator in another process as it grows, in this machine's time."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -67,7 +67,7 @@ class JournalReader:
 
 
 class SampledRecord:
-    """What flowed in the load, from the samples that a simulator wrote as it ended."""
+    """The current in the load, from the samples that a simulator wrote as it ended."""
 
     def __init__(self, path: Path, boot_us: int) -> None:
         with LoadRecordFile(path) as record:

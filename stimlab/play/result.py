@@ -17,7 +17,7 @@ PULL = "PULL THE LEADS"
 
 
 class LoadRecord(Protocol):
-    """What flowed in the load: a `Recorder`, or the samples that a simulator of another process wrote."""
+    """The record of the load: a `Recorder`, or the samples that a simulator of another process wrote."""
 
     @property
     def channels(self) -> tuple[int, ...]:
@@ -29,7 +29,7 @@ class LoadRecord(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HostResult:
-    """What the driver's side of a session left behind. Times are the world's; those of `entries` are the host's.
+    """The result of the driver's side of a session. Times are the world's; those of `entries` are the host's.
 
     `refused`: why nothing was begun; `error`: the traceback of what nobody foresaw; `stopping_us`: when the host
     began to stop; `fired` and `fired_us`: how often its own faults did something, and when first, by index.

@@ -42,7 +42,7 @@ class OperatorAction:
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What must come of it. What is empty or None is not asked.
+    """The expectation of a scenario. Fields that are empty or None expect nothing.
 
     `ends`: one of these; `alarms`: each of these texts occurs in an alarm; `within_us`: limits by the names of
     `TIMES`; `refused`: words of the refusal that comes before anything flows; `pulses`: none or some, in the load.

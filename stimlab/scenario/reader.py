@@ -63,7 +63,7 @@ class ExpectFile(Strict):
 
 
 class ScenarioFile(Strict):
-    """What stands in a scenario's file."""
+    """The content of a scenario's file."""
 
     name: Slug = Field(description=SLUG_MEANING)
     title: str = ""

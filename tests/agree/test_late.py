@@ -3,19 +3,17 @@
 Each frame takes up to 200 ms, each way; commands come up to a hundred a second.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import note
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import initialize, rule
 
 from tests.agree.asking import SLOWEST_US, Asking
 from tests.agree.model import S
 from tests.agree.running import runs
-from tests.agree.test_session import prescriptions, scenario_text
+from tests.agree.test_session import Shown, prescriptions
 
 TARGETS_UA = st.sampled_from([0, 500, 600, 800, 1_000, 1_100]) | st.integers(0, 1_700)
 CHANNEL = st.integers(1, 3)
@@ -37,22 +35,10 @@ def delays(draw: st.DrawFn) -> dict[str, int]:
     return {"delay_us": delay_us, "jitter_us": jitter_us, "telemetry_us": telemetry_us}
 
 
-class Late(RuleBasedStateMachine):
+class Late(Shown):
     """One session on a slow line, from its first pulse to its report."""
 
     at: Asking
-    failed = False
-
-    @contextmanager
-    def shown(self) -> Iterator[None]:
-        """A failure shows the scenario that makes it."""
-        try:
-            yield
-        except Exception as failure:
-            self.failed = True
-            if hasattr(self, "at"):
-                note(scenario_text(self.at.rig, failure))
-            raise
 
     @initialize(answers=prescriptions(), options=delays(), wait_us=st.integers(0, 4 * S))
     def begin(self, answers: dict[str, Any], options: dict[str, int], wait_us: int) -> None:

@@ -60,15 +60,14 @@ HOSTILE = st.just(list[Fault]()) | st.lists(FAULTS, min_size=1, max_size=2)
 CHANNEL = st.integers(1, 4)  # not all of them are in the prescription
 
 
-class Sessions(RuleBasedStateMachine):
-    """One session, from the handshake to its report."""
+class Shown(RuleBasedStateMachine):
+    """A failure shows the scenario that makes it."""
 
-    at: Agreement
+    at: Any
     failed = False
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """A failure shows the scenario that makes it."""
         try:
             yield
         except Exception as failure:
@@ -76,6 +75,12 @@ class Sessions(RuleBasedStateMachine):
             if hasattr(self, "at"):
                 note(scenario_text(self.at.rig, failure))
             raise
+
+
+class Sessions(Shown):
+    """One session, from the handshake to its report."""
+
+    at: Agreement
 
     @initialize(
         answers=prescriptions(), hostile=st.just([]) | st.lists(FAULTS, min_size=1, max_size=2), early=st.integers(0, 5)

@@ -1,6 +1,9 @@
 """A host of a few lines, with a clock of its own, and the way to each of the device's states."""
 
-from collections.abc import Callable
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -11,6 +14,24 @@ from stimctl.wire.framing import FrameSplitter
 
 MINUTE_US = 60_000_000
 UNSOLICITED = (wire.Status, wire.Channel, wire.Event)
+
+
+@contextmanager
+def serving(device: Any, line: Any) -> Iterator[None]:
+    """A thread serves the device on the line until the block ends."""
+    from firmware_sim.serve import serve
+
+    near, far = socket.socketpair()
+    thread = threading.Thread(target=serve, args=(device, line, near))
+    thread.start()
+    try:
+        yield
+    finally:
+        far.send(b"x")
+        thread.join(5)
+        assert not thread.is_alive()
+        for each in (line, near, far):
+            each.close()
 
 
 class Host:

@@ -20,6 +20,7 @@ from firmware_sim.serve import CannotServe, JournalWriter, PtyLine, ServedLine, 
 from stimctl.wire import codec as wire
 from stimctl.wire.codes import PROTOCOL_VERSION, DeviceState, EndReason
 from stimctl.wire.framing import FrameSplitter
+from tests.firmware_sim.conftest import serving
 
 pytestmark = [
     pytest.mark.realtime,
@@ -30,19 +31,10 @@ UNSOLICITED = (wire.Status, wire.Channel, wire.Event)
 
 @contextmanager
 def served(line: ServedLine, **options: Any) -> Iterator[Device]:
-    """A device that is served by a thread until the block ends."""
+    """A device that is served until the block ends."""
     device = Device(boot_us=clock_us(), **options)
-    near, far = socket.socketpair()
-    thread = threading.Thread(target=serve, args=(device, line, near))
-    thread.start()
-    try:
+    with serving(device, line):
         yield device
-    finally:
-        far.send(b"x")
-        thread.join(5)
-        assert not thread.is_alive()
-        for each in (line, near, far):
-            each.close()
 
 
 class Client:

@@ -27,6 +27,7 @@ from stimctl.prescription import (
     from_mapping,
     subject_of,
 )
+from stimctl.prescription.completion import left_open
 from stimctl.profile import Profile, examples_folder, load_file, packaged_folder
 from stimctl.screening import QUESTIONS, AnswerKind, Screening
 from stimctl.waveform import Mode, Segment
@@ -848,3 +849,10 @@ def test_a_copy_is_the_same_and_a_persons_is_refused() -> None:
     assert copy.copy(made()) == made()
     with pytest.raises(Misuse, match="not copied"):
         copy.deepcopy(made(screened(), subject="person"))
+
+
+def test_only_other_pairs_of_points_are_left_to_a_clinician() -> None:
+    """The same for a file and for answers at a terminal, where a dummy load has no points."""
+    profile = PROFILES["low-back-pain"]
+    assert left_open(profile, []) == left_open(profile, [{"BL-25", "BL-23"}]) == set(profile.gaps)
+    assert left_open(profile, [{"BL-23", "BL-25"}, {"BL-23", "BL-31"}]) == {*profile.gaps, "pairs"}

@@ -21,10 +21,6 @@ from stimctl.errors import Misuse
         (units.ua_from_ma, -1, -1_000),
         (units.us_from_minutes, 20, 1_200_000_000),
         (units.us_from_minutes, "0.5", 30_000_000),
-        (units.us_from_seconds, 1.1, 1_100_000),
-        (units.period_us_from_hz, 2, 500_000),
-        (units.period_us_from_hz, 100.0, 10_000),
-        (units.period_us_from_hz, "0.8", 1_250_000),
     ],
 )
 def test_what_is_written_in_a_large_unit_is_exact_in_the_small_one(convert: Any, written: Any, whole: int) -> None:
@@ -32,7 +28,7 @@ def test_what_is_written_in_a_large_unit_is_exact_in_the_small_one(convert: Any,
 
 
 @pytest.mark.parametrize("written", ["abc", "", "nan", "sNaN", "inf", "-Infinity", float("nan"), None, True])
-@pytest.mark.parametrize("convert", [units.ua_from_ma, units.us_from_minutes, units.period_us_from_hz])
+@pytest.mark.parametrize("convert", [units.ua_from_ma, units.us_from_minutes])
 def test_what_is_no_number_is_refused(convert: Any, written: Any) -> None:
     with pytest.raises(Misuse, match="is not a number"):
         convert(written)
@@ -47,18 +43,6 @@ def test_what_is_not_a_whole_number_of_units_or_too_large_is_refused(written: An
         units.ua_from_ma(written)
 
 
-@pytest.mark.parametrize(("hz", "why"), [(0, "not above zero"), (-2, "not above zero"), (3, "no period of a whole")])
-def test_rates_without_a_whole_period_are_refused(hz: Any, why: str) -> None:
-    with pytest.raises(Misuse, match=why):
-        units.period_us_from_hz(hz)
-
-
-@pytest.mark.parametrize("hz", ["99.99999999999999999999999999999999", "1e-9999999", "1e9999999"])
-def test_a_rate_is_not_rounded_to_a_whole_period(hz: str) -> None:
-    with pytest.raises(Misuse, match="no period of a whole number of us"):
-        units.period_us_from_hz(hz)
-
-
 @given(st.integers(-(10**9), 10**9))
 def test_floats_are_read_as_they_are_typed(whole_ua: int) -> None:
     assert units.ua_from_ma(whole_ua / 1_000) == whole_ua
@@ -66,7 +50,7 @@ def test_floats_are_read_as_they_are_typed(whole_ua: int) -> None:
 
 @given(st.floats() | st.text(max_size=20))
 def test_anything_else_is_a_misuse_at_worst(written: Any) -> None:
-    for convert in (units.ua_from_ma, units.us_from_minutes, units.us_from_seconds, units.period_us_from_hz):
+    for convert in (units.ua_from_ma, units.us_from_minutes):
         with suppress(Misuse):
             assert isinstance(convert(written), int)
 

@@ -47,14 +47,14 @@ _STREAMS = (0, 1, 2)
 
 
 class SessionDisplay(Protocol):
-    """What shows a session to its operator, and takes its keys."""
+    """Shows a session to its operator, and takes the keys."""
 
     def show(self, view: SessionView, events: Sequence[Any], selected: int) -> None:
         """Bring the display up to date. `events` are those since the last call."""
 
 
 class OperatorGone:
-    """What called the operator away, if anything: a signal, or a terminal that is gone."""
+    """The signal that the operator is gone, if there is one: a signal, or a terminal that is gone."""
 
     def __init__(self) -> None:
         self.signal: int | None = None

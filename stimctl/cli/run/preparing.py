@@ -36,6 +36,7 @@ from stimctl.prescription.plan import LIVING
 from stimctl.profile import Profile, Profiles, choose, load_profiles
 from stimctl.session.interlocks import check_fit, check_kind, no_front_end
 from stimctl.stimulators.discovery import DeviceChoice
+from stimctl.wire.codes import simulator_or_hardware
 
 _SCORES = (("pain", "Pain"), ("sensation", "Sensation at the needles"))
 
@@ -78,7 +79,7 @@ def prepare(request: RunRequest, stack: ExitStack) -> PreparedRun:
         return PreparedRun(_rehearsed(request, from_file(request.file, profiles)), given)
     device = stack.enter_context(OpenDevice(request.url, request.choice))
     identity = device.identity
-    kind = REHEARSAL if request.rehearse else "SIMULATOR" if identity.simulator else "HARDWARE"
+    kind = REHEARSAL if request.rehearse else simulator_or_hardware(identity.simulator)
     click.echo(f"{kind}: {identity.model} {identity.serial}, firmware {identity.firmware}")
     return _AskedRun(request, profiles, profile, device).prepared(given)
 

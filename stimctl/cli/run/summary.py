@@ -13,14 +13,10 @@ from stimctl.prescription import Prescription
 from stimctl.session.states import End
 from stimctl.session.view import Alarm, Priority, SessionReport
 from stimctl.units import charge_text, clock_text, hz_text, ma_text
+from stimctl.wire.codes import simulator_or_hardware
 
 _MISSING = "-"
 _REHEARSAL = "REHEARSAL, on a simulator: nobody was treated, and no current flowed into anything real"
-_WHAT = {
-    True: "SIMULATOR: no current flowed into anything real",
-    False: "HARDWARE",
-    None: "not known: no device was identified",
-}
 _NOTHING_ARMED = "never armed; nothing was delivered"
 # Ends that say nothing of what is at the port.
 _ASKED_FOR = frozenset({End.OPERATOR, End.SIGNAL, End.ELSEWHERE, End.INTERRUPTED})
@@ -51,8 +47,10 @@ def summary_text(prescription: Prescription, report: SessionReport, files: Saved
 
 def _facts(prescription: Prescription, report: SessionReport, files: SavedFiles) -> list[tuple[str, object]]:
     profile = prescription.profile
+    told = simulator_or_hardware(report.simulator, "not known: no device was identified")
+    unreal = ": no current flowed into anything real" if report.simulator else ""
     rows: list[tuple[str, object]] = [
-        ("this was", _REHEARSAL if prescription.rehearsal else _WHAT[report.simulator]),
+        ("this was", _REHEARSAL if prescription.rehearsal else told + unreal),
         ("profile", f"{profile.title} ({profile.id} {profile.version})"),
         ("ended", end_sentence(report.end, report.end_text)),
         *_advice(report, files),

@@ -7,7 +7,7 @@ from stimctl.session.states import ON_HOLD, STIMULATING, End, State
 from stimctl.session.view import SessionView
 from stimctl.units import US_PER_MS, charge_text, clock_text, hz_text, ma_text
 from stimctl.wire.codec import Channel, Status
-from stimctl.wire.codes import NOT_MEASURED_OHM, SATURATED_OHM, ChannelFlag
+from stimctl.wire.codes import NOT_MEASURED_OHM, SATURATED_OHM, ChannelFlag, simulator_or_hardware
 
 # What the operator does in each state in which the session waits.
 GATES = {
@@ -26,9 +26,7 @@ def banner(view: SessionView, prescription: Prescription) -> str:
     """SIMULATOR or HARDWARE once the device has said it; a rehearsal is one from its beginning."""
     if prescription.rehearsal:
         return REHEARSAL
-    if view.identity is None:
-        return "CONNECTING"
-    return "SIMULATOR" if view.identity.simulator else "HARDWARE"
+    return simulator_or_hardware(None if view.identity is None else view.identity.simulator, "CONNECTING")
 
 
 def doing(view: SessionView) -> str:

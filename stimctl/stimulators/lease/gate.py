@@ -26,7 +26,7 @@ class CurrentPhase(NamedTuple):
 
 
 class GatedTrain(NamedTuple):
-    """What one channel would do: the phases of a pulse in order, how often, and for how long."""
+    """The train that one channel would play: the phases of a pulse in order, how often, and for how long."""
 
     channel: int
     phases: tuple[CurrentPhase, ...]

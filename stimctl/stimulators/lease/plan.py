@@ -18,7 +18,7 @@ RAMP_LEASE_US = 250_000  # a ramp's step: short enough that the slope, not the s
 
 
 class LeaseLevel(NamedTuple):
-    """What one channel gives in a lease, and how far its pulses lie behind the lease's grid."""
+    """The amplitude of one channel in a lease, and how far its pulses lie behind the lease's grid."""
 
     channel: int
     amplitude_ua: int

@@ -24,7 +24,7 @@ LATE = "no answer from the device in time; what it plays ends with its lease, wi
 
 
 class LeaseObserver(Protocol):
-    """Who holds the session around the leases: is told of what happened, and says what that makes happen.
+    """The session around the leases: it is told of what happened, and returns the events that follow.
 
     A silent lease is over without a `done`, a cut without a `measured_ua` where zero is only acknowledged.
     """

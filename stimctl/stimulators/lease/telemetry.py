@@ -17,7 +17,7 @@ WATCHED = (*STIMULATING, DeviceState.ARMED, DeviceState.CHECKING, DeviceState.HE
 
 @dataclass(slots=True)
 class EmulatedStatus:
-    """What the host holds of the session in the device's place. `run_start_us` is stimulation time."""
+    """The status of the session, which the host keeps in the device's place. `run_start_us` is stimulation time."""
 
     session: int
     state: DeviceState = DeviceState.IDLE

@@ -85,7 +85,7 @@ def _turned(rows: Iterable[tuple[int, ...]]) -> list[tuple[int, ...]]:
 
 
 class PulsePalGate(Gate):
-    """What may be sent to a PulsePal with an isolator of `ua_per_v` behind each channel."""
+    """The gate before a PulsePal with an isolator of `ua_per_v` behind each channel."""
 
     def __init__(self, ua_per_v: int) -> None:
         super().__init__()

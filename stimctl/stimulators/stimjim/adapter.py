@@ -55,7 +55,7 @@ class _Stopping:
 
 
 class StimJimAdapter(d.LeaseDevice):
-    """What the three dialects share. `simulator` is what the port says: the protocol has no word for it."""
+    """The part that the three dialects share. `simulator` is what the port says: the protocol has no word for it."""
 
     command_gate: StimJimGate
     name = "StimJim"

@@ -72,7 +72,7 @@ HARMLESS_SLOT = HeldSlot((GROUND, GROUND), 10_000, 10_000, ((0, 0, 1_000),))
 
 
 class StimJimGate(Gate):
-    """What may be sent to a StimJim. `playing` is the slot that may be running, None when none can be."""
+    """The gate before a StimJim. `playing` is the slot that may be running, None when none can be."""
 
     def __init__(self) -> None:
         super().__init__()

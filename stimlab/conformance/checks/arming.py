@@ -2,18 +2,7 @@
 
 from itertools import pairwise
 
-from stimctl.wire.codec import (
-    Alive,
-    Armed,
-    Counters,
-    ReadCounters,
-    ReadSession,
-    Refused,
-    SelfTest,
-    SelfTestDone,
-    SessionRecord,
-    Started,
-)
+from stimctl.wire import codec as m
 from stimctl.wire.codes import Capability, DeviceState, EndReason, Purpose, Refusal
 from stimlab.conformance.check import check
 from stimlab.conformance.dut import CEILING_UA, LIMIT_US, Dut
@@ -28,7 +17,7 @@ _LATE_US = 20_000  # what a device may add to a time of its own
 @check("R-32", title="a self-test passes with the outputs disconnected: nothing flows, nothing is counted")
 def self_test_drives_nothing(dut: Dut) -> None:
     dut.load()
-    done = dut.get(SelfTest(), SelfTestDone, by="R-32")
+    done = dut.get(m.SelfTest(), m.SelfTestDone, by="R-32")
     dut.measure("largest current in the self-test", done.zero_ua, ZERO_UA - 1, "uA", by="R-32")
     state = dut.state()
     expected = DeviceState.TESTED if done.failures == 0 else DeviceState.LOADED
@@ -102,10 +91,10 @@ def played_again_it_starts_nothing(dut: Dut) -> None:
         dut.listen(30_000)
     said = [each.message for each in dut.received[begun:] if each.is_answer]
     dut.require(
-        "R-34", not any(isinstance(each, Started | Alive) for each in said), "old bytes were taken for a host's"
+        "R-34", not any(isinstance(each, m.Started | m.Alive) for each in said), "old bytes were taken for a host's"
     )
-    refused = any(isinstance(each, Refused) and each.reason == Refusal.WRONG_NONCE for each in said)
-    dut.require("R-34", refused or not any(isinstance(each, Armed) for each in said), "an old Start was not refused")
+    refused = any(isinstance(each, m.Refused) and each.reason == Refusal.WRONG_NONCE for each in said)
+    dut.require("R-34", refused or not any(isinstance(each, m.Armed) for each in said), "an old Start was not refused")
 
 
 @check("R-34", "R-35", title="no nonce and no session number comes again after a reset", fixture=("power",))
@@ -130,7 +119,7 @@ def _count(nonce: int) -> int:
     return nonce % _U32
 
 
-def _require_one_up(dut: Dut, arms: list[Armed]) -> None:
+def _require_one_up(dut: Dut, arms: list[m.Armed]) -> None:
     numbers = [armed.session for armed in arms]
     counted = all(later == earlier + 1 for earlier, later in pairwise(numbers))
     dut.require("R-35", counted, f"sessions in a row had the numbers {numbers}")
@@ -142,7 +131,7 @@ def sessions_are_counted(dut: Dut) -> None:
     for _ in range(3):
         dut.tested()
         arms.append(dut.arm())
-        number = dut.get(ReadSession(), SessionRecord).session
+        number = dut.get(m.ReadSession(), m.SessionRecord).session
         dut.require("R-35", number == arms[-1].session, f"armed in session {arms[-1].session}, {number} is open")
         dut.stop()
         refused = dut.refused(dut.arm_order(), Refusal.UNREAD_COUNTERS, by="R-35")
@@ -162,7 +151,7 @@ def later_arms_only_narrow(dut: Dut) -> None:
     dut.hold()
     _require_no_wider(dut)
     _require_same_session(dut, dut.arm(channel_mask=0b011, ceiling_ua=600), number)
-    record = dut.get(ReadSession(), SessionRecord)
+    record = dut.get(m.ReadSession(), m.SessionRecord)
     stands = (record.session, record.ceiling_ua, record.channel_mask)
     dut.require("R-36", stands == (number, 600, 0b011), f"session, ceiling and channels stand at {stands}")
 
@@ -179,7 +168,7 @@ def _require_no_wider(dut: Dut) -> None:
         dut.refused(dut.arm_order(**{**within, **fields}), reason, by="R-36")
 
 
-def _require_same_session(dut: Dut, armed: Armed, number: int) -> None:
+def _require_same_session(dut: Dut, armed: m.Armed, number: int) -> None:
     dut.require("R-36", armed.session == number, f"armed again, session {number} became {armed.session}")
 
 
@@ -192,9 +181,9 @@ def arms_lapse(dut: Dut) -> None:
     dut.start(0)
     dut.hold()
     _lapse(dut, 300, DeviceState.HELD)
-    record = dut.get(ReadSession(), SessionRecord)
+    record = dut.get(m.ReadSession(), m.SessionRecord)
     dut.require("R-37", record.end_reason == EndReason.NONE, "a lapse ended the session")
-    pulses = dut.get(ReadCounters(1), Counters).pulses_0
+    pulses = dut.get(m.ReadCounters(1), m.Counters).pulses_0
     dut.require("R-37", pulses == 0, f"{pulses} pulses were given by arms that lapsed")
 
 

@@ -2,29 +2,7 @@
 
 from typing import Any
 
-from stimctl.wire.codec import (
-    Acknowledge,
-    Channel,
-    Counters,
-    Firmware,
-    Hold,
-    Impedance,
-    KeepAlive,
-    Maker,
-    Measured,
-    Ranges,
-    ReadCounters,
-    ReadDigest,
-    ReadImpedance,
-    ReadMeasured,
-    ReadSession,
-    Refused,
-    SelfTest,
-    SessionRecord,
-    SetTarget,
-    Status,
-    Welcome,
-)
+from stimctl.wire import codec as m
 from stimctl.wire.codes import Capability, DeviceState
 from stimlab.conformance.check import check
 from stimlab.conformance.dut import Dut
@@ -38,7 +16,7 @@ PICTURE_US = 50_000
 ZERO_UA = 20
 JUDGED_UA = 100
 DRIFT_PPM = 500
-_UNTIMED = (Refused, Welcome, Maker, Firmware, Ranges)
+_UNTIMED = (m.Refused, m.Welcome, m.Maker, m.Firmware, m.Ranges)
 _LISTENED_US = 120_000_000
 
 
@@ -48,12 +26,12 @@ def answers_say_when(dut: Dut) -> None:
     dut.forget()
     dut.on_hold()
     for order, kind in (
-        (ReadSession(), SessionRecord), (ReadCounters(1), Counters), (ReadMeasured(1), Measured),
-        (ReadImpedance(1), Impedance),
+        (m.ReadSession(), m.SessionRecord), (m.ReadCounters(1), m.Counters), (m.ReadMeasured(1), m.Measured),
+        (m.ReadImpedance(1), m.Impedance),
     ):  # fmt: skip
         dut.get(order, kind, by="R-28")
     dut.status()
-    timed = [each for each in dut.received if isinstance(each.message, Status) or _says_when(each)]
+    timed = [each for each in dut.received if isinstance(each.message, m.Status) or _says_when(each)]
     # The frame that was fastest on its way says how far apart the two clocks are.
     apart_us = min(each.at_us - each.message.device_time_us for each in timed)
     for each in filter(_says_when, timed):
@@ -76,9 +54,9 @@ def one_picture(dut: Dut) -> None:
     status: ReceivedFrame | None = None
     channels = 0
     for each in received:
-        if isinstance(each.message, Status):
+        if isinstance(each.message, m.Status):
             status = each
-        elif isinstance(each.message, Channel) and status is not None:
+        elif isinstance(each.message, m.Channel) and status is not None:
             channels += 1
             off_us = each.message.device_time_us - status.message.device_time_us
             dut.require("R-79", off_us == 0, f"a Channel is of another time than its Status, {off_us} us away")
@@ -117,18 +95,18 @@ def answers_in_time(dut: Dut) -> None:
     _in_time(dut, PLAIN.header, WRITING_US)
     for segment in PLAIN.segments:
         _in_time(dut, segment, ANSWER_US)
-    _in_time(dut, ReadDigest(), WRITING_US)
-    _in_time(dut, SelfTest(), TESTING_US)
+    _in_time(dut, m.ReadDigest(), WRITING_US)
+    _in_time(dut, m.SelfTest(), TESTING_US)
     dut.loaded = PLAIN
     dut.armed = _in_time(dut, dut.arm_order(), WRITING_US)
     assert dut.armed is not None
     nonce = dut.armed.nonce
     _in_time(dut, dut.start_order(50), ANSWER_US)
-    for order in (KeepAlive(nonce), SetTarget(nonce, 1, 40), ReadCounters(1), Hold()):
+    for order in (m.KeepAlive(nonce), m.SetTarget(nonce, 1, 40), m.ReadCounters(1), m.Hold()):
         _in_time(dut, order, ANSWER_US)
     dut.stop()
-    _in_time(dut, ReadSession(), ANSWER_US)
-    _in_time(dut, Acknowledge(dut.armed.session), WRITING_US)
+    _in_time(dut, m.ReadSession(), ANSWER_US)
+    _in_time(dut, m.Acknowledge(dut.armed.session), WRITING_US)
 
 
 def _in_time(dut: Dut, order: Any, limit_us: int) -> Any:
@@ -153,7 +131,7 @@ def its_clock_keeps_time(dut: Dut) -> None:
 
 
 def _is_status(each: ReceivedFrame) -> bool:
-    return isinstance(each.message, Status)
+    return isinstance(each.message, m.Status)
 
 
 @check("R-86", title="a load is told at pulses of 100 uA and more, and not below", needs=Capability.MEASURES_CURRENT)
@@ -166,7 +144,7 @@ def loads_are_judged_from_100_ua_on(dut: Dut) -> None:
     for row in dut.channels(dut.listen(250_000)):
         text = f"at {row.applied_ua} uA channel {row.channel} tells of {row.ohm} ohm"
         dut.require("R-86", row.ohm == 0, f"{text}, where nothing can be told")
-    dut.get(SetTarget(dut.start_order().nonce, 1, JUDGED_UA), object, by="R-39")
+    dut.get(m.SetTarget(dut.start_order().nonce, 1, JUDGED_UA), object, by="R-39")
     dut.listen(1_000_000)
     dut.status()
     for row in dut.channels(dut.listen(250_000)):

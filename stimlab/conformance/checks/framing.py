@@ -4,20 +4,7 @@ from zlib import crc32
 
 from cobs.cobs import encode as cobs_encode
 
-from stimctl.wire.codec import (
-    HEADER_SIZE,
-    SHAPES,
-    Channel,
-    Counters,
-    Maker,
-    Ranges,
-    ReadCounters,
-    ReadIdentity,
-    ReadImpedance,
-    ReadMeasured,
-    Refused,
-    encode,
-)
+from stimctl.wire import codec as m
 from stimctl.wire.codes import Refusal
 from stimctl.wire.framing import DELIMITER, MAX_FRAME, MAX_PAYLOAD, frame_sized
 from stimlab.conformance.check import check
@@ -39,7 +26,7 @@ def _require_reason(dut: Dut, requirement: str, answer: ReceivedFrame | None, re
     if answer is None:
         raise Nonconforming(requirement, f"{what} was not answered")
     message = answer.message
-    kept = isinstance(message, Refused) and message.reason == reason
+    kept = isinstance(message, m.Refused) and message.reason == reason
     dut.require(requirement, kept, f"{what} was answered with {message}, not refused with {reason.name}")
 
 
@@ -50,7 +37,7 @@ def _require_dropped(dut: Dut, data: bytes, what: str) -> None:
     dut.listen(dut.busy_us + _SILENCE_US)
     answers = [each.message for each in dut.received[first:] if each.is_answer]
     dut.require("R-06", not answers, f"{what} was answered, with {answers}")
-    dut.get(ReadIdentity(0), Maker, by="R-06")
+    dut.get(m.ReadIdentity(0), m.Maker, by="R-06")
 
 
 @check("R-02", "R-19", title="after power-on it says nothing until it is spoken to", fixture=("power",))
@@ -71,16 +58,16 @@ def it_sends_whole_frames(dut: Dut) -> None:
     dut.measure("longest frame heard", longest, MAX_FRAME, "bytes", by="R-03")
     for each in dut.received:
         kind = each.payload[0]
-        dut.require("R-07", kind in SHAPES and kind >= 0x40, f"it sent a frame of kind {kind:#04x}")
-        size = SHAPES[kind].packer.size
-        dut.require("R-03", len(each.payload) == size, f"a {SHAPES[kind].cls.__name__} of {len(each.payload)} bytes")
+        dut.require("R-07", kind in m.SHAPES and kind >= 0x40, f"it sent a frame of kind {kind:#04x}")
+        size = m.SHAPES[kind].packer.size
+        dut.require("R-03", len(each.payload) == size, f"a {m.SHAPES[kind].cls.__name__} of {len(each.payload)} bytes")
 
 
 @check("R-03", title="it takes frames up to the longest")
 def it_takes_long_frames(dut: Dut) -> None:
     for size in (24, 40, MAX_PAYLOAD):
         sequence = dut.next_sequence().to_bytes(2, "little")
-        answer = dut.ask_payload(bytes([0x3E]) + sequence + b"\x55" * (size - HEADER_SIZE))
+        answer = dut.ask_payload(bytes([0x3E]) + sequence + b"\x55" * (size - m.HEADER_SIZE))
         _require_reason(dut, "R-03", answer, Refusal.UNKNOWN_KIND, f"a payload of {size} bytes")
 
 
@@ -97,14 +84,14 @@ def wrong_crc_is_dropped(dut: Dut) -> None:
 def zeros_come_through(dut: Dut) -> None:
     dut.hello()
     for sequence in (0x0101, 0x0200, 0x0300, 0x01FF + 0x0300, 0x0500):
-        answer = dut.ask(ReadIdentity(0), sequence=sequence, by="R-05")
-        dut.require("R-05", isinstance(answer.message, Maker), f"ReadIdentity was answered with {answer.message}")
+        answer = dut.ask(m.ReadIdentity(0), sequence=sequence, by="R-05")
+        dut.require("R-05", isinstance(answer.message, m.Maker), f"ReadIdentity was answered with {answer.message}")
     dut.sequence = 0x0500
 
 
 @check("R-06", title="junk costs nothing: delimiters, bad COBS, frames cut short, overlong or split")
 def junk_is_dropped(dut: Dut) -> None:
-    good = encode(dut.next_sequence(), ReadIdentity(0))
+    good = m.encode(dut.next_sequence(), m.ReadIdentity(0))
     _require_dropped(dut, DELIMITER * 5, "a row of delimiters")
     _require_dropped(dut, b"\xff\x01\x02" + DELIMITER, "what is no COBS")
     _require_dropped(dut, good[:5] + DELIMITER, "a frame cut short")
@@ -117,7 +104,7 @@ def junk_is_dropped(dut: Dut) -> None:
 def split_and_merged_frames(dut: Dut) -> None:
     for size in (1, 4):
         sequence, first = dut.next_sequence(), len(dut.received)
-        frame = encode(sequence, ReadIdentity(0))
+        frame = m.encode(sequence, m.ReadIdentity(0))
         for begin in range(0, len(frame), size):
             dut.send_raw(frame[begin : begin + size])
             dut.listen(1_000)
@@ -125,7 +112,7 @@ def split_and_merged_frames(dut: Dut) -> None:
         dut.require("R-06", found is not None, f"a frame that came in pieces of {size} bytes was not answered")
     # Of what comes while an answer waits, only a Stop need be taken: more than that is not asked for.
     sequence, first = dut.next_sequence(), len(dut.received)
-    junk, frame = b"\xff\x01\x02" + DELIMITER, encode(sequence, ReadIdentity(0))
+    junk, frame = b"\xff\x01\x02" + DELIMITER, m.encode(sequence, m.ReadIdentity(0))
     dut.send_raw(junk + DELIMITER + frame + DELIMITER + STOP_FRAME)
     dut.listen(_SILENCE_US)
     answered = {each.sequence for each in dut.received[first:] if each.is_answer}
@@ -135,9 +122,9 @@ def split_and_merged_frames(dut: Dut) -> None:
 
 @check("R-07", "R-08", title="every kind that is not a command is refused by name")
 def unknown_kinds_are_refused(dut: Dut) -> None:
-    commands = {kind for kind, shape in SHAPES.items() if shape.to_device}
+    commands = {kind for kind, shape in m.SHAPES.items() if shape.to_device}
     for kind in sorted(set(range(256)) - commands - {_STOP_KIND}):
-        for size in {0, SHAPES[kind].packer.size - HEADER_SIZE if kind in SHAPES else 0}:
+        for size in {0, m.SHAPES[kind].packer.size - m.HEADER_SIZE if kind in m.SHAPES else 0}:
             payload = bytes([kind]) + dut.next_sequence().to_bytes(2, "little") + b"\xee" * size
             requirement = "R-07" if kind >= 0x40 else "R-08"
             answer = dut.ask_payload(payload)
@@ -146,10 +133,10 @@ def unknown_kinds_are_refused(dut: Dut) -> None:
 
 @check("R-08", title="a command of another length is refused by name")
 def wrong_lengths_are_refused(dut: Dut) -> None:
-    for kind, shape in sorted(SHAPES.items()):
+    for kind, shape in sorted(m.SHAPES.items()):
         if not shape.to_device or kind == _STOP_KIND:
             continue
-        fields = shape.packer.size - HEADER_SIZE
+        fields = shape.packer.size - m.HEADER_SIZE
         for size in {fields + 1, max(0, fields - 1)} - {fields}:
             payload = bytes([kind]) + dut.next_sequence().to_bytes(2, "little") + b"\x01" * size
             what = f"{shape.cls.__name__} with {size} bytes of fields instead of {fields}"
@@ -159,8 +146,8 @@ def wrong_lengths_are_refused(dut: Dut) -> None:
 @check("R-08", title="codes, pages and channels that do not exist are refused by name")
 def unknown_values_are_refused(dut: Dut) -> None:
     for page in (3, 255):
-        dut.refused(ReadIdentity(page), Refusal.UNKNOWN_VALUE, by="R-08")
-    for question in (ReadImpedance, ReadCounters, ReadMeasured):
+        dut.refused(m.ReadIdentity(page), Refusal.UNKNOWN_VALUE, by="R-08")
+    for question in (m.ReadImpedance, m.ReadCounters, m.ReadMeasured):
         for channel in (0, 5, 255):
             dut.refused(question(channel), Refusal.UNKNOWN_VALUE, by="R-08")
     dut.refused(PLAIN.header._replace(channel_mask=0b1_0000), Refusal.UNKNOWN_VALUE, by="R-08")
@@ -172,16 +159,16 @@ def unknown_values_are_refused(dut: Dut) -> None:
 
 @check("R-09", title="channel n is bit n-1, in masks, telemetry and counters alike")
 def channels_are_numbered(dut: Dut) -> None:
-    there = dut.get(ReadIdentity(2), Ranges, by="R-28").channels
+    there = dut.get(m.ReadIdentity(2), m.Ranges, by="R-28").channels
     for channel in range(1, there + 1):
         program = PLAIN.on(1 << channel - 1)
         dut.running(program)
         received = dut.listen(300_000)
-        reported = {each.message.channel for each in received if isinstance(each.message, Channel)}
+        reported = {each.message.channel for each in received if isinstance(each.message, m.Channel)}
         dut.stop()
         dut.require(
             "R-09", reported == {channel}, f"armed with mask {1 << channel - 1:#06b} it tells of channels {reported}"
         )
-        driven = [n for n in range(1, 5) if dut.get(ReadCounters(n), Counters, by="R-28").pulses_0]
+        driven = [n for n in range(1, 5) if dut.get(m.ReadCounters(n), m.Counters, by="R-28").pulses_0]
         dut.require("R-09", driven == [channel], f"armed with mask {1 << channel - 1:#06b} it counts on {driven}")
         dut.acknowledge()

@@ -1,16 +1,6 @@
 """The gate, and the trips that stop the output without a command: section 14."""
 
-from stimctl.wire.codec import (
-    Counters,
-    Event,
-    LoadProgram,
-    LoadSegment,
-    Measured,
-    ReadCounters,
-    ReadMeasured,
-    SetTarget,
-    TargetSet,
-)
+from stimctl.wire import codec as m
 from stimctl.wire.codes import Capability, DeviceState, EndReason
 from stimlab.conformance.check import check
 from stimlab.conformance.dut import CEILING_UA, Dut, tells
@@ -28,8 +18,8 @@ SURE_UA = 100
 MARGIN_UA = 100
 _BRIDGED_UA = 800
 _LONG_PULSES = WireProgram(
-    LoadProgram(segment_count=1, channel_mask=0b11, ramp_slope_ua_per_s=380, ramp_down_us=0),
-    (LoadSegment(0, period_us=10_000, width_us=600, interphase_gap_us=100, second_width_us=1_200, dwell_us=0),),
+    m.LoadProgram(segment_count=1, channel_mask=0b11, ramp_slope_ua_per_s=380, ramp_down_us=0),
+    (m.LoadSegment(0, period_us=10_000, width_us=600, interphase_gap_us=100, second_width_us=1_200, dwell_us=0),),
 )
 _MEASURES = Capability.MEASURES_CURRENT
 
@@ -42,11 +32,11 @@ def only_what_is_armed(dut: Dut) -> None:
     dut.listen(200_000)
     tracked.hold()
     for channel in CHANNELS:
-        counters = dut.get(ReadCounters(channel), Counters, by="R-28")
+        counters = dut.get(m.ReadCounters(channel), m.Counters, by="R-28")
         pulses = counters.pulses_0 + counters.pulses_1
         text = f"channel {channel} gave {pulses} pulses; only channel 2 is armed"
         dut.require("R-57", pulses == 0 or channel == 2, text)
-        measured = dut.get(ReadMeasured(channel), Measured, by="R-28")
+        measured = dut.get(m.ReadMeasured(channel), m.Measured, by="R-28")
         most_ua = _most_ua(dut, dut.amplitude_ua if channel == 2 else 0)
         name = f"highest current measured on channel {channel}"
         dut.measure(name, measured.max_amplitude_ua, most_ua, "uA", by="R-57")
@@ -58,8 +48,8 @@ def the_ceiling_holds(dut: Dut) -> None:
     dut.running()
     assert dut.armed is not None
     for target_ua in (CEILING_UA + 1, 2_000, 2_001, 0xFFFF):
-        answer = dut.ask(SetTarget(dut.armed.nonce, 1, target_ua)).message
-        took = isinstance(answer, TargetSet)
+        answer = dut.ask(m.SetTarget(dut.armed.nonce, 1, target_ua)).message
+        took = isinstance(answer, m.TargetSet)
         dut.require("R-57", not took, f"with a ceiling of {CEILING_UA} uA it took a target of {target_ua} uA")
     dut.listen(300_000)
     for channel in dut.channels():
@@ -79,13 +69,13 @@ def over_current(dut: Dut) -> None:
     started = dut.start(amplitude_ua)
     over = dut.wait_for(_over, 5_000_000)
     dut.nonce = None
-    stray_ua = dut.get(ReadMeasured(2), Measured, by="R-28").max_amplitude_ua
+    stray_ua = dut.get(m.ReadMeasured(2), m.Measured, by="R-28").max_amplitude_ua
     if over is None and stray_ua <= MARGIN_UA:
         raise CheckSkipped(f"{stray_ua} uA at most came over to channel 2, which is not over any limit")
     text = f"{stray_ua} uA on a channel that drives nothing, where over {MARGIN_UA} uA is over-current, and it went on"
     dut.require("R-58", over is not None, text)
     assert over is not None
-    reported: Event = over.message
+    reported: m.Event = over.message
     said = DeviceState(reported.state).name, EndReason(reported.reason).name
     dut.require("R-58", said == ("ENDED", "OVER_CURRENT"), f"it went to {said[0]} for {said[1]}")
     dut.require(
@@ -121,7 +111,7 @@ def net_charge(dut: Dut) -> None:
     tracked.hold()
     for channel in (1, 2):
         tally = tracked.reported.tally(channel)
-        net_pc = abs(dut.get(ReadMeasured(channel), Measured, by="R-28").net_charge_pc)
+        net_pc = abs(dut.get(m.ReadMeasured(channel), m.Measured, by="R-28").net_charge_pc)
         # Each pulse may be off by the larger of 1 % and the floor, and all of them by 1 uA over their time.
         floor_pc = tally.pulses_0 * max(
             tally.charge_0_pc // tally.pulses_0 // 100, dut.identity.ranges.net_charge_floor_pc
@@ -140,9 +130,9 @@ def one_takes_all(dut: Dut) -> None:
     dut.reach(DeviceState.HELD, 3_000_000, by="R-62")
     on_hold = event(dut, DeviceState.HELD)
     dut.require("R-62", on_hold.channel == 2, f"nothing hangs on channel 2, and it held for channel {on_hold.channel}")
-    before = [untimed(dut.get(ReadCounters(channel), Counters, by="R-28")) for channel in (1, 2, 3)]
+    before = [untimed(dut.get(m.ReadCounters(channel), m.Counters, by="R-28")) for channel in (1, 2, 3)]
     dut.listen(500_000)
-    after = [untimed(dut.get(ReadCounters(channel), Counters, by="R-28")) for channel in (1, 2, 3)]
+    after = [untimed(dut.get(m.ReadCounters(channel), m.Counters, by="R-28")) for channel in (1, 2, 3)]
     dut.require("R-62", before == after, f"held for channel 2, its counters went from {before} to {after}")
     tracked.counted(by="R-62")
 

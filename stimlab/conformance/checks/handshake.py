@@ -2,17 +2,7 @@
 
 from itertools import pairwise
 
-from stimctl.wire.codec import (
-    SHAPES,
-    Hello,
-    ReadIdentity,
-    ReadSession,
-    SessionRecord,
-    Status,
-    Stop,
-    Stopped,
-    Welcome,
-)
+from stimctl.wire import codec as m
 from stimctl.wire.codes import PROTOCOL_VERSION, Capability, DeviceState, EndReason, Refusal
 from stimlab.conformance.check import check
 from stimlab.conformance.dut import Dut
@@ -22,12 +12,12 @@ from stimlab.conformance.verdict import CheckSkipped
 @check("R-16", title="Hello is executed each time, at any sequence number")
 def hello_at_any_number(dut: Dut) -> None:
     for sequence in (500, 500, 499, 40_000, 7, 65_535, 0):
-        dut.get(Hello(PROTOCOL_VERSION), Welcome, sequence=sequence, by="R-16")
-        welcome = dut.get(Hello(PROTOCOL_VERSION), Welcome, sequence=sequence, by="R-16")
+        dut.get(m.Hello(PROTOCOL_VERSION), m.Welcome, sequence=sequence, by="R-16")
+        welcome = dut.get(m.Hello(PROTOCOL_VERSION), m.Welcome, sequence=sequence, by="R-16")
         said = f"Hello at {sequence} was welcomed with version {welcome.version}"
         dut.require("R-16", welcome.version == PROTOCOL_VERSION, said)
-        dut.get(ReadSession(), SessionRecord, sequence=(sequence + 1) % 65_536, by="R-16")
-        dut.refused(ReadSession(), Refusal.STALE_SEQUENCE, sequence=(sequence - 1) % 65_536, by="R-16")
+        dut.get(m.ReadSession(), m.SessionRecord, sequence=(sequence + 1) % 65_536, by="R-16")
+        dut.refused(m.ReadSession(), Refusal.STALE_SEQUENCE, sequence=(sequence - 1) % 65_536, by="R-16")
     dut.sequence = 1
 
 
@@ -36,10 +26,10 @@ def hello_forgets_answers(dut: Dut) -> None:
     dut.idle()
     dut.sequence = 100
     dut.hello()  # at 101
-    before = dut.get(ReadSession(), SessionRecord, sequence=120)
+    before = dut.get(m.ReadSession(), m.SessionRecord, sequence=120)
     dut.listen(20_000)
     dut.hello()  # at 102
-    after = dut.get(ReadSession(), SessionRecord, sequence=120, by="R-16")
+    after = dut.get(m.ReadSession(), m.SessionRecord, sequence=120, by="R-16")
     text = f"after a Hello a question was answered with what was kept from {before.device_time_us} us"
     dut.require("R-16", after.device_time_us > before.device_time_us, text)
     dut.sequence = 120
@@ -48,7 +38,7 @@ def hello_forgets_answers(dut: Dut) -> None:
 @check("R-17", title="another protocol version is refused, and opens nothing")
 def other_versions_are_refused(dut: Dut) -> None:
     for version in (0, PROTOCOL_VERSION + 1, 0xFFFF):
-        refused = dut.refused(Hello(version), Refusal.UNSUPPORTED_VERSION, by="R-17")
+        refused = dut.refused(m.Hello(version), Refusal.UNSUPPORTED_VERSION, by="R-17")
         said = (refused.detail, refused.limit)
         dut.require("R-17", said == (version, PROTOCOL_VERSION), f"it said {said} of version {version}")
 
@@ -56,8 +46,8 @@ def other_versions_are_refused(dut: Dut) -> None:
 @check("R-17", title="after power-on, a Hello of another version does not open a handshake", fixture=("power",))
 def other_versions_open_nothing(dut: Dut) -> None:
     dut.power_cycle()
-    dut.refused(Hello(PROTOCOL_VERSION + 1), Refusal.UNSUPPORTED_VERSION, by="R-17")
-    dut.refused(ReadIdentity(0), Refusal.NO_HANDSHAKE, by="R-17")
+    dut.refused(m.Hello(PROTOCOL_VERSION + 1), Refusal.UNSUPPORTED_VERSION, by="R-17")
+    dut.refused(m.ReadIdentity(0), Refusal.NO_HANDSHAKE, by="R-17")
 
 
 @check("R-18", title="Hello ends an open session, wherever it stands, and whatever version it asks for")
@@ -66,9 +56,9 @@ def hello_ends_a_session(dut: Dut) -> None:
     for version in (PROTOCOL_VERSION, PROTOCOL_VERSION + 1):
         for name in ("armed", "running", "held", "lapsed"):
             _session_in(dut, name)
-            dut.ask(Hello(version))
+            dut.ask(m.Hello(version))
             dut.nonce = None
-            record = dut.get(ReadSession(), SessionRecord, by="R-28")
+            record = dut.get(m.ReadSession(), m.SessionRecord, by="R-28")
             said = f"Hello({version}) on a session that was {name} left it with {EndReason(record.end_reason).name}"
             dut.require("R-18", record.end_reason == EndReason.HANDSHAKE, said)
             dut.require("R-18", dut.state() == DeviceState.ENDED, f"{said}, in {dut.state().name}")
@@ -90,12 +80,12 @@ def _session_in(dut: Dut, name: str) -> None:
 @check("R-19", title="before a handshake it answers Hello and Stop, and refuses all else", fixture=("power",))
 def nothing_before_a_handshake(dut: Dut) -> None:
     dut.power_cycle()
-    for shape in SHAPES.values():
-        if shape.to_device and shape.cls not in (Hello, Stop):
+    for shape in m.SHAPES.values():
+        if shape.to_device and shape.cls not in (m.Hello, m.Stop):
             order = shape.cls._make([0] * len(shape.fields))
             order = order._replace(channel=1) if "channel" in shape.fields else order
             dut.refused(order, Refusal.NO_HANDSHAKE, by="R-19")
-    dut.get(Stop(), Stopped, by="R-19", sequence=0)
+    dut.get(m.Stop(), m.Stopped, by="R-19", sequence=0)
     own = [each for each in dut.listen(1_000_000) if not each.is_answer]
     dut.require("R-19", not own, f"it sent {len(own)} frames on its own before a handshake")
 
@@ -103,7 +93,7 @@ def nothing_before_a_handshake(dut: Dut) -> None:
 @check("R-20", title="boots are counted and told alike in Welcome and in every Status")
 def status_tells_the_boot(dut: Dut) -> None:
     boot_id = dut.hello().boot_id
-    reported = {each.message.boot_id for each in dut.listen(500_000) if isinstance(each.message, Status)}
+    reported = {each.message.boot_id for each in dut.listen(500_000) if isinstance(each.message, m.Status)}
     dut.require("R-20", reported == {boot_id}, f"Welcome says boot {boot_id}, Status says {sorted(reported)}")
 
 
@@ -130,7 +120,7 @@ def welcome_names_what_waits(dut: Dut) -> None:
     named = dut.hello().session
     dut.require("R-22", named == 0, f"Welcome names session {named}, and none waits")
     dut.ended()
-    number = dut.get(ReadSession(), SessionRecord, by="R-28").session
+    number = dut.get(m.ReadSession(), m.SessionRecord, by="R-28").session
     named = dut.hello().session
     dut.require("R-22", named == number, f"Welcome names session {named}, and {number} waits")
     dut.acknowledge()

@@ -1,15 +1,6 @@
 """The impedance check: section 15."""
 
-from stimctl.wire.codec import (
-    Counters,
-    Impedance,
-    Measured,
-    ReadCounters,
-    ReadImpedance,
-    ReadMeasured,
-    ReadSession,
-    SessionRecord,
-)
+from stimctl.wire import codec as m
 from stimctl.wire.codes import Capability, DeviceState, Purpose
 from stimlab.conformance.check import check
 from stimlab.conformance.dut import Dut
@@ -36,8 +27,8 @@ def _check(dut: Dut, mask: int = 0b1) -> None:
     dut.reach(DeviceState.TESTED, _WITHIN_US, by="R-24")
 
 
-def _read(dut: Dut, channel: int) -> Impedance:
-    return untimed(dut.get(ReadImpedance(channel), Impedance, by="R-28"))
+def _read(dut: Dut, channel: int) -> m.Impedance:
+    return untimed(dut.get(m.ReadImpedance(channel), m.Impedance, by="R-28"))
 
 
 @check("R-63", title="ten pulses of 100 uA and 200 us on each armed channel, one channel after the other", needs=_NEEDS)
@@ -86,12 +77,12 @@ def one_after_the_other(dut: Dut) -> None:
 def apart_from_the_session(dut: Dut) -> None:
     dut.tested()
     _check(dut)
-    record = dut.get(ReadSession(), SessionRecord, by="R-28")
+    record = dut.get(m.ReadSession(), m.SessionRecord, by="R-28")
     text = f"a check counted {record.stimulation_us} us of stimulation"
     dut.require("R-64", record.stimulation_us == 0, text)
-    counters = dut.get(ReadCounters(1), Counters, by="R-28")
+    counters = dut.get(m.ReadCounters(1), m.Counters, by="R-28")
     dut.require("R-64", not any(untimed(counters)[2:]), f"a check was counted in the session: {counters}")
-    measured = dut.get(ReadMeasured(1), Measured, by="R-28")
+    measured = dut.get(m.ReadMeasured(1), m.Measured, by="R-28")
     text = f"a check was measured into the session: {measured}"
     dut.require("R-64", measured.charge_0_pc == 0 and measured.energy_nj == 0, text)
 
@@ -116,7 +107,7 @@ def results_are_kept(dut: Dut) -> None:
     dut.acknowledge()
     dut.tested()
     dut.arm()
-    dut.require("R-64", _read(dut, 1) == Impedance(1, 0, 0, 0, 0, 0, 0), "a new session has the old one's results")
+    dut.require("R-64", _read(dut, 1) == m.Impedance(1, 0, 0, 0, 0, 0, 0), "a new session has the old one's results")
 
 
 @check("R-64", title="an open, shorted or dry pair is a result, and no trip", needs=_NEEDS, fixture=("load",))

@@ -2,15 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from stimctl.wire.codec import (
-    LoadProgram,
-    LoadSegment,
-    ProgramDigest,
-    ProgramOpen,
-    ReadDigest,
-    Refused,
-    SegmentLoaded,
-)
+from stimctl.wire import codec as m
 from stimctl.wire.codes import Capability, Refusal
 from stimlab.conformance.check import check
 from stimlab.conformance.dut import Dut
@@ -75,36 +67,36 @@ SEGMENTS_WITHIN: tuple[dict[str, int], ...] = (
 BANDS_WITHIN: tuple[dict[str, int], ...] = ({"dwell_us": 500_000}, {"dwell_us": 60_000_000})
 # The worked example of section 7.
 EXAMPLE = WireProgram(
-    LoadProgram(2, 0b111, 200, 5_000_000),
-    (LoadSegment(0, 500_000, 600, 0, 600, 3_000_000), LoadSegment(1, 10_000, 200, 0, 200, 3_000_000)),
+    m.LoadProgram(2, 0b111, 200, 5_000_000),
+    (m.LoadSegment(0, 500_000, 600, 0, 600, 3_000_000), m.LoadSegment(1, 10_000, 200, 0, 200, 3_000_000)),
 )
 EXAMPLE_DIGEST = bytes.fromhex("E102A5FDC502E85846254719F2AFE9EDBD2BB936BC6AB88477FCDBD3F39C7482")
-ASYMMETRIC = WireProgram(LoadProgram(1, 0b1010, 123, 7), (LoadSegment(0, 123_457, 150, 33, 450, 0),))
+ASYMMETRIC = WireProgram(m.LoadProgram(1, 0b1010, 123, 7), (m.LoadSegment(0, 123_457, 150, 33, 450, 0),))
 
 
 @check("R-29", title="LoadProgram opens, LoadSegment follows in order, ReadDigest closes")
 def segments_in_order(dut: Dut) -> None:
     header, (zero, one) = TWO_BANDS.header, TWO_BANDS.segments
-    dut.get(header, ProgramOpen, by="R-29")
+    dut.get(header, m.ProgramOpen, by="R-29")
     _require_refused(dut, one, "R-29", "segment 1 before segment 0")
-    _require_refused(dut, ReadDigest(), "R-29", "a program without its segments")
-    dut.get(zero, SegmentLoaded, by="R-29")
+    _require_refused(dut, m.ReadDigest(), "R-29", "a program without its segments")
+    dut.get(zero, m.SegmentLoaded, by="R-29")
     _require_refused(dut, zero, "R-29", "segment 0 for a second time")
-    _require_refused(dut, ReadDigest(), "R-29", "a program that lacks a segment")
-    dut.get(one, SegmentLoaded, by="R-29")
+    _require_refused(dut, m.ReadDigest(), "R-29", "a program that lacks a segment")
+    dut.get(one, m.SegmentLoaded, by="R-29")
     _require_refused(dut, one._replace(index=2), "R-29", "a third segment")
-    dut.get(ReadDigest(), ProgramDigest, by="R-29")
+    dut.get(m.ReadDigest(), m.ProgramDigest, by="R-29")
 
 
 @check("R-29", title="LoadProgram forgets whatever was loaded")
 def loading_forgets(dut: Dut) -> None:
     dut.load(TWO_BANDS)
-    dut.get(PLAIN.header, ProgramOpen, by="R-29")
-    _require_refused(dut, ReadDigest(), "R-29", "a new program without its segments")
-    dut.get(PLAIN.segments[0], SegmentLoaded, by="R-29")
-    dut.get(PLAIN.header, ProgramOpen, by="R-29")
-    dut.get(PLAIN.segments[0], SegmentLoaded, by="R-29")
-    digest = dut.get(ReadDigest(), ProgramDigest, by="R-29").sha256
+    dut.get(PLAIN.header, m.ProgramOpen, by="R-29")
+    _require_refused(dut, m.ReadDigest(), "R-29", "a new program without its segments")
+    dut.get(PLAIN.segments[0], m.SegmentLoaded, by="R-29")
+    dut.get(PLAIN.header, m.ProgramOpen, by="R-29")
+    dut.get(PLAIN.segments[0], m.SegmentLoaded, by="R-29")
+    digest = dut.get(m.ReadDigest(), m.ProgramDigest, by="R-29").sha256
     dut.require("R-29", digest == PLAIN.digest, "a program begun anew has another digest than what was given")
 
 
@@ -113,23 +105,23 @@ def heads_within_limits(dut: Dut) -> None:
     dut.load()
     for beyond in HEADERS_BEYOND:
         _require_named(dut, PLAIN.header._replace(**beyond.fields), beyond)
-        kept = dut.get(ReadDigest(), ProgramDigest, by="R-30").sha256
+        kept = dut.get(m.ReadDigest(), m.ProgramDigest, by="R-30").sha256
         dut.require("R-30", kept == PLAIN.digest, f"after {beyond.fields} was refused, another program is loaded")
     for fields in HEADERS_WITHIN:
-        dut.get(PLAIN.header._replace(**fields), ProgramOpen, by="R-30")
+        dut.get(PLAIN.header._replace(**fields), m.ProgramOpen, by="R-30")
 
 
 @check("R-30", title="segments are held to their limits, and what was given is kept", needs=Capability.HOLDS_LIMITS)
 def segments_within_limits(dut: Dut) -> None:
     for beyond in SEGMENTS_BEYOND:
-        dut.get(PLAIN.header, ProgramOpen)
+        dut.get(PLAIN.header, m.ProgramOpen)
         _require_named(dut, PLAIN.segments[0]._replace(**beyond.fields), beyond)
-        dut.get(PLAIN.segments[0], SegmentLoaded, by="R-30")
-        kept = dut.get(ReadDigest(), ProgramDigest, by="R-30").sha256
+        dut.get(PLAIN.segments[0], m.SegmentLoaded, by="R-30")
+        kept = dut.get(m.ReadDigest(), m.ProgramDigest, by="R-30").sha256
         dut.require("R-30", kept == PLAIN.digest, f"after {beyond.fields} was refused, another program is loaded")
     for fields in SEGMENTS_WITHIN:
-        dut.get(PLAIN.header, ProgramOpen)
-        dut.get(PLAIN.segments[0]._replace(**fields), SegmentLoaded, by="R-30")
+        dut.get(PLAIN.header, m.ProgramOpen)
+        dut.get(PLAIN.segments[0]._replace(**fields), m.SegmentLoaded, by="R-30")
 
 
 @check(
@@ -139,11 +131,11 @@ def segments_within_limits(dut: Dut) -> None:
 )
 def bands_within_limits(dut: Dut) -> None:
     for beyond in BANDS_BEYOND:
-        dut.get(TWO_BANDS.header, ProgramOpen)
+        dut.get(TWO_BANDS.header, m.ProgramOpen)
         _require_named(dut, TWO_BANDS.segments[0]._replace(**beyond.fields), beyond)
     for fields in BANDS_WITHIN:
-        dut.get(TWO_BANDS.header, ProgramOpen)
-        dut.get(TWO_BANDS.segments[0]._replace(**fields), SegmentLoaded, by="R-30")
+        dut.get(TWO_BANDS.header, m.ProgramOpen)
+        dut.get(TWO_BANDS.segments[0]._replace(**fields), m.SegmentLoaded, by="R-30")
 
 
 @check("R-31", title="the digest is that of the document, and of what was sent")
@@ -157,7 +149,7 @@ def digests_are_right(dut: Dut) -> None:
 
 def _require_refused(dut: Dut, order: Any, requirement: str, what: str) -> None:
     answer = dut.ask(order, by=requirement).message
-    dut.require(requirement, isinstance(answer, Refused), f"{what} was answered with {answer}")
+    dut.require(requirement, isinstance(answer, m.Refused), f"{what} was answered with {answer}")
 
 
 def _require_named(dut: Dut, order: Any, beyond: OverLimit) -> None:

@@ -3,20 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from stimctl.wire.codec import (
-    Acknowledge,
-    Acknowledged,
-    Armed,
-    Counters,
-    LoadSegment,
-    Measured,
-    ReadCounters,
-    ReadDigest,
-    ReadMeasured,
-    ReadSession,
-    SelfTest,
-    SessionRecord,
-)
+from stimctl.wire import codec as m
 from stimctl.wire.codes import Capability, DeviceState, EndReason, Refusal
 from stimlab.conformance.check import check
 from stimlab.conformance.dut import LIMIT_US, Dut
@@ -26,15 +13,15 @@ from stimlab.conformance.reference_model import CHANNELS
 from stimlab.conformance.tracked_session import TrackedSession
 
 _U32 = 1 << 32
-_WIDE = replace(PLAIN, segments=(LoadSegment(0, 10_000, 600, 0, 600, 0),))
+_WIDE = replace(PLAIN, segments=(m.LoadSegment(0, 10_000, 600, 0, 600, 0),))
 
 
 def _records(dut: Dut) -> tuple[Any, ...]:
     """All that the device keeps of a session; the times at which it was asked are left out."""
     asked: tuple[Any, ...] = (
-        dut.get(ReadSession(), SessionRecord, by="R-28"),
-        *(dut.get(ReadCounters(channel), Counters, by="R-28") for channel in CHANNELS),
-        *(dut.get(ReadMeasured(channel), Measured, by="R-28") for channel in CHANNELS),
+        dut.get(m.ReadSession(), m.SessionRecord, by="R-28"),
+        *(dut.get(m.ReadCounters(channel), m.Counters, by="R-28") for channel in CHANNELS),
+        *(dut.get(m.ReadMeasured(channel), m.Measured, by="R-28") for channel in CHANNELS),
     )
     return tuple(untimed(each) for each in asked)
 
@@ -58,7 +45,7 @@ def measured_agrees(dut: Dut) -> None:
     tracked.hold()
     tallies = tracked.counted(by="R-68")
     for channel in (1, 2):
-        measured = dut.get(ReadMeasured(channel), Measured, by="R-28")
+        measured = dut.get(m.ReadMeasured(channel), m.Measured, by="R-28")
         for segment in (0, 1):
             charge_pc = tallies[channel][2 + segment]
             width_us = tracked.reported.program.segments[segment].width_us
@@ -88,7 +75,7 @@ def charge_passes_32_bits(dut: Dut) -> None:
     tally = tracked.counted(by="R-68")[1]
     text = f"in the time for more than 2^32 pC by the port's clock it gave {tally.charge_0_pc} pC"
     dut.require("R-84", tally.charge_0_pc > _U32, text, expected=f"over {_U32} pC", seen=f"{tally.charge_0_pc} pC")
-    measured_pc = dut.get(ReadMeasured(1), Measured, by="R-28").charge_0_pc
+    measured_pc = dut.get(m.ReadMeasured(1), m.Measured, by="R-28").charge_0_pc
     text = f"{tally.charge_0_pc} pC were commanded and {measured_pc} pC measured: not 64 bits"
     dut.require("R-68", measured_pc > tally.charge_0_pc // 10 * 9, text)
 
@@ -141,8 +128,8 @@ def the_record_survives_a_reset(dut: Dut) -> None:
 @check("R-70", title="while a session waits, nothing is loaded or armed over it")
 def nothing_over_a_session_that_waits(dut: Dut) -> None:
     dut.ended()
-    number = dut.get(ReadSession(), SessionRecord, by="R-28").session
-    for order in (PLAIN.header, PLAIN.segments[0], SelfTest(), dut.arm_order()):
+    number = dut.get(m.ReadSession(), m.SessionRecord, by="R-28").session
+    for order in (PLAIN.header, PLAIN.segments[0], m.SelfTest(), dut.arm_order()):
         refused = dut.refused(order, Refusal.UNREAD_COUNTERS, by="R-70")
         text = f"{type(order).__name__}: session {number} waits, and it names {refused.detail}"
         dut.require("R-70", refused.detail == number, text)
@@ -151,15 +138,15 @@ def nothing_over_a_session_that_waits(dut: Dut) -> None:
 @check("R-70", title="Acknowledge needs the number of the session that waits")
 def acknowledge_needs_its_number(dut: Dut) -> None:
     dut.ended()
-    number = dut.get(ReadSession(), SessionRecord, by="R-28").session
+    number = dut.get(m.ReadSession(), m.SessionRecord, by="R-28").session
     for wrong in (0, number - 1, number + 1, number ^ 1 << 31):
-        refused = dut.refused(Acknowledge(wrong), Refusal.WRONG_SESSION, by="R-70")
+        refused = dut.refused(m.Acknowledge(wrong), Refusal.WRONG_SESSION, by="R-70")
         text = f"Acknowledge({wrong}) while {number} waits: it names {refused.detail} and {refused.limit}"
         dut.require("R-70", (refused.detail, refused.limit) == (wrong, number), text)
     dut.require("R-70", dut.state() == DeviceState.ENDED, "a wrong Acknowledge led out of ENDED")
-    after = dut.get(ReadSession(), SessionRecord, by="R-28").session
+    after = dut.get(m.ReadSession(), m.SessionRecord, by="R-28").session
     dut.require("R-70", after == number, f"a wrong Acknowledge made session {number} to {after}")
-    done = dut.get(Acknowledge(number), Acknowledged, by="R-70")
+    done = dut.get(m.Acknowledge(number), m.Acknowledged, by="R-70")
     dut.require("R-70", done[:2] == (number, DeviceState.IDLE), f"Acknowledge({number}) was answered with {done}")
 
 
@@ -170,7 +157,7 @@ def acknowledge_forgets(dut: Dut) -> None:
     record, *channels = _records(dut)
     kept = any(record) or any(any(each[1:]) for each in channels)
     dut.require("R-71", not kept, f"after Acknowledge it still keeps {record} and {channels}")
-    dut.refused(ReadDigest(), Refusal.WRONG_STATE, by="R-71")
+    dut.refused(m.ReadDigest(), Refusal.WRONG_STATE, by="R-71")
     dut.refused(dut.arm_order(), Refusal.WRONG_STATE, by="R-71")
     later = _one_session(dut)
     text = f"session {number} with nonce {nonce:#x} was followed by {later.session} with {later.nonce:#x}"
@@ -188,12 +175,12 @@ def numbers_go_on_over_a_reset(dut: Dut) -> None:
     dut.require("R-71", after > boot and later.session > armed.session and _arm_count(later) > _arm_count(armed), text)
 
 
-def _arm_count(armed: Armed) -> int:
+def _arm_count(armed: m.Armed) -> int:
     """The half of the nonce that counts arms over all boots."""
     return armed.nonce % _U32
 
 
-def _one_session(dut: Dut, program: WireProgram = PLAIN) -> Armed:
+def _one_session(dut: Dut, program: WireProgram = PLAIN) -> m.Armed:
     """A short session, acknowledged."""
     dut.running(program, stimulation_limit_us=LIMIT_US)
     dut.stop()

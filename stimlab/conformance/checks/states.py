@@ -1,28 +1,13 @@
 """The state table, row by row, and the transitions that it does not have: section 6."""
 
-from stimctl.wire.codec import (
-    Acknowledge,
-    Acknowledged,
-    Arm,
-    LoadProgram,
-    LoadSegment,
-    ProgramDigest,
-    ProgramOpen,
-    ReadDigest,
-    ReadSession,
-    SegmentLoaded,
-    SelfTest,
-    SelfTestDone,
-    SessionRecord,
-    Status,
-)
+from stimctl.wire import codec as m
 from stimctl.wire.codes import Capability, DeviceState, EndReason, Purpose, Refusal
 from stimlab.conformance.check import check
 from stimlab.conformance.checks.numbering import QUESTIONS
 from stimlab.conformance.dut import Dut
 from stimlab.conformance.state_setup import FALLING, STATE_SETUPS, S, StateSetup, orders
 
-_FOR_NOBODY_WAITING = (LoadProgram, LoadSegment, SelfTest, Arm)
+_FOR_NOBODY_WAITING = (m.LoadProgram, m.LoadSegment, m.SelfTest, m.Arm)
 _LIMIT_US = 5_000_000  # with the fall of 2.5 s, room for two rises of 0.7 s
 _ZERO_AFTER_US = 150_000
 
@@ -52,14 +37,14 @@ def no_row_no_way(dut: Dut) -> None:
 @check("R-24", title="what the table has a row for is done")
 def every_row_is_there(dut: Dut) -> None:
     dut.load()
-    dut.get(ReadDigest(), ProgramDigest, by="R-24")
-    dut.get(SelfTest(), SelfTestDone, by="R-24")
-    dut.get(ReadDigest(), ProgramDigest, by="R-24")
-    dut.get(SelfTest(), SelfTestDone, by="R-24")
+    dut.get(m.ReadDigest(), m.ProgramDigest, by="R-24")
+    dut.get(m.SelfTest(), m.SelfTestDone, by="R-24")
+    dut.get(m.ReadDigest(), m.ProgramDigest, by="R-24")
+    dut.get(m.SelfTest(), m.SelfTestDone, by="R-24")
     dut.load()
-    dut.get(dut.loaded.header, ProgramOpen, by="R-24")
-    dut.get(dut.loaded.header, ProgramOpen, by="R-24")
-    dut.get(dut.loaded.segments[0], SegmentLoaded, by="R-24")
+    dut.get(dut.loaded.header, m.ProgramOpen, by="R-24")
+    dut.get(dut.loaded.header, m.ProgramOpen, by="R-24")
+    dut.get(dut.loaded.segments[0], m.SegmentLoaded, by="R-24")
     dut.require("R-24", dut.state() == S.LOADING, f"with a segment given it stands in {dut.state().name}")
 
 
@@ -121,7 +106,7 @@ def _require_zero(dut: Dut, setup: StateSetup) -> None:
 def zero_throughout_a_hold(dut: Dut) -> None:
     dut.on_hold()
     dut.listen(_ZERO_AFTER_US)
-    reported = [each.message.zero for each in dut.listen(2_000_000) if isinstance(each.message, Status)]
+    reported = [each.message.zero for each in dut.listen(2_000_000) if isinstance(each.message, m.Status)]
     dut.require(
         "R-25", set(reported) == {1}, f"in a hold zero was measured in {sum(reported)} of {len(reported)} Status"
     )
@@ -134,10 +119,10 @@ def it_boots_idle(dut: Dut) -> None:
     dut.power_cycle()
     state = DeviceState(dut.hello().state)
     dut.require("R-26", state is S.IDLE, f"it boots in {state.name}")
-    dut.refused(ReadDigest(), Refusal.WRONG_STATE, by="R-26")
+    dut.refused(m.ReadDigest(), Refusal.WRONG_STATE, by="R-26")
     dut.listen(_ZERO_AFTER_US)
     for each in dut.listen(2_000_000):
-        if isinstance(each.message, Status):
+        if isinstance(each.message, m.Status):
             stands = DeviceState(each.message.state)
             dut.require("R-26", stands is S.IDLE, f"after a boot it went to {stands.name} by itself")
             dut.require("R-26", each.message.zero == 1, "after a boot zero is not measured")
@@ -146,7 +131,7 @@ def it_boots_idle(dut: Dut) -> None:
 @check("R-27", title="a session is open from its first arm to its end, and ENDED is latched until it is acknowledged")
 def ended_is_latched(dut: Dut) -> None:
     dut.tested()
-    record = dut.get(ReadSession(), SessionRecord)
+    record = dut.get(m.ReadSession(), m.SessionRecord)
     dut.require("R-27", record.session == 0, f"before any arm there is a session, {record.session}")
     number = dut.arm(time_to_live_ms=100).session
     _require_open(dut, number, "armed")
@@ -159,13 +144,13 @@ def ended_is_latched(dut: Dut) -> None:
         dut.require("R-27", state is S.ENDED, f"{what} after its end, the session stands in {state.name}")
         if what == "three seconds":
             dut.hello()
-        dut.refused(Acknowledge(number + 1), Refusal.WRONG_SESSION, by="R-70")
-    done = dut.get(Acknowledge(number), Acknowledged, by="R-27")
+        dut.refused(m.Acknowledge(number + 1), Refusal.WRONG_SESSION, by="R-70")
+    done = dut.get(m.Acknowledge(number), m.Acknowledged, by="R-27")
     dut.require("R-27", done.state == S.IDLE, f"after Acknowledge it stands in {DeviceState(done.state).name}")
 
 
 def _require_open(dut: Dut, number: int, what: str) -> None:
-    record = dut.get(ReadSession(), SessionRecord)
+    record = dut.get(m.ReadSession(), m.SessionRecord)
     is_open = record.session == number and record.end_reason == EndReason.NONE
     dut.require("R-27", is_open, f"{what}, the session is {record.session}, {EndReason(record.end_reason).name}")
 
@@ -173,11 +158,11 @@ def _require_open(dut: Dut, number: int, what: str) -> None:
 @check("R-27", "R-69", title="after a reset the session still waits", fixture=("power",))
 def it_waits_after_a_reset(dut: Dut) -> None:
     dut.ended()
-    number = dut.get(ReadSession(), SessionRecord).session
+    number = dut.get(m.ReadSession(), m.SessionRecord).session
     dut.power_cycle()
     named = dut.hello().session
     dut.require("R-27", named == number, f"after a reset session {named} waits, not {number}")
-    dut.get(Acknowledge(number), Acknowledged, by="R-27")
+    dut.get(m.Acknowledge(number), m.Acknowledged, by="R-27")
 
 
 @check("R-28", title="questions are answered in every state")

@@ -1,16 +1,6 @@
 """Stop, and measured zero: section 12."""
 
-from stimctl.wire.codec import (
-    Alive,
-    KeepAlive,
-    Maker,
-    ReadIdentity,
-    ReadSession,
-    SessionRecord,
-    Stop,
-    Stopped,
-    encode,
-)
+from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, EndReason
 from stimctl.wire.framing import frame
 from stimlab.conformance.check import check
@@ -35,7 +25,7 @@ def stop_in_every_state(dut: Dut) -> None:
         text = f"Stop in {setup.name} left it in {DeviceState(stopped.state).name}"
         dut.require("R-46", not setup.session_open or stopped.state != setup.state, text)
         dut.require("R-47", stopped.state == wanted, text)
-        record = dut.get(ReadSession(), SessionRecord, by="R-28")
+        record = dut.get(m.ReadSession(), m.SessionRecord, by="R-28")
         if setup.session_open:
             text = f"Stop in {setup.name} ended the session for {EndReason(record.end_reason).name}"
             dut.require("R-47", record.end_reason == EndReason.STOP, text)
@@ -60,7 +50,7 @@ def stops_of_all_shapes(dut: Dut) -> None:
         found = dut.answer_to(int.from_bytes(payload[1:3], "little"), first)
         dut.require("R-46", found is not None, f"a Stop {shape} was not answered under its number")
         assert found is not None
-        stopped = isinstance(found.message, Stopped) and found.message.state == DeviceState.ENDED
+        stopped = isinstance(found.message, m.Stopped) and found.message.state == DeviceState.ENDED
         dut.require("R-46", stopped, f"a Stop {shape} was answered with {found.message}")
         dut.acknowledge()
 
@@ -70,19 +60,19 @@ def stop_before_a_handshake(dut: Dut) -> None:
     dut.power_cycle()
     stopped = dut.stop()
     dut.require("R-46", stopped.state == DeviceState.IDLE, f"after power-on Stop found it in {stopped.state}")
-    dut.require("R-46", dut.ask(Stop(), sequence=4_711, by="R-46").sequence == 4_711, "another number came back")
+    dut.require("R-46", dut.ask(m.Stop(), sequence=4_711, by="R-46").sequence == 4_711, "another number came back")
 
 
 @check("R-46", title="Stop is executed between other frames, noise and halves of frames")
 def stop_in_the_middle(dut: Dut) -> None:
-    question = encode(dut.next_sequence(), ReadIdentity(0))
+    question = m.encode(dut.next_sequence(), m.ReadIdentity(0))
     for before in (b"\x00\x00", question, question[:5] + b"\x00", bytes(range(1, 200)) + b"\x00"):
         dut.running()
         first, dut.nonce = len(dut.received), None
         dut.send_raw(before + STOP_FRAME)
         found = dut.answer_to(0, first)
         text = f"Stop behind {before[:8].hex(' ')}... was not executed"
-        dut.require("R-46", found is not None and isinstance(found.message, Stopped), text)
+        dut.require("R-46", found is not None and isinstance(found.message, m.Stopped), text)
         dut.stop()
         dut.acknowledge()
 
@@ -98,10 +88,10 @@ def stop_is_at_once(dut: Dut) -> None:
     assert nonce is not None
     first = len(dut.received)
     # The keepalive's answer holds the device's time just before the Stop.
-    dut.send_raw(encode(dut.next_sequence(), KeepAlive(nonce)) + STOP_FRAME)
+    dut.send_raw(m.encode(dut.next_sequence(), m.KeepAlive(nonce)) + STOP_FRAME)
     dut.answer_to(0, first)
     ended = event(dut, DeviceState.ENDED)
-    alive = next((each.message for each in dut.received[first:] if isinstance(each.message, Alive)), None)
+    alive = next((each.message for each in dut.received[first:] if isinstance(each.message, m.Alive)), None)
     dut.require("R-47", ended.reason == EndReason.STOP, f"Stop ended it for {EndReason(ended.reason).name}")
     if alive is not None:
         off_us = ended.device_time_us - alive.device_time_us
@@ -140,13 +130,13 @@ def no_zero_while_driven(dut: Dut) -> None:
 def stopped_goes_ahead(dut: Dut) -> None:
     dut.running()
     first, dut.nonce = len(dut.received), None
-    burst = b"".join(encode(dut.next_sequence(), ReadIdentity(0)) for _ in range(8))
+    burst = b"".join(m.encode(dut.next_sequence(), m.ReadIdentity(0)) for _ in range(8))
     dut.send_raw(burst + STOP_FRAME)
     dut.listen(200_000)
     received = dut.received[first:]
-    place = next((index for index, each in enumerate(received) if isinstance(each.message, Stopped)), None)
+    place = next((index for index, each in enumerate(received) if isinstance(each.message, m.Stopped)), None)
     dut.require("R-48", place is not None, "a Stop behind eight questions was not answered")
-    ahead = sum(isinstance(each.message, Maker) for each in received[:place])
+    ahead = sum(isinstance(each.message, m.Maker) for each in received[:place])
     # What was sent while the questions came in went ahead: the line is as fast one way as the other.
     dut.measure("answers sent ahead of Stopped", ahead, 3, "of 8", by="R-48")
 
@@ -155,26 +145,26 @@ def stopped_goes_ahead(dut: Dut) -> None:
 def stops_are_fresh(dut: Dut) -> None:
     newest = dut.sequence
     for sequence in (0, newest, newest + 1_000, 0):
-        first = dut.ask(Stop(), sequence=sequence % 65_536, by="R-50").message
+        first = dut.ask(m.Stop(), sequence=sequence % 65_536, by="R-50").message
         dut.listen(5_000)
-        second = dut.ask(Stop(), sequence=sequence % 65_536, by="R-50").message
-        fresh = isinstance(first, Stopped) and isinstance(second, Stopped)
+        second = dut.ask(m.Stop(), sequence=sequence % 65_536, by="R-50").message
+        fresh = isinstance(first, m.Stopped) and isinstance(second, m.Stopped)
         dut.require("R-50", fresh, f"Stops at number {sequence} were answered with {first} and {second}")
         text = f"a Stop 5 ms after another was answered with the same time, {first.device_time_us} us"
         dut.require("R-50", second.device_time_us > first.device_time_us, text)
     # Had a Stop moved the newest number on, this one would be behind it.
-    answer = dut.ask(ReadIdentity(0), by="R-50").message
-    dut.require("R-50", isinstance(answer, Maker), f"after Stops the next command was answered with {answer}")
+    answer = dut.ask(m.ReadIdentity(0), by="R-50").message
+    dut.require("R-50", isinstance(answer, m.Maker), f"after Stops the next command was answered with {answer}")
 
 
 @check("R-50", title="a Stop at the number of an answered command stops")
 def stop_at_a_kept_number(dut: Dut) -> None:
     dut.running()
-    kept = dut.ask(ReadIdentity(0)).sequence
+    kept = dut.ask(m.ReadIdentity(0)).sequence
     dut.nonce = None
-    stopped = dut.ask(Stop(), sequence=kept, by="R-50").message
-    ended = isinstance(stopped, Stopped) and stopped.state == DeviceState.ENDED
+    stopped = dut.ask(m.Stop(), sequence=kept, by="R-50").message
+    ended = isinstance(stopped, m.Stopped) and stopped.state == DeviceState.ENDED
     dut.require("R-50", ended, f"a Stop at the number of an answered command was answered with {stopped}")
     # And it is not kept: the old command is answered again with its own answer.
-    again = dut.ask(ReadIdentity(0), sequence=kept, by="R-50").message
-    dut.require("R-50", isinstance(again, Maker), f"the command of that number is now answered with {again}")
+    again = dut.ask(m.ReadIdentity(0), sequence=kept, by="R-50").message
+    dut.require("R-50", isinstance(again, m.Maker), f"the command of that number is now answered with {again}")

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -19,11 +18,12 @@ from firmware_sim.cli import sim
 from firmware_sim.factory import DeviceSpec
 from firmware_sim.faults import Fault, FaultyDevice
 from firmware_sim.protocol_sim import Serial, SimOptions, options_of
-from firmware_sim.serve import JournalWriter, PtyLine, ServedLine, TcpLine, clock_us, serve
+from firmware_sim.serve import JournalWriter, PtyLine, ServedLine, TcpLine, clock_us
 from stimctl.errors import InputInvalid, LineLost, Misuse, NotSent
 from stimctl.port import Port, VirtualPort, open_port
 from stimctl.wire import codec as wire
 from stimctl.wire.codes import PROTOCOL_VERSION
+from tests.firmware_sim.conftest import serving
 
 SECOND_US = 1_000_000
 HELLO = wire.encode(1, wire.Hello(PROTOCOL_VERSION))
@@ -113,19 +113,10 @@ def test_a_port_around_a_made_device() -> None:
 
 @contextmanager
 def served(line: ServedLine, *faults: Fault) -> Iterator[FaultyDevice]:
-    """A hostile device that is served by a thread until the block ends."""
+    """A hostile device that is served until the block ends."""
     device = FaultyDevice(faults, seed=1, load="nominal", boot_us=clock_us())
-    near, far = socket.socketpair()
-    thread = threading.Thread(target=serve, args=(device, line, near))
-    thread.start()
-    try:
+    with serving(device, line):
         yield device
-    finally:
-        far.send(b"x")
-        thread.join(5)
-        assert not thread.is_alive()
-        for each in (line, near, far):
-            each.close()
 
 
 def wait_until_lost(port: Port) -> None:

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from firmware_sim.analog.load_changes import NEVER_US
 from firmware_sim.faults.catalogue import CATALOGUE
-from firmware_sim.faults.line import NEVER_US, HostileLine, LineDirection
+from firmware_sim.faults.line import HostileLine, LineDirection
 from firmware_sim.faults.model import Fault
 from firmware_sim.faults.schedule import FaultSchedule
 from stimctl.wire import codec as wire

@@ -1,6 +1,7 @@
 """Deadlines: what is due comes out in order."""
 
-from firmware_sim.native.timers import NEVER_US, DeviceTimer, DeviceTimers
+from firmware_sim.analog.load_changes import NEVER_US
+from firmware_sim.native.timers import DeviceTimer, DeviceTimers
 
 
 def test_ranks_are_in_the_order_of_the_list_and_never_is_the_farthest_that_64_bits_hold() -> None:

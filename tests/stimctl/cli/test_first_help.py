@@ -7,7 +7,7 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from stimctl.cli import first_help, main
+from stimctl.cli import help_text, main
 
 PROGRAM = "import sys; sys.argv = ['stimctl', *sys.argv[1:]]\nfrom stimctl.cli.first_help import main\nmain()\n"
 LOADED = "sys.stderr.write(' '.join(name for name in ('click', 'typing', 'inspect', 'numpy') if name in sys.modules))\n"
@@ -15,13 +15,13 @@ LOADED = "sys.stderr.write(' '.join(name for name in ('click', 'typing', 'inspec
 
 def test_it_is_what_click_says() -> None:
     said = CliRunner().invoke(main, ["--help"], prog_name="stimctl", env={"COLUMNS": "80"}).output
-    assert first_help.first_help() + "\n" == said
+    assert help_text.first_help() + "\n" == said
 
 
 @pytest.mark.parametrize("option", ["--help", "-h"])
 def test_it_is_said_without_click(option: str) -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM + LOADED, option], capture_output=True, text=True, check=True)
-    assert done.stdout == first_help.first_help() + "\n"
+    assert done.stdout == help_text.first_help() + "\n"
     assert done.stderr == ""
 
 

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from firmware_sim.analog.load import load_named
+from firmware_sim.analog.load_changes import NEVER_US
 from firmware_sim.native import channel, gate
 from firmware_sim.native.monitor import Monitor
 from firmware_sim.native.output_stage import OutputStage
-from firmware_sim.native.timers import NEVER_US, DeviceTimer
+from firmware_sim.native.timers import DeviceTimer
 from stimctl import limits
 from stimctl.errors import Unsafe
 from stimctl.session.commands import AskTarget

@@ -117,7 +117,7 @@ def test_a_living_subject_needs_a_terminal(subject: str, tmp_path: Path) -> None
         (["no-such-profile", "--port", "sim://"], codes.INVALID, "there are bench-100hz"),
         (["migraine", "--port", "sim://"], codes.INVALID, "nothing to stimulate"),
         (["low-back-pain"], codes.USAGE, "Missing option '--port'"),
-        (["low-back-pain", "--port", "sim://"], codes.INVALID, "give one with --prescription FILE"),
+        (["low-back-pain", "--port", "sim://"], codes.INVALID, "give a prescription with --prescription FILE"),
         (["bench-2hz", "--port", "sim://", "--prescription", BACK], codes.INVALID, "prescribes low-back-pain"),
         (["low-back-pain", "--port", "sim://", "--prescription", "no.toml"], codes.INVALID, "No such file"),
         (["low-back-pain", "--port", "/dev/none", "--prescription", BACK], codes.LINE, "`stimctl ports`"),
@@ -138,7 +138,9 @@ def test_what_a_person_gets_wrong_is_a_sentence(arguments: list[str], code: int,
     result = run(*arguments, code=code)
     assert said in result.stderr
     assert "Traceback" not in result.output
-    assert not (home / "ledger.sqlite").exists() or not Ledger(home / "ledger.sqlite").session_ids()
+    if (home / "ledger.sqlite").exists():
+        with Ledger(home / "ledger.sqlite") as ledger:
+            assert not ledger.session_ids()
 
 
 def test_a_limit_in_a_prescription_names_line_field_value_and_limit(tmp_path: Path) -> None:

@@ -1,44 +1,28 @@
 """Devices that break R-16 to R-23: the handshake and what is told in it."""
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any
 
 from firmware_sim.native.device import Device
 from firmware_sim.native.flash import Flash
 from firmware_sim.native.reply_cache import ReplyCache
-from stimctl.wire.codec import (
-    Channel,
-    Hello,
-    ReadIdentity,
-    Refused,
-    Status,
-    Welcome,
-)
+from stimctl.wire import codec as m
 from stimctl.wire.codes import PROTOCOL_VERSION, DeviceState, EndReason
 from tests.stimlab.conformance.mutants.altered import Altered, Said
-from tests.stimlab.conformance.mutants.early_numbers import Numbered
-from tests.stimlab.conformance.mutants.mutant import mutant
+from tests.stimlab.conformance.mutants.mutant import mutant, saying
 
 
-class _KeepsOn(ReplyCache):
+@mutant("R-16", "keeps its answer over a Hello")
+class KeepsOverHello(ReplyCache):
     def open(self, sequence: int) -> None:
         self._newest = sequence
 
 
-@mutant("R-16", "keeps its answer over a Hello")
-class KeepsOverHello(Numbered):
-    cache = _KeepsOn
-
-
-class _Stays(ReplyCache):
+@mutant("R-16", "goes on from its newest number over a Hello")
+class StaysOverHello(ReplyCache):
     def open(self, sequence: int) -> None:
         self._command = None
         self._newest = self._newest or sequence
-
-
-@mutant("R-16", "goes on from its newest number over a Hello")
-class StaysOverHello(Numbered):
-    cache = _Stays
 
 
 @mutant("R-16", "does not answer a Hello that is repeated")
@@ -52,40 +36,40 @@ class HelloOnce(Altered):
 
 @mutant("R-17", "welcomes every version")
 class WelcomesAll(Device):
-    def _hello(self, sequence: int, order: Hello) -> None:
-        super()._hello(sequence, Hello(PROTOCOL_VERSION))
+    def _hello(self, sequence: int, order: m.Hello) -> None:
+        super()._hello(sequence, m.Hello(PROTOCOL_VERSION))
 
 
 @mutant("R-17", "opens a handshake while it refuses")
 class OpensAnyway(Device):
-    def _hello(self, sequence: int, order: Hello) -> None:
+    def _hello(self, sequence: int, order: m.Hello) -> None:
         super()._hello(sequence, order)
         self._greeted = True
 
 
 @mutant("R-18", "lets a hold go on under a new host")
 class HoldSurvivesHello(Device):
-    def _hello(self, sequence: int, order: Hello) -> None:
+    def _hello(self, sequence: int, order: m.Hello) -> None:
         machine = self.machine
         if machine.state is DeviceState.HELD:
             self._replies.open(sequence)
-            self._reply(sequence, Welcome(PROTOCOL_VERSION, machine.boot_id, 1, machine.state, 0))
+            self._reply(sequence, m.Welcome(PROTOCOL_VERSION, machine.boot_id, 1, machine.state, 0))
             return
         super()._hello(sequence, order)
 
 
 @mutant("R-18", "does not mind a Hello of another version")
 class OtherVersionsPass(Device):
-    def _hello(self, sequence: int, order: Hello) -> None:
+    def _hello(self, sequence: int, order: m.Hello) -> None:
         if order.version != PROTOCOL_VERSION:
-            self._reply(sequence, Refused(0x01, 4, order.version, PROTOCOL_VERSION))
+            self._reply(sequence, m.Refused(0x01, 4, order.version, PROTOCOL_VERSION))
             return
         super()._hello(sequence, order)
 
 
 @mutant("R-18", "calls a session that a Hello ended stopped")
 class CallsItStopped(Device):
-    def _hello(self, sequence: int, order: Hello) -> None:
+    def _hello(self, sequence: int, order: m.Hello) -> None:
         if self.machine.session is not None:
             self.machine.end(EndReason.STOP, self.machine.now_us)
         super()._hello(sequence, order)
@@ -95,7 +79,7 @@ class CallsItStopped(Device):
 class Talkative(Altered):
     def hears(self, payload: bytes) -> bytes | None:
         if not self._greeted and payload[0] == 0x02:
-            self._reply(int.from_bytes(payload[1:3], "little"), self._execute(ReadIdentity(payload[3]), 2))
+            self._reply(int.from_bytes(payload[1:3], "little"), self._execute(m.ReadIdentity(payload[3]), 2))
             return None
         return payload
 
@@ -116,46 +100,23 @@ class SameBoot(Device):
         super().__init__(flash=flash, **options)
 
 
-@mutant("R-20", "tells no boot in its Status")
-class NoBootInStatus(Altered):
-    def says(self, sequence: int, message: Any) -> Iterable[Said]:
-        if isinstance(message, Status):
-            message = message._replace(boot_id=0)
-        return ((sequence, message),)
+mutant("R-20", "tells no boot in its Status")(saying(m.Status, lambda message: message._replace(boot_id=0)))
 
 
-class Welcomes(Altered):
-    """Says other things in its Welcome."""
-
-    changes: ClassVar[dict[str, int]] = {}
-
-    def says(self, sequence: int, message: Any) -> Iterable[Said]:
-        if isinstance(message, Welcome):
-            message = message._replace(**self.changes)
-        return ((sequence, message),)
-
-
-@mutant("R-21", "is a simulator and says that it is not")
-class Liar(Welcomes):
-    changes: ClassVar[dict[str, int]] = {"simulator": 0}
-
-
-@mutant("R-22", "names no session that waits")
-class NamesNone(Welcomes):
-    changes: ClassVar[dict[str, int]] = {"session": 0}
+mutant("R-21", "is a simulator and says that it is not")(
+    saying(m.Welcome, lambda message: message._replace(simulator=0))
+)
+mutant("R-22", "names no session that waits")(saying(m.Welcome, lambda message: message._replace(session=0)))
 
 
 @mutant("R-22", "names a session where none waits")
 class NamesOne(Altered):
     def says(self, sequence: int, message: Any) -> Iterable[Said]:
-        if isinstance(message, Welcome):
+        if isinstance(message, m.Welcome):
             message = message._replace(session=message.session or self.machine.flash.sessions)
         return ((sequence, message),)
 
 
-@mutant("R-23", "measures a fifth too much")
-class ReadsHigh(Altered):
-    def says(self, sequence: int, message: Any) -> Iterable[Said]:
-        if isinstance(message, Channel):
-            message = message._replace(measured_ua=message.measured_ua * 6 // 5)
-        return ((sequence, message),)
+mutant("R-23", "measures a fifth too much")(
+    saying(m.Channel, lambda message: message._replace(measured_ua=message.measured_ua * 6 // 5))
+)

@@ -1,6 +1,5 @@
 """Devices that break R-02 to R-09: the line, the frames, and what is not in the protocol."""
 
-from collections.abc import Iterable
 from typing import Any
 from zlib import crc32
 
@@ -10,18 +9,11 @@ from cobs.cobs import encode as cobs_encode
 
 from firmware_sim.native.device import Device
 from firmware_sim.native.telemetry import PERIOD_US
-from stimctl.wire.codec import (
-    HEADER_SIZE,
-    SHAPES,
-    Arm,
-    Channel,
-    Counters,
-    Refused,
-)
+from stimctl.wire import codec as m
 from stimctl.wire.codes import Refusal
 from stimctl.wire.framing import CRC_SIZE, DELIMITER, FrameSplitter, frame_sized, unframe
-from tests.stimlab.conformance.mutants.altered import Altered, Said
-from tests.stimlab.conformance.mutants.mutant import mutant
+from tests.stimlab.conformance.mutants.altered import Altered
+from tests.stimlab.conformance.mutants.mutant import mutant, saying
 
 STOP_KIND = 0x1F
 
@@ -111,7 +103,7 @@ class AnswersDamage(Device):
         before = self._splitter.damaged
         super().receive(data, now_us)
         if self._splitter.damaged > before:
-            self._reply(0, Refused(0, Refusal.WRONG_LENGTH, 0, 0))
+            self._reply(0, m.Refused(0, Refusal.WRONG_LENGTH, 0, 0))
 
 
 @mutant("R-06", "takes one frame of each read, and drops the rest of it")
@@ -143,53 +135,50 @@ class OwnKind(Reframed):
 @mutant("R-08", "is silent about kinds that it does not know")
 class SilentOnUnknown(Altered):
     def hears(self, payload: bytes) -> bytes | None:
-        return payload if payload[0] in SHAPES or payload[0] >= 0x40 else None
+        return payload if payload[0] in m.SHAPES or payload[0] >= 0x40 else None
 
 
 @mutant("R-08", "takes longer commands, and cuts them")
 class CutsLong(Altered):
     def hears(self, payload: bytes) -> bytes | None:
-        shape = SHAPES.get(payload[0])
+        shape = m.SHAPES.get(payload[0])
         return payload if shape is None or payload[0] == STOP_KIND else payload[: shape.packer.size]
 
 
 @mutant("R-08", "takes shorter commands, and fills them up")
 class FillsShort(Altered):
     def hears(self, payload: bytes) -> bytes | None:
-        shape = SHAPES.get(payload[0])
+        shape = m.SHAPES.get(payload[0])
         return payload if shape is None or payload[0] == STOP_KIND else payload.ljust(shape.packer.size, b"\0")
 
 
 @mutant("R-08", "takes an unknown purpose for stimulation")
 class GuessesPurpose(Altered):
     def hears(self, payload: bytes) -> bytes | None:
-        if payload[0] == 0x07 and len(payload) > HEADER_SIZE and payload[HEADER_SIZE] > 1:
-            return payload[:HEADER_SIZE] + b"\0" + payload[HEADER_SIZE + 1 :]
+        if payload[0] == 0x07 and len(payload) > m.HEADER_SIZE and payload[m.HEADER_SIZE] > 1:
+            return payload[: m.HEADER_SIZE] + b"\0" + payload[m.HEADER_SIZE + 1 :]
         return payload
 
 
 @mutant("R-08", "takes an unknown page for the last one")
 class GuessesPage(Altered):
     def hears(self, payload: bytes) -> bytes | None:
-        if payload[0] == 0x02 and len(payload) == HEADER_SIZE + 1 and payload[HEADER_SIZE] > 2:
-            return payload[:HEADER_SIZE] + b"\x02"
+        if payload[0] == 0x02 and len(payload) == m.HEADER_SIZE + 1 and payload[m.HEADER_SIZE] > 2:
+            return payload[: m.HEADER_SIZE] + b"\x02"
         return payload
 
 
 @mutant("R-08", "takes no notice of mask bits over the fourth")
 class CutsMasks(Device):
     def _in_turn(self, sequence: int, order: Any, payload: bytes) -> None:
-        if type(order) is Arm:
+        if type(order) is m.Arm:
             order = order._replace(channel_mask=order.channel_mask & 0b1111)
         super()._in_turn(sequence, order, payload)
 
 
-@mutant("R-09", "numbers channels from 0 in its telemetry")
-class CountsFromZero(Altered):
-    def says(self, sequence: int, message: Any) -> Iterable[Said]:
-        if isinstance(message, Channel):
-            message = message._replace(channel=message.channel - 1)
-        return ((sequence, message),)
+mutant("R-09", "numbers channels from 0 in its telemetry")(
+    saying(m.Channel, lambda message: message._replace(channel=message.channel - 1))
+)
 
 
 @mutant("R-09", "answers with the counters of the next channel")
@@ -197,5 +186,5 @@ class WrongCounters(Device):
     def _execute(self, order: Any, kind: int) -> object:
         if kind == 0x0E and 1 <= order.channel <= 4:
             answer = super()._execute(order._replace(channel=order.channel % 4 + 1), kind)
-            return answer._replace(channel=order.channel) if isinstance(answer, Counters) else answer
+            return answer._replace(channel=order.channel) if isinstance(answer, m.Counters) else answer
         return super()._execute(order, kind)

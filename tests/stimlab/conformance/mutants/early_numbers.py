@@ -5,18 +5,9 @@ from typing import Any
 
 from firmware_sim.native.device import Device
 from firmware_sim.native.reply_cache import NEW, REPEATED, STALE, Disposition, ReplyCache
-from stimctl.wire.codec import (
-    Alive,
-    Armed,
-    Channel,
-    Holding,
-    ProgramOpen,
-    Started,
-    Status,
-    TargetSet,
-)
+from stimctl.wire import codec as m
 from tests.stimlab.conformance.mutants.altered import Altered, Said
-from tests.stimlab.conformance.mutants.mutant import mutant
+from tests.stimlab.conformance.mutants.mutant import mutant, saying
 
 
 @mutant("R-10", "answers under the numbers of its own count")
@@ -34,116 +25,75 @@ class HostsNumbers(Altered):
         return payload
 
     def says(self, sequence: int, message: Any) -> Iterable[Said]:
-        own = isinstance(message, Status | Channel)
+        own = isinstance(message, m.Status | m.Channel)
         return ((self.last if own else sequence, message),)
 
 
 @mutant("R-12", "answers a KeepAlive twice")
 class Twice(Altered):
     def says(self, sequence: int, message: Any) -> Iterable[Said]:
-        return ((sequence, message),) * (1 + isinstance(message, Alive))
+        return ((sequence, message),) * (1 + isinstance(message, m.Alive))
 
 
 @mutant("R-12", "does not answer Hold")
 class SilentHold(Altered):
     def says(self, sequence: int, message: Any) -> Iterable[Said]:
-        return () if isinstance(message, Holding) else ((sequence, message),)
+        return () if isinstance(message, m.Holding) else ((sequence, message),)
 
 
-class Numbered(Device):
-    """A device with another memory of its answer."""
-
-    cache: type[ReplyCache] = ReplyCache
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._replies = self.cache()
-
-
-class _Restless(ReplyCache):
+@mutant("R-13", "keeps no answer to a KeepAlive")
+class KeepsNoAlive(ReplyCache):
     def keep(self, sequence: int, payload: bytes, answer: bytes) -> None:
         super().keep(sequence, payload, answer)
         if answer[1] == 0x4B:  # Alive
             self._command = None
 
 
-@mutant("R-13", "keeps no answer to a KeepAlive")
-class KeepsNoAlive(Numbered):
-    cache = _Restless
-
-
-class _Forgetful(ReplyCache):
+@mutant("R-13", "executes what is repeated once more")
+class ExecutesAgain(ReplyCache):
     def disposition(self, sequence: int, payload: bytes) -> Disposition:
         disposition = super().disposition(sequence, payload)
         return NEW if disposition is REPEATED else disposition
 
 
-@mutant("R-13", "executes what is repeated once more")
-class ExecutesAgain(Numbered):
-    cache = _Forgetful
-
-
-class _NoRefusals(ReplyCache):
+@mutant("R-13", "keeps no refusals")
+class ForgetsRefusals(ReplyCache):
     def disposition(self, sequence: int, payload: bytes) -> Disposition:
         disposition = super().disposition(sequence, payload)
         refused = disposition is REPEATED and self.answer[1] == 0x40
         return NEW if refused else disposition
 
 
-@mutant("R-13", "keeps no refusals")
-class ForgetsRefusals(Numbered):
-    cache = _NoRefusals
-
-
-class _AnyNumber(ReplyCache):
+@mutant("R-14", "takes any number that is not kept")
+class TakesAnyNumber(ReplyCache):
     def disposition(self, sequence: int, payload: bytes) -> Disposition:
         disposition = super().disposition(sequence, payload)
         return NEW if disposition is STALE and sequence != self._newest else disposition
 
 
-@mutant("R-14", "takes any number that is not kept")
-class TakesAnyNumber(Numbered):
-    cache = _AnyNumber
-
-
-class _HalfTooFar(ReplyCache):
+@mutant("R-14", "takes 32 768 ahead for new")
+class OneTooFar(ReplyCache):
     def disposition(self, sequence: int, payload: bytes) -> Disposition:
         far = (sequence - self._newest) % 65_536 == 0x8000
         return NEW if far else super().disposition(sequence, payload)
 
 
-@mutant("R-14", "takes 32 768 ahead for new")
-class OneTooFar(Numbered):
-    cache = _HalfTooFar
-
-
-class _NumberAlone(ReplyCache):
+@mutant("R-14", "tells repeated commands by their number alone")
+class SameNumberSameAnswer(ReplyCache):
     def disposition(self, sequence: int, payload: bytes) -> Disposition:
         return REPEATED if sequence == self._newest else super().disposition(sequence, payload)
 
 
-@mutant("R-14", "tells repeated commands by their number alone")
-class SameNumberSameAnswer(Numbered):
-    cache = _NumberAlone
-
-
-class _NoSkips(ReplyCache):
+@mutant("R-14", "takes no numbers that skip")
+class NoSkipping(ReplyCache):
     def disposition(self, sequence: int, payload: bytes) -> Disposition:
         disposition = super().disposition(sequence, payload)
         return STALE if disposition is NEW and (sequence - self._newest) % 65_536 > 1_000 else disposition
 
 
-@mutant("R-14", "takes no numbers that skip")
-class NoSkipping(Numbered):
-    cache = _NoSkips
-
-
-@mutant("R-15", "answers LoadProgram with the slope it would like")
-class WrongSlope(Altered):
-    def says(self, sequence: int, message: Any) -> Iterable[Said]:
-        if isinstance(message, ProgramOpen):
-            message = message._replace(ramp_slope_ua_per_s=200)
-        return ((sequence, message),)
+mutant("R-15", "answers LoadProgram with the slope it would like")(
+    saying(m.ProgramOpen, lambda message: message._replace(ramp_slope_ua_per_s=200))
+)
 
 
 @mutant("R-15", "repeats what Arm asked for, and arms with a round ceiling")
@@ -151,16 +101,11 @@ class RoundsCeilings(Device):
     def _execute(self, order: Any, kind: int) -> object:
         if kind == 0x07:
             answer = super()._execute(order._replace(ceiling_ua=order.ceiling_ua // 100 * 100), kind)
-            return answer._replace(ceiling_ua=order.ceiling_ua) if isinstance(answer, Armed) else answer
+            return answer._replace(ceiling_ua=order.ceiling_ua) if isinstance(answer, m.Armed) else answer
         return super()._execute(order, kind)
 
 
-@mutant("R-15", "answers Start without channel 2")
-class OneTarget(Altered):
-    def says(self, sequence: int, message: Any) -> Iterable[Said]:
-        if isinstance(message, Started):
-            message = message._replace(target_2_ua=0)
-        return ((sequence, message),)
+mutant("R-15", "answers Start without channel 2")(saying(m.Started, lambda message: message._replace(target_2_ua=0)))
 
 
 @mutant("R-15", "answers SetTarget with what it was asked, and sets something else")
@@ -168,5 +113,5 @@ class SetsElse(Device):
     def _execute(self, order: Any, kind: int) -> object:
         if kind == 0x0A:
             answer = super()._execute(order._replace(target_ua=order.target_ua // 50 * 50), kind)
-            return answer._replace(target_ua=order.target_ua) if isinstance(answer, TargetSet) else answer
+            return answer._replace(target_ua=order.target_ua) if isinstance(answer, m.TargetSet) else answer
         return super()._execute(order, kind)

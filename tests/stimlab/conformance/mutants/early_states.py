@@ -1,24 +1,13 @@
 """Devices that break R-24 to R-28: states, output in them, boots and ends."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from firmware_sim.native.device import Device
 from firmware_sim.native.flash import Flash
+from firmware_sim.native.machine import Machine
 from firmware_sim.native.output_stage import OutputStage
-from stimctl.wire.codec import (
-    Acknowledged,
-    Alive,
-    Hello,
-    Holding,
-    LoadProgram,
-    LoadSegment,
-    ProgramOpen,
-    Refused,
-    SegmentLoaded,
-    SelfTestDone,
-    TargetSet,
-)
+from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, EndReason, Refusal
 from tests.stimlab.conformance.mutants.altered import Altered, Said
 from tests.stimlab.conformance.mutants.mutant import mutant
@@ -30,83 +19,71 @@ class _EverRising(OutputStage):
     ramping = True
 
 
-class Lenient(Device):
-    """Answers a command in one state in which the table has no row for it, as if it had been done."""
+def _lenient(text: str, kind: int, where: tuple[DeviceState, ...], yes: Callable[[Machine, Any], object]) -> None:
+    """Answers a command in some states in which the table has no row for it, as if it had been done."""
 
-    where: tuple[DeviceState, ...]
-    kind: int
+    class Lenient(Device):
+        def _execute(self, order: Any, asked: int) -> object:
+            if asked == kind and self.machine.state in where:
+                return yes(self.machine, order)
+            return super()._execute(order, asked)
 
-    def yes(self, order: Any) -> object:
-        raise NotImplementedError
-
-    def _execute(self, order: Any, kind: int) -> object:
-        if kind == self.kind and self.machine.state in self.where:
-            return self.yes(order)
-        return super()._execute(order, kind)
+    mutant("R-24", text)(Lenient)
 
 
-@mutant("R-24", "holds where nothing flows yet")
-class HoldsArmed(Lenient):
-    where, kind = (S.ARMED, S.HELD), 0x0B
-
-    def yes(self, order: Any) -> object:
-        return Holding(self.machine.state, 0, self.machine.now_us)
-
-
-@mutant("R-24", "loads over a session that is armed")
-class LoadsWhileArmed(Lenient):
-    where, kind = (S.ARMED,), 0x03
-
-    def yes(self, order: Any) -> object:
-        return ProgramOpen(*LoadProgram(*order), self.machine.now_us)
-
-
-@mutant("R-24", "takes segments after the program was closed")
-class SegmentsAnyTime(Lenient):
-    where, kind = (S.LOADED, S.TESTED), 0x04
-
-    def yes(self, order: Any) -> object:
-        return SegmentLoaded(*LoadSegment(*order), self.machine.now_us)
-
-
-@mutant("R-24", "tests itself while it stimulates")
-class TestsWhileRunning(Lenient):
-    where, kind = (S.RUNNING,), 0x06
-
-    def yes(self, order: Any) -> object:
-        return SelfTestDone(0, 0, self.machine.now_us)
+_lenient(
+    "holds where nothing flows yet",
+    0x0B,
+    (S.ARMED, S.HELD),
+    lambda machine, order: m.Holding(machine.state, 0, machine.now_us),
+)
+_lenient(
+    "loads over a session that is armed",
+    0x03,
+    (S.ARMED,),
+    lambda machine, order: m.ProgramOpen(*m.LoadProgram(*order), machine.now_us),
+)
+_lenient(
+    "takes segments after the program was closed",
+    0x04,
+    (S.LOADED, S.TESTED),
+    lambda machine, order: m.SegmentLoaded(*m.LoadSegment(*order), machine.now_us),
+)
+_lenient(
+    "tests itself while it stimulates", 0x06, (S.RUNNING,), lambda machine, order: m.SelfTestDone(0, 0, machine.now_us)
+)
+_lenient(
+    "takes targets in a hold",
+    0x0A,
+    (S.HELD,),
+    lambda machine, order: m.TargetSet(order.channel, order.target_ua, 0, machine.now_us),
+)
+_lenient(
+    "takes keepalives for a session that is over",
+    0x09,
+    (S.ENDED,),
+    lambda machine, order: m.Alive(machine.state, machine.now_us),
+)
+_lenient(
+    "acknowledges a session that is open",
+    0x10,
+    (S.HELD, S.ARMED),
+    lambda machine, order: m.Acknowledged(order.session, machine.state, machine.now_us),
+)
+_lenient(
+    "refuses a self-test that was passed before",
+    0x06,
+    (S.TESTED,),
+    lambda machine, order: m.Refused(0x06, Refusal.WRONG_STATE, S.TESTED, 0),
+)
 
 
 @mutant("R-24", "tests itself under an open session")
 class TestsAfterLapse(Device):
     def _execute(self, order: Any, kind: int) -> object:
         if kind == 0x06 and self.machine.session is not None and self.machine.state is S.TESTED:
-            return SelfTestDone(0, 0, self.machine.now_us)
+            return m.SelfTestDone(0, 0, self.machine.now_us)
         return super()._execute(order, kind)
-
-
-@mutant("R-24", "takes targets in a hold")
-class TargetsHeld(Lenient):
-    where, kind = (S.HELD,), 0x0A
-
-    def yes(self, order: Any) -> object:
-        return TargetSet(order.channel, order.target_ua, 0, self.machine.now_us)
-
-
-@mutant("R-24", "takes keepalives for a session that is over")
-class AliveAfterEnd(Lenient):
-    where, kind = (S.ENDED,), 0x09
-
-    def yes(self, order: Any) -> object:
-        return Alive(self.machine.state, self.machine.now_us)
-
-
-@mutant("R-24", "acknowledges a session that is open")
-class AcknowledgesOpen(Lenient):
-    where, kind = (S.HELD, S.ARMED), 0x10
-
-    def yes(self, order: Any) -> object:
-        return Acknowledged(order.session, self.machine.state, self.machine.now_us)
 
 
 @mutant("R-24", "never comes from RAMPING to RUNNING")
@@ -125,14 +102,6 @@ class CheckEnds(Device):
             self.machine.end(EndReason.STOP, self.machine.now_us)
 
 
-@mutant("R-24", "refuses a self-test that was passed before")
-class TestsOnce(Lenient):
-    where, kind = (S.TESTED,), 0x06
-
-    def yes(self, order: Any) -> object:
-        return Refused(0x06, Refusal.WRONG_STATE, S.TESTED, 0)
-
-
 class LeakyAt(Device):
     """Leaves its outputs on in some states: a current over the limit of zero is read there."""
 
@@ -148,24 +117,13 @@ class LeakyAt(Device):
         )
 
 
-@mutant("R-25", "leaves its outputs enabled in a hold")
-class LeakyHold(LeakyAt):
-    where = (S.HELD,)
-
-
-@mutant("R-25", "enables its outputs when it is armed")
-class LeakyArm(LeakyAt):
-    where = (S.ARMED,)
-
-
-@mutant("R-25", "leaves its outputs enabled at the end")
-class LeakyEnd(LeakyAt):
-    where = (S.ENDED,)
-
-
-@mutant("R-25", "drives a little with nothing loaded")
-class LeakyIdle(LeakyAt):
-    where = (S.IDLE, S.LOADING, S.LOADED)
+for _text, _where in (
+    ("leaves its outputs enabled in a hold", (S.HELD,)),
+    ("enables its outputs when it is armed", (S.ARMED,)),
+    ("leaves its outputs enabled at the end", (S.ENDED,)),
+    ("drives a little with nothing loaded", (S.IDLE, S.LOADING, S.LOADED)),
+):
+    mutant("R-25", _text)(type("Leaky", (LeakyAt,), {"where": _where}))
 
 
 @mutant("R-26", "boots with the program that it had")
@@ -194,7 +152,7 @@ class StirsAfterBoot(Device):
 
 @mutant("R-27", "leaves ENDED with a Hello")
 class HelloUnlatches(Device):
-    def _hello(self, sequence: int, order: Hello) -> None:
+    def _hello(self, sequence: int, order: m.Hello) -> None:
         was_ended = self.machine.state is S.ENDED
         super()._hello(sequence, order)
         if was_ended:
@@ -234,7 +192,7 @@ def _silent_about(kind: int, *where: DeviceState) -> type[Device]:
     class Silent(Device):
         def _execute(self, order: Any, asked: int) -> object:
             if asked == kind and self.machine.state in where:
-                return Refused(asked, Refusal.WRONG_STATE, self.machine.state, 0)
+                return m.Refused(asked, Refusal.WRONG_STATE, self.machine.state, 0)
             return super()._execute(order, asked)
 
     return Silent

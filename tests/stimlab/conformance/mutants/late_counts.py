@@ -1,77 +1,38 @@
 """Devices that count otherwise than they deliver, or deliver at another time than they say: R-55 and R-56."""
 
-from typing import ClassVar
-
-from firmware_sim.native.device import Device
-from firmware_sim.native.flash import Totals
 from firmware_sim.native.output_stage import OutputStage
 from firmware_sim.native.program import OutputProgram
 from firmware_sim.native.train import ChannelTrain
-from tests.stimlab.conformance.mutants.late_pulses import with_train
-from tests.stimlab.conformance.mutants.mutant import mutant
+from tests.stimlab.conformance.mutants.mutant import counting, mutant
+
+mutant("R-55", "counts a picocoulomb too much in all")(
+    counting(lambda totals: totals._replace(charge_0_pc=totals.charge_0_pc + bool(totals.pulses_0)))
+)
+mutant("R-55", "counts a little too much charge a pulse")(
+    counting(lambda totals: totals._replace(charge_0_pc=totals.charge_0_pc * 1_002 // 1_001))
+)
+mutant("R-55", "counts the charge of both phases")(
+    counting(lambda totals: totals._replace(charge_0_pc=2 * totals.charge_0_pc, charge_1_pc=2 * totals.charge_1_pc))
+)
+mutant("R-55", "counts a pulse too many in segment 1")(
+    counting(lambda totals: totals._replace(pulses_1=totals.pulses_1 + bool(totals.pulses_1)))
+)
 
 
-def _with_totals(stage: type[OutputStage]) -> type[Device]:
-    class WithStage(Device):
-        stage_class = stage
-
-    return WithStage
-
-
-class _ByOne(OutputStage):
-    def totals(self, channel: int) -> Totals:
-        totals = super().totals(channel)
-        return totals._replace(charge_0_pc=totals.charge_0_pc + bool(totals.pulses_0))
-
-
-class _ALittleMore(OutputStage):
-    def totals(self, channel: int) -> Totals:
-        totals = super().totals(channel)
-        return totals._replace(charge_0_pc=totals.charge_0_pc * 1_002 // 1_001)
-
-
-class _BothPhases(OutputStage):
-    def totals(self, channel: int) -> Totals:
-        totals = super().totals(channel)
-        return totals._replace(charge_0_pc=2 * totals.charge_0_pc, charge_1_pc=2 * totals.charge_1_pc)
-
-
-class _OneTooMany(OutputStage):
-    def totals(self, channel: int) -> Totals:
-        totals = super().totals(channel)
-        return totals._replace(pulses_1=totals.pulses_1 + bool(totals.pulses_1))
-
-
-mutant("R-55", "counts a picocoulomb too much in all")(_with_totals(_ByOne))
-mutant("R-55", "counts a little too much charge a pulse")(_with_totals(_ALittleMore))
-mutant("R-55", "counts the charge of both phases")(_with_totals(_BothPhases))
-mutant("R-55", "counts a pulse too many in segment 1")(_with_totals(_OneTooMany))
-
-
-class _Ends(OutputStage):
-    """Lets its channels run up to some time after the end."""
-
-    more_us: ClassVar[int] = 0
-
+@mutant("R-56", "gives the pulse of the very moment of a hold too")
+class EndsLate(OutputStage):
     def disable(self, now_us: int) -> None:
         until_us = self.stimulation_us
-        if self._running and self._pending is None and until_us + self.more_us > 0:
-            if self.more_us > 0:
-                super().run(until_us + self.more_us)
+        if self._running and self._pending is None:
+            super().run(until_us + 1)
             for channel in self._running:
-                channel.end(until_us + self.more_us)
+                channel.end(until_us + 1)
             self.stimulation_us = until_us
         super().disable(now_us)
 
 
-class _EndsLate(_Ends):
-    more_us = 1
-
-
-mutant("R-56", "gives the pulse of the very moment of a hold too")(_with_totals(_EndsLate))
-
-
-class _LateTarget(OutputStage):
+@mutant("R-56", "uses a target with pulses after its time only")
+class LateTarget(OutputStage):
     def set_target(self, channel: int, target_ua: int) -> None:
         until_us = self.stimulation_us
         super().run(until_us + 1)
@@ -79,10 +40,8 @@ class _LateTarget(OutputStage):
         self.stimulation_us = until_us
 
 
-mutant("R-56", "uses a target with pulses after its time only")(_with_totals(_LateTarget))
-
-
-class _PeriodLate(ChannelTrain):
+@mutant("R-56", "uses a target one pulse late")
+class PeriodLate(ChannelTrain):
     __slots__ = ("_waiting_ua",)
     _waiting_ua: int | None
 
@@ -104,6 +63,3 @@ class _PeriodLate(ChannelTrain):
             super().set_target(self._waiting_ua)
             self._waiting_ua = None
         return amplitude_ua
-
-
-mutant("R-56", "uses a target one pulse late")(with_train(_PeriodLate))

@@ -1,6 +1,5 @@
 """Devices whose timers or watchdog are wrong: R-42 to R-44."""
 
-from collections.abc import Callable
 from typing import Any
 
 from firmware_sim.native import gate
@@ -17,18 +16,15 @@ from tests.stimlab.conformance.mutants.mutant import mutant
 _STOP = 0x1F
 
 
-class _LateTimer(Machine):
+@mutant("R-42", "ends by its timer 0.3 s late")
+class LateTimer(Machine):
     def start(self, session: StoredSession, program: OutputProgram, targets_ua: dict[int, int], now_us: int) -> None:
         super().start(session, program, targets_ua, now_us)
         self.timers.set(DeviceTimer.STIMULATION, (self.timers.at_us(DeviceTimer.STIMULATION) or 0) + 300_000)
 
 
-@mutant("R-42", "ends by its timer 0.3 s late")
-class LateTimer(Device):
-    machine_class = _LateTimer
-
-
-class _CountsHolds(Machine):
+@mutant("R-42", "counts a hold as stimulation")
+class CountsHolds(Machine):
     held_us = 0
 
     def hold(self, reason: EndReason, at_us: int, channel: int = 0, value: int = 0) -> None:
@@ -42,44 +38,27 @@ class _CountsHolds(Machine):
             self.timers.set(DeviceTimer.STIMULATION, max(now_us, at_us))
 
 
-@mutant("R-42", "counts a hold as stimulation")
-class CountsHolds(Device):
-    machine_class = _CountsHolds
-
-
-class _SessionsAnew(Machine):
+@mutant("R-42", "gives a session 45 more minutes with each arm")
+class SessionsAnew(Machine):
     def arm(self, arming: Arming, session: StoredSession, lapse_us: int, now_us: int) -> None:
         super().arm(arming, session, lapse_us, now_us)
         self.timers.set(DeviceTimer.SESSION, now_us + gate.SESSION_US)
 
 
-@mutant("R-42", "gives a session 45 more minutes with each arm")
-class SessionsAnew(Device):
-    machine_class = _SessionsAnew
-
-
-class _SlowWatchdog(Machine):
+@mutant("R-44", "waits 1.5 s for a keepalive")
+class SlowWatchdog(Machine):
     def alive(self, now_us: int) -> None:
         super().alive(now_us)
         if self.timers.at_us(DeviceTimer.WATCHDOG) is not None:
             self.timers.set(DeviceTimer.WATCHDOG, now_us + gate.WATCHDOG_US * 3 // 2)
 
 
-@mutant("R-44", "waits 1.5 s for a keepalive")
-class SlowWatchdog(Device):
-    machine_class = _SlowWatchdog
-
-
-class _HastyWatchdog(Machine):
+@mutant("R-44", "waits 0.9 s for a keepalive")
+class HastyWatchdog(Machine):
     def alive(self, now_us: int) -> None:
         super().alive(now_us)
         if self.timers.at_us(DeviceTimer.WATCHDOG) is not None:
             self.timers.set(DeviceTimer.WATCHDOG, now_us + gate.WATCHDOG_US * 9 // 10)
-
-
-@mutant("R-44", "waits 0.9 s for a keepalive")
-class HastyWatchdog(Device):
-    machine_class = _HastyWatchdog
 
 
 class _Unwatched(Machine):
@@ -98,30 +77,16 @@ class _Unwatched(Machine):
             self.timers.cancel(DeviceTimer.WATCHDOG)
 
 
-def _unwatched_in(state: DeviceState) -> Callable[..., Device]:
-    class Unwatched(_Unwatched):
-        where = state
-
-    class UnwatchedDevice(Device):
-        machine_class = Unwatched
-
-    return UnwatchedDevice
-
-
 for _state in ("ARMED", "CHECKING", "RAMPING", "RUNNING", "RAMPING_DOWN", "HELD"):
-    mutant("R-44", f"has no watchdog in {_state}")(_unwatched_in(DeviceState[_state]))
+    mutant("R-44", f"has no watchdog in {_state}")(type("Unwatched", (_Unwatched,), {"where": DeviceState[_state]}))
 
 
-class _WatchesTested(Machine):
+@mutant("R-44", "watches in TESTED too")
+class WatchesTested(Machine):
     def _go_back(self, at_us: int) -> None:
         super()._go_back(at_us)
         if self.state is DeviceState.TESTED:
             self.timers.set(DeviceTimer.WATCHDOG, at_us + gate.WATCHDOG_US)
-
-
-@mutant("R-44", "watches in TESTED too")
-class WatchesTested(Device):
-    machine_class = _WatchesTested
 
 
 @mutant("R-44", "takes a keepalive with any nonce")

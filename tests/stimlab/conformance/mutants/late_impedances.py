@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from firmware_sim.native.device import Device
 from firmware_sim.native.diagnostics import ImpedanceResult
 from firmware_sim.native.flash import StoredSession
 from firmware_sim.native.gate import LEAD_OFF_OHM
@@ -26,14 +25,7 @@ class _Results(OutputStage):
 
 
 def _results(text: str, **changes: int) -> None:
-    class Stage(_Results):
-        pass
-
-    class WithStage(Device):
-        stage_class = Stage
-
-    Stage.changes = changes
-    mutant("R-63", text)(WithStage)
+    mutant("R-63", text)(type("Results", (_Results,), {"changes": changes}))
 
 
 _results("checks with twenty pulses", pulses=20, charge_pc=400_000)
@@ -41,26 +33,19 @@ _results("checks with 200 uA", amplitude_ua=200, measured_ua=200, charge_pc=400_
 _results("checks with pulses of 400 us", charge_pc=400_000)
 
 
-class _Backwards(Machine):
+@mutant("R-63", "checks the highest channel first")
+class ChecksBackwards(Machine):
     def check(self, channels: tuple[int, ...], now_us: int) -> None:
         super().check(channels[::-1], now_us)
 
 
-@mutant("R-63", "checks the highest channel first")
-class ChecksBackwards(Device):
-    machine_class = _Backwards
-
-
-class _Quick(Machine):
+@mutant("R-63", "checks with pulses 5 ms apart")
+class ChecksQuickly(Machine):
     check_period_us = 5_000
 
 
-@mutant("R-63", "checks with pulses 5 ms apart")
-class ChecksQuickly(Device):
-    machine_class = _Quick
-
-
-class _ChecksAll(Machine):
+@mutant("R-63", "checks every channel, armed or not")
+class ChecksAll(Machine):
     def check(self, channels: tuple[int, ...], now_us: int) -> None:
         every = tuple(_CHANNELS)
         arming = self.arming
@@ -69,12 +54,8 @@ class _ChecksAll(Machine):
         super().check(every, now_us)
 
 
-@mutant("R-63", "checks every channel, armed or not")
-class ChecksAll(Device):
-    machine_class = _ChecksAll
-
-
-class _CountsChecks(OutputStage):
+@mutant("R-64", "counts a check in the session")
+class CountsChecks(OutputStage):
     def check_impedance(self, channel: int, number: int, at_us: int) -> ImpedanceResult:
         result = super().check_impedance(channel, number, at_us)
         tally = self._channels[channel].tally
@@ -83,35 +64,23 @@ class _CountsChecks(OutputStage):
         return result
 
 
-@mutant("R-64", "counts a check in the session")
-class CountsChecks(Device):
-    stage_class = _CountsChecks
-
-
-class _TimesChecks(Machine):
+@mutant("R-64", "takes a check's time for stimulation")
+class TimesChecks(Machine):
     def _go_back(self, at_us: int) -> None:
         if self.state is DeviceState.CHECKING and self.session is not None:
             self.session.stimulation_us += 100_000
         super()._go_back(at_us)
 
 
-@mutant("R-64", "takes a check's time for stimulation")
-class TimesChecks(Device):
-    machine_class = _TimesChecks
-
-
-class _ForgetsChecks(Machine):
+@mutant("R-64", "forgets a check's results when it starts")
+class ForgetsChecks(Machine):
     def start(self, session: StoredSession, program: OutputProgram, targets_ua: dict[int, int], now_us: int) -> None:
         super().start(session, program, targets_ua, now_us)
         self.impedances.clear()
 
 
-@mutant("R-64", "forgets a check's results when it starts")
-class ForgetsChecks(Device):
-    machine_class = _ForgetsChecks
-
-
-class _KeepsChecks(Machine):
+@mutant("R-64", "keeps a check's results over the next session")
+class KeepsChecks(Machine):
     def open_session(self, ceiling_ua: int, channel_mask: int, limit_us: int, now_us: int) -> StoredSession:
         kept = dict(self.impedances)
         session = super().open_session(ceiling_ua, channel_mask, limit_us, now_us)
@@ -119,17 +88,8 @@ class _KeepsChecks(Machine):
         return session
 
 
-@mutant("R-64", "keeps a check's results over the next session")
-class KeepsChecks(Device):
-    machine_class = _KeepsChecks
-
-
-class _TripsChecks(OutputStage):
+@mutant("R-64", "ends a check whose leads are off")
+class TripsChecks(OutputStage):
     def check_impedance(self, channel: int, number: int, at_us: int) -> ImpedanceResult:
         result = super().check_impedance(channel, number, at_us)
         return result._replace(trip=EndReason.LEAD_OFF) if result.ohm > LEAD_OFF_OHM else result
-
-
-@mutant("R-64", "ends a check whose leads are off")
-class TripsChecks(Device):
-    stage_class = _TripsChecks

@@ -13,7 +13,7 @@ from firmware_sim.native.output_stage import OutputStage, Trip
 from firmware_sim.native.program import OutputProgram
 from stimctl.wire.codec import Counters
 from stimctl.wire.codes import CHANNELS, DeviceState, EndReason
-from tests.stimlab.conformance.mutants.mutant import mutant
+from tests.stimlab.conformance.mutants.mutant import mutant, with_channels
 
 _CHANNELS = range(1, CHANNELS + 1)
 
@@ -21,7 +21,8 @@ _CHANNELS = range(1, CHANNELS + 1)
 # --- the gate -----------------------------------------------------------------------------------
 
 
-class _DrivesAll(Machine):
+@mutant("R-57", "drives every channel of the program, armed or not")
+class DrivesAll(Machine):
     def start(self, session: StoredSession, program: OutputProgram, targets_ua: dict[int, int], now_us: int) -> None:
         highest_ua = max(targets_ua.values())
         mask = program.channel_mask
@@ -32,61 +33,42 @@ class _DrivesAll(Machine):
         return True
 
 
-@mutant("R-57", "drives every channel of the program, armed or not")
-class DrivesAll(Device):
-    machine_class = _DrivesAll
-
-
 class _Louder(Dac):
     def current_na(self, amplitude_ua: int) -> int:
         return super().current_na(amplitude_ua) * 6 // 5
 
 
-class _LoudStage(OutputStage):
+class _Refitted(OutputStage):
+    """Converters of another class, and a self-test that finds nothing."""
+
+    dac_class: type[Dac] = Dac
+
     def __init__(self, *parts: Any, **options: Any) -> None:
         super().__init__(*parts, **options)
         for number in _CHANNELS:
-            self.refit(number, dac=_Louder())
+            self.refit(number, dac=self.dac_class())
 
     def self_test(self) -> tuple[int, int]:
         return 0, 0
 
 
 @mutant("R-57", "drives a fifth more than it was asked for")
-class DrivesMore(Device):
-    stage_class = _LoudStage
+class DrivesMore(_Refitted):
+    dac_class = _Louder
 
 
 # --- the monitors -------------------------------------------------------------------------------
 
 
-class _Monitored(OutputStage):
-    """Channels of another class."""
-
-    channel_class: type[OutputChannel] = OutputChannel
-
-    def __init__(self, *parts: Any, **options: Any) -> None:
-        super().__init__(*parts, **options)
-        for channel in self._channels.values():
-            channel.__class__ = self.channel_class
-
-
-class _Deaf(OutputChannel):
+@mutant("R-58", "has no over-current trip")
+class NoOverCurrent(OutputChannel):
     def hear(self, stray_na: int) -> TripVerdict | None:
         super().hear(stray_na)
         return None
 
 
-class _DeafStage(_Monitored):
-    channel_class = _Deaf
-
-
-@mutant("R-58", "has no over-current trip")
-class NoOverCurrent(Device):
-    stage_class = _DeafStage
-
-
-class _SlowToCut(OutputChannel):
+@mutant("R-58", "cuts an over-current at the end of the pulse")
+class SlowToCut(OutputChannel):
     def _deliver(self, at_us: int, index: int, amplitude_ua: int) -> tuple[TripVerdict, int] | None:
         found = super()._deliver(at_us, index, amplitude_ua)
         if found is not None and found[0].reason is EndReason.OVER_CURRENT:
@@ -94,26 +76,13 @@ class _SlowToCut(OutputChannel):
         return found
 
 
-class _SlowToCutStage(_Monitored):
-    channel_class = _SlowToCut
-
-
-@mutant("R-58", "cuts an over-current at the end of the pulse")
-class SlowToCut(Device):
-    stage_class = _SlowToCutStage
-
-
-class _HoldsOverCurrent(Machine):
+@mutant("R-58", "only holds at an over-current")
+class HoldsOverCurrent(Machine):
     def _tripped(self, trip: Trip, at_us: int) -> None:
         if trip.reason is EndReason.OVER_CURRENT:
             self.hold(trip.reason, at_us, trip.channel, trip.value)
         else:
             super()._tripped(trip, at_us)
-
-
-@mutant("R-58", "only holds at an over-current")
-class HoldsOverCurrent(Device):
-    machine_class = _HoldsOverCurrent
 
 
 class _Blind(Monitor):
@@ -153,42 +122,17 @@ class _Hasty(Monitor):
         return super().judge(reading, charge_pc, at_us)
 
 
-class _BlindToShorts(_Blind):
-    __slots__ = ()
-    to = frozenset({EndReason.SHORT})
+def _blind_to(*reasons: EndReason) -> type[Monitor]:
+    return type("BlindToSome", (_Blind,), {"__slots__": (), "to": frozenset(reasons)})
 
 
-class _BlindToOpens(_Blind):
-    __slots__ = ()
-    to = frozenset({EndReason.LEAD_OFF, EndReason.COMPLIANCE})
-
-
-class _BlindToCharge(_Blind):
-    __slots__ = ()
-    to = frozenset({EndReason.NET_CHARGE})
-
-
-def _monitored_by(monitor: type[Monitor], dac: type[Dac] = Dac) -> type[Device]:
+def _monitored_by(monitor: type[Monitor], stage: type[OutputStage] = OutputStage) -> type[Device]:
     class Channel(OutputChannel):
         def begin(self, program: OutputProgram, train: Any, offset_us: int) -> None:
             super().begin(program, train, offset_us)
             self.monitor = monitor()
 
-    class Stage(_Monitored):
-        channel_class = Channel
-
-        def __init__(self, *parts: Any, **options: Any) -> None:
-            super().__init__(*parts, **options)
-            for number in _CHANNELS:
-                self.refit(number, dac=dac())
-
-        def self_test(self) -> tuple[int, int]:
-            return 0, 0
-
-    class Monitored(Device):
-        stage_class = Stage
-
-    return Monitored
+    return with_channels(Channel, stage)
 
 
 class _Unbalanced(Dac):
@@ -197,26 +141,28 @@ class _Unbalanced(Dac):
         return current_na if current_na > 0 else current_na * 9 // 10
 
 
-mutant("R-59", "does not notice a short")(_monitored_by(_BlindToShorts))
+class _UnbalancedStage(_Refitted):
+    dac_class = _Unbalanced
+
+
+mutant("R-59", "does not notice a short")(_monitored_by(_blind_to(EndReason.SHORT)))
 mutant("R-59", "notices a short after fifty pulses")(_monitored_by(_Patient))
-mutant("R-60", "does not notice leads that are off")(_monitored_by(_BlindToOpens))
+mutant("R-60", "does not notice leads that are off")(_monitored_by(_blind_to(EndReason.LEAD_OFF, EndReason.COMPLIANCE)))
 mutant("R-60", "notices leads that are off after fifty pulses")(_monitored_by(_Patient))
 mutant("R-60", "holds at the first pulse into leads that are off")(_monitored_by(_Hasty))
-mutant("R-61", "gives unbalanced pulses and does not notice")(_monitored_by(_BlindToCharge, _Unbalanced))
+mutant("R-61", "gives unbalanced pulses and does not notice")(
+    _monitored_by(_blind_to(EndReason.NET_CHARGE), _UnbalancedStage)
+)
 
 
-class _Contrary(Machine):
+@mutant("R-59", "only holds at a short")
+@mutant("R-60", "ends the session when leads are off")
+class Contrary(Machine):
     """Ends where it should hold, and the other way round."""
 
     def _tripped(self, trip: Trip, at_us: int) -> None:
         leave = self.hold if trip.reason is EndReason.SHORT else self.end
         leave(trip.reason, at_us, trip.channel, trip.value)
-
-
-@mutant("R-59", "only holds at a short")
-@mutant("R-60", "ends the session when leads are off")
-class Contrary(Device):
-    machine_class = _Contrary
 
 
 @mutant("R-62", "holds one channel and goes on with the others")
@@ -233,7 +179,8 @@ class HoldsOne(Device):
         return answer
 
 
-class _OneHeld(Machine):
+@mutant("R-62", "stops one channel, and does not even say so")
+class StopsOne(Machine):
     def _tripped(self, trip: Trip, at_us: int) -> None:
         if trip.reason is EndReason.LEAD_OFF and self.run is not None and self.program is not None:
             others = {channel: ua for channel, ua in self.targets_ua.items() if channel != trip.channel}
@@ -243,8 +190,3 @@ class _OneHeld(Machine):
             self.stage.begin(self.program, others, trip.at_us, session.limit_us, at_us)
         else:
             super()._tripped(trip, at_us)
-
-
-@mutant("R-62", "stops one channel, and does not even say so")
-class StopsOne(Device):
-    machine_class = _OneHeld

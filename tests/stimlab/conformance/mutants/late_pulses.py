@@ -1,44 +1,17 @@
 """Devices whose pulses fall or rise otherwise than section 13 has them: R-51 to R-54."""
 
-from collections.abc import Callable
 from typing import ClassVar
 
+from firmware_sim.analog.load_changes import NEVER_US
 from firmware_sim.native.device import Device
-from firmware_sim.native.machine import Machine
-from firmware_sim.native.output_stage import OutputStage
 from firmware_sim.native.program import OutputProgram
-from firmware_sim.native.train import NEVER_US, ChannelTrain
+from firmware_sim.native.train import ChannelTrain
 from stimctl.wire.codec import LoadSegment, Refused, SegmentLoaded
 from stimctl.wire.codes import Refusal
 from tests.stimlab.conformance.mutants.mutant import mutant
 
 
-def with_train(train: type[ChannelTrain]) -> type[Device]:
-    """A device whose pulses come from another train, and whose gate sees nothing."""
-
-    class Stage(OutputStage):
-        train_class = train
-
-    class Blind(Machine):
-        def _permit(self, channel: int, segment: int, amplitude_ua: int, second_ua: int, last_ua: int) -> bool:
-            return True
-
-    class WithTrain(Device):
-        stage_class = Stage
-        machine_class = Blind
-
-    return WithTrain
-
-
-def _train(requirement: str, text: str) -> Callable[[type[ChannelTrain]], type[ChannelTrain]]:
-    def register(train: type[ChannelTrain]) -> type[ChannelTrain]:
-        mutant(requirement, text)(with_train(train))
-        return train
-
-    return register
-
-
-@_train("R-51", "begins with segment 1")
+@mutant("R-51", "begins with segment 1")
 class BeginsWithTheOther(ChannelTrain):
     __slots__ = ()
 
@@ -49,7 +22,7 @@ class BeginsWithTheOther(ChannelTrain):
         self.segment = len(program.segments) - 1
 
 
-@_train("R-51", "stays in segment 0")
+@mutant("R-51", "stays in segment 0")
 class StaysInOne(ChannelTrain):
     __slots__ = ()
 
@@ -58,7 +31,7 @@ class StaysInOne(ChannelTrain):
         self.segment = 0
 
 
-@_train("R-51", "takes the other segment's dwell")
+@mutant("R-51", "takes the other segment's dwell")
 class SwapsDwells(ChannelTrain):
     __slots__ = ()
 
@@ -70,7 +43,7 @@ class SwapsDwells(ChannelTrain):
         super()._settle()
 
 
-@_train("R-52", "gives all channels the same place")
+@mutant("R-52", "gives all channels the same place")
 class AllAtOnce(ChannelTrain):
     __slots__ = ()
 
@@ -80,7 +53,7 @@ class AllAtOnce(ChannelTrain):
         super().__init__(program, 1, start_us, limit_us, target_ua, level_ua=level_ua)
 
 
-@_train("R-52", "schedules a pulse that only begins within its band")
+@mutant("R-52", "schedules a pulse that only begins within its band")
 class CutByTheBand(ChannelTrain):
     __slots__ = ()
 
@@ -93,7 +66,7 @@ class CutByTheBand(ChannelTrain):
             self.next_us = NEVER_US
 
 
-@_train("R-52", "schedules a pulse that only begins before the end")
+@mutant("R-52", "schedules a pulse that only begins before the end")
 class CutByTheEnd(ChannelTrain):
     __slots__ = ()
 
@@ -104,7 +77,7 @@ class CutByTheEnd(ChannelTrain):
         self._limit_us = limit_us
 
 
-@_train("R-53", "gives amplitudes whose areas are not equal in integers")
+@mutant("R-53", "gives amplitudes whose areas are not equal in integers")
 class AnyAmplitude(ChannelTrain):
     __slots__ = ()
 
@@ -113,7 +86,7 @@ class AnyAmplitude(ChannelTrain):
         return self.level_ua
 
 
-@_train("R-53", "takes the step of segment 0 for both")
+@mutant("R-53", "takes the step of segment 0 for both")
 class OneStep(ChannelTrain):
     __slots__ = ()
 
@@ -152,19 +125,19 @@ class _OtherRise(ChannelTrain):
             self._rise_ua = self.rise_ua
 
 
-@_train("R-54", "rises by up to 150 uA a pulse")
+@mutant("R-54", "rises by up to 150 uA a pulse")
 class RisesTooMuch(_OtherRise):
     __slots__ = ()
     rise_ua = 150
 
 
-@_train("R-54", "rises by up to 99 uA a pulse")
+@mutant("R-54", "rises by up to 99 uA a pulse")
 class RisesTooLittle(_OtherRise):
     __slots__ = ()
     rise_ua = 99
 
 
-@_train("R-54", "has its first pulse at zero")
+@mutant("R-54", "has its first pulse at zero")
 class FirstAtZero(ChannelTrain):
     __slots__ = ()
 
@@ -174,7 +147,7 @@ class FirstAtZero(ChannelTrain):
         return super().take()
 
 
-@_train("R-54", "forgets the time of a pulse that was none")
+@mutant("R-54", "forgets the time of a pulse that was none")
 class ForgetsSilence(ChannelTrain):
     __slots__ = ()
 
@@ -185,7 +158,7 @@ class ForgetsSilence(ChannelTrain):
             self._previous_us = before_us
 
 
-@_train("R-54", "takes the time since the channel's last pulse of the same band")
+@mutant("R-54", "takes the time since the channel's last pulse of the same band")
 class ForgetsBands(ChannelTrain):
     __slots__ = ()
 
@@ -196,7 +169,7 @@ class ForgetsBands(ChannelTrain):
             self._previous_us = -1
 
 
-@_train("R-54", "does not fall at the end")
+@mutant("R-54", "does not fall at the end")
 class NeverFalls(ChannelTrain):
     __slots__ = ()
 
@@ -205,7 +178,7 @@ class NeverFalls(ChannelTrain):
         return super().take()
 
 
-@_train("R-54", "rounds its fall up")
+@mutant("R-54", "rounds its fall up")
 class RoundsUp(ChannelTrain):
     __slots__ = ()
 

@@ -5,68 +5,22 @@ from typing import Any
 from firmware_sim.native.device import Device
 from firmware_sim.native.flash import NOTHING, Flash, Totals
 from firmware_sim.native.machine import Machine
-from firmware_sim.native.output_stage import OutputStage
-from stimctl.wire.codec import (
-    Acknowledge,
-    Acknowledged,
-    Arm,
-    Counters,
-    Hello,
-    LoadProgram,
-    Refused,
-    SelfTest,
-)
+from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, EndReason, Refusal
-from tests.stimlab.conformance.mutants.mutant import mutant
+from tests.stimlab.conformance.mutants.mutant import counting, mutant
 
-
-def _counting(requirement: str, text: str, stage: type[OutputStage]) -> None:
-    class Counting(Device):
-        stage_class = stage
-
-    mutant(requirement, text)(Counting)
-
-
-class _Wraps(OutputStage):
-    def totals(self, channel: int) -> Totals:
-        totals = super().totals(channel)
-        return totals._replace(charge_0_pc=totals.charge_0_pc % (1 << 32))
-
-
-class _WrapsMeasured(OutputStage):
-    def totals(self, channel: int) -> Totals:
-        totals = super().totals(channel)
-        return totals._replace(measured_0_pc=totals.measured_0_pc % (1 << 32))
-
-
-class _Mixes(OutputStage):
-    def totals(self, channel: int) -> Totals:
-        totals = super().totals(channel)
-        return totals._replace(pulses_0=totals.pulses_0 + totals.pulses_1, pulses_1=0)
-
-
-class _Measures(OutputStage):
-    def totals(self, channel: int) -> Totals:
-        totals = super().totals(channel)
-        return totals._replace(measured_1_pc=totals.measured_1_pc * 9 // 10)
-
-
-class _LastAmplitude(OutputStage):
-    def totals(self, channel: int) -> Totals:
-        return super().totals(channel)._replace(max_amplitude_ua=0)
-
-
-class _NoEnergy(OutputStage):
-    def totals(self, channel: int) -> Totals:
-        return super().totals(channel)._replace(energy_nj=0)
-
-
-_counting("R-68", "counts charge in 32 bits", _Wraps)
-_counting("R-68", "counts measured charge in 32 bits", _WrapsMeasured)
-_counting("R-68", "counts both segments in one", _Mixes)
-_counting("R-68", "measures a tenth less charge in segment 1", _Measures)
-_counting("R-68", "forgets the highest amplitude", _LastAmplitude)
-_counting("R-68", "measures no energy", _NoEnergy)
+for _text, _change in (
+    ("counts charge in 32 bits", lambda totals: totals._replace(charge_0_pc=totals.charge_0_pc % (1 << 32))),
+    (
+        "counts measured charge in 32 bits",
+        lambda totals: totals._replace(measured_0_pc=totals.measured_0_pc % (1 << 32)),
+    ),
+    ("counts both segments in one", lambda totals: totals._replace(pulses_0=sum(totals[:2]), pulses_1=0)),
+    ("measures a tenth less charge in segment 1", lambda t: t._replace(measured_1_pc=t.measured_1_pc * 9 // 10)),
+    ("forgets the highest amplitude", lambda totals: totals._replace(max_amplitude_ua=0)),
+    ("measures no energy", lambda totals: totals._replace(energy_nj=0)),
+):
+    mutant("R-68", _text)(counting(_change))
 
 
 @mutant("R-69", "loses its counters at a reset")
@@ -102,49 +56,41 @@ class MisnamesResets(Device):
 
 @mutant("R-69", "forgets a session's counters with a new handshake")
 class ForgetsAtHello(Device):
-    def _hello(self, sequence: int, order: Hello) -> None:
+    def _hello(self, sequence: int, order: m.Hello) -> None:
         super()._hello(sequence, order)
         if self.machine.waiting is not None:
             self.machine.waiting.totals = NOTHING
 
 
-class _Overwriting(Device):
-    """A device that forgets the session that waits as soon as one kind of command comes."""
-
-    at: type[Any] = LoadProgram
-
+@mutant("R-70", "loads a program over a session that waits")
+class LoadsOver(Device):
     def _execute(self, order: object, kind: int) -> object:
         machine = self.machine
-        if type(order) is self.at and machine.waiting is not None:
+        if type(order) is m.LoadProgram and machine.waiting is not None:
             machine.acknowledge(machine.now_us)
         return super()._execute(order, kind)
-
-
-@mutant("R-70", "loads a program over a session that waits")
-class LoadsOver(_Overwriting):
-    at = LoadProgram
 
 
 def _says_state(at: type[Any], text: str) -> None:
     class SaysState(Device):
         def _execute(self, order: object, kind: int) -> object:
             if type(order) is at and self.machine.waiting is not None:
-                return Refused(kind, Refusal.WRONG_STATE, self.machine.state, 0)
+                return m.Refused(kind, Refusal.WRONG_STATE, self.machine.state, 0)
             return super()._execute(order, kind)
 
     mutant("R-70", text)(SaysState)
     mutant("R-73", text)(SaysState)
 
 
-_says_state(Arm, "says at Arm that the state is wrong, not that a session waits")
-_says_state(SelfTest, "says at SelfTest that the state is wrong, not that a session waits")
+_says_state(m.Arm, "says at Arm that the state is wrong, not that a session waits")
+_says_state(m.SelfTest, "says at SelfTest that the state is wrong, not that a session waits")
 
 
 @mutant("R-70", "takes any number in Acknowledge")
 class AcknowledgesAny(Device):
     def _execute(self, order: object, kind: int) -> object:
-        if type(order) is Acknowledge and self.machine.waiting is not None:
-            order = Acknowledge(self.machine.waiting.number)
+        if type(order) is m.Acknowledge and self.machine.waiting is not None:
+            order = m.Acknowledge(self.machine.waiting.number)
         return super()._execute(order, kind)
 
 
@@ -152,22 +98,18 @@ class AcknowledgesAny(Device):
 class ForgetsAtARefusal(Device):
     def _execute(self, order: object, kind: int) -> object:
         answer = super()._execute(order, kind)
-        if type(order) is Acknowledge and isinstance(answer, Refused) and self.machine.waiting is not None:
+        if type(order) is m.Acknowledge and isinstance(answer, m.Refused) and self.machine.waiting is not None:
             self.machine.acknowledge(self.machine.now_us)
         return answer
 
 
-class _KeepsProgram(Machine):
+@mutant("R-71", "keeps the program after Acknowledge")
+class KeepsProgram(Machine):
     def acknowledge(self, now_us: int) -> None:
         loading, program = self.loading, self.program
         super().acknowledge(now_us)
         if program is not None:
             self.loading, self.program, self.state = loading, program, DeviceState.TESTED
-
-
-@mutant("R-71", "keeps the program after Acknowledge")
-class KeepsProgram(Device):
-    machine_class = _KeepsProgram
 
 
 @mutant("R-71", "tells of the old session's charge after Acknowledge")
@@ -177,33 +119,25 @@ class TellsOfTheOld(Device):
     def _execute(self, order: object, kind: int) -> object:
         session = self.machine.waiting
         answer = super()._execute(order, kind)
-        if isinstance(answer, Acknowledged) and session is not None:
+        if isinstance(answer, m.Acknowledged) and session is not None:
             self.old = session.totals[0]
-        elif isinstance(answer, Counters) and not answer.session:
+        elif isinstance(answer, m.Counters) and not answer.session:
             return answer._replace(charge_0_pc=self.old.charge_0_pc)
         return answer
 
 
-class _CountsAnew(Machine):
+@mutant("R-71", "counts sessions anew after Acknowledge")
+class CountsSessionsAnew(Machine):
     def acknowledge(self, now_us: int) -> None:
         super().acknowledge(now_us)
         self.flash.sessions = 0
 
 
-@mutant("R-71", "counts sessions anew after Acknowledge")
-class CountsSessionsAnew(Device):
-    machine_class = _CountsAnew
-
-
-class _NoncesAnew(Machine):
+@mutant("R-71", "gives nonces anew after Acknowledge")
+class NoncesAnew(Machine):
     def acknowledge(self, now_us: int) -> None:
         super().acknowledge(now_us)
         self.flash.arms = 0
-
-
-@mutant("R-71", "gives nonces anew after Acknowledge")
-class NoncesAnew(Device):
-    machine_class = _NoncesAnew
 
 
 @mutant("R-71", "counts sessions anew after a reset")

@@ -61,7 +61,8 @@ class LeavesChannelsOut(Device):
         return super()._execute(order, kind)
 
 
-class _HighStage(OutputStage):
+@mutant("R-38", "does not start from zero")
+class StartsHigh(OutputStage):
     def begin(
         self, program: OutputProgram, targets_ua: dict[int, int], start_us: int, limit_us: int, now_us: int,
         *, levels_ua: dict[int, int] | None = None,
@@ -69,11 +70,6 @@ class _HighStage(OutputStage):
         # The gate lets through 100 uA for a first pulse.
         levels_ua = {channel: min(90, target_ua) for channel, target_ua in targets_ua.items()}
         super().begin(program, targets_ua, start_us, limit_us, now_us, levels_ua=levels_ua)
-
-
-@mutant("R-38", "does not start from zero")
-class StartsHigh(Device):
-    stage_class = _HighStage
 
 
 class _Raising(Device):
@@ -170,16 +166,13 @@ class _SlowTrain(ChannelTrain):
         return amplitude_ua
 
 
-class _SlowStage(OutputStage):
+@mutant("R-39", "falls to a lower target by and by")
+class FallsSlowly(OutputStage):
     train_class = _SlowTrain
 
 
-@mutant("R-39", "falls to a lower target by and by")
-class FallsSlowly(Device):
-    stage_class = _SlowStage
-
-
-class _CountingInHolds(TelemetrySender):
+@mutant("R-40", "goes on counting stimulation time in a hold")
+class CountsInHolds(TelemetrySender):
     def _status(self, now_us: int) -> bytes:
         session = self._machine.flash.session
         if session is not None and self._machine.state is DeviceState.HELD:
@@ -187,35 +180,23 @@ class _CountingInHolds(TelemetrySender):
         return super()._status(now_us)
 
 
-@mutant("R-40", "goes on counting stimulation time in a hold")
-class CountsInHolds(Device):
-    telemetry_class = _CountingInHolds
-
-
-class _HoldsAnew(Machine):
+@mutant("R-40", "gives a hold ten more minutes with each arm")
+class HoldsAnew(Machine):
     def arm(self, arming: Arming, session: StoredSession, lapse_us: int, now_us: int) -> None:
         super().arm(arming, session, lapse_us, now_us)
         if self.holding:
             self.timers.set(DeviceTimer.HOLD, now_us + gate.HOLD_US)
 
 
-@mutant("R-40", "gives a hold ten more minutes with each arm")
-class HoldsAnew(Device):
-    machine_class = _HoldsAnew
-
-
-class _HoldsOn(Machine):
+@mutant("R-40", "holds for ever")
+class HoldsOn(Machine):
     def hold(self, reason: Any, at_us: int, channel: int = 0, value: int = 0) -> None:
         super().hold(reason, at_us, channel, value)
         self.timers.cancel(DeviceTimer.HOLD)
 
 
-@mutant("R-40", "holds for ever")
-class HoldsOn(Device):
-    machine_class = _HoldsOn
-
-
-class _HighAgainStage(OutputStage):
+@mutant("R-41", "does not ramp from zero after a hold")
+class StartsHighAgain(OutputStage):
     def begin(
         self, program: OutputProgram, targets_ua: dict[int, int], start_us: int, limit_us: int, now_us: int,
         *, levels_ua: dict[int, int] | None = None,
@@ -226,12 +207,8 @@ class _HighAgainStage(OutputStage):
         super().begin(program, targets_ua, start_us, limit_us, now_us, levels_ua=levels_ua)
 
 
-@mutant("R-41", "does not ramp from zero after a hold")
-class StartsHighAgain(Device):
-    stage_class = _HighAgainStage
-
-
-class _SwappingStage(OutputStage):
+@mutant("R-41", "goes on in the other band after a hold")
+class GoesOnInTheOtherBand(OutputStage):
     def begin(
         self, program: OutputProgram, targets_ua: dict[int, int], start_us: int, limit_us: int, now_us: int,
         *, levels_ua: dict[int, int] | None = None,
@@ -242,17 +219,8 @@ class _SwappingStage(OutputStage):
             channel.train.segment = 1
 
 
-@mutant("R-41", "goes on in the other band after a hold")
-class GoesOnInTheOtherBand(Device):
-    stage_class = _SwappingStage
-
-
-class _ForgetsTime(Machine):
+@mutant("R-41", "begins stimulation time anew after a hold")
+class ForgetsTime(Machine):
     def start(self, session: StoredSession, program: OutputProgram, targets_ua: dict[int, int], now_us: int) -> None:
         session.stimulation_us = 0
         super().start(session, program, targets_ua, now_us)
-
-
-@mutant("R-41", "begins stimulation time anew after a hold")
-class ForgetsTime(Device):
-    machine_class = _ForgetsTime

@@ -1,7 +1,5 @@
 """Devices whose Stop or zero is wrong: R-46 to R-50."""
 
-from typing import Any
-
 from firmware_sim.native import gate
 from firmware_sim.native.device import Device
 from firmware_sim.native.machine import Machine
@@ -41,18 +39,15 @@ class LosesTheSecond(Device):
         super().receive(data if data.count(0) < 2 else data[: data.index(0) + 1], now_us)
 
 
-class _ChecksOn(Machine):
+@mutant("R-46", "only answers a Stop in an impedance check")
+class ChecksOn(Machine):
     def stop(self, at_us: int) -> None:
         if self.state is not DeviceState.CHECKING:
             super().stop(at_us)
 
 
-@mutant("R-46", "only answers a Stop in an impedance check")
-class ChecksOn(Device):
-    machine_class = _ChecksOn
-
-
-class _IdleStops(Machine):
+@mutant("R-47", "forgets what is loaded at a Stop without a session")
+class IdleStops(Machine):
     def stop(self, at_us: int) -> None:
         was_open = self.session is not None
         super().stop(at_us)
@@ -60,12 +55,8 @@ class _IdleStops(Machine):
             self.state = DeviceState.IDLE
 
 
-@mutant("R-47", "forgets what is loaded at a Stop without a session")
-class IdleStops(Device):
-    machine_class = _IdleStops
-
-
-class _LateStops(Machine):
+@mutant("R-47", "gives pulses for another 50 ms after a Stop")
+class LateStops(Machine):
     def stop(self, at_us: int) -> None:
         if self.run is None:
             super().stop(at_us)
@@ -74,12 +65,8 @@ class _LateStops(Machine):
             self.timers.set(DeviceTimer.ARM, at_us + 50_000)
 
 
-@mutant("R-47", "gives pulses for another 50 ms after a Stop")
-class LateStops(Device):
-    machine_class = _LateStops
-
-
-class _HoldingStops(Machine):
+@mutant("R-47", "only holds at a Stop")
+class HoldingStops(Machine):
     def stop(self, at_us: int) -> None:
         if self.run is not None:
             self.hold(EndReason.HELD_BY_HOST, at_us)
@@ -87,61 +74,36 @@ class _HoldingStops(Machine):
             super().stop(at_us)
 
 
-@mutant("R-47", "only holds at a Stop")
-class HoldingStops(Device):
-    machine_class = _HoldingStops
-
-
-class _MisnamedStops(Machine):
+@mutant("R-47", "calls a Stop the timer")
+class MisnamedStops(Machine):
     def stop(self, at_us: int) -> None:
         if self.session is not None:
             self.end(EndReason.TIMER, at_us)
         super().stop(at_us)
 
 
-@mutant("R-47", "calls a Stop the timer")
-class MisnamedStops(Device):
-    machine_class = _MisnamedStops
-
-
-class _HastyZero(ZeroDetector):
+@mutant("R-48", "tells zero as soon as it measures it")
+class HastyZero(ZeroDetector):
     def sample(self, now_us: int, measured_ua: int) -> None:
         super().sample(now_us, measured_ua)
         self.sure = measured_ua < gate.ZERO_UA
 
 
-@mutant("R-48", "tells zero as soon as it measures it")
-class HastyZero(Device):
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.machine.zero = _HastyZero()
-
-
-class _NoZero(ZeroDetector):
+@mutant("R-48", "never tells zero")
+class NoZero(ZeroDetector):
     def sample(self, now_us: int, measured_ua: int) -> None:
         super().sample(now_us, measured_ua)
         self.sure = False
 
 
-@mutant("R-48", "never tells zero")
-class NoZero(Device):
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.machine.zero = _NoZero()
-
-
-class _ZeroAlways(TelemetrySender):
+@mutant("R-48", "tells zero while it drives")
+class ZeroAlways(TelemetrySender):
     def _status(self, now_us: int) -> bytes:
         zero = self._machine.zero
         was, zero.sure = zero.sure, True
         status = super()._status(now_us)
         zero.sure = was
         return status
-
-
-@mutant("R-48", "tells zero while it drives")
-class ZeroAlways(Device):
-    telemetry_class = _ZeroAlways
 
 
 @mutant("R-48", "answers a Stop behind all that waits to be sent")

@@ -10,17 +10,13 @@ from stimctl.wire.codes import DeviceState, EndReason
 from tests.stimlab.conformance.mutants.mutant import mutant
 
 
-class _EverySecond(TelemetrySender):
+@mutant("R-65", "tells five times a second")
+class TellsSeldom(TelemetrySender):
     ticks = 0
 
     def tick(self, now_us: int) -> bytes:
         self.ticks += 1
         return super().tick(now_us) if self.ticks % 2 else b""
-
-
-@mutant("R-65", "tells five times a second")
-class TellsSeldom(Device):
-    telemetry_class = _EverySecond
 
 
 @mutant("R-65", "begins to tell half a second after Hello")
@@ -41,40 +37,29 @@ class TellsOften(Device):
             self._tick_us -= 17_000
 
 
-class _ProgramChannels(TelemetrySender):
+@mutant("R-65", "tells of channels only while they are driven")
+class TellsOfDriven(TelemetrySender):
     def tick(self, now_us: int) -> bytes:
         machine = self._machine
         quiet = machine.state in {DeviceState.ENDED, DeviceState.HELD}
         return self._status(now_us) if quiet else super().tick(now_us)
 
 
-@mutant("R-65", "tells of channels only while they are driven")
-class TellsOfDriven(Device):
-    telemetry_class = _ProgramChannels
-
-
-class _FirstChannel(TelemetrySender):
+@mutant("R-65", "tells of one channel only")
+class TellsOfOne(TelemetrySender):
     def tick(self, now_us: int) -> bytes:
         frames = super().tick(now_us)
         return b"".join(frame + b"\0" for frame in frames.split(b"\0")[:2])
 
 
-@mutant("R-65", "tells of one channel only")
-class TellsOfOne(Device):
-    telemetry_class = _FirstChannel
-
-
-class _Silent(TelemetrySender):
+@mutant("R-66", "tells of no hold by an Event")
+class SilentAtHolds(TelemetrySender):
     def event(self, change: StateChange) -> bytes:
         return b"" if change.state is DeviceState.HELD else super().event(change)
 
 
-@mutant("R-66", "tells of no hold by an Event")
-class SilentAtHolds(Device):
-    telemetry_class = _Silent
-
-
-class _LateEvents(TelemetrySender):
+@mutant("R-66", "tells of changes with the next Status")
+class LateEvents(TelemetrySender):
     waiting = b""
 
     def event(self, change: StateChange) -> bytes:
@@ -86,23 +71,14 @@ class _LateEvents(TelemetrySender):
         return waiting + super().tick(now_us)
 
 
-@mutant("R-66", "tells of changes with the next Status")
-class LateEvents(Device):
-    telemetry_class = _LateEvents
-
-
-class _HoldsNameless(TelemetrySender):
+@mutant("R-66", "gives no reason in a hold's Status")
+class HoldsNameless(TelemetrySender):
     def _status(self, now_us: int) -> bytes:
         machine = self._machine
         reason, machine.hold_reason = machine.hold_reason, EndReason.NONE
         status = super()._status(now_us)
         machine.hold_reason = reason
         return status
-
-
-@mutant("R-66", "gives no reason in a hold's Status")
-class HoldsNameless(Device):
-    telemetry_class = _HoldsNameless
 
 
 @mutant("R-67", "drops answers while its line is busy with telemetry")

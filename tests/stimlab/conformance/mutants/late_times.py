@@ -1,6 +1,5 @@
 """Devices that tell times, readings and loads otherwise than sections 23 to 27 have it: R-77 to R-86."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from firmware_sim.factory import SimulatedDevice
@@ -8,44 +7,25 @@ from firmware_sim.faults import Fault, FaultyDevice
 from firmware_sim.native.device import Device
 from firmware_sim.native.telemetry import TelemetrySender
 from stimctl.wire.codec import Armed, Channel, Holding, SessionRecord
-from tests.stimlab.conformance.mutants.altered import Altered, Said
-from tests.stimlab.conformance.mutants.mutant import mutant
+from tests.stimlab.conformance.mutants.mutant import mutant, saying
 
 
-class _Timed(Altered):
-    kind: type[Any] = Armed
-    add_us = 0
-
-    def says(self, sequence: int, message: Any) -> Iterable[Said]:
-        if isinstance(message, self.kind):
-            message = message._replace(device_time_us=max(0, message.device_time_us + self.add_us))
-        return ((sequence, message),)
+def _later(kind: type[Any], add_us: int) -> type[Device]:
+    return saying(kind, lambda message: message._replace(device_time_us=max(0, message.device_time_us + add_us)))
 
 
-@mutant("R-77", "leaves the time out of Armed")
-class ArmsAtNoTime(_Timed):
-    add_us = -(10**9)
+mutant("R-77", "leaves the time out of Armed")(_later(Armed, -(10**9)))
+mutant("R-77", "answers Hold with the time of a second ago")(_later(Holding, -1_000_000))
+mutant("R-77", "answers ReadSession with the time of the session's beginning")(_later(SessionRecord, -400_000))
 
 
-@mutant("R-77", "answers Hold with the time of a second ago")
-class HoldsBefore(_Timed):
-    kind, add_us = Holding, -1_000_000
+mutant("R-79", "composes each Channel when its turn comes")(
+    saying(Channel, lambda message: message._replace(device_time_us=message.device_time_us + 5100 * message.channel))
+)
 
 
-@mutant("R-77", "answers ReadSession with the time of the session's beginning")
-class RecordOfThen(_Timed):
-    kind, add_us = SessionRecord, -400_000
-
-
-@mutant("R-79", "composes each Channel when its turn comes")
-class ComposesLate(Altered):
-    def says(self, sequence: int, message: Any) -> Iterable[Said]:
-        if isinstance(message, Channel):
-            message = message._replace(device_time_us=message.device_time_us + 5_100 * message.channel)
-        return ((sequence, message),)
-
-
-class _Remembers(TelemetrySender):
+@mutant("R-80", "tells what was measured of the last pulse while nothing flows")
+class RemembersReadings(TelemetrySender):
     measured_ua = 0
 
     def _idle_row(self, channel: int) -> tuple[int, ...]:
@@ -58,20 +38,11 @@ class _Remembers(TelemetrySender):
         return super().tick(now_us)
 
 
-@mutant("R-80", "tells what was measured of the last pulse while nothing flows")
-class RemembersReadings(Device):
-    telemetry_class = _Remembers
-
-
-class _StillApplied(TelemetrySender):
+@mutant("R-80", "tells of an amplitude that is applied while nothing is")
+class StillApplied(TelemetrySender):
     def _idle_row(self, channel: int) -> tuple[int, ...]:
         flags, target_ua, _, measured_ua, *rest = super()._idle_row(channel)
         return flags, target_ua, 200, measured_ua, *rest
-
-
-@mutant("R-80", "tells of an amplitude that is applied while nothing is")
-class StillApplied(Device):
-    telemetry_class = _StillApplied
 
 
 @mutant("R-82", "takes 60 ms for each answer")
@@ -84,17 +55,11 @@ def fast_clock(**given: Any) -> SimulatedDevice:
     return FaultyDevice([Fault("device.clock_drift", options={"ppm": 1_000})], **given)
 
 
-@mutant("R-86", "tells of a load at any pulse")
-class JudgesSmallPulses(Altered):
-    def says(self, sequence: int, message: Any) -> Iterable[Said]:
-        if isinstance(message, Channel) and 0 < message.applied_ua < 100:
-            message = message._replace(ohm=30)
-        return ((sequence, message),)
+mutant("R-86", "tells of a load at any pulse")(
+    saying(Channel, lambda message: message._replace(ohm=30) if 0 < message.applied_ua < 100 else message)
+)
 
 
-@mutant("R-86", "tells of loads from 150 uA on")
-class JudgesLate(Altered):
-    def says(self, sequence: int, message: Any) -> Iterable[Said]:
-        if isinstance(message, Channel) and message.applied_ua < 150:
-            message = message._replace(ohm=0)
-        return ((sequence, message),)
+mutant("R-86", "tells of loads from 150 uA on")(
+    saying(Channel, lambda message: message._replace(ohm=0) if message.applied_ua < 150 else message)
+)

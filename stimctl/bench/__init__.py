@@ -1,0 +1,15 @@
+"""The bench: whether a stimulator puts out what a profile asks for, judged from captures of its output over a resistor.
+
+tolerances.toml  what is still good, and where each figure comes from
+tolerances.py    that file, read and checked
+expected.py      what a profile asks a stimulator for
+verdict.py       one figure beside its limits: holds, fails, undecided, not measurable
+steady.py        which pulses are of the steady part, and which of a ramp
+channel.py       all that is judged of one channel
+acceptance.py    captures, channels and what lies between them: the whole judgement
+sheet.py         the list of figures that the FDA asks for of related stimulators
+document.py      the judgement as plain data, JSON and JUnit XML
+figures.py       pictures of it
+page.py          an HTML page
+paper.py         the same on paper
+"""

@@ -1,0 +1,264 @@
+"""The whole judgement: captures over one load or several, each channel, and what lies between channels."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+from stimctl.bench.channel import BenchChannel
+from stimctl.bench.expected import Expected
+from stimctl.bench.tolerances import Tolerances
+from stimctl.bench.verdict import Row, Verdict, around, at_most, counted, open_, shown
+from stimctl.capture import Capture, Declared, PulseMeasurements, measure, open_capture
+from stimctl.capture.pulses import Progress
+from stimctl.capture.train import dead_time, spans_s
+from stimctl.capture.uncertainty import EXACT, Figure, Instrument, Judge, unknown
+from stimctl.errors import InputInvalid, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file to judge, what was declared of it, and a file of the same set-up with the outputs disabled."""
+
+    path: Path
+    declared: Declared
+    reference: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptanceSpec:
+    """What else the person said: which channels, when a stop was sent (s of the capture), how long it was to last."""
+
+    channels: tuple[str, ...] = ()
+    stop_at_s: float | None = None
+    minutes: float | None = None
+    logged_uc: float | None = None
+    full_scale: float = np.inf
+    partial: bool = False
+    simulated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One capture, measured and judged."""
+
+    source: Source
+    capture: Capture
+    channels: tuple[BenchChannel, ...]
+    rows: tuple[Row, ...]
+    simulated: bool
+    digest: str
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader has to know of this capture."""
+        return tuple(_notes(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """All captures of one device against one profile."""
+
+    expected: Expected
+    tolerances: Tolerances
+    tolerances_file: str
+    tolerances_sha256: str
+    instrument: Instrument
+    taken: tuple[Taken, ...]
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """Those of all captures."""
+        return tuple(row for each in self.taken for row in each.rows)
+
+    def count(self, verdict: Verdict) -> int:
+        """How many came out so."""
+        return sum(row.verdict is verdict for row in self.rows if row.judged or verdict is Verdict.NO_LIMIT)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether any capture is of a simulated output."""
+        return any(each.simulated for each in self.taken)
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing failed. What could not be decided may be anything."""
+        return not self.count(Verdict.FAILS)
+
+    @property
+    def whole(self) -> bool:
+        """Whether all was decided."""
+        return not self.count(Verdict.UNDECIDED) and not self.count(Verdict.NOT_MEASURABLE)
+
+    @property
+    def verdict(self) -> str:
+        """The first line of every report. It never says more than was measured."""
+        open_ = [
+            f"{self.count(each)} {each}" for each in (Verdict.UNDECIDED, Verdict.NOT_MEASURABLE) if self.count(each)
+        ]
+        rest = f"; {', '.join(open_)}" if open_ else ""
+        if not self.holds:
+            judged = self.count(Verdict.FAILS) + self.count(Verdict.HOLDS)
+            return f"DOES NOT HOLD: {self.count(Verdict.FAILS)} of {judged} figures fail{rest}"
+        return f"HOLDS in what was measured{rest}" if open_ else f"HOLDS: all {self.count(Verdict.HOLDS)} figures"
+
+
+def accept(
+    sources: Sequence[Source], expected: Expected, tolerances: Tolerances, tolerances_file: str, digest: str,
+    instrument: Instrument, spec: AcceptanceSpec, progress: Progress | None = None,
+) -> Acceptance:  # fmt: skip
+    """Read, measure and judge. Raises `InputInvalid` for a file that is wrong."""
+    taken = tuple(_taken(source, expected, tolerances, instrument, spec, progress) for source in sources)
+    return Acceptance(expected, tolerances, tolerances_file, digest, instrument, taken)
+
+
+def _taken(
+    source: Source, expected: Expected, tolerances: Tolerances, instrument: Instrument, spec: AcceptanceSpec,
+    progress: Progress | None,
+) -> Taken:  # fmt: skip
+    capture = open_capture(source.path, partial=spec.partial)
+    declared = source.declared
+    if capture.simulated:
+        declared = Declared(declared.load_ohm, capture.columns[0].unit, 1.0)
+    numbers = tuple(capture.column(name) for name in spec.channels) or tuple(range(len(capture.columns)))
+    for number in numbers:
+        declared.check(capture, number)
+    found = measure(capture, numbers, full_scale=spec.full_scale, quiet=spec.stop_at_s is not None, progress=progress)
+    shown = [each for each in found if len(each.pulses)] or found[:1] if not spec.channels else found
+    references = _references(source, shown, spec)
+    used = EXACT if capture.simulated else instrument
+    channels = tuple(
+        BenchChannel.of(each.column, Judge(each, declared, used), expected, tolerances, references.get(each.column))
+        for each in shown
+    )
+    rows = [row for channel in channels for row in channel.rows()]
+    rows += _between(channels)
+    rows += [row for channel in channels for row in _asked_of(channel, spec)]
+    return Taken(source, capture, channels, tuple(rows), capture.simulated or spec.simulated, _digest(source.path))
+
+
+def _digest(path: Path) -> str:
+    from hashlib import file_digest
+
+    with path.open("rb") as stream:
+        return file_digest(stream, "sha256").hexdigest()
+
+
+def _references(
+    source: Source, shown: Sequence[PulseMeasurements], spec: AcceptanceSpec
+) -> dict[str, PulseMeasurements]:
+    """What the same set-up shows with the outputs disabled, by channel."""
+    if source.reference is None:
+        return {}
+    capture = open_capture(source.reference, partial=spec.partial)
+    numbers = tuple(capture.column(each.column) for each in shown)
+    found = {each.column: each for each in measure(capture, numbers)}
+    for name, each in found.items():
+        if len(each.pulses):
+            allowed = f"it holds {len(each.pulses)} pulses: a reference is taken with the outputs disabled"
+            raise InputInvalid(str(source.reference), [Problem(f"channel {name}", None, allowed)])
+    return found
+
+
+def _between(channels: Sequence[BenchChannel]) -> Iterator[Row]:
+    """No two channels may drive at once."""
+    for one, two in combinations(channels, 2):
+        found = dead_time(one.judge.measured, two.judge.measured)
+        where = f"{one.name} and {two.name}"
+        if found is None:
+            continue
+        sampling_us = 2e6 * one.judge.measured.interval_s / np.sqrt(6)
+        yield counted("pulses that flow on both channels at once", where, found.overlaps)
+        yield shown("dead time, shortest", where, Figure(found.shortest_s * 1e6, sampling_us, "us"))
+
+
+def _asked_of(channel: BenchChannel, spec: AcceptanceSpec) -> Iterator[Row]:
+    if not len(channel.pulses):
+        return
+    if spec.stop_at_s is not None:
+        yield _zero(channel, spec.stop_at_s)
+    if spec.minutes is not None:
+        yield _timer(channel, spec.minutes * 60)
+    if spec.logged_uc is not None:
+        total_uc = float(np.nansum(channel.pulses["charge"])) * channel.judge.ua
+        scale = 2 * channel.judge.instrument.scale * total_uc
+        figure, off = Figure(total_uc, scale, "uC"), channel.tolerances.log.part * spec.logged_uc
+        yield around("charge of all first phases, against the log", channel.name, figure, spec.logged_uc, off)
+
+
+def _zero(channel: BenchChannel, stop_at_s: float) -> Row:
+    """How much still flows a while after a stop: pulses, or a current that goes on."""
+    limit, measured = channel.tolerances.zero, channel.judge.measured
+    begin_s = stop_at_s - measured.start_s + limit.within_s
+    name = f"current from {limit.within_s:g} s after the stop on"
+    if begin_s >= measured.duration_s and measured.simulated:
+        return at_most(name, channel.name, Figure(0.0, 0.0, "uA"), limit.ua, "a record ends where the last current did")
+    if begin_s >= measured.duration_s:
+        return open_(name, channel.name, "uA", "the capture ends before")
+    ends = channel.pulses["onset_s"] + spans_s(channel.pulses)
+    late = channel.pulses[ends > begin_s]
+    if len(late):
+        figure = Figure(float(np.nanmax(late["level"])) * channel.judge.ua, 0.0, "uA")
+        return at_most(name, channel.name, figure, limit.ua, f"{len(late)} pulses after it")
+    held = _holds(channel, begin_s)
+    return at_most(name, channel.name, held, limit.ua)
+
+
+def _holds(channel: BenchChannel, begin_s: float) -> Figure:
+    """The largest mean current of any millisecond after that, which no pulse makes."""
+    measured = channel.judge.measured
+    quiet = measured.quiet
+    assert quiet is not None
+    zero = channel.reference.mean if channel.reference is not None else 0.0
+    if channel.reference is None and not measured.simulated:
+        zero = float(np.median(quiet.levels[quiet.times < begin_s])) if (quiet.times < begin_s).any() else np.nan
+    after = quiet.levels[quiet.times >= begin_s]
+    if not len(after) or np.isnan(zero):
+        return unknown("uA", "the capture ends before, or has nothing before it to compare with")
+    largest = float(np.max(np.abs(after - zero))) * channel.judge.ua
+    noise = 0.0 if measured.simulated else 2 * quiet.noise * channel.judge.ua
+    return Figure(largest, noise, "uA")
+
+
+def _timer(channel: BenchChannel, wanted_s: float) -> Row:
+    """From the first onset to one period after the last: to a period's length what stimulation lasted."""
+    onsets = channel.pulses["onset_s"]
+    period_s = channel.train.periods_s[int(channel.train.bands[-1])] if channel.train.periods_s else 0.0
+    figure = channel.judge.time(float(onsets[-1] - onsets[0]) + period_s)
+    tolerance = channel.tolerances.timer.s
+    return around("stimulation, from first pulse to last", channel.name, figure, wanted_s, tolerance + period_s)
+
+
+def _notes(taken: Taken) -> Iterator[str]:
+    yield from taken.capture.notes
+    declared = taken.source.declared
+    text = taken.capture.probe_said
+    if text not in (None, declared.probe):
+        yield f"the file says its probe is {text:g}x; its numbers were taken as declared, times {declared.probe:g}"
+    for channel in taken.channels:
+        measured = channel.judge.measured
+        if measured.direction < 0:
+            yield f"{channel.name}: first phases go down: the probe is inverted, or the output is"
+        if measured.at_edges:
+            yield f"{channel.name}: {measured.at_edges} pulses at the capture's begin or end were left out"
+        if measured.ignored:
+            yield f"{channel.name}: {measured.ignored} things too short for a phase were left out"
+        if measured.held:
+            yield f"{channel.name}: {measured.held} levels were held longer than any pulse"
+        if measured.averaged > 1:
+            yield f"{channel.name}: {measured.averaged} samples were averaged, because of noise"
+        if measured.mains:
+            yield f"{channel.name}: hum of {measured.mains * channel.judge.ua:.3g} uA was taken off"
+        yield from _ten_times(channel)
+
+
+def _ten_times(channel: BenchChannel) -> Iterator[str]:
+    """An amplitude ten or a thousand times off is a probe or a unit, more often than a device."""
+    if not len(channel.pulses) or not channel.expected.commanded:
+        return
+    ratio = float(np.nanmedian(channel.pulses["level"][channel.held])) * channel.judge.ua / channel.expected.high_ua
+    for factor in (10.0, 100.0, 1000.0):
+        if abs(ratio / factor - 1) < 0.3 or abs(ratio * factor - 1) < 0.3:
+            yield f"{channel.name}: its amplitude is {ratio:.2g} times what was commanded: is --probe or --unit right?"

@@ -1,0 +1,103 @@
+"""A capture: columns of even samples that are read from the beginning as often as somebody asks."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from stimctl.errors import InputInvalid, Misuse, Problem
+
+Samples = npt.NDArray[np.floating]
+UA_PER_A = 1_000_000.0
+# What one of a unit is in volts or amperes.
+UNITS: dict[str, tuple[str, float]] = {
+    "V": ("V", 1.0), "mV": ("V", 1e-3), "uV": ("V", 1e-6), "A": ("A", 1.0), "mA": ("A", 1e-3), "uA": ("A", 1e-6),
+    "nA": ("A", 1e-9),
+}  # fmt: skip
+
+
+class Block(NamedTuple):
+    """The next samples of each column that was asked for, as the file has them, and how much of the file is read."""
+
+    values: list[Samples]
+    done: float
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One trace. `unit` is what the file says its numbers are (a key of `UNITS`), empty where it does not say."""
+
+    name: str
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """An open file. `blocks(columns)` reads those columns, by number, from the beginning.
+
+    `notes` says what was guessed or does not fit. `probe_said` is the probe's ratio where the file has one. A capture
+    that was `simulated` has samples of a current that flowed nowhere; they are exact, zero included.
+    """
+
+    source: str
+    form: str
+    interval_s: float
+    start_s: float
+    columns: tuple[Column, ...]
+    blocks: Callable[[tuple[int, ...]], Iterator[Block]]
+    notes: tuple[str, ...] = ()
+    probe_said: float | None = None
+    simulated: bool = False
+    resolution: float = 0.0  # the smallest step of its numbers where the form tells it
+
+    @property
+    def rate_hz(self) -> float:
+        """Samples a second."""
+        return 1 / self.interval_s
+
+    def column(self, name: str) -> int:
+        """The number of a column. Raises `Misuse`, naming those there are."""
+        names = [column.name for column in self.columns]
+        if name not in names:
+            raise Misuse(f"{self.source} has no channel {name!r}; it has {', '.join(names)}")
+        return names.index(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a person says of a capture: what its numbers are, through what they were taken, and across what.
+
+    `probe` is what the file's numbers have to be multiplied by: 1 where the oscilloscope was told of its probe. None of
+    it comes from the file: a probe of 10 that nobody set has read 2.88 V for 28.8 V.
+    """
+
+    load_ohm: float
+    unit: str = "V"
+    probe: float = 1.0
+
+    def __post_init__(self) -> None:
+        wrong = []
+        if self.unit not in UNITS:
+            wrong.append(Problem("unit", self.unit, f"must be one of {', '.join(UNITS)}"))
+        if not 0 < self.load_ohm < 1e9:
+            wrong.append(Problem("load", self.load_ohm, "must be the load's resistance in ohm, over 0"))
+        if not 0 < abs(self.probe) < 1e6:
+            wrong.append(Problem("probe", self.probe, "must be the probe's ratio, such as 1 or 10"))
+        if wrong:
+            raise InputInvalid("what was declared", wrong)
+
+    @property
+    def ua_per_number(self) -> float:
+        """What one in the file's numbers is in uA through the load."""
+        kind, factor = UNITS[self.unit]
+        through = self.load_ohm if kind == "V" else 1.0
+        return factor * self.probe * UA_PER_A / through
+
+    def check(self, capture: Capture, number: int) -> None:
+        """Raise `InputInvalid` where the file says another unit than the person."""
+        metadata = capture.columns[number].unit
+        if metadata and metadata != self.unit:
+            allowed = f"the file says {metadata}, declared is {self.unit}: say --unit {metadata} if the file is right"
+            raise InputInvalid(capture.source, [Problem(f"unit of {capture.columns[number].name}", metadata, allowed)])

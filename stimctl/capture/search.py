@@ -1,0 +1,118 @@
+"""Where in a long row of samples something stands out of the baseline.
+
+Not each sample is looked at: a phase lasts 100 us at least, so one look each 40 us meets it twice. The
+baseline is taken anew for each piece of some ten milliseconds, so that offset and drift do no harm; a threshold lies
+over the noise and over what the baseline does by itself (the mains' hum).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from stimctl.capture.model import Samples
+
+LOOK_S = 40e-6
+MOST_STRIDE = 16
+PIECE_S = 0.04
+PIECE_SAMPLES = 1 << 14
+SIGMAS = 6.0
+MERGE_S = 0.7e-3  # what is closer belongs to one pulse: gaps have 100 us at most, the next channel comes after 2.5 ms
+_SINE = 0.618  # of a sine's amplitude: what lies between 40 and 60 % of its values
+_TOGETHER = 1 << 17
+Places = npt.NDArray[np.int64]
+
+
+class Levels(NamedTuple):
+    """What a row of samples is like where nothing happens, in its own numbers."""
+
+    noise: float  # standard deviation from sample to sample
+    step: float  # its resolution
+
+
+class Spans(NamedTuple):
+    """The first and the last sample, of those looked at, of each thing that stands out.
+
+    `wander` is what the baseline does by itself: the amplitude of a sine that would lie about it as its samples do.
+    """
+
+    first: Places
+    last: Places
+    wander: float = 0.0
+
+
+def levels_of(samples: Samples, step: float = 0.0) -> Levels:
+    """Noise from the differences of neighbours and of samples some apart, whose median pulses do not move."""
+    size = min(len(samples), 256)
+    if size < 8:
+        return Levels(0.0, step)
+    starts = np.linspace(0, len(samples) - size, 64).astype(np.int64)
+    rows = np.lib.stride_tricks.sliding_window_view(samples, size)[starts].astype(np.float64)
+    rows = rows[np.isfinite(rows).all(axis=1)]
+    if not len(rows):
+        return Levels(0.0, step)
+    apart = [np.abs(rows[:, lag:] - rows[:, :-lag]) for lag in (1, 3)]
+    noise = float(max(np.median(each) for each in apart)) / (0.6745 * np.sqrt(2))
+    step = step or step_of(samples)
+    if noise < step:  # the median of whole steps is one of them, or none: what is small is looked at
+        small = apart[0][apart[0] < 4.5 * step]
+        noise = float(np.sqrt(np.mean(small**2) / 2)) if len(small) else noise
+    return Levels(noise, step)
+
+
+def step_of(samples: Samples) -> float:
+    """The smallest difference of values that occur; 0 where they are too few to be an oscilloscope's codes."""
+    seen = np.unique(samples[:: max(1, len(samples) // 20_000)])
+    seen = seen[np.isfinite(seen)]
+    step = float(np.min(np.diff(seen))) if len(seen) > 1 else 0.0
+    return step if step < float(np.ptp(seen) if len(seen) else 0.0) / 8 else 0.0
+
+
+def stride_of(interval_s: float) -> int:
+    """Every which sample is looked at."""
+    return max(1, min(MOST_STRIDE, int(LOOK_S / interval_s)))
+
+
+def spans_in(samples: Samples, interval_s: float, levels: Levels) -> Spans:
+    """All that stands out, in order."""
+    found, wander = _hits(samples, interval_s, levels)
+    if not len(found):
+        return Spans(found, found, wander)
+    breaks = np.flatnonzero(np.diff(found) > max(2, round(MERGE_S / interval_s)))
+    return Spans(found[np.concatenate(([0], breaks + 1))], found[np.concatenate((breaks, [len(found) - 1]))], wander)
+
+
+def _hits(samples: Samples, interval_s: float, levels: Levels) -> tuple[Places, float]:
+    size = min(len(samples), max(PIECE_SAMPLES, round(PIECE_S / interval_s)))
+    stride = stride_of(interval_s)
+    size -= size % stride if size > stride else 0
+    if not size:
+        return np.empty(0, np.int64), 0.0
+    whole = len(samples) // size * size
+    in_rows, wander = _in_rows(samples[:whole].reshape(-1, size), stride, levels)
+    found = [in_rows]
+    if whole < len(samples):
+        # The rest has the baseline of the last whole piece's length, so that a pulse does not fill it.
+        begin = max(0, len(samples) - size)
+        begin -= begin % stride
+        last = _in_rows(samples[begin:].reshape(1, -1), stride, levels)[0] + begin
+        found.append(last[last >= whole])
+    return np.concatenate(found), wander
+
+
+def _in_rows(rows: Samples, stride: int, levels: Levels) -> tuple[Places, float]:
+    """Places of samples out of the ordinary, counted through all rows, and how the baseline wanders in a row."""
+    size = rows.shape[1]
+    few = np.sort(rows[:, :: max(1, size // 257)], axis=1)
+    middle, low, high = (few[:, int(few.shape[1] * part)] for part in (0.5, 0.4, 0.6))
+    wander = (high - low) / _SINE
+    over = (SIGMAS * levels.noise + 1.2 * wander + 1.5 * levels.step).astype(rows.dtype)[:, None]
+    middle = middle.astype(rows.dtype)[:, None]
+    looks = -(-size // stride)
+    together = max(1, _TOGETHER // looks)
+    found = []
+    for row in range(0, len(rows), together):
+        seen = rows[row : row + together, ::stride] - middle[row : row + together]
+        place = np.flatnonzero(np.abs(seen, out=seen) > over[row : row + together])
+        found.append((place // looks + row) * size + place % looks * stride)
+    return np.concatenate(found), float(np.median(wander))

@@ -1,0 +1,222 @@
+"""CSV, a block at a time: the library parses, this finds the lines and says what is wrong with one.
+
+A block is cut at the end of a line, so a file of any size needs the memory of one block. gzip is read as it is.
+"""
+
+import gzip
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+from zlib import error as zlib_error
+
+from stimctl.capture.header import Header, read_header
+from stimctl.capture.model import Block, Capture, Samples
+from stimctl.capture.search import step_of
+from stimctl.capture.timebase import TimeBase, Times, found_in
+from stimctl.errors import InputInvalid, Misuse, Problem
+
+HEAD_BYTES = 1 << 16
+BLOCK_BYTES = 1 << 25
+FIRST_BYTES = 1 << 20  # enough to know the rate by
+_GZIP = b"\x1f\x8b"
+_INFINITE = "∞".encode()
+
+
+def open_text(path: Path, *, partial: bool = False) -> Capture:
+    """A text file's capture. Raises `InputInvalid` where its header or its first block make no sense.
+
+    With `partial` fewer samples than the header says are fine: some exports hold only the screen.
+    """
+    return _Text(path, partial=partial).capture()
+
+
+class _Part(NamedTuple):
+    """Whole lines, and how much of the file is read with them."""
+
+    lines: bytes
+    done: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    path: Path
+    partial: bool
+
+    def capture(self) -> Capture:
+        with _opened(self.path) as stream:
+            head = _read(self.path, stream, HEAD_BYTES)
+        header = read_header(_decoded(head))
+        if header is None or not header.places:
+            allowed = "no row of numbers was found in its first 64 KB: is it the CSV that an oscilloscope exports?"
+            raise InputInvalid(str(self.path), [Problem("rows", None, allowed, 1)])
+        first = next(self._parts(header, FIRST_BYTES))
+        values, times = self._parsed(header, first.lines, header.lines + 1, header.places)
+        base = found_in(header, str(self.path), times, _time_texts(header, first.lines))
+        return Capture(
+            source=str(self.path),
+            form=f"{header.maker} CSV",
+            interval_s=base.interval_s,
+            start_s=base.start_s,
+            columns=header.columns,
+            blocks=lambda numbers: self._blocks(header, base, numbers),
+            notes=(*header.notes, *base.notes),
+            probe_said=header.probe,
+            resolution=step_of(values[0]),
+        )
+
+    def _blocks(self, header: Header, base: TimeBase, numbers: tuple[int, ...]) -> Iterator[Block]:
+        places = tuple(header.places[number] for number in numbers)
+        follow = replace(base)
+        read, line = 0, header.lines + 1
+        for part in self._parts(header, BLOCK_BYTES):
+            values, times = self._parsed(header, part.lines, line, places)
+            if times is not None:
+                follow.check(times, line)
+            read, line = read + len(values[0]), line + len(values[0])
+            yield Block(values, part.done)
+        if header.samples is not None and read < header.samples and not self.partial:
+            allowed = (
+                f"the header says {header.samples} samples and the file ends after {read}: export it again, or say"
+            )
+            raise InputInvalid(
+                str(self.path), [Problem("samples", read, f"{allowed} --partial if only a part was exported", line - 1)]
+            )
+
+    def _parts(self, header: Header, size: int) -> Iterator[_Part]:
+        """The file's lines below the header, cut at line ends."""
+        with _opened(self.path) as stream:
+            whole = self.path.stat().st_size
+            for _ in range(header.lines):
+                stream.readline()
+            rest = last = b""
+            while data := _read(self.path, stream, size):
+                cut = data.rfind(b"\n") + 1
+                lines, rest = (rest + data[:cut], data[cut:]) if cut else (b"", rest + data)
+                if lines:
+                    last = lines
+                    yield _Part(lines, min(1.0, _position(stream) / whole))
+            if rest.strip():
+                self._whole(header, rest, last)
+                yield _Part(rest, 1.0)
+
+    def _whole(self, header: Header, line: bytes, before: bytes) -> None:
+        """Raise where the last row has no end and a number in it is shorter than in any of the rows before."""
+        cells = [_last_cell(each, header) for each in [*before.splitlines()[-200:], line]]
+        if len(cells) > 3 and 0 < len(cells[-1]) < min(map(len, cells[:-1])):
+            allowed = f"such as {cells[-2]} stands in the row before: the file stops in the middle of a number"
+            raise InputInvalid(str(self.path), [Problem("last value", cells[-1], allowed, self._lines())])
+
+    def _lines(self) -> int:
+        """How many lines the file has."""
+        with _opened(self.path) as stream:
+            return sum(1 for _ in stream)
+
+    def _parsed(
+        self, header: Header, lines: bytes, first_line: int, places: tuple[int, ...]
+    ) -> tuple[list[Samples], Times | None]:
+        """The columns at those places, and the time column where there is one."""
+        pl = _library()
+        wanted = [*places, header.time_place] if header.time_place >= 0 else [*places]
+        try:
+            frame = _frame(header, lines, wanted)
+        except pl.exceptions.PolarsError as fault:
+            if _INFINITE in lines:
+                return self._parsed(header, lines.replace(_INFINITE, b"inf"), first_line, places)
+            raise self._wrong(header, lines, first_line, wanted, str(fault)) from None
+        if frame.null_count().sum_horizontal().item():
+            raise self._wrong(header, lines, first_line, wanted, "a value is missing")
+        values = [frame[_column(place)].to_numpy() for place in places]
+        return values, frame[_column(header.time_place)].to_numpy() if header.time_place >= 0 else None
+
+    def _wrong(self, header: Header, lines: bytes, first_line: int, wanted: list[int], fault: str) -> InputInvalid:
+        """The first line that the library could not read, and what was expected there."""
+        for number, raw in enumerate(lines.split(b"\n")):
+            line = raw.decode("latin-1").rstrip("\r")
+            cells = line.split(header.separator)
+            if not line.strip():
+                continue
+            where = first_line + number
+            if not max(wanted) < len(cells) <= header.fields:
+                allowed = f"expected {header.fields} fields as in the first row, found {len(cells)}: it stops here"
+                return InputInvalid(str(self.path), [Problem("row", line, allowed, where)])
+            for place in wanted:
+                if not _is_number(cells[place], header):
+                    allowed = "expected a number as in the rows before: it stops here"
+                    return InputInvalid(str(self.path), [Problem(f"field {place + 1}", cells[place], allowed, where)])
+        return InputInvalid(str(self.path), [Problem("rows", None, f"cannot be read: {fault}", first_line)])
+
+
+def _last_cell(line: bytes, header: Header) -> str:
+    cells = line.decode("latin-1").split(header.separator)
+    return cells[max(header.places)].strip() if len(cells) > max(header.places) else ""
+
+
+def _column(place: int) -> str:
+    """The library's own name for a column of a file without names."""
+    return f"column_{place + 1}"
+
+
+def _time_texts(header: Header, lines: bytes) -> list[str]:
+    """The first and the last time as they are written, to see how many digits they have."""
+    ends = lines.strip().split(b"\n", 1)[0], lines.strip().rsplit(b"\n", 1)[-1]
+    cells = [line.decode("latin-1").split(header.separator) for line in ends]
+    return [cell[header.time_place] for cell in cells if 0 <= header.time_place < len(cell)]
+
+
+def _frame(header: Header, lines: bytes, wanted: list[int]) -> Any:
+    pl = _library()
+    types = {place: pl.Float64 if place == header.time_place else pl.Float32 for place in wanted}
+    schema = {_column(place): types.get(place, pl.String) for place in range(header.fields)}
+    return pl.read_csv(
+        lines, has_header=False, separator=header.separator, schema=schema, columns=[*map(_column, sorted(wanted))],
+        decimal_comma=header.decimal_comma, quote_char='"' if b'"' in lines[:1_000] else None, raise_if_empty=False,
+    )  # fmt: skip
+
+
+def _is_number(cell: str, header: Header) -> bool:
+    try:
+        float(cell.strip().strip('"').replace(",", ".") if header.decimal_comma else cell.strip().strip('"'))
+    except ValueError:
+        return False
+    return True
+
+
+def _decoded(head: bytes) -> str:
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise Misuse("the file is UTF-16: save it as plain text (UTF-8) and try again")
+    try:
+        return head.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return head.decode("latin-1")
+
+
+def _opened(path: Path) -> IO[bytes] | gzip.GzipFile:
+    stream = path.open("rb")
+    if stream.read(2) != _GZIP:
+        stream.seek(0)
+        return stream
+    stream.close()
+    return gzip.open(path)
+
+
+def _read(path: Path, stream: IO[bytes] | gzip.GzipFile, size: int) -> bytes:
+    try:
+        return stream.read(size)
+    except (EOFError, gzip.BadGzipFile, zlib_error) as fault:
+        allowed = f"expected the rest of a gzip file: it is cut off or damaged ({fault})"
+        raise InputInvalid(str(path), [Problem("gzip", None, allowed)]) from None
+
+
+def _position(stream: IO[bytes] | gzip.GzipFile) -> int:
+    """How much of the file on the disk is read."""
+    raw = getattr(stream, "fileobj", None)
+    return int(raw.tell() if raw is not None else stream.tell())
+
+
+def _library() -> Any:
+    try:
+        import polars
+    except ImportError:
+        raise Misuse("reading CSV needs polars: install it with `pip install 'stimctl[bench]'`") from None
+    return polars

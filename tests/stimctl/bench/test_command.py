@@ -1,0 +1,170 @@
+"""`stimctl bench accept`: from a CSV to a verdict, a page, paper and XML, and what it says of what it cannot know."""
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree as Xml
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from stimctl.cli import codes, main
+from tests.stimctl.capture.forms import rigol_increment, tektronix
+from tests.stimctl.capture.synthesis import Bench, Floats, Truth, drawn, on_bench
+
+RATE_HZ = 100_000.0
+SECONDS = 9.5
+BENCH = Bench(rate_hz=RATE_HZ, noise_v=0.004, bits=8, offset_v=0.012)
+
+
+def train(level_v: float = 0.5, *, width_us: float = 200.0, period_s: float = 0.0100003, second: float = 1.0) -> Floats:
+    """bench-2-100hz: 2 Hz for 3 s, 100 Hz for 3 s, and so on."""
+    low = Truth(level_v, 600, 0, 600, level_v * second)
+    high = Truth(level_v, width_us, 0, width_us, level_v * second)
+    slow = [0.0105003 + k * 0.5 for k in range(6)] + [6.0105003 + k * 0.5 for k in range(6)]
+    fast = [3.0105003 + k * period_s for k in range(int(2.995 / period_s))] + [
+        9.0105003 + k * period_s for k in range(40)
+    ]
+    return drawn(slow, low, RATE_HZ, SECONDS) + drawn(fast, high, RATE_HZ, SECONDS)
+
+
+@pytest.fixture(scope="module")
+def texts() -> tuple[str, str]:
+    """A good capture and its reference as a Rigol exports them: written once, they have a million rows."""
+    times = np.arange(round(SECONDS * RATE_HZ)) / RATE_HZ - 1
+    columns = on_bench(train(), BENCH), on_bench(np.zeros(len(times)), BENCH)
+    good, off = (rigol_increment(times, [column]) for column in columns)
+    return good, off
+
+
+@pytest.fixture
+def files(texts: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name, text in zip(("good.csv", "off.csv"), texts, strict=True):
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def saved(name: str, samples: Floats) -> str:
+    np.savez(name, ch1=samples.astype(np.float32), rate_hz=RATE_HZ)
+    return name
+
+
+def accept(*options: str) -> Result:
+    return CliRunner(env={"COLUMNS": "200"}).invoke(main, ["bench", "accept", *options])
+
+
+GOOD = ("--capture", "good.csv", "--profile", "bench-2-100hz", "--load", "500")
+
+
+def test_one_command_from_a_csv_to_a_verdict(files: Path) -> None:
+    result = accept(*GOOD)
+    assert result.exit_code == codes.NOT_EXAMINED, result.output
+    assert result.output.splitlines()[0] == "HOLDS in what was measured; 2 not measurable"
+    assert "needs a reference capture with the outputs disabled" in result.output
+    assert "SIMULATED" not in result.output
+
+
+def test_with_a_reference_all_is_measured_and_written(files: Path) -> None:
+    pytest.importorskip("typst", reason="typst is not installed: no PDF can be made")
+    out = [text for kind in ("html", "pdf", "json", "junit") for text in (f"--{kind}", f"r.{kind}")]
+    result = accept(*GOOD, "--amplitude-ma", "1", "--reference", "off.csv", "--needle", "0.30x30", *out)
+    assert result.exit_code == codes.DONE, result.output
+    told = json.loads(Path("r.json").read_text("utf-8"))
+    rows = {(row["where"], row["name"]): row for row in told["captures"][0]["rows"]}
+    for (where, name), true in {
+        ("CH1, 2 Hz", "amplitude, median"): 1_000, ("CH1, 100 Hz", "amplitude, median"): 1_000,
+        ("CH1, 2 Hz", "width, median"): 600, ("CH1, 100 Hz", "width, median"): 200, ("CH1, 2 Hz", "rate"): 2,
+        ("CH1, 2 Hz", "dwell, farthest"): 3.0, ("CH1", "average direct current"): 0, ("CH1", "net charge a pulse"): 0,
+    }.items():  # fmt: skip
+        row = rows[where, name]
+        assert row["verdict"] == "holds", row
+        assert abs(row["value"] - true) <= row["uncertainty"] + 0.05, row
+    assert told["tolerances"]["file"] == "stimctl/bench/tolerances.toml"
+    assert told["instrument"]["assumed"] == ["gain", "load", "time base"]
+    page = Path("r.html").read_text("utf-8")
+    assert page.count("<svg") == 1
+    assert "stimctl/bench/tolerances.toml" in page
+    assert Path("r.pdf").read_bytes().startswith(b"%PDF")
+    suite = Xml.parse("r.junit").getroot()[0]
+    assert suite.get("failures") == suite.get("skipped") == "0"
+
+
+@pytest.mark.parametrize(
+    ("changed", "figure"),
+    [
+        ({"level_v": 0.42}, "amplitude, median"),
+        ({"width_us": 250.0}, "width, median"),
+        ({"period_s": 0.0109}, "rate"),
+        ({"second": 0.8}, "second phase, amplitude"),
+    ],
+)
+def test_what_is_wrong_fails(changed: dict[str, float], figure: str, files: Path) -> None:
+    bad = saved("bad.npz", on_bench(train(**changed), BENCH))
+    result = accept("--capture", bad, *GOOD[2:], "--amplitude-ma", "1", "--junit", "r.xml")
+    assert result.exit_code == codes.UNMET, result.output
+    assert result.output.startswith("DOES NOT HOLD")
+    failed = {
+        case.get("name") for case in Xml.parse("r.xml").getroot().iter("testcase") if case.find("failure") is not None
+    }
+    assert figure in failed
+
+
+def test_between_holding_and_failing_it_is_undecided(files: Path) -> None:
+    edge = saved("edge.npz", on_bench(train(0.455), BENCH))
+    result = accept("--capture", edge, *GOOD[2:], "--amplitude-ma", "1")
+    assert result.exit_code == codes.NOT_EXAMINED, result.output
+    assert "undecided" in result.output
+    surely = accept(
+        "--capture", edge, *GOOD[2:], "--amplitude-ma", "1", "--gain-percent", "0.1", "--load-percent", "0.1"
+    )
+    assert "amplitude, median" in surely.output
+    row = next(line for line in surely.output.splitlines() if line.startswith("CH1, 2 Hz") or "ch1, 2 Hz" in line)
+    assert row.endswith("holds")
+
+
+def test_three_loads_make_the_sheet(files: Path) -> None:
+    two = saved("b.npz", on_bench(train(2.0), Bench(rate_hz=RATE_HZ, noise_v=0.004)))
+    ten = saved("c.npz", on_bench(train(10.0), Bench(rate_hz=RATE_HZ, noise_v=0.02)))
+    loads = ("--capture", two, "--load", "2000", "--capture", ten, "--load", "10000")
+    accept(*GOOD, *loads, "--amplitude-ma", "1", "--needle", "0.30x30", "--json", "r.json")
+    sheet = json.loads(Path("r.json").read_text("utf-8"))["sheet"]
+    assert sheet["loads_ohm"] == [500, 2_000, 10_000]
+    volts = next(line for line in sheet["figures"] if line["name"] == "maximum voltage")
+    assert [figure["value"] for figure in volts["figures"]] == pytest.approx([0.5, 2.0, 10.0], rel=0.05)
+    names = {line["name"] for line in sheet["figures"]}
+    assert {"maximum current", "2 Hz: pulse duration, first phase", "100 Hz: frequency", "net charge a pulse"} <= names
+    assert {"2 Hz: phase charge", "rms current density", "power density"} <= names
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (("--capture", "none.csv", *GOOD[2:]), codes.INVALID, "cannot be read"),
+        ((*GOOD, "--capture", "good.csv"), codes.USAGE, "each --capture needs its --load"),
+        ((*GOOD, "--unit", "mV"), codes.INVALID, "the file says V, declared is mV"),
+        ((*GOOD, "--channel", "CH7"), codes.INVALID, "no channel 'CH7'; it has CH1"),
+        ((*GOOD, "--needle", "thin"), codes.INVALID, "such as 0.30x30"),
+        ((*GOOD, "--reference", "good.csv"), codes.INVALID, "taken with the outputs disabled"),
+        ((*GOOD[:3], "migraine", *GOOD[4:]), codes.INVALID, "nothing to stimulate"),
+        ((*GOOD[:5], "0"), codes.INVALID, "must be the load's resistance"),
+        ((*GOOD, "--tolerances", "good.csv"), codes.INVALID, "is no TOML"),
+    ],
+)
+def test_what_cannot_be_is_said(options: tuple[str, ...], code: int, words: str, files: Path) -> None:
+    result = accept(*options)
+    assert result.exit_code == code, result.output
+    assert words in result.output
+
+
+def test_a_probe_in_the_file_is_told_and_not_used(files: Path) -> None:
+    times = np.arange(5_000) / RATE_HZ
+    Path("tek.csv").write_text(tektronix(times, [train()[300_000:305_000]]))
+    result = accept("--capture", "tek.csv", *GOOD[2:])
+    assert "its probe is 10x; its numbers were taken as declared, times 1" in result.output
+
+
+def test_a_probe_that_nobody_set_is_suspected(files: Path) -> None:
+    result = accept(*GOOD, "--amplitude-ma", "1", "--probe", "10")
+    assert result.exit_code == codes.UNMET
+    assert "10 times what was commanded: is --probe or --unit right?" in result.output

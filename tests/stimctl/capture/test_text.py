@@ -1,0 +1,168 @@
+"""CSV in all its forms gives the same samples, and a file that is wrong is told where it stops making sense."""
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stimctl.capture import open_capture
+from stimctl.capture import text as reader
+from stimctl.errors import InputInvalid, Misuse
+from tests.stimctl.capture.forms import FORMS, SINGLE, keysight, picoscope, rigol_increment, siglent, tektronix
+from tests.stimctl.capture.synthesis import Bench, Truth, capture, steady
+
+RATE_HZ = 100_000.0
+TIMES = np.arange(5_000) / RATE_HZ - 0.012
+VOLTS = capture(steady(0.01, 4), Truth(), Bench(rate_hz=RATE_HZ), 0.05)
+OTHER = VOLTS[::-1] / 2
+
+
+def _read(path: Path) -> list[np.ndarray]:
+    opened = open_capture(path)
+    numbers = tuple(range(len(opened.columns)))
+    blocks = [block.values for block in opened.blocks(numbers)]
+    return [np.concatenate([block[number] for block in blocks]) for number in numbers]
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_each_form_gives_its_samples_and_its_rate(name: str, tmp_path: Path) -> None:
+    maker, form = FORMS[name]
+    columns = [VOLTS] if name in SINGLE else [VOLTS, OTHER]
+    path = tmp_path / "capture.csv"
+    path.write_text(form(TIMES, columns), "utf-8")
+    opened = open_capture(path)
+    assert opened.form == f"{maker} CSV"
+    assert opened.rate_hz == pytest.approx(RATE_HZ, rel=1e-5)
+    assert opened.start_s == pytest.approx(TIMES[0], abs=1e-5)
+    assert len(opened.columns) == len(columns)
+    assert {column.unit for column in opened.columns} <= {"V", ""}
+    for seen, drawn in zip(_read(path), columns, strict=True):
+        np.testing.assert_allclose(seen, drawn, atol=1e-4)
+
+
+def test_what_was_guessed_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "capture.csv"
+    path.write_text(FORMS["saleae"][1](TIMES, [VOLTS]))
+    assert any("unit of Channel 0 is not said" in note for note in open_capture(path).notes)
+    path.write_text("a,b\n" + "\n".join(f"{t:.6f},{v:.4f}" for t, v in zip(TIMES, VOLTS, strict=True)))
+    notes = " ".join(open_capture(path).notes)
+    assert "no maker was recognised" in notes
+    assert "no column says that it is time" in notes
+
+
+def test_a_wrong_interval_in_the_header_is_said_and_not_used(tmp_path: Path) -> None:
+    path = tmp_path / "capture.csv"
+    path.write_text(FORMS["siglent_long"][1](TIMES, [VOLTS, OTHER]))
+    opened = open_capture(path)
+    assert opened.rate_hz == pytest.approx(RATE_HZ, rel=1e-6)
+    assert any("1.3e-12" in note for note in opened.notes)
+
+
+def test_a_time_column_without_resolution_is_computed(tmp_path: Path) -> None:
+    path = tmp_path / "capture.csv"
+    rows = "".join(f"{t:.4f},{v:.4f}\n" for t, v in zip(TIMES, VOLTS, strict=True))
+    path.write_text(f"X,CH1\nSecond,Volt\n{rows}")
+    opened = open_capture(path)
+    assert opened.rate_hz == pytest.approx(RATE_HZ, rel=0.003)
+    assert any("too few digits" in note for note in opened.notes)
+    path.write_text(f"Sample Interval,1e-05\nX,CH1\nSecond,Volt\n{rows}")
+    assert open_capture(path).rate_hz == pytest.approx(RATE_HZ, rel=1e-9)
+    assert len(_read(path)[0]) == len(VOLTS)
+
+
+def test_millivolts_probe_and_infinity(tmp_path: Path) -> None:
+    path = tmp_path / "capture.csv"
+    path.write_text(
+        "Time,Channel A\n(us),(mV)\n\n" + "".join(f"{n * 10},{n % 7 * 100}\n" for n in range(100)) + "1000,∞\n"
+    )
+    opened = open_capture(path)
+    assert opened.columns[0].unit == "mV"
+    assert opened.interval_s == pytest.approx(1e-5)
+    assert np.isinf(_read(path)[0][-1])
+    path.write_text(tektronix(TIMES, [VOLTS]))
+    assert open_capture(path).probe_said == 10
+
+
+def test_gzip_and_small_blocks_give_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "BLOCK_BYTES", 4_099)
+    text = keysight(TIMES, [VOLTS, OTHER]).encode()
+    path = tmp_path / "capture.csv.gz"
+    path.write_bytes(gzip.compress(text))
+    np.testing.assert_allclose(_read(path)[1], OTHER, atol=1e-4)
+    path.write_bytes(gzip.compress(text)[:-2_000])
+    with pytest.raises(InputInvalid, match="cut off or damaged"):
+        _read(path)
+
+
+@pytest.mark.parametrize("small", [True, False])
+def test_errors_name_the_line(small: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if small:
+        monkeypatch.setattr(reader, "BLOCK_BYTES", 4_099)
+    path = tmp_path / "capture.csv"
+    lines = keysight(TIMES, [VOLTS]).split("\n")
+    wrong: tuple[tuple[Callable[[int], str], str], ...] = (
+        (lambda at: "+1.0E-03,twelve", "expected a number"),
+        (lambda at: lines[at].split(",")[0], "expected 2 fields as in the first row, found 1"),
+        (lambda at: lines[at] + ",5,6", "expected 2 fields as in the first row, found 4"),
+        (lambda at: lines[at].split(",")[0] + ",", "expected a number"),
+    )
+    for change, words in wrong:
+        path.write_text("\n".join([*lines[:3_000], change(3_000), *lines[3_001:]]))
+        with pytest.raises(InputInvalid, match=f"line 3001: .*{words}"):
+            _read(path)
+    path.write_text("\n".join([*lines[:3_000], *lines[3_001:]]))
+    with pytest.raises(InputInvalid, match=r"line 3001: .*stop being even here"):
+        _read(path)
+
+
+def test_a_truncated_file_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "capture.csv"
+    whole = siglent(TIMES, [VOLTS])
+    path.write_text(whole[: whole.rindex("\n", 0, len(whole) - 500) + 1])
+    with pytest.raises(InputInvalid, match="says 5000 samples and the file ends after 49"):
+        _read(path)
+    assert len(next(iter(open_capture(path, partial=True).blocks((0,)))).values[0]) > 4_900
+    text = picoscope(TIMES, [VOLTS, OTHER])
+    path.write_text(text[: text.rindex(",") - 14])
+    with pytest.raises(InputInvalid, match="it stops here"):
+        _read(path)
+    text = rigol_increment(TIMES, [VOLTS])
+    path.write_text(text[:-5])
+    with pytest.raises(InputInvalid, match=r"line 5002: .*(expected a number|in the middle of a number)"):
+        _read(path)
+
+
+def test_a_gap_in_the_count_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "capture.csv"
+    lines = rigol_increment(TIMES, [VOLTS]).split("\n")
+    path.write_text("\n".join([*lines[:100], *lines[200:]]))
+    with pytest.raises(InputInvalid, match=r"line 101: .*stop being even"):
+        _read(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is empty"),
+        (b"nothing but words\nand more\n", "no row of numbers"),
+        (b"Sequence,CH1\n", "no row of numbers"),
+        (b"X,CH1\nSequence,Volt\n0,1\n1,2\n", "has to say the interval"),
+        (b"Time,CH1\n(s),(V)\n1,0\n0,0\n-1,0\n", "time has to rise"),
+        (b"Time,CH1\n(s),(V)\n1,0\n", "two rows at least"),
+        (b"PK\x03\x04 no zip", "damaged or cut off"),
+    ],
+)
+def test_what_is_no_capture(content: bytes, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "capture.csv"
+    path.write_bytes(content)
+    with pytest.raises(InputInvalid, match=words):
+        open_capture(path)
+
+
+def test_utf_16_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "capture.csv"
+    path.write_bytes(keysight(TIMES[:50], [VOLTS[:50]]).encode("utf-16"))
+    with pytest.raises(Misuse, match="UTF-16"):
+        open_capture(path)
