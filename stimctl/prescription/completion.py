@@ -41,7 +41,7 @@ def choice_range(profile: Profile, name: str, limit: Limit, factor: int) -> tupl
     `factor` of that unit are one of the profile's.
     """
     value = None if profile.kind == "bench" else getattr(profile.stimulation, name).value
-    return limit.low, limit.high if value is None else min(limit.high, value.scaled(factor)[1])
+    return limit.low, limit.high if value is None else min(limit.high, _scaled(value.high, factor))
 
 
 def _range_problems(fields: PrescriptionFields) -> Iterator[Problem]:

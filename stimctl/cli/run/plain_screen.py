@@ -42,6 +42,9 @@ class PlainLines:
             profile = self._prescription.profile
             who = f"{view.identity.model} {view.identity.serial}, firmware {view.identity.firmware}"
             self._say(view.now_us, f"{self._banner}: {who}; {profile.title} ({profile.id} {profile.version})")
+            for flag in self._prescription.flags:
+                if flag.name == "reached":
+                    self._say(view.now_us, str(flag))
         self._waiting += events
         if not self._banner and view.end is None:
             return  # what it is comes before what it does

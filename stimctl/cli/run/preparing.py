@@ -190,9 +190,8 @@ def _left(draft: Draft) -> dict[str, str]:
     if left is None:
         return {}
     who = left.answers.get("pseudonym", "nobody yet")
-    click.echo(
-        f"Answers were left on {left.saved.astimezone():%Y-%m-%d at %H:%M}, for {who}: {len(left.answers)} of them."
-    )
+    when = f"{left.saved.astimezone():%Y-%m-%d at %H:%M}"
+    click.echo(f"{len(left.answers)} answers were left on {when}, for {who}.")
     if click.confirm("Go on from there? (n: they are thrown away)", default=None):
         return dict(left.answers)
     draft.remove()

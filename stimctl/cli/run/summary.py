@@ -82,6 +82,8 @@ def _reached(report: SessionReport) -> list[tuple[str, object]]:
     rows: list[tuple[str, object]] = []
     for channel, reached_ua in sorted(report.reached_ua.items()):
         target_ua = report.targets_ua[channel]
+        if not target_ua and not reached_ua:
+            continue  # a titration that nobody raised
         text = f"{ma_text(reached_ua)} reached, {ma_text(target_ua)} asked for"
         rows.append((f"channel {channel}", f"{text}: NOT REACHED" if reached_ua < target_ua else text))
     return rows

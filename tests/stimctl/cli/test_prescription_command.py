@@ -41,7 +41,7 @@ def test_it_is_shown_with_what_will_be_reached(tmp_path: Path) -> None:
     file = short(tmp_path, seconds="seconds = 5", amplitude_ma="amplitude_ma = 2.0")
     shown = invoke("show", file)
     assert "0:05 min of 2/100 Hz, ceiling 2.00 mA" in shown
-    assert "channel 1: 0.73 mA reached after 4." in shown
+    assert "channel 1: 0.73 mA reached after 3.2 s" in shown
     assert "2.00 mA asked for" in shown
 
 
@@ -50,7 +50,7 @@ def test_one_taken_out_of_the_log_is_the_one_that_was_run(name: str, tmp_path: P
     original = from_file(examples_folder() / name)
     saved, taken = tmp_path / "saved.toml", tmp_path / "taken.toml"
     arguments = (original.protocol.id, "--port", "sim://", "--prescription", str(examples_folder() / name))
-    run(*arguments, "--save", str(saved), code=codes.ENDED_EARLY if original.titrate else codes.DONE)
+    run(*arguments, "--save", str(saved))
     invoke("from-log", "latest", "-o", str(taken))
     for file in (saved, taken):
         assert from_file(file).record() == original.record()
