@@ -118,18 +118,19 @@ class PointName:
 
 
 class ChannelNumbers:
-    """How many channels, or which: `2` is channels 1 and 2, `1,3` these two."""
+    """How many channels, or which: `2` is channels 1 and 2, `1,3` these two, `3,` the third alone."""
 
     def __init__(self, most: int, highest: int) -> None:
         self._most, self._highest = most, highest
         self.hint = f"1 to {most}, or their numbers, as in 1,{highest}"
 
     def read(self, text: str) -> tuple[int, ...]:
-        numbers = text.replace(" ", "").split(",")
+        typed = text.replace(" ", "")
+        numbers = typed.removesuffix(",").split(",")
         if not all(re.fullmatch(r"[0-9]{1,2}", each) for each in numbers):
             raise Misuse(f"{text!r} is no number of channels: {self.hint}")
         channels = tuple(map(int, numbers))
-        if len(channels) == 1:
+        if "," not in typed:
             channels = tuple(range(1, channels[0] + 1))
         if not 1 <= len(channels) <= self._most or len(set(channels)) < len(channels):
             raise Misuse(f"Channels must be 1 to {self._most}, each once")

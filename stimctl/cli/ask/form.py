@@ -67,14 +67,15 @@ class Form:
                 self._notes.clear()
                 return value
         self._before_each()
-        for note in self._notes:
+        for note in filter(None, self._notes):
             click.echo(note)
         self._notes.clear()
         text, value = self._prompt(title, kind, "" if of_moment else self._offered.get(name, ""))
         self._standing[name] = text
         self._passed[name] = title
-        everything = {**self._offered, **self._standing}
-        self._keep({each: answer for each, answer in everything.items() if each not in self._of_moment})
+        if not of_moment:
+            everything = {**self._offered, **self._standing}
+            self._keep({each: answer for each, answer in everything.items() if each not in self._of_moment})
         return value
 
     def choose(self, name: str, title: str, choices: list[str]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from stimctl import limits
-from stimctl.anatomy import ASHI, PAIRED_SIDES, Region, Side, check_pair, find, place
+from stimctl.anatomy import ASHI, PAIRED_SIDES, Placement, Region, Side, check_pair, find, place
 from stimctl.cli.ask.answers import Amount, ChannelNumbers, PointName, Words, YesNo, text_of
 from stimctl.cli.ask.form import AskAgain, Form, Unfit
 from stimctl.errors import InputInvalid, Unsafe
@@ -25,7 +25,8 @@ from stimctl.profile import Profile
 from stimctl.profile.amounts import limit_text
 from stimctl.units import UA_PER_MA, US_PER_MIN, whole
 
-_OTHER = "other"
+_OTHER, _LOAD = "other", "terminals"
+_TERMINALS: tuple[dict[str, Any], dict[str, Any]] = ({"point": "terminal 1"}, {"point": "terminal 2"})
 _OF_END = ("point", "side", "region", "spot")
 _UM_PER_MM = 1_000
 _WORDS, _YES_NO = Words(), YesNo()
@@ -66,14 +67,11 @@ class PrescriptionQuestions:
         values |= duration(form.ask("minutes", "Minutes", self._amount("minutes", limits.STIMULATION, "min")))
         ceiling_ua = form.ask("ceiling", "Ceiling", self._amount("amplitude_ma", limits.CEILING, "mA"))
         values["ceiling_ma"] = ceiling_ua / UA_PER_MA
-        if subject is not Subject.SIMULATOR and form.ask(
-            "titrate", "Begin at zero and raise to the subject's tolerance (titrate)?", _YES_NO
-        ):
+        if form.ask("titrate", "Begin at zero and raise to the subject's tolerance (titrate)?", _YES_NO):
             values["titrate"] = True
         numbers = form.ask("channels", "Channels, each with a pair of needles", _CHANNELS)
         amplitude = None if "titrate" in values else self._amplitude(ceiling_ua)
-        load = subject is Subject.DUMMY_LOAD or profile.kind == "bench"
-        values["channels"] = [self._channel(form, n, amplitude, load=load) for n in numbers]
+        values["channels"] = [self._channel(form, n, amplitude, subject) for n in numbers]
         self._clinician(form, values)
         return self._plateau(form, values)
 
@@ -96,13 +94,10 @@ class PrescriptionQuestions:
 
     # --- channels ---
 
-    def _channel(self, form: Form, number: int, amplitude: Amount | None, *, load: bool) -> dict[str, Any]:
+    def _channel(self, form: Form, number: int, amplitude: Amount | None, subject: Subject) -> dict[str, Any]:
         form.note(click.style(f"\nChannel {number}", bold=True))
         channel: dict[str, Any] = {"channel": number}
-        if load:
-            channel |= {"first": {"point": "terminal 1"}, "second": {"point": "terminal 2"}}
-        else:
-            channel["first"], channel["second"] = self._pair(form, number)
+        channel["first"], channel["second"] = self._pair(form, number, subject)
         if amplitude is not None:
             channel["amplitude_ma"] = form.ask(f"amplitude {number}", f"Amplitude, channel {number}", amplitude)
             channel["amplitude_ma"] /= UA_PER_MA
@@ -113,11 +108,16 @@ class PrescriptionQuestions:
         }
         return channel
 
-    def _pair(self, form: Form, number: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _pair(self, form: Form, number: int, subject: Subject) -> tuple[dict[str, Any], dict[str, Any]]:
+        if subject is Subject.DUMMY_LOAD or self._profile.kind == "bench":
+            return _TERMINALS
         named = self._profile.stimulation.pairs.value if self._profile.stimulation is not None else None
         known = {f"{first}/{second}": (first, second) for first, second in named or ()}
         pair = f"pair {number}"
-        chosen = form.choose(pair, f"Pair, channel {number}", [*known, _OTHER]) if known else _OTHER
+        simulated = [_LOAD] if subject is Subject.SIMULATOR else []
+        chosen = form.choose(pair, f"Pair, channel {number}", [*known, _OTHER, *simulated])
+        if chosen == _LOAD:
+            return _TERMINALS
         if chosen != _OTHER:
             side = form.choose(f"side {number}", f"Side, channel {number}", sorted(PAIRED_SIDES))
             first, second = ({"point": point, "side": side} for point in known[chosen])
@@ -176,6 +176,7 @@ def _of_subject(form: Form, subject: Subject) -> dict[str, Any]:
 
 
 def _end(form: Form, name: str, title: str) -> dict[str, Any]:
+    """Where one needle is. Raises `AskAgain` for a place that contradicts itself."""
     point = find(form.ask(f"point {name}", f"{title}: point", PointName()))
     sides = sorted(point.sides())
     end: dict[str, Any] = {"point": point.code}
@@ -184,18 +185,17 @@ def _end(form: Form, name: str, title: str) -> dict[str, Any]:
     if point is ASHI:
         end["region"] = form.choose(f"region {name}", f"{title}: region", [str(each) for each in Region])
         end["spot"] = form.ask(f"spot {name}", f"{title}: its place in words", _WORDS)
+    try:
+        _placed(end)
+    except InputInvalid as wrong:
+        why = "; ".join(each.allowed for each in wrong.problems)
+        raise AskAgain([f"{each} {name}" for each in _OF_END[1:]], why) from None
     return end
 
 
 def _check_pair(number: int, first: Mapping[str, Any], second: Mapping[str, Any]) -> None:
-    """Say at once that a pair is refused, or that a needle's place is none. Raises `AskAgain`."""
-    places = []
-    for name, end in (("first", first), ("second", second)):
-        try:
-            places.append(_placed(end))
-        except InputInvalid as wrong:
-            why = "; ".join(each.allowed for each in wrong.problems)
-            raise AskAgain([f"{each} {number} {name}" for each in _OF_END[1:]], why) from None
+    """Say at once that a pair is refused. Raises `AskAgain`."""
+    places = _placed(first), _placed(second)
     reason = check_pair(*places)
     if reason is not None:
         ends = [f"{each} {number} {name}" for name in ("first", "second") for each in _OF_END]
@@ -203,7 +203,7 @@ def _check_pair(number: int, first: Mapping[str, Any], second: Mapping[str, Any]
         raise AskAgain(pair, f"{places[0]} to {places[1]} is refused: {reason}")
 
 
-def _placed(end: Mapping[str, Any]) -> Any:
+def _placed(end: Mapping[str, Any]) -> Placement:
     side, region = end.get("side"), end.get("region")
     return place(end["point"], side and Side(side), region and Region(region), end.get("spot", ""))
 
@@ -227,7 +227,7 @@ def answers_for(values: Mapping[str, Any], profile: Profile) -> dict[str, str]:
     channels = values["channels"]
     numbers = [each["channel"] for each in channels]
     dense = numbers == list(range(1, len(numbers) + 1))
-    answers["channels"] = str(len(numbers)) if dense else ",".join(map(str, numbers))
+    answers["channels"] = str(len(numbers)) if dense else ",".join(map(str, numbers)) + ","
     for channel in channels:
         answers |= _channel_answers(channel, profile)
     if "clinician" in values:
@@ -245,7 +245,7 @@ def _channel_answers(channel: Mapping[str, Any], profile: Profile) -> dict[str, 
     pair = tuple(each["point"] for each in ends)
     if pair in (pairs or ()) and ends[0].get("side") == ends[1].get("side"):
         return answers | {f"pair {n}": "/".join(pair), f"side {n}": ends[0]["side"]}
-    answers[f"pair {n}"] = _OTHER
+    answers[f"pair {n}"] = _LOAD if ends == _TERMINALS else _OTHER
     for name, end in zip(("first", "second"), ends, strict=True):
         answers |= {f"{key} {n} {name}": str(value) for key, value in end.items()}
     return answers

@@ -78,6 +78,8 @@ class ScreeningQuestions:
         answers = {each.id: each.wanted != (n in numbers) for n, each in enumerate(questions, 1)}
         self._refuse(f"screening {name}", answers)
         self._answers |= answers
+        warned = [each.why for each in questions if each.kind is AnswerKind.WARNING and answers[each.id]]
+        form.note("\n".join(click.style(f"  Attention: {why}", fg="yellow") for why in warned))
 
     def _refuse(self, name: str, answers: Mapping[str, bool]) -> None:
         """End it where an answer forbids the session; a slip of the key is asked about once, and is no override."""

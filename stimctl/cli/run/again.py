@@ -36,16 +36,17 @@ def last_session(pseudonym: str, *, rehearsal: bool) -> LastSession:
     return LastSession(began, datetime.now(UTC))
 
 
-def earlier_values(name: str, profile_id: str | None, *, rehearsal: bool) -> dict[str, Any]:
+def earlier_values(name: str, profile_id: str | None, *, rehearsal: bool) -> tuple[dict[str, Any], Mapping[str, Any]]:
     """The prescription of the newest session of `name`, a pseudonym or a session's id; of any, where it is empty.
 
-    Raises `Misuse` where there is none.
+    With it the profile that it followed: id, version, hash. Raises `Misuse` where there is none.
     """
     for _, entry in _opened():
         body = entry.body
         fits = not name or body.get("pseudonym") == name or entry.session_id == name
         if fits and profile_id in (None, _profile_id(body)) and _rehearsed(body) == rehearsal:
-            return values_of(body.get("prescription") or {})
+            values = values_of(body.get("prescription") or {})
+            return values, body["prescription"]["profile"]
     who = f" of {name!r}" if name else ""
     what = f" with {profile_id}" if profile_id else ""
     kind = "rehearsal" if rehearsal else "session"

@@ -90,7 +90,9 @@ def _given(request: RunRequest, profiles: Profiles) -> dict[str, Any] | None:
         values = {**values_in(request.file), "subject": subject_of(request.file)[0]}
     elif request.again is not None:
         profile_id = None if request.name is None else choose(profiles, request.name).id
-        return earlier_values(request.again, profile_id, rehearsal=request.rehearse)
+        values, followed = earlier_values(request.again, profile_id, rehearsal=request.rehearse)
+        _tell_change(choose(profiles, values["profile"]), followed)
+        return values
     elif request.name is None:
         raise click.UsageError("Missing argument 'NAME': name a profile, or --again for an earlier prescription")
     else:
@@ -106,6 +108,13 @@ def _given(request: RunRequest, profiles: Profiles) -> dict[str, Any] | None:
     elif not request.rehearse:
         no_simulation(request.url, subject)
     return values
+
+
+def _tell_change(profile: Profile, followed: Mapping[str, Any]) -> None:
+    """A prescription of another text of the profile is checked against the present one; the person should know."""
+    if followed.get("sha256") != profile.sha256:
+        told = f"{profile.id} {followed.get('version')} was followed then; now it is {profile.version}, with other text"
+        click.secho(f"The profile has changed: {told}. Look at each answer.", fg="yellow")
 
 
 def _check_file(request: RunRequest, paper: PaperPrescription, profiles: Profiles) -> None:

@@ -71,7 +71,7 @@ def test_what_is_not_there_is_a_sentence(home: Path) -> None:
 def test_a_new_one_is_asked_without_a_device_and_written(home: Path, tmp_path: Path) -> None:
     file = tmp_path / "new.toml"
     with Terminal("prescription", "new", "low-back-pain", "-o", str(file)) as terminal:
-        answered(terminal, [*ON_SIMULATOR[:10], ("Inserted", "30 mm"), ON_SIMULATOR[11], ("Enter goes on", "")])
+        answered(terminal, [*ON_SIMULATOR[:11], ("Inserted", "30 mm"), ON_SIMULATOR[12], ("Enter goes on", "")])
         terminal.wait_for("The prescription is ")
         assert terminal.ended() == codes.DONE
     values = tomllib.loads(file.read_text())

@@ -53,6 +53,7 @@ SCORE = Amount("Pain", 0, 10)
         (Words(), "  Dr. O. ", "Dr. O."),
         (ChannelNumbers(3, 4), "2", (1, 2)),
         (ChannelNumbers(3, 4), "1, 3", (1, 3)),
+        (ChannelNumbers(3, 4), "3,", (3,)),
         (Checklist(7, "none"), "None", frozenset()),
         (Checklist(7, "none"), "2, 5 7", frozenset({2, 5, 7})),
         (Checklist(4, "yes", ["y"]), "y", frozenset()),

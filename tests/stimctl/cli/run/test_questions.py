@@ -26,8 +26,9 @@ ON_SIMULATOR: Steps = (
     ("Operator", "Dr. O."),
     (r"Minutes \(1 s to 30 min; low-back-pain says 20 to 30\)", "20 min"),
     (r"Ceiling \(0\.5 to 2\.0 mA; low-back-pain says 0\.5 to 2\)", "2,0"),
+    ("titrate", "n"),
     ("Channels", "1"),
-    (r"Pair, channel 1 \(BL-23/BL-25, other\)", "bl"),
+    (r"Pair, channel 1 \(BL-23/BL-25, other, terminals\)", "bl"),
     (r"Side, channel 1 \(left, right\)", "l"),
     (r"Amplitude, channel 1 \(0\.5 to 2\.0 mA", "1800 uA"),
     (r"Needle diameter, channel 1 \(0\.1 to 0\.5 mm\)", "0.20"),
@@ -38,8 +39,11 @@ PERSON: Steps = (
     ("Pseudonym", "P-17"),
     (r"Is this the person(?s:.*?)Can the person speak(?s:.*?)Is all of this so", "yes"),
     (r"(?i)pacemaker(?s:.*?)less than 2 days(?s:.*?)Is any of this so", "none"),
-    *((question, "n" if question == "titrate" else answer) for question, answer in (
-        *ON_SIMULATOR[2:5], ("titrate", "n"), *ON_SIMULATOR[5:10], (r"Inserted length", "30"), ON_SIMULATOR[11])),
+    *ON_SIMULATOR[2:7],
+    (r"Pair, channel 1 \(BL-23/BL-25, other\)", "bl"),
+    *ON_SIMULATOR[8:11],
+    ("Inserted length", "30"),
+    ON_SIMULATOR[12],
     (r"20:00 min of 2/100 Hz(?s:.*?)left, 1\.80 mA(?s:.*?)needles and pairs placed(?s:.*?)Is all of this so", "y"),
     (r"both sides of the spinal cord(?s:.*?)Is any of this so", "none"),
     ("Pain", "4"),
@@ -114,7 +118,7 @@ def test_a_device_that_goes_while_the_questions_are_asked_ends_them(home: Path, 
 
 def test_answers_are_never_lost_and_are_offered_at_the_next_start(home: Path) -> None:
     with Terminal("run", "low-back-pain", "--port", SIM) as terminal:
-        answered(terminal, ON_SIMULATOR[:10])
+        answered(terminal, ON_SIMULATOR[:11])
         terminal.wait_for("Inserted.*: ")
         # Enter, in case the signal came in the instant before the program waits for the line.
         terminal.press("\x03")
@@ -123,7 +127,7 @@ def test_answers_are_never_lost_and_are_offered_at_the_next_start(home: Path) ->
         assert terminal.ended() == 130
     assert not home.exists()
     with Terminal("run", "low-back-pain", "--port", SIM) as terminal:
-        terminal.wait_for(r"10 answers were left on .*, for P-17")
+        terminal.wait_for(r"11 answers were left on .*, for P-17")
         answered(terminal, [("Go on from there", "y"), ("Inserted", "30"), ("Coating", "n"), ("Enter goes on", "")])
         through(terminal)
         assert terminal.ended() == codes.STOPPED
@@ -145,7 +149,7 @@ def test_answers_that_do_not_go_together_are_changed_by_number(home: Path) -> No
         terminal.press(f"{number}\n")
         answered(terminal, [(r"Inserted length.*\[0\.5 cm\]", "<"), (r"Needle diameter.*\[0\.20\]", "0.30"),
                             (r"Inserted length.*\[0\.5 cm\]", "30"), ("Enter goes on", "99")])  # fmt: skip
-        terminal.wait_for("a number from 1 to 12, or Enter")
+        terminal.wait_for("a number from 1 to 13, or Enter")
         terminal.press("\n")
         through(terminal)
         assert terminal.ended() == codes.STOPPED
@@ -156,19 +160,23 @@ def test_answers_that_do_not_go_together_are_changed_by_number(home: Path) -> No
 
 def test_an_illegal_pair_is_told_when_it_is_named() -> None:
     with Terminal("run", "low-back-pain", "--port", SIM) as terminal:
-        answered(terminal, [*ON_SIMULATOR[:6], ("Pair", "o")])
+        answered(terminal, [*ON_SIMULATOR[:7], ("Pair", "o")])
         terminal.wait_for(r"Points of this profile:(?s:.*?)BL-23 +strengthens the lower back(?s:.*?)Ashi")
         answered(terminal, [("First needle.*point", "bl23"), ("First.*side", "l"), ("Second.*point", "shenshu"),
                             ("Second.*side", "r")])  # fmt: skip
         terminal.wait_for(r"BL-23 left to BL-23 right is refused: \w+")
-        terminal.wait_for(r"Pair, channel 1 .*\[o\]: ")
+        answered(terminal, [("Pair", ""), ("First needle.*point", "ashi"), ("First.*side", "l"), ("region", "low"),
+                            ("place in words", "right of L4")])  # fmt: skip
+        terminal.wait_for(r"says right, and the side that is declared is left")
+        answered(terminal, [("First.*side", ""), ("region", ""), (r"place in words.*\[right of L4\]", "beside L4")])
+        terminal.wait_for(r"Second needle.*point.*: ")
         terminal.press("\x03")
         assert terminal.ended() == 130
 
 
 def test_less_than_the_profile_says_is_a_clinicians_choice_by_name(home: Path) -> None:
     shorter = [("Minutes", "10 s") if question.startswith("Minutes") else (question, answer)
-               for question, answer in (*ON_SIMULATOR[:10], ("Inserted", "30"), ON_SIMULATOR[11])]  # fmt: skip
+               for question, answer in (*ON_SIMULATOR[:11], ("Inserted", "30"), ON_SIMULATOR[12])]  # fmt: skip
     with Terminal("run", "low-back-pain", "--port", SIM) as terminal:
         answered(terminal, [*shorter, ("Clinician who answers for: less minutes than the profile says", "Dr. C.")])
         terminal.wait_for(r"1\.\d\d mA is reached; the ramps take")
