@@ -74,7 +74,7 @@ def prepare(request: RunRequest, stack: ExitStack) -> PreparedRun:
     if profile.stimulation is None:
         profile.variant(request.variant)  # raises, saying why there is nothing to stimulate
     if not request.attended and (request.rehearse or request.file is None):
-        raise Misuse("the questions are asked only at a terminal; here, give one with --prescription FILE")
+        raise Misuse("the questions are asked only at a terminal; here, give a prescription with --prescription FILE")
     if request.file is not None and given is not None and given["subject"] != Subject.PERSON:
         return PreparedRun(_rehearsed(request, from_file(request.file, profiles)), given)
     device = stack.enter_context(OpenDevice(request.url, request.choice))

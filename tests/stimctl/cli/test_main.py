@@ -90,6 +90,7 @@ SAYING_JSON = [
     "profile show low-back-pain",
     f"profile check {packaged_folder() / 'low-back-pain.toml'}",
     f"run bench-2hz --port sim:// --prescription {EXAMPLES / 'bench-2hz.toml'}",
+    f"prescription show {EXAMPLES / 'bench-2hz.toml'}",
     "stop",
     "log list",
     "log show latest",

@@ -65,7 +65,7 @@ def why_in_log(home: Path) -> str | None:
 def test_a_session_by_keys(home: Path, tmp_path: Path) -> None:
     link = tmp_path / "stimulator"
     with device(link), Terminal("run", "low-back-pain", "--port", str(link), "--prescription", BACK) as terminal:
-        terminal.wait_for(r"SIMULATOR .*Chronic low back pain \(low-back-pain 1\.0\.0\) .*STOP: s, space, q or Esc")
+        terminal.wait_for(r"SIMULATOR .*Chronic low back pain \(low-back-pain 1\.1\.0\) .*STOP: s, space, q or Esc")
         running(terminal)
         terminal.wait_for(r"0\.[5-9]\d mA")  # longer than a front end may be silent
         for _ in range(30):  # a key held down: one step
