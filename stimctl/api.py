@@ -21,7 +21,8 @@ from stimctl.ledger import Ledger, new_session_id
 from stimctl.ledger.chain import canonical_body
 from stimctl.ledger.recovery import close_unfinished, log_recovered
 from stimctl.port import Port, RecordedPort, TrafficSink, open_port
-from stimctl.prescription import Prescription, Subject
+from stimctl.prescription import Prescription
+from stimctl.prescription.plan import LIVING
 from stimctl.remote_stop import ControlEndpoint, StopOutcome
 from stimctl.session.commands import AddNote, AskHold, AskStop, AskTarget, CheckIn, Command, Lower, Proceed, Raise
 from stimctl.session.engine import UNATTENDED, Engine
@@ -116,8 +117,9 @@ class Session:
             auto=self._auto,
             front_end=self._front_end,
         )
-        if port.virtual and self._prescription.subject in (Subject.PERSON, Subject.ANIMAL):
-            raise WrongDevice(f"{self.url} is a simulation: no {self._prescription.subject} can be connected to it")
+        rx = self._prescription
+        if port.virtual and rx.subject in LIVING and not rx.rehearsal:
+            raise WrongDevice(f"{self.url} is a simulation: no {rx.subject} can be connected to it")
         take_note = port.note if isinstance(port, RecordedPort) else None
         if take_note is not None:
             said = session_note(self._prescription, self._choice, self._auto, first, virtual=port.virtual)
@@ -280,6 +282,7 @@ class Session:
             "url": self.url,
             "profile": self._prescription.profile.id,
             "subject": self._prescription.subject.value,
+            "rehearsal": self._prescription.rehearsal,
             "state": view.state.value,
             "simulator": view.identity.simulator if view.identity else None,
         }

@@ -30,13 +30,18 @@ from stimctl.units import US_PER_S, ma_text
 from stimctl.waveform import Program, reached
 
 
-def checked_program(fields: PrescriptionFields) -> Program:
-    """The program that is asked for. Raises `Unsafe` with every problem of the whole prescription."""
+def checked_program(fields: PrescriptionFields, *, screened: bool = True) -> Program:
+    """The program that is asked for. Raises `Unsafe` with every problem of the whole prescription.
+
+    Without `screened` a person's screening is not missed: it is asked when there is a session.
+    """
     problems = list(_kind_problems(fields))
     if problems:
         raise Unsafe(problems)
     program, program_problems = _program(fields)
     problems += program_problems
+    if screened:
+        problems += _screening_problems(fields)
     for check in (_subject_problems, _text_problems, _amplitude_problems, _channel_problems, profile_problems):
         problems += check(fields)
     if program is not None:
@@ -92,7 +97,6 @@ def _subject_problems(fields: PrescriptionFields) -> Iterator[Problem]:
     subject = fields.subject
     if fields.protocol.kind == "bench" and subject in (Subject.PERSON, Subject.ANIMAL):
         yield Problem("subject", subject.value, "a bench profile is for dummy loads and simulators only [choice]")
-    yield from _screening_problems(fields)
     if subject is Subject.PERSON and fields.pregnant:
         yield Problem("pregnant", True, "pregnancy is a hard stop; there is no override")
     if subject is Subject.ANIMAL:

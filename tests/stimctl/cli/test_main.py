@@ -59,6 +59,9 @@ def test_every_commands_help_shows_an_example_and_its_exit_codes(path: str) -> N
 WITHOUT_JSON = {
     "preview": "draws; `profile show --json` and `run --json` have the figures",
     "profile new": "writes a file in TOML",
+    "prescription new": "writes a file in TOML",
+    "prescription check": "says good or what is wrong, file by file",
+    "prescription from-log": "writes a file in TOML",
     "scenario show": "prints a file in TOML",
     "scenario check": "says good or what is wrong, file by file",
     "log export": "has formats, JSON among them",
@@ -89,6 +92,7 @@ SAYING_JSON = [
     "profile show low-back-pain",
     f"profile check {packaged_folder() / 'low-back-pain.toml'}",
     f"run bench-2hz --port sim:// --prescription {EXAMPLES / 'bench-2hz.toml'}",
+    f"prescription show {EXAMPLES / 'bench-2hz.toml'}",
     "stop",
     "log list",
     "log show latest",
