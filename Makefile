@@ -7,6 +7,7 @@
 # make accuracy        how far off the bench's measurements are, over a grid of rates and noise: docs/accuracy.md, minutes
 # make byte-paced      the suite against a simulator behind a UART of 115 200 baud, pty and TCP: real time, 20 minutes
 # make versions        the quick tests and a session with the lowest and the newest of every dependency, on each Python here
+# make firmware    the firmware in C: for this machine, for the chip, and the emulator of that chip
 # make clean   remove what the above made
 #
 # What has to be on the machine first (Debian 12): apt-get install make python3-venv
@@ -28,7 +29,7 @@ BENCH_OPTIONS ?= --write-page
 # How long `make agree` runs.
 AGREE_OPTIONS ?= --examples 20000
 
-.PHONY: run test lint agree bench certificate accuracy byte-paced versions clean
+.PHONY: run test lint agree bench certificate accuracy byte-paced versions firmware firmware-page clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
@@ -46,6 +47,8 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m stimctl.wire.tables --check
+	$(BIN)/python -m stimctl.ledger.document --check
+	$(BIN)/python -m stimctl.ledger.entry_tables --check
 	$(BIN)/python -m firmware_sim.faults --check
 	$(BIN)/python -m tests.docs.architecture --check
 
@@ -68,6 +71,14 @@ byte-paced: $(VENV)/.installed-dev
 versions: $(VENV)/.installed-dev
 	.ci/versions lowest
 	.ci/versions newest
+
+# Needs: apt-get install gcc gcc-avr avr-libc libsimavr-dev libelf-dev
+firmware:
+	@$(MAKE) --no-print-directory -C firmware all
+
+# What the machine code takes and keeps, measured, into docs/firmware.md.
+firmware-page: firmware $(VENV)/.installed-dev
+	$(BIN)/python -m tests.firmware.page --write
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks

@@ -18,6 +18,7 @@ COMMANDS = {
     "info": ("stimctl.cli.info:info", "Say who answers at a port."),
     "profile": ("stimctl.cli.profile:profile", "List, explain, check and start profiles."),
     "preview": ("stimctl.cli.preview:preview", "Show a profile's pulses, charge and envelope."),
+    "prescription": ("stimctl.cli.prescription:prescription", "Make, check and show prescriptions."),
     "run": ("stimctl.cli.run.command:run", "Run a session, with a live screen and a dose log."),
     "stop": ("stimctl.cli.stop:stop", "Stop whatever session runs on this machine."),
     "log": ("stimctl.cli.log.command:log", "Look into the dose log: list, show, verify, export."),

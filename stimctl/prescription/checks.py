@@ -31,13 +31,18 @@ from stimctl.units import US_PER_S, ma_text
 from stimctl.waveform import Program, Segment, reached
 
 
-def checked_program(fields: PrescriptionFields) -> Program:
-    """The program that is asked for. Raises `Unsafe` with every problem of the whole prescription."""
+def checked_program(fields: PrescriptionFields, *, screened: bool = True) -> Program:
+    """The program that is asked for. Raises `Unsafe` with every problem of the whole prescription.
+
+    Without `screened` a person's screening is not missed: it is asked when there is a session.
+    """
     problems = list(_kind_problems(fields))
     if problems:
         raise Unsafe(problems)
     program, program_problems = _program(fields)
     problems += program_problems
+    if screened:
+        problems += _screening_problems(fields)
     for check in (_subject_problems, _text_problems, _amplitude_problems, _channel_problems, profile_problems):
         problems += check(fields)
     if program is not None:
@@ -102,7 +107,6 @@ def _subject_problems(fields: PrescriptionFields) -> Iterator[Problem]:
         yield Problem("subject", subject.value, "a bench profile is for dummy loads and simulators only [choice]")
     if fields.protocol.kind != "bench" and fields.segments is not None:
         yield Problem("segments", len(fields.segments), "a clinical profile's pulses are its own; name a bench profile")
-    yield from _screening_problems(fields)
     if subject is Subject.PERSON and fields.pregnant:
         yield Problem("pregnant", True, "pregnancy is a hard stop; there is no override")
     if subject is Subject.ANIMAL:

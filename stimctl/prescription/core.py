@@ -4,15 +4,16 @@ Making one runs every check, by whatever way it is made: `dataclasses.replace` a
 as a file's reader does. The program that a device plays is derived in the same step and cannot be given.
 """
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar
 
 from stimctl import anatomy, limits
 from stimctl.anatomy import Placement
-from stimctl.errors import Misuse
+from stimctl.errors import Misuse, Problem, Unsafe
 from stimctl.prescription.checks import checked_program
 from stimctl.prescription.completion import lowered, named_by_clinician
 from stimctl.prescription.plan import (
+    LIVING,
     ChannelPlan,
     Clinician,
     Coating,
@@ -28,17 +29,19 @@ from stimctl.waveform import Program, Reached, reached
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prescription(PrescriptionFields):
-    """A prescription that may be started. Amplitudes and the ceiling in uA, peak of the first phase; times in us.
+class PaperPrescription(PrescriptionFields):
+    """What can be read, shown and kept. Amplitudes and the ceiling in uA, peak of the first phase; times in us.
 
-    Raises `Unsafe` with every problem: field, value, limit and why. For a person it holds a screening, which
-    `begin` uses up: one session, and only while it is fresh.
+    Raises `Unsafe` with every problem: field, value, limit and why. No session takes one: a `Prescription` is one that
+    a person was screened for.
     """
+
+    SCREENED: ClassVar[bool] = False
 
     program: Program = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "program", checked_program(self))
+        object.__setattr__(self, "program", checked_program(self, screened=self.SCREENED))
 
     @property
     def profile(self) -> ProfileRef:
@@ -76,22 +79,6 @@ class Prescription(PrescriptionFields):
     def sites(self) -> frozenset[str]:
         """The limbs, and the trunk, through which current flows at once."""
         return anatomy.sites(end for plan in self.channels for end in plan.ends if isinstance(end, Placement))
-
-    def begin(self, now_us: int) -> None:
-        """Use up the screening of a person; call it once, when a session begins.
-
-        Raises `Unsafe` when it is stale or used. Nothing to do for other subjects.
-        """
-        if self.screening is not None:
-            self.screening.use(self.pseudonym, now_us)
-
-    def still_screened(self, now_us: int) -> None:
-        """Raise `Unsafe` when a person's screening has grown stale since; call it before the first arm.
-
-        A session may wait long at its gate. Nothing to do for other subjects.
-        """
-        if self.screening is not None:
-            self.screening.check_fresh(now_us)
 
     # --- figures at the ceiling, in the band that is worst ---
 
@@ -199,6 +186,7 @@ class Prescription(PrescriptionFields):
             "mode": self.mode,
             "titrate": self.titrate,
             "ramp_only": self.ramp_only,
+            "segments": None if self.segments is None else [asdict(each) for each in self.segments],
             "ceiling_ua": self.ceiling_ua,
             "stimulation_us": self.stimulation_us,
             "charge_per_phase_pc": self.charge_per_phase_pc,
@@ -239,6 +227,45 @@ def _needle_record(needle: Needle) -> dict[str, Any]:
         "inserted_um": needle.inserted_um,
         "coating": needle.coating.value,
     }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prescription(PaperPrescription):
+    """What may be started. For a person it holds a screening, which `begin` uses up: one session, while it is fresh.
+
+    A `rehearsal` is a living subject's session on a simulator, and on nothing else.
+    """
+
+    SCREENED: ClassVar[bool] = True
+
+    rehearsal: bool = False
+
+    def __post_init__(self) -> None:
+        super(Prescription, self).__post_init__()  # by name: a class with slots is made anew
+        if not isinstance(self.rehearsal, bool) or (self.rehearsal and self.subject not in LIVING):
+            allowed = f"only a session of a {' or of an '.join(LIVING)} is rehearsed"
+            raise Unsafe([Problem("rehearsal", self.rehearsal, allowed)])
+
+    def begin(self, now_us: int) -> None:
+        """Use up the screening of a person; call it once, when a session begins.
+
+        Raises `Unsafe` when it is stale or used. Nothing to do for other subjects.
+        """
+        if self.screening is not None:
+            self.screening.use(self.pseudonym, now_us)
+
+    def still_screened(self, now_us: int) -> None:
+        """Raise `Unsafe` when a person's screening has grown stale since; call it before the first arm.
+
+        A session may wait long at its gate. Nothing to do for other subjects.
+        """
+        if self.screening is not None:
+            self.screening.check_fresh(now_us)
+
+    def record(self) -> dict[str, Any]:
+        """The same, and that it is rehearsed where it is."""
+        record = super(Prescription, self).record()
+        return {**record, "rehearsal": True} if self.rehearsal else record
 
 
 def _clinician_record(clinician: Clinician | None) -> dict[str, Any] | None:

@@ -32,6 +32,9 @@ class Subject(StrEnum):
     SIMULATOR = "simulator"
 
 
+LIVING = (Subject.PERSON, Subject.ANIMAL)  # who needs an operator, and hardware
+
+
 class Coating(StrEnum):
     """The coating of a needle. A shaft with insulation is not listed: its bare area is not known."""
 

@@ -7,7 +7,7 @@ A screening never stands in a file: it is asked, and handed over at the call.
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field
 
@@ -15,7 +15,7 @@ from stimctl import limits
 from stimctl.anatomy import Placement, Region, Side, place
 from stimctl.errors import InputInvalid, Misuse, Problem, Unsafe
 from stimctl.label import Label
-from stimctl.prescription.core import Prescription
+from stimctl.prescription.core import PaperPrescription, Prescription
 from stimctl.prescription.plan import (
     NEEDLE_DIAMETER,
     NEEDLE_INSERTED,
@@ -24,6 +24,7 @@ from stimctl.prescription.plan import (
     Clinician,
     Coating,
     Needle,
+    PrescriptionFields,
     Subject,
     Terminal,
     is_whole,
@@ -37,6 +38,7 @@ from stimctl.screening import Screening
 from stimctl.units import UA_PER_MA, US_PER_MIN, US_PER_S, whole
 from stimctl.waveform import Segment
 
+T = TypeVar("T", bound=PaperPrescription)
 UM_PER_MM = 1_000
 TERMINALS = {"terminal 1": 1, "terminal 2": 2}
 ABSURD = 1_000_000  # in the unit that people write: no amount comes near it
@@ -139,10 +141,20 @@ def from_file(
 
     Raises `InputInvalid` or `Unsafe`, with every problem and its line.
     """
+    given = {} if screening is None else {"screening": screening}
+    return _of_file(Prescription, path, profiles, given)
+
+
+def paper_from_file(path: Path, profiles: Mapping[str, Profile] | None = None) -> PaperPrescription:
+    """The same of a file for a person who is not screened yet, to be checked and shown."""
+    return _of_file(PaperPrescription, path, profiles, {})
+
+
+def _of_file(kind: type[T], path: Path, profiles: Mapping[str, Profile] | None, given: Mapping[str, Any]) -> T:
     text = read_file(path)
     try:
         _check_kind(text)
-        return from_mapping(text.values, profiles, source=str(path), screening=screening)
+        return _of_values(kind, text.values, profiles, str(path), given)
     except InputInvalid as invalid:
         if invalid.source != str(path):
             raise  # a profile's file is at fault, and has its own lines
@@ -159,12 +171,40 @@ def from_mapping(
     screening: Screening | None = None,
 ) -> Prescription:
     """The same from values as a file would hold them: what a page or a program asked a person for."""
+    return _of_values(Prescription, values, profiles, source, {} if screening is None else {"screening": screening})
+
+
+def paper_from_mapping(
+    values: Mapping[str, Any], profiles: Mapping[str, Profile] | None = None, *, source: str = "prescription"
+) -> PaperPrescription:
+    """The same before the screening."""
+    return _of_values(PaperPrescription, values, profiles, source, {})
+
+
+def fields_of(
+    values: Mapping[str, Any], profiles: Mapping[str, Profile], *, source: str = "prescription"
+) -> PrescriptionFields:
+    """What the values say, with nothing of it checked against a limit yet. Raises `InputInvalid`."""
+    return PrescriptionFields(**_fields(values, profiles, source))
+
+
+def _fields(values: Mapping[str, Any], profiles: Mapping[str, Profile] | None, source: str) -> dict[str, Any]:
     problems, file = check(PrescriptionFile, values)
     if file is None:
         raise InputInvalid(source, problems)
-    known = load_profiles() if profiles is None else profiles
+    return _PrescriptionReader(source).fields(file, load_profiles() if profiles is None else profiles)
+
+
+def _of_values(
+    kind: type[T],
+    values: Mapping[str, Any],
+    profiles: Mapping[str, Profile] | None,
+    source: str,
+    given: Mapping[str, Any],
+) -> T:
+    fields = _fields(values, profiles, source)
     try:
-        return _PrescriptionReader(source).prescription(file, known, screening)
+        return kind(**fields, **given)
     except Unsafe as unsafe:
         raise Unsafe(as_written(unsafe.problems, values)) from None
 
@@ -177,6 +217,13 @@ def subject_of(path: Path) -> tuple[Subject, str]:
     if file is None:
         raise text.invalid(problems)
     return file.subject, file.pseudonym
+
+
+def values_in(path: Path) -> dict[str, Any]:
+    """What stands in a file, as `from_mapping` takes it. Raises `InputInvalid` for what is no prescription's file."""
+    text = read_file(path)
+    _check_kind(text)
+    return text.values
 
 
 def _check_kind(text: TomlText) -> None:
@@ -195,9 +242,8 @@ class _PrescriptionReader:
         self._source = source
         self._problems: list[Problem] = []
 
-    def prescription(
-        self, file: PrescriptionFile, profiles: Mapping[str, Profile], screening: Screening | None
-    ) -> Prescription:
+    def fields(self, file: PrescriptionFile, profiles: Mapping[str, Profile]) -> dict[str, Any]:
+        """Those of `PrescriptionFields`, but for the screening. Raises `InputInvalid`."""
         profile = self._profile(file, profiles)
         stimulation_us = self._stimulation_us(file)
         ceiling_ua = self._whole("ceiling_ma", file.ceiling_ma, UA_PER_MA, "uA")
@@ -205,24 +251,23 @@ class _PrescriptionReader:
         self._count("declared_ohm", file.declared_ohm or 0, f"a dummy load has 0 to {OHM_MAX}")
         if self._problems or profile is None:
             raise InputInvalid(self._source, self._problems)
-        return Prescription(
-            subject=file.subject,
-            operator=file.operator,
-            pseudonym=file.pseudonym,
-            protocol=profile,
-            variant=_variant_id(file, profile),
-            channels=tuple(plan for plan in plans if plan is not None),
-            ceiling_ua=ceiling_ua,
-            stimulation_us=stimulation_us,
-            titrate=file.titrate,
-            ramp_only=file.ramp_only,
-            segments=None if file.segments is None else tuple(_segment(each) for each in file.segments),
-            declared_ohm=file.declared_ohm,
-            approval=file.approval,
-            pregnant=file.pregnant,
-            clinician=None if file.clinician is None else Clinician(**file.clinician.model_dump()),
-            screening=screening,
-        )
+        return {
+            "subject": file.subject,
+            "operator": file.operator,
+            "pseudonym": file.pseudonym,
+            "protocol": profile,
+            "variant": _variant_id(file, profile),
+            "channels": tuple(plan for plan in plans if plan is not None),
+            "ceiling_ua": ceiling_ua,
+            "stimulation_us": stimulation_us,
+            "titrate": file.titrate,
+            "ramp_only": file.ramp_only,
+            "segments": None if file.segments is None else tuple(_segment(each) for each in file.segments),
+            "declared_ohm": file.declared_ohm,
+            "approval": file.approval,
+            "pregnant": file.pregnant,
+            "clinician": None if file.clinician is None else Clinician(**file.clinician.model_dump()),
+        }
 
     def _say(self, field: str, value: object, allowed: str) -> None:
         self._problems.append(Problem(field, value, allowed))

@@ -14,7 +14,7 @@ from stimctl.cli.bench.driving import LoadDriver, steady_table, with_load
 from stimctl.cli.bench.load_options import check_pulses, load_options
 from stimctl.cli.errors import writing
 from stimctl.cli.run.document import run_document
-from stimctl.cli.run.exit_code import CODES, exit_code
+from stimctl.cli.run.exit_code import exit_code
 from stimctl.cli.run.summary import SavedFiles, summary_text
 from stimctl.cli.run.wording import needles
 from stimctl.cli.streams import at_terminal
@@ -24,7 +24,7 @@ from stimctl.stimulators.discovery import DeviceChoice
 from stimctl.waveform import Mode
 
 
-@click.command(epilog=codes.help_text(CODES))
+@click.command(epilog=codes.help_text(tuple(codes.MEANINGS)))
 @load_options(channels=True)
 @click.option(
     "--seconds", type=DURATION, default="30s", show_default=True, help="In all, ramps included, as in 30 or 2min."

@@ -17,7 +17,7 @@ from stimctl.cli.bench.driving import HEADERS, LoadDriver, steady_row, with_load
 from stimctl.cli.bench.load_options import check_pulses, load_options
 from stimctl.cli.bench.run import keep_telemetry
 from stimctl.cli.errors import writing
-from stimctl.cli.run.exit_code import CODES, exit_code
+from stimctl.cli.run.exit_code import exit_code
 from stimctl.cli.streams import at_terminal
 from stimctl.cli.table import echo_json, table
 from stimctl.errors import Misuse
@@ -53,7 +53,7 @@ class SweepStep(NamedTuple):
         }  # fmt: skip
 
 
-@click.command(epilog=codes.help_text(CODES))
+@click.command(epilog=codes.help_text(tuple(codes.MEANINGS)))
 @click.argument("quantity", type=click.Choice([*_KINDS]))
 @click.option("--at", "values", multiple=True, metavar="AMOUNT", help="A step, as in 0.5mA, 150us or 33Hz. Repeatable.")
 @click.option("--from", "first", metavar="AMOUNT", help="The first of even steps.")

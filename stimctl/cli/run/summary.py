@@ -9,6 +9,8 @@ import click
 
 from stimctl.cli.run.wording import end_sentence
 from stimctl.cli.table import pairs, table
+from stimctl.ledger.anchor import Mark
+from stimctl.ledger.standing import of_channel
 from stimctl.prescription import Prescription
 from stimctl.session.states import End
 from stimctl.session.view import Alarm, Priority, SessionReport
@@ -16,6 +18,7 @@ from stimctl.units import charge_text, clock_text, hz_text, ma_text
 from stimctl.wire.codes import simulator_or_hardware
 
 _MISSING = "-"
+_REHEARSAL = "REHEARSAL, on a simulator: nobody was treated, and no current flowed into anything real"
 _NOTHING_ARMED = "never armed; nothing was delivered"
 # Ends that say nothing of what is at the port.
 _ASKED_FOR = frozenset({End.OPERATOR, End.SIGNAL, End.ELSEWHERE, End.INTERRUPTED})
@@ -35,6 +38,9 @@ class SavedFiles:
     recovered: tuple[str, ...] = ()
     # Whether the device was taken for a native one: if none was identified, another kind may be there.
     native: bool = True
+    # Number and hash of the log's newest entry, to be noted elsewhere, and what was found lost at the start.
+    head: Mark | None = None
+    lost: str | None = None
 
 
 def summary_text(prescription: Prescription, report: SessionReport, files: SavedFiles) -> str:
@@ -46,15 +52,17 @@ def summary_text(prescription: Prescription, report: SessionReport, files: Saved
 
 def _facts(prescription: Prescription, report: SessionReport, files: SavedFiles) -> list[tuple[str, object]]:
     profile = prescription.profile
+    told = simulator_or_hardware(report.simulator, "not known: no device was identified")
     unreal = ": no current flowed into anything real" if report.simulator else ""
     rows: list[tuple[str, object]] = [
-        ("this was", simulator_or_hardware(report.simulator, "not known: no device was identified") + unreal),
+        ("this was", _REHEARSAL if prescription.rehearsal else told + unreal),
         ("profile", f"{profile.title} ({profile.id} {profile.version})"),
         ("ended", end_sentence(report.end, report.end_text)),
         *_advice(report, files),
         ("zero output", _zero(report)),
         ("stimulation", _stimulation(prescription, report)),
         ("on hold", clock_text(report.held_us)),
+        *_reached(report),
         *_compared(report),
         *_highest(report),
         *([("contradiction", report.agreement["contradiction"])] if report.agreement.get("contradiction") else []),
@@ -70,6 +78,20 @@ def _advice(report: SessionReport, files: SavedFiles) -> list[tuple[str, object]
     if report.simulator is not None or not files.native or report.end in _ASKED_FOR:
         return []
     return [("to try", "if it is a StimJim or a PulsePal, name it with --device")]
+
+
+def _reached(report: SessionReport) -> list[tuple[str, object]]:
+    """The amplitude that was reached beside the one asked for, by what was commanded."""
+    if not report.armed:
+        return []
+    rows: list[tuple[str, object]] = []
+    for channel, reached_ua in sorted(report.reached_ua.items()):
+        target_ua = report.targets_ua[channel]
+        if not target_ua and not reached_ua:
+            continue  # a titration that nobody raised
+        text = f"{ma_text(reached_ua)} reached, {ma_text(target_ua)} asked for"
+        rows.append((f"channel {channel}", f"{text}: NOT REACHED" if reached_ua < target_ua else text))
+    return rows
 
 
 def _compared(report: SessionReport) -> list[tuple[str, object]]:
@@ -141,7 +163,7 @@ def _rows(prescription: Prescription, report: SessionReport, channel: int) -> li
     """Pulses and charge of each band, and of both where there are two: one column for each kind of dose."""
     every = (report.planned, report.commanded, report.delivered, report.measured)
     doses = [(dose or {}).get(str(channel)) for dose in every]
-    marks = ("", "", _mark(report, channel), " measured" if report.kept is not None else "")
+    marks = ("", "", _mark(report, channel), " measured")
     bands = [(hz_text(segment.period_us), [index]) for index, segment in enumerate(prescription.program.segments)]
     if len(bands) > 1:
         bands.append(("all", [0, 1]))
@@ -156,18 +178,20 @@ def _rows(prescription: Prescription, report: SessionReport, channel: int) -> li
     ]
 
 
+def of_dose(report: SessionReport, channel: str) -> dict[str, str]:
+    """How the delivered and measured figures of a channel are known."""
+    delivered, measured = (dose or {} for dose in (report.delivered, report.measured))
+    return of_channel(channel, delivered.get(channel), measured.get(channel), report.kept or {})
+
+
 def _mark(report: SessionReport, channel: int) -> str:
-    """What a delivered figure rests on, where that is not the device's own counter."""
-    if report.kept is None:
-        return ""
-    if report.kept["evidence"] == "at most":
-        return " at most"
-    return " estimated" if any(report.kept["channels"][str(channel)]["estimated"]) else " counted"
+    """What a delivered figure rests on."""
+    return f" {of_dose(report, str(channel))['delivered']}"
 
 
 def _cell(dose: Mapping[str, Any] | None, what: str, indexes: list[int], mark: str) -> str:
     if dose is None:
-        return _MISSING
+        return f"{_MISSING} unknown" if mark else _MISSING
     if what == "charge":
         return charge_text(sum(dose["charge_pc"][index] for index in indexes)) + mark
     # Pulses are counted, not measured.
@@ -194,6 +218,8 @@ def _places(report: SessionReport, files: SavedFiles) -> list[tuple[str, object]
         ("session", report.session_id),
         ("log", files.log),
         ("to see it", f"stimctl log show {report.session_id}"),
+        *([("log head", f"entry {files.head.number}, {files.head.hash.hex()}")] if files.head else []),
+        *([("log lost", files.lost)] if files.lost else []),
     ]
     if files.log_fault is not None:
         rows = [("session", report.session_id), ("log", _red(f"NOT WHOLE: {files.log_fault}; keep this summary"))]

@@ -60,10 +60,15 @@ def test_every_commands_help_shows_an_example_and_its_exit_codes(path: str) -> N
 WITHOUT_JSON = {
     "preview": "draws; `profile show --json` and `run --json` have the figures",
     "profile new": "writes a file in TOML",
+    "prescription new": "writes a file in TOML",
+    "prescription check": "says good or what is wrong, file by file",
+    "prescription from-log": "writes a file in TOML",
     "scenario show": "prints a file in TOML",
     "scenario check": "says good or what is wrong, file by file",
     "log export": "has formats, JSON among them",
     "bench capture": "writes a file of samples",
+    **dict.fromkeys(("log note", "log adverse", "log sign"), "adds an entry, and says its number"),
+    **dict.fromkeys(("log backup", "log restore", "log recover", "log keygen"), "writes files, and says which"),
     "sim": "serves a line",
 }
 
@@ -92,6 +97,7 @@ SAYING_JSON = [
     "bench run --port sim:// --ohm 1000 --seconds 20",
     "bench sweep width --port sim:// --ohm 1000 --at 100us --at 0.2ms --seconds 1",
     "bench accept --capture CAPTURE --load 500 --profile bench-100hz",
+    f"prescription show {EXAMPLES / 'bench-2hz.toml'}",
     "stop",
     "log list",
     "log show latest",
