@@ -44,7 +44,7 @@ class Waveform(NamedTuple):
     instrument: str
 
 
-class _Line(Protocol):
+class _VisaResource(Protocol):
     """What is needed of a VISA resource."""
 
     def write(self, message: str) -> Any: ...
@@ -55,25 +55,25 @@ class _Line(Protocol):
 class _Rigol:
     stopped = "STOP"
 
-    def set_up(self, line: _Line, asked: ScopeSettings) -> None:
-        line.write(f":CHANnel{asked.channel}:SCALe {asked.volts_per_division:g}")
-        line.write(f":CHANnel{asked.channel}:OFFSet 0")
-        line.write(f":TIMebase:MAIN:SCALe {asked.seconds / DIVISIONS:g}")
-        line.write(f":ACQuire:MDEPth {asked.points}")
-        line.write(f":TRIGger:EDGe:SOURce CHANnel{asked.channel}")
-        line.write(f":TRIGger:EDGe:LEVel {asked.trigger_v:g}")
+    def set_up(self, line: _VisaResource, settings: ScopeSettings) -> None:
+        line.write(f":CHANnel{settings.channel}:SCALe {settings.volts_per_division:g}")
+        line.write(f":CHANnel{settings.channel}:OFFSet 0")
+        line.write(f":TIMebase:MAIN:SCALe {settings.seconds / DIVISIONS:g}")
+        line.write(f":ACQuire:MDEPth {settings.points}")
+        line.write(f":TRIGger:EDGe:SOURce CHANnel{settings.channel}")
+        line.write(f":TRIGger:EDGe:LEVel {settings.trigger_v:g}")
 
-    def arm(self, line: _Line) -> None:
+    def arm(self, line: _VisaResource) -> None:
         line.write(":SINGle")
 
-    def force(self, line: _Line) -> None:
+    def force(self, line: _VisaResource) -> None:
         line.write(":TFORce")
 
-    def state(self, line: _Line) -> str:
+    def state(self, line: _VisaResource) -> str:
         return line.query(":TRIGger:STATus?").strip()
 
-    def read(self, line: _Line, asked: ScopeSettings, name: str) -> Waveform:
-        line.write(f":WAVeform:SOURce CHANnel{asked.channel}")
+    def read(self, line: _VisaResource, settings: ScopeSettings, name: str) -> Waveform:
+        line.write(f":WAVeform:SOURce CHANnel{settings.channel}")
         line.write(":WAVeform:MODE RAW")
         line.write(":WAVeform:FORMat BYTE")
         preamble = [float(part) for part in line.query(":WAVeform:PREamble?").split(",")]
@@ -90,30 +90,30 @@ class _Rigol:
 class _Siglent:
     stopped = "Stop"
 
-    def set_up(self, line: _Line, asked: ScopeSettings) -> None:
+    def set_up(self, line: _VisaResource, settings: ScopeSettings) -> None:
         line.write("CHDR OFF")
-        line.write(f"C{asked.channel}:VDIV {asked.volts_per_division:g}V")
-        line.write(f"C{asked.channel}:OFST 0V")
-        line.write(f"TDIV {asked.seconds / DIVISIONS:g}S")
-        line.write(f"MSIZ {asked.points}")
-        line.write(f"TRSE EDGE,SR,C{asked.channel},HT,OFF")
-        line.write(f"C{asked.channel}:TRLV {asked.trigger_v:g}V")
+        line.write(f"C{settings.channel}:VDIV {settings.volts_per_division:g}V")
+        line.write(f"C{settings.channel}:OFST 0V")
+        line.write(f"TDIV {settings.seconds / DIVISIONS:g}S")
+        line.write(f"MSIZ {settings.points}")
+        line.write(f"TRSE EDGE,SR,C{settings.channel},HT,OFF")
+        line.write(f"C{settings.channel}:TRLV {settings.trigger_v:g}V")
 
-    def arm(self, line: _Line) -> None:
+    def arm(self, line: _VisaResource) -> None:
         line.write("TRMD SINGLE")
 
-    def force(self, line: _Line) -> None:
+    def force(self, line: _VisaResource) -> None:
         line.write("FRTR")
 
-    def state(self, line: _Line) -> str:
+    def state(self, line: _VisaResource) -> str:
         return line.query("SAST?").strip()
 
-    def read(self, line: _Line, asked: ScopeSettings, name: str) -> Waveform:
-        division_v = float(line.query(f"C{asked.channel}:VDIV?"))
-        offset_v = float(line.query(f"C{asked.channel}:OFST?"))
+    def read(self, line: _VisaResource, settings: ScopeSettings, name: str) -> Waveform:
+        division_v = float(line.query(f"C{settings.channel}:VDIV?"))
+        offset_v = float(line.query(f"C{settings.channel}:OFST?"))
         rate_hz = float(line.query("SARA?"))
         line.write("WFSU SP,0,NP,0,FP,0")
-        raw = _bytes(line, f"C{asked.channel}:WF? DAT2", "b")
+        raw = _bytes(line, f"C{settings.channel}:WF? DAT2", "b")
         # The trigger's place is not told with the samples: times count from the first of them.
         return Waveform(raw * (division_v / CODES_PER_DIVISION) - offset_v, rate_hz, 0.0, name)
 
@@ -121,7 +121,7 @@ class _Siglent:
 _MAKERS: dict[str, _Rigol | _Siglent] = {"rigol": _Rigol(), "siglent": _Siglent()}
 
 
-def _bytes(line: _Line, question: str, kind: str) -> npt.NDArray[np.float64]:
+def _bytes(line: _VisaResource, question: str, kind: str) -> npt.NDArray[np.float64]:
     found = line.query_binary_values(question, datatype=kind, container=np.array, chunk_size=1 << 16)
     return np.asarray(found, np.float64)
 
@@ -174,33 +174,33 @@ class Oscilloscope:
         self._line.close()
         self._manager.close()
 
-    def arm(self, asked: ScopeSettings) -> None:
+    def arm(self, settings: ScopeSettings) -> None:
         """Set it up and wait for one trigger, from when this returns. Raises `LineLost`."""
 
         def both() -> str:
-            self._maker.set_up(self._line, asked)
+            self._maker.set_up(self._line, settings)
             self._maker.arm(self._line)
             return self._maker.state(self._line)  # answered only when what came before is done
 
-        self._asked(both)
+        self._exchange(both)
 
     def force(self) -> None:
         """Take what there is now, with or without a trigger: for a capture of outputs that are disabled."""
-        self._asked(lambda: self._maker.force(self._line))
+        self._exchange(lambda: self._maker.force(self._line))
 
-    def read(self, asked: ScopeSettings, patience_s: float) -> Waveform:
+    def read(self, settings: ScopeSettings, patience_s: float) -> Waveform:
         """What it took, once its window is over. Raises `TimedOut` where no trigger came, `LineLost`."""
         until_s = time.monotonic() + patience_s
-        while self._asked(lambda: self._maker.state(self._line)) != self._maker.stopped:
+        while self._exchange(lambda: self._maker.state(self._line)) != self._maker.stopped:
             if time.monotonic() > until_s:
-                raise TimedOut(f"oscilloscope {self._resource}: no trigger of {asked.trigger_v:g} V came")
+                raise TimedOut(f"oscilloscope {self._resource}: no trigger of {settings.trigger_v:g} V came")
             time.sleep(_POLL_S)
-        found = self._asked(lambda: self._maker.read(self._line, asked, self.name))
+        found = self._exchange(lambda: self._maker.read(self._line, settings, self.name))
         if not len(found.volts):
             raise TimedOut(f"oscilloscope {self._resource}: it stopped without a capture")
         return found
 
-    def _asked(self, ask: Callable[[], _T]) -> _T:
+    def _exchange(self, ask: Callable[[], _T]) -> _T:
         try:
             return ask()
         except (self._fault, OSError, ValueError) as fault:

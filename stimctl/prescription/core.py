@@ -186,7 +186,6 @@ class PaperPrescription(PrescriptionFields):
             "mode": self.mode,
             "titrate": self.titrate,
             "ramp_only": self.ramp_only,
-            "segments": None if self.segments is None else [asdict(each) for each in self.segments],
             "ceiling_ua": self.ceiling_ua,
             "stimulation_us": self.stimulation_us,
             "charge_per_phase_pc": self.charge_per_phase_pc,
@@ -199,6 +198,7 @@ class PaperPrescription(PrescriptionFields):
             "clinician": _clinician_record(self.clinician),
             "screening": None if self.screening is None else self.screening.record(),
             "flags": [str(flag) for flag in self.flags],
+            **({} if self.segments is None else {"segments": [asdict(each) for each in self.segments]}),
         }
 
     def _channel_record(self, plan: ChannelPlan) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from firmware_sim.analog.recorder import Recorder
 from firmware_sim.factory import DeviceSpec, SimulatedDevice
 from firmware_sim.protocol_sim import Serial
 from stimctl.port import Port, RecordedPort, TrafficSink, VirtualPort
-from stimlab.oscilloscope.front_end import FrontEnd
+from stimlab.oscilloscope.front_end import ScopeInput
 
 
 class WatchedPort(VirtualPort):
@@ -39,7 +39,7 @@ class SharedLoad:
         self._ohm = ohm
         self._world = threading.RLock()
         self._line: Serial | None = None
-        self.scope = FrontEnd(self.recorder, self._now_us, float(ohm), world=self._world, **scope)
+        self.scope = ScopeInput(self.recorder, self._now_us, float(ohm), world=self._world, **scope)
 
     def _now_us(self) -> int:
         return 0 if self._line is None else self._line.now_us()

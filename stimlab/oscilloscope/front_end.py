@@ -41,7 +41,7 @@ class Acquisition:
 
 
 @dataclass(slots=True)
-class FrontEnd:
+class ScopeInput:
     """The instrument behind its commands. `now_us` is the device's time, `world` is held while its load is looked at.
 
     The oscilloscope's noise is `noise_v` rms; the same seed draws the same noise.

@@ -2,7 +2,7 @@
 
 import re
 
-from stimlab.oscilloscope.front_end import FrontEnd, Vertical
+from stimlab.oscilloscope.front_end import ScopeInput, Vertical
 
 IDENTITY = "RIGOL TECHNOLOGIES,DS1104Z,SIMULATED0001,00.04.05"
 MOST_POINTS = 250_000  # of one read, in bytes
@@ -13,7 +13,7 @@ _MIDDLE = 128
 class RigolScpi:
     """Answers one command at a time: bytes for a question, None for an order."""
 
-    def __init__(self, scope: FrontEnd) -> None:
+    def __init__(self, scope: ScopeInput) -> None:
         self._scope = scope
         self._source, self._first, self._last = 1, 1, 0
 

@@ -2,7 +2,7 @@
 
 import re
 
-from stimlab.oscilloscope.front_end import FrontEnd
+from stimlab.oscilloscope.front_end import ScopeInput
 
 IDENTITY = "Siglent Technologies,SDS1104X-E,SIMULATED0001,8.1.6.1.37R9"
 _STATES = {"stop": "Stop", "wait": "Ready", "fill": "Trig'd"}
@@ -13,7 +13,7 @@ _NUMBER = re.compile(r"([-+0-9.]+(?:[eE][-+]?[0-9]+)?)([NUMK]?)(?:V|S|PTS)?$", r
 class SiglentScpi:
     """Answers one command at a time: bytes for a question, None for an order. Headers are off (`CHDR OFF`)."""
 
-    def __init__(self, scope: FrontEnd) -> None:
+    def __init__(self, scope: ScopeInput) -> None:
         self._scope = scope
 
     def answer(self, line: str) -> bytes | None:

@@ -19,7 +19,7 @@ from stimctl.prescription import Subject
 from stimctl.session.states import End
 from stimctl.waveform import Mode
 from stimlab.oscilloscope.bench_port import SharedLoad
-from stimlab.oscilloscope.front_end import FrontEnd
+from stimlab.oscilloscope.front_end import ScopeInput
 from stimlab.oscilloscope.rigol import RigolScpi
 from stimlab.oscilloscope.server import ScopeServer
 from stimlab.oscilloscope.siglent import SiglentScpi
@@ -34,17 +34,17 @@ OHM, AMPLITUDE_UA = 1_000, 1_000
 
 
 @contextmanager
-def instrument(maker: Any, scope: FrontEnd) -> Iterator[Oscilloscope]:
+def instrument(maker: Any, scope: ScopeInput) -> Iterator[Oscilloscope]:
     with ScopeServer(maker(scope)) as server, Oscilloscope(server.resource) as oscilloscope:
         yield oscilloscope
 
 
-def pulses_at(first_us: int, now_us: int) -> FrontEnd:
+def pulses_at(first_us: int, now_us: int) -> ScopeInput:
     """Pulses of 1 mA, 0.2 ms a phase, at 100 Hz from `first_us` on, seen at `now_us` over 1 kohm."""
     recorder = Recorder()
     recorder.add(1, Flow(first_us, 10_000, 500, PulseShape(1_000_000, 200, 0, 1_000_000, 200), FlowKind.TRAIN))
     times = iter([0])
-    return FrontEnd(recorder, lambda: next(times, now_us), float(OHM))
+    return ScopeInput(recorder, lambda: next(times, now_us), float(OHM))
 
 
 @MAKERS

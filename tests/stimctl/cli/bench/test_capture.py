@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from firmware_sim.analog.recorder import Flow, FlowKind, PulseShape, Recorder
 from stimctl.cli import codes, main
-from stimlab.oscilloscope.front_end import FrontEnd
+from stimlab.oscilloscope.front_end import ScopeInput
 from stimlab.oscilloscope.rigol import RigolScpi
 from stimlab.oscilloscope.server import ScopeServer
 
@@ -21,7 +21,7 @@ def capture(output: Path, *options: str, resource: str | None = None) -> Result:
     recorder = Recorder()
     recorder.add(1, Flow(1_000_000, 10_000, 100, PulseShape(1_000_000, 200, 0, 1_000_000, 200), FlowKind.TRAIN))
     times = chain([0], count(9_000_000, 500_000))
-    scope = FrontEnd(recorder, lambda: next(times), 500.0)
+    scope = ScopeInput(recorder, lambda: next(times), 500.0)
     with ScopeServer(RigolScpi(scope)) as server:
         words = ["bench", "capture", "--scope", resource or server.resource, "-o", str(output), *options]
         return CliRunner().invoke(main, [*words, "--window", "1s", "--points", "100000"])
