@@ -6,7 +6,6 @@ import click
 
 from stimctl.cli import codes
 from stimctl.cli.device_options import device_options
-from stimctl.cli.port_option import port_option
 from stimctl.cli.table import echo_json, json_option, pairs
 from stimctl.stimulators.capabilities import lacking
 from stimctl.wire.codes import Capability, simulator_or_hardware
@@ -20,7 +19,6 @@ _CODES = (codes.DONE, codes.USAGE, codes.INVALID, codes.DEVICE, codes.LINE, code
 
 
 @click.command(epilog=codes.help_text(_CODES))
-@port_option()
 @device_options
 @json_option
 def info(url: str, choice: "DeviceChoice", as_json: bool) -> None:

@@ -4,7 +4,7 @@ Making one runs every check, by whatever way it is made: `dataclasses.replace` a
 as a file's reader does. The program that a device plays is derived in the same step and cannot be given.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 from stimctl import anatomy, limits
@@ -18,13 +18,14 @@ from stimctl.prescription.plan import (
     Clinician,
     Coating,
     Flag,
+    Needle,
     PrescriptionFields,
     ProfileRef,
     Subject,
 )
 from stimctl.profile import Origin
-from stimctl.units import charge_text, ma_text
-from stimctl.waveform import Mode, Program, Reached, reached
+from stimctl.units import charge_text, hz_text, ma_text
+from stimctl.waveform import Program, Reached, reached
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +50,14 @@ class PaperPrescription(PrescriptionFields):
         return ProfileRef(profile.id, profile.version, profile.sha256, profile.title, self.variant)
 
     @property
-    def mode(self) -> Mode:
+    def mode(self) -> str:
         """The frequency, as people call it."""
+        if self.segments is not None:
+            return "/".join(hz_text(each.period_us).removesuffix(" Hz") for each in self.segments) + " Hz"
         mode = self.protocol.variant(self.variant).mode.value
         if mode is None:
             raise Misuse(f"{self.protocol.id} leaves the pattern unspecified")
-        return mode
+        return mode.value
 
     @property
     def targets_ua(self) -> dict[int, int]:
@@ -84,17 +87,21 @@ class PaperPrescription(PrescriptionFields):
         """The most charge that a phase can have."""
         return max(segment.charge_pc(self.ceiling_ua) for segment in self.program.segments)
 
-    def density(self, channel: int) -> float:
-        """Charge density a phase, uC/cm2, on the declared needle."""
-        return self.plan(channel).needle.density_uc_per_cm2(self.charge_per_phase_pc)
-
-    def shannon_k(self, channel: int) -> float:
-        """Shannon's k on the declared needle."""
-        return self.plan(channel).needle.shannon_k(self.charge_per_phase_pc)
-
-    def rms_ma_per_cm2(self, channel: int) -> float:
-        """Rms current density on the declared needle."""
+    def density(self, channel: int) -> float | None:
+        """Charge density a phase, uC/cm2, on the declared needle; None for a load, which has none."""
         needle = self.plan(channel).needle
+        return None if needle is None else needle.density_uc_per_cm2(self.charge_per_phase_pc)
+
+    def shannon_k(self, channel: int) -> float | None:
+        """Shannon's k on the declared needle; None for a load."""
+        needle = self.plan(channel).needle
+        return None if needle is None else needle.shannon_k(self.charge_per_phase_pc)
+
+    def rms_ma_per_cm2(self, channel: int) -> float | None:
+        """Rms current density on the declared needle; None for a load."""
+        needle = self.plan(channel).needle
+        if needle is None:
+            return None
         return max(needle.rms_ma_per_cm2(segment, self.ceiling_ua) for segment in self.program.segments)
 
     @property
@@ -128,6 +135,8 @@ class PaperPrescription(PrescriptionFields):
     def _needle_flags(self, plan: ChannelPlan) -> list[Flag]:
         found = []
         rms = self.rms_ma_per_cm2(plan.channel)
+        if plan.needle is None or rms is None:
+            return []
         if rms > limits.RMS_FLAG_MA_PER_CM2:
             text = (
                 f"{rms:.1f} mA/cm2 rms at the ceiling is over {limits.RMS_FLAG_MA_PER_CM2:g}, the level that"
@@ -174,9 +183,10 @@ class PaperPrescription(PrescriptionFields):
             "operator": self.operator,
             "pseudonym": self.pseudonym,
             "profile": {name: getattr(profile, name) for name in profile.__slots__},
-            "mode": self.mode.value,
+            "mode": self.mode,
             "titrate": self.titrate,
             "ramp_only": self.ramp_only,
+            **({} if self.segments is None else {"segments": [asdict(each) for each in self.segments]}),
             "ceiling_ua": self.ceiling_ua,
             "stimulation_us": self.stimulation_us,
             "charge_per_phase_pc": self.charge_per_phase_pc,
@@ -200,14 +210,10 @@ class PaperPrescription(PrescriptionFields):
             ],
             "amplitude_ua": plan.amplitude_ua,
             "reached_ua": self.reached(plan.channel).amplitude_ua,
-            "needle": {
-                "diameter_um": plan.needle.diameter_um,
-                "inserted_um": plan.needle.inserted_um,
-                "coating": plan.needle.coating.value,
-            },
-            "density_uc_per_cm2": round(self.density(plan.channel), 3),
-            "shannon_k": round(self.shannon_k(plan.channel), 3),
-            "rms_ma_per_cm2": round(self.rms_ma_per_cm2(plan.channel), 3),
+            "needle": None if plan.needle is None else _needle_record(plan.needle),
+            "density_uc_per_cm2": _rounded(self.density(plan.channel)),
+            "shannon_k": _rounded(self.shannon_k(plan.channel)),
+            "rms_ma_per_cm2": _rounded(self.rms_ma_per_cm2(plan.channel)),
         }
 
 
@@ -248,6 +254,18 @@ class Prescription(PaperPrescription):
         """The same, and that it is rehearsed where it is."""
         record = super(Prescription, self).record()
         return {**record, "rehearsal": True} if self.rehearsal else record
+
+
+def _rounded(figure: float | None) -> float | None:
+    return None if figure is None else round(figure, 3)
+
+
+def _needle_record(needle: Needle) -> dict[str, Any]:
+    return {
+        "diameter_um": needle.diameter_um,
+        "inserted_um": needle.inserted_um,
+        "coating": needle.coating.value,
+    }
 
 
 def _clinician_record(clinician: Clinician | None) -> dict[str, Any] | None:

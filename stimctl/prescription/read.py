@@ -36,6 +36,7 @@ from stimctl.profile.sourced import Slug, Strict
 from stimctl.profile.toml_text import TomlText, check, read_file
 from stimctl.screening import Screening
 from stimctl.units import UA_PER_MA, US_PER_MIN, US_PER_S, whole
+from stimctl.waveform import Segment
 
 T = TypeVar("T", bound=PaperPrescription)
 UM_PER_MM = 1_000
@@ -86,7 +87,17 @@ class ChannelFile(Strict):
     first: PlacementFile
     second: PlacementFile
     amplitude_ma: float | None = Field(None, description="0.5 up to the ceiling; left out where titrate is true")
-    needle: NeedleFile = Field(description="has to be declared")
+    needle: NeedleFile | None = Field(None, description="has to be declared, but for a load's terminals")
+
+
+class SegmentFile(Strict):
+    """A bench's own pulses: both phases of one area, at a steady period."""
+
+    period_us: int = Field(description="10000 for 100 Hz to 1000000 for 1 Hz")
+    width_us: int = Field(description="of the first phase, 100 to 600")
+    interphase_gap_us: int = 0
+    second_width_us: int | None = Field(None, description="as the first where it is left out")
+    dwell_us: int = Field(0, description="how long before the other segment, where there are two")
 
 
 class ClinicianFile(Strict):
@@ -113,6 +124,9 @@ class PrescriptionFile(Strict):
     ceiling_ma: float = Field(description="no pulse goes above it; 0.5 to 2.0")
     titrate: bool = Field(False, description="true: begin at zero, the operator raises to tolerance")
     ramp_only: bool = Field(False, description="true: a session that is mostly ramp is meant")
+    segments: Annotated[tuple[SegmentFile, ...] | None, Field(min_length=1, max_length=2)] = Field(
+        None, description="of a bench profile only: pulses in place of the profile's"
+    )
     declared_ohm: int | None = Field(None, description=f"of a dummy load, 0 to {OHM_MAX}")
     approval: Name | None = Field(None, description="number of the approval, for an animal")
     pregnant: bool | None = None
@@ -248,6 +262,7 @@ class _PrescriptionReader:
             "stimulation_us": stimulation_us,
             "titrate": file.titrate,
             "ramp_only": file.ramp_only,
+            "segments": None if file.segments is None else tuple(_segment(each) for each in file.segments),
             "declared_ohm": file.declared_ohm,
             "approval": file.approval,
             "pregnant": file.pregnant,
@@ -296,16 +311,17 @@ class _PrescriptionReader:
         if file.amplitude_ma is None and not titrate:
             self._say(f"{field}.amplitude_ma", None, "is missing: give it, or titrate = true to begin at zero")
         amplitude_ua = self._whole(f"{field}.amplitude_ma", file.amplitude_ma or 0, UA_PER_MA, "uA")
-        needle = Needle(
-            self._whole(f"{field}.needle.diameter_mm", file.needle.diameter_mm, UM_PER_MM, "um"),
-            self._whole(f"{field}.needle.inserted_mm", file.needle.inserted_mm, UM_PER_MM, "um"),
-            file.needle.coating,
-        )
+        needle = None if file.needle is None else self._needle(f"{field}.needle", file.needle)
         first, second = self._end(f"{field}.first", file.first), self._end(f"{field}.second", file.second)
         self._count(f"{field}.channel", file.channel, "channels are 1 to 4")
         if first is None or second is None or self._problems:
             return None
         return ChannelPlan(file.channel, first, second, amplitude_ua, needle)
+
+    def _needle(self, field: str, file: NeedleFile) -> Needle:
+        diameter_um = self._whole(f"{field}.diameter_mm", file.diameter_mm, UM_PER_MM, "um")
+        inserted_um = self._whole(f"{field}.inserted_mm", file.inserted_mm, UM_PER_MM, "um")
+        return Needle(diameter_um, inserted_um, file.coating)
 
     def _end(self, field: str, file: PlacementFile) -> Placement | Terminal | None:
         terminal = TERMINALS.get(file.point)
@@ -321,6 +337,11 @@ class _PrescriptionReader:
         except Misuse as unknown:
             self._say(f"{field}.point", file.point, str(unknown))
         return None
+
+
+def _segment(file: SegmentFile) -> Segment:
+    second_width_us = file.width_us if file.second_width_us is None else file.second_width_us
+    return Segment(file.period_us, file.width_us, file.interphase_gap_us, second_width_us, file.dwell_us)
 
 
 def _body_fields(file: PlacementFile) -> Iterator[str]:

@@ -38,6 +38,8 @@ def _values(record: Mapping[str, Any]) -> dict[str, Any]:
     }
     values |= {name: True for name in ("titrate", "ramp_only") if record.get(name)}
     values |= {name: record[name] for name in _OF_SUBJECT if record.get(name) is not None}
+    if record.get("segments"):
+        values["segments"] = record["segments"]
     values["channels"] = [_channel(plan, titrate=titrate) for plan in record["channels"]]
     if clinician := record.get("clinician"):
         values["clinician"] = {name: value for name, value in clinician.items() if value}
@@ -61,11 +63,12 @@ def _channel(plan: Mapping[str, Any], *, titrate: bool) -> dict[str, Any]:
     values: dict[str, Any] = {"channel": plan["channel"], "first": _end(first), "second": _end(second)}
     if not titrate:
         values["amplitude_ma"] = plan["amplitude_ua"] / UA_PER_MA
-    values["needle"] = {
-        "diameter_mm": needle["diameter_um"] / _UM_PER_MM,
-        "inserted_mm": needle["inserted_um"] / _UM_PER_MM,
-        "coating": needle["coating"],
-    }
+    if needle is not None:
+        values["needle"] = {
+            "diameter_mm": needle["diameter_um"] / _UM_PER_MM,
+            "inserted_mm": needle["inserted_um"] / _UM_PER_MM,
+            "coating": needle["coating"],
+        }
     return values
 
 

@@ -173,7 +173,9 @@ def plan_lines(prescription: PaperPrescription) -> list[str]:
 def needles(prescription: PaperPrescription) -> list[str]:
     """Charge density and k of each channel's declared needle, at the ceiling."""
     return [
-        f"channel {plan.channel} at the ceiling: {prescription.density(plan.channel):.1f} uC/cm2, "
+        f"channel {plan.channel}: a load has no needle; charge density and k are not computed"
+        if plan.needle is None
+        else f"channel {plan.channel} at the ceiling: {prescription.density(plan.channel):.1f} uC/cm2, "
         f"k {prescription.shannon_k(plan.channel):.2f}, {prescription.rms_ma_per_cm2(plan.channel):.1f} mA/cm2 rms "
         f"({plan.needle.diameter_um / 1000:.2f} x {plan.needle.inserted_um / 1000:g} mm)"
         for plan in prescription.channels
