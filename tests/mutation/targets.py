@@ -55,9 +55,9 @@ TARGETS = (
             "Engine._stood_still",
             "Engine._keep_alive",
             "Engine._on_check_in",
-            "Engine._line_lost",
         ),
     ),
+    Target("watchdog", "stimctl/session/failures.py", _HOST, ("Failures.line_lost",)),
     Target(
         "watchdog",
         "stimctl/session/stimulation.py",

@@ -7,7 +7,7 @@ from typing import Any
 from stimctl.cli.ask.screening import LastSession
 from stimctl.errors import LogFault, Misuse
 from stimctl.ledger import Ledger, ledger_path
-from stimctl.ledger.summary import Entry
+from stimctl.ledger.reading import Entry
 from stimctl.prescription import values_of
 
 

@@ -20,7 +20,7 @@ from stimctl.cli.run import wording as words
 from stimctl.cli.run.again import earlier_values, last_session
 from stimctl.cli.run.device_first import OpenDevice
 from stimctl.errors import Misuse, Unsafe, WrongDevice
-from stimctl.ledger.summary import REHEARSAL
+from stimctl.ledger.heads import REHEARSAL
 from stimctl.prescription import (
     PaperPrescription,
     Prescription,

@@ -53,11 +53,17 @@ def run_session(request: RunRequest, files: NewFiles, *, terminal: bool, as_json
         picture = _draw(prepared.prescription, files.picture)
         traffic = _traffic(stack, files.traffic, request.url)
         ledger = stack.enter_context(Ledger())
+        ledger.require_whole()
+        if ledger.sealed:
+            click.echo(f"Entries of the log were lost: {ledger.sealed}.", err=True)
         session = _session(request, prepared, ledger, traffic)
         departure = OperatorGone()
         report, told, log_fault = _run(session, prepared, departure, terminal=terminal, as_json=as_json)
         native, interrupted = request.choice.device == "native", tuple(session.interrupted)
-        kept = SavedFiles(ledger.path, picture, files.traffic, log_fault, interrupted, told, native)
+        head = None if log_fault else ledger.head()
+        kept = SavedFiles(
+            ledger.path, picture, files.traffic, log_fault, interrupted, told, native, head, ledger.sealed
+        )
         if as_json:
             echo_json(run_document(ledger, prepared.prescription, report, kept))
         else:

@@ -1,7 +1,7 @@
 """The words that the live screen, the plain lines and the summary share."""
 
 from stimctl import limits
-from stimctl.ledger.summary import REHEARSAL
+from stimctl.ledger.heads import REHEARSAL
 from stimctl.prescription import PaperPrescription, Prescription
 from stimctl.session.states import ON_HOLD, STIMULATING, End, State
 from stimctl.session.view import SessionView
