@@ -46,8 +46,8 @@ class Session:
     `LogFault` or `Misuse`, and `Unsafe` for a person or an animal without a `front_end`. `auto` says which steps
     it takes by itself (see `stimctl.session.engine`: `UNATTENDED`, `ATTENDED`). `choice` names the stimulator where
     it is not a native one and its URL does not say so; `opener` opens the port, for a bench that has one of its own.
-    `on_reading` is told, on the session's loop, of each reading of a channel and of the port's time of it. Leaving
-    raises what broke the loop, where no `wait` has told of it.
+    `on_reading` is told, on the session's loop, of each channel's readings and their host time. Leaving raises what
+    broke the loop, where no `wait` has told of it.
     """
 
     def __init__(

@@ -2,6 +2,9 @@
 
 tolerances.toml  what is still good, and where each figure comes from
 tolerances.py    that file, read and checked
+dummy_load.py    a run on a dummy load, from amounts alone
+readings.py      what a device tells of its channels in such a run
+oscilloscope.py  captures from an oscilloscope over VISA
 expected.py      what a profile asks a stimulator for
 verdict.py       one figure beside its limits: holds, fails, undecided, not measurable
 steady.py        which pulses are of the steady part, and which of a ramp

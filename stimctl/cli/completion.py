@@ -23,8 +23,7 @@ def profile_names(_ctx: click.Context, _param: click.Parameter, incomplete: str)
 
 def session_ids(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """`latest`, and the newest sessions of the log."""
-    from stimctl.ledger import Ledger
-    from stimctl.ledger.place import ledger_path
+    from stimctl.ledger import Ledger, ledger_path
 
     try:
         path = ledger_path(None if ctx.parent is None else ctx.parent.params.get("folder"))

@@ -26,34 +26,50 @@ _BANDWIDTH = "The isolator's bandwidth, by its own data."
 _OF_CHOICE = ("dialect", "isolator", "isolator_offset", "isolator_bandwidth")
 
 
-def device_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give `command` these options, as one `url` and one `choice`. A combination that makes no sense is a `Misuse`."""
+def device_options(*, required: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command these options, as one `url` and one `choice`. A combination that makes no sense is a `Misuse`.
 
-    @click.option("--port", metavar="URL", envvar="STIMCTL_PORT", show_envvar=True, help=_PORT, shell_complete=_ports)
-    @click.option(
-        "--device", metavar="NAME", envvar="STIMCTL_DEVICE", show_envvar=True, help=_DEVICE, shell_complete=_devices
+    Where the port is not `required`, `url` may be None.
+    """
+    options = (
+        click.option(
+            "--port", metavar="URL", envvar="STIMCTL_PORT", show_envvar=True, help=_PORT, shell_complete=_ports
+        ),
+        click.option(
+            "--device", metavar="NAME", envvar="STIMCTL_DEVICE", show_envvar=True, help=_DEVICE, shell_complete=_devices
+        ),
+        click.option("--dialect", type=click.Choice(["a", "b", "c"]), envvar="STIMCTL_DIALECT", help=_DIALECT),
+        click.option("--isolator", metavar="MA_PER_VOLT", envvar="STIMCTL_ISOLATOR", help=_ISOLATOR),
+        click.option("--isolator-offset", metavar="UA", envvar="STIMCTL_ISOLATOR_OFFSET", help=_OFFSET),
+        click.option("--isolator-bandwidth", metavar="KHZ", envvar="STIMCTL_ISOLATOR_BANDWIDTH", help=_BANDWIDTH),
     )
-    @click.option("--dialect", type=click.Choice(["a", "b", "c"]), envvar="STIMCTL_DIALECT", help=_DIALECT)
-    @click.option("--isolator", metavar="MA_PER_VOLT", envvar="STIMCTL_ISOLATOR", help=_ISOLATOR)
-    @click.option("--isolator-offset", metavar="UA", envvar="STIMCTL_ISOLATOR_OFFSET", help=_OFFSET)
-    @click.option("--isolator-bandwidth", metavar="KHZ", envvar="STIMCTL_ISOLATOR_BANDWIDTH", help=_BANDWIDTH)
-    @click.pass_context
-    @wraps(command)
-    def with_choice(ctx: click.Context, *args: Any, **options: Any) -> Any:
-        given = {name: options.pop(name) for name in ("port", "device", *_OF_CHOICE)}
-        # A rehearsal has a port of its own.
-        url, choice = _chosen(ctx, given, needed=not options.get("rehearse"))
-        if url is not None:
-            from stimctl.port import check_url
 
-            check_url(url)  # now, so that a slip in it is told before any question
-        return command(*args, url=url, choice=choice, **options)
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @click.pass_context
+        @wraps(command)
+        def with_choice(ctx: click.Context, *args: Any, **options: Any) -> Any:
+            given = {name: options.pop(name) for name in ("port", "device", *_OF_CHOICE)}
+            url, choice = _chosen(ctx, given)
+            if url is None and required:
+                raise missing_port(ctx)
+            return command(*args, url=url, choice=choice, **options)
 
-    return with_choice
+        decorated: Callable[..., Any] = with_choice
+        for option in reversed(options):
+            decorated = option(decorated)
+        return decorated
+
+    return decorate
 
 
-def _chosen(ctx: click.Context, given: dict[str, str | None], *, needed: bool) -> tuple[str | None, Any]:
+def missing_port(ctx: click.Context) -> click.UsageError:
+    """For whoever has named no port: what could be meant."""
+    return click.UsageError(f"Missing option '--port'.{_candidates()}", ctx)
+
+
+def _chosen(ctx: click.Context, given: dict[str, str | None]) -> tuple[str | None, Any]:
     # Here, because a session brings much with it that `--help` does not need.
+    from stimctl.port import check_url
     from stimctl.stimulators.discovery import DeviceChoice, choice_for
 
     device = given["device"]
@@ -65,8 +81,8 @@ def _chosen(ctx: click.Context, given: dict[str, str | None], *, needed: bool) -
         typed = {name for name in given if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE} - {"device"}
         given = {name: given[name] if name in typed or value is None else value for name, value in named.items()}
     url, device = given["port"], given["device"]
-    if url is None and needed:
-        raise click.UsageError(f"Missing option '--port'.{_candidates()}", ctx)
+    if url is not None:
+        check_url(url)
     said = {name: given[name] for name in _OF_CHOICE}
     if device is None and not any(said.values()):
         return url, choice_for(url or "")

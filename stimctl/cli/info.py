@@ -19,7 +19,7 @@ _CODES = (codes.DONE, codes.USAGE, codes.INVALID, codes.DEVICE, codes.LINE, code
 
 
 @click.command(epilog=codes.help_text(_CODES))
-@device_options
+@device_options()
 @json_option
 def info(url: str, choice: "DeviceChoice", as_json: bool) -> None:
     """Say who answers at a port: identity, firmware, ranges, calibration, simulator or hardware.

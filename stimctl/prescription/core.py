@@ -186,7 +186,7 @@ class PaperPrescription(PrescriptionFields):
             "mode": self.mode,
             "titrate": self.titrate,
             "ramp_only": self.ramp_only,
-            **({} if self.segments is None else {"segments": [asdict(each) for each in self.segments]}),
+            "segments": None if self.segments is None else [asdict(each) for each in self.segments],
             "ceiling_ua": self.ceiling_ua,
             "stimulation_us": self.stimulation_us,
             "charge_per_phase_pc": self.charge_per_phase_pc,
@@ -215,6 +215,18 @@ class PaperPrescription(PrescriptionFields):
             "shannon_k": _rounded(self.shannon_k(plan.channel)),
             "rms_ma_per_cm2": _rounded(self.rms_ma_per_cm2(plan.channel)),
         }
+
+
+def _rounded(figure: float | None) -> float | None:
+    return None if figure is None else round(figure, 3)
+
+
+def _needle_record(needle: Needle) -> dict[str, Any]:
+    return {
+        "diameter_um": needle.diameter_um,
+        "inserted_um": needle.inserted_um,
+        "coating": needle.coating.value,
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,18 +266,6 @@ class Prescription(PaperPrescription):
         """The same, and that it is rehearsed where it is."""
         record = super(Prescription, self).record()
         return {**record, "rehearsal": True} if self.rehearsal else record
-
-
-def _rounded(figure: float | None) -> float | None:
-    return None if figure is None else round(figure, 3)
-
-
-def _needle_record(needle: Needle) -> dict[str, Any]:
-    return {
-        "diameter_um": needle.diameter_um,
-        "inserted_um": needle.inserted_um,
-        "coating": needle.coating.value,
-    }
 
 
 def _clinician_record(clinician: Clinician | None) -> dict[str, Any] | None:

@@ -37,9 +37,9 @@ def _values(record: Mapping[str, Any]) -> dict[str, Any]:
         "ceiling_ma": record["ceiling_ua"] / UA_PER_MA,
     }
     values |= {name: True for name in ("titrate", "ramp_only") if record.get(name)}
-    values |= {name: record[name] for name in _OF_SUBJECT if record.get(name) is not None}
     if record.get("segments"):
-        values["segments"] = record["segments"]
+        values["segments"] = [dict(each) for each in record["segments"]]
+    values |= {name: record[name] for name in _OF_SUBJECT if record.get(name) is not None}
     values["channels"] = [_channel(plan, titrate=titrate) for plan in record["channels"]]
     if clinician := record.get("clinician"):
         values["clinician"] = {name: value for name, value in clinician.items() if value}
@@ -59,11 +59,10 @@ def _short(number: float) -> float:
 
 def _channel(plan: Mapping[str, Any], *, titrate: bool) -> dict[str, Any]:
     first, second = plan["pair"]
-    needle = plan["needle"]
     values: dict[str, Any] = {"channel": plan["channel"], "first": _end(first), "second": _end(second)}
     if not titrate:
         values["amplitude_ma"] = plan["amplitude_ua"] / UA_PER_MA
-    if needle is not None:
+    if (needle := plan["needle"]) is not None:
         values["needle"] = {
             "diameter_mm": needle["diameter_um"] / _UM_PER_MM,
             "inserted_mm": needle["inserted_um"] / _UM_PER_MM,
@@ -82,10 +81,11 @@ def _end(end: Mapping[str, Any]) -> dict[str, Any]:
 def toml_text(values: Mapping[str, Any], heading: str = "") -> str:
     """The text of a prescription's file, its first line a comment."""
     lines = [f"# {heading}", ""] if heading else []
-    tables = {"channels", "clinician"}
+    tables = {"segments", "channels", "clinician"}
     lines += [f"{name} = {_toml(value)}" for name, value in values.items() if name not in tables]
-    for channel in values["channels"]:
-        lines += ["", "[[channels]]", *(f"{name} = {_toml(value)}" for name, value in channel.items())]
+    for name in ("segments", "channels"):
+        for each in values.get(name, ()):
+            lines += ["", f"[[{name}]]", *(f"{field} = {_toml(value)}" for field, value in each.items())]
     if clinician := values.get("clinician"):
         lines += ["", "[clinician]", *(f"{name} = {_toml(value)}" for name, value in clinician.items())]
     return "\n".join(lines) + "\n"

@@ -76,7 +76,6 @@ class Engine:
         self._close = Closing(context, session_id)
         context.stop = self._close.stop
         self._failures = Failures(context, self._close)
-        self._telemetry = Telemetry(context, self._prepare, self._stimulate, self._close.on_status, auto)
         self._telemetry = Telemetry(context, self._prepare, self._stimulate, self._close.on_status, auto, on_reading)
         self._steps: dict[State, Callable[[int], None]] = {
             State.IDLE: partial(context.order, Task.HANDSHAKE, stimulator.connect),

@@ -139,7 +139,7 @@ def test_its_record_is_json_and_complete() -> None:
     assert record["clinician"] == {**clinician, "lowers": []}
     assert record["provenance"] == {"pairs": "clinician", "amplitude_ma": "clinician", "minutes": "clinician"}
     assert record["program"]["segments"][0]["width_us"] == 600
-    given = {field.name for field in fields(Prescription)} - {"protocol", "variant", "segments"} | {"profile"}
+    given = {field.name for field in fields(Prescription)} - {"protocol", "variant"} | {"profile"}
     assert given <= set(record)
 
 

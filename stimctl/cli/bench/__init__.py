@@ -3,6 +3,7 @@
 import click
 
 from stimctl.cli.bench.accept import accept
+from stimctl.cli.bench.capture import capture
 from stimctl.cli.bench.run import run
 from stimctl.cli.bench.sweep import sweep
 
@@ -15,5 +16,5 @@ def bench() -> None:
     """
 
 
-for each in (run, sweep, accept):
+for each in (run, sweep, capture, accept):
     bench.add_command(each)

@@ -39,7 +39,7 @@ def load_options(*, channels: bool) -> Callable[[Callable[..., Any]], Callable[.
         )
         for option in (json_option, telemetry, channel, *reversed(_PULSES)):
             command = option(command)
-        return device_options(command)
+        return device_options()(command)
 
     return decorate
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stimctl.cli import codes
+from stimctl.cli.completion import session_ids
 from stimctl.cli.errors import writing
 from stimctl.cli.log.group import Choice, choosing, log, opened
 from stimctl.cli.log.listing import page_out, session_lines
@@ -45,7 +46,7 @@ def list_(path: Path, choice: Choice, as_json: bool) -> None:
 
 
 @log.command(epilog=codes.help_text(_READ))
-@click.argument("session", metavar="ID")
+@click.argument("session", metavar="ID", shell_complete=session_ids)
 @json_option
 @click.pass_context
 def show(ctx: click.Context, session: str, as_json: bool) -> None:
@@ -100,7 +101,7 @@ def verify(ctx: click.Context, head: str | None, key: Path | None, as_json: bool
 
 
 @log.command(epilog=codes.help_text(_READ))
-@click.argument("sessions", metavar="[ID]...", nargs=-1)
+@click.argument("sessions", metavar="[ID]...", nargs=-1, shell_complete=session_ids)
 @choosing
 @click.option("--all", "every", is_flag=True, help="Every session of the ledger.")
 @click.option(

@@ -11,7 +11,7 @@ import click
 
 from stimctl.cli import codes
 from stimctl.cli.completion import profile_names
-from stimctl.cli.device_options import device_options
+from stimctl.cli.device_options import device_options, missing_port
 from stimctl.cli.streams import at_terminal
 from stimctl.cli.table import json_option
 
@@ -21,7 +21,7 @@ REHEARSAL_URL = "sim://?pace=real"
 
 @click.command(epilog=codes.help_text(tuple(codes.MEANINGS)))
 @click.argument("name", required=False, shell_complete=profile_names)
-@device_options
+@device_options(required=False)
 @click.option(
     "--prescription",
     "prescription_file",
@@ -69,6 +69,8 @@ def run(
       stimctl run --again P-17 --port /dev/ttyACM0
       stimctl run bench-2-100hz --port /dev/ttyACM0 --device stimjim --prescription load.toml
     """
+    if url is None and not rehearse:
+        raise missing_port(click.get_current_context())
     if prescription_file is not None and typed["again"] is not None:
         raise click.UsageError("--again and --prescription exclude each other: both name a prescription")
     from stimctl.cli.run.preparing import RunRequest
