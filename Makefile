@@ -7,6 +7,8 @@
 # make accuracy        how far off the bench's measurements are, over a grid of rates and noise: docs/accuracy.md, minutes
 # make byte-paced      the suite against a simulator behind a UART of 115 200 baud, pty and TCP: real time, 20 minutes
 # make versions        the quick tests and a session with the lowest and the newest of every dependency, on each Python here
+# make docs    the documents as a site, with every link followed: build/site
+# make pictures        docs/pictures from the real thing; needs Chromium (Debian: apt-get install chromium), minutes
 # make clean   remove what the above made
 #
 # What has to be on the machine first (Debian 12): apt-get install make python3-venv
@@ -28,7 +30,7 @@ BENCH_OPTIONS ?= --write-page
 # How long `make agree` runs.
 AGREE_OPTIONS ?= --examples 20000
 
-.PHONY: run test lint agree bench certificate accuracy byte-paced versions clean
+.PHONY: run test lint agree bench certificate accuracy byte-paced versions docs pictures clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
@@ -68,6 +70,12 @@ byte-paced: $(VENV)/.installed-dev
 versions: $(VENV)/.installed-dev
 	.ci/versions lowest
 	.ci/versions newest
+
+docs: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.docs.site
+
+pictures: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.docs.pictures
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks
