@@ -9,6 +9,7 @@
 # make versions        the quick tests and a session with the lowest and the newest of every dependency, on each Python here
 # make docs    the documents as a site, with every link followed: build/site
 # make pictures        docs/pictures from the real thing; needs Chromium (Debian: apt-get install chromium), minutes
+# make firmware    the firmware in C: for this machine, for the chip, and the emulator of that chip
 # make clean   remove what the above made
 #
 # What has to be on the machine first (Debian 12): apt-get install make python3-venv
@@ -30,7 +31,7 @@ BENCH_OPTIONS ?= --write-page
 # How long `make agree` runs.
 AGREE_OPTIONS ?= --examples 20000
 
-.PHONY: run test lint agree bench certificate accuracy byte-paced versions docs pictures clean
+.PHONY: run test lint agree bench certificate accuracy byte-paced versions firmware firmware-page docs pictures clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
@@ -48,6 +49,8 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m stimctl.wire.tables --check
+	$(BIN)/python -m stimctl.ledger.document --check
+	$(BIN)/python -m stimctl.ledger.entry_tables --check
 	$(BIN)/python -m firmware_sim.faults --check
 	$(BIN)/python -m tests.docs.architecture --check
 
@@ -76,6 +79,14 @@ docs: $(VENV)/.installed-dev
 
 pictures: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.docs.pictures
+
+# Needs: apt-get install gcc gcc-avr avr-libc libsimavr-dev libelf-dev
+firmware:
+	@$(MAKE) --no-print-directory -C firmware all
+
+# What the machine code takes and keeps, measured, into docs/firmware.md.
+firmware-page: firmware $(VENV)/.installed-dev
+	$(BIN)/python -m tests.firmware.page --write
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks

@@ -18,4 +18,12 @@ def test_help_beside_bare_python() -> None:
     def bare() -> None:
         subprocess.run([sys.executable, "-c", "pass"], check=True, capture_output=True)
 
+    def empty_list() -> None:
+        subprocess.run([STIMCTL, "log", "--data", "no-such-folder", "list"], check=True, capture_output=True)
+
+    report(
+        "stimctl log list on an empty log / python -c pass",
+        ratio(empty_list, bare, blocks=15, per_block=3),
+        target="at most 8",
+    )
     report("stimctl --help / python -c pass", ratio(help_text, bare, blocks=15, per_block=3), target="at most 4")

@@ -112,7 +112,7 @@ def sim(
         with ExitStack() as open_things:
             seeded = seed is not None or scenario is not None
             _run(open_things, options, tcp, journal, link, seeded=seeded)
-    except (FlashUnusable, CannotServe) as problem:
+    except (FlashUnusable, CannotServe, UnknownDevice) as problem:
         raise _CannotStart(str(problem)) from None
     except OSError as problem:
         raise _CannotStart(f"{problem.filename or 'the line'}: {problem.strerror}") from None

@@ -1,6 +1,7 @@
 """Makes a simulated device from its options: the native one, a StimJim or a PulsePal.
 
     device=native
+    device=firmware | firmware-host   (the native protocol in C: machine code on a chip, or built for this machine)
     device=stimjim   dialect=a|b|c            faults=lost_stop,-wrap
     device=pulsepal  firmware=21|22  isolator=1.0  faults=...
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 Journal = Callable[[Mapping[str, int | str]], None]
 
-DEVICES = ("native", "stimjim", "pulsepal")
+NATIVE_DEVICES = ("native", "firmware", "firmware-host")  # those that speak the native protocol
+DEVICES = (*NATIVE_DEVICES, "stimjim", "pulsepal")
 DIALECTS = ("a", "b", "c")
 FIRMWARES = ("21", "22")
 MAX_ISOLATOR = 10.0  # mA per volt [choice]: at the full 10 V that is a hundred times the most that is ever wanted
@@ -111,6 +113,8 @@ class DeviceSpec:
             from firmware_sim.native.device import Device
 
             return Device(flash=flash, draw=draw, **common)
+        if self.device in ("firmware", "firmware-host"):
+            return _built(self.device, flash=flash, **common)
         faults = self.faults or ""
         if self.device == "stimjim":
             from firmware_sim.stimjim import DIALECTS as JIMS
@@ -119,6 +123,17 @@ class DeviceSpec:
         from firmware_sim.pulsepal import FIRMWARES as PALS
 
         return _faulty(PALS[self.firmware or "22"], faults=faults, isolator=self.milliampere_per_volt, **common)
+
+
+def _built(device: str, **options: Any) -> SimulatedDevice:
+    from firmware_sim.chip.built import NotBuilt
+    from firmware_sim.chip.device import Chip
+    from firmware_sim.chip.host_build import HostBuild
+
+    try:
+        return Chip(**options) if device == "firmware" else HostBuild(**options)
+    except NotBuilt as missing:
+        raise UnknownDevice(str(missing)) from None
 
 
 def _faulty(maker: Callable[..., SimulatedDevice], **options: Any) -> SimulatedDevice:

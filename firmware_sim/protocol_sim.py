@@ -68,7 +68,7 @@ class Serial(SerialBase):
         self._anchor = (0.0, 0)
         self._bell = Condition()
         self._woken = False
-        self._pulled = self._pluggable = False
+        self._pulled = self._pluggable = self._runs_ahead = False
         super().__init__(*args, **kwargs)
 
     @classmethod
@@ -102,6 +102,7 @@ class Serial(SerialBase):
         self._inbox = b""
         self._pulled = False
         self._pluggable = hasattr(self._device, "gone")  # so that others need not be asked at every read
+        self._runs_ahead = hasattr(self._device, "run_to_output")  # an emulated chip, which nobody can foresee
         self._pace = options.pace
         self._paced = options.pace != math.inf
         self._anchor = (monotonic(), self._world_us)
@@ -131,7 +132,7 @@ class Serial(SerialBase):
         """Let the outputs of a native device drive another of the named loads from now on, under power."""
         device: Any = self._powered
         device.advance(self._world_us)
-        device.machine.stage.connect(load_named(load))
+        device.connect(load_named(load))
 
     @property
     def _powered(self) -> SimulatedDevice:
@@ -154,11 +155,13 @@ class Serial(SerialBase):
         return data[:size]
 
     def write(self, b: "Buffer", /) -> int:
-        """Give bytes to the device; they arrive at once."""
+        """Give bytes to the device; they arrive at once, but for an emulated chip, whose line takes its time."""
         data, device = bytes(b), self._device or self._powered
         if self._pluggable:
             self._look_at_plug()
         device.receive(data, self._world_us)
+        if self._runs_ahead:
+            self._world_us = max(self._world_us, device.now_us)  # type: ignore[attr-defined]
         return len(data)
 
     @property
@@ -241,13 +244,16 @@ class Serial(SerialBase):
         until_us = _NO_DEADLINE_US if deadline_us is None else deadline_us
         out = device.take_output()
         while not out and not self._woken:
-            to_us = device.next_event_us()
-            if to_us > until_us:
-                to_us = max(until_us, self._world_us)
-            if self._paced:
-                to_us = self._sleep(to_us)
+            if self._runs_ahead and not self._paced:
+                to_us = device.run_to_output(max(until_us, self._world_us))  # type: ignore[attr-defined]
+            else:
+                to_us = device.next_event_us()
+                if to_us > until_us:
+                    to_us = max(until_us, self._world_us)
+                if self._paced:
+                    to_us = self._sleep(to_us)
+                device.advance(to_us)
             self._world_us = to_us
-            device.advance(to_us)
             out = device.take_output()
             if self._pluggable and not out:
                 self._look_at_plug()

@@ -8,7 +8,7 @@ The names below are the public API. They are loaded on first use, so that import
 
 from importlib import import_module
 
-__version__ = "0.1.0"
+from stimctl.version import __version__
 
 TYPE_CHECKING = False  # that of `typing` costs as much as a bare Python
 if TYPE_CHECKING:

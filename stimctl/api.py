@@ -32,6 +32,7 @@ from stimctl.session.states import End, State
 from stimctl.session.view import SessionReport, SessionView
 from stimctl.stimulators.base import Identity, SessionCounts
 from stimctl.stimulators.discovery import NATIVE, DeviceChoice, stimulator
+from stimctl.version import __version__
 
 _ZERO_WAIT_S = 1.5  # how long a stop from elsewhere waits here for the zero; who asks gives up after 2 s
 
@@ -110,6 +111,8 @@ class Session:
             log,
             session_id=self.session_id,
             url=self.url,
+            clock="real" if port.realtime else "virtual",
+            software=f"stimctl {__version__}",
             auto=self._auto,
             front_end=self._front_end,
         )

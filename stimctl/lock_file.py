@@ -1,15 +1,16 @@
-"""A lock file that shows whether its process is alive.
+"""Locks on files, and a lock file that shows whether its process is alive.
 
 A process number alone cannot say it, because numbers are used again. The operating system drops the lock
 when its holder dies, however it dies, so that nothing stays behind that looks alive.
 """
 
+import errno
 import os
 import sys
 from contextlib import suppress
 from pathlib import Path
 
-from stimctl.errors import Misuse
+from stimctl.errors import LogFault, Misuse
 from stimctl.forking import tell_of_forks
 
 if sys.platform == "win32":
@@ -20,11 +21,41 @@ if sys.platform == "win32":
     def _lock(descriptor: int, *, shared: bool) -> None:  # noqa: ARG001 (no shared locks here)
         os.lseek(descriptor, _FAR, os.SEEK_SET)
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+
+    def unlock(descriptor: int) -> None:
+        """Give up the lock of `descriptor`."""
+        os.lseek(descriptor, _FAR, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
 else:
     import fcntl
 
     def _lock(descriptor: int, *, shared: bool) -> None:
         fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+
+    def unlock(descriptor: int) -> None:
+        """Give up the lock of `descriptor`."""
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+# What a system says of a lock that another holds; anything else is no answer to that question.
+_HELD = frozenset({errno.EAGAIN, errno.EACCES, errno.EDEADLK})
+
+
+def try_lock(descriptor: int, path: Path, *, shared: bool = False) -> bool:
+    """Whether the lock of `path`, open as `descriptor`, is ours now. False: another holds it.
+
+    Raises `LogFault` where the file system has no locks, as some network disks: then nobody can know who holds what.
+    """
+    try:
+        _lock(descriptor, shared=shared)
+    except OSError as fault:
+        if fault.errno in _HELD:
+            return False
+        raise LogFault(
+            f"{path} cannot be locked ({fault.strerror}): its disk has no file locks, as some network disks; "
+            "choose a folder on a local disk (STIMCTL_DATA, STIMCTL_RUN)"
+        ) from fault
+    return True
 
 
 class ProcessLock:
@@ -34,10 +65,11 @@ class ProcessLock:
         self.path = path
         self._descriptor: int | None = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            _lock(self._descriptor, shared=False)
-        except OSError:
+            if not try_lock(self._descriptor, path):
+                raise Misuse(f"{path} is held by another session that is still running")
+        except BaseException:
             os.close(self._descriptor)
-            raise Misuse(f"{path} is held by another session that is still running") from None
+            raise
         tell_of_forks(self)
 
     def let_go_in_fork(self) -> None:
@@ -56,18 +88,20 @@ class ProcessLock:
 
 
 def is_alive(path: Path) -> bool:
-    """Whether a living process holds `path`. A file that nobody made is held by nobody."""
+    """Whether a living process holds `path`. A file that nobody made is held by nobody.
+
+    One that this user may not open may be held: it counts as held.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
-    try:
-        _lock(descriptor, shared=True)
-    except OSError:
+    except PermissionError:
         return True
+    try:
+        return not try_lock(descriptor, path, shared=True)
     finally:
         os.close(descriptor)
-    return False
 
 
 def remove(path: Path) -> None:
@@ -77,8 +111,25 @@ def remove(path: Path) -> None:
 
 
 def private_folder(path: Path) -> Path:
-    """Make `path` as a folder of this user alone (0700) where it is missing. Returns it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(FileExistsError):
-        path.mkdir(mode=0o700)
+    """Make `path` as a folder of this user alone (0700) where it is missing. Returns it.
+
+    Each folder that had to be made is on the disk by then, with its name in the folder above.
+    """
+    missing = [path] if not path.exists() else []
+    while missing and not missing[-1].parent.exists():
+        missing.append(missing[-1].parent)
+    for folder in reversed(missing):
+        with suppress(FileExistsError):
+            folder.mkdir(mode=0o700 if folder == path else 0o777)
+            sync_folder(folder.parent)
     return path
+
+
+def sync_folder(path: Path) -> None:
+    """Have the names in a folder on the disk. Where folders cannot be opened (Windows) that is left to the system."""
+    if os.name == "posix":
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

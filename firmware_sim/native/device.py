@@ -125,6 +125,10 @@ class Device:
         out.clear()
         return taken
 
+    def connect(self, load: Load) -> None:
+        """Let the outputs drive another load from now on, under power."""
+        self.machine.stage.connect(load)
+
     def close(self) -> None:
         """Take the power away. What lasts is in the flash."""
         self.machine.flash.save()

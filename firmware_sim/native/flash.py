@@ -74,6 +74,7 @@ class Flash:
         self.sessions = 0
         self.arms = 0
         self.session: StoredSession | None = None
+        self.memory = b""  # of a device that keeps bytes: the firmware in C
         # Brings `session` up to date from the running firmware; set while a session is open.
         self.collect: Callable[[], None] | None = None
 

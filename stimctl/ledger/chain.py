@@ -20,9 +20,11 @@ from stimctl.errors import Misuse
 GENESIS = bytes(32)
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
+SEALED = "sealed"
 CANNOT_SHOW = (
-    "A chain cannot show that entries were cut off at its end, or that all of it was written anew. "
-    "Note the head hash elsewhere and give it to verify (--head) to see that too."
+    "Chain and anchor show loss and edits of the database alone. They cannot show that both were written anew "
+    "together, or that an older pair of them was put back. Note the head hash elsewhere and give it to verify (--head) "
+    "to see that."
 )
 HEAD_SEEN = "The noted head hash is in the chain: everything up to it is as it was when it was noted."
 
@@ -59,26 +61,68 @@ class ChainFault(StrEnum):
     UNREADABLE = "unreadable"
     FILE = "file"
     HEAD = "head"
+    ANCHOR = "anchor"
 
 
 @dataclass(frozen=True, slots=True)
 class ChainBreak:
-    """The first thing that does not hold. `number` is None when it is the file and not one entry."""
+    """The first thing that does not hold. `number` is None when it is the file and not one entry.
+
+    `lost` is how many entries are missing, where that can be known.
+    """
 
     number: int | None
     why: ChainFault
     sentence: str
+    lost: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What a "sealed" entry (number `sealed_by`, written at `utc`) says was wrong when the ledger was opened again."""
+
+    sealed_by: int
+    utc: str
+    reason: str
+    missing: tuple[tuple[int, int], ...]
+
+    @property
+    def entries(self) -> int:
+        """How many entries are missing."""
+        return sum(last - first + 1 for first, last in self.missing)
+
+    @property
+    def sentence(self) -> str:
+        """What a person is told."""
+        listed = ", ".join(f"{first} to {last}" if last > first else f"{first}" for first, last in self.missing)
+        gone = f"{counted(self.entries)} lost (number {listed})" if self.missing else "no entry missing by its number"
+        return f"entry {self.sealed_by} ({self.utc[:19]}) seals what was before it: {self.reason}; {gone}"
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """The result of `verify`. `head` is the hash of the last entry that holds, in hex."""
+    """The result of `verify`. `head` is the hash of the last entry that holds, in hex.
+
+    `ok` is whether every entry that was ever durable is there as it was. `broken` is what does not hold and nobody has
+    recorded; `losses` is what was found so earlier, and sealed.
+    """
 
     ok: bool
     entries: int
     head: str
     broken: ChainBreak | None
     note: str
+    losses: tuple[Loss, ...] = ()
+
+    @property
+    def lost(self) -> int:
+        """How many entries are missing, as far as that is known."""
+        return sum(loss.entries for loss in self.losses) + (self.broken.lost if self.broken else 0)
+
+
+def counted(entries: int) -> str:
+    """A number of entries in words."""
+    return f"{entries:,} entry" if entries == 1 else f"{entries:,} entries"
 
 
 def _encoder() -> Callable[[object], str]:
@@ -116,51 +160,151 @@ def link(previous: bytes, number: int, draft: DraftEntry) -> bytes:
 
 
 class ChainWalker:
-    """Follows a chain entry by entry, and keeps the first thing that does not hold."""
+    """Follows a chain entry by entry, and keeps the first thing that does not hold.
+
+    Numbers that are left out are a fault unless a later "sealed" entry tells of them.
+    """
 
     def __init__(self, expected_head: bytes | None = None) -> None:
         self.count = 0
+        self.number = 0
         self.head = GENESIS
+        self.losses: list[Loss] = []
         self.broken: ChainBreak | None = None
+        self._gaps: list[tuple[int, int]] = []
         self._wanted = expected_head
         self._seen = expected_head in (None, GENESIS)
 
-    def follow(self, rows: Iterable[EntryRow]) -> bool:
-        """Follow `rows` while they hold. Returns whether all did."""
+    def follow(self, rows: Iterable[tuple[Any, ...]]) -> bool:
+        """Follow rows, whose texts are bytes, while they hold. Returns whether all did."""
+        head, number, count, digest_of = self.head, self.number, self.count, sha256
+        wanted, plain = self._wanted, _Plain()
         for row in rows:
-            self.broken = _fault_of(row, self.count + 1, self.head)
-            if self.broken:
+            found, session_id, kind, at_us, utc, body, previous, digest = row
+            try:
+                # The next entry, as nearly all are. An utc as it is always written has nothing that JSON would escape.
+                if (
+                    found == number + 1 and previous == head and body[0] == 123 and kind != b"sealed"
+                    and len(utc) == 27 and b'"' not in utc and b"\\" not in utc
+                ):  # fmt: skip
+                    parts = (
+                        head, b'[%d,"' % found, plain[session_id], b'","', plain[kind], b'",%d,"' % at_us, utc, b'",',
+                        body, b"]",
+                    )  # fmt: skip
+                    if digest_of(b"".join(parts)).digest() == digest:
+                        number, head, count = found, digest, count + 1
+                        if digest == wanted:
+                            self._seen = True
+                        continue
+            except (TypeError, ValueError, IndexError):
+                pass  # what is the matter is found below
+            self.number, self.head, self.count = number, head, count
+            if not self._step(_row(row)):
                 return False
-            self.count = row.number
-            self.head = row.hash
-            self._seen = self._seen or row.hash == self._wanted
+            number, head, count = self.number, self.head, self.count
+        self.number, self.head, self.count = number, head, count
         return True
+
+    @property
+    def seen(self) -> bool:
+        """Whether the noted head has been passed, or none was noted."""
+        return self._seen
+
+    def leap(self, number: int, head: bytes, *, seen: bool) -> None:
+        """Go on behind entries that were followed elsewhere, each simply the next one, up to `number`."""
+        self.count += number - self.number
+        self.number, self.head = number, head
+        self._seen = self._seen or seen
+
+    def _step(self, row: EntryRow) -> bool:
+        """One entry that is not simply the next one."""
+        self.broken = _misplaced(row, self.number, self.head) or fault_of(row)
+        if self.broken is not None:
+            return False
+        if row.number > self.number + 1:
+            self._gaps.append((self.number + 1, row.number - 1))
+        if row.kind == SEALED:
+            self.take_seal(row.number, row.utc, row.body)
+        self.number, self.head, self.count = row.number, row.hash, self.count + 1
+        self._seen = self._seen or row.hash == self._wanted
+        return True
+
+    def take_seal(self, number: int, utc: str, text: str) -> None:
+        """Take in what a "sealed" entry tells of."""
+        body = json.loads(text)
+        missing = tuple((int(first), int(last)) for first, last in body.get("missing") or ())
+        self.losses.append(Loss(number, utc, str(body.get("reason")), missing))
+        self._gaps = [gap for gap in self._gaps if gap not in missing]
 
     def verdict(self) -> Verification:
         """What is known now: the first broken thing, or a noted head that is missing, or that all holds."""
+        if self._gaps:
+            self.broken = _gap(self._gaps)
         if not self.broken and not self._seen:
             sentence = "the noted head hash is not in the chain: entries were cut off, or the chain was written anew"
             self.broken = ChainBreak(None, ChainFault.HEAD, sentence)
         note = HEAD_SEEN if self._wanted is not None and self._seen else CANNOT_SHOW
-        return Verification(self.broken is None, self.count, self.head.hex(), self.broken, note)
+        ok = self.broken is None and not self.losses
+        return Verification(ok, self.count, self.head.hex(), self.broken, note, tuple(self.losses))
+
+
+class _Plain(dict[bytes, bytes]):
+    """Texts that stand in the hashed text as they are, because JSON has nothing to escape in them."""
+
+    _MOST = 4096  # the ids of sessions come in runs: there is no use in keeping all [choice]
+
+    def __missing__(self, text: bytes) -> bytes:
+        if len(self) > self._MOST:
+            self.clear()
+        if _quoted(text.decode("ascii")).encode() != b'"%b"' % text:
+            raise ValueError(text)
+        self[text] = text
+        return text
+
+
+def _gap(gaps: list[tuple[int, int]]) -> ChainBreak:
+    first, last = gaps[0]
+    lost = sum(last - first + 1 for first, last in gaps)
+    more = f"; {counted(lost)} in all" if len(gaps) > 1 else ""
+    what = f"entry {first} is" if first == last else f"entries {first} to {last} are"
+    return ChainBreak(first, ChainFault.GAP, f"{what} missing: {first - 1} is followed by {last + 1}{more}", lost)
+
+
+def _misplaced(row: EntryRow, number: int, head: bytes) -> ChainBreak | None:
+    """What is wrong with an entry behind entry `number`. What lies in a gap cannot be said here."""
+    if type(row.number) is not int or row.number <= number:
+        return ChainBreak(number + 1, ChainFault.UNREADABLE, f"entry {number + 1} has no number of its own")
+    if row.number == number + 1 and row.previous != head and not _seals(row, number, head):
+        return ChainBreak(row.number, ChainFault.LINK, f"entry {row.number} does not follow from entry {number}")
+    return None
+
+
+def _seals(row: EntryRow, number: int, head: bytes) -> bool:
+    """Whether an entry that does not follow from the one before says so itself, and of which it does not."""
+    if row.kind != SEALED or not _readable(row.body):
+        return False
+    body = json.loads(row.body)
+    return (body.get("kept_number"), body.get("kept_hash")) == (number, head.hex())
 
 
 _TYPES = (int, str, str, int, str, str, bytes, bytes)
 
 
-def _fault_of(row: EntryRow, number: int, previous: bytes) -> ChainBreak | None:
+def _row(raw: tuple[Any, ...]) -> EntryRow:
+    # Damaged text comes through as it is, and then fails its hash, instead of failing the whole read.
+    text = (value.decode("utf-8", "surrogateescape") if type(value) is bytes else value for value in raw[:6])
+    return EntryRow(*text, *raw[6:])  # type: ignore[arg-type]  # of whatever types the file has; they are looked at
+
+
+def fault_of(row: EntryRow) -> ChainBreak | None:
+    """What is wrong with an entry by itself: whether it is what was hashed, behind the entry that it names."""
+    number = row.number
     if not all(type(value) is wanted for value, wanted in zip(row, _TYPES, strict=True)):
         return ChainBreak(number, ChainFault.UNREADABLE, f"entry {number} has a field of the wrong type")
-    if row.number != number:
-        return ChainBreak(
-            number, ChainFault.GAP, f"entry {number} is missing: {number - 1} is followed by {row.number}"
-        )
-    if row.previous != previous:
-        return ChainBreak(number, ChainFault.LINK, f"entry {number} does not follow from entry {number - 1}")
     # An unreadable body fails its hash as well; say the more telling thing.
     if not _readable(row.body):
         return ChainBreak(number, ChainFault.UNREADABLE, f"the body of entry {number} is not JSON")
-    if row.hash != link(previous, number, DraftEntry(*row[1:6])):
+    if row.hash != link(row.previous, number, DraftEntry(*row[1:6])):
         return ChainBreak(number, ChainFault.HASH, f"entry {number} is not what was hashed: it was changed")
     return None
 

@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from stimctl.ledger.summary import Entry, SessionSummary
+from stimctl.ledger.reading import Entry
+from stimctl.ledger.summary import SessionSummary
 
 FORMAT = "stimctl session, version 2"
 SCHEMA_FILE = Path(__file__).resolve().parents[2] / "docs" / "schema" / "session.json"
@@ -30,11 +31,22 @@ class ToldAlarm:
 
 
 @dataclass(frozen=True, slots=True)
+class LogHead:
+    """Number and hash (hex) of the log's newest entry after a run, to be noted elsewhere."""
+
+    number: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunFacts:
-    """What is known of a session only where it was run. `log_fault` says why the log has not got the whole of it."""
+    """What is known of a session only where it was run. `log_fault` says why the log has not got the whole of it,
+    `log_lost` what was found lost of the log at the start."""
 
     log: str
     log_fault: str | None
+    log_head: LogHead | None
+    log_lost: str | None
     picture: str | None
     traffic: str | None
     alarms: tuple[ToldAlarm, ...]
@@ -44,10 +56,14 @@ class RunFacts:
 
 @dataclass(frozen=True, slots=True)
 class SessionDocument:
-    """`entries` are there in an export, `run` is there after a run; else they are null."""
+    """`entries` are there in an export, `run` is there after a run; else they are null.
+
+    `verifies`: whether each entry is as it was written; null where the log has not got the session.
+    """
 
     watermark: str
     format: str
+    verifies: bool | None
     session: SessionSummary
     entries: tuple[Entry, ...] | None = None
     run: RunFacts | None = None
@@ -56,9 +72,10 @@ class SessionDocument:
 def document(
     summary: SessionSummary, *, entries: Iterable[Entry] | None = None, run: RunFacts | None = None
 ) -> dict[str, Any]:
-    """The document, JSON-able; it says SIMULATOR or HARDWARE at its top."""
+    """The document, JSON-able; at its top it says SIMULATOR or HARDWARE, and whether the session verifies."""
     listed = None if entries is None else tuple(entries)
-    return asdict(SessionDocument(summary.head.watermark, FORMAT, summary, listed, run))
+    verifies = not summary.faults if summary.faults or summary.last_hash else None
+    return asdict(SessionDocument(summary.head.watermark, FORMAT, verifies, summary, listed, run))
 
 
 def schema_text() -> str:

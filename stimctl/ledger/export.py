@@ -1,9 +1,10 @@
-"""Exports one session as CSV or JSON, for a lab's own tools.
+"""Exports sessions as CSV or JSON, for a lab's own tools.
 
-Every row, or the top of the document, says SIMULATOR or HARDWARE. Three forms: `json` holds everything, hashes
-included, so that a copy can be checked against the ledger; `csv` of channels has one row a channel, with a column for
-each band and each of planned, commanded, delivered and measured, so that nothing stands twice and nothing is summed;
-`csv` of entries has one row an entry, its body as JSON.
+Every row, or the top of the document, says SIMULATOR or HARDWARE, and whether the session verifies. Three forms:
+`json` holds everything, hashes included, so that a copy can be checked against the ledger; `csv` of channels has one
+row a channel, with a column for each band and each of planned, commanded, delivered and measured, and the standing of
+the last two, so that nothing stands twice and nothing is summed; what nobody knows is empty, and never 0. `csv` of
+entries has one row an entry, its body as JSON.
 """
 
 import csv
@@ -11,20 +12,20 @@ import io
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from enum import StrEnum
 from typing import Any
 
+from stimctl.label import printable
 from stimctl.ledger.document import document
-from stimctl.ledger.summary import ChannelSummary, Entry, SessionSummary
+from stimctl.ledger.reading import Entry
+from stimctl.ledger.summary import ChannelSummary, SessionSummary
 
 BANDS = (0, 1)
-
-
-class CsvTable(StrEnum):
-    """The kind of rows in a CSV."""
-
-    CHANNELS = "channels"
-    ENTRIES = "entries"
+_NO_CHANNEL = ChannelSummary(0, {}, None, None, None, None, {}, {}, {})
+# Of the delivered pulses, where the host kept the counts: how many are bounded by time only, how many of those
+# certainly flowed, and in how many the current was measured.
+_BASIS = {"estimated": "estimated_pulses", "least": "estimated_pulses_at_least", "measured": "measured_pulses"}
+# What a spreadsheet takes for a formula where a cell begins with it.
+_FORMULA = ("=", "+", "-", "@")
 
 
 def json_text(summary: SessionSummary, entries: Iterable[Entry]) -> str:
@@ -34,45 +35,75 @@ def json_text(summary: SessionSummary, entries: Iterable[Entry]) -> str:
 
 def csv_of_entries(summary: SessionSummary, entries: Iterable[Entry]) -> str:
     """One row an entry."""
-    return _csv({"watermark": summary.head.watermark, **asdict(entry), "body": _json(entry.body)} for entry in entries)
+    return "".join(csv_lines(entry_rows(summary, entries)))
 
 
 def csv_of_channels(summary: SessionSummary) -> str:
+    """One row a channel."""
+    return "".join(csv_lines(channel_rows(summary)))
+
+
+def entry_rows(summary: SessionSummary, entries: Iterable[Entry]) -> Iterator[dict[str, Any]]:
+    """One row an entry."""
+    for entry in entries:
+        row = {"watermark": summary.head.watermark, **asdict(entry), "body": _json(entry.body)}
+        yield {**row, "verifies": not row.pop("fault")}
+
+
+def channel_rows(summary: SessionSummary) -> Iterator[dict[str, Any]]:
     """One row a channel. A session without channels gives one row with the channel left empty."""
-    none = ChannelSummary(0, {}, None, None, None, None, {})
-    rows = [_channel_row(summary, channel) for channel in summary.channels or (none,)]
-    return _csv(rows)
+    for channel in summary.channels or (_NO_CHANNEL,):
+        yield _channel_row(summary, channel)
 
 
 def _channel_row(summary: SessionSummary, channel: ChannelSummary) -> dict[str, Any]:
     head = asdict(summary.head)
+    for name in ("delivered_pc", "delivered_standing", "stimulated_us"):
+        del head[name]  # of all channels together: here each stands for itself
     return {
         "watermark": head.pop("watermark"),
+        "verifies": not summary.faults,
         **head,
+        "software": summary.software,
+        "lacks": "; ".join(summary.lacks),
         "channel": channel.channel or None,
         "pair": pair_text(channel.plan),
         "needle": _json(channel.plan["needle"]) if channel.plan.get("needle") else None,
         **{name: channel.plan.get(name) for name in ("amplitude_ua", "density_uc_per_cm2", "shannon_k")},
         **dict(_band_columns(summary, channel)),
+        "delivered_standing": channel.standing.get("delivered"),
+        "measured_standing": channel.standing.get("measured"),
         **dict(_measured_columns(channel)),
         "held_us": summary.held_us,
         "zero_confirmed_us": summary.zero_confirmed_us,
+        "zero_measured": summary.zero_measured if summary.zero_confirmed_us is not None else None,
         "counted_as_commanded": summary.agreement.get("exact"),
         "measured_agrees": summary.agreement.get("measured"),
         "entries": summary.entries,
         "last_hash": summary.last_hash,
+        "does_not_verify": "; ".join(summary.faults),
+        "lost_earlier": "; ".join(summary.losses),
     }
 
 
 def _band_columns(summary: SessionSummary, channel: ChannelSummary) -> Iterator[tuple[str, Any]]:
     for band in BANDS:
-        yield f"band_{band + 1}", summary.bands[band] if band < len(summary.bands) else None
-        yield f"band_{band + 1}_us", at(summary.band_us, band)
-        for name in ("planned", "commanded", "delivered"):
-            dose = getattr(channel, name) or {}
-            yield f"{name}_pulses_{band + 1}", at(dose.get("pulses"), band)
-            yield f"{name}_charge_pc_{band + 1}", at(dose.get("charge_pc"), band)
-        yield f"measured_charge_pc_{band + 1}", at((channel.measured or {}).get("charge_pc"), band)
+        there = not summary.bands or band < len(summary.bands)  # the program may have one band only
+        for name, figures in _of_bands(summary, channel):
+            yield f"{name}_{band + 1}", at(figures, band) if there else None
+
+
+def _of_bands(summary: SessionSummary, channel: ChannelSummary) -> Iterator[tuple[str, Any]]:
+    """Each column that there is once for every band, with its figures by band."""
+    yield "band", summary.bands
+    yield "band_us", summary.band_us
+    for name in ("planned", "commanded", "delivered"):
+        dose = getattr(channel, name) or {}
+        yield f"{name}_pulses", dose.get("pulses")
+        yield f"{name}_charge_pc", dose.get("charge_pc")
+    for name, column in _BASIS.items():
+        yield column, channel.basis.get(name)
+    yield "measured_charge_pc", (channel.measured or {}).get("charge_pc")
 
 
 def _measured_columns(channel: ChannelSummary) -> Iterator[tuple[str, Any]]:
@@ -108,13 +139,24 @@ def _json(value: object) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-def _csv(rows: Iterable[dict[str, Any]]) -> str:
+def csv_lines(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Rows as CSV, a line at a time, under one header."""
     text = io.StringIO()
     writer: csv.DictWriter[str] | None = None
     for row in rows:
         if writer is None:
             writer = csv.DictWriter(text, fieldnames=list(row), lineterminator="\n")
             writer.writeheader()
-        writer.writerow(row)
-    # What a terminal once gave as broken text is shown as escapes, so that any program can read the file.
-    return text.getvalue().encode("utf-8", "backslashreplace").decode()
+        writer.writerow({name: cell(value) for name, value in row.items()})
+        # What a terminal once gave as broken text is shown as escapes, so that any program can read the file.
+        yield text.getvalue().encode("utf-8", "backslashreplace").decode()
+        text.seek(0)
+        text.truncate()
+
+
+def cell(value: object) -> object:
+    """A value as a cell that no program takes for a formula and no terminal for an order."""
+    if not isinstance(value, str):
+        return value
+    text = "\n".join(map(printable, value.split("\n")))
+    return f"'{text}" if text.startswith(_FORMULA) else text

@@ -5,21 +5,25 @@ on to count until its watchdog acted is still in the device: it is fetched at th
 to the session that it belongs to, before the device may forget it.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from stimctl.entries import DoseRecovered
+from stimctl.ledger.reading import Entry
 from stimctl.ledger.store import Ledger, new_session_id
-from stimctl.ledger.summary import Entry
 from stimctl.stimulators.base import Identity, SessionCounts
 from stimctl.wire.codec import SessionRecord
 
 DIED = "the program that ran it ended without closing it"
+LOST = "entries were lost from the log after it was opened, and its end may be among them"
 
 
 def close_unfinished(ledger: Ledger) -> list[str]:
     """Close as interrupted every session that no living process holds; return their ids."""
     found = ledger.unfinished()
+    lost_to = max((last for loss in ledger.losses() for _first, last in loss.missing), default=0)
     for session_id in found:
-        ledger.mark_interrupted(session_id, DIED, {})
+        opened = next(ledger.entries(session_id, doubtful=True)).number
+        ledger.mark_interrupted(session_id, LOST if opened < lost_to else DIED, {})
     return found
 
 
@@ -54,17 +58,16 @@ def log_recovered(ledger: Ledger, identity: Identity, records: SessionCounts) ->
 
     A dose whose session this ledger does not know (another machine ran it) is kept under an id of its own.
     """
-    body: dict[str, Any] = {
-        "device": identity.record(),
-        "simulator": identity.simulator,
-        "record": records.record._asdict(),
-        "counters": [each._asdict() for each in records.counters],
-        "measured": [each._asdict() for each in records.measured],
-    }
     found = owner(ledger, identity.serial, records.record)
-    body["known_here"] = found is not None
-    if found is not None:
-        body["arm_logged"] = found.arm_logged
+    recovered = DoseRecovered(
+        device=identity.record(),
+        simulator=identity.simulator,
+        record=records.record._asdict(),
+        counters=[each._asdict() for each in records.counters],
+        measured=[each._asdict() for each in records.measured],
+        known_here=found is not None,
+        arm_logged=found.arm_logged if found is not None else None,
+    )
     session_id = found.session_id if found is not None else new_session_id()
-    ledger.append(session_id, "recovered", 0, body)
+    ledger.append(session_id, recovered.kind, 0, recovered.body())
     return session_id

@@ -1,24 +1,27 @@
 """Opens the ledger's file, checks its version, and brings an older file up to date.
 
-Each step is a list of SQL statements that leads from the version before. A step may add columns, and
-add and replace indexes; it never rewrites an entry, so that the hash chain of an older file holds unchanged after it. A
-file of a newer version, or one that is no ledger, is refused.
+Each step is a list of SQL statements that leads from the version before. A step may add and replace tables of its own,
+indexes and triggers; it never rewrites an entry, so that the hash chain of an older file holds unchanged after it. A
+file of a newer version, or one that is no ledger, is refused. From version 4 on a ledger has an anchor.
 
 WAL with synchronous=FULL: a commit has returned only after the operating system was told to put it on the
-disk. The entries table refuses UPDATE and DELETE, and any INSERT that is not the next number.
+disk. The entries table refuses UPDATE and DELETE, any INSERT that is not the next number (a "sealed" entry alone may
+leave numbers out: those of entries that were lost), a second "opened" and a second "closed" of a session.
 """
 
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
 from pathlib import Path
 
 from stimctl.errors import LogFault
-from stimctl.lock_file import private_folder
+from stimctl.ledger.chain import EntryRow
+from stimctl.ledger.files import check_names, create, faults, wal_path
+from stimctl.ledger.lines import COPY_LINES, ENDS, LINES_TABLE
 
 APPLICATION_ID = 0x5354494D  # "STIM"
 BUSY_TIMEOUT_S = 10.0  # how long to wait for another process that appends [choice]
+ONCE = "a session is opened once and closed once"
 
 STEPS: tuple[tuple[str, ...], ...] = (
     (
@@ -51,45 +54,22 @@ STEPS: tuple[tuple[str, ...], ...] = (
         """CREATE INDEX entries_at_ends ON entries (kind, session_id)
         WHERE kind = 'opened' OR kind = 'closed' OR kind = 'recovered'""",
     ),
+    (
+        "DROP TRIGGER entries_only_follow",
+        """CREATE TRIGGER entries_only_follow BEFORE INSERT ON entries
+        WHEN NEW.number IS NOT (SELECT COALESCE(MAX(number), 0) + 1 FROM entries)
+        AND NOT (NEW.kind = 'sealed' AND NEW.number > (SELECT COALESCE(MAX(number), 0) FROM entries))
+        BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END""",
+        f"""CREATE TRIGGER entries_end_once BEFORE INSERT ON entries
+        WHEN (NEW.kind = 'opened' OR NEW.kind = 'closed') AND EXISTS (SELECT 1 FROM entries WHERE {ENDS}
+        AND session_id = NEW.session_id AND (kind = 'closed' OR kind = NEW.kind))
+        BEGIN SELECT RAISE(ABORT, '{ONCE}'); END""",
+        LINES_TABLE,
+        COPY_LINES,
+    ),
 )
 VERSION = len(STEPS)
-
-# What a person can do about an SQLite error, by its primary code.
-_ADVICE = {
-    sqlite3.SQLITE_FULL: "the disk is full; make room and start again",
-    sqlite3.SQLITE_READONLY: "it cannot be written; check the owner and the mode of the file and its folder",
-    sqlite3.SQLITE_PERM: "it may not be opened; check the owner and the mode of the file",
-    sqlite3.SQLITE_CANTOPEN: "it cannot be opened; check that its folder exists and may be written",
-    sqlite3.SQLITE_CORRUPT: "the file is damaged; keep it, and start a new one in another folder",
-    sqlite3.SQLITE_NOTADB: "the file is no ledger, or its beginning is damaged; keep it and use another folder",
-    sqlite3.SQLITE_IOERR: "the disk reports an error; do not trust it",
-}
-
-
-class LedgerBusy(LogFault):
-    """Another process held the ledger for longer than the busy timeout. Trying again may work."""
-
-
-def log_fault(path: Path, error: Exception) -> LogFault:
-    """The `LogFault` that says what happened to the ledger at `path`, and what to do."""
-    code = getattr(error, "sqlite_errorcode", None)
-    if code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL):
-        return LedgerBusy(f"the ledger {path}: another program keeps it locked")
-    advice = _ADVICE.get(code & 0xFF) if code is not None else None
-    return LogFault(f"the ledger {path}: {f'{advice} ({error})' if advice else error}")
-
-
-# Damaged text makes sqlite3 raise UnicodeDecodeError, and a damaged length MemoryError or OverflowError.
-FAULTS = (sqlite3.Error, OSError, UnicodeError, MemoryError, OverflowError)
-
-
-@contextmanager
-def faults(path: Path) -> Iterator[None]:
-    """Turn what SQLite and the file system raise into a `LogFault` about `path`."""
-    try:
-        yield
-    except FAULTS as error:
-        raise log_fault(path, error) from error
+ANCHORED = 4  # the first version with an anchor
 
 
 def connect(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
@@ -99,11 +79,13 @@ def connect(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
     opens and commits transactions itself. Raises `LogFault`.
     """
     with faults(path):
-        _create(path)
+        check_names(path)
+        create(path)
         connection = _open(f"{path.absolute().as_uri()}?mode=rw", busy_timeout_s)
         try:
             migrate(connection, path)
             _switch_to_wal(connection)
+            connection.execute("SELECT 1 FROM entries").fetchone()  # makes the -wal file
         except BaseException:
             connection.close()
             raise
@@ -112,11 +94,20 @@ def connect(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
 
 def connect_read_only(path: Path) -> sqlite3.Connection:
     """Open the ledger without the means to write it; any version up to this one. Raises `LogFault`."""
-    if not path.exists():
-        raise LogFault(f"there is no ledger at {path} yet; the first session makes it")
     with faults(path):
+        check_names(path)
+        if not path.exists():
+            raise LogFault(f"there is no ledger at {path} yet; the first session makes it")
+        if not path.stat().st_size:
+            raise LogFault(f"the ledger {path} is an empty file: nothing was ever written to it, or all of it is lost")
         # Beside a file of WAL mode SQLite wants to make two more; where it cannot, the file lies still.
-        still = not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists()
+        still = not os.access(path.parent, os.W_OK)
+        if still and wal_path(path).exists() and not os.access(f"{path}-shm", os.R_OK):
+            raise LogFault(
+                f"the ledger {path} cannot be read in a folder that you cannot write, because a part of it is in "
+                f"{wal_path(path).name}: copy both, and its anchor, into a folder of your own"
+            )
+        still = still and not wal_path(path).exists()
         connection = _open(f"{path.absolute().as_uri()}?{'immutable=1' if still else 'mode=ro'}", BUSY_TIMEOUT_S)
         try:
             _check_version(connection, path, allow_empty=False)
@@ -124,14 +115,6 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
             connection.close()
             raise
         return connection
-
-
-def _create(path: Path) -> None:
-    private_folder(path.parent)
-    with suppress(FileExistsError):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    if os.name == "posix" and path.stat().st_mode & 0o077:
-        path.chmod(0o600)
 
 
 def _open(uri: str, busy_timeout_s: float) -> sqlite3.Connection:
@@ -182,6 +165,23 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def fill(connection: sqlite3.Connection, rows: Iterable[EntryRow]) -> None:
+    """Make an empty file a ledger that holds these entries, whatever numbers they leave out."""
+    connection.execute("BEGIN IMMEDIATE")
+    for statement in STEPS[0]:
+        if "TRIGGER" not in statement:
+            connection.execute(statement)
+    connection.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    for statement in (
+        *(each for each in STEPS[0] if "TRIGGER" in each),
+        *(each for step in STEPS[1:] for each in step),
+    ):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version={VERSION}")
+    connection.execute("COMMIT")
 
 
 def _check_version(connection: sqlite3.Connection, path: Path, *, allow_empty: bool) -> int:

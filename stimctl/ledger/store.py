@@ -9,43 +9,35 @@
 one thread at a time; open another one elsewhere.
 """
 
-import json
-import os
 import re
 import secrets
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from stimctl.errors import LogFault, Misuse
+from stimctl.ledger.anchor import Mark, anchor_path, read_anchor
 from stimctl.ledger.append import Appender, draft, utc_now, utc_text
-from stimctl.ledger.chain import ChainBreak, ChainFault, ChainWalker, EntryRow, Verification, canonical_body
-from stimctl.ledger.schema import connect_read_only, faults
-from stimctl.ledger.summary import Entry, SessionHead, SessionSummary, head_of, summarize
+from stimctl.ledger.chain import Loss, Verification, canonical_body, counted
+from stimctl.ledger.files import check_names, faults, live_folder
+from stimctl.ledger.heads import LATER, SessionHead, head_of
+from stimctl.ledger.place import ledger_path
+from stimctl.ledger.reading import Entry, Reader
+from stimctl.ledger.schema import connect_read_only
+from stimctl.ledger.seal import head_of as head_of_connection
 from stimctl.ledger.writer import LedgerWriter
 from stimctl.lock_file import ProcessLock, is_alive, private_folder, remove
-from stimctl.user_folder import user_folder
 
-FILE_NAME = "ledger.sqlite"
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: ids are read aloud and typed
 _HEX_HASH = re.compile(r"[0-9a-f]{64}")
-_COLUMNS = "number, session_id, kind, at_us, utc, body, previous, hash"
-# SQLite uses the partial index of the kinds at a session's ends only for a query that repeats its condition.
-_ENDS = "(kind = 'opened' OR kind = 'closed' OR kind = 'recovered')"
 INTERRUPTED = "interrupted"
 
-
-def data_folder() -> Path:
-    """Where the ledger lives: STIMCTL_DATA, or this user's data folder. Raises `Misuse` where there is none."""
-    if chosen := os.environ.get("STIMCTL_DATA"):
-        return Path(chosen)
-    return user_folder("data", "STIMCTL_DATA")
-
-
-def ledger_path(folder: Path | None = None) -> Path:
-    """The ledger's file in `folder`, or in `data_folder()`."""
-    return (folder or data_folder()) / FILE_NAME
+if TYPE_CHECKING:
+    from stimctl.entries import LogEntry
+    from stimctl.ledger.summary import SessionSummary
 
 
 def new_session_id(now: datetime | None = None) -> str:
@@ -57,8 +49,8 @@ def new_session_id(now: datetime | None = None) -> str:
 class Ledger:
     """The dose log of this machine. `path` is its file; without one, `ledger_path()`.
 
-    Opening makes the file where there is none, and brings an older version up to date; with
-    `read_only=True` it does neither. Raises `LogFault`.
+    Opening makes the file where there is none, brings an older version up to date, and seals what was lost since it was
+    written last (`sealed` says what); with `read_only=True` it does none of these. Raises `LogFault`.
     """
 
     def __init__(
@@ -66,12 +58,35 @@ class Ledger:
     ) -> None:
         self.path = path or ledger_path()
         self._now = now
-        self._appender = None if read_only else Appender(self.path)
-        self._connection = self._appender.connection if self._appender else connect_read_only(self.path)
+        self._appender = None
+        if read_only:
+            self._not_gone()
+            connection = connect_read_only(self.path)
+        else:
+            self._appender = Appender(self.path, now=now)
+            connection = self._appender.connection
+        self._connection = connection
+        self._reader = Reader(self.path, connection)
+
+    def _not_gone(self) -> None:
+        with faults(self.path):
+            check_names(self.path)
+            found = None if self.path.exists() else read_anchor(anchor_path(self.path))
+        if found and found.mark and found.mark.number:
+            raise LogFault(f"the ledger {self.path} is gone: its anchor tells of {counted(found.mark.number)}")
+
+    @property
+    def sealed(self) -> str | None:
+        """What was found lost when this was opened, and sealed by that; None where all was there."""
+        if self._appender is None or self._appender.sealed is None:
+            return None
+        return next(loss.sentence for loss in self.losses() if loss.sealed_by == self._appender.sealed)
 
     def close(self) -> None:
         """Close the file. Harmless when done twice."""
         with faults(self.path):
+            if self._appender is not None:
+                self._appender.close()
             self._connection.close()
 
     def __enter__(self) -> Self:
@@ -85,6 +100,17 @@ class Ledger:
     def append(self, session_id: str, kind: str, at_us: int, body: Mapping[str, Any]) -> int:
         """Append one entry and return its number; it is durable then. Raises `LogFault`, `Misuse`."""
         return self._append(session_id, kind, at_us, body, None)
+
+    def add(self, session_id: str, entry: "LogEntry") -> int:
+        """Append what is said later of a session that is there: a note, an adverse event. Returns its number.
+
+        It has no place on the session's own clock. Raises `Misuse` where there is no such session.
+        """
+
+        def objection() -> str | None:
+            return None if self._reader.kinds_of(session_id) else f"session {session_id} is not in the ledger"
+
+        return self._append(session_id, entry.kind, 0, {**entry.body(), "added_later": True}, objection)
 
     def writer(self, session_id: str) -> LedgerWriter:
         """The log of one session, with a thread and a connection of its own. Close it."""
@@ -100,88 +126,110 @@ class Ledger:
     def mark_interrupted(self, session_id: str, reason: str, body: Mapping[str, Any]) -> int:
         """Close a session that was cut short, with what is known of it. Returns the entry's number.
 
-        Raises `Misuse` when it is unknown, closed, or still running; no other process can close it between
-        that check and the entry.
+        When it ended is not known: its last entry says when it was last seen. Raises `Misuse` when it is unknown,
+        closed, or still running; no other process can close it between that check and the entry.
         """
 
         def objection() -> str | None:
-            kinds = {
-                kind for (kind,) in self._rows("SELECT DISTINCT kind FROM entries WHERE session_id = ?", session_id)
-            }
+            kinds = self._reader.kinds_of(session_id)
             if "closed" in kinds or not kinds:
                 return f"session {session_id} is {'closed already' if kinds else 'not in the ledger'}"
             return f"session {session_id} is still running" if self.is_running(session_id) else None
 
-        last = self._rows("SELECT MAX(at_us) FROM entries WHERE session_id = ?", session_id)
-        full = {"ended_utc": utc_text(self._now()), **body, "end_reason": INTERRUPTED, "reason": reason}
-        number = self._append(session_id, "closed", last[0][0] or 0, full, objection)
+        from stimctl.entries import CLOSED_LATER, Closed
+
+        later = sorted(LATER)
+        query = f"kind NOT IN ({', '.join('?' * len(later))})"
+        query = f"SELECT MAX(at_us), MAX(utc) FROM entries WHERE session_id = ? AND {query}"
+        ((last_us, last_utc),) = self._reader.rows(query, session_id, *later)
+        closed = Closed(end_reason=INTERRUPTED, reason=reason, closed_by=CLOSED_LATER, last_seen_utc=last_utc)
+        number = self._append(session_id, "closed", last_us or 0, {**body, **closed.body()}, objection)
         remove(self._live(session_id))
         return number
 
     def _append(
         self, session_id: str, kind: str, at_us: int, body: Mapping[str, Any], unless: Callable[[], str | None] | None
     ) -> int:
+        one = draft(session_id, kind, at_us, utc_text(self._now()), canonical_body(body))
+        return self._writable().append([one], unless=unless)
+
+    def _writable(self) -> Appender:
         if self._appender is None:
             raise Misuse("this ledger was opened read-only")
-        one = draft(session_id, kind, at_us, utc_text(self._now()), canonical_body(body))
-        return self._appender.append([one], unless=unless)
+        return self._appender
 
     # --- reading ------------------------------------------------------------------------------------
 
-    def entries(self, session_id: str | None = None) -> Iterator[Entry]:
-        """The entries of one session, or all, in order. Raises `LogFault` at one that cannot be read."""
-        where = "" if session_id is None else "WHERE session_id = ?"
-        arguments = () if session_id is None else (session_id,)
-        with faults(self.path):
-            for row in self._connection.execute(f"SELECT {_COLUMNS} FROM entries {where} ORDER BY number", arguments):
-                yield _entry(EntryRow(*row))
+    def entries(self, session_id: str | None = None, *, doubtful: bool = False) -> Iterator[Entry]:
+        """The entries of one session, or all, in order, each checked against its hash and the entry before it.
 
-    def _of_kind(self, kind: str) -> list[Entry]:
-        query = f"SELECT {_COLUMNS} FROM entries WHERE {_ENDS} AND kind = ? ORDER BY number"
-        return [_entry(EntryRow(*row)) for row in self._rows(query, kind)]
+        Raises `LogFault` at the first that does not hold; with `doubtful` it is given, and says so in its `fault`.
+        """
+        where = ("", ()) if session_id is None else ("WHERE session_id = ?", (session_id,))
+        for entry in self._reader.entries(where[0], *where[1]):
+            if entry.fault and not doubtful:
+                raise LogFault(f"the ledger {self.path}: {entry.fault}; `stimctl log verify` says more")
+            yield entry
 
     def opened_newest_first(self) -> Iterator[Entry]:
         """Every "opened", each read only when it is asked for."""
-        query = f"SELECT number FROM entries WHERE {_ENDS} AND kind = 'opened' ORDER BY number DESC"
-        for (number,) in self._rows(query):
-            yield _entry(EntryRow(*self._rows(f"SELECT {_COLUMNS} FROM entries WHERE number = ?", number)[0]))
+        for number in self._reader.numbers_of_opened():
+            yield from self._reader.entries("WHERE number = ?", number)
 
     def armed(self, session_id: str) -> list[Entry]:
         """The arms of one session, in order."""
-        query = f"SELECT {_COLUMNS} FROM entries WHERE session_id = ? AND kind = 'armed' ORDER BY number"
-        return [_entry(EntryRow(*row)) for row in self._rows(query, session_id)]
+        return list(self._reader.entries("WHERE session_id = ? AND kind = 'armed'", session_id))
+
+    def of_kind(self, kind: str) -> Iterator[Entry]:
+        """Every entry of one kind, which has to be looked for among all."""
+        return self._reader.entries("WHERE kind = ?", kind)
+
+    def hash_of(self, number: int) -> str | None:
+        """The hash of one entry in hex, or None where there is none of that number."""
+        found = self._reader.rows("SELECT hash FROM entries WHERE number = ?", number)
+        return found[0][0].hex() if found else None
 
     def session_ids(self) -> list[str]:
         """Every session that was opened here, or of which a dose was recovered here, oldest first."""
-        query = f"SELECT session_id FROM entries WHERE {_ENDS} AND kind != 'closed' ORDER BY number"
-        return list(dict.fromkeys(row[0] for row in self._rows(query)))
+        return [line.session_id for line in self._reader.lines()]
 
     def sessions(self) -> list[SessionHead]:
         """Every session in a line, oldest first."""
-        closed = {entry.session_id: entry for entry in reversed(self._of_kind("closed"))}
-        heads = []
-        # The first of each session, and an "opened" before any "recovered".
-        entries = self._of_kind("recovered")[::-1] + self._of_kind("opened")[::-1]
-        opened = {entry.session_id: entry for entry in entries}
-        for entry in sorted(opened.values(), key=lambda entry: entry.number):
-            end = closed.get(entry.session_id)
-            heads.append(head_of(entry, end, running=end is None and self.is_running(entry.session_id)))
-        return heads
+        return list(self.heads())
 
-    def summary(self, session_id: str) -> SessionSummary:
-        """All of one session but its samples. Raises `Misuse` when it is unknown."""
-        found = summarize(self.entries(session_id), running=self.is_running(session_id))
+    def heads(self, *, newest_first: bool = False) -> Iterator[SessionHead]:
+        """Every session in a line, each read as it is asked for."""
+        for line in self._reader.lines(newest_first=newest_first):
+            running = line.kind == "opened" and line.closed_utc is None and self.is_running(line.session_id)
+            yield head_of(line, running=running)
+
+    def summary(self, session_id: str) -> "SessionSummary":
+        """All of one session but its samples, and what of it does not verify. Raises `Misuse` when it is unknown."""
+        from stimctl.ledger.summary import summarize
+
+        losses = tuple(loss.sentence for loss in self.losses())
+        entries = self.entries(session_id, doubtful=True)
+        found = summarize(entries, running=self.is_running(session_id), losses=losses)
         if found is None:
             raise Misuse(f"no session {session_id!r} was opened in this ledger")
-        return found
+        wrong = self._reader.against_anchor()
+        return found if wrong is None else replace(found, faults=(*found.faults, wrong.sentence))
+
+    def losses(self) -> list[Loss]:
+        """What was lost earlier, and sealed."""
+        return self._reader.losses()
 
     def resolve(self, name: str) -> str:
-        """The session that `name` means: an id, its beginning or end if unique, or `latest`."""
+        """The session that `name` means: an id, its beginning or end if unique, or `latest`, the newest run here."""
+        if name == "latest":
+            newest = next(self._reader.lines("WHERE kind = 'opened'", newest_first=True), None)
+            if newest is not None:
+                return newest.session_id
         known = self.session_ids()
         if not known:
             raise Misuse("the ledger holds no session yet")
         if name == "latest":
-            return known[-1]
+            raise Misuse("no session was run from this ledger yet; it holds fetched doses only (`stimctl log list`)")
         found = [one for one in known if one == name] or [
             one for one in known if one.startswith(name) or one.endswith(name)
         ]
@@ -193,52 +241,41 @@ class Ledger:
 
     def is_running(self, session_id: str) -> bool:
         """Whether a living process holds the session's writer."""
-        return is_alive(self._live(session_id))
+        with faults(self.path):
+            return is_alive(self._live(session_id))
 
     def unfinished(self) -> list[str]:
         """Sessions that were opened, never closed, and that no living process holds, oldest first."""
-        opened = self._rows(f"SELECT session_id FROM entries WHERE {_ENDS} AND kind = 'opened' ORDER BY number")
-        closed = set(self._rows(f"SELECT session_id FROM entries WHERE {_ENDS} AND kind = 'closed'"))
-        return [row[0] for row in opened if row not in closed and not self.is_running(row[0])]
+        lines = self._reader.lines("WHERE kind = 'opened' AND closed_utc IS NULL")
+        return [line.session_id for line in lines if not self.is_running(line.session_id)]
 
     def verify(self, expected_head: str | None = None) -> Verification:
-        """Follow the whole chain, then let SQLite check its file. Names the first thing that does not hold.
+        """Follow the whole chain, compare it with its anchor, and let SQLite check its file. Names what does not hold.
 
         `expected_head` is a head hash (64 hex digits) noted earlier: it must still be in the chain.
         """
         if expected_head is not None and not _HEX_HASH.fullmatch(expected_head.lower()):
             raise Misuse("a head hash is 64 hexadecimal digits, as `stimctl log verify` prints it")
-        walker = ChainWalker(bytes.fromhex(expected_head) if expected_head else None)
-        try:
-            with faults(self.path):
-                rows = self._connection.execute(f"SELECT {_COLUMNS} FROM entries ORDER BY number")
-                if walker.follow(map(EntryRow._make, rows)):
-                    walker.broken = self._file_fault()
-        except LogFault as fault:
-            walker.broken = ChainBreak(
-                walker.count + 1, ChainFault.FILE, f"entry {walker.count + 1} cannot be read: {fault}"
-            )
-        return walker.verdict()
+        return self._reader.verify(bytes.fromhex(expected_head) if expected_head else None)
 
-    def _file_fault(self) -> ChainBreak | None:
-        # An index that disagrees with its table would hide an entry from those who ask for one session.
-        found = self._rows("PRAGMA integrity_check(1)")[0][0]
-        return (
-            None
-            if found == "ok"
-            else ChainBreak(None, ChainFault.FILE, f"the file is damaged beside its entries: {found}")
-        )
+    def require_whole(self) -> None:
+        """Raise `LogFault` unless every entry holds and the anchor agrees. What is sealed already does not count."""
+        broken = self._reader.verify(None, file_too=False).broken
+        if broken is not None:
+            raise LogFault(
+                f"the ledger {self.path} does not hold: {broken.sentence}; `stimctl log verify` says more, and "
+                "`stimctl log recover` keeps what is sound and begins anew"
+            )
+
+    def copy_to(self, target: sqlite3.Connection) -> None:
+        """Copy the whole of it, as it is at one moment, into another database."""
+        with faults(self.path):
+            self._connection.backup(target)
+
+    def head(self) -> Mark:
+        """Number and hash of the newest entry: what to note elsewhere."""
+        with faults(self.path):
+            return head_of_connection(self._connection)
 
     def _live(self, session_id: str) -> Path:
-        return self.path.with_suffix(".live") / f"{session_id}.lock"
-
-    def _rows(self, query: str, *arguments: object) -> list[tuple[Any, ...]]:
-        with faults(self.path):
-            return self._connection.execute(query, arguments).fetchall()
-
-
-def _entry(row: EntryRow) -> Entry:
-    try:
-        return Entry(*row[:5], json.loads(row.body), row.previous.hex(), row.hash.hex())
-    except (ValueError, TypeError, AttributeError):
-        raise LogFault(f"entry {row.number} cannot be read; `stimctl log verify` says what is wrong") from None
+        return live_folder(self.path) / f"{session_id}.lock"

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Self
 from stimctl.errors import LogFault, Misuse
 from stimctl.ledger.append import Appender, draft, utc_now, utc_text
 from stimctl.ledger.chain import DraftEntry, canonical_body
-from stimctl.ledger.schema import LedgerBusy
+from stimctl.ledger.files import LedgerBusy
 from stimctl.lock_file import ProcessLock
 
 BOUND_ENTRIES = 256  # [choice]
@@ -146,6 +146,7 @@ class LedgerWriter:
         try:
             while batch := self._next_batch():
                 self._write(batch)
+            self._appender.checkpoint()
             self._appender.close()
         except LogFault as fault:
             self._note(str(fault))

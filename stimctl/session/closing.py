@@ -5,7 +5,7 @@ Only then is the device told that it may forget.
 
 from dataclasses import replace
 
-from stimctl import limits
+from stimctl import entries, limits
 from stimctl.session.context import Context, Ending, SessionOver
 from stimctl.session.preparation import stop_record
 from stimctl.session.states import End, State, Task, Trigger
@@ -63,7 +63,7 @@ class Closing:
     def on_zero(self, event: base.ZeroConfirmed, now_us: int) -> None:
         """Zero was measured: ask what was counted, if anything was armed."""
         context = self._context
-        context.put("stop", now_us, tried=False, **stop_record(event))
+        context.put(entries.OutputStopped(tried=False, **stop_record(event)), now_us)
         self.zero = event
         context.answered(event.device_time_us)
         if self.report is not None:
@@ -167,7 +167,7 @@ class Closing:
         if self.report.agreement["exact"] is False:
             text = "the device's count is not what was commanded"
             context.alarm(Priority.HIGH, text, EXAMINE, now_us)
-        context.put("closed", now_us, **context.dose_tracker.closed_record(self.report, context.ledger_entries))
+        context.put(context.dose_tracker.closed_entry(self.report, context.ledger_entries), now_us)
         if device.identity is None:
             self._end(now_us)
         else:

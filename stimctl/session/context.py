@@ -3,10 +3,11 @@
 Times are host us by the port's clock unless a name says otherwise.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from stimctl import entries
 from stimctl.errors import IllegalEvent
 from stimctl.prescription import Prescription
 from stimctl.session.dose_tracker import DoseTracker
@@ -113,7 +114,7 @@ class Context:
         self.events.append(StateChanged(self.state, now_us))
         if self.state is not State.ENDED:
             end = None if self.ending is None else str(self.ending.end)
-            self.put("state", now_us, was=str(was), now=str(self.state), end=end)
+            self.put(entries.StateEntered(was=str(was), now=str(self.state), end=end), now_us)
         if self.state in ON_HOLD or was in ON_HOLD:
             self.dose_tracker.moved(self.state, now_us)
 
@@ -152,17 +153,22 @@ class Context:
         """The device changed something at this time of its own: what it told before that is old news."""
         self.device.answered_us = max(self.device.answered_us, device_time_us)
 
-    def put(self, kind: str, now_us: int, /, **body: Any) -> None:
+    def put(self, entry: entries.LogEntry, now_us: int) -> None:
         """Write an entry, once there is a session to write of: before the identity there is none."""
         if self.device.identity is not None:
-            self.ledger_entries.put(kind, now_us, **body)
+            self.ledger_entries.put(entry, now_us)
+
+    def put_operators(self, kind: str, body: Mapping[str, Any], now_us: int) -> None:
+        """Write what an operator wrote, once there is a session to write of."""
+        if self.device.identity is not None:
+            self.ledger_entries.put_operators(kind, body, now_us)
 
     def alarm(self, priority: Priority, text: str, action: str, now_us: int) -> None:
         """Tell the operator what is wrong and what to do."""
         alarm = Alarm(priority, text, action, now_us)
         self.alarms.append(alarm)
         self.events.append(alarm)
-        self.put("alarm", now_us, source="host", priority=priority.name, text=text, action=action)
+        self.put(entries.AlarmRaised(source="host", priority=priority.name, text=text, action=action), now_us)
 
     def fail(self, end: End, text: str, action: str, now_us: int) -> None:
         """A HIGH alarm, and the end of the session."""

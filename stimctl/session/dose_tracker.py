@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from stimctl.dose import ChannelDose, CommandedDose, planned, planned_band_us
+from stimctl.entries import CLOSED_ITSELF, Closed
 from stimctl.errors import Misuse, Unsafe
 from stimctl.prescription import Prescription
 from stimctl.session.ledger_entries import LedgerEntries, delivered, dose_record, measured_agrees, measured_record
@@ -13,7 +14,10 @@ from stimctl.session.view import SessionReport
 from stimctl.stimulators.base import Identity, OrderedDose, SessionCounts
 from stimctl.wire.codec import TargetSet
 
-_AS_REPORTED = ("end_text", "armed", "planned", "commanded", "delivered", "measured", "agreement")
+_AS_REPORTED = (
+    "end_text", "armed", "planned", "commanded", "delivered", "measured", "agreement", "kept", "held_us",
+    "zero_confirmed_us", "zero_measured",
+)  # fmt: skip
 UNANSWERED = "the answer to an order was lost: nobody knows what was commanded to the last pulse"
 
 
@@ -106,21 +110,16 @@ class DoseTracker:
             "kept": None if kept is None else kept.record(),
         }
 
-    def closed_record(self, report: SessionReport, ledger_entries: LedgerEntries) -> dict[str, Any]:
-        """The log's last entry of a session, JSON-able."""
-        kept = {} if report.kept is None else {"kept": report.kept, "zero_measured": report.zero_measured}
-        return {
-            **kept,
-            "end_reason": str(report.end),
+    def closed_entry(self, report: SessionReport, ledger_entries: LedgerEntries) -> Closed:
+        """The log's last entry of a session."""
+        return Closed(
+            end_reason=str(report.end),
+            closed_by=CLOSED_ITSELF,
             **{name: getattr(report, name) for name in _AS_REPORTED},
-            "band_us": list(report.band_us),
-            "held_us": report.held_us,
-            "zero_confirmed_us": report.zero_confirmed_us,
-            "line": {"frames": report.frames, "damaged_frames": report.damaged_frames},
-            "spreads": {
-                str(plan.channel): ledger_entries.spreads(plan.channel) for plan in self._prescription.channels
-            },
-        }
+            band_us=list(report.band_us),
+            line={"frames": report.frames, "damaged_frames": report.damaged_frames},
+            spreads={str(plan.channel): ledger_entries.spreads(plan.channel) for plan in self._prescription.channels},
+        )
 
 
 def _dose(ordered: Mapping[int, OrderedDose], channel: int) -> ChannelDose:

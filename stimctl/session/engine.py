@@ -11,14 +11,9 @@ from typing import Any
 
 from stimctl import limits
 from stimctl.errors import (
-    CommandRefused,
-    EchoMismatch,
     IllegalEvent,
-    LineFault,
     LogFault,
     Misuse,
-    StimctlError,
-    Suspended,
     TimedOut,
     Unsafe,
 )
@@ -27,12 +22,13 @@ from stimctl.session import commands as c
 from stimctl.session import interlocks
 from stimctl.session.closing import Closing
 from stimctl.session.context import Context, EngineStep
+from stimctl.session.failures import Failures
 from stimctl.session.log import SessionLog
 from stimctl.session.preparation import Preparation
 from stimctl.session.states import ENDED, QUIET, STOPPING, End, State, Task, Trigger
 from stimctl.session.stimulation import Stimulation
 from stimctl.session.telemetry import Telemetry
-from stimctl.session.view import PULL_THE_LEADS, Priority, SessionReport, SessionView
+from stimctl.session.view import Priority, SessionReport, SessionView
 from stimctl.stimulators import base
 from stimctl.stimulators.base import Identity, Stimulator
 from stimctl.wire import codec as m
@@ -41,18 +37,15 @@ from stimctl.wire import codec as m
 UNATTENDED = frozenset({State.IDLE, State.IDENTIFIED, State.LOADED, State.TESTED, State.CHECKED})
 ATTENDED = frozenset({State.IDLE, State.IDENTIFIED, State.LOADED})
 STOOD_STILL_US = 200_000  # later than its deadline by so much, this program did not run [choice]
-_START_AGAIN = "start again; if it happens twice, examine the device"
-_UNRESTED = "switch the board off and take its leads off: it may still hold a program"
-_INTRUDED = "look after the subject first; end other programs, take leads off the trigger inputs, then start again"
-_ENDS: dict[type[StimctlError], End] = {CommandRefused: End.REFUSED, EchoMismatch: End.ECHO, Unsafe: End.GATE}
 _Handler = Callable[[Any, int], None]
 
 
 class Engine:
     """Drives one prescription on one stimulator, once.
 
-    `auto` is the set of states that it leaves by itself; in the others it waits for `Proceed`. Raises
-    `Unsafe` for a person or an animal without a `front_end`.
+    `clock` (real or virtual) and `software` (name and version of the program) go into the log. `auto` is the set of
+    states that it leaves by itself; in the others it waits for `Proceed`. Raises `Unsafe` for a person or an animal
+    without a `front_end`.
     """
 
     def __init__(
@@ -63,6 +56,8 @@ class Engine:
         *,
         session_id: str,
         url: str = "",
+        clock: str = "real",
+        software: str | None = None,
         auto: frozenset[State] = UNATTENDED,
         front_end: bool = False,
     ) -> None:
@@ -72,14 +67,14 @@ class Engine:
         self._stimulator = stimulator
         self._auto = auto
         self._turned_us = self._deadline_us = 0
-        self._take_output = stimulator.take_output
         self._quiet = EngineStep(b"", (), 0, None)
         # Bytes from the line, and what was asked for beside a stop, until the stop is sent.
         self._put_off: tuple[bytes, Sequence[c.Command | c.Fact]] | None = None
-        self._prepare = Preparation(context, url)
+        self._prepare = Preparation(context, url, clock, software)
         self._stimulate = Stimulation(context)
         self._close = Closing(context, session_id)
         context.stop = self._close.stop
+        self._failures = Failures(context, self._close)
         self._telemetry = Telemetry(context, self._prepare, self._stimulate, self._close.on_status, auto)
         self._steps: dict[State, Callable[[int], None]] = {
             State.IDLE: partial(context.order, Task.HANDSHAKE, stimulator.connect),
@@ -98,12 +93,12 @@ class Engine:
             **dict.fromkeys((c.Raise, c.Lower, c.AskTarget), self._stimulate.retarget),
             c.AskHold: lambda command, now_us: self._stimulate.hold(now_us, command.why),
             c.AskStop: lambda command, now_us: self._close.stop(now_us, command.end, command.text),
-            c.AddNote: lambda command, now_us: context.put(command.kind, now_us, **command.body),
+            c.AddNote: lambda command, now_us: context.put_operators(command.kind, command.body, now_us),
             c.CheckIn: self._on_check_in,
             c.LogDurable: self._on_durable,
-            c.LogFailed: lambda fact, now_us: self._log_failed(fact.error, now_us),
+            c.LogFailed: lambda fact, now_us: self._failures.log_failed(fact.error, now_us),
             c.EarlierDoseLogged: self._on_earlier_dose_logged,
-            c.LineGone: lambda fact, now_us: self._line_lost(fact.error, now_us),
+            c.LineGone: lambda fact, now_us: self._failures.line_lost(fact.error, now_us),
             c.HostTrouble: lambda fact, now_us: self._close.stop(now_us, fact.end, fact.text),
             c.BytesWritten: lambda fact, _now_us: stimulator.wrote(fact.at_us),
         }
@@ -118,13 +113,13 @@ class Engine:
             base.ContactChecked: self._on_checked,
             base.SessionCounts: self._by_phase(self._close.on_records, self._prepare.on_recovered),
             base.ZeroConfirmed: self._by_phase(self._close.on_zero, self._prepare.on_stop_tried),
-            base.ZeroOverdue: self._on_zero_overdue,
+            base.ZeroOverdue: self._failures.on_zero_overdue,
             base.OrderDeclined: self._stimulate.on_declined,
             base.LateReply: self._stimulate.on_late,
-            base.StimulatorFailed: self._on_failed,
-            base.Intruded: self._on_intruded,
-            base.Unrested: lambda event, now_us: context.alarm(Priority.HIGH, event.text, _UNRESTED, now_us),
-            base.EntryNoted: lambda event, now_us: context.put(event.kind, now_us, **event.body),
+            base.StimulatorFailed: self._failures.on_failed,
+            base.Intruded: self._failures.on_intruded,
+            base.Unrested: self._failures.on_unrested,
+            base.EntryNoted: lambda event, now_us: context.put(event.entry, now_us),
             m.Status: self._telemetry.on_status,
             m.Channel: self._telemetry.on_channel,
             m.Event: self._telemetry.on_event,
@@ -169,8 +164,8 @@ class Engine:
             if late_us >= 0:
                 self._advance(now_us)
         except IllegalEvent as surprise:
-            self._surprised(surprise, now_us)
-        output = self._take_output()
+            self._failures.on_surprise(surprise, now_us)
+        output = self._stimulator.take_output()
         if (
             late_us < 0
             and self._deadline_us == context.times.alive_due_us
@@ -191,18 +186,13 @@ class Engine:
         self._close.cut(now_us)
         # The stop first here too: what was asked for ahead of it must send nothing after it.
         self._put_off = data, sorted(command, key=lambda each: type(each) is not c.AskStop)
-        return EngineStep(self._take_output(), (), now_us, None)
+        return EngineStep(self._stimulator.take_output(), (), now_us, None)
 
     def _take(self, command: c.Command | c.Fact, now_us: int) -> None:
         try:
             self._obey[type(command)](command, now_us)
         except (Misuse, Unsafe) as refusal:
             self._context.tell(str(refusal), now_us)
-
-    def _surprised(self, surprise: IllegalEvent, now_us: int) -> None:
-        """The device said something that has no place here."""
-        text = f"the device said something out of place: {surprise}"
-        self._context.fail(End.IMPLAUSIBLE, text, _START_AGAIN, now_us)
 
     @property
     def state(self) -> State:
@@ -264,7 +254,7 @@ class Engine:
             # A device is silent until the handshake; its answer, or none, is the adapter's to judge.
             self._stimulator.heard_us = now_us
         else:
-            self._line_lost(TimedOut("no valid frame from the device for 500 ms; check the cable"), now_us)
+            self._failures.line_lost(TimedOut("no valid frame from the device for 500 ms; check the cable"), now_us)
 
     def _stood_still(self, late_us: int, now_us: int) -> None:
         """This program did not run for so long: neither the device nor the operator was silent."""
@@ -286,7 +276,7 @@ class Engine:
         context = self._context
         problem = context.ledger_entries.problem()
         if problem is not None:
-            self._log_failed(LogFault(problem), now_us)
+            self._failures.log_failed(LogFault(problem), now_us)
             return
         if now_us - context.times.checked_in_us > limits.CHECK_IN_US:
             text = "the operator's front end was silent for 1 s"
@@ -316,18 +306,6 @@ class Engine:
     def _on_check_in(self, _command: c.CheckIn, now_us: int) -> None:
         self._context.times.checked_in_us = now_us
 
-    def _line_lost(self, error: StimctlError, now_us: int) -> None:
-        """The line is gone, or said nothing in time: the device's watchdog ends what it does."""
-        context = self._context
-        if not isinstance(error, TimedOut) and self._close.lose_line(now_us):
-            return
-        if context.times.armed_us is not None:
-            action = (
-                f"output ends within {'3 s' if context.by_lease else '1 s'} by itself; if in doubt {PULL_THE_LEADS}"
-            )
-            context.alarm(Priority.HIGH, str(error), action, now_us)
-        context.stop(now_us, End.LINE_LOST, str(error))
-
     def _on_durable(self, _fact: c.LogDurable, now_us: int) -> None:
         # Waiting for the disk was silence on our side, not on the line.
         self._stimulator.heard_us = now_us
@@ -335,13 +313,6 @@ class Engine:
             self._close.durable(now_us)
         elif self._context.is_pending(Task.WRITING_LOG):
             self._prepare.arm_next(now_us)
-
-    def _log_failed(self, error: LogFault, now_us: int) -> None:
-        """No log, no stimulation."""
-        if self.state is STOPPING:
-            self._close.log_failed(str(error), now_us)
-        else:
-            self._context.fail(End.LOG, str(error), "mend the log, then start a new session", now_us)
 
     def _on_earlier_dose_logged(self, fact: c.EarlierDoseLogged, now_us: int) -> None:
         # While stopping it stays in the device: nothing may follow a stop.
@@ -379,33 +350,5 @@ class Engine:
             # The check failed and nobody is there to mend the contact.
             self._close.stop(now_us, End.CONTACT, "; ".join(alarm.text for alarm in self._context.alarms))
 
-    def _on_zero_overdue(self, event: base.ZeroOverdue, now_us: int) -> None:
-        text = f"no zero output confirmed {event.after_us // 1_000} ms after the stop"
-        self._context.alarm(Priority.HIGH, text, PULL_THE_LEADS, now_us)
-        if self.state is not STOPPING:
-            self._close.stop(now_us, End.SELF_TEST, text)
-
     def _on_acknowledged(self, _event: m.Acknowledged, now_us: int) -> None:
         (self._close if self.state is STOPPING else self._prepare).on_acknowledged(now_us)
-
-    def _on_intruded(self, event: base.Intruded, now_us: int) -> None:
-        """Somebody else's output is stopped as ours is, and no count is believed any more."""
-        dose_tracker = self._context.dose_tracker
-        dose_tracker.contradiction = dose_tracker.contradiction or event.text
-        if self.state is STOPPING:
-            self._close.stop_anew(event.text, now_us)
-        elif self.state is not ENDED:
-            self._context.fail(End.IMPLAUSIBLE, event.text, _INTRUDED, now_us)
-
-    def _on_failed(self, event: base.StimulatorFailed, now_us: int) -> None:
-        error = event.error
-        if self.state is STOPPING:
-            # Zero comes first: what failed was asked for before the stop.
-            if self._close.zero is not None:
-                self._close.close(now_us)
-        elif isinstance(error, Suspended):
-            self._context.fail(End.STOOD_STILL, str(error), "look after the subject first, then start again", now_us)
-        elif isinstance(error, LineFault):
-            self._line_lost(error, now_us)
-        else:
-            self._context.fail(_ENDS.get(type(error), End.WRONG_DEVICE), str(error), _START_AGAIN, now_us)

@@ -13,10 +13,11 @@ from struct import Struct
 from typing import Any
 
 from stimctl.dose import ChannelDose
+from stimctl.entries import LogEntry
 from stimctl.session.log import SessionLog
 from stimctl.stimulators.base import Identity, SessionCounts
 from stimctl.waveform import Program
-from stimctl.wire.codec import Channel
+from stimctl.wire.codec import Channel, Measured
 
 _pack = Struct("3H").pack
 
@@ -39,7 +40,11 @@ class LedgerEntries:
         # By channel: applied_ua, measured_ua and ohm of each reading, six bytes whatever the length of the session.
         self._taken: defaultdict[int, array[int]] = defaultdict(lambda: array("H"))
 
-    def put(self, kind: str, now_us: int, /, **body: Any) -> None:
+    def put(self, entry: LogEntry, now_us: int) -> None:
+        self._log.put(entry.kind, now_us, entry.body())
+
+    def put_operators(self, kind: str, body: Mapping[str, Any], now_us: int) -> None:
+        """What an operator wrote, in whatever fields they chose."""
         self._log.put(kind, now_us, body)
 
     def sample(self, reading: Channel) -> None:
@@ -69,16 +74,28 @@ def delivered(records: SessionCounts) -> dict[int, ChannelDose]:
 
 
 def measured_record(records: SessionCounts) -> dict[str, Any]:
-    """What the device measured, by channel, JSON-able."""
+    """What the device measured, by channel, JSON-able. Where the host kept the counts, only charge and amplitude are,
+    and of a channel none of whose pulses was measured nothing is."""
+    if records.kept is not None:
+        unmeasured = {basis.channel for basis in records.kept.bases if not sum(basis.measured)}
+        return {
+            str(each.channel): _measured_charge(each) for each in records.measured if each.channel not in unmeasured
+        }
     return {
         str(each.channel): {
-            "charge_pc": [each.charge_0_pc, each.charge_1_pc],
-            "net_charge_pc": each.net_charge_pc,
-            "max_amplitude_ua": each.max_amplitude_ua,
+            **_measured_charge(each),
             "compliance_hits": each.compliance_hits,
             "energy_nj": each.energy_nj,
         }
         for each in records.measured
+    }
+
+
+def _measured_charge(each: Measured) -> dict[str, Any]:
+    return {
+        "charge_pc": [each.charge_0_pc, each.charge_1_pc],
+        "net_charge_pc": each.net_charge_pc,
+        "max_amplitude_ua": each.max_amplitude_ua,
     }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 # What an operator may write; every other kind is the session's own.
-OPERATORS_KINDS = ("note", "outcome")
+OPERATORS_KINDS = ("note", "outcome", "adverse")
 
 
 class SessionLog(Protocol):

@@ -4,8 +4,9 @@ Nothing is armed before the log is durable, and no lead need be on before output
 """
 
 from dataclasses import asdict
+from typing import Any
 
-from stimctl import limits
+from stimctl import entries, limits
 from stimctl.errors import Unsafe, WrongDevice
 from stimctl.session import interlocks
 from stimctl.session.context import Context, LogEarlierDose
@@ -22,7 +23,7 @@ _CHECK_GOES_ON = (DeviceState.ARMED, DeviceState.CHECKING)
 _CHECKING = (State.CHECKING, State.RECHECKING)
 
 
-def stop_record(zero: base.ZeroConfirmed) -> dict[str, int | bool]:
+def stop_record(zero: base.ZeroConfirmed) -> dict[str, Any]:
     """A confirmed zero for the log, JSON-able."""
     return {name: value for name, value in zero._asdict().items() if name != "device_time_us"}
 
@@ -30,9 +31,11 @@ def stop_record(zero: base.ZeroConfirmed) -> dict[str, int | bool]:
 class Preparation:
     """The steps that lead to output."""
 
-    def __init__(self, context: Context, url: str) -> None:
+    def __init__(self, context: Context, url: str, clock: str, software: str | None) -> None:
         self._context = context
         self._url = url
+        self._clock = clock
+        self._software = software
         self._earlier_session = 0
 
     def arm_next(self, now_us: int) -> None:
@@ -75,9 +78,7 @@ class Preparation:
     def _open(self, identity: base.Identity, now_us: int) -> None:
         context = self._context
         rx = context.prescription
-        context.put(
-            "opened",
-            now_us,
+        opened = entries.Opened(
             subject=str(rx.subject),
             operator=rx.operator,
             pseudonym=rx.pseudonym,
@@ -88,9 +89,12 @@ class Preparation:
             url=self._url,
             plan=context.dose_tracker.plan_record(),
             planned=context.dose_tracker.planned_record(),
+            software=self._software,
+            clock=self._clock,
         )
+        context.put(opened, now_us)
         if rx.screening is not None:
-            context.put("screening", now_us, **rx.screening.record())
+            context.put(entries.Screened(**rx.screening.record()), now_us)
 
     def on_recovered(self, records: base.SessionCounts, _now_us: int) -> None:
         """The dose of an earlier session came; it is acknowledged once it is logged (`earlier_dose_logged`)."""
@@ -110,8 +114,8 @@ class Preparation:
 
     def on_self_tested(self, event: base.SelfTested, now_us: int) -> None:
         """A stop that was never seen to work does not exist: it is tried before any lead goes on."""
-        note = {"note": event.note} if event.note else {}
-        self._context.put("self_test", now_us, failures=event.failures, zero_ua=event.zero_ua, **note)
+        run = entries.SelfTestRun(failures=event.failures, zero_ua=event.zero_ua, note=event.note or None)
+        self._context.put(run, now_us)
         if event.failures or event.zero_ua >= limits.ZERO_UA:
             text = f"self-test failed (bits {event.failures:#x}, {event.zero_ua} uA at zero)"
             self._context.fail(End.SELF_TEST, text, EXAMINE, now_us)
@@ -120,13 +124,13 @@ class Preparation:
         self._context.stimulator.stop(now_us)
 
     def on_stop_tried(self, event: base.ZeroConfirmed, now_us: int) -> None:
-        self._context.put("stop", now_us, tried=True, **stop_record(event))
+        self._context.put(entries.OutputStopped(tried=True, **stop_record(event)), now_us)
         self._context.done(Trigger.TESTED, now_us)
 
     def on_armed(self, event: m.Armed, now_us: int) -> None:
         """The device gave its nonce: keepalives begin, and what was armed is started at once."""
         context = self._context
-        context.put("armed", now_us, **event._asdict())
+        context.put(entries.DeviceArmed(**event._asdict()), now_us)
         context.device.session_number = event.session
         context.times.armed_us = now_us if context.times.armed_us is None else context.times.armed_us
         context.times.alive_us = now_us
@@ -148,7 +152,7 @@ class Preparation:
         context.device.impedances = {result.channel: result for result in event.results}
         problems: list[str] = []
         for result in event.results:
-            context.put("impedance", now_us, **result._asdict())
+            context.put(entries.ImpedanceChecked(**result._asdict()), now_us)
             problems += interlocks.contact_problems(result, context.prescription, context.device.identity)
         if context.state is State.CHECKING:
             # Back in its tested state the device wants no keepalive.

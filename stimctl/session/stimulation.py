@@ -4,7 +4,7 @@ What the device reports is compared with what was asked of it (see `plausibility
 the rules (see `targets`). Lowering never waits; a surprise ends at zero.
 """
 
-from stimctl import limits
+from stimctl import entries, limits
 from stimctl.errors import Misuse
 from stimctl.session.commands import AskTarget, Lower, Raise
 from stimctl.session.context import Context
@@ -82,7 +82,7 @@ class Stimulation:
         after(context.state, Trigger.HELD)
         if context.is_pending(Task.HOLD):
             return
-        context.put("state", now_us, asked="hold", why=why)
+        context.put(entries.StateEntered(asked="hold", why=why), now_us)
         # Targets that were not sent yet are of no use in a hold.
         context.targets.stopped()
         context.begin(Task.HOLD, now_us)
@@ -99,7 +99,7 @@ class Stimulation:
         self.plausibility = self.plausibility or Plausibility(identity, rx.program, rx.ceiling_ua, context.targets)
         self.plausibility.begin(channel_mask(applied_ua), event.device_time_us, event.stimulation_us, now_us)
         targets_ua = {str(channel): target_ua for channel, target_ua in applied_ua.items()}
-        context.put("started", now_us, targets_ua=targets_ua, stimulation_us=event.stimulation_us)
+        context.put(entries.OutputStarted(targets_ua=targets_ua, stimulation_us=event.stimulation_us), now_us)
         self._held_us = None
         self._run_began_us = now_us
         self.device_state = int(DeviceState.RAMPING)
@@ -152,7 +152,7 @@ class Stimulation:
             if context.targets[channel].highest_ua < before_ua:
                 self.plausibility.no_longer(channel, before_ua, event.device_time_us)
         context.dose_tracker.target_set(event)
-        context.put("target", now_us, **event._asdict())
+        context.put(entries.TargetChanged(**event._asdict()), now_us)
 
     def on_declined(self, event: base.OrderDeclined, now_us: int) -> None:
         """The device refused a target; of a refused keepalive the next status says why, unless there is none."""
@@ -171,7 +171,7 @@ class Stimulation:
     def _target_declined(self, event: base.OrderDeclined, now_us: int) -> None:
         context, target = self._context, self._context.targets[event.channel]
         lowers = event.target_ua < target.applied_ua
-        context.put("target", now_us, refused=dict(zip(event._fields[:4], event[:4], strict=True)))
+        context.put(entries.TargetChanged(refused=dict(zip(event._fields[:4], event[:4], strict=True))), now_us)
         if event.reason == NO_ANSWER:
             context.targets.never_answered(event.channel, event.target_ua)
             context.dose_tracker.unanswered = True
@@ -210,7 +210,7 @@ class Stimulation:
                 self.plausibility.no_longer(channel, highest_ua, message.device_time_us)
         context.targets.on_hold()
         context.dose_tracker.on_hold(stimulation_us)
-        context.put("held", now_us, stimulation_us=stimulation_us)
+        context.put(entries.OutputHeld(stimulation_us=stimulation_us), now_us)
         context.done(Trigger.HELD, now_us)
 
     def stood_still(self, late_us: int) -> None:
@@ -234,7 +234,7 @@ class Stimulation:
                 device = context.device
                 stimulation_us = None if device.status is None else device.status.stimulation_us
                 channels = {str(number): reading._asdict() for number, reading in device.channels.items()}
-                context.put("sample", now_us, stimulation_us=stimulation_us, channels=channels)
+                context.put(entries.Sampled(stimulation_us=stimulation_us, channels=channels), now_us)
 
     def _out_of_time(self, now_us: int) -> None:
         """Whether something has lasted too long: the session, a hold, or stimulation."""

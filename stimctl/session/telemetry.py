@@ -6,7 +6,7 @@ What it measured is judged all the same, by the time at which it was measured.
 
 from collections.abc import Callable
 
-from stimctl import limits
+from stimctl import entries, limits
 from stimctl.session.context import Context
 from stimctl.session.plausibility import Implausible
 from stimctl.session.preparation import Preparation
@@ -145,9 +145,10 @@ class Telemetry:
     def on_event(self, event: m.Event, now_us: int) -> None:
         """Written down; what is done about it is decided by the next status."""
         if event.reason:
-            kind = "state" if event.reason in _ORDERLY else "alarm"
+            kind = entries.StateEntered if event.reason in _ORDERLY else entries.AlarmRaised
             reason = EndReason(event.reason).name.lower()
-            self._context.put(kind, now_us, source="device", reason=reason, channel=event.channel, value=event.value)
+            told = kind(source="device", reason=reason, channel=event.channel, value=event.value)
+            self._context.put(told, now_us)
 
     def watch_line(self, now_us: int) -> None:
         """Tell of a line that damages frames, from one in a hundred on, and again each time as many more were."""

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
+from stimctl.entries import LogEntry
 from stimctl.errors import StimctlError
 from stimctl.stimulators.targets import Targets
 from stimctl.waveform import Program
@@ -193,10 +194,9 @@ class OrderDeclined(NamedTuple):
 
 
 class EntryNoted(NamedTuple):
-    """Something for the log, of a kind of its own."""
+    """Something for the log."""
 
-    kind: str
-    body: Mapping[str, Any]
+    entry: LogEntry
 
 
 class Intruded(NamedTuple):

@@ -16,7 +16,7 @@ from stimctl.stimulators.native import NativeAdapter, hello_number
 from stimctl.stimulators.pulsepal.adapter import PulsePalAdapter
 from stimctl.stimulators.pulsepal.gate import HANDSHAKE
 from stimctl.stimulators.pulsepal.isolator import Isolator, declared
-from stimctl.stimulators.stimjim.adapter import DIALECTS
+from stimctl.stimulators.stimjim.dialects import DIALECTS
 from stimctl.stimulators.stimjim.gate import IDENTIFY
 from stimctl.stimulators.stimjim.parser import IdnReply, StimJimParser
 from stimctl.wire import codec as m

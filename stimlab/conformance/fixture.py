@@ -207,4 +207,4 @@ def fixture_for(port: Port, person: Ask | None = None) -> Fixture:
 
 def _is_native(url: str) -> bool:
     options: Iterable[tuple[str, str]] = parse_qsl(urlsplit(url).query)
-    return dict(options).get("device", "native") == "native"
+    return dict(options).get("device", "native") in {"native", "firmware", "firmware-host"}

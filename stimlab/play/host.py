@@ -94,7 +94,13 @@ class _HostSession:
         self._port = port
         self._logging = logging
         self._engine = Engine(
-            NativeAdapter(0), prescription, logging.log, session_id=logging.session_id, url=port.url, auto=UNATTENDED
+            NativeAdapter(0),
+            prescription,
+            logging.log,
+            session_id=logging.session_id,
+            url=port.url,
+            clock="virtual",
+            auto=UNATTENDED,
         )
         self._runner = Runner(port, self._engine, logging.log, logging.recover, attended=False)
         self._script = [(action.at_us, command_of(action)) for action in scenario.actions if action.after is None]

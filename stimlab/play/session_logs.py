@@ -10,7 +10,7 @@ from stimctl.ledger.writer import LedgerWriter
 DRAIN_S = 10.0
 
 
-class LogEntry(NamedTuple):
+class MemoryEntry(NamedTuple):
     """One entry: its kind, the session's clock, what it says."""
 
     kind: str
@@ -22,10 +22,10 @@ class MemoryLog:
     """A `SessionLog` that never fails and never waits."""
 
     def __init__(self) -> None:
-        self.entries: list[LogEntry] = []
+        self.entries: list[MemoryEntry] = []
 
     def put(self, kind: str, at_us: int, body: Mapping[str, Any]) -> None:
-        self.entries.append(LogEntry(kind, at_us, body))
+        self.entries.append(MemoryEntry(kind, at_us, body))
 
     def problem(self) -> str | None:
         """There is none."""

@@ -106,7 +106,7 @@ class _BuiltPage(HTMLParser):
 
 
 def broken(site: Path) -> list[str]:
-    """Every link of a built site that leads to no file, to no anchor, or to another host for a part of the page."""
+    """Every link of a built site that leads to no file or no anchor. Other hosts are not asked."""
     pages = {path: _BuiltPage(path) for path in site.rglob("*.html") if path.name != "404.html"}
     wrong = []
     for path, page in pages.items():

@@ -192,7 +192,7 @@ def test_the_picture_shows_every_part_and_what_is_shared() -> None:
     parts = [part for package in ("stimctl", "firmware_sim", "stimlab") for line in layers(package) for part in line]
     assert [part for part in parts if f">{part}</text>" not in picture()] == []
     assert shared("firmware_sim") == {"wire", "errors"}
-    assert shared("stimlab.conformance") == {"wire", "errors", "port", "traffic"}
+    assert shared("stimlab.conformance") == {"wire", "errors", "port", "traffic", "capture", "bench"}
 
 
 def test_a_contract_that_changes_changes_the_picture() -> None:

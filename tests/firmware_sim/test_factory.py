@@ -42,7 +42,10 @@ def test_what_is_asked_for_is_made() -> None:
 @pytest.mark.parametrize(
     ("query", "says"),
     [
-        ("device=toaster", "option 'device' is 'toaster': it must be one of native, stimjim, pulsepal"),
+        (
+            "device=toaster",
+            "option 'device' is 'toaster': it must be one of native, firmware, firmware-host, stimjim, pulsepal",
+        ),
         ("device=stimjim&dialect=d", "option 'dialect' is 'd': it must be one of a, b, c"),
         ("device=pulsepal&firmware=20", "option 'firmware' is '20': it must be one of 21, 22"),
         ("device=pulsepal&isolator=0", "option 'isolator' is '0': it must be mA per volt"),
@@ -65,7 +68,7 @@ def test_the_command_says_the_same() -> None:
     for arguments, says in (
         (["--dialect", "a"], "belongs to device=stimjim"),
         (["--device", "stimjim", "--faults", "x"], "has no fault 'x'"),
-        (["--device", "stimjim", "--flash", "x"], "--flash is the native device's"),
+        (["--device", "stimjim", "--flash", "x"], "--flash belongs to the native device"),
         (["--device", "pulsepal", "--isolator", "-1"], "mA per volt"),
     ):
         result = CliRunner().invoke(sim, ["--tcp", "0", *arguments])

@@ -16,7 +16,7 @@ from stimctl.stimulators.lease.adapter import LeaseAdapter
 from stimctl.stimulators.native import NativeAdapter
 from stimctl.stimulators.pulsepal.adapter import PulsePalAdapter
 from stimctl.stimulators.pulsepal.isolator import Isolator
-from stimctl.stimulators.stimjim.adapter import DIALECTS
+from stimctl.stimulators.stimjim.dialects import DIALECTS
 from stimctl.wire import codec as m
 from stimctl.wire.framing import MAX_PAYLOAD, FrameSplitter, frame
 from tests.fuzz.script import MAX_US, prescription, steps, wait_us

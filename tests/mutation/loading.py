@@ -11,7 +11,7 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-OURS = ("stimctl", "firmware_sim", "benchmarks", "conftest", "tests.")
+OURS = ("stimctl", "firmware_sim", "stimlab", "benchmarks", "conftest", "tests.")
 
 
 def module_name(file: str) -> str:

@@ -6,7 +6,7 @@ what a control does is to be said beside the control.
 
 from dataclasses import dataclass
 
-_FIRMWARE = "tests/firmware_sim/"
+_FIRMWARE = "tests/firmware_sim/native/"
 _DRIVER = "tests/stimctl/"
 _SESSION = "tests/stimctl/session/"
 
@@ -44,7 +44,7 @@ TARGETS = (
     Target("timers", "stimctl/session/plausibility.py", _JUDGE),
     Target("watchdog", "firmware_sim/native/machine.py", _MACHINE),
     Target("watchdog", "firmware_sim/native/run_state.py", _MACHINE),
-    Target("watchdog", "stimctl/session/interlocks.py", (f"{_SESSION}test_subject.py",), ("_check_alive",)),
+    Target("watchdog", "stimctl/session/interlocks.py", (f"{_SESSION}test_interlocks.py",), ("_check_alive",)),
     Target(
         "watchdog",
         "stimctl/session/engine.py",
@@ -55,9 +55,9 @@ TARGETS = (
             "Engine._stood_still",
             "Engine._keep_alive",
             "Engine._on_check_in",
-            "Engine._line_lost",
         ),
     ),
+    Target("watchdog", "stimctl/session/failures.py", _HOST, ("Failures.line_lost",)),
     Target(
         "watchdog",
         "stimctl/session/stimulation.py",

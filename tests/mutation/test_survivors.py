@@ -65,3 +65,9 @@ def test_exactly_the_listed_ones_pass() -> None:
 def test_the_shipped_list_names_only_what_is_mutated() -> None:
     assert {name.file for name in survivors.read()} <= {target.file for target in TARGETS}
     assert tomllib.loads(survivors.LIST.read_text(encoding="utf-8"))
+
+
+def test_every_file_that_is_mutated_is_there_and_so_are_its_tests() -> None:
+    root = Path(__file__).parents[2]
+    named = {file for target in TARGETS for file in (target.file, *target.tests)}
+    assert [file for file in sorted(named) if not (root / file).is_file()] == []

@@ -1,107 +1,108 @@
-"""`stimctl log`: reads the dose log of this machine. Nothing here changes it."""
+"""`stimctl log list | show | verify | export`: reads the dose log of this machine; nothing here changes it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from stimctl.cli import codes
 from stimctl.cli.errors import writing
-from stimctl.cli.table import echo_json, json_option, table
+from stimctl.cli.log.group import Choice, choosing, log, opened
+from stimctl.cli.log.listing import page_out, session_lines
+from stimctl.cli.table import echo_json, json_option
+from stimctl.errors import Misuse
 
 if TYPE_CHECKING:
-    from stimctl.ledger import Ledger, SessionHead, Verification
+    from stimctl.ledger import Ledger, SessionHead, SessionSummary, Verification
 
-_LIST_COLUMNS = ("ID", "", "STARTED (UTC)", "STATE", "SUBJECT", "WHO", "PROFILE", "DEVICE")
-_VERIFY_EXIT_CODES = """\b
-Exit codes:
-    0  every entry holds
-    2  the command was not understood
-    3  what was given as a head hash is none
-    7  an entry is not intact, or the ledger cannot be read"""
+__all__ = ["log"]
 
-
-@click.group()
-@click.option(
-    "--data", "folder", type=click.Path(file_okay=False, path_type=Path), envvar="STIMCTL_DATA", show_envvar=True,
-    help="Folder of the ledger, instead of this user's data folder.",
-)  # fmt: skip
-@click.pass_context
-def log(ctx: click.Context, folder: Path | None) -> None:
-    """Look into the dose log of this machine: list, show, verify, export. Nothing here changes it.
-
-    Example: stimctl log list
-    """
-    from stimctl.ledger import ledger_path
-
-    ctx.obj = ledger_path(folder)
+_READ = (codes.DONE, codes.USAGE, codes.INVALID, codes.LOG)
 
 
 @log.command("list")
+@choosing
 @json_option
 @click.pass_obj
-def list_(path: Path, as_json: bool) -> None:
-    """List the sessions, oldest first.
+def list_(path: Path, choice: Choice, as_json: bool) -> None:
+    """List the sessions, newest first: two lines each.
 
-    Example: stimctl log list
+    The second line has the profile, the subject, the device, how long stimulation lasted, and the charge of the first
+    phases of all channels with how it is known.
+
+    Example: stimctl log list -n 10 --since 2026-01-31
     """
-    sessions = _sessions(path)
+    sessions = _chosen(path, choice)
     if as_json:
         echo_json([asdict(session) for session in sessions])
     elif sessions:
-        click.echo(table(_LIST_COLUMNS, map(_row, sessions)))
+        page_out([line for session in sessions for line in session_lines(session)])
     else:
-        click.echo(f"The ledger {path} holds no session yet.")
+        click.echo(f"The ledger {path} holds no such session." if choice.narrows else _nothing(path))
 
 
-@log.command()
+@log.command(epilog=codes.help_text(_READ))
 @click.argument("session", metavar="ID")
 @json_option
-@click.pass_obj
-def show(path: Path, session: str, as_json: bool) -> None:
+@click.pass_context
+def show(ctx: click.Context, session: str, as_json: bool) -> None:
     """Show one session: who, what, on which device, which dose, and what happened.
 
-    ID is a session's id, its beginning or end as far as it is unique, or "latest".
+    ID is a session's id, its beginning or end as far as it is unique, or "latest", the newest that was run here. One
+    that does not verify is shown with that said first, and the exit code is 7.
 
     Example: stimctl log show latest
     """
     from stimctl.cli.log.page import page
     from stimctl.ledger.document import document
 
-    with _opened(path) as ledger:
+    with opened(ctx.obj) as ledger:
         summary = ledger.summary(ledger.resolve(session))
     if as_json:
         echo_json(document(summary))
     else:
         click.echo(page(summary))
+    ctx.exit(_exit_code(summary))
 
 
-@log.command(epilog=_VERIFY_EXIT_CODES)
+@log.command(epilog=codes.help_text(_READ))
 @click.option("--head", metavar="HASH", help="A head hash noted earlier: it must still be in the chain.")
+@click.option(
+    "--key", type=click.Path(dir_okay=False, path_type=Path), help="A public key: check every signature with it."
+)
 @json_option
 @click.pass_context
-def verify(ctx: click.Context, head: str | None, as_json: bool) -> None:
-    """Check every entry against its hash, and name the first that is not intact.
+def verify(ctx: click.Context, head: str | None, key: Path | None, as_json: bool) -> None:
+    """Check every entry against its hash, the chain against its anchor; name what is not intact, and what was lost.
 
-    Prints the head hash. Note it somewhere else, and give it to a later verify: only then do entries cut
-    off at the end, or a ledger written anew, come to light.
+    Prints the head hash. Note it somewhere else, and give it to a later verify: only then does it come to light when
+    ledger and anchor were written anew together. With --key it checks signatures too (`stimctl log sign`).
 
     Example: stimctl log verify
     """
-    with _opened(ctx.obj) as ledger:
+    with opened(ctx.obj) as ledger:
         verdict = ledger.verify(head)
+        signatures = _signatures(ledger, key)
     if as_json:
-        echo_json(asdict(verdict))
+        echo_json({**asdict(verdict), "lost": verdict.lost, "signatures": signatures})
     else:
         _say(verdict)
-    ctx.exit(codes.DONE if verdict.ok else codes.LOG)
+        for one in signatures or ():
+            fault = one["fault"] or f"vouches for entry {one['vouches_to']} and all before it"
+            click.echo(f"Signature of session {one['session_id']} (entry {one['number']}): {fault}.")
+    unsigned = signatures is not None and (not signatures or any(one["fault"] for one in signatures))
+    if signatures == []:
+        click.echo("There is no signature in this ledger.", err=True)
+    ctx.exit(codes.DONE if verdict.ok and not unsigned else codes.LOG)
 
 
-@log.command()
-@click.argument("session", metavar="ID")
+@log.command(epilog=codes.help_text(_READ))
+@click.argument("sessions", metavar="[ID]...", nargs=-1)
+@choosing
+@click.option("--all", "every", is_flag=True, help="Every session of the ledger.")
 @click.option(
     "--format", "form", type=click.Choice(["csv", "json"]), required=True, help="csv: rows; json: everything."
 )
@@ -113,72 +114,134 @@ def verify(ctx: click.Context, head: str | None, as_json: bool) -> None:
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path),
     help="File to write, readable by you alone; without it, to the terminal.",
 )  # fmt: skip
-@click.pass_obj
-def export(path: Path, session: str, form: str, what: str, output: Path | None) -> None:
-    """Write one session as CSV or JSON. Every row, or the top of the document, says SIMULATOR or HARDWARE.
+@click.option("--force", is_flag=True, help="Replace the file if it is there.")
+@click.pass_context
+def export(
+    ctx: click.Context,
+    sessions: tuple[str, ...],
+    choice: Choice,
+    every: bool,
+    form: str,
+    what: str,
+    output: Path | None,
+    force: bool,
+) -> None:
+    """Write sessions as CSV under one header, or as JSON. Every row, or each document, says SIMULATOR or HARDWARE.
 
-    ID as in `stimctl log show`.
+    ID as in `stimctl log show`; several may be given, or chosen by the options. Several in JSON are a list.
 
     Example: stimctl log export latest --format csv -o session.csv
     """
-    from stimctl.ledger.export import csv_of_channels, csv_of_entries, json_text
-
-    with _opened(path) as ledger:
-        one = ledger.resolve(session)
-        summary = ledger.summary(one)
-        if form == "json":
-            text = json_text(summary, ledger.entries(one))
+    if bool(sessions) == (choice.narrows or every):
+        raise Misuse("name sessions, or choose them by options, or take --all")
+    with opened(ctx.obj) as ledger:
+        ids = [ledger.resolve(one) for one in sessions] or [head.session_id for head in choice.of(_newest(ledger))]
+        summaries: list[SessionSummary] = []
+        text = _exported(ledger, ids, summaries, form, what, one=len(sessions) == 1)
+        if output is None:
+            for part in text:
+                click.echo(part, nl=False)
         else:
-            text = csv_of_channels(summary) if what == "channels" else csv_of_entries(summary, ledger.entries(one))
-    if output is None:
-        click.echo(text, nl=False)
+            _write(output, text, force=force)
+            marks = ", ".join(sorted({summary.head.watermark for summary in summaries})) or "nothing"
+            told = f"session {ids[0]}" if len(ids) == 1 else f"{len(ids)} sessions"
+            click.echo(f"{marks}: {told} written to {output}")
+    ctx.exit(max(map(_exit_code, summaries), default=codes.DONE))
+
+
+def _exported(
+    ledger: "Ledger", ids: list[str], summaries: "list[SessionSummary]", form: str, what: str, *, one: bool
+) -> Iterator[str]:
+    """The text in parts; each session's summary is added to `summaries` when its part comes."""
+    from stimctl.ledger import export as e
+
+    def each() -> "Iterator[tuple[SessionSummary, Iterator[Any]]]":
+        for session_id in ids:
+            summaries.append(ledger.summary(session_id))
+            yield summaries[-1], ledger.entries(session_id, doubtful=True)
+
+    if form == "csv":
+        yield from e.csv_lines(
+            row
+            for summary, entries in each()
+            for row in (e.channel_rows(summary) if what == "channels" else e.entry_rows(summary, entries))
+        )
         return
+    texts = (e.json_text(summary, entries) for summary, entries in each())
+    if one:
+        yield from texts
+        return
+    yield "["
+    for index, text in enumerate(texts):
+        yield f"{',' if index else ''}\n{text.rstrip()}"
+    yield "\n]\n"
+
+
+def _write(output: Path, text: Iterable[str], *, force: bool) -> None:
+    """Into a new file of this user alone, which takes its name only when it is whole."""
+    if output.exists() and not force:
+        raise Misuse(f"{output} is there already; name another file, or replace it with --force")
+    partly = output.with_name(f".{output.name}.{os.getpid()}")
     with writing(output):
-        output.touch(mode=0o600)
-        output.write_text(text, encoding="utf-8", newline="")
-    click.echo(f"{summary.head.watermark}: session {one} written to {output}")
+        try:
+            with os.fdopen(os.open(partly, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8",
+                           newline="") as file:  # fmt: skip
+                file.writelines(text)
+            partly.replace(output)
+        finally:
+            partly.unlink(missing_ok=True)
 
 
-@contextmanager
-def _opened(path: Path) -> "Iterator[Ledger]":
-    from stimctl.ledger import Ledger
+def _exit_code(summary: "SessionSummary") -> int:
+    """Say what does not verify, and give the exit code."""
+    for fault in summary.faults:
+        click.echo(f"Session {summary.head.session_id} does not verify: {fault}.", err=True)
+    return codes.LOG if summary.faults else codes.DONE
 
-    with Ledger(path, read_only=True) as ledger:
-        yield ledger
+
+def _signatures(ledger: "Ledger", key: Path | None) -> list[dict[str, Any]] | None:
+    if key is None:
+        return None
+    from stimctl.ledger.signature import check, public_key_of
+
+    return [one._asdict() for one in check(ledger, public_key_of(key))]
 
 
-def _sessions(path: Path) -> "list[SessionHead]":
-    if not path.exists():
+def _newest(ledger: "Ledger") -> "Iterator[SessionHead]":
+    return ledger.heads(newest_first=True)
+
+
+def _chosen(path: Path, choice: Choice) -> "list[SessionHead]":
+    # Without the ledger's own modules where there is nothing to list.
+    if not path.exists() and not path.with_suffix(".anchor").exists():
         return []
-    with _opened(path) as ledger:
-        return ledger.sessions()
+    with opened(path) as ledger:
+        return list(choice.of(_newest(ledger)))
 
 
-def _row(head: "SessionHead") -> list[str]:
-    from stimctl.label import printable as plain
-
-    device = f"{head.device_model or '-'} {head.device_serial or ''}".rstrip()
-    state = f"{head.state}: {head.end_reason}" if head.end_reason else head.state
-    cells = (
-        head.session_id,
-        head.watermark,
-        head.started_utc[:19],
-        state,
-        head.subject,
-        head.pseudonym,
-        head.profile_id,
-        device,
-    )
-    return [plain(cell or "-") for cell in cells]
+def _nothing(path: Path) -> str:
+    return f"The ledger {path} holds no session yet."
 
 
 def _say(verdict: "Verification") -> None:
+    for loss in verdict.losses:
+        click.echo(f"Lost earlier: {loss.sentence}.", err=True)
     if verdict.broken is None:
-        click.echo(f"All {verdict.entries} entries are intact.")
+        click.echo(f"All {verdict.entries:,} entries that are there are intact." if verdict.losses else _all(verdict))
         click.echo(f"Head hash: {verdict.head}")
     else:
         click.echo(f"The ledger is not intact: {verdict.broken.sentence}.", err=True)
         click.echo(
             f"{verdict.entries} entries from the first on are intact; hash of the last: {verdict.head}", err=True
         )
+    if verdict.lost:
+        click.echo(f"Lost in all: {verdict.lost:,}.", err=True)
     click.echo(verdict.note)
+
+
+def _all(verdict: "Verification") -> str:
+    return f"All {verdict.entries:,} entries are intact, and the anchor agrees."
+
+
+# The commands that add or replace register themselves with the group.
+from stimctl.cli.log import keeping  # noqa: E402, F401

@@ -3,47 +3,76 @@
 from collections.abc import Iterator
 from typing import Any
 
+from stimctl.cli.log.listing import local_and_utc
 from stimctl.cli.log.wording import happened, ms
 from stimctl.cli.run.wording import OPEN
 from stimctl.cli.table import pairs, table
 from stimctl.label import printable as plain
 from stimctl.ledger.export import at, pair_text
-from stimctl.ledger.summary import CLOSED, ChannelSummary, Entry, SessionSummary
+from stimctl.ledger.heads import CLOSED, SessionHead
+from stimctl.ledger.reading import Entry
+from stimctl.ledger.summary import ChannelSummary, SessionSummary
+from stimctl.screening import QUESTIONS
 from stimctl.units import charge_text, clock_text, ma_text
 from stimctl.wire.codes import SATURATED_OHM
 
 # What each fact is, in the order in which they came to be. They are never summed.
 FACTS = ("planned", "commanded", "delivered", "measured")
 _FACTS_SAID = """planned: by the prescription; commanded: what the driver ordered and the device confirmed;
-delivered: what the device counted; measured: what the device measured"""
+delivered: what was counted, or estimated by time; measured: what the device measured.
+HOW KNOWN says which; what nobody knows is "-", and never 0"""
 _MISSING = "-"
+_WHENS = ("before", "after")
+_QUESTION = {question.id: question.text for question in QUESTIONS}
 
 
 def page(summary: SessionSummary) -> str:
     parts = [
         f"{summary.head.watermark}: session {summary.head.session_id}",
+        *_warnings(summary),
         pairs(_head(summary)),
-        "Dose, one phase\n" + table(("CHANNEL", "BAND", "FACT", "PULSES", "CHARGE"), _doses(summary)),
+        "Needles and current\n" + table(("CHANNEL", "PAIR", "NEEDLE", "PRESCRIBED", "REACHED"), _needles(summary)),
+        "Dose, one phase\n" + table(("CHANNEL", "BAND", "FACT", "PULSES", "CHARGE", "HOW KNOWN"), _doses(summary)),
         _FACTS_SAID,
         "Measured\n"
-        + table(("CHANNEL", "CURRENT, mA", "IMPEDANCE, ohm", "NET CHARGE", "AT THE RAIL"), _measured(summary)),
-        "What happened\n" + (table(("TIME", "WHAT", "DETAIL"), map(_remark(summary), summary.remarks))),
+        + table(
+            ("CHANNEL", "CURRENT, mA", "IMPEDANCE, ohm", "NET CHARGE", "AT THE RAIL", "ENERGY"), _measured(summary)
+        ),
+        *_screening(summary),
+        *_scores(summary),
+        "What happened\n" + (table(("TIME", "WHAT", "DETAIL"), map(_remark(summary), _remarks_shown(summary)))),
     ]
     return "\n\n".join(parts)
+
+
+def _warnings(summary: SessionSummary) -> Iterator[str]:
+    """What of the session cannot be believed, before anything of it is shown."""
+    if summary.faults:
+        listed = "\n".join(f"  {fault}" for fault in summary.faults)
+        yield plain_lines(f"THIS SESSION DOES NOT VERIFY: nothing below can be relied on.\n{listed}")
+    if summary.losses:
+        yield plain_lines("Entries of this log were lost earlier:\n" + "\n".join(f"  {one}" for one in summary.losses))
+
+
+def plain_lines(text: str) -> str:
+    """`plain`, line by line."""
+    return "\n".join(map(plain, text.split("\n")))
 
 
 def _head(summary: SessionSummary) -> Iterator[tuple[str, str]]:
     head, rx = summary.head, summary.prescription
     why = f", {summary.end_text}" if summary.end_text and summary.end_text != head.end_reason else ""
+    yield "verifies", "NO" if summary.faults else "yes: each entry is as it was written"
     yield "state", plain(f"{head.state}: {head.end_reason}{why}" if head.end_reason else head.state)
-    yield "started", plain(head.started_utc)
-    yield "ended", plain(head.ended_utc or _MISSING)
+    yield from _times(head)
     yield "subject", _words(head.subject, head.pseudonym)
     yield "operator", _words(head.operator)
     yield "profile", _words(head.profile_id, head.profile_version, head.profile_sha256 and head.profile_sha256[:12])
     calibrated = head.device_calibrated_on and f"calibrated {head.device_calibrated_on}"
     yield "device", _words(head.device_model, head.device_serial, head.device_firmware, calibrated)
+    yield from (("device lacks", plain(each)) for each in summary.lacks)
     yield "line", _words(summary.url)
+    yield "software", _words(summary.software)
     ceiling_ua = rx.get("ceiling_ua")
     yield "ceiling", ma_text(ceiling_ua) if isinstance(ceiling_ua, int) else _MISSING
     yield "bands", ", ".join(_bands(summary)) or _MISSING
@@ -58,6 +87,83 @@ def _head(summary: SessionSummary) -> Iterator[tuple[str, str]]:
     yield from (("not known", plain(text)) for text in summary.unknown)
     yield "entries", f"{summary.entries}, numbers {summary.first_number} to {summary.last_number}"
     yield "hash of the last", summary.last_hash
+
+
+def _times(head: SessionHead) -> Iterator[tuple[str, str]]:
+    """When, by this computer's clock and in UTC; what nobody knows is said to be so."""
+    if head.fetched_utc:
+        yield "fetched", local_and_utc(head.fetched_utc)
+        yield "started", "not known"
+        return
+    yield "started", local_and_utc(head.started_utc)
+    if head.ended_utc:
+        yield "ended", local_and_utc(head.ended_utc)
+    elif head.closed_utc:
+        yield "ended", "not known: cut short"
+        yield "last seen", local_and_utc(head.last_seen_utc) if head.last_seen_utc else "not known"
+        yield "closed", f"{local_and_utc(head.closed_utc)}, by {head.closed_by or 'whom is not known'}"
+    else:
+        yield "ended", _MISSING
+    if head.duration_us is not None:
+        lasted = clock_text(head.duration_us)
+        yield "lasted", f"{lasted} by a simulated clock" if head.clock == "virtual" else lasted
+
+
+def _needles(summary: SessionSummary) -> Iterator[tuple[str, ...]]:
+    titrated = bool(summary.prescription.get("titrate"))
+    for channel in _used(summary):
+        asked_ua = channel.plan.get("amplitude_ua")
+        asked = ma_text(asked_ua) if isinstance(asked_ua, int) else _MISSING
+        reached_ua = (channel.spreads.get("applied_ua") or {}).get("max")
+        yield (
+            str(channel.channel),
+            plain(pair_text(channel.plan) or _MISSING),
+            plain(_needle(channel.plan.get("needle"))),
+            f"titrated from {asked}" if titrated else asked,
+            ma_text(reached_ua) if isinstance(reached_ua, int) else _MISSING,
+        )
+
+
+def _needle(needle: object) -> str:
+    if not isinstance(needle, dict):
+        return _MISSING
+    said = [
+        f"{needle[name] / 1000:g} mm {what}"
+        for name, what in (("diameter_um", "thick"), ("inserted_um", "deep"))
+        if isinstance(needle.get(name), int)
+    ]
+    coating = needle.get("coating")
+    return ", ".join([*said, *([f"{coating} coating"] if coating not in (None, "none") else [])]) or _MISSING
+
+
+def _screening(summary: SessionSummary) -> Iterator[str]:
+    """The answers, a line each, and who gave them."""
+    for entry in summary.remarks:
+        if entry.kind == "screening":
+            answers = entry.body.get("answers")
+            listed = answers.items() if isinstance(answers, dict) else ()
+            said = [f"  {'yes' if answer else 'no ':3}  {_QUESTION.get(name, name)}" for name, answer in listed]
+            about = f"Screening of {entry.body.get('pseudonym')}, answered to {summary.head.operator}"
+            yield plain_lines("\n".join([about, *said]))
+
+
+def _scores(summary: SessionSummary) -> Iterator[str]:
+    rows = []
+    for name, word in (("pain", "pain"), ("sensation", "sensation at the needles")):
+        scores = {entry.body.get("when"): entry.body.get(name) for entry in summary.remarks if entry.kind == "outcome"}
+        if any(score is not None for score in scores.values()):
+            before, after = (plain(scores[when]) if scores.get(when) is not None else _MISSING for when in _WHENS)
+            rows.append((word, before, after))
+    if rows:
+        yield "Scores, 0 to 10\n" + table(("WHAT", "BEFORE", "AFTER"), rows)
+
+
+def _remarks_shown(summary: SessionSummary) -> Iterator[Entry]:
+    """What has no place of its own on the page."""
+    for entry in summary.remarks:
+        scored = entry.kind == "outcome" and entry.body.get("when") in _WHENS
+        if entry.kind != "screening" and not scored:
+            yield entry
 
 
 def _origins(summary: SessionSummary) -> Iterator[tuple[str, str]]:
@@ -107,6 +213,7 @@ def _doses(summary: SessionSummary) -> Iterator[tuple[str, ...]]:
                     fact,
                     f"{pulses:,}" if isinstance(pulses, int) else _MISSING,
                     charge_text(charge_pc) if isinstance(charge_pc, int) else _MISSING,
+                    channel.standing.get(fact, fact) if dose else "unknown",
                 )
 
 
@@ -118,13 +225,14 @@ def _channel(channel: ChannelSummary) -> str:
 def _measured(summary: SessionSummary) -> Iterator[tuple[str, ...]]:
     for channel in _used(summary):
         measured = channel.measured or {}
-        net_pc = measured.get("net_charge_pc")
+        net_pc, energy_nj = measured.get("net_charge_pc"), measured.get("energy_nj")
         yield (
             str(channel.channel),
             _spread(channel.spreads.get("measured_ua"), 1000),
             _spread(channel.spreads.get("ohm"), 1).replace(str(SATURATED_OHM), OPEN),
             charge_text(net_pc) if isinstance(net_pc, int) else _MISSING,
             _count(measured.get("compliance_hits")),
+            f"{energy_nj / 1e6:.2f} mJ" if isinstance(energy_nj, int) else _MISSING,
         )
 
 
@@ -142,9 +250,10 @@ def _spread(spread: Any, unit: int) -> str:
 def _remark(summary: SessionSummary) -> Any:
     def row(entry: Entry) -> tuple[str, str, str]:
         # What is added later, the end of a session cut short too, has no place on the session's own clock.
-        later = entry.kind == "recovered" or (entry.kind == "closed" and bool(summary.unknown))
+        later = entry.kind == "recovered" or bool(entry.body.get("added_later"))
+        later = later or (entry.kind == "closed" and bool(summary.unknown))
         on_clock = not later and entry.at_us >= summary.opened_at_us
-        when = clock_text(entry.at_us - summary.opened_at_us) if on_clock else entry.utc
+        when = clock_text(entry.at_us - summary.opened_at_us) if on_clock else local_and_utc(entry.utc)[:16]
         what, detail = happened(entry, summary)
         return when, plain(what), plain(detail)
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from stimctl.cli.run.wording import ohm_text
 from stimctl.ledger.export import at
-from stimctl.ledger.summary import Entry, SessionSummary
+from stimctl.ledger.reading import Entry
+from stimctl.ledger.summary import SessionSummary
 from stimctl.units import US_PER_MS, charge_text, clock_text, ma_text
 from stimctl.wire.codes import CHANNELS, EndReason, Purpose, SelfTestFailure
 
@@ -22,6 +23,8 @@ def ms(duration_us: int) -> str:
 
 def happened(entry: Entry, summary: SessionSummary) -> tuple[str, str]:
     """What an entry is called, and what it says."""
+    if entry.kind == "adverse":
+        return "ADVERSE EVENT", _note(entry.body) if entry.body.get("text") else _fields(entry.body)
     name = "ended" if entry.kind == "closed" else entry.kind.replace("_", " ")
     if entry.kind == "stop" and entry.body.get("tried"):
         name = "stop tried"
@@ -45,6 +48,17 @@ def _field(name: str, value: object) -> str:
     if isinstance(value, int) and stem and unit in _UNITS:
         return f"{stem} {_UNITS[unit](value)}"
     return f"{name} {value:,}" if type(value) is int else f"{name} {value}"
+
+
+def _note(body: Mapping[str, Any]) -> str:
+    by = f" ({body['author']})" if body.get("author") else ""
+    severity = f"{body['severity']}: " if body.get("severity") else ""
+    return f"{severity}{body['text']}{by}"
+
+
+def _signed(body: Mapping[str, Any]) -> str:
+    by = f" by {body['signer']}" if body.get("signer") else ""
+    return f"entry {body['number']} and all before it{by}, key {body['public_key'][:16]}..."
 
 
 def _self_test(body: Mapping[str, Any]) -> str:
@@ -131,4 +145,7 @@ _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "held": _stimulated,
     "alarm": _alarm,
     "closed": _ended,
+    "note": _note,
+    "adverse": _note,
+    "signed": _signed,
 }

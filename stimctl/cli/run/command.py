@@ -90,12 +90,16 @@ def run(
         picture = _draw(prescription, picture)
         traffic = _traffic(stack, traffic_file, url)
         ledger = stack.enter_context(Ledger())
+        ledger.require_whole()
+        if ledger.sealed:
+            click.echo(f"Entries of the log were lost: {ledger.sealed}.", err=True)
         auto = ATTENDED if attended else UNATTENDED
         session = Session(url, prescription, ledger, front_end=attended, auto=auto, traffic=traffic, choice=choice)
         departure = OperatorGone()
         report, told, log_fault = _run(session, prescription, before, departure, terminal=terminal, as_json=as_json)
         native, interrupted = choice.device == "native", tuple(session.interrupted)
-        kept = SavedFiles(ledger.path, picture, traffic_file, log_fault, interrupted, told, native)
+        head = None if log_fault else ledger.head()
+        kept = SavedFiles(ledger.path, picture, traffic_file, log_fault, interrupted, told, native, head, ledger.sealed)
         if as_json:
             echo_json(run_document(ledger, prescription, report, kept))
         else:

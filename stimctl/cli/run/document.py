@@ -7,8 +7,9 @@ from stimctl.cli.run.summary import SavedFiles
 from stimctl.errors import Misuse
 from stimctl.ledger import Ledger
 from stimctl.ledger.append import utc_now, utc_text
-from stimctl.ledger.document import RunFacts, ToldAlarm, document
-from stimctl.ledger.summary import Entry, SessionSummary, summarize
+from stimctl.ledger.document import LogHead, RunFacts, ToldAlarm, document
+from stimctl.ledger.reading import Entry
+from stimctl.ledger.summary import SessionSummary, summarize
 from stimctl.prescription import Prescription
 from stimctl.session.view import SessionReport
 
@@ -21,6 +22,8 @@ def run_document(
     facts = RunFacts(
         log=str(files.log),
         log_fault=files.log_fault,
+        log_head=LogHead(files.head.number, files.head.hash.hex()) if files.head else None,
+        log_lost=files.lost,
         picture=str(files.picture) if files.picture else None,
         traffic=str(files.traffic) if files.traffic else None,
         alarms=tuple(ToldAlarm(each.at_us, each.priority.name, each.text, each.action) for each in report.alarms),

@@ -22,7 +22,7 @@ TICK_S = 0.1
 # A key that comes again sooner is being held down: keyboards begin to repeat after 0.25 to 0.7 s [choice].
 LET_GO_S = 0.8
 _STOP_KEYS = frozenset({"s", "S", "space", "q", "Q", "esc", "ctrl-z", "ctrl-\\", "ctrl-d", "ctrl-c"})
-# No arrow among them: a wheel over a screen like ours sends arrows (docs/decisions/0008-terminals.md).
+# No arrow among them: a wheel over a screen like ours sends arrows (docs/decisions/0009-terminals.md).
 _RAISE_KEYS = frozenset({"+", "="})
 _LOWER_KEYS = frozenset({"-", "_"})
 _PROCEED_KEYS = frozenset({"enter", "r", "R"})

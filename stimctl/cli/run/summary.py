@@ -9,6 +9,8 @@ import click
 
 from stimctl.cli.run.wording import end_sentence
 from stimctl.cli.table import pairs, table
+from stimctl.ledger.anchor import Mark
+from stimctl.ledger.standing import of_channel
 from stimctl.prescription import Prescription
 from stimctl.session.states import End
 from stimctl.session.view import Alarm, Priority, SessionReport
@@ -35,6 +37,9 @@ class SavedFiles:
     recovered: tuple[str, ...] = ()
     # Whether the device was taken for a native one: if none was identified, another kind may be there.
     native: bool = True
+    # Number and hash of the log's newest entry, to be noted elsewhere, and what was found lost at the start.
+    head: Mark | None = None
+    lost: str | None = None
 
 
 def summary_text(prescription: Prescription, report: SessionReport, files: SavedFiles) -> str:
@@ -141,7 +146,7 @@ def _rows(prescription: Prescription, report: SessionReport, channel: int) -> li
     """Pulses and charge of each band, and of both where there are two: one column for each kind of dose."""
     every = (report.planned, report.commanded, report.delivered, report.measured)
     doses = [(dose or {}).get(str(channel)) for dose in every]
-    marks = ("", "", _mark(report, channel), " measured" if report.kept is not None else "")
+    marks = ("", "", _mark(report, channel), " measured")
     bands = [(hz_text(segment.period_us), [index]) for index, segment in enumerate(prescription.program.segments)]
     if len(bands) > 1:
         bands.append(("all", [0, 1]))
@@ -156,18 +161,20 @@ def _rows(prescription: Prescription, report: SessionReport, channel: int) -> li
     ]
 
 
+def of_dose(report: SessionReport, channel: str) -> dict[str, str]:
+    """How the delivered and measured figures of a channel are known."""
+    delivered, measured = (dose or {} for dose in (report.delivered, report.measured))
+    return of_channel(channel, delivered.get(channel), measured.get(channel), report.kept or {})
+
+
 def _mark(report: SessionReport, channel: int) -> str:
-    """What a delivered figure rests on, where that is not the device's own counter."""
-    if report.kept is None:
-        return ""
-    if report.kept["evidence"] == "at most":
-        return " at most"
-    return " estimated" if any(report.kept["channels"][str(channel)]["estimated"]) else " counted"
+    """What a delivered figure rests on."""
+    return f" {of_dose(report, str(channel))['delivered']}"
 
 
 def _cell(dose: Mapping[str, Any] | None, what: str, indexes: list[int], mark: str) -> str:
     if dose is None:
-        return _MISSING
+        return f"{_MISSING} unknown" if mark else _MISSING
     if what == "charge":
         return charge_text(sum(dose["charge_pc"][index] for index in indexes)) + mark
     # Pulses are counted, not measured.
@@ -194,6 +201,8 @@ def _places(report: SessionReport, files: SavedFiles) -> list[tuple[str, object]
         ("session", report.session_id),
         ("log", files.log),
         ("to see it", f"stimctl log show {report.session_id}"),
+        *([("log head", f"entry {files.head.number}, {files.head.hash.hex()}")] if files.head else []),
+        *([("log lost", files.lost)] if files.lost else []),
     ]
     if files.log_fault is not None:
         rows = [("session", report.session_id), ("log", _red(f"NOT WHOLE: {files.log_fault}; keep this summary"))]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from stimctl.entries import LeaseEnded
 from stimctl.errors import TimedOut, Unsafe
 from stimctl.stimulators.base import EntryNoted, Intruded, StimulatorFailed, earliest
 from stimctl.stimulators.lease import device as d
@@ -361,22 +362,21 @@ def _note(
     """A lease for the log. `opened`: a pulse may have been ended in its middle, and is not balanced."""
     lease = ordered_lease.lease
     means, rests = ((), ()) if done is None else (done.means, done.rests)
-    body = {
-        "segment": lease.segment,
-        "stimulation_us": lease.begins_us,
-        "levels_ua": {str(level.channel): level.amplitude_ua for level in lease.levels},
-        "ordered": lease.pulses,
-        "pulses": most,
-        "least": least,
-        "evidence": "counted" if least == most else "estimated",
-        "measured_ua": [[mean.channel, mean.phase, mean.mean_ua] for mean in means],
-        "between_pulses_ua": [[rest.channel, rest.mean_ua, rest.us] for rest in rests],
-        "open_charge_pc": max((lease.shape.charge_pc(level.amplitude_ua) for level in lease.levels), default=0)
-        if opened
-        else 0,
-        "gap_us": ordered_lease.gap_us,
-    }
-    return EntryNoted("lease", body)
+    open_pc = max((lease.shape.charge_pc(level.amplitude_ua) for level in lease.levels), default=0)
+    ended = LeaseEnded(
+        segment=lease.segment,
+        stimulation_us=lease.begins_us,
+        levels_ua={str(level.channel): level.amplitude_ua for level in lease.levels},
+        ordered=lease.pulses,
+        pulses=most,
+        least=least,
+        evidence="counted" if least == most else "estimated",
+        measured_ua=[[mean.channel, mean.phase, mean.mean_ua] for mean in means],
+        between_pulses_ua=[[rest.channel, rest.mean_ua, rest.us] for rest in rests],
+        open_charge_pc=open_pc if opened else 0,
+        gap_us=ordered_lease.gap_us,
+    )
+    return EntryNoted(ended)
 
 
 def gated(send: Callable[[], None]) -> list[Any]:

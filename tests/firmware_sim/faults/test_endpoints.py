@@ -211,7 +211,7 @@ def test_the_command_takes_a_scenario(scenario: Path) -> None:
 def test_what_the_command_refuses(scenario: Path) -> None:
     wrong = CliRunner().invoke(sim, ["--pty", "--scenario", str(scenario), "--device", "stimjim"])
     assert wrong.exit_code == 2
-    assert "--scenario is the native device's" in wrong.output
+    assert "--scenario belongs to the native device" in wrong.output
     scenario.write_text('[[fault]]\nkind = "line.lost"\n')
     with pytest.raises(InputInvalid, match=r"fault\[0\]\.kind is 'line.lost': must be one of line.loss"):
         CliRunner().invoke(sim, ["--tcp", "0", "--scenario", str(scenario)], catch_exceptions=False)

@@ -21,9 +21,15 @@ BOARDS = {
     **{pal: (DeviceSpec("pulsepal", firmware=pal), DeviceChoice("pulsepal", isolator="1")) for pal in ("21", "22")},
 }
 WANTED = {
-    "a": {"Cancel", "Stop", "SetMode", "Define", "Start", "ReadCurrent", "Echo", "Started", "Mean", "Detached"},
-    "b": {"SetEnvelope", "ReadMeasurement", "SetRoute", "Setting", "Define", "Start", "Started", "Complete", "Mean"},
-    "c": {"Define", "Start", "Started", "Mean", "DetachInput", "Detached", "Echo"},
+    "a": {
+        *("Cancel", "Stop", "SetMode", "Define", "Start", "ReadCurrent"),
+        *("SlotEcho", "SlotStarted", "StageReport", "Detached"),
+    },
+    "b": {
+        *("SetEnvelope", "ReadMeasurement", "SetRoute", "Setting", "Define", "Start"),
+        *("SlotStarted", "TrainComplete", "StageReport"),
+    },
+    "c": {"Define", "Start", "SlotStarted", "StageReport", "DetachInput", "Detached", "SlotEcho"},
     "21": {"Handshake", "Welcome", "AbortAll", "SetVoltage", "Program", "Trigger", "Done"},
     "22": {"Handshake", "Welcome", "Stop", "Program", "ReadProgram", "Holds", "Trigger", "Done"},
 }  # fmt: skip

@@ -108,7 +108,7 @@ def test_cut_tail_passes_but_not_against_a_noted_head() -> None:
 def test_verdict_says_what_a_chain_cannot_show() -> None:
     walker = ChainWalker()
     walker.follow(rows())
-    assert "cut off at its end" in walker.verdict().note
+    assert "written anew together" in walker.verdict().note
     assert walker.verdict().head == rows()[-1].hash.hex()
 
 

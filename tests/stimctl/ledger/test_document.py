@@ -1,6 +1,7 @@
 """One session, one document: from a run, from the log, from an export; and the schema that describes it."""
 
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from pydantic import TypeAdapter
 
-from stimctl.cli import main
+from stimctl.cli import codes, main
 from stimctl.ledger.document import SCHEMA_FILE, SessionDocument, schema_text
 from stimctl.ledger.document import main as schema_command
 from stimctl.profile import examples_folder
@@ -28,10 +29,27 @@ def documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]
 def test_it_is_one_document_of_one_shape(documents: dict[str, Any]) -> None:
     run, show, export = (documents[name] for name in ("run", "show", "export"))
     assert run["session"] == show["session"] == export["session"]
-    assert list(run) == list(show) == list(export) == ["watermark", "format", "session", "entries", "run"]
+    assert list(run) == list(show) == list(export) == ["watermark", "format", "verifies", "session", "entries", "run"]
     assert (show["entries"], show["run"], run["entries"], export["run"]) == (None, None, None, None)
     assert len(export["entries"]) == export["session"]["entries"]
-    assert run["run"]["log_fault"] is None
+    assert (run["run"]["log_fault"], run["run"]["log_lost"]) == (None, None)
+    last = export["entries"][-1]
+    assert run["run"]["log_head"] == {"number": last["number"], "hash": last["hash"]}
+
+
+def test_it_says_whether_it_verifies_and_how_each_figure_is_known(documents: dict[str, Any], tmp_path: Path) -> None:
+    assert [documents[name]["verifies"] for name in ("run", "show", "export")] == [True, True, True]
+    assert documents["run"]["session"]["channels"][0]["standing"] == {"delivered": "counted", "measured": "measured"}
+    changed = sqlite3.connect(tmp_path / "data" / "ledger.sqlite", isolation_level=None)
+    (trigger,) = changed.execute("SELECT sql FROM sqlite_schema WHERE name = 'entries_never_change'").fetchone()
+    changed.execute("DROP TRIGGER entries_never_change")
+    changed.execute("UPDATE entries SET at_us = at_us + 1 WHERE number = 3")
+    changed.execute(trigger)
+    changed.close()
+    shown = CliRunner().invoke(main, ("log", "show", "latest", "--json"))
+    document = json.loads(shown.stdout)
+    assert (shown.exit_code, document["verifies"]) == (codes.LOG, False)
+    assert document["session"]["faults"] == ["entry 3 is not what was hashed: it was changed"]
 
 
 @pytest.mark.parametrize("name", ["run", "show", "export"])

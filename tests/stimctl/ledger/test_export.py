@@ -98,7 +98,7 @@ def test_csv_of_channels_has_a_column_for_each_fact(ledger: Ledger, session: Cal
         "channel": "1",
         "pair": "BL-23 left - BL-25 left",
         "band_1": "2 Hz",
-        "band_2_us": "600000000",
+        "band_us_2": "600000000",
         "planned_pulses_2": "1200",
         "commanded_pulses_2": "1100",
         "delivered_pulses_2": "1000",

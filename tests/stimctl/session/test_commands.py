@@ -36,7 +36,7 @@ WRONG: list[tuple[Callable[[], Any], str]] = [
     (lambda: AskHold(7), "why: 7 is not text"),  # type: ignore[arg-type]
     (lambda: AskStop("timer"), "end: 'timer' is not one of"),  # type: ignore[arg-type]
     (lambda: AskStop(End.TIMER, 7), "text: 7 is not text"),  # type: ignore[arg-type]
-    (lambda: AddNote("closed", {}), "an operator's entry is one of note, outcome, not 'closed'"),
+    (lambda: AddNote("closed", {}), "an operator's entry is one of note, outcome, adverse, not 'closed'"),
     (lambda: AddNote("note", "text"), "body: 'text' is not a table"),  # type: ignore[arg-type]
     (lambda: AddNote("note", {"when": object()}), "only texts, numbers, lists and tables can be logged"),
     (lambda: AddNote("note", {"nothing": float("nan")}), "only texts, numbers, lists and tables can be logged"),

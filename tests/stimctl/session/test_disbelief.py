@@ -194,7 +194,7 @@ def test_three_presses_down_are_three_steps() -> None:
 
 
 def test_an_operators_entry_cannot_pass_for_the_sessions_own() -> None:
-    with pytest.raises(Misuse, match="an operator's entry is one of note, outcome, not 'closed'"):
+    with pytest.raises(Misuse, match="an operator's entry is one of note, outcome, adverse, not 'closed'"):
         AddNote("closed", {"end_reason": "timer"})
 
 

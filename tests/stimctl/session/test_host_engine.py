@@ -3,6 +3,7 @@
 import pytest
 
 from stimctl import limits
+from stimctl.entries import NoteTaken
 from stimctl.errors import LineLost, TimedOut
 from stimctl.session.closing import GIVE_UP_STOP_US
 from stimctl.session.commands import AskStop, CheckIn, LineGone, Proceed
@@ -68,9 +69,9 @@ def test_no_keepalive_without_a_log() -> None:
 def test_what_the_adapter_tells_in_time_is_heard() -> None:
     log = ListLog(Tape())
     made, due = engine(log)
-    due.heard_us, due.told = 10 * S, [EntryNoted("adapter", {"word": "here"})]
+    due.heard_us, due.told = 10 * S, [EntryNoted(NoteTaken(text="here"))]
     look(made, 10 * S)
-    assert log.of("adapter") == [{"word": "here"}]
+    assert log.of("note") == [{"text": "here"}]
 
 
 def test_with_each_keepalive_every_timer_is_looked_at() -> None:

@@ -15,8 +15,8 @@ from stimctl.stimulators.discovery import DeviceChoice, handshake
 from stimctl.stimulators.lease.adapter import LeaseAdapter
 from stimctl.stimulators.pulsepal.adapter import PulsePalAdapter
 from stimctl.stimulators.pulsepal.isolator import Isolator
-from stimctl.stimulators.stimjim.adapter import DIALECTS
-from stimctl.stimulators.stimjim.adapter import StimJimAdapterB as AdapterB
+from stimctl.stimulators.stimjim.dialects import DIALECTS
+from stimctl.stimulators.stimjim.dialects import StimJimAdapterB as AdapterB
 from stimctl.stimulators.stimjim.rest import steps_of
 from tests.stimctl.session.world import prescription
 from tests.stimctl.stimulators.bench import Bench, S, port_of

@@ -70,8 +70,10 @@ def good(folder: Path, *arguments: str) -> str:
 
 
 def test_list_has_a_line_a_session(folder: Path) -> None:
-    head, first, second = good(folder, "list").splitlines()
-    assert head.startswith("ID ")
+    lines = good(folder, "list").splitlines()
+    second, _, first, dose = lines
+    assert max(map(len, lines)) <= 80
+    assert dose.split("  ")[-2:] == ["20:00", "412.000 uC counted"]
     assert first.split()[:2] == [FIRST, "SIMULATOR"]
     assert second.split()[:2] == [SECOND, "HARDWARE"]
     assert "closed: timer" in first
@@ -79,7 +81,7 @@ def test_list_has_a_line_a_session(folder: Path) -> None:
 
 
 def test_list_as_json(folder: Path) -> None:
-    first, second = json.loads(good(folder, "list", "--json"))
+    second, first = json.loads(good(folder, "list", "--json"))
     assert (first["session_id"], first["watermark"], first["end_reason"]) == (FIRST, "SIMULATOR", "timer")
     assert second["state"] == "unfinished"
 
@@ -101,12 +103,12 @@ def test_show_is_a_page_with_the_four_doses_apart(folder: Path) -> None:
         "bands 2 Hz for 10:00, 100 Hz for 10:00",
         "zero after stop confirmed after 21 ms",
         "counted as commanded NO: do not trust this device",
-        "1 (BL-23 left - BL-25 left) 2 Hz planned 12 14.400 uC",
-        "1 (BL-23 left - BL-25 left) 100 Hz planned 1,200 480.000 uC",
-        "commanded 1,100 440.000 uC",
-        "delivered 1,000 400.000 uC",
-        "measured - 401.000 uC",
-        "1 first 0.09, min 0.09, median 1.99, max 2.011 - -0.000 uC 0",
+        "1 (BL-23 left - BL-25 left) 2 Hz planned 12 14.400 uC planned",
+        "1 (BL-23 left - BL-25 left) 100 Hz planned 1,200 480.000 uC planned",
+        "commanded 1,100 440.000 uC commanded",
+        "delivered 1,000 400.000 uC counted",
+        "measured - 401.000 uC measured",
+        "1 first 0.09, min 0.09, median 1.99, max 2.011 - -0.000 uC 0 -",
         "1:02 alarm MEDIUM: contact is poor",
     ):
         assert expected in lines, text
@@ -121,7 +123,7 @@ def test_show_lets_no_text_order_the_terminal_about(folder: Path) -> None:
 def test_show_of_a_cut_session_shows_its_gaps(folder: Path) -> None:
     lines = [" ".join(line.split()) for line in good(folder, "show", "latest").splitlines()]
     assert lines[0] == f"HARDWARE: session {SECOND}"
-    assert "delivered - -" in lines
+    assert "delivered - - unknown" in lines
     assert "counted as commanded -" in lines
 
 
@@ -141,7 +143,7 @@ def test_wrong_id_is_a_sentence(folder: Path, name: str, said: str) -> None:
 
 def test_verify_prints_the_head_and_what_it_cannot_show(folder: Path) -> None:
     text = good(folder, "verify")
-    assert "All 4 entries are intact." in text
+    assert "All 4 entries are intact, and the anchor agrees." in text
     assert "cannot show" in text
     head = json.loads(good(folder, "verify", "--json"))["head"]
     assert f"Head hash: {head}" in text
@@ -196,6 +198,133 @@ def test_export_into_a_file_of_ones_own(folder: Path, tmp_path: Path) -> None:
     assert "cannot be written" in result.stderr
 
 
+def test_export_replaces_nothing_unless_told_to(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    out.write_text("precious")
+    out.chmod(0o644)
+    result = call(folder, "export", "latest", "--format", "csv", "-o", str(out))
+    assert result.exit_code == 3
+    assert "is there already" in result.stderr
+    assert out.read_text() == "precious"
+    good(folder, "export", "latest", "--format", "csv", "-o", str(out), "--force")
+    assert out.read_text().startswith("watermark,")
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["data", "out.csv"], "nothing half-written is left"
+
+
+def test_export_of_many_has_one_header(folder: Path) -> None:
+    rows = list(csv.DictReader(io.StringIO(good(folder, "export", FIRST, SECOND, "--format", "csv"))))
+    assert [row["session_id"] for row in rows] == [FIRST, SECOND]
+    chosen = good(folder, "export", "--all", "--format", "csv")
+    assert [row["session_id"] for row in csv.DictReader(io.StringIO(chosen))] == [SECOND, FIRST], "newest first"
+    documents = json.loads(good(folder, "export", "-n", "2", "--format", "json"))
+    assert [document["session"]["head"]["session_id"] for document in documents] == [SECOND, FIRST]
+    assert call(folder, "export", "--format", "csv").exit_code == 3
+    assert call(folder, "export", FIRST, "--all", "--format", "csv").exit_code == 3
+
+
+def test_no_cell_is_a_formula_and_none_orders_a_terminal(folder: Path) -> None:
+    opened = {**OPENED, "operator": '=HYPERLINK("http://x")', "pseudonym": "+1\x1b[2J"}
+    with Ledger(ledger_path(folder)) as ledger:
+        ledger.append("formula", "opened", 0, opened)
+    for what in ("channels", "entries"):
+        text = good(folder, "export", "formula", "--format", "csv", "--what", what)
+        assert "\x1b" not in text
+        cells = [cell for row in csv.reader(io.StringIO(text)) for cell in row]
+        assert not [cell for cell in cells if cell.startswith(("=", "+", "@"))]
+    (row,) = csv.DictReader(io.StringIO(good(folder, "export", "formula", "--format", "csv")))
+    assert (row["operator"], row["pseudonym"]) == ('\'=HYPERLINK("http://x")', "'+1?[2J")
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        (["-n", "1"], [SECOND]),
+        (["--subject", "P-07"], [SECOND, FIRST]),
+        (["--subject", "P-08"], []),
+        (["--profile", "low-back-pain", "--device", "s1"], [SECOND, FIRST]),
+        (["--device", "S2"], []),
+        (["--since", "2026-01-01"], [SECOND, FIRST]),
+        (["--since", "2999-01-01"], []),
+    ],
+)
+def test_list_of_those_that_are_meant(folder: Path, options: list[str], found: list[str]) -> None:
+    assert [one["session_id"] for one in json.loads(good(folder, "list", "--json", *options))] == found
+
+
+def test_since_what_is_no_day_is_a_sentence(folder: Path) -> None:
+    assert call(folder, "list", "--since", "yesterday").exit_code == 2
+
+
+def test_notes_and_adverse_events_are_new_entries(folder: Path) -> None:
+    with Ledger(ledger_path(folder), read_only=True) as ledger:
+        before = [entry.hash for entry in ledger.entries()]
+    assert "entry 5" in good(folder, "note", FIRST, "needle was bent", "--author", "AO")
+    good(folder, "adverse", FIRST, "fainted, well after 10 min", "--severity", "mild")
+    shown = good(folder, "show", FIRST)
+    assert "needle was bent (AO)" in shown
+    assert "ADVERSE EVENT  mild: fainted, well after 10 min" in shown
+    with Ledger(ledger_path(folder), read_only=True) as ledger:
+        assert [entry.hash for entry in ledger.entries()][:4] == before
+        assert ledger.verify().ok
+    assert call(folder, "note", FIRST, "  ").exit_code == 3
+    assert "printable" in call(folder, "note", FIRST, "bent\x1b[2J").stderr
+    assert call(folder, "note", FIRST, "bent", "--author", "A\x07O").exit_code == 2
+    assert call(folder, "note", "zzz", "text").exit_code == 3
+
+
+def tamper(folder: Path) -> None:
+    connection = sqlite3.connect(ledger_path(folder))
+    (sql,) = connection.execute("SELECT sql FROM sqlite_schema WHERE name = 'entries_never_change'").fetchone()
+    connection.execute("DROP TRIGGER entries_never_change")
+    connection.execute("UPDATE entries SET body = replace(body, '1000', '1001') WHERE number = 3")
+    connection.execute(sql)
+    connection.commit()
+    connection.close()
+
+
+def test_a_session_that_does_not_verify_is_said_to_be_so(folder: Path, tmp_path: Path) -> None:
+    tamper(folder)
+    result = call(folder, "show", FIRST)
+    assert result.exit_code == 7
+    assert "THIS SESSION DOES NOT VERIFY" in result.stdout
+    assert "verifies              NO" in result.stdout
+    assert json.loads(call(folder, "show", FIRST, "--json").stdout)["verifies"] is False
+    result = call(folder, "export", FIRST, "--format", "csv")
+    assert result.exit_code == 7
+    (row,) = csv.DictReader(io.StringIO(result.stdout))
+    assert (row["verifies"], row["does_not_verify"]) == ("False", "entry 3 is not what was hashed: it was changed")
+    rows = csv.DictReader(io.StringIO(call(folder, "export", FIRST, "--format", "csv", "--what", "entries").stdout))
+    assert [row["verifies"] for row in rows] == ["True", "True", "False"]
+    assert call(folder, "export", FIRST, "--format", "json", "-o", str(tmp_path / "x.json")).exit_code == 7
+    assert call(folder, "show", SECOND).exit_code == 0
+    assert "1 entry lost (number 3)" in good(folder, "recover")
+    assert call(folder, "verify").exit_code == 7, "a log with a hole has a hole"
+    assert "Entries of this log were lost earlier" in good(folder, "show", FIRST)
+
+
+def test_backup_and_restore(folder: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.sqlite"
+    assert "4 entries copied" in good(folder, "backup", str(copy))
+    good(folder, "note", FIRST, "later")
+    assert "1 entry lost (number 5)" in good(folder, "restore", str(copy))
+    assert "later" not in good(folder, "show", FIRST)
+
+
+def test_sign_and_verify_with_the_key(folder: Path, tmp_path: Path) -> None:
+    key = tmp_path / "keys" / "clinic.pem"
+    key.parent.mkdir()
+    good(folder, "keygen", str(key))
+    result = call(folder, "verify", "--key", f"{key}.pub")
+    assert (result.exit_code, "no signature" in result.stderr) == (7, True)
+    good(folder, "sign", FIRST, "--key", str(key), "--signer", "AO")
+    assert "vouches for entry 4 and all before it" in good(folder, "verify", "--key", f"{key}.pub")
+    good(folder, "keygen", str(key.with_name("other.pem")))
+    assert call(folder, "verify", "--key", str(key.with_name("other.pem.pub"))).exit_code == 7
+    assert call(folder, "keygen", str(key)).exit_code == 3, "no key is replaced"
+    assert call(folder, "keygen", str(folder / "k.pem")).exit_code == 3, "none beside the ledger"
+
+
 def test_nothing_here_changes_the_ledger(folder: Path) -> None:
     before = ledger_path(folder).read_bytes()
     for arguments in (("list",), ("show", "latest"), ("verify",), ("export", "latest", "--format", "csv")):
@@ -219,6 +348,18 @@ def test_help_loads_neither_the_ledger_nor_anything_heavy() -> None:
     code = f"import sys, stimctl.cli.log.command; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.realtime
+def test_a_list_loads_nothing_heavy(folder: Path, tmp_path: Path) -> None:
+    heavy = ("rich", "numpy", "pydantic", "serial", "stimctl.entries")
+    code = (
+        "import sys\nfrom stimctl.cli import main\n"
+        f"try: main()\nfinally: print([m for m in {heavy} if m in sys.modules], file=sys.stderr)"
+    )
+    for place in (folder, tmp_path / "none"):
+        command = [sys.executable, "-c", code, "log", "--data", str(place), "list"]
+        assert subprocess.run(command, capture_output=True, text=True, check=True).stderr == "[]\n"
 
 
 def test_a_session_cut_short_shows_its_seconds_by_band_and_what_nobody_knows(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -44,11 +45,12 @@ def test_a_twenty_minute_session_ends_with_its_dose_and_where_it_is_kept(home: P
     assert "within the device's stated accuracy: yes" in shown
     assert "zero output  measured and confirmed" in shown
     pulses = next(line for line in shown.splitlines() if "all pulses" in line)
-    assert pulses.split() == ["1", "all", "pulses", "61,200", "61,200", "61,200"]
+    assert pulses.split() == ["1", "all", "pulses", "61,200", "61,200", "61,200", "counted"]
     with Ledger(home / "ledger.sqlite", read_only=True) as ledger:
         (session_id,) = ledger.session_ids()
         assert ledger.summary(session_id).head.end_reason == "timer"
         assert ledger.verify().ok
+        assert f"log head   entry {ledger.head().number}, {ledger.head().hash.hex()}" in shown
     assert f"stimctl log show {session_id}" in shown
     assert str(home / "ledger.sqlite") in shown
     assert str(picture) in shown
@@ -138,7 +140,9 @@ def test_what_a_person_gets_wrong_is_a_sentence(arguments: list[str], code: int,
     result = run(*arguments, code=code)
     assert said in result.stderr
     assert "Traceback" not in result.output
-    assert not (home / "ledger.sqlite").exists() or not Ledger(home / "ledger.sqlite").session_ids()
+    if (home / "ledger.sqlite").exists():
+        with Ledger(home / "ledger.sqlite") as ledger:
+            assert not ledger.session_ids()
 
 
 def test_a_limit_in_a_prescription_names_line_field_value_and_limit(tmp_path: Path) -> None:
@@ -152,6 +156,20 @@ def test_no_log_no_session(home: Path, tmp_path: Path) -> None:
     home.write_text("a file where the folder should be")
     result = run("bench-2-100hz", "--port", "sim://", "--prescription", short(tmp_path), code=codes.LOG)
     assert "Traceback" not in result.output
+
+
+def test_a_ledger_that_is_not_whole_begins_no_session(home: Path, tmp_path: Path) -> None:
+    arguments = ("bench-2-100hz", "--port", "sim://", "--prescription", short(tmp_path))
+    run(*arguments)
+    changed = sqlite3.connect(home / "ledger.sqlite", isolation_level=None)
+    (trigger,) = changed.execute("SELECT sql FROM sqlite_schema WHERE name = 'entries_never_change'").fetchone()
+    changed.execute("DROP TRIGGER entries_never_change")
+    changed.execute("UPDATE entries SET at_us = at_us + 1 WHERE number = 2")
+    changed.execute(trigger)
+    changed.close()
+    assert "entry 2 is not what was hashed" in run(*arguments, code=codes.LOG).stderr
+    with Ledger(home / "ledger.sqlite", read_only=True) as ledger:
+        assert len(ledger.session_ids()) == 1
 
 
 def test_every_end_has_a_documented_code() -> None:

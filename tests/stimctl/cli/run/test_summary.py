@@ -8,9 +8,8 @@ from stimctl.cli.log.wording import happened
 from stimctl.cli.run.document import run_document
 from stimctl.cli.run.summary import SavedFiles, summary_text
 from stimctl.cli.run.wording import ohm_text
-from stimctl.ledger import Ledger
+from stimctl.ledger import Entry, Ledger
 from stimctl.ledger.recovery import close_unfinished
-from stimctl.ledger.summary import Entry
 from stimctl.session.interlocks import contact_problems
 from stimctl.session.states import End
 from stimctl.wire.codec import Impedance

@@ -16,7 +16,7 @@ from stimctl.stimulators import base
 from stimctl.stimulators.capabilities import MISSING
 from stimctl.stimulators.discovery import DeviceChoice, identify
 from stimctl.stimulators.lease.adapter import LeaseAdapter
-from stimctl.stimulators.stimjim.adapter import StimJimAdapterA
+from stimctl.stimulators.stimjim.dialects import StimJimAdapterA
 from stimctl.stimulators.targets import Targets
 from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, EndReason, Purpose

@@ -21,7 +21,7 @@ from stimctl.stimulators.lease.device import ReplyTimes, ZeroReported
 from stimctl.stimulators.pulsepal.adapter import PulsePalAdapter
 from stimctl.stimulators.pulsepal.gate import START
 from stimctl.stimulators.pulsepal.isolator import Isolator
-from stimctl.stimulators.stimjim.adapter import DIALECTS
+from stimctl.stimulators.stimjim.dialects import DIALECTS
 from stimctl.stimulators.stimjim.gate import READ_CURRENTS, STOP
 from tests.stimctl.session.world import Cut, Delayed, Line, prescription
 from tests.stimctl.stimulators.bench import Bench, S

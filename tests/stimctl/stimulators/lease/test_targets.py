@@ -11,7 +11,7 @@ from stimctl.stimulators import base
 from stimctl.stimulators.lease.adapter import LeaseAdapter
 from stimctl.stimulators.pulsepal.adapter import PulsePalAdapter
 from stimctl.stimulators.pulsepal.isolator import Isolator
-from stimctl.stimulators.stimjim.adapter import DIALECTS
+from stimctl.stimulators.stimjim.dialects import DIALECTS
 from stimctl.stimulators.targets import Targets
 from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, Purpose

@@ -1,0 +1,105 @@
+"""The firmware as machine code on an emulated chip, as one more simulated device.
+
+In lockstep, `run_to_output` lets a port advance the chip exactly to the end of the next frame; behind a pty or a TCP
+port the chip is brought up to the clock in slices. Frames are handed over whole, when their last byte has left.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from firmware_sim.analog.load import Load, load_named
+from firmware_sim.chip.built import CHIP
+from firmware_sim.chip.emulator import CYCLES_A_US, Emulator, Ran
+from firmware_sim.chip.load_link import LoadLink
+from firmware_sim.chip.pulse_log import PulseLog
+from firmware_sim.native.flash import Flash
+
+if TYPE_CHECKING:
+    from firmware_sim.analog.recorder import Recorder
+
+SLICE_US = 2_000  # in real time the chip is looked at so often
+BOOT_US = 30_000  # a port is open when the chip behind it has booted [choice]
+PIECE_US = 100_000  # in virtual time it is not let run for longer without being asked anew
+BYTE_NS = 86_806  # of the line: 10 bits at 115 200 baud
+_DELIMITER = b"\0"
+
+
+class Chip:
+    """One stimulator from power-on. Takes what `Which.make` takes; `flash` keeps its memory."""
+
+    def __init__(
+        self,
+        *,
+        seed: int = 1,
+        load: Load | str = "nominal",
+        flash: Flash | None = None,
+        recorder: "Recorder | None" = None,
+        journal: Callable[[Mapping[str, int | str]], None] | None = None,  # noqa: ARG002  it tells on its line only
+        boot_us: int = 0,
+        draw: object = None,  # noqa: ARG002  chance comes from its own converter
+        image: Path = CHIP,
+    ) -> None:
+        self._boot_us = boot_us - BOOT_US
+        self._flash = flash if flash is not None else Flash()
+        self.emulator = Emulator(image)
+        self._out: list[bytes] = []
+        self._begun = b""
+        self._loads = LoadLink(load_named(load, seed) if isinstance(load, str) else load, self.emulator.connect)
+        self.pulse_log = PulseLog(self._loads, recorder)
+        if self._flash.memory:
+            self.emulator.fram = self._flash.memory
+        self._loads.look(0)
+        self.advance(boot_us)
+
+    @property
+    def now_us(self) -> int:
+        """How far the chip is, on the caller's clock."""
+        return self.emulator.cycle // CYCLES_A_US + self._boot_us
+
+    def receive(self, data: bytes, now_us: int) -> None:
+        """Take bytes that begin to arrive at `now_us`. The chip's time goes on until the last of them is there."""
+        self.advance(now_us)
+        self.emulator.send(data)
+        self.advance(self.now_us + len(data) * BYTE_NS // 1_000)
+
+    def advance(self, now_us: int) -> None:
+        """Let time pass up to `now_us`."""
+        while self.now_us < now_us:
+            self._run(now_us, whole=False)
+
+    def run_to_output(self, until_us: int) -> int:
+        """Let time pass until a frame has left, at most to `until_us` and for a while; the time it is then."""
+        self._run(min(until_us, self.now_us + PIECE_US), whole=True)
+        return self.now_us
+
+    def _run(self, until_us: int, *, whole: bool) -> None:
+        until_us = min(until_us - self._boot_us, self._loads.next_us)
+        self._take(self.emulator.run(until_us * CYCLES_A_US, whole=whole))
+        if until_us >= self._loads.next_us:
+            self._loads.look(until_us)
+
+    def _take(self, ran: Ran) -> None:
+        whole, mark, self._begun = (self._begun + ran.sent).rpartition(_DELIMITER)
+        if mark:
+            self._out.append(whole + mark)
+        self.pulse_log.take(ran.changes)
+
+    def next_event_us(self) -> int:
+        """When to look at it again."""
+        return self.now_us + SLICE_US
+
+    def take_output(self) -> bytes:
+        """The whole frames that have left since the last call."""
+        out, self._out = b"".join(self._out), []
+        return out
+
+    def connect(self, load: Load) -> None:
+        """Drive another load from now on."""
+        self._loads.replace(load)
+        self._loads.look(self.now_us - self._boot_us)
+
+    def close(self) -> None:
+        """Take the power away. Its memory stays with the flash."""
+        self._flash.memory = self.emulator.fram
+        self.emulator.close()

@@ -1,0 +1,120 @@
+"""The chip, behind one small interface: a process that runs machine code with our board around it.
+
+Load an image, run to a cycle or to the end of a frame, bytes in and out, what changed on pins and converters with its
+cycle, loads, faults and resets. The program is `firmware/emulator/main.c` (simavr); what is asked of it, and how,
+stands at its head.
+"""
+
+import struct
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+from firmware_sim.chip.built import CHIP, EMULATOR, built
+
+CYCLES_A_US = 16
+_CHANGE = struct.Struct("<QHB")
+
+
+class Crashed(OSError):
+    """The emulator has ended, or the chip in it."""
+
+
+class Change(NamedTuple):
+    """A pin or a converter changed: at which cycle, to what, and which (`Kind`)."""
+
+    cycle: int
+    value: int
+    kind: int
+
+
+FORWARD, REVERSE, ENABLE, SELECT, TEST, DAC_A, DAC_B = range(1, 8)
+
+
+class Ran(NamedTuple):
+    """How far the chip came, the bytes that it sent on the way, and what changed."""
+
+    cycle: int
+    sent: bytes
+    changes: list[Change]
+
+
+class Emulator:
+    """One chip from power-on. Raises `NotBuilt` where the image or the program is missing."""
+
+    def __init__(self, image: Path = CHIP, program: Path = EMULATOR) -> None:
+        self.cycle = 0
+        self._process = subprocess.Popen(
+            [built(program), built(image)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=-1
+        )
+
+    def _ask(self, kind: bytes, data: bytes = b"") -> bytes:
+        near, far = self._process.stdin, self._process.stdout
+        assert near is not None
+        assert far is not None
+        try:
+            near.write(kind + struct.pack("<I", len(data)) + data)
+            near.flush()
+            size = struct.unpack("<I", far.read(4))[0]
+            return far.read(size)
+        except (OSError, struct.error):
+            raise Crashed(f"the emulator has ended with {self._process.poll()}") from None
+
+    def run(self, cycle: int, *, whole: bool = False) -> Ran:
+        """Run to a cycle; with `whole`, at most until a frame has left. Raises `Crashed`."""
+        answer = self._ask(b"r", struct.pack("<QB", cycle, whole))
+        self.cycle, alive, count = struct.unpack_from("<QBI", answer)
+        if not alive:
+            raise Crashed(f"the chip has crashed at cycle {self.cycle}")
+        sent, at = answer[13 : 13 + count], 13 + count
+        (count,) = struct.unpack_from("<I", answer, at)
+        changes = [Change(*each) for each in _CHANGE.iter_unpack(answer[at + 4 :])]
+        assert len(changes) == count, "the emulator's answer is cut"
+        return Ran(self.cycle, sent, changes)
+
+    def send(self, data: bytes) -> None:
+        """Let bytes arrive, one after the other at the line's rate."""
+        self._ask(b"i", data)
+
+    def connect(
+        self, channel: int, ohm: float, cdl_uf: float, rct_ohm: float, leaks_to: int, leak: int, earthed: int
+    ) -> None:
+        """Connect a load."""
+        self._ask(b"l", struct.pack("<B3d3i", channel, ohm, cdl_uf, rct_ohm, leaks_to, leak, earthed))
+
+    def break_dac(self, channel: int, gain: float = 1.0, stuck_ua: float = float("nan")) -> None:
+        """Let a channel's output give `gain` times what it is told, or always the same."""
+        self._ask(b"d", struct.pack("<B2d", channel, gain, stuck_ua))
+
+    def reset(self, *, power: bool = False) -> None:
+        """Reset the chip; with `power` its RAM is lost."""
+        self._ask(b"x", bytes([power]))
+
+    def hang(self) -> None:
+        """Let the firmware hang, interrupts off."""
+        self._ask(b"h")
+
+    @property
+    def fram(self) -> bytes:
+        """The memory that lasts."""
+        return self._ask(b"m")
+
+    @fram.setter
+    def fram(self, data: bytes) -> None:
+        self._ask(b"M", data)
+
+    def stop_writes_after(self, count: int) -> None:
+        """The memory takes so many bytes more, and then none: the power goes in the middle of a write."""
+        self._ask(b"w", struct.pack("<I", count))
+
+    def untouched_ram(self, since: int) -> int:
+        """How many bytes from that address on were never written since power-on."""
+        return int(struct.unpack("<H", self._ask(b"s", struct.pack("<H", since)))[0])
+
+    def close(self) -> None:
+        """End the process."""
+        for end in (self._process.stdin, self._process.stdout):
+            if end is not None:
+                end.close()
+        self._process.terminate()
+        self._process.wait()

@@ -1,0 +1,59 @@
+"""Sessions in two lines each, as `stimctl log list` shows them. It loads next to nothing: a list comes at once."""
+
+import shutil
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from stimctl.label import printable as plain
+from stimctl.units import charge_text, clock_text
+
+if TYPE_CHECKING:
+    from stimctl.ledger import SessionHead
+
+_WIDTH = 80
+_WHAT_WIDTH = _WIDTH - 30
+
+
+def local_and_utc(utc: str | None) -> str:
+    """A moment of the ledger as the clock on the wall says it, with UTC beside it."""
+    try:
+        moment = datetime.fromisoformat(utc or "")
+        return f"{moment.astimezone():%Y-%m-%d %H:%M:%S} ({moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC)"
+    except ValueError:
+        return plain(utc or "-")
+
+
+def session_lines(head: "SessionHead") -> tuple[str, str]:
+    """One session in two lines of at most 80 columns."""
+    state = f"{head.state}: {head.end_reason}" if head.end_reason else head.state
+    first = f"{head.session_id:21}  {head.watermark:9}  {_when(head.started_utc or head.fetched_utc or ''):28}  {state}"
+    who = f"{head.subject or '-'} {head.pseudonym or ''}".rstrip()
+    device = f"{head.device_model or '-'} {head.device_serial or ''}".rstrip()
+    what = _fitted(f"{head.profile_id or '-'}; {who}; {device}", _WHAT_WIDTH)
+    lasted = "-" if head.stimulated_us is None else clock_text(head.stimulated_us)
+    dose = "-" if head.delivered_pc is None else f"{charge_text(head.delivered_pc)} {head.delivered_standing}"
+    return plain(_fitted(first, _WIDTH)), plain(f"  {what:{_WHAT_WIDTH}}  {lasted:>6}  {dose}")
+
+
+def _when(utc: str) -> str:
+    """A moment to the minute, by the clock on the wall, with UTC beside it."""
+    try:
+        local = datetime.fromisoformat(utc).astimezone().isoformat(" ", "minutes")
+    except ValueError:
+        return utc
+    return f"{local[:16]} ({utc[11:16]} UTC)"
+
+
+def _fitted(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 2]}.."
+
+
+def page_out(lines: list[str]) -> None:
+    """Through a pager where a person would have to scroll back."""
+    if sys.stdout.isatty() and len(lines) >= shutil.get_terminal_size().lines:
+        click.echo_via_pager("\n".join(lines))
+    else:
+        click.echo("\n".join(lines))

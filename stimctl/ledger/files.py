@@ -1,0 +1,104 @@
+"""The ledger's files: what may stand under their names, how they are made, and what went wrong with them in words.
+
+    ledger.sqlite        the entries
+    ledger.sqlite-wal    SQLite's write-ahead log: the newest entries, until they are in the file above
+    ledger.sqlite-shm    SQLite's index of it; it can be made anew
+    ledger.anchor        number and hash of the last durable entry
+    ledger.live/         a lock for each session that runs
+    ledger.sealed/       copies of what was found damaged, untouched
+
+Nothing but these is ever changed: a name that stands for something else (a link, a device, a pipe) is refused.
+"""
+
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from stimctl.errors import LogFault
+from stimctl.lock_file import private_folder, sync_folder
+
+_KINDS = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFDIR: "a folder",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFLNK: "a symbolic link",
+}
+
+# What a person can do about an SQLite error, by its primary code.
+_ADVICE = {
+    sqlite3.SQLITE_FULL: "the disk is full; make room and start again",
+    sqlite3.SQLITE_READONLY: "it cannot be written; check the owner and the mode of the file and its folder",
+    sqlite3.SQLITE_PERM: "it may not be opened; check the owner and the mode of the file",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened; check that its folder exists and may be written",
+    sqlite3.SQLITE_CORRUPT: "the file is damaged; `stimctl log recover` keeps what can be read of it",
+    sqlite3.SQLITE_NOTADB: "the file is no ledger, or its beginning is damaged; `stimctl log recover` keeps what can "
+    "be read of it",
+    sqlite3.SQLITE_IOERR: "the disk reports an error; do not trust it",
+}
+
+
+class LedgerBusy(LogFault):
+    """Another process held the ledger for longer than the busy timeout. Trying again may work."""
+
+
+def log_fault(path: Path, error: Exception) -> LogFault:
+    """The `LogFault` that says what happened to the ledger at `path`, and what to do."""
+    if isinstance(error, PermissionError):
+        return LogFault(f"the ledger {path} belongs to another user: {error}; read a copy that is yours")
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL):
+        return LedgerBusy(f"the ledger {path}: another program keeps it locked")
+    advice = _ADVICE.get(code & 0xFF) if code is not None else None
+    return LogFault(f"the ledger {path}: {f'{advice} ({error})' if advice else error}")
+
+
+# Damaged text makes sqlite3 raise UnicodeDecodeError, and a damaged length MemoryError or OverflowError.
+FAULTS = (sqlite3.Error, OSError, UnicodeError, MemoryError, OverflowError)
+
+
+@contextmanager
+def faults(path: Path) -> Iterator[None]:
+    """Turn what SQLite and the file system raise into a `LogFault` about `path`."""
+    try:
+        yield
+    except FAULTS as error:
+        raise log_fault(path, error) from error
+
+
+def wal_path(path: Path) -> Path:
+    """SQLite's write-ahead log of the ledger at `path`."""
+    return Path(f"{path}-wal")
+
+
+def live_folder(path: Path) -> Path:
+    """Where the locks of running sessions are."""
+    return path.with_suffix(".live")
+
+
+def check_names(path: Path) -> None:
+    """See that each of the ledger's names stands for a plain file or for nothing. Raises `LogFault`, `OSError`."""
+    for name in (path, wal_path(path), Path(f"{path}-shm"), path.with_suffix(".anchor")):
+        with suppress(FileNotFoundError):
+            mode = name.lstat().st_mode
+            if not stat.S_ISREG(mode):
+                what = _KINDS.get(stat.S_IFMT(mode), "no plain file")
+                raise LogFault(f"{name} is {what}, and a ledger is a plain file; nothing was changed: move it away")
+    live = live_folder(path)
+    if (live.exists() or live.is_symlink()) and (live.is_symlink() or not live.is_dir()):
+        raise LogFault(f"{live} is no folder, where the locks of running sessions belong; move it away")
+
+
+def create(path: Path) -> None:
+    """Make the file (0600) and its folder (0700) where they are missing; take from others what they may do with it."""
+    private_folder(path.parent)
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        sync_folder(path.parent)
+    status = path.lstat()
+    if os.name == "posix" and status.st_mode & 0o077 and status.st_uid == os.geteuid():
+        path.chmod(0o600)

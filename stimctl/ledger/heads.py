@@ -1,0 +1,117 @@
+"""A session in a line: who, what, on which device, when, how it ended, and its dose with how it is known."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stimctl.ledger.lines import SessionLine
+from stimctl.ledger.standing import FigureStanding
+from stimctl.wire.codes import simulator_or_hardware
+
+CLOSED, RUNNING, UNFINISHED = "closed", "running", "unfinished"
+RECOVERED = "recovered"  # run from another ledger; only what its device still held is known here
+
+# What may be written of a session after it was closed; its last sight was before that.
+LATER = frozenset({"recovered", "note", "adverse", "outcome", "signed"})
+
+
+@dataclass(frozen=True, slots=True)
+class SessionHead:
+    """One session in a line: who, what, on which device, when, and how it ended.
+
+    `ended_utc` is None where nobody knows it: of a session that was cut short the `last_seen_utc` is known. A dose that
+    was fetched for a session of another ledger has no start, only `fetched_utc`. `duration_us` is by the session's own
+    clock, which `clock` names. `delivered_pc` is the first-phase charge of all channels, with its standing.
+    """
+
+    session_id: str
+    watermark: str
+    state: str
+    started_utc: str | None
+    ended_utc: str | None
+    end_reason: str | None
+    subject: str | None
+    pseudonym: str | None
+    operator: str | None
+    profile_id: str | None
+    profile_version: str | None
+    profile_sha256: str | None
+    device_model: str | None
+    device_serial: str | None
+    device_firmware: str | None
+    device_calibrated_on: str | None
+    clock: str | None = None
+    duration_us: int | None = None
+    stimulated_us: int | None = None
+    delivered_pc: int | None = None
+    delivered_standing: str = FigureStanding.UNKNOWN.value
+    last_seen_utc: str | None = None
+    closed_utc: str | None = None
+    closed_by: str | None = None
+    fetched_utc: str | None = None
+
+
+def head_of(line: SessionLine, *, running: bool) -> SessionHead:
+    """The head of the session that a line tells of."""
+    opened, end = line.opened, line.closed
+    only_fetched = line.kind == RECOVERED
+    state = RECOVERED if only_fetched else CLOSED if line.closed_utc else RUNNING if running else UNFINISHED
+    cut = end.get("end_reason") == "interrupted"
+    lasted = None if only_fetched or line.closed_at_us is None else line.closed_at_us - line.at_us
+    charges = _charges(end, line.fetched)
+    bands_us = end.get("band_us") or [line.fetched.get(f"record.segment_{band}_us") for band in (0, 1)]
+    counted = _text(end.get("kept.evidence")) or FigureStanding.COUNTED.value
+    return SessionHead(
+        session_id=line.session_id,
+        watermark=watermark(opened.get("simulator")),
+        state=state,
+        started_utc=None if only_fetched else _text(opened.get("started_utc")) or line.utc,
+        # Of a session that was cut short an older ledger wrote here when that was found out.
+        ended_utc=None if cut else _text(end.get("ended_utc")) or line.closed_utc,
+        end_reason=_text(end.get("end_reason")),
+        subject=_text(opened.get("subject")),
+        pseudonym=_text(opened.get("pseudonym")),
+        operator=_text(opened.get("operator")),
+        profile_id=_text(opened.get("profile.id")),
+        profile_version=_text(opened.get("profile.version")),
+        profile_sha256=_text(opened.get("profile.sha256")),
+        device_model=_text(opened.get("device.model")),
+        device_serial=_text(opened.get("device.serial") or opened.get("device_serial")),
+        device_firmware=_text(opened.get("device.firmware")),
+        device_calibrated_on=_text(opened.get("device.calibrated_on")),
+        clock=_text(opened.get("clock")),
+        duration_us=lasted,
+        stimulated_us=_total(bands_us),
+        delivered_pc=sum(charges) if charges else None,
+        delivered_standing=counted if charges else FigureStanding.UNKNOWN.value,
+        last_seen_utc=_text(end.get("last_seen_utc")),
+        closed_utc=line.closed_utc,
+        closed_by=_text(end.get("closed_by")),
+        fetched_utc=line.utc if only_fetched else None,
+    )
+
+
+def _charges(end: Mapping[str, Any], fetched: Mapping[str, Any]) -> list[int]:
+    """The charges that were delivered, as the session closed with them, or as its device still held them."""
+    doses = [_mapping(dose).get("charge_pc") or () for dose in _mapping(end.get("delivered")).values()]
+    if not doses:
+        counters = fetched.get("counters") or ()
+        doses = [[_mapping(each).get(f"charge_{band}_pc") for band in (0, 1)] for each in counters]
+    return [charge for dose in doses for charge in dose if isinstance(charge, int)]
+
+
+def watermark(simulator: object) -> str:
+    """SIMULATOR or HARDWARE as the device said; it is never guessed."""
+    return simulator_or_hardware(simulator)
+
+
+def _total(band_us: object) -> int | None:
+    return sum(band_us) if isinstance(band_us, list) and all(isinstance(each, int) for each in band_us) else None
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,20 @@
+"""Where the ledger is. Apart from the ledger itself, so that asking for it loads nothing."""
+
+import os
+from pathlib import Path
+
+from stimctl.user_folder import user_folder
+
+FILE_NAME = "ledger.sqlite"
+
+
+def data_folder() -> Path:
+    """Where the ledger lives: STIMCTL_DATA, or this user's data folder. Raises `Misuse` where there is none."""
+    if chosen := os.environ.get("STIMCTL_DATA"):
+        return Path(chosen)
+    return user_folder("data", "STIMCTL_DATA")
+
+
+def ledger_path(folder: Path | None = None) -> Path:
+    """The ledger's file in `folder`, or in `data_folder()`."""
+    return (folder or data_folder()) / FILE_NAME

@@ -1,0 +1,103 @@
+"""The tables of docs/firmware.md, measured on the machine code.
+
+python -m tests.firmware.page --write
+"""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from firmware_sim.chip.built import BUILD, CHIP
+from tests.firmware import gate_mutants, peripherals, timing
+
+PAGE = Path("docs/firmware.md")
+RAM_BYTES, FLASH_BYTES, BOOT_BYTES = 2_048, 32_768, 512
+
+
+def _row(*cells: object) -> str:
+    return "| " + " | ".join(str(cell) for cell in cells) + " |"
+
+
+def peripheral_table() -> list[str]:
+    """The self-test."""
+    lines = [_row("peripheral", "datasheet, cycles", "emulated", "rests on it", ""), "|---|---|---|---|---|"]
+    for seen in peripherals.look():
+        row = seen.row
+        verdict = "right" if seen.right else "wrong: what rests on it is not evaluable"
+        lines.append(_row(row.name, row.datasheet, seen.cycles, row.rests, verdict))
+    return lines
+
+
+def timing_table() -> list[str]:
+    """Figures by cycle, each with the row that it rests on."""
+    wrong = peripherals.not_evaluable(peripherals.look())
+    lines = [_row("what", "measured", "limit", "rests on", ""), "|---|---|---|---|---|"]
+    lab = timing.Lab()
+    for each in timing.figures(lab):
+        verdict = "not evaluable" if each.rests in wrong else "kept" if each.kept else "NOT KEPT"
+        lines.append(_row(each.name, f"{each.value:g} {each.unit}", f"{each.limit:g} {each.unit}", each.rests, verdict))
+    lab.close()
+    return lines
+
+
+def _symbols() -> list[tuple[str, int]]:
+    told = subprocess.run(["avr-nm", "-S", CHIP], capture_output=True, text=True, check=True).stdout
+    rows = (line.split() for line in told.splitlines())
+    sized = [
+        (re.sub(r"\.lto_priv.*", "", row[3]), int(row[1], 16)) for row in rows if len(row) == 4 and row[2] in "bBdD"
+    ]
+    return sorted(sized, key=lambda each: -each[1])
+
+
+def ram_table() -> list[str]:
+    """Where the RAM goes, and what the stack leaves after a busy run."""
+    lines, shown = [_row("what", "bytes"), "|---|---|"], 0
+    for name, size in _symbols()[:14]:
+        lines.append(_row(f"`{name}`", size))
+        shown += size
+    lines.append(_row("smaller ones", sum(size for _, size in _symbols()) - shown))
+    lab = timing.Lab()
+    timing.busy_run(lab, 1_000_000)
+    lab.bench.nonce = None
+    lab.bench.stop_to_zero()
+    told = subprocess.run(["avr-nm", CHIP], capture_output=True, text=True, check=True).stdout
+    (end,) = (int(line.split()[0], 16) & 0xFFFF for line in told.splitlines() if line.endswith(" _end"))
+    free = lab.chip.emulator.untouched_ram(end)
+    lab.close()
+    lines.append(
+        _row("stack, as deep as it went in a busy run of three channels, interrupts included", 0x900 - end - free)
+    )
+    lines.append(_row("never touched", free))
+    flash = (BUILD / "stimulator.bin").stat().st_size
+    lines.append("")
+    lines.append(f"Flash: {flash} bytes of {FLASH_BYTES}, of which a bootloader takes {BOOT_BYTES}.")
+    return lines
+
+
+TABLES: dict[str, Callable[[], list[str]]] = {
+    "peripherals": peripheral_table,
+    "timing": timing_table,
+    "ram": ram_table,
+    "gate": gate_mutants.report,
+}
+
+
+def written(text: str) -> str:
+    """The page with its tables made anew."""
+    for name, make in TABLES.items():
+        body = "\n".join(make())
+        pattern = rf"(<!-- table: {name} -->\n).*?(\n<!-- end -->)"
+        found = re.search(pattern, text, flags=re.DOTALL)
+        assert found is not None, f"docs/firmware.md has no place for the table {name!r}"
+        text = text[: found.start()] + found[1] + body + found[2] + text[found.end() :]
+    return text
+
+
+if __name__ == "__main__":
+    page = written(PAGE.read_text("utf-8"))
+    if "--write" in sys.argv[1:]:
+        PAGE.write_text(page, "utf-8")
+    else:
+        print(page)

@@ -1,0 +1,184 @@
+"""Timing from machine code: what the chip's pins did, by cycle, against what section 13 says.
+
+Three channels at 2 mA, full telemetry, and orders at 100 a second.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from firmware_sim.chip.built import CHIP
+from firmware_sim.chip.device import Chip
+from firmware_sim.chip.emulator import CYCLES_A_US
+from firmware_sim.chip.pulse_log import Edges
+from firmware_sim.protocol_sim import Serial
+from stimctl.port import VirtualPort
+from stimctl.wire.codec import KeepAlive, LoadProgram, LoadSegment
+from stimctl.wire.codes import DeviceState, EndReason
+from stimlab.conformance.dut import Dut, tells
+from stimlab.conformance.fixture import fixture_for
+from stimlab.conformance.link import STOP_FRAME
+from stimlab.conformance.programs import WireProgram
+from stimlab.conformance.reference_model import pulses_of, span_us
+from stimlab.conformance.timing import event
+from stimlab.conformance.tracked_session import TrackedSession
+
+URL = "sim://?device=firmware&load=r1k"
+BUSY = WireProgram(
+    LoadProgram(2, 0b0111, 380, 0),
+    (LoadSegment(0, 100_000, 600, 100, 1_200, 500_000), LoadSegment(1, 10_000, 200, 0, 200, 500_000)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """What was measured, its limit, and the row of the peripheral self-test that it rests on."""
+
+    name: str
+    value: float
+    limit: float
+    unit: str
+    rests: str
+
+    @property
+    def kept(self) -> bool:
+        """Whether it is within its limit."""
+        return self.value <= self.limit
+
+
+class Lab:
+    """A chip at a bench, its pulses kept by cycle."""
+
+    def __init__(self, image: Path = CHIP) -> None:
+        def make(**given: object) -> Chip:
+            chip = Chip(image=image, **given)  # type: ignore[arg-type]
+            chip.pulse_log.keeps = True
+            return chip
+
+        port = VirtualPort(URL, Serial.powering(make, URL))
+        self.bench = Dut(port, fixture=fixture_for(port))
+        self.bench.settle()
+        self.bench.identify()
+
+    @property
+    def chip(self) -> Chip:
+        """The one that is powered."""
+        device: Chip = self.bench.port.line.device  # type: ignore[attr-defined]
+        return device
+
+    def close(self) -> None:
+        """Take the power away."""
+        self.bench.port.close()
+
+
+def busy_run(lab: Lab, for_us: int = 3_000_000) -> tuple[TrackedSession, list[Edges]]:
+    """A session of two bands on three channels, with a keepalive every 10 ms beside what the bench sends."""
+    bench = lab.bench
+    course = TrackedSession(bench, BUSY, ceiling_ua=2_000)
+    lab.chip.pulse_log.pulses.clear()
+    course.start(2_000, 2_000, 2_000)
+    until_us = bench.now_us + for_us
+    while bench.now_us < until_us:
+        assert bench.armed is not None
+        bench.ask(KeepAlive(bench.armed.nonce))
+        bench._alive_us = bench.now_us
+        bench.listen(10_000)
+    return course, lab.chip.pulse_log.pulses
+
+
+def figures(lab: Lab) -> Iterator[Figure]:
+    """Every figure."""
+    course, pulses = busy_run(lab)
+    given = list(pulses)
+    began = given[0].begun
+    late, wide = [], {"first": [], "second": [], "gap": []}  # type: ignore[var-annotated]
+    for channel in (1, 2, 3):
+        own = [each for each in given if each.channel == channel]
+        due = list(pulses_of(BUSY, channel, course.reported.runs[-1], course.reported.limit_us))
+        for edges, pulse in zip(own, due, strict=False):
+            segment = BUSY.segments[pulse.segment]
+            late.append((edges.begun - began) / CYCLES_A_US - pulse.at_us)
+            wide["first"].append((edges.first_end - edges.begun) / CYCLES_A_US - segment.width_us)
+            wide["second"].append((edges.second_end - edges.second_begun) / CYCLES_A_US - segment.second_width_us)
+            wide["gap"].append((edges.second_begun - edges.first_end) / CYCLES_A_US - segment.interphase_gap_us)
+    assert len(late) > 300, f"only {len(late)} pulses were given"
+    yield Figure("onset, earliest to latest", max(late) - min(late), 2.0, "us", "edges")
+    yield Figure("onset, farthest from the schedule", max(map(abs, late)), 2.0, "us", "edges")
+    yield Figure("first phase, error of its width", max(map(abs, wide["first"])), 1.0, "us", "edges")
+    yield Figure("second phase, error of its width", max(map(abs, wide["second"])), 1.0, "us", "edges")
+    yield Figure("between the phases, error; 3 us where no gap is asked for", max(map(abs, wide["gap"])), 4.0, "us",
+                 "edges")  # fmt: skip
+    ordered = sorted(given, key=lambda each: each.begun)
+    dead = min((b.begun - a.second_end) / CYCLES_A_US for a, b in pairwise(ordered))
+    yield Figure("dead time between channels, the shortest (below zero: they overlap)", -dead, 0.0, "us", "edges")
+    yield stop(lab)
+    yield watchdog(lab)
+    yield over_current(lab)
+
+
+def _ended(lab: Lab, course: TrackedSession) -> None:
+    lab.bench.nonce = None
+    lab.bench.stop_to_zero()
+    lab.bench.acknowledge()
+
+
+def stop(lab: Lab) -> Figure:
+    """From a Stop's last byte to the last edge: the session that runs is stopped."""
+    bench = lab.bench
+    bench.nonce = None
+    bench.send_raw(STOP_FRAME)  # whose last byte is there when this returns
+    cycle = lab.chip.emulator.cycle
+    bench.listen(50_000)
+    last = lab.chip.pulse_log.pulses[-1]
+    ended = event(bench, DeviceState.ENDED)
+    assert ended.reason == EndReason.STOP, ended
+    after_us = (last.second_end - cycle) / CYCLES_A_US
+    bench.stop_to_zero()
+    bench.acknowledge()
+    longest_us = max(span_us(segment) for segment in BUSY.segments)
+    return Figure("Stop's last byte to the last edge (below zero: none came)", after_us, longest_us, "us", "clock")
+
+
+def watchdog(lab: Lab) -> Figure:
+    """Without keepalives: how far from 1 s after the last one the session ended."""
+    bench = lab.bench
+    course = TrackedSession(bench, BUSY, ceiling_ua=2_000)
+    course.start(500, 500, 500)
+    bench.listen(300_000)
+    bench.nonce = None
+    alive = [each for each in bench.received if each.is_answer][-1].message.device_time_us
+    bench.expect(EndReason.WATCHDOG)
+    bench.wait_for(lambda each: tells(each, DeviceState.ENDED), 1_500_000)
+    off_us = abs(event(bench, DeviceState.ENDED).device_time_us - alive - 1_000_000)
+    _ended(lab, course)
+    return Figure("software watchdog, away from 1 s", off_us, 10_000, "us", "clock")
+
+
+def over_current(lab: Lab) -> Figure:
+    """A DAC that sticks at 2.5 mA: from the first edge of a pulse with it to the cut."""
+    bench = lab.bench
+    course = TrackedSession(bench, BUSY, ceiling_ua=2_000)
+    course.start(500, 500, 500)
+    bench.listen(300_000)
+    lab.chip.emulator.break_dac(2, stuck_ua=2_500)
+    bench.expect(EndReason.OVER_CURRENT)
+    bench.wait_for(lambda each: tells(each, DeviceState.ENDED), 400_000)
+    assert event(bench, DeviceState.ENDED).reason == EndReason.OVER_CURRENT
+    cut = lab.chip.pulse_log.pulses[-1]
+    lab.chip.emulator.break_dac(2)
+    _ended(lab, course)
+    end = cut.second_end or cut.first_end
+    return Figure("over-current to the cut", (end - cut.begun) / CYCLES_A_US, 1_000, "us", "edges")
+
+
+def main(tell: Callable[[str], None] = print) -> None:
+    """Tell every figure."""
+    lab = Lab()
+    for each in figures(lab):
+        tell(f"{'ok  ' if each.kept else 'OVER'} {each.name}: {each.value:.3f} {each.unit} (limit {each.limit})")
+    lab.close()
+
+
+if __name__ == "__main__":
+    main()

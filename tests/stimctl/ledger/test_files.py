@@ -1,0 +1,100 @@
+"""What may stand under the ledger's names, and what is said of anything else; nothing but the ledger is changed."""
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from stimctl import lock_file
+from stimctl.errors import LogFault
+from stimctl.ledger import Ledger
+from stimctl.ledger.files import LedgerBusy, wal_path
+
+posix = pytest.mark.skipif(os.name != "posix", reason="links, pipes and modes as POSIX has them")
+
+
+@posix
+@pytest.mark.parametrize("read_only", [False, True])
+@pytest.mark.parametrize("name", ["ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm", "ledger.anchor"])
+def test_a_link_is_refused_and_what_it_leads_to_left_alone(tmp_path: Path, name: str, read_only: bool) -> None:
+    outside = tmp_path / "outside"
+    outside.write_text("precious")
+    outside.chmod(0o644)
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / name).symlink_to(outside)
+    with pytest.raises(LogFault, match="is a symbolic link"):
+        Ledger(folder / "ledger.sqlite", read_only=read_only)
+    assert outside.read_text() == "precious"
+    assert stat.S_IMODE(outside.stat().st_mode) == 0o644
+
+
+@posix
+def test_a_link_to_a_device_is_refused_and_its_mode_left_alone(tmp_path: Path) -> None:
+    before = Path("/dev/null").stat().st_mode
+    (tmp_path / "ledger.sqlite").symlink_to("/dev/null")
+    with pytest.raises(LogFault, match="is a symbolic link"):
+        Ledger(tmp_path / "ledger.sqlite")
+    assert Path("/dev/null").stat().st_mode == before
+
+
+@posix
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_pipe_is_refused_at_once(tmp_path: Path, read_only: bool) -> None:
+    os.mkfifo(tmp_path / "ledger.sqlite")
+    with pytest.raises(LogFault, match="is a pipe"):
+        Ledger(tmp_path / "ledger.sqlite", read_only=read_only)
+
+
+def test_an_empty_file_is_said_to_be_empty_and_may_be_begun(tmp_path: Path) -> None:
+    (tmp_path / "ledger.sqlite").touch()
+    with pytest.raises(LogFault, match="is an empty file"):
+        Ledger(tmp_path / "ledger.sqlite", read_only=True)
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        assert ledger.append("s-1", "note", 0, {}) == 1
+        assert ledger.verify().ok
+
+
+def test_a_file_in_the_place_of_the_locks_is_said_to_be_one(tmp_path: Path) -> None:
+    (tmp_path / "ledger.live").touch()
+    with pytest.raises(LogFault, match="is no folder, where the locks"):
+        Ledger(tmp_path / "ledger.sqlite")
+
+
+def test_what_is_no_ledger_gets_no_anchor(tmp_path: Path) -> None:
+    (tmp_path / "ledger.sqlite").write_text("a shopping list\n" * 1000)
+    with pytest.raises(LogFault, match="is no ledger"):
+        Ledger(tmp_path / "ledger.sqlite")
+    assert [one.name for one in tmp_path.iterdir()] == ["ledger.sqlite"]
+
+
+@posix
+def test_a_disk_without_locks_is_not_taken_for_another_program(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", none)
+    with pytest.raises(LogFault, match="has no file locks, as some network disks") as caught:
+        Ledger(path)
+    assert not isinstance(caught.value, LedgerBusy)
+
+
+@posix
+def test_new_folders_are_on_the_disk_with_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(lock_file, "sync_folder", lambda folder: synced.append(folder.name))
+    lock_file.private_folder(tmp_path / "a" / "b" / "c")
+    assert synced == [tmp_path.name, "a", "b"]
+    assert stat.S_IMODE((tmp_path / "a" / "b" / "c").stat().st_mode) == 0o700
+    lock_file.private_folder(tmp_path / "a" / "b" / "c")
+    assert len(synced) == 3
+
+
+def test_the_log_is_in_the_database_once_a_session_has_closed(ledger: Ledger, path: Path) -> None:
+    with ledger.writer("s-1") as log:
+        log.put("opened", 0, {})
+        log.drain(5)
+        assert wal_path(path).stat().st_size > 0
+    assert wal_path(path).stat().st_size == 0
