@@ -1,4 +1,4 @@
-"""The site's own check: a link to nowhere is noticed. That the site has none, CI sees by `python -m tests.docs.site`."""
+"""The site's own check: a link to nowhere is noticed. CI runs it on the whole site (`python -m tests.docs.site`)."""
 
 from pathlib import Path
 
