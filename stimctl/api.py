@@ -21,7 +21,8 @@ from stimctl.ledger import Ledger, new_session_id
 from stimctl.ledger.chain import canonical_body
 from stimctl.ledger.recovery import close_unfinished, log_recovered
 from stimctl.port import Port, RecordedPort, TrafficSink, open_port
-from stimctl.prescription import Prescription, Subject
+from stimctl.prescription import Prescription
+from stimctl.prescription.plan import LIVING
 from stimctl.remote_stop import ControlEndpoint, StopOutcome
 from stimctl.session.commands import AddNote, AskHold, AskStop, AskTarget, CheckIn, Command, Lower, Proceed, Raise
 from stimctl.session.engine import UNATTENDED, Engine
@@ -31,8 +32,9 @@ from stimctl.session.runner import Runner
 from stimctl.session.states import End, State
 from stimctl.session.view import SessionReport, SessionView
 from stimctl.stimulators.base import Identity, SessionCounts
-from stimctl.stimulators.discovery import NATIVE, DeviceChoice, stimulator
+from stimctl.stimulators.discovery import DeviceChoice, choice_for, stimulator
 from stimctl.version import __version__
+from stimctl.wire.codec import Channel
 
 _ZERO_WAIT_S = 1.5  # how long a stop from elsewhere waits here for the zero; who asks gives up after 2 s
 
@@ -43,8 +45,9 @@ class Session:
     Entering opens the port, the log, and the endpoint that `stimctl stop` finds: raises `PortBusy`, `LineLost`,
     `LogFault` or `Misuse`, and `Unsafe` for a person or an animal without a `front_end`. `auto` says which steps
     it takes by itself (see `stimctl.session.engine`: `UNATTENDED`, `ATTENDED`). `choice` names the stimulator where
-    it is not a native one; `opener` opens the port, for a bench that has one of its own. Leaving raises what broke the
-    loop, where no `wait` has told of it.
+    it is not a native one and its URL does not say so; `opener` opens the port, for a bench that has one of its own.
+    `on_reading` is told, on the session's loop, of each reading of a channel and of the port's time of it. Leaving
+    raises what broke the loop, where no `wait` has told of it.
     """
 
     def __init__(
@@ -56,8 +59,9 @@ class Session:
         front_end: bool = False,
         auto: frozenset[State] = UNATTENDED,
         traffic: TrafficSink | None = None,
-        choice: DeviceChoice = NATIVE,
+        choice: DeviceChoice | None = None,
         opener: Callable[..., Port] = open_port,
+        on_reading: Callable[[Channel, int], None] | None = None,
     ) -> None:
         self.url = url
         self.session_id = new_session_id()
@@ -67,8 +71,9 @@ class Session:
         self._front_end = front_end
         self._auto = auto
         self._traffic = traffic
-        self._choice = choice
+        self._choice = choice_for(url) if choice is None else choice
         self._opener = opener
+        self._on_reading = on_reading
         self._entered = ExitStack()
         self._runner: Runner | None = None
         # Stops from before there is a runner, and whether everything is closed again.
@@ -115,9 +120,11 @@ class Session:
             software=f"stimctl {__version__}",
             auto=self._auto,
             front_end=self._front_end,
+            on_reading=self._on_reading,
         )
-        if port.virtual and self._prescription.subject in (Subject.PERSON, Subject.ANIMAL):
-            raise WrongDevice(f"{self.url} is a simulation: no {self._prescription.subject} can be connected to it")
+        rx = self._prescription
+        if port.virtual and rx.subject in LIVING and not rx.rehearsal:
+            raise WrongDevice(f"{self.url} is a simulation: no {rx.subject} can be connected to it")
         take_note = port.note if isinstance(port, RecordedPort) else None
         if take_note is not None:
             said = session_note(self._prescription, self._choice, self._auto, first, virtual=port.virtual)
@@ -280,6 +287,7 @@ class Session:
             "url": self.url,
             "profile": self._prescription.profile.id,
             "subject": self._prescription.subject.value,
+            "rehearsal": self._prescription.rehearsal,
             "state": view.state.value,
             "simulator": view.identity.simulator if view.identity else None,
         }

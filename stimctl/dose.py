@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from stimctl.errors import Misuse
-from stimctl.waveform import Program, Train
+from stimctl.waveform import Program, Train, highest_ua
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,9 @@ class CommandedDose:
         self._bands_us = (0, 0)
         self._run_start_us = 0
         self._now_us = 0
+        # In uA by channel: the newest target, and the largest amplitude of any pulse so far.
+        self.targets_ua = dict.fromkeys(program.channels, 0)
+        self._reached_ua = dict.fromkeys(program.channels, 0)
 
     @property
     def now_us(self) -> int:
@@ -99,6 +102,7 @@ class CommandedDose:
         for channel, train in trains.items():
             train.set_target(targets.get(channel, 0))
         self._trains = trains
+        self.targets_ua |= {channel: targets.get(channel, 0) for channel in trains}
 
     def target_set(self, channel: int, target_ua: int, at_us: int) -> None:
         """A channel's pulses from `at_us` on go to another target."""
@@ -106,8 +110,9 @@ class CommandedDose:
             raise Misuse(f"channel {channel} is not running")
         self._pass_to(at_us)
         train = self._trains[channel]
-        train.advance(at_us)
+        self._note_reached(channel, highest_ua(train, at_us))
         train.set_target(target_ua)
+        self.targets_ua[channel] = target_ua
 
     def on_hold(self, at_us: int) -> None:
         """The run was broken off: pulses that began before `at_us` were delivered."""
@@ -130,6 +135,19 @@ class CommandedDose:
         ahead.advance(max(self._now_us, until_us or 0))
         return self._done[channel] + _counted(ahead)
 
+    def reached_ua(self) -> dict[int, int]:
+        """The largest amplitude of any pulse of each channel, up to the last event."""
+        ahead = {channel: highest_ua(train.copy(), self._now_us) for channel, train in self._trains.items()}
+        return {channel: max(ua, ahead.get(channel, 0)) for channel, ua in self._reached_ua.items()}
+
+    def will_reach_ua(self) -> dict[int, int]:
+        """The largest amplitude that each channel still comes to in this run, from the last event on, untouched."""
+        until_us = self.program.stimulation_us
+        return {channel: highest_ua(_passed(train, self._now_us), until_us) for channel, train in self._trains.items()}
+
+    def _note_reached(self, channel: int, amplitude_ua: int) -> None:
+        self._reached_ua[channel] = max(self._reached_ua[channel], amplitude_ua)
+
     def band_us(self) -> tuple[int, int]:
         """Stimulation in each segment, over all runs, up to the last event."""
         if not self._trains:
@@ -140,6 +158,7 @@ class CommandedDose:
     def _close_run(self, at_us: int) -> None:
         self._pass_to(at_us)
         self._bands_us = self.band_us()
+        self._reached_ua = self.reached_ua()
         self._done = {channel: self.dose(channel) for channel in self._done}
         self._trains = {}
 
@@ -147,6 +166,13 @@ class CommandedDose:
         if at_us < self._now_us:
             raise Misuse(f"stimulation time went back from {self._now_us} us to {at_us} us")
         self._now_us = at_us
+
+
+def _passed(train: Train, until_us: int) -> Train:
+    """The train as it will be at that time."""
+    ahead = train.copy()
+    ahead.advance(until_us)
+    return ahead
 
 
 def _counted(train: Train) -> ChannelDose:

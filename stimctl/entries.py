@@ -246,6 +246,8 @@ class Closed(LogEntry, kind="closed"):
     spreads: Annotated[dict[str, Any] | None, "applied_ua, measured_ua and ohm by channel: first, min, median, max"] = (
         None
     )
+    targets_ua: Annotated[dict[str, int] | None, "by channel, as they were at the end"] = None
+    reached_ua: Annotated[dict[str, int] | None, "the highest amplitude of a pulse, by the program's own rules"] = None
     band_us: Annotated[list[int] | None, "stimulation in each band"] = None
     held_us: Annotated[int | None, "time on hold"] = None
     zero_confirmed_us: Annotated[int | None, "from the stop until zero was known; not there: never"] = None

@@ -17,6 +17,7 @@ from stimctl.errors import Misuse, Problem, Unsafe
 from stimctl.units import US_PER_MIN
 
 FRESH_US = 15 * US_PER_MIN  # [choice]
+RECENT_DAYS = 2
 
 
 class AnswerKind(StrEnum):
@@ -29,26 +30,27 @@ class AnswerKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question, answered yes or no."""
+    """One question, answered yes or no; `of_needles` where needles and pairs have to be chosen before."""
 
     id: str
     kind: AnswerKind
     text: str
     why: str
+    of_needles: bool = False
+
+    @property
+    def wanted(self) -> bool:
+        """The answer that neither forbids a session nor is a warning."""
+        return self.kind is AnswerKind.REQUIRED
 
 
+# In the order in which they are asked: first of the person, then of the needles once it is known where they are.
 QUESTIONS: tuple[Question, ...] = (
     Question("identity", AnswerKind.REQUIRED, "Is this the person the pseudonym stands for?", "the right person"),
     Question("consent", AnswerKind.REQUIRED, "Has the person consented to this session?", "consent"),
     Question("attendance", AnswerKind.REQUIRED, "Will somebody attend for the whole session?", "never unattended"),
     Question(
         "speech", AnswerKind.REQUIRED, "Can the person speak, and say when something hurts?", "the person can say stop"
-    ),
-    Question(
-        "placement", AnswerKind.REQUIRED,
-        "Are needles and pairs placed as prescribed: each pair on one limb, or on one side of the trunk below the "
-        "chest; none across the chest, from arm to arm, or on head or neck?",
-        "no software can see a needle",
     ),
     Question(
         "implant", AnswerKind.HARD_STOP, "Does the person have a pacemaker, an ICD or another active implant?",
@@ -64,20 +66,28 @@ QUESTIONS: tuple[Question, ...] = (
         "burns at the needles, and output that cannot be controlled",
     ),
     Question("ecg", AnswerKind.HARD_STOP, "Is ECG monitoring in use?", "the pulses disturb it"),
-    Question(
-        "both_sides", AnswerKind.WARNING, "Are there stimulated needles on both sides of the spinal cord?",
-        "each channel has to stay on its own side",
-    ),
     Question("anticoagulant", AnswerKind.WARNING, "Does the person take an anticoagulant?", "bleeding at the needles"),
     Question(
-        "metal", AnswerKind.WARNING, "Is there a metal implant in the field of the current?", "local current density"
-    ),
-    Question(
-        "sensation", AnswerKind.WARNING, "Is sensation impaired where the needles are?", "pain gives no warning there"
-    ),
-    Question(
-        "recent", AnswerKind.WARNING, "Was the last session less than 2 days ago?",
+        "recent", AnswerKind.WARNING, f"Was the last session less than {RECENT_DAYS} days ago?",
         "tolerance develops with daily treatment [source]",
+    ),
+    Question(
+        "placement", AnswerKind.REQUIRED,
+        "Are needles and pairs placed as prescribed: each pair on one limb, or on one side of the trunk below the "
+        "chest; none across the chest, from arm to arm, or on head or neck?",
+        "no software can see a needle", of_needles=True,
+    ),
+    Question(
+        "both_sides", AnswerKind.WARNING, "Are there stimulated needles on both sides of the spinal cord?",
+        "each channel has to stay on its own side", of_needles=True,
+    ),
+    Question(
+        "metal", AnswerKind.WARNING, "Is there a metal implant in the field of the current?", "local current density",
+        of_needles=True,
+    ),
+    Question(
+        "sensation", AnswerKind.WARNING, "Is sensation impaired where the needles are?", "pain gives no warning there",
+        of_needles=True,
     ),
 )  # fmt: skip
 _ALLOWED = {

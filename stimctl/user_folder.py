@@ -1,4 +1,4 @@
-"""The folders that are this user's by custom: one for data, one for configuration."""
+"""The folders that are this user's by custom: for data, for configuration, and for what is under way."""
 
 from pathlib import Path
 from typing import Literal
@@ -6,14 +6,18 @@ from typing import Literal
 from stimctl.errors import Misuse
 
 
-def user_folder(kind: Literal["data", "config"], variable: str) -> Path:
+def user_folder(kind: Literal["data", "config", "state"], variable: str) -> Path:
     """This user's folder for `kind`, which need not exist yet.
 
     Raises `Misuse` for a user without a home folder, naming the environment variable that says another.
     """
     import platformdirs  # what is needed by few commands is loaded by those
 
-    named = {"data": platformdirs.user_data_dir, "config": platformdirs.user_config_dir}[kind]
+    named = {
+        "data": platformdirs.user_data_dir,
+        "config": platformdirs.user_config_dir,
+        "state": platformdirs.user_state_dir,
+    }[kind]
     try:
         path = Path(named("stimctl", appauthor=False))
     except RuntimeError:  # as newer versions say it; older ones leave the ~ as it is

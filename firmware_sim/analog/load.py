@@ -5,6 +5,7 @@ be different; between those times it is constant. The figures of the needle pair
 and the project's choice, like those that say how a load changes [choice]; resistors are themselves.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from random import Random
@@ -192,6 +193,7 @@ _MAKERS: dict[str, Callable[[int], Load]] = {
     "r10k": lambda _: steady(NeedlePair(10_000.0)),
     "randles": lambda _: steady(RANDLES),
 }
+_RESISTOR = re.compile(r"r([1-9][0-9]{0,6})")
 LOADS: tuple[str, ...] = tuple(_MAKERS)
 # What a bench does to see a trip, and nobody deals out: a channel's current in another channel, a part of it to earth.
 _MAKERS |= {f"joined{other}": _joined(other) for other in range(1, _CHANNELS + 1)}
@@ -213,6 +215,10 @@ def load_named(name: str, seed: int = 1) -> Load:
 
 def _made(name: str, seed: int) -> Load:
     maker = _MAKERS.get(name)
-    if maker is None:
-        raise UnknownLoad(f"no load is called {name!r}; the loads are {', '.join(LOADS)}")
-    return maker(seed)
+    if maker is not None:
+        return maker(seed)
+    if resistor := _RESISTOR.fullmatch(name):
+        return steady(NeedlePair(float(resistor[1])))
+    raise UnknownLoad(
+        f"no load is called {name!r}; the loads are {', '.join(LOADS)}, and a resistor of any ohm as r680"
+    )

@@ -1,6 +1,5 @@
 """The judgement as plain data: what JSON holds, what the pages are made from, and JUnit XML."""
 
-import json
 import math
 import re
 from typing import Any
@@ -43,11 +42,6 @@ def document(acceptance: Acceptance, made_utc: str, tool: str, area_cm2: float |
         "captures": [_capture(taken) for taken in acceptance.taken],
         "sheet": {"loads_ohm": list(loads), "figures": [_line(line) for line in lines]},
     }  # fmt: skip
-
-
-def as_json(document: dict[str, Any]) -> str:
-    """The document as text."""
-    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _capture(taken: Taken) -> dict[str, Any]:

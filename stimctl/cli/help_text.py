@@ -18,10 +18,11 @@ COMMANDS = {
     "info": ("stimctl.cli.info:info", "Say who answers at a port."),
     "profile": ("stimctl.cli.profile:profile", "List, explain, check and start profiles."),
     "preview": ("stimctl.cli.preview:preview", "Show a profile's pulses, charge and envelope."),
+    "prescription": ("stimctl.cli.prescription:prescription", "Make, check and show prescriptions."),
     "run": ("stimctl.cli.run.command:run", "Run a session, with a live screen and a dose log."),
     "stop": ("stimctl.cli.stop:stop", "Stop whatever session runs on this machine."),
     "log": ("stimctl.cli.log.command:log", "Look into the dose log: list, show, verify, export."),
-    "bench": ("stimctl.cli.bench:bench", "Judge captures of a stimulator's output against a profile."),
+    "bench": ("stimctl.cli.bench:bench", "Drive a dummy load, measure, judge a stimulator's output."),
     "traffic": ("stimctl.cli.traffic:traffic", "Show recorded traffic of a line in words."),
     "replay": ("stimctl.cli.replay:replay", "Check recorded sessions against the driver, without a port."),
 }

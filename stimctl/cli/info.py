@@ -19,7 +19,6 @@ _CODES = (codes.DONE, codes.USAGE, codes.INVALID, codes.DEVICE, codes.LINE, code
 
 
 @click.command(epilog=codes.help_text(_CODES))
-@click.option("--port", "url", required=True, metavar="URL", help="/dev/ttyUSB0, COM3, socket://host:port or sim://.")
 @device_options
 @json_option
 def info(url: str, choice: "DeviceChoice", as_json: bool) -> None:

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stimctl.cli.completion import profile_names
 from stimctl.cli.errors import writing
 from stimctl.errors import Misuse
 
 if TYPE_CHECKING:
     from stimctl.prescription import Prescription
     from stimctl.profile import Profile
-    from stimctl.report.preview_model import PreviewInput
+    from stimctl.report.preview_model import NeedleFigures, PreviewInput
 
 _WIDEST = 110
 _SIZE = (100, 24)  # where nobody says how wide the terminal is
@@ -20,7 +21,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=profile_names)
 @click.option("--variant", help="Variant of the profile, if it has several.")
 @click.option("--prescription", "prescription_file", type=_FILE, help="Show this prescription of the profile.")
 @click.option("--channel", type=click.IntRange(1, 4), help="Channel of the prescription; by default its first.")
@@ -69,10 +70,10 @@ def preview(
 
 def of_prescription(prescription: "Prescription", channel: int | None = None) -> "PreviewInput":
     """One channel of a prescription; where the operator titrates, at the ceiling. Raises `Misuse`."""
-    from stimctl.report.preview_model import NeedleFigures, PreviewInput
+    from stimctl.report.preview_model import PreviewInput
 
     plan = prescription.plan(channel or prescription.channels[0].channel)
-    number, needle = plan.channel, plan.needle
+    number = plan.channel
     profile = prescription.profile
     titrated = ", at the ceiling of a titration" if prescription.titrate else ""
     return PreviewInput(
@@ -80,13 +81,20 @@ def of_prescription(prescription: "Prescription", channel: int | None = None) ->
         program=prescription.program,
         channel=number,
         amplitude_ua=prescription.ceiling_ua if prescription.titrate else plan.amplitude_ua,
-        needle=NeedleFigures(
-            label=f"{needle.diameter_um / 1000:.2f} x {needle.inserted_um / 1000:g} mm",
-            density_uc_per_cm2=prescription.density(number),
-            shannon_k=prescription.shannon_k(number),
-            rms_ma_per_cm2=prescription.rms_ma_per_cm2(number),
-        ),
+        needle=_figures(prescription, number),
+        on_a_load=plan.needle is None,
     )
+
+
+def _figures(prescription: "Prescription", channel: int) -> "NeedleFigures | None":
+    from stimctl.report.preview_model import NeedleFigures
+
+    needle = prescription.plan(channel).needle
+    density, k = prescription.density(channel), prescription.shannon_k(channel)
+    rms = prescription.rms_ma_per_cm2(channel)
+    if needle is None or density is None or k is None or rms is None:
+        return None
+    return NeedleFigures(f"{needle.diameter_um / 1000:.2f} x {needle.inserted_um / 1000:g} mm", density, k, rms)
 
 
 def _of_file(file: Path, profiles: "dict[str, Profile]", profile: "Profile", channel: int | None) -> "PreviewInput":

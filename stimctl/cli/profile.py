@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stimctl.cli import codes
+from stimctl.cli.completion import profile_names
 from stimctl.cli.errors import shown, writing
 from stimctl.cli.table import echo_json, json_option, table
 from stimctl.errors import InputInvalid, Misuse, Problem
@@ -53,7 +54,7 @@ def list_(as_json: bool) -> None:
 
 
 @profile.command()
-@click.argument("name")
+@click.argument("name", shell_complete=profile_names)
 @json_option
 def show(name: str, as_json: bool) -> None:
     """Explain a profile in words: each value with its source, and what is left unspecified.

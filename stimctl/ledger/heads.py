@@ -8,6 +8,7 @@ from stimctl.ledger.lines import SessionLine
 from stimctl.ledger.standing import FigureStanding
 from stimctl.wire.codes import simulator_or_hardware
 
+REHEARSAL = "REHEARSAL"  # of a session on a person or an animal, on a simulator
 CLOSED, RUNNING, UNFINISHED = "closed", "running", "unfinished"
 RECOVERED = "recovered"  # run from another ledger; only what its device still held is known here
 
@@ -63,7 +64,7 @@ def head_of(line: SessionLine, *, running: bool) -> SessionHead:
     counted = _text(end.get("kept.evidence")) or FigureStanding.COUNTED.value
     return SessionHead(
         session_id=line.session_id,
-        watermark=watermark(opened.get("simulator")),
+        watermark=watermark(opened.get("simulator"), rehearsal=bool(opened.get("prescription.rehearsal"))),
         state=state,
         started_utc=None if only_fetched else _text(opened.get("started_utc")) or line.utc,
         # Of a session that was cut short an older ledger wrote here when that was found out.
@@ -100,9 +101,9 @@ def _charges(end: Mapping[str, Any], fetched: Mapping[str, Any]) -> list[int]:
     return [charge for dose in doses for charge in dose if isinstance(charge, int)]
 
 
-def watermark(simulator: object) -> str:
-    """SIMULATOR or HARDWARE as the device said; it is never guessed."""
-    return simulator_or_hardware(simulator)
+def watermark(simulator: object, *, rehearsal: bool = False) -> str:
+    """REHEARSAL, or SIMULATOR or HARDWARE as the device said; it is never guessed."""
+    return REHEARSAL if rehearsal else simulator_or_hardware(simulator)
 
 
 def _total(band_us: object) -> int | None:

@@ -15,6 +15,7 @@ ENDS = "(kind = 'opened' OR kind = 'closed' OR kind = 'recovered')"
 OPENED = (
     "simulator", "subject", "operator", "pseudonym", "profile.id", "profile.version", "profile.sha256",
     "device.model", "device.serial", "device.firmware", "device.calibrated_on", "device_serial", "started_utc", "clock",
+    "prescription.rehearsal",
 )  # fmt: skip
 CLOSED = (
     "end_reason", "ended_utc", "last_seen_utc", "closed_by", "held_us", "band_us", "delivered", "kept.evidence",

@@ -10,7 +10,7 @@ nobody knows.
 from stimctl.port.base import BAUD, ROOM_S, SLICE_S, Port
 from stimctl.port.clock import HostClock
 from stimctl.port.host import DescriptorPort, SlicedPort, TelnetPort
-from stimctl.port.opening import open_port, register_handlers
+from stimctl.port.opening import check_url, open_port, register_handlers
 from stimctl.port.recorded import RecordedPort, TrafficSink
 from stimctl.port.virtual import VirtualPort
 
@@ -26,6 +26,7 @@ __all__ = [
     "TelnetPort",
     "TrafficSink",
     "VirtualPort",
+    "check_url",
     "open_port",
     "register_handlers",
 ]

@@ -6,7 +6,7 @@ import re
 import socket
 import warnings
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +20,7 @@ from stimctl.port.recorded import RecordedPort, TrafficSink
 from stimctl.port.spied import SpiedPort, end_spying, is_spied
 from stimctl.port.virtual import VirtualPort
 
+_HANDLERS = "stimctl.protocol_handlers"
 _OVER_TCP = ("socket", "rfc2217")
 # pyserial's words for an option that it does not know; the second is what is left of them where they do not format.
 _UNKNOWN_OPTION = ("expected a string in the form", "debug|info|warning|error")
@@ -52,6 +53,25 @@ def open_port(url: str, *, traffic: TrafficSink | None = None) -> Port:
     if is_spied(line):
         port = SpiedPort(port, line)
     return RecordedPort(port, traffic) if traffic else port
+
+
+def check_url(url: str) -> None:
+    """Raise `Misuse` for a URL whose scheme, address or options make no sense, before anything is opened.
+
+    A handler of an installed package says so by its own `options_of(url)`, which raises `ValueError`.
+    """
+    register_handlers(url)
+    _refuse_half_an_address(url)
+    try:
+        _control_lines(url)
+        for entry in entry_points(group=_HANDLERS):
+            options_of = getattr(_handler(entry, url), "options_of", None) if entry.name == _scheme(url) else None
+            if options_of is not None:
+                options_of(url)
+        if _scheme(url):
+            serial.serial_for_url(url, do_not_open=True)
+    except (ValueError, TypeError, KeyError, re.error) as unknown:
+        raise Misuse(f"port {url!r}: {unknown}") from unknown
 
 
 def _opened(url: str) -> Any:
@@ -145,11 +165,15 @@ def register_handlers(url: str = "") -> None:
     pyserial takes an ImportError inside a handler for "no such handler"; importing it here first shows it.
     """
     scheme = _scheme(url)
-    for entry in entry_points(group="stimctl.protocol_handlers"):
+    for entry in entry_points(group=_HANDLERS):
         if entry.value not in serial.protocol_handler_packages:
             serial.protocol_handler_packages.append(entry.value)
         if entry.name == scheme:
-            try:
-                import_module(f"{entry.value}.protocol_{scheme}")
-            except ImportError as missing:
-                raise Misuse(f"port {url!r}: the handler for {scheme}:// does not load: {missing}") from missing
+            _handler(entry, url)
+
+
+def _handler(entry: EntryPoint, url: str) -> Any:
+    try:
+        return import_module(f"{entry.value}.protocol_{entry.name}")
+    except ImportError as missing:
+        raise Misuse(f"port {url!r}: the handler for {entry.name}:// does not load: {missing}") from missing

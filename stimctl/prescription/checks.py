@@ -6,6 +6,7 @@ ceiling, not only at the target: an operator may raise as far as that.
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict
 
 from stimctl import limits
 from stimctl.anatomy import PREGNANCY_POINTS, Placement, check_pair
@@ -27,16 +28,21 @@ from stimctl.prescription.plan import (
 from stimctl.profile import Profile, ramps, segments
 from stimctl.screening import Screening
 from stimctl.units import US_PER_S, ma_text
-from stimctl.waveform import Program, reached
+from stimctl.waveform import Program, Segment, reached
 
 
-def checked_program(fields: PrescriptionFields) -> Program:
-    """The program that is asked for. Raises `Unsafe` with every problem of the whole prescription."""
+def checked_program(fields: PrescriptionFields, *, screened: bool = True) -> Program:
+    """The program that is asked for. Raises `Unsafe` with every problem of the whole prescription.
+
+    Without `screened` a person's screening is not missed: it is asked when there is a session.
+    """
     problems = list(_kind_problems(fields))
     if problems:
         raise Unsafe(problems)
     program, program_problems = _program(fields)
     problems += program_problems
+    if screened:
+        problems += _screening_problems(fields)
     for check in (_subject_problems, _text_problems, _amplitude_problems, _channel_problems, profile_problems):
         problems += check(fields)
     if program is not None:
@@ -69,6 +75,7 @@ def _kind_problems(fields: PrescriptionFields) -> Iterator[Problem]:
         ("ramp_only", isinstance(fields.ramp_only, bool), "must be true or false"),
         ("ceiling_ua", is_whole(fields.ceiling_ua), "must be a whole number of uA"),
         ("stimulation_us", is_whole(fields.stimulation_us), "must be a whole number of us"),
+        ("segments", _are_segments(fields.segments), "must be a list of segments of whole us"),
         ("declared_ohm", fields.declared_ohm is None or is_whole(fields.declared_ohm), "must be a whole number of ohm"),
         ("approval", fields.approval is None or isinstance(fields.approval, str), "must be text"),
         ("pregnant", fields.pregnant is None or isinstance(fields.pregnant, bool), "must be true or false"),
@@ -85,6 +92,12 @@ def _kind_problems(fields: PrescriptionFields) -> Iterator[Problem]:
             yield Problem(field, getattr(fields, field), allowed)
 
 
+def _are_segments(given: object) -> bool:
+    if not isinstance(given, tuple):
+        return given is None
+    return all(isinstance(each, Segment) and all(map(is_whole, asdict(each).values())) for each in given)
+
+
 # --- who is stimulated, and by whom ---------------------------------------------------------------------
 
 
@@ -92,7 +105,8 @@ def _subject_problems(fields: PrescriptionFields) -> Iterator[Problem]:
     subject = fields.subject
     if fields.protocol.kind == "bench" and subject in (Subject.PERSON, Subject.ANIMAL):
         yield Problem("subject", subject.value, "a bench profile is for dummy loads and simulators only [choice]")
-    yield from _screening_problems(fields)
+    if fields.protocol.kind != "bench" and fields.segments is not None:
+        yield Problem("segments", len(fields.segments), "a clinical profile's pulses are its own; name a bench profile")
     if subject is Subject.PERSON and fields.pregnant:
         yield Problem("pregnant", True, "pregnancy is a hard stop; there is no override")
     if subject is Subject.ANIMAL:
@@ -172,6 +186,10 @@ def _plateau_problems(fields: PrescriptionFields, program: Program) -> Iterator[
 
 def _needle_problems(field: str, plan: ChannelPlan, charge_pc: int) -> Iterator[Problem]:
     needle = plan.needle
+    if needle is None:
+        if not all(isinstance(end, Terminal) for end in plan.ends):
+            yield Problem(field, None, "must be declared; only between a dummy load's terminals is there none")
+        return
     unbelievable = [
         *_broken(f"{field}.diameter_um", needle.diameter_um, NEEDLE_DIAMETER),
         *_broken(f"{field}.inserted_um", needle.inserted_um, NEEDLE_INSERTED),
@@ -229,7 +247,8 @@ def _program(fields: PrescriptionFields) -> tuple[Program | None, list[Problem]]
     try:
         slope, ramp_down_us = ramps(profile)
         channels = tuple(plan.channel for plan in fields.channels)
-        return Program(segments(profile, variant), channels, slope, ramp_down_us, fields.stimulation_us), []
+        pulses = segments(profile, variant) if fields.segments is None else fields.segments
+        return Program(pulses, channels, slope, ramp_down_us, fields.stimulation_us), []
     except Unsafe as broken:
         return None, list(broken.problems)
     except Misuse as gap:

@@ -10,6 +10,7 @@ from typing import Any
 
 from stimctl.errors import Problem
 from stimctl.label import is_label
+from stimctl.limits import Limit
 from stimctl.prescription.plan import GAPS, LOWERED, PrescriptionFields, Terminal
 from stimctl.profile import Profile, Range
 from stimctl.units import UA_PER_MA, US_PER_MIN, whole
@@ -17,11 +18,30 @@ from stimctl.units import UA_PER_MA, US_PER_MIN, whole
 
 def profile_problems(fields: PrescriptionFields) -> Iterator[Problem]:
     """Where the prescription leaves what the profile says, or what nobody answers for."""
-    bench = fields.protocol.stimulation is None or fields.protocol.kind == "bench"
     lowers_is_a_list = isinstance(_lowers(fields), tuple)
-    if not bench and lowers_is_a_list:
+    if not _asks_nothing(fields) and lowers_is_a_list:
         yield from _range_problems(fields)
-    yield from _clinician_problems(fields, frozenset() if bench else named_by_clinician(fields))
+    yield from _clinician_problems(fields, frozenset() if _asks_nothing(fields) else named_by_clinician(fields))
+
+
+def _asks_nothing(fields: PrescriptionFields) -> bool:
+    return fields.protocol.stimulation is None or fields.protocol.kind == "bench"
+
+
+def to_answer_for(fields: PrescriptionFields) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What a clinician has to answer for by name: what is completed, and what is lowered."""
+    if _asks_nothing(fields):
+        return (), ()
+    return tuple(sorted(named_by_clinician(fields))), tuple(sorted(lowered(fields)))
+
+
+def choice_range(profile: Profile, name: str, limit: Limit, factor: int) -> tuple[int, int]:
+    """From where to where a person may choose `name`, in the limit's unit: down to the limit, up to the profile.
+
+    `factor` of that unit are one of the profile's.
+    """
+    value = None if profile.kind == "bench" else getattr(profile.stimulation, name).value
+    return limit.low, limit.high if value is None else min(limit.high, _scaled(value.high, factor))
 
 
 def _range_problems(fields: PrescriptionFields) -> Iterator[Problem]:
@@ -64,7 +84,7 @@ def _scaled(value: float, factor: int) -> int:
 
 def lowered(fields: PrescriptionFields) -> Mapping[str, str]:
     """Which amounts are below the profile's range, each with what is asked and what the profile says."""
-    if fields.protocol.stimulation is None or fields.protocol.kind == "bench":
+    if _asks_nothing(fields):
         return {}
     found = {}
     minutes, amplitude = _range(fields, "minutes"), _range(fields, "amplitude_ma")

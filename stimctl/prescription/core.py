@@ -4,32 +4,44 @@ Making one runs every check, by whatever way it is made: `dataclasses.replace` a
 as a file's reader does. The program that a device plays is derived in the same step and cannot be given.
 """
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar
 
 from stimctl import anatomy, limits
 from stimctl.anatomy import Placement
-from stimctl.errors import Misuse
+from stimctl.errors import Misuse, Problem, Unsafe
 from stimctl.prescription.checks import checked_program
 from stimctl.prescription.completion import lowered, named_by_clinician
-from stimctl.prescription.plan import ChannelPlan, Clinician, Coating, Flag, PrescriptionFields, ProfileRef, Subject
+from stimctl.prescription.plan import (
+    LIVING,
+    ChannelPlan,
+    Clinician,
+    Coating,
+    Flag,
+    Needle,
+    PrescriptionFields,
+    ProfileRef,
+    Subject,
+)
 from stimctl.profile import Origin
-from stimctl.units import charge_text, ma_text
-from stimctl.waveform import Mode, Program, Reached, reached
+from stimctl.units import charge_text, hz_text, ma_text
+from stimctl.waveform import Program, Reached, reached
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prescription(PrescriptionFields):
-    """A prescription that may be started. Amplitudes and the ceiling in uA, peak of the first phase; times in us.
+class PaperPrescription(PrescriptionFields):
+    """What can be read, shown and kept. Amplitudes and the ceiling in uA, peak of the first phase; times in us.
 
-    Raises `Unsafe` with every problem: field, value, limit and why. For a person it holds a screening, which
-    `begin` uses up: one session, and only while it is fresh.
+    Raises `Unsafe` with every problem: field, value, limit and why. No session takes one: a `Prescription` is one that
+    a person was screened for.
     """
+
+    SCREENED: ClassVar[bool] = False
 
     program: Program = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "program", checked_program(self))
+        object.__setattr__(self, "program", checked_program(self, screened=self.SCREENED))
 
     @property
     def profile(self) -> ProfileRef:
@@ -38,12 +50,14 @@ class Prescription(PrescriptionFields):
         return ProfileRef(profile.id, profile.version, profile.sha256, profile.title, self.variant)
 
     @property
-    def mode(self) -> Mode:
+    def mode(self) -> str:
         """The frequency, as people call it."""
+        if self.segments is not None:
+            return "/".join(hz_text(each.period_us).removesuffix(" Hz") for each in self.segments) + " Hz"
         mode = self.protocol.variant(self.variant).mode.value
         if mode is None:
             raise Misuse(f"{self.protocol.id} leaves the pattern unspecified")
-        return mode
+        return mode.value
 
     @property
     def targets_ua(self) -> dict[int, int]:
@@ -66,22 +80,6 @@ class Prescription(PrescriptionFields):
         """The limbs, and the trunk, through which current flows at once."""
         return anatomy.sites(end for plan in self.channels for end in plan.ends if isinstance(end, Placement))
 
-    def begin(self, now_us: int) -> None:
-        """Use up the screening of a person; call it once, when a session begins.
-
-        Raises `Unsafe` when it is stale or used. Nothing to do for other subjects.
-        """
-        if self.screening is not None:
-            self.screening.use(self.pseudonym, now_us)
-
-    def still_screened(self, now_us: int) -> None:
-        """Raise `Unsafe` when a person's screening has grown stale since; call it before the first arm.
-
-        A session may wait long at its gate. Nothing to do for other subjects.
-        """
-        if self.screening is not None:
-            self.screening.check_fresh(now_us)
-
     # --- figures at the ceiling, in the band that is worst ---
 
     @property
@@ -89,17 +87,21 @@ class Prescription(PrescriptionFields):
         """The most charge that a phase can have."""
         return max(segment.charge_pc(self.ceiling_ua) for segment in self.program.segments)
 
-    def density(self, channel: int) -> float:
-        """Charge density a phase, uC/cm2, on the declared needle."""
-        return self.plan(channel).needle.density_uc_per_cm2(self.charge_per_phase_pc)
-
-    def shannon_k(self, channel: int) -> float:
-        """Shannon's k on the declared needle."""
-        return self.plan(channel).needle.shannon_k(self.charge_per_phase_pc)
-
-    def rms_ma_per_cm2(self, channel: int) -> float:
-        """Rms current density on the declared needle."""
+    def density(self, channel: int) -> float | None:
+        """Charge density a phase, uC/cm2, on the declared needle; None for a load, which has none."""
         needle = self.plan(channel).needle
+        return None if needle is None else needle.density_uc_per_cm2(self.charge_per_phase_pc)
+
+    def shannon_k(self, channel: int) -> float | None:
+        """Shannon's k on the declared needle; None for a load."""
+        needle = self.plan(channel).needle
+        return None if needle is None else needle.shannon_k(self.charge_per_phase_pc)
+
+    def rms_ma_per_cm2(self, channel: int) -> float | None:
+        """Rms current density on the declared needle; None for a load."""
+        needle = self.plan(channel).needle
+        if needle is None:
+            return None
         return max(needle.rms_ma_per_cm2(segment, self.ceiling_ua) for segment in self.program.segments)
 
     @property
@@ -133,6 +135,8 @@ class Prescription(PrescriptionFields):
     def _needle_flags(self, plan: ChannelPlan) -> list[Flag]:
         found = []
         rms = self.rms_ma_per_cm2(plan.channel)
+        if plan.needle is None or rms is None:
+            return []
         if rms > limits.RMS_FLAG_MA_PER_CM2:
             text = (
                 f"{rms:.1f} mA/cm2 rms at the ceiling is over {limits.RMS_FLAG_MA_PER_CM2:g}, the level that"
@@ -179,9 +183,10 @@ class Prescription(PrescriptionFields):
             "operator": self.operator,
             "pseudonym": self.pseudonym,
             "profile": {name: getattr(profile, name) for name in profile.__slots__},
-            "mode": self.mode.value,
+            "mode": self.mode,
             "titrate": self.titrate,
             "ramp_only": self.ramp_only,
+            **({} if self.segments is None else {"segments": [asdict(each) for each in self.segments]}),
             "ceiling_ua": self.ceiling_ua,
             "stimulation_us": self.stimulation_us,
             "charge_per_phase_pc": self.charge_per_phase_pc,
@@ -205,15 +210,62 @@ class Prescription(PrescriptionFields):
             ],
             "amplitude_ua": plan.amplitude_ua,
             "reached_ua": self.reached(plan.channel).amplitude_ua,
-            "needle": {
-                "diameter_um": plan.needle.diameter_um,
-                "inserted_um": plan.needle.inserted_um,
-                "coating": plan.needle.coating.value,
-            },
-            "density_uc_per_cm2": round(self.density(plan.channel), 3),
-            "shannon_k": round(self.shannon_k(plan.channel), 3),
-            "rms_ma_per_cm2": round(self.rms_ma_per_cm2(plan.channel), 3),
+            "needle": None if plan.needle is None else _needle_record(plan.needle),
+            "density_uc_per_cm2": _rounded(self.density(plan.channel)),
+            "shannon_k": _rounded(self.shannon_k(plan.channel)),
+            "rms_ma_per_cm2": _rounded(self.rms_ma_per_cm2(plan.channel)),
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prescription(PaperPrescription):
+    """What may be started. For a person it holds a screening, which `begin` uses up: one session, while it is fresh.
+
+    A `rehearsal` is a living subject's session on a simulator, and on nothing else.
+    """
+
+    SCREENED: ClassVar[bool] = True
+
+    rehearsal: bool = False
+
+    def __post_init__(self) -> None:
+        super(Prescription, self).__post_init__()  # by name: a class with slots is made anew
+        if not isinstance(self.rehearsal, bool) or (self.rehearsal and self.subject not in LIVING):
+            allowed = f"only a session of a {' or of an '.join(LIVING)} is rehearsed"
+            raise Unsafe([Problem("rehearsal", self.rehearsal, allowed)])
+
+    def begin(self, now_us: int) -> None:
+        """Use up the screening of a person; call it once, when a session begins.
+
+        Raises `Unsafe` when it is stale or used. Nothing to do for other subjects.
+        """
+        if self.screening is not None:
+            self.screening.use(self.pseudonym, now_us)
+
+    def still_screened(self, now_us: int) -> None:
+        """Raise `Unsafe` when a person's screening has grown stale since; call it before the first arm.
+
+        A session may wait long at its gate. Nothing to do for other subjects.
+        """
+        if self.screening is not None:
+            self.screening.check_fresh(now_us)
+
+    def record(self) -> dict[str, Any]:
+        """The same, and that it is rehearsed where it is."""
+        record = super(Prescription, self).record()
+        return {**record, "rehearsal": True} if self.rehearsal else record
+
+
+def _rounded(figure: float | None) -> float | None:
+    return None if figure is None else round(figure, 3)
+
+
+def _needle_record(needle: Needle) -> dict[str, Any]:
+    return {
+        "diameter_um": needle.diameter_um,
+        "inserted_um": needle.inserted_um,
+        "coating": needle.coating.value,
+    }
 
 
 def _clinician_record(clinician: Clinician | None) -> dict[str, Any] | None:

@@ -32,6 +32,9 @@ class Subject(StrEnum):
     SIMULATOR = "simulator"
 
 
+LIVING = (Subject.PERSON, Subject.ANIMAL)  # who needs an operator, and hardware
+
+
 class Coating(StrEnum):
     """The coating of a needle. A shaft with insulation is not listed: its bare area is not known."""
 
@@ -120,13 +123,13 @@ class Terminal:
 
 @dataclass(frozen=True, slots=True)
 class ChannelPlan:
-    """One channel: its pair, its needles and its target (0 when it is titrated)."""
+    """One channel: its pair, its needles (None between a load's terminals) and its target (0 when it is titrated)."""
 
     channel: int
     first: Placement | Terminal
     second: Placement | Terminal
     amplitude_ua: int
-    needle: Needle
+    needle: Needle | None = None
 
     def __post_init__(self) -> None:
         _require(
@@ -135,7 +138,7 @@ class ChannelPlan:
             ("first", None, isinstance(self.first, Placement | Terminal), "must be a placement"),
             ("second", None, isinstance(self.second, Placement | Terminal), "must be a placement"),
             ("amplitude_ua", self.amplitude_ua, is_whole(self.amplitude_ua), "must be a whole number of uA"),
-            ("needle", None, isinstance(self.needle, Needle), "must be declared"),
+            ("needle", None, self.needle is None or isinstance(self.needle, Needle), "must be a needle"),
         )
 
     @property
@@ -178,7 +181,10 @@ class Flag:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrescriptionFields:
-    """The fields that a prescription is given, without those that it derives. Nothing here has been checked yet."""
+    """The fields that a prescription is given, without those that it derives. Nothing here has been checked yet.
+
+    `segments` are a bench's own pulses, in place of those of its profile.
+    """
 
     subject: Subject
     operator: str
@@ -190,6 +196,7 @@ class PrescriptionFields:
     stimulation_us: int
     titrate: bool = False
     ramp_only: bool = False
+    segments: tuple[Segment, ...] | None = None
     declared_ohm: int | None = None
     approval: str | None = None
     pregnant: bool | None = None

@@ -7,7 +7,7 @@ A screening never stands in a file: it is asked, and handed over at the call.
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field
 
@@ -15,7 +15,7 @@ from stimctl import limits
 from stimctl.anatomy import Placement, Region, Side, place
 from stimctl.errors import InputInvalid, Misuse, Problem, Unsafe
 from stimctl.label import Label
-from stimctl.prescription.core import Prescription
+from stimctl.prescription.core import PaperPrescription, Prescription
 from stimctl.prescription.plan import (
     NEEDLE_DIAMETER,
     NEEDLE_INSERTED,
@@ -24,6 +24,7 @@ from stimctl.prescription.plan import (
     Clinician,
     Coating,
     Needle,
+    PrescriptionFields,
     Subject,
     Terminal,
     is_whole,
@@ -35,7 +36,9 @@ from stimctl.profile.sourced import Slug, Strict
 from stimctl.profile.toml_text import TomlText, check, read_file
 from stimctl.screening import Screening
 from stimctl.units import UA_PER_MA, US_PER_MIN, US_PER_S, whole
+from stimctl.waveform import Segment
 
+T = TypeVar("T", bound=PaperPrescription)
 UM_PER_MM = 1_000
 TERMINALS = {"terminal 1": 1, "terminal 2": 2}
 ABSURD = 1_000_000  # in the unit that people write: no amount comes near it
@@ -84,7 +87,17 @@ class ChannelFile(Strict):
     first: PlacementFile
     second: PlacementFile
     amplitude_ma: float | None = Field(None, description="0.5 up to the ceiling; left out where titrate is true")
-    needle: NeedleFile = Field(description="has to be declared")
+    needle: NeedleFile | None = Field(None, description="has to be declared, but for a load's terminals")
+
+
+class SegmentFile(Strict):
+    """A bench's own pulses: both phases of one area, at a steady period."""
+
+    period_us: int = Field(description="10000 for 100 Hz to 1000000 for 1 Hz")
+    width_us: int = Field(description="of the first phase, 100 to 600")
+    interphase_gap_us: int = 0
+    second_width_us: int | None = Field(None, description="as the first where it is left out")
+    dwell_us: int = Field(0, description="how long before the other segment, where there are two")
 
 
 class ClinicianFile(Strict):
@@ -111,6 +124,9 @@ class PrescriptionFile(Strict):
     ceiling_ma: float = Field(description="no pulse goes above it; 0.5 to 2.0")
     titrate: bool = Field(False, description="true: begin at zero, the operator raises to tolerance")
     ramp_only: bool = Field(False, description="true: a session that is mostly ramp is meant")
+    segments: Annotated[tuple[SegmentFile, ...] | None, Field(min_length=1, max_length=2)] = Field(
+        None, description="of a bench profile only: pulses in place of the profile's"
+    )
     declared_ohm: int | None = Field(None, description=f"of a dummy load, 0 to {OHM_MAX}")
     approval: Name | None = Field(None, description="number of the approval, for an animal")
     pregnant: bool | None = None
@@ -125,10 +141,20 @@ def from_file(
 
     Raises `InputInvalid` or `Unsafe`, with every problem and its line.
     """
+    given = {} if screening is None else {"screening": screening}
+    return _of_file(Prescription, path, profiles, given)
+
+
+def paper_from_file(path: Path, profiles: Mapping[str, Profile] | None = None) -> PaperPrescription:
+    """The same of a file for a person who is not screened yet, to be checked and shown."""
+    return _of_file(PaperPrescription, path, profiles, {})
+
+
+def _of_file(kind: type[T], path: Path, profiles: Mapping[str, Profile] | None, given: Mapping[str, Any]) -> T:
     text = read_file(path)
     try:
         _check_kind(text)
-        return from_mapping(text.values, profiles, source=str(path), screening=screening)
+        return _of_values(kind, text.values, profiles, str(path), given)
     except InputInvalid as invalid:
         if invalid.source != str(path):
             raise  # a profile's file is at fault, and has its own lines
@@ -145,12 +171,40 @@ def from_mapping(
     screening: Screening | None = None,
 ) -> Prescription:
     """The same from values as a file would hold them: what a page or a program asked a person for."""
+    return _of_values(Prescription, values, profiles, source, {} if screening is None else {"screening": screening})
+
+
+def paper_from_mapping(
+    values: Mapping[str, Any], profiles: Mapping[str, Profile] | None = None, *, source: str = "prescription"
+) -> PaperPrescription:
+    """The same before the screening."""
+    return _of_values(PaperPrescription, values, profiles, source, {})
+
+
+def fields_of(
+    values: Mapping[str, Any], profiles: Mapping[str, Profile], *, source: str = "prescription"
+) -> PrescriptionFields:
+    """What the values say, with nothing of it checked against a limit yet. Raises `InputInvalid`."""
+    return PrescriptionFields(**_fields(values, profiles, source))
+
+
+def _fields(values: Mapping[str, Any], profiles: Mapping[str, Profile] | None, source: str) -> dict[str, Any]:
     problems, file = check(PrescriptionFile, values)
     if file is None:
         raise InputInvalid(source, problems)
-    known = load_profiles() if profiles is None else profiles
+    return _PrescriptionReader(source).fields(file, load_profiles() if profiles is None else profiles)
+
+
+def _of_values(
+    kind: type[T],
+    values: Mapping[str, Any],
+    profiles: Mapping[str, Profile] | None,
+    source: str,
+    given: Mapping[str, Any],
+) -> T:
+    fields = _fields(values, profiles, source)
     try:
-        return _PrescriptionReader(source).prescription(file, known, screening)
+        return kind(**fields, **given)
     except Unsafe as unsafe:
         raise Unsafe(as_written(unsafe.problems, values)) from None
 
@@ -163,6 +217,13 @@ def subject_of(path: Path) -> tuple[Subject, str]:
     if file is None:
         raise text.invalid(problems)
     return file.subject, file.pseudonym
+
+
+def values_in(path: Path) -> dict[str, Any]:
+    """What stands in a file, as `from_mapping` takes it. Raises `InputInvalid` for what is no prescription's file."""
+    text = read_file(path)
+    _check_kind(text)
+    return text.values
 
 
 def _check_kind(text: TomlText) -> None:
@@ -181,9 +242,8 @@ class _PrescriptionReader:
         self._source = source
         self._problems: list[Problem] = []
 
-    def prescription(
-        self, file: PrescriptionFile, profiles: Mapping[str, Profile], screening: Screening | None
-    ) -> Prescription:
+    def fields(self, file: PrescriptionFile, profiles: Mapping[str, Profile]) -> dict[str, Any]:
+        """Those of `PrescriptionFields`, but for the screening. Raises `InputInvalid`."""
         profile = self._profile(file, profiles)
         stimulation_us = self._stimulation_us(file)
         ceiling_ua = self._whole("ceiling_ma", file.ceiling_ma, UA_PER_MA, "uA")
@@ -191,23 +251,23 @@ class _PrescriptionReader:
         self._count("declared_ohm", file.declared_ohm or 0, f"a dummy load has 0 to {OHM_MAX}")
         if self._problems or profile is None:
             raise InputInvalid(self._source, self._problems)
-        return Prescription(
-            subject=file.subject,
-            operator=file.operator,
-            pseudonym=file.pseudonym,
-            protocol=profile,
-            variant=_variant_id(file, profile),
-            channels=tuple(plan for plan in plans if plan is not None),
-            ceiling_ua=ceiling_ua,
-            stimulation_us=stimulation_us,
-            titrate=file.titrate,
-            ramp_only=file.ramp_only,
-            declared_ohm=file.declared_ohm,
-            approval=file.approval,
-            pregnant=file.pregnant,
-            clinician=None if file.clinician is None else Clinician(**file.clinician.model_dump()),
-            screening=screening,
-        )
+        return {
+            "subject": file.subject,
+            "operator": file.operator,
+            "pseudonym": file.pseudonym,
+            "protocol": profile,
+            "variant": _variant_id(file, profile),
+            "channels": tuple(plan for plan in plans if plan is not None),
+            "ceiling_ua": ceiling_ua,
+            "stimulation_us": stimulation_us,
+            "titrate": file.titrate,
+            "ramp_only": file.ramp_only,
+            "segments": None if file.segments is None else tuple(_segment(each) for each in file.segments),
+            "declared_ohm": file.declared_ohm,
+            "approval": file.approval,
+            "pregnant": file.pregnant,
+            "clinician": None if file.clinician is None else Clinician(**file.clinician.model_dump()),
+        }
 
     def _say(self, field: str, value: object, allowed: str) -> None:
         self._problems.append(Problem(field, value, allowed))
@@ -251,16 +311,17 @@ class _PrescriptionReader:
         if file.amplitude_ma is None and not titrate:
             self._say(f"{field}.amplitude_ma", None, "is missing: give it, or titrate = true to begin at zero")
         amplitude_ua = self._whole(f"{field}.amplitude_ma", file.amplitude_ma or 0, UA_PER_MA, "uA")
-        needle = Needle(
-            self._whole(f"{field}.needle.diameter_mm", file.needle.diameter_mm, UM_PER_MM, "um"),
-            self._whole(f"{field}.needle.inserted_mm", file.needle.inserted_mm, UM_PER_MM, "um"),
-            file.needle.coating,
-        )
+        needle = None if file.needle is None else self._needle(f"{field}.needle", file.needle)
         first, second = self._end(f"{field}.first", file.first), self._end(f"{field}.second", file.second)
         self._count(f"{field}.channel", file.channel, "channels are 1 to 4")
         if first is None or second is None or self._problems:
             return None
         return ChannelPlan(file.channel, first, second, amplitude_ua, needle)
+
+    def _needle(self, field: str, file: NeedleFile) -> Needle:
+        diameter_um = self._whole(f"{field}.diameter_mm", file.diameter_mm, UM_PER_MM, "um")
+        inserted_um = self._whole(f"{field}.inserted_mm", file.inserted_mm, UM_PER_MM, "um")
+        return Needle(diameter_um, inserted_um, file.coating)
 
     def _end(self, field: str, file: PlacementFile) -> Placement | Terminal | None:
         terminal = TERMINALS.get(file.point)
@@ -276,6 +337,11 @@ class _PrescriptionReader:
         except Misuse as unknown:
             self._say(f"{field}.point", file.point, str(unknown))
         return None
+
+
+def _segment(file: SegmentFile) -> Segment:
+    second_width_us = file.width_us if file.second_width_us is None else file.second_width_us
+    return Segment(file.period_us, file.width_us, file.interphase_gap_us, second_width_us, file.dwell_us)
 
 
 def _body_fields(file: PlacementFile) -> Iterator[str]:

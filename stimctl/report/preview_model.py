@@ -38,6 +38,7 @@ class PreviewInput:
     channel: int
     amplitude_ua: int
     needle: NeedleFigures | None = None
+    on_a_load: bool = False  # between its terminals there is no needle to declare
     open: str = ""  # what the profile leaves open, so that what is drawn is nobody's wish
 
     @property
@@ -74,7 +75,7 @@ def caption(preview: PreviewInput) -> list[str]:
         f" {clock_text(program.stimulation_us)} min; {dose.total_pulses:,} pulses,"
         f" {charge_text(dose.total_charge_pc)} in first phases, ramps included.",
         f"Charge per phase: {charges}.{_charge_flag(preview)}",
-        _needle_text(preview.needle),
+        _NO_NEEDLE if preview.on_a_load else _needle_text(preview.needle),
         PLANNED,
     ]
 
@@ -96,6 +97,9 @@ def _charge_flag(preview: PreviewInput) -> str:
     if largest_pc < limits.CHARGE_FLAG_PC:
         return ""
     return f" Attention: {charge_text(limits.CHARGE_FLAG_PC)} and more corroded steel needles in rats [lit]."
+
+
+_NO_NEEDLE = "A load has no needle: charge density and Shannon k are not computed."
 
 
 def _needle_text(needle: NeedleFigures | None) -> str:

@@ -196,4 +196,5 @@ class Context:
             waits_for_operator=waits_for_operator,
             stop_after_us=None if zero is None else zero.after_us,
             stop_measured=zero is None or zero.measured,
+            will_reach_ua={} if self.by_lease else self.dose_tracker.will_reach_ua,
         )

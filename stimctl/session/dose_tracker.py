@@ -29,6 +29,8 @@ class DoseTracker:
         self._commanded = CommandedDose(prescription.program)
         self._held_since_us: int | None = None
         self._held_us = 0
+        # By channel in uA, if nobody touches it any more; a new mapping each time, for views from other threads.
+        self.will_reach_ua: Mapping[int, int] = {}
         self.contradiction: str | None = None
         # Whether an order was never answered, so that nobody knows if and when the device took it.
         self.unanswered = False
@@ -60,6 +62,7 @@ class DoseTracker:
         """Take in what the device said. What makes no sense (a clock that goes back) is kept as a contradiction."""
         try:
             trigger(*what)
+            self.will_reach_ua = self._commanded.will_reach_ua()
         except (Misuse, Unsafe) as odd:
             self.contradiction = self.contradiction or str(odd)
 
@@ -105,6 +108,9 @@ class DoseTracker:
             "delivered": None if counted is None else dose_record(counted),
             "measured": (measured_record(records) or None) if records else None,
             "agreement": {"exact": exact, "measured": agrees, "contradiction": self.contradiction},
+            "targets_ua": {plan.channel: self._commanded.targets_ua[plan.channel] for plan in rx.channels},
+            # A device that plays by leases does not ramp by the program's own pulse rules.
+            "reached_ua": self._commanded.reached_ua() if ordered is None else {},
             "band_us": band_us,
             "held_us": self._held_us,
             "kept": None if kept is None else kept.record(),
@@ -116,6 +122,8 @@ class DoseTracker:
             end_reason=str(report.end),
             closed_by=CLOSED_ITSELF,
             **{name: getattr(report, name) for name in _AS_REPORTED},
+            targets_ua={str(channel): ua for channel, ua in report.targets_ua.items()},
+            reached_ua={str(channel): ua for channel, ua in report.reached_ua.items()},
             band_us=list(report.band_us),
             line={"frames": report.frames, "damaged_frames": report.damaged_frames},
             spreads={str(plan.channel): ledger_entries.spreads(plan.channel) for plan in self._prescription.channels},

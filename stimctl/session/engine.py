@@ -60,6 +60,7 @@ class Engine:
         software: str | None = None,
         auto: frozenset[State] = UNATTENDED,
         front_end: bool = False,
+        on_reading: Callable[[m.Channel, int], None] | None = None,
     ) -> None:
         if prescription.subject in (Subject.PERSON, Subject.ANIMAL) and not front_end:
             raise Unsafe([interlocks.no_front_end(prescription.subject)])
@@ -76,6 +77,7 @@ class Engine:
         context.stop = self._close.stop
         self._failures = Failures(context, self._close)
         self._telemetry = Telemetry(context, self._prepare, self._stimulate, self._close.on_status, auto)
+        self._telemetry = Telemetry(context, self._prepare, self._stimulate, self._close.on_status, auto, on_reading)
         self._steps: dict[State, Callable[[int], None]] = {
             State.IDLE: partial(context.order, Task.HANDSHAKE, stimulator.connect),
             State.IDENTIFIED: partial(context.order, Task.LOADING, stimulator.load, prescription.program),

@@ -2,7 +2,8 @@
 
 from stimctl import limits
 from stimctl.errors import Problem, WrongDevice
-from stimctl.prescription import Prescription, Subject
+from stimctl.prescription import PaperPrescription, Prescription, Subject
+from stimctl.prescription.plan import LIVING
 from stimctl.stimulators.base import Identity
 from stimctl.stimulators.capabilities import MISSING, PERSON_NEEDS
 from stimctl.wire.codec import Impedance
@@ -23,11 +24,21 @@ def check_device(prescription: Prescription, identity: Identity) -> None:
 
     A simulator refuses to be called anything else, and hardware refuses to be called a simulator.
     """
-    subject = prescription.subject
-    if (subject is Subject.SIMULATOR) != identity.simulator:
+    check_kind(prescription.subject, identity, rehearsal=prescription.rehearsal)
+    check_fit(prescription, identity)
+
+
+def check_kind(subject: Subject, identity: Identity, *, rehearsal: bool) -> None:
+    """Raise `WrongDevice` for a simulator where hardware is meant, and the other way; known before any question."""
+    if (subject is Subject.SIMULATOR or rehearsal) != identity.simulator:
         kind = ("a " if identity.simulator else "") + simulator_or_hardware(identity.simulator)
-        raise WrongDevice(f"the prescription's subject is {subject}, but {identity.model} says that it is {kind}")
+        meant = "session is a rehearsal" if rehearsal else f"subject is {subject}"
+        raise WrongDevice(f"the prescription's {meant}, but {identity.model} says that it is {kind}")
     _check_alive(subject, identity)
+
+
+def check_fit(prescription: PaperPrescription, identity: Identity) -> None:
+    """Raise `WrongDevice` where the device cannot play what is prescribed, or not on these limbs at once."""
     _check_sites(prescription, identity)
     _check_program(prescription, identity)
 
@@ -47,16 +58,19 @@ def _check_alive(subject: Subject, identity: Identity) -> None:
         raise WrongDevice(f"{identity.model} may not be used on an animal: no watchdog of 1 s or less")
 
 
-def _check_sites(prescription: Prescription, identity: Identity) -> None:
+def _check_sites(prescription: PaperPrescription, identity: Identity) -> None:
     """Between outputs that are not isolated current may flow from limb to limb, through the trunk."""
-    living = prescription.subject in (Subject.PERSON, Subject.ANIMAL)
-    if living and len(prescription.sites) > 1 and Capability.ISOLATED_OUTPUTS not in identity.capabilities:
+    if (
+        prescription.subject in LIVING
+        and len(prescription.sites) > 1
+        and Capability.ISOLATED_OUTPUTS not in identity.capabilities
+    ):
         where = " and ".join(sorted(prescription.sites))
         told = f"{identity.model} does not say that its outputs are isolated from each other"
         raise WrongDevice(f"{told}: current on {where} at once is refused; prescribe one limb a session")
 
 
-def _check_program(prescription: Prescription, identity: Identity) -> None:
+def _check_program(prescription: PaperPrescription, identity: Identity) -> None:
     """What a prescription needs of a device, whoever the subject is. By leases the host ramps and alternates."""
     if not identity.by_lease and Capability.RAMPS not in identity.capabilities:
         raise WrongDevice(f"{identity.model} does not ramp, and every session begins with a ramp")

@@ -9,13 +9,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from stimctl import anatomy
 from stimctl.errors import InputInvalid, Misuse, Problem
-from stimctl.prescription import ChannelPlan, Prescription, Subject, from_mapping
+from stimctl.prescription import Prescription, from_mapping, values_of
+from stimctl.prescription.plan import LIVING
 from stimctl.profile import load_text
 from stimctl.session.states import State
 from stimctl.stimulators.discovery import DeviceChoice
-from stimctl.units import UA_PER_MA, US_PER_S
 
 SESSION = "session"  # what was run
 BEGUN = "begun"  # the engine's clock began
@@ -23,15 +22,12 @@ ORDER = "order"  # somebody outside ordered something
 LOST = "lost"  # the port was gone
 ENDED = "ended"  # how it ended
 
-_PRIVATE = (Subject.PERSON, Subject.ANIMAL)
-_UM_PER_MM = 1_000
-
 
 def session_note(
     rx: Prescription, choice: DeviceChoice, auto: Collection[State], first_sequence: int, *, virtual: bool
 ) -> dict[str, Any]:
     """The note of what is run. For a person or an animal the prescription is left out, and no replay is possible."""
-    private = rx.subject in _PRIVATE
+    private = rx.subject in LIVING
     profile, shared = _profile_texts(rx)
     return {
         "prescription": None if private else answers_of(rx),
@@ -46,45 +42,11 @@ def session_note(
 
 def answers_of(rx: Prescription) -> dict[str, Any]:
     """A prescription as `from_mapping` takes it, without the names of people."""
-    answers: dict[str, Any] = {
-        "format": 1,
-        "profile": rx.protocol.id,
-        "profile_sha256": rx.protocol.sha256,
-        "variant": rx.variant,
-        "subject": rx.subject.value,
-        "operator": "recording",
-        "pseudonym": "recording",
-        "seconds": rx.stimulation_us / US_PER_S,
-        "ceiling_ma": rx.ceiling_ua / UA_PER_MA,
-        "titrate": rx.titrate,
-        "ramp_only": rx.ramp_only,
-        "declared_ohm": rx.declared_ohm,
-        "channels": [_plan_answers(plan, rx.titrate) for plan in rx.channels],
-    }
+    answers = values_of(rx.record())
+    answers |= {"profile_sha256": rx.protocol.sha256, "operator": "recording", "pseudonym": "recording"}
     if rx.clinician is not None:
-        answers["clinician"] = {"name": "recording", "completes": list(rx.clinician.completes)}
+        answers["clinician"] = {**answers["clinician"], "name": "recording"}
     return answers
-
-
-def _plan_answers(plan: ChannelPlan, titrate: bool) -> dict[str, Any]:
-    answers: dict[str, Any] = {
-        "channel": plan.channel,
-        "first": _end_answers(plan.first),
-        "second": _end_answers(plan.second),
-        "needle": {
-            "diameter_mm": plan.needle.diameter_um / _UM_PER_MM,
-            "inserted_mm": plan.needle.inserted_um / _UM_PER_MM,
-            "coating": plan.needle.coating.value,
-        },
-    }
-    return answers if titrate else {**answers, "amplitude_ma": plan.amplitude_ua / UA_PER_MA}
-
-
-def _end_answers(end: Any) -> dict[str, Any]:
-    if not isinstance(end, anatomy.Placement):
-        return {"point": end.point}
-    answers: dict[str, Any] = {"point": end.point, "side": str(end.side), "spot": end.spot}
-    return {**answers, "region": str(end.region)} if end.point == anatomy.ASHI.code else answers
 
 
 def _profile_texts(rx: Prescription) -> tuple[str | None, str | None]:

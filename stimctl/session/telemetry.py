@@ -40,7 +40,7 @@ _ENDED_ON_DEVICE = DeviceState.ENDED
 
 class Telemetry:
     """Listens to one device. `after_stop` is told of a status once the session stops. In the states of `auto` nobody is
-    there to mend a lapsed arm."""
+    there to mend a lapsed arm. `on_reading` is told of each channel's readings, and of the host's time of them."""
 
     def __init__(
         self,
@@ -49,12 +49,14 @@ class Telemetry:
         stimulate: Stimulation,
         after_stop: Callable[[m.Status, int], None],
         auto: frozenset[State],
+        on_reading: Callable[[m.Channel, int], None] | None = None,
     ) -> None:
         self._context = context
         self._prepare = prepare
         self._stimulate = stimulate
         self._after_stop = after_stop
         self._auto = auto
+        self._on_reading = on_reading
         # When the session came into the state in which a status told of no zero, and the device's time of it.
         self._loud_at: tuple[int, int] | None = None
         self._loud_in_a_row: dict[int, int] = {}
@@ -117,6 +119,8 @@ class Telemetry:
     def on_channel(self, reading: m.Channel, now_us: int) -> None:
         """One channel: as asked for, or carrying what was not."""
         context, stimulate, channel = self._context, self._stimulate, reading[0]
+        if self._on_reading is not None:
+            self._on_reading(reading, now_us)
         stimulating = context.state in STIMULATING
         if not stimulating and reading[11] <= context.device.answered_us:
             stimulate.judge(reading, now_us)

@@ -1,7 +1,7 @@
 """The immutable view of a session for a screen or a script, and the events that it emits."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -68,6 +68,8 @@ class SessionView:
     stop_after_us: int | None
     # A stop that was only acknowledged is not one that was measured.
     stop_measured: bool = True
+    # The largest amplitude of each channel if nobody touches it any more; empty before a start.
+    will_reach_ua: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,9 @@ class SessionReport:
     kept: Mapping[str, Any] | None = None
     zero_measured: bool = True
     armed: bool = True
+    # By channel: the last target that was commanded, and the largest amplitude of any pulse on the way to it.
+    targets_ua: Mapping[int, int] = field(default_factory=dict)
+    reached_ua: Mapping[int, int] = field(default_factory=dict)
     # What came from the device whole, and what was no frame, in a session's whole length.
     frames: int = 0
     damaged_frames: int = 0

@@ -6,6 +6,7 @@ The questions are no commands on any of these devices. A StimJim of dialect A an
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
+from urllib.parse import parse_qsl
 
 from stimctl.errors import Misuse, WireError, WrongDevice
 from stimctl.port import Port, open_port
@@ -72,6 +73,20 @@ class DeviceChoice:
 NATIVE = DeviceChoice()
 
 
+def choice_for(url: str) -> DeviceChoice:
+    """What is at a port when nobody has said it: a native device, or the one that a simulator's URL asks for."""
+    scheme, _, rest = url.partition("://")
+    if scheme.lower() != "sim":
+        return NATIVE
+    options = dict(parse_qsl(rest.partition("?")[2]))
+    device = options.get("device", "native")
+    if device == "stimjim":
+        return DeviceChoice(device, options.get("dialect", "a"))
+    if device == "pulsepal":
+        return DeviceChoice(device, isolator=options.get("isolator", "1"))
+    return NATIVE  # whatever else stands there is the simulator's to refuse
+
+
 def stimulator(choice: DeviceChoice, port: Port, first_sequence: int = 0) -> Stimulator:
     """The adapter for what is at `port`. Raises `WrongDevice` when it is not found, `LineLost`."""
     device, dialect = choice.device, choice.dialect
@@ -110,7 +125,7 @@ def detect(port: Port) -> tuple[str, str | None]:
     )
 
 
-def identify(url: str, choice: DeviceChoice = NATIVE) -> DeviceIdentified:
+def identify(url: str, choice: DeviceChoice | None = None) -> DeviceIdentified:
     """Who answers at `url`, and how long after it was opened.
 
     Raises `LineFault` when nobody does, `WrongDevice` for another protocol version.
@@ -122,7 +137,7 @@ def identify(url: str, choice: DeviceChoice = NATIVE) -> DeviceIdentified:
     try:
         opened_us = port.now_us()
         # Not the number that the last connection began with: an answer left over from it must not fit.
-        found = handshake(port, stimulator(choice, port, opened_us))
+        found = handshake(port, stimulator(choice or choice_for(url), port, opened_us))
         return found._replace(answered_us=port.now_us() - opened_us)
     finally:
         port.close()

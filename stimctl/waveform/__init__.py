@@ -15,7 +15,7 @@ from stimctl.waveform.pattern import (
     offset_us,
     segments_for,
 )
-from stimctl.waveform.reach import Reached, reached
+from stimctl.waveform.reach import Reached, highest_ua, reached
 from stimctl.waveform.train import Pulse, Train, check_target, pulses
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ __all__ = [
     "Segment",
     "Train",
     "check_target",
+    "highest_ua",
     "offset_us",
     "pulses",
     "reached",

@@ -29,13 +29,22 @@ def reached(program: Program, channel: int, target_ua: int) -> Reached:
     train = Train(program, channel)
     train.set_target(target_ua)
     stretches = [each for each in train.stretches(program.stimulation_us) if each.pulses]
-    peak_ua = max((_amplitude_ua(each, i, program) for each in stretches for i in (0, each.pulses - 1)), default=0)
+    peak_ua = _peak_ua(stretches, program)
     if not peak_ua:
         return Reached(0, 0, 0)
     at_peak = [times for each in stretches if (times := _times_at(each, peak_ua, program))]
     first_us, last_us = min(first for first, _ in at_peak), max(last for _, last in at_peak)
     whole_ua = target_ua - target_ua % program.quantum_ua
     return Reached(peak_ua, first_us, last_us - first_us if peak_ua == whole_ua else 0)
+
+
+def highest_ua(train: Train, until_us: int) -> int:
+    """The largest amplitude of any pulse that `train` still has to deliver before `until_us`; the train moves on."""
+    return _peak_ua([each for each in train.stretches(until_us) if each.pulses], train.program)
+
+
+def _peak_ua(stretches: list[Stretch], program: Program) -> int:
+    return max((_amplitude_ua(each, i, program) for each in stretches for i in (0, each.pulses - 1)), default=0)
 
 
 def _amplitude_ua(stretch: Stretch, i: int, program: Program) -> int:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from stimctl.dose import ChannelDose, CommandedDose, band_us, planned, planned_band_us
 from stimctl.errors import Misuse, Unsafe
-from stimctl.waveform import Mode, Program, Pulse, Train, pulses, segments_for
+from stimctl.waveform import Mode, Program, Pulse, Train, pulses, reached, segments_for
 
 US = 1_000_000
 MINUTE = 60 * US
@@ -205,3 +205,28 @@ def test_events_that_make_no_sense_are_refused() -> None:
     commanded.ended(10)
     commanded.ended(10)
     assert commanded.dose(1) == ChannelDose((1, 0), (100 * 600, 0)), "the pulse at 5 us"
+
+
+def test_what_is_reached_is_the_highest_pulse_of_all_runs() -> None:
+    plan = program(stimulation_us=20 * US)
+    commanded = CommandedDose(plan)
+    commanded.started({1: 2_000}, 0)
+    coming_ua = commanded.will_reach_ua()[1]
+    assert coming_ua == reached(plan, 1, 2_000).amplitude_ua == 2_000
+    commanded.target_set(1, 300, 4_000_000)
+    assert commanded.reached_ua()[1] == max(each.amplitude_ua for each in pulses(plan, 1, 2_000, until_us=4_000_000))
+    assert commanded.will_reach_ua()[1] == 300
+    commanded.on_hold(5_000_000)
+    commanded.started({1: 2_000}, 5_000_000)
+    left = [each.amplitude_ua for each in pulses(plan, 1, 2_000, run_start_us=5_000_000)]
+    assert commanded.will_reach_ua()[1] == max(left)
+    commanded.ended(20_000_000)
+    assert commanded.reached_ua() == {1: max(left)}
+    assert commanded.targets_ua == {1: 2_000}
+    assert commanded.will_reach_ua() == {}
+
+
+def test_a_run_too_short_for_its_target_says_so_from_its_start() -> None:
+    commanded = CommandedDose(program(stimulation_us=5 * US))
+    commanded.started({1: 2_000}, 0)
+    assert commanded.will_reach_ua() == {1: 732}

@@ -100,7 +100,7 @@ def test_density_k_and_rms_may_be_just_what_their_limits_say(monkeypatch: pytest
     assert "uC/cm2" in density.allowed
     assert "Shannon k" in str(k.value)
     monkeypatch.undo()
-    assert made(ceiling_ma=1.91).density(1) > figures.density(1)
+    assert (made(ceiling_ma=1.91).density(1) or 0) > (figures.density(1) or 0) > 0
 
 
 def test_rms_density_goes_with_the_square_of_the_current() -> None:

@@ -1,13 +1,19 @@
-"""`stimctl bench`: what a stimulator really puts out, measured and judged."""
+"""`stimctl bench`: what a stimulator really puts out, driven, measured and judged."""
 
 import click
 
 from stimctl.cli.bench.accept import accept
+from stimctl.cli.bench.run import run
+from stimctl.cli.bench.sweep import sweep
 
 
 @click.group()
 def bench() -> None:
-    """Measure what a stimulator really puts out, and judge it."""
+    """Drive a stimulator on a dummy load, measure what it really puts out, and judge it.
+
+    Example: stimctl bench run --port sim:// --ohm 1000 --amplitude 1.5mA
+    """
 
 
-bench.add_command(accept)
+for each in (run, sweep, accept):
+    bench.add_command(each)

@@ -8,8 +8,9 @@ import click
 
 from stimctl import __version__
 from stimctl.cli import codes
+from stimctl.cli.completion import profile_names
 from stimctl.cli.errors import writing
-from stimctl.cli.table import table
+from stimctl.cli.table import echo_json, json_option, table
 from stimctl.errors import Misuse
 
 if TYPE_CHECKING:
@@ -35,7 +36,12 @@ _UNITS = ("V", "mV", "uV", "A", "mA", "uA", "nA")
     "--load", "loads", type=float, multiple=True, required=True, metavar="OHM", help="What it was taken across."
 )
 @click.option(
-    "--profile", "profile_name", required=True, metavar="NAME", help="What it should be; see `stimctl profile list`."
+    "--profile",
+    "profile_name",
+    required=True,
+    metavar="NAME",
+    shell_complete=profile_names,
+    help="What it should be; see `stimctl profile list`.",
 )
 @click.option("--variant", help="Of the profile, where it has more than one.")
 @click.option("--amplitude-ma", type=float, help="What was commanded. Without, what the profile allows is the limit.")
@@ -65,15 +71,15 @@ _UNITS = ("V", "mV", "uV", "A", "mA", "uA", "nA")
 @click.option("--tolerances", "tolerances_file", type=_FILE, help="Other tolerances than those that are shipped.")
 @click.option("--html", type=_FILE, help="Write a page with pictures here.")
 @click.option("--pdf", type=_FILE, help="Write the same on paper here.")
-@click.option("--json", "json_file", type=_FILE, help="Write the whole judgement here.")
 @click.option("--junit", type=_FILE, help="Write JUnit XML here.")
+@json_option
 def accept(
     captures: tuple[Path, ...], loads: tuple[float, ...], profile_name: str, variant: str | None,
     amplitude_ma: float | None, references: tuple[Path, ...], unit: str, probe: float, channels: tuple[str, ...],
     gain_percent: float | None, load_percent: float | None, timebase_ppm: float | None, full_scale: float | None,
     stop_at_s: float | None, minutes: float | None, logged_uc: float | None, needle: str | None, partial: bool,
-    simulated: bool, tolerances_file: Path | None, html: Path | None, pdf: Path | None, json_file: Path | None,
-    junit: Path | None,
+    simulated: bool, tolerances_file: Path | None, html: Path | None, pdf: Path | None, junit: Path | None,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Judge captures of a stimulator's output over a resistor against a profile.
 
@@ -108,8 +114,10 @@ def accept(
     acceptance = _with_progress(
         lambda progress: judged(sources, expected, tolerances, file, digest, instrument, spec, progress), sources
     )
-    _write(acceptance, area_cm2, html, pdf, json_file, junit)
-    _conclude(acceptance)
+    document = _write(acceptance, area_cm2, html, pdf, junit)
+    if as_json:
+        echo_json(document)
+    _conclude(acceptance, quiet=as_json)
 
 
 def _paired(
@@ -167,10 +175,9 @@ def _with_progress(judge: Any, sources: "list[Source]") -> "Acceptance":
 
 
 def _write(
-    acceptance: "Acceptance", area_cm2: float | None, html: Path | None, pdf: Path | None, json_file: Path | None,
-    junit: Path | None,
-) -> None:  # fmt: skip
-    from stimctl.bench.document import as_json, as_junit, document
+    acceptance: "Acceptance", area_cm2: float | None, html: Path | None, pdf: Path | None, junit: Path | None
+) -> dict[str, Any]:
+    from stimctl.bench.document import as_junit, document
 
     made_utc = datetime.now(UTC).isoformat(timespec="seconds")
     told = document(acceptance, made_utc, f"stimctl {__version__}", area_cm2)
@@ -186,10 +193,10 @@ def _write(
         made = paper(told, pictures)
         with writing(pdf):
             pdf.write_bytes(made)
-    for path, text in ((json_file, as_json), (junit, as_junit)):
-        if path is not None:
-            with writing(path):
-                path.write_text(text(told), "utf-8")
+    if junit is not None:
+        with writing(junit):
+            junit.write_text(as_junit(told), "utf-8")
+    return told
 
 
 def _pictures(acceptance: "Acceptance") -> list[str]:
@@ -200,25 +207,30 @@ def _pictures(acceptance: "Acceptance") -> list[str]:
     return [svg(taken) for taken in acceptance.taken]
 
 
-def _conclude(acceptance: "Acceptance") -> None:
-    """Say what came out, and leave with its code."""
+def _conclude(acceptance: "Acceptance", *, quiet: bool) -> None:
+    """Say what came out, on standard error where a document is on the other, and leave with its code."""
     from stimctl.bench.document import document, limits, shown
 
     told = document(acceptance, "", "")
-    click.echo(acceptance.verdict)
+    click.echo(acceptance.verdict, err=quiet)
     if acceptance.simulated:
-        click.echo("SIMULATED: no current flowed into anything real.")
+        click.echo("SIMULATED: no current flowed into anything real.", err=quiet)
     for capture in told["captures"]:
-        click.echo(f"\n{capture['file']}: {capture['form']}, {capture['rate_hz']:g} Hz, {capture['duration_s']:.3f} s")
+        click.echo(
+            f"\n{capture['file']}: {capture['form']}, {capture['rate_hz']:g} Hz, {capture['duration_s']:.3f} s",
+            err=quiet,
+        )
         for note in capture["notes"]:
-            click.echo(f"  note: {note}")
+            click.echo(f"  note: {note}", err=quiet)
         rows = [
             (row["where"], row["name"], shown(row) or row["reason"], row["unit"], limits(row), row["verdict"])
             for row in capture["rows"]
         ]
-        click.echo(table(("WHERE", "WHAT", "MEASURED (k = 2)", "UNIT", "LIMITS", "VERDICT"), rows))
+        click.echo(table(("WHERE", "WHAT", "MEASURED (k = 2)", "UNIT", "LIMITS", "VERDICT"), rows), err=quiet)
     if acceptance.instrument.assumed and not acceptance.simulated:
-        click.echo(f"\nAssumed, not declared: how good the {', the '.join(acceptance.instrument.assumed)} is.")
+        click.echo(
+            f"\nAssumed, not declared: how good the {', the '.join(acceptance.instrument.assumed)} is.", err=quiet
+        )
     if not acceptance.holds:
         raise click.exceptions.Exit(codes.UNMET)
     if not acceptance.whole:

@@ -4,8 +4,6 @@ from stimctl.cli import codes
 from stimctl.session.states import End
 from stimctl.session.view import SessionReport
 
-CODES = tuple(codes.MEANINGS)
-
 OF_END: dict[End, int] = {
     End.TIMER: codes.DONE,
     End.OPERATOR: codes.STOPPED,

@@ -29,7 +29,11 @@ _ALARMS = 4
 _ALARM_STYLE = {Priority.HIGH: "bold white on red", Priority.MEDIUM: "bold black on yellow", Priority.LOW: "bold"}
 # A wheel sends no arrows while the screen is ours; then as it was, where the terminal can tell.
 _WHEEL_OFF, _WHEEL_AS_BEFORE = "\x1b[?1007s\x1b[?1007l", "\x1b[?1007r"
-_BANNER_STYLE = {"SIMULATOR": "bold white on blue", "HARDWARE": "bold white on magenta"}
+_BANNER_STYLE = {
+    "SIMULATOR": "bold white on blue",
+    "HARDWARE": "bold white on magenta",
+    "REHEARSAL": "bold white on green",
+}
 
 
 def can_draw() -> bool:
@@ -86,6 +90,7 @@ class LiveScreen:
             self._progress(view),
             Text(""),
             self._channels(view, selected),
+            *(Text(f"! {line}", "bold yellow") for line in words.shortfalls(view)),
             Text(""),
             *(Text(f"! {flag}", "yellow") for flag in self._prescription.flags),
             *(Text(line, "dim") for line in words.needles(self._prescription)),
@@ -94,7 +99,7 @@ class LiveScreen:
         )
 
     def _head(self, view: SessionView) -> RenderableType:
-        what = words.banner(view)
+        what = words.banner(view, self._prescription)
         profile = self._prescription.profile
         line = Table.grid(expand=True)
         line.add_column()

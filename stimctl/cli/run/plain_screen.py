@@ -38,10 +38,13 @@ class PlainLines:
     def show(self, view: SessionView, events: Sequence[Any], selected: int) -> None:
         """Print what is new."""
         if view.identity is not None and not self._banner:
-            self._banner = words.banner(view)
+            self._banner = words.banner(view, self._prescription)
             profile = self._prescription.profile
             who = f"{view.identity.model} {view.identity.serial}, firmware {view.identity.firmware}"
             self._say(view.now_us, f"{self._banner}: {who}; {profile.title} ({profile.id} {profile.version})")
+            for flag in self._prescription.flags:
+                if flag.name == "reached":
+                    self._say(view.now_us, str(flag))
         self._waiting += events
         if not self._banner and view.end is None:
             return  # what it is comes before what it does
@@ -81,7 +84,7 @@ class PlainLines:
                 now = f"{ma_text(reading.applied_ua)} set of {ma_text(reading.target_ua)}"
             mark = " (keys)" if self._attended and channel == selected else ""
             parts.append(f"channel {channel}{mark}: {now}, {words.resistance(view, channel)}")
-        return "; ".join(parts)
+        return "; ".join([*parts, *words.shortfalls(view)])
 
     def _say(self, at_us: int, text: str) -> None:
         click.echo(f"{clock_text(max(0, at_us - self._began_us)):>6}  {text}", file=self._out)

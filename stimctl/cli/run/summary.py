@@ -18,6 +18,7 @@ from stimctl.units import charge_text, clock_text, hz_text, ma_text
 from stimctl.wire.codes import simulator_or_hardware
 
 _MISSING = "-"
+_REHEARSAL = "REHEARSAL, on a simulator: nobody was treated, and no current flowed into anything real"
 _NOTHING_ARMED = "never armed; nothing was delivered"
 # Ends that say nothing of what is at the port.
 _ASKED_FOR = frozenset({End.OPERATOR, End.SIGNAL, End.ELSEWHERE, End.INTERRUPTED})
@@ -51,15 +52,17 @@ def summary_text(prescription: Prescription, report: SessionReport, files: Saved
 
 def _facts(prescription: Prescription, report: SessionReport, files: SavedFiles) -> list[tuple[str, object]]:
     profile = prescription.profile
+    told = simulator_or_hardware(report.simulator, "not known: no device was identified")
     unreal = ": no current flowed into anything real" if report.simulator else ""
     rows: list[tuple[str, object]] = [
-        ("this was", simulator_or_hardware(report.simulator, "not known: no device was identified") + unreal),
+        ("this was", _REHEARSAL if prescription.rehearsal else told + unreal),
         ("profile", f"{profile.title} ({profile.id} {profile.version})"),
         ("ended", end_sentence(report.end, report.end_text)),
         *_advice(report, files),
         ("zero output", _zero(report)),
         ("stimulation", _stimulation(prescription, report)),
         ("on hold", clock_text(report.held_us)),
+        *_reached(report),
         *_compared(report),
         *_highest(report),
         *([("contradiction", report.agreement["contradiction"])] if report.agreement.get("contradiction") else []),
@@ -75,6 +78,20 @@ def _advice(report: SessionReport, files: SavedFiles) -> list[tuple[str, object]
     if report.simulator is not None or not files.native or report.end in _ASKED_FOR:
         return []
     return [("to try", "if it is a StimJim or a PulsePal, name it with --device")]
+
+
+def _reached(report: SessionReport) -> list[tuple[str, object]]:
+    """The amplitude that was reached beside the one asked for, by what was commanded."""
+    if not report.armed:
+        return []
+    rows: list[tuple[str, object]] = []
+    for channel, reached_ua in sorted(report.reached_ua.items()):
+        target_ua = report.targets_ua[channel]
+        if not target_ua and not reached_ua:
+            continue  # a titration that nobody raised
+        text = f"{ma_text(reached_ua)} reached, {ma_text(target_ua)} asked for"
+        rows.append((f"channel {channel}", f"{text}: NOT REACHED" if reached_ua < target_ua else text))
+    return rows
 
 
 def _compared(report: SessionReport) -> list[tuple[str, object]]:

@@ -1,7 +1,8 @@
 """The words that the live screen, the plain lines and the summary share."""
 
 from stimctl import limits
-from stimctl.prescription import Prescription
+from stimctl.ledger.heads import REHEARSAL
+from stimctl.prescription import PaperPrescription, Prescription
 from stimctl.session.states import ON_HOLD, STIMULATING, End, State
 from stimctl.session.view import SessionView
 from stimctl.units import US_PER_MS, charge_text, clock_text, hz_text, ma_text
@@ -21,8 +22,10 @@ STOP_HELP = "STOP: s, space, q or Esc"
 KEY_HELP = "+ raise   - lower   1-4 channel   h hold   Enter or r go on"
 
 
-def banner(view: SessionView) -> str:
-    """SIMULATOR or HARDWARE once the device has said it."""
+def banner(view: SessionView, prescription: Prescription) -> str:
+    """SIMULATOR or HARDWARE once the device has said it; a rehearsal is one from its beginning."""
+    if prescription.rehearsal:
+        return REHEARSAL
     return simulator_or_hardware(None if view.identity is None else view.identity.simulator, "CONNECTING")
 
 
@@ -43,6 +46,18 @@ def band(prescription: Prescription, status: Status | None) -> str:
         return now
     other = hz_text(segments[1 - status.segment].period_us)
     return f"{now}, {other} in {status.segment_left_us / 1e6:.1f} s"
+
+
+def shortfalls(view: SessionView) -> list[str]:
+    """A sentence for each channel whose target will not be reached in the time that is left."""
+    if view.state not in (State.RAMPING, State.RUNNING):
+        return []
+    return [
+        f"channel {channel}: {ma_text(coming_ua)} will be reached, not {ma_text(view.targets_ua[channel])}: "
+        "too little time is left"
+        for channel, coming_ua in sorted(view.will_reach_ua.items())
+        if coming_ua < view.targets_ua.get(channel, 0)
+    ]
 
 
 def time_left_us(prescription: Prescription, status: Status | None) -> int:
@@ -131,7 +146,7 @@ def charge_pc(reading: Channel | None) -> int:
     return 0 if reading is None else reading.charge_0_pc + reading.charge_1_pc
 
 
-def pair(prescription: Prescription, channel: int) -> str:
+def pair(prescription: PaperPrescription, channel: int) -> str:
     """The two ends of a channel, with the side said once where it is the same."""
     first, second = prescription.plan(channel).ends
     ends = f"{first} - {second}"
@@ -140,10 +155,27 @@ def pair(prescription: Prescription, channel: int) -> str:
     return ends
 
 
-def needles(prescription: Prescription) -> list[str]:
+def plan_lines(prescription: PaperPrescription) -> list[str]:
+    """What is going to be done, for a person to look at before it begins."""
+    rx = prescription
+    asked = "titrated from zero" if rx.titrate else None
+    head = f"{clock_text(rx.stimulation_us)} min of {rx.mode}, ceiling {ma_text(rx.ceiling_ua)}"
+    return [
+        head,
+        *(
+            f"channel {each.channel}: {pair(rx, each.channel)}, {asked or ma_text(each.amplitude_ua)}"
+            for each in rx.channels
+        ),
+        *needles(rx),
+    ]
+
+
+def needles(prescription: PaperPrescription) -> list[str]:
     """Charge density and k of each channel's declared needle, at the ceiling."""
     return [
-        f"channel {plan.channel} at the ceiling: {prescription.density(plan.channel):.1f} uC/cm2, "
+        f"channel {plan.channel}: a load has no needle; charge density and k are not computed"
+        if plan.needle is None
+        else f"channel {plan.channel} at the ceiling: {prescription.density(plan.channel):.1f} uC/cm2, "
         f"k {prescription.shannon_k(plan.channel):.2f}, {prescription.rms_ma_per_cm2(plan.channel):.1f} mA/cm2 rms "
         f"({plan.needle.diameter_um / 1000:.2f} x {plan.needle.inserted_um / 1000:g} mm)"
         for plan in prescription.channels

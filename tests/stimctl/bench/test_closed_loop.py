@@ -18,19 +18,19 @@ PROGRAM = WireProgram(
 )
 
 
-def judged(path: Path, *options: str, out: Path | None = None) -> Result:
+def judged(path: Path, *options: str) -> Result:
     arguments = ["bench", "accept", "--capture", str(path), "--load", "1000", "--profile", "bench-2-100hz"]
     arguments += ["--amplitude-ma", str(AMPLITUDE_UA / 1_000), *options]
-    return CliRunner().invoke(main, [*arguments, *(("--json", str(out)) if out else ())])
+    return CliRunner().invoke(main, [*arguments, "--json"])
 
 
 def test_the_simulator_holds_in_all(tmp_path: Path) -> None:
     record = recorded(tmp_path / "load", PROGRAM, 20)
-    result = judged(record.path, "--stop-at", str(record.stop_at_s), out=tmp_path / "j.json")
+    result = judged(record.path, "--stop-at", str(record.stop_at_s))
     assert result.exit_code == codes.DONE, result.output
-    assert result.output.startswith("HOLDS: all ")
-    assert "SIMULATED" in result.output
-    told = json.loads((tmp_path / "j.json").read_text())
+    assert result.stderr.startswith("HOLDS: all ")
+    assert "SIMULATED" in result.stderr
+    told = json.loads(result.stdout)
     assert told["simulated"] is True
     rows = {(row["where"], row["name"]): row for row in told["captures"][0]["rows"]}
     assert rows["ch1, 2 Hz", "amplitude, median"]["value"] == pytest.approx(AMPLITUDE_UA, rel=0.03)
@@ -42,9 +42,9 @@ def test_the_simulator_holds_in_all(tmp_path: Path) -> None:
 def test_a_device_that_lies_is_named(name: str, tmp_path: Path) -> None:
     make, figure = LYING[name]
     record = recorded(tmp_path / "load", PROGRAM, 20, make)
-    result = judged(record.path, "--stop-at", str(record.stop_at_s), out=tmp_path / "j.json")
+    result = judged(record.path, "--stop-at", str(record.stop_at_s))
     assert result.exit_code == codes.UNMET, result.output
-    told = json.loads((tmp_path / "j.json").read_text())
+    told = json.loads(result.stdout)
     failed = {row["name"] for row in told["captures"][0]["rows"] if row["verdict"] == "fails"}
     assert figure in failed, result.output
     if name == "simultaneous channels":

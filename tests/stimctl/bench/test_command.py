@@ -67,10 +67,12 @@ def test_one_command_from_a_csv_to_a_verdict(files: Path) -> None:
 
 def test_with_a_reference_all_is_measured_and_written(files: Path) -> None:
     pytest.importorskip("typst", reason="typst is not installed: no PDF can be made")
-    out = [text for kind in ("html", "pdf", "json", "junit") for text in (f"--{kind}", f"r.{kind}")]
-    result = accept(*GOOD, "--amplitude-ma", "1", "--reference", "off.csv", "--needle", "0.30x30", *out)
+    out = [text for kind in ("html", "pdf", "junit") for text in (f"--{kind}", f"r.{kind}")]
+    result = accept(*GOOD, "--amplitude-ma", "1", "--reference", "off.csv", "--needle", "0.30x30", *out, "--json")
     assert result.exit_code == codes.DONE, result.output
-    told = json.loads(Path("r.json").read_text("utf-8"))
+    assert result.stdout.isascii()
+    assert result.stderr.startswith("HOLDS")
+    told = json.loads(result.stdout)
     rows = {(row["where"], row["name"]): row for row in told["captures"][0]["rows"]}
     for (where, name), true in {
         ("CH1, 2 Hz", "amplitude, median"): 1_000, ("CH1, 100 Hz", "amplitude, median"): 1_000,
@@ -127,8 +129,8 @@ def test_three_loads_make_the_sheet(files: Path) -> None:
     two = saved("b.npz", on_bench(train(2.0), Bench(rate_hz=RATE_HZ, noise_v=0.004)))
     ten = saved("c.npz", on_bench(train(10.0), Bench(rate_hz=RATE_HZ, noise_v=0.02)))
     loads = ("--capture", two, "--load", "2000", "--capture", ten, "--load", "10000")
-    accept(*GOOD, *loads, "--amplitude-ma", "1", "--needle", "0.30x30", "--json", "r.json")
-    sheet = json.loads(Path("r.json").read_text("utf-8"))["sheet"]
+    result = accept(*GOOD, *loads, "--amplitude-ma", "1", "--needle", "0.30x30", "--json")
+    sheet = json.loads(result.stdout)["sheet"]
     assert sheet["loads_ohm"] == [500, 2_000, 10_000]
     volts = next(line for line in sheet["figures"] if line["name"] == "maximum voltage")
     assert [figure["value"] for figure in volts["figures"]] == pytest.approx([0.5, 2.0, 10.0], rel=0.05)

@@ -14,6 +14,7 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="stimctl"))
     monkeypatch.setenv("STIMCTL_DATA", str(folder / "data"))
     monkeypatch.setenv("STIMCTL_RUN", str(folder / "run"))
+    monkeypatch.setenv("STIMCTL_STATE", str(folder / "state"))
     monkeypatch.delenv("STIMCTL_PROFILES", raising=False)
     yield folder / "data"
     shutil.rmtree(folder)

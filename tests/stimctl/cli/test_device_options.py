@@ -77,3 +77,48 @@ def test_what_does_not_go_together_is_a_sentence(options: list[str], said: str) 
     result = CliRunner().invoke(main, ["info", *options])
     assert result.exit_code == codes.INVALID
     assert said in result.output + str(result.exception)
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "stimctl.toml").write_text(
+        '[devices.shelf]\nport = "sim://?device=stimjim&dialect=b"\nkind = "stimjim"\n'
+    )
+
+
+def model(*options: str, **environment: str) -> str:
+    result = CliRunner(env=environment).invoke(main, ["info", *options, "--json"])
+    assert result.exit_code == codes.DONE, result.output
+    return str(json.loads(result.stdout)["model"])
+
+
+def test_a_name_stands_for_port_and_kind(shelf: None) -> None:
+    assert model("--device", "shelf") == "StimJim dialect B"
+
+
+def test_what_is_typed_counts_more_than_the_name_and_the_name_more_than_the_environment(shelf: None) -> None:
+    assert model("--device", "shelf", "--port", "sim://?device=stimjim&dialect=c") == "StimJim dialect C"
+    assert model("--device", "shelf", STIMCTL_PORT="sim://") == "StimJim dialect B"
+    assert model(STIMCTL_PORT="sim://") == "stimctl simulator"
+    assert model(STIMCTL_DEVICE="shelf") == "StimJim dialect B"
+
+
+def test_without_a_port_it_says_what_there_is(shelf: None) -> None:
+    result = CliRunner().invoke(main, ["info"])
+    assert result.exit_code == codes.USAGE
+    assert "--device shelf" in result.stderr
+    assert "--port sim://" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("sim://?device=stimjim", "StimJim dialect A"),
+        ("sim://?device=stimjim&dialect=b", "StimJim dialect B"),
+        ("sim://?device=pulsepal", "PulsePal with an isolator of 1 mA/V"),
+        ("sim://?device=pulsepal&isolator=10", "PulsePal with an isolator of 10 mA/V"),
+    ],
+)
+def test_a_simulators_url_says_what_it_is(url: str, found: str) -> None:
+    assert found in CliRunner().invoke(main, ["info", "--port", url]).output

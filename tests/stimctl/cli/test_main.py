@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -59,6 +60,9 @@ def test_every_commands_help_shows_an_example_and_its_exit_codes(path: str) -> N
 WITHOUT_JSON = {
     "preview": "draws; `profile show --json` and `run --json` have the figures",
     "profile new": "writes a file in TOML",
+    "prescription new": "writes a file in TOML",
+    "prescription check": "says good or what is wrong, file by file",
+    "prescription from-log": "writes a file in TOML",
     "scenario show": "prints a file in TOML",
     "scenario check": "says good or what is wrong, file by file",
     "log export": "has formats, JSON among them",
@@ -89,6 +93,10 @@ SAYING_JSON = [
     "profile show low-back-pain",
     f"profile check {packaged_folder() / 'low-back-pain.toml'}",
     f"run bench-2hz --port sim:// --prescription {EXAMPLES / 'bench-2hz.toml'}",
+    f"prescription show {EXAMPLES / 'bench-2hz.toml'}",
+    "bench run --port sim:// --ohm 1000 --seconds 20",
+    "bench sweep width --port sim:// --ohm 1000 --at 100us --at 0.2ms --seconds 1",
+    "bench accept --capture CAPTURE --load 500 --profile bench-100hz",
     "stop",
     "log list",
     "log show latest",
@@ -102,12 +110,22 @@ SAYING_JSON = [
 ]
 
 
+def pulses_file(folder: Path) -> str:
+    """A second of pulses of 1 mA at 100 Hz over 500 ohm, as an oscilloscope would have taken them."""
+    volts = np.zeros(100_000)
+    for start in range(500, 100_000, 1_000):
+        volts[start : start + 20], volts[start + 20 : start + 40] = 0.5, -0.5
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez(folder / "pulses.npz", ch1=volts, rate_hz=100_000.0)
+    return str(folder / "pulses.npz")
+
+
 @pytest.mark.parametrize("words", SAYING_JSON)
 def test_one_document_alone_is_on_standard_output(words: str, home: Path) -> None:
     if words.startswith("log"):
         session = f"run bench-2hz --port sim:// --prescription {EXAMPLES / 'bench-2hz.toml'}"
         assert CliRunner().invoke(main, session.split()).exit_code == 0
-    result = CliRunner().invoke(main, [*words.split(), "--json"])
+    result = CliRunner().invoke(main, [*words.replace("CAPTURE", pulses_file(home)).split(), "--json"])
     assert result.stdout.isascii()
     json.loads(result.stdout)
 

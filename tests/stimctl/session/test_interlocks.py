@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from stimctl.errors import WrongDevice
+from stimctl.errors import Unsafe, WrongDevice
 from stimctl.prescription import Subject
 from stimctl.session.interlocks import check_device
 from stimctl.stimulators.base import Identity
@@ -55,3 +55,18 @@ def test_a_person_is_told_each_thing_that_is_missing() -> None:
     said = [MISSING[Capability.WATCHDOG], MISSING[Capability.HOLDS_LIMITS]]
     assert all(re.search(re.escape(words), told) for words in said)
     assert told.count("; ") == 1
+
+
+@pytest.mark.parametrize("subject", [Subject.PERSON, Subject.ANIMAL])
+def test_a_rehearsal_is_on_a_simulator_and_on_nothing_else(subject: Subject) -> None:
+    rehearsal = forged(prescription(), subject=subject, rehearsal=True)
+    check_device(rehearsal, IDENTITY)
+    with pytest.raises(WrongDevice, match=r"session is a rehearsal, but .* says that it is HARDWARE"):
+        check_device(rehearsal, HARDWARE)
+    with pytest.raises(WrongDevice, match="no watchdog"):
+        check_device(rehearsal, replace(IDENTITY, watchdog_ms=0))
+
+
+def test_only_a_living_subjects_session_is_rehearsed() -> None:
+    with pytest.raises(Unsafe, match="only a session of a person or of an animal is rehearsed"):
+        replace(prescription(), rehearsal=True)

@@ -60,7 +60,8 @@ def test_a_twenty_minute_session_ends_with_its_dose_and_where_it_is_kept(home: P
 def test_lines_say_what_it_is_before_what_it_does(tmp_path: Path) -> None:
     lines = run("bench-2-100hz", "--port", "sim://", "--prescription", short(tmp_path)).output.splitlines()
     assert "SIMULATOR" in lines[0]
-    told = [line.split(maxsplit=1)[1] for line in lines[1:7]]
+    assert "1.13 mA will be reached, not 2.00 mA" in lines[1]
+    told = [line.split(maxsplit=1)[1] for line in lines[2:8]]
     assert told == ["identified", "loaded", "self-tested", "impedance check", "checked", "armed"]
 
 

@@ -13,6 +13,7 @@ from stimctl.session.view import Alarm, OperatorMessage, Priority, SessionView, 
 from stimctl.stimulators.discovery import identify
 from stimctl.wire.codec import Channel, Impedance, Status
 from stimctl.wire.codes import ChannelFlag, DeviceState
+from tests.stimctl.session.world import forged
 
 STATUS = Status(
     device_time_us=300_000_000, boot_id=1, state=DeviceState.RUNNING, segment=1, end_reason=0, zero=0, active_mask=3,
@@ -151,3 +152,16 @@ def test_the_end_and_its_reason(prescription: Prescription, view: SessionView) -
     assert "stopping (over-current)" in "\n".join(
         shown(prescription, replace(view, state=State.STOPPING, end=End.OVER_CURRENT))
     )
+
+
+def test_what_will_not_be_reached_is_said_while_it_can_be_helped(prescription: Prescription, view: SessionView) -> None:
+    said = "! channel 2: 0.90 mA will be reached, not 1.50 mA: too little time is left"
+    assert said in shown(prescription, replace(view, will_reach_ua={1: 1_500, 2: 900}))
+    assert said not in shown(prescription, replace(view, will_reach_ua={1: 1_500, 2: 1_500}))
+    assert said not in shown(prescription, replace(view, will_reach_ua={1: 1_500, 2: 900}, state=State.HELD))
+
+
+def test_a_rehearsal_is_one_from_the_first_line(prescription: Prescription, view: SessionView) -> None:
+    rehearsal = forged(prescription, rehearsal=True)
+    assert shown(rehearsal, view)[0].split()[0] == "REHEARSAL"
+    assert shown(rehearsal, replace(view, identity=None))[0].split()[0] == "REHEARSAL"

@@ -98,3 +98,17 @@ def test_the_page_tells_the_whole_course(home: Path, tmp_path: Path) -> None:
     assert told[1].startswith("stop tried before any lead was on: zero measured")
     assert [line.split()[0] for line in told[2:]] == ["armed", "impedance", "armed", "started", "stop", "ended"]
     assert told[-1] == "ended timer"
+
+
+def test_what_was_reached_stands_beside_what_was_asked(home: Path, tmp_path: Path) -> None:
+    file = short(tmp_path, seconds="seconds = 5", amplitude_ma="amplitude_ma = 2.0")
+    shown = run("bench-2-100hz", "--port", "sim://", "--prescription", file).output
+    assert "channel 1    0.73 mA reached, 2.00 mA asked for: NOT REACHED" in shown
+    assert "channel 1: 0.73 mA will be reached, not 2.00 mA" in shown
+    assert "NOT REACHED" not in run("low-back-pain", "--port", "sim://", "--prescription", BACK).output
+    with Ledger(home / "ledger.sqlite", read_only=True) as ledger:
+        closed = [entry.body for entry in ledger.entries() if entry.kind == "closed"]
+    assert [(each["targets_ua"], each["reached_ua"]) for each in closed] == [
+        ({"1": 2_000}, {"1": 732}),
+        ({"1": 1_500}, {"1": 1_500}),
+    ]

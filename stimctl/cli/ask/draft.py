@@ -1,0 +1,86 @@
+"""Answers of a session that has not come to be: kept for its next start, in a file that only its owner can read.
+
+They are written after each answer, so that no end of the program loses them, and removed once a session was armed. What
+is true of one moment (screening, scores) is never among them: it is asked anew (docs/decisions/0012-questions.md).
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from stimctl.errors import StimctlError
+from stimctl.lock_file import private_folder
+from stimctl.user_folder import user_folder
+
+_VARIABLE = "STIMCTL_STATE"
+
+
+def state_folder() -> Path:
+    """Where drafts are: STIMCTL_STATE, or this user's folder for state. Raises `Misuse` where there is none."""
+    chosen = os.environ.get(_VARIABLE)
+    return Path(chosen) if chosen else user_folder("state", _VARIABLE)
+
+
+@dataclass(frozen=True, slots=True)
+class DraftAnswers:
+    """What was left, and when."""
+
+    answers: Mapping[str, str]
+    saved: datetime
+
+
+class Draft:
+    """The draft for one profile, or for its rehearsals."""
+
+    def __init__(self, profile_id: str, *, rehearsal: bool = False) -> None:
+        self._name = f"draft-{'rehearsal-' if rehearsal else ''}{profile_id}.json"
+        self._failed = False
+
+    @property
+    def path(self) -> Path:
+        """Its file. Raises `Misuse`."""
+        return state_folder() / self._name
+
+    def load(self) -> DraftAnswers | None:
+        """What was left, if anything is; what is no draft counts as none."""
+        try:
+            document = json.loads(self.path.read_text("utf-8"))
+            answers = {str(name): str(answer) for name, answer in document["answers"].items()}
+            return DraftAnswers(answers, datetime.fromisoformat(document["saved_utc"])) if answers else None
+        except (OSError, StimctlError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return None
+
+    def save(self, answers: Mapping[str, str]) -> None:
+        """Keep these. Where that cannot be it is said once, and the asking goes on."""
+        if self._failed:
+            return
+        document = {"saved_utc": datetime.now(UTC).isoformat(timespec="seconds"), "answers": dict(answers)}
+        try:
+            path = self.path
+            private_folder(path.parent)
+            _replace(path, json.dumps(document).encode())
+        except (OSError, StimctlError) as fault:
+            self._failed = True
+            click.echo(f"  (These answers cannot be saved for another start: {fault})", err=True)
+
+    def remove(self) -> None:
+        """The session came to be, or nobody wants them."""
+        try:
+            self.path.unlink(missing_ok=True)
+        except (OSError, StimctlError) as fault:
+            click.echo(f"The draft of these answers cannot be removed: {fault}", err=True)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Never half a file, and never one that others can read."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.unlink(missing_ok=True)
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    beside.replace(path)

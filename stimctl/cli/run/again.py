@@ -1,0 +1,72 @@
+"""What the log knows of earlier sessions: the prescription to give again, and when a person was last treated."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from stimctl.cli.ask.screening import LastSession
+from stimctl.errors import LogFault, Misuse
+from stimctl.ledger import Ledger, ledger_path
+from stimctl.ledger.reading import Entry
+from stimctl.prescription import values_of
+
+
+def _opened() -> Iterator[tuple[Ledger, Entry]]:
+    """The first entry of each session of this machine's log, newest first; none where there is no log yet."""
+    path = ledger_path()
+    if not path.exists():
+        return
+    with Ledger(path, read_only=True) as ledger:
+        for entry in ledger.opened_newest_first():
+            yield ledger, entry
+
+
+def last_session(pseudonym: str, *, rehearsal: bool) -> LastSession:
+    """When this person's last session that was armed began, by the log: simulated ones count in a rehearsal only.
+
+    Raises `LogFault`: a log that cannot be read is no log without the person.
+    """
+    began = None
+    for ledger, entry in _opened():
+        body = entry.body
+        real = body.get("simulator") is False or (rehearsal and _rehearsed(body))
+        if body.get("pseudonym") == pseudonym and real and ledger.armed(entry.session_id):
+            began = datetime.fromisoformat(entry.utc.replace("Z", "+00:00"))
+            break
+    return LastSession(began, datetime.now(UTC))
+
+
+def earlier_values(name: str, profile_id: str | None, *, rehearsal: bool) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    """The prescription of the newest session of `name`, a pseudonym or a session's id; of any, where it is empty.
+
+    With it the profile that it followed: id, version, hash. Raises `Misuse` where there is none.
+    """
+    for _, entry in _opened():
+        body = entry.body
+        fits = not name or body.get("pseudonym") == name or entry.session_id == name
+        if fits and profile_id in (None, _profile_id(body)) and _rehearsed(body) == rehearsal:
+            values = values_of(body.get("prescription") or {})
+            return values, body["prescription"]["profile"]
+    who = f" of {name!r}" if name else ""
+    what = f" with {profile_id}" if profile_id else ""
+    kind = "rehearsal" if rehearsal else "session"
+    raise Misuse(f"the log holds no {kind}{who}{what} to run again; `stimctl log list` shows what there is")
+
+
+def values_in_log(name: str) -> dict[str, Any]:
+    """The prescription of one session, by its id or what means one. Raises `Misuse`, `LogFault`."""
+    path = ledger_path()
+    if not path.exists():
+        raise LogFault(f"there is no ledger at {path} yet")
+    with Ledger(path, read_only=True) as ledger:
+        summary = ledger.summary(ledger.resolve(name))
+    return values_of(summary.prescription)
+
+
+def _profile_id(body: Mapping[str, Any]) -> str | None:
+    found = (body.get("profile") or {}).get("id")
+    return None if found is None else str(found)
+
+
+def _rehearsed(body: Mapping[str, Any]) -> bool:
+    return bool((body.get("prescription") or {}).get("rehearsal"))

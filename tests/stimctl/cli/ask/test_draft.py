@@ -1,0 +1,61 @@
+"""Answers that were not used are there at the next start, for their owner alone."""
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from stimctl.cli.ask.draft import Draft, state_folder
+
+
+def test_a_draft_is_saved_read_and_removed() -> None:
+    draft = Draft("low-back-pain")
+    assert draft.load() is None
+    draft.save({"operator": "Dr. O."})
+    draft.save({"operator": "Dr. O.", "minutes": "20"})
+    left = Draft("low-back-pain").load()
+    assert left is not None
+    assert left.answers == {"operator": "Dr. O.", "minutes": "20"}
+    assert Draft("low-back-pain", rehearsal=True).load() is None
+    assert Draft("bench-2hz").load() is None
+    assert [each.name for each in state_folder().iterdir()] == [draft.path.name]
+    draft.remove()
+    assert draft.load() is None
+    draft.remove()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+def test_only_its_owner_reads_it() -> None:
+    before = os.umask(0)
+    try:
+        draft = Draft("low-back-pain")
+        draft.save({"pseudonym": "P-17"})
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(draft.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(draft.path.parent.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"{}", b'{"answers": 3}', b"\xff\xfe", json.dumps({"answers": {"a": "b"}}).encode()]
+)
+def test_what_is_no_draft_counts_as_none(content: bytes) -> None:
+    draft = Draft("low-back-pain")
+    draft.save({"a": "b"})
+    draft.path.write_bytes(content)
+    assert draft.load() is None
+
+
+def test_a_folder_that_cannot_be_written_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("STIMCTL_STATE", str(tmp_path / "file" / "state"))
+    draft = Draft("low-back-pain")
+    draft.save({"a": "b"})
+    draft.save({"a": "c"})
+    assert capsys.readouterr().err.count("cannot be saved") == 1
+    draft.remove()
+    assert draft.load() is None

@@ -1,0 +1,67 @@
+"""`stimctl bench sweep`: a table and a CSV of what was asked, applied and measured at each step."""
+
+import csv
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from stimctl.cli import codes, main
+
+LOAD = ("--ohm", "1000", "--seconds", "2s")
+
+
+def sweep(quantity: str, *options: str, url: str = "sim://") -> Result:
+    return CliRunner(env={"COLUMNS": "200"}).invoke(main, ["bench", "sweep", quantity, "--port", url, *LOAD, *options])
+
+
+def rows(file: Path) -> list[dict[str, str]]:
+    with file.open(newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def test_amplitude_in_even_steps(tmp_path: Path) -> None:
+    file = tmp_path / "s.csv"
+    result = sweep("amplitude", "--from", "0.5mA", "--to", "2mA", "--steps", "3", "--csv", str(file))
+    assert result.exit_code == codes.DONE, result.output
+    found = rows(file)
+    assert [row["asked_ua"] for row in found] == [row["applied_ua"] for row in found] == ["500", "1250", "2000"]
+    for row in found:
+        assert int(row["measured_ua"]) == pytest.approx(int(row["asked_ua"]), rel=0.01)
+        assert int(row["ohm"]) == pytest.approx(1_000, rel=0.02)
+    assert len(result.stdout.splitlines()) == 4  # the table alone; progress goes to standard error
+
+
+@pytest.mark.parametrize(
+    ("quantity", "steps", "column", "values"),
+    [
+        ("width", ("--at", "100us", "--at", "0.35ms"), "width_us", ["100", "350"]),
+        ("frequency", ("--at", "2Hz", "--at", "33.3"), "period_us", ["500000", "30030"]),
+        ("frequency", ("--from", "50", "--to", "100", "--steps", "2"), "period_us", ["20000", "10000"]),
+    ],
+)
+def test_width_and_frequency(
+    quantity: str, steps: tuple[str, ...], column: str, values: list[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "s.csv"
+    assert sweep(quantity, *steps, "--csv", str(file)).exit_code == codes.DONE
+    assert [row[column] for row in rows(file)] == values
+    assert {row["end"] for row in rows(file)} == {"timer"}
+
+
+def test_a_step_beyond_a_limit_is_refused_before_the_first() -> None:
+    result = sweep("width", "--at", "200us", "--at", "700us", url="/dev/not-there")
+    assert result.exit_code == codes.UNSAFE
+    assert "700" in result.output
+
+
+@pytest.mark.parametrize("options", [(), ("--from", "1mA"), ("--at", "1mA", "--from", "1mA", "--to", "2mA")])
+def test_steps_that_are_not_said(options: tuple[str, ...]) -> None:
+    assert sweep("amplitude", *options).exit_code == codes.USAGE
+
+
+def test_what_there_is_by_a_bad_end_is_kept(tmp_path: Path) -> None:
+    file = tmp_path / "s.csv"
+    result = sweep("amplitude", "--at", "1mA", "--at", "2mA", "--csv", str(file), url="sim://?load=open")
+    assert result.exit_code == codes.ENDED_EARLY
+    assert [row["end"] for row in rows(file)] == ["contact"]

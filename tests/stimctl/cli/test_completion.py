@@ -1,0 +1,52 @@
+"""What a shell completes: commands, profiles, devices and session ids, asked as bash asks."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from stimctl.cli import codes, main
+
+STIMCTL = str(Path(sys.executable).with_name("stimctl"))
+
+
+def completed(words: str, folder: Path) -> list[str]:
+    count = len(words.split(" ")) - 1
+    asked = {"COMP_WORDS": words, "COMP_CWORD": str(count), "_STIMCTL_COMPLETE": "bash_complete"}
+    done = subprocess.run(
+        [STIMCTL], env={**os.environ, **asked}, cwd=folder, capture_output=True, text=True, check=True
+    )
+    return [line.partition(",")[2] for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("words", "among"),
+    [
+        ("stimctl be", {"bench"}),
+        ("stimctl bench ", {"run", "sweep", "accept"}),
+        ("stimctl run bench-2", {"bench-2hz", "bench-2-100hz"}),
+        ("stimctl bench run --device ", {"native", "stimjim", "pulsepal", "auto", "shelf"}),
+        ("stimctl info --port si", {"sim://"}),
+    ],
+)
+def test_words_are_completed(words: str, among: set[str], tmp_path: Path) -> None:
+    (tmp_path / "stimctl.toml").write_text('[devices.shelf]\nport = "sim://"\n')
+    assert among <= set(completed(words, tmp_path))
+
+
+def test_the_newest_session_comes_first(home: Path, tmp_path: Path) -> None:
+    run = ["bench", "run", "--port", "sim://", "--ohm", "1000", "--seconds", "20"]
+    assert CliRunner().invoke(main, run).exit_code == codes.DONE
+    assert CliRunner().invoke(main, run).exit_code == codes.DONE
+    latest, *ids = completed("stimctl log show ", tmp_path)
+    assert latest == "latest"
+    assert ids == sorted(ids, reverse=True)
+    assert len(ids) == 2
+
+
+def test_a_wrong_file_completes_nothing_and_breaks_nothing(tmp_path: Path) -> None:
+    (tmp_path / "stimctl.toml").write_text("[")
+    assert completed("stimctl info --device n", tmp_path) == ["native"]

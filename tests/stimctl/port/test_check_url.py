@@ -1,0 +1,32 @@
+"""What is wrong with a URL is known before anything is opened."""
+
+import pytest
+
+from stimctl.errors import Misuse
+from stimctl.port import check_url
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["sim://", "sim://?pace=real&seed=2", "/dev/ttyUSB0", "/dev/ttyUSB0?dtr=off", "COM3", "socket://localhost:7000"],
+)
+def test_a_good_url_passes_whether_or_not_anything_is_there(url: str) -> None:
+    check_url(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("sim://?x=1", "no option 'x'"),
+        ("sim://?pace=fast", "pace"),
+        ("sim://?seed=1&seed=2", "given twice"),
+        ("sim://?load=odd", "odd"),
+        ("/dev/ttyUSB0?dtr=maybe", "dtr=on, dtr=off"),
+        ("socket://localhost", "name a host and its TCP port"),
+        ("nothing://x", "nothing"),
+    ],
+)
+def test_a_bad_one_is_a_sentence(url: str, sentence: str) -> None:
+    with pytest.raises(Misuse) as refused:
+        check_url(url)
+    assert sentence in str(refused.value)
