@@ -7,6 +7,8 @@
 # make accuracy        how far off the bench's measurements are, over a grid of rates and noise: docs/accuracy.md, minutes
 # make byte-paced      the suite against a simulator behind a UART of 115 200 baud, pty and TCP: real time, 20 minutes
 # make versions        the quick tests and a session with the lowest and the newest of every dependency, on each Python here
+# make docs    the documents as a site, with every link followed: build/site
+# make pictures        docs/pictures from the real thing; needs Chromium (Debian: apt-get install chromium), minutes
 # make firmware    the firmware in C: for this machine, for the chip, and the emulator of that chip
 # make clean   remove what the above made
 #
@@ -29,7 +31,7 @@ BENCH_OPTIONS ?= --write-page
 # How long `make agree` runs.
 AGREE_OPTIONS ?= --examples 20000
 
-.PHONY: run test lint agree bench certificate accuracy byte-paced versions firmware firmware-page clean
+.PHONY: run test lint agree bench certificate accuracy byte-paced versions firmware firmware-page docs pictures clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
@@ -71,6 +73,12 @@ byte-paced: $(VENV)/.installed-dev
 versions: $(VENV)/.installed-dev
 	.ci/versions lowest
 	.ci/versions newest
+
+docs: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.docs.site
+
+pictures: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.docs.pictures
 
 # Needs: apt-get install gcc gcc-avr avr-libc libsimavr-dev libelf-dev
 firmware:

@@ -104,6 +104,9 @@ def test_a_device_that_goes_while_the_questions_are_asked_ends_them(home: Path, 
         terminal.wait_for(r"SIMULATOR: stimctl simulator SIM-00000001")
         answered(terminal, ON_SIMULATOR[:1])
         terminal.wait_for("Pseudonym.*: ")
+        taken = CliRunner().invoke(main, ["info", "--port", str(link)])  # nobody else takes it meanwhile
+        assert taken.exit_code == codes.LINE
+        assert "another program" in taken.stderr
         process.kill()
         process.wait()
         terminal.watch(0.5)

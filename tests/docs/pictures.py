@@ -1,0 +1,101 @@
+"""The pictures of the documents, made from the real thing: `make pictures`.
+
+    python -m tests.docs.pictures [plan] [live-screen] [conformance]      all, where none is named
+
+Each is what a command shows on the simulator. The live screen is a session on a real terminal, the report a page in
+Chromium, which has to be on the machine (Debian: apt-get install chromium).
+"""
+
+import io
+import re
+import subprocess
+import sys
+import tempfile
+from itertools import groupby
+from pathlib import Path
+
+import pyte
+from rich.console import Console
+from rich.text import Text
+
+from tests.stimctl.cli.terminal import STIMCTL, Terminal
+
+ROOT = Path(__file__).parents[2]
+PICTURES = ROOT / "docs" / "pictures"
+PRESCRIPTION = str(ROOT / "profiles" / "examples" / "low-back-pain.toml")
+COLUMNS, LINES = 100, 14
+_NAMES = {"brown": "yellow", "brightbrown": "bright_yellow"}  # as rich calls a terminal's colours
+
+
+def plan() -> None:
+    """A prescription's pulses, pattern and session, by `stimctl preview`."""
+    _stimctl("preview", "low-back-pain", "--prescription", PRESCRIPTION, "-o", str(PICTURES / "plan.png"))
+
+
+def live_screen() -> None:
+    """A session's screen at full amplitude, by `stimctl run` on a terminal."""
+    arguments = ("run", "low-back-pain", "--port", "sim://?pace=real&seed=1", "--prescription", PRESCRIPTION)
+    with (
+        tempfile.TemporaryDirectory() as home,
+        Terminal(*arguments, columns=COLUMNS, lines=LINES, environment={"STIMCTL_DATA": home}) as terminal,
+    ):
+        terminal.wait_for("connect the leads, then press Enter")
+        terminal.press("\r")
+        terminal.wait_for("press Enter to start the ramp")
+        terminal.watch(1.0)  # a key pressed before counts as held down
+        terminal.press("\r")
+        terminal.wait_for(r"1\.50 mA +1\.50 mA +1\.\d\d mA")
+        terminal.watch(6.0)
+        screen = pyte.Screen(COLUMNS, LINES)
+        pyte.Stream(screen).feed(terminal.shown)
+        terminal.press("q")
+        terminal.ended()
+    console = Console(width=COLUMNS, record=True, file=io.StringIO(), color_system="truecolor")
+    for number in range(LINES):
+        console.print(_line(screen, number), no_wrap=True)
+    drawn = console.export_svg(title="stimctl run low-back-pain", unique_id="live-screen")
+    # The letters are the reader's own: nothing is fetched to show them.
+    drawn = re.sub(r"@font-face \{.*?\}\s*", "", drawn, flags=re.DOTALL)
+    (PICTURES / "live-screen.svg").write_text("\n".join(map(str.rstrip, drawn.splitlines())) + "\n", "utf-8")
+
+
+def _line(screen: pyte.Screen, number: int) -> Text:
+    cells = [screen.buffer[number][column] for column in range(COLUMNS)]
+    runs = groupby(cells, key=lambda cell: cell._replace(data=""))
+    return Text.assemble(*(("".join(cell.data for cell in run), _style(like)) for like, run in runs))
+
+
+def _style(cell: pyte.screens.Char) -> str:
+    return f"{'bold ' * cell.bold}{'reverse ' * cell.reverse}{_colour(cell.fg)} on {_colour(cell.bg)}"
+
+
+def _colour(name: str) -> str:
+    name = _NAMES.get(name, name)
+    return f"#{name}" if re.fullmatch(r"[0-9a-f]{6}", name) else re.sub("^bright(?=[a-z])", "bright_", name)
+
+
+def conformance() -> None:
+    """The head of a report, by `stimctl conformance` and Chromium."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder, "report.html")
+        _stimctl("conformance", "--port", "sim://", "--html", str(report))
+        page(report, PICTURES / "conformance.png")
+
+
+def page(html: Path, picture: Path, width: int = 1000, height: int = 620) -> None:
+    """The head of a page as PNG."""
+    chromium = ("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars")
+    options = (f"--window-size={width},{height}", f"--screenshot={picture}", html.as_uri())
+    subprocess.run([*chromium, *options], check=True, stderr=subprocess.DEVNULL)
+
+
+def _stimctl(*arguments: str) -> None:
+    subprocess.run([*STIMCTL, *arguments], check=True, stdout=subprocess.DEVNULL)
+
+
+MADE = {"plan": plan, "live-screen": live_screen, "conformance": conformance}
+
+if __name__ == "__main__":
+    for wanted in sys.argv[1:] or MADE:
+        MADE[wanted]()
+        print(f"docs/pictures/{wanted}")
