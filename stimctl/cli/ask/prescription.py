@@ -101,12 +101,16 @@ class PrescriptionQuestions:
         if amplitude is not None:
             channel["amplitude_ma"] = form.ask(f"amplitude {number}", f"Amplitude, channel {number}", amplitude)
             channel["amplitude_ma"] /= UA_PER_MA
-        channel["needle"] = {
+        if subject is not Subject.DUMMY_LOAD:  # which has no needles
+            channel["needle"] = self._needle(form, number)
+        return channel
+
+    def _needle(self, form: Form, number: int) -> dict[str, Any]:
+        return {
             "diameter_mm": form.ask(f"diameter {number}", f"Needle diameter, channel {number}", _DIAMETER) / _UM_PER_MM,
             "inserted_mm": form.ask(f"inserted {number}", f"Inserted length, channel {number}", _INSERTED) / _UM_PER_MM,
             "coating": form.choose(f"coating {number}", f"Coating, channel {number}", [str(each) for each in Coating]),
         }
-        return channel
 
     def _pair(self, form: Form, number: int, subject: Subject) -> tuple[dict[str, Any], dict[str, Any]]:
         if subject is Subject.DUMMY_LOAD or self._profile.kind == "bench":
@@ -236,9 +240,11 @@ def answers_for(values: Mapping[str, Any], profile: Profile) -> dict[str, str]:
 
 
 def _channel_answers(channel: Mapping[str, Any], profile: Profile) -> dict[str, str]:
-    n, needle, ends = channel["channel"], channel["needle"], (channel["first"], channel["second"])
-    answers = {f"{name} {n}": f"{needle[f'{name}_mm']:g} mm" for name in ("diameter", "inserted")}
-    answers[f"coating {n}"] = needle["coating"]
+    n, ends = channel["channel"], (channel["first"], channel["second"])
+    answers = {}
+    if needle := channel.get("needle"):
+        answers |= {f"{name} {n}": f"{needle[f'{name}_mm']:g} mm" for name in ("diameter", "inserted")}
+        answers[f"coating {n}"] = needle["coating"]
     if "amplitude_ma" in channel:
         answers[f"amplitude {n}"] = f"{channel['amplitude_ma']:g} mA"
     pairs = profile.stimulation.pairs.value if profile.stimulation is not None else None

@@ -18,14 +18,23 @@ from tests.stimctl.session.world import S, prescription
 
 
 def test_silence_is_neither_a_simulator_nor_hardware() -> None:
-    shown = run("low-back-pain", "--port", "sim://?device=stimjim", "--prescription", BACK, code=codes.LINE).output
+    shown = run(
+        "low-back-pain",
+        "--port",
+        "sim://?device=stimjim",
+        "--device",
+        "native",
+        "--prescription",
+        BACK,
+        code=codes.LINE,
+    ).output
     assert "this was     not known: no device was identified" in shown
     assert "if it is a StimJim or a PulsePal, name it with --device" in shown
     assert "stimulation  0:00, never armed; nothing was delivered" in shown
     assert "could not be" not in shown
     assert "SIMULATOR" not in shown
     assert "log show" not in shown
-    arguments = ("--port", "sim://?device=stimjim", "--prescription", BACK, "--json")
+    arguments = ("--port", "sim://?device=stimjim", "--device", "native", "--prescription", BACK, "--json")
     document = json.loads(run("low-back-pain", *arguments, code=codes.LINE).stdout)
     assert (document["watermark"], document["session"]["armed"]) == ("UNKNOWN DEVICE", False)
 
