@@ -65,7 +65,7 @@ def test_the_command_says_the_same() -> None:
     for arguments, says in (
         (["--dialect", "a"], "belongs to device=stimjim"),
         (["--device", "stimjim", "--faults", "x"], "has no fault 'x'"),
-        (["--device", "stimjim", "--flash", "x"], "--flash is the native device's"),
+        (["--device", "stimjim", "--flash", "x"], "--flash belongs to the native device"),
         (["--device", "pulsepal", "--isolator", "-1"], "mA per volt"),
     ):
         result = CliRunner().invoke(sim, ["--tcp", "0", *arguments])

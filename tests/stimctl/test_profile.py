@@ -241,7 +241,7 @@ def test_a_wrong_or_doubled_file_refuses_its_own_id_and_no_other(tmp_path: Path)
 
 
 def test_a_folder_that_is_named_has_to_be_there(tmp_path: Path) -> None:
-    with pytest.raises(InputInvalid, match="is no folder"):
+    with pytest.raises(InputInvalid, match="is not a folder"):
         load_profiles(tmp_path / "nowhere")
 
 

@@ -104,7 +104,7 @@ def test_a_name_is_all_that_is_needed() -> None:
         ('"TIMER", ', '"TIME", ', "line 21: expect.ends[0] is 'TIME': must be one of TIMER, OPERATOR, "),
         ("stop_to_zero =", "stop_zero =", "line 23: expect.within_ms.stop_zero is 1.5: times are fault_to_zero, "),
         ("zero_confirmed = true", 'zero_confirmed = "yes"', "line 22: expect.zero_confirmed is 'yes': must be true or"),
-        ("[expect]", "[expect", "line 20: syntax: is not TOML"),
+        ("[expect]", "[expect", "line 20: syntax: '[expect' is not TOML"),
     ],
 )  # fmt: skip
 def test_a_wrong_file_says_where_and_what(tmp_path: Path, was: str, now: str, said: str) -> None:
