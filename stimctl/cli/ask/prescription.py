@@ -241,7 +241,7 @@ def answers_for(values: Mapping[str, Any], profile: Profile) -> dict[str, str]:
 
 def _channel_answers(channel: Mapping[str, Any], profile: Profile) -> dict[str, str]:
     n, ends = channel["channel"], (channel["first"], channel["second"])
-    answers = {}
+    answers: dict[str, str] = {}
     if needle := channel.get("needle"):
         answers |= {f"{name} {n}": f"{needle[f'{name}_mm']:g} mm" for name in ("diameter", "inserted")}
         answers[f"coating {n}"] = needle["coating"]
