@@ -297,11 +297,7 @@ def test_at_most_three_channels_and_each_once() -> None:
     ]
     made(channels=plans[:3], clinician=clinician)
     assert "channels" in refused(channels=plans, clinician=clinician)
-<<<<<<< HEAD
     assert "each channel may be named only once" in refused(channels=[plans[0], {**plans[1], "channel": 1}])
-=======
-    assert "named only once" in refused(channels=[plans[0], {**plans[1], "channel": 1}])
->>>>>>> map
 
 
 def profile_with(tmp_path: Path, old: str, new: str) -> dict[str, Profile]:

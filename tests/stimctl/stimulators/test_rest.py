@@ -36,14 +36,14 @@ TRAIN = b"S%d,1,1,10000,3000000;2000,0,200;-2000,0,200\n"
 
 def what_it_gives(device: Any, now_us: int) -> int:
     """Pulses when everything that could set it going does: each start, each edge."""
-    before = device.board.outlets[0]._recorder.pulses(1)
+    before = device.board.analog_outputs[0]._recorder.pulses(1)
     for index in range(4):
         device.receive(b"T%d\nU%d\n" % (index, index), now_us)
     for line in (0, 1):
         device.ttl(line, True, now_us + 1_000)
     device.advance(now_us + 10 * S)
     device.flush()
-    return int(device.board.outlets[0]._recorder.pulses(1) - before)
+    return int(device.board.analog_outputs[0]._recorder.pulses(1) - before)
 
 
 @pytest.mark.parametrize("ends", ["timer", "stop", "stop in a hold"])
