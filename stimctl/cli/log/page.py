@@ -19,7 +19,7 @@ from stimctl.wire.codes import SATURATED_OHM
 # What each fact is, in the order in which they came to be. They are never summed.
 FACTS = ("planned", "commanded", "delivered", "measured")
 _FACTS_SAID = """planned: by the prescription; commanded: what the driver ordered and the device confirmed;
-delivered: what was counted, or estimated by time; measured: what the device measured.
+delivered: what was counted, estimated by time, or is a most; measured: what the device measured.
 HOW KNOWN says which; what nobody knows is "-", and never 0"""
 _MISSING = "-"
 _WHENS = ("before", "after")
