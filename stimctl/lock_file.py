@@ -127,7 +127,7 @@ def private_folder(path: Path) -> Path:
 
 def sync_folder(path: Path) -> None:
     """Have the names in a folder on the disk. Where folders cannot be opened (Windows) that is left to the system."""
-    if os.name == "posix":
+    if sys.platform != "win32":
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(descriptor)

@@ -13,6 +13,7 @@ Nothing but these is ever changed: a name that stands for something else (a link
 import os
 import sqlite3
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -100,5 +101,5 @@ def create(path: Path) -> None:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         sync_folder(path.parent)
     status = path.lstat()
-    if os.name == "posix" and status.st_mode & 0o077 and status.st_uid == os.geteuid():
+    if sys.platform != "win32" and status.st_mode & 0o077 and status.st_uid == os.geteuid():
         path.chmod(0o600)
