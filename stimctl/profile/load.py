@@ -162,7 +162,7 @@ def _own_folder(extra_dir: Path | None) -> tuple[list[Path], list[InputInvalid]]
         next(folder.iterdir(), None)
     except OSError as fault:
         none = isinstance(fault, FileNotFoundError | NotADirectoryError)
-        why = "is no folder" if none else f"cannot be looked into ({fault.strerror})"
+        why = "is not a folder" if none else f"cannot be looked into ({fault.strerror})"
         wrong = InputInvalid(str(folder), [Problem("folder", None, f"{why}; profiles were to be looked for in it")])
         if extra_dir is not None or os.environ.get(FOLDER_VARIABLE):
             raise wrong from fault

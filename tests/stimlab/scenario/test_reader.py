@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import pytest
 from hypothesis import given, settings
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from firmware_sim.faults import CATALOGUE, Fault, NumberOption
 from stimctl.errors import InputInvalid
+from stimctl.label import Prose
 from stimctl.profile.toml_text import parse
 from stimctl.session.states import End, State
 from stimctl.wire.codes import DeviceState
@@ -137,7 +139,17 @@ def test_one_action_alone() -> None:
 # --- writing ------------------------------------------------------------------------------------------
 
 WORDS = st.text(st.characters(codec="utf-8"), max_size=40)
-FILLED = WORDS.filter(lambda text: text.strip() not in ("", "?"))
+
+
+def _is_prose(text: str) -> bool:
+    """Whether it is read as it stands: printable, in Unicode's form NFKC, without double blanks."""
+    try:
+        return text != "?" and Prose(text) == text
+    except ValueError:
+        return False
+
+
+FILLED = WORDS.map(lambda text: normalize("NFKC", text)).filter(_is_prose)
 TIME_US = st.integers(0, 10**12)
 CHANNEL = st.integers(1, 4)
 
