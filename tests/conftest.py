@@ -20,9 +20,14 @@ settings.register_profile(
 )
 settings.load_profile("house")
 
-# A shell lets what it runs in the background ignore Ctrl-C, and children inherit that: tests of Ctrl-C could only fail.
+# A shell lets what it runs in the background ignore Ctrl-C, and `nohup` a hangup; children inherit that, and tests of
+# these signals could only fail.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if os.name == "posix":
+    for each in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP):
+        if signal.getsignal(each) is signal.SIG_IGN:
+            signal.signal(each, signal.SIG_DFL)
 
 # What stands beside the tests and asserts for them says as much as a test when it fails.
 pytest.register_assert_rewrite("tests.stimctl", "tests.firmware_sim", "tests.stimlab")
