@@ -31,14 +31,14 @@ pytestmark = [
 PARENT = """
 import os, signal, subprocess, sys
 from pathlib import Path
-from stimctl.lock_file import Alive
+from stimctl.lock_file import ProcessLock
 from stimctl.remote_stop import ControlEndpoint, StopOutcome
 from stimctl.errors import LineLost, NotSent
 from stimctl.port import open_port
 
 url, lock, folder, how = sys.argv[1:]
 port = open_port(url)
-held = Alive(Path(lock))
+held = ProcessLock(Path(lock))
 endpoint = ControlEndpoint(lambda r: StopOutcome(zero_confirmed=True), lambda: {"session_id": "s"}, folder=Path(folder))
 
 def said(function, *arguments):

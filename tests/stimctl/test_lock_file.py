@@ -14,8 +14,8 @@ from stimctl.lock_file import ProcessLock, is_alive, private_folder
 HOLD = """
 import sys
 from pathlib import Path
-from stimctl.lock_file import Alive
-held = Alive(Path(sys.argv[1]))
+from stimctl.lock_file import ProcessLock
+held = ProcessLock(Path(sys.argv[1]))
 print("held", flush=True)
 sys.stdin.readline()
 """
