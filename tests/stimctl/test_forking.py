@@ -153,7 +153,7 @@ def test_when_the_parent_dies_its_child_keeps_nothing_locked(family: Family) -> 
 def test_a_child_cannot_write_to_its_parents_port(family: Family) -> None:
     write, wait = family.said
     assert write.startswith("write: NotSent: ")
-    assert f"wait: LineLost: {family.name}: the port is process {family.parent.pid}'s" in wait
+    assert f"wait: LineLost: {family.name}: the port belongs to process {family.parent.pid};" in wait
     assert family.far is not None
     os.set_blocking(family.far, False)
     with pytest.raises(BlockingIOError):
