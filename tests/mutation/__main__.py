@@ -18,7 +18,7 @@ from tests.mutation.suite import start
 from tests.mutation.targets import TARGETS, Target
 
 ROOT = Path(__file__).resolve().parents[2]
-BOUND_S = 150.0
+BOUND_S = 300.0
 # The same each time: hash order, hypothesis' examples. Plugins that happen to be installed stay away.
 SURROUNDINGS = {
     "PYTHONHASHSEED": "0",

@@ -139,3 +139,7 @@ def test_a_timer_has_run_out_a_microsecond_after_its_time(
 ) -> None:
     held_us = None if held_ago_us is None else NOW_US - held_ago_us
     assert limits.expired(NOW_US, NOW_US - armed_ago_us, NOW_US - alive_ago_us, held_us) is first
+
+
+def test_the_mean_direct_current_that_ends_a_session() -> None:
+    assert limits.MEAN_DC_UA == 1
