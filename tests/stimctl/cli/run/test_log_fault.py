@@ -40,8 +40,11 @@ DEVICES = {
 
 def run(device: str, file: str, *more: str, further: int) -> "subprocess.CompletedProcess[str]":
     url, named = DEVICES[device]
+    return stimctl("run", "bench-2-100hz", "--port", url, "--prescription", file, *named, *more, further=further)
+
+
+def stimctl(*arguments: str, further: int) -> "subprocess.CompletedProcess[str]":
     program = PROGRAM.replace("MORE", str(further))
-    arguments = ["run", "bench-2-100hz", "--port", url, "--prescription", file, *named, *more]
     return subprocess.run(
         [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False, timeout=60
     )
@@ -71,3 +74,18 @@ def test_the_document_says_so_too(device: str, tmp_path: Path) -> None:
     assert document["session"]["head"]["end_reason"]
     assert document["session"]["zero_confirmed_us"] is not None
     assert [alarm["priority"] for alarm in document["run"]["alarms"]].count("HIGH") >= 1
+
+
+def test_a_bench_run_tells_of_itself_too() -> None:
+    done = stimctl("bench", "run", "--port", "sim://", "--ohm", "1000", "--seconds", "20", further=9_000)
+    assert done.returncode == codes.LOG, done.stderr
+    assert "NOT WHOLE" in done.stdout
+    assert "ended        " in done.stdout
+    assert "While the amplitude was steady" in done.stdout
+
+
+def test_a_sweep_ends_with_the_step_that_is_not_logged() -> None:
+    steps = ("--from", "0.5mA", "--to", "1mA", "--steps", "3")
+    done = stimctl("bench", "sweep", "amplitude", "--port", "sim://", "--ohm", "1000", *steps, further=9_000)
+    assert done.returncode == codes.LOG, done.stderr
+    assert done.stdout.splitlines()[-1].split()[0] == "1"
