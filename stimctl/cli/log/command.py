@@ -15,6 +15,7 @@ from stimctl.cli.log.group import Choice, choosing, log, opened
 from stimctl.cli.log.listing import page_out, session_lines
 from stimctl.cli.table import echo_json, json_option
 from stimctl.errors import Misuse
+from stimctl.ledger.place import ledger_is_there
 
 if TYPE_CHECKING:
     from stimctl.ledger import Ledger, SessionHead, SessionSummary, Verification
@@ -214,7 +215,7 @@ def _newest(ledger: "Ledger") -> "Iterator[SessionHead]":
 
 def _chosen(path: Path, choice: Choice) -> "list[SessionHead]":
     # Without the ledger's own modules where there is nothing to list.
-    if not path.exists() and not path.with_suffix(".anchor").exists():
+    if not ledger_is_there(path):
         return []
     with opened(path) as ledger:
         return list(choice.of(_newest(ledger)))
