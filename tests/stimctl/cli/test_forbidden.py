@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from stimctl.cli import codes
+from stimctl.ledger import Ledger
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="permissions of folders are POSIX")
 
@@ -82,3 +83,25 @@ def test_completion_offers_nothing_and_says_nothing(closed: Path) -> None:
     asked = {"_STIMCTL_COMPLETE": "bash_complete", "COMP_WORDS": "stimctl log show ", "COMP_CWORD": "3"}
     done = run(closed, **asked)
     assert (done.stdout.strip(), done.stderr) == ("", "")
+
+
+@pytest.mark.parametrize("with_wal", [False, True])
+def test_a_log_in_a_folder_that_may_only_be_read(tmp_path: Path, with_wal: bool) -> None:
+    """Without a write-ahead log it is read as it lies; with one SQLite would have to write beside it."""
+    folder = tmp_path / "data"
+    with Ledger(folder / "ledger.sqlite") as ledger:
+        ledger.append("20261126-120000-aaaaa", "opened", 0, {"pseudonym": "P-17"})
+        aside = {each.name: each.read_bytes() for each in folder.iterdir() if with_wal and each.suffix != ".sqlite-shm"}
+    for name, content in aside.items():
+        (folder / name).write_bytes(content)
+    for each in folder.iterdir():
+        each.chmod(0o400)
+    folder.chmod(0o500)
+    try:
+        done = run(tmp_path, "log", "list", STIMCTL_DATA=str(folder))
+    finally:
+        folder.chmod(0o700)
+    assert "Traceback" not in done.stderr
+    assert done.returncode == (codes.LOG if with_wal else codes.DONE), done.stderr
+    assert ("copy both, and its anchor, into a folder of your own" in done.stderr) is with_wal
+    assert ("P-17" in done.stdout) is not with_wal
