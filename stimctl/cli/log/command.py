@@ -13,7 +13,7 @@ from stimctl.cli.completion import session_ids
 from stimctl.cli.errors import writing
 from stimctl.cli.log.group import Choice, choosing, log, opened
 from stimctl.cli.log.listing import page_out, session_lines
-from stimctl.cli.table import echo_json, json_option
+from stimctl.cli.table import echo_json, echo_json_rows, json_option
 from stimctl.errors import Misuse
 
 if TYPE_CHECKING:
@@ -38,9 +38,9 @@ def list_(path: Path, choice: Choice, as_json: bool) -> None:
     """
     sessions = _chosen(path, choice)
     if as_json:
-        echo_json([asdict(session) for session in sessions])
-    elif sessions:
-        page_out([line for session in sessions for line in session_lines(session)])
+        echo_json_rows(session.plain() for session in sessions)
+    elif lines := [line for session in sessions for line in session_lines(session)]:
+        page_out(lines)
     else:
         click.echo(f"The ledger {path} holds no such session." if choice.narrows else _nothing(path))
 
@@ -212,12 +212,11 @@ def _newest(ledger: "Ledger") -> "Iterator[SessionHead]":
     return ledger.heads(newest_first=True)
 
 
-def _chosen(path: Path, choice: Choice) -> "list[SessionHead]":
+def _chosen(path: Path, choice: Choice) -> "Iterator[SessionHead]":
     # Without the ledger's own modules where there is nothing to list.
-    if not path.exists() and not path.with_suffix(".anchor").exists():
-        return []
-    with opened(path) as ledger:
-        return list(choice.of(_newest(ledger)))
+    if path.exists() or path.with_suffix(".anchor").exists():
+        with opened(path) as ledger:
+            yield from choice.of(_newest(ledger))
 
 
 def _nothing(path: Path) -> str:
