@@ -200,7 +200,11 @@ class ChainWalker:
             in_order = numbers == tuple(range(self.number + 1, self.number + 1 + len(rows)))
             if not plain or not in_order or previous != (self.head, *hashes[:-1]):
                 return False
-            if b"sealed" in kinds or {body[0] for body in bodies} != {_BRACE} or not all(map(_plain, {*sessions, *kinds})):
+            if (
+                b"sealed" in kinds
+                or {body[0] for body in bodies} != {_BRACE}
+                or not all(map(_plain, {*sessions, *kinds}))
+            ):
                 return False
             texts = map(_HASHED.__mod__, zip(previous, numbers, sessions, kinds, at_us, utcs, bodies, strict=True))
             if tuple([sha256(text).digest() for text in texts]) != hashes:
