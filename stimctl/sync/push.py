@@ -57,12 +57,8 @@ class ChainPush:
 
         Raises `LogFault` for a ledger that does not hold and for a contradiction, `LineLost`, `Misuse`.
         """
-        from stimctl.sync.migrations import upgrade
-
         self._ledger.require_whole()
         until = self._ledger.head()
-        with self._far.begin() as connection:
-            upgrade(connection)
         last = self._send(until)
         assert self._begun is not None
         begun = self._begun.number
@@ -73,14 +69,18 @@ class ChainPush:
 
     def _send(self, until: Mark) -> Mark:
         """Batch after batch until the far end stands at `until`, or behind it; where it stands then."""
-        in_a_row = 0
+        from stimctl.sync.migrations import upgrade
+
+        in_a_row, reached = 0, False
         while True:
             try:
                 with self._far.begin() as connection:
+                    reached = True
+                    upgrade(connection)
                     last = self._batch(connection, until)
             except LineLost:
                 self._cuts, in_a_row = self._cuts + 1, in_a_row + 1
-                if in_a_row >= TRIES:
+                if not reached or in_a_row >= TRIES:
                     raise
                 self._pause(PAUSE_S * 2 ** (in_a_row - 1))
                 continue

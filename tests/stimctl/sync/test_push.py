@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -129,3 +130,17 @@ def test_the_local_ledger_is_not_changed(ledger: Ledger, push: Push) -> None:
     with Ledger(ledger.path, read_only=True) as reading:
         assert push(reading).run().sent == 15
     assert {path: path.read_bytes() for path in files} == files
+
+
+def test_two_syncs_of_one_machine_at_once_do_not_send_twice(
+    ledger: Ledger, push: Push, far_rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stimctl.sync.push.AT_ONCE", 2)
+
+    def run(_index: int) -> int:
+        with Ledger(ledger.path, read_only=True) as reading:
+            return push(reading).run().cuts
+
+    with ThreadPoolExecutor(3) as threads:
+        assert list(threads.map(run, range(3))) == [0, 0, 0]
+    assert far_rows.numbers() == list(range(1, 16))
