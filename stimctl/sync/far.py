@@ -70,7 +70,8 @@ class FarDatabase:
                 yield connection
         except DBAPIError as fault:
             raise self._in_words(fault.orig) from None
-        except psycopg.Error as fault:
+        except psycopg.Error as fault:  # of a COPY, which SQLAlchemy does not see: it would use the connection again
+            self.close()
             raise self._in_words(fault) from None
 
     def close(self) -> None:

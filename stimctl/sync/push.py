@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stimctl.errors import LineLost, LogFault
 from stimctl.ledger.anchor import BEGINNING, Mark, anchor_path, read_anchor
@@ -230,9 +230,10 @@ def _hash_at(connection: "Connection", machine: str, number: int) -> bytes | Non
 
 
 def _insert(connection: "Connection", machine: str, rows: Sequence[EntryRow]) -> None:
-    from sqlalchemy import insert
-
-    from stimctl.sync.tables import ENTRIES
-
-    entries: list[dict[str, Any]] = [{"machine": machine, **row._asdict()} for row in rows]
-    connection.execute(insert(ENTRIES), entries)
+    columns = ", ".join(("machine", *EntryRow._fields))
+    # One statement for all, by psycopg itself: SQLAlchemy has no COPY.
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    with driver.cursor() as cursor, cursor.copy(f"COPY stimctl.entries ({columns}) FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row((machine, *row))

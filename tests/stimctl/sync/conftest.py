@@ -7,6 +7,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -31,8 +32,8 @@ def programs() -> Path | None:
 class PostgresCluster:
     """A server that can be stopped and killed. It refuses to run as root, so another user runs it then."""
 
-    def __init__(self, folder: Path, binaries: Path) -> None:
-        self.folder, self._binaries = folder, binaries
+    def __init__(self, folder: Path, binaries: Path, **settings: str) -> None:
+        self.folder, self._binaries, self._settings = folder, binaries, settings
         self._as: dict[str, object] = {}
         if os.geteuid() == 0:
             known = {each.pw_name: each for each in pwd.getpwall()}
@@ -54,11 +55,8 @@ class PostgresCluster:
         assert done.returncode == 0, done.stderr
 
     def start(self) -> None:
-        settings = {
-            "listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self.folder,
-            "fsync": "off", "shared_buffers": "16MB", "max_connections": 20, "autovacuum": "off",
-        }  # fmt: skip
-        given = " ".join(f"-c {name}={value}" for name, value in settings.items())
+        where = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self.folder}
+        given = " ".join(f"-c {name}={value}" for name, value in {**where, **self._settings}.items())
         self._run("pg_ctl", "-w", "-l", str(self.folder / "server.log"), "-o", given, "start")
 
     def stop(self) -> None:
@@ -72,16 +70,27 @@ class PostgresCluster:
         return f"postgresql://clinic:{QUOTED}@127.0.0.1:{port or self.port}/{database}"
 
 
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[PostgresCluster]:
+# What is lost when the power goes is of no interest to a test that is over by then.
+SETTINGS = {"fsync": "off", "shared_buffers": "16MB", "max_connections": "20", "autovacuum": "off"}
+
+
+@contextmanager
+def a_cluster(**settings: str) -> Iterator[PostgresCluster]:
+    """A cluster, gone at the end; skips the test where there is no server to run."""
     binaries = programs()
     if binaries is None:
         pytest.skip("there is no PostgreSQL server here (Debian: apt-get install postgresql)")
     with tempfile.TemporaryDirectory(prefix="stimctl-pg-", ignore_cleanup_errors=True) as name:
         Path(name).chmod(0o755)
-        found = PostgresCluster(Path(name), binaries)
+        found = PostgresCluster(Path(name), binaries, **settings)
         yield found
         found.stop()
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[PostgresCluster]:
+    with a_cluster(**SETTINGS) as found:
+        yield found
 
 
 @pytest.fixture

@@ -16,6 +16,9 @@ pytestmark = pytest.mark.realtime
 _COPY = """INSERT INTO stimctl.entries
     SELECT machine, number + {ahead}, session_id, kind, at_us, utc, body, previous, hash
     FROM stimctl.entries WHERE number = 15"""
+_HASHED = """INSERT INTO stimctl.entries SELECT machine, {at}, session_id, kind, at_us, utc, body || ' ', previous,
+    stimctl.entry_hash(previous, {at}, session_id, kind, at_us, utc, body || ' ')
+    FROM stimctl.entries WHERE number = 14"""
 
 
 def test_steps_are_made_once_and_a_newer_database_is_refused(url: str, far_rows: Rows) -> None:
@@ -42,9 +45,11 @@ def test_the_newest_step_is_the_last_there_is() -> None:
 def test_it_refuses_what_does_not_belong(ledger: Ledger, push: Callable[..., ChainPush], far_rows: Rows) -> None:
     push(ledger).run()
     for statement, sentence in (
-        (_COPY.format(ahead=0), "entry 15 of PC-1 is not behind entry 15"),
-        (_COPY.format(ahead=1), "entry 16 of PC-1 does not follow"),
-        (_COPY.format(ahead=2), "entry_is_what_was_hashed"),
+        (_COPY.format(ahead=0), "duplicate key"),
+        (_COPY.format(ahead=1), "entry_is_what_was_hashed"),
+        (_HASHED.format(at=15), "entry 15 of PC-1 is there already, or is followed"),
+        (_HASHED.format(at=3), "entry 3 of PC-1 is there already, or is followed"),
+        (_HASHED.format(at=16), "entry 16 of PC-1 does not follow"),
         ("UPDATE stimctl.entries SET body = '{}' WHERE number = 3", "never changed"),
         ("DELETE FROM stimctl.entries WHERE number = 15", "never changed"),
         ("TRUNCATE stimctl.entries", "never changed"),

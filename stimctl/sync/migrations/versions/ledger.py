@@ -46,24 +46,32 @@ CREATE TABLE stimctl.entries (
         CHECK (hash = stimctl.entry_hash(previous, number, session_id, kind, at_us, utc, body))
 )
 """
-# A number may be left out: a "sealed" entry tells of lost ones, and may follow an entry that was lost.
-_FOLLOWS = """
-CREATE FUNCTION stimctl.entry_follows() RETURNS trigger LANGUAGE plpgsql AS $$
+# All entries of a statement at once, after it. The lock lets one writer of a machine in at a time. A number may be left
+# out: a "sealed" entry tells of lost ones, and may follow an entry that was lost.
+_FOLLOW = """
+CREATE FUNCTION stimctl.entries_follow() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    head_number bigint;
-    head_hash bytea;
+    wrong record;
 BEGIN
-    PERFORM 1 FROM stimctl.machines m WHERE m.machine = NEW.machine FOR UPDATE;
-    SELECT e.number, e.hash INTO head_number, head_hash FROM stimctl.entries e
-        WHERE e.machine = NEW.machine ORDER BY e.number DESC LIMIT 1;
-    IF NEW.number <= head_number THEN
-        RAISE EXCEPTION 'entry % of % is not behind entry %', NEW.number, NEW.machine, head_number;
+    PERFORM 1 FROM stimctl.machines m WHERE m.machine IN (SELECT a.machine FROM added a) FOR UPDATE;
+    SELECT n.machine, n.number INTO wrong FROM (
+        SELECT machine, min(number) AS number, count(DISTINCT number) AS entries FROM added GROUP BY machine
+    ) AS n
+    WHERE n.entries <> (SELECT count(*) FROM stimctl.entries e WHERE e.machine = n.machine AND e.number >= n.number);
+    IF FOUND THEN
+        RAISE EXCEPTION 'entry % of % is there already, or is followed', wrong.number, wrong.machine;
     END IF;
-    IF NEW.number = coalesce(head_number, 0) + 1 AND NEW.kind <> 'sealed'
-        AND NEW.previous <> coalesce(head_hash, decode(repeat('00', 32), 'hex')) THEN
-        RAISE EXCEPTION 'entry % of % does not follow from the one before it', NEW.number, NEW.machine;
+    SELECT a.machine, a.number INTO wrong FROM added a LEFT JOIN LATERAL (
+        SELECT e.number, e.hash FROM stimctl.entries e
+        WHERE e.machine = a.machine AND e.number < a.number ORDER BY e.number DESC LIMIT 1
+    ) AS before ON true
+    WHERE a.number = coalesce(before.number, 0) + 1 AND a.kind <> 'sealed'
+        AND a.previous <> coalesce(before.hash, decode(repeat('00', 32), 'hex'))
+    ORDER BY a.number LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'entry % of % does not follow from the one before it', wrong.number, wrong.machine;
     END IF;
-    RETURN NEW;
+    RETURN NULL;
 END $$
 """
 _NEVER = """
@@ -73,8 +81,8 @@ BEGIN
 END $$
 """
 _TRIGGERS = (
-    """CREATE TRIGGER entry_follows BEFORE INSERT ON stimctl.entries
-    FOR EACH ROW EXECUTE FUNCTION stimctl.entry_follows()""",
+    """CREATE TRIGGER entries_follow AFTER INSERT ON stimctl.entries
+    REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION stimctl.entries_follow()""",
     """CREATE TRIGGER entries_never_change BEFORE UPDATE OR DELETE OR TRUNCATE ON stimctl.entries
     FOR EACH STATEMENT EXECUTE FUNCTION stimctl.entries_never_change()""",
     "CREATE INDEX entries_of_session ON stimctl.entries (machine, session_id)",
@@ -199,7 +207,7 @@ _VIEWS = (
 
 def upgrade() -> None:
     """All of it."""
-    statements = (_HASH, _MACHINES, _ENTRIES, _FOLLOWS, _NEVER, *_TRIGGERS, _FAULTS, _SESSIONS, _ALARMS)
+    statements = (_HASH, _MACHINES, _ENTRIES, _FOLLOW, _NEVER, *_TRIGGERS, _FAULTS, _SESSIONS, _ALARMS)
     for statement in (*statements, *_INDEXES, *_VIEWS):
         op.execute(statement)
 
