@@ -12,16 +12,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
-from itertools import islice
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, NamedTuple
 
 from stimctl.errors import Misuse
 
 GENESIS = bytes(32)
-_HASHED = b'%b[%d,"%b","%b",%d,"%b",%b]'  # what an entry's hash covers, as `link` writes it out
-_BRACE = ord("{")
-_AT_ONCE = 500  # entries that are followed together [choice]
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 SEALED = "sealed"
@@ -180,40 +176,8 @@ class ChainWalker:
         self._seen = expected_head in (None, GENESIS)
 
     def follow(self, rows: Iterable[tuple[Any, ...]]) -> bool:
-        """Follow rows, whose texts are bytes, while they hold. Returns whether all did."""
-        rows = iter(rows)
-        while some := list(islice(rows, _AT_ONCE)):
-            if not self._all_next(some) and not all(self._step(_row(row)) for row in some):
-                return False
-        return True
-
-    def _all_next(self, rows: list[tuple[Any, ...]]) -> bool:
-        """Take rows each of which is simply the next entry, as nearly all are, all at once; False where one is not.
-
-        A column at a time, so that the work of a row is done in C.
-        """
-        try:
-            numbers, sessions, kinds, at_us, utcs, bodies, previous, hashes = zip(*rows, strict=True)
-            dates = b"".join(utcs)
-            # A time as it is always written has nothing that JSON would escape.
-            plain = set(map(len, utcs)) == {27} and b'"' not in dates and b"\\" not in dates
-            in_order = numbers == tuple(range(self.number + 1, self.number + 1 + len(rows)))
-            if not plain or not in_order or previous != (self.head, *hashes[:-1]):
-                return False
-            if (
-                b"sealed" in kinds
-                or {body[0] for body in bodies} != {_BRACE}
-                or not all(map(_plain, {*sessions, *kinds}))
-            ):
-                return False
-            texts = map(_HASHED.__mod__, zip(previous, numbers, sessions, kinds, at_us, utcs, bodies, strict=True))
-            if tuple([sha256(text).digest() for text in texts]) != hashes:
-                return False
-        except (TypeError, ValueError, IndexError):
-            return False  # what is the matter is found entry by entry
-        self.number, self.head, self.count = numbers[-1], hashes[-1], self.count + len(rows)
-        self._seen = self._seen or self._wanted in hashes
-        return True
+        """Follow rows, whose texts are bytes, one by one while they hold. Returns whether all did."""
+        return all(self._step(_row(row)) for row in rows)
 
     @property
     def seen(self) -> bool:
@@ -227,7 +191,7 @@ class ChainWalker:
         self._seen = self._seen or seen
 
     def _step(self, row: EntryRow) -> bool:
-        """One entry that is not simply the next one."""
+        """One entry, whatever it is."""
         self.broken = _misplaced(row, self.number, self.head) or fault_of(row)
         if self.broken is not None:
             return False
@@ -256,11 +220,6 @@ class ChainWalker:
         note = HEAD_SEEN if self._wanted is not None and self._seen else CANNOT_SHOW
         ok = self.broken is None and not self.losses
         return Verification(ok, self.count, self.head.hex(), self.broken, note, tuple(self.losses))
-
-
-def _plain(text: bytes) -> bool:
-    """Whether a text stands in the hashed text as it is, because JSON has nothing to escape in it."""
-    return _quoted(text.decode("ascii")).encode() == b'"%b"' % text
 
 
 def _gap(gaps: list[tuple[int, int]]) -> ChainBreak:
