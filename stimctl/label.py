@@ -49,7 +49,8 @@ def is_label(text: str | None) -> bool:
 
 def printable(value: object) -> str:
     """Any text as a terminal may show it in one line, character by character."""
-    return "".join(one if one.isprintable() else "?" for one in str(value))
+    text = str(value)
+    return text if text.isprintable() else "".join(one if one.isprintable() else "?" for one in text)
 
 
 def _normal(text: str) -> str:
