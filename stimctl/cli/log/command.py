@@ -1,7 +1,6 @@
 """`stimctl log list | show | verify | export`: reads the dose log of this machine; nothing here changes it."""
 
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +9,10 @@ import click
 
 from stimctl.cli import codes
 from stimctl.cli.completion import session_ids
-from stimctl.cli.errors import writing
 from stimctl.cli.log.group import Choice, choosing, log, opened
 from stimctl.cli.log.listing import page_out, session_lines
+from stimctl.cli.log.verdict import exit_code
+from stimctl.cli.new_file import write_private
 from stimctl.cli.table import echo_json, json_option
 from stimctl.errors import Misuse
 
@@ -66,7 +66,7 @@ def show(ctx: click.Context, session: str, as_json: bool) -> None:
         echo_json(document(summary))
     else:
         click.echo(page(summary))
-    ctx.exit(_exit_code(summary))
+    ctx.exit(exit_code(summary))
 
 
 @log.command(epilog=codes.help_text(_READ))
@@ -143,11 +143,11 @@ def export(
             for part in text:
                 click.echo(part, nl=False)
         else:
-            _write(output, text, force=force)
+            write_private(output, (part.encode() for part in text), force=force)
             marks = ", ".join(sorted({summary.head.watermark for summary in summaries})) or "nothing"
             told = f"session {ids[0]}" if len(ids) == 1 else f"{len(ids)} sessions"
             click.echo(f"{marks}: {told} written to {output}")
-    ctx.exit(max(map(_exit_code, summaries), default=codes.DONE))
+    ctx.exit(max(map(exit_code, summaries), default=codes.DONE))
 
 
 def _exported(
@@ -176,28 +176,6 @@ def _exported(
     for index, text in enumerate(texts):
         yield f"{',' if index else ''}\n{text.rstrip()}"
     yield "\n]\n"
-
-
-def _write(output: Path, text: Iterable[str], *, force: bool) -> None:
-    """Into a new file of this user alone, which takes its name only when it is whole."""
-    if output.exists() and not force:
-        raise Misuse(f"{output} is there already; name another file, or replace it with --force")
-    partly = output.with_name(f".{output.name}.{os.getpid()}")
-    with writing(output):
-        try:
-            with os.fdopen(os.open(partly, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8",
-                           newline="") as file:  # fmt: skip
-                file.writelines(text)
-            partly.replace(output)
-        finally:
-            partly.unlink(missing_ok=True)
-
-
-def _exit_code(summary: "SessionSummary") -> int:
-    """Say what does not verify, and give the exit code."""
-    for fault in summary.faults:
-        click.echo(f"Session {summary.head.session_id} does not verify: {fault}.", err=True)
-    return codes.LOG if summary.faults else codes.DONE
 
 
 def _signatures(ledger: "Ledger", key: Path | None) -> list[dict[str, Any]] | None:
@@ -244,5 +222,5 @@ def _all(verdict: "Verification") -> str:
     return f"All {verdict.entries:,} entries are intact, and the anchor agrees."
 
 
-# The commands that add or replace register themselves with the group.
-from stimctl.cli.log import keeping  # noqa: E402, F401
+# The commands that add, replace or report register themselves with the group.
+from stimctl.cli.log import keeping, report  # noqa: E402, F401
