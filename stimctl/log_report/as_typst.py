@@ -9,8 +9,9 @@ from stimctl.report.pdf import as_pdf, as_pictures, escaped
 
 _PAPERS = {"a4": "a4", "letter": "us-letter"}
 _SHORT = 32  # characters that fit into half a line [choice]
-_TOGETHER = 12  # rows of a table that is kept on one page [choice]
+_TOGETHER = 4  # rows of a table that is kept on one page [choice]
 _RULES = """#set par(leading: 0.5em, spacing: 0.75em)
+#show table.cell: set block(breakable: false)
 #set table(inset: (x: 3pt, y: 2.6pt))
 #set table(stroke: (x, y) => (bottom: if y == 0 { 0.7pt + luma(90) } else { 0.4pt + luma(205) }))
 #show heading: set block(above: 1.25em, below: 0.55em, sticky: true)

@@ -10,7 +10,9 @@ from stimctl.ledger.anchor import Mark, anchor_path, read_anchor
 from stimctl.ledger.files import faults
 from stimctl.ledger.heads import REHEARSAL
 from stimctl.log_report.delivery import Delivery, delivery_of
+from stimctl.log_report.figures import mapping
 from stimctl.log_report.readings import SessionReadings, readings_of
+from stimctl.units import UA_PER_MA
 from stimctl.wire.codes import simulator_or_hardware
 
 HARDWARE = simulator_or_hardware(False)
@@ -28,6 +30,13 @@ class SessionCase:
     def remarks(self, *kinds: str) -> list[Entry]:
         """Its entries of these kinds, in order."""
         return [entry for entry in self.summary.remarks if entry.kind in kinds]
+
+    def reached_ua(self, channel: int) -> int | None:
+        """The highest amplitude of a channel, as the device told; as far as it was read where the end is missing."""
+        spreads = next((each.spreads for each in self.summary.channels if each.channel == channel), {})
+        read = [round(ma * UA_PER_MA) for _, ma in self.readings.applied.get(channel, ())]
+        highest = mapping(spreads.get("applied_ua")).get("max", max(read, default=None))
+        return highest if isinstance(highest, int) else None
 
     @property
     def mark(self) -> str:

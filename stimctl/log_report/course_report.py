@@ -28,12 +28,12 @@ def course_report(
     deliveries = each_once(case.delivery for case in cases)
     sound = not any(case.summary.faults for case in cases)
     sections: dict[str, tuple[Block, ...]] = {
-        "course": (FactList(tuple(_course(words, pseudonym, cases))),),
+        "course": (FactList(tuple(_who_and_when(words, pseudonym, cases))),),
         "sessions": (_sessions(words, cases, deliveries),),
         "totals": (_totals(words, cases, deliveries), Passage(words("text.totals"))),
-        "trends": (_trends(words, cases, deliveries),),
         "adverse": (h.written(words, "adverse", cases),),
         "notes": (h.written(words, "note", cases),),
+        "trends": (_trends(words, cases, deliveries),),
         "proof": (FactList(tuple(_proof(words, cases, head))), Passage(words("text.proof"))),
         "signatures": (signature_lines(words),),
     }
@@ -51,7 +51,7 @@ def course_report(
     )
 
 
-def _course(words: ReportWords, pseudonym: str, cases: list[SessionCase]) -> Iterator[tuple[str, str]]:
+def _who_and_when(words: ReportWords, pseudonym: str, cases: list[SessionCase]) -> Iterator[tuple[str, str]]:
     heads = [case.summary.head for case in cases]
     yield words("label.pseudonym"), printable(pseudonym)
     yield words("label.subject"), _listed(words.of("kind", head.subject) for head in heads)
@@ -80,7 +80,7 @@ def _sessions(words: ReportWords, cases: list[SessionCase], deliveries: list[Del
                 f"{words.of('kind', case.mark or HARDWARE)}\n{_state(words, delivery)}",
                 f.clock(head.stimulated_us),
                 _charge(words, case, delivery),
-                f.current(reached_ua(case)),
+                f.current(_reached_ua(case)),
                 _pain(words, case),
                 str(adverse) if adverse else "",
                 words("value.yes" if not case.summary.faults else "value.verifies_not"),
@@ -109,11 +109,9 @@ def _pain(words: ReportWords, case: SessionCase) -> str:
     return words("value.change", before=before or "–", after=after or "–") if before or after else ""
 
 
-def reached_ua(case: SessionCase) -> int | None:
-    """The highest amplitude that any channel was at, as the device told; where the end is missing, as far as read."""
-    found = [(channel.spreads.get("applied_ua") or {}).get("max") for channel in case.summary.channels]
-    read = [round(ma * UA_PER_MA) for points in case.readings.applied.values() for _, ma in points]
-    return max((ua for ua in [*found, *read] if isinstance(ua, int)), default=None)
+def _reached_ua(case: SessionCase) -> int | None:
+    found = [case.reached_ua(channel.channel) for channel in case.summary.channels]
+    return max((ua for ua in found if ua is not None), default=None)
 
 
 def _totals(words: ReportWords, cases: list[SessionCase], deliveries: list[Delivery]) -> Block:
@@ -165,7 +163,7 @@ def _point(case: SessionCase, delivery: Delivery) -> "CoursePoint":
     from stimctl.log_report.plots import CoursePoint
 
     known = delivery.state in (DeliveryState.CONFIRMED, DeliveryState.COMMANDED)
-    charge, reached = charge_pc(case.summary) if known else None, reached_ua(case)
+    charge, reached = charge_pc(case.summary) if known else None, _reached_ua(case)
     return CoursePoint(
         pain_before=h.score(case, "pain", "before"),
         pain_after=h.score(case, "pain", "after"),

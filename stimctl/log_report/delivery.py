@@ -23,6 +23,9 @@ class DeliveryState(StrEnum):
     NONE = "none"  # never armed: nothing can have been given
 
 
+_NO_SERIAL = (None, "", "-", "none")
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """The state of one session's delivery. `reason` names the sentence that says why; `same_as` is the session in whose
@@ -32,7 +35,7 @@ class Delivery:
     state: DeliveryState
     reason: str
     numbers: tuple[int, ...]
-    keys: frozenset[tuple[object, ...]]
+    keys: frozenset[str]
     same_as: str | None = None
 
 
@@ -79,7 +82,7 @@ def charge_pc(summary: SessionSummary) -> int | None:
     return sum(known) if known and len(known) == len(charges) else None
 
 
-def _device_sessions(entries: Iterable[Entry]) -> "Iterable[tuple[int, tuple[object, ...] | None]]":
+def _device_sessions(entries: Iterable[Entry]) -> "Iterable[tuple[int, str | None]]":
     """Each of the device's own numbers, with what tells it from every other; None where the device keeps none."""
     device: Mapping[str, Any] = {}
     for entry in entries:
@@ -90,19 +93,19 @@ def _device_sessions(entries: Iterable[Entry]) -> "Iterable[tuple[int, tuple[obj
             yield told["session"], _key(device, told)
 
 
-def _key(device: Mapping[str, Any], told: Mapping[str, Any]) -> tuple[object, ...] | None:
+def _key(device: Mapping[str, Any], numbers: Mapping[str, Any]) -> str | None:
     serial = device.get("serial")
-    if device.get("by_lease") or serial in (None, "", "-", "none"):
+    if device.get("by_lease") or serial in _NO_SERIAL:
         return None  # the number is the driver's own then, and begins anew with each connection
-    key = (serial, told.get("boot_id", device.get("boot_id")), told["session"])
+    key = [serial, numbers.get("boot_id", device.get("boot_id")), numbers["session"]]
     # A simulator that keeps no file begins its numbers anew: there the arming's own number is looked at too.
-    return (*key, told.get("nonce")) if device.get("simulator") else key
+    return str([*key, numbers.get("nonce")] if device.get("simulator") else key)
 
 
 def each_once(deliveries: Iterable[Delivery]) -> list[Delivery]:
     """The same deliveries, in order; of those that are one device session all but one say where it is counted."""
     listed = list(deliveries)
-    counted: dict[tuple[object, ...], Delivery] = {}
+    counted: dict[str, Delivery] = {}
     rank = list(DeliveryState).index
     for one in sorted(listed, key=lambda each: rank(each.state)):  # what is known best speaks for the others
         if not counted.keys() & one.keys:
@@ -110,6 +113,6 @@ def each_once(deliveries: Iterable[Delivery]) -> list[Delivery]:
     return [_placed(one, counted) for one in listed]
 
 
-def _placed(one: Delivery, counted: Mapping[tuple[object, ...], Delivery]) -> Delivery:
-    first = next((counted[key] for key in sorted(one.keys, key=repr) if key in counted), one)
+def _placed(one: Delivery, counted: Mapping[str, Delivery]) -> Delivery:
+    first = next((counted[key] for key in sorted(one.keys) if key in counted), one)
     return one if first is one else replace(one, same_as=first.session_id)

@@ -7,6 +7,7 @@ from stimctl.ledger import ChannelSummary, SessionSummary
 from stimctl.ledger.export import at
 from stimctl.log_report import figures as f
 from stimctl.log_report.blocks import Block, DataTable, Passage
+from stimctl.log_report.case import SessionCase
 from stimctl.log_report.words import ReportWords
 from stimctl.units import UA_PER_MA
 
@@ -23,8 +24,9 @@ def _gave(channel: ChannelSummary) -> bool:
     return any((*(delivered.get("pulses") or ()), *(delivered.get("charge_pc") or ())))
 
 
-def needle_table(words: ReportWords, summary: SessionSummary) -> Block:
+def needle_table(words: ReportWords, case: SessionCase) -> Block:
     """Where current flowed, through which needle, and how dense it was at most."""
+    summary = case.summary
     titrated = bool(summary.prescription.get("titrate"))
     rows = []
     for channel in used(summary):
@@ -36,14 +38,14 @@ def needle_table(words: ReportWords, summary: SessionSummary) -> Block:
                 f.pair(words, plan),
                 f.needle(words, plan.get("needle")),
                 words("value.titrated", current=asked) if titrated and asked else asked,
-                f.current((channel.spreads.get("applied_ua") or {}).get("max")),
+                f.current(case.reached_ua(channel.channel)),
                 *(_decimal(plan.get(name)) for name in ("density_uc_per_cm2", "shannon_k", "rms_ma_per_cm2")),
             )
         )
     names = ("channel", "pair", "needle", "prescribed", "reached", "density", "shannon", "rms")
     head = tuple(words(f"column.{name}") for name in names)
     return (
-        DataTable(head, tuple(rows), frozenset({1, 2}), frozenset(range(3, 8)))
+        DataTable(head, tuple(rows), frozenset({1}), frozenset(range(3, 8)))
         if rows
         else Passage(words("text.no_channels"))
     )
@@ -55,10 +57,10 @@ def _decimal(value: object) -> str:
 
 def band_table(words: ReportWords, summary: SessionSummary) -> Block:
     """Each band: its pulses' widths, how long a turn is, and how long it lasted in all."""
-    segments = (summary.prescription.get("program") or {}).get("segments") or ()
+    segments = f.mapping(summary.prescription.get("program")).get("segments")
     rows = []
     for index, name in enumerate(summary.bands):
-        segment = segments[index] if index < len(segments) and isinstance(segments[index], dict) else {}
+        segment = f.mapping(at(segments, index))
         widths = (_us(segment.get("width_us")), _us(segment.get("second_width_us")))
         turn_us = segment.get("dwell_us")
         turn = f"{turn_us / 1e6:g} s" if isinstance(turn_us, int) and len(summary.bands) > 1 else ""
@@ -91,7 +93,8 @@ def _dose(words: ReportWords, channel: ChannelSummary, name: str, index: int) ->
     dose: dict[str, Any] = getattr(channel, name) or {}
     said = [f.count(at(dose.get("pulses"), index)), f.charge(at(dose.get("charge_pc"), index))]
     if not any(said):
-        return words("value.not_measured") if name == "measured" else words.of("standing", "unknown")
+        told = name == "measured" and channel.delivered  # the device was asked, and measured none
+        return words("value.not_measured") if told else words.of("standing", "unknown")
     standing = words.of("standing", channel.standing.get(name, name))
     basis = channel.basis if name == "delivered" else {}
     if at(basis.get("estimated"), index):

@@ -4,8 +4,16 @@ from typing import Any
 
 from stimctl.label import printable
 from stimctl.log_report.words import ReportWords
-from stimctl.units import UA_PER_MA, charge_text, clock_text, ma_text
+from stimctl.units import charge_text, clock_text, ma_text
 from stimctl.wire.codes import SATURATED_OHM
+
+UM_PER_MM = 1_000
+_SMALL_PC = 10_000  # below it a charge in µC would have no figures left
+
+
+def mapping(value: object) -> dict[str, Any]:
+    """What an entry holds in a place where a mapping belongs; an empty one where it holds something else."""
+    return value if isinstance(value, dict) else {}
 
 
 def current(amplitude_ua: object) -> str:
@@ -13,7 +21,10 @@ def current(amplitude_ua: object) -> str:
 
 
 def charge(charge_pc: object) -> str:
-    return charge_text(charge_pc).replace("uC", "µC") if isinstance(charge_pc, int) else ""
+    if not isinstance(charge_pc, int):
+        return ""
+    small = 0 < abs(charge_pc) < _SMALL_PC
+    return f"{charge_pc / 1_000:g} nC" if small else charge_text(charge_pc).replace("uC", "µC")
 
 
 def clock(duration_us: object) -> str:
@@ -56,12 +67,11 @@ def _end(words: ReportWords, end: dict[str, Any]) -> str:
 
 
 def needle(words: ReportWords, found: object) -> str:
+    """Diameter and inserted length, and the coating where there is one."""
     if not isinstance(found, dict):
         return ""
-    said = [
-        words(name, value=f"{found[key] / UA_PER_MA:g}")
-        for name, key in (("value.thick", "diameter_um"), ("value.deep", "inserted_um"))
-        if isinstance(found.get(key), int)
-    ]
+    sizes = [found.get(name) for name in ("diameter_um", "inserted_um")]
+    told = " × ".join(f"{size / UM_PER_MM:g}" for size in sizes if isinstance(size, int))
     coating = found.get("coating")
-    return ", ".join([*said, *([words("value.coating", coating=coating)] if coating not in (None, "none") else [])])
+    coated = [words("value.coating", coating=coating)] if coating not in (None, "none") else []
+    return ", ".join([*([f"{told} mm"] if told else []), *coated])

@@ -1,6 +1,6 @@
 """The parts of a report that tell what happened: alarms, checks, scores, adverse events, notes, screening."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from stimctl.label import printable
@@ -14,7 +14,6 @@ from stimctl.screening import QUESTIONS
 from stimctl.wire.codes import Purpose
 
 _WHENS = ("before", "after")
-_LATER = frozenset({"note", "adverse", "outcome", "signed", "recovered"})
 
 
 def moment(case: SessionCase, entry: Entry) -> str:
@@ -143,19 +142,14 @@ def events(words: ReportWords, case: SessionCase) -> Block:
 
 
 def _event(words: ReportWords, case: SessionCase, entry: Entry) -> tuple[str, str]:
-    body = entry.body
-    name = "stop_tried" if entry.kind == "stop" and body.get("tried") else entry.kind
-    said = {
-        "armed": _armed,
-        "started": _started,
-        "target": _target,
-        "held": lambda words, _body: words("event.held_said"),
-        "stop": _stopped,
-        "recovered": lambda words, _body: words("event.recovered_said"),
-    }
+    body, name = entry.body, entry.kind
     if entry.kind == "closed":
         return words("event.closed"), ended(words, case)
-    return words(f"event.{name}"), said[entry.kind](words, body)
+    if entry.kind == "stop" and body.get("tried"):
+        name = "stop_tried"
+    if entry.kind in _EVENTS:
+        return words(f"event.{name}"), _EVENTS[entry.kind](words, body)
+    return words(f"event.{name}"), words(f"event.{name}_said")
 
 
 def ended(words: ReportWords, case: SessionCase) -> str:
@@ -189,3 +183,11 @@ def _stopped(words: ReportWords, body: dict[str, Any]) -> str:
     after_us = body.get("after_us" if measured else "answered_us")
     name = "event.stop_measured" if measured else "event.stop_acknowledged"
     return words(name, ms=f"{after_us / 1000:g}") if isinstance(after_us, int) else ""
+
+
+_EVENTS: dict[str, Callable[[ReportWords, dict[str, Any]], str]] = {
+    "armed": _armed,
+    "started": _started,
+    "target": _target,
+    "stop": _stopped,
+}

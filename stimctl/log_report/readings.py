@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stimctl.ledger import Entry
-from stimctl.units import UA_PER_MA, US_PER_MIN
+from stimctl.log_report.figures import mapping
+from stimctl.units import PC_PER_UC, UA_PER_MA, US_PER_MIN
 from stimctl.wire.codes import NOT_MEASURED_OHM, SATURATED_OHM
 
 Series = dict[int, list[tuple[float, float]]]  # minutes and a value, by channel
@@ -46,7 +47,7 @@ def readings_of(entries: Iterable[Entry]) -> SessionReadings:
         body, minute = entry.body, (entry.at_us - begun_us) / US_PER_MIN
         if entry.kind == "opened":
             begun_us, periods_us = entry.at_us, _periods_us(body)
-            found.by_lease = bool(_mapping(body.get("device")).get("by_lease"))
+            found.by_lease = bool(mapping(body.get("device")).get("by_lease"))
         elif entry.kind == "sample":
             _take_sample(found, minute, body)
             before = _take_share(found, minute, body, before, periods_us)
@@ -60,16 +61,16 @@ def readings_of(entries: Iterable[Entry]) -> SessionReadings:
 
 
 def _take_sample(found: SessionReadings, minute: float, body: Mapping[str, Any]) -> None:
-    for number, told in _mapping(body.get("channels")).items():
-        reading, channel = _mapping(told), _channel(number)
+    for number, told in mapping(body.get("channels")).items():
+        reading, channel = mapping(told), _channel(number)
         _put(found.applied, channel, minute, reading.get("applied_ua"), UA_PER_MA)
         _put(found.target, channel, minute, reading.get("target_ua"), UA_PER_MA)
         if not found.by_lease:  # by lease these two are not readings of a device
             _put(found.measured, channel, minute, reading.get("measured_ua"), UA_PER_MA)
             _take_ohm(found, minute, channel, reading.get("ohm"))
-        charges = [reading.get(f"charge_{band}_pc") for band in (0, 1)]
-        if all(isinstance(charge, int) for charge in charges):
-            _put(found.charge, channel, minute, sum(charges), 1_000_000)
+        charges = [charge for band in (0, 1) if isinstance(charge := reading.get(f"charge_{band}_pc"), int)]
+        if len(charges) == 2:
+            _put(found.charge, channel, minute, sum(charges), PC_PER_UC)
 
 
 def _take_ohm(found: SessionReadings, minute: float, channel: object, ohm: object) -> None:
@@ -82,8 +83,9 @@ def _take_share(
 ) -> Any:
     """The bands' shares since the reading before; gives this reading for the next."""
     from_min, pulses_before = before
-    each = [_mapping(reading) for reading in _mapping(body.get("channels")).values()]
-    pulses = tuple(max((one.get(f"pulses_{band}") or 0 for one in each), default=0) for band in (0, 1))
+    each = [mapping(reading) for reading in mapping(body.get("channels")).values()]
+    counts = ([one.get(f"pulses_{band}") for one in each] for band in (0, 1))
+    pulses = tuple(max((number for number in of_band if isinstance(number, int)), default=0) for of_band in counts)
     lasted = [(now - was) * period for now, was, period in zip(pulses, pulses_before, periods_us, strict=False)]
     if sum(lasted) > 0 and min(lasted) >= 0 and minute > from_min:
         found.bands.append(BandShare(from_min, minute, tuple(one / sum(lasted) for one in lasted)))
@@ -91,14 +93,15 @@ def _take_share(
 
 
 def _take_lease(found: SessionReadings, minute: float, body: Mapping[str, Any]) -> None:
-    for one in body.get("measured_ua") or ():
+    means = body.get("measured_ua")
+    for one in means if isinstance(means, list) else ():
         if isinstance(one, list) and len(one) == 3 and one[1] == 0:  # channel, phase, mean current
             _put(found.measured, _channel(one[0]), minute, one[2], UA_PER_MA)
 
 
 def _periods_us(body: Mapping[str, Any]) -> list[int]:
-    segments = _mapping(_mapping(body.get("prescription")).get("program")).get("segments")
-    periods = [_mapping(each).get("period_us") for each in segments] if isinstance(segments, list) else []
+    segments = mapping(mapping(body.get("prescription")).get("program")).get("segments")
+    periods = [mapping(each).get("period_us") for each in segments] if isinstance(segments, list) else []
     return [period for period in periods if isinstance(period, int)]
 
 
@@ -109,7 +112,3 @@ def _put(series: Series, channel: int | None, minute: float, value: object, unit
 
 def _channel(number: object) -> int | None:
     return int(number) if isinstance(number, int) or (isinstance(number, str) and number.isdigit()) else None
-
-
-def _mapping(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

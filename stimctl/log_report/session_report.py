@@ -1,7 +1,6 @@
 """The report of one session, in blocks."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from stimctl.label import printable
 from stimctl.ledger.heads import REHEARSAL, RUNNING
@@ -10,7 +9,9 @@ from stimctl.log_report import figures as f
 from stimctl.log_report import happenings as h
 from stimctl.log_report.blocks import Block, FactList, LogReport, Passage, Plot, ReportSection, SignatureLines
 from stimctl.log_report.case import LedgerHead, SessionCase
+from stimctl.log_report.delivery import DeliveryState
 from stimctl.log_report.dose_tables import band_table, dose_table, measured_table, needle_table
+from stimctl.log_report.figures import mapping
 from stimctl.log_report.words import ReportWords
 from stimctl.profile import Profile
 
@@ -46,10 +47,10 @@ def _sections(
         "profile": (_facts(_profile(words, case, profile)),),
         "prescription": (
             _facts(_prescription(words, case)),
-            needle_table(words, summary),
+            needle_table(words, case),
             band_table(words, summary),
         ),
-        "delivery": (Passage(words(f"delivery.{case.delivery.reason}_said")), _facts(_delivery(words, case))),
+        "delivery": (_delivered(words, case), _facts(_delivery(words, case))),
         "dose": tuple(dose_table(words, summary)),
         "measured": (measured_table(words, summary),),
         "plots": (_plot(words, case),),
@@ -151,7 +152,7 @@ def _device(words: ReportWords, case: SessionCase) -> Facts:
 
 
 def _profile(words: ReportWords, case: SessionCase, profile: Profile | None) -> Facts:
-    head, named = case.summary.head, _mapping(case.opened.get("profile"))
+    head, named = case.summary.head, mapping(case.opened.get("profile"))
     yield words("label.profile"), printable(" ".join(str(one) for one in (named.get("title"), head.profile_id) if one))
     yield words("label.version"), printable(head.profile_version or "")
     yield words("label.variant"), printable(named.get("variant") or "")
@@ -171,15 +172,15 @@ def _prescription(words: ReportWords, case: SessionCase) -> Facts:
     yield words("label.pattern"), printable(rx.get("mode") or "")
     yield words("label.time"), f.clock(rx.get("stimulation_us"))
     yield words("label.ceiling"), f.current(rx.get("ceiling_ua"))
-    program = _mapping(rx.get("program"))
+    program = mapping(rx.get("program"))
     slope, down_us = program.get("ramp_slope_ua_per_s"), program.get("ramp_down_us")
     if isinstance(slope, int) and isinstance(down_us, int):
         yield words("label.ramp"), words("value.ramp", ma=f"{slope / 1000:g}", seconds=f"{down_us / 1e6:g}")
-    origins = _mapping(rx.get("provenance")).items()
+    origins = mapping(rx.get("provenance")).items()
     if origins:
         listed = (f"{words.of('origin', name)}: {words.of('origin', origin)}" for name, origin in origins)
         yield words("label.origins"), ", ".join(listed)
-    clinician = _mapping(rx.get("clinician"))
+    clinician = mapping(rx.get("clinician"))
     if clinician:
         yield words("label.clinician"), printable(clinician.get("name") or "")
     if rx.get("approval"):
@@ -189,11 +190,16 @@ def _prescription(words: ReportWords, case: SessionCase) -> Facts:
         yield words("label.flags"), "\n".join(map(printable, flags))
 
 
+def _delivered(words: ReportWords, case: SessionCase) -> Passage:
+    loud = case.delivery.state is DeliveryState.UNCERTAIN
+    return Passage(words(f"delivery.{case.delivery.reason}_said"), loud)
+
+
 def _delivery(words: ReportWords, case: SessionCase) -> Facts:
     summary = case.summary
     yield words("label.delivery"), words(f"delivery.{case.delivery.state}")
-    numbers = ", ".join(map(str, case.delivery.numbers))
-    yield words("label.device_session"), numbers or words("value.none")
+    numbers = ", ".join(map(str, case.delivery.numbers)) or words("value.none")
+    yield words("label.device_session"), words("value.no_number") if case.readings.by_lease else numbers
     if summary.kept:
         evidence, source = (
             words.of("standing", summary.kept.get("evidence")),
@@ -240,7 +246,3 @@ def _proof(words: ReportWords, case: SessionCase, head: LedgerHead) -> Facts:
         body = entry.body
         who, key = body.get("signer") or words("value.unknown"), str(body.get("public_key"))[:16]
         yield words("label.signed"), words("value.signed", number=body.get("number"), signer=who, key=key)
-
-
-def _mapping(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

@@ -1,5 +1,6 @@
 """`stimctl log report`: one session, or all of one subject's, as a page for a clinic's files."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,8 +65,8 @@ def report(
         check_free(file, force=force)
     with opened(ctx.obj) as ledger:
         made, summaries = _made(ledger, session, subject, language)
-    contents = [(pdf, lambda: _as_pdf(made, paper)), (html, lambda: _as_html(made, paper))]
-    for file, content in [(file, content()) for file, content in contents if file is not None]:
+    makers: tuple[tuple[Path | None, Callable[[LogReport, str], bytes]], ...] = ((pdf, _as_pdf), (html, _as_html))
+    for file, content in [(file, maker(made, paper)) for file, maker in makers if file is not None]:
         write_private(file, [content], force=force)
         click.echo(f"{' · '.join([*made.marks, ''])}{made.title}, {made.subtitle}: written to {file}")
     ctx.exit(max(map(exit_code, summaries)))
