@@ -62,7 +62,7 @@ def typeset(report: LogReport, paper: str = "a4") -> TypesetPages:
 def _head(report: LogReport, paper: str, fonts: FontChoice) -> Iterator[str]:
     families = ", ".join(f'"{family}"' for family in fonts.families)
     region = ', region: "cn"' if report.language == "zh" else ""
-    yield f'#set document(title: "{_plain(report.title)} {_plain(report.subtitle)}")'
+    yield f"#set document(title: [{_text(report.title, fonts)} {_text(report.subtitle, fonts)}])"
     yield f'#set text(lang: "{report.language}"{region}, size: 8pt, font: ({families},), hyphenate: false)'
     yield f'#set page(paper: "{_PAPERS[paper]}", margin: (x: 17mm, top: 18mm, bottom: 20mm),'
     yield f"  header: {_running_head(report, fonts)},"
@@ -107,7 +107,7 @@ def _block(block: Block, pages: TypesetPages) -> Iterator[str]:
             yield f"#{'loud' if block.loud else 'small'}[{_text(block.text, fonts)}]\n"
         case Plot():
             name = f"plot{len(pages.pictures)}.svg"
-            pages.pictures[name] = block.svg.encode()
+            pages.pictures[name] = block.draw().encode()
             yield f'#block(breakable: false)[#image("{name}", width: 100%) #small[{_text(block.caption, fonts)}]]'
         case SignatureLines():
             yield "#block(breakable: false, table(columns: (28mm, 1fr, 1.4fr, 32mm), rows: (auto, 13mm),"
@@ -143,11 +143,6 @@ def _text(text: str, fonts: FontChoice) -> str:
     """A text in markup; a line is a line, and a character that no font has is told by its number."""
     shown = "".join(f"[U+{ord(one):04X}]" if one in fonts.missing else one for one in text)
     return " #linebreak() ".join(map(escaped, shown.split("\n")))
-
-
-def _plain(text: str) -> str:
-    """A text between quotation marks."""
-    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _all_text(report: LogReport) -> str:

@@ -3,6 +3,7 @@
 A cell may have several lines. What nobody knows is an empty cell.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 LANGUAGES = ("en", "zh")
@@ -36,9 +37,9 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """A picture (SVG), and the sentences that say what is in it."""
+    """A picture, drawn as SVG when the report is set, and the sentences that say what is in it."""
 
-    svg: str
+    draw: Callable[[], str]
     caption: str
 
 

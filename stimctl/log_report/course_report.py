@@ -1,8 +1,8 @@
 """The report of one subject's sessions over time, in blocks."""
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 from stimctl.label import printable
 from stimctl.ledger.moments import local_and_utc
@@ -11,12 +11,10 @@ from stimctl.log_report import happenings as h
 from stimctl.log_report.blocks import Block, DataTable, FactList, LogReport, Passage, Plot, ReportSection
 from stimctl.log_report.case import HARDWARE, LedgerHead, SessionCase
 from stimctl.log_report.delivery import Delivery, DeliveryState, charge_pc, each_once
+from stimctl.log_report.readings import CoursePoint
 from stimctl.log_report.session_report import faults_said, foot, marks, proof_of_head, signature_lines
 from stimctl.log_report.words import ReportWords
 from stimctl.units import PC_PER_UC, UA_PER_MA
-
-if TYPE_CHECKING:
-    from stimctl.log_report.plots import CoursePoint
 
 _WHENS = ("before", "after")
 
@@ -153,15 +151,19 @@ def _sum(values: list[int | None]) -> int | None:
 
 
 def _trends(words: ReportWords, cases: list[SessionCase], deliveries: list[Delivery]) -> Block:
+    points = [_point(case, delivery) for case, delivery in zip(cases, deliveries, strict=True)]
+    if all(point.empty for point in points):
+        return Passage(words("text.no_trends"))
+    return Plot(partial(_drawn, points), words("text.trends"))
+
+
+def _drawn(points: list[CoursePoint]) -> str:
     from stimctl.log_report.plots import course_svg
 
-    svg = course_svg([_point(case, delivery) for case, delivery in zip(cases, deliveries, strict=True)])
-    return Plot(svg, words("text.trends")) if svg else Passage(words("text.no_trends"))
+    return course_svg(points)
 
 
-def _point(case: SessionCase, delivery: Delivery) -> "CoursePoint":
-    from stimctl.log_report.plots import CoursePoint
-
+def _point(case: SessionCase, delivery: Delivery) -> CoursePoint:
     known = delivery.state in (DeliveryState.CONFIRMED, DeliveryState.COMMANDED)
     charge, reached = charge_pc(case.summary) if known else None, _reached_ua(case)
     return CoursePoint(

@@ -1,7 +1,6 @@
 """The plots of a report, as SVG. They hold figures and units only: what they show is said in the report's language."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
@@ -10,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from stimctl.log_report.readings import BandShare, Series, SessionReadings
+from stimctl.log_report.readings import BandShare, CoursePoint, Series, SessionReadings
 
 INK, QUIET, PALE, ALARMING = "#222222", "#555555", "#d9d9d9", "#a80f0f"
 CHANNELS = {1: "#1b5e9b", 2: "#c2571a", 3: "#14662b", 4: "#7a3d8f"}
@@ -20,18 +19,6 @@ _HIGH, _WIDE = 1.45, 7.4  # inches, of a panel
 _MILLI = 1_000  # from where on a charge is shown in mC
 
 _Panel = tuple[str, str, Callable[[Axes], None]]
-
-
-@dataclass(frozen=True, slots=True)
-class CoursePoint:
-    """What a course's plots show of one session. What is not known is None."""
-
-    pain_before: float | None
-    pain_after: float | None
-    reached_ma: float | None
-    charge_uc: float | None
-    confirmed: bool
-    uncertain: bool
 
 
 def session_svg(readings: SessionReadings, bands: Sequence[str]) -> str:

@@ -38,6 +38,23 @@ class SessionReadings:
     bands: list[BandShare] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class CoursePoint:
+    """What a course's plots show of one session. What is not known is None."""
+
+    pain_before: float | None
+    pain_after: float | None
+    reached_ma: float | None
+    charge_uc: float | None
+    confirmed: bool
+    uncertain: bool
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to plot of it."""
+        return (self.pain_before, self.pain_after, self.reached_ma, self.charge_uc) == (None, None, None, None)
+
+
 def readings_of(entries: Iterable[Entry]) -> SessionReadings:
     """The readings of one session's entries, in order. What does not read as a reading is left out."""
     found = SessionReadings()

@@ -1,6 +1,7 @@
 """The report of one session, in blocks."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from stimctl.label import printable
 from stimctl.ledger.heads import REHEARSAL, RUNNING
@@ -211,8 +212,6 @@ def _delivery(words: ReportWords, case: SessionCase) -> Facts:
 
 
 def _plot(words: ReportWords, case: SessionCase) -> Block:
-    from stimctl.log_report.plots import session_svg
-
     readings = case.readings
     there = {
         "A": bool(readings.applied or readings.measured),
@@ -232,7 +231,13 @@ def _plot(words: ReportWords, case: SessionCase) -> Block:
     names = zip(("current", "impedance", "charge", "bands"), there.values(), strict=True)
     lack = ", ".join(words(f"text.lack_{name}") for name, drawn in names if not drawn)
     told = [words("text.plots_lack", lack=lack)] if lack else []
-    return Plot(session_svg(readings, case.summary.bands), " ".join([*said, words("text.plots_more"), *told]))
+    return Plot(partial(_drawn, case), " ".join([*said, words("text.plots_more"), *told]))
+
+
+def _drawn(case: SessionCase) -> str:
+    from stimctl.log_report.plots import session_svg
+
+    return session_svg(case.readings, case.summary.bands)
 
 
 def _proof(words: ReportWords, case: SessionCase, head: LedgerHead) -> Facts:

@@ -52,19 +52,28 @@ def fonts_for(text: str, *, chinese: bool) -> FontChoice:
     families += [han] if han else []
     missing = set(text) - set("\n") - _covered(known, families)
     if missing:
-        others = dict.fromkeys(each.family for each in known if each.path and each.family not in families)
-        for family in others:
+        for family in dict.fromkeys(each.family for each in known if _may_stand_in(each, folders)):
             if found := missing & _covered(known, [family]):
                 families.append(family)
                 missing -= found
-    if any(_is_han(one) for one in missing):
+    if han is None and any(map(_is_han, missing)):
         some = "".join(sorted(filter(_is_han, missing)))[:8]
-        raise Misuse(f"the text holds {some}, and this machine has no font for it: {_GET_ONE}")
+        raise Misuse(f"the report holds {some}, and this machine has no font for that: {_GET_ONE}")
     return FontChoice(tuple(families), folders, frozenset(missing))
 
 
+def _may_stand_in(font: Any, folders: tuple[Path, ...]) -> bool:
+    """Whether a font shows characters as they are: matplotlib's for formulas do not, and a font of last resort is all
+    boxes."""
+    return bool(font.path) and Path(font.path).parent not in folders and not font.family.startswith("Last Resort")
+
+
 def _is_han(character: str) -> bool:
-    return "\u2e80" <= character <= "\u9fff" or "\uff00" <= character <= "\uff60" or character >= "\U00020000"
+    return (
+        "\u2e80" <= character <= "\u9fff"
+        or "\uff00" <= character <= "\uff60"
+        or "\U00020000" <= character <= "\U0003ffff"
+    )
 
 
 def _brought_along() -> tuple[Path, ...]:
