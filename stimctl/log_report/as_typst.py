@@ -8,7 +8,8 @@ from stimctl.report.fonts import FontChoice, fonts_for
 from stimctl.report.pdf import as_pdf, as_pictures, escaped
 
 _PAPERS = {"a4": "a4", "letter": "us-letter"}
-_SHORT = 32  # characters that fit into half a line [choice]
+_SHORT = 30  # characters that fit into half a line [choice]
+_WIDE = "\u2e80"
 _TOGETHER = 4  # rows of a table that is kept on one page [choice]
 _RULES = """#set par(leading: 0.5em, spacing: 0.75em)
 #show table.cell: set block(breakable: false)
@@ -17,7 +18,7 @@ _RULES = """#set par(leading: 0.5em, spacing: 0.75em)
 #show heading: set block(above: 1.25em, below: 0.55em, sticky: true)
 #show heading.where(level: 1): set text(size: 15pt)
 #show heading.where(level: 2): set text(size: 10pt, fill: rgb("#1b3f66"))
-#let facts(..cells) = table(columns: (33mm, 1fr, 33mm, 1fr), stroke: none, inset: (x: 3pt, y: 2pt), ..cells)
+#let facts(..cells) = table(columns: (37mm, 1fr, 37mm, 1fr), stroke: none, inset: (x: 3pt, y: 2pt), ..cells)
 #let top(it) = text(weight: "bold", size: 7.5pt, it)
 #let name(it) = text(fill: luma(90), it)
 #let small(it) = text(size: 7.5pt, fill: luma(70), it)
@@ -43,9 +44,9 @@ class TypesetPages:
     def pdf(self) -> bytes:
         return as_pdf(self.markup, self.pictures, self.fonts.folders)
 
-    def png(self) -> list[bytes]:
+    def png(self, dots_per_inch: float = 110) -> list[bytes]:
         """Each page as a picture."""
-        return as_pictures(self.markup, self.pictures, self.fonts.folders)
+        return as_pictures(self.markup, self.pictures, self.fonts.folders, dots_per_inch)
 
 
 def typeset(report: LogReport, paper: str = "a4") -> TypesetPages:
@@ -91,7 +92,7 @@ def _running_foot(report: LogReport, fonts: FontChoice) -> str:
 def _watermark(marks: tuple[str, ...], fonts: FontChoice) -> str:
     if not marks:
         return "none"
-    size = min(84, 900 // max(len(mark) * (2 if mark > "\u2e80" else 1) for mark in marks))
+    size = min(84, 900 // max(map(_width, marks)))
     lines = " #linebreak() ".join(_text(mark, fonts) for mark in marks)
     return f'rotate(-52deg, text(size: {size}pt, weight: "bold", fill: luma(234))[#align(center)[{lines}]])'
 
@@ -118,7 +119,7 @@ def _block(block: Block, pages: TypesetPages) -> Iterator[str]:
 
 def _facts(block: FactList, fonts: FontChoice) -> Iterator[str]:
     """Short ones two a line, then the longer ones."""
-    short = [row for row in block.rows if len(row[1]) <= _SHORT and "\n" not in row[1]]
+    short = [row for row in block.rows if _width(row[1]) <= _SHORT and "\n" not in row[1]]
     yield "#facts("
     yield from (f"  name[{_text(name, fonts)}], [{_text(value, fonts)}]," for name, value in short)
     yield "  [], []," if len(short) % 2 else ""
@@ -126,6 +127,11 @@ def _facts(block: FactList, fonts: FontChoice) -> Iterator[str]:
         if (name, value) not in short:
             yield f"  name[{_text(name, fonts)}], table.cell(colspan: 3)[{_text(value, fonts)}],"
     yield ")"
+
+
+def _width(text: str) -> int:
+    """In letters of the West; a Chinese one is two of them."""
+    return sum(2 if one >= _WIDE else 1 for one in text)
 
 
 def _table(block: DataTable, fonts: FontChoice) -> Iterator[str]:

@@ -85,21 +85,22 @@ def charge_pc(summary: SessionSummary) -> int | None:
 def _device_sessions(entries: Iterable[Entry]) -> "Iterable[tuple[int, str | None]]":
     """Each of the device's own numbers, with what tells it from every other; None where the device keeps none."""
     device: Mapping[str, Any] = {}
+    keeps = False
     for entry in entries:
         if isinstance(entry.body.get("device"), dict):
-            device = entry.body["device"]
+            device, keeps = entry.body["device"], _keeps_numbers(entry.body["device"], str(entry.body.get("url")))
         told = entry.body.get("record") if entry.kind == "recovered" else entry.body if entry.kind == "armed" else None
         if isinstance(told, dict) and isinstance(told.get("session"), int):
-            yield told["session"], _key(device, told)
+            key = [device.get("serial"), told.get("boot_id", device.get("boot_id")), told["session"]]
+            yield told["session"], str(key) if keeps else None
 
 
-def _key(device: Mapping[str, Any], numbers: Mapping[str, Any]) -> str | None:
-    serial = device.get("serial")
-    if device.get("by_lease") or serial in _NO_SERIAL:
-        return None  # the number is the driver's own then, and begins anew with each connection
-    key = [serial, numbers.get("boot_id", device.get("boot_id")), numbers["session"]]
-    # A simulator that keeps no file begins its numbers anew: there the arming's own number is looked at too.
-    return str([*key, numbers.get("nonce")] if device.get("simulator") else key)
+def _keeps_numbers(device: Mapping[str, Any], url: str) -> bool:
+    """Whether a device's number is never given twice. By lease it is the driver's own, and begins anew with each
+    connection; so does a simulator's that keeps nothing in a file."""
+    if device.get("by_lease") or device.get("serial") in _NO_SERIAL:
+        return False
+    return not device.get("simulator") or "flash=" in url
 
 
 def each_once(deliveries: Iterable[Delivery]) -> list[Delivery]:

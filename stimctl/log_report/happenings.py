@@ -128,7 +128,8 @@ def written(words: ReportWords, kind: str, cases: list[SessionCase]) -> Block:
         for entry in case.remarks(kind):
             severity = (words.of("severity", entry.body.get("severity")),) if kind == "adverse" else ()
             text, author = (printable(entry.body.get(name) or "") for name in ("text", "author"))
-            rows.append(((str(number),) if several else ()) + (moment(case, entry), *severity, text, author))
+            when = local_and_utc(entry.utc)[:16] if several else moment(case, entry)
+            rows.append(((str(number),) if several else ()) + (when, *severity, text, author))
     head = tuple(words(f"column.{name}") for name in ((("number",) if several else ()) + names))
     missing = words("text.no_adverse" if kind == "adverse" else "text.no_notes")
     return DataTable(head, tuple(rows), frozenset({len(head) - 2})) if rows else Passage(missing)

@@ -24,6 +24,7 @@ CHINESE = (
     "PingFang SC",
     "SimSun",
 )
+_HAN = (("\u2e80", "\u9fff"), ("\uff00", "\uff60"), ("\U00020000", "\U0003ffff"))
 _GET_ONE = (
     "install one, such as Noto Sans CJK (Debian: apt-get install fonts-noto-cjk) or the smaller WenQuanYi Micro Hei "
     "(fonts-wqy-microhei), or write HTML, which is shown in the reader's own fonts"
@@ -69,11 +70,7 @@ def _may_stand_in(font: Any, folders: tuple[Path, ...]) -> bool:
 
 
 def _is_han(character: str) -> bool:
-    return (
-        "\u2e80" <= character <= "\u9fff"
-        or "\uff00" <= character <= "\uff60"
-        or "\U00020000" <= character <= "\U0003ffff"
-    )
+    return any(first <= character <= last for first, last in _HAN)
 
 
 def _brought_along() -> tuple[Path, ...]:

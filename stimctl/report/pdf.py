@@ -25,10 +25,10 @@ def as_pdf(markup: str, pictures: Mapping[str, bytes] | None = None, folders: It
 
 
 def as_pictures(
-    markup: str, pictures: Mapping[str, bytes] | None = None, folders: Iterable[Path] = (), dots_per_inch: float = 110
+    markup: str, pictures: Mapping[str, bytes], folders: Iterable[Path], dots_per_inch: float
 ) -> list[bytes]:
     """Each page as PNG."""
-    made = _compiled(markup, pictures or {}, folders, format="png", ppi=dots_per_inch)
+    made = _compiled(markup, pictures, folders, format="png", ppi=dots_per_inch)
     return made if isinstance(made, list) else [made]
 
 

@@ -52,8 +52,7 @@ def report(
     does not verify says so on every page, and the exit code is 7.
 
     \b
-    Examples:
-      stimctl log report latest --pdf session.pdf
+    Example: stimctl log report latest --pdf session.pdf
       stimctl log report --subject P-17 --pdf course.pdf --paper letter
     """
     if (session is None) == (subject is None):

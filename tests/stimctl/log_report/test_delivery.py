@@ -63,12 +63,10 @@ def test_another_device_another_boot_or_no_number_is_another_delivery(ledger: Le
     assert [one.same_as for one in each_once(case.delivery for case in cases_of(ledger, "P-17"))] == [None, None]
 
 
-@pytest.mark.parametrize(("nonce", "same"), [(7, True), (8, False)])
-def test_a_simulator_that_begins_its_numbers_anew_is_told_by_its_arming_too(
-    ledger: Ledger, nonce: int, same: bool
-) -> None:
-    for one in (7, nonce):
-        put_session(ledger, begin=opened(simulator=True), nonce=one)
+@pytest.mark.parametrize(("url", "same"), [("sim://?flash=/tmp/f", True), ("sim://", False)])
+def test_a_simulator_without_a_file_begins_its_numbers_anew(ledger: Ledger, url: str, same: bool) -> None:
+    for _ in range(2):
+        put_session(ledger, begin=opened(simulator=True, url=url))
     second = each_once(case.delivery for case in cases_of(ledger, "P-17"))[1]
     assert (second.same_as is not None) is same
 

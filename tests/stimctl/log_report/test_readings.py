@@ -44,7 +44,8 @@ def test_neither_nothing_measured_nor_an_open_circuit_is_an_impedance(ledger: Le
 
 @pytest.mark.parametrize("channels", [None, "1", {"x": {}}, {"1": None}, {"1": {"applied_ua": "1", "pulses_0": "9"}}])
 def test_what_is_no_reading_is_left_out(ledger: Ledger, channels: object) -> None:
-    one = ledger.append("20260302-093000-x3baw", "opened", 0, opened()) and "20260302-093000-x3baw"
+    one = "20260302-093000-x3baw"
+    ledger.append(one, "opened", 0, opened())
     ledger.append(one, "sample", 5, {"channels": channels})
     ledger.append(one, "lease", 6, {"measured_ua": 7})
     assert case_of(ledger, one).readings == SessionReadings()

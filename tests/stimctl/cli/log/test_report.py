@@ -18,7 +18,7 @@ def folder(tmp_path: Path) -> Path:
     """A ledger with two sessions of one subject, the second of them cut short."""
     with Ledger(ledger_path(tmp_path / "data")) as ledger:
         put_session(ledger, begin=opened(simulator=True), pain=(7, 5))
-        put_session(ledger, begin=opened(simulator=True), nonce=8, cut=True)
+        put_session(ledger, begin=opened(simulator=True), cut=True)
     return tmp_path / "data"
 
 
