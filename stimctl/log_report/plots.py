@@ -6,6 +6,7 @@ from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -15,7 +16,8 @@ INK, QUIET, PALE, ALARMING = "#222222", "#555555", "#d9d9d9", "#a80f0f"
 CHANNELS = {1: "#1b5e9b", 2: "#c2571a", 3: "#14662b", 4: "#7a3d8f"}
 BANDS = ("#9dbfe0", "#e8b48a")
 _MOST = 1_500  # points of a line: more than a page can show [choice]
-_HIGH, _WIDE = 1.45, 7.4  # inches, of a panel
+_HIGH, _WIDE = 1.35, 7.4  # inches, of a panel
+_BELOW, _ABOVE = 0.45, 0.25  # inches
 _MILLI = 1_000  # from where on a charge is shown in mC
 
 _Panel = tuple[str, str, Callable[[Axes], None]]
@@ -66,12 +68,16 @@ def _charge_unit(charges_uc: Iterable[float]) -> tuple[str, float]:
 
 
 def _drawn(panels: Sequence[_Panel], x_label: str, whole: int = 0) -> str:
-    figure = Figure(figsize=(_WIDE, _HIGH * len(panels) + 0.3), facecolor="none", layout="constrained")
+    height = _HIGH * len(panels) + _BELOW + _ABOVE
+    figure = Figure(figsize=(_WIDE, height), facecolor="none")
     axes_of = figure.subplots(len(panels), 1, sharex=True, squeeze=False)
+    # A layout that is found by drawing twice would take twice as long.
+    figure.subplots_adjust(0.075, _BELOW / height, 0.995, 1 - _ABOVE / height, hspace=0.3)
     for (letter, unit, draw), axes in zip(panels, axes_of[:, 0], strict=True):
         axes.set_facecolor("none")
         axes.set_title(letter, loc="left", fontsize=9, fontweight="bold", color=INK, pad=4)
         axes.set_ylabel(unit, fontsize=8.5, color=INK)
+        axes.yaxis.set_label_coords(-0.055, 0.5)
         axes.tick_params(labelsize=8, colors=QUIET)
         axes.spines[["top", "right"]].set_visible(False)
         axes.spines[["left", "bottom"]].set_color(QUIET)
@@ -113,17 +119,20 @@ def _lines(axes: Axes, series: Series, style: str, **how: Any) -> None:
         axes.plot(*zip(*every, strict=True), style, color=CHANNELS.get(channel, INK), **how)
 
 
-def _bands(axes: Axes, found: Iterable[BandShare], names: Sequence[str]) -> None:
-    for share in found:
-        bottom = 0.0
-        for part, colour in zip(share.shares, BANDS, strict=False):
-            x, width = share.from_min, share.to_min - share.from_min
-            axes.bar(x, part * 100, width, bottom, align="edge", color=colour, edgecolor=colour, linewidth=0.3)
-            bottom += part * 100
-    for name, colour in zip(names, BANDS, strict=False):
-        axes.bar(0, 0, color=colour, label=name)
+def _bands(axes: Axes, found: Sequence[BandShare], names: Sequence[str]) -> None:
+    for band, (name, colour) in enumerate(zip(names, BANDS, strict=False)):
+        there = [share for share in found if band < len(share.shares)]
+        # One collection a band: a patch for each reading would take seconds.
+        boxes = [_box(share, sum(share.shares[:band]), share.shares[band]) for share in there]
+        axes.add_collection(PolyCollection(boxes, facecolors=colour, edgecolors=colour, linewidths=0.3, label=name))
+    axes.autoscale_view()
     axes.set_ylim(0, 100)
     _legend(axes)
+
+
+def _box(share: BandShare, bottom: float, part: float) -> list[tuple[float, float]]:
+    low, high = bottom * 100, (bottom + part) * 100
+    return [(share.from_min, low), (share.to_min, low), (share.to_min, high), (share.from_min, high)]
 
 
 def _scores(axes: Axes, points: Sequence[CoursePoint]) -> None:
