@@ -33,7 +33,7 @@ def course_report(
         "notes": (h.written(words, "note", cases),),
         "trends": (_trends(words, cases, deliveries),),
         "proof": (FactList(tuple(_proof(words, cases, head))), Passage(words("text.proof"))),
-        "signatures": (signature_lines(words),),
+        "signatures": signature_lines(words),
     }
     found = {case.mark for case in cases} - {""}
     return LogReport(

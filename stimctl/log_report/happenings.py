@@ -83,10 +83,11 @@ def screening(words: ReportWords, case: SessionCase) -> Iterator[Block]:
     if not found:
         yield Passage(words("text.no_screening"))
     for entry in found:
-        answers = entry.body.get("answers")
+        answers = f.mapping(entry.body.get("answers"))
+        asked = [question.id for question in QUESTIONS if question.id in answers]
         rows = [
-            (_question(words, name), words("value.yes" if answer else "value.no"))
-            for name, answer in (answers.items() if isinstance(answers, dict) else ())
+            (_question(words, name), words("value.yes" if answers[name] else "value.no"))
+            for name in dict.fromkeys([*asked, *answers])
         ]
         yield DataTable((words("column.question"), words("column.answer")), tuple(rows), frozenset({0}))
 
@@ -139,7 +140,7 @@ def events(words: ReportWords, case: SessionCase) -> Block:
     """What was done, in order: armed, started, changed, held, stopped, ended."""
     kinds = ("armed", "started", "target", "held", "stop", "closed", "recovered")
     rows = [(moment(case, entry), *_event(words, case, entry)) for entry in case.remarks(*kinds)]
-    return DataTable((words("column.when"), words("column.what"), words("column.text")), tuple(rows), frozenset({2}))
+    return DataTable((words("column.when"), words("column.event"), words("column.text")), tuple(rows), frozenset({2}))
 
 
 def _event(words: ReportWords, case: SessionCase, entry: Entry) -> tuple[str, str]:

@@ -63,7 +63,7 @@ def _sections(
         "screening": tuple(h.screening(words, case)),
         "events": (h.events(words, case),),
         "proof": (_facts(_proof(words, case, head)), Passage(words("text.proof"))),
-        "signatures": (signature_lines(words),),
+        "signatures": signature_lines(words),
     }
 
 
@@ -79,10 +79,11 @@ def foot(words: ReportWords, made: str, tool: str) -> tuple[str, ...]:
     return words("foot.made", made=made, tool=tool), f"{words('foot.disclaimer')} {words('foot.as_written')}"
 
 
-def signature_lines(words: ReportWords) -> SignatureLines:
-    """Who signs by hand."""
+def signature_lines(words: ReportWords) -> tuple[Block, ...]:
+    """Who signs by hand, and what."""
     head = tuple(words(f"column.{name}") for name in ("role", "name", "signature", "date"))
-    return SignatureLines(head, (words("role.operator"), words("role.clinician")))
+    roles = words("role.operator"), words("role.clinician")
+    return SignatureLines(head, roles), Passage(words("text.signatures"))
 
 
 def faults_said(words: ReportWords, *cases: SessionCase) -> Iterator[str]:

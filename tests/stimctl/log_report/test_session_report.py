@@ -11,6 +11,7 @@ from stimctl.log_report.case import case_of, head_of
 from stimctl.log_report.session_report import session_report
 from stimctl.log_report.words import ReportWords
 from stimctl.profile import load
+from stimctl.screening import QUESTIONS
 from tests.stimctl.log_report.sessions import closed, opened, put_session
 
 
@@ -122,6 +123,16 @@ def test_what_people_wrote_and_scored(ledger: Ledger) -> None:
     assert rows(report, "Scores, 0 to 10") == [("pain", "7", "4.5")]
     assert rows(report, "Adverse events")[0][1:] == ("mild", "fainted", "AO")
     assert rows(report, "Notes")[0][1:] == ("needle 2 was bent", "AO")
+
+
+def test_screening_is_told_in_the_order_in_which_it_was_asked(ledger: Ledger) -> None:
+    one = put_session(ledger)
+    answers = {question.id: question.wanted for question in QUESTIONS} | {"older": True}
+    ledger.append(one, "screening", 1, {"pseudonym": "P-17", "answers": answers})
+    found = rows(reported(ledger, one), "Screening")
+    assert found[:-1] == [(question.text, "yes" if question.wanted else "no") for question in QUESTIONS]
+    assert found[-1] == ("older", "yes")
+    assert rows(reported(ledger, one, "zh"), "筛查")[0] == ("此人是否就是该化名所指的人？", "是")
 
 
 def test_what_is_not_there_is_said_not_to_be(ledger: Ledger) -> None:
