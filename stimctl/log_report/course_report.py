@@ -22,7 +22,7 @@ _WHENS = ("before", "after")
 def course_report(
     words: ReportWords, pseudonym: str, cases: list[SessionCase], head: LedgerHead, made: str, tool: str
 ) -> LogReport:
-    """What the log holds of these sessions of one subject, oldest first."""
+    """The sessions of one subject, oldest first, as the log holds them."""
     deliveries = each_once(case.delivery for case in cases)
     sound = not any(case.summary.faults for case in cases)
     sections: dict[str, tuple[Block, ...]] = {
@@ -96,7 +96,7 @@ def _state(words: ReportWords, delivery: Delivery) -> str:
 
 
 def _charge(words: ReportWords, case: SessionCase, delivery: Delivery) -> str:
-    """What is known to have been given, with its standing; nothing where that is uncertain."""
+    """The charge that is known to have been given, with its standing; "unknown" where that is uncertain."""
     if delivery.state not in (DeliveryState.CONFIRMED, DeliveryState.COMMANDED):
         return words.of("standing", "unknown") if delivery.state is DeliveryState.UNCERTAIN else ""
     return f"{f.charge(charge_pc(case.summary))}\n{words.of('standing', case.summary.head.delivered_standing)}"

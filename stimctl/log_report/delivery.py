@@ -1,4 +1,4 @@
-"""What is known of each delivery: confirmed by the device, only commanded, or uncertain; and which are one.
+"""The state of each delivery: confirmed by the device, only commanded, or uncertain; and which of them are one.
 
 A delivery is told by the device's own number of its session, never by when it was. The same number is one delivery,
 however often the log has it: a dose that was fetched later, a log that was put together from two.
@@ -15,7 +15,7 @@ from stimctl.ledger.standing import FigureStanding
 
 
 class DeliveryState(StrEnum):
-    """How far a delivery is known. An uncertain one is in no total, neither as zero nor as given."""
+    """A delivery is known so far. An uncertain one is in no total, neither as zero nor as given."""
 
     CONFIRMED = "confirmed"
     COMMANDED = "commanded"
@@ -59,7 +59,7 @@ def _state(summary: SessionSummary) -> tuple[DeliveryState, str]:
 
 
 def _doubt(summary: SessionSummary) -> str | None:
-    """Why nobody knows what was given; None where it is known."""
+    """The reason why nobody knows what was given; None where it is known."""
     if summary.faults:
         return "unverified"
     if summary.head.state == RUNNING:
@@ -96,7 +96,7 @@ def _device_sessions(entries: Iterable[Entry]) -> "Iterable[tuple[int, str | Non
 
 
 def _keeps_numbers(device: Mapping[str, Any], url: str) -> bool:
-    """Whether a device's number is never given twice. By lease it is the driver's own, and begins anew with each
+    """A device that never gives a number twice. By lease it is the driver's own, and begins anew with each
     connection; so does a simulator's that keeps nothing in a file."""
     if device.get("by_lease") or device.get("serial") in _NO_SERIAL:
         return False

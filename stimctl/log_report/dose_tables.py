@@ -25,7 +25,7 @@ def _gave(channel: ChannelSummary) -> bool:
 
 
 def needle_table(words: ReportWords, case: SessionCase) -> Block:
-    """Where current flowed, through which needle, and how dense it was at most."""
+    """The needles of each channel, its current, and how dense that is at the ceiling."""
     summary = case.summary
     titrated = bool(summary.prescription.get("titrate"))
     rows = []
@@ -105,7 +105,7 @@ def _dose(words: ReportWords, channel: ChannelSummary, name: str, index: int) ->
 
 
 def measured_table(words: ReportWords, summary: SessionSummary) -> Block:
-    """What the device measured, channel by channel. What it does not measure is said to be so."""
+    """The device's measurements, channel by channel. What it does not measure is said to be so."""
     none = words("value.not_measured")
     rows = []
     for channel in used(summary):

@@ -12,7 +12,7 @@ _SMALL_PC = 10_000  # below it a charge in µC would have no figures left
 
 
 def mapping(value: object) -> dict[str, Any]:
-    """What an entry holds in a place where a mapping belongs; an empty one where it holds something else."""
+    """A place of an entry where a mapping belongs; an empty one where it holds something else."""
     return value if isinstance(value, dict) else {}
 
 
@@ -43,7 +43,7 @@ def ohm(words: ReportWords, resistance: object) -> str:
 
 
 def spread(words: ReportWords, figures: Any, unit: int) -> str:
-    """How a sampled quantity ran."""
+    """First, least, median and highest of a sampled quantity."""
     names = ("first", "min", "median", "max")
     if not isinstance(figures, dict) or not all(isinstance(figures.get(name), int | float) for name in names):
         return ""

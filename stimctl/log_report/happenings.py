@@ -137,7 +137,7 @@ def written(words: ReportWords, kind: str, cases: list[SessionCase]) -> Block:
 
 
 def events(words: ReportWords, case: SessionCase) -> Block:
-    """What was done, in order: armed, started, changed, held, stopped, ended."""
+    """The steps in order: armed, started, changed, held, stopped, ended."""
     kinds = ("armed", "started", "target", "held", "stop", "closed", "recovered")
     rows = [(moment(case, entry), *_event(words, case, entry)) for entry in case.remarks(*kinds)]
     return DataTable((words("column.when"), words("column.event"), words("column.text")), tuple(rows), frozenset({2}))
@@ -155,7 +155,7 @@ def _event(words: ReportWords, case: SessionCase, entry: Entry) -> tuple[str, st
 
 
 def ended(words: ReportWords, case: SessionCase) -> str:
-    """Why the session ended, with what more is known of it."""
+    """The reason of the end, with what more is known of it."""
     reason, more = case.summary.head.end_reason, case.summary.end_text
     told = words.of("end", reason)
     return told if more in (None, "", reason) else f"{told}: {printable(more)}"

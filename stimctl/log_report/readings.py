@@ -1,4 +1,4 @@
-"""What a session's entries tell over time: current, impedance, charge and bands, as they stand in the log.
+"""A session's readings over time: current, impedance, charge and bands, as they stand in the log.
 
 Times are minutes of the session's own clock. Nothing is made up between two readings, and what the device does not
 measure is not there.
@@ -18,7 +18,7 @@ Series = dict[int, list[tuple[float, float]]]  # minutes and a value, by channel
 
 @dataclass(frozen=True, slots=True)
 class BandShare:
-    """How much of the time between two readings each band took, by its pulses; from 0 to 1, None where not known."""
+    """Each band's part of the time between two readings, by its pulses; from 0 to 1."""
 
     from_min: float
     to_min: float
@@ -40,7 +40,7 @@ class SessionReadings:
 
 @dataclass(frozen=True, slots=True)
 class CoursePoint:
-    """What a course's plots show of one session. What is not known is None."""
+    """One session in the plots of a course. What is not known is None."""
 
     pain_before: float | None
     pain_after: float | None
@@ -51,7 +51,7 @@ class CoursePoint:
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to plot of it."""
+        """True where there is nothing to plot of it."""
         return (self.pain_before, self.pain_after, self.reached_ma, self.charge_uc) == (None, None, None, None)
 
 

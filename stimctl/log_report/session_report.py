@@ -68,7 +68,7 @@ def _sections(
 
 
 def marks(words: ReportWords, found: set[str], *, verifies: bool) -> tuple[str, ...]:
-    """What is printed across each page."""
+    """The words that are printed across each page."""
     names = [name for name in (REHEARSAL, "SIMULATOR", "UNKNOWN") if name in found]
     names += ["SIMULATOR"] if REHEARSAL in found and "SIMULATOR" not in found else []
     return (*(() if verifies else (words("mark.unverified"),)), *(words(f"mark.{name}") for name in names))
@@ -80,14 +80,14 @@ def foot(words: ReportWords, made: str, tool: str) -> tuple[str, ...]:
 
 
 def signature_lines(words: ReportWords) -> tuple[Block, ...]:
-    """Who signs by hand, and what."""
+    """Lines to sign by hand, and what they stand for."""
     head = tuple(words(f"column.{name}") for name in ("role", "name", "signature", "date"))
     roles = words("role.operator"), words("role.clinician")
     return SignatureLines(head, roles), Passage(words("text.signatures"))
 
 
 def faults_said(words: ReportWords, *cases: SessionCase) -> Iterator[str]:
-    """What does not verify, and what was lost; nothing where all is sound."""
+    """Faults and losses as warnings; none where all is sound."""
     faults = [fault for case in cases for fault in case.summary.faults]
     if faults:
         yield "\n".join([words("mark.unverified_said"), *map(printable, dict.fromkeys(faults))])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stimctl.errors import Misuse
+from stimctl.report.pdf import compiler
 
 WESTERN = "DejaVu Sans"
 # Openly licensed ones first, then what Windows and macOS bring along [choice].
@@ -42,10 +43,8 @@ class FontChoice:
 
 def fonts_for(text: str, *, chinese: bool) -> FontChoice:
     """Fonts that show `text`. Raises `Misuse` where it holds Chinese and the machine has no font for it."""
-    import typst
-
     folders = _brought_along()
-    known = typst.Fonts(font_paths=list(folders)).fonts()
+    known = compiler().Fonts(font_paths=list(folders)).fonts()
     families = [WESTERN]
     han = next((name for name in CHINESE if any(each.family == name for each in known)), None)
     if chinese and han is None:
@@ -64,8 +63,7 @@ def fonts_for(text: str, *, chinese: bool) -> FontChoice:
 
 
 def _may_stand_in(font: Any, folders: tuple[Path, ...]) -> bool:
-    """Whether a font shows characters as they are: matplotlib's for formulas do not, and a font of last resort is all
-    boxes."""
+    """A font that shows characters as they are. Those for formulas do not, and one of last resort is all boxes."""
     return bool(font.path) and Path(font.path).parent not in folders and not font.family.startswith("Last Resort")
 
 

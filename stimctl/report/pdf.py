@@ -15,6 +15,15 @@ def escaped(text: object) -> str:
     return str(text).translate(_SPECIAL)
 
 
+def compiler() -> Any:
+    """The package `typst`. Raises `Misuse` where it is not installed."""
+    try:
+        import typst
+    except ImportError:
+        raise Misuse("a PDF needs the package typst: install it with `pip install 'stimctl[pdf]'`") from None
+    return typst
+
+
 def as_pdf(markup: str, pictures: Mapping[str, bytes] | None = None, folders: Iterable[Path] = ()) -> bytes:
     """The PDF. `pictures` are files that the markup names, `folders` have fonts beside the system's.
 
@@ -33,10 +42,7 @@ def as_pictures(
 
 
 def _compiled(markup: str, pictures: Mapping[str, bytes], folders: Iterable[Path], **options: Any) -> Any:
-    try:
-        import typst
-    except ImportError:
-        raise Misuse("a PDF needs the package typst: install it with `pip install 'stimctl[pdf]'`") from None
+    typst = compiler()
     with TemporaryDirectory() as folder:
         for name, content in pictures.items():
             Path(folder, name).write_bytes(content)

@@ -1,4 +1,4 @@
-"""What a session's entries tell over time."""
+"""A session's readings over time."""
 
 import pytest
 

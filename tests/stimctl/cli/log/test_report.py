@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from stimctl.cli import main
 from stimctl.ledger import Ledger, ledger_path
+from stimctl.profile.load import packaged_folder
 from tests.stimctl.log_report.sessions import opened, put_session
 
 
@@ -75,6 +77,17 @@ def test_a_mistake_is_a_sentence(folder: Path, arguments: tuple[str, ...], said:
     assert said in result.stderr
 
 
+@pytest.mark.parametrize("package", ["typst", "matplotlib"])
+def test_a_package_that_is_missing_is_named(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    result = call(folder, "latest", "--pdf", str(tmp_path / "a.pdf"))
+    assert result.exit_code == 3
+    assert package in result.stderr
+    assert "stimctl[pdf]" in result.stderr
+
+
 @pytest.mark.parametrize("whose", [("latest",), ("--subject", "P-17")])
 def test_what_does_not_verify_says_so_in_large_words(folder: Path, tmp_path: Path, whose: tuple[str, ...]) -> None:
     connection = sqlite3.connect(ledger_path(folder))
@@ -92,3 +105,18 @@ def test_what_does_not_verify_says_so_in_large_words(folder: Path, tmp_path: Pat
     assert "THIS RECORD DOES NOT VERIFY. Nothing in it can be relied on." in page
     assert '<div class="mark" aria-hidden="true"><div>DOES NOT VERIFY</div>' in page
     assert "UNCERTAIN" in page
+
+
+def test_what_a_stimjim_does_not_measure_has_no_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STIMCTL_DATA", str(tmp_path / "data"))
+    example = str(packaged_folder() / "examples" / "bench-2-100hz.toml")
+    port = ("--port", "sim://?device=stimjim&dialect=a", "--prescription", example, "--unattended")
+    assert CliRunner().invoke(main, ["run", "bench-2-100hz", *port]).exit_code == 0
+    html = tmp_path / "a.html"
+    assert call(tmp_path / "data", "latest", "--html", str(html)).exit_code == 0
+    page = html.read_text("utf-8")
+    measured = page[page.index("<h2>Measured by the device") : page.index("<h2>Course of the session")]
+    assert measured.count("not measured") == 4, "current, impedance, pulses at the rail and energy"
+    assert "mJ" not in measured
+    assert "The log holds no readings of: impedance." in page
+    assert "none: the device keeps no numbers" in page
