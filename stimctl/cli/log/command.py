@@ -9,10 +9,9 @@ import click
 
 from stimctl.cli import codes
 from stimctl.cli.completion import session_ids
-from stimctl.cli.log.group import Choice, choosing, log, opened
+from stimctl.cli.log.group import Choice, choosing, exit_code_of, log, opened
 from stimctl.cli.log.listing import page_out, session_lines
-from stimctl.cli.log.verdict import exit_code
-from stimctl.cli.new_file import write_private
+from stimctl.cli.private_file import write_private
 from stimctl.cli.table import echo_json, json_option
 from stimctl.errors import Misuse
 
@@ -66,7 +65,7 @@ def show(ctx: click.Context, session: str, as_json: bool) -> None:
         echo_json(document(summary))
     else:
         click.echo(page(summary))
-    ctx.exit(exit_code(summary))
+    ctx.exit(exit_code_of(summary))
 
 
 @log.command(epilog=codes.help_text(_READ))
@@ -143,11 +142,11 @@ def export(
             for part in text:
                 click.echo(part, nl=False)
         else:
-            write_private(output, (part.encode() for part in text), force=force)
+            write_private(output, text, force=force)
             marks = ", ".join(sorted({summary.head.watermark for summary in summaries})) or "nothing"
             told = f"session {ids[0]}" if len(ids) == 1 else f"{len(ids)} sessions"
             click.echo(f"{marks}: {told} written to {output}")
-    ctx.exit(max(map(exit_code, summaries), default=codes.DONE))
+    ctx.exit(max(map(exit_code_of, summaries), default=codes.DONE))
 
 
 def _exported(

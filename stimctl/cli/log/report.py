@@ -10,9 +10,8 @@ import click
 from stimctl import __version__
 from stimctl.cli import codes
 from stimctl.cli.completion import session_ids
-from stimctl.cli.log.group import log, opened
-from stimctl.cli.log.verdict import exit_code
-from stimctl.cli.new_file import check_free, write_private
+from stimctl.cli.log.group import exit_code_of, log, opened
+from stimctl.cli.private_file import check_free, write_private
 from stimctl.errors import Misuse, StimctlError
 from stimctl.log_report.blocks import LANGUAGES, PAPERS
 
@@ -68,7 +67,7 @@ def report(
     for file, content in [(file, maker(made, paper)) for file, maker in makers if file is not None]:
         write_private(file, [content], force=force)
         click.echo(f"{' · '.join([*made.marks, ''])}{made.title}, {made.subtitle}: written to {file}")
-    ctx.exit(max(map(exit_code, summaries)))
+    ctx.exit(max(map(exit_code_of, summaries)))
 
 
 def _made(

@@ -1,4 +1,4 @@
-"""Writes a file that only its user can read, whole or not at all."""
+"""Writes a file that only its owner may read: what is in it is of a person."""
 
 import os
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ def check_free(path: Path, *, force: bool) -> None:
         raise Misuse(f"{path} is there already; name another file, or replace it with --force")
 
 
-def write_private(path: Path, parts: Iterable[bytes], *, force: bool) -> None:
+def write_private(path: Path, parts: Iterable[str | bytes], *, force: bool) -> None:
     """Into a new file of this user alone, which takes its name only when it is whole. Raises `Misuse`."""
     check_free(path, force=force)
     partly = path.with_name(f".{path.name}.{os.getpid()}")
@@ -22,7 +22,7 @@ def write_private(path: Path, parts: Iterable[bytes], *, force: bool) -> None:
     with writing(path):
         try:
             with os.fdopen(os.open(partly, flags, 0o600), "wb") as file:
-                file.writelines(parts)
+                file.writelines(part.encode() if isinstance(part, str) else part for part in parts)
             partly.replace(path)
         finally:
             partly.unlink(missing_ok=True)

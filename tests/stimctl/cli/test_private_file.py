@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stimctl.cli.new_file import write_private
+from stimctl.cli.private_file import write_private
 from stimctl.errors import Misuse
 
 
@@ -27,7 +27,7 @@ def test_what_breaks_off_leaves_what_was_there(tmp_path: Path) -> None:
 
 def test_it_is_readable_by_its_user_alone_and_not_replaced_unasked(tmp_path: Path) -> None:
     path = tmp_path / "a"
-    write_private(path, [b"1", b"2"], force=False)
+    write_private(path, [b"1", "2"], force=False)
     assert path.read_bytes() == b"12"
     if os.name == "posix":
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
