@@ -76,7 +76,7 @@ def _sessions(words: ReportWords, cases: list[SessionCase], deliveries: list[Del
                 str(number),
                 f"{when}\n{head.session_id}",
                 f"{words.of('kind', case.mark or HARDWARE)}\n{_state(words, delivery)}",
-                f.clock(head.stimulated_us),
+                f.clock(head.stimulated_us) if delivery.known else "",
                 _charge(words, case, delivery),
                 f.current(_reached_ua(case)),
                 _pain(words, case),
@@ -97,7 +97,7 @@ def _state(words: ReportWords, delivery: Delivery) -> str:
 
 def _charge(words: ReportWords, case: SessionCase, delivery: Delivery) -> str:
     """The charge that is known to have been given, with its standing; "unknown" where that is uncertain."""
-    if delivery.state not in (DeliveryState.CONFIRMED, DeliveryState.COMMANDED):
+    if not delivery.known:
         return words.of("standing", "unknown") if delivery.state is DeliveryState.UNCERTAIN else ""
     return f"{f.charge(charge_pc(case.summary))}\n{words.of('standing', case.summary.head.delivered_standing)}"
 
@@ -164,8 +164,7 @@ def _drawn(points: list[CoursePoint]) -> str:
 
 
 def _point(case: SessionCase, delivery: Delivery) -> CoursePoint:
-    known = delivery.state in (DeliveryState.CONFIRMED, DeliveryState.COMMANDED)
-    charge, reached = charge_pc(case.summary) if known else None, _reached_ua(case)
+    charge, reached = charge_pc(case.summary) if delivery.known else None, _reached_ua(case)
     return CoursePoint(
         pain_before=h.score(case, "pain", "before"),
         pain_after=h.score(case, "pain", "after"),

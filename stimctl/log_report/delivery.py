@@ -38,6 +38,11 @@ class Delivery:
     keys: frozenset[str]
     same_as: str | None = None
 
+    @property
+    def known(self) -> bool:
+        """True where its figures are of what was given, whether the device confirmed it or not."""
+        return self.state in (DeliveryState.CONFIRMED, DeliveryState.COMMANDED)
+
 
 def delivery_of(summary: SessionSummary, entries: Iterable[Entry]) -> Delivery:
     """Of one session, by its summary and its entries."""

@@ -55,8 +55,9 @@ def _decimal(value: object) -> str:
     return f"{value:.2f}" if isinstance(value, int | float) else ""
 
 
-def band_table(words: ReportWords, summary: SessionSummary) -> Block:
+def band_table(words: ReportWords, case: SessionCase) -> Block:
     """Each band: its pulses' widths, how long a turn is, and how long it lasted in all."""
+    summary = case.summary
     segments = f.mapping(summary.prescription.get("program")).get("segments")
     rows = []
     for index, name in enumerate(summary.bands):
@@ -64,7 +65,8 @@ def band_table(words: ReportWords, summary: SessionSummary) -> Block:
         widths = (_us(segment.get("width_us")), _us(segment.get("second_width_us")))
         turn_us = segment.get("dwell_us")
         turn = f"{turn_us / 1e6:g} s" if isinstance(turn_us, int) and len(summary.bands) > 1 else ""
-        rows.append((name, *widths, turn, f.clock(at(summary.band_us, index))))
+        lasted = f.clock(at(summary.band_us, index)) if case.delivery.known else ""
+        rows.append((name, *widths, turn, lasted))
     head = tuple(words(f"column.{name}") for name in ("band", "width", "second", "dwell", "stimulated"))
     return DataTable(head, tuple(rows), frozenset(range(5)), frozenset(range(1, 5)))
 

@@ -49,7 +49,7 @@ def _sections(
         "prescription": (
             _facts(_prescription(words, case)),
             needle_table(words, case),
-            band_table(words, summary),
+            band_table(words, case),
         ),
         "delivery": (_delivered(words, case), _facts(_delivery(words, case))),
         "dose": tuple(dose_table(words, summary)),
@@ -208,7 +208,10 @@ def _delivery(words: ReportWords, case: SessionCase) -> Facts:
             printable(summary.kept.get("source") or ""),
         )
         yield words("label.basis"), f"{evidence}: {source}"
-    yield words("label.stimulated"), f.clock(summary.head.stimulated_us) or words("value.unknown")
+    stimulated = f.clock(summary.head.stimulated_us)
+    if stimulated and case.delivery.state is DeliveryState.UNCERTAIN:
+        stimulated += f", {words.of('standing', 'commanded')}"
+    yield words("label.stimulated"), stimulated or words("value.unknown")
     yield words("label.held"), f.clock(summary.held_us) or words("value.unknown")
 
 

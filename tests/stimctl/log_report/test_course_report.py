@@ -44,8 +44,10 @@ def test_only_what_a_device_confirmed_is_in_its_total(ledger: Ledger) -> None:
 
 
 def test_an_uncertain_session_has_no_charge_in_its_row(ledger: Ledger) -> None:
+    put_session(ledger, number=2, end=closed(delivered=None))
     put_session(ledger, cut=True, pain=(6, 4))
-    (row,) = rows(reported(ledger), "Sessions")
+    asked_in_vain, row = rows(reported(ledger), "Sessions")
+    assert asked_in_vain[2:5] == ("device\nUNCERTAIN", "", "unknown")
     assert row[2:] == ("device\nUNCERTAIN", "", "unknown", "1.50 mA", "6, –", "", "yes")
 
 

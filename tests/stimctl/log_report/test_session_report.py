@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from stimctl.entries import AdverseEvent, NoteTaken
+from stimctl.entries import AdverseEvent, DoseRecovered, NoteTaken
 from stimctl.ledger import Ledger
 from stimctl.log_report.blocks import DataTable, FactList, LogReport, Passage, Plot, SignatureLines
 from stimctl.log_report.case import case_of, head_of
@@ -12,7 +12,7 @@ from stimctl.log_report.session_report import session_report
 from stimctl.log_report.words import ReportWords
 from stimctl.profile import load
 from stimctl.screening import QUESTIONS
-from tests.stimctl.log_report.sessions import closed, opened, put_session
+from tests.stimctl.log_report.sessions import MINUTE_US, closed, opened, put_session
 
 
 def reported(ledger: Ledger, session_id: str, language: str = "en", profile: str | None = None) -> LogReport:
@@ -59,9 +59,23 @@ def test_what_nobody_knows_has_no_figure(ledger: Ledger) -> None:
         assert planned.endswith("planned")
         assert unknown == ["unknown", "unknown", "unknown"]
     assert facts(report, "Delivery")["stimulated"] == "not known"
+    in_vain = reported(ledger, put_session(ledger, end=closed(delivered=None)))
+    assert facts(in_vain, "Delivery")["stimulated"] == "2:00, commanded"
+    assert [row[4] for row in rows(in_vain, "Prescription") if row[0].endswith("Hz")] == ["", ""]
     said = section(report, "Delivery")[0]
     assert said.loud
     assert said.text.startswith("UNCERTAIN: what was given is not known")
+
+
+def test_a_dose_that_was_fetched_for_another_ledgers_session(ledger: Ledger) -> None:
+    counts = {"channel": 1, "pulses_0": 10, "pulses_1": 1000, "charge_0_pc": 12_000_000, "charge_1_pc": 400_000_000}
+    record = {"session": 9, "boot_id": 3, "nonce": 7, "segment_0_us": MINUTE_US, "segment_1_us": MINUTE_US}
+    fetched = DoseRecovered(device=opened()["device"], simulator=False, record=record, counters=[counts], measured=[])
+    ledger.append("20260302-093000-x3baw", fetched.kind, 0, fetched.body())
+    report = reported(ledger, "20260302-093000-x3baw")
+    assert facts(report, "Session")["started"] == "not known"
+    assert rows(report, "Dose, first phases")[0][2:5] == ("unknown", "unknown", "10\n12.000 µC\ncounted")
+    assert facts(report, "Delivery")["delivery"] == "confirmed"
 
 
 def test_energy_that_was_not_measured_is_said_not_to_be(ledger: Ledger) -> None:
