@@ -67,6 +67,7 @@ def _listed(found: Iterator[str]) -> str:
 
 def _sessions(words: ReportWords, cases: list[SessionCase], deliveries: list[Delivery]) -> Block:
     rows = []
+    numbers = {delivery.session_id: number for number, delivery in enumerate(deliveries, 1)}
     for number, (case, delivery) in enumerate(zip(cases, deliveries, strict=True), 1):
         head = case.summary.head
         adverse = len(case.remarks("adverse"))
@@ -75,7 +76,7 @@ def _sessions(words: ReportWords, cases: list[SessionCase], deliveries: list[Del
             (
                 str(number),
                 f"{when}\n{head.session_id}",
-                f"{words.of('kind', case.mark or HARDWARE)}\n{_state(words, delivery)}",
+                f"{words.of('kind', case.mark or HARDWARE)}\n{_state(words, delivery, numbers)}",
                 f.clock(head.stimulated_us) if delivery.known else "",
                 _charge(words, case, delivery),
                 f.current(_reached_ua(case)),
@@ -86,13 +87,13 @@ def _sessions(words: ReportWords, cases: list[SessionCase], deliveries: list[Del
         )
     names = ("number", "session", "kind_delivery", "stimulated", "charge", "reached", "pain", "adverse", "verifies")
     return DataTable(
-        tuple(words(f"column.{name}") for name in names), tuple(rows), frozenset({1, 2}), frozenset({0, 3, 4, 5, 6, 7})
+        tuple(words(f"column.{name}") for name in names), tuple(rows), frozenset({2}), frozenset({0, 3, 4, 5, 6, 7})
     )
 
 
-def _state(words: ReportWords, delivery: Delivery) -> str:
+def _state(words: ReportWords, delivery: Delivery, numbers: dict[str, int]) -> str:
     told = words(f"delivery.{delivery.state}")
-    return f"{told}\n{words('value.same_as', session=delivery.same_as)}" if delivery.same_as else told
+    return f"{told}\n{words('value.same_as', number=numbers[delivery.same_as])}" if delivery.same_as else told
 
 
 def _charge(words: ReportWords, case: SessionCase, delivery: Delivery) -> str:
@@ -164,14 +165,14 @@ def _drawn(points: list[CoursePoint]) -> str:
 
 
 def _point(case: SessionCase, delivery: Delivery) -> CoursePoint:
-    charge, reached = charge_pc(case.summary) if delivery.known else None, _reached_ua(case)
+    charge, reached = charge_pc(case.summary) if delivery.known and not delivery.same_as else None, _reached_ua(case)
     return CoursePoint(
         pain_before=h.score(case, "pain", "before"),
         pain_after=h.score(case, "pain", "after"),
         reached_ma=None if reached is None else reached / UA_PER_MA,
         charge_uc=None if charge is None else charge / PC_PER_UC,
         confirmed=delivery.state is DeliveryState.CONFIRMED,
-        uncertain=delivery.state is DeliveryState.UNCERTAIN,
+        uncertain=delivery.state is DeliveryState.UNCERTAIN and not delivery.same_as,
     )
 
 
