@@ -66,6 +66,7 @@ WITHOUT_JSON = {
     "scenario show": "prints a file in TOML",
     "scenario check": "says good or what is wrong, file by file",
     "log export": "has formats, JSON among them",
+    "log report": "writes pages; `log show --json` has the figures",
     "bench capture": "writes a file of samples",
     **dict.fromkeys(("log note", "log adverse", "log sign"), "adds an entry, and says its number"),
     **dict.fromkeys(("log backup", "log restore", "log recover", "log keygen"), "writes files, and says which"),
