@@ -125,7 +125,7 @@ class Worker:
             answer.send(Done(number, self._imported(self.jobs[number])))
         self.suite.fail = _refuse
         self.items = {item.nodeid: item for item in self.suite.collect(tests)}
-        everything = self._in_order(list(self.items.values()))
+        everything = self.in_order(list(self.items.values()))
         _must_survive(fork(partial(self._run_exchanged, everything)), "all tests together")
         for number in exchanging:
             answer.send(Done(number, self._exchanged(self.jobs[number])))
@@ -143,7 +143,7 @@ class Worker:
         for tests in job.target.tests:
             outcome = fork(partial(self._run_imported, [tests], job=job))
             seconds += outcome.seconds
-            self._remember(job, outcome)
+            self.remember(job, outcome)
             if outcome.fate is not Fate.SURVIVED:
                 break
         return outcome._replace(seconds=seconds)
@@ -156,7 +156,7 @@ class Worker:
             items = self.suite.collect(tests)
         except Exception as broken:  # noqa: BLE001 - a test file that breaks notices the mutant
             fail(f"{tests} cannot be collected: {broken!r}")
-        self.suite.run(self._in_order(items, job), self.baseline.seconds)
+        self.suite.run(self.in_order(items, job), self.baseline.seconds)
 
     # --- what stands in a function ------------------------------------------------------------------------
 
@@ -165,9 +165,9 @@ class Worker:
         candidates = [test for test in reaching if test.startswith(job.target.tests) and test in self.items]
         if not candidates:
             return Outcome(Fate.SURVIVED, UNREACHED, 0.0)
-        order = self._in_order([self.items[test] for test in candidates], job)
+        order = self.in_order([self.items[test] for test in candidates], job)
         outcome = fork(partial(self._run_exchanged, order, job=job))
-        self._remember(job, outcome)
+        self.remember(job, outcome)
         return outcome
 
     def _run_exchanged(self, items: Sequence[pytest.Item], fail: Fail, job: Job | None = None) -> None:
@@ -179,13 +179,14 @@ class Worker:
 
     # --- in which order ----------------------------------------------------------------------------------
 
-    def _remember(self, job: Job, outcome: Outcome) -> None:
+    def remember(self, job: Job, outcome: Outcome) -> None:
+        """The test that killed this mutant, if it is a quick one, goes first for the next at this place."""
         killer = outcome.said.partition("\n")[0]
         if outcome.fate is Fate.KILLED and self.baseline.seconds.get(killer, QUICK_S) < QUICK_S:
             before = self.killers.get(job.place, [])
             self.killers[job.place] = [killer, *(test for test in before if test != killer)]
 
-    def _in_order(self, items: Sequence[pytest.Item], job: Job | None = None) -> list[pytest.Item]:
+    def in_order(self, items: Sequence[pytest.Item], job: Job | None = None) -> list[pytest.Item]:
         """Those that killed last at this place, then the fastest first."""
         known = {test: rank for rank, test in enumerate(self.killers.get(job.place, []) if job else [])}
 
