@@ -107,7 +107,7 @@ class Reader:
         return in_words(wrong) if isinstance(wrong, Seal) else wrong
 
     def verify(self, expected_head: bytes | None, *, file_too: bool = True) -> Verification:
-        """Follow the whole chain and compare it with the anchor; with `file_too` look at each body and at SQLite's file."""
+        """Follow the whole chain and compare it with the anchor; with `file_too` look at each body and the file."""
         found = self._anchor()
         walker = ChainWalker(expected_head, bodies=file_too)
         try:
