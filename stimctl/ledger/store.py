@@ -178,7 +178,28 @@ class Ledger:
 
     def armed(self, session_id: str) -> list[Entry]:
         """The arms of one session, in order."""
-        return list(self._reader.entries("WHERE session_id = ? AND kind = 'armed'", session_id))
+        return self.some_of(session_id, "armed")
+
+    def some_of(self, session_id: str, *kinds: str) -> list[Entry]:
+        """The entries of one session that are of these kinds, in order."""
+        listed = ", ".join("?" * len(kinds))
+        return list(self._reader.entries(f"WHERE session_id = ? AND kind IN ({listed})", session_id, *kinds))
+
+    def of_courses(self) -> list[Entry]:
+        """Every entry of every course, in order."""
+        # A range, so that SQLite finds them by its index.
+        return list(self._reader.entries("WHERE session_id > 'course-' AND session_id < 'course.'"))
+
+    def entry(self, number: int) -> Entry:
+        """One entry. Raises `Misuse` where there is none of that number."""
+        for found in self._reader.entries("WHERE number = ?", number):
+            return found
+        raise Misuse(f"there is no entry {number} in the ledger; `stimctl log show` has the numbers")
+
+    def doubt(self) -> str | None:
+        """What is wrong between the ledger and its anchor, or None."""
+        wrong = self._reader.against_anchor()
+        return None if wrong is None else wrong.sentence
 
     def of_kind(self, kind: str) -> Iterator[Entry]:
         """Every entry of one kind, which has to be looked for among all."""
@@ -212,8 +233,8 @@ class Ledger:
         found = summarize(entries, running=self.is_running(session_id), losses=losses)
         if found is None:
             raise Misuse(f"no session {session_id!r} was opened in this ledger")
-        wrong = self._reader.against_anchor()
-        return found if wrong is None else replace(found, faults=(*found.faults, wrong.sentence))
+        wrong = self.doubt()
+        return found if wrong is None else replace(found, faults=(*found.faults, wrong))
 
     def losses(self) -> list[Loss]:
         """What was lost earlier, and sealed."""

@@ -86,6 +86,12 @@ class Form:
         """Say this before the next question, if one is asked."""
         self._notes.append(text)
 
+    def take(self, answers: Mapping[str, str]) -> bool:
+        """Let these stand where nothing does yet; whether there were any."""
+        new = {name: answer for name, answer in answers.items() if name not in self._standing}
+        self._standing |= new
+        return bool(new)
+
     def doubt(self, names: Collection[str]) -> None:
         """These do not stand any more; they are offered when they are asked again."""
         self._offered |= {name: self._standing.pop(name) for name in names if name in self._standing}

@@ -1,0 +1,94 @@
+"""The trends of a course, as curves over its sessions: pain, reached amplitude, impedance, charge.
+
+`save` draws them into a picture with matplotlib, `text` for a terminal with plotext; both are extras (`plot`), loaded
+on first use.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from stimctl.course.courses import Course
+from stimctl.course.visits import Visit
+from stimctl.errors import Misuse
+from stimctl.units import UA_PER_MA
+
+_PC_PER_MC = 1_000_000_000
+_NO_DRAWING = "{} is not installed, which draws the trends: pip install 'stimctl[plot]'"
+
+
+class Curve(NamedTuple):
+    """One line of a panel: a figure for each session, None where it is not known."""
+
+    name: str
+    figures: tuple[float | None, ...]
+
+
+class Panel(NamedTuple):
+    """Curves of one quantity; `standing` says how their figures are known."""
+
+    title: str
+    unit: str
+    curves: tuple[Curve, ...]
+    standing: str
+
+
+class Trends(NamedTuple):
+    """All that is drawn of a course."""
+
+    title: str
+    labels: tuple[str, ...]
+    panels: tuple[Panel, ...]
+    simulated: bool
+
+
+def trends(course: Course, found: Sequence[Visit]) -> Trends:
+    """The curves of a course. Raises `Misuse` where it has no session yet."""
+    if not found:
+        raise Misuse(f"the course of {course.pseudonym} has no session yet: there is nothing to draw")
+    title = f"{course.pseudonym}, {course.profile.get('title') or course.profile_id}: {len(found)} sessions"
+    labels = tuple(f"{visit.number}\n{visit.day:%d %b}" for visit in found)
+    return Trends(title, labels, tuple(_panels(found)), course.simulated)
+
+
+def _panels(found: Sequence[Visit]) -> Iterator[Panel]:
+    pain = (
+        Curve("before", tuple(visit.pain_before for visit in found)),
+        Curve("after", tuple(visit.pain_after for visit in found)),
+    )
+    yield Panel("Pain", "0 to 10", pain, "as the subject scored it")
+    channels = sorted({channel for visit in found for channel in (*visit.reached_ua, *visit.ohm)})
+    reached = tuple(
+        Curve(f"channel {n}", tuple(_scaled(visit.reached_ua.get(n), UA_PER_MA) for visit in found)) for n in channels
+    )
+    yield Panel("Reached amplitude", "mA", reached, "the highest that the device said it applied")
+    ohm = tuple(Curve(f"channel {n}", tuple(_scaled(visit.ohm.get(n), 1_000) for visit in found)) for n in channels)
+    yield Panel("Impedance", "kohm", ohm, "median, measured by the device")
+    charge = (Curve("all channels", tuple(_scaled(visit.delivered_pc, _PC_PER_MC) for visit in found)),)
+    known = ", ".join(dict.fromkeys(visit.delivered_standing for visit in found))
+    yield Panel("Charge of the first phases", "mC", charge, known)
+
+
+def _scaled(figure: float | None, factor: int) -> float | None:
+    return None if figure is None else figure / factor
+
+
+def save(drawn: Trends, path: Path) -> Path:
+    """Write the picture, as PNG or SVG by its ending. Raises `Misuse` for another ending or without matplotlib."""
+    if path.suffix.lower() not in (".png", ".svg"):
+        raise Misuse(f"{path.name}: a picture is written as .png or .svg")
+    try:
+        from stimctl.course import trend_figure
+    except ModuleNotFoundError:
+        raise Misuse(_NO_DRAWING.format("matplotlib")) from None
+    trend_figure.write(drawn, path)
+    return path
+
+
+def text(drawn: Trends, *, width: int = 100) -> str:
+    """The curves for a terminal, without colours. Raises `Misuse` without plotext."""
+    try:
+        from stimctl.course import trend_terminal
+    except ModuleNotFoundError:
+        raise Misuse(_NO_DRAWING.format("plotext")) from None
+    return trend_terminal.text(drawn, width)
