@@ -14,6 +14,7 @@ from stimctl.errors import Misuse
 from stimctl.units import UA_PER_MA
 
 _PC_PER_MC = 1_000_000_000
+_SCORE, _MOST_PAIN = "0 to 10", 10
 _NO_DRAWING = "{} is not installed, which draws the trends: pip install 'stimctl[plot]'"
 
 
@@ -31,6 +32,12 @@ class Panel(NamedTuple):
     unit: str
     curves: tuple[Curve, ...]
     standing: str
+
+    @property
+    def top(self) -> float:
+        """Where its scale ends, which begins at 0 so that a small change looks small."""
+        known = [figure for curve in self.curves for figure in curve.figures if figure is not None]
+        return _MOST_PAIN if self.unit == _SCORE else 1.15 * max(known, default=0) or 1.0
 
 
 class Trends(NamedTuple):
@@ -56,7 +63,7 @@ def _panels(found: Sequence[Visit]) -> Iterator[Panel]:
         Curve("before", tuple(visit.pain_before for visit in found)),
         Curve("after", tuple(visit.pain_after for visit in found)),
     )
-    yield Panel("Pain", "0 to 10", pain, "as the subject scored it")
+    yield Panel("Pain", _SCORE, pain, "as the subject scored it")
     channels = sorted({channel for visit in found for channel in (*visit.reached_ua, *visit.ohm)})
     reached = tuple(
         Curve(f"channel {n}", tuple(_scaled(visit.reached_ua.get(n), UA_PER_MA) for visit in found)) for n in channels
@@ -64,9 +71,14 @@ def _panels(found: Sequence[Visit]) -> Iterator[Panel]:
     yield Panel("Reached amplitude", "mA", reached, "the highest that the device said it applied")
     ohm = tuple(Curve(f"channel {n}", tuple(_scaled(visit.ohm.get(n), 1_000) for visit in found)) for n in channels)
     yield Panel("Impedance", "kohm", ohm, "median, measured by the device")
-    charge = (Curve("all channels", tuple(_scaled(visit.delivered_pc, _PC_PER_MC) for visit in found)),)
-    known = ", ".join(dict.fromkeys(visit.delivered_standing for visit in found))
-    yield Panel("Charge of the first phases", "mC", charge, known)
+    # A curve for each standing: what was counted and what is a most are not joined by a line.
+    standings = dict.fromkeys(visit.delivered_standing for visit in found if visit.delivered_pc is not None)
+    charge = tuple(Curve(each, tuple(_charge(visit, each) for visit in found)) for each in standings)
+    yield Panel("Charge of the first phases", "mC", charge, ", ".join(standings) or "unknown")
+
+
+def _charge(visit: Visit, standing: str) -> float | None:
+    return _scaled(visit.delivered_pc, _PC_PER_MC) if visit.delivered_standing == standing else None
 
 
 def _scaled(figure: float | None, factor: int) -> float | None:

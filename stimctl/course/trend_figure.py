@@ -11,6 +11,7 @@ from stimctl.course.trend import Panel, Trends
 
 _COLOURS = ("#1b5e9b", "#c2571a", "#3d7a3d", "#7a3d76")
 _MARKERS = ("o", "s", "^", "D")  # so that the curves stay apart on a black-and-white print
+_MOST_LABELS = 12
 _INK, _QUIET, _PALE, _WARNING = "#222222", "#666666", "#e4e4e4", "#9a1f1f"
 
 
@@ -27,11 +28,13 @@ def draw(drawn: Trends) -> Figure:
     figure.text(0.09, 0.965, drawn.title, fontsize=14, fontweight="bold", color=_INK)
     if drawn.simulated:
         figure.text(0.975, 0.965, "SIMULATED", fontsize=13, fontweight="bold", color=_WARNING, ha="right")
-    grid = figure.add_gridspec(len(drawn.panels), 1, left=0.09, right=0.975, top=0.92, bottom=0.07, hspace=0.55)
+    grid = figure.add_gridspec(len(drawn.panels), 1, left=0.09, right=0.975, top=0.92, bottom=0.07, hspace=0.42)
     for row, panel in enumerate(drawn.panels):
         axes = figure.add_subplot(grid[row])
         _draw_panel(axes, panel, len(drawn.labels))
-        axes.set_xticks(range(1, len(drawn.labels) + 1), drawn.labels if row == len(drawn.panels) - 1 else [])
+        ticks = range(1, len(drawn.labels) + 1, -(-len(drawn.labels) // _MOST_LABELS))
+        labels = [drawn.labels[tick - 1] if row == len(drawn.panels) - 1 else "" for tick in ticks]
+        axes.set_xticks(ticks, labels)
     figure.text(0.09, 0.012, "session, and its day; where a figure is not known there is no point", color=_QUIET)
     return figure
 
@@ -47,11 +50,10 @@ def _draw_panel(axes: Axes, panel: Panel, sessions: int) -> None:
     if not known:
         axes.text(0.5, 0.5, "not known of any session", transform=axes.transAxes, ha="center", color=_QUIET)
         axes.set_yticks([])
-    top = 10 if panel.unit == "0 to 10" else max(known, default=1) * 1.15 or 1
-    axes.set_ylim(0, top)
+    axes.set_ylim(0, panel.top)
     axes.set_xlim(0.7, sessions + 0.3)
     axes.grid(axis="y", color=_PALE, linewidth=0.8)
     axes.tick_params(labelsize=9, colors=_QUIET)
     axes.spines[["top", "right"]].set_visible(False)
     if len(panel.curves) > 1:
-        axes.legend(fontsize=9, frameon=False, loc="center left", bbox_to_anchor=(0.0, 1.28), ncols=4)
+        axes.legend(fontsize=9, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 0.97), ncols=4)

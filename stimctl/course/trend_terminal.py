@@ -20,7 +20,11 @@ def _panel(panel: Panel, sessions: int, width: int) -> str:
         [(number, figure) for number, figure in enumerate(curve.figures, 1) if figure is not None]
         for curve in panel.curves
     ]
-    plot = _plot([each for each in drawn if each], sessions, width) if any(drawn) else ["  not known of any session"]
+    plot = (
+        _plot([each for each in drawn if each], sessions, panel.top, width)
+        if any(drawn)
+        else ["  not known of any session"]
+    )
     return "\n".join([head, *plot, *lines])
 
 
@@ -28,13 +32,14 @@ def _figure(figure: float | None) -> str:
     return "-" if figure is None else f"{figure:.4g}"
 
 
-def _plot(curves: list[list[tuple[int, float]]], sessions: int, width: int) -> list[str]:
+def _plot(curves: list[list[tuple[int, float]]], sessions: int, top: float, width: int) -> list[str]:
     """plotext keeps one figure for the process: cleared before, and left cleared."""
     figure = plotext.figure
     figure.clear()
     figure.theme("colorless")
     figure.plot_size(width, HEIGHT)
     figure.ruler("x").ticks(list(range(1, sessions + 1)), [str(number) for number in range(1, sessions + 1)])
+    figure.ruler("y").lim(0, top)
     for curve in curves:
         numbers, figures = zip(*curve, strict=True)
         figure.draw(figure.signal(list(numbers), list(figures)).lines())

@@ -27,6 +27,7 @@ from stimctl.ledger.heads import LATER, SessionHead, head_of
 from stimctl.ledger.place import ledger_path
 from stimctl.ledger.reading import Entry, Reader
 from stimctl.ledger.schema import connect_read_only
+from stimctl.ledger.seal import LEDGERS_OWN
 from stimctl.ledger.seal import head_of as head_of_connection
 from stimctl.ledger.writer import LedgerWriter
 from stimctl.lock_file import ProcessLock, is_alive, private_folder, remove
@@ -111,6 +112,18 @@ class Ledger:
             return None if self._reader.kinds_of(session_id) else f"session {session_id} is not in the ledger"
 
         return self._append(session_id, entry.kind, 0, {**entry.body(), "added_later": True}, objection)
+
+    def correct(self, number: int, text: str, author: str | None = None) -> int:
+        """Say what is right where entry `number` is wrong, beside it, as an entry of the same session or course.
+
+        Raises `Misuse` where there is no such entry, or where it is the ledger's own.
+        """
+        from stimctl.entries import Corrected
+
+        wrong = self.entry(number)
+        if wrong.session_id == LEDGERS_OWN:
+            raise Misuse(f"entry {number} is the ledger's own ({wrong.kind}), which nobody wrote")
+        return self.add(wrong.session_id, Corrected(number=number, text=text, author=author))
 
     def writer(self, session_id: str) -> LedgerWriter:
         """The log of one session, with a thread and a connection of its own. Close it."""

@@ -1,6 +1,5 @@
 """`stimctl course new | show | due | trend`: begin a course, and look at it."""
 
-import os
 import shutil
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -162,16 +161,10 @@ def _due(path: Path, who: str | None, today: date) -> "tuple[list[tuple[Course, 
 
 
 def _write_calendar(planned: "list[tuple[Course, Due]]", path: Path, *, force: bool) -> None:
+    from stimctl.cli.log.command import write_private
     from stimctl.course.calendar import calendar
 
-    if path.exists() and not force:
-        raise Misuse(f"{path} is there already; name another file, or replace it with --force")
-    content = calendar(planned, datetime.now(UTC))
-    with writing(path):
-        partly = path.with_name(f".{path.name}.{os.getpid()}")
-        with os.fdopen(os.open(partly, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(content)
-        partly.replace(path)
+    write_private(path, [calendar(planned, datetime.now(UTC)).decode("utf-8")], force=force)
 
 
 @course.command(epilog=CODES)

@@ -143,7 +143,7 @@ def export(
             for part in text:
                 click.echo(part, nl=False)
         else:
-            _write(output, text, force=force)
+            write_private(output, text, force=force)
             marks = ", ".join(sorted({summary.head.watermark for summary in summaries})) or "nothing"
             told = f"session {ids[0]}" if len(ids) == 1 else f"{len(ids)} sessions"
             click.echo(f"{marks}: {told} written to {output}")
@@ -178,7 +178,7 @@ def _exported(
     yield "\n]\n"
 
 
-def _write(output: Path, text: Iterable[str], *, force: bool) -> None:
+def write_private(output: Path, text: Iterable[str], *, force: bool) -> None:
     """Into a new file of this user alone, which takes its name only when it is whole."""
     if output.exists() and not force:
         raise Misuse(f"{output} is there already; name another file, or replace it with --force")
@@ -245,4 +245,4 @@ def _all(verdict: "Verification") -> str:
 
 
 # The commands that add or replace register themselves with the group.
-from stimctl.cli.log import keeping  # noqa: E402, F401
+from stimctl.cli.log import keeping, subject  # noqa: E402, F401

@@ -1,4 +1,4 @@
-"""`stimctl log note | adverse | sign | backup | restore | recover`: what is added to the log, and how it is kept."""
+"""`stimctl log note | adverse | correct | sign | backup | restore | recover`: adds to the log, and keeps it."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,6 +57,25 @@ def adverse(path: Path, session: str, text: str, severity: str | None, author: s
     from stimctl.entries import AdverseEvent
 
     _add(path, session, AdverseEvent(text=_words(text), severity=severity, author=author))
+
+
+@log.command(epilog=_LOG_CODES)
+@click.argument("number", metavar="NUMBER", type=click.IntRange(1))
+@click.argument("text", metavar="TEXT")
+@_AUTHOR
+@click.pass_obj
+def correct(path: Path, number: int, text: str, author: str | None) -> None:
+    """Say what is right where entry NUMBER is wrong, as a new entry: the wrong one stays as it is.
+
+    The number was told when the entry was added, and stands in `stimctl log show --json` and `stimctl course show`.
+
+    Example: stimctl log correct 412 "the score before was 6, not 9" --author AO
+    """
+    if not path.exists():
+        raise Misuse(f"the ledger {path} holds no entry yet")
+    with opened(path, read_only=False) as ledger:
+        added = ledger.correct(number, _words(text), author)
+    click.echo(f"Entry {number} is corrected by entry {added}.")
 
 
 def _words(text: str) -> str:
