@@ -63,7 +63,7 @@ class ProcessLock:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._descriptor: int | None = _held(path)
+        self._descriptor: int | None = _locked(path)
         tell_of_forks(self)
 
     def in_place(self) -> bool:
@@ -76,7 +76,7 @@ class ProcessLock:
     def make_anew(self) -> None:
         """Hold a new file of that name, where the old one was taken away. Raises `Misuse` when another holds it."""
         private_folder(self.path.parent)
-        descriptor = _held(self.path)
+        descriptor = _locked(self.path)
         self.let_go_in_fork()
         self._descriptor = descriptor
 
@@ -95,7 +95,7 @@ class ProcessLock:
             remove(self.path)  # Windows removes no open file: once more, closed
 
 
-def _held(path: Path) -> int:
+def _locked(path: Path) -> int:
     """A descriptor that holds the lock of `path`, made where it is missing."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 from stimctl.course.courses import Course
-from stimctl.course.due import Due
+from stimctl.course.due import NextSession
 from stimctl.course.plan import CoursePlan
 from stimctl.errors import Misuse
 
@@ -24,7 +24,7 @@ class PlannedSession(NamedTuple):
     last: date
 
 
-def sessions_to_come(plan: CoursePlan, next_due: Due) -> Iterator[PlannedSession]:
+def sessions_to_come(plan: CoursePlan, next_due: NextSession) -> Iterator[PlannedSession]:
     """The next session, and those after it where the plan names one frequency and how many sessions there are.
 
     A frequency that leaves a choice ("1 to 2 a week") gives no day to any but the next.
@@ -41,7 +41,7 @@ def sessions_to_come(plan: CoursePlan, next_due: Due) -> Iterator[PlannedSession
         yield PlannedSession(number, first, first + timedelta(days=1 if rest else 0))
 
 
-def calendar(planned: list[tuple[Course, Due]], now: datetime) -> bytes:
+def calendar(planned: list[tuple[Course, NextSession]], now: datetime) -> bytes:
     """The calendar of these courses (RFC 5545). Raises `Misuse` where icalendar is not installed."""
     try:
         from icalendar import Calendar, Event

@@ -16,7 +16,7 @@ _WEEK = 7
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class NextSession:
     """The next session: `number` counts from 1; it is due from `earliest` to `latest`, as far as that is known."""
 
     number: int
@@ -34,7 +34,7 @@ def spread_days(plan: CoursePlan) -> tuple[int, int] | None:
     return None if week is None else (floor(_WEEK / week.high), ceil(_WEEK / week.low))
 
 
-def due(plan: CoursePlan, done: Sequence[date], today: date) -> Due:
+def due(plan: CoursePlan, done: Sequence[date], today: date) -> NextSession:
     """What is due on `today`. `done` are the days of the sessions so far, in order."""
     spread = spread_days(plan)
     earliest = latest = None
@@ -44,12 +44,7 @@ def due(plan: CoursePlan, done: Sequence[date], today: date) -> Due:
         earliest = max(earliest, free) if free else earliest
         latest = max(earliest, latest)
     warnings = (*_too_soon(plan, done, today), *_late(latest, today), *_at_the_end(plan, done, today))
-    return Due(len(done) + 1, earliest, latest, tuple(_basis(plan, done)), warnings)
-
-
-def too_soon(plan: CoursePlan, done: Sequence[date], today: date) -> tuple[str, ...]:
-    """Why a session on `today` would come too soon; nothing where it would not, or nobody has said how often."""
-    return tuple(_too_soon(plan, done, today))
+    return NextSession(len(done) + 1, earliest, latest, tuple(_basis(plan, done)), warnings)
 
 
 def _cap(plan: CoursePlan) -> tuple[int, int] | None:

@@ -10,14 +10,14 @@ from typing import NamedTuple
 from stimctl.course.plan import CoursePlan, PlannedValue
 
 
-class Response(NamedTuple):
+class ScoredResponse(NamedTuple):
     """What is told of it: sentences, and those among them that ask for something."""
 
     lines: tuple[str, ...]
     warnings: tuple[str, ...]
 
 
-def response(plan: CoursePlan, before: Sequence[float | None]) -> Response:
+def response(plan: CoursePlan, before: Sequence[float | None]) -> ScoredResponse:
     """`before` is the pain before each session so far, 0 to 10; None where nobody was asked."""
     expected, reassess = plan.expected_by_session, plan.reassess_by_session
     lines = [_window("a response is expected", expected), _window("without one, think again", reassess)]
@@ -25,11 +25,11 @@ def response(plan: CoursePlan, before: Sequence[float | None]) -> Response:
     if len(scored) < 2:
         why = "no pain score before two sessions is in the log"
         lines.append(f"whether there is a response cannot be said: {why}")
-        return Response(tuple(lines), ())
+        return ScoredResponse(tuple(lines), ())
     (first, was), (last, now) = scored[0], scored[-1]
     lines.append(f"pain before session {first}: {was:g}; before session {last}: {now:g}")
     scores = f"{was:g} at session {first}, {now:g} at session {last}"
-    return Response(tuple(lines), tuple(_due(expected, reassess, last, scores, lower=now < was)))
+    return ScoredResponse(tuple(lines), tuple(_due(expected, reassess, last, scores, lower=now < was)))
 
 
 def _due(expected: PlannedValue, reassess: PlannedValue, number: int, scores: str, *, lower: bool) -> Iterator[str]:

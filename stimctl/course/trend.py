@@ -1,11 +1,6 @@
-"""The trends of a course, as curves over its sessions: pain, reached amplitude, impedance, charge.
+"""The trends of a course, as curves over its sessions: pain, reached amplitude, impedance, charge."""
 
-`save` draws them into a picture with matplotlib, `text` for a terminal with plotext; both are extras (`plot`), loaded
-on first use.
-"""
-
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from stimctl.course.courses import Course
@@ -14,23 +9,23 @@ from stimctl.errors import Misuse
 from stimctl.units import UA_PER_MA
 
 _PC_PER_MC = 1_000_000_000
+_OHM_PER_KOHM = 1_000
 _SCORE, _MOST_PAIN = "0 to 10", 10
-_NO_DRAWING = "{} is not installed, which draws the trends: pip install 'stimctl[plot]'"
 
 
-class Curve(NamedTuple):
+class TrendCurve(NamedTuple):
     """One line of a panel: a figure for each session, None where it is not known."""
 
     name: str
     figures: tuple[float | None, ...]
 
 
-class Panel(NamedTuple):
+class TrendPanel(NamedTuple):
     """Curves of one quantity; `standing` says how their figures are known."""
 
     title: str
     unit: str
-    curves: tuple[Curve, ...]
+    curves: tuple[TrendCurve, ...]
     standing: str
 
     @property
@@ -45,7 +40,7 @@ class Trends(NamedTuple):
 
     title: str
     labels: tuple[str, ...]
-    panels: tuple[Panel, ...]
+    panels: tuple[TrendPanel, ...]
     simulated: bool
 
 
@@ -58,23 +53,25 @@ def trends(course: Course, found: Sequence[Visit]) -> Trends:
     return Trends(title, labels, tuple(_panels(found)), course.simulated)
 
 
-def _panels(found: Sequence[Visit]) -> Iterator[Panel]:
+def _panels(found: Sequence[Visit]) -> Iterator[TrendPanel]:
     pain = (
-        Curve("before", tuple(visit.pain_before for visit in found)),
-        Curve("after", tuple(visit.pain_after for visit in found)),
+        TrendCurve("before", tuple(visit.pain_before for visit in found)),
+        TrendCurve("after", tuple(visit.pain_after for visit in found)),
     )
-    yield Panel("Pain", _SCORE, pain, "as the subject scored it")
+    yield TrendPanel("Pain", _SCORE, pain, "as the subject scored it")
     channels = sorted({channel for visit in found for channel in (*visit.reached_ua, *visit.ohm)})
-    reached = tuple(
-        Curve(f"channel {n}", tuple(_scaled(visit.reached_ua.get(n), UA_PER_MA) for visit in found)) for n in channels
-    )
-    yield Panel("Reached amplitude", "mA", reached, "the highest that the device said it applied")
-    ohm = tuple(Curve(f"channel {n}", tuple(_scaled(visit.ohm.get(n), 1_000) for visit in found)) for n in channels)
-    yield Panel("Impedance", "kohm", ohm, "median, measured by the device")
+    reached = {n: tuple(_scaled(visit.reached_ua.get(n), UA_PER_MA) for visit in found) for n in channels}
+    yield TrendPanel("Reached amplitude", "mA", _by_channel(reached), "the highest that the device said it applied")
+    ohm = {n: tuple(_scaled(visit.ohm.get(n), _OHM_PER_KOHM) for visit in found) for n in channels}
+    yield TrendPanel("Impedance", "kohm", _by_channel(ohm), "median, measured by the device")
     # A curve for each standing: what was counted and what is a most are not joined by a line.
     standings = dict.fromkeys(visit.delivered_standing for visit in found if visit.delivered_pc is not None)
-    charge = tuple(Curve(each, tuple(_charge(visit, each) for visit in found)) for each in standings)
-    yield Panel("Charge of the first phases", "mC", charge, ", ".join(standings) or "unknown")
+    charge = tuple(TrendCurve(each, tuple(_charge(visit, each) for visit in found)) for each in standings)
+    yield TrendPanel("Charge of the first phases", "mC", charge, ", ".join(standings) or "unknown")
+
+
+def _by_channel(figures: Mapping[int, tuple[float | None, ...]]) -> tuple[TrendCurve, ...]:
+    return tuple(TrendCurve(f"channel {channel}", each) for channel, each in figures.items())
 
 
 def _charge(visit: Visit, standing: str) -> float | None:
@@ -83,24 +80,3 @@ def _charge(visit: Visit, standing: str) -> float | None:
 
 def _scaled(figure: float | None, factor: int) -> float | None:
     return None if figure is None else figure / factor
-
-
-def save(drawn: Trends, path: Path) -> Path:
-    """Write the picture, as PNG or SVG by its ending. Raises `Misuse` for another ending or without matplotlib."""
-    if path.suffix.lower() not in (".png", ".svg"):
-        raise Misuse(f"{path.name}: a picture is written as .png or .svg")
-    try:
-        from stimctl.course import trend_figure
-    except ModuleNotFoundError:
-        raise Misuse(_NO_DRAWING.format("matplotlib")) from None
-    trend_figure.write(drawn, path)
-    return path
-
-
-def text(drawn: Trends, *, width: int = 100) -> str:
-    """The curves for a terminal, without colours. Raises `Misuse` without plotext."""
-    try:
-        from stimctl.course import trend_terminal
-    except ModuleNotFoundError:
-        raise Misuse(_NO_DRAWING.format("plotext")) from None
-    return trend_terminal.text(drawn, width)

@@ -1,5 +1,6 @@
 """The trends of a course as a matplotlib figure: made without pyplot: no window and no global state."""
 
+import os
 from math import nan
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from stimctl.course.trend import Panel, Trends
+from stimctl.course.trend import TrendPanel, Trends
 
 _COLOURS = ("#1b5e9b", "#c2571a", "#3d7a3d", "#7a3d76")
 _MARKERS = ("o", "s", "^", "D")  # so that the curves stay apart on a black-and-white print
@@ -16,10 +17,12 @@ _INK, _QUIET, _PALE, _WARNING = "#222222", "#666666", "#e4e4e4", "#9a1f1f"
 
 
 def write(drawn: Trends, path: Path) -> None:
-    """Write PNG or SVG, by the path's ending; no date and no random ids in it."""
-    metadata = {"Date": None} if path.suffix.lower() == ".svg" else None
-    with rc_context({"svg.hashsalt": "stimctl"}):
-        draw(drawn).savefig(path, dpi=150, metadata=metadata)
+    """Write PNG or SVG, by the path's ending, readable by its owner alone; no date and no random ids in it."""
+    kind = path.suffix.lower().removeprefix(".")
+    metadata = {"Date": None} if kind == "svg" else None
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file, rc_context({"svg.hashsalt": "stimctl"}):
+        draw(drawn).savefig(file, format=kind, dpi=150, metadata=metadata)
 
 
 def draw(drawn: Trends) -> Figure:
@@ -39,7 +42,7 @@ def draw(drawn: Trends) -> Figure:
     return figure
 
 
-def _draw_panel(axes: Axes, panel: Panel, sessions: int) -> None:
+def _draw_panel(axes: Axes, panel: TrendPanel, sessions: int) -> None:
     axes.set_title(f"{panel.title}, {panel.unit}", loc="left", fontsize=11, color=_INK)
     axes.set_title(panel.standing, loc="right", fontsize=9, color=_QUIET)
     known = [figure for curve in panel.curves for figure in curve.figures if figure is not None]

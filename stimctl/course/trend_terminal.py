@@ -2,7 +2,7 @@
 
 import plotext
 
-from stimctl.course.trend import Panel, Trends
+from stimctl.course.trend import TrendPanel, Trends
 
 HEIGHT = 9
 
@@ -13,7 +13,7 @@ def text(drawn: Trends, width: int) -> str:
     return "\n\n".join([title, *(_panel(panel, len(drawn.labels), width) for panel in drawn.panels)]) + "\n"
 
 
-def _panel(panel: Panel, sessions: int, width: int) -> str:
+def _panel(panel: TrendPanel, sessions: int, width: int) -> str:
     head = f"{panel.title}, {panel.unit} ({panel.standing})"
     lines = [f"  {curve.name}: {', '.join(map(_figure, curve.figures))}" for curve in panel.curves]
     drawn = [

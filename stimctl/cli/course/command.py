@@ -11,6 +11,7 @@ from stimctl.cli.completion import profile_names
 from stimctl.cli.course.group import CODES, ON, author, course, course_of, exit_code, label, planning, supplied
 from stimctl.cli.errors import writing
 from stimctl.cli.log.group import opened
+from stimctl.cli.private_file import write_private
 from stimctl.cli.streams import at_terminal
 from stimctl.cli.table import echo_json, json_option
 from stimctl.errors import Misuse
@@ -18,7 +19,7 @@ from stimctl.label import looks_like_name
 
 if TYPE_CHECKING:
     from stimctl.course.courses import Course
-    from stimctl.course.due import Due
+    from stimctl.course.due import NextSession
 
 __all__ = ["course"]
 
@@ -144,7 +145,7 @@ def due_(ctx: click.Context, who: str | None, today: date, ics: Path | None, for
     ctx.exit(exit_code(faults))
 
 
-def _due(path: Path, who: str | None, today: date) -> "tuple[list[tuple[Course, Due]], tuple[str, ...]]":
+def _due(path: Path, who: str | None, today: date) -> "tuple[list[tuple[Course, NextSession]], tuple[str, ...]]":
     """Each course that goes on, or the one that was named, with what is due; and what does not verify."""
     from stimctl.course.courses import courses, find
     from stimctl.course.due import due
@@ -160,8 +161,7 @@ def _due(path: Path, who: str | None, today: date) -> "tuple[list[tuple[Course, 
     return planned, tuple(fault for each in found for fault in each.faults)
 
 
-def _write_calendar(planned: "list[tuple[Course, Due]]", path: Path, *, force: bool) -> None:
-    from stimctl.cli.log.command import write_private
+def _write_calendar(planned: "list[tuple[Course, NextSession]]", path: Path, *, force: bool) -> None:
     from stimctl.course.calendar import calendar
 
     write_private(path, [calendar(planned, datetime.now(UTC)).decode("utf-8")], force=force)
@@ -178,17 +178,18 @@ def trend(ctx: click.Context, who: str, output: Path | None) -> None:
 
     Example: stimctl course trend P-17 -o P-17.png
     """
-    from stimctl.course import trend as t
+    from stimctl.course import drawing
+    from stimctl.course.trend import trends
     from stimctl.course.visits import visits
 
     with course_of(ctx.obj, who) as (ledger, found):
         done = visits(ledger, found)
-    drawn = t.trends(found, done)
+    drawn = trends(found, done)
     if output is None:
-        click.echo(t.text(drawn, width=min(_WIDEST, shutil.get_terminal_size(_SIZE).columns)))
+        click.echo(drawing.text(drawn, width=min(_WIDEST, shutil.get_terminal_size(_SIZE).columns)))
     else:
         with writing(output):
-            t.save(drawn, output)
+            drawing.save(drawn, output)
         click.echo(f"The picture is {output}")
     ctx.exit(exit_code((*found.faults, *(fault for visit in done for fault in visit.faults))))
 

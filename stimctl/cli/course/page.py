@@ -9,7 +9,7 @@ from stimctl.cli.log.listing import local_and_utc
 from stimctl.cli.log.page import plain_lines
 from stimctl.cli.table import pairs, table
 from stimctl.course.courses import Course
-from stimctl.course.due import Due
+from stimctl.course.due import NextSession
 from stimctl.course.plan import CoursePlan
 from stimctl.course.response import response
 from stimctl.course.visits import Visit
@@ -33,7 +33,7 @@ def plan_lines(plan: CoursePlan) -> str:
     return table(("PLAN", "", "WHO SAYS SO"), ((_NAMES[each.name], each.amount, each.basis) for each in plan))
 
 
-def page(course: Course, visits: Sequence[Visit], next_due: Due) -> str:
+def page(course: Course, visits: Sequence[Visit], next_due: NextSession) -> str:
     """The whole of a course."""
     told = response(course.plan, [visit.pain_before for visit in visits])
     parts = [
@@ -104,7 +104,7 @@ def _attention(warnings: Sequence[str]) -> Iterator[str]:
         yield "ATTENTION\n" + _indented(warnings)
 
 
-def _next(course: Course, next_due: Due) -> list[str]:
+def _next(course: Course, next_due: NextSession) -> list[str]:
     if course.ended is not None:
         return ["the course has ended"]
     total = course.plan.course_sessions.range
@@ -115,7 +115,7 @@ def _next(course: Course, next_due: Due) -> list[str]:
     return [*([] if finished else [f"session {next_due.number}: {when(next_due)}"]), *after, *next_due.basis]
 
 
-def when(next_due: Due) -> str:
+def when(next_due: NextSession) -> str:
     """The days on which the next session is due."""
     if next_due.earliest is None or next_due.latest is None:
         return "any day" if next_due.number == 1 else "not known"
@@ -164,13 +164,13 @@ def _indented(lines: Iterable[str]) -> str:
     return "\n".join(f"  {plain(line)}" for line in lines)
 
 
-def due_page(course: Course, next_due: Due) -> str:
+def due_page(course: Course, next_due: NextSession) -> str:
     """What is due in one course, and why."""
     head = f"{course.watermark}: {plain(course.pseudonym)}, {plain(course.profile_id)}"
     return "\n\n".join([head, _indented(_next(course, next_due)), *_attention(next_due.warnings)])
 
 
-def due_table(planned: Sequence[tuple[Course, Due]], today: date) -> str:
+def due_table(planned: Sequence[tuple[Course, NextSession]], today: date) -> str:
     """A line a course."""
     rows = [
         (
@@ -185,7 +185,7 @@ def due_table(planned: Sequence[tuple[Course, Due]], today: date) -> str:
     return table(("WHO", "PROFILE", "SESSION", "DUE", "STATE"), rows)
 
 
-def _state(next_due: Due, today: date) -> str:
+def _state(next_due: NextSession, today: date) -> str:
     if next_due.warnings:
         return next_due.warnings[0].partition(":")[0]
     if next_due.earliest is None or next_due.latest is None:
@@ -193,7 +193,7 @@ def _state(next_due: Due, today: date) -> str:
     return "due" if next_due.earliest <= today else f"in {(next_due.earliest - today).days} days"
 
 
-def due_document(course: Course, next_due: Due) -> dict[str, Any]:
+def due_document(course: Course, next_due: NextSession) -> dict[str, Any]:
     """What is due in one course, JSON-able."""
     days = {
         name: day and day.isoformat() for name, day in (("earliest", next_due.earliest), ("latest", next_due.latest))
@@ -208,7 +208,7 @@ def due_document(course: Course, next_due: Due) -> dict[str, Any]:
     }
 
 
-def document(course: Course, visits: Sequence[Visit], next_due: Due) -> dict[str, Any]:
+def document(course: Course, visits: Sequence[Visit], next_due: NextSession) -> dict[str, Any]:
     """The whole of a course, JSON-able."""
     told = response(course.plan, [visit.pain_before for visit in visits])
     faults = list(dict.fromkeys((*course.faults, *(fault for visit in visits for fault in visit.faults))))

@@ -1,7 +1,6 @@
 """`stimctl log list | show | verify | export`: reads the dose log of this machine; nothing here changes it."""
 
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +9,9 @@ import click
 
 from stimctl.cli import codes
 from stimctl.cli.completion import session_ids
-from stimctl.cli.errors import writing
 from stimctl.cli.log.group import Choice, choosing, log, opened
 from stimctl.cli.log.listing import page_out, session_lines
+from stimctl.cli.private_file import write_private
 from stimctl.cli.table import echo_json, json_option
 from stimctl.errors import Misuse
 
@@ -176,21 +175,6 @@ def _exported(
     for index, text in enumerate(texts):
         yield f"{',' if index else ''}\n{text.rstrip()}"
     yield "\n]\n"
-
-
-def write_private(output: Path, text: Iterable[str], *, force: bool) -> None:
-    """Into a new file of this user alone, which takes its name only when it is whole."""
-    if output.exists() and not force:
-        raise Misuse(f"{output} is there already; name another file, or replace it with --force")
-    partly = output.with_name(f".{output.name}.{os.getpid()}")
-    with writing(output):
-        try:
-            with os.fdopen(os.open(partly, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8",
-                           newline="") as file:  # fmt: skip
-                file.writelines(text)
-            partly.replace(output)
-        finally:
-            partly.unlink(missing_ok=True)
 
 
 def _exit_code(summary: "SessionSummary") -> int:

@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 
 from stimctl.cli import codes
-from stimctl.cli.log.command import write_private
 from stimctl.cli.log.group import log, opened
+from stimctl.cli.private_file import write_private
 
 _CODES = codes.help_text((codes.DONE, codes.USAGE, codes.INVALID, codes.LOG))
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from stimctl.course.courses import Course
-from stimctl.course.trend import Trends, save, text, trends
+from stimctl.course.drawing import save, text
+from stimctl.course.trend import Trends, trends
 from stimctl.course.visits import visits
 from stimctl.errors import Misuse
 from stimctl.ledger import Ledger

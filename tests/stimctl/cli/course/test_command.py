@@ -129,6 +129,7 @@ def test_trends_in_the_terminal_and_as_a_picture(visited: str, tmp_path: Path) -
     assert "counted: 18.98" in good("course", "trend", "S-1")
     good("course", "trend", "S-1", "-o", str(tmp_path / "t.png"))
     assert (tmp_path / "t.png").read_bytes().startswith(b"\x89PNG")
+    assert os.name != "posix" or stat.S_IMODE((tmp_path / "t.png").stat().st_mode) == 0o600
 
 
 def test_a_course_that_was_changed_says_so_first_and_exits_with_7(visited: str, home: Path) -> None:

@@ -7,7 +7,8 @@ from click.testing import CliRunner
 
 from stimctl.cli import codes, main
 from stimctl.ledger import Ledger
-from tests.stimctl.cli.run.test_questions import FAST, PERSON, SIM, answered, opened, through
+from tests.stimctl.cli.run.test_questions import FAST, PERSON, answered, opened, through
+from tests.stimctl.cli.run.test_terminal import SIM
 from tests.stimctl.cli.terminal import Terminal
 
 EXAMPLE = Path("profiles/examples/low-back-pain.toml").resolve()
