@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from datetime import datetime
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -95,8 +96,9 @@ def trend() -> None:
         _stimctl("course", "--data", home, "new", "S-1", "low-back-pain", "--simulated")
         for number, day in enumerate(days):
             values["channels"][0]["amplitude_ma"] = 1.2 + 0.1 * min(number, 4)
-            noon = datetime.fromisoformat(f"2026-{day}T12:00").astimezone()
-            with Ledger(ledger_path(Path(home)), now=lambda noon=noon: noon) as ledger:
+            with Ledger(
+                ledger_path(Path(home)), now=partial(datetime.fromisoformat, f"2026-{day}T12:00:00+00:00")
+            ) as ledger:
                 (course,) = {entry.session_id for entry in ledger.of_courses()}
                 rx = from_mapping(values, load_profiles(), source="the picture")
                 with Session(f"sim://?seed={number}", rx, ledger, course=course) as session:
