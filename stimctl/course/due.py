@@ -17,12 +17,16 @@ _WEEK = 7
 
 @dataclass(frozen=True, slots=True)
 class NextSession:
-    """The next session: `number` counts from 1; it is due from `earliest` to `latest`, as far as that is known."""
+    """The next session: `number` counts from 1; it is due from `earliest` to `latest`, as far as that is known.
+
+    `too_soon` is what speaks against a session on the day of asking, `warnings` what there is to attend to anyway.
+    """
 
     number: int
     earliest: date | None
     latest: date | None
     basis: tuple[str, ...]
+    too_soon: tuple[str, ...]
     warnings: tuple[str, ...]
 
 
@@ -36,15 +40,18 @@ def spread_days(plan: CoursePlan) -> tuple[int, int] | None:
 
 def due(plan: CoursePlan, done: Sequence[date], today: date) -> NextSession:
     """What is due on `today`. `done` are the days of the sessions so far, in order."""
-    spread = spread_days(plan)
+    spread, sessions = spread_days(plan), plan.course_sessions.range
+    finished = sessions is not None and len(done) >= sessions.high
     earliest = latest = None
-    if done and spread is not None:
+    if done and spread is not None and not finished:
         earliest, latest = (done[-1] + timedelta(days=days) for days in spread)
         free = _free_from(plan, done)
         earliest = max(earliest, free) if free else earliest
         latest = max(earliest, latest)
-    warnings = (*_too_soon(plan, done, today), *_late(latest, today), *_at_the_end(plan, done, today))
-    return NextSession(len(done) + 1, earliest, latest, tuple(_basis(plan, done)), warnings)
+    too_soon = tuple(_too_soon(plan, done, today, "a session today would be"))
+    was_too_soon = _too_soon(plan, done[:-1], done[-1], f"session {len(done)} was") if done else ()
+    warnings = (*_late(latest, today), *was_too_soon, *_at_the_end(plan, done, today))
+    return NextSession(len(done) + 1, earliest, latest, tuple(_basis(plan, done)), too_soon, warnings)
 
 
 def _cap(plan: CoursePlan) -> tuple[int, int] | None:
@@ -63,20 +70,19 @@ def _free_from(plan: CoursePlan, done: Sequence[date]) -> date | None:
     return done[-cap[0]] + timedelta(days=cap[1])
 
 
-def _too_soon(plan: CoursePlan, done: Sequence[date], today: date) -> Iterator[str]:
+def _too_soon(plan: CoursePlan, done: Sequence[date], day: date, words: str) -> Iterator[str]:
+    """What speaks against a session on this day, after these."""
     spacing, cap = plan.spacing_days.range, _cap(plan)
-    if done and spacing is not None and (days := (today - done[-1]).days) < spacing.low:
+    if done and spacing is not None and (days := (day - done[-1]).days) < spacing.low:
         says = _planned(plan, "spacing_days")
-        yield f"too close to the last session: {counted(days, 'day')} after it, and the plan says {says}"
+        yield f"{words} too close to the one before: {counted(days, 'day')} after it, and the plan says {says}"
     if cap is not None:
         most, window = cap
-        recent = [day for day in done if today - timedelta(days=window) < day <= today]
+        recent = [each for each in done if day - timedelta(days=window) < each <= day]
         if len(recent) >= most:
-            named = ", ".join(f"{day:%a %d %b}" for day in recent)
-            yield (
-                f"too often: today would be session {len(recent) + 1} within {window} days ({named}), "
-                f"and the plan says {_planned(plan, 'sessions_per_week')}"
-            )
+            named = ", ".join(f"{each:%a %d %b}" for each in recent)
+            says = _planned(plan, "sessions_per_week")
+            yield f"{words} one too many: after {named} within {window} days, and the plan says {says}"
 
 
 def _late(latest: date | None, today: date) -> Iterator[str]:

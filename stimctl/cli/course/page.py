@@ -9,7 +9,7 @@ from stimctl.cli.log.listing import local_and_utc
 from stimctl.cli.log.page import plain_lines
 from stimctl.cli.table import pairs, table
 from stimctl.course.courses import Course
-from stimctl.course.due import NextSession
+from stimctl.course.due import NextSession, counted
 from stimctl.course.plan import CoursePlan
 from stimctl.course.response import response
 from stimctl.course.visits import Visit
@@ -112,7 +112,8 @@ def _next(course: Course, next_due: NextSession) -> list[str]:
     after = [
         f"after the course: {text} [profile]" for text in course.follow_up if total and next_due.number > total.low
     ]
-    return [*([] if finished else [f"session {next_due.number}: {when(next_due)}"]), *after, *next_due.basis]
+    first = [] if finished else [f"session {next_due.number}: {when(next_due)}"]
+    return [*first, *next_due.too_soon, *after, *next_due.basis]
 
 
 def when(next_due: NextSession) -> str:
@@ -186,11 +187,11 @@ def due_table(planned: Sequence[tuple[Course, NextSession]], today: date) -> str
 
 
 def _state(next_due: NextSession, today: date) -> str:
+    if next_due.earliest is not None and next_due.earliest > today:
+        return f"in {counted((next_due.earliest - today).days, 'day')}"
     if next_due.warnings:
         return next_due.warnings[0].partition(":")[0]
-    if next_due.earliest is None or next_due.latest is None:
-        return when(next_due)
-    return "due" if next_due.earliest <= today else f"in {(next_due.earliest - today).days} days"
+    return "due" if next_due.earliest is not None else when(next_due)
 
 
 def due_document(course: Course, next_due: NextSession) -> dict[str, Any]:

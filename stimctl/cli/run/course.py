@@ -56,7 +56,7 @@ def _tell(ledger: Ledger, course: Course) -> None:
     since = f"the last was on {done[-1]}, {counted((today - done[-1]).days, 'day')} ago" if done else "it is the first"
     mark = "SIMULATED course" if course.simulated else "Course"
     click.echo(f"{mark} of {course.pseudonym}, {course.profile_id}: session {next_due.number}{of}; {since}.")
-    for warning in next_due.warnings:
+    for warning in (*next_due.too_soon, *next_due.warnings):
         click.secho(f"Attention: {warning}.", fg="yellow")
     for fault in course.faults:
         click.secho(f"The course does not verify: {fault}.", fg="red")

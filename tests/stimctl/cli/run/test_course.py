@@ -40,7 +40,7 @@ def test_a_session_names_its_course_and_is_told_where_it_stands(home: Path) -> N
     assert "SIMULATED course of S-1, low-back-pain: session 1 of 10 to 12; it is the first.\n" in first
     assert "session 2 of 10 to 12; the last was on " in second
     assert "Attention" not in second
-    assert "Attention: too often: today would be session 3 within 7 days" in third
+    assert "Attention: a session today would be one too many: after " in third
     with Ledger(home / "ledger.sqlite", read_only=True) as ledger:
         (course,) = {entry.session_id for entry in ledger.of_courses()}
     assert [body["course"] for body in opened(home)] == [course] * 3
