@@ -6,12 +6,12 @@ from typing import Any
 import click
 
 from stimctl.cli.completion import session_ids
-from stimctl.cli.course.group import CODES, author, course, course_of, planning, prose, supplied
+from stimctl.cli.course.group import CODES, author, course, course_of, label, planning, prose, supplied
 from stimctl.entries import LogEntry
 
 
 @course.command(epilog=CODES)
-@click.argument("who", metavar="WHO")
+@click.argument("who", metavar="WHO", callback=label)
 @click.option("--why", required=True, callback=prose, help="The reason, in words.")
 @planning
 @click.option(
@@ -44,7 +44,7 @@ def correct(
 
 
 @course.command(epilog=CODES)
-@click.argument("who", metavar="WHO")
+@click.argument("who", metavar="WHO", callback=label)
 @click.argument("text", metavar="TEXT", callback=prose)
 @author
 @click.pass_obj
@@ -59,7 +59,7 @@ def note(path: Path, who: str, text: str, author: str | None) -> None:
 
 
 @course.command(epilog=CODES)
-@click.argument("who", metavar="WHO")
+@click.argument("who", metavar="WHO", callback=label)
 @click.argument("text", metavar="TEXT", callback=prose)
 @click.option("--severity", type=click.Choice(["mild", "moderate", "severe"]), help="As you judge it.")
 @author
@@ -75,7 +75,7 @@ def adverse(path: Path, who: str, text: str, severity: str | None, author: str |
 
 
 @course.command(epilog=CODES)
-@click.argument("who", metavar="WHO")
+@click.argument("who", metavar="WHO", callback=label)
 @click.argument("why", metavar="WHY", callback=prose)
 @author
 @click.pass_obj

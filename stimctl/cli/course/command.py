@@ -86,7 +86,7 @@ def _check_pseudonym(who: str, *, meant: bool) -> None:
 
 
 @course.command(epilog=CODES)
-@click.argument("who", metavar="WHO")
+@click.argument("who", metavar="WHO", callback=label)
 @ON
 @json_option
 @click.pass_context
@@ -113,7 +113,7 @@ def show(ctx: click.Context, who: str, today: date, as_json: bool) -> None:
 
 
 @course.command("due", epilog=CODES)
-@click.argument("who", metavar="[WHO]", required=False)
+@click.argument("who", metavar="[WHO]", required=False, callback=label)
 @ON
 @click.option("--ics", type=_FILE, metavar="FILE", help="Also write a calendar, readable by you alone.")
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
@@ -168,7 +168,7 @@ def _write_calendar(planned: "list[tuple[Course, NextSession]]", path: Path, *, 
 
 
 @course.command(epilog=CODES)
-@click.argument("who", metavar="WHO")
+@click.argument("who", metavar="WHO", callback=label)
 @click.option("-o", "--output", type=_FILE, help="Write a picture: .png or .svg.")
 @click.pass_context
 def trend(ctx: click.Context, who: str, output: Path | None) -> None:

@@ -21,6 +21,7 @@ from stimctl.cli.run.again import earlier_values, last_session
 from stimctl.cli.run.course import CourseOfRun
 from stimctl.cli.run.device_first import OpenDevice
 from stimctl.errors import Misuse, Unsafe, WrongDevice
+from stimctl.label import Label
 from stimctl.ledger.heads import REHEARSAL
 from stimctl.prescription import (
     PaperPrescription,
@@ -79,9 +80,10 @@ def prepare(request: RunRequest, stack: ExitStack) -> PreparedRun:
     if not request.attended and (request.rehearse or request.file is None):
         raise Misuse("the questions are asked only at a terminal; here, give a prescription with --prescription FILE")
     if request.file is not None and given is not None and given["subject"] != Subject.PERSON:
+        prescription = _rehearsed(request, from_file(request.file, profiles))
         course = CourseOfRun(profile.id, rehearsal=request.rehearse)
-        course.find(Subject(given["subject"]), given["pseudonym"])
-        return PreparedRun(_rehearsed(request, from_file(request.file, profiles)), given, course_id=course.course_id)
+        course.find(prescription.subject, prescription.pseudonym)
+        return PreparedRun(prescription, given, course_id=course.course_id)
     device = stack.enter_context(OpenDevice(request.url, request.choice))
     identity = device.identity
     kind = REHEARSAL if request.rehearse else simulator_or_hardware(identity.simulator)
@@ -191,7 +193,7 @@ class _AskedRun:
     def _of_values(self, form: Form, values: dict[str, Any]) -> tuple[Prescription, dict[str, Any] | None]:
         """A person's file: the screening alone is asked."""
         self._allowed(Subject(values["subject"]))
-        self._course.find(Subject(values["subject"]), values["pseudonym"])
+        self._course.find(Subject(values["subject"]), Label(values["pseudonym"]))
         self._screening.of_person(form, values["pseudonym"])
         return self._finish(form, values)
 

@@ -145,6 +145,7 @@ def test_a_course_that_was_changed_says_so_first_and_exits_with_7(visited: str, 
 
 def test_what_is_there_is_told_of_a_wrong_name(visited: str) -> None:
     assert "there are courses of S-1" in bad(codes.INVALID, "course", "show", "S-9")
+    good("course", "show", "\uff33\uff0d1")  # the full-width letters of another keyboard
 
 
 def test_all_of_a_subject_goes_into_a_file_of_its_own(visited: str, tmp_path: Path) -> None:
