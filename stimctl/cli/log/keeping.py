@@ -67,7 +67,7 @@ def adverse(path: Path, session: str, text: str, severity: str | None, author: s
 def correct(path: Path, number: int, text: str, author: str | None) -> None:
     """Say what is right where entry NUMBER is wrong, as a new entry: the wrong one stays as it is.
 
-    The number was told when the entry was added, and stands in `stimctl log show --json` and `stimctl course show`.
+    The number was told when the entry was added; `stimctl log show` and `stimctl course show` have it beside the text.
 
     Example: stimctl log correct 412 "the score before was 6, not 9" --author AO
     """

@@ -23,6 +23,7 @@ delivered: what was counted, estimated by time, or is a most; measured: what the
 HOW KNOWN says which; what nobody knows is "-", and never 0"""
 _MISSING = "-"
 _WHENS = ("before", "after")
+_WRITTEN = frozenset({"note", "adverse", "correction"})  # by a person, who may have to correct it by its number
 _QUESTION = {question.id: question.text for question in QUESTIONS}
 
 
@@ -255,6 +256,8 @@ def _remark(summary: SessionSummary) -> Any:
         on_clock = not later and entry.at_us >= summary.opened_at_us
         when = clock_text(entry.at_us - summary.opened_at_us) if on_clock else local_and_utc(entry.utc)[:16]
         what, detail = happened(entry, summary)
+        if entry.kind in _WRITTEN:
+            detail = f"{detail} [entry {entry.number}]"
         return when, plain(what), plain(detail)
 
     return row

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stimctl.ledger.bodies import BodyCheck, is_one_text
@@ -35,9 +35,12 @@ def test_what_the_ledger_does_not_write_is_found(text: str) -> None:
     assert not BodyCheck()(text.encode())
 
 
-PLAIN_JSON = st.recursive(st.none() | st.integers() | st.text(), lambda inner: st.dictionaries(st.text(), inner))
+PLAIN_JSON = st.recursive(
+    st.none() | st.integers() | st.text(), lambda inner: st.dictionaries(st.text('ab12"'), inner), max_leaves=5
+)
 
 
+@settings(max_examples=50)
 @given(st.lists(st.dictionaries(st.text("ab12"), PLAIN_JSON), max_size=5))
 def test_what_the_ledger_writes_is_one_text(bodies: list[dict[str, Any]]) -> None:
     check = BodyCheck()

@@ -93,7 +93,7 @@ def test_a_course_from_its_first_session_to_its_end(visited: str) -> None:
     good("course", "adverse", "S-1", "bruise", "--severity", "mild")
     number = good("log", "adverse", visited, "fainted").rpartition(" ")[2].removesuffix(".")
     good("log", "correct", number, "felt faint, no more", "--author", "AO")
-    assert f"correction of entry {number}: felt faint, no more (AO)" in good("log", "show", visited)
+    assert f"correction of entry {number}: felt faint, no more (AO) [entry " in good("log", "show", visited)
     good("course", "correct", "S-1", "--without", visited, "--why", "a trial")
     good("course", "end", "S-1", "moved away")
     shown = good("course", "show", "S-1")
