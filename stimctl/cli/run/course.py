@@ -18,12 +18,12 @@ from stimctl.prescription import Subject
 
 
 class CourseOfRun:
-    """Looks for the course once the subject is known, and tells of each only once."""
+    """Looks for the course once the subject is known, and tells of it once, until another is meant."""
 
     def __init__(self, profile_id: str, *, rehearsal: bool) -> None:
         self._profile_id = profile_id
         self._rehearsal = rehearsal
-        self._told: set[str] = set()
+        self._told: str | None = None
         self.course_id: str | None = None
 
     def find(self, subject: Subject, pseudonym: str) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
@@ -37,11 +37,12 @@ class CourseOfRun:
             simulated = self._rehearsal or subject is Subject.SIMULATOR
             course = going_on(courses(ledger), pseudonym, self._profile_id, simulated=simulated)
             if course is None:
+                self._told = None
                 return None
             self.course_id = course.course_id
-            if course.course_id in self._told:
+            if course.course_id == self._told:
                 return None
-            self._told.add(course.course_id)
+            self._told = course.course_id
             _tell(ledger, course)
             last = last_session_id(ledger, course)
         return None if last is None else earlier_values(last, self._profile_id, rehearsal=self._rehearsal)

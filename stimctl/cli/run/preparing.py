@@ -148,6 +148,8 @@ class _AskedRun:
     def __init__(self, request: RunRequest, profiles: Profiles, profile: Profile, device: OpenDevice) -> None:
         self._request, self._profiles, self._profile, self._device = request, profiles, profile, device
         self._course = CourseOfRun(profile.id, rehearsal=request.rehearse)
+        self._asked_of: str | None = None
+        self._taken: set[str] = set()  # the answers that stand because they did in the last session of the course
         self._screening = ScreeningQuestions(
             device.now_us, lambda pseudonym: last_session(pseudonym, rehearsal=request.rehearse)
         )
@@ -176,6 +178,10 @@ class _AskedRun:
 
     def _everything(self, form: Form) -> tuple[dict[str, Any], tuple[Prescription, dict[str, Any] | None]]:
         subject, pseudonym = self._questions.who(form)
+        if self._asked_of not in (None, pseudonym):  # a slip was put right: nothing of the other person stays
+            form.forget(self._taken)
+            self._taken = set()
+        self._asked_of = pseudonym
         self._take_settings(form, self._course.find(subject, pseudonym))
         if subject is Subject.PERSON:
             self._screening.of_person(form, pseudonym)
@@ -187,7 +193,8 @@ class _AskedRun:
         if last is not None:
             values, followed = last
             _tell_change(self._profile, followed)
-            if form.take(answers_for(values, self._profile)):
+            self._taken |= form.take(answers_for(values, self._profile))
+            if self._taken:
                 click.echo("Its settings are those of the last session: the list at the end changes any of them.")
 
     def _of_values(self, form: Form, values: dict[str, Any]) -> tuple[Prescription, dict[str, Any] | None]:

@@ -86,3 +86,26 @@ def test_a_person_is_asked_only_what_is_true_of_the_day(home: Path) -> None:
     assert second["prescription"]["channels"] == first["prescription"]["channels"]
     assert second["course"] == first["course"]
     assert "4 > 3" in invoke("course", "show", "P-17")
+
+
+@pytest.mark.realtime
+def test_settings_of_one_subject_never_stand_for_another(home: Path) -> None:
+    invoke("course", "new", "S-1", "low-back-pain", "--simulated")
+    visit()
+    with Terminal("run", "low-back-pain", "--port", SIM) as terminal:
+        answered(terminal, [("Subject", "sim"), ("Pseudonym", "S-1")])
+        terminal.wait_for("Its settings are those of the last session")
+        answered(terminal, [("Enter goes on", "2"), ("Pseudonym .*S-1", "S-2"), (r"Operator", "AO")])
+        terminal.wait_for(r"Minutes \([^[]*\): ")  # and nothing is offered in brackets
+        terminal.press("\x03\n")
+        terminal.ended()
+
+
+@pytest.mark.realtime
+def test_a_screening_of_one_subject_never_stands_for_another(home: Path) -> None:
+    again = [*PERSON[1:3], *PERSON[-5:-1]]
+    with Terminal("run", "low-back-pain", "--rehearse", "--port", FAST) as terminal:
+        answered(terminal, [*PERSON[:-1], ("Enter goes on", "1"), ("Pseudonym .*P-17", "P-18"), *again])
+        terminal.wait_for(r"Pseudonym +P-18(?s:.*?)Enter goes on")
+        terminal.press("\x03\n")
+        terminal.ended()
