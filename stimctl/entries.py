@@ -305,11 +305,12 @@ class AdverseEvent(LogEntry, kind="adverse"):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutcomeScored(LogEntry, kind="outcome"):
-    """Scores, 0 to 10, before or after the session."""
+    """Scores, 0 to 10, before or after the session. One that is given later takes the place of an earlier one."""
 
     when: Annotated[str | None, "`before` or `after`"] = None
     pain: Annotated[float | None, "0 none, 10 the worst"] = None
     sensation: Annotated[float | None, "at the needles"] = None
+    author: Annotated[str | None, "who wrote it, where that was after the session"] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

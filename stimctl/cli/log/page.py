@@ -151,10 +151,12 @@ def _screening(summary: SessionSummary) -> Iterator[str]:
 def _scores(summary: SessionSummary) -> Iterator[str]:
     rows = []
     for name, word in (("pain", "pain"), ("sensation", "sensation at the needles")):
-        scores = {entry.body.get("when"): entry.body.get(name) for entry in summary.remarks if entry.kind == "outcome"}
-        if any(score is not None for score in scores.values()):
-            before, after = (plain(scores[when]) if scores.get(when) is not None else _MISSING for when in _WHENS)
-            rows.append((word, before, after))
+        given = [
+            entry.body for entry in summary.remarks if entry.kind == "outcome" and entry.body.get(name) is not None
+        ]
+        scores = {body.get("when"): plain(body[name]) for body in given}  # a later one counts
+        if scores:
+            rows.append((word, *(scores.get(when, _MISSING) for when in _WHENS)))
     if rows:
         yield "Scores, 0 to 10\n" + table(("WHAT", "BEFORE", "AFTER"), rows)
 

@@ -69,7 +69,9 @@ WITHOUT_JSON = {
     "bench capture": "writes a file of samples",
     "log subject": "prints JSON alone",
     "course trend": "draws; `course show --json` has the figures",
-    **dict.fromkeys(("log note", "log adverse", "log correct", "log sign"), "adds an entry, and says its number"),
+    **dict.fromkeys(
+        ("log note", "log adverse", "log score", "log correct", "log sign"), "adds an entry, and says its number"
+    ),
     **dict.fromkeys(
         (f"course {word}" for word in ("new", "correct", "note", "adverse", "end")),
         "adds an entry, and says its number",

@@ -94,6 +94,12 @@ def test_a_course_from_its_first_session_to_its_end(visited: str) -> None:
     number = good("log", "adverse", visited, "fainted").rpartition(" ")[2].removesuffix(".")
     good("log", "correct", number, "felt faint, no more", "--author", "AO")
     assert f"correction of entry {number}: felt faint, no more (AO) [entry " in good("log", "show", visited)
+    assert "nothing to add" in bad(codes.USAGE, "log", "score", visited, "--when", "before")
+    for pain in ("9", "6"):
+        good("log", "score", visited, "--when", "before", "--pain", pain, "--author", "AO")
+    assert "6 > -" in good("course", "show", "S-1"), "the last one counts"
+    good("log", "score", visited, "--when", "before", "--sensation", "2")
+    assert "pain 6.0 - sensation at the needles 2.0 -" in good("log", "show", visited)
     good("course", "correct", "S-1", "--without", visited, "--why", "a trial")
     good("course", "end", "S-1", "moved away")
     shown = good("course", "show", "S-1")
