@@ -38,10 +38,11 @@ run: $(VENV)/.installed
 	@mkdir -p $(dir $(PICTURE))
 	$(BIN)/stimctl run $(PROFILE) --port '$(PORT)' --prescription $(PRESCRIPTION) --picture $(PICTURE) $(RUN_OPTIONS)
 
-# Tests that wait for a real pty, socket or process run alone, so that the others do not take their time.
+# Tests that wait for a real pty, socket or process run by themselves, so that the others do not take their time; they
+# mostly wait, so more of them than there are processors go side by side.
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q -n auto -m "not realtime" $(TEST_OPTIONS)
-	$(BIN)/python -m pytest -q -m realtime $(TEST_OPTIONS)
+	$(BIN)/python -m pytest -q -n 4 --dist worksteal -m realtime $(TEST_OPTIONS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check

@@ -21,6 +21,13 @@ MARKER = (
     'stim_needs(*abilities): skip unless the stimulator has them: "simulator", "hardware", "virtual_time", or a '
     'capability in its own words, such as "watchdog" or "measures_current"'
 )
+CHOICE = {
+    "device": ("NAME", "native, stimjim, pulsepal or auto; without it native, or what a simulator's URL asks for"),
+    "dialect": ("X", "of a StimJim: a, b or c"),
+    "isolator": ("MA_PER_VOLT", "of a PulsePal"),
+    "isolator-offset": ("UA", "of that isolator, at most, at zero volts"),
+    "isolator-bandwidth": ("KHZ", "of that isolator"),
+}
 WORLDS = ("simulator", "hardware", "virtual_time")
 
 
@@ -30,9 +37,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--stim-url", metavar="URL", help="/dev/ttyUSB0, COM3, socket://host:port, or sim:// (which it is without it)"
     )
-    group.addoption("--stim-device", default="native", metavar="NAME", help="native, stimjim, pulsepal or auto")
-    group.addoption("--stim-dialect", metavar="X", help="of a StimJim: a, b or c")
-    group.addoption("--stim-isolator", metavar="MA_PER_VOLT", help="of a PulsePal")
+    for name, (metavar, text) in CHOICE.items():
+        group.addoption(f"--stim-{name}", metavar=metavar, help=text)
     parser.addini("stim_url", "as --stim-url, which goes before it", default="sim://")
 
 
@@ -48,13 +54,16 @@ def stim_url(pytestconfig: pytest.Config) -> str:
 
 
 @pytest.fixture(scope="session")
-def stim_choice(pytestconfig: pytest.Config) -> "DeviceChoice":
+def stim_choice(pytestconfig: pytest.Config, stim_url: str) -> "DeviceChoice":
     """Which kind of stimulator it is."""
     from stimctl.errors import Misuse
-    from stimctl.stimulators.discovery import DeviceChoice
+    from stimctl.stimulators.discovery import DeviceChoice, choice_for
 
+    device, *said = (pytestconfig.getoption(f"--stim-{name}") for name in CHOICE)
     try:
-        return DeviceChoice(*(pytestconfig.getoption(f"--stim-{name}") for name in ("device", "dialect", "isolator")))
+        if device is None and not any(said):
+            return choice_for(stim_url)
+        return DeviceChoice(device or "native", *said)
     except Misuse as wrong:
         raise pytest.UsageError(f"--stim-{wrong}") from None
 

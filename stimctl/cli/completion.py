@@ -23,11 +23,11 @@ def profile_names(_ctx: click.Context, _param: click.Parameter, incomplete: str)
 
 def session_ids(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """`latest`, and the newest sessions of the log."""
-    from stimctl.ledger import Ledger, ledger_path
+    from stimctl.ledger import Ledger, ledger_is_there, ledger_path
 
     try:
         path = ledger_path(None if ctx.parent is None else ctx.parent.params.get("folder"))
-        if not path.exists():
+        if not ledger_is_there(path):
             return []
         with Ledger(path, read_only=True) as ledger:
             ids = ledger.session_ids()

@@ -63,6 +63,11 @@ class LazyGroup(click.Group):
         except StimctlError as error:
             click.echo(sentence(error), err=True)
             ctx.exit(exit_code(error))
+        except PermissionError as refused:  # wherever a path was asked for in a folder that this user may not enter
+            if refused.filename is None:
+                raise
+            click.echo(f"Error: {refused.filename}: this user may not look there ({refused.strerror})", err=True)
+            ctx.exit(codes.INVALID)
         except (KeyboardInterrupt, click.Abort):
             click.echo("\nInterrupted.", err=True)
             ctx.exit(codes.INTERRUPTED)

@@ -11,7 +11,7 @@ from stimctl.cli.errors import writing
 from stimctl.errors import Misuse
 
 if TYPE_CHECKING:
-    from stimctl.prescription import Prescription
+    from stimctl.prescription import PaperPrescription
     from stimctl.profile import Profile
     from stimctl.report.preview_model import NeedleFigures, PreviewInput
 
@@ -68,7 +68,7 @@ def preview(
         click.echo(f"The picture is {output}")
 
 
-def of_prescription(prescription: "Prescription", channel: int | None = None) -> "PreviewInput":
+def of_prescription(prescription: "PaperPrescription", channel: int | None = None) -> "PreviewInput":
     """One channel of a prescription; where the operator titrates, at the ceiling. Raises `Misuse`."""
     from stimctl.report.preview_model import PreviewInput
 
@@ -77,7 +77,8 @@ def of_prescription(prescription: "Prescription", channel: int | None = None) ->
     profile = prescription.profile
     titrated = ", at the ceiling of a titration" if prescription.titrate else ""
     return PreviewInput(
-        title=f"{profile.title} ({profile.id} {profile.version}), {plan.first} to {plan.second}{titrated}",
+        title=f"{profile.title} ({profile.id} {profile.version}), {plan.first} to {plan.second}"
+        f"{titrated}{_standing(prescription)}",
         program=prescription.program,
         channel=number,
         amplitude_ua=prescription.ceiling_ua if prescription.titrate else plan.amplitude_ua,
@@ -86,7 +87,16 @@ def of_prescription(prescription: "Prescription", channel: int | None = None) ->
     )
 
 
-def _figures(prescription: "Prescription", channel: int) -> "NeedleFigures | None":
+def _standing(prescription: "PaperPrescription") -> str:
+    """What keeps a plan from being one for this person, now."""
+    from stimctl.prescription import Prescription, Subject
+
+    if isinstance(prescription, Prescription):
+        return " - REHEARSAL" if prescription.rehearsal else ""
+    return ", before the screening" if prescription.subject is Subject.PERSON else ""
+
+
+def _figures(prescription: "PaperPrescription", channel: int) -> "NeedleFigures | None":
     from stimctl.report.preview_model import NeedleFigures
 
     needle = prescription.plan(channel).needle
@@ -98,14 +108,9 @@ def _figures(prescription: "Prescription", channel: int) -> "NeedleFigures | Non
 
 
 def _of_file(file: Path, profiles: "dict[str, Profile]", profile: "Profile", channel: int | None) -> "PreviewInput":
-    from stimctl.prescription import Subject, from_file, subject_of
+    from stimctl.prescription import paper_from_file
 
-    if subject_of(file)[0] is Subject.PERSON:
-        # A prescription for a person exists only once its screening is answered, at the session.
-        raise Misuse(
-            f"{file} is for a person: its preview is drawn by `stimctl run --picture FILE`, after the screening"
-        )
-    prescription = from_file(file, profiles)
+    prescription = paper_from_file(file, profiles)
     if prescription.profile.id != profile.id:
         raise Misuse(f"{file} prescribes {prescription.profile.id}, not {profile.id}: name the one that is meant")
     return of_prescription(prescription, channel)

@@ -10,6 +10,7 @@ import click
 from stimctl.cli.table import echo_json, json_option
 from stimctl.errors import InputInvalid
 from stimctl.label import printable
+from stimctl.ledger.heads import REHEARSAL
 from stimctl.stimulators.pulsepal.gate import ABORT, HANDSHAKE
 from stimctl.stimulators.pulsepal.words import PulsePalWords
 from stimctl.stimulators.stimjim.gate import STOP
@@ -116,6 +117,8 @@ def _is_simulator(header: TrafficHeader, decoder: Decoder | BoardDecoder) -> boo
 
 
 def _what(header: TrafficHeader, decoder: Decoder | BoardDecoder) -> str:
+    if header.rehearsal:
+        return REHEARSAL
     return simulator_or_hardware(_is_simulator(header, decoder), "simulator or hardware: not said")
 
 
@@ -123,6 +126,7 @@ def _document(header: TrafficHeader, decoder: Decoder | BoardDecoder, frames: li
     return {
         "url": header.url,
         "simulator": _is_simulator(header, decoder),
+        "rehearsal": header.rehearsal,
         "damaged": decoder.damaged,
         "frames": [_frame(line) for line in frames],
     }

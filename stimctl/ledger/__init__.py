@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from stimctl.ledger.chain import ChainBreak, ChainFault, Loss, Verification
     from stimctl.ledger.heads import SessionHead
-    from stimctl.ledger.place import data_folder, ledger_path
+    from stimctl.ledger.place import data_folder, ledger_is_there, ledger_path
     from stimctl.ledger.reading import Entry
     from stimctl.ledger.store import Ledger, new_session_id
     from stimctl.ledger.summary import ChannelSummary, SessionSummary
@@ -27,6 +27,7 @@ _HOME_OF = {
     "SessionSummary": "summary",
     "Verification": "chain",
     "data_folder": "place",
+    "ledger_is_there": "place",
     "ledger_path": "place",
     "new_session_id": "store",
 }
@@ -43,6 +44,7 @@ __all__ = [
     "SessionSummary",
     "Verification",
     "data_folder",
+    "ledger_is_there",
     "ledger_path",
     "new_session_id",
 ]

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from stimctl.errors import LogFault
 from stimctl.user_folder import user_folder
 
 FILE_NAME = "ledger.sqlite"
@@ -18,3 +19,11 @@ def data_folder() -> Path:
 def ledger_path(folder: Path | None = None) -> Path:
     """The ledger's file in `folder`, or in `data_folder()`."""
     return (folder or data_folder()) / FILE_NAME
+
+
+def ledger_is_there(path: Path) -> bool:
+    """Whether anything of a ledger is at `path`. Raises `LogFault` where this user may not look."""
+    try:
+        return path.exists() or path.with_suffix(".anchor").exists()
+    except PermissionError as refused:
+        raise LogFault(f"the ledger {path}: this user may not look there ({refused.strerror})") from None

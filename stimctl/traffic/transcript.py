@@ -24,6 +24,7 @@ class TrafficHeader(NamedTuple):
 
     url: str
     simulator: bool | None
+    rehearsal: bool = False
 
 
 class TrafficChunk(NamedTuple):
@@ -53,9 +54,11 @@ class TextSink(Protocol):
 class TrafficWriter:
     """Writes a record of traffic, line by line, to an open text file that belongs to the caller."""
 
-    def __init__(self, out: TextSink, url: str, *, simulator: bool | None = None) -> None:
+    def __init__(self, out: TextSink, url: str, *, simulator: bool | None = None, rehearsal: bool = False) -> None:
         self._out = out
         header = {"stimctl_traffic": FORMAT, "url": url, "simulator": simulator}
+        if rehearsal:
+            header["rehearsal"] = True
         out.write(json.dumps(header) + "\n")
 
     def record(self, at_us: int, direction: str, data: bytes) -> None:
@@ -108,7 +111,9 @@ def _header(source: str, line: str) -> TrafficHeader:
         raise _invalid(source, 1, "url", url, "must be the port's URL as text")
     if simulator not in (True, False, None):
         raise _invalid(source, 1, "simulator", simulator, "must be true, false or null")
-    return TrafficHeader(url, simulator)
+    if entry.get("rehearsal", False) not in (True, False):
+        raise _invalid(source, 1, "rehearsal", entry["rehearsal"], "must be true or false")
+    return TrafficHeader(url, simulator, entry.get("rehearsal", False))
 
 
 def _piece(source: str, number: int, line: str) -> TrafficChunk | TrafficNote:

@@ -9,6 +9,7 @@ import click
 
 from stimctl import __version__
 from stimctl.cli import codes
+from stimctl.cli.device_options import missing_port
 from stimctl.cli.errors import writing
 from stimctl.cli.table import echo_json, json_option, table
 from stimctl.errors import Misuse
@@ -82,6 +83,7 @@ def conformance(
       stimctl conformance --port sim:// --html report.html
       stimctl conformance --port /dev/ttyACM0 --only R-46 --dummy-load
     """
+    from stimctl.port import check_url
     from stimlab.conformance.plan import MatrixPlan
 
     chosen = _chosen(only, word)
@@ -89,7 +91,8 @@ def conformance(
         click.echo(_listing(chosen))
         return
     if url is None:
-        raise click.UsageError("Missing option '--port'.")
+        raise missing_port(click.get_current_context())
+    check_url(url)
     points = _points(scope, scope_load, scope_unit, scope_probe, scope_stop_at)
     _confirm(url, dummy_load)
     plan = MatrixPlan(wanted=full_range, chosen=_fits(only, word))

@@ -230,3 +230,16 @@ def test_a_run_too_short_for_its_target_says_so_from_its_start() -> None:
     commanded = CommandedDose(program(stimulation_us=5 * US))
     commanded.started({1: 2_000}, 0)
     assert commanded.will_reach_ua() == {1: 732}
+
+
+def test_targets_and_what_is_reached_are_of_every_channel_from_the_beginning() -> None:
+    plan = program(channels=(1, 2), stimulation_us=20 * US)
+    commanded = CommandedDose(plan)
+    assert commanded.targets_ua == commanded.reached_ua() == {1: 0, 2: 0}
+    commanded.started({1: 2_000}, 0)
+    assert commanded.targets_ua == {1: 2_000, 2: 0}
+    commanded.target_set(2, 500, 18 * US)
+    assert commanded.targets_ua == {1: 2_000, 2: 500}
+    falls = [pulse.amplitude_ua for pulse in pulses(plan, 1, 2_000) if pulse.t_us >= 18 * US]
+    assert commanded.will_reach_ua()[1] == max(falls) < 2_000, "what is left of the fall, although nobody touched it"
+    assert commanded.reached_ua()[1] == 2_000

@@ -67,6 +67,7 @@ def test_what_a_test_asks_for_in_vain_is_said(pytester: pytest.Pytester) -> None
     [
         (["--stim-url", "sim://?sped=1"], "*--stim-url*no option 'sped'*"),
         (["--stim-device", "toaster"], "*'toaster' is not one of*"),
+        (["--stim-isolator-offset", "3"], "*--stim-isolator: its offset*"),
     ],
 )
 def test_a_wrong_option_is_named(pytester: pytest.Pytester, options: list[str], words: str) -> None:
@@ -80,10 +81,15 @@ def test_a_simulated_board_has_no_faults_to_put_in(pytester: pytest.Pytester) ->
         def test_faults(simulator): pass
         def test_session(stimulator): assert stimulator.run(seconds=2).armed
         """
-    options = ["--stim-url", "sim://?device=stimjim&dialect=b", "--stim-device", "stimjim"]
-    result = outcomes(pytester, tests, *options)
+    result = outcomes(pytester, tests, "--stim-url", "sim://?device=stimjim&dialect=b")
     result.assert_outcomes(passed=1, skipped=1)
     result.stdout.fnmatch_lines(["*--stim-url is a stimjim*"])
+
+
+def test_an_isolator_is_declared_whole(pytester: pytest.Pytester) -> None:
+    isolator = ["--stim-isolator=1", "--stim-isolator-offset=3", "--stim-isolator-bandwidth=40"]
+    tests = "def test_declared(stim_choice): assert stim_choice.declared.offset_na == 3_000"
+    outcomes(pytester, tests, "--stim-device=pulsepal", *isolator).assert_outcomes(passed=1)
 
 
 @pytest.mark.realtime

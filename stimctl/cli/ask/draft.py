@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 import click
@@ -35,10 +36,11 @@ class DraftAnswers:
 
 
 class Draft:
-    """The draft for one profile, or for its rehearsals."""
+    """The draft for one profile, or for its rehearsals; that of a repeated prescription is its subject's own."""
 
-    def __init__(self, profile_id: str, *, rehearsal: bool = False) -> None:
-        self._name = f"draft-{'rehearsal-' if rehearsal else ''}{profile_id}.json"
+    def __init__(self, profile_id: str, *, rehearsal: bool = False, again_of: str | None = None) -> None:
+        of = "" if again_of is None else f"-again-{sha256(again_of.encode()).hexdigest()[:12]}"
+        self._name = f"draft-{'rehearsal-' if rehearsal else ''}{profile_id}{of}.json"
         self._failed = False
 
     @property

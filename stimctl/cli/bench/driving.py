@@ -7,11 +7,13 @@ from urllib.parse import parse_qsl
 
 from stimctl.api import Session
 from stimctl.bench.readings import ReadingLog, SteadyFigures
+from stimctl.cli.run.exit_code import exit_code
 from stimctl.cli.run.keys import single_keys
 from stimctl.cli.run.operator import FrontEnd, OperatorGone, SessionDisplay, signals_stop
 from stimctl.cli.run.plain_screen import PlainLines
 from stimctl.cli.run.wording import ohm_text
 from stimctl.cli.table import table
+from stimctl.errors import LogFault
 from stimctl.ledger import Ledger
 from stimctl.prescription import Prescription
 from stimctl.session.view import SessionReport
@@ -29,10 +31,14 @@ def with_load(url: str, ohm: int) -> str:
 
 
 class LoadDriver:
-    """Runs prescriptions one after the other at one port, into one log. `departure` says whether a signal broke in."""
+    """Runs prescriptions one after the other at one port, into one log.
+
+    `departure` says whether a signal broke in, `log_fault` why the log has not got the whole of the last one.
+    """
 
     def __init__(self, url: str, choice: DeviceChoice, ledger: Ledger, readings: ReadingLog, *, terminal: bool) -> None:
         self.departure = OperatorGone()
+        self.log_fault: str | None = None
         self._url = url
         self._choice = choice
         self._ledger = ledger
@@ -49,13 +55,23 @@ class LoadDriver:
             choice=self._choice,
             on_reading=self._readings.take,
         )
-        channels = [plan.channel for plan in prescription.channels]
-        with signals_stop(session.stop, self.departure), session, ExitStack() as stack:
-            began_us = session.view().now_us
-            session.start()
-            keys = stack.enter_context(single_keys()) if self._terminal else None
-            shown = display or stack.enter_context(self._screen(prescription, began_us))
-            return FrontEnd(session, channels, shown, keys, self.departure).run()
+        channels, report = [plan.channel for plan in prescription.channels], None
+        try:
+            with signals_stop(session.stop, self.departure), session, ExitStack() as stack:
+                began_us = session.view().now_us
+                session.start()
+                keys = stack.enter_context(single_keys()) if self._terminal else None
+                shown = display or stack.enter_context(self._screen(prescription, began_us))
+                report = FrontEnd(session, channels, shown, keys, self.departure).run()
+        except LogFault as fault:
+            if report is None:
+                raise
+            self.log_fault = str(fault)
+        return report
+
+    def exit_code(self, report: SessionReport) -> int:
+        """That of the last session, by its end and by whether it is logged."""
+        return exit_code(report, self.departure.signal, logged=self.log_fault is None)
 
     @contextmanager
     def _screen(self, prescription: Prescription, began_us: int) -> Iterator[SessionDisplay]:

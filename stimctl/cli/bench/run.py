@@ -14,7 +14,6 @@ from stimctl.cli.bench.driving import LoadDriver, steady_table, with_load
 from stimctl.cli.bench.load_options import check_pulses, load_options
 from stimctl.cli.errors import writing
 from stimctl.cli.run.document import run_document
-from stimctl.cli.run.exit_code import exit_code
 from stimctl.cli.run.summary import SavedFiles, summary_text
 from stimctl.cli.run.wording import needles
 from stimctl.cli.streams import at_terminal
@@ -74,7 +73,10 @@ def run(
         finally:
             keep_telemetry(telemetry, readings)
         found = [readings.steady(each, amplitude) for each in channels]
-        kept = SavedFiles(ledger.path, native=choice.device == "native")
+        fault = driver.log_fault
+        kept = SavedFiles(
+            ledger.path, log_fault=fault, native=choice.device == "native", head=None if fault else ledger.head()
+        )
         if as_json:
             document = run_document(ledger, prescription, report, kept)
             echo_json(
@@ -82,7 +84,7 @@ def run(
             )
         else:
             click.echo(f"{summary_text(prescription, report, kept)}\n\n{_figures(found, telemetry)}")
-    sys.exit(exit_code(report, driver.departure.signal))
+    sys.exit(driver.exit_code(report))
 
 
 def _pulses(prescription: Any) -> list[dict[str, int]]:

@@ -17,7 +17,6 @@ from stimctl.cli.bench.driving import HEADERS, LoadDriver, steady_row, with_load
 from stimctl.cli.bench.load_options import check_pulses, load_options
 from stimctl.cli.bench.run import keep_telemetry
 from stimctl.cli.errors import writing
-from stimctl.cli.run.exit_code import exit_code
 from stimctl.cli.streams import at_terminal
 from stimctl.cli.table import echo_json, table
 from stimctl.errors import Misuse
@@ -104,8 +103,7 @@ def sweep(
             keep_telemetry(telemetry, readings)
             _write(csv_file, done)
     _show(done, as_json=as_json)
-    code = exit_code(done[-1].report, driver.departure.signal)
-    sys.exit(code)
+    sys.exit(driver.exit_code(done[-1].report))
 
 
 def _with(base: LoadRun, quantity: str, amount: int) -> LoadRun:
@@ -139,7 +137,7 @@ def _drive(driver: LoadDriver, planned: list[Prescription], readings: ReadingLog
         found = readings.steady(plan.channel, plan.amplitude_ua)
         done.append(SweepStep(plan.amplitude_ua, segment.width_us, segment.period_us, found, report))
         click.echo(f"step {number} of {len(planned)}: {'  '.join(_cells(number, done[-1]))}", err=True)
-        if exit_code(report, driver.departure.signal) != codes.DONE:
+        if driver.exit_code(report) != codes.DONE:
             return
 
 

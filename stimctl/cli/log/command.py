@@ -14,6 +14,7 @@ from stimctl.cli.log.listing import page_out, session_lines
 from stimctl.cli.private_file import write_private
 from stimctl.cli.table import echo_json, json_option
 from stimctl.errors import Misuse
+from stimctl.ledger.place import ledger_is_there
 
 if TYPE_CHECKING:
     from stimctl.ledger import Ledger, SessionHead, SessionSummary, Verification
@@ -198,7 +199,7 @@ def _newest(ledger: "Ledger") -> "Iterator[SessionHead]":
 
 def _chosen(path: Path, choice: Choice) -> "list[SessionHead]":
     # Without the ledger's own modules where there is nothing to list.
-    if not path.exists() and not path.with_suffix(".anchor").exists():
+    if not ledger_is_there(path):
         return []
     with opened(path) as ledger:
         return list(choice.of(_newest(ledger)))

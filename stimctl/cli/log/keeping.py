@@ -10,6 +10,7 @@ from stimctl.cli.errors import writing
 from stimctl.cli.log.group import log, opened
 from stimctl.errors import Misuse
 from stimctl.label import Label, Prose
+from stimctl.ledger.place import ledger_is_there
 
 if TYPE_CHECKING:
     from stimctl.entries import LogEntry
@@ -105,7 +106,7 @@ def _words(text: str) -> str:
 
 
 def _add(path: Path, session: str, entry: "LogEntry") -> None:
-    if not path.exists():
+    if not ledger_is_there(path):
         raise Misuse(f"the ledger {path} holds no session yet")
     with opened(path, read_only=False) as ledger:
         one = ledger.resolve(session)
@@ -152,7 +153,7 @@ def recover(path: Path) -> None:
     """
     from stimctl.ledger.replace import recover as keep_readable
 
-    if not path.exists() and not path.with_suffix(".anchor").exists():
+    if not ledger_is_there(path):
         raise Misuse(f"there is no ledger at {path}")
     click.echo(f"Recovered: {keep_readable(path)}.\nThe damaged files are kept in {path.with_suffix('.sealed')}.")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from stimctl.cli.ask.screening import LastSession
 from stimctl.errors import LogFault, Misuse
-from stimctl.ledger import Ledger, ledger_path
+from stimctl.ledger import Ledger, ledger_is_there, ledger_path
 from stimctl.ledger.reading import Entry
 from stimctl.prescription import values_of
 
@@ -14,7 +14,7 @@ from stimctl.prescription import values_of
 def _opened() -> Iterator[tuple[Ledger, Entry]]:
     """The first entry of each session of this machine's log, newest first; none where there is no log yet."""
     path = ledger_path()
-    if not path.exists():
+    if not ledger_is_there(path):
         return
     with Ledger(path, read_only=True) as ledger:
         for entry in ledger.opened_newest_first():
@@ -56,7 +56,7 @@ def earlier_values(name: str, profile_id: str | None, *, rehearsal: bool) -> tup
 def values_in_log(name: str) -> dict[str, Any]:
     """The prescription of one session, by its id or what means one. Raises `Misuse`, `LogFault`."""
     path = ledger_path()
-    if not path.exists():
+    if not ledger_is_there(path):
         raise LogFault(f"there is no ledger at {path} yet")
     with Ledger(path, read_only=True) as ledger:
         summary = ledger.summary(ledger.resolve(name))

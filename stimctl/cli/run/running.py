@@ -51,7 +51,7 @@ def run_session(request: RunRequest, files: NewFiles, *, terminal: bool, as_json
         if files.save is not None:
             save_prescription(prepared.values, files.save)
         picture = _draw(prepared.prescription, files.picture)
-        traffic = _traffic(stack, files.traffic, request.url)
+        traffic = _traffic(stack, files.traffic, request)
         ledger = stack.enter_context(Ledger())
         ledger.require_whole()
         if ledger.sealed:
@@ -113,13 +113,14 @@ def _draw(prescription: Prescription, picture: Path | None) -> Path | None:
     return picture
 
 
-def _traffic(stack: ExitStack, file: Path | None, url: str) -> TrafficSink | None:
+def _traffic(stack: ExitStack, file: Path | None, request: RunRequest) -> TrafficSink | None:
     if file is None:
         return None
     if file.exists():
         raise Misuse(f"{file} exists already; a record of traffic is never replaced: name another file")
     with writing(file):
-        return TrafficWriter(stack.enter_context(file.open("x", encoding="utf-8")), url)
+        out = stack.enter_context(file.open("x", encoding="utf-8"))
+        return TrafficWriter(out, request.url, rehearsal=request.rehearse)
 
 
 # --- the session ------------------------------------------------------------------------------------

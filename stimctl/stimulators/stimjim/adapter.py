@@ -12,6 +12,7 @@ from typing import Any
 
 from stimctl.errors import CommandRefused, EchoMismatch, Problem, TimedOut, Unsafe, WrongDevice
 from stimctl.stimulators.base import DeviceIdentified, Identity, StimulatorFailed, earliest
+from stimctl.stimulators.exchange import BOOT_US
 from stimctl.stimulators.lease import device as d
 from stimctl.stimulators.lease.plan import Lease
 from stimctl.stimulators.stimjim import parser as text
@@ -79,7 +80,8 @@ class StimJimAdapter(d.LeaseDevice):
         self._train: StartedSlot | None = None
         self._stopping = _Stopping(may_play=True)
         self._steps: deque[Step] = deque()
-        self._known = False
+        # Until when a board that boots now is asked once more; None once it is known.
+        self._boots_until_us: int | None = 0
         # Until when answers to a stop, or what a train that it cut had to tell, may still come.
         self._late_until_us = 0
         # Lines that will say that an output is grounded, and until when they are expected.
@@ -90,6 +92,10 @@ class StimJimAdapter(d.LeaseDevice):
     def connect(self, now_us: int) -> None:
         """Stop whatever another program left running, then take away what it left to run."""
         self._stop_anew(DialogState.CLEARING, now_us, may_play=False)
+        self._boots_until_us = now_us + BOOT_US
+        self._clear(now_us)
+
+    def _clear(self, now_us: int) -> None:
         self._answer.expect(ANSWER_US, now_us)
         self.command_gate.send(STOP, now_us)
 
@@ -152,17 +158,23 @@ class StimJimAdapter(d.LeaseDevice):
         return events
 
     def advance(self, now_us: int) -> list[Any]:
-        late, train = self._answer.is_late(now_us), self._train
-        if late and self._state is DialogState.READING:
-            return self._at_zero(None, now_us)
-        if late and self._known:
-            return [StimulatorFailed(TimedOut("no answer from the device in time, while it was put at rest"))]
-        if late:
-            message = f"no {self.name} answered in its dialect {self.letter.upper()}"
-            return [StimulatorFailed(WrongDevice(f"{message}; look at the port, or name another dialect"))]
+        if self._answer.is_late(now_us):
+            return self._no_answer(now_us)
+        train = self._train
         if train is not None and train.done_due_us is not None and now_us >= train.done_due_us:
             return self._done(train, now_us)
         return []
+
+    def _no_answer(self, now_us: int) -> list[Any]:
+        if self._state is DialogState.READING:
+            return self._at_zero(None, now_us)
+        if self._boots_until_us is None:
+            return [StimulatorFailed(TimedOut("no answer from the device in time, while it was put at rest"))]
+        if self._state is DialogState.CLEARING and now_us < self._boots_until_us:
+            self._clear(now_us)
+            return []
+        message = f"no {self.name} answered in its dialect {self.letter.upper()}"
+        return [StimulatorFailed(WrongDevice(f"{message}; look at the port, or name another dialect"))]
 
     def next_deadline_us(self) -> int | None:
         return earliest(self._answer.due_us, None if self._train is None else self._train.done_due_us)
@@ -201,7 +213,7 @@ class StimJimAdapter(d.LeaseDevice):
             return []
         self._state = DialogState.OPEN
         self._answer.forget()
-        known, self._known = self._known, True
+        known, self._boots_until_us = self._boots_until_us is None, None
         return [d.AtRest()] if known else [DeviceIdentified(self._identity(), 0)]
 
     def _unasked(self, message: Any, now_us: int) -> list[Any]:

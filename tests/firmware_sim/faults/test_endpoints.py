@@ -132,7 +132,7 @@ def wait_until_lost(port: Port) -> None:
 def test_unplugged_it_hangs_up_and_comes_back_under_the_same_name(kind: str, tmp_path: Path) -> None:
     link = tmp_path / "stimulator"
     line: ServedLine = PtyLine(link) if kind == "pty" else TcpLine(0)
-    with served(line, Fault("line.unplug", at_us=200_000, for_us=1_500_000)) as device:
+    with served(line, Fault("line.unplug", at_us=200_000, for_us=4_000_000)) as device:
         port = open_port(line.url)
         port.write(HELLO)
         with pytest.raises(LineLost, match="the other end closed the line"):

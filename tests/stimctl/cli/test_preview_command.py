@@ -70,7 +70,8 @@ def test_what_cannot_be_drawn_is_a_sentence(tmp_path: Path) -> None:
     assert str(tmp_path / "no") in run("low-back-pain", "-o", str(tmp_path / "no" / "x.png"), code=codes.INVALID)
 
 
-def test_a_persons_prescription_is_not_drawn_without_its_screening(tmp_path: Path) -> None:
+def test_a_persons_prescription_is_drawn_and_says_that_nobody_is_screened_yet(tmp_path: Path) -> None:
     file = tmp_path / "person.toml"
     file.write_text(Path(BACK).read_text().replace('subject = "simulator"', 'subject = "person"'))
-    assert "for a person" in run("low-back-pain", "--prescription", str(file), "--text", code=codes.INVALID)
+    assert "before the screening" in run("low-back-pain", "--prescription", str(file), "--text")
+    assert "before the screening" not in run("low-back-pain", "--prescription", BACK, "--text")

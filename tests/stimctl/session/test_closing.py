@@ -479,6 +479,30 @@ def test_output_after_the_zero_is_stopped_anew(state: DeviceState, after_us: int
         assert bench.closing.deadline_us() == STOP_US + S + GIVE_UP_STOP_US
 
 
+@pytest.mark.parametrize(("zero", "lost"), [(False, False), (True, True), (False, True)])
+def test_what_is_being_stopped_or_has_no_line_is_told_and_not_stopped_again(zero: bool, lost: bool) -> None:
+    bench = Bench().stop()
+    if zero:
+        bench.zero()
+    bench.closing.line_gone = lost
+    bench.line.command.clear()
+    bench.closing.stop_anew("somebody else started it", STOP_US + S)
+    assert bench.alarms() == [(Priority.HIGH, "somebody else started it", PULL_THE_LEADS)]
+    assert bench.line.command == []
+    assert (bench.closing.zero is not None) is zero
+
+
+def test_each_reason_is_told_once_and_stopped_each_time() -> None:
+    bench = Bench().stop()
+    for n, text in enumerate(["started", "started", "started otherwise"]):
+        bench.zero()
+        bench.closing.stop_anew(text, STOP_US + n * S)
+    assert [text for _, text, _ in bench.alarms()] == ["started", "started otherwise"]
+    assert [command for command in bench.line.command if command[0] == "stop"] == [
+        ("stop", STOP_US), *(("stop", STOP_US + n * S) for n in range(3))
+    ]  # fmt: skip
+
+
 def test_a_zero_that_did_not_last_is_not_in_the_report() -> None:
     bench = Bench().stop().zero()
     bench.closing.on_records(records(), STOP_US + 4_000)

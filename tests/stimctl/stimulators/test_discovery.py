@@ -191,6 +191,7 @@ class Booting(Line):
         (DeviceSpec("native"), DeviceChoice("auto")),
         (DeviceSpec("stimjim", dialect="b"), DeviceChoice("auto")),
         (DeviceSpec("stimjim", dialect="c"), DeviceChoice("stimjim")),
+        *((DeviceSpec("stimjim", dialect=each), DeviceChoice("stimjim", each)) for each in "abc"),
         (DeviceSpec("pulsepal", firmware="22"), DeviceChoice("pulsepal", isolator="1")),
         (DeviceSpec("pulsepal", firmware="22"), DeviceChoice("auto", isolator="1")),
     ],

@@ -33,6 +33,14 @@ def test_what_was_recorded_is_read(url: str, simulator: bool | None, entries: li
     assert list(found) == entries
 
 
+def test_a_rehearsal_is_said_in_the_first_line() -> None:
+    out = io.StringIO()
+    TrafficWriter(out, "sim://", rehearsal=True)
+    assert read_traffic("file", io.StringIO(out.getvalue()))[0].rehearsal is True
+    with pytest.raises(InputInvalid, match="rehearsal"):
+        read_traffic("file", io.StringIO(out.getvalue().replace("}", ', "rehearsal": "yes"}')))
+
+
 def test_the_file_is_one_line_a_record_for_other_tools() -> None:
     text = written("/dev/ttyUSB0", None, [TrafficChunk(0, "host", b"\x02\x1f"), TrafficChunk(1_500, "device", b"\x00")])
     assert text.splitlines() == [

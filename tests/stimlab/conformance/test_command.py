@@ -61,7 +61,16 @@ def test_what_there_is_no_check_for_is_said(arguments: tuple[str, ...], said: st
 
 
 def test_a_port_is_needed() -> None:
-    assert invoked().exit_code == codes.USAGE
+    without = invoked()
+    assert without.exit_code == codes.USAGE
+    assert "--port sim://  (the simulated stimulator)" in without.output
+
+
+def test_a_url_without_a_sense_is_refused_before_a_capture_is_read() -> None:
+    result = invoked("--port", "socket://host", "--dummy-load", "--scope", "no.csv")
+    assert result.exit_code == codes.INVALID
+    assert "socket://host" in result.output
+    assert "no.csv" not in result.output
 
 
 def test_hardware_is_not_driven_before_somebody_confirms_the_load() -> None:

@@ -10,6 +10,17 @@ import pytest
 from stimctl.cli.ask.draft import Draft, state_folder
 
 
+def test_repeating_a_prescription_leaves_what_was_left_before() -> None:
+    draft = Draft("low-back-pain")
+    draft.save({"minutes": "20"})
+    again = Draft("low-back-pain", again_of="../P-17")
+    again.save({"minutes": "15"})
+    assert again.path.parent == draft.path.parent
+    assert [each.load().answers for each in (draft, again)] == [{"minutes": "20"}, {"minutes": "15"}]  # type: ignore[union-attr]
+    assert Draft("low-back-pain", again_of="P-17").load() is None
+    again.remove()
+
+
 def test_a_draft_is_saved_read_and_removed() -> None:
     draft = Draft("low-back-pain")
     assert draft.load() is None

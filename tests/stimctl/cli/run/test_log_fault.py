@@ -16,15 +16,18 @@ pytestmark = [
     pytest.mark.skipif(os.name != "posix", reason="a limit on the size of files is POSIX"),
 ]
 
-# No file of this process grows over the limit, once the session has begun: to SQLite that is a full disk.
+# Once the session has begun, the log's files grow by MORE bytes at most: to SQLite that is a full disk.
 PROGRAM = """
 import resource, sys
 from stimctl.api import Session
 from stimctl.cli import main
+from stimctl.ledger.place import ledger_path
 start = Session.start
 def limited(session):
     start(session)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (BYTES, BYTES))
+    begun = max(file.stat().st_size for file in ledger_path().parent.glob(ledger_path().name + "*"))
+    limit = begun + MORE
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 Session.start = limited
 main(sys.argv[1:])
 """
@@ -35,21 +38,24 @@ DEVICES = {
 }
 
 
-def run(device: str, file: str, *more: str, limit: int) -> "subprocess.CompletedProcess[str]":
+def run(device: str, file: str, *more: str, further: int) -> "subprocess.CompletedProcess[str]":
     url, named = DEVICES[device]
-    program = PROGRAM.replace("BYTES", str(limit))
-    arguments = ["run", "bench-2-100hz", "--port", url, "--prescription", file, *named, *more]
+    return stimctl("run", "bench-2-100hz", "--port", url, "--prescription", file, *named, *more, further=further)
+
+
+def stimctl(*arguments: str, further: int) -> "subprocess.CompletedProcess[str]":
+    program = PROGRAM.replace("MORE", str(further))
     return subprocess.run(
         [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False, timeout=60
     )
 
 
-@pytest.mark.parametrize("limit", [4_096, 60_000], ids=["at once", "in the middle"])
+@pytest.mark.parametrize("further", [0, 9_000], ids=["at once", "in the middle"])
 @pytest.mark.parametrize("device", DEVICES)
 def test_the_summary_comes_with_end_zero_and_dose_and_the_exit_code_is_the_logs(
-    device: str, limit: int, tmp_path: Path
+    device: str, further: int, tmp_path: Path
 ) -> None:
-    done = run(device, short(tmp_path), limit=limit)
+    done = run(device, short(tmp_path), further=further)
     assert done.returncode == codes.LOG, done.stderr
     assert "Traceback" not in done.stderr
     assert "HIGH alarm" in done.stdout
@@ -63,8 +69,23 @@ def test_the_summary_comes_with_end_zero_and_dose_and_the_exit_code_is_the_logs(
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_the_document_says_so_too(device: str, tmp_path: Path) -> None:
-    document = json.loads(run(device, short(tmp_path), "--json", limit=4_096).stdout)
+    document = json.loads(run(device, short(tmp_path), "--json", further=0).stdout)
     assert document["run"]["log_fault"]
     assert document["session"]["head"]["end_reason"]
     assert document["session"]["zero_confirmed_us"] is not None
     assert [alarm["priority"] for alarm in document["run"]["alarms"]].count("HIGH") >= 1
+
+
+def test_a_bench_run_tells_of_itself_too() -> None:
+    done = stimctl("bench", "run", "--port", "sim://", "--ohm", "1000", "--seconds", "20", further=9_000)
+    assert done.returncode == codes.LOG, done.stderr
+    assert "NOT WHOLE" in done.stdout
+    assert "ended        " in done.stdout
+    assert "While the amplitude was steady" in done.stdout
+
+
+def test_a_sweep_ends_with_the_step_that_is_not_logged() -> None:
+    steps = ("--from", "0.5mA", "--to", "1mA", "--steps", "3")
+    done = stimctl("bench", "sweep", "amplitude", "--port", "sim://", "--ohm", "1000", *steps, further=9_000)
+    assert done.returncode == codes.LOG, done.stderr
+    assert done.stdout.splitlines()[-1].split()[0] == "1"
