@@ -59,7 +59,8 @@ def looks_like_name(text: str) -> bool:
 
 def printable(value: object) -> str:
     """Any text as a terminal may show it in one line, character by character."""
-    return "".join(one if one.isprintable() else "?" for one in str(value))
+    text = str(value)
+    return text if text.isprintable() else "".join(one if one.isprintable() else "?" for one in text)
 
 
 def _normal(text: str) -> str:

@@ -8,16 +8,21 @@ from stimctl.cli.errors import writing
 from stimctl.errors import Misuse
 
 
-def write_private(output: Path, text: Iterable[str], *, force: bool) -> None:
-    """Into a new file of this user alone, which takes its name only when it is whole."""
-    if output.exists() and not force:
-        raise Misuse(f"{output} is there already; name another file, or replace it with --force")
-    partly = output.with_name(f".{output.name}.{os.getpid()}")
-    with writing(output):
+def check_free(path: Path, *, force: bool) -> None:
+    """Raise `Misuse` where a file of this name is there, and is not to be replaced."""
+    if path.exists() and not force:
+        raise Misuse(f"{path} is there already; name another file, or replace it with --force")
+
+
+def write_private(path: Path, parts: Iterable[str | bytes], *, force: bool) -> None:
+    """Into a new file of this user alone, which takes its name only when it is whole. Raises `Misuse`."""
+    check_free(path, force=force)
+    partly = path.with_name(f".{path.name}.{os.getpid()}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    with writing(path):
         try:
-            with os.fdopen(os.open(partly, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8",
-                           newline="") as file:  # fmt: skip
-                file.writelines(text)
-            partly.replace(output)
+            with os.fdopen(os.open(partly, flags, 0o600), "wb") as file:
+                file.writelines(part.encode() if isinstance(part, str) else part for part in parts)
+            partly.replace(path)
         finally:
             partly.unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """Prints lists as plain tables or as JSON, for all commands alike."""
 
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from stimctl.label import printable
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document on standard output; words go to standard error."
 )
+
+_FLAT = (",\n    ", ": ")
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -32,3 +35,13 @@ def pairs(rows: Iterable[tuple[str, object]]) -> str:
 def echo_json(document: Any) -> None:
     """Print a document for a program, in ASCII, so that it is the same on every stream."""
     click.echo(json.dumps(document, indent=2))
+
+
+def echo_json_rows(rows: Iterable[dict[str, Any]]) -> None:
+    """Print a list of flat documents as `echo_json` would, each as it comes: memory does not grow with their number."""
+    before = "["
+    for row in rows:
+        # Without an indent it is the encoder in C that writes; these separators make the same text.
+        sys.stdout.write(f"{before}\n  {{\n    {json.dumps(row, separators=_FLAT)[1:-1]}\n  }}")
+        before = ","
+    click.echo("[]" if before == "[" else "\n]")

@@ -28,12 +28,12 @@ class BodyCheck:
         self._clear: set[bytes] = set()
 
     def __call__(self, body: bytes) -> bool:
-        """Whether it is one text. Raises `UnicodeDecodeError` for bytes that are none."""
+        """Whether it is one text."""
         parts = body.split(b'"')  # its texts are every second part, where none has a quotation mark in it
         shape = b'"'.join(parts[::2]).translate(None, _FIGURES) + b'"'.join(parts[1::2])
         if shape in self._clear:
             return True
-        if not is_one_text(body.decode("ascii")):
+        if not is_one_text(body.decode("utf-8", "surrogateescape")):
             return False
         if b"\\" not in body:
             if len(self._clear) > _MOST:

@@ -176,37 +176,11 @@ class ChainWalker:
         self._gaps: list[tuple[int, int]] = []
         self._wanted = expected_head
         self._seen = expected_head in (None, GENESIS)
-        self._one_text = BodyCheck() if bodies else None
+        self.one_text = BodyCheck() if bodies else None
 
     def follow(self, rows: Iterable[tuple[Any, ...]]) -> bool:
-        """Follow rows, whose texts are bytes, while they hold. Returns whether all did."""
-        head, number, count, digest_of = self.head, self.number, self.count, sha256
-        wanted, plain, one_text = self._wanted, _Plain(), self._one_text
-        for row in rows:
-            found, session_id, kind, at_us, utc, body, previous, digest = row
-            try:
-                # The next entry, as nearly all are. An utc as it is always written has nothing that JSON would escape.
-                if (
-                    found == number + 1 and previous == head and body[0] == 123 and kind != b"sealed"
-                    and len(utc) == 27 and b'"' not in utc and b"\\" not in utc
-                ):  # fmt: skip
-                    parts = (
-                        head, b'[%d,"' % found, plain[session_id], b'","', plain[kind], b'",%d,"' % at_us, utc, b'",',
-                        body, b"]",
-                    )  # fmt: skip
-                    if digest_of(b"".join(parts)).digest() == digest and (one_text is None or one_text(body)):
-                        number, head, count = found, digest, count + 1
-                        if digest == wanted:
-                            self._seen = True
-                        continue
-            except (TypeError, ValueError, IndexError):
-                pass  # what is the matter is found below
-            self.number, self.head, self.count = number, head, count
-            if not self._step(_row(row)):
-                return False
-            number, head, count = self.number, self.head, self.count
-        self.number, self.head, self.count = number, head, count
-        return True
+        """Follow rows, whose texts are bytes, one by one while they hold. Returns whether all did."""
+        return all(self._step(_row(row)) for row in rows)
 
     @property
     def seen(self) -> bool:
@@ -219,13 +193,8 @@ class ChainWalker:
         self.number, self.head = number, head
         self._seen = self._seen or seen
 
-    @property
-    def bodies(self) -> bool:
-        """Whether each body is looked at."""
-        return self._one_text is not None
-
     def _step(self, row: EntryRow) -> bool:
-        """One entry that is not simply the next one."""
+        """One entry, whatever it is."""
         self.broken = _misplaced(row, self.number, self.head) or fault_of(row)
         if self.broken is not None:
             return False
@@ -254,20 +223,6 @@ class ChainWalker:
         note = HEAD_SEEN if self._wanted is not None and self._seen else CANNOT_SHOW
         ok = self.broken is None and not self.losses
         return Verification(ok, self.count, self.head.hex(), self.broken, note, tuple(self.losses))
-
-
-class _Plain(dict[bytes, bytes]):
-    """Texts that stand in the hashed text as they are, because JSON has nothing to escape in them."""
-
-    _MOST = 4096  # the ids of sessions come in runs: there is no use in keeping all [choice]
-
-    def __missing__(self, text: bytes) -> bytes:
-        if len(self) > self._MOST:
-            self.clear()
-        if _quoted(text.decode("ascii")).encode() != b'"%b"' % text:
-            raise ValueError(text)
-        self[text] = text
-        return text
 
 
 def _gap(gaps: list[tuple[int, int]]) -> ChainBreak:

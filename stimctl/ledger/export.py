@@ -1,4 +1,4 @@
-"""Exports sessions as CSV or JSON, for a lab's own tools.
+"""Exports sessions as JSON and as rows of a table, for a lab's own tools; rows as CSV, or as Parquet elsewhere.
 
 Every row, or the top of the document, says SIMULATOR or HARDWARE, and whether the session verifies. Three forms:
 `json` holds everything, hashes included, so that a copy can be checked against the ledger; `csv` of channels has one
@@ -15,11 +15,13 @@ from dataclasses import asdict
 from typing import Any
 
 from stimctl.label import printable
+from stimctl.ledger.columns import BANDS, CHANNEL_COLUMNS, ENTRY_COLUMNS, Columns
+from stimctl.ledger.delivery import delivery_of
 from stimctl.ledger.document import document
 from stimctl.ledger.reading import Entry
+from stimctl.ledger.standing import FigureStanding
 from stimctl.ledger.summary import ChannelSummary, SessionSummary
 
-BANDS = (0, 1)
 _NO_CHANNEL = ChannelSummary(0, {}, None, None, None, None, {}, {}, {})
 # Of the delivered pulses, where the host kept the counts: how many are bounded by time only, how many of those
 # certainly flowed, and in how many the current was measured.
@@ -35,19 +37,19 @@ def json_text(summary: SessionSummary, entries: Iterable[Entry]) -> str:
 
 def csv_of_entries(summary: SessionSummary, entries: Iterable[Entry]) -> str:
     """One row an entry."""
-    return "".join(csv_lines(entry_rows(summary, entries)))
+    return "".join(csv_lines(ENTRY_COLUMNS, entry_rows(summary, entries)))
 
 
 def csv_of_channels(summary: SessionSummary) -> str:
     """One row a channel."""
-    return "".join(csv_lines(channel_rows(summary)))
+    return "".join(csv_lines(CHANNEL_COLUMNS, channel_rows(summary)))
 
 
 def entry_rows(summary: SessionSummary, entries: Iterable[Entry]) -> Iterator[dict[str, Any]]:
     """One row an entry."""
     for entry in entries:
         row = {"watermark": summary.head.watermark, **asdict(entry), "body": _json(entry.body)}
-        yield {**row, "verifies": not row.pop("fault")}
+        yield {**row, "verifies": not entry.fault}
 
 
 def channel_rows(summary: SessionSummary) -> Iterator[dict[str, Any]]:
@@ -60,6 +62,7 @@ def _channel_row(summary: SessionSummary, channel: ChannelSummary) -> dict[str, 
     head = asdict(summary.head)
     for name in ("delivered_pc", "delivered_standing", "stimulated_us"):
         del head[name]  # of all channels together: here each stands for itself
+    standing = channel.standing.get("delivered", FigureStanding.UNKNOWN)
     return {
         "watermark": head.pop("watermark"),
         "verifies": not summary.faults,
@@ -72,6 +75,7 @@ def _channel_row(summary: SessionSummary, channel: ChannelSummary) -> dict[str, 
         **{name: channel.plan.get(name) for name in ("amplitude_ua", "density_uc_per_cm2", "shannon_k")},
         **dict(_band_columns(summary, channel)),
         "delivered_standing": channel.standing.get("delivered"),
+        "delivery": str(delivery_of(standing, state=summary.head.state, armed=summary.armed)),
         "measured_standing": channel.standing.get("measured"),
         **dict(_measured_columns(channel)),
         "held_us": summary.held_us,
@@ -139,14 +143,12 @@ def _json(value: object) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-def csv_lines(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
-    """Rows as CSV, a line at a time, under one header."""
+def csv_lines(columns: Columns, rows: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Rows as CSV, a line at a time, under one header; nothing where there is no row."""
     text = io.StringIO()
-    writer: csv.DictWriter[str] | None = None
+    writer = csv.DictWriter(text, fieldnames=list(columns), lineterminator="\n")
+    writer.writeheader()
     for row in rows:
-        if writer is None:
-            writer = csv.DictWriter(text, fieldnames=list(row), lineterminator="\n")
-            writer.writeheader()
         writer.writerow({name: cell(value) for name, value in row.items()})
         # What a terminal once gave as broken text is shown as escapes, so that any program can read the file.
         yield text.getvalue().encode("utf-8", "backslashreplace").decode()

@@ -51,6 +51,10 @@ class SessionHead:
     closed_by: str | None = None
     fetched_utc: str | None = None
 
+    def plain(self) -> dict[str, Any]:
+        """Its fields by name; `dataclasses.asdict` copies each of them, which takes ten times as long."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
 
 def head_of(line: SessionLine, *, running: bool) -> SessionHead:
     """The head of the session that a line tells of."""

@@ -12,6 +12,7 @@ leave numbers out: those of entries that were lost), a second "opened" and a sec
 import os
 import sqlite3
 from collections.abc import Iterable
+from operator import methodcaller
 from pathlib import Path
 
 from stimctl.errors import LogFault
@@ -119,17 +120,13 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
 
 def _open(uri: str, busy_timeout_s: float) -> sqlite3.Connection:
     connection = sqlite3.connect(uri, uri=True, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
-    connection.text_factory = _text
+    # Damaged text comes through as it is, and then fails its hash, instead of failing the whole read.
+    connection.text_factory = methodcaller("decode", "utf-8", "surrogateescape")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA fullfsync=1")  # macOS: an fsync that reaches the disk, not only its cache
     connection.execute("PRAGMA trusted_schema=OFF")
     connection.execute("PRAGMA cell_size_check=ON")
     return connection
-
-
-def _text(raw: bytes) -> str:
-    # Damaged text comes through as it is, and then fails its hash, instead of failing the whole read.
-    return raw.decode("utf-8", "surrogateescape")
 
 
 def _switch_to_wal(connection: sqlite3.Connection) -> None:

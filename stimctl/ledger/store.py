@@ -12,16 +12,16 @@ one thread at a time; open another one elsewhere.
 import re
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from stimctl.errors import LogFault, Misuse
-from stimctl.ledger.anchor import Mark, anchor_path, read_anchor
+from stimctl.ledger.anchor import BEGINNING, Mark, anchor_path, read_anchor
 from stimctl.ledger.append import Appender, draft, utc_now, utc_text
-from stimctl.ledger.chain import Loss, Verification, canonical_body, counted
+from stimctl.ledger.chain import EntryRow, Loss, Verification, canonical_body, counted
 from stimctl.ledger.files import check_names, faults, live_folder
 from stimctl.ledger.heads import LATER, SessionHead, head_of
 from stimctl.ledger.place import ledger_path
@@ -29,6 +29,7 @@ from stimctl.ledger.reading import Entry, Reader
 from stimctl.ledger.schema import connect_read_only
 from stimctl.ledger.seal import LEDGERS_OWN
 from stimctl.ledger.seal import head_of as head_of_connection
+from stimctl.ledger.walk import COLUMNS
 from stimctl.ledger.writer import LedgerWriter
 from stimctl.lock_file import ProcessLock, is_alive, private_folder, remove
 
@@ -248,6 +249,28 @@ class Ledger:
             raise Misuse(f"no session {session_id!r} was opened in this ledger")
         wrong = self.doubt()
         return found if wrong is None else replace(found, faults=(*found.faults, wrong))
+
+    def outline(self, session_id: str, kinds: Sequence[str]) -> "SessionSummary | None":
+        """A summary made of these kinds of entry alone, or None where nothing can be told of the session."""
+        from stimctl.ledger.summary import summarize
+
+        where = f"WHERE session_id = ? AND kind IN ({', '.join('?' * len(kinds))})"
+        return summarize(self._reader.entries(where, session_id, *kinds), running=self.is_running(session_id))
+
+    def rows_between(self, after: int, until: int, most: int) -> list[EntryRow]:
+        """The first entries behind number `after` up to `until`, as the file holds them, `most` of them at the most."""
+        query = f"SELECT {COLUMNS} FROM entries WHERE number > ? AND number <= ? ORDER BY number LIMIT ?"
+        return [EntryRow(*row) for row in self._reader.rows(query, after, until, most)]
+
+    def count_between(self, after: int, until: int) -> int:
+        """How many entries there are behind number `after` up to `until`."""
+        query = "SELECT count(*) FROM entries WHERE number > ? AND number <= ?"
+        return int(self._reader.rows(query, after, until)[0][0])
+
+    def newest_until(self, number: int) -> Mark:
+        """The entry of that number, or the last one before it."""
+        query = "SELECT number, hash FROM entries WHERE number <= ? ORDER BY number DESC LIMIT 1"
+        return Mark(*next(iter(self._reader.rows(query, number)), BEGINNING))
 
     def losses(self) -> list[Loss]:
         """What was lost earlier, and sealed."""

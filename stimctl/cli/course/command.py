@@ -164,7 +164,7 @@ def _due(path: Path, who: str | None, today: date) -> "tuple[list[tuple[Course, 
 def _write_calendar(planned: "list[tuple[Course, NextSession]]", path: Path, *, force: bool) -> None:
     from stimctl.course.calendar import calendar
 
-    write_private(path, [calendar(planned, datetime.now(UTC)).decode("utf-8")], force=force)
+    write_private(path, [calendar(planned, datetime.now(UTC))], force=force)
 
 
 @course.command(epilog=CODES)

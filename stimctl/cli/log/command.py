@@ -1,4 +1,4 @@
-"""`stimctl log list | show | verify | export`: reads the dose log of this machine; nothing here changes it."""
+"""`stimctl log list | show | verify`: reads the dose log of this machine; nothing here changes it."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -9,19 +9,15 @@ import click
 
 from stimctl.cli import codes
 from stimctl.cli.completion import session_ids
-from stimctl.cli.log.group import Choice, choosing, log, opened
+from stimctl.cli.log.group import READ, Choice, choosing, exit_code_of, log, opened
 from stimctl.cli.log.listing import page_out, session_lines
-from stimctl.cli.private_file import write_private
-from stimctl.cli.table import echo_json, json_option
-from stimctl.errors import Misuse
+from stimctl.cli.table import echo_json, echo_json_rows, json_option
 from stimctl.ledger.place import ledger_is_there
 
 if TYPE_CHECKING:
-    from stimctl.ledger import Ledger, SessionHead, SessionSummary, Verification
+    from stimctl.ledger import Ledger, SessionHead, Verification
 
 __all__ = ["log"]
-
-_READ = (codes.DONE, codes.USAGE, codes.INVALID, codes.LOG)
 
 
 @log.command("list")
@@ -38,14 +34,14 @@ def list_(path: Path, choice: Choice, as_json: bool) -> None:
     """
     sessions = _chosen(path, choice)
     if as_json:
-        echo_json([asdict(session) for session in sessions])
-    elif sessions:
-        page_out([line for session in sessions for line in session_lines(session)])
+        echo_json_rows(session.plain() for session in sessions)
+    elif lines := [line for session in sessions for line in session_lines(session)]:
+        page_out(lines)
     else:
         click.echo(f"The ledger {path} holds no such session." if choice.narrows else _nothing(path))
 
 
-@log.command(epilog=codes.help_text(_READ))
+@log.command(epilog=codes.help_text(READ))
 @click.argument("session", metavar="ID", shell_complete=session_ids)
 @json_option
 @click.pass_context
@@ -66,10 +62,10 @@ def show(ctx: click.Context, session: str, as_json: bool) -> None:
         echo_json(document(summary))
     else:
         click.echo(page(summary))
-    ctx.exit(_exit_code(summary))
+    ctx.exit(exit_code_of(summary))
 
 
-@log.command(epilog=codes.help_text(_READ))
+@log.command(epilog=codes.help_text(READ))
 @click.option("--head", metavar="HASH", help="A head hash noted earlier: it must still be in the chain.")
 @click.option(
     "--key", type=click.Path(dir_okay=False, path_type=Path), help="A public key: check every signature with it."
@@ -100,91 +96,6 @@ def verify(ctx: click.Context, head: str | None, key: Path | None, as_json: bool
     ctx.exit(codes.DONE if verdict.ok and not unsigned else codes.LOG)
 
 
-@log.command(epilog=codes.help_text(_READ))
-@click.argument("sessions", metavar="[ID]...", nargs=-1, shell_complete=session_ids)
-@choosing
-@click.option("--all", "every", is_flag=True, help="Every session of the ledger.")
-@click.option(
-    "--format", "form", type=click.Choice(["csv", "json"]), required=True, help="csv: rows; json: everything."
-)
-@click.option(
-    "--what", type=click.Choice(["channels", "entries"]), default="channels", show_default=True,
-    help="csv only: one row a channel with its doses, or one row an entry.",
-)  # fmt: skip
-@click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path),
-    help="File to write, readable by you alone; without it, to the terminal.",
-)  # fmt: skip
-@click.option("--force", is_flag=True, help="Replace the file if it is there.")
-@click.pass_context
-def export(
-    ctx: click.Context,
-    sessions: tuple[str, ...],
-    choice: Choice,
-    every: bool,
-    form: str,
-    what: str,
-    output: Path | None,
-    force: bool,
-) -> None:
-    """Write sessions as CSV under one header, or as JSON. Every row, or each document, says SIMULATOR or HARDWARE.
-
-    ID as in `stimctl log show`; several may be given, or chosen by the options. Several in JSON are a list.
-
-    Example: stimctl log export latest --format csv -o session.csv
-    """
-    if bool(sessions) == (choice.narrows or every):
-        raise Misuse("name sessions, or choose them by options, or take --all")
-    with opened(ctx.obj) as ledger:
-        ids = [ledger.resolve(one) for one in sessions] or [head.session_id for head in choice.of(_newest(ledger))]
-        summaries: list[SessionSummary] = []
-        text = _exported(ledger, ids, summaries, form, what, one=len(sessions) == 1)
-        if output is None:
-            for part in text:
-                click.echo(part, nl=False)
-        else:
-            write_private(output, text, force=force)
-            marks = ", ".join(sorted({summary.head.watermark for summary in summaries})) or "nothing"
-            told = f"session {ids[0]}" if len(ids) == 1 else f"{len(ids)} sessions"
-            click.echo(f"{marks}: {told} written to {output}")
-    ctx.exit(max(map(_exit_code, summaries), default=codes.DONE))
-
-
-def _exported(
-    ledger: "Ledger", ids: list[str], summaries: "list[SessionSummary]", form: str, what: str, *, one: bool
-) -> Iterator[str]:
-    """The text in parts; each session's summary is added to `summaries` when its part comes."""
-    from stimctl.ledger import export as e
-
-    def each() -> "Iterator[tuple[SessionSummary, Iterator[Any]]]":
-        for session_id in ids:
-            summaries.append(ledger.summary(session_id))
-            yield summaries[-1], ledger.entries(session_id, doubtful=True)
-
-    if form == "csv":
-        yield from e.csv_lines(
-            row
-            for summary, entries in each()
-            for row in (e.channel_rows(summary) if what == "channels" else e.entry_rows(summary, entries))
-        )
-        return
-    texts = (e.json_text(summary, entries) for summary, entries in each())
-    if one:
-        yield from texts
-        return
-    yield "["
-    for index, text in enumerate(texts):
-        yield f"{',' if index else ''}\n{text.rstrip()}"
-    yield "\n]\n"
-
-
-def _exit_code(summary: "SessionSummary") -> int:
-    """Say what does not verify, and give the exit code."""
-    for fault in summary.faults:
-        click.echo(f"Session {summary.head.session_id} does not verify: {fault}.", err=True)
-    return codes.LOG if summary.faults else codes.DONE
-
-
 def _signatures(ledger: "Ledger", key: Path | None) -> list[dict[str, Any]] | None:
     if key is None:
         return None
@@ -193,16 +104,11 @@ def _signatures(ledger: "Ledger", key: Path | None) -> list[dict[str, Any]] | No
     return [one._asdict() for one in check(ledger, public_key_of(key))]
 
 
-def _newest(ledger: "Ledger") -> "Iterator[SessionHead]":
-    return ledger.heads(newest_first=True)
-
-
-def _chosen(path: Path, choice: Choice) -> "list[SessionHead]":
+def _chosen(path: Path, choice: Choice) -> "Iterator[SessionHead]":
     # Without the ledger's own modules where there is nothing to list.
-    if not ledger_is_there(path):
-        return []
-    with opened(path) as ledger:
-        return list(choice.of(_newest(ledger)))
+    if ledger_is_there(path):
+        with opened(path) as ledger:
+            yield from choice.of(ledger.heads(newest_first=True))
 
 
 def _nothing(path: Path) -> str:
@@ -229,5 +135,5 @@ def _all(verdict: "Verification") -> str:
     return f"All {verdict.entries:,} entries are intact, and the anchor agrees."
 
 
-# The commands that add or replace register themselves with the group.
-from stimctl.cli.log import keeping, subject  # noqa: E402, F401
+# The other commands register themselves with the group.
+from stimctl.cli.log import exporting, keeping, subject, syncing  # noqa: E402, F401

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
-if TYPE_CHECKING:
-    from stimctl.ledger import Ledger, SessionHead
+from stimctl.cli import codes
 
+if TYPE_CHECKING:
+    from stimctl.ledger import Ledger, SessionHead, SessionSummary
+
+READ = (codes.DONE, codes.USAGE, codes.INVALID, codes.LOG)
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
@@ -43,6 +46,13 @@ def opened(path: Path, *, read_only: bool = True) -> "Iterator[Ledger]":
         if ledger.sealed:
             click.echo(f"Entries were lost: {ledger.sealed}.", err=True)
         yield ledger
+
+
+def exit_code_of(summary: "SessionSummary") -> int:
+    """Say what does not verify, and give the exit code."""
+    for fault in summary.faults:
+        click.echo(f"Session {summary.head.session_id} does not verify: {fault}.", err=True)
+    return codes.LOG if summary.faults else codes.DONE
 
 
 class Choice(NamedTuple):

@@ -1,10 +1,13 @@
 """A long chain followed by several processes says what one process says."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from stimctl.ledger import Ledger, walk
+from stimctl.ledger.chain import DraftEntry, canonical, link
 
 
 @pytest.fixture
@@ -49,3 +52,35 @@ def test_stretches_are_followed_apart(long: Path) -> None:
         hashes = [entry.hash for entry in ledger.entries()]
     assert told == [hashes[19], hashes[39], "not"]
     assert walk.stretch(long, 20, 61, None) is None, "there is no such entry"
+
+
+TAKEN_APART = {  # as text it is what was hashed, with the fields' borders elsewhere
+    "session_id": 's-1","note",0,"{utc}",{{"a":["p',
+    "kind": "k",
+    "at_us": 5,
+    "utc": "V",
+    "body": '{"z":1}]}',
+}
+
+
+@pytest.mark.parametrize(
+    "change", [TAKEN_APART, {"body": '{"a":["p","k",5,"V",{"z":1}]}\x00'}, {"previous": bytes(32), "hash": b""}]
+)
+def test_what_only_looks_like_what_was_hashed_is_told(path: Path, change: dict[str, object]) -> None:
+    bodies: list[dict[str, object]] = [{"n": 1}, {"a": ["p", "k", 5, "V", {"z": 1}]}, {"n": 3}]
+    with Ledger(path) as ledger:
+        for body in bodies:
+            ledger.append("s-1", "note", 0, body)
+        utc = list(ledger.entries())[1].utc
+    if "hash" in change:  # an entry of another chain, which is as it was hashed there
+        change = {**change, "hash": link(bytes(32), 2, DraftEntry("s-1", "note", 0, utc, canonical(bodies[1])))}
+    values = [str(value).format(utc=utc) if name == "session_id" else value for name, value in change.items()]
+    with closing(sqlite3.connect(path, isolation_level=None)) as changed:
+        (trigger,) = changed.execute("SELECT sql FROM sqlite_schema WHERE name = 'entries_never_change'").fetchone()
+        changed.execute("DROP TRIGGER entries_never_change")
+        changed.execute(f"UPDATE entries SET {', '.join(f'{name} = ?' for name in change)} WHERE number = 2", values)
+        changed.execute(trigger)
+    with Ledger(path, read_only=True) as ledger:
+        broken = ledger.verify().broken
+    assert broken is not None
+    assert broken.number == 2

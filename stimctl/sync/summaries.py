@@ -1,0 +1,89 @@
+"""A session in a row, as the far end's views want it: from the same summary as every export."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+from stimctl.label import printable
+from stimctl.ledger.delivery import DeliveryState, delivery_of_session
+from stimctl.ledger.summary import SessionSummary
+
+Row = dict[str, Any]
+_OF_HEAD = (
+    *("session_id", "watermark", "state", "delivered_standing", "end_reason", "subject", "pseudonym", "profile_id"),
+    *("profile_version", "device_model", "device_serial", "device_firmware", "delivered_pc", "stimulated_us"),
+)
+_TIMES = ("started_utc", "ended_utc", "last_seen_utc")
+_FIGURE = re.compile(r"\d[\d.,]*")
+# The kinds of entry that a row is made of: all but the samples, of which a session has thousands.
+KINDS = ("opened", "armed", "alarm", "closed", "recovered", "counters")
+
+
+def session_row(machine: str, summary: SessionSummary) -> Row:
+    """One session's row."""
+    head = summary.head
+    return {
+        "machine": machine,
+        **{name: _text(getattr(head, name)) for name in _OF_HEAD},
+        **{name: _moment(getattr(head, name)) for name in _TIMES},
+        "delivery": str(_delivery(summary)),
+        "commanded_pc": _commanded_pc(summary),
+        "device_session": _device_session(summary),
+        "device_calibrated_on": _day(head.device_calibrated_on),
+    }
+
+
+def alarm_rows(machine: str, summary: SessionSummary) -> Iterator[Row]:
+    """How often each kind of alarm came in a session. Figures in an alarm's text are left out: `#` stands for them."""
+    found = Counter(_alarm(entry.body) for entry in summary.remarks if entry.kind == "alarm")
+    for (source, priority, kind), alarms in found.items():
+        about = {"machine": machine, "session_id": summary.head.session_id, "watermark": summary.head.watermark}
+        yield {**about, "source": source, "priority": priority, "kind": kind, "alarms": alarms}
+
+
+def _alarm(body: Mapping[str, Any]) -> tuple[str, str, str]:
+    kind = _FIGURE.sub("#", str(body.get("reason") or body.get("text") or "unknown"))
+    return str(body.get("source") or "host"), str(body.get("priority") or "none"), printable(kind)
+
+
+def _delivery(summary: SessionSummary) -> DeliveryState:
+    delivery = delivery_of_session(summary)
+    unfounded = delivery is DeliveryState.CONFIRMED and summary.head.delivered_pc is None
+    return DeliveryState.UNCERTAIN if unfounded else delivery
+
+
+def _commanded_pc(summary: SessionSummary) -> int | None:
+    charges = [charge for channel in summary.channels for charge in (channel.commanded or {}).get("charge_pc") or ()]
+    return sum(charges) if charges and all(isinstance(charge, int) for charge in charges) else None
+
+
+def _device_session(summary: SessionSummary) -> str | None:
+    """The session as its device numbers it, which never repeats a number; a simulator begins anew at each start."""
+    if summary.head.watermark != "HARDWARE" or not summary.head.device_serial:
+        return None
+    for entry in reversed(summary.remarks):
+        told = entry.body if entry.kind == "armed" else entry.body.get("record") if entry.kind == "recovered" else None
+        if isinstance(told, dict) and told.get("session"):
+            return f"{summary.head.device_model}/{summary.head.device_serial}/{told['session']}"
+    return None
+
+
+def _text(value: Any) -> Any:
+    # A NUL, or what once was broken text, is no text to PostgreSQL.
+    return printable(value) if isinstance(value, str) else value
+
+
+def _moment(utc: str | None) -> datetime | None:
+    try:
+        return None if utc is None else datetime.fromisoformat(utc).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError:
+        return None
