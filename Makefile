@@ -8,7 +8,7 @@
 # make byte-paced      the suite against a simulator behind a UART of 115 200 baud, pty and TCP: real time, 20 minutes
 # make versions        the quick tests and a session with the lowest and the newest of every dependency, on each Python here
 # make docs    the documents as a site, with every link followed: build/site
-# make pictures        docs/pictures from the real thing; needs Chromium (Debian: apt-get install chromium), minutes
+# make pictures        docs/pictures from the real thing; needs Chromium and a Chinese font (chromium, fonts-wqy-microhei), minutes
 # make firmware    the firmware in C: for this machine, for the chip, and the emulator of that chip
 # make clean   remove what the above made
 #

@@ -5,7 +5,7 @@ the chest. That is the whole allow-list; every other pair is refused, and the re
 take. Software cannot see a needle: the check is of what was declared.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from stimctl.anatomy.placement import Placement
 from stimctl.anatomy.points import ASHI, PAIRED_SIDES, Region, Side
@@ -59,9 +59,8 @@ def _path(first: Placement, second: Placement, regions: set[Region]) -> str:
     return next((reason for applies, reason in reasons if applies), "not a pair that is allowed here")
 
 
-def warnings(pairs: Iterable[tuple[Placement, Placement]]) -> tuple[str, ...]:
+def warnings(placements: Collection[Placement]) -> tuple[str, ...]:
     """What to tell the operator of pairs that are allowed: shown and logged, not a stop."""
-    placements = [placement for pair in pairs for placement in pair]
     found = []
     if {placement.side for placement in placements if placement.region in BACK} >= PAIRED_SIDES:
         found.append("needles on both sides of the spinal cord: each channel stays on its own side")

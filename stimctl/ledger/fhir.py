@@ -26,8 +26,8 @@ _UCUM = "http://unitsofmeasure.org"
 _LIVING = ("person", "animal")
 _OF_DELIVERY = {
     DeliveryState.CONFIRMED: "final",
-    DeliveryState.UNCERTAIN: "preliminary",
-    DeliveryState.COMMANDED: "registered",
+    DeliveryState.COMMANDED: "preliminary",
+    DeliveryState.UNCERTAIN: "unknown",
     DeliveryState.NONE: "cancelled",
 }
 _UNKNOWN = {"coding": [{"system": f"{_HL7}/data-absent-reason", "code": "unknown"}]}
@@ -189,7 +189,7 @@ class _Session:
         )
         status = "final" if getattr(channel, name) else "unknown"
         if name == "delivered":
-            status = _OF_DELIVERY[delivery_of(standing, state=self.head.state, armed=self.summary.armed)]
+            status = _OF_DELIVERY[delivery_of(self.summary, standing)]
         pair = pair_text(channel.plan)
         return self._observation(
             _id("dose", self.head.session_id, channel.channel, name),

@@ -3,8 +3,10 @@
 import json
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from stimctl.errors import LogFault
@@ -22,7 +24,7 @@ from stimctl.ledger.chain import (
 )
 from stimctl.ledger.files import faults
 from stimctl.ledger.lines import ENDS, LINES_OF_ENTRIES, SessionLine, line_of_row
-from stimctl.ledger.schema import ANCHORED
+from stimctl.ledger.schema import ANCHORED, connect_read_only
 from stimctl.ledger.seal import LEDGERS_OWN, Seal, against_anchor, in_words
 from stimctl.ledger.walk import COLUMNS
 
@@ -110,24 +112,42 @@ class Reader:
         """Follow the whole chain and compare it with the anchor; with `file_too` look at each body and the file."""
         found = self._anchor()
         walker = ChainWalker(expected_head, bodies=file_too)
+        of_file: list[ChainBreak | None] = []
+        # SQLite checks its file meanwhile: it needs no Python for that, and so another processor does it.
+        aside = Thread(target=lambda: of_file.append(self._file_fault() if file_too else None))
+        aside.start()
         try:
             with faults(self.path):
-                if walk.follow(walker, self.connection, self.path, expected_head):
-                    walker.broken = self._against(found) or (self._file_fault() if file_too else None)
+                walk.follow(walker, self.connection, self.path, expected_head)
+                walker.broken = walker.broken or self._against(found)
         except LogFault as fault:
             sentence = f"the entry behind number {walker.number} cannot be read: {fault}"
             walker.broken = ChainBreak(walker.number + 1, ChainFault.FILE, sentence)
+        finally:
+            aside.join()
+        walker.broken = walker.broken or of_file[0]
         return walker.verdict()
 
     def _file_fault(self) -> ChainBreak | None:
+        try:
+            return self._fault_of_file()
+        except LogFault as fault:
+            return ChainBreak(None, ChainFault.FILE, f"the file cannot be checked: {fault}")
+
+    def _fault_of_file(self) -> ChainBreak | None:
         # An index that disagrees with its table would hide an entry from those who ask for one session.
-        found = self.rows("PRAGMA integrity_check(1)")[0][0]
-        if found != "ok":
-            return ChainBreak(None, ChainFault.FILE, f"the file is damaged beside its entries: {found}")
-        if self.version >= ANCHORED and self.rows("SELECT * FROM session_lines ORDER BY number") != self.rows(
-            f"SELECT * FROM ({LINES_OF_ENTRIES}) ORDER BY number"
-        ):
-            return ChainBreak(None, ChainFault.FILE, "the list of sessions is not what the entries say")
+        with faults(self.path), closing(connect_read_only(self.path)) as connection:
+            connection.execute("BEGIN")  # all of it as it is at one moment
+            (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+            if found != "ok":
+                return ChainBreak(None, ChainFault.FILE, f"the file is damaged beside its entries: {found}")
+            listed = f"SELECT * FROM {self._lines} ORDER BY number"
+            said = f"SELECT * FROM ({LINES_OF_ENTRIES}) ORDER BY number"
+            if (
+                self.version >= ANCHORED
+                and connection.execute(listed).fetchall() != connection.execute(said).fetchall()
+            ):
+                return ChainBreak(None, ChainFault.FILE, "the list of sessions is not what the entries say")
         return None
 
     def kinds_of(self, session_id: str) -> set[str]:

@@ -31,7 +31,7 @@ from stimctl.units import US_PER_S, ma_text
 from stimctl.waveform import Program, Segment, reached
 
 
-def checked_program(fields: PrescriptionFields, *, screened: bool = True) -> Program:
+def checked_program(fields: PrescriptionFields, *, screened: bool) -> Program:
     """The program that is asked for. Raises `Unsafe` with every problem of the whole prescription.
 
     Without `screened` a person's screening is not missed: it is asked when there is a session.

@@ -11,8 +11,9 @@ from stimctl import anatomy, limits
 from stimctl.anatomy import Placement
 from stimctl.errors import Misuse, Problem, Unsafe
 from stimctl.prescription.checks import checked_program
-from stimctl.prescription.completion import lowered, named_by_clinician
+from stimctl.prescription.completion import lowered, to_answer_for
 from stimctl.prescription.plan import (
+    GAPS,
     LIVING,
     ChannelPlan,
     Clinician,
@@ -54,10 +55,7 @@ class PaperPrescription(PrescriptionFields):
         """The frequency, as people call it."""
         if self.segments is not None:
             return "/".join(hz_text(each.period_us).removesuffix(" Hz") for each in self.segments) + " Hz"
-        mode = self.protocol.variant(self.variant).mode.value
-        if mode is None:
-            raise Misuse(f"{self.protocol.id} leaves the pattern unspecified")
-        return mode.value
+        return str(self.protocol.variant(self.variant).mode.value)
 
     @property
     def targets_ua(self) -> dict[int, int]:
@@ -76,9 +74,14 @@ class PaperPrescription(PrescriptionFields):
         return reached(self.program, channel, self.plan(channel).amplitude_ua)
 
     @property
+    def placements(self) -> list[Placement]:
+        """Where the needles are; none where all is on a load's terminals."""
+        return [end for plan in self.channels for end in plan.ends if isinstance(end, Placement)]
+
+    @property
     def sites(self) -> frozenset[str]:
         """The limbs, and the trunk, through which current flows at once."""
-        return anatomy.sites(end for plan in self.channels for end in plan.ends if isinstance(end, Placement))
+        return anatomy.sites(self.placements)
 
     # --- figures at the ceiling, in the band that is worst ---
 
@@ -116,16 +119,11 @@ class PaperPrescription(PrescriptionFields):
             found += self._amplitude_flags(plan)
         name = self.clinician.name if self.clinician else ""
         found += [Flag("lowered", f"{text}: less, as {name} chose") for text in lowered(self).values()]
-        pairs = [
-            (plan.first, plan.second)
-            for plan in self.channels
-            if isinstance(plan.first, Placement) and isinstance(plan.second, Placement)
-        ]
-        found += [Flag("placement", text) for text in anatomy.warnings(pairs)]
+        found += [Flag("placement", text) for text in anatomy.warnings(self.placements)]
         if len(self.sites) > 1:
             text = f"current on {' and '.join(sorted(self.sites))} at once"
             found.append(Flag("isolation", f"{text}: only with a device that says its outputs are isolated"))
-        if self.pregnant and any(end.region in anatomy.TRUNK_BELOW_CHEST for pair in pairs for end in pair):
+        if self.pregnant and any(end.region in anatomy.TRUNK_BELOW_CHEST for end in self.placements):
             text = "abdomen and lower back are not to be needled in pregnancy (WHO guidelines on safety, 1999) [lit]"
             found.append(Flag("pregnancy", text))
         found += [Flag("screening", text) for text in (self.screening.warnings if self.screening else ())]
@@ -135,28 +133,26 @@ class PaperPrescription(PrescriptionFields):
     def _needle_flags(self, plan: ChannelPlan) -> list[Flag]:
         found = []
         rms = self.rms_ma_per_cm2(plan.channel)
-        if plan.needle is None or rms is None:
-            return []
-        if rms > limits.RMS_FLAG_MA_PER_CM2:
+        if rms is not None and rms > limits.RMS_FLAG_MA_PER_CM2:
             text = (
                 f"{rms:.1f} mA/cm2 rms at the ceiling is over {limits.RMS_FLAG_MA_PER_CM2:g}, the level that"
                 " IEC 60601-2-10 asks an operator to attend to [lit]"
             )
             found.append(Flag("density", text, plan.channel))
-        if plan.needle.coating is not Coating.NONE:
+        if plan.needle is not None and plan.needle.coating is not Coating.NONE:
             text = f"the needle's {plan.needle.coating} coating is not in the density, which is a bare cylinder's"
             found.append(Flag("coating", text, plan.channel))
         return found
 
     def _amplitude_flags(self, plan: ChannelPlan) -> list[Flag]:
         found = []
-        stimulation = self.protocol.stimulation
-        to_tolerance = None if stimulation is None else stimulation.to_tolerance
+        assert self.protocol.stimulation is not None
+        to_tolerance = self.protocol.stimulation.to_tolerance
         if self.subject is Subject.PERSON and not self.titrate and to_tolerance is not None and to_tolerance.value:
             text = f"{ma_text(plan.amplitude_ua)} is fixed, and {self.protocol.id} says to patient tolerance: titrate"
             found.append(Flag("tolerance", f"{text} [source]", plan.channel))
         comes = self.reached(plan.channel)
-        if not self.titrate and comes.amplitude_ua < plan.amplitude_ua - plan.amplitude_ua % self.program.quantum_ua:
+        if comes.amplitude_ua < plan.amplitude_ua:
             text = f"{ma_text(comes.amplitude_ua)} will be reached, not {ma_text(plan.amplitude_ua)}"
             found.append(Flag("reached", f"{text}: the time is too short for the ramps", plan.channel))
         return found
@@ -165,15 +161,9 @@ class PaperPrescription(PrescriptionFields):
 
     def provenance(self) -> dict[str, str]:
         """Who says which pairs, amplitude and minutes: the profile's own origin, or the clinician."""
-        stimulation = self.protocol.stimulation
-        named = named_by_clinician(self)
-        named |= lowered(self).keys()
-        origins = {}
-        for name in ("pairs", "amplitude_ma", "minutes"):
-            origin = getattr(stimulation, name).origin
-            bench = self.protocol.kind == "bench"
-            origins[name] = str(Origin.CLINICIAN if name in named and not bench else origin)
-        return origins
+        completes, lowers = to_answer_for(self)
+        origins = {name: str(getattr(self.protocol.stimulation, name).origin) for name in GAPS}
+        return origins | dict.fromkeys((*completes, *lowers), str(Origin.CLINICIAN))
 
     def record(self) -> dict[str, Any]:
         """JSON-able, for the log: everything that was prescribed, and the figures shown beside it."""

@@ -141,20 +141,19 @@ def from_file(
 
     Raises `InputInvalid` or `Unsafe`, with every problem and its line.
     """
-    given = {} if screening is None else {"screening": screening}
-    return _of_file(Prescription, path, profiles, given)
+    return _of_file(Prescription, path, profiles, screening)
 
 
 def paper_from_file(path: Path, profiles: Mapping[str, Profile] | None = None) -> PaperPrescription:
     """The same of a file for a person who is not screened yet, to be checked and shown."""
-    return _of_file(PaperPrescription, path, profiles, {})
+    return _of_file(PaperPrescription, path, profiles, None)
 
 
-def _of_file(kind: type[T], path: Path, profiles: Mapping[str, Profile] | None, given: Mapping[str, Any]) -> T:
+def _of_file(kind: type[T], path: Path, profiles: Mapping[str, Profile] | None, screening: Screening | None) -> T:
     text = read_file(path)
     try:
         _check_kind(text)
-        return _of_values(kind, text.values, profiles, str(path), given)
+        return _of_values(kind, text.values, profiles, str(path), screening)
     except InputInvalid as invalid:
         if invalid.source != str(path):
             raise  # a profile's file is at fault, and has its own lines
@@ -171,14 +170,14 @@ def from_mapping(
     screening: Screening | None = None,
 ) -> Prescription:
     """The same from values as a file would hold them: what a page or a program asked a person for."""
-    return _of_values(Prescription, values, profiles, source, {} if screening is None else {"screening": screening})
+    return _of_values(Prescription, values, profiles, source, screening)
 
 
 def paper_from_mapping(
     values: Mapping[str, Any], profiles: Mapping[str, Profile] | None = None, *, source: str = "prescription"
 ) -> PaperPrescription:
     """The same before the screening."""
-    return _of_values(PaperPrescription, values, profiles, source, {})
+    return _of_values(PaperPrescription, values, profiles, source, None)
 
 
 def fields_of(
@@ -200,11 +199,11 @@ def _of_values(
     values: Mapping[str, Any],
     profiles: Mapping[str, Profile] | None,
     source: str,
-    given: Mapping[str, Any],
+    screening: Screening | None,
 ) -> T:
     fields = _fields(values, profiles, source)
     try:
-        return kind(**fields, **given)
+        return kind(**fields, screening=screening)
     except Unsafe as unsafe:
         raise Unsafe(as_written(unsafe.problems, values)) from None
 
@@ -248,9 +247,10 @@ class _PrescriptionReader:
         stimulation_us = self._stimulation_us(file)
         ceiling_ua = self._whole("ceiling_ma", file.ceiling_ma, UA_PER_MA, "uA")
         plans = [self._plan(f"channels[{i}]", channel, file.titrate) for i, channel in enumerate(file.channels)]
-        self._count("declared_ohm", file.declared_ohm or 0, f"a dummy load has 0 to {OHM_MAX}")
-        if self._problems or profile is None:
+        self._count("declared_ohm", file.declared_ohm, f"a dummy load has 0 to {OHM_MAX}")
+        if self._problems:
             raise InputInvalid(self._source, self._problems)
+        assert profile is not None
         return {
             "subject": file.subject,
             "operator": file.operator,
@@ -288,23 +288,23 @@ class _PrescriptionReader:
     def _stimulation_us(self, file: PrescriptionFile) -> int:
         if (file.minutes is None) == (file.seconds is None):
             self._say("minutes", file.minutes, "give minutes or seconds, one of the two")
-            return 0
         if file.minutes is not None:
             return self._whole("minutes", file.minutes, US_PER_MIN, "us")
         return self._whole("seconds", file.seconds or 0, US_PER_S, "us")
 
     def _whole(self, field: str, value: float, factor: int, unit: str) -> int:
-        if not abs(value) <= ABSURD:
+        """`value` in whole numbers of `unit`, `factor` of them each; what cannot be is said, and is 0 here."""
+        if abs(value) <= ABSURD:
+            try:
+                return whole(value, factor, name=field, unit=unit)
+            except Misuse as inexact:
+                self._say(field, value, str(inexact).removeprefix(f"{field}: "))
+        else:
             self._say(field, value, f"is beyond anything that can be given; {_ALLOWED[field.rpartition('.')[2]]}")
-            return 0
-        try:
-            return whole(value, factor, name=field, unit=unit)
-        except Misuse as inexact:
-            self._say(field, value, str(inexact).removeprefix(f"{field}: "))
-            return 0
+        return 0
 
-    def _count(self, field: str, value: int, allowed: str) -> None:
-        if not is_whole(value):
+    def _count(self, field: str, value: int | None, allowed: str) -> None:
+        if value is not None and not is_whole(value):
             self._say(field, value, f"is beyond anything that can be; {allowed}")
 
     def _plan(self, field: str, file: ChannelFile, titrate: bool) -> ChannelPlan | None:
@@ -314,8 +314,10 @@ class _PrescriptionReader:
         needle = None if file.needle is None else self._needle(f"{field}.needle", file.needle)
         first, second = self._end(f"{field}.first", file.first), self._end(f"{field}.second", file.second)
         self._count(f"{field}.channel", file.channel, "channels are 1 to 4")
-        if first is None or second is None or self._problems:
+        if self._problems:
             return None
+        assert first is not None
+        assert second is not None
         return ChannelPlan(file.channel, first, second, amplitude_ua, needle)
 
     def _needle(self, field: str, file: NeedleFile) -> Needle:
@@ -350,6 +352,7 @@ def _body_fields(file: PlacementFile) -> Iterator[str]:
 
 def _variant_id(file: PrescriptionFile, profile: Profile) -> str:
     """The variant's id, the only one's when none is named; empty when that is not settled, which is refused."""
-    if file.variant is None and len(profile.variants) == 1:
-        return profile.variants[0].id
-    return file.variant or ""
+    try:
+        return profile.variant(file.variant).id
+    except Misuse:
+        return file.variant or ""

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from stimctl.label import printable
-from stimctl.ledger.delivery import DeliveryState, delivery_of_session
+from stimctl.ledger.delivery import delivery_of_session
 from stimctl.ledger.summary import SessionSummary
 
 Row = dict[str, Any]
@@ -28,7 +28,7 @@ def session_row(machine: str, summary: SessionSummary) -> Row:
         "machine": machine,
         **{name: _text(getattr(head, name)) for name in _OF_HEAD},
         **{name: _moment(getattr(head, name)) for name in _TIMES},
-        "delivery": str(_delivery(summary)),
+        "delivery": str(delivery_of_session(summary)),
         "commanded_pc": _commanded_pc(summary),
         "device_session": _device_session(summary),
         "device_calibrated_on": _day(head.device_calibrated_on),
@@ -46,12 +46,6 @@ def alarm_rows(machine: str, summary: SessionSummary) -> Iterator[Row]:
 def _alarm(body: Mapping[str, Any]) -> tuple[str, str, str]:
     kind = _FIGURE.sub("#", str(body.get("reason") or body.get("text") or "unknown"))
     return str(body.get("source") or "host"), str(body.get("priority") or "none"), printable(kind)
-
-
-def _delivery(summary: SessionSummary) -> DeliveryState:
-    delivery = delivery_of_session(summary)
-    unfounded = delivery is DeliveryState.CONFIRMED and summary.head.delivered_pc is None
-    return DeliveryState.UNCERTAIN if unfounded else delivery
 
 
 def _commanded_pc(summary: SessionSummary) -> int | None:

@@ -1,9 +1,10 @@
 """The pictures of the documents, made from the real thing: `make pictures`.
 
-    python -m tests.docs.pictures [plan] [live-screen] [conformance] [trend]      all, where none is named
+    python -m tests.docs.pictures [plan] [live-screen] [conformance] [trend] [reports]      all, where none is named
 
-Each is what a command shows on the simulator. The live screen is a session on a real terminal, the report a page in
-Chromium, which has to be on the machine (Debian: apt-get install chromium).
+Each is what a command shows on the simulator. The live screen is a session on a real terminal, the head of a report of
+conformance a page in Chromium, which has to be on the machine; a Chinese font, too, for the pages of a clinic's reports
+(Debian: apt-get install chromium fonts-wqy-microhei).
 """
 
 import io
@@ -17,13 +18,21 @@ from itertools import groupby
 from pathlib import Path
 
 import pyte
+from PIL import Image
 from rich.console import Console
 from rich.text import Text
 
 from stimctl.api import Session
 from stimctl.ledger import Ledger, ledger_path
+from stimctl.log_report.as_typst import typeset
+from stimctl.log_report.blocks import LANGUAGES
+from stimctl.log_report.case import case_of, cases_of, head_of
+from stimctl.log_report.course_report import course_report
+from stimctl.log_report.session_report import session_report
+from stimctl.log_report.words import ReportWords
 from stimctl.prescription import from_mapping, values_in
-from stimctl.profile import load_profiles
+from stimctl.profile import load, load_profiles
+from tests.docs.report_example import IDS, PSEUDONYM, course_ledger
 from tests.stimctl.cli.terminal import STIMCTL, Terminal
 
 ROOT = Path(__file__).parents[2]
@@ -115,11 +124,31 @@ def page(html: Path, picture: Path, width: int = 1000, height: int = 620) -> Non
     subprocess.run([*chromium, *options], check=True, stderr=subprocess.DEVNULL)
 
 
+def reports() -> None:
+    """The pages of a session's report and of a course's, in both languages, by `stimctl log report`'s own parts."""
+    with course_ledger() as ledger:
+        session = case_of(ledger, IDS[1]), head_of(ledger), load("low-back-pain"), "2026-03-16 10:40 UTC", "stimctl"
+        course = PSEUDONYM, cases_of(ledger, PSEUDONYM), head_of(ledger), "2026-03-16 10:40 UTC", "stimctl"
+        for language in LANGUAGES:
+            words = ReportWords(language)
+            made = {"session": session_report(words, *session), "course": course_report(words, *course)}
+            for what, report in made.items():
+                for number, picture in enumerate(typeset(report).png(dots_per_inch=90), 1):
+                    few = Image.open(io.BytesIO(picture)).convert("RGB").quantize(96)
+                    few.save(PICTURES / f"report-{what}-{language}-{number}.png", optimize=True)
+
+
 def _stimctl(*arguments: str) -> None:
     subprocess.run([*STIMCTL, *arguments], check=True, stdout=subprocess.DEVNULL)
 
 
-MADE = {"plan": plan, "live-screen": live_screen, "conformance": conformance, "trend": trend}
+MADE = {
+    "plan": plan,
+    "live-screen": live_screen,
+    "conformance": conformance,
+    "trend": trend,
+    "reports": reports,
+}
 
 if __name__ == "__main__":
     for wanted in sys.argv[1:] or MADE:

@@ -50,7 +50,6 @@ def run_file(suite: Suite, root: Path, tests: str, functions: Mapping[str, Colle
     sources = {file: (root / file).read_text(encoding="utf-8") for file in functions}
     import_from(root, sources)
     items = suite.collect([tests])
-    result.modules = set(outside())
     for file, names in functions.items():
         if module_name(file) in sys.modules:
             for name in names:
@@ -66,6 +65,7 @@ def run_file(suite: Suite, root: Path, tests: str, functions: Mapping[str, Colle
         suite.run_one(item, following, limit_s=None)
         result.seconds[item.nodeid] = time.process_time() - begun_s
     measured.stop()
+    result.modules = set(outside())
     data = measured.get_data()
     for file in functions:
         lines = data.contexts_by_lineno(str(root / file))

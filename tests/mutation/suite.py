@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from tests.mutation.fork import limit_cpu
 from tests.mutation.loading import imported
@@ -22,7 +23,7 @@ OPTIONS = (
     *("-p", "_hypothesis_pytestplugin", "-p", "pytest_timeout"),
     "tests",
 )
-TEST_S = 1.0  # of processor time at least, before a test counts as running for ever
+TEST_S = 0.5  # of processor time at least, before a test counts as running for ever
 TEST_FACTOR = 8
 LEFT_OUT = ("realtime", "slow")  # markers; `targets.TOO_LONG` names more
 
@@ -109,10 +110,20 @@ def start(work: Callable[[Suite], None], least_s: float = TEST_S) -> None:
 
 
 def preload(names: Iterable[str]) -> None:
-    """Import these now, so that no child has to."""
+    """Import these now, and look at them, so that no child has to."""
     for name in names:
         if name not in sys.modules:
             try:
                 importlib.import_module(name)
             except ImportError:
                 continue
+    _draw()
+
+
+@settings(max_examples=10)
+@given(st.lists(st.integers(), min_size=50))
+def _draw(_: list[int]) -> None:
+    """Now and then hypothesis draws a figure that stands in the tested code, and looks where each module comes from.
+
+    Called once before there is any child, it has to look only at the new ones in each.
+    """

@@ -25,6 +25,7 @@ _MACHINE = (f"{_FIRMWARE}test_machine.py", f"{_FIRMWARE}test_machine_time.py")
 _HOST = tuple(f"{_SESSION}test_{name}.py" for name in ("host_timers", "host_engine"))
 _JUDGE = tuple(f"{_SESSION}test_plausibility{part}.py" for part in ("", "_edges", "_counts"))
 _ADAPTER = f"{_DRIVER}stimulators/"
+_PRESCRIPTION = tuple(f"{_DRIVER}test_prescription{part}.py" for part in ("_read", "_edges", "_clinical", ""))
 
 # Tests of those files that take seconds and notice what shorter ones notice too: they are not tried.
 TOO_LONG = frozenset(
@@ -35,8 +36,6 @@ TOO_LONG = frozenset(
     }
 )
 
-# The modules of a prescription are not among them at present: what survives there after their last change has not been
-# examined, and they take longer than the bound.
 TARGETS = (
     Target("gate", "firmware_sim/native/gate.py", (f"{_FIRMWARE}test_gate.py", f"{_FIRMWARE}test_agreement.py")),
     Target("gate", "firmware_sim/native/states.py", (f"{_FIRMWARE}test_states.py",)),
@@ -86,4 +85,8 @@ TARGETS = (
     Target("stop", "stimctl/session/closing.py", (f"{_SESSION}test_closing.py",)),
     Target("dose", "stimctl/dose.py", (f"{_DRIVER}test_dose.py",)),
     Target("dose", "firmware_sim/native/tally.py", (f"{_FIRMWARE}test_tally.py",)),
+    Target("prescription", "stimctl/prescription/core.py", _PRESCRIPTION),
+    Target("prescription", "stimctl/prescription/checks.py", _PRESCRIPTION),
+    Target("prescription", "stimctl/prescription/plan.py", _PRESCRIPTION),
+    Target("prescription", "stimctl/prescription/read.py", _PRESCRIPTION),
 )

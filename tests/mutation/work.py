@@ -9,13 +9,12 @@ import os
 import signal
 import struct
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
-from types import MappingProxyType
 from typing import NamedTuple, NoReturn
 
 import pytest
@@ -29,8 +28,8 @@ from tests.mutation.targets import Target
 
 _INDEX = struct.Struct("=i")
 Fail = Callable[[str], NoReturn]
-NO_SOURCES: Mapping[str, str] = MappingProxyType({})
 UNREACHED = "no test reaches it"
+QUICK_S = 0.05  # of processor time: a test that takes longer is tried in its turn, even if it killed the mutant before
 
 
 class Queue:
@@ -51,6 +50,11 @@ class Job(NamedTuple):
 
     mutant: Mutant
     target: Target
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """File and function."""
+        return self.mutant.name.file, self.mutant.name.function
 
 
 class Done(NamedTuple):
@@ -121,68 +125,76 @@ class Worker:
             answer.send(Done(number, self._imported(self.jobs[number])))
         self.suite.fail = _refuse
         self.items = {item.nodeid: item for item in self.suite.collect(tests)}
-        everything = self._fastest_first(list(self.items.values()))
+        everything = self.in_order(list(self.items.values()))
         _must_survive(fork(partial(self._run_exchanged, everything)), "all tests together")
         for number in exchanging:
             answer.send(Done(number, self._exchanged(self.jobs[number])))
 
-    def _source(self, file: str) -> str:
+    def _changed(self, job: Job) -> str:
+        file = job.mutant.name.file
         if file not in self.sources:
             self.sources[file] = (self.root / file).read_text(encoding="utf-8")
-        return self.sources[file]
+        return job.mutant.source(self.sources[file])
 
     # --- what acts at import ----------------------------------------------------------------------------
 
     def _imported(self, job: Job) -> Outcome:
-        file, seconds, outcome = job.mutant.name.file, 0.0, Outcome(Fate.SURVIVED, UNREACHED, 0.0)
-        sources = {file: job.mutant.source(self._source(file))}
+        seconds, outcome = 0.0, Outcome(Fate.SURVIVED, UNREACHED, 0.0)
         for tests in job.target.tests:
-            outcome = fork(partial(self._run_imported, [tests], sources=sources))
+            outcome = fork(partial(self._run_imported, [tests], job=job))
             seconds += outcome.seconds
+            self.remember(job, outcome)
             if outcome.fate is not Fate.SURVIVED:
                 break
         return outcome._replace(seconds=seconds)
 
-    def _run_imported(
-        self, tests: Sequence[str], fail: Fail, sources: Mapping[str, str] = MappingProxyType({})
-    ) -> None:
-        """In a child: import everything, these files from these texts, and run the tests."""
-        import_from(self.root, sources)
+    def _run_imported(self, tests: Sequence[str], fail: Fail, job: Job | None = None) -> None:
+        """In a child: import everything, the mutated file from its changed text, and run the tests."""
+        import_from(self.root, {} if job is None else {job.mutant.name.file: self._changed(job)})
         self.suite.fail = fail
         try:
             items = self.suite.collect(tests)
         except Exception as broken:  # noqa: BLE001 - a test file that breaks notices the mutant
             fail(f"{tests} cannot be collected: {broken!r}")
-        self.suite.run(self._fastest_first(items), self.baseline.seconds)
+        self.suite.run(self.in_order(items, job), self.baseline.seconds)
 
     # --- what stands in a function ------------------------------------------------------------------------
 
     def _exchanged(self, job: Job) -> Outcome:
-        name = job.mutant.name
-        key = name.file, name.function
         reaching = self.baseline.tests_of(job.mutant)
         candidates = [test for test in reaching if test.startswith(job.target.tests) and test in self.items]
         if not candidates:
             return Outcome(Fate.SURVIVED, UNREACHED, 0.0)
-        known = [test for test in self.killers.get(key, []) if test in candidates]
-        others = self._fastest_first([self.items[test] for test in candidates if test not in known])
-        order = [*(self.items[test] for test in known), *others]
+        order = self.in_order([self.items[test] for test in candidates], job)
         outcome = fork(partial(self._run_exchanged, order, job=job))
-        if outcome.fate is Fate.KILLED:
-            killer = outcome.said.partition("\n")[0]
-            self.killers[key] = [killer, *(test for test in self.killers.get(key, []) if test != killer)]
+        self.remember(job, outcome)
         return outcome
 
     def _run_exchanged(self, items: Sequence[pytest.Item], fail: Fail, job: Job | None = None) -> None:
         """In a child that has everything: exchange one function's code, and run these tests."""
         self.suite.fail = fail
         if job is not None:
-            name = job.mutant.name
-            exchange(self.root, name.file, job.mutant.source(self._source(name.file)), name.function)
+            exchange(self.root, job.mutant.name.file, self._changed(job), job.mutant.name.function)
         self.suite.run(items, self.baseline.seconds)
 
-    def _fastest_first(self, items: Sequence[pytest.Item]) -> list[pytest.Item]:
-        return sorted(items, key=lambda item: (self.baseline.seconds.get(item.nodeid, 0.0), item.nodeid))
+    # --- in which order ----------------------------------------------------------------------------------
+
+    def remember(self, job: Job, outcome: Outcome) -> None:
+        """The test that killed this mutant, if it is a quick one, goes first for the next at this place."""
+        killer = outcome.said.partition("\n")[0]
+        if outcome.fate is Fate.KILLED and self.baseline.seconds.get(killer, QUICK_S) < QUICK_S:
+            before = self.killers.get(job.place, [])
+            self.killers[job.place] = [killer, *(test for test in before if test != killer)]
+
+    def in_order(self, items: Sequence[pytest.Item], job: Job | None = None) -> list[pytest.Item]:
+        """Those that killed last at this place, then the fastest first."""
+        known = {test: rank for rank, test in enumerate(self.killers.get(job.place, []) if job else [])}
+
+        def rank(item: pytest.Item) -> tuple[int, float, str]:
+            test = item.nodeid
+            return known.get(test, len(known)), self.baseline.seconds.get(test, 0.0), test
+
+        return sorted(items, key=rank)
 
 
 def _must_survive(outcome: Outcome, what: str) -> None:

@@ -39,6 +39,12 @@ def problems_of(asked: Values, **more: Any) -> list[Problem]:
     return list(caught.value.problems)
 
 
+def load_values(profile: str = "bench-2-100hz", **changed: Any) -> Values:
+    """For a dummy load between its terminals, where no needle is."""
+    ends: Values = {"first": {"point": "terminal 1"}, "second": {"point": "terminal 2"}, "needle": None}
+    return bench(profile, subject="dummy_load", declared_ohm=500, channels=[channel_values(**ends)], **changed)
+
+
 def constructed(**changed: Any) -> list[tuple[str, str]]:
     """What a constructor's arguments are refused for: field, and what would be allowed."""
     with pytest.raises(Unsafe) as caught:
@@ -148,6 +154,87 @@ def test_a_terminal_is_not_paired_with_itself() -> None:
     assert problem.allowed == "must be terminal 1 to terminal 2, or two needles"
 
 
+def test_needles_are_declared_but_for_two_terminals() -> None:
+    ends: Values = {"first": {"point": "terminal 1"}, "second": {"point": "BL-25", "side": "left"}}
+    for asked, fields in (
+        (values(channels=[channel_values(needle=None)]), ["channels[0].needle"]),
+        (bench(channels=[channel_values(needle=None, **ends)]), ["channels[0].needle", "channels[0]"]),
+    ):
+        told = {problem.field: problem.allowed for problem in problems_of(asked)}
+        assert sorted(told) == sorted(fields)
+        assert told["channels[0].needle"] == "must be declared; only between a dummy load's terminals is there none"
+
+
+def test_a_load_without_needles_has_no_figures_of_needles_and_no_place() -> None:
+    load = from_mapping(load_values(), PROFILES)
+    assert (load.density(1), load.shannon_k(1), load.rms_ma_per_cm2(1)) == (None, None, None)
+    assert (load.placements, load.sites) == ([], frozenset())
+    assert {flag.name for flag in load.flags} == {"charge"}
+    (channel,) = load.record()["channels"]
+    for name in ("needle", "density_uc_per_cm2", "shannon_k", "rms_ma_per_cm2"):
+        assert channel[name] is None
+
+
+# --- a bench's own pulses ---------------------------------------------------------------------------------
+
+PULSES = (Segment(20_000, 100, 0, 100, 500_000), Segment(100_000, 200, 0, 200, 500_000))
+
+
+def on_bench(**changed: Any) -> dict[str, Any]:
+    """A constructor's arguments for a bench profile on the simulator."""
+    return arguments(**{"protocol": PROFILES["bench-2hz"], "variant": "2-hz", **changed})
+
+
+def test_a_benchs_own_pulses_are_what_it_plays_names_and_records() -> None:
+    own = Prescription(**on_bench(segments=PULSES))
+    assert own.program.segments == PULSES
+    assert own.mode == "50/10 Hz"
+    assert own.record()["segments"] == own.record()["program"]["segments"]
+    assert [each["period_us"] for each in own.record()["segments"]] == [20_000, 100_000]
+    assert Prescription(**on_bench(segments=(replace(PULSES[0], dwell_us=0),))).mode == "50 Hz"
+    profiles = Prescription(**on_bench())
+    assert (profiles.mode, profiles.segments) == ("2 Hz", None)
+    assert "segments" not in profiles.record()
+
+
+def _segment(**changes: Any) -> Segment:
+    return replace(PULSES[0], **changes)
+
+
+@pytest.mark.parametrize(
+    "segments", ["50 Hz", list(PULSES), (PULSES[0], "50 Hz"), (_segment(width_us=0.5),), (on_bench,)]
+)
+def test_pulses_are_segments_of_whole_numbers(segments: Any) -> None:
+    with pytest.raises(Unsafe) as caught:
+        Prescription(**on_bench(segments=segments))
+    (problem,) = caught.value.problems
+    assert (problem.field, problem.allowed) == ("segments", "must be a list of segments of whole us")
+
+
+def test_pulses_of_its_own_are_a_benchs_alone() -> None:
+    (problem, *_) = problems_of(load_values("low-back-pain", segments=[{"period_us": 500_000, "width_us": 600}]))
+    assert (problem.field, problem.value) == ("segments", 1)
+    assert problem.allowed == "a clinical profile's pulses are its own; name a bench profile"
+
+
+# --- a rehearsal ------------------------------------------------------------------------------------------
+
+
+def test_a_living_subjects_session_may_be_a_rehearsal_and_its_record_says_so() -> None:
+    asked = arguments(subject=Subject.ANIMAL, approval="A-7", pregnant=False)
+    rehearsal, session = Prescription(**asked, rehearsal=True), Prescription(**asked)
+    assert (rehearsal.rehearsal, session.rehearsal) == (True, False)
+    assert rehearsal.record() == {**session.record(), "rehearsal": True}
+    assert "rehearsal" not in session.record()
+
+
+def test_nothing_else_is_rehearsed() -> None:
+    allowed = "only a session of a person or of an animal is rehearsed"
+    animal = {"subject": Subject.ANIMAL, "approval": "A-7", "pregnant": False}
+    for changed in ({"rehearsal": True}, {**animal, "rehearsal": 1}, {**animal, "rehearsal": None}, {"rehearsal": ""}):
+        assert constructed(**changed) == [("rehearsal", allowed)]
+
+
 # --- what is said -----------------------------------------------------------------------------------------
 
 
@@ -181,6 +268,22 @@ def test_terminals_beside_needles_have_no_placement_to_warn_of() -> None:
     assert "placement" not in {flag.name for flag in made(channels=channels).flags}
 
 
+def test_in_pregnancy_one_pair_below_the_chest_is_enough_for_the_flag() -> None:
+    animal: Values = {"subject": "animal", "approval": "A-7", "pregnant": True}
+    leg: Values = {"first": {"point": "ST-36", "side": "left"}, "second": {"point": "GB-34", "side": "left"}}
+    for channels, flagged in (([channel_values(), channel_values(2, **leg)], True), ([channel_values(**leg)], False)):
+        prescription = from_mapping(fibromyalgia(channels=channels, **animal), PROFILES)
+        assert ("pregnancy" in {flag.name for flag in prescription.flags}) is flagged
+
+
+def test_a_fixed_amplitude_is_flagged_only_where_the_profile_says_to_tolerance(tmp_path: Path) -> None:
+    old = "[stimulation.to_tolerance]\nvalue = true"
+    for value, flagged in (("true", True), ("false", False)):
+        profiles = profile_with(tmp_path, old, old.replace("true", value))
+        prescription = from_mapping(values(subject="person"), profiles, screening=screened())
+        assert ("tolerance" in {flag.name for flag in prescription.flags}) is flagged
+
+
 def test_the_charge_flag_is_shown_at_one_microcoulomb_itself(tmp_path: Path) -> None:
     old = "[stimulation.width_2hz_ms]\nvalue = 0.6"
     prescription = from_mapping(values(), profile_with(tmp_path, old, old.replace("0.6", "0.5")))
@@ -192,10 +295,20 @@ def test_it_is_no_titration_unless_it_says_so() -> None:
     assert Prescription(**arguments()).titrate is False
 
 
+def test_a_session_that_is_mostly_ramp_has_to_say_so() -> None:
+    asked = arguments(stimulation_us=5_000_000, protocol=PROFILES["bench-2hz"], variant="2-hz")
+    record = Prescription(**asked, ramp_only=True).record()
+    assert (record["ramp_only"], record["channels"][0]["amplitude_ua"]) == (True, 1_500)
+    assert 0 < record["channels"][0]["reached_ua"] < 1_500
+    with pytest.raises(Unsafe, match="ramp_only = true where that is meant"):
+        Prescription(**asked)
+
+
 def test_no_clinician_answers_for_a_bench_profile() -> None:
     """Its pairs are terminals, or needles in a simulator: nobody's word is needed, and none is recorded."""
     asked = bench(channels=[channel_values()])
-    assert "clinician" not in from_mapping(asked, PROFILES).provenance().values()
+    origins = {"pairs": "unspecified", "amplitude_ma": "project default", "minutes": "project default"}
+    assert from_mapping(asked, PROFILES).provenance() == origins
 
 
 # --- files ------------------------------------------------------------------------------------------------

@@ -1,7 +1,6 @@
 """`stimctl log export`: sessions as files for other programs."""
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +9,8 @@ import click
 
 from stimctl.cli import codes
 from stimctl.cli.completion import session_ids
-from stimctl.cli.errors import writing
 from stimctl.cli.log.group import READ, Choice, choosing, exit_code_of, log, opened
+from stimctl.cli.private_file import write_private
 from stimctl.errors import Misuse
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ def export(
             for part in text:
                 click.echo(part, nl=False)
         else:
-            _write(output, text, force=force)
+            write_private(output, text, force=force)
             marks = ", ".join(sorted({summary.head.watermark for summary in summaries})) or "nothing"
             told = f"session {ids[0]}" if len(ids) == 1 else f"{len(ids)} sessions"
             click.echo(f"{marks}: {told} written to {output}")
@@ -129,17 +128,3 @@ def _fhir(sessions: "Sessions") -> Iterator[str]:
     if not fhir.validate(document):
         click.echo("Not validated as FHIR R4B: that needs `pip install 'stimctl[fhir]'`.", err=True)
     yield json.dumps(document, indent=2) + "\n"
-
-
-def _write(output: Path, parts: Iterable[str | bytes], *, force: bool) -> None:
-    """Into a new file of this user alone, which takes its name only when it is whole."""
-    if output.exists() and not force:
-        raise Misuse(f"{output} is there already; name another file, or replace it with --force")
-    partly = output.with_name(f".{output.name}.{os.getpid()}")
-    with writing(output):
-        try:
-            with os.fdopen(os.open(partly, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.writelines(part.encode() if isinstance(part, str) else part for part in parts)
-            partly.replace(output)
-        finally:
-            partly.unlink(missing_ok=True)

@@ -26,7 +26,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 )  # fmt: skip
 @click.pass_context
 def log(ctx: click.Context, folder: Path | None) -> None:
-    """The dose log of this machine: list, show, verify, export; add notes; back up and recover.
+    """The dose log of this machine: list, show, verify, export, report; add notes; back up and recover.
 
     Nothing that was written is ever changed: what is added is a new entry.
 

@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -15,15 +15,6 @@ if TYPE_CHECKING:
 
 _WIDTH = 80
 _WHAT_WIDTH = _WIDTH - 30
-
-
-def local_and_utc(utc: str | None) -> str:
-    """A moment of the ledger as the clock on the wall says it, with UTC beside it."""
-    try:
-        moment = datetime.fromisoformat(utc or "")
-        return f"{moment.astimezone():%Y-%m-%d %H:%M:%S} ({moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC)"
-    except ValueError:
-        return plain(utc or "-")
 
 
 def session_lines(head: "SessionHead") -> tuple[str, str]:

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
-from stimctl.cli.log.listing import local_and_utc
 from stimctl.cli.log.wording import happened, ms
 from stimctl.cli.run.wording import OPEN
 from stimctl.cli.table import pairs, table
 from stimctl.label import printable as plain
 from stimctl.ledger.export import at, pair_text
 from stimctl.ledger.heads import CLOSED, SessionHead
+from stimctl.ledger.moments import local_and_utc
 from stimctl.ledger.reading import Entry
 from stimctl.ledger.summary import ChannelSummary, SessionSummary
 from stimctl.screening import QUESTIONS

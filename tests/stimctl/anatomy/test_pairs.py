@@ -142,15 +142,15 @@ def test_a_placement_that_contradicts_itself_cannot_exist(fields: tuple[object, 
 def test_a_needle_on_each_side_of_the_cord_is_a_warning() -> None:
     left = (place("BL-23", LEFT), place("BL-25", LEFT))
     right = (place("BL-23", RIGHT), place("BL-25", RIGHT))
-    assert warnings([left]) == ()
-    assert "both sides of the spinal cord" in warnings([left, right])[0]
-    knees = [(place("ST-35", side), place("Xiyan", side)) for side in (LEFT, RIGHT)]
+    assert warnings(left) == ()
+    assert "both sides of the spinal cord" in warnings([*left, *right])[0]
+    knees = [place(point, side) for side in (LEFT, RIGHT) for point in ("ST-35", "Xiyan")]
     assert warnings(knees) == ()
 
 
 def test_a_declared_region_is_a_warning() -> None:
     pair = (place("BL-23", LEFT), place("Ashi", LEFT, Region.LOWER_BACK, "beside L4"))
-    assert "as declared" in warnings([pair])[0]
+    assert "as declared" in warnings(pair)[0]
 
 
 def test_current_on_two_limbs_is_on_two_sites_and_the_trunk_is_one() -> None:

@@ -66,6 +66,7 @@ WITHOUT_JSON = {
     "scenario show": "prints a file in TOML",
     "scenario check": "says good or what is wrong, file by file",
     "log export": "has formats, JSON among them",
+    "log report": "writes pages; `log show --json` has the figures",
     "bench capture": "writes a file of samples",
     "log subject": "prints JSON alone",
     "course trend": "draws; `course show --json` has the figures",

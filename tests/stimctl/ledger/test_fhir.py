@@ -60,7 +60,7 @@ def test_doses_and_standings_read_back(ledger: Ledger, session: Callable[..., st
             for band in (0, 1)
             for figure in ("pulses", "charge_pc")
         }
-    assert found["delivered-dose"][:2] == ("final", "counted")
+    assert found["delivered-dose"][:2] == ("unknown", "counted"), "it is not what was commanded"
     status, standing, measured = found["measured-dose"]
     assert (status, standing) == ("final", "measured")
     assert (measured["charge-pc-2"], measured["net-charge-pc"], measured["ohm-median"]) == (401_000_000, -7, 610.5)
@@ -79,8 +79,8 @@ def test_unknown_is_absent_and_the_states_of_a_delivery_differ(ledger: Ledger) -
     with ledger.writer("s-1"):
         running = opened("s-1", None)
     cases = [
-        (running, "registered", "unknown", None, "in-progress"),
-        (opened("s-2", {"armed": True, "commanded": dose}), "preliminary", "unknown", None, "stopped"),
+        (running, "unknown", "unknown", None, "in-progress"),
+        (opened("s-2", {"armed": True, "commanded": dose}), "unknown", "unknown", None, "stopped"),
         (
             opened("s-3", {"armed": True, "delivered": dose, "kept": {"evidence": "at most"}}),
             "preliminary", "at most", 9, "stopped",

@@ -19,7 +19,7 @@ from stimctl import limits
 from stimctl.errors import LineLost
 from stimctl.port import Port, open_port
 from stimctl.prescription import Prescription, from_mapping
-from stimctl.profile import Profile, load_profiles
+from stimctl.profile import Profile, load_file, load_profiles, packaged_folder
 from stimctl.session.commands import Command, Proceed
 from stimctl.session.engine import UNATTENDED, Engine
 from stimctl.session.runner import Runner
@@ -38,15 +38,17 @@ T = TypeVar("T")
 
 
 @cache
-def profiles() -> dict[str, Profile]:
-    """The packaged profiles, read once."""
-    return load_profiles()
+def packaged(name: str) -> Profile:
+    """A packaged profile, read once."""
+    return load_file(packaged_folder() / f"{name}.toml")
 
 
 def asymmetric_profiles(folder: Path) -> dict[str, Profile]:
     """Profiles with a 2/100 Hz pattern whose second phase is wider and lower: twice at 2 Hz, 4 times at 100 Hz."""
     folder.mkdir(exist_ok=True)
-    text = Path(profiles()["bench-2-100hz"].path).read_text("utf-8").replace('"bench-2-100hz"', '"bench-asymmetric"')
+    text = (
+        (packaged_folder() / "bench-2-100hz.toml").read_text("utf-8").replace('"bench-2-100hz"', '"bench-asymmetric"')
+    )
     for name, ratio in (("second_phase_ratio_2hz", 2), ("second_phase_ratio_100hz", 4)):
         text = text.replace(f"[stimulation.{name}]\nvalue = 1\n", f"[stimulation.{name}]\nvalue = {ratio}\n")
     text = text.replace("[stimulation.interphase_gap_us]\nvalue = 0\n", "[stimulation.interphase_gap_us]\nvalue = 50\n")
@@ -85,7 +87,7 @@ def prescription(
         "channels": channels,
         **changes,
     }
-    return from_mapping(answers, profiles() if known is None else known, source="test")
+    return from_mapping(answers, {profile: packaged(profile)} if known is None else known, source="test")
 
 
 def forged(whole: T, **changes: Any) -> T:

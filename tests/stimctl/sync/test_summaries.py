@@ -82,21 +82,21 @@ def test_a_total_is_there_only_where_every_delivery_is_known(ledger: Ledger, pus
     run(ledger, "s-3", {"delivered": DOSE, "kept": {"evidence": "at most"}})
     run(ledger, "s-4", {"commanded": DOSE})
     push(ledger).run()
-    assert far_rows(query) == [(4, 1, 2, 1, 1_000, None)]
+    assert far_rows(query) == [(4, 1, 1, 1, 1_000, None)], "one more is only commanded"
     run(ledger, "s-5", {"delivered": DOSE}, simulator=True)
     push(ledger).run()
     watermarks = far_rows("SELECT watermark, sessions, delivered_pc FROM stimctl.dose_by_protocol ORDER BY 1")
     assert watermarks == [("HARDWARE", 4, None), ("SIMULATOR", 1, 1_000)]
 
 
-def test_a_session_that_goes_on_is_commanded_and_changes_when_it_is_closed(
+def test_a_session_that_goes_on_is_uncertain_and_changes_when_it_is_closed(
     ledger: Ledger, push: Push, far_rows: Rows
 ) -> None:
     query = "SELECT state, delivery, delivered_pc FROM stimctl.sessions"
     with ledger.writer("s-1"):
         run(ledger, "s-1", None)
         push(ledger).run()
-        assert far_rows(query) == [("running", "commanded", None)]
+        assert far_rows(query) == [("running", "uncertain", None)]
     ledger.append("s-1", "closed", 2, {"end_reason": "timer", "armed": True, "delivered": DOSE})
     push(ledger).run()
     assert far_rows(query) == [("closed", "confirmed", 1_000)]

@@ -1,0 +1,83 @@
+"""One session as a report needs it: gathered from the ledger once."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stimctl.errors import LogFault, Misuse
+from stimctl.ledger import Entry, Ledger, SessionSummary
+from stimctl.ledger.anchor import Mark, anchor_path, read_anchor
+from stimctl.ledger.files import faults
+from stimctl.ledger.heads import REHEARSAL
+from stimctl.log_report.delivery import Delivery, delivery_of
+from stimctl.log_report.figures import mapping
+from stimctl.log_report.readings import SessionReadings, readings_of
+from stimctl.units import UA_PER_MA
+from stimctl.wire.codes import simulator_or_hardware
+
+HARDWARE = simulator_or_hardware(False)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCase:
+    """A session, what is known of its delivery, and what was read in it. `opened` is its first entry's body."""
+
+    summary: SessionSummary
+    opened: dict[str, Any]
+    delivery: Delivery
+    readings: SessionReadings
+
+    def remarks(self, *kinds: str) -> list[Entry]:
+        """Its entries of these kinds, in order."""
+        return [entry for entry in self.summary.remarks if entry.kind in kinds]
+
+    def reached_ua(self, channel: int) -> int | None:
+        """The highest amplitude of a channel, as the device told; as far as it was read where the end is missing."""
+        spreads = next((each.spreads for each in self.summary.channels if each.channel == channel), {})
+        read = [round(ma * UA_PER_MA) for _, ma in self.readings.applied.get(channel, ())]
+        highest = mapping(spreads.get("applied_ua")).get("max", max(read, default=None))
+        return highest if isinstance(highest, int) else None
+
+    @property
+    def mark(self) -> str:
+        """SIMULATOR, REHEARSAL or UNKNOWN; empty of a session on a device."""
+        watermark = self.summary.head.watermark
+        return "" if watermark == HARDWARE else watermark if watermark in ("SIMULATOR", REHEARSAL) else "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerHead:
+    """The newest entry of the ledger, and what its anchor says, when a report was made."""
+
+    newest: Mark
+    anchor: Mark | None
+
+
+def case_of(ledger: Ledger, session_id: str) -> SessionCase:
+    """One session. Raises `Misuse` where there is none of this id."""
+    summary = ledger.summary(session_id)
+    entries = list(ledger.entries(session_id, doubtful=True))
+    opened = next((entry.body for entry in entries if entry.kind in ("opened", "recovered")), {})
+    return SessionCase(summary, opened, delivery_of(summary, entries), readings_of(entries))
+
+
+def cases_of(ledger: Ledger, pseudonym: str) -> list[SessionCase]:
+    """Every session of one subject, oldest first. Raises `Misuse` where there is none."""
+    ids = [head.session_id for head in ledger.heads() if head.pseudonym == pseudonym]
+    if not ids:
+        raise Misuse(f"no session of {pseudonym!r} is in this ledger; `stimctl log list` shows whose there are")
+    return [case_of(ledger, session_id) for session_id in ids]
+
+
+def head_of(ledger: Ledger) -> LedgerHead:
+    """The ledger's head and its anchor's, as they are now."""
+    return LedgerHead(ledger.head(), _anchored(ledger.path))
+
+
+def _anchored(path: Path) -> Mark | None:
+    try:
+        with faults(path):
+            found = read_anchor(anchor_path(path))
+    except LogFault:
+        return None
+    return found.mark if found else None

@@ -1,0 +1,186 @@
+"""The report of one subject's sessions over time, in blocks."""
+
+from collections.abc import Iterator
+from functools import partial
+from itertools import groupby
+
+from stimctl.label import printable
+from stimctl.ledger.delivery import DeliveryState, charge_pc
+from stimctl.ledger.moments import local_and_utc
+from stimctl.log_report import figures as f
+from stimctl.log_report import happenings as h
+from stimctl.log_report.blocks import Block, DataTable, FactList, LogReport, Passage, Plot, ReportSection
+from stimctl.log_report.case import HARDWARE, LedgerHead, SessionCase
+from stimctl.log_report.delivery import Delivery, each_once
+from stimctl.log_report.readings import CoursePoint
+from stimctl.log_report.session_report import faults_said, foot, marks, proof_of_head, signature_lines
+from stimctl.log_report.words import ReportWords
+from stimctl.units import PC_PER_UC, UA_PER_MA
+
+_WHENS = ("before", "after")
+
+
+def course_report(
+    words: ReportWords, pseudonym: str, cases: list[SessionCase], head: LedgerHead, made: str, tool: str
+) -> LogReport:
+    """The sessions of one subject, oldest first, as the log holds them."""
+    deliveries = each_once(case.delivery for case in cases)
+    sound = not any(case.summary.faults for case in cases)
+    sections: dict[str, tuple[Block, ...]] = {
+        "course": (FactList(tuple(_who_and_when(words, pseudonym, cases))),),
+        "sessions": (_sessions(words, cases, deliveries),),
+        "totals": (_totals(words, cases, deliveries), Passage(words("text.totals"))),
+        "adverse": (h.written(words, "adverse", cases),),
+        "notes": (h.written(words, "note", cases),),
+        "trends": (_trends(words, cases, deliveries),),
+        "proof": (FactList(tuple(_proof(words, cases, head))), Passage(words("text.proof"))),
+        "signatures": signature_lines(words),
+    }
+    found = {case.mark for case in cases} - {""}
+    return LogReport(
+        language=words.language,
+        title=words("title.course"),
+        subtitle=printable(pseudonym),
+        marks=marks(words, found, verifies=sound),
+        said=(words("mark.course_said"),) if found else (),
+        warnings=tuple(faults_said(words, *cases)),
+        sections=tuple(ReportSection(words(f"section.{name}"), blocks) for name, blocks in sections.items()),
+        page_of=words("foot.page"),
+        foot=foot(words, made, tool),
+    )
+
+
+def _who_and_when(words: ReportWords, pseudonym: str, cases: list[SessionCase]) -> Iterator[tuple[str, str]]:
+    heads = [case.summary.head for case in cases]
+    yield words("label.pseudonym"), printable(pseudonym)
+    yield words("label.subject"), _listed(words.of("kind", head.subject) for head in heads)
+    yield words("label.sessions"), str(len(cases))
+    yield words("label.first"), local_and_utc(heads[0].started_utc)
+    yield words("label.last"), local_and_utc(heads[-1].started_utc)
+    yield words("label.profiles"), _listed(f"{head.profile_id or ''} {head.profile_version or ''}" for head in heads)
+    yield words("label.devices"), _listed(f"{head.device_model or ''} {head.device_serial or ''}" for head in heads)
+    yield words("label.operator"), _listed(head.operator or "" for head in heads)
+
+
+def _listed(found: Iterator[str]) -> str:
+    return "\n".join(printable(one) for one in dict.fromkeys(one.strip() for one in found) if one)
+
+
+def _sessions(words: ReportWords, cases: list[SessionCase], deliveries: list[Delivery]) -> Block:
+    rows = []
+    numbers = {delivery.session_id: number for number, delivery in enumerate(deliveries, 1)}
+    for number, (case, delivery) in enumerate(zip(cases, deliveries, strict=True), 1):
+        head = case.summary.head
+        adverse = len(case.remarks("adverse"))
+        when = local_and_utc(head.started_utc)[:16]
+        rows.append(
+            (
+                str(number),
+                f"{when}\n{head.session_id}",
+                f"{words.of('kind', case.mark or HARDWARE)}\n{_state(words, delivery, numbers)}",
+                f.clock(head.stimulated_us) if delivery.known else "",
+                _charge(words, case, delivery),
+                f.current(_reached_ua(case)),
+                _pain(words, case),
+                str(adverse) if adverse else "",
+                words("value.yes" if not case.summary.faults else "value.verifies_not"),
+            )
+        )
+    names = ("number", "session", "kind_delivery", "stimulated", "charge", "reached", "pain", "adverse", "verifies")
+    return DataTable(
+        tuple(words(f"column.{name}") for name in names), tuple(rows), frozenset({2}), frozenset({0, 3, 4, 5, 6, 7})
+    )
+
+
+def _state(words: ReportWords, delivery: Delivery, numbers: dict[str, int]) -> str:
+    told = words(f"delivery.{delivery.state}")
+    return f"{told}\n{words('value.same_as', number=numbers[delivery.same_as])}" if delivery.same_as else told
+
+
+def _charge(words: ReportWords, case: SessionCase, delivery: Delivery) -> str:
+    """The charge that is known to have been given, with its standing; "unknown" where that is uncertain."""
+    if not delivery.known:
+        return words.of("standing", "unknown") if delivery.state is DeliveryState.UNCERTAIN else ""
+    return f"{f.charge(charge_pc(case.summary))}\n{words.of('standing', case.summary.head.delivered_standing)}"
+
+
+def _pain(words: ReportWords, case: SessionCase) -> str:
+    before, after = (h.score_text(h.score(case, "pain", when)) for when in _WHENS)
+    return words("value.change", before=before or "–", after=after or "–") if before or after else ""
+
+
+def _reached_ua(case: SessionCase) -> int | None:
+    found = [case.reached_ua(channel.channel) for channel in case.summary.channels]
+    return max((ua for ua in found if ua is not None), default=None)
+
+
+def _totals(words: ReportWords, cases: list[SessionCase], deliveries: list[Delivery]) -> Block:
+    """A line for each kind of session and state of delivery. What is uncertain is counted, and has no figures."""
+    pairs = zip(cases, deliveries, strict=True)
+    listed = sorted(pairs, key=_place)
+    rows = [_total(words, place, [case for case, _ in group]) for place, group in groupby(listed, key=_place)]
+    names = ("mark", "delivery", "count", "stimulated", "charge")
+    return DataTable(
+        tuple(words(f"column.{name}") for name in names), tuple(rows), frozenset({1}), frozenset({2, 3, 4})
+    )
+
+
+_DUPLICATE = "duplicate"
+_PLACES = (*DeliveryState, _DUPLICATE)
+
+
+def _place(found: tuple[SessionCase, Delivery]) -> tuple[str, int]:
+    case, delivery = found
+    place = _DUPLICATE if delivery.same_as else delivery.state
+    return case.mark or HARDWARE, _PLACES.index(place)
+
+
+def _total(words: ReportWords, place: tuple[str, int], cases: list[SessionCase]) -> tuple[str, ...]:
+    kind, state = place[0], _PLACES[place[1]]
+    told = words.of("kind", kind), words(f"delivery.{state}"), str(len(cases))
+    if state not in (DeliveryState.CONFIRMED, DeliveryState.COMMANDED):
+        return *told, "", ""
+    charges, times_us = [charge_pc(case.summary) for case in cases], [case.summary.head.stimulated_us for case in cases]
+    standings = list(dict.fromkeys(case.summary.head.delivered_standing for case in cases))
+    standing = ", ".join(words.of("standing", one) for one in standings)
+    return *told, f.clock(_sum(times_us)), f"{f.charge(_sum(charges))}\n{standing}"
+
+
+def _sum(values: list[int | None]) -> int | None:
+    """The sum, or None where one of them is not known."""
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
+
+
+def _trends(words: ReportWords, cases: list[SessionCase], deliveries: list[Delivery]) -> Block:
+    points = [_point(case, delivery) for case, delivery in zip(cases, deliveries, strict=True)]
+    if all(point.empty for point in points):
+        return Passage(words("text.no_trends"))
+    return Plot(partial(_drawn, points), words("text.trends"))
+
+
+def _drawn(points: list[CoursePoint]) -> str:
+    from stimctl.log_report.plots import course_svg
+
+    return course_svg(points)
+
+
+def _point(case: SessionCase, delivery: Delivery) -> CoursePoint:
+    charge, reached = charge_pc(case.summary) if delivery.known and not delivery.same_as else None, _reached_ua(case)
+    return CoursePoint(
+        pain_before=h.score(case, "pain", "before"),
+        pain_after=h.score(case, "pain", "after"),
+        reached_ma=None if reached is None else reached / UA_PER_MA,
+        charge_uc=None if charge is None else charge / PC_PER_UC,
+        confirmed=delivery.state is DeliveryState.CONFIRMED,
+        uncertain=delivery.state is DeliveryState.UNCERTAIN and not delivery.same_as,
+    )
+
+
+def _proof(words: ReportWords, cases: list[SessionCase], head: LedgerHead) -> Iterator[tuple[str, str]]:
+    broken = [case.summary.head.session_id for case in cases if case.summary.faults]
+    yield (
+        words("label.verifies"),
+        words("value.verifies") if not broken else f"{words('value.verifies_not')}: {', '.join(broken)}",
+    )
+    yield from proof_of_head(words, head)
