@@ -51,6 +51,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 	$(BIN)/python -m stimctl.wire.tables --check
 	$(BIN)/python -m stimctl.ledger.document --check
+	$(BIN)/python -m stimctl.ledger.subject --check
 	$(BIN)/python -m stimctl.ledger.entry_tables --check
 	$(BIN)/python -m firmware_sim.faults --check
 	$(BIN)/python -m tests.docs.architecture --check

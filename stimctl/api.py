@@ -46,7 +46,8 @@ class Session:
     `LogFault` or `Misuse`, and `Unsafe` for a person or an animal without a `front_end`. `auto` says which steps
     it takes by itself (see `stimctl.session.engine`: `UNATTENDED`, `ATTENDED`). `choice` names the stimulator where
     it is not a native one and its URL does not say so; `opener` opens the port, for a bench that has one of its own.
-    `on_reading` is told, on the session's loop, of each channel's readings and their host time. Leaving raises what
+    `on_reading` is told, on the session's loop, of each channel's readings and their host time. `course` is the id of
+    the course that the session belongs to (`stimctl.course`). Leaving raises what
     broke the loop, where no `wait` has told of it.
     """
 
@@ -62,6 +63,7 @@ class Session:
         choice: DeviceChoice | None = None,
         opener: Callable[..., Port] = open_port,
         on_reading: Callable[[Channel, int], None] | None = None,
+        course: str | None = None,
     ) -> None:
         self.url = url
         self.session_id = new_session_id()
@@ -74,6 +76,7 @@ class Session:
         self._choice = choice_for(url) if choice is None else choice
         self._opener = opener
         self._on_reading = on_reading
+        self._course = course
         self._entered = ExitStack()
         self._runner: Runner | None = None
         # Stops from before there is a runner, and whether everything is closed again.
@@ -118,6 +121,7 @@ class Session:
             url=self.url,
             clock="real" if port.realtime else "virtual",
             software=f"stimctl {__version__}",
+            course=self._course,
             auto=self._auto,
             front_end=self._front_end,
             on_reading=self._on_reading,

@@ -86,6 +86,7 @@ class Opened(LogEntry, kind="opened"):
     software: Annotated[str | None, "name and version of the program"] = None
     clock: Annotated[str | None, "`real`, or `virtual`: the session's clock ran apart from the wall's"] = None
     started_utc: Annotated[str | None, "when it began, where that is not the moment of this entry"] = None
+    course: Annotated[str | None, "the course that it belongs to"] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -304,11 +305,54 @@ class AdverseEvent(LogEntry, kind="adverse"):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutcomeScored(LogEntry, kind="outcome"):
-    """Scores, 0 to 10, before or after the session."""
+    """Scores, 0 to 10, before or after the session. One that is given later takes the place of an earlier one."""
 
     when: Annotated[str | None, "`before` or `after`"] = None
     pain: Annotated[float | None, "0 none, 10 the worst"] = None
     sensation: Annotated[float | None, "at the needles"] = None
+    author: Annotated[str | None, "who wrote it, where that was after the session"] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corrected(LogEntry, kind="correction"):
+    """What is right, where an earlier entry is wrong. That entry stays as it is."""
+
+    number: Annotated[int, "of the entry that is wrong"]
+    text: Annotated[str, "what is right"]
+    author: Annotated[str | None, "who says so"] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CourseBegun(LogEntry, kind="course"):
+    """A course of sessions is planned for one subject. The course's id stands where a session's does."""
+
+    pseudonym: Annotated[str, "of the subject; never a name"]
+    profile: Annotated[dict[str, Any], "id, version, title and SHA-256 of the profile's file"]
+    plan: Annotated[
+        dict[str, dict[str, Any]],
+        "by the profile's name for it: `low`, `high`, `from` (who says so), `section`, `quote`, `note`, `slip`",
+    ]
+    follow_up: Annotated[list[str], "what comes after the course, in the profile's words"]
+    simulated: Annotated[bool, "whether its sessions are rehearsals and simulations; else none of them is"]
+    author: Annotated[str | None, "who planned it"] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CourseChanged(LogEntry, kind="course_changed"):
+    """A correction of a course: what stands in it takes the place of what was said before, which stays."""
+
+    why: Annotated[str, "the reason"]
+    plan: Annotated[dict[str, dict[str, Any]] | None, "values of the plan, as in `course`"] = None
+    counts: Annotated[dict[str, bool] | None, "sessions by their id: whether each belongs to the course"] = None
+    author: Annotated[str | None, "who changed it"] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CourseEnded(LogEntry, kind="course_ended"):
+    """A course is over: done, or given up. Sessions no longer join it."""
+
+    why: Annotated[str, "the reason"]
+    author: Annotated[str | None, "who ended it"] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

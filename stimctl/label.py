@@ -6,6 +6,7 @@ letters of a Japanese keyboard are those of any other. A person's text that is n
 device's is shown as far as it can be, since its maker is not here to be asked.
 """
 
+import re
 from typing import ClassVar, Self
 
 _NO_TEXT = "\N{REPLACEMENT CHARACTER}"  # stands for bytes that were no text
@@ -45,6 +46,15 @@ def is_label(text: str | None) -> bool:
         return text is not None and Label(text) == text
     except ValueError:
         return False
+
+
+# Two Han characters and more may be a name, and so may a word of letters alone; initials are none [choice].
+_NAME = re.compile(r"[\u4e00-\u9fff]{2}|[^\W\d_]{3}")
+
+
+def looks_like_name(text: str) -> bool:
+    """Whether a pseudonym may be a person's name: words and no figure. A guess, to be asked about."""
+    return not any(one.isdigit() for one in text) and _NAME.search(text) is not None
 
 
 def printable(value: object) -> str:

@@ -63,14 +63,22 @@ class ProcessLock:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._descriptor: int | None = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            if not try_lock(self._descriptor, path):
-                raise Misuse(f"{path} is held by another session that is still running")
-        except BaseException:
-            os.close(self._descriptor)
-            raise
+        self._descriptor: int | None = _locked(path)
         tell_of_forks(self)
+
+    def in_place(self) -> bool:
+        """Whether the file of that name is the one that is held: POSIX lets anybody remove it meanwhile."""
+        try:
+            return self._descriptor is not None and os.path.samestat(self.path.lstat(), os.fstat(self._descriptor))
+        except FileNotFoundError:
+            return False
+
+    def make_anew(self) -> None:
+        """Hold a new file of that name, where the old one was taken away. Raises `Misuse` when another holds it."""
+        private_folder(self.path.parent)
+        descriptor = _locked(self.path)
+        self.let_go_in_fork()
+        self._descriptor = descriptor
 
     def let_go_in_fork(self) -> None:
         """In a forked child: the lock is the parent's alone, and so is the file."""
@@ -85,6 +93,18 @@ class ProcessLock:
             os.close(self._descriptor)
             self._descriptor = None
             remove(self.path)  # Windows removes no open file: once more, closed
+
+
+def _locked(path: Path) -> int:
+    """A descriptor that holds the lock of `path`, made where it is missing."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        if not try_lock(descriptor, path):
+            raise Misuse(f"{path} is held by another session that is still running")
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def is_alive(path: Path) -> bool:

@@ -20,6 +20,7 @@ COMMANDS = {
     "preview": ("stimctl.cli.preview:preview", "Show a profile's pulses, charge and envelope."),
     "prescription": ("stimctl.cli.prescription:prescription", "Make, check and show prescriptions."),
     "run": ("stimctl.cli.run.command:run", "Run a session, with a live screen and a dose log."),
+    "course": ("stimctl.cli.course.command:course", "Follow one subject from visit to visit: plan, due, trends."),
     "stop": ("stimctl.cli.stop:stop", "Stop whatever session runs on this machine."),
     "log": ("stimctl.cli.log.command:log", "Look into the dose log: list, show, verify, export."),
     "bench": ("stimctl.cli.bench:bench", "Drive a dummy load, measure, judge a stimulator's output."),

@@ -16,6 +16,7 @@ from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, NamedTuple
 
 from stimctl.errors import Misuse
+from stimctl.ledger.bodies import BodyCheck, is_one_text
 
 GENESIS = bytes(32)
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -162,10 +163,11 @@ def link(previous: bytes, number: int, draft: DraftEntry) -> bytes:
 class ChainWalker:
     """Follows a chain entry by entry, and keeps the first thing that does not hold.
 
-    Numbers that are left out are a fault unless a later "sealed" entry tells of them.
+    Numbers that are left out are a fault unless a later "sealed" entry tells of them. With `bodies`, each is looked at
+    too: a hash may hold over one that says two things.
     """
 
-    def __init__(self, expected_head: bytes | None = None) -> None:
+    def __init__(self, expected_head: bytes | None = None, *, bodies: bool = False) -> None:
         self.count = 0
         self.number = 0
         self.head = GENESIS
@@ -174,6 +176,7 @@ class ChainWalker:
         self._gaps: list[tuple[int, int]] = []
         self._wanted = expected_head
         self._seen = expected_head in (None, GENESIS)
+        self.one_text = BodyCheck() if bodies else None
 
     def follow(self, rows: Iterable[tuple[Any, ...]]) -> bool:
         """Follow rows, whose texts are bytes, one by one while they hold. Returns whether all did."""
@@ -266,6 +269,9 @@ def fault_of(row: EntryRow) -> ChainBreak | None:
         return ChainBreak(number, ChainFault.UNREADABLE, f"the body of entry {number} is not JSON")
     if row.hash != link(row.previous, number, DraftEntry(*row[1:6])):
         return ChainBreak(number, ChainFault.HASH, f"entry {number} is not what was hashed: it was changed")
+    if not is_one_text(row.body):
+        sentence = f"the body of entry {number} is not as this program writes it, with each name once"
+        return ChainBreak(number, ChainFault.UNREADABLE, sentence)
     return None
 
 

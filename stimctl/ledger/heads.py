@@ -13,7 +13,7 @@ CLOSED, RUNNING, UNFINISHED = "closed", "running", "unfinished"
 RECOVERED = "recovered"  # run from another ledger; only what its device still held is known here
 
 # What may be written of a session after it was closed; its last sight was before that.
-LATER = frozenset({"recovered", "note", "adverse", "outcome", "signed"})
+LATER = frozenset({"recovered", "note", "adverse", "outcome", "signed", "correction"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from stimctl.ledger.heads import LATER, SessionHead, head_of
 from stimctl.ledger.place import ledger_path
 from stimctl.ledger.reading import Entry, Reader
 from stimctl.ledger.schema import connect_read_only
+from stimctl.ledger.seal import LEDGERS_OWN
 from stimctl.ledger.seal import head_of as head_of_connection
 from stimctl.ledger.walk import COLUMNS
 from stimctl.ledger.writer import LedgerWriter
@@ -113,6 +114,18 @@ class Ledger:
 
         return self._append(session_id, entry.kind, 0, {**entry.body(), "added_later": True}, objection)
 
+    def correct(self, number: int, text: str, author: str | None = None) -> int:
+        """Say what is right where entry `number` is wrong, beside it, as an entry of the same session or course.
+
+        Raises `Misuse` where there is no such entry, or where it is the ledger's own.
+        """
+        from stimctl.entries import Corrected
+
+        wrong = self.entry(number)
+        if wrong.session_id == LEDGERS_OWN:
+            raise Misuse(f"entry {number} is the ledger's own ({wrong.kind}), which nobody wrote")
+        return self.add(wrong.session_id, Corrected(number=number, text=text, author=author))
+
     def writer(self, session_id: str) -> LedgerWriter:
         """The log of one session, with a thread and a connection of its own. Close it."""
         with faults(self.path):
@@ -179,7 +192,28 @@ class Ledger:
 
     def armed(self, session_id: str) -> list[Entry]:
         """The arms of one session, in order."""
-        return list(self._reader.entries("WHERE session_id = ? AND kind = 'armed'", session_id))
+        return self.some_of(session_id, "armed")
+
+    def some_of(self, session_id: str, *kinds: str) -> list[Entry]:
+        """The entries of one session that are of these kinds, in order."""
+        listed = ", ".join("?" * len(kinds))
+        return list(self._reader.entries(f"WHERE session_id = ? AND kind IN ({listed})", session_id, *kinds))
+
+    def of_courses(self) -> list[Entry]:
+        """Every entry of every course, in order."""
+        # A range, so that SQLite finds them by its index.
+        return list(self._reader.entries("WHERE session_id > 'course-' AND session_id < 'course.'"))
+
+    def entry(self, number: int) -> Entry:
+        """One entry. Raises `Misuse` where there is none of that number."""
+        for found in self._reader.entries("WHERE number = ?", number):
+            return found
+        raise Misuse(f"there is no entry {number} in the ledger; `stimctl log show` has the numbers")
+
+    def doubt(self) -> str | None:
+        """What is wrong between the ledger and its anchor, or None."""
+        wrong = self._reader.against_anchor()
+        return None if wrong is None else wrong.sentence
 
     def of_kind(self, kind: str) -> Iterator[Entry]:
         """Every entry of one kind, which has to be looked for among all."""
@@ -213,8 +247,8 @@ class Ledger:
         found = summarize(entries, running=self.is_running(session_id), losses=losses)
         if found is None:
             raise Misuse(f"no session {session_id!r} was opened in this ledger")
-        wrong = self._reader.against_anchor()
-        return found if wrong is None else replace(found, faults=(*found.faults, wrong.sentence))
+        wrong = self.doubt()
+        return found if wrong is None else replace(found, faults=(*found.faults, wrong))
 
     def outline(self, session_id: str, kinds: Sequence[str]) -> "SessionSummary | None":
         """A summary made of these kinds of entry alone, or None where nothing can be told of the session."""

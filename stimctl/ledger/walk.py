@@ -31,7 +31,8 @@ def follow(walker: ChainWalker, connection: sqlite3.Connection, path: Path, expe
     """Have `walker` follow the whole chain of the ledger at `path`. Returns whether all of it holds."""
     (last,) = connection.execute("SELECT COALESCE(MAX(number), 0) FROM entries").fetchone()
     ends = _ends(last)
-    others = [_start(path, first, end, expected_head) for first, end in pairwise(ends) if first]
+    bodies = walker.one_text is not None
+    others = [_start(path, first, end, expected_head, bodies=bodies) for first, end in pairwise(ends) if first]
     try:
         for first, end in pairwise(ends):
             if first and _leapt(walker, others.pop(0), first, end):
@@ -72,6 +73,8 @@ def _at_once(end: int, walker: ChainWalker, connection: sqlite3.Connection, want
         return False
     if b'"sealed"' in b"".join(heads) or tuple([sha256(text).digest() for text in texts]) != hashes:
         return False
+    if walker.one_text is not None and not all(map(walker.one_text, bodies)):
+        return False
     walker.leap(numbers[-1], hashes[-1], seen=wanted in hashes)
     return True
 
@@ -83,9 +86,9 @@ def _ends(last: int) -> list[int]:
     return [last * index // processors for index in range(processors)] + [last]
 
 
-def _start(path: Path, first: int, end: int, expected_head: bytes | None) -> "subprocess.Popen[str]":
+def _start(path: Path, first: int, end: int, expected_head: bytes | None, *, bodies: bool) -> "subprocess.Popen[str]":
     wanted = expected_head.hex() if expected_head else ""
-    command = [sys.executable, "-m", "stimctl.ledger.walk", str(path), str(first), str(end), wanted]
+    command = [sys.executable, "-m", "stimctl.ledger.walk", str(path), str(first), str(end), wanted, "x" * bodies]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
 
@@ -98,13 +101,13 @@ def _leapt(walker: ChainWalker, other: "subprocess.Popen[str]", first: int, end:
     return True
 
 
-def stretch(path: Path, first: int, end: int, wanted: bytes | None) -> str | None:
+def stretch(path: Path, first: int, end: int, wanted: bytes | None, *, bodies: bool = False) -> str | None:
     """The hashes before and at the end of a stretch in which each entry is simply the next; None of any other."""
     with closing(connect_read_only(path)) as connection:
         row = connection.execute("SELECT hash FROM entries WHERE number = ?", (first,)).fetchone()
         if row is None:
             return None
-        walker = ChainWalker(wanted)
+        walker = ChainWalker(wanted, bodies=bodies)
         walker.number, walker.head = first, row[0]
         whole = _follow_to(end, walker, connection, wanted)
     if not whole or walker.number != end or walker.count != end - first or walker.losses:
@@ -123,5 +126,6 @@ def raw_rows(connection: sqlite3.Connection, query: str, *arguments: object) -> 
 
 
 if __name__ == "__main__":
-    _path, _first, _end, _wanted = sys.argv[1:]
-    print(stretch(Path(_path), int(_first), int(_end), bytes.fromhex(_wanted) or None) or "")  # noqa: T201
+    _path, _first, _end, _wanted, _bodies = sys.argv[1:]
+    _head = bytes.fromhex(_wanted) or None
+    print(stretch(Path(_path), int(_first), int(_end), _head, bodies=bool(_bodies)) or "")  # noqa: T201

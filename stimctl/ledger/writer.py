@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Self
 from stimctl.errors import LogFault, Misuse
 from stimctl.ledger.append import Appender, draft, utc_now, utc_text
 from stimctl.ledger.chain import DraftEntry, canonical_body
-from stimctl.ledger.files import LedgerBusy
+from stimctl.ledger.files import LedgerBusy, faults
 from stimctl.lock_file import ProcessLock
 
 BOUND_ENTRIES = 256  # [choice]
@@ -157,6 +157,18 @@ class LedgerWriter:
                 self._note("the log's own thread has ended")
                 self._changed.notify_all()
 
+    def _stay_alive(self) -> None:
+        """See that the session's lock is there: without it the next start takes the session for dead, and closes it.
+
+        One that was taken away is made anew, so that the session can write its end, and is the reason of that end.
+        """
+        with faults(self._appender.path):
+            if self._alive.in_place():
+                return
+            self._alive.make_anew()
+        with self._changed:
+            self._note(f"the lock of this running session, {self._alive.path}, was removed while it was in use")
+
     def _next_batch(self) -> list[DraftEntry]:
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._closing or self._failed)
@@ -165,10 +177,11 @@ class LedgerWriter:
     def _write(self, batch: list[DraftEntry]) -> None:
         problem = None
         try:
+            self._stay_alive()
             self._appender.append(batch)
         except LedgerBusy:
             return  # nothing was written; the batch still waits, and its age is watched
-        except LogFault as fault:
+        except (LogFault, Misuse) as fault:
             problem = str(fault)
         with self._changed:
             if problem is None:

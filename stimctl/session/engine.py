@@ -43,9 +43,9 @@ _Handler = Callable[[Any, int], None]
 class Engine:
     """Drives one prescription on one stimulator, once.
 
-    `clock` (real or virtual) and `software` (name and version of the program) go into the log. `auto` is the set of
-    states that it leaves by itself; in the others it waits for `Proceed`. Raises `Unsafe` for a person or an animal
-    without a `front_end`.
+    `clock` (real or virtual), `software` (name and version of the program) and `course` go into the log. `auto` is the
+    set of states that it leaves by itself; in the others it waits for `Proceed`. Raises `Unsafe` for a person or an
+    animal without a `front_end`.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class Engine:
         url: str = "",
         clock: str = "real",
         software: str | None = None,
+        course: str | None = None,
         auto: frozenset[State] = UNATTENDED,
         front_end: bool = False,
         on_reading: Callable[[m.Channel, int], None] | None = None,
@@ -71,7 +72,7 @@ class Engine:
         self._quiet = EngineStep(b"", (), 0, None)
         # Bytes from the line, and what was asked for beside a stop, until the stop is sent.
         self._put_off: tuple[bytes, Sequence[c.Command | c.Fact]] | None = None
-        self._prepare = Preparation(context, url, clock, software)
+        self._prepare = Preparation(context, url, clock, software, course)
         self._stimulate = Stimulation(context)
         self._close = Closing(context, session_id)
         context.stop = self._close.stop

@@ -31,11 +31,12 @@ def stop_record(zero: base.ZeroConfirmed) -> dict[str, Any]:
 class Preparation:
     """The steps that lead to output."""
 
-    def __init__(self, context: Context, url: str, clock: str, software: str | None) -> None:
+    def __init__(self, context: Context, url: str, clock: str, software: str | None, course: str | None) -> None:
         self._context = context
         self._url = url
         self._clock = clock
         self._software = software
+        self._course = course
         self._earlier_session = 0
 
     def arm_next(self, now_us: int) -> None:
@@ -91,6 +92,7 @@ class Preparation:
             planned=context.dose_tracker.planned_record(),
             software=self._software,
             clock=self._clock,
+            course=self._course,
         )
         context.put(opened, now_us)
         if rx.screening is not None:

@@ -1,6 +1,6 @@
 """The pictures of the documents, made from the real thing: `make pictures`.
 
-    python -m tests.docs.pictures [plan] [live-screen] [conformance] [reports]      all, where none is named
+    python -m tests.docs.pictures [plan] [live-screen] [conformance] [trend] [reports]      all, where none is named
 
 Each is what a command shows on the simulator. The live screen is a session on a real terminal, the head of a report of
 conformance a page in Chromium, which has to be on the machine; a Chinese font, too, for the pages of a clinic's reports
@@ -12,6 +12,8 @@ import re
 import subprocess
 import sys
 import tempfile
+from datetime import datetime
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -20,13 +22,16 @@ from PIL import Image
 from rich.console import Console
 from rich.text import Text
 
+from stimctl.api import Session
+from stimctl.ledger import Ledger, ledger_path
 from stimctl.log_report.as_typst import typeset
 from stimctl.log_report.blocks import LANGUAGES
 from stimctl.log_report.case import case_of, cases_of, head_of
 from stimctl.log_report.course_report import course_report
 from stimctl.log_report.session_report import session_report
 from stimctl.log_report.words import ReportWords
-from stimctl.profile import load
+from stimctl.prescription import from_mapping, values_in
+from stimctl.profile import load, load_profiles
 from tests.docs.report_example import IDS, PSEUDONYM, course_ledger
 from tests.stimctl.cli.terminal import STIMCTL, Terminal
 
@@ -92,6 +97,26 @@ def conformance() -> None:
         page(report, PICTURES / "conformance.png")
 
 
+def trend() -> None:
+    """Seven visits of a simulated course, by `stimctl course trend`: the sessions are played, the scores made up."""
+    days = ("03-02", "03-05", "03-09", "03-12", "03-16", "03-20", "03-23")
+    values = values_in(Path(PRESCRIPTION)) | {"pseudonym": "S-1"}
+    with tempfile.TemporaryDirectory() as home:
+        _stimctl("course", "--data", home, "new", "S-1", "low-back-pain", "--simulated")
+        for number, day in enumerate(days):
+            values["channels"][0]["amplitude_ma"] = 1.2 + 0.1 * min(number, 4)
+            with Ledger(
+                ledger_path(Path(home)), now=partial(datetime.fromisoformat, f"2026-{day}T12:00:00+00:00")
+            ) as ledger:
+                (course,) = {entry.session_id for entry in ledger.of_courses()}
+                rx = from_mapping(values, load_profiles(), source="the picture")
+                with Session(f"sim://?seed={number}", rx, ledger, course=course) as session:
+                    for when, pain in (("before", 7 - number * 2 // 3), ("after", 5 - number // 2)):
+                        ledger.append(session.session_id, "outcome", 0, {"when": when, "pain": pain, "sensation": 0})
+                    session.run()
+        _stimctl("course", "--data", home, "trend", "S-1", "-o", str(PICTURES / "trend.png"))
+
+
 def page(html: Path, picture: Path, width: int = 1000, height: int = 620) -> None:
     """The head of a page as PNG."""
     chromium = ("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars")
@@ -117,7 +142,13 @@ def _stimctl(*arguments: str) -> None:
     subprocess.run([*STIMCTL, *arguments], check=True, stdout=subprocess.DEVNULL)
 
 
-MADE = {"plan": plan, "live-screen": live_screen, "conformance": conformance, "reports": reports}
+MADE = {
+    "plan": plan,
+    "live-screen": live_screen,
+    "conformance": conformance,
+    "trend": trend,
+    "reports": reports,
+}
 
 if __name__ == "__main__":
     for wanted in sys.argv[1:] or MADE:

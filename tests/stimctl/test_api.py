@@ -310,3 +310,18 @@ def test_which_clock_a_person_can_follow(pace: str, real: bool) -> None:
     port = open_port(f"sim://?pace={pace}")
     assert port.realtime is real
     port.close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only POSIX lets a file be removed while it is held")
+def test_a_session_whose_lock_is_taken_away_ends_at_zero_with_its_dose(ledger: Ledger) -> None:
+    def take_away(*_: object) -> None:
+        for lock in ledger.path.with_suffix(".live").glob("*.lock"):
+            lock.unlink()
+
+    with Session(SIM, prescription(), ledger, on_reading=take_away) as session:
+        report = session.run()
+    assert report.end is End.LOG
+    closed = [entry.body for entry in ledger.entries(session.session_id)][-1]
+    assert closed["end_text"].endswith("was removed while it was in use")
+    assert closed["delivered"]
+    assert closed["zero_measured"]

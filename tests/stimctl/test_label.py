@@ -16,7 +16,7 @@ from serial.tools.list_ports_common import ListPortInfo
 from stimctl.anatomy import Region, Side, place
 from stimctl.cli import main
 from stimctl.errors import InputInvalid, Unsafe
-from stimctl.label import Label, Prose, is_label, printable
+from stimctl.label import Label, Prose, is_label, looks_like_name, printable
 from stimctl.prescription import from_mapping
 from stimctl.profile import load_file, packaged_folder
 from stimctl.stimulators.identity_pages import _text
@@ -153,3 +153,13 @@ def test_what_a_usb_device_calls_itself_is_a_label(monkeypatch: pytest.MonkeyPat
     shown = CliRunner().invoke(main, ["ports"]).output
     assert "?[2J?2Jx" in shown
     assert shown.replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize("name", ["Anna Schmidt", "anna", "Schmidt, A.", "\u738b\u4f1f", "O'Neill", "J\u00fcrgen"])
+def test_what_may_be_a_persons_name_is_asked_about(name: str) -> None:
+    assert looks_like_name(name)
+
+
+@pytest.mark.parametrize("pseudonym", ["P-17", "AO", "A. O.", "P17", "subject 3", "2026-17", "\u7532"])
+def test_what_is_no_name_is_not(pseudonym: str) -> None:
+    assert not looks_like_name(pseudonym)

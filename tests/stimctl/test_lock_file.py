@@ -62,3 +62,23 @@ def test_private_folder_is_made_once_and_left_alone_after(tmp_path: Path) -> Non
     made.chmod(0o750)
     assert private_folder(made) == made
     assert stat.S_IMODE(made.stat().st_mode) == 0o750
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only POSIX lets a file be removed while it is held")
+def test_a_lock_that_was_taken_away_is_seen_and_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "live" / "one.lock"
+    private_folder(path.parent)
+    held = ProcessLock(path)
+    assert held.in_place()
+    path.unlink()
+    assert not held.in_place()
+    path.write_text("")
+    assert not held.in_place(), "another file of that name is not the one"
+    path.unlink()
+    path.parent.rmdir()
+    held.make_anew()
+    assert held.in_place()
+    assert is_alive(path)
+    held.release()
+    assert not held.in_place()
+    assert not is_alive(path)

@@ -86,6 +86,18 @@ class Form:
         """Say this before the next question, if one is asked."""
         self._notes.append(text)
 
+    def take(self, answers: Mapping[str, str]) -> set[str]:
+        """Let these stand where nothing does yet; their names."""
+        new = {name: answer for name, answer in answers.items() if name not in self._standing}
+        self._standing |= new
+        return set(new)
+
+    def forget(self, names: Collection[str]) -> None:
+        """These, and all that is true of one moment, were another person's: they are asked, and offered to nobody."""
+        for name in (*names, *self._of_moment):
+            self._standing.pop(name, None)
+            self._offered.pop(name, None)
+
     def doubt(self, names: Collection[str]) -> None:
         """These do not stand any more; they are offered when they are asked again."""
         self._offered |= {name: self._standing.pop(name) for name in names if name in self._standing}

@@ -16,6 +16,7 @@ from stimctl.anatomy import ASHI, PAIRED_SIDES, Placement, Region, Side, check_p
 from stimctl.cli.ask.answers import Amount, ChannelNumbers, PointName, Words, YesNo, text_of
 from stimctl.cli.ask.form import AskAgain, Form, Unfit
 from stimctl.errors import InputInvalid, Unsafe
+from stimctl.label import looks_like_name
 from stimctl.limits import Limit
 from stimctl.prescription import Coating, PaperPrescription, Subject, fields_of, paper_from_mapping
 from stimctl.prescription.completion import choice_range, to_answer_for
@@ -55,7 +56,12 @@ class PrescriptionQuestions:
         subjects = [str(each) for each in Subject if not (bench and each in LIVING)]
         subject = self._subject or Subject(form.choose("subject", "Subject", subjects))
         self._allowed(subject)
-        return subject, form.ask("pseudonym", "Pseudonym", _WORDS)
+        pseudonym = form.ask("pseudonym", "Pseudonym", _WORDS)
+        if subject in LIVING and looks_like_name(pseudonym):
+            question = f"{pseudonym!r} looks like a person's name. Is it a pseudonym?"
+            if not form.ask("pseudonym meant", question, _YES_NO, of_moment=True):
+                raise AskAgain(["pseudonym", "pseudonym meant"], "The log never forgets: take a pseudonym, as in P-17.")
+        return subject, pseudonym
 
     def rest(self, form: Form, subject: Subject, pseudonym: str) -> dict[str, Any]:
         """All else, as a file holds it. Raises `AskAgain` for answers that do not go together."""

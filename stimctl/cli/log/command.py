@@ -136,4 +136,4 @@ def _all(verdict: "Verification") -> str:
 
 
 # The other commands register themselves with the group.
-from stimctl.cli.log import exporting, keeping, report, syncing  # noqa: E402, F401
+from stimctl.cli.log import exporting, keeping, report, subject, syncing  # noqa: E402, F401

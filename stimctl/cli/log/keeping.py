@@ -1,4 +1,4 @@
-"""`stimctl log note | adverse | sign | backup | restore | recover`: what is added to the log, and how it is kept."""
+"""`stimctl log note | adverse | score | correct | sign | backup | restore | recover`: adds to the log, and keeps it."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,6 +58,44 @@ def adverse(path: Path, session: str, text: str, severity: str | None, author: s
     from stimctl.entries import AdverseEvent
 
     _add(path, session, AdverseEvent(text=_words(text), severity=severity, author=author))
+
+
+@log.command(epilog=_LOG_CODES)
+@click.argument("session", metavar="ID")
+@click.option("--when", type=click.Choice(["before", "after"]), required=True, help="The session.")
+@click.option("--pain", type=click.FloatRange(0, 10), help="0 none, 10 the worst.")
+@click.option("--sensation", type=click.FloatRange(0, 10), help="At the needles.")
+@_AUTHOR
+@click.pass_obj
+def score(path: Path, session: str, when: str, pain: float | None, sensation: float | None, author: str | None) -> None:
+    """Add scores to a session, as a new entry: forgotten ones, or those that take the place of wrong ones.
+
+    Example: stimctl log score latest --when before --pain 6 --author AO
+    """
+    from stimctl.entries import OutcomeScored
+
+    if pain is None and sensation is None:
+        raise click.UsageError("nothing to add: give --pain or --sensation")
+    _add(path, session, OutcomeScored(when=when, pain=pain, sensation=sensation, author=author))
+
+
+@log.command(epilog=_LOG_CODES)
+@click.argument("number", metavar="NUMBER", type=click.IntRange(1))
+@click.argument("text", metavar="TEXT")
+@_AUTHOR
+@click.pass_obj
+def correct(path: Path, number: int, text: str, author: str | None) -> None:
+    """Say what is right where entry NUMBER is wrong, as a new entry: the wrong one stays as it is.
+
+    The number was told when the entry was added; `stimctl log show` and `stimctl course show` have it beside the text.
+
+    Example: stimctl log correct 412 "the needle was 0.25 mm" --author AO
+    """
+    if not path.exists():
+        raise Misuse(f"the ledger {path} holds no entry yet")
+    with opened(path, read_only=False) as ledger:
+        added = ledger.correct(number, _words(text), author)
+    click.echo(f"Entry {number} is corrected by entry {added}.")
 
 
 def _words(text: str) -> str:

@@ -23,6 +23,7 @@ delivered: what was counted, estimated by time, or is a most; measured: what the
 HOW KNOWN says which; what nobody knows is "-", and never 0"""
 _MISSING = "-"
 _WHENS = ("before", "after")
+_WRITTEN = frozenset({"note", "adverse", "correction"})  # by a person, who may have to correct it by its number
 _QUESTION = {question.id: question.text for question in QUESTIONS}
 
 
@@ -150,10 +151,12 @@ def _screening(summary: SessionSummary) -> Iterator[str]:
 def _scores(summary: SessionSummary) -> Iterator[str]:
     rows = []
     for name, word in (("pain", "pain"), ("sensation", "sensation at the needles")):
-        scores = {entry.body.get("when"): entry.body.get(name) for entry in summary.remarks if entry.kind == "outcome"}
-        if any(score is not None for score in scores.values()):
-            before, after = (plain(scores[when]) if scores.get(when) is not None else _MISSING for when in _WHENS)
-            rows.append((word, before, after))
+        given = [
+            entry.body for entry in summary.remarks if entry.kind == "outcome" and entry.body.get(name) is not None
+        ]
+        scores = {body.get("when"): plain(body[name]) for body in given}  # a later one counts
+        if scores:
+            rows.append((word, *(scores.get(when, _MISSING) for when in _WHENS)))
     if rows:
         yield "Scores, 0 to 10\n" + table(("WHAT", "BEFORE", "AFTER"), rows)
 
@@ -255,6 +258,8 @@ def _remark(summary: SessionSummary) -> Any:
         on_clock = not later and entry.at_us >= summary.opened_at_us
         when = clock_text(entry.at_us - summary.opened_at_us) if on_clock else local_and_utc(entry.utc)[:16]
         what, detail = happened(entry, summary)
+        if entry.kind in _WRITTEN:
+            detail = f"{detail} [entry {entry.number}]"
         return when, plain(what), plain(detail)
 
     return row

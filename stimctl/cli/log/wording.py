@@ -61,6 +61,10 @@ def _signed(body: Mapping[str, Any]) -> str:
     return f"entry {body['number']} and all before it{by}, key {body['public_key'][:16]}..."
 
 
+def _correction(body: Mapping[str, Any]) -> str:
+    return f"of entry {body['number']}: {_note(body)}"
+
+
 def _self_test(body: Mapping[str, Any]) -> str:
     failures = SelfTestFailure(body["failures"])
     said = f"FAILED: {failures.name or body['failures']}" if failures else "passed"
@@ -148,4 +152,5 @@ _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "note": _note,
     "adverse": _note,
     "signed": _signed,
+    "correction": _correction,
 }

@@ -18,8 +18,10 @@ from stimctl.cli.ask.prescription import PrescriptionQuestions, answers_for
 from stimctl.cli.ask.screening import ScreeningQuestions
 from stimctl.cli.run import wording as words
 from stimctl.cli.run.again import earlier_values, last_session
+from stimctl.cli.run.course import CourseOfRun
 from stimctl.cli.run.device_first import OpenDevice
 from stimctl.errors import Misuse, Unsafe, WrongDevice
+from stimctl.label import Label
 from stimctl.ledger.heads import REHEARSAL
 from stimctl.prescription import (
     PaperPrescription,
@@ -57,13 +59,15 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True)
 class PreparedRun:
-    """A prescription; what was asked with it: the open device, the scores before, the draft of the answers."""
+    """A prescription; what was asked with it: the open device, the scores before, the draft of the answers; and the
+    course that the session joins."""
 
     prescription: Prescription
     values: Mapping[str, Any]
     device: OpenDevice | None = None
     before: Mapping[str, Any] | None = None
     draft: Draft | None = None
+    course_id: str | None = None
 
 
 def prepare(request: RunRequest, stack: ExitStack) -> PreparedRun:
@@ -76,7 +80,10 @@ def prepare(request: RunRequest, stack: ExitStack) -> PreparedRun:
     if not request.attended and (request.rehearse or request.file is None):
         raise Misuse("the questions are asked only at a terminal; here, give a prescription with --prescription FILE")
     if request.file is not None and given is not None and given["subject"] != Subject.PERSON:
-        return PreparedRun(_rehearsed(request, from_file(request.file, profiles)), given)
+        prescription = _rehearsed(request, from_file(request.file, profiles))
+        course = CourseOfRun(profile.id, rehearsal=request.rehearse)
+        course.find(prescription.subject, prescription.pseudonym)
+        return PreparedRun(prescription, given, course_id=course.course_id)
     device = stack.enter_context(OpenDevice(request.url, request.choice))
     identity = device.identity
     kind = REHEARSAL if request.rehearse else simulator_or_hardware(identity.simulator)
@@ -140,6 +147,9 @@ class _AskedRun:
 
     def __init__(self, request: RunRequest, profiles: Profiles, profile: Profile, device: OpenDevice) -> None:
         self._request, self._profiles, self._profile, self._device = request, profiles, profile, device
+        self._course = CourseOfRun(profile.id, rehearsal=request.rehearse)
+        self._asked_of: str | None = None
+        self._taken: set[str] = set()  # the answers that stand because they did in the last session of the course
         self._screening = ScreeningQuestions(
             device.now_us, lambda pseudonym: last_session(pseudonym, rehearsal=request.rehearse)
         )
@@ -154,13 +164,13 @@ class _AskedRun:
         if self._request.file is not None and given is not None:
             form = Form(before_each=self._device.check)
             prescription, before = form.fill(lambda each: self._of_values(each, given))
-            return PreparedRun(prescription, given, self._device, before)
+            return PreparedRun(prescription, given, self._device, before, course_id=self._course.course_id)
         again_of = None if given is None else str(given["pseudonym"])
         draft = Draft(self._profile.id, rehearsal=self._request.rehearse, again_of=again_of)
         answers = _left(draft) or ({} if given is None else answers_for(given, self._profile))
         form = Form(answers, draft.save, self._device.check)
         values, (prescription, before) = form.fill(self._everything)
-        return PreparedRun(prescription, values, self._device, before, draft)
+        return PreparedRun(prescription, values, self._device, before, draft, self._course.course_id)
 
     def _allowed(self, subject: Subject) -> None:
         if not self._request.rehearse:
@@ -169,14 +179,29 @@ class _AskedRun:
 
     def _everything(self, form: Form) -> tuple[dict[str, Any], tuple[Prescription, dict[str, Any] | None]]:
         subject, pseudonym = self._questions.who(form)
+        if self._asked_of not in (None, pseudonym):  # a slip was put right: nothing of the other person stays
+            form.forget(self._taken)
+            self._taken = set()
+        self._asked_of = pseudonym
+        self._take_settings(form, self._course.find(subject, pseudonym))
         if subject is Subject.PERSON:
             self._screening.of_person(form, pseudonym)
         values = self._questions.rest(form, subject, pseudonym)
         return values, self._finish(form, values)
 
+    def _take_settings(self, form: Form, last: tuple[Mapping[str, Any], Mapping[str, Any]] | None) -> None:
+        """What stood in the last session of the course stands again, but for what was answered already."""
+        if last is not None:
+            values, followed = last
+            _tell_change(self._profile, followed)
+            self._taken |= form.take(answers_for(values, self._profile))
+            if self._taken:
+                click.echo("Its settings are those of the last session: the list at the end changes any of them.")
+
     def _of_values(self, form: Form, values: dict[str, Any]) -> tuple[Prescription, dict[str, Any] | None]:
         """A person's file: the screening alone is asked."""
         self._allowed(Subject(values["subject"]))
+        self._course.find(Subject(values["subject"]), Label(values["pseudonym"]))
         self._screening.of_person(form, values["pseudonym"])
         return self._finish(form, values)
 

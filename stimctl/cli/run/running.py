@@ -83,6 +83,7 @@ def _session(request: RunRequest, prepared: PreparedRun, ledger: Ledger, traffic
         traffic=traffic,
         choice=request.choice,
         opener=open_port if prepared.device is None else prepared.device.take,
+        course=prepared.course_id,
     )
 
 

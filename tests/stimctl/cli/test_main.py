@@ -68,7 +68,15 @@ WITHOUT_JSON = {
     "log export": "has formats, JSON among them",
     "log report": "writes pages; `log show --json` has the figures",
     "bench capture": "writes a file of samples",
-    **dict.fromkeys(("log note", "log adverse", "log sign"), "adds an entry, and says its number"),
+    "log subject": "prints JSON alone",
+    "course trend": "draws; `course show --json` has the figures",
+    **dict.fromkeys(
+        ("log note", "log adverse", "log score", "log correct", "log sign"), "adds an entry, and says its number"
+    ),
+    **dict.fromkeys(
+        (f"course {word}" for word in ("new", "correct", "note", "adverse", "end")),
+        "adds an entry, and says its number",
+    ),
     **dict.fromkeys(("log backup", "log restore", "log recover", "log keygen"), "writes files, and says which"),
     "sim": "serves a line",
 }
@@ -103,6 +111,8 @@ SAYING_JSON = [
     "log list",
     "log show latest",
     "log verify",
+    "course due",
+    "course show P-17",
     "scenario list",
     "scenario run line-loss-mild",
     "soak --sessions 1 --jobs 1",
@@ -127,6 +137,8 @@ def test_one_document_alone_is_on_standard_output(words: str, home: Path) -> Non
     if words.startswith("log"):
         session = f"run bench-2hz --port sim:// --prescription {EXAMPLES / 'bench-2hz.toml'}"
         assert CliRunner().invoke(main, session.split()).exit_code == 0
+    if words.startswith("course"):
+        assert CliRunner().invoke(main, ["course", "new", "P-17", "low-back-pain"]).exit_code == 0
     result = CliRunner().invoke(main, [*words.replace("CAPTURE", pulses_file(home)).split(), "--json"])
     assert result.stdout.isascii()
     json.loads(result.stdout)

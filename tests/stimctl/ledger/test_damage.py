@@ -1,16 +1,43 @@
-"""Flipped bytes anywhere in the file: found, or refused, or without effect on what the ledger says."""
+"""Flipped bytes and bits, and files taken away: found, or refused, or without effect on what the ledger says."""
 
 import os
 import sqlite3
 import subprocess
+import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from stimctl.errors import LogFault
 from stimctl.ledger import ChainFault, Ledger
+from stimctl.ledger.files import wal_path
+
+WRITE_AND_DIE = """
+import os, sqlite3, sys
+from pathlib import Path
+from stimctl.ledger import Ledger
+path = Path(sys.argv[1])
+ledger = Ledger(path)
+ledger.append("s-1", "opened", 0, {"subject": "simulator"})
+for number in range(3):
+    ledger.append("s-1", "note", number, {"text": "x" * 50})
+ledger.close()
+connection = sqlite3.connect(path)
+for pragma in ("journal_mode=DELETE", "page_size=512"):
+    connection.execute(f"PRAGMA {pragma}")
+connection.execute("VACUUM")
+connection.execute("PRAGMA journal_mode=WAL")
+connection.close()
+ledger = Ledger(path)
+for number in range(6):
+    ledger.append("s-1", "note", number, {"text": "y" * 50})
+os._exit(0)
+"""
 
 
 def said(ledger: Ledger, session_id: str) -> tuple[object, ...]:
@@ -63,6 +90,70 @@ def test_flipped_byte_never_passes_with_changed_content(small: tuple[Path, str],
         outcomes[outcome_of(path, session_id, before)] += 1
     assert outcomes["found"] > 1000, outcomes
     assert outcomes["refused"] > 100, outcomes
+
+
+@pytest.fixture
+def killed(path: Path) -> Path:
+    """A ledger whose writer died: a part of its entries in the database, and a part in the -wal alone."""
+    subprocess.run([sys.executable, "-c", WRITE_AND_DIE, str(path)], check=True)
+    assert wal_path(path).stat().st_size > 5 * 512
+    return path
+
+
+def test_one_flipped_bit_anywhere_in_any_file_is_told_or_without_effect(killed: Path, tmp_path: Path) -> None:
+    files = {path.name: path.read_bytes() for path in sorted(killed.parent.iterdir()) if path.is_file()}
+    whole = [(name, at) for name, raw in files.items() if not name.endswith("-shm") for at in range(len(raw))]
+    copy = tmp_path / "copy" / killed.name
+    copy.parent.mkdir()
+
+    def put(name: str, raw: bytes) -> None:
+        (copy.parent / name).write_bytes(raw)
+
+    for name, raw in files.items():
+        put(name, raw)
+    with Ledger(copy, read_only=True) as ledger:
+        before = said(ledger, "s-1")
+    outcomes: Counter[str] = Counter()
+
+    @settings(max_examples=80, deadline=None, database=None)
+    @given(st.sampled_from(whole), st.integers(0, 7))
+    def flipped(place: tuple[str, int], bit: int) -> None:
+        name, at = place
+        for each, raw in files.items():
+            put(each, raw if each != name else raw[:at] + bytes([raw[at] ^ 1 << bit]) + raw[at + 1 :])
+        outcomes[outcome_of(copy, "s-1", before)] += 1
+
+    flipped()
+    assert outcomes["found"] + outcomes["refused"] > outcomes.total() // 2, outcomes
+
+
+# What is taken away, what is told of it, and how many of the ten entries are known to be lost.
+REMOVED = {
+    "database": (("",), "is gone: its anchor tells of 10 entries", None),
+    "wal": (("-wal",), "its tail was lost: 6 entries lost", 6),
+    "database and wal": (("", "-wal", "-shm"), "is gone: its anchor tells of 10 entries", None),
+    "anchor": ((".anchor",), "the anchor was missing or could not be read", 0),
+    "wal and anchor": (("-wal", ".anchor"), "the anchor was missing or could not be read", 0),
+}
+
+
+@pytest.mark.parametrize("what", REMOVED)
+def test_every_file_that_is_removed_is_told(killed: Path, what: str) -> None:
+    endings, sentence, lost = REMOVED[what]
+    for ending in endings:
+        (killed.with_suffix(ending) if ending == ".anchor" else Path(f"{killed}{ending}")).unlink()
+    if lost is None:
+        with pytest.raises(LogFault, match=sentence):
+            Ledger(killed, read_only=True)
+    else:
+        with Ledger(killed, read_only=True) as ledger:
+            verdict = ledger.verify()
+        assert verdict.broken
+        assert (verdict.ok, verdict.lost) == (False, lost)
+        assert sentence in verdict.broken.sentence
+    with Ledger(killed) as ledger:
+        assert ledger.sealed, "and who writes next seals it"
+        assert ledger.verify().lost == (10 if lost is None else lost)
 
 
 def test_flipped_byte_in_an_entry_names_that_entry(path: Path, session: Callable[..., str]) -> None:

@@ -1,5 +1,7 @@
 """The writer thread: order, bounds, and what it says when the disk or another program lets it down."""
 
+import os
+import shutil
 import sqlite3
 import threading
 import time
@@ -215,3 +217,30 @@ def test_many_threads_put_into_one_log(ledger: Ledger, log: LedgerWriter) -> Non
     log.drain(5)
     assert len(list(ledger.entries())) == 200
     assert ledger.verify().ok
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only POSIX lets a file be removed while it is held")
+def test_a_lock_that_is_taken_away_is_told_and_the_end_is_written_all_the_same(
+    ledger: Ledger, log: LedgerWriter, path: Path
+) -> None:
+    log.put("opened", 0, {})
+    log.drain(5)
+    shutil.rmtree(path.with_suffix(".live"))
+    assert ledger.unfinished() == ["s-1"], "the next start would close it"
+    log.put("sample", 1, {})
+    log.drain(5)
+    assert "s-1.lock, was removed while it was in use" in (log.problem() or "")
+    assert ledger.unfinished() == []
+    log.put("closed", 2, {"end_reason": "log"})
+    log.close()
+    assert [entry.kind for entry in ledger.entries("s-1")] == ["opened", "sample", "closed"]
+
+
+def test_a_session_that_another_start_has_closed_is_told(ledger: Ledger, log: LedgerWriter, path: Path) -> None:
+    log.put("opened", 0, {})
+    log.drain(5)
+    (path.with_suffix(".live") / "s-1.lock").unlink()
+    ledger.mark_interrupted("s-1", "its lock was gone", {})
+    log.put("closed", 2, {"end_reason": "timer"})
+    with pytest.raises(LogFault, match="1 log entry is not durable: session s-1: a session is opened once"):
+        log.drain(5)

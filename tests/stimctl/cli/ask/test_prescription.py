@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from stimctl.cli.ask.form import Form, Unfit
 from stimctl.cli.ask.prescription import PrescriptionQuestions, answers_for
@@ -57,3 +58,16 @@ def test_what_cannot_be_prescribed_is_unfit_and_names_the_channel_as_it_is_calle
     values["channels"] = [{**values["channels"][0], "channel": 3, "needle": needle}]
     with pytest.raises(Unfit, match=r"channel 3\.needle is '\S+ uC/cm2': must be at most 30"):
         filled(values)
+
+
+def test_a_persons_name_is_questioned_and_a_pseudonym_is_taken() -> None:
+    questions = PrescriptionQuestions(PROFILES["low-back-pain"], None, PROFILES)
+    form = Form({"subject": "person", "pseudonym": "Anna Schmidt"})
+    with CliRunner().isolation(input="n\nP-17\n") as (shown, *_):
+        assert form.fill(questions.who, review=False) == (Subject.PERSON, "P-17")
+        text = shown.getvalue().decode()
+    assert "'Anna Schmidt' looks like a person's name. Is it a pseudonym?" in text
+    assert "The log never forgets" in text
+    maple = Form({"subject": "person", "pseudonym": "maple"})
+    with CliRunner().isolation(input="y\n"):
+        assert maple.fill(questions.who, review=False) == (Subject.PERSON, "maple")

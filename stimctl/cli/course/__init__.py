@@ -1,0 +1,1 @@
+"""`stimctl course`: the sessions of one subject that follow one plan."""

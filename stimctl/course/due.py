@@ -1,0 +1,128 @@
+"""When the next session of a course is due, and what there is to attend to, from its plan and the days of its sessions.
+
+Everything follows from the plan's own values; where one of them is unspecified, what would follow from it is told as
+not known. Only one thing is calculated: where the plan has a frequency and no spacing, the days between sessions are
+those of sessions spread evenly over the week [calc].
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from math import ceil, floor
+
+from stimctl.course.plan import CoursePlan
+
+_WEEK = 7
+
+
+@dataclass(frozen=True, slots=True)
+class NextSession:
+    """The next session: `number` counts from 1; it is due from `earliest` to `latest`, as far as that is known.
+
+    `too_soon` is what speaks against a session on the day of asking, `warnings` what there is to attend to anyway.
+    """
+
+    number: int
+    earliest: date | None
+    latest: date | None
+    basis: tuple[str, ...]
+    too_soon: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def spread_days(plan: CoursePlan) -> tuple[int, int] | None:
+    """The fewest and the most days between two sessions: the plan's own, or of an even spread; None if neither is."""
+    spacing, week = plan.spacing_days.range, plan.sessions_per_week.range
+    if spacing is not None:
+        return ceil(spacing.low), floor(spacing.high)
+    return None if week is None else (floor(_WEEK / week.high), ceil(_WEEK / week.low))
+
+
+def due(plan: CoursePlan, done: Sequence[date], today: date) -> NextSession:
+    """What is due on `today`. `done` are the days of the sessions so far, in order."""
+    spread, sessions = spread_days(plan), plan.course_sessions.range
+    finished = sessions is not None and len(done) >= sessions.high
+    earliest = latest = None
+    if done and spread is not None and not finished:
+        earliest, latest = (done[-1] + timedelta(days=days) for days in spread)
+        free = _free_from(plan, done)
+        earliest = max(earliest, free) if free else earliest
+        latest = max(earliest, latest)
+    too_soon = tuple(_too_soon(plan, done, today, "a session today would be"))
+    was_too_soon = _too_soon(plan, done[:-1], done[-1], f"session {len(done)} was") if done else ()
+    warnings = (*_late(latest, today), *was_too_soon, *_at_the_end(plan, done, today))
+    return NextSession(len(done) + 1, earliest, latest, tuple(_basis(plan, done)), too_soon, warnings)
+
+
+def _cap(plan: CoursePlan) -> tuple[int, int] | None:
+    """At most so many sessions in so many days, by the plan's frequency."""
+    week = plan.sessions_per_week.range
+    if week is None:
+        return None
+    return (floor(week.high), _WEEK) if week.high >= 1 else (1, ceil(_WEEK / week.high))
+
+
+def _free_from(plan: CoursePlan, done: Sequence[date]) -> date | None:
+    """The first day on which one more session would not exceed the frequency."""
+    cap = _cap(plan)
+    if cap is None or len(done) < cap[0]:
+        return None
+    return done[-cap[0]] + timedelta(days=cap[1])
+
+
+def _too_soon(plan: CoursePlan, done: Sequence[date], day: date, words: str) -> Iterator[str]:
+    """What speaks against a session on this day, after these."""
+    spacing, cap = plan.spacing_days.range, _cap(plan)
+    if done and spacing is not None and (days := (day - done[-1]).days) < spacing.low:
+        says = _planned(plan, "spacing_days")
+        yield f"{words} too close to the one before: {counted(days, 'day')} after it, and the plan says {says}"
+    if cap is not None:
+        most, window = cap
+        recent = [each for each in done if day - timedelta(days=window) < each <= day]
+        if len(recent) >= most:
+            named = ", ".join(f"{each:%a %d %b}" for each in recent)
+            says = _planned(plan, "sessions_per_week")
+            yield f"{words} one too many: after {named} within {window} days, and the plan says {says}"
+
+
+def _late(latest: date | None, today: date) -> Iterator[str]:
+    if latest is not None and today > latest:
+        yield f"overdue by {counted((today - latest).days, 'day')}: it was due by {latest}"
+
+
+def _at_the_end(plan: CoursePlan, done: Sequence[date], today: date) -> Iterator[str]:
+    sessions, weeks = plan.course_sessions.range, plan.course_weeks.range
+    if sessions is not None and len(done) >= sessions.high:
+        yield f"all sessions of the course are done: {len(done)}, and the plan says {_planned(plan, 'course_sessions')}"
+    elif done and weeks is not None and (week := (today - done[0]).days // _WEEK + 1) > weeks.high:
+        says = _planned(plan, "course_weeks")
+        yield f"the course is in week {week} with {counted(len(done), 'session')}, and the plan says {says}"
+
+
+def _basis(plan: CoursePlan, done: Sequence[date]) -> Iterator[str]:
+    """How the days are known, or why they are not."""
+    spacing, week = plan.spacing_days, plan.sessions_per_week
+    if spacing.range is None and week.range is None:
+        yield f"how often: unspecified ({week.note})"
+        yield f"spacing: unspecified ({spacing.note})"
+        yield "so when the next session is due is not known: supply one of them (`stimctl course correct`)"
+        return
+    if not done:
+        yield "the first session has no day in the plan"
+    if spacing.range is not None:
+        yield f"spacing: {spacing.amount} {spacing.basis}"
+    elif (spread := spread_days(plan)) is not None:
+        fewest, most = spread
+        days = f"{fewest} to {most}" if fewest != most else f"{fewest}"
+        yield f"spacing: unspecified ({spacing.note}); {days} days is {week.amount}, spread evenly [calc]"
+    yield f"how often: {week.amount} {week.basis}"
+
+
+def _planned(plan: CoursePlan, name: str) -> str:
+    value = getattr(plan, name)
+    return f"{value.amount} {value.basis}"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

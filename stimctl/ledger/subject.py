@@ -1,0 +1,116 @@
+"""All that a ledger holds of one subject, in one document: for the person it is about, or for another clinic.
+
+Every session with every entry, each course, note, adverse event, score, screening and correction, with their hashes.
+docs/schema/subject.json describes it:
+
+    python -m stimctl.ledger.subject            write it
+    python -m stimctl.ledger.subject --check    compare it with the one in docs/schema
+
+A dose that was fetched from a device for a session of another ledger names nobody, so that it cannot be here.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from stimctl.errors import Misuse
+from stimctl.ledger.document import LogHead, document
+from stimctl.ledger.reading import Entry
+from stimctl.ledger.store import Ledger
+
+FORMAT = "stimctl subject, version 1"
+SCHEMA_FILE = Path(__file__).resolve().parents[2] / "docs" / "schema" / "subject.json"
+
+
+@dataclass(frozen=True, slots=True)
+class CourseEntries:
+    """One course, as its entries."""
+
+    course_id: str
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectDocument:
+    """`sessions` are documents as docs/schema/session.json describes them, each with its entries; oldest first.
+
+    `verifies`: whether each entry is as it was written, and the ledger agrees with its anchor; `faults` says what does
+    not. `losses` is what the ledger lost earlier, of whomever. `log_head` is the ledger's newest entry.
+    """
+
+    format: str
+    pseudonym: str
+    verifies: bool
+    faults: tuple[str, ...]
+    losses: tuple[str, ...]
+    log_head: LogHead
+    sessions: tuple[dict[str, Any], ...]
+    courses: tuple[CourseEntries, ...]
+
+
+def subject_document(ledger: Ledger, pseudonym: str) -> dict[str, Any]:
+    """Everything of `pseudonym`, JSON-able. Raises `Misuse` where there is nothing, `LogFault`."""
+    sessions = tuple(_sessions(ledger, pseudonym))
+    courses = tuple(_courses(ledger, pseudonym))
+    if not sessions and not courses:
+        raise Misuse(f"the ledger holds nothing of {pseudonym!r}; `stimctl log list` shows whom it knows")
+    doubt = ledger.doubt()
+    faults = [doubt] if doubt else []
+    faults += [fault for session in sessions for fault in session["session"]["faults"]]
+    faults += [entry.fault for course in courses for entry in course.entries if entry.fault]
+    head = ledger.head()
+    found = SubjectDocument(
+        format=FORMAT,
+        pseudonym=pseudonym,
+        verifies=not faults,
+        faults=tuple(dict.fromkeys(faults)),
+        losses=tuple(loss.sentence for loss in ledger.losses()),
+        log_head=LogHead(head.number, head.hash.hex()),
+        sessions=sessions,
+        courses=courses,
+    )
+    return asdict(found)
+
+
+def _sessions(ledger: Ledger, pseudonym: str) -> Iterator[dict[str, Any]]:
+    for head in ledger.heads():
+        if head.pseudonym == pseudonym:
+            summary = ledger.summary(head.session_id)
+            yield document(summary, entries=ledger.entries(head.session_id, doubtful=True))
+
+
+def _courses(ledger: Ledger, pseudonym: str) -> Iterator[CourseEntries]:
+    found: dict[str, list[Entry]] = {}
+    for entry in ledger.of_courses():
+        found.setdefault(entry.session_id, []).append(entry)
+    for course_id, entries in found.items():
+        if any(entry.kind == "course" and entry.body.get("pseudonym") == pseudonym for entry in entries):
+            yield CourseEntries(course_id, tuple(entries))
+
+
+def schema_text() -> str:
+    """Its JSON Schema, draft 2020-12; a session's is referred to."""
+    from pydantic import TypeAdapter
+
+    described = TypeAdapter(SubjectDocument).json_schema(mode="serialization")
+    described["properties"]["sessions"]["items"] = {"$ref": "session.json"}
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return json.dumps({**head, **described, "title": FORMAT}, indent=2) + "\n"
+
+
+def main(arguments: list[str]) -> int:
+    """Write the schema, or check that the one that stands is this one."""
+    if "--check" not in arguments:
+        SCHEMA_FILE.write_text(schema_text(), "utf-8")
+        return 0
+    if SCHEMA_FILE.read_text("utf-8") == schema_text():
+        return 0
+    sys.stderr.write(f"{SCHEMA_FILE} is not what `python -m stimctl.ledger.subject` writes\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,133 @@
+"""Courses as entries of the ledger: begun, corrected, ended; and which sessions belong to one."""
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from stimctl.course.courses import Course, add, courses, find, going_on
+from stimctl.course.plan import by_person
+from stimctl.course.visits import check_session, days, last_session_id, visits
+from stimctl.entries import CourseChanged, CourseEnded, NoteTaken
+from stimctl.errors import Misuse
+from stimctl.ledger import Ledger
+from stimctl.profile import Range
+
+Begun = Callable[..., Course]
+Write = Callable[..., str]
+
+
+def again(ledger: Ledger, course: Course) -> Course:
+    return find(courses(ledger), course.course_id)
+
+
+def test_a_course_is_read_as_it_was_begun(ledger: Ledger, begun: Begun) -> None:
+    course = begun()
+    assert (course.pseudonym, course.profile_id, course.simulated, course.ended) == (
+        "P-17",
+        "low-back-pain",
+        False,
+        None,
+    )
+    assert course.plan.course_sessions.range == Range(low=10, high=12)
+    assert ledger.sessions() == [], "a course is no session"
+    assert ledger.verify().ok
+
+
+def test_a_correction_is_an_entry_and_what_was_written_stays(ledger: Ledger, begun: Begun) -> None:
+    course = begun()
+    before = list(ledger.entries())
+    once = {"sessions_per_week": by_person("sessions_per_week", Range(low=1, high=1), "Dr. O.").record()}
+    add(ledger, course, CourseChanged(why="travels far", plan=once))
+    found = again(ledger, course)
+    assert found.plan.sessions_per_week.range == Range(low=1, high=1)
+    assert found.plan.course_weeks == course.plan.course_weeks
+    assert list(ledger.entries())[:-1] == before
+    assert [entry.body["why"] for entry in found.remarks] == ["travels far"]
+
+
+def test_an_ended_course_takes_notes_and_nothing_else(ledger: Ledger, begun: Begun) -> None:
+    course = begun()
+    with pytest.raises(Misuse, match="follows low-back-pain already"):
+        begun()
+    add(ledger, course, CourseEnded(why="done"))
+    found = again(ledger, course)
+    assert found.ended == "done"
+    with pytest.raises(Misuse, match="has ended"):
+        add(ledger, found, CourseEnded(why="again"))
+    add(ledger, found, NoteTaken(text="still well"))
+    assert going_on(courses(ledger), "P-17", "low-back-pain", simulated=False) is None
+    second = begun()
+    assert find(courses(ledger), "P-17") == second, "the one that goes on"
+
+
+def test_names_that_mean_no_course_or_several(ledger: Ledger, begun: Begun) -> None:
+    with pytest.raises(Misuse, match="holds no course yet"):
+        find([], "P-17")
+    begun(), begun("P-18")
+    with pytest.raises(Misuse, match="'P-1' means no courses; there are courses of P-17, P-18"):
+        find(courses(ledger), "P-1")
+
+
+def test_which_sessions_belong_to_a_course(ledger: Ledger, begun: Begun, session: Write) -> None:
+    course = begun()
+    first = session(course.course_id, "2026-03-02", (7, 5))
+    session(course.course_id, "2026-03-03", started=False)  # no output
+    session(course.course_id, "2026-03-03", simulator=True)
+    session(None, "2026-03-03")
+    session(course.course_id, "2026-03-03", pseudonym="P-18")
+    last = session(course.course_id, "2026-03-05", (6, 4))
+    assert [visit.session_id for visit in visits(ledger, course)] == [first, last]
+    assert [f"{day}" for day in days(ledger, course)] == ["2026-03-02", "2026-03-05"]
+    assert last_session_id(ledger, course) == last
+
+
+def test_a_person_puts_sessions_in_and_out(ledger: Ledger, begun: Begun, session: Write) -> None:
+    course = begun()
+    inside, outside = session(course.course_id, "2026-03-02"), session(None, "2026-03-04")
+    add(ledger, course, CourseChanged(why="came before the plan", counts={outside: True, inside: False}))
+    assert [visit.session_id for visit in visits(ledger, again(ledger, course))] == [outside]
+    add(ledger, course, CourseChanged(why="after all", counts={inside: True}))
+    assert len(visits(ledger, again(ledger, course))) == 2
+    assert check_session(ledger, course, "latest") == outside
+    other = session(None, "2026-03-05", pseudonym="P-18")
+    with pytest.raises(Misuse, match="is P-18's, not P-17's"):
+        check_session(ledger, course, other)
+    played = session(None, "2026-03-05", simulator=True)
+    with pytest.raises(Misuse, match="is a simulation"):
+        check_session(ledger, course, played)
+
+
+def test_a_visits_figures_are_those_of_its_session(ledger: Ledger, begun: Begun, session: Write) -> None:
+    course = begun()
+    session(course.course_id, "2026-03-02", (7, 5.5))
+    lost = {"delivered": None, "spreads": None, "commanded": None, "end_reason": "interrupted"}
+    unknown = session(course.course_id, "2026-03-05", closed=lost)
+    ledger.append(unknown, "adverse", 3, {"text": "fainted"})
+    first, second = visits(ledger, course)
+    assert (first.pain_before, first.pain_after, first.reached_ua, first.ohm) == (7, 5.5, {1: 1500}, {1: 812.5})
+    assert (first.delivered_pc, first.delivered_standing) == (19_000_000_000, "counted")
+    assert (second.pain_before, second.reached_ua, second.ohm, second.delivered_pc) == (None, {}, {}, None)
+    assert second.delivered_standing == "unknown"
+    assert [entry.body["text"] for entry in second.adverse] == ["fainted"]
+
+
+def test_a_course_that_was_changed_is_not_shown_as_sound(ledger: Ledger, begun: Begun, tmp_path: Path) -> None:
+    course = begun()
+    connection = sqlite3.connect(tmp_path / "data" / "ledger.sqlite", isolation_level=None)
+    (sql,) = connection.execute("SELECT sql FROM sqlite_schema WHERE name = 'entries_never_change'").fetchone()
+    connection.execute("DROP TRIGGER entries_never_change")
+    connection.execute("UPDATE entries SET body = replace(body, 'P-17', 'P-71')")
+    connection.execute(sql)
+    connection.close()
+    (found,) = courses(ledger)
+    assert found.course_id == course.course_id
+    assert any("is not what was hashed" in fault for fault in found.faults)
+
+
+def test_courses_are_found_without_reading_every_entry(ledger: Ledger, begun: Begun) -> None:
+    begun()
+    connection = ledger._connection
+    query = "EXPLAIN QUERY PLAN SELECT * FROM entries WHERE session_id > 'course-' AND session_id < 'course.'"
+    assert "entries_of_session" in str(connection.execute(query).fetchall())
