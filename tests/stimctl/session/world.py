@@ -29,6 +29,7 @@ from stimctl.stimulators.base import Identity, SessionCounts
 from stimctl.stimulators.native import NativeAdapter
 from stimctl.wire import codec as m
 from stimctl.wire.framing import FrameSplitter
+from tests.stimctl.profile.whole_text import whole_text
 
 S = 1_000_000
 T = TypeVar("T")
@@ -46,12 +47,15 @@ def packaged(name: str) -> Profile:
 def asymmetric_profiles(folder: Path) -> dict[str, Profile]:
     """Profiles with a 2/100 Hz pattern whose second phase is wider and lower: twice at 2 Hz, 4 times at 100 Hz."""
     folder.mkdir(exist_ok=True)
-    text = (
-        (packaged_folder() / "bench-2-100hz.toml").read_text("utf-8").replace('"bench-2-100hz"', '"bench-asymmetric"')
-    )
-    for name, ratio in (("second_phase_ratio_2hz", 2), ("second_phase_ratio_100hz", 4)):
-        text = text.replace(f"[stimulation.{name}]\nvalue = 1\n", f"[stimulation.{name}]\nvalue = {ratio}\n")
-    text = text.replace("[stimulation.interphase_gap_us]\nvalue = 0\n", "[stimulation.interphase_gap_us]\nvalue = 50\n")
+    text = whole_text("bench-2-100hz")
+    for old, new in (
+        ('"bench-2-100hz"', '"bench-asymmetric"'),
+        ("[stimulation.second_phase_ratio_2hz]\nvalue = 1\n", "[stimulation.second_phase_ratio_2hz]\nvalue = 2\n"),
+        ("[stimulation.second_phase_ratio_100hz]\nvalue = 1\n", "[stimulation.second_phase_ratio_100hz]\nvalue = 4\n"),
+        ("[stimulation.interphase_gap_us]\nvalue = 0\n", "[stimulation.interphase_gap_us]\nvalue = 50\n"),
+    ):
+        assert old in text
+        text = text.replace(old, new)
     (folder / "bench-asymmetric.toml").write_text(text, "utf-8")
     return load_profiles(folder)
 
