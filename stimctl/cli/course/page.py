@@ -5,7 +5,6 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
-from stimctl.cli.log.listing import local_and_utc
 from stimctl.cli.log.page import plain_lines
 from stimctl.cli.table import pairs, table
 from stimctl.course.courses import Course
@@ -15,6 +14,7 @@ from stimctl.course.response import response
 from stimctl.course.visits import Visit
 from stimctl.label import printable as plain
 from stimctl.ledger import Entry
+from stimctl.ledger.moments import local_and_utc
 from stimctl.units import charge_text, ma_text
 
 _MISSING = "-"
