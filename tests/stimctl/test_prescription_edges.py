@@ -197,8 +197,12 @@ def test_a_benchs_own_pulses_are_what_it_plays_names_and_records() -> None:
     assert "segments" not in profiles.record()
 
 
+def _segment(**changes: Any) -> Segment:
+    return replace(PULSES[0], **changes)
+
+
 @pytest.mark.parametrize(
-    "segments", ["50 Hz", list(PULSES), (PULSES[0], "50 Hz"), (replace(PULSES[0], width_us=0.5),), (on_bench,)]
+    "segments", ["50 Hz", list(PULSES), (PULSES[0], "50 Hz"), (_segment(width_us=0.5),), (on_bench,)]
 )
 def test_pulses_are_segments_of_whole_numbers(segments: Any) -> None:
     with pytest.raises(Unsafe) as caught:
@@ -266,7 +270,7 @@ def test_terminals_beside_needles_have_no_placement_to_warn_of() -> None:
 
 def test_in_pregnancy_one_pair_below_the_chest_is_enough_for_the_flag() -> None:
     animal: Values = {"subject": "animal", "approval": "A-7", "pregnant": True}
-    leg = {"first": {"point": "ST-36", "side": "left"}, "second": {"point": "GB-34", "side": "left"}}
+    leg: Values = {"first": {"point": "ST-36", "side": "left"}, "second": {"point": "GB-34", "side": "left"}}
     for channels, flagged in (([channel_values(), channel_values(2, **leg)], True), ([channel_values(**leg)], False)):
         prescription = from_mapping(fibromyalgia(channels=channels, **animal), PROFILES)
         assert ("pregnancy" in {flag.name for flag in prescription.flags}) is flagged
