@@ -29,7 +29,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class AcceptanceSpec:
-    """What else the person said: which channels, when a stop was sent (s of the capture), how long it was to last."""
+    """What else the person said: which channels, when a stop was sent (s of the capture), how long it was to last.
+
+    `between_s` is the part of a capture that is judged, where that is not all of it.
+    """
 
     channels: tuple[str, ...] = ()
     stop_at_s: float | None = None
@@ -38,6 +41,7 @@ class AcceptanceSpec:
     full_scale: float = np.inf
     partial: bool = False
     simulated: bool = False
+    between_s: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,8 @@ def _taken(
     progress: Progress | None,
 ) -> Taken:  # fmt: skip
     capture = open_capture(source.path, partial=spec.partial)
+    if spec.between_s is not None:
+        capture = capture.part(*spec.between_s)
     declared = source.declared
     if capture.simulated:
         declared = Declared(declared.load_ohm, capture.columns[0].unit, 1.0)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from threading import Event
 
 import numpy as np
 import numpy.typing as npt
@@ -44,7 +45,8 @@ class Acquisition:
 class ScopeInput:
     """The instrument behind its commands. `now_us` is the device's time, `world` is held while its load is looked at.
 
-    The oscilloscope's noise is `noise_v` rms; the same seed draws the same noise.
+    `sought` says that somebody asks for its trigger again and again, and has not asked since it was told of it;
+    `questioned` is set by each question. The oscilloscope's noise is `noise_v` rms; the same seed draws the same noise.
     """
 
     recorder: Recorder
@@ -62,6 +64,16 @@ class ScopeInput:
     _armed_us: int | None = None
     _searched_us: int = 0
     taken: Acquisition | None = None
+    questioned: Event = field(default_factory=Event)
+    _questions: int = 0
+    _told: int = 0
+
+    @property
+    def sought(self) -> bool:
+        return self._questions > 1 and self._armed_us is not None and self._told < 2
+
+    def give_up_seeking(self) -> None:
+        self._questions = 0
 
     @property
     def window_us(self) -> int:
@@ -75,6 +87,7 @@ class ScopeInput:
         """Wait for one trigger from now on."""
         self._armed_us = self._searched_us = self.now_us()
         self.taken = None
+        self._questions = self._told = 0
 
     def force(self) -> None:
         """Take a window that begins now, whatever the level is."""
@@ -89,6 +102,9 @@ class ScopeInput:
         with self.world:
             if self.taken is None and self._armed_us is not None:
                 self._search()
+            self._questions += 1
+            self._told += self.taken is not None
+            self.questioned.set()
             if self.taken is not None:
                 ends_us = self.taken.start_us + self.window_us
                 return "stop" if self.now_us() >= ends_us else "fill"
