@@ -10,7 +10,7 @@ import numpy as np
 from stimctl.bench.channel import BenchChannel
 from stimctl.bench.expected import Expected
 from stimctl.bench.tolerances import Tolerances
-from stimctl.bench.verdict import Row, Verdict, around, at_most, counted, open_, shown
+from stimctl.bench.verdict import Row, Verdict, around, at_most, counted, open_, shown, verdict_text
 from stimctl.capture import Capture, Declared, PulseMeasurements, measure, open_capture
 from stimctl.capture.pulses import Progress
 from stimctl.capture.train import dead_time, spans_s
@@ -98,15 +98,9 @@ class Acceptance:
 
     @property
     def verdict(self) -> str:
-        """The first line of every report. It never says more than was measured."""
-        open_ = [
-            f"{self.count(each)} {each}" for each in (Verdict.UNDECIDED, Verdict.NOT_MEASURABLE) if self.count(each)
-        ]
-        rest = f"; {', '.join(open_)}" if open_ else ""
-        if not self.holds:
-            judged = self.count(Verdict.FAILS) + self.count(Verdict.HOLDS)
-            return f"DOES NOT HOLD: {self.count(Verdict.FAILS)} of {judged} figures fail{rest}"
-        return f"HOLDS in what was measured{rest}" if open_ else f"HOLDS: all {self.count(Verdict.HOLDS)} figures"
+        """The first line of every report."""
+        return verdict_text({verdict: self.count(verdict) for verdict in Verdict})
+
 
 
 def accept(

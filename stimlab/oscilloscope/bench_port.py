@@ -1,15 +1,19 @@
 """A simulated stimulator and an oscilloscope on one load, in this process."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from firmware_sim.analog.recorder import Flow, Recorder
 from firmware_sim.factory import DeviceSpec, SimulatedDevice
 from firmware_sim.protocol_sim import Serial
+from firmware_sim.sim_url import options_of
 from stimctl.port import Port, RecordedPort, TrafficSink, VirtualPort
 from stimlab.oscilloscope.front_end import ScopeInput
+from stimlab.oscilloscope.rigol import RigolScpi
+from stimlab.oscilloscope.server import ScopeServer
 
 _OPEN_OHM, _SHORT_OHM = 1e9, 10.0
 LOCKSTEP_US = 10_000  # how far the world runs on while somebody looks for the trigger again and again
@@ -114,3 +118,11 @@ class SharedLoad:
                 port.wait(until_us)
         finally:
             port.close()
+
+
+@contextmanager
+def simulated_bench(url: str) -> Iterator[tuple[SharedLoad, str]]:
+    """A bench of simulated parts for `stimctl bench plan` at a `sim://` URL: it, and its oscilloscope's VISA name."""
+    shared = SharedLoad(1_000, options_of(url).make)
+    with ScopeServer(RigolScpi(shared.scope)) as server:
+        yield shared, server.resource

@@ -22,7 +22,7 @@ from stimctl.prescription import Subject
 from stimctl.session.states import STIMULATING, STOPPING, End
 from stimctl.session.view import SessionReport, StateChanged
 from stimctl.stimulators.base import Identity
-from stimctl.stimulators.discovery import DeviceChoice
+from stimctl.stimulators.discovery import DeviceChoice, handshake, stimulator
 from stimctl.units import US_PER_S
 from stimctl.wire.codec import Channel
 
@@ -30,6 +30,7 @@ TRIGGER_UA = 150  # above the 100 uA of an impedance check, and passed early in 
 BEFORE = 0.1  # of a window, before the trigger
 TAIL_S = 1.5  # after an act, or after the end of a whole stimulation
 LOWEST_HZ = 50_000
+_OF_WIDTH = 15  # samples in a phase at the least, so that its width is decided
 DEPTHS = (120_000, 1_200_000, 12_000_000)  # samples that both makers' oscilloscopes have
 SILENT_US = 2_500_000  # then keepalives come again, and a stop: a watchdog that is none ends nothing
 _FULL_DIVISIONS = 4.2  # of five to each side
@@ -95,6 +96,15 @@ class PointDriver:
     def _read(self, settings: ScopeSettings) -> dict[int, Waveform]:
         self.setup.wait(settings.seconds)  # the window's rest, at most
         return self.scope.read_all(settings, settings.seconds + 5)
+
+
+def who_answers(setup: BenchSetup, url: str, choice: DeviceChoice) -> Identity:
+    """The device at the bench's port. Raises what a handshake does."""
+    port = setup.open(url)
+    try:
+        return handshake(port, stimulator(choice, port, 1 << 15)).identity
+    finally:
+        port.close()
 
 
 @dataclass
@@ -198,6 +208,10 @@ class _Drive:
             self.fault = fault
 
 
+def _is_steady(point: PlanPoint) -> bool:
+    return point.act is Act.NOTHING and point.whole_s is None
+
+
 def settings_for(point: PlanPoint, stimulation_us: int, probe: float) -> ScopeSettings:
     """How a capture of a point is taken: all of it fits the screen, and the window what has to be seen."""
     peak_v = point.peak_v / abs(probe)
@@ -210,7 +224,8 @@ def settings_for(point: PlanPoint, stimulation_us: int, probe: float) -> ScopeSe
         seconds = stimulation_us / US_PER_S
     division_s = _next_step(seconds / (1 - BEFORE) / DIVISIONS)
     window_s = division_s * DIVISIONS
-    points = next((each for each in DEPTHS if each / window_s >= LOWEST_HZ), DEPTHS[-1])
+    least_hz = max(LOWEST_HZ, _OF_WIDTH * US_PER_S / (point.run.width_us or 200)) if _is_steady(point) else LOWEST_HZ
+    points = next((each for each in DEPTHS if each / window_s >= least_hz), DEPTHS[-1])
     first, *others = point.run.channels
     trigger_v = TRIGGER_UA * point.run.ohm / 1e6 / abs(probe)
     return ScopeSettings(first, _next_step(peak_v / _FULL_DIVISIONS), window_s, points, trigger_v, tuple(others))

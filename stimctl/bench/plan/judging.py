@@ -85,7 +85,7 @@ def _part_s(point: PlanPoint, driven: Driven) -> tuple[float, float]:
     end_s = len(wave.volts) / wave.rate_hz
     prescription = point.prescription()
     slope = prescription.program.ramp_slope_ua_per_s
-    trigger_s = first_over_s(wave, settings.trigger_v)
+    trigger_s, _ = trigger_in(wave, settings.trigger_v)
     began_s = (0.0 if trigger_s is None else trigger_s) - TRIGGER_UA / slope
     if point.whole_s is not None:
         return began_s - _SLACK_S, end_s
@@ -167,17 +167,28 @@ def _in_capture_s(driven: Driven) -> tuple[float | None, float]:
     settings, acted_us, between_us = driven.settings, driven.acted_us, driven.trigger_us
     if settings is None or acted_us is None or between_us is None:
         return None, 0.0
-    trigger_s = first_over_s(driven.waves[settings.channel], settings.trigger_v)
+    trigger_s, trigger_u_s = trigger_in(driven.waves[settings.channel], settings.trigger_v)
     if trigger_s is None:
         return None, 0.0
     low_us, high_us = between_us
-    return trigger_s + (acted_us - (low_us + high_us) / 2) / US_PER_S, COVERAGE * (high_us - low_us) / US_PER_S / 12**0.5
+    u_s = float(np.hypot(trigger_u_s, (high_us - low_us) / US_PER_S / 12**0.5))
+    return trigger_s + (acted_us - (low_us + high_us) / 2) / US_PER_S, COVERAGE * u_s
 
 
-def first_over_s(wave: Waveform, level_v: float) -> float | None:
-    """When the level was first passed: nothing is that high before the trigger, as no session ran."""
-    over = np.flatnonzero(wave.volts >= level_v)
-    return float(over[0]) / wave.rate_hz if len(over) else None
+def trigger_in(wave: Waveform, level_v: float) -> tuple[float | None, float]:
+    """When the trigger came, in s from the first sample, and its standard uncertainty.
+
+    An instrument that does not tell where it is has taken one of the pulses that first reach its level, give or take
+    what its comparator and its converter see differently; nothing is that high before, as no session ran.
+    """
+    if wave.start_s < 0:
+        return -wave.start_s, 1 / wave.rate_hz
+    off_v = 3 * wave.step_v + 0.02 * level_v
+    early, late = (np.flatnonzero(wave.volts >= level_v + each) for each in (-off_v, off_v))
+    if not len(late):
+        return None, 0.0
+    first_s, last_s = early[0] / wave.rate_hz, late[0] / wave.rate_hz
+    return float(first_s + last_s) / 2, float(last_s - first_s) / 12**0.5
 
 
 def outcome(rows: tuple[Row, ...]) -> Verdict:

@@ -121,5 +121,5 @@ class PlanHead(Strict):
 
     format: Annotated[int, Field(ge=1, le=1, description="1")]
     title: Text
-    reference: Annotated[bool, Field(description="take captures with the outputs disabled, for net charge")] = True
+    reference: Annotated[bool, Field(description="take captures with the outputs disabled, for net charge")] = False
     scope: ScopePart = Field(default_factory=ScopePart)

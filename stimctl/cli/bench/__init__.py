@@ -4,6 +4,7 @@ import click
 
 from stimctl.cli.bench.accept import accept
 from stimctl.cli.bench.capture import capture
+from stimctl.cli.bench.plan import plan
 from stimctl.cli.bench.run import run
 from stimctl.cli.bench.sweep import sweep
 
@@ -16,5 +17,5 @@ def bench() -> None:
     """
 
 
-for each in (run, sweep, capture, accept):
+for each in (run, sweep, capture, accept, plan):
     bench.add_command(each)
