@@ -102,7 +102,6 @@ class Acceptance:
         return verdict_text({verdict: self.count(verdict) for verdict in Verdict})
 
 
-
 def accept(
     sources: Sequence[Source], expected: Expected, tolerances: Tolerances, tolerances_file: str, digest: str,
     instrument: Instrument, spec: AcceptanceSpec, progress: Progress | None = None,

@@ -18,7 +18,7 @@ from stimctl.bench.readings import ReadingLog, SteadyFigures
 from stimctl.errors import Misuse
 from stimctl.ledger import Ledger
 from stimctl.port import Port, TrafficSink
-from stimctl.prescription import Subject
+from stimctl.prescription import Prescription, Subject
 from stimctl.session.states import STIMULATING, STOPPING, End
 from stimctl.session.view import SessionReport, StateChanged
 from stimctl.stimulators.base import Identity
@@ -30,7 +30,7 @@ TRIGGER_UA = 150  # above the 100 uA of an impedance check, and passed early in 
 BEFORE = 0.1  # of a window, before the trigger
 TAIL_S = 1.5  # after an act, or after the end of a whole stimulation
 LOWEST_HZ = 50_000
-_OF_WIDTH = 15  # samples in a phase at the least, so that its width is decided
+_OF_WIDTH = 10  # samples in a phase at the least, so that its width is decided
 DEPTHS = (120_000, 1_200_000, 12_000_000)  # samples that both makers' oscilloscopes have
 SILENT_US = 2_500_000  # then keepalives come again, and a stop: a watchdog that is none ends nothing
 _FULL_DIVISIONS = 4.2  # of five to each side
@@ -75,7 +75,7 @@ class PointDriver:
         session = Session(
             self.url, prescription, self.ledger, choice=self.choice, opener=drive.open, on_reading=drive.on_reading
         )
-        settings = settings_for(point, prescription.stimulation_us, self.probe) if point.captured else None
+        settings = settings_for(point, prescription, self.probe) if point.captured else None
         with self.on_session(session), session:
             drive.session = session
             if settings is not None:
@@ -212,16 +212,16 @@ def _is_steady(point: PlanPoint) -> bool:
     return point.act is Act.NOTHING and point.whole_s is None
 
 
-def settings_for(point: PlanPoint, stimulation_us: int, probe: float) -> ScopeSettings:
+def settings_for(point: PlanPoint, prescription: Prescription, probe: float) -> ScopeSettings:
     """How a capture of a point is taken: all of it fits the screen, and the window what has to be seen."""
     peak_v = point.peak_v / abs(probe)
+    risen_us = prescription.stimulation_us - prescription.program.ramp_down_us
     if point.whole_s is not None:
         seconds = point.whole_s + TAIL_S
     elif point.act is not Act.NOTHING:
-        rise_us = stimulation_us - point.run.plateau_us
-        seconds = (rise_us + ACT_AFTER_US) / US_PER_S + TAIL_S
+        seconds = (risen_us - point.run.plateau_us + ACT_AFTER_US) / US_PER_S + TAIL_S
     else:
-        seconds = stimulation_us / US_PER_S
+        seconds = risen_us / US_PER_S
     division_s = _next_step(seconds / (1 - BEFORE) / DIVISIONS)
     window_s = division_s * DIVISIONS
     least_hz = max(LOWEST_HZ, _OF_WIDTH * US_PER_S / (point.run.width_us or 200)) if _is_steady(point) else LOWEST_HZ

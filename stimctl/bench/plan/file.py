@@ -57,7 +57,7 @@ def _points(number: int, step: Step) -> tuple[tuple[PlanPoint, ...], list[Proble
     """The step's points; a limit that one of them breaks is this file's mistake."""
     try:
         made = points_of(number, step)
-        for point in made:
+        for point in {point.run: point for point in made}.values():
             point.prescription()
     except Unsafe as unsafe:
         return (), [Problem(f"steps[{number}]", None, f"breaks a limit: {each}") for each in unsafe.problems]

@@ -1,7 +1,7 @@
 """What a point came to, as rows with their limits: from its capture, and beside it from what the device said.
 
-A time that lies between the computer and the oscilloscope is told by the trigger: it came between two questions, so that
-each such time is good to half of that. What was not captured has no figure.
+The trigger joins the computer's time to the oscilloscope's: it came between two questions, and no time between the two
+is better known than that. What was not captured has no figure.
 """
 
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ _ENDS = {
 _OF_TIMER = ("stimulation, from first pulse to last", "rate")
 _SLACK_S = 0.1
 _HIGHEST_CODE = 127
-_READBACK = "the device's own reading, against the capture"
+READBACK = "the device's own reading, against the capture"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ def _readbacks(point: PlanPoint, driven: Driven, found: Acceptance, bounds: Boun
         flowed = channel.judge.level(pulses["level"], pulses["width_s"])
         off = accuracy + permille * steady.measured_ua / 1_000
         off += bounds.tolerances.amplitude.around_ua(steady.measured_ua)
-        yield around(_READBACK, channel.name, flowed, float(steady.measured_ua), off, f"it read {steady.measured_ua} uA")
+        yield around(READBACK, channel.name, flowed, float(steady.measured_ua), off, f"it read {steady.measured_ua} uA")
 
 
 def _times(point: PlanPoint, driven: Driven, found: Acceptance, bounds: Bounds) -> Iterator[Row]:

@@ -26,7 +26,7 @@ class Act(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PlanPoint:
-    """One session on a load, and what is done in it. `after_s` is how long the load of the act stays, and then rests."""
+    """One session on a load, and what is done in it. The load of an act stays `stays_s`; then comes a rest."""
 
     key: str
     title: str

@@ -21,7 +21,7 @@ def plan_document(plan: BenchPlan, results: PlanResults, made_utc: str, tool: st
     return {
         "stimctl_bench_plan": FORMAT,
         "title": plan.head.title,
-        "verdict": f"NOT FINISHED, {len(open_)} of {len(plan.points)} points are open; by now: {text}" if open_ else text,
+        "verdict": f"NOT FINISHED, {len(open_)} of {len(plan.points)} points are open; {text}" if open_ else text,
         "holds": not counts[str(Verdict.FAILS)] and bool(points),
         "whole": not open_ and not counts[str(Verdict.UNDECIDED)] and not counts[str(Verdict.NOT_MEASURABLE)],
         "open": open_,

@@ -8,7 +8,7 @@ import json
 import os
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 from stimctl.errors import InputInvalid, Misuse, Problem, WrongDevice
 from stimctl.lock_file import ProcessLock, sync_folder
@@ -16,7 +16,7 @@ from stimctl.lock_file import ProcessLock, sync_folder
 FORMAT = "stimctl bench plan results 1"
 _FILE, _LOCK, _CAPTURES = "results.jsonl", "results.lock", "captures"
 _SAME = {
-    "plan_sha256": "the plan's file has changed since it was begun: name a new folder with -o, or take the changes back",
+    "plan_sha256": "the plan's file has changed since it was begun: take the change back, or name a new folder with -o",
     "tolerances_sha256": "the tolerances have changed since it was begun: name a new folder with -o",
     "instrument": "the oscilloscope was declared otherwise when it was begun: name a new folder with -o",
     "simulated": "it was begun with simulated and real parts the other way round: name a new folder with -o",
@@ -34,6 +34,7 @@ class PlanResults:
         self.folder = folder
         self.head = head
         self.done: dict[str, dict[str, Any]] = {}
+        self._file: BinaryIO
 
     def __enter__(self) -> Self:
         try:

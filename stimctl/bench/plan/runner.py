@@ -123,7 +123,10 @@ class PlanRunner:
         if path is None:
             return None
         with path.open("rb") as stream:
-            return {"file": str(path.relative_to(self.results.folder)), "sha256": file_digest(stream, "sha256").hexdigest()}
+            return {
+                "file": str(path.relative_to(self.results.folder)),
+                "sha256": file_digest(stream, "sha256").hexdigest(),
+            }
 
 
 def _saved(path: Path, waves: Any) -> None:

@@ -17,9 +17,11 @@ RELAY_S = 10.0  # longer than any relay takes [choice]
 
 
 class BenchSetup(Protocol):
-    """A stimulator, a load that can be changed, and an oscilloscope across it. `simulated` stands in every report."""
+    """A stimulator, a load that can be changed, and an oscilloscope across it."""
 
-    simulated: bool
+    @property
+    def simulated(self) -> bool:
+        """Whether no current flows into anything real."""
 
     def open(self, url: str, *, traffic: TrafficSink | None = None) -> Port:
         """The stimulator's port, as `open_port` gives it."""
@@ -65,7 +67,9 @@ class RelayCommand:
         except OSError as fault:
             raise Misuse(f"--relay: {shown!r} cannot be run: {fault.strerror or fault}") from None
         except subprocess.TimeoutExpired:
-            raise Misuse(f"--relay: {shown!r} was not done after {RELAY_S:g} s: which load is on, nobody knows") from None
+            raise Misuse(
+                f"--relay: {shown!r} was not done after {RELAY_S:g} s: which load is on, nobody knows"
+            ) from None
         if done.returncode:
             words = (done.stderr or done.stdout).strip().splitlines()
             why = words[-1] if words else "it said nothing"

@@ -2,8 +2,8 @@
 
 import shlex
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,7 +36,9 @@ _BENCHES = "stimctl.simulated_benches"
 @click.argument("file", type=_FILE, required=False)
 @click.option("--example", is_flag=True, help="Print a plan to begin from, and do nothing else.")
 @click.option("--check", "check_only", is_flag=True, help="Read the plan, list its points, and drive nothing.")
-@click.option("--scope", "resource", metavar="VISA", help="As in TCPIP::192.168.1.20::INSTR. A simulator brings its own.")
+@click.option(
+    "--scope", "resource", metavar="VISA", help="As in TCPIP::192.168.1.20::INSTR. A simulator brings its own."
+)
 @click.option(
     "-o", "--output", "folder", type=click.Path(file_okay=False, path_type=Path),
     help="Folder of the results; a plan that was broken off goes on from there. [default: the plan's name]",
@@ -77,13 +79,11 @@ def plan(
     if url is None:
         raise missing_port(ctx)
     with ExitStack() as stack:
-        setup, resource = _bench(stack, loaded, url, resource, relay)
+        setup, resource = _bench(stack, url, resource, relay)
         sys.exit(_run(loaded, setup, resource, folder or file.with_suffix(""), tolerances_file, url, choice, as_json))
 
 
-def _bench(
-    stack: ExitStack, loaded: "BenchPlan", url: str, resource: str | None, relay: str | None
-) -> "tuple[BenchSetup, str]":
+def _bench(stack: ExitStack, url: str, resource: str | None, relay: str | None) -> "tuple[BenchSetup, str]":
     from stimctl.bench.plan.setup import RealBench, RelayCommand
     from stimctl.cli.streams import at_terminal
 
@@ -101,18 +101,22 @@ def _bench(
     return RealBench(_ask_for_load), resource
 
 
-def _simulated() -> Any:
+def _simulated() -> Callable[[str], AbstractContextManager[Any]]:
     from importlib.metadata import entry_points
 
     for entry in entry_points(group=_BENCHES, name="sim"):
-        return entry.load()
+        found: Callable[[str], AbstractContextManager[Any]] = entry.load()
+        return found
     raise Misuse("no simulated bench is installed: reinstall stimctl, which brings one")
 
 
 def _ask_for_load(load: str) -> None:
     from stimctl.bench.plan.setup import load_text
 
-    click.echo(f"\nConnect {load_text(load)}, and nobody and nothing else. Enter when it is done, Ctrl-C to break off.", err=True)
+    click.echo(
+        f"\nConnect {load_text(load)}, and nobody and nothing else. Enter when it is done, Ctrl-C to break off.",
+        err=True,
+    )
     click.get_text_stream("stdin").readline()
 
 

@@ -27,12 +27,15 @@ BOUNDS = Bounds(TOLERANCES, "tolerances.toml", SHA256, Instrument(0.01, 0.01, 1e
 def driver_at(folder: Path, make: Callable[..., Any] | None = None, setup: Any = None) -> Iterator[PointDriver]:
     """A driver of points; its log is in `folder`. `setup` wraps the bench, where it is to misbehave."""
     shared = SharedLoad(1_000, make)
-    with ScopeServer(RigolScpi(shared.scope)) as server, Oscilloscope(server.resource) as scope:
-        with Ledger(folder / "log.sqlite") as ledger:
-            bench = shared if setup is None else setup(shared)
-            yield PointDriver(
-                "sim://", NATIVE, Subject.SIMULATOR, bench, scope, ledger, 1.0, lambda _session: nullcontext()
-            )
+    bench = shared if setup is None else setup(shared)
+    with (
+        ScopeServer(RigolScpi(shared.scope)) as server,
+        Oscilloscope(server.resource) as scope,
+        Ledger(folder / "log.sqlite") as ledger,
+    ):
+        yield PointDriver(
+            "sim://", NATIVE, Subject.SIMULATOR, bench, scope, ledger, 1.0, lambda _session: nullcontext()
+        )
 
 
 def rows_of(point: PlanPoint, driven: Driven, folder: Path) -> dict[str, Row]:

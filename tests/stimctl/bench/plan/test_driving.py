@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 pytest.importorskip("pyvisa_py", reason="PyVISA-py is not installed")
+from stimctl.bench.plan.judging import READBACK
 from stimctl.bench.plan.points import PlanPoint, points_of
 from stimctl.bench.plan.steps import AmplitudeStep, EnduranceStep, PairStep, Step, StopStep, WatchdogStep
 from stimctl.errors import LineLost, Misuse
@@ -22,7 +23,7 @@ STOP: Step = StopStep(kind="stop", times=1, amplitude_ma=0.5)
 WATCHDOG: Step = WatchdogStep(kind="watchdog", amplitude_ma=0.5)
 _STEPS = {
     "integrator": (AMPLITUDE, "second phase, amplitude"),
-    "readback": (AmplitudeStep(kind="amplitude", amplitudes_ma=(1.0,)), "the device's own reading, against the capture"),
+    "readback": (AmplitudeStep(kind="amplitude", amplitudes_ma=(1.0,)), READBACK),
     "fake zero": (STOP, "current from 0.1 s after the stop on"),
     "simultaneous channels": (
         PairStep(kind="pair", amplitude_ma=0.5), "pulses that flow on both channels at once"
