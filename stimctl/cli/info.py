@@ -1,5 +1,6 @@
 """`stimctl info`: identifies the device at a port. It loads, arms and starts nothing."""
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +12,7 @@ from stimctl.stimulators.capabilities import lacking
 from stimctl.wire.codes import Capability, simulator_or_hardware
 
 if TYPE_CHECKING:
+    from stimctl.calibration import CalibrationRecord
     from stimctl.stimulators.base import DeviceIdentified, Identity
     from stimctl.stimulators.discovery import DeviceChoice
 
@@ -32,13 +34,17 @@ def info(url: str, choice: "DeviceChoice", as_json: bool) -> None:
       stimctl info --port sim://
       stimctl info --port /dev/ttyACM0 --device stimjim
     """
+    from stimctl.calibration import newest_record
+    from stimctl.ledger.place import data_folder
     from stimctl.stimulators.discovery import identify
 
     found = identify(url, choice)
+    record = newest_record(data_folder(), found.identity.model, found.identity.serial)
     if as_json:
-        echo_json(_document(url, found))
+        kept = None if record is None else record.model_dump(mode="json")
+        echo_json({**_document(url, found), "calibration": kept})
         return
-    click.echo(pairs(_rows(url, found)))
+    click.echo(pairs(_rows(url, found, record)))
 
 
 def _answered(url: str, after_us: int) -> str:
@@ -66,7 +72,7 @@ def capability_names(identity: "Identity") -> list[str]:
     return [(flag.name or "").lower().replace("_", " ") for flag in identity.capabilities]
 
 
-def _rows(url: str, found: "DeviceIdentified") -> list[tuple[str, object]]:
+def _rows(url: str, found: "DeviceIdentified", record: "CalibrationRecord | None") -> list[tuple[str, object]]:
     who = found.identity
     waiting = f"session {found.waiting}: fetched by the next `stimctl run`" if found.waiting else "none"
     digest = f" (SHA-256 {who.firmware_sha256})" if who.firmware_sha256 else ""
@@ -78,6 +84,7 @@ def _rows(url: str, found: "DeviceIdentified") -> list[tuple[str, object]]:
         ("firmware", f"{who.firmware}{digest}"),
         ("boot", who.boot_id),
         ("calibrated on", who.calibrated_on or "never, as far as it says"),
+        ("bench calibration", record.text(datetime.now(UTC).date()) if record else "none on this computer"),
         ("channels", who.channels),
         ("amplitude", f"up to {who.max_amplitude_ua / 1000:.2f} mA in steps of {who.dac_step_na / 1000:g} uA"),
         ("measures current", _accuracy(who)),

@@ -3,6 +3,7 @@
 import click
 
 from stimctl.cli.bench.accept import accept
+from stimctl.cli.bench.calibrate import calibrate
 from stimctl.cli.bench.capture import capture
 from stimctl.cli.bench.plan import plan
 from stimctl.cli.bench.run import run
@@ -17,5 +18,5 @@ def bench() -> None:
     """
 
 
-for each in (run, sweep, capture, accept, plan):
+for each in (run, sweep, capture, accept, plan, calibrate):
     bench.add_command(each)
