@@ -114,7 +114,8 @@ def _show(data: "CalibrationData", record: "CalibrationRecord", path: Path) -> N
 
     rows = [
         (str(each.channel), f"{each.gain:.5f} ± {each.gain_off:.5f}",
-         f"{each.offset_ua:.2f} ± {each.offset_off_ua:.2f}", f"{each.residual_ua:.2f}", f"{each.band_ua:.2f}", f"{each.from_ua:g} to {each.to_ua:g}", str(each.points))
+         f"{each.offset_ua:.2f} ± {each.offset_off_ua:.2f}", f"{each.residual_ua:.2f}", f"{each.band_ua:.2f}",
+         f"{each.from_ua:g} to {each.to_ua:g}", str(each.points))
         for each in record.channels
     ]  # fmt: skip
     click.echo(
