@@ -8,6 +8,7 @@ from stimctl.cli.bench.capture import capture
 from stimctl.cli.bench.plan import plan
 from stimctl.cli.bench.run import run
 from stimctl.cli.bench.sweep import sweep
+from stimctl.cli.bench.watch import watch
 
 
 @click.group()
@@ -18,5 +19,5 @@ def bench() -> None:
     """
 
 
-for each in (run, sweep, capture, accept, plan, calibrate):
+for each in (run, sweep, capture, accept, plan, calibrate, watch):
     bench.add_command(each)
