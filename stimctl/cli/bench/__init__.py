@@ -9,6 +9,7 @@ from stimctl.cli.bench.plan import plan
 from stimctl.cli.bench.run import run
 from stimctl.cli.bench.sweep import sweep
 from stimctl.cli.bench.watch import watch
+from stimctl.cli.bench.wiring import wiring
 
 
 @click.group()
@@ -19,5 +20,5 @@ def bench() -> None:
     """
 
 
-for each in (run, sweep, capture, accept, plan, calibrate, watch):
+for each in (run, sweep, capture, accept, plan, calibrate, watch, wiring):
     bench.add_command(each)
