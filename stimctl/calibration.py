@@ -21,11 +21,11 @@ Words = Annotated[str, AfterValidator(Label)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
-class _Frozen(BaseModel):
+class _CalibrationModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class CalibrationPoint(_Frozen):
+class CalibrationPoint(_CalibrationModel):
     """One amplitude, as it was commanded and as it was measured. `uncertainty_ua` is expanded, k = 2; None: unknown."""
 
     channel: Annotated[int, Field(ge=1, le=4)]
@@ -35,7 +35,7 @@ class CalibrationPoint(_Frozen):
     uncertainty_ua: Annotated[Finite, Field(ge=0)] | None = None
 
 
-class ChannelCalibration(_Frozen):
+class ChannelCalibration(_CalibrationModel):
     """Measured = gain x commanded + offset, by least squares; the limits are of 95 % confidence."""
 
     channel: int
@@ -58,7 +58,7 @@ class ChannelCalibration(_Frozen):
         )
 
 
-class CalibrationRecord(_Frozen):
+class CalibrationRecord(_CalibrationModel):
     """One calibration of one device. Dates, names and numbers are what a person said of it."""
 
     format: Literal[1] = 1

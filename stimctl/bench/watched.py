@@ -29,7 +29,7 @@ class WatchedSample(NamedTuple):
     ohm: int | None
 
 
-class PulseShape(NamedTuple):
+class DrawnPulse(NamedTuple):
     """A band's pulse as it should be: its name, and its corners in us and parts of the amplitude."""
 
     name: str
@@ -60,7 +60,7 @@ class WatchedSession:
         return len(self.samples) - before
 
     @property
-    def pulses(self) -> tuple[PulseShape, ...]:
+    def pulses(self) -> tuple[DrawnPulse, ...]:
         """Of each band, by its prescription."""
         return tuple(map(_pulse, self.opened["prescription"]["program"]["segments"]))
 
@@ -93,14 +93,14 @@ def _samples(t_s: float, channels: Mapping[str, Mapping[str, Any]]) -> Iterator[
         )  # fmt: skip
 
 
-def _pulse(segment: Mapping[str, int]) -> PulseShape:
+def _pulse(segment: Mapping[str, int]) -> DrawnPulse:
     """The corners from its onset to a tenth of its length after its end; areas of both phases are equal."""
     width, gap, second = segment["width_us"], segment["interphase_gap_us"], segment["second_width_us"]
     low, back, end = -width / second, width + gap, width + gap + second
     tail = end + end // 10
     corners = ((0, 0), (0, 1), (width, 1), (width, 0), (back, 0), (back, low), (end, low), (end, 0), (tail, 0))
     name = f"{hz_text(segment['period_us'])}: {width} us, {gap} us of none, {second} us"
-    return PulseShape(name, tuple((float(x), float(y)) for x, y in corners))
+    return DrawnPulse(name, tuple((float(x), float(y)) for x, y in corners))
 
 
 def watch_page(session: WatchedSession, made_utc: str, tool: str) -> str:

@@ -19,11 +19,11 @@ FOLDER = "wiring"
 Answer = Literal["as expected", "not as expected", "left out"]
 
 
-class _Frozen(BaseModel):
+class _WiringModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class WiringDrive(_Frozen):
+class WiringDrive(_WiringModel):
     """What the command runs for a step, on channel 1."""
 
     mode: Mode
@@ -31,7 +31,7 @@ class WiringDrive(_Frozen):
     seconds: int
 
 
-class WiringStep(_Frozen):
+class WiringStep(_WiringModel):
     """One step: what is done, where the oscilloscope looks, and what it has to show. `only`: kinds of device."""
 
     number: int
@@ -42,7 +42,7 @@ class WiringStep(_Frozen):
     only: tuple[str, ...] = ()
 
 
-class WiringTable(_Frozen):
+class WiringTable(_WiringModel):
     """All of it, over one load."""
 
     ohm: int

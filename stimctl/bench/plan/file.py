@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from stimctl.bench.plan.points import PlanPoint, points_of
-from stimctl.bench.plan.steps import KINDS, PlanHead, Step
+from stimctl.bench.plan.steps import KINDS, PlanHead, PlanStep
 from stimctl.errors import Misuse, Problem, Unsafe
 from stimctl.profile.toml_text import check, read_file
 
@@ -45,7 +45,7 @@ def load_plan(path: Path) -> BenchPlan:
     return BenchPlan(path, text.sha256, head, tuple(points))
 
 
-def _step(table: Any) -> tuple[list[Problem], Step | None]:
+def _step(table: Any) -> tuple[list[Problem], PlanStep | None]:
     kind = table.get("kind") if isinstance(table, dict) else None
     model = KINDS.get(kind) if isinstance(kind, str) else None
     if model is None:
@@ -53,7 +53,7 @@ def _step(table: Any) -> tuple[list[Problem], Step | None]:
     return check(model, table)
 
 
-def _points(number: int, step: Step) -> tuple[tuple[PlanPoint, ...], list[Problem]]:
+def _points(number: int, step: PlanStep) -> tuple[tuple[PlanPoint, ...], list[Problem]]:
     """The step's points; a limit that one of them breaks is this file's mistake."""
     try:
         made = points_of(number, step)

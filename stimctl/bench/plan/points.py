@@ -52,14 +52,14 @@ class PlanPoint:
         return prescription_for(self.run, subject)
 
 
-def points_of(number: int, step: steps.Step) -> tuple[PlanPoint, ...]:
+def points_of(number: int, step: steps.PlanStep) -> tuple[PlanPoint, ...]:
     """The points of a step. Raises `Misuse` and `Unsafe`."""
     prefix = f"{number + 1:02d}-{step.kind}"
     made = _MAKERS[type(step)](step)
     return tuple(replace(point, key=f"{prefix}-{index:02d}") for index, point in enumerate(made, start=1))
 
 
-def _run(step: steps.Step) -> LoadRun:
+def _run(step: steps.PlanStep) -> LoadRun:
     return LoadRun(
         ohm=step.ohm, amplitude_ua=ua_from_ma(str(step.amplitude_ma)), channels=(step.channel,),
         period_us=nearest_period_us(f"{step.rate_hz:f}"), width_us=step.width_us,
@@ -67,7 +67,7 @@ def _run(step: steps.Step) -> LoadRun:
     )  # fmt: skip
 
 
-def _point(step: steps.Step, run: LoadRun, **more: object) -> PlanPoint:
+def _point(step: steps.PlanStep, run: LoadRun, **more: object) -> PlanPoint:
     channels = "channels" if len(run.channels) > 1 else "channel"
     pulses = f"{ma_text(run.amplitude_ua)}, {hz_text(run.period_us or 0)}, {run.width_us} us"
     title = f"{step.kind}: {pulses} over {run.ohm} ohm, {channels} {' and '.join(map(str, run.channels))}"
@@ -126,7 +126,7 @@ def _stop(step: steps.StopStep) -> Iterator[PlanPoint]:
         yield _point(step, replace(_run(step), plateau_us=_LASTS_US), act=Act.STOP)
 
 
-_MAKERS: dict[type[steps.Step], Callable[..., Iterator[PlanPoint]]] = {
+_MAKERS: dict[type[steps.PlanStep], Callable[..., Iterator[PlanPoint]]] = {
     steps.AmplitudeStep: _amplitudes, steps.WidthStep: _widths, steps.RateStep: _rates, steps.LoadStep: _loads,
     steps.PairStep: _pair, steps.EnduranceStep: _endurance, steps.TimerStep: _timer, steps.WatchdogStep: _watchdog,
     steps.StopStep: _stop,

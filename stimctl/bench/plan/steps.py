@@ -23,7 +23,7 @@ Seconds = Annotated[float, Field(gt=0, le=600, description="s")]
 ChannelNumber = Annotated[int, Field(ge=1, le=4, description="1 to 4; on the oscilloscope's input of that number")]
 
 
-class Step(Strict):
+class PlanStep(Strict):
     """What every step has: the pulse and the load that are not stepped through."""
 
     kind: str
@@ -35,37 +35,37 @@ class Step(Strict):
     seconds: Annotated[float, Field(ge=0.5, le=60, description="at full amplitude")] = 2.0
 
 
-class AmplitudeStep(Step):
+class AmplitudeStep(PlanStep):
     """Several amplitudes."""
 
     amplitudes_ma: Annotated[tuple[Amplitude, ...], Field(min_length=1, max_length=MOST)]
 
 
-class WidthStep(Step):
+class WidthStep(PlanStep):
     """Several widths."""
 
     widths_us: Annotated[tuple[Width, ...], Field(min_length=1, max_length=MOST)]
 
 
-class RateStep(Step):
+class RateStep(PlanStep):
     """Several rates."""
 
     rates_hz: Annotated[tuple[Rate, ...], Field(min_length=1, max_length=MOST)]
 
 
-class LoadStep(Step):
+class LoadStep(PlanStep):
     """Several loads."""
 
     ohms: Annotated[tuple[Ohm, ...], Field(min_length=1, max_length=MOST)]
 
 
-class PairStep(Step):
+class PairStep(PlanStep):
     """Two channels at once, on two inputs: with differential probes."""
 
     second_channel: ChannelNumber = 2
 
 
-class EnduranceStep(Step):
+class EnduranceStep(PlanStep):
     """A short, an open circuit and a rest under the step's amplitude, again and again; then still in tolerance.
 
     5 s, 15 s, 60 s, ten times: the cycle of a Chinese standard on a related device.
@@ -78,23 +78,23 @@ class EnduranceStep(Step):
     cycles: Annotated[int, Field(ge=1, le=100)] = 10
 
 
-class TimerStep(Step):
+class TimerStep(PlanStep):
     """How long stimulation lasts, against what was ordered."""
 
     seconds: Annotated[float, Field(ge=10, le=200, description="of the whole stimulation, ramps included")] = 60.0
 
 
-class WatchdogStep(Step):
+class WatchdogStep(PlanStep):
     """The host falls silent."""
 
 
-class StopStep(Step):
+class StopStep(PlanStep):
     """A stop in the middle, so many times."""
 
     times: Annotated[int, Field(ge=1, le=MOST)] = 3
 
 
-KINDS: dict[str, type[Step]] = {
+KINDS: dict[str, type[PlanStep]] = {
     "amplitude": AmplitudeStep,
     "width": WidthStep,
     "rate": RateStep,

@@ -86,7 +86,7 @@ def _who(url: str | None, choice: "DeviceChoice") -> dict[str, Any]:
 
 
 def _record(
-    data: "CalibrationData", found: "tuple[ChannelCalibration, ...]", device: Any, **said: Any
+    data: "CalibrationData", found: "tuple[ChannelCalibration, ...]", device: Any, **given: Any
 ) -> "CalibrationRecord":
     from hashlib import file_digest
 
@@ -101,7 +101,7 @@ def _record(
             model=device["model"], serial=device["serial"], firmware=device["firmware"],
             simulated=data.simulated or bool(device["simulator"]), source=str(data.source), source_sha256=digest,
             made_utc=datetime.now(UTC).isoformat(timespec="milliseconds"), software=f"stimctl {__version__}",
-            channels=found, points=data.points, **said,
+            channels=found, points=data.points, **given,
         )  # fmt: skip
     except ValidationError as wrong:
         problems = [f"{'.'.join(map(str, each['loc']))} {each['msg'].removeprefix('Value error, ')}".strip()

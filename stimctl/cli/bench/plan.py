@@ -73,6 +73,9 @@ def plan(
     if file is None:
         raise click.UsageError("Missing argument 'FILE': the plan; --example prints one to begin from.", ctx)
     loaded = load_plan(file)
+    if check_only and as_json:
+        echo_json({"points": [{"key": point.key, "title": point.title} for point in loaded.points]})
+        return
     if check_only:
         click.echo(table(("POINT", "WHAT"), [(point.key, point.title) for point in loaded.points]))
         return
@@ -104,9 +107,10 @@ def _bench(stack: ExitStack, url: str, resource: str | None, relay: str | None) 
 def _simulated() -> Callable[[str], AbstractContextManager[Any]]:
     from importlib.metadata import entry_points
 
-    for entry in entry_points(group=_BENCHES, name="sim"):
-        found: Callable[[str], AbstractContextManager[Any]] = entry.load()
-        return found
+    for entry in entry_points(group=_BENCHES):
+        if entry.name == "sim":
+            found: Callable[[str], AbstractContextManager[Any]] = entry.load()
+            return found
     raise Misuse("no simulated bench is installed: reinstall stimctl, which brings one")
 
 

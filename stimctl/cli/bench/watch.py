@@ -73,8 +73,8 @@ def _drawn(corners: tuple[tuple[float, float], ...], columns: int = 60) -> str:
     for column in range(columns):
         at = (column + 0.5) * last / columns
         levels.append(next((y for x, y in reversed(corners) if x <= at), 0.0))
-    rows = (("#", lambda y: y > 0), ("-", lambda y: y == 0), ("#", lambda y: y < 0))
-    return "\n".join("  " + "".join(mark if test(y) else " " for y in levels).rstrip() for mark, test in rows)
+    rows = [[("#" if sign else "-") if (y > 0) - (y < 0) == sign else " " for y in levels] for sign in (1, 0, -1)]
+    return "\n".join("  " + "".join(row).rstrip() for row in rows)
 
 
 def _line(sample: "WatchedSample") -> str:

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from stimctl import errors
+from stimctl.bench.plan.file import EXAMPLE
 from stimctl.cli import codes, main, plugins
 from stimctl.cli.errors import exit_code
 from stimctl.profile import packaged_folder
@@ -67,6 +68,8 @@ WITHOUT_JSON = {
     "scenario check": "says good or what is wrong, file by file",
     "log export": "has formats, JSON among them",
     "bench capture": "writes a file of samples",
+    "bench watch": "tells as it goes; `log show --json` has the session",
+    "bench wiring": "asks a person, and keeps the answers in a file",
     **dict.fromkeys(("log note", "log adverse", "log sign"), "adds an entry, and says its number"),
     **dict.fromkeys(("log backup", "log restore", "log recover", "log keygen"), "writes files, and says which"),
     "sim": "serves a line",
@@ -97,6 +100,9 @@ SAYING_JSON = [
     "bench run --port sim:// --ohm 1000 --seconds 20",
     "bench sweep width --port sim:// --ohm 1000 --at 100us --at 0.2ms --seconds 1",
     "bench accept --capture CAPTURE --load 500 --profile bench-100hz",
+    f"bench plan {EXAMPLE} --check",
+    "bench calibrate --csv TYPED --port sim:// --date 2026-03-31 --due 2027-03-31 --operator A --instrument B "
+    "--certificate C",
     f"prescription show {EXAMPLES / 'bench-2hz.toml'}",
     "stop",
     "log list",
@@ -109,6 +115,13 @@ SAYING_JSON = [
     f"replay {Path(__file__).parents[2] / 'recordings' / 'native-sim.traffic'}",
     f"traffic show {Path(__file__).parents[2] / 'recordings' / 'native-sim.traffic'}",
 ]
+
+
+def typed_file(folder: Path) -> str:
+    """Three amplitudes, as a person measured them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "typed.csv").write_text("channel,asked_ma,measured_ma\n1,0.5,0.5\n1,1,1.01\n1,2,2.01\n")
+    return str(folder / "typed.csv")
 
 
 def pulses_file(folder: Path) -> str:
@@ -126,9 +139,13 @@ def test_one_document_alone_is_on_standard_output(words: str, home: Path) -> Non
     if words.startswith("log"):
         session = f"run bench-2hz --port sim:// --prescription {EXAMPLES / 'bench-2hz.toml'}"
         assert CliRunner().invoke(main, session.split()).exit_code == 0
-    result = CliRunner().invoke(main, [*words.replace("CAPTURE", pulses_file(home)).split(), "--json"])
+    result = CliRunner().invoke(main, [*_with_files(words, home).split(), "--json"])
     assert result.stdout.isascii()
     json.loads(result.stdout)
+
+
+def _with_files(words: str, home: Path) -> str:
+    return words.replace("CAPTURE", pulses_file(home)).replace("TYPED", typed_file(home))
 
 
 def test_every_command_that_has_json_was_tried() -> None:

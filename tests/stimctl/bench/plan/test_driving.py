@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("pyvisa_py", reason="PyVISA-py is not installed")
 from stimctl.bench.plan.judging import READBACK
 from stimctl.bench.plan.points import PlanPoint, points_of
-from stimctl.bench.plan.steps import AmplitudeStep, EnduranceStep, PairStep, Step, StopStep, WatchdogStep
+from stimctl.bench.plan.steps import AmplitudeStep, EnduranceStep, PairStep, PlanStep, StopStep, WatchdogStep
 from stimctl.errors import LineLost, Misuse
 from stimctl.port import Port
 from stimctl.session.states import End
@@ -18,9 +18,9 @@ from tests.stimlab.conformance.dangerous.device import of_parts
 from tests.stimlab.conformance.mutants.late_ends import SlowWatchdog
 
 pytestmark = pytest.mark.realtime
-AMPLITUDE: Step = AmplitudeStep(kind="amplitude", amplitudes_ma=(0.5,))
-STOP: Step = StopStep(kind="stop", times=1, amplitude_ma=0.5)
-WATCHDOG: Step = WatchdogStep(kind="watchdog", amplitude_ma=0.5)
+AMPLITUDE: PlanStep = AmplitudeStep(kind="amplitude", amplitudes_ma=(0.5,))
+STOP: PlanStep = StopStep(kind="stop", times=1, amplitude_ma=0.5)
+WATCHDOG: PlanStep = WatchdogStep(kind="watchdog", amplitude_ma=0.5)
 _STEPS = {
     "integrator": (AMPLITUDE, "second phase, amplitude"),
     "readback": (AmplitudeStep(kind="amplitude", amplitudes_ma=(1.0,)), READBACK),
@@ -31,7 +31,7 @@ _STEPS = {
 }  # fmt: skip
 
 
-def only(step: Step) -> PlanPoint:
+def only(step: PlanStep) -> PlanPoint:
     (point,) = points_of(0, step)
     return point
 
