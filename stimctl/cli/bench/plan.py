@@ -121,7 +121,8 @@ def _ask_for_load(load: str) -> None:
         f"\nConnect {load_text(load)}, and nobody and nothing else. Enter when it is done, Ctrl-C to break off.",
         err=True,
     )
-    click.get_text_stream("stdin").readline()
+    if not sys.stdin.readline():
+        raise click.Abort  # nobody is there any more
 
 
 def _run(
