@@ -15,7 +15,7 @@ from stimctl.bench.plan.points import ACT_AFTER_US, Act, PlanPoint
 from stimctl.bench.plan.setup import OPEN, SHORT, BenchSetup
 from stimctl.bench.plan.silence import SilencedPort
 from stimctl.bench.readings import ReadingLog, SteadyFigures
-from stimctl.errors import Misuse
+from stimctl.errors import Misuse, TimedOut
 from stimctl.ledger import Ledger
 from stimctl.port import Port, TrafficSink
 from stimctl.prescription import Prescription, Subject
@@ -28,6 +28,7 @@ from stimctl.wire.codec import Channel
 
 TRIGGER_UA = 150  # above the 100 uA of an impedance check, and passed early in a rise
 BEFORE = 0.1  # of a window, before the trigger
+PATIENCE_S = 2.0
 TAIL_S = 1.5  # after an act, or after the end of a whole stimulation
 LOWEST_HZ = 50_000
 _OF_WIDTH = 10  # samples in a phase at the least, so that its width is decided
@@ -94,8 +95,12 @@ class PointDriver:
         return self._read(settings)
 
     def _read(self, settings: ScopeSettings) -> dict[int, Waveform]:
-        self.setup.wait(settings.seconds)  # the window's rest, at most
-        return self.scope.read_all(settings, settings.seconds + 5)
+        if not self.scope.triggered():
+            where = f"across the load, on input {settings.channel}"
+            raise TimedOut(f"the oscilloscope saw nothing of {settings.trigger_v:g} V or more: is its probe {where}?")
+        if self.setup.simulated:
+            self.setup.wait(settings.seconds)  # whose time passes only while somebody waits for it
+        return self.scope.read_all(settings, settings.seconds + PATIENCE_S)
 
 
 def who_answers(setup: BenchSetup, url: str, choice: DeviceChoice) -> Identity:

@@ -24,12 +24,14 @@ BOUNDS = Bounds(TOLERANCES, "tolerances.toml", SHA256, Instrument(0.01, 0.01, 1e
 
 
 @contextmanager
-def driver_at(folder: Path, make: Callable[..., Any] | None = None, setup: Any = None) -> Iterator[PointDriver]:
+def driver_at(
+    folder: Path, make: Callable[..., Any] | None = None, setup: Any = None, maker: Any = RigolScpi
+) -> Iterator[PointDriver]:
     """A driver of points; its log is in `folder`. `setup` wraps the bench, where it is to misbehave."""
     shared = SharedLoad(1_000, make)
     bench = shared if setup is None else setup(shared)
     with (
-        ScopeServer(RigolScpi(shared.scope)) as server,
+        ScopeServer(maker(shared.scope)) as server,
         Oscilloscope(server.resource) as scope,
         Ledger(folder / "log.sqlite") as ledger,
     ):

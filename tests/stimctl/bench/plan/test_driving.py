@@ -9,9 +9,10 @@ pytest.importorskip("pyvisa_py", reason="PyVISA-py is not installed")
 from stimctl.bench.plan.judging import READBACK
 from stimctl.bench.plan.points import PlanPoint, points_of
 from stimctl.bench.plan.steps import AmplitudeStep, EnduranceStep, PairStep, PlanStep, StopStep, WatchdogStep
-from stimctl.errors import LineLost, Misuse
+from stimctl.errors import LineLost, Misuse, TimedOut
 from stimctl.port import Port
 from stimctl.session.states import End
+from stimlab.oscilloscope.siglent import SiglentScpi
 from tests.stimctl.bench.lying import LYING
 from tests.stimctl.bench.plan.simulated import driver_at, rows_of
 from tests.stimlab.conformance.dangerous.device import of_parts
@@ -60,6 +61,51 @@ def test_a_stop_and_a_watchdog_are_timed_by_the_capture(tmp_path: Path) -> None:
             assert figure.verdict == "holds"
             assert low_s - figure.figure.uncertainty < figure.figure.value < high_s + figure.figure.uncertainty
             (tmp_path / f"{point.key}.npz").unlink()
+
+
+def test_where_the_trigger_is_not_told_its_pulse_is_found(tmp_path: Path) -> None:
+    """A Siglent's samples do not say where the trigger is: the uncertainty has the pulses that it may have been."""
+    point = only(STOP)
+    with driver_at(tmp_path, maker=SiglentScpi) as driver:
+        driven = driver.drive(point)
+    figure = rows_of(point, driven, tmp_path)["from the stop to the last pulse's end"].figure
+    assert -0.011 - figure.uncertainty < figure.value < 0.02 + figure.uncertainty
+    assert 0.005 < figure.uncertainty < 0.2
+
+
+def test_an_oscilloscope_that_falls_silent_ends_the_session_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with driver_at(tmp_path) as driver:
+        questions = iter(range(100))
+        whole = driver.scope.triggered
+
+        def silent() -> bool:
+            if next(questions) == 40:
+                raise LineLost("it stopped answering")
+            return whole()
+
+        monkeypatch.setattr(driver.scope, "triggered", silent)
+        with pytest.raises(LineLost, match="stopped answering"):
+            driver.drive(only(STOP))
+        closed = [entry.body for entry in driver.ledger.entries() if entry.kind == "closed"]
+    assert [body["end_reason"] for body in closed] == [End.INTERRUPTED]
+    assert closed[0]["zero_confirmed_us"] is not None
+
+
+def test_a_probe_that_sees_nothing_is_asked_about(tmp_path: Path) -> None:
+    with driver_at(tmp_path, setup=_Unprobed) as driver, pytest.raises(TimedOut, match="is its probe across"):
+        driver.drive(only(AMPLITUDE))
+
+
+class _Unprobed:
+    """A bench whose oscilloscope is connected to nothing."""
+
+    simulated = False
+
+    def __init__(self, bench: Any) -> None:
+        bench.scope.load_ohm = 0.0
+        self.open, self.connect, self.wait = bench.open, bench.connect, bench.wait
 
 
 def test_a_slow_watchdog_fails_and_the_plan_ends_what_it_does_not(tmp_path: Path) -> None:
