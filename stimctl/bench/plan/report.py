@@ -18,10 +18,12 @@ def plan_document(plan: BenchPlan, results: PlanResults, made_utc: str, tool: st
     counts = Counter(row["verdict"] for point in points for row in point["rows"] if row["judged"])
     open_ = [each.key for each in plan.points if each.key not in results.done]
     text = verdict_text({verdict: counts[str(verdict)] for verdict in Verdict})
+    if open_:
+        text = f"NOT FINISHED, {len(open_)} of {len(plan.points)} points are open{f'; {text}' if points else ''}"
     return {
         "stimctl_bench_plan": FORMAT,
         "title": plan.head.title,
-        "verdict": f"NOT FINISHED, {len(open_)} of {len(plan.points)} points are open; {text}" if open_ else text,
+        "verdict": text,
         "holds": not counts[str(Verdict.FAILS)] and bool(points),
         "whole": not open_ and not counts[str(Verdict.UNDECIDED)] and not counts[str(Verdict.NOT_MEASURABLE)],
         "open": open_,

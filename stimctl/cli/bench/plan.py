@@ -150,6 +150,9 @@ def _run(
             )  # fmt: skip
             try:
                 broke = PlanRunner(loaded, driver, results, bounds, look).run()
+            except BaseException:
+                click.echo("Broken off, with the outputs at zero. The same command goes on from here.", err=True)
+                raise
             finally:
                 document = _write(loaded, results, folder)
     return _conclude(document, broke, folder, departure.signal, as_json=as_json)
