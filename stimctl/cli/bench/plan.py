@@ -133,6 +133,7 @@ def _run(
     from stimctl.bench.plan.driving import PointDriver, who_answers
     from stimctl.bench.plan.results import PlanResults
     from stimctl.bench.plan.runner import PlanRunner
+    from stimctl.calibration import standing_of
     from stimctl.cli.run.operator import OperatorGone, signals_stop
     from stimctl.ledger import Ledger
     from stimctl.prescription import Subject
@@ -143,6 +144,9 @@ def _run(
         identity = who_answers(setup, url, choice)
         head = _head(loaded, setup, identity, scope.name, bounds)
         with PlanResults(folder, head) as results, Ledger() as ledger, _progress(loaded, results) as look:
+            today = datetime.now(UTC).date()
+            if overdue := standing_of(ledger.path.parent, identity.model, identity.serial, today).overdue:
+                click.echo(overdue, err=True)
             subject = Subject.SIMULATOR if identity.simulator else Subject.DUMMY_LOAD
             driver = PointDriver(
                 url, choice, subject, setup, scope, ledger, loaded.head.scope.probe,
