@@ -12,7 +12,6 @@ from stimctl.stimulators.capabilities import lacking
 from stimctl.wire.codes import Capability, simulator_or_hardware
 
 if TYPE_CHECKING:
-    from stimctl.calibration import CalibrationRecord
     from stimctl.stimulators.base import DeviceIdentified, Identity
     from stimctl.stimulators.discovery import DeviceChoice
 
@@ -35,16 +34,21 @@ def info(url: str, choice: "DeviceChoice", as_json: bool) -> None:
       stimctl info --port /dev/ttyACM0 --device stimjim
     """
     from stimctl.calibration import newest_record
+    from stimctl.errors import InputInvalid
     from stimctl.ledger.place import data_folder
     from stimctl.stimulators.discovery import identify
 
     found = identify(url, choice)
-    record = newest_record(data_folder(), found.identity.model, found.identity.serial)
+    try:
+        record = newest_record(data_folder(), found.identity.model, found.identity.serial)
+        text = record.text(datetime.now(UTC).date()) if record else "none on this computer"
+        fields = None if record is None else record.model_dump(mode="json")
+    except InputInvalid as wrong:  # the device is there all the same
+        text, fields = f"cannot be read: {wrong}", {"unreadable": wrong.source}
     if as_json:
-        kept = None if record is None else record.model_dump(mode="json")
-        echo_json({**_document(url, found), "calibration": kept})
+        echo_json({**_document(url, found), "calibration": fields})
         return
-    click.echo(pairs(_rows(url, found, record)))
+    click.echo(pairs(_rows(url, found, text)))
 
 
 def _answered(url: str, after_us: int) -> str:
@@ -72,7 +76,7 @@ def capability_names(identity: "Identity") -> list[str]:
     return [(flag.name or "").lower().replace("_", " ") for flag in identity.capabilities]
 
 
-def _rows(url: str, found: "DeviceIdentified", record: "CalibrationRecord | None") -> list[tuple[str, object]]:
+def _rows(url: str, found: "DeviceIdentified", calibration: str) -> list[tuple[str, object]]:
     who = found.identity
     waiting = f"session {found.waiting}: fetched by the next `stimctl run`" if found.waiting else "none"
     digest = f" (SHA-256 {who.firmware_sha256})" if who.firmware_sha256 else ""
@@ -84,7 +88,7 @@ def _rows(url: str, found: "DeviceIdentified", record: "CalibrationRecord | None
         ("firmware", f"{who.firmware}{digest}"),
         ("boot", who.boot_id),
         ("calibrated on", who.calibrated_on or "never, as far as it says"),
-        ("bench calibration", record.text(datetime.now(UTC).date()) if record else "none on this computer"),
+        ("bench calibration", calibration),
         ("channels", who.channels),
         ("amplitude", f"up to {who.max_amplitude_ua / 1000:.2f} mA in steps of {who.dac_step_na / 1000:g} uA"),
         ("measures current", _accuracy(who)),

@@ -80,6 +80,11 @@ def test_a_typed_file_becomes_a_record_that_info_shows() -> None:
     assert told["channels"][0]["loads_ohm"] == [500, 1_000]
     words = CliRunner().invoke(main, ["info", "--port", "sim://"]).output
     assert "2026-03-31 by A. Smith, DS1104Z, 1, certificate K-1234" in words
+    (path,) = Path("data/calibrations").rglob("*.json")
+    path.write_text("{}")
+    damaged = CliRunner().invoke(main, ["info", "--port", "sim://"])
+    assert damaged.exit_code == codes.DONE
+    assert f"cannot be read: {path.absolute()}" in damaged.output
 
 
 @pytest.mark.parametrize(
