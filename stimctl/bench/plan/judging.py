@@ -107,7 +107,9 @@ def _expected(point: PlanPoint) -> Expected:
 def _end(point: PlanPoint, driven: Driven) -> Row:
     end = driven.report.end
     wrong = int(end not in _ENDS[point.act] or driven.report.zero_confirmed_us is None)
-    return counted("ends other than planned", "session", wrong, f"{end.value} {driven.report.end_text}".strip())
+    text = driven.report.end_text
+    words = f"{end.value}: {text}" if text and text != end.value else end.value
+    return counted("ends other than planned", "session", wrong, words)
 
 
 def _switched(point: PlanPoint, driven: Driven) -> Iterator[Row]:

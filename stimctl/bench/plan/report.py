@@ -54,4 +54,4 @@ def point_cells(point: dict[str, Any]) -> list[str]:
 
 def plan_page(document: dict[str, Any]) -> str:
     """The report as one HTML page that needs nothing else."""
-    return rendered("plan.html.j2", document=document, shown=shown, limits=limits)
+    return rendered("plan.html.j2", document=document, cells=point_cells, shown=shown, limits=limits)
