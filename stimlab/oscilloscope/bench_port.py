@@ -10,6 +10,7 @@ from firmware_sim.analog.recorder import Flow, Recorder
 from firmware_sim.factory import DeviceSpec, SimulatedDevice
 from firmware_sim.protocol_sim import Serial
 from firmware_sim.sim_url import options_of
+from stimctl.errors import Misuse
 from stimctl.port import Port, RecordedPort, TrafficSink, VirtualPort
 from stimlab.oscilloscope.front_end import ScopeInput
 from stimlab.oscilloscope.rigol import RigolScpi
@@ -102,12 +103,15 @@ class SharedLoad:
         return RecordedPort(port, traffic) if traffic else port
 
     def connect(self, load: str) -> None:
-        """Another resistor, `short` or `open`; under power where the device has it."""
+        """Another resistor, `short` or `open`; under power too, where the device can. Raises `Misuse`."""
         with self._world:
             self._load = load if load in ("short", "open") else f"r{int(load)}"
             self.scope.load_ohm = {"short": _SHORT_OHM, "open": _OPEN_OHM}.get(load) or float(load)
-            if self._line is not None and self._line.is_open:
-                self._line.connect(self._load)
+            if self._line is None or not self._line.is_open:
+                return
+            if not hasattr(self._line.device, "connect"):
+                raise Misuse("this simulated device keeps its load while it is on: leave such a step out of the plan")
+            self._line.connect(self._load)
 
     def wait(self, seconds: float) -> None:
         """Let time pass, with the device powered."""

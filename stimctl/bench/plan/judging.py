@@ -32,6 +32,7 @@ _ENDS = {
     Act.OPEN: (End.CONTACT, End.OPERATOR),
 }
 _OF_TIMER = ("stimulation, from first pulse to last", "rate")
+_FROM_KEEPALIVE = "from the last keepalive to the last pulse's end"
 _SLACK_S = 0.1
 _HIGHEST_CODE = 127
 READBACK = "the device's own reading, against the capture"
@@ -52,6 +53,9 @@ def judged(
     probe: float, simulated: bool,
 ) -> tuple[Row, ...]:  # fmt: skip
     """All rows of a point. Raises `InputInvalid` for a capture that cannot be read."""
+    if point.act is Act.SILENCE and driven.identity is not None and not driven.identity.watchdog_ms:
+        why = "it has no watchdog: its leases end by themselves, which step 11 of the wiring check tries"
+        return (open_(_FROM_KEEPALIVE, f"channel {point.run.channels[0]}", "s", why),)
     rows = [_end(point, driven)]
     if point.act in (Act.SHORT, Act.OPEN):
         return (*rows, *_switched(point, driven))
@@ -142,7 +146,7 @@ def _times(point: PlanPoint, driven: Driven, found: Acceptance, bounds: Bounds) 
     if point.act not in (Act.STOP, Act.SILENCE):
         return
     stop = point.act is Act.STOP
-    name = "from the stop to the last pulse's end" if stop else "from the last keepalive to the last pulse's end"
+    name = "from the stop to the last pulse's end" if stop else _FROM_KEEPALIVE
     channel = found.taken[0].channels[0]
     at_s, u_s = _in_capture_s(driven)
     if at_s is None or not len(channel.pulses):

@@ -14,7 +14,7 @@ from stimctl.bench.verdict import Row
 from stimctl.capture.uncertainty import Instrument
 from stimctl.ledger import Ledger
 from stimctl.prescription import Subject
-from stimctl.stimulators.discovery import NATIVE
+from stimctl.stimulators.discovery import NATIVE, DeviceChoice
 from stimlab.oscilloscope.bench_port import SharedLoad
 from stimlab.oscilloscope.rigol import RigolScpi
 from stimlab.oscilloscope.server import ScopeServer
@@ -25,7 +25,11 @@ BOUNDS = Bounds(TOLERANCES, "tolerances.toml", SHA256, Instrument(0.01, 0.01, 1e
 
 @contextmanager
 def driver_at(
-    folder: Path, make: Callable[..., Any] | None = None, setup: Any = None, maker: Any = RigolScpi
+    folder: Path,
+    make: Callable[..., Any] | None = None,
+    setup: Any = None,
+    maker: Any = RigolScpi,
+    choice: DeviceChoice = NATIVE,
 ) -> Iterator[PointDriver]:
     """A driver of points; its log is in `folder`. `setup` wraps the bench, where it is to misbehave."""
     shared = SharedLoad(1_000, make)
@@ -36,7 +40,7 @@ def driver_at(
         Ledger(folder / "log.sqlite") as ledger,
     ):
         yield PointDriver(
-            "sim://", NATIVE, Subject.SIMULATOR, bench, scope, ledger, 1.0, lambda _session: nullcontext()
+            "sim://", choice, Subject.SIMULATOR, bench, scope, ledger, 1.0, lambda _session: nullcontext()
         )
 
 

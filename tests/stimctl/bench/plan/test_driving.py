@@ -6,15 +6,17 @@ from typing import Any
 import pytest
 
 pytest.importorskip("pyvisa_py", reason="PyVISA-py is not installed")
-from stimctl.bench.plan.judging import READBACK
+from firmware_sim.factory import DeviceSpec
+from stimctl.bench.plan.judging import READBACK, judged
 from stimctl.bench.plan.points import PlanPoint, points_of
 from stimctl.bench.plan.steps import AmplitudeStep, EnduranceStep, PairStep, PlanStep, StopStep, WatchdogStep
 from stimctl.errors import LineLost, Misuse, TimedOut
 from stimctl.port import Port
 from stimctl.session.states import End
+from stimctl.stimulators.discovery import DeviceChoice
 from stimlab.oscilloscope.siglent import SiglentScpi
 from tests.stimctl.bench.lying import LYING
-from tests.stimctl.bench.plan.simulated import driver_at, rows_of
+from tests.stimctl.bench.plan.simulated import BOUNDS, driver_at, rows_of
 from tests.stimlab.conformance.dangerous.device import of_parts
 from tests.stimlab.conformance.mutants.late_ends import SlowWatchdog
 
@@ -71,6 +73,20 @@ def test_where_the_trigger_is_not_told_its_pulse_is_found(tmp_path: Path) -> Non
     figure = rows_of(point, driven, tmp_path)["from the stop to the last pulse's end"].figure
     assert -0.011 - figure.uncertainty < figure.value < 0.02 + figure.uncertainty
     assert 0.005 < figure.uncertainty < 0.2
+
+
+def test_a_board_in_leases_is_stopped_and_has_no_watchdog_to_time(tmp_path: Path) -> None:
+    short, *_ = points_of(0, EnduranceStep(kind="endurance", cycles=1, amplitude_ma=0.5))
+    board = DeviceSpec("stimjim", dialect="a").make
+    with driver_at(tmp_path, board, choice=DeviceChoice("stimjim", "a")) as driver:
+        stopped, silent = driver.drive(only(STOP)), driver.drive(only(WATCHDOG))
+        with pytest.raises(Misuse, match="leave such a step out"):
+            driver.drive(short)
+    stop = rows_of(only(STOP), stopped, tmp_path)["from the stop to the last pulse's end"]
+    (row,) = judged(only(WATCHDOG), silent, None, None, BOUNDS, probe=1.0, simulated=True)
+    assert stop.verdict == "holds"
+    assert row.verdict == "not measurable"
+    assert "it has no watchdog" in row.figure.reason
 
 
 def test_an_oscilloscope_that_falls_silent_ends_the_session_first(
