@@ -1,6 +1,7 @@
 """`stimctl bench watch`: a session that runs in another terminal, seen and not touched."""
 
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
@@ -42,11 +43,13 @@ def watch(url: str, html: Path | None) -> None:
         session = running_at(ledger, url)
         _begin(session)
         pause = Event()
-        with suppress(KeyboardInterrupt):
+        with suppress(KeyboardInterrupt), _plot() as plot:
             while True:
                 new = session.take(ledger.entries(session.session_id))
                 for sample in session.samples[len(session.samples) - new :]:
                     click.echo(_line(sample))
+                if new:
+                    plot(session)
                 if session.ended or not ledger.is_running(session.session_id):
                     break
                 pause.wait(LOOK_S)
@@ -57,6 +60,33 @@ def watch(url: str, html: Path | None) -> None:
         with writing(html):
             html.write_text(watch_page(session, made_utc, f"stimctl {__version__}"), "utf-8")
         click.echo(f"page  {html}")
+
+
+@contextmanager
+def _plot() -> "Iterator[Callable[[WatchedSession], None]]":
+    """What draws the current of the first channel below the lines: nothing where there is no terminal or no plotext."""
+    from stimctl.cli.run.live_screen import can_draw
+
+    try:
+        import plotext  # noqa: F401 - asked for before anything is drawn
+    except ImportError:
+        yield lambda _session: None
+        return
+    if not can_draw():
+        yield lambda _session: None
+        return
+    from rich.live import Live
+    from rich.text import Text
+
+    from stimctl.cli.bench.plot_screen import plot_text
+
+    with Live(auto_refresh=False, transient=True) as live:
+
+        def draw(session: "WatchedSession") -> None:
+            first = [each for each in session.samples if each.channel == session.samples[0].channel]
+            live.update(Text(plot_text(first, live.console.width)), refresh=True)
+
+        yield draw
 
 
 def _begin(session: "WatchedSession") -> None:

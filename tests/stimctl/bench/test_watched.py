@@ -72,3 +72,18 @@ def test_the_command_ends_with_the_session(tmp_path: Path, monkeypatch: pytest.M
     assert page.exists()
     again = CliRunner().invoke(main, ["bench", "watch", "--port", url, "--html", str(page)])
     assert again.exit_code == codes.INVALID
+
+
+@pytest.mark.realtime
+def test_at_a_terminal_the_current_is_plotted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("plotext", reason="plotext is not installed")
+    terminal = pytest.importorskip("tests.stimctl.cli.terminal", reason="a terminal of one's own is a POSIX thing")
+    monkeypatch.setenv("STIMCTL_DATA", str(tmp_path))
+    url = "sim://?load=r1k&pace=8"
+    with Ledger() as ledger, Session(url, prescription_for(RUN, Subject.SIMULATOR), ledger) as session:
+        session.start()
+        while not [entry for entry in ledger.entries() if entry.kind == "opened"]:
+            session.wait(0.01)
+        with terminal.Terminal("bench", "watch", "--port", url) as shown:
+            shown.wait_for(r"line: applied, dots: measured(?s:.*)it ended: timer")
+            assert shown.ended() == codes.DONE
