@@ -15,6 +15,7 @@ import numpy as np
 from stimctl.bench.plan.results import read_results
 from stimctl.calibration import CalibrationPoint, ChannelCalibration
 from stimctl.errors import InputInvalid, Problem
+from stimctl.session.states import End
 from stimctl.units import UA_PER_MA
 
 FEWEST = 3  # amplitudes: a line through two has no residuals
@@ -45,9 +46,10 @@ def points_of_plan(folder: Path) -> CalibrationData:
     if found is None:
         raise InputInvalid(str(path), [Problem("file", None, "holds no result: drive the plan first")])
     head, done, _ = found
-    points = tuple(point for record in done.values() if record["kind"] in _KINDS for point in _measured(record))
+    whole = [each for each in done.values() if each["kind"] in _KINDS and each["end"] == End.TIMER]
+    points = tuple(point for record in whole for point in _measured(record))
     if not points:
-        allowed = f"no step of kind {' or '.join(_KINDS)} has a measured amplitude"
+        allowed = f"no step of kind {' or '.join(_KINDS)} came to its end with a measured amplitude"
         raise InputInvalid(str(path), [Problem("steps", None, allowed)])
     return CalibrationData(points, path, head["device"], bool(head["simulated"]))
 

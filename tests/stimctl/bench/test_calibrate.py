@@ -9,9 +9,11 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stimctl.bench.calibrate import fit, student_t
+from stimctl.bench.calibrate import fit, points_of_plan, student_t
+from stimctl.bench.plan.results import FORMAT
 from stimctl.calibration import CalibrationPoint
 from stimctl.cli import codes, main
+from stimctl.errors import InputInvalid
 
 SAID = ("--date", "2026-03-31", "--due", "2027-03-31", "--operator", "A. Smith", "--instrument", "DS1104Z, 1")
 CERTIFIED = (*SAID, "--certificate", "K-1234")
@@ -52,6 +54,33 @@ def test_limits_of_95_per_cent_hold_95_times_in_a_hundred() -> None:
 @pytest.mark.parametrize(("freedom", "value"), [(1, 12.706), (30, 2.042), (31, 2.040), (60, 2.000), (1_000, 1.962)])
 def test_students_t(freedom: int, value: float) -> None:
     assert student_t(freedom) == pytest.approx(value, rel=0.002)
+
+
+def test_the_points_of_a_plan_are_those_that_came_to_their_end(tmp_path: Path) -> None:
+    head = {"format": FORMAT, "device": {"model": "M", "serial": "1"}, "simulated": False}
+    row = {"name": "amplitude, median", "where": "ch2, 100 Hz", "uncertainty": 9.0}
+
+    def record(key: str, kind: str, end: str, value: float | None) -> dict[str, object]:
+        return {
+            "point": key,
+            "kind": kind,
+            "end": end,
+            "asked_ua": 500,
+            "ohm": 1_000,
+            "rows": [{**row, "value": value}],
+        }
+
+    lines = [
+        head, record("1", "amplitude", "timer", 505.0), record("2", "amplitude", "short circuit", 300.0),
+        record("3", "width", "timer", 499.0), record("4", "loads", "timer", None),
+    ]  # fmt: skip
+    (tmp_path / "results.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    data = points_of_plan(tmp_path)
+    assert data.points == (CalibrationPoint(channel=2, commanded_ua=500, measured_ua=505, ohm=1_000, uncertainty_ua=9),)
+    assert data.device == head["device"]
+    (tmp_path / "results.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in (lines[0], lines[2])))
+    with pytest.raises(InputInvalid, match="no step of kind amplitude or loads came to its end"):
+        points_of_plan(tmp_path)
 
 
 @pytest.fixture(autouse=True)
