@@ -19,7 +19,7 @@ from stimctl.errors import Misuse, TimedOut
 from stimctl.ledger import Ledger
 from stimctl.port import Port, TrafficSink
 from stimctl.prescription import Prescription, Subject
-from stimctl.session.states import STIMULATING, STOPPING, End
+from stimctl.session.states import ON_HOLD, STIMULATING, STOPPING, End
 from stimctl.session.view import SessionReport, StateChanged
 from stimctl.stimulators.base import Identity
 from stimctl.stimulators.discovery import DeviceChoice, handshake, stimulator
@@ -151,6 +151,8 @@ class _Drive:
             if self._due.is_set() and self.acted_us is None:
                 self._act()
             self._look_at_time(port.now_us())  # no reading comes from a device that holds
+            if self.acted_us is None and session.view().state in ON_HOLD:
+                session.stop(End.OPERATOR, "the device holds the output, and nobody is asked to go on")
         if self.fault is not None:
             raise self.fault
         return report

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from stimctl.bench.acceptance import Acceptance, AcceptanceSpec, Source, accept
+from stimctl.bench.channel import BenchChannel
 from stimctl.bench.expected import Expected
 from stimctl.bench.oscilloscope import CODES_PER_DIVISION, Waveform
 from stimctl.bench.plan.driving import TRIGGER_UA, Driven
@@ -33,7 +34,8 @@ _ENDS = {
 }
 _OF_TIMER = ("stimulation, from first pulse to last", "rate")
 _FROM_KEEPALIVE = "from the last keepalive to the last pulse's end"
-_SLACK_S = 0.1
+_SLACK_S = 0.1  # to each side of full amplitude
+_BEFORE_S = 0.01  # a first pulse: not so long before a session begins its impedance check has ended
 _HIGHEST_CODE = 127
 READBACK = "the device's own reading, against the capture"
 
@@ -73,6 +75,8 @@ def judged(
     source = Source(capture, Declared(float(point.run.ohm), "V", probe), reference)
     expected = _expected(point)
     found = accept([source], expected, bounds.tolerances, bounds.file, bounds.sha256, bounds.instrument, spec)
+    if _early(point, driven):
+        return (*rows, *(_lasted(point, channel) for channel in found.taken[0].channels))
     if point.whole_s is not None:  # of its ramps there is nothing to judge but how long all lasts
         return (*rows, *(row for row in found.rows if row.name in _OF_TIMER))
     return (*rows, *found.rows, *_readbacks(point, driven, found, bounds), *_times(point, driven, found, bounds))
@@ -91,12 +95,26 @@ def _part_s(point: PlanPoint, driven: Driven) -> tuple[float, float]:
     slope = prescription.program.ramp_slope_ua_per_s
     trigger_s, _ = trigger_in(wave, settings.trigger_v)
     began_s = (0.0 if trigger_s is None else trigger_s) - TRIGGER_UA / slope
-    if point.whole_s is not None:
-        return began_s - _SLACK_S, end_s
+    if point.whole_s is not None or _early(point, driven):
+        return began_s - _BEFORE_S, end_s
     slowest_s = max(each.period_us for each in prescription.program.segments) / US_PER_S
     full_s = began_s + max(point.run.amplitude_ua / slope, -(-point.run.amplitude_ua // 100) * slowest_s) + _SLACK_S
     lasts_s = point.run.plateau_us / US_PER_S - 2 * _SLACK_S
     return full_s, full_s + lasts_s if point.act is Act.NOTHING else end_s
+
+
+def _early(point: PlanPoint, driven: Driven) -> bool:
+    """Whether the device ended or held what was to run to its timer: then the time until that is the figure."""
+    return point.act is Act.NOTHING and driven.report.end is not End.TIMER
+
+
+def _lasted(point: PlanPoint, channel: BenchChannel) -> Row:
+    """From where the rise began, which the trigger tells to a pulse: its first pulses may be too small for eight bits."""
+    onsets, name = channel.pulses["onset_s"], "from the begin of the rise to the last pulse"
+    if not len(onsets):
+        return open_(name, channel.name, "s", "no pulse was found in this channel")
+    lasted = Figure(float(onsets[-1]) - _BEFORE_S, COVERAGE * (point.run.period_us or 0) / US_PER_S, "s")
+    return shown(name, channel.name, lasted)
 
 
 def _expected(point: PlanPoint) -> Expected:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from stimctl.limits import LEAD_OFF_OHM
 from stimctl.profile.sourced import Strict, Text
 
 MOST = 20  # points of one step
@@ -18,7 +19,7 @@ def _whole_ua(value: float) -> float:
 Amplitude = Annotated[float, Field(gt=0, le=10), AfterValidator(_whole_ua)]
 Width = Annotated[int, Field(gt=0, description="us of a phase")]
 Rate = Annotated[float, Field(gt=0, le=1_000, description="Hz")]
-Ohm = Annotated[int, Field(ge=50, le=20_000, description="the resistor's ohms")]
+Ohm = Annotated[int, Field(ge=50, le=LEAD_OFF_OHM, description="a resistor over that is no contact to a session")]
 Seconds = Annotated[float, Field(gt=0, le=600, description="s")]
 ChannelNumber = Annotated[int, Field(ge=1, le=4, description="1 to 4; on the oscilloscope's input of that number")]
 

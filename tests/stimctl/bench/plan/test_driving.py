@@ -9,7 +9,7 @@ pytest.importorskip("pyvisa_py", reason="PyVISA-py is not installed")
 from firmware_sim.factory import DeviceSpec
 from stimctl.bench.plan.judging import READBACK, judged
 from stimctl.bench.plan.points import PlanPoint, points_of
-from stimctl.bench.plan.steps import AmplitudeStep, EnduranceStep, PairStep, PlanStep, StopStep, WatchdogStep
+from stimctl.bench.plan.steps import AmplitudeStep, EnduranceStep, LoadStep, PairStep, PlanStep, StopStep, WatchdogStep
 from stimctl.errors import LineLost, Misuse, TimedOut
 from stimctl.port import Port
 from stimctl.session.states import End
@@ -143,6 +143,20 @@ def test_a_short_is_noticed_and_an_open_load_is_held(tmp_path: Path) -> None:
             assert driven.report.end is ends
             assert 0 < row.figure.value < 0.5
             assert not driven.waves
+
+
+def test_where_the_device_holds_the_plan_ends_it_and_tells_how_long_it_lasted(tmp_path: Path) -> None:
+    point = only(LoadStep(kind="loads", ohms=(5_000,), amplitude_ma=2.0))
+    with driver_at(tmp_path) as driver:
+        driver.setup.connect("5000")
+        driven = driver.drive(point)
+        flows = driver.setup.recorder.flows(1)  # type: ignore[attr-defined]
+    rows = rows_of(point, driven, tmp_path)
+    assert rows["ends other than planned"].verdict == "fails"
+    assert "the device holds the output" in rows["ends other than planned"].note
+    flowed_s = (flows[-1].last_us - flows[0].first_us) / 1e6  # 5 kohm is where contact ends: it holds early
+    lasted = rows["from the begin of the rise to the last pulse"].figure
+    assert abs(lasted.value - flowed_s) < lasted.uncertainty + 0.01
 
 
 @pytest.mark.parametrize("name", LYING)
