@@ -109,7 +109,7 @@ def _early(point: PlanPoint, driven: Driven) -> bool:
 
 
 def _lasted(point: PlanPoint, channel: BenchChannel) -> Row:
-    """From where the rise began, which the trigger tells to a pulse: its first pulses may be too small for eight bits."""
+    """From where the rise began, which the trigger tells: its first pulses may be too small for eight bits."""
     onsets, name = channel.pulses["onset_s"], "from the begin of the rise to the last pulse"
     if not len(onsets):
         return open_(name, channel.name, "s", "no pulse was found in this channel")
