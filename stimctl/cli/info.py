@@ -88,7 +88,7 @@ def _rows(url: str, found: "DeviceIdentified", calibration: str) -> list[tuple[s
         ("firmware", f"{who.firmware}{digest}"),
         ("boot", who.boot_id),
         ("calibrated on", who.calibrated_on or "never, as far as it says"),
-        ("bench calibration", calibration),
+        ("calibration", calibration),
         ("channels", who.channels),
         ("amplitude", f"up to {who.max_amplitude_ua / 1000:.2f} mA in steps of {who.dac_step_na / 1000:g} uA"),
         ("measures current", _accuracy(who)),
