@@ -13,9 +13,11 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from stimctl.calibration import CalibrationStanding, standing_of
 from stimctl.errors import Misuse, WrongDevice
 from stimctl.ledger import Ledger, new_session_id
 from stimctl.ledger.chain import canonical_body
@@ -125,6 +127,7 @@ class Session:
             auto=self._auto,
             front_end=self._front_end,
             on_reading=self._on_reading,
+            calibration_of=self._calibration_of,
         )
         rx = self._prescription
         if port.virtual and rx.subject in LIVING and not rx.rehearsal:
@@ -136,6 +139,11 @@ class Session:
         # No front end could check in once a second of a clock that races.
         attended = self._front_end and port.realtime
         return Runner(port, engine, log, self._recover, attended=attended, take_note=take_note)
+
+    def _calibration_of(self, identity: Identity) -> CalibrationStanding:
+        """Of the records beside the ledger, as of today."""
+        today = datetime.now(UTC).date()
+        return standing_of(self._ledger.path.parent, identity.model, identity.serial, today)
 
     def _recover(self, identity: Identity, records: SessionCounts) -> str:
         with Ledger(self._ledger.path) as ledger:

@@ -85,6 +85,11 @@ class Opened(LogEntry, kind="opened"):
     planned: Annotated[dict[str, Dose], "the dose if nobody changes anything; none where the operator titrates"]
     software: Annotated[str | None, "name and version of the program"] = None
     clock: Annotated[str | None, "`real`, or `virtual`: the session's clock ran apart from the wall's"] = None
+    calibration: Annotated[
+        dict[str, Any] | str | None,
+        "what `stimctl bench calibrate` keeps of the device: date, due date, certificate, gain and offset by channel; "
+        "`none` where there is no record",
+    ] = None
     started_utc: Annotated[str | None, "when it began, where that is not the moment of this entry"] = None
     course: Annotated[str | None, "the course that it belongs to"] = None
 

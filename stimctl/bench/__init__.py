@@ -15,4 +15,9 @@ document.py      the judgement as plain data, JSON and JUnit XML
 figures.py       pictures of it
 page.py          an HTML page
 paper.py         the same on paper
+point.py         one operating point, judged by itself
+plan/            a file of steps: driven, captured, judged, gone on with after a break
+calibrate.py     commanded against measured, as a line
+watched.py       a session that runs, seen through its log
+wiring.py        the wiring check, from one table
 """

@@ -10,7 +10,7 @@ import numpy as np
 from stimctl.bench.channel import BenchChannel
 from stimctl.bench.expected import Expected
 from stimctl.bench.tolerances import Tolerances
-from stimctl.bench.verdict import Row, Verdict, around, at_most, counted, open_, shown
+from stimctl.bench.verdict import Row, Verdict, around, at_most, counted, open_, shown, verdict_text
 from stimctl.capture import Capture, Declared, PulseMeasurements, measure, open_capture
 from stimctl.capture.pulses import Progress
 from stimctl.capture.train import dead_time, spans_s
@@ -29,7 +29,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class AcceptanceSpec:
-    """What else the person said: which channels, when a stop was sent (s of the capture), how long it was to last."""
+    """What else the person said: which channels, when a stop was sent (s of the capture), how long it was to last.
+
+    `between_s` is the part of a capture that is judged, where that is not all of it.
+    """
 
     channels: tuple[str, ...] = ()
     stop_at_s: float | None = None
@@ -38,6 +41,7 @@ class AcceptanceSpec:
     full_scale: float = np.inf
     partial: bool = False
     simulated: bool = False
+    between_s: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +98,8 @@ class Acceptance:
 
     @property
     def verdict(self) -> str:
-        """The first line of every report. It never says more than was measured."""
-        open_ = [
-            f"{self.count(each)} {each}" for each in (Verdict.UNDECIDED, Verdict.NOT_MEASURABLE) if self.count(each)
-        ]
-        rest = f"; {', '.join(open_)}" if open_ else ""
-        if not self.holds:
-            judged = self.count(Verdict.FAILS) + self.count(Verdict.HOLDS)
-            return f"DOES NOT HOLD: {self.count(Verdict.FAILS)} of {judged} figures fail{rest}"
-        return f"HOLDS in what was measured{rest}" if open_ else f"HOLDS: all {self.count(Verdict.HOLDS)} figures"
+        """The first line of every report."""
+        return verdict_text({verdict: self.count(verdict) for verdict in Verdict})
 
 
 def accept(
@@ -119,6 +116,8 @@ def _taken(
     progress: Progress | None,
 ) -> Taken:  # fmt: skip
     capture = open_capture(source.path, partial=spec.partial)
+    if spec.between_s is not None:
+        capture = capture.part(*spec.between_s)
     declared = source.declared
     if capture.simulated:
         declared = Declared(declared.load_ohm, capture.columns[0].unit, 1.0)

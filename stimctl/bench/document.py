@@ -60,7 +60,7 @@ def _capture(taken: Taken) -> dict[str, Any]:
         "duration_s": first.duration_s,
         "notes": list(taken.notes),
         "channels": [_channel(channel) for channel in taken.channels],
-        "rows": [_row(row) for row in taken.rows],
+        "rows": [record_of(row) for row in taken.rows],
     }  # fmt: skip
 
 
@@ -74,7 +74,8 @@ def _channel(channel: Any) -> dict[str, Any]:
     }
 
 
-def _row(row: Row) -> dict[str, Any]:
+def record_of(row: Row) -> dict[str, Any]:
+    """A row, JSON-able."""
     return {
         "name": row.name, "where": row.where, **_figure(row.figure), "low": row.low, "high": row.high,
         "guard": _number(row.guard), "verdict": row.verdict.value, "note": row.note, "judged": row.judged,

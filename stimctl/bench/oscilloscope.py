@@ -5,8 +5,8 @@ Sources: Rigol, DS1000Z Series Programming Guide (:WAVeform, :TRIGger:STATus?); 
 """
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
@@ -26,21 +26,31 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class ScopeSettings:
-    """How a capture is taken. Volts at the scope's input, time in s; the trigger is an upward edge."""
+    """How a capture is taken. Volts at the scope's input, time in s; the trigger is an upward edge of `channel`.
+
+    `others` are inputs that are taken with it, at the same scale.
+    """
 
     channel: int = 1
     volts_per_division: float = 0.5
     seconds: float = 0.012
     points: int = 12_000
     trigger_v: float = 0.1
+    others: tuple[int, ...] = ()
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """All inputs."""
+        return (self.channel, *self.others)
 
 
 class Waveform(NamedTuple):
-    """One channel as it was taken, in volts; `start_s` is the first sample's time from the trigger."""
+    """One channel as it was taken, in volts; `start_s` is the first sample's time from the trigger, `step_v` a code."""
 
     volts: npt.NDArray[np.float64]
     rate_hz: float
     start_s: float
+    step_v: float
     instrument: str
 
 
@@ -54,10 +64,12 @@ class _VisaResource(Protocol):
 
 class _Rigol:
     stopped = "STOP"
+    untriggered = ("WAIT", "RUN", "AUTO")
 
     def set_up(self, line: _VisaResource, settings: ScopeSettings) -> None:
-        line.write(f":CHANnel{settings.channel}:SCALe {settings.volts_per_division:g}")
-        line.write(f":CHANnel{settings.channel}:OFFSet 0")
+        for channel in settings.channels:
+            line.write(f":CHANnel{channel}:SCALe {settings.volts_per_division:g}")
+            line.write(f":CHANnel{channel}:OFFSet 0")
         line.write(f":TIMebase:MAIN:SCALe {settings.seconds / DIVISIONS:g}")
         line.write(f":ACQuire:MDEPth {settings.points}")
         line.write(f":TRIGger:EDGe:SOURce CHANnel{settings.channel}")
@@ -84,16 +96,18 @@ class _Rigol:
             line.write(f":WAVeform:STOP {min(int(points), first + _RIGOL_READ - 1)}")
             parts.append(_bytes(line, ":WAVeform:DATA?", "B"))
         raw = np.concatenate(parts) if parts else np.empty(0)
-        return Waveform((raw - y_origin - y_reference) * y_step, 1 / step_s, first_s, name)
+        return Waveform((raw - y_origin - y_reference) * y_step, 1 / step_s, first_s, y_step, name)
 
 
 class _Siglent:
     stopped = "Stop"
+    untriggered = ("Arm", "Ready", "Auto")
 
     def set_up(self, line: _VisaResource, settings: ScopeSettings) -> None:
         line.write("CHDR OFF")
-        line.write(f"C{settings.channel}:VDIV {settings.volts_per_division:g}V")
-        line.write(f"C{settings.channel}:OFST 0V")
+        for channel in settings.channels:
+            line.write(f"C{channel}:VDIV {settings.volts_per_division:g}V")
+            line.write(f"C{channel}:OFST 0V")
         line.write(f"TDIV {settings.seconds / DIVISIONS:g}S")
         line.write(f"MSIZ {settings.points}")
         line.write(f"TRSE EDGE,SR,C{settings.channel},HT,OFF")
@@ -115,7 +129,8 @@ class _Siglent:
         line.write("WFSU SP,0,NP,0,FP,0")
         raw = _bytes(line, f"C{settings.channel}:WF? DAT2", "b")
         # The trigger's place is not told with the samples: times count from the first of them.
-        return Waveform(raw * (division_v / CODES_PER_DIVISION) - offset_v, rate_hz, 0.0, name)
+        step_v = division_v / CODES_PER_DIVISION
+        return Waveform(raw * step_v - offset_v, rate_hz, 0.0, step_v, name)
 
 
 _MAKERS: dict[str, _Rigol | _Siglent] = {"rigol": _Rigol(), "siglent": _Siglent()}
@@ -186,15 +201,31 @@ class Oscilloscope:
 
     def force(self) -> None:
         """Take what there is now, with or without a trigger: for a capture of outputs that are disabled."""
-        self._exchange(lambda: self._maker.force(self._line))
+
+        def both() -> str:
+            self._maker.force(self._line)
+            return self._maker.state(self._line)  # as in `arm`
+
+        self._exchange(both)
+
+    def triggered(self) -> bool:
+        """Whether the trigger has come. Raises `LineLost`."""
+        return self._exchange(lambda: self._maker.state(self._line)) not in self._maker.untriggered
 
     def read(self, settings: ScopeSettings, patience_s: float) -> Waveform:
-        """What it took, once its window is over. Raises `TimedOut` where no trigger came, `LineLost`."""
+        """What the first input took, once its window is over. Raises as `read_all` does."""
+        return self.read_all(replace(settings, others=()), patience_s)[settings.channel]
+
+    def read_all(self, settings: ScopeSettings, patience_s: float) -> dict[int, Waveform]:
+        """What each input took, once the window is over. Raises `TimedOut` where no trigger came, `LineLost`."""
         until_s = time.monotonic() + patience_s
         while self._exchange(lambda: self._maker.state(self._line)) != self._maker.stopped:
             if time.monotonic() > until_s:
                 raise TimedOut(f"oscilloscope {self._resource}: no trigger of {settings.trigger_v:g} V came")
             time.sleep(_POLL_S)
+        return {each: self._read(replace(settings, channel=each)) for each in settings.channels}
+
+    def _read(self, settings: ScopeSettings) -> Waveform:
         found = self._exchange(lambda: self._maker.read(self._line, settings, self.name))
         if not len(found.volts):
             raise TimedOut(f"oscilloscope {self._resource}: it stopped without a capture")
@@ -207,8 +238,11 @@ class Oscilloscope:
             raise LineLost(f"oscilloscope {self._resource}: it stopped answering ({fault})") from fault
 
 
-def save(path: Path, taken: Waveform, channel: int) -> None:
-    """A capture as `.npz`, which `stimctl bench accept` reads: volts of one channel and the rate. Raises `OSError`."""
+def save(path: Path, taken: Mapping[int, Waveform]) -> None:
+    """A capture as `.npz`, which `stimctl bench accept` reads: volts by input, and the rate. Raises `OSError`."""
+    arrays: dict[str, Any] = {f"ch{number}": each.volts.astype(np.float32) for number, each in taken.items()}
+    any_of_them = next(iter(taken.values()))
     with path.open("xb") as file:
-        arrays: dict[str, Any] = {f"ch{channel}": taken.volts.astype(np.float32), "rate_hz": taken.rate_hz}
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(
+            file, **arrays, rate_hz=any_of_them.rate_hz, unit="V", resolution=any_of_them.step_v
+        )  # fmt: skip

@@ -6,10 +6,10 @@ from typing import Any
 from stimctl.bench.document import limits, shown
 from stimctl.report.html import rendered
 
-TEMPLATE = Path(__file__).with_name("page.html.j2")
+FOLDER = Path(__file__).parent
 
 
 def as_html(document: dict[str, Any], pictures: list[str]) -> str:
-    """The page; `pictures` are SVG, one a capture."""
+    """The page of an acceptance; `pictures` are SVG, one a capture."""
     inside = [picture[picture.index("<svg") :] if "<svg" in picture else "" for picture in pictures]
-    return rendered(TEMPLATE, document=document, pictures=inside, shown=shown, limits=limits)
+    return rendered(FOLDER / "page.html.j2", document=document, pictures=inside, shown=shown, limits=limits)

@@ -4,6 +4,7 @@ A figure holds when it lies inside of its limits by its own expanded uncertainty
 outside by as much; between the two nobody can say, and that is what is said.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -78,3 +79,13 @@ def open_(name: str, where: str, unit: str, reason: str) -> Row:
 def shown(name: str, where: str, figure: Figure, note: str = "") -> Row:
     """A figure without a limit."""
     return Row(name, where, figure, None, None, note, judged=False)
+
+
+def verdict_text(counts: Mapping[Verdict, int]) -> str:
+    """The first line of every report. It never says more than was measured."""
+    fails, holds = counts[Verdict.FAILS], counts[Verdict.HOLDS]
+    left = [f"{counts[each]} {each}" for each in (Verdict.UNDECIDED, Verdict.NOT_MEASURABLE) if counts[each]]
+    rest = f"; {', '.join(left)}" if left else ""
+    if fails:
+        return f"DOES NOT HOLD: {fails} of {fails + holds} figures fail{rest}"
+    return f"HOLDS in what was measured{rest}" if left else f"HOLDS: all {holds} figures"

@@ -144,6 +144,7 @@ def _arrays(path: Path, metadata: dict[str, Any]) -> Capture:
     return Capture(
         source=str(path), form="NumPy arrays", interval_s=interval_s, start_s=start_s,
         columns=tuple(Column(name, unit) for name in names), blocks=blocks,
+        resolution=float(np.atleast_1d(metadata.get("resolution", 0.0))[0]),
     )  # fmt: skip
 
 

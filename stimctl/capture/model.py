@@ -1,7 +1,7 @@
 """A capture: columns of even samples that are read from the beginning as often as somebody asks."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -56,6 +56,23 @@ class Capture:
     def rate_hz(self) -> float:
         """Samples a second."""
         return 1 / self.interval_s
+
+    def part(self, from_s: float, to_s: float) -> "Capture":
+        """What lies between two times, counted from the first sample on."""
+        first, last = max(0, round(from_s * self.rate_hz)), round(to_s * self.rate_hz)
+
+        def blocks(columns: tuple[int, ...]) -> Iterator[Block]:
+            begin = 0
+            for values, done in self.blocks(columns):
+                end = begin + len(values[0])
+                chosen = slice(max(0, first - begin), max(0, last - begin))
+                if end > first:
+                    yield Block([each[chosen] for each in values], done)
+                if end >= last:
+                    return
+                begin = end
+
+        return replace(self, start_s=self.start_s + first * self.interval_s, blocks=blocks)
 
     def column(self, name: str) -> int:
         """The number of a column. Raises `Misuse`, naming those there are."""

@@ -92,8 +92,29 @@ class Judge:
             return unknown("us", f"the phase is {clear:.1f} times the noise: {LOWEST_CLEAR:g} at least are needed")
         own_s = self._noise_of_edges_s(clear)
         typical_s = self._typical(seconds, bound_s, own_s, single=single)
-        u_s = np.hypot(typical_s, value_s * self.instrument.timebase / np.sqrt(3))
+        u_s = np.hypot(np.hypot(typical_s, self._shared_edge_s()), value_s * self.instrument.timebase / np.sqrt(3))
         return Figure(value_s * 1e6, COVERAGE * float(u_s) * 1e6, "us")
+
+    def _shared_edge_s(self) -> float:
+        """Where a first phase goes over into one that noise blurs, its end is taken at half of the first.
+
+        Whether the two are one edge cannot be told there. If they are, its middle comes later, by as much in each
+        pulse: no mean takes that away. A standard uncertainty.
+        """
+        pulses = self.measured.pulses
+        known = pulses[~np.isnan(pulses["second_level"])]
+        if not len(known) or self._clear(known["second_level"]) >= CLEAR_OF_NOISE:
+            return 0.0
+        first, second = float(np.median(known["level"])), float(np.median(known["second_level"]))
+        whole_s = self._rise_s() / 0.8  # of which rises are told from 10 to 90 %
+        if not np.nanmedian(known["gap_s"]) <= whole_s:
+            return 0.0
+        return float(whole_s * second / 2 / (first + second) / np.sqrt(3))
+
+    def _rise_s(self) -> float:
+        """Of a first phase, and no less than a sample."""
+        rises = self.measured.pulses["rise_s"][np.isfinite(self.measured.pulses["rise_s"])]
+        return max(float(np.median(rises)) if len(rises) else 0.0, self.measured.interval_s)
 
     def _exact(self, seconds: Floats) -> bool:
         """Whether these are exact samples whose edges all fall on samples, as widths that never vary show."""
@@ -147,14 +168,18 @@ class Judge:
         return Figure(value, abs(value) * float(np.hypot(*parts)), "nC")
 
     def rate(self, period_s: float, jitter_s: float, count: int) -> Figure:
-        """Of a band, in Hz: over many periods the sampling of the first and last onset is what is left."""
+        """Of a band, in Hz: over many periods the first and the last onset are left, by their sampling and noise.
+
+        Two pulses have no jitter to tell of noise; that of their edges does.
+        """
         if self._noisy:
             return unknown("Hz", self._noisy)
         if count < 2 or not period_s > 0:
             return unknown("Hz", "fewer than two pulses")
         sampling = self.measured.interval_s / np.sqrt(6) / (max(1, count - 1) * period_s)
         scatter = jitter_s / (np.sqrt(count) * period_s)
-        part = np.sqrt(sampling**2 + scatter**2 + self.instrument.timebase**2 / 3)
+        noise = self._noise_of_edges_s(self._clear(None)) / (max(1, count - 1) * period_s)
+        part = np.sqrt(sampling**2 + scatter**2 + noise**2 + self.instrument.timebase**2 / 3)
         return Figure(1 / period_s, COVERAGE * float(part) / period_s, "Hz")
 
     def time(self, seconds: float) -> Figure:
@@ -182,9 +207,7 @@ class Judge:
 
     def _noise_of_edges_s(self, clear: float) -> float:
         """By how much noise moves both edges of a phase: along the edge, or by samples where it is high."""
-        rises = self.measured.pulses["rise_s"][np.isfinite(self.measured.pulses["rise_s"])]
-        rise_s = max(float(np.median(rises)) if len(rises) else 0.0, self.measured.interval_s)
-        return float(np.sqrt(2) * max(rise_s / clear, self.measured.interval_s * (2 / clear) ** 2))
+        return float(np.sqrt(2) * max(self._rise_s() / clear, self.measured.interval_s * (2 / clear) ** 2))
 
     def _typical(self, values: Floats, bound: float, own: float, *, single: bool) -> float:
         """Of a median or of one value: scatter (`own` at least, where few show it), and what of a bound it leaves."""

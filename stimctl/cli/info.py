@@ -1,5 +1,6 @@
 """`stimctl info`: identifies the device at a port. It loads, arms and starts nothing."""
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -32,13 +33,22 @@ def info(url: str, choice: "DeviceChoice", as_json: bool) -> None:
       stimctl info --port sim://
       stimctl info --port /dev/ttyACM0 --device stimjim
     """
+    from stimctl.calibration import newest_record
+    from stimctl.errors import InputInvalid
+    from stimctl.ledger.place import data_folder
     from stimctl.stimulators.discovery import identify
 
     found = identify(url, choice)
+    try:
+        record = newest_record(data_folder(), found.identity.model, found.identity.serial)
+        text = record.text(datetime.now(UTC).date()) if record else "none on this computer"
+        fields = None if record is None else record.model_dump(mode="json")
+    except InputInvalid as wrong:  # the device is there all the same
+        text, fields = f"cannot be read: {wrong}", {"unreadable": wrong.source}
     if as_json:
-        echo_json(_document(url, found))
+        echo_json({**_document(url, found), "calibration": fields})
         return
-    click.echo(pairs(_rows(url, found)))
+    click.echo(pairs(_rows(url, found, text)))
 
 
 def _answered(url: str, after_us: int) -> str:
@@ -66,7 +76,7 @@ def capability_names(identity: "Identity") -> list[str]:
     return [(flag.name or "").lower().replace("_", " ") for flag in identity.capabilities]
 
 
-def _rows(url: str, found: "DeviceIdentified") -> list[tuple[str, object]]:
+def _rows(url: str, found: "DeviceIdentified", calibration: str) -> list[tuple[str, object]]:
     who = found.identity
     waiting = f"session {found.waiting}: fetched by the next `stimctl run`" if found.waiting else "none"
     digest = f" (SHA-256 {who.firmware_sha256})" if who.firmware_sha256 else ""
@@ -78,6 +88,7 @@ def _rows(url: str, found: "DeviceIdentified") -> list[tuple[str, object]]:
         ("firmware", f"{who.firmware}{digest}"),
         ("boot", who.boot_id),
         ("calibrated on", who.calibrated_on or "never, as far as it says"),
+        ("calibration", calibration),
         ("channels", who.channels),
         ("amplitude", f"up to {who.max_amplitude_ua / 1000:.2f} mA in steps of {who.dac_step_na / 1000:g} uA"),
         ("measures current", _accuracy(who)),

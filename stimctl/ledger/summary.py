@@ -59,6 +59,7 @@ class SessionSummary:
     remarks: tuple[Entry, ...]
     prescription: dict[str, Any]
     lacks: tuple[str, ...]
+    calibration: str
     url: str | None
     software: str | None
     entries: int
@@ -114,6 +115,7 @@ def summarize(found: Iterable[Entry], *, running: bool, losses: tuple[str, ...] 
         channels=tuple(_channels(begun, end, late)),
         remarks=tuple(remarks),
         prescription=_mapping(begun.prescription),
+        calibration=_calibration(begun.calibration),
         lacks=tuple(str(each) for each in _mapping(begun.device).get("lacks") or ()),
         url=_text(begun.url),
         software=_text(begun.software),
@@ -216,3 +218,18 @@ def _mapping(value: object) -> dict[str, Any]:
 
 def _text(value: object) -> str | None:
     return None if value is None else str(value)
+
+
+def _calibration(record: object) -> str:
+    """What was on record of the device then, in a line; empty where nobody looked."""
+    if not isinstance(record, dict):
+        return str(record or "")
+    if "unreadable" in record:
+        return f"could not be read: {record['unreadable']}"
+    fits = [
+        f"channel {channel} gain {each.get('gain')}, offset {each.get('offset_ua')} uA"
+        for channel, each in _mapping(record.get("channels")).items()
+    ]
+    due = "PAST DUE since" if record.get("past_due") else "due"
+    who = f"{record.get('calibrated_on')}, certificate {record.get('certificate')}, {due} {record.get('due_on')}"
+    return "; ".join([who, *fits])

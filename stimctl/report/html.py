@@ -5,9 +5,15 @@ from typing import Any
 
 
 def rendered(template: Path, **context: Any) -> str:
-    """The page that a template makes of its context. A name that it does not find is a mistake and raises."""
-    from jinja2 import Environment, StrictUndefined
+    """The page that a template makes of its context, with those beside it that it includes.
 
-    made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    page: str = made.from_string(template.read_text("utf-8")).render(**context)
+    A name that it does not find is a mistake and raises.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    made = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        loader=FileSystemLoader(template.parent),
+    )  # fmt: skip
+    page: str = made.get_template(template.name).render(**context)
     return page

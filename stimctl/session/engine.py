@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from stimctl import limits
+from stimctl.calibration import CalibrationStanding
 from stimctl.errors import (
     IllegalEvent,
     LogFault,
@@ -43,9 +44,9 @@ _Handler = Callable[[Any, int], None]
 class Engine:
     """Drives one prescription on one stimulator, once.
 
-    `clock` (real or virtual), `software` (name and version of the program) and `course` go into the log. `auto` is the
-    set of states that it leaves by itself; in the others it waits for `Proceed`. Raises `Unsafe` for a person or an
-    animal without a `front_end`.
+    `clock` (real or virtual), `software` (name and version of the program), `course` and what `calibration_of` says of
+    the device go into the log. `auto` is the set of states that it leaves by itself; in the others it waits for
+    `Proceed`. Raises `Unsafe` for a person or an animal without a `front_end`.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Engine:
         auto: frozenset[State] = UNATTENDED,
         front_end: bool = False,
         on_reading: Callable[[m.Channel, int], None] | None = None,
+        calibration_of: Callable[[Identity], CalibrationStanding] | None = None,
     ) -> None:
         if prescription.subject in (Subject.PERSON, Subject.ANIMAL) and not front_end:
             raise Unsafe([interlocks.no_front_end(prescription.subject)])
@@ -72,7 +74,7 @@ class Engine:
         self._quiet = EngineStep(b"", (), 0, None)
         # Bytes from the line, and what was asked for beside a stop, until the stop is sent.
         self._put_off: tuple[bytes, Sequence[c.Command | c.Fact]] | None = None
-        self._prepare = Preparation(context, url, clock, software, course)
+        self._prepare = Preparation(context, url, clock, software, course, calibration_of)
         self._stimulate = Stimulation(context)
         self._close = Closing(context, session_id)
         context.stop = self._close.stop

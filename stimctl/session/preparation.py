@@ -3,10 +3,12 @@
 Nothing is armed before the log is durable, and no lead need be on before outputs read zero and a stop was seen to work.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 from stimctl import entries, limits
+from stimctl.calibration import CalibrationStanding
 from stimctl.errors import Unsafe, WrongDevice
 from stimctl.session import interlocks
 from stimctl.session.context import Context, LogEarlierDose
@@ -31,12 +33,21 @@ def stop_record(zero: base.ZeroConfirmed) -> dict[str, Any]:
 class Preparation:
     """The steps that lead to output."""
 
-    def __init__(self, context: Context, url: str, clock: str, software: str | None, course: str | None) -> None:
+    def __init__(
+        self,
+        context: Context,
+        url: str,
+        clock: str,
+        software: str | None,
+        course: str | None,
+        calibration_of: Callable[[base.Identity], CalibrationStanding] | None,
+    ) -> None:
         self._context = context
         self._url = url
         self._clock = clock
         self._software = software
         self._course = course
+        self._calibration_of = calibration_of
         self._earlier_session = 0
 
     def arm_next(self, now_us: int) -> None:
@@ -79,6 +90,7 @@ class Preparation:
     def _open(self, identity: base.Identity, now_us: int) -> None:
         context = self._context
         rx = context.prescription
+        calibration = None if self._calibration_of is None else self._calibration_of(identity)
         opened = entries.Opened(
             subject=str(rx.subject),
             operator=rx.operator,
@@ -93,8 +105,11 @@ class Preparation:
             software=self._software,
             clock=self._clock,
             course=self._course,
+            calibration=None if calibration is None else calibration.record,
         )
         context.put(opened, now_us)
+        if calibration is not None and calibration.overdue:
+            context.tell(calibration.overdue, now_us)
         if rx.screening is not None:
             context.put(entries.Screened(**rx.screening.record()), now_us)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from threading import Event
 
 import numpy as np
 import numpy.typing as npt
@@ -44,7 +45,8 @@ class Acquisition:
 class ScopeInput:
     """The instrument behind its commands. `now_us` is the device's time, `world` is held while its load is looked at.
 
-    The oscilloscope's noise is `noise_v` rms; the same seed draws the same noise.
+    `sought` says that somebody asks for its trigger again and again, and has not asked since it was told of it;
+    `questioned` is set by each question. The oscilloscope's noise is `noise_v` rms; the same seed draws the same noise.
     """
 
     recorder: Recorder
@@ -62,6 +64,17 @@ class ScopeInput:
     _armed_us: int | None = None
     _searched_us: int = 0
     taken: Acquisition | None = None
+    questioned: Event = field(default_factory=Event)
+    _questions: int = 0
+    _told: int = 0
+    _codes: dict[int, Codes] = field(default_factory=dict)
+
+    @property
+    def sought(self) -> bool:
+        return self._questions > 1 and self._armed_us is not None and self._told < 2
+
+    def give_up_seeking(self) -> None:
+        self._questions = 0
 
     @property
     def window_us(self) -> int:
@@ -75,6 +88,8 @@ class ScopeInput:
         """Wait for one trigger from now on."""
         self._armed_us = self._searched_us = self.now_us()
         self.taken = None
+        self._questions = self._told = 0
+        self._codes.clear()
 
     def force(self) -> None:
         """Take a window that begins now, whatever the level is."""
@@ -89,6 +104,9 @@ class ScopeInput:
         with self.world:
             if self.taken is None and self._armed_us is not None:
                 self._search()
+            self._questions += 1
+            self._told += self.taken is not None
+            self.questioned.set()
             if self.taken is not None:
                 ends_us = self.taken.start_us + self.window_us
                 return "stop" if self.now_us() >= ends_us else "fill"
@@ -100,11 +118,14 @@ class ScopeInput:
         if taken is None:
             return np.empty(0, np.int8)
         vertical = self.channels[channel]
+        if (found := self._codes.get(channel)) is not None:
+            return found
         with self.world:
             volts = self._volts(channel, taken.rate_hz, taken.start_us, taken.start_us + self.window_us)[: taken.points]
         noise = np.random.default_rng((self.seed, channel, taken.trigger_us))
         seen = volts + noise.normal(0.0, self.noise_v, len(volts)) + vertical.offset_v
         clipped: Codes = np.clip(np.rint(seen / vertical.volts_per_code), -128, 127).astype(np.int8)
+        self._codes[channel] = clipped
         return clipped
 
     def _search(self) -> None:
@@ -119,6 +140,7 @@ class ScopeInput:
             self._searched_us = max(self._searched_us, now_us - 1_000_000 // SEARCH_HZ)
 
     def _take(self, trigger_us: int) -> None:
+        self._codes.clear()
         start_us = max(0, trigger_us - round(self.window_us * self.position))
         self.taken = Acquisition(trigger_us, start_us, self.rate_hz, self.points)
 

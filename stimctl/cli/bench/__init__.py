@@ -3,9 +3,13 @@
 import click
 
 from stimctl.cli.bench.accept import accept
+from stimctl.cli.bench.calibrate import calibrate
 from stimctl.cli.bench.capture import capture
+from stimctl.cli.bench.plan import plan
 from stimctl.cli.bench.run import run
 from stimctl.cli.bench.sweep import sweep
+from stimctl.cli.bench.watch import watch
+from stimctl.cli.bench.wiring import wiring
 
 
 @click.group()
@@ -16,5 +20,5 @@ def bench() -> None:
     """
 
 
-for each in (run, sweep, capture, accept):
+for each in (run, sweep, capture, accept, plan, calibrate, watch, wiring):
     bench.add_command(each)

@@ -104,7 +104,7 @@ def accept(
     beside = _paired(captures, loads, references)
     sources = [Source(path, Declared(load, unit, probe), reference) for path, load, reference in beside]
     tolerances, digest = load_tolerances(tolerances_file or SHIPPED)
-    instrument = _instrument(tolerances.instrument, gain_percent, load_percent, timebase_ppm)
+    instrument = instrument_of(tolerances.instrument, gain_percent, load_percent, timebase_ppm)
     spec = AcceptanceSpec(
         channels, stop_at_s, minutes, logged_uc, inf if full_scale is None else full_scale, partial, simulated
     )
@@ -144,9 +144,10 @@ def _area_cm2(needle: str) -> float:
     return pi * diameter_mm * inserted_mm / 100
 
 
-def _instrument(
+def instrument_of(
     assumed: Any, gain_percent: float | None, load_percent: float | None, timebase_ppm: float | None
 ) -> "Instrument":
+    """What was declared of what measured; the rest is assumed, and named. Raises `Misuse`."""
     from stimctl.capture.uncertainty import Instrument
 
     given = {"gain": gain_percent, "load": load_percent, "time base": timebase_ppm}

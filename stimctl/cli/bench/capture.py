@@ -46,6 +46,6 @@ def capture(
             oscilloscope.force()
         taken = oscilloscope.read(asked, (patience + window) / 1e6)
     with writing(output):
-        save(output, taken, channel)
+        save(output, {channel: taken})
     click.echo(f"{output}: {len(taken.volts)} samples at {taken.rate_hz:g} Hz, from {taken.volts.min():.3f} to "
                f"{taken.volts.max():.3f} V")  # fmt: skip

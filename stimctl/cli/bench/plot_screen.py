@@ -1,9 +1,12 @@
 """The live plot of a run on a load: what was applied and what was measured, under the figures of every session."""
 
+from collections.abc import Sequence
+from typing import Protocol
+
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from stimctl.bench.readings import LoadReading, ReadingLog
+from stimctl.bench.readings import ReadingLog
 from stimctl.cli.run.live_screen import LiveScreen, can_draw
 from stimctl.prescription import Prescription
 from stimctl.session.view import SessionView
@@ -37,7 +40,18 @@ class PlotScreen(LiveScreen):
         return Group(super().drawing(view, selected), Text(plot))
 
 
-def plot_text(rows: list[LoadReading], width: int) -> str:
+class Plotted(Protocol):
+    """What is plotted of a reading."""
+
+    @property
+    def t_s(self) -> float: ...
+    @property
+    def applied_ua(self) -> int: ...
+    @property
+    def measured_ua(self) -> int | None: ...
+
+
+def plot_text(rows: Sequence[Plotted], width: int) -> str:
     """Applied and measured current over time; nothing before there are two readings."""
     if len(rows) < 2:
         return ""

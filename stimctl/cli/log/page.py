@@ -71,6 +71,8 @@ def _head(summary: SessionSummary) -> Iterator[tuple[str, str]]:
     yield "profile", _words(head.profile_id, head.profile_version, head.profile_sha256 and head.profile_sha256[:12])
     calibrated = head.device_calibrated_on and f"calibrated {head.device_calibrated_on}"
     yield "device", _words(head.device_model, head.device_serial, head.device_firmware, calibrated)
+    if summary.calibration:
+        yield "calibration", plain(summary.calibration)
     yield from (("device lacks", plain(each)) for each in summary.lacks)
     yield "line", _words(summary.url)
     yield "software", _words(summary.software)

@@ -6,11 +6,13 @@ The device comes first: before anybody is asked anything its port is open and it
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
+from stimctl.calibration import standing_of
 from stimctl.cli.ask.answers import Amount
 from stimctl.cli.ask.draft import Draft
 from stimctl.cli.ask.form import HELP, Form, Unfit
@@ -23,6 +25,7 @@ from stimctl.cli.run.device_first import OpenDevice
 from stimctl.errors import Misuse, Unsafe, WrongDevice
 from stimctl.label import Label
 from stimctl.ledger.heads import REHEARSAL
+from stimctl.ledger.place import data_folder
 from stimctl.prescription import (
     PaperPrescription,
     Prescription,
@@ -37,6 +40,7 @@ from stimctl.prescription import (
 from stimctl.prescription.plan import LIVING
 from stimctl.profile import Profile, Profiles, choose, load_profiles
 from stimctl.session.interlocks import check_fit, check_kind, no_front_end
+from stimctl.stimulators.base import Identity
 from stimctl.stimulators.discovery import DeviceChoice
 from stimctl.wire.codes import simulator_or_hardware
 
@@ -88,7 +92,20 @@ def prepare(request: RunRequest, stack: ExitStack) -> PreparedRun:
     identity = device.identity
     kind = REHEARSAL if request.rehearse else simulator_or_hardware(identity.simulator)
     click.echo(f"{kind}: {identity.model} {identity.serial}, firmware {identity.firmware}")
+    _ask_of_calibration(identity)
     return _AskedRun(request, profiles, profile, device).prepared(given)
+
+
+def _ask_of_calibration(identity: Identity) -> None:
+    """One that is past due is a person's to decide, before anything else is asked."""
+    standing = standing_of(data_folder(), identity.model, identity.serial, datetime.now(UTC).date())
+    if not standing.overdue:
+        return
+    click.secho(
+        f"The {standing.overdue}." if standing.overdue.startswith("calibration") else standing.overdue, fg="yellow"
+    )
+    if not click.confirm("Go on with this device all the same?", default=None):
+        raise Misuse("its calibration is past due or cannot be read: nothing was armed")
 
 
 def _given(request: RunRequest, profiles: Profiles) -> dict[str, Any] | None:

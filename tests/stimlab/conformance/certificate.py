@@ -70,11 +70,12 @@ def document(run: SuiteResult, noticed: dict[OperatingPoint, tuple[str, str]]) -
             *(f"- {line}" for line in failures(run)),
             "## Left to a scope",
             "",
-            "What a device misreads itself, its line cannot show. Each point is open until it is measured over 1 kohm.",
+            "What a device misreads itself, its line cannot show. Each point is open until it is measured over 1 kohm:",
+            "`stimctl conformance --scope POINT=FILE` takes a capture of it.",
             "",
-            "| what | where | has to be | measured |",
-            "|---|---|---|---|",
-            *(f"| {each.what} | {each.point} | {each.expected} | open |" for each in TO_MEASURE),
+            "| point | what | where | has to be | measured |",
+            "|---|---|---|---|---|",
+            *(f"| `{each.name}` | {each.what} | {each.point} | {each.expected} | open |" for each in TO_MEASURE),
             "",
         )
     )

@@ -108,7 +108,7 @@ def test_a_session_is_captured_and_accepted(maker: Any, tmp_path: Path) -> None:
         with Session("sim://", rx, ledger, opener=shared.open) as session:
             assert session.run().end is End.TIMER
         taken = oscilloscope.read(asked, 5)
-    save(tmp_path / "c.npz", taken, 1)
+    save(tmp_path / "c.npz", {1: taken})
     words = ["bench", "accept", "--capture", str(tmp_path / "c.npz"), "--profile", "bench-100hz"]
     result = CliRunner().invoke(main, [*words, "--load", str(OHM), "--amplitude-ma", "1"])
     assert result.output.startswith("HOLDS in what was measured"), result.output

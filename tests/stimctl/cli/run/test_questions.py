@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from stimctl.calibration import keep_record
 from stimctl.cli import codes, main
 from stimctl.cli.ask.draft import Draft
 from stimctl.cli.run.operator import LET_GO_S
 from stimctl.ledger import Ledger
 from tests.stimctl.cli.run.test_terminal import BACK, SIM, device
 from tests.stimctl.cli.terminal import Terminal
+from tests.stimctl.test_calibration import record
 
 pytestmark = pytest.mark.realtime
 
@@ -117,6 +119,18 @@ def test_a_device_that_goes_while_the_questions_are_asked_ends_them(home: Path, 
     assert left is not None
     assert left.answers == {"subject": "sim", "pseudonym": "P-17"}
     assert not home.exists()
+
+
+def test_a_calibration_past_due_needs_an_answer_before_any_other(home: Path) -> None:
+    keep_record(home, record())
+    with Terminal("run", "low-back-pain", "--port", SIM) as terminal:
+        terminal.wait_for(r"was due on 2026-03-31, \d+ days ago(?s:.*?)Go on with this device all the same")
+        assert "Subject" not in terminal.text
+        terminal.press("n\n")
+        terminal.wait_for("nothing was armed")
+        assert terminal.ended() == codes.INVALID
+    with Terminal("run", "low-back-pain", "--port", SIM) as terminal:
+        answered(terminal, [("all the same", "y"), ON_SIMULATOR[0]])
 
 
 def test_answers_are_never_lost_and_are_offered_at_the_next_start(home: Path) -> None:

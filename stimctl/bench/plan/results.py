@@ -1,0 +1,134 @@
+"""The results of a plan: a folder with a line a finished point, and its captures. A plan goes on from there.
+
+A line is on the disk before the next point begins. One that was cut short by a crash is dropped, and its point is
+driven again. The folder belongs to one plan's file, by its SHA-256, to one device, and to one way of judging.
+"""
+
+import json
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+from stimctl.errors import InputInvalid, Misuse, Problem, WrongDevice
+from stimctl.lock_file import ProcessLock, sync_folder
+
+FORMAT = "stimctl bench plan results 1"
+_FILE, _LOCK, _CAPTURES = "results.jsonl", "results.lock", "captures"
+_SAME = {
+    "plan_sha256": "the plan's file has changed since it was begun: take the change back, or name a new folder with -o",
+    "tolerances_sha256": "the tolerances have changed since it was begun: name a new folder with -o",
+    "instrument": "the oscilloscope was declared otherwise when it was begun: name a new folder with -o",
+    "simulated": "it was begun with simulated and real parts the other way round: name a new folder with -o",
+}
+
+
+class PlanResults:
+    """The folder, for this process alone. `head` is what is the same for all points, `done` what is finished, by key.
+
+    Raises `Misuse` where another process has it or something else has changed, `WrongDevice` for another device,
+    `InputInvalid` for a file that was damaged.
+    """
+
+    def __init__(self, folder: Path, head: dict[str, Any]) -> None:
+        self.folder = folder
+        self.head = head
+        self.done: dict[str, dict[str, Any]] = {}
+        self._file: BinaryIO
+
+    def __enter__(self) -> Self:
+        try:
+            (self.folder / _CAPTURES).mkdir(parents=True, exist_ok=True)
+        except OSError as fault:
+            raise Misuse(f"{self.folder} cannot be made: {fault.strerror or fault}") from None
+        self._lock = ProcessLock(self.folder / _LOCK)
+        try:
+            self._open()
+        except BaseException:
+            self._lock.release()
+            raise
+        return self
+
+    def _open(self) -> None:
+        path = self.folder / _FILE
+        there = read_results(path) if path.exists() else None
+        if there is None:
+            if any((self.folder / _CAPTURES).iterdir()):
+                raise Misuse(f"{self.folder} has captures and no results: name a new folder with -o")
+            self._file = path.open("wb")  # nothing, or a head that was cut short
+            self._append({"format": FORMAT, **self.head})
+            sync_folder(self.folder)
+            return
+        head, self.done, whole_bytes = there
+        _check(path, head, self.head)
+        self.head = head
+        self._file = path.open("r+b")
+        self._file.truncate(whole_bytes)
+        self._file.seek(0, os.SEEK_END)
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+        self._lock.release()
+
+    def capture(self, name: str) -> Path:
+        """Where a capture goes. One of a point that was never finished is in nobody's results, and goes."""
+        path = self.folder / _CAPTURES / f"{name}.npz"
+        path.unlink(missing_ok=True)
+        return path
+
+    def reference(self, name: str) -> tuple[Path, bool]:
+        """Where a capture with the outputs disabled is, and whether it is there; one serves many points."""
+        path = self.folder / _CAPTURES / f"reference-{name}.npz"
+        return path, path.exists()
+
+    def finish(self, key: str, record: dict[str, Any]) -> None:
+        """A point is done: durable when this returns."""
+        self._append({"point": key, **record})
+        self.done[key] = record
+
+    def _append(self, record: dict[str, Any]) -> None:
+        self._file.write(json.dumps(record, allow_nan=False).encode() + b"\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+
+def read_results(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]], int] | None:
+    """The head, the finished points by key, and how many bytes are whole lines; None where not even a head is.
+
+    Raises `InputInvalid` for a file that is something else or was damaged.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as fault:
+        raise InputInvalid(str(path), [Problem("file", None, fault.strerror or str(fault))]) from None
+    whole = content[: content.rfind(b"\n") + 1]
+    lines = whole.splitlines()
+    records = [_record(path, number, line) for number, line in enumerate(lines, start=1)]
+    if not records:
+        return None
+    if records[0].get("format") != FORMAT:
+        raise InputInvalid(str(path), [Problem("format", records[0].get("format"), f"must be {FORMAT!r}", 1)])
+    return records[0], {each.pop("point"): each for each in records[1:]}, len(whole)
+
+
+def _record(path: Path, number: int, line: bytes) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        record = None
+    if not isinstance(record, dict) or not ("point" in record or number == 1):
+        allowed = "is no line of a plan's results: it was damaged; take another folder"
+        raise InputInvalid(str(path), [Problem("line", None, allowed, number)])
+    return record
+
+
+def _check(path: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
+    for name, text in _SAME.items():
+        if before[name] != now[name]:
+            raise Misuse(f"{path}: {text}")
+    for name in ("model", "serial", "firmware"):
+        if before["device"][name] != now["device"][name]:
+            was, is_ = before["device"][name], now["device"][name]
+            raise WrongDevice(f"{path}: it was begun with a device whose {name} is {was!r}; at the port is {is_!r}")

@@ -1,0 +1,87 @@
+"""A plan from its beginning to its report: broken off by a signal it goes on where it was."""
+
+import json
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+pytest.importorskip("pyvisa_py", reason="PyVISA-py is not installed")
+from stimctl.cli import codes, main
+from stimlab.oscilloscope.bench_port import SharedLoad
+
+pytestmark = [
+    pytest.mark.realtime,
+    pytest.mark.skipif(
+        not entry_points(group="stimctl.simulated_benches"), reason="stimctl was installed before it had this group"
+    ),
+]
+PLAN = (
+    'format = 1\ntitle = "Two amplitudes"\n[[steps]]\nkind = "amplitude"\namplitudes_ma = [0.5, 0.6]\nseconds = 0.5\n'
+)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("STIMCTL_DATA", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    Path("plan.toml").write_text(PLAN)
+    return tmp_path
+
+
+def plan(*options: str) -> Result:
+    return CliRunner().invoke(main, ["bench", "plan", "plan.toml", "--port", "sim://", *options])
+
+
+def test_broken_off_it_goes_on_and_a_changed_file_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, connected = SharedLoad.open, []
+
+    def breaks(bench: SharedLoad, url: str, **more: Any) -> Any:
+        connected.append(url)
+        if len(connected) == 5:  # who answers, a session, its capture's rest, and then a session that is broken off
+            raise KeyboardInterrupt
+        return whole(bench, url, **more)
+
+    monkeypatch.setattr(SharedLoad, "open", breaks)
+    first = plan()
+    assert first.exit_code == codes.INTERRUPTED, first.output
+    told = json.loads(Path("plan/report.json").read_text())
+    assert len(told["points"]) == 1
+    assert told["verdict"].startswith("NOT FINISHED, 1 of 2 points are open")
+    monkeypatch.setattr(SharedLoad, "open", whole)
+    second = plan("--json")
+    assert second.exit_code == codes.DONE, second.output
+    assert "1 of 2 points are done already" in second.stderr
+    told = json.loads(second.stdout)
+    assert [point["asked_ua"] for point in told["points"]] == [500, 600]
+    assert told["verdict"].startswith("HOLDS: all")
+    assert told["simulated"] is True
+    page = Path("plan/report.html").read_text("utf-8")
+    assert "SIMULATED" in page
+    assert "02" in page
+    for point in told["points"]:
+        assert (Path("plan") / point["capture"]["file"]).exists()
+    Path("plan.toml").write_text(PLAN.replace("0.6", "0.7"))
+    refused = plan()
+    assert refused.exit_code == codes.INVALID
+    assert "the plan's file has changed since it was begun" in refused.output
+
+
+def test_what_cannot_be_is_said_before_anything_moves() -> None:
+    assert CliRunner().invoke(main, ["bench", "plan", "--example"]).output.startswith("# A plan for")
+    listed = CliRunner().invoke(main, ["bench", "plan", "plan.toml", "--check"])
+    assert "01-amplitude-02  amplitude: 0.60 mA" in listed.output
+    for options, words in (
+        (("--scope", "TCPIP::1::INSTR"), "brings an oscilloscope"),
+        (("--tolerances", "plan.toml"), "plan.toml"),
+    ):
+        result = plan(*options)
+        assert result.exit_code == codes.INVALID, result.output
+        assert words in result.output
+    real = CliRunner().invoke(main, ["bench", "plan", "plan.toml", "--port", "/dev/null"])
+    assert "Missing option '--scope'" in real.output
+    nobody = CliRunner().invoke(main, ["bench", "plan", "plan.toml", "--port", "/dev/null", "--scope", "X"])
+    assert "name a --relay command" in nobody.output
+    assert not Path("plan").exists()

@@ -1,0 +1,63 @@
+"""The wiring check: its table is the document's, and a person's answers are kept step by step."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from stimctl.bench.dummy_load import prescription_for
+from stimctl.bench.wiring import wiring_table
+from stimctl.cli import codes, main
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "hardware.md"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("STIMCTL_DATA", str(tmp_path))
+    return tmp_path
+
+
+def wiring(answers: str) -> Result:
+    return CliRunner().invoke(main, ["bench", "wiring", "--port", "sim://"], input=answers)
+
+
+def kept(home: Path) -> list[dict[str, object]]:
+    (path,) = (home / "wiring").iterdir()
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_the_document_has_this_table() -> None:
+    table = wiring_table()
+    assert [step.number for step in table.steps] == list(range(1, 16))
+    assert table.document() in DOCUMENT.read_text("utf-8")
+
+
+def test_what_is_driven_is_within_every_limit() -> None:
+    table = wiring_table()
+    runs = {run for step in table.steps if (run := table.run_of(step)) is not None}
+    assert {prescription_for(run).ceiling_ua for run in runs} == {500, 1_000}
+
+
+def test_all_steps_are_gone_through_and_kept(home: Path) -> None:
+    steps = [step for step in wiring_table().steps if not step.only]
+    answers = "".join("n\n" * (step.drive is not None and step.number != 3) + "y\n" * (step.number == 3) + "y\nfine\n"
+                      for step in steps)  # fmt: skip
+    result = wiring(answers)
+    assert result.exit_code == codes.DONE, result.output
+    assert "All 14 are as expected." in result.output
+    head, *given = kept(home)
+    assert head["url"] == "sim://?load=r1000"
+    assert [each["step"] for each in given] == [step.number for step in steps]
+    assert {each["answer"] for each in given} == {"as expected"}
+    assert [each["step"] for each in given if each["session_id"]] == [3]
+
+
+def test_the_first_that_is_not_as_expected_ends_it(home: Path) -> None:
+    result = wiring("y\n\nl\n\nn\nn\n0.3 V at once\n")
+    assert result.exit_code == codes.UNMET, result.output
+    assert "STOP at step 3: switch off" in result.output
+    assert [(each["step"], each["answer"], each["seen"]) for each in kept(home)[1:]] == [
+        (1, "as expected", ""), (2, "left out", ""), (3, "not as expected", "0.3 V at once")
+    ]  # fmt: skip
