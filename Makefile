@@ -10,6 +10,8 @@
 # make docs    the documents as a site, with every link followed: build/site
 # make pictures        docs/pictures from the real thing; needs Chromium (Debian: apt-get install chromium), minutes
 # make firmware    the firmware in C: for this machine, for the chip, and the emulator of that chip
+# make firmware-page   what the machine code takes and keeps, measured: docs/firmware.md, minutes
+# make firmware-certificate   conformance over the full range on the emulated chip: docs/firmware-certificate.md, an hour
 # make clean   remove what the above made
 #
 # What has to be on the machine first (Debian 12): apt-get install make python3-venv
@@ -31,7 +33,7 @@ BENCH_OPTIONS ?= --write-page
 # How long `make agree` runs.
 AGREE_OPTIONS ?= --examples 20000
 
-.PHONY: run test lint agree bench certificate accuracy byte-paced versions firmware firmware-page docs pictures clean
+.PHONY: run test lint agree bench certificate accuracy byte-paced versions firmware firmware-page firmware-certificate docs pictures clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
@@ -87,6 +89,10 @@ firmware:
 # What the machine code takes and keeps, measured, into docs/firmware.md.
 firmware-page: firmware $(VENV)/.installed-dev
 	$(BIN)/python -m tests.firmware.page --write
+
+# What was done on the same machine code before is not done again.
+firmware-certificate: firmware $(VENV)/.installed-dev
+	$(BIN)/python -m tests.firmware.certificate --write
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks

@@ -60,6 +60,8 @@ OWN_FRAME void core_poll(void)
         output_done(&reading, true);
     if (flight != FLIES) {
         machine_do_due(now_us);
+        if ((inbox.stop || inbox.size) && telemetry_shows(machine.now_us))
+            machine_do_due(machine.now_us + 1u); /* or what is told would not show what was done at its instant */
         if (inbox.stop)
             take_stop();
         take_command();

@@ -55,6 +55,12 @@ void telemetry_event(uint64_t at_us, enum reason reason, uint8_t channel, uint32
     out.events[place] = (struct event){at_us, value, machine.state, (uint8_t)reason, channel};
 }
 
+/* A picture of this very instant waits to be sent: what is executed now would go ahead of it and not be in it. */
+bool telemetry_shows(uint64_t at_us)
+{
+    return out.parts && out.sent == 0 && out.picture_us == at_us;
+}
+
 bool telemetry_has_room(void)
 {
     return out.answer_size == 0 && out.event_count <= EVENTS - EVENTS_OF_A_COMMAND;

@@ -187,11 +187,15 @@ def _ages(dut: Dut) -> None:
 
 
 def _clock(dut: Dut, tracked: TrackedSession) -> None:
-    """The device's clock against the port's, over all that was told of the course."""
+    """The device's clock against the port's, over all that was told of the course.
+
+    A Status may wait on the line (R-65, R-67), so that of each half of them the one that came soonest is taken.
+    """
     reported = [each for each in dut.received[tracked.first :] if isinstance(each.message, Status)]
     if len(reported) < _TICKS:
         return
-    first, last = reported[0], reported[-1]
+    halves = reported[: len(reported) // 2], reported[len(reported) // 2 :]
+    first, last = (min(half, key=lambda each: each.at_us - each.message.device_time_us) for half in halves)
     here_us = last.at_us - first.at_us
     there_us = last.message.device_time_us - first.message.device_time_us
     # What the line and this host add, and an error of this host's own clock.
