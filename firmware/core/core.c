@@ -52,19 +52,22 @@ OWN_FRAME void core_poll(void)
     struct reading reading = {0};
     uint64_t now_us = board_now_us();
     enum flight flight = board_pulse(&reading);
+    bool starts = now_us + 1u < machine.now_us; /* a Start's instant lies a moment ahead: all but a Stop waits */
     if (now_us < machine.now_us)
-        now_us = machine.now_us; /* a Start that is executed a moment ahead */
+        now_us = machine.now_us;
     if (flight == FLIES)
         output_begun();
     if (flight == DONE)
         output_done(&reading, true);
     if (flight != FLIES) {
-        machine_do_due(now_us);
+        if (!starts)
+            machine_do_due(now_us);
         if ((inbox.stop || inbox.size) && telemetry_shows(machine.now_us))
             machine_do_due(machine.now_us + 1u); /* or what is told would not show what was done at its instant */
         if (inbox.stop)
             take_stop();
-        take_command();
+        if (!starts)
+            take_command();
     }
     uint32_t left_us = flight == FLIES ? output_left_us(now_us) : UINT32_MAX;
     if (left_us > PLAN_US)

@@ -63,7 +63,9 @@ def run_part(names: tuple[str, ...]) -> list[Came]:
     came = []
     for out in run.outcomes:
         if out.check.name in names:
-            told = "; ".join([f"{found.requirement}: {found.text}" for found in out.found] + [out.reason] * bool(out.reason))
+            told = "; ".join(
+                [f"{found.requirement}: {found.text}" for found in out.found] + [out.reason] * bool(out.reason)
+            )
             came.append(Came(image, out.check.name, out.verdict, told, out.took_us))
     missing = set(names) - {each.name for each in came}
     return came + [Came(image, name, "error", run.broken_off or "not run", 0) for name in sorted(missing)]

@@ -20,7 +20,7 @@ from stimlab.conformance.dut import Dut, tells
 from stimlab.conformance.fixture import fixture_for
 from stimlab.conformance.link import STOP_FRAME
 from stimlab.conformance.programs import WireProgram
-from stimlab.conformance.reference_model import pulses_of, span_us
+from stimlab.conformance.reference_model import DuePulse, pulses_of, span_us
 from stimlab.conformance.timing import event
 from stimlab.conformance.tracked_session import TrackedSession
 
@@ -72,12 +72,14 @@ class Lab:
         self.bench.port.close()
 
 
-def busy_run(lab: Lab, for_us: int = 3_000_000) -> tuple[TrackedSession, list[Edges]]:
+def busy_run(
+    lab: Lab, for_us: int = 3_000_000, *, program: WireProgram = BUSY, targets_ua: tuple[int, ...] = (2_000,) * 3
+) -> tuple[TrackedSession, list[Edges]]:
     """A session of two bands on three channels, with a keepalive every 10 ms beside what the bench sends."""
     bench = lab.bench
-    course = TrackedSession(bench, BUSY, ceiling_ua=2_000)
+    course = TrackedSession(bench, program, ceiling_ua=2_000)
     lab.chip.pulse_log.pulses.clear()
-    course.start(2_000, 2_000, 2_000)
+    course.start(*targets_ua)
     until_us = bench.now_us + for_us
     while bench.now_us < until_us:
         assert bench.armed is not None
@@ -87,21 +89,30 @@ def busy_run(lab: Lab, for_us: int = 3_000_000) -> tuple[TrackedSession, list[Ed
     return course, lab.chip.pulse_log.pulses
 
 
+def paired(course: TrackedSession, given: list[Edges]) -> Iterator[tuple[Edges, DuePulse]]:
+    """Each pulse that was given, beside the one that was due."""
+    for channel in course.channels:
+        own = [each for each in given if each.channel == channel]
+        due = pulses_of(course.reported.program, channel, course.reported.runs[-1], course.reported.limit_us)
+        yield from zip(own, due, strict=False)
+
+
+def onsets_us(course: TrackedSession, given: list[Edges]) -> list[float]:
+    """How late each pulse began, by the run's first one."""
+    began = given[0].begun
+    return [(edges.begun - began) / CYCLES_A_US - pulse.at_us for edges, pulse in paired(course, given)]
+
+
 def figures(lab: Lab) -> Iterator[Figure]:
     """Every figure."""
     course, pulses = busy_run(lab)
     given = list(pulses)
-    began = given[0].begun
-    late, wide = [], {"first": [], "second": [], "gap": []}  # type: ignore[var-annotated]
-    for channel in (1, 2, 3):
-        own = [each for each in given if each.channel == channel]
-        due = list(pulses_of(BUSY, channel, course.reported.runs[-1], course.reported.limit_us))
-        for edges, pulse in zip(own, due, strict=False):
-            segment = BUSY.segments[pulse.segment]
-            late.append((edges.begun - began) / CYCLES_A_US - pulse.at_us)
-            wide["first"].append((edges.first_end - edges.begun) / CYCLES_A_US - segment.width_us)
-            wide["second"].append((edges.second_end - edges.second_begun) / CYCLES_A_US - segment.second_width_us)
-            wide["gap"].append((edges.second_begun - edges.first_end) / CYCLES_A_US - segment.interphase_gap_us)
+    late, wide = onsets_us(course, given), {"first": [], "second": [], "gap": []}  # type: ignore[var-annotated]
+    for edges, pulse in paired(course, given):
+        segment = BUSY.segments[pulse.segment]
+        wide["first"].append((edges.first_end - edges.begun) / CYCLES_A_US - segment.width_us)
+        wide["second"].append((edges.second_end - edges.second_begun) / CYCLES_A_US - segment.second_width_us)
+        wide["gap"].append((edges.second_begun - edges.first_end) / CYCLES_A_US - segment.interphase_gap_us)
     assert len(late) > 300, f"only {len(late)} pulses were given"
     yield Figure("onset, earliest to latest", max(late) - min(late), 2.0, "us", "edges")
     yield Figure("onset, farthest from the schedule", max(map(abs, late)), 2.0, "us", "edges")
