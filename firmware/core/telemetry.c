@@ -11,7 +11,7 @@
 #include "output.h"
 #include "program.h"
 
-#define EVENTS 8u
+#define EVENTS 7u
 #define EVENTS_OF_A_COMMAND 4u
 #define STATUS_SIZE 42u
 #define CHANNEL_SIZE 53u

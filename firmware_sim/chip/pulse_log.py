@@ -34,12 +34,16 @@ class Edges:
 
 @dataclass(slots=True)
 class PulseLog:
-    """Fed with changes in order. `pulses` has every pulse whose first edge came, self-tests left out."""
+    """Fed with changes in order. `pulses` has every pulse whose first edge came, self-tests left out.
+
+    `disabled` is the cycle at which the output stage was last disabled.
+    """
 
     loads: LoadLink
     recorder: "Recorder | None" = None
     pulses: list[Edges] = field(default_factory=list)
     keeps: bool = False
+    disabled: int = 0
     _now: dict[int, int] = field(default_factory=dict)
     _open: Edges | None = None
     _electrodes: dict[int, Electrodes] = field(default_factory=dict)
@@ -52,8 +56,10 @@ class PulseLog:
             self._now[change.kind] = change.value
             if change.kind in (FORWARD, REVERSE) and not self._now.get(TEST):
                 self._edge(change)
-            elif change.kind == ENABLE and not change.value and self._open is not None:
-                self._ends(change.cycle, cut=True)
+            elif change.kind == ENABLE and not change.value:
+                self.disabled = change.cycle
+                if self._open is not None:
+                    self._ends(change.cycle, cut=True)
 
     def _edge(self, change: Change) -> None:
         pulse, forward = self._open, change.kind == FORWARD
