@@ -12,6 +12,8 @@
 # make firmware    the firmware in C: for this machine, for the chip, and the emulator of that chip
 # make firmware-page   what the machine code takes and keeps, measured: docs/firmware.md, minutes
 # make firmware-certificate   conformance over the full range on the emulated chip: docs/firmware-certificate.md, an hour
+# make firmware-scenarios     the shipped scenarios on it: docs/firmware-scenarios.md, minutes
+# make firmware-resets   a reset at every byte that it writes, on this machine: minutes
 # make clean   remove what the above made
 #
 # What has to be on the machine first (Debian 12): apt-get install make python3-venv
@@ -33,7 +35,8 @@ BENCH_OPTIONS ?= --write-page
 # How long `make agree` runs.
 AGREE_OPTIONS ?= --examples 20000
 
-.PHONY: run test lint agree bench certificate accuracy byte-paced versions firmware firmware-page firmware-certificate docs pictures clean
+.PHONY: run test lint agree bench certificate accuracy byte-paced versions firmware firmware-page firmware-certificate \
+  firmware-scenarios firmware-resets docs pictures clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
@@ -93,6 +96,12 @@ firmware-page: firmware $(VENV)/.installed-dev
 # What was done on the same machine code before is not done again.
 firmware-certificate: firmware $(VENV)/.installed-dev
 	$(BIN)/python -m tests.firmware.certificate --write
+
+firmware-scenarios: firmware $(VENV)/.installed-dev
+	$(BIN)/python -m tests.firmware.scenarios --write
+
+firmware-resets: firmware $(VENV)/.installed-dev
+	$(BIN)/python -m tests.firmware.resets
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks

@@ -46,7 +46,7 @@ class Chip:
         self._out: list[bytes] = []
         self._begun = b""
         self._loads = LoadLink(load_named(load, seed) if isinstance(load, str) else load, self.emulator.connect)
-        self.pulse_log = PulseLog(self._loads, recorder)
+        self.pulse_log = PulseLog(self._loads, recorder, offset_us=self._boot_us)
         if self._flash.memory:
             self.emulator.fram = self._flash.memory
         self._loads.look(0)
@@ -98,6 +98,11 @@ class Chip:
         """Drive another load from now on."""
         self._loads.replace(load)
         self._loads.look(self.now_us - self._boot_us)
+
+    def break_dac(self, channel: int, gain: float = 1.0, stuck_ua: float | None = None) -> None:
+        """Let a channel's output give `gain` times what it is told, or always the same."""
+        self.pulse_log.broken[channel] = gain, stuck_ua
+        self.emulator.break_dac(channel, gain, float("nan") if stuck_ua is None else stuck_ua)
 
     def close(self) -> None:
         """Take the power away. Its memory stays with the flash."""

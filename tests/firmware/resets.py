@@ -49,8 +49,8 @@ def tried(after: int, *, keeps_ram: bool, library: Path = HOST) -> bool:
     device.library.call.host_cut_power_after(after)
     armed: Armed | None = None
     try:
-        for armed in session(bench):
-            pass
+        for each in session(bench):
+            armed = each
     except Nonconforming:
         pass
     else:

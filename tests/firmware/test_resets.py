@@ -21,7 +21,7 @@ def test_it_would_be_seen(host_library: Path, monkeypatch: pytest.MonkeyPatch) -
     def reset(device: resets.HostBuild, *, keeps_ram: bool) -> None:
         memory = device.library.memory
         for at in range(256, 512, 128):  # both slots of channel 1: none holds any more
-            memory[at + 4] ^= 1
+            memory[at + 4] = bytes([memory[at + 4][0] ^ 1])
         took(device, keeps_ram=keeps_ram)
 
     monkeypatch.setattr(resets.HostBuild, "reset", reset)

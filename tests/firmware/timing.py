@@ -179,10 +179,9 @@ def watchdog(lab: Lab) -> Figure:
 
 def latencies(seen: Mapping[int, Latency]) -> Iterator[Figure]:
     """What interrupts waited for others; an entry's own 4 cycles, which simavr does not take, are not in it."""
-    yield Figure("a pulse's interrupt, the longest that it waited; entered 16 us early", seen[EDGE].longest / CYCLES_A_US,
-                 16, "us", "edges")  # fmt: skip
-    yield Figure("a byte's interrupt, the longest that it waited; two wait without loss",
-                 seen[RECEIVED].longest / CYCLES_A_US, 2 * 86.8, "us", "edges")  # fmt: skip
+    edge_us, byte_us = (seen[number].longest / CYCLES_A_US for number in (EDGE, RECEIVED))
+    yield Figure("a pulse's interrupt, the longest that it waited; it comes 16 us early", edge_us, 16, "us", "edges")
+    yield Figure("a byte's interrupt, the longest that it waited; two bytes wait", byte_us, 173.6, "us", "edges")
 
 
 def over_current(lab: Lab) -> Figure:
