@@ -13,6 +13,7 @@
 # make firmware-page   what the machine code takes and keeps, measured: docs/firmware.md, minutes
 # make firmware-certificate   conformance over the full range on the emulated chip: docs/firmware-certificate.md, an hour
 # make firmware-scenarios     the shipped scenarios on it: docs/firmware-scenarios.md, minutes
+# make firmware-agree    model, simulator, C core and machine code against each other, by script: minutes
 # make firmware-resets   a reset at every byte that it writes, on this machine: minutes
 # make clean   remove what the above made
 #
@@ -36,7 +37,7 @@ BENCH_OPTIONS ?= --write-page
 AGREE_OPTIONS ?= --examples 20000
 
 .PHONY: run test lint agree bench certificate accuracy byte-paced versions firmware firmware-page firmware-certificate \
-  firmware-scenarios firmware-resets docs pictures clean
+  firmware-scenarios firmware-agree firmware-resets firmware-fuzz docs pictures clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
@@ -99,6 +100,9 @@ firmware-certificate: firmware $(VENV)/.installed-dev
 
 firmware-scenarios: firmware $(VENV)/.installed-dev
 	$(BIN)/python -m tests.firmware.scenarios --write
+
+firmware-agree: firmware $(VENV)/.installed-dev
+	$(BIN)/python -m tests.firmware.four --scripts 200
 
 firmware-resets: firmware $(VENV)/.installed-dev
 	$(BIN)/python -m tests.firmware.resets
