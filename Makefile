@@ -14,6 +14,7 @@
 # make firmware-certificate   conformance over the full range on the emulated chip: docs/firmware-certificate.md, an hour
 # make firmware-scenarios     the shipped scenarios on it: docs/firmware-scenarios.md, minutes
 # make firmware-agree    model, simulator, C core and machine code against each other, by script: minutes
+# make firmware-fuzz     the C core under sanitizers, from what is kept: ten minutes
 # make firmware-resets   a reset at every byte that it writes, on this machine: minutes
 # make clean   remove what the above made
 #
@@ -103,6 +104,11 @@ firmware-scenarios: firmware $(VENV)/.installed-dev
 
 firmware-agree: firmware $(VENV)/.installed-dev
 	$(BIN)/python -m tests.firmware.four --scripts 200
+
+# Needs clang and libclang-rt-14-dev as well.
+firmware-fuzz: firmware $(VENV)/.installed-dev
+	@$(MAKE) --no-print-directory -C firmware fuzzer
+	$(BIN)/python -m tests.firmware.fuzz
 
 firmware-resets: firmware $(VENV)/.installed-dev
 	$(BIN)/python -m tests.firmware.resets

@@ -221,7 +221,8 @@ void board_keep(uint16_t address, const void *data, uint8_t size)
 
 void board_recall(uint16_t address, void *data, uint8_t size)
 {
-    memcpy(data, &host.memory[address], size);
+    if (size)
+        memcpy(data, &host.memory[address], size);
 }
 
 uint32_t board_begun(void)

@@ -2,9 +2,9 @@
 
     python -m tests.firmware.four --scripts 200 [--seed 1]
 
-One script of commands, right and wrong ones, drives all three devices. A device says at which instant it did what it was
-told, and the model, beside each of them, is told the same for that instant: refusals, states, reasons, stimulation time
-and every channel's dose must then be the same to the last pulse.
+One script of commands, right and wrong ones, drives all three devices. A device says at which instant it did what it
+was told, and the model, beside each of them, is told the same for that instant: refusals, states, reasons, stimulation
+time and every channel's dose must then be the same to the last pulse.
 """
 
 import sys
@@ -33,7 +33,7 @@ LATE_US = (
 CLEAR_US = 60_000  # nothing is asked so near to a timer: each device asks at a moment of its own
 ASYMMETRIC = WireProgram(
     m.LoadProgram(2, 0b111, 333, 700_000),
-    (m.LoadSegment(0, 33_333, 300, 50, 600, 600_000), m.LoadSegment(1, 10_001, 100, 0, 100, 500_000)),
+    (m.LoadSegment(0, 33_333, 300, 50, 600, 610_000), m.LoadSegment(1, 12_000, 100, 0, 100, 504_000)),
 )
 PROGRAMS = (PLAIN, TWO_BANDS, ASYMMETRIC)
 

@@ -85,9 +85,9 @@ def document(every: list[Compared]) -> str:
     return "\n".join((
         "# Scenarios on the machine code",
         "",
-        "Made by `make firmware-scenarios`: each scenario of [scenarios.md](scenarios.md) in virtual time, with the driver",
-        "at one end of the line and the reference firmware on the emulated chip at the other, beside the simulator. Ends,",
-        "alarms and times are what the scenario's file asks for.",
+        "Made by `make firmware-scenarios`: each scenario of [scenarios.md](scenarios.md) in virtual time, with the",
+        "driver at one end of the line and the reference firmware on the emulated chip at the other, beside the",
+        "simulator. Ends, alarms and times are what the scenario's file asks for.",
         "",
         f"**{len(tried)} of {len(every)} tried, {sum(not each.wrong for each in tried)} as they must come out.**",
         "",
