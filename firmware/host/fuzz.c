@@ -34,9 +34,10 @@ static void happen(uint8_t what)
 
 static void framed(const uint8_t *payload, uint8_t size)
 {
-    uint8_t frame[MAX_FRAME];
-    if (size >= 1 && size <= MAX_PAYLOAD)
+    if (size >= 1 && size <= MAX_PAYLOAD) {
+        uint8_t frame[MAX_FRAME];
         host_receive(frame, frame_make(frame, payload, size));
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -207,6 +207,7 @@ class Pair:
             for channel in model.armed:
                 targets_ua[channel.number - 1] = min(step.targets_ua[channel.number % 3], model.arm["ceiling_ua"])
         self.say(m.Start(model.nonce + step.wrong, *targets_ua))
+        self.bench.listen(2_000)  # a command at the very instant of a change may find it done or not
 
     def _target(self, step: Step) -> None:
         armed = getattr(self._model, "armed", [self._model.channels[1]])
