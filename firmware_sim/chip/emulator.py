@@ -36,7 +36,7 @@ class Latency(NamedTuple):
     """From an interrupt's flag to its routine: the longest in cycles, how often, and the cycle of the newest flag."""
 
     longest: int
-    count: int
+    times: int
     flag: int
 
 
@@ -56,6 +56,11 @@ class Emulator:
         self._process = subprocess.Popen(
             [built(program), built(image)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=-1
         )
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
 
     def _ask(self, kind: bytes, data: bytes = b"") -> bytes:
         near, far = self._process.stdin, self._process.stdout

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from firmware_sim.chip.built import BUILD, CHIP
-from tests.firmware import gate_mutants, peripherals, timing
+from tests.firmware import gate_mutants, peripherals, session, speed, timing
 
 PAGE = Path("docs/firmware.md")
 RAM_BYTES, FLASH_BYTES, BOOT_BYTES = 2_048, 32_768, 512
@@ -81,6 +81,8 @@ TABLES: dict[str, Callable[[], list[str]]] = {
     "timing": timing_table,
     "ram": ram_table,
     "gate": gate_mutants.report,
+    "session": session.table,
+    "speed": speed.table,
 }
 
 

@@ -25,7 +25,7 @@ from stimlab.conformance.timing import event
 from stimlab.conformance.tracked_session import TrackedSession
 
 EDGE, RECEIVED = 12, 18  # vectors: timer 1, compare match B; a byte
-STOPS = 16
+MOMENTS = 16
 URL = "sim://?device=firmware&load=r1k"
 BUSY = WireProgram(
     LoadProgram(2, 0b0111, 380, 0),
@@ -105,8 +105,8 @@ def onsets_us(course: TrackedSession, given: list[Edges]) -> list[float]:
     return [(edges.begun - began) / CYCLES_A_US - pulse.at_us for edges, pulse in paired(course, given)]
 
 
-def figures(lab: Lab) -> Iterator[Figure]:
-    """Every figure."""
+def figures(lab: Lab, moments: int = MOMENTS) -> Iterator[Figure]:
+    """Every figure; stops at so many moments of a period."""
     lab.chip.emulator.latencies()
     course, pulses = busy_run(lab)
     waited = lab.chip.emulator.latencies()
@@ -128,24 +128,25 @@ def figures(lab: Lab) -> Iterator[Figure]:
     dead = min((b.begun - a.second_end) / CYCLES_A_US for a, b in pairwise(ordered))
     yield Figure("dead time between channels, the shortest (below zero: they overlap)", -dead, 0.0, "us", "edges")
     yield from latencies(waited)
-    _ended(lab, course)
-    yield stops(lab, "Stop", STOP_FRAME, 1_000)
-    yield stops(lab, "a Stop of another number", encode(5, Stop()), 3_000)
+    ended(lab)
+    yield stops(lab, "Stop", STOP_FRAME, 1_000, moments)
+    yield stops(lab, "a Stop of another number", encode(5, Stop()), 3_000, moments)
     yield watchdog(lab)
     yield over_current(lab)
 
 
-def _ended(lab: Lab, course: TrackedSession) -> None:
+def ended(lab: Lab) -> None:
+    """Stop the session, and let its counts go."""
     lab.bench.nonce = None
     lab.bench.stop_to_zero()
     lab.bench.acknowledge()
 
 
-def stops(lab: Lab, name: str, frame: bytes, limit_us: int) -> Figure:
+def stops(lab: Lab, name: str, frame: bytes, limit_us: int, moments: int) -> Figure:
     """The worst of stops at any moment: from its last byte, or the end of the pulse that was on its way then."""
     worst_us = 0.0
-    for number in range(STOPS):
-        course, pulses = busy_run(lab, 620_000 + number * 650)
+    for number in range(moments):
+        _, pulses = busy_run(lab, 520_000 + number * 10_400 // moments)
         lab.bench.nonce = None
         lab.bench.send_raw(frame)
         lab.bench.listen(30_000)
@@ -155,7 +156,7 @@ def stops(lab: Lab, name: str, frame: bytes, limit_us: int) -> Figure:
         assert last.begun <= byte + CYCLES_A_US * limit_us, f"a pulse began more than {limit_us} us behind the Stop"
         over = lab.chip.pulse_log.disabled - max(byte, last.second_end)
         worst_us = max(worst_us, over / CYCLES_A_US)
-        _ended(lab, course)
+        ended(lab)
     return Figure(
         f"{name}'s last byte, or the pulse on its way, to outputs disabled", worst_us, limit_us, "us", "clock"
     )
@@ -173,7 +174,7 @@ def watchdog(lab: Lab) -> Figure:
     bench.wait_for(lambda each: tells(each, DeviceState.ENDED), 1_500_000)
     assert event(bench, DeviceState.ENDED).reason == EndReason.WATCHDOG
     off_us = abs((lab.chip.pulse_log.disabled - alive) / CYCLES_A_US - 1_000_000)
-    _ended(lab, course)
+    ended(lab)
     return Figure("software watchdog, away from 1 s", off_us, 10_000, "us", "clock")
 
 
@@ -196,7 +197,7 @@ def over_current(lab: Lab) -> Figure:
     assert event(bench, DeviceState.ENDED).reason == EndReason.OVER_CURRENT
     cut = lab.chip.pulse_log.pulses[-1]
     lab.chip.emulator.break_dac(2)
-    _ended(lab, course)
+    ended(lab)
     end = cut.second_end or cut.first_end
     return Figure("over-current to the cut", (end - cut.begun) / CYCLES_A_US, 1_000, "us", "edges")
 
