@@ -91,8 +91,10 @@ pictures: $(VENV)/.installed-dev
 firmware:
 	@$(MAKE) --no-print-directory -C firmware all
 
-# What the machine code takes and keeps, measured, into docs/firmware.md.
+# What the machine code takes and keeps, measured, into docs/firmware.md. Needs clang, lld, node and npm as well, for the
+# second emulator.
 firmware-page: firmware $(VENV)/.installed-dev
+	@$(MAKE) --no-print-directory -C firmware second
 	$(BIN)/python -m tests.firmware.page --write
 
 # What was done on the same machine code before is not done again.

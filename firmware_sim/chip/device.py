@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firmware_sim.analog.load import Load, load_named
-from firmware_sim.chip.built import CHIP
+from firmware_sim.chip.built import CHIP, EMULATOR
 from firmware_sim.chip.emulator import CYCLES_A_US, Emulator, Ran
 from firmware_sim.chip.load_link import LoadLink
 from firmware_sim.chip.pulse_log import PulseLog
@@ -39,10 +39,11 @@ class Chip:
         boot_us: int = 0,
         draw: object = None,  # noqa: ARG002  chance comes from its own converter
         image: Path = CHIP,
+        program: Path = EMULATOR,
     ) -> None:
         self._boot_us = boot_us - BOOT_US
         self._flash = flash if flash is not None else Flash()
-        self.emulator = Emulator(image)
+        self.emulator = Emulator(image, program)
         self._out: list[bytes] = []
         self._begun = b""
         self._loads = LoadLink(load_named(load, seed) if isinstance(load, str) else load, self.emulator.connect)

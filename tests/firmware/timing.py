@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from firmware_sim.chip.built import CHIP
+from firmware_sim.chip.built import CHIP, EMULATOR
 from firmware_sim.chip.device import Chip
 from firmware_sim.chip.emulator import CYCLES_A_US, Latency
 from firmware_sim.chip.pulse_log import Edges
@@ -52,9 +52,9 @@ class Figure:
 class Lab:
     """A chip at a bench, its pulses kept by cycle."""
 
-    def __init__(self, image: Path = CHIP) -> None:
+    def __init__(self, image: Path = CHIP, program: Path = EMULATOR) -> None:
         def make(**given: object) -> Chip:
-            chip = Chip(image=image, **given)  # type: ignore[arg-type]
+            chip = Chip(image=image, program=program, **given)  # type: ignore[arg-type]
             chip.pulse_log.keeps = True
             return chip
 
