@@ -47,7 +47,7 @@ class FaultyDevice:
         self._transmitter = Transmitter(self._schedule.of(*KINDS))
         loads = self._schedule.of("load.")
         self._load = HostileWorldLoad(load_named(load, seed) if isinstance(load, str) else load, loads, seed)
-        self._firmware = firmware(
+        self._firmware: FaultyFirmware = firmware(
             self._schedule.of("device."), self._load, seed=seed, flash=flash, recorder=recorder,
             journal=journal, entered=self._entered, lost=self._transmitter.forget,
         )  # fmt: skip
@@ -98,8 +98,7 @@ class FaultyDevice:
     @property
     def device(self) -> Device:
         """The native device now powered; another one after a reset."""
-        device: Device = self._firmware.device
-        return device
+        return self._firmware.device
 
     @property
     def gone(self) -> bool:

@@ -68,10 +68,12 @@ def session(library: Path, program: WireProgram, *, ends: int | None = None) -> 
         life.ask(segment)
     life.ask(m.ReadDigest())
     life.ask(m.SelfTest())
+    number = 0
     for purpose in (Purpose.CHECK_IMPEDANCE, Purpose.STIMULATE, Purpose.STIMULATE):
         arm = m.Arm(int(purpose), program.header.channel_mask, 2_000, 10_000_000, 5_000, program.digest_head)
         armed = life.ask(arm)
         assert isinstance(armed, m.Armed), armed
+        number = armed.session
         life.ask(m.Start(armed.nonce, 0 if purpose else 1_000, 0, 0, 0))
         life.wait(19)
         life.ask(m.KeepAlive(armed.nonce))
@@ -84,7 +86,7 @@ def session(library: Path, program: WireProgram, *, ends: int | None = None) -> 
         life.ask(m.Hold())
     life.ask(m.Stop())
     life.wait(15)
-    for order in (m.ReadSession(), m.ReadCounters(1), m.ReadMeasured(1), m.Acknowledge(armed.session)):
+    for order in (m.ReadSession(), m.ReadCounters(1), m.ReadMeasured(1), m.Acknowledge(number)):
         life.ask(order)
     return life.input
 

@@ -42,7 +42,7 @@ def _figures(program: Path) -> list[timing.Figure]:
 
 
 def timing_table() -> list[str]:
-    """Figures by cycle, each with the row that it rests on. Where one emulator keeps it and one does not, it is none."""
+    """Figures by cycle, each with the row that it rests on. What one emulator keeps and one does not is no evidence."""
     wrong = peripherals.not_evaluable(peripherals.look())
     lines = [_row("what", "simavr", "avr8js", "limit", "rests on", ""), "|---" * 6 + "|"]
     for each, other in zip(_figures(EMULATOR), _figures(built(SECOND)), strict=True):
@@ -103,7 +103,7 @@ def written(text: str, names: Sequence[str]) -> str:
     for name in names:
         make = TABLES[name]
         body = "\n".join(make())
-        pattern = rf"(<!-- table: {name} -->\n).*?(\n<!-- end -->)"
+        pattern = rf"(<!-- table: {name} -->\n)(?:(?!<!-- table).)*?(\n<!-- end -->)"
         found = re.search(pattern, text, flags=re.DOTALL)
         assert found is not None, f"docs/firmware.md has no place for the table {name!r}"
         text = text[: found.start()] + found[1] + body + found[2] + text[found.end() :]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from firmware_sim.chip.host_build import HostBuild
 from stimctl.wire.codec import Counters, ReadCounters
 from stimlab.conformance.tracked_session import TrackedSession
 from tests.firmware import resets, timing
@@ -16,15 +17,15 @@ def test_cut_in_the_midst_of_writes(host_library: Path, keeps_ram: bool) -> None
 
 def test_it_would_be_seen(host_library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A board whose memory loses a bit of both records."""
-    took = resets.HostBuild.reset
+    took = HostBuild.reset
 
-    def reset(device: resets.HostBuild, *, keeps_ram: bool) -> None:
+    def reset(device: HostBuild, *, keeps_ram: bool) -> None:
         memory = device.library.memory
         for at in range(256, 512, 128):  # both slots of channel 1: none holds any more
             memory[at + 4] = bytes([memory[at + 4][0] ^ 1])
         took(device, keeps_ram=keeps_ram)
 
-    monkeypatch.setattr(resets.HostBuild, "reset", reset)
+    monkeypatch.setattr(HostBuild, "reset", reset)
     with pytest.raises(resets.Wrong):
         resets.every(61, keeps_ram=True, library=host_library)
 
