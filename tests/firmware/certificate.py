@@ -90,6 +90,7 @@ def parts(names: Iterable[str]) -> Iterator[tuple[str, ...]]:
     """In parts; what takes minutes, alone."""
     alone = {check.name for check in all_checks() if check.long}
     names = list(names)
+    alone |= {name for name in names if _LATE in name}
     yield from ((name,) for name in names if name in alone)
     rest = [name for name in names if name not in alone]
     yield from (tuple(rest[at : at + TOGETHER]) for at in range(0, len(rest), TOGETHER))

@@ -1,24 +1,22 @@
 """Without its builds the firmware as a device says what to do, in a sentence, and nothing else breaks."""
 
-from functools import partial
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from firmware_sim.chip import built, device, host_build
-from firmware_sim.chip.emulator import Emulator
+from firmware_sim.chip import built
+from firmware_sim.chip.device import Chip
+from firmware_sim.chip.host_build import HostBuild
 from stimctl.cli import main
 
 
 @pytest.fixture
 def nothing_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nowhere = tmp_path / "build"
-    monkeypatch.setattr(device, "Emulator", partial(Emulator, program=nowhere / "emulator"))
-    monkeypatch.setattr(host_build.Library.__init__, "__defaults__", (nowhere / "libstimulator.so",))
-    monkeypatch.setattr(host_build.HostBuild.__init__, "__kwdefaults__", {
-        **(host_build.HostBuild.__init__.__kwdefaults__ or {}), "library": nowhere / "libstimulator.so",
-    })  # fmt: skip
+    for made, name, path in ((Chip, "program", "emulator"), (HostBuild, "library", "libstimulator.so")):
+        defaults = {**(made.__init__.__kwdefaults__ or {}), name: nowhere / path}  # type: ignore[misc]
+        monkeypatch.setattr(made.__init__, "__kwdefaults__", defaults)  # type: ignore[misc]
 
 
 @pytest.mark.usefixtures("nothing_built")
