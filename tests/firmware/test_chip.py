@@ -100,11 +100,14 @@ def test_the_image_says_its_own_hash(chip_image: Path, lab: timing.Lab) -> None:
 
 
 def test_a_session(chip_image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """2/100 Hz for 18 s, the driver at one end of the line and machine code at the other."""
+    """2/100 Hz for half a minute, the driver at one end of the line and machine code at the other."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    text = Path("profiles/examples/bench-2-100hz.toml").read_text("utf-8")
+    text, times = re.subn(
+        r"seconds = \d+", "seconds = 30", Path("profiles/examples/bench-2-100hz.toml").read_text("utf-8")
+    )
+    assert times == 1
     short = tmp_path / "short.toml"
-    short.write_text(re.sub(r"minutes *= *\d+", "minutes = 0.3", text), "utf-8")
+    short.write_text(text, "utf-8")
     order = ["run", "bench-2-100hz", "--port", "sim://?device=firmware", "--prescription", str(short), "--unattended"]
     done = CliRunner().invoke(main, order)
     assert done.exit_code == 0, done.output
