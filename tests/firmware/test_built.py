@@ -15,8 +15,8 @@ from stimctl.cli import main
 def nothing_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nowhere = tmp_path / "build"
     for made, name, path in ((Chip, "program", "emulator"), (HostBuild, "library", "libstimulator.so")):
-        defaults = {**(made.__init__.__kwdefaults__ or {}), name: nowhere / path}  # type: ignore[misc]
-        monkeypatch.setattr(made.__init__, "__kwdefaults__", defaults)  # type: ignore[misc]
+        defaults = {**(made.__init__.__kwdefaults__ or {}), name: nowhere / path}
+        monkeypatch.setattr(made.__init__, "__kwdefaults__", defaults)
 
 
 @pytest.mark.usefixtures("nothing_built")
