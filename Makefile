@@ -10,6 +10,12 @@
 # make docs    the documents as a site, with every link followed: build/site
 # make pictures        docs/pictures from the real thing; needs Chromium and a Chinese font (chromium, fonts-wqy-microhei), minutes
 # make firmware    the firmware in C: for this machine, for the chip, and the emulator of that chip
+# make firmware-page   what the machine code takes and keeps, measured: docs/firmware.md, minutes
+# make firmware-certificate   conformance over the full range on the emulated chip: docs/firmware-certificate.md, an hour
+# make firmware-scenarios     the shipped scenarios on it: docs/firmware-scenarios.md, minutes
+# make firmware-agree    model, simulator, C core and machine code against each other, by script: minutes
+# make firmware-fuzz     the C core under sanitizers, from what is kept: ten minutes
+# make firmware-resets   a reset at every byte that it writes, on this machine: minutes
 # make clean   remove what the above made
 #
 # What has to be on the machine first (Debian 12): apt-get install make python3-venv
@@ -31,7 +37,8 @@ BENCH_OPTIONS ?= --write-page
 # How long `make agree` runs.
 AGREE_OPTIONS ?= --examples 20000
 
-.PHONY: run test lint agree bench certificate accuracy byte-paced versions firmware firmware-page docs pictures clean
+.PHONY: run test lint agree bench certificate accuracy byte-paced versions firmware firmware-page firmware-certificate \
+  firmware-scenarios firmware-agree firmware-resets firmware-fuzz docs pictures clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
@@ -86,9 +93,29 @@ pictures: $(VENV)/.installed-dev
 firmware:
 	@$(MAKE) --no-print-directory -C firmware all
 
-# What the machine code takes and keeps, measured, into docs/firmware.md.
+# What the machine code takes and keeps, measured, into docs/firmware.md. Needs clang, lld, node and npm as well, for the
+# second emulator.
 firmware-page: firmware $(VENV)/.installed-dev
+	@$(MAKE) --no-print-directory -C firmware second
 	$(BIN)/python -m tests.firmware.page --write
+
+# What was done on the same machine code before is not done again.
+firmware-certificate: firmware $(VENV)/.installed-dev
+	$(BIN)/python -m tests.firmware.certificate --write
+
+firmware-scenarios: firmware $(VENV)/.installed-dev
+	$(BIN)/python -m tests.firmware.scenarios --write
+
+firmware-agree: firmware $(VENV)/.installed-dev
+	$(BIN)/python -m tests.firmware.four --scripts 200
+
+# Needs clang and libclang-rt-14-dev as well.
+firmware-fuzz: firmware $(VENV)/.installed-dev
+	@$(MAKE) --no-print-directory -C firmware fuzzer
+	$(BIN)/python -m tests.firmware.fuzz
+
+firmware-resets: firmware $(VENV)/.installed-dev
+	$(BIN)/python -m tests.firmware.resets
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks

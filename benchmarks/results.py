@@ -15,6 +15,7 @@ HEAD = """# Performance
 Written by `make bench`; every figure was measured on the machine named here. Each row sets a part of stimctl beside a
 limit or a peer that ran in turns with it in the same run (`benchmarks/interleave.py`), so a ratio means something where
 microseconds do not: they are shown for orientation and change from day to day. No test fails for being slow.
+Figures of the firmware's machine code, by cycle, are in [firmware.md](firmware.md).
 
 """
 

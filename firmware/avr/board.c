@@ -63,11 +63,21 @@ static volatile uint8_t to_send;
 #define USART_UDRE_vect USART0_UDRE_vect
 #endif
 
+/* The Stop that hosts send (R-46), behind the end of another frame. The loop may be busy for two milliseconds, so that the
+ * outputs are taken away here; all else about a Stop is done when its turn comes. */
+static const uint8_t STOP_ON_LINE[10] PROGMEM = {0x00, 0x02, 0x1F, 0x01, 0x05, 0x5F, 0x3D, 0x3B, 0xE8, 0x00};
+
 ISR(USART_RX_vect)
 {
-    uint8_t place = ring_in;
-    ring[place] = UDR0;
+    static uint8_t matched = 1;
+    uint8_t place = ring_in, byte = UDR0;
+    ring[place] = byte;
     ring_in = (uint8_t)((place + 1u) % RING);
+    matched = byte == pgm_read_byte(&STOP_ON_LINE[matched]) ? (uint8_t)(matched + 1u) : byte == 0;
+    if (matched == sizeof STOP_ON_LINE) {
+        matched = 1;
+        flight_halt();
+    }
 }
 
 ISR(USART_UDRE_vect)

@@ -30,12 +30,24 @@ static int16_t sums[2];
 static uint16_t volts[2];
 static uint8_t looks[2];
 static uint8_t cut_channel;
+static volatile bool halted; /* until the stage is enabled anew no pulse begins */
 static uint16_t took_ticks;
 
 /* Outlives a reset: the number of the last pulse whose first edge came. */
 static struct {
     uint32_t number, check;
 } begun __attribute__((section(".noinit")));
+
+uint32_t board_begun(void)
+{
+    return begun.check == ~begun.number ? begun.number : 0;
+}
+
+void board_mark(uint32_t number)
+{
+    begun.number = number;
+    begun.check = ~number;
+}
 
 void flight_boot(void)
 {
@@ -146,8 +158,7 @@ static uint16_t first_edge(void)
 {
     wait_for(edge_tick);
     PORTB |= 1u << FORWARD;
-    begun.number = given->number;
-    begun.check = ~given->number;
+    board_mark(given->number);
     begin_tick = edge_tick;
     end_tick = (uint16_t)(edge_tick + given->width_us * TICKS_A_US);
     step = FIRST_LOOKS;
@@ -204,6 +215,8 @@ ISR(TIMER1_COMPB_vect)
         uint16_t tick = next_step();
         if (step == OVER || step == NONE_YET) {
             TIMSK1 &= (uint8_t)~(1u << OCIE1B);
+            if (halted)
+                PORTD &= (uint8_t)~(1u << OUTPUT_ENABLE);
             return;
         }
         OCR1B = tick;
@@ -214,8 +227,21 @@ ISR(TIMER1_COMPB_vect)
 
 /* --- what the core asks for ------------------------------------------------------------------------ */
 
+/* With interrupts off. A pulse that is on its way is completed; one that waits goes on waiting, until it is disarmed. */
+void flight_halt(void)
+{
+    if (PORTC & 1u << TEST)
+        return; /* nothing is connected */
+    halted = true;
+    if (step > FIRST_EDGE && step < OVER)
+        return;
+    TIMSK1 &= (uint8_t)~(1u << OCIE1B);
+    PORTD &= (uint8_t)~(1u << OUTPUT_ENABLE);
+}
+
 void board_stage(bool enabled)
 {
+    halted = !enabled;
     if (!enabled) {
         (void)board_disarm();
         PORTD &= (uint8_t)~(1u << OUTPUT_ENABLE);
@@ -241,7 +267,8 @@ void board_arm(const struct pulse *pulse)
     cli();
     step = FIRST_EDGE;
     OCR1B = (uint16_t)(edge_tick - FIRE_EARLY);
-    TIMSK1 |= 1u << OCIE1B;
+    if (!halted)
+        TIMSK1 |= 1u << OCIE1B;
     SREG = sreg;
 }
 
@@ -284,9 +311,4 @@ enum flight board_pulse(struct reading *reading)
 bool flight_is_over(void)
 {
     return step == OVER;
-}
-
-uint32_t board_begun(void)
-{
-    return begun.check == ~begun.number ? begun.number : 0;
 }

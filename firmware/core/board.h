@@ -52,6 +52,7 @@ uint8_t board_self_test(uint16_t *zero_ua);       /* outputs disconnected; failu
 void board_keep(uint16_t address, const void *data, uint8_t size);
 void board_recall(uint16_t address, void *data, uint8_t size);
 uint32_t board_begun(void); /* number of the last pulse whose first edge came; outlives a reset, 0: unknown */
+void board_mark(uint32_t number); /* as if that one's had come */
 void board_noise(uint8_t bytes[32]);
 bool board_line_free(void);
 void board_send(const uint8_t *frame, uint8_t size); /* valid until the line is free again */

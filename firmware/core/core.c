@@ -37,39 +37,49 @@ static void take_stop(void)
     telemetry_stopped(inbox.stop_sequence);
 }
 
-static void take_command(void)
+static bool take_command(void)
 {
     if (inbox.size == 0 || output_is_near() || !telemetry_has_room())
-        return;
+        return false;
     uint8_t size = inbox.size;
     commands_take(inbox.payload, size);
     inbox.size = 0;
+    return true;
 }
 
-/* Everything waits for a pulse that is on its way, but for the line, and for what makes the next one ready. */
+/* Everything waits for a pulse that is on its way, but for the line, and for what makes the next one ready. Of what takes
+ * its time one thing is done in a turn: a pulse may have begun and ended meanwhile, and the next one waits to be given. */
 OWN_FRAME void core_poll(void)
 {
     struct reading reading = {0};
     uint64_t now_us = board_now_us();
     enum flight flight = board_pulse(&reading);
+    bool starts = now_us + 1u < machine.now_us; /* a Start's instant lies a moment ahead: all but a Stop waits */
+    bool busy = false;
     if (now_us < machine.now_us)
-        now_us = machine.now_us; /* a Start that is executed a moment ahead */
+        now_us = machine.now_us;
     if (flight == FLIES)
         output_begun();
     if (flight == DONE)
         output_done(&reading, true);
     if (flight != FLIES) {
-        machine_do_due(now_us);
+        if (inbox.stop && machine.due_us[T_STATUS] <= now_us)
+            machine.due_us[T_STATUS] = now_us + 1u;
+        if (!starts)
+            busy = machine_do_due(now_us);
+        if ((inbox.stop || inbox.size) && telemetry_shows(machine.now_us))
+            (void)machine_do_due(machine.now_us + 1u); /* or what is told would not show what was done at its instant */
         if (inbox.stop)
             take_stop();
-        take_command();
+        else if (!busy && !starts)
+            busy = take_command();
     }
     uint32_t left_us = flight == FLIES ? output_left_us(now_us) : UINT32_MAX;
-    if (left_us > PLAN_US)
-        output_plan();
+    if (!busy && left_us > PLAN_US)
+        busy = output_plan();
     if (flight != FLIES)
         output_give();
-    if (left_us > SEND_US)
+    if (!busy && left_us > SEND_US)
         telemetry_send();
 }
 

@@ -305,9 +305,9 @@ uint64_t machine_ends_us(void)
     return ends_us;
 }
 
-OWN_FRAME void machine_do_due(uint64_t now_us)
+OWN_FRAME bool machine_do_due(uint64_t now_us)
 {
-    for (;;) {
+    for (bool did = false;; did = true) {
         uint8_t next = 0;
         for (uint8_t timer = 1; timer < (uint8_t)TIMERS; timer++)
             if (machine.due_us[timer] < machine.due_us[next])
@@ -317,7 +317,7 @@ OWN_FRAME void machine_do_due(uint64_t now_us)
         if (now_us > machine.now_us)
             machine.now_us = now_us;
         if (machine.due_us[next] > now_us)
-            return;
+            return did;
         do_one((enum timer)next, machine.due_us[next]);
     }
 }

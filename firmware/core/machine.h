@@ -47,7 +47,7 @@ void machine_alive(void);
 void machine_start(const uint16_t targets_ua[CHANNELS]);
 void machine_check(void);
 void machine_acknowledge(void);
-void machine_do_due(uint64_t now_us); /* everything that is due by now */
+bool machine_do_due(uint64_t now_us); /* everything that is due by now; whether anything was */
 uint64_t machine_ends_us(void);       /* no pulse may begin then or later */
 uint32_t stimulation_us(void);
 uint32_t in_second_us(uint32_t t_us); /* of the session, by then in this run */

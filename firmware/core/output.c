@@ -61,6 +61,8 @@ void output_boot(void)
     given = false;
     memset(&check, 0, sizeof check);
     number = board_begun();
+    if (number == 0)
+        board_mark(number = 1); /* or a reset before the first pulse would leave that one in doubt */
 }
 
 void output_new_session(void)
@@ -222,13 +224,13 @@ static void count_ahead(const struct planned *next)
     kept_write_channel(next->pulse.channel, &about);
 }
 
-OWN_FRAME void output_plan(void)
+OWN_FRAME bool output_plan(void)
 {
     static const struct segment CHECK_SHAPE = {CHECK_PERIOD_US, 0, CHECK_WIDTH_US, 0, CHECK_WIDTH_US};
     struct planned *next = nth((uint8_t)(waiting + 1u));
     uint64_t at_us = due_us(next);
     if (at_us == NEVER || at_us >= machine.now_us + AHEAD_US)
-        return;
+        return false;
     next->pulse.at_us = at_us;
     if (machine.checks)
         shape(&next->pulse, &CHECK_SHAPE, CHECK_UA);
@@ -237,12 +239,13 @@ OWN_FRAME void output_plan(void)
     if (next->pulse.first_ua && !gate_opens(&next->pulse)) {
         if (waiting == 0) /* or those before it are given first */
             machine_trip(GATE, at_us, next->pulse.channel, next->pulse.first_ua);
-        return;
+        return false;
     }
     waiting++;
     next->pulse.number = next->pulse.first_ua ? ++number : number;
     if (next->pulse.first_ua && machine.runs)
         count_ahead(next);
+    return true;
 }
 
 void output_give(void)
@@ -337,7 +340,7 @@ void output_pass(uint64_t at_us)
     while (passes_only() && NEXT.pulse.at_us < at_us) {
         channels[NEXT.pulse.channel - 1u].measured_ua = 0;
         commit();
-        output_plan();
+        (void)output_plan();
     }
 }
 

@@ -33,7 +33,7 @@ void output_new_session(void);
 void output_begin(const uint16_t targets_ua[CHANNELS]);
 void output_check(void);
 bool output_check_next(void);     /* the next channel's turn; false: that was the last */
-void output_plan(void);           /* make the next pulse ready, count it as about to be given */
+bool output_plan(void);           /* make the next pulse ready, count it as about to be given */
 void output_give(void);           /* hand it to the board when its time is near */
 uint64_t output_end(uint64_t at_us); /* nothing begins any more; the instant at which that holds */
 uint32_t output_instant(void);    /* a change takes effect now: the stimulation time that it holds from */

@@ -11,7 +11,7 @@
 #include "output.h"
 #include "program.h"
 
-#define EVENTS 8u
+#define EVENTS 7u
 #define EVENTS_OF_A_COMMAND 4u
 #define STATUS_SIZE 42u
 #define CHANNEL_SIZE 53u
@@ -53,6 +53,12 @@ void telemetry_event(uint64_t at_us, enum reason reason, uint8_t channel, uint32
         return;
     uint8_t place = (uint8_t)((uint8_t)(out.first_event + out.event_count++) % EVENTS);
     out.events[place] = (struct event){at_us, value, machine.state, (uint8_t)reason, channel};
+}
+
+/* A picture of this very instant waits to be sent: what is executed now would go ahead of it and not be in it. */
+bool telemetry_shows(uint64_t at_us)
+{
+    return out.parts && out.sent == 0 && out.picture_us == at_us;
 }
 
 bool telemetry_has_room(void)

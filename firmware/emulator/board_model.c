@@ -9,6 +9,7 @@
 
 uint8_t fram[FRAM_SIZE];
 uint32_t fram_writes_left;
+bool fram_is_cut;
 
 static void (*set)(char port, int pin, int value);
 static void (*tell)(struct change change);
@@ -145,11 +146,10 @@ static void fram_byte(uint32_t number, uint8_t byte)
         memory.address = (uint16_t)(byte << 8);
     if (number == 2)
         memory.address |= byte;
-    if (number < 3 || memory.order != 0x02 || !memory.enabled || fram_writes_left == 1)
+    if (number < 3 || memory.order != 0x02 || !memory.enabled || fram_is_cut)
         return;
     fram[memory.address++ % FRAM_SIZE] = byte;
-    if (fram_writes_left)
-        fram_writes_left--;
+    fram_is_cut = fram_writes_left && --fram_writes_left == 0;
 }
 
 static void bus_edge(bool rising)

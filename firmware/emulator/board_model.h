@@ -18,7 +18,8 @@ struct change {
 } __attribute__((packed));
 
 extern uint8_t fram[FRAM_SIZE];
-extern uint32_t fram_writes_left; /* bytes until the power goes, plus 1; 0: it stays */
+extern uint32_t fram_writes_left; /* bytes until the power goes; 0: it stays */
+extern bool fram_is_cut;           /* it has gone */
 
 void model_boot(void (*set_pin)(char port, int pin, int value), void (*note)(struct change change));
 void model_pin(char port, int pin, int value, uint64_t cycle);

@@ -11,7 +11,8 @@
  *     d  u8 channel, 2 doubles          break a DAC: gain, and what it is stuck at (NaN: nothing)
  *     x  u8 power              reset; with `power` its RAM is lost
  *     m, M bytes               read, write the FRAM
- *     w  u32                   the FRAM takes so many bytes more, and then none
+ *     w  u32, u8 power         a reset once the FRAM has taken so many bytes more; with `power` its RAM is lost
+ *     q                        for each interrupt since it was asked last: u32, u32, u64 (struct latency)
  *     s  u16 from              how many bytes of RAM from there on were never written (it is painted at power-on)
  *     h                        hang: interrupts off, and nothing is done any more
  */
@@ -33,6 +34,7 @@
 #define PAINT 0xA5
 #define MOST 1048576
 #define EICRA 0x69
+#define INTERRUPTS 26
 
 static FILE *replies; /* what stdout was: simavr talks there, and is not heard */
 static avr_t *avr;
@@ -42,7 +44,7 @@ static uint8_t out[MOST], waiting[MOST];
 static uint32_t out_size, in_first, in_end;
 static struct change changes[MOST / 16];
 static uint32_t change_count;
-static bool frame_left, is_full;
+static bool frame_left, is_full, power_goes;
 static uint64_t noise = 1;
 
 static void set_pin(char port, int pin, int value)
@@ -110,6 +112,41 @@ static void open_input(avr_irq_t *irq, uint32_t value, void *nothing)
     avr_raise_irq(avr_io_getirq(avr, AVR_IOCTL_ADC_GETIRQ, ADC_IRQ_ADC5), 1000 + (uint32_t)(noise >> 58) * 5);
 }
 
+/* From an interrupt's flag to its routine: the longest, how often, and the cycle of the newest flag. */
+static struct latency {
+    uint32_t longest, count;
+    uint64_t flag;
+} latencies[INTERRUPTS];
+
+static void flagged(avr_irq_t *irq, uint32_t value, void *which)
+{
+    (void)irq;
+    if (value)
+        latencies[(long)which].flag = avr->cycle;
+}
+
+static void entered(avr_irq_t *irq, uint32_t value, void *which)
+{
+    struct latency *of = &latencies[(long)which];
+    (void)irq;
+    if (!value)
+        return;
+    of->count++;
+    if (avr->cycle - of->flag > of->longest)
+        of->longest = (uint32_t)(avr->cycle - of->flag);
+}
+
+static void watch_interrupts(void)
+{
+    for (long number = 1; number < INTERRUPTS; number++) {
+        avr_irq_t *irq = avr_get_interrupt_irq(avr, (uint8_t)number);
+        if (irq == NULL)
+            continue;
+        avr_irq_register_notify(irq + AVR_INT_IRQ_PENDING, flagged, (void *)number);
+        avr_irq_register_notify(irq + AVR_INT_IRQ_RUNNING, entered, (void *)number);
+    }
+}
+
 static void no_sleep(avr_t *of, avr_cycle_count_t cycles)
 {
     (void)of, (void)cycles; /* virtual time waits for nobody */
@@ -152,6 +189,7 @@ static void power_on(const char *path)
         pins[number / 8][number % 8] = irq;
         avr_irq_register_notify(irq, pin_changed, (void *)number);
     }
+    watch_interrupts();
     paint();
     no_level_interrupts();
 }
@@ -165,6 +203,19 @@ static void answer(const void *data, uint32_t size)
     fflush(replies);
 }
 
+static void reset(bool power)
+{
+    avr_cycle_count_t cycle = avr->cycle;
+    avr_reset(avr);
+    avr->cycle = cycle;
+    if (power)
+        paint();
+    no_level_interrupts();
+    in_first = in_end;
+    is_full = fram_is_cut = false;
+    fram_writes_left = 0;
+}
+
 static void run(const uint8_t *request)
 {
     uint64_t until;
@@ -174,6 +225,8 @@ static void run(const uint8_t *request)
         avr_cycle_timer_register(avr, until - avr->cycle, look_up, NULL); /* so that no sleep goes past it */
     while (avr->cycle < until && !(request[8] && frame_left)) {
         state = avr_run(avr);
+        if (fram_is_cut)
+            reset(power_goes);
         if (state == cpu_Done || state == cpu_Crashed)
             break;
     }
@@ -217,18 +270,6 @@ static void break_dac(const uint8_t *request)
     model_break_dac(request[0], values[0], values[1]);
 }
 
-static void reset(bool power)
-{
-    avr_cycle_count_t cycle = avr->cycle;
-    avr_reset(avr);
-    avr->cycle = cycle;
-    if (power)
-        paint();
-    no_level_interrupts();
-    in_first = in_end;
-    is_full = false;
-}
-
 /* At the end of the flash stands `rjmp .-2`, which no image reaches by itself. */
 static void hang(void)
 {
@@ -261,7 +302,8 @@ static void serve(char kind, const uint8_t *request, uint32_t size)
     case 'x': reset(request[0]); break;
     case 'm': answer(fram, sizeof fram); return;
     case 'M': memcpy(fram, request, size < sizeof fram ? size : sizeof fram); break;
-    case 'w': memcpy(&fram_writes_left, request, 4); fram_writes_left++; break;
+    case 'w': memcpy(&fram_writes_left, request, 4); power_goes = request[4]; break;
+    case 'q': answer(latencies, sizeof latencies); memset(latencies, 0, sizeof latencies); return;
     case 's': word = untouched(word); answer(&word, 2); return;
     case 'h': hang(); break;
     default: break;

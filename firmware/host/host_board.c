@@ -37,7 +37,7 @@ static struct {
     uint32_t begun;
     double dac_gain[OUTPUTS + 1], dac_stuck_ua[OUTPUTS + 1];
     uint8_t memory[MEMORY];
-    uint32_t writes_left; /* bytes until the power goes, for tests; 0: it stays */
+    uint32_t writes_left; /* bytes until the power goes, for tests, plus 1; 0: it stays */
     uint64_t noise;
     uint8_t out[OUT];
     uint32_t out_size;
@@ -47,6 +47,12 @@ static struct {
 
 static const char MODEL[24] = "stimctl reference", SERIAL[24] = "HOST-0001";
 static const uint8_t VERSION[3] = {0, 1, 0};
+
+/* From then on nothing leaves the board, until it is powered on again. */
+static bool power_has_gone(void)
+{
+    return host.writes_left == 1;
+}
 
 /* --- what the core asks for ----------------------------------------------------------------------- */
 
@@ -176,7 +182,7 @@ static void fire(struct reading *reading)
 
 enum flight board_pulse(struct reading *reading)
 {
-    if (!host.armed)
+    if (!host.armed || power_has_gone())
         return NO_PULSE;
     if (host.now_us <= host.pulse.at_us)
         return WAITS;
@@ -206,7 +212,7 @@ uint8_t board_self_test(uint16_t *zero_ua)
 void board_keep(uint16_t address, const void *data, uint8_t size)
 {
     const uint8_t *from = data;
-    for (uint8_t i = 0; i < size && (host.writes_left != 1); i++) {
+    for (uint8_t i = 0; i < size && !power_has_gone(); i++) {
         host.memory[address + i] = from[i];
         if (host.writes_left)
             host.writes_left--;
@@ -215,12 +221,18 @@ void board_keep(uint16_t address, const void *data, uint8_t size)
 
 void board_recall(uint16_t address, void *data, uint8_t size)
 {
-    memcpy(data, &host.memory[address], size);
+    if (size)
+        memcpy(data, &host.memory[address], size);
 }
 
 uint32_t board_begun(void)
 {
     return host.begun;
+}
+
+void board_mark(uint32_t number)
+{
+    host.begun = number;
 }
 
 void board_noise(uint8_t bytes[32])
@@ -238,6 +250,8 @@ bool board_line_free(void)
 
 void board_send(const uint8_t *frame, uint8_t size)
 {
+    if (power_has_gone())
+        return;
     /* This line is never busy; a Stopped still goes ahead of what nobody has taken yet. */
     uint32_t at = frame[1] == STOPPED ? 0 : host.out_size;
     memmove(&host.out[at + size], &host.out[at], host.out_size - at);
@@ -249,9 +263,11 @@ void board_send(const uint8_t *frame, uint8_t size)
 
 static void settle(void)
 {
-    do
+    do {
+        if (power_has_gone())
+            return;
         core_poll();
-    while (telemetry_waits() || inbox.stop || inbox.size);
+    } while (telemetry_waits() || inbox.stop || inbox.size);
 }
 
 void host_power_on(uint32_t seed, int keeps_ram)
@@ -276,6 +292,8 @@ void host_power_on(uint32_t seed, int keeps_ram)
 
 uint64_t host_next_us(void)
 {
+    if (power_has_gone())
+        return UINT64_MAX;
     uint64_t next_us = core_next_us();
     if (host.armed && host.pulse.at_us + 1 < next_us)
         next_us = host.pulse.at_us + 1;

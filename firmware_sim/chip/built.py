@@ -7,7 +7,8 @@ BUILD = HERE / "build" / "firmware"
 HOST = BUILD / "libstimulator.so"
 SANITIZED = BUILD / "libstimulator-sanitized.so"
 CHIP = BUILD / "stimulator-emulated.elf"
-EMULATOR = BUILD / "emulator"
+EMULATOR = BUILD / "emulator"  # simavr
+SECOND = BUILD / "second" / "chip.mjs"  # avr8js: `make -C firmware second`
 
 
 class NotBuilt(ValueError):
@@ -20,4 +21,5 @@ def built(path: Path) -> Path:
         return path
     if not (HERE / "firmware" / "Makefile").is_file():
         raise NotBuilt("the firmware is not part of an installed package: use a checkout, and `make firmware` there")
-    raise NotBuilt(f"{path.name} is not built: `make firmware` in {HERE} makes it")
+    how = "make -C firmware second" if path == SECOND else "make firmware"
+    raise NotBuilt(f"{path.name} is not built: `{how}` in {HERE} makes it")

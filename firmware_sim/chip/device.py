@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firmware_sim.analog.load import Load, load_named
-from firmware_sim.chip.built import CHIP
+from firmware_sim.chip.built import CHIP, EMULATOR
 from firmware_sim.chip.emulator import CYCLES_A_US, Emulator, Ran
 from firmware_sim.chip.load_link import LoadLink
 from firmware_sim.chip.pulse_log import PulseLog
@@ -39,14 +39,15 @@ class Chip:
         boot_us: int = 0,
         draw: object = None,  # noqa: ARG002  chance comes from its own converter
         image: Path = CHIP,
+        program: Path = EMULATOR,
     ) -> None:
         self._boot_us = boot_us - BOOT_US
         self._flash = flash if flash is not None else Flash()
-        self.emulator = Emulator(image)
+        self.emulator = Emulator(image, program)
         self._out: list[bytes] = []
         self._begun = b""
         self._loads = LoadLink(load_named(load, seed) if isinstance(load, str) else load, self.emulator.connect)
-        self.pulse_log = PulseLog(self._loads, recorder)
+        self.pulse_log = PulseLog(self._loads, recorder, offset_us=self._boot_us)
         if self._flash.memory:
             self.emulator.fram = self._flash.memory
         self._loads.look(0)
@@ -98,6 +99,11 @@ class Chip:
         """Drive another load from now on."""
         self._loads.replace(load)
         self._loads.look(self.now_us - self._boot_us)
+
+    def break_dac(self, channel: int, gain: float = 1.0, stuck_ua: float | None = None) -> None:
+        """Let a channel's output give `gain` times what it is told, or always the same."""
+        self.pulse_log.broken[channel] = gain, stuck_ua
+        self.emulator.break_dac(channel, gain, float("nan") if stuck_ua is None else stuck_ua)
 
     def close(self) -> None:
         """Take the power away. Its memory stays with the flash."""

@@ -14,6 +14,7 @@ from firmware_sim.chip.built import CHIP, EMULATOR, built
 
 CYCLES_A_US = 16
 _CHANGE = struct.Struct("<QHB")
+_LATENCY = struct.Struct("<IIQ")
 
 
 class Crashed(OSError):
@@ -29,6 +30,14 @@ class Change(NamedTuple):
 
 
 FORWARD, REVERSE, ENABLE, SELECT, TEST, DAC_A, DAC_B = range(1, 8)
+
+
+class Latency(NamedTuple):
+    """From an interrupt's flag to its routine: the longest in cycles, how often, and the cycle of the newest flag."""
+
+    longest: int
+    times: int
+    flag: int
 
 
 class Ran(NamedTuple):
@@ -47,6 +56,11 @@ class Emulator:
         self._process = subprocess.Popen(
             [built(program), built(image)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=-1
         )
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
 
     def _ask(self, kind: bytes, data: bytes = b"") -> bytes:
         near, far = self._process.stdin, self._process.stdout
@@ -103,9 +117,14 @@ class Emulator:
     def fram(self, data: bytes) -> None:
         self._ask(b"M", data)
 
-    def stop_writes_after(self, count: int) -> None:
-        """The memory takes so many bytes more, and then none: the power goes in the middle of a write."""
-        self._ask(b"w", struct.pack("<I", count))
+    def reset_after_writes(self, count: int, *, power: bool = False) -> None:
+        """Reset the chip once its memory has taken so many bytes more, in the middle of a write; see `reset`."""
+        self._ask(b"w", struct.pack("<IB", count, power))
+
+    def latencies(self) -> dict[int, "Latency"]:
+        """What each interrupt's routine waited since this was asked last, by the number of its vector."""
+        rows = enumerate(_LATENCY.iter_unpack(self._ask(b"q")))
+        return {number: Latency(*row) for number, row in rows if row[1]}
 
     def untouched_ram(self, since: int) -> int:
         """How many bytes from that address on were never written since power-on."""

@@ -84,9 +84,23 @@ class HostBuild:
         self._call = self._library.call
         self._loads = LoadLink(load_named(load, seed) if isinstance(load, str) else load, self._call.host_connect)
         self._library.memory[:] = self._flash.memory or bytes(MEMORY)
+        self._seed = seed
+        self._power_on(keeps_ram=False)
+
+    def _power_on(self, *, keeps_ram: bool) -> None:
         self._now_us = 0
+        self._call.host_power_on(self._seed, keeps_ram)
         self._loads.look(0)
-        self._call.host_power_on(seed, 0)
+
+    def reset(self, *, keeps_ram: bool) -> None:
+        """Let it start anew now, on the same memory; without `keeps_ram` its RAM is lost, as with the power."""
+        self._boot_us += self._now_us
+        self._power_on(keeps_ram=keeps_ram)
+
+    @property
+    def library(self) -> Library:
+        """Its copy of the library, for what tests do to a board."""
+        return self._library
 
     # --- what a port needs ------------------------------------------------------------------------
 

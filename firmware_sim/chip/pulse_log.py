@@ -34,12 +34,19 @@ class Edges:
 
 @dataclass(slots=True)
 class PulseLog:
-    """Fed with changes in order. `pulses` has every pulse whose first edge came, self-tests left out."""
+    """Fed with changes in order. `pulses` has every pulse whose first edge came, self-tests left out.
+
+    `disabled` is the cycle at which the output stage was last disabled; `broken` has the gain of a channel's converter,
+    and what it is stuck at; the record's clock is `offset_us` ahead of the chip's.
+    """
 
     loads: LoadLink
     recorder: "Recorder | None" = None
     pulses: list[Edges] = field(default_factory=list)
     keeps: bool = False
+    offset_us: int = 0
+    disabled: int = 0
+    broken: dict[int, tuple[float, float | None]] = field(default_factory=dict)
     _now: dict[int, int] = field(default_factory=dict)
     _open: Edges | None = None
     _electrodes: dict[int, Electrodes] = field(default_factory=dict)
@@ -52,8 +59,10 @@ class PulseLog:
             self._now[change.kind] = change.value
             if change.kind in (FORWARD, REVERSE) and not self._now.get(TEST):
                 self._edge(change)
-            elif change.kind == ENABLE and not change.value and self._open is not None:
-                self._ends(change.cycle, cut=True)
+            elif change.kind == ENABLE and not change.value:
+                self.disabled = change.cycle
+                if self._open is not None:
+                    self._ends(change.cycle, cut=True)
 
     def _edge(self, change: Change) -> None:
         pulse, forward = self._open, change.kind == FORWARD
@@ -91,19 +100,23 @@ class PulseLog:
         if self.recorder is not None:
             self._record(pulse)
 
+    def _given_ua(self, channel: int, code: int) -> float:
+        gain, stuck_ua = self.broken.get(channel, (1.0, None))
+        return code * DAC_STEP_NA / 1_000 * gain if stuck_ua is None else stuck_ua
+
     def _record(self, pulse: Edges) -> None:
         from firmware_sim.analog.recorder import Flow, FlowKind, PulseShape
 
         assert self.recorder is not None
         pair = self.loads.pairs[pulse.channel]
         electrodes = self._electrodes.setdefault(pulse.channel, Electrodes())
-        begun_us, width_us = _us(pulse.begun), _us(pulse.first_end - pulse.begun)
+        begun_us, width_us = _us(pulse.begun) + self.offset_us, _us(pulse.first_end - pulse.begun)
         gap_us = _us(pulse.second_begun - pulse.first_end) if pulse.second_begun else 0
         second_us = _us(pulse.second_end - pulse.second_begun)
         volt = electrodes.rested(pair, begun_us)
-        first = pair.drive(pulse.first_code * DAC_STEP_NA / 1_000, width_us, volt, RAIL_VOLT)
+        first = pair.drive(self._given_ua(pulse.channel, pulse.first_code), width_us, volt, RAIL_VOLT)
         volt = pair.rested(first.cap_volt, gap_us)
-        second = pair.drive(-pulse.second_code * DAC_STEP_NA / 1_000, second_us, volt, RAIL_VOLT)
+        second = pair.drive(-self._given_ua(pulse.channel, pulse.second_code), second_us, volt, RAIL_VOLT)
         shape = PulseShape(
             round(first.mean_ua * 1_000),
             width_us,

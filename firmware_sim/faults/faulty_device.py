@@ -5,7 +5,7 @@ that the result does not depend on how time was sliced. While no fault acts, byt
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from firmware_sim.analog.load import Load, load_named
 from firmware_sim.faults.firmware import FaultyFirmware
@@ -25,7 +25,7 @@ class FaultyDevice:
     """A simulated device with `faults`. The record and the journal's `at_us` are in us since power-on.
 
     The journal's `device_time_us` is the device's own time, which begins anew at each reset. `host.*` faults
-    do nothing here. Behaves as `Device` does in every call.
+    do nothing here. Behaves as `Device` does in every call. `firmware` makes what runs: the simulated one, or a chip.
     """
 
     def __init__(
@@ -38,6 +38,7 @@ class FaultyDevice:
         recorder: "Recorder | None" = None,
         journal: Callable[[Mapping[str, int | str]], None] | None = None,
         boot_us: int = 0,
+        firmware: Callable[..., Any] = FaultyFirmware,
     ) -> None:
         self._boot_us = boot_us
         self._out: list[bytes] = []
@@ -46,7 +47,7 @@ class FaultyDevice:
         self._transmitter = Transmitter(self._schedule.of(*KINDS))
         loads = self._schedule.of("load.")
         self._load = HostileWorldLoad(load_named(load, seed) if isinstance(load, str) else load, loads, seed)
-        self._firmware = FaultyFirmware(
+        self._firmware: FaultyFirmware = firmware(
             self._schedule.of("device."), self._load, seed=seed, flash=flash, recorder=recorder,
             journal=journal, entered=self._entered, lost=self._transmitter.forget,
         )  # fmt: skip

@@ -188,7 +188,7 @@ class OutputChannel:
         if cut is not None and (discharge := self._electrodes.empty(pair)) is not None and self._recorder is not None:
             self._recorder.add(self.number, discharge)
         read_uv = self.readback.voltage_uv(first.end_volt)
-        reading = self._read(shape, read_uv, amplitude_ua, first.clipped, first.clipped or second.clipped)
+        reading = self._read(shape, read_uv, amplitude_ua, first.clipped or second.clipped)
         self._index += 1
         return SinglePulse(shape, reading, read_uv, first.energy_pj + second.energy_pj, cut)
 
@@ -207,14 +207,12 @@ class OutputChannel:
             return self.peers[pair.leaks_to].hear(peak_na * pair.leak_permille // 1_000)
         return None
 
-    def _read(
-        self, shape: PulseShape, read_uv: float, amplitude_ua: int, first_clipped: bool, clipped: bool
-    ) -> Reading:
+    def _read(self, shape: PulseShape, read_uv: float, amplitude_ua: int, clipped: bool) -> Reading:
         readback, noise_na = self.readback, self.readback.noise.at(self._index)
         first_na = readback.mean_na(shape.first_na) + noise_na
         second_na = readback.mean_na(shape.second_na) + noise_na
         net_fc = readback.mean_net_fc(shape.net_fc) + readback.net_noise_fc(self._index, 1)
-        return Reading(first_na, second_na, net_fc, _ohm(read_uv, first_na, amplitude_ua, first_clipped), clipped)
+        return Reading(first_na, second_na, net_fc, _ohm(read_uv, first_na, amplitude_ua), clipped)
 
     def hear(self, stray_na: int) -> TripVerdict | None:
         """Take in a current that came from another channel while nothing is applied here."""
@@ -340,9 +338,9 @@ class OutputChannel:
         return whole_ua(abs(self.readback.mean_na(abs(flowing_na)) + noise_na))
 
 
-def _ohm(read_uv: float, read_na: int, amplitude_ua: int, clipped: bool) -> int:
-    """Voltage over current as far as it can be known. On the rail even a small current says something."""
-    if amplitude_ua < OHM_FLOOR_UA and not clipped:
+def _ohm(read_uv: float, read_na: int, amplitude_ua: int) -> int:
+    """Voltage over current as far as it can be known (R-86)."""
+    if amplitude_ua < OHM_FLOOR_UA:
         return 0
     ohm = int(read_uv * 1_000 / (read_na if read_na > 1 else 1) + 0.5)
     return ohm if 1 <= ohm <= SATURATED_OHM else max(1, min(ohm, SATURATED_OHM))

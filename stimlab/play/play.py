@@ -4,7 +4,7 @@ In virtual time, which is quick and the same each time; or, with `over="pty"` or
 a process of its own and in real time, which is the only way for a process to die.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +12,7 @@ from typing import Any
 
 from firmware_sim.analog.recorder import Recorder
 from firmware_sim.faults import FaultyDevice
+from firmware_sim.faults.firmware import FaultyFirmware
 from firmware_sim.protocol_sim import Serial
 from stimctl.errors import InputInvalid, Misuse, Unsafe
 from stimctl.port import VirtualPort
@@ -30,8 +31,12 @@ MOST_US = 2 * 60 * 60 * 1_000_000  # a session has 45 min from its arm to its en
 AFTERMATH_US = 5_000_000  # the world goes on for so long after the host has ended, to see what the device does alone
 
 
-def play(scenario: Scenario, *, ledger: Path | None = None, over: str = "sim") -> PlayedSession:
+def play(
+    scenario: Scenario, *, ledger: Path | None = None, over: str = "sim", firmware: Callable[..., Any] = FaultyFirmware
+) -> PlayedSession:
     """Play it once. `ledger` is a ledger's file to write to; without one the log is in memory.
+
+    In virtual time `firmware` makes what runs in the device.
 
     A fault of the log gets a ledger in a temporary folder where none is given. Raises `Misuse` for a fault that
     needs a process where there is none, and whatever the lab itself cannot do.
@@ -57,7 +62,7 @@ def play(scenario: Scenario, *, ledger: Path | None = None, over: str = "sim") -
             from stimlab.play.realtime import play_in_real_time
 
             return play_in_real_time(scenario, prescription, over, ledger)
-        return _play_virtually(scenario, prescription, ledger)
+        return _play_virtually(scenario, prescription, ledger, firmware)
 
 
 def way_for(scenario: Scenario) -> str:
@@ -85,13 +90,15 @@ class DeviceJournal:
         return self._entered_us.get(state)
 
 
-def _play_virtually(scenario: Scenario, prescription: Prescription, ledger: Path | None) -> PlayedSession:
+def _play_virtually(
+    scenario: Scenario, prescription: Prescription, ledger: Path | None, firmware: Callable[..., Any]
+) -> PlayedSession:
     recorder, diary = Recorder(), DeviceJournal()
     made: list[FaultyDevice] = []
 
     def make(**given: Any) -> FaultyDevice:
         kept: dict[str, Any] = {"load": scenario.load, "recorder": recorder, "journal": diary}
-        made.append(FaultyDevice(scenario.faults, **{**given, **kept}))
+        made.append(FaultyDevice(scenario.faults, firmware=firmware, **{**given, **kept}))
         return made[-1]
 
     url = f"sim://?seed={scenario.seed}"

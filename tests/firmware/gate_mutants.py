@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from firmware_sim.chip.built import HERE
@@ -108,7 +107,7 @@ def killed(mutant: Mutant | None) -> tuple[Mutant | None, list[str]]:
 def campaign() -> list[tuple[Mutant, list[str]]]:
     """Every mutant with its killers."""
     with ThreadPoolExecutor(1) as pool:
-        return [(mutant, names) for mutant, names in pool.map(partial(killed), mutants()) if mutant is not None]
+        return [(mutant, names) for mutant, names in pool.map(killed, mutants()) if mutant is not None]
 
 
 def report() -> list[str]:

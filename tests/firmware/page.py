@@ -1,16 +1,16 @@
 """The tables of docs/firmware.md, measured on the machine code.
 
-python -m tests.firmware.page --write
+python -m tests.firmware.page --write [TABLE]...
 """
 
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from firmware_sim.chip.built import BUILD, CHIP
-from tests.firmware import gate_mutants, peripherals, timing
+from firmware_sim.chip.built import BUILD, CHIP, EMULATOR, SECOND, built
+from tests.firmware import gate_mutants, peripherals, session, speed, timing
 
 PAGE = Path("docs/firmware.md")
 RAM_BYTES, FLASH_BYTES, BOOT_BYTES = 2_048, 32_768, 512
@@ -21,24 +21,36 @@ def _row(*cells: object) -> str:
 
 
 def peripheral_table() -> list[str]:
-    """The self-test."""
-    lines = [_row("peripheral", "datasheet, cycles", "emulated", "rests on it", ""), "|---|---|---|---|---|"]
-    for seen in peripherals.look():
+    """The self-test, on both emulators; figures rest on the first."""
+    lines = [
+        _row("peripheral", "datasheet, cycles", "simavr", "avr8js", "rests on it", "of the first"),
+        "|---" * 6 + "|",
+    ]
+    for seen, other in zip(peripherals.look(), peripherals.look(built(SECOND)), strict=True):
         row = seen.row
         verdict = "right" if seen.right else "wrong: what rests on it is not evaluable"
-        lines.append(_row(row.name, row.datasheet, seen.cycles, row.rests, verdict))
+        lines.append(_row(row.name, row.datasheet, seen.cycles, other.cycles, row.rests, verdict))
     return lines
 
 
+def _figures(program: Path) -> list[timing.Figure]:
+    lab = timing.Lab(program=program)
+    try:
+        return list(timing.figures(lab))
+    finally:
+        lab.close()
+
+
 def timing_table() -> list[str]:
-    """Figures by cycle, each with the row that it rests on."""
+    """Figures by cycle, each with the row that it rests on. What one emulator keeps and one does not is no evidence."""
     wrong = peripherals.not_evaluable(peripherals.look())
-    lines = [_row("what", "measured", "limit", "rests on", ""), "|---|---|---|---|---|"]
-    lab = timing.Lab()
-    for each in timing.figures(lab):
-        verdict = "not evaluable" if each.rests in wrong else "kept" if each.kept else "NOT KEPT"
-        lines.append(_row(each.name, f"{each.value:g} {each.unit}", f"{each.limit:g} {each.unit}", each.rests, verdict))
-    lab.close()
+    lines = [_row("what", "simavr", "avr8js", "limit", "rests on", ""), "|---" * 6 + "|"]
+    for each, other in zip(_figures(EMULATOR), _figures(built(SECOND)), strict=True):
+        verdict = "kept" if each.kept else "NOT KEPT"
+        if each.rests in wrong or each.kept != other.kept:
+            verdict = "not evaluable"
+        told = (f"{value:g} {each.unit}" for value in (each.value, other.value, each.limit))
+        lines.append(_row(each.name, *told, each.rests, verdict))
     return lines
 
 
@@ -81,14 +93,17 @@ TABLES: dict[str, Callable[[], list[str]]] = {
     "timing": timing_table,
     "ram": ram_table,
     "gate": gate_mutants.report,
+    "session": session.table,
+    "speed": speed.table,
 }
 
 
-def written(text: str) -> str:
-    """The page with its tables made anew."""
-    for name, make in TABLES.items():
+def written(text: str, names: Sequence[str]) -> str:
+    """The page with these tables made anew."""
+    for name in names:
+        make = TABLES[name]
         body = "\n".join(make())
-        pattern = rf"(<!-- table: {name} -->\n).*?(\n<!-- end -->)"
+        pattern = rf"(<!-- table: {name} -->\n)(?:(?!<!-- table).)*?(\n<!-- end -->)"
         found = re.search(pattern, text, flags=re.DOTALL)
         assert found is not None, f"docs/firmware.md has no place for the table {name!r}"
         text = text[: found.start()] + found[1] + body + found[2] + text[found.end() :]
@@ -96,7 +111,8 @@ def written(text: str) -> str:
 
 
 if __name__ == "__main__":
-    page = written(PAGE.read_text("utf-8"))
+    named = [name for name in sys.argv[1:] if name in TABLES]
+    page = written(PAGE.read_text("utf-8"), named or list(TABLES))
     if "--write" in sys.argv[1:]:
         PAGE.write_text(page, "utf-8")
     else:

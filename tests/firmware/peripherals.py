@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from firmware_sim.chip.built import BUILD, HERE
+from firmware_sim.chip.built import BUILD, EMULATOR, HERE
 from firmware_sim.chip.emulator import FORWARD, Emulator
 
 SOURCE = HERE / "firmware" / "selftest" / "selftest.c"
@@ -68,17 +68,17 @@ class Seen:
         return abs(self.cycles - self.row.datasheet) <= self.row.tolerance
 
 
-def look() -> list[Seen]:
+def look(program: Path = EMULATOR) -> list[Seen]:
     """Run every row."""
-    return [Seen(row, row.seen(_marks(row))) for row in ROWS]
+    return [Seen(row, row.seen(_marks(row, program))) for row in ROWS]
 
 
-def _marks(row: Row) -> list[int]:
+def _marks(row: Row, program: Path) -> list[int]:
     image = BUILD / f"selftest-{row.number}.elf"
     BUILD.mkdir(parents=True, exist_ok=True)
     order = ["avr-gcc", "-std=gnu11", "-mmcu=atmega328p", "-Os", f"-DROW={row.number}", "-o", str(image), str(SOURCE)]
     subprocess.run(order, check=True, timeout=60)
-    emulator = Emulator(Path(image))
+    emulator = Emulator(image, program)
     try:
         return list(_rising(emulator))
     finally:

@@ -40,7 +40,7 @@ def test_a_row_that_is_wrong_makes_what_rests_on_it_not_evaluable() -> None:
 
 def test_timing_by_cycle(seen: list[peripherals.Seen], lab: timing.Lab) -> None:
     wrong = peripherals.not_evaluable(seen)
-    over = [each for each in timing.figures(lab) if not each.kept and each.rests not in wrong]
+    over = [each for each in timing.figures(lab, moments=4) if not each.kept and each.rests not in wrong]
     assert over == []
 
 
@@ -70,7 +70,7 @@ def test_a_hang_reaches_zero_by_the_hardware_watchdog(lab: timing.Lab) -> None:
     lab.bench.acknowledge()
 
 
-@pytest.mark.parametrize("after_us", range(0, 10_000, 700))
+@pytest.mark.parametrize("after_us", range(0, 10_000, 1_900))
 def test_a_reset_loses_and_doubles_no_pulse(lab: timing.Lab, after_us: int) -> None:
     _, pulses = timing.busy_run(lab, 600_000 + after_us)
     lab.bench.listen(after_us)
@@ -100,11 +100,14 @@ def test_the_image_says_its_own_hash(chip_image: Path, lab: timing.Lab) -> None:
 
 
 def test_a_session(chip_image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """2/100 Hz for a minute, the driver at one end of the line and machine code at the other."""
+    """2/100 Hz for half a minute, the driver at one end of the line and machine code at the other."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    text = Path("profiles/examples/bench-2-100hz.toml").read_text("utf-8")
+    text, times = re.subn(
+        r"seconds = \d+", "seconds = 30", Path("profiles/examples/bench-2-100hz.toml").read_text("utf-8")
+    )
+    assert times == 1
     short = tmp_path / "short.toml"
-    short.write_text(re.sub(r"minutes *= *\d+", "minutes = 1", text), "utf-8")
+    short.write_text(text, "utf-8")
     order = ["run", "bench-2-100hz", "--port", "sim://?device=firmware", "--prescription", str(short), "--unattended"]
     done = CliRunner().invoke(main, order)
     assert done.exit_code == 0, done.output

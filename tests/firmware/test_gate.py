@@ -56,7 +56,7 @@ def test_every_line_and_branch_is_walked(host_library: Path, tmp_path: Path) -> 
     assert shares == [("Lines executed", "100.00"), ("Taken at least once", "100.00")], told
 
 
-def test_a_bug_that_is_planted_is_seen(tmp_path: Path) -> None:
+def test_a_bug_that_is_planted_is_seen(host_library: Path, tmp_path: Path) -> None:
     source = (CORE / "gate.c").read_text("utf-8")
     broken = source.replace("first_pc <= MAX_CHARGE_PC && first_pc == second_pc", "first_pc <= MAX_CHARGE_PC")
     assert broken != source

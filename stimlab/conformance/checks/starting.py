@@ -1,6 +1,6 @@
 """Start, and targets during a run: section 10."""
 
-from stimctl.wire.codec import Channel, Refused, SetTarget, TargetSet
+from stimctl.wire.codec import Alive, Channel, KeepAlive, Refused, SetTarget, Started, TargetSet
 from stimctl.wire.codes import DeviceState, Purpose, Refusal
 from stimlab.conformance.check import check
 from stimlab.conformance.dut import CEILING_UA, Dut
@@ -9,6 +9,7 @@ from stimlab.conformance.tracked_session import TrackedSession
 
 MOST_RISE_UA = 100
 BETWEEN_RAISES_US = 1_000_000
+START_US = 10_000
 
 
 @check("R-38", title="Start needs the newest arm's nonce")
@@ -46,6 +47,24 @@ def checks_have_no_targets(dut: Dut) -> None:
     dut.refused(dut.start_order(1), Refusal.ABOVE_LIMIT, by="R-38")
     dut.start()
     dut.reach(DeviceState.TESTED, 500_000, by="R-24")
+
+
+@check("R-38", title="a run begins at most 10 ms behind its Start")
+def starts_soon(dut: Dut) -> None:
+    dut.tested()
+    dut.arm()
+    assert dut.armed is not None
+    sent_us = dut.now_us
+    alive = dut.get(KeepAlive(dut.armed.nonce), Alive, by="R-43")
+    number = dut.send(dut.start_order(dut.amplitude_ua))
+    # What the device's clock can have gone since, at most; then its 10 ms.
+    most_us = dut.now_us + dut.busy_us - sent_us + START_US + dut.slack_us
+    found = dut.answer_to(number, len(dut.received))
+    dut.require("R-12", found is not None and isinstance(found.message, Started), "Start was not answered by Started")
+    assert found is not None
+    later_us = found.message.device_time_us - alive.device_time_us
+    text = "its run begins later than 10 ms behind the Start"
+    dut.require("R-38", later_us <= most_us, text, expected=f"{most_us} us", seen=f"{later_us} us")
 
 
 @check("R-38", title="what starts, starts from zero")

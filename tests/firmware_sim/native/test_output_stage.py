@@ -275,11 +275,16 @@ def test_a_low_rail_is_compliance_and_no_lead_off() -> None:
     assert (trip.reason, trip.channel, trip.at_us) == (EndReason.COMPLIANCE, 2, 22_900)
 
 
-@pytest.mark.parametrize(("segment", "at_us"), [(HIGH, 20_400), (LOW, 1_001_200)])
-def test_open_leads_are_found_in_the_ramps_first_three_pulses(segment: OutputSegment, at_us: int) -> None:
+@pytest.mark.parametrize(
+    ("segment", "reason", "ohm", "at_us"),
+    [(HIGH, EndReason.COMPLIANCE, 0, 20_400), (LOW, EndReason.LEAD_OFF, SATURATED_OHM, 1_001_200)],
+)  # below 100 uA nothing is told of a load but that it takes the highest voltage
+def test_open_leads_are_found_in_the_ramps_first_three_pulses(
+    segment: OutputSegment, reason: EndReason, ohm: int, at_us: int
+) -> None:
     stage = stage_on("open")
     stage.begin(OutputProgram((segment,), 1, 200, 0), {1: 2_000}, 0, MIN, 0)
-    assert stage.run(MIN) == Trip(EndReason.LEAD_OFF, 1, SATURATED_OHM, at_us)
+    assert stage.run(MIN) == Trip(reason, 1, ohm, at_us)
 
 
 def test_a_clip_that_comes_off_trips_within_three_pulses_of_it() -> None:

@@ -1,13 +1,17 @@
 """The suite's own reading of the pulse rules: the worked example of docs/protocol.md, and the driver's reading."""
 
-from hypothesis import given, settings
+from itertools import pairwise
+
+from hypothesis import assume, given, settings
 from hypothesis import strategies as some
 
+from firmware_sim.native.loading import ProgramLoader
+from firmware_sim.native.refusal import CommandDenied
 from stimctl.dose import CommandedDose
 from stimctl.waveform import Program, Segment
 from stimctl.wire.codec import LoadProgram, LoadSegment
 from stimlab.conformance.programs import WireProgram
-from stimlab.conformance.reference_model import ReportedSession, quantum_ua
+from stimlab.conformance.reference_model import SLOT_US, ReportedSession, bands_of, quantum_ua, span_us
 
 S = 1_000_000
 EXAMPLE = WireProgram(
@@ -71,3 +75,57 @@ def test_it_agrees_with_the_drivers(
     dose = commanded.dose(channel)
     assert reported.tally(channel) == (*dose.pulses, *dose.charge_pc)
     assert reported.segments_us() == commanded.band_us()
+
+
+def rests_us(program: WireProgram) -> list[int]:
+    """From the end of each pulse to the start of the next, whichever channels they are on: two dwells and a switch."""
+    times = [
+        (begin_us + at_us + (channel - 1) * SLOT_US, span_us(segment))
+        for begin_us, _, segment in bands_of(program, sum(segment.dwell_us for segment in program.segments) + 1)
+        for channel in (1, 2, 3, 4)
+        for at_us in range(0, segment.dwell_us, segment.period_us)
+        if at_us + (channel - 1) * SLOT_US + span_us(segment) <= segment.dwell_us
+    ]
+    times.sort()
+    return [after - (at_us + long_us) for (at_us, long_us), (after, _) in pairwise(times)]
+
+
+def loaded(*segments: LoadSegment) -> WireProgram | None:
+    """The program as a device takes it; None where it refuses it."""
+    header = LoadProgram(len(segments), 0b1111, 200, 0)
+    loader = ProgramLoader(header._replace(channel_mask=0b111))
+    loader._header = header  # four channels, so that one program tries each subset of three
+    try:
+        for segment in segments:
+            loader.add(segment)
+    except CommandDenied:
+        return None
+    return WireProgram(header, segments)
+
+
+def test_a_device_has_600_us_between_any_two_pulses_and_no_more() -> None:
+    at_its_tightest = LoadSegment(0, 250_000, 600, 100, 1_200, 510_000), LoadSegment(1, 10_000, 100, 0, 100, 500_000)
+    program = loaded(*at_its_tightest)
+    assert program is not None
+    assert min(rests_us(program)) == 600
+    first, second = at_its_tightest
+    assert loaded(first._replace(dwell_us=509_999), second) is None
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    periods_us=some.tuples(*[some.integers(10_000, 250_000)] * 2),
+    dwells_us=some.tuples(*[some.integers(500_000, 520_000)] * 2),
+    widths_us=some.tuples(*[some.sampled_from((100, 300, 600))] * 2),
+    times=some.tuples(*[some.sampled_from((1, 2))] * 2),
+)
+def test_no_program_that_a_device_takes_leaves_less_than_600_us(
+    periods_us: tuple[int, int], dwells_us: tuple[int, int], widths_us: tuple[int, int], times: tuple[int, int]
+) -> None:
+    program = loaded(*(
+        LoadSegment(index, periods_us[index], width, 100, width * times[index], dwells_us[index])
+        for index, width in enumerate(widths_us)
+    ))  # fmt: skip
+    assume(program is not None)
+    assert program is not None
+    assert min(rests_us(program)) >= 600

@@ -16,6 +16,7 @@ from stimctl.wire.codes import CHANNELS, DeviceState, EndReason
 from tests.stimlab.conformance.mutants.mutant import mutant, with_channels
 
 _CHANNELS = range(1, CHANNELS + 1)
+_LEADS_OFF = (EndReason.LEAD_OFF, EndReason.COMPLIANCE)  # below 100 uA it is the latter
 
 
 # --- the gate -----------------------------------------------------------------------------------
@@ -117,7 +118,7 @@ class _Hasty(Monitor):
     __slots__ = ()
 
     def judge(self, reading: Reading, charge_pc: int, at_us: int) -> TripVerdict | None:
-        if reading.ohm > LEAD_OFF_OHM:
+        if reading.ohm > LEAD_OFF_OHM or reading.clipped:
             return TripVerdict(EndReason.LEAD_OFF, reading.ohm)
         return super().judge(reading, charge_pc, at_us)
 
@@ -172,7 +173,7 @@ class HoldsOne(Device):
     def _execute(self, order: object, kind: int) -> object:
         answer = super()._execute(order, kind)
         machine = self.machine
-        on_hold = machine.state is DeviceState.HELD and machine.hold_reason is EndReason.LEAD_OFF
+        on_hold = machine.state is DeviceState.HELD and machine.hold_reason in _LEADS_OFF
         if isinstance(answer, Counters) and answer.pulses_0 and on_hold and answer.channel != 2:
             more = machine.now_us // 10_000
             return answer._replace(pulses_0=answer.pulses_0 + more, charge_0_pc=answer.charge_0_pc + more * 40_000)
@@ -182,7 +183,7 @@ class HoldsOne(Device):
 @mutant("R-62", "stops one channel, and does not even say so")
 class StopsOne(Machine):
     def _tripped(self, trip: Trip, at_us: int) -> None:
-        if trip.reason is EndReason.LEAD_OFF and self.run is not None and self.program is not None:
+        if trip.reason in _LEADS_OFF and self.run is not None and self.program is not None:
             others = {channel: ua for channel, ua in self.targets_ua.items() if channel != trip.channel}
             session = self.session
             assert session is not None

@@ -12,7 +12,7 @@ from firmware_sim.native.run_state import Arming
 from firmware_sim.native.telemetry import TelemetrySender
 from firmware_sim.native.timers import DeviceTimer
 from firmware_sim.native.train import ChannelTrain
-from stimctl.wire.codec import Refused, SetTarget, Start
+from stimctl.wire.codec import Refused, SetTarget, Start, Started
 from stimctl.wire.codes import DeviceState, Purpose, Refusal
 from tests.stimlab.conformance.mutants.early_arms import RemembersNonces
 from tests.stimlab.conformance.mutants.mutant import mutant
@@ -59,6 +59,13 @@ class LeavesChannelsOut(Device):
         if type(order) is Start and arming is not None:
             order = Start(order.nonce, *(ua * (n in arming.channels) for n, ua in enumerate(order[1:], start=1)))
         return super()._execute(order, kind)
+
+
+@mutant("R-38", "begins its run 12 ms behind the Start")
+class BeginsLate(Device):
+    def _execute(self, order: object, kind: int) -> Any:
+        answer = super()._execute(order, kind)
+        return answer._replace(device_time_us=answer.device_time_us + 12_000) if type(answer) is Started else answer
 
 
 @mutant("R-38", "does not start from zero")

@@ -1,0 +1,127 @@
+"""The shipped scenarios on the machine code, beside the simulator: docs/firmware-scenarios.md.
+
+python -m tests.firmware.scenarios --write
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from firmware_sim.chip.faulty_chip import IN_THE_FIRMWARE, FaultyChip
+from stimlab.play.play import play, way_for
+from stimlab.play.result import PlayedSession
+from stimlab.scenario.model import Scenario
+from stimlab.scenario.reader import shipped
+
+SEEDS = 3
+DOCUMENT = Path(__file__).parents[2] / "docs" / "firmware-scenarios.md"
+# Its board does otherwise than the simulated one, for this reason.
+OTHERWISE = {
+    "device-dac-stuck-low": (
+        "IMPLAUSIBLE",
+        "behind a bridge both phases of a stuck converter are alike: no charge is left, and the host sees that less "
+        "flows than it asked for",
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One scenario on both: how each ended, and what is wrong about it on the chip."""
+
+    name: str
+    simulator: str
+    chip: str
+    wrong: str = ""
+    skipped: str = ""
+    note: str = ""
+
+
+def why_not(scenario: Scenario) -> str:
+    """Why it cannot be tried on the chip; empty where it can."""
+    if way_for(scenario) != "sim":
+        return "a process has to die or stand still, in real time"
+    kinds = {fault.kind for fault in scenario.faults}
+    return "; ".join(sorted({reason for kind, reason in IN_THE_FIRMWARE.items() if kind in kinds}))
+
+
+def ended(played: PlayedSession) -> str:
+    """How it ended, in a word."""
+    if played.error is not None:
+        return "broke"
+    if played.refused is not None:
+        return "refused"
+    return "no report" if played.report is None else played.report.end.name
+
+
+def compared(scenario: Scenario) -> Compared:
+    """Play it on both. What a line does by chance strikes other frames on the chip: such a one has three seeds."""
+    first = _compared(scenario)
+    by_chance = any(fault.kind.startswith("line.") for fault in scenario.faults)
+    for seed in range(scenario.seed + 1, scenario.seed + SEEDS) if first.wrong and by_chance else ():
+        other = _compared(replace(scenario, seed=seed))
+        if not other.wrong:
+            return replace(other, note=f"the same with seed {seed}; with seed {scenario.seed}: {first.wrong}")
+    return first
+
+
+def _compared(scenario: Scenario) -> Compared:
+    if reason := why_not(scenario):
+        return Compared(scenario.name, "", "", skipped=reason)
+    simulated, chip = play(scenario), play(scenario, firmware=FaultyChip)
+    wanted, told = ended(simulated), ended(chip)
+    unmet = list(chip.unmet) + list(chip.idle)
+    if scenario.name in OTHERWISE:
+        wanted, unmet = OTHERWISE[scenario.name][0], []
+    if told != wanted:
+        unmet.append(f"{told}, not {wanted}: {chip.outcome}")
+    return Compared(scenario.name, ended(simulated), told, "; ".join(unmet))
+
+
+def rows(every: list[Compared]) -> Iterator[str]:
+    """The table."""
+    yield "| scenario | on the simulator | on the chip |  |"
+    yield "|---|---|---|---|"
+    for each in every:
+        note = each.skipped and f"skipped: {each.skipped}"
+        note = note or each.wrong or each.note or (OTHERWISE[each.name][1] if each.name in OTHERWISE else "the same")
+        yield f"| {each.name} | {each.simulator} | {each.chip} | {note} |"
+
+
+def document(every: list[Compared]) -> str:
+    """The page."""
+    tried = [each for each in every if not each.skipped]
+    return "\n".join((
+        "# Scenarios on the machine code",
+        "",
+        "Made by `make firmware-scenarios`: each scenario of [scenarios.md](scenarios.md) in virtual time, with the",
+        "driver at one end of the line and the reference firmware on the emulated chip at the other, beside the",
+        "simulator. Ends, alarms and times are what the scenario's file asks for.",
+        "",
+        f"**{len(tried)} of {len(every)} tried, {sum(not each.wrong for each in tried)} as they must come out.**",
+        "",
+        *rows(every),
+        "",
+    ))  # fmt: skip
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Play all of them. Returns 1 when one comes out wrong."""
+    parser = argparse.ArgumentParser(description="The shipped scenarios on the machine code.")
+    parser.add_argument("--write", action="store_true", help="write docs/firmware-scenarios.md")
+    parser.add_argument("--jobs", type=int, default=2, help="chips side by side")
+    options = parser.parse_args(arguments)
+    with ProcessPoolExecutor(options.jobs) as pool:
+        every = list(pool.map(compared, shipped().values()))
+    page = document(every)
+    if options.write:
+        DOCUMENT.write_text(page, "utf-8")
+    sys.stdout.write(page)
+    return 1 if any(each.wrong for each in every) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
