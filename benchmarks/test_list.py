@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def peak_mb(command: list[str]) -> int:
-    """The most memory that a command takes. A small program begins it: to Linux a child begins as large as its parent."""
+    """The most memory that a command takes. A small program begins it: a child begins as large as its parent."""
     program = """
 import resource, subprocess, sys
 subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)
