@@ -66,6 +66,7 @@ def judged(
         return (*rows, open_("amplitude, median", where, "uA", "no pulse came, so that nothing was captured"))
     settings = driven.settings
     spec = AcceptanceSpec(
+        channels=tuple(f"ch{number}" for number in point.run.channels),
         stop_at_s=_in_capture_s(driven)[0] if point.act is Act.STOP else None,
         minutes=None if point.whole_s is None else point.whole_s / 60,
         full_scale=_HIGHEST_CODE * settings.volts_per_division / CODES_PER_DIVISION,
@@ -172,13 +173,17 @@ def _times(point: PlanPoint, driven: Driven, found: Acceptance, bounds: Bounds) 
         return
     measured = channel.judge.measured
     last_s = measured.start_s + float((channel.pulses["onset_s"] + spans_s(channel.pulses)).max())
-    if last_s > measured.start_s + measured.duration_s - 2 * (point.run.period_us or 0) / US_PER_S:
-        yield Row(name, channel.name, Figure(last_s - at_s, u_s, "s"), None, 0.0, "pulses went on to the capture's end")
-        return
+    period_s = (point.run.period_us or 0) / US_PER_S
     limit_s = bounds.tolerances.zero.within_s
     if not stop:
-        watchdog_s = driven.identity.watchdog_ms / 1_000 if driven.identity else 0.0
-        limit_s += watchdog_s + (point.run.period_us or 0) / US_PER_S
+        limit_s += period_s + (driven.identity.watchdog_ms / 1_000 if driven.identity else 0.0)
+    end_s = measured.start_s + measured.duration_s
+    if last_s > end_s - 2 * period_s and end_s < at_s + limit_s:
+        yield open_(name, channel.name, "s", "the capture ends before output had to")
+        return
+    if last_s > end_s - 2 * period_s:
+        yield Row(name, channel.name, Figure(last_s - at_s, u_s, "s"), None, 0.0, "pulses went on to the capture's end")
+        return
     yield Row(name, channel.name, Figure(last_s - at_s, u_s, "s"), None, limit_s)
     if stop and driven.report.zero_confirmed_us is not None:
         reading = "measured zero" if driven.report.zero_measured else "acknowledged the stop, and measured no zero"

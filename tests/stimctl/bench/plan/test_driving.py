@@ -65,6 +65,30 @@ def test_a_stop_and_a_watchdog_are_timed_by_the_capture(tmp_path: Path) -> None:
             (tmp_path / f"{point.key}.npz").unlink()
 
 
+def test_a_capture_that_ends_before_the_stop_does_not_hold(tmp_path: Path) -> None:
+    point = only(STOP)
+    with driver_at(tmp_path) as driver:
+        driven = driver.drive(point)
+    assert driven.acted_us is not None
+    assert driven.trigger_us is not None
+    wave = driven.waves[1]
+    stop_s = (driven.acted_us - driven.trigger_us[0]) / 1e6 - wave.start_s
+    before = wave._replace(volts=wave.volts[: round((stop_s - 0.3) * wave.rate_hz)])
+    row = rows_of(point, driven._replace(waves={1: before}), tmp_path)["from the stop to the last pulse's end"]
+    assert row.verdict == "not measurable"
+    assert "ends before" in row.figure.reason
+
+
+def test_a_channel_of_a_pair_that_gives_nothing_fails(tmp_path: Path) -> None:
+    point = only(PairStep(kind="pair", amplitude_ma=0.5))
+    with driver_at(tmp_path) as driver:
+        driven = driver.drive(point)
+    dead = driven.waves[2]._replace(volts=driven.waves[2].volts * 0.0)
+    rows = rows_of(point, driven._replace(waves={**driven.waves, 2: dead}), tmp_path)
+    assert rows["pulses"].verdict == "fails"
+    assert rows["pulses"].where == "ch2"
+
+
 def test_where_the_trigger_is_not_told_its_pulse_is_found(tmp_path: Path) -> None:
     """A Siglent's samples do not say where the trigger is: the uncertainty has the pulses that it may have been."""
     point = only(STOP)
