@@ -1,7 +1,7 @@
 """All points of a plan, one after the other: loads, captures, judgement, results.
 
 A point whose session was ended by a person, a signal or the line is not done, and the plan ends there; it goes on with
-that point. One that ended by the device's own doing is a result; where the device is not to be used before it was
+that point. So is one in which a signal came too late to end its session. One that ended by the device's own doing is a result; where the device is not to be used before it was
 examined, the plan ends after it.
 """
 
@@ -40,13 +40,14 @@ Look = Callable[[PlanPoint, Verdict], None]
 
 @dataclass(frozen=True, slots=True)
 class PlanRunner:
-    """Runs a plan into its results. `look` is told of each point when it is done."""
+    """Runs a plan into its results. `look` is told of each point when it is done, `departed` says that a signal came."""
 
     plan: BenchPlan
     driver: PointDriver
     results: PlanResults
     bounds: Bounds
     look: Look
+    departed: Callable[[], bool] = bool
 
     @property
     def open_points(self) -> list[PlanPoint]:
@@ -61,7 +62,7 @@ class PlanRunner:
                 self.driver.setup.connect(str(point.run.ohm))
                 connected = point.run.ohm
             driven = self.driver.drive(point)
-            if driven.report.end in NOT_DONE:
+            if driven.report.end in NOT_DONE or self.departed():
                 return driven.report
             if point.act in (Act.SHORT, Act.OPEN):
                 self._put_back(point, driven)

@@ -153,7 +153,9 @@ def _run(
                 lambda session: signals_stop(session.stop, departure),
             )  # fmt: skip
             try:
-                broke = PlanRunner(loaded, driver, results, bounds, look).run()
+                broke = PlanRunner(
+                    loaded, driver, results, bounds, look, departed=lambda: departure.signal is not None
+                ).run()
             except BaseException:
                 click.echo("Broken off, with the outputs at zero. The same command goes on from here.", err=True)
                 raise
@@ -246,7 +248,10 @@ def _conclude(
     if broke is not None:
         click.echo(f"Broken off, with the outputs at zero: {broke.end.value}. {broke.end_text}".strip(), err=True)
         click.echo("The same command goes on from here.", err=True)
-        return exit_code(broke, signal) or codes.DEVICE
+        code = exit_code(broke, signal)
+        if signal is not None and code in (codes.DONE, codes.STOPPED, codes.ENDED_EARLY):
+            return codes.SIGNAL_BASE + signal  # it came as the session ended by itself
+        return code or codes.DEVICE
     if not document["holds"]:
         return codes.UNMET
     return codes.DONE if document["whole"] else codes.NOT_EXAMINED

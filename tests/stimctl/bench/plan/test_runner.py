@@ -1,6 +1,7 @@
 """A plan from its beginning to its report: broken off by a signal it goes on where it was."""
 
 import json
+import signal
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 pytest.importorskip("pyvisa_py", reason="PyVISA-py is not installed")
+from stimctl.bench.plan.driving import _Drive
 from stimctl.cli import codes, main
 from stimlab.oscilloscope.bench_port import SharedLoad
 
@@ -67,6 +69,19 @@ def test_broken_off_it_goes_on_and_a_changed_file_is_refused(monkeypatch: pytest
     refused = plan()
     assert refused.exit_code == codes.INVALID
     assert "the plan's file has changed since it was begun" in refused.output
+
+
+def test_a_signal_that_comes_as_a_session_ends_ends_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = _Drive.quiet_us
+
+    def signalled(drive: _Drive) -> int | None:
+        signal.raise_signal(signal.SIGTERM)
+        return ended(drive)
+
+    monkeypatch.setattr(_Drive, "quiet_us", signalled)
+    result = plan()
+    assert result.exit_code == codes.TERMINATED, result.output
+    assert json.loads(Path("plan/report.json").read_text())["points"] == []
 
 
 def test_what_cannot_be_is_said_before_anything_moves() -> None:
