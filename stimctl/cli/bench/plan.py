@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from stimctl.bench.plan.judging import Bounds
     from stimctl.bench.plan.results import PlanResults
     from stimctl.bench.plan.setup import BenchSetup
+    from stimctl.cli.run.operator import OperatorGone
     from stimctl.session.view import SessionReport
     from stimctl.stimulators.base import Identity
     from stimctl.stimulators.discovery import DeviceChoice
@@ -66,6 +67,7 @@ def plan(
       stimctl bench plan plan.toml --port sim:// -o results
     """
     from stimctl.bench.plan.file import EXAMPLE, load_plan
+    from stimctl.cli.run.operator import OperatorGone
 
     if example:
         click.echo(EXAMPLE.read_text("utf-8"), nl=False)
@@ -82,11 +84,15 @@ def plan(
     if url is None:
         raise missing_port(ctx)
     with ExitStack() as stack:
-        setup, resource = _bench(stack, url, resource, relay)
-        sys.exit(_run(loaded, setup, resource, folder or file.with_suffix(""), tolerances_file, url, choice, as_json))
+        departure = OperatorGone()
+        setup, resource = _bench(stack, url, resource, relay, departure)
+        results = folder or file.with_suffix("")
+        sys.exit(_run(loaded, setup, resource, results, tolerances_file, url, choice, departure, as_json=as_json))
 
 
-def _bench(stack: ExitStack, url: str, resource: str | None, relay: str | None) -> "tuple[BenchSetup, str]":
+def _bench(
+    stack: ExitStack, url: str, resource: str | None, relay: str | None, departure: "OperatorGone"
+) -> "tuple[BenchSetup, str]":
     from stimctl.bench.plan.setup import RealBench, RelayCommand
     from stimctl.cli.streams import at_terminal
 
@@ -101,7 +107,7 @@ def _bench(stack: ExitStack, url: str, resource: str | None, relay: str | None) 
         return RealBench(RelayCommand(tuple(shlex.split(relay)))), resource
     if not at_terminal():
         raise Misuse("somebody has to change the load: run this at a terminal, or name a --relay command")
-    return RealBench(_ask_for_load), resource
+    return RealBench(_asking(departure)), resource
 
 
 def _simulated() -> Callable[[str], AbstractContextManager[Any]]:
@@ -114,32 +120,39 @@ def _simulated() -> Callable[[str], AbstractContextManager[Any]]:
     raise Misuse("no simulated bench is installed: reinstall stimctl, which brings one")
 
 
-def _ask_for_load(load: str) -> None:
-    from stimctl.bench.plan.setup import load_text
+def _asking(departure: "OperatorGone") -> Callable[[str], None]:
+    """Has a person change the load. A signal that stops a session ends the question too; nothing typed before counts."""
+    from stimctl.bench.plan.setup import OPEN, SHORT, load_text
+    from stimctl.cli.run.keys import forget_typed, line_comes
 
-    click.echo(
-        f"\nConnect {load_text(load)}, and nobody and nothing else. Enter when it is done, Ctrl-C to break off.",
-        err=True,
-    )
-    if not sys.stdin.readline():
-        raise click.Abort  # nobody is there any more
+    def ask(load: str) -> None:
+        powered = "CURRENT FLOWS: touch no bare metal. " if load in (SHORT, OPEN) else ""
+        done = "Enter when it is done, Ctrl-C to break off."
+        forget_typed()
+        click.echo(f"\n{powered}Connect {load_text(load)}, and nobody and nothing else. {done}", err=True)
+        while not line_comes(0.1):
+            if departure.signal is not None:
+                return
+        if not sys.stdin.readline():
+            raise click.Abort  # nobody is there any more
+
+    return ask
 
 
 def _run(
     loaded: "BenchPlan", setup: "BenchSetup", resource: str, folder: Path, tolerances_file: Path | None, url: str,
-    choice: "DeviceChoice", as_json: bool,
+    choice: "DeviceChoice", departure: "OperatorGone", *, as_json: bool,
 ) -> int:  # fmt: skip
     from stimctl.bench.oscilloscope import Oscilloscope
     from stimctl.bench.plan.driving import PointDriver, who_answers
     from stimctl.bench.plan.results import PlanResults
     from stimctl.bench.plan.runner import PlanRunner
     from stimctl.calibration import standing_of
-    from stimctl.cli.run.operator import OperatorGone, signals_stop
+    from stimctl.cli.run.operator import signals_stop
     from stimctl.ledger import Ledger
     from stimctl.prescription import Subject
 
     bounds = _bounds(loaded, tolerances_file)
-    departure = OperatorGone()
     with Oscilloscope(resource) as scope:
         identity = who_answers(setup, url, choice)
         head = _head(loaded, setup, identity, scope.name, bounds)
