@@ -1,8 +1,8 @@
 """All points of a plan, one after the other: loads, captures, judgement, results.
 
 A point whose session was ended by a person, a signal or the line is not done, and the plan ends there; it goes on with
-that point. So is one in which a signal came too late to end its session. One that ended by the device's own doing is a result; where the device is not to be used before it was
-examined, the plan ends after it.
+that point. So is one whose session a signal came too late to end. One that ended by the device's own doing is a result;
+where the device is not to be used before it was examined, the plan ends after it.
 """
 
 from collections.abc import Callable
@@ -40,7 +40,7 @@ Look = Callable[[PlanPoint, Verdict], None]
 
 @dataclass(frozen=True, slots=True)
 class PlanRunner:
-    """Runs a plan into its results. `look` is told of each point when it is done, `departed` says that a signal came."""
+    """Runs a plan into its results. `look` is told of each point that is done, `departed` says that a signal came."""
 
     plan: BenchPlan
     driver: PointDriver

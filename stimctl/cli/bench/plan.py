@@ -121,7 +121,7 @@ def _simulated() -> Callable[[str], AbstractContextManager[Any]]:
 
 
 def _asking(departure: "OperatorGone") -> Callable[[str], None]:
-    """Has a person change the load. A signal that stops a session ends the question too; nothing typed before counts."""
+    """Has a person change the load. A signal that stops a session ends the question; nothing typed before it counts."""
     from stimctl.bench.plan.setup import OPEN, SHORT, load_text
     from stimctl.cli.run.keys import forget_typed, line_comes
 
