@@ -1,6 +1,5 @@
 """`stimctl bench plan`: a whole plan of measurements, driven, captured, judged, and gone on with after a break."""
 
-import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -104,7 +103,7 @@ def _bench(
     if resource is None:
         raise click.UsageError("Missing option '--scope': the oscilloscope's VISA name.")
     if relay is not None:
-        return RealBench(RelayCommand(tuple(shlex.split(relay)))), resource
+        return RealBench(RelayCommand.of(relay)), resource
     if not at_terminal():
         raise Misuse("somebody has to change the load: run this at a terminal, or name a --relay command")
     return RealBench(_asking(departure)), resource
