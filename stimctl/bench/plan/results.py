@@ -19,6 +19,7 @@ _SAME = {
     "plan_sha256": "the plan's file has changed since it was begun: take the change back, or name a new folder with -o",
     "tolerances_sha256": "the tolerances have changed since it was begun: name a new folder with -o",
     "instrument": "the oscilloscope was declared otherwise when it was begun: name a new folder with -o",
+    "scope": "it was begun with another oscilloscope: take that one, or name a new folder with -o",
     "simulated": "it was begun with simulated and real parts the other way round: name a new folder with -o",
 }
 
@@ -126,9 +127,10 @@ def _record(path: Path, number: int, line: bytes) -> dict[str, Any]:
 
 def _check(path: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
     for name, text in _SAME.items():
-        if before[name] != now[name]:
+        if name not in before or before[name] != now[name]:
             raise Misuse(f"{path}: {text}")
+    device = before.get("device")
     for name in ("model", "serial", "firmware"):
-        if before["device"][name] != now["device"][name]:
-            was, is_ = before["device"][name], now["device"][name]
+        was, is_ = device.get(name) if isinstance(device, dict) else None, now["device"][name]
+        if was != is_:
             raise WrongDevice(f"{path}: it was begun with a device whose {name} is {was!r}; at the port is {is_!r}")
