@@ -6,6 +6,7 @@ driven again. The folder belongs to one plan's file, by its SHA-256, to one devi
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -70,7 +71,8 @@ class PlanResults:
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        with suppress(OSError):  # what a full disk would not take is told of already
+            self._file.close()
         self._lock.release()
 
     def capture(self, name: str) -> Path:
@@ -90,9 +92,12 @@ class PlanResults:
         self.done[key] = record
 
     def _append(self, record: dict[str, Any]) -> None:
-        self._file.write(json.dumps(record, allow_nan=False).encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        try:
+            self._file.write(json.dumps(record, allow_nan=False).encode() + b"\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as fault:
+            raise Misuse(f"{self.folder / _FILE} cannot be written: {fault.strerror or fault}") from fault
 
 
 def read_results(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]], int] | None:

@@ -131,8 +131,12 @@ class PlanRunner:
 
 
 def _saved(path: Path, waves: Any) -> None:
+    """Under its name only when it is whole: a reference serves points of a later run too."""
+    part = path.with_name(f"{path.name}.part")
     try:
-        save(path, waves)
+        part.unlink(missing_ok=True)
+        save(part, waves)
+        part.replace(path)
     except OSError as fault:
-        path.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise Misuse(f"{path} cannot be written: {fault.strerror or fault}") from fault

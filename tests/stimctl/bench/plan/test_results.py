@@ -90,6 +90,21 @@ def test_a_head_that_has_lost_something_is_refused(lost: str, tmp_path: Path) ->
         pass
 
 
+def test_a_disk_that_is_full_is_said_and_the_point_is_open(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="no limit of a file's size here")
+    size = begun(tmp_path).stat().st_size
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        with PlanResults(tmp_path, HEAD) as results:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size + 5, before[1]))
+            with pytest.raises(Misuse, match="cannot be written"):
+                results.finish("03", {"verdict": "holds"})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with PlanResults(tmp_path, HEAD) as results:
+        assert list(results.done) == ["01", "02"]
+
+
 def test_captures_of_nobody_are_not_taken_over(tmp_path: Path) -> None:
     (tmp_path / "captures").mkdir()
     (tmp_path / "captures" / "01.npz").write_bytes(b"")

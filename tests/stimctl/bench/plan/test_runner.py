@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 pytest.importorskip("pyvisa_py", reason="PyVISA-py is not installed")
+from stimctl.bench.plan import runner
 from stimctl.bench.plan.driving import _Drive
 from stimctl.cli import codes, main
 from stimlab.oscilloscope.bench_port import SharedLoad
@@ -82,6 +83,17 @@ def test_a_signal_that_comes_as_a_session_ends_ends_the_plan(monkeypatch: pytest
     result = plan()
     assert result.exit_code == codes.TERMINATED, result.output
     assert json.loads(Path("plan/report.json").read_text())["points"] == []
+
+
+def test_a_reference_that_was_cut_short_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken_off(path: Path, _waves: Any) -> None:
+        path.write_bytes(b"PK")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "save", broken_off)
+    with pytest.raises(KeyboardInterrupt):
+        runner._saved(tmp_path / "reference-1V-1.npz", {})
+    assert not (tmp_path / "reference-1V-1.npz").exists()
 
 
 def test_what_cannot_be_is_said_before_anything_moves() -> None:
