@@ -143,7 +143,7 @@ class Session:
     def _calibration_of(self, identity: Identity) -> CalibrationStanding:
         """Of the records beside the ledger, as of today."""
         today = datetime.now(UTC).date()
-        return standing_of(self._ledger.path.parent, identity.model, identity.serial, today)
+        return standing_of(self._ledger.path.parent, identity.model, identity.serial, today, identity.firmware)
 
     def _recover(self, identity: Identity, records: SessionCounts) -> str:
         with Ledger(self._ledger.path) as ledger:

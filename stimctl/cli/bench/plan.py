@@ -157,8 +157,9 @@ def _run(
         head = _head(loaded, setup, identity, scope.name, bounds)
         with PlanResults(folder, head) as results, Ledger() as ledger, _progress(loaded, results) as look:
             today = datetime.now(UTC).date()
-            if overdue := standing_of(ledger.path.parent, identity.model, identity.serial, today).overdue:
-                click.echo(overdue, err=True)
+            standing = standing_of(ledger.path.parent, identity.model, identity.serial, today, identity.firmware)
+            if standing.overdue:
+                click.echo(standing.overdue, err=True)
             subject = Subject.SIMULATOR if identity.simulator else Subject.DUMMY_LOAD
             driver = PointDriver(
                 url, choice, subject, setup, scope, ledger, loaded.head.scope.probe,
