@@ -43,7 +43,8 @@ OnSession = Callable[[Session], AbstractContextManager[object]]
 class Driven(NamedTuple):
     """What came of it. Times in us by the port's clock; `trigger_us` is between which two the trigger came.
 
-    `quiet_us` is when output was first not wanted any more after something was done, as the session saw it.
+    `quiet_us` is when output was first not wanted any more after something was done, as the session saw it. A load
+    was changed between `acted_us`, when that was asked for, and `switched_us`, when it was said to be done.
     """
 
     report: SessionReport
@@ -54,6 +55,7 @@ class Driven(NamedTuple):
     acted_us: int | None
     quiet_us: int | None
     trigger_us: tuple[int, int] | None
+    switched_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,8 @@ class PointDriver:
             quiet_us = drive.quiet_us()
         waves = {} if settings is None or not drive.pulses_came else self._read(settings)
         steady = tuple(drive.readings.steady(each, point.run.amplitude_ua) for each in point.run.channels)
-        return Driven(report, identity, steady, settings, waves, drive.acted_us, quiet_us, drive.trigger_us)
+        times = drive.acted_us, quiet_us, drive.trigger_us, drive.switched_us
+        return Driven(report, identity, steady, settings, waves, *times)
 
     def reference(self, settings: ScopeSettings) -> dict[int, Waveform]:
         """A capture at this scale with no session: the outputs are disabled."""
@@ -122,6 +125,7 @@ class _Drive:
     session: Session | None = None
     port: SilencedPort | None = None
     acted_us: int | None = None
+    switched_us: int | None = None
     trigger_us: tuple[int, int] | None = None
     pulses_came: bool = False
     fault: Exception | None = None
@@ -208,8 +212,10 @@ class _Drive:
 
     def _switch(self, load: str, session: Session) -> None:
         """Change the load under power. Where that fails nobody knows what is connected: that is a stop."""
+        assert self.port is not None
         try:
             self.driver.setup.connect(load)
+            self.switched_us = self.port.now_us()
         except Misuse as fault:
             session.stop(End.OPERATOR, "the load could not be changed")
             self.fault = fault

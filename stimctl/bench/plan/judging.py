@@ -136,12 +136,17 @@ def _end(point: PlanPoint, driven: Driven) -> Row:
 
 
 def _switched(point: PlanPoint, driven: Driven) -> Iterator[Row]:
-    """How long output went on over a short or an open circuit, as the session saw it: no capture can."""
+    """How long output went on over a short or an open circuit, as the session saw it: no capture can.
+
+    A person and a relay take their time, and when in it the load changed nobody knows.
+    """
     where, name = f"channel {point.run.channels[0]}", f"from {point.act} to zero, by the device's own word"
-    if driven.acted_us is None or driven.quiet_us is None:
+    if driven.acted_us is None or driven.quiet_us is None or driven.switched_us is None:
         yield open_(name, where, "s", "the session never came that far, or output went on until it was stopped")
     else:
-        yield shown(name, where, Figure((driven.quiet_us - driven.acted_us) / US_PER_S, 0.0, "s"))
+        most_us, least_us = driven.quiet_us - driven.acted_us, max(0, driven.quiet_us - driven.switched_us)
+        middle_s, half_s = (most_us + least_us) / 2 / US_PER_S, (most_us - least_us) / 2 / US_PER_S
+        yield shown(name, where, Figure(middle_s, half_s, "s"))
 
 
 def _readbacks(point: PlanPoint, driven: Driven, found: Acceptance, bounds: Bounds) -> Iterator[Row]:

@@ -166,7 +166,12 @@ def test_a_short_is_noticed_and_an_open_load_is_held(tmp_path: Path) -> None:
             row = rows_of(point, driven, tmp_path)[f"from {point.act} to zero, by the device's own word"]
             assert driven.report.end is ends
             assert 0 < row.figure.value < 0.5
+            assert row.figure.uncertainty == 0
             assert not driven.waves
+            assert driven.acted_us is not None
+            late = driven._replace(acted_us=driven.acted_us - 4_000_000, quiet_us=driven.acted_us - 2_000_000)
+            by_hand = rows_of(point, late, tmp_path)[row.name].figure
+            assert (by_hand.value, by_hand.uncertainty) == (1.0, 1.0), "a hand was seen to act before it said so"
 
 
 def test_where_the_device_holds_the_plan_ends_it_and_tells_how_long_it_lasted(tmp_path: Path) -> None:
