@@ -70,6 +70,7 @@ class Session:
         self.url = url
         self.session_id = new_session_id()
         self.interrupted: list[str] = []
+        self.stopped_elsewhere = False  # also where it ended otherwise before that stop came
         self._prescription = prescription
         self._ledger = ledger
         self._front_end = front_end
@@ -278,6 +279,7 @@ class Session:
 
     def _stop_from_elsewhere(self, _reason: str) -> StopOutcome:
         """For `stimctl stop`: stop, and say when the device measured zero."""
+        self.stopped_elsewhere = True
         self.stop(End.ELSEWHERE)
         pause, until_s = threading.Event(), time.monotonic() + _ZERO_WAIT_S
         while time.monotonic() < until_s:

@@ -45,6 +45,7 @@ class Driven(NamedTuple):
 
     `quiet_us` is when output was first not wanted any more after something was done, as the session saw it. A load
     was changed between `acted_us`, when that was asked for, and `switched_us`, when it was said to be done.
+    `stopped_elsewhere`: by `stimctl stop`, even where the session had ended otherwise by then.
     """
 
     report: SessionReport
@@ -56,6 +57,7 @@ class Driven(NamedTuple):
     quiet_us: int | None
     trigger_us: tuple[int, int] | None
     switched_us: int | None = None
+    stopped_elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class PointDriver:
         waves = {} if settings is None or not drive.pulses_came else self._read(settings)
         steady = tuple(drive.readings.steady(each, point.run.amplitude_ua) for each in point.run.channels)
         times = drive.acted_us, quiet_us, drive.trigger_us, drive.switched_us
-        return Driven(report, identity, steady, settings, waves, *times)
+        return Driven(report, identity, steady, settings, waves, *times, session.stopped_elsewhere)
 
     def reference(self, settings: ScopeSettings) -> dict[int, Waveform]:
         """A capture at this scale with no session: the outputs are disabled."""

@@ -1,8 +1,8 @@
 """All points of a plan, one after the other: loads, captures, judgement, results.
 
 A point whose session was ended by a person, a signal or the line is not done, and the plan ends there; it goes on with
-that point. So is one whose session a signal came too late to end. One that ended by the device's own doing is a result;
-where the device is not to be used before it was examined, the plan ends after it.
+that point. So is one whose session a signal or a stop from elsewhere came too late to end. One that ended by the
+device's own doing is a result; where the device is not to be used before it was examined, the plan ends after it.
 """
 
 from collections.abc import Callable
@@ -62,7 +62,7 @@ class PlanRunner:
                 self.driver.setup.connect(str(point.run.ohm))
                 connected = point.run.ohm
             driven = self.driver.drive(point)
-            if driven.report.end in NOT_DONE or self.departed():
+            if driven.report.end in NOT_DONE or driven.stopped_elsewhere or self.departed():
                 return driven.report
             if point.act in (Act.SHORT, Act.OPEN):
                 self._put_back(point, driven)

@@ -264,7 +264,7 @@ def _conclude(
         code = exit_code(broke, signal)
         if signal is not None and code in (codes.DONE, codes.STOPPED, codes.ENDED_EARLY):
             return codes.SIGNAL_BASE + signal  # it came as the session ended by itself
-        return code or codes.DEVICE
+        return code or codes.STOPPED  # from elsewhere, as late
     if not document["holds"]:
         return codes.UNMET
     return codes.DONE if document["whole"] else codes.NOT_EXAMINED

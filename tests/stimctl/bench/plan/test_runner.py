@@ -2,6 +2,7 @@
 
 import json
 import signal
+from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -72,16 +73,26 @@ def test_broken_off_it_goes_on_and_a_changed_file_is_refused(monkeypatch: pytest
     assert "the plan's file has changed since it was begun" in refused.output
 
 
-def test_a_signal_that_comes_as_a_session_ends_ends_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("stopped", "code"),
+    [
+        (lambda _drive: signal.raise_signal(signal.SIGTERM), codes.TERMINATED),
+        (lambda drive: drive.session._stop_from_elsewhere(""), codes.STOPPED),
+    ],
+    ids=["signal", "elsewhere"],
+)
+def test_a_stop_that_comes_as_a_session_ends_ends_the_plan(
+    stopped: Callable[[_Drive], None], code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ended = _Drive.quiet_us
 
-    def signalled(drive: _Drive) -> int | None:
-        signal.raise_signal(signal.SIGTERM)
+    def late(drive: _Drive) -> int | None:
+        stopped(drive)
         return ended(drive)
 
-    monkeypatch.setattr(_Drive, "quiet_us", signalled)
+    monkeypatch.setattr(_Drive, "quiet_us", late)
     result = plan()
-    assert result.exit_code == codes.TERMINATED, result.output
+    assert result.exit_code == code, result.output
     assert json.loads(Path("plan/report.json").read_text())["points"] == []
 
 
