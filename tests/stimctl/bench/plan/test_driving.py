@@ -1,5 +1,8 @@
 """Points of a plan on simulated parts: what is measured is what flowed, and a device that lies is named."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +10,7 @@ import pytest
 
 pytest.importorskip("pyvisa_py", reason="PyVISA-py is not installed")
 from firmware_sim.factory import DeviceSpec
+from stimctl.api import Session
 from stimctl.bench.plan.judging import READBACK, judged
 from stimctl.bench.plan.points import PlanPoint, points_of
 from stimctl.bench.plan.steps import AmplitudeStep, EnduranceStep, LoadStep, PairStep, PlanStep, StopStep, WatchdogStep
@@ -136,6 +140,32 @@ def test_an_oscilloscope_that_falls_silent_ends_the_session_first(
 def test_a_probe_that_sees_nothing_is_asked_about(tmp_path: Path) -> None:
     with driver_at(tmp_path, setup=_Unprobed) as driver, pytest.raises(TimedOut, match="is its probe across"):
         driver.drive(only(AMPLITUDE))
+
+
+def test_a_relay_that_a_signal_broke_off_leaves_the_signal_as_the_end(tmp_path: Path) -> None:
+    short, *_ = points_of(0, EnduranceStep(kind="endurance", cycles=1, amplitude_ma=0.5))
+    sessions: list[Session] = []
+
+    @contextmanager
+    def known(session: Session) -> Iterator[None]:
+        sessions.append(session)
+        yield
+
+    with driver_at(tmp_path, setup=lambda bench: _BrokenOff(bench, sessions)) as driver:
+        assert replace(driver, on_session=known).drive(short).report.end is End.SIGNAL
+
+
+class _BrokenOff:
+    """A bench whose relay gets the signal that stops the session."""
+
+    simulated = True
+
+    def __init__(self, bench: Any, sessions: list[Session]) -> None:
+        self.open, self.wait, self._sessions = bench.open, bench.wait, sessions
+
+    def connect(self, load: str) -> None:
+        self._sessions[0].stop(End.SIGNAL)
+        raise Misuse(f"--relay: {load} failed with code -2")
 
 
 class _Unprobed:
