@@ -34,6 +34,11 @@ LOWEST_HZ = 50_000
 _OF_WIDTH = 10  # samples in a phase at the least, so that its width is decided
 DEPTHS = (120_000, 1_200_000, 12_000_000)  # samples that both makers' oscilloscopes have
 SILENT_US = 2_500_000  # then keepalives come again, and a stop: a watchdog that is none ends nothing
+# Ends of a session that is driven again: its capture is of no use.
+NOT_DONE = frozenset({
+    End.SIGNAL, End.INTERRUPTED, End.ELSEWHERE, End.FRONT_END, End.LINE_LOST, End.NO_ANSWER, End.SUSPENDED,
+    End.STOOD_STILL, End.HANDSHAKE, End.LOG, End.CLOCK, End.CONTACT,
+})  # fmt: skip
 _FULL_DIVISIONS = 4.2  # of five to each side
 _STEPS = (1.0, 2.0, 5.0)
 
@@ -88,7 +93,8 @@ class PointDriver:
             report = drive.run(timed=settings is not None and point.act is not Act.NOTHING)
             identity = session.view().identity
             quiet_us = drive.quiet_us()
-        waves = {} if settings is None or not drive.pulses_came else self._read(settings)
+        wanted = drive.pulses_came and report.end not in NOT_DONE
+        waves = self._read(settings) if settings is not None and wanted else {}
         steady = tuple(drive.readings.steady(each, point.run.amplitude_ua) for each in point.run.channels)
         times = drive.acted_us, quiet_us, drive.trigger_us, drive.switched_us
         return Driven(report, identity, steady, settings, waves, *times, session.stopped_elsewhere)

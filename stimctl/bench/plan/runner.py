@@ -14,7 +14,7 @@ from typing import Any
 
 from stimctl.bench.document import record_of
 from stimctl.bench.oscilloscope import ScopeSettings, save
-from stimctl.bench.plan.driving import Driven, PointDriver
+from stimctl.bench.plan.driving import NOT_DONE, Driven, PointDriver
 from stimctl.bench.plan.file import BenchPlan
 from stimctl.bench.plan.judging import Bounds, judged, outcome
 from stimctl.bench.plan.points import Act, PlanPoint
@@ -25,10 +25,6 @@ from stimctl.session.states import End
 from stimctl.session.view import SessionReport
 from stimctl.units import US_PER_S
 
-NOT_DONE = frozenset({
-    End.SIGNAL, End.INTERRUPTED, End.ELSEWHERE, End.FRONT_END, End.LINE_LOST, End.NO_ANSWER, End.SUSPENDED,
-    End.STOOD_STILL, End.HANDSHAKE, End.LOG, End.CLOCK, End.CONTACT,
-})  # fmt: skip
 TO_EXAMINE = frozenset({
     End.OVER_CURRENT, End.NET_CHARGE, End.GATE, End.RESET, End.REFUSED, End.ECHO, End.IMPLAUSIBLE, End.SELF_TEST,
     End.WRONG_DEVICE,

@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("pyvisa_py", reason="PyVISA-py is not installed")
 from firmware_sim.factory import DeviceSpec
 from stimctl.api import Session
+from stimctl.bench.plan.driving import _Drive
 from stimctl.bench.plan.judging import READBACK, judged
 from stimctl.bench.plan.points import PlanPoint, points_of
 from stimctl.bench.plan.steps import AmplitudeStep, EnduranceStep, LoadStep, PairStep, PlanStep, StopStep, WatchdogStep
@@ -153,6 +154,18 @@ def test_a_relay_that_a_signal_broke_off_leaves_the_signal_as_the_end(tmp_path: 
 
     with driver_at(tmp_path, setup=lambda bench: _BrokenOff(bench, sessions)) as driver:
         assert replace(driver, on_session=known).drive(short).report.end is End.SIGNAL
+
+
+def test_after_a_signal_nobody_waits_for_the_capture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def signalled(drive: _Drive) -> None:
+        assert drive.session is not None
+        drive.session.stop(End.SIGNAL)
+
+    monkeypatch.setattr(_Drive, "_act", signalled)
+    with driver_at(tmp_path) as driver:
+        driven = driver.drive(only(STOP))
+    assert driven.report.end is End.SIGNAL
+    assert not driven.waves
 
 
 class _BrokenOff:
