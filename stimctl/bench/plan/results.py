@@ -86,6 +86,10 @@ class PlanResults:
         path = self.folder / _CAPTURES / f"reference-{name}.npz"
         return path, path.exists()
 
+    def require_device(self, device: dict[str, Any]) -> None:
+        """Raises `WrongDevice` for another than the one that it was begun with."""
+        _check_device(self.folder / _FILE, self.head["device"], device)
+
     def finish(self, key: str, record: dict[str, Any]) -> None:
         """A point is done: durable when this returns."""
         self._append({"point": key, **record})
@@ -134,8 +138,11 @@ def _check(path: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
     for name, text in _SAME.items():
         if name not in before or before[name] != now[name]:
             raise Misuse(f"{path}: {text}")
-    device = before.get("device")
+    _check_device(path, before.get("device"), now["device"])
+
+
+def _check_device(path: Path, before: Any, now: dict[str, Any]) -> None:
     for name in ("model", "serial", "firmware"):
-        was, is_ = device.get(name) if isinstance(device, dict) else None, now["device"][name]
+        was, is_ = before.get(name) if isinstance(before, dict) else None, now[name]
         if was != is_:
             raise WrongDevice(f"{path}: it was begun with a device whose {name} is {was!r}; at the port is {is_!r}")

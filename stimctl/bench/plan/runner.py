@@ -60,6 +60,8 @@ class PlanRunner:
             driven = self.driver.drive(point)
             if driven.report.end in NOT_DONE or driven.stopped_elsewhere or self.departed():
                 return driven.report
+            if driven.identity is not None:  # who answered at first may have been unplugged since
+                self.results.require_device(driven.identity.record())
             if point.act in (Act.SHORT, Act.OPEN):
                 self._put_back(point, driven)
             self._finish(point, driven)

@@ -3,6 +3,7 @@
 import json
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 pytest.importorskip("pyvisa_py", reason="PyVISA-py is not installed")
-from stimctl.bench.plan import runner
+from stimctl.bench.plan import driving, runner
 from stimctl.bench.plan.driving import _Drive
 from stimctl.cli import codes, main
 from stimlab.oscilloscope.bench_port import SharedLoad
@@ -93,6 +94,15 @@ def test_a_stop_that_comes_as_a_session_ends_ends_the_plan(
     monkeypatch.setattr(_Drive, "quiet_us", late)
     result = plan()
     assert result.exit_code == code, result.output
+    assert json.loads(Path("plan/report.json").read_text())["points"] == []
+
+
+def test_another_device_in_the_middle_of_a_plan_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = driving.who_answers
+    monkeypatch.setattr(driving, "who_answers", lambda *given: replace(asked(*given), serial="SIM-2"))
+    result = plan()
+    assert result.exit_code == codes.DEVICE, result.output
+    assert "whose serial is 'SIM-2'; at the port is 'SIM-00000001'" in result.output
     assert json.loads(Path("plan/report.json").read_text())["points"] == []
 
 
