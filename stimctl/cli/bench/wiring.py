@@ -9,6 +9,7 @@ import click
 from stimctl import __version__
 from stimctl.cli import codes
 from stimctl.cli.device_options import device_options
+from stimctl.errors import LogFault
 
 if TYPE_CHECKING:
     from stimctl.bench.wiring import Answer, WiringRecord, WiringStep, WiringTable
@@ -100,4 +101,6 @@ def _driven(steps: "WiringTable", step: "WiringStep", driver: "LoadDriver", subj
     click.echo(f"   ended: {report.end.value}")
     if driver.departure.signal is not None:
         raise click.exceptions.Exit(codes.SIGNAL_BASE + driver.departure.signal)
+    if driver.log_fault is not None:
+        raise LogFault(driver.log_fault)
     return report.session_id
