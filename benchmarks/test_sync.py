@@ -33,6 +33,7 @@ SECOND_NS = 1_000_000_000
 QUESTIONS = {
     "sessions per device": "SELECT * FROM stimctl.sessions_per_device",
     "dose by protocol": "SELECT * FROM stimctl.dose_by_protocol",
+    "devices past their calibration's due date": "SELECT * FROM stimctl.devices_past_due",
     "devices out of calibration": "SELECT * FROM stimctl.devices_out_of_calibration(300)",
     "alarms by kind": "SELECT * FROM stimctl.alarms_by_kind",
 }

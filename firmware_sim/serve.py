@@ -158,9 +158,9 @@ class TcpLine:
         self._port = self._listener.getsockname()[1]
 
     def hang_up(self) -> None:
-        """Drop the client; nobody listens any more."""
-        self._drop()
+        """Nobody listens any more, and then the client is dropped: who is told so finds no port."""
         self._listener.close()
+        self._drop()
 
     def waiting_on(self) -> list[Any]:
         ends = [self._listener, self._client]

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Annotated, Any, ClassVar, Self, TypedDict
 
+from stimctl.wire.codes import Purpose
+
 CLOSED_ITSELF = "its own program"
 CLOSED_LATER = "a later start"
 
@@ -144,7 +146,7 @@ class DeviceArmed(LogEntry, kind="armed"):
 
     session: Annotated[int, "the device's own number of the session"]
     nonce: Annotated[int, "its number of this arming"]
-    purpose: Annotated[int, "1 impedance check, 2 stimulation"]
+    purpose: Annotated[int, ", ".join(f"{each.value} {each.name.lower().replace('_', ' ')}" for each in Purpose)]
     channel_mask: Annotated[int, "a bit for each channel"]
     ceiling_ua: Annotated[int, "the most that the device will give"]
     stimulation_limit_us: Annotated[int | None, "how long it may give output"] = None

@@ -3,11 +3,18 @@
 Every report, export and table that adds doses up keeps the states apart, and has no total of what is uncertain.
 """
 
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
+from typing import Any
 
 from stimctl.ledger.heads import CLOSED, RUNNING
+from stimctl.ledger.reading import Entry
 from stimctl.ledger.standing import FigureStanding
 from stimctl.ledger.summary import SessionSummary
+
+_NO_SERIAL = (None, "", "-", "none")
+# The kinds of entry that tell of a device's own sessions.
+DEVICE_KINDS = ("opened", "armed", "recovered")
 
 
 class DeliveryState(StrEnum):
@@ -57,3 +64,24 @@ def charge_pc(summary: SessionSummary) -> int | None:
     charges = [charge for each in summary.channels for charge in (each.delivered or {}).get("charge_pc") or (None,)]
     known = [charge for charge in charges if isinstance(charge, int)]
     return sum(known) if known and len(known) == len(charges) else None
+
+
+def device_sessions(entries: Iterable[Entry]) -> Iterator[tuple[int, str | None]]:
+    """Each of the device's own numbers, with what tells it from every other; None where the device keeps none."""
+    device: Mapping[str, Any] = {}
+    keeps = False
+    for entry in entries:
+        if isinstance(entry.body.get("device"), dict):
+            device, keeps = entry.body["device"], _keeps_numbers(entry.body["device"], str(entry.body.get("url")))
+        told = entry.body.get("record") if entry.kind == "recovered" else entry.body if entry.kind == "armed" else None
+        if isinstance(told, dict) and isinstance(told.get("session"), int):
+            key = f"{device.get('serial')}/{told.get('boot_id', device.get('boot_id'))}/{told['session']}"
+            yield told["session"], key if keeps else None
+
+
+def _keeps_numbers(device: Mapping[str, Any], url: str) -> bool:
+    """A device that never gives a number twice. By lease it is the driver's own, and begins anew with each
+    connection; so does a simulator's that keeps nothing in a file."""
+    if device.get("by_lease") or device.get("serial") in _NO_SERIAL:
+        return False
+    return not device.get("simulator") or "flash=" in url

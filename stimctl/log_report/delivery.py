@@ -6,12 +6,9 @@ however often the log has it: a dose that was fetched later, a log that was put 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from stimctl.ledger import Entry, SessionSummary
-from stimctl.ledger.delivery import DeliveryState, delivery_of_session, doubt
-
-_NO_SERIAL = (None, "", "-", "none")
+from stimctl.ledger.delivery import DeliveryState, delivery_of_session, device_sessions, doubt
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +32,7 @@ class Delivery:
 def delivery_of(summary: SessionSummary, entries: Iterable[Entry]) -> Delivery:
     """Of one session, by its summary and its entries."""
     state = delivery_of_session(summary)
-    numbers_and_keys = list(_device_sessions(entries))
+    numbers_and_keys = list(device_sessions(entries))
     numbers = tuple(sorted({number for number, _ in numbers_and_keys}))
     keys = frozenset(key for _, key in numbers_and_keys if key)
     return Delivery(summary.head.session_id, state, _reason(summary, state), numbers, keys)
@@ -45,27 +42,6 @@ def _reason(summary: SessionSummary, state: DeliveryState) -> str:
     if state is DeliveryState.UNCERTAIN:
         return doubt(summary) or "unasked"
     return "counted" if state is DeliveryState.CONFIRMED and summary.kept else str(state)
-
-
-def _device_sessions(entries: Iterable[Entry]) -> "Iterable[tuple[int, str | None]]":
-    """Each of the device's own numbers, with what tells it from every other; None where the device keeps none."""
-    device: Mapping[str, Any] = {}
-    keeps = False
-    for entry in entries:
-        if isinstance(entry.body.get("device"), dict):
-            device, keeps = entry.body["device"], _keeps_numbers(entry.body["device"], str(entry.body.get("url")))
-        told = entry.body.get("record") if entry.kind == "recovered" else entry.body if entry.kind == "armed" else None
-        if isinstance(told, dict) and isinstance(told.get("session"), int):
-            key = [device.get("serial"), told.get("boot_id", device.get("boot_id")), told["session"]]
-            yield told["session"], str(key) if keeps else None
-
-
-def _keeps_numbers(device: Mapping[str, Any], url: str) -> bool:
-    """A device that never gives a number twice. By lease it is the driver's own, and begins anew with each
-    connection; so does a simulator's that keeps nothing in a file."""
-    if device.get("by_lease") or device.get("serial") in _NO_SERIAL:
-        return False
-    return not device.get("simulator") or "flash=" in url
 
 
 def each_once(deliveries: Iterable[Delivery]) -> list[Delivery]:

@@ -149,6 +149,8 @@ def _device(words: ReportWords, case: SessionCase) -> Facts:
     values = head.device_model, head.device_serial, head.device_firmware, head.device_calibrated_on, case.summary.url
     for name, value in zip(("model", "serial", "firmware", "calibrated", "line"), values, strict=True):
         yield words(f"label.{name}"), printable(value or words("value.unknown"))
+    if case.summary.calibration:
+        yield words("label.calibration"), printable(case.summary.calibration)
     if case.summary.lacks:
         yield words("label.lacks"), "\n".join(map(printable, case.summary.lacks))
 

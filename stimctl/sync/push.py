@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from stimctl.errors import LineLost, LogFault
 from stimctl.ledger.anchor import BEGINNING, Mark, anchor_path, read_anchor
 from stimctl.ledger.chain import EntryRow, counted
+from stimctl.ledger.delivery import DEVICE_KINDS
 from stimctl.ledger.files import faults
 from stimctl.ledger.seal import LEDGERS_OWN
 from stimctl.ledger.store import Ledger
@@ -163,7 +164,8 @@ class ChainPush:
             return
         # Two machines that bring the same session of a device see each other's row, one after the other.
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('stimctl.sessions'))"))
-        sessions = [session_row(self._machine, summary) for summary in found]
+        of_device = [self._ledger.some_of(each.head.session_id, *DEVICE_KINDS) for each in found]
+        sessions = [session_row(self._machine, *each) for each in zip(found, of_device, strict=True)]
         put = upsert(SESSIONS)
         changed = {name: put.excluded[name] for name in sessions[0] if name not in ("machine", "session_id")}
         keys = [SESSIONS.c.machine, SESSIONS.c.session_id]

@@ -2,12 +2,13 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
 from stimctl.label import printable
-from stimctl.ledger.delivery import delivery_of_session
+from stimctl.ledger.delivery import delivery_of_session, device_sessions
+from stimctl.ledger.reading import Entry
 from stimctl.ledger.summary import SessionSummary
 
 Row = dict[str, Any]
@@ -21,8 +22,8 @@ _FIGURE = re.compile(r"\d[\d.,]*")
 KINDS = ("opened", "armed", "alarm", "closed", "recovered", "counters")
 
 
-def session_row(machine: str, summary: SessionSummary) -> Row:
-    """One session's row."""
+def session_row(machine: str, summary: SessionSummary, of_device: Sequence[Entry]) -> Row:
+    """One session's row; `of_device` are its entries of `DEVICE_KINDS`."""
     head = summary.head
     return {
         "machine": machine,
@@ -30,8 +31,9 @@ def session_row(machine: str, summary: SessionSummary) -> Row:
         **{name: _moment(getattr(head, name)) for name in _TIMES},
         "delivery": str(delivery_of_session(summary)),
         "commanded_pc": _commanded_pc(summary),
-        "device_session": _device_session(summary),
+        "device_session": _device_session(of_device),
         "device_calibrated_on": _day(head.device_calibrated_on),
+        "calibration_due_on": _due(of_device),
     }
 
 
@@ -53,14 +55,18 @@ def _commanded_pc(summary: SessionSummary) -> int | None:
     return sum(charges) if charges and all(isinstance(charge, int) for charge in charges) else None
 
 
-def _device_session(summary: SessionSummary) -> str | None:
-    """The session as its device numbers it, which never repeats a number; a simulator begins anew at each start."""
-    if summary.head.watermark != "HARDWARE" or not summary.head.device_serial:
-        return None
-    for entry in reversed(summary.remarks):
-        told = entry.body if entry.kind == "armed" else entry.body.get("record") if entry.kind == "recovered" else None
-        if isinstance(told, dict) and told.get("session"):
-            return f"{summary.head.device_model}/{summary.head.device_serial}/{told['session']}"
+def _device_session(entries: Iterable[Entry]) -> str | None:
+    """The session as its device numbers it, where that never gives a number twice."""
+    keys = [key for _, key in device_sessions(entries)]
+    return keys[-1] if keys else None
+
+
+def _due(entries: Iterable[Entry]) -> date | None:
+    """Until when the calibration counts that was on record when the session began; None where there was none."""
+    for entry in entries:
+        record = entry.body.get("calibration") if entry.kind == "opened" else None
+        if isinstance(record, dict):
+            return _day(str(record.get("due_on")))
     return None
 
 

@@ -40,6 +40,7 @@ SESSIONS = Table(
     *(Column(name, BigInteger) for name in ("delivered_pc", "commanded_pc", "stimulated_us")),
     *(Column(name, DateTime(timezone=True)) for name in ("started_utc", "ended_utc", "last_seen_utc")),
     Column("device_calibrated_on", Date),
+    Column("calibration_due_on", Date),
     Column("counts", Boolean),
 )
 ALARMS = Table(

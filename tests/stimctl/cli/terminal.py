@@ -36,12 +36,14 @@ class Terminal:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         self.slave_path = Path(os.ttyname(slave))
         self.mode_before = termios.tcgetattr(slave)
+        # Its size is this one's, whatever the terminal that the tests run on says of its own.
+        inherited = {name: text for name, text in os.environ.items() if name not in ("LINES", "COLUMNS")}
         self.process = subprocess.Popen(
             [*STIMCTL, *arguments],
             stdin=slave,
             stdout=slave,
             stderr=slave,
-            env={**os.environ, "TERM": "xterm-256color", **(environment or {})},
+            env={**inherited, "TERM": "xterm-256color", **(environment or {})},
             start_new_session=True,
             preexec_fn=own_terminal,  # noqa: PLW1509 - no other thread runs here
         )

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from stimctl.ledger import Ledger
+from stimctl.ledger.delivery import DEVICE_KINDS
 from stimctl.sync.push import ChainPush
 from stimctl.sync.summaries import KINDS, alarm_rows, session_row
 from tests.stimctl.sync.conftest import Rows
@@ -16,8 +17,8 @@ DOSE = {"1": {"pulses": [10, 0], "charge_pc": [1_000, 0]}}
 DEVICE = {"model": "sim", "serial": "S1", "firmware": "1", "calibrated_on": "2026-01-01"}
 
 
-def run(ledger: Ledger, one: str, closed: dict[str, Any] | None, **opened: Any) -> None:
-    """A session on hardware of which the device says that it is number 5."""
+def run(ledger: Ledger, one: str, closed: dict[str, Any] | None, session: int | None = None, **opened: Any) -> None:
+    """A session on hardware, with a number of the device's own."""
     first = {
         "simulator": False,
         "subject": "person",
@@ -26,7 +27,7 @@ def run(ledger: Ledger, one: str, closed: dict[str, Any] | None, **opened: Any) 
         **opened,
     }
     ledger.append(one, "opened", 0, first)
-    ledger.append(one, "armed", 1, {"session": 100 + ledger.head().number, "nonce": 1})
+    ledger.append(one, "armed", 1, {"session": session or 100 + ledger.head().number, "nonce": 1})
     if closed is not None:
         ledger.append(one, "closed", 2, {"end_reason": "timer", "armed": True, **closed})
 
@@ -41,11 +42,11 @@ def test_a_row_says_what_the_session_says(ledger: Ledger) -> None:
     run(ledger, "s-1", {"delivered": DOSE, "commanded": DOSE, "band_us": [5, 6]}, pseudonym="P\x00-07")
     summary = ledger.outline("s-1", KINDS)
     assert summary is not None
-    row = session_row("PC-1", summary)
+    row = session_row("PC-1", summary, ledger.some_of("s-1", *DEVICE_KINDS))
     expected = {
         "machine": "PC-1", "session_id": "s-1", "watermark": "HARDWARE", "delivery": "confirmed", "pseudonym": "P?-07",
         "delivered_standing": "counted", "delivered_pc": 1_000, "commanded_pc": 1_000, "stimulated_us": 11,
-        "device_session": "sim/S1/101",
+        "device_session": "S1/None/101",
     }  # fmt: skip
     assert {name: row[name] for name in expected} == expected
     assert str(row["device_calibrated_on"]) == "2026-01-01"
@@ -55,7 +56,7 @@ def test_what_cannot_be_read_is_left_out(ledger: Ledger) -> None:
     ledger.append("s-1", "opened", 0, {"started_utc": "noon", "device": {"calibrated_on": "?"}})
     summary = ledger.outline("s-1", KINDS)
     assert summary is not None
-    row = session_row("PC-1", summary)
+    row = session_row("PC-1", summary, ledger.some_of("s-1", *DEVICE_KINDS))
     assert (row["started_utc"], row["device_calibrated_on"], row["delivered_pc"], row["device_session"]) == (None,) * 4
     assert ledger.outline("s-2", KINDS) is None
 
@@ -116,11 +117,30 @@ def test_a_session_of_one_device_counts_once(ledger: Ledger, push: Push, far_row
     assert far_rows("SELECT sessions, confirmed, uncertain FROM stimctl.sessions_per_device") == [(1, 1, 0)]
 
 
+def test_sessions_by_lease_have_the_drivers_numbers_and_count_each(ledger: Ledger, push: Push, far_rows: Rows) -> None:
+    """A board without a serial number, or one that is given its output in leases, begins its numbers anew."""
+    for one, device in (("s-1", {"by_lease": True}), ("s-2", {"by_lease": True}), ("s-3", {"serial": "none"})):
+        run(ledger, one, {"delivered": DOSE}, session=1, device={**DEVICE, **device})
+    push(ledger).run()
+    assert far_rows("SELECT sum(confirmed), sum(sessions) FROM stimctl.sessions_per_device") == [(3, 3)]
+
+
 def test_calibration_and_alarms_by_the_clinics_own_measure(ledger: Ledger, push: Push, far_rows: Rows) -> None:
     run(ledger, "s-1", {"delivered": DOSE})
     run(ledger, "s-2", {"delivered": DOSE}, device={**DEVICE, "serial": "S2", "calibrated_on": None})
     ledger.append("s-1", "alarm", 3, {"source": "device", "reason": "short", "channel": 1, "value": 7})
     push(ledger).run()
+    assert far_rows("SELECT device_serial FROM stimctl.devices_past_due ORDER BY 1") == [("S1",), ("S2",)]
+    run(ledger, "s-3", {"delivered": DOSE}, calibration={"due_on": "2999-12-31"})
+    run(
+        ledger,
+        "s-4",
+        {"delivered": DOSE},
+        device={**DEVICE, "serial": "S2", "calibrated_on": None},
+        calibration={"due_on": "2026-01-31"},
+    )
+    push(ledger).run()
+    assert far_rows("SELECT device_serial FROM stimctl.devices_past_due") == [("S2",)], "and none without a record"
     query = "SELECT device_serial FROM stimctl.devices_out_of_calibration(%s) ORDER BY 1"
     assert far_rows(query, 1) == [("S1",), ("S2",)]
     assert far_rows(query, 1_000_000) == [("S2",)], "one whose calibration nobody knows is not in calibration"

@@ -145,6 +145,7 @@ CREATE TABLE stimctl.sessions (
     ended_utc timestamptz,
     last_seen_utc timestamptz,
     device_calibrated_on date,
+    calibration_due_on date,
     counts boolean NOT NULL DEFAULT true,
     PRIMARY KEY (machine, session_id),
     CONSTRAINT confirmed_has_a_dose CHECK (delivery <> 'confirmed' OR delivered_pc IS NOT NULL)
@@ -166,7 +167,7 @@ CREATE TABLE stimctl.session_alarms (
 # Each view is answered out of one index.
 _INDEXES = (
     """CREATE INDEX sessions_by_device ON stimctl.sessions (device_model, device_serial, watermark)
-    INCLUDE (delivery, started_utc, device_calibrated_on) WHERE counts""",
+    INCLUDE (delivery, started_utc, device_calibrated_on, calibration_due_on) WHERE counts""",
     """CREATE INDEX sessions_by_protocol ON stimctl.sessions (profile_id, profile_version, watermark)
     INCLUDE (delivery, delivered_pc) WHERE counts""",
     """CREATE INDEX sessions_of_device ON stimctl.sessions (device_session) WHERE device_session IS NOT NULL""",
@@ -193,9 +194,11 @@ _VIEWS = (
     """CREATE VIEW stimctl.device_calibration AS
     SELECT *, current_date - calibrated_on AS age_days FROM (
         SELECT device_model, device_serial, watermark, max(device_calibrated_on) AS calibrated_on,
-            max(started_utc) AS last_started_utc
+            max(calibration_due_on) AS due_on, max(started_utc) AS last_started_utc
         FROM stimctl.sessions WHERE counts GROUP BY device_model, device_serial, watermark
     ) AS by_device""",
+    """CREATE VIEW stimctl.devices_past_due AS
+    SELECT * FROM stimctl.device_calibration WHERE due_on IS NULL OR due_on < current_date""",
     """CREATE FUNCTION stimctl.devices_out_of_calibration(most_days integer) RETURNS SETOF stimctl.device_calibration
     LANGUAGE sql STABLE AS
     $$ SELECT * FROM stimctl.device_calibration WHERE calibrated_on IS NULL OR age_days > most_days $$""",
