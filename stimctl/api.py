@@ -70,6 +70,7 @@ class Session:
         self.url = url
         self.session_id = new_session_id()
         self.interrupted: list[str] = []
+        self.stopped_elsewhere = False  # also where it ended otherwise before that stop came
         self._prescription = prescription
         self._ledger = ledger
         self._front_end = front_end
@@ -143,7 +144,7 @@ class Session:
     def _calibration_of(self, identity: Identity) -> CalibrationStanding:
         """Of the records beside the ledger, as of today."""
         today = datetime.now(UTC).date()
-        return standing_of(self._ledger.path.parent, identity.model, identity.serial, today)
+        return standing_of(self._ledger.path.parent, identity.model, identity.serial, today, identity.firmware)
 
     def _recover(self, identity: Identity, records: SessionCounts) -> str:
         with Ledger(self._ledger.path) as ledger:
@@ -278,6 +279,7 @@ class Session:
 
     def _stop_from_elsewhere(self, _reason: str) -> StopOutcome:
         """For `stimctl stop`: stop, and say when the device measured zero."""
+        self.stopped_elsewhere = True
         self.stop(End.ELSEWHERE)
         pause, until_s = threading.Event(), time.monotonic() + _ZERO_WAIT_S
         while time.monotonic() < until_s:

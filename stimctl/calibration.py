@@ -29,7 +29,7 @@ class CalibrationPoint(_CalibrationModel):
     """One amplitude, as it was commanded and as it was measured. `uncertainty_ua` is expanded, k = 2; None: unknown."""
 
     channel: Annotated[int, Field(ge=1, le=4)]
-    commanded_ua: Annotated[Finite, Field(gt=0)]
+    commanded_ua: Annotated[Finite, Field(gt=0, le=10_000)]  # 10 mA: more is uA in a column of mA
     measured_ua: Finite
     ohm: Annotated[Finite, Field(gt=0)] | None = None
     uncertainty_ua: Annotated[Finite, Field(ge=0)] | None = None
@@ -84,29 +84,36 @@ class CalibrationRecord(_CalibrationModel):
             raise ValueError(f"due_on {self.due_on} is not after calibrated_on {self.calibrated_on}")
         return self
 
-    def standing(self, today: date) -> "CalibrationStanding":
-        """What a session of that day has to know."""
+    def standing(self, today: date, firmware: str | None = None) -> "CalibrationStanding":
+        """What a session of that day has to know, on a device that has this firmware now."""
         fits = {
             str(each.channel): {"gain": each.gain, "offset_ua": each.offset_ua} for each in self.channels
         }  # fmt: skip
         record = {
             "calibrated_on": self.calibrated_on.isoformat(), "due_on": self.due_on.isoformat(),
             "certificate": self.certificate, "instrument": self.instrument, "operator": self.operator,
-            "simulated": self.simulated, "past_due": self.due_on < today, "channels": fits,
+            "simulated": self.simulated, "past_due": self.due_on < today, "firmware": self.firmware, "channels": fits,
         }  # fmt: skip
-        return CalibrationStanding(record, self._overdue(today))
+        return CalibrationStanding(record, "; ".join(filter(None, (self._overdue(today), self._other(firmware)))))
+
+    def _other(self, firmware: str | None) -> str:
+        """Its firmware drives a device: what another one gave is no measurement of this."""
+        if firmware in (None, self.firmware):
+            return ""
+        return f"calibration of {self.model} {self.serial} is of firmware {self.firmware}, and it has {firmware} now"
 
     def _overdue(self, today: date) -> str:
         late = (today - self.due_on).days
         due = f"calibration of {self.model} {self.serial} was due on {self.due_on}, {late} days ago"
         return f"{due} (certificate {self.certificate})" if late > 0 else ""
 
-    def text(self, today: date) -> str:
+    def text(self, today: date, firmware: str | None = None) -> str:
         """For people."""
         due = f"PAST DUE since {self.due_on}" if self.due_on < today else f"due {self.due_on}"
         kind = ", SIMULATED" if self.simulated else ""
         who = f"{self.calibrated_on} by {self.operator}, {self.instrument}, certificate {self.certificate}, {due}{kind}"
-        return "; ".join([who, *(each.text() for each in self.channels)])
+        which = "it has no serial number, so that this may be of another one" if self.serial == NONE else ""
+        return "; ".join(filter(None, [who, self._other(firmware), which, *(each.text() for each in self.channels)]))
 
 
 class CalibrationStanding(NamedTuple):
@@ -116,13 +123,13 @@ class CalibrationStanding(NamedTuple):
     overdue: str
 
 
-def standing_of(folder: Path, model: str, serial: str, today: date) -> CalibrationStanding:
-    """What counts for a device. A record that cannot be read is told of, and ends no session."""
+def standing_of(folder: Path, model: str, serial: str, today: date, firmware: str | None = None) -> CalibrationStanding:
+    """What counts for a device with this firmware. A record that cannot be read is told of, and ends no session."""
     try:
         newest = newest_record(folder, model, serial)
     except InputInvalid as wrong:
         return CalibrationStanding({"unreadable": wrong.source}, f"the calibration record cannot be read: {wrong}")
-    return CalibrationStanding(NONE, "") if newest is None else newest.standing(today)
+    return CalibrationStanding(NONE, "") if newest is None else newest.standing(today, firmware)
 
 
 def newest_record(folder: Path, model: str, serial: str) -> CalibrationRecord | None:

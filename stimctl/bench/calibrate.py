@@ -90,7 +90,9 @@ def points_of_csv(path: Path) -> CalibrationData:
         except _Bad as bad:
             problems.append(Problem(bad.field, row.get(bad.field), bad.allowed, line))
         except ValueError:
-            problems.append(Problem("row", None, "channel is 1 to 4, what was asked and ohm are over 0", line))
+            problems.append(
+                Problem("row", None, "channel is 1 to 4, what was asked over 0 and up to 10 mA, ohm over 0", line)
+            )
     if problems:
         raise InputInvalid(str(path), problems)
     return CalibrationData(tuple(points), path, None, simulated=False)

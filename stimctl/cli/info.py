@@ -41,7 +41,7 @@ def info(url: str, choice: "DeviceChoice", as_json: bool) -> None:
     found = identify(url, choice)
     try:
         record = newest_record(data_folder(), found.identity.model, found.identity.serial)
-        text = record.text(datetime.now(UTC).date()) if record else "none on this computer"
+        text = record.text(datetime.now(UTC).date(), found.identity.firmware) if record else "none on this computer"
         fields = None if record is None else record.model_dump(mode="json")
     except InputInvalid as wrong:  # the device is there all the same
         text, fields = f"cannot be read: {wrong}", {"unreadable": wrong.source}

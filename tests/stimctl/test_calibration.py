@@ -61,6 +61,21 @@ def test_it_counts_to_the_end_of_its_day(today: date, late: bool) -> None:
     assert ("PAST DUE" in record().text(today)) is late
 
 
+@pytest.mark.parametrize(("firmware", "other"), [("1", False), ("2", True)])
+def test_one_of_other_firmware_is_said(firmware: str, other: bool, tmp_path: Path) -> None:
+    keep_record(tmp_path, record())
+    standing = standing_of(tmp_path, MODEL, SERIAL, date(2025, 4, 1), firmware)
+    assert ("is of firmware 1, and it has 2 now" in standing.overdue) is other
+    assert ("is of firmware 1, and it has 2 now" in record().text(date(2025, 4, 1), firmware)) is other
+    assert isinstance(standing.record, dict)
+    assert standing.record["firmware"] == "1"
+
+
+def test_of_a_device_without_a_serial_number_it_may_be_anothers() -> None:
+    assert "this may be of another one" in record(serial="none").text(date(2025, 4, 1))
+    assert "another" not in record().text(date(2025, 4, 1))
+
+
 @pytest.mark.parametrize("change", [{"due_on": date(2025, 3, 31)}, {"operator": " "}, {"channels": ()}])
 def test_what_is_no_record(change: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):

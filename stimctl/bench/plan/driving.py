@@ -34,6 +34,11 @@ LOWEST_HZ = 50_000
 _OF_WIDTH = 10  # samples in a phase at the least, so that its width is decided
 DEPTHS = (120_000, 1_200_000, 12_000_000)  # samples that both makers' oscilloscopes have
 SILENT_US = 2_500_000  # then keepalives come again, and a stop: a watchdog that is none ends nothing
+# Ends of a session that is driven again: its capture is of no use.
+NOT_DONE = frozenset({
+    End.SIGNAL, End.INTERRUPTED, End.ELSEWHERE, End.FRONT_END, End.LINE_LOST, End.NO_ANSWER, End.SUSPENDED,
+    End.STOOD_STILL, End.HANDSHAKE, End.LOG, End.CLOCK, End.CONTACT,
+})  # fmt: skip
 _FULL_DIVISIONS = 4.2  # of five to each side
 _STEPS = (1.0, 2.0, 5.0)
 
@@ -43,7 +48,9 @@ OnSession = Callable[[Session], AbstractContextManager[object]]
 class Driven(NamedTuple):
     """What came of it. Times in us by the port's clock; `trigger_us` is between which two the trigger came.
 
-    `quiet_us` is when output was first not wanted any more after something was done, as the session saw it.
+    `quiet_us` is when output was first not wanted any more after something was done, as the session saw it. A load
+    was changed between `acted_us`, when that was asked for, and `switched_us`, when it was said to be done.
+    `stopped_elsewhere`: by `stimctl stop`, even where the session had ended otherwise by then.
     """
 
     report: SessionReport
@@ -54,6 +61,8 @@ class Driven(NamedTuple):
     acted_us: int | None
     quiet_us: int | None
     trigger_us: tuple[int, int] | None
+    switched_us: int | None = None
+    stopped_elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +93,11 @@ class PointDriver:
             report = drive.run(timed=settings is not None and point.act is not Act.NOTHING)
             identity = session.view().identity
             quiet_us = drive.quiet_us()
-        waves = {} if settings is None or not drive.pulses_came else self._read(settings)
+        wanted = drive.pulses_came and report.end not in NOT_DONE
+        waves = self._read(settings) if settings is not None and wanted else {}
         steady = tuple(drive.readings.steady(each, point.run.amplitude_ua) for each in point.run.channels)
-        return Driven(report, identity, steady, settings, waves, drive.acted_us, quiet_us, drive.trigger_us)
+        times = drive.acted_us, quiet_us, drive.trigger_us, drive.switched_us
+        return Driven(report, identity, steady, settings, waves, *times, session.stopped_elsewhere)
 
     def reference(self, settings: ScopeSettings) -> dict[int, Waveform]:
         """A capture at this scale with no session: the outputs are disabled."""
@@ -122,6 +133,7 @@ class _Drive:
     session: Session | None = None
     port: SilencedPort | None = None
     acted_us: int | None = None
+    switched_us: int | None = None
     trigger_us: tuple[int, int] | None = None
     pulses_came: bool = False
     fault: Exception | None = None
@@ -153,7 +165,7 @@ class _Drive:
             self._look_at_time(port.now_us())  # no reading comes from a device that holds
             if self.acted_us is None and session.view().state in ON_HOLD:
                 session.stop(End.OPERATOR, "the device holds the output, and nobody is asked to go on")
-        if self.fault is not None:
+        if self.fault is not None and report.end is not End.SIGNAL:  # which breaks off a relay's command too
             raise self.fault
         return report
 
@@ -208,8 +220,10 @@ class _Drive:
 
     def _switch(self, load: str, session: Session) -> None:
         """Change the load under power. Where that fails nobody knows what is connected: that is a stop."""
+        assert self.port is not None
         try:
             self.driver.setup.connect(load)
+            self.switched_us = self.port.now_us()
         except Misuse as fault:
             session.stop(End.OPERATOR, "the load could not be changed")
             self.fault = fault

@@ -66,6 +66,7 @@ def judged(
         return (*rows, open_("amplitude, median", where, "uA", "no pulse came, so that nothing was captured"))
     settings = driven.settings
     spec = AcceptanceSpec(
+        channels=tuple(f"ch{number}" for number in point.run.channels),
         stop_at_s=_in_capture_s(driven)[0] if point.act is Act.STOP else None,
         minutes=None if point.whole_s is None else point.whole_s / 60,
         full_scale=_HIGHEST_CODE * settings.volts_per_division / CODES_PER_DIVISION,
@@ -135,12 +136,17 @@ def _end(point: PlanPoint, driven: Driven) -> Row:
 
 
 def _switched(point: PlanPoint, driven: Driven) -> Iterator[Row]:
-    """How long output went on over a short or an open circuit, as the session saw it: no capture can."""
+    """How long output went on over a short or an open circuit, as the session saw it: no capture can.
+
+    A person and a relay take their time, and when in it the load changed nobody knows.
+    """
     where, name = f"channel {point.run.channels[0]}", f"from {point.act} to zero, by the device's own word"
-    if driven.acted_us is None or driven.quiet_us is None:
+    if driven.acted_us is None or driven.quiet_us is None or driven.switched_us is None:
         yield open_(name, where, "s", "the session never came that far, or output went on until it was stopped")
     else:
-        yield shown(name, where, Figure((driven.quiet_us - driven.acted_us) / US_PER_S, 0.0, "s"))
+        most_us, least_us = driven.quiet_us - driven.acted_us, max(0, driven.quiet_us - driven.switched_us)
+        middle_s, half_s = (most_us + least_us) / 2 / US_PER_S, (most_us - least_us) / 2 / US_PER_S
+        yield shown(name, where, Figure(middle_s, half_s, "s"))
 
 
 def _readbacks(point: PlanPoint, driven: Driven, found: Acceptance, bounds: Bounds) -> Iterator[Row]:
@@ -172,13 +178,17 @@ def _times(point: PlanPoint, driven: Driven, found: Acceptance, bounds: Bounds) 
         return
     measured = channel.judge.measured
     last_s = measured.start_s + float((channel.pulses["onset_s"] + spans_s(channel.pulses)).max())
-    if last_s > measured.start_s + measured.duration_s - 2 * (point.run.period_us or 0) / US_PER_S:
-        yield Row(name, channel.name, Figure(last_s - at_s, u_s, "s"), None, 0.0, "pulses went on to the capture's end")
-        return
+    period_s = (point.run.period_us or 0) / US_PER_S
     limit_s = bounds.tolerances.zero.within_s
     if not stop:
-        watchdog_s = driven.identity.watchdog_ms / 1_000 if driven.identity else 0.0
-        limit_s += watchdog_s + (point.run.period_us or 0) / US_PER_S
+        limit_s += period_s + (driven.identity.watchdog_ms / 1_000 if driven.identity else 0.0)
+    end_s = measured.start_s + measured.duration_s
+    if last_s > end_s - 2 * period_s and end_s < at_s + limit_s:
+        yield open_(name, channel.name, "s", "the capture ends before output had to")
+        return
+    if last_s > end_s - 2 * period_s:
+        yield Row(name, channel.name, Figure(last_s - at_s, u_s, "s"), None, 0.0, "pulses went on to the capture's end")
+        return
     yield Row(name, channel.name, Figure(last_s - at_s, u_s, "s"), None, limit_s)
     if stop and driven.report.zero_confirmed_us is not None:
         reading = "measured zero" if driven.report.zero_measured else "acknowledged the stop, and measured no zero"

@@ -6,6 +6,7 @@ driven again. The folder belongs to one plan's file, by its SHA-256, to one devi
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -19,6 +20,7 @@ _SAME = {
     "plan_sha256": "the plan's file has changed since it was begun: take the change back, or name a new folder with -o",
     "tolerances_sha256": "the tolerances have changed since it was begun: name a new folder with -o",
     "instrument": "the oscilloscope was declared otherwise when it was begun: name a new folder with -o",
+    "scope": "it was begun with another oscilloscope: take that one, or name a new folder with -o",
     "simulated": "it was begun with simulated and real parts the other way round: name a new folder with -o",
 }
 
@@ -69,7 +71,8 @@ class PlanResults:
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        with suppress(OSError):  # what a full disk would not take is told of already
+            self._file.close()
         self._lock.release()
 
     def capture(self, name: str) -> Path:
@@ -83,15 +86,22 @@ class PlanResults:
         path = self.folder / _CAPTURES / f"reference-{name}.npz"
         return path, path.exists()
 
+    def require_device(self, device: dict[str, Any]) -> None:
+        """Raises `WrongDevice` for another than the one that it was begun with."""
+        _check_device(self.folder / _FILE, self.head["device"], device)
+
     def finish(self, key: str, record: dict[str, Any]) -> None:
         """A point is done: durable when this returns."""
         self._append({"point": key, **record})
         self.done[key] = record
 
     def _append(self, record: dict[str, Any]) -> None:
-        self._file.write(json.dumps(record, allow_nan=False).encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        try:
+            self._file.write(json.dumps(record, allow_nan=False).encode() + b"\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as fault:
+            raise Misuse(f"{self.folder / _FILE} cannot be written: {fault.strerror or fault}") from fault
 
 
 def read_results(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]], int] | None:
@@ -126,9 +136,13 @@ def _record(path: Path, number: int, line: bytes) -> dict[str, Any]:
 
 def _check(path: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
     for name, text in _SAME.items():
-        if before[name] != now[name]:
+        if name not in before or before[name] != now[name]:
             raise Misuse(f"{path}: {text}")
+    _check_device(path, before.get("device"), now["device"])
+
+
+def _check_device(path: Path, before: Any, now: dict[str, Any]) -> None:
     for name in ("model", "serial", "firmware"):
-        if before["device"][name] != now["device"][name]:
-            was, is_ = before["device"][name], now["device"][name]
+        was, is_ = before.get(name) if isinstance(before, dict) else None, now[name]
+        if was != is_:
             raise WrongDevice(f"{path}: it was begun with a device whose {name} is {was!r}; at the port is {is_!r}")

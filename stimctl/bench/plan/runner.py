@@ -1,8 +1,8 @@
 """All points of a plan, one after the other: loads, captures, judgement, results.
 
 A point whose session was ended by a person, a signal or the line is not done, and the plan ends there; it goes on with
-that point. One that ended by the device's own doing is a result; where the device is not to be used before it was
-examined, the plan ends after it.
+that point. So is one whose session a signal or a stop from elsewhere came too late to end. One that ended by the
+device's own doing is a result; where the device is not to be used before it was examined, the plan ends after it.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from typing import Any
 
 from stimctl.bench.document import record_of
 from stimctl.bench.oscilloscope import ScopeSettings, save
-from stimctl.bench.plan.driving import Driven, PointDriver
+from stimctl.bench.plan.driving import NOT_DONE, Driven, PointDriver
 from stimctl.bench.plan.file import BenchPlan
 from stimctl.bench.plan.judging import Bounds, judged, outcome
 from stimctl.bench.plan.points import Act, PlanPoint
@@ -25,10 +25,6 @@ from stimctl.session.states import End
 from stimctl.session.view import SessionReport
 from stimctl.units import US_PER_S
 
-NOT_DONE = frozenset({
-    End.SIGNAL, End.INTERRUPTED, End.ELSEWHERE, End.FRONT_END, End.LINE_LOST, End.NO_ANSWER, End.SUSPENDED,
-    End.STOOD_STILL, End.HANDSHAKE, End.LOG, End.CLOCK, End.CONTACT,
-})  # fmt: skip
 TO_EXAMINE = frozenset({
     End.OVER_CURRENT, End.NET_CHARGE, End.GATE, End.RESET, End.REFUSED, End.ECHO, End.IMPLAUSIBLE, End.SELF_TEST,
     End.WRONG_DEVICE,
@@ -40,13 +36,14 @@ Look = Callable[[PlanPoint, Verdict], None]
 
 @dataclass(frozen=True, slots=True)
 class PlanRunner:
-    """Runs a plan into its results. `look` is told of each point when it is done."""
+    """Runs a plan into its results. `look` is told of each point that is done, `departed` says that a signal came."""
 
     plan: BenchPlan
     driver: PointDriver
     results: PlanResults
     bounds: Bounds
     look: Look
+    departed: Callable[[], bool] = bool
 
     @property
     def open_points(self) -> list[PlanPoint]:
@@ -61,8 +58,10 @@ class PlanRunner:
                 self.driver.setup.connect(str(point.run.ohm))
                 connected = point.run.ohm
             driven = self.driver.drive(point)
-            if driven.report.end in NOT_DONE:
+            if driven.report.end in NOT_DONE or driven.stopped_elsewhere or self.departed():
                 return driven.report
+            if driven.identity is not None:  # who answered at first may have been unplugged since
+                self.results.require_device(driven.identity.record())
             if point.act in (Act.SHORT, Act.OPEN):
                 self._put_back(point, driven)
             self._finish(point, driven)
@@ -130,8 +129,12 @@ class PlanRunner:
 
 
 def _saved(path: Path, waves: Any) -> None:
+    """Under its name only when it is whole: a reference serves points of a later run too."""
+    part = path.with_name(f"{path.name}.part")
     try:
-        save(path, waves)
+        part.unlink(missing_ok=True)
+        save(part, waves)
+        part.replace(path)
     except OSError as fault:
-        path.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise Misuse(f"{path} cannot be written: {fault.strerror or fault}") from fault

@@ -3,11 +3,12 @@
 A person changes loads when asked; a relay's command does it alone; a simulated bench does both by itself.
 """
 
+import shlex
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event
-from typing import Protocol
+from typing import Protocol, Self
 
 from stimctl.errors import Misuse
 from stimctl.port import Port, TrafficSink, open_port
@@ -59,11 +60,25 @@ class RelayCommand:
     def __init__(self, words: tuple[str, ...]) -> None:
         self._words = words
 
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """From one text, in words as a shell has them. Raises `Misuse` where there are none."""
+        try:
+            words = tuple(shlex.split(text))
+        except ValueError as fault:
+            raise Misuse(f"--relay: {text!r} has no end: {fault}") from None
+        if not words:
+            raise Misuse("--relay: it names no command")
+        return cls(words)
+
     def __call__(self, load: str) -> None:
         """Raises `Misuse` where the command is none, fails, or does not come back: then no load is known."""
         shown = " ".join((*self._words, load))
         try:
-            done = subprocess.run([*self._words, load], timeout=RELAY_S, capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                [*self._words, load], timeout=RELAY_S, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                errors="replace", check=False,
+            )  # fmt: skip
         except OSError as fault:
             raise Misuse(f"--relay: {shown!r} cannot be run: {fault.strerror or fault}") from None
         except subprocess.TimeoutExpired:

@@ -111,7 +111,7 @@ KINDS: dict[str, type[PlanStep]] = {
 class ScopePart(Strict):
     """What is declared of the oscilloscope; what is not declared is assumed as in the tolerances, and said so."""
 
-    probe: Annotated[float, Field(gt=0, description="what its numbers have to be multiplied by")] = 1.0
+    probe: Annotated[float, Field(ge=1e-3, le=1e4, description="what its numbers have to be multiplied by")] = 1.0
     gain_percent: Annotated[float, Field(ge=0, lt=100)] | None = None
     load_percent: Annotated[float, Field(ge=0, lt=100)] | None = None
     timebase_ppm: Annotated[float, Field(ge=0, lt=1e5)] | None = None

@@ -58,6 +58,8 @@ def calibrate(
 
     if (results is None) == (csv_file is None):
         raise click.UsageError("Say what was measured: --results FOLDER or --csv FILE, one of the two.")
+    if calibrated_on.date() > datetime.now(UTC).astimezone().date():
+        raise Misuse(f"--date {calibrated_on.date()} is still to come: it is the day on which it was measured")
     data = points_of_plan(results) if results is not None else points_of_csv(_given(csv_file))
     found = fits(data)
     if data.device is None and url is None:

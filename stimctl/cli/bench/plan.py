@@ -1,6 +1,5 @@
 """`stimctl bench plan`: a whole plan of measurements, driven, captured, judged, and gone on with after a break."""
 
-import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from stimctl.bench.plan.judging import Bounds
     from stimctl.bench.plan.results import PlanResults
     from stimctl.bench.plan.setup import BenchSetup
+    from stimctl.cli.run.operator import OperatorGone
     from stimctl.session.view import SessionReport
     from stimctl.stimulators.base import Identity
     from stimctl.stimulators.discovery import DeviceChoice
@@ -66,6 +66,7 @@ def plan(
       stimctl bench plan plan.toml --port sim:// -o results
     """
     from stimctl.bench.plan.file import EXAMPLE, load_plan
+    from stimctl.cli.run.operator import OperatorGone
 
     if example:
         click.echo(EXAMPLE.read_text("utf-8"), nl=False)
@@ -82,11 +83,15 @@ def plan(
     if url is None:
         raise missing_port(ctx)
     with ExitStack() as stack:
-        setup, resource = _bench(stack, url, resource, relay)
-        sys.exit(_run(loaded, setup, resource, folder or file.with_suffix(""), tolerances_file, url, choice, as_json))
+        departure = OperatorGone()
+        setup, resource = _bench(stack, url, resource, relay, departure)
+        results = folder or file.with_suffix("")
+        sys.exit(_run(loaded, setup, resource, results, tolerances_file, url, choice, departure, as_json=as_json))
 
 
-def _bench(stack: ExitStack, url: str, resource: str | None, relay: str | None) -> "tuple[BenchSetup, str]":
+def _bench(
+    stack: ExitStack, url: str, resource: str | None, relay: str | None, departure: "OperatorGone"
+) -> "tuple[BenchSetup, str]":
     from stimctl.bench.plan.setup import RealBench, RelayCommand
     from stimctl.cli.streams import at_terminal
 
@@ -98,10 +103,10 @@ def _bench(stack: ExitStack, url: str, resource: str | None, relay: str | None) 
     if resource is None:
         raise click.UsageError("Missing option '--scope': the oscilloscope's VISA name.")
     if relay is not None:
-        return RealBench(RelayCommand(tuple(shlex.split(relay)))), resource
+        return RealBench(RelayCommand.of(relay)), resource
     if not at_terminal():
         raise Misuse("somebody has to change the load: run this at a terminal, or name a --relay command")
-    return RealBench(_ask_for_load), resource
+    return RealBench(_asking(departure)), resource
 
 
 def _simulated() -> Callable[[str], AbstractContextManager[Any]]:
@@ -114,46 +119,56 @@ def _simulated() -> Callable[[str], AbstractContextManager[Any]]:
     raise Misuse("no simulated bench is installed: reinstall stimctl, which brings one")
 
 
-def _ask_for_load(load: str) -> None:
-    from stimctl.bench.plan.setup import load_text
+def _asking(departure: "OperatorGone") -> Callable[[str], None]:
+    """Has a person change the load. A signal that stops a session ends the question; nothing typed before it counts."""
+    from stimctl.bench.plan.setup import OPEN, SHORT, load_text
+    from stimctl.cli.run.keys import forget_typed, line_comes
 
-    click.echo(
-        f"\nConnect {load_text(load)}, and nobody and nothing else. Enter when it is done, Ctrl-C to break off.",
-        err=True,
-    )
-    if not sys.stdin.readline():
-        raise click.Abort  # nobody is there any more
+    def ask(load: str) -> None:
+        powered = "CURRENT FLOWS: touch no bare metal. " if load in (SHORT, OPEN) else ""
+        done = "Enter when it is done, Ctrl-C to break off."
+        forget_typed()
+        click.echo(f"\n{powered}Connect {load_text(load)}, and nobody and nothing else. {done}", err=True)
+        while not line_comes(0.1):
+            if departure.signal is not None:
+                return
+        if not sys.stdin.readline():
+            raise click.Abort  # nobody is there any more
+
+    return ask
 
 
 def _run(
     loaded: "BenchPlan", setup: "BenchSetup", resource: str, folder: Path, tolerances_file: Path | None, url: str,
-    choice: "DeviceChoice", as_json: bool,
+    choice: "DeviceChoice", departure: "OperatorGone", *, as_json: bool,
 ) -> int:  # fmt: skip
     from stimctl.bench.oscilloscope import Oscilloscope
     from stimctl.bench.plan.driving import PointDriver, who_answers
     from stimctl.bench.plan.results import PlanResults
     from stimctl.bench.plan.runner import PlanRunner
     from stimctl.calibration import standing_of
-    from stimctl.cli.run.operator import OperatorGone, signals_stop
+    from stimctl.cli.run.operator import signals_stop
     from stimctl.ledger import Ledger
     from stimctl.prescription import Subject
 
     bounds = _bounds(loaded, tolerances_file)
-    departure = OperatorGone()
     with Oscilloscope(resource) as scope:
         identity = who_answers(setup, url, choice)
         head = _head(loaded, setup, identity, scope.name, bounds)
         with PlanResults(folder, head) as results, Ledger() as ledger, _progress(loaded, results) as look:
             today = datetime.now(UTC).date()
-            if overdue := standing_of(ledger.path.parent, identity.model, identity.serial, today).overdue:
-                click.echo(overdue, err=True)
+            standing = standing_of(ledger.path.parent, identity.model, identity.serial, today, identity.firmware)
+            if standing.overdue:
+                click.echo(standing.overdue, err=True)
             subject = Subject.SIMULATOR if identity.simulator else Subject.DUMMY_LOAD
             driver = PointDriver(
                 url, choice, subject, setup, scope, ledger, loaded.head.scope.probe,
                 lambda session: signals_stop(session.stop, departure),
             )  # fmt: skip
             try:
-                broke = PlanRunner(loaded, driver, results, bounds, look).run()
+                broke = PlanRunner(
+                    loaded, driver, results, bounds, look, departed=lambda: departure.signal is not None
+                ).run()
             except BaseException:
                 click.echo("Broken off, with the outputs at zero. The same command goes on from here.", err=True)
                 raise
@@ -246,7 +261,10 @@ def _conclude(
     if broke is not None:
         click.echo(f"Broken off, with the outputs at zero: {broke.end.value}. {broke.end_text}".strip(), err=True)
         click.echo("The same command goes on from here.", err=True)
-        return exit_code(broke, signal) or codes.DEVICE
+        code = exit_code(broke, signal)
+        if signal is not None and code in (codes.DONE, codes.STOPPED, codes.ENDED_EARLY):
+            return codes.SIGNAL_BASE + signal  # it came as the session ended by itself
+        return code or codes.STOPPED  # from elsewhere, as late
     if not document["holds"]:
         return codes.UNMET
     return codes.DONE if document["whole"] else codes.NOT_EXAMINED

@@ -137,7 +137,7 @@ def _drive(driver: LoadDriver, planned: list[Prescription], readings: ReadingLog
         found = readings.steady(plan.channel, plan.amplitude_ua)
         done.append(SweepStep(plan.amplitude_ua, segment.width_us, segment.period_us, found, report))
         click.echo(f"step {number} of {len(planned)}: {'  '.join(_cells(number, done[-1]))}", err=True)
-        if driver.exit_code(report) != codes.DONE:
+        if driver.exit_code(report) != codes.DONE or driver.departure.signal is not None:
             return
 
 

@@ -9,6 +9,7 @@ import click
 from stimctl import __version__
 from stimctl.cli import codes
 from stimctl.cli.device_options import device_options
+from stimctl.errors import LogFault
 
 if TYPE_CHECKING:
     from stimctl.bench.wiring import Answer, WiringRecord, WiringStep, WiringTable
@@ -66,9 +67,11 @@ def _step(
     steps: "WiringTable", step: "WiringStep", driver: "LoadDriver", subject: "Subject", record: "WiringRecord"
 ) -> "Answer":
     from stimctl.bench.wiring import WiringAnswer
+    from stimctl.cli.run.keys import forget_typed
 
     click.echo(f"\n{step.number}  {step.do}\n   scope on: {step.scope or '-'}\n   expected: {step.expected}")
     session_id = _driven(steps, step, driver, subject)
+    forget_typed()  # what was typed before it was seen answers nothing
     letter = click.prompt("As expected? (y, n, l: leave it out)", type=click.Choice([*_ANSWERS]), show_choices=False)
     seen = click.prompt("What was seen (Enter for nothing more)", default="", show_default=False)
     answer = _ANSWERS[letter]
@@ -83,6 +86,7 @@ def _step(
 def _driven(steps: "WiringTable", step: "WiringStep", driver: "LoadDriver", subject: "Subject") -> str | None:
     """Drive what the step wants, where the person wants it. A session that a person or the step ends is as meant."""
     from stimctl.bench.dummy_load import prescription_for, pulses_text
+    from stimctl.cli.run.keys import forget_typed
     from stimctl.units import ma_text
 
     run = steps.run_of(step)
@@ -90,10 +94,13 @@ def _driven(steps: "WiringTable", step: "WiringStep", driver: "LoadDriver", subj
         return None
     prescription = prescription_for(run, subject)
     what = f"{pulses_text(prescription)} at {ma_text(run.amplitude_ua)} on channel 1"
+    forget_typed()
     if not click.confirm(f"Drive it from here: {what}?", default=None):
         return None
     report = driver.drive(prescription)
     click.echo(f"   ended: {report.end.value}")
     if driver.departure.signal is not None:
         raise click.exceptions.Exit(codes.SIGNAL_BASE + driver.departure.signal)
+    if driver.log_fault is not None:
+        raise LogFault(driver.log_fault)
     return report.session_id

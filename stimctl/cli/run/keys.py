@@ -130,3 +130,16 @@ else:
             mode[6][control] = off
         mode[6][termios.VMIN], mode[6][termios.VTIME] = 1, 0
         termios.tcsetattr(descriptor, termios.TCSADRAIN, mode)
+
+
+def forget_typed() -> None:
+    """What was typed before a question answers none."""
+    if sys.platform != "win32" and sys.stdin.isatty():
+        import termios
+
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
+
+
+def line_comes(timeout_s: float) -> bool:
+    """Whether a line, or the end, can be read from standard input; Windows cannot be asked, and is read at once."""
+    return sys.platform == "win32" or bool(select.select((sys.stdin,), (), (), timeout_s)[0])

@@ -97,15 +97,16 @@ def prepare(request: RunRequest, stack: ExitStack) -> PreparedRun:
 
 
 def _ask_of_calibration(identity: Identity) -> None:
-    """One that is past due is a person's to decide, before anything else is asked."""
-    standing = standing_of(data_folder(), identity.model, identity.serial, datetime.now(UTC).date())
+    """One that does not count any more is a person's to decide, before anything else is asked."""
+    today = datetime.now(UTC).date()
+    standing = standing_of(data_folder(), identity.model, identity.serial, today, identity.firmware)
     if not standing.overdue:
         return
     click.secho(
         f"The {standing.overdue}." if standing.overdue.startswith("calibration") else standing.overdue, fg="yellow"
     )
     if not click.confirm("Go on with this device all the same?", default=None):
-        raise Misuse("its calibration is past due or cannot be read: nothing was armed")
+        raise Misuse("its calibration is past due, of other firmware, or cannot be read: nothing was armed")
 
 
 def _given(request: RunRequest, profiles: Profiles) -> dict[str, Any] | None:

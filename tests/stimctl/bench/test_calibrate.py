@@ -95,11 +95,11 @@ def calibrate(text: str, *options: str) -> Result:
     return CliRunner().invoke(main, ["bench", "calibrate", "--csv", "typed.csv", "--port", "sim://", *options])
 
 
-GOOD = "channel,asked_ma,measured_ma,ohm\n1,0.5,0.51,500\n1,1.0,1.01,1000\n1,2.0,2.02,1000\n2,500,1,\n"
+GOOD = "channel,asked_ma,measured_ma,ohm\n1,0.5,0.51,500\n1,1.0,1.01,1000\n1,2.0,2.02,1000\n2,0.5,1,\n"
 
 
 def test_a_typed_file_becomes_a_record_that_info_shows() -> None:
-    result = calibrate(GOOD.rsplit("2,500", 1)[0], *CERTIFIED)
+    result = calibrate(GOOD.rsplit("2,0.5", 1)[0], *CERTIFIED)
     assert result.exit_code == codes.DONE, result.output
     assert "nothing that is commanded changes" in result.output
     shown = CliRunner().invoke(main, ["info", "--port", "sim://", "--json"])
@@ -125,9 +125,16 @@ def test_a_typed_file_becomes_a_record_that_info_shows() -> None:
         (GOOD.replace("1,0.5", "7,0.5"), CERTIFIED, codes.INVALID, "line 2: row: channel is 1 to 4"),
         (GOOD.replace("asked_ma", "asked"), CERTIFIED, codes.INVALID, "must be channel, asked_ma or asked_ua"),
         ("step,channel,asked_ua,applied_ua,measured_ua\n", CERTIFIED, codes.INVALID, "is a sweep's own table"),
+        (GOOD.replace("1,0.5,", "1,500,"), CERTIFIED, codes.INVALID, "line 2: row: channel is 1 to 4, what was asked"),
+        (
+            GOOD.rsplit("2,0.5", 1)[0],
+            (*CERTIFIED, "--date", "2999-03-31", "--due", "2999-04-01"),
+            codes.INVALID,
+            "--date 2999-03-31 is still to come",
+        ),
         (GOOD, SAID, codes.USAGE, "--certificate"),
-        (GOOD.rsplit("2,500", 1)[0], (*CERTIFIED, "--due", "2026-01-01"), codes.INVALID, "is not after"),
-        (GOOD.rsplit("2,500", 1)[0], (*CERTIFIED, "--operator", ""), codes.INVALID, "operator must be 1 to 80"),
+        (GOOD.rsplit("2,0.5", 1)[0], (*CERTIFIED, "--due", "2026-01-01"), codes.INVALID, "is not after"),
+        (GOOD.rsplit("2,0.5", 1)[0], (*CERTIFIED, "--operator", ""), codes.INVALID, "operator must be 1 to 80"),
     ],
 )
 def test_what_cannot_be_is_said(text: str, options: tuple[str, ...], code: int, words: str, folder: Path) -> None:

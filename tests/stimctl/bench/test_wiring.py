@@ -1,14 +1,22 @@
 """The wiring check: its table is the document's, and a person's answers are kept step by step."""
 
 import json
+import os
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from stimctl.bench.dummy_load import prescription_for
-from stimctl.bench.wiring import wiring_table
+from stimctl.bench.wiring import WiringRecord, wiring_table
 from stimctl.cli import codes, main
+from stimctl.cli.bench.driving import LoadDriver
+from stimctl.cli.bench.wiring import _step
+from stimctl.cli.run import keys
+from stimctl.prescription import Subject
+from stimctl.session.view import SessionReport
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "hardware.md"
 
@@ -52,6 +60,40 @@ def test_all_steps_are_gone_through_and_kept(home: Path) -> None:
     assert [each["step"] for each in given] == [step.number for step in steps]
     assert {each["answer"] for each in given} == {"as expected"}
     assert [each["step"] for each in given if each["session_id"]] == [3]
+
+
+@pytest.mark.realtime
+def test_what_was_typed_before_a_question_answers_none(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    master, slave = os.openpty()
+    forget, answers = keys.forget_typed, iter(["n\n", "y\nas it should be\n"])
+
+    def then_answered() -> None:
+        forget()
+        person.write(next(answers).encode())
+
+    step = next(step for step in wiring_table().steps if step.drive is not None)
+    with os.fdopen(master, "wb", 0) as person, os.fdopen(slave) as terminal, WiringRecord(home, {}, "one") as record:
+        monkeypatch.setattr(sys, "stdin", terminal)
+        monkeypatch.setattr(keys, "forget_typed", then_answered)
+        person.write(b"y\ny\n\n")
+        driver: Any = None  # that drives nothing
+        assert _step(wiring_table(), step, driver, Subject.SIMULATOR, record) == "as expected"
+    assert kept(home)[1]["seen"] == "as it should be"
+
+
+def test_a_session_that_is_not_logged_to_its_end_ends_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = LoadDriver.drive
+
+    def unlogged(driver: LoadDriver, *given: Any) -> SessionReport:
+        report = whole(driver, *given)
+        driver.log_fault = "the disk is full"
+        return report
+
+    monkeypatch.setattr(LoadDriver, "drive", unlogged)
+    result = wiring("y\n\ny\n\ny\n" + "y\n\nl\n\n" * 12)
+    assert result.exit_code == codes.LOG, result.output
+    assert "the disk is full" in result.output
+    assert [each["step"] for each in kept(home)[1:]] == [1, 2]
 
 
 def test_the_first_that_is_not_as_expected_ends_it(home: Path) -> None:

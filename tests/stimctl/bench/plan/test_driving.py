@@ -1,5 +1,8 @@
 """Points of a plan on simulated parts: what is measured is what flowed, and a device that lies is named."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +10,8 @@ import pytest
 
 pytest.importorskip("pyvisa_py", reason="PyVISA-py is not installed")
 from firmware_sim.factory import DeviceSpec
+from stimctl.api import Session
+from stimctl.bench.plan.driving import _Drive
 from stimctl.bench.plan.judging import READBACK, judged
 from stimctl.bench.plan.points import PlanPoint, points_of
 from stimctl.bench.plan.steps import AmplitudeStep, EnduranceStep, LoadStep, PairStep, PlanStep, StopStep, WatchdogStep
@@ -65,6 +70,30 @@ def test_a_stop_and_a_watchdog_are_timed_by_the_capture(tmp_path: Path) -> None:
             (tmp_path / f"{point.key}.npz").unlink()
 
 
+def test_a_capture_that_ends_before_the_stop_does_not_hold(tmp_path: Path) -> None:
+    point = only(STOP)
+    with driver_at(tmp_path) as driver:
+        driven = driver.drive(point)
+    assert driven.acted_us is not None
+    assert driven.trigger_us is not None
+    wave = driven.waves[1]
+    stop_s = (driven.acted_us - driven.trigger_us[0]) / 1e6 - wave.start_s
+    before = wave._replace(volts=wave.volts[: round((stop_s - 0.3) * wave.rate_hz)])
+    row = rows_of(point, driven._replace(waves={1: before}), tmp_path)["from the stop to the last pulse's end"]
+    assert row.verdict == "not measurable"
+    assert "ends before" in row.figure.reason
+
+
+def test_a_channel_of_a_pair_that_gives_nothing_fails(tmp_path: Path) -> None:
+    point = only(PairStep(kind="pair", amplitude_ma=0.5))
+    with driver_at(tmp_path) as driver:
+        driven = driver.drive(point)
+    dead = driven.waves[2]._replace(volts=driven.waves[2].volts * 0.0)
+    rows = rows_of(point, driven._replace(waves={**driven.waves, 2: dead}), tmp_path)
+    assert rows["pulses"].verdict == "fails"
+    assert rows["pulses"].where == "ch2"
+
+
 def test_where_the_trigger_is_not_told_its_pulse_is_found(tmp_path: Path) -> None:
     """A Siglent's samples do not say where the trigger is: the uncertainty has the pulses that it may have been."""
     point = only(STOP)
@@ -114,6 +143,44 @@ def test_a_probe_that_sees_nothing_is_asked_about(tmp_path: Path) -> None:
         driver.drive(only(AMPLITUDE))
 
 
+def test_a_relay_that_a_signal_broke_off_leaves_the_signal_as_the_end(tmp_path: Path) -> None:
+    short, *_ = points_of(0, EnduranceStep(kind="endurance", cycles=1, amplitude_ma=0.5))
+    sessions: list[Session] = []
+
+    @contextmanager
+    def known(session: Session) -> Iterator[None]:
+        sessions.append(session)
+        yield
+
+    with driver_at(tmp_path, setup=lambda bench: _BrokenOff(bench, sessions)) as driver:
+        assert replace(driver, on_session=known).drive(short).report.end is End.SIGNAL
+
+
+def test_after_a_signal_nobody_waits_for_the_capture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def signalled(drive: _Drive) -> None:
+        assert drive.session is not None
+        drive.session.stop(End.SIGNAL)
+
+    monkeypatch.setattr(_Drive, "_act", signalled)
+    with driver_at(tmp_path) as driver:
+        driven = driver.drive(only(STOP))
+    assert driven.report.end is End.SIGNAL
+    assert not driven.waves
+
+
+class _BrokenOff:
+    """A bench whose relay gets the signal that stops the session."""
+
+    simulated = True
+
+    def __init__(self, bench: Any, sessions: list[Session]) -> None:
+        self.open, self.wait, self._sessions = bench.open, bench.wait, sessions
+
+    def connect(self, load: str) -> None:
+        self._sessions[0].stop(End.SIGNAL)
+        raise Misuse(f"--relay: {load} failed with code -2")
+
+
 class _Unprobed:
     """A bench whose oscilloscope is connected to nothing."""
 
@@ -142,7 +209,12 @@ def test_a_short_is_noticed_and_an_open_load_is_held(tmp_path: Path) -> None:
             row = rows_of(point, driven, tmp_path)[f"from {point.act} to zero, by the device's own word"]
             assert driven.report.end is ends
             assert 0 < row.figure.value < 0.5
+            assert row.figure.uncertainty == 0
             assert not driven.waves
+            assert driven.acted_us is not None
+            late = driven._replace(acted_us=driven.acted_us - 4_000_000, quiet_us=driven.acted_us - 2_000_000)
+            by_hand = rows_of(point, late, tmp_path)[row.name].figure
+            assert (by_hand.value, by_hand.uncertainty) == (1.0, 1.0), "a hand was seen to act before it said so"
 
 
 def test_where_the_device_holds_the_plan_ends_it_and_tells_how_long_it_lasted(tmp_path: Path) -> None:

@@ -1,15 +1,17 @@
 """The results of a plan: what is finished stays, what was cut short is driven again, and nothing is mixed."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from stimctl.bench.plan.results import PlanResults, read_results
+from stimctl.bench.plan.results import FORMAT, PlanResults, read_results
 from stimctl.errors import InputInvalid, Misuse, WrongDevice
 
 HEAD: dict[str, Any] = {
     "plan_sha256": "a", "tolerances_sha256": "b", "instrument": {"gain": 0.03}, "simulated": True, "title": "one",
+    "scope": "RIGOL,1",
     "device": {"model": "M", "serial": "1", "firmware": "1.0"},
 }  # fmt: skip
 
@@ -56,6 +58,7 @@ def test_a_head_that_was_cut_short_is_written_anew(tmp_path: Path) -> None:
         ({"tolerances_sha256": "c"}, Misuse, "the tolerances have changed"),
         ({"instrument": {"gain": 0.01}}, Misuse, "declared otherwise"),
         ({"simulated": False}, Misuse, "simulated and real"),
+        ({"scope": "RIGOL,2"}, Misuse, "another oscilloscope"),
         ({"device": {"model": "M", "serial": "2", "firmware": "1.0"}}, WrongDevice, "whose serial is '1'"),
     ],
 )
@@ -77,6 +80,29 @@ def test_a_file_that_was_damaged_or_is_held(tmp_path: Path) -> None:
     path.write_bytes(lines[0] + b"{rubbish\n" + lines[2])
     with pytest.raises(InputInvalid, match="line 2: line: is no line of a plan's results"), PlanResults(tmp_path, HEAD):
         pass
+
+
+@pytest.mark.parametrize("lost", ["plan_sha256", "device"])
+def test_a_head_that_has_lost_something_is_refused(lost: str, tmp_path: Path) -> None:
+    head = {"format": FORMAT, **{name: each for name, each in HEAD.items() if name != lost}}
+    (tmp_path / "results.jsonl").write_text(json.dumps(head) + "\n")
+    with pytest.raises((Misuse, WrongDevice), match="begun"), PlanResults(tmp_path, HEAD):
+        pass
+
+
+def test_a_disk_that_is_full_is_said_and_the_point_is_open(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="no limit of a file's size here")
+    size = begun(tmp_path).stat().st_size
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        with PlanResults(tmp_path, HEAD) as results:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size + 5, before[1]))
+            with pytest.raises(Misuse, match="cannot be written"):
+                results.finish("03", {"verdict": "holds"})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with PlanResults(tmp_path, HEAD) as results:
+        assert list(results.done) == ["01", "02"]
 
 
 def test_captures_of_nobody_are_not_taken_over(tmp_path: Path) -> None:

@@ -1,6 +1,9 @@
 """A plan from its beginning to its report: broken off by a signal it goes on where it was."""
 
 import json
+import signal
+from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -9,6 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 pytest.importorskip("pyvisa_py", reason="PyVISA-py is not installed")
+from stimctl.bench.plan import driving, runner
+from stimctl.bench.plan.driving import _Drive
 from stimctl.cli import codes, main
 from stimlab.oscilloscope.bench_port import SharedLoad
 
@@ -67,6 +72,49 @@ def test_broken_off_it_goes_on_and_a_changed_file_is_refused(monkeypatch: pytest
     refused = plan()
     assert refused.exit_code == codes.INVALID
     assert "the plan's file has changed since it was begun" in refused.output
+
+
+@pytest.mark.parametrize(
+    ("stopped", "code"),
+    [
+        (lambda _drive: signal.raise_signal(signal.SIGTERM), codes.TERMINATED),
+        (lambda drive: drive.session._stop_from_elsewhere(""), codes.STOPPED),
+    ],
+    ids=["signal", "elsewhere"],
+)
+def test_a_stop_that_comes_as_a_session_ends_ends_the_plan(
+    stopped: Callable[[_Drive], None], code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = _Drive.quiet_us
+
+    def late(drive: _Drive) -> int | None:
+        stopped(drive)
+        return ended(drive)
+
+    monkeypatch.setattr(_Drive, "quiet_us", late)
+    result = plan()
+    assert result.exit_code == code, result.output
+    assert json.loads(Path("plan/report.json").read_text())["points"] == []
+
+
+def test_another_device_in_the_middle_of_a_plan_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = driving.who_answers
+    monkeypatch.setattr(driving, "who_answers", lambda *given: replace(asked(*given), serial="SIM-2"))
+    result = plan()
+    assert result.exit_code == codes.DEVICE, result.output
+    assert "whose serial is 'SIM-2'; at the port is 'SIM-00000001'" in result.output
+    assert json.loads(Path("plan/report.json").read_text())["points"] == []
+
+
+def test_a_reference_that_was_cut_short_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken_off(path: Path, _waves: Any) -> None:
+        path.write_bytes(b"PK")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "save", broken_off)
+    with pytest.raises(KeyboardInterrupt):
+        runner._saved(tmp_path / "reference-1V-1.npz", {})
+    assert not (tmp_path / "reference-1V-1.npz").exists()
 
 
 def test_what_cannot_be_is_said_before_anything_moves() -> None:

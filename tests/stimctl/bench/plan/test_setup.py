@@ -23,3 +23,17 @@ def test_a_relay_that_fails_says_why() -> None:
         RelayCommand((sys.executable, "-c", "import sys; print('no such relay', file=sys.stderr); sys.exit(3)"))("500")
     with pytest.raises(Misuse, match="cannot be run"):
         RelayCommand(("/nowhere/relay",))("500")
+
+
+@pytest.mark.realtime
+def test_a_relay_that_says_what_is_no_text_fails_like_any_other() -> None:
+    """Under power anything else than a `Misuse` would be a traceback."""
+    code = "import sys; sys.stderr.buffer.write(bytes([255])); sys.exit(3)"
+    with pytest.raises(Misuse, match="failed with code 3"):
+        RelayCommand((sys.executable, "-c", code))("short")
+
+
+@pytest.mark.parametrize("text", ["relay 'one", "", " "])
+def test_a_relay_that_is_no_command_is_refused_before_anything_moves(text: str) -> None:
+    with pytest.raises(Misuse, match="--relay"):
+        RelayCommand.of(text)
