@@ -9,6 +9,8 @@ from stimctl.ledger.heads import CLOSED, RUNNING
 from stimctl.ledger.standing import FigureStanding
 from stimctl.ledger.summary import SessionSummary
 
+NO_SERIAL = (None, "", "-", "none")  # what stands where a device has no serial number: its sessions have none either
+
 
 class DeliveryState(StrEnum):
     """What is known of a delivery, the best known first."""

@@ -9,9 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from stimctl.ledger import Entry, SessionSummary
-from stimctl.ledger.delivery import DeliveryState, delivery_of_session, doubt
-
-_NO_SERIAL = (None, "", "-", "none")
+from stimctl.ledger.delivery import NO_SERIAL, DeliveryState, delivery_of_session, doubt
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,7 @@ def _device_sessions(entries: Iterable[Entry]) -> "Iterable[tuple[int, str | Non
 def _keeps_numbers(device: Mapping[str, Any], url: str) -> bool:
     """A device that never gives a number twice. By lease it is the driver's own, and begins anew with each
     connection; so does a simulator's that keeps nothing in a file."""
-    if device.get("by_lease") or device.get("serial") in _NO_SERIAL:
+    if device.get("by_lease") or device.get("serial") in NO_SERIAL:
         return False
     return not device.get("simulator") or "flash=" in url
 

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from stimctl.label import printable
-from stimctl.ledger.delivery import delivery_of_session
+from stimctl.ledger.delivery import NO_SERIAL, delivery_of_session
 from stimctl.ledger.summary import SessionSummary
 
 Row = dict[str, Any]
@@ -54,8 +54,9 @@ def _commanded_pc(summary: SessionSummary) -> int | None:
 
 
 def _device_session(summary: SessionSummary) -> str | None:
-    """The session as its device numbers it, which never repeats a number; a simulator begins anew at each start."""
-    if summary.head.watermark != "HARDWARE" or not summary.head.device_serial:
+    """The session as its device numbers it, which never repeats a number. A simulator begins anew at each start, and
+    so do the numbers of a device without a serial number, which its driver gives."""
+    if summary.head.watermark != "HARDWARE" or summary.head.device_serial in NO_SERIAL:
         return None
     for entry in reversed(summary.remarks):
         told = entry.body if entry.kind == "armed" else entry.body.get("record") if entry.kind == "recovered" else None
