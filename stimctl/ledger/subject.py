@@ -54,7 +54,7 @@ class SubjectDocument:
 def subject_document(ledger: Ledger, pseudonym: str) -> dict[str, Any]:
     """Everything of `pseudonym`, JSON-able. Raises `Misuse` where there is nothing, `LogFault`."""
     sessions = tuple(_sessions(ledger, pseudonym))
-    courses = tuple(_courses(ledger, pseudonym))
+    courses = tuple(courses_of(ledger, pseudonym))
     if not sessions and not courses:
         raise Misuse(f"the ledger holds nothing of {pseudonym!r}; `stimctl log list` shows whom it knows")
     doubt = ledger.doubt()
@@ -82,7 +82,8 @@ def _sessions(ledger: Ledger, pseudonym: str) -> Iterator[dict[str, Any]]:
             yield document(summary, entries=ledger.entries(head.session_id, doubtful=True))
 
 
-def _courses(ledger: Ledger, pseudonym: str) -> Iterator[CourseEntries]:
+def courses_of(ledger: Ledger, pseudonym: str) -> Iterator[CourseEntries]:
+    """The courses of one subject, oldest first."""
     found: dict[str, list[Entry]] = {}
     for entry in ledger.of_courses():
         found.setdefault(entry.session_id, []).append(entry)
