@@ -20,6 +20,7 @@ FIELDS = {
     "expected_by_session": "response",
     "reassess_by_session": "response",
 }
+_LEAST, _MOST = 0.01, 1000  # of any value: what is beyond is a slip of the keys [choice]
 _ORIGINS = {Origin.SOURCE: "source", Origin.DEFAULT: "choice"}
 
 
@@ -65,12 +66,19 @@ class PlannedValue:
         return {name: each for name, each in fields.items() if name not in ("name", "origin") and each is not None}
 
 
+def _is_amount(low: object, high: object) -> bool:
+    """Whether these are the ends of an amount of which days can be reckoned."""
+    if type(low) not in (int, float) or type(high) not in (int, float):
+        return False
+    return _LEAST <= low <= high <= _MOST  # type: ignore[operator]  # numbers, as was just seen
+
+
 def read_value(name: str, record: object) -> PlannedValue:
     """From a record in the ledger; whatever cannot be read there counts as unspecified."""
     found = record if isinstance(record, dict) else {}
     numbers = {end: found.get(end) for end in ("low", "high")}
     origin = found.get("from")
-    if not all(isinstance(each, int | float) for each in numbers.values()) or origin not in set(Origin):
+    if not _is_amount(*numbers.values()) or origin not in set(Origin):
         numbers, origin = {"low": None, "high": None}, Origin.UNSPECIFIED.value
     texts = {each: found[each] for each in ("section", "quote", "note", "slip") if isinstance(found.get(each), str)}
     return PlannedValue(name=name, origin=str(origin), **numbers, **texts)
@@ -134,8 +142,8 @@ def plan_of(profile: Profile) -> CoursePlan:
 
 def by_person(name: str, amount: Range, who: str) -> PlannedValue:
     """A value that a person supplies, and answers for. Raises `Misuse` for one that cannot be."""
-    if amount.low <= 0:
-        raise Misuse(f"{name.replace('_', ' ')} must be above 0, not {amount}")
+    if not _is_amount(amount.low, amount.high):
+        raise Misuse(f"{name.replace('_', ' ')} must be from {_LEAST:g} to {_MOST}, not {amount}")
     if (name.endswith("_session") or name == "course_sessions") and (amount.low % 1 or amount.high % 1):
         raise Misuse(f"{name.replace('_', ' ')} counts sessions: whole numbers, not {amount}")
     return PlannedValue(name=name, low=amount.low, high=amount.high, origin=Origin.CLINICIAN.value, note=f"by {who}")
