@@ -13,6 +13,7 @@ from stimctl.course.trend import TrendPanel, Trends
 _COLOURS = ("#1b5e9b", "#c2571a", "#3d7a3d", "#7a3d76")
 _MARKERS = ("o", "s", "^", "D")  # so that the curves stay apart on a black-and-white print
 _MOST_LABELS = 12
+_SETTINGS = {"svg.hashsalt": "stimctl", "text.parse_math": False}  # a dollar in a pseudonym is a dollar
 _INK, _QUIET, _PALE, _WARNING = "#222222", "#666666", "#e4e4e4", "#9a1f1f"
 
 
@@ -21,7 +22,7 @@ def write(drawn: Trends, path: Path) -> None:
     kind = path.suffix.lower().removeprefix(".")
     metadata = {"Date": None} if kind == "svg" else None
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file, rc_context({"svg.hashsalt": "stimctl"}):
+    with os.fdopen(descriptor, "wb") as file, rc_context(_SETTINGS):
         draw(drawn).savefig(file, format=kind, dpi=150, metadata=metadata)
 
 
@@ -29,8 +30,8 @@ def draw(drawn: Trends) -> Figure:
     """A panel for each quantity, one below the other, over the same sessions."""
     figure = Figure(figsize=(9, 10), facecolor="white")
     figure.text(0.09, 0.965, drawn.title, fontsize=14, fontweight="bold", color=_INK)
-    if drawn.simulated:
-        figure.text(0.975, 0.965, "SIMULATED", fontsize=13, fontweight="bold", color=_WARNING, ha="right")
+    for line, mark in enumerate(reversed(drawn.marks)):
+        figure.text(0.975, 0.965 - 0.02 * line, mark, fontsize=13, fontweight="bold", color=_WARNING, ha="right")
     grid = figure.add_gridspec(len(drawn.panels), 1, left=0.09, right=0.975, top=0.92, bottom=0.07, hspace=0.42)
     for row, panel in enumerate(drawn.panels):
         axes = figure.add_subplot(grid[row])
