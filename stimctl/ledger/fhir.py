@@ -1,7 +1,7 @@
 """Sessions as a FHIR R4B Bundle: a Procedure for each, its Device, and its doses as Observations with UCUM units.
 
 A figure that nobody knows is absent, with the reason said, and never 0. A delivery is `final` where it was confirmed,
-`preliminary` where it is uncertain, and `registered` while it is only commanded; `method` says how the figure is known.
+`preliminary` where it is only commanded, and `unknown` where it is uncertain; `method` says how the figure is known.
 The subject is a pseudonym's identifier, and no Patient resource is made. What no person had on a real device is marked
 as test data (HTEST) in every resource. Codes are texts and this program's own: no code of a terminology was verified.
 """
