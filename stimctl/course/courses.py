@@ -85,9 +85,13 @@ def _read(course_id: str, entries: list[Entry], doubts: list[str]) -> Course | N
 
 
 def find(found: Iterable[Course], who: str) -> Course:
-    """The course of a pseudonym (the newest, one that goes on first), or of an id or its end. Raises `Misuse`."""
+    """The course of a pseudonym (the one that goes on, else the newest), or of an id or its end. Raises `Misuse`, also
+    where several go on: what is meant for one of them is not written to another."""
     every = list(found)
     of_subject = [each for each in every if each.pseudonym == who]
+    if len(goes_on := [each for each in of_subject if each.ended is None]) > 1:
+        named = "; ".join(f"{each.course_id}: {each.profile_id}, {each.watermark}" for each in goes_on)
+        raise Misuse(f"{who} follows {len(goes_on)} courses ({named}): name one by its id, or the end of it")
     if of_subject:
         return max(of_subject, key=lambda each: (each.ended is None, each.begun_utc))
     by_id = [each for each in every if who and (each.course_id == who or each.course_id.endswith(who))]

@@ -13,6 +13,7 @@ from stimctl.cli import codes
 from stimctl.cli.log.group import opened
 from stimctl.errors import Misuse
 from stimctl.label import Label, Prose
+from stimctl.ledger.place import ledger_is_there
 
 if TYPE_CHECKING:
     from stimctl.course.courses import Course
@@ -58,7 +59,7 @@ def course_of(path: Path, who: str, *, read_only: bool = True) -> "Iterator[tupl
     """The ledger and the course that `who` means, a pseudonym or an id; what does not verify is told."""
     from stimctl.course.courses import courses, find
 
-    if not path.exists():
+    if not ledger_is_there(path):
         raise Misuse(f"the ledger {path} holds no course yet; `stimctl course new` begins one")
     with opened(path, read_only=read_only) as ledger:
         yield ledger, find(courses(ledger), who)
