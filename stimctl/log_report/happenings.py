@@ -126,7 +126,7 @@ def written(words: ReportWords, kind: str, cases: list[SessionCase], course: Seq
     several = len(cases) > 1 or bool(course)
     everything = [*(entry for case in cases for entry in case.summary.remarks), *course]
     kinds = {entry.number: entry.kind for entry in everything}
-    corrected = {entry.body.get("number") for entry in everything if entry.kind == "correction"}
+    corrected = {_number(entry) for entry in everything if entry.kind == "correction"}
     names = ("when", *(("severity",) if kind == "adverse" else ()), "text", "author")
     placed = [(str(number), case, entry) for number, case in enumerate(cases, 1) for entry in case.summary.remarks]
     placed += [(words("section.course"), cases[0], entry) for entry in course]
@@ -148,7 +148,13 @@ def _kind_of(entry: Entry, kinds: Mapping[int, str]) -> str:
     """A correction stands with the adverse events where it corrects one, else with the notes."""
     if entry.kind != "correction":
         return entry.kind
-    return "adverse" if kinds.get(entry.body.get("number") or 0) == "adverse" else "note"
+    return "adverse" if kinds.get(_number(entry)) == "adverse" else "note"
+
+
+def _number(correction: Entry) -> int:
+    """The number of the entry that it corrects; 0 where it names none."""
+    number = correction.body.get("number")
+    return number if isinstance(number, int) else 0
 
 
 def _written_text(words: ReportWords, entry: Entry, corrected: bool) -> str:

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from stimctl.label import printable
-from stimctl.ledger.delivery import NO_SERIAL, delivery_of_session
+from stimctl.ledger.delivery import NO_SERIAL, charges_of, delivery_of_session
 from stimctl.ledger.summary import SessionSummary
 
 Row = dict[str, Any]
@@ -49,7 +49,7 @@ def _alarm(body: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def _commanded_pc(summary: SessionSummary) -> int | None:
-    charges = [charge for channel in summary.channels for charge in (channel.commanded or {}).get("charge_pc") or ()]
+    charges = [charge for channel in summary.channels for charge in charges_of(channel.commanded)]
     return sum(charges) if charges and all(isinstance(charge, int) for charge in charges) else None
 
 
