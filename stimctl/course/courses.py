@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from stimctl.course.plan import CoursePlan, read_plan
+from stimctl.course.plan import CoursePlan, mapping, read_plan
 from stimctl.entries import CourseBegun, CourseChanged, CourseEnded, LogEntry
 from stimctl.errors import Misuse
 from stimctl.ledger import Entry, Ledger, new_session_id
@@ -60,20 +60,20 @@ def _read(course_id: str, entries: list[Entry], doubts: list[str]) -> Course | N
     if begun is None:
         return None
     said = CourseBegun.read(begun.body)
-    plan, ended = read_plan(said.plan or {}), None
+    plan, ended = read_plan(said.plan), None
     counts: dict[str, bool] = {}
     for entry in entries:
         if entry.kind == CourseChanged.kind:
             change = CourseChanged.read(entry.body)
-            plan, counts = plan.changed(change.plan), {**counts, **(change.counts or {})}
+            plan, counts = plan.changed(change.plan), {**counts, **mapping(change.counts)}
         elif entry.kind == CourseEnded.kind:
             ended = CourseEnded.read(entry.body).why
     return Course(
         course_id=course_id,
         pseudonym=str(said.pseudonym),
-        profile=said.profile or {},
+        profile=mapping(said.profile),
         plan=plan,
-        follow_up=tuple(said.follow_up or ()),
+        follow_up=tuple(said.follow_up) if isinstance(said.follow_up, list) else (),
         simulated=bool(said.simulated),
         begun_utc=begun.utc,
         author=said.author,

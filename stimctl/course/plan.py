@@ -4,7 +4,7 @@ Each value is the profile's own, with who says so and where, or a person's; noth
 said stays unspecified, and is told as such.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -66,6 +66,11 @@ class PlannedValue:
         return {name: each for name, each in fields.items() if name not in ("name", "origin") and each is not None}
 
 
+def mapping(value: object) -> dict[str, Any]:
+    """A place of an entry where a mapping belongs; an empty one where it holds something else."""
+    return value if isinstance(value, dict) else {}
+
+
 def _is_amount(low: object, high: object) -> bool:
     """Whether these are the ends of an amount of which days can be reckoned."""
     if type(low) not in (int, float) or type(high) not in (int, float):
@@ -75,10 +80,10 @@ def _is_amount(low: object, high: object) -> bool:
 
 def read_value(name: str, record: object) -> PlannedValue:
     """From a record in the ledger; whatever cannot be read there counts as unspecified."""
-    found = record if isinstance(record, dict) else {}
+    found = mapping(record)
     numbers = {end: found.get(end) for end in ("low", "high")}
     origin = found.get("from")
-    if not _is_amount(*numbers.values()) or origin not in set(Origin):
+    if not _is_amount(*numbers.values()) or origin not in list(Origin):
         numbers, origin = {"low": None, "high": None}, Origin.UNSPECIFIED.value
     texts = {each: found[each] for each in ("section", "quote", "note", "slip") if isinstance(found.get(each), str)}
     return PlannedValue(name=name, origin=str(origin), **numbers, **texts)
@@ -102,15 +107,16 @@ class CoursePlan:
         """JSON-able, for the ledger."""
         return {value.name: value.record() for value in self}
 
-    def changed(self, records: Mapping[str, object] | None) -> "CoursePlan":
+    def changed(self, records: object) -> "CoursePlan":
         """With the values of a later entry in place of these."""
-        values = {name: read_value(name, record) for name, record in (records or {}).items() if name in FIELDS}
+        values = {name: read_value(name, record) for name, record in mapping(records).items() if name in FIELDS}
         return replace(self, **values)
 
 
-def read_plan(records: Mapping[str, object]) -> CoursePlan:
+def read_plan(records: object) -> CoursePlan:
     """From an entry's body."""
-    return CoursePlan(**{name: read_value(name, records.get(name)) for name in FIELDS})
+    found = mapping(records)
+    return CoursePlan(**{name: read_value(name, found.get(name)) for name in FIELDS})
 
 
 def plan_of(profile: Profile) -> CoursePlan:

@@ -2,11 +2,14 @@
 
 import sqlite3
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from stimctl.cli.course.page import page
 from stimctl.course.courses import Course, add, courses, find, going_on
+from stimctl.course.due import due
 from stimctl.course.plan import by_person
 from stimctl.course.visits import check_session, days, doubts_of_days, last_session_id, visits
 from stimctl.entries import CourseChanged, CourseEnded, NoteTaken
@@ -199,3 +202,15 @@ def test_a_charge_that_is_uncertain_is_no_figure_of_a_visit(ledger: Ledger, begu
     session(course.course_id, "2026-03-05", closed=partly)
     found = visits(ledger, course)
     assert [(visit.delivered_pc, visit.delivered_standing) for visit in found] == [(None, "unknown")] * 2
+
+
+@pytest.mark.parametrize("odd", [5, "x", [1], True, {"spacing_days": {"low": 1, "high": 2, "from": []}}])
+def test_entries_of_an_odd_shape_keep_no_course_from_being_read(ledger: Ledger, begun: Begun, odd: object) -> None:
+    body = {"pseudonym": "P-9", "profile": odd, "plan": odd, "follow_up": odd, "simulated": False}
+    ledger.append("course-9", "course", 0, body)
+    ledger.append("course-9", "course_changed", 0, {"why": "w", "plan": odd, "counts": odd})
+    begun()
+    found = find(courses(ledger), "P-9")
+    assert found.plan.spacing_days.range is None
+    shown = page(found, visits(ledger, found), due(found.plan, [], date(2026, 3, 2)))
+    assert shown.startswith("COURSE: course of P-9")
