@@ -49,7 +49,7 @@ def courses(ledger: Ledger) -> list[Course]:
     entries: dict[str, list[Entry]] = {}
     for entry in ledger.of_courses():
         entries.setdefault(entry.session_id, []).append(entry)
-    doubt = ledger.doubt() if entries else None
+    doubt = ledger.doubt(listed=True) if entries else None
     found = [_read(course_id, each, [doubt] if doubt else []) for course_id, each in entries.items()]
     return [each for each in found if each is not None]
 

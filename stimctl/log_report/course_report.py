@@ -26,13 +26,16 @@ def course_report(
     pseudonym: str,
     cases: list[SessionCase],
     courses: Sequence[CourseEntries],
+    doubts: Sequence[str],
     head: LedgerHead,
     made: str,
     tool: str,
 ) -> LogReport:
-    """The sessions of one subject, oldest first, as the log holds them, and what was written of its courses."""
+    """The sessions of one subject, oldest first, as the log holds them, and what was written of its courses.
+
+    `doubts`: what does not verify, but for what the sessions say themselves.
+    """
     beside = [entry for course in courses for entry in course.entries]
-    doubts = [entry.fault for entry in beside if entry.fault]
     deliveries = each_once(case.delivery for case in cases)
     sound = not doubts and not any(case.summary.faults for case in cases)
     sections: dict[str, tuple[Block, ...]] = {

@@ -68,7 +68,7 @@ def report(
         write_private(file, [content], force=force)
         click.echo(f"{' · '.join([*made.marks, ''])}{made.title}, {made.subtitle}: written to {file}")
     for doubt in doubts:
-        click.echo(f"A course of {subject} does not verify: {doubt}.", err=True)
+        click.echo(f"What is here of {subject} does not verify: {doubt}.", err=True)
     ctx.exit(max([*map(exit_code_of, summaries), codes.LOG if doubts else codes.DONE]))
 
 
@@ -90,8 +90,9 @@ def _made(
     made, tool = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", f"stimctl {__version__}"
     if subject is not None:
         cases, courses = cases_of(ledger, subject), tuple(courses_of(ledger, subject))
-        doubts = [entry.fault for course in courses for entry in course.entries if entry.fault]
-        told = course_report(words, subject, cases, courses, head, made, tool)
+        doubt = ledger.doubt(listed=True)
+        doubts = [fault for fault in (doubt, *(each.fault for of in courses for each in of.entries)) if fault]
+        told = course_report(words, subject, cases, courses, doubts, head, made, tool)
         return told, [case.summary for case in cases], doubts
     case = case_of(ledger, ledger.resolve(session or ""))
     profile = _profile(case.summary.head)

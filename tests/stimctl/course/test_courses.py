@@ -214,3 +214,11 @@ def test_entries_of_an_odd_shape_keep_no_course_from_being_read(ledger: Ledger, 
     assert found.plan.spacing_days.range is None
     shown = page(found, visits(ledger, found), due(found.plan, [], date(2026, 3, 2)))
     assert shown.startswith("COURSE: course of P-9")
+
+
+def test_a_session_that_was_taken_out_of_the_list_is_a_fault_of_the_course(
+    ledger: Ledger, begun: Begun, session: Write, tmp_path: Path
+) -> None:
+    session(begun().course_id, "2026-03-02")
+    changed(tmp_path, "DELETE FROM session_lines")
+    assert courses(ledger)[0].faults == ("the list of sessions is not what the entries say",)

@@ -19,7 +19,7 @@ KEPT = {"evidence": "estimated", "source": "time", "channels": {"1": {"estimated
 
 def reported(ledger: Ledger, language: str = "en") -> LogReport:
     cases, courses = cases_of(ledger, "P-17"), tuple(courses_of(ledger, "P-17"))
-    return course_report(ReportWords(language), "P-17", cases, courses, head_of(ledger), "now", "stimctl")
+    return course_report(ReportWords(language), "P-17", cases, courses, (), head_of(ledger), "now", "stimctl")
 
 
 def blocks(report: LogReport, title: str) -> Any:
