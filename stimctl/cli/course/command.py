@@ -134,7 +134,7 @@ def due_(ctx: click.Context, who: str | None, today: date, ics: Path | None, for
 
     planned, faults = _due(ctx.obj, who, today)
     if ics is not None:
-        _write_calendar(planned, ics, force=force)
+        _write_calendar(planned, ics, today, force=force)
     if as_json:
         echo_json([due_document(found, next_due) for found, next_due in planned])
     elif not planned:
@@ -163,10 +163,10 @@ def _due(path: Path, who: str | None, today: date) -> "tuple[list[tuple[Course, 
     return planned, tuple(doubts)
 
 
-def _write_calendar(planned: "list[tuple[Course, NextSession]]", path: Path, *, force: bool) -> None:
+def _write_calendar(planned: "list[tuple[Course, NextSession]]", path: Path, today: date, *, force: bool) -> None:
     from stimctl.course.calendar import calendar
 
-    write_private(path, [calendar(planned, datetime.now(UTC))], force=force)
+    write_private(path, [calendar(planned, datetime.now(UTC), today)], force=force)
 
 
 @course.command(epilog=CODES)
