@@ -44,7 +44,10 @@ def sessions_to_come(plan: CoursePlan, next_due: NextSession, today: date) -> It
 
 
 def calendar(planned: list[tuple[Course, NextSession]], now: datetime, today: date) -> bytes:
-    """The calendar of these courses as of `today` (RFC 5545), written `now`. Raises `Misuse` where icalendar is not installed."""
+    """The calendar of these courses as of `today` (RFC 5545), written `now`.
+
+    Raises `Misuse` where icalendar is not installed.
+    """
     try:
         from icalendar import Calendar, Event
     except ModuleNotFoundError:
