@@ -73,9 +73,9 @@ def mapping(value: object) -> dict[str, Any]:
 
 def _is_amount(low: object, high: object) -> bool:
     """Whether these are the ends of an amount of which days can be reckoned."""
-    if type(low) not in (int, float) or type(high) not in (int, float):
+    if isinstance(low, bool) or not isinstance(low, int | float) or not isinstance(high, int | float):
         return False
-    return _LEAST <= low <= high <= _MOST  # type: ignore[operator]  # numbers, as was just seen
+    return _LEAST <= low <= high <= _MOST
 
 
 def read_value(name: str, record: object) -> PlannedValue:

@@ -3,6 +3,7 @@
 import os
 from math import nan
 from pathlib import Path
+from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -13,7 +14,6 @@ from stimctl.course.trend import TrendPanel, Trends
 _COLOURS = ("#1b5e9b", "#c2571a", "#3d7a3d", "#7a3d76")
 _MARKERS = ("o", "s", "^", "D")  # so that the curves stay apart on a black-and-white print
 _MOST_LABELS = 12
-_SETTINGS = {"svg.hashsalt": "stimctl", "text.parse_math": False}  # a dollar in a pseudonym is a dollar
 _INK, _QUIET, _PALE, _WARNING = "#222222", "#666666", "#e4e4e4", "#9a1f1f"
 
 
@@ -21,8 +21,10 @@ def write(drawn: Trends, path: Path) -> None:
     """Write PNG or SVG, by the path's ending, readable by its owner alone; no date and no random ids in it."""
     kind = path.suffix.lower().removeprefix(".")
     metadata = {"Date": None} if kind == "svg" else None
+    # A dollar in a pseudonym is a dollar, and begins no formula.
+    settings: dict[Any, Any] = {"svg.hashsalt": "stimctl", "text.parse_math": False}
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file, rc_context(_SETTINGS):
+    with os.fdopen(descriptor, "wb") as file, rc_context(settings):
         draw(drawn).savefig(file, format=kind, dpi=150, metadata=metadata)
 
 
