@@ -30,6 +30,7 @@ OPTIONS = {
     "expected_by_session": ("--expected-by", "Session by which a response is expected."),
     "reassess_by_session": ("--reassess-by", "Session by which to reassess without one."),
 }
+_YEARS = range(1970, 3000)  # of a day of asking: far enough from where days end to reckon with [choice]
 _RANGE = re.compile(r"(\d+(?:\.\d+)?)(?:(?:-| to )(\d+(?:\.\d+)?))?")
 
 
@@ -106,9 +107,12 @@ def day(_ctx: click.Context, _option: click.Parameter, text: str | None) -> date
     if text is None:
         return datetime.now(UTC).astimezone().date()
     try:
-        return date.fromisoformat(text)
+        found = date.fromisoformat(text)
     except ValueError:
-        raise click.BadParameter(f"{text!r} is no day: write 2026-01-31") from None
+        found = date.min
+    if found.year not in _YEARS:
+        raise click.BadParameter(f"{text!r} is no day: write 2026-01-31")
+    return found
 
 
 def label(_ctx: click.Context, _option: click.Parameter, text: str | None) -> str | None:

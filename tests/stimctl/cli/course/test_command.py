@@ -181,3 +181,8 @@ def test_a_course_that_has_ended_has_nothing_due(visited: str, tmp_path: Path) -
     assert "overdue" not in good("course", "show", "S-1", "--on", later)
     good("course", "due", "S-1", "--on", later, "--ics", str(tmp_path / "due.ics"))
     assert "VEVENT" not in (tmp_path / "due.ics").read_text("utf-8")
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "tomorrow"])
+def test_a_day_that_nothing_can_be_reckoned_from_is_none(home: Path, day: str) -> None:
+    assert "is no day" in bad(codes.USAGE, "course", "due", "--on", day)
