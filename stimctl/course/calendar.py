@@ -24,25 +24,30 @@ class PlannedSession(NamedTuple):
     last: date
 
 
-def sessions_to_come(plan: CoursePlan, next_due: NextSession) -> Iterator[PlannedSession]:
+def sessions_to_come(plan: CoursePlan, next_due: NextSession, today: date) -> Iterator[PlannedSession]:
     """The next session, and those after it where the plan names one frequency and how many sessions there are.
 
-    A frequency that leaves a choice ("1 to 2 a week") gives no day to any but the next.
+    A frequency that leaves a choice ("1 to 2 a week") gives no day to any but the next. None is planned for a day that
+    is over: what is overdue is due `today`, and what follows is counted from there.
     """
     if next_due.earliest is None or next_due.latest is None:
         return
-    yield PlannedSession(next_due.number, next_due.earliest, next_due.latest)
+    earliest = max(next_due.earliest, today)
+    yield PlannedSession(next_due.number, earliest, max(next_due.latest, today))
     week, total = plan.sessions_per_week.range, plan.course_sessions.range
     if week is None or total is None or week.low != week.high:
         return
     for number in range(next_due.number + 1, int(total.high) + 1):
         days, rest = divmod((number - next_due.number) * _WEEK, week.high)
-        first = next_due.earliest + timedelta(days=int(days))
+        first = earliest + timedelta(days=int(days))
         yield PlannedSession(number, first, first + timedelta(days=1 if rest else 0))
 
 
-def calendar(planned: list[tuple[Course, NextSession]], now: datetime) -> bytes:
-    """The calendar of these courses (RFC 5545). Raises `Misuse` where icalendar is not installed."""
+def calendar(planned: list[tuple[Course, NextSession]], now: datetime, today: date) -> bytes:
+    """The calendar of these courses as of `today` (RFC 5545), written `now`.
+
+    Raises `Misuse` where icalendar is not installed.
+    """
     try:
         from icalendar import Calendar, Event
     except ModuleNotFoundError:
@@ -51,7 +56,7 @@ def calendar(planned: list[tuple[Course, NextSession]], now: datetime) -> bytes:
     made.add("prodid", "-//stimctl//course//EN")
     made.add("version", "2.0")
     for course, next_due in planned:
-        for session in sessions_to_come(course.plan, next_due):
+        for session in sessions_to_come(course.plan, next_due, today):
             event = Event()
             # The same event at each export, so that a calendar takes the newer one in place of the older.
             event.add("uid", f"{course.course_id}-{session.number}@stimctl")

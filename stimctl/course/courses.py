@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from stimctl.course.plan import CoursePlan, read_plan
+from stimctl.course.plan import CoursePlan, mapping, read_plan
 from stimctl.entries import CourseBegun, CourseChanged, CourseEnded, LogEntry
 from stimctl.errors import Misuse
 from stimctl.ledger import Entry, Ledger, new_session_id
@@ -49,7 +49,7 @@ def courses(ledger: Ledger) -> list[Course]:
     entries: dict[str, list[Entry]] = {}
     for entry in ledger.of_courses():
         entries.setdefault(entry.session_id, []).append(entry)
-    doubt = ledger.doubt() if entries else None
+    doubt = ledger.doubt(listed=True) if entries else None
     found = [_read(course_id, each, [doubt] if doubt else []) for course_id, each in entries.items()]
     return [each for each in found if each is not None]
 
@@ -60,20 +60,20 @@ def _read(course_id: str, entries: list[Entry], doubts: list[str]) -> Course | N
     if begun is None:
         return None
     said = CourseBegun.read(begun.body)
-    plan, ended = read_plan(said.plan or {}), None
+    plan, ended = read_plan(said.plan), None
     counts: dict[str, bool] = {}
     for entry in entries:
         if entry.kind == CourseChanged.kind:
             change = CourseChanged.read(entry.body)
-            plan, counts = plan.changed(change.plan), {**counts, **(change.counts or {})}
+            plan, counts = plan.changed(change.plan), {**counts, **mapping(change.counts)}
         elif entry.kind == CourseEnded.kind:
             ended = CourseEnded.read(entry.body).why
     return Course(
         course_id=course_id,
         pseudonym=str(said.pseudonym),
-        profile=said.profile or {},
+        profile=mapping(said.profile),
         plan=plan,
-        follow_up=tuple(said.follow_up or ()),
+        follow_up=tuple(said.follow_up) if isinstance(said.follow_up, list) else (),
         simulated=bool(said.simulated),
         begun_utc=begun.utc,
         author=said.author,
@@ -85,9 +85,13 @@ def _read(course_id: str, entries: list[Entry], doubts: list[str]) -> Course | N
 
 
 def find(found: Iterable[Course], who: str) -> Course:
-    """The course of a pseudonym (the newest, one that goes on first), or of an id or its end. Raises `Misuse`."""
+    """The course of a pseudonym (the one that goes on, else the newest), or of an id or its end. Raises `Misuse`, also
+    where several go on: what is meant for one of them is not written to another."""
     every = list(found)
     of_subject = [each for each in every if each.pseudonym == who]
+    if len(goes_on := [each for each in of_subject if each.ended is None]) > 1:
+        named = "; ".join(f"{each.course_id}: {each.profile_id}, {each.watermark}" for each in goes_on)
+        raise Misuse(f"{who} follows {len(goes_on)} courses ({named}): name one by its id, or the end of it")
     if of_subject:
         return max(of_subject, key=lambda each: (each.ended is None, each.begun_utc))
     by_id = [each for each in every if who and (each.course_id == who or each.course_id.endswith(who))]

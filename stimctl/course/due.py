@@ -38,8 +38,11 @@ def spread_days(plan: CoursePlan) -> tuple[int, int] | None:
     return None if week is None else (floor(_WEEK / week.high), ceil(_WEEK / week.low))
 
 
-def due(plan: CoursePlan, done: Sequence[date], today: date) -> NextSession:
-    """What is due on `today`. `done` are the days of the sessions so far, in order."""
+def due(plan: CoursePlan, done: Sequence[date], today: date, *, over: bool = False) -> NextSession:
+    """What is due on `today`. `done` are the days of the sessions so far; of a course that is `over` nothing is due."""
+    if over:
+        return NextSession(len(done) + 1, None, None, (), (), ())
+    done = sorted(done)  # a clock that was set back puts a later session on an earlier day
     spread, sessions = spread_days(plan), plan.course_sessions.range
     finished = sessions is not None and len(done) >= sessions.high
     earliest = latest = None
@@ -50,7 +53,7 @@ def due(plan: CoursePlan, done: Sequence[date], today: date) -> NextSession:
         latest = max(earliest, latest)
     too_soon = tuple(_too_soon(plan, done, today, "a session today would be"))
     was_too_soon = _too_soon(plan, done[:-1], done[-1], f"session {len(done)} was") if done else ()
-    warnings = (*_late(latest, today), *was_too_soon, *_at_the_end(plan, done, today))
+    warnings = (*_late(latest, today), *_in_future(done, today), *was_too_soon, *_at_the_end(plan, done, today))
     return NextSession(len(done) + 1, earliest, latest, tuple(_basis(plan, done)), too_soon, warnings)
 
 
@@ -75,7 +78,8 @@ def _too_soon(plan: CoursePlan, done: Sequence[date], day: date, words: str) -> 
     spacing, cap = plan.spacing_days.range, _cap(plan)
     if done and spacing is not None and (days := (day - done[-1]).days) < spacing.low:
         says = _planned(plan, "spacing_days")
-        yield f"{words} too close to the one before: {counted(days, 'day')} after it, and the plan says {says}"
+        apart = f"{counted(abs(days), 'day')} {'after' if days >= 0 else 'before'} it"
+        yield f"{words} too close to the one before: {apart}, and the plan says {says}"
     if cap is not None:
         most, window = cap
         recent = [each for each in done if day - timedelta(days=window) < each <= day]
@@ -88,6 +92,11 @@ def _too_soon(plan: CoursePlan, done: Sequence[date], day: date, words: str) -> 
 def _late(latest: date | None, today: date) -> Iterator[str]:
     if latest is not None and today > latest:
         yield f"overdue by {counted((today - latest).days, 'day')}: it was due by {latest}"
+
+
+def _in_future(done: Sequence[date], today: date) -> Iterator[str]:
+    if done and done[-1] > today:
+        yield f"the last session is of {done[-1]}, which is later than {today}: is the clock of this computer right?"
 
 
 def _at_the_end(plan: CoursePlan, done: Sequence[date], today: date) -> Iterator[str]:

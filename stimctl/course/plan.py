@@ -4,7 +4,7 @@ Each value is the profile's own, with who says so and where, or a person's; noth
 said stays unspecified, and is told as such.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ FIELDS = {
     "expected_by_session": "response",
     "reassess_by_session": "response",
 }
+_LEAST, _MOST = 0.01, 1000  # of any value: what is beyond is a slip of the keys [choice]
 _ORIGINS = {Origin.SOURCE: "source", Origin.DEFAULT: "choice"}
 
 
@@ -65,12 +66,24 @@ class PlannedValue:
         return {name: each for name, each in fields.items() if name not in ("name", "origin") and each is not None}
 
 
+def mapping(value: object) -> dict[str, Any]:
+    """A place of an entry where a mapping belongs; an empty one where it holds something else."""
+    return value if isinstance(value, dict) else {}
+
+
+def _is_amount(low: object, high: object) -> bool:
+    """Whether these are the ends of an amount of which days can be reckoned."""
+    if isinstance(low, bool) or not isinstance(low, int | float) or not isinstance(high, int | float):
+        return False
+    return _LEAST <= low <= high <= _MOST
+
+
 def read_value(name: str, record: object) -> PlannedValue:
     """From a record in the ledger; whatever cannot be read there counts as unspecified."""
-    found = record if isinstance(record, dict) else {}
+    found = mapping(record)
     numbers = {end: found.get(end) for end in ("low", "high")}
     origin = found.get("from")
-    if not all(isinstance(each, int | float) for each in numbers.values()) or origin not in set(Origin):
+    if not _is_amount(*numbers.values()) or origin not in list(Origin):
         numbers, origin = {"low": None, "high": None}, Origin.UNSPECIFIED.value
     texts = {each: found[each] for each in ("section", "quote", "note", "slip") if isinstance(found.get(each), str)}
     return PlannedValue(name=name, origin=str(origin), **numbers, **texts)
@@ -94,15 +107,16 @@ class CoursePlan:
         """JSON-able, for the ledger."""
         return {value.name: value.record() for value in self}
 
-    def changed(self, records: Mapping[str, object] | None) -> "CoursePlan":
+    def changed(self, records: object) -> "CoursePlan":
         """With the values of a later entry in place of these."""
-        values = {name: read_value(name, record) for name, record in (records or {}).items() if name in FIELDS}
+        values = {name: read_value(name, record) for name, record in mapping(records).items() if name in FIELDS}
         return replace(self, **values)
 
 
-def read_plan(records: Mapping[str, object]) -> CoursePlan:
+def read_plan(records: object) -> CoursePlan:
     """From an entry's body."""
-    return CoursePlan(**{name: read_value(name, records.get(name)) for name in FIELDS})
+    found = mapping(records)
+    return CoursePlan(**{name: read_value(name, found.get(name)) for name in FIELDS})
 
 
 def plan_of(profile: Profile) -> CoursePlan:
@@ -134,8 +148,8 @@ def plan_of(profile: Profile) -> CoursePlan:
 
 def by_person(name: str, amount: Range, who: str) -> PlannedValue:
     """A value that a person supplies, and answers for. Raises `Misuse` for one that cannot be."""
-    if amount.low <= 0:
-        raise Misuse(f"{name.replace('_', ' ')} must be above 0, not {amount}")
+    if not _is_amount(amount.low, amount.high):
+        raise Misuse(f"{name.replace('_', ' ')} must be from {_LEAST:g} to {_MOST}, not {amount}")
     if (name.endswith("_session") or name == "course_sessions") and (amount.low % 1 or amount.high % 1):
         raise Misuse(f"{name.replace('_', ' ')} counts sessions: whole numbers, not {amount}")
     return PlannedValue(name=name, low=amount.low, high=amount.high, origin=Origin.CLINICIAN.value, note=f"by {who}")

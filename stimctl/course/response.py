@@ -25,11 +25,21 @@ def response(plan: CoursePlan, before: Sequence[float | None]) -> ScoredResponse
     if len(scored) < 2:
         why = "no pain score before two sessions is in the log"
         lines.append(f"whether there is a response cannot be said: {why}")
-        return ScoredResponse(tuple(lines), ())
+        return ScoredResponse(tuple(lines), tuple(_unscored(plan, 0, len(before))))
     (first, was), (last, now) = scored[0], scored[-1]
     lines.append(f"pain before session {first}: {was:g}; before session {last}: {now:g}")
     scores = f"{was:g} at session {first}, {now:g} at session {last}"
-    return ScoredResponse(tuple(lines), tuple(_due(expected, reassess, last, scores, lower=now < was)))
+    warnings = (*_due(expected, reassess, last, scores, lower=now < was), *_unscored(plan, last, len(before)))
+    return ScoredResponse(tuple(lines), warnings)
+
+
+def _unscored(plan: CoursePlan, scored: int, done: int) -> Iterator[str]:
+    """That the plan asks for something at a session which is done, while the last that was scored came before it."""
+    ends = ((plan.reassess_by_session, "low"), (plan.expected_by_session, "high"))
+    asked = [each for each, end in ends if each.range is not None and scored < getattr(each.range, end) <= done]
+    if asked:
+        since = f" since session {scored}" if scored else " since"
+        yield f"session {done} is done, and no pain score{since} says whether there is a response: {asked[0].basis}"
 
 
 def _due(expected: PlannedValue, reassess: PlannedValue, number: int, scores: str, *, lower: bool) -> Iterator[str]:

@@ -42,6 +42,12 @@ class Trends(NamedTuple):
     labels: tuple[str, ...]
     panels: tuple[TrendPanel, ...]
     simulated: bool
+    doubtful: bool
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """The words that stand over it."""
+        return ("DOES NOT VERIFY",) * self.doubtful + ("SIMULATED",) * self.simulated
 
 
 def trends(course: Course, found: Sequence[Visit]) -> Trends:
@@ -49,8 +55,9 @@ def trends(course: Course, found: Sequence[Visit]) -> Trends:
     if not found:
         raise Misuse(f"the course of {course.pseudonym} has no session yet: there is nothing to draw")
     title = f"{course.pseudonym}, {course.profile.get('title') or course.profile_id}: {len(found)} sessions"
+    doubtful = bool(course.faults) or any(visit.faults for visit in found)
     labels = tuple(f"{visit.number}\n{visit.day:%d %b}" for visit in found)
-    return Trends(title, labels, tuple(_panels(found)), course.simulated)
+    return Trends(title, labels, tuple(_panels(found)), course.simulated, doubtful)
 
 
 def _panels(found: Sequence[Visit]) -> Iterator[TrendPanel]:

@@ -3,6 +3,7 @@
 import os
 from math import nan
 from pathlib import Path
+from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -20,8 +21,10 @@ def write(drawn: Trends, path: Path) -> None:
     """Write PNG or SVG, by the path's ending, readable by its owner alone; no date and no random ids in it."""
     kind = path.suffix.lower().removeprefix(".")
     metadata = {"Date": None} if kind == "svg" else None
+    # A dollar in a pseudonym is a dollar, and begins no formula.
+    settings: dict[Any, Any] = {"svg.hashsalt": "stimctl", "text.parse_math": False}
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file, rc_context({"svg.hashsalt": "stimctl"}):
+    with os.fdopen(descriptor, "wb") as file, rc_context(settings):
         draw(drawn).savefig(file, format=kind, dpi=150, metadata=metadata)
 
 
@@ -29,8 +32,8 @@ def draw(drawn: Trends) -> Figure:
     """A panel for each quantity, one below the other, over the same sessions."""
     figure = Figure(figsize=(9, 10), facecolor="white")
     figure.text(0.09, 0.965, drawn.title, fontsize=14, fontweight="bold", color=_INK)
-    if drawn.simulated:
-        figure.text(0.975, 0.965, "SIMULATED", fontsize=13, fontweight="bold", color=_WARNING, ha="right")
+    for line, mark in enumerate(reversed(drawn.marks)):
+        figure.text(0.975, 0.965 - 0.02 * line, mark, fontsize=13, fontweight="bold", color=_WARNING, ha="right")
     grid = figure.add_gridspec(len(drawn.panels), 1, left=0.09, right=0.975, top=0.92, bottom=0.07, hspace=0.42)
     for row, panel in enumerate(drawn.panels):
         axes = figure.add_subplot(grid[row])

@@ -9,7 +9,7 @@ HEIGHT = 9
 
 def text(drawn: Trends, width: int) -> str:
     """The plots, one below the other."""
-    title = f"SIMULATED: {drawn.title}" if drawn.simulated else drawn.title
+    title = ": ".join((*drawn.marks, drawn.title))
     return "\n\n".join([title, *(_panel(panel, len(drawn.labels), width) for panel in drawn.panels)]) + "\n"
 
 

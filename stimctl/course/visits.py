@@ -8,9 +8,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from stimctl.course.courses import Course
-from stimctl.errors import Misuse
+from stimctl.errors import LogFault, Misuse
 from stimctl.ledger import Entry, Ledger, SessionHead, SessionSummary
+from stimctl.ledger.delivery import DeliveryState, charge_pc, delivery_of_session
+from stimctl.ledger.heads import REHEARSAL
+from stimctl.ledger.standing import FigureStanding
 from stimctl.wire.codes import SATURATED_OHM
+
+_SAY_IT = ("opened", "started")  # the kinds of entry by which a session belongs to a course
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,27 +39,47 @@ class Visit:
     @property
     def day(self) -> date:
         """The day on which it began, by this computer's clock."""
-        return datetime.fromisoformat(self.started_utc).astimezone().date()
+        return _day(self.session_id, self.started_utc)
 
 
 def visits(ledger: Ledger, course: Course) -> list[Visit]:
     """The sessions of a course in which there was output, oldest first."""
     found: list[Visit] = []
-    for session_id in _session_ids(ledger, course):
-        found.append(_visit(len(found) + 1, ledger.summary(session_id)))
+    for head in _heads(ledger, course):
+        found.append(_visit(len(found) + 1, ledger.summary(head.session_id)))
     return found
 
 
 def days(ledger: Ledger, course: Course) -> list[date]:
-    """The days of a course's sessions, in order; a tenth of what `visits` reads."""
-    begun = {each.session_id: each.started_utc for each in ledger.heads() if each.pseudonym == course.pseudonym}
-    moments = [datetime.fromisoformat(begun[each] or "") for each in _session_ids(ledger, course)]
-    return [moment.astimezone().date() for moment in moments]
+    """The days of a course's sessions, in order; a tenth of what `visits` reads. Raises `LogFault` for no day."""
+    return [_day(head.session_id, head.started_utc or "") for head in _heads(ledger, course)]
 
 
-def last_session_id(ledger: Ledger, course: Course) -> str | None:
-    """The newest session of a course."""
-    return next(reversed(_session_ids(ledger, course)), None)
+def doubts_of_days(ledger: Ledger, course: Course) -> tuple[str, ...]:
+    """What does not verify of the entries that `days` goes by; those of its subject's other sessions too."""
+    heads = [head for head in ledger.heads() if head.pseudonym == course.pseudonym]
+    return tuple(fault for head in heads for fault in _doubts(ledger.some_of(head.session_id, *_SAY_IT), head))
+
+
+def _doubts(found: list[Entry], head: SessionHead) -> Iterator[str]:
+    yield from (entry.fault for entry in found if entry.fault)
+    if head.started_utc is not None and not any(entry.kind == "opened" for entry in found):
+        yield f"session {head.session_id} has no first entry any more"
+
+
+def _day(session_id: str, started_utc: str) -> date:
+    try:
+        return datetime.fromisoformat(started_utc).astimezone().date()
+    except (ValueError, OverflowError):
+        raise LogFault(
+            f"session {session_id} began at {started_utc!r}, which is no time; `stimctl log verify` says more"
+        ) from None
+
+
+def last_session_id(ledger: Ledger, course: Course, *, rehearsal: bool) -> str | None:
+    """The newest session of a course, of its rehearsals or of its others."""
+    ids = [head.session_id for head in _heads(ledger, course) if (head.watermark == REHEARSAL) is rehearsal]
+    return ids[-1] if ids else None
 
 
 def check_session(ledger: Ledger, course: Course, name: str) -> str:
@@ -63,6 +88,8 @@ def check_session(ledger: Ledger, course: Course, name: str) -> str:
     (head,) = (each for each in ledger.heads() if each.session_id == session_id)
     if head.pseudonym != course.pseudonym:
         raise Misuse(f"session {session_id} is {head.pseudonym}'s, not {course.pseudonym}'s")
+    if head.profile_id != course.profile_id:
+        raise Misuse(f"session {session_id} followed {head.profile_id}, and the course {course.profile_id}")
     if _simulated(head) != course.simulated:
         kind = "a simulation" if _simulated(head) else "no simulation"
         raise Misuse(
@@ -71,12 +98,8 @@ def check_session(ledger: Ledger, course: Course, name: str) -> str:
     return session_id
 
 
-def _session_ids(ledger: Ledger, course: Course) -> list[str]:
-    return [
-        head.session_id
-        for head in ledger.heads()
-        if head.pseudonym == course.pseudonym and _belongs(ledger, course, head)
-    ]
+def _heads(ledger: Ledger, course: Course) -> list[SessionHead]:
+    return [head for head in ledger.heads() if head.pseudonym == course.pseudonym and _belongs(ledger, course, head)]
 
 
 def _belongs(ledger: Ledger, course: Course, head: SessionHead) -> bool:
@@ -85,8 +108,9 @@ def _belongs(ledger: Ledger, course: Course, head: SessionHead) -> bool:
         return False
     if head.session_id in course.counts:
         return course.counts[head.session_id]
-    first, *more = ledger.some_of(head.session_id, "opened", "started")
-    return first.body.get("course") == course.course_id and bool(more)
+    found = ledger.some_of(head.session_id, *_SAY_IT)
+    joined = any(entry.kind == "opened" and entry.body.get("course") == course.course_id for entry in found)
+    return joined and any(entry.kind == "started" for entry in found)
 
 
 def _simulated(head: SessionHead) -> bool:
@@ -95,6 +119,7 @@ def _simulated(head: SessionHead) -> bool:
 
 def _visit(number: int, summary: SessionSummary) -> Visit:
     spreads = {channel.channel: channel.spreads for channel in summary.channels}
+    known = delivery_of_session(summary) in (DeliveryState.CONFIRMED, DeliveryState.COMMANDED)
     return Visit(
         number=number,
         session_id=summary.head.session_id,
@@ -104,8 +129,9 @@ def _visit(number: int, summary: SessionSummary) -> Visit:
         pain_after=_pain(summary, "after"),
         reached_ua={channel: int(peak) for channel, peak in _figure(spreads, "applied_ua", "max")},
         ohm={channel: ohm for channel, ohm in _figure(spreads, "ohm", "median") if ohm < SATURATED_OHM},
-        delivered_pc=summary.head.delivered_pc,
-        delivered_standing=summary.head.delivered_standing,
+        # As in the reports: what is uncertain has no figure, and a part is no whole.
+        delivered_pc=charge_pc(summary) if known else None,
+        delivered_standing=summary.head.delivered_standing if known else FigureStanding.UNKNOWN.value,
         adverse=tuple(entry for entry in summary.remarks if entry.kind == "adverse"),
         faults=summary.faults,
     )

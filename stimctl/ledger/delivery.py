@@ -26,7 +26,7 @@ class DeliveryState(StrEnum):
     NONE = "none"  # nothing was ever armed, so nothing can have been given
 
 
-_OF_STANDING = {
+_OF_STANDING: dict[str, DeliveryState] = {
     FigureStanding.COUNTED: DeliveryState.CONFIRMED,
     FigureStanding.ESTIMATED: DeliveryState.COMMANDED,
     FigureStanding.AT_MOST: DeliveryState.COMMANDED,
@@ -49,7 +49,7 @@ def delivery_of(summary: SessionSummary, standing: str) -> DeliveryState:
         return DeliveryState.UNCERTAIN
     if summary.armed is False and summary.head.state == CLOSED:
         return DeliveryState.NONE
-    return _OF_STANDING.get(FigureStanding(standing), DeliveryState.UNCERTAIN)
+    return _OF_STANDING.get(standing, DeliveryState.UNCERTAIN)
 
 
 def delivery_of_session(summary: SessionSummary) -> DeliveryState:
@@ -59,9 +59,15 @@ def delivery_of_session(summary: SessionSummary) -> DeliveryState:
     return found if known else DeliveryState.UNCERTAIN
 
 
+def charges_of(dose: dict[str, Any] | None) -> list[Any]:
+    """The charges of a dose by band; none where there is no list of them."""
+    found = (dose or {}).get("charge_pc")
+    return found if isinstance(found, list) else []
+
+
 def charge_pc(summary: SessionSummary) -> int | None:
     """The first-phase charge that all channels were given; None where that of one is not known."""
-    charges = [charge for each in summary.channels for charge in (each.delivered or {}).get("charge_pc") or (None,)]
+    charges = [charge for each in summary.channels for charge in charges_of(each.delivered) or [None]]
     known = [charge for charge in charges if isinstance(charge, int)]
     return sum(known) if known and len(known) == len(charges) else None
 

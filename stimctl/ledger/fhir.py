@@ -1,12 +1,12 @@
 """Sessions as a FHIR R4B Bundle: a Procedure for each, its Device, and its doses as Observations with UCUM units.
 
 A figure that nobody knows is absent, with the reason said, and never 0. A delivery is `final` where it was confirmed,
-`preliminary` where it is uncertain, and `registered` while it is only commanded; `method` says how the figure is known.
+`preliminary` where it is only commanded, and `unknown` where it is uncertain; `method` says how the figure is known.
 The subject is a pseudonym's identifier, and no Patient resource is made. What no person had on a real device is marked
 as test data (HTEST) in every resource. Codes are texts and this program's own: no code of a terminology was verified.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -98,9 +98,13 @@ class _Session:
         for channel in self.summary.channels:
             for name in ("commanded", "delivered", "measured"):
                 yield self._dose(channel, name)
+        last: dict[str, Entry] = {}
         for entry in self.summary.remarks:
             if entry.kind == "outcome":
-                yield from self._scores(entry)
+                last |= {_score(entry, name): entry for name in _SCORES if _is_figure(entry.body.get(name))}
+        for entry in self.summary.remarks:
+            if entry.kind == "outcome":
+                yield from self._scores(entry, last)
 
     def _marked(self, kind: str, identity: str, **fields: Any) -> Resource:
         """A resource that says what it is of: a simulator or hardware, and whether it can be believed."""
@@ -125,14 +129,14 @@ class _Session:
 
     def _procedure(self) -> Resource:
         head, summary = self.head, self.summary
-        words = {"adverse": [], "note": []}  # type: dict[str, list[Entry]]
+        words = {"adverse": [], "note": [], "correction": []}  # type: dict[str, list[Entry]]
         for entry in summary.remarks:
             words.get(entry.kind, []).append(entry)
         complications = [
             {"text": ": ".join(str(entry.body[name]) for name in ("severity", "text") if entry.body.get(name))}
             for entry in words["adverse"]
         ]
-        notes = [_annotation(entry) for entry in words["note"] if entry.body.get("text")]
+        notes = [_annotation(entry) for entry in (*words["note"], *words["correction"]) if entry.body.get("text")]
         notes += [{"text": f"DOES NOT VERIFY: {fault}"} for fault in summary.faults]
         fields = {
             "statusReason": {"text": summary.end_text or head.end_reason} if head.end_reason else None,
@@ -207,16 +211,27 @@ class _Session:
             for figure in ("charge_pc",) if name == "measured" else ("pulses", "charge_pc"):
                 yield _component(f"{figure}_{band + 1}", figure, at(dose.get(figure), band), most)
 
-    def _scores(self, entry: Entry) -> Iterator[Resource]:
-        for name in ("pain", "sensation"):
+    def _scores(self, entry: Entry, last: Mapping[str, Entry]) -> Iterator[Resource]:
+        """The scores of one entry. One that was given anew later, the last of which counts, was in error."""
+        for name in _SCORES:
             score = entry.body.get(name)
-            if isinstance(score, int | float):
+            if _is_figure(score):
                 when = str(entry.body.get("when") or "")
                 code = _code(f"{name}_{when}".strip("_"), f"{name}, 0 to 10, {when} the session")
                 value = {"value": score, "unit": "{score}", "system": _UCUM, "code": "{score}"}
-                yield self._observation(_id("score", entry.hash, name), "final", code, valueQuantity=value)
+                status = "final" if last[_score(entry, name)] is entry else "entered-in-error"
+                yield self._observation(_id("score", entry.hash, name), status, code, valueQuantity=value)
 
 
+def _is_figure(score: object) -> bool:
+    return isinstance(score, int | float)
+
+
+def _score(entry: Entry, name: str) -> str:
+    return f"{name} {entry.body.get('when')}"
+
+
+_SCORES = ("pain", "sensation")
 _DEVICE = ("model", "serial", "firmware", "calibrated_on")
 
 
@@ -226,7 +241,10 @@ def _there(fields: Resource) -> Resource:
 
 
 def _annotation(entry: Entry) -> Resource:
-    return _there({"authorString": entry.body.get("author"), "time": entry.utc, "text": entry.body["text"]})
+    text = entry.body["text"]
+    if entry.kind == "correction":
+        text = f"correction of entry {entry.body.get('number')}: {text}"
+    return _there({"authorString": entry.body.get("author"), "time": entry.utc, "text": text})
 
 
 def _readings(channel: ChannelSummary) -> Iterator[Resource]:

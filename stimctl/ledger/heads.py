@@ -98,9 +98,9 @@ def head_of(line: SessionLine, *, running: bool) -> SessionHead:
 
 def _charges(end: Mapping[str, Any], fetched: Mapping[str, Any]) -> list[int]:
     """The charges that were delivered, as the session closed with them, or as its device still held them."""
-    doses = [_mapping(dose).get("charge_pc") or () for dose in _mapping(end.get("delivered")).values()]
+    doses = [_list(_mapping(dose).get("charge_pc")) for dose in _mapping(end.get("delivered")).values()]
     if not doses:
-        counters = fetched.get("counters") or ()
+        counters = _list(fetched.get("counters"))
         doses = [[_mapping(each).get(f"charge_{band}_pc") for band in (0, 1)] for each in counters]
     return [charge for dose in doses for charge in dose if isinstance(charge, int)]
 
@@ -116,6 +116,10 @@ def _total(band_us: object) -> int | None:
 
 def _mapping(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _text(value: object) -> str | None:

@@ -25,16 +25,26 @@ class FigureStanding(StrEnum):
 
 def of_channel(number: str, delivered: object, measured: object, origins: Mapping[str, Any]) -> dict[str, str]:
     """The standing of one channel's delivered and measured figures."""
-    basis = (origins.get("channels") or {}).get(number) or {}
+    basis = _basis(origins, number)
     counted = FigureStanding.COUNTED
     if origins.get("evidence") == FigureStanding.AT_MOST:
         counted = FigureStanding.AT_MOST
-    elif origins and (not basis or any(basis.get("estimated") or ())):
+    elif origins and (not basis or _any(basis.get("estimated"))):
         counted = FigureStanding.ESTIMATED
     return {
         "delivered": str(counted if delivered else FigureStanding.UNKNOWN),
         "measured": str(FigureStanding.MEASURED if measured else FigureStanding.UNKNOWN),
     }
+
+
+def _basis(origins: Mapping[str, Any], number: str) -> Mapping[str, Any]:
+    channels = origins.get("channels")
+    basis = channels.get(number) if isinstance(channels, dict) else None
+    return basis if isinstance(basis, dict) else {}
+
+
+def _any(figures: object) -> bool:
+    return isinstance(figures, list) and any(figures)
 
 
 def without_unmeasured(
@@ -43,7 +53,7 @@ def without_unmeasured(
     """What was measured on a channel, without what only looks so; None where nothing was."""
     if not origins or measured is None:
         return measured
-    basis = (origins.get("channels") or {}).get(number) or {}
-    if not any(basis.get("measured") or ()):
+    basis = _basis(origins, number)
+    if not _any(basis.get("measured")):
         return None
     return {name: value for name, value in measured.items() if name not in _NEVER_BY_LEASE}

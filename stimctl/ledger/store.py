@@ -210,9 +210,10 @@ class Ledger:
             return found
         raise Misuse(f"there is no entry {number} in the ledger; `stimctl log show` has the numbers")
 
-    def doubt(self) -> str | None:
-        """What is wrong between the ledger and its anchor, or None."""
-        wrong = self._reader.against_anchor()
+    def doubt(self, *, listed: bool = False) -> str | None:
+        """What is wrong between the ledger and its anchor, or None; with `listed` the list of sessions is compared with
+        the entries too, for whoever goes by it to find all of one subject."""
+        wrong = self._reader.against_anchor() or (self._reader.against_list() if listed else None)
         return None if wrong is None else wrong.sentence
 
     def of_kind(self, kind: str) -> Iterator[Entry]:

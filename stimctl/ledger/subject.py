@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from stimctl.errors import Misuse
+from stimctl.errors import LogFault, Misuse
 from stimctl.ledger.document import LogHead, document
 from stimctl.ledger.reading import Entry
 from stimctl.ledger.store import Ledger
@@ -54,10 +54,12 @@ class SubjectDocument:
 def subject_document(ledger: Ledger, pseudonym: str) -> dict[str, Any]:
     """Everything of `pseudonym`, JSON-able. Raises `Misuse` where there is nothing, `LogFault`."""
     sessions = tuple(_sessions(ledger, pseudonym))
-    courses = tuple(_courses(ledger, pseudonym))
+    courses = tuple(courses_of(ledger, pseudonym))
+    doubt = ledger.doubt(listed=True)
     if not sessions and not courses:
+        if doubt:
+            raise LogFault(f"whether the ledger holds anything of {pseudonym!r} cannot be said: {doubt}")
         raise Misuse(f"the ledger holds nothing of {pseudonym!r}; `stimctl log list` shows whom it knows")
-    doubt = ledger.doubt()
     faults = [doubt] if doubt else []
     faults += [fault for session in sessions for fault in session["session"]["faults"]]
     faults += [entry.fault for course in courses for entry in course.entries if entry.fault]
@@ -82,7 +84,8 @@ def _sessions(ledger: Ledger, pseudonym: str) -> Iterator[dict[str, Any]]:
             yield document(summary, entries=ledger.entries(head.session_id, doubtful=True))
 
 
-def _courses(ledger: Ledger, pseudonym: str) -> Iterator[CourseEntries]:
+def courses_of(ledger: Ledger, pseudonym: str) -> Iterator[CourseEntries]:
+    """The courses of one subject, oldest first."""
     found: dict[str, list[Entry]] = {}
     for entry in ledger.of_courses():
         found.setdefault(entry.session_id, []).append(entry)

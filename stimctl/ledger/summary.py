@@ -156,9 +156,9 @@ def _channels(begun: e.Opened, end: e.Closed, late: Mapping[str, Any]) -> Iterat
         "spreads": _mapping(end.spreads),
     }
     numbers = set(plans).union(*columns.values())
-    for number in sorted(number for number in numbers if number.isdigit()):
+    for number in sorted(number for number in numbers if number.isdecimal()):
         found = {name: _mapping(column.get(number)) or None for name, column in columns.items()}
-        spreads = found.pop("spreads") or {}
+        spreads = {name: _mapping(each) for name, each in (found.pop("spreads") or {}).items()}
         found["measured"] = standing.without_unmeasured(number, found["measured"], kept)
         yield ChannelSummary(
             channel=int(number),
@@ -192,7 +192,8 @@ def _recovered(body: Mapping[str, Any]) -> dict[str, Any]:
     if "segment_0_us" in record:
         found["band_us"] = [record["segment_0_us"], record.get("segment_1_us")]
     for name, source in (("delivered", "counters"), ("measured", "measured")):
-        for each in body.get(source) or ():
+        listed = body.get(source)
+        for each in map(_mapping, listed if isinstance(listed, list) else ()):
             dose = {**each, "charge_pc": [each.get("charge_0_pc"), each.get("charge_1_pc")]}
             if "pulses_0" in each:
                 dose["pulses"] = [each.get("pulses_0"), each.get("pulses_1")]
@@ -227,7 +228,7 @@ def _calibration(record: object) -> str:
     if "unreadable" in record:
         return f"could not be read: {record['unreadable']}"
     fits = [
-        f"channel {channel} gain {each.get('gain')}, offset {each.get('offset_ua')} uA"
+        f"channel {channel} gain {_mapping(each).get('gain')}, offset {_mapping(each).get('offset_ua')} uA"
         for channel, each in _mapping(record.get("channels")).items()
     ]
     due = "PAST DUE since" if record.get("past_due") else "due"

@@ -1,12 +1,13 @@
 """The report of one subject's sessions over time, in blocks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import groupby
 
 from stimctl.label import printable
 from stimctl.ledger.delivery import DeliveryState, charge_pc
 from stimctl.ledger.moments import local_and_utc
+from stimctl.ledger.subject import CourseEntries
 from stimctl.log_report import figures as f
 from stimctl.log_report import happenings as h
 from stimctl.log_report.blocks import Block, DataTable, FactList, LogReport, Passage, Plot, ReportSection
@@ -21,19 +22,30 @@ _WHENS = ("before", "after")
 
 
 def course_report(
-    words: ReportWords, pseudonym: str, cases: list[SessionCase], head: LedgerHead, made: str, tool: str
+    words: ReportWords,
+    pseudonym: str,
+    cases: list[SessionCase],
+    courses: Sequence[CourseEntries],
+    doubts: Sequence[str],
+    head: LedgerHead,
+    made: str,
+    tool: str,
 ) -> LogReport:
-    """The sessions of one subject, oldest first, as the log holds them."""
+    """The sessions of one subject, oldest first, as the log holds them, and what was written of its courses.
+
+    `doubts`: what does not verify, but for what the sessions say themselves.
+    """
+    beside = [entry for course in courses for entry in course.entries]
     deliveries = each_once(case.delivery for case in cases)
-    sound = not any(case.summary.faults for case in cases)
+    sound = not doubts and not any(case.summary.faults for case in cases)
     sections: dict[str, tuple[Block, ...]] = {
         "course": (FactList(tuple(_who_and_when(words, pseudonym, cases))),),
         "sessions": (_sessions(words, cases, deliveries),),
         "totals": (_totals(words, cases, deliveries), Passage(words("text.totals"))),
-        "adverse": (h.written(words, "adverse", cases),),
-        "notes": (h.written(words, "note", cases),),
+        "adverse": (h.written(words, "adverse", cases, beside),),
+        "notes": (h.written(words, "note", cases, beside),),
         "trends": (_trends(words, cases, deliveries),),
-        "proof": (FactList(tuple(_proof(words, cases, head))), Passage(words("text.proof"))),
+        "proof": (FactList(tuple(_proof(words, cases, head, sound=sound))), Passage(words("text.proof"))),
         "signatures": signature_lines(words),
     }
     found = {case.mark for case in cases} - {""}
@@ -43,7 +55,7 @@ def course_report(
         subtitle=printable(pseudonym),
         marks=marks(words, found, verifies=sound),
         said=(words("mark.course_said"),) if found else (),
-        warnings=tuple(faults_said(words, *cases)),
+        warnings=tuple(faults_said(words, *cases, more=doubts)),
         sections=tuple(ReportSection(words(f"section.{name}"), blocks) for name, blocks in sections.items()),
         page_of=words("foot.page"),
         foot=foot(words, made, tool),
@@ -177,10 +189,12 @@ def _point(case: SessionCase, delivery: Delivery) -> CoursePoint:
     )
 
 
-def _proof(words: ReportWords, cases: list[SessionCase], head: LedgerHead) -> Iterator[tuple[str, str]]:
+def _proof(words: ReportWords, cases: list[SessionCase], head: LedgerHead, *, sound: bool) -> Iterator[tuple[str, str]]:
     broken = [case.summary.head.session_id for case in cases if case.summary.faults]
     yield (
         words("label.verifies"),
-        words("value.verifies") if not broken else f"{words('value.verifies_not')}: {', '.join(broken)}",
+        words("value.verifies")
+        if sound
+        else ": ".join([words("value.verifies_not"), *filter(None, [", ".join(broken)])]),
     )
     yield from proof_of_head(words, head)

@@ -1,6 +1,6 @@
 """The parts of a report that tell what happened: alarms, checks, scores, adverse events, notes, screening."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from stimctl.label import printable
@@ -120,20 +120,48 @@ def scores(words: ReportWords, case: SessionCase) -> Block:
     return DataTable(head, tuple(rows), frozenset({0}), frozenset({1, 2})) if rows else Passage(words("text.no_scores"))
 
 
-def written(words: ReportWords, kind: str, cases: list[SessionCase]) -> Block:
-    """Adverse events or notes, with the session where there are several."""
-    several = len(cases) > 1
+def written(words: ReportWords, kind: str, cases: list[SessionCase], course: Sequence[Entry] = ()) -> Block:
+    """Adverse events or notes, each with what corrects it, and with the session where there are several; and those of
+    the `course`."""
+    several = len(cases) > 1 or bool(course)
+    everything = [*(entry for case in cases for entry in case.summary.remarks), *course]
+    kinds = {entry.number: entry.kind for entry in everything}
+    corrected = {_number(entry) for entry in everything if entry.kind == "correction"}
     names = ("when", *(("severity",) if kind == "adverse" else ()), "text", "author")
+    placed = [(str(number), case, entry) for number, case in enumerate(cases, 1) for entry in case.summary.remarks]
+    placed += [(words("section.course"), cases[0], entry) for entry in course]
     rows = []
-    for number, case in enumerate(cases, 1):
-        for entry in case.remarks(kind):
+    for number, case, entry in placed:
+        if _kind_of(entry, kinds) == kind:
             severity = (words.of("severity", entry.body.get("severity")),) if kind == "adverse" else ()
-            text, author = (printable(entry.body.get(name) or "") for name in ("text", "author"))
             when = local_and_utc(entry.utc)[:16] if several else moment(case, entry)
-            rows.append(((str(number),) if several else ()) + (when, *severity, text, author))
+            text = _written_text(words, entry, entry.number in corrected)
+            rows.append(
+                ((str(number),) if several else ()) + (when, *severity, text, printable(entry.body.get("author") or ""))
+            )
     head = tuple(words(f"column.{name}") for name in ((("number",) if several else ()) + names))
     missing = words("text.no_adverse" if kind == "adverse" else "text.no_notes")
     return DataTable(head, tuple(rows), frozenset({len(head) - 2})) if rows else Passage(missing)
+
+
+def _kind_of(entry: Entry, kinds: Mapping[int, str]) -> str:
+    """A correction stands with the adverse events where it corrects one, else with the notes."""
+    if entry.kind != "correction":
+        return entry.kind
+    return "adverse" if kinds.get(_number(entry)) == "adverse" else "note"
+
+
+def _number(correction: Entry) -> int:
+    """The number of the entry that it corrects; 0 where it names none."""
+    number = correction.body.get("number")
+    return number if isinstance(number, int) else 0
+
+
+def _written_text(words: ReportWords, entry: Entry, corrected: bool) -> str:
+    text = printable(entry.body.get("text") or "")
+    if entry.kind == "correction":
+        return words("value.correction", number=entry.body.get("number"), text=text)
+    return words("value.corrected", number=entry.number, text=text) if corrected else text
 
 
 def events(words: ReportWords, case: SessionCase) -> Block:

@@ -128,4 +128,4 @@ def _put(series: Series, channel: int | None, minute: float, value: object, unit
 
 
 def _channel(number: object) -> int | None:
-    return int(number) if isinstance(number, int) or (isinstance(number, str) and number.isdigit()) else None
+    return int(number) if isinstance(number, int) or (isinstance(number, str) and number.isdecimal()) else None

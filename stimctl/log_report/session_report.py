@@ -1,6 +1,6 @@
 """The report of one session, in blocks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from stimctl.label import printable
@@ -86,9 +86,9 @@ def signature_lines(words: ReportWords) -> tuple[Block, ...]:
     return SignatureLines(head, roles), Passage(words("text.signatures"))
 
 
-def faults_said(words: ReportWords, *cases: SessionCase) -> Iterator[str]:
+def faults_said(words: ReportWords, *cases: SessionCase, more: Sequence[str] = ()) -> Iterator[str]:
     """Faults and losses as warnings; none where all is sound."""
-    faults = [fault for case in cases for fault in case.summary.faults]
+    faults = [*(fault for case in cases for fault in case.summary.faults), *more]
     if faults:
         yield "\n".join([words("mark.unverified_said"), *map(printable, dict.fromkeys(faults))])
     losses = [loss for case in cases for loss in case.summary.losses]

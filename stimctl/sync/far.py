@@ -25,6 +25,16 @@ _OF_DATA = ("22", "23", "P0")
 _OF_RIGHTS = ("28", "3D", "3F", "42501")
 
 
+def _check_signs(url: str) -> None:
+    """Raise `Misuse` for an address that a sign in the password takes apart: its rest would be shown as a host."""
+    place, _, database = url.partition("://")[2].partition("?")[0].partition("/")
+    if place.count("@") > 1 or "@" in database:
+        raise Misuse(
+            "this address has an @ where none belongs: in a user, a password or a database's name @ / : ? # % are "
+            f"written as percent and two digits (@ as %40); {_FORM}"
+        )
+
+
 class FarDatabase:
     """One PostgreSQL. Raises `LineLost` where it cannot be reached, `Misuse` for what it does not allow."""
 
@@ -34,6 +44,7 @@ class FarDatabase:
         try:
             if not url.startswith(_SCHEMES):
                 raise ValueError
+            _check_signs(url)
             parts = psycopg.conninfo.conninfo_to_dict(url)
         except (ValueError, psycopg.Error):
             # Without what was given, or what libpq says of it: a password may stand in both.

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from stimctl.label import printable
-from stimctl.ledger.delivery import delivery_of_session, device_sessions
+from stimctl.ledger.delivery import charges_of, delivery_of_session, device_sessions
 from stimctl.ledger.reading import Entry
 from stimctl.ledger.summary import SessionSummary
 
@@ -51,7 +51,7 @@ def _alarm(body: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def _commanded_pc(summary: SessionSummary) -> int | None:
-    charges = [charge for channel in summary.channels for charge in (channel.commanded or {}).get("charge_pc") or ()]
+    charges = [charge for channel in summary.channels for charge in charges_of(channel.commanded)]
     return sum(charges) if charges and all(isinstance(charge, int) for charge in charges) else None
 
 

@@ -128,7 +128,7 @@ def reports() -> None:
     """The pages of a session's report and of a course's, in both languages, by `stimctl log report`'s own parts."""
     with course_ledger() as ledger:
         session = case_of(ledger, IDS[1]), head_of(ledger), load("low-back-pain"), "2026-03-16 10:40 UTC", "stimctl"
-        course = PSEUDONYM, cases_of(ledger, PSEUDONYM), head_of(ledger), "2026-03-16 10:40 UTC", "stimctl"
+        course = PSEUDONYM, cases_of(ledger, PSEUDONYM), (), (), head_of(ledger), "2026-03-16 10:40 UTC", "stimctl"
         for language in LANGUAGES:
             words = ReportWords(language)
             made = {"session": session_report(words, *session), "course": course_report(words, *course)}

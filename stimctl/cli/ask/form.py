@@ -49,6 +49,7 @@ class Form:
         self._passed: dict[str, str] = {}  # the questions of this run, with their titles
         self._notes: list[str] = []
         self._of_moment: set[str] = set()
+        self._taken: set[str] = set()  # that nobody gave here: kept, they would stand for whoever is named next
 
     def ask(self, name: str, title: str, kind: AnswerReader, *, of_moment: bool = False) -> Any:
         """One answer: what stands, where that still fits; else it is asked until it does.
@@ -75,7 +76,9 @@ class Form:
         self._passed[name] = title
         if not of_moment:
             everything = {**self._offered, **self._standing}
-            self._keep({each: answer for each, answer in everything.items() if each not in self._of_moment})
+            self._taken.discard(name)
+            unkept = self._of_moment | self._taken
+            self._keep({each: answer for each, answer in everything.items() if each not in unkept})
         return value
 
     def choose(self, name: str, title: str, choices: list[str]) -> str:
@@ -90,6 +93,7 @@ class Form:
         """Let these stand where nothing does yet; their names."""
         new = {name: answer for name, answer in answers.items() if name not in self._standing}
         self._standing |= new
+        self._taken |= set(new)
         return set(new)
 
     def forget(self, names: Collection[str]) -> None:

@@ -16,6 +16,7 @@ from stimctl.cli.streams import at_terminal
 from stimctl.cli.table import echo_json, json_option
 from stimctl.errors import Misuse
 from stimctl.label import looks_like_name
+from stimctl.ledger.place import ledger_is_there
 
 if TYPE_CHECKING:
     from stimctl.course.courses import Course
@@ -104,7 +105,7 @@ def show(ctx: click.Context, who: str, today: date, as_json: bool) -> None:
 
     with course_of(ctx.obj, who) as (ledger, found):
         done = visits(ledger, found)
-    next_due = due(found.plan, [visit.day for visit in done], today)
+    next_due = due(found.plan, [visit.day for visit in done], today, over=found.ended is not None)
     if as_json:
         echo_json(document(found, done, next_due))
     else:
@@ -133,7 +134,7 @@ def due_(ctx: click.Context, who: str | None, today: date, ics: Path | None, for
 
     planned, faults = _due(ctx.obj, who, today)
     if ics is not None:
-        _write_calendar(planned, ics, force=force)
+        _write_calendar(planned, ics, today, force=force)
     if as_json:
         echo_json([due_document(found, next_due) for found, next_due in planned])
     elif not planned:
@@ -149,22 +150,23 @@ def _due(path: Path, who: str | None, today: date) -> "tuple[list[tuple[Course, 
     """Each course that goes on, or the one that was named, with what is due; and what does not verify."""
     from stimctl.course.courses import courses, find
     from stimctl.course.due import due
-    from stimctl.course.visits import days
+    from stimctl.course.visits import days, doubts_of_days
 
-    if not path.exists() and who is None:
+    if who is None and not ledger_is_there(path):
         return [], ()
     with opened(path) as ledger:
         every = courses(ledger)
         found = [each for each in every if each.ended is None] if who is None else [find(every, who)]
-        planned = [(each, due(each.plan, days(ledger, each), today)) for each in found]
+        planned = [(each, due(each.plan, days(ledger, each), today, over=each.ended is not None)) for each in found]
+        doubts = [fault for each in found for fault in (*each.faults, *doubts_of_days(ledger, each))]
     planned.sort(key=lambda each: (each[1].latest or date.max, each[1].earliest or date.max))
-    return planned, tuple(fault for each in found for fault in each.faults)
+    return planned, tuple(doubts)
 
 
-def _write_calendar(planned: "list[tuple[Course, NextSession]]", path: Path, *, force: bool) -> None:
+def _write_calendar(planned: "list[tuple[Course, NextSession]]", path: Path, today: date, *, force: bool) -> None:
     from stimctl.course.calendar import calendar
 
-    write_private(path, [calendar(planned, datetime.now(UTC))], force=force)
+    write_private(path, [calendar(planned, datetime.now(UTC), today)], force=force)
 
 
 @course.command(epilog=CODES)

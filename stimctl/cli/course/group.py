@@ -13,6 +13,7 @@ from stimctl.cli import codes
 from stimctl.cli.log.group import opened
 from stimctl.errors import Misuse
 from stimctl.label import Label, Prose
+from stimctl.ledger.place import ledger_is_there
 
 if TYPE_CHECKING:
     from stimctl.course.courses import Course
@@ -29,6 +30,7 @@ OPTIONS = {
     "expected_by_session": ("--expected-by", "Session by which a response is expected."),
     "reassess_by_session": ("--reassess-by", "Session by which to reassess without one."),
 }
+_YEARS = range(1970, 3000)  # of a day of asking: far enough from where days end to reckon with [choice]
 _RANGE = re.compile(r"(\d+(?:\.\d+)?)(?:(?:-| to )(\d+(?:\.\d+)?))?")
 
 
@@ -58,7 +60,7 @@ def course_of(path: Path, who: str, *, read_only: bool = True) -> "Iterator[tupl
     """The ledger and the course that `who` means, a pseudonym or an id; what does not verify is told."""
     from stimctl.course.courses import courses, find
 
-    if not path.exists():
+    if not ledger_is_there(path):
         raise Misuse(f"the ledger {path} holds no course yet; `stimctl course new` begins one")
     with opened(path, read_only=read_only) as ledger:
         yield ledger, find(courses(ledger), who)
@@ -105,9 +107,12 @@ def day(_ctx: click.Context, _option: click.Parameter, text: str | None) -> date
     if text is None:
         return datetime.now(UTC).astimezone().date()
     try:
-        return date.fromisoformat(text)
+        found = date.fromisoformat(text)
     except ValueError:
-        raise click.BadParameter(f"{text!r} is no day: write 2026-01-31") from None
+        found = date.min
+    if found.year not in _YEARS:
+        raise click.BadParameter(f"{text!r} is no day: write 2026-01-31")
+    return found
 
 
 def label(_ctx: click.Context, _option: click.Parameter, text: str | None) -> str | None:

@@ -9,7 +9,7 @@ from stimctl.cli.log.page import plain_lines
 from stimctl.cli.table import pairs, table
 from stimctl.course.courses import Course
 from stimctl.course.due import NextSession, counted
-from stimctl.course.plan import CoursePlan
+from stimctl.course.plan import CoursePlan, mapping
 from stimctl.course.response import response
 from stimctl.course.visits import Visit
 from stimctl.label import printable as plain
@@ -140,11 +140,11 @@ def _words(entry: Entry) -> str:
     by = f" ({body['author']})" if body.get("author") else ""
     severity = f"{body['severity']}: " if body.get("severity") else ""
     said = [f"{severity}{body.get('text') or body.get('why') or _MISSING}"]
-    plan = body.get("plan") or {}
+    plan = mapping(body.get("plan"))
     said += [f"{_NAMES.get(name, name)}: {_amount(each)}" for name, each in plan.items()]
     said += [
         f"session {each} {'counts' if counts else 'does not count'}"
-        for each, counts in (body.get("counts") or {}).items()
+        for each, counts in mapping(body.get("counts")).items()
     ]
     kind = {
         "course_changed": "corrected: ",

@@ -91,7 +91,7 @@ def correct(path: Path, number: int, text: str, author: str | None) -> None:
 
     Example: stimctl log correct 412 "the needle was 0.25 mm" --author AO
     """
-    if not path.exists():
+    if not ledger_is_there(path):
         raise Misuse(f"the ledger {path} holds no entry yet")
     with opened(path, read_only=False) as ledger:
         added = ledger.correct(number, _words(text), author)

@@ -156,7 +156,7 @@ def _scores(summary: SessionSummary) -> Iterator[str]:
         given = [
             entry.body for entry in summary.remarks if entry.kind == "outcome" and entry.body.get(name) is not None
         ]
-        scores = {body.get("when"): plain(body[name]) for body in given}  # a later one counts
+        scores = {str(body.get("when")): plain(body[name]) for body in given}  # a later one counts
         if scores:
             rows.append((word, *(scores.get(when, _MISSING) for when in _WHENS)))
     if rows:

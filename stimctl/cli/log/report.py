@@ -62,21 +62,25 @@ def report(
     for file in files:
         check_free(file, force=force)
     with opened(ctx.obj) as ledger:
-        made, summaries = _made(ledger, session, subject, language)
+        made, summaries, doubts = _made(ledger, session, subject, language)
     makers: tuple[tuple[Path | None, Callable[[LogReport, str], bytes]], ...] = ((pdf, _as_pdf), (html, _as_html))
     for file, content in [(file, maker(made, paper)) for file, maker in makers if file is not None]:
         write_private(file, [content], force=force)
         click.echo(f"{' · '.join([*made.marks, ''])}{made.title}, {made.subtitle}: written to {file}")
-    ctx.exit(max(map(exit_code_of, summaries)))
+    for doubt in doubts:
+        click.echo(f"What is here of {subject} does not verify: {doubt}.", err=True)
+    ctx.exit(max([*map(exit_code_of, summaries), codes.LOG if doubts else codes.DONE]))
 
 
 def _made(
     ledger: "Ledger", session: str | None, subject: str | None, language: str
-) -> "tuple[LogReport, list[SessionSummary]]":
+) -> "tuple[LogReport, list[SessionSummary], list[str]]":
+    """The report, the sessions in it, and what of their courses does not verify."""
     try:
         import matplotlib  # noqa: F401
     except ImportError:
         raise Misuse("a report's plots need matplotlib: install it with `pip install 'stimctl[pdf]'`") from None
+    from stimctl.ledger.subject import courses_of
     from stimctl.log_report.case import case_of, cases_of, head_of
     from stimctl.log_report.course_report import course_report
     from stimctl.log_report.session_report import session_report
@@ -85,11 +89,14 @@ def _made(
     words, head = ReportWords(language), head_of(ledger)
     made, tool = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", f"stimctl {__version__}"
     if subject is not None:
-        cases = cases_of(ledger, subject)
-        return course_report(words, subject, cases, head, made, tool), [case.summary for case in cases]
+        cases, courses = cases_of(ledger, subject), tuple(courses_of(ledger, subject))
+        doubt = ledger.doubt(listed=True)
+        doubts = [fault for fault in (doubt, *(each.fault for of in courses for each in of.entries)) if fault]
+        told = course_report(words, subject, cases, courses, doubts, head, made, tool)
+        return told, [case.summary for case in cases], doubts
     case = case_of(ledger, ledger.resolve(session or ""))
     profile = _profile(case.summary.head)
-    return session_report(words, case, head, profile, made, tool), [case.summary]
+    return session_report(words, case, head, profile, made, tool), [case.summary], []
 
 
 def _profile(head: "SessionHead") -> "Profile | None":

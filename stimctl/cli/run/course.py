@@ -12,8 +12,8 @@ import click
 from stimctl.cli.run.again import earlier_values
 from stimctl.course.courses import Course, courses, going_on
 from stimctl.course.due import counted, due
-from stimctl.course.visits import days, last_session_id
-from stimctl.ledger import Ledger, ledger_path
+from stimctl.course.visits import days, doubts_of_days, last_session_id
+from stimctl.ledger import Ledger, ledger_is_there, ledger_path
 from stimctl.prescription import Subject
 
 
@@ -31,7 +31,7 @@ class CourseOfRun:
         None where there is no course, or no session in it yet, or all this was told. Raises `LogFault`."""
         self.course_id = None
         path = ledger_path()
-        if not path.exists():
+        if not ledger_is_there(path):
             return None
         with Ledger(path, read_only=True) as ledger:
             simulated = self._rehearsal or subject is Subject.SIMULATOR
@@ -44,7 +44,7 @@ class CourseOfRun:
                 return None
             self._told = course.course_id
             _tell(ledger, course)
-            last = last_session_id(ledger, course)
+            last = last_session_id(ledger, course, rehearsal=self._rehearsal)
         return None if last is None else earlier_values(last, self._profile_id, rehearsal=self._rehearsal)
 
 
@@ -54,10 +54,12 @@ def _tell(ledger: Ledger, course: Course) -> None:
     next_due = due(course.plan, done, today)
     total = course.plan.course_sessions.range
     of = f" of {total}" if total else ""
-    since = f"the last was on {done[-1]}, {counted((today - done[-1]).days, 'day')} ago" if done else "it is the first"
+    since = (
+        f"the last was on {max(done)}, {counted((today - max(done)).days, 'day')} ago" if done else "it is the first"
+    )
     mark = "SIMULATED course" if course.simulated else "Course"
     click.echo(f"{mark} of {course.pseudonym}, {course.profile_id}: session {next_due.number}{of}; {since}.")
     for warning in (*next_due.too_soon, *next_due.warnings):
         click.secho(f"Attention: {warning}.", fg="yellow")
-    for fault in course.faults:
+    for fault in (*course.faults, *doubts_of_days(ledger, course)):
         click.secho(f"The course does not verify: {fault}.", fg="red")

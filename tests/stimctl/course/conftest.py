@@ -64,12 +64,15 @@ def session(ledger: Ledger, clock: Clock) -> Callable[..., str]:
         *,
         pseudonym: str = "P-17",
         simulator: bool = False,
+        rehearsal: bool = False,
+        profile: str = "low-back-pain",
         started: bool = True,
         closed: dict[str, Any] | None = None,
     ) -> str:
         clock.set(day)
         one = new_session_id(clock.now)
         opened = {"pseudonym": pseudonym, "subject": "person", "simulator": simulator, "device": {"model": "m"}}
+        opened |= {"profile": {"id": profile}, "prescription": {"rehearsal": rehearsal}}
         ledger.append(one, "opened", 0, {**opened, **({"course": course} if course else {})})
         for when, score in zip(("before", "after"), pain, strict=True):
             if score is not None:

@@ -18,7 +18,7 @@ DONE = [date(2026, 3, 2), date(2026, 3, 5)]
 
 
 def events(course: Course) -> list[Any]:
-    made = calendar([(course, due(course.plan, DONE, DONE[-1]))], NOW)
+    made = calendar([(course, due(course.plan, DONE, DONE[-1]))], NOW, DONE[-1])
     return list(icalendar.Calendar.from_ical(made).walk("VEVENT"))
 
 
@@ -39,7 +39,7 @@ def test_each_session_to_come_is_an_event_of_its_days(begun: Callable[..., Cours
 
 def test_the_same_event_has_the_same_uid_at_the_next_export(begun: Callable[..., Course]) -> None:
     course = begun()
-    earlier = calendar([(course, due(course.plan, DONE[:1], DONE[0]))], NOW)
+    earlier = calendar([(course, due(course.plan, DONE[:1], DONE[0]))], NOW, DONE[0])
     uids = {str(each["uid"]) for each in icalendar.Calendar.from_ical(earlier).walk("VEVENT")}
     assert {str(each["uid"]) for each in events(course)} < uids
 
@@ -48,9 +48,16 @@ def test_a_frequency_that_leaves_a_choice_gives_no_day_to_later_sessions(begun: 
     plan = begun().plan.changed(
         {"sessions_per_week": by_person("sessions_per_week", Range(low=1, high=2), "Dr. O.").record()}
     )
-    assert [each.number for each in sessions_to_come(plan, due(plan, DONE, DONE[-1]))] == [3]
+    assert [each.number for each in sessions_to_come(plan, due(plan, DONE, DONE[-1]), DONE[-1])] == [3]
 
 
 def test_a_simulated_course_says_so_and_one_without_days_has_no_event(begun: Callable[..., Course]) -> None:
     assert str(events(begun(simulated=True))[0]["summary"]).startswith("SIMULATED: P-17")
     assert events(begun("P-18", profile="knee-osteoarthritis")) == []
+
+
+def test_what_is_overdue_is_due_today_and_what_follows_is_counted_from_there(begun: Callable[..., Course]) -> None:
+    plan, today = begun().plan, date(2026, 4, 6)
+    third, fourth, *_ = sessions_to_come(plan, due(plan, DONE, today), today)
+    assert third == (3, today, today)
+    assert fourth == (4, date(2026, 4, 9), date(2026, 4, 10))

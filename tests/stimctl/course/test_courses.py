@@ -2,15 +2,18 @@
 
 import sqlite3
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from stimctl.cli.course.page import page
 from stimctl.course.courses import Course, add, courses, find, going_on
+from stimctl.course.due import due
 from stimctl.course.plan import by_person
-from stimctl.course.visits import check_session, days, last_session_id, visits
+from stimctl.course.visits import check_session, days, doubts_of_days, last_session_id, visits
 from stimctl.entries import CourseChanged, CourseEnded, NoteTaken
-from stimctl.errors import Misuse
+from stimctl.errors import LogFault, Misuse
 from stimctl.ledger import Ledger
 from stimctl.profile import Range
 
@@ -80,7 +83,7 @@ def test_which_sessions_belong_to_a_course(ledger: Ledger, begun: Begun, session
     last = session(course.course_id, "2026-03-05", (6, 4))
     assert [visit.session_id for visit in visits(ledger, course)] == [first, last]
     assert [f"{day}" for day in days(ledger, course)] == ["2026-03-02", "2026-03-05"]
-    assert last_session_id(ledger, course) == last
+    assert last_session_id(ledger, course, rehearsal=False) == last
 
 
 def test_a_person_puts_sessions_in_and_out(ledger: Ledger, begun: Begun, session: Write) -> None:
@@ -131,3 +134,91 @@ def test_courses_are_found_without_reading_every_entry(ledger: Ledger, begun: Be
     connection = ledger._connection
     query = "EXPLAIN QUERY PLAN SELECT * FROM entries WHERE session_id > 'course-' AND session_id < 'course.'"
     assert "entries_of_session" in str(connection.execute(query).fetchall())
+
+
+def test_a_session_of_another_profile_is_in_no_course_of_this_one(ledger: Ledger, begun: Begun, session: Write) -> None:
+    course = begun()
+    with pytest.raises(Misuse, match="followed knee-osteoarthritis, and the course low-back-pain"):
+        check_session(ledger, course, session(None, "2026-03-05", profile="knee-osteoarthritis"))
+
+
+def test_the_last_session_of_a_kind(ledger: Ledger, begun: Begun, session: Write) -> None:
+    """A course of simulations has rehearsals and simulators in it: one has no settings for the other."""
+    course = begun(simulated=True)
+    simulated = session(course.course_id, "2026-03-02", simulator=True)
+    rehearsed = session(course.course_id, "2026-03-03", simulator=True, rehearsal=True)
+    assert last_session_id(ledger, course, rehearsal=True) == rehearsed
+    assert last_session_id(ledger, course, rehearsal=False) == simulated
+
+
+def test_two_courses_that_go_on_are_told_apart_by_a_person(ledger: Ledger, begun: Begun) -> None:
+    first, second = begun(), begun(profile="knee-osteoarthritis")
+    with pytest.raises(Misuse, match=f"P-17 follows 2 courses .*{first.course_id}.*{second.course_id}"):
+        find(courses(ledger), "P-17")
+    assert find(courses(ledger), first.course_id) == first
+    add(ledger, first, CourseEnded(why="done"))
+    assert find(courses(ledger), "P-17") == second
+
+
+def changed(path: Path, statement: str) -> None:
+    """Have somebody change the database, past its triggers."""
+    connection = sqlite3.connect(path / "data" / "ledger.sqlite", isolation_level=None)
+    triggers = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+    for name, _ in triggers:
+        connection.execute(f"DROP TRIGGER {name}")
+    connection.execute(statement)
+    for _, sql in triggers:
+        connection.execute(sql)
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("UPDATE entries SET utc = '2026-02-02T12:00:00Z' WHERE kind = 'opened'", "is not what was hashed"),
+        ("DELETE FROM entries WHERE kind = 'opened'", "has no first entry"),
+        ("UPDATE session_lines SET utc = 'noon'", "no time"),
+    ],
+)
+def test_a_session_that_was_changed_gives_no_day_without_a_word(
+    ledger: Ledger, begun: Begun, session: Write, tmp_path: Path, statement: str, said: str
+) -> None:
+    course = begun()
+    session(course.course_id, "2026-03-02")
+    assert doubts_of_days(ledger, course) == ()
+    changed(tmp_path, statement)
+    try:
+        days(ledger, course)
+        told = "; ".join(doubts_of_days(ledger, course))
+    except LogFault as fault:
+        told = str(fault)
+    assert said in told
+
+
+def test_a_charge_that_is_uncertain_is_no_figure_of_a_visit(ledger: Ledger, begun: Begun, session: Write) -> None:
+    course = begun()
+    session(course.course_id, "2026-03-02", closed={"agreement": {"exact": False}})
+    partly = {"delivered": {"1": {"charge_pc": [1_000, 0]}, "2": {"pulses": [1, 1]}}}
+    session(course.course_id, "2026-03-05", closed=partly)
+    found = visits(ledger, course)
+    assert [(visit.delivered_pc, visit.delivered_standing) for visit in found] == [(None, "unknown")] * 2
+
+
+@pytest.mark.parametrize("odd", [5, "x", [1], True, {"spacing_days": {"low": 1, "high": 2, "from": []}}])
+def test_entries_of_an_odd_shape_keep_no_course_from_being_read(ledger: Ledger, begun: Begun, odd: object) -> None:
+    body = {"pseudonym": "P-9", "profile": odd, "plan": odd, "follow_up": odd, "simulated": False}
+    ledger.append("course-9", "course", 0, body)
+    ledger.append("course-9", "course_changed", 0, {"why": "w", "plan": odd, "counts": odd})
+    begun()
+    found = find(courses(ledger), "P-9")
+    assert found.plan.spacing_days.range is None
+    shown = page(found, visits(ledger, found), due(found.plan, [], date(2026, 3, 2)))
+    assert shown.startswith("COURSE: course of P-9")
+
+
+def test_a_session_that_was_taken_out_of_the_list_is_a_fault_of_the_course(
+    ledger: Ledger, begun: Begun, session: Write, tmp_path: Path
+) -> None:
+    session(begun().course_id, "2026-03-02")
+    changed(tmp_path, "DELETE FROM session_lines")
+    assert courses(ledger)[0].faults == ("the list of sessions is not what the entries say",)

@@ -123,3 +123,20 @@ def test_a_session_on_the_first_due_day_never_exceeds_the_frequency(
     assert on(done[-1])[0] <= found.earliest <= found.latest
     then = due(plan(sessions_per_week=week), on(*done), found.earliest + timedelta(days=later))
     assert then.too_soon == ()
+
+
+def test_a_course_that_is_over_has_nothing_due() -> None:
+    found = due(plan(), on(0, 3), on(90)[0], over=True)
+    assert (found.earliest, found.latest, found.too_soon, found.warnings) == (None, None, (), ())
+
+
+def test_a_clock_that_was_set_back_is_told_and_hides_no_session() -> None:
+    """The third was run by a clock a month behind: the last day counts, and not the last that was written."""
+    found = due(plan(), on(28, 31, 0), on(32)[0])
+    assert [found.earliest, found.latest] == on(35, 35)
+    assert any("one too many" in each for each in found.too_soon)
+    early = due(plan(spacing_days=(2, 5)), on(28), on(26)[0])
+    assert any("too close to the one before: 2 days before it" in each for each in early.too_soon)
+    assert any(
+        f"the last session is of {on(28)[0]}, which is later than {on(26)[0]}" in each for each in early.warnings
+    )

@@ -63,3 +63,15 @@ def test_a_value_that_cannot_be_is_refused(name: str, low: float, high: float) -
 def test_a_profile_without_sessions_or_schedule_gives_no_course(profile: str, why: str) -> None:
     with pytest.raises(Misuse, match=why):
         plan_of(load(profile))
+
+
+@pytest.mark.parametrize(("name", "low", "high"), [("spacing_days", 3, 9e7), ("sessions_per_week", 1e-9, 2)])
+def test_an_amount_of_which_no_day_can_be_reckoned_is_refused(name: str, low: float, high: float) -> None:
+    with pytest.raises(Misuse, match=r"from 0\.01 to 1000"):
+        by_person(name, Range(low=low, high=high), "AO")
+
+
+@pytest.mark.parametrize(("low", "high"), [(5, 1), (0, 2), (1, 9e7), (True, 2)])
+def test_an_amount_in_a_ledger_that_is_none_is_unspecified(low: float, high: float) -> None:
+    record = {"low": low, "high": high, "from": "clinician"}
+    assert read_plan({"spacing_days": record}).spacing_days.range is None

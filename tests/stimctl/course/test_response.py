@@ -52,3 +52,19 @@ def test_a_profile_that_names_no_session_asks_for_nothing() -> None:
     found = response(plan_of(load("knee-osteoarthritis")), [*SAME])
     assert found.warnings == ()
     assert "unspecified (the source names none for the knee)" in found.lines[0]
+
+
+@pytest.mark.parametrize(
+    ("before", "says"),
+    [
+        ([None] * 5, ""),
+        ([None] * 6, "session 6 is done, and no pain score since says whether there is a response"),
+        ([7, 6, 6, 6, 6, None, None], "session 7 is done, and no pain score since session 5 says"),
+        ([7, 6, 6, 6, 6, 6, None], ""),
+        ([7, 6, 6, 6, 6, 6, None, None], "session 8 is done, and no pain score since session 6 says"),
+    ],
+)
+def test_where_nobody_scores_the_question_stays(before: list[float | None], says: str) -> None:
+    found = told(before)
+    assert says in found
+    assert bool(found) is bool(says)

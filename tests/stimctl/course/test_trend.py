@@ -61,3 +61,14 @@ def test_the_terminal_has_the_figures_too(drawn: Trends) -> None:
 def test_a_course_without_sessions_has_nothing_to_draw(begun: Callable[..., Course]) -> None:
     with pytest.raises(Misuse, match="no session yet"):
         trends(begun(), [])
+
+
+def test_dollars_in_a_name_are_no_formula(drawn: Trends, tmp_path: Path) -> None:
+    save(drawn._replace(title=r"P-$\foo$"), tmp_path / "t.svg")
+
+
+def test_what_does_not_verify_says_so_on_the_picture(drawn: Trends, tmp_path: Path) -> None:
+    assert not drawn.doubtful
+    assert text(drawn._replace(doubtful=True)).startswith("DOES NOT VERIFY: P-17")
+    assert "<!-- DOES NOT VERIFY -->" in save(drawn._replace(doubtful=True), tmp_path / "t.svg").read_text("utf-8")
+    assert "DOES NOT VERIFY" not in save(drawn, tmp_path / "t.svg").read_text("utf-8")

@@ -125,3 +125,21 @@ def test_a_device_stands_once_and_no_session_is_a_bundle_too(ledger: Ledger, ses
 def test_what_is_no_fhir_is_told() -> None:
     with pytest.raises(Misuse, match="cannot be said as FHIR R4B"):
         validate({"resourceType": "Bundle", "type": "collection", "heap": 1})
+
+
+def test_what_was_corrected_is_told(ledger: Ledger) -> None:
+    one = "s-1"
+    ledger.append(one, "opened", 0, {"simulator": False, "subject": "person", "pseudonym": "P-17"})
+    for pain in (9, 6):
+        ledger.append(one, "outcome", 1, {"when": "before", "pain": pain, "sensation": None})
+    ledger.append(one, "outcome", 1, {"when": "after", "pain": 3})
+    ledger.append(one, "correction", 2, {"number": 1, "text": "the needle was 0.25 mm", "author": "AO"})
+    found = read_back(ledger.summary(one))
+    scores = [(each.valueQuantity.value, each.status) for each in of_kind(found, "Observation") if each.valueQuantity]
+    assert [(float(value), status) for value, status in scores] == [
+        (9, "entered-in-error"),
+        (6, "final"),
+        (3, "final"),
+    ]
+    (procedure,) = of_kind(found, "Procedure")
+    assert procedure.note[0].text == "correction of entry 1: the needle was 0.25 mm"

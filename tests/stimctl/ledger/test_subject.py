@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
-from stimctl.errors import Misuse
+from stimctl.errors import LogFault, Misuse
 from stimctl.ledger import Ledger
 from stimctl.ledger.subject import SCHEMA_FILE, SubjectDocument, main, schema_text, subject_document
 
@@ -36,6 +36,15 @@ def test_every_entry_of_a_subject_is_in_it_and_no_other(full: Ledger) -> None:
     assert {"adverse", "correction", "note", "outcome", "course"} <= {entry["kind"] for entry in listed}
     assert (document["verifies"], document["faults"]) == (True, ())
     assert document["log_head"]["number"] == full.head().number
+
+
+def test_a_session_that_was_taken_out_of_the_list_is_missed(full: Ledger) -> None:
+    full._connection.execute("DELETE FROM session_lines WHERE number = (SELECT max(number) FROM session_lines)")
+    document = subject_document(full, "P-07")
+    assert document["faults"] == ("the list of sessions is not what the entries say",)
+    assert document["verifies"] is False
+    with pytest.raises(LogFault, match="cannot be said: the list of sessions"):
+        subject_document(full, "P-08" * 2)
 
 
 def test_it_is_what_the_schema_describes(full: Ledger) -> None:

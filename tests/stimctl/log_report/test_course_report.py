@@ -7,6 +7,7 @@ import pytest
 from stimctl.entries import AdverseEvent
 from stimctl.errors import Misuse
 from stimctl.ledger import Ledger
+from stimctl.ledger.subject import courses_of
 from stimctl.log_report.blocks import DataTable, LogReport, Passage, Plot
 from stimctl.log_report.case import cases_of, head_of
 from stimctl.log_report.course_report import course_report
@@ -17,7 +18,8 @@ KEPT = {"evidence": "estimated", "source": "time", "channels": {"1": {"estimated
 
 
 def reported(ledger: Ledger, language: str = "en") -> LogReport:
-    return course_report(ReportWords(language), "P-17", cases_of(ledger, "P-17"), head_of(ledger), "now", "stimctl")
+    cases, courses = cases_of(ledger, "P-17"), tuple(courses_of(ledger, "P-17"))
+    return course_report(ReportWords(language), "P-17", cases, courses, (), head_of(ledger), "now", "stimctl")
 
 
 def blocks(report: LogReport, title: str) -> Any:
@@ -111,6 +113,25 @@ def test_adverse_events_have_the_number_of_their_session(ledger: Ledger) -> None
     ((number, _when, *what),) = rows(report, "Adverse events")
     assert (number, what) == ("2", ["mild", "fainted", ""])
     assert [row[7] for row in rows(report, "Sessions")] == ["", "1"]
+
+
+def test_what_was_written_of_the_course_and_what_corrects_it_is_in_it(ledger: Ledger) -> None:
+    number = ledger.add(put_session(ledger), AdverseEvent(text="fainted", severity="mild"))
+    assert "course" not in str(blocks(reported(ledger), "Adverse events"))
+    correction = ledger.correct(number, "felt faint", "AO")
+    for pseudonym in ("P-17", "P-18"):
+        course = f"course-{pseudonym}"
+        ledger.append(course, "course", 0, {"pseudonym": pseudonym, "profile": {"id": "p"}, "plan": {}})
+        ledger.append(course, "adverse", 0, {"text": f"bruise of {pseudonym}"})
+        ledger.append(course, "note", 0, {"text": f"{pseudonym} sleeps"})
+    report = reported(ledger)
+    assert [(row[0], row[3]) for row in rows(report, "Adverse events")] == [
+        ("1", f"fainted [entry {number}, corrected]"),
+        ("1", f"correction of entry {number}: felt faint"),
+        ("Course", "bruise of P-17"),
+    ]
+    assert [(row[0], row[2]) for row in rows(report, "Notes")] == [("Course", "P-17 sleeps")]
+    assert correction > number
 
 
 def test_it_is_told_in_chinese(ledger: Ledger) -> None:

@@ -4,14 +4,19 @@ from typing import Any
 
 import pytest
 
+from stimctl.cli.log.page import page
 from stimctl.entries import AdverseEvent, DoseRecovered, NoteTaken
 from stimctl.ledger import Ledger
+from stimctl.ledger.delivery import DeliveryState, delivery_of_session
+from stimctl.ledger.export import csv_of_channels
+from stimctl.ledger.fhir import bundle
 from stimctl.log_report.blocks import DataTable, FactList, LogReport, Passage, Plot, SignatureLines
 from stimctl.log_report.case import case_of, head_of
 from stimctl.log_report.session_report import session_report
 from stimctl.log_report.words import ReportWords
 from stimctl.profile import load
 from stimctl.screening import QUESTIONS
+from stimctl.sync.summaries import session_row
 from tests.stimctl.log_report.sessions import MINUTE_US, closed, opened, put_session
 
 
@@ -199,3 +204,28 @@ def test_nothing_that_an_entry_holds_keeps_the_report_from_being_made(ledger: Le
     for kind, names in bodies.items():
         ledger.append(one, kind, 3, dict.fromkeys(names, junk))
     assert reported(ledger, one).sections
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"kept": {"evidence": "of a later version"}},
+        {"kept": {"evidence": "counted", "channels": {"1": {"estimated": 3}}}},
+        {"kept": {"evidence": "counted", "channels": {"1": 3}}},
+        {"spreads": {"1": {"applied_ua": 5, "ohm": "x"}}},
+        {"delivered": {"1": {"charge_pc": 5}}, "commanded": {"1": {"charge_pc": True}}},
+    ],
+)
+def test_figures_of_an_odd_shape_keep_nothing_from_being_told(ledger: Ledger, odd: dict[str, Any]) -> None:
+    one = put_session(ledger, end=closed(**odd))
+    ledger.append(one, "correction", 9, {"number": [1], "text": "x"})
+    ledger.append(one, "impedance", 9, {"channel": "\u00b2", "ohm": 5})
+    ledger.append(one, "outcome", 9, {"when": {}, "pain": 3})
+    summary = ledger.summary(one)
+    if "of a later version" in str(odd) or "delivered" in odd:
+        assert delivery_of_session(summary) is DeliveryState.UNCERTAIN
+    assert reported(ledger, one).sections
+    assert page(summary)
+    assert bundle([summary])["entry"]
+    assert csv_of_channels(summary)
+    assert session_row("PC-1", summary, list(ledger.entries(one)))

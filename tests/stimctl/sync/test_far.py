@@ -69,3 +69,10 @@ def test_faults_say_whose_they_are_and_no_password(cluster: PostgresCluster, dat
     nowhere = FarDatabase("postgresql://127.0.0.1:1/x")
     with pytest.raises(LineLost, match=r"postgresql://127.0.0.1:1/x cannot be reached"), nowhere.begin():
         pass
+
+
+@pytest.mark.parametrize("part", ["u:open@sesame@host/db", "u:open/sesame@host/db", "u:1/sesame@host/db"])
+def test_a_password_that_breaks_the_address_is_not_shown_as_a_part_of_it(part: str) -> None:
+    with pytest.raises(Misuse, match="percent") as refused:
+        FarDatabase(f"postgresql://{part}")
+    assert "sesame" not in str(refused.value)

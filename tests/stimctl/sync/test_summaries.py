@@ -52,6 +52,15 @@ def test_a_row_says_what_the_session_says(ledger: Ledger) -> None:
     assert str(row["device_calibrated_on"]) == "2026-01-01"
 
 
+@pytest.mark.parametrize("serial", ["none", "-", ""])
+def test_a_device_without_numbers_of_its_own_has_each_of_its_sessions_counted(ledger: Ledger, serial: str) -> None:
+    """The driver of a StimJim begins at 1 with each connection: two of its sessions are two."""
+    run(ledger, "s-1", {"delivered": DOSE}, device={"model": "StimJim dialect A", "serial": serial, "by_lease": True})
+    summary = ledger.outline("s-1", KINDS)
+    assert summary is not None
+    assert session_row("PC-1", summary, ledger.some_of("s-1", *DEVICE_KINDS))["device_session"] is None
+
+
 def test_what_cannot_be_read_is_left_out(ledger: Ledger) -> None:
     ledger.append("s-1", "opened", 0, {"started_utc": "noon", "device": {"calibrated_on": "?"}})
     summary = ledger.outline("s-1", KINDS)

@@ -160,3 +160,29 @@ def test_all_of_a_subject_goes_into_a_file_of_its_own(visited: str, tmp_path: Pa
     document = json.loads(out.read_text("utf-8"))
     assert document["sessions"][0]["session"]["head"]["session_id"] == visited
     assert os.name != "posix" or stat.S_IMODE(out.stat().st_mode) == 0o600
+
+
+def test_a_ledger_that_was_taken_away_is_told(visited: str, home: Path) -> None:
+    (home / "ledger.sqlite").rename(home / "elsewhere")
+    for arguments in (("course", "due"), ("course", "show", "S-1")):
+        assert "is gone" in bad(codes.LOG, *arguments)
+    assert "Entries were lost" in bad(codes.INVALID, "log", "correct", "1", "x")
+
+
+def test_a_session_that_was_changed_gives_no_day_without_a_word(visited: str, home: Path) -> None:
+    file = home / "ledger.sqlite"
+    file.write_bytes(file.read_bytes().replace(b'"url":"sim:', b'"url":"sin:'))
+    assert "is not what was hashed" in bad(codes.LOG, "course", "due")
+
+
+def test_a_course_that_has_ended_has_nothing_due(visited: str, tmp_path: Path) -> None:
+    good("course", "end", "S-1", "moved away")
+    later = (date.today() + timedelta(days=90)).isoformat()  # noqa: DTZ011 - as the command does, by the wall clock
+    assert "overdue" not in good("course", "show", "S-1", "--on", later)
+    good("course", "due", "S-1", "--on", later, "--ics", str(tmp_path / "due.ics"))
+    assert "VEVENT" not in (tmp_path / "due.ics").read_text("utf-8")
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "tomorrow"])
+def test_a_day_that_nothing_can_be_reckoned_from_is_none(home: Path, day: str) -> None:
+    assert "is no day" in bad(codes.USAGE, "course", "due", "--on", day)

@@ -1,6 +1,7 @@
 """`stimctl log export` as Parquet and FHIR, through the command as a person calls it."""
 
 import json
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -58,3 +59,13 @@ def test_what_is_not_installed_is_told(folder: Path, tmp_path: Path, monkeypatch
     result = export(folder, FIRST, "--format", "fhir")
     assert (result.exit_code, "Not validated" in result.stderr) == (0, True)
     assert json.loads(result.stdout)["resourceType"] == "Bundle"
+
+
+def test_a_session_that_was_taken_out_of_the_list_is_missed(folder: Path) -> None:
+    connection = sqlite3.connect(ledger_path(folder))
+    connection.execute("DELETE FROM session_lines WHERE session_id = ?", (FIRST,))
+    connection.commit()
+    connection.close()
+    result = export(folder, "--all", "--format", "csv")
+    assert result.exit_code == codes.LOG
+    assert "Sessions may be missing here: the list of sessions is not what the entries say." in result.stderr
