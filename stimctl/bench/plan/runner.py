@@ -54,12 +54,18 @@ class PlanRunner:
         """All that is open. Returns the report of the session that ended the plan before its end, if one did."""
         connected = None
         for point in self.open_points:
+            if self.departed():
+                return None
             if connected != point.run.ohm:
                 self.driver.setup.connect(str(point.run.ohm))
                 connected = point.run.ohm
+                if self.departed():  # while somebody was asked
+                    return None
             driven = self.driver.drive(point)
-            if driven.report.end in NOT_DONE or driven.stopped_elsewhere or self.departed():
-                return driven.report
+            report = driven.report
+            unproven = report.zero_confirmed_us is None  # nothing more is driven behind a zero that nobody saw
+            if report.end in NOT_DONE or unproven or driven.stopped_elsewhere or self.departed():
+                return report
             if driven.identity is not None:  # who answered at first may have been unplugged since
                 self.results.require_device(driven.identity.record())
             if point.act in (Act.SHORT, Act.OPEN):

@@ -147,34 +147,39 @@ def _run(
     from stimctl.bench.plan.results import PlanResults
     from stimctl.bench.plan.runner import PlanRunner
     from stimctl.calibration import standing_of
-    from stimctl.cli.run.operator import signals_stop
+    from stimctl.cli.bench.plan_stop import PlanStop
     from stimctl.ledger import Ledger
     from stimctl.prescription import Subject
+    from stimctl.remote_stop import ControlEndpoint
 
+    stop = PlanStop(departure)
     bounds = _bounds(loaded, tolerances_file)
     with Oscilloscope(resource) as scope:
         identity = who_answers(setup, url, choice)
         head = _head(loaded, setup, identity, scope.name, bounds)
-        with PlanResults(folder, head) as results, Ledger() as ledger, _progress(loaded, results) as look:
+        with (
+            PlanResults(folder, head) as results,
+            Ledger() as ledger,
+            _progress(loaded, results) as look,
+            ControlEndpoint(stop.on_stop, lambda: {"session_id": None}),
+        ):
             today = datetime.now(UTC).date()
             standing = standing_of(ledger.path.parent, identity.model, identity.serial, today, identity.firmware)
             if standing.overdue:
                 click.echo(standing.overdue, err=True)
             subject = Subject.SIMULATOR if identity.simulator else Subject.DUMMY_LOAD
-            driver = PointDriver(
-                url, choice, subject, setup, scope, ledger, loaded.head.scope.probe,
-                lambda session: signals_stop(session.stop, departure),
-            )  # fmt: skip
+            driver = PointDriver(url, choice, subject, setup, scope, ledger, loaded.head.scope.probe, stop.around)
+            runner = PlanRunner(loaded, driver, results, bounds, look, departed=lambda: stop.came)
             try:
-                broke = PlanRunner(
-                    loaded, driver, results, bounds, look, departed=lambda: departure.signal is not None
-                ).run()
+                broke = runner.run()
             except BaseException:
                 click.echo("Broken off, with the outputs at zero. The same command goes on from here.", err=True)
                 raise
             finally:
                 document = _write(loaded, results, folder)
-    return _conclude(document, broke, folder, departure.signal, as_json=as_json)
+    return _conclude(
+        document, broke, folder, departure.signal, stopped=stop.came and bool(runner.open_points), as_json=as_json
+    )
 
 
 def _bounds(loaded: "BenchPlan", tolerances_file: Path | None) -> "Bounds":
@@ -245,7 +250,13 @@ def _write(loaded: "BenchPlan", results: "PlanResults", folder: Path) -> dict[st
 
 
 def _conclude(
-    document: dict[str, Any], broke: "SessionReport | None", folder: Path, signal: int | None, *, as_json: bool
+    document: dict[str, Any],
+    broke: "SessionReport | None",
+    folder: Path,
+    signal: int | None,
+    *,
+    stopped: bool,
+    as_json: bool,
 ) -> int:
     from stimctl.bench.plan.report import point_cells
     from stimctl.cli.run.exit_code import exit_code
@@ -265,6 +276,9 @@ def _conclude(
         if signal is not None and code in (codes.DONE, codes.STOPPED, codes.ENDED_EARLY):
             return codes.SIGNAL_BASE + signal  # it came as the session ended by itself
         return code or codes.STOPPED  # from elsewhere, as late
+    if stopped:
+        click.echo("Stopped between two points, at zero. The same command goes on from here.", err=True)
+        return codes.SIGNAL_BASE + signal if signal is not None else codes.STOPPED
     if not document["holds"]:
         return codes.UNMET
     return codes.DONE if document["whole"] else codes.NOT_EXAMINED

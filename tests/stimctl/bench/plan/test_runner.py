@@ -12,9 +12,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 pytest.importorskip("pyvisa_py", reason="PyVISA-py is not installed")
-from stimctl.bench.plan import driving, runner
+from stimctl.bench.plan import driving, judging, runner
 from stimctl.bench.plan.driving import _Drive
 from stimctl.cli import codes, main
+from stimctl.remote_stop import StopStatus, stop_all
 from stimlab.oscilloscope.bench_port import SharedLoad
 
 pytestmark = [
@@ -95,6 +96,24 @@ def test_a_stop_that_comes_as_a_session_ends_ends_the_plan(
     result = plan()
     assert result.exit_code == code, result.output
     assert json.loads(Path("plan/report.json").read_text())["points"] == []
+
+
+def test_a_stop_between_two_points_finds_the_plan_and_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    judged, told = judging.judged, []
+
+    def stopped_meanwhile(*arguments: Any, **more: Any) -> Any:
+        told.append(stop_all(5.0))
+        return judged(*arguments, **more)
+
+    monkeypatch.setattr(runner, "judged", stopped_meanwhile)
+    found = plan()
+    assert [(len(reports), reports[0].outcome) for reports in told] == [(1, StopStatus.ZERO)], "and once"
+    assert "drives no further point" in told[0][0].sentence()
+    assert found.exit_code == codes.STOPPED, found.output
+    assert "Stopped between two points, at zero" in found.stderr
+    assert len(json.loads(Path("plan/report.json").read_text())["points"]) == 1
+    monkeypatch.setattr(runner, "judged", judged)
+    assert plan().exit_code == codes.DONE
 
 
 def test_another_device_in_the_middle_of_a_plan_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
