@@ -167,7 +167,7 @@ class _AskedRun:
         self._request, self._profiles, self._profile, self._device = request, profiles, profile, device
         self._course = CourseOfRun(profile.id, rehearsal=request.rehearse)
         self._asked_of: str | None = None
-        self._taken: set[str] = set()  # the answers that stand because they did in the last session of the course
+        self._taken: set[str] = set()  # the answers that stand because they did for this subject before
         self._screening = ScreeningQuestions(
             device.now_us, lambda pseudonym: last_session(pseudonym, rehearsal=request.rehearse)
         )
@@ -186,6 +186,9 @@ class _AskedRun:
         again_of = None if given is None else str(given["pseudonym"])
         draft = Draft(self._profile.id, rehearsal=self._request.rehearse, again_of=again_of)
         answers = _left(draft) or ({} if given is None else answers_for(given, self._profile))
+        if answers:
+            self._asked_of = answers.get("pseudonym")
+            self._taken = set(answers) - {"subject", "pseudonym"}
         form = Form(answers, draft.save, self._device.check)
         values, (prescription, before) = form.fill(self._everything)
         return PreparedRun(prescription, values, self._device, before, draft, self._course.course_id)

@@ -102,6 +102,17 @@ def test_settings_of_one_subject_never_stand_for_another(home: Path) -> None:
 
 
 @pytest.mark.realtime
+def test_a_repeated_prescription_of_one_subject_never_stands_for_another(home: Path) -> None:
+    visit()
+    with Terminal("run", "--again", "S-1", "--port", SIM) as terminal:
+        terminal.wait_for("Amplitude, channel 1 +1.5 mA")
+        answered(terminal, [("Enter goes on", "2"), ("Pseudonym .*S-1", "S-2"), ("Operator", "AO")])
+        terminal.wait_for(r"Minutes \([^[]*\): ")  # and nothing is offered in brackets
+        terminal.press("\x03\n")
+        terminal.ended()
+
+
+@pytest.mark.realtime
 def test_a_screening_of_one_subject_never_stands_for_another(home: Path) -> None:
     again = [*PERSON[1:3], *PERSON[-5:-1]]
     with Terminal("run", "low-back-pain", "--rehearse", "--port", FAST) as terminal:
