@@ -34,6 +34,9 @@ MAX_PULSES = TRAIN_SIZE - 1
 PROGRAMS = {73, 74, 75, 76, 91, 92, 95}
 ALL = (1 << CHANNELS) - 1
 
+# Bytes of a command: a custom train has at most 5,000 pulses of 6. A count of billions would be read for hours.
+_LONGEST = 1 << 16
+
 
 class PulsePalFirmware21(PulsePalDevice):
     """The one that most boards have."""
@@ -169,8 +172,10 @@ class PulsePalFirmware22(PulsePalFirmware21):
         self.say(b"\1" if done else b"\0")
 
     def obey_half(self, op: int, data: bytearray) -> None:
-        """What did not come is taken for zeros."""
+        """What did not come is taken for zeros; nothing is done where a count asks for more than any train has."""
         while UNKNOWN != (wanted := length(self.firmware, op, bytes(data))) > len(data):
+            if wanted > _LONGEST:
+                return
             data += bytes(wanted - len(data))
         if wanted != UNKNOWN:
             self.obey(op, bytes(data))

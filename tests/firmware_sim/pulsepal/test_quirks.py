@@ -95,6 +95,13 @@ def test_22_takes_what_did_not_come_for_zeros() -> None:
     assert pal.params.channels[0].phase1 == 5
 
 
+def test_22_does_nothing_where_a_count_asks_for_billions() -> None:
+    pal = FIRMWARES["22"](faults="-deaf")
+    pal.receive(bytes([213, 75, *b"\xff\xff\xff\xff"]), 0)
+    pal.advance(S)
+    assert pal.take_output() == b""
+
+
 @BOTH
 def test_a_click_ends_what_plays_without_a_word(firmware: str) -> None:
     record = Recorder()
