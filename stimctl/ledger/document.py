@@ -6,13 +6,13 @@ docs/schema/session.json describes it, made of the classes here and in `stimctl.
     python -m stimctl.ledger.document --check    compare it with the one in docs/schema
 """
 
-import json
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from stimctl.ledger.kept_schema import keep, schema_of, text_of
 from stimctl.ledger.reading import Entry
 from stimctl.ledger.summary import SessionSummary
 
@@ -79,24 +79,9 @@ def document(
 
 
 def schema_text() -> str:
-    """Its JSON Schema, draft 2020-12."""
-    from pydantic import TypeAdapter
-
-    described = TypeAdapter(SessionDocument).json_schema(mode="serialization")
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-    return json.dumps({**head, **described, "title": FORMAT}, indent=2) + "\n"
-
-
-def main(arguments: list[str]) -> int:
-    """Write the schema, or check that the one that stands is this one."""
-    if "--check" not in arguments:
-        SCHEMA_FILE.write_text(schema_text(), "utf-8")
-        return 0
-    if SCHEMA_FILE.read_text("utf-8") == schema_text():
-        return 0
-    sys.stderr.write(f"{SCHEMA_FILE} is not what `python -m stimctl.ledger.document` writes\n")
-    return 1
+    """Its JSON Schema."""
+    return text_of(schema_of(SessionDocument, FORMAT))
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(keep(SCHEMA_FILE, schema_text(), "stimctl.ledger.document", sys.argv[1:]))

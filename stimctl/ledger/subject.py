@@ -9,7 +9,6 @@ docs/schema/subject.json describes it:
 A dose that was fetched from a device for a session of another ledger names nobody, so that it cannot be here.
 """
 
-import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -18,6 +17,7 @@ from typing import Any
 
 from stimctl.errors import LogFault, Misuse
 from stimctl.ledger.document import LogHead, document
+from stimctl.ledger.kept_schema import keep, schema_of, text_of
 from stimctl.ledger.reading import Entry
 from stimctl.ledger.store import Ledger
 
@@ -95,25 +95,11 @@ def courses_of(ledger: Ledger, pseudonym: str) -> Iterator[CourseEntries]:
 
 
 def schema_text() -> str:
-    """Its JSON Schema, draft 2020-12; a session's is referred to."""
-    from pydantic import TypeAdapter
-
-    described = TypeAdapter(SubjectDocument).json_schema(mode="serialization")
-    described["properties"]["sessions"]["items"] = {"$ref": "session.json"}
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-    return json.dumps({**head, **described, "title": FORMAT}, indent=2) + "\n"
-
-
-def main(arguments: list[str]) -> int:
-    """Write the schema, or check that the one that stands is this one."""
-    if "--check" not in arguments:
-        SCHEMA_FILE.write_text(schema_text(), "utf-8")
-        return 0
-    if SCHEMA_FILE.read_text("utf-8") == schema_text():
-        return 0
-    sys.stderr.write(f"{SCHEMA_FILE} is not what `python -m stimctl.ledger.subject` writes\n")
-    return 1
+    """Its JSON Schema; a session's is referred to."""
+    schema = schema_of(SubjectDocument, FORMAT)
+    schema["properties"]["sessions"]["items"] = {"$ref": "session.json"}
+    return text_of(schema)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(keep(SCHEMA_FILE, schema_text(), "stimctl.ledger.subject", sys.argv[1:]))
