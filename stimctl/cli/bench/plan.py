@@ -173,7 +173,7 @@ def _run(
             try:
                 broke = runner.run()
             except BaseException:
-                click.echo("Broken off, with the outputs at zero. The same command goes on from here.", err=True)
+                click.echo("Broken off. The same command goes on from here.", err=True)
                 raise
             finally:
                 document = _write(loaded, results, folder)
@@ -260,6 +260,7 @@ def _conclude(
 ) -> int:
     from stimctl.bench.plan.report import point_cells
     from stimctl.cli.run.exit_code import exit_code
+    from stimctl.session.view import PULL_THE_LEADS
 
     if as_json:
         echo_json(document)
@@ -270,7 +271,8 @@ def _conclude(
     click.echo(table(("POINT", "WHAT", "VERDICT", "FIGURES"), rows), err=as_json)
     click.echo(f"\nreport  {folder / 'report.html'}", err=as_json)
     if broke is not None:
-        click.echo(f"Broken off, with the outputs at zero: {broke.end.value}. {broke.end_text}".strip(), err=True)
+        zero = f"and zero was not confirmed: {PULL_THE_LEADS}" if broke.zero_confirmed_us is None else "at zero"
+        click.echo(f"Broken off, {zero}; {broke.end.value}. {broke.end_text}".strip(), err=True)
         click.echo("The same command goes on from here.", err=True)
         code = exit_code(broke, signal)
         if signal is not None and code in (codes.DONE, codes.STOPPED, codes.ENDED_EARLY):

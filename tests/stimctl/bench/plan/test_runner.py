@@ -98,6 +98,22 @@ def test_a_stop_that_comes_as_a_session_ends_ends_the_plan(
     assert json.loads(Path("plan/report.json").read_text())["points"] == []
 
 
+def test_behind_a_zero_that_was_not_confirmed_no_point_is_driven(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran, driven = _Drive.run, []
+
+    def unproven(drive: _Drive, **more: Any) -> Any:
+        driven.append(drive)
+        return replace(ran(drive, **more), zero_confirmed_us=None)
+
+    monkeypatch.setattr(_Drive, "run", unproven)
+    found = plan()
+    assert found.exit_code == codes.DEVICE, found.output
+    assert "zero was not confirmed: PULL THE LEADS" in found.stderr
+    assert "at zero" not in found.stderr
+    assert len(driven) == 1
+    assert json.loads(Path("plan/report.json").read_text())["points"] == []
+
+
 def test_a_stop_between_two_points_finds_the_plan_and_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
     judged, told = judging.judged, []
 
