@@ -8,7 +8,7 @@ hash noted elsewhere (on paper, in a report) shows both; that is what `expected_
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -182,16 +182,10 @@ class ChainWalker:
         """Follow rows, whose texts are bytes, one by one while they hold. Returns whether all did."""
         return all(self._step(_row(row)) for row in rows)
 
-    @property
-    def seen(self) -> bool:
-        """Whether the noted head has been passed, or none was noted."""
-        return self._seen
-
-    def leap(self, number: int, head: bytes, *, seen: bool) -> None:
-        """Go on behind entries that were followed elsewhere, each simply the next one, up to `number`."""
-        self.count += number - self.number
-        self.number, self.head = number, head
-        self._seen = self._seen or seen
+    def leap(self, hashes: Sequence[bytes]) -> None:
+        """Go on behind entries that were looked at elsewhere, each simply the next one."""
+        self.count, self.number, self.head = self.count + len(hashes), self.number + len(hashes), hashes[-1]
+        self._seen = self._seen or self._wanted in hashes
 
     def _step(self, row: EntryRow) -> bool:
         """One entry, whatever it is."""

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from stimctl.ledger.chain import (
 )
 from stimctl.ledger.files import faults
 from stimctl.ledger.lines import ENDS, LINES_OF_ENTRIES, SessionLine, line_of_row
-from stimctl.ledger.schema import ANCHORED
+from stimctl.ledger.schema import ANCHORED, connect_read_only
 from stimctl.ledger.seal import LEDGERS_OWN, Seal, against_anchor, in_words
 from stimctl.ledger.walk import COLUMNS
 
@@ -110,23 +111,30 @@ class Reader:
 
     def verify(self, expected_head: bytes | None, *, file_too: bool = True) -> Verification:
         """Follow the whole chain and compare it with the anchor; with `file_too` look at each body and the file."""
+        from concurrent.futures import ThreadPoolExecutor
+
         found = self._anchor()
         walker = ChainWalker(expected_head, bodies=file_too)
-        try:
-            with faults(self.path):
-                if walk.follow(walker, self.connection, self.path, expected_head):
-                    walker.broken = self._against(found) or (self._file_fault() if file_too else None)
-        except LogFault as fault:
-            sentence = f"the entry behind number {walker.number} cannot be read: {fault}"
-            walker.broken = ChainBreak(walker.number + 1, ChainFault.FILE, sentence)
+        with ThreadPoolExecutor(1, "stimctl ledger") as beside:
+            file_fault = beside.submit(self._file_fault) if file_too else None
+            try:
+                with faults(self.path):
+                    if walk.follow(walker, self.connection):
+                        walker.broken = self._against(found) or (file_fault.result() if file_fault else None)
+            except LogFault as fault:
+                sentence = f"the entry behind number {walker.number} cannot be read: {fault}"
+                walker.broken = ChainBreak(walker.number + 1, ChainFault.FILE, sentence)
         return walker.verdict()
 
     def _file_fault(self) -> ChainBreak | None:
-        # An index that disagrees with its table would hide an entry from those who ask for one session.
-        found = self.rows("PRAGMA integrity_check(1)")[0][0]
-        if found != "ok":
-            return ChainBreak(None, ChainFault.FILE, f"the file is damaged beside its entries: {found}")
-        return self.against_list()
+        # By a connection of its own: SQLite looks, without a need for Python, while the chain is followed.
+        with closing(connect_read_only(self.path)) as connection:
+            other = Reader(self.path, connection)
+            # An index that disagrees with its table would hide an entry from those who ask for one session.
+            found = other.rows("PRAGMA integrity_check(1)")[0][0]
+            if found != "ok":
+                return ChainBreak(None, ChainFault.FILE, f"the file is damaged beside its entries: {found}")
+            return other.against_list()
 
     def against_list(self) -> ChainBreak | None:
         """What is wrong between the list of sessions and the entries: a session that is not in it would be missed."""

@@ -1,118 +1,106 @@
-"""Follow a long chain quickly: many entries at once, and each stretch of it by a process of its own.
+"""Follow a long chain quickly: many entries at once, the next of them read while these are hashed.
 
-Each entry holds the hash of the one before, so a stretch can be followed from any entry on. SQLite writes the text that
-was hashed. Entries among which anything is out of the ordinary are followed again one by one.
+SQLite writes the text that was hashed, and gives many entries as one row. Entries among which anything is out of the
+ordinary are followed again one by one.
 """
 
-import os
 import sqlite3
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from hashlib import sha256
-from itertools import pairwise
-from pathlib import Path
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
-from stimctl.ledger.chain import ChainWalker
-from stimctl.ledger.schema import connect_read_only
+from stimctl.ledger.chain import SEALED, ChainWalker
 
 COLUMNS = "number, session_id, kind, at_us, utc, body, previous, hash"
-_AT_ONCE = 500  # entries that are followed together [choice]
-_WHERE = f"FROM entries WHERE number > ? AND number <= ? ORDER BY number LIMIT {_AT_ONCE}"
-_ONE_BY_ONE = f"SELECT {COLUMNS} {_WHERE}"
-# What JSON would escape comes out escaped, and differs from what was hashed where that was otherwise.
-_HASHED = f"SELECT number, previous, json_array(number, session_id, kind, at_us, utc), body, hash {_WHERE}"
-LEAST = 100_000  # entries below which starting a process takes longer than it saves [choice]
+_TOGETHER = 1_000  # entries that are read as one row [choice]
+_ONE_BY_ONE = f"SELECT {COLUMNS} FROM entries WHERE number > ? AND number <= ? ORDER BY number LIMIT 500"
+# What JSON would escape comes out escaped, and differs from what was hashed where that was otherwise. A plus takes away
+# the column's type, by which SQLite would take a number for a text.
+_AS_ONE_ROW = """SELECT count(*), min(number), max(number),
+    CAST(group_concat(json_array(number, session_id, kind, at_us, utc), '\n') AS BLOB),
+    CAST(group_concat(body, '\n') AS BLOB),
+    CAST(group_concat(previous, '') AS BLOB), CAST(group_concat(hash, '') AS BLOB)
+FROM entries WHERE number > ? AND number <= ? AND +body >= '' AND +previous >= x'' AND +hash >= x''"""
 
 
-def follow(walker: ChainWalker, connection: sqlite3.Connection, path: Path, expected_head: bytes | None) -> bool:
-    """Have `walker` follow the whole chain of the ledger at `path`. Returns whether all of it holds."""
-    (last,) = connection.execute("SELECT COALESCE(MAX(number), 0) FROM entries").fetchone()
-    ends = _ends(last)
-    bodies = walker.one_text is not None
-    others = [_start(path, first, end, expected_head, bodies=bodies) for first, end in pairwise(ends) if first]
-    try:
-        for first, end in pairwise(ends):
-            if first and _leapt(walker, others.pop(0), first, end):
-                continue
-            if not _follow_to(end, walker, connection, expected_head):
-                return False
-        return True
-    finally:
-        for other in others:
-            other.kill()
-            other.communicate()
+class _Stretch(NamedTuple):
+    """The entries of a range of numbers, as one row: texts a line each, hashes one behind the other."""
+
+    entries: int
+    first: int
+    last: int
+    heads: bytes
+    bodies: bytes
+    previous: bytes
+    hashes: bytes
 
 
-def _follow_to(end: int, walker: ChainWalker, connection: sqlite3.Connection, wanted: bytes | None) -> bool:
-    """Have `walker` go on to entry `end`. Returns whether all holds."""
+def follow(walker: ChainWalker, connection: sqlite3.Connection) -> bool:
+    """Have `walker` follow the whole chain. Returns whether all of it holds."""
+    (end,) = connection.execute("SELECT COALESCE(MAX(number), 0) FROM entries").fetchone()
     while True:
         before = walker.count
-        if not _at_once(end, walker, connection, wanted) and not walker.follow(
-            raw_rows(connection, _ONE_BY_ONE, walker.number, end)
-        ):
+        with closing(_read_ahead(connection, walker.number, end)) as stretches:
+            _follow_simple(walker, stretches)
+        if not walker.follow(raw_rows(connection, _ONE_BY_ONE, walker.number, end)):
             return False
         if walker.count == before:
             return True
 
 
-def _at_once(end: int, walker: ChainWalker, connection: sqlite3.Connection, wanted: bytes | None) -> bool:
-    """Take the next entries, if each of them is simply the next, as nearly all are."""
+def _read_ahead(connection: sqlite3.Connection, after: int, end: int) -> Generator[_Stretch | None]:
+    """One stretch after the other. Two are asked for at a time: SQLite reads, without a need for Python, meanwhile."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1, "stimctl ledger") as reader:
+        asked = (reader.submit(_read, connection, first, end) for first in range(after, end, _TOGETHER))
+        coming = deque(islice(asked, 2))
+        while coming:
+            stretch = coming.popleft().result()
+            coming.extend(islice(asked, 1))
+            yield stretch
+
+
+def _read(connection: sqlite3.Connection, after: int, end: int) -> _Stretch | None:
+    """The entries behind number `after`; None where what is the matter has to be found one by one."""
     try:
-        rows = raw_rows(connection, _HASHED, walker.number, end)
-        numbers, previous, heads, bodies, hashes = zip(*rows, strict=True)
-        texts = [
-            b"%b%b,%b]" % (before, head[:-1], body) for before, head, body in zip(previous, heads, bodies, strict=True)
-        ]
-    except (sqlite3.OperationalError, TypeError, ValueError):
-        return False  # what is the matter, if anything is, is found one by one
-    after = walker.number + 1
-    if numbers != tuple(range(after, after + len(numbers))) or previous != (walker.head, *hashes[:-1]):
-        return False
-    if b'"sealed"' in b"".join(heads) or tuple([sha256(text).digest() for text in texts]) != hashes:
-        return False
-    if walker.one_text is not None and not all(map(walker.one_text, bodies)):
-        return False
-    walker.leap(numbers[-1], hashes[-1], seen=wanted in hashes)
-    return True
-
-
-def _ends(last: int) -> list[int]:
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if last < LEAST or getattr(sys, "frozen", False):
-        return [0, last]
-    return [last * index // processors for index in range(processors)] + [last]
-
-
-def _start(path: Path, first: int, end: int, expected_head: bytes | None, *, bodies: bool) -> "subprocess.Popen[str]":
-    wanted = expected_head.hex() if expected_head else ""
-    command = [sys.executable, "-m", "stimctl.ledger.walk", str(path), str(first), str(end), wanted, "x" * bodies]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-
-
-def _leapt(walker: ChainWalker, other: "subprocess.Popen[str]", first: int, end: int) -> bool:
-    """Whether a process followed its stretch without a fault, from the very entry to which `walker` has come."""
-    told = other.communicate()[0].split()
-    if len(told) != 3 or (walker.number, walker.head.hex()) != (first, told[0]):
-        return False
-    walker.leap(end, bytes.fromhex(told[1]), seen=told[2] == "seen")
-    return True
-
-
-def stretch(path: Path, first: int, end: int, wanted: bytes | None, *, bodies: bool = False) -> str | None:
-    """The hashes before and at the end of a stretch in which each entry is simply the next; None of any other."""
-    with closing(connect_read_only(path)) as connection:
-        row = connection.execute("SELECT hash FROM entries WHERE number = ?", (first,)).fetchone()
-        if row is None:
-            return None
-        walker = ChainWalker(wanted, bodies=bodies)
-        walker.number, walker.head = first, row[0]
-        whole = _follow_to(end, walker, connection, wanted)
-    if not whole or walker.number != end or walker.count != end - first or walker.losses:
+        return _Stretch(*connection.execute(_AS_ONE_ROW, (after, min(after + _TOGETHER, end))).fetchone())
+    except sqlite3.DatabaseError:
         return None
-    return f"{row[0].hex()} {walker.head.hex()} {'seen' if wanted and walker.seen else 'not'}"
+
+
+def _follow_simple(walker: ChainWalker, stretches: Iterable[_Stretch | None]) -> None:
+    """Have `walker` go on while each entry is simply the next, as nearly all are."""
+    for stretch in stretches:
+        hashes = stretch and _hashes(stretch, walker)
+        if not hashes:
+            return
+        walker.leap(hashes)
+
+
+def _hashes(stretch: _Stretch, walker: ChainWalker) -> list[bytes] | None:
+    """The hash of each entry, if each is simply the next one behind `walker`."""
+    after, digest = walker.number, walker.head
+    if not stretch.entries or (stretch.first, stretch.last) != (after + 1, after + stretch.entries):
+        return None
+    if stretch.previous != (digest + stretch.hashes)[: -len(digest)]:
+        return None
+    if b'"%b"' % SEALED.encode() in stretch.heads or not stretch.heads.isascii():
+        return None
+    # A line feed is escaped within a JSON text: here it stands between two of them, or the counts differ.
+    heads = (stretch.heads[:-1] + b",").replace(b"]\n", b",\n").split(b"\n")
+    bodies = stretch.bodies.split(b"\n")
+    if not len(heads) == len(bodies) == stretch.entries:
+        return None
+    hashes = []
+    for head, body in zip(heads, bodies, strict=True):
+        digest = sha256(digest + head + body + b"]").digest()
+        hashes.append(digest)
+    whole = b"".join(hashes) == stretch.hashes and (walker.one_text is None or walker.one_text(bodies))
+    return hashes if whole else None
 
 
 def raw_rows(connection: sqlite3.Connection, query: str, *arguments: object) -> Iterator[tuple[Any, ...]]:
@@ -123,9 +111,3 @@ def raw_rows(connection: sqlite3.Connection, query: str, *arguments: object) -> 
         yield from connection.execute(query, arguments)
     finally:
         connection.text_factory = as_text
-
-
-if __name__ == "__main__":
-    _path, _first, _end, _wanted, _bodies = sys.argv[1:]
-    _head = bytes.fromhex(_wanted) or None
-    print(stretch(Path(_path), int(_first), int(_end), _head, bodies=bool(_bodies)) or "")  # noqa: T201

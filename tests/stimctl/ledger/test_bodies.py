@@ -19,7 +19,7 @@ LED_ASTRAY = [
     ('{"1":{"ohm":1},"2":{"ohm":2}}', '{"1":{"ohm":1},"1":{"ohm":2}}'),
     ('{"pulses_0":1,"pulses_1":2}', '{"pulses_0":1,"pulses_0":2}'),
     ('{"x":[{"":1,"2":2}]}', '{"x":[{"2":1,"2":2}]}'),
-    ('{"a":1,"\\u0062":2}', '{"a":1,"\\u0061":2}'),
+    ('{"\\u00e1":1,"\\u00e2":2}', '{"\\u00e1":1,"\\u00e1":2}'),
     ('{"x":{"n":1},"y":{"n":2}}', '{"x":{"n":1,"n":2},"y":{}}'),
 ]
 
@@ -28,14 +28,36 @@ LED_ASTRAY = [
 def test_a_name_that_stands_twice_is_found_after_its_like_without(holds: str, twice: str) -> None:
     check = BodyCheck()
     for _ in range(2):
-        check(holds.encode())
-        assert not check(twice.encode())
+        assert check([holds.encode()] * 50)
+        assert not check([twice.encode()])
+        assert not check([holds.encode(), twice.encode()])
     assert not is_one_text(twice)
 
 
 @pytest.mark.parametrize("text", ['{"b":1,"a":2}', '{"a": 1}', '{"a":NaN}', "[]", '{"a":', '{"a":1.50}', "[" * 9_999])
 def test_what_the_ledger_does_not_write_is_found(text: str) -> None:
-    assert not BodyCheck()(text.encode())
+    assert not BodyCheck()([text.encode()])
+
+
+LIKE = '{"a":[10,"b",true,{"c":-7}],"x1":0}'
+CHANGES = [  # of LIKE, so that it is no longer what the ledger writes
+    ("-7", "-0"), ("10", "010"), ("10", ""), ("10", "9" * 5_000), ("10", "1.50"), ("-7", "1e5"), ("-7", "NaN"),
+    ('"b"', '"\x7f"'), ('"b"', '"é"'), ('"b"', '"\\x"'), ("0}", "0}\n"), ("x1", "a"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("was", "becomes"), CHANGES)
+def test_what_no_ledger_writes_is_found_behind_its_like(was: str, becomes: str) -> None:
+    check = BodyCheck()
+    assert check([LIKE.encode()] * 50)
+    assert LIKE.count(was) == 1
+    assert not check([LIKE.replace(was, becomes).encode()])
+
+
+@pytest.mark.parametrize("text", ['{"a":[-3,"",true,{"c":7}],"x1":12}', '{"a":[1,"b",false,{"c":7}],"x1":1.5}', "{}"])
+def test_another_that_the_ledger_writes_is_none_the_less_one_text(text: str) -> None:
+    check = BodyCheck()
+    assert check([*[LIKE.encode()] * 50, text.encode(), LIKE.encode()])
 
 
 NAMES = st.text('ab12"', max_size=3)
@@ -46,8 +68,21 @@ PLAIN_JSON = st.recursive(st.integers() | st.text(), lambda inner: st.dictionari
 @given(st.lists(st.dictionaries(NAMES, PLAIN_JSON), max_size=5))
 def test_what_the_ledger_writes_is_one_text(bodies: list[dict[str, Any]]) -> None:
     check = BodyCheck()
-    for body in [*bodies, *bodies]:
-        assert check(canonical(body).encode())
+    for _ in range(2):
+        assert check([canonical(body).encode() for body in bodies for _ in range(25)])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.dictionaries(NAMES, PLAIN_JSON), st.data())
+def test_a_quick_look_says_what_a_reading_says(body: dict[str, Any], data: st.DataObject) -> None:
+    text = canonical(body)
+    check = BodyCheck()
+    assert check([text.encode()] * 25)
+    at = data.draw(st.integers(0, len(text)))
+    changed = (
+        text[:at] + data.draw(st.text('ab12",:{}[]-0.e\\ ', max_size=4)) + text[at + data.draw(st.integers(0, 4)) :]
+    )
+    assert check([changed.encode()]) == is_one_text(changed)
 
 
 @pytest.mark.parametrize("before", [(), ('{"1":1,"2":2}',)], ids=["alone", "behind others"])
