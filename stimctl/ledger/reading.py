@@ -30,6 +30,10 @@ from stimctl.ledger.walk import COLUMNS
 _BEFORE = "(SELECT before.hash FROM entries AS before WHERE before.number = entries.number - 1)"
 _LIST_DIFFERS = f"""SELECT EXISTS (SELECT * FROM session_lines EXCEPT SELECT * FROM ({LINES_OF_ENTRIES}))
     OR EXISTS (SELECT * FROM ({LINES_OF_ENTRIES}) EXCEPT SELECT * FROM session_lines)"""
+_LINE_DIFFERS = f"""SELECT EXISTS (SELECT * FROM session_lines WHERE session_id = ?1
+    EXCEPT SELECT * FROM ({LINES_OF_ENTRIES} AND first.session_id = ?1))"""
+_LINES_TOO_FEW = f"""SELECT (SELECT count(DISTINCT session_id) FROM entries WHERE {ENDS} AND kind != 'closed')
+    > (SELECT count(*) FROM session_lines)"""
 _OF_SEALS = "SELECT number, utc, body FROM entries WHERE session_id = ? AND kind = 'sealed' ORDER BY number"
 
 
@@ -139,9 +143,23 @@ class Reader:
     def against_list(self) -> ChainBreak | None:
         """What is wrong between the list of sessions and the entries: a session that is not in it would be missed."""
         # In one statement: a session that begins meanwhile is in both, or in neither.
-        if self.version >= ANCHORED and self.rows(_LIST_DIFFERS)[0][0]:
-            return ChainBreak(None, ChainFault.FILE, "the list of sessions is not what the entries say")
-        return None
+        return self._list_fault(_LIST_DIFFERS, "the list of sessions is not what the entries say")
+
+    def list_too_short(self) -> ChainBreak | None:
+        """Whether a session is not in the list, which takes a moment to see."""
+        return self._list_fault(_LINES_TOO_FEW, "the list of sessions is shorter than the entries say")
+
+    def against_line(self, session_id: str) -> str | None:
+        """What is wrong with the entries that the line of one session shows, or with the line."""
+        faults_of_ends = (entry.fault for entry in self.entries(f"WHERE session_id = ? AND {ENDS}", session_id))
+        wrong = next(filter(None, faults_of_ends), None)
+        if wrong is None and self._list_fault(_LINE_DIFFERS, "", session_id):
+            return "its line is not what the entries say"
+        return wrong
+
+    def _list_fault(self, query: str, sentence: str, *arguments: object) -> ChainBreak | None:
+        differs = self.version >= ANCHORED and self.rows(query, *arguments)[0][0]
+        return ChainBreak(None, ChainFault.FILE, sentence) if differs else None
 
     def kinds_of(self, session_id: str) -> set[str]:
         """Which kinds of entry a session has."""

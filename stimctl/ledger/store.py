@@ -216,6 +216,15 @@ class Ledger:
         wrong = self._reader.against_anchor() or (self._reader.against_list() if listed else None)
         return None if wrong is None else wrong.sentence
 
+    def doubt_of_list(self) -> str | None:
+        """What of the list can be seen at once: the anchor disagrees with the ledger, or a session is not in it."""
+        wrong = self._reader.against_anchor() or self._reader.list_too_short()
+        return None if wrong is None else wrong.sentence
+
+    def doubt_of_line(self, session_id: str) -> str | None:
+        """Why the line of a session cannot be believed: it, or an entry that it shows, is not as it was written."""
+        return self._reader.against_line(session_id)
+
     def of_kind(self, kind: str) -> Iterator[Entry]:
         """Every entry of one kind, which has to be looked for among all."""
         return self._reader.entries("WHERE kind = ?", kind)

@@ -20,25 +20,33 @@ if TYPE_CHECKING:
 __all__ = ["log"]
 
 
-@log.command("list")
+_CHECKED = 200  # sessions of a list whose entries are looked at: ten thousand take longer than a list may [choice]
+
+
+@log.command("list", epilog=codes.help_text(READ))
 @choosing
 @json_option
-@click.pass_obj
-def list_(path: Path, choice: Choice, as_json: bool) -> None:
+@click.pass_context
+def list_(ctx: click.Context, choice: Choice, as_json: bool) -> None:
     """List the sessions, newest first: two lines each.
 
     The second line has the profile, the subject, the device, how long stimulation lasted, and the charge of the first
-    phases of all channels with how it is known.
+    phases of all channels with how it is known. Of the first 200 the entries that say so are checked: one that does
+    not verify has a third line, and the exit code is 7.
 
     Example: stimctl log list -n 10 --since 2026-01-31
     """
-    sessions = _chosen(path, choice)
+    doubts: list[str] = []
+    sessions = _chosen(ctx.obj, choice, doubts)
     if as_json:
-        echo_json_rows(session.plain() for session in sessions)
-    elif lines := [line for session in sessions for line in session_lines(session)]:
+        echo_json_rows({**session.plain(), "fault": fault} for session, fault in sessions)
+    elif lines := [line for session, fault in sessions for line in session_lines(session, fault)]:
         page_out(lines)
     else:
-        click.echo(f"The ledger {path} holds no such session." if choice.narrows else _nothing(path))
+        click.echo(f"The ledger {ctx.obj} holds no such session." if choice.narrows else _nothing(ctx.obj))
+    for doubt in doubts:
+        click.echo(doubt, err=True)
+    ctx.exit(codes.LOG if doubts else codes.DONE)
 
 
 @log.command(epilog=codes.help_text(READ))
@@ -104,11 +112,22 @@ def _signatures(ledger: "Ledger", key: Path | None) -> list[dict[str, Any]] | No
     return [one._asdict() for one in check(ledger, public_key_of(key))]
 
 
-def _chosen(path: Path, choice: Choice) -> "Iterator[SessionHead]":
+def _chosen(path: Path, choice: Choice, doubts: list[str]) -> "Iterator[tuple[SessionHead, str | None]]":
+    """The sessions that are meant, each with what is wrong with it; that is told in `doubts` too."""
     # Without the ledger's own modules where there is nothing to list.
-    if ledger_is_there(path):
-        with opened(path) as ledger:
-            yield from choice.of(ledger.heads(newest_first=True))
+    if not ledger_is_there(path):
+        return
+    with opened(path) as ledger:
+        if wrong := ledger.doubt_of_list():
+            doubts.append(f"Sessions may be missing here: {wrong}; `stimctl log verify` says more.")
+        place = 0
+        for place, head in enumerate(choice.of(ledger.heads(newest_first=True)), 1):
+            fault = ledger.doubt_of_line(head.session_id) if place <= _CHECKED else None
+            if fault:
+                doubts.append(f"Session {head.session_id} does not verify: {fault}.")
+            yield head, fault
+        if place > _CHECKED:
+            click.echo(f"The first {_CHECKED:,} were checked; `stimctl log verify` looks at all.", err=True)
 
 
 def _nothing(path: Path) -> str:

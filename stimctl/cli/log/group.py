@@ -75,15 +75,19 @@ class Choice(NamedTuple):
 
     def _fits(self, head: "SessionHead") -> bool:
         return (
-            (self.since is None or _moment(head) >= self.since)
+            (self.since is None or _began_since(head, self.since))
             and self.profile in (None, head.profile_id)
             and self.subject in (None, head.pseudonym, head.subject)
             and (self.device is None or self.device.lower() in f"{head.device_model} {head.device_serial}".lower())
         )
 
 
-def _moment(head: "SessionHead") -> datetime:
-    return datetime.fromisoformat(head.started_utc or head.fetched_utc or "").astimezone(UTC)
+def _began_since(head: "SessionHead", moment: datetime) -> bool:
+    """Whether a session began then or later; one whose start cannot be read is not left out."""
+    try:
+        return datetime.fromisoformat(head.started_utc or head.fetched_utc or "").astimezone(UTC) >= moment
+    except (ValueError, OverflowError):
+        return True
 
 
 def _since(_ctx: click.Context, _option: click.Parameter, text: str | None) -> datetime | None:
@@ -91,7 +95,7 @@ def _since(_ctx: click.Context, _option: click.Parameter, text: str | None) -> d
         return None
     try:
         return datetime.fromisoformat(text).astimezone(UTC)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise click.BadParameter(f"{text!r} is no day or moment: write 2026-01-31 or 2026-01-31T14:00") from None
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,8 @@ _WIDTH = 80
 _WHAT_WIDTH = _WIDTH - 30
 
 
-def session_lines(head: "SessionHead") -> tuple[str, str]:
-    """One session in two lines of at most 80 columns."""
+def session_lines(head: "SessionHead", fault: str | None = None) -> Iterator[str]:
+    """One session in two lines of at most 80 columns, and a third where it does not verify."""
     state = f"{head.state}: {head.end_reason}" if head.end_reason else head.state
     first = f"{head.session_id:21}  {head.watermark:9}  {_when(head.started_utc or head.fetched_utc or ''):28}  {state}"
     who = f"{head.subject or '-'} {head.pseudonym or ''}".rstrip()
@@ -26,7 +27,10 @@ def session_lines(head: "SessionHead") -> tuple[str, str]:
     what = _fitted(f"{head.profile_id or '-'}; {who}; {device}", _WHAT_WIDTH)
     lasted = "-" if head.stimulated_us is None else clock_text(head.stimulated_us)
     dose = "-" if head.delivered_pc is None else f"{charge_text(head.delivered_pc)} {head.delivered_standing}"
-    return plain(_fitted(first, _WIDTH)), plain(f"  {what:{_WHAT_WIDTH}}  {lasted:>6}  {dose}")
+    yield plain(_fitted(first, _WIDTH))
+    yield plain(f"  {what:{_WHAT_WIDTH}}  {lasted:>6}  {dose}")
+    if fault:
+        yield plain(_fitted(f"  DOES NOT VERIFY: {fault}", _WIDTH))
 
 
 def _when(utc: str) -> str:

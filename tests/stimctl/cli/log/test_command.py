@@ -283,6 +283,74 @@ def tamper(folder: Path) -> None:
     connection.close()
 
 
+def change(folder: Path, statement: str, *values: object) -> None:
+    """Change the file behind the ledger's back."""
+    connection = sqlite3.connect(ledger_path(folder))
+    triggers = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+    for name, _ in triggers:
+        connection.execute(f"DROP TRIGGER {name}")
+    assert connection.execute(statement, values).rowcount == 1
+    for _, sql in triggers:
+        connection.execute(sql)
+    connection.commit()
+    connection.close()
+
+
+DOSE = "UPDATE entries SET body = replace(body, '400000000', '300000000') WHERE number = 3"
+OF_LINE = "UPDATE session_lines SET closed = replace(closed, '400000000', '300000000') WHERE session_id = ?"
+OF_SUBJECT = "UPDATE entries SET body = replace(body, 'P-07', 'P-08') WHERE number = 1"
+
+
+@pytest.mark.parametrize(
+    ("statement", "values", "fault"),
+    [
+        (DOSE, (), "entry 3 is not what was hashed: it was changed"),
+        (OF_LINE, (FIRST,), "its line is not what the entries say"),
+        (OF_SUBJECT, (), "entry 1 is not what was hashed: it was changed"),
+    ],
+)
+def test_a_list_says_which_session_does_not_verify(
+    folder: Path, statement: str, values: tuple[object, ...], fault: str
+) -> None:
+    change(folder, statement, *values)
+    result = call(folder, "list")
+    assert result.exit_code == 7
+    assert result.stdout.splitlines()[4:] == [f"  DOES NOT VERIFY: {fault}"]
+    assert result.stderr == f"Session {FIRST} does not verify: {fault}.\n"
+    result = call(folder, "list", "--json")
+    assert (result.exit_code, [one["fault"] for one in json.loads(result.stdout)]) == (7, [None, fault])
+    assert call(folder, "list", "-n", "1").exit_code == 0, "the other is not listed"
+
+
+def test_a_list_from_which_a_session_is_gone_says_so(folder: Path) -> None:
+    change(folder, "DELETE FROM session_lines WHERE session_id = ?", FIRST)
+    result = call(folder, "list", "--json")
+    assert (result.exit_code, len(json.loads(result.stdout))) == (7, 1)
+    assert result.stderr.startswith(
+        "Sessions may be missing here: the list of sessions is shorter than the entries say;"
+    )
+
+
+def test_a_list_of_more_than_can_be_checked_at_once_says_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    change(folder, DOSE)
+    monkeypatch.setattr("stimctl.cli.log.command._CHECKED", 1)
+    result = call(folder, "list")
+    assert (result.exit_code, result.stderr) == (0, "The first 1 were checked; `stimctl log verify` looks at all.\n")
+
+
+def test_a_list_of_a_ledger_whose_end_is_torn_off_says_so(folder: Path) -> None:
+    change(folder, "DELETE FROM entries WHERE number = 4")
+    result = call(folder, "list")
+    assert (result.exit_code, "its tail was lost" in result.stderr) == (7, True)
+
+
+def test_a_session_whose_start_cannot_be_read_is_not_left_out(folder: Path) -> None:
+    change(folder, "UPDATE session_lines SET utc = 'some day' WHERE session_id = ?", FIRST)
+    result = call(folder, "list", "--since", "2999-01-01", "--json")
+    assert [one["session_id"] for one in json.loads(result.stdout)] == [FIRST]
+    assert call(folder, "list", "--since", "0001-01-01").exit_code in (2, 7)
+
+
 def test_a_session_that_does_not_verify_is_said_to_be_so(folder: Path, tmp_path: Path) -> None:
     tamper(folder)
     result = call(folder, "show", FIRST)
