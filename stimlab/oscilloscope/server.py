@@ -2,6 +2,7 @@
 
 import socketserver
 import threading
+from contextlib import suppress
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -40,12 +41,16 @@ class ScopeServer:
 def _handler(scpi: Scpi) -> type[socketserver.StreamRequestHandler]:
     class Commands(socketserver.StreamRequestHandler):
         def handle(self) -> None:
-            for line in self.rfile:
-                try:
-                    answer = scpi.answer(line.decode("ascii", "replace"))
-                except ValueError:
-                    continue  # an instrument beeps; nobody is there to hear it
-                if answer is not None:
-                    self.wfile.write(answer + b"\n")
+            with suppress(ConnectionError):  # whoever asked has gone
+                for line in self.rfile:
+                    self._obey(line.decode("ascii", "replace"))
+
+        def _obey(self, line: str) -> None:
+            try:
+                answer = scpi.answer(line)
+            except ValueError:
+                return  # an instrument beeps; nobody is there to hear it
+            if answer is not None:
+                self.wfile.write(answer + b"\n")
 
     return Commands
