@@ -78,7 +78,7 @@ def _pace(value: str) -> float:
     if value == "real":
         return 1.0
     with suppress(ValueError):
-        if math.isfinite(factor := float(value)) and factor > 0:
+        if value.isascii() and math.isfinite(factor := float(value)) and factor > 0:
             return factor
     raise ValueError(f"option 'pace' is {value!r}: it must be max, real, or a factor above zero such as 10")
 

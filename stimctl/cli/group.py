@@ -1,5 +1,6 @@
 """The command `stimctl`: one module a command, imported only when it is called."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ import click
 from stimctl import __version__
 from stimctl.cli import codes, plugins, streams
 from stimctl.cli.help_text import ABOUT, COMMANDS, EXAMPLE, listed
+
+_NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC))  # Windows has no quota
 
 
 class LazyGroup(click.Group):
@@ -43,9 +46,8 @@ class LazyGroup(click.Group):
         streams.prepare()
         try:
             return super().main(*args, **extra)
-        except BrokenPipeError:  # of click's own words about a mistake
-            streams.let_go(1, 2)
-            raise SystemExit(codes.UNREAD) from None
+        except OSError as fault:  # of click's own words about a mistake
+            raise SystemExit(_unwritten(fault)) from None
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
         """With the terminal's width, which click would import all of `shutil` for."""
@@ -96,12 +98,26 @@ def _color() -> bool | None:
 
 @contextmanager
 def _read_to_the_end() -> Iterator[None]:
-    """Who reads the output and leaves early, such as `head`, ends the command, which is nobody's mistake."""
+    """What cannot be printed ends the command, which is not the program's mistake."""
     try:
         yield
-    except BrokenPipeError:
+    except OSError as fault:
+        raise click.exceptions.Exit(_unwritten(fault)) from None
+
+
+def _unwritten(fault: OSError) -> int:
+    """The exit code where the output cannot be written, and that said; any other fault is raised again."""
+    if isinstance(fault, BrokenPipeError):  # who reads it has left early, as `head` does
         streams.let_go(1, 2)
-        raise click.exceptions.Exit(codes.UNREAD) from None
+        return codes.UNREAD
+    if fault.filename is not None or fault.errno not in _NO_ROOM:
+        raise fault
+    streams.let_go(1)
+    try:
+        click.echo(f"Error: what this command prints cannot be written: {fault.strerror}", err=True)
+    except OSError:
+        streams.let_go(2)
+    return codes.INVALID
 
 
 def _document(command: click.Command) -> None:

@@ -72,6 +72,8 @@ def check_url(url: str) -> None:
             serial.serial_for_url(url, do_not_open=True)
     except (ValueError, TypeError, KeyError, re.error) as unknown:
         raise Misuse(f"port {url!r}: {unknown}") from unknown
+    except OSError as fault:  # of hwgrep://, which looks for its port at once
+        raise _why_closed(url, fault) from fault
 
 
 def _opened(url: str) -> Any:
@@ -131,6 +133,8 @@ def _port_for(url: str, line: Any) -> Port:
 
 
 def _refuse_half_an_address(url: str) -> None:
+    if not url.strip():
+        raise Misuse(f"port {url!r}: no port is named; `stimctl ports` lists what there is")
     scheme = _scheme(url)
     if scheme not in _OVER_TCP:
         return

@@ -115,3 +115,29 @@ class TestInAShell:
     def test_unread_output_has_a_code_of_its_own(self) -> None:
         done = in_shell("{ sleep 0.3; stimctl profile show migraine; echo $? >&2; } | true")
         assert done.stderr.strip() == str(codes.UNREAD) == "141"
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full, as Linux has one")
+    @pytest.mark.parametrize(
+        "command",
+        [
+            "--version",
+            "run --help",
+            "profile list --json",
+            "scenario run load-short",
+            "log list",
+            "nonsense 2>/dev/full",
+        ],
+    )
+    def test_output_to_a_full_disk_is_a_sentence(self, command: str, home: Path) -> None:
+        done = in_shell(f"stimctl {command} >/dev/full")
+        assert "Traceback" not in done.stderr
+        if "2>" not in command:
+            wrong = "Error: what this command prints cannot be written: No space left on device\n"
+            assert (done.returncode, done.stderr) == (codes.INVALID, wrong)
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full, as Linux has one")
+    def test_a_session_whose_summary_finds_no_room_is_in_the_log_to_its_end(self, home: Path) -> None:
+        done = in_shell(f"stimctl {' '.join(RUN)} --json >/dev/full")
+        assert (done.returncode, "Traceback" in done.stderr) == (codes.INVALID, False)
+        (session,) = json.loads(in_shell("stimctl log list --json").stdout)
+        assert (session["state"], session["end_reason"]) == ("closed", "timer")

@@ -34,6 +34,8 @@ def test_half_an_address_is_a_sentence(scheme: str, address: str) -> None:
         "spy:///dev/null?nonsense",
         "alt:///dev/null?class=Nonsense",
         "alt:///dev/null?class=VERSION",
+        "",
+        "  ",
         "hwgrep://(",
         "hwgrep://x&n=x",
         "loop://?nonsense=1",
