@@ -12,6 +12,7 @@ from stimctl.course.plan import CoursePlan, mapping, read_plan
 from stimctl.entries import CourseBegun, CourseChanged, CourseEnded, LogEntry
 from stimctl.errors import Misuse
 from stimctl.ledger import Entry, Ledger, new_session_id
+from stimctl.profile import Profile
 
 PREFIX = "course-"
 
@@ -37,6 +38,22 @@ class Course:
     @property
     def profile_id(self) -> str:
         return str(self.profile.get("id"))
+
+    def change_of_profile(self, profiles: Mapping[str, Profile]) -> str | None:
+        """That its profile's text is another one than the plan was made from, in a sentence; None if it is not."""
+        now = profiles.get(self.profile_id)
+        if now is None:
+            return (
+                f"the profile {self.profile_id}, from which its plan was made, is not on this computer or has a fault"
+            )
+        if now.sha256 == self.profile.get("sha256"):
+            return None
+        then = self.profile.get("version")
+        other = f"was {then} and is {now.version}" if now.version != then else f"is still {then}, with other text"
+        return (
+            f"the profile {self.profile_id} has changed since the plan was made: it {other}; the plan stays as it was "
+            "made (`stimctl course correct` changes it)"
+        )
 
     @property
     def watermark(self) -> str:

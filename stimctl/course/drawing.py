@@ -3,24 +3,21 @@
 Both are extras (`plot`), loaded on first use.
 """
 
-from pathlib import Path
-
 from stimctl.course.trend import Trends
 from stimctl.errors import Misuse
 
 _NO_DRAWING = "{} is not installed, which draws the trends: pip install 'stimctl[plot]'"
 
 
-def save(drawn: Trends, path: Path) -> Path:
-    """Write the picture, as PNG or SVG by its ending. Raises `Misuse` for another ending or without matplotlib."""
-    if path.suffix.lower() not in (".png", ".svg"):
-        raise Misuse(f"{path.name}: a picture is written as .png or .svg")
+def picture(drawn: Trends, ending: str) -> bytes:
+    """The picture, as `.png` or `.svg`. Raises `Misuse` for another ending or without matplotlib."""
+    if ending.lower() not in (".png", ".svg"):
+        raise Misuse(f"a picture is written as .png or .svg, not as {ending or 'a file without an ending'}")
     try:
         from stimctl.course import trend_figure
     except ModuleNotFoundError:
         raise Misuse(_NO_DRAWING.format("matplotlib")) from None
-    trend_figure.write(drawn, path)
-    return path
+    return trend_figure.picture(drawn, ending.lower().removeprefix("."))
 
 
 def text(drawn: Trends, *, width: int = 100) -> str:

@@ -5,21 +5,26 @@ not known. Only one thing is calculated: where the plan has a frequency and no s
 those of sessions spread evenly over the week [calc].
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from fractions import Fraction
 from math import ceil, floor
 
+from stimctl.course.courses import Course
 from stimctl.course.plan import CoursePlan
+from stimctl.profile import Profile
 
 _WEEK = 7
+_MOST_WEEKS = 100  # over which a frequency is counted; the lowest that a plan may have is one session in so many
 
 
 @dataclass(frozen=True, slots=True)
 class NextSession:
     """The next session: `number` counts from 1; it is due from `earliest` to `latest`, as far as that is known.
 
-    `too_soon` is what speaks against a session on the day of asking, `warnings` what there is to attend to anyway.
+    `too_soon` is what speaks against a session on the day of asking, `warnings` what there is to attend to anyway;
+    `profile_change`, that the course's profile has another text than its plan was made of.
     """
 
     number: int
@@ -28,6 +33,12 @@ class NextSession:
     basis: tuple[str, ...]
     too_soon: tuple[str, ...]
     warnings: tuple[str, ...]
+    profile_change: str | None = None
+
+    @property
+    def attention(self) -> tuple[str, ...]:
+        """All that there is to attend to on any day."""
+        return self.warnings if self.profile_change is None else (*self.warnings, self.profile_change)
 
 
 def spread_days(plan: CoursePlan) -> tuple[int, int] | None:
@@ -36,6 +47,12 @@ def spread_days(plan: CoursePlan) -> tuple[int, int] | None:
     if spacing is not None:
         return ceil(spacing.low), floor(spacing.high)
     return None if week is None else (floor(_WEEK / week.high), ceil(_WEEK / week.low))
+
+
+def due_of(course: Course, done: Sequence[date], today: date, profiles: Mapping[str, Profile]) -> NextSession:
+    """What is due in a course, and whether its profile has changed since its plan was made."""
+    found = due(course.plan, done, today, over=course.ended is not None)
+    return replace(found, profile_change=course.change_of_profile(profiles))
 
 
 def due(plan: CoursePlan, done: Sequence[date], today: date, *, over: bool = False) -> NextSession:
@@ -57,36 +74,45 @@ def due(plan: CoursePlan, done: Sequence[date], today: date, *, over: bool = Fal
     return NextSession(len(done) + 1, earliest, latest, tuple(_basis(plan, done)), too_soon, warnings)
 
 
-def _cap(plan: CoursePlan) -> tuple[int, int] | None:
-    """At most so many sessions in so many days, by the plan's frequency."""
+def of_session(plan: CoursePlan, days: Sequence[date], number: int) -> tuple[str, ...]:
+    """What spoke against session `number` on its day, given the days of all; and where it is one more than planned."""
+    found = tuple(_too_soon(plan, sorted(days[: number - 1]), days[number - 1], "it was"))
+    sessions = plan.course_sessions.range
+    more = sessions is not None and number > sessions.high
+    return (*found, f"it is one more than the plan says: {_planned(plan, 'course_sessions')}") if more else found
+
+
+def _caps(plan: CoursePlan) -> Iterator[tuple[int, int]]:
+    """At most so many sessions in so many days, by the plan's frequency, the shortest time first.
+
+    A frequency that is no whole number is one over several weeks: 1.5 a week is 3 in 2 weeks, and so 2 within 7 days.
+    """
     week = plan.sessions_per_week.range
-    if week is None:
-        return None
-    return (floor(week.high), _WEEK) if week.high >= 1 else (1, ceil(_WEEK / week.high))
+    if week is not None:
+        often = Fraction(str(week.high)).limit_denominator(_MOST_WEEKS)
+        yield from ((ceil(often * weeks), weeks * _WEEK) for weeks in range(1, often.denominator + 1))
 
 
 def _free_from(plan: CoursePlan, done: Sequence[date]) -> date | None:
     """The first day on which one more session would not exceed the frequency."""
-    cap = _cap(plan)
-    if cap is None or len(done) < cap[0]:
-        return None
-    return done[-cap[0]] + timedelta(days=cap[1])
+    free = [done[-most] + timedelta(days=window) for most, window in _caps(plan) if len(done) >= most]
+    return max(free, default=None)
 
 
 def _too_soon(plan: CoursePlan, done: Sequence[date], day: date, words: str) -> Iterator[str]:
     """What speaks against a session on this day, after these."""
-    spacing, cap = plan.spacing_days.range, _cap(plan)
+    spacing = plan.spacing_days.range
     if done and spacing is not None and (days := (day - done[-1]).days) < spacing.low:
         says = _planned(plan, "spacing_days")
         apart = f"{counted(abs(days), 'day')} {'after' if days >= 0 else 'before'} it"
         yield f"{words} too close to the one before: {apart}, and the plan says {says}"
-    if cap is not None:
-        most, window = cap
+    for most, window in _caps(plan):
         recent = [each for each in done if day - timedelta(days=window) < each <= day]
         if len(recent) >= most:
             named = ", ".join(f"{each:%a %d %b}" for each in recent)
             says = _planned(plan, "sessions_per_week")
             yield f"{words} one too many: after {named} within {window} days, and the plan says {says}"
+            return
 
 
 def _late(latest: date | None, today: date) -> Iterator[str]:

@@ -1,8 +1,7 @@
 """The trends of a course as a matplotlib figure: made without pyplot: no window and no global state."""
 
-import os
+from io import BytesIO
 from math import nan
-from pathlib import Path
 from typing import Any
 
 from matplotlib import rc_context
@@ -17,15 +16,15 @@ _MOST_LABELS = 12
 _INK, _QUIET, _PALE, _WARNING = "#222222", "#666666", "#e4e4e4", "#9a1f1f"
 
 
-def write(drawn: Trends, path: Path) -> None:
-    """Write PNG or SVG, by the path's ending, readable by its owner alone; no date and no random ids in it."""
-    kind = path.suffix.lower().removeprefix(".")
+def picture(drawn: Trends, kind: str) -> bytes:
+    """As `png` or `svg`; no date and no random ids are in it."""
     metadata = {"Date": None} if kind == "svg" else None
     # A dollar in a pseudonym is a dollar, and begins no formula.
     settings: dict[Any, Any] = {"svg.hashsalt": "stimctl", "text.parse_math": False}
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file, rc_context(settings):
+    file = BytesIO()
+    with rc_context(settings):
         draw(drawn).savefig(file, format=kind, dpi=150, metadata=metadata)
+    return file.getvalue()
 
 
 def draw(drawn: Trends) -> Figure:

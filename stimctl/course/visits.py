@@ -45,14 +45,14 @@ class Visit:
 def visits(ledger: Ledger, course: Course) -> list[Visit]:
     """The sessions of a course in which there was output, oldest first."""
     found: list[Visit] = []
-    for head in _heads(ledger, course):
+    for head in heads_of(ledger, course):
         found.append(_visit(len(found) + 1, ledger.summary(head.session_id)))
     return found
 
 
 def days(ledger: Ledger, course: Course) -> list[date]:
     """The days of a course's sessions, in order; a tenth of what `visits` reads. Raises `LogFault` for no day."""
-    return [_day(head.session_id, head.started_utc or "") for head in _heads(ledger, course)]
+    return [_day(head.session_id, head.started_utc or "") for head in heads_of(ledger, course)]
 
 
 def doubts_of_days(ledger: Ledger, course: Course) -> tuple[str, ...]:
@@ -78,7 +78,7 @@ def _day(session_id: str, started_utc: str) -> date:
 
 def last_session_id(ledger: Ledger, course: Course, *, rehearsal: bool) -> str | None:
     """The newest session of a course, of its rehearsals or of its others."""
-    ids = [head.session_id for head in _heads(ledger, course) if (head.watermark == REHEARSAL) is rehearsal]
+    ids = [head.session_id for head in heads_of(ledger, course) if (head.watermark == REHEARSAL) is rehearsal]
     return ids[-1] if ids else None
 
 
@@ -98,7 +98,8 @@ def check_session(ledger: Ledger, course: Course, name: str) -> str:
     return session_id
 
 
-def _heads(ledger: Ledger, course: Course) -> list[SessionHead]:
+def heads_of(ledger: Ledger, course: Course) -> list[SessionHead]:
+    """The sessions of a course in which there was output, in lines, oldest first."""
     return [head for head in ledger.heads() if head.pseudonym == course.pseudonym and _belongs(ledger, course, head)]
 
 

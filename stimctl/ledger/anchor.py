@@ -37,6 +37,18 @@ elif sys.platform == "win32":
 else:
     _sync = os.fdatasync
 
+if sys.platform == "win32":
+
+    def _read(descriptor: int, size: int, at: int) -> bytes:
+        os.lseek(descriptor, at, os.SEEK_SET)
+        return os.read(descriptor, size)
+
+    def _write(descriptor: int, data: bytes, at: int) -> int:
+        os.lseek(descriptor, at, os.SEEK_SET)
+        return os.write(descriptor, data)
+else:
+    _read, _write = os.pread, os.pwrite
+
 
 class Mark(NamedTuple):
     """Number and hash of an entry."""
@@ -129,8 +141,7 @@ class Anchor:
 
     def found(self) -> Found:
         """What the file says now. Under the lock only."""
-        os.lseek(self._descriptor, 0, os.SEEK_SET)
-        raw = os.read(self._descriptor, 2 * RECORD_SIZE + 1)
+        raw = _read(self._descriptor, 2 * RECORD_SIZE + 1, 0)
         if raw != self._raw:
             self._raw, self._found = raw, parse(raw)
         return self._found
@@ -190,12 +201,13 @@ class Anchor:
             remove(self.path)
 
     def _write(self, at: int, data: bytes) -> None:
-        os.lseek(self._descriptor, at, os.SEEK_SET)
-        if os.write(self._descriptor, data) != len(data):
+        if _write(self._descriptor, data, at) != len(data):
             raise LogFault(f"the anchor {self.path} could not be written; is the disk full?")
 
 
 def _take(descriptor: int, path: Path, timeout_s: float, *, shared: bool) -> bool:
+    if try_lock(descriptor, path, shared=shared):
+        return True
     pause_s, until_s = _PAUSE_S, time.monotonic() + timeout_s
     while not try_lock(descriptor, path, shared=shared):
         if time.monotonic() >= until_s:

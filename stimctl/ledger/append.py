@@ -6,7 +6,6 @@ connection wrote last needs no such reading: its number is free only if nobody e
 returned, every entry given to it is on the disk, and the anchor tells of it.
 """
 
-import os
 import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +17,7 @@ from typing import Any, NamedTuple
 from stimctl.errors import LogFault, Misuse
 from stimctl.ledger.anchor import Anchor, Found, Mark, anchor_path
 from stimctl.ledger.chain import SEALED, DraftEntry, canonical_body, link
-from stimctl.ledger.files import FAULTS, check_names, faults, log_fault, wal_path
+from stimctl.ledger.files import FAULTS, FilesInPlace, check_names, faults, log_fault, wal_path
 from stimctl.ledger.lines import COPY_LINES, KEEP_LINES
 from stimctl.ledger.schema import BUSY_TIMEOUT_S, ONCE, connect
 from stimctl.ledger.seal import LEDGERS_OWN, Seal, head_of, look, set_aside
@@ -79,7 +78,6 @@ class Appender:
         self.sealed: int | None = None
         # Number and hash of the newest entry, where this connection wrote it.
         self._head: Mark | None = None
-        self._names = (str(path), str(wal_path(path)), str(anchor_path(path)))
         with faults(path):
             check_names(path)
             private_folder(path.parent)
@@ -109,7 +107,8 @@ class Appender:
         due = self._prepare(self.anchor.found(), now)
         self.connection = connect(self.path, self.busy_timeout_s)
         try:
-            self._identities = self._files()
+            self._cursor = self.connection.cursor()
+            self._files = FilesInPlace(self.path, wal_path(self.path), anchor_path(self.path))
             if due is not None:
                 self._seal(due, now)
         except BaseException:
@@ -193,7 +192,8 @@ class Appender:
         if self.anchor.found().mark != head:
             return None
         try:
-            self.connection.execute(_INSERT, (number, *one, head.hash, digest))
+            # As bytearrays: of bytes the sqlite3 module asks each time whether somebody adapts them.
+            self._cursor.execute(_INSERT, (number, *one, bytearray(head.hash), bytearray(digest)))
         except sqlite3.IntegrityError:
             return None
         return Mark(number, digest)
@@ -237,14 +237,7 @@ class Appender:
 
     def _still_there(self) -> None:
         # SQLite commits happily to files that were removed or replaced, where nobody finds it again.
-        if self._files() != self._identities:
+        if not self._files.hold():
             raise LogFault(
                 f"the ledger {self.path}, its -wal or its anchor was moved, removed or replaced while it was in use"
             )
-
-    def _files(self) -> tuple[int, ...]:
-        try:
-            statuses = [os.stat(name) for name in self._names]  # noqa: PTH116 - a twentieth of an entry's cost
-        except FileNotFoundError:
-            return ()
-        return tuple(number for status in statuses for number in (status.st_dev, status.st_ino))

@@ -73,6 +73,9 @@ ENTRY_COLUMNS: Columns = {
 }
 
 
+_MOST = 2**63 - 1  # what a typed column holds; an odd ledger may have a larger number
+
+
 def fitted(columns: Columns, row: dict[str, object]) -> dict[str, object]:
     """A row whose cells are of their columns' types or None. Raises `Misuse` for a cell of another type."""
     return {name: _cell(row, name, of) for name, of in columns.items()}
@@ -80,10 +83,14 @@ def fitted(columns: Columns, row: dict[str, object]) -> dict[str, object]:
 
 def _cell(row: dict[str, object], name: str, of: type) -> object:
     value = row[name]
-    if value is None or type(value) is of:
+    if value is None:
         return value
-    if of is float and type(value) is int:
-        return float(value)
+    if type(value) is not int:
+        fits = type(value) is of
+    elif fits := of in (int, float) and abs(value) <= _MOST:
+        value = of(value)
+    if fits:
+        return value
     raise Misuse(
         f"session {row['session_id']}: {name} is {value!r:.80}, and that column holds {of.__name__} only; "
         "--format csv or json shows it as it is"

@@ -73,6 +73,10 @@ def against_anchor(connection: sqlite3.Connection, version: int, found: Found | 
     """What is wrong between database and anchor; a `Seal` where it can be mended by sealing, `ChainBreak` where not."""
     head = head_of(connection)
     mark = found.mark if found else None
+    # Whoever follows the chain begins at 1, and would not see what lies before it.
+    stray = connection.execute("SELECT number FROM entries WHERE number < 1").fetchone()
+    if stray is not None:
+        return ChainBreak(stray[0], ChainFault.GAP, f"entry {stray[0]} was put in: the first number of a ledger is 1")
     if mark is None:
         return None if version < ANCHORED else Seal(NO_ANCHOR, head, None, ())
     if head.number < mark.number:

@@ -42,6 +42,17 @@ if TYPE_CHECKING:
     from stimctl.ledger.summary import SessionSummary
 
 
+def _why_none(name: str, known: Sequence[str], found: Sequence[str]) -> str:
+    """Why a name of a session means none of those that are known, or several."""
+    if not known:
+        return "the ledger holds no session yet"
+    if name == "latest":
+        return "no session was run from this ledger yet; it holds fetched doses only (`stimctl log list`)"
+    if not found:
+        return f"no session is called {name!r}; `stimctl log list` shows them"
+    return f"{name!r} means {len(found)} sessions ({', '.join(found[:5])}, ...); write more of it"
+
+
 def new_session_id(now: datetime | None = None) -> str:
     """A short id that sorts by time: `20260131-142501-7k3fq`, in UTC."""
     moment = (now or utc_now()).astimezone(UTC)
@@ -249,16 +260,26 @@ class Ledger:
             yield head_of(line, running=running)
 
     def summary(self, session_id: str) -> "SessionSummary":
-        """All of one session but its samples, and what of it does not verify. Raises `Misuse` when it is unknown."""
+        """All of one session but its samples, and what of it does not verify.
+
+        Raises `Misuse` when it is unknown, `LogFault` when it is known and its first entry is gone.
+        """
+        from stimctl.ledger.among import among
         from stimctl.ledger.summary import summarize
 
         losses = tuple(loss.sentence for loss in self.losses())
         entries = self.entries(session_id, doubtful=True)
         found = summarize(entries, running=self.is_running(session_id), losses=losses)
         if found is None:
+            if session_id in self.session_ids():
+                raise LogFault(
+                    f"session {session_id} is in the list of the ledger {self.path}, and has no first entry any more; "
+                    "`stimctl log verify` says more"
+                )
             raise Misuse(f"no session {session_id!r} was opened in this ledger")
         wrong = self.doubt()
-        return found if wrong is None else replace(found, faults=(*found.faults, wrong))
+        more = (*among(self._reader, session_id), *([wrong] if wrong else []))
+        return replace(found, faults=(*found.faults, *more)) if more else found
 
     def outline(self, session_id: str, kinds: Sequence[str]) -> "SessionSummary | None":
         """A summary made of these kinds of entry alone, or None where nothing can be told of the session."""
@@ -293,18 +314,17 @@ class Ledger:
             if newest is not None:
                 return newest.session_id
         known = self.session_ids()
-        if not known:
-            raise Misuse("the ledger holds no session yet")
-        if name == "latest":
-            raise Misuse("no session was run from this ledger yet; it holds fetched doses only (`stimctl log list`)")
         found = [one for one in known if one == name] or [
             one for one in known if one.startswith(name) or one.endswith(name)
         ]
         if len(found) == 1 and name:
             return found[0]
-        if not found:
-            raise Misuse(f"no session is called {name!r}; `stimctl log list` shows them")
-        raise Misuse(f"{name!r} means {len(found)} sessions ({', '.join(found[:5])}, ...); write more of it")
+        raise self._not_found(_why_none(name, known, found))
+
+    def _not_found(self, sentence: str) -> LogFault | Misuse:
+        """That something is not there; where entries may be gone, that this may be why."""
+        doubt = self.doubt()
+        return Misuse(sentence) if doubt is None else LogFault(f"{sentence}; but the ledger does not hold: {doubt}")
 
     def is_running(self, session_id: str) -> bool:
         """Whether a living process holds the session's writer."""

@@ -82,6 +82,8 @@ def summarize(found: Iterable[Entry], *, running: bool, losses: tuple[str, ...] 
     for entry in found:
         last, count, first_number = entry, count + 1, first_number or entry.number
         faults += [entry.fault] if entry.fault else []
+        if (entry.kind == "opened" and opened) or (entry.kind == CLOSED and closed):
+            faults.append(f"entry {entry.number} is a second {entry.kind!r} of the session, which can be only one")
         if entry.kind == "opened" or (opened is None and entry.kind == RECOVERED):
             opened = opened or entry
         elif entry.kind == CLOSED:

@@ -1,9 +1,12 @@
 """One session as a report needs it: gathered from the ledger once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stimctl.course.courses import Course, courses
+from stimctl.course.visits import heads_of
 from stimctl.errors import LogFault, Misuse
 from stimctl.ledger import Entry, Ledger, SessionSummary
 from stimctl.ledger.anchor import Mark, anchor_path, read_anchor
@@ -62,11 +65,42 @@ def case_of(ledger: Ledger, session_id: str) -> SessionCase:
 
 
 def cases_of(ledger: Ledger, pseudonym: str) -> list[SessionCase]:
-    """Every session of one subject, oldest first. Raises `Misuse` where there is none."""
+    """Every session of one subject, oldest first. Raises `Misuse` for none, `LogFault` where some may be gone."""
     ids = [head.session_id for head in ledger.heads() if head.pseudonym == pseudonym]
     if not ids:
+        doubt = ledger.doubt(listed=True)
+        if doubt:
+            raise LogFault(f"whether the ledger holds a session of {pseudonym!r} cannot be said: {doubt}")
         raise Misuse(f"no session of {pseudonym!r} is in this ledger; `stimctl log list` shows whose there are")
     return [case_of(ledger, session_id) for session_id in ids]
+
+
+@dataclass(frozen=True, slots=True)
+class CasesOfPlan:
+    """The sessions of one subject that follow one plan, with their numbers among all; those of none have no `course`.
+
+    `done` is how many of them count.
+    """
+
+    course: Course | None
+    cases: tuple[tuple[int, SessionCase], ...]
+    done: int = 0
+
+
+def by_plan(ledger: Ledger, pseudonym: str, cases: Sequence[SessionCase]) -> list[CasesOfPlan]:
+    """The sessions of each plan by themselves, plans without any too; those that follow none come last."""
+    found: list[CasesOfPlan] = []
+    rest = list(enumerate(cases, 1))
+    for course in courses(ledger):
+        if course.pseudonym == pseudonym:
+            own = [each for each in rest if _follows(each[1], course)]
+            rest = [each for each in rest if each not in own]
+            found.append(CasesOfPlan(course, tuple(own), len(heads_of(ledger, course))))
+    return [*found, *([CasesOfPlan(None, tuple(rest))] if rest or not found else [])]
+
+
+def _follows(case: SessionCase, course: Course) -> bool:
+    return course.counts.get(case.summary.head.session_id, case.opened.get("course") == course.course_id)
 
 
 def head_of(ledger: Ledger) -> LedgerHead:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import groupby
+from typing import NamedTuple
 
 from stimctl.label import printable
 from stimctl.ledger.delivery import DeliveryState, charge_pc
@@ -11,8 +12,9 @@ from stimctl.ledger.subject import CourseEntries
 from stimctl.log_report import figures as f
 from stimctl.log_report import happenings as h
 from stimctl.log_report.blocks import Block, DataTable, FactList, LogReport, Passage, Plot, ReportSection
-from stimctl.log_report.case import HARDWARE, LedgerHead, SessionCase
+from stimctl.log_report.case import HARDWARE, CasesOfPlan, LedgerHead, SessionCase
 from stimctl.log_report.delivery import Delivery, each_once
+from stimctl.log_report.plan_facts import plan_facts, plan_name
 from stimctl.log_report.readings import CoursePoint
 from stimctl.log_report.session_report import faults_said, foot, marks, proof_of_head, signature_lines
 from stimctl.log_report.words import ReportWords
@@ -21,10 +23,19 @@ from stimctl.units import PC_PER_UC, UA_PER_MA
 _WHENS = ("before", "after")
 
 
+class _Listed(NamedTuple):
+    """A session, its number among all of the subject, and its delivery."""
+
+    number: int
+    case: SessionCase
+    delivery: Delivery
+
+
 def course_report(
     words: ReportWords,
     pseudonym: str,
     cases: list[SessionCase],
+    plans: Sequence[CasesOfPlan],
     courses: Sequence[CourseEntries],
     doubts: Sequence[str],
     head: LedgerHead,
@@ -33,21 +44,22 @@ def course_report(
 ) -> LogReport:
     """The sessions of one subject, oldest first, as the log holds them, and what was written of its courses.
 
-    `doubts`: what does not verify, but for what the sessions say themselves.
+    What is listed, totalled and drawn is that of one of the `plans`; two are never mixed. `doubts`: what does not
+    verify, but for what the sessions say themselves.
     """
     beside = [entry for course in courses for entry in course.entries]
     deliveries = each_once(case.delivery for case in cases)
     sound = not doubts and not any(case.summary.faults for case in cases)
-    sections: dict[str, tuple[Block, ...]] = {
-        "course": (FactList(tuple(_who_and_when(words, pseudonym, cases))),),
-        "sessions": (_sessions(words, cases, deliveries),),
-        "totals": (_totals(words, cases, deliveries), Passage(words("text.totals"))),
+    sections = [ReportSection(words("section.course"), (FactList(tuple(_who_and_when(words, pseudonym, cases))),))]
+    for of in plans:
+        sections += _of_plan(words, of, deliveries, plan_name(words, of) if len(plans) > 1 else "")
+    rest: dict[str, tuple[Block, ...]] = {
         "adverse": (h.written(words, "adverse", cases, beside),),
         "notes": (h.written(words, "note", cases, beside),),
-        "trends": (_trends(words, cases, deliveries),),
         "proof": (FactList(tuple(_proof(words, cases, head, sound=sound))), Passage(words("text.proof"))),
         "signatures": signature_lines(words),
     }
+    sections += [ReportSection(words(f"section.{name}"), blocks) for name, blocks in rest.items()]
     found = {case.mark for case in cases} - {""}
     return LogReport(
         language=words.language,
@@ -56,7 +68,7 @@ def course_report(
         marks=marks(words, found, verifies=sound),
         said=(words("mark.course_said"),) if found else (),
         warnings=tuple(faults_said(words, *cases, more=doubts)),
-        sections=tuple(ReportSection(words(f"section.{name}"), blocks) for name, blocks in sections.items()),
+        sections=tuple(sections),
         page_of=words("foot.page"),
         foot=foot(words, made, tool),
     )
@@ -78,10 +90,25 @@ def _listed(found: Iterator[str]) -> str:
     return "\n".join(printable(one) for one in dict.fromkeys(one.strip() for one in found) if one)
 
 
-def _sessions(words: ReportWords, cases: list[SessionCase], deliveries: list[Delivery]) -> Block:
+def _of_plan(words: ReportWords, of: CasesOfPlan, deliveries: list[Delivery], name: str) -> Iterator[ReportSection]:
+    """The plan, and the sessions that follow it; under its `name`, where there are several."""
+    listed = [_Listed(number, case, deliveries[number - 1]) for number, case in of.cases]
+    blocks: dict[str, tuple[Block, ...]] = {}
+    if of.course is not None:
+        blocks["plan"] = (FactList(tuple(plan_facts(words, of))),)
+    if listed:
+        numbers = {delivery.session_id: number for number, delivery in enumerate(deliveries, 1)}
+        blocks["sessions"] = (_sessions(words, listed, numbers),)
+        blocks["totals"] = (_totals(words, listed), Passage(words("text.totals")))
+        blocks["trends"] = (_trends(words, listed),)
+    for section, each in blocks.items():
+        title = words(f"section.{section}")
+        yield ReportSection(f"{title}: {name}" if name else title, each)
+
+
+def _sessions(words: ReportWords, listed: list[_Listed], numbers: dict[str, int]) -> Block:
     rows = []
-    numbers = {delivery.session_id: number for number, delivery in enumerate(deliveries, 1)}
-    for number, (case, delivery) in enumerate(zip(cases, deliveries, strict=True), 1):
+    for number, case, delivery in listed:
         head = case.summary.head
         adverse = len(case.remarks("adverse"))
         when = local_and_utc(head.started_utc)[:16]
@@ -126,11 +153,10 @@ def _reached_ua(case: SessionCase) -> int | None:
     return max((ua for ua in found if ua is not None), default=None)
 
 
-def _totals(words: ReportWords, cases: list[SessionCase], deliveries: list[Delivery]) -> Block:
+def _totals(words: ReportWords, listed: list[_Listed]) -> Block:
     """A line for each kind of session and state of delivery. What is uncertain is counted, and has no figures."""
-    pairs = zip(cases, deliveries, strict=True)
-    listed = sorted(pairs, key=_place)
-    rows = [_total(words, place, [case for case, _ in group]) for place, group in groupby(listed, key=_place)]
+    found = sorted(listed, key=_place)
+    rows = [_total(words, place, [each.case for each in group]) for place, group in groupby(found, key=_place)]
     names = ("mark", "delivery", "count", "stimulated", "charge")
     return DataTable(
         tuple(words(f"column.{name}") for name in names), tuple(rows), frozenset({1}), frozenset({2, 3, 4})
@@ -141,10 +167,9 @@ _DUPLICATE = "duplicate"
 _PLACES = (*DeliveryState, _DUPLICATE)
 
 
-def _place(found: tuple[SessionCase, Delivery]) -> tuple[str, int]:
-    case, delivery = found
-    place = _DUPLICATE if delivery.same_as else delivery.state
-    return case.mark or HARDWARE, _PLACES.index(place)
+def _place(listed: _Listed) -> tuple[str, int]:
+    place = _DUPLICATE if listed.delivery.same_as else listed.delivery.state
+    return listed.case.mark or HARDWARE, _PLACES.index(place)
 
 
 def _total(words: ReportWords, place: tuple[str, int], cases: list[SessionCase]) -> tuple[str, ...]:
@@ -164,8 +189,8 @@ def _sum(values: list[int | None]) -> int | None:
     return sum(known) if len(known) == len(values) else None
 
 
-def _trends(words: ReportWords, cases: list[SessionCase], deliveries: list[Delivery]) -> Block:
-    points = [_point(case, delivery) for case, delivery in zip(cases, deliveries, strict=True)]
+def _trends(words: ReportWords, listed: list[_Listed]) -> Block:
+    points = [_point(*each) for each in listed]
     if all(point.empty for point in points):
         return Passage(words("text.no_trends"))
     return Plot(partial(_drawn, points), words("text.trends"))
@@ -177,9 +202,10 @@ def _drawn(points: list[CoursePoint]) -> str:
     return course_svg(points)
 
 
-def _point(case: SessionCase, delivery: Delivery) -> CoursePoint:
+def _point(number: int, case: SessionCase, delivery: Delivery) -> CoursePoint:
     charge, reached = charge_pc(case.summary) if delivery.known and not delivery.same_as else None, _reached_ua(case)
     return CoursePoint(
+        number=number,
         pain_before=h.score(case, "pain", "before"),
         pain_after=h.score(case, "pain", "after"),
         reached_ma=None if reached is None else reached / UA_PER_MA,

@@ -47,27 +47,27 @@ def course_svg(points: Sequence[CoursePoint]) -> str:
         for sure in (True, False):
             values = [one.charge_uc if one.confirmed is sure else None for one in points]
             scaled = [None if value is None else value * factor for value in values]
-            _marks(axes, scaled, hollow=not sure)
+            _marks(axes, points, scaled, hollow=not sure)
         axes.set_ylim(0, axes.get_ylim()[1] * 1.1)
-        for number, one in enumerate(points, 1):
+        for one in points:
             if one.uncertain:
-                axes.annotate("?", (number, 0), ha="center", va="bottom", size=13, weight="bold", color=ALARMING)
+                axes.annotate("?", (one.number, 0), ha="center", va="bottom", size=13, weight="bold", color=ALARMING)
 
     panels: list[_Panel] = []
     if any(one.pain_before is not None or one.pain_after is not None for one in points):
         panels.append(("A", "0–10", lambda axes: _scores(axes, points)))
     if any(one.reached_ma is not None for one in points):
-        panels.append(("B", "mA", lambda axes: _marks(axes, [one.reached_ma for one in points], bottom=0)))
+        panels.append(("B", "mA", lambda axes: _marks(axes, points, [one.reached_ma for one in points], bottom=0)))
     if any(one.charge_uc is not None for one in points):
         panels.append(("C", unit, doses))
-    return _drawn(panels, "", whole=len(points)) if panels else ""
+    return _drawn(panels, "", whole=(points[0].number, points[-1].number)) if panels else ""
 
 
 def _charge_unit(charges_uc: Iterable[float]) -> tuple[str, float]:
     return ("mC", 1 / _MILLI) if max(charges_uc, default=0) >= _MILLI else ("µC", 1)
 
 
-def _drawn(panels: Sequence[_Panel], x_label: str, whole: int = 0) -> str:
+def _drawn(panels: Sequence[_Panel], x_label: str, whole: tuple[int, int] | None = None) -> str:
     height = _HIGH * len(panels) + _BELOW + _ABOVE
     figure = Figure(figsize=(_WIDE, height), facecolor="none")
     axes_of = figure.subplots(len(panels), 1, sharex=True, squeeze=False)
@@ -86,8 +86,9 @@ def _drawn(panels: Sequence[_Panel], x_label: str, whole: int = 0) -> str:
         draw(axes)
     last = axes_of[-1, 0]
     last.set_xlabel(x_label, fontsize=8.5, color=INK)
-    last.xaxis.set_major_locator(MaxNLocator(min(whole, 20) or 10, steps=[1, 2, 5, 10], integer=bool(whole)))
-    last.set_xlim((0.5, whole + 0.5) if whole else (0, None))
+    ticks = 10 if whole is None else min(whole[1] - whole[0] + 1, 20)
+    last.xaxis.set_major_locator(MaxNLocator(ticks, steps=[1, 2, 5, 10], integer=whole is not None))
+    last.set_xlim((0, None) if whole is None else (whole[0] - 0.5, whole[1] + 0.5))
     return _svg(figure)
 
 
@@ -136,16 +137,23 @@ def _box(share: BandShare, bottom: float, part: float) -> list[tuple[float, floa
 
 
 def _scores(axes: Axes, points: Sequence[CoursePoint]) -> None:
-    for number, one in enumerate(points, 1):
+    for one in points:
         if one.pain_before is not None and one.pain_after is not None:
-            axes.plot((number, number), (one.pain_before, one.pain_after), color=PALE, linewidth=2, zorder=1)
-    _marks(axes, [one.pain_before for one in points], hollow=True)
-    _marks(axes, [one.pain_after for one in points])
+            axes.plot((one.number,) * 2, (one.pain_before, one.pain_after), color=PALE, linewidth=2, zorder=1)
+    _marks(axes, points, [one.pain_before for one in points], hollow=True)
+    _marks(axes, points, [one.pain_after for one in points])
     axes.set_ylim(-0.5, 10.5)
 
 
-def _marks(axes: Axes, values: Sequence[float | None], *, hollow: bool = False, bottom: float | None = None) -> None:
-    found = [(number, value) for number, value in enumerate(values, 1) if value is not None]
+def _marks(
+    axes: Axes,
+    points: Sequence[CoursePoint],
+    values: Sequence[float | None],
+    *,
+    hollow: bool = False,
+    bottom: float | None = None,
+) -> None:
+    found = [(one.number, value) for one, value in zip(points, values, strict=True) if value is not None]
     if found:
         inside = "white" if hollow else CHANNELS[1]
         axes.plot(*zip(*found, strict=True), "o", markersize=5.5, color=CHANNELS[1], markerfacecolor=inside, zorder=2)

@@ -40,8 +40,9 @@ class SessionReadings:
 
 @dataclass(frozen=True, slots=True)
 class CoursePoint:
-    """One session in the plots of a course. What is not known is None."""
+    """One session in the plots of a course, `number` in its tables. What is not known is None."""
 
+    number: int
     pain_before: float | None
     pain_after: float | None
     reached_ma: float | None

@@ -26,7 +26,7 @@ from stimctl.api import Session
 from stimctl.ledger import Ledger, ledger_path
 from stimctl.log_report.as_typst import typeset
 from stimctl.log_report.blocks import LANGUAGES
-from stimctl.log_report.case import case_of, cases_of, head_of
+from stimctl.log_report.case import by_plan, case_of, cases_of, head_of
 from stimctl.log_report.course_report import course_report
 from stimctl.log_report.session_report import session_report
 from stimctl.log_report.words import ReportWords
@@ -114,7 +114,7 @@ def trend() -> None:
                     for when, pain in (("before", 7 - number * 2 // 3), ("after", 5 - number // 2)):
                         ledger.append(session.session_id, "outcome", 0, {"when": when, "pain": pain, "sensation": 0})
                     session.run()
-        _stimctl("course", "--data", home, "trend", "S-1", "-o", str(PICTURES / "trend.png"))
+        _stimctl("course", "--data", home, "trend", "S-1", "-o", str(PICTURES / "trend.png"), "--force")
 
 
 def page(html: Path, picture: Path, width: int = 1000, height: int = 620) -> None:
@@ -128,7 +128,17 @@ def reports() -> None:
     """The pages of a session's report and of a course's, in both languages, by `stimctl log report`'s own parts."""
     with course_ledger() as ledger:
         session = case_of(ledger, IDS[1]), head_of(ledger), load("low-back-pain"), "2026-03-16 10:40 UTC", "stimctl"
-        course = PSEUDONYM, cases_of(ledger, PSEUDONYM), (), (), head_of(ledger), "2026-03-16 10:40 UTC", "stimctl"
+        cases = cases_of(ledger, PSEUDONYM)
+        course = (
+            PSEUDONYM,
+            cases,
+            by_plan(ledger, PSEUDONYM, cases),
+            (),
+            (),
+            head_of(ledger),
+            "2026-03-16 10:40 UTC",
+            "stimctl",
+        )
         for language in LANGUAGES:
             words = ReportWords(language)
             made = {"session": session_report(words, *session), "course": course_report(words, *course)}

@@ -9,9 +9,8 @@ import click
 
 from stimctl.cli.completion import profile_names
 from stimctl.cli.course.group import CODES, ON, author, course, course_of, exit_code, label, planning, supplied
-from stimctl.cli.errors import writing
 from stimctl.cli.log.group import opened
-from stimctl.cli.private_file import write_private
+from stimctl.cli.private_file import check_free, write_private
 from stimctl.cli.streams import at_terminal
 from stimctl.cli.table import echo_json, json_option
 from stimctl.errors import Misuse
@@ -100,12 +99,13 @@ def show(ctx: click.Context, who: str, today: date, as_json: bool) -> None:
     Example: stimctl course show P-17
     """
     from stimctl.cli.course.page import document, page
-    from stimctl.course.due import due
+    from stimctl.course.due import due_of
     from stimctl.course.visits import visits
+    from stimctl.profile import load_profiles
 
     with course_of(ctx.obj, who) as (ledger, found):
         done = visits(ledger, found)
-    next_due = due(found.plan, [visit.day for visit in done], today, over=found.ended is not None)
+    next_due = due_of(found, [visit.day for visit in done], today, load_profiles())
     if as_json:
         echo_json(document(found, done, next_due))
     else:
@@ -149,15 +149,17 @@ def due_(ctx: click.Context, who: str | None, today: date, ics: Path | None, for
 def _due(path: Path, who: str | None, today: date) -> "tuple[list[tuple[Course, NextSession]], tuple[str, ...]]":
     """Each course that goes on, or the one that was named, with what is due; and what does not verify."""
     from stimctl.course.courses import courses, find
-    from stimctl.course.due import due
+    from stimctl.course.due import due_of
     from stimctl.course.visits import days, doubts_of_days
+    from stimctl.profile import load_profiles
 
     if who is None and not ledger_is_there(path):
         return [], ()
     with opened(path) as ledger:
         every = courses(ledger)
         found = [each for each in every if each.ended is None] if who is None else [find(every, who)]
-        planned = [(each, due(each.plan, days(ledger, each), today, over=each.ended is not None)) for each in found]
+        profiles = load_profiles() if found else {}
+        planned = [(each, due_of(each, days(ledger, each), today, profiles)) for each in found]
         doubts = [fault for each in found for fault in (*each.faults, *doubts_of_days(ledger, each))]
     planned.sort(key=lambda each: (each[1].latest or date.max, each[1].earliest or date.max))
     return planned, tuple(doubts)
@@ -171,9 +173,10 @@ def _write_calendar(planned: "list[tuple[Course, NextSession]]", path: Path, tod
 
 @course.command(epilog=CODES)
 @click.argument("who", metavar="WHO", callback=label)
-@click.option("-o", "--output", type=_FILE, help="Write a picture: .png or .svg.")
+@click.option("-o", "--output", type=_FILE, help="Write a picture, .png or .svg, readable by you alone.")
+@click.option("--force", is_flag=True, help="Replace the file if it is there.")
 @click.pass_context
-def trend(ctx: click.Context, who: str, output: Path | None) -> None:
+def trend(ctx: click.Context, who: str, output: Path | None, force: bool) -> None:
     """Draw the course of WHO over its sessions: pain, reached amplitude, impedance, charge with how it is known.
 
     In the terminal, or into a picture. What nobody knows has no point, and is never drawn as 0.
@@ -184,14 +187,15 @@ def trend(ctx: click.Context, who: str, output: Path | None) -> None:
     from stimctl.course.trend import trends
     from stimctl.course.visits import visits
 
+    if output is not None:
+        check_free(output, force=force)
     with course_of(ctx.obj, who) as (ledger, found):
         done = visits(ledger, found)
     drawn = trends(found, done)
     if output is None:
         click.echo(drawing.text(drawn, width=min(_WIDEST, shutil.get_terminal_size(_SIZE).columns)))
     else:
-        with writing(output):
-            drawing.save(drawn, output)
+        write_private(output, [drawing.picture(drawn, output.suffix)], force=force)
         click.echo(f"The picture is {output}")
     ctx.exit(exit_code((*found.faults, *(fault for visit in done for fault in visit.faults))))
 

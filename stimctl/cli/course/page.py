@@ -42,7 +42,7 @@ def page(course: Course, visits: Sequence[Visit], next_due: NextSession) -> str:
         pairs(_head(course, visits)),
         plan_lines(course.plan),
         "Sessions\n" + table(_COLUMNS, _rows(visits)) if visits else "Sessions\n  none yet",
-        *_attention((*told.warnings, *next_due.warnings)),
+        *_attention((*told.warnings, *next_due.attention)),
         "Next\n" + _indented(_next(course, next_due)),
         "Response\n" + _indented(told.lines),
         *_events(course, visits),
@@ -168,7 +168,7 @@ def _indented(lines: Iterable[str]) -> str:
 def due_page(course: Course, next_due: NextSession) -> str:
     """What is due in one course, and why."""
     head = f"{course.watermark}: {plain(course.pseudonym)}, {plain(course.profile_id)}"
-    return "\n\n".join([head, _indented(_next(course, next_due)), *_attention(next_due.warnings)])
+    return "\n\n".join([head, _indented(_next(course, next_due)), *_attention(next_due.attention)])
 
 
 def due_table(planned: Sequence[tuple[Course, NextSession]], today: date) -> str:
@@ -183,7 +183,8 @@ def due_table(planned: Sequence[tuple[Course, NextSession]], today: date) -> str
         )
         for course, next_due in planned
     ]
-    return table(("WHO", "PROFILE", "SESSION", "DUE", "STATE"), rows)
+    told = [f"{course.pseudonym}: {each.profile_change}" for course, each in planned if each.profile_change]
+    return "\n\n".join([table(("WHO", "PROFILE", "SESSION", "DUE", "STATE"), rows), *_attention(told)])
 
 
 def _state(next_due: NextSession, today: date) -> str:

@@ -62,14 +62,16 @@ def show(ctx: click.Context, session: str, as_json: bool) -> None:
     Example: stimctl log show latest
     """
     from stimctl.cli.log.page import page
+    from stimctl.course.place import place_of
     from stimctl.ledger.document import document
 
     with opened(ctx.obj) as ledger:
         summary = ledger.summary(ledger.resolve(session))
+        place = place_of(ledger, summary.head.session_id)
     if as_json:
         echo_json(document(summary))
     else:
-        click.echo(page(summary))
+        click.echo(page(summary, place))
     ctx.exit(exit_code_of(summary))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from stimctl.cli.log.wording import happened, ms
 from stimctl.cli.run.wording import OPEN
 from stimctl.cli.table import pairs, table
+from stimctl.course.place import CoursePlace
 from stimctl.label import printable as plain
 from stimctl.ledger.export import at, pair_text
 from stimctl.ledger.heads import CLOSED, SessionHead
@@ -27,11 +28,11 @@ _WRITTEN = frozenset({"note", "adverse", "correction"})  # by a person, who may 
 _QUESTION = {question.id: question.text for question in QUESTIONS}
 
 
-def page(summary: SessionSummary) -> str:
+def page(summary: SessionSummary, place: CoursePlace | None = None) -> str:
     parts = [
         f"{summary.head.watermark}: session {summary.head.session_id}",
         *_warnings(summary),
-        pairs(_head(summary)),
+        pairs((*_head(summary), *_course(place))),
         "Needles and current\n" + table(("CHANNEL", "PAIR", "NEEDLE", "PRESCRIBED", "REACHED"), _needles(summary)),
         "Dose, one phase\n" + table(("CHANNEL", "BAND", "FACT", "PULSES", "CHARGE", "HOW KNOWN"), _doses(summary)),
         _FACTS_SAID,
@@ -90,6 +91,17 @@ def _head(summary: SessionSummary) -> Iterator[tuple[str, str]]:
     yield from (("not known", plain(text)) for text in summary.unknown)
     yield "entries", f"{summary.entries}, numbers {summary.first_number} to {summary.last_number}"
     yield "hash of the last", summary.last_hash
+
+
+def _course(place: CoursePlace | None) -> Iterator[tuple[str, str]]:
+    """The course that it belongs to, which session of it this is, and what spoke against it on its day."""
+    if place is None:
+        return
+    course, total = place.course, place.course.plan.course_sessions.range
+    counts = f"session {place.number}" + (f" of {total}" if total else "") if place.number else "does not count in it"
+    yield "course", plain(f"{course.course_id} of {course.pseudonym}, {course.profile_id}: {counts}")
+    yield from (("attention", plain(each)) for each in place.warnings)
+    yield from (("attention", plain(f"the course does not verify: {each}")) for each in course.faults)
 
 
 def _times(head: SessionHead) -> Iterator[tuple[str, str]]:

@@ -81,7 +81,7 @@ def _made(
     except ImportError:
         raise Misuse("a report's plots need matplotlib: install it with `pip install 'stimctl[pdf]'`") from None
     from stimctl.ledger.subject import courses_of
-    from stimctl.log_report.case import case_of, cases_of, head_of
+    from stimctl.log_report.case import by_plan, case_of, cases_of, head_of
     from stimctl.log_report.course_report import course_report
     from stimctl.log_report.session_report import session_report
     from stimctl.log_report.words import ReportWords
@@ -92,7 +92,7 @@ def _made(
         cases, courses = cases_of(ledger, subject), tuple(courses_of(ledger, subject))
         doubt = ledger.doubt(listed=True)
         doubts = [fault for fault in (doubt, *(each.fault for of in courses for each in of.entries)) if fault]
-        told = course_report(words, subject, cases, courses, doubts, head, made, tool)
+        told = course_report(words, subject, cases, by_plan(ledger, subject, cases), courses, doubts, head, made, tool)
         return told, [case.summary for case in cases], doubts
     case = case_of(ledger, ledger.resolve(session or ""))
     profile = _profile(case.summary.head)

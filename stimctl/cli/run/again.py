@@ -12,12 +12,21 @@ from stimctl.prescription import values_of
 
 
 def _opened() -> Iterator[tuple[Ledger, Entry]]:
-    """The first entry of each session of this machine's log, newest first; none where there is no log yet."""
+    """The first entry of each session of this machine's log, newest first; none where there is no log yet.
+
+    Raises `LogFault` at one that does not hold: `run` follows the chain and not each body, and a hash holds also over
+    a body that names something twice.
+    """
     path = ledger_path()
     if not ledger_is_there(path):
         return
     with Ledger(path, read_only=True) as ledger:
         for entry in ledger.opened_newest_first():
+            if entry.fault is not None:
+                raise LogFault(
+                    f"the log's session {entry.session_id} cannot be relied on: {entry.fault}; `stimctl log verify` "
+                    "says more, and `stimctl log recover` keeps what is sound and begins anew"
+                )
             yield ledger, entry
 
 
@@ -60,6 +69,8 @@ def values_in_log(name: str) -> dict[str, Any]:
         raise LogFault(f"there is no ledger at {path} yet")
     with Ledger(path, read_only=True) as ledger:
         summary = ledger.summary(ledger.resolve(name))
+    if summary.faults:
+        raise LogFault(f"session {summary.head.session_id} does not verify: {summary.faults[0]}")
     return values_of(summary.prescription)
 
 

@@ -11,17 +11,18 @@ import click
 
 from stimctl.cli.run.again import earlier_values
 from stimctl.course.courses import Course, courses, going_on
-from stimctl.course.due import counted, due
+from stimctl.course.due import counted, due_of
 from stimctl.course.visits import days, doubts_of_days, last_session_id
 from stimctl.ledger import Ledger, ledger_is_there, ledger_path
 from stimctl.prescription import Subject
+from stimctl.profile import Profiles
 
 
 class CourseOfRun:
     """Looks for the course once the subject is known, and tells of it once, until another is meant."""
 
-    def __init__(self, profile_id: str, *, rehearsal: bool) -> None:
-        self._profile_id = profile_id
+    def __init__(self, profile_id: str, profiles: Profiles, *, rehearsal: bool) -> None:
+        self._profile_id, self._profiles = profile_id, profiles
         self._rehearsal = rehearsal
         self._told: str | None = None
         self.course_id: str | None = None
@@ -43,15 +44,15 @@ class CourseOfRun:
             if course.course_id == self._told:
                 return None
             self._told = course.course_id
-            _tell(ledger, course)
+            _tell(ledger, course, self._profiles)
             last = last_session_id(ledger, course, rehearsal=self._rehearsal)
         return None if last is None else earlier_values(last, self._profile_id, rehearsal=self._rehearsal)
 
 
-def _tell(ledger: Ledger, course: Course) -> None:
+def _tell(ledger: Ledger, course: Course, profiles: Profiles) -> None:
     """Where the course stands, in two lines or three; what speaks against a session today stands out."""
     done, today = days(ledger, course), datetime.now(UTC).astimezone().date()
-    next_due = due(course.plan, done, today)
+    next_due = due_of(course, done, today, profiles)
     total = course.plan.course_sessions.range
     of = f" of {total}" if total else ""
     since = (
@@ -59,7 +60,7 @@ def _tell(ledger: Ledger, course: Course) -> None:
     )
     mark = "SIMULATED course" if course.simulated else "Course"
     click.echo(f"{mark} of {course.pseudonym}, {course.profile_id}: session {next_due.number}{of}; {since}.")
-    for warning in (*next_due.too_soon, *next_due.warnings):
+    for warning in (*next_due.too_soon, *next_due.attention):
         click.secho(f"Attention: {warning}.", fg="yellow")
     for fault in (*course.faults, *doubts_of_days(ledger, course)):
         click.secho(f"The course does not verify: {fault}.", fg="red")

@@ -85,7 +85,7 @@ def prepare(request: RunRequest, stack: ExitStack) -> PreparedRun:
         raise Misuse("the questions are asked only at a terminal; here, give a prescription with --prescription FILE")
     if request.file is not None and given is not None and given["subject"] != Subject.PERSON:
         prescription = _rehearsed(request, from_file(request.file, profiles))
-        course = CourseOfRun(profile.id, rehearsal=request.rehearse)
+        course = CourseOfRun(profile.id, profiles, rehearsal=request.rehearse)
         course.find(prescription.subject, prescription.pseudonym)
         return PreparedRun(prescription, given, course_id=course.course_id)
     device = stack.enter_context(OpenDevice(request.url, request.choice))
@@ -165,7 +165,7 @@ class _AskedRun:
 
     def __init__(self, request: RunRequest, profiles: Profiles, profile: Profile, device: OpenDevice) -> None:
         self._request, self._profiles, self._profile, self._device = request, profiles, profile, device
-        self._course = CourseOfRun(profile.id, rehearsal=request.rehearse)
+        self._course = CourseOfRun(profile.id, profiles, rehearsal=request.rehearse)
         self._asked_of: str | None = None
         self._taken: set[str] = set()  # the answers that stand because they did for this subject before
         self._screening = ScreeningQuestions(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stimctl.course.due import due
+from stimctl.course.due import due, of_session
 from stimctl.course.plan import CoursePlan, by_person, plan_of
 from stimctl.profile import Range, load
 
@@ -108,10 +108,52 @@ def test_less_than_once_a_week() -> None:
     assert any("within 14 days" in each for each in found.too_soon)
 
 
+@pytest.mark.parametrize(
+    ("often", "done", "free"),
+    [
+        (1.5, (0,), 4),  # by the even spread alone: two within a week are allowed
+        (1.5, (0, 4), 8),  # two within a week, and the third within the two weeks
+        (1.5, (0, 1), 7),
+        (1.5, (0, 4, 9), 14),  # three within two weeks
+        (1.5, (0, 5, 9, 14), 19),
+        (2.5, (0, 1, 2), 7),
+        (2.5, (0, 1, 7, 8, 9), 14),
+        (0.75, (0, 1), 14),  # 3 in 4 weeks: no 2 within one, no 3 within two
+        (0.1, (0,), 70),
+    ],
+)
+def test_a_frequency_that_is_no_whole_number_is_counted_over_its_weeks(
+    often: float, done: tuple[int, ...], free: int
+) -> None:
+    planned = plan(sessions_per_week=(often, often))
+    assert due(planned, on(*done), on(done[-1])[0]).earliest == on(free)[0]
+    before = due(planned, on(*done), on(free - 1)[0]).too_soon
+    assert bool(before) is (free - done[-1] != 4)
+    assert due(planned, on(*done), on(free)[0]).too_soon == ()
+
+
+def test_a_session_one_too_many_names_those_within_the_same_weeks() -> None:
+    found = due(plan(sessions_per_week=(1.5, 1.5)), on(0, 4, 9), on(13)[0])
+    assert found.too_soon == (
+        "a session today would be one too many: after Mon 02 Mar, Fri 06 Mar, Wed 11 Mar within 14 days, and the plan "
+        "says 1.5 sessions a week [clinician] by Dr. O.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(1, ()), (2, ("it was too close",)), (3, ()), (4, ("it is one more than the plan says: 3 sessions",))],
+)
+def test_what_spoke_against_a_session_on_its_day(number: int, said: tuple[str, ...]) -> None:
+    planned = plan(spacing_days=(2, 5), sessions_per_week=(3, 3), course_sessions=(3, 3))
+    found = of_session(planned, on(0, 1, 4, 8), number)
+    assert [each.startswith(one) for each, one in zip(found, said, strict=True)] == [True] * len(said)
+
+
 DAYS = st.lists(st.integers(0, 60), max_size=11).map(sorted)
 
 
-@given(DAYS, st.integers(0, 30), st.sampled_from([(1, 1), (1, 2), (2, 2), (3, 5), (0.5, 1)]))
+@given(DAYS, st.integers(0, 30), st.sampled_from([(1, 1), (1, 2), (2, 2), (3, 5), (0.5, 1), (1.5, 1.5), (0.75, 2.25)]))
 def test_a_session_on_the_first_due_day_never_exceeds_the_frequency(
     done: list[int], later: int, week: tuple[float, float]
 ) -> None:

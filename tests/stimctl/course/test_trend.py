@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stimctl.course.courses import Course
-from stimctl.course.drawing import save, text
+from stimctl.course.drawing import picture, text
 from stimctl.course.trend import Trends, trends
 from stimctl.course.visits import visits
 from stimctl.errors import Misuse
@@ -43,10 +43,10 @@ def test_each_scale_begins_at_zero(drawn: Trends) -> None:
 @pytest.mark.parametrize("ending", ["png", "svg"])
 def test_the_same_course_gives_the_same_picture(drawn: Trends, tmp_path: Path, ending: str) -> None:
     pytest.importorskip("matplotlib")
-    one, two = (save(drawn, tmp_path / f"{name}.{ending}").read_bytes() for name in "ab")
+    one, two = (picture(drawn, f".{ending}") for _ in range(2))
     assert one == two
     with pytest.raises(Misuse, match=r"\.png or \.svg"):
-        save(drawn, tmp_path / "trend.pdf")
+        picture(drawn, ".pdf")
 
 
 def test_the_terminal_has_the_figures_too(drawn: Trends) -> None:
@@ -64,11 +64,11 @@ def test_a_course_without_sessions_has_nothing_to_draw(begun: Callable[..., Cour
 
 
 def test_dollars_in_a_name_are_no_formula(drawn: Trends, tmp_path: Path) -> None:
-    save(drawn._replace(title=r"P-$\foo$"), tmp_path / "t.svg")
+    picture(drawn._replace(title=r"P-$\foo$"), ".svg")
 
 
 def test_what_does_not_verify_says_so_on_the_picture(drawn: Trends, tmp_path: Path) -> None:
     assert not drawn.doubtful
     assert text(drawn._replace(doubtful=True)).startswith("DOES NOT VERIFY: P-17")
-    assert "<!-- DOES NOT VERIFY -->" in save(drawn._replace(doubtful=True), tmp_path / "t.svg").read_text("utf-8")
-    assert "DOES NOT VERIFY" not in save(drawn, tmp_path / "t.svg").read_text("utf-8")
+    assert "<!-- DOES NOT VERIFY -->" in picture(drawn._replace(doubtful=True), ".svg").decode()
+    assert "DOES NOT VERIFY" not in picture(drawn, ".svg").decode()

@@ -51,3 +51,10 @@ def test_a_cell_that_does_not_fit_is_told_and_not_dropped(ledger: Ledger) -> Non
     (row,) = channel_rows(ledger.summary("s-1"))
     with pytest.raises(Misuse, match=r"session s-1: amplitude_ua is 'two', and that column holds int only"):
         fitted(CHANNEL_COLUMNS, row)
+
+
+@pytest.mark.parametrize("name", ["number", "session_id"])
+def test_a_number_that_no_typed_column_holds_is_told(name: str) -> None:
+    row: dict[str, object] = {column: None for column in ENTRY_COLUMNS} | {"session_id": "s-1", name: 2**63}
+    with pytest.raises(Misuse, match=rf"session .*: {name} is 9223372036854775808, and that column holds"):
+        fitted(ENTRY_COLUMNS, row)

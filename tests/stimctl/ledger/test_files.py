@@ -10,7 +10,7 @@ import pytest
 from stimctl import lock_file
 from stimctl.errors import LogFault
 from stimctl.ledger import Ledger
-from stimctl.ledger.files import LedgerBusy, wal_path
+from stimctl.ledger.files import FilesInPlace, LedgerBusy, wal_path
 
 posix = pytest.mark.skipif(os.name != "posix", reason="links, pipes and modes as POSIX has them")
 
@@ -98,3 +98,34 @@ def test_the_log_is_in_the_database_once_a_session_has_closed(ledger: Ledger, pa
         log.drain(5)
         assert wal_path(path).stat().st_size > 0
     assert wal_path(path).stat().st_size == 0
+
+
+@posix
+@pytest.mark.parametrize("what", ["removed", "replaced", "moved with its folder", "and its folder"])
+def test_files_that_lay_still_for_long_are_missed_when_they_go(tmp_path: Path, what: str) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "one").touch()
+    (folder / "other").touch()
+    files = FilesInPlace(folder / "one", folder / "other")
+    while not files.settled:  # until the folder's time is old enough to be gone by
+        assert files.hold()
+    if what == "removed":
+        (folder / "other").unlink()
+    elif what == "replaced":
+        (folder / "new").touch()
+        (folder / "new").replace(folder / "other")
+    else:
+        folder.rename(tmp_path / "elsewhere")
+        if what == "moved with its folder":
+            folder.mkdir()
+    assert not files.hold()
+    assert not files.hold()
+
+
+def test_what_else_comes_and_goes_in_the_folder_is_no_loss(tmp_path: Path) -> None:
+    (tmp_path / "one").touch()
+    files = FilesInPlace(tmp_path / "one")
+    for name in ("a", "b"):
+        (tmp_path / name).touch()
+        assert files.hold()

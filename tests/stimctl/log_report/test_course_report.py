@@ -4,14 +4,17 @@ from typing import Any
 
 import pytest
 
-from stimctl.entries import AdverseEvent
+from stimctl.course.courses import begin
+from stimctl.course.plan import plan_of
+from stimctl.entries import AdverseEvent, CourseBegun
 from stimctl.errors import Misuse
 from stimctl.ledger import Ledger
 from stimctl.ledger.subject import courses_of
 from stimctl.log_report.blocks import DataTable, LogReport, Passage, Plot
-from stimctl.log_report.case import cases_of, head_of
+from stimctl.log_report.case import by_plan, cases_of, head_of
 from stimctl.log_report.course_report import course_report
 from stimctl.log_report.words import ReportWords
+from stimctl.profile import load
 from tests.stimctl.log_report.sessions import closed, opened, put_session
 
 KEPT = {"evidence": "estimated", "source": "time", "channels": {"1": {"estimated": [3, 0]}}}
@@ -19,7 +22,8 @@ KEPT = {"evidence": "estimated", "source": "time", "channels": {"1": {"estimated
 
 def reported(ledger: Ledger, language: str = "en") -> LogReport:
     cases, courses = cases_of(ledger, "P-17"), tuple(courses_of(ledger, "P-17"))
-    return course_report(ReportWords(language), "P-17", cases, courses, (), head_of(ledger), "now", "stimctl")
+    plans = by_plan(ledger, "P-17", cases)
+    return course_report(ReportWords(language), "P-17", cases, plans, courses, (), head_of(ledger), "now", "stimctl")
 
 
 def blocks(report: LogReport, title: str) -> Any:
@@ -139,3 +143,47 @@ def test_it_is_told_in_chinese(ledger: Ledger) -> None:
     report = reported(ledger, "zh")
     assert (report.language, report.title) == ("zh", "电针刺激记录（疗程）")
     assert rows(report, "合计") == [("设备", "已确认", "1", "2:00", "412.000 µC\n计数")]
+
+
+def begun(ledger: Ledger, profile: str) -> str:
+    of = load(profile)
+    ref = {"id": of.id, "version": of.version, "title": of.title, "sha256": of.sha256}
+    return begin(
+        ledger, CourseBegun(pseudonym="P-17", profile=ref, plan=plan_of(of).record(), follow_up=[], simulated=False)
+    )
+
+
+def test_two_plans_of_one_subject_are_never_mixed(ledger: Ledger) -> None:
+    back, knee = begun(ledger, "low-back-pain"), begun(ledger, "knee-osteoarthritis")
+    put_session(ledger, number=1, begin=opened(course=back), pain=(6, 4))
+    put_session(ledger, number=2, begin=opened(course=knee))
+    put_session(ledger, number=3, begin=opened(course=back))
+    put_session(ledger, number=4)
+    report = reported(ledger)
+    of_back, of_knee = f"low-back-pain, {back}", f"knee-osteoarthritis, {knee}"
+    assert [row[0] for row in rows(report, f"Sessions: {of_back}")] == ["1", "3"]
+    assert [row[0] for row in rows(report, f"Sessions: {of_knee}")] == ["2"]
+    assert [row[0] for row in rows(report, "Sessions: of no plan")] == ["4"]
+    assert rows(report, f"Totals: {of_back}") == [("device", "confirmed", "2", "4:00", "824.000 µC\ncounted")]
+    assert rows(report, f"Totals: {of_knee}") == [("device", "confirmed", "1", "2:00", "412.000 µC\ncounted")]
+    (plan,) = blocks(report, f"Plan: {of_knee}")
+    assert ("sessions a week", "unspecified") in plan.rows
+
+
+def test_a_session_that_was_taken_out_of_a_plan_is_of_none(ledger: Ledger) -> None:
+    back = begun(ledger, "low-back-pain")
+    out, into = put_session(ledger, number=1, begin=opened(course=back)), put_session(ledger, number=2)
+    ledger.append(back, "course_changed", 0, {"why": "a slip", "counts": {out: False, into: True}})
+    report = reported(ledger)
+    assert [row[0] for row in rows(report, f"Sessions: low-back-pain, {back}")] == ["2"]
+    assert [row[0] for row in rows(report, "Sessions: of no plan")] == ["1"]
+
+
+def test_one_plan_stands_with_its_source_and_how_many_are_done(ledger: Ledger) -> None:
+    put_session(ledger, begin=opened(course=begun(ledger, "low-back-pain")))
+    (plan,) = blocks(reported(ledger), "Plan")
+    facts = dict(plan.rows)
+    assert facts["sessions done"] == "1 of 10–12"
+    assert facts["sessions a week"].startswith("2 [source]: “2x/week for 4-6 weeks")
+    (plan,) = blocks(reported(ledger, "zh"), "计划")
+    assert dict(plan.rows)["已完成次数"] == "1／10–12"

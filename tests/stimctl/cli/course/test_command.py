@@ -136,6 +136,38 @@ def test_trends_in_the_terminal_and_as_a_picture(visited: str, tmp_path: Path) -
     good("course", "trend", "S-1", "-o", str(tmp_path / "t.png"))
     assert (tmp_path / "t.png").read_bytes().startswith(b"\x89PNG")
     assert os.name != "posix" or stat.S_IMODE((tmp_path / "t.png").stat().st_mode) == 0o600
+    (tmp_path / "t.svg").write_text("precious")
+    assert "is there already" in bad(codes.INVALID, "course", "trend", "S-1", "-o", str(tmp_path / "t.svg"))
+    assert (tmp_path / "t.svg").read_text() == "precious"
+    good("course", "trend", "S-1", "-o", str(tmp_path / "t.svg"), "--force")
+    assert os.name != "posix" or stat.S_IMODE((tmp_path / "t.svg").stat().st_mode) == 0o600
+    assert "S-1" in (tmp_path / "t.svg").read_text("utf-8")
+
+
+def test_a_session_is_shown_with_its_place_in_the_course(visited: str) -> None:
+    good("course", "correct", "S-1", "--sessions", "1", "--clinician", "Dr. O.", "--why", "once")
+    shown = good("log", "show", "latest")
+    assert "of S-1, low-back-pain: session 1 of 1 " in shown
+    assert "attention" not in shown
+    good("course", "correct", "S-1", "--without", visited, "--why", "stopped in the ramp")
+    assert "of S-1, low-back-pain: does not count in it" in good("log", "show", "latest")
+
+
+def test_a_course_whose_profile_has_another_text_by_now_says_so_wherever_it_is_shown(visited: str, home: Path) -> None:
+    with Ledger(home / "ledger.sqlite") as ledger:
+        (begun,) = (entry for entry in ledger.of_courses() if entry.kind == "course")
+        then = {**begun.body, "pseudonym": "S-9", "profile": {**begun.body["profile"], "sha256": "0" * 64}}
+        ledger.append("course-20260101-000000-aaaaa", "course", 0, then)
+        opened = next(entry for entry in ledger.entries(visited) if entry.kind == "opened").body
+        ledger.append("s-9", "opened", 0, {**opened, "pseudonym": "S-9", "course": "course-20260101-000000-aaaaa"})
+    said = "the profile low-back-pain has changed since the plan was made: it is still"
+    assert said in good("course", "show", "S-9")
+    assert said in good("course", "due", "S-9")
+    assert f"S-9: {said}" in good("course", "due")
+    assert said in good("log", "show", "s-9")
+    (told,) = json.loads(call("course", "due", "S-9", "--json").stdout)
+    assert said in told["due"]["profile_change"]
+    assert said not in good("course", "show", "S-1")
 
 
 def test_a_course_that_was_changed_says_so_first_and_exits_with_7(visited: str, home: Path) -> None:

@@ -120,3 +120,13 @@ def test_a_screening_of_one_subject_never_stands_for_another(home: Path) -> None
         terminal.wait_for(r"Pseudonym +P-18(?s:.*?)Enter goes on")
         terminal.press("\x03\n")
         terminal.ended()
+
+
+def test_a_profile_that_has_changed_since_the_plan_is_told_at_the_first_session_already(home: Path) -> None:
+    invoke("course", "new", "S-1", "low-back-pain", "--simulated")
+    with Ledger(home / "ledger.sqlite") as ledger:
+        (begun,) = ledger.of_courses()
+        invoke("course", "end", "S-1", "another begins")
+        profile = {**begun.body["profile"], "version": "0.9", "sha256": "0" * 64}
+        ledger.append("course-20260101-000000-aaaaa", "course", 0, {**begun.body, "profile": profile})
+    assert "Attention: the profile low-back-pain has changed since the plan was made: it was 0.9 and is " in visit()
