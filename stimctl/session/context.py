@@ -123,6 +123,11 @@ class Context:
         """Whether the device is known, and is given its output in leases."""
         return self.device.identity is not None and self.device.identity.by_lease
 
+    @property
+    def output_ends(self) -> str:
+        """What becomes of output that nobody keeps alive, in words."""
+        return f"output ends within {'3 s' if self.by_lease else '1 s'} by itself"
+
     def begin(self, task: Task, now_us: int) -> None:
         """Something is under way from now on. Raises `IllegalEvent` where it may not be."""
         if self.state not in task.states:
@@ -155,13 +160,12 @@ class Context:
 
     def put(self, entry: entries.LogEntry, now_us: int) -> None:
         """Write an entry, once there is a session to write of: before the identity there is none."""
-        if self.device.identity is not None:
-            self.ledger_entries.put(entry, now_us)
+        self.put_body(entry.kind, entry.body(), now_us)
 
-    def put_operators(self, kind: str, body: Mapping[str, Any], now_us: int) -> None:
-        """Write what an operator wrote, once there is a session to write of."""
+    def put_body(self, kind: str, body: Mapping[str, Any], now_us: int) -> None:
+        """The same for what an operator wrote, in whatever fields they chose."""
         if self.device.identity is not None:
-            self.ledger_entries.put_operators(kind, body, now_us)
+            self.ledger_entries.put(kind, now_us, body)
 
     def alarm(self, priority: Priority, text: str, action: str, now_us: int) -> None:
         """Tell the operator what is wrong and what to do."""

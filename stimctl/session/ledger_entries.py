@@ -6,14 +6,13 @@ measured is what it measured.
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import compress
 from statistics import median
 from struct import Struct
 from typing import Any
 
 from stimctl.dose import ChannelDose
-from stimctl.entries import LogEntry
 from stimctl.session.log import SessionLog
 from stimctl.stimulators.base import Identity, SessionCounts
 from stimctl.waveform import Program
@@ -35,17 +34,10 @@ class LedgerEntries:
     """Turns what happens in one session into log entries."""
 
     def __init__(self, log: SessionLog) -> None:
-        self._log = log
+        self.put = log.put
         self.problem = log.problem
         # By channel: applied_ua, measured_ua and ohm of each reading, six bytes whatever the length of the session.
         self._taken: defaultdict[int, array[int]] = defaultdict(lambda: array("H"))
-
-    def put(self, entry: LogEntry, now_us: int) -> None:
-        self._log.put(entry.kind, now_us, entry.body())
-
-    def put_operators(self, kind: str, body: Mapping[str, Any], now_us: int) -> None:
-        """What an operator wrote, in whatever fields they chose."""
-        self._log.put(kind, now_us, body)
 
     def sample(self, reading: Channel) -> None:
         """Take a channel's reading into the session's spreads."""
@@ -57,13 +49,6 @@ class LedgerEntries:
         applied_ua, measured_ua, ohm = (self._taken[channel][column::3] for column in range(3))
         columns = {"applied_ua": applied_ua, "measured_ua": measured_ua, "ohm": ohm}
         return {name: _spread(filter(None, compress(column, applied_ua))) for name, column in columns.items()}
-
-
-def dose_record(dose: Mapping[int, ChannelDose]) -> dict[str, Any]:
-    """A dose by channel, JSON-able: pulses and first-phase charge by segment."""
-    return {
-        str(channel): {"pulses": list(each.pulses), "charge_pc": list(each.charge_pc)} for channel, each in dose.items()
-    }
 
 
 def delivered(records: SessionCounts) -> dict[int, ChannelDose]:

@@ -118,17 +118,19 @@ class Telemetry:
 
     def on_channel(self, reading: m.Channel, now_us: int) -> None:
         """One channel: as asked for, or carrying what was not."""
-        context, stimulate, channel = self._context, self._stimulate, reading[0]
+        context, plausibility, channel = self._context, self._stimulate.plausibility, reading[0]
         if self._on_reading is not None:
             self._on_reading(reading, now_us)
         stimulating = context.state in STIMULATING
-        if not stimulating and reading[11] <= context.device.answered_us:
-            stimulate.judge(reading, now_us)
-            return
-        context.device.channels[channel] = reading
-        if stimulating and channel in context.targets.channels:
-            context.ledger_entries.sample(reading)
-            stimulate.judge(reading, now_us)
+        is_old = not stimulating and reading[11] <= context.device.answered_us
+        if not is_old:
+            context.device.channels[channel] = reading
+        if is_old or (stimulating and channel in context.targets.channels):
+            if stimulating:
+                context.ledger_entries.sample(reading)
+            finding = None if plausibility is None else plausibility.channel(reading, now_us)
+            if finding is not None:
+                self._stimulate.found(finding, now_us)
         elif context.state is not STOPPING and context.device.identity is not None:
             self._watch_quiet(channel, max(reading[3:5]), now_us)
 

@@ -189,7 +189,7 @@ class Exchange:
 
     def advance(self, now_us: int) -> list[Any]:
         """Send again, or something more urgent in its place; give up on a device that answers nothing."""
-        events = self._give_up_overtaken(now_us)
+        events = self._give_up_overtaken(now_us) if self._overtaken else []
         flying = self._flying
         if flying is None:
             return events
