@@ -16,7 +16,7 @@ from stimctl.dose import ChannelDose
 from stimctl.session.log import SessionLog
 from stimctl.stimulators.base import Identity, SessionCounts
 from stimctl.waveform import Program
-from stimctl.wire.codec import Channel, Measured
+from stimctl.wire.codec import Channel
 
 _pack = Struct("3H").pack
 
@@ -61,26 +61,16 @@ def delivered(records: SessionCounts) -> dict[int, ChannelDose]:
 def measured_record(records: SessionCounts) -> dict[str, Any]:
     """What the device measured, by channel, JSON-able. Where the host kept the counts, only charge and amplitude are,
     and of a channel none of whose pulses was measured nothing is."""
-    if records.kept is not None:
-        unmeasured = {basis.channel for basis in records.kept.bases if not sum(basis.measured)}
-        return {
-            str(each.channel): _measured_charge(each) for each in records.measured if each.channel not in unmeasured
-        }
+    bases = () if records.kept is None else records.kept.bases
+    unmeasured = {basis.channel for basis in bases if not sum(basis.measured)}
+    names = ["net_charge_pc", "max_amplitude_ua", *(["compliance_hits", "energy_nj"] if records.kept is None else ())]
     return {
         str(each.channel): {
-            **_measured_charge(each),
-            "compliance_hits": each.compliance_hits,
-            "energy_nj": each.energy_nj,
+            "charge_pc": [each.charge_0_pc, each.charge_1_pc],
+            **{name: getattr(each, name) for name in names},
         }
         for each in records.measured
-    }
-
-
-def _measured_charge(each: Measured) -> dict[str, Any]:
-    return {
-        "charge_pc": [each.charge_0_pc, each.charge_1_pc],
-        "net_charge_pc": each.net_charge_pc,
-        "max_amplitude_ua": each.max_amplitude_ua,
+        if each.channel not in unmeasured
     }
 
 

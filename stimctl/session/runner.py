@@ -114,7 +114,11 @@ class Runner:
         step, self._data = self._engine.step(now_us, self._data, command), b""
         if step is not self._last:
             self._last = step
-            self._carry_out(step)
+            self._told.extend(step.events)
+            if step.output:
+                self._send(step.output)
+            if step.wants is not None:
+                self._fulfil(step.wants)
         wait_until_us, port = step.deadline_us, self._port
         if self._durable_by_us is not None:
             self._ask_durable(self._durable_by_us)
@@ -130,15 +134,6 @@ class Runner:
                 port.went_back = False
                 self._facts.append(c.HostTrouble(End.CLOCK, "the host's clock went back"))
         return port.now_us()
-
-    def _carry_out(self, step: EngineStep) -> None:
-        """Do what the engine wants done."""
-        if step.events:
-            self._told.extend(step.events)
-        if step.output:
-            self._send(step.output)
-        if step.wants is not None:
-            self._fulfil(step.wants)
 
     def _next_command(self, now_us: int) -> list[c.Command | c.Fact]:
         """What there is for the engine: what the loop itself has to say, then what was asked for."""

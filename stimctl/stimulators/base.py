@@ -231,6 +231,11 @@ class StimulatorFailed(NamedTuple):
     error: StimctlError
 
 
+def failed(error: StimctlError) -> list[Any]:
+    """The events of a failure: there is one."""
+    return [StimulatorFailed(error)]
+
+
 def earliest(*due_us: int | None) -> int | None:
     """The first of those deadlines that there are."""
     return min((each for each in due_us if each is not None), default=None)
