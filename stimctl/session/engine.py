@@ -20,7 +20,7 @@ from stimctl.session.context import Context, EngineStep
 from stimctl.session.failures import Failures
 from stimctl.session.log import SessionLog
 from stimctl.session.preparation import Preparation
-from stimctl.session.states import ENDED, QUIET, STOPPING, End, State, Task, Trigger
+from stimctl.session.states import ENDED, ON_HOLD, QUIET, STOPPING, End, State, Task, Trigger
 from stimctl.session.stimulation import Stimulation
 from stimctl.session.telemetry import Telemetry
 from stimctl.session.view import Priority, SessionReport, SessionView
@@ -206,9 +206,23 @@ class Engine:
 
     def view(self, now_us: int) -> SessionView:
         """A snapshot for a screen, from any thread."""
-        context, state = self._context, self._context.state
-        waits = context.pending is None and state not in self._auto and state in self._steps
-        return context.view(now_us, self._close.zero, waits_for_operator=waits)
+        context, device, state, zero = self._context, self._context.device, self._context.state, self._close.zero
+        return SessionView(
+            state=state,
+            end=None if context.ending is None else context.ending.end,
+            identity=device.identity,
+            now_us=now_us,
+            ceiling_ua=context.prescription.ceiling_ua,
+            targets_ua=context.targets.by_channel("resume_ua" if state in ON_HOLD else "applied_ua"),
+            status=device.status,
+            channels=dict(device.channels),
+            impedances=dict(device.impedances),
+            alarms=tuple(context.alarms),
+            waits_for_operator=context.pending is None and state not in self._auto and state in self._steps,
+            stop_after_us=None if zero is None else zero.after_us,
+            stop_measured=zero is None or zero.measured,
+            will_reach_ua={} if context.by_lease else context.dose_tracker.will_reach_ua,
+        )
 
     def abandon(self) -> None:
         """The loop is broken and nothing can be done any more: whoever looks is to see that it is over."""

@@ -17,19 +17,9 @@ from stimctl.stimulators.base import Identity
 from stimctl.wire import codec as m
 from stimctl.wire.codes import GIVES_OUTPUT, DeviceState, EndReason
 
-_DEVICE_ENDS = {
-    EndReason.STOP: End.OPERATOR,
-    EndReason.TIMER: End.TIMER,
-    EndReason.WATCHDOG: End.WATCHDOG,
-    EndReason.OVER_CURRENT: End.OVER_CURRENT,
-    EndReason.SHORT: End.SHORT,
-    EndReason.NET_CHARGE: End.NET_CHARGE,
-    EndReason.HOLD_EXPIRED: End.HOLD_EXPIRED,
-    EndReason.SESSION_EXPIRED: End.SESSION_EXPIRED,
-    EndReason.RESET: End.RESET,
-    EndReason.HANDSHAKE: End.HANDSHAKE,
-    EndReason.GATE: End.GATE,
-}
+# Both sides name an end alike, but for a stop.
+_DEVICE_ENDS = {reason: End[reason.name] for reason in EndReason if reason.name in End.__members__}
+_DEVICE_ENDS[EndReason.STOP] = End.OPERATOR
 _ORDERLY = frozenset({EndReason.STOP, EndReason.TIMER, EndReason.HELD_BY_HOST})
 QUIET_US = limits.STOP_CONFIRM_US + 100_000  # and one telemetry period
 NOISY_PERMILLE = 10  # damaged frames among those heard, from which on the operator is told [choice]
