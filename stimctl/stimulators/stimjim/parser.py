@@ -174,12 +174,6 @@ def _block_echo(block: str) -> list[Any]:
     return [SlotEcho(int(index), slot, "a") for index in _BLOCK_HEAD.findall(block)[-1:]]
 
 
-def slot_in(found: re.Match[str]) -> tuple[int, HeldSlot]:
-    """The slot that a `SLOT_LINE` defines, and its number."""
-    stages = tuple((int(a), int(b), int(us)) for a, b, us in (stage.split(",") for stage in found[6][1:].split(";")))
-    return int(found[1]), HeldSlot((int(found[2]), int(found[3])), int(found[4]), int(found[5]), stages)
-
-
 def _means(found: re.Match[str]) -> list[StageReport]:
     """Dialect A's line of a stage: both channels."""
     return [StageReport(channel, int(found[1]), int(found[2 + channel]), None) for channel in (0, 1)]
@@ -199,7 +193,7 @@ def _sums(found: re.Match[str]) -> list[StageReport]:
 _ALONE: tuple[tuple[str, Callable[[re.Match[str]], Any]], ...] = (
     (r"Stage (\d+)\s+(-?\d+)(?:uA|mV),\s+(-?\d+)(?:uA|mV).*", _means),
     (r"MSUM,\d+,(\d+),(\d+),([-\d.,]*)", _sums),
-    (SLOT_LINE, lambda found: SlotEcho(*slot_in(found), "b")),
+    (SLOT_LINE, lambda found: SlotEcho(int(found[1]), HeldSlot.of(found), "b")),
     (r"Started ([TU]) train with parameters of PulseTrain (\d+)", lambda found: SlotStarted(int(found[2]), found[1])),
     (r"Started PulseTrain\[(\d+)\]\.", lambda found: SlotStarted(int(found[1]), "")),
     (r"Train (?:#\d+ )?complete\. Delivered (\d+) pulses\.", lambda found: TrainComplete(int(found[1]))),

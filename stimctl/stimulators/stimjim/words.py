@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from stimctl.stimulators.stimjim.gate import HeldSlot
-from stimctl.stimulators.stimjim.parser import SLOT_LINE, StimJimParser, slot_in
+from stimctl.stimulators.stimjim.parser import SLOT_LINE, StimJimParser
 
 _MODES = {0: "voltage", 1: "current", 2: "open", 3: "grounded"}
 _Words = tuple[str, dict[str, str], bool]  # kind, fields, whether the bytes are damaged
@@ -67,8 +67,7 @@ class StimJimWords:
 
 def _command(text: str) -> Iterator[_Words]:
     if found := re.fullmatch(SLOT_LINE, text):
-        index, slot = slot_in(found)
-        yield "Define", {"slot": str(index), **_slot(slot)}, False
+        yield "Define", {"slot": str(int(found[1])), **_slot(HeldSlot.of(found))}, False
         return
     for pattern, kind in _COMMANDS:
         if found := pattern.fullmatch(text):
