@@ -142,9 +142,17 @@ class Task(Enum):
     HOLD = "hold", STIMULATING
     ACKNOWLEDGING = "acknowledging", {S.STOPPING}
 
-    def __init__(self, words: str, states: Set[State]) -> None:
-        self.words = words
-        self.states = states
+    _value_: tuple[str, Set[State]]
+
+    @property
+    def words(self) -> str:
+        """The task in words."""
+        return self._value_[0]
+
+    @property
+    def states(self) -> Set[State]:
+        """Where it may be under way."""
+        return self._value_[1]
 
 
 class Pending(NamedTuple):
