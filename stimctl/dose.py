@@ -8,7 +8,7 @@ picocoulomb. What was measured is another fact and stands elsewhere.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from stimctl.errors import Misuse
 from stimctl.waveform import Program, Train, highest_ua
@@ -35,6 +35,13 @@ class ChannelDose:
             (self.pulses[0] + other.pulses[0], self.pulses[1] + other.pulses[1]),
             (self.charge_pc[0] + other.charge_pc[0], self.charge_pc[1] + other.charge_pc[1]),
         )
+
+
+def dose_record(dose: Mapping[int, ChannelDose]) -> dict[str, Any]:
+    """A dose by channel, JSON-able: pulses and first-phase charge by segment."""
+    return {
+        str(channel): {"pulses": list(each.pulses), "charge_pc": list(each.charge_pc)} for channel, each in dose.items()
+    }
 
 
 def planned(program: Program, targets: Mapping[int, int], *, flat: bool = False) -> dict[int, ChannelDose]:

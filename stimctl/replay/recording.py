@@ -8,19 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stimctl.errors import InputInvalid, Problem
-from stimctl.prescription import Prescription
+from stimctl.errors import InputInvalid, Misuse, Problem
+from stimctl.prescription import Prescription, from_mapping
+from stimctl.profile import load_text
 from stimctl.session.commands import Command, command_of
-from stimctl.session.replay_metadata import (
-    BEGUN,
-    ENDED,
-    LOST,
-    ORDER,
-    SESSION,
-    auto_of,
-    choice_of,
-    prescription_of,
-)
+from stimctl.session.replay_metadata import BEGUN, ENDED, LOST, ORDER, SESSION
 from stimctl.session.states import End, State
 from stimctl.stimulators.discovery import DeviceChoice
 from stimctl.traffic.transcript import TrafficChunk, TrafficHeader, TrafficNote, read_pieces
@@ -82,9 +74,9 @@ def _recording(source: str, header: TrafficHeader, records: list[TrafficChunk], 
         source=source,
         header=header,
         pieces=tuple(records),
-        prescription=prescription_of(source, session.body),
-        choice=choice_of(source, session.body),
-        auto=auto_of(source, session.body),
+        prescription=_prescription_of(source, session.body),
+        choice=_choice_of(source, session.body),
+        auto=_auto_of(source, session.body),
         first_sequence=_first_sequence(source, session.body),
         virtual=session.body.get("virtual") is True,
         opened_us=session.at_us,
@@ -102,6 +94,39 @@ def _only(source: str, notes: list[TrafficNote], kind: str) -> TrafficNote:
         allowed = "must be there once: only what `stimctl run --record-traffic` of this version records can be replayed"
         raise InputInvalid(source, [Problem(f"note {kind!r}", len(found), allowed)])
     return found[0]
+
+
+def _prescription_of(source: str, note: Mapping[str, Any]) -> Prescription:
+    """The prescription that a note holds."""
+    answers, text, shared = note.get("prescription"), note.get("profile"), note.get("profile_shared")
+    if not isinstance(answers, Mapping) or not isinstance(text, str | None) or not isinstance(shared, str | None):
+        allowed = "must be a table, and its profile text"
+        if answers is None:
+            allowed = "is not in the record: nothing of a person or an animal is recorded, so that cannot be replayed"
+        raise InputInvalid(source, [Problem("prescription", None, allowed)])
+    answers = {"ramp_only": True, **answers}  # records of before there was this field hold short sessions
+    if text is None:
+        return from_mapping(answers, source=source)
+    own, common = (None if each is None else each.encode("utf-8", "surrogatepass") for each in (text, shared))
+    profile = load_text(own or b"", f"{source}: profile", common)
+    return from_mapping(answers, {profile.id: profile}, source=source)
+
+
+def _choice_of(source: str, note: Mapping[str, Any]) -> DeviceChoice:
+    """The device that was named."""
+    named = note.get("device")
+    try:
+        return DeviceChoice(**named)  # type: ignore[arg-type]  # whatever stands there
+    except (TypeError, Misuse) as wrong:
+        raise InputInvalid(source, [Problem("device", named, str(wrong))]) from None
+
+
+def _auto_of(source: str, note: Mapping[str, Any]) -> frozenset[State]:
+    """The states that the session left by itself."""
+    try:
+        return frozenset(State[name] for name in note["auto"])
+    except (KeyError, TypeError):
+        raise InputInvalid(source, [Problem("auto", note.get("auto"), "must be names of session states")]) from None
 
 
 def _first_sequence(source: str, body: Mapping[str, Any]) -> int:

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from stimctl import entries, limits
 from stimctl.session.context import Context, Ending, SessionOver
-from stimctl.session.preparation import stop_record
 from stimctl.session.states import End, State, Task, Trigger
 from stimctl.session.view import EXAMINE, PULL_THE_LEADS, Priority, SessionReport
 from stimctl.stimulators import base
@@ -63,7 +62,7 @@ class Closing:
     def on_zero(self, event: base.ZeroConfirmed, now_us: int) -> None:
         """Zero was measured: ask what was counted, if anything was armed."""
         context = self._context
-        context.put(entries.OutputStopped(tried=False, **stop_record(event)), now_us)
+        context.put(entries.OutputStopped(tried=False, **event.record()), now_us)
         self.zero = event
         context.answered(event.device_time_us)
         if self.report is not None:

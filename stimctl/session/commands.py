@@ -30,34 +30,31 @@ class Proceed:
 
 
 @dataclass(frozen=True, slots=True)
-class Raise:
+class _OfChannel:
+    channel: int
+
+    def __post_init__(self) -> None:
+        _check_whole("channel", self.channel)
+
+
+@dataclass(frozen=True, slots=True)
+class Raise(_OfChannel):
     """One step of 0.1 mA up."""
 
-    channel: int
-
-    def __post_init__(self) -> None:
-        _check_whole("channel", self.channel)
-
 
 @dataclass(frozen=True, slots=True)
-class Lower:
+class Lower(_OfChannel):
     """One step of 0.1 mA down, at the next pulse; under 0.5 mA that is zero."""
 
-    channel: int
-
-    def __post_init__(self) -> None:
-        _check_whole("channel", self.channel)
-
 
 @dataclass(frozen=True, slots=True)
-class AskTarget:
+class AskTarget(_OfChannel):
     """Another target: any lower one, or a higher one within the rules."""
 
-    channel: int
     target_ua: int
 
     def __post_init__(self) -> None:
-        _check_whole("channel", self.channel)
+        _OfChannel.__post_init__(self)
         _check_whole("target_ua", self.target_ua)
         if self.target_ua < 0:
             raise Misuse(f"target_ua: {self.target_ua} is below zero")

@@ -15,8 +15,8 @@ from stimctl.session.ledger_entries import LedgerEntries
 from stimctl.session.log import SessionLog
 from stimctl.session.states import ON_HOLD, End, Pending, State, Task, Trigger, after
 from stimctl.session.targets import TargetRules
-from stimctl.session.view import Alarm, OperatorMessage, Priority, SessionView, StateChanged
-from stimctl.stimulators.base import Identity, SessionCounts, Stimulator, ZeroConfirmed
+from stimctl.session.view import Alarm, OperatorMessage, Priority, StateChanged
+from stimctl.stimulators.base import Identity, SessionCounts, Stimulator
 from stimctl.wire.codec import Channel, Impedance, Status
 
 
@@ -123,6 +123,11 @@ class Context:
         """Whether the device is known, and is given its output in leases."""
         return self.device.identity is not None and self.device.identity.by_lease
 
+    @property
+    def output_ends(self) -> str:
+        """What becomes of output that nobody keeps alive, in words."""
+        return f"output ends within {'3 s' if self.by_lease else '1 s'} by itself"
+
     def begin(self, task: Task, now_us: int) -> None:
         """Something is under way from now on. Raises `IllegalEvent` where it may not be."""
         if self.state not in task.states:
@@ -155,13 +160,12 @@ class Context:
 
     def put(self, entry: entries.LogEntry, now_us: int) -> None:
         """Write an entry, once there is a session to write of: before the identity there is none."""
-        if self.device.identity is not None:
-            self.ledger_entries.put(entry, now_us)
+        self.put_body(entry.kind, entry.body(), now_us)
 
-    def put_operators(self, kind: str, body: Mapping[str, Any], now_us: int) -> None:
-        """Write what an operator wrote, once there is a session to write of."""
+    def put_body(self, kind: str, body: Mapping[str, Any], now_us: int) -> None:
+        """The same for what an operator wrote, in whatever fields they chose."""
         if self.device.identity is not None:
-            self.ledger_entries.put_operators(kind, body, now_us)
+            self.ledger_entries.put(kind, now_us, body)
 
     def alarm(self, priority: Priority, text: str, action: str, now_us: int) -> None:
         """Tell the operator what is wrong and what to do."""
@@ -178,23 +182,3 @@ class Context:
     def tell(self, text: str, now_us: int) -> None:
         """Tell the operator something that is no alarm."""
         self.events.append(OperatorMessage(text, now_us))
-
-    def view(self, now_us: int, zero: ZeroConfirmed | None, *, waits_for_operator: bool) -> SessionView:
-        """A snapshot for a screen, from any thread. `zero` is what confirmed the stop, if anything did."""
-        device, state = self.device, self.state
-        return SessionView(
-            state=state,
-            end=None if self.ending is None else self.ending.end,
-            identity=device.identity,
-            now_us=now_us,
-            ceiling_ua=self.prescription.ceiling_ua,
-            targets_ua=self.targets.by_channel("resume_ua" if state in ON_HOLD else "applied_ua"),
-            status=device.status,
-            channels=dict(device.channels),
-            impedances=dict(device.impedances),
-            alarms=tuple(self.alarms),
-            waits_for_operator=waits_for_operator,
-            stop_after_us=None if zero is None else zero.after_us,
-            stop_measured=zero is None or zero.measured,
-            will_reach_ua={} if self.by_lease else self.dose_tracker.will_reach_ua,
-        )

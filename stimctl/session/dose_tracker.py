@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from stimctl.dose import ChannelDose, CommandedDose, planned, planned_band_us
+from stimctl.dose import ChannelDose, CommandedDose, dose_record, planned, planned_band_us
 from stimctl.entries import CLOSED_ITSELF, Closed
 from stimctl.errors import Misuse, Unsafe
 from stimctl.prescription import Prescription
-from stimctl.session.ledger_entries import LedgerEntries, delivered, dose_record, measured_agrees, measured_record
+from stimctl.session.ledger_entries import LedgerEntries, delivered, measured_agrees, measured_record
 from stimctl.session.states import ON_HOLD, State
 from stimctl.session.view import SessionReport
 from stimctl.stimulators.base import Identity, OrderedDose, SessionCounts

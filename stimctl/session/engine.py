@@ -11,13 +11,7 @@ from typing import Any
 
 from stimctl import limits
 from stimctl.calibration import CalibrationStanding
-from stimctl.errors import (
-    IllegalEvent,
-    LogFault,
-    Misuse,
-    TimedOut,
-    Unsafe,
-)
+from stimctl.errors import IllegalEvent, LogFault, Misuse, TimedOut, Unsafe
 from stimctl.prescription import Prescription, Subject
 from stimctl.session import commands as c
 from stimctl.session import interlocks
@@ -26,7 +20,7 @@ from stimctl.session.context import Context, EngineStep
 from stimctl.session.failures import Failures
 from stimctl.session.log import SessionLog
 from stimctl.session.preparation import Preparation
-from stimctl.session.states import ENDED, QUIET, STOPPING, End, State, Task, Trigger
+from stimctl.session.states import ENDED, ON_HOLD, QUIET, STOPPING, End, State, Task, Trigger
 from stimctl.session.stimulation import Stimulation
 from stimctl.session.telemetry import Telemetry
 from stimctl.session.view import Priority, SessionReport, SessionView
@@ -68,13 +62,14 @@ class Engine:
         if prescription.subject in (Subject.PERSON, Subject.ANIMAL) and not front_end:
             raise Unsafe([interlocks.no_front_end(prescription.subject)])
         self._context = context = Context(stimulator, prescription, log, self._go_on)
-        self._stimulator = stimulator
+        self.stimulator = stimulator
         self._auto = auto
         self._turned_us = self._deadline_us = 0
         self._quiet = EngineStep(b"", (), 0, None)
         # Bytes from the line, and what was asked for beside a stop, until the stop is sent.
         self._put_off: tuple[bytes, Sequence[c.Command | c.Fact]] | None = None
-        self._prepare = Preparation(context, url, clock, software, course, calibration_of)
+        circumstances = {"url": url, "clock": clock, "software": software, "course": course}
+        self._prepare = Preparation(context, circumstances, calibration_of)
         self._stimulate = Stimulation(context)
         self._close = Closing(context, session_id)
         context.stop = self._close.stop
@@ -91,13 +86,13 @@ class Engine:
 
     def _commands(self) -> dict[type[Any], _Handler]:
         """Who carries out what is asked for, and what the loop itself has to say."""
-        context, stimulator = self._context, self._stimulator
+        context, stimulator = self._context, self.stimulator
         return {
             c.Proceed: lambda _command, now_us: self._proceed(now_us),
             **dict.fromkeys((c.Raise, c.Lower, c.AskTarget), self._stimulate.retarget),
             c.AskHold: lambda command, now_us: self._stimulate.hold(now_us, command.why),
             c.AskStop: lambda command, now_us: self._close.stop(now_us, command.end, command.text),
-            c.AddNote: lambda command, now_us: context.put_operators(command.kind, command.body, now_us),
+            c.AddNote: lambda command, now_us: context.put_body(command.kind, command.body, now_us),
             c.CheckIn: self._on_check_in,
             c.LogDurable: self._on_durable,
             c.LogFailed: lambda fact, now_us: self._failures.log_failed(fact.error, now_us),
@@ -140,7 +135,7 @@ class Engine:
         A person's screening is used up here: raises `Unsafe` when it is stale or was used before.
         """
         self._context.prescription.begin(now_us)
-        self._context.times.checked_in_us = self._stimulator.heard_us = self._turned_us = self._deadline_us = now_us
+        self._context.times.checked_in_us = self.stimulator.heard_us = self._turned_us = self._deadline_us = now_us
         self._go_on(now_us)
 
     def step(self, now_us: int, data: bytes = b"", command: Sequence[c.Command | c.Fact] = ()) -> EngineStep:
@@ -163,34 +158,32 @@ class Engine:
         try:
             if data:
                 handlers = self._on
-                for event in self._stimulator.receive(data, now_us):
+                for event in self.stimulator.receive(data, now_us):
                     handlers[type(event)](event, now_us)
             if late_us >= 0:
                 self._advance(now_us)
         except IllegalEvent as surprise:
             self._failures.on_surprise(surprise, now_us)
-        output = self._stimulator.take_output()
+        output = self.stimulator.take_output()
         if (
             late_us < 0
             and self._deadline_us == context.times.alive_due_us
             and not (output or command or context.events)
         ):
             # Nothing but telemetry, as nearly always: the next keepalive is due when it was.
+            if self._quiet.deadline_us != self._deadline_us:
+                self._quiet = EngineStep(b"", (), self._deadline_us, None)
             return self._quiet
         events, context.events = context.events, []
         want, context.want = context.want, None
-        self._deadline_us = deadline_us = self._next_deadline_us()
-        turn = EngineStep(output, events, deadline_us, want)
-        if deadline_us == context.times.alive_due_us:
-            # As every turn is from here on until something else happens.
-            self._quiet = EngineStep(b"", (), deadline_us, None) if output or events or want is not None else turn
-        return turn
+        self._deadline_us = self._next_deadline_us()
+        return EngineStep(output, events, self._deadline_us, want)
 
     def _cut(self, now_us: int, data: bytes, command: Sequence[c.Command | c.Fact]) -> EngineStep:
         self._close.cut(now_us)
         # The stop first here too: what was asked for ahead of it must send nothing after it.
         self._put_off = data, sorted(command, key=lambda each: type(each) is not c.AskStop)
-        return EngineStep(self._stimulator.take_output(), (), now_us, None)
+        return EngineStep(self.stimulator.take_output(), (), now_us, None)
 
     def _take(self, command: c.Command | c.Fact, now_us: int) -> None:
         try:
@@ -213,18 +206,23 @@ class Engine:
 
     def view(self, now_us: int) -> SessionView:
         """A snapshot for a screen, from any thread."""
-        context, state = self._context, self._context.state
-        waits = context.pending is None and state not in self._auto and state in self._steps
-        return context.view(now_us, self._close.zero, waits_for_operator=waits)
-
-    @property
-    def hears_writes(self) -> bool:
-        """Whether the stimulator is timed by the host, which then says `Wrote`."""
-        return self._stimulator.hears_writes
-
-    def stimulator_apart(self) -> Stimulator:
-        """Another adapter for the same device, for a stop when something unforeseen has happened to this session's."""
-        return self._stimulator.apart()
+        context, device, state, zero = self._context, self._context.device, self._context.state, self._close.zero
+        return SessionView(
+            state=state,
+            end=None if context.ending is None else context.ending.end,
+            identity=device.identity,
+            now_us=now_us,
+            ceiling_ua=context.prescription.ceiling_ua,
+            targets_ua=context.targets.by_channel("resume_ua" if state in ON_HOLD else "applied_ua"),
+            status=device.status,
+            channels=dict(device.channels),
+            impedances=dict(device.impedances),
+            alarms=tuple(context.alarms),
+            waits_for_operator=context.pending is None and state not in self._auto and state in self._steps,
+            stop_after_us=None if zero is None else zero.after_us,
+            stop_measured=zero is None or zero.measured,
+            will_reach_ua={} if context.by_lease else context.dose_tracker.will_reach_ua,
+        )
 
     def abandon(self) -> None:
         """The loop is broken and nothing can be done any more: whoever looks is to see that it is over."""
@@ -232,22 +230,22 @@ class Engine:
 
     def _advance(self, now_us: int) -> None:
         context = self._context
-        for event in self._stimulator.advance(now_us):
+        for event in self.stimulator.advance(now_us):
             self._on[type(event)](event, now_us)
         due_us = context.times.alive_due_us
         if due_us is not None and now_us >= due_us:
             self._keep_alive(now_us)
         if context.state is STOPPING:
             self._close.watch_time(now_us)
-        elif now_us - self._stimulator.heard_us >= limits.SILENCE_US and context.state is not ENDED:
+        elif now_us - self.stimulator.heard_us >= limits.SILENCE_US and context.state is not ENDED:
             self._fell_silent(now_us)
 
     def _next_deadline_us(self) -> int:
         context = self._context
-        deadline_us = self._stimulator.heard_us + limits.SILENCE_US
+        deadline_us = self.stimulator.heard_us + limits.SILENCE_US
         if context.state is STOPPING:
             deadline_us = self._close.deadline_us()
-        theirs_us = None if self._close.line_gone else self._stimulator.next_deadline_us()
+        theirs_us = None if self._close.line_gone else self.stimulator.next_deadline_us()
         if theirs_us is not None and theirs_us < deadline_us:
             deadline_us = theirs_us
         alive_due_us = context.times.alive_due_us
@@ -256,7 +254,7 @@ class Engine:
     def _fell_silent(self, now_us: int) -> None:
         if self._context.device.identity is None:
             # A device is silent until the handshake; its answer, or none, is the adapter's to judge.
-            self._stimulator.heard_us = now_us
+            self.stimulator.heard_us = now_us
         else:
             self._failures.line_lost(TimedOut("no valid frame from the device for 500 ms; check the cable"), now_us)
 
@@ -264,7 +262,7 @@ class Engine:
         """This program did not run for so long: neither the device nor the operator was silent."""
         times = self._context.times
         text = f"this program stood still for {(now_us - self._turned_us) / 1e6:.1f} s"
-        self._stimulator.heard_us += late_us
+        self.stimulator.heard_us += late_us
         times.checked_in_us += late_us
         self._stimulate.stood_still(late_us)
         if times.alive_due_us is None:
@@ -272,8 +270,7 @@ class Engine:
         if now_us - times.alive_us <= limits.WATCHDOG_US:
             self._context.alarm(Priority.LOW, text, "close what else this computer is busy with", now_us)
             return
-        within = "3 s" if self._context.by_lease else "1 s"
-        action = f"output ends within {within} by itself: look after the subject first, then start again"
+        action = f"{self._context.output_ends}: look after the subject first, then start again"
         self._context.fail(End.STOOD_STILL, text, action, now_us)
 
     def _keep_alive(self, now_us: int) -> None:
@@ -289,7 +286,7 @@ class Engine:
             return
         context.times.alive_us = now_us
         context.times.alive_due_us = now_us + limits.KEEPALIVE_US
-        self._stimulator.keep_alive(now_us)
+        self.stimulator.keep_alive(now_us)
         if context.pending is not None:
             self._prepare.watch_check(now_us)
         self._stimulate.watch_time(now_us)
@@ -312,7 +309,7 @@ class Engine:
 
     def _on_durable(self, _fact: c.LogDurable, now_us: int) -> None:
         # Waiting for the disk was silence on our side, not on the line.
-        self._stimulator.heard_us = now_us
+        self.stimulator.heard_us = now_us
         if self.state is STOPPING:
             self._close.durable(now_us)
         elif self._context.is_pending(Task.WRITING_LOG):
@@ -321,7 +318,7 @@ class Engine:
     def _on_earlier_dose_logged(self, fact: c.EarlierDoseLogged, now_us: int) -> None:
         # While stopping it stays in the device: nothing may follow a stop.
         if self._context.is_pending(Task.FETCHING):
-            self._stimulator.heard_us = now_us
+            self.stimulator.heard_us = now_us
             self._prepare.earlier_dose_logged(fact.where, now_us)
 
     def _changed(self, handler: _Handler) -> _Handler:

@@ -57,10 +57,7 @@ class Failures:
         if not isinstance(error, TimedOut) and self._close.lose_line(now_us):
             return
         if context.times.armed_us is not None:
-            action = (
-                f"output ends within {'3 s' if context.by_lease else '1 s'} by itself; if in doubt {PULL_THE_LEADS}"
-            )
-            context.alarm(Priority.HIGH, str(error), action, now_us)
+            context.alarm(Priority.HIGH, str(error), f"{context.output_ends}; if in doubt {PULL_THE_LEADS}", now_us)
         context.stop(now_us, End.LINE_LOST, str(error))
 
     def log_failed(self, error: LogFault, now_us: int) -> None:
@@ -71,10 +68,9 @@ class Failures:
             self._context.fail(End.LOG, str(error), "mend the log, then start a new session", now_us)
 
     def on_zero_overdue(self, event: base.ZeroOverdue, now_us: int) -> None:
-        text = f"no zero output confirmed {event.after_us // 1_000} ms after the stop"
-        self._context.alarm(Priority.HIGH, text, PULL_THE_LEADS, now_us)
+        self._context.alarm(Priority.HIGH, event.text, PULL_THE_LEADS, now_us)
         if self._context.state is not STOPPING:
-            self._close.stop(now_us, End.SELF_TEST, text)
+            self._close.stop(now_us, End.SELF_TEST, event.text)
 
     def on_intruded(self, event: base.Intruded, now_us: int) -> None:
         """Somebody else's output is stopped as ours is, and no count is believed any more."""

@@ -6,18 +6,17 @@ measured is what it measured.
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import compress
 from statistics import median
 from struct import Struct
 from typing import Any
 
 from stimctl.dose import ChannelDose
-from stimctl.entries import LogEntry
 from stimctl.session.log import SessionLog
 from stimctl.stimulators.base import Identity, SessionCounts
 from stimctl.waveform import Program
-from stimctl.wire.codec import Channel, Measured
+from stimctl.wire.codec import Channel
 
 _pack = Struct("3H").pack
 
@@ -35,17 +34,10 @@ class LedgerEntries:
     """Turns what happens in one session into log entries."""
 
     def __init__(self, log: SessionLog) -> None:
-        self._log = log
+        self.put = log.put
         self.problem = log.problem
         # By channel: applied_ua, measured_ua and ohm of each reading, six bytes whatever the length of the session.
         self._taken: defaultdict[int, array[int]] = defaultdict(lambda: array("H"))
-
-    def put(self, entry: LogEntry, now_us: int) -> None:
-        self._log.put(entry.kind, now_us, entry.body())
-
-    def put_operators(self, kind: str, body: Mapping[str, Any], now_us: int) -> None:
-        """What an operator wrote, in whatever fields they chose."""
-        self._log.put(kind, now_us, body)
 
     def sample(self, reading: Channel) -> None:
         """Take a channel's reading into the session's spreads."""
@@ -59,13 +51,6 @@ class LedgerEntries:
         return {name: _spread(filter(None, compress(column, applied_ua))) for name, column in columns.items()}
 
 
-def dose_record(dose: Mapping[int, ChannelDose]) -> dict[str, Any]:
-    """A dose by channel, JSON-able: pulses and first-phase charge by segment."""
-    return {
-        str(channel): {"pulses": list(each.pulses), "charge_pc": list(each.charge_pc)} for channel, each in dose.items()
-    }
-
-
 def delivered(records: SessionCounts) -> dict[int, ChannelDose]:
     return {
         each.channel: ChannelDose((each.pulses_0, each.pulses_1), (each.charge_0_pc, each.charge_1_pc))
@@ -76,26 +61,16 @@ def delivered(records: SessionCounts) -> dict[int, ChannelDose]:
 def measured_record(records: SessionCounts) -> dict[str, Any]:
     """What the device measured, by channel, JSON-able. Where the host kept the counts, only charge and amplitude are,
     and of a channel none of whose pulses was measured nothing is."""
-    if records.kept is not None:
-        unmeasured = {basis.channel for basis in records.kept.bases if not sum(basis.measured)}
-        return {
-            str(each.channel): _measured_charge(each) for each in records.measured if each.channel not in unmeasured
-        }
+    bases = () if records.kept is None else records.kept.bases
+    unmeasured = {basis.channel for basis in bases if not sum(basis.measured)}
+    names = ["net_charge_pc", "max_amplitude_ua", *(["compliance_hits", "energy_nj"] if records.kept is None else ())]
     return {
         str(each.channel): {
-            **_measured_charge(each),
-            "compliance_hits": each.compliance_hits,
-            "energy_nj": each.energy_nj,
+            "charge_pc": [each.charge_0_pc, each.charge_1_pc],
+            **{name: getattr(each, name) for name in names},
         }
         for each in records.measured
-    }
-
-
-def _measured_charge(each: Measured) -> dict[str, Any]:
-    return {
-        "charge_pc": [each.charge_0_pc, each.charge_1_pc],
-        "net_charge_pc": each.net_charge_pc,
-        "max_amplitude_ua": each.max_amplitude_ua,
+        if each.channel not in unmeasured
     }
 
 

@@ -11,12 +11,9 @@ class MonotonicPort:
     """The same port, by a clock that goes on. `went_back` says that it did not, until somebody clears it."""
 
     def __init__(self, port: Port) -> None:
-        self.url = port.url
         self.virtual = port.virtual
-        self.realtime = port.realtime
         self.write = port.write
         self.wake = port.wake
-        self.close = port.close
         # The port's own, as long as its clock goes on: this is called at every turn of a session.
         self.wait = port.wait
         self.went_back = False

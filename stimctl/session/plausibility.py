@@ -158,7 +158,9 @@ class Plausibility:
         left_pc = net_pc - was_net_pc
         # Where no count has moved, no pulse came that could have been wrong.
         if (pulses_0 or pulses_1 or charge_pc or left_pc) and finding is None:
-            exact = was_target_ua == target_ua == applied_ua == was_ua and self._settled(number, was_us, sent_ua)
+            # A target that went up and down again leaves no trace in two readings.
+            settled = not sent_ua and was_us >= self._changed_us.get(number, 0)
+            exact = settled and was_target_ua == target_ua == applied_ua == was_ua
             most_ua = applied_ua if exact else max(was_ua, applied_ua, self._allowed_ua(number, was_us))
             finding = self._counts(number, device_us - was_us, pulses_0, pulses_1, charge_pc, left_pc, most_ua, exact)
         if device_us - believed.net_from_us >= MEAN_US and finding is None:
@@ -212,10 +214,6 @@ class Plausibility:
         if left_pc > charge_pc // 100 and left_pc > (pulses_0 + pulses_1) * self._net_floor_pc:
             return Implausible(End.NET_CHARGE, f"channel {channel} leaves {left_pc} pC in {pulses_0 + pulses_1} pulses")
         return None
-
-    def _settled(self, channel: int, device_us: int, sent_ua: tuple[int, ...]) -> bool:
-        """Whether a channel's target has not been changed since: up and down again leaves no trace in two readings."""
-        return not sent_ua and device_us >= self._changed_us.get(channel, 0)
 
     @staticmethod
     def _mean(channel: int, net_pc: int, device_us: int, believed: _BelievedChannel) -> Implausible | None:

@@ -3,7 +3,7 @@
 Nothing is armed before the log is durable, and no lead need be on before outputs read zero and a stop was seen to work.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -25,28 +25,17 @@ _CHECK_GOES_ON = (DeviceState.ARMED, DeviceState.CHECKING)
 _CHECKING = (State.CHECKING, State.RECHECKING)
 
 
-def stop_record(zero: base.ZeroConfirmed) -> dict[str, Any]:
-    """A confirmed zero for the log, JSON-able."""
-    return {name: value for name, value in zero._asdict().items() if name != "device_time_us"}
-
-
 class Preparation:
-    """The steps that lead to output."""
+    """The steps that lead to output. `circumstances`: fields of the first entry that the caller knows."""
 
     def __init__(
         self,
         context: Context,
-        url: str,
-        clock: str,
-        software: str | None,
-        course: str | None,
+        circumstances: Mapping[str, Any],
         calibration_of: Callable[[base.Identity], CalibrationStanding] | None,
     ) -> None:
         self._context = context
-        self._url = url
-        self._clock = clock
-        self._software = software
-        self._course = course
+        self._circumstances = circumstances
         self._calibration_of = calibration_of
         self._earlier_session = 0
 
@@ -99,13 +88,10 @@ class Preparation:
             prescription=rx.record(),
             device={**identity.record(), "lacks": list(lacking(identity))},
             simulator=identity.simulator,
-            url=self._url,
             plan=context.dose_tracker.plan_record(),
             planned=context.dose_tracker.planned_record(),
-            software=self._software,
-            clock=self._clock,
-            course=self._course,
             calibration=None if calibration is None else calibration.record,
+            **self._circumstances,
         )
         context.put(opened, now_us)
         if calibration is not None and calibration.overdue:
@@ -141,7 +127,7 @@ class Preparation:
         self._context.stimulator.stop(now_us)
 
     def on_stop_tried(self, event: base.ZeroConfirmed, now_us: int) -> None:
-        self._context.put(entries.OutputStopped(tried=True, **stop_record(event)), now_us)
+        self._context.put(entries.OutputStopped(tried=True, **event.record()), now_us)
         self._context.done(Trigger.TESTED, now_us)
 
     def on_armed(self, event: m.Armed, now_us: int) -> None:

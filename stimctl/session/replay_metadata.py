@@ -1,18 +1,16 @@
-"""The metadata that a traffic file needs so that its session can be replayed.
+"""The metadata that a traffic file needs so that its session can be replayed; `stimctl.replay.recording` reads them.
 
 Nothing of a person or an animal is ever in it: a record of traffic is there to be sent around.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from stimctl.errors import InputInvalid, Misuse, Problem
-from stimctl.prescription import Prescription, from_mapping, values_of
+from stimctl.prescription import Prescription, values_of
 from stimctl.prescription.plan import LIVING
-from stimctl.profile import load_text
 from stimctl.session.states import State
 from stimctl.stimulators.discovery import DeviceChoice
 
@@ -58,36 +56,3 @@ def _profile_texts(rx: Prescription) -> tuple[str | None, str | None]:
     if sha256(b"".join([own, *shared])).hexdigest() != rx.protocol.sha256:
         return None, None
     return own.decode(), shared[0].decode() if shared else None
-
-
-def prescription_of(source: str, note: Mapping[str, Any]) -> Prescription:
-    """The prescription that a note holds. Raises `InputInvalid` or `Unsafe`."""
-    answers, text, shared = note.get("prescription"), note.get("profile"), note.get("profile_shared")
-    if not isinstance(answers, Mapping) or not isinstance(text, str | None) or not isinstance(shared, str | None):
-        allowed = "must be a table, and its profile text"
-        if answers is None:
-            allowed = "is not in the record: nothing of a person or an animal is recorded, so that cannot be replayed"
-        raise InputInvalid(source, [Problem("prescription", None, allowed)])
-    answers = {"ramp_only": True, **answers}  # records of before there was this field hold short sessions
-    if text is None:
-        return from_mapping(answers, source=source)
-    own, common = (None if each is None else each.encode("utf-8", "surrogatepass") for each in (text, shared))
-    profile = load_text(own or b"", f"{source}: profile", common)
-    return from_mapping(answers, {profile.id: profile}, source=source)
-
-
-def choice_of(source: str, note: Mapping[str, Any]) -> DeviceChoice:
-    """The device that was named. Raises `InputInvalid`."""
-    named = note.get("device")
-    try:
-        return DeviceChoice(**named)  # type: ignore[arg-type]  # whatever stands there
-    except (TypeError, Misuse) as wrong:
-        raise InputInvalid(source, [Problem("device", named, str(wrong))]) from None
-
-
-def auto_of(source: str, note: Mapping[str, Any]) -> frozenset[State]:
-    """The states that the session left by itself. Raises `InputInvalid`."""
-    try:
-        return frozenset(State[name] for name in note["auto"])
-    except (KeyError, TypeError):
-        raise InputInvalid(source, [Problem("auto", note.get("auto"), "must be names of session states")]) from None

@@ -20,7 +20,7 @@ from stimctl.session.log import SessionLog
 from stimctl.session.monotonic_port import MonotonicPort
 from stimctl.session.replay_metadata import BEGUN, ENDED, LOST, ORDER
 from stimctl.session.states import End
-from stimctl.session.view import Alarm, Priority, SessionReport, SessionView
+from stimctl.session.view import PULL_THE_LEADS, Alarm, Priority, SessionReport, SessionView
 from stimctl.stimulators.base import Identity, SessionCounts, Stimulator, ZeroConfirmed, ZeroOverdue
 
 Recover = Callable[[Identity, SessionCounts], str]
@@ -29,6 +29,10 @@ TakeNote = Callable[[int, str, Mapping[str, Any]], None]
 DURABLE_US = 10_000_000
 POLL_US = 10_000
 CLOSE_US = 5_000_000
+
+
+def _take_none(_at_us: int, _kind: str, _body: Mapping[str, Any]) -> None:
+    """Nobody records the session."""
 
 
 class Runner:
@@ -54,7 +58,7 @@ class Runner:
         self._engine = engine
         self._log = log
         self._recover = recover
-        self._take_note = take_note
+        self._take_note = take_note or _take_none
         self._attended = attended
         self._posted: deque[c.Command] = deque()
         self._script: deque[tuple[int, c.Command]] = deque()
@@ -87,10 +91,10 @@ class Runner:
 
     def run(self, actions: Iterable[tuple[int, c.Command]] = ()) -> SessionReport:
         """Run to the end. `actions` are commands at times relative to the start, by the port's clock."""
-        now_us = self._port.now_us()
+        now_us, take_note = self._port.now_us(), self._take_note
         script = [(now_us + at_us, command) for at_us, command in actions]
         self._script = deque(sorted(script, key=lambda action: action[0]))
-        self._note(now_us, BEGUN)
+        take_note(now_us, BEGUN, {})
         self._engine.begin(now_us)
         try:
             while not self._over:
@@ -99,12 +103,8 @@ class Runner:
             self._zero_on_the_way_out()
             raise
         assert self._engine.report is not None
-        self._note(now_us, ENDED, end=self._engine.report.end.name)
+        take_note(now_us, ENDED, {"end": self._engine.report.end.name})
         return self._engine.report
-
-    def _note(self, now_us: int, kind: str, **body: Any) -> None:
-        if self._take_note is not None:
-            self._take_note(now_us, kind, body)
 
     def _step(self, now_us: int) -> int:
         """Give the engine what there is, do what it wants, and wait for what comes next. Returns the time."""
@@ -114,7 +114,11 @@ class Runner:
         step, self._data = self._engine.step(now_us, self._data, command), b""
         if step is not self._last:
             self._last = step
-            self._carry_out(step)
+            self._told.extend(step.events)
+            if step.output:
+                self._send(step.output)
+            if step.wants is not None:
+                self._fulfil(step.wants)
         wait_until_us, port = step.deadline_us, self._port
         if self._durable_by_us is not None:
             self._ask_durable(self._durable_by_us)
@@ -130,15 +134,6 @@ class Runner:
                 port.went_back = False
                 self._facts.append(c.HostTrouble(End.CLOCK, "the host's clock went back"))
         return port.now_us()
-
-    def _carry_out(self, step: EngineStep) -> None:
-        """Do what the engine wants done."""
-        if step.events:
-            self._told.extend(step.events)
-        if step.output:
-            self._send(step.output)
-        if step.wants is not None:
-            self._fulfil(step.wants)
 
     def _next_command(self, now_us: int) -> list[c.Command | c.Fact]:
         """What there is for the engine: what the loop itself has to say, then what was asked for."""
@@ -158,10 +153,9 @@ class Runner:
         return command
 
     def _noted(self, command: c.Command, now_us: int) -> c.Command:
-        if self._take_note is not None:
-            said = c.note_of(command)
-            if said is not None:
-                self._take_note(now_us, ORDER, said)
+        said = c.note_of(command)
+        if said is not None:
+            self._take_note(now_us, ORDER, said)
         return command
 
     def _send(self, output: bytes) -> None:
@@ -173,7 +167,7 @@ class Runner:
             self._port.write(output)
         except LineFault:
             return
-        if self._engine.hears_writes:
+        if self._engine.stimulator.hears_writes:
             self._facts.append(c.BytesWritten(self._port.now_us()))
 
     def _not_heard(self, why: Suspended | LineLost) -> None:
@@ -181,7 +175,7 @@ class Runner:
             self._facts.append(c.HostTrouble(End.SUSPENDED, str(why)))
         else:
             self._line_gone = True
-            self._note(self._port.now_us(), LOST)
+            self._take_note(self._port.now_us(), LOST, {})
             self._facts.append(c.LineGone(why))
 
     def _fulfil(self, wants: AwaitDurable | LogEarlierDose | SessionOver) -> None:
@@ -218,7 +212,7 @@ class Runner:
         """
         now_us = self._port.now_us
         with suppress(Exception):
-            self._stop_apart(self._engine.stimulator_apart())
+            self._stop_apart(self._engine.stimulator.apart())
         with suppress(Exception):
             self._facts = [c.HostTrouble(End.INTERRUPTED, "")]
             by_us = now_us() + CLOSE_US
@@ -239,8 +233,7 @@ class Runner:
                 if isinstance(event, ZeroConfirmed):
                     return
                 if isinstance(event, ZeroOverdue):
-                    text = f"no zero output confirmed {event.after_us // 1_000} ms after the stop"
-                    self._told.append(Alarm(Priority.HIGH, text, "PULL THE LEADS", now_us))
+                    self._told.append(Alarm(Priority.HIGH, event.text, PULL_THE_LEADS, now_us))
 
 
 _HERE = c.CheckIn()

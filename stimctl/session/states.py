@@ -155,9 +155,6 @@ class Task(Enum):
         return self._value_[1]
 
 
-UNDER_WAY = {task: task.states for task in Task}
-
-
 class Pending(NamedTuple):
     """The task under way, since when by the host's clock, and the newest device time then.
 
@@ -175,9 +172,3 @@ def after(state: State, trigger: Trigger) -> State:
         return TABLE[state, trigger]
     except KeyError:
         raise IllegalEvent(f"{trigger.value!r} cannot happen while the session is {state.value!r}") from None
-
-
-def diagram() -> str:
-    """The table as a Mermaid state diagram; STOP, which every state has, is left out."""
-    rows = [f"    {a.name} --> {b.name}: {event.value}" for (a, event), b in TABLE.items() if event is not H.STOP]
-    return "\n".join(["stateDiagram-v2", "    [*] --> IDLE", *rows, "    ENDED --> [*]"])

@@ -130,12 +130,6 @@ class Stimulation:
             name = DeviceState(status.state).name
             self.found(Implausible(End.IMPLAUSIBLE, f"the device says {name} in the middle of stimulation"), now_us)
 
-    def judge(self, reading: m.Channel, now_us: int) -> None:
-        """Compare one channel's reading with what was asked for at its time."""
-        finding = None if self.plausibility is None else self.plausibility.channel(reading, now_us)
-        if finding is not None:
-            self.found(finding, now_us)
-
     def found(self, finding: Implausible, now_us: int) -> None:
         if not finding.hold:
             self._context.fail(finding.end, finding.text, EXAMINE, now_us)
@@ -251,9 +245,7 @@ class Stimulation:
 
     def _may_last_us(self) -> int:
         # By lease the adapter holds the timer, and hand-overs take the host's time but no stimulation.
-        identity = self._context.device.identity
-        assert identity is not None, "armed without a handshake"
-        slack_us = limits.SESSION_US if identity.by_lease else TIMER_SLACK_US
+        slack_us = limits.SESSION_US if self._context.by_lease else TIMER_SLACK_US
         return self._context.prescription.stimulation_us + slack_us
 
     def _ran_by(self, now_us: int) -> int:

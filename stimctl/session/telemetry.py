@@ -17,19 +17,9 @@ from stimctl.stimulators.base import Identity
 from stimctl.wire import codec as m
 from stimctl.wire.codes import GIVES_OUTPUT, DeviceState, EndReason
 
-_DEVICE_ENDS = {
-    EndReason.STOP: End.OPERATOR,
-    EndReason.TIMER: End.TIMER,
-    EndReason.WATCHDOG: End.WATCHDOG,
-    EndReason.OVER_CURRENT: End.OVER_CURRENT,
-    EndReason.SHORT: End.SHORT,
-    EndReason.NET_CHARGE: End.NET_CHARGE,
-    EndReason.HOLD_EXPIRED: End.HOLD_EXPIRED,
-    EndReason.SESSION_EXPIRED: End.SESSION_EXPIRED,
-    EndReason.RESET: End.RESET,
-    EndReason.HANDSHAKE: End.HANDSHAKE,
-    EndReason.GATE: End.GATE,
-}
+# Both sides name an end alike, but for a stop.
+_DEVICE_ENDS = {reason: End[reason.name] for reason in EndReason if reason.name in End.__members__}
+_DEVICE_ENDS[EndReason.STOP] = End.OPERATOR
 _ORDERLY = frozenset({EndReason.STOP, EndReason.TIMER, EndReason.HELD_BY_HOST})
 QUIET_US = limits.STOP_CONFIRM_US + 100_000  # and one telemetry period
 NOISY_PERMILLE = 10  # damaged frames among those heard, from which on the operator is told [choice]
@@ -118,17 +108,19 @@ class Telemetry:
 
     def on_channel(self, reading: m.Channel, now_us: int) -> None:
         """One channel: as asked for, or carrying what was not."""
-        context, stimulate, channel = self._context, self._stimulate, reading[0]
+        context, plausibility, channel = self._context, self._stimulate.plausibility, reading[0]
         if self._on_reading is not None:
             self._on_reading(reading, now_us)
         stimulating = context.state in STIMULATING
-        if not stimulating and reading[11] <= context.device.answered_us:
-            stimulate.judge(reading, now_us)
-            return
-        context.device.channels[channel] = reading
-        if stimulating and channel in context.targets.channels:
-            context.ledger_entries.sample(reading)
-            stimulate.judge(reading, now_us)
+        is_old = not stimulating and reading[11] <= context.device.answered_us
+        if not is_old:
+            context.device.channels[channel] = reading
+        if is_old or (stimulating and channel in context.targets.channels):
+            if stimulating:
+                context.ledger_entries.sample(reading)
+            finding = None if plausibility is None else plausibility.channel(reading, now_us)
+            if finding is not None:
+                self._stimulate.found(finding, now_us)
         elif context.state is not STOPPING and context.device.identity is not None:
             self._watch_quiet(channel, max(reading[3:5]), now_us)
 

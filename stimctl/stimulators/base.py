@@ -175,11 +175,19 @@ class ZeroConfirmed(NamedTuple):
     measured: bool = True
     device_time_us: int = 0
 
+    def record(self) -> dict[str, Any]:
+        """JSON-able, for the log."""
+        return {name: value for name, value in self._asdict().items() if name != "device_time_us"}
+
 
 class ZeroOverdue(NamedTuple):
     """No measured zero within 100 ms of the stop: a HIGH alarm. Stop frames go on."""
 
     after_us: int
+
+    @property
+    def text(self) -> str:
+        return f"no zero output confirmed {self.after_us // 1_000} ms after the stop"
 
 
 class OrderDeclined(NamedTuple):
@@ -221,6 +229,11 @@ class StimulatorFailed(NamedTuple):
     """An error of device or line that ends the session."""
 
     error: StimctlError
+
+
+def failed(error: StimctlError) -> list[Any]:
+    """The events of a failure: there is one."""
+    return [StimulatorFailed(error)]
 
 
 def earliest(*due_us: int | None) -> int | None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from stimctl import limits
 from stimctl.errors import CommandRefused, EchoMismatch, StimctlError, TimedOut, WrongDevice
-from stimctl.stimulators.base import OrderDeclined, StimulatorFailed
+from stimctl.stimulators.base import OrderDeclined, StimulatorFailed, failed
 from stimctl.stimulators.targets import Targets
 from stimctl.wire import codec as m
 from stimctl.wire.codes import PROTOCOL_VERSION, Refusal
@@ -189,7 +189,7 @@ class Exchange:
 
     def advance(self, now_us: int) -> list[Any]:
         """Send again, or something more urgent in its place; give up on a device that answers nothing."""
-        events = self._give_up_overtaken(now_us)
+        events = self._give_up_overtaken(now_us) if self._overtaken else []
         flying = self._flying
         if flying is None:
             return events
@@ -231,11 +231,9 @@ class Exchange:
         if type(message) is m.Refused:
             return self._refused(command, message)
         if type(message) is not command.answer:
-            return [StimulatorFailed(EchoMismatch(f"{type(message).__name__} came as the answer to {command.name}"))]
+            return failed(EchoMismatch(f"{type(message).__name__} came as the answer to {command.name}"))
         if message[: command.echoed] != command.message[: command.echoed]:
-            return [
-                StimulatorFailed(EchoMismatch(f"{command.name}: sent {command.message}, the device applied {message}"))
-            ]
+            return failed(EchoMismatch(f"{command.name}: sent {command.message}, the device applied {message}"))
         return command.then(message, now_us)
 
     def _refused(self, command: PendingCommand, refusal: m.Refused) -> list[Any]:
@@ -243,7 +241,7 @@ class Exchange:
         if isinstance(command.message, _MAY_DECLINE):
             return [_declined(command, reason, refusal.detail, refusal.limit)]
         self._steps.clear()
-        return [StimulatorFailed(_step_refused(command.name, reason, refusal))]
+        return failed(_step_refused(command.name, reason, refusal))
 
     def abandon(self) -> dict[int, PendingCommand]:
         """Nothing that waits is sent any more. Returns what was sent and not answered, by number: it may have been

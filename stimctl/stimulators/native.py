@@ -21,6 +21,7 @@ from stimctl.stimulators.base import (
     SessionCounts,
     Stimulator,
     StimulatorFailed,
+    failed,
 )
 from stimctl.stimulators.exchange import BOOT_US, GIVE_UP_US, Exchange, PendingCommand, Urgency
 from stimctl.stimulators.identity_pages import identified
@@ -129,9 +130,7 @@ class NativeAdapter:
 
         def done(answers: list[Any]) -> list[Any]:
             if answers[-1].sha256 != expected:
-                return [
-                    StimulatorFailed(EchoMismatch("the device's digest is not the digest of the program that was sent"))
-                ]
+                return failed(EchoMismatch("the device's digest is not the digest of the program that was sent"))
             self._digest = expected
             return [ProgramLoaded(expected)]
 
@@ -159,7 +158,7 @@ class NativeAdapter:
         def done(answers: list[Any]) -> list[Any]:
             applied, device_time_us = answers[0][:4], answers[0].device_time_us
             if applied != wanted:
-                return [StimulatorFailed(EchoMismatch(f"start: asked for {wanted} uA, the device applied {applied}"))]
+                return failed(EchoMismatch(f"start: asked for {wanted} uA, the device applied {applied}"))
             if not targets:
                 self._checking, self._check_began_us = self.targets.channels, device_time_us
             return answers
@@ -249,7 +248,7 @@ class NativeAdapter:
             and isinstance(events[0], StimulatorFailed)
             and isinstance(events[0].error, TimedOut)
         ):
-            return [StimulatorFailed(TimedOut(f"{events[0].error}{self._unknown}"))]
+            return failed(TimedOut(f"{events[0].error}{self._unknown}"))
         return events
 
     def next_deadline_us(self) -> int | None:
@@ -281,9 +280,7 @@ class NativeAdapter:
         def done(answer: m.TargetSet, _now_us: int) -> list[Any]:
             if answer[:2] != (channel, target_ua):
                 commands, applied = (channel, target_ua), answer[:2]
-                return [
-                    StimulatorFailed(EchoMismatch(f"set target: asked for {commands}, the device applied {applied}"))
-                ]
+                return failed(EchoMismatch(f"set target: asked for {commands}, the device applied {applied}"))
             return [answer]
 
         urgency = Urgency.RAISE if self.targets[channel].raises else Urgency.LOWER

@@ -324,7 +324,7 @@ class Agreement:
 
     def _unanswered(self) -> bool:
         """On a bad line: whether the driver waits for an answer, and so cannot know what the device did."""
-        native: Any = self.rig.engine._stimulator
+        native: Any = self.rig.engine.stimulator
         return not self.clean() and (native._exchange.waits or bool(native._before_stop))
 
     def _same_end(self, model: Session) -> None:

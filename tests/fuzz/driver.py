@@ -96,7 +96,7 @@ class _DriverBench:
                 assert not stopped or isinstance(message, _AFTER_A_STOP), f"{message} after the stop"
             assert self.sent.damaged == 0
         self.device.receive(out, self.now_us)
-        if self.engine.hears_writes:
+        if self.engine.stimulator.hears_writes:
             self.asked.append(c.BytesWritten(self.now_us))
 
     def go(self, until_us: int, *, deaf: bool) -> None:

@@ -13,7 +13,7 @@ from stimctl import limits
 from stimctl.errors import Misuse, Suspended
 from stimctl.limits import SessionTimer
 from stimctl.stimulators import base
-from stimctl.stimulators.base import DeviceIdentified, StimulatorFailed, Unrested, earliest
+from stimctl.stimulators.base import DeviceIdentified, StimulatorFailed, Unrested, earliest, failed
 from stimctl.stimulators.lease import report_checks
 from stimctl.stimulators.lease.device import LeaseDevice, LeaseDone
 from stimctl.stimulators.lease.plan import Lease, LeasePlan, check_program
@@ -215,7 +215,7 @@ class LeaseAdapter:
             assert self._at.identity is not None
             wrong = report_checks.wrong_report(lease, done)
             if wrong is not None:
-                return [StimulatorFailed(wrong)]
+                return failed(wrong)
             identity = self._at.identity
             direct = self._direct.over(identity, lease, done) if self._check is None else None
             found = report_checks.trip(identity, lease, done) or direct
@@ -293,11 +293,8 @@ class LeaseAdapter:
         timer = at.expired(now_us)
         if timer is SessionTimer.WATCHDOG:
             # The host's own fault, seen by the host: the device has no watchdog that could have noticed.
-            silent_ms = (now_us - at.alive_us) // 1_000
-            failed = StimulatorFailed(
-                Suspended(f"the host's keepalives stopped for {silent_ms} ms: this program stood still")
-            )
-            return [failed, *self._end(EndReason.STOP, now_us)]
+            silence = f"the host's keepalives stopped for {(now_us - at.alive_us) // 1_000} ms"
+            return [*failed(Suspended(f"{silence}: this program stood still")), *self._end(EndReason.STOP, now_us)]
         if timer is not None:
             return self._end(_TIMER_ENDS[timer], now_us)
         if at.state in STIMULATING and self._scheduler.plan is not None:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from stimctl.entries import LeaseEnded
 from stimctl.errors import TimedOut, Unsafe
-from stimctl.stimulators.base import EntryNoted, Intruded, StimulatorFailed, earliest
+from stimctl.stimulators.base import EntryNoted, Intruded, StimulatorFailed, earliest, failed
 from stimctl.stimulators.lease import device as d
 from stimctl.stimulators.lease.plan import Lease, LeasePlan
 from stimctl.stimulators.lease.report_checks import contradicts_clock
@@ -184,7 +184,7 @@ class LeaseScheduler:
     def advance(self, now_us: int) -> list[Any]:
         """Let time pass: silent leases end, cuts are sent, answers become late."""
         if self._answer.is_late(now_us):
-            return [StimulatorFailed(TimedOut(LATE))]
+            return failed(TimedOut(LATE))
         if self.cut is not None:
             return self.cut.advance(self._send_stop, now_us)
         ordered_lease = self._given
@@ -384,5 +384,5 @@ def gated(send: Callable[[], None]) -> list[Any]:
     try:
         send()
     except Unsafe as refused:
-        return [StimulatorFailed(refused)]
+        return failed(refused)
     return []

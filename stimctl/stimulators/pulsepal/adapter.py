@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from stimctl.errors import CommandRefused, Problem, TimedOut, Unsafe, WrongDevice
-from stimctl.stimulators.base import DeviceIdentified, Identity, StimulatorFailed, earliest
+from stimctl.stimulators.base import DeviceIdentified, Identity, StimulatorFailed, earliest, failed
 from stimctl.stimulators.lease import device as d
 from stimctl.stimulators.lease.plan import Lease
 from stimctl.stimulators.pulsepal import gate
@@ -214,9 +214,7 @@ class PulsePalAdapter(d.LeaseDevice):
         letter, firmware = struct.unpack("<BI", answer)
         if letter != 75 or firmware not in FIRMWARES:
             said = f"firmware {firmware}" if letter == 75 else f"byte {letter}"
-            return [
-                StimulatorFailed(WrongDevice(f"the handshake said {said}; firmware 21 and 22 of PulsePal are known"))
-            ]
+            return failed(WrongDevice(f"the handshake said {said}; firmware 21 and 22 of PulsePal are known"))
         self._firmware = firmware
         self.stop(now_us, measure=False)
         assert self._flying is not None

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any
 
 from stimctl.errors import CommandRefused, EchoMismatch, Problem, TimedOut, Unsafe, WrongDevice
-from stimctl.stimulators.base import DeviceIdentified, Identity, StimulatorFailed, earliest
+from stimctl.stimulators.base import DeviceIdentified, Identity, earliest, failed
 from stimctl.stimulators.exchange import BOOT_US
 from stimctl.stimulators.lease import device as d
 from stimctl.stimulators.lease.plan import Lease
@@ -169,12 +169,12 @@ class StimJimAdapter(d.LeaseDevice):
         if self._state is DialogState.READING:
             return self._at_zero(None, now_us)
         if self._boots_until_us is None:
-            return [StimulatorFailed(TimedOut("no answer from the device in time, while it was put at rest"))]
+            return failed(TimedOut("no answer from the device in time, while it was put at rest"))
         if self._state is DialogState.CLEARING and now_us < self._boots_until_us:
             self._clear(now_us)
             return []
         message = f"no {self.name} answered in its dialect {self.letter.upper()}"
-        return [StimulatorFailed(WrongDevice(f"{message}; look at the port, or name another dialect"))]
+        return failed(WrongDevice(f"{message}; look at the port, or name another dialect"))
 
     def next_deadline_us(self) -> int | None:
         return earliest(self._answer.due_us, None if self._train is None else self._train.done_due_us)
@@ -198,13 +198,11 @@ class StimJimAdapter(d.LeaseDevice):
         step = self._steps[0]
         if isinstance(message, text.SlotEcho) and message.dialect != self.letter:
             found, asked = message.dialect.upper(), self.letter.upper()
-            return [
-                StimulatorFailed(WrongDevice(f"this {self.name} speaks dialect {found}, not {asked}; name that one"))
-            ]
+            return failed(WrongDevice(f"this {self.name} speaks dialect {found}, not {asked}; name that one"))
         if step.told is not None and message != step.told:
             told = message.text if isinstance(message, text.CommandRejected | text.Setting) else f"{message}"
             asked = step.line.decode("ascii").strip()
-            return [StimulatorFailed(EchoMismatch(f"the device is not put at rest: {asked} was answered with {told}"))]
+            return failed(EchoMismatch(f"the device is not put at rest: {asked} was answered with {told}"))
         if isinstance(message, text.SlotEcho):
             self.command_gate.echoed(message.index)
         self._steps.popleft()
@@ -238,11 +236,8 @@ class StimJimAdapter(d.LeaseDevice):
             return self._unasked(message, now_us)
         (index, slot), self._asked = self._asked, None
         if message[:2] != (index, slot):
-            return [
-                StimulatorFailed(
-                    EchoMismatch(f"slot {index}: sent {slot}, the device holds {message.slot} in {message.index}")
-                )
-            ]
+            held = f"the device holds {message.slot} in {message.index}"
+            return failed(EchoMismatch(f"slot {index}: sent {slot}, {held}"))
         self.command_gate.echoed(index)
         self._ready = index
         return [d.LeasePrepared()]
@@ -282,7 +277,7 @@ class StimJimAdapter(d.LeaseDevice):
 
     @staticmethod
     def _rejected(message: text.CommandRejected, _now_us: int) -> list[Any]:
-        return [StimulatorFailed(CommandRefused("a line", message.text))]
+        return failed(CommandRefused("a line", message.text))
 
     def _stop_answer(self, message: text.StopForced | text.OutputGrounded, now_us: int) -> list[Any]:
         stop = self._stopping

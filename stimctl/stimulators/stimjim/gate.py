@@ -54,6 +54,12 @@ class HeldSlot(NamedTuple):
     duration_us: int
     stages: tuple[tuple[int, int, int], ...]
 
+    @classmethod
+    def of(cls, line: re.Match[str]) -> "HeldSlot":
+        """The slot of a line whose groups are its number, two modes, period, duration, and the stages as one."""
+        stages = (map(int, stage.split(",")) for stage in line[6][1:].split(";"))
+        return cls((int(line[2]), int(line[3])), int(line[4]), int(line[5]), tuple((a, b, us) for a, b, us in stages))
+
     def line(self, index: int) -> bytes:
         head = f"S{index},{self.modes[0]},{self.modes[1]},{self.period_us},{self.duration_us}"
         return (head + "".join(f";{a},{b},{us}" for a, b, us in self.stages) + "\n").encode("ascii")
@@ -160,13 +166,11 @@ def _parsed(text: str) -> tuple[int, HeldSlot]:
     found = _SLOT_LINE.fullmatch(text)
     if found is None:
         raise refusal("command", text, "is not whole: the device would take over half of it")
-    index, mode_0, mode_1, period_us, duration_us = (int(found[number]) for number in range(1, 6))
-    numbers = [tuple(int(each) for each in stage.split(",")) for stage in found[6][1:].split(";")]
-    stages = tuple((a, b, us) for a, b, us in numbers)
+    index, slot = int(found[1]), HeldSlot.of(found)
     require(0 <= index < SLOTS, "slot", index, f"must be 0 to {SLOTS - 1}")
     overwrites = f"must be at most {MAX_STAGES}: more overwrite the device's memory"
-    require(len(stages) <= MAX_STAGES, "stages", len(stages), overwrites)
-    return index, HeldSlot((mode_0, mode_1), period_us, duration_us, stages)
+    require(len(slot.stages) <= MAX_STAGES, "stages", len(slot.stages), overwrites)
+    return index, slot
 
 
 def _check_slot(slot: HeldSlot) -> None:

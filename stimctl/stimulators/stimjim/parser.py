@@ -100,6 +100,8 @@ _C_STAGE = re.compile(r"Stage (\d+): amp\[(-?\d+),(-?\d+)\], dur=(\d+) us")
 _C_END = re.compile(r"Channel (\d) pulse train terminated. Delivered:")
 _C_MEAN = re.compile(r"(\d+)x (?:Stage (\d+)|Inter-pulse gap):\s+(-?\d+) uA")
 _CURRENT = re.compile(r"(?:-?\d{1,9}(?:\.\d*)?)?")
+# As it is sent to each dialect, and echoed by B.
+SLOT_LINE = r"S(\d+),(\d+),(\d+),(\d+),(\d+)((?:;-?\d+,-?\d+,\d+)+)"
 _MODE_BITS = {1: 0, 2: 1, 4: 2, 8: 3}
 
 
@@ -172,11 +174,6 @@ def _block_echo(block: str) -> list[Any]:
     return [SlotEcho(int(index), slot, "a") for index in _BLOCK_HEAD.findall(block)[-1:]]
 
 
-def _line_echo(found: re.Match[str]) -> SlotEcho:
-    stages = tuple((int(a), int(b), int(us)) for a, b, us in (stage.split(",") for stage in found[6][1:].split(";")))
-    return SlotEcho(int(found[1]), HeldSlot((int(found[2]), int(found[3])), int(found[4]), int(found[5]), stages), "b")
-
-
 def _means(found: re.Match[str]) -> list[StageReport]:
     """Dialect A's line of a stage: both channels."""
     return [StageReport(channel, int(found[1]), int(found[2 + channel]), None) for channel in (0, 1)]
@@ -196,7 +193,7 @@ def _sums(found: re.Match[str]) -> list[StageReport]:
 _ALONE: tuple[tuple[str, Callable[[re.Match[str]], Any]], ...] = (
     (r"Stage (\d+)\s+(-?\d+)(?:uA|mV),\s+(-?\d+)(?:uA|mV).*", _means),
     (r"MSUM,\d+,(\d+),(\d+),([-\d.,]*)", _sums),
-    (r"S(\d+),(\d+),(\d+),(\d+),(\d+)((?:;-?\d+,-?\d+,\d+)+)", _line_echo),
+    (SLOT_LINE, lambda found: SlotEcho(int(found[1]), HeldSlot.of(found), "b")),
     (r"Started ([TU]) train with parameters of PulseTrain (\d+)", lambda found: SlotStarted(int(found[2]), found[1])),
     (r"Started PulseTrain\[(\d+)\]\.", lambda found: SlotStarted(int(found[1]), "")),
     (r"Train (?:#\d+ )?complete\. Delivered (\d+) pulses\.", lambda found: TrainComplete(int(found[1]))),

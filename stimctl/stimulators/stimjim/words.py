@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from stimctl.stimulators.stimjim.gate import HeldSlot
-from stimctl.stimulators.stimjim.parser import StimJimParser
+from stimctl.stimulators.stimjim.parser import SLOT_LINE, StimJimParser
 
 _MODES = {0: "voltage", 1: "current", 2: "open", 3: "grounded"}
 _Words = tuple[str, dict[str, str], bool]  # kind, fields, whether the bytes are damaged
@@ -32,7 +32,6 @@ _COMMANDS = tuple(
         (r"IDN", "Identify"),
     )
 )
-_DEFINE = re.compile(r"S(\d+),(\d+),(\d+),(\d+),(\d+)((?:;-?\d+,-?\d+,\d+)+)")
 
 
 class StimJimWords:
@@ -67,11 +66,8 @@ class StimJimWords:
 
 
 def _command(text: str) -> Iterator[_Words]:
-    if found := _DEFINE.fullmatch(text):
-        index, *head = (int(found[number]) for number in range(1, 6))
-        stages = tuple(tuple(int(each) for each in stage.split(",")) for stage in found[6][1:].split(";"))
-        slot = HeldSlot((head[0], head[1]), head[2], head[3], stages)  # type: ignore[arg-type]  # the pattern has three each
-        yield "Define", {"slot": str(index), **_slot(slot)}, False
+    if found := re.fullmatch(SLOT_LINE, text):
+        yield "Define", {"slot": str(int(found[1])), **_slot(HeldSlot.of(found))}, False
         return
     for pattern, kind in _COMMANDS:
         if found := pattern.fullmatch(text):

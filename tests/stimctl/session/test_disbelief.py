@@ -276,7 +276,7 @@ def test_a_log_that_breaks_in_an_unforeseen_way_does_not_keep_the_stop_back() ->
 
     rig = Rig(at_1_ma())
     log = Broken(rig.tape)
-    rig.engine._context.ledger_entries._log = log
+    rig.engine._context.ledger_entries.put = log.put
     with pytest.raises(Bug):
         rig.run((8 * S, AskStop()))
     assert rig.last_pulse_us() <= 8 * S + PULSE_US

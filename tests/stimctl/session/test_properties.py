@@ -112,7 +112,7 @@ def test_a_flood_of_answers_nobody_asked_for_is_counted_and_dropped() -> None:
     flood = b"".join(m.encode(number, m.Alive(0, 0)) for number in range(1_000))
     engine.step(1, flood)
     assert engine.state is State.IDLE
-    native: Any = engine._stimulator
+    native: Any = engine.stimulator
     assert native._exchange.unexpected == 1_000
 
 
