@@ -59,6 +59,9 @@ class WarpedClock:
 
     def was(self, device_us: int) -> int:
         """The world time of a moment that the device has lived through, the latest where its clock stood."""
+        world_0_us, device_0_us, rate = self._now
+        if rate == _MILLION and device_us >= device_0_us:
+            return world_0_us + device_us - device_0_us
         for world_0_us, device_0_us, rate in reversed(self._pieces):
             if device_us >= device_0_us and rate:
                 return world_0_us + -(-(device_us - device_0_us) * _MILLION // rate)
