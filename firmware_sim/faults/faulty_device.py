@@ -104,6 +104,11 @@ class FaultyDevice:
         return self._firmware.device
 
     @property
+    def pluggable(self) -> bool:
+        """Whether any of its faults unplugs the port."""
+        return any(window.fault.kind == "line.unplug" for window in self._schedule.windows)
+
+    @property
     def gone(self) -> bool:
         """Whether the port is unplugged just now."""
         return self._line.gone
