@@ -35,7 +35,7 @@ RUN_OPTIONS ?= --unattended
 BENCH_OPTIONS ?= --write-page
 
 # How long `make agree` runs.
-AGREE_OPTIONS ?= --examples 20000
+AGREE_OPTIONS ?= --examples 20000 --jobs $(shell nproc 2>/dev/null || echo 1)
 
 .PHONY: run test lint agree bench certificate accuracy byte-paced versions firmware firmware-page firmware-certificate \
   firmware-scenarios firmware-agree firmware-resets firmware-fuzz docs pictures clean

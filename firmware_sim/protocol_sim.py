@@ -101,7 +101,7 @@ class Serial(SerialBase):
             raise
         self._inbox = b""
         self._pulled = False
-        self._pluggable = hasattr(self._device, "gone")  # so that others need not be asked at every read
+        self._pluggable = getattr(self._device, "pluggable", False)  # so that others need not be asked at every read
         self._runs_ahead = hasattr(self._device, "run_to_output")  # an emulated chip, which nobody can foresee
         self._pace = options.pace
         self._paced = options.pace != math.inf

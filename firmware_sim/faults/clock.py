@@ -25,11 +25,14 @@ class WarpedClock:
     def __init__(self, boot_us: int, rate: int = _MILLION) -> None:
         self._pieces = [ClockSegment(boot_us, 0, rate)]
         self._now = self._pieces[0]
+        # What is added to a time of the world, while the device's seconds are the world's.
+        self.offset_us: int | None = -boot_us if rate == _MILLION else None
 
     def set_rate(self, world_us: int, rate: int) -> None:
         """From `world_us` on another rate; 0 stands still."""
         self._now = ClockSegment(world_us, self.to_device(world_us), rate)
         self._pieces.append(self._now)
+        self.offset_us = self._now.device_us - world_us if rate == _MILLION else None
 
     @property
     def warped(self) -> bool:
@@ -59,6 +62,9 @@ class WarpedClock:
 
     def was(self, device_us: int) -> int:
         """The world time of a moment that the device has lived through, the latest where its clock stood."""
+        world_0_us, device_0_us, rate = self._now
+        if rate == _MILLION and device_us >= device_0_us:
+            return world_0_us + device_us - device_0_us
         for world_0_us, device_0_us, rate in reversed(self._pieces):
             if device_us >= device_0_us and rate:
                 return world_0_us + -(-(device_us - device_0_us) * _MILLION // rate)

@@ -51,7 +51,8 @@ class FaultyDevice:
             self._schedule.of("device."), self._load, seed=seed, flash=flash, recorder=recorder,
             journal=journal, entered=self._entered, lost=self._transmitter.forget,
         )  # fmt: skip
-        self._step(0)
+        # When something next happens by itself: looked up once after each step, asked for several times.
+        self._due_us = 0
         self._settle(0)
 
     # --- what a port sees -----------------------------------------------------------------------
@@ -70,15 +71,17 @@ class FaultyDevice:
     def advance(self, now_us: int) -> None:
         """Let time pass up to `now_us`."""
         until_us = now_us - self._boot_us
-        while (next_us := self._next_us()) < until_us:
-            self._step(max(next_us, self._firmware.now_us))
-        if until_us >= self._firmware.now_us:
+        firmware = self._firmware
+        while self._due_us < until_us:
+            self._step(max(self._due_us, firmware.now_us))
+            self._due_us = self._next_us()
+        if until_us > firmware.now_us:
             self._step(until_us)
             self._settle(until_us)
 
     def next_event_us(self) -> int:
         """When something next happens by itself."""
-        return self._next_us() + self._boot_us
+        return self._due_us + self._boot_us
 
     def take_output(self) -> bytes:
         """The bytes that have come to the host since the last call."""
@@ -101,6 +104,11 @@ class FaultyDevice:
         return self._firmware.device
 
     @property
+    def pluggable(self) -> bool:
+        """Whether any of its faults unplugs the port."""
+        return any(window.fault.kind == "line.unplug" for window in self._schedule.windows)
+
+    @property
     def gone(self) -> bool:
         """Whether the port is unplugged just now."""
         return self._line.gone
@@ -119,12 +127,20 @@ class FaultyDevice:
     # --- from one thing to the next ---------------------------------------------------------------
 
     def _next_us(self) -> int:
-        return min(self._schedule.next_us, self._firmware.next_us(), self._line.next_us, self._transmitter.next_us)
+        line = self._line
+        return min(
+            self._firmware.next_us(),
+            self._schedule.next_us,
+            self._transmitter.next_us,
+            line.to_device.next_us,
+            line.from_device.next_us,
+        )
 
     def _settle(self, now_us: int) -> None:
         """Whatever else is due at `now_us`, until nothing is."""
-        while self._next_us() <= now_us:
+        while (due_us := self._next_us()) <= now_us:
             self._step(now_us)
+        self._due_us = due_us
 
     def _step(self, now_us: int) -> None:
         """The world at `now_us`, up to which nothing happens any more."""

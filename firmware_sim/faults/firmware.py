@@ -75,21 +75,28 @@ class FaultyFirmware:
     def advance(self, now_us: int) -> None:
         """Let time pass up to `now_us`, which is not past `next_us()`."""
         self.now_us = now_us
-        if self.still.hung:
-            self.still.pulses_only(self.device, self.clock.to_device(now_us))
+        still, offset_us = self.still, self.clock.offset_us
+        device_us = self.clock.to_device(now_us) if offset_us is None else now_us + offset_us
+        if still.hung:
+            still.pulses_only(self.device, device_us)
         else:
-            self.device.advance(self.clock.to_device(now_us))
-        if self.still.ambush is not None and now_us >= self.still.wake_us:
-            self._try_to_stand(self.still.ambush)
+            self.device.advance(device_us)
+        if still.ambush is not None and now_us >= still.wake_us:
+            self._try_to_stand(still.ambush)
         while self._resets and self._resets[0][0] <= now_us:
             self._reset(*self._resets.pop(0))
 
     def next_us(self) -> int:
         """When it next does something by itself."""
-        next_us = NEVER_US if self.still.hung else self.clock.to_world(self.device.next_event_us())
-        if self._resets:
-            next_us = min(next_us, self._resets[0][0])
-        return min(next_us, self.still.wake_us)
+        still, offset_us = self.still, self.clock.offset_us
+        if still.hung:
+            next_us = NEVER_US
+        else:
+            next_us = self.device.next_event_us()
+            next_us = self.clock.to_world(next_us) if offset_us is None else next_us - offset_us
+        if self._resets and self._resets[0][0] < next_us:
+            next_us = self._resets[0][0]
+        return next_us if next_us < still.wake_us else still.wake_us
 
     # --- faults ---------------------------------------------------------------------------------
 

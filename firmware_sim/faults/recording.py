@@ -34,7 +34,8 @@ class WorldTimeRecorder(Recorder):
         """The same in the world's time: by a clock that is wrong pulses last longer or shorter, too."""
         clock = self._clock
         if not clock.warped:
-            self._recorder.add(channel, replace(flow, first_us=clock.was(flow.first_us)))
+            at_us = clock.was(flow.first_us)
+            self._recorder.add(channel, flow if at_us == flow.first_us else replace(flow, first_us=at_us))
             return
         period_us, shape = clock.stretched(flow.period_us), _stretched(flow.shape, clock)
         slower = 1_000_000 / clock.rate if clock.rate else 1.0

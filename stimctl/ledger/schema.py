@@ -12,6 +12,7 @@ leave numbers out: those of entries that were lost), a second "opened" and a sec
 import os
 import sqlite3
 from collections.abc import Iterable
+from functools import cache
 from operator import methodcaller
 from pathlib import Path
 
@@ -204,6 +205,7 @@ def _schema_of(connection: sqlite3.Connection) -> list[tuple[str, ...]]:
     return connection.execute(query).fetchall()
 
 
+@cache  # a database in memory for each look would be half the price of opening a ledger
 def _expected_schema(version: int) -> list[tuple[str, ...]]:
     with sqlite3.connect(":memory:", isolation_level=None) as plain:
         for step in STEPS[:version]:

@@ -20,7 +20,7 @@ from stimctl.ledger import Ledger
 from stimlab.campaign.random_scenario import random_scenario
 from stimlab.control_times import ControlTime, control_times
 from stimlab.invariants.evidence import evidence_of
-from stimlab.invariants.table import Violation, violations
+from stimlab.invariants.table import Violation, broken
 from stimlab.play.play import play
 from stimlab.scenario.reader import Scenario, dump
 
@@ -101,11 +101,11 @@ def foreseen(scenario: Scenario, index: int, ledger: Path) -> SessionResult:
 def judged(scenario: Scenario, index: int = 0, ledger: Path | None = None) -> SessionResult:
     """Play a scenario and judge it."""
     played = play(scenario, ledger=ledger)
-    found = violations(played)
+    # Refused on paper there was no session, and nothing to judge.
+    evidence = None if played.prescription is None else evidence_of(played)
+    found = () if evidence is None else tuple(broken(evidence))
     kinds = tuple(fault.kind for fault in scenario.faults)
-    traffic = hashlib.sha256()
-    for at_us, sender, data in played.traffic:
-        traffic.update(b"%d %s " % (at_us, sender.encode()) + data)
+    traffic = b"".join([b"%d %b %b" % (at_us, sender.encode(), data) for at_us, sender, data in played.traffic])
     report, recorder = played.report, played.recorder
     return SessionResult(
         index=index,
@@ -115,10 +115,10 @@ def judged(scenario: Scenario, index: int = 0, ledger: Path | None = None) -> Se
         outcome=BROKE if played.error else "not begun" if report is None else report.end.name,
         lasted_us=played.traffic[-1][0] if played.traffic else 0,
         pulses=sum(recorder.pulses(channel) for channel in recorder.channels),  # type: ignore[attr-defined]
-        traffic_sha256=traffic.hexdigest(),
+        traffic_sha256=hashlib.sha256(traffic).hexdigest(),
         load=scenario.load,
         control_us=dict(sorted(played.control_us.items())),
-        controls=() if played.prescription is None else control_times(evidence_of(played)),
+        controls=() if evidence is None else control_times(evidence),
         violations=found,
         scenario=dump(scenario) if found else None,
     )

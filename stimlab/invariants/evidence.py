@@ -177,8 +177,10 @@ def runs_of(journal: Iterable[Mapping[str, Any]], begins: str) -> tuple[OutputIn
     runs: list[OutputInterval] = []
     open_since_us: int | None = None
     for entry in journal:
+        if entry["event"] not in ("state", "boot"):
+            continue
         at_us, state = int(entry["at_us"]), entry.get("state", "")
-        if entry["event"] not in ("state", "boot") or (open_since_us is not None and state in _GOES_ON[begins]):
+        if open_since_us is not None and state in _GOES_ON[begins]:
             continue
         if open_since_us is not None:
             runs.append(OutputInterval(open_since_us, at_us, str(entry.get("reason", "RESET"))))

@@ -220,11 +220,12 @@ def _add_instead(
 
 def _excused(rule: str, evidence: Evidence) -> list[tuple[Excuse, int]]:
     """The rows that excuse a rule here, and since when."""
+    fired_us = evidence.fired_us
     return [
         (excuse, at_us)
-        for excuse in EXCUSES
-        if excuse.rule == rule and any(kind.startswith(excuse.besides) for kind in evidence.fired_us)
-        for kind, at_us in evidence.fired_us.items()
+        for excuse in (EXCUSES if fired_us else ())
+        if excuse.rule == rule and any(kind.startswith(excuse.besides) for kind in fired_us)
+        for kind, at_us in fired_us.items()
         if kind.startswith(excuse.fault)
     ]
 

@@ -2,7 +2,7 @@
 
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,10 +18,10 @@ from stimctl.session.states import ENDED, STOPPING, State
 from stimctl.session.view import SessionReport, StateChanged
 from stimctl.stimulators.base import Identity, SessionCounts
 from stimctl.stimulators.native import NativeAdapter
-from stimlab.play.host_faults import HostFaults
+from stimlab.play.host_faults import OF_THE_LOG, HostFaults
 from stimlab.play.port import ScenarioPort, TimedAction
 from stimlab.play.result import HostResult
-from stimlab.play.session_logs import MemoryLog, SettledLog
+from stimlab.play.session_logs import BATCH, DRAIN_S, MemoryLog, SettledLog
 from stimlab.scenario.model import OperatorAction, Scenario
 
 NOTE = {"text": "a note of the scenario " * 180}  # longer than a page of the ledger's file
@@ -45,14 +45,19 @@ def run_host(
 ) -> HostResult:
     """Run the driver's side on a port. `entered_us` says when the device first came into a state."""
     try:
-        with _logging(ledger, virtual=port.virtual) as logging:
+        with _logging(ledger, _batch(scenario) if port.virtual else None) as logging:
             return _HostSession(scenario, prescription, port, entered_us, logging).run()
     except (Unsafe, Misuse, LogFault) as refusal:
         return HostResult(refused=str(refusal), traffic=port.traffic)
 
 
+def _batch(scenario: Scenario) -> int:
+    return 1 if any(fault.kind in OF_THE_LOG for fault in scenario.faults) else BATCH
+
+
 @contextmanager
-def _logging(path: Path | None, *, virtual: bool) -> Iterator[_SessionLedger]:
+def _logging(path: Path | None, batch: int | None) -> Iterator[_SessionLedger]:
+    """`batch`: how many entries the ledger gets at a time, and is waited for; None where nobody waits, in real time."""
     if path is None:
         memory = MemoryLog()
         yield _SessionLedger("lab", memory, lambda _identity, _records: "the lab's list", lambda: memory.entries)
@@ -61,23 +66,23 @@ def _logging(path: Path | None, *, virtual: bool) -> Iterator[_SessionLedger]:
         close_unfinished(ledger)
         session_id = new_session_id()
         writer = ledger.writer(session_id)
+        log = writer if batch is None else SettledLog(writer, batch)
         try:
             yield _SessionLedger(
                 session_id,
-                SettledLog(writer) if virtual else writer,
+                log,
                 lambda identity, records: log_recovered(ledger, identity, records),
-                lambda: list(ledger.entries(session_id)),
+                lambda: _entries(ledger, session_id, log),
             )
         finally:
-            _close(writer)
+            with suppress(LogFault):  # what could not be written ended the session and stands in its report
+                log.close()
 
 
-def _close(writer: Any) -> None:
-    try:
-        writer.close()
-    except LogFault:
-        # What could not be written ended the session and stands in its report.
-        return
+def _entries(ledger: Ledger, session_id: str, log: SessionLog) -> list[Any]:
+    with suppress(LogFault):
+        log.drain(DRAIN_S)
+    return list(ledger.entries(session_id))
 
 
 class _HostSession:

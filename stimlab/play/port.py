@@ -5,7 +5,7 @@ the same until it jumps.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from stimctl.port import Port
 
@@ -20,11 +20,13 @@ class TimedAction:
     at_us: int
     entered: Callable[[], int | None]
     do: Callable[[int], None]
+    _due_us: int | None = field(default=None, init=False)
 
     def due_us(self) -> int | None:
-        """When it has to be done, once that is known."""
-        entered_us = self.entered()
-        return None if entered_us is None else entered_us + self.at_us
+        """When it has to be done, once that is known; from then on it stays so."""
+        if self._due_us is None and (entered_us := self.entered()) is not None:
+            self._due_us = entered_us + self.at_us
+        return self._due_us
 
 
 class SessionNeverEnds(RuntimeError):
@@ -118,14 +120,15 @@ class ScenarioPort:
 
     def _meet(self) -> int | None:
         """Do what is due; return when the next is."""
-        next_us = None
+        next_us, now_us = None, self.world_us()
         for moment in list(self.moments):
             due_us = moment.due_us()
             if due_us is None:
                 continue
-            if due_us <= self.world_us():
+            if due_us <= now_us:
                 self.moments.remove(moment)
-                moment.do(self.world_us())
+                moment.do(now_us)
+                now_us = self.world_us()
             elif next_us is None or due_us < next_us:
                 next_us = due_us
         return next_us

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from itertools import pairwise
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -261,3 +262,14 @@ def test_no_valid_frame_comes_that_nobody_sent(some: list[Fault], seed: int) -> 
 def test_bytes_without_an_end_are_not_held_for_ever() -> None:
     rig = Rig(Fault("line.loss", options={"permille": 0}))
     assert rig.pass_on([b"\x01" * 600] * 4) == b"\x01" * 2_400
+
+
+def test_the_bits_that_are_turned_over_are_those_of_the_seed() -> None:
+    """Same seed, same session: the draws of `Random.randrange`, one for each byte, which the line makes by itself."""
+    dice = Random("line 1 0 to_device")
+    wanted = bytearray(b"".join(FRAMES))
+    for place in range(len(wanted)):
+        if dice.randrange(1_000) < 20:
+            wanted[place] ^= 1 << dice.randrange(8)
+    rig = Rig(Fault("line.flip", options={"permille": 20}))
+    assert rig.pass_on() == wanted
