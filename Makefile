@@ -10,7 +10,7 @@
 # make docs    the documents as a site, with every link followed: build/site
 # make pictures        docs/pictures from the real thing; needs Chromium and a Chinese font (chromium, fonts-wqy-microhei), minutes
 # make firmware    the firmware in C: for this machine, for the chip, and the emulator of that chip
-# make firmware-page   what the machine code takes and keeps, measured: docs/firmware.md, minutes
+# make firmware-page   what the machine code takes and keeps, measured: docs/firmware.md, docs/performance.md, minutes
 # make firmware-certificate   conformance over the full range on the emulated chip: docs/firmware-certificate.md, an hour
 # make firmware-scenarios     the shipped scenarios on it: docs/firmware-scenarios.md, minutes
 # make firmware-agree    model, simulator, C core and machine code against each other, by script: minutes
@@ -93,7 +93,7 @@ pictures: $(VENV)/.installed-dev
 firmware:
 	@$(MAKE) --no-print-directory -C firmware all
 
-# What the machine code takes and keeps, measured, into docs/firmware.md. Needs clang, lld, node and npm as well, for the
+# What the machine code takes and keeps, measured, into docs/firmware.md and docs/performance.md. Needs clang, lld, node and npm as well, for the
 # second emulator.
 firmware-page: firmware $(VENV)/.installed-dev
 	@$(MAKE) --no-print-directory -C firmware second

@@ -11,4 +11,4 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if session.config.getoption("--write-page") and ROWS and exitstatus == 0:
-        PAGE.write_text(page())
+        PAGE.write_text(page(PAGE.read_text("utf-8")), "utf-8")

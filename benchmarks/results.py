@@ -15,9 +15,10 @@ HEAD = """# Performance
 Written by `make bench`; every figure was measured on the machine named here. Each row sets a part of stimctl beside a
 limit or a peer that ran in turns with it in the same run (`benchmarks/interleave.py`), so a ratio means something where
 microseconds do not: they are shown for orientation and change from day to day. No test fails for being slow.
-Figures of the firmware's machine code, by cycle, are in [firmware.md](firmware.md).
+Figures of the firmware's machine code, by cycle, stand [below](#machine-code).
 
 """
+BELOW = "\n## Machine code\n"  # written by `make firmware-page`, from here on
 
 
 class Row(NamedTuple):
@@ -52,8 +53,8 @@ def machine() -> str:
     return f"{datetime.now(UTC):%Y-%m-%d}: {model}, {os.cpu_count()} processors, {versions}, {sys.platform}."
 
 
-def page() -> str:
-    """The findings as a page."""
+def page(before: str) -> str:
+    """The findings as a page; what stands below them, as the page had it before."""
     lines = [
         HEAD + machine(),
         "",
@@ -63,4 +64,5 @@ def page() -> str:
     for name, ratio, target, note in ROWS:
         times = f"{ratio.candidate_us:,.1f} / {ratio.limit_us:,.1f}"
         lines.append(f"| {name} | {ratio.median:.2f} | {ratio.spread:.0%} | {times} | {target} | {note} |")
-    return "\n".join(lines) + "\n"
+    _, mark, below = before.partition(BELOW)
+    return "\n".join(lines) + "\n" + mark + below

@@ -177,11 +177,6 @@ uint8_t board_self_test(uint16_t *zero_ua)
     return *zero_ua < ZERO_UA ? failures : failures | FAILED_ZERO;
 }
 
-void board_keep(uint16_t address, const void *data, uint8_t size)
-{
-    fram_write(address, data, size);
-}
-
 void board_recall(uint16_t address, void *data, uint8_t size)
 {
     fram_read(address, data, size);

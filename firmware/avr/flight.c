@@ -10,6 +10,9 @@
 #include "pins.h"
 
 #define FIRE_EARLY (16u * TICKS_A_US)  /* an interrupt is entered, and another one may hold it up */
+#define MARK_TIME (36u * TICKS_A_US)   /* what it takes to keep a pulse's mark */
+#define BYTE_TIME (6u * TICKS_A_US)    /* and each byte of what else is kept */
+#define BYTES_MORE 6u                  /* order and address, and the call */
 #define FIRST_LOOK (12u * TICKS_A_US)  /* the current has come to stand */
 #define LOOK_AGAIN (300u * TICKS_A_US) /* in a long phase an over-current is looked for so often */
 #define LOOK_TIME (120u * TICKS_A_US)  /* what a look and the end take, at most */
@@ -32,22 +35,6 @@ static uint8_t looks[2];
 static uint8_t cut_channel;
 static volatile bool halted; /* until the stage is enabled anew no pulse begins */
 static uint16_t took_ticks;
-
-/* Outlives a reset: the number of the last pulse whose first edge came. */
-static struct {
-    uint32_t number, check;
-} begun __attribute__((section(".noinit")));
-
-uint32_t board_begun(void)
-{
-    return begun.check == ~begun.number ? begun.number : 0;
-}
-
-void board_mark(uint32_t number)
-{
-    begun.number = number;
-    begun.check = ~number;
-}
 
 void flight_boot(void)
 {
@@ -156,9 +143,9 @@ static uint16_t look(uint8_t phase, uint16_t most_ua, uint16_t early)
 
 static uint16_t first_edge(void)
 {
+    fram_write((uint16_t)(MARKS_AT + given->channel - 1u), &given->mark, 1);
     wait_for(edge_tick);
     PORTB |= 1u << FORWARD;
-    board_mark(given->number);
     begin_tick = edge_tick;
     end_tick = (uint16_t)(edge_tick + given->width_us * TICKS_A_US);
     step = FIRST_LOOKS;
@@ -261,15 +248,33 @@ void board_arm(const struct pulse *pulse)
     memset(looks, 0, sizeof looks);
     memset(volts, 0, sizeof volts);
     cut_channel = 0;
-    uint64_t soon_us = board_now_us() + (FIRE_EARLY + ARM_TIME) / TICKS_A_US;
+    uint64_t soon_us = board_now_us() + (MARK_TIME + FIRE_EARLY + ARM_TIME) / TICKS_A_US;
     edge_tick = (uint16_t)((pulse->at_us > soon_us ? pulse->at_us : soon_us) * TICKS_A_US);
     uint8_t sreg = SREG;
     cli();
     step = FIRST_EDGE;
-    OCR1B = (uint16_t)(edge_tick - FIRE_EARLY);
+    OCR1B = (uint16_t)(edge_tick - MARK_TIME - FIRE_EARLY);
     if (!halted)
         TIMSK1 |= 1u << OCIE1B;
     SREG = sreg;
+}
+
+static bool mark_is_near(uint16_t ticks)
+{
+    uint8_t sreg = SREG;
+    cli();
+    bool near = step == FIRST_EDGE && TIMSK1 & 1u << OCIE1B && (int16_t)(OCR1B - TCNT1) < (int16_t)ticks;
+    SREG = sreg;
+    return near;
+}
+
+/* The bus is the mark's just before an edge: what would not be done by then waits for it. */
+void board_keep(uint16_t address, const void *data, uint8_t size)
+{
+    uint16_t takes = (uint16_t)((size + BYTES_MORE) * BYTE_TIME);
+    while (mark_is_near(takes))
+        ;
+    fram_write(address, data, size);
 }
 
 bool board_disarm(void)

@@ -8,15 +8,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* One biphasic pulse. The board starts it at `at_us` of board_now_us, and cuts it by itself when an ammeter reads
- * more than a `most_...`. */
+#define MARKS_AT 1280u /* in the memory that lasts: for each channel the mark of its last pulse */
+
+/* One biphasic pulse. The board starts it at `at_us` of board_now_us, having kept its mark right before, and cuts it by
+ * itself when an ammeter reads more than a `most_...`. */
 struct pulse {
     uint64_t at_us;
-    uint32_t number; /* see board_begun */
     uint16_t first_ua, second_ua;
     uint16_t width_us, gap_us, second_width_us;
     uint16_t most_first_ua, most_second_ua, most_other_ua;
-    uint8_t channel;
+    uint8_t channel, mark;
 };
 
 /* What was read of it. Sizes: of a second phase what flowed back is positive. */
@@ -51,8 +52,6 @@ uint16_t board_ammeter_ua(uint8_t channel);       /* what flows now, as a size *
 uint8_t board_self_test(uint16_t *zero_ua);       /* outputs disconnected; failures but memory's */
 void board_keep(uint16_t address, const void *data, uint8_t size);
 void board_recall(uint16_t address, void *data, uint8_t size);
-uint32_t board_begun(void); /* number of the last pulse whose first edge came; outlives a reset, 0: unknown */
-void board_mark(uint32_t number); /* as if that one's had come */
 void board_noise(uint8_t bytes[32]);
 bool board_line_free(void);
 void board_send(const uint8_t *frame, uint8_t size); /* valid until the line is free again */

@@ -127,12 +127,20 @@ OWN_FRAME void kept_write_channel(uint8_t channel, const struct about *about)
         add_about(own, about, false);
 }
 
-/* A reset came while `about` was to be given: it is counted if it had begun, or if nobody can know. */
-static void find_out(struct totals *of, const struct about *about)
+/* Differs from that of the channel's pulse before, which was written about in an older record. */
+uint8_t kept_mark(uint8_t channel)
 {
-    uint32_t begun = board_begun(), until_us = about->t_us, second_us = about->second_us;
-    if (begun && (int32_t)(begun - about->number) < 0) {
-        add_about(of, about, false);
+    return (uint8_t)generation_of[channel - 1u];
+}
+
+/* A reset came while `about` was to be given: it stays counted if it was. */
+static void find_out(uint8_t channel, const struct about *about)
+{
+    uint32_t until_us = about->t_us, second_us = about->second_us;
+    uint8_t mark;
+    board_recall((uint16_t)(MARKS_AT + channel - 1u), &mark, 1);
+    if (mark != kept_mark(channel)) {
+        add_about(&totals[channel - 1u], about, false);
     } else {
         until_us++;
         second_us += about->segment;
@@ -153,8 +161,8 @@ static void recall_channel(uint8_t channel)
         memset(own, 0, sizeof *own);
         return;
     }
-    if (tail.about.number && session_is_open())
-        find_out(own, &tail.about);
+    if (tail.about.charge_pc && session_is_open())
+        find_out(channel, &tail.about);
 }
 
 void kept_boot(void)

@@ -30,11 +30,11 @@ struct kept {
     struct session session;
 };
 
-/* A pulse that is about to be given is counted before it is: a reset finds whether it began (board_begun). */
+/* A pulse that is about to be given is counted before it is. Whether it was, a reset finds by its mark: the board keeps
+ * it right before the first edge, as one byte, so that it is there or is not. */
 struct about {
-    uint32_t number; /* of the pulse; 0: none */
     uint32_t t_us;
-    uint32_t charge_pc;
+    uint32_t charge_pc; /* 0: there is none */
     uint32_t second_us; /* of the session's stimulation, by then, in segment 1 */
     uint8_t segment;
 };
@@ -45,6 +45,7 @@ extern struct totals totals[CHANNELS];
 void kept_boot(void);                                           /* read everything, count the boot */
 void kept_write(void);                                          /* all but the channels */
 void kept_write_channel(uint8_t channel, const struct about *about); /* `about` may be NULL */
+uint8_t kept_mark(uint8_t channel);                             /* of the pulse that was written about */
 bool session_is_open(void);
 bool session_waits(void);
 

@@ -39,8 +39,6 @@ static struct planned *nth(uint8_t place)
 #define FLYING (*nth(0))
 #define NEXT (*nth(1))
 
-static uint32_t number;
-
 /* The impedance check: whose turn it is, since when, and how many pulses it has had. */
 static struct {
     uint64_t began_us;
@@ -60,9 +58,6 @@ void output_boot(void)
     waiting = 0;
     given = false;
     memset(&check, 0, sizeof check);
-    number = board_begun();
-    if (number == 0)
-        board_mark(number = 1); /* or a reset before the first pulse would leave that one in doubt */
 }
 
 void output_new_session(void)
@@ -83,11 +78,9 @@ static void forget(struct channel *channel)
     channel->window_on = false;
 }
 
-/* What is planned is not given after all. Its numbers are used again, for what is planned in its place. */
+/* What is planned is not given after all. */
 static void drop(void)
 {
-    if (waiting)
-        number = NEXT.pulse.number - (NEXT.pulse.first_ua != 0);
     waiting = 0;
     given = false;
 }
@@ -215,7 +208,6 @@ static bool gate_opens(const struct pulse *pulse)
 static void count_ahead(const struct planned *next)
 {
     struct about about = {
-        .number = next->pulse.number,
         .t_us = next->t_us,
         .charge_pc = (uint32_t)next->pulse.first_ua * next->pulse.width_us,
         .second_us = in_second_us(next->t_us),
@@ -242,9 +234,9 @@ OWN_FRAME bool output_plan(void)
         return false;
     }
     waiting++;
-    next->pulse.number = next->pulse.first_ua ? ++number : number;
     if (next->pulse.first_ua && machine.runs)
         count_ahead(next);
+    next->pulse.mark = kept_mark(next->pulse.channel);
     return true;
 }
 

@@ -22,7 +22,6 @@
 #include <unistd.h>
 
 #include <avr_adc.h>
-#include <avr_ioport.h>
 #include <avr_uart.h>
 #include <sim_avr.h>
 #include <sim_elf.h>
@@ -34,12 +33,16 @@
 #define PAINT 0xA5
 #define MOST 1048576
 #define EICRA 0x69
+#define PIN_OF(port) (0x23 + 3 * (port)) /* 0 is port B; its direction and its output stand behind its input */
+#define DDR_OF(port) (PIN_OF(port) + 1)
+#define PORT_OF(port) (PIN_OF(port) + 2)
+#define AT_ONCE 100000 /* cycles, at most, that simavr goes between two events of its own */
 #define INTERRUPTS 26
 
 static FILE *replies; /* what stdout was: simavr talks there, and is not heard */
 static avr_t *avr;
 static elf_firmware_t image;
-static avr_irq_t *line_in, *pins[3][8];
+static avr_irq_t *line_in;
 static uint8_t out[MOST], waiting[MOST];
 static uint32_t out_size, in_first, in_end;
 static struct change changes[MOST / 16];
@@ -49,7 +52,8 @@ static uint64_t noise = 1;
 
 static void set_pin(char port, int pin, int value)
 {
-    avr_raise_irq(pins[port - 'B'][pin], (uint32_t)value);
+    uint8_t *of = &avr->data[PIN_OF(port - 'B')];
+    *of = (uint8_t)(value ? *of | 1 << pin : *of & ~(1 << pin));
 }
 
 static void note(struct change change)
@@ -58,11 +62,27 @@ static void note(struct change change)
         changes[change_count++] = change;
 }
 
-static void pin_changed(avr_irq_t *irq, uint32_t value, void *which)
+/* In place of simavr's own, which tells of all eight pins at each write: a hundred bytes go over a bus bit by bit. */
+static void port_written(avr_t *of, avr_io_addr_t at, uint8_t value, void *which)
 {
-    (void)irq;
-    long number = (long)which;
-    model_pin((char)('B' + number / 8), (int)(number % 8), (int)value, avr->cycle);
+    static uint8_t shown[3];
+    long port = (long)which;
+    of->data[at] = value;
+    uint8_t now = of->data[PORT_OF(port)] & of->data[DDR_OF(port)], changed = now ^ shown[port];
+    shown[port] = now;
+    for (int pin = 0; changed; pin++, changed >>= 1)
+        if (changed & 1)
+            model_pin((char)('B' + port), pin, now >> pin & 1, of->cycle);
+    if (fram_is_cut)
+        of->run_cycle_count = 0; /* the reset comes behind this instruction */
+}
+
+static void watch_port(long port)
+{
+    for (avr_io_addr_t at = DDR_OF(port); at <= PORT_OF(port); at++) {
+        avr->io[AVR_DATA_TO_IO(at)].w.c = port_written;
+        avr->io[AVR_DATA_TO_IO(at)].w.param = (void *)port;
+    }
 }
 
 static avr_cycle_count_t frame_has_left(avr_t *of, avr_cycle_count_t when, void *nothing)
@@ -177,6 +197,7 @@ static void power_on(const char *path)
     avr->frequency = 16000000;
     avr->vcc = avr->avcc = avr->aref = 5000;
     avr->sleep = no_sleep;
+    avr->run_cycle_limit = AT_ONCE;
     avr_ioctl(avr, AVR_IOCTL_UART_SET_FLAGS('0'), &flags);
     line_in = avr_io_getirq(avr, AVR_IOCTL_UART_GETIRQ('0'), UART_IRQ_INPUT);
     avr_irq_register_notify(avr_io_getirq(avr, AVR_IOCTL_UART_GETIRQ('0'), UART_IRQ_OUTPUT), byte_out, NULL);
@@ -184,11 +205,8 @@ static void power_on(const char *path)
     avr_irq_register_notify(avr_io_getirq(avr, AVR_IOCTL_UART_GETIRQ('0'), UART_IRQ_OUT_XOFF), flow, &is_full);
     avr_irq_register_notify(avr_io_getirq(avr, AVR_IOCTL_ADC_GETIRQ, ADC_IRQ_OUT_TRIGGER), open_input, NULL);
     model_boot(set_pin, note);
-    for (long number = 0; number < 24; number++) {
-        avr_irq_t *irq = avr_io_getirq(avr, AVR_IOCTL_IOPORT_GETIRQ('B' + number / 8), (int)(number % 8));
-        pins[number / 8][number % 8] = irq;
-        avr_irq_register_notify(irq, pin_changed, (void *)number);
-    }
+    for (long port = 0; port < 3; port++)
+        watch_port(port);
     watch_interrupts();
     paint();
     no_level_interrupts();
@@ -224,7 +242,8 @@ static void run(const uint8_t *request)
     if (until > avr->cycle)
         avr_cycle_timer_register(avr, until - avr->cycle, look_up, NULL); /* so that no sleep goes past it */
     while (avr->cycle < until && !(request[8] && frame_left)) {
-        state = avr_run(avr);
+        avr->run(avr);
+        state = avr->state;
         if (fram_is_cut)
             reset(power_goes);
         if (state == cpu_Done || state == cpu_Crashed)

@@ -25,7 +25,7 @@ static void happen(uint8_t what)
 {
     uint8_t channel = (uint8_t)(1 + (what & 3));
     switch (what >> 2 & 3) {
-    case 0: host_power_on(what, what >> 4 & 1); break;
+    case 0: host_power_on(what); break;
     case 1: host_connect(channel, what & 16 ? 10e6 : 10, 0, 0, what & 32 ? 1 : 0, 500, what & 64 ? 300 : 0); break;
     case 2: host_break_dac(channel, 1, what & 16 ? 2500 : (double)NAN); break;
     default: host_cut_power_after(what >> 4); break;
@@ -45,7 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static uint8_t out[65536];
     static struct host_flow flows[4096];
     uint64_t now_us = 0;
-    host_power_on(1, 0);
+    host_power_on(1);
     for (int channel = 1; channel <= 4; channel++)
         host_connect(channel, 1000, 0, 0, 0, 0, 0);
     while (size) {

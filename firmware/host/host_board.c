@@ -34,7 +34,6 @@ static struct {
     uint64_t now_us;
     struct pulse pulse;
     bool armed, enabled;
-    uint32_t begun;
     double dac_gain[OUTPUTS + 1], dac_stuck_ua[OUTPUTS + 1];
     uint8_t memory[MEMORY];
     uint32_t writes_left; /* bytes until the power goes, for tests, plus 1; 0: it stays */
@@ -187,7 +186,7 @@ enum flight board_pulse(struct reading *reading)
     if (host.now_us <= host.pulse.at_us)
         return WAITS;
     host.armed = false;
-    host.begun = host.pulse.number;
+    host.memory[MARKS_AT + host.pulse.channel - 1u] = host.pulse.mark; /* no time passes, and no power goes, until its edge */
     fire(reading);
     return DONE;
 }
@@ -225,16 +224,6 @@ void board_recall(uint16_t address, void *data, uint8_t size)
         memcpy(data, &host.memory[address], size);
 }
 
-uint32_t board_begun(void)
-{
-    return host.begun;
-}
-
-void board_mark(uint32_t number)
-{
-    host.begun = number;
-}
-
 void board_noise(uint8_t bytes[32])
 {
     for (int i = 0; i < 32; i++) {
@@ -270,14 +259,12 @@ static void settle(void)
     } while (telemetry_waits() || inbox.stop || inbox.size);
 }
 
-void host_power_on(uint32_t seed, int keeps_ram)
+void host_power_on(uint32_t seed)
 {
     host.now_us = 0;
     host.armed = host.enabled = false;
     host.out_size = host.flow_count = host.writes_left = 0;
     host.noise = seed * 2862933555777941757u + 3037000493u;
-    if (!keeps_ram)
-        host.begun = 0;
     for (int channel = 0; channel <= OUTPUTS; channel++) {
         host.dac_gain[channel] = 1;
         host.dac_stuck_ua[channel] = NAN;

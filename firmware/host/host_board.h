@@ -10,7 +10,7 @@ struct host_flow {
     uint16_t first_us, gap_us, second_us;
     uint8_t channel, cut;
 };
-void host_power_on(uint32_t seed, int keeps_ram);
+void host_power_on(uint32_t seed);
 uint64_t host_next_us(void);
 void host_advance(uint64_t to_us);
 void host_receive(const uint8_t *bytes, uint32_t size);

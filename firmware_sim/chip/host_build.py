@@ -85,17 +85,17 @@ class HostBuild:
         self._loads = LoadLink(load_named(load, seed) if isinstance(load, str) else load, self._call.host_connect)
         self._library.memory[:] = self._flash.memory or bytes(MEMORY)
         self._seed = seed
-        self._power_on(keeps_ram=False)
+        self._power_on()
 
-    def _power_on(self, *, keeps_ram: bool) -> None:
+    def _power_on(self) -> None:
         self._now_us = 0
-        self._call.host_power_on(self._seed, keeps_ram)
+        self._call.host_power_on(self._seed)
         self._loads.look(0)
 
-    def reset(self, *, keeps_ram: bool) -> None:
-        """Let it start anew now, on the same memory; without `keeps_ram` its RAM is lost, as with the power."""
+    def reset(self) -> None:
+        """Let it start anew now, on the same memory that lasts."""
         self._boot_us += self._now_us
-        self._power_on(keeps_ram=keeps_ram)
+        self._power_on()
 
     @property
     def library(self) -> Library:

@@ -34,10 +34,16 @@ def _made(target: str) -> None:
 def host_library() -> Path:
     """The portable core as a shared library; in a process under the sanitizers, the one that they watch."""
     if "libasan" in os.environ.get("LD_PRELOAD", ""):
-        _made("sanitized")
         return SANITIZED
     _made("host")
     return HOST
+
+
+@pytest.fixture(scope="session")
+def sanitized_library() -> Path:
+    """The same, watched by the sanitizers: for a process that has their library before Python."""
+    _made("sanitized")
+    return SANITIZED
 
 
 @pytest.fixture(scope="session")

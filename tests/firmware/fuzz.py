@@ -31,7 +31,7 @@ class Life:
     def __init__(self, library: Path) -> None:
         self._library = Library(library)
         self._call = self._library.call
-        self._call.host_power_on(1, 0)
+        self._call.host_power_on(1)
         for channel in range(1, 5):
             self._call.host_connect(channel, 1000, 0, 0, 0, 0, 0)
         self._splitter = FrameSplitter()

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 CDEF = """
-struct pulse { uint64_t at_us; uint32_t number; uint16_t first_ua, second_ua;
+struct pulse { uint64_t at_us; uint16_t first_ua, second_ua;
                uint16_t width_us, gap_us, second_width_us;
                uint16_t most_first_ua, most_second_ua, most_other_ua; uint8_t channel; };
 struct permission { int state; uint8_t armed_mask; uint16_t ceiling_ua; uint16_t last_ua; };

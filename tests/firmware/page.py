@@ -1,4 +1,4 @@
-"""The tables of docs/firmware.md, measured on the machine code.
+"""The tables of docs/firmware.md and docs/performance.md, measured on the machine code.
 
 python -m tests.firmware.page --write [TABLE]...
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 from firmware_sim.chip.built import BUILD, CHIP, EMULATOR, SECOND, built
 from tests.firmware import gate_mutants, peripherals, session, speed, timing
 
-PAGE = Path("docs/firmware.md")
+PAGES = Path("docs/firmware.md"), Path("docs/performance.md")
 RAM_BYTES, FLASH_BYTES, BOOT_BYTES = 2_048, 32_768, 512
 
 
@@ -99,21 +99,19 @@ TABLES: dict[str, Callable[[], list[str]]] = {
 
 
 def written(text: str, names: Sequence[str]) -> str:
-    """The page with these tables made anew."""
+    """A page, with those of these tables made anew that it has a place for."""
     for name in names:
-        make = TABLES[name]
-        body = "\n".join(make())
         pattern = rf"(<!-- table: {name} -->\n)(?:(?!<!-- table).)*?(\n<!-- end -->)"
-        found = re.search(pattern, text, flags=re.DOTALL)
-        assert found is not None, f"docs/firmware.md has no place for the table {name!r}"
-        text = text[: found.start()] + found[1] + body + found[2] + text[found.end() :]
+        if (found := re.search(pattern, text, flags=re.DOTALL)) is not None:
+            text = text[: found.start()] + found[1] + "\n".join(TABLES[name]()) + found[2] + text[found.end() :]
     return text
 
 
 if __name__ == "__main__":
     named = [name for name in sys.argv[1:] if name in TABLES]
-    page = written(PAGE.read_text("utf-8"), named or list(TABLES))
-    if "--write" in sys.argv[1:]:
-        PAGE.write_text(page, "utf-8")
-    else:
-        print(page)
+    for path in PAGES:
+        page = written(path.read_text("utf-8"), named or list(TABLES))
+        if "--write" in sys.argv[1:]:
+            path.write_text(page, "utf-8")
+        else:
+            print(page)

@@ -1,13 +1,10 @@
-"""The C core where the sanitizers watch: golden frames, the corpus of the fuzzer, and a short run of it.
-
-`python -m tests.firmware.fuzz` runs the frames' properties under them too, which takes longer.
-"""
+"""The C core where the sanitizers watch: golden frames, their properties, the fuzzer's corpus, a short run of it."""
 
 import tomllib
 from pathlib import Path
 
 from firmware_sim.chip.built import HERE
-from tests.firmware.fuzz import CORPUS, fuzzed, replayed, seeds
+from tests.firmware.fuzz import CORPUS, fuzzed, properties, replayed, seeds
 from tests.firmware.planted import planted
 
 
@@ -22,6 +19,11 @@ def test_golden_frames(replay_program: Path, tmp_path: Path) -> None:
     done = replayed(files, replay_program)
     assert len(files) > 50
     assert done.returncode == 0, done.stderr
+
+
+def test_the_properties_of_frames(sanitized_library: Path) -> None:
+    done = properties()
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_corpus(replay_program: Path) -> None:

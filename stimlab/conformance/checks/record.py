@@ -12,6 +12,7 @@ from stimlab.conformance.programs import PLAIN, TWO_BANDS, WireProgram
 from stimlab.conformance.reference_model import CHANNELS
 from stimlab.conformance.tracked_session import TrackedSession
 
+WRITTEN_AHEAD_US = 100  # a pulse may be written down so long before it is given: R-69
 _U32 = 1 << 32
 _WIDE = replace(PLAIN, segments=(m.LoadSegment(0, 10_000, 600, 0, 600, 0),))
 
@@ -122,6 +123,25 @@ def the_record_survives_a_reset(dut: Dut) -> None:
     dut.require("R-69", found == (session, session, "RESET"), text)
     text = f"before the reset it told of {told_us} us of stimulation, now of {record.stimulation_us} us"
     dut.require("R-69", record.stimulation_us >= told_us, text)
+    tracked.counted(by="R-69")
+
+
+@check("R-69", title="a reset counts no pulse that was still to come", fixture=("power",))
+def a_reset_counts_nothing_ahead(dut: Dut) -> None:
+    tracked = TrackedSession(dut, PLAIN)
+    began_us = tracked.start(dut.amplitude_ua).device_time_us
+    dut.listen(1_234_000)
+    dut.listen(-(dut.now_us - tracked.began_us) % 10_000 + 1_000)  # behind a pulse, in virtual time
+    sent_us, nonce = dut.now_us, dut.nonce
+    assert nonce is not None
+    alive = dut.get(m.KeepAlive(nonce), m.Alive, by="R-43")
+    dut.expect(EndReason.RESET)
+    dut.power_cycle()
+    most_us = alive.device_time_us - began_us + (dut.now_us - sent_us) + WRITTEN_AHEAD_US
+    dut.hello()
+    last_us = (tracked.record().stimulation_us - 1) // 10_000 * 10_000
+    text = f"the power was lost within {most_us} us of the start, and a pulse is counted that was due at {last_us} us"
+    dut.require("R-69", last_us <= most_us, text)
     tracked.counted(by="R-69")
 
 

@@ -12,6 +12,8 @@ from stimlab.conformance.timing import event
 from stimlab.conformance.tracked_session import TrackedSession
 
 OFF_US = 5_000  # the frame, the pulse in flight and the order: section 21
+OTHER_OFF_US = 4_500  # a frame, PLAIN's pulse of 400 us, and the 3 ms of a Stop that no host sends
+MOMENTS = 10  # of a period
 ZERO_FOR_US = 20_000
 ZERO_UA = 20
 
@@ -99,6 +101,25 @@ def stop_is_at_once(dut: Dut) -> None:
         dut.measure("Stop to outputs disabled", off_us, OFF_US + dut.slack_us, "us", by="R-47")
     dut.listen(200_000)
     tracked.counted(by="R-47")
+
+
+@check("R-47", title="a Stop with other bytes than a host's takes 3 ms at most")
+def other_stops_are_at_once(dut: Dut) -> None:
+    slowest_us = 0
+    for number in range(1, MOMENTS + 1):
+        dut.running()
+        dut.listen(number * 10_000 // MOMENTS)
+        nonce, dut.nonce = dut.nonce, None
+        assert nonce is not None
+        first = len(dut.received)
+        dut.send_raw(m.encode(dut.next_sequence(), m.KeepAlive(nonce)) + m.encode(number, m.Stop()))
+        dut.answer_to(number, first)
+        ended = event(dut, DeviceState.ENDED)
+        alive = next((each.message for each in dut.received[first:] if isinstance(each.message, m.Alive)), None)
+        if alive is not None:
+            slowest_us = max(slowest_us, ended.device_time_us - alive.device_time_us)
+        dut.acknowledge()
+    dut.measure("Stop with other bytes to outputs disabled", slowest_us, OTHER_OFF_US + dut.slack_us, "us", by="R-47")
 
 
 @check("R-48", title="zero is told once it was measured for 20 ms, and not before")

@@ -45,6 +45,21 @@ class LosesOpenCounters(Device):
         super().__init__(flash=flash, **options)
 
 
+@mutant("R-69", "counts, at a reset, the pulse that comes next")
+class CountsAhead(Device):
+    def __init__(self, *, flash: Flash | None = None, **options: Any) -> None:
+        if flash is not None and flash.session is not None and flash.session.open:
+            flash.refresh()
+            flash.collect = None
+            session = flash.session
+            due_us = -(-session.stimulation_us // 10_000) * 10_000  # of PLAIN's train
+            own = session.totals[0]
+            own = own._replace(pulses_0=own.pulses_0 + 1, charge_0_pc=own.charge_0_pc + 200 * 200)
+            session.totals = (own, *session.totals[1:])
+            session.stimulation_us = due_us + 1
+        super().__init__(flash=flash, **options)
+
+
 @mutant("R-69", "calls a reset a stop")
 class MisnamesResets(Device):
     def __init__(self, *, flash: Flash | None = None, **options: Any) -> None:

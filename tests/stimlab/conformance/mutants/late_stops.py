@@ -65,6 +65,14 @@ class LateStops(Machine):
             self.timers.set(DeviceTimer.ARM, at_us + 50_000)
 
 
+@mutant("R-47", "takes 5 ms for a Stop at another number than 0")
+class SlowOtherStops(Device):
+    def _take(self, payload: bytes) -> None:
+        if payload[0] == _STOP and payload[1:3] != b"\0\0":
+            self.advance(self._boot_us + self.machine.now_us + 5_000)
+        super()._take(payload)
+
+
 @mutant("R-47", "only holds at a Stop")
 class HoldingStops(Machine):
     def stop(self, at_us: int) -> None:
