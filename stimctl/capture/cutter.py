@@ -65,7 +65,7 @@ class Cutter:
             pulses, wrong = shape.measured(rows, self.lead, self.lead + self.margin, self.interval_s, self.levels.noise)
             pulses["onset_s"] += starts[fits] * self.interval_s
             pulses["clipped"] = beyond
-            yield pulses[~wrong]
+            yield pulses[~wrong] if wrong.any() else pulses
             odd = np.concatenate((odd, chosen[fits][wrong]))
         for each in odd:
             one = self._one(int(each))

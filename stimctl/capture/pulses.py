@@ -208,8 +208,9 @@ class _Reading:
         found = [pulses for pulses in cutter.measured() if len(pulses)]
         if not found:
             return
-        pulses = np.concatenate(found)
-        pulses = pulses[np.argsort(pulses["onset_s"], kind="stable")]
+        pulses = np.concatenate(found) if len(found) > 1 else found[0]
+        if (np.diff(pulses["onset_s"]) < 0).any():
+            pulses = pulses[np.argsort(pulses["onset_s"], kind="stable")]
         mains = Mains.of(samples, self.interval_s, spans, levels, float(np.median(pulses["level"])))
         if mains is not None:
             mains.take_off(pulses, (cutter.lead / 2 + cutter.margin - cutter.stride / 2) * self.interval_s)

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 from zlib import error as zlib_error
 
+import numpy as np
+
 from stimctl.capture.header import Header, read_header
 from stimctl.capture.model import Block, Capture, Samples
 from stimctl.capture.search import step_of
@@ -17,7 +19,8 @@ from stimctl.capture.timebase import TimeBase, Times, found_in
 from stimctl.errors import InputInvalid, Misuse, Problem
 
 HEAD_BYTES = 1 << 16
-BLOCK_BYTES = 1 << 25
+BLOCK_BYTES = 1 << 22  # stay in the processor's cache from the disk to the numbers
+BLOCK_SAMPLES = 1 << 21  # at least are handed on together: hum is told from a while of them
 FIRST_BYTES = 1 << 20  # enough to know the rate by
 _GZIP = b"\x1f\x8b"
 _INFINITE = "∞".encode()
@@ -69,12 +72,18 @@ class _Text:
         places = tuple(header.places[number] for number in numbers)
         follow = replace(base)
         read, line = 0, header.lines + 1
+        together: list[list[Samples]] = []
         for part in self._parts(header, BLOCK_BYTES):
             values, times = self._parsed(header, part.lines, line, places)
             if times is not None:
                 follow.check(times, line)
             read, line = read + len(values[0]), line + len(values[0])
-            yield Block(values, part.done)
+            together.append(values)
+            if sum(len(each[0]) for each in together) >= BLOCK_SAMPLES:
+                yield _joined(together, part.done)
+                together = []
+        if together:
+            yield _joined(together, 1.0)
         if header.samples is not None and read < header.samples and not self.partial:
             allowed = (
                 f"the header says {header.samples} samples and the file ends after {read}: export it again, or say"
@@ -145,6 +154,10 @@ class _Text:
                     allowed = "expected a number as in the rows before: it stops here"
                     return InputInvalid(str(self.path), [Problem(f"field {place + 1}", cells[place], allowed, where)])
         return InputInvalid(str(self.path), [Problem("rows", None, f"cannot be read: {fault}", first_line)])
+
+
+def _joined(parts: list[list[Samples]], done: float) -> Block:
+    return Block([np.concatenate(column) for column in zip(*parts, strict=True)], done)
 
 
 def _last_cell(line: bytes, header: Header) -> str:
