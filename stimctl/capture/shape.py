@@ -181,12 +181,11 @@ def _crossing(before: Floats, after: Floats, half: Floats) -> Floats:
 
 def _droop(sums: _Sums, phase: Phase) -> Floats:
     """By how much of its plateau a phase falls from its begin to its end, a straight line through its middle."""
-    width = phase.end - phase.begin
-    fifth, middle = width // 5, (phase.begin + phase.end) // 2
+    fifth, middle = (phase.end - phase.begin) // 5, (phase.begin + phase.end) // 2
     early = sums.mean(phase.begin + fifth, middle)
     late = sums.mean(middle, phase.end - fifth)
     apart = np.maximum(1.0, (phase.end - phase.begin - 2 * fifth) / 2)
-    droop: Floats = (early - late) / phase.level * width / apart
+    droop: Floats = (early - late) / phase.level * (phase.to_at - phase.from_at) / apart
     return droop
 
 
