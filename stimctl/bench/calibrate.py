@@ -18,6 +18,9 @@ from stimctl.errors import InputInvalid, Problem
 from stimctl.session.states import End
 from stimctl.units import UA_PER_MA
 
+# A point that is further off than that is a unit, a probe or a slip of the pen more often than a device; and a whole
+# line that is further off than that is a device to repair, not to calibrate [choice].
+POINT_PART, GAIN_PART = (0.2, 5.0), (0.5, 2.0)
 FEWEST = 3  # amplitudes: a line through two has no residuals
 _KINDS = ("amplitude", "loads")
 _COMMANDED = {"asked_ma": UA_PER_MA, "asked_ua": 1, "commanded_ma": UA_PER_MA, "commanded_ua": 1}
@@ -79,14 +82,14 @@ def points_of_csv(path: Path) -> CalibrationData:
     for line, row in enumerate(rows, start=2):
         try:
             _whole_row(row)
-            points.append(
-                CalibrationPoint(
-                    channel=_whole(row, "channel"),
-                    commanded_ua=_number(row, commanded) * _COMMANDED[commanded],
-                    measured_ua=_number(row, measured) * _MEASURED[measured],
-                    ohm=_number(row, "ohm") if row.get("ohm") else None,
-                )
+            point = CalibrationPoint(
+                channel=_whole(row, "channel"),
+                commanded_ua=_number(row, commanded) * _COMMANDED[commanded],
+                measured_ua=_number(row, measured) * _MEASURED[measured],
+                ohm=_number(row, "ohm") if row.get("ohm") else None,
             )
+            _likely(point, measured)
+            points.append(point)
         except _Bad as bad:
             problems.append(Problem(bad.field, row.get(bad.field), bad.allowed, line))
         except ValueError:
@@ -102,6 +105,17 @@ class _Bad(Exception):
     def __init__(self, field: str, allowed: str) -> None:
         super().__init__(allowed)
         self.field, self.allowed = field, allowed
+
+
+def _likely(point: CalibrationPoint, measured: str) -> None:
+    part = point.measured_ua / point.commanded_ua
+    if not POINT_PART[0] <= part <= POINT_PART[1]:
+        unit = measured.rpartition("_")[2].replace("ua", "uA").replace("ma", "mA")
+        raise _Bad(
+            measured,
+            f"is {part:.3g} times what was asked: is it in {unit}, and was the probe's ratio in it? Measure that point "
+            "again; what a device really does so far off is to be repaired, not calibrated",
+        )
 
 
 def _columns(path: Path, columns: Any) -> tuple[str, str]:
@@ -153,7 +167,18 @@ def fits(data: CalibrationData) -> tuple[ChannelCalibration, ...]:
     ]
     if problems or not by_channel:
         raise InputInvalid(str(data.source), problems or [Problem("rows", None, "there is none")])
-    return tuple(fit(channel, points) for channel, points in sorted(by_channel.items()))
+    found = tuple(fit(channel, points) for channel, points in sorted(by_channel.items()))
+    far = [
+        Problem(
+            f"channel {each.channel}", f"{each.gain:.4g}",
+            f"its gain has to lie from {GAIN_PART[0]:g} to {GAIN_PART[1]:g}: look at unit, probe and load of its "
+            "points; a device that is further off is to be repaired, not calibrated",
+        )
+        for each in found if not GAIN_PART[0] <= each.gain <= GAIN_PART[1]
+    ]  # fmt: skip
+    if far:
+        raise InputInvalid(str(data.source), far)
+    return found
 
 
 def fit(channel: int, points: list[CalibrationPoint]) -> ChannelCalibration:

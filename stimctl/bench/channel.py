@@ -13,7 +13,7 @@ from stimctl.bench.verdict import Row, around, at_most, counted, open_, shown
 from stimctl.capture.cutter import Pulses
 from stimctl.capture.pulses import PulseMeasurements
 from stimctl.capture.train import MeasuredTrain, train_of
-from stimctl.capture.uncertainty import Figure, Judge, unknown
+from stimctl.capture.uncertainty import CLEAR_OF_NOISE, Figure, Judge, unknown
 from stimctl.units import US_PER_S, hz_text
 from stimctl.waveform import Segment
 
@@ -106,8 +106,7 @@ class BenchChannel:
             yield shown("amplitude, median", where, first, note)
             yield shown("second phase, amplitude", where, second, note)
         for name, field in (("overshoot", "overshoot"), ("droop", "droop")):
-            part = Figure(float(np.nanmedian(pulses[field])) * 100, self._part(pulses, field, first), "%", first.reason)
-            yield shown(name, where, part)
+            yield shown(name, where, self._part(pulses, field, first))
         yield shown("rise, 10 to 90 %", where, self._rise(pulses["rise_s"]))
 
     def _farthest(self, values: Floats, middle: float, like: Figure) -> Figure:
@@ -118,13 +117,15 @@ class BenchChannel:
         single = float(np.hypot(like.uncertainty, 2 * scatter))
         return Figure(float(farthest) * self.judge.ua, single, like.unit)
 
-    def _part(self, pulses: Pulses, field: str, level: Figure) -> float:
-        if not level.known:
-            return float("nan")
+    def _part(self, pulses: Pulses, field: str, level: Figure) -> Figure:
+        """The median of a part of the plateau, in %."""
         values = pulses[field][np.isfinite(pulses[field])]
-        scatter = float(np.std(values)) / np.sqrt(max(1, len(values))) if len(values) else float("nan")
-        noise = self.judge.measured.noise * self.judge.ua / level.value
-        return 2 * 100 * float(np.hypot(scatter, noise if field == "overshoot" else 0.0))
+        if not level.known or not len(values):
+            return unknown("%", level.reason or "no pulse is a whole one")
+        measured = self.judge.measured
+        noise = float(np.hypot(measured.noise if field == "overshoot" else 0.0, measured.step / np.sqrt(12)))
+        u = np.hypot(np.std(values) / np.sqrt(len(values)), noise * self.judge.ua / level.value)
+        return Figure(float(np.median(values)) * 100, 200 * float(u), "%")
 
     def _rise(self, seconds: Floats) -> Figure:
         there = seconds[np.isfinite(seconds)]
@@ -193,7 +194,7 @@ class BenchChannel:
     def _all(self) -> Iterator[Row]:
         """What is no matter of a band."""
         pulses, measured = self.pulses, self.judge.measured
-        yield counted("pulses cut short", self.name, self._cut())
+        yield counted("pulses cut short", self.name, self._cut(), _missing(pulses))
         other = int(np.count_nonzero(pulses["sign"] != measured.direction))
         yield counted("pulses of the other polarity", self.name, other)
         direct = self.judge.direct_current(self.reference, self._aliased())
@@ -214,14 +215,23 @@ class BenchChannel:
         return off / self.judge.measured.duration_s
 
     def _cut(self) -> int:
-        """Pulses a phase of which is missing or much narrower than in others of their band."""
+        """Pulses a phase of which is missing, or much narrower than in others of their band."""
         cut = 0
-        for band in range(len(self.expected.bands)):
-            chosen = self.pulses[self.train.bands == band]
+        for number, band in enumerate(self.expected.bands):
+            chosen = self.pulses[self.train.bands == number]
+            if not len(chosen):
+                continue
+            wrong = np.isnan(chosen["second_width_s"]) & self._would_show(band, chosen)
             for field in ("width_s", "second_width_s"):
-                if len(chosen) and not np.isnan(chosen[field]).all():
-                    cut += int(np.count_nonzero(~(chosen[field] > _CUT * np.nanmedian(chosen[field]))))
+                there = chosen[field][~np.isnan(chosen[field])]
+                wrong |= chosen[field] <= _CUT * np.median(there) if len(there) else False
+            cut += int(np.count_nonzero(wrong))
         return cut
+
+    def _would_show(self, band: Segment, pulses: Pulses) -> bool:
+        """Whether a second phase of the first one's area, if there were one, would stand clear of the noise."""
+        level = float(np.nanmedian(pulses["level"])) * band.width_us / band.second_width_us
+        return level >= CLEAR_OF_NOISE * self.judge.measured.noise
 
     def rms(self) -> Figure:
         """Of the pulses, over the whole capture: without the noise between them."""

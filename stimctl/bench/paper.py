@@ -1,17 +1,17 @@
 """The judgement on paper: the same document in Typst's markup."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from stimctl.bench.document import limits, shown
 from stimctl.report.pdf import as_pdf, escaped
 
-_HEAD = """#set page(paper: "a4", margin: (x: 16mm, y: 15mm), numbering: "1 of 1", footer-descent: 20%)
+HEAD = """#set page(paper: "a4", margin: (x: 16mm, y: 15mm), numbering: "1 of 1", footer-descent: 20%)
 #set text(size: 8.5pt, font: ("DejaVu Sans", "Libertinus Serif"))
 #set table(stroke: (x, y) => (bottom: 0.4pt + luma(200)), inset: (x: 3pt, y: 2.5pt))
 #show heading: set block(above: 1.4em, below: 0.7em)
 """
-_SIMULATED = """#block(fill: rgb("#1c4e8a"), inset: 4pt)[
+SIMULATED = """#block(fill: rgb("#1c4e8a"), inset: 4pt)[
   #text(fill: white, weight: "bold")[SIMULATED: no current flowed into anything real]]"""
 _SMALL = "#text(size: 6.5pt, fill: luma(90))"
 _COLOURS = {"holds": "#14662b", "fails": "#a80f0f", "undecided": "#6a5200", "not measurable": "#6a5200"}
@@ -25,11 +25,11 @@ def paper(document: dict[str, Any], pictures: list[str]) -> bytes:
 
 def _markup(document: dict[str, Any], files: dict[str, bytes]) -> Iterator[str]:
     profile = document["profile"]
-    yield _HEAD
-    yield _coloured(document["verdict"], "holds" if document["holds"] else "fails", size="13pt")
+    yield HEAD
+    yield coloured(document["verdict"], "holds" if document["holds"] else "fails", size="13pt")
     yield f"= Bench acceptance against {escaped(profile['title'])} ({escaped(profile['id'])} {profile['version']})"
     if document["simulated"]:
-        yield _SIMULATED
+        yield SIMULATED
     low, high = (value / 1_000 for value in profile["amplitude_ua"])
     commanded = f"{low:g} mA" if profile["commanded"] else f"not declared; the profile allows {low:g} to {high:g} mA"
     yield f"Commanded amplitude: {commanded}. Values stand with their expanded uncertainty (k #sym.eq 2),"
@@ -40,7 +40,8 @@ def _markup(document: dict[str, Any], files: dict[str, bytes]) -> Iterator[str]:
     yield from _judged_by(document)
 
 
-def _coloured(text: str, verdict: str, size: str = "8.5pt") -> str:
+def coloured(text: str, verdict: str, size: str = "8.5pt") -> str:
+    """Text in the colour of a verdict."""
     colour = _COLOURS.get(verdict, "#777777")
     return f'#text(size: {size}, weight: "bold", fill: rgb("{colour}"))[{escaped(text)}]'
 
@@ -59,15 +60,20 @@ def _capture(capture: dict[str, Any], picture: str) -> Iterator[str]:
         yield f"- {escaped(note)}"
     if picture:
         yield f'#image("{picture}", width: 100%)'
+    yield from figures_table(capture["rows"])
+
+
+def figures_table(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Figures, each beside its limits."""
     yield "#table(columns: (auto, 1fr, auto, auto, auto, auto),"
     yield "table.header([*where*], [*what*], [*measured*], [*unit*], [*limits*], [*verdict*]),"
-    for row in capture["rows"]:
+    for row in rows:
         small = row["note"] or row["reason"]
         what = escaped(row["name"]) + (
             f" #linebreak() #text(size: 6.5pt, fill: luma(90))[{escaped(small)}]" if small else ""
         )
         cells = escaped(row["where"]), what, escaped(shown(row)), escaped(row["unit"]), escaped(limits(row))
-        yield ", ".join(f"[{cell}]" for cell in cells) + f", [{_coloured(row['verdict'], row['verdict'])}],"
+        yield ", ".join(f"[{cell}]" for cell in cells) + f", [{coloured(row['verdict'], row['verdict'])}],"
     yield ")"
 
 

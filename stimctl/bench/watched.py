@@ -8,15 +8,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from stimctl.bench.drawn_pulse import DrawnPulse, Point, drawn_pulse
 from stimctl.bench.page import FOLDER
 from stimctl.errors import Misuse
 from stimctl.ledger import Entry, Ledger
 from stimctl.ledger.heads import RUNNING
 from stimctl.report.html import rendered
-from stimctl.units import US_PER_S, hz_text
+from stimctl.units import US_PER_S
 from stimctl.wire.codes import NOT_MEASURED_OHM, SATURATED_OHM
 
-Point = tuple[float, float]
 _COLOURS = ("#1b5e9b", "#c2571a", "#14662b", "#7a3b9b")
 
 
@@ -28,13 +28,6 @@ class WatchedSample(NamedTuple):
     applied_ua: int
     measured_ua: int | None
     ohm: int | None
-
-
-class DrawnPulse(NamedTuple):
-    """A band's pulse as it should be: its name, and its corners in us and parts of the amplitude."""
-
-    name: str
-    corners: tuple[Point, ...]
 
 
 @dataclass
@@ -95,13 +88,8 @@ def _samples(t_s: float, channels: Mapping[str, Mapping[str, Any]]) -> Iterator[
 
 
 def _pulse(segment: Mapping[str, int]) -> DrawnPulse:
-    """The corners from its onset to a tenth of its length after its end; areas of both phases are equal."""
-    width, gap, second = segment["width_us"], segment["interphase_gap_us"], segment["second_width_us"]
-    low, back, end = -width / second, width + gap, width + gap + second
-    tail = end + end // 10
-    corners = ((0, 0), (0, 1), (width, 1), (width, 0), (back, 0), (back, low), (end, low), (end, 0), (tail, 0))
-    name = f"{hz_text(segment['period_us'])}: {width} us, {gap} us of none, {second} us"
-    return DrawnPulse(name, tuple((float(x), float(y)) for x, y in corners))
+    names = ("period_us", "width_us", "interphase_gap_us", "second_width_us")
+    return drawn_pulse(*(segment[name] for name in names))
 
 
 def watch_page(session: WatchedSession, made_utc: str, tool: str) -> str:

@@ -124,6 +124,10 @@ def _arrays(path: Path, metadata: dict[str, Any]) -> Capture:
         raise InputInvalid(str(path), [Problem("arrays", {name: each.length for name, each in longs.items()}, allowed)])
     interval_s, start_s = _array_time(path, metadata, time, lengths.pop())
     names = list(columns)
+    for name in names:
+        if columns[name].first.dtype.kind not in "fiu":
+            allowed = "samples have to be real numbers"
+            raise InputInvalid(str(path), [Problem(name, str(columns[name].first.dtype), allowed)])
 
     def blocks(numbers: tuple[int, ...]) -> Iterator[Block]:
         with ZipFile(path) as archive:
@@ -152,7 +156,7 @@ def _array_time(path: Path, metadata: dict[str, Any], time: _Long | None, length
     for names, turned in ((_RATES, True), (_INTERVALS, False)):
         for name in names:
             if name in metadata and not isinstance(metadata[name], _Long):
-                figure = float(np.atleast_1d(metadata[name])[0])
+                figure = _figure(path, name, metadata[name])
                 return (1 / figure if turned else figure), float(np.atleast_1d(metadata.get("start_s", 0.0))[0])
     if time is None:
         allowed = f"expected one of {', '.join((*_RATES, *_INTERVALS, *_TIMES))}: nothing says the rate"
@@ -167,6 +171,18 @@ def _array_time(path: Path, metadata: dict[str, Any], time: _Long | None, length
         allowed = f"samples have to be even, {interval_s:g} s apart: they stop being so at sample {at}"
         raise InputInvalid(str(path), [Problem("time", float(times[at]), allowed)])
     return interval_s, float(times[0])
+
+
+def _figure(path: Path, name: str, value: Any) -> float:
+    try:
+        figure = float(np.atleast_1d(value)[0])
+    except (TypeError, ValueError):
+        figure = 0.0
+    if not 0 < figure < np.inf:
+        raise InputInvalid(
+            str(path), [Problem(name, str(value), "must be a number over 0: samples a second, or seconds")]
+        )
+    return figure
 
 
 # --- sigrok ------------------------------------------------------------------------------------------

@@ -61,11 +61,11 @@ class Cutter:
         odd = chosen[~fits]
         if fits.any():
             rows = np.lib.stride_tricks.sliding_window_view(self.samples, size)[starts[fits]]
-            rows, beyond = _finite(rows)
+            rows, beyond = _finite(rows, self.levels.noise)
             pulses, wrong = shape.measured(rows, self.lead, self.lead + self.margin, self.interval_s, self.levels.noise)
             pulses["onset_s"] += starts[fits] * self.interval_s
             pulses["clipped"] = beyond
-            yield pulses[~wrong]
+            yield pulses[~wrong] if wrong.any() else pulses
             odd = np.concatenate((odd, chosen[fits][wrong]))
         for each in odd:
             one = self._one(int(each))
@@ -80,7 +80,7 @@ class Cutter:
             end = min(end, int(self.spans.first[number + 1]) - self.margin)
         end = max(end, min(int(self.spans.last[number]) + self.margin, len(self.samples)))
         noise = max(self.levels.noise, self.levels.step)
-        rows, beyond = _finite(self.samples[None, start:end])
+        rows, beyond = _finite(self.samples[None, start:end], self.levels.noise)
         pulse = shape.odd(rows[0], self.lead, self.interval_s, noise)
         if pulse is not None:
             pulse["clipped"] = beyond
@@ -88,10 +88,14 @@ class Cutter:
         return pulse
 
 
-def _finite(rows: Samples) -> tuple[Samples, npt.NDArray[np.bool_]]:
-    """Rows with what the oscilloscope could not tell (infinite) as high as the highest that it could, and which."""
+def _finite(rows: Samples, noise: float) -> tuple[Samples, npt.NDArray[np.bool_]]:
+    """Rows with what the oscilloscope could not tell (infinite) as high as the highest that it could, and which.
+
+    Where it could tell none that is high, because no sample lies on an edge, far over the noise.
+    """
     if np.isfinite(rows.sum()):
         return rows, np.zeros(len(rows), bool)
     beyond = np.logical_not(np.isfinite(rows).all(axis=1, keepdims=True)).reshape(-1)
     highest = float(np.abs(rows[np.isfinite(rows)]).max(initial=0.0))
+    highest = max(highest, 100 * noise) or 1.0
     return np.nan_to_num(rows, nan=0.0, posinf=highest, neginf=-highest), beyond

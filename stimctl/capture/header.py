@@ -15,11 +15,16 @@ read until the first that holds numbers only, and what they say is looked for by
     x-axis,1,2                            second,Volt,Volt                      Keysight InfiniiVision
     Time,Channel A / (ms),(V) / blank     also Zeit;Kanal A with decimal comma  PicoScope
     Time [s],Channel 0                                                          Saleae
+    XInc:,5e-06 ... Data:                 (a column of volts, or times and volts)  Keysight Infiniium
+    in s,CH1 in V                                                               Rohde & Schwarz
+    LECROYHDO6104,Waveform ...            Time,Ampl                             LeCroy
+    Model:,HDS242 ... Time interval:,5uS  ,CH1_Voltage(mV) (the rows are counted)  Owon
 """
 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from stimctl.capture.model import Column
 
@@ -30,13 +35,28 @@ _SIGNAL_UNITS = {
 }  # fmt: skip
 _TIME_NAMES = {"x", "time", "zeit", "x-axis", "t", "second", "seconds", "timestamp", "temps", "tiempo", "tempo"}
 _LENGTHS = ("record length", "number of data points", "memory length", "points")
-_INTERVALS = ("sample interval", "sampling interval", "sampling period", "sample period", "increment", "tinc")
+_INTERVALS = (
+    "sample interval", "sampling interval", "sampling period", "sample period", "time interval", "increment", "tinc",
+    "xinc",
+)  # fmt: skip
 _RATES = ("sample rate", "sampling rate")
-_STARTS = ("start", "t0")
+_STARTS = ("xorg", "start", "t0")
 _PROBES = ("probe attenuation", "probe atten", "probe ratio")
 _NUMBER = re.compile(r"[-+]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][-+]?\d+)?|[-+]?(?:inf|nan|∞|0x[0-9a-fA-F]+)")
 _FIGURE = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _PREFIXES = {"k": 1e3, "m": 1e6, "g": 1e9}
+_COUNTERS = {
+    "nr",
+    "no",
+    "no.",
+    "n",
+    "index",
+    "sample",
+    "samples",
+    "point",
+    "points",
+    "row",
+}  # columns that are no signal
 _MAKERS = (
     ("Rigol", r"^x,ch ?\d|^time,x\(ch|^time\(s\),ch\d+v|tinc ?=|number of data points|rigol"),
     ("Siglent", r"analog:|siglent|model number,sds|^source,ch\d.*\n ?second,(volt|value)"),
@@ -44,6 +64,11 @@ _MAKERS = (
     ("Keysight", r"^x-axis,|keysight|agilent"),
     ("PicoScope", r"^(time|zeit)[,;](channel|kanal) [a-h]"),
     ("Saleae", r"^time ?\[s\],"),
+    ("Rohde & Schwarz", r"^in s,|^model;rt"),
+    ("LeCroy", r"^lecroy"),
+    ("Owon", r"^model:,hds"),
+    ("Digilent", r"^#digilent"),
+    ("GW Instek", r"^format,2|^memory length,"),
 )
 
 
@@ -77,17 +102,18 @@ def read_header(text: str) -> Header | None:
     if first is None and not old:
         return None
     above, row = ([], rows[0]) if old or first is None else (rows[:first], rows[first])
+    counted = first is not None and _counts(rows[first : first + 4])
     metadata = _metadata(rows[:20] if old else above)
     titles, units = ([], []) if old else _titles(above)
-    return _header(text, separator, above, row, metadata, titles, units, old=old)
+    return _header(text, separator, above, row, metadata, titles, units, old=old, counted=counted)
 
 
 def _header(
     text: str, separator: str, above: list[list[str]], row: list[str], metadata: Mapping[str, str],
-    titles: list[str], units: list[str], *, old: bool,
+    titles: list[str], units: list[str], *, old: bool, counted: bool,
 ) -> Header:  # fmt: skip
     notes: list[str] = []
-    time_place, time_unit_s = (3, 1.0) if old else _time(titles, units, row, metadata, notes)
+    time_place, time_unit_s = (3, 1.0) if old else _time(titles, units, row, metadata, notes, counted=counted)
     places, columns = _columns(titles, units, row, time_place, metadata, notes, old=old)
     interval_s = _interval(metadata, titles, units)
     maker = next((name for name, form in _MAKERS if re.search(form, text[:4_000].lower(), re.MULTILINE)), "")
@@ -162,9 +188,10 @@ def _is_title(row: list[str]) -> bool:
 
 
 def _time(
-    titles: list[str], units: list[str], row: list[str], metadata: Mapping[str, str], notes: list[str]
-) -> tuple[int, float]:
-    """The place of the time column and its unit in seconds."""
+    titles: list[str], units: list[str], row: list[str], metadata: Mapping[str, str], notes: list[str], *,
+    counted: bool,
+) -> tuple[int, float]:  # fmt: skip
+    """The place of the time column and its unit in seconds; 0 where it counts samples."""
     if "tinc" in metadata:
         return -1, 0.0
     for place in range(len(row)):
@@ -174,13 +201,26 @@ def _time(
             counts = "sequence" in (unit, inside)
             return place, 0.0 if counts else TIME_UNITS[unit if unit in TIME_UNITS else inside]
         if re.split(r"[ (\[]", title.lower())[0] in _TIME_NAMES:
-            notes.append("the unit of time is not said: taken for seconds")
-            return place, 1.0
+            said = TIME_UNITS.get(_bare(metadata.get("horizontal units", "")))
+            if said is None:
+                notes.append("the unit of time is not said: taken for seconds")
+            return place, said or 1.0
     alone = len([each for each in row if each]) == 1
     if alone:
         return -1, 0.0
+    if counted:
+        notes.append("the first column counts the rows")
+        return 0, 0.0
     notes.append("no column says that it is time: the first one is taken for seconds")
     return 0, 1.0
+
+
+def _counts(rows: list[list[str]]) -> bool:
+    """Whether the first field of these rows is one whole number after the other."""
+    if len(rows) < 3 or not all(row[0].isdecimal() for row in rows):
+        return False
+    numbers = [int(row[0]) for row in rows]
+    return all(after - before == 1 for before, after in pairwise(numbers))
 
 
 def _columns(
@@ -194,7 +234,8 @@ def _columns(
         title, unit = _at(titles, place), _at(units, place)
         word = _bare(unit) or _bare(_unit_in(title))
         digital = re.match(r"D\d", title) or row[place].startswith("0x")
-        if place == time_place or not row[place] or word in TIME_UNITS or digital or title.startswith("#"):
+        counter = title.startswith("#") or title.lower() in {*_COUNTERS, *_TIME_NAMES}
+        if place == time_place or not row[place] or word in TIME_UNITS or digital or counter:
             continue
         number = len(places)
         own = _name(title)
@@ -220,19 +261,19 @@ def _at(row: list[str], place: int) -> str:
 
 
 def _unit_in(title: str) -> str:
-    """The unit of `CH1(V)`, `Time [s]` or `CH1V`; of `X(CH1)` none."""
+    """The unit of `CH1(V)`, `Time [s]`, `CH1 in V` or `CH1V`; of `X(CH1)` none."""
     found = re.search(r"[(\[]([^)\]]+)[)\]]\s*$", title)
     if found:
         return found[1]
-    ended = re.fullmatch(r"CH ?\d+([mu]?[VA])", title)
-    return ended[1] if ended else ""
+    ended = re.fullmatch(r"CH ?\d+([mu]?[VA])|(?:.* )?in (\w+)", title)
+    return (ended[1] or ended[2]) if ended else ""
 
 
 def _name(title: str) -> str:
     inner = re.fullmatch(r"X\((CH\d+)\)", title)
     if inner:
         return inner[1]
-    without = re.sub(r"\s*[(\[][^)\]]*[)\]]\s*$", "", title)
+    without = re.sub(r"\s*[(\[][^)\]]*[)\]]\s*$| in \w+$", "", title)
     ended = re.fullmatch(r"(CH ?\d+)[mu]?[VA]", without)
     name = ended[1] if ended else without
     return f"CH{name}" if name.isdigit() else name
@@ -240,7 +281,7 @@ def _name(title: str) -> str:
 
 def _interval(metadata: Mapping[str, str], titles: list[str], units: list[str]) -> float | None:
     beside = _beside(titles, units, _INTERVALS)
-    interval_s = beside if beside is not None else _figure(metadata, _INTERVALS)
+    interval_s = beside if beside is not None else _seconds(metadata)
     if interval_s is None:
         rate_hz = _figure(metadata, _RATES)
         interval_s = 1 / rate_hz if rate_hz else None
@@ -265,6 +306,15 @@ def _figure(metadata: Mapping[str, str], names: tuple[str, ...]) -> float | None
         found = re.search(rf"({_FIGURE.pattern})\s*([kKMG]?)(?:Sa|S|Hz)?", value.rpartition(":")[2])
         if found:
             return float(found[1]) * _PREFIXES.get(found[2].lower(), 1.0)
+    return None
+
+
+def _seconds(metadata: Mapping[str, str]) -> float | None:
+    """An interval, such as `4e-09`, `5.00000uS` or `CH1:0.000005`."""
+    for value in _figures(metadata, _INTERVALS):
+        found = re.search(rf"({_FIGURE.pattern})\s*([a-zA-Zµμ]*)", value.rpartition(":")[2])
+        if found:
+            return float(found[1]) * TIME_UNITS.get(_bare(found[2]), 1.0)
     return None
 
 

@@ -51,6 +51,7 @@ class Capture:
     probe_said: float | None = None
     simulated: bool = False
     resolution: float = 0.0  # the smallest step of its numbers where the form tells it
+    interval_part: float = 0.0  # by how much of it the interval may be off, where the file tells it with few digits
 
     @property
     def rate_hz(self) -> float:
@@ -100,8 +101,11 @@ class Declared:
             wrong.append(Problem("unit", self.unit, f"must be one of {', '.join(UNITS)}"))
         if not 0 < self.load_ohm < 1e9:
             wrong.append(Problem("load", self.load_ohm, "must be the load's resistance in ohm, over 0"))
-        if not 0 < abs(self.probe) < 1e6:
-            wrong.append(Problem("probe", self.probe, "must be the probe's ratio, such as 1 or 10"))
+        if not 0 < self.probe < 1e6:
+            allowed = (
+                "must be the probe's ratio, such as 1 or 10; an inverted one is told by its pulses and needs no sign"
+            )
+            wrong.append(Problem("probe", self.probe, allowed))
         if wrong:
             raise InputInvalid("what was declared", wrong)
 

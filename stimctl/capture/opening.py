@@ -17,7 +17,7 @@ def open_capture(path: Path, *, partial: bool = False) -> Capture:
     """
     from stimctl.capture.archives import open_archive
     from stimctl.capture.binary import open_binary
-    from stimctl.capture.text import open_text
+    from stimctl.capture.text import open_text, utf_16
 
     try:
         with path.open("rb") as stream:
@@ -28,10 +28,6 @@ def open_capture(path: Path, *, partial: bool = False) -> Capture:
         raise InputInvalid(str(path), [Problem("file", None, "is empty")])
     if head.startswith(_ZIP):
         return open_archive(path)
-    if head.startswith(_GZIP) or _is_text(head):
+    if head.startswith(_GZIP) or b"\x00" not in head or utf_16(head):
         return open_text(path, partial=partial)
     return open_binary(path)
-
-
-def _is_text(head: bytes) -> bool:
-    return b"\x00" not in head or head[:2] in (b"\xff\xfe", b"\xfe\xff")

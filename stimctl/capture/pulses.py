@@ -56,6 +56,7 @@ class PulseMeasurements:
     held: int = 0  # levels that stood longer than any pulse
     simulated: bool = False
     quiet: Quiet | None = None
+    interval_part: float = 0.0
 
     @property
     def direction(self) -> int:
@@ -119,13 +120,17 @@ class _Reading:
         """Between samples, after averaging."""
         return self.capture.interval_s * max(1, self._averaged)
 
+    @np.errstate(invalid="ignore")
     def take(self, samples: Samples) -> None:
-        """The next samples."""
+        """The next samples. What is over range is infinite: to both sides, it has no mean."""
         if self.mean and len(samples):
             parts = np.array_split(samples, max(1, min(64, len(samples) // 4_096)))
             self._means += [(float(np.add.reduce(part)) / len(part), len(part)) for part in parts]
-            if any(np.isnan(mean) for mean, _ in self._means[-len(parts) :]):
-                place = self._taken * max(1, self._averaged) + int(np.argmax(np.isnan(samples)))
+            missing = (
+                np.isnan(samples) if any(np.isnan(mean) for mean, _ in self._means[-len(parts) :]) else np.zeros(1)
+            )
+            if missing.any():
+                place = self._taken * max(1, self._averaged) + int(np.argmax(missing))
                 allowed = f"sample {place} is no number: it stops here"
                 raise InputInvalid(self.capture.source, [Problem("value", "nan", allowed)])
         if self._averaged == 0:
@@ -135,6 +140,7 @@ class _Reading:
         self._taken += len(samples)
         self._search(np.concatenate((self._rest, samples)) if len(self._rest) else samples, last=False)
 
+    @np.errstate(invalid="ignore")
     def done(self) -> PulseMeasurements:
         """All that was found."""
         self._search(self._rest, last=True)
@@ -149,7 +155,7 @@ class _Reading:
             start_s=self.capture.start_s, duration_s=duration_s, pulses=pulses, noise=noise, step=step, mean=mean,
             mean_u=mean_u, mains=max(self._mains, default=0.0), averaged=max(1, self._averaged),
             at_edges=self._at_edges, ignored=self._ignored, held=self._held, simulated=self.capture.simulated,
-            quiet=self._quiet(noise),
+            quiet=self._quiet(noise), interval_part=self.capture.interval_part,
         )  # fmt: skip
 
     def _quiet(self, noise: float) -> Quiet | None:
@@ -184,7 +190,9 @@ class _Reading:
         if len(samples) < 8:
             self._rest = samples
             return
-        levels = levels_of(samples, self.capture.resolution if self._averaged == 1 else 0.0)
+        # A short rest in which little happens shows too few codes to tell their step: those before have told it.
+        before = self._levels[-1].step if self._levels else 0.0
+        levels = levels_of(samples, (self.capture.resolution if self._averaged == 1 else 0.0) or before)
         self._levels.append(levels)
         spans = spans_in(samples, self.interval_s, levels)
         reach = round((REACH_S + BASELINE_S) / self.interval_s)
@@ -208,8 +216,9 @@ class _Reading:
         found = [pulses for pulses in cutter.measured() if len(pulses)]
         if not found:
             return
-        pulses = np.concatenate(found)
-        pulses = pulses[np.argsort(pulses["onset_s"], kind="stable")]
+        pulses = np.concatenate(found) if len(found) > 1 else found[0]
+        if (np.diff(pulses["onset_s"]) < 0).any():
+            pulses = pulses[np.argsort(pulses["onset_s"], kind="stable")]
         mains = Mains.of(samples, self.interval_s, spans, levels, float(np.median(pulses["level"])))
         if mains is not None:
             mains.take_off(pulses, (cutter.lead / 2 + cutter.margin - cutter.stride / 2) * self.interval_s)

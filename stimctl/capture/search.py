@@ -19,7 +19,8 @@ PIECE_SAMPLES = 1 << 14
 SIGMAS = 6.0
 MERGE_S = 0.7e-3  # what is closer belongs to one pulse: gaps have 100 us at most, the next channel comes after 2.5 ms
 _SINE = 0.618  # of a sine's amplitude: what lies between 40 and 60 % of its values
-_TOGETHER = 1 << 17
+_TOGETHER = 1 << 16
+_FEW = 257  # looks tell the baseline of a piece
 Places = npt.NDArray[np.int64]
 
 
@@ -75,44 +76,67 @@ def stride_of(interval_s: float) -> int:
 
 def spans_in(samples: Samples, interval_s: float, levels: Levels) -> Spans:
     """All that stands out, in order."""
-    found, wander = _hits(samples, interval_s, levels)
-    if not len(found):
-        return Spans(found, found, wander)
-    breaks = np.flatnonzero(np.diff(found) > max(2, round(MERGE_S / interval_s)))
-    return Spans(found[np.concatenate(([0], breaks + 1))], found[np.concatenate((breaks, [len(found) - 1]))], wander)
-
-
-def _hits(samples: Samples, interval_s: float, levels: Levels) -> tuple[Places, float]:
-    size = min(len(samples), max(PIECE_SAMPLES, round(PIECE_S / interval_s)))
     stride = stride_of(interval_s)
+    turns, wander = _turns(samples, interval_s, stride, levels)
+    first, last = turns[::2], turns[1::2] - stride
+    if not len(first):
+        return Spans(first, last, wander)
+    breaks = np.flatnonzero(first[1:] - last[:-1] > max(2, round(MERGE_S / interval_s)))
+    return Spans(first[np.concatenate(([0], breaks + 1))], last[np.concatenate((breaks, [len(last) - 1]))], wander)
+
+
+def _turns(samples: Samples, interval_s: float, stride: int, levels: Levels) -> tuple[Places, float]:
+    """Where what is looked at begins and ceases to be out of the ordinary, in turns, and how the baseline wanders.
+
+    What stands out at the very end ceases one look after it.
+    """
+    size = min(len(samples), max(PIECE_SAMPLES, round(PIECE_S / interval_s)))
     size -= size % stride if size > stride else 0
     if not size:
         return np.empty(0, np.int64), 0.0
     whole = len(samples) // size * size
-    in_rows, wander = _in_rows(samples[:whole].reshape(-1, size), stride, levels)
-    found = [in_rows]
+    turns, wander = _in_rows(samples[:whole].reshape(-1, size), stride, levels)
     if whole < len(samples):
         # The rest has the baseline of the last whole piece's length, so that a pulse does not fill it.
         begin = max(0, len(samples) - size)
         begin -= begin % stride
-        last = _in_rows(samples[begin:].reshape(1, -1), stride, levels)[0] + begin
-        found.append(last[last >= whole])
-    return np.concatenate(found), wander
+        rest = _in_rows(samples[begin:].reshape(1, -1), stride, levels)[0] + begin
+        turns = np.concatenate((_until(turns, whole), _until(rest, whole, after=True)))
+    return turns, wander
+
+
+def _until(turns: Places, place: int, *, after: bool = False) -> Places:
+    """What of turns lies before a place, or `after` it: what goes on there is ended there, or begun."""
+    number = int(np.searchsorted(turns, place))
+    if after:
+        return np.concatenate(([place], turns[number:])) if number % 2 else turns[number:]
+    return np.concatenate((turns[:number], [place])) if number % 2 else turns[:number]
 
 
 def _in_rows(rows: Samples, stride: int, levels: Levels) -> tuple[Places, float]:
-    """Places of samples out of the ordinary, counted through all rows, and how the baseline wanders in a row."""
-    size = rows.shape[1]
-    few = np.sort(rows[:, :: max(1, size // 257)], axis=1)
-    middle, low, high = (few[:, int(few.shape[1] * part)] for part in (0.5, 0.4, 0.6))
-    wander = (high - low) / _SINE
-    over = (SIGMAS * levels.noise + 1.2 * wander + 1.5 * levels.step).astype(rows.dtype)[:, None]
-    middle = middle.astype(rows.dtype)[:, None]
-    looks = -(-size // stride)
+    """The turns in all rows, counted through them, and how the baseline wanders in one.
+
+    Some rows at a time are looked at in a piece of memory that the processor's cache holds: the whole is read once, and
+    nothing of its size is made.
+    """
+    looks = -(-rows.shape[1] // stride)
     together = max(1, _TOGETHER // looks)
-    found = []
+    room = np.empty((min(together, len(rows)), looks), rows.dtype)
+    out = np.zeros(room.size + 1, bool)
+    turns, wanders = [], []
     for row in range(0, len(rows), together):
-        seen = rows[row : row + together, ::stride] - middle[row : row + together]
-        place = np.flatnonzero(np.abs(seen, out=seen) > over[row : row + together])
-        found.append((place // looks + row) * size + place % looks * stride)
-    return np.concatenate(found), float(np.median(wander))
+        seen = room[: len(rows) - row]
+        np.copyto(seen, rows[row : row + together, ::stride])
+        few = np.sort(seen[:, :: max(1, looks // _FEW)], axis=1)
+        middle, low, high = (few[:, int(few.shape[1] * part), None] for part in (0.5, 0.4, 0.6))
+        wander = (high - low) / _SINE
+        over = (SIGMAS * levels.noise + 1.2 * wander + 1.5 * levels.step).astype(rows.dtype)
+        new = out[1 : seen.size + 1]
+        np.greater(seen, middle + over, out=new.reshape(seen.shape))
+        new |= (seen < middle - over).reshape(-1)
+        turns.append((np.flatnonzero(new != out[: seen.size]) + row * looks) * stride)
+        wanders.append(wander)
+        out[0] = new[-1]
+    if out[0]:
+        turns.append(np.array([len(rows) * looks * stride]))
+    return np.concatenate(turns), float(np.median(np.concatenate(wanders)))

@@ -15,8 +15,10 @@ import numpy.typing as npt
 from stimctl.capture.model import Samples
 
 _ROUGH = 0.3  # of the highest sample: over the noise, and under what a ringing plateau comes down to
+_ROUGH_LOOKS = 48  # along a pulse are enough for that
 _FULL = 0.75  # what a phase's mean has to be of its plateau, or it has holes
 _CLEAR = 5.0  # times the noise: a lower second phase has to be looked for in what is smoothed
+_SIDES = np.array([[1], [-1]])  # of the baseline: where a first phase lies, and a second one
 _EDGE_ROWS = 64  # of a matrix have the time of their rise measured
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -26,13 +28,13 @@ FIELDS = np.dtype([
     ("level", "f8"), ("second_level", "f8"), ("charge", "f8"), ("second_charge", "f8"), ("square", "f8"),
     ("overshoot", "f8"), ("second_overshoot", "f8"), ("droop", "f8"), ("rise_s", "f8"), ("baseline", "f8"),
     ("sign", "i1"), ("clipped", "?"),
-])  # fmt: skip
+], align=True)  # fmt: skip
 """A pulse, in the file's numbers and seconds. NaN where there is no such thing: a phase that is missing. Charges are a
 number times seconds, `square` a number squared times seconds."""
 
 
 class Phase(NamedTuple):
-    """A phase in each row: samples `begin` to `end`, where it crosses half of its plateau, and whether it is whole."""
+    """A phase in each row, or both: samples `begin` to `end`, where half of its plateau is crossed, if it is whole."""
 
     begin: Ints
     end: Ints
@@ -51,13 +53,14 @@ class _Sums(NamedTuple):
     @classmethod
     def of(cls, heights: Samples) -> "_Sums":
         """In doubles: what is asked is always a difference of two."""
-        flat = np.zeros(heights.size + 1)
-        np.cumsum(heights.reshape(-1), dtype=np.float64, out=flat[1:])
-        return cls(flat, np.arange(len(heights)) * heights.shape[1])
+        flat = np.empty(heights.size + 1)
+        flat[0], flat[1:] = 0.0, heights.reshape(-1)
+        np.add.accumulate(flat, out=flat)
+        return cls(flat, _begins(heights))
 
     def between(self, begin: Ints, end: Ints) -> Floats:
         """The sum of each row's samples from `begin` up to `end`."""
-        between: Floats = self.flat[self.rows + end] - self.flat[self.rows + begin]
+        between: Floats = self.flat.take(self.rows + end) - self.flat.take(self.rows + begin)
         return between
 
     def mean(self, begin: Ints, end: Ints) -> Floats:
@@ -75,41 +78,40 @@ def measured(
     `lead` samples of each row are baseline, and the sample `first` is inside of the first phase.
     """
     baseline = rows[:, :lead].mean(axis=1)
-    heights = np.subtract(rows, baseline[:, None], order="C")
-    up = heights[:, first] >= 0
-    if not up.all():
-        heights *= np.where(up, 1, -1).astype(heights.dtype)[:, None]
+    before = lead - 1  # one sample of the baseline, to see that a phase begins after it
+    heights = np.subtract(rows[:, before:], baseline[:, None], order="C")
+    sign = np.where(heights[:, first - before] >= 0, 1, -1)
+    if (sign < 0).any():
+        heights *= sign.astype(heights.dtype)[:, None]
     sums = _Sums.of(heights)
-    one, top = _phase(heights, sums, 1)
-    two, bottom = _phase(heights, sums, -1)
-    plain = (
-        one.whole
-        & two.whole
-        & (two.begin >= one.end)
-        & (-two.level > _CLEAR * noise)
-        & (one.begin >= lead)
-        & (one.begin > 0)
-    )
+    both, peaks = _phases(heights, sums)
+    one, two = (Phase(*(each[which] for each in both)) for which in (0, 1))
+    plain = one.whole & two.whole & (two.begin >= one.end) & (-two.level > _CLEAR * noise)
     made = np.zeros(len(rows), FIELDS)
     made["rise_s"] = np.nan
-    rise = _rise(heights[:_EDGE_ROWS], one, lead)
+    rise = _rise(heights[:_EDGE_ROWS], one)
     made["rise_s"][:_EDGE_ROWS] = rise * interval_s
+    made["charge"], made["second_charge"] = _charges(sums, one, two, heights.shape[1]) * interval_s
     one, two = _joined(one, two, float(np.nanmedian(rise)) if np.isfinite(rise).any() else 0.0)
-    made["onset_s"], made["width_s"] = one.from_at * interval_s, (one.to_at - one.from_at) * interval_s
+    made["onset_s"], made["width_s"] = (before + one.from_at) * interval_s, (one.to_at - one.from_at) * interval_s
     made["gap_s"] = np.maximum(0.0, two.from_at - one.to_at) * interval_s
     made["second_width_s"] = (two.to_at - two.from_at) * interval_s
     made["level"], made["second_level"] = one.level, -two.level
-    between = (one.end + two.begin + 1) // 2
-    edges = np.maximum(2, (one.end - one.begin) // 8)
-    begin = np.maximum(lead, one.begin - edges)
-    end = np.minimum(rows.shape[1], two.end + np.maximum(2, (two.end - two.begin) // 8))
-    made["charge"] = sums.between(begin, between) * interval_s
-    made["second_charge"] = -sums.between(between, end) * interval_s
     made["square"] = np.einsum("ij,ij->i", heights, heights) * interval_s
-    made["overshoot"], made["second_overshoot"] = top / one.level - 1, bottom / two.level - 1
+    made["overshoot"], made["second_overshoot"] = peaks / both.level - 1
     made["droop"] = _droop(sums, one)
-    made["baseline"], made["sign"] = baseline, np.where(up, 1, -1)
+    made["baseline"], made["sign"] = baseline, sign
     return made, ~plain
+
+
+def _charges(sums: _Sums, one: Phase, two: Phase, length: int) -> Floats:
+    """The area of each phase, the edges with it: they meet in the middle of what lies between them."""
+    between = (one.end + two.begin + 1) // 2
+    begin = np.maximum(1, one.begin - np.maximum(2, (one.end - one.begin) // 8))
+    end = np.minimum(length, two.end + np.maximum(2, (two.end - two.begin) // 8))
+    areas = sums.between(np.stack((begin, between)), np.stack((between, end)))
+    areas[1] *= -1
+    return areas
 
 
 def _joined(one: Phase, two: Phase, rise: float) -> tuple[Phase, Phase]:
@@ -126,33 +128,47 @@ def _joined(one: Phase, two: Phase, rise: float) -> tuple[Phase, Phase]:
     return one._replace(to_at=to_at), two._replace(from_at=from_at)
 
 
-def _phase(heights: Samples, sums: _Sums, sign: int) -> tuple[Phase, Samples]:
-    """The phase above the baseline (sign 1) or below it, and its highest sample."""
+def _phases(heights: Samples, sums: _Sums) -> tuple[Phase, Samples]:
+    """The phase above the baseline and the one below it, each a row of what is given, and their highest samples."""
     length = heights.shape[1]
-    peak = heights.max(axis=1) if sign > 0 else heights.min(axis=1)
-    begin, end = _beyond(heights, _ROUGH * peak, sign)
-    level = sums.mean(begin + (end - begin) // 4, end - (end - begin) // 4)
-    begin, end = _beyond(heights, level / 2, sign)
+    peaks = np.stack((heights.max(axis=1), heights.min(axis=1)))
+    every = max(1, length // _ROUGH_LOOKS)
+    begin, end = (every * each for each in _beyond(heights[:, ::every], _ROUGH * peaks))
+    end = np.minimum(length, end)
+    quarter = (end - begin) // 4
+    begin, end = _beyond(heights, sums.mean(begin + quarter, end - quarter) / 2)
     quarter = (end - begin) // 4
     level = sums.mean(begin + quarter, end - quarter)
-    level = np.where(level == 0, np.nan, level)
+    level[level == 0] = np.nan
     inside = (begin > 0) & (end < length) & (end > begin)
     half = level / 2
     from_at = begin - 1 + _crossing(_at(heights, begin - 1), _at(heights, begin), half)
     to_at = end - 1 + _crossing(_at(heights, end - 1), _at(heights, np.minimum(end, length - 1)), half)
     full = sums.mean(begin, end) / level > _FULL
-    return Phase(begin, end, from_at, to_at, level, inside & full & (level * sign > 0)), peak
+    return Phase(begin, end, from_at, to_at, level, inside & full & (level * _SIDES > 0)), peaks
 
 
-def _beyond(heights: Samples, threshold: Samples, sign: int) -> tuple[Ints, Ints]:
-    """Between which samples each row lies beyond its threshold: the first such, and one after the last."""
-    limit = threshold.astype(heights.dtype)[:, None]
-    beyond = heights >= limit if sign > 0 else heights <= limit
-    return beyond.argmax(axis=1), heights.shape[1] - beyond[:, ::-1].argmax(axis=1)
+def _beyond(heights: Samples, thresholds: Samples) -> tuple[Ints, Ints]:
+    """Between which samples each row lies over the first threshold, and under the second.
+
+    The first such, and one after the last.
+    """
+    begin, end = np.empty(thresholds.shape, np.int64), np.empty(thresholds.shape, np.int64)
+    for side, (compare, limit) in enumerate(zip((np.greater_equal, np.less_equal), thresholds, strict=True)):
+        beyond = compare(heights, limit.astype(heights.dtype)[:, None])
+        beyond.argmax(axis=1, out=begin[side])
+        beyond[:, ::-1].argmax(axis=1, out=end[side])
+    return begin, heights.shape[1] - end
+
+
+def _begins(matrix: "npt.NDArray[Any]") -> Ints:
+    """Where each row begins in all of them, one after the other."""
+    begins: Ints = np.arange(len(matrix)) * matrix.shape[1]
+    return begins
 
 
 def _at(values: "npt.NDArray[Any]", place: Ints) -> Floats:
-    taken: Floats = values[np.arange(len(values)), place].astype(np.float64)
+    taken: Floats = values.reshape(-1).take(_begins(values) + place).astype(np.float64)
     return taken
 
 
@@ -165,24 +181,22 @@ def _crossing(before: Floats, after: Floats, half: Floats) -> Floats:
 
 def _droop(sums: _Sums, phase: Phase) -> Floats:
     """By how much of its plateau a phase falls from its begin to its end, a straight line through its middle."""
-    width = phase.end - phase.begin
-    fifth, middle = width // 5, (phase.begin + phase.end) // 2
+    fifth, middle = (phase.end - phase.begin) // 5, (phase.begin + phase.end) // 2
     early = sums.mean(phase.begin + fifth, middle)
     late = sums.mean(middle, phase.end - fifth)
     apart = np.maximum(1.0, (phase.end - phase.begin - 2 * fifth) / 2)
-    droop: Floats = (early - late) / phase.level * width / apart
+    droop: Floats = (early - late) / phase.level * (phase.to_at - phase.from_at) / apart
     return droop
 
 
-def _rise(heights: Samples, phase: Phase, lead: int) -> Floats:
+def _rise(heights: Samples, phase: Phase) -> Floats:
     """From 10 to 90 % of the plateau, in samples."""
     level = phase.level[: len(heights)]
     ends = []
     for part in (0.1, 0.9):
         limit = (level * part).astype(heights.dtype)
-        beyond = heights[:, lead:] >= limit[:, None]
-        place = beyond.argmax(axis=1) + lead
-        ends.append(place - 1 + _crossing(_at(heights, np.maximum(place - 1, 0)), _at(heights, place), level * part))
+        place = (heights[:, 1:] >= limit[:, None]).argmax(axis=1) + 1
+        ends.append(place - 1 + _crossing(_at(heights, place - 1), _at(heights, place), level * part))
     rise: Floats = ends[1] - ends[0]
     return rise
 

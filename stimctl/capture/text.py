@@ -3,12 +3,15 @@
 A block is cut at the end of a line, so a file of any size needs the memory of one block. gzip is read as it is.
 """
 
+import codecs
 import gzip
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 from zlib import error as zlib_error
+
+import numpy as np
 
 from stimctl.capture.header import Header, read_header
 from stimctl.capture.model import Block, Capture, Samples
@@ -17,7 +20,8 @@ from stimctl.capture.timebase import TimeBase, Times, found_in
 from stimctl.errors import InputInvalid, Misuse, Problem
 
 HEAD_BYTES = 1 << 16
-BLOCK_BYTES = 1 << 25
+BLOCK_BYTES = 1 << 22  # stay in the processor's cache from the disk to the numbers
+BLOCK_SAMPLES = 1 << 21  # at least are handed on together: hum is told from a while of them
 FIRST_BYTES = 1 << 20  # enough to know the rate by
 _GZIP = b"\x1f\x8b"
 _INFINITE = "∞".encode()
@@ -63,18 +67,25 @@ class _Text:
             notes=(*header.notes, *base.notes),
             probe_said=header.probe,
             resolution=step_of(values[0]),
+            interval_part=base.part,
         )
 
     def _blocks(self, header: Header, base: TimeBase, numbers: tuple[int, ...]) -> Iterator[Block]:
         places = tuple(header.places[number] for number in numbers)
         follow = replace(base)
         read, line = 0, header.lines + 1
+        together: list[list[Samples]] = []
         for part in self._parts(header, BLOCK_BYTES):
             values, times = self._parsed(header, part.lines, line, places)
             if times is not None:
                 follow.check(times, line)
             read, line = read + len(values[0]), line + len(values[0])
-            yield Block(values, part.done)
+            together.append(values)
+            if sum(len(each[0]) for each in together) >= BLOCK_SAMPLES:
+                yield _joined(together, part.done)
+                together = []
+        if together:
+            yield _joined(together, 1.0)
         if header.samples is not None and read < header.samples and not self.partial:
             allowed = (
                 f"the header says {header.samples} samples and the file ends after {read}: export it again, or say"
@@ -125,18 +136,21 @@ class _Text:
                 return self._parsed(header, lines.replace(_INFINITE, b"inf"), first_line, places)
             raise self._wrong(header, lines, first_line, wanted, str(fault)) from None
         if frame.null_count().sum_horizontal().item():
+            if lines.rstrip() != lines.removesuffix(b"\n").removesuffix(b"\r"):
+                return self._parsed(header, lines.rstrip() + b"\n", first_line, places)
             raise self._wrong(header, lines, first_line, wanted, "a value is missing")
         values = [frame[_column(place)].to_numpy() for place in places]
         return values, frame[_column(header.time_place)].to_numpy() if header.time_place >= 0 else None
 
     def _wrong(self, header: Header, lines: bytes, first_line: int, wanted: list[int], fault: str) -> InputInvalid:
         """The first line that the library could not read, and what was expected there."""
-        for number, raw in enumerate(lines.split(b"\n")):
+        for number, raw in enumerate(lines.rstrip().split(b"\n")):
             line = raw.decode("latin-1").rstrip("\r")
             cells = line.split(header.separator)
-            if not line.strip():
-                continue
             where = first_line + number
+            if not line.strip():
+                allowed = "expected a row of numbers, found an empty line: it stops here"
+                return InputInvalid(str(self.path), [Problem("row", line, allowed, where)])
             if not max(wanted) < len(cells) <= header.fields:
                 allowed = f"expected {header.fields} fields as in the first row, found {len(cells)}: it stops here"
                 return InputInvalid(str(self.path), [Problem("row", line, allowed, where)])
@@ -145,6 +159,10 @@ class _Text:
                     allowed = "expected a number as in the rows before: it stops here"
                     return InputInvalid(str(self.path), [Problem(f"field {place + 1}", cells[place], allowed, where)])
         return InputInvalid(str(self.path), [Problem("rows", None, f"cannot be read: {fault}", first_line)])
+
+
+def _joined(parts: list[list[Samples]], done: float) -> Block:
+    return Block([np.concatenate(column) for column in zip(*parts, strict=True)], done)
 
 
 def _last_cell(line: bytes, header: Header) -> str:
@@ -158,9 +176,9 @@ def _column(place: int) -> str:
 
 
 def _time_texts(header: Header, lines: bytes) -> list[str]:
-    """The first and the last time as they are written, to see how many digits they have."""
-    ends = lines.strip().split(b"\n", 1)[0], lines.strip().rsplit(b"\n", 1)[-1]
-    cells = [line.decode("latin-1").split(header.separator) for line in ends]
+    """Some times as they are written, the last one too, to see how many digits they have."""
+    rows = lines.strip().split(b"\n")
+    cells = [line.decode("latin-1").split(header.separator) for line in [*rows[:: max(1, len(rows) // 50)], rows[-1]]]
     return [cell[header.time_place] for cell in cells if 0 <= header.time_place < len(cell)]
 
 
@@ -182,25 +200,34 @@ def _is_number(cell: str, header: Header) -> bool:
     return True
 
 
-def _decoded(head: bytes) -> str:
+def utf_16(head: bytes) -> str:
+    """Which kind of UTF-16 a file is by its first bytes; empty where it is none."""
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise Misuse("the file is UTF-16: save it as plain text (UTF-8) and try again")
+        return "utf-16"
+    few = head[: len(head) // 2 * 2][:64]
+    if few and not any(few[1::2]) and all(few[::2]):
+        return "utf-16-le"
+    return "utf-16-be" if few and not any(few[::2]) and all(few[1::2]) else ""
+
+
+def _decoded(head: bytes) -> str:
     try:
         return head.decode("utf-8-sig")
     except UnicodeDecodeError:
         return head.decode("latin-1")
 
 
-def _opened(path: Path) -> IO[bytes] | gzip.GzipFile:
-    stream = path.open("rb")
-    if stream.read(2) != _GZIP:
-        stream.seek(0)
-        return stream
-    stream.close()
-    return gzip.open(path)
+def _opened(path: Path) -> IO[bytes] | gzip.GzipFile | codecs.StreamRecoder:
+    """The file's bytes as they would be in UTF-8, unpacked where it is packed."""
+    with path.open("rb") as raw:
+        packed = raw.read(2) == _GZIP
+    stream = gzip.GzipFile(path) if packed else path.open("rb")
+    kind = utf_16(_read(path, stream, 64))
+    stream.seek(0)
+    return codecs.EncodedFile(stream, "utf-8", kind) if kind else stream
 
 
-def _read(path: Path, stream: IO[bytes] | gzip.GzipFile, size: int) -> bytes:
+def _read(path: Path, stream: IO[bytes] | gzip.GzipFile | codecs.StreamRecoder, size: int) -> bytes:
     try:
         return stream.read(size)
     except (EOFError, gzip.BadGzipFile, zlib_error) as fault:
@@ -208,7 +235,7 @@ def _read(path: Path, stream: IO[bytes] | gzip.GzipFile, size: int) -> bytes:
         raise InputInvalid(str(path), [Problem("gzip", None, allowed)]) from None
 
 
-def _position(stream: IO[bytes] | gzip.GzipFile) -> int:
+def _position(stream: IO[bytes] | gzip.GzipFile | codecs.StreamRecoder) -> int:
     """How much of the file on the disk is read."""
     raw = getattr(stream, "fileobj", None)
     return int(raw.tell() if raw is not None else stream.tell())

@@ -5,6 +5,7 @@ Where a time column has more resolution than its step, it counts: some headers s
 one, first and last time over the number of samples.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,13 +15,17 @@ from stimctl.capture.header import Header
 from stimctl.errors import InputInvalid, Problem
 
 _AGREE = 0.01
+_STEADY = 0.1  # of a step: times with too few digits would differ by whole ones
 _STEP_OFF = 0.35  # of a step: more is no rounding any more
 Times = npt.NDArray[np.float64]
 
 
 @dataclass(slots=True)
 class TimeBase:
-    """The interval and the first time. `check` follows the time column through the file."""
+    """The interval and the first time. `check` follows the time column through the file.
+
+    `part` is by how much of it the interval may be off because times are written with few digits.
+    """
 
     source: str
     interval_s: float
@@ -28,6 +33,7 @@ class TimeBase:
     quantum_s: float = 0.0
     unit_s: float = 1.0
     notes: tuple[str, ...] = ()
+    part: float = 0.0
     _last: float | None = field(default=None)
 
     def check(self, times: Times, first_line: int) -> None:
@@ -60,7 +66,7 @@ def found_in(header: Header, source: str, times: Times | None, texts: list[str])
     if len(times) < 2:
         raise InputInvalid(source, [Problem("samples", len(times), "two rows at least are needed to know the rate")])
     unit_s = header.time_unit_s
-    quantum_s = max(_quantum(text) for text in texts) * unit_s
+    quantum_s = _quantum(texts) * unit_s
     steps = np.diff(times) * unit_s
     mean_s = float(times[-1] - times[0]) * unit_s / (len(times) - 1)
     step_s = float(np.median(steps))
@@ -68,6 +74,8 @@ def found_in(header: Header, source: str, times: Times | None, texts: list[str])
     if mean_s <= 0:
         allowed = "time has to rise from row to row"
         raise InputInvalid(source, [Problem("time", f"{times[0]:g}, {times[1]:g}, ...", allowed, header.lines + 1)])
+    if np.ptp(steps) < _STEADY * mean_s:
+        quantum_s = 0.0  # whatever their digits, they are even
     if quantum_s < mean_s / 2:
         even = abs(mean_s - step_s) <= max(_AGREE * step_s, quantum_s)
         return TimeBase(source, mean_s if even else step_s, start_s, quantum_s, unit_s, _disagree(header, step_s))
@@ -75,7 +83,8 @@ def found_in(header: Header, source: str, times: Times | None, texts: list[str])
         note = "the time column has too few digits: the interval is the header's"
         return TimeBase(source, header.interval_s, start_s, quantum_s, unit_s, (note,))
     note = "the time column has too few digits: the interval was computed from its first and last time"
-    return TimeBase(source, mean_s, start_s, quantum_s, unit_s, (note,))
+    part = quantum_s / (mean_s * (len(times) - 1))
+    return TimeBase(source, mean_s, start_s, quantum_s, unit_s, (note,), part)
 
 
 def _counted(header: Header, source: str, *, has_column: bool) -> TimeBase:
@@ -94,8 +103,13 @@ def _disagree(header: Header, step_s: float) -> tuple[str, ...]:
     return (f"the header says {said_s:g} s from sample to sample, the time column {step_s:g} s: the column counts",)
 
 
-def _quantum(text: str) -> float:
-    """The worth of a number's last digit: 1e-8 for `1.2345e-4`."""
-    mantissa, _, exponent = text.strip().lower().replace(",", ".").partition("e")
-    places = len(mantissa.partition(".")[2])
-    return float(10 ** (int(exponent or 0) - places))
+def _quantum(texts: Sequence[str]) -> float:
+    """The worth of the last digit: 1e-8 for `1.2345e-4`. Zeros at a number's end may not have been written."""
+    parts = [text.strip().lower().replace(",", ".").partition("e") for text in texts]
+    worth = []
+    for wanted in (True, False):
+        kind = [(mantissa, int(exponent or 0)) for mantissa, e, exponent in parts if bool(e) is wanted]
+        if kind:
+            places = max(len(mantissa.partition(".")[2]) for mantissa, _ in kind)
+            worth.append(float(10.0 ** (max(exponent for _, exponent in kind) - places)))
+    return min(worth)

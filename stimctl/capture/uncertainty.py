@@ -77,6 +77,11 @@ class Judge:
         """What one of the file's numbers is in uA."""
         return self.declared.ua_per_number
 
+    @property
+    def timebase(self) -> float:
+        """What times are good for, as a part of them: the instrument's clock, and how it wrote them."""
+        return float(np.hypot(self.instrument.timebase, self.measured.interval_part))
+
     def width(self, seconds: Floats, levels: Floats | None = None, *, single: bool = False) -> Figure:
         """The median of widths or gaps, or with `single` one of them, in us. `levels` are those of their phase."""
         if not len(seconds) or np.isnan(seconds).all():
@@ -92,7 +97,7 @@ class Judge:
             return unknown("us", f"the phase is {clear:.1f} times the noise: {LOWEST_CLEAR:g} at least are needed")
         own_s = self._noise_of_edges_s(clear)
         typical_s = self._typical(seconds, bound_s, own_s, single=single)
-        u_s = np.hypot(np.hypot(typical_s, self._shared_edge_s()), value_s * self.instrument.timebase / np.sqrt(3))
+        u_s = np.hypot(np.hypot(typical_s, self._shared_edge_s()), value_s * self.timebase / np.sqrt(3))
         return Figure(value_s * 1e6, COVERAGE * float(u_s) * 1e6, "us")
 
     def _shared_edge_s(self) -> float:
@@ -163,6 +168,8 @@ class Judge:
         for part in (level, width):
             if not part.known:
                 return unknown("nC", part.reason)
+        if np.isnan(numbers).all():
+            return unknown("nC", "there is no such phase")
         value = float(np.nanmedian(numbers)) * self.ua * 1e3
         parts = level.uncertainty / level.value, width.uncertainty / width.value
         return Figure(value, abs(value) * float(np.hypot(*parts)), "nC")
@@ -179,13 +186,13 @@ class Judge:
         sampling = self.measured.interval_s / np.sqrt(6) / (max(1, count - 1) * period_s)
         scatter = jitter_s / (np.sqrt(count) * period_s)
         noise = self._noise_of_edges_s(self._clear(None)) / (max(1, count - 1) * period_s)
-        part = np.sqrt(sampling**2 + scatter**2 + noise**2 + self.instrument.timebase**2 / 3)
+        part = np.sqrt(sampling**2 + scatter**2 + noise**2 + self.timebase**2 / 3)
         return Figure(1 / period_s, COVERAGE * float(part) / period_s, "Hz")
 
     def time(self, seconds: float) -> Figure:
         """A time between two onsets, in s."""
         sampling_s = self.measured.interval_s / np.sqrt(6)
-        u_s = np.hypot(sampling_s, seconds * self.instrument.timebase / np.sqrt(3))
+        u_s = np.hypot(sampling_s, seconds * self.timebase / np.sqrt(3))
         return Figure(seconds, COVERAGE * float(u_s), "s")
 
     @property

@@ -1,6 +1,7 @@
 """The report of a plan: its points with their figures and limits, as plain data, a table and a page."""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from stimctl.bench.document import limits, sentence, shown
@@ -53,6 +54,9 @@ def point_cells(point: dict[str, Any]) -> list[str]:
     return [point["key"], point["title"], point["verdict"], text]
 
 
-def plan_page(document: dict[str, Any]) -> str:
-    """The report as one HTML page that needs nothing else."""
-    return rendered(FOLDER / "plan.html.j2", document=document, cells=point_cells, shown=shown, limits=limits)
+def plan_page(document: dict[str, Any], pictures: Mapping[str, str]) -> str:
+    """The report as one HTML page that needs nothing else; `pictures` are SVG by the point's key."""
+    inside = {key: picture[picture.index("<svg") :] for key, picture in pictures.items() if picture}
+    return rendered(
+        FOLDER / "plan.html.j2", document=document, pictures=inside, cells=point_cells, shown=shown, limits=limits
+    )

@@ -82,6 +82,12 @@ def plan(
         return
     if url is None:
         raise missing_port(ctx)
+    by_hand = sum(not point.captured for point in loaded.points) if relay is None else 0
+    if by_hand and not url.lower().startswith("sim://"):
+        click.echo(
+            f"{by_hand} times the load is shorted or opened while current flows, by hand: a --relay does it to the "
+            "second, and nobody is near.", err=True,
+        )  # fmt: skip
     with ExitStack() as stack:
         departure = OperatorGone()
         setup, resource = _bench(stack, url, resource, relay, departure)
@@ -244,8 +250,24 @@ def _write(loaded: "BenchPlan", results: "PlanResults", folder: Path) -> dict[st
     document = plan_document(loaded, results, made_utc, f"stimctl {__version__}")
     with writing(folder / "report.json"):
         (folder / "report.json").write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+    try:
+        from stimctl.bench.plan.figures import svg
+    except ImportError:
+        click.echo("no pictures: they need matplotlib, `pip install 'stimctl[bench]'`", err=True)
+        pictures = {}
+    else:
+        pictures = {point["key"]: svg(point) for point in document["points"]}
     with writing(folder / "report.html"):
-        (folder / "report.html").write_text(plan_page(document), "utf-8")
+        (folder / "report.html").write_text(plan_page(document, pictures), "utf-8")
+    try:
+        from stimctl.bench.plan.paper import plan_paper
+
+        made = plan_paper(document, pictures)
+    except Misuse as missing:
+        click.echo(f"no report.pdf: {missing}", err=True)
+    else:
+        with writing(folder / "report.pdf"):
+            (folder / "report.pdf").write_bytes(made)
     return document
 
 
@@ -259,6 +281,7 @@ def _conclude(
     as_json: bool,
 ) -> int:
     from stimctl.bench.plan.report import point_cells
+    from stimctl.bench.plan.runner import TO_EXAMINE
     from stimctl.cli.run.exit_code import exit_code
     from stimctl.session.view import PULL_THE_LEADS
 
@@ -273,7 +296,8 @@ def _conclude(
     if broke is not None:
         zero = f"and zero was not confirmed: {PULL_THE_LEADS}" if broke.zero_confirmed_us is None else "at zero"
         click.echo(f"Broken off, {zero}; {broke.end.value}. {broke.end_text}".strip(), err=True)
-        click.echo("The same command goes on from here.", err=True)
+        examine = "Examine the device first: it ended by a fault of its own. Then t" if broke.end in TO_EXAMINE else "T"
+        click.echo(f"{examine}he same command goes on from here.", err=True)
         code = exit_code(broke, signal)
         if signal is not None and code in (codes.DONE, codes.STOPPED, codes.ENDED_EARLY):
             return codes.SIGNAL_BASE + signal  # it came as the session ended by itself

@@ -6,6 +6,7 @@ from typing import Protocol
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
+from stimctl.bench.drawn_pulse import drawn_pulse
 from stimctl.bench.readings import ReadingLog
 from stimctl.cli.run.live_screen import LiveScreen, can_draw
 from stimctl.prescription import Prescription
@@ -26,18 +27,22 @@ def plot_screen(prescription: Prescription, began_us: int, readings: ReadingLog)
 
 
 class PlotScreen(LiveScreen):
-    """The live screen of a session, with a plot of the selected channel's last minute in place of the messages."""
+    """The live screen of a session; a plot of the selected channel's last minute; and the pulse as it should be."""
 
     def __init__(
         self, prescription: Prescription, began_us: int, readings: ReadingLog, console: Console | None = None
     ) -> None:
         super().__init__(prescription, began_us, console)
         self._readings = readings
+        self._pulses = "\n".join(
+            drawn_pulse(each.period_us, each.width_us, each.interphase_gap_us, each.second_width_us).text
+            for each in prescription.program.segments
+        )
 
     def drawing(self, view: SessionView, selected: int) -> RenderableType:
-        """Head, gate, progress and channels as ever, then the plot."""
+        """Head, gate, progress and channels as ever, then the plot and the pulse: a low terminal cuts off its end."""
         plot = plot_text(self._readings.last(selected, SHOWN_S), self._console.width)
-        return Group(super().drawing(view, selected), Text(plot))
+        return Group(super().drawing(view, selected), Text(plot), Text(self._pulses, no_wrap=True))
 
 
 class Plotted(Protocol):

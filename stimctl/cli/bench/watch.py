@@ -93,18 +93,7 @@ def _begin(session: "WatchedSession") -> None:
     kind = "SIMULATOR" if session.opened["simulator"] else "HARDWARE"
     click.echo(f"{kind}: session {session.session_id}, {session.opened['profile']['id']}")
     for pulse in session.pulses:
-        click.echo(f"{pulse.name}\n{_drawn(pulse.corners)}")
-
-
-def _drawn(corners: tuple[tuple[float, float], ...], columns: int = 60) -> str:
-    """The pulse in three rows: up, zero, down."""
-    last = corners[-1][0]
-    levels = []
-    for column in range(columns):
-        at = (column + 0.5) * last / columns
-        levels.append(next((y for x, y in reversed(corners) if x <= at), 0.0))
-    rows = [[("#" if sign else "-") if (y > 0) - (y < 0) == sign else " " for y in levels] for sign in (1, 0, -1)]
-    return "\n".join("  " + "".join(row).rstrip() for row in rows)
+        click.echo(pulse.text)
 
 
 def _line(sample: "WatchedSample") -> str:

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stimctl.bench.calibrate import fit, points_of_plan, student_t
+from stimctl.bench.calibrate import CalibrationData, fit, fits, points_of_plan, student_t
 from stimctl.bench.plan.results import FORMAT
 from stimctl.calibration import CalibrationPoint
 from stimctl.cli import codes, main
@@ -83,6 +83,12 @@ def test_the_points_of_a_plan_are_those_that_came_to_their_end(tmp_path: Path) -
         points_of_plan(tmp_path)
 
 
+def test_a_line_that_no_device_has_is_none() -> None:
+    wrong = tuple(points([(500, 1_100), (1_000, 2_200), (2_000, 4_400)]))
+    with pytest.raises(InputInvalid, match=r"channel 1 is '2\.2': its gain has to lie from 0\.5 to 2"):
+        fits(CalibrationData(wrong, Path("typed.csv"), None, simulated=False))
+
+
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("STIMCTL_DATA", str(tmp_path / "data"))
@@ -125,6 +131,12 @@ def test_a_typed_file_becomes_a_record_that_info_shows() -> None:
         (GOOD.replace("1,0.5", "7,0.5"), CERTIFIED, codes.INVALID, "line 2: row: channel is 1 to 4"),
         (GOOD.replace("asked_ma", "asked"), CERTIFIED, codes.INVALID, "must be channel, asked_ma or asked_ua"),
         ("step,channel,asked_ua,applied_ua,measured_ua\n", CERTIFIED, codes.INVALID, "is a sweep's own table"),
+        (
+            GOOD.replace("0.51", "510"),
+            CERTIFIED,
+            codes.INVALID,
+            "line 2: measured_ma is '510': is 1.02e+03 times what was asked: is it in mA",
+        ),
         (GOOD.replace("1,0.5,", "1,500,"), CERTIFIED, codes.INVALID, "line 2: row: channel is 1 to 4, what was asked"),
         (
             GOOD.rsplit("2,0.5", 1)[0],

@@ -112,6 +112,16 @@ def test_what_is_wrong_fails(changed: dict[str, float], figure: str, files: Path
     assert figure in failed
 
 
+def test_pulses_of_one_phase_fail(files: Path) -> None:
+    """Direct current flows in each of them: that no second phase can be measured does not leave it open."""
+    bad = saved("bad.npz", on_bench(train(second=1e-9), BENCH))
+    result = accept("--capture", bad, *GOOD[2:], "--amplitude-ma", "1", "--json")
+    assert result.exit_code == codes.UNMET, result.output
+    (row,) = (row for row in json.loads(result.stdout)["captures"][0]["rows"] if row["name"] == "pulses cut short")
+    assert (row["value"], row["verdict"]) == (351, "fails")
+    assert "351 of 351 pulses have no second phase" in row["note"]
+
+
 def test_between_holding_and_failing_it_is_undecided(files: Path) -> None:
     edge = saved("edge.npz", on_bench(train(0.455), BENCH))
     result = accept("--capture", edge, *GOOD[2:], "--amplitude-ma", "1")

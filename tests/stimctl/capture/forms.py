@@ -126,6 +126,41 @@ def saleae(times: Floats, volts: Sequence[Floats]) -> str:
     return f"Time [s],{names}\n" + _rows([[f"{t:.9f}" for t in times], *([f"{v:.6f}" for v in each] for each in volts)])
 
 
+def infiniium(times: Floats, volts: Sequence[Floats]) -> str:
+    return (
+        f"Revision:,0\nType:,raw\nStart:,0\nPoints:,{len(times)}\nXInc:,{times[1] - times[0]:e}\nXOrg:,{times[0]:e}\n"
+        "Frame:,Keysight MSOS104A\nXUnits:,Second\nYUnits:,Volt\nData:,\n"
+    ) + _rows([_e(volts[0])])
+
+
+def rohde_schwarz(times: Floats, volts: Sequence[Floats]) -> str:
+    names = ",".join(f"C{number + 1} in V" for number in range(len(volts)))
+    return f"in s,{names}\n" + _rows([_e(times, 9), *(_e(each) for each in volts)])
+
+
+def lecroy(times: Floats, volts: Sequence[Floats]) -> str:
+    return (
+        f"LECROYHDO6104,Waveform\nSegments,1,SegmentSize,{len(times)}\nSegment,TrigTime,TimeSinceSegment1\n"
+        "#1,14-Feb-2024 12:34:56,0\nTime,Ampl\n"
+    ) + _rows([_e(times, 9), _e(volts[0])], end="\r\n")
+
+
+def owon(times: Floats, volts: Sequence[Floats]) -> str:
+    """Its rows are counted, and the count begins at 0: it says nothing of the trigger."""
+    head = "Model:,HDS242\nChannel:,CH1\nProbe attenuation:,X1\nTime interval:,10.00000uS\n\n,CH1_Voltage(V)\n"
+    return head + _rows([[str(n) for n in range(len(times))], _e(volts[0])])
+
+
+def tektronix_two(times: Floats, volts: Sequence[Floats]) -> str:
+    """Each channel with a time column of its own, their headers side by side."""
+    step = f"{times[1] - times[0]:e}"
+    return (
+        f"Model,MSO46,,\nFirmware Version,1.38.8,,\n\nWaveform Type,ANALOG,,ANALOG\nHorizontal Units,s,,s\n"
+        f"Sample Interval,{step},,{step}\nRecord Length,{len(times)},,{len(times)}\nProbe Attenuation,1,,1\n"
+        "Vertical Units,V,,V\n,,,\nLabel,,,\nTIME,CH1,TIME,CH2\n"
+    ) + _rows([_e(times, 9), _e(volts[0]), _e(times, 9), _e(volts[1])])
+
+
 FORMS: dict[str, tuple[str, Form]] = {
     "rigol_increment": ("Rigol", rigol_increment), "rigol_logic": ("Rigol", rigol_logic),
     "rigol_second": ("Rigol", rigol_second), "rigol_1000e": ("Rigol", rigol_1000e), "rigol_dho": ("Rigol", rigol_dho),
@@ -134,6 +169,16 @@ FORMS: dict[str, tuple[str, Form]] = {
     "tektronix": ("Tektronix", tektronix), "tektronix_tds": ("Tektronix", tektronix_tds),
     "keysight": ("Keysight", keysight), "picoscope": ("PicoScope", picoscope),
     "picoscope_german": ("PicoScope", picoscope_german), "saleae": ("Saleae", saleae),
+    "infiniium": ("Keysight", infiniium), "rohde_schwarz": ("Rohde & Schwarz", rohde_schwarz),
+    "lecroy": ("LeCroy", lecroy), "owon": ("Owon", owon), "tektronix_two": ("Tektronix", tektronix_two),
 }  # fmt: skip
 """Each form by name: the maker that it has to be recognised as, and what writes it."""
-SINGLE = ("rigol_logic", "rigol_points", "siglent", "tektronix_tds")  # their form here has one channel
+SINGLE = (
+    "rigol_logic",
+    "rigol_points",
+    "siglent",
+    "tektronix_tds",
+    "infiniium",
+    "lecroy",
+    "owon",
+)  # their form here has one channel

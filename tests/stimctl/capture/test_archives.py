@@ -51,6 +51,13 @@ def test_npz_that_is_wrong(tmp_path: Path) -> None:
     np.savez(path, ch1=VOLTS, ch2=VOLTS[:100], rate_hz=1.0)
     with pytest.raises(InputInvalid, match="of one length"):
         open_capture(path)
+    for rate in (0.0, "200k", -1e5, np.nan):
+        np.savez(path, ch1=VOLTS, rate_hz=rate)
+        with pytest.raises(InputInvalid, match="must be a number over 0"):
+            open_capture(path)
+    np.savez(path, ch1=VOLTS + 0j, rate_hz=1e5)
+    with pytest.raises(InputInvalid, match="have to be real numbers"):
+        open_capture(path)
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(InputInvalid, match="damaged or cut off"):
         open_capture(path)
@@ -113,3 +120,5 @@ def test_what_is_declared() -> None:
     assert Declared(500, "mA").ua_per_number == pytest.approx(1_000)
     with pytest.raises(InputInvalid, match="must be one of V, mV"):
         Declared(0, "volts")
+    with pytest.raises(InputInvalid, match="an inverted one is told by its pulses"):
+        Declared(500, "V", -1)

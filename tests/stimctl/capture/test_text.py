@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stimctl.capture import open_capture
+from stimctl.capture import Declared, measure, open_capture
 from stimctl.capture import text as reader
-from stimctl.errors import InputInvalid, Misuse
+from stimctl.capture.uncertainty import EXACT, Judge
+from stimctl.errors import InputInvalid
 from tests.stimctl.capture.forms import FORMS, SINGLE, keysight, picoscope, rigol_increment, siglent, tektronix
 from tests.stimctl.capture.synthesis import Bench, Truth, capture, steady
 
@@ -35,7 +36,7 @@ def test_each_form_gives_its_samples_and_its_rate(name: str, tmp_path: Path) -> 
     opened = open_capture(path)
     assert opened.form == f"{maker} CSV"
     assert opened.rate_hz == pytest.approx(RATE_HZ, rel=1e-5)
-    assert opened.start_s == pytest.approx(TIMES[0], abs=1e-5)
+    assert opened.start_s == pytest.approx(0.0 if name == "owon" else TIMES[0], abs=1e-5)
     assert len(opened.columns) == len(columns)
     assert {column.unit for column in opened.columns} <= {"V", ""}
     for seen, drawn in zip(_read(path), columns, strict=True):
@@ -161,8 +162,77 @@ def test_what_is_no_capture(content: bytes, words: str, tmp_path: Path) -> None:
         open_capture(path)
 
 
-def test_utf_16_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_any_kind_of_unicode(kind: str, packed: bool, tmp_path: Path) -> None:
     path = tmp_path / "capture.csv"
-    path.write_bytes(keysight(TIMES[:50], [VOLTS[:50]]).encode("utf-16"))
-    with pytest.raises(Misuse, match="UTF-16"):
+    text = keysight(TIMES, [VOLTS]).replace("\n", "\r\n").encode(kind)
+    path.write_bytes(gzip.compress(text) if packed else text)
+    assert open_capture(path).rate_hz == pytest.approx(RATE_HZ, rel=1e-6)
+    np.testing.assert_allclose(_read(path)[0], VOLTS, atol=1e-4)
+
+
+def test_a_unit_in_the_title_is_held_against_what_was_declared(tmp_path: Path) -> None:
+    path = tmp_path / "capture.csv"
+    path.write_text("in s,C1 in mV\n0,1\n1e-5,2\n2e-5,3\n")
+    opened = open_capture(path)
+    assert [(column.name, column.unit) for column in opened.columns] == [("C1", "mV")]
+    with pytest.raises(InputInvalid, match="the file says mV, declared is V"):
+        Declared(500, "V").check(opened, 0)
+
+
+def test_a_column_that_counts_is_no_time_and_no_signal(tmp_path: Path) -> None:
+    path = tmp_path / "capture.csv"
+    rows = "".join(f"{n},{v:.4f}\n" for n, v in enumerate(VOLTS))
+    path.write_text("Model:,X\n,CH1\n" + rows)
+    with pytest.raises(InputInvalid, match="has to say the interval or the rate"):
         open_capture(path)
+    path.write_text("nr,time,ch1\n" + "".join(f"{n},{n * 1e-5:g},{v:.4f}\n" for n, v in enumerate(VOLTS)))
+    opened = open_capture(path)
+    assert [column.name for column in opened.columns] == ["ch1"]
+    assert opened.rate_hz == pytest.approx(RATE_HZ, rel=1e-4)
+
+
+def test_zeros_that_were_not_written_are_no_lost_digits(tmp_path: Path) -> None:
+    path = tmp_path / "capture.csv"
+    rows = "".join(f"{float(f'{t:.9f}')!r},{v:.4f}\n" for t, v in zip(TIMES, VOLTS, strict=True))
+    path.write_text(f"Time [s],Channel 0\n{rows}")
+    assert rows.startswith("-0.012,")
+    opened = open_capture(path)
+    assert not any("too few digits" in note for note in opened.notes)
+    assert opened.interval_part == 0
+
+
+def test_few_digits_count_in_the_uncertainty_of_times(tmp_path: Path) -> None:
+    path = tmp_path / "capture.csv"
+    rows = "".join(f"{t:.4f},{v:.4f}\n" for t, v in zip(TIMES, VOLTS, strict=True))
+    path.write_text(f"X,CH1\nSecond,Volt\n{rows}")
+    opened = open_capture(path)
+    assert abs(opened.rate_hz / RATE_HZ - 1) <= opened.interval_part == pytest.approx(0.002, rel=0.01)
+    judge = Judge(measure(opened)[0], Declared(500), EXACT)
+    assert judge.rate(0.01, 0.0, 4).uncertainty >= 100 * 2 * opened.interval_part / np.sqrt(3)
+
+
+def test_empty_lines_at_the_end_are_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "capture.csv"
+    text = rigol_increment(TIMES, [VOLTS])
+    path.write_text(text + "\n\n")
+    np.testing.assert_allclose(_read(path)[0], VOLTS, atol=1e-4)
+    lines = text.split("\n")
+    path.write_text("\n".join([*lines[:300], "", *lines[300:]]))
+    with pytest.raises(InputInvalid, match=r"line 301: .*found an empty line"):
+        _read(path)
+
+
+def test_over_range_to_both_sides_is_clipped(tmp_path: Path) -> None:
+    """PicoScope writes ∞ and -∞; their mean is no number, and that is no damage."""
+    path = tmp_path / "capture.csv"
+    cells = ["∞" if v > 0.4 else "-∞" if v < -0.4 else f"{v:.5f}" for v in VOLTS]
+    rows = "".join(f"{t * 1e3:.6f},{cell}\n" for t, cell in zip(TIMES, cells, strict=True))
+    path.write_text(f"Time,Channel A\n(ms),(V)\n\n{rows}", "utf-8")
+    seen = measure(open_capture(path))[0]
+    assert len(seen.pulses) == 4
+    assert seen.pulses["clipped"].all()
+    path.write_text(f"Time,Channel A\n(ms),(V)\n\n{rows.replace(cells[7], 'nan', 1)}", "utf-8")
+    with pytest.raises(InputInvalid, match="is no number"):
+        measure(open_capture(path))

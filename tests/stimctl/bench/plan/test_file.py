@@ -57,7 +57,10 @@ def test_every_capture_fits_the_screen_and_its_window() -> None:
         (HEAD + STEP.replace("2.0", '"2"'), "steps[0].amplitudes_ma[1] is '2': must be a number"),
         (HEAD + '[[steps]]\nkind = "pair"\nsecond_channel = 1\n', "name two channels"),
         (HEAD + '[[steps]]\nkind = "width"\nwidths_us = [900]\n', "breaks a limit"),
-        (HEAD + '[[steps]]\nkind = "loads"\nohms = [500, 10000]\n', "steps[0].ohms[1] is 10000"),
+        (
+            HEAD + '[[steps]]\nkind = "loads"\nohms = [500, 10000]\n',
+            "steps[0].ohms[1] is 10000: must be 5000 at most: more is no contact to a session",
+        ),
         (HEAD.replace("1", "2", 1) + STEP, "format is 2"),
         (HEAD + "[scope]\nprobe = 0\n" + STEP, "scope.probe is 0"),
         (HEAD + "[scope]\nprobes = 10\n" + STEP, "did you mean probe?"),

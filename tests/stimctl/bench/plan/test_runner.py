@@ -16,6 +16,7 @@ from stimctl.bench.plan import driving, judging, runner
 from stimctl.bench.plan.driving import _Drive
 from stimctl.cli import codes, main
 from stimctl.remote_stop import StopStatus, stop_all
+from stimctl.session.states import End
 from stimlab.oscilloscope.bench_port import SharedLoad
 
 pytestmark = [
@@ -66,7 +67,8 @@ def test_broken_off_it_goes_on_and_a_changed_file_is_refused(monkeypatch: pytest
     assert told["simulated"] is True
     page = Path("plan/report.html").read_text("utf-8")
     assert "SIMULATED" in page
-    assert "02" in page
+    assert page.count("<svg") == 2
+    assert Path("plan/report.pdf").read_bytes().startswith(b"%PDF")
     for point in told["points"]:
         assert (Path("plan") / point["capture"]["file"]).exists()
     Path("plan.toml").write_text(PLAN.replace("0.6", "0.7"))
@@ -112,6 +114,14 @@ def test_behind_a_zero_that_was_not_confirmed_no_point_is_driven(monkeypatch: py
     assert "at zero" not in found.stderr
     assert len(driven) == 1
     assert json.loads(Path("plan/report.json").read_text())["points"] == []
+
+
+def test_after_a_fault_of_the_device_it_is_to_be_examined_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = _Drive.run
+    monkeypatch.setattr(_Drive, "run", lambda drive, **more: replace(ran(drive, **more), end=End.OVER_CURRENT))
+    found = plan()
+    assert "Examine the device first: it ended by a fault of its own. Then the same command goes on" in found.stderr
+    assert len(json.loads(Path("plan/report.json").read_text())["points"]) == 1, "it is a result, and the last one"
 
 
 def test_a_stop_between_two_points_finds_the_plan_and_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
