@@ -51,6 +51,7 @@ class FaultyDevice:
             self._schedule.of("device."), self._load, seed=seed, flash=flash, recorder=recorder,
             journal=journal, entered=self._entered, lost=self._transmitter.forget,
         )  # fmt: skip
+        self._parts = (self._schedule, self._transmitter, self._line.to_device, self._line.from_device)
         # When something next happens by itself: looked up once after each step, asked for several times.
         self._due_us = 0
         self._settle(0)
@@ -127,14 +128,10 @@ class FaultyDevice:
     # --- from one thing to the next ---------------------------------------------------------------
 
     def _next_us(self) -> int:
-        line = self._line
-        return min(
-            self._firmware.next_us(),
-            self._schedule.next_us,
-            self._transmitter.next_us,
-            line.to_device.next_us,
-            line.from_device.next_us,
-        )
+        next_us = self._firmware.next_us()
+        for part in self._parts:
+            next_us = part.next_us if part.next_us < next_us else next_us
+        return next_us
 
     def _settle(self, now_us: int) -> None:
         """Whatever else is due at `now_us`, until nothing is."""

@@ -61,12 +61,13 @@ class ScenarioPort:
 
     def wait(self, deadline_us: int | None) -> bytes:
         """Bytes, or nothing at the deadline, after a `wake`, or when a moment has come."""
+        now_us = self.world_us()
         if self._end_us is not None:
-            self._look_at_end(self._end_us)
+            self._look_at_end(self._end_us, now_us)
         if deadline_us is not None:
             deadline_us -= self._skew_us
         if self.moments:
-            due_us = self._meet()
+            due_us = self._meet(now_us)
             if due_us is not None and (deadline_us is None or due_us < deadline_us):
                 deadline_us = due_us
         data = self._pending
@@ -109,18 +110,18 @@ class ScenarioPort:
         """Let `wait` raise `SessionNeverEnds` after this time of the world, or when time stands still between calls."""
         self._end_us = end_us
 
-    def _look_at_end(self, end_us: int) -> None:
-        now_us = self.world_us()
+    def _look_at_end(self, end_us: int, now_us: int) -> None:
+        if now_us != self._seen_us:
+            self._seen_us, self._waits = now_us, 0
+        self._waits += 1
         if now_us > end_us:
             raise SessionNeverEnds(f"a session still goes on after {now_us // 1_000_000} s")
-        self._waits = self._waits + 1 if now_us == self._seen_us else 0
-        self._seen_us = now_us
         if self._waits > MOST_WAITS:
             raise SessionNeverEnds(f"a session spins at {now_us} us")
 
-    def _meet(self) -> int | None:
+    def _meet(self, now_us: int) -> int | None:
         """Do what is due; return when the next is."""
-        next_us, now_us = None, self.world_us()
+        next_us = None
         for moment in list(self.moments):
             due_us = moment.due_us()
             if due_us is None:
