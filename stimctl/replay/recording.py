@@ -11,7 +11,7 @@ from typing import Any
 from stimctl.errors import InputInvalid, Misuse, Problem
 from stimctl.prescription import Prescription, from_mapping
 from stimctl.profile import load_text
-from stimctl.session.commands import Command, command_of
+from stimctl.session.commands import RECORDED, Command
 from stimctl.session.replay_metadata import BEGUN, ENDED, LOST, ORDER, SESSION
 from stimctl.session.states import End, State
 from stimctl.stimulators.discovery import DeviceChoice
@@ -127,6 +127,20 @@ def _auto_of(source: str, note: Mapping[str, Any]) -> frozenset[State]:
         return frozenset(State[name] for name in note["auto"])
     except (KeyError, TypeError):
         raise InputInvalid(source, [Problem("auto", note.get("auto"), "must be names of session states")]) from None
+
+
+def command_of(source: str, note: Mapping[str, Any]) -> Command:
+    """The command that a note tells of. Raises `InputInvalid`."""
+    said = dict(note)
+    try:
+        kind = RECORDED[said.pop("do")]
+        if "end" in said:
+            said["end"] = End[said["end"]]
+        command: Command = kind(**said)
+    except (KeyError, TypeError, Misuse):
+        allowed = f"must be one of {', '.join(RECORDED)}, with its channel, target_ua or end"
+        raise InputInvalid(source, [Problem("order", dict(note), allowed)]) from None
+    return command
 
 
 def _first_sequence(source: str, body: Mapping[str, Any]) -> int:

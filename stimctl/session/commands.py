@@ -1,7 +1,7 @@
 """The commands and inputs of a session, as frozen data, the same for keys, scripts, scenarios and replay.
 
 Making one raises `Misuse` for a value of the wrong type, in the thread of whoever makes it; what it comes to is decided
-by the session's rules. `note_of` and `command_of` are their form in a record of traffic.
+by the session's rules. `note_of` is their form in a record of traffic.
 """
 
 import json
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
-from stimctl.errors import InputInvalid, LineLost, LogFault, Misuse, Problem
+from stimctl.errors import LineLost, LogFault, Misuse
 from stimctl.session.log import OPERATORS_KINDS
 from stimctl.session.states import End
 
@@ -162,7 +162,7 @@ Fact = LogDurable | LogFailed | EarlierDoseLogged | LineGone | HostTrouble | Byt
 
 
 # In a record of traffic.
-_RECORDED: dict[str, type[Any]] = {
+RECORDED: dict[str, type[Any]] = {
     "proceed": Proceed,
     "raise": Raise,
     "lower": Lower,
@@ -170,7 +170,7 @@ _RECORDED: dict[str, type[Any]] = {
     "hold": AskHold,
     "stop": AskStop,
 }
-_WORDS = {kind: word for word, kind in _RECORDED.items()}
+_WORDS = {kind: word for word, kind in RECORDED.items()}
 # Why a person stopped is for the log alone: a record of traffic is there to be sent around.
 _NOT_RECORDED = ("text",)
 
@@ -182,17 +182,3 @@ def note_of(command: Command) -> dict[str, Any] | None:
         return None
     said = {each.name: getattr(command, each.name) for each in fields(command) if each.name not in _NOT_RECORDED}
     return {"do": word, **{name: value.name if isinstance(value, End) else value for name, value in said.items()}}
-
-
-def command_of(source: str, note: Mapping[str, Any]) -> Command:
-    """The command that a note tells of. Raises `InputInvalid`."""
-    said = dict(note)
-    try:
-        kind = _RECORDED[said.pop("do")]
-        if "end" in said:
-            said["end"] = End[said["end"]]
-        command: Command = kind(**said)
-    except (KeyError, TypeError, Misuse):
-        allowed = f"must be one of {', '.join(_RECORDED)}, with its channel, target_ua or end"
-        raise InputInvalid(source, [Problem("order", dict(note), allowed)]) from None
-    return command

@@ -8,7 +8,7 @@ from stimctl.dose import ChannelDose, CommandedDose, dose_record, planned, plann
 from stimctl.entries import CLOSED_ITSELF, Closed
 from stimctl.errors import Misuse, Unsafe
 from stimctl.prescription import Prescription
-from stimctl.session.ledger_entries import LedgerEntries, delivered, measured_agrees, measured_record
+from stimctl.session.ledger_entries import LedgerEntries, measured_agrees, measured_record
 from stimctl.session.states import ON_HOLD, State
 from stimctl.session.view import SessionReport
 from stimctl.stimulators.base import Identity, OrderedDose, SessionCounts
@@ -93,7 +93,11 @@ class DoseTracker:
         commanded = {plan.channel: of_channel(plan.channel) for plan in rx.channels}
         counted, kept, band_us = None, None, self._commanded.band_us()
         if records is not None:
-            counted, kept = delivered(records), records.kept
+            kept = records.kept
+            counted = {
+                each.channel: ChannelDose((each.pulses_0, each.pulses_1), (each.charge_0_pc, each.charge_1_pc))
+                for each in records.counters
+            }
             band_us = records.record.segment_0_us, records.record.segment_1_us
         agrees = measured_agrees(identity, rx.program, records) if records and identity else None
         exact = None if counted is None else counted == commanded and self.contradiction is None

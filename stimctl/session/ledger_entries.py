@@ -12,7 +12,6 @@ from statistics import median
 from struct import Struct
 from typing import Any
 
-from stimctl.dose import ChannelDose
 from stimctl.session.log import SessionLog
 from stimctl.stimulators.base import Identity, SessionCounts
 from stimctl.waveform import Program
@@ -49,13 +48,6 @@ class LedgerEntries:
         applied_ua, measured_ua, ohm = (self._taken[channel][column::3] for column in range(3))
         columns = {"applied_ua": applied_ua, "measured_ua": measured_ua, "ohm": ohm}
         return {name: _spread(filter(None, compress(column, applied_ua))) for name, column in columns.items()}
-
-
-def delivered(records: SessionCounts) -> dict[int, ChannelDose]:
-    return {
-        each.channel: ChannelDose((each.pulses_0, each.pulses_1), (each.charge_0_pc, each.charge_1_pc))
-        for each in records.counters
-    }
 
 
 def measured_record(records: SessionCounts) -> dict[str, Any]:

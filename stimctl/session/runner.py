@@ -31,10 +31,6 @@ POLL_US = 10_000
 CLOSE_US = 5_000_000
 
 
-def _take_none(_at_us: int, _kind: str, _body: Mapping[str, Any]) -> None:
-    """Nobody records the session."""
-
-
 class Runner:
     """Runs one engine to its end.
 
@@ -58,7 +54,7 @@ class Runner:
         self._engine = engine
         self._log = log
         self._recover = recover
-        self._take_note = take_note or _take_none
+        self._take_note = take_note or (lambda _at_us, _kind, _body: None)
         self._attended = attended
         self._posted: deque[c.Command] = deque()
         self._script: deque[tuple[int, c.Command]] = deque()

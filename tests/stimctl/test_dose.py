@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stimctl.dose import ChannelDose, CommandedDose, band_us, planned, planned_band_us
+from stimctl.dose import ChannelDose, CommandedDose, band_us, dose_record, planned, planned_band_us
 from stimctl.errors import Misuse, Unsafe
 from stimctl.waveform import Mode, Program, Pulse, Train, pulses, reached, segments_for
 
@@ -35,6 +35,14 @@ def test_golden_doses_of_the_schedule(mode: Mode, minutes: int, count: int, char
     plan = program(mode, (channel,), stimulation_us=minutes * MINUTE)
     dose = planned(plan, {channel: 2_000}, flat=True)[channel]
     assert (dose.total_pulses, dose.total_charge_pc) == (count, charge_pc)
+
+
+def test_a_dose_in_the_log_is_by_channel_and_by_segment() -> None:
+    doses = {1: ChannelDose((6, 300), (2_100, 299_700)), 3: ChannelDose()}
+    assert dose_record(doses) == {
+        "1": {"pulses": [6, 300], "charge_pc": [2_100, 299_700]},
+        "3": {"pulses": [0, 0], "charge_pc": [0, 0]},
+    }
 
 
 def test_golden_dose_with_ramps() -> None:

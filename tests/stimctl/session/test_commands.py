@@ -1,15 +1,12 @@
 """What may be asked, as data: wrong types are refused where a command is made, and a record tells the same again."""
 
-import json
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from stimctl.errors import InputInvalid, Misuse
+from stimctl.errors import Misuse
 from stimctl.session.commands import (
     AddNote,
     AskHold,
@@ -20,7 +17,6 @@ from stimctl.session.commands import (
     Lower,
     Proceed,
     Raise,
-    command_of,
     note_of,
 )
 from stimctl.session.states import End
@@ -69,28 +65,9 @@ def test_a_command_does_not_change_and_neither_does_its_body() -> None:
     assert AskTarget(1, 0) == AskTarget(1, 0)
 
 
-NUMBERS = st.integers(0, 10_000)
-RECORDED: st.SearchStrategy[Command] = st.one_of(
-    st.just(Proceed()),
-    st.builds(Raise, NUMBERS),
-    st.builds(Lower, NUMBERS),
-    st.builds(AskTarget, NUMBERS, NUMBERS),
-    st.builds(AskHold, st.text()),
-    st.builds(AskStop, st.sampled_from(End)),
-)
-
-
-@given(RECORDED)
-def test_a_recorded_command_is_the_same_again(command: Command) -> None:
-    note = note_of(command)
-    assert note is not None
-    assert command_of("a record", json.loads(json.dumps(note))) == command
-
-
 def test_why_a_person_stopped_is_not_in_a_record() -> None:
     note = note_of(AskStop(End.SIGNAL, "Mrs. X fainted"))
     assert note == {"do": "stop", "end": "SIGNAL"}
-    assert command_of("a record", note) == AskStop(End.SIGNAL)
 
 
 def test_what_sends_nothing_is_not_recorded() -> None:
@@ -109,24 +86,3 @@ def test_the_words_of_a_record() -> None:
         {"do": "hold", "why": "operator"},
         {"do": "stop", "end": "OPERATOR"},
     ]
-
-
-@pytest.mark.parametrize(
-    "note",
-    [
-        {},
-        {"do": "jump"},
-        {"do": ["stop"]},
-        {"do": "raise"},
-        {"do": "raise", "channel": "1"},
-        {"do": "raise", "channel": 1, "more": 2},
-        {"do": "set", "channel": 1, "target_ua": -5},
-        {"do": "stop", "end": "NEVER"},
-        {"do": "stop", "end": 3},
-        {"do": "stop", "end": ["OPERATOR"]},
-    ],
-    ids=str,
-)
-def test_a_note_that_tells_of_no_command_is_named(note: dict[str, Any]) -> None:
-    with pytest.raises(InputInvalid, match="must be one of proceed, raise, lower, set, hold, stop"):
-        command_of("a record", note)
