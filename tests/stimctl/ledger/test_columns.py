@@ -55,6 +55,6 @@ def test_a_cell_that_does_not_fit_is_told_and_not_dropped(ledger: Ledger) -> Non
 
 @pytest.mark.parametrize("name", ["number", "session_id"])
 def test_a_number_that_no_typed_column_holds_is_told(name: str) -> None:
-    row: dict[str, object] = {column: None for column in ENTRY_COLUMNS} | {"session_id": "s-1", name: 2**63}
+    row: dict[str, object] = dict.fromkeys(ENTRY_COLUMNS) | {"session_id": "s-1", name: 2**63}
     with pytest.raises(Misuse, match=rf"session .*: {name} is 9223372036854775808, and that column holds"):
         fitted(ENTRY_COLUMNS, row)
