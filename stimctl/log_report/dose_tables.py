@@ -87,13 +87,14 @@ def dose_table(words: ReportWords, summary: SessionSummary) -> Iterator[Block]:
         yield Passage(words("text.no_dose"))
         return
     head = tuple(words(f"column.{name}") for name in ("channel", "band", *DOSES))
+    yield Passage(words("text.dose"))  # before the table, so that it never stands alone on the next page
     yield DataTable(head, tuple(rows), frozenset(range(2, 6)), frozenset(range(2, 6)))
-    yield Passage(words("text.dose"))
 
 
 def _dose(words: ReportWords, channel: ChannelSummary, name: str, index: int) -> str:
     dose: dict[str, Any] = getattr(channel, name) or {}
-    said = [f.count(at(dose.get("pulses"), index)), f.charge(at(dose.get("charge_pc"), index))]
+    pulses = f.count(at(dose.get("pulses"), index))
+    said = [words("value.pulses", pulses=pulses) if pulses else "", f.charge(at(dose.get("charge_pc"), index))]
     if not any(said):
         told = name == "measured" and channel.delivered  # the device was asked, and measured none
         return words("value.not_measured") if told else words.of("standing", "unknown")

@@ -27,14 +27,14 @@ def plan_facts(words: ReportWords, of: CasesOfPlan) -> Iterator[tuple[str, str]]
     if course.ended is not None:
         yield words("label.course_ended"), printable(course.ended)
     for value in course.plan:
-        yield words(f"plan.{value.name}"), _said(words, value)
+        yield words(f"plan.{value.name}"), _in_words(words, value)
 
 
 def _amount(found: Range) -> str:
     return f"{found.low:g}" if found.low == found.high else f"{found.low:g}–{found.high:g}"
 
 
-def _said(words: ReportWords, value: PlannedValue) -> str:
+def _in_words(words: ReportWords, value: PlannedValue) -> str:
     if value.range is None:
         return words.of("origin", value.origin)
     section = f" ({value.section})" if value.section else ""

@@ -150,7 +150,8 @@ def _device(words: ReportWords, case: SessionCase) -> Facts:
     for name, value in zip(("model", "serial", "firmware", "calibrated", "line"), values, strict=True):
         yield words(f"label.{name}"), printable(value or words("value.unknown"))
     if case.summary.calibration:
-        yield words("label.calibration"), printable(case.summary.calibration)
+        none = case.summary.calibration == "none"
+        yield words("label.calibration"), words("value.none") if none else printable(case.summary.calibration)
     if case.summary.lacks:
         yield words("label.lacks"), "\n".join(map(printable, case.summary.lacks))
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from stimctl import limits
-from stimctl.anatomy import PREGNANCY_POINTS, Placement, check_pair
+from stimctl.anatomy import ASHI, PREGNANCY_POINTS, Placement, check_pair
 from stimctl.errors import Misuse, Problem, Unsafe
 from stimctl.label import Label, is_label
 from stimctl.limits import Limit
@@ -216,6 +216,10 @@ def _channel_problems(fields: PrescriptionFields) -> Iterator[Problem]:
             for end in plan.ends:
                 if end.point in PREGNANCY_POINTS:
                     yield Problem(f"channels[{index}]", str(end), "is not needled in pregnancy [lit]")
+                elif end.point == ASHI.code:
+                    # "The web of the thumb" is LI-4, and no list of words tells every such place.
+                    said = "could be a point that is not needled in pregnancy [lit]: name a point of the table [choice]"
+                    yield Problem(f"channels[{index}]", str(end), said)
     needles = Counter(end.needle for plan in fields.channels for end in plan.ends if isinstance(end, Placement))
     for index, plan in enumerate(fields.channels):
         for name, end in (("first", plan.first), ("second", plan.second)):

@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from stimctl.entries import AdverseEvent, NoteTaken
+from stimctl.course.plan import plan_of
+from stimctl.entries import AdverseEvent, CourseBegun, NoteTaken
 from stimctl.ledger import Entry, Ledger
+from stimctl.profile import load
 from tests.stimctl.cli.terminal import STIMCTL
 
 PSEUDONYM = "example-017"
@@ -20,6 +22,7 @@ IDS = tuple(
     f"{BEGUN + timedelta(days=day):%Y%m%d-%H%M%S}-{end}"
     for day, end in zip(DAYS, ("x3baw", "nk41p", "ta776", "r734v", "9mnsz"), strict=True)
 )
+COURSE = f"course-{BEGUN:%Y%m%d-%H%M%S}-c0urs"
 BROKEN_OFF, AFTER_US = 3, 700_000_000  # the program of one session dies on its way
 SIDES = ("left", "right")
 
@@ -32,6 +35,11 @@ def course_ledger() -> Iterator[Ledger]:
         sessions = [_run(folder, number, ma) for number, ma in enumerate(AMPLITUDES_MA)]
         now = [BEGUN]
         with Ledger(folder / "course" / "ledger.sqlite", now=lambda: now[0]) as ledger:
+            profile = load("low-back-pain")
+            of = {"id": profile.id, "version": profile.version, "title": profile.title, "sha256": profile.sha256}
+            plan = plan_of(profile).record()
+            course = CourseBegun(pseudonym=PSEUDONYM, profile=of, plan=plan, follow_up=[], simulated=True)
+            ledger.append(COURSE, course.kind, 0, course.body())
             for number, entries in enumerate(sessions):
                 _put(ledger, now, number, entries)
             yield ledger
@@ -62,7 +70,8 @@ def _put(ledger: Ledger, now: list[datetime], number: int, entries: list[Entry])
         now[0] = begun + timedelta(microseconds=entry.at_us - entries[0].at_us)
         if entry.kind == "closed":
             _before_the_end(ledger, one, number, entry.at_us)
-        ledger.append(one, entry.kind, entry.at_us, entry.body)
+        more = {"course": COURSE} if entry.kind == "opened" else {}
+        ledger.append(one, entry.kind, entry.at_us, {**entry.body, **more})
         if entry.kind == "opened":
             ledger.append(one, "outcome", entry.at_us, {"when": "before", "pain": 7 - number})
     now[0] += timedelta(minutes=40)

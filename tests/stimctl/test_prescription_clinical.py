@@ -112,6 +112,14 @@ def test_pregnancy_points_cannot_be_needled_under_another_name() -> None:
     assert told(asked).count("names the point") == 2
 
 
+def test_pregnancy_points_cannot_be_needled_by_saying_where_they_are() -> None:
+    web = {"point": "Ashi", "side": "left", "region": "arm", "spot": "web of the thumb"}
+    channels = [channel_values(first=web, second={"point": "LI-11", "side": "left"})]
+    asked = fibromyalgia(subject="animal", approval="1", channels=channels)
+    assert "could be a point that is not needled in pregnancy" in told({**asked, "pregnant": True})
+    from_mapping({**asked, "pregnant": False}, PROFILES)
+
+
 def test_a_pregnant_animals_abdomen_and_lower_back_are_flagged() -> None:
     back = made(subject="animal", approval="A-7", pregnant=True)
     assert "WHO guidelines on safety, 1999" in flags(back)["pregnancy"]

@@ -42,19 +42,25 @@ def test_dose_figures_stand_with_how_they_are_known(ledger: Ledger) -> None:
     assert first == (
         "1",
         "2 Hz",
-        "12\n14.400 µC\nplanned",
-        "10\n12.000 µC\ncommanded",
-        "10\n12.000 µC\ncounted",
+        "12 pulses\n14.400 µC\nplanned",
+        "10 pulses\n12.000 µC\ncommanded",
+        "10 pulses\n12.000 µC\ncounted",
         "12.100 µC\nmeasured",
     )
-    assert second[4] == "1,000\n400.000 µC\ncounted"
+    assert second[4] == "1,000 pulses\n400.000 µC\ncounted"
+
+
+def test_a_device_without_a_calibration_on_record_says_so_in_the_reports_language(ledger: Ledger) -> None:
+    one = put_session(ledger, begin=opened(calibration="none"))
+    assert facts(reported(ledger, one), "Device")["calibration"] == "none"
+    assert facts(reported(ledger, one, language="zh"), "设备")["校准记录"] == "无"
 
 
 def test_an_estimate_is_no_count_and_has_its_bounds(ledger: Ledger) -> None:
     basis = {"counted": [4, 1000], "estimated": [6, 0], "least": [2, 0]}
     kept = {"evidence": "estimated", "source": "time", "channels": {"1": basis}}
     report = reported(ledger, put_session(ledger, end=closed(kept=kept, measured=None)))
-    assert rows(report, "Dose, first phases")[0][4] == "10\n12.000 µC\nestimated\n6 to 10 pulses"
+    assert rows(report, "Dose, first phases")[0][4] == "10 pulses\n12.000 µC\nestimated\n6 to 10 pulses"
     assert facts(report, "Delivery")["delivery"] == "commanded"
 
 
@@ -79,7 +85,7 @@ def test_a_dose_that_was_fetched_for_another_ledgers_session(ledger: Ledger) -> 
     ledger.append("20260302-093000-x3baw", fetched.kind, 0, fetched.body())
     report = reported(ledger, "20260302-093000-x3baw")
     assert facts(report, "Session")["started"] == "not known"
-    assert rows(report, "Dose, first phases")[0][2:5] == ("unknown", "unknown", "10\n12.000 µC\ncounted")
+    assert rows(report, "Dose, first phases")[0][2:5] == ("unknown", "unknown", "10 pulses\n12.000 µC\ncounted")
     assert facts(report, "Delivery")["delivery"] == "confirmed"
 
 
