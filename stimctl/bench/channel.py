@@ -41,7 +41,7 @@ class BenchChannel:
         """Find its pattern."""
         pulses = judge.measured.pulses
         train = train_of(pulses, expected.periods_s)
-        return cls(name, judge, expected, tolerances, train, steady(pulses["level"]), reference)
+        return cls(name, judge, expected, tolerances, train, steady(pulses["level"], pulses["onset_s"]), reference)
 
     @property
     def pulses(self) -> Pulses:

@@ -140,6 +140,24 @@ def test_nothing_is_told_of_what_the_scale_cut_off(files: Path) -> None:
         assert "clipped" in sheet[name]["reason"], name
 
 
+def test_a_rise_over_two_bands_is_no_error(files: Path) -> None:
+    """Five seconds over time, of which the first three hold six pulses and the rest two hundred."""
+    samples = train()
+    samples *= np.minimum(np.arange(len(samples)) / RATE_HZ / 5, 1)
+    result = accept("--capture", saved("rise.npz", on_bench(samples, BENCH)), *GOOD[2:], "--amplitude-ma", "1")
+    assert result.output.startswith("HOLDS in what was measured"), result.output
+
+
+def test_noise_alone_flows_after_no_stop(files: Path) -> None:
+    """The largest of a thousand milliseconds stands out by noise: by no more than is said of it."""
+    samples = train()
+    samples[round(8.0 * RATE_HZ) :] = 0
+    quiet = saved("stop.npz", on_bench(samples, Bench(rate_hz=RATE_HZ, noise_v=0.02)))
+    told = json.loads(accept("--capture", quiet, *GOOD[2:], "--stop-at", "8.0", "--json").stdout)
+    (row,) = (row for row in told["captures"][0]["rows"] if row["name"].startswith("current from"))
+    assert 0 < row["value"] <= row["uncertainty"]
+
+
 def test_between_holding_and_failing_it_is_undecided(files: Path) -> None:
     edge = saved("edge.npz", on_bench(train(0.455), BENCH))
     result = accept("--capture", edge, *GOOD[2:], "--amplitude-ma", "1")
