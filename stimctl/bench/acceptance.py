@@ -217,7 +217,9 @@ def _holds(channel: BenchChannel, begin_s: float) -> Figure:
     if not len(after) or np.isnan(zero):
         return unknown("uA", "the capture ends before, or has nothing before it to compare with")
     largest = float(np.max(np.abs(after - zero))) * channel.judge.ua
-    noise = 0.0 if measured.simulated else 2 * quiet.noise * channel.judge.ua
+    # Of so many, noise alone makes the largest stand out by that.
+    largest_of = max(2.0, float(np.sqrt(2 * np.log(len(after)))))
+    noise = 0.0 if measured.simulated else largest_of * quiet.noise * channel.judge.ua
     return Figure(largest, noise, "uA")
 
 

@@ -17,6 +17,7 @@ from stimctl.capture.uncertainty import CLEAR_OF_NOISE, Figure, Judge, unknown
 from stimctl.units import US_PER_S, hz_text
 from stimctl.waveform import Segment
 
+CLIPPED = "pulses are clipped at the end of the oscilloscope's scale"
 _CUT = 0.85  # of its band's median: a phase narrower than that was cut off
 Floats = npt.NDArray[np.float64]
 
@@ -40,7 +41,7 @@ class BenchChannel:
         """Find its pattern."""
         pulses = judge.measured.pulses
         train = train_of(pulses, expected.periods_s)
-        return cls(name, judge, expected, tolerances, train, steady(pulses["level"]), reference)
+        return cls(name, judge, expected, tolerances, train, steady(pulses["level"], pulses["onset_s"]), reference)
 
     @property
     def pulses(self) -> Pulses:
@@ -183,13 +184,18 @@ class BenchChannel:
         return around("dwell, farthest", where, self.judge.time(farthest), wanted_s, self.tolerances.dwell.s)
 
     def _charges(self, where: str, pulses: Pulses) -> Iterator[Row]:
-        level = self.judge.level(pulses["level"], pulses["width_s"])
-        width = self.judge.width(pulses["width_s"])
-        if pulses["clipped"].any():
-            level = unknown("uA", "pulses are clipped at the end of the oscilloscope's scale")
-        first = self.judge.charge(pulses["charge"], level, width)
+        first, second = self.charges(pulses)
         yield at_most("charge of the first phase", where, first, self.tolerances.charge.most_nc)
-        yield shown("charge of the second phase", where, self.judge.charge(pulses["second_charge"], level, width))
+        yield shown("charge of the second phase", where, second)
+
+    def charges(self, pulses: Pulses) -> tuple[Figure, Figure]:
+        """Of both phases of these pulses."""
+        level = self.judge.level(pulses["level"], pulses["width_s"])
+        level = unknown("uA", CLIPPED) if pulses["clipped"].any() else level
+        width = self.judge.width(pulses["width_s"])
+        return self.judge.charge(pulses["charge"], level, width), self.judge.charge(
+            pulses["second_charge"], level, width
+        )
 
     def _all(self) -> Iterator[Row]:
         """What is no matter of a band."""
@@ -198,6 +204,8 @@ class BenchChannel:
         other = int(np.count_nonzero(pulses["sign"] != measured.direction))
         yield counted("pulses of the other polarity", self.name, other)
         direct = self.judge.direct_current(self.reference, self._aliased())
+        if direct.known and pulses["clipped"].any():
+            direct = unknown("uA", CLIPPED)
         yield at_most("average direct current", self.name, direct, self.tolerances.charge.direct_ua)
         phase_nc = float(np.nanmedian(pulses["charge"])) * self.judge.ua * 1e3
         each_s = measured.duration_s / max(1, len(pulses))
@@ -235,6 +243,8 @@ class BenchChannel:
 
     def rms(self) -> Figure:
         """Of the pulses, over the whole capture: without the noise between them."""
+        if self.pulses["clipped"].any():
+            return unknown("uA", CLIPPED)
         square = float(np.nansum(self.pulses["square"])) / self.judge.measured.duration_s
         value = float(np.sqrt(max(0.0, square))) * self.judge.ua
         return Figure(value, 2 * value * max(self.judge.instrument.scale, 1e-3), "uA")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stimctl.bench.acceptance import Acceptance, Taken
-from stimctl.bench.channel import BenchChannel
+from stimctl.bench.channel import CLIPPED, BenchChannel
 from stimctl.capture.uncertainty import COVERAGE, Figure, unknown
 from stimctl.units import hz_text
 
@@ -68,8 +68,7 @@ def _of_band(prefix: str, channel: BenchChannel, number: int) -> Iterator[tuple[
     jitter_s = max(run.jitter_s for run in runs)
     rate = judge.rate(channel.train.periods_s[number] if channel.train.periods_s else 0.0, jitter_s, len(pulses))
     yield (f"{prefix}frequency", "Hz"), rate
-    charge = judge.charge(pulses["charge"], judge.level(pulses["level"], pulses["width_s"]), width)
-    yield (f"{prefix}phase charge", "nC"), charge
+    yield (f"{prefix}phase charge", "nC"), channel.charges(pulses)[0]
 
 
 def _highest(channel: BenchChannel) -> Figure:
@@ -77,7 +76,7 @@ def _highest(channel: BenchChannel) -> Figure:
     pulses = channel.pulses
     typical = channel.judge.level(pulses["level"], pulses["width_s"], single=True)
     if pulses["clipped"].any():
-        return unknown("uA", "clipped at the end of the oscilloscope's scale")
+        return unknown("uA", CLIPPED)
     if not typical.known:
         return typical
     noise = COVERAGE * channel.judge.measured.noise * channel.judge.ua
@@ -98,7 +97,7 @@ def _densities(
     yield names[0], _times(rms, 1e-3 / area_cm2, "mA/cm2")
     power = rms.value**2 * load_ohm * 1e-9 / area_cm2
     part = 2 * rms.uncertainty / rms.value if rms.value else 0.0
-    yield names[1], Figure(power, power * part, "mW/cm2")
+    yield names[1], Figure(power, power * part, "mW/cm2", rms.reason)
 
 
 def _times(figure: Figure, factor: float, unit: str) -> Figure:

@@ -20,6 +20,7 @@ from stimctl.errors import InputInvalid, Problem
 AVERAGED_TO_S = 5e-6
 CLEAR = 14.0  # a pulse this many times the noise needs no averaging
 QUIET_S = 1e-3
+_ALL_CODES = {2**bits - off for bits in (8, 10, 12, 14, 16) for off in (0, 1)}  # some keep one for what is beyond
 Progress = Callable[[float], None]
 
 
@@ -227,21 +228,37 @@ class _Reading:
         self._found.append(pulses)
 
     def _clipped(self, pulses: Pulses, noise: float, step: float) -> npt.NDArray[np.bool_]:
-        """Where the scale ends: at its declared end, or where pulses end alike and without the baseline's noise."""
+        """Where the scale ends: at its declared end, or where pulses end alike and without the baseline's noise.
+
+        A baseline with less noise than can be told from none: where they end at the first and the last of all codes.
+        """
         clipped: npt.NDArray[np.bool_] = pulses["clipped"].copy()
         noisy = noise > 0.6 * step > 0 and not self.capture.simulated
+        ends = []
         for level, over, width, sign in (
             ("level", "overshoot", "width_s", 1), ("second_level", "second_overshoot", "second_width_s", -1),
         ):  # fmt: skip
             high = pulses[level] * pulses[over]
             end = pulses["baseline"] + sign * pulses["sign"] * (pulses[level] + high)
+            ends.append(end)
             clipped |= np.abs(end) >= self.full_scale * (1 - 1e-6)
             if noisy and np.isfinite(end).any():
                 last = np.nanmax(end * sign * pulses["sign"])
                 alike = end * sign * pulses["sign"] > last - 0.5 * step
                 flat = (high < 0.4 * noise) & (pulses[width] > 10 * self.interval_s)
                 clipped |= alike & flat
+        if step and len(pulses) and not noisy and not self.capture.simulated:
+            clipped |= _at_the_last_codes(ends, step)
         return clipped
+
+
+def _at_the_last_codes(ends: list[npt.NDArray[np.float64]], step: float) -> npt.NDArray[np.bool_]:
+    """Which pulses end at the lowest or highest code seen, where an oscilloscope of so many bits has no more."""
+    low, high = (pick(np.concatenate(ends)) for pick in (np.nanmin, np.nanmax))
+    if round(float(high - low) / step) + 1 not in _ALL_CODES:
+        return np.zeros(len(ends[0]), bool)
+    at: npt.NDArray[np.bool_] = np.any([np.abs(end - last) < step / 2 for end in ends for last in (low, high)], axis=0)
+    return at
 
 
 def _averaging(samples: Samples, capture: Capture) -> int:

@@ -1,7 +1,8 @@
 """A row of pulses as a pattern: bands and when they change, pulses that are missing or too many, jitter, dead time.
 
 A pulse belongs to the band whose period it is to the next pulse: at a switch the first pulse of a band already has its
-own. An interval near no band's period says nothing, and the pulse stays in the band before it.
+own. An interval near no band's period says nothing, and the pulse stays in the band before it. So does the last pulse
+of all, which has no interval, unless its width is another band's.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ from stimctl.capture.pulses import PulseMeasurements
 
 _NEAR = 0.3  # of a period: an interval that far off tells no band
 _SPREAD = 2.2  # intervals further apart than this factor are of different bands where nobody says which there are
+_LIKE = 0.15  # of a width
 PAUSE_S = 5.0
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -77,7 +79,7 @@ def train_of(pulses: Pulses, expected_s: Sequence[float] = ()) -> MeasuredTrain:
     periods_s = tuple(
         _typical(each, name) if len(each) else float("nan") for each, name in zip(of_each, named, strict=True)
     )
-    bands = _bands(intervals, nearest, np.array(periods_s))
+    bands = _by_width(_bands(intervals, nearest, np.array(periods_s)), pulses["width_s"])
     return MeasuredTrain(periods_s, bands, tuple(_runs(onsets, bands, periods_s)))
 
 
@@ -105,6 +107,16 @@ def _bands(intervals: Floats, nearest: Ints, periods_s: Floats) -> Ints:
     first = int(np.argmax(tells)) if tells.any() else 0
     bands = nearest[np.where(last >= 0, last, first)]
     return np.concatenate((bands, bands[-1:]))
+
+
+def _by_width(bands: Ints, widths: Floats) -> Ints:
+    """The last pulse has no interval after it: where its width is another band's and not that of the one before."""
+    own, last = int(bands[-1]), float(widths[-1])
+    typical = {int(band): float(np.nanmedian(widths[:-1][bands[:-1] == band])) for band in np.unique(bands[:-1])}
+    near = [band for band, width in typical.items() if abs(last / width - 1) < _LIKE]
+    if own not in near and len(near) == 1:
+        bands[-1] = near[0]
+    return bands
 
 
 def _runs(onsets: Floats, bands: Ints, periods_s: Sequence[float]) -> Iterator[PulseRun]:

@@ -122,6 +122,42 @@ def test_pulses_of_one_phase_fail(files: Path) -> None:
     assert "351 of 351 pulses have no second phase" in row["note"]
 
 
+def test_nothing_is_told_of_what_the_scale_cut_off(files: Path) -> None:
+    """Neither amplitude nor charge, direct current, rms, or any of the sheet's figures that come from them."""
+    cut = saved("cut.npz", on_bench(train(0.5), Bench(rate_hz=RATE_HZ, noise_v=0.004, bits=8, range_v=0.4)))
+    off = saved("off.npz", on_bench(np.zeros(round(SECONDS * RATE_HZ)), BENCH))
+    result = accept("--capture", cut, *GOOD[2:], "--reference", off, "--needle", "0.30x30", "--json")
+    told = json.loads(result.stdout)
+    rows = [row for row in told["captures"][0]["rows"] if "clipped" in row["reason"]]
+    assert {row["name"] for row in rows} == {
+        "amplitude, median", "charge of the first phase", "charge of the second phase", "average direct current",
+        "net charge a pulse", "rms current",
+    }  # fmt: skip
+    assert all(row["value"] is None for row in rows)
+    sheet = {line["name"]: line["figures"][0] for line in told["sheet"]["figures"]}
+    for name in ("maximum current", "maximum voltage", "100 Hz: phase charge", "rms current density", "power density"):
+        assert sheet[name]["value"] is None, name
+        assert "clipped" in sheet[name]["reason"], name
+
+
+def test_a_rise_over_two_bands_is_no_error(files: Path) -> None:
+    """Five seconds over time, of which the first three hold six pulses and the rest two hundred."""
+    samples = train()
+    samples *= np.minimum(np.arange(len(samples)) / RATE_HZ / 5, 1)
+    result = accept("--capture", saved("rise.npz", on_bench(samples, BENCH)), *GOOD[2:], "--amplitude-ma", "1")
+    assert result.output.startswith("HOLDS in what was measured"), result.output
+
+
+def test_noise_alone_flows_after_no_stop(files: Path) -> None:
+    """The largest of a thousand milliseconds stands out by noise: by no more than is said of it."""
+    samples = train()
+    samples[round(8.0 * RATE_HZ) :] = 0
+    quiet = saved("stop.npz", on_bench(samples, Bench(rate_hz=RATE_HZ, noise_v=0.02)))
+    told = json.loads(accept("--capture", quiet, *GOOD[2:], "--stop-at", "8.0", "--json").stdout)
+    (row,) = (row for row in told["captures"][0]["rows"] if row["name"].startswith("current from"))
+    assert 0 < row["value"] <= row["uncertainty"]
+
+
 def test_between_holding_and_failing_it_is_undecided(files: Path) -> None:
     edge = saved("edge.npz", on_bench(train(0.455), BENCH))
     result = accept("--capture", edge, *GOOD[2:], "--amplitude-ma", "1")

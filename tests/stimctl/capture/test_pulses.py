@@ -74,6 +74,11 @@ def test_clipping_at_the_end_of_the_scale() -> None:
     clipped = Bench(bits=8, noise_v=0.008, range_v=0.4)
     seen = found(capture(steady(0.01, 90, FIRST_S), SYMMETRIC, clipped, 1.0), 1e6)
     assert seen.pulses["clipped"].all()
+    for range_v, is_clipped in ((0.4, True), (0.6, False)):
+        quiet = Bench(bits=8, noise_v=0.0005, range_v=range_v)  # flickers on edges alone
+        seen = found(capture(steady(0.01, 90, FIRST_S), Truth(rise_us=5), quiet, 1.0), 1e6)
+        assert seen.noise < 0.6 * seen.step
+        assert seen.pulses["clipped"].tolist() == [is_clipped] * 90
     samples = capture(steady(0.01, 90, FIRST_S), SYMMETRIC, Bench(), 1.0)
     samples[samples > 0.4] = np.inf
     assert found(samples, 1e6).pulses["clipped"].all()

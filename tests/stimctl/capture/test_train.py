@@ -39,6 +39,17 @@ def test_bands_and_switches(expected_s: tuple[float, ...]) -> None:
     assert not any(run.missing or run.extra for run in train.runs)
 
 
+def test_the_last_pulse_is_of_the_band_that_its_width_tells() -> None:
+    """A capture that ends right after a switch holds one pulse of the new band, and no interval after it."""
+    cut = pulses(ALTERNATING[:613])
+    slow = np.r_[0:6, 306:312, 612]
+    cut["width_s"][slow] = 600e-6
+    assert train_of(cut, EXPECTED_S).bands[-1] == 0
+    assert train_of(cut, EXPECTED_S).dwells_s(1) == pytest.approx([3, 3])
+    cut["width_s"][612] = 60e-6  # of no band: it was cut, and stays where it is
+    assert train_of(cut, EXPECTED_S).bands[-1] == 1
+
+
 def test_missing_and_extra_pulses_are_counted_in_their_band() -> None:
     train = train_of(pulses(np.delete(ALTERNATING, [50, 51, 120, 308])), EXPECTED_S)
     assert [run.missing for run in train.runs] == [0, 3, 1, 0, 0]
