@@ -10,6 +10,10 @@
 uint8_t fram[FRAM_SIZE];
 uint32_t fram_writes_left;
 bool fram_is_cut;
+uint32_t adc_hurried;
+
+#define ADC_HALF_CLOCK 4 /* 250 ns, high or low */
+#define ADC_PAUSE 8      /* 500 ns between two conversions */
 
 static void (*set)(char port, int pin, int value);
 static void (*tell)(struct change change);
@@ -30,6 +34,7 @@ static struct {
 } memory;
 
 static struct {
+    uint64_t last; /* its clock's or its select's last edge */
     uint8_t input;
     uint16_t code;
 } adc;
@@ -177,8 +182,17 @@ static void fram_selected_no_more(void)
 
 /* --- pins ------------------------------------------------------------------------------------------- */
 
+static void adc_has_time(int pin, uint64_t cycle, bool selected)
+{
+    uint64_t passed = cycle - adc.last, wants = pin == ADC_CLOCK ? ADC_HALF_CLOCK : selected ? ADC_PAUSE : 0;
+    adc_hurried += passed < wants;
+    adc.last = cycle;
+}
+
 static void pin_b(int pin, int value, uint64_t cycle)
 {
+    if (pin == ADC_CLOCK || pin == ADC_SELECT)
+        adc_has_time(pin, cycle, !value);
     if (pin == ADC_SELECT)
         memset(&adc_bus, 0, sizeof adc_bus);
     if (pin == ADC_CLOCK && !is_high('B', ADC_SELECT))

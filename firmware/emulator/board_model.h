@@ -20,6 +20,7 @@ struct change {
 extern uint8_t fram[FRAM_SIZE];
 extern uint32_t fram_writes_left; /* bytes until the power goes; 0: it stays */
 extern bool fram_is_cut;           /* it has gone */
+extern uint32_t adc_hurried;       /* how often the MCP3208 was given less time than its datasheet asks for */
 
 void model_boot(void (*set_pin)(char port, int pin, int value), void (*note)(struct change change));
 void model_pin(char port, int pin, int value, uint64_t cycle);

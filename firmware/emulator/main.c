@@ -14,6 +14,7 @@
  *     w  u32, u8 power         a reset once the FRAM has taken so many bytes more; with `power` its RAM is lost
  *     q                        for each interrupt since it was asked last: u32, u32, u64 (struct latency)
  *     s  u16 from              how many bytes of RAM from there on were never written (it is painted at power-on)
+ *     t                        how often a converter was given less time than its datasheet asks for (u32)
  *     h                        hang: interrupts off, and nothing is done any more
  */
 #include <stdio.h>
@@ -324,6 +325,7 @@ static void serve(char kind, const uint8_t *request, uint32_t size)
     case 'w': memcpy(&fram_writes_left, request, 4); power_goes = request[4]; break;
     case 'q': answer(latencies, sizeof latencies); memset(latencies, 0, sizeof latencies); return;
     case 's': word = untouched(word); answer(&word, 2); return;
+    case 't': answer(&adc_hurried, sizeof adc_hurried); return;
     case 'h': hang(); break;
     default: break;
     }

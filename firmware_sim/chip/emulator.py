@@ -126,6 +126,10 @@ class Emulator:
         rows = enumerate(_LATENCY.iter_unpack(self._ask(b"q")))
         return {number: Latency(*row) for number, row in rows if row[1]}
 
+    def hurried(self) -> int:
+        """How often a converter was given less time than its datasheet asks for, since power-on."""
+        return int(struct.unpack("<I", self._ask(b"t"))[0])
+
     def untouched_ram(self, since: int) -> int:
         """How many bytes from that address on were never written since power-on."""
         return int(struct.unpack("<H", self._ask(b"s", struct.pack("<H", since)))[0])
