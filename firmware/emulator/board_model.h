@@ -25,5 +25,7 @@ extern uint32_t adc_hurried;       /* how often the MCP3208 was given less time 
 void model_boot(void (*set_pin)(char port, int pin, int value), void (*note)(struct change change));
 void model_pin(char port, int pin, int value, uint64_t cycle);
 void model_break_dac(int channel, double gain, double stuck_ua); /* stuck_ua NaN: it is not */
+/* An ammeter reads `gain` times what flows and `offset_ua` more; `leak_ua` flows while the outputs are disabled. */
+void model_break_output(int channel, double gain, double offset_ua, double leak_ua, uint64_t cycle);
 
 #endif

@@ -100,6 +100,10 @@ class Emulator:
         """Let a channel's output give `gain` times what it is told, or always the same."""
         self._ask(b"d", struct.pack("<B2d", channel, gain, stuck_ua))
 
+    def break_output(self, channel: int, gain: float = 1.0, offset_ua: float = 0.0, leak_ua: float = 0.0) -> None:
+        """Let an ammeter read `gain` times what flows and `offset_ua` more, and its switch leak while it is open."""
+        self._ask(b"a", struct.pack("<B3d", channel, gain, offset_ua, leak_ua))
+
     def reset(self, *, power: bool = False) -> None:
         """Reset the chip; with `power` its RAM is lost."""
         self._ask(b"x", bytes([power]))
