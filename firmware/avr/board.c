@@ -202,9 +202,10 @@ void board_noise(uint8_t bytes[32])
 
 ISR(TIMER0_OVF_vect) {} /* wakes the loop */
 
+/* The pulse behind one that is over may be half a millisecond away: bytes wait. */
 static void take_bytes(void)
 {
-    while (ring_out != ring_in) {
+    while (ring_out != ring_in && !flight_is_over()) {
         core_receive(ring[ring_out]);
         ring_out = (uint8_t)((ring_out + 1u) % RING);
     }
@@ -213,7 +214,7 @@ static void take_bytes(void)
 /* Sleep to the next interrupt, unless something is to be done before timer 0's next tick. */
 static void nap(void)
 {
-    if (core_next_us() < board_now_us() + NAP_US)
+    if (flight_is_over() || core_next_us() < board_now_us() + NAP_US)
         return;
     cli();
     if (ring_out == ring_in && !flight_is_over() && !(telemetry_waits() && to_send == 0)) {

@@ -1,5 +1,6 @@
 #include "bus.h"
 
+#include <avr/cpufunc.h>
 #include <avr/io.h>
 #include <stdbool.h>
 
@@ -101,23 +102,33 @@ void fram_read(uint16_t address, uint8_t *data, uint8_t size)
     HIGH(PORTD, SELECT_FRAM);
 }
 
-static inline void adc_clock(void)
-{
-    HIGH(PORTB, ADC_CLOCK);
-    LOW(PORTB, ADC_CLOCK);
-}
-
-/* Written out as well: seven conversions have to fit into a phase of 100 us. */
+/* The MCP3208 wants its clock high and low for 250 ns each, four cycles, and a bit is there 200 ns behind the falling edge;
+ * the other parts are faster than this chip. Written out as well: four conversions have to fit into a phase of 100 us. */
+#define ADC_CLOCKED() \
+    do { \
+        HIGH(PORTB, ADC_CLOCK); \
+        _NOP(); \
+        _NOP(); \
+        LOW(PORTB, ADC_CLOCK); \
+    } while (0)
+#define ADC_CLOCKED_ALONE() \
+    do { \
+        _NOP(); \
+        _NOP(); \
+        ADC_CLOCKED(); \
+    } while (0)
 #define ORDER_BIT(mask) \
     do { \
         if (order & (mask)) \
             HIGH(PORTB, ADC_OUT); \
         else \
             LOW(PORTB, ADC_OUT); \
-        adc_clock(); \
+        ADC_CLOCKED(); \
     } while (0)
 #define CODE_BIT(byte, mask) \
     do { \
+        _NOP(); \
+        _NOP(); \
         HIGH(PORTB, ADC_CLOCK); \
         if (PINB & 1u << ADC_IN) \
             (byte) |= (mask); \
@@ -129,13 +140,13 @@ uint16_t adc_read(uint8_t input)
     uint8_t high = 0, low = 0, order = input; /* start, single-ended, three bits of input */
     LOW(PORTB, ADC_SELECT);
     HIGH(PORTB, ADC_OUT);
-    adc_clock();
-    adc_clock();
+    ADC_CLOCKED();
+    ADC_CLOCKED_ALONE();
     ORDER_BIT(0x04u);
     ORDER_BIT(0x02u);
     ORDER_BIT(0x01u);
-    adc_clock(); /* the sample is taken */
-    adc_clock(); /* a bit that is always zero */
+    ADC_CLOCKED_ALONE(); /* the sample is taken */
+    ADC_CLOCKED_ALONE(); /* a bit that is always zero */
     CODE_BIT(high, 0x08u);
     CODE_BIT(high, 0x04u);
     CODE_BIT(high, 0x02u);

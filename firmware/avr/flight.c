@@ -94,9 +94,13 @@ uint16_t half_mv_now(bool fine)
 
 /* --- edges ----------------------------------------------------------------------------------------- */
 
+/* In interrupts, at most 127 us: by the counter's lower byte, of which no step is passed by unseen. */
 static void wait_for(uint16_t tick)
 {
-    while ((int16_t)(TCNT1 - tick) < 0)
+    uint8_t low = (uint8_t)tick;
+    if ((int16_t)(TCNT1 - tick) >= 0)
+        return;
+    while (TCNT1L != low)
         ;
 }
 

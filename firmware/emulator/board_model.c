@@ -10,12 +10,17 @@
 uint8_t fram[FRAM_SIZE];
 uint32_t fram_writes_left;
 bool fram_is_cut;
+uint32_t adc_hurried;
+
+#define ADC_HALF_CLOCK 4 /* 250 ns, high or low */
+#define ADC_PAUSE 8      /* 500 ns between two conversions */
 
 static void (*set)(char port, int pin, int value);
 static void (*tell)(struct change change);
 static uint8_t level[3]; /* of ports B, C, D */
 static uint16_t dac[2];
 static double dac_gain[OUTPUTS + 1], dac_stuck_ua[OUTPUTS + 1];
+static double ammeter_gain[OUTPUTS + 1], ammeter_offset_ua[OUTPUTS + 1], leaking_ua[OUTPUTS + 1];
 
 /* One end of a bit-banged bus: bits that came since it was selected. */
 static struct {
@@ -30,6 +35,7 @@ static struct {
 } memory;
 
 static struct {
+    uint64_t last; /* its clock's or its select's last edge */
     uint8_t input;
     uint16_t code;
 } adc;
@@ -69,6 +75,8 @@ static void connect(uint64_t cycle)
     bool joined = is_high('B', FORWARD) && is_high('B', REVERSE);
     for (int channel = 1; channel <= OUTPUTS; channel++) {
         double ua = is_high('C', TEST) ? 0 : source_ua(channel);
+        if (!is_high('D', OUTPUT_ENABLE))
+            ua = leaking_ua[channel];
         bool discharged = joined && is_selected(channel) && !is_high('C', TEST);
         circuit_drive(channel, at_us, discharged ? DISCHARGED : ua != 0 ? DRIVEN : OPEN_CIRCUIT, ua);
     }
@@ -99,7 +107,7 @@ static uint16_t converted(uint8_t input, uint64_t cycle)
     double at_us = (double)cycle / CYCLES_A_US;
     if (input < OUTPUTS) {
         double ua = is_high('C', TEST) ? test_ua(input + 1) : circuit_current_ua(input + 1, at_us);
-        return code_of(ua / 1.25);
+        return code_of((ua * ammeter_gain[input + 1] + ammeter_offset_ua[input + 1]) / 1.25);
     }
     if (input == ADC_RAIL)
         return (uint16_t)(RAIL_VOLT * 1000 / RAIL_MV_A_STEP);
@@ -177,8 +185,17 @@ static void fram_selected_no_more(void)
 
 /* --- pins ------------------------------------------------------------------------------------------- */
 
+static void adc_has_time(int pin, uint64_t cycle, bool selected)
+{
+    uint64_t passed = cycle - adc.last, wants = pin == ADC_CLOCK ? ADC_HALF_CLOCK : selected ? ADC_PAUSE : 0;
+    adc_hurried += passed < wants;
+    adc.last = cycle;
+}
+
 static void pin_b(int pin, int value, uint64_t cycle)
 {
+    if (pin == ADC_CLOCK || pin == ADC_SELECT)
+        adc_has_time(pin, cycle, !value);
     if (pin == ADC_SELECT)
         memset(&adc_bus, 0, sizeof adc_bus);
     if (pin == ADC_CLOCK && !is_high('B', ADC_SELECT))
@@ -227,6 +244,14 @@ void model_break_dac(int channel, double gain, double stuck_ua)
     dac_stuck_ua[channel] = stuck_ua;
 }
 
+void model_break_output(int channel, double gain, double offset_ua, double leak_ua, uint64_t cycle)
+{
+    ammeter_gain[channel] = gain;
+    ammeter_offset_ua[channel] = offset_ua;
+    leaking_ua[channel] = leak_ua;
+    connect(cycle);
+}
+
 void model_boot(void (*set_pin)(char port, int pin, int value), void (*note_change)(struct change change))
 {
     set = set_pin;
@@ -235,5 +260,6 @@ void model_boot(void (*set_pin)(char port, int pin, int value), void (*note_chan
         struct load nothing = {10e6, 0, 0, 0, 0, 0};
         model_break_dac(channel, 1, NAN);
         circuit_connect(channel, nothing);
+        model_break_output(channel, 1, 0, 0, 0);
     }
 }

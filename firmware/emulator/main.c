@@ -9,11 +9,13 @@
  *     i  bytes                 they arrive one by one, from now on
  *     l  u8 channel, 3 doubles, 3 i32   connect a load
  *     d  u8 channel, 2 doubles          break a DAC: gain, and what it is stuck at (NaN: nothing)
+ *     a  u8 channel, 3 doubles          break an ammeter (gain, offset in uA), or the switch behind it (leak in uA)
  *     x  u8 power              reset; with `power` its RAM is lost
  *     m, M bytes               read, write the FRAM
  *     w  u32, u8 power         a reset once the FRAM has taken so many bytes more; with `power` its RAM is lost
  *     q                        for each interrupt since it was asked last: u32, u32, u64 (struct latency)
  *     s  u16 from              how many bytes of RAM from there on were never written (it is painted at power-on)
+ *     t                        how often a converter was given less time than its datasheet asks for (u32)
  *     h                        hang: interrupts off, and nothing is done any more
  */
 #include <stdio.h>
@@ -289,6 +291,13 @@ static void break_dac(const uint8_t *request)
     model_break_dac(request[0], values[0], values[1]);
 }
 
+static void break_output(const uint8_t *request)
+{
+    double values[3];
+    memcpy(values, request + 1, sizeof values);
+    model_break_output(request[0], values[0], values[1], values[2], avr->cycle);
+}
+
 /* At the end of the flash stands `rjmp .-2`, which no image reaches by itself. */
 static void hang(void)
 {
@@ -318,12 +327,14 @@ static void serve(char kind, const uint8_t *request, uint32_t size)
     case 'i': bytes_in(request, size); break;
     case 'l': connect_load(request); break;
     case 'd': break_dac(request); break;
+    case 'a': break_output(request); break;
     case 'x': reset(request[0]); break;
     case 'm': answer(fram, sizeof fram); return;
     case 'M': memcpy(fram, request, size < sizeof fram ? size : sizeof fram); break;
     case 'w': memcpy(&fram_writes_left, request, 4); power_goes = request[4]; break;
     case 'q': answer(latencies, sizeof latencies); memset(latencies, 0, sizeof latencies); return;
     case 's': word = untouched(word); answer(&word, 2); return;
+    case 't': answer(&adc_hurried, sizeof adc_hurried); return;
     case 'h': hang(); break;
     default: break;
     }

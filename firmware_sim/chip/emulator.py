@@ -100,6 +100,10 @@ class Emulator:
         """Let a channel's output give `gain` times what it is told, or always the same."""
         self._ask(b"d", struct.pack("<B2d", channel, gain, stuck_ua))
 
+    def break_output(self, channel: int, gain: float = 1.0, offset_ua: float = 0.0, leak_ua: float = 0.0) -> None:
+        """Let an ammeter read `gain` times what flows and `offset_ua` more, and its switch leak while it is open."""
+        self._ask(b"a", struct.pack("<B3d", channel, gain, offset_ua, leak_ua))
+
     def reset(self, *, power: bool = False) -> None:
         """Reset the chip; with `power` its RAM is lost."""
         self._ask(b"x", bytes([power]))
@@ -125,6 +129,10 @@ class Emulator:
         """What each interrupt's routine waited since this was asked last, by the number of its vector."""
         rows = enumerate(_LATENCY.iter_unpack(self._ask(b"q")))
         return {number: Latency(*row) for number, row in rows if row[1]}
+
+    def hurried(self) -> int:
+        """How often a converter was given less time than its datasheet asks for, since power-on."""
+        return int(struct.unpack("<I", self._ask(b"t"))[0])
 
     def untouched_ram(self, since: int) -> int:
         """How many bytes from that address on were never written since power-on."""

@@ -1,13 +1,17 @@
 """The machine code with faults around it: what a `FaultyDevice` powers in place of the simulated firmware.
 
-Its board model can break a converter, and a reset is one; what else goes wrong in a firmware cannot be done to machine
-code from outside (`IN_THE_FIRMWARE` says why). Lines, loads and whatever is told wrongly lie outside, and are the same.
+Its board model can break converters, ammeters and switches, and a reset is one; a timer that is dead is that of another
+`image`; what else goes wrong in a firmware cannot be done to machine code from outside (`IN_THE_FIRMWARE` says why).
+Lines, loads and whatever is told wrongly lie outside, and are the same.
 """
 
 from collections.abc import Callable, Mapping
+from math import prod
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firmware_sim.analog.needle_pair import NeedlePair
+from firmware_sim.chip.built import CHIP
 from firmware_sim.chip.device import BOOT_US, Chip
 from firmware_sim.faults.loads import HostileWorldLoad
 from firmware_sim.faults.schedule import FaultEdge, FaultWindow
@@ -20,18 +24,18 @@ if TYPE_CHECKING:
     from firmware_sim.analog.recorder import Recorder
 
 SLICE_US = 1_000  # what the chip says is taken up so often
-_DACS = ("device.dac_stuck", "device.dac_gain")
+_PARTS = ("device.dac_stuck", "device.dac_gain", "device.readback_gain", "device.readback_offset", "device.stuck_on")
+IN_ITS_IMAGE = ("device.watchdog_dead", "device.session_timer_dead")
 _RESETS = ("device.reset", "device.brown_out")
 IN_THE_FIRMWARE: Mapping[str, str] = {
-    "device.readback_gain": "the board model's ammeters read right",
-    "device.readback_offset": "the board model's ammeters read right",
-    "device.stuck_on": "the board model's output switch opens",
     "device.clock_drift": "its clock is the emulator's",
     "device.clock_freeze": "a chip that hangs is reset by its hardware watchdog: tried by a test of its own",
-    "device.watchdog_dead": "a defect of the code, which has none of it",
-    "device.session_timer_dead": "a defect of the code, which has none of it",
     "device.program_flip": "its memory cannot be reached from outside",
 }
+
+
+def _numbers(windows: list[FaultWindow], kind: str, option: str) -> list[int]:
+    return [window.number(option) for window in windows if window.fault.kind == kind]
 
 
 class _InChipTime:
@@ -67,6 +71,7 @@ class FaultyChip:
         journal: Callable[[Mapping[str, int | str]], None] | None,
         entered: Callable[[str, int], None],
         lost: Callable[[], None],
+        image: Path = CHIP,
     ) -> None:
         self.now_us = 0
         self.device = self  # nobody is behind it
@@ -75,7 +80,7 @@ class FaultyChip:
         self._entered = entered
         self._lost = lost
         self._load = _InChipTime(load)
-        self._chip = Chip(seed=seed, load=self._load, flash=flash, recorder=recorder)
+        self._chip = Chip(seed=seed, load=self._load, flash=flash, recorder=recorder, image=image)
         self._splitter = FrameSplitter()
         self._resets: list[tuple[int, FaultWindow]] = []
         self._down_until_us = 0
@@ -137,9 +142,9 @@ class FaultyChip:
     def turn(self, turn: FaultEdge) -> None:
         """A fault of the device begins or ends, at `now_us`."""
         kind, window = turn.window.fault.kind, turn.window
-        if kind in _DACS:
-            if turn.on:
-                window.fire(self.now_us)
+        if turn.on and kind in (*_PARTS, *IN_ITS_IMAGE):
+            window.fire(self.now_us)
+        if kind in _PARTS:
             self._fit()
         elif kind in _RESETS and turn.on:
             every_us = window.number("every_us") if kind == "device.brown_out" else 0
@@ -149,17 +154,18 @@ class FaultyChip:
             self.advance(self.now_us)
 
     def _fit(self) -> None:
-        """Break the converters as the faults that are on have it; a stuck one gives the same whatever its gain."""
+        """Break the parts as the faults that are on have it; a stuck converter gives the same whatever its gain."""
         for channel in range(1, CHANNELS + 1):
-            gain, stuck_ua = 1.0, None
-            for window in self._windows:
-                if not window.on or not window.concerns(channel):
-                    continue
-                if window.fault.kind == "device.dac_stuck":
-                    stuck_ua = float(window.number("value_ua"))
-                elif window.fault.kind == "device.dac_gain":
-                    gain *= window.number("gain_permille") / 1_000
-            self._chip.break_dac(channel, gain, stuck_ua)
+            on = [window for window in self._windows if window.on and window.concerns(channel)]
+            stuck = _numbers(on, "device.dac_stuck", "value_ua")
+            gain = prod(each / 1_000 for each in _numbers(on, "device.dac_gain", "gain_permille"))
+            self._chip.break_dac(channel, gain, float(stuck[-1]) if stuck else None)
+            self._chip.emulator.break_output(
+                channel,
+                prod(each / 1_000 for each in _numbers(on, "device.readback_gain", "gain_permille")),
+                sum(_numbers(on, "device.readback_offset", "offset_ua")),
+                sum(_numbers(on, "device.stuck_on", "value_ua")),
+            )
 
     def _reset(self, window: FaultWindow) -> None:
         """It boots at once, and hears nothing until its time is over: until it is spoken to nobody can tell."""

@@ -92,13 +92,14 @@ def kept(image: str) -> dict[str, Came]:
 
 
 def parts(names: Iterable[str]) -> Iterator[tuple[str, ...]]:
-    """In parts; what takes minutes, alone."""
-    alone = {check.name for check in all_checks() if check.long}
+    """In parts, in the order of `wanted`; what takes a minute or more, alone."""
+    minutes = {check.name for check in all_checks() if check.long}
     names = list(names)
-    alone |= {name for name in names if _LATE in name}
-    yield from ((name,) for name in names if name in alone)
-    rest = [name for name in names if name not in alone]
+    late = [name for name in names if _LATE in name]
+    rest = [name for name in names if name not in minutes and _LATE not in name]
+    yield from ((name,) for name in names if name in minutes)
     yield from (tuple(rest[at : at + TOGETHER]) for at in range(0, len(rest), TOGETHER))
+    yield from ((name,) for name in late)
 
 
 def run_all(jobs: int) -> dict[str, Came]:

@@ -6,7 +6,7 @@ python -m tests.firmware.page --write [TABLE]...
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from firmware_sim.chip.built import BUILD, CHIP, EMULATOR, SECOND, built
@@ -98,19 +98,20 @@ TABLES: dict[str, Callable[[], list[str]]] = {
 }
 
 
-def written(text: str, names: Sequence[str]) -> str:
-    """A page, with those of these tables made anew that it has a place for."""
-    for name in names:
+def written(text: str, tables: Mapping[str, Sequence[str]]) -> str:
+    """A page, with those of these tables that it has a place for."""
+    for name, lines in tables.items():
         pattern = rf"(<!-- table: {name} -->\n)(?:(?!<!-- table).)*?(\n<!-- end -->)"
         if (found := re.search(pattern, text, flags=re.DOTALL)) is not None:
-            text = text[: found.start()] + found[1] + "\n".join(TABLES[name]()) + found[2] + text[found.end() :]
+            text = text[: found.start()] + found[1] + "\n".join(lines) + found[2] + text[found.end() :]
     return text
 
 
 if __name__ == "__main__":
     named = [name for name in sys.argv[1:] if name in TABLES]
+    made = {name: TABLES[name]() for name in named or TABLES}
     for path in PAGES:
-        page = written(path.read_text("utf-8"), named or list(TABLES))
+        page = written(path.read_text("utf-8"), made)
         if "--write" in sys.argv[1:]:
             path.write_text(page, "utf-8")
         else:

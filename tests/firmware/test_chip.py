@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from firmware_sim.chip.emulator import CYCLES_A_US
 from stimctl.cli import main
 from stimctl.wire.codec import Counters, ReadCounters, ReadSession, SessionRecord
 from stimctl.wire.codes import DeviceState, EndReason
@@ -42,6 +43,23 @@ def test_timing_by_cycle(seen: list[peripherals.Seen], lab: timing.Lab) -> None:
     wrong = peripherals.not_evaluable(seen)
     over = [each for each in timing.figures(lab, moments=4) if not each.kept and each.rests not in wrong]
     assert over == []
+
+
+@pytest.mark.parametrize("shape", [(100, 0, 100), (100, 100, 100), (130, 0, 130), (600, 100, 1_200)], ids=str)
+def test_every_shape_keeps_its_edges(lab: timing.Lab, shape: tuple[int, int, int]) -> None:
+    """The narrowest pulses leave the least time for readings, the widest the least between two of them."""
+    course, pulses = timing.busy_run(lab, 500_000, program=timing.at_100_hz(*shape))
+    given = list(pulses)
+    assert len(given) > 120
+    assert max(map(abs, timing.onsets_us(course, given))) < 2.0
+    for edges in given:
+        assert abs((edges.first_end - edges.begun) / CYCLES_A_US - shape[0]) < 1.0
+        assert abs((edges.second_end - edges.second_begun) / CYCLES_A_US - shape[2]) < 1.0
+    timing.ended(lab)
+
+
+def test_converters_are_given_the_time_that_they_need(lab: timing.Lab) -> None:
+    assert lab.chip.emulator.hurried() == 0
 
 
 def test_the_stack_leaves_room(chip_image: Path, lab: timing.Lab) -> None:

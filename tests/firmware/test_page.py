@@ -1,16 +1,13 @@
 """The pages that are measured: each table where it has a place, and what others wrote stays as it was."""
 
-import pytest
-
 from benchmarks.results import BELOW, page
 from tests.firmware import page as firmware_page
 
 PLACE = "before\n<!-- table: speed -->\nold\n<!-- end -->\nbehind\n"
 
 
-def test_a_table_is_made_anew_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(firmware_page.TABLES, "speed", lambda: ["new", "rows"])
-    made = firmware_page.written(PLACE, ["speed", "gate"])
+def test_a_table_is_made_anew_in_its_place() -> None:
+    made = firmware_page.written(PLACE, {"speed": ["new", "rows"], "gate": ["elsewhere"]})
     assert made == PLACE.replace("old", "new\nrows")
 
 

@@ -10,7 +10,18 @@ from stimlab.scenario.reader import shipped
 from tests.firmware.scenarios import OTHERWISE, compared, why_not
 
 
-@pytest.mark.parametrize("name", ["load-short", "line-unplug", "device-dac-gain-high", "device-reset"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "load-short",
+        "line-unplug",
+        "device-dac-gain-high",
+        "device-reset",
+        "device-readback-offset",
+        "device-stuck-on-after-stop",
+        "device-watchdog-dead-host-frozen",
+    ],
+)
 def test_it_comes_out_on_the_chip_as_on_the_simulator(name: str, chip_image: Path) -> None:
     assert name not in OTHERWISE
     came = compared(shipped()[name])
@@ -23,4 +34,4 @@ def test_what_cannot_be_tried_says_why() -> None:
     assert why_not(shipped()["device-frozen"])
     assert why_not(shipped()["host-killed"])
     tried = [name for name, scenario in shipped().items() if not why_not(scenario)]
-    assert len(tried) >= 45
+    assert len(tried) >= 65

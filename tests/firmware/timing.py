@@ -33,6 +33,14 @@ BUSY = WireProgram(
 )
 
 
+def at_100_hz(width_us: int, gap_us: int, second_us: int) -> WireProgram:
+    """Three channels, and one shape throughout."""
+    return WireProgram(LoadProgram(1, 0b0111, 380, 0), (LoadSegment(0, 10_000, width_us, gap_us, second_us, 0),))
+
+
+DENSE = at_100_hz(600, 100, 1_200)
+
+
 @dataclass(frozen=True, slots=True)
 class Figure:
     """What was measured, its limit, and the row of the peripheral self-test that it rests on."""
@@ -128,6 +136,10 @@ def figures(lab: Lab, moments: int = MOMENTS) -> Iterator[Figure]:
     dead = min((b.begun - a.second_end) / CYCLES_A_US for a, b in pairwise(ordered))
     yield Figure("dead time between channels, the shortest (below zero: they overlap)", -dead, 0.0, "us", "edges")
     yield from latencies(waited)
+    ended(lab)
+    late = onsets_us(*busy_run(lab, 1_000_000, program=DENSE))
+    yield Figure("the same shape at 100 Hz, 600 us between pulses: onset, farthest", max(map(abs, late)), 2.0, "us",
+                 "edges")  # fmt: skip
     ended(lab)
     yield stops(lab, "Stop", STOP_FRAME, 1_000, moments)
     yield stops(lab, "a Stop of another number", encode(5, Stop()), 3_000, moments)
