@@ -40,6 +40,10 @@ def whole(value: float | int | str | Decimal, factor: int, *, name: str, unit: s
     return int(scaled)
 
 
+# As people write thousands, or a decimal comma and three places: nobody can know.
+THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:,[0-9]{3})+")
+
+
 def plain_number(value: float | int | str | Decimal, name: str) -> Decimal:
     """`value` exactly, a text only in plain decimal digits: not `2_5`, not other scripts' digits. Raises `Misuse`."""
     try:

@@ -52,6 +52,11 @@ def log_fault(path: Path, error: Exception) -> LogFault:
     """The `LogFault` that says what happened to the ledger at `path`, and what to do."""
     if isinstance(error, PermissionError):
         return LogFault(f"the ledger {path} belongs to another user: {error}; read a copy that is yours")
+    if isinstance(error, NotADirectoryError):
+        in_the_way = next((each for each in path.parents if os.path.lexists(each) and not each.is_dir()), path.parent)
+        return LogFault(
+            f"the ledger {path}: {in_the_way} is no folder; move it away, or name another folder (STIMCTL_DATA)"
+        )
     code = getattr(error, "sqlite_errorcode", None)
     if code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL):
         return LedgerBusy(f"the ledger {path}: another program keeps it locked")

@@ -24,6 +24,7 @@ def ledger_path(folder: Path | None = None) -> Path:
 def ledger_is_there(path: Path) -> bool:
     """Whether anything of a ledger is at `path`. Raises `LogFault` where this user may not look."""
     try:
-        return path.exists() or path.with_suffix(".anchor").exists()
+        # A link that leads nowhere is there too: whoever opens it is told.
+        return path.exists() or path.is_symlink() or path.with_suffix(".anchor").exists()
     except PermissionError as refused:
         raise LogFault(f"the ledger {path}: this user may not look there ({refused.strerror})") from None

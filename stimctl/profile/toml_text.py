@@ -11,17 +11,19 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from hashlib import sha256
 from pathlib import Path as FilePath
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from stimctl.errors import InputInvalid, Problem, not_toml
 from stimctl.profile.lines import Path, path_text, read_lines
+from stimctl.profile.sourced import SLUG_MEANING
 
 MAX_BYTES = 256 * 1024  # a file that a person writes is far smaller
 
 _FOREIGN_DIGITS = re.compile(r"=\s*[+-]?[0-9.]*[^\x00-\x7f]")
+_DEEP_NAME = re.compile(r"""(?<![\w"'-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){100}""")
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -97,6 +99,8 @@ def parse(content: bytes, source: str) -> TomlText:
         raise InputInvalid(source, [Problem("text", None, "is UTF-16: save it as UTF-8", 1)])
     try:
         text = content.decode("utf-8-sig").replace("\r\n", "\n")
+        if _DEEP_NAME.search(text):
+            raise RecursionError  # tomllib reads it, but takes the square of its length
         values = tomllib.loads(text)
         read = read_lines(text)
     except UnicodeDecodeError as failure:
@@ -155,6 +159,7 @@ _WORDS = {
     "finite_number": "must be a finite number",
     "bool_type": "must be true or false",
     "tuple_type": "must be a list in [ ]",
+    "dict_type": "must be a table",
     "model_type": "must be a table",
     "model_attributes_type": "must be a table",
     "too_short": "must not be empty",
@@ -176,6 +181,8 @@ def _problem(model: type[BaseModel], error: ErrorDetails) -> Problem:
     if kind == "float_type" and type(value) is int:  # of more digits than a float can hold
         allowed = "is beyond anything that can be"
     meaning = _meaning(owner, path[-1]) if path else None
+    if path[-1:] == ("[key]",):  # pydantic's place of a name in a table of names
+        path, meaning = path[:-1], SLUG_MEANING
     if meaning and meaning.startswith("one of ") and kind in _LISTED:
         meaning = None  # pydantic's own words list them already
     return Problem(path_text(path) or "file", value, f"{allowed} ({meaning})" if meaning else allowed)
@@ -206,11 +213,14 @@ def _meaning(owner: type[BaseModel] | None, name: str | int) -> str | None:
 def _model_at(model: type[BaseModel], path: Path) -> type[BaseModel] | None:
     """The model of the table at `path`: what its fields are."""
     current: Any = model
+    named = False
     for part in path:
-        if isinstance(part, int):
-            continue  # an element: its type was found with its list
+        if isinstance(part, int) or named:
+            named = False
+            continue  # an element: its type was found with its list, or with its table of names
         fields = {field.alias or name: field for name, field in current.model_fields.items()}
         current = model_in(fields[part].annotation) if part in fields else None
+        named = part in fields and get_origin(fields[part].annotation) is dict
         if current is None:
             return None
     return current if isinstance(current, type) else None

@@ -58,6 +58,12 @@ def test_the_named_file_is_the_only_one(here: Path, monkeypatch: pytest.MonkeyPa
     ("text", "said"),
     [
         ('[devices.native]\nport = "sim://"\n', "is the name of a kind of device"),
+        ("devices = 5\n", "devices is 5: must be a table"),
+        (
+            '[devices.a]\nport = "sim://"\nkinds = "auto"\n',
+            "fields are port, kind, dialect, isolator",
+        ),
+        ('[devices."B\u202e"]\nport = "sim://"\n', "must be written otherwise .small letters"),
         ('[devices.auto]\nport = "sim://"\n', "is the name of a kind of device"),
         ('[devices.x]\nkind = "stimjim"\n', "port"),
         ('[devices.x]\nport = "sim://"\nkind = "other"\n', "is not one of native"),

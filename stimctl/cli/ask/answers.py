@@ -9,7 +9,7 @@ from stimctl.anatomy import find
 from stimctl.errors import Misuse
 from stimctl.label import Label
 from stimctl.profile.amounts import amount_text
-from stimctl.units import UA_PER_MA, US_PER_MIN, US_PER_S, plain_number, whole
+from stimctl.units import THOUSANDS, UA_PER_MA, US_PER_MIN, US_PER_S, plain_number, whole
 
 UM_PER_MM = 1_000
 # By unit as it is shown: what people write, each with how many of the smallest part it is; the first is meant without.
@@ -22,7 +22,6 @@ UNITS: Mapping[str, Mapping[str, int]] = {
     "": {"": 1},
 }  # fmt: skip
 _AMOUNT = re.compile(r"([+-]?[0-9][0-9.,]*|[.,][0-9]+)\s*([^\W\d_]*)")
-_THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:,[0-9]{3})+")
 
 
 class AnswerReader(Protocol):
@@ -64,7 +63,7 @@ class Amount:
         unit = (found[2].casefold() if found else "") or next(iter(known))
         if found is None or unit not in known:
             raise self._not(text, "is not a number" + (f" of {self._unit}" if self._unit else ""))
-        if _THOUSANDS.fullmatch(found[1]):
+        if THOUSANDS.fullmatch(found[1]):
             raise self._not(text, "could be two numbers: write a point for a decimal, and thousands without a comma")
         try:
             parts = whole(plain_number(found[1].replace(",", "."), self._what), known[unit], name="", unit="")

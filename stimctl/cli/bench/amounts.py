@@ -8,7 +8,7 @@ import click
 
 from stimctl.bench.dummy_load import nearest_period_us
 from stimctl.errors import Misuse
-from stimctl.units import UA_PER_MA, US_PER_MIN, US_PER_MS, US_PER_S, plain_number, whole
+from stimctl.units import THOUSANDS, UA_PER_MA, US_PER_MIN, US_PER_MS, US_PER_S, plain_number, whole
 from stimctl.waveform import Mode
 
 if TYPE_CHECKING:
@@ -36,6 +36,10 @@ class TypedAmount(ParamKind):
         unit = "" if found is None else found[2].replace("µ", "u").replace("μ", "u").replace("Ω", "ohm").lower()
         if found is None or (unit and unit not in units):
             self.fail(f"{value!r} is no {self.name}: a number and {' or '.join(self._units)}", param, ctx)
+        if THOUSANDS.fullmatch(found[1]):
+            self.fail(
+                f"{value!r} could be two numbers: write a point for a decimal, and no comma for thousands", param, ctx
+            )
         try:
             number = plain_number(found[1].replace(",", "."), self.name)
             return self._parts(number, units[unit] if unit else next(iter(units.values())))

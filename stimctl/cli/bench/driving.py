@@ -25,9 +25,9 @@ def with_load(url: str, ohm: int) -> str:
     """A simulator's URL that names no load gets the declared one: nobody else can connect it."""
     scheme, _, rest = url.partition("://")
     options = dict(parse_qsl(rest.partition("?")[2]))
-    if scheme.lower() != "sim" or {"load", "scenario"} & options.keys() or not ohm:
+    if scheme.lower() != "sim" or {"load", "scenario"} & options.keys():
         return url
-    return f"{url}{'&' if '?' in url else '?'}load=r{ohm}"
+    return f"{url}{'&' if '?' in url else '?'}load={f'r{ohm}' if ohm else 'short'}"
 
 
 class LoadDriver:

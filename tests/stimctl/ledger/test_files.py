@@ -9,7 +9,7 @@ import pytest
 
 from stimctl import lock_file
 from stimctl.errors import LogFault
-from stimctl.ledger import Ledger
+from stimctl.ledger import Ledger, ledger_is_there
 from stimctl.ledger.files import FilesInPlace, LedgerBusy, wal_path
 
 posix = pytest.mark.skipif(os.name != "posix", reason="links, pipes and modes as POSIX has them")
@@ -129,3 +129,18 @@ def test_what_else_comes_and_goes_in_the_folder_is_no_loss(tmp_path: Path) -> No
     for name in ("a", "b"):
         (tmp_path / name).touch()
         assert files.hold()
+
+
+def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("precious")
+    with pytest.raises(LogFault, match=r"home is no folder; move it away, or name another folder \(STIMCTL_DATA\)"):
+        Ledger(tmp_path / "home" / "stimctl" / "ledger.sqlite")
+    assert (tmp_path / "home").read_text() == "precious"
+
+
+@posix
+def test_a_link_that_leads_nowhere_is_no_ledger_that_is_not_there_yet(tmp_path: Path) -> None:
+    (tmp_path / "ledger.sqlite").symlink_to(tmp_path / "a disk that is not mounted")
+    assert ledger_is_there(tmp_path / "ledger.sqlite")
+    with pytest.raises(LogFault, match="is a symbolic link"):
+        Ledger(tmp_path / "ledger.sqlite", read_only=True)

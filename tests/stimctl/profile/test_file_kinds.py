@@ -175,3 +175,9 @@ def test_an_absurd_answer_is_told_without_a_file() -> None:
 
 def answers() -> dict[str, object]:
     return tomllib.loads(PRESCRIPTION)
+
+
+@pytest.mark.parametrize("text", ["[" + "a." * 20_000 + "a]\n", "a. " * 20_000 + "a = 1\n"])
+def test_a_name_of_thousands_of_parts_is_refused_at_once(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InputInvalid, match="nested too deeply"):
+        load_file(written(tmp_path, text))

@@ -68,6 +68,7 @@ def test_any_rate_and_width_within_the_limits(hertz: str, width: str, period_us:
         (("--frequency", "120"), codes.UNSAFE, "1-100 Hz"),
         (("--width", "700us"), codes.UNSAFE, "must be 100 to 600 us"),
         (("--frequency", "50", "--mode", "2"), codes.USAGE, "give one of the two"),
+        (("--ohm", "1,000"), codes.USAGE, "could be two numbers"),
         (("--amplitude", "1 V"), codes.USAGE, "no amplitude: a number and mA or uA"),
         (("--amplitude", "1_5"), codes.USAGE, "amplitude"),
         (("--seconds", "5"), codes.UNSAFE, "the ramps take"),
@@ -124,3 +125,7 @@ def test_a_load_that_is_not_there_ends_it() -> None:
 )
 def test_only_a_simulator_is_given_its_load(url: str, made: str) -> None:
     assert with_load(url, 500) == made
+
+
+def test_a_load_of_no_ohms_is_a_short() -> None:
+    assert with_load("sim://", 0) == "sim://?load=short"
