@@ -79,7 +79,8 @@ def figures_table(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
 
 def _sheet(document: dict[str, Any]) -> Iterator[str]:
     yield "== Sheet over loads"
-    yield f"#table(columns: (1fr, auto, {', '.join(['auto'] * len(document['loads_ohm']))}),"
+    # Reasons are long: columns that took what they need would leave the names none.
+    yield f"#table(columns: (1.2fr, auto, {', '.join(['1fr'] * len(document['loads_ohm']))}),"
     heads = ", ".join(f"[*{load:g} ohm*]" for load in document["loads_ohm"])
     yield f"table.header([*figure*], [*unit*], {heads}),"
     for line in document["figures"]:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from stimctl.bench.paper import _sheet
 from stimctl.cli import codes, main
 from tests.stimctl.capture.forms import rigol_increment, tektronix
 from tests.stimctl.capture.synthesis import Bench, Floats, Truth, drawn, on_bench
@@ -169,6 +170,13 @@ def test_between_holding_and_failing_it_is_undecided(files: Path) -> None:
     assert "amplitude, median" in surely.output
     row = next(line for line in surely.output.splitlines() if line.startswith("CH1, 2 Hz") or "ch1, 2 Hz" in line)
     assert row.endswith("holds")
+
+
+def test_a_long_reason_leaves_the_sheets_names_their_room(files: Path) -> None:
+    """In a column that takes what it needs, a reason takes all of the page: the names stood below each other."""
+    told = json.loads(accept(*GOOD, "--json").stdout)
+    table = next(line for line in _sheet(told["sheet"]) if line.startswith("#table"))
+    assert table == "#table(columns: (1.2fr, auto, 1fr),"
 
 
 def test_three_loads_make_the_sheet(files: Path) -> None:
