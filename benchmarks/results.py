@@ -15,11 +15,10 @@ HEAD = """# Performance
 Written by `make bench`; every figure was measured on the machine named here. Each row sets a part of stimctl beside a
 limit or a peer that ran in turns with it in the same run (`benchmarks/interleave.py`), so a ratio means something where
 microseconds do not: they are shown for orientation and change from day to day. No test fails for being slow.
-Of captures: at 100 Hz and 100 kS/s there are 1,000 samples a pulse, whose maximum takes some 130 ns, so four times
-that is half a microsecond for all of a pulse. The search, which has to fetch all of memory once, takes 0.2 us of it;
-then 80 samples are cut out, summed in doubles and looked through for four edges, in NumPy about 0.8 us. So a target
-of 4 is out of reach of NumPy there. A compiler (Numba) could reach it, for 150 MB to install and a second at each
-start: not worth 20 ms in 200 s of capture, whose CSV takes a second to read.
+Of captures: at 100 Hz and 100 kS/s there are 1,000 samples a pulse, and their maximum, by the row below, takes about an eighth of a
+microsecond. Four times that is left for all of a pulse: finding it, cutting it out, summing its phases in doubles and looking
+through it for four edges. NumPy does that for all pulses together and is still not there: a target of 4 is for pulses that are far apart.
+A compiler as an extra dependency was not taken: it would save some 20 ms of a capture of 200 s.
 Figures of the firmware's machine code, by cycle, stand [below](#machine-code).
 
 """
