@@ -42,7 +42,7 @@ AGREE_OPTIONS ?= --examples 20000 --jobs $(shell nproc 2>/dev/null || echo 1)
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
-	@mkdir -p $(dir $(PICTURE))
+	@mkdir -p $(dir $(PICTURE)) && rm -f $(PICTURE)
 	$(BIN)/stimctl run $(PROFILE) --port '$(PORT)' --prescription $(PRESCRIPTION) --picture $(PICTURE) $(RUN_OPTIONS)
 
 # Tests that wait for a real pty, socket or process run by themselves, so that the others do not take their time; they

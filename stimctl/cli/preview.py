@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stimctl.cli.completion import profile_names
-from stimctl.cli.errors import writing
+from stimctl.cli.private_file import write_private
 from stimctl.errors import Misuse
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--variant", help="Variant of the profile, if it has several.")
 @click.option("--prescription", "prescription_file", type=_FILE, help="Show this prescription of the profile.")
 @click.option("--channel", type=click.IntRange(1, 4), help="Channel of the prescription; by default its first.")
-@click.option("-o", "--output", type=_FILE, help="Write a picture: .png or .svg.")
+@click.option("-o", "--output", type=_FILE, help="Write a picture, .png or .svg, readable by you alone.")
+@click.option("--force", is_flag=True, help="Replace the file if it is there.")
 @click.option("--text", is_flag=True, help="Draw in the terminal: the default without -o.")
 def preview(
     *,
@@ -34,6 +35,7 @@ def preview(
     prescription_file: Path | None,
     channel: int | None,
     output: Path | None,
+    force: bool,
     text: bool,
 ) -> None:
     """Show the pulse, one cycle of the pattern and the envelope of the session of the profile NAME.
@@ -47,7 +49,7 @@ def preview(
       stimctl preview low-back-pain --prescription profiles/examples/low-back-pain.toml -o plan.svg
     """
     from stimctl.profile import choose, load_profiles
-    from stimctl.report.preview import save
+    from stimctl.report.preview import picture
     from stimctl.report.preview import text as drawn
     from stimctl.report.preview_model import caption
 
@@ -58,8 +60,7 @@ def preview(
     else:
         shown = _of_file(prescription_file, profiles, profile, channel)
     if output is not None:
-        with writing(output):
-            save(shown, output)
+        write_private(output, [picture(shown, output)], force=force)
     if text or output is None:
         click.echo(drawn(shown, width=min(_WIDEST, shutil.get_terminal_size(_SIZE).columns)))
     else:

@@ -8,6 +8,12 @@ from stimctl.cli.errors import writing
 from stimctl.errors import Misuse
 
 
+def check_new(path: Path | None, what: str) -> None:
+    """Raise `Misuse` where a file is wanted and there already: `what` is never replaced."""
+    if path is not None and path.exists():
+        raise Misuse(f"{path} exists already; {what} is never replaced: name another file")
+
+
 def check_free(path: Path, *, force: bool) -> None:
     """Raise `Misuse` where a file of this name is there, and is not to be replaced."""
     if path.exists() and not force:

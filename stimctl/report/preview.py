@@ -11,8 +11,8 @@ from stimctl.report.preview_model import PreviewInput
 _NO_DRAWING = "{} is not installed, which draws the preview: pip install 'stimctl[plot]'"
 
 
-def save(preview: PreviewInput, path: Path) -> Path:
-    """Write the picture to `path`, as PNG or SVG by its ending. The same plan gives the same bytes.
+def picture(preview: PreviewInput, path: Path) -> bytes:
+    """The picture as it is to stand at `path`, PNG or SVG by its ending. The same plan gives the same bytes.
 
     Raises `Misuse` for another ending, for a folder that is not there, and where matplotlib is not installed.
     """
@@ -24,8 +24,7 @@ def save(preview: PreviewInput, path: Path) -> Path:
         from stimctl.report import preview_figure
     except ModuleNotFoundError:
         raise Misuse(_NO_DRAWING.format("matplotlib")) from None
-    preview_figure.write(preview, path)
-    return path
+    return preview_figure.picture(preview, path.suffix.lower().removeprefix("."))
 
 
 def text(preview: PreviewInput, *, width: int = 100) -> str:

@@ -1,6 +1,6 @@
 """The preview as a matplotlib figure: made without pyplot, so that there is no window and no global state."""
 
-from pathlib import Path
+from io import BytesIO
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -26,11 +26,12 @@ INK, QUIET, PALE, WARNING = "#222222", "#666666", "#d9d9d9", "#9a1f1f"
 LEFT, RIGHT = 0.07, 0.975
 
 
-def write(preview: PreviewInput, path: Path) -> None:
-    """Write PNG or SVG, by the path's ending; no date and no random ids in it."""
-    metadata = {"Date": None} if path.suffix.lower() == ".svg" else None
+def picture(preview: PreviewInput, kind: str) -> bytes:
+    """As `png` or `svg`; no date and no random ids are in it."""
+    file = BytesIO()
     with rc_context({"svg.hashsalt": "stimctl"}):
-        draw(preview).savefig(path, dpi=150, metadata=metadata)
+        draw(preview).savefig(file, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
+    return file.getvalue()
 
 
 def draw(preview: PreviewInput) -> Figure:

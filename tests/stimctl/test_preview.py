@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from stimctl.errors import Misuse
-from stimctl.report.preview import save, text
+from stimctl.report.preview import picture, text
 from stimctl.report.preview_model import (
     PLANNED,
     NeedleFigures,
@@ -78,23 +78,23 @@ def test_the_envelope_has_both_ramps_and_no_more_points_than_they_need() -> None
     assert len(shape.times_us) < 1_000
 
 
-def test_an_amplitude_of_zero_is_an_empty_plan(tmp_path: Path) -> None:
+def test_an_amplitude_of_zero_is_an_empty_plan() -> None:
     nothing = PreviewInput("Titrated", Program(segments_for(Mode.LOW), (1,)), 1, 0)
     assert envelope(nothing).currents_ma == [0, 0]
-    assert save(nothing, tmp_path / "zero.png").stat().st_size > 10_000
+    assert len(picture(nothing, Path("zero.png"))) > 10_000
     assert "0.00 mA" in text(nothing)
 
 
-def test_png_is_written_and_the_same_each_time(tmp_path: Path) -> None:
-    first = save(preview(), tmp_path / "a.png").read_bytes()
+def test_png_is_drawn_and_the_same_each_time() -> None:
+    first = picture(preview(), Path("a.png"))
     assert first.startswith(b"\x89PNG\r\n")
-    assert save(preview(), tmp_path / "b.PNG").read_bytes() == first
+    assert picture(preview(), Path("b.PNG")) == first
 
 
-def test_svg_is_written_and_the_same_each_time(tmp_path: Path) -> None:
-    first = save(preview(needle=None), tmp_path / "a.svg").read_bytes()
+def test_svg_is_drawn_and_the_same_each_time() -> None:
+    first = picture(preview(needle=None), Path("a.svg"))
     assert ElementTree.fromstring(first).tag == "{http://www.w3.org/2000/svg}svg"
-    assert save(preview(needle=None), tmp_path / "b.svg").read_bytes() == first
+    assert picture(preview(needle=None), Path("b.svg")) == first
 
 
 def test_the_picture_holds_caption_panels_and_no_more_than_the_plan(tmp_path: Path) -> None:
@@ -150,9 +150,9 @@ def test_ticks_are_few_and_round(last: float) -> None:
 
 def test_another_ending_or_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Misuse, match=r"a.pdf: a preview is written as .png or .svg"):
-        save(preview(), tmp_path / "a.pdf")
+        picture(preview(), tmp_path / "a.pdf")
     with pytest.raises(Misuse, match="does not exist"):
-        save(preview(), tmp_path / "nowhere" / "a.png")
+        picture(preview(), tmp_path / "nowhere" / "a.png")
 
 
 @pytest.mark.parametrize("library", ["matplotlib", "plotext"])
@@ -166,7 +166,7 @@ def test_without_the_extra_it_says_how_to_get_it(library: str, monkeypatch: pyte
         monkeypatch.delitem(sys.modules, f"stimctl.report.{module}", raising=False)
         monkeypatch.delattr(stimctl.report, module, raising=False)
     shows: dict[str, Callable[[], object]] = {
-        "matplotlib": lambda: save(preview(), tmp_path / "a.png"),
+        "matplotlib": lambda: picture(preview(), tmp_path / "a.png"),
         "plotext": lambda: text(preview()),
     }
     with pytest.raises(Misuse, match=rf"{library} is not installed.*pip install 'stimctl\[plot\]'"):

@@ -17,9 +17,9 @@ from stimctl.cli.bench.driving import HEADERS, LoadDriver, steady_row, with_load
 from stimctl.cli.bench.load_options import check_pulses, load_options
 from stimctl.cli.bench.run import keep_telemetry
 from stimctl.cli.errors import writing
+from stimctl.cli.private_file import check_new
 from stimctl.cli.streams import at_terminal
 from stimctl.cli.table import echo_json, table
-from stimctl.errors import Misuse
 from stimctl.ledger import Ledger
 from stimctl.prescription import Prescription
 from stimctl.session.view import SessionReport
@@ -89,8 +89,7 @@ def sweep(
         prescription_for(each)  # what breaks a limit is refused before the port is opened
     if telemetry is not None:
         check_telemetry_file(telemetry)
-    if csv_file is not None and csv_file.exists():
-        raise Misuse(f"{csv_file} exists already; a table is never replaced: name another file")
+    check_new(csv_file, "a table")
     url, readings = with_load(url, ohm), ReadingLog()
     subject = subject_at(url, choice)
     planned = [prescription_for(each, subject) for each in asked]

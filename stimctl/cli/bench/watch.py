@@ -12,7 +12,7 @@ import click
 from stimctl import __version__
 from stimctl.cli import codes
 from stimctl.cli.errors import writing
-from stimctl.errors import Misuse
+from stimctl.cli.private_file import check_new
 
 if TYPE_CHECKING:
     from stimctl.bench.watched import WatchedSample, WatchedSession
@@ -37,8 +37,7 @@ def watch(url: str, html: Path | None) -> None:
     from stimctl.bench.watched import running_at, watch_page
     from stimctl.ledger import Ledger
 
-    if html is not None and html.exists():
-        raise Misuse(f"{html} exists already; a page is never replaced: name another file")
+    check_new(html, "a page")
     with Ledger(read_only=True) as ledger:
         session = running_at(ledger, url)
         _begin(session)

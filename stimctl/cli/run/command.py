@@ -38,7 +38,7 @@ REHEARSAL_URL = "sim://?pace=real"
 @click.option("--rehearse", is_flag=True, help="A person's whole session, on the simulator; marked REHEARSAL.")
 @click.option("--variant", help="Variant of the profile, if it has several and the questions are asked.")
 @click.option("--save", type=_FILE, help="Also write the prescription into this new file.")
-@click.option("--picture", type=_FILE, help="Also draw the waveform into this PNG or SVG file.")
+@click.option("--picture", type=_FILE, help="Also draw the waveform into this new PNG or SVG file.")
 @click.option("--record-traffic", "traffic_file", type=_FILE, help="Record the bytes on the line in this new file.")
 @click.option("--unattended", is_flag=True, help="Wait for nobody at any step: dummy loads and simulators only.")
 @json_option

@@ -15,16 +15,17 @@ import click
 from stimctl.api import Session
 from stimctl.cli.ask.form import Form
 from stimctl.cli.errors import writing
+from stimctl.cli.private_file import check_new, write_private
 from stimctl.cli.run.document import run_document
 from stimctl.cli.run.exit_code import exit_code
 from stimctl.cli.run.keys import Keys, single_keys
 from stimctl.cli.run.operator import FrontEnd, OperatorGone, SessionDisplay, signals_stop
 from stimctl.cli.run.plain_screen import PlainLines
 from stimctl.cli.run.preparing import PreparedRun, RunRequest, ask_scores, prepare
-from stimctl.cli.run.saving import refuse_existing, save_prescription
+from stimctl.cli.run.saving import save_prescription
 from stimctl.cli.run.summary import SavedFiles, summary_text
 from stimctl.cli.table import echo_json
-from stimctl.errors import LogFault, Misuse
+from stimctl.errors import LogFault
 from stimctl.ledger import Ledger
 from stimctl.port import TrafficSink, open_port
 from stimctl.prescription import Prescription
@@ -41,11 +42,16 @@ class NewFiles:
     picture: Path | None
     traffic: Path | None
 
+    def check_new(self) -> None:
+        """Raise `Misuse` where one of them is there already, before anybody is asked anything."""
+        check_new(self.save, "a prescription")
+        check_new(self.picture, "a picture")
+        check_new(self.traffic, "a record of traffic")
+
 
 def run_session(request: RunRequest, files: NewFiles, *, terminal: bool, as_json: bool) -> int:
     """Prepare it, run it to its end and tell of it. Returns the exit code."""
-    if files.save is not None:
-        refuse_existing(files.save)
+    files.check_new()
     with ExitStack() as stack:
         prepared = prepare(request, stack)
         if files.save is not None:
@@ -106,18 +112,15 @@ def _draw(prescription: Prescription, picture: Path | None) -> Path | None:
     """Before the session, so that a picture that cannot be drawn is known of at once."""
     if picture is not None:
         from stimctl.cli.preview import of_prescription
-        from stimctl.report.preview import save
+        from stimctl.report import preview
 
-        with writing(picture):
-            save(of_prescription(prescription), picture)
+        write_private(picture, [preview.picture(of_prescription(prescription), picture)], force=False)
     return picture
 
 
 def _traffic(stack: ExitStack, file: Path | None, request: RunRequest) -> TrafficSink | None:
     if file is None:
         return None
-    if file.exists():
-        raise Misuse(f"{file} exists already; a record of traffic is never replaced: name another file")
     with writing(file):
         out = stack.enter_context(file.open("x", encoding="utf-8"))
         return TrafficWriter(out, request.url, rehearsal=request.rehearse)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from stimctl.cli.errors import writing
-from stimctl.errors import Misuse
+from stimctl.cli.private_file import check_new
 from stimctl.prescription import toml_text
 
 HEADING = "Written by stimctl. A screening is never in it: it is asked for each session."
@@ -13,13 +13,7 @@ HEADING = "Written by stimctl. A screening is never in it: it is asked for each 
 
 def save_prescription(values: Mapping[str, Any], file: Path) -> None:
     """Write it, for its owner to read. Raises `Misuse` where there is a file already."""
-    refuse_existing(file)
+    check_new(file, "a prescription")
     with writing(file):
         file.touch(0o600, exist_ok=False)
         file.write_text(toml_text(values, HEADING), "utf-8")
-
-
-def refuse_existing(file: Path) -> None:
-    """Raise `Misuse` where there is a file already, before anybody is asked anything."""
-    if file.exists():
-        raise Misuse(f"{file} exists already; a prescription is never replaced: name another file")

@@ -34,6 +34,16 @@ def test_a_prescription_gives_density_and_k_and_a_picture(tmp_path: Path) -> Non
     assert "BL-23" in (tmp_path / "plan.svg").read_text()
 
 
+def test_a_picture_is_replaced_only_when_that_is_said_and_is_its_owners(tmp_path: Path) -> None:
+    there = tmp_path / "plan.svg"
+    there.write_text("kept")
+    assert "replace it with --force" in run("low-back-pain", "-o", str(there), code=codes.INVALID)
+    assert there.read_text() == "kept"
+    run("low-back-pain", "-o", str(there), "--force")
+    assert there.read_text().startswith("<?xml")
+    assert there.stat().st_mode & 0o777 == 0o600
+
+
 def test_what_a_profile_leaves_open_is_said() -> None:
     shown = run("knee-osteoarthritis", "--variant", "2-hz", "--text")
     assert "Amplitude left open by the profile: the hard limit is drawn" in shown

@@ -82,12 +82,13 @@ def test_json_alone_is_on_standard_output(tmp_path: Path) -> None:
     assert "# SIMULATOR; 0 damaged" in decoded
 
 
-def test_a_record_of_traffic_is_never_replaced(tmp_path: Path) -> None:
-    traffic = tmp_path / "line.traffic"
-    traffic.write_text("kept")
-    arguments = ("--prescription", short(tmp_path), "--record-traffic", str(traffic))
+@pytest.mark.parametrize("option", ["--record-traffic", "--picture", "--save"])
+def test_a_file_that_is_there_is_never_replaced(option: str, tmp_path: Path) -> None:
+    there = tmp_path / "there.svg"
+    there.write_text("kept")
+    arguments = ("--prescription", short(tmp_path), option, str(there))
     assert "never replaced" in run("bench-2-100hz", "--port", "sim://", *arguments, code=codes.INVALID).stderr
-    assert traffic.read_text() == "kept"
+    assert there.read_text() == "kept"
 
 
 @pytest.mark.parametrize(("load", "said"), [("open", "no contact"), ("short", "short circuit")])
