@@ -119,7 +119,8 @@ def _traffic(stack: ExitStack, file: Path | None, request: RunRequest) -> Traffi
     if file.exists():
         raise Misuse(f"{file} exists already; a record of traffic is never replaced: name another file")
     with writing(file):
-        out = stack.enter_context(file.open("x", encoding="utf-8"))
+        file.touch(0o600, exist_ok=False)  # what went over the line is of a person
+        out = stack.enter_context(file.open("w", encoding="utf-8"))
         return TrafficWriter(out, request.url, rehearsal=request.rehearse)
 
 
