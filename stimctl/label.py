@@ -2,14 +2,22 @@
 
 What is not printable may be an order to the terminal that holds STOP; what looks the same should be the same. So a
 `Label` is printable, of a bounded length, without blanks around it, and in Unicode's form NFKC: the full-width
-letters of a Japanese keyboard are those of any other. A person's text that is none is refused where it is read; a
-device's is shown as far as it can be, since its maker is not here to be asked.
+letters of a Japanese keyboard are those of any other. Signs that nobody sees (fillers, selectors of a variant) are in
+none, nor more marks on one letter than any language writes: they would run over the lines around them. A person's text
+that is none is refused where it is read; a device's is shown as far as it can be, since its maker is not here to be
+asked.
 """
 
 import re
+from collections.abc import Iterator
 from typing import ClassVar, Self
 
 _NO_TEXT = "\N{REPLACEMENT CHARACTER}"  # stands for bytes that were no text
+# What Python calls printable and Unicode says to show nothing for (Default_Ignorable_Code_Point), and Braille's blank.
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+_MARKS = 4  # on one letter, at most (UTS 39, 5.4)
 
 
 class Label(str):
@@ -20,14 +28,14 @@ class Label(str):
 
     def __new__(cls, text: str) -> Self:
         label = _normal(text)
-        if not label or len(label) > cls.LONGEST or not label.isprintable() or _NO_TEXT in label:
+        if not label or len(label) > cls.LONGEST or _NO_TEXT in label or _seen(label) != label:
             raise ValueError(f"must be 1 to {cls.LONGEST} printable characters")
         return super().__new__(cls, label)
 
     @classmethod
     def of_device(cls, text: str) -> Self:
         """What a device says of itself: a "?" for each character that cannot be shown, cut to length, "-" for none."""
-        return cls(_normal(printable(text).replace(_NO_TEXT, "?"))[: cls.LONGEST] or "-")
+        return cls(_seen(_normal(printable(text).replace(_NO_TEXT, "?")))[: cls.LONGEST] or "-")
 
 
 class Prose(Label):
@@ -61,6 +69,21 @@ def printable(value: object) -> str:
     """Any text as a terminal may show it in one line, character by character."""
     text = str(value)
     return text if text.isprintable() else "".join(one if one.isprintable() else "?" for one in text)
+
+
+def _seen(text: str) -> str:
+    """The text with a "?" for each sign that nobody sees, and for each mark too many."""
+    text = _UNSEEN.sub("?", printable(text))
+    return text if text.isascii() else "".join(_bounded_marks(text))
+
+
+def _bounded_marks(text: str) -> Iterator[str]:
+    from unicodedata import category
+
+    marks = 0
+    for one in text:
+        marks = marks + 1 if category(one) in ("Mn", "Me") else 0
+        yield one if marks <= _MARKS else "?"
 
 
 def _normal(text: str) -> str:

@@ -147,14 +147,15 @@ def _document(played: "PlayedSession") -> dict[str, Any]:
 
 
 def _print(played: "list[PlayedSession]") -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from stimctl.cli.console import CommandConsole
 
     table = Table("scenario", "outcome", "times", "verdict", box=None, pad_edge=False, header_style="bold")
     for each in played:
         verdict = "[red]not as expected[/]" if each.unmet else "[green]as expected[/]"
         table.add_row(each.scenario.name, _plain(each.outcome), "\n".join(_times(each)), verdict)
-    Console(highlight=False).print(table)
+    CommandConsole(highlight=False).print(table)
     wrong = sum(bool(each.unmet) for each in played)
     click.echo(f"{len(played)} played, {wrong} not as expected")
 

@@ -121,10 +121,11 @@ def _spread(
 
 def _collect(done: "Generator[FinishedSession]", sessions: int) -> _CampaignProgress:
     """Take in what comes, with a progress bar at a terminal. Ctrl-C ends it, with what came so far."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    found, broke, console = _CampaignProgress([]), 0, Console(stderr=True)
+    from stimctl.cli.console import CommandConsole
+
+    found, broke, console = _CampaignProgress([]), 0, CommandConsole(stderr=True)
     shown = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
     with Progress(*shown, console=console, disable=not console.is_terminal, transient=True) as progress, closing(done):
         task = progress.add_task("no violations", total=sessions)

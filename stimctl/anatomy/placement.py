@@ -6,6 +6,7 @@ from stimctl.anatomy.points import ASHI, POINTS, Region, Side, find
 from stimctl.anatomy.spot import problems_in
 from stimctl.anatomy.writing import parts
 from stimctl.errors import InputInvalid, Misuse, Problem
+from stimctl.label import Label
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,10 @@ def _placement_problems(placement: Placement) -> list[Problem]:
 def _spot_problems(placement: Placement) -> list[Problem]:
     if not (isinstance(placement.spot, str) and placement.spot.strip()):
         return [Problem("spot", placement.spot, "an Ashi point needs its place in words")]
+    try:
+        Label(placement.spot)
+    except ValueError as wrong:
+        return [Problem("spot", placement.spot, str(wrong))]
     found = problems_in(placement.spot, placement.side, placement.region)
     return [Problem("spot", placement.spot, said) for said in found]
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from stimctl.cli.console import CommandConsole
 from stimctl.cli.table import table
 from stimctl.label import printable as plain
 from stimctl.wire.codes import simulator_or_hardware
@@ -29,7 +30,7 @@ class ConformanceDisplay:
     """Shows the progress of the suite. Use it in a `with`."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True)
+        self._console = console or CommandConsole(stderr=True)
         columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
         self._progress = Progress(*columns, console=self._console, transient=True)
         self._task = self._progress.add_task("", total=None)  # known only once it is known who is there

@@ -35,6 +35,13 @@ HOSTILE = [
     "a\ud800b",
     "a\ufffdb",
     "\x7f",
+    # Nobody sees a filler, a joiner, blank Braille and a selector; marks in a flood run over other lines.
+    "a\u3164b",
+    "a\u034fb",
+    "a\u2800b",
+    "a\ufe0fb",
+    "a\U000e0100b",
+    "a" + "\u0336" * 5,
 ]
 ANY = st.text(st.characters(), max_size=120)
 
@@ -59,6 +66,18 @@ def test_what_is_no_label_is_refused(text: str) -> None:
 def test_what_looks_the_same_is_the_same(text: str, label: str) -> None:
     assert Label(text) == label
     assert Label.of_device(text) == label
+
+
+def test_marks_that_a_language_writes_stay_and_a_devices_flood_is_cut() -> None:
+    for text in (
+        "ph\u1edf",
+        "\u05e9\u05c1\u05b8",
+        "\u0e17\u0e35\u0e48",
+        "\u0930\u094d\u0915\u093f",
+        "a" + "\u0336" * 4,
+    ):
+        assert is_label(Label(text))
+    assert Label.of_device("a" + "\u0336" * 6 + "b\u3164") == "a" + "\u0336" * 4 + "??b?"
 
 
 @given(ANY)

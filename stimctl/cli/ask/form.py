@@ -10,11 +10,13 @@ from typing import Any, TypeVar
 import click
 
 from stimctl.cli.ask.answers import AnswerReader, OneOf
+from stimctl.cli.errors import shown
 from stimctl.cli.table import table
 from stimctl.errors import Misuse
 
 T = TypeVar("T")
 BACK = "<"
+_LONGEST = 200  # of what is typed, so that a paste by mistake is not shown again whole [choice]
 HELP = f"Enter takes what stands in [ ]; {BACK} goes back one question; Ctrl-C ends."
 
 
@@ -139,10 +141,12 @@ class Form:
                 raise AskAgain(list(self._passed)[-1:])
             if text == "":
                 raise click.UsageError("an answer is needed here: there is no default")
+            if len(text) > _LONGEST:
+                raise click.UsageError(f"an answer has at most {_LONGEST} characters, and this has {len(text):,}")
             try:
                 return text, kind.read(text)
             except Misuse as wrong:
-                raise click.UsageError(str(wrong)) from None
+                raise click.UsageError(shown(wrong)) from None
 
         hint = f" ({kind.hint})" if kind.hint else ""
         answer: tuple[str, Any] = click.prompt(

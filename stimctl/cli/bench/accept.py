@@ -164,10 +164,11 @@ def instrument_of(
 
 def _with_progress(judge: Any, sources: "list[Source]") -> "Acceptance":
     """Judge, with a bar while files are read; it is drawn on a terminal only, and not where that takes no time."""
-    from rich.console import Console
     from rich.progress import Progress
 
-    console = Console(stderr=True)
+    from stimctl.cli.console import CommandConsole
+
+    console = CommandConsole(stderr=True)
     large = sum(source.path.stat().st_size for source in sources if source.path.exists()) > 20_000_000
     with Progress(console=console, transient=True, disable=not (large and console.is_terminal)) as bars:
         task = bars.add_task("reading", total=1.0)

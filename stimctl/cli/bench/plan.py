@@ -216,10 +216,11 @@ def _head(
 @contextmanager
 def _progress(loaded: "BenchPlan", results: "PlanResults") -> Iterator[Any]:
     """A line on standard error for each point that is done, and on a terminal a bar below."""
-    from rich.console import Console
     from rich.progress import Progress
 
-    console = Console(stderr=True)
+    from stimctl.cli.console import CommandConsole
+
+    console = CommandConsole(stderr=True)
     total, before = len(loaded.points), len(results.done)
     if before:
         click.echo(f"{before} of {total} points are done already; it goes on with the next.", err=True)

@@ -18,6 +18,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from stimctl.cli.console import CommandConsole
 from stimctl.cli.run import wording as words
 from stimctl.prescription import Prescription
 from stimctl.session.states import OUTPUT
@@ -38,7 +39,7 @@ _BANNER_STYLE = {
 
 def can_draw() -> bool:
     """Whether standard output is a terminal that a screen can be drawn on, and says what kind."""
-    console = Console()
+    console = CommandConsole()
     named = os.name == "nt" or bool(os.environ.get("TERM"))
     return named and console.is_terminal and console.is_interactive and not console.is_dumb_terminal
 
@@ -50,7 +51,7 @@ class LiveScreen:
         self._prescription = prescription
         self._messages: deque[str] = deque(maxlen=_MESSAGES)
         self._began_us = began_us
-        self._console = console or Console()
+        self._console = console or CommandConsole()
         self._live = Live(console=self._console, screen=True, auto_refresh=False, transient=True)
 
     def __enter__(self) -> Self:

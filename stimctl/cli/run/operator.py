@@ -93,6 +93,7 @@ class FrontEnd:
     def run(self) -> SessionReport:
         """Show the session and obey its operator until it ends. Raises what broke the session's loop."""
         session = self._session
+        self._take_typed_ahead(session.view())
         while True:
             report = session.wait(0 if self._keys else TICK_S)
             view = session.view()
@@ -112,6 +113,15 @@ class FrontEnd:
                 keys = self._keys.read(TICK_S)
                 for key in keys:
                     self._press(key, view, alone=len(set(keys)) == 1)
+
+    def _take_typed_ahead(self, view: SessionView) -> None:
+        """What was typed before there was a screen answers no gate, nor does an Enter still held down; a stop stops."""
+        while self._keys and (keys := self._keys.read(0)):
+            for key in keys:
+                if key in _STOP_KEYS or key == CLOSED:
+                    self._press(key, view, alone=False)
+                elif key in _PROCEED_KEYS:
+                    self._pressed_s["proceed"] = time.monotonic()
 
     def _press(self, key: str, view: SessionView, *, alone: bool) -> None:
         """Obey one key; of several that came at once, as from a paste, none that makes for more current."""

@@ -122,7 +122,8 @@ def _traffic(stack: ExitStack, file: Path | None, request: RunRequest) -> Traffi
     if file is None:
         return None
     with writing(file):
-        out = stack.enter_context(file.open("x", encoding="utf-8"))
+        file.touch(0o600, exist_ok=False)  # what went over the line is of a person
+        out = stack.enter_context(file.open("w", encoding="utf-8"))
         return TrafficWriter(out, request.url, rehearsal=request.rehearse)
 
 

@@ -79,7 +79,9 @@ def test_silence_is_said() -> None:
 @pytest.mark.realtime
 def test_a_device_of_another_kind_is_said() -> None:
     # pyserial's loop:// sends back what was sent, which no stimulator does.
-    assert CliRunner().invoke(main, ["info", "--port", "loop://"]).exit_code == codes.DEVICE
+    result = CliRunner().invoke(main, ["info", "--port", "loop://"])
+    assert result.exit_code == codes.DEVICE
+    assert "the line sends back what was sent (Hello)" in result.stderr
 
 
 BOARD = """

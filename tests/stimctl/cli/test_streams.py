@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from stimctl.bench.plan.file import EXAMPLE as PLAN
 from stimctl.cli import codes, streams
 from stimctl.profile import examples_folder
 from tests.stimctl.cli.terminal import STIMCTL
@@ -115,6 +116,23 @@ class TestInAShell:
     def test_unread_output_has_a_code_of_its_own(self) -> None:
         done = in_shell("{ sleep 0.3; stimctl profile show migraine; echo $? >&2; } | true")
         assert done.stderr.strip() == str(codes.UNREAD) == "141"
+
+    @pytest.mark.parametrize(
+        "command",
+        [
+            "scenario run load-short",  # which rich prints, and not click
+            "scenario list",
+            "course due",
+            "log report --help",
+            f"bench plan {PLAN} --check",
+            "bench sweep width --port sim:// --ohm 1000 --at 100us --seconds 1",
+            "conformance --port sim:// --only R-02 --no-full-range",
+            "soak --sessions 1 --jobs 1",
+        ],
+    )
+    def test_whatever_is_printed_unread_has_that_code(self, command: str, home: Path) -> None:
+        done = in_shell(f"{{ sleep 0.3; stimctl {command} 2>/dev/null; echo $? >&2; }} | true")
+        assert done.stderr.strip() == str(codes.UNREAD)
 
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full, as Linux has one")
     @pytest.mark.parametrize(

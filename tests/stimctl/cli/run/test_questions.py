@@ -258,3 +258,42 @@ def test_nobody_is_asked_anything_after_a_session_that_never_was(home: Path) -> 
         assert terminal.ended() == codes.STOPPED
         assert "Scores after" not in terminal.text
     assert scores(home) == ["before"]
+
+
+@pytest.mark.parametrize("after", [0, 1, 3, 5, 6, 7, 9, 12])
+def test_the_end_of_input_at_any_question_keeps_the_answers(after: int, home: Path) -> None:
+    with Terminal("run", "low-back-pain", "--port", SIM, columns=20, lines=10) as terminal:
+        for _question, answer in ON_SIMULATOR[:after]:  # which 20 columns fold
+            terminal.wait_for(": ")
+            terminal.press(f"{answer}\n")
+            terminal.wait_for(answer)
+        terminal.wait_for(": $")
+        terminal.press("\x04")
+        terminal.wait_for("Interrupted")
+        assert terminal.ended() == codes.INTERRUPTED
+        assert "Traceback" not in terminal.text
+    left = Draft("low-back-pain").load()
+    assert len(left.answers if left else ()) == after
+    assert not home.exists()
+
+
+def test_a_paste_that_goes_on_after_the_last_question_opens_no_gate(home: Path) -> None:
+    lines = [answer for _, answer in ON_SIMULATOR]
+    lines[11] = "30"
+    with Terminal("run", "low-back-pain", "--port", SIM) as terminal:
+        terminal.wait_for("Subject.*: ")
+        terminal.press("\n".join(lines) + "\n" * 30)
+        terminal.wait_for("connect the leads, then press Enter")
+        terminal.watch(LET_GO_S)
+        terminal.press("s")
+        terminal.wait_for("never armed; nothing was delivered")
+        assert terminal.ended() == codes.STOPPED
+    (session,) = json.loads(invoke("log", "list", "--json"))
+    assert session["end_reason"] == "stopped by the operator"
+
+
+def test_a_stop_typed_before_there_is_a_screen_stops() -> None:
+    with Terminal("run", "low-back-pain", "--port", SIM, "--prescription", BACK) as terminal:
+        terminal.press("\ns\n")
+        terminal.wait_for("never armed; nothing was delivered")
+        assert terminal.ended() == codes.STOPPED
