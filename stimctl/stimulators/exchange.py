@@ -231,7 +231,7 @@ class Exchange:
         if type(message) is m.Refused:
             return self._refused(command, message)
         if type(message) is not command.answer:
-            if type(message) is type(command.message):
+            if type(message) is type(command.message) and message == command.message:
                 why = f"the line sends back what was sent ({command.name}): an echo or a loop, no device behind it"
                 return failed(EchoMismatch(f"{why}; check the cable, and which port it is"))
             return failed(EchoMismatch(f"{type(message).__name__} came as the answer to {command.name}"))
