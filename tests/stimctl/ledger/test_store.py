@@ -274,8 +274,9 @@ def test_where_the_ledger_lives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert data_folder().name == "stimctl"
 
 
+# What is imported later must be here: nobody may not read the interpreter's library everywhere.
 AS_NOBODY = """
-import os, sys
+import concurrent.futures.thread, os, sys
 from pathlib import Path
 from stimctl.errors import LogFault
 from stimctl.ledger import Ledger
