@@ -436,8 +436,9 @@ def test_an_answer_that_nobody_asked_for_is_counted_and_dropped() -> None:
         (counters(2), "sent ReadCounters(channel=1), the device"),
         (m.ReadCounters(1), "the line sends back what was sent (ReadCounters): an echo or a loop, no device behind it"),
         (m.ReadCounters(2), "ReadCounters came as the answer to ReadCounters"),
+        (m.ReadMeasured(1), "ReadMeasured came as the answer to ReadCounters"),
     ],
-    ids=["another kind", "another channel", "an echo", "no echo"],
+    ids=["another kind", "another channel", "an echo", "of another channel", "of another command"],
 )
 def test_an_answer_to_something_else_is_no_answer(wrong: Any, text: str) -> None:
     line = Line()
