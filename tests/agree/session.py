@@ -24,6 +24,7 @@ TICK_US = 100_000  # R-65
 LONG_US = 700_000  # a host that stands still for less must see nothing wrong
 OF_A_SESSION = ("Arm", "Start", "SetTarget", "KeepAlive", "Hold", "Acknowledge", "Stop", "Hello")
 UNASKED = ("KeepAlive", "Acknowledge")  # go out by the driver's own time
+FIRST_RUN = ("Arm", "Start")  # before it these too: once the contact is checked, the driver goes on by itself
 # The driver's states, and those of the device that they stand for.
 SEEN: Mapping[State, tuple[str, ...]] = {
     State.TESTED: ("TESTED",), State.CHECKING: ("CHECKING",), State.CHECKED: ("TESTED",), State.ARMED: ("ARMED",),
@@ -99,10 +100,13 @@ class Agreement:
         """The operator gives an order. On a clean line it is known what goes out for it, at once."""
         engine = self.rig.engine
         expected: list[list[Sent]] = []
+        unasked = UNASKED
 
         def before() -> None:
+            nonlocal unasked
             self.follow()
             self.sent = []
+            unasked = UNASKED if self.hand.began_us else UNASKED + FIRST_RUN
             pending = engine._context.pending
             busy = "" if pending is None else pending.task.words
             if self.model is not None and self.clean() and busy in ("", *EXPECTED):
@@ -112,7 +116,7 @@ class Agreement:
         self.rig.act(do, channel, amplitude_ua, before)
         self.compare()
         if expected:
-            sent = [each for each in self.sent if each.name not in UNASKED]
+            sent = [each for each in self.sent if each.name not in unasked]
             wanted = expected[0]
             if Sent("Stop") not in wanted and sent and sent[-1].name == "Stop":
                 # The driver ends the session by itself at this instant, and drops what waits to be sent.

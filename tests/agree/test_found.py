@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from firmware_sim.faults import Fault
-from stimctl.session.states import End
+from stimctl.session.states import End, State
 from stimlab.play.play import play
 from stimlab.play.port import Piece
 from stimlab.scenario.reader import OperatorAction, Scenario
@@ -85,3 +85,11 @@ def joined(traffic: Sequence[Piece]) -> list[Piece]:
         before = pieces.pop()[2] if alike else b""
         pieces.append((at_us, sender, before + data))
     return pieces
+
+
+def test_an_order_at_the_instant_at_which_the_driver_starts_by_itself_is_not_blamed_for_the_start() -> None:
+    """The status at 200 ms ends the contact check, and nobody is waited for before the first run."""
+    at = Agreement({"profile": "bench-2hz", "seconds": 7, "channels": [{"amplitude_ma": 1.0}]}, [])
+    at.wait(199_999 - at.rig.now_us)
+    at.order("proceed")
+    assert at.rig.engine.state is State.RAMPING
