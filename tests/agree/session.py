@@ -100,7 +100,7 @@ class Agreement:
         """The operator gives an order. On a clean line it is known what goes out for it, at once."""
         engine = self.rig.engine
         expected: list[list[Sent]] = []
-        unasked = UNASKED
+        unasked: tuple[str, ...] = UNASKED
 
         def before() -> None:
             nonlocal unasked
