@@ -65,7 +65,9 @@ class OutputChannel:
         self._index = number * 257  # where on the noise table the next pulse stands
         self._electrodes = Electrodes()
         self._applied_ua = self._measured_ua = self._ohm = self._last_ua = 0
+        # The pulses that left last, and when the last of them has ended.
         self._flight: tuple[Any, ...] = (0, 1, 1, PulseShape(0, 0, 0, 0, 0), _TRAIN)
+        self._landed_us = 0
 
     # --- runs ------------------------------------------------------------------------------------
 
@@ -225,7 +227,8 @@ class OutputChannel:
 
     def _fly(self, pair: NeedlePair, *flight: Any) -> None:
         """Note what flows in the load, here and in a channel that touches this one: what a `Flow` is made of."""
-        self._flight = flight
+        first_us, period_us, count, shape, *_ = self._flight = flight
+        self._landed_us = first_us + (count - 1) * period_us + shape.span_us
         if self._recorder is None:
             return
         flow = Flow(*flight)
@@ -321,6 +324,8 @@ class OutputChannel:
 
     def flowing_na(self, now_us: int) -> int:
         """The current of a pulse that is on its way at device time `now_us`; 0 between pulses."""
+        if now_us >= self._landed_us:
+            return 0
         flow = Flow(*self._flight)
         return flow.at(now_us - flow.last_us)
 

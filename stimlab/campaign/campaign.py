@@ -5,6 +5,7 @@ results, and the digest over them, do not depend on how the work was spread. Eac
 ledger, whose chain is verified afterwards.
 """
 
+import gc
 import hashlib
 import json
 import os
@@ -79,10 +80,14 @@ class FinishedSession(NamedTuple):
 def play_chunk(seed: int, kind: str | None, indexes: Sequence[int]) -> FinishedSession:
     """Play sessions of campaign `seed` one after the other, on one ledger. What workers are given to do."""
     began_s = process_time()
-    with TemporaryDirectory(prefix="stimctl-soak-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None) as folder:
-        path = Path(folder) / "ledger.sqlite"
-        results = [foreseen(random_scenario(seed, index, kind), index, path) for index in indexes]
-        results[-1] = with_chain(results[-1], path)
+    gc.disable()  # sessions leave no circles worth looking for while they last: it is a twentieth of their time
+    try:
+        with TemporaryDirectory(prefix="stimctl-soak-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None) as folder:
+            path = Path(folder) / "ledger.sqlite"
+            results = [foreseen(random_scenario(seed, index, kind), index, path) for index in indexes]
+            results[-1] = with_chain(results[-1], path)
+    finally:
+        gc.enable()
     return FinishedSession(results, process_time() - began_s)
 
 
