@@ -11,6 +11,7 @@ from stimlab.play.play import play
 from stimlab.play.port import Piece
 from stimlab.scenario.reader import OperatorAction, Scenario
 from tests.agree import model
+from tests.agree.hand import Sent
 from tests.agree.session import Agreement
 
 S = 1_000_000
@@ -93,3 +94,13 @@ def test_an_order_at_the_instant_at_which_the_driver_starts_by_itself_is_not_bla
     at.wait(199_999 - at.rig.now_us)
     at.order("proceed")
     assert at.rig.engine.state is State.RAMPING
+
+
+def test_what_is_below_half_a_milliampere_is_zero_also_where_a_zero_was_refused() -> None:
+    """Another host ended the session, which the driver does not know yet: it asks again, by whatever small figure."""
+    at = Agreement({"profile": "bench-2hz", "seconds": 12, "channels": [{"amplitude_ma": 1.6}, {"channel": 2}]}, [])
+    at.wait(300_000 - at.rig.now_us)
+    at.befall(Fault("host.second_driver", options={"says": "hello"}))
+    for amplitude_ua in (150, 40):
+        at.order("set", 2, amplitude_ua)
+        assert Sent("SetTarget", 2, 0) in at.sent
