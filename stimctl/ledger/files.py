@@ -127,7 +127,7 @@ class FilesInPlace:
             folder = os.stat(self._folder)  # noqa: PTH116
         except FileNotFoundError:
             return False
-        now = (folder.st_dev, folder.st_ino, folder.st_mtime_ns, folder.st_ctime_ns)
+        now = (folder.st_dev, folder.st_ino, folder.st_ctime_ns)  # which is new whenever the time of a change is
         if now == self._settled:
             return True
         same = self._look() == self._identities
