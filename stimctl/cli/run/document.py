@@ -1,13 +1,15 @@
 """How a session ended, for a program: the document that the log gives of it, with what only its run knows."""
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 from stimctl.cli.run.summary import SavedFiles
+from stimctl.course.place import facts_of, place_of
 from stimctl.errors import Misuse
 from stimctl.ledger import Ledger
 from stimctl.ledger.append import utc_now, utc_text
-from stimctl.ledger.document import LogHead, RunFacts, ToldAlarm, document
+from stimctl.ledger.document import CourseFacts, LogHead, RunFacts, ToldAlarm, document
 from stimctl.ledger.reading import Entry
 from stimctl.ledger.summary import SessionSummary, summarize
 from stimctl.prescription import Prescription
@@ -30,7 +32,7 @@ def run_document(
         interrupted=files.interrupted,
         recovered=files.recovered,
     )
-    return document(summary or _reported(prescription, report), run=facts)
+    return document(summary or _reported(prescription, report), course=_course(ledger, summary), run=facts)
 
 
 def _logged(ledger: Ledger, session_id: str) -> SessionSummary | None:
@@ -38,6 +40,13 @@ def _logged(ledger: Ledger, session_id: str) -> SessionSummary | None:
         return ledger.summary(ledger.resolve(session_id))
     except Misuse:
         return None  # no device was identified, and nothing was logged
+
+
+def _course(ledger: Ledger, summary: SessionSummary | None) -> CourseFacts | None:
+    if summary is None:
+        return None
+    place = place_of(ledger, summary.head.session_id)
+    return place and facts_of(ledger, place, datetime.now(UTC).astimezone().date())
 
 
 def _reported(prescription: Prescription, report: SessionReport) -> SessionSummary:

@@ -2,15 +2,20 @@
 
 import json
 import os
+import sqlite3
 import stat
+from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from pydantic import TypeAdapter
 
 from stimctl.cli import codes, main
 from stimctl.ledger import Ledger
+from stimctl.ledger.document import SessionDocument
 from tests.stimctl.cli.terminal import Terminal
 
 EXAMPLE = Path("profiles/examples/low-back-pain.toml").resolve()
@@ -151,6 +156,42 @@ def test_a_session_is_shown_with_its_place_in_the_course(visited: str) -> None:
     assert "attention" not in shown
     good("course", "correct", "S-1", "--without", visited, "--why", "stopped in the ramp")
     assert "of S-1, low-back-pain: does not count in it" in good("log", "show", "latest")
+
+
+def test_a_session_as_a_document_has_its_course_plan_and_what_is_due(visited: str, home: Path) -> None:
+    def course_of_session() -> dict[str, Any]:
+        shown = json.loads(call("log", "show", visited, "--json").stdout)
+        assert TypeAdapter(SessionDocument).validate_python(shown)
+        found: dict[str, Any] = shown["course"]
+        return found
+
+    good("course", "correct", "S-1", "--sessions", "4-6", "--clinician", "Dr. O.", "--why", "as agreed")
+    found, course = course_of_session(), json.loads(call("course", "show", "S-1", "--json").stdout)
+    assert (found["course_id"], found["pseudonym"], found["simulated"]) == (course["course_id"], "S-1", True)
+    assert (found["number"], found["plan"], found["faults"]) == (1, course["plan"], [])
+    assert found["plan"]["course_sessions"] == {"low": 4, "high": 6, "from": "clinician", "note": "by Dr. O."}
+    asked_on = found["due"].pop("asked_on")
+    assert found["due"] == course["due"]
+    assert date.fromisoformat(found["due"]["earliest"]) > date.fromisoformat(asked_on)
+    good("course", "correct", "S-1", "--without", visited, "--why", "stopped in the ramp")
+    assert course_of_session()["number"] is None
+
+
+def test_a_run_as_a_document_has_its_course(visited: str, tmp_path: Path) -> None:
+    ran = json.loads(call("run", "--port", "sim://", "--prescription", str(tmp_path / "s-1.toml"), "--json").stdout)
+    assert (ran["course"]["pseudonym"], ran["course"]["number"]) == ("S-1", 2)
+
+
+def test_a_session_whose_course_does_not_verify_is_told(visited: str, home: Path) -> None:
+    with closing(sqlite3.connect(home / "ledger.sqlite", isolation_level=None)) as file:
+        (trigger,) = file.execute("SELECT sql FROM sqlite_schema WHERE name = 'entries_never_change'").fetchone()
+        file.execute("DROP TRIGGER entries_never_change")
+        file.execute("UPDATE entries SET body = replace(body, 'AO', 'XY') WHERE kind = 'course'")
+        file.execute(trigger)
+    for options in ((), ("--json",)):
+        result = call("log", "show", visited, *options)
+        assert result.exit_code == codes.LOG
+        assert "The course of this session does not verify: entry 1 is not what was hashed" in result.stderr
 
 
 def test_a_course_whose_profile_has_another_text_by_now_says_so_wherever_it_is_shown(visited: str, home: Path) -> None:
