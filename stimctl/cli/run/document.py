@@ -4,9 +4,11 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+import click
+
 from stimctl.cli.run.summary import SavedFiles
 from stimctl.course.place import facts_of, place_of
-from stimctl.errors import Misuse
+from stimctl.errors import LogFault, Misuse
 from stimctl.ledger import Ledger
 from stimctl.ledger.append import utc_now, utc_text
 from stimctl.ledger.document import CourseFacts, LogHead, RunFacts, ToldAlarm, document
@@ -45,8 +47,12 @@ def _logged(ledger: Ledger, session_id: str) -> SessionSummary | None:
 def _course(ledger: Ledger, summary: SessionSummary | None) -> CourseFacts | None:
     if summary is None:
         return None
-    place = place_of(ledger, summary.head.session_id)
-    return place and facts_of(ledger, place, datetime.now(UTC).astimezone().date())
+    try:
+        place = place_of(ledger, summary.head.session_id)
+        return place and facts_of(ledger, place, datetime.now(UTC).astimezone().date())
+    except LogFault as fault:  # of another session of the course: this one's dose is told all the same
+        click.echo(f"Where this session stands in its course cannot be said: {fault}", err=True)
+        return None
 
 
 def _reported(prescription: Prescription, report: SessionReport) -> SessionSummary:
