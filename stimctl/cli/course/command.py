@@ -1,6 +1,7 @@
 """`stimctl course new | show | due | trend`: begin a course, and look at it."""
 
 import shutil
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ from stimctl.ledger.place import ledger_is_there
 if TYPE_CHECKING:
     from stimctl.course.courses import Course
     from stimctl.course.due import NextSession
+    from stimctl.ledger import Ledger
 
 __all__ = ["course"]
 
@@ -114,7 +116,8 @@ def show(ctx: click.Context, who: str, today: date, as_json: bool) -> None:
     from stimctl.course.visits import visits
     from stimctl.profile import load_profiles
 
-    with course_of(ctx.obj, who) as (ledger, found):
+    with course_of(ctx.obj, who) as (ledger, named):
+        found = _doubted(ledger, named)
         done = visits(ledger, found)
     next_due = due_of(found, [visit.day for visit in done], today, load_profiles())
     if as_json:
@@ -122,6 +125,13 @@ def show(ctx: click.Context, who: str, today: date, as_json: bool) -> None:
     else:
         click.echo(page(found, done, next_due))
     ctx.exit(exit_code((*found.faults, *(fault for visit in done for fault in visit.faults))))
+
+
+def _doubted(ledger: "Ledger", found: "Course") -> "Course":
+    """With what does not verify of the sessions by which it is known which belong to it."""
+    from stimctl.course.visits import doubts_of_days
+
+    return replace(found, faults=(*found.faults, *doubts_of_days(ledger, found)))
 
 
 @course.command("due", epilog=CODES)
@@ -200,7 +210,8 @@ def trend(ctx: click.Context, who: str, output: Path | None, force: bool) -> Non
 
     if output is not None:
         check_free(output, force=force)
-    with course_of(ctx.obj, who) as (ledger, found):
+    with course_of(ctx.obj, who) as (ledger, named):
+        found = _doubted(ledger, named)
         done = visits(ledger, found)
     faults = (*found.faults, *(fault for visit in done for fault in visit.faults))
     try:

@@ -182,16 +182,33 @@ def test_a_run_as_a_document_has_its_course(visited: str, tmp_path: Path) -> Non
     assert (ran["course"]["pseudonym"], ran["course"]["number"]) == ("S-1", 2)
 
 
-def test_a_session_whose_course_does_not_verify_is_told(visited: str, home: Path) -> None:
-    with closing(sqlite3.connect(home / "ledger.sqlite", isolation_level=None)) as file:
+def alter(folder: Path, statement: str) -> None:
+    with closing(sqlite3.connect(folder / "ledger.sqlite", isolation_level=None)) as file:
         (trigger,) = file.execute("SELECT sql FROM sqlite_schema WHERE name = 'entries_never_change'").fetchone()
-        file.execute("DROP TRIGGER entries_never_change")
-        file.execute("UPDATE entries SET body = replace(body, 'AO', 'XY') WHERE kind = 'course'")
-        file.execute(trigger)
+        for each in ("DROP TRIGGER entries_never_change", statement, trigger):
+            file.execute(each)
+
+
+def test_a_session_whose_course_does_not_verify_is_told(visited: str, home: Path) -> None:
+    alter(home, "UPDATE entries SET body = replace(body, 'AO', 'XY') WHERE kind = 'course'")
     for options in ((), ("--json",)):
         result = call("log", "show", visited, *options)
         assert result.exit_code == codes.LOG
         assert "The course of this session does not verify: entry 1 is not what was hashed" in result.stderr
+
+
+def test_a_course_whose_first_entry_was_moved_is_said_to_be_perhaps_there(visited: str, home: Path) -> None:
+    alter(home, "UPDATE entries SET session_id = 'nobody' WHERE kind = 'course'")
+    for command in ("show", "due", "trend"):
+        assert "nobody can say of whom it was" in bad(codes.LOG, "course", command, "S-1")
+    assert "holds no course that goes on" in bad(codes.LOG, "course", "due")
+
+
+def test_a_trend_of_a_course_from_which_its_sessions_were_moved_is_no_mistake_of_the_person(
+    visited: str, home: Path
+) -> None:
+    alter(home, "UPDATE entries SET kind = 'state' WHERE kind = 'started'")
+    assert "nothing to draw; but the course does not verify" in bad(codes.LOG, "course", "trend", "S-1")
 
 
 def test_a_course_whose_profile_has_another_text_by_now_says_so_wherever_it_is_shown(visited: str, home: Path) -> None:
