@@ -67,7 +67,10 @@ def courses(ledger: Ledger) -> list[Course]:
     for entry in ledger.of_courses():
         entries.setdefault(entry.session_id, []).append(entry)
     doubt = ledger.doubt(listed=True) if entries else None
-    found = [_read(course_id, each, [doubt] if doubt else []) for course_id, each in entries.items()]
+    found = []
+    for course_id, each in entries.items():
+        doubts = [*([doubt] if doubt else []), *ledger.afterwards().of_course(each[0].number)]
+        found.append(_read(course_id, each, doubts))
     return [each for each in found if each is not None]
 
 

@@ -58,13 +58,17 @@ def days(ledger: Ledger, course: Course) -> list[date]:
 def doubts_of_days(ledger: Ledger, course: Course) -> tuple[str, ...]:
     """What does not verify of the entries that `days` goes by; those of its subject's other sessions too."""
     heads = [head for head in ledger.heads() if head.pseudonym == course.pseudonym]
-    return tuple(fault for head in heads for fault in _doubts(ledger.some_of(head.session_id, *_SAY_IT), head))
+    return tuple(fault for head in heads for fault in _doubts(ledger, head))
 
 
-def _doubts(found: list[Entry], head: SessionHead) -> Iterator[str]:
+def _doubts(ledger: Ledger, head: SessionHead) -> Iterator[str]:
+    found = ledger.some_of(head.session_id, *_SAY_IT)
+    kinds = {entry.kind for entry in found}
     yield from (entry.fault for entry in found if entry.fault)
-    if head.started_utc is not None and not any(entry.kind == "opened" for entry in found):
+    if head.started_utc is not None and "opened" not in kinds:
         yield f"session {head.session_id} has no first entry any more"
+    elif "started" not in kinds:  # so it does not count: whether it said so once, all of its entries tell
+        yield from ledger.summary(head.session_id).faults
 
 
 def _day(session_id: str, started_utc: str) -> date:

@@ -1,7 +1,7 @@
 """What does not hold between the first and the last entry of a session, and may have been one of its own.
 
 An entry whose session's name was changed is no longer found among those of its session, and one that was taken away
-leaves its number only. What was added to a session after its end is not looked for here: `verify` follows all.
+leaves its number only. What was said of a session after its end is looked for in `afterwards`.
 """
 
 from collections.abc import Iterator

@@ -55,8 +55,44 @@ class RunFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class CourseDue:
+    """The next session of a course: due from `earliest` to `latest`, days as in 2026-01-31, as far as known on the day
+    `asked_on`; `too_soon` is what speaks against a session on that day, `warnings` what to attend to anyway."""
+
+    asked_on: str
+    number: int
+    earliest: str | None
+    latest: str | None
+    basis: tuple[str, ...]
+    too_soon: tuple[str, ...]
+    warnings: tuple[str, ...]
+    profile_change: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CourseFacts:
+    """The course that a session belongs to. `number` is which of its sessions this is, from 1, and null where it joined
+    the course and does not count; of how many, `plan` says under `course_sessions`, each value with who says so.
+
+    `warnings` is what spoke against this session on its day. `faults` is what does not verify of the course.
+    """
+
+    course_id: str
+    pseudonym: str
+    profile: dict[str, Any]
+    simulated: bool
+    ended: str | None
+    number: int | None
+    plan: dict[str, dict[str, Any]]
+    warnings: tuple[str, ...]
+    due: CourseDue
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SessionDocument:
-    """`entries` are there in an export, `run` is there after a run; else they are null.
+    """`course` is there where one session is shown or was run, and belongs to one; `entries` are there in an export,
+    `run` is there after a run; else they are null.
 
     `verifies`: whether each entry is as it was written; null where the log has not got the session.
     """
@@ -65,17 +101,22 @@ class SessionDocument:
     format: str
     verifies: bool | None
     session: SessionSummary
+    course: CourseFacts | None = None
     entries: tuple[Entry, ...] | None = None
     run: RunFacts | None = None
 
 
 def document(
-    summary: SessionSummary, *, entries: Iterable[Entry] | None = None, run: RunFacts | None = None
+    summary: SessionSummary,
+    *,
+    course: CourseFacts | None = None,
+    entries: Iterable[Entry] | None = None,
+    run: RunFacts | None = None,
 ) -> dict[str, Any]:
     """The document, JSON-able; at its top it says SIMULATOR or HARDWARE, and whether the session verifies."""
     listed = None if entries is None else tuple(entries)
     verifies = not summary.faults if summary.faults or summary.last_hash else None
-    return asdict(SessionDocument(summary.head.watermark, FORMAT, verifies, summary, listed, run))
+    return asdict(SessionDocument(summary.head.watermark, FORMAT, verifies, summary, course, listed, run))
 
 
 def schema_text() -> str:

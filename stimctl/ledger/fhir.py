@@ -132,10 +132,8 @@ class _Session:
         words = {"adverse": [], "note": [], "correction": []}  # type: dict[str, list[Entry]]
         for entry in summary.remarks:
             words.get(entry.kind, []).append(entry)
-        complications = [
-            {"text": ": ".join(str(entry.body[name]) for name in ("severity", "text") if entry.body.get(name))}
-            for entry in words["adverse"]
-        ]
+        told = [[str(entry.body.get(name) or "") for name in ("severity", "text")] for entry in words["adverse"]]
+        complications = [{"text": ": ".join(filter(None, each)) or "an event whose text is not there"} for each in told]
         notes = [_annotation(entry) for entry in (*words["note"], *words["correction"]) if entry.body.get("text")]
         notes += [{"text": f"DOES NOT VERIFY: {fault}"} for fault in summary.faults]
         fields = {

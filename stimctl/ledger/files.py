@@ -10,6 +10,7 @@
 Nothing but these is ever changed: a name that stands for something else (a link, a device, a pipe) is refused.
 """
 
+import errno
 import os
 import sqlite3
 import stat
@@ -31,16 +32,27 @@ _KINDS = {
     stat.S_IFLNK: "a symbolic link",
 }
 
+_FULL = "the disk is full; make room and start again"
+_READONLY = "it cannot be written; check the owner and the mode of the file and its folder"
+_BROKEN = "the disk reports an error; do not trust it"
 # What a person can do about an SQLite error, by its primary code.
 _ADVICE = {
-    sqlite3.SQLITE_FULL: "the disk is full; make room and start again",
-    sqlite3.SQLITE_READONLY: "it cannot be written; check the owner and the mode of the file and its folder",
+    sqlite3.SQLITE_FULL: _FULL,
+    sqlite3.SQLITE_READONLY: _READONLY,
     sqlite3.SQLITE_PERM: "it may not be opened; check the owner and the mode of the file",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened; check that its folder exists and may be written",
     sqlite3.SQLITE_CORRUPT: "the file is damaged; `stimctl log recover` keeps what can be read of it",
     sqlite3.SQLITE_NOTADB: "the file is no ledger, or its beginning is damaged; `stimctl log recover` keeps what can "
     "be read of it",
-    sqlite3.SQLITE_IOERR: "the disk reports an error; do not trust it",
+    sqlite3.SQLITE_IOERR: _BROKEN,
+}
+# The same of a file that SQLite does not know, such as the anchor. Windows has no quota.
+_ADVICE_OF_SYSTEM = {
+    errno.ENOSPC: _FULL,
+    errno.EFBIG: _FULL,
+    getattr(errno, "EDQUOT", errno.ENOSPC): _FULL,
+    errno.EROFS: _READONLY,
+    errno.EIO: _BROKEN,
 }
 
 
@@ -60,7 +72,7 @@ def log_fault(path: Path, error: Exception) -> LogFault:
     code = getattr(error, "sqlite_errorcode", None)
     if code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL):
         return LedgerBusy(f"the ledger {path}: another program keeps it locked")
-    advice = _ADVICE.get(code & 0xFF) if code is not None else None
+    advice = _ADVICE_OF_SYSTEM.get(getattr(error, "errno", None)) if code is None else _ADVICE.get(code & 0xFF)
     return LogFault(f"the ledger {path}: {f'{advice} ({error})' if advice else error}")
 
 
@@ -127,7 +139,7 @@ class FilesInPlace:
             folder = os.stat(self._folder)  # noqa: PTH116
         except FileNotFoundError:
             return False
-        now = (folder.st_dev, folder.st_ino, folder.st_mtime_ns, folder.st_ctime_ns)
+        now = (folder.st_dev, folder.st_ino, folder.st_ctime_ns)  # which is new whenever the time of a change is
         if now == self._settled:
             return True
         same = self._look() == self._identities

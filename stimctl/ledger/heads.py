@@ -97,12 +97,14 @@ def head_of(line: SessionLine, *, running: bool) -> SessionHead:
 
 
 def _charges(end: Mapping[str, Any], fetched: Mapping[str, Any]) -> list[int]:
-    """The charges that were delivered, as the session closed with them, or as its device still held them."""
-    doses = [_list(_mapping(dose).get("charge_pc")) for dose in _mapping(end.get("delivered")).values()]
+    """The charges that were delivered, as the session closed with them, or as its device still held them; none where
+    one of them is not known, for a part is no whole."""
+    doses = [_list(_mapping(dose).get("charge_pc")) or [None] for dose in _mapping(end.get("delivered")).values()]
     if not doses:
         counters = _list(fetched.get("counters"))
         doses = [[_mapping(each).get(f"charge_{band}_pc") for band in (0, 1)] for each in counters]
-    return [charge for dose in doses for charge in dose if isinstance(charge, int)]
+    charges = [charge for dose in doses for charge in dose]
+    return charges if all(isinstance(charge, int) for charge in charges) else []
 
 
 def watermark(simulator: object, *, rehearsal: bool = False) -> str:

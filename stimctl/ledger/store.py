@@ -39,6 +39,7 @@ INTERRUPTED = "interrupted"
 
 if TYPE_CHECKING:
     from stimctl.entries import LogEntry
+    from stimctl.ledger.afterwards import Afterwards
     from stimctl.ledger.summary import SessionSummary
 
 
@@ -80,6 +81,7 @@ class Ledger:
             connection = self._appender.connection
         self._connection = connection
         self._reader = Reader(self.path, connection)
+        self._afterwards: Afterwards | None = None
 
     def _not_gone(self) -> None:
         with faults(self.path):
@@ -223,9 +225,13 @@ class Ledger:
 
     def doubt(self, *, listed: bool = False) -> str | None:
         """What is wrong between the ledger and its anchor, or None; with `listed` the list of sessions is compared with
-        the entries too, for whoever goes by it to find all of one subject."""
+        the entries too, for whoever goes by it."""
         wrong = self._reader.against_anchor() or (self._reader.against_list() if listed else None)
         return None if wrong is None else wrong.sentence
+
+    def doubt_of_all(self) -> str | None:
+        """What is wrong with the ledger, anywhere: for whoever has to find everything of somebody."""
+        return self.doubt(listed=True) or next(self.afterwards().of_anybody(), None)
 
     def doubt_of_list(self) -> str | None:
         """What of the list can be seen at once: the anchor disagrees with the ledger, or a session is not in it."""
@@ -235,6 +241,13 @@ class Ledger:
     def doubt_of_line(self, session_id: str) -> str | None:
         """Why the line of a session cannot be believed: it, or an entry that it shows, is not as it was written."""
         return self._reader.against_line(session_id)
+
+    def afterwards(self) -> "Afterwards":
+        """What does not hold of the entries after a session or a course."""
+        from stimctl.ledger.afterwards import Afterwards
+
+        self._afterwards = self._afterwards or Afterwards(self._reader)
+        return self._afterwards
 
     def of_kind(self, kind: str) -> Iterator[Entry]:
         """Every entry of one kind, which has to be looked for among all."""
@@ -278,7 +291,8 @@ class Ledger:
                 )
             raise Misuse(f"no session {session_id!r} was opened in this ledger")
         wrong = self.doubt()
-        more = (*among(self._reader, session_id), *([wrong] if wrong else []))
+        later = self.afterwards().of_session(session_id)
+        more = (*among(self._reader, session_id), *later, *([wrong] if wrong else []))
         return replace(found, faults=(*found.faults, *more)) if more else found
 
     def outline(self, session_id: str, kinds: Sequence[str]) -> "SessionSummary | None":
@@ -319,11 +333,11 @@ class Ledger:
         ]
         if len(found) == 1 and name:
             return found[0]
-        raise self._not_found(_why_none(name, known, found))
+        raise self.not_found(_why_none(name, known, found))
 
-    def _not_found(self, sentence: str) -> LogFault | Misuse:
-        """That something is not there; where entries may be gone, that this may be why."""
-        doubt = self.doubt()
+    def not_found(self, sentence: str) -> LogFault | Misuse:
+        """That something is not there; where entries may be gone or changed, that this may be why."""
+        doubt = self.doubt_of_all()
         return Misuse(sentence) if doubt is None else LogFault(f"{sentence}; but the ledger does not hold: {doubt}")
 
     def is_running(self, session_id: str) -> bool:

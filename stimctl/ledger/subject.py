@@ -55,7 +55,7 @@ def subject_document(ledger: Ledger, pseudonym: str) -> dict[str, Any]:
     """Everything of `pseudonym`, JSON-able. Raises `Misuse` where there is nothing, `LogFault`."""
     sessions = tuple(_sessions(ledger, pseudonym))
     courses = tuple(courses_of(ledger, pseudonym))
-    doubt = ledger.doubt(listed=True)
+    doubt = ledger.doubt_of_all()
     if not sessions and not courses:
         if doubt:
             raise LogFault(f"whether the ledger holds anything of {pseudonym!r} cannot be said: {doubt}")

@@ -68,7 +68,7 @@ def cases_of(ledger: Ledger, pseudonym: str) -> list[SessionCase]:
     """Every session of one subject, oldest first. Raises `Misuse` for none, `LogFault` where some may be gone."""
     ids = [head.session_id for head in ledger.heads() if head.pseudonym == pseudonym]
     if not ids:
-        doubt = ledger.doubt(listed=True)
+        doubt = ledger.doubt_of_all()
         if doubt:
             raise LogFault(f"whether the ledger holds a session of {pseudonym!r} cannot be said: {doubt}")
         raise Misuse(f"no session of {pseudonym!r} is in this ledger; `stimctl log list` shows whose there are")

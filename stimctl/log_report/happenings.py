@@ -25,11 +25,18 @@ def moment(case: SessionCase, entry: Entry) -> str:
     return f.clock(entry.at_us - summary.opened_at_us)
 
 
-def alarms(words: ReportWords, case: SessionCase) -> Block:
-    """Every alarm of the host and of the device, with its reason."""
-    rows = [(moment(case, entry), *_alarm(words, entry.body)) for entry in case.remarks("alarm")]
+def alarms(words: ReportWords, case: SessionCase) -> Iterator[Block]:
+    """Every alarm of the host and of the device, with its reason. The host's stand as the operator read them: each has
+    figures of its moment in it, and what was read is part of the record."""
+    found = case.remarks("alarm")
+    if not found:
+        yield Passage(words("text.no_alarms"))
+        return
+    if any(entry.body.get("source") != "device" for entry in found):
+        yield Passage(words("text.alarms"))
+    rows = [(moment(case, entry), *_alarm(words, entry.body)) for entry in found]
     head = tuple(words(f"column.{name}") for name in ("when", "who", "what", "action"))
-    return DataTable(head, tuple(rows), frozenset({2, 3})) if rows else Passage(words("text.no_alarms"))
+    yield DataTable(head, tuple(rows), frozenset({2, 3}))
 
 
 def _alarm(words: ReportWords, body: dict[str, Any]) -> tuple[str, str, str]:

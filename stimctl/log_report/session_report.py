@@ -56,7 +56,7 @@ def _sections(
         "measured": (measured_table(words, summary),),
         "plots": (_plot(words, case),),
         "safety": (_facts(h.checks(words, case)),),
-        "alarms": (h.alarms(words, case),),
+        "alarms": tuple(h.alarms(words, case)),
         "adverse": (h.written(words, "adverse", [case]),),
         "scores": (h.scores(words, case),),
         "notes": (h.written(words, "note", [case]),),

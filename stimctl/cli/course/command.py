@@ -1,6 +1,7 @@
 """`stimctl course new | show | due | trend`: begin a course, and look at it."""
 
 import shutil
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,18 +9,30 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stimctl.cli.completion import profile_names
-from stimctl.cli.course.group import CODES, ON, author, course, course_of, exit_code, label, planning, supplied
+from stimctl.cli.course.group import (
+    CODES,
+    ON,
+    author,
+    course,
+    course_of,
+    exit_code,
+    found_of,
+    label,
+    planning,
+    supplied,
+)
 from stimctl.cli.log.group import opened
 from stimctl.cli.private_file import check_free, write_private
 from stimctl.cli.streams import at_terminal
 from stimctl.cli.table import echo_json, json_option
-from stimctl.errors import Misuse
+from stimctl.errors import LogFault, Misuse
 from stimctl.label import looks_like_name
 from stimctl.ledger.place import ledger_is_there
 
 if TYPE_CHECKING:
     from stimctl.course.courses import Course
     from stimctl.course.due import NextSession
+    from stimctl.ledger import Ledger
 
 __all__ = ["course"]
 
@@ -103,7 +116,8 @@ def show(ctx: click.Context, who: str, today: date, as_json: bool) -> None:
     from stimctl.course.visits import visits
     from stimctl.profile import load_profiles
 
-    with course_of(ctx.obj, who) as (ledger, found):
+    with course_of(ctx.obj, who) as (ledger, named):
+        found = _doubted(ledger, named)
         done = visits(ledger, found)
     next_due = due_of(found, [visit.day for visit in done], today, load_profiles())
     if as_json:
@@ -111,6 +125,13 @@ def show(ctx: click.Context, who: str, today: date, as_json: bool) -> None:
     else:
         click.echo(page(found, done, next_due))
     ctx.exit(exit_code((*found.faults, *(fault for visit in done for fault in visit.faults))))
+
+
+def _doubted(ledger: "Ledger", found: "Course") -> "Course":
+    """With what does not verify of the sessions by which it is known which belong to it."""
+    from stimctl.course.visits import doubts_of_days
+
+    return replace(found, faults=(*found.faults, *doubts_of_days(ledger, found)))
 
 
 @course.command("due", epilog=CODES)
@@ -148,7 +169,7 @@ def due_(ctx: click.Context, who: str | None, today: date, ics: Path | None, for
 
 def _due(path: Path, who: str | None, today: date) -> "tuple[list[tuple[Course, NextSession]], tuple[str, ...]]":
     """Each course that goes on, or the one that was named, with what is due; and what does not verify."""
-    from stimctl.course.courses import courses, find
+    from stimctl.course.courses import courses
     from stimctl.course.due import due_of
     from stimctl.course.visits import days, doubts_of_days
     from stimctl.profile import load_profiles
@@ -156,11 +177,11 @@ def _due(path: Path, who: str | None, today: date) -> "tuple[list[tuple[Course, 
     if who is None and not ledger_is_there(path):
         return [], ()
     with opened(path) as ledger:
-        every = courses(ledger)
-        found = [each for each in every if each.ended is None] if who is None else [find(every, who)]
+        found = [each for each in courses(ledger) if each.ended is None] if who is None else [found_of(ledger, who)]
         profiles = load_profiles() if found else {}
         planned = [(each, due_of(each, days(ledger, each), today, profiles)) for each in found]
         doubts = [fault for each in found for fault in (*each.faults, *doubts_of_days(ledger, each))]
+        doubts += ledger.afterwards().of_anybody() if who is None else ()  # a course may be missing
     planned.sort(key=lambda each: (each[1].latest or date.max, each[1].earliest or date.max))
     return planned, tuple(doubts)
 
@@ -189,15 +210,20 @@ def trend(ctx: click.Context, who: str, output: Path | None, force: bool) -> Non
 
     if output is not None:
         check_free(output, force=force)
-    with course_of(ctx.obj, who) as (ledger, found):
+    with course_of(ctx.obj, who) as (ledger, named):
+        found = _doubted(ledger, named)
         done = visits(ledger, found)
-    drawn = trends(found, done)
+    faults = (*found.faults, *(fault for visit in done for fault in visit.faults))
+    try:
+        drawn = trends(found, done)
+    except Misuse as none:
+        raise (LogFault(f"{none}; but the course does not verify: {faults[0]}") if faults else none) from None
     if output is None:
         click.echo(drawing.text(drawn, width=min(_WIDEST, shutil.get_terminal_size(_SIZE).columns)))
     else:
         write_private(output, [drawing.picture(drawn, output.suffix)], force=force)
         click.echo(f"The picture is {output}")
-    ctx.exit(exit_code((*found.faults, *(fault for visit in done for fault in visit.faults))))
+    ctx.exit(exit_code(faults))
 
 
 # The commands that add entries register themselves with the group.

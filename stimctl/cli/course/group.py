@@ -58,18 +58,26 @@ def course(ctx: click.Context, folder: Path | None) -> None:
 @contextmanager
 def course_of(path: Path, who: str, *, read_only: bool = True) -> "Iterator[tuple[Ledger, Course]]":
     """The ledger and the course that `who` means, a pseudonym or an id; what does not verify is told."""
-    from stimctl.course.courses import courses, find
-
     if not ledger_is_there(path):
         raise Misuse(f"the ledger {path} holds no course yet; `stimctl course new` begins one")
     with opened(path, read_only=read_only) as ledger:
-        yield ledger, find(courses(ledger), who)
+        yield ledger, found_of(ledger, who)
+
+
+def found_of(ledger: "Ledger", who: str) -> "Course":
+    """The course that `who` means. Raises `Misuse`, and `LogFault` where it may be one that does not verify."""
+    from stimctl.course.courses import courses, find
+
+    try:
+        return find(courses(ledger), who)
+    except Misuse as none:
+        raise ledger.not_found(str(none)) from None
 
 
 def exit_code(faults: "tuple[str, ...]") -> int:
     """Say what does not verify, and give the exit code."""
     for fault in dict.fromkeys(faults):
-        click.echo(f"This course does not verify: {fault}.", err=True)
+        click.echo(f"This does not verify: {fault}.", err=True)
     return codes.LOG if faults else codes.DONE
 
 

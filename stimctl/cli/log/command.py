@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,17 +63,22 @@ def show(ctx: click.Context, session: str, as_json: bool) -> None:
     Example: stimctl log show latest
     """
     from stimctl.cli.log.page import page
-    from stimctl.course.place import place_of
+    from stimctl.course.place import facts_of, place_of
     from stimctl.ledger.document import document
 
     with opened(ctx.obj) as ledger:
         summary = ledger.summary(ledger.resolve(session))
         place = place_of(ledger, summary.head.session_id)
-    if as_json:
-        echo_json(document(summary))
-    else:
-        click.echo(page(summary, place))
-    ctx.exit(exit_code_of(summary))
+        if as_json:
+            today = datetime.now(UTC).astimezone().date()
+            echo_json(document(summary, course=place and facts_of(ledger, place, today)))
+        else:
+            click.echo(page(summary, place))
+    code = exit_code_of(summary)
+    for fault in place.course.faults if place else ():
+        click.echo(f"The course of this session does not verify: {fault}.", err=True)
+        code = codes.LOG
+    ctx.exit(code)
 
 
 @log.command(epilog=codes.help_text(READ))

@@ -63,7 +63,7 @@ def export(
             head.session_id for head in choice.of(ledger.heads(newest_first=True))
         ]
         # Who names sessions goes by their entries, who chooses them by the list.
-        doubt = None if sessions else ledger.doubt(listed=True)
+        doubt = None if sessions else ledger.doubt_of_all()
         summaries: list[SessionSummary] = []
         text = _exported(ledger, ids, summaries, form, what, one=len(sessions) == 1)
         if output is None:

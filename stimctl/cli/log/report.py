@@ -90,7 +90,7 @@ def _made(
     made, tool = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", f"stimctl {__version__}"
     if subject is not None:
         cases, courses = cases_of(ledger, subject), tuple(courses_of(ledger, subject))
-        doubt = ledger.doubt(listed=True)
+        doubt = ledger.doubt_of_all()
         doubts = [fault for fault in (doubt, *(each.fault for of in courses for each in of.entries)) if fault]
         told = course_report(words, subject, cases, by_plan(ledger, subject, cases), courses, doubts, head, made, tool)
         return told, [case.summary for case in cases], doubts

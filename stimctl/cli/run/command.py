@@ -82,6 +82,7 @@ def run(
         attended=terminal and not unattended,
         file=prescription_file,
         rehearse=rehearse,
+        as_json=as_json,
         **typed,
     )
     files = NewFiles(save, picture, traffic_file)

@@ -21,9 +21,9 @@ from stimctl.profile import Profiles
 class CourseOfRun:
     """Looks for the course once the subject is known, and tells of it once, until another is meant."""
 
-    def __init__(self, profile_id: str, profiles: Profiles, *, rehearsal: bool) -> None:
+    def __init__(self, profile_id: str, profiles: Profiles, *, rehearsal: bool, to_stderr: bool = False) -> None:
         self._profile_id, self._profiles = profile_id, profiles
-        self._rehearsal = rehearsal
+        self._rehearsal, self._to_stderr = rehearsal, to_stderr
         self._told: str | None = None
         self.course_id: str | None = None
 
@@ -44,12 +44,12 @@ class CourseOfRun:
             if course.course_id == self._told:
                 return None
             self._told = course.course_id
-            _tell(ledger, course, self._profiles)
+            _tell(ledger, course, self._profiles, to_stderr=self._to_stderr)
             last = last_session_id(ledger, course, rehearsal=self._rehearsal)
         return None if last is None else earlier_values(last, self._profile_id, rehearsal=self._rehearsal)
 
 
-def _tell(ledger: Ledger, course: Course, profiles: Profiles) -> None:
+def _tell(ledger: Ledger, course: Course, profiles: Profiles, *, to_stderr: bool) -> None:
     """Where the course stands, in two lines or three; what speaks against a session today stands out."""
     done, today = days(ledger, course), datetime.now(UTC).astimezone().date()
     next_due = due_of(course, done, today, profiles)
@@ -59,8 +59,10 @@ def _tell(ledger: Ledger, course: Course, profiles: Profiles) -> None:
         f"the last was on {max(done)}, {counted((today - max(done)).days, 'day')} ago" if done else "it is the first"
     )
     mark = "SIMULATED course" if course.simulated else "Course"
-    click.echo(f"{mark} of {course.pseudonym}, {course.profile_id}: session {next_due.number}{of}; {since}.")
+    click.echo(
+        f"{mark} of {course.pseudonym}, {course.profile_id}: session {next_due.number}{of}; {since}.", err=to_stderr
+    )
     for warning in (*next_due.too_soon, *next_due.attention):
-        click.secho(f"Attention: {warning}.", fg="yellow")
+        click.secho(f"Attention: {warning}.", fg="yellow", err=to_stderr)
     for fault in (*course.faults, *doubts_of_days(ledger, course)):
-        click.secho(f"The course does not verify: {fault}.", fg="red")
+        click.secho(f"The course does not verify: {fault}.", fg="red", err=to_stderr)

@@ -1,13 +1,17 @@
 """How a session ended, for a program: the document that the log gives of it, with what only its run knows."""
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
+import click
+
 from stimctl.cli.run.summary import SavedFiles
-from stimctl.errors import Misuse
+from stimctl.course.place import facts_of, place_of
+from stimctl.errors import LogFault, Misuse
 from stimctl.ledger import Ledger
 from stimctl.ledger.append import utc_now, utc_text
-from stimctl.ledger.document import LogHead, RunFacts, ToldAlarm, document
+from stimctl.ledger.document import CourseFacts, LogHead, RunFacts, ToldAlarm, document
 from stimctl.ledger.reading import Entry
 from stimctl.ledger.summary import SessionSummary, summarize
 from stimctl.prescription import Prescription
@@ -30,7 +34,7 @@ def run_document(
         interrupted=files.interrupted,
         recovered=files.recovered,
     )
-    return document(summary or _reported(prescription, report), run=facts)
+    return document(summary or _reported(prescription, report), course=_course(ledger, summary), run=facts)
 
 
 def _logged(ledger: Ledger, session_id: str) -> SessionSummary | None:
@@ -38,6 +42,17 @@ def _logged(ledger: Ledger, session_id: str) -> SessionSummary | None:
         return ledger.summary(ledger.resolve(session_id))
     except Misuse:
         return None  # no device was identified, and nothing was logged
+
+
+def _course(ledger: Ledger, summary: SessionSummary | None) -> CourseFacts | None:
+    if summary is None:
+        return None
+    try:
+        place = place_of(ledger, summary.head.session_id)
+        return place and facts_of(ledger, place, datetime.now(UTC).astimezone().date())
+    except LogFault as fault:  # of another session of the course: this one's dose is told all the same
+        click.echo(f"Where this session stands in its course cannot be said: {fault}", err=True)
+        return None
 
 
 def _reported(prescription: Prescription, report: SessionReport) -> SessionSummary:

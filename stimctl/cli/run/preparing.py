@@ -59,6 +59,7 @@ class RunRequest:
     again: str | None = None
     variant: str | None = None
     rehearse: bool = False
+    as_json: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def prepare(request: RunRequest, stack: ExitStack) -> PreparedRun:
         raise Misuse("the questions are asked only at a terminal; here, give a prescription with --prescription FILE")
     if request.file is not None and given is not None and given["subject"] != Subject.PERSON:
         prescription = _rehearsed(request, from_file(request.file, profiles))
-        course = CourseOfRun(profile.id, profiles, rehearsal=request.rehearse)
+        course = CourseOfRun(profile.id, profiles, rehearsal=request.rehearse, to_stderr=request.as_json)
         course.find(prescription.subject, prescription.pseudonym)
         return PreparedRun(prescription, given, course_id=course.course_id)
     device = stack.enter_context(OpenDevice(request.url, request.choice))

@@ -28,7 +28,9 @@ def documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]
 def test_it_is_one_document_of_one_shape(documents: dict[str, Any]) -> None:
     run, show, export = (documents[name] for name in ("run", "show", "export"))
     assert run["session"] == show["session"] == export["session"]
-    assert list(run) == list(show) == list(export) == ["watermark", "format", "verifies", "session", "entries", "run"]
+    names = ["watermark", "format", "verifies", "session", "course", "entries", "run"]
+    assert list(run) == list(show) == list(export) == names
+    assert (run["course"], show["course"], export["course"]) == (None, None, None), "it belongs to none"
     assert (show["entries"], show["run"], run["entries"], export["run"]) == (None, None, None, None)
     assert len(export["entries"]) == export["session"]["entries"]
     assert (run["run"]["log_fault"], run["run"]["log_lost"]) == (None, None)

@@ -138,6 +138,11 @@ def test_alarms_have_their_reasons_in_the_language(ledger: Ledger) -> None:
         ("1:00", "device", "lead off, channel 2, value 65,535", ""),
     ]
     assert rows(reported(ledger, one, "zh"), "报警")[1][2] == "导线脱落，通道 2，值 65,535"
+    passage, _ = section(reported(ledger, one, "zh"), "报警")
+    assert "英文" in passage.text, "the computer's words are the ones that the operator read"
+    device_alone = put_session(ledger)
+    ledger.append(device_alone, "alarm", 1, {"source": "device", "reason": "lead_off", "channel": 2, "value": 1})
+    (_,) = section(reported(ledger, device_alone, "zh"), "报警")
 
 
 def test_what_people_wrote_and_scored(ledger: Ledger) -> None:

@@ -2,15 +2,20 @@
 
 import json
 import os
+import sqlite3
 import stat
+from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from pydantic import TypeAdapter
 
 from stimctl.cli import codes, main
 from stimctl.ledger import Ledger
+from stimctl.ledger.document import SessionDocument
 from tests.stimctl.cli.terminal import Terminal
 
 EXAMPLE = Path("profiles/examples/low-back-pain.toml").resolve()
@@ -151,6 +156,59 @@ def test_a_session_is_shown_with_its_place_in_the_course(visited: str) -> None:
     assert "attention" not in shown
     good("course", "correct", "S-1", "--without", visited, "--why", "stopped in the ramp")
     assert "of S-1, low-back-pain: does not count in it" in good("log", "show", "latest")
+
+
+def test_a_session_as_a_document_has_its_course_plan_and_what_is_due(visited: str, home: Path) -> None:
+    def course_of_session() -> dict[str, Any]:
+        shown = json.loads(call("log", "show", visited, "--json").stdout)
+        assert TypeAdapter(SessionDocument).validate_python(shown)
+        found: dict[str, Any] = shown["course"]
+        return found
+
+    good("course", "correct", "S-1", "--sessions", "4-6", "--clinician", "Dr. O.", "--why", "as agreed")
+    found, course = course_of_session(), json.loads(call("course", "show", "S-1", "--json").stdout)
+    assert (found["course_id"], found["pseudonym"], found["simulated"]) == (course["course_id"], "S-1", True)
+    assert (found["number"], found["plan"], found["faults"]) == (1, course["plan"], [])
+    assert found["plan"]["course_sessions"] == {"low": 4, "high": 6, "from": "clinician", "note": "by Dr. O."}
+    asked_on = found["due"].pop("asked_on")
+    assert found["due"] == course["due"]
+    assert date.fromisoformat(found["due"]["earliest"]) > date.fromisoformat(asked_on)
+    good("course", "correct", "S-1", "--without", visited, "--why", "stopped in the ramp")
+    assert course_of_session()["number"] is None
+
+
+def test_a_run_as_a_document_has_its_course(visited: str, tmp_path: Path) -> None:
+    ran = json.loads(call("run", "--port", "sim://", "--prescription", str(tmp_path / "s-1.toml"), "--json").stdout)
+    assert (ran["course"]["pseudonym"], ran["course"]["number"]) == ("S-1", 2)
+
+
+def alter(folder: Path, statement: str) -> None:
+    with closing(sqlite3.connect(folder / "ledger.sqlite", isolation_level=None)) as file:
+        (trigger,) = file.execute("SELECT sql FROM sqlite_schema WHERE name = 'entries_never_change'").fetchone()
+        for each in ("DROP TRIGGER entries_never_change", statement, trigger):
+            file.execute(each)
+
+
+def test_a_session_whose_course_does_not_verify_is_told(visited: str, home: Path) -> None:
+    alter(home, "UPDATE entries SET body = replace(body, 'AO', 'XY') WHERE kind = 'course'")
+    for options in ((), ("--json",)):
+        result = call("log", "show", visited, *options)
+        assert result.exit_code == codes.LOG
+        assert "The course of this session does not verify: entry 1 is not what was hashed" in result.stderr
+
+
+def test_a_course_whose_first_entry_was_moved_is_said_to_be_perhaps_there(visited: str, home: Path) -> None:
+    alter(home, "UPDATE entries SET session_id = 'nobody' WHERE kind = 'course'")
+    for command in ("show", "due", "trend"):
+        assert "nobody can say of whom it was" in bad(codes.LOG, "course", command, "S-1")
+    assert "holds no course that goes on" in bad(codes.LOG, "course", "due")
+
+
+def test_a_trend_of_a_course_from_which_its_sessions_were_moved_is_no_mistake_of_the_person(
+    visited: str, home: Path
+) -> None:
+    alter(home, "UPDATE entries SET kind = 'state' WHERE kind = 'started'")
+    assert "nothing to draw; but the course does not verify" in bad(codes.LOG, "course", "trend", "S-1")
 
 
 def test_a_course_whose_profile_has_another_text_by_now_says_so_wherever_it_is_shown(visited: str, home: Path) -> None:

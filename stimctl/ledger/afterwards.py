@@ -1,0 +1,110 @@
+"""What does not hold of the entries that were written after a session, and may have been of it.
+
+What is said later of a session stands anywhere behind it. Once its name, its number or all of it is changed, it is no
+longer found among the entries of the session; that something is wrong there shows the chain alone. So the chain is
+followed on to the newest entry, once for all sessions that are asked about.
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import NamedTuple
+
+from stimctl.errors import LogFault
+from stimctl.ledger import walk
+from stimctl.ledger.chain import SEALED, ChainWalker, EntryRow, Loss, fault_of
+from stimctl.ledger.files import faults
+from stimctl.ledger.heads import LATER
+from stimctl.ledger.reading import Reader
+from stimctl.ledger.walk import COLUMNS
+
+_SAID_LATER = LATER | {"course", "course_changed", "course_ended"}
+_ADDED_LATER = '"added_later":true'  # as it stands in an entry's canonical text
+_OWN_END = f"""SELECT MIN(number), MAX(number) FILTER (WHERE kind NOT IN ({", ".join("?" * len(LATER))})),
+    COALESCE(MAX(kind = 'closed'), 0) FROM entries WHERE session_id = ?"""
+_UP_TO = "SELECT number, hash FROM entries WHERE number <= ? ORDER BY number DESC LIMIT 1"
+_FROM = f"SELECT {COLUMNS} FROM entries WHERE number >= ? ORDER BY number"
+
+
+class _Wrong(NamedTuple):
+    """An entry that does not hold. `before`: one before it was changed too. `at_home`: it is such as a running session
+    writes, and stands behind another of the session that it names, which tells of it."""
+
+    number: int
+    sentence: str
+    before: bool = False
+    at_home: bool = False
+
+
+class Afterwards:
+    """Of one database."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._seen_at: tuple[int, int] | None = None
+        # From which entry on all holds; or what does not.
+        self._holds_from: int | None = None
+        self._wrong: list[_Wrong] = []
+
+    def of_session(self, session_id: str) -> Iterator[str]:
+        """What does not hold and may have been of a session, in sentences."""
+        ((first, last, closed),) = self._reader.rows(_OWN_END, *sorted(LATER), session_id)
+        if first is None:
+            return
+        for wrong in self._look(first):
+            if wrong.before or (wrong.number > (last or first) and not (closed and wrong.at_home)):
+                yield f"{wrong.sentence}, and may have been of this session"
+
+    def of_course(self, first: int) -> Iterator[str]:
+        """The same of a course that began with entry `first`; none of its entries is such as a session writes."""
+        for wrong in self._look(first):
+            if not wrong.at_home:
+                yield f"{wrong.sentence}, and may have been of this course"
+
+    def of_anybody(self) -> Iterator[str]:
+        """All that does not hold: for whoever has to find everything of somebody."""
+        for wrong in self._look(0):
+            yield f"{wrong.sentence}, and nobody can say of whom it was"
+
+    def _look(self, number: int) -> list[_Wrong]:
+        """What does not hold behind an entry."""
+        now = (self._reader.rows("PRAGMA data_version")[0][0], self._reader.connection.total_changes)
+        if now != self._seen_at:  # something was written meanwhile
+            self._seen_at, self._holds_from, self._wrong = now, None, []
+        if not self._wrong and (self._holds_from is None or number < self._holds_from):
+            # Who asks of an earlier one too may ask of many: then all of it is followed, and never again.
+            begin = number if self._holds_from is None else 0
+            try:
+                if _holds(self._reader, begin):
+                    self._holds_from = begin
+                else:
+                    self._wrong = list(_found_wrong(self._reader, self._reader.losses()))
+            except LogFault as fault:
+                self._wrong = [_Wrong(1 << 63, f"something behind it cannot be read ({fault})", before=True)]
+        return [wrong for wrong in self._wrong if wrong.number > number]
+
+
+def _holds(reader: Reader, number: int) -> bool:
+    """Whether everything behind this entry is as it was written, and follows it."""
+    walker = ChainWalker()
+    for walker.number, walker.head in reader.rows(_UP_TO, number):
+        pass
+    with faults(reader.path):
+        return walk.follow(walker, reader.connection) and walker.verdict().broken is None
+
+
+def _found_wrong(reader: Reader, losses: list[Loss]) -> Iterator[_Wrong]:
+    missing = [each for loss in losses for each in loss.missing]
+    rows = (EntryRow(*row) for row in reader.rows(_FROM, 0))
+    for before, row in pairwise((EntryRow(0, "", "", 0, "", "", b"", bytes(32)), *rows)):
+        number, fault = row.number, fault_of(row)
+        first, last = before.number + 1, number - 1
+        if fault is not None:
+            running = row.kind not in _SAID_LATER and _ADDED_LATER not in str(row.body) and before.kind != "closed"
+            yield _Wrong(number, fault.sentence, at_home=running and row.session_id == before.session_id)
+        elif first <= last and (first, last) not in missing:
+            gone = f"entry {first} is" if first == last else f"entries {first} to {last} are"
+            yield _Wrong(number, f"{gone} not there any more")
+        elif first > last and row.previous != before.hash and row.kind != SEALED:
+            yield _Wrong(
+                number, f"entry {number} does not follow from the one before it: that was changed", before=True
+            )
