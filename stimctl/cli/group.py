@@ -2,7 +2,8 @@
 
 import errno
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
@@ -41,11 +42,11 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(listed())
 
-    def main(self, *args: Any, **extra: Any) -> Any:
+    def main(self, args: Sequence[str] | None = None, *more: Any, **extra: Any) -> Any:
         """Run as a program does."""
         streams.prepare()
         try:
-            return super().main(*args, **extra)
+            return super().main(_arguments(args), *more, **extra)
         except OSError as fault:  # of click's own words about a mistake
             raise SystemExit(_unwritten(fault)) from None
 
@@ -79,6 +80,25 @@ class LazyGroup(click.Group):
             # What click calls 1 is a person's mistake too: 1 is kept for those of the program.
             fault.show()
             ctx.exit(codes.INVALID)
+
+
+def _arguments(args: Sequence[str] | None) -> list[str]:
+    args = sys.argv[1:] if args is None else args
+    # A stop is not kept from its work by a variable.
+    ours = (
+        {} if args[:1] == ["stop"] else {name: os.environ[name] for name in os.environ if name.startswith("STIMCTL_")}
+    )
+    if all(map(str.isprintable, (*args, *ours.values()))):
+        return list(args)
+    from stimctl.cli.arguments import checked
+    from stimctl.cli.errors import sentence
+    from stimctl.errors import Misuse
+
+    try:
+        return checked(args, ours)
+    except Misuse as odd:
+        click.echo(sentence(odd), err=True)
+        raise SystemExit(codes.INVALID) from None
 
 
 def _columns() -> int:
