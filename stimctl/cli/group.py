@@ -52,11 +52,21 @@ class LazyGroup(click.Group):
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
         """With the terminal's width, which click would import all of `shutil` for."""
-        with _read_to_the_end():
-            return super().make_context(*args, terminal_width=_columns(), color=_color(), **extra)
+        try:
+            with _read_to_the_end():
+                return super().make_context(*args, terminal_width=_columns(), color=_color(), **extra)
+        except KeyboardInterrupt:  # click would call it a mistake of the program
+            raise SystemExit(_interrupted()) from None
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; what stimctl raises on purpose becomes one sentence and an exit code."""
+        """Run a command; what a person does to it becomes one sentence and an exit code."""
+        try:
+            return self._invoke(ctx)
+        except (KeyboardInterrupt, click.Abort):
+            ctx.exit(_interrupted())
+
+    def _invoke(self, ctx: click.Context) -> Any:
+        """What stimctl raises on purpose becomes one sentence and an exit code."""
         from stimctl.cli.errors import exit_code, sentence
         from stimctl.errors import StimctlError
 
@@ -71,9 +81,6 @@ class LazyGroup(click.Group):
                 raise
             click.echo(f"Error: {refused.filename}: this user may not look there ({refused.strerror})", err=True)
             ctx.exit(codes.INVALID)
-        except (KeyboardInterrupt, click.Abort):
-            click.echo("\nInterrupted.", err=True)
-            ctx.exit(codes.INTERRUPTED)
         except click.ClickException as fault:
             if fault.exit_code != codes.UNEXPECTED:
                 raise
@@ -99,6 +106,11 @@ def _arguments(args: Sequence[str] | None) -> list[str]:
     except Misuse as odd:
         click.echo(sentence(odd), err=True)
         raise SystemExit(codes.INVALID) from None
+
+
+def _interrupted() -> int:
+    click.echo("\nInterrupted.", err=True)
+    return codes.INTERRUPTED
 
 
 def _columns() -> int:
