@@ -70,6 +70,7 @@ class Session:
         self.url = url
         self.session_id = new_session_id()
         self.interrupted: list[str] = []
+        self.recording_fault: str | None = None  # why the record of its traffic is not whole, once that is closed
         self.stopped_elsewhere = False  # also where it ended otherwise before that stop came
         self._prescription = prescription
         self._ledger = ledger
@@ -100,7 +101,7 @@ class Session:
         self.interrupted = close_unfinished(self._ledger)
         with ExitStack() as stack:
             port = self._opener(self.url, traffic=self._traffic)
-            stack.callback(port.close)
+            stack.callback(self._give_back, port)
             log = self._ledger.writer(self.session_id)
             stack.callback(log.close)
             runner = self._make_runner(port, log)
@@ -111,6 +112,11 @@ class Session:
             stack.enter_context(ControlEndpoint(self._stop_from_elsewhere, self._describe))
             self._entered = stack.pop_all()
         return self
+
+    def _give_back(self, port: Port) -> None:
+        port.close()
+        if isinstance(port, RecordedPort):
+            self.recording_fault = port.fault
 
     def _make_runner(self, port: Port, log: SessionLog) -> Runner:
         # On a real line an answer left over from an earlier connection must not fit this one's numbers.

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from stimctl.errors import InputInvalid, Misuse, Problem
 from stimctl.label import Label
+from stimctl.new_file import write_new
 
 FOLDER = "calibrations"
 NONE = "none"
@@ -150,8 +151,7 @@ def keep_record(folder: Path, record: CalibrationRecord) -> Path:
         for number in range(1, 1_000):
             path = home / f"{record.calibrated_on}-{number:03d}.json"
             if not path.exists():
-                with path.open("x", encoding="utf-8") as file:
-                    file.write(text)
+                write_new(path, [text], force=False)
                 return path
     except OSError as fault:
         raise Misuse(f"{home} cannot be written: {fault.strerror or fault}") from fault

@@ -65,6 +65,15 @@ def looks_like_name(text: str) -> bool:
     return not any(one.isdigit() for one in text) and _NAME.search(text) is not None
 
 
+# Letters of writings that run from right to left, and their figures.
+_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]")
+
+
+def isolated(text: str) -> str:
+    """As it may stand beside figures: one that runs from right to left would turn them around, and is set apart."""
+    return f"\N{FIRST STRONG ISOLATE}{text}\N{POP DIRECTIONAL ISOLATE}" if _RIGHT_TO_LEFT.search(text) else text
+
+
 def printable(value: object) -> str:
     """Any text as a terminal may show it in one line, character by character."""
     text = str(value)

@@ -57,6 +57,7 @@ def prescription_for(run: LoadRun, subject: Subject = Subject.DUMMY_LOAD) -> Pre
     if run.width_us is not None:
         pulses = tuple(replace(each, width_us=run.width_us, second_width_us=run.width_us) for each in pulses)
     slope, ramp_down_us = ramps(profile)
+    whole_us = _rise_us(run.amplitude_ua, slope, pulses) + run.plateau_us + ramp_down_us
     return Prescription(
         subject=subject,
         operator=_operator(),
@@ -65,7 +66,7 @@ def prescription_for(run: LoadRun, subject: Subject = Subject.DUMMY_LOAD) -> Pre
         variant=variant.id,
         channels=tuple(ChannelPlan(each, Terminal(1), Terminal(2), run.amplitude_ua) for each in run.channels),
         ceiling_ua=run.amplitude_ua,
-        stimulation_us=run.stimulation_us or _rise_us(run.amplitude_ua, slope, pulses) + run.plateau_us + ramp_down_us,
+        stimulation_us=run.stimulation_us if run.stimulation_us is not None else whole_us,
         ramp_only=run.ramp_only,
         segments=pulses if own else None,
         declared_ohm=run.ohm if subject is Subject.DUMMY_LOAD else None,

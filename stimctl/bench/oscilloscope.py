@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stimctl.errors import LineLost, Misuse, TimedOut, WrongDevice
+from stimctl.new_file import new_file
 
 DIVISIONS = 12
 CODES_PER_DIVISION = 25
@@ -239,10 +240,10 @@ class Oscilloscope:
 
 
 def save(path: Path, taken: Mapping[int, Waveform]) -> None:
-    """A capture as `.npz`, which `stimctl bench accept` reads: volts by input, and the rate. Raises `OSError`."""
+    """A capture as `.npz`, which `stimctl bench accept` reads: volts by input, and the rate. Raises `Misuse`."""
     arrays: dict[str, Any] = {f"ch{number}": each.volts.astype(np.float32) for number, each in taken.items()}
     any_of_them = next(iter(taken.values()))
-    with path.open("xb") as file:
+    with new_file(path, force=False) as file:
         np.savez_compressed(
             file, **arrays, rate_hz=any_of_them.rate_hz, unit="V", resolution=any_of_them.step_v
         )  # fmt: skip

@@ -2,11 +2,13 @@
 
 import csv
 from collections.abc import Callable, Sequence
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
 from stimctl.errors import Misuse
+from stimctl.new_file import check_new, new_file
 from stimctl.units import US_PER_S
 from stimctl.wire.codec import Channel
 from stimctl.wire.codes import NOT_MEASURED_OHM, SATURATED_OHM
@@ -109,21 +111,23 @@ def check_telemetry_file(path: Path) -> None:
     """Raise `Misuse` for a file that is there already, or of a form that is not written here."""
     if path.suffix.lower() not in FORMS:
         raise Misuse(f"{path}: telemetry is written as {' or '.join(FORMS)}; name a file that ends so")
-    if path.exists():
-        raise Misuse(f"{path} exists already; telemetry is never replaced: name another file")
+    check_new(path, "telemetry")
     if path.suffix.lower() == ".parquet":
         _polars()
 
 
 def write_telemetry(path: Path, rows: Sequence[LoadReading]) -> None:
-    """All readings, as CSV or Parquet, by the file's ending. Raises `OSError`, and `Misuse` as the check does."""
-    if path.suffix.lower() == ".parquet":
-        _polars().DataFrame(rows, schema=list(LoadReading._fields), orient="row").write_parquet(path)
-        return
-    with path.open("x", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(LoadReading._fields)
-        writer.writerows(rows)
+    """All readings, as CSV or Parquet, by the file's ending. Raises `Misuse`, as the check does too."""
+    with new_file(path, force=False) as raw:
+        if path.suffix.lower() == ".parquet":
+            in_memory = BytesIO()  # polars has words of its own for a full disk
+            _polars().DataFrame(rows, schema=list(LoadReading._fields), orient="row").write_parquet(in_memory)
+            raw.write(in_memory.getbuffer())
+            return
+        with TextIOWrapper(raw, encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(LoadReading._fields)
+            writer.writerows(rows)
 
 
 def _polars() -> Any:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from stimctl.bench.dummy_load import LoadRun
 from stimctl.errors import Misuse
+from stimctl.new_file import open_growing
 from stimctl.waveform import Mode
 
 TABLE = Path(__file__).with_name("wiring.toml")
@@ -87,7 +88,7 @@ class WiringRecord:
         self.path = folder / FOLDER / f"{name}.jsonl"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("xb")
+            self._file = open_growing(self.path)
             self._write(head)
         except OSError as fault:
             raise Misuse(f"{self.path} cannot be written: {fault.strerror or fault}") from fault

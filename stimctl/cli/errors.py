@@ -4,13 +4,8 @@ An error that stimctl raises on purpose is for a person: it is printed as it sta
 mistake in the program, and its traceback is what its author needs.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
 from stimctl import errors
 from stimctl.cli.codes import DEVICE, INVALID, LINE, LOG, UNSAFE
-from stimctl.errors import Misuse
 from stimctl.label import printable
 
 # Nearest ancestor wins, so a subclass needs no row of its own.
@@ -38,12 +33,3 @@ def sentence(error: errors.StimctlError) -> str:
 def shown(error: errors.StimctlError) -> str:
     """Its message as a terminal may show it: in it may stand what a device, a system or a file's name said."""
     return "\n".join(map(printable, str(error).split("\n")))
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn an operating system's no to writing `path` into a `Misuse` that says so."""
-    try:
-        yield
-    except OSError as fault:
-        raise Misuse(f"{path} cannot be written: {fault.strerror or fault}") from fault

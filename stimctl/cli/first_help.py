@@ -14,9 +14,15 @@ def main() -> None:
             return
         except (OSError, UnicodeError, AttributeError):
             pass  # a stream that is closed, or that nobody reads: click's way ends as it should
-    from stimctl.cli.group import main as command
+    try:
+        from stimctl.cli.group import main as command
 
-    command()
+        command()
+    except KeyboardInterrupt:  # before there is a command that could say it
+        from stimctl.cli.codes import INTERRUPTED
+
+        sys.stderr.write("\nInterrupted.\n")
+        sys.exit(INTERRUPTED)
 
 
 def _is_wide() -> bool:

@@ -2,7 +2,8 @@
 
 import errno
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
@@ -41,21 +42,31 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(listed())
 
-    def main(self, *args: Any, **extra: Any) -> Any:
+    def main(self, args: Sequence[str] | None = None, *more: Any, **extra: Any) -> Any:
         """Run as a program does."""
         streams.prepare()
         try:
-            return super().main(*args, **extra)
+            return super().main(_arguments(args), *more, **extra)
         except OSError as fault:  # of click's own words about a mistake
             raise SystemExit(_unwritten(fault)) from None
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
         """With the terminal's width, which click would import all of `shutil` for."""
-        with _read_to_the_end():
-            return super().make_context(*args, terminal_width=_columns(), color=_color(), **extra)
+        try:
+            with _read_to_the_end():
+                return super().make_context(*args, terminal_width=_columns(), color=_color(), **extra)
+        except KeyboardInterrupt:  # click would call it a mistake of the program
+            raise SystemExit(_interrupted()) from None
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; what stimctl raises on purpose becomes one sentence and an exit code."""
+        """Run a command; what a person does to it becomes one sentence and an exit code."""
+        try:
+            return self._invoke(ctx)
+        except (KeyboardInterrupt, click.Abort):
+            ctx.exit(_interrupted())
+
+    def _invoke(self, ctx: click.Context) -> Any:
+        """What stimctl raises on purpose becomes one sentence and an exit code."""
         from stimctl.cli.errors import exit_code, sentence
         from stimctl.errors import StimctlError
 
@@ -70,15 +81,36 @@ class LazyGroup(click.Group):
                 raise
             click.echo(f"Error: {refused.filename}: this user may not look there ({refused.strerror})", err=True)
             ctx.exit(codes.INVALID)
-        except (KeyboardInterrupt, click.Abort):
-            click.echo("\nInterrupted.", err=True)
-            ctx.exit(codes.INTERRUPTED)
         except click.ClickException as fault:
             if fault.exit_code != codes.UNEXPECTED:
                 raise
             # What click calls 1 is a person's mistake too: 1 is kept for those of the program.
             fault.show()
             ctx.exit(codes.INVALID)
+
+
+def _arguments(args: Sequence[str] | None) -> list[str]:
+    args = sys.argv[1:] if args is None else args
+    # A stop is not kept from its work by a variable.
+    ours = (
+        {} if args[:1] == ["stop"] else {name: os.environ[name] for name in os.environ if name.startswith("STIMCTL_")}
+    )
+    if all(map(str.isprintable, (*args, *ours.values()))):
+        return list(args)
+    from stimctl.cli.arguments import checked
+    from stimctl.cli.errors import sentence
+    from stimctl.errors import Misuse
+
+    try:
+        return checked(args, ours)
+    except Misuse as odd:
+        click.echo(sentence(odd), err=True)
+        raise SystemExit(codes.INVALID) from None
+
+
+def _interrupted() -> int:
+    click.echo("\nInterrupted.", err=True)
+    return codes.INTERRUPTED
 
 
 def _columns() -> int:

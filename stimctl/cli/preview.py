@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from stimctl.cli.completion import profile_names
-from stimctl.cli.private_file import write_private
 from stimctl.errors import Misuse
+from stimctl.new_file import write_new
 
 if TYPE_CHECKING:
     from stimctl.prescription import PaperPrescription
@@ -60,7 +60,7 @@ def preview(
     else:
         shown = _of_file(prescription_file, profiles, profile, channel)
     if output is not None:
-        write_private(output, [picture(shown, output)], force=force)
+        write_new(output, [picture(shown, output)], force=force)
     if text or output is None:
         click.echo(drawn(shown, width=min(_WIDEST, shutil.get_terminal_size(_SIZE).columns)))
     else:

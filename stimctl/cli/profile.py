@@ -9,9 +9,10 @@ import click
 
 from stimctl.cli import codes
 from stimctl.cli.completion import profile_names
-from stimctl.cli.errors import shown, writing
+from stimctl.cli.errors import shown
 from stimctl.cli.table import echo_json, json_option, table
-from stimctl.errors import InputInvalid, Misuse, Problem
+from stimctl.errors import InputInvalid, Problem
+from stimctl.new_file import check_new, write_new
 
 if TYPE_CHECKING:
     from stimctl.profile import Profile
@@ -114,13 +115,8 @@ def new(output: Path | None) -> None:
     if output is None:
         click.echo(new_template(), nl=False)
         return
-    try:
-        with writing(output), output.open("x", encoding="utf-8") as out:
-            out.write(new_template())
-    except Misuse as fault:
-        if isinstance(fault.__cause__, FileExistsError):
-            raise Misuse(f"{output} exists already and is not replaced; name another file") from None
-        raise
+    check_new(output, "a profile")
+    write_new(output, [new_template()], force=False)
     click.echo(f'{output} is written: replace every "?", then run: stimctl profile check {output}')
 
 

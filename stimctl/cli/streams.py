@@ -20,6 +20,7 @@ _SIGNS = str.maketrans(
         **dict.fromkeys("\u2502\u2503\u2506\u250a\u2551", "|"),
         **dict.fromkeys("\u201c\u201d\u201e\u00ab\u00bb", '"'),
         **dict.fromkeys("\u2018\u2019\u201a\u00b4", "'"),
+        **dict.fromkeys("\u2068\u2069", ""),  # they set a text of another direction apart
         **{"\u00d7": "x", "\u2264": "<", "\u2265": ">", "\u2022": "*", "\u00b7": "*", "\u00b1": "~", "\u00df": "ss"},
         **{"\u2190": "<", "\u2192": ">", "\u2191": "^", "\u2193": "v", "\u2126": "O", "\u03bc": "u", "\u00b5": "u"},
     }

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from stimctl.label import printable
+from stimctl.label import isolated, printable
 
 # The one rule of every command that has it: one document on standard output, and words on standard error.
 json_option = click.option(
@@ -21,15 +21,19 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Columns as wide as their widest cell, two spaces apart; the last one is not padded."""
     cells = [list(headers), *([printable(cell) for cell in row] for row in rows)]
     widths = [max(len(row[index]) for row in cells) for index in range(len(headers))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+    lines = ["  ".join(map(_cell, row, widths)).rstrip() for row in cells]
     return "\n".join(lines)
+
+
+def _cell(text: str, width: int) -> str:
+    return isolated(text) + " " * (width - len(text))
 
 
 def pairs(rows: Iterable[tuple[str, object]]) -> str:
     """Names and values below each other."""
     listed = [(name, str(value)) for name, value in rows]
     width = max((len(name) for name, _ in listed), default=0)
-    return "\n".join(f"{name.ljust(width)}  {value}" for name, value in listed)
+    return "\n".join(f"{name.ljust(width)}  {isolated(value)}" for name, value in listed)
 
 
 def echo_json(document: Any) -> None:

@@ -12,6 +12,7 @@ from stimctl.course.courses import Course
 from stimctl.course.due import NextSession
 from stimctl.course.plan import CoursePlan
 from stimctl.errors import Misuse
+from stimctl.label import isolated
 
 _WEEK = 7
 
@@ -64,7 +65,10 @@ def calendar(planned: list[tuple[Course, NextSession]], now: datetime, today: da
             event.add("dtstart", session.first)
             event.add("dtend", session.last + timedelta(days=1))  # the first day that is no part of it
             mark = "SIMULATED: " if course.simulated else ""
-            event.add("summary", f"{mark}{course.pseudonym}, {course.profile_id}: session {_of(course.plan, session)}")
+            event.add(
+                "summary",
+                f"{mark}{isolated(course.pseudonym)}, {course.profile_id}: session {_of(course.plan, session)}",
+            )
             event.add("description", "\n".join(next_due.basis))
             event.add("transp", "TRANSPARENT")  # it says when a session is due, not that anybody is busy
             made.add_component(event)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from itertools import filterfalse
 
 _TOKEN = re.compile(rb'("[^"]*")(:)?|-?[0-9][0-9.eE+-]*|[^"0-9-]+')
-_WHOLE_NUMBER = rb"(?:0|-?[1-9][0-9]{0,18})"
+_WHOLE_NUMBER = rb"(?:0|-?[1-9][0-9]{0,18}+)"
 _TEXT = rb'"[ !#-\[\]-~]*"'
 _OFTEN = 20  # bodies of a kind after which making its pattern takes less time than reading the rest [choice]
 _MOST = 100  # patterns that are kept [choice]
@@ -29,9 +29,10 @@ def is_one_text(text: str) -> bool:
 
 
 class BodyCheck:
-    """Tells quickly of many bodies whether each is one text; the first of each kind it reads."""
+    """Tells quickly of many bodies, `end` behind each, whether all are one text; the first of each kind it reads."""
 
-    def __init__(self) -> None:
+    def __init__(self, end: bytes = b"") -> None:
+        self._end = end
         self._fits: list[Callable[[bytes], object]] = []  # the pattern that fitted last comes first
         self._seen: Counter[bytes] = Counter()
 
@@ -53,7 +54,7 @@ class BodyCheck:
         return False
 
     def _read(self, body: bytes) -> bool:
-        if not is_one_text(body.decode("utf-8", "surrogateescape")):
+        if not is_one_text(body.removesuffix(self._end).decode("utf-8", "surrogateescape")):
             return False
         if b"\\" not in body and len(self._fits) < _MOST:
             kind = _TOKEN.sub(_pattern, body)

@@ -41,7 +41,7 @@ class LogHead:
 @dataclass(frozen=True, slots=True)
 class RunFacts:
     """What is known of a session only where it was run. `log_fault` says why the log has not got the whole of it,
-    `log_lost` what was found lost of the log at the start."""
+    `log_lost` what was found lost of the log at the start, `traffic_fault` why the record of traffic is not whole."""
 
     log: str
     log_fault: str | None
@@ -49,6 +49,7 @@ class RunFacts:
     log_lost: str | None
     picture: str | None
     traffic: str | None
+    traffic_fault: str | None
     alarms: tuple[ToldAlarm, ...]
     interrupted: tuple[str, ...]
     recovered: tuple[str, ...]

@@ -63,7 +63,10 @@ class LedgerBusy(LogFault):
 def log_fault(path: Path, error: Exception) -> LogFault:
     """The `LogFault` that says what happened to the ledger at `path`, and what to do."""
     if isinstance(error, PermissionError):
-        return LogFault(f"the ledger {path} belongs to another user: {error}; read a copy that is yours")
+        whose = "belongs to another user" if _is_of_another(path) else "is out of your reach"
+        return LogFault(
+            f"the ledger {path} {whose}: {error}; read a copy that is yours, or name another folder (STIMCTL_DATA)"
+        )
     if isinstance(error, NotADirectoryError):
         in_the_way = next((each for each in path.parents if os.path.lexists(each) and not each.is_dir()), path.parent)
         return LogFault(
@@ -74,6 +77,13 @@ def log_fault(path: Path, error: Exception) -> LogFault:
         return LedgerBusy(f"the ledger {path}: another program keeps it locked")
     advice = _ADVICE_OF_SYSTEM.get(getattr(error, "errno", None)) if code is None else _ADVICE.get(code & 0xFF)
     return LogFault(f"the ledger {path}: {f'{advice} ({error})' if advice else error}")
+
+
+def _is_of_another(path: Path) -> bool:
+    try:
+        return sys.platform != "win32" and path.stat().st_uid != os.geteuid()
+    except OSError:
+        return False
 
 
 # Damaged text makes sqlite3 raise UnicodeDecodeError, and a damaged length MemoryError or OverflowError.

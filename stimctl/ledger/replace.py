@@ -10,17 +10,19 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from stimctl.errors import LogFault, Misuse
 from stimctl.ledger.anchor import Anchor, Found, Mark, anchor_path
 from stimctl.ledger.append import Appender, Due, utc_now
-from stimctl.ledger.files import FAULTS, check_names, faults, live_folder, wal_path
+from stimctl.ledger.files import FAULTS, check_names, faults, live_folder, log_fault, wal_path
 from stimctl.ledger.salvage import entries_in, gaps_in
 from stimctl.ledger.schema import connect_read_only, fill
 from stimctl.ledger.seal import RECOVERED, RESTORED, Seal, head_of, set_aside
 from stimctl.ledger.store import Ledger
 from stimctl.lock_file import is_alive, private_folder, sync_folder
+from stimctl.new_file import writing
 
 
 def back_up(ledger: Ledger, target: Path) -> Mark:
@@ -32,17 +34,30 @@ def back_up(ledger: Ledger, target: Path) -> Mark:
     check_names(target)
     if target.exists() or anchor_path(target).exists():
         raise Misuse(f"{target} or its anchor is there already; a backup replaces nothing: name another file")
-    with faults(target):
-        os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        with closing(sqlite3.connect(target, isolation_level=None)) as copy:
-            ledger.copy_to(copy)
+    # Beside it, so that a copy that was broken off is never taken for one.
+    with writing(target), TemporaryDirectory(dir=target.parent, prefix=".stimctl-") as folder, faults(target):
+        made = Path(folder, target.name)
+        os.close(os.open(made, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        with closing(sqlite3.connect(made, isolation_level=None)) as copy:
+            _copy(ledger, copy, target)
             copy.execute("PRAGMA journal_mode=DELETE")  # one file, which can be read where nothing can be written
             mark = head_of(copy)
-        anchor = Anchor(anchor_path(target))
+        anchor = Anchor(anchor_path(made))
         anchor.begin(mark)
         anchor.close()
+        anchor.path.replace(anchor_path(target))
+        made.replace(target)
+        sync_folder(target.parent)
     _require_whole(target)
     return mark
+
+
+def _copy(ledger: Ledger, copy: sqlite3.Connection, target: Path) -> None:
+    try:
+        ledger.copy_to(copy)
+    except sqlite3.Error as error:
+        damaged = getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+        raise log_fault(ledger.path if damaged else target, error) from error
 
 
 def restore(path: Path, backup: Path, now: Callable[[], datetime] = utc_now) -> str:

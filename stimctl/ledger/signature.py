@@ -17,6 +17,7 @@ from stimctl.entries import Signed
 from stimctl.errors import Misuse
 from stimctl.ledger.chain import canonical
 from stimctl.ledger.store import Ledger
+from stimctl.new_file import check_new, new_file
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -101,16 +102,18 @@ def _fault(session_id: str, signed: Signed, public_key: bytes) -> str | None:
 
 def make_key(path: Path) -> bytes:
     """Make a private key in a new file of this user alone, and its public key in `path`.pub. Returns the public key."""
-    import os
-
     from cryptography.hazmat.primitives import serialization as s
 
     key: Ed25519PrivateKey = _ed25519().Ed25519PrivateKey.generate()
     private = key.private_bytes(s.Encoding.PEM, s.PrivateFormat.PKCS8, s.NoEncryption())
     public = key.public_key().public_bytes(s.Encoding.PEM, s.PublicFormat.SubjectPublicKeyInfo)
-    for name, text, mode in ((path, private, 0o600), (Path(f"{path}.pub"), public, 0o644)):
-        with os.fdopen(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-            file.write(text)
+    public_path = Path(f"{path}.pub")
+    for name in (path, public_path):
+        check_new(name, "a key")
+    with new_file(path, force=False) as private_file, new_file(public_path, force=False) as public_file:
+        private_file.write(private)
+        public_file.write(public)
+    public_path.chmod(0o644)
     return _raw(key.public_key())
 
 

@@ -369,9 +369,8 @@ class Ledger:
             )
 
     def copy_to(self, target: sqlite3.Connection) -> None:
-        """Copy the whole of it, as it is at one moment, into another database."""
-        with faults(self.path):
-            self._connection.backup(target)
+        """Copy the whole of it, as it is at one moment, into another database. Raises `sqlite3.Error`."""
+        self._connection.backup(target)
 
     def head(self) -> Mark:
         """Number and hash of the newest entry: what to note elsewhere."""

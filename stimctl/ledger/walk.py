@@ -15,13 +15,12 @@ from typing import Any, NamedTuple
 from stimctl.ledger.chain import SEALED, ChainWalker
 
 COLUMNS = "number, session_id, kind, at_us, utc, body, previous, hash"
-_TOGETHER = 1_000  # entries that are read as one row [choice]
+_TOGETHER = 500  # entries that are read as one row: for more, each text would be mapped anew by malloc [choice]
 _ONE_BY_ONE = f"SELECT {COLUMNS} FROM entries WHERE number > ? AND number <= ? ORDER BY number LIMIT 500"
 # What JSON would escape comes out escaped, and differs from what was hashed where that was otherwise. A plus takes away
 # the column's type, by which SQLite would take a number for a text.
-_AS_ONE_ROW = """SELECT count(*), min(number), max(number),
-    CAST(group_concat(json_array(number, session_id, kind, at_us, utc), '\n') AS BLOB),
-    CAST(group_concat(body, '\n') AS BLOB),
+_AS_ONE_ROW = """SELECT count(*), CAST(group_concat(json_array(number, session_id, kind, at_us, utc), '\n') AS BLOB),
+    CAST(group_concat(body, ']\n') AS BLOB),
     CAST(group_concat(previous, '') AS BLOB), CAST(group_concat(hash, '') AS BLOB)
 FROM entries WHERE number > ? AND number <= ? AND +body >= '' AND +previous >= x'' AND +hash >= x''"""
 
@@ -30,8 +29,6 @@ class _Stretch(NamedTuple):
     """The entries of a range of numbers, as one row: texts a line each, hashes one behind the other."""
 
     entries: int
-    first: int
-    last: int
     heads: bytes
     bodies: bytes
     previous: bytes
@@ -84,21 +81,19 @@ def _follow_simple(walker: ChainWalker, stretches: Iterable[_Stretch | None]) ->
 def _hashes(stretch: _Stretch, walker: ChainWalker) -> list[bytes] | None:
     """The hash of each entry, if each is simply the next one behind `walker`."""
     after, digest = walker.number, walker.head
-    if not stretch.entries or (stretch.first, stretch.last) != (after + 1, after + stretch.entries):
-        return None
-    if stretch.previous != (digest + stretch.hashes)[: -len(digest)]:
+    if not stretch.entries or stretch.previous != (digest + stretch.hashes)[: -len(digest)]:
         return None
     if b'"%b"' % SEALED.encode() in stretch.heads or not stretch.heads.isascii():
         return None
-    # A line feed is escaped within a JSON text: here it stands between two of them, or the counts differ.
+    # A line feed is escaped within a JSON text: here it stands between two of them, or the counts differ. The bracket
+    # that ends the text of an entry stands behind its body already.
     heads = (stretch.heads[:-1] + b",").replace(b"]\n", b",\n").split(b"\n")
-    bodies = stretch.bodies.split(b"\n")
+    bodies = (stretch.bodies + b"]").split(b"\n")
     if not len(heads) == len(bodies) == stretch.entries:
         return None
-    hashes = []
-    for head, body in zip(heads, bodies, strict=True):
-        digest = sha256(digest + head + body + b"]").digest()
-        hashes.append(digest)
+    if not (heads[0].startswith(b"[%d," % (after + 1)) and heads[-1].startswith(b"[%d," % (after + len(heads)))):
+        return None
+    hashes = [digest := sha256(digest + head + body).digest() for head, body in zip(heads, bodies, strict=True)]
     whole = b"".join(hashes) == stretch.hashes and (walker.one_text is None or walker.one_text(bodies))
     return hashes if whole else None
 

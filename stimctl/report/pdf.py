@@ -6,13 +6,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from stimctl.errors import Misuse
+from stimctl.label import isolated
 
 _SPECIAL = str.maketrans({each: f"\\{each}" for each in "\\#$*_`<>@[]~/\"'=-+"})
 
 
 def escaped(text: object) -> str:
     """Text that stands in markup as it is, whatever is in it."""
-    return str(text).translate(_SPECIAL)
+    return isolated(str(text)).translate(_SPECIAL)
 
 
 def compiler() -> Any:

@@ -10,9 +10,9 @@ import click
 from stimctl import __version__
 from stimctl.cli import codes
 from stimctl.cli.device_options import missing_port
-from stimctl.cli.errors import writing
 from stimctl.cli.table import echo_json, json_option, table
 from stimctl.errors import Misuse
+from stimctl.new_file import write_new
 
 if TYPE_CHECKING:
     from stimlab.conformance.check import Check
@@ -194,8 +194,7 @@ def _write(run: "SuiteResult", junit: Path | None, html: Path | None) -> None:
     kinds = (junit, as_junit), (html, as_html)
     for path, made in kinds:
         if path is not None:
-            with writing(path):
-                path.write_text(made(run), "utf-8")
+            write_new(path, [made(run)], force=True)
 
 
 def _conclude(run: "SuiteResult", *, as_json: bool) -> None:

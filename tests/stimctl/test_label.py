@@ -16,7 +16,7 @@ from serial.tools.list_ports_common import ListPortInfo
 from stimctl.anatomy import Region, Side, place
 from stimctl.cli import main
 from stimctl.errors import InputInvalid, Unsafe
-from stimctl.label import Label, Prose, is_label, looks_like_name, printable
+from stimctl.label import Label, Prose, is_label, isolated, looks_like_name, printable
 from stimctl.prescription import from_mapping
 from stimctl.profile import load_file, packaged_folder
 from stimctl.stimulators.identity_pages import _text
@@ -182,3 +182,11 @@ def test_what_may_be_a_persons_name_is_asked_about(name: str) -> None:
 @pytest.mark.parametrize("pseudonym", ["P-17", "AO", "A. O.", "P17", "subject 3", "2026-17", "\u7532"])
 def test_what_is_no_name_is_not(pseudonym: str) -> None:
     assert not looks_like_name(pseudonym)
+
+
+RUNS = [("P-17", False), ("\u9488\u7078 3", False), ("\u05d3\u05e0\u05d4 7", True), ("\u0645\u0631", True)]
+
+
+@pytest.mark.parametrize(("text", "apart"), RUNS)
+def test_what_runs_from_right_to_left_is_set_apart(text: str, apart: bool) -> None:
+    assert isolated(text) == (f"\u2068{text}\u2069" if apart else text)

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Self
 
 from stimctl.errors import InputInvalid, Misuse, Problem, WrongDevice
 from stimctl.lock_file import ProcessLock, sync_folder
+from stimctl.new_file import open_growing
 
 FORMAT = "stimctl bench plan results 1"
 _FILE, _LOCK, _CAPTURES = "results.jsonl", "results.lock", "captures"
@@ -57,7 +58,8 @@ class PlanResults:
         if there is None:
             if any((self.folder / _CAPTURES).iterdir()):
                 raise Misuse(f"{self.folder} has captures and no results: name a new folder with -o")
-            self._file = path.open("wb")  # nothing, or a head that was cut short
+            path.unlink(missing_ok=True)  # a head that was cut short
+            self._file = open_growing(path)
             self._append({"format": FORMAT, **self.head})
             sync_folder(self.folder)
             return

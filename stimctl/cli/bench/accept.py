@@ -9,9 +9,9 @@ import click
 from stimctl import __version__
 from stimctl.cli import codes
 from stimctl.cli.completion import profile_names
-from stimctl.cli.errors import writing
 from stimctl.cli.table import echo_json, json_option, table
 from stimctl.errors import Misuse
+from stimctl.new_file import write_new
 
 if TYPE_CHECKING:
     from stimctl.bench.acceptance import Acceptance, Source
@@ -187,17 +187,13 @@ def _write(
     if html is not None:
         from stimctl.bench.page import as_html
 
-        with writing(html):
-            html.write_text(as_html(told, pictures), "utf-8")
+        write_new(html, [as_html(told, pictures)], force=True)
     if pdf is not None:
         from stimctl.bench.paper import paper
 
-        made = paper(told, pictures)
-        with writing(pdf):
-            pdf.write_bytes(made)
+        write_new(pdf, [paper(told, pictures)], force=True)
     if junit is not None:
-        with writing(junit):
-            junit.write_text(as_junit(told), "utf-8")
+        write_new(junit, [as_junit(told)], force=True)
     return told
 
 

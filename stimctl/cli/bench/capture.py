@@ -7,7 +7,6 @@ import click
 from stimctl.bench.oscilloscope import Oscilloscope, ScopeSettings, save
 from stimctl.cli import codes
 from stimctl.cli.bench.amounts import DURATION
-from stimctl.cli.errors import writing
 from stimctl.errors import Misuse
 
 _CODES = (codes.DONE, codes.USAGE, codes.INVALID, codes.DEVICE, codes.LINE, codes.INTERRUPTED)
@@ -45,7 +44,6 @@ def capture(
         if reference:
             oscilloscope.force()
         taken = oscilloscope.read(asked, (patience + window) / 1e6)
-    with writing(output):
-        save(output, {channel: taken})
+    save(output, {channel: taken})
     click.echo(f"{output}: {len(taken.volts)} samples at {taken.rate_hz:g} Hz, from {taken.volts.min():.3f} to "
                f"{taken.volts.max():.3f} V")  # fmt: skip

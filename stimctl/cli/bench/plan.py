@@ -12,9 +12,9 @@ import click
 from stimctl import __version__
 from stimctl.cli import codes
 from stimctl.cli.device_options import device_options, missing_port
-from stimctl.cli.errors import writing
 from stimctl.cli.table import echo_json, json_option, table
 from stimctl.errors import Misuse
+from stimctl.new_file import write_new
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -249,8 +249,7 @@ def _write(loaded: "BenchPlan", results: "PlanResults", folder: Path) -> dict[st
 
     made_utc = datetime.now(UTC).isoformat(timespec="seconds")
     document = plan_document(loaded, results, made_utc, f"stimctl {__version__}")
-    with writing(folder / "report.json"):
-        (folder / "report.json").write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+    write_new(folder / "report.json", [json.dumps(document, indent=1), "\n"], force=True)
     try:
         from stimctl.bench.plan.figures import svg
     except ImportError:
@@ -258,8 +257,7 @@ def _write(loaded: "BenchPlan", results: "PlanResults", folder: Path) -> dict[st
         pictures = {}
     else:
         pictures = {point["key"]: svg(point) for point in document["points"]}
-    with writing(folder / "report.html"):
-        (folder / "report.html").write_text(plan_page(document, pictures), "utf-8")
+    write_new(folder / "report.html", [plan_page(document, pictures)], force=True)
     try:
         from stimctl.bench.plan.paper import plan_paper
 
@@ -267,8 +265,7 @@ def _write(loaded: "BenchPlan", results: "PlanResults", folder: Path) -> dict[st
     except Misuse as missing:
         click.echo(f"no report.pdf: {missing}", err=True)
     else:
-        with writing(folder / "report.pdf"):
-            (folder / "report.pdf").write_bytes(made)
+        write_new(folder / "report.pdf", [made], force=True)
     return document
 
 

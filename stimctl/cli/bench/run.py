@@ -12,7 +12,6 @@ from stimctl.cli import codes
 from stimctl.cli.bench.amounts import DURATION
 from stimctl.cli.bench.driving import LoadDriver, steady_table, with_load
 from stimctl.cli.bench.load_options import check_pulses, load_options
-from stimctl.cli.errors import writing
 from stimctl.cli.run.document import run_document
 from stimctl.cli.run.summary import SavedFiles, summary_text
 from stimctl.cli.run.wording import needles
@@ -99,5 +98,4 @@ def _figures(found: list[SteadyFigures], telemetry: Path | None) -> str:
 def keep_telemetry(file: Path | None, readings: ReadingLog) -> None:
     """Write what there is, also of a run that broke off."""
     if file is not None:
-        with writing(file):
-            write_telemetry(file, readings.rows)
+        write_telemetry(file, readings.rows)

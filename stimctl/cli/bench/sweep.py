@@ -4,6 +4,7 @@ import csv
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,11 +17,10 @@ from stimctl.cli.bench.amounts import AMPLITUDE, DURATION, RATE, WIDTH
 from stimctl.cli.bench.driving import HEADERS, LoadDriver, steady_row, with_load
 from stimctl.cli.bench.load_options import check_pulses, load_options
 from stimctl.cli.bench.run import keep_telemetry
-from stimctl.cli.errors import writing
-from stimctl.cli.private_file import check_new
 from stimctl.cli.streams import at_terminal
 from stimctl.cli.table import echo_json, table
 from stimctl.ledger import Ledger
+from stimctl.new_file import check_new, new_file
 from stimctl.prescription import Prescription
 from stimctl.session.view import SessionReport
 from stimctl.stimulators.discovery import DeviceChoice
@@ -157,7 +157,7 @@ def _show(done: Sequence[SweepStep], *, as_json: bool) -> None:
 def _write(file: Path | None, done: Sequence[SweepStep]) -> None:
     if file is None or not done:
         return
-    with writing(file), file.open("x", encoding="utf-8", newline="") as out:
+    with new_file(file, force=False) as raw, TextIOWrapper(raw, encoding="utf-8", newline="") as out:
         rows = [step.record(number) for number, step in enumerate(done, start=1)]
         writer = csv.DictWriter(out, rows[0])
         writer.writeheader()

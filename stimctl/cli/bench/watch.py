@@ -11,8 +11,7 @@ import click
 
 from stimctl import __version__
 from stimctl.cli import codes
-from stimctl.cli.errors import writing
-from stimctl.cli.private_file import check_new
+from stimctl.new_file import check_new, write_new
 
 if TYPE_CHECKING:
     from stimctl.bench.watched import WatchedSample, WatchedSession
@@ -56,8 +55,7 @@ def watch(url: str, html: Path | None) -> None:
     click.echo(f"it ended: {session.ended}" if session.ended else "it goes on, unwatched")
     if html is not None:
         made_utc = datetime.now(UTC).isoformat(timespec="seconds")
-        with writing(html):
-            html.write_text(watch_page(session, made_utc, f"stimctl {__version__}"), "utf-8")
+        write_new(html, [watch_page(session, made_utc, f"stimctl {__version__}")], force=False)
         click.echo(f"page  {html}")
 
 

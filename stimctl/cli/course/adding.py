@@ -8,6 +8,7 @@ import click
 from stimctl.cli.completion import session_ids
 from stimctl.cli.course.group import CODES, author, course, course_of, label, planning, prose, supplied
 from stimctl.entries import LogEntry
+from stimctl.label import isolated
 
 
 @course.command(epilog=CODES)
@@ -94,4 +95,4 @@ def _add(path: Path, who: str, entry: LogEntry) -> None:
 
     with course_of(path, who, read_only=False) as (ledger, found):
         number = add(ledger, found, entry)
-    click.echo(f"Added to the course of {found.pseudonym} ({found.course_id}) as entry {number}.")
+    click.echo(f"Added to the course of {isolated(found.pseudonym)} ({found.course_id}) as entry {number}.")

@@ -22,12 +22,12 @@ from stimctl.cli.course.group import (
     supplied,
 )
 from stimctl.cli.log.group import opened
-from stimctl.cli.private_file import check_free, write_private
 from stimctl.cli.streams import at_terminal
 from stimctl.cli.table import echo_json, json_option
 from stimctl.errors import LogFault, Misuse
 from stimctl.label import looks_like_name
 from stimctl.ledger.place import ledger_is_there
+from stimctl.new_file import check_free, write_new
 
 if TYPE_CHECKING:
     from stimctl.course.courses import Course
@@ -189,7 +189,7 @@ def _due(path: Path, who: str | None, today: date) -> "tuple[list[tuple[Course, 
 def _write_calendar(planned: "list[tuple[Course, NextSession]]", path: Path, today: date, *, force: bool) -> None:
     from stimctl.course.calendar import calendar
 
-    write_private(path, [calendar(planned, datetime.now(UTC), today)], force=force)
+    write_new(path, [calendar(planned, datetime.now(UTC), today)], force=force)
 
 
 @course.command(epilog=CODES)
@@ -221,7 +221,7 @@ def trend(ctx: click.Context, who: str, output: Path | None, force: bool) -> Non
     if output is None:
         click.echo(drawing.text(drawn, width=min(_WIDEST, shutil.get_terminal_size(_SIZE).columns)))
     else:
-        write_private(output, [drawing.picture(drawn, output.suffix)], force=force)
+        write_new(output, [drawing.picture(drawn, output.suffix)], force=force)
         click.echo(f"The picture is {output}")
     ctx.exit(exit_code(faults))
 

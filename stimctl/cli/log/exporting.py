@@ -10,8 +10,8 @@ import click
 from stimctl.cli import codes
 from stimctl.cli.completion import session_ids
 from stimctl.cli.log.group import READ, Choice, choosing, exit_code_of, log, opened
-from stimctl.cli.private_file import write_private
 from stimctl.errors import Misuse
+from stimctl.new_file import write_new
 
 if TYPE_CHECKING:
     from stimctl.ledger import Entry, Ledger, SessionSummary
@@ -70,7 +70,7 @@ def export(
             for part in text:
                 click.echo(part, nl=False)
         else:
-            write_private(output, text, force=force)
+            write_new(output, text, force=force)
             marks = ", ".join(sorted({summary.head.watermark for summary in summaries})) or "nothing"
             told = f"session {ids[0]}" if len(ids) == 1 else f"{len(ids)} sessions"
             click.echo(f"{marks}: {told} written to {output}")

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import click
 
 from stimctl.cli import codes
-from stimctl.cli.errors import writing
 from stimctl.cli.log.group import log, opened
 from stimctl.errors import Misuse
 from stimctl.label import Label, Prose
@@ -124,7 +123,7 @@ def backup(path: Path, target: Path) -> None:
     """
     from stimctl.ledger.replace import back_up
 
-    with opened(path) as ledger, writing(target):
+    with opened(path) as ledger:
         mark = back_up(ledger, target)
     click.echo(f"{mark.number:,} entries copied to {target}, and verified.\nHead hash: {mark.hash.hex()}")
 
@@ -195,6 +194,5 @@ def keygen(path: Path, target: Path) -> None:
     from stimctl.ledger import signature as s
 
     s.outside(target, path)
-    with writing(target):
-        public = s.make_key(target)
+    public = s.make_key(target)
     click.echo(f"Key {public.hex()} made: keep {target} off this machine, and give {target}.pub to who verifies.")

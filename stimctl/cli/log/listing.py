@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stimctl.label import isolated
 from stimctl.label import printable as plain
 from stimctl.units import charge_text, clock_text
 
@@ -28,7 +29,7 @@ def session_lines(head: "SessionHead", fault: str | None = None) -> Iterator[str
     lasted = "-" if head.stimulated_us is None else clock_text(head.stimulated_us)
     dose = "-" if head.delivered_pc is None else f"{charge_text(head.delivered_pc)} {head.delivered_standing}"
     yield plain(_fitted(first, _WIDTH))
-    yield plain(f"  {what:{_WHAT_WIDTH}}  {lasted:>6}  {dose}")
+    yield f"  {isolated(plain(f'{what:{_WHAT_WIDTH}}'))}  {lasted:>6}  {plain(dose)}"
     if fault:
         yield plain(_fitted(f"  DOES NOT VERIFY: {fault}", _WIDTH))
 

@@ -7,6 +7,7 @@ from stimctl.cli.log.wording import happened, ms
 from stimctl.cli.run.wording import OPEN
 from stimctl.cli.table import pairs, table
 from stimctl.course.place import CoursePlace
+from stimctl.label import isolated
 from stimctl.label import printable as plain
 from stimctl.ledger.export import at, pair_text
 from stimctl.ledger.heads import CLOSED, SessionHead
@@ -99,7 +100,10 @@ def _course(place: CoursePlace | None) -> Iterator[tuple[str, str]]:
         return
     course, total = place.course, place.course.plan.course_sessions.range
     counts = f"session {place.number}" + (f" of {total}" if total else "") if place.number else "does not count in it"
-    yield "course", plain(f"{course.course_id} of {course.pseudonym}, {course.profile_id}: {counts}")
+    yield (
+        "course",
+        f"{plain(course.course_id)} of {isolated(plain(course.pseudonym))}, {plain(course.profile_id)}: {counts}",
+    )
     yield from (("attention", plain(each)) for each in place.warnings)
     yield from (("attention", plain(f"the course does not verify: {each}")) for each in course.faults)
 

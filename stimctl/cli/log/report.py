@@ -11,9 +11,9 @@ from stimctl import __version__
 from stimctl.cli import codes
 from stimctl.cli.completion import session_ids
 from stimctl.cli.log.group import exit_code_of, log, opened
-from stimctl.cli.private_file import check_free, write_private
 from stimctl.errors import Misuse, StimctlError
 from stimctl.log_report.blocks import LANGUAGES, PAPERS
+from stimctl.new_file import check_free, write_new
 
 if TYPE_CHECKING:
     from stimctl.ledger import Ledger, SessionHead, SessionSummary
@@ -65,7 +65,7 @@ def report(
         made, summaries, doubts = _made(ledger, session, subject, language)
     makers: tuple[tuple[Path | None, Callable[[LogReport, str], bytes]], ...] = ((pdf, _as_pdf), (html, _as_html))
     for file, content in [(file, maker(made, paper)) for file, maker in makers if file is not None]:
-        write_private(file, [content], force=force)
+        write_new(file, [content], force=force)
         click.echo(f"{' · '.join([*made.marks, ''])}{made.title}, {made.subtitle}: written to {file}")
     for doubt in doubts:
         click.echo(f"What is here of {subject} does not verify: {doubt}.", err=True)

@@ -7,7 +7,7 @@ import click
 
 from stimctl.cli import codes
 from stimctl.cli.log.group import log, opened
-from stimctl.cli.private_file import write_private
+from stimctl.new_file import write_new
 
 _CODES = codes.help_text((codes.DONE, codes.USAGE, codes.INVALID, codes.LOG))
 
@@ -36,7 +36,7 @@ def subject(ctx: click.Context, who: str, output: Path | None, force: bool) -> N
     if output is None:
         click.echo(text, nl=False)
     else:
-        write_private(output, [text], force=force)
+        write_new(output, [text], force=force)
         what = f"sessions {len(found['sessions'])}, courses {len(found['courses'])}"
         click.echo(f"All of {who} ({what}) written to {output}")
     for fault in found["faults"]:

@@ -13,6 +13,7 @@ from stimctl.cli.run.again import earlier_values
 from stimctl.course.courses import Course, courses, going_on
 from stimctl.course.due import counted, due_of
 from stimctl.course.visits import days, doubts_of_days, last_session_id
+from stimctl.label import isolated
 from stimctl.ledger import Ledger, ledger_is_there, ledger_path
 from stimctl.prescription import Subject
 from stimctl.profile import Profiles
@@ -59,9 +60,8 @@ def _tell(ledger: Ledger, course: Course, profiles: Profiles, *, to_stderr: bool
         f"the last was on {max(done)}, {counted((today - max(done)).days, 'day')} ago" if done else "it is the first"
     )
     mark = "SIMULATED course" if course.simulated else "Course"
-    click.echo(
-        f"{mark} of {course.pseudonym}, {course.profile_id}: session {next_due.number}{of}; {since}.", err=to_stderr
-    )
+    which = f"{course.profile_id}: session {next_due.number}{of}"
+    click.echo(f"{mark} of {isolated(course.pseudonym)}, {which}; {since}.", err=to_stderr)
     for warning in (*next_due.too_soon, *next_due.attention):
         click.secho(f"Attention: {warning}.", fg="yellow", err=to_stderr)
     for fault in (*course.faults, *doubts_of_days(ledger, course)):

@@ -30,6 +30,7 @@ def run_document(
         log_lost=files.lost,
         picture=str(files.picture) if files.picture else None,
         traffic=str(files.traffic) if files.traffic else None,
+        traffic_fault=files.traffic_fault,
         alarms=tuple(ToldAlarm(each.at_us, each.priority.name, each.text, each.action) for each in report.alarms),
         interrupted=files.interrupted,
         recovered=files.recovered,

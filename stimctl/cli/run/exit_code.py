@@ -36,10 +36,10 @@ OF_END: dict[End, int] = {
 }
 
 
-def exit_code(report: SessionReport, signal_number: int | None, *, logged: bool = True) -> int:
+def exit_code(report: SessionReport, signal_number: int | None, *, logged: bool = True, recorded: bool = True) -> int:
     """The code for this end; a zero that was not confirmed, or a count that is wrong, is never a success.
 
-    Nor is a session that is not `logged` to its end.
+    Nor is a session that is not `logged` to its end, or not `recorded` where that was asked for.
     """
     if not logged:
         return codes.LOG
@@ -47,4 +47,8 @@ def exit_code(report: SessionReport, signal_number: int | None, *, logged: bool 
     if report.end is End.SIGNAL:
         code = codes.SIGNAL_BASE + signal_number if signal_number else codes.HUNG_UP
     broken = report.zero_confirmed_us is None or report.agreement.get("exact") is False
-    return codes.DEVICE if broken and code in (codes.DONE, codes.STOPPED) else code
+    if code not in (codes.DONE, codes.STOPPED):
+        return code
+    if broken:
+        return codes.DEVICE
+    return code if recorded else codes.INVALID

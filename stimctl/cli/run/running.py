@@ -5,17 +5,16 @@ The session itself is `stimctl.api.Session`.
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
 from stimctl.api import Session
 from stimctl.cli.ask.form import Form
-from stimctl.cli.errors import writing
-from stimctl.cli.private_file import check_new, write_private
 from stimctl.cli.run.document import run_document
 from stimctl.cli.run.exit_code import exit_code
 from stimctl.cli.run.keys import Keys, single_keys
@@ -27,6 +26,7 @@ from stimctl.cli.run.summary import SavedFiles, summary_text
 from stimctl.cli.table import echo_json
 from stimctl.errors import LogFault
 from stimctl.ledger import Ledger
+from stimctl.new_file import check_new, open_growing, write_new, writing
 from stimctl.port import TrafficSink, open_port
 from stimctl.prescription import Prescription
 from stimctl.session.engine import ATTENDED, UNATTENDED
@@ -68,7 +68,16 @@ def run_session(request: RunRequest, files: NewFiles, *, terminal: bool, as_json
         native, interrupted = request.choice.device == "native", tuple(session.interrupted)
         head = None if log_fault else ledger.head()
         kept = SavedFiles(
-            ledger.path, picture, files.traffic, log_fault, interrupted, told, native, head, ledger.sealed
+            ledger.path,
+            picture,
+            files.traffic,
+            log_fault,
+            interrupted,
+            told,
+            native,
+            head,
+            ledger.sealed,
+            session.recording_fault,
         )
         if as_json:
             echo_json(run_document(ledger, prepared.prescription, report, kept))
@@ -76,7 +85,7 @@ def run_session(request: RunRequest, files: NewFiles, *, terminal: bool, as_json
             click.echo(summary_text(prepared.prescription, report, kept))
         if report.armed:
             _came_to_be(session, prepared, ledger, ask=not departure.hung_up and log_fault is None)
-    return exit_code(report, departure.signal, logged=log_fault is None)
+    return exit_code(report, departure.signal, logged=log_fault is None, recorded=session.recording_fault is None)
 
 
 def _session(request: RunRequest, prepared: PreparedRun, ledger: Ledger, traffic: TrafficSink | None) -> Session:
@@ -114,7 +123,7 @@ def _draw(prescription: Prescription, picture: Path | None) -> Path | None:
         from stimctl.cli.preview import of_prescription
         from stimctl.report import preview
 
-        write_private(picture, [preview.picture(of_prescription(prescription), picture)], force=False)
+        write_new(picture, [preview.picture(of_prescription(prescription), picture)], force=False)
     return picture
 
 
@@ -122,9 +131,19 @@ def _traffic(stack: ExitStack, file: Path | None, request: RunRequest) -> Traffi
     if file is None:
         return None
     with writing(file):
-        file.touch(0o600, exist_ok=False)  # what went over the line is of a person
-        out = stack.enter_context(file.open("w", encoding="utf-8"))
+        out = stack.enter_context(_growing(file))
         return TrafficWriter(out, request.url, rehearsal=request.rehearse)
+
+
+@contextmanager
+def _growing(file: Path) -> Iterator[TextIO]:
+    """Line by line, so that a full disk is told of, and a record that is cut short is one up to there."""
+    out = TextIOWrapper(open_growing(file), encoding="utf-8", line_buffering=True)
+    try:
+        yield out
+    finally:
+        with suppress(OSError):  # told of where the line was written
+            out.close()
 
 
 # --- the session ------------------------------------------------------------------------------------

@@ -41,6 +41,8 @@ class SavedFiles:
     # Number and hash of the log's newest entry, to be noted elsewhere, and what was found lost at the start.
     head: Mark | None = None
     lost: str | None = None
+    # Why the record of the traffic is not whole.
+    traffic_fault: str | None = None
 
 
 def summary_text(prescription: Prescription, report: SessionReport, files: SavedFiles) -> str:
@@ -228,5 +230,7 @@ def _places(report: SessionReport, files: SavedFiles) -> list[tuple[str, object]
     if files.picture is not None:
         rows.append(("picture", files.picture))
     if files.traffic is not None:
-        rows.append(("traffic", f"{files.traffic} (stimctl traffic show {files.traffic})"))
+        fault = files.traffic_fault
+        told = _red(f"NOT WHOLE: {fault}") if fault else f"stimctl traffic show {files.traffic}"
+        rows.append(("traffic", f"{files.traffic} ({told})"))
     return rows

@@ -83,3 +83,8 @@ def test_a_rate_has_its_nearest_period(hertz: str, period_us: int) -> None:
 def test_what_is_no_rate(hertz: str) -> None:
     with pytest.raises(Misuse):
         nearest_period_us(hertz)
+
+
+def test_no_time_at_all_is_refused_as_it_was_written() -> None:
+    with pytest.raises(Unsafe, match="stimulation_us is 0"):
+        prescription_for(replace(RUN, stimulation_us=0))

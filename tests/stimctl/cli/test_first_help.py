@@ -37,3 +37,22 @@ def test_a_narrow_terminal_has_clicks_lines() -> None:
 def test_all_else_is_clicks() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM, "--version"], capture_output=True, text=True, check=True)
     assert "version" in done.stdout
+
+
+@pytest.mark.parametrize("late", ["click", "stimctl.cli.group", "stimctl.cli.errors", "stimctl.cli.log.group"])
+def test_ctrl_c_while_it_still_starts_is_no_traceback(late: str) -> None:
+    code = """
+import sys
+class Pressed:
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[-1]:
+            sys.argv.pop()
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Pressed())
+from stimctl.cli.first_help import main
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, "log", "list", late], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "\nInterrupted.\n")

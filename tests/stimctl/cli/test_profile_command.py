@@ -66,7 +66,7 @@ def test_new_is_checked_and_every_problem_is_shown(tmp_path: Path) -> None:
 def test_new_never_replaces_a_file(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text("mine")
-    assert "is not replaced" in run("new", "-o", str(path), code=codes.INVALID)
+    assert "is never replaced" in run("new", "-o", str(path), code=codes.INVALID)
     assert path.read_text() == "mine"
     assert "cannot be written" in run("new", "-o", str(tmp_path / "none" / "x.toml"), code=codes.INVALID)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stimctl.ledger import Ledger, walk
-from stimctl.ledger.chain import DraftEntry, canonical, link
+from stimctl.ledger.chain import ChainFault, DraftEntry, canonical, link
 
 
 @pytest.fixture(params=[1, 7, 60, 1_000])
@@ -31,7 +31,7 @@ def test_all_of_it_holds(long: Path, together: None) -> None:
         assert not ledger.verify("ab" * 32).ok
 
 
-@pytest.mark.parametrize("number", [5, 25, 59])
+@pytest.mark.parametrize("number", [0, 5, 6, 7, 25, 59])
 def test_a_changed_entry_is_named_wherever_it_lies(long: Path, together: None, number: int) -> None:
     raw = long.read_bytes()
     assert raw.count(b'{"n":%d}' % number) == 1
@@ -40,6 +40,25 @@ def test_a_changed_entry_is_named_wherever_it_lies(long: Path, together: None, n
         broken = ledger.verify().broken
         assert broken
         assert broken.number == number + 1
+
+
+@pytest.mark.parametrize("gone", [1, 7, 8, 30, 59])
+def test_entries_that_were_left_out_and_chained_anew_are_missed(long: Path, together: None, gone: int) -> None:
+    with closing(sqlite3.connect(long, isolation_level=None)) as changed:
+        triggers = changed.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+        for name, _ in triggers:
+            changed.execute(f"DROP TRIGGER {name}")
+        changed.execute("DELETE FROM entries WHERE number = ?", (gone,))
+        head = bytes(32)
+        for number, *fields in changed.execute(f"SELECT {walk.COLUMNS} FROM entries ORDER BY number").fetchall():
+            before, head = head, link(head, number, DraftEntry(*fields[:5]))
+            changed.execute("UPDATE entries SET previous = ?, hash = ? WHERE number = ?", (before, head, number))
+        for _, sql in triggers:
+            changed.execute(sql)
+    with Ledger(long, read_only=True) as ledger:
+        broken = ledger.verify().broken
+    assert broken is not None
+    assert (broken.number, broken.why) == (gone, ChainFault.GAP)
 
 
 TAKEN_APART = {  # as text it is what was hashed, with the fields' borders elsewhere

@@ -269,7 +269,7 @@ def test_notes_and_adverse_events_are_new_entries(folder: Path) -> None:
         assert ledger.verify().ok
     assert call(folder, "note", FIRST, "  ").exit_code == 3
     assert "printable" in call(folder, "note", FIRST, "bent\x1b[2J").stderr
-    assert call(folder, "note", FIRST, "bent", "--author", "A\x07O").exit_code == 2
+    assert call(folder, "note", FIRST, "bent", "--author", "A\x07O").exit_code == 3
     assert call(folder, "note", "zzz", "text").exit_code == 3
 
 

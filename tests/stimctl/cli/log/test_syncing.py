@@ -26,7 +26,7 @@ def test_what_cannot_be_is_told(sync: Callable[..., Result]) -> None:
     for arguments, folder, code, sentence in (
         (("postgresql://127.0.0.1:1/x",), "data", codes.LINE, "cannot be reached"),
         (("mysql://clinic:s3cret@x/y",), "data", codes.INVALID, "no address of a PostgreSQL"),
-        (("postgresql://x/y", "--machine", "a\x1b"), "data", codes.INVALID, "the machine's name must be"),
+        (("postgresql://x/y", "--machine", "a\x1b"), "data", codes.INVALID, "must be printable"),
         (("postgresql://x/y",), "none", codes.INVALID, "holds nothing to send yet"),
     ):
         result = sync(*arguments, folder=folder)

@@ -1,0 +1,36 @@
+"""A text that runs from right to left turns no figure around that stands beside it."""
+
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from stimctl.cli import codes, main
+from stimctl.profile import examples_folder
+
+WHO = "\u05d3\u05e0\u05d4-12"
+
+
+def test_it_is_set_apart_on_the_terminal_in_pages_and_in_calendars(home: Path, tmp_path: Path) -> None:
+    def good(*words: str) -> str:
+        result = CliRunner().invoke(main, words, catch_exceptions=False)
+        assert result.exit_code == codes.DONE, result.output
+        return result.output
+
+    file = tmp_path / "r.toml"
+    text = (examples_folder() / "bench-2hz.toml").read_text("utf-8")
+    lines = [f'pseudonym = "{WHO}"' if line.startswith("pseudonym") else line for line in text.splitlines()]
+    file.write_text("\n".join(lines), "utf-8")
+    good("run", "bench-2hz", "--port", "sim://", "--prescription", str(file))
+    good("course", "new", WHO, "low-back-pain", "--simulated")
+    good("log", "report", "latest", "--html", str(tmp_path / "r.html"))
+    told = [
+        good("log", "list"),
+        good("log", "show", "latest"),
+        good("course", "due"),
+        (tmp_path / "r.html").read_text("utf-8"),
+    ]
+    for each in told:
+        before, after = (part for part in each.split(WHO, 1))
+        line = f"{before.splitlines()[-1]}{WHO}{after.splitlines()[0]}"
+        assert line.index("\u2068") < line.index(WHO) < line.index("\u2069"), line
+    assert "\\u05d3" in good("log", "list", "--json"), "JSON is ASCII"
