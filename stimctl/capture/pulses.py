@@ -145,7 +145,7 @@ class _Reading:
     def done(self) -> PulseMeasurements:
         """All that was found."""
         self._search(self._rest, last=True)
-        pulses = np.concatenate(self._found) if self._found else np.zeros(0, shape.FIELDS)
+        pulses = _together(self._found)
         noise = float(np.median([each.noise for each in self._levels])) if self._levels else 0.0
         step = min((each.step for each in self._levels if each.step), default=0.0)
         pulses["clipped"] = self._clipped(pulses, noise, step)
@@ -214,10 +214,10 @@ class _Reading:
         self._at_edges += int(np.count_nonzero(cutter.cut & (spans.last - spans.first > cutter.stride)))
         self._ignored += int(np.count_nonzero(cutter.short))
         self._held += int(np.count_nonzero(cutter.long))
-        found = [pulses for pulses in cutter.measured() if len(pulses)]
+        found = cutter.measured()
         if not found:
             return
-        pulses = np.concatenate(found) if len(found) > 1 else found[0]
+        pulses = _together(found)
         if (np.diff(pulses["onset_s"]) < 0).any():
             pulses = pulses[np.argsort(pulses["onset_s"], kind="stable")]
         mains = Mains.of(samples, self.interval_s, spans, levels, float(np.median(pulses["level"])))
@@ -252,6 +252,10 @@ class _Reading:
         return clipped
 
 
+def _together(found: list[Pulses]) -> Pulses:
+    return found[0] if len(found) == 1 else np.concatenate(found or [np.zeros(0, shape.FIELDS)])
+
+
 def _at_the_last_codes(ends: list[npt.NDArray[np.float64]], step: float) -> npt.NDArray[np.bool_]:
     """Which pulses end at the lowest or highest code seen, where an oscilloscope of so many bits has no more."""
     low, high = (pick(np.concatenate(ends)) for pick in (np.nanmin, np.nanmax))
@@ -267,10 +271,10 @@ def _averaging(samples: Samples, capture: Capture) -> int:
     if most < 2 or capture.simulated:
         return 1
     levels = levels_of(samples, capture.resolution)
-    spans = spans_in(samples, capture.interval_s, levels)
-    long = spans.last - spans.first > SHORTEST_S / capture.interval_s
     if levels.noise <= levels.step:
         return 1
+    spans = spans_in(samples, capture.interval_s, levels)
+    long = spans.last - spans.first > SHORTEST_S / capture.interval_s
     if not long.any():
         return most
     heights = [samples[a : b + 1] for a, b in zip(spans.first[long][:50], spans.last[long][:50], strict=True)]

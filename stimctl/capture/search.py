@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from stimctl.capture.beside import side_by_side
 from stimctl.capture.model import Samples
 
 LOOK_S = 40e-6
@@ -20,6 +21,7 @@ SIGMAS = 6.0
 MERGE_S = 0.7e-3  # what is closer belongs to one pulse: gaps have 100 us at most, the next channel comes after 2.5 ms
 _SINE = 0.618  # of a sine's amplitude: what lies between 40 and 60 % of its values
 _TOGETHER = 1 << 16
+_WORTH_TWO = 1 << 20  # samples are worth two threads
 _FEW = 257  # looks tell the baseline of a piece
 Places = npt.NDArray[np.int64]
 
@@ -95,7 +97,7 @@ def _turns(samples: Samples, interval_s: float, stride: int, levels: Levels) -> 
     if not size:
         return np.empty(0, np.int64), 0.0
     whole = len(samples) // size * size
-    turns, wander = _in_rows(samples[:whole].reshape(-1, size), stride, levels)
+    turns, wander = _in_halves(samples[:whole].reshape(-1, size), stride, levels)
     if whole < len(samples):
         # The rest has the baseline of the last whole piece's length, so that a pulse does not fill it.
         begin = max(0, len(samples) - size)
@@ -113,8 +115,21 @@ def _until(turns: Places, place: int, *, after: bool = False) -> Places:
     return np.concatenate((turns[:number], [place])) if number % 2 else turns[:number]
 
 
-def _in_rows(rows: Samples, stride: int, levels: Levels) -> tuple[Places, float]:
+def _in_halves(rows: Samples, stride: int, levels: Levels) -> tuple[Places, float]:
     """The turns in all rows, counted through them, and how the baseline wanders in one.
+
+    What goes on where the second half begins ends there and begins anew: that is near enough to be one thing.
+    """
+    half = len(rows) // 2 if rows.size > _WORTH_TWO else 0
+    parts = [part for part in (rows[:half], rows[half:]) if len(part)]
+    found = side_by_side(lambda part: _in_rows(part, stride, levels), parts)
+    begins = (0, half * -(-rows.shape[1] // stride) * stride) if half else (0,)
+    turns = np.concatenate([each + begin for (each, _), begin in zip(found, begins, strict=True)])
+    return turns, float(np.median(np.concatenate([wanders for _, wanders in found])))
+
+
+def _in_rows(rows: Samples, stride: int, levels: Levels) -> tuple[Places, Samples]:
+    """The turns in these rows, counted through them, and how the baseline wanders in each.
 
     Some rows at a time are looked at in a piece of memory that the processor's cache holds: the whole is read once, and
     nothing of its size is made.
@@ -139,4 +154,4 @@ def _in_rows(rows: Samples, stride: int, levels: Levels) -> tuple[Places, float]
         out[0] = new[-1]
     if out[0]:
         turns.append(np.array([len(rows) * looks * stride]))
-    return np.concatenate(turns), float(np.median(np.concatenate(wanders)))
+    return np.concatenate(turns), np.concatenate(wanders)
