@@ -9,6 +9,7 @@ from stimctl.capture.pulses import measure_samples
 from tests.stimctl.capture.synthesis import Bench, Truth, capture, steady
 
 LEAD, FIRST = 25, 40
+_PARTS = ("overshoot", "second_overshoot", "droop")  # single ones, less one: they have the rounding of a float32
 
 
 def rows(count: int, length: int, seed: int = 3) -> "np.ndarray[tuple[int, int], np.dtype[np.float32]]":
@@ -34,7 +35,9 @@ def test_alike_rows_have_the_figures_of_each(length: int, monkeypatch: pytest.Mo
     assert not odd_each.any()
     assert set(at_once["sign"]) == {-1, 1}
     for name in shape.FIELDS.names or ():
-        np.testing.assert_allclose(at_once[name], each[name], rtol=2e-6, atol=1e-9, err_msg=name)
+        np.testing.assert_allclose(
+            at_once[name], each[name], rtol=2e-6, atol=2e-7 if name in _PARTS else 1e-9, err_msg=name
+        )
 
 
 def test_one_row_that_is_shifted_is_seen() -> None:
@@ -54,10 +57,12 @@ def test_a_search_in_two_halves_finds_what_one_finds(monkeypatch: pytest.MonkeyP
     from stimctl.capture import search
 
     samples = capture(steady(0.0100037, 200, 0.0003), Truth(), Bench(noise_v=0.004), 2.02).astype(np.float32)
+    monkeypatch.setattr(search, "_WORTH_TWO", 1 << 30)
     whole = measure_samples(samples, 1e-6).pulses
     monkeypatch.setattr(search, "_WORTH_TWO", 1)
     for begin in range(0, 400, 50):
         halves = measure_samples(samples[begin:], 1e-6).pulses
+        assert len(halves) >= len(whole) - 1
         np.testing.assert_allclose(
             halves["onset_s"][1:] + begin * 1e-6, whole["onset_s"][-len(halves) + 1 :], atol=1e-6
         )
