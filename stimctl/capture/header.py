@@ -42,6 +42,7 @@ _INTERVALS = (
 _RATES = ("sample rate", "sampling rate")
 _STARTS = ("xorg", "start", "t0")
 _PROBES = ("probe attenuation", "probe atten", "probe ratio")
+_LOOKED_AT = 20  # rows of numbers: some carry the header beside them
 _NUMBER = re.compile(r"[-+]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][-+]?\d+)?|[-+]?(?:inf|nan|∞|0x[0-9a-fA-F]+)")
 _FIGURE = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _PREFIXES = {"k": 1e3, "m": 1e6, "g": 1e9}
@@ -96,14 +97,14 @@ def read_header(text: str) -> Header | None:
     """What the first lines of a file say; None where they hold no row of numbers."""
     lines = text.split("\n")
     separator = _separator(lines)
-    rows = [_split(line, separator) for line in lines]
-    first = next((number for number, row in enumerate(rows) if _is_row(row, separator)), None)
+    first = next((number for number, line in enumerate(lines) if _is_row(_split(line, separator), separator)), None)
+    rows = [_split(line, separator) for line in lines[: (first or 0) + _LOOKED_AT]]
     old = _is_tds(rows[0])
     if first is None and not old:
         return None
     above, row = ([], rows[0]) if old or first is None else (rows[:first], rows[first])
     counted = first is not None and _counts(rows[first : first + 4])
-    metadata = _metadata(rows[:20] if old else above)
+    metadata = _metadata(rows[:_LOOKED_AT] if old else above)
     titles, units = ([], []) if old else _titles(above)
     return _header(text, separator, above, row, metadata, titles, units, old=old, counted=counted)
 

@@ -100,16 +100,21 @@ class _Text:
             whole = self.path.stat().st_size
             for _ in range(header.lines):
                 stream.readline()
-            rest = last = b""
-            while data := _read(self.path, stream, size):
-                cut = data.rfind(b"\n") + 1
-                lines, rest = (rest + data[:cut], data[cut:]) if cut else (b"", rest + data)
-                if lines:
+            last = b""
+            while lines := _read(self.path, stream, size):
+                lines += _read(self.path, stream, None)
+                cut = lines.rfind(b"\n") + 1
+                if cut == len(lines):
                     last = lines
                     yield _Part(lines, min(1.0, _position(stream) / whole))
-            if rest.strip():
-                self._whole(header, rest, last)
-                yield _Part(rest, 1.0)
+                    continue
+                # The last row of the file has no end.
+                if cut:
+                    last = lines[:cut]
+                    yield _Part(last, 1.0)
+                if lines[cut:].strip():
+                    self._whole(header, lines[cut:], last)
+                    yield _Part(lines[cut:], 1.0)
 
     def _whole(self, header: Header, line: bytes, before: bytes) -> None:
         """Raise where the last row has no end and a number in it is shorter than in any of the rows before."""
@@ -227,9 +232,10 @@ def _opened(path: Path) -> IO[bytes] | gzip.GzipFile | codecs.StreamRecoder:
     return codecs.EncodedFile(stream, "utf-8", kind) if kind else stream
 
 
-def _read(path: Path, stream: IO[bytes] | gzip.GzipFile | codecs.StreamRecoder, size: int) -> bytes:
+def _read(path: Path, stream: IO[bytes] | gzip.GzipFile | codecs.StreamRecoder, size: int | None) -> bytes:
+    """So many bytes, or without a number what is left of a line."""
     try:
-        return stream.read(size)
+        return stream.readline() if size is None else stream.read(size)
     except (EOFError, gzip.BadGzipFile, zlib_error) as fault:
         allowed = f"expected the rest of a gzip file: it is cut off or damaged ({fault})"
         raise InputInvalid(str(path), [Problem("gzip", None, allowed)]) from None
