@@ -250,6 +250,11 @@ def _notes(taken: Taken) -> Iterator[str]:
             yield f"{channel.name}: {measured.held} levels were held longer than any pulse"
         if measured.averaged > 1:
             yield f"{channel.name}: {measured.averaged} samples were averaged, because of noise"
+        if measured.flat_top:
+            yield (
+                f"{channel.name}: pulses end at one same value without any noise: the screen may have cut them off; say"
+                " --full-scale to have that looked at"
+            )
         if measured.mains:
             yield f"{channel.name}: hum of {measured.mains * channel.judge.ua:.3g} uA was taken off"
         yield from _ten_times(channel)

@@ -43,16 +43,26 @@ class Cutter:
         self.long = length > REACH_S
         self.short = (length < SHORTEST_S + self.stride * self.interval_s) & ~self.cut
 
+    @property
+    def _usable(self) -> npt.NDArray[np.bool_]:
+        return ~self.cut & ~self.short & ~self.long
+
     def measured(self) -> list[Pulses]:
         """The pulses, those of like length together, in no order."""
         together = side_by_side(lambda batch: list(self._together(*batch)), list(self._batches()))
         return [pulses for each in together for pulses in each if len(pulses)]
 
+    def baselines(self) -> Samples:
+        """What lies before those that are measured, each a row."""
+        starts = self.spans.first[self._usable] - self.margin - self.lead
+        rows: Samples = np.lib.stride_tricks.sliding_window_view(self.samples, self.lead)[starts]
+        return rows
+
     def _batches(self) -> Iterator[tuple["npt.NDArray[np.int64]", int]]:
         """Which spans are cut out together, and how many samples of each."""
         lengths = self.spans.last - self.spans.first + 1
         lengths = lengths + np.maximum(lengths // 6, round(30e-6 / self.interval_s)) + self.stride
-        usable = ~self.cut & ~self.short & ~self.long
+        usable = self._usable
         kinds = np.round(np.log2(np.maximum(lengths, 1)) * 4).astype(np.int64)
         for kind in np.unique(kinds[usable]):
             chosen = np.flatnonzero(usable & (kinds == kind))

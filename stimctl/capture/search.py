@@ -22,6 +22,9 @@ MERGE_S = 0.7e-3  # what is closer belongs to one pulse: gaps have 100 us at mos
 _SINE = 0.618  # of a sine's amplitude: what lies between 40 and 60 % of its values
 _TOGETHER = 1 << 16
 _WORTH_TWO = 1 << 20  # samples are worth two threads
+_PARTS = 4  # of the smallest difference are looked at
+_NEAR = 16  # times that: larger ones are not written finely enough to count
+_WHOLE = 0.1
 _FEW = 257  # looks tell the baseline of a piece
 Places = npt.NDArray[np.int64]
 
@@ -64,11 +67,20 @@ def levels_of(samples: Samples, step: float = 0.0) -> Levels:
 
 
 def step_of(samples: Samples) -> float:
-    """The smallest difference of values that occur; 0 where they are too few to be an oscilloscope's codes."""
+    """What the differences of values are multiples of; 0 where they are too few to be an oscilloscope's codes.
+
+    That is the smallest difference, or a part of it: of quiet samples few codes are seen, on edges.
+    """
     seen = np.unique(samples[:: max(1, len(samples) // 20_000)])
-    seen = seen[np.isfinite(seen)]
-    step = float(np.min(np.diff(seen))) if len(seen) > 1 else 0.0
-    return step if step < float(np.ptp(seen) if len(seen) else 0.0) / 8 else 0.0
+    apart = np.diff(seen[np.isfinite(seen)]).astype(np.float64)
+    if not len(apart) or apart.min() >= apart.sum() / 8:
+        return 0.0
+    step, near = float(apart.min()), apart[apart < _NEAR * apart.min()]
+    for part in range(1, _PARTS + 1):
+        codes = near * part / step
+        if np.abs(codes - np.round(codes)).max() < _WHOLE:
+            return step / part
+    return step
 
 
 def stride_of(interval_s: float) -> int:
