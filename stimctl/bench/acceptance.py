@@ -251,8 +251,8 @@ def _notes(taken: Taken) -> Iterator[str]:
         yield f"the file says its probe is {text:g}x; its numbers were taken as declared, times {declared.probe:g}"
     for each in taken.copies:
         yield (
-            f"{each.column}: {each.count} pulses at the times of {each.of}'s, some {each.part:.0%} as high: crosstalk of"
-            " the probes, or current that flows on both; they count as that and in no other figure"
+            f"{each.column}: {each.count} pulses at the times of {each.of}'s, some {each.part:.0%} as high: crosstalk"
+            " of the probes, or current that flows on both; they count as that and in no other figure"
         )
     for channel in taken.channels:
         measured = channel.judge.measured
