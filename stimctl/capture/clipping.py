@@ -17,6 +17,7 @@ SPREAD = 1e-3  # of neighbours two codes apart: noise of a third of a code has a
 _ALL_CODES = {2**bits - off for bits in (8, 10, 12, 14, 16) for off in (0, 1)}  # some keep one for what is beyond
 _PHASES = (("level", "overshoot", "width_s", 1), ("second_level", "second_overshoot", "second_width_s", -1))
 _FEWEST = 200  # samples without one other code
+_FEW_NOISY = 60  # of noise over half a code: a pulse alone, of a hundred at a slow rate, is flat by chance
 _LEADS = 1_000  # baselines tell how codes spread
 Flags = npt.NDArray[np.bool_]
 
@@ -43,8 +44,9 @@ def cut_off(pulses: Pulses, noise: float, step: float, spread_of_codes: float, i
     if not step or not len(pulses):
         return clipped
     noisy, spreads = noise > 0.6 * step, spread_of_codes >= SPREAD
+    fewest = _FEW_NOISY if noisy else _FEWEST
     for flat, samples in _flat(pulses, 0.4 * noise if noisy else 0.01 * step, step, interval_s):
-        clipped |= flat & (spreads and (noisy or samples >= _FEWEST))
+        clipped |= flat & (spreads and samples >= fewest)
     return clipped if noisy else clipped | _at_the_last_codes([end for end, _ in _ends(pulses)], step)
 
 

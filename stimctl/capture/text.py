@@ -50,12 +50,14 @@ class _Text:
     def capture(self) -> Capture:
         with _opened(self.path) as stream:
             head = _read(self.path, stream, HEAD_BYTES)
+        head = head if len(head) < HEAD_BYTES else head[: head.rfind(b"\n") + 1]
         header = read_header(_decoded(head))
         if header is None or not header.places:
             allowed = "no row of numbers was found in its first 64 KB: is it the CSV that an oscilloscope exports?"
             raise InputInvalid(str(self.path), [Problem("rows", None, allowed, 1)])
         first = next(self._parts(header, FIRST_BYTES))
         values, times = self._parsed(header, first.lines, header.lines + 1, header.places)
+        self._analog(values, times)
         base = found_in(header, str(self.path), times, _time_texts(header, first.lines))
         return Capture(
             source=str(self.path),
@@ -69,6 +71,17 @@ class _Text:
             resolution=step_of(values[0]),
             interval_part=base.part,
         )
+
+    def _analog(self, values: list[Samples], times: Times | None) -> None:
+        """Raise where there are logic levels, a row for each of their changes."""
+        steps = np.diff(times) if times is not None else np.zeros(0)
+        if (
+            len(steps) > 1
+            and np.ptp(steps) > steps.mean() / 2 > 0
+            and all(np.isin(each, (0, 1)).all() for each in values)
+        ):
+            allowed = "these are logic levels, a row a change, and have no height: export the analog samples"
+            raise InputInvalid(str(self.path), [Problem("values", "0 and 1", allowed)])
 
     def _blocks(self, header: Header, base: TimeBase, numbers: tuple[int, ...]) -> Iterator[Block]:
         places = tuple(header.places[number] for number in numbers)

@@ -34,3 +34,11 @@ def test_a_flat_top_with_too_little_noise_is_told_and_judged() -> None:
     assert not flat.pulses["clipped"].any()
     assert not seen(0.6, 0.3, 0).flat_top
     assert seen(0.4, 0.1, 0, Truth(rise_us=2)).pulses["clipped"].all()  # both ends of 256 codes
+
+
+def test_the_highest_of_pulses_on_a_drift_is_not_cut_off() -> None:
+    """Noise of half a code leaves a single pulse of twenty samples flat now and then."""
+    for seed in range(12):
+        bench = Bench(rate_hz=100e3, bits=8, noise_v=0.0045, drift_v_per_s=0.4, seed=seed)
+        samples = capture(steady(0.0099996, 57, 0.0113), Truth(rise_us=2), bench, 0.6)
+        assert not measure_samples(samples.astype(np.float32), 1e-5).pulses["clipped"].any()
