@@ -19,7 +19,10 @@ PIECE_S = 0.04
 PIECE_SAMPLES = 1 << 14
 SIGMAS = 6.0
 MERGE_S = 0.7e-3  # what is closer belongs to one pulse: gaps have 100 us at most, the next channel comes after 2.5 ms
+_PARTS_OF_ROW = (0.25, 0.4, 0.5, 0.6, 0.75)  # no phase fills a quarter of it
 _SINE = 0.618  # of a sine's amplitude: what lies between 40 and 60 % of its values
+_QUARTERS = 1.414  # of it: what lies between its quarters
+_OF_NOISE = 0.954  # the same, of noise, over that
 _TOGETHER = 1 << 16
 _WORTH_TWO = 1 << 20  # samples are worth two threads
 _PARTS = 4  # of the smallest difference are looked at
@@ -155,9 +158,11 @@ def _in_rows(rows: Samples, stride: int, levels: Levels) -> tuple[Places, Sample
         seen = room[: len(rows) - row]
         np.copyto(seen, rows[row : row + together, ::stride])
         few = np.sort(seen[:, :: max(1, looks // _FEW)], axis=1)
-        middle, low, high = (few[:, int(few.shape[1] * part), None] for part in (0.5, 0.4, 0.6))
+        lower, low, middle, high, upper = (few[:, int(few.shape[1] * part), None] for part in _PARTS_OF_ROW)
         wander = (high - low) / _SINE
-        over = (SIGMAS * levels.noise + 1.2 * wander + 1.5 * levels.step).astype(rows.dtype)
+        baseline = np.sqrt(np.maximum(((upper - lower) / _QUARTERS) ** 2 - (_OF_NOISE * levels.noise) ** 2, 0))
+        by_itself = np.maximum(1.2 * wander, 1.75 * baseline)
+        over = (SIGMAS * levels.noise + by_itself + 1.5 * levels.step).astype(rows.dtype)
         new = out[1 : seen.size + 1]
         np.greater(seen, middle + over, out=new.reshape(seen.shape))
         new |= (seen < middle - over).reshape(-1)

@@ -17,7 +17,8 @@ from stimctl.capture.model import Samples
 
 _ROUGH = 0.3  # of the highest sample: over the noise, and under what a ringing plateau comes down to
 _ROUGH_LOOKS = 48  # along a pulse are enough for that
-_FULL = 0.75  # what a phase's mean has to be of its plateau, or it has holes
+_FULL = 0.75  # what a phase's mean has to be of its plateau, or it has holes, or begins with what is not of it
+_FULL_LONG, _LONG = 0.9, 30  # the same of one with that many samples: its edges weigh less
 _CLEAR = 5.0  # times the noise: a lower second phase has to be looked for in what is smoothed
 _SIDES = np.array([[1], [-1]])  # of the baseline: where a first phase lies, and a second one
 _EDGE_ROWS = 64  # of a matrix have the time of their rise measured
@@ -105,7 +106,9 @@ def _joined(one: Phase, two: Phase, rise: float) -> tuple[Phase, Phase]:
     takes no longer than an edge of twice the height and the same time, or of the same steepness.
     """
     apart = two.from_at - one.to_at
-    direct = (apart <= rise) | ((rise > 3) & (apart <= 1.1 * rise / 0.8))
+    typical = np.nanmedian(apart) if np.isfinite(apart).any() else 0.0
+    like = np.where(np.abs(apart - typical) < 1, typical, apart)  # noise does not make two kinds of one
+    direct = (like <= rise) | ((rise > 3) & (like <= 1.1 * rise / 0.8))
     with np.errstate(all="ignore"):
         cross = one.to_at + apart * two.level / (two.level - one.level)
     to_at, from_at = np.where(direct, cross, one.to_at), np.where(direct, cross, two.from_at)
@@ -126,7 +129,7 @@ def _phases(rows: EachRow) -> tuple[Phase, Samples]:
     half = level / 2
     from_at = begin - 1 + _crossing(rows.at(begin - 1), rows.at(begin), half)
     to_at = end - 1 + _crossing(rows.at(end - 1), rows.at(np.minimum(end, length - 1)), half)
-    full = rows.mean(begin, end) / level > _FULL
+    full = rows.mean(begin, end) / level > np.where(end - begin < _LONG, _FULL, _FULL_LONG)
     return Phase(begin, end, from_at, to_at, level, inside & full & (level * _SIDES > 0)), peaks
 
 

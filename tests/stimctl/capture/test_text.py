@@ -241,6 +241,19 @@ def test_few_digits_count_in_the_uncertainty_of_times(tmp_path: Path) -> None:
     assert judge.rate(0.01, 0.0, 4).uncertainty >= 100 * 2 * opened.interval_part / np.sqrt(3)
 
 
+def test_times_with_an_exponent_tell_less_the_larger_they_are(tmp_path: Path) -> None:
+    """Of 1.00000e-03 the last digit is 10 ns, of 1.00000e-01 a microsecond: more than the 0.2 us from row to row."""
+    path = tmp_path / "capture.csv"
+    times = np.arange(600_000) * 2e-7
+    text = "X,CH1,\nSecond,Volt,\n" + "".join(f"{t:.5e},{n % 7}e-01,\n" for n, t in enumerate(times))
+    path.write_text(text)
+    assert sum(len(each) for each in _read(path)) == len(times)
+    lines = text.split("\n")
+    path.write_text("\n".join([*lines[:550_000], *lines[550_100:]]))
+    with pytest.raises(InputInvalid, match="stop being even"):
+        _read(path)
+
+
 def test_empty_lines_at_the_end_are_nothing(tmp_path: Path) -> None:
     path = tmp_path / "capture.csv"
     text = rigol_increment(TIMES, [VOLTS])
