@@ -240,3 +240,14 @@ def test_crosstalk_spoils_no_figure_and_counts_as_current_on_both(files: Path) -
     assert [(where, name) for where, name, _ in fails] == [("ch1 and ch2", "pulses that flow on both channels at once")]
     assert fails[0][2] > 300
     assert any("ch2" in note and "some 14% as high: crosstalk" in note for note in told["notes"])
+
+
+def test_a_step_that_meets_a_sample_has_no_rise(files: Path) -> None:
+    """Half of its height at one sample looks like an edge of 1.6 samples, which it has not."""
+    samples = train()
+    begins = np.flatnonzero((samples[1:] > 0.4) & (np.abs(samples[:-1]) < 0.1))
+    samples[begins] = 0.25
+    told = json.loads(accept("--capture", saved("step.npz", on_bench(samples, BENCH)), *GOOD[2:], "--json").stdout)
+    rows = [row for row in told["captures"][0]["rows"] if row["name"].startswith("rise")]
+    assert len(rows) == 2
+    assert all("under 2.5 samples" in row["reason"] for row in rows)
