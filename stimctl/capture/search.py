@@ -25,6 +25,7 @@ _QUARTERS = 1.414  # of it: what lies between its quarters
 _OF_NOISE = 0.954  # the same, of noise, over that
 _TOGETHER = 1 << 16
 _WORTH_TWO = 1 << 20  # samples are worth two threads
+_FEW_CODES = 32  # more of them lie side by side, and differ by how a file rounds them
 _PARTS = 4  # of the smallest difference are looked at
 _NEAR = 16  # times that: larger ones are not written finely enough to count
 _WHOLE = 0.1
@@ -79,7 +80,7 @@ def step_of(samples: Samples) -> float:
     if not len(apart) or apart.min() >= apart.sum() / 8:
         return 0.0
     step, near = float(apart.min()), apart[apart < _NEAR * apart.min()]
-    for part in range(1, _PARTS + 1):
+    for part in range(1, _PARTS + 1 if len(apart) < _FEW_CODES else 1):
         codes = near * part / step
         if np.abs(codes - np.round(codes)).max() < _WHOLE:
             return step / part

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from stimctl.capture.pulses import PulseMeasurements, measure_samples
+from stimctl.capture.search import step_of
 from tests.stimctl.capture.synthesis import Bench, Truth, capture, steady
 
 LOW_SECOND = Truth(width_us=100, second_width_us=600, second_level_v=0.5 / 6, rise_us=2)  # its far end is in range
@@ -42,3 +43,9 @@ def test_the_highest_of_pulses_on_a_drift_is_not_cut_off() -> None:
         bench = Bench(rate_hz=100e3, bits=8, noise_v=0.0045, drift_v_per_s=0.4, seed=seed)
         samples = capture(steady(0.0099996, 57, 0.0113), Truth(rise_us=2), bench, 0.6)
         assert not measure_samples(samples.astype(np.float32), 1e-5).pulses["clipped"].any()
+
+
+def test_the_step_of_codes_that_a_file_rounds_is_a_codes() -> None:
+    """Codes of 0.488 mV written to 0.1 mV are 0.4 or 0.5 mV apart, and none of them is a fifth of one."""
+    assert step_of(np.round(np.arange(200) * 4.88e-4, 4).astype(np.float32)) > 3.9e-4
+    assert step_of(np.array([0, 3, 7, 128, 131, 255], np.float32)) == 1  # few, seen on edges
