@@ -12,6 +12,7 @@ from stimctl.bench.expected import Expected
 from stimctl.bench.tolerances import Tolerances
 from stimctl.bench.verdict import Row, Verdict, around, at_most, counted, open_, shown, verdict_text
 from stimctl.capture import Capture, Declared, PulseMeasurements, measure, open_capture
+from stimctl.capture.crosstalk import Crosstalk, without_crosstalk
 from stimctl.capture.pulses import Progress
 from stimctl.capture.train import dead_time, spans_s
 from stimctl.capture.uncertainty import EXACT, Figure, Instrument, Judge, unknown
@@ -54,6 +55,7 @@ class Taken:
     rows: tuple[Row, ...]
     simulated: bool
     digest: str
+    copies: tuple[Crosstalk, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -126,6 +128,8 @@ def _taken(
         declared.check(capture, number)
     found = measure(capture, numbers, full_scale=spec.full_scale, quiet=spec.stop_at_s is not None, progress=progress)
     shown = [each for each in found if len(each.pulses)] or found[:1] if not spec.channels else found
+    own, copies = without_crosstalk(shown)
+    shown = [each for each, whole in zip(own, shown, strict=True) if len(each.pulses) or not len(whole.pulses)]
     references = _references(source, shown, spec)
     used = EXACT if capture.simulated else instrument
     channels = tuple(
@@ -133,9 +137,10 @@ def _taken(
         for each in shown
     )
     rows = [row for channel in channels for row in channel.rows()]
-    rows += _between(channels)
+    rows += _between(channels, copies)
     rows += [row for channel in channels for row in _asked_of(channel, spec)]
-    return Taken(source, capture, channels, tuple(rows), capture.simulated or spec.simulated, _digest(source.path))
+    simulated = capture.simulated or spec.simulated
+    return Taken(source, capture, channels, tuple(rows), simulated, _digest(source.path), tuple(copies))
 
 
 def _digest(path: Path) -> str:
@@ -161,16 +166,22 @@ def _references(
     return found
 
 
-def _between(channels: Sequence[BenchChannel]) -> Iterator[Row]:
-    """No two channels may drive at once."""
+def _between(channels: Sequence[BenchChannel], copies: Sequence[Crosstalk]) -> Iterator[Row]:
+    """No two channels may drive at once. What may be crosstalk counts as current, until a person shows otherwise."""
+    counts = {frozenset((each.column, each.of)): 0 for each in copies}
+    for each in copies:
+        counts[frozenset((each.column, each.of))] += each.count
     for one, two in combinations(channels, 2):
         found = dead_time(one.judge.measured, two.judge.measured)
         where = f"{one.name} and {two.name}"
         if found is None:
             continue
         sampling_us = 2e6 * one.judge.measured.interval_s / np.sqrt(6)
-        yield counted("pulses that flow on both channels at once", where, found.overlaps)
+        overlaps = found.overlaps + counts.pop(frozenset((one.name, two.name)), 0)
+        yield counted("pulses that flow on both channels at once", where, overlaps)
         yield shown("dead time, shortest", where, Figure(found.shortest_s * 1e6, sampling_us, "us"))
+    for pair, count in counts.items():
+        yield counted("pulses that flow on both channels at once", " and ".join(sorted(pair)), count)
 
 
 def _asked_of(channel: BenchChannel, spec: AcceptanceSpec) -> Iterator[Row]:
@@ -238,6 +249,11 @@ def _notes(taken: Taken) -> Iterator[str]:
     text = taken.capture.probe_said
     if text not in (None, declared.probe):
         yield f"the file says its probe is {text:g}x; its numbers were taken as declared, times {declared.probe:g}"
+    for each in taken.copies:
+        yield (
+            f"{each.column}: {each.count} pulses at the times of {each.of}'s, some {each.part:.0%} as high: crosstalk"
+            " of the probes, or current that flows on both; they count as that and in no other figure"
+        )
     for channel in taken.channels:
         measured = channel.judge.measured
         if measured.direction < 0:
@@ -250,6 +266,11 @@ def _notes(taken: Taken) -> Iterator[str]:
             yield f"{channel.name}: {measured.held} levels were held longer than any pulse"
         if measured.averaged > 1:
             yield f"{channel.name}: {measured.averaged} samples were averaged, because of noise"
+        if measured.flat_top:
+            yield (
+                f"{channel.name}: pulses end at one same value without any noise: the screen may have cut them off; say"
+                " --full-scale to have that looked at"
+            )
         if measured.mains:
             yield f"{channel.name}: hum of {measured.mains * channel.judge.ua:.3g} uA was taken off"
         yield from _ten_times(channel)

@@ -18,6 +18,7 @@ from stimctl.units import US_PER_S, hz_text
 from stimctl.waveform import Segment
 
 CLIPPED = "pulses are clipped at the end of the oscilloscope's scale"
+_FEWEST_OF_EDGE = 2.5  # samples: a step that meets one in its middle looks like 1.6 of them
 _CUT = 0.85  # of its band's median: a phase narrower than that was cut off
 Floats = npt.NDArray[np.float64]
 
@@ -134,8 +135,8 @@ class BenchChannel:
         if not len(there):
             return unknown("us", "no edge was whole")
         rise_s = float(np.median(there))
-        if rise_s < 1.5 * interval_s:
-            return unknown("us", f"under a sample and a half ({1.5e6 * interval_s:g} us)")
+        if rise_s < _FEWEST_OF_EDGE * interval_s:
+            return unknown("us", f"under {_FEWEST_OF_EDGE:g} samples ({_FEWEST_OF_EDGE * 1e6 * interval_s:g} us)")
         return Figure(
             rise_s * 1e6, 2e6 * float(np.hypot(interval_s / np.sqrt(6), np.std(there) / np.sqrt(len(there)))), "us"
         )

@@ -129,5 +129,5 @@ def _timeline(axes: Axes, channel: BenchChannel) -> None:
             )
     for switch_s in channel.train.switches_s[:60]:
         axes.axvline(switch_s, color=PALE, linewidth=0.7, zorder=0)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.08 * axes.dataLim.y1)
     _dress(axes, "amplitude over time; lines: switches", "s", "mA")

@@ -94,7 +94,7 @@ def _judged_by(document: dict[str, Any]) -> Iterator[str]:
     assumed = f"; not declared but assumed: {', '.join(instrument['assumed'])}" if instrument["assumed"] else ""
     yield "== What it was judged by"
     yield escaped(
-        f"{tolerances['name']}: {tolerances['file']}, SHA-256 {tolerances['sha256']}. {tolerances['source']}."
+        f"{tolerances['name']}: {tolerances['file']}, SHA-256 {tolerances['sha256']}; {tolerances['source']}."
     )
     yield ""
     yield escaped(

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stimctl.capture import shape
+from stimctl.capture.beside import side_by_side
 from stimctl.capture.model import Samples
 from stimctl.capture.search import Levels, Spans, stride_of
 
@@ -42,18 +43,33 @@ class Cutter:
         self.long = length > REACH_S
         self.short = (length < SHORTEST_S + self.stride * self.interval_s) & ~self.cut
 
-    def measured(self) -> Iterator[Pulses]:
+    @property
+    def _usable(self) -> npt.NDArray[np.bool_]:
+        return ~self.cut & ~self.short & ~self.long
+
+    def measured(self) -> list[Pulses]:
         """The pulses, those of like length together, in no order."""
+        together = side_by_side(lambda batch: list(self._together(*batch)), list(self._batches()))
+        return [pulses for each in together for pulses in each if len(pulses)]
+
+    def baselines(self) -> Samples:
+        """What lies before those that are measured, each a row."""
+        starts = self.spans.first[self._usable] - self.margin - self.lead
+        rows: Samples = np.lib.stride_tricks.sliding_window_view(self.samples, self.lead)[starts]
+        return rows
+
+    def _batches(self) -> Iterator[tuple["npt.NDArray[np.int64]", int]]:
+        """Which spans are cut out together, and how many samples of each."""
         lengths = self.spans.last - self.spans.first + 1
         lengths = lengths + np.maximum(lengths // 6, round(30e-6 / self.interval_s)) + self.stride
-        usable = ~self.cut & ~self.short & ~self.long
+        usable = self._usable
         kinds = np.round(np.log2(np.maximum(lengths, 1)) * 4).astype(np.int64)
         for kind in np.unique(kinds[usable]):
             chosen = np.flatnonzero(usable & (kinds == kind))
             size = self.lead + self.margin + int(lengths[chosen].max())
             together = max(1, _BATCH // size)
             for begin in range(0, len(chosen), together):
-                yield from self._together(chosen[begin : begin + together], size)
+                yield chosen[begin : begin + together], size
 
     def _together(self, chosen: "npt.NDArray[np.int64]", size: int) -> Iterator[Pulses]:
         starts = self.spans.first[chosen] - self.margin - self.lead

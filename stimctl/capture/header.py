@@ -19,6 +19,9 @@ read until the first that holds numbers only, and what they say is looked for by
     in s,CH1 in V                                                               Rohde & Schwarz
     LECROYHDO6104,Waveform ...            Time,Ampl                             LeCroy
     Model:,HDS242 ... Time interval:,5uS  ,CH1_Voltage(mV) (the rows are counted)  Owon
+    Unit:(mV) / ,CH1 / ... Sample interval,5us  (the rows are counted)  Owon VDS
+    #CHANNEL:CH1 #CLOCK=5us #UNITS:V      (a column of volts)                   Hantek
+    "//YOKOGAWA ASCII FILE FORMAT" ...    (an empty field, then volts)          Yokogawa
 """
 
 import re
@@ -34,15 +37,19 @@ _SIGNAL_UNITS = {
     "ua": "uA", "na": "nA", "value": "",
 }  # fmt: skip
 _TIME_NAMES = {"x", "time", "zeit", "x-axis", "t", "second", "seconds", "timestamp", "temps", "tiempo", "tempo"}
-_LENGTHS = ("record length", "number of data points", "memory length", "points")
+_LENGTHS = ("record length", "number of data points", "memory length", "points", "blocksize", "size")
 _INTERVALS = (
     "sample interval", "sampling interval", "sampling period", "sample period", "time interval", "increment", "tinc",
-    "xinc",
+    "xinc", "hresolution", "clock",
 )  # fmt: skip
-_RATES = ("sample rate", "sampling rate")
-_STARTS = ("xorg", "start", "t0")
+_RATES = ("sample rate", "sampling rate", "samplerate")
+_STARTS = ("xorg", "start", "t0", "hoffset")
+_VERTICALS = ("vertical units", "units", "unit", "yunits", "vunit")
+_NAMES = ("source", "tracename", "channel")
 _PROBES = ("probe attenuation", "probe atten", "probe ratio")
+_LOOKED_AT = 20  # rows of numbers: some carry the header beside them
 _NUMBER = re.compile(r"[-+]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][-+]?\d+)?|[-+]?(?:inf|nan|∞|0x[0-9a-fA-F]+)")
+_SETTING = re.compile(r"#?\s*([A-Za-z][\w .]*?)\s*[=:]\s*(\S.*)")  # a line of its own
 _FIGURE = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _PREFIXES = {"k": 1e3, "m": 1e6, "g": 1e9}
 _COUNTERS = {
@@ -61,8 +68,9 @@ _MAKERS = (
     ("Rigol", r"^x,ch ?\d|^time,x\(ch|^time\(s\),ch\d+v|tinc ?=|number of data points|rigol"),
     ("Siglent", r"analog:|siglent|model number,sds|^source,ch\d.*\n ?second,(volt|value)"),
     ("Tektronix", r"^model,(mso|dpo|tds|mdo|tbs|dsa)|waveform type|trigger point,|tektronix|^record length,.*,,"),
-    ("Keysight", r"^x-axis,|keysight|agilent"),
-    ("PicoScope", r"^(time|zeit)[,;](channel|kanal) [a-h]"),
+    ("Keysight", r"^x-axis,|keysight|agilent|^xinc:"),
+    ("PicoScope", r"^(time|zeit)[,;\t](channel|kanal) [a-h]"),
+    ("Yokogawa", r"yokogawa"),
     ("Saleae", r"^time ?\[s\],"),
     ("Rohde & Schwarz", r"^in s,|^model;rt"),
     ("LeCroy", r"^lecroy"),
@@ -96,14 +104,14 @@ def read_header(text: str) -> Header | None:
     """What the first lines of a file say; None where they hold no row of numbers."""
     lines = text.split("\n")
     separator = _separator(lines)
-    rows = [_split(line, separator) for line in lines]
-    first = next((number for number, row in enumerate(rows) if _is_row(row, separator)), None)
+    first = next((number for number, line in enumerate(lines) if _is_row(_split(line, separator), separator)), None)
+    rows = [_split(line, separator) for line in lines[: (first or 0) + _LOOKED_AT]]
     old = _is_tds(rows[0])
     if first is None and not old:
         return None
     above, row = ([], rows[0]) if old or first is None else (rows[:first], rows[first])
     counted = first is not None and _counts(rows[first : first + 4])
-    metadata = _metadata(rows[:20] if old else above)
+    metadata = _metadata(rows[:_LOOKED_AT] if old else above)
     titles, units = ([], []) if old else _titles(above)
     return _header(text, separator, above, row, metadata, titles, units, old=old, counted=counted)
 
@@ -120,7 +128,7 @@ def _header(
     if not maker:
         notes.append("no maker was recognised by its header")
     return Header(
-        maker=maker or "unnamed", separator=separator, decimal_comma=separator == ";" and "," in "".join(row),
+        maker=maker or "unnamed", separator=separator, decimal_comma=separator != "," and "," in "".join(row),
         lines=len(above), fields=len(row), time_place=time_place, time_unit_s=time_unit_s,
         places=places, columns=columns, interval_s=interval_s,
         start_s=_beside(titles, units, _STARTS) or _figure(metadata, _STARTS),
@@ -139,9 +147,10 @@ def _split(line: str, separator: str) -> list[str]:
 
 
 def _is_row(row: list[str], separator: str) -> bool:
-    """Whether all fields are numbers, apart from an empty one after the last separator."""
-    fields = row[:-1] if len(row) > 1 and not row[-1] else row
-    return bool(fields) and all(_NUMBER.fullmatch(each) and (separator == ";" or "," not in each) for each in fields)
+    """Whether all fields are numbers, apart from an empty one before the first separator or after the last."""
+    fields = row[int(len(row) > 1 and not row[0]) :]
+    fields = fields[:-1] if len(fields) > 1 and not fields[-1] else fields
+    return bool(fields) and all(_NUMBER.fullmatch(each) and (separator != "," or "," not in each) for each in fields)
 
 
 def _is_tds(row: list[str]) -> bool:
@@ -152,25 +161,38 @@ def _metadata(rows: list[list[str]]) -> dict[str, str]:
     """Names and what stands beside them, such as `sample interval`: `4e-09`."""
     metadata: dict[str, str] = {}
     for row in rows:
-        name = row[0].lower().rstrip(" =:")
-        if len(row) > 1 and name and row[1]:
-            metadata.setdefault(name, row[1])
-        if name == "source":
-            metadata["source"] = ",".join(each for each in row[1:] if each)
+        setting = _setting(row)
+        name, values = (setting[1].lower(), [setting[2]]) if setting else (row[0].lower().rstrip(" =:"), row[1:])
+        if name and values and values[0]:
+            metadata.setdefault(name, values[0])
+        if name in _NAMES:
+            metadata["source"] = ",".join(each for each in values if each)
         for key, value in re.findall(r"(t0|tinc) ?= ?([-+.\deE]+)", ",".join(row).lower()):
             metadata.setdefault(key, value)
     return metadata
 
 
+def _setting(row: list[str]) -> re.Match[str] | None:
+    """The name and the value of a line that has nothing but them in one field."""
+    return _SETTING.fullmatch(row[0]) if not any(row[1:]) else None
+
+
 def _titles(above: list[list[str]]) -> tuple[list[str], list[str]]:
     """The line that names the columns and the one that says their units, either of which may be missing."""
-    filled = [row for row in above if any(row)]
+    filled = [row for row in above if any(row) and not _setting(row)]
     if not filled:
         return [], []
     units = filled[-1] if _all_units(filled[-1]) else []
     before = filled[:-1] if units else filled
-    titles = before[-1] if before and (_is_title(before[-1]) or not units) else []
-    return titles, units
+    named = [row for row in before if not row[0] and any(re.match(r"ch\d", each.lower()) for each in row[1:])]
+    last = before[-1:] if before and (_is_title(before[-1]) or not (units or _is_metadata(before[-1]))) else []
+    return next(iter([*named, *last]), []), units
+
+
+def _is_metadata(row: list[str]) -> bool:
+    """Whether a line's first field is known to name a value, or names it with a colon."""
+    name = row[0].lower().rstrip(" =:")
+    return name in (*_INTERVALS, *_RATES, *_LENGTHS, *_STARTS) or row[0].endswith(":")
 
 
 def _all_units(row: list[str]) -> bool:
@@ -184,6 +206,8 @@ def _bare(text: str) -> str:
 
 def _is_title(row: list[str]) -> bool:
     first = re.split(r"[ (\[]", row[0].lower())[0]
+    if any(re.search(r"\d:\d", each) for each in row):  # the time of day
+        return False
     return first in _TIME_NAMES or first == "source" or row[0].startswith("#")
 
 
@@ -192,7 +216,7 @@ def _time(
     counted: bool,
 ) -> tuple[int, float]:  # fmt: skip
     """The place of the time column and its unit in seconds; 0 where it counts samples."""
-    if "tinc" in metadata:
+    if "tinc" in metadata or not row[0]:
         return -1, 0.0
     for place in range(len(row)):
         title, unit = _at(titles, place), _bare(_at(units, place))
@@ -251,7 +275,7 @@ def _columns(
 
 def _vertical(metadata: Mapping[str, str], number: int) -> str:
     """Siglent: `CH1:V CH2:V`; Tektronix: `V`."""
-    words = re.split(r"[ ,]+", metadata.get("vertical units", metadata.get("units", "")))
+    words = re.split(r"[ ,]+", next((metadata[name] for name in _VERTICALS if name in metadata), ""))
     word = words[min(number, len(words) - 1)].rpartition(":")[2]
     return _SIGNAL_UNITS.get(_bare(word), "")
 

@@ -7,6 +7,7 @@ from stimctl.errors import InputInvalid, Problem
 
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _GZIP = b"\x1f\x8b"
+_NPY = b"\x93NUMPY"
 
 
 def open_capture(path: Path, *, partial: bool = False) -> Capture:
@@ -26,6 +27,9 @@ def open_capture(path: Path, *, partial: bool = False) -> Capture:
         raise InputInvalid(str(path), [Problem("file", None, f"cannot be read: {fault.strerror or fault}")]) from None
     if not head:
         raise InputInvalid(str(path), [Problem("file", None, "is empty")])
+    if head.startswith(_NPY):
+        allowed = "is an array that says no rate: save it as .npz, numpy.savez(FILE, ch1=samples, rate_hz=100_000)"
+        raise InputInvalid(str(path), [Problem("file", None, allowed)])
     if head.startswith(_ZIP):
         return open_archive(path)
     if head.startswith(_GZIP) or b"\x00" not in head or utf_16(head):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from stimctl.capture import shape
+from stimctl.capture import clipping, shape
 from stimctl.capture.cutter import BASELINE_S, REACH_S, SHORTEST_S, Cutter, Pulses
 from stimctl.capture.mains import Mains
 from stimctl.capture.model import Block, Capture, Column, Samples
@@ -20,7 +20,6 @@ from stimctl.errors import InputInvalid, Problem
 AVERAGED_TO_S = 5e-6
 CLEAR = 14.0  # a pulse this many times the noise needs no averaging
 QUIET_S = 1e-3
-_ALL_CODES = {2**bits - off for bits in (8, 10, 12, 14, 16) for off in (0, 1)}  # some keep one for what is beyond
 Progress = Callable[[float], None]
 
 
@@ -58,6 +57,7 @@ class PulseMeasurements:
     simulated: bool = False
     quiet: Quiet | None = None
     interval_part: float = 0.0
+    flat_top: bool = False  # pulses end at one same code without noise: cut off, or quiet
 
     @property
     def direction(self) -> int:
@@ -111,6 +111,7 @@ class _Reading:
     _found: list[Pulses] = field(default_factory=list)
     _means: list[tuple[float, int]] = field(default_factory=list)
     _mains: list[float] = field(default_factory=list)
+    _spreads: list[float] = field(default_factory=list)
     _between: list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]] = field(default_factory=list)
     _at_edges: int = 0
     _ignored: int = 0
@@ -145,10 +146,14 @@ class _Reading:
     def done(self) -> PulseMeasurements:
         """All that was found."""
         self._search(self._rest, last=True)
-        pulses = np.concatenate(self._found) if self._found else np.zeros(0, shape.FIELDS)
+        pulses = _together(self._found)
         noise = float(np.median([each.noise for each in self._levels])) if self._levels else 0.0
         step = min((each.step for each in self._levels if each.step), default=0.0)
-        pulses["clipped"] = self._clipped(pulses, noise, step)
+        pulses["clipped"] |= clipping.at_full_scale(pulses, self.full_scale)
+        codes = 0.0 if self.capture.simulated else step
+        spread = float(np.mean(self._spreads)) if self._spreads else 0.0
+        pulses["clipped"] |= clipping.cut_off(pulses, noise, codes, spread, self.interval_s)
+        flat_top = not pulses["clipped"].any() and clipping.flat_throughout(pulses, codes, self.interval_s)
         mean, mean_u = _mean_of(self._means)
         duration_s = self._taken * self.interval_s
         return PulseMeasurements(
@@ -156,7 +161,7 @@ class _Reading:
             start_s=self.capture.start_s, duration_s=duration_s, pulses=pulses, noise=noise, step=step, mean=mean,
             mean_u=mean_u, mains=max(self._mains, default=0.0), averaged=max(1, self._averaged),
             at_edges=self._at_edges, ignored=self._ignored, held=self._held, simulated=self.capture.simulated,
-            quiet=self._quiet(noise), interval_part=self.capture.interval_part,
+            quiet=self._quiet(noise), interval_part=self.capture.interval_part, flat_top=flat_top,
         )  # fmt: skip
 
     def _quiet(self, noise: float) -> Quiet | None:
@@ -214,10 +219,11 @@ class _Reading:
         self._at_edges += int(np.count_nonzero(cutter.cut & (spans.last - spans.first > cutter.stride)))
         self._ignored += int(np.count_nonzero(cutter.short))
         self._held += int(np.count_nonzero(cutter.long))
-        found = [pulses for pulses in cutter.measured() if len(pulses)]
+        found = cutter.measured()
         if not found:
             return
-        pulses = np.concatenate(found) if len(found) > 1 else found[0]
+        self._spreads.append(clipping.spread(cutter.baselines(), levels.step))
+        pulses = _together(found)
         if (np.diff(pulses["onset_s"]) < 0).any():
             pulses = pulses[np.argsort(pulses["onset_s"], kind="stable")]
         mains = Mains.of(samples, self.interval_s, spans, levels, float(np.median(pulses["level"])))
@@ -227,38 +233,9 @@ class _Reading:
         pulses["onset_s"] += self._begin * self.interval_s
         self._found.append(pulses)
 
-    def _clipped(self, pulses: Pulses, noise: float, step: float) -> npt.NDArray[np.bool_]:
-        """Where the scale ends: at its declared end, or where pulses end alike and without the baseline's noise.
 
-        A baseline with less noise than can be told from none: where they end at the first and the last of all codes.
-        """
-        clipped: npt.NDArray[np.bool_] = pulses["clipped"].copy()
-        noisy = noise > 0.6 * step > 0 and not self.capture.simulated
-        ends = []
-        for level, over, width, sign in (
-            ("level", "overshoot", "width_s", 1), ("second_level", "second_overshoot", "second_width_s", -1),
-        ):  # fmt: skip
-            high = pulses[level] * pulses[over]
-            end = pulses["baseline"] + sign * pulses["sign"] * (pulses[level] + high)
-            ends.append(end)
-            clipped |= np.abs(end) >= self.full_scale * (1 - 1e-6)
-            if noisy and np.isfinite(end).any():
-                last = np.nanmax(end * sign * pulses["sign"])
-                alike = end * sign * pulses["sign"] > last - 0.5 * step
-                flat = (high < 0.4 * noise) & (pulses[width] > 10 * self.interval_s)
-                clipped |= alike & flat
-        if step and len(pulses) and not noisy and not self.capture.simulated:
-            clipped |= _at_the_last_codes(ends, step)
-        return clipped
-
-
-def _at_the_last_codes(ends: list[npt.NDArray[np.float64]], step: float) -> npt.NDArray[np.bool_]:
-    """Which pulses end at the lowest or highest code seen, where an oscilloscope of so many bits has no more."""
-    low, high = (pick(np.concatenate(ends)) for pick in (np.nanmin, np.nanmax))
-    if round(float(high - low) / step) + 1 not in _ALL_CODES:
-        return np.zeros(len(ends[0]), bool)
-    at: npt.NDArray[np.bool_] = np.any([np.abs(end - last) < step / 2 for end in ends for last in (low, high)], axis=0)
-    return at
+def _together(found: list[Pulses]) -> Pulses:
+    return found[0] if len(found) == 1 else np.concatenate(found or [np.zeros(0, shape.FIELDS)])
 
 
 def _averaging(samples: Samples, capture: Capture) -> int:
@@ -267,10 +244,10 @@ def _averaging(samples: Samples, capture: Capture) -> int:
     if most < 2 or capture.simulated:
         return 1
     levels = levels_of(samples, capture.resolution)
-    spans = spans_in(samples, capture.interval_s, levels)
-    long = spans.last - spans.first > SHORTEST_S / capture.interval_s
     if levels.noise <= levels.step:
         return 1
+    spans = spans_in(samples, capture.interval_s, levels)
+    long = spans.last - spans.first > SHORTEST_S / capture.interval_s
     if not long.any():
         return most
     heights = [samples[a : b + 1] for a, b in zip(spans.first[long][:50], spans.last[long][:50], strict=True)]

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from stimctl.capture.beside import side_by_side
 from stimctl.capture.model import Samples
 
 LOOK_S = 40e-6
@@ -18,8 +19,16 @@ PIECE_S = 0.04
 PIECE_SAMPLES = 1 << 14
 SIGMAS = 6.0
 MERGE_S = 0.7e-3  # what is closer belongs to one pulse: gaps have 100 us at most, the next channel comes after 2.5 ms
+_PARTS_OF_ROW = (0.25, 0.4, 0.5, 0.6, 0.75)  # no phase fills a quarter of it
 _SINE = 0.618  # of a sine's amplitude: what lies between 40 and 60 % of its values
+_QUARTERS = 1.414  # of it: what lies between its quarters
+_OF_NOISE = 0.954  # the same, of noise, over that
 _TOGETHER = 1 << 16
+_WORTH_TWO = 1 << 20  # samples are worth two threads
+_FEW_CODES = 32  # more of them lie side by side, and differ by how a file rounds them
+_PARTS = 4  # of the smallest difference are looked at
+_NEAR = 16  # times that: larger ones are not written finely enough to count
+_WHOLE = 0.1
 _FEW = 257  # looks tell the baseline of a piece
 Places = npt.NDArray[np.int64]
 
@@ -62,11 +71,20 @@ def levels_of(samples: Samples, step: float = 0.0) -> Levels:
 
 
 def step_of(samples: Samples) -> float:
-    """The smallest difference of values that occur; 0 where they are too few to be an oscilloscope's codes."""
+    """What the differences of values are multiples of; 0 where they are too few to be an oscilloscope's codes.
+
+    That is the smallest difference, or a part of it: of quiet samples few codes are seen, on edges.
+    """
     seen = np.unique(samples[:: max(1, len(samples) // 20_000)])
-    seen = seen[np.isfinite(seen)]
-    step = float(np.min(np.diff(seen))) if len(seen) > 1 else 0.0
-    return step if step < float(np.ptp(seen) if len(seen) else 0.0) / 8 else 0.0
+    apart = np.diff(seen[np.isfinite(seen)]).astype(np.float64)
+    if not len(apart) or apart.min() >= apart.sum() / 8:
+        return 0.0
+    step, near = float(apart.min()), apart[apart < _NEAR * apart.min()]
+    for part in range(1, _PARTS + 1 if len(apart) < _FEW_CODES else 1):
+        codes = near * part / step
+        if np.abs(codes - np.round(codes)).max() < _WHOLE:
+            return step / part
+    return step
 
 
 def stride_of(interval_s: float) -> int:
@@ -95,7 +113,7 @@ def _turns(samples: Samples, interval_s: float, stride: int, levels: Levels) -> 
     if not size:
         return np.empty(0, np.int64), 0.0
     whole = len(samples) // size * size
-    turns, wander = _in_rows(samples[:whole].reshape(-1, size), stride, levels)
+    turns, wander = _in_halves(samples[:whole].reshape(-1, size), stride, levels)
     if whole < len(samples):
         # The rest has the baseline of the last whole piece's length, so that a pulse does not fill it.
         begin = max(0, len(samples) - size)
@@ -113,8 +131,21 @@ def _until(turns: Places, place: int, *, after: bool = False) -> Places:
     return np.concatenate((turns[:number], [place])) if number % 2 else turns[:number]
 
 
-def _in_rows(rows: Samples, stride: int, levels: Levels) -> tuple[Places, float]:
+def _in_halves(rows: Samples, stride: int, levels: Levels) -> tuple[Places, float]:
     """The turns in all rows, counted through them, and how the baseline wanders in one.
+
+    What goes on where the second half begins ends there and begins anew: that is near enough to be one thing.
+    """
+    half = len(rows) // 2 if rows.size > _WORTH_TWO else 0
+    parts = [part for part in (rows[:half], rows[half:]) if len(part)]
+    found = side_by_side(lambda part: _in_rows(part, stride, levels), parts)
+    begins = (0, half * -(-rows.shape[1] // stride) * stride) if half else (0,)
+    turns = np.concatenate([each + begin for (each, _), begin in zip(found, begins, strict=True)])
+    return turns, float(np.median(np.concatenate([wanders for _, wanders in found])))
+
+
+def _in_rows(rows: Samples, stride: int, levels: Levels) -> tuple[Places, Samples]:
+    """The turns in these rows, counted through them, and how the baseline wanders in each.
 
     Some rows at a time are looked at in a piece of memory that the processor's cache holds: the whole is read once, and
     nothing of its size is made.
@@ -128,9 +159,11 @@ def _in_rows(rows: Samples, stride: int, levels: Levels) -> tuple[Places, float]
         seen = room[: len(rows) - row]
         np.copyto(seen, rows[row : row + together, ::stride])
         few = np.sort(seen[:, :: max(1, looks // _FEW)], axis=1)
-        middle, low, high = (few[:, int(few.shape[1] * part), None] for part in (0.5, 0.4, 0.6))
+        lower, low, middle, high, upper = (few[:, int(few.shape[1] * part), None] for part in _PARTS_OF_ROW)
         wander = (high - low) / _SINE
-        over = (SIGMAS * levels.noise + 1.2 * wander + 1.5 * levels.step).astype(rows.dtype)
+        baseline = np.sqrt(np.maximum(((upper - lower) / _QUARTERS) ** 2 - (_OF_NOISE * levels.noise) ** 2, 0))
+        by_itself = np.maximum(1.2 * wander, 1.75 * baseline)
+        over = (SIGMAS * levels.noise + by_itself + 1.5 * levels.step).astype(rows.dtype)
         new = out[1 : seen.size + 1]
         np.greater(seen, middle + over, out=new.reshape(seen.shape))
         new |= (seen < middle - over).reshape(-1)
@@ -139,4 +172,4 @@ def _in_rows(rows: Samples, stride: int, levels: Levels) -> tuple[Places, float]
         out[0] = new[-1]
     if out[0]:
         turns.append(np.array([len(rows) * looks * stride]))
-    return np.concatenate(turns), float(np.median(np.concatenate(wanders)))
+    return np.concatenate(turns), np.concatenate(wanders)

@@ -12,11 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from stimctl.capture.matrix import AlikeRows, EachRow, UnlikeRows
 from stimctl.capture.model import Samples
 
 _ROUGH = 0.3  # of the highest sample: over the noise, and under what a ringing plateau comes down to
 _ROUGH_LOOKS = 48  # along a pulse are enough for that
-_FULL = 0.75  # what a phase's mean has to be of its plateau, or it has holes
+_FULL = 0.75  # what a phase's mean has to be of its plateau, or it has holes, or begins with what is not of it
+_FULL_LONG, _LONG = 0.9, 30  # the same of one with that many samples: its edges weigh less
 _CLEAR = 5.0  # times the noise: a lower second phase has to be looked for in what is smoothed
 _SIDES = np.array([[1], [-1]])  # of the baseline: where a first phase lies, and a second one
 _EDGE_ROWS = 64  # of a matrix have the time of their rise measured
@@ -44,32 +46,6 @@ class Phase(NamedTuple):
     whole: npt.NDArray[np.bool_]
 
 
-class _Sums(NamedTuple):
-    """Running sums through all rows of a matrix, one after the other, and where each row begins."""
-
-    flat: Floats
-    rows: Ints
-
-    @classmethod
-    def of(cls, heights: Samples) -> "_Sums":
-        """In doubles: what is asked is always a difference of two."""
-        flat = np.empty(heights.size + 1)
-        flat[0], flat[1:] = 0.0, heights.reshape(-1)
-        np.add.accumulate(flat, out=flat)
-        return cls(flat, _begins(heights))
-
-    def between(self, begin: Ints, end: Ints) -> Floats:
-        """The sum of each row's samples from `begin` up to `end`."""
-        between: Floats = self.flat.take(self.rows + end) - self.flat.take(self.rows + begin)
-        return between
-
-    def mean(self, begin: Ints, end: Ints) -> Floats:
-        """Their mean; of one sample at least."""
-        end = np.maximum(end, begin + 1)
-        mean: Floats = self.between(begin, end) / (end - begin)
-        return mean
-
-
 def measured(
     rows: Samples, lead: int, first: int, interval_s: float, noise: float
 ) -> "tuple[np.ndarray[Any, Any], Any]":
@@ -77,39 +53,48 @@ def measured(
 
     `lead` samples of each row are baseline, and the sample `first` is inside of the first phase.
     """
-    baseline = rows[:, :lead].mean(axis=1)
     before = lead - 1  # one sample of the baseline, to see that a phase begins after it
-    heights = np.subtract(rows[:, before:], baseline[:, None], order="C")
-    sign = np.where(heights[:, first - before] >= 0, 1, -1)
+    for kind in (AlikeRows, EachRow):
+        try:
+            return _measured(kind(rows, lead, before), before, first, interval_s, noise)
+        except UnlikeRows:
+            pass
+    raise AssertionError("each row is measured by itself")
+
+
+def _measured(
+    rows: EachRow, before: int, first: int, interval_s: float, noise: float
+) -> "tuple[np.ndarray[Any, Any], Any]":
+    """The same of rows that begin `before` samples later."""
+    sign = np.where(rows.at(np.array([first - before])) >= 0, 1, -1)
     if (sign < 0).any():
-        heights *= sign.astype(heights.dtype)[:, None]
-    sums = _Sums.of(heights)
-    both, peaks = _phases(heights, sums)
+        rows.up(sign)
+    both, peaks = _phases(rows)
     one, two = (Phase(*(each[which] for each in both)) for which in (0, 1))
     plain = one.whole & two.whole & (two.begin >= one.end) & (-two.level > _CLEAR * noise)
-    made = np.zeros(len(rows), FIELDS)
+    made = np.zeros(len(sign), FIELDS)
     made["rise_s"] = np.nan
-    rise = _rise(heights[:_EDGE_ROWS], one)
+    rise = _rise(rows.few(_EDGE_ROWS), one)
     made["rise_s"][:_EDGE_ROWS] = rise * interval_s
-    made["charge"], made["second_charge"] = _charges(sums, one, two, heights.shape[1]) * interval_s
+    made["charge"], made["second_charge"] = _charges(rows, one, two) * interval_s
     one, two = _joined(one, two, float(np.nanmedian(rise)) if np.isfinite(rise).any() else 0.0)
     made["onset_s"], made["width_s"] = (before + one.from_at) * interval_s, (one.to_at - one.from_at) * interval_s
     made["gap_s"] = np.maximum(0.0, two.from_at - one.to_at) * interval_s
     made["second_width_s"] = (two.to_at - two.from_at) * interval_s
     made["level"], made["second_level"] = one.level, -two.level
-    made["square"] = np.einsum("ij,ij->i", heights, heights) * interval_s
+    made["square"] = rows.squares() * interval_s
     made["overshoot"], made["second_overshoot"] = peaks / both.level - 1
-    made["droop"] = _droop(sums, one)
-    made["baseline"], made["sign"] = baseline, sign
+    made["droop"] = _droop(rows, one)
+    made["baseline"], made["sign"] = rows.baseline, sign
     return made, ~plain
 
 
-def _charges(sums: _Sums, one: Phase, two: Phase, length: int) -> Floats:
+def _charges(rows: EachRow, one: Phase, two: Phase) -> Floats:
     """The area of each phase, the edges with it: they meet in the middle of what lies between them."""
     between = (one.end + two.begin + 1) // 2
     begin = np.maximum(1, one.begin - np.maximum(2, (one.end - one.begin) // 8))
-    end = np.minimum(length, two.end + np.maximum(2, (two.end - two.begin) // 8))
-    areas = sums.between(np.stack((begin, between)), np.stack((between, end)))
+    end = np.minimum(rows.length, two.end + np.maximum(2, (two.end - two.begin) // 8))
+    areas = rows.between(np.stack((begin, between)), np.stack((between, end)))
     areas[1] *= -1
     return areas
 
@@ -121,54 +106,35 @@ def _joined(one: Phase, two: Phase, rise: float) -> tuple[Phase, Phase]:
     takes no longer than an edge of twice the height and the same time, or of the same steepness.
     """
     apart = two.from_at - one.to_at
-    direct = (apart <= rise) | ((rise > 3) & (apart <= 1.1 * rise / 0.8))
+    typical = np.nanmedian(apart) if np.isfinite(apart).any() else 0.0
+    like = np.where(np.abs(apart - typical) < 1, typical, apart)  # noise does not make two kinds of one
+    direct = (like <= rise) | ((rise > 3) & (like <= 1.1 * rise / 0.8))
     with np.errstate(all="ignore"):
         cross = one.to_at + apart * two.level / (two.level - one.level)
     to_at, from_at = np.where(direct, cross, one.to_at), np.where(direct, cross, two.from_at)
     return one._replace(to_at=to_at), two._replace(from_at=from_at)
 
 
-def _phases(heights: Samples, sums: _Sums) -> tuple[Phase, Samples]:
+def _phases(rows: EachRow) -> tuple[Phase, Samples]:
     """The phase above the baseline and the one below it, each a row of what is given, and their highest samples."""
-    length = heights.shape[1]
-    peaks = np.stack((heights.max(axis=1), heights.min(axis=1)))
-    every = max(1, length // _ROUGH_LOOKS)
-    begin, end = (every * each for each in _beyond(heights[:, ::every], _ROUGH * peaks))
+    length, peaks = rows.length, rows.peaks()
+    begin, end = rows.beyond(_ROUGH * peaks, max(1, length // _ROUGH_LOOKS))
     end = np.minimum(length, end)
     quarter = (end - begin) // 4
-    begin, end = _beyond(heights, sums.mean(begin + quarter, end - quarter) / 2)
+    begin, end = rows.beyond(rows.mean(begin + quarter, end - quarter) / 2)
     quarter = (end - begin) // 4
-    level = sums.mean(begin + quarter, end - quarter)
+    level = rows.mean(begin + quarter, end - quarter)
     level[level == 0] = np.nan
     inside = (begin > 0) & (end < length) & (end > begin)
     half = level / 2
-    from_at = begin - 1 + _crossing(_at(heights, begin - 1), _at(heights, begin), half)
-    to_at = end - 1 + _crossing(_at(heights, end - 1), _at(heights, np.minimum(end, length - 1)), half)
-    full = sums.mean(begin, end) / level > _FULL
+    from_at = begin - 1 + _crossing(rows.at(begin - 1), rows.at(begin), half)
+    to_at = end - 1 + _crossing(rows.at(end - 1), rows.at(np.minimum(end, length - 1)), half)
+    full = rows.mean(begin, end) / level > np.where(end - begin < _LONG, _FULL, _FULL_LONG)
     return Phase(begin, end, from_at, to_at, level, inside & full & (level * _SIDES > 0)), peaks
 
 
-def _beyond(heights: Samples, thresholds: Samples) -> tuple[Ints, Ints]:
-    """Between which samples each row lies over the first threshold, and under the second.
-
-    The first such, and one after the last.
-    """
-    begin, end = np.empty(thresholds.shape, np.int64), np.empty(thresholds.shape, np.int64)
-    for side, (compare, limit) in enumerate(zip((np.greater_equal, np.less_equal), thresholds, strict=True)):
-        beyond = compare(heights, limit.astype(heights.dtype)[:, None])
-        beyond.argmax(axis=1, out=begin[side])
-        beyond[:, ::-1].argmax(axis=1, out=end[side])
-    return begin, heights.shape[1] - end
-
-
-def _begins(matrix: "npt.NDArray[Any]") -> Ints:
-    """Where each row begins in all of them, one after the other."""
-    begins: Ints = np.arange(len(matrix)) * matrix.shape[1]
-    return begins
-
-
-def _at(values: "npt.NDArray[Any]", place: Ints) -> Floats:
-    taken: Floats = values.reshape(-1).take(_begins(values) + place).astype(np.float64)
+def _at(values: Samples, place: Ints) -> Floats:
+    taken: Floats = values[np.arange(len(values)), place].astype(np.float64)
     return taken
 
 
@@ -179,11 +145,11 @@ def _crossing(before: Floats, after: Floats, half: Floats) -> Floats:
     return part
 
 
-def _droop(sums: _Sums, phase: Phase) -> Floats:
+def _droop(rows: EachRow, phase: Phase) -> Floats:
     """By how much of its plateau a phase falls from its begin to its end, a straight line through its middle."""
     fifth, middle = (phase.end - phase.begin) // 5, (phase.begin + phase.end) // 2
-    early = sums.mean(phase.begin + fifth, middle)
-    late = sums.mean(middle, phase.end - fifth)
+    early = rows.mean(phase.begin + fifth, middle)
+    late = rows.mean(middle, phase.end - fifth)
     apart = np.maximum(1.0, (phase.end - phase.begin - 2 * fifth) / 2)
     droop: Floats = (early - late) / phase.level * (phase.to_at - phase.from_at) / apart
     return droop

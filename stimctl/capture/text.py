@@ -50,12 +50,14 @@ class _Text:
     def capture(self) -> Capture:
         with _opened(self.path) as stream:
             head = _read(self.path, stream, HEAD_BYTES)
+        head = head if len(head) < HEAD_BYTES else head[: head.rfind(b"\n") + 1]
         header = read_header(_decoded(head))
         if header is None or not header.places:
             allowed = "no row of numbers was found in its first 64 KB: is it the CSV that an oscilloscope exports?"
             raise InputInvalid(str(self.path), [Problem("rows", None, allowed, 1)])
         first = next(self._parts(header, FIRST_BYTES))
         values, times = self._parsed(header, first.lines, header.lines + 1, header.places)
+        self._analog(values, times)
         base = found_in(header, str(self.path), times, _time_texts(header, first.lines))
         return Capture(
             source=str(self.path),
@@ -69,6 +71,17 @@ class _Text:
             resolution=step_of(values[0]),
             interval_part=base.part,
         )
+
+    def _analog(self, values: list[Samples], times: Times | None) -> None:
+        """Raise where there are logic levels, a row for each of their changes."""
+        steps = np.diff(times) if times is not None else np.zeros(0)
+        if (
+            len(steps) > 1
+            and np.ptp(steps) > steps.mean() / 2 > 0
+            and all(np.isin(each, (0, 1)).all() for each in values)
+        ):
+            allowed = "these are logic levels, a row a change, and have no height: export the analog samples"
+            raise InputInvalid(str(self.path), [Problem("values", "0 and 1", allowed)])
 
     def _blocks(self, header: Header, base: TimeBase, numbers: tuple[int, ...]) -> Iterator[Block]:
         places = tuple(header.places[number] for number in numbers)
@@ -100,16 +113,21 @@ class _Text:
             whole = self.path.stat().st_size
             for _ in range(header.lines):
                 stream.readline()
-            rest = last = b""
-            while data := _read(self.path, stream, size):
-                cut = data.rfind(b"\n") + 1
-                lines, rest = (rest + data[:cut], data[cut:]) if cut else (b"", rest + data)
-                if lines:
+            last = b""
+            while lines := _read(self.path, stream, size):
+                lines += _read(self.path, stream, None)
+                cut = lines.rfind(b"\n") + 1
+                if cut == len(lines):
                     last = lines
                     yield _Part(lines, min(1.0, _position(stream) / whole))
-            if rest.strip():
-                self._whole(header, rest, last)
-                yield _Part(rest, 1.0)
+                    continue
+                # The last row of the file has no end.
+                if cut:
+                    last = lines[:cut]
+                    yield _Part(last, 1.0)
+                if lines[cut:].strip():
+                    self._whole(header, lines[cut:], last)
+                    yield _Part(lines[cut:], 1.0)
 
     def _whole(self, header: Header, line: bytes, before: bytes) -> None:
         """Raise where the last row has no end and a number in it is shorter than in any of the rows before."""
@@ -227,9 +245,10 @@ def _opened(path: Path) -> IO[bytes] | gzip.GzipFile | codecs.StreamRecoder:
     return codecs.EncodedFile(stream, "utf-8", kind) if kind else stream
 
 
-def _read(path: Path, stream: IO[bytes] | gzip.GzipFile | codecs.StreamRecoder, size: int) -> bytes:
+def _read(path: Path, stream: IO[bytes] | gzip.GzipFile | codecs.StreamRecoder, size: int | None) -> bytes:
+    """So many bytes, or without a number what is left of a line."""
     try:
-        return stream.read(size)
+        return stream.readline() if size is None else stream.read(size)
     except (EOFError, gzip.BadGzipFile, zlib_error) as fault:
         allowed = f"expected the rest of a gzip file: it is cut off or damaged ({fault})"
         raise InputInvalid(str(path), [Problem("gzip", None, allowed)]) from None

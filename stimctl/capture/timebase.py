@@ -34,11 +34,12 @@ class TimeBase:
     unit_s: float = 1.0
     notes: tuple[str, ...] = ()
     part: float = 0.0
+    digits: int | None = None  # behind the point of times with an exponent: the larger those are, the less they tell
     _last: float | None = field(default=None)
 
     def check(self, times: Times, first_line: int) -> None:
         """Raise `InputInvalid` naming the line at which the samples are not even any more."""
-        step, quantum = self.interval_s / self.unit_s, self.quantum_s / self.unit_s
+        step, quantum = self.interval_s / self.unit_s, self._quantum(times)
         if self._last is not None and len(times):
             self._last, joint = None, np.array([self._last, times[0]])
             self.check(joint, first_line - 1)
@@ -57,6 +58,12 @@ class TimeBase:
             raise InputInvalid(
                 self.source, [Problem("time since the line before", value, allowed, first_line + at + 1)]
             )
+
+    def _quantum(self, times: Times) -> float:
+        """The worth of the last digit of these times, in their unit."""
+        largest = float(np.abs(times[[0, -1]]).max()) if len(times) else 0.0
+        of_digits = 10.0 ** (np.floor(np.log10(largest)) - self.digits) if self.digits is not None and largest else 0.0
+        return max(self.quantum_s / self.unit_s, float(of_digits))
 
 
 def found_in(header: Header, source: str, times: Times | None, texts: list[str]) -> TimeBase:
@@ -78,7 +85,8 @@ def found_in(header: Header, source: str, times: Times | None, texts: list[str])
         quantum_s = 0.0  # whatever their digits, they are even
     if quantum_s < mean_s / 2:
         even = abs(mean_s - step_s) <= max(_AGREE * step_s, quantum_s)
-        return TimeBase(source, mean_s if even else step_s, start_s, quantum_s, unit_s, _disagree(header, step_s))
+        interval_s, notes = (mean_s if even else step_s), _disagree(header, step_s)
+        return TimeBase(source, interval_s, start_s, quantum_s, unit_s, notes, digits=_digits(texts))
     if header.interval_s and abs(header.interval_s - mean_s) * (len(times) - 1) <= 2 * quantum_s + 2 * mean_s:
         note = "the time column has too few digits: the interval is the header's"
         return TimeBase(source, header.interval_s, start_s, quantum_s, unit_s, (note,))
@@ -113,3 +121,11 @@ def _quantum(texts: Sequence[str]) -> float:
             places = max(len(mantissa.partition(".")[2]) for mantissa, _ in kind)
             worth.append(float(10.0 ** (max(exponent for _, exponent in kind) - places)))
     return min(worth)
+
+
+def _digits(texts: Sequence[str]) -> int | None:
+    """How many stand behind the point of numbers with an exponent; None where none has one."""
+    places = [
+        len(mantissa.partition(".")[2]) for mantissa, e, _ in (each.lower().partition("e") for each in texts) if e
+    ]
+    return max(places, default=None)

@@ -20,6 +20,9 @@ COVERAGE = 2.0
 FEWEST_SAMPLES = 4  # in a phase: fewer have no plateau between their edges
 CLEAR_OF_NOISE = 9.0  # fewer times the noise, and only those pulses are found that the noise makes higher
 FEWEST_WANDERING = 8  # samples that onsets have to wander by, and pulses to see it
+_PLACES = range(1, 5)  # between samples: with more of them a mean is near enough
+_MOVED = 1.25  # from each place to the next one, and what the first and the last onset are off
+_NEAR = 1.5  # samples around the median
 LOWEST_CLEAR = 2.5  # times the noise: a phase below that has no edges that can be told
 FEW = 30  # pulses: their scatter is told by their standard deviation, and not by less than noise makes
 _MEDIAN = 1.2533  # a median's uncertainty over a mean's
@@ -83,12 +86,13 @@ class Judge:
         return float(np.hypot(self.instrument.timebase, self.measured.interval_part))
 
     def width(self, seconds: Floats, levels: Floats | None = None, *, single: bool = False) -> Figure:
-        """The median of widths or gaps, or with `single` one of them, in us. `levels` are those of their phase."""
+        """The middle of widths or gaps, or with `single` one of them, in us. `levels` are those of their phase."""
         if not len(seconds) or np.isnan(seconds).all():
             return unknown("us", "there is no such phase")
         if self._noisy:
             return unknown("us", self._noisy)
-        value_s, interval_s = float(np.nanmedian(seconds)), self.measured.interval_s
+        interval_s = self.measured.interval_s
+        value_s = _middle(seconds, interval_s)
         if value_s < FEWEST_SAMPLES * interval_s:
             return unknown("us", f"{value_s / interval_s:.1f} samples wide: {FEWEST_SAMPLES} at least are needed")
         bound_s = 0.0 if self._exact(seconds) else interval_s / np.sqrt(6)
@@ -139,8 +143,13 @@ class Judge:
         if len(intervals) < FEWEST_WANDERING:
             return False
         like = intervals[np.abs(intervals - np.median(intervals)) < 1.6]
-        drift = abs(float(np.mean(like)) - round(float(np.mean(like)))) * len(like)
-        return drift > FEWEST_WANDERING
+        if len(like) < FEWEST_WANDERING:
+            return False
+        # A period whose rest is a third of a sample meets three places, unless it moves on from them.
+        moved = [abs(of * float(np.mean(like)) - round(of * float(np.mean(like)))) * len(like) for of in _PLACES]
+        return all(
+            each > max(_MOVED * of, FEWEST_WANDERING * (of == 1)) for each, of in zip(moved, _PLACES, strict=True)
+        )
 
     def level(self, numbers: Floats, widths_s: Floats, *, single: bool = False) -> Figure:
         """The median of amplitudes, or with `single` one of them, in uA."""
@@ -249,3 +258,10 @@ class Judge:
         samples = self.measured.duration_s / self.measured.interval_s
         fine = np.sqrt(samples) if self.measured.noise > self.measured.step / 2 else 1.0
         return float(np.hypot(self.measured.noise / np.sqrt(samples), self.measured.step / np.sqrt(12) / fine))
+
+
+def _middle(seconds: Floats, interval_s: float) -> float:
+    """The mean of those near the median. Steep edges make a width a whole number of samples, and so their median."""
+    there = seconds[~np.isnan(seconds)]
+    off = np.abs(there - np.median(there))
+    return float(np.mean(there[off <= max(_NEAR * interval_s, 3 * float(np.median(off)))]))

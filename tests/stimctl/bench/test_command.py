@@ -224,3 +224,30 @@ def test_a_probe_that_nobody_set_is_suspected(files: Path) -> None:
     result = accept(*GOOD, "--amplitude-ma", "1", "--probe", "10")
     assert result.exit_code == codes.UNMET
     assert "10 times what was commanded: is --probe or --unit right?" in result.output
+
+
+def test_crosstalk_spoils_no_figure_and_counts_as_current_on_both(files: Path) -> None:
+    one = train()
+    two = np.roll(one, round(2.5e-3 * RATE_HZ))
+    columns = {"ch1": on_bench(one, BENCH), "ch2": on_bench(two + 0.15 * one, BENCH)}
+    np.savez("two.npz", rate_hz=RATE_HZ, **{name: each.astype(np.float32) for name, each in columns.items()})  # type: ignore[arg-type]
+    result = accept(
+        "--capture", "two.npz", "--profile", "bench-2-100hz", "--load", "500", "--amplitude-ma", "1", "--json"
+    )
+    assert result.exit_code == codes.UNMET
+    told = json.loads(result.stdout)["captures"][0]
+    fails = [(row["where"], row["name"], row["value"]) for row in told["rows"] if row["verdict"] == "fails"]
+    assert [(where, name) for where, name, _ in fails] == [("ch1 and ch2", "pulses that flow on both channels at once")]
+    assert fails[0][2] > 300
+    assert any("ch2" in note and "some 14% as high: crosstalk" in note for note in told["notes"])
+
+
+def test_a_step_that_meets_a_sample_has_no_rise(files: Path) -> None:
+    """Half of its height at one sample looks like an edge of 1.6 samples, which it has not."""
+    samples = train()
+    begins = np.flatnonzero((samples[1:] > 0.4) & (np.abs(samples[:-1]) < 0.1))
+    samples[begins] = 0.25
+    told = json.loads(accept("--capture", saved("step.npz", on_bench(samples, BENCH)), *GOOD[2:], "--json").stdout)
+    rows = [row for row in told["captures"][0]["rows"] if row["name"].startswith("rise")]
+    assert len(rows) == 2
+    assert all("under 2.5 samples" in row["reason"] for row in rows)

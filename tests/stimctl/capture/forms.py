@@ -151,6 +151,34 @@ def owon(times: Floats, volts: Sequence[Floats]) -> str:
     return head + _rows([[str(n) for n in range(len(times))], _e(volts[0])])
 
 
+def owon_vds(times: Floats, volts: Sequence[Floats]) -> str:
+    """Settings below the channel's name, and the unit above it."""
+    head = "Unit:(V)\n,CH1\nFrequency,100.0Hz\nPeriod,10ms\nSample interval,10us\n\n"
+    return head + _rows([[str(n + 1) for n in range(len(times))], _e(volts[0])])
+
+
+def hantek(times: Floats, volts: Sequence[Floats]) -> str:
+    """One column, and settings in lines of their own."""
+    return f"#CHANNEL:CH1\n#CLOCK=10.0uS\n#SIZE={len(times)}\n#UNITS:V\n\n" + _rows([[f"{v:.5f}" for v in volts[0]]])
+
+
+def yokogawa(times: Floats, volts: Sequence[Floats]) -> str:
+    """Each row begins with an empty field; the last line above the numbers is the time of day."""
+    settings = {
+        "TraceName": [f'"CH{number + 1}"' for number in range(len(volts))], "BlockSize": [str(len(times))],
+        "VUnit": ['"V"'] * len(volts), "SampleRate": [f"{1 / (times[1] - times[0]):.6E}"],
+        "HResolution": [f"{times[1] - times[0]:.6E}"], "HOffset": [f"{times[0]:.6E}"], "HUnit": ['"s"'],
+        "Date": ['"2025/03/12"'], "Time": ['"10:11:12"'],
+    }  # fmt: skip
+    head = "".join(f'"{name}",{",".join(values)}\n' for name, values in settings.items())
+    head = f'"//YOKOGAWA ASCII FILE FORMAT"\n""\n"Model","DLM3054"\n{head}\n'
+    return head + _rows([[""] * len(times), *(_e(each) for each in volts)])
+
+
+def picoscope_tabs(times: Floats, volts: Sequence[Floats]) -> str:
+    return picoscope_german(times, volts).replace(";", "\t")
+
+
 def tektronix_two(times: Floats, volts: Sequence[Floats]) -> str:
     """Each channel with a time column of its own, their headers side by side."""
     step = f"{times[1] - times[0]:e}"
@@ -171,6 +199,8 @@ FORMS: dict[str, tuple[str, Form]] = {
     "picoscope_german": ("PicoScope", picoscope_german), "saleae": ("Saleae", saleae),
     "infiniium": ("Keysight", infiniium), "rohde_schwarz": ("Rohde & Schwarz", rohde_schwarz),
     "lecroy": ("LeCroy", lecroy), "owon": ("Owon", owon), "tektronix_two": ("Tektronix", tektronix_two),
+    "owon_vds": ("unnamed", owon_vds), "hantek": ("unnamed", hantek), "yokogawa": ("Yokogawa", yokogawa),
+    "picoscope_tabs": ("PicoScope", picoscope_tabs),
 }  # fmt: skip
 """Each form by name: the maker that it has to be recognised as, and what writes it."""
 SINGLE = (
@@ -181,4 +211,7 @@ SINGLE = (
     "infiniium",
     "lecroy",
     "owon",
+    "owon_vds",
+    "hantek",
 )  # their form here has one channel
+NO_TRIGGER = ("owon", "owon_vds", "hantek")  # nothing says when the trigger was

@@ -130,6 +130,26 @@ def test_nothing_is_found_where_nothing_is() -> None:
         assert not len(found(on_bench(np.zeros(1_000_000), bench), 1e6).pulses), bench
 
 
+@pytest.mark.parametrize("hum_hz", [50.0, 60.0])
+def test_hum_without_noise_is_no_pulse(hum_hz: float) -> None:
+    """Of twelve bits and a quiet input nothing but the hum moves, and a piece has no whole number of its waves."""
+    truth = Truth(0.4, 150, 100, 150, 0.32, rise_us=10)
+    for rate_hz in (1e6, 100e3):
+        quiet = Bench(rate_hz=rate_hz, bits=12, hum_v=0.01, hum_hz=hum_hz - 0.03, offset_v=0.02)
+        for seconds in (0.2293, 0.3015, 0.5293):
+            onsets = steady(0.0100037, int((seconds - 0.02) / 0.01), 0.0113)
+            seen = found(capture(onsets, truth, quiet, seconds), rate_hz)
+            assert (len(seen.pulses), seen.held) == (len(onsets), 0)
+
+
+def test_ringing_in_a_gap_is_not_of_a_low_second_phase() -> None:
+    truth = Truth(0.5, 190, 100, 570, 0.5 / 3 * 0.8, rise_us=2, ring=0.35, ring_us=7)
+    bench = Bench(rate_hz=2e6, noise_v=0.002, bits=8)
+    seen = found(capture(steady(0.0100037, 8, 0.0113), truth, bench, 0.1), bench.rate_hz)
+    assert median(seen, "second_width_s") * 1e6 == pytest.approx(570, abs=2)
+    assert median(seen, "gap_s") * 1e6 == pytest.approx(100, abs=2)
+
+
 @pytest.mark.parametrize("grid", [("100 Hz, 200/200 us", 100e3, 0.05), ("2 Hz, 600/600 us", 50e3, 0.02)], ids=str)
 def test_the_page_of_accuracy_says_what_is_measured(grid: Any) -> None:
     name, rate_hz, noise = grid

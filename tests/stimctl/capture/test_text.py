@@ -11,7 +11,16 @@ from stimctl.capture import Declared, measure, open_capture
 from stimctl.capture import text as reader
 from stimctl.capture.uncertainty import EXACT, Judge
 from stimctl.errors import InputInvalid
-from tests.stimctl.capture.forms import FORMS, SINGLE, keysight, picoscope, rigol_increment, siglent, tektronix
+from tests.stimctl.capture.forms import (
+    FORMS,
+    NO_TRIGGER,
+    SINGLE,
+    keysight,
+    picoscope,
+    rigol_increment,
+    siglent,
+    tektronix,
+)
 from tests.stimctl.capture.synthesis import Bench, Truth, capture, steady
 
 RATE_HZ = 100_000.0
@@ -36,7 +45,7 @@ def test_each_form_gives_its_samples_and_its_rate(name: str, tmp_path: Path) -> 
     opened = open_capture(path)
     assert opened.form == f"{maker} CSV"
     assert opened.rate_hz == pytest.approx(RATE_HZ, rel=1e-5)
-    assert opened.start_s == pytest.approx(0.0 if name == "owon" else TIMES[0], abs=1e-5)
+    assert opened.start_s == pytest.approx(0.0 if name in NO_TRIGGER else TIMES[0], abs=1e-5)
     assert len(opened.columns) == len(columns)
     assert {column.unit for column in opened.columns} <= {"V", ""}
     for seen, drawn in zip(_read(path), columns, strict=True):
@@ -135,6 +144,23 @@ def test_a_truncated_file_is_told(tmp_path: Path) -> None:
         _read(path)
 
 
+def test_a_head_that_ends_within_a_row_is_read_by_its_whole_rows(tmp_path: Path) -> None:
+    """Settings may take the 64 KB that are looked at: the begin of a number there is no row."""
+    path = tmp_path / "capture.csv"
+    path.write_text("note,of the person who took it\n" * 2_114 + "12345,words")
+    with pytest.raises(InputInvalid, match="no row of numbers"):
+        open_capture(path)
+
+
+def test_the_unit_of_a_line_of_its_own_counts(tmp_path: Path) -> None:
+    path = tmp_path / "capture.csv"
+    for name, unit in (("owon_vds", "Unit:(V)"), ("hantek", "#UNITS:V"), ("infiniium", "YUnits:,Volt")):
+        text = FORMS[name][1](TIMES, [VOLTS])
+        assert unit in text
+        path.write_text(text.replace(unit, unit.replace("Volt", "mV").replace("V)", "mV)").replace(":V", ":mV")))
+        assert [(each.name, each.unit) for each in open_capture(path).columns] == [("CH1", "mV")]
+
+
 def test_a_gap_in_the_count_is_told(tmp_path: Path) -> None:
     path = tmp_path / "capture.csv"
     lines = rigol_increment(TIMES, [VOLTS]).split("\n")
@@ -153,6 +179,8 @@ def test_a_gap_in_the_count_is_told(tmp_path: Path) -> None:
         (b"Time,CH1\n(s),(V)\n1,0\n0,0\n-1,0\n", "time has to rise"),
         (b"Time,CH1\n(s),(V)\n1,0\n", "two rows at least"),
         (b"PK\x03\x04 no zip", "damaged or cut off"),
+        (b"\x93NUMPY\x01\x00v\x00", r"says no rate: save it as \.npz"),
+        (b"Time [s],Channel 0\n0.0,0\n0.1,1\n0.1002,0\n0.11,1\n", "logic levels, a row a change"),
     ],
 )
 def test_what_is_no_capture(content: bytes, words: str, tmp_path: Path) -> None:
@@ -211,6 +239,19 @@ def test_few_digits_count_in_the_uncertainty_of_times(tmp_path: Path) -> None:
     assert abs(opened.rate_hz / RATE_HZ - 1) <= opened.interval_part == pytest.approx(0.002, rel=0.01)
     judge = Judge(measure(opened)[0], Declared(500), EXACT)
     assert judge.rate(0.01, 0.0, 4).uncertainty >= 100 * 2 * opened.interval_part / np.sqrt(3)
+
+
+def test_times_with_an_exponent_tell_less_the_larger_they_are(tmp_path: Path) -> None:
+    """Of 1.00000e-03 the last digit is 10 ns, of 1.00000e-01 a microsecond: more than the 0.2 us from row to row."""
+    path = tmp_path / "capture.csv"
+    times = np.arange(600_000) * 2e-7
+    text = "X,CH1,\nSecond,Volt,\n" + "".join(f"{t:.5e},{n % 7}e-01,\n" for n, t in enumerate(times))
+    path.write_text(text)
+    assert sum(len(each) for each in _read(path)) == len(times)
+    lines = text.split("\n")
+    path.write_text("\n".join([*lines[:550_000], *lines[550_100:]]))
+    with pytest.raises(InputInvalid, match="stop being even"):
+        _read(path)
 
 
 def test_empty_lines_at_the_end_are_nothing(tmp_path: Path) -> None:

@@ -1,0 +1,24 @@
+"""Parts of one work side by side in two threads, where NumPy lets go of the interpreter's lock."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import numpy as np
+
+_THREADS = 2
+Part = TypeVar("Part")
+Done = TypeVar("Done")
+
+
+def side_by_side(work: Callable[[Part], Done], parts: Sequence[Part]) -> list[Done]:
+    """What comes of each part, in their order."""
+    if len(parts) < _THREADS:
+        return [work(part) for part in parts]
+
+    def done(part: Part) -> Done:
+        with np.errstate(invalid="ignore"):  # a thread has NumPy's own: what is over range is infinite
+            return work(part)
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(done, parts))
