@@ -11,7 +11,7 @@ import click
 
 from firmware_sim.analog.load import LOADS, UnknownLoad, load_named
 from firmware_sim.analog.record_rate import RATE_HZ, RECORD_RATES_HZ
-from firmware_sim.factory import DEVICES, DIALECTS, FIRMWARES, DeviceSpec, UnknownDevice
+from firmware_sim.factory import DEVICES, DIALECTS, FIRMWARES, WITH_SCENARIOS, DeviceSpec, UnknownDevice
 from firmware_sim.sim_url import SimOptions
 
 if TYPE_CHECKING:
@@ -101,8 +101,9 @@ def sim(
         raise click.UsageError(str(problem)) from None
     if flash is not None and device != "native":
         raise click.UsageError(f"--flash belongs to the native device: {device} keeps nothing without power")
-    if scenario is not None and device != "native":
-        raise click.UsageError(f"--scenario belongs to the native device: {device} has faults of its own, see --faults")
+    if scenario is not None and device not in WITH_SCENARIOS:
+        what = "has no board for them" if device == "firmware-host" else "has faults of its own, see --faults"
+        raise click.UsageError(f"--scenario belongs to the devices {' and '.join(WITH_SCENARIOS)}: {device} {what}")
     options = replace(_options(spec, load, seed, scenario), record=record, record_rate=record_rate, flash=flash)
     # Here, so that other commands' help does not wait for it.
     from firmware_sim.native.flash import FlashUnusable

@@ -108,6 +108,10 @@ class Emulator:
         """Reset the chip; with `power` its RAM is lost."""
         self._ask(b"x", bytes([power]))
 
+    def flip(self, address: int, mask: int) -> int:
+        """Turn over bits of a byte of its RAM; the byte as it then is."""
+        return self._ask(b"f", struct.pack("<HB", address, mask))[0]
+
     def hang(self) -> None:
         """Let the firmware hang, interrupts off."""
         self._ask(b"h")
