@@ -167,6 +167,26 @@ class Line:
         self.inner.write(data)
 
 
+class Stutter(Line):
+    """Of every 400 ms nothing comes from the device in the first `for_us`; then all of it does."""
+
+    EVERY_US = 400_000
+
+    def __init__(self, port: Port, for_us: int = 150_000) -> None:
+        super().__init__(port)
+        self._for_us = for_us
+        self._held = b""
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        into_us = self.now_us() % self.EVERY_US
+        if into_us >= self._for_us:
+            data, self._held = self._held, b""
+            return data or self.inner.wait(deadline_us)
+        opens_us = self.now_us() - into_us + self._for_us
+        self._held += self.inner.wait(opens_us if deadline_us is None else min(deadline_us, opens_us))
+        return b""
+
+
 class ByteAtATime(Line):
     """What comes from the device arrives one byte a read."""
 

@@ -20,7 +20,7 @@ from stimctl.stimulators.stimjim.dialects import StimJimAdapterA
 from stimctl.stimulators.targets import Targets
 from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, EndReason, Purpose
-from tests.stimctl.session.world import asymmetric_profiles, forged, prescription
+from tests.stimctl.session.world import Stutter, asymmetric_profiles, forged, prescription
 from tests.stimctl.stimulators.bench import Bench, S, port_of
 from tests.stimctl.stimulators.contract import hold
 
@@ -144,3 +144,20 @@ def test_a_second_phase_that_is_lower_and_longer(tmp_path: Path) -> None:
         assert report.agreement["exact"] is (True if which.device == "stimjim" else None)
         assert report.commanded == report.delivered
         assert abs(bench.recorder.net_fc(1)) <= bench.recorder.charge_fc(1) // 50
+
+
+@pytest.mark.parametrize(
+    ("which", "choice"),
+    [
+        (DeviceSpec("stimjim", dialect="a"), DeviceChoice("stimjim", dialect="a")),
+        (DeviceSpec("pulsepal", firmware="22"), DeviceChoice("pulsepal", isolator="1")),
+    ],
+    ids=["stimjim", "pulsepal"],
+)
+@pytest.mark.parametrize("for_us", [50_000, 150_000, 230_000])
+def test_what_a_busy_machine_hears_late_is_not_held_against_the_device(
+    which: DeviceSpec, choice: DeviceChoice, for_us: int
+) -> None:
+    bench = Bench(which, choice, prescription(seconds=20), line=lambda port: Stutter(port, for_us))
+    report = bench.run()
+    assert report.end is End.TIMER, report.end_text
