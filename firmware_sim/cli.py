@@ -11,7 +11,7 @@ import click
 
 from firmware_sim.analog.load import LOADS, UnknownLoad, load_named
 from firmware_sim.analog.record_rate import RATE_HZ, RECORD_RATES_HZ
-from firmware_sim.factory import DEVICES, DIALECTS, FIRMWARES, WITH_SCENARIOS, DeviceSpec, UnknownDevice
+from firmware_sim.factory import DEVICES, DIALECTS, FIRMWARES, UNSEEN, WITH_SCENARIOS, DeviceSpec, UnknownDevice
 from firmware_sim.sim_url import SimOptions
 
 if TYPE_CHECKING:
@@ -100,7 +100,10 @@ def sim(
     except UnknownDevice as problem:
         raise click.UsageError(str(problem)) from None
     if flash is not None and device != "native":
-        raise click.UsageError(f"--flash belongs to the native device: {device} keeps nothing without power")
+        raise click.UsageError(f"--flash belongs to the native device: what {device} keeps, no file does")
+    for name, kept in (("journal", journal), ("record", record)):
+        if kept is not None and device == UNSEEN:
+            raise click.UsageError(f"--{name}: {device} has no pins and no journal; use --device firmware")
     if scenario is not None and device not in WITH_SCENARIOS:
         what = "has no board for them" if device == "firmware-host" else "has faults of its own, see --faults"
         raise click.UsageError(f"--scenario belongs to the devices {' and '.join(WITH_SCENARIOS)}: {device} {what}")
@@ -116,7 +119,8 @@ def sim(
     except (FlashUnusable, CannotServe, UnknownDevice) as problem:
         raise _CannotStart(str(problem)) from None
     except OSError as problem:
-        raise _CannotStart(f"{problem.filename or 'the line'}: {problem.strerror}") from None
+        where = f"{problem.filename or 'the line'}: {problem.strerror}"
+        raise _CannotStart(str(problem) if problem.strerror is None else where) from None
 
 
 def _options(spec: DeviceSpec, load: str | None, seed: int | None, scenario: Path | None) -> SimOptions:

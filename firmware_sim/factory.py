@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Journal = Callable[[Mapping[str, int | str]], None]
 
 NATIVE_DEVICES = ("native", "firmware", "firmware-host")  # those that speak the native protocol
+UNSEEN = "firmware-host"  # what it gives is told on its line only: it has neither pins nor a journal
 WITH_SCENARIOS = ("native", "firmware")  # those that a scenario's faults can befall
 DEVICES = (*NATIVE_DEVICES, "stimjim", "pulsepal")
 DIALECTS = ("a", "b", "c")

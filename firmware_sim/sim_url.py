@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from firmware_sim.analog.load import UnknownLoad, load_named
 from firmware_sim.analog.record_rate import RATE_HZ, RECORD_RATES_HZ
-from firmware_sim.factory import NATIVE, WITH_SCENARIOS, DeviceSpec, SimulatedDevice, UnknownDevice
+from firmware_sim.factory import NATIVE, UNSEEN, WITH_SCENARIOS, DeviceSpec, SimulatedDevice, UnknownDevice
 from stimctl.errors import InputInvalid
 
 if TYPE_CHECKING:
@@ -61,7 +61,9 @@ def options_of(url: str) -> SimOptions:
     except UnknownDevice as problem:
         raise ValueError(f"{url}: {problem}") from None
     if spec.device != "native" and "flash" in chosen:
-        raise ValueError(f"{url}: option 'flash' belongs to device=native; {spec.device} keeps nothing")
+        raise ValueError(f"{url}: option 'flash' belongs to device=native: what {spec.device} keeps, no file does")
+    if spec.device == UNSEEN and "record" in chosen:
+        raise ValueError(f"{url}: option 'record': {UNSEEN} has no pins to make one of; use device=firmware")
     if (scenario := chosen.pop("scenario", None)) is not None:
         if spec.device not in WITH_SCENARIOS:
             raise ValueError(
