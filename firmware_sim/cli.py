@@ -144,10 +144,13 @@ def _run(
     seeded: bool,
 ) -> None:
     from firmware_sim.native.flash import FileFlash, Flash
+    from firmware_sim.native.identity import firmware_sha256
     from firmware_sim.native.nonces import by_system
     from firmware_sim.running_clock import RunningClock
     from firmware_sim.serve import JournalWriter, PtyLine, TcpLine, serve
 
+    if options.spec.device == "native":
+        firmware_sha256()  # takes 30 ms, once: a host that asks for it on a busy machine would find the line silent
     memory = FileFlash(options.flash) if options.flash is not None else Flash()
     open_things.callback(memory.close)
     clock = RunningClock()
