@@ -36,7 +36,7 @@ OTHERWISE = {
     ),
     "device-frozen": (
         "RESET",
-        "the chip's own watchdog resets a firmware that stands still: the current ends within 30 ms, and the host sees "
+        "the chip's own watchdog resets a firmware that stands still: the current ends within 35 ms, and the host sees "
         "a device that has started anew",
     ),
 }
