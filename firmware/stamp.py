@@ -23,6 +23,7 @@ def stamp(elf: Path) -> None:
     elf.write_bytes(whole.replace(MARK, digest))
     subprocess.run(["avr-objcopy", "-O", "ihex", *sections, elf, elf.with_suffix(".hex")], check=True)
     image.write_bytes(flashed.replace(MARK, digest))
+    sys.stdout.write(f"{image.name} says of itself: SHA-256 {digest.hex()}\n")
 
 
 if __name__ == "__main__":

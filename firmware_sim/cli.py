@@ -11,7 +11,7 @@ import click
 
 from firmware_sim.analog.load import LOADS, UnknownLoad, load_named
 from firmware_sim.analog.record_rate import RATE_HZ, RECORD_RATES_HZ
-from firmware_sim.factory import DEVICES, DIALECTS, FIRMWARES, DeviceSpec, UnknownDevice
+from firmware_sim.factory import DEVICES, DIALECTS, FIRMWARES, UNSEEN, WITH_SCENARIOS, DeviceSpec, UnknownDevice
 from firmware_sim.sim_url import SimOptions
 
 if TYPE_CHECKING:
@@ -100,9 +100,13 @@ def sim(
     except UnknownDevice as problem:
         raise click.UsageError(str(problem)) from None
     if flash is not None and device != "native":
-        raise click.UsageError(f"--flash belongs to the native device: {device} keeps nothing without power")
-    if scenario is not None and device != "native":
-        raise click.UsageError(f"--scenario belongs to the native device: {device} has faults of its own, see --faults")
+        raise click.UsageError(f"--flash belongs to the native device: what {device} keeps, no file does")
+    for name, kept in (("journal", journal), ("record", record)):
+        if kept is not None and device == UNSEEN:
+            raise click.UsageError(f"--{name}: {device} has no pins and no journal; use --device firmware")
+    if scenario is not None and device not in WITH_SCENARIOS:
+        what = "has no board for them" if device == "firmware-host" else "has faults of its own, see --faults"
+        raise click.UsageError(f"--scenario belongs to the devices {' and '.join(WITH_SCENARIOS)}: {device} {what}")
     options = replace(_options(spec, load, seed, scenario), record=record, record_rate=record_rate, flash=flash)
     # Here, so that other commands' help does not wait for it.
     from firmware_sim.native.flash import FlashUnusable
@@ -115,7 +119,8 @@ def sim(
     except (FlashUnusable, CannotServe, UnknownDevice) as problem:
         raise _CannotStart(str(problem)) from None
     except OSError as problem:
-        raise _CannotStart(f"{problem.filename or 'the line'}: {problem.strerror}") from None
+        where = f"{problem.filename or 'the line'}: {problem.strerror}"
+        raise _CannotStart(str(problem) if problem.strerror is None else where) from None
 
 
 def _options(spec: DeviceSpec, load: str | None, seed: int | None, scenario: Path | None) -> SimOptions:
@@ -139,10 +144,13 @@ def _run(
     seeded: bool,
 ) -> None:
     from firmware_sim.native.flash import FileFlash, Flash
+    from firmware_sim.native.identity import firmware_sha256
     from firmware_sim.native.nonces import by_system
     from firmware_sim.running_clock import RunningClock
     from firmware_sim.serve import JournalWriter, PtyLine, TcpLine, serve
 
+    if options.spec.device == "native":
+        firmware_sha256()  # takes 30 ms, once: a host that asks for it on a busy machine would find the line silent
     memory = FileFlash(options.flash) if options.flash is not None else Flash()
     open_things.callback(memory.close)
     clock = RunningClock()

@@ -8,7 +8,8 @@
 The last word of a device's making is here, so that the port, the server and the command make the same ones.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,10 +18,13 @@ from firmware_sim.native.nonces import Draw
 
 if TYPE_CHECKING:
     from firmware_sim.analog.recorder import Recorder
+    from firmware_sim.faults import Fault, FaultyDevice
 
 Journal = Callable[[Mapping[str, int | str]], None]
 
 NATIVE_DEVICES = ("native", "firmware", "firmware-host")  # those that speak the native protocol
+UNSEEN = "firmware-host"  # what it gives is told on its line only: it has neither pins nor a journal
+WITH_SCENARIOS = ("native", "firmware")  # those that a scenario's faults can befall
 DEVICES = (*NATIVE_DEVICES, "stimjim", "pulsepal")
 DIALECTS = ("a", "b", "c")
 FIRMWARES = ("21", "22")
@@ -114,7 +118,7 @@ class DeviceSpec:
 
             return Device(flash=flash, draw=draw, **common)
         if self.device in ("firmware", "firmware-host"):
-            return _built(self.device, flash=flash, **common)
+            return _from_c(self.device, flash=flash, **common)
         faults = self.faults or ""
         if self.device == "stimjim":
             from firmware_sim.stimjim import DIALECTS as JIMS
@@ -124,16 +128,38 @@ class DeviceSpec:
 
         return _faulty(PALS[self.firmware or "22"], faults=faults, isolator=self.milliampere_per_volt, **common)
 
+    def make_faulty(self, faults: "Iterable[Fault]", **given: Any) -> "FaultyDevice":
+        """The same with a scenario's faults, of one of `WITH_SCENARIOS`; chance comes from its seed."""
+        from firmware_sim.faults import FaultyDevice
 
-def _built(device: str, **options: Any) -> SimulatedDevice:
+        if self.device == "native":
+            return FaultyDevice(faults, **given)
+        from firmware_sim.chip.faulty_chip import CannotBefall, FaultyChip
+
+        try:
+            with _where_built():
+                return FaultyDevice(faults, firmware=FaultyChip, **given)
+        except CannotBefall as problem:
+            raise UnknownDevice(f"device {self.device} cannot have {problem}") from None
+
+
+@contextmanager
+def _where_built() -> Iterator[None]:
+    """A build that is missing is a device that is not there."""
     from firmware_sim.chip.built import NotBuilt
+
+    try:
+        yield
+    except NotBuilt as missing:
+        raise UnknownDevice(str(missing)) from None
+
+
+def _from_c(device: str, **options: Any) -> SimulatedDevice:
     from firmware_sim.chip.device import Chip
     from firmware_sim.chip.host_build import HostBuild
 
-    try:
+    with _where_built():
         return Chip(**options) if device == "firmware" else HostBuild(**options)
-    except NotBuilt as missing:
-        raise UnknownDevice(str(missing)) from None
 
 
 def _faulty(maker: Callable[..., SimulatedDevice], **options: Any) -> SimulatedDevice:

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from firmware_sim.analog.load import UnknownLoad, load_named
 from firmware_sim.analog.record_rate import RATE_HZ, RECORD_RATES_HZ
-from firmware_sim.factory import NATIVE, DeviceSpec, SimulatedDevice, UnknownDevice
+from firmware_sim.factory import NATIVE, UNSEEN, WITH_SCENARIOS, DeviceSpec, SimulatedDevice, UnknownDevice
 from stimctl.errors import InputInvalid
 
 if TYPE_CHECKING:
@@ -41,9 +41,7 @@ class SimOptions:
         """The device, just powered on, with its faults. Takes what `DeviceSpec.make` takes."""
         if self.faults is None:
             return self.spec.make(**given)
-        from firmware_sim.faults import FaultyDevice
-
-        return FaultyDevice(self.faults, **given)
+        return self.spec.make_faulty(self.faults, **given)
 
 
 def options_of(url: str) -> SimOptions:
@@ -63,10 +61,14 @@ def options_of(url: str) -> SimOptions:
     except UnknownDevice as problem:
         raise ValueError(f"{url}: {problem}") from None
     if spec.device != "native" and "flash" in chosen:
-        raise ValueError(f"{url}: option 'flash' belongs to device=native; {spec.device} keeps nothing")
+        raise ValueError(f"{url}: option 'flash' belongs to device=native: what {spec.device} keeps, no file does")
+    if spec.device == UNSEEN and "record" in chosen:
+        raise ValueError(f"{url}: option 'record': {UNSEEN} has no pins to make one of; use device=firmware")
     if (scenario := chosen.pop("scenario", None)) is not None:
-        if spec.device != "native":
-            raise ValueError(f"{url}: option 'scenario' belongs to device=native, not to {spec.device}")
+        if spec.device not in WITH_SCENARIOS:
+            raise ValueError(
+                f"{url}: option 'scenario' belongs to device={' or '.join(WITH_SCENARIOS)}, not to {spec.device}"
+            )
         # What the URL says itself counts more than what the file says.
         chosen = {"load": scenario.load, "seed": scenario.seed, "faults": scenario.faults, **chosen}
     return SimOptions(**chosen, spec=spec)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from firmware_sim.factory import WITH_SCENARIOS
 from stimctl.cli.codes import DONE, INTERRUPTED, INVALID, UNMET, USAGE, help_text
 from stimctl.cli.table import echo_json, json_option
 from stimctl.errors import InputInvalid, Misuse
@@ -21,6 +22,7 @@ Examples:
   stimctl scenario run --all
   stimctl scenario run mine.toml --seed 7
   stimctl scenario run host-killed --over tcp
+  stimctl scenario run host-killed --device firmware
 
 """ + help_text((DONE, USAGE, INVALID, UNMET, INTERRUPTED))
 
@@ -85,11 +87,20 @@ def check(files: tuple[Path, ...]) -> None:
 @click.option("--all", "all_", is_flag=True, help="Run all scenarios that come with stimctl.")
 @click.option("--over", type=click.Choice(("sim", "pty", "tcp")),
               help="sim: in virtual time (default); pty, tcp: processes in real time.")  # fmt: skip
+@click.option("--device", type=click.Choice(WITH_SCENARIOS), default="native", show_default=True,
+              help="The device to play it with: the simulator, or the firmware on its emulated chip.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 99_999_999), help="Use this seed instead of the file's.")
 @json_option
 @click.pass_context
 def run(
-    context: click.Context, *, names: tuple[str, ...], all_: bool, over: str | None, seed: int | None, as_json: bool
+    context: click.Context,
+    *,
+    names: tuple[str, ...],
+    all_: bool,
+    over: str | None,
+    device: str,
+    seed: int | None,
+    as_json: bool,
 ) -> None:
     """Play scenarios and compare what came of them with what they expect.
 
@@ -103,7 +114,7 @@ def run(
 
     played = []
     for each in chosen:
-        played.append(play(each, over=over or way_for(each)))
+        played.append(play(each, over=over or way_for(each), device=device))
         for line in (*played[-1].unmet, *played[-1].idle):
             click.echo(f"{each.name}: {line}", err=True)
     if as_json:

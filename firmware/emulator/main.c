@@ -16,6 +16,7 @@
  *     q                        for each interrupt since it was asked last: u32, u32, u64 (struct latency)
  *     s  u16 from              how many bytes of RAM from there on were never written (it is painted at power-on)
  *     t                        how often a converter was given less time than its datasheet asks for (u32)
+ *     f  u16 address, u8 mask   turn over these bits of a byte of RAM; u8, the byte as it then is
  *     h                        hang: interrupts off, and nothing is done any more
  */
 #include <stdio.h>
@@ -317,6 +318,13 @@ static uint16_t untouched(uint16_t from)
     return count;
 }
 
+static uint8_t flipped(const uint8_t *request)
+{
+    uint16_t address;
+    memcpy(&address, request, 2);
+    return address <= avr->ramend ? avr->data[address] ^= request[2] : 0;
+}
+
 static void serve(char kind, const uint8_t *request, uint32_t size)
 {
     uint16_t word = 0;
@@ -335,6 +343,7 @@ static void serve(char kind, const uint8_t *request, uint32_t size)
     case 'q': answer(latencies, sizeof latencies); memset(latencies, 0, sizeof latencies); return;
     case 's': word = untouched(word); answer(&word, 2); return;
     case 't': answer(&adc_hurried, sizeof adc_hurried); return;
+    case 'f': { uint8_t byte = flipped(request); answer(&byte, 1); return; }
     case 'h': hang(); break;
     default: break;
     }

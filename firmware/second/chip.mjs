@@ -197,6 +197,7 @@ const SERVED = {
   w: (of) => { powerGoes = of[4] !== 0; board.reset_after(of.readUInt32LE(0)); },
   s: (of) => untouched(of.readUInt16LE(0)),
   q: told,
+  f: (of) => Buffer.from([(cpu.data[of.readUInt16LE(0)] ^= of[2])]),
   h: hang,
 };
 

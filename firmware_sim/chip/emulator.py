@@ -7,12 +7,14 @@ stands at its head.
 
 import struct
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from firmware_sim.chip.built import CHIP, EMULATOR, built
+from firmware_sim.chip.built import CHIP, EMULATOR, built, built_image
 
 CYCLES_A_US = 16
+END_S = 5  # once its pipe is closed the process ends at once
 _CHANGE = struct.Struct("<QHB")
 _LATENCY = struct.Struct("<IIQ")
 
@@ -49,12 +51,12 @@ class Ran(NamedTuple):
 
 
 class Emulator:
-    """One chip from power-on. Raises `NotBuilt` where the image or the program is missing."""
+    """One chip from power-on. Raises `NotBuilt` where the image or the program is missing or wrong."""
 
     def __init__(self, image: Path = CHIP, program: Path = EMULATOR) -> None:
         self.cycle = 0
         self._process = subprocess.Popen(
-            [built(program), built(image)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=-1
+            [built(program), built_image(image)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=-1
         )
 
     @property
@@ -72,7 +74,9 @@ class Emulator:
             size = struct.unpack("<I", far.read(4))[0]
             return far.read(size)
         except (OSError, struct.error):
-            raise Crashed(f"the emulator has ended with {self._process.poll()}") from None
+            code = self._process.wait(END_S)
+            how = f"was killed by signal {-code}" if code < 0 else f"has ended with {code}"
+            raise Crashed(f"the emulator {how}") from None
 
     def run(self, cycle: int, *, whole: bool = False) -> Ran:
         """Run to a cycle; with `whole`, at most until a frame has left. Raises `Crashed`."""
@@ -108,6 +112,10 @@ class Emulator:
         """Reset the chip; with `power` its RAM is lost."""
         self._ask(b"x", bytes([power]))
 
+    def flip(self, address: int, mask: int) -> int:
+        """Turn over bits of a byte of its RAM; the byte as it then is."""
+        return self._ask(b"f", struct.pack("<HB", address, mask))[0]
+
     def hang(self) -> None:
         """Let the firmware hang, interrupts off."""
         self._ask(b"h")
@@ -142,6 +150,7 @@ class Emulator:
         """End the process."""
         for end in (self._process.stdin, self._process.stdout):
             if end is not None:
-                end.close()
+                with suppress(BrokenPipeError):  # what was still to be written, and nobody reads any more
+                    end.close()
         self._process.terminate()
         self._process.wait()

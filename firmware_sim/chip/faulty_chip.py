@@ -1,8 +1,8 @@
 """The machine code with faults around it: what a `FaultyDevice` powers in place of the simulated firmware.
 
-Its board model can break converters, ammeters and switches, and a reset is one; a timer that is dead is that of another
-`image`; what else goes wrong in a firmware cannot be done to machine code from outside (`IN_THE_FIRMWARE` says why).
-Lines, loads and whatever is told wrongly lie outside, and are the same.
+Its board model can break converters, ammeters and switches, its crystal can be off, its RAM can be reached, a reset is
+one and a firmware that stands still one that hangs; a timer that is dead is that of another `image`. Lines, loads and
+whatever is told wrongly lie outside, and are the same. What cannot be done to machine code is refused (`refusal`).
 """
 
 from collections.abc import Callable, Mapping
@@ -13,25 +13,36 @@ from typing import TYPE_CHECKING
 from firmware_sim.analog.needle_pair import NeedlePair
 from firmware_sim.chip.built import CHIP
 from firmware_sim.chip.device import BOOT_US, Chip
+from firmware_sim.chip.in_ram import PROGRAM_COUNT, address_of, bit_of
+from firmware_sim.faults.clock import WarpedClock
 from firmware_sim.faults.loads import HostileWorldLoad
 from firmware_sim.faults.schedule import FaultEdge, FaultWindow
 from firmware_sim.native.flash import Flash
-from stimctl.wire.codec import Event, parse
-from stimctl.wire.codes import CHANNELS, DeviceState
-from stimctl.wire.framing import FrameSplitter
+from stimctl.wire.codes import CHANNELS
 
 if TYPE_CHECKING:
     from firmware_sim.analog.recorder import Recorder
 
 SLICE_US = 1_000  # what the chip says is taken up so often
+FINE_US = 20  # and so often while a fault waits for the middle of a pulse
+_MILLION = 1_000_000
 _PARTS = ("device.dac_stuck", "device.dac_gain", "device.readback_gain", "device.readback_offset", "device.stuck_on")
 IN_ITS_IMAGE = ("device.watchdog_dead", "device.session_timer_dead")
 _RESETS = ("device.reset", "device.brown_out")
-IN_THE_FIRMWARE: Mapping[str, str] = {
-    "device.clock_drift": "its clock is the emulator's",
-    "device.clock_freeze": "a chip that hangs is reset by its hardware watchdog: tried by a test of its own",
-    "device.program_flip": "its memory cannot be reached from outside",
-}
+
+
+class CannotBefall(ValueError):
+    """A fault that this chip cannot have. The message says why."""
+
+
+def refusal(window: FaultWindow, image: Path) -> str:
+    """Why a fault cannot be done to this image; empty where it can."""
+    kind = window.fault.kind
+    if kind in IN_ITS_IMAGE and image == CHIP:
+        return f"{kind}: a chip's timer is dead in an image of its own only (tests/firmware/scenarios.py builds it)"
+    if kind == "device.clock_freeze" and window.word("output") != "held":
+        return f'{kind} with output = "{window.word("output")}": a chip makes its pulses by interrupts, and none go on'
+    return ""
 
 
 def _numbers(windows: list[FaultWindow], kind: str, option: str) -> list[int]:
@@ -39,18 +50,19 @@ def _numbers(windows: list[FaultWindow], kind: str, option: str) -> list[int]:
 
 
 class _InChipTime:
-    """The world's load by the chip's clock, which was on for `BOOT_US` when the world began."""
+    """The world's load by the chip's clock."""
 
-    def __init__(self, world: HostileWorldLoad) -> None:
+    def __init__(self, world: HostileWorldLoad, clock: WarpedClock) -> None:
         self._world = world
+        self._clock = clock
 
     def pair(self, channel: int, now_us: int) -> NeedlePair:
         """What a channel drives."""
-        return self._world.pair(channel, now_us - BOOT_US)
+        return self._world.pair(channel, self._clock.was(now_us))
 
     def next_change_us(self, channel: int, now_us: int) -> int:
         """When it may next be different."""
-        return self._world.next_change_us(channel, now_us - BOOT_US) + BOOT_US
+        return self._clock.to_device(self._world.next_change_us(channel, self._clock.was(now_us)))
 
     def watch(self, changed: Callable[[], None]) -> None:
         """Be told of what is not foreseen."""
@@ -58,7 +70,7 @@ class _InChipTime:
 
 
 class FaultyChip:
-    """Takes what `FaultyFirmware` takes, and does what it does. Its states are read off its Events."""
+    """Takes what `FaultyFirmware` takes, and does what it does. Raises `CannotBefall`."""
 
     def __init__(
         self,
@@ -73,34 +85,34 @@ class FaultyChip:
         lost: Callable[[], None],
         image: Path = CHIP,
     ) -> None:
+        for reason in filter(None, (refusal(window, image) for window in windows)):
+            raise CannotBefall(reason)
         self.now_us = 0
         self.device = self  # nobody is behind it
         self._windows = windows
         self._journal = journal
         self._entered = entered
         self._lost = lost
-        self._load = _InChipTime(load)
-        self._chip = Chip(seed=seed, load=self._load, flash=flash, recorder=recorder, image=image)
-        self._splitter = FrameSplitter()
+        clock = WarpedClock(-BOOT_US)  # the chip is on when the world begins
+        self._load = _InChipTime(load, clock)
+        self._image = image
+        self._chip = Chip(
+            seed=seed, load=self._load, flash=flash, recorder=recorder, image=image, journal=self._note, clock=clock
+        )
+        self._chip.pulse_log.keeps = any(window.fault.kind == "device.clock_freeze" for window in windows)
+        self._ambush: FaultWindow | None = None
         self._resets: list[tuple[int, FaultWindow]] = []
         self._down_until_us = 0
         self._stale = False
         self._load.watch(self._changed)
-        self._boots(-BOOT_US)
 
     def _changed(self) -> None:
         self._stale = True
 
-    def _boots(self, at_us: int) -> None:
-        self._boot_us = at_us
-        self._enters(DeviceState.IDLE, max(0, at_us), "boot")
-
-    def _enters(self, state: DeviceState, at_us: int, event: str = "state") -> None:
+    def _note(self, entry: Mapping[str, int | str]) -> None:
         if self._journal is not None:
-            self._journal({
-                "event": event, "state": state.name, "device_time_us": at_us - self._boot_us, "at_us": at_us,
-            })  # fmt: skip
-        self._entered(state.name, at_us)
+            self._journal(entry)
+        self._entered(str(entry["state"]), int(entry["at_us"]))
 
     # --- time and bytes -------------------------------------------------------------------------
 
@@ -117,21 +129,19 @@ class FaultyChip:
             self._stale = False
             self._chip.connect(self._load)
         self._chip.advance(now_us)
+        if self._ambush is not None and self._chip.pulse_log.in_first_phase:
+            self._stand_still(self._ambush)
         while self._resets and self._resets[0][0] <= now_us:
             self._reset(self._resets.pop(0)[1])
 
     def next_us(self) -> int:
         """When to look at it again."""
-        return min([self.now_us + SLICE_US, *(at_us for at_us, _ in self._resets)])
+        slice_us = SLICE_US if self._ambush is None else FINE_US
+        return min([self.now_us + slice_us, *(at_us for at_us, _ in self._resets)])
 
     def take_output(self) -> bytes:
         """What it said since the last call."""
-        said = self._chip.take_output()
-        for payload in self._splitter.feed(said):
-            message = parse(payload)[1]
-            if isinstance(message, Event):
-                self._enters(DeviceState(message.state), self._boot_us + message.device_time_us)
-        return said
+        return self._chip.take_output()
 
     def close(self) -> None:
         """Take the power away."""
@@ -142,10 +152,17 @@ class FaultyChip:
     def turn(self, turn: FaultEdge) -> None:
         """A fault of the device begins or ends, at `now_us`."""
         kind, window = turn.window.fault.kind, turn.window
-        if turn.on and kind in (*_PARTS, *IN_ITS_IMAGE):
+        if turn.on and kind in (*_PARTS, *IN_ITS_IMAGE, "device.clock_drift"):
             window.fire(self.now_us)
         if kind in _PARTS:
             self._fit()
+        elif kind == "device.clock_drift":
+            drift = sum(_numbers([each for each in self._windows if each.on], kind, "ppm"))
+            self._chip.clock.set_rate(self._chip.now_us, max(1, _MILLION + drift))
+        elif kind == "device.program_flip":
+            self._flip(window)
+        elif kind == "device.clock_freeze":
+            self._freeze(window, on=turn.on)
         elif kind in _RESETS and turn.on:
             every_us = window.number("every_us") if kind == "device.brown_out" else 0
             times = window.number("times") if kind == "device.brown_out" else 1
@@ -170,8 +187,26 @@ class FaultyChip:
     def _reset(self, window: FaultWindow) -> None:
         """It boots at once, and hears nothing until its time is over: until it is spoken to nobody can tell."""
         window.fire(self.now_us)
-        self._chip.emulator.reset()
-        self._splitter = FrameSplitter()
+        self._chip.reset()
         self._down_until_us = self.now_us + window.number("down_us")
         self._lost()
-        self._boots(self.now_us)
+
+    def _flip(self, window: FaultWindow) -> None:
+        flip, program = self._chip.emulator.flip, address_of(self._image, "program")
+        if segments := flip(program + PROGRAM_COUNT, 0):
+            at, mask = bit_of(window, segments)
+            flip(program + at, mask)
+            window.fire(self.now_us)
+
+    def _freeze(self, window: FaultWindow, *, on: bool) -> None:
+        """It stands still now, or once a pulse is on its way; what ends it is the chip's own watchdog."""
+        if on and window.word("moment") == "now":
+            self._stand_still(window)
+        else:
+            self._ambush = window if on else None
+
+    def _stand_still(self, window: FaultWindow) -> None:
+        self._ambush = None
+        window.fire(self.now_us)
+        self._chip.hang()
+        self._lost()

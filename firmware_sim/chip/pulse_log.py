@@ -4,6 +4,7 @@ The currents are worked out with the Python load, not asked of the circuit in th
 one makes of it, and the chip's own readings what the other does.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -37,19 +38,24 @@ class PulseLog:
     """Fed with changes in order. `pulses` has every pulse whose first edge came, self-tests left out.
 
     `disabled` is the cycle at which the output stage was last disabled; `broken` has the gain of a channel's converter,
-    and what it is stuck at; the record's clock is `offset_us` ahead of the chip's.
+    and what it is stuck at; `at_us` makes the record's time of the chip's.
     """
 
     loads: LoadLink
     recorder: "Recorder | None" = None
     pulses: list[Edges] = field(default_factory=list)
     keeps: bool = False
-    offset_us: int = 0
+    at_us: Callable[[int], int] = int
     disabled: int = 0
     broken: dict[int, tuple[float, float | None]] = field(default_factory=dict)
     _now: dict[int, int] = field(default_factory=dict)
     _open: Edges | None = None
     _electrodes: dict[int, Electrodes] = field(default_factory=dict)
+
+    @property
+    def in_first_phase(self) -> bool:
+        """Whether a pulse's first phase flows just now."""
+        return self._open is not None and not self._open.first_end
 
     def take(self, changes: list[Change]) -> None:
         """Follow what changed."""
@@ -110,7 +116,7 @@ class PulseLog:
         assert self.recorder is not None
         pair = self.loads.pairs[pulse.channel]
         electrodes = self._electrodes.setdefault(pulse.channel, Electrodes())
-        begun_us, width_us = _us(pulse.begun) + self.offset_us, _us(pulse.first_end - pulse.begun)
+        begun_us, width_us = self.at_us(_us(pulse.begun)), _us(pulse.first_end - pulse.begun)
         gap_us = _us(pulse.second_begun - pulse.first_end) if pulse.second_begun else 0
         second_us = _us(pulse.second_end - pulse.second_begun)
         volt = electrodes.rested(pair, begun_us)

@@ -76,6 +76,10 @@ class Plausibility:
         # By lease, current is measured over whole leases, which the adapter judges; and the only timer is the host's.
         self._measures = Capability.MEASURES_CURRENT in identity.capabilities and not identity.by_lease
         self._timer_slack_us = TIMER_SLACK_US if not identity.by_lease else limits.SESSION_US
+        # By lease, a reading is the host's own account of what it heard: a beginning that was heard late, on a busy
+        # machine, and an end that was heard in time bring their pulses close together. Whether a lease played too fast
+        # the adapter judges, by when it was ordered.
+        self._late_us = limits.SILENCE_US if identity.by_lease else 0
         self._net_floor_pc = identity.net_charge_floor_pc
         first, last = program.segments[0], program.segments[-1]
         second = (1, 0) if first is last else (last.period_us, last.width_us)
@@ -203,7 +207,8 @@ class Plausibility:
     ) -> Implausible | None:  # fmt: skip
         """Rate, charge per phase and net charge since the last reading; each pulse had `most_ua`, or at most that."""
         period_0_us, width_0_us, period_1_us, width_1_us = self._pattern
-        if pulses_0 > since_us // period_0_us + 2 or pulses_1 > since_us // period_1_us + 2:
+        most_us = since_us + self._late_us
+        if pulses_0 > most_us // period_0_us + 2 or pulses_1 > most_us // period_1_us + 2:
             return Implausible(End.IMPLAUSIBLE, f"channel {channel} pulses faster than its program")
         if pulses_0 < 0 or pulses_1 < 0:
             return Implausible(End.IMPLAUSIBLE, f"channel {channel} counts fewer pulses than before")

@@ -28,6 +28,7 @@ TakeNote = Callable[[int, str, Mapping[str, Any]], None]
 
 DURABLE_US = 10_000_000
 POLL_US = 10_000
+LOOK_AGAIN_US = 5_000  # so late behind a wait without bytes, the line is read again before the time is judged [choice]
 CLOSE_US = 5_000_000
 
 
@@ -115,7 +116,7 @@ class Runner:
                 self._send(step.output)
             if step.wants is not None:
                 self._fulfil(step.wants)
-        wait_until_us, port = step.deadline_us, self._port
+        wait_until_us, port, came_us = step.deadline_us, self._port, None
         if self._durable_by_us is not None:
             self._ask_durable(self._durable_by_us)
             wait_until_us = min(wait_until_us, now_us + POLL_US)
@@ -123,13 +124,25 @@ class Runner:
             if self._script:
                 wait_until_us = min(wait_until_us, self._script[0][0])
             try:
-                self._data = port.wait(wait_until_us)
+                came_us = self._wait(wait_until_us)
             except (Suspended, LineLost) as unheard:
                 self._not_heard(unheard)
             if port.went_back:
                 port.went_back = False
                 self._facts.append(c.HostTrouble(End.CLOCK, "the host's clock went back"))
-        return port.now_us()
+        return port.now_us() if came_us is None else came_us
+
+    def _wait(self, until_us: int) -> int:
+        """Wait for bytes; the time, up to which all that had come was read.
+
+        This program may stand still behind a wait in which nothing came: what comes meanwhile is no silence.
+        """
+        port = self._port
+        self._data = port.wait(until_us)
+        now_us = port.now_us()
+        if not self._data and not port.virtual and now_us - until_us > LOOK_AGAIN_US:
+            self._data = port.wait(now_us)
+        return now_us
 
     def _next_command(self, now_us: int) -> list[c.Command | c.Fact]:
         """What there is for the engine: what the loop itself has to say, then what was asked for."""

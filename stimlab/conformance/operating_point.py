@@ -13,12 +13,11 @@ from stimlab.conformance.dut import Dut, tells
 from stimlab.conformance.link import STOP_FRAME, ReceivedFrame
 from stimlab.conformance.matrix import OperatingPoint, SafetyAction, SegmentPosition, SessionMoment
 from stimlab.conformance.report_consistency import judge
-from stimlab.conformance.timing import EXACT_US, event
+from stimlab.conformance.timing import EXACT_US, OFF_US, event, off_limit_us
 from stimlab.conformance.tracked_session import TrackedSession
 from stimlab.conformance.verdict import CheckSkipped
 
 WATCHDOG_US = 1_000_000
-OFF_US = 5_000  # from Stop to outputs disabled: section 21
 _WITHIN_US = 4 * 20_000 + 2 * EXACT_US  # three pulses, and what a firmware may take to judge them
 
 
@@ -121,8 +120,8 @@ def _stop(dut: Dut, tracked: TrackedSession, cell: OperatingPoint) -> None:
     dut.require("R-47", ended.reason == EndReason.STOP, f"Stop ended it for {EndReason(ended.reason).name}")
     if alive is not None:
         off_us = ended.device_time_us - alive.device_time_us
-        # Both go out at once; a line may still bring them in pieces.
-        dut.measure("Stop to outputs disabled", off_us, OFF_US + dut.slack_us, "us", by="R-47")
+        limit_us = off_limit_us(dut, DELIMITER + STOP_FRAME, OFF_US)
+        dut.measure("Stop to outputs disabled", off_us, limit_us, "us", by="R-47")
     _is_off(dut, tracked, cell, ended, by="R-47")
 
 

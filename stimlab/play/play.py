@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from firmware_sim.analog.recorder import Recorder
+from firmware_sim.factory import DeviceSpec
 from firmware_sim.faults import FaultyDevice
-from firmware_sim.faults.firmware import FaultyFirmware
 from firmware_sim.protocol_sim import Serial
 from stimctl.errors import InputInvalid, Misuse, Unsafe
 from stimctl.port import VirtualPort
@@ -32,11 +32,16 @@ AFTERMATH_US = 5_000_000  # the world goes on for so long after the host has end
 
 
 def play(
-    scenario: Scenario, *, ledger: Path | None = None, over: str = "sim", firmware: Callable[..., Any] = FaultyFirmware
+    scenario: Scenario,
+    *,
+    ledger: Path | None = None,
+    over: str = "sim",
+    device: str = "native",
+    make: Callable[..., FaultyDevice] | None = None,
 ) -> PlayedSession:
     """Play it once. `ledger` is a ledger's file to write to; without one the log is in memory.
 
-    In virtual time `firmware` makes what runs in the device.
+    `device` is what `stimctl sim --device` takes; in virtual time `make` may make another one.
 
     A fault of the log gets a ledger in a temporary folder where none is given. Raises `Misuse` for a fault that
     needs a process where there is none, and whatever the lab itself cannot do.
@@ -61,8 +66,8 @@ def play(
             # Here, because only this way needs processes.
             from stimlab.play.realtime import play_in_real_time
 
-            return play_in_real_time(scenario, prescription, over, ledger)
-        return _play_virtually(scenario, prescription, ledger, firmware)
+            return play_in_real_time(scenario, prescription, over, ledger, device)
+        return _play_virtually(scenario, prescription, ledger, make or DeviceSpec(device).make_faulty)
 
 
 def way_for(scenario: Scenario) -> str:
@@ -91,14 +96,14 @@ class DeviceJournal:
 
 
 def _play_virtually(
-    scenario: Scenario, prescription: Prescription, ledger: Path | None, firmware: Callable[..., Any]
+    scenario: Scenario, prescription: Prescription, ledger: Path | None, make_faulty: Callable[..., FaultyDevice]
 ) -> PlayedSession:
     recorder, diary = Recorder(), DeviceJournal()
     made: list[FaultyDevice] = []
 
     def make(**given: Any) -> FaultyDevice:
         kept: dict[str, Any] = {"load": scenario.load, "recorder": recorder, "journal": diary}
-        made.append(FaultyDevice(scenario.faults, firmware=firmware, **{**given, **kept}))
+        made.append(make_faulty(scenario.faults, **{**given, **kept}))
         return made[-1]
 
     url = f"sim://?seed={scenario.seed}"

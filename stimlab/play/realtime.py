@@ -119,11 +119,11 @@ class SimulatorProcess:
 
 
 @contextmanager
-def simulator(scenario: Scenario, over: str, folder: Path) -> Iterator[SimulatorProcess]:
+def simulator(scenario: Scenario, over: str, folder: Path, device: str = "native") -> Iterator[SimulatorProcess]:
     """A simulator with the scenario's faults, load and seed; it is gone when this is left."""
     file = folder / "scenario.toml"
     file.write_text(dump(scenario), "utf-8")
-    kept = [f"--{name}={folder / name}" for name in ("journal", "record")]
+    kept = [f"--device={device}", *(f"--{name}={folder / name}" for name in ("journal", "record"))]
     if over == "pty":
         kept.append(f"--link={folder / 'stimulator'}")
     with _process("-c", "from stimctl.cli import main; main()", "sim", *_HOW[over], f"--scenario={file}", *kept) as it:
@@ -144,11 +144,13 @@ def _process(*command: str) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-def play_in_real_time(scenario: Scenario, prescription: Prescription, over: str, ledger: Path | None) -> PlayedSession:
-    """Play it over a pseudo-terminal or TCP. Raises `Misuse` when a process does not start."""
+def play_in_real_time(
+    scenario: Scenario, prescription: Prescription, over: str, ledger: Path | None, kind: str
+) -> PlayedSession:
+    """Play it over a pseudo-terminal or TCP with a `kind` of device. Raises `Misuse` when a process does not start."""
     with TemporaryDirectory(prefix="stimctl-lab-") as name:
         folder = Path(name)
-        with simulator(scenario, over, folder) as device:
+        with simulator(scenario, over, folder, kind) as device:
             if any(fault.kind in OF_PROCESSES for fault in scenario.faults):
                 host = _HostProcess(scenario, device, ledger).run()
             else:

@@ -30,6 +30,7 @@ DEVICES: Mapping[str, Make] = {"simulator": Device, "host build": HostBuild, "ch
 LATE_US = (
     4_000  # what a command waits for a pulse and its turn, at most: its instant may lie so far before its answer's
 )
+SETTLE_US = 2_000  # after what a state may follow at once (section 6): a command at that very instant finds it, or not
 CLEAR_US = 60_000  # nothing is asked so near to a timer: each device asks at a moment of its own
 ASYMMETRIC = WireProgram(
     m.LoadProgram(2, 0b111, 333, 700_000),
@@ -207,13 +208,14 @@ class Pair:
             for channel in model.armed:
                 targets_ua[channel.number - 1] = min(step.targets_ua[channel.number % 3], model.arm["ceiling_ua"])
         self.say(m.Start(model.nonce + step.wrong, *targets_ua))
-        self.bench.listen(2_000)  # a command at the very instant of a change may find it done or not
+        self.bench.listen(SETTLE_US)
 
     def _target(self, step: Step) -> None:
         armed = getattr(self._model, "armed", [self._model.channels[1]])
         channel = armed[step.number % len(armed)]
         by_ua = (100, 100, 1, 101, -1, -100, -2_000)[step.number % 7]
         self.say(m.SetTarget(self._model.nonce + step.wrong, channel.number, max(0, channel.target + by_ua)))
+        self.bench.listen(SETTLE_US)
 
     def _hold(self, _: Step) -> None:
         self.say(m.Hold())

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from firmware_sim import serve as serving
 from firmware_sim.cli import sim
 from firmware_sim.native.device import Device
+from firmware_sim.native.identity import firmware_sha256
 from firmware_sim.native.nonces import by_seed, by_system
 from firmware_sim.slot_file import newest
 from stimctl.wire import codec as wire
@@ -105,3 +106,11 @@ def test_help_shows_an_example() -> None:
     result = CliRunner().invoke(sim, ["--help"])
     assert result.exit_code == 0
     assert "stimctl sim --tcp 7000 --load dry" in result.output
+
+
+def test_what_takes_time_is_known_before_a_host_can_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    firmware_sha256.cache_clear()
+    known: list[int] = []
+    monkeypatch.setattr(serving, "serve", lambda *_: known.append(firmware_sha256.cache_info().currsize))
+    assert CliRunner().invoke(sim, ["--tcp", "0"]).exit_code == 0
+    assert known == [1]

@@ -8,11 +8,9 @@ from stimlab.conformance.dut import Dut
 from stimlab.conformance.link import STOP_FRAME
 from stimlab.conformance.programs import PLAIN
 from stimlab.conformance.state_setup import STATE_SETUPS
-from stimlab.conformance.timing import event
+from stimlab.conformance.timing import OFF_US, OTHER_OFF_US, event, off_limit_us
 from stimlab.conformance.tracked_session import TrackedSession
 
-OFF_US = 5_000  # the frame, the pulse in flight and the order: section 21
-OTHER_OFF_US = 4_500  # a frame, PLAIN's pulse of 400 us, and the 3 ms of a Stop that no host sends
 MOMENTS = 10  # of a period
 ZERO_FOR_US = 20_000
 ZERO_UA = 20
@@ -97,8 +95,7 @@ def stop_is_at_once(dut: Dut) -> None:
     dut.require("R-47", ended.reason == EndReason.STOP, f"Stop ended it for {EndReason(ended.reason).name}")
     if alive is not None:
         off_us = ended.device_time_us - alive.device_time_us
-        # Both go out at once; a line may still bring them in pieces.
-        dut.measure("Stop to outputs disabled", off_us, OFF_US + dut.slack_us, "us", by="R-47")
+        dut.measure("Stop to outputs disabled", off_us, off_limit_us(dut, STOP_FRAME, OFF_US), "us", by="R-47")
     dut.listen(200_000)
     tracked.counted(by="R-47")
 
@@ -119,7 +116,8 @@ def other_stops_are_at_once(dut: Dut) -> None:
         if alive is not None:
             slowest_us = max(slowest_us, ended.device_time_us - alive.device_time_us)
         dut.acknowledge()
-    dut.measure("Stop with other bytes to outputs disabled", slowest_us, OTHER_OFF_US + dut.slack_us, "us", by="R-47")
+    limit_us = off_limit_us(dut, m.encode(MOMENTS, m.Stop()), OTHER_OFF_US)
+    dut.measure("Stop with other bytes to outputs disabled", slowest_us, limit_us, "us", by="R-47")
 
 
 @check("R-48", title="zero is told once it was measured for 20 ms, and not before")

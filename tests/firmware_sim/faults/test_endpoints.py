@@ -61,7 +61,7 @@ def test_a_url_takes_faults_load_and_seed_of_a_scenario(scenario: Path) -> None:
     [
         ("sim://?scenario=", "option 'scenario' is empty: it must name a file"),
         ("sim://?scenario=/none.toml", "option 'scenario': /none.toml:\n  the file: cannot be read: No such file"),
-        ("sim://?scenario={}&device=stimjim", "option 'scenario' belongs to device=native, not to stimjim"),
+        ("sim://?scenario={}&device=stimjim", "option 'scenario' belongs to device=native or firmware, not to stimjim"),
     ],
 )
 def test_a_wrong_scenario_is_said(url: str, says: str, scenario: Path) -> None:
@@ -211,7 +211,7 @@ def test_the_command_takes_a_scenario(scenario: Path) -> None:
 def test_what_the_command_refuses(scenario: Path) -> None:
     wrong = CliRunner().invoke(sim, ["--pty", "--scenario", str(scenario), "--device", "stimjim"])
     assert wrong.exit_code == 2
-    assert "--scenario belongs to the native device" in wrong.output
+    assert "--scenario belongs to the devices native and firmware: stimjim has faults of its own" in wrong.output
     scenario.write_text('[[fault]]\nkind = "line.lost"\n')
     with pytest.raises(InputInvalid, match=r"fault\[0\]\.kind is 'line.lost': must be one of line.loss"):
         CliRunner().invoke(sim, ["--tcp", "0", "--scenario", str(scenario)], catch_exceptions=False)

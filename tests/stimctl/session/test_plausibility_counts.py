@@ -33,6 +33,17 @@ def test_each_band_has_its_own_rate_and_two_pulses_more(pulses: tuple[int, int],
     assert ("faster than its program" in text_of(Run(NO_NET).tell(pulses))) is wrong
 
 
+def test_its_own_telemetry_is_late_by_nothing() -> None:
+    assert Run(NO_NET).tell((12, 0), 100_000) is None
+    assert "faster than its program" in text_of(Run(NO_NET).tell((12, 0), 99_999))
+
+
+@pytest.mark.parametrize(("pulses", "wrong"), [((62, 0), False), ((63, 0), True), ((0, 3), False), ((0, 4), True)])
+def test_by_lease_they_may_be_heard_of_half_a_second_late(pulses: tuple[int, int], wrong: bool) -> None:
+    judge = Run(replace(NO_NET, by_lease=True))
+    assert ("faster than its program" in text_of(judge.tell(pulses))) is wrong
+
+
 def test_a_second_reading_counts_from_the_first_one_not_from_the_start() -> None:
     run = Run(NO_NET)
     for _ in range(3):

@@ -167,6 +167,55 @@ class Line:
         self.inner.write(data)
 
 
+class Stutter(Line):
+    """Of every 400 ms nothing comes from the device in the first `for_us`; then all of it does."""
+
+    EVERY_US = 400_000
+
+    def __init__(self, port: Port, for_us: int = 150_000) -> None:
+        super().__init__(port)
+        self._for_us = for_us
+        self._held = b""
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        into_us = self.now_us() % self.EVERY_US
+        if into_us >= self._for_us:
+            data, self._held = self._held, b""
+            return data or self.inner.wait(deadline_us)
+        opens_us = self.now_us() - into_us + self._for_us
+        self._held += self.inner.wait(opens_us if deadline_us is None else min(deadline_us, opens_us))
+        return b""
+
+
+class StandsStill(Line):
+    """A host in real time that stands still for so long behind every seventh wait in which nothing came.
+
+    What comes meanwhile waits in the line.
+    """
+
+    EVERY = 7
+
+    def __init__(self, port: Port, for_us: int = 700_000) -> None:
+        super().__init__(port)
+        self.virtual = False
+        self.stood_still = 0
+        self._for_us = for_us
+        self._empty = 0
+        self._held = b""
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        data, self._held = self._held, b""
+        if data or (data := self.inner.wait(deadline_us)):
+            return data
+        self._empty += 1
+        if self._empty % self.EVERY == 0:
+            self.stood_still += 1
+            until_us = self.now_us() + self._for_us
+            while self.now_us() < until_us:
+                self._held += self.inner.wait(until_us)
+        return b""
+
+
 class ByteAtATime(Line):
     """What comes from the device arrives one byte a read."""
 

@@ -183,7 +183,7 @@ class Host:
 
     def intrude(self, stack: ExitStack) -> None:
         """Another process writes its bytes on the same pty, from now on."""
-        assert self.starts.wait_for(3), f"only {self.starts.count} leases"
+        assert self.starts.wait_for(3, self._run), f"only {self.starts.count} leases"
         writer = subprocess.Popen([sys.executable, "-c", WRITER, self.url, self.data.hex(), "0.3"])
         stack.callback(writer.wait, 10)
         stack.callback(writer.kill)

@@ -20,7 +20,7 @@ from stimctl.stimulators.stimjim.dialects import StimJimAdapterA
 from stimctl.stimulators.targets import Targets
 from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, EndReason, Purpose
-from tests.stimctl.session.world import asymmetric_profiles, forged, prescription
+from tests.stimctl.session.world import StandsStill, Stutter, asymmetric_profiles, forged, prescription
 from tests.stimctl.stimulators.bench import Bench, S, port_of
 from tests.stimctl.stimulators.contract import hold
 
@@ -144,3 +144,35 @@ def test_a_second_phase_that_is_lower_and_longer(tmp_path: Path) -> None:
         assert report.agreement["exact"] is (True if which.device == "stimjim" else None)
         assert report.commanded == report.delivered
         assert abs(bench.recorder.net_fc(1)) <= bench.recorder.charge_fc(1) // 50
+
+
+both = pytest.mark.parametrize(
+    ("which", "choice"),
+    [
+        (DeviceSpec("stimjim", dialect="a"), DeviceChoice("stimjim", dialect="a")),
+        (DeviceSpec("pulsepal", firmware="22"), DeviceChoice("pulsepal", isolator="1")),
+    ],
+    ids=["stimjim", "pulsepal"],
+)
+
+
+@both
+@pytest.mark.parametrize("for_us", [50_000, 150_000, 230_000])
+def test_what_a_busy_machine_hears_late_is_not_held_against_the_device(
+    which: DeviceSpec, choice: DeviceChoice, for_us: int
+) -> None:
+    bench = Bench(which, choice, prescription(seconds=20), line=lambda port: Stutter(port, for_us))
+    report = bench.run()
+    assert report.end is End.TIMER, report.end_text
+
+
+@both
+def test_a_host_that_stands_still_reads_what_came_before_it_calls_the_line_silent(
+    which: DeviceSpec, choice: DeviceChoice
+) -> None:
+    rx = prescription(seconds=30, subject="dummy_load", declared_ohm=1_000)
+    bench = Bench(which, choice, rx, line=StandsStill)
+    report = bench.run()
+    assert report.end is End.TIMER, report.end_text
+    assert isinstance(bench.port, StandsStill)
+    assert bench.port.stood_still > 10
