@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from stimctl.errors import LogFault
 from stimctl.ledger import walk
-from stimctl.ledger.chain import SEALED, ChainWalker, EntryRow, Loss, fault_of
+from stimctl.ledger.chain import ChainBreak, ChainWalker, EntryRow, Loss, fault_of, misplaced
 from stimctl.ledger.files import faults
 from stimctl.ledger.heads import LATER
 from stimctl.ledger.reading import Reader
@@ -74,22 +74,25 @@ class Afterwards:
             # Who asks of an earlier one too may ask of many: then all of it is followed, and never again.
             begin = number if self._holds_from is None else 0
             try:
-                if _holds(self._reader, begin):
+                broken = _broken(self._reader, begin)
+                if broken is None:
                     self._holds_from = begin
                 else:
-                    self._wrong = list(_found_wrong(self._reader, self._reader.losses()))
+                    found = list(_found_wrong(self._reader, self._reader.losses()))
+                    self._wrong = found or [_Wrong(1 << 63, broken.sentence, before=True)]
             except LogFault as fault:
                 self._wrong = [_Wrong(1 << 63, f"something behind it cannot be read ({fault})", before=True)]
         return [wrong for wrong in self._wrong if wrong.number > number]
 
 
-def _holds(reader: Reader, number: int) -> bool:
-    """Whether everything behind this entry is as it was written, and follows it."""
+def _broken(reader: Reader, number: int) -> ChainBreak | None:
+    """The first thing behind this entry that is not as it was written, or does not follow it."""
     walker = ChainWalker()
     for walker.number, walker.head in reader.rows(_UP_TO, number):
         pass
     with faults(reader.path):
-        return walk.follow(walker, reader.connection) and walker.verdict().broken is None
+        walk.follow(walker, reader.connection)
+    return walker.verdict().broken
 
 
 def _found_wrong(reader: Reader, losses: list[Loss]) -> Iterator[_Wrong]:
@@ -104,7 +107,7 @@ def _found_wrong(reader: Reader, losses: list[Loss]) -> Iterator[_Wrong]:
         elif first <= last and (first, last) not in missing:
             gone = f"entry {first} is" if first == last else f"entries {first} to {last} are"
             yield _Wrong(number, f"{gone} not there any more")
-        elif first > last and row.previous != before.hash and row.kind != SEALED:
+        elif misplaced(row, before.number, before.hash) is not None:
             yield _Wrong(
                 number, f"entry {number} does not follow from the one before it: that was changed", before=True
             )

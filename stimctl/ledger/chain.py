@@ -189,7 +189,7 @@ class ChainWalker:
 
     def _step(self, row: EntryRow) -> bool:
         """One entry, whatever it is."""
-        self.broken = _misplaced(row, self.number, self.head) or fault_of(row)
+        self.broken = misplaced(row, self.number, self.head) or fault_of(row)
         if self.broken is not None:
             return False
         if row.number > self.number + 1:
@@ -227,7 +227,7 @@ def _gap(gaps: list[tuple[int, int]]) -> ChainBreak:
     return ChainBreak(first, ChainFault.GAP, f"{what} missing: {first - 1} is followed by {last + 1}{more}", lost)
 
 
-def _misplaced(row: EntryRow, number: int, head: bytes) -> ChainBreak | None:
+def misplaced(row: EntryRow, number: int, head: bytes) -> ChainBreak | None:
     """What is wrong with an entry behind entry `number`. What lies in a gap cannot be said here."""
     if type(row.number) is not int or row.number <= number:
         return ChainBreak(number + 1, ChainFault.UNREADABLE, f"entry {number + 1} has no number of its own")

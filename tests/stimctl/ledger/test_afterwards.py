@@ -9,7 +9,8 @@ import pytest
 from stimctl.course.courses import courses
 from stimctl.entries import AdverseEvent, NoteTaken
 from stimctl.errors import LogFault
-from stimctl.ledger import Ledger, walk
+from stimctl.ledger import Ledger, afterwards, walk
+from stimctl.ledger.anchor import anchor_path
 from stimctl.ledger.chain import ChainWalker, EntryRow, link
 from stimctl.ledger.subject import subject_document
 from tests.stimctl.ledger.conftest import write_session
@@ -148,3 +149,20 @@ def test_the_chain_is_followed_twice_at_most_for_all_sessions(written: Path, mon
             other.add("Z", NoteTaken(text="and now"))
         assert ledger.summary("A").faults == ()
     assert followed == [21, 0, 2], "what was written meanwhile is followed"
+
+
+def test_an_end_that_was_written_anew_does_not_fit_a_seal_behind_it(path: Path) -> None:
+    with Ledger(path) as ledger:
+        write_session(ledger, session_id="A")
+    anchor_path(path).unlink()
+    with Ledger(path) as ledger:
+        assert ledger.sealed
+    assert faults_of(path, "A") == ()
+    rehashed(path, lambda row: row._replace(body=row.body.replace('"timer"', '"operator"')), 8, 8)
+    assert any(fault.startswith("entry 9 does not follow") for fault in faults_of(path, "A"))
+
+
+def test_where_the_chain_does_not_hold_something_is_told(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alter(written, MOVED["taken away"])
+    monkeypatch.setattr(afterwards, "_found_wrong", lambda *_: ())
+    assert any(f"entry {NOTE} is missing" in fault for fault in faults_of(written, "A"))
