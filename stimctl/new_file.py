@@ -47,9 +47,23 @@ def new_file(path: Path, *, force: bool) -> Iterator[BinaryIO]:
         try:
             with os.fdopen(descriptor, "wb") as file:
                 yield file
-            partly.replace(path)
+            with partly.open("rb+") as whole:  # the block may have closed its own
+                os.fsync(whole.fileno())
+            _take_name(partly, path, force=force)
         finally:
             partly.unlink(missing_ok=True)
+
+
+def _take_name(partly: Path, path: Path, *, force: bool) -> None:
+    if not force:
+        try:
+            path.hardlink_to(partly)  # unlike a renaming it replaces nothing that came meanwhile
+            return
+        except FileExistsError:
+            raise
+        except OSError:
+            pass  # a file system without links
+    partly.replace(path)
 
 
 def write_new(path: Path, parts: Iterable[str | bytes], *, force: bool) -> None:

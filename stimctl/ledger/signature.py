@@ -17,7 +17,7 @@ from stimctl.entries import Signed
 from stimctl.errors import Misuse
 from stimctl.ledger.chain import canonical
 from stimctl.ledger.store import Ledger
-from stimctl.new_file import check_new, new_file
+from stimctl.new_file import check_new, new_file, write_new
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -110,9 +110,10 @@ def make_key(path: Path) -> bytes:
     public_path = Path(f"{path}.pub")
     for name in (path, public_path):
         check_new(name, "a key")
-    with new_file(path, force=False) as private_file, new_file(public_path, force=False) as public_file:
-        private_file.write(private)
+    # The public one takes its name last: it alone would be of no use.
+    with new_file(public_path, force=False) as public_file:
         public_file.write(public)
+        write_new(path, [private], force=False)
     public_path.chmod(0o644)
     return _raw(key.public_key())
 
