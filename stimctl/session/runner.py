@@ -12,7 +12,7 @@ from typing import Any
 
 from stimctl import limits
 from stimctl.errors import LineFault, LineLost, LogFault, Suspended
-from stimctl.port import Port
+from stimctl.port import SLICE_S, Port
 from stimctl.session import commands as c
 from stimctl.session.context import AwaitDurable, EngineStep, LogEarlierDose, SessionOver
 from stimctl.session.engine import Engine
@@ -28,7 +28,9 @@ TakeNote = Callable[[int, str, Mapping[str, Any]], None]
 
 DURABLE_US = 10_000_000
 POLL_US = 10_000
-LOOK_AGAIN_US = 5_000  # so late behind a wait without bytes, the line is read again before the time is judged [choice]
+# So late behind a wait without bytes, the line is read again before the time is judged: later than a port that waits in
+# slices comes back anyway, which would wait for another slice [choice].
+LOOK_AGAIN_US = round(2e6 * SLICE_S)
 CLOSE_US = 5_000_000
 
 

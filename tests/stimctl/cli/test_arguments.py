@@ -32,6 +32,16 @@ def test_the_end_of_a_line_is_a_blank(home: Path) -> None:
     assert result.output.count("\n") == 1
 
 
+def test_a_blank_of_another_width_is_one(home: Path, tmp_path: Path) -> None:
+    assert CliRunner().invoke(main, ["course", "new", "P-17", "low-back-pain", "--simulated"]).exit_code == codes.DONE
+    noted = CliRunner().invoke(main, ["course", "note", "P-17", "\u75bc\u75db\u3000less,\u00a0by half"])
+    assert noted.exit_code == codes.DONE, noted.output
+    assert "\u75bc\u75db less, by half" in CliRunner().invoke(main, ["course", "show", "P-17"]).output
+    file = tmp_path / "my\u3000file.toml"
+    assert CliRunner().invoke(main, ["profile", "new", "-o", str(file)]).exit_code == codes.DONE
+    assert file.is_file()
+
+
 def test_a_folder_that_the_environment_names_is_refused_too_and_stops_no_stop(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

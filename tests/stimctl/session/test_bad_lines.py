@@ -11,7 +11,7 @@ import pytest
 
 from stimctl import limits
 from stimctl.errors import Suspended
-from stimctl.port import HostClock, Port
+from stimctl.port import SLICE_S, HostClock, Port
 from stimctl.session.commands import AskHold, AskStop, Lower, Proceed
 from stimctl.session.engine import Engine
 from stimctl.session.states import End
@@ -41,6 +41,28 @@ class Swapped(Line):
         return b"".join(reversed(frames_of(self.inner.wait(deadline_us))))
 
 
+class Sliced(Line):
+    """A line that is read in slices: a wait for nothing comes back late by up to one."""
+
+    SLICE_US = round(SLICE_S * S)
+
+    def __init__(self, port: Port) -> None:
+        super().__init__(port)
+        self.virtual = False
+        self.late = self.again = 0
+        self._came_back_us: int | None = None
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        assert deadline_us is not None
+        now_us = self.now_us()
+        self.again += deadline_us == self._came_back_us
+        slices = max(1, -((now_us - deadline_us) // self.SLICE_US))
+        data = self.inner.wait(now_us + slices * self.SLICE_US)
+        self._came_back_us = None if data else self.now_us()
+        self.late += not data and self.now_us() > deadline_us + 5_000
+        return data
+
+
 class Flipped(Line):
     """Of every so many bytes, both ways, one has a bit turned over."""
 
@@ -62,6 +84,14 @@ class Flipped(Line):
 
 
 work = Lower(1)
+
+
+def test_a_wait_that_is_a_slice_late_is_not_followed_by_another_slice() -> None:
+    rig = Rig(prescription(seconds=20), line=Sliced)
+    assert rig.run().end is End.TIMER
+    assert isinstance(rig.line, Sliced)
+    assert rig.line.late > 10
+    assert rig.line.again == 0
 
 
 @pytest.mark.parametrize("spoil", [Doubled, Swapped], ids=lambda spoil: spoil.__name__.lower())
