@@ -47,12 +47,13 @@ run: $(VENV)/.installed
 
 # Tests that wait for a real pty, socket or process run by themselves, so that the others do not take their time; they
 # mostly wait, so more of them than there are processors go side by side.
-# Up to three that fail beside others are tried once more by themselves, and SECOND TRY names them (tests/second_try.py).
+# Up to three that fail beside others are tried once more by themselves, and SECOND TRY names them (tests/second_try.py);
+# only where the run came to its end, which exit code 1 says.
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q -n auto -m "not realtime" $(TEST_OPTIONS)
 	@rm -f .pytest_cache/v/cache/lastfailed
 	$(BIN)/python -m pytest -q -n 4 --dist worksteal -m realtime $(TEST_OPTIONS) || \
-	  $(BIN)/python -m tests.second_try -m realtime $(TEST_OPTIONS)
+	  { [ $$? -eq 1 ] && $(BIN)/python -m tests.second_try -m realtime $(TEST_OPTIONS); }
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from firmware_sim.analog.recorder import Recorder
-from firmware_sim.factory import DeviceSpec
+from firmware_sim.factory import DeviceSpec, UnknownDevice
 from firmware_sim.faults import FaultyDevice
 from firmware_sim.protocol_sim import Serial
 from stimctl.errors import InputInvalid, Misuse, Unsafe
@@ -107,7 +107,10 @@ def _play_virtually(
         return made[-1]
 
     url = f"sim://?seed={scenario.seed}"
-    serial = Serial.powering(make, url)
+    try:
+        serial = Serial.powering(make, url)
+    except UnknownDevice as none:
+        raise Misuse(f"{scenario.name}: {none}") from None
     with closing(ScenarioPort(VirtualPort(url, serial))) as port:
         port.end_by(MOST_US)
         host = run_host(scenario, prescription, port, diary.entered_us, ledger)

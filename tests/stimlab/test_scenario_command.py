@@ -78,6 +78,7 @@ def test_another_seed_is_another_session() -> None:
         (["show", "xyzzy"], codes.INVALID, "`stimctl scenario list` shows them"),
         (["run", "host-killed", "--over", "sim"], codes.INVALID, "needs a process: play it over pty or tcp"),
         (["run", "load-short", "--seed", "-1"], codes.USAGE, "--seed"),
+        (["run", "device-watchdog-dead", "--device", "firmware"], codes.INVALID, "in an image of its own only"),
     ],
 )
 def test_what_is_wrong_is_said(arguments: list[str], code: int, said: str) -> None:

@@ -64,5 +64,5 @@ def _tell(ledger: Ledger, course: Course, profiles: Profiles, *, to_stderr: bool
     click.echo(f"{mark} of {isolated(course.pseudonym)}, {which}; {since}.", err=to_stderr)
     for warning in (*next_due.too_soon, *next_due.attention):
         click.secho(f"Attention: {warning}.", fg="yellow", err=to_stderr)
-    for fault in (*course.faults, *doubts_of_days(ledger, course)):
+    for fault in dict.fromkeys((*course.faults, *doubts_of_days(ledger, course))):
         click.secho(f"The course does not verify: {fault}.", fg="red", err=to_stderr)
