@@ -89,20 +89,21 @@ class LazyGroup(click.Group):
             ctx.exit(codes.INVALID)
 
 
-def _arguments(args: Sequence[str] | None) -> list[str]:
-    args = sys.argv[1:] if args is None else args
+def _arguments(args: Sequence[str] | None) -> Sequence[str] | None:
+    """The same, where they need no other form: what click finds by itself, it also expands on Windows."""
+    given = sys.argv[1:] if args is None else args
     # A stop is not kept from its work by a variable.
     ours = (
-        {} if args[:1] == ["stop"] else {name: os.environ[name] for name in os.environ if name.startswith("STIMCTL_")}
+        {} if given[:1] == ["stop"] else {name: os.environ[name] for name in os.environ if name.startswith("STIMCTL_")}
     )
-    if all(map(str.isprintable, (*args, *ours.values()))):
-        return list(args)
+    if all(map(str.isprintable, (*given, *ours.values()))):
+        return args
     from stimctl.cli.arguments import checked
     from stimctl.cli.errors import sentence
     from stimctl.errors import Misuse
 
     try:
-        return checked(args, ours)
+        return checked(given, ours)
     except Misuse as odd:
         click.echo(sentence(odd), err=True)
         raise SystemExit(codes.INVALID) from None

@@ -31,5 +31,5 @@ def test_fields_lie_where_the_header_has_them(struct: str, table: dict[str, tupl
 
 def test_so_do_the_segments_and_their_number() -> None:
     program = layout("program")
-    assert (in_ram._SEGMENTS, in_ram._SEGMENT) == (program["segments[MAX_SEGMENTS]"][0], layout("segment")[""][0])
+    assert (program["segments[MAX_SEGMENTS]"][0], layout("segment")[""][0]) == (in_ram._SEGMENTS, in_ram._SEGMENT)
     assert program["count"][0] == in_ram.PROGRAM_COUNT

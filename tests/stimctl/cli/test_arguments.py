@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -52,3 +53,13 @@ def test_a_folder_that_the_environment_names_is_refused_too_and_stops_no_stop(
         "Error: STIMCTL_DATA must be printable, and is '/tmp/?[31m' (a ? for what is not)\n",
     )
     assert "nothing was stopped" in CliRunner().invoke(main, ["stop"]).output.lower()
+
+
+def test_what_needs_no_other_form_is_left_to_click_which_expands_it_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[object] = []
+    monkeypatch.setattr(click.Group, "main", lambda _self, args, **_more: seen.append(args))
+    monkeypatch.setattr("sys.argv", ["stimctl", "profile", "check", "*.toml"])
+    main.main()
+    monkeypatch.setattr("sys.argv", ["stimctl", "log", "note", "latest", "a\nb"])
+    main.main()
+    assert seen == [None, ["log", "note", "latest", "a b"]]
