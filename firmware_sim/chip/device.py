@@ -60,7 +60,12 @@ class Chip:
         self._out: list[bytes] = []
         self._begun = b""
         self._loads = LoadLink(load_named(load, seed) if isinstance(load, str) else load, self.emulator.connect)
-        self.pulse_log = PulseLog(self._loads, recorder, at_us=lambda chip_us: self.clock.was(chip_us) - boot_us)
+        self.pulse_log = PulseLog(
+            self._loads,
+            recorder,
+            at_us=lambda chip_us: self.clock.was(chip_us) - boot_us,
+            lasts_us=self.clock.stretched,
+        )
         if self._flash.memory:
             self.emulator.fram = self._flash.memory
         self._loads.look(0)

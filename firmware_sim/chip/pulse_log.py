@@ -38,7 +38,8 @@ class PulseLog:
     """Fed with changes in order. `pulses` has every pulse whose first edge came, self-tests left out.
 
     `disabled` is the cycle at which the output stage was last disabled; `broken` has the gain of a channel's converter,
-    and what it is stuck at; `at_us` makes the record's time of the chip's.
+    and what it is stuck at; `at_us` and `lasts_us` make the record's times and spans of the chip's: by a clock that is
+    wrong pulses last longer or shorter, too.
     """
 
     loads: LoadLink
@@ -46,6 +47,7 @@ class PulseLog:
     pulses: list[Edges] = field(default_factory=list)
     keeps: bool = False
     at_us: Callable[[int], int] = int
+    lasts_us: Callable[[int], int] = int
     disabled: int = 0
     broken: dict[int, tuple[float, float | None]] = field(default_factory=dict)
     _now: dict[int, int] = field(default_factory=dict)
@@ -110,15 +112,18 @@ class PulseLog:
         gain, stuck_ua = self.broken.get(channel, (1.0, None))
         return code * DAC_STEP_NA / 1_000 * gain if stuck_ua is None else stuck_ua
 
+    def _lasted_us(self, from_cycle: int, to_cycle: int) -> int:
+        return self.lasts_us(_us(to_cycle - from_cycle))
+
     def _record(self, pulse: Edges) -> None:
         from firmware_sim.analog.recorder import Flow, FlowKind, PulseShape
 
         assert self.recorder is not None
         pair = self.loads.pairs[pulse.channel]
         electrodes = self._electrodes.setdefault(pulse.channel, Electrodes())
-        begun_us, width_us = self.at_us(_us(pulse.begun)), _us(pulse.first_end - pulse.begun)
-        gap_us = _us(pulse.second_begun - pulse.first_end) if pulse.second_begun else 0
-        second_us = _us(pulse.second_end - pulse.second_begun)
+        begun_us, width_us = self.at_us(_us(pulse.begun)), self._lasted_us(pulse.begun, pulse.first_end)
+        gap_us = self._lasted_us(pulse.first_end, pulse.second_begun) if pulse.second_begun else 0
+        second_us = self._lasted_us(pulse.second_begun, pulse.second_end)
         volt = electrodes.rested(pair, begun_us)
         first = pair.drive(self._given_ua(pulse.channel, pulse.first_code), width_us, volt, RAIL_VOLT)
         volt = pair.rested(first.cap_volt, gap_us)
