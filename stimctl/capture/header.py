@@ -337,8 +337,8 @@ def _seconds(metadata: Mapping[str, str]) -> float | None:
     """An interval, such as `4e-09`, `5.00000uS` or `CH1:0.000005`."""
     for value in _figures(metadata, _INTERVALS):
         found = re.search(rf"({_FIGURE.pattern})\s*([a-zA-Zµμ]*)", value.rpartition(":")[2])
-        if found:
-            return float(found[1]) * TIME_UNITS.get(_bare(found[2]), 1.0)
+        if found and (_bare(found[2]) or "s") in TIME_UNITS:
+            return float(found[1]) * TIME_UNITS[_bare(found[2]) or "s"]
     return None
 
 

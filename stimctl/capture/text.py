@@ -64,11 +64,12 @@ class _Text:
             form=f"{header.maker} CSV",
             interval_s=base.interval_s,
             start_s=base.start_s,
-            columns=header.columns,
+            columns=tuple(
+                replace(column, resolution=step_of(each)) for column, each in zip(header.columns, values, strict=True)
+            ),
             blocks=lambda numbers: self._blocks(header, base, numbers),
             notes=(*header.notes, *base.notes),
             probe_said=header.probe,
-            resolution=step_of(values[0]),
             interval_part=base.part,
         )
 
