@@ -54,12 +54,10 @@ def measured(
     `lead` samples of each row are baseline, and the sample `first` is inside of the first phase.
     """
     before = lead - 1  # one sample of the baseline, to see that a phase begins after it
-    for kind in (AlikeRows, EachRow):
-        try:
-            return _measured(kind(rows, lead, before), before, first, interval_s, noise)
-        except UnlikeRows:
-            pass
-    raise AssertionError("each row is measured by itself")
+    try:
+        return _measured(AlikeRows(rows, lead, before), before, first, interval_s, noise)
+    except UnlikeRows:
+        return _measured(EachRow(rows, lead, before), before, first, interval_s, noise)
 
 
 def _measured(
