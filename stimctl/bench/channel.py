@@ -148,7 +148,7 @@ class BenchChannel:
             ("second phase, width", "second_width_s", "second_level", band.second_width_us),
         ):  # fmt: skip
             figure = self.judge.width(pulses[field], pulses[of])
-            yield around(f"{name}, median", where, figure, wanted_us, part * wanted_us, _missing(pulses))
+            yield around(f"{name}, mean", where, figure, wanted_us, part * wanted_us, _missing(pulses))
             if figure.known:
                 values = pulses[field][~np.isnan(pulses[field])]
                 farthest = values[int(np.argmax(np.abs(values - wanted_us * 1e-6)))]
@@ -164,18 +164,25 @@ class BenchChannel:
 
     def _times(self, where: str, number: int, band: Segment) -> Iterator[Row]:
         runs = [run for run in self.train.runs if run.band == number]
-        period_s = self.train.periods_s[number] if number < len(self.train.periods_s) else float("nan")
-        jitter_s = max((run.jitter_s for run in runs), default=0.0)
-        rate = self.judge.rate(period_s, jitter_s, sum(run.count for run in runs))
         wanted_hz = US_PER_S / band.period_us
-        yield around("rate", where, rate, wanted_hz, self.tolerances.rate.part * wanted_hz)
+        yield around("rate", where, self.rate(number), wanted_hz, self.tolerances.rate.part * wanted_hz)
         sampling_us = 1e6 * self.judge.measured.interval_s / np.sqrt(6)
         few = "" if max((run.count for run in runs), default=0) >= 3 else "fewer than three pulses in a row"
-        yield shown("jitter of onsets", where, Figure(jitter_s * 1e6, 2 * sampling_us, "us", few))
+        yield shown("jitter of onsets", where, Figure(self._jitter_s(number) * 1e6, 2 * sampling_us, "us", few))
         yield counted("missing pulses", where, sum(run.missing for run in runs))
         yield counted("extra pulses", where, sum(run.extra for run in runs))
         if band.dwell_us:
             yield self._dwell(where, number, band.dwell_us / US_PER_S)
+
+    def rate(self, number: int) -> Figure:
+        """Of a band in Hz, over all of its stays."""
+        period_s = self.train.periods_s[number] if number < len(self.train.periods_s) else float("nan")
+        count = sum(run.count for run in self.train.runs if run.band == number)
+        return self.judge.rate(period_s, self._jitter_s(number), count)
+
+    def _jitter_s(self, number: int) -> float:
+        """Of the stay in a band in which it is largest."""
+        return max((run.jitter_s for run in self.train.runs if run.band == number), default=0.0)
 
     def _dwell(self, where: str, number: int, wanted_s: float) -> Row:
         dwells = self.train.dwells_s(number)

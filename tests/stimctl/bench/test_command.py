@@ -77,7 +77,7 @@ def test_with_a_reference_all_is_measured_and_written(files: Path) -> None:
     rows = {(row["where"], row["name"]): row for row in told["captures"][0]["rows"]}
     for (where, name), true in {
         ("CH1, 2 Hz", "amplitude, median"): 1_000, ("CH1, 100 Hz", "amplitude, median"): 1_000,
-        ("CH1, 2 Hz", "width, median"): 600, ("CH1, 100 Hz", "width, median"): 200, ("CH1, 2 Hz", "rate"): 2,
+        ("CH1, 2 Hz", "width, mean"): 600, ("CH1, 100 Hz", "width, mean"): 200, ("CH1, 2 Hz", "rate"): 2,
         ("CH1, 2 Hz", "dwell, farthest"): 3.0, ("CH1", "average direct current"): 0, ("CH1", "net charge a pulse"): 0,
     }.items():  # fmt: skip
         row = rows[where, name]
@@ -97,7 +97,7 @@ def test_with_a_reference_all_is_measured_and_written(files: Path) -> None:
     ("changed", "figure"),
     [
         ({"level_v": 0.42}, "amplitude, median"),
-        ({"width_us": 250.0}, "width, median"),
+        ({"width_us": 250.0}, "width, mean"),
         ({"period_s": 0.0109}, "rate"),
         ({"second": 0.8}, "second phase, amplitude"),
     ],
@@ -145,8 +145,15 @@ def test_a_rise_over_two_bands_is_no_error(files: Path) -> None:
     """Five seconds over time, of which the first three hold six pulses and the rest two hundred."""
     samples = train()
     samples *= np.minimum(np.arange(len(samples)) / RATE_HZ / 5, 1)
-    result = accept("--capture", saved("rise.npz", on_bench(samples, BENCH)), *GOOD[2:], "--amplitude-ma", "1")
+    options = ("--capture", saved("rise.npz", on_bench(samples, BENCH)), *GOOD[2:], "--amplitude-ma", "1")
+    result = accept(*options)
     assert result.output.startswith("HOLDS in what was measured"), result.output
+    told = json.loads(accept(*options, "--json").stdout)
+    rows = {row["where"]: row for row in told["captures"][0]["rows"] if row["name"] == "rate"}
+    sheet = {line["name"]: line["figures"][0] for line in told["sheet"]["figures"]}
+    for band in ("2 Hz", "100 Hz"):
+        in_sheet, in_rows = sheet[f"{band}: frequency"], rows[f"ch1, {band}"]
+        assert (in_sheet["value"], in_sheet["uncertainty"]) == (in_rows["value"], in_rows["uncertainty"])
 
 
 def test_noise_alone_flows_after_no_stop(files: Path) -> None:
