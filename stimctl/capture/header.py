@@ -52,18 +52,7 @@ _NUMBER = re.compile(r"[-+]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][-+]?\d+)?|[-+]?(?:inf
 _SETTING = re.compile(r"#?\s*([A-Za-z][\w .]*?)\s*[=:]\s*(\S.*)")  # a line of its own
 _FIGURE = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _PREFIXES = {"k": 1e3, "m": 1e6, "g": 1e9}
-_COUNTERS = {
-    "nr",
-    "no",
-    "no.",
-    "n",
-    "index",
-    "sample",
-    "samples",
-    "point",
-    "points",
-    "row",
-}  # columns that are no signal
+_COUNTERS = {"nr", "no", "no.", "n", "index", "sample", "samples", "point", "points", "row"}  # columns of no signal
 _MAKERS = (
     ("Rigol", r"^x,ch ?\d|^time,x\(ch|^time\(s\),ch\d+v|tinc ?=|number of data points|rigol"),
     ("Siglent", r"analog:|siglent|model number,sds|^source,ch\d.*\n ?second,(volt|value)"),

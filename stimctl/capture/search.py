@@ -139,8 +139,7 @@ def _in_halves(rows: Samples, stride: int, levels: Levels) -> tuple[Places, floa
     half = len(rows) // 2 if rows.size > _WORTH_TWO else 0
     parts = [part for part in (rows[:half], rows[half:]) if len(part)]
     found = side_by_side(lambda part: _in_rows(part, stride, levels), parts)
-    begins = (0, half * -(-rows.shape[1] // stride) * stride) if half else (0,)
-    turns = np.concatenate([each + begin for (each, _), begin in zip(found, begins, strict=True)])
+    turns = np.concatenate([each + begin for (each, _), begin in zip(found, (0, half * rows.shape[1]), strict=False)])
     return turns, float(np.median(np.concatenate([wanders for _, wanders in found])))
 
 

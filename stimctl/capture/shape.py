@@ -181,6 +181,8 @@ def odd(row: Samples, lead: int, interval_s: float, noise: float) -> "np.ndarray
     made["baseline"], made["sign"], made["square"] = baseline, sign, float((heights**2).sum()) * interval_s
     first = runs[0]
     begin, end, level = _single(heights, first)
+    if level <= 0:  # two spikes, and nothing between them
+        return None
     two = _second(heights, runs, (begin, end), noise)
     ends = (
         min(len(heights), first[1] + max(2, (first[1] - first[0]) // 8))

@@ -86,7 +86,7 @@ class Judge:
         return float(np.hypot(self.instrument.timebase, self.measured.interval_part))
 
     def width(self, seconds: Floats, levels: Floats | None = None, *, single: bool = False) -> Figure:
-        """The middle of widths or gaps, or with `single` one of them, in us. `levels` are those of their phase."""
+        """The mean of widths near their median, or with `single` one of them, in us. `levels` are their phase's."""
         if not len(seconds) or np.isnan(seconds).all():
             return unknown("us", "there is no such phase")
         if self._noisy:
@@ -146,10 +146,9 @@ class Judge:
         if len(like) < FEWEST_WANDERING:
             return False
         # A period whose rest is a third of a sample meets three places, unless it moves on from them.
-        moved = [abs(of * float(np.mean(like)) - round(of * float(np.mean(like)))) * len(like) for of in _PLACES]
-        return all(
-            each > max(_MOVED * of, FEWEST_WANDERING * (of == 1)) for each, of in zip(moved, _PLACES, strict=True)
-        )
+        mean = float(np.mean(like))
+        moved = [abs(of * mean - round(of * mean)) * len(like) for of in _PLACES]
+        return moved[0] > FEWEST_WANDERING and all(each > _MOVED * of for each, of in zip(moved, _PLACES, strict=True))
 
     def level(self, numbers: Floats, widths_s: Floats, *, single: bool = False) -> Figure:
         """The median of amplitudes, or with `single` one of them, in uA."""

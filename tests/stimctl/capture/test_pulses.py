@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stimctl.capture import Block, Capture, Column, measure
+from stimctl.capture import Block, Capture, Column, measure, shape
 from stimctl.capture.model import Samples
 from stimctl.capture.pulses import PulseMeasurements, measure_samples
 from tests.stimctl.capture.accuracy import NOISES, PAGE, PULSES, RATES_HZ, _line, agrees
@@ -140,6 +140,12 @@ def test_hum_without_noise_is_no_pulse(hum_hz: float) -> None:
             onsets = steady(0.0100037, int((seconds - 0.02) / 0.01), 0.0113)
             seen = found(capture(onsets, truth, quiet, seconds), rate_hz)
             assert (len(seen.pulses), seen.held) == (len(onsets), 0)
+
+
+def test_two_spikes_with_nothing_between_them_are_no_phase() -> None:
+    row = np.zeros(400, np.float32)
+    row[100:102] = row[105:107] = 1
+    assert shape.odd(row, 50, 1e-5, 0.01) is None
 
 
 def test_ringing_in_a_gap_is_not_of_a_low_second_phase() -> None:
