@@ -50,6 +50,7 @@ _PROBES = ("probe attenuation", "probe atten", "probe ratio")
 _LOOKED_AT = 20  # rows of numbers: some carry the header beside them
 _NUMBER = re.compile(r"[-+]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][-+]?\d+)?|[-+]?(?:inf|nan|∞|0x[0-9a-fA-F]+)")
 _SETTING = re.compile(r"#?\s*([A-Za-z][\w .]*?)\s*[=:]\s*(\S.*)")  # a line of its own
+_OF_DAY = re.compile(r"(?:^|\s)\d+:\d")  # a time of day, or a ratio: neither is a figure, nor a title
 _FIGURE = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _PREFIXES = {"k": 1e3, "m": 1e6, "g": 1e9}
 _COUNTERS = {"nr", "no", "no.", "n", "index", "sample", "samples", "point", "points", "row"}  # columns of no signal
@@ -195,7 +196,7 @@ def _bare(text: str) -> str:
 
 def _is_title(row: list[str]) -> bool:
     first = re.split(r"[ (\[]", row[0].lower())[0]
-    if any(re.search(r"\d:\d", each) for each in row):  # the time of day
+    if any(_OF_DAY.search(each) for each in row):
         return False
     return first in _TIME_NAMES or first == "source" or row[0].startswith("#")
 
@@ -317,7 +318,7 @@ def _figures(metadata: Mapping[str, str], names: tuple[str, ...]) -> Iterator[st
 def _figure(metadata: Mapping[str, str], names: tuple[str, ...]) -> float | None:
     for value in _figures(metadata, names):
         found = re.search(rf"({_FIGURE.pattern})\s*([kKMG]?)(?:Sa|S|Hz)?", value.rpartition(":")[2])
-        if found:
+        if found and not _OF_DAY.search(value):
             return float(found[1]) * _PREFIXES.get(found[2].lower(), 1.0)
     return None
 

@@ -198,7 +198,7 @@ def _time_texts(header: Header, lines: bytes) -> list[str]:
     """Some times as they are written, the last one too, to see how many digits they have."""
     rows = lines.strip().split(b"\n")
     cells = [line.decode("latin-1").split(header.separator) for line in [*rows[:: max(1, len(rows) // 50)], rows[-1]]]
-    return [cell[header.time_place] for cell in cells if 0 <= header.time_place < len(cell)]
+    return [cell[header.time_place].strip('" ') for cell in cells if 0 <= header.time_place < len(cell)]
 
 
 def _frame(header: Header, lines: bytes, wanted: list[int]) -> Any:

@@ -168,6 +168,21 @@ def test_an_interval_in_no_unit_of_time_is_none(tmp_path: Path) -> None:
         open_capture(path)
 
 
+def test_fields_may_be_quoted(tmp_path: Path) -> None:
+    path = tmp_path / "capture.csv"
+    path.write_text('"Time (s)","CH1 (V)"\n' + "".join(f'"{n * 1e-5:.6e}","{n % 7}"\n' for n in range(1_000)))
+    assert open_capture(path).interval_s == pytest.approx(1e-5)
+    assert [len(each) for each in _read(path)] == [1_000]
+
+
+@pytest.mark.parametrize("line", ["Start Time,10:11:12", "Start Time,2025-03-12 10:11:12", "Probe ratio,10:1"])
+def test_a_time_of_day_is_no_start_and_a_ratio_no_figure(line: str, tmp_path: Path) -> None:
+    path = tmp_path / "capture.csv"
+    path.write_text(f"{line}\n" + FORMS["owon_vds"][1](TIMES, [VOLTS]))
+    opened = open_capture(path)
+    assert (opened.start_s, opened.probe_said) == (0.0, None)
+
+
 def test_each_column_has_codes_of_its_own(tmp_path: Path) -> None:
     """A whole top that lies in the middle of a code is as flat as one cut off, by the codes of a finer input."""
     path = tmp_path / "capture.csv"
