@@ -88,8 +88,7 @@ class BenchChannel:
         judge, limit = self.judge, self.tolerances.amplitude
         clipped = int(np.count_nonzero(pulses["clipped"]))
         if clipped:
-            why = f"{clipped} of {len(pulses)} pulses are clipped at the end of the oscilloscope's scale"
-            yield open_("amplitude, median", where, "uA", why)
+            yield open_("amplitude, median", where, "uA", f"{clipped} of {len(pulses)} {CLIPPED}")
             return
         first = judge.level(pulses["level"], pulses["width_s"])
         low = self.expected.low_ua - limit.around_ua(self.expected.low_ua)

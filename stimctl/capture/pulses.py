@@ -132,11 +132,10 @@ class _Reading:
         if self.mean and len(samples):
             parts = np.array_split(samples, max(1, min(64, len(samples) // 4_096)))
             self._means += [(float(np.add.reduce(part)) / len(part), len(part)) for part in parts]
-            missing = (
-                np.isnan(samples) if any(np.isnan(mean) for mean, _ in self._means[-len(parts) :]) else np.zeros(1)
-            )
-            if missing.any():
-                place = self._taken * max(1, self._averaged) + int(np.argmax(missing))
+            # Infinite to both sides has no mean either.
+            if any(np.isnan(mean) for mean, _ in self._means[-len(parts) :]) and np.isnan(samples).any():
+                read = self._taken * max(1, self._averaged) + len(self._uneven)
+                place = read + int(np.argmax(np.isnan(samples)))
                 allowed = f"sample {place} is no number: it stops here"
                 raise InputInvalid(self.capture.source, [Problem("value", "nan", allowed)])
         if self._averaged == 0:

@@ -28,7 +28,7 @@ _WORTH_TWO = 1 << 20  # samples are worth two threads
 _FEW_CODES = 32  # more of them lie side by side, and differ by how a file rounds them
 _PARTS = 4  # of the smallest difference are looked at
 _NEAR = 16  # times that: larger ones are not written finely enough to count
-_WHOLE = 0.1
+_WHOLE = 0.1  # of a code off a whole number of them is as good as none
 _FEW = 257  # looks tell the baseline of a piece
 Places = npt.NDArray[np.int64]
 

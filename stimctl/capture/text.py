@@ -76,11 +76,8 @@ class _Text:
     def _analog(self, values: list[Samples], times: Times | None) -> None:
         """Raise where there are logic levels, a row for each of their changes."""
         steps = np.diff(times) if times is not None else np.zeros(0)
-        if (
-            len(steps) > 1
-            and np.ptp(steps) > steps.mean() / 2 > 0
-            and all(np.isin(each, (0, 1)).all() for each in values)
-        ):
+        uneven = len(steps) > 1 and np.ptp(steps) > steps.mean() / 2 > 0
+        if uneven and all(np.isin(each, (0, 1)).all() for each in values):
             allowed = "these are logic levels, a row a change, and have no height: export the analog samples"
             raise InputInvalid(str(self.path), [Problem("values", "0 and 1", allowed)])
 

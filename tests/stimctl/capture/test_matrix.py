@@ -9,7 +9,7 @@ from stimctl.capture.pulses import measure_samples
 from tests.stimctl.capture.synthesis import Bench, Truth, capture, steady
 
 LEAD, FIRST = 25, 40
-_PARTS = ("overshoot", "second_overshoot", "droop")  # single ones, less one: they have the rounding of a float32
+_PARTS = ("overshoot", "second_overshoot", "droop")  # one less nearly one: the rounding of a float32 is left
 
 
 def rows(count: int, length: int, seed: int = 3) -> "np.ndarray[tuple[int, int], np.dtype[np.float32]]":
