@@ -249,6 +249,25 @@ def test_crosstalk_spoils_no_figure_and_counts_as_current_on_both(files: Path) -
     assert any("ch2" in note and "some 14% as high: crosstalk" in note for note in told["notes"])
 
 
+def test_a_channel_of_copies_alone_is_told_by_their_number(files: Path) -> None:
+    one = train()
+    columns = {name: on_bench(part * one, BENCH).astype(np.float32) for name, part in (("ch1", 1.0), ("ch2", 0.15))}
+    np.savez("copy.npz", rate_hz=RATE_HZ, **columns)  # type: ignore[arg-type]
+    told = json.loads(accept("--capture", "copy.npz", *GOOD[2:], "--json").stdout)["captures"][0]
+    assert {row["where"] for row in told["rows"]} == {"ch1", "ch1, 2 Hz", "ch1, 100 Hz", "ch1 and ch2"}
+    (both,) = (row for row in told["rows"] if row["where"] == "ch1 and ch2")
+    assert (both["name"], both["verdict"]) == ("pulses that flow on both channels at once", "fails")
+    assert both["value"] > 300
+
+
+def test_a_top_that_may_be_cut_off_has_a_note(files: Path) -> None:
+    flat = saved("flat.npz", on_bench(np.minimum(train(), 0.37), Bench(rate_hz=RATE_HZ, bits=8, noise_v=8e-4)))
+    told = json.loads(accept("--capture", flat, *GOOD[2:], "--json").stdout)["captures"][0]
+    assert any("the screen may have cut them off; say --full-scale" in note for note in told["notes"])
+    told = json.loads(accept(*GOOD, "--json").stdout)["captures"][0]
+    assert not any("cut them off" in note for note in told["notes"])
+
+
 def test_a_step_that_meets_a_sample_has_no_rise(files: Path) -> None:
     """Half of its height at one sample looks like an edge of 1.6 samples, which it has not."""
     samples = train()
