@@ -1,7 +1,7 @@
 """All that is judged of one channel: each band's amplitudes, widths, rate and stays, then charge, count and zero."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -54,6 +54,10 @@ class BenchChannel:
         chosen: Pulses = self.pulses[self.held][self.train.bands[self.held] == band]
         return chosen
 
+    def judge_of(self, pulses: Pulses) -> Judge:
+        """Of these alone: the edges of a band lie between samples as its own period lets them."""
+        return replace(self.judge, measured=replace(self.judge.measured, pulses=pulses))
+
     @property
     def amplitude_is_judged(self) -> bool:
         """Whether the load is one on which amplitudes have a tolerance."""
@@ -85,7 +89,7 @@ class BenchChannel:
         yield from self._charges(where, pulses)
 
     def _amplitudes(self, where: str, band: Segment, pulses: Pulses) -> Iterator[Row]:
-        judge, limit = self.judge, self.tolerances.amplitude
+        judge, limit = self.judge_of(pulses), self.tolerances.amplitude
         clipped = int(np.count_nonzero(pulses["clipped"]))
         if clipped:
             yield open_("amplitude, median", where, "uA", f"{clipped} of {len(pulses)} {CLIPPED}")
@@ -141,17 +145,17 @@ class BenchChannel:
         )
 
     def _widths(self, where: str, band: Segment, pulses: Pulses) -> Iterator[Row]:
-        part = self.tolerances.width.part
+        judge, part = self.judge_of(pulses), self.tolerances.width.part
         for name, field, of, wanted_us in (
             ("width", "width_s", "level", band.width_us),
             ("second phase, width", "second_width_s", "second_level", band.second_width_us),
         ):  # fmt: skip
-            figure = self.judge.width(pulses[field], pulses[of])
+            figure = judge.width(pulses[field], pulses[of])
             yield around(f"{name}, mean", where, figure, wanted_us, part * wanted_us, _missing(pulses))
             if figure.known:
                 values = pulses[field][~np.isnan(pulses[field])]
                 farthest = values[int(np.argmax(np.abs(values - wanted_us * 1e-6)))]
-                single = self.judge.width(pulses[field], pulses[of], single=True).uncertainty
+                single = judge.width(pulses[field], pulses[of], single=True).uncertainty
                 yield around(
                     f"{name}, farthest pulse", where, Figure(farthest * 1e6, single, "us"), wanted_us, part * wanted_us
                 )
@@ -197,12 +201,11 @@ class BenchChannel:
 
     def charges(self, pulses: Pulses) -> tuple[Figure, Figure]:
         """Of both phases of these pulses."""
-        level = self.judge.level(pulses["level"], pulses["width_s"])
+        judge = self.judge_of(pulses)
+        level = judge.level(pulses["level"], pulses["width_s"])
         level = unknown("uA", CLIPPED) if pulses["clipped"].any() else level
-        width = self.judge.width(pulses["width_s"])
-        return self.judge.charge(pulses["charge"], level, width), self.judge.charge(
-            pulses["second_charge"], level, width
-        )
+        width = judge.width(pulses["width_s"])
+        return judge.charge(pulses["charge"], level, width), judge.charge(pulses["second_charge"], level, width)
 
     def _all(self) -> Iterator[Row]:
         """What is no matter of a band."""
@@ -225,7 +228,7 @@ class BenchChannel:
         off = 0.0
         for band in np.unique(self.train.bands):
             pulses = self.pulses[self.train.bands == band]
-            part_s = self.judge.sampling_s(pulses["width_s"]) * np.sqrt(1.5)  # of three edges, where that is of two
+            part_s = self.judge_of(pulses).sampling_s(pulses["width_s"]) * np.sqrt(1.5)  # of three edges, not of two
             off += len(pulses) * float(np.nanmedian(pulses["level"])) * part_s
         return off / self.judge.measured.duration_s
 

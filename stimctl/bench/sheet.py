@@ -60,7 +60,7 @@ def _of(taken: Taken, area_cm2: float | None) -> Iterator[tuple[tuple[str, str],
 
 def _of_band(prefix: str, channel: BenchChannel, number: int) -> Iterator[tuple[tuple[str, str], Figure]]:
     pulses = channel.in_band(number)
-    judge = channel.judge
+    judge = channel.judge_of(pulses)
     width = judge.width(pulses["width_s"])
     yield (f"{prefix}pulse duration, first phase", "us"), width
     yield (f"{prefix}pulse duration, second phase", "us"), judge.width(pulses["second_width_s"], pulses["second_level"])

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from stimctl.bench.paper import _sheet
 from stimctl.cli import codes, main
 from tests.stimctl.capture.forms import rigol_increment, tektronix
-from tests.stimctl.capture.synthesis import Bench, Floats, Truth, drawn, on_bench
+from tests.stimctl.capture.synthesis import Bench, Floats, Truth, drawn, on_bench, steady
 
 RATE_HZ = 100_000.0
 SECONDS = 9.5
@@ -266,6 +266,25 @@ def test_a_top_that_may_be_cut_off_has_a_note(files: Path) -> None:
     assert any("the screen may have cut them off; say --full-scale" in note for note in told["notes"])
     told = json.loads(accept(*GOOD, "--json").stdout)["captures"][0]
     assert not any("cut them off" in note for note in told["notes"])
+
+
+def test_a_band_that_meets_one_place_between_samples_is_not_as_sure_as_the_other(files: Path) -> None:
+    """A clock 100 ppm off: 1,000.1 samples from pulse to pulse at 100 Hz, and 50,005 at 2 Hz."""
+    slow, fast = Truth(width_us=604, second_width_us=604), Truth()
+    samples = np.zeros(round(24.1 * RATE_HZ))
+    for begin_s in (0.0105, 6.0105, 12.0105, 18.0105):
+        samples += drawn(steady(0.50005, 6, begin_s), slow, RATE_HZ, 24.1)
+        samples += drawn(steady(0.010001, 299, begin_s + 3), fast, RATE_HZ, 24.1)
+    file = saved("clock.npz", on_bench(samples, Bench(rate_hz=RATE_HZ, noise_v=0.001)))
+    told = json.loads(accept("--capture", file, *GOOD[2:], "--json").stdout)
+    rows = {(row["where"], row["name"]): row for row in told["captures"][0]["rows"]}
+    for name in ("width, mean", "second phase, width, mean"):
+        row = rows["ch1, 2 Hz", name]
+        assert row["value"] == pytest.approx(604, abs=row["uncertainty"])
+        assert rows["ch1, 100 Hz", name]["uncertainty"] < row["uncertainty"] / 4
+    sheet = {line["name"]: line["figures"][0] for line in told["sheet"]["figures"]}
+    in_sheet = sheet["2 Hz: pulse duration, first phase"]
+    assert in_sheet["uncertainty"] == rows["ch1, 2 Hz", "width, mean"]["uncertainty"]
 
 
 def test_a_step_that_meets_a_sample_has_no_rise(files: Path) -> None:
