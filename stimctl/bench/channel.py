@@ -1,7 +1,7 @@
 """All that is judged of one channel: each band's amplitudes, widths, rate and stays, then charge, count and zero."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -54,6 +54,10 @@ class BenchChannel:
         chosen: Pulses = self.pulses[self.held][self.train.bands[self.held] == band]
         return chosen
 
+    def judge_of(self, pulses: Pulses) -> Judge:
+        """Of these alone: the edges of a band lie between samples as its own period lets them."""
+        return replace(self.judge, measured=replace(self.judge.measured, pulses=pulses))
+
     @property
     def amplitude_is_judged(self) -> bool:
         """Whether the load is one on which amplitudes have a tolerance."""
@@ -85,11 +89,10 @@ class BenchChannel:
         yield from self._charges(where, pulses)
 
     def _amplitudes(self, where: str, band: Segment, pulses: Pulses) -> Iterator[Row]:
-        judge, limit = self.judge, self.tolerances.amplitude
+        judge, limit = self.judge_of(pulses), self.tolerances.amplitude
         clipped = int(np.count_nonzero(pulses["clipped"]))
         if clipped:
-            why = f"{clipped} of {len(pulses)} pulses are clipped at the end of the oscilloscope's scale"
-            yield open_("amplitude, median", where, "uA", why)
+            yield open_("amplitude, median", where, "uA", f"{clipped} of {len(pulses)} {CLIPPED}")
             return
         first = judge.level(pulses["level"], pulses["width_s"])
         low = self.expected.low_ua - limit.around_ua(self.expected.low_ua)
@@ -142,17 +145,17 @@ class BenchChannel:
         )
 
     def _widths(self, where: str, band: Segment, pulses: Pulses) -> Iterator[Row]:
-        part = self.tolerances.width.part
+        judge, part = self.judge_of(pulses), self.tolerances.width.part
         for name, field, of, wanted_us in (
             ("width", "width_s", "level", band.width_us),
             ("second phase, width", "second_width_s", "second_level", band.second_width_us),
         ):  # fmt: skip
-            figure = self.judge.width(pulses[field], pulses[of])
-            yield around(f"{name}, median", where, figure, wanted_us, part * wanted_us, _missing(pulses))
+            figure = judge.width(pulses[field], pulses[of])
+            yield around(f"{name}, mean", where, figure, wanted_us, part * wanted_us, _missing(pulses))
             if figure.known:
                 values = pulses[field][~np.isnan(pulses[field])]
                 farthest = values[int(np.argmax(np.abs(values - wanted_us * 1e-6)))]
-                single = self.judge.width(pulses[field], pulses[of], single=True).uncertainty
+                single = judge.width(pulses[field], pulses[of], single=True).uncertainty
                 yield around(
                     f"{name}, farthest pulse", where, Figure(farthest * 1e6, single, "us"), wanted_us, part * wanted_us
                 )
@@ -164,18 +167,25 @@ class BenchChannel:
 
     def _times(self, where: str, number: int, band: Segment) -> Iterator[Row]:
         runs = [run for run in self.train.runs if run.band == number]
-        period_s = self.train.periods_s[number] if number < len(self.train.periods_s) else float("nan")
-        jitter_s = max((run.jitter_s for run in runs), default=0.0)
-        rate = self.judge.rate(period_s, jitter_s, sum(run.count for run in runs))
         wanted_hz = US_PER_S / band.period_us
-        yield around("rate", where, rate, wanted_hz, self.tolerances.rate.part * wanted_hz)
+        yield around("rate", where, self.rate(number), wanted_hz, self.tolerances.rate.part * wanted_hz)
         sampling_us = 1e6 * self.judge.measured.interval_s / np.sqrt(6)
         few = "" if max((run.count for run in runs), default=0) >= 3 else "fewer than three pulses in a row"
-        yield shown("jitter of onsets", where, Figure(jitter_s * 1e6, 2 * sampling_us, "us", few))
+        yield shown("jitter of onsets", where, Figure(self._jitter_s(number) * 1e6, 2 * sampling_us, "us", few))
         yield counted("missing pulses", where, sum(run.missing for run in runs))
         yield counted("extra pulses", where, sum(run.extra for run in runs))
         if band.dwell_us:
             yield self._dwell(where, number, band.dwell_us / US_PER_S)
+
+    def rate(self, number: int) -> Figure:
+        """Of a band in Hz, over all of its stays."""
+        period_s = self.train.periods_s[number] if number < len(self.train.periods_s) else float("nan")
+        count = sum(run.count for run in self.train.runs if run.band == number)
+        return self.judge.rate(period_s, self._jitter_s(number), count)
+
+    def _jitter_s(self, number: int) -> float:
+        """Of the stay in a band in which it is largest."""
+        return max((run.jitter_s for run in self.train.runs if run.band == number), default=0.0)
 
     def _dwell(self, where: str, number: int, wanted_s: float) -> Row:
         dwells = self.train.dwells_s(number)
@@ -191,12 +201,11 @@ class BenchChannel:
 
     def charges(self, pulses: Pulses) -> tuple[Figure, Figure]:
         """Of both phases of these pulses."""
-        level = self.judge.level(pulses["level"], pulses["width_s"])
+        judge = self.judge_of(pulses)
+        level = judge.level(pulses["level"], pulses["width_s"])
         level = unknown("uA", CLIPPED) if pulses["clipped"].any() else level
-        width = self.judge.width(pulses["width_s"])
-        return self.judge.charge(pulses["charge"], level, width), self.judge.charge(
-            pulses["second_charge"], level, width
-        )
+        width = judge.width(pulses["width_s"])
+        return judge.charge(pulses["charge"], level, width), judge.charge(pulses["second_charge"], level, width)
 
     def _all(self) -> Iterator[Row]:
         """What is no matter of a band."""
@@ -219,7 +228,7 @@ class BenchChannel:
         off = 0.0
         for band in np.unique(self.train.bands):
             pulses = self.pulses[self.train.bands == band]
-            part_s = self.judge.sampling_s(pulses["width_s"]) * np.sqrt(1.5)  # of three edges, where that is of two
+            part_s = self.judge_of(pulses).sampling_s(pulses["width_s"]) * np.sqrt(1.5)  # of three edges, not of two
             off += len(pulses) * float(np.nanmedian(pulses["level"])) * part_s
         return off / self.judge.measured.duration_s
 

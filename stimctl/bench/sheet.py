@@ -60,14 +60,11 @@ def _of(taken: Taken, area_cm2: float | None) -> Iterator[tuple[tuple[str, str],
 
 def _of_band(prefix: str, channel: BenchChannel, number: int) -> Iterator[tuple[tuple[str, str], Figure]]:
     pulses = channel.in_band(number)
-    judge = channel.judge
+    judge = channel.judge_of(pulses)
     width = judge.width(pulses["width_s"])
     yield (f"{prefix}pulse duration, first phase", "us"), width
     yield (f"{prefix}pulse duration, second phase", "us"), judge.width(pulses["second_width_s"], pulses["second_level"])
-    runs = [run for run in channel.train.runs if run.band == number]
-    jitter_s = max(run.jitter_s for run in runs)
-    rate = judge.rate(channel.train.periods_s[number] if channel.train.periods_s else 0.0, jitter_s, len(pulses))
-    yield (f"{prefix}frequency", "Hz"), rate
+    yield (f"{prefix}frequency", "Hz"), channel.rate(number)
     yield (f"{prefix}phase charge", "nC"), channel.charges(pulses)[0]
 
 

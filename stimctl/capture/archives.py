@@ -88,9 +88,8 @@ def _record(path: Path, metadata: dict[str, Any]) -> Capture:
     notes = () if int(metadata["complete"]) else ("the record was full before its end: what came later is not in it",)
     return Capture(
         source=str(path), form="record of a simulated load", interval_s=1 / rate_hz, start_s=0.0,
-        columns=tuple(Column(f"ch{channel}", str(metadata["unit"])) for channel in channels),
-        blocks=blocks, notes=notes,
-        simulated=True, resolution=1.0,
+        columns=tuple(Column(f"ch{channel}", str(metadata["unit"]), resolution=1.0) for channel in channels),
+        blocks=blocks, notes=notes, simulated=True,
     )  # fmt: skip
 
 
@@ -144,11 +143,10 @@ def _arrays(path: Path, metadata: dict[str, Any]) -> Capture:
                     [part if part.dtype.kind == "f" else part.astype(np.float32) for part in parts], read / whole
                 )
 
-    unit = str(metadata.get("unit", ""))
+    unit, resolution = str(metadata.get("unit", "")), float(np.atleast_1d(metadata.get("resolution", 0.0))[0])
     return Capture(
         source=str(path), form="NumPy arrays", interval_s=interval_s, start_s=start_s,
-        columns=tuple(Column(name, unit) for name in names), blocks=blocks,
-        resolution=float(np.atleast_1d(metadata.get("resolution", 0.0))[0]),
+        columns=tuple(Column(name, unit, resolution) for name in names), blocks=blocks,
     )  # fmt: skip
 
 

@@ -18,15 +18,12 @@ _ALL_CODES = {2**bits - off for bits in (8, 10, 12, 14, 16) for off in (0, 1)}  
 _PHASES = (("level", "overshoot", "width_s", 1), ("second_level", "second_overshoot", "second_width_s", -1))
 _FEWEST = 200  # samples without one other code
 _FEW_NOISY = 60  # of noise over half a code: a pulse alone, of a hundred at a slow rate, is flat by chance
-_LEADS = 1_000  # baselines tell how codes spread
 Flags = npt.NDArray[np.bool_]
 
 
 def spread(baselines: Samples, step: float) -> float:
     """Which part of neighbours on baselines are two codes apart or more: a hum never makes them so."""
-    if not step or not baselines.size:
-        return 0.0
-    return float(np.mean(np.abs(np.diff(baselines[:_LEADS].astype(np.float64), axis=1)) > 1.5 * step))
+    return float(np.mean(np.abs(np.diff(baselines.astype(np.float64), axis=1)) > 1.5 * step)) if step else 0.0
 
 
 def at_full_scale(pulses: Pulses, full_scale: float) -> Flags:

@@ -50,20 +50,10 @@ _PROBES = ("probe attenuation", "probe atten", "probe ratio")
 _LOOKED_AT = 20  # rows of numbers: some carry the header beside them
 _NUMBER = re.compile(r"[-+]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][-+]?\d+)?|[-+]?(?:inf|nan|∞|0x[0-9a-fA-F]+)")
 _SETTING = re.compile(r"#?\s*([A-Za-z][\w .]*?)\s*[=:]\s*(\S.*)")  # a line of its own
+_OF_DAY = re.compile(r"(?:^|\s)\d+:\d")  # a time of day, or a ratio: neither is a figure, nor a title
 _FIGURE = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _PREFIXES = {"k": 1e3, "m": 1e6, "g": 1e9}
-_COUNTERS = {
-    "nr",
-    "no",
-    "no.",
-    "n",
-    "index",
-    "sample",
-    "samples",
-    "point",
-    "points",
-    "row",
-}  # columns that are no signal
+_COUNTERS = {"nr", "no", "no.", "n", "index", "sample", "samples", "point", "points", "row"}  # columns of no signal
 _MAKERS = (
     ("Rigol", r"^x,ch ?\d|^time,x\(ch|^time\(s\),ch\d+v|tinc ?=|number of data points|rigol"),
     ("Siglent", r"analog:|siglent|model number,sds|^source,ch\d.*\n ?second,(volt|value)"),
@@ -206,7 +196,7 @@ def _bare(text: str) -> str:
 
 def _is_title(row: list[str]) -> bool:
     first = re.split(r"[ (\[]", row[0].lower())[0]
-    if any(re.search(r"\d:\d", each) for each in row):  # the time of day
+    if any(_OF_DAY.search(each) for each in row):
         return False
     return first in _TIME_NAMES or first == "source" or row[0].startswith("#")
 
@@ -328,7 +318,7 @@ def _figures(metadata: Mapping[str, str], names: tuple[str, ...]) -> Iterator[st
 def _figure(metadata: Mapping[str, str], names: tuple[str, ...]) -> float | None:
     for value in _figures(metadata, names):
         found = re.search(rf"({_FIGURE.pattern})\s*([kKMG]?)(?:Sa|S|Hz)?", value.rpartition(":")[2])
-        if found:
+        if found and not _OF_DAY.search(value):
             return float(found[1]) * _PREFIXES.get(found[2].lower(), 1.0)
     return None
 
@@ -337,8 +327,8 @@ def _seconds(metadata: Mapping[str, str]) -> float | None:
     """An interval, such as `4e-09`, `5.00000uS` or `CH1:0.000005`."""
     for value in _figures(metadata, _INTERVALS):
         found = re.search(rf"({_FIGURE.pattern})\s*([a-zA-Zµμ]*)", value.rpartition(":")[2])
-        if found:
-            return float(found[1]) * TIME_UNITS.get(_bare(found[2]), 1.0)
+        if found and (_bare(found[2]) or "s") in TIME_UNITS:
+            return float(found[1]) * TIME_UNITS[_bare(found[2]) or "s"]
     return None
 
 

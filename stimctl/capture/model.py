@@ -27,10 +27,14 @@ class Block(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One trace. `unit` is what the file says its numbers are (a key of `UNITS`), empty where it does not say."""
+    """One trace. `unit` is what the file says its numbers are (a key of `UNITS`), empty where it does not say.
+
+    `resolution` is the smallest step of its numbers, 0 where the file does not tell it: each input has its own scale.
+    """
 
     name: str
     unit: str = ""
+    resolution: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,6 @@ class Capture:
     notes: tuple[str, ...] = ()
     probe_said: float | None = None
     simulated: bool = False
-    resolution: float = 0.0  # the smallest step of its numbers where the form tells it
     interval_part: float = 0.0  # by how much of it the interval may be off, where the file tells it with few digits
 
     @property

@@ -118,6 +118,10 @@ class _Reading:
     _held: int = 0
 
     @property
+    def _column(self) -> Column:
+        return self.capture.columns[self.number]
+
+    @property
     def interval_s(self) -> float:
         """Between samples, after averaging."""
         return self.capture.interval_s * max(1, self._averaged)
@@ -128,15 +132,14 @@ class _Reading:
         if self.mean and len(samples):
             parts = np.array_split(samples, max(1, min(64, len(samples) // 4_096)))
             self._means += [(float(np.add.reduce(part)) / len(part), len(part)) for part in parts]
-            missing = (
-                np.isnan(samples) if any(np.isnan(mean) for mean, _ in self._means[-len(parts) :]) else np.zeros(1)
-            )
-            if missing.any():
-                place = self._taken * max(1, self._averaged) + int(np.argmax(missing))
+            # Infinite to both sides has no mean either.
+            if any(np.isnan(mean) for mean, _ in self._means[-len(parts) :]) and np.isnan(samples).any():
+                read = self._taken * max(1, self._averaged) + len(self._uneven)
+                place = read + int(np.argmax(np.isnan(samples)))
                 allowed = f"sample {place} is no number: it stops here"
                 raise InputInvalid(self.capture.source, [Problem("value", "nan", allowed)])
         if self._averaged == 0:
-            self._averaged = _averaging(samples, self.capture)
+            self._averaged = _averaging(samples, self.capture, self._column.resolution)
         if self._averaged > 1:
             samples = self._average(samples)
         self._taken += len(samples)
@@ -157,7 +160,7 @@ class _Reading:
         mean, mean_u = _mean_of(self._means)
         duration_s = self._taken * self.interval_s
         return PulseMeasurements(
-            source=self.capture.source, column=self.capture.columns[self.number].name, interval_s=self.interval_s,
+            source=self.capture.source, column=self._column.name, interval_s=self.interval_s,
             start_s=self.capture.start_s, duration_s=duration_s, pulses=pulses, noise=noise, step=step, mean=mean,
             mean_u=mean_u, mains=max(self._mains, default=0.0), averaged=max(1, self._averaged),
             at_edges=self._at_edges, ignored=self._ignored, held=self._held, simulated=self.capture.simulated,
@@ -198,7 +201,7 @@ class _Reading:
             return
         # A short rest in which little happens shows too few codes to tell their step: those before have told it.
         before = self._levels[-1].step if self._levels else 0.0
-        levels = levels_of(samples, (self.capture.resolution if self._averaged == 1 else 0.0) or before)
+        levels = levels_of(samples, (self._column.resolution if self._averaged == 1 else 0.0) or before)
         self._levels.append(levels)
         spans = spans_in(samples, self.interval_s, levels)
         reach = round((REACH_S + BASELINE_S) / self.interval_s)
@@ -238,12 +241,12 @@ def _together(found: list[Pulses]) -> Pulses:
     return found[0] if len(found) == 1 else np.concatenate(found or [np.zeros(0, shape.FIELDS)])
 
 
-def _averaging(samples: Samples, capture: Capture) -> int:
+def _averaging(samples: Samples, capture: Capture, resolution: float) -> int:
     """How many samples to take together: 1 where pulses stand clear of the noise, more where they do not."""
     most = int(AVERAGED_TO_S / capture.interval_s)
     if most < 2 or capture.simulated:
         return 1
-    levels = levels_of(samples, capture.resolution)
+    levels = levels_of(samples, resolution)
     if levels.noise <= levels.step:
         return 1
     spans = spans_in(samples, capture.interval_s, levels)

@@ -28,7 +28,7 @@ _WORTH_TWO = 1 << 20  # samples are worth two threads
 _FEW_CODES = 32  # more of them lie side by side, and differ by how a file rounds them
 _PARTS = 4  # of the smallest difference are looked at
 _NEAR = 16  # times that: larger ones are not written finely enough to count
-_WHOLE = 0.1
+_WHOLE = 0.1  # of a code off a whole number of them is as good as none
 _FEW = 257  # looks tell the baseline of a piece
 Places = npt.NDArray[np.int64]
 
@@ -139,8 +139,7 @@ def _in_halves(rows: Samples, stride: int, levels: Levels) -> tuple[Places, floa
     half = len(rows) // 2 if rows.size > _WORTH_TWO else 0
     parts = [part for part in (rows[:half], rows[half:]) if len(part)]
     found = side_by_side(lambda part: _in_rows(part, stride, levels), parts)
-    begins = (0, half * -(-rows.shape[1] // stride) * stride) if half else (0,)
-    turns = np.concatenate([each + begin for (each, _), begin in zip(found, begins, strict=True)])
+    turns = np.concatenate([each + begin for (each, _), begin in zip(found, (0, half * rows.shape[1]), strict=False)])
     return turns, float(np.median(np.concatenate([wanders for _, wanders in found])))
 
 

@@ -64,22 +64,20 @@ class _Text:
             form=f"{header.maker} CSV",
             interval_s=base.interval_s,
             start_s=base.start_s,
-            columns=header.columns,
+            columns=tuple(
+                replace(column, resolution=step_of(each)) for column, each in zip(header.columns, values, strict=True)
+            ),
             blocks=lambda numbers: self._blocks(header, base, numbers),
             notes=(*header.notes, *base.notes),
             probe_said=header.probe,
-            resolution=step_of(values[0]),
             interval_part=base.part,
         )
 
     def _analog(self, values: list[Samples], times: Times | None) -> None:
         """Raise where there are logic levels, a row for each of their changes."""
         steps = np.diff(times) if times is not None else np.zeros(0)
-        if (
-            len(steps) > 1
-            and np.ptp(steps) > steps.mean() / 2 > 0
-            and all(np.isin(each, (0, 1)).all() for each in values)
-        ):
+        uneven = len(steps) > 1 and np.ptp(steps) > steps.mean() / 2 > 0
+        if uneven and all(np.isin(each, (0, 1)).all() for each in values):
             allowed = "these are logic levels, a row a change, and have no height: export the analog samples"
             raise InputInvalid(str(self.path), [Problem("values", "0 and 1", allowed)])
 
@@ -197,7 +195,7 @@ def _time_texts(header: Header, lines: bytes) -> list[str]:
     """Some times as they are written, the last one too, to see how many digits they have."""
     rows = lines.strip().split(b"\n")
     cells = [line.decode("latin-1").split(header.separator) for line in [*rows[:: max(1, len(rows) // 50)], rows[-1]]]
-    return [cell[header.time_place] for cell in cells if 0 <= header.time_place < len(cell)]
+    return [cell[header.time_place].strip('" ') for cell in cells if 0 <= header.time_place < len(cell)]
 
 
 def _frame(header: Header, lines: bytes, wanted: list[int]) -> Any:

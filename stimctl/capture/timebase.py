@@ -5,6 +5,7 @@ Where a time column has more resolution than its step, it counts: some headers s
 one, first and last time over the number of samples.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -34,7 +35,7 @@ class TimeBase:
     unit_s: float = 1.0
     notes: tuple[str, ...] = ()
     part: float = 0.0
-    digits: int | None = None  # behind the point of times with an exponent: the larger those are, the less they tell
+    digits: int | None = None  # of times with an exponent, after the first: the larger those are, the less they tell
     _last: float | None = field(default=None)
 
     def check(self, times: Times, first_line: int) -> None:
@@ -124,8 +125,8 @@ def _quantum(texts: Sequence[str]) -> float:
 
 
 def _digits(texts: Sequence[str]) -> int | None:
-    """How many stand behind the point of numbers with an exponent; None where none has one."""
-    places = [
-        len(mantissa.partition(".")[2]) for mantissa, e, _ in (each.lower().partition("e") for each in texts) if e
-    ]
-    return max(places, default=None)
+    """How many digits numbers have after their first that is no zero; None where none has an exponent."""
+    parts = [text.lower().partition("e") for text in texts]
+    if not any(e for _, e, _ in parts):
+        return None
+    return max(len(re.sub(r"\D", "", mantissa).lstrip("0")) for mantissa, _, _ in parts) - 1

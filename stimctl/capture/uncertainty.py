@@ -3,11 +3,13 @@
 What is seen to scatter counts by its scatter (type A). What cannot be seen in a capture counts by its bounds, as a
 rectangle (type B): the oscilloscope's gain, the load's tolerance, the time base. Sampling is of both: an edge lies half
 a sample to each side, at most, of where it is seen. Where onsets wander through the places between samples that becomes
-less over many pulses; where the period is a whole number of samples each pulse is off by the same, and it does not.
+less over many pulses; where the period is a whole number of samples each pulse is off by the same, and it does not; and
+where its rest is a fifth of one, edges meet five places, and no number of pulses makes it less than their mean leaves.
 Expanded uncertainty is twice the standard one (k = 2, about 95 %).
 """
 
 from dataclasses import dataclass
+from math import isqrt
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +22,6 @@ COVERAGE = 2.0
 FEWEST_SAMPLES = 4  # in a phase: fewer have no plateau between their edges
 CLEAR_OF_NOISE = 9.0  # fewer times the noise, and only those pulses are found that the noise makes higher
 FEWEST_WANDERING = 8  # samples that onsets have to wander by, and pulses to see it
-_PLACES = range(1, 5)  # between samples: with more of them a mean is near enough
 _MOVED = 1.25  # from each place to the next one, and what the first and the last onset are off
 _NEAR = 1.5  # samples around the median
 LOWEST_CLEAR = 2.5  # times the noise: a phase below that has no edges that can be told
@@ -86,7 +87,7 @@ class Judge:
         return float(np.hypot(self.instrument.timebase, self.measured.interval_part))
 
     def width(self, seconds: Floats, levels: Floats | None = None, *, single: bool = False) -> Figure:
-        """The middle of widths or gaps, or with `single` one of them, in us. `levels` are those of their phase."""
+        """The mean of widths near their median, or with `single` one of them, in us. `levels` are their phase's."""
         if not len(seconds) or np.isnan(seconds).all():
             return unknown("us", "there is no such phase")
         if self._noisy:
@@ -134,22 +135,31 @@ class Judge:
         if not len(seconds) or np.isnan(seconds).all() or self._exact(seconds):
             return 0.0
         bound_s = self.measured.interval_s / np.sqrt(6)
-        return float(bound_s / np.sqrt(len(seconds))) if self.dithered else float(bound_s)
+        return float(bound_s * self._left(len(seconds)))
+
+    def _left(self, count: int) -> float:
+        """Which part of what sampling may do to one pulse is left in a mean of so many."""
+        return 1 / min(self.places, float(np.sqrt(count)))
 
     @property
-    def dithered(self) -> bool:
-        """Whether onsets wander through the places between samples: a period of whole samples meets the same."""
+    def places(self) -> int:
+        """At how many places between samples edges lie, as far as pulses tell: 1 where a period is whole samples.
+
+        A period whose rest is a third of a sample meets three, unless it moves on from them. More than the root of the
+        number of pulses do not matter.
+        """
         intervals = np.diff(self.measured.pulses["onset_s"]) / self.measured.interval_s
         if len(intervals) < FEWEST_WANDERING:
-            return False
+            return 1
         like = intervals[np.abs(intervals - np.median(intervals)) < 1.6]
         if len(like) < FEWEST_WANDERING:
-            return False
-        # A period whose rest is a third of a sample meets three places, unless it moves on from them.
-        moved = [abs(of * float(np.mean(like)) - round(of * float(np.mean(like)))) * len(like) for of in _PLACES]
-        return all(
-            each > max(_MOVED * of, FEWEST_WANDERING * (of == 1)) for each, of in zip(moved, _PLACES, strict=True)
-        )
+            return 1
+        mean, most = float(np.mean(like)), isqrt(len(like)) + 1
+        for places in range(1, most):
+            moved = abs(places * mean - round(places * mean)) * len(like)
+            if moved <= (FEWEST_WANDERING if places == 1 else _MOVED * places):
+                return places
+        return most
 
     def level(self, numbers: Floats, widths_s: Floats, *, single: bool = False) -> Figure:
         """The median of amplitudes, or with `single` one of them, in uA."""
@@ -234,8 +244,7 @@ class Judge:
             scatter = max(own, float(np.std(there, ddof=1)) if count > 1 else 0.0)
         if single:
             return float(np.hypot(max(scatter, own), bound))
-        many = np.sqrt(count)
-        return float(np.hypot(_MEDIAN * scatter / many, bound / many if self.dithered else bound))
+        return float(np.hypot(_MEDIAN * scatter / np.sqrt(count), bound * self._left(count)))
 
     def direct_current(self, reference: PulseMeasurements | None, aliased: float) -> Figure:
         """The mean of all, less that of a capture with the outputs disabled, in uA.

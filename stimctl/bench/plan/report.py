@@ -40,7 +40,7 @@ def plan_document(plan: BenchPlan, results: PlanResults, made_utc: str, tool: st
 
 # The figure that a kind of step is about, by how its name begins.
 _ABOUT = {
-    "width": "width, median", "rate": "rate", "timer": "stimulation", "watchdog": "from the last keepalive",
+    "width": "width, mean", "rate": "rate", "timer": "stimulation", "watchdog": "from the last keepalive",
     "stop": "from the stop to the last", "pair": "pulses that flow",
 }  # fmt: skip
 

@@ -34,7 +34,7 @@ def test_the_simulator_holds_in_all(tmp_path: Path) -> None:
     assert told["simulated"] is True
     rows = {(row["where"], row["name"]): row for row in told["captures"][0]["rows"]}
     assert rows["ch1, 2 Hz", "amplitude, median"]["value"] == pytest.approx(AMPLITUDE_UA, rel=0.03)
-    assert rows["ch2, 100 Hz", "width, median"]["value"] == pytest.approx(200, abs=0.1)
+    assert rows["ch2, 100 Hz", "width, mean"]["value"] == pytest.approx(200, abs=0.1)
     assert rows["ch1 and ch2", "dead time, shortest"]["value"] == pytest.approx(1_300, abs=1)
 
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from stimctl.bench.paper import _sheet
 from stimctl.cli import codes, main
 from tests.stimctl.capture.forms import rigol_increment, tektronix
-from tests.stimctl.capture.synthesis import Bench, Floats, Truth, drawn, on_bench
+from tests.stimctl.capture.synthesis import Bench, Floats, Truth, drawn, on_bench, steady
 
 RATE_HZ = 100_000.0
 SECONDS = 9.5
@@ -77,7 +77,7 @@ def test_with_a_reference_all_is_measured_and_written(files: Path) -> None:
     rows = {(row["where"], row["name"]): row for row in told["captures"][0]["rows"]}
     for (where, name), true in {
         ("CH1, 2 Hz", "amplitude, median"): 1_000, ("CH1, 100 Hz", "amplitude, median"): 1_000,
-        ("CH1, 2 Hz", "width, median"): 600, ("CH1, 100 Hz", "width, median"): 200, ("CH1, 2 Hz", "rate"): 2,
+        ("CH1, 2 Hz", "width, mean"): 600, ("CH1, 100 Hz", "width, mean"): 200, ("CH1, 2 Hz", "rate"): 2,
         ("CH1, 2 Hz", "dwell, farthest"): 3.0, ("CH1", "average direct current"): 0, ("CH1", "net charge a pulse"): 0,
     }.items():  # fmt: skip
         row = rows[where, name]
@@ -97,7 +97,7 @@ def test_with_a_reference_all_is_measured_and_written(files: Path) -> None:
     ("changed", "figure"),
     [
         ({"level_v": 0.42}, "amplitude, median"),
-        ({"width_us": 250.0}, "width, median"),
+        ({"width_us": 250.0}, "width, mean"),
         ({"period_s": 0.0109}, "rate"),
         ({"second": 0.8}, "second phase, amplitude"),
     ],
@@ -145,8 +145,15 @@ def test_a_rise_over_two_bands_is_no_error(files: Path) -> None:
     """Five seconds over time, of which the first three hold six pulses and the rest two hundred."""
     samples = train()
     samples *= np.minimum(np.arange(len(samples)) / RATE_HZ / 5, 1)
-    result = accept("--capture", saved("rise.npz", on_bench(samples, BENCH)), *GOOD[2:], "--amplitude-ma", "1")
+    options = ("--capture", saved("rise.npz", on_bench(samples, BENCH)), *GOOD[2:], "--amplitude-ma", "1")
+    result = accept(*options)
     assert result.output.startswith("HOLDS in what was measured"), result.output
+    told = json.loads(accept(*options, "--json").stdout)
+    rows = {row["where"]: row for row in told["captures"][0]["rows"] if row["name"] == "rate"}
+    sheet = {line["name"]: line["figures"][0] for line in told["sheet"]["figures"]}
+    for band in ("2 Hz", "100 Hz"):
+        in_sheet, in_rows = sheet[f"{band}: frequency"], rows[f"ch1, {band}"]
+        assert (in_sheet["value"], in_sheet["uncertainty"]) == (in_rows["value"], in_rows["uncertainty"])
 
 
 def test_noise_alone_flows_after_no_stop(files: Path) -> None:
@@ -240,6 +247,44 @@ def test_crosstalk_spoils_no_figure_and_counts_as_current_on_both(files: Path) -
     assert [(where, name) for where, name, _ in fails] == [("ch1 and ch2", "pulses that flow on both channels at once")]
     assert fails[0][2] > 300
     assert any("ch2" in note and "some 14% as high: crosstalk" in note for note in told["notes"])
+
+
+def test_a_channel_of_copies_alone_is_told_by_their_number(files: Path) -> None:
+    one = train()
+    columns = {name: on_bench(part * one, BENCH).astype(np.float32) for name, part in (("ch1", 1.0), ("ch2", 0.15))}
+    np.savez("copy.npz", rate_hz=RATE_HZ, **columns)  # type: ignore[arg-type]
+    told = json.loads(accept("--capture", "copy.npz", *GOOD[2:], "--json").stdout)["captures"][0]
+    assert {row["where"] for row in told["rows"]} == {"ch1", "ch1, 2 Hz", "ch1, 100 Hz", "ch1 and ch2"}
+    (both,) = (row for row in told["rows"] if row["where"] == "ch1 and ch2")
+    assert (both["name"], both["verdict"]) == ("pulses that flow on both channels at once", "fails")
+    assert both["value"] > 300
+
+
+def test_a_top_that_may_be_cut_off_has_a_note(files: Path) -> None:
+    flat = saved("flat.npz", on_bench(np.minimum(train(), 0.37), Bench(rate_hz=RATE_HZ, bits=8, noise_v=8e-4)))
+    told = json.loads(accept("--capture", flat, *GOOD[2:], "--json").stdout)["captures"][0]
+    assert any("the screen may have cut them off; say --full-scale" in note for note in told["notes"])
+    told = json.loads(accept(*GOOD, "--json").stdout)["captures"][0]
+    assert not any("cut them off" in note for note in told["notes"])
+
+
+def test_a_band_that_meets_one_place_between_samples_is_not_as_sure_as_the_other(files: Path) -> None:
+    """A clock 100 ppm off: 1,000.1 samples from pulse to pulse at 100 Hz, and 50,005 at 2 Hz."""
+    slow, fast = Truth(width_us=604, second_width_us=604), Truth()
+    samples = np.zeros(round(24.1 * RATE_HZ))
+    for begin_s in (0.0105, 6.0105, 12.0105, 18.0105):
+        samples += drawn(steady(0.50005, 6, begin_s), slow, RATE_HZ, 24.1)
+        samples += drawn(steady(0.010001, 299, begin_s + 3), fast, RATE_HZ, 24.1)
+    file = saved("clock.npz", on_bench(samples, Bench(rate_hz=RATE_HZ, noise_v=0.001)))
+    told = json.loads(accept("--capture", file, *GOOD[2:], "--json").stdout)
+    rows = {(row["where"], row["name"]): row for row in told["captures"][0]["rows"]}
+    for name in ("width, mean", "second phase, width, mean"):
+        row = rows["ch1, 2 Hz", name]
+        assert row["value"] == pytest.approx(604, abs=row["uncertainty"])
+        assert rows["ch1, 100 Hz", name]["uncertainty"] < row["uncertainty"] / 4
+    sheet = {line["name"]: line["figures"][0] for line in told["sheet"]["figures"]}
+    in_sheet = sheet["2 Hz: pulse duration, first phase"]
+    assert in_sheet["uncertainty"] == rows["ch1, 2 Hz", "width, mean"]["uncertainty"]
 
 
 def test_a_step_that_meets_a_sample_has_no_rise(files: Path) -> None:

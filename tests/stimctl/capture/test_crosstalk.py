@@ -1,5 +1,6 @@
 """A lower copy of another channel's pulses is no pulse of the channel's own train."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,7 @@ ONE_S, TWO_S = np.arange(100) * 0.01, np.arange(100) * 0.01 + 0.0025
 def channel(name: str, *parts: tuple[Any, float]) -> PulseMeasurements:
     made = np.concatenate([pulses(onsets) for onsets, _ in parts])
     made["level"] = np.concatenate([np.full(len(onsets), level) for onsets, level in parts])
-    found = measured(made[np.argsort(made["onset_s"])])
-    object.__setattr__(found, "column", name)
-    return found
+    return replace(measured(made[np.argsort(made["onset_s"])]), column=name)
 
 
 def test_copies_are_left_out_and_told() -> None:

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stimctl.capture import Block, Capture, Column, measure
+from stimctl.capture import Block, Capture, Column, measure, shape
 from stimctl.capture.model import Samples
 from stimctl.capture.pulses import PulseMeasurements, measure_samples
+from stimctl.errors import InputInvalid
 from tests.stimctl.capture.accuracy import NOISES, PAGE, PULSES, RATES_HZ, _line, agrees
 from tests.stimctl.capture.synthesis import Bench, Truth, capture, drawn, on_bench, steady
 
@@ -140,6 +141,22 @@ def test_hum_without_noise_is_no_pulse(hum_hz: float) -> None:
             onsets = steady(0.0100037, int((seconds - 0.02) / 0.01), 0.0113)
             seen = found(capture(onsets, truth, quiet, seconds), rate_hz)
             assert (len(seen.pulses), seen.held) == (len(onsets), 0)
+
+
+def test_the_sample_that_is_no_number_is_named_though_some_are_averaged() -> None:
+    samples = capture(steady(0.01, 5), Truth(), Bench(rate_hz=2e6, noise_v=0.2), 0.06).astype(np.float32)
+    samples[100_123] = np.nan
+    cut = 100_007  # no whole number of those that are averaged
+    blocks = (Block([samples[:cut]], 0.5), Block([samples[cut:]], 1.0))
+    parted = Capture("samples", "array", 5e-7, 0.0, (Column("1"),), lambda _: iter(blocks))
+    with pytest.raises(InputInvalid, match="sample 100123 is no number"):
+        measure(parted)
+
+
+def test_two_spikes_with_nothing_between_them_are_no_phase() -> None:
+    row = np.zeros(400, np.float32)
+    row[100:102] = row[105:107] = 1
+    assert shape.odd(row, 50, 1e-5, 0.01) is None
 
 
 def test_ringing_in_a_gap_is_not_of_a_low_second_phase() -> None:

@@ -161,6 +161,43 @@ def test_the_unit_of_a_line_of_its_own_counts(tmp_path: Path) -> None:
         assert [(each.name, each.unit) for each in open_capture(path).columns] == [("CH1", "mV")]
 
 
+def test_an_interval_in_no_unit_of_time_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "capture.csv"
+    path.write_text(FORMS["hantek"][1](TIMES, [VOLTS]).replace("10.0uS", "100kHz"))
+    with pytest.raises(InputInvalid, match="the header has to say the interval"):
+        open_capture(path)
+
+
+def test_fields_may_be_quoted(tmp_path: Path) -> None:
+    path = tmp_path / "capture.csv"
+    path.write_text('"Time (s)","CH1 (V)"\n' + "".join(f'"{n * 1e-5:.6e}","{n % 7}"\n' for n in range(1_000)))
+    assert open_capture(path).interval_s == pytest.approx(1e-5)
+    assert [len(each) for each in _read(path)] == [1_000]
+
+
+@pytest.mark.parametrize("line", ["Start Time,10:11:12", "Start Time,2025-03-12 10:11:12", "Probe ratio,10:1"])
+def test_a_time_of_day_is_no_start_and_a_ratio_no_figure(line: str, tmp_path: Path) -> None:
+    path = tmp_path / "capture.csv"
+    path.write_text(f"{line}\n" + FORMS["owon_vds"][1](TIMES, [VOLTS]))
+    opened = open_capture(path)
+    assert (opened.start_s, opened.probe_said) == (0.0, None)
+
+
+def test_each_column_has_codes_of_its_own(tmp_path: Path) -> None:
+    """A whole top that lies in the middle of a code is as flat as one cut off, by the codes of a finer input."""
+    path = tmp_path / "capture.csv"
+    step_v, onsets = 12 / 256, steady(0.0100037, 45)
+    level_v = 2 + step_v / 8
+    coarse = Truth(level_v=level_v, second_level_v=level_v, rise_us=2)
+    of_coarse = Bench(rate_hz=RATE_HZ, bits=8, range_v=6, noise_v=step_v / 5)
+    fine = capture(onsets, Truth(rise_us=2), Bench(rate_hz=RATE_HZ, bits=8, range_v=0.6, noise_v=0.001), 0.5)
+    drawn = [fine, capture(onsets + 0.0025, coarse, of_coarse, 0.5)]
+    path.write_text(keysight(np.arange(len(fine)) / RATE_HZ, drawn))
+    one, two = measure(open_capture(path))
+    assert (one.step, two.step) == (pytest.approx(1.2 / 256, rel=1e-3), pytest.approx(step_v, rel=1e-3))
+    assert not two.pulses["clipped"].any()
+
+
 def test_a_gap_in_the_count_is_told(tmp_path: Path) -> None:
     path = tmp_path / "capture.csv"
     lines = rigol_increment(TIMES, [VOLTS]).split("\n")
@@ -239,6 +276,16 @@ def test_few_digits_count_in_the_uncertainty_of_times(tmp_path: Path) -> None:
     assert abs(opened.rate_hz / RATE_HZ - 1) <= opened.interval_part == pytest.approx(0.002, rel=0.01)
     judge = Judge(measure(opened)[0], Declared(500), EXACT)
     assert judge.rate(0.01, 0.0, 4).uncertainty >= 100 * 2 * opened.interval_part / np.sqrt(3)
+
+
+@pytest.mark.parametrize("write", ["{:.9e}".format, "{:.7f}".format, lambda t: f"{t * 1e6:.6f}e-6"], ids="eft")
+def test_times_that_tell_all_of_a_step_show_a_gap(write: Callable[[float], str], tmp_path: Path) -> None:
+    """With a decimal comma too, and with times of a thousandth of their unit."""
+    path = tmp_path / "capture.csv"
+    rows = "".join(f"{write(n * 1e-5)};{n % 7},0e-01\n" for n in range(5_000) if n != 3_000)
+    path.write_text("Zeit;Kanal A\n(s);(V)\n" + rows.replace(".", ","))
+    with pytest.raises(InputInvalid, match="stop being even"):
+        _read(path)
 
 
 def test_times_with_an_exponent_tell_less_the_larger_they_are(tmp_path: Path) -> None:

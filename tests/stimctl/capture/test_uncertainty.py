@@ -23,19 +23,24 @@ def test_a_width_between_two_counts_of_samples(width_us: float) -> None:
     judge = judged(steady(0.0100037, 90, 0.0113), width_us)
     for name in ("width_s", "second_width_s"):
         figure = judge.width(judge.measured.pulses[name])
-        assert judge.dithered
+        assert judge.places > 8
         assert figure.value == pytest.approx(width_us, abs=figure.uncertainty)
         assert figure.uncertainty < 4
 
 
-def test_a_period_that_meets_three_places_between_samples_is_not_dithered() -> None:
-    judge = judged(steady((520 + 1 / 3) / RATE_HZ, 90, 0.0113))
-    figure = judge.width(judge.measured.pulses["second_width_s"])
-    assert not judge.dithered
-    assert figure.value == pytest.approx(230, abs=figure.uncertainty)
+@pytest.mark.parametrize(("rest", "places"), [(0, 1), (1 / 3, 3), (1 / 5, 5), (3 / 7, 7)])
+def test_a_period_that_meets_few_places_between_samples(rest: float, places: int) -> None:
+    """Their mean may be off by half of what lies between two of them, over however many pulses."""
+    for width_us in np.arange(221.0, 240.0, 3.0):
+        judge = judged(steady((520 + rest) / RATE_HZ, 120, 0.0113), float(width_us))
+        seconds = judge.measured.pulses["second_width_s"]
+        figure = judge.width(seconds)
+        assert judge.places == places
+        assert judge.sampling_s(seconds) == pytest.approx(1 / RATE_HZ / np.sqrt(6) / places)
+        assert figure.value == pytest.approx(width_us, abs=figure.uncertainty)
 
 
-def test_onsets_without_any_rule_are_not_dithered() -> None:
+def test_onsets_without_any_rule_tell_no_places() -> None:
     judge = judged(np.cumsum(np.geomspace(0.008, 0.08, 14)))
-    assert not judge.dithered
+    assert judge.places == 1
     assert judge.width(judge.measured.pulses["width_s"]).known
