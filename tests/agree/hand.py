@@ -71,8 +71,6 @@ class Hand:
         each = model.channels[channel]
         present_ua = self._least_ua(channel, model)
         ua = {"raise": each.target + STEP_UA, "lower": present_ua - STEP_UA, "set": ua}[do]
-        if ua <= each.target and ua < LOWEST_UA:
-            ua = 0
         if ua > self.wanted_ua[channel] != each.target:
             return []  # a lowering that the device refused stays wanted
         if ua > each.target:
@@ -80,6 +78,8 @@ class Hand:
             soon = model.now - each.raised < S and each.raised >= self.began_us
             if ua > self.ceiling_ua or ua > each.target + STEP_UA or soon:
                 return []
+        elif ua < LOWEST_UA:
+            ua = 0
         self.wanted_ua[channel] = ua
         others = [self._least_ua(number, model) for number in self.first_ua if number != channel]
         if present_ua and not ua and not any(others):
