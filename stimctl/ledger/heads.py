@@ -16,7 +16,7 @@ RECOVERED = "recovered"  # run from another ledger; only what its device still h
 LATER = frozenset({"recovered", "note", "adverse", "outcome", "signed", "correction"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)  # frozen, a list of ten thousand would take a tenth longer
 class SessionHead:
     """One session in a line: who, what, on which device, when, and how it ended.
 

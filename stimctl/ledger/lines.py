@@ -94,10 +94,12 @@ class SessionLine(NamedTuple):
 def line_of_row(row: tuple[Any, ...]) -> SessionLine:
     """A row of the table, or of the query."""
     number, session_id, kind, at_us, utc, opened, closed_at_us, closed_utc, closed, fetched = row
-    first = dict(zip(OPENED, json.loads(opened), strict=False))
-    end = {} if closed is None else dict(zip(CLOSED, json.loads(closed), strict=False))
-    late = {} if fetched is None else dict(zip(FETCHED, json.loads(fetched), strict=False))
-    return SessionLine(number, session_id, kind, at_us, utc, first, closed_at_us, closed_utc, end, late)
+    # As one text: a list of sessions is mostly the reading of these.
+    first, end, late = json.loads(f"[{opened},{closed or '[]'},{fetched or '[]'}]")
+    return SessionLine(
+        number, session_id, kind, at_us, utc, dict(zip(OPENED, first, strict=False)),
+        closed_at_us, closed_utc, dict(zip(CLOSED, end, strict=False)), dict(zip(FETCHED, late, strict=False)),
+    )  # fmt: skip
 
 
 def shown(body: Mapping[str, Any], paths: tuple[str, ...]) -> dict[str, Any]:

@@ -10,7 +10,6 @@ one thread at a time; open another one elsewhere.
 """
 
 import re
-import secrets
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -56,6 +55,8 @@ def _why_none(name: str, known: Sequence[str], found: Sequence[str]) -> str:
 
 def new_session_id(now: datetime | None = None) -> str:
     """A short id that sorts by time: `20260131-142501-7k3fq`, in UTC."""
+    import secrets  # not for those who only read
+
     moment = (now or utc_now()).astimezone(UTC)
     return f"{moment:%Y%m%d-%H%M%S}-" + "".join(secrets.choice(_ALPHABET) for _ in range(5))
 

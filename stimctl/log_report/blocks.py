@@ -6,9 +6,6 @@ A cell may have several lines. What nobody knows is an empty cell.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-LANGUAGES = ("en", "zh")
-PAPERS = ("a4", "letter")
-
 
 @dataclass(frozen=True, slots=True)
 class FactList:

@@ -24,8 +24,8 @@ from rich.text import Text
 
 from stimctl.api import Session
 from stimctl.ledger import Ledger, ledger_path
+from stimctl.log_report import LANGUAGES
 from stimctl.log_report.as_typst import typeset
-from stimctl.log_report.blocks import LANGUAGES
 from stimctl.log_report.case import by_plan, case_of, cases_of, head_of
 from stimctl.log_report.course_report import course_report
 from stimctl.log_report.session_report import session_report

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["log"]
 
 
-_CHECKED = 200  # sessions of a list whose entries are looked at: ten thousand take longer than a list may [choice]
+_CHECKED = 100  # sessions of a list whose entries are looked at: ten thousand take longer than a list may [choice]
 
 
 @log.command("list", epilog=codes.help_text(READ))
@@ -32,7 +32,7 @@ def list_(ctx: click.Context, choice: Choice, as_json: bool) -> None:
     """List the sessions, newest first: two lines each.
 
     The second line has the profile, the subject, the device, how long stimulation lasted, and the charge of the first
-    phases of all channels with how it is known. Of the first 200 the entries that say so are checked: one that does
+    phases of all channels with how it is known. Of the first 100 the entries that say so are checked: one that does
     not verify has a third line, and the exit code is 7.
 
     Example: stimctl log list -n 10 --since 2026-01-31

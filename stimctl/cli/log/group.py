@@ -71,7 +71,8 @@ class Choice(NamedTuple):
 
     def of(self, heads: "Iterator[SessionHead]") -> "Iterator[SessionHead]":
         """Those of `heads`, newest first, that are meant."""
-        return islice(filter(self._fits, heads), self.number)
+        any_fits = all(each is None for each in self[1:])
+        return islice(heads if any_fits else filter(self._fits, heads), self.number)
 
     def _fits(self, head: "SessionHead") -> bool:
         return (

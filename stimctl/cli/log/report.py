@@ -12,7 +12,7 @@ from stimctl.cli import codes
 from stimctl.cli.completion import session_ids
 from stimctl.cli.log.group import exit_code_of, log, opened
 from stimctl.errors import Misuse, StimctlError
-from stimctl.log_report.blocks import LANGUAGES, PAPERS
+from stimctl.log_report import LANGUAGES, PAPERS
 from stimctl.new_file import check_free, write_new
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stimctl.log_report.blocks import LANGUAGES
+from stimctl.log_report import LANGUAGES
 from stimctl.log_report.words import FOLDER, ReportWords
 from stimctl.screening import QUESTIONS
 from stimctl.session.states import End
