@@ -14,7 +14,7 @@ from stimctl.capture.search import Levels, Spans, stride_of
 BASELINE_S = 250e-6
 REACH_S = 3.2e-3  # the longest pulse that is looked at: 2.5 ms is what one may have
 SHORTEST_S = 15e-6
-_BATCH = 1 << 17
+_BATCH = 1 << 19  # samples measured at a time: with fewer, Python takes longer than NumPy [choice]
 _BASELINES = 1_000
 Pulses = npt.NDArray[np.void]
 
