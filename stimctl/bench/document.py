@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Mapping
 from typing import Any
 from xml.etree import ElementTree as Xml
 
@@ -11,11 +12,18 @@ from stimctl.bench.verdict import Row, Verdict
 from stimctl.capture.uncertainty import Figure
 
 FORMAT = 1
+NOT_SAID: Mapping[str, str | None] = {"stimulator": None, "operator": None, "instrument": None}
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def document(acceptance: Acceptance, made_utc: str, tool: str, area_cm2: float | None = None) -> dict[str, Any]:
-    """All of it. Values and limits are in the unit beside them; `uncertainty` is expanded, k = 2."""
+def document(
+    acceptance: Acceptance, made_utc: str, tool: str, area_cm2: float | None = None,
+    measured: Mapping[str, str | None] = NOT_SAID,
+) -> dict[str, Any]:  # fmt: skip
+    """All of it. Values and limits are in the unit beside them; `uncertainty` is expanded, k = 2.
+
+    `measured` is what the person said: the stimulator, the operator and the instrument.
+    """
     loads, lines = sheet(acceptance, area_cm2)
     expected, instrument = acceptance.expected, acceptance.instrument
     return {
@@ -26,6 +34,7 @@ def document(acceptance: Acceptance, made_utc: str, tool: str, area_cm2: float |
         "counts": {verdict.value: acceptance.count(verdict) for verdict in Verdict},
         "made_utc": made_utc,
         "tool": tool,
+        "measured": dict(measured),
         "profile": {
             "id": expected.profile, "version": expected.version, "title": expected.title, "variant": expected.variant,
             "amplitude_ua": [expected.low_ua, expected.high_ua], "commanded": expected.commanded,
@@ -145,6 +154,12 @@ def limits(row: dict[str, Any]) -> str:
     if low is None:
         return f"at most {high:.4g}"
     return f"at least {low:.4g}" if high is None else f"{low:.4g} to {high:.4g}"
+
+
+def measured_text(document: dict[str, Any]) -> str:
+    """What was measured, by whom and with what, as far as it was said."""
+    said = "; ".join(f"{name}: {each or 'not said'}" for name, each in document["measured"].items())
+    return f"{said[:1].upper()}{said[1:]}."
 
 
 def _text(text: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from stimctl.bench.document import limits, shown
+from stimctl.bench.document import limits, measured_text, shown
 from stimctl.report.pdf import as_pdf, escaped
 
 HEAD = """#set page(paper: "a4", margin: (x: 16mm, y: 15mm), numbering: "1 of 1", footer-descent: 20%)
@@ -30,6 +30,7 @@ def _markup(document: dict[str, Any], files: dict[str, bytes]) -> Iterator[str]:
     yield f"= Bench acceptance against {escaped(profile['title'])} ({escaped(profile['id'])} {profile['version']})"
     if document["simulated"]:
         yield SIMULATED
+    yield f"{escaped(measured_text(document))}\n"
     low, high = (value / 1_000 for value in profile["amplitude_ua"])
     commanded = f"{low:g} mA" if profile["commanded"] else f"not declared; the profile allows {low:g} to {high:g} mA"
     yield f"Commanded amplitude: {commanded}. Values stand with their expanded uncertainty (k #sym.eq 2),"

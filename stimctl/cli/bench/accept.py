@@ -10,6 +10,7 @@ from stimctl import __version__
 from stimctl.cli import codes
 from stimctl.cli.completion import profile_names
 from stimctl.cli.table import echo_json, json_option, table
+from stimctl.cli.texts import label
 from stimctl.errors import Misuse
 from stimctl.new_file import write_new
 
@@ -69,6 +70,9 @@ _UNITS = ("V", "mV", "uV", "A", "mA", "uA", "nA")
 @click.option("--partial", is_flag=True, help="The file holds fewer samples than its header says, and that is right.")
 @click.option("--simulated", is_flag=True, help="Say in the report that the output was simulated.")
 @click.option("--tolerances", "tolerances_file", type=_FILE, help="Other tolerances than those that are shipped.")
+@click.option("--stimulator", callback=label, help="What was measured: maker, model, serial number.")
+@click.option("--operator", callback=label, help="Who measured.")
+@click.option("--instrument", callback=label, help="With what: maker, model, serial number.")
 @click.option("--html", type=_FILE, help="Write a page with pictures here.")
 @click.option("--pdf", type=_FILE, help="Write the same on paper here.")
 @click.option("--junit", type=_FILE, help="Write JUnit XML here.")
@@ -78,8 +82,8 @@ def accept(
     amplitude_ma: float | None, references: tuple[Path, ...], unit: str, probe: float, channels: tuple[str, ...],
     gain_percent: float | None, load_percent: float | None, timebase_ppm: float | None, full_scale: float | None,
     stop_at_s: float | None, minutes: float | None, logged_uc: float | None, needle: str | None, partial: bool,
-    simulated: bool, tolerances_file: Path | None, html: Path | None, pdf: Path | None, junit: Path | None,
-    as_json: bool,
+    simulated: bool, tolerances_file: Path | None, stimulator: str | None, operator: str | None,
+    instrument: str | None, html: Path | None, pdf: Path | None, junit: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Judge captures of a stimulator's output over a resistor against a profile.
 
@@ -104,7 +108,7 @@ def accept(
     beside = _paired(captures, loads, references)
     sources = [Source(path, Declared(load, unit, probe), reference) for path, load, reference in beside]
     tolerances, digest = load_tolerances(tolerances_file or SHIPPED)
-    instrument = instrument_of(tolerances.instrument, gain_percent, load_percent, timebase_ppm)
+    bounds = instrument_of(tolerances.instrument, gain_percent, load_percent, timebase_ppm)
     spec = AcceptanceSpec(
         channels, stop_at_s, minutes, logged_uc, inf if full_scale is None else full_scale, partial, simulated
     )
@@ -112,9 +116,10 @@ def accept(
     file = "stimctl/bench/tolerances.toml" if tolerances_file is None else name
     expected = expected_of(profile_name, variant, amplitude_ma)
     acceptance = _with_progress(
-        lambda progress: judged(sources, expected, tolerances, file, digest, instrument, spec, progress), sources
+        lambda progress: judged(sources, expected, tolerances, file, digest, bounds, spec, progress), sources
     )
-    document = _write(acceptance, area_cm2, html, pdf, junit)
+    measured = {"stimulator": stimulator, "operator": operator, "instrument": instrument}
+    document = _write(acceptance, area_cm2, measured, html, pdf, junit)
     if as_json:
         echo_json(document)
     _conclude(acceptance, quiet=as_json)
@@ -177,12 +182,13 @@ def _with_progress(judge: Any, sources: "list[Source]") -> "Acceptance":
 
 
 def _write(
-    acceptance: "Acceptance", area_cm2: float | None, html: Path | None, pdf: Path | None, junit: Path | None
-) -> dict[str, Any]:
+    acceptance: "Acceptance", area_cm2: float | None, measured: dict[str, str | None], html: Path | None,
+    pdf: Path | None, junit: Path | None,
+) -> dict[str, Any]:  # fmt: skip
     from stimctl.bench.document import as_junit, document
 
     made_utc = datetime.now(UTC).isoformat(timespec="seconds")
-    told = document(acceptance, made_utc, f"stimctl {__version__}", area_cm2)
+    told = document(acceptance, made_utc, f"stimctl {__version__}", area_cm2, measured)
     pictures = _pictures(acceptance) if html is not None or pdf is not None else []
     if html is not None:
         from stimctl.bench.page import as_html

@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 from stimctl.cli.completion import session_ids
-from stimctl.cli.course.group import CODES, author, course, course_of, label, planning, prose, supplied
+from stimctl.cli.course.group import CODES, course, course_of, planning, supplied
+from stimctl.cli.texts import author, label, prose
 from stimctl.entries import LogEntry
 from stimctl.label import isolated
 

@@ -12,18 +12,17 @@ from stimctl.cli.completion import profile_names
 from stimctl.cli.course.group import (
     CODES,
     ON,
-    author,
     course,
     course_of,
     exit_code,
     found_of,
-    label,
     planning,
     supplied,
 )
 from stimctl.cli.log.group import opened
 from stimctl.cli.streams import at_terminal
 from stimctl.cli.table import echo_json, json_option
+from stimctl.cli.texts import author, label
 from stimctl.errors import LogFault, Misuse
 from stimctl.label import looks_like_name
 from stimctl.ledger.place import ledger_is_there

@@ -11,8 +11,8 @@ import click
 
 from stimctl.cli import codes
 from stimctl.cli.log.group import opened
+from stimctl.cli.texts import label
 from stimctl.errors import Misuse
-from stimctl.label import Label, Prose
 from stimctl.ledger.place import ledger_is_there
 
 if TYPE_CHECKING:
@@ -123,21 +123,4 @@ def day(_ctx: click.Context, _option: click.Parameter, text: str | None) -> date
     return found
 
 
-def label(_ctx: click.Context, _option: click.Parameter, text: str | None) -> str | None:
-    """A name or a role, fit to be shown."""
-    try:
-        return None if text is None else str(Label(text))
-    except ValueError as wrong:
-        raise click.BadParameter(f"it {wrong}") from None
-
-
-def prose(_ctx: click.Context, _option: click.Parameter, text: str) -> str:
-    """A text, fit to be shown."""
-    try:
-        return str(Prose(text))
-    except ValueError as wrong:
-        raise click.BadParameter(f"the text {wrong}") from None
-
-
-author = click.option("--author", callback=label, help="Who writes it: initials or a role, no patient's name.")
 ON = click.option("--on", "today", callback=day, metavar="DAY", help="As of this day, instead of today.")

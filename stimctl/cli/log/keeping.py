@@ -7,8 +7,9 @@ import click
 
 from stimctl.cli import codes
 from stimctl.cli.log.group import log, opened
+from stimctl.cli.texts import author, label
 from stimctl.errors import Misuse
-from stimctl.label import Label, Prose
+from stimctl.label import Prose
 from stimctl.ledger.place import ledger_is_there
 
 if TYPE_CHECKING:
@@ -18,20 +19,10 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 _LOG_CODES = codes.help_text((codes.DONE, codes.USAGE, codes.INVALID, codes.LOG))
 
 
-def _label(_ctx: click.Context, _option: click.Parameter, text: str | None) -> str | None:
-    try:
-        return None if text is None else str(Label(text))
-    except ValueError as wrong:
-        raise click.BadParameter(f"it {wrong}") from None
-
-
-_AUTHOR = click.option("--author", callback=_label, help="Who writes it: initials or a role, no patient's name.")
-
-
 @log.command(epilog=_LOG_CODES)
 @click.argument("session", metavar="ID")
 @click.argument("text", metavar="TEXT")
-@_AUTHOR
+@author
 @click.pass_obj
 def note(path: Path, session: str, text: str, author: str | None) -> None:
     """Add a note to a session, as a new entry: nothing that was written is changed.
@@ -47,7 +38,7 @@ def note(path: Path, session: str, text: str, author: str | None) -> None:
 @click.argument("session", metavar="ID")
 @click.argument("text", metavar="TEXT")
 @click.option("--severity", type=click.Choice(["mild", "moderate", "severe"]), help="As you judge it.")
-@_AUTHOR
+@author
 @click.pass_obj
 def adverse(path: Path, session: str, text: str, severity: str | None, author: str | None) -> None:
     """Add an adverse event to a session, as a new entry: what happened, and what was done.
@@ -64,7 +55,7 @@ def adverse(path: Path, session: str, text: str, severity: str | None, author: s
 @click.option("--when", type=click.Choice(["before", "after"]), required=True, help="The session.")
 @click.option("--pain", type=click.FloatRange(0, 10), help="0 none, 10 the worst.")
 @click.option("--sensation", type=click.FloatRange(0, 10), help="At the needles.")
-@_AUTHOR
+@author
 @click.pass_obj
 def score(path: Path, session: str, when: str, pain: float | None, sensation: float | None, author: str | None) -> None:
     """Add scores to a session, as a new entry: forgotten ones, or those that take the place of wrong ones.
@@ -81,7 +72,7 @@ def score(path: Path, session: str, when: str, pain: float | None, sensation: fl
 @log.command(epilog=_LOG_CODES)
 @click.argument("number", metavar="NUMBER", type=click.IntRange(1))
 @click.argument("text", metavar="TEXT")
-@_AUTHOR
+@author
 @click.pass_obj
 def correct(path: Path, number: int, text: str, author: str | None) -> None:
     """Say what is right where entry NUMBER is wrong, as a new entry: the wrong one stays as it is.
@@ -161,7 +152,7 @@ def recover(path: Path) -> None:
 @click.argument("session", metavar="ID")
 @click.option("--key", type=_FILE, required=True, help="The private key (PEM); with --command, the public one.")
 @click.option("--command", help="Signs elsewhere: the message on its input, 64 bytes (or hex, base64) on its output.")
-@click.option("--signer", callback=_label, help="Who signs: a name to be written beside the signature.")
+@click.option("--signer", callback=label, help="Who signs: a name to be written beside the signature.")
 @click.pass_obj
 def sign(path: Path, session: str, key: Path, command: str | None, signer: str | None) -> None:
     """Sign a session and all that the ledger holds by now (Ed25519), as a new entry.

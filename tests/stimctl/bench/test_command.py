@@ -93,6 +93,16 @@ def test_with_a_reference_all_is_measured_and_written(files: Path) -> None:
     assert suite.get("failures") == suite.get("skipped") == "0"
 
 
+def test_the_papers_say_what_was_measured_by_whom_and_with_what_as_far_as_it_was_said(files: Path) -> None:
+    said = ("--stimulator", "Es-160, No. 4711 <b>", "--instrument", "DS1104Z, DS1ZA0001")
+    told = json.loads(accept(*GOOD, *said, "--html", "r.html", "--json").stdout)
+    assert told["measured"] == {"stimulator": said[1], "operator": None, "instrument": said[3]}
+    page = Path("r.html").read_text("utf-8")
+    text = "Stimulator: Es-160, No. 4711 &lt;b&gt;; operator: not said; instrument: DS1104Z, DS1ZA0001."
+    assert text in page
+    assert accept(*GOOD, "--operator", 81 * "x").exit_code == codes.USAGE
+
+
 @pytest.mark.parametrize(
     ("changed", "figure"),
     [
