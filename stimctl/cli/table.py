@@ -44,8 +44,9 @@ def echo_json(document: Any) -> None:
 def echo_json_rows(rows: Iterable[dict[str, Any]]) -> None:
     """Print a list of flat documents as `echo_json` would, each as it comes: memory does not grow with their number."""
     before = "["
+    # Without an indent it is the encoder in C that writes; these separators make the same text.
+    encode = json.JSONEncoder(separators=_FLAT).encode
     for row in rows:
-        # Without an indent it is the encoder in C that writes; these separators make the same text.
-        sys.stdout.write(f"{before}\n  {{\n    {json.dumps(row, separators=_FLAT)[1:-1]}\n  }}")
+        sys.stdout.write(f"{before}\n  {{\n    {encode(row)[1:-1]}\n  }}")
         before = ","
     click.echo("[]" if before == "[" else "\n]")
