@@ -19,7 +19,7 @@ Of captures: at 100 Hz and 100 kS/s there are 1,000 samples a pulse, and their m
 eighth of a microsecond. Four times that is left for all of a pulse: finding it, cutting it out, summing its phases in
 doubles and looking through it for four edges. NumPy does that for all pulses together, those of an even train with one
 look for all, in two threads, and is still not there: half of what is left is the search, which reads every fourth
-sample, half some seventy calls for each 1,400 pulses. A target of 4 is for pulses that are far apart. A compiler as an
+sample, half some seventy calls for each 5,600 pulses. A target of 4 is for pulses that are far apart. A compiler as an
 extra dependency was not taken: it would save some 10 ms of a capture of 200 s.
 Figures of the firmware's machine code, by cycle, stand [below](#machine-code).
 
