@@ -29,7 +29,7 @@ def back_up(ledger: Ledger, target: Path) -> Mark:
     """Copy the ledger, as it is at one moment, to `target` and an anchor beside it; others may go on appending.
 
     Returns the newest entry that is in it. Raises `Misuse` where `target` is there, `LogFault` when the copy does not
-    hold.
+    hold: it stays, for it may be all that is left of a ledger that does not hold either.
     """
     check_names(target)
     if target.exists() or anchor_path(target).exists():
@@ -48,7 +48,10 @@ def back_up(ledger: Ledger, target: Path) -> Mark:
         anchor.path.replace(anchor_path(target))
         made.replace(target)
         sync_folder(target.parent)
-    _require_whole(target)
+    try:
+        _require_whole(target)
+    except LogFault as fault:
+        raise LogFault(f"{fault}. This is the copy, which stays; look whether {ledger.path} holds") from None
     return mark
 
 

@@ -1,6 +1,8 @@
 """Backup while in use, restore, and what is kept of a damaged file."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,22 @@ def test_a_backup_while_others_append_is_whole(path: Path, tmp_path: Path, sessi
         assert (verdict.ok, verdict.entries, mark.number) == (True, 8, 8)
     with Ledger(path) as ledger, pytest.raises(Misuse, match="replaces nothing"):
         back_up(ledger, tmp_path / "copy.sqlite")
+
+
+def test_a_copy_of_what_does_not_hold_stays_and_the_ledger_is_named(
+    path: Path, tmp_path: Path, session: Callable[..., str]
+) -> None:
+    with Ledger(path) as ledger:
+        session(ledger)
+    with closing(sqlite3.connect(path)) as file, file:
+        file.execute("DROP TRIGGER entries_never_change")
+        file.execute("UPDATE entries SET utc = utc || 'x' WHERE number = 3")
+    copy = tmp_path / "copy.sqlite"
+    with Ledger(path, read_only=True) as ledger, pytest.raises(LogFault) as told:
+        back_up(ledger, copy)
+    assert f"{copy} does not hold: entry 3" in str(told.value)
+    assert f"look whether {path} holds" in str(told.value)
+    assert copy.exists()
 
 
 def test_a_restore_is_an_entry_and_tells_what_it_lost(path: Path, tmp_path: Path, session: Callable[..., str]) -> None:
