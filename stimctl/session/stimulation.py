@@ -174,7 +174,12 @@ class Stimulation:
             context.stimulator.retarget(now_us)
             return
         context.targets.not_applied(event.channel, event.target_ua)
-        if lowers and event.detail not in (DeviceState.HELD, DeviceState.ENDED):
+        over = event.detail in (DeviceState.HELD, DeviceState.ENDED)
+        if over and event.target_ua in target.sent_ua:
+            # Of this run, which the next status will tell of. Two lowerings, each sent again as soon as the other one
+            # was refused, would go on until then.
+            context.targets.stopped()
+        if lowers and not over:
             text = f"the device refused to lower channel {event.channel} to {event.target_ua} uA: {event.reason}"
             context.fail(End.REFUSED, text, EXAMINE, now_us)
         else:

@@ -109,9 +109,10 @@ class Agreement:
             unasked = UNASKED if self.hand.began_us else UNASKED + FIRST_RUN
             pending = engine._context.pending
             busy = "" if pending is None else pending.task.words
-            # One that has ended refuses everything, and a lowering that it refused goes out again with any order.
-            model = None if self.model is None or self.model.state == "ENDED" else self.model
-            if model is not None and self.clean() and busy in ("", *EXPECTED):
+            model = self.model
+            # What goes out to a device that holds or has ended, before the driver knows, is of no consequence.
+            unaware = engine.state in STIMULATING and model is not None and model.state not in OUTPUT
+            if model is not None and not unaware and self.clean() and busy in ("", *EXPECTED):
                 expected.append(self.hand.sends(do, channel or 0, amplitude_ua or 0, engine.state, busy, model))
             self.stopped |= do == "stop" and engine.state not in (STOPPING, ENDED)
 

@@ -32,8 +32,10 @@ def test_a_copy_of_what_does_not_hold_stays_and_the_ledger_is_named(
     with Ledger(path) as ledger:
         session(ledger)
     with closing(sqlite3.connect(path)) as file, file:
+        (trigger,) = file.execute("SELECT sql FROM sqlite_schema WHERE name = 'entries_never_change'").fetchone()
         file.execute("DROP TRIGGER entries_never_change")
         file.execute("UPDATE entries SET utc = utc || 'x' WHERE number = 3")
+        file.execute(trigger)
     copy = tmp_path / "copy.sqlite"
     with Ledger(path, read_only=True) as ledger, pytest.raises(LogFault) as told:
         back_up(ledger, copy)
