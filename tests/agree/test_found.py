@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from firmware_sim.faults import Fault
-from stimctl.session.states import End, State
+from stimctl.session.states import STIMULATING, End, State
+from stimctl.stimulators.base import OrderDeclined
+from stimctl.wire.codes import DeviceState
 from stimlab.play.play import play
 from stimlab.play.port import Piece
 from stimlab.scenario.reader import OperatorAction, Scenario
@@ -110,3 +112,31 @@ def test_what_a_device_refuses_because_it_has_ended_is_not_sent_again() -> None:
     at.wait(200_000)
     assert at.rig.engine.report is not None
     assert at.rig.engine.report.agreement["exact"] is True
+
+
+@pytest.mark.timeout(20)
+def test_what_a_device_refuses_because_it_holds_is_not_sent_again_and_counts_for_what_is_resumed() -> None:
+    """The lead came off, and the next status tells of the hold; until then both channels are lowered."""
+    answers = {"profile": "bench-100hz", "seconds": 40, "channels": [{"amplitude_ma": 1.6}, {"channel": 2}]}
+    at = Agreement(answers, [Fault("load.open", 3 * S + 7_000, S, "RAMPING", 1)])
+    while at.model is None or at.model.state != "HELD":
+        at.wait(1_000)
+    assert at.rig.engine.state in STIMULATING, "it knows already"
+    was_ua = at.model.channels[1].target
+    at.order("lower", 1)
+    assert at.sent == [Sent("SetTarget", 1, was_ua - 100)]
+    at.order("lower", 2)
+    assert at.sent == []
+    at.wait(200_000)
+    assert at.rig.engine.state is State.HELD
+    assert at.rig.engine._context.targets.by_channel("resume_ua") == {1: was_ua - 100, 2: at.hand.wanted_ua[2] - 100}
+
+
+def test_a_refusal_from_before_a_hold_takes_nothing_from_the_run_after_it() -> None:
+    """It comes late, and its target is none that this run has sent."""
+    at = Agreement({"profile": "bench-2hz", "seconds": 12, "channels": [{"amplitude_ma": 1.6}]}, [])
+    at.wait(300_000 - at.rig.now_us)
+    late = OrderDeclined("SetTarget", "wrong state", int(DeviceState.HELD), 0, 1, 1_400)
+    at.rig.engine._stimulate.on_declined(late, at.rig.now_us)
+    at.order("lower", 1)
+    assert at.sent == [Sent("SetTarget", 1, 1_500)]
