@@ -23,7 +23,7 @@ RESEND_US = 50_000  # and the longest that a lowering, a keepalive or a hold wai
 GIVE_UP_US = limits.SILENCE_US  # nothing at all was answered for so long
 NO_ANSWER = "no answer"  # in place of a refusal's reason
 BOOT_US = 3_000_000  # a board that boots when its port is opened is asked for so long [choice]
-_REMEMBERED = 16
+_REMEMBERED = 64  # more than are overtaken before they are given up: ten times two urgent ones and four channels
 
 Then = Callable[[Any, int], list[Any]]
 

@@ -140,3 +140,15 @@ def test_a_refusal_from_before_a_hold_takes_nothing_from_the_run_after_it() -> N
     at.rig.engine._stimulate.on_declined(late, at.rig.now_us)
     at.order("lower", 1)
     assert at.sent == [Sent("SetTarget", 1, 1_500)]
+
+
+def test_many_orders_on_a_slow_line_lose_no_answer() -> None:
+    """Three channels are lowered each 50 ms: two dozen orders are overtaken before the first answer, 400 ms later."""
+    answers = {
+        "profile": "bench-2-100hz", "seconds": 12, "channels": [{"channel": n, "amplitude_ma": 1.6} for n in (1, 2, 3)]
+    }  # fmt: skip
+    orders = [OperatorAction(5 * S + 50_000 * k + n, "lower", n) for k in range(10) for n in (1, 2, 3)]
+    slow = Fault("line.delay", 0, None, "CHECKING", None, {"delay_us": 200_000})
+    played = play(Scenario(name="x", answers=answers, actions=tuple(orders), faults=(slow,)))
+    assert played.report is not None
+    assert played.report.end is End.TIMER, played.report.end_text

@@ -517,15 +517,15 @@ def test_a_pause_between_commands_is_no_silence_of_the_device() -> None:
     assert line.pass_time(60_050 * MS) == [(2, m.ReadCounters(1))]
 
 
-def test_at_most_sixteen_overtaken_commands_are_remembered() -> None:
+def test_at_most_64_overtaken_commands_are_remembered() -> None:
     line = Line(2_000)
     now_us = 0
-    for number in range(1, 21):
+    for number in range(1, 69):
         line.want(1, 2_000 - 10 * number, now_us)
         now_us += RESEND_US
         # A stray answer would stop the clock of giving up: it is set back by hand.
         line.exchange._unanswered_since_us = now_us
-    assert list(line.exchange.abandon()) == list(range(4, 21)), "the newest, and the one under way"
+    assert list(line.exchange.abandon()) == list(range(4, 69)), "the newest, and the one under way"
 
 
 def test_a_lowering_waits_50_ms_from_when_it_was_wanted_and_not_for_each_of_the_others() -> None:
