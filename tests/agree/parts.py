@@ -14,9 +14,10 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.agree.test_device import Commands
 from tests.agree.test_late import Late
+from tests.agree.test_leased import Leased
 from tests.agree.test_session import Sessions
 
-MACHINES: dict[str, Any] = {"device": Commands, "late": Late, "session": Sessions}
+MACHINES: dict[str, Any] = {"device": Commands, "late": Late, "leased": Leased, "session": Sessions}
 PART = 500  # examples: Hypothesis begins each run with some very short ones
 
 

@@ -43,6 +43,11 @@ class Lease(NamedTuple):
     def silent(self) -> bool:
         return not self.levels
 
+    @property
+    def delay_us(self) -> int:
+        """How far into a period its last channel's pulse begins."""
+        return max((level.delay_us for level in self.levels), default=0)
+
     def level_ua(self, channel: int) -> int:
         """The amplitude of a channel; 0 where it gives none."""
         return next((level.amplitude_ua for level in self.levels if level.channel == channel), 0)

@@ -126,16 +126,9 @@ class LeaseScheduler:
         """Zero: now, or, where the reason can wait and the device would cut a pulse in half, between two pulses."""
         cut = LeaseCut(why, now_us, now_us, None if self.cut is None else self.cut.sent_us)
         self.cut, ordered_lease = cut, self._given
-        if (
-            why.value.waits
-            and self._dialect.stops_mid_pulse
-            and ordered_lease is not None
-            and not ordered_lease.lease.silent
-        ):
-            # One that is not known to have begun may begin now.
-            cut.due_us = cut.between_pulses_us(
-                ordered_lease.lease, now_us if ordered_lease.begun_us is None else ordered_lease.begun_us
-            )
+        waits = why.value.waits and self._dialect.stops_mid_pulse
+        if waits and ordered_lease is not None and not ordered_lease.lease.silent:
+            cut.wait_for_gap(ordered_lease.lease, ordered_lease.written_us, ordered_lease.begun_us)
         cut.advance(self._send_stop, now_us)
 
     def give_up(self) -> None:
@@ -333,16 +326,21 @@ class LeaseScheduler:
         least, most = cut.bounds(lease, ordered_lease.asked_us, ordered_lease.begun_us)
         # Each start that somebody else gave gave a pulse at once.
         most += ordered_lease.foreign_starts
+        may_open = self._dialect.stops_mid_pulse and not cut.in_gap
         if done is not None and done.pulses is not None and not ordered_lease.foreign_starts:
-            least = most = min(lease.pulses, done.pulses)
-            cut_short = lease._replace(pulses=most, lasts_us=min(lease.lasts_us, most * lease.shape.period_us))
-            self.tally.reported(cut_short, done._replace(pulses=most))
+            least = min(lease.pulses, done.pulses)
+            cut_short = lease._replace(pulses=least, lasts_us=min(lease.lasts_us, least * lease.shape.period_us))
+            self.tally.reported(cut_short, done._replace(pulses=least))
+            # A pulse that the stop ended in its middle is in no report.
+            most = min(max(least, most), least + may_open)
+            may_open = most > least
+            if may_open:
+                self.tally.cut(lease, 0, 1)
         else:
             self.tally.cut(lease, least, most)
         ordered_lease.begun_us = ordered_lease.asked_us if ordered_lease.begun_us is None else ordered_lease.begun_us
         self._pass_on(ordered_lease, most, cut.began_us)
-        opened = self._dialect.stops_mid_pulse and done is None and not cut.why.value.waits
-        return [_note(ordered_lease, least, most, done, opened=opened)]
+        return [_note(ordered_lease, least, most, done, opened=may_open)]
 
 
 def _pulse_bounds(ordered_lease: _OrderedLease, done: d.LeaseDone, now_us: int, *, exact: bool) -> tuple[int, int]:

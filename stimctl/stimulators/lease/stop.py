@@ -39,7 +39,8 @@ class CutReason(Enum):
 class LeaseCut:
     """A cut that began at `began_us`; its stop is sent at `due_us`, from when on `stop` is there.
 
-    `sent_us` is when a stop was first sent to what is cut: that of an earlier cut, which this one replaces.
+    `sent_us` is when a stop was first sent to what is cut: that of an earlier cut, which this one replaces. `in_gap`
+    says that it surely finds the device between two pulses.
     """
 
     why: CutReason
@@ -48,17 +49,25 @@ class LeaseCut:
     sent_us: int | None = None
     stop: StopSequence | None = None
     zero_us: int | None = None
+    in_gap: bool = False
 
-    def between_pulses_us(self, lease: Lease, begun_us: int) -> int:
-        """The first moment from the cut's beginning that surely lies between two pulses."""
+    def wait_for_gap(self, lease: Lease, written_us: int | None, begun_us: int | None) -> None:
+        """Put the stop off until it finds the device between two pulses of `lease`.
+
+        The stop takes as long on the line as the order of the lease did, so the device's periods count from when that
+        had left, `written_us`, and not from when its beginning was heard, `begun_us`. A line on which that took long
+        may take otherwise the next time: `in_gap` is then not sure. A lease that is not known to have begun may begin
+        now.
+        """
         shape = lease.shape
-        delay_us = max((level.delay_us for level in lease.levels), default=0)
-        phase_us = (self.began_us - begun_us) % shape.period_us
-        free_us = delay_us + shape.span_us + EDGE_US
-        if free_us <= phase_us <= shape.period_us - EDGE_US:
-            return self.began_us
-        wait_us = free_us - phase_us if phase_us < free_us else shape.period_us - phase_us + free_us
-        return self.began_us + wait_us
+        origin_us = self.began_us if begun_us is None or written_us is None else written_us
+        self.in_gap = begun_us is not None and begun_us - origin_us <= EDGE_US
+        phase_us = (self.began_us - origin_us) % shape.period_us
+        free_us = lease.delay_us + shape.span_us + EDGE_US
+        if phase_us < free_us:
+            self.due_us += free_us - phase_us
+        elif phase_us > shape.period_us - EDGE_US:
+            self.due_us += shape.period_us - phase_us + free_us
 
     def advance(self, send: Callable[[int], None], now_us: int) -> list[object]:
         if self.stop is not None:
@@ -76,6 +85,6 @@ class LeaseCut:
         """At least and at most how many pulses of `lease` began: all of them where no zero was ever seen."""
         least = 0
         if begun_us is not None and self.sent_us is not None:
-            least = pulses_begun(lease, self.sent_us - begun_us)
+            least = pulses_begun(lease, self.sent_us - begun_us - lease.delay_us - EDGE_US)
         most = lease.pulses if self.zero_us is None else pulses_begun(lease, self.zero_us - asked_us)
         return min(least, most), most

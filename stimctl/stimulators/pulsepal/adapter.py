@@ -105,8 +105,7 @@ class PulsePalAdapter(d.LeaseDevice):
         assert lease is not None
         mask = sum(1 << (level.channel - 1) for level in lease.levels)
         self.command_gate.send(bytes((gate.START, 77, mask)), now_us)
-        delay_us = max(level.delay_us for level in lease.levels)
-        self._lasts_us = lease.pulses * lease.shape.period_us + delay_us + GUARD_US
+        self._lasts_us = lease.pulses * lease.shape.period_us + lease.delay_us + GUARD_US
 
     def stop(self, now_us: int, *, measure: bool) -> None:  # noqa: ARG002
         # An answer that is still on its way is waited out; one to a command that never left will not come.

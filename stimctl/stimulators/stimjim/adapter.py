@@ -200,9 +200,8 @@ class StimJimAdapter(d.LeaseDevice):
             found, asked = message.dialect.upper(), self.letter.upper()
             return failed(WrongDevice(f"this {self.name} speaks dialect {found}, not {asked}; name that one"))
         if step.told is not None and message != step.told:
-            told = message.text if isinstance(message, text.CommandRejected | text.Setting) else f"{message}"
             asked = step.line.decode("ascii").strip()
-            return failed(EchoMismatch(f"the device is not put at rest: {asked} was answered with {told}"))
+            return failed(EchoMismatch(f"the device is not put at rest: {asked} was answered with {message}"))
         if isinstance(message, text.SlotEcho):
             self.command_gate.echoed(message.index)
         self._steps.popleft()
@@ -222,22 +221,22 @@ class StimJimAdapter(d.LeaseDevice):
         stray = isinstance(message, text.SlotStarted) and message.index == 0
         if late and (stray or isinstance(message, _MAY_BE_LATE)):
             return []
-        what = message.text if isinstance(message, text.ByHand | text.Setting) else str(message)
+        if self._train is not None and isinstance(message, text.TrainComplete | text.StageReport):
+            return failed(TimedOut("a train is over whose start was not told: a line was lost; check the cable"))
         starts = isinstance(message, text.SlotStarted)
         if starts and self._state in (DialogState.STOPPING, DialogState.READING):
             # It may have been after the stop.
             measure = self._stopping.measure
             self._stop_anew(DialogState.STOPPING, now_us, may_play=True)
             self.stop(now_us, measure=measure)
-        return [d.Foreign(f"the device told of what was not ordered here: {what}", starts)]
+        return [d.Foreign(f"the device told of what was not ordered here: {message}", starts)]
 
     def _echo(self, message: text.SlotEcho, now_us: int) -> list[Any]:
         if self._asked is None:
             return self._unasked(message, now_us)
         (index, slot), self._asked = self._asked, None
         if message[:2] != (index, slot):
-            held = f"the device holds {message.slot} in {message.index}"
-            return failed(EchoMismatch(f"slot {index}: sent {slot}, {held}"))
+            return failed(EchoMismatch(f"{text.SlotEcho(index, slot, '')} was sent, and the device holds {message}"))
         self.command_gate.echoed(index)
         self._ready = index
         return [d.LeasePrepared()]

@@ -22,6 +22,9 @@ class SlotEcho(NamedTuple):
     slot: HeldSlot
     dialect: str
 
+    def __str__(self) -> str:
+        return self.slot.line(self.index).decode("ascii").strip()
+
 
 class SlotStarted(NamedTuple):
     """A slot was started; engine "T" or "U", "" where it is not said."""
@@ -29,11 +32,17 @@ class SlotStarted(NamedTuple):
     index: int  # type: ignore[assignment]
     engine: str
 
+    def __str__(self) -> str:
+        return f"slot {self.index} was started"
+
 
 class TrainComplete(NamedTuple):
     """A train came to its end after so many pulses."""
 
     pulses: int
+
+    def __str__(self) -> str:
+        return f"a train is over after {self.pulses} pulses"
 
 
 class StageReport(NamedTuple):
@@ -44,19 +53,31 @@ class StageReport(NamedTuple):
     mean_ua: int
     pulses: int | None
 
+    def __str__(self) -> str:
+        return f"a mean of {self.mean_ua} uA in output {self.channel}"
+
 
 class StopForced(NamedTuple):
     """A stop was understood by an engine ("" for all)."""
 
     engine: str
 
+    def __str__(self) -> str:
+        return "a train was stopped"
+
 
 class OutputGrounded(NamedTuple):
     channel: int
 
+    def __str__(self) -> str:
+        return f"output {self.channel} is grounded"
+
 
 class CurrentReading(NamedTuple):
     current_ua: int
+
+    def __str__(self) -> str:
+        return f"a current of {self.current_ua} uA"
 
 
 class IdnReply(NamedTuple):
@@ -70,11 +91,17 @@ class Detached(NamedTuple):
 
     line: int
 
+    def __str__(self) -> str:
+        return f"input {self.line} starts nothing"
+
 
 class Setting(NamedTuple):
     """What dialect B holds besides its slots: an envelope, a measurement, a trigger route, as its line."""
 
     text: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class ByHand(NamedTuple):
@@ -83,11 +110,17 @@ class ByHand(NamedTuple):
 
     text: str
 
+    def __str__(self) -> str:
+        return self.text
+
 
 class CommandRejected(NamedTuple):
     """The device rejected a command."""
 
     text: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 _RULE = re.compile(r"-{20,}")
@@ -106,7 +139,7 @@ _MODE_BITS = {1: 0, 2: 1, 4: 2, 8: 3}
 
 
 class StimJimParser:
-    """Bytes in, the messages above out."""
+    """Bytes in, the messages above out; each says of itself what the device told."""
 
     def __init__(self) -> None:
         self._tail = b""
@@ -201,10 +234,13 @@ _ALONE: tuple[tuple[str, Callable[[re.Match[str]], Any]], ...] = (
     (r"Stimulus cancelled\.", lambda _found: StopForced("")),
     (r"Set channel (\d) to mode 3", lambda found: OutputGrounded(int(found[1]))),
     (r"Ch(\d) output mode set to 3", lambda found: OutputGrounded(int(found[1]))),
-    (r"(?:Set channel \d|Ch\d output mode set|Attaching interrupt) to .*", lambda found: ByHand(found[0])),
+    (
+        r"(?:Set channel \d|Ch\d output mode set|Attaching interrupt) to .*",
+        lambda found: ByHand(Label.of_device(found[0])),
+    ),
     (r"Detaching interrupt to IN([01])", lambda found: Detached(int(found[1]))),
     (r"IN([01]) -> Disabled", lambda found: Detached(int(found[1]))),
-    (r"IN\d -> .*|WARN trigger: .*", lambda found: ByHand(found[0])),
+    (r"IN\d -> .*|WARN trigger: .*", lambda found: ByHand(Label.of_device(found[0]))),
     (r"(?:ENV\d+|MEAS\d+|TRIG\d)(?:,-?\d+)+", lambda found: Setting(found[0])),
     (r"Read value: -?\d+ \((-?\d+) ?uA\)", lambda found: CurrentReading(int(found[1]))),
     (r"IDN,[^,]*,.*", lambda _found: IdnReply("b")),

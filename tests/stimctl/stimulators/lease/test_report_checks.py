@@ -77,7 +77,9 @@ def test_a_cut_falls_between_two_pulses(shape: Segment, delay_us: int, asked_us:
     """Even when the device is a millisecond off from what the host believes."""
     lease = Lease(0, shape, (LeaseLevel(1, 500, 0), LeaseLevel(2, 500, delay_us)), 3, 0, 3 * shape.period_us)
     cut = LeaseCut(CutReason.LOWER, asked_us, asked_us)
-    at_us = cut.between_pulses_us(lease, 0)
+    cut.wait_for_gap(lease, 0, EDGE_US)
+    at_us = cut.due_us
+    assert cut.in_gap
     assert asked_us <= at_us <= asked_us + delay_us + shape.span_us + 2 * EDGE_US
     phase_us = (at_us + late_us) % shape.period_us
     assert phase_us > delay_us + shape.span_us

@@ -219,23 +219,24 @@ def test_an_answer_is_late_from_when_its_question_has_left() -> None:
 
 
 class Swallowed(Line):
-    """From a time on the device's echo of a slot is lost, once."""
+    """From a time on a line of the device's is lost, once."""
 
-    def __init__(self, port: Port, at_us: int) -> None:
+    def __init__(self, port: Port, at_us: int, line: bytes) -> None:
         super().__init__(port)
         self._at_us = at_us
+        self._line = line
 
     def wait(self, deadline_us: int | None) -> bytes:
         data = self.inner.wait(deadline_us)
         if self.now_us() < self._at_us:
             return data
-        kept = re.sub(rb"S[123],[-\d,;]+\r\n", b"", data, count=1)
+        kept = re.sub(self._line, b"", data, count=1)
         self._at_us += 100 * S if kept != data else 0
         return kept
 
 
 def test_an_echo_that_is_lost_while_a_lease_runs_is_missed_when_that_is_over() -> None:
-    line = lambda port: Swallowed(port, 15 * S)  # noqa: E731
+    line = lambda port: Swallowed(port, 15 * S, rb"S[123],[-\d,;]+\r\n")  # noqa: E731
     bench = Bench(
         DeviceSpec("stimjim", dialect="b"), DeviceChoice("stimjim", dialect="b"), prescription(seconds=60), line=line
     )
@@ -243,3 +244,16 @@ def test_an_echo_that_is_lost_while_a_lease_runs_is_missed_when_that_is_over() -
     assert report.end is End.LINE_LOST
     assert "no answer from the device in time" in report.end_text
     assert bench.stopping_us() <= 15 * S + 2 * limits.LEASE_US + 600 * MS
+
+
+@pytest.mark.parametrize("dialect", "abc")
+def test_a_start_whose_telling_is_lost_is_no_doing_of_another_program(dialect: str) -> None:
+    """Its train's end is told, and that is ours: nobody else is blamed, and nobody is told to examine the device."""
+    line = lambda port: Swallowed(port, 5 * S, rb"Started [^\n]*\n")  # noqa: E731
+    bench = Bench(DeviceSpec("stimjim", dialect=dialect), DeviceChoice("stimjim", dialect=dialect), line=line)
+    report = bench.run()
+    assert report.end is End.LINE_LOST
+    assert report.delivered is not None
+    assert sum(report.delivered["1"]["pulses"]) >= bench.pulses() - checked(bench)
+    assert bench.last_us() <= 5 * S + limits.LEASE_US + 600 * MS
+    assert not any("not ordered" in alarm.text or "examined" in alarm.action for alarm in report.alarms)
