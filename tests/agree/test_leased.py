@@ -70,18 +70,14 @@ class Leased(RuleBasedStateMachine):
         delay_us=st.sampled_from([0, 1_000, 3_000, 8_000, 15_000]),
         jitter_us=st.sampled_from([0, 0, 5_000, 20_000]),
         seed=st.integers(0, 1_000),
+        titrate=st.sampled_from([False, False, True]),
     )
     def begin(
-        self,
-        board: str,
-        profile: str,
-        seconds: int,
-        amplitudes_ma: list[float],
-        delay_us: int,
-        jitter_us: int,
-        seed: int,
-    ) -> None:
-        rx = prescription(seconds=seconds, profile=profile, amplitudes_ma=dict(enumerate(amplitudes_ma, 1)))
+        self, board: str, profile: str, seconds: int, amplitudes_ma: list[float], delay_us: int, jitter_us: int,
+        seed: int, *, titrate: bool,
+    ) -> None:  # fmt: skip
+        channels = dict(enumerate(amplitudes_ma, 1))
+        rx = prescription(seconds=seconds, profile=profile, amplitudes_ma=channels, titrate=titrate)
         self.bench = Bench(*BOARDS[board], rx, line=lambda port: Uneven(port, delay_us, jitter_us, seed))
         self.asked: list[tuple[int, Command]] = []
         self.way_us = delay_us + jitter_us
@@ -159,6 +155,16 @@ def test_a_cut_at_any_moment_of_a_period(board: str, order: Command, one_way_us:
         judge(bench, bench.run(*((at_us / S, each) for at_us, each in asked)), asked, one_way_us)
         if isinstance(order, AskTarget):
             assert {flow.shape.span_us for flow in bench.recorder.flows(1)} == {400}, "a lowering ended a pulse early"
+
+
+def test_held_while_a_program_is_read_back() -> None:
+    """The hold is sent again before the answer that is owed has come: both its answers are still known as its own."""
+    rx = prescription(seconds=15, profile="bench-2hz", amplitudes_ma={1: 0.5})
+    bench = Bench(*BOARDS["pulsepal 22"], rx, line=lambda port: Uneven(port, 15_000, 0, 0))
+    asked: list[tuple[int, Command]] = [(2 * S, AskHold()), (3 * S, Proceed()), (4 * S, Proceed())]
+    report = bench.run(*((at_us / S, each) for at_us, each in asked))
+    assert report.end is End.TIMER
+    judge(bench, report, asked, 15_000)
 
 
 TestLeased = pytest.mark.slow(Leased.TestCase)

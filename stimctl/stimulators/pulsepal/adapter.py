@@ -111,7 +111,6 @@ class PulsePalAdapter(d.LeaseDevice):
         # An answer that is still on its way is waited out; one to a command that never left will not come.
         again = self._stops_sent > 0
         owed = self._flying if self._flying_sent and not again else None
-        self._asks.clear()
         self._over_us = self._lasts_us = self._begun_us = None
         self._lease = None
         self.command_gate.forget_unsent()
@@ -121,7 +120,8 @@ class PulsePalAdapter(d.LeaseDevice):
         self._answer.forget()
         self._late_until_us = now_us + ANSWER_US
         if again and self._flying is not None and self._flying_sent:
-            return
+            return  # what waits, in flight or behind what is owed, is the answer to the first
+        self._asks.clear()
         ask = _executed(b"", len(gate.CHANNELS) + 1, self._rested)
         self._flying_sent = owed is not None
         if owed is None:
