@@ -176,7 +176,7 @@ class ChainWalker:
         self._gaps: list[tuple[int, int]] = []
         self._wanted = expected_head
         self._seen = expected_head in (None, GENESIS)
-        self.one_text = BodyCheck(end=b"]") if bodies else None
+        self.one_text = BodyCheck(end=b"]\n") if bodies else None
 
     def follow(self, rows: Iterable[tuple[Any, ...]]) -> bool:
         """Follow rows, whose texts are bytes, one by one while they hold. Returns whether all did."""
