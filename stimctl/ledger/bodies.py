@@ -15,14 +15,27 @@ _WHOLE_NUMBER = rb"(?:[1-9][0-9]{0,18}+|0|-[1-9][0-9]{0,18}+)"  # in the order i
 _TEXT = rb'"[ !#-\[\]-~]*"'
 _OFTEN = 20  # bodies of a kind after which making its pattern takes less time than reading the rest [choice]
 _MOST = 100  # patterns that are kept [choice]
-_dumped = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _encoder() -> Callable[[object], str]:
+    # `JSONEncoder.encode` makes a new encoder in C for each text, which takes as long as the text of an entry itself.
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return _ENCODER.encode
+    # No markers: a body that holds itself ends as RecursionError.
+    parts = make(None, _ENCODER.default, json.encoder.encode_basestring_ascii, None, ":", ",", True, False, False)
+    return lambda value: "".join(parts(value, 0))
+
+
+encoded = _encoder()
 
 
 def is_one_text(text: str) -> bool:
     """Whether a body is a JSON object as the ledger writes it: sorted, without spaces, no name twice."""
     try:
         found = json.loads(text)
-        return isinstance(found, dict) and _dumped(found) == text
+        return isinstance(found, dict) and encoded(found) == text
     except (ValueError, RecursionError):
         return False
 

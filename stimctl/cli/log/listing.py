@@ -1,6 +1,5 @@
 """Sessions in two lines each, as `stimctl log list` shows them. It loads next to nothing: a list comes at once."""
 
-import shutil
 import sys
 from collections.abc import Iterator
 from datetime import datetime
@@ -37,10 +36,12 @@ def session_lines(head: "SessionHead", fault: str | None = None) -> Iterator[str
 def _when(utc: str) -> str:
     """A moment to the minute, by the clock on the wall, with UTC beside it."""
     try:
-        local = datetime.fromisoformat(utc).astimezone().isoformat(" ", "minutes")
+        local = datetime.fromisoformat(utc).astimezone()
     except ValueError:
         return utc
-    return f"{local[:16]} ({utc[11:16]} UTC)"
+    # By its parts: `isoformat` would ask for the zone's offset too, which takes as long as all the rest.
+    date = f"{local.year:04}-{local.month:02}-{local.day:02}"
+    return f"{date} {local.hour:02}:{local.minute:02} ({utc[11:16]} UTC)"
 
 
 def _fitted(text: str, width: int) -> str:
@@ -49,7 +50,10 @@ def _fitted(text: str, width: int) -> str:
 
 def page_out(lines: list[str]) -> None:
     """Through a pager where a person would have to scroll back."""
-    if sys.stdout.isatty() and len(lines) >= shutil.get_terminal_size().lines:
-        click.echo_via_pager("\n".join(lines))
-    else:
-        click.echo("\n".join(lines))
+    if sys.stdout.isatty():
+        from shutil import get_terminal_size
+
+        if len(lines) >= get_terminal_size().lines:
+            click.echo_via_pager("\n".join(lines))
+            return
+    click.echo("\n".join(lines))
