@@ -66,7 +66,10 @@ def looks_like_name(text: str) -> bool:
 
 
 # Letters of writings that run from right to left, and their figures.
-_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]")
+_LETTERS = "\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff"
+_RIGHT_TO_LEFT = re.compile(f"[{_LETTERS}]")
+_SUCH_WORD = rf"[\w{_LETTERS}-]*[{_LETTERS}][\w{_LETTERS}-]*"
+_SUCH_WORDS = re.compile(rf"{_SUCH_WORD}(?: {_SUCH_WORD})*")
 
 
 def isolated(text: str) -> str:
@@ -74,6 +77,11 @@ def isolated(text: str) -> str:
     if text.isascii() or not _RIGHT_TO_LEFT.search(text):
         return text
     return f"\N{FIRST STRONG ISOLATE}{text}\N{POP DIRECTIONAL ISOLATE}"
+
+
+def words_isolated(sentence: str) -> str:
+    """A sentence in which a name may stand, nobody knows where: its words that run from right to left set apart."""
+    return sentence if sentence.isascii() else _SUCH_WORDS.sub(lambda words: isolated(words[0]), sentence)
 
 
 def printable(value: object) -> str:

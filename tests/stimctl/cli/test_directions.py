@@ -21,12 +21,16 @@ def test_it_is_set_apart_on_the_terminal_in_pages_and_in_calendars(home: Path, t
     lines = [f'pseudonym = "{WHO}"' if line.startswith("pseudonym") else line for line in text.splitlines()]
     file.write_text("\n".join(lines), "utf-8")
     good("run", "bench-2hz", "--port", "sim://", "--prescription", str(file))
-    good("course", "new", WHO, "low-back-pain", "--simulated")
+    begun = good("course", "new", WHO, "low-back-pain", "--simulated")
     good("log", "report", "latest", "--html", str(tmp_path / "r.html"))
     told = [
+        begun,
+        good("course", "show", WHO),
+        good("course", "due"),
+        good("course", "due", WHO),
+        CliRunner().invoke(main, ("course", "trend", WHO)).output,  # an error, that there is no session of it
         good("log", "list"),
         good("log", "show", "latest"),
-        good("course", "due"),
         (tmp_path / "r.html").read_text("utf-8"),
     ]
     for each in told:
