@@ -10,6 +10,8 @@ asked.
 
 import re
 from collections.abc import Iterator
+from functools import cache
+from itertools import accumulate
 from typing import ClassVar, Self
 
 _NO_TEXT = "\N{REPLACEMENT CHARACTER}"  # stands for bytes that were no text
@@ -82,6 +84,26 @@ def isolated(text: str) -> str:
 def words_isolated(sentence: str) -> str:
     """A sentence in which a name may stand, nobody knows where: its words that run from right to left set apart."""
     return sentence if sentence.isascii() else _SUCH_WORDS.sub(lambda words: isolated(words[0]), sentence)
+
+
+def columns(text: str) -> int:
+    """How many columns of a terminal it takes: two for a Han character, none for a mark on the letter before it."""
+    return len(text) if text.isascii() else sum(map(_columns, text))
+
+
+def fitted(text: str, width: int) -> str:
+    """The text, cut where it takes more columns than `width`, with two dots to show that."""
+    if columns(text) <= width:
+        return text
+    kept = sum(taken <= width - 2 for taken in accumulate(map(columns, text)))
+    return f"{text[:kept]}.."
+
+
+@cache
+def _columns(one: str) -> int:
+    from unicodedata import category, east_asian_width
+
+    return 0 if category(one) in ("Mn", "Me", "Cf") else 2 if east_asian_width(one) in ("W", "F") else 1
 
 
 def printable(value: object) -> str:

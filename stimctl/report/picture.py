@@ -3,9 +3,11 @@
 Made without pyplot: there is no window and no global state.
 """
 
+import logging
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from typing import Any
 
@@ -31,7 +33,7 @@ def picture_of(draw: Callable[[], Figure], kind: str) -> bytes:
         "font.family": [WESTERN, *(name for name in CHINESE if name in here)],
     }
     file = BytesIO()
-    with rc_context(settings), warnings.catch_warnings():
+    with rc_context(settings), _without_remarks(), warnings.catch_warnings():
         warnings.filterwarnings("error", message=_NO_GLYPH.pattern)
         try:
             draw().savefig(file, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
@@ -39,6 +41,18 @@ def picture_of(draw: Callable[[], Figure], kind: str) -> bytes:
             found = _NO_GLYPH.match(str(warning))
             raise (Misuse(_sentence(chr(int(found[1])))) if found else warning) from None
     return file.getvalue()
+
+
+@contextmanager
+def _without_remarks() -> Iterator[None]:
+    """Without a line on standard error for each text whose font has no bold face."""
+    log = logging.getLogger("matplotlib.font_manager")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def _sentence(character: str) -> str:

@@ -16,7 +16,7 @@ from serial.tools.list_ports_common import ListPortInfo
 from stimctl.anatomy import Region, Side, place
 from stimctl.cli import main
 from stimctl.errors import InputInvalid, Unsafe
-from stimctl.label import Label, Prose, is_label, isolated, looks_like_name, printable, words_isolated
+from stimctl.label import Label, Prose, columns, fitted, is_label, isolated, looks_like_name, printable, words_isolated
 from stimctl.prescription import from_mapping
 from stimctl.profile import load_file, packaged_folder
 from stimctl.stimulators.identity_pages import _text
@@ -203,3 +203,17 @@ def test_what_runs_from_right_to_left_is_set_apart(text: str, apart: bool) -> No
 )
 def test_in_a_sentence_the_words_that_run_from_right_to_left_are_set_apart(sentence: str, told: str) -> None:
     assert words_isolated(sentence) == told
+
+
+@pytest.mark.parametrize(
+    ("text", "width"), [("P-17", 4), ("\u60a3\u8005-17", 7), ("\u05d3\u05b0-1", 3), ("e\u0301", 1), ("\u00e9", 1)]
+)
+def test_a_width_is_in_columns_of_a_terminal(text: str, width: int) -> None:
+    assert columns(text) == width
+    assert fitted(text, width) == text
+
+
+@pytest.mark.parametrize(("text", "cut"), [("abcdef", "abc.."), ("\u60a3\u8005\u60a3", "\u60a3..")])
+def test_what_is_too_wide_is_cut_by_columns(text: str, cut: str) -> None:
+    assert fitted(text, 5) == cut
+    assert columns(cut) <= 5
