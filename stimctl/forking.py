@@ -7,7 +7,6 @@ this: all descriptors here are closed by it.
 """
 
 import os
-import socket
 from contextlib import suppress
 from typing import Protocol
 from weakref import WeakSet
@@ -25,6 +24,8 @@ _holders: WeakSet[DescriptorOwner] = WeakSet()
 
 def tell_of_forks(holder: DescriptorOwner) -> None:
     """Have `holder.let_go_in_fork` called in each child that is forked while `holder` exists."""
+    import socket  # noqa: F401  # not for those who hold nothing, nor first in a child, where an import may wait for ever
+
     _holders.add(holder)
 
 
@@ -33,6 +34,8 @@ def dead_end(*descriptors: int) -> None:
 
     The numbers stay taken, so that whoever still knows one neither reads nor writes another file by it.
     """
+    import socket
+
     near, far = socket.socketpair()
     far.close()
     with near:

@@ -10,6 +10,8 @@ asked.
 
 import re
 from collections.abc import Iterator
+from functools import cache
+from itertools import accumulate
 from typing import ClassVar, Self
 
 _NO_TEXT = "\N{REPLACEMENT CHARACTER}"  # stands for bytes that were no text
@@ -66,7 +68,10 @@ def looks_like_name(text: str) -> bool:
 
 
 # Letters of writings that run from right to left, and their figures.
-_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]")
+_LETTERS = "\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff"
+_RIGHT_TO_LEFT = re.compile(f"[{_LETTERS}]")
+_SUCH_WORD = rf"[\w{_LETTERS}-]*[{_LETTERS}][\w{_LETTERS}-]*"
+_SUCH_WORDS = re.compile(rf"{_SUCH_WORD}(?: {_SUCH_WORD})*")
 
 
 def isolated(text: str) -> str:
@@ -74,6 +79,31 @@ def isolated(text: str) -> str:
     if text.isascii() or not _RIGHT_TO_LEFT.search(text):
         return text
     return f"\N{FIRST STRONG ISOLATE}{text}\N{POP DIRECTIONAL ISOLATE}"
+
+
+def words_isolated(sentence: str) -> str:
+    """A sentence in which a name may stand, nobody knows where: its words that run from right to left set apart."""
+    return sentence if sentence.isascii() else _SUCH_WORDS.sub(lambda words: isolated(words[0]), sentence)
+
+
+def columns(text: str) -> int:
+    """How many columns of a terminal it takes: two for a Han character, none for a mark on the letter before it."""
+    return len(text) if text.isascii() else sum(map(_columns, text))
+
+
+def fitted(text: str, width: int) -> str:
+    """The text, cut where it takes more columns than `width`, with two dots to show that."""
+    if columns(text) <= width:
+        return text
+    kept = sum(taken <= width - 2 for taken in accumulate(map(columns, text)))
+    return f"{text[:kept]}.."
+
+
+@cache
+def _columns(one: str) -> int:
+    from unicodedata import category, east_asian_width
+
+    return 0 if category(one) in ("Mn", "Me", "Cf") else 2 if east_asian_width(one) in ("W", "F") else 1
 
 
 def printable(value: object) -> str:

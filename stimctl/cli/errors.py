@@ -6,7 +6,7 @@ mistake in the program, and its traceback is what its author needs.
 
 from stimctl import errors
 from stimctl.cli.codes import DEVICE, INVALID, LINE, LOG, UNSAFE
-from stimctl.label import printable
+from stimctl.label import printable, words_isolated
 
 # Nearest ancestor wins, so a subclass needs no row of its own.
 _CODES: dict[type[BaseException], int] = {
@@ -32,4 +32,4 @@ def sentence(error: errors.StimctlError) -> str:
 
 def shown(error: errors.StimctlError) -> str:
     """Its message as a terminal may show it: in it may stand what a device, a system or a file's name said."""
-    return "\n".join(map(printable, str(error).split("\n")))
+    return "\n".join(words_isolated(printable(line)) for line in str(error).split("\n"))

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from stimctl.label import isolated, printable
+from stimctl.label import columns, isolated, printable
 
 # The one rule of every command that has it: one document on standard output, and words on standard error.
 json_option = click.option(
@@ -20,13 +20,13 @@ _FLAT = (",\n    ", ": ")
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Columns as wide as their widest cell, two spaces apart; the last one is not padded."""
     cells = [list(headers), *([printable(cell) for cell in row] for row in rows)]
-    widths = [max(len(row[index]) for row in cells) for index in range(len(headers))]
+    widths = [max(columns(row[index]) for row in cells) for index in range(len(headers))]
     lines = ["  ".join(map(_cell, row, widths)).rstrip() for row in cells]
     return "\n".join(lines)
 
 
 def _cell(text: str, width: int) -> str:
-    return isolated(text) + " " * (width - len(text))
+    return isolated(text) + " " * (width - columns(text))
 
 
 def pairs(rows: Iterable[tuple[str, object]]) -> str:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from stimctl.course.courses import Course
 from stimctl.course.visits import Visit
 from stimctl.errors import Misuse
+from stimctl.label import isolated
 from stimctl.units import UA_PER_MA
 
 _PC_PER_MC = 1_000_000_000
@@ -54,7 +55,7 @@ def trends(course: Course, found: Sequence[Visit]) -> Trends:
     """The curves of a course. Raises `Misuse` where it has no session yet."""
     if not found:
         raise Misuse(f"the course of {course.pseudonym} has no session yet: there is nothing to draw")
-    title = f"{course.pseudonym}, {course.profile.get('title') or course.profile_id}: {len(found)} sessions"
+    title = f"{isolated(course.pseudonym)}, {course.profile.get('title') or course.profile_id}: {len(found)} sessions"
     doubtful = bool(course.faults) or any(visit.faults for visit in found)
     labels = tuple(f"{visit.number}\n{visit.day:%d %b}" for visit in found)
     return Trends(title, labels, tuple(_panels(found)), course.simulated, doubtful)

@@ -1,14 +1,12 @@
-"""The trends of a course as a matplotlib figure: made without pyplot: no window and no global state."""
+"""The trends of a course as a matplotlib figure."""
 
-from io import BytesIO
 from math import nan
-from typing import Any
 
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from stimctl.course.trend import TrendPanel, Trends
+from stimctl.report.picture import picture_of
 
 _COLOURS = ("#1b5e9b", "#c2571a", "#3d7a3d", "#7a3d76")
 _MARKERS = ("o", "s", "^", "D")  # so that the curves stay apart on a black-and-white print
@@ -17,14 +15,8 @@ _INK, _QUIET, _PALE, _WARNING = "#222222", "#666666", "#e4e4e4", "#9a1f1f"
 
 
 def picture(drawn: Trends, kind: str) -> bytes:
-    """As `png` or `svg`; no date and no random ids are in it."""
-    metadata = {"Date": None} if kind == "svg" else None
-    # A dollar in a pseudonym is a dollar, and begins no formula.
-    settings: dict[Any, Any] = {"svg.hashsalt": "stimctl", "text.parse_math": False}
-    file = BytesIO()
-    with rc_context(settings):
-        draw(drawn).savefig(file, format=kind, dpi=150, metadata=metadata)
-    return file.getvalue()
+    """As `png` or `svg`. Raises `Misuse`."""
+    return picture_of(lambda: draw(drawn), kind)
 
 
 def draw(drawn: Trends) -> Figure:

@@ -8,59 +8,77 @@ made, which fits those alone that have the same names in the same places, and va
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
-from itertools import filterfalse
+from collections.abc import Callable
 
 _TOKEN = re.compile(rb'("[^"]*")(:)?|-?[0-9][0-9.eE+-]*|[^"0-9-]+')
-_WHOLE_NUMBER = rb"(?:0|-?[1-9][0-9]{0,18}+)"
+_WHOLE_NUMBER = rb"(?:[1-9][0-9]{0,18}+|0|-[1-9][0-9]{0,18}+)"  # in the order in which they come often
 _TEXT = rb'"[ !#-\[\]-~]*"'
 _OFTEN = 20  # bodies of a kind after which making its pattern takes less time than reading the rest [choice]
 _MOST = 100  # patterns that are kept [choice]
-_dumped = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _encoder() -> Callable[[object], str]:
+    # `JSONEncoder.encode` makes a new encoder in C for each text, which takes as long as the text of an entry itself.
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return _ENCODER.encode
+    # No markers: a body that holds itself ends as RecursionError.
+    parts = make(None, _ENCODER.default, json.encoder.encode_basestring_ascii, None, ":", ",", True, False, False)
+    return lambda value: "".join(parts(value, 0))
+
+
+encoded = _encoder()
 
 
 def is_one_text(text: str) -> bool:
     """Whether a body is a JSON object as the ledger writes it: sorted, without spaces, no name twice."""
     try:
         found = json.loads(text)
-        return isinstance(found, dict) and _dumped(found) == text
+        return isinstance(found, dict) and encoded(found) == text
     except (ValueError, RecursionError):
         return False
 
 
 class BodyCheck:
-    """Tells quickly of many bodies, `end` behind each, whether all are one text; the first of each kind it reads."""
+    """Tells quickly of many bodies, one behind the other, whether all are one text; the first of each kind it reads.
 
-    def __init__(self, end: bytes = b"") -> None:
+    `end`, of which the last is a line feed, stands behind each.
+    """
+
+    def __init__(self, end: bytes = b"\n") -> None:
         self._end = end
-        self._fits: list[Callable[[bytes], object]] = []  # the pattern that fitted last comes first
+        self._fits: list[Callable[[bytes, int], re.Match[bytes] | None]] = []  # what fitted last comes first
         self._seen: Counter[bytes] = Counter()
 
-    def __call__(self, bodies: Iterable[bytes]) -> bool:
+    def __call__(self, bodies: bytes) -> bool:
         """Whether all of them are."""
-        rest = iter(bodies)
-        while True:
-            another = next(filterfalse(self._fits[0], rest) if self._fits else rest, None)
-            if another is None:
-                return True
-            if not self._fits_another(another) and not self._read(another):
+        at = 0
+        while at < len(bodies):
+            found = self._fitting(bodies, at)
+            end = found.end() if found else bodies.index(b"\n", at) + 1
+            if not found and not self._read(bodies[at:end]):
                 return False
+            at = end
+        return True
 
-    def _fits_another(self, body: bytes) -> bool:
+    def _fitting(self, bodies: bytes, at: int) -> re.Match[bytes] | None:
+        """Those from `at` on that are of a kind which is known, as many as follow each other."""
         for place, fits in enumerate(self._fits):
-            if fits(body):
+            if found := fits(bodies, at):
                 self._fits.insert(0, self._fits.pop(place))
-                return True
-        return False
+                return found
+        return None
 
-    def _read(self, body: bytes) -> bool:
-        if not is_one_text(body.removesuffix(self._end).decode("utf-8", "surrogateescape")):
+    def _read(self, line: bytes) -> bool:
+        body = line.removesuffix(self._end)
+        if not is_one_text(body.decode("utf-8", "surrogateescape")):
             return False
         if b"\\" not in body and len(self._fits) < _MOST:
             kind = _TOKEN.sub(_pattern, body)
             self._seen[kind] += 1
             if self._seen[kind] == _OFTEN:
-                self._fits.insert(0, re.compile(kind).fullmatch)
+                self._fits.insert(0, re.compile(b"(?:%b%b)++" % (kind, re.escape(self._end))).match)
         return True
 
 

@@ -8,7 +8,7 @@ hash noted elsewhere (on paper, in a report) shows both; that is what `expected_
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -16,10 +16,9 @@ from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, NamedTuple
 
 from stimctl.errors import Misuse
-from stimctl.ledger.bodies import BodyCheck, is_one_text
+from stimctl.ledger.bodies import BodyCheck, encoded, is_one_text
 
 GENESIS = bytes(32)
-_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 SEALED = "sealed"
 CANNOT_SHOW = (
@@ -126,23 +125,10 @@ def counted(entries: int) -> str:
     return f"{entries:,} entry" if entries == 1 else f"{entries:,} entries"
 
 
-def _encoder() -> Callable[[object], str]:
-    # `JSONEncoder.encode` makes a new encoder in C for each text, which takes as long as the text of an entry itself.
-    make = getattr(json.encoder, "c_make_encoder", None)
-    if make is None:
-        return _ENCODER.encode
-    # No markers: a body that holds itself ends as RecursionError.
-    parts = make(None, _ENCODER.default, _quoted, None, ":", ",", True, False, False)
-    return lambda value: "".join(parts(value, 0))
-
-
-_encode = _encoder()
-
-
 def canonical(value: object) -> str:
     """The one JSON text of `value`: sorted keys, no spaces, ASCII. Raises `Misuse` when it is not JSON-able."""
     try:
-        return _encode(value)
+        return encoded(value)
     except (TypeError, ValueError, RecursionError) as misfit:
         raise Misuse(f"a log entry must be plain JSON: {misfit}") from None
 
@@ -176,7 +162,7 @@ class ChainWalker:
         self._gaps: list[tuple[int, int]] = []
         self._wanted = expected_head
         self._seen = expected_head in (None, GENESIS)
-        self.one_text = BodyCheck(end=b"]") if bodies else None
+        self.one_text = BodyCheck(end=b"]\n") if bodies else None
 
     def follow(self, rows: Iterable[tuple[Any, ...]]) -> bool:
         """Follow rows, whose texts are bytes, one by one while they hold. Returns whether all did."""
@@ -258,12 +244,13 @@ def fault_of(row: EntryRow) -> ChainBreak | None:
     number = row.number
     if not all(type(value) is wanted for value, wanted in zip(row, _TYPES, strict=True)):
         return ChainBreak(number, ChainFault.UNREADABLE, f"entry {number} has a field of the wrong type")
+    one_text = is_one_text(row.body)
     # An unreadable body fails its hash as well; say the more telling thing.
-    if not _readable(row.body):
+    if not one_text and not _readable(row.body):
         return ChainBreak(number, ChainFault.UNREADABLE, f"the body of entry {number} is not JSON")
     if row.hash != link(row.previous, number, DraftEntry(*row[1:6])):
         return ChainBreak(number, ChainFault.HASH, f"entry {number} is not what was hashed: it was changed")
-    if not is_one_text(row.body):
+    if not one_text:
         sentence = f"the body of entry {number} is not as this program writes it, with each name once"
         return ChainBreak(number, ChainFault.UNREADABLE, sentence)
     return None

@@ -35,8 +35,9 @@ _KINDS = {
 _FULL = "the disk is full; make room and start again"
 _READONLY = "it cannot be written; check the owner and the mode of the file and its folder"
 _BROKEN = "the disk reports an error; do not trust it"
-# What a person can do about an SQLite error, by its primary code.
+# What a person can do about an SQLite error, by its code, or else by its primary code.
 _ADVICE = {
+    sqlite3.SQLITE_IOERR_SHMSIZE: _FULL,  # the index of the write-ahead log finds no room
     sqlite3.SQLITE_FULL: _FULL,
     sqlite3.SQLITE_READONLY: _READONLY,
     sqlite3.SQLITE_PERM: "it may not be opened; check the owner and the mode of the file",
@@ -75,7 +76,11 @@ def log_fault(path: Path, error: Exception) -> LogFault:
     code = getattr(error, "sqlite_errorcode", None)
     if code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL):
         return LedgerBusy(f"the ledger {path}: another program keeps it locked")
-    advice = _ADVICE_OF_SYSTEM.get(getattr(error, "errno", None)) if code is None else _ADVICE.get(code & 0xFF)
+    advice = (
+        _ADVICE_OF_SYSTEM.get(getattr(error, "errno", None))
+        if code is None
+        else _ADVICE.get(code, _ADVICE.get(code & 0xFF))
+    )
     return LogFault(f"the ledger {path}: {f'{advice} ({error})' if advice else error}")
 
 

@@ -1,6 +1,5 @@
 """A session in a line: who, what, on which device, when, how it ended, and its dose with how it is known."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
@@ -62,51 +61,56 @@ _values = attrgetter(*SessionHead.__slots__)
 
 def head_of(line: SessionLine, *, running: bool) -> SessionHead:
     """The head of the session that a line tells of."""
-    opened, end = line.opened, line.closed
+    # In the order of `lines.OPENED`, `lines.CLOSED` and `lines.FETCHED`.
+    simulator, *named, rehearsal = line.opened
+    (
+        subject, operator, pseudonym, profile_id, profile_version, profile_sha256,
+        model, serial, firmware, calibrated_on, serial_of_old, started_utc, clock,
+    ) = [None if each is None else str(each) for each in named]  # fmt: skip
+    end_reason, ended_utc, last_seen_utc, closed_by, _, bands_us, delivered, evidence = line.closed
+    counters, *fetched_us = line.fetched
     only_fetched = line.kind == RECOVERED
     state = RECOVERED if only_fetched else CLOSED if line.closed_utc else RUNNING if running else UNFINISHED
-    cut = end.get("end_reason") == "interrupted"
+    cut = end_reason == "interrupted"
     lasted = None if only_fetched or line.closed_at_us is None else line.closed_at_us - line.at_us
-    charges = _charges(end, line.fetched)
-    bands_us = end.get("band_us") or [line.fetched.get(f"record.segment_{band}_us") for band in (0, 1)]
-    counted = _text(end.get("kept.evidence")) or FigureStanding.COUNTED.value
+    charges = _charges(delivered, counters)
+    counted = _text(evidence) or FigureStanding.COUNTED.value
     return SessionHead(
         session_id=line.session_id,
-        watermark=watermark(opened.get("simulator"), rehearsal=bool(opened.get("prescription.rehearsal"))),
+        watermark=watermark(simulator, rehearsal=bool(rehearsal)),
         state=state,
-        started_utc=None if only_fetched else _text(opened.get("started_utc")) or line.utc,
+        started_utc=None if only_fetched else started_utc or line.utc,
         # Of a session that was cut short an older ledger wrote here when that was found out.
-        ended_utc=None if cut else _text(end.get("ended_utc")) or line.closed_utc,
-        end_reason=_text(end.get("end_reason")),
-        subject=_text(opened.get("subject")),
-        pseudonym=_text(opened.get("pseudonym")),
-        operator=_text(opened.get("operator")),
-        profile_id=_text(opened.get("profile.id")),
-        profile_version=_text(opened.get("profile.version")),
-        profile_sha256=_text(opened.get("profile.sha256")),
-        device_model=_text(opened.get("device.model")),
-        device_serial=_text(opened.get("device.serial") or opened.get("device_serial")),
-        device_firmware=_text(opened.get("device.firmware")),
-        device_calibrated_on=_text(opened.get("device.calibrated_on")),
-        clock=_text(opened.get("clock")),
+        ended_utc=None if cut else _text(ended_utc) or line.closed_utc,
+        end_reason=_text(end_reason),
+        subject=subject,
+        pseudonym=pseudonym,
+        operator=operator,
+        profile_id=profile_id,
+        profile_version=profile_version,
+        profile_sha256=profile_sha256,
+        device_model=model,
+        device_serial=serial or serial_of_old,
+        device_firmware=firmware,
+        device_calibrated_on=calibrated_on,
+        clock=clock,
         duration_us=lasted,
-        stimulated_us=_total(bands_us),
+        stimulated_us=_total(bands_us or fetched_us),
         delivered_pc=sum(charges) if charges else None,
         delivered_standing=counted if charges else FigureStanding.UNKNOWN.value,
-        last_seen_utc=_text(end.get("last_seen_utc")),
+        last_seen_utc=_text(last_seen_utc),
         closed_utc=line.closed_utc,
-        closed_by=_text(end.get("closed_by")),
+        closed_by=_text(closed_by),
         fetched_utc=line.utc if only_fetched else None,
     )
 
 
-def _charges(end: Mapping[str, Any], fetched: Mapping[str, Any]) -> list[int]:
+def _charges(delivered: object, counters: object) -> list[int]:
     """The charges that were delivered, as the session closed with them, or as its device still held them; none where
     one of them is not known, for a part is no whole."""
-    doses = [_list(_mapping(dose).get("charge_pc")) or [None] for dose in _mapping(end.get("delivered")).values()]
+    doses = [_list(_mapping(dose).get("charge_pc")) or [None] for dose in _mapping(delivered).values()]
     if not doses:
-        counters = _list(fetched.get("counters"))
-        doses = [[_mapping(each).get(f"charge_{band}_pc") for band in (0, 1)] for each in counters]
+        doses = [[_mapping(each).get(f"charge_{band}_pc") for band in (0, 1)] for each in _list(counters)]
     charges = [charge for dose in doses for charge in dose]
     return charges if all(isinstance(charge, int) for charge in charges) else []
 

@@ -5,7 +5,7 @@ the two. An older ledger, opened to read, has none: there the same query gathers
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 # SQLite uses the partial index of the kinds at a session's ends only for a query that repeats its condition.
@@ -77,34 +77,41 @@ COPY_LINES = f"INSERT INTO session_lines {LINES_OF_ENTRIES}"
 
 
 class SessionLine(NamedTuple):
-    """One session: its first entry and its "closed", with what of their bodies a line shows, by its path."""
+    """One session: its first entry, its "closed" and its newest "recovered", with what of their bodies a line shows:
+    a value for each path of `OPENED`, `CLOSED` and `FETCHED`, None where there is none."""
 
     number: int
     session_id: str
     kind: str
     at_us: int
     utc: str
-    opened: dict[str, Any]
+    opened: Sequence[Any]
     closed_at_us: int | None
     closed_utc: str | None
-    closed: dict[str, Any]
-    fetched: dict[str, Any]
+    closed: Sequence[Any]
+    fetched: Sequence[Any]
 
 
 def line_of_row(row: tuple[Any, ...]) -> SessionLine:
-    """A row of the table, or of the query."""
+    """A row of the table, or of the query. Raises `ValueError`, `TypeError` for one that neither has written."""
     number, session_id, kind, at_us, utc, opened, closed_at_us, closed_utc, closed, fetched = row
     # As one text: a list of sessions is mostly the reading of these.
     first, end, late = json.loads(f"[{opened},{closed or '[]'},{fetched or '[]'}]")
     return SessionLine(
-        number, session_id, kind, at_us, utc, dict(zip(OPENED, first, strict=False)),
-        closed_at_us, closed_utc, dict(zip(CLOSED, end, strict=False)), dict(zip(FETCHED, late, strict=False)),
+        number, session_id, kind, at_us, utc, _filled(first, OPENED),
+        closed_at_us, closed_utc, _filled(end, CLOSED), _filled(late, FETCHED),
     )  # fmt: skip
 
 
-def shown(body: Mapping[str, Any], paths: tuple[str, ...]) -> dict[str, Any]:
+def _filled(values: list[Any], paths: tuple[str, ...]) -> list[Any]:
+    if values and len(values) != len(paths):
+        raise ValueError(f"{len(values)} values for {len(paths)} paths")
+    return values or [None] * len(paths)
+
+
+def shown(body: Mapping[str, Any], paths: tuple[str, ...]) -> list[Any]:
     """What a line shows of an entry's body."""
-    return {path: _at(body, path) for path in paths}
+    return [_at(body, path) for path in paths]
 
 
 def _at(body: Mapping[str, Any], path: str) -> Any:

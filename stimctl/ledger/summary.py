@@ -131,9 +131,9 @@ def summarize(found: Iterable[Entry], *, running: bool, losses: tuple[str, ...] 
 
 def _line(opened: Entry, closed: Entry | None, late: Entry | None) -> SessionLine:
     first = shown(opened.body, OPENED_SHOWN)
-    end = shown(closed.body, CLOSED_SHOWN) if closed else {}
+    end = shown(closed.body if closed else {}, CLOSED_SHOWN)
     at_us, utc = (closed.at_us, closed.utc) if closed else (None, None)
-    got = shown(late.body, FETCHED_SHOWN) if late else {}
+    got = shown(late.body if late else {}, FETCHED_SHOWN)
     return SessionLine(
         opened.number, opened.session_id, opened.kind, opened.at_us, opened.utc, first, at_us, utc, end, got
     )

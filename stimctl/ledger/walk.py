@@ -94,7 +94,7 @@ def _hashes(stretch: _Stretch, walker: ChainWalker) -> list[bytes] | None:
     if not (heads[0].startswith(b"[%d," % (after + 1)) and heads[-1].startswith(b"[%d," % (after + len(heads)))):
         return None
     hashes = [digest := sha256(digest + head + body).digest() for head, body in zip(heads, bodies, strict=True)]
-    whole = b"".join(hashes) == stretch.hashes and (walker.one_text is None or walker.one_text(bodies))
+    whole = b"".join(hashes) == stretch.hashes and (walker.one_text is None or walker.one_text(stretch.bodies + b"]\n"))
     return hashes if whole else None
 
 

@@ -1,12 +1,11 @@
-"""The preview as a matplotlib figure: made without pyplot, so that there is no window and no global state."""
+"""The preview as a matplotlib figure."""
 
-from io import BytesIO
-
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from stimctl.label import isolated
+from stimctl.report.picture import picture_of
 from stimctl.report.preview_model import (
     PERIODS_SHOWN,
     Envelope,
@@ -27,17 +26,14 @@ LEFT, RIGHT = 0.07, 0.975
 
 
 def picture(preview: PreviewInput, kind: str) -> bytes:
-    """As `png` or `svg`; no date and no random ids are in it."""
-    file = BytesIO()
-    with rc_context({"svg.hashsalt": "stimctl"}):
-        draw(preview).savefig(file, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
-    return file.getvalue()
+    """As `png` or `svg`. Raises `Misuse`."""
+    return picture_of(lambda: draw(preview), kind)
 
 
 def draw(preview: PreviewInput) -> Figure:
     """Pulse, cycle and session, one below the other, and the caption."""
     figure = Figure(figsize=(11, 10), facecolor="white")
-    figure.text(LEFT, 0.962, preview.title, fontsize=16, fontweight="bold", color=INK)
+    figure.text(LEFT, 0.962, isolated(preview.title), fontsize=16, fontweight="bold", color=INK)
     bands = preview.program.segments
     top = figure.add_gridspec(1, len(bands), left=LEFT, right=RIGHT, top=0.9, bottom=0.73, wspace=0.08)
     _draw_pulses([figure.add_subplot(top[column]) for column in range(len(bands))], preview)

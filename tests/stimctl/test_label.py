@@ -16,7 +16,7 @@ from serial.tools.list_ports_common import ListPortInfo
 from stimctl.anatomy import Region, Side, place
 from stimctl.cli import main
 from stimctl.errors import InputInvalid, Unsafe
-from stimctl.label import Label, Prose, is_label, isolated, looks_like_name, printable
+from stimctl.label import Label, Prose, columns, fitted, is_label, isolated, looks_like_name, printable, words_isolated
 from stimctl.prescription import from_mapping
 from stimctl.profile import load_file, packaged_folder
 from stimctl.stimulators.identity_pages import _text
@@ -190,3 +190,30 @@ RUNS = [("P-17", False), ("\u9488\u7078 3", False), ("\u05d3\u05e0\u05d4 7", Tru
 @pytest.mark.parametrize(("text", "apart"), RUNS)
 def test_what_runs_from_right_to_left_is_set_apart(text: str, apart: bool) -> None:
     assert isolated(text) == (f"\u2068{text}\u2069" if apart else text)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "told"),
+    [
+        ("no course of P-17, \u00e9", "no course of P-17, \u00e9"),
+        ("no course of \u05d3\u05e0\u05d4-12: 3 mA", "no course of \u2068\u05d3\u05e0\u05d4-12\u2069: 3 mA"),
+        ("'\u05d3\u05e0\u05d4 \u05d3', 7 of 9", "'\u2068\u05d3\u05e0\u05d4 \u05d3\u2069', 7 of 9"),
+        ("1 \u0645\u0631 2 \u0645\u0631", "1 \u2068\u0645\u0631\u2069 2 \u2068\u0645\u0631\u2069"),
+    ],
+)
+def test_in_a_sentence_the_words_that_run_from_right_to_left_are_set_apart(sentence: str, told: str) -> None:
+    assert words_isolated(sentence) == told
+
+
+@pytest.mark.parametrize(
+    ("text", "width"), [("P-17", 4), ("\u60a3\u8005-17", 7), ("\u05d3\u05b0-1", 3), ("e\u0301", 1), ("\u00e9", 1)]
+)
+def test_a_width_is_in_columns_of_a_terminal(text: str, width: int) -> None:
+    assert columns(text) == width
+    assert fitted(text, width) == text
+
+
+@pytest.mark.parametrize(("text", "cut"), [("abcdef", "abc.."), ("\u60a3\u8005\u60a3", "\u60a3..")])
+def test_what_is_too_wide_is_cut_by_columns(text: str, cut: str) -> None:
+    assert fitted(text, 5) == cut
+    assert columns(cut) <= 5

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -177,3 +178,20 @@ def test_nothing_is_drawn_to_say_what_would_be(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "plotext", None)
     assert caption(preview())[-1] == PLANNED
+
+
+def test_in_a_picture_a_dollar_is_a_dollar_and_no_formula() -> None:
+    assert len(picture(replace(preview(), title="costs $5_{ and $6"), Path("a.png"))) > 10_000
+
+
+def test_a_character_that_no_font_has_is_told_and_no_box() -> None:
+    with pytest.raises(Misuse, match=r"the picture holds '\U0001f9ff', and matplotlib finds no font"):
+        picture(replace(preview(), title="a \U0001f9ff"), Path("a.png"))
+
+
+def test_a_title_from_right_to_left_is_set_apart_in_a_picture() -> None:
+    from stimctl.report.preview_figure import draw
+
+    assert (
+        draw(replace(preview(), title="\u05d3\u05e0\u05d4 2")).texts[0].get_text() == "\u2068\u05d3\u05e0\u05d4 2\u2069"
+    )

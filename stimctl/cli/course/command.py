@@ -24,7 +24,7 @@ from stimctl.cli.streams import at_terminal
 from stimctl.cli.table import echo_json, json_option
 from stimctl.cli.texts import author, label
 from stimctl.errors import LogFault, Misuse
-from stimctl.label import looks_like_name
+from stimctl.label import isolated, looks_like_name
 from stimctl.ledger.place import ledger_is_there
 from stimctl.new_file import check_free, write_new
 
@@ -82,7 +82,7 @@ def new(
     with opened(path, read_only=False) as ledger:
         course_id = begin(ledger, begun)
     mark = "SIMULATED: " if simulated else ""
-    click.echo(f"{mark}{who} follows {profile.title} ({profile.id} {profile.version}): {course_id}\n")
+    click.echo(f"{mark}{isolated(who)} follows {profile.title} ({profile.id} {profile.version}): {course_id}\n")
     click.echo(plan_lines(plan))
 
 

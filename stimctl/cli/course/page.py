@@ -12,6 +12,7 @@ from stimctl.course.due import NextSession, counted
 from stimctl.course.plan import CoursePlan, mapping
 from stimctl.course.response import response
 from stimctl.course.visits import Visit
+from stimctl.label import isolated
 from stimctl.label import printable as plain
 from stimctl.ledger import Entry
 from stimctl.ledger.moments import local_and_utc
@@ -37,7 +38,7 @@ def page(course: Course, visits: Sequence[Visit], next_due: NextSession) -> str:
     """The whole of a course."""
     told = response(course.plan, [visit.pain_before for visit in visits])
     parts = [
-        f"{course.watermark}: course of {plain(course.pseudonym)}",
+        f"{course.watermark}: course of {isolated(plain(course.pseudonym))}",
         *_faults(course, visits),
         pairs(_head(course, visits)),
         plan_lines(course.plan),
@@ -167,7 +168,7 @@ def _indented(lines: Iterable[str]) -> str:
 
 def due_page(course: Course, next_due: NextSession) -> str:
     """What is due in one course, and why."""
-    head = f"{course.watermark}: {plain(course.pseudonym)}, {plain(course.profile_id)}"
+    head = f"{course.watermark}: {isolated(plain(course.pseudonym))}, {plain(course.profile_id)}"
     return "\n\n".join([head, _indented(_next(course, next_due)), *_attention(next_due.attention)])
 
 
@@ -183,7 +184,7 @@ def due_table(planned: Sequence[tuple[Course, NextSession]], today: date) -> str
         )
         for course, next_due in planned
     ]
-    told = [f"{course.pseudonym}: {each.profile_change}" for course, each in planned if each.profile_change]
+    told = [f"{isolated(course.pseudonym)}: {each.profile_change}" for course, each in planned if each.profile_change]
     return "\n\n".join([table(("WHO", "PROFILE", "SESSION", "DUE", "STATE"), rows), *_attention(told)])
 
 

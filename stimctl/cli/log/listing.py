@@ -1,6 +1,5 @@
 """Sessions in two lines each, as `stimctl log list` shows them. It loads next to nothing: a list comes at once."""
 
-import shutil
 import sys
 from collections.abc import Iterator
 from datetime import datetime
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stimctl.label import isolated
+from stimctl.label import columns, fitted, isolated
 from stimctl.label import printable as plain
 from stimctl.units import charge_text, clock_text
 
@@ -25,31 +24,33 @@ def session_lines(head: "SessionHead", fault: str | None = None) -> Iterator[str
     first = f"{head.session_id:21}  {head.watermark:9}  {_when(head.started_utc or head.fetched_utc or ''):28}  {state}"
     who = f"{head.subject or '-'} {head.pseudonym or ''}".rstrip()
     device = f"{head.device_model or '-'} {head.device_serial or ''}".rstrip()
-    what = _fitted(f"{head.profile_id or '-'}; {who}; {device}", _WHAT_WIDTH)
+    what = fitted(f"{head.profile_id or '-'}; {who}; {device}", _WHAT_WIDTH)
+    blanks = " " * (_WHAT_WIDTH - columns(what))
     lasted = "-" if head.stimulated_us is None else clock_text(head.stimulated_us)
     dose = "-" if head.delivered_pc is None else f"{charge_text(head.delivered_pc)} {head.delivered_standing}"
-    yield plain(_fitted(first, _WIDTH))
-    yield f"  {isolated(plain(f'{what:{_WHAT_WIDTH}}'))}  {lasted:>6}  {plain(dose)}"
+    yield plain(fitted(first, _WIDTH))
+    yield f"  {isolated(plain(what))}{blanks}  {lasted:>6}  {plain(dose)}"
     if fault:
-        yield plain(_fitted(f"  DOES NOT VERIFY: {fault}", _WIDTH))
+        yield plain(fitted(f"  DOES NOT VERIFY: {fault}", _WIDTH))
 
 
 def _when(utc: str) -> str:
     """A moment to the minute, by the clock on the wall, with UTC beside it."""
     try:
-        local = datetime.fromisoformat(utc).astimezone().isoformat(" ", "minutes")
+        local = datetime.fromisoformat(utc).astimezone()
     except ValueError:
         return utc
-    return f"{local[:16]} ({utc[11:16]} UTC)"
-
-
-def _fitted(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 2]}.."
+    # By its parts: `isoformat` would ask for the zone's offset too, which takes as long as all the rest.
+    date = f"{local.year:04}-{local.month:02}-{local.day:02}"
+    return f"{date} {local.hour:02}:{local.minute:02} ({utc[11:16]} UTC)"
 
 
 def page_out(lines: list[str]) -> None:
     """Through a pager where a person would have to scroll back."""
-    if sys.stdout.isatty() and len(lines) >= shutil.get_terminal_size().lines:
-        click.echo_via_pager("\n".join(lines))
-    else:
-        click.echo("\n".join(lines))
+    if sys.stdout.isatty():
+        from shutil import get_terminal_size
+
+        if len(lines) >= get_terminal_size().lines:
+            click.echo_via_pager("\n".join(lines))
+            return
+    click.echo("\n".join(lines))

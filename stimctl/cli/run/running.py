@@ -144,6 +144,8 @@ def _growing(file: Path) -> Iterator[TextIO]:
     finally:
         with suppress(OSError):  # told of where the line was written
             out.close()
+        if not file.stat().st_size:
+            file.unlink()  # for which there was no room at all: it would stand in the way of the next
 
 
 # --- the session ------------------------------------------------------------------------------------

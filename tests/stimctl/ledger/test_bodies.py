@@ -24,19 +24,23 @@ LED_ASTRAY = [
 ]
 
 
+def lines(*bodies: str) -> bytes:
+    return "".join(f"{body}\n" for body in bodies).encode()
+
+
 @pytest.mark.parametrize(("holds", "twice"), LED_ASTRAY, ids=[twice for _, twice in LED_ASTRAY])
 def test_a_name_that_stands_twice_is_found_after_its_like_without(holds: str, twice: str) -> None:
     check = BodyCheck()
     for _ in range(2):
-        assert check([holds.encode()] * 50)
-        assert not check([twice.encode()])
-        assert not check([holds.encode(), twice.encode()])
+        assert check(lines(holds) * 50)
+        assert not check(lines(twice))
+        assert not check(lines(holds, twice))
     assert not is_one_text(twice)
 
 
 @pytest.mark.parametrize("text", ['{"b":1,"a":2}', '{"a": 1}', '{"a":NaN}', "[]", '{"a":', '{"a":1.50}', "[" * 9_999])
 def test_what_the_ledger_does_not_write_is_found(text: str) -> None:
-    assert not BodyCheck()([text.encode()])
+    assert not BodyCheck()(lines(text))
 
 
 LIKE = '{"a":[10,"b",true,{"c":-7}],"x1":0}'
@@ -49,15 +53,15 @@ CHANGES = [  # of LIKE, so that it is no longer what the ledger writes
 @pytest.mark.parametrize(("was", "becomes"), CHANGES)
 def test_what_no_ledger_writes_is_found_behind_its_like(was: str, becomes: str) -> None:
     check = BodyCheck()
-    assert check([LIKE.encode()] * 50)
+    assert check(lines(LIKE) * 50)
     assert LIKE.count(was) == 1
-    assert not check([LIKE.replace(was, becomes).encode()])
+    assert not check(lines(LIKE.replace(was, becomes)))
 
 
 @pytest.mark.parametrize("text", ['{"a":[-3,"",true,{"c":7}],"x1":12}', '{"a":[1,"b",false,{"c":7}],"x1":1.5}', "{}"])
 def test_another_that_the_ledger_writes_is_none_the_less_one_text(text: str) -> None:
     check = BodyCheck()
-    assert check([*[LIKE.encode()] * 50, text.encode(), LIKE.encode()])
+    assert check(lines(*[LIKE] * 50, text, LIKE))
 
 
 NAMES = st.text('ab12"', max_size=3)
@@ -69,7 +73,7 @@ PLAIN_JSON = st.recursive(st.integers() | st.text(), lambda inner: st.dictionari
 def test_what_the_ledger_writes_is_one_text(bodies: list[dict[str, Any]]) -> None:
     check = BodyCheck()
     for _ in range(2):
-        assert check([canonical(body).encode() for body in bodies for _ in range(25)])
+        assert check(lines(*(canonical(body) for body in bodies for _ in range(25))))
 
 
 @settings(max_examples=200, deadline=None)
@@ -77,12 +81,12 @@ def test_what_the_ledger_writes_is_one_text(bodies: list[dict[str, Any]]) -> Non
 def test_a_quick_look_says_what_a_reading_says(body: dict[str, Any], data: st.DataObject) -> None:
     text = canonical(body)
     check = BodyCheck()
-    assert check([text.encode()] * 25)
+    assert check(lines(text) * 25)
     at = data.draw(st.integers(0, len(text)))
     changed = (
         text[:at] + data.draw(st.text('ab12",:{}[]-0.e\\ ', max_size=4)) + text[at + data.draw(st.integers(0, 4)) :]
     )
-    assert check([changed.encode()]) == is_one_text(changed)
+    assert check(lines(changed)) == is_one_text(changed)
 
 
 @pytest.mark.parametrize("before", [(), ('{"1":1,"2":2}',)], ids=["alone", "behind others"])

@@ -229,6 +229,18 @@ def test_full_disk_stops_the_log_and_keeps_what_was_written(tmp_path: Path) -> N
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounting a small disk takes root")
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_disk_that_is_full_before_the_ledger_is_opened_is_said_to_be_full(tmp_path: Path, read_only: bool) -> None:
+    with tmpfs(tmp_path / "disk", "512k") as disk:
+        path = disk / "data" / "ledger.sqlite"
+        Ledger(path).close()
+        with pytest.raises(OSError, match="No space"):
+            (disk / "much").write_bytes(bytes(1_000_000))
+        with pytest.raises(LogFault, match="the disk is full; make room"), Ledger(path, read_only=read_only) as ledger:
+            ledger.append("s-1", "note", 0, {"text": "x" * 50_000})
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounting a small disk takes root")
 def test_disk_that_turns_read_only_stops_the_log(tmp_path: Path) -> None:
     with tmpfs(tmp_path / "disk", "2m") as disk, Ledger(disk / "data" / "ledger.sqlite") as ledger:
         ledger.append("s-1", "note", 0, {})
