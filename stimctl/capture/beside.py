@@ -7,8 +7,13 @@ from typing import TypeVar
 import numpy as np
 
 _THREADS = 2
+_KEPT_BYTES = 31 << 20  # the C library keeps no larger ones
 Part = TypeVar("Part")
 Done = TypeVar("Done")
+
+# Arrays of some MB go back to the system as soon as they are freed, and the next ones are made anew page by page, which
+# takes longer than all that is computed in them. A piece that is freed once tells the GNU C library to keep as much.
+np.empty(_KEPT_BYTES, np.uint8)
 
 
 def side_by_side(work: Callable[[Part], Done], parts: Sequence[Part]) -> list[Done]:

@@ -56,7 +56,14 @@ class Cutter:
     def baselines(self) -> Samples:
         """What lies before those that are measured, each a row: before the first thousand, which tell enough."""
         starts = self.spans.first[self._usable][:_BASELINES] - self.margin - self.lead
-        rows: Samples = np.lib.stride_tricks.sliding_window_view(self.samples, self.lead)[starts]
+        return self._cut_out(starts, self.lead)
+
+    def _cut_out(self, starts: "npt.NDArray[np.int64]", size: int) -> Samples:
+        """A row of so many samples from each of those on."""
+        windows = np.lib.stride_tricks.sliding_window_view(self.samples, size)
+        # As one thing of its size each is copied in one go, not sample by sample.
+        whole = windows.view(np.dtype((np.void, windows.itemsize * size)))[:, 0][starts]
+        rows: Samples = whole.view(self.samples.dtype).reshape(-1, size)
         return rows
 
     def _batches(self) -> Iterator[tuple["npt.NDArray[np.int64]", int]]:
@@ -77,8 +84,7 @@ class Cutter:
         fits = starts + size <= len(self.samples)
         odd = chosen[~fits]
         if fits.any():
-            rows = np.lib.stride_tricks.sliding_window_view(self.samples, size)[starts[fits]]
-            rows, beyond = _finite(rows, self.levels.noise)
+            rows, beyond = _finite(self._cut_out(starts[fits], size), self.levels.noise)
             pulses, wrong = shape.measured(rows, self.lead, self.lead + self.margin, self.interval_s, self.levels.noise)
             pulses["onset_s"] += starts[fits] * self.interval_s
             pulses["clipped"] = beyond

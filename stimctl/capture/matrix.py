@@ -17,6 +17,7 @@ from stimctl.capture.model import Samples
 _LOOKED_AT = 8  # rows, before all of them are turned
 _FEWEST = 16  # rows are worth it
 _LONG = 256  # samples: such rows are fast as they lie
+_TURNED = 512  # rows at a time: of more, the processor's first cache holds no line of each
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
@@ -97,9 +98,10 @@ class AlikeRows(EachRow):
     def __init__(self, rows: Samples, lead: int, before: int) -> None:
         if not _look_alike(rows):
             raise UnlikeRows
-        turned = rows.T if rows.shape[1] > _LONG else np.ascontiguousarray(rows.T)
+        short = rows.shape[1] <= _LONG
+        turned = _turned(rows) if short else rows.T
         self.baseline = turned[:lead].mean(axis=0)
-        self._heights = turned[before:] - self.baseline
+        self._heights = np.subtract(turned[before:], self.baseline, out=turned[before:] if short else None)
 
     @property
     def length(self) -> int:
@@ -120,7 +122,7 @@ class AlikeRows(EachRow):
 
     def squares(self) -> Floats:
         """The sum of the squares of each row."""
-        squares: Floats = np.add.reduce(np.square(self._heights), axis=0)
+        squares: Floats = np.einsum("ij,ij->j", self._heights, self._heights)
         return squares
 
     def at(self, place: Ints) -> Floats:
@@ -145,6 +147,13 @@ class AlikeRows(EachRow):
                 raise UnlikeRows
             begin[side], end[side] = every_row.argmax(), every_row[::-1].argmax()
         return every * begin, every * (len(seen) - end)
+
+
+def _turned(rows: Samples) -> Samples:
+    turned = np.empty(rows.shape[::-1], rows.dtype)
+    for begin in range(0, len(rows), _TURNED):
+        turned[:, begin : begin + _TURNED] = rows[begin : begin + _TURNED].T
+    return turned
 
 
 def _look_alike(rows: "npt.NDArray[Any]") -> bool:

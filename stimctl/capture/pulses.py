@@ -20,6 +20,7 @@ from stimctl.errors import InputInvalid, Problem
 AVERAGED_TO_S = 5e-6
 CLEAR = 14.0  # a pulse this many times the noise needs no averaging
 QUIET_S = 1e-3
+_WHOLE = np.dtype((np.void, shape.FIELDS.itemsize))  # a pulse: copied in one go, not field by field
 Progress = Callable[[float], None]
 
 
@@ -140,8 +141,7 @@ class _Reading:
                 raise InputInvalid(self.capture.source, [Problem("value", "nan", allowed)])
         if self._averaged == 0:
             self._averaged = _averaging(samples, self.capture, self._column.resolution)
-        if self._averaged > 1:
-            samples = self._average(samples)
+        samples = self._average(samples) if self._averaged > 1 else np.ascontiguousarray(samples)
         self._taken += len(samples)
         self._search(np.concatenate((self._rest, samples)) if len(self._rest) else samples, last=False)
 
@@ -238,7 +238,9 @@ class _Reading:
 
 
 def _together(found: list[Pulses]) -> Pulses:
-    return found[0] if len(found) == 1 else np.concatenate(found or [np.zeros(0, shape.FIELDS)])
+    if len(found) < 2:
+        return found[0] if found else np.zeros(0, shape.FIELDS)
+    return np.concatenate([each.view(_WHOLE) for each in found]).view(shape.FIELDS)
 
 
 def _averaging(samples: Samples, capture: Capture, resolution: float) -> int:

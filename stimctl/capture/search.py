@@ -150,9 +150,9 @@ def _in_rows(rows: Samples, stride: int, levels: Levels) -> tuple[Places, Sample
     nothing of its size is made.
     """
     looks = -(-rows.shape[1] // stride)
-    together = max(1, _TOGETHER // looks)
-    room = np.empty((min(together, len(rows)), looks), rows.dtype)
-    out = np.zeros(room.size + 1, bool)
+    together = min(len(rows), max(1, _TOGETHER // looks))
+    room = np.empty((together, looks), rows.dtype)
+    out, under, turned = (np.zeros(room.size + more, bool) for more in (1, 0, 0))
     turns, wanders = [], []
     for row in range(0, len(rows), together):
         seen = room[: len(rows) - row]
@@ -163,10 +163,12 @@ def _in_rows(rows: Samples, stride: int, levels: Levels) -> tuple[Places, Sample
         baseline = np.sqrt(np.maximum(((upper - lower) / _QUARTERS) ** 2 - (_OF_NOISE * levels.noise) ** 2, 0))
         by_itself = np.maximum(1.2 * wander, 1.75 * baseline)
         over = (SIGMAS * levels.noise + by_itself + 1.5 * levels.step).astype(rows.dtype)
-        new = out[1 : seen.size + 1]
+        new, low_too, turn = out[1 : seen.size + 1], under[: seen.size], turned[: seen.size]
         np.greater(seen, middle + over, out=new.reshape(seen.shape))
-        new |= (seen < middle - over).reshape(-1)
-        turns.append((np.flatnonzero(new != out[: seen.size]) + row * looks) * stride)
+        np.less(seen, middle - over, out=low_too.reshape(seen.shape))
+        np.logical_or(new, low_too, out=new)
+        np.not_equal(new, out[: seen.size], out=turn)
+        turns.append((np.flatnonzero(turn) + row * looks) * stride)
         wanders.append(wander)
         out[0] = new[-1]
     if out[0]:

@@ -75,7 +75,7 @@ def _measured(
     rise = _rise(rows.few(_EDGE_ROWS), one)
     made["rise_s"][:_EDGE_ROWS] = rise * interval_s
     made["charge"], made["second_charge"] = _charges(rows, one, two) * interval_s
-    one, two = _joined(one, two, float(np.nanmedian(rise)) if np.isfinite(rise).any() else 0.0)
+    one, two = _joined(one, two, _typical(rise))
     made["onset_s"], made["width_s"] = (before + one.from_at) * interval_s, (one.to_at - one.from_at) * interval_s
     made["gap_s"] = np.maximum(0.0, two.from_at - one.to_at) * interval_s
     made["second_width_s"] = (two.to_at - two.from_at) * interval_s
@@ -104,13 +104,19 @@ def _joined(one: Phase, two: Phase, rise: float) -> tuple[Phase, Phase]:
     takes no longer than an edge of twice the height and the same time, or of the same steepness.
     """
     apart = two.from_at - one.to_at
-    typical = np.nanmedian(apart) if np.isfinite(apart).any() else 0.0
+    typical = _typical(apart)
     like = np.where(np.abs(apart - typical) < 1, typical, apart)  # noise does not make two kinds of one
     direct = (like <= rise) | ((rise > 3) & (like <= 1.1 * rise / 0.8))
     with np.errstate(all="ignore"):
         cross = one.to_at + apart * two.level / (two.level - one.level)
     to_at, from_at = np.where(direct, cross, one.to_at), np.where(direct, cross, two.from_at)
     return one._replace(to_at=to_at), two._replace(from_at=from_at)
+
+
+def _typical(values: Floats) -> float:
+    """The median of those that there are, or 0."""
+    there = values[~np.isnan(values)]
+    return float(np.median(there)) if len(there) else 0.0
 
 
 def _phases(rows: EachRow) -> tuple[Phase, Samples]:

@@ -113,6 +113,12 @@ def test_blocks_of_any_size_give_the_same() -> None:
         np.testing.assert_allclose(cut.pulses["level"], whole.pulses["level"], rtol=0.02)
 
 
+def test_one_column_of_a_table_is_measured_as_it_lies() -> None:
+    samples = capture(steady(0.01, 40, FIRST_S), SYMMETRIC, Bench(rate_hz=100e3, noise_v=0.004), 0.45)
+    table = np.stack((samples, -samples), axis=1)
+    np.testing.assert_array_equal(measure_samples(table[:, 0], 1e-5).pulses, measure_samples(samples, 1e-5).pulses)
+
+
 def test_codes_that_flicker_in_a_short_rest_are_nothing() -> None:
     """What is left after the last pulse has two codes only: their step is known from before."""
     seen = found(capture(steady(0.01, 149), Truth(), Bench(bits=8, noise_v=0.004), 1.5), 1e6)
