@@ -1,6 +1,6 @@
-"""Parts of one work side by side in two threads, where NumPy lets go of the interpreter's lock."""
+"""Work side by side in two threads, where NumPy and the CSV library let go of the interpreter's lock."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -27,3 +27,12 @@ def side_by_side(work: Callable[[Part], Done], parts: Sequence[Part]) -> list[Do
 
     with ThreadPoolExecutor(_THREADS) as pool:
         return list(pool.map(done, parts))
+
+
+def one_ahead(parts: Iterator[Part]) -> Iterator[Part]:
+    """The same, the next one made while this one is worked on: never more than one is waiting."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, parts, None)
+        while (part := coming.result()) is not None:
+            coming = pool.submit(next, parts, None)
+            yield part

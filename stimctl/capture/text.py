@@ -13,6 +13,7 @@ from zlib import error as zlib_error
 
 import numpy as np
 
+from stimctl.capture.beside import one_ahead
 from stimctl.capture.header import Header, read_header
 from stimctl.capture.model import Block, Capture, Samples
 from stimctl.capture.search import step_of
@@ -86,14 +87,13 @@ class _Text:
         follow = replace(base)
         read, line = 0, header.lines + 1
         together: list[list[Samples]] = []
-        for part in self._parts(header, BLOCK_BYTES):
-            values, times = self._parsed(header, part.lines, line, places)
+        for values, times, done in one_ahead(self._tables(header, places)):
             if times is not None:
                 follow.check(times, line)
             read, line = read + len(values[0]), line + len(values[0])
             together.append(values)
             if sum(len(each[0]) for each in together) >= BLOCK_SAMPLES:
-                yield _joined(together, part.done)
+                yield _joined(together, done)
                 together = []
         if together:
             yield _joined(together, 1.0)
@@ -104,6 +104,14 @@ class _Text:
             raise InputInvalid(
                 str(self.path), [Problem("samples", read, f"{allowed} --partial if only a part was exported", line - 1)]
             )
+
+    def _tables(self, header: Header, places: tuple[int, ...]) -> Iterator[tuple[list[Samples], Times | None, float]]:
+        """The columns at those places, the time column where there is one, and how much of the file is read."""
+        line = header.lines + 1
+        for part in self._parts(header, BLOCK_BYTES):
+            values, times = self._parsed(header, part.lines, line, places)
+            yield values, times, part.done
+            line += len(values[0])
 
     def _parts(self, header: Header, size: int) -> Iterator[_Part]:
         """The file's lines below the header, cut at line ends."""
@@ -151,7 +159,7 @@ class _Text:
             if _INFINITE in lines:
                 return self._parsed(header, lines.replace(_INFINITE, b"inf"), first_line, places)
             raise self._wrong(header, lines, first_line, wanted, str(fault)) from None
-        if frame.null_count().sum_horizontal().item():
+        if any(column.null_count() for column in frame):
             if lines.rstrip() != lines.removesuffix(b"\n").removesuffix(b"\r"):
                 return self._parsed(header, lines.rstrip() + b"\n", first_line, places)
             raise self._wrong(header, lines, first_line, wanted, "a value is missing")
