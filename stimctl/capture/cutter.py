@@ -14,7 +14,7 @@ from stimctl.capture.search import Levels, Spans, stride_of
 BASELINE_S = 250e-6
 REACH_S = 3.2e-3  # the longest pulse that is looked at: 2.5 ms is what one may have
 SHORTEST_S = 15e-6
-_BATCH = 1 << 19  # samples measured at a time: with fewer, Python takes longer than NumPy [choice]
+_BATCH = 1 << 20  # samples measured at a time: with fewer, Python takes longer than NumPy [choice]
 _BASELINES = 1_000
 Pulses = npt.NDArray[np.void]
 
@@ -75,9 +75,9 @@ class Cutter:
         for kind in np.unique(kinds[usable]):
             chosen = np.flatnonzero(usable & (kinds == kind))
             size = self.lead + self.margin + int(lengths[chosen].max())
-            together = max(1, _BATCH // size)
-            for begin in range(0, len(chosen), together):
-                yield chosen[begin : begin + together], size
+            parts = -(-len(chosen) // max(1, _BATCH // size))
+            for part in np.array_split(chosen, parts + parts % 2 if parts > 1 else 1):  # as much for each thread
+                yield part, size
 
     def _together(self, chosen: "npt.NDArray[np.int64]", size: int) -> Iterator[Pulses]:
         starts = self.spans.first[chosen] - self.margin - self.lead

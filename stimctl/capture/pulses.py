@@ -139,16 +139,19 @@ class _Reading:
                 place = read + int(np.argmax(np.isnan(samples)))
                 allowed = f"sample {place} is no number: it stops here"
                 raise InputInvalid(self.capture.source, [Problem("value", "nan", allowed)])
+        levels = None
         if self._averaged == 0:
-            self._averaged = _averaging(samples, self.capture, self._column.resolution)
+            levels = levels_of(samples, self._column.resolution)
+            self._averaged = _averaging(samples, self.capture, levels)
         samples = self._average(samples) if self._averaged > 1 else np.ascontiguousarray(samples)
         self._taken += len(samples)
-        self._search(np.concatenate((self._rest, samples)) if len(self._rest) else samples, last=False)
+        samples = np.concatenate((self._rest, samples)) if len(self._rest) else samples
+        self._search(samples, levels if self._averaged == 1 else None, last=False)
 
     @np.errstate(invalid="ignore")
     def done(self) -> PulseMeasurements:
         """All that was found."""
-        self._search(self._rest, last=True)
+        self._search(self._rest, None, last=True)
         pulses = _together(self._found)
         noise = float(np.median([each.noise for each in self._levels])) if self._levels else 0.0
         step = min((each.step for each in self._levels if each.step), default=0.0)
@@ -194,14 +197,17 @@ class _Reading:
         mean: Samples = samples[:whole].reshape(-1, self._averaged).mean(axis=1)
         return mean
 
-    def _search(self, samples: Samples, *, last: bool) -> None:
-        """Find and measure what is in the samples, and keep what may go on in those that come."""
+    def _search(self, samples: Samples, levels: Levels | None, *, last: bool) -> None:
+        """Find and measure what is in the samples, and keep what may go on in those that come.
+
+        `levels` are theirs if they are known.
+        """
         if len(samples) < 8:
             self._rest = samples
             return
         # A short rest in which little happens shows too few codes to tell their step: those before have told it.
         before = self._levels[-1].step if self._levels else 0.0
-        levels = levels_of(samples, (self._column.resolution if self._averaged == 1 else 0.0) or before)
+        levels = levels or levels_of(samples, (self._column.resolution if self._averaged == 1 else 0.0) or before)
         self._levels.append(levels)
         spans = spans_in(samples, self.interval_s, levels)
         reach = round((REACH_S + BASELINE_S) / self.interval_s)
@@ -243,12 +249,11 @@ def _together(found: list[Pulses]) -> Pulses:
     return np.concatenate([each.view(_WHOLE) for each in found]).view(shape.FIELDS)
 
 
-def _averaging(samples: Samples, capture: Capture, resolution: float) -> int:
+def _averaging(samples: Samples, capture: Capture, levels: Levels) -> int:
     """How many samples to take together: 1 where pulses stand clear of the noise, more where they do not."""
     most = int(AVERAGED_TO_S / capture.interval_s)
     if most < 2 or capture.simulated:
         return 1
-    levels = levels_of(samples, resolution)
     if levels.noise <= levels.step:
         return 1
     spans = spans_in(samples, capture.interval_s, levels)
