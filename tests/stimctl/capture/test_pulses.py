@@ -149,6 +149,26 @@ def test_hum_without_noise_is_no_pulse(hum_hz: float) -> None:
             assert (len(seen.pulses), seen.held) == (len(onsets), 0)
 
 
+@pytest.mark.parametrize(("hum_v", "drift_v_per_s"), [(0.005, 0.2), (0.01, 0.2), (0.05, 1.0)])
+def test_hum_on_a_drift_without_noise_is_no_pulse(hum_v: float, drift_v_per_s: float) -> None:
+    """A sine on a slope reaches farther off its middle than its quarters tell of a sine, or of a slope."""
+    for rate_hz in (1e6, 100e3):
+        quiet = Bench(rate_hz=rate_hz, hum_v=hum_v, drift_v_per_s=drift_v_per_s)
+        for seconds in (0.5, 1.037):
+            onsets = steady(0.01, int((seconds - 0.02) / 0.01))
+            seen = found(capture(onsets, SYMMETRIC, quiet, seconds), rate_hz)
+            assert (len(seen.pulses), seen.held) == (len(onsets), 0)
+
+
+def test_a_step_of_the_baseline_is_no_drift() -> None:
+    """It lies to one side of a piece of 40 ms alone, whose pulses are found though it is the first of a half."""
+    onsets = steady(0.01, 118, FIRST_S)
+    samples = capture(onsets, SYMMETRIC, Bench(noise_v=0.004), 1.2)
+    samples[639_000:] += 2
+    at = found(samples, 1e6).pulses["onset_s"]
+    assert np.abs(at[:, None] - onsets).min(axis=0).max() < 2e-6
+
+
 def test_the_sample_that_is_no_number_is_named_though_some_are_averaged() -> None:
     samples = capture(steady(0.01, 5), Truth(), Bench(rate_hz=2e6, noise_v=0.2), 0.06).astype(np.float32)
     samples[100_123] = np.nan
