@@ -59,6 +59,7 @@ class _Text:
         first = next(self._parts(header, FIRST_BYTES))
         values, times = self._parsed(header, first.lines, header.lines + 1, header.places)
         self._analog(values, times)
+        self._in_place(header, values, times)
         base = found_in(header, str(self.path), times, _time_texts(header, first.lines))
         return Capture(
             source=str(self.path),
@@ -66,7 +67,8 @@ class _Text:
             interval_s=base.interval_s,
             start_s=base.start_s,
             columns=tuple(
-                replace(column, resolution=step_of(each)) for column, each in zip(header.columns, values, strict=True)
+                replace(column, resolution=step_of(each, len(each)))
+                for column, each in zip(header.columns, values, strict=True)
             ),
             blocks=lambda numbers: self._blocks(header, base, numbers),
             notes=(*header.notes, *base.notes),
@@ -81,6 +83,18 @@ class _Text:
         if uneven and all(np.isin(each, (0, 1)).all() for each in values):
             allowed = "these are logic levels, a row a change, and have no height: export the analog samples"
             raise InputInvalid(str(self.path), [Problem("values", "0 and 1", allowed)])
+
+    def _in_place(self, header: Header, values: list[Samples], times: Times | None) -> None:
+        """Raise where what was taken for time goes back and another column is what rises."""
+        if times is None or not (np.diff(times) < 0).any():
+            return
+        for place, each in zip(header.places, values, strict=True):
+            if each[-1] > each[0] and (np.diff(each) >= 0).all():
+                allowed = (
+                    f"was taken for time and does not rise, field {place + 1} does: put the time first, or name the"
+                    " columns in a line above the numbers, such as Volt,Second"
+                )
+                raise InputInvalid(str(self.path), [Problem(f"field {header.time_place + 1}", None, allowed)])
 
     def _blocks(self, header: Header, base: TimeBase, numbers: tuple[int, ...]) -> Iterator[Block]:
         places = tuple(header.places[number] for number in numbers)
