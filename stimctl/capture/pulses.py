@@ -59,6 +59,7 @@ class PulseMeasurements:
     quiet: Quiet | None = None
     interval_part: float = 0.0
     flat_top: bool = False  # pulses end at one same code without noise: cut off, or quiet
+    few_codes: bool = False  # too few to tell one from the next: what is cut off was not looked for
 
     @property
     def direction(self) -> int:
@@ -159,7 +160,8 @@ class _Reading:
         codes = 0.0 if self.capture.simulated else step
         spread = float(np.mean(self._spreads)) if self._spreads else 0.0
         pulses["clipped"] |= clipping.cut_off(pulses, noise, codes, spread, self.interval_s)
-        flat_top = not pulses["clipped"].any() and clipping.flat_throughout(pulses, codes, self.interval_s)
+        undeclared = bool(np.isinf(self.full_scale)) and not self.capture.simulated and not pulses["clipped"].any()
+        flat_top = undeclared and clipping.flat_throughout(pulses, codes, self.interval_s)
         mean, mean_u = _mean_of(self._means)
         duration_s = self._taken * self.interval_s
         return PulseMeasurements(
@@ -168,6 +170,7 @@ class _Reading:
             mean_u=mean_u, mains=max(self._mains, default=0.0), averaged=max(1, self._averaged),
             at_edges=self._at_edges, ignored=self._ignored, held=self._held, simulated=self.capture.simulated,
             quiet=self._quiet(noise), interval_part=self.capture.interval_part, flat_top=flat_top,
+            few_codes=undeclared and not step and len(pulses) > 0,
         )  # fmt: skip
 
     def _quiet(self, noise: float) -> Quiet | None:
