@@ -149,6 +149,16 @@ def test_hum_without_noise_is_no_pulse(hum_hz: float) -> None:
             assert (len(seen.pulses), seen.held) == (len(onsets), 0)
 
 
+@pytest.mark.parametrize(("rate_hz", "rise_us", "noise_v"), [(50e6, 6.4, 0.012), (10e6, 10, 0.02), (50e6, 20, 0.02)])
+def test_noise_on_edges_of_many_samples_makes_no_phase_wider(rate_hz: float, rise_us: float, noise_v: float) -> None:
+    """The first sample over half of a plateau comes early there, and the last one late."""
+    truth = Truth(0.5, 370, 100, 370, 0.5, rise_us=rise_us)
+    seen = found(capture(steady(0.01, 4), truth, Bench(rate_hz=rate_hz, noise_v=noise_v), 0.045), rate_hz)
+    for width in ("width_s", "second_width_s"):
+        assert np.mean(seen.pulses[width]) * 1e6 == pytest.approx(370, abs=0.4)
+    assert median(seen, "gap_s") * 1e6 == pytest.approx(100, abs=1)
+
+
 @pytest.mark.parametrize(("hum_v", "drift_v_per_s"), [(0.005, 0.2), (0.01, 0.2), (0.05, 1.0)])
 def test_hum_on_a_drift_without_noise_is_no_pulse(hum_v: float, drift_v_per_s: float) -> None:
     """A sine on a slope reaches farther off its middle than its quarters tell of a sine, or of a slope."""
