@@ -271,6 +271,11 @@ def _notes(taken: Taken) -> Iterator[str]:
                 f"{channel.name}: pulses end at one same value without any noise: the screen may have cut them off; say"
                 " --full-scale to have that looked at"
             )
+        if measured.few_codes:
+            yield (
+                f"{channel.name}: its values are too few to tell the oscilloscope's codes: whether the screen cut"
+                " pulses off was not looked for; say --full-scale to have that looked at"
+            )
         if measured.mains:
             yield f"{channel.name}: hum of {measured.mains * channel.judge.ua:.3g} uA was taken off"
         yield from _ten_times(channel)

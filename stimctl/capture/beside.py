@@ -1,14 +1,19 @@
-"""Parts of one work side by side in two threads, where NumPy lets go of the interpreter's lock."""
+"""Work side by side in two threads, where NumPy and the CSV library let go of the interpreter's lock."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import numpy as np
 
 _THREADS = 2
+_KEPT_BYTES = 31 << 20  # the C library keeps no larger ones
 Part = TypeVar("Part")
 Done = TypeVar("Done")
+
+# Arrays of some MB go back to the system as soon as they are freed, and the next ones are made anew page by page, which
+# takes longer than all that is computed in them. A piece that is freed once tells the GNU C library to keep as much.
+np.empty(_KEPT_BYTES, np.uint8)
 
 
 def side_by_side(work: Callable[[Part], Done], parts: Sequence[Part]) -> list[Done]:
@@ -22,3 +27,12 @@ def side_by_side(work: Callable[[Part], Done], parts: Sequence[Part]) -> list[Do
 
     with ThreadPoolExecutor(_THREADS) as pool:
         return list(pool.map(done, parts))
+
+
+def one_ahead(parts: Iterator[Part]) -> Iterator[Part]:
+    """The same, the next one made while this one is worked on: never more than one is waiting."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, parts, None)
+        while (part := coming.result()) is not None:
+            coming = pool.submit(next, parts, None)
+            yield part

@@ -27,7 +27,9 @@ def spread(baselines: Samples, step: float) -> float:
 
 
 def at_full_scale(pulses: Pulses, full_scale: float) -> Flags:
-    """Which pulses end where the scale was declared to end."""
+    """Which pulses end where the scale was declared to end; none where nobody declared it."""
+    if np.isinf(full_scale):
+        return np.zeros(len(pulses), bool)
     at: Flags = np.any([np.abs(end) >= full_scale * (1 - 1e-6) for end, _ in _ends(pulses)], axis=0)
     return at
 

@@ -14,7 +14,7 @@ from stimctl.capture.search import Levels, Spans, stride_of
 BASELINE_S = 250e-6
 REACH_S = 3.2e-3  # the longest pulse that is looked at: 2.5 ms is what one may have
 SHORTEST_S = 15e-6
-_BATCH = 1 << 19  # samples measured at a time: with fewer, Python takes longer than NumPy [choice]
+_BATCH = 1 << 20  # samples measured at a time: with fewer, Python takes longer than NumPy [choice]
 _BASELINES = 1_000
 Pulses = npt.NDArray[np.void]
 
@@ -56,7 +56,14 @@ class Cutter:
     def baselines(self) -> Samples:
         """What lies before those that are measured, each a row: before the first thousand, which tell enough."""
         starts = self.spans.first[self._usable][:_BASELINES] - self.margin - self.lead
-        rows: Samples = np.lib.stride_tricks.sliding_window_view(self.samples, self.lead)[starts]
+        return self._cut_out(starts, self.lead)
+
+    def _cut_out(self, starts: "npt.NDArray[np.int64]", size: int) -> Samples:
+        """A row of so many samples from each of those on."""
+        windows = np.lib.stride_tricks.sliding_window_view(self.samples, size)
+        # As one thing of its size each is copied in one go, not sample by sample.
+        whole = windows.view(np.dtype((np.void, windows.itemsize * size)))[:, 0][starts]
+        rows: Samples = whole.view(self.samples.dtype).reshape(-1, size)
         return rows
 
     def _batches(self) -> Iterator[tuple["npt.NDArray[np.int64]", int]]:
@@ -68,17 +75,16 @@ class Cutter:
         for kind in np.unique(kinds[usable]):
             chosen = np.flatnonzero(usable & (kinds == kind))
             size = self.lead + self.margin + int(lengths[chosen].max())
-            together = max(1, _BATCH // size)
-            for begin in range(0, len(chosen), together):
-                yield chosen[begin : begin + together], size
+            parts = -(-len(chosen) // max(1, _BATCH // size))
+            for part in np.array_split(chosen, parts + parts % 2 if parts > 1 else 1):  # as much for each thread
+                yield part, size
 
     def _together(self, chosen: "npt.NDArray[np.int64]", size: int) -> Iterator[Pulses]:
         starts = self.spans.first[chosen] - self.margin - self.lead
         fits = starts + size <= len(self.samples)
         odd = chosen[~fits]
         if fits.any():
-            rows = np.lib.stride_tricks.sliding_window_view(self.samples, size)[starts[fits]]
-            rows, beyond = _finite(rows, self.levels.noise)
+            rows, beyond = _finite(self._cut_out(starts[fits], size), self.levels.noise)
             pulses, wrong = shape.measured(rows, self.lead, self.lead + self.margin, self.interval_s, self.levels.noise)
             pulses["onset_s"] += starts[fits] * self.interval_s
             pulses["clipped"] = beyond

@@ -17,6 +17,7 @@ from stimctl.capture.model import Samples
 _LOOKED_AT = 8  # rows, before all of them are turned
 _FEWEST = 16  # rows are worth it
 _LONG = 256  # samples: such rows are fast as they lie
+_TURNED = 512  # rows at a time: of more, the processor's first cache holds no line of each
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
@@ -77,18 +78,19 @@ class EachRow:
         mean: Floats = self.between(begin, end) / (end - begin)
         return mean
 
-    def beyond(self, thresholds: Samples, every: int = 1) -> tuple[Ints, Ints]:
+    def beyond(self, thresholds: Samples, every: int = 1) -> tuple[Ints, Ints, Ints]:
         """Between which samples each row lies over the first threshold, and under the second.
 
-        The first such, and one after the last, of `every` which sample.
+        The first such, and one after the last, of `every` which sample; and how many there are.
         """
         seen = self._heights[:, ::every]
-        begin, end = np.empty(thresholds.shape, np.int64), np.empty(thresholds.shape, np.int64)
+        begin, end, count = (np.empty(thresholds.shape, np.int64) for _ in range(3))
         for side, (compare, limit) in enumerate(zip((np.greater_equal, np.less_equal), thresholds, strict=True)):
             beyond = compare(seen, limit.astype(seen.dtype)[:, None])
             beyond.argmax(axis=1, out=begin[side])
             beyond[:, ::-1].argmax(axis=1, out=end[side])
-        return every * begin, every * (seen.shape[1] - end)
+            count[side] = np.count_nonzero(beyond, axis=1)
+        return every * begin, every * (seen.shape[1] - end), count
 
 
 class AlikeRows(EachRow):
@@ -97,9 +99,10 @@ class AlikeRows(EachRow):
     def __init__(self, rows: Samples, lead: int, before: int) -> None:
         if not _look_alike(rows):
             raise UnlikeRows
-        turned = rows.T if rows.shape[1] > _LONG else np.ascontiguousarray(rows.T)
+        short = rows.shape[1] <= _LONG
+        turned = _turned(rows) if short else rows.T
         self.baseline = turned[:lead].mean(axis=0)
-        self._heights = turned[before:] - self.baseline
+        self._heights = np.subtract(turned[before:], self.baseline, out=turned[before:] if short else None)
 
     @property
     def length(self) -> int:
@@ -120,7 +123,7 @@ class AlikeRows(EachRow):
 
     def squares(self) -> Floats:
         """The sum of the squares of each row."""
-        squares: Floats = np.add.reduce(np.square(self._heights), axis=0)
+        squares: Floats = np.einsum("ij,ij->j", self._heights, self._heights)
         return squares
 
     def at(self, place: Ints) -> Floats:
@@ -134,17 +137,25 @@ class AlikeRows(EachRow):
         sums = [np.add.reduce(self._heights[a:b], axis=0, dtype=np.float64) for a, b in pairs]
         return np.reshape(sums, (*begin.shape[:-1], -1))
 
-    def beyond(self, thresholds: Samples, every: int = 1) -> tuple[Ints, Ints]:
-        """Between which samples all rows lie over the first threshold, and under the second."""
+    def beyond(self, thresholds: Samples, every: int = 1) -> tuple[Ints, Ints, Ints]:
+        """Between which samples all rows lie over the first threshold, and under the second; and how many do."""
         seen = self._heights[::every]
-        begin, end = np.empty((2, 1), np.int64), np.empty((2, 1), np.int64)
+        begin, end, count = (np.empty((2, 1), np.int64) for _ in range(3))
         for side, (compare, limit) in enumerate(zip((np.greater_equal, np.less_equal), thresholds, strict=True)):
             beyond = compare(seen, limit.astype(seen.dtype))
             every_row = beyond.all(axis=1)
             if not np.array_equal(every_row, beyond.any(axis=1)):
                 raise UnlikeRows
             begin[side], end[side] = every_row.argmax(), every_row[::-1].argmax()
-        return every * begin, every * (len(seen) - end)
+            count[side] = np.count_nonzero(every_row)
+        return every * begin, every * (len(seen) - end), count
+
+
+def _turned(rows: Samples) -> Samples:
+    turned = np.empty(rows.shape[::-1], rows.dtype)
+    for begin in range(0, len(rows), _TURNED):
+        turned[:, begin : begin + _TURNED] = rows[begin : begin + _TURNED].T
+    return turned
 
 
 def _look_alike(rows: "npt.NDArray[Any]") -> bool:

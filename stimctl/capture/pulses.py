@@ -20,6 +20,7 @@ from stimctl.errors import InputInvalid, Problem
 AVERAGED_TO_S = 5e-6
 CLEAR = 14.0  # a pulse this many times the noise needs no averaging
 QUIET_S = 1e-3
+_WHOLE = np.dtype((np.void, shape.FIELDS.itemsize))  # a pulse: copied in one go, not field by field
 Progress = Callable[[float], None]
 
 
@@ -58,6 +59,7 @@ class PulseMeasurements:
     quiet: Quiet | None = None
     interval_part: float = 0.0
     flat_top: bool = False  # pulses end at one same code without noise: cut off, or quiet
+    few_codes: bool = False  # too few to tell one from the next: what is cut off was not looked for
 
     @property
     def direction(self) -> int:
@@ -138,17 +140,19 @@ class _Reading:
                 place = read + int(np.argmax(np.isnan(samples)))
                 allowed = f"sample {place} is no number: it stops here"
                 raise InputInvalid(self.capture.source, [Problem("value", "nan", allowed)])
+        levels = None
         if self._averaged == 0:
-            self._averaged = _averaging(samples, self.capture, self._column.resolution)
-        if self._averaged > 1:
-            samples = self._average(samples)
+            levels = levels_of(samples, self._column.resolution)
+            self._averaged = _averaging(samples, self.capture, levels)
+        samples = self._average(samples) if self._averaged > 1 else np.ascontiguousarray(samples)
         self._taken += len(samples)
-        self._search(np.concatenate((self._rest, samples)) if len(self._rest) else samples, last=False)
+        samples = np.concatenate((self._rest, samples)) if len(self._rest) else samples
+        self._search(samples, levels if self._averaged == 1 else None, last=False)
 
     @np.errstate(invalid="ignore")
     def done(self) -> PulseMeasurements:
         """All that was found."""
-        self._search(self._rest, last=True)
+        self._search(self._rest, None, last=True)
         pulses = _together(self._found)
         noise = float(np.median([each.noise for each in self._levels])) if self._levels else 0.0
         step = min((each.step for each in self._levels if each.step), default=0.0)
@@ -156,7 +160,8 @@ class _Reading:
         codes = 0.0 if self.capture.simulated else step
         spread = float(np.mean(self._spreads)) if self._spreads else 0.0
         pulses["clipped"] |= clipping.cut_off(pulses, noise, codes, spread, self.interval_s)
-        flat_top = not pulses["clipped"].any() and clipping.flat_throughout(pulses, codes, self.interval_s)
+        undeclared = bool(np.isinf(self.full_scale)) and not self.capture.simulated and not pulses["clipped"].any()
+        flat_top = undeclared and clipping.flat_throughout(pulses, codes, self.interval_s)
         mean, mean_u = _mean_of(self._means)
         duration_s = self._taken * self.interval_s
         return PulseMeasurements(
@@ -165,6 +170,7 @@ class _Reading:
             mean_u=mean_u, mains=max(self._mains, default=0.0), averaged=max(1, self._averaged),
             at_edges=self._at_edges, ignored=self._ignored, held=self._held, simulated=self.capture.simulated,
             quiet=self._quiet(noise), interval_part=self.capture.interval_part, flat_top=flat_top,
+            few_codes=undeclared and not step and len(pulses) > 0,
         )  # fmt: skip
 
     def _quiet(self, noise: float) -> Quiet | None:
@@ -194,14 +200,17 @@ class _Reading:
         mean: Samples = samples[:whole].reshape(-1, self._averaged).mean(axis=1)
         return mean
 
-    def _search(self, samples: Samples, *, last: bool) -> None:
-        """Find and measure what is in the samples, and keep what may go on in those that come."""
+    def _search(self, samples: Samples, levels: Levels | None, *, last: bool) -> None:
+        """Find and measure what is in the samples, and keep what may go on in those that come.
+
+        `levels` are theirs if they are known.
+        """
         if len(samples) < 8:
             self._rest = samples
             return
         # A short rest in which little happens shows too few codes to tell their step: those before have told it.
         before = self._levels[-1].step if self._levels else 0.0
-        levels = levels_of(samples, (self._column.resolution if self._averaged == 1 else 0.0) or before)
+        levels = levels or levels_of(samples, (self._column.resolution if self._averaged == 1 else 0.0) or before)
         self._levels.append(levels)
         spans = spans_in(samples, self.interval_s, levels)
         reach = round((REACH_S + BASELINE_S) / self.interval_s)
@@ -238,15 +247,16 @@ class _Reading:
 
 
 def _together(found: list[Pulses]) -> Pulses:
-    return found[0] if len(found) == 1 else np.concatenate(found or [np.zeros(0, shape.FIELDS)])
+    if len(found) < 2:
+        return found[0] if found else np.zeros(0, shape.FIELDS)
+    return np.concatenate([each.view(_WHOLE) for each in found]).view(shape.FIELDS)
 
 
-def _averaging(samples: Samples, capture: Capture, resolution: float) -> int:
+def _averaging(samples: Samples, capture: Capture, levels: Levels) -> int:
     """How many samples to take together: 1 where pulses stand clear of the noise, more where they do not."""
     most = int(AVERAGED_TO_S / capture.interval_s)
     if most < 2 or capture.simulated:
         return 1
-    levels = levels_of(samples, resolution)
     if levels.noise <= levels.step:
         return 1
     spans = spans_in(samples, capture.interval_s, levels)

@@ -2,7 +2,7 @@
 
 Not each sample is looked at: a phase lasts 100 us at least, so one look each 40 us meets it twice. The
 baseline is taken anew for each piece of some ten milliseconds, so that offset and drift do no harm; a threshold lies
-over the noise and over what the baseline does by itself (the mains' hum).
+over the noise and over what the baseline does by itself: the mains' hum. A drift on which that rides is taken off.
 """
 
 from typing import NamedTuple
@@ -25,11 +25,13 @@ _QUARTERS = 1.414  # of it: what lies between its quarters
 _OF_NOISE = 0.954  # the same, of noise, over that
 _TOGETHER = 1 << 18  # looks at a time: with fewer, Python takes longer than NumPy [choice]
 _WORTH_TWO = 1 << 20  # samples are worth two threads
+_FEW_VALUES = 20_000  # tell the codes of a noisy input
 _FEW_CODES = 32  # more of them lie side by side, and differ by how a file rounds them
 _PARTS = 4  # of the smallest difference are looked at
 _NEAR = 16  # times that: larger ones are not written finely enough to count
 _WHOLE = 0.1  # of a code off a whole number of them is as good as none
 _FEW = 257  # looks tell the baseline of a piece
+_LEVEL = 0.1  # of what stands out: a baseline that rises by less is level
 Places = npt.NDArray[np.int64]
 
 
@@ -70,12 +72,13 @@ def levels_of(samples: Samples, step: float = 0.0) -> Levels:
     return Levels(noise, step)
 
 
-def step_of(samples: Samples) -> float:
+def step_of(samples: Samples, looks: int = _FEW_VALUES) -> float:
     """What the differences of values are multiples of; 0 where they are too few to be an oscilloscope's codes.
 
-    That is the smallest difference, or a part of it: of quiet samples few codes are seen, on edges.
+    That is the smallest difference, or a part of it: of quiet samples few codes are seen, on edges, and fewer where not
+    all samples are looked at.
     """
-    seen = np.unique(samples[:: max(1, len(samples) // 20_000)])
+    seen = np.unique(samples[:: max(1, len(samples) // looks)])
     apart = np.diff(seen[np.isfinite(seen)]).astype(np.float64)
     if not len(apart) or apart.min() >= apart.sum() / 8:
         return 0.0
@@ -118,7 +121,9 @@ def _turns(samples: Samples, interval_s: float, stride: int, levels: Levels) -> 
         # The rest has the baseline of the last whole piece's length, so that a pulse does not fill it.
         begin = max(0, len(samples) - size)
         begin -= begin % stride
-        rest = _in_rows(samples[begin:].reshape(1, -1), stride, levels)[0] + begin
+        before = samples[:whole].reshape(-1, size)[-2:, :: stride * max(1, size // stride // _FEW)]
+        rise = float(np.median(before[-1]) - np.median(before[0]))
+        rest = _in_rows(samples[begin:].reshape(1, -1), stride, levels, rise)[0] + begin
         turns = np.concatenate((_until(turns, whole), _until(rest, whole, after=True)))
     return turns, wander
 
@@ -143,30 +148,59 @@ def _in_halves(rows: Samples, stride: int, levels: Levels) -> tuple[Places, floa
     return turns, float(np.median(np.concatenate([wanders for _, wanders in found])))
 
 
-def _in_rows(rows: Samples, stride: int, levels: Levels) -> tuple[Places, Samples]:
+def _baseline(few: Samples, levels: Levels) -> tuple[Samples, Samples, Samples]:
+    """Of each row, from a few looks: its middle, how it wanders, and how far off the middle nothing stands out."""
+    few = np.sort(few, axis=1)
+    lower, low, middle, high, upper = (few[:, int(few.shape[1] * part), None] for part in _PARTS_OF_ROW)
+    wander = (high - low) / _SINE
+    quarters = np.sqrt(np.maximum(((upper - lower) / _QUARTERS) ** 2 - (_OF_NOISE * levels.noise) ** 2, 0))
+    by_itself = np.maximum(1.2 * wander, 1.75 * quarters)
+    return middle, wander, (SIGMAS * levels.noise + by_itself + 1.5 * levels.step).astype(few.dtype)
+
+
+def _rise(middle: Samples) -> Samples:
+    """By how much a drift lifts the baseline from the begin of each row to its end, as its neighbours' middles tell.
+
+    A step of the baseline lies to one side of a row and is none.
+    """
+    apart = np.diff(middle, axis=0)
+    before, after = np.concatenate((apart[:2][-1:], apart)), np.concatenate((apart, apart[-2:][:1]))
+    nearer = np.where(np.abs(before) < np.abs(after), before, after)
+    rise: Samples = np.where(before * after > 0, nearer, 0)
+    return rise
+
+
+def _in_rows(rows: Samples, stride: int, levels: Levels, rise_of_one: float = 0.0) -> tuple[Places, Samples]:
     """The turns in these rows, counted through them, and how the baseline wanders in each.
+
+    `rise_of_one` is by how much a drift lifts the baseline along one row, for a row without neighbours.
 
     Some rows at a time are looked at in a piece of memory that the processor's cache holds: the whole is read once, and
     nothing of its size is made.
     """
     looks = -(-rows.shape[1] // stride)
-    together = max(1, _TOGETHER // looks)
-    room = np.empty((min(together, len(rows)), looks), rows.dtype)
-    out = np.zeros(room.size + 1, bool)
+    together = min(len(rows), max(1, _TOGETHER // looks))
+    room = np.empty((together, looks), rows.dtype)
+    out, under, turned = (np.zeros(room.size + more, bool) for more in (1, 0, 0))
     turns, wanders = [], []
+    ramp = (np.arange(looks) / looks - 0.5).astype(rows.dtype)
     for row in range(0, len(rows), together):
         seen = room[: len(rows) - row]
         np.copyto(seen, rows[row : row + together, ::stride])
-        few = np.sort(seen[:, :: max(1, looks // _FEW)], axis=1)
-        lower, low, middle, high, upper = (few[:, int(few.shape[1] * part), None] for part in _PARTS_OF_ROW)
-        wander = (high - low) / _SINE
-        baseline = np.sqrt(np.maximum(((upper - lower) / _QUARTERS) ** 2 - (_OF_NOISE * levels.noise) ** 2, 0))
-        by_itself = np.maximum(1.2 * wander, 1.75 * baseline)
-        over = (SIGMAS * levels.noise + by_itself + 1.5 * levels.step).astype(rows.dtype)
-        new = out[1 : seen.size + 1]
+        few = seen[:, :: max(1, looks // _FEW)]
+        middle, wander, over = _baseline(few, levels)
+        rise = np.full_like(middle, rise_of_one)
+        if np.ptp(middle) > _LEVEL * over.min():
+            rise = _rise(middle)
+        if (np.abs(rise) > _LEVEL * over).any():
+            seen -= rise * ramp
+            middle, wander, over = _baseline(few, levels)
+        new, low_too, turn = out[1 : seen.size + 1], under[: seen.size], turned[: seen.size]
         np.greater(seen, middle + over, out=new.reshape(seen.shape))
-        new |= (seen < middle - over).reshape(-1)
-        turns.append((np.flatnonzero(new != out[: seen.size]) + row * looks) * stride)
+        np.less(seen, middle - over, out=low_too.reshape(seen.shape))
+        np.logical_or(new, low_too, out=new)
+        np.not_equal(new, out[: seen.size], out=turn)
+        turns.append((np.flatnonzero(turn) + row * looks) * stride)
         wanders.append(wander)
         out[0] = new[-1]
     if out[0]:

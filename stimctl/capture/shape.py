@@ -20,6 +20,7 @@ _ROUGH_LOOKS = 48  # along a pulse are enough for that
 _FULL = 0.75  # what a phase's mean has to be of its plateau, or it has holes, or begins with what is not of it
 _FULL_LONG, _LONG = 0.9, 30  # the same of one with that many samples: its edges weigh less
 _CLEAR = 5.0  # times the noise: a lower second phase has to be looked for in what is smoothed
+_BACK = 10.0  # times the noise: of a lower phase samples lie back that are not of its edges
 _SIDES = np.array([[1], [-1]])  # of the baseline: where a first phase lies, and a second one
 _EDGE_ROWS = 64  # of a matrix have the time of their rise measured
 Floats = npt.NDArray[np.float64]
@@ -67,7 +68,7 @@ def _measured(
     sign = np.where(rows.at(np.array([first - before])) >= 0, 1, -1)
     if (sign < 0).any():
         rows.up(sign)
-    both, peaks = _phases(rows)
+    both, peaks = _phases(rows, noise)
     one, two = (Phase(*(each[which] for each in both)) for which in (0, 1))
     plain = one.whole & two.whole & (two.begin >= one.end) & (-two.level > _CLEAR * noise)
     made = np.zeros(len(sign), FIELDS)
@@ -75,7 +76,7 @@ def _measured(
     rise = _rise(rows.few(_EDGE_ROWS), one)
     made["rise_s"][:_EDGE_ROWS] = rise * interval_s
     made["charge"], made["second_charge"] = _charges(rows, one, two) * interval_s
-    one, two = _joined(one, two, float(np.nanmedian(rise)) if np.isfinite(rise).any() else 0.0)
+    one, two = _joined(one, two, _typical(rise))
     made["onset_s"], made["width_s"] = (before + one.from_at) * interval_s, (one.to_at - one.from_at) * interval_s
     made["gap_s"] = np.maximum(0.0, two.from_at - one.to_at) * interval_s
     made["second_width_s"] = (two.to_at - two.from_at) * interval_s
@@ -104,7 +105,7 @@ def _joined(one: Phase, two: Phase, rise: float) -> tuple[Phase, Phase]:
     takes no longer than an edge of twice the height and the same time, or of the same steepness.
     """
     apart = two.from_at - one.to_at
-    typical = np.nanmedian(apart) if np.isfinite(apart).any() else 0.0
+    typical = _typical(apart)
     like = np.where(np.abs(apart - typical) < 1, typical, apart)  # noise does not make two kinds of one
     direct = (like <= rise) | ((rise > 3) & (like <= 1.1 * rise / 0.8))
     with np.errstate(all="ignore"):
@@ -113,13 +114,23 @@ def _joined(one: Phase, two: Phase, rise: float) -> tuple[Phase, Phase]:
     return one._replace(to_at=to_at), two._replace(from_at=from_at)
 
 
-def _phases(rows: EachRow) -> tuple[Phase, Samples]:
-    """The phase above the baseline and the one below it, each a row of what is given, and their highest samples."""
+def _typical(values: Floats) -> float:
+    """The median of those that there are, or 0."""
+    there = values[~np.isnan(values)]
+    return float(np.median(there)) if len(there) else 0.0
+
+
+def _phases(rows: EachRow, noise: float) -> tuple[Phase, Samples]:
+    """The phase above the baseline and the one below it, each a row of what is given, and their highest samples.
+
+    On an edge of many samples noise crosses half of the plateau to and fro. The first and the last time lie outside of
+    where the edge does, together by as many samples as lie back between them.
+    """
     length, peaks = rows.length, rows.peaks()
-    begin, end = rows.beyond(_ROUGH * peaks, max(1, length // _ROUGH_LOOKS))
+    begin, end, _ = rows.beyond(_ROUGH * peaks, max(1, length // _ROUGH_LOOKS))
     end = np.minimum(length, end)
     quarter = (end - begin) // 4
-    begin, end = rows.beyond(rows.mean(begin + quarter, end - quarter) / 2)
+    begin, end, count = rows.beyond(rows.mean(begin + quarter, end - quarter) / 2)
     quarter = (end - begin) // 4
     level = rows.mean(begin + quarter, end - quarter)
     level[level == 0] = np.nan
@@ -127,8 +138,9 @@ def _phases(rows: EachRow) -> tuple[Phase, Samples]:
     half = level / 2
     from_at = begin - 1 + _crossing(rows.at(begin - 1), rows.at(begin), half)
     to_at = end - 1 + _crossing(rows.at(end - 1), rows.at(np.minimum(end, length - 1)), half)
+    back = np.where(np.abs(level) > _BACK * noise, (end - begin - count) / 2, 0)
     full = rows.mean(begin, end) / level > np.where(end - begin < _LONG, _FULL, _FULL_LONG)
-    return Phase(begin, end, from_at, to_at, level, inside & full & (level * _SIDES > 0)), peaks
+    return Phase(begin, end, from_at + back, to_at - back, level, inside & full & (level * _SIDES > 0)), peaks
 
 
 def _at(values: Samples, place: Ints) -> Floats:

@@ -13,6 +13,7 @@ from zlib import error as zlib_error
 
 import numpy as np
 
+from stimctl.capture.beside import one_ahead
 from stimctl.capture.header import Header, read_header
 from stimctl.capture.model import Block, Capture, Samples
 from stimctl.capture.search import step_of
@@ -58,6 +59,7 @@ class _Text:
         first = next(self._parts(header, FIRST_BYTES))
         values, times = self._parsed(header, first.lines, header.lines + 1, header.places)
         self._analog(values, times)
+        self._in_place(header, values, times)
         base = found_in(header, str(self.path), times, _time_texts(header, first.lines))
         return Capture(
             source=str(self.path),
@@ -65,7 +67,8 @@ class _Text:
             interval_s=base.interval_s,
             start_s=base.start_s,
             columns=tuple(
-                replace(column, resolution=step_of(each)) for column, each in zip(header.columns, values, strict=True)
+                replace(column, resolution=step_of(each, len(each)))
+                for column, each in zip(header.columns, values, strict=True)
             ),
             blocks=lambda numbers: self._blocks(header, base, numbers),
             notes=(*header.notes, *base.notes),
@@ -81,19 +84,30 @@ class _Text:
             allowed = "these are logic levels, a row a change, and have no height: export the analog samples"
             raise InputInvalid(str(self.path), [Problem("values", "0 and 1", allowed)])
 
+    def _in_place(self, header: Header, values: list[Samples], times: Times | None) -> None:
+        """Raise where what was taken for time goes back and another column is what rises."""
+        if times is None or not (np.diff(times) < 0).any():
+            return
+        for place, each in zip(header.places, values, strict=True):
+            if each[-1] > each[0] and (np.diff(each) >= 0).all():
+                allowed = (
+                    f"was taken for time and does not rise, field {place + 1} does: put the time first, or name the"
+                    " columns in a line above the numbers, such as Volt,Second"
+                )
+                raise InputInvalid(str(self.path), [Problem(f"field {header.time_place + 1}", None, allowed)])
+
     def _blocks(self, header: Header, base: TimeBase, numbers: tuple[int, ...]) -> Iterator[Block]:
         places = tuple(header.places[number] for number in numbers)
         follow = replace(base)
         read, line = 0, header.lines + 1
         together: list[list[Samples]] = []
-        for part in self._parts(header, BLOCK_BYTES):
-            values, times = self._parsed(header, part.lines, line, places)
+        for values, times, done in one_ahead(self._tables(header, places)):
             if times is not None:
                 follow.check(times, line)
             read, line = read + len(values[0]), line + len(values[0])
             together.append(values)
             if sum(len(each[0]) for each in together) >= BLOCK_SAMPLES:
-                yield _joined(together, part.done)
+                yield _joined(together, done)
                 together = []
         if together:
             yield _joined(together, 1.0)
@@ -104,6 +118,14 @@ class _Text:
             raise InputInvalid(
                 str(self.path), [Problem("samples", read, f"{allowed} --partial if only a part was exported", line - 1)]
             )
+
+    def _tables(self, header: Header, places: tuple[int, ...]) -> Iterator[tuple[list[Samples], Times | None, float]]:
+        """The columns at those places, the time column where there is one, and how much of the file is read."""
+        line = header.lines + 1
+        for part in self._parts(header, BLOCK_BYTES):
+            values, times = self._parsed(header, part.lines, line, places)
+            yield values, times, part.done
+            line += len(values[0])
 
     def _parts(self, header: Header, size: int) -> Iterator[_Part]:
         """The file's lines below the header, cut at line ends."""
@@ -151,7 +173,7 @@ class _Text:
             if _INFINITE in lines:
                 return self._parsed(header, lines.replace(_INFINITE, b"inf"), first_line, places)
             raise self._wrong(header, lines, first_line, wanted, str(fault)) from None
-        if frame.null_count().sum_horizontal().item():
+        if any(column.null_count() for column in frame):
             if lines.rstrip() != lines.removesuffix(b"\n").removesuffix(b"\r"):
                 return self._parsed(header, lines.rstrip() + b"\n", first_line, places)
             raise self._wrong(header, lines, first_line, wanted, "a value is missing")

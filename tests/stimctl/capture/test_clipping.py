@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from stimctl.capture import Block, Capture, Column, measure
 from stimctl.capture.pulses import PulseMeasurements, measure_samples
 from stimctl.capture.search import step_of
 from tests.stimctl.capture.synthesis import Bench, Truth, capture, steady
@@ -35,6 +36,19 @@ def test_a_flat_top_with_too_little_noise_is_told_and_judged() -> None:
     assert not flat.pulses["clipped"].any()
     assert not seen(0.6, 0.3, 0).flat_top
     assert seen(0.4, 0.1, 0, Truth(rise_us=2)).pulses["clipped"].all()  # both ends of 256 codes
+
+
+def test_what_was_not_looked_for_is_said() -> None:
+    """Steep edges of quiet pulses show three codes, whose step nobody knows."""
+    steep = Truth(width_us=100, second_width_us=600, second_level_v=0.5 / 6)
+    assert seen(0.4, 0, 0, steep).few_codes
+    assert not seen(0.4, 0, 0).few_codes
+    samples = capture(steady(0.0100037, 45, 0.011), steep, Bench(bits=8, range_v=0.4), 0.5).astype(np.float32)
+    whole = (Block([samples], 1.0),)
+    parted = Capture("samples", "array", 1e-6, 0.0, (Column("1"),), lambda _: iter(whole))
+    (declared,) = measure(parted, full_scale=0.4 - 0.8 / 256)
+    assert declared.pulses["clipped"].all()
+    assert not declared.few_codes
 
 
 def test_the_highest_of_pulses_on_a_drift_is_not_cut_off() -> None:

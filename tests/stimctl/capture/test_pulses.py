@@ -113,6 +113,12 @@ def test_blocks_of_any_size_give_the_same() -> None:
         np.testing.assert_allclose(cut.pulses["level"], whole.pulses["level"], rtol=0.02)
 
 
+def test_one_column_of_a_table_is_measured_as_it_lies() -> None:
+    samples = capture(steady(0.01, 40, FIRST_S), SYMMETRIC, Bench(rate_hz=100e3, noise_v=0.004), 0.45)
+    table = np.stack((samples, -samples), axis=1)
+    np.testing.assert_array_equal(measure_samples(table[:, 0], 1e-5).pulses, measure_samples(samples, 1e-5).pulses)
+
+
 def test_codes_that_flicker_in_a_short_rest_are_nothing() -> None:
     """What is left after the last pulse has two codes only: their step is known from before."""
     seen = found(capture(steady(0.01, 149), Truth(), Bench(bits=8, noise_v=0.004), 1.5), 1e6)
@@ -141,6 +147,36 @@ def test_hum_without_noise_is_no_pulse(hum_hz: float) -> None:
             onsets = steady(0.0100037, int((seconds - 0.02) / 0.01), 0.0113)
             seen = found(capture(onsets, truth, quiet, seconds), rate_hz)
             assert (len(seen.pulses), seen.held) == (len(onsets), 0)
+
+
+@pytest.mark.parametrize(("rate_hz", "rise_us", "noise_v"), [(50e6, 6.4, 0.012), (10e6, 10, 0.02), (50e6, 20, 0.02)])
+def test_noise_on_edges_of_many_samples_makes_no_phase_wider(rate_hz: float, rise_us: float, noise_v: float) -> None:
+    """The first sample over half of a plateau comes early there, and the last one late."""
+    truth = Truth(0.5, 370, 100, 370, 0.5, rise_us=rise_us)
+    seen = found(capture(steady(0.01, 4), truth, Bench(rate_hz=rate_hz, noise_v=noise_v), 0.045), rate_hz)
+    for width in ("width_s", "second_width_s"):
+        assert np.mean(seen.pulses[width]) * 1e6 == pytest.approx(370, abs=0.4)
+    assert median(seen, "gap_s") * 1e6 == pytest.approx(100, abs=1)
+
+
+@pytest.mark.parametrize(("hum_v", "drift_v_per_s"), [(0.005, 0.2), (0.01, 0.2), (0.05, 1.0)])
+def test_hum_on_a_drift_without_noise_is_no_pulse(hum_v: float, drift_v_per_s: float) -> None:
+    """A sine on a slope reaches farther off its middle than its quarters tell of a sine, or of a slope."""
+    for rate_hz in (1e6, 100e3):
+        quiet = Bench(rate_hz=rate_hz, hum_v=hum_v, drift_v_per_s=drift_v_per_s)
+        for seconds in (0.5, 1.037):
+            onsets = steady(0.01, int((seconds - 0.02) / 0.01))
+            seen = found(capture(onsets, SYMMETRIC, quiet, seconds), rate_hz)
+            assert (len(seen.pulses), seen.held) == (len(onsets), 0)
+
+
+def test_a_step_of_the_baseline_is_no_drift() -> None:
+    """It lies to one side of a piece of 40 ms alone, whose pulses are found though it is the first of a half."""
+    onsets = steady(0.01, 118, FIRST_S)
+    samples = capture(onsets, SYMMETRIC, Bench(noise_v=0.004), 1.2)
+    samples[639_000:] += 2
+    at = found(samples, 1e6).pulses["onset_s"]
+    assert np.abs(at[:, None] - onsets).min(axis=0).max() < 2e-6
 
 
 def test_the_sample_that_is_no_number_is_named_though_some_are_averaged() -> None:

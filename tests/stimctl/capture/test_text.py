@@ -198,6 +198,16 @@ def test_each_column_has_codes_of_its_own(tmp_path: Path) -> None:
     assert not two.pulses["clipped"].any()
 
 
+def test_codes_that_few_samples_have_are_seen(tmp_path: Path) -> None:
+    """A quiet input shows the codes between its levels on edges alone, each at one sample of some ten thousand."""
+    codes = np.zeros(40_000)
+    codes[1_000:21_000] = 200
+    codes[21_001:21_031:2] = np.arange(51, 66)
+    path = tmp_path / "capture.csv"
+    path.write_text("".join(f"{number * 1e-5:.5f},{code * 0.01:.2f}\n" for number, code in enumerate(codes)))
+    assert open_capture(path).columns[0].resolution == pytest.approx(0.01)
+
+
 def test_a_gap_in_the_count_is_told(tmp_path: Path) -> None:
     path = tmp_path / "capture.csv"
     lines = rigol_increment(TIMES, [VOLTS]).split("\n")
@@ -214,6 +224,8 @@ def test_a_gap_in_the_count_is_told(tmp_path: Path) -> None:
         (b"Sequence,CH1\n", "no row of numbers"),
         (b"X,CH1\nSequence,Volt\n0,1\n1,2\n", "has to say the interval"),
         (b"Time,CH1\n(s),(V)\n1,0\n0,0\n-1,0\n", "time has to rise"),
+        (b"0,0\n0.5,1e-5\n-0.5,2e-5\n0,3e-5\n", "field 2 does: put the time first"),
+        (b"0,0\n0.5,1e-5\n-0.5,2e-5\n0.1,3e-5\n", "field 2 does: put the time first"),
         (b"Time,CH1\n(s),(V)\n1,0\n", "two rows at least"),
         (b"PK\x03\x04 no zip", "damaged or cut off"),
         (b"\x93NUMPY\x01\x00v\x00", r"says no rate: save it as \.npz"),
