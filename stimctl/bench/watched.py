@@ -32,10 +32,14 @@ class WatchedSample(NamedTuple):
 
 @dataclass
 class WatchedSession:
-    """What has been seen of one session so far. `ended` is why it ended, once it has."""
+    """What has been seen of one session so far. `ended` is why it ended, once it has.
+
+    Times count from `began_us`, of the session's clock.
+    """
 
     session_id: str
     opened: Mapping[str, Any]
+    began_us: int
     samples: list[WatchedSample] = field(default_factory=list)
     ended: str = ""
     _last: int = 0
@@ -48,7 +52,7 @@ class WatchedSession:
                 continue
             self._last = entry.number
             if entry.kind == "sample":
-                self.samples += _samples(entry.at_us / US_PER_S, entry.body["channels"])
+                self.samples += _samples((entry.at_us - self.began_us) / US_PER_S, entry.body["channels"])
             elif entry.kind == "closed":
                 self.ended = str(entry.body.get("end_reason") or "closed")
         return len(self.samples) - before
@@ -72,7 +76,7 @@ def running_at(ledger: Ledger, url: str) -> WatchedSession:
             continue
         opened = next(ledger.entries(head.session_id))
         if opened.body.get("url") == url:
-            return WatchedSession(head.session_id, opened.body)
+            return WatchedSession(head.session_id, opened.body, opened.at_us)
         others.append(str(opened.body.get("url")))
     there = f"; sessions run at {', '.join(others)}" if others else "; no session runs"
     raise Misuse(f"{url}: nothing runs there{there}. Start one: a device tells of its outputs in a session alone")

@@ -52,7 +52,9 @@ def watch(url: str, html: Path | None) -> None:
                     break
                 pause.wait(LOOK_S)
         session.take(ledger.entries(session.session_id))
-    click.echo(f"it ended: {session.ended}" if session.ended else "it goes on, unwatched")
+        runs = ledger.is_running(session.session_id)
+    gone = "the program that ran it is gone and wrote no end: look after the subject, and at the leads"
+    click.echo(f"it ended: {session.ended}" if session.ended else "it goes on, unwatched" if runs else gone)
     if html is not None:
         made_utc = datetime.now(UTC).isoformat(timespec="seconds")
         write_new(html, [watch_page(session, made_utc, f"stimctl {__version__}")], force=False)

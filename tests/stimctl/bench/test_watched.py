@@ -1,7 +1,9 @@
 """A session watched through its log: what it logs is shown, and what it does not measure stays empty."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen
 from xml.etree import ElementTree as Xml
 
 import pytest
@@ -17,6 +19,7 @@ from stimctl.prescription import Subject
 from stimctl.session.states import End
 from stimctl.units import US_PER_S
 from stimctl.waveform import Mode
+from tests.stimctl.stimulators.test_killed_host import STIMCTL
 
 RUN = LoadRun(ohm=1_000, amplitude_ua=800, mode=Mode.DENSE_DISPERSE, stimulation_us=31_000_000)
 
@@ -28,7 +31,8 @@ def test_what_was_logged_is_shown(tmp_path: Path) -> None:
             running_at(reader, url)
         with Session(url, prescription_for(RUN, Subject.SIMULATOR), ledger) as session:
             session.run()
-        watched = WatchedSession(session.session_id, next(reader.entries(session.session_id)).body)
+        opened = next(reader.entries(session.session_id))
+        watched = WatchedSession(session.session_id, opened.body, opened.at_us)
         assert watched.take(reader.entries(watched.session_id)) == 3
         assert watched.take(reader.entries(watched.session_id)) == 0
     assert watched.ended == End.TIMER
@@ -49,10 +53,11 @@ def test_what_was_not_measured_is_empty() -> None:
     from types import SimpleNamespace
 
     reading = {"applied_ua": 800, "measured_ua": 0, "ohm": 0}
-    watched = WatchedSession("x", {})
-    entry = SimpleNamespace(number=1, kind="sample", at_us=1, body={"channels": {"1": reading}})
+    watched = WatchedSession("x", {}, began_us=5_130_000_000)
+    entry = SimpleNamespace(number=1, kind="sample", at_us=5_140_500_000, body={"channels": {"1": reading}})
     watched.take([entry])  # type: ignore[list-item]
     assert watched.samples[0].measured_ua is None
+    assert watched.samples[0].t_s == 10.5
 
 
 @pytest.mark.realtime
@@ -74,6 +79,28 @@ def test_the_command_ends_with_the_session(tmp_path: Path, monkeypatch: pytest.M
     assert page.exists()
     again = CliRunner().invoke(main, ["bench", "watch", "--port", url, "--html", str(page)])
     assert again.exit_code == codes.INVALID
+
+
+@pytest.mark.realtime
+def test_a_program_that_was_killed_has_not_gone_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STIMCTL_DATA", str(tmp_path))
+    url = "sim://?load=r1k&pace=1"
+    run = [*STIMCTL, "bench", "run", "--port", url, "--ohm", "1000", "--amplitude", "1mA", "--seconds", "600"]
+    with Popen(run, stdin=DEVNULL, stdout=DEVNULL) as running:
+        while not (tmp_path / "ledger.sqlite").exists() or not _runs():
+            time.sleep(0.1)
+        with Popen([*STIMCTL, "bench", "watch", "--port", url], stdout=PIPE, text=True) as watching:
+            assert watching.stdout is not None
+            assert "SIMULATOR" in watching.stdout.readline()
+            running.kill()
+            told = watching.stdout.read()
+    assert "the program that ran it is gone and wrote no end" in told
+    assert "goes on" not in told
+
+
+def _runs() -> bool:
+    with Ledger(read_only=True) as ledger:
+        return any(ledger.is_running(entry.session_id) for entry in ledger.entries() if entry.kind == "opened")
 
 
 @pytest.mark.realtime
