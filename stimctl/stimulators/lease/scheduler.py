@@ -323,7 +323,9 @@ class LeaseScheduler:
             self.tally.silent(lease, lasted_us)
             self._pass_on(ordered_lease, pulses_begun(lease, lasted_us), cut.began_us)
             return []
-        least, most = cut.bounds(lease, ordered_lease.asked_us, ordered_lease.begun_us)
+        # A beginning that the device did not tell of is no evidence.
+        begun_us = ordered_lease.begun_us if self._dialect.tells_ends else None
+        least, most = cut.bounds(lease, ordered_lease.asked_us, begun_us)
         # Each start that somebody else gave gave a pulse at once.
         most += ordered_lease.foreign_starts
         may_open = self._dialect.stops_mid_pulse and not cut.in_gap

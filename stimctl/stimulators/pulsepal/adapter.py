@@ -72,7 +72,10 @@ class PulsePalAdapter(d.LeaseDevice):
         self._lease: Lease | None = None
         self._lasts_us: int | None = None  # of a trigger that is not written yet
         self._over_us: int | None = None
-        self._begun_us: int | None = None  # when a trigger was written that is not told of yet
+        self._begun_us: int | None = None  # when a trigger that has no answer has surely been heard
+        # When a command was written last, and how long the last answer took.
+        self._written_us = 0
+        self._took_us = 0
 
     def unsure_pc(self, charge_pc: int, width_us: int, pulses: int) -> int | None:
         return self._isolator.unsure_pc(charge_pc, width_us, pulses)
@@ -141,7 +144,7 @@ class PulsePalAdapter(d.LeaseDevice):
         self._received += data[swallowed:]
         events: list[Any] = []
         while self._flying is not None and len(self._received) >= self._flying.size:
-            ask, self._flying = self._flying, None
+            ask, self._flying, self._took_us = self._flying, None, now_us - self._written_us
             answer, self._received = self._received[: ask.size], self._received[ask.size :]
             self._answer.forget()
             self._send_next(now_us)
@@ -153,9 +156,11 @@ class PulsePalAdapter(d.LeaseDevice):
         return events
 
     def advance(self, now_us: int) -> list[Any]:
-        # A trigger has no answer: that it was taken is only a claim.
-        events: list[Any] = [] if self._begun_us is None else [d.LeaseBegun()]
-        self._begun_us = None
+        # A trigger has no answer: that it was taken is only a claim, made when one would have come.
+        events: list[Any] = []
+        if self._begun_us is not None and now_us >= self._begun_us:
+            self._begun_us = None
+            events.append(d.LeaseBegun())
         if self._over_us is not None and now_us >= self._over_us:
             self._over_us = None
             self.command_gate.over()
@@ -178,9 +183,10 @@ class PulsePalAdapter(d.LeaseDevice):
 
     def wrote(self, now_us: int) -> None:
         super().wrote(now_us)
+        self._written_us = now_us
         if self._lasts_us is not None:
             self._over_us, self._lasts_us = now_us + self._lasts_us, None
-            self._begun_us = now_us
+            self._begun_us = now_us + self._took_us
 
     @property
     def _program_op(self) -> int:
