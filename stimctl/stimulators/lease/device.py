@@ -14,11 +14,16 @@ from stimctl.waveform import Program
 
 
 class ReplyTimes:
-    """When an answer is late: so long after what asks for it was written, and until then after it was ordered."""
+    """When an answer is late: so long after what asks for it was written, and until then after it was ordered.
+
+    `took_us` is how long the last one took from what was written last.
+    """
 
     def __init__(self) -> None:
         self.due_us: int | None = None
+        self.took_us = 0
         self._unwritten_us: int | None = None
+        self._written_us = 0
 
     def expect(self, within_us: int, now_us: int, *, written: bool = False) -> None:
         """An answer has to come, to what was ordered just now or was `written` before."""
@@ -26,8 +31,14 @@ class ReplyTimes:
         self._unwritten_us = None if written else within_us
 
     def wrote(self, now_us: int) -> None:
+        self._written_us = now_us
         if self._unwritten_us is not None:
             self.expect(self._unwritten_us, now_us, written=True)
+
+    def came(self, now_us: int) -> None:
+        """It is here."""
+        self.took_us = now_us - self._written_us
+        self.forget()
 
     def forget(self) -> None:
         self.due_us = self._unwritten_us = None

@@ -73,9 +73,6 @@ class PulsePalAdapter(d.LeaseDevice):
         self._lasts_us: int | None = None  # of a trigger that is not written yet
         self._over_us: int | None = None
         self._begun_us: int | None = None  # when a trigger that has no answer has surely been heard
-        # When a command was written last, and how long the last answer took.
-        self._written_us = 0
-        self._took_us = 0
 
     def unsure_pc(self, charge_pc: int, width_us: int, pulses: int) -> int | None:
         return self._isolator.unsure_pc(charge_pc, width_us, pulses)
@@ -144,9 +141,9 @@ class PulsePalAdapter(d.LeaseDevice):
         self._received += data[swallowed:]
         events: list[Any] = []
         while self._flying is not None and len(self._received) >= self._flying.size:
-            ask, self._flying, self._took_us = self._flying, None, now_us - self._written_us
+            ask, self._flying = self._flying, None
             answer, self._received = self._received[: ask.size], self._received[ask.size :]
-            self._answer.forget()
+            self._answer.came(now_us)
             self._send_next(now_us)
             events += ask.then(answer, now_us) if ask.expected in (None, answer) else [_wrong(ask, answer)]
         if self._flying is None:
@@ -183,10 +180,9 @@ class PulsePalAdapter(d.LeaseDevice):
 
     def wrote(self, now_us: int) -> None:
         super().wrote(now_us)
-        self._written_us = now_us
         if self._lasts_us is not None:
             self._over_us, self._lasts_us = now_us + self._lasts_us, None
-            self._begun_us = now_us + self._took_us
+            self._begun_us = now_us + self._answer.took_us
 
     @property
     def _program_op(self) -> int:
