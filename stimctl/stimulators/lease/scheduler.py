@@ -189,7 +189,8 @@ class LeaseScheduler:
 
     def next_deadline_us(self) -> int | None:
         cut_us = None if self.cut is None else self.cut.next_deadline_us()
-        silent_us = None if self._given is None else self._given.ends_us
+        # A silence that is being cut ends with the cut.
+        silent_us = None if self._given is None or self.cut is not None else self._given.ends_us
         return earliest(self._answer.due_us, self._waits_until_us, silent_us, cut_us)
 
     def wrote(self, now_us: int) -> None:
@@ -328,7 +329,7 @@ class LeaseScheduler:
         least, most = cut.bounds(lease, ordered_lease.asked_us, begun_us)
         # Each start that somebody else gave gave a pulse at once.
         most += ordered_lease.foreign_starts
-        may_open = self._dialect.stops_mid_pulse and not cut.in_gap
+        may_open = self._dialect.stops_mid_pulse and not cut.spared_pulses
         if done is not None and done.pulses is not None and not ordered_lease.foreign_starts:
             least = min(lease.pulses, done.pulses)
             cut_short = lease._replace(pulses=least, lasts_us=min(lease.lasts_us, least * lease.shape.period_us))

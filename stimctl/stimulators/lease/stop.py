@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
+from stimctl import limits
 from stimctl.stimulators.lease.plan import Lease
 from stimctl.stimulators.lease.tally import pulses_begun
 from stimctl.stimulators.stop import StopSequence
@@ -68,6 +69,13 @@ class LeaseCut:
             self.due_us += free_us - phase_us
         elif phase_us > shape.period_us - EDGE_US:
             self.due_us += shape.period_us - phase_us + free_us
+
+    @property
+    def spared_pulses(self) -> bool:
+        """Whether no pulse was ended in its middle: the first stop did it, in a gap. Later ones come at any time."""
+        if self.sent_us is None or self.zero_us is None:
+            return False
+        return self.in_gap and self.zero_us - self.sent_us < limits.STOP_RESEND_US
 
     def advance(self, send: Callable[[int], None], now_us: int) -> list[object]:
         if self.stop is not None:

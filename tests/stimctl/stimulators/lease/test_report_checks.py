@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_sim.factory import DeviceSpec
+from stimctl import limits
 from stimctl.port import Port
 from stimctl.session.states import End
 from stimctl.stimulators.discovery import DeviceChoice, identify
@@ -84,6 +85,20 @@ def test_a_cut_falls_between_two_pulses(shape: Segment, delay_us: int, asked_us:
     phase_us = (at_us + late_us) % shape.period_us
     assert phase_us > delay_us + shape.span_us
     assert phase_us < shape.period_us
+
+
+def test_only_a_cut_that_its_first_stop_made_in_a_gap_surely_spared_each_pulse() -> None:
+    lease = Lease(0, HIGH, (LeaseLevel(1, 500, 0),), 25, 0, 250_000)
+
+    def cut(begun_us: int, zero_us: int | None) -> bool:
+        made = LeaseCut(CutReason.LOWER, 50_000, 50_000, sent_us=55_000, zero_us=zero_us)
+        made.wait_for_gap(lease, 0, begun_us)
+        return made.spared_pulses
+
+    assert cut(EDGE_US, 56_000)
+    assert not cut(EDGE_US + 1, 56_000), "the line is too slow to be sure"
+    assert not cut(EDGE_US, 55_000 + limits.STOP_RESEND_US), "it was sent again"
+    assert not cut(EDGE_US, None), "nobody saw a zero"
 
 
 def test_a_cut_lease_is_told_as_the_most_that_may_have_flowed() -> None:

@@ -257,3 +257,14 @@ def test_a_start_whose_telling_is_lost_is_no_doing_of_another_program(dialect: s
     assert sum(report.delivered["1"]["pulses"]) >= bench.pulses() - checked(bench)
     assert bench.last_us() <= 5 * S + limits.LEASE_US + 600 * MS
     assert not any("not ordered" in alarm.text or "examined" in alarm.action for alarm in report.alarms)
+
+
+@pytest.mark.parametrize(("which", "choice"), DEVICES, ids=NAMES)
+def test_a_silence_that_would_end_while_it_is_being_cut(which: DeviceSpec, choice: DeviceChoice) -> None:
+    """Nothing is raised from zero yet; the stop is asked for at any moment of a silent quarter of a second."""
+    for into_ms in range(0, 250, 30):
+        rx = prescription(seconds=20, titrate=True)
+        bench = Bench(which, choice, rx, line=lambda port: Delayed(port, 15 * MS))
+        report = bench.run((2.0 + into_ms / 1_000, stop))
+        assert report.end is End.OPERATOR
+        assert report.zero_confirmed_us is not None
