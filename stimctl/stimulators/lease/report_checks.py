@@ -4,6 +4,7 @@ The device holds no limits, so the host looks at pulses, polarity, current and b
 as a current that is too low.
 """
 
+from math import isqrt
 from typing import NamedTuple
 
 from stimctl import limits
@@ -105,7 +106,8 @@ class DirectCurrent:
     """
 
     def __init__(self) -> None:
-        self._sums: dict[int, tuple[int, int, int]] = {}  # by channel: pC, us, readings
+        # By channel: pC, us, and the squares of how long each reading stands for, us2.
+        self._sums: dict[int, tuple[int, int, int]] = {}
 
     def over(self, identity: Identity, lease: Lease, done: LeaseDone) -> ReadingTrip | None:
         """What a lease's report adds, and whether it is now too much: 1 pC a us is 1 uA."""
@@ -114,14 +116,17 @@ class DirectCurrent:
             if phases_ua is None or not done.pulses:
                 continue
             period_pc = net_pulse_pc(lease.shape, *phases_ua) + done.rest_pc(channel)
-            pc, us, readings = self._sums.get(channel, (0, 0, 0))
-            pc, us, readings = (
-                pc + period_pc * done.pulses, us + lease.shape.period_us * done.pulses, readings + done.pulses
+            period_us = lease.shape.period_us
+            pc, us, squares_us2 = self._sums.get(channel, (0, 0, 0))
+            pc, us, squares_us2 = (
+                pc + period_pc * done.pulses, us + period_us * done.pulses, squares_us2 + period_us**2 * done.pulses
             )  # fmt: skip
-            whole = readings >= DC_READINGS and us >= US_PER_S
-            self._sums[channel] = (0, 0, 0) if whole else (pc, us, readings)
-            gross_pc = (limits.MEAN_DC_UA + identity.readback_accuracy_ua) * lease.shape.period_us
-            if (whole and abs(pc) > limits.MEAN_DC_UA * us) or abs(period_pc) > gross_pc:
+            # A few that stand for half a second each outweigh many that stand for a hundredth.
+            whole = us**2 >= DC_READINGS * squares_us2 and us >= US_PER_S
+            self._sums[channel] = (0, 0, 0) if whole else (pc, us, squares_us2)
+            gross_pc = (limits.MEAN_DC_UA + identity.readback_accuracy_ua) * period_us
+            error_pc = 0 if whole else identity.readback_accuracy_ua * isqrt(squares_us2)
+            if abs(pc) > limits.MEAN_DC_UA * us + error_pc or abs(period_pc) > gross_pc:
                 return ReadingTrip(channel, EndReason.NET_CHARGE, ChannelFlag.NET_CHARGE, abs(pc))
         return None
 

@@ -11,9 +11,9 @@ from stimctl import limits
 from stimctl.port import Port
 from stimctl.session.states import End
 from stimctl.stimulators.discovery import DeviceChoice, identify
-from stimctl.stimulators.lease.device import LeaseDone, StageMean
+from stimctl.stimulators.lease.device import LeaseDone, RestMean, StageMean
 from stimctl.stimulators.lease.plan import Lease, LeaseLevel
-from stimctl.stimulators.lease.report_checks import trip, wrong_report
+from stimctl.stimulators.lease.report_checks import DirectCurrent, trip, wrong_report
 from stimctl.stimulators.lease.stop import EDGE_US, CutReason, LeaseCut
 from stimctl.stimulators.lease.tally import LeaseTally
 from stimctl.waveform import Segment
@@ -163,3 +163,22 @@ def test_a_report_of_more_current_ends_the_session() -> None:
     report = bench.run((18, stop))
     assert report.end in (End.OVER_CURRENT, End.ECHO)
     assert bench.highest_ua() <= 110
+
+
+def direct(*leases: tuple[Segment, int, int]) -> list[bool]:
+    """Whether each lease of (shape, pulses, current between them in uA) is too much, all of a channel at 500 uA."""
+    watch, found = DirectCurrent(), []
+    for shape, pulses, rest_ua in leases:
+        lease = Lease(0, shape, (LeaseLevel(1, 500, 0),), pulses, 0, pulses * shape.period_us)
+        means = (StageMean(1, 0, 500), StageMean(1, 1, -500))
+        rests = (RestMean(1, rest_ua, shape.period_us - shape.span_us),)
+        found.append(watch.over(IDENTITY, lease, LeaseDone(pulses, means, rests)) is not None)
+    return found
+
+
+def test_a_few_long_readings_are_no_sixteen() -> None:
+    """Six of half a second weigh more than the 25 of a quarter of a second behind them: 2 uA may be their error."""
+    slow = Segment(500_000, 600, 0, 600, 0)
+    assert direct(*[(slow, 1, 2)] * 6, (HIGH, 25, 0)) == [False] * 7
+    assert direct(*[(slow, 1, 2)] * 16)[-1], "and of 16 it is none"
+    assert direct((slow, 1, 8), (slow, 1, 8), (slow, 1, 8))[-1], "nor is 8 uA the error of three"
