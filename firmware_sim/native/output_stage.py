@@ -202,7 +202,7 @@ class OutputStage:
 
     def zero_ua(self, now_us: int) -> int:
         """The largest current read on any output, outputs disabled, at device time `now_us`."""
-        return max(self.idle_ua(channel, now_us) for channel in self._channels)
+        return max([channel.idle_ua(now_us) for channel in self._channels.values()])
 
     def idle_ua(self, channel: int, now_us: int) -> int:
         """The current read on one output, outputs disabled, at device time `now_us`."""

@@ -20,13 +20,13 @@ class TimedAction:
     at_us: int
     entered: Callable[[], int | None]
     do: Callable[[int], None]
-    _due_us: int | None = field(default=None, init=False)
+    due_us: int | None = field(default=None, init=False)  # once it is known
 
-    def due_us(self) -> int | None:
-        """When it has to be done, once that is known; from then on it stays so."""
-        if self._due_us is None and (entered_us := self.entered()) is not None:
-            self._due_us = entered_us + self.at_us
-        return self._due_us
+    def foreseen_us(self) -> int | None:
+        """When it has to be done, as far as that is known by now; from then on it stays so."""
+        if (entered_us := self.entered()) is not None:
+            self.due_us = entered_us + self.at_us
+        return self.due_us
 
 
 class SessionNeverEnds(RuntimeError):
@@ -122,8 +122,8 @@ class ScenarioPort:
     def _meet(self, now_us: int) -> int | None:
         """Do what is due; return when the next is."""
         next_us = None
-        for moment in list(self.moments):
-            due_us = moment.due_us()
+        for moment in [*self.moments]:
+            due_us = moment.due_us if moment.due_us is not None else moment.foreseen_us()
             if due_us is None:
                 continue
             if due_us <= now_us:
