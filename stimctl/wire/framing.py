@@ -13,6 +13,8 @@ for its CRC instead of taking the frame behind it along.
 Junk costs a count, never memory: no more than one frame's bytes are ever held.
 """
 
+from collections.abc import Iterable
+from operator import itemgetter
 from zlib import crc32
 
 from cobs.cobs import DecodeError
@@ -26,10 +28,11 @@ MAX_FRAME = 64
 CRC_SIZE = 4
 # One byte of COBS overhead (frames are under 254 bytes) and one delimiter.
 MAX_PAYLOAD = MAX_FRAME - CRC_SIZE - 2
-_PAYLOAD = slice(-CRC_SIZE)  # of a body, which is a payload and its CRC
-_MAX_BODY = MAX_PAYLOAD + CRC_SIZE
+_payload_of = itemgetter(slice(-CRC_SIZE))  # a body is a payload and its CRC
+_SIZES = frozenset(range(CRC_SIZE + 1, MAX_PAYLOAD + CRC_SIZE + 1))  # of a body
 # A CRC-32 over anything and its own little-endian CRC-32 is always this.
 CRC_RESIDUE = 0x2144DF1C
+_SOUND = frozenset((CRC_RESIDUE,))
 
 
 def frame(payload: bytes) -> bytes:
@@ -74,22 +77,25 @@ class FrameSplitter:
             # What comes before this delimiter is the rest of what was too long.
             self._overlong = False
             del chunks[0]
-        payloads = []
-        for chunk in chunks:
-            if not chunk:
-                continue
-            # `unframe` written out: this is where every byte of a session passes.
-            try:
-                body = cobs_decode(chunk)
-            except DecodeError:
-                body = b""
-            if crc32(body) == CRC_RESIDUE and CRC_SIZE < len(body) <= _MAX_BODY:
-                payloads.append(body[_PAYLOAD])
-            else:
-                self.damaged += 1
-        if tail and len(tail) >= MAX_FRAME:
+        if len(tail) >= MAX_FRAME:
             # No frame is this long: count it once, then wait for a delimiter without holding bytes.
             self.damaged += not self._overlong
             self._overlong = True
             self._tail = b""
+        # `unframe` for all of them at once: this is where every byte of a session passes.
+        try:
+            bodies = [*map(cobs_decode, chunks)]
+        except DecodeError:
+            return self._one_by_one(chunks)
+        if not _SOUND.issuperset(map(crc32, bodies)) or not _SIZES.issuperset(map(len, bodies)):
+            return self._one_by_one(chunks)
+        return [*map(_payload_of, bodies)]
+
+    def _one_by_one(self, chunks: Iterable[bytes]) -> list[bytes]:
+        payloads = []
+        for chunk in filter(None, chunks):
+            try:
+                payloads.append(unframe(chunk))
+            except WireError:
+                self.damaged += 1
         return payloads

@@ -20,7 +20,7 @@ noise = st.lists(
     st.one_of(
         st.binary(max_size=90),
         st.sampled_from([b"\x00", b"\x01", b"\xff", b"\x00\x00", b"\x02" * 63, b"\x02" * 64, b"\x02" * 65]),
-        st.sampled_from([vector.frame for vector in GOLDEN]),
+        st.sampled_from([by_hand.frame_of(b""), *(vector.frame for vector in GOLDEN)]),
         payloads.map(frame),
     ),
     max_size=12,
@@ -88,6 +88,19 @@ def test_the_longest_frame_passes_and_one_byte_more_does_not() -> None:
     assert splitter.feed(longest) == [b"\xa5" * MAX_PAYLOAD]
     assert splitter.feed(by_hand.frame_of(b"\xa5" * (MAX_PAYLOAD + 1))) == []
     assert splitter.damaged == 1
+
+
+@given(noise)
+def test_of_any_stream_each_chunk_is_a_payload_or_a_damage_but_an_empty_one(stream: bytes) -> None:
+    splitter = FrameSplitter()
+    found, damaged = [], 0
+    for chunk in filter(None, stream.split(b"\x00")[:-1]):
+        try:
+            found.append(unframe(chunk))
+        except WireError:
+            damaged += 1
+    assert splitter.feed(stream[: stream.rfind(b"\x00") + 1]) == found
+    assert splitter.damaged == damaged
 
 
 @given(noise, st.lists(st.integers(0, 2000), max_size=8))
