@@ -75,7 +75,9 @@ agree: $(VENV)/.installed-dev
 campaign: $(VENV)/.installed
 	$(BIN)/stimctl soak --sessions 10000 --seed 7
 
+# Compiled first, as what pip installs is: where no bytecode may be written, each start would compile the checkout anew.
 bench: $(VENV)/.installed-dev
+	$(BIN)/python -m compileall -q stimctl firmware_sim
 	$(BIN)/python -m pytest -q -s --timeout 600 benchmarks --write-page $(BENCH_OPTIONS)
 
 certificate: $(VENV)/.installed-dev
