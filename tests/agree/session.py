@@ -15,12 +15,13 @@ from stimctl.session.states import ENDED, STIMULATING, STOPPING, End, State, Tas
 from stimctl.session.view import SessionReport
 from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, EndReason, Refusal
-from tests.agree.hand import Hand, Sent
+from tests.agree.hand import LOWEST_UA, Hand, Sent
 from tests.agree.model import OUTPUT, Channel, Session
 from tests.agree.rig import Heard, Left, Rig
 from tests.agree.same import Disagreement, dose, reading, same, same_device, same_load
 
 TICK_US = 100_000  # R-65
+TITRATION_US = 60_250_000  # a minute, and the keepalive with which it is looked at
 LONG_US = 700_000  # a host that stands still for less must see nothing wrong
 OF_A_SESSION = ("Arm", "Start", "SetTarget", "KeepAlive", "Hold", "Acknowledge", "Stop", "Hello")
 UNASKED = ("KeepAlive", "Acknowledge")  # go out by the driver's own time
@@ -87,6 +88,7 @@ class Agreement:
         self.sent: list[Sent] = []
         self.stopped = self.too_late = False
         self.befell: list[str] = []
+        self.low_us: dict[int, int] = {}  # by channel: since when it stands below what may stay
         self.compare()
 
     # --- steps ------------------------------------------------------------------------------------
@@ -271,8 +273,19 @@ class Agreement:
         sound = not any(self.begun(kind) for kind in PARTS)
         same_load(model, self.rig.recorder, sound=sound)
         self._must_have_left(model)
+        self._titrates(model)
         self._same_telling(model)
         self._same_driver(model)
+
+    def _titrates(self, model: Session) -> None:
+        """Between zero and 0.5 mA a target stands for a minute: the device knows no such rule, so the driver holds."""
+        for channel in self.hand.first_ua:
+            if model.state not in OUTPUT or not 0 < model.channels[channel].target < LOWEST_UA:
+                self.low_us.pop(channel, None)
+                continue
+            since_us = self.low_us.setdefault(channel, model.now)
+            if model.now - since_us > TITRATION_US and self.clean() and not self.begun("host."):
+                raise Disagreement(f"channel {channel} stands below {LOWEST_UA} uA since {since_us} us")
 
     def _same_telling(self, model: Session) -> None:
         """The newest status and readings that the driver has are what the model was at that time."""

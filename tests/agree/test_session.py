@@ -18,16 +18,21 @@ from tests.agree.rig import Rig
 from tests.agree.running import runs
 from tests.agree.session import Agreement
 
+AMPLITUDES_MA = st.sampled_from([0.5, 1.0, 1.6])
+
 
 @st.composite
 def prescriptions(draw: st.DrawFn) -> dict[str, Any]:
     """What a scenario's file says of the prescription."""
     numbers = draw(st.sampled_from([(1,), (2,), (1, 2), (1, 2, 3)]))
+    titrate = draw(st.sampled_from([False, False, False, True]))
+    channels = [{"channel": n} | ({} if titrate else {"amplitude_ma": draw(AMPLITUDES_MA)}) for n in numbers]
     return {
         "profile": draw(st.sampled_from(["bench-100hz", "bench-2-100hz", "bench-2hz"])),
-        "seconds": draw(st.sampled_from([12, 7, 25, 40])),
+        "seconds": draw(st.sampled_from([100] if titrate else [12, 7, 25, 40])),
         "ceiling_ma": draw(st.sampled_from([2.0, 1.6])),
-        "channels": [{"channel": n, "amplitude_ma": draw(st.sampled_from([0.5, 1.0, 1.6]))} for n in numbers],
+        "titrate": titrate,
+        "channels": channels,
     }
 
 
@@ -114,6 +119,13 @@ class Sessions(Shown):
             with self.shown():
                 self.at.wait(max(0, dues[which % len(dues)] + by_us - now_us))
 
+    @precondition(lambda self: self.at.low_us)
+    @rule(for_us=st.sampled_from([59 * S, 61 * S]))
+    def stand_low(self, for_us: int) -> None:
+        """For about as long as a titration may."""
+        with self.shown():
+            self.at.wait(for_us)
+
     @rule()
     def wait_to_run(self) -> None:
         """Until the session gives its pulses, or no longer will."""
@@ -129,7 +141,7 @@ class Sessions(Shown):
 
     # --- orders -----------------------------------------------------------------------------------
 
-    @rule(channel=CHANNEL, times=st.integers(1, 3), every_us=st.sampled_from([S, S - 1, 0]))
+    @rule(channel=CHANNEL, times=st.integers(1, 6), every_us=st.sampled_from([S, S - 1, 0]))
     def step_up(self, channel: int, times: int, every_us: int) -> None:
         """A raise, perhaps another one after it."""
         with self.shown():
