@@ -130,8 +130,7 @@ class FaultyDevice:
     def _next_us(self) -> int:
         next_us = self._firmware.next_us()
         for part in self._parts:
-            if part.next_us < next_us:
-                next_us = part.next_us
+            next_us = part.next_us if part.next_us < next_us else next_us
         return next_us
 
     def _settle(self, now_us: int) -> None:
