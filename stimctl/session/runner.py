@@ -74,7 +74,7 @@ class Runner:
     @property
     def view(self) -> SessionView:
         """A snapshot, from any thread."""
-        return self._engine.view(self._port.now_us())
+        return self._engine.view(self._port.look_us())
 
     def post(self, command: c.Command) -> None:
         """From any thread: have the command carried out on the loop, now."""
