@@ -18,7 +18,8 @@ SLOWEST_US = 200_000  # a frame's way
 WAITS_US = 50_000  # at most, behind a command that is under way
 STARTS_US = 3 * SLOWEST_US  # until a start's answer is there, which a lowering needs
 SLICE_US = 100_000
-SETTLED_US = 1_500_000
+# Three raises go one after the other, each behind a keepalive: six answers of 400 ms.
+SETTLED_US = 2_500_000
 OUTPUT = (DeviceState.RAMPING, DeviceState.RUNNING, DeviceState.RAMPING_DOWN)
 MAY_LOWER = STIMULATING | ON_HOLD | {State.ARMED}
 ENDS = (End.OPERATOR, End.TIMER)
