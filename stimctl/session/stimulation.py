@@ -222,10 +222,11 @@ class Stimulation:
         context = self._context
         self._out_of_time(now_us)
         if context.state not in STIMULATING:
-            return
-        if context.dose_tracker.contradiction is not None:
+            if context.state is not State.STOPPING:
+                self._fell_silent(now_us)
+        elif context.dose_tracker.contradiction is not None:
             self.found(Implausible(End.IMPLAUSIBLE, context.dose_tracker.contradiction), now_us)
-        elif self.plausibility is None or not self.plausibility.silent(now_us) or not self._fell_silent(now_us):
+        elif not self._fell_silent(now_us):
             if context.targets.titrating:
                 self._watch_titration(now_us)
             if now_us >= self._sample_due_us:
@@ -258,11 +259,15 @@ class Stimulation:
 
     def _fell_silent(self, now_us: int) -> bool:
         """The device no longer says how it is, so that nothing watches its timer. If it answers, that is the end."""
-        if now_us - self._context.stimulator.heard_us >= limits.SILENCE_US:
-            # It does not answer either: the engine says so.
+        context = self._context
+        untold = now_us - context.times.status_us >= limits.SILENCE_US
+        if context.state in STIMULATING and self.plausibility is not None:
+            untold |= self.plausibility.silent(now_us)
+        if not untold or now_us - context.stimulator.heard_us >= limits.SILENCE_US:
+            # Where it does not answer either, the engine says so.
             return False
         text = "no status from the device, or no reading of a channel, for 500 ms, although it answers"
-        self._context.fail(End.LINE_LOST, text, "check the cable, then start again", now_us)
+        context.fail(End.LINE_LOST, text, "check the cable, then start again", now_us)
         return True
 
     def _watch_titration(self, now_us: int) -> None:

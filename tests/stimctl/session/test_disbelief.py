@@ -14,7 +14,7 @@ from stimctl import limits
 from stimctl.errors import LogFault, Misuse, Suspended
 from stimctl.port import Port
 from stimctl.session.closing import GIVE_UP_STOP_US
-from stimctl.session.commands import AddNote, AskHold, AskStop, AskTarget, Lower
+from stimctl.session.commands import AddNote, AskHold, AskStop, AskTarget, Lower, Proceed
 from stimctl.session.engine import ATTENDED, Engine
 from stimctl.session.states import End, State
 from stimctl.session.view import OperatorMessage
@@ -76,6 +76,31 @@ def test_a_device_that_tells_nothing_of_a_channel() -> None:
     report = rig.run()
     ended_at_zero(rig, report, End.LINE_LOST)
     assert "reading of a channel" in report.end_text
+
+
+@pytest.mark.parametrize("stands", [False, True], ids=["none comes", "its time stands still"])
+@pytest.mark.parametrize(
+    "state", [State.TESTED, State.CHECKING, State.RAMPING, State.HELD, State.RECHECKING, State.REARMED]
+)
+def test_a_device_whose_status_tells_nothing_new_while_it_is_armed(state: State, stands: bool) -> None:
+    """It answers keepalives, and nobody sees whether it still holds, whether its check is over, or what it measures."""
+    rig: Rig
+    reached = False
+    stood_us = 0
+
+    def change(message: Any) -> Any:
+        nonlocal reached, stood_us
+        reached = reached or rig.engine.state is state
+        if not (reached and isinstance(message, m.Status)):
+            return message
+        stood_us = stood_us or message.device_time_us
+        return message._replace(device_time_us=stood_us) if stands else None
+
+    rig = Rig(at_1_ma(seconds=60), line=lying(change))
+    report = rig.run((8 * S, AskHold()), (10 * S, Proceed()), (12 * S, Proceed()), (40 * S, AskStop()))
+    ended_at_zero(rig, report, End.LINE_LOST)
+    assert report.end_text.startswith("no status from the device")
+    assert rig.stopped_us() <= 13 * S
 
 
 def test_a_device_that_tells_of_a_channel_that_was_not_started() -> None:
