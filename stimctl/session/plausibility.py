@@ -241,18 +241,21 @@ class Plausibility:
     def _contact(
         channel: int, flags: int, applied_ua: int, measured_ua: int, ohm: int, believed: _BelievedChannel
     ) -> Implausible | None:
-        """What is measured low, and a resistance that no tissue has, several times in a row."""
+        """What is measured low, a resistance that no tissue has, and a voltage that is not enough, several times in a
+        row."""
         less_ua = applied_ua - measured_ua
-        low = less_ua > limits.OVER_CURRENT_MARGIN_UA and less_ua > applied_ua // 10 and not flags & _CLIPPED
+        clipped = flags & _CLIPPED
+        low = less_ua > limits.OVER_CURRENT_MARGIN_UA and less_ua > applied_ua // 10 and not clipped
         measured = ohm != NOT_MEASURED_OHM and applied_ua > 0
-        open_, short = measured and ohm > limits.LEAD_OFF_OHM, measured and ohm < limits.SHORT_OHM
+        open_, short = (measured and ohm > limits.LEAD_OFF_OHM) or clipped, measured and ohm < limits.SHORT_OHM
         believed.odd_low = believed.odd_low + 1 if low else 0
         believed.odd_open = believed.odd_open + 1 if open_ else 0
         believed.odd_short = believed.odd_short + 1 if short else 0
         if believed.odd_short >= IN_A_ROW:
             return Implausible(End.SHORT, f"channel {channel} is short-circuited ({ohm} ohm)")
         if believed.odd_open >= IN_A_ROW:
-            return Implausible(End.IMPLAUSIBLE, f"channel {channel} has no contact ({ohm} ohm)", hold=True)
+            found = f"{ohm} ohm" if ohm > limits.LEAD_OFF_OHM else "the device says that its voltage is not enough"
+            return Implausible(End.IMPLAUSIBLE, f"channel {channel} has no contact ({found})", hold=True)
         if believed.odd_low >= IN_A_ROW:
             return Implausible(End.IMPLAUSIBLE, f"channel {channel} measures {measured_ua} of {applied_ua} uA")
         return None
