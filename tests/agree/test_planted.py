@@ -15,12 +15,14 @@ from stimctl import limits
 from stimctl.dose import ChannelDose, CommandedDose
 from stimctl.session.targets import TargetRules
 from stimctl.stimulators import exchange
+from stimctl.stimulators.stop import StopSequence
 from stimctl.stimulators.targets import Target, Targets
 from stimlab.play.play import play
 from stimlab.scenario.reader import Scenario, scenario_from
 from tests.agree.model import Channel
 from tests.agree.same import Disagreement
 from tests.agree.test_late import Late
+from tests.agree.test_leased import Leased
 from tests.agree.test_session import Sessions
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -100,6 +102,11 @@ def patient_lowering(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(exchange, "_OVERTAKEN", ())
 
 
+def idle_deadline(patch: pytest.MonkeyPatch) -> None:
+    """Driver: a stop is due when it began, and nobody acts on that any more."""
+    patch.setattr(StopSequence, "next_deadline_us", lambda stop: stop.began_us)
+
+
 PLANTS = (steep_ramp, late_watchdog, forgetful_dose, long_steps, slow_model, leaky_record)
 
 
@@ -128,6 +135,16 @@ def test_a_planted_defect_is_found(plant: Plant, monkeypatch: pytest.MonkeyPatch
 def test_a_defect_that_only_a_slow_line_shows_is_found(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch)
     failure([Phase.generate], 200, 12, Late)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("machine", [Sessions, Late, Leased])
+def test_a_deadline_that_nobody_acts_on_is_found(
+    machine: type[RuleBasedStateMachine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    idle_deadline(monkeypatch)
+    assert "us is not done" in str(failure([Phase.generate], 5, 5, machine))
 
 
 def shown(found: Disagreement) -> Scenario:
