@@ -129,8 +129,10 @@ class Plausibility:
             return None
         self._judged_us[0] = now_us
         run_us = stimulation_us - run.stimulation_us
-        if abs(now_us - run.host_us - run_us) > self._timer_slack_us:
-            return Implausible(End.CLOCK, "the device's session timer and the host's clock differ by more than 1 s")
+        for clock, ran_us in (("the host's", now_us - run.host_us), ("its own", device_us - run.device_us)):
+            if abs(ran_us - run_us) > self._timer_slack_us:
+                text = f"the device's session timer and {clock} clock differ by more than 1 s"
+                return Implausible(End.CLOCK, text)
         if stimulation_us > self._program.stimulation_us:
             return Implausible(End.IMPLAUSIBLE, "the device stimulates after the end of the session")
         if active_mask != run.channel_mask:
@@ -146,6 +148,11 @@ class Plausibility:
         believed = self._seen.get(number)
         if device_us < self._run.device_us or (believed is not None and device_us <= believed.reading[11]):
             return self._old(number, applied_ua, measured_ua, device_us)
+        if device_us - self._run.device_us > now_us - self._run.host_us + TIMER_SLACK_US:
+            # A clock that is ahead makes time for more pulses, and for more of a direct current.
+            return Implausible(
+                End.CLOCK, f"a reading of channel {number} is from more than 1 s ahead of the host's clock"
+            )
         self._judged_us[number] = now_us
         if believed is None:
             self._seen[number] = _BelievedChannel(reading, device_us, net_pc)
