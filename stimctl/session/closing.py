@@ -113,6 +113,11 @@ class Closing:
         if now_us >= self.deadline_us():
             self._close_or_end(now_us)
 
+    def stood_still(self, late_us: int) -> None:
+        """This program itself stood still for so long: no answer was asked for meanwhile, and none was missed."""
+        if self._stop_us is not None:
+            self._stop_us += late_us
+
     def _close_or_end(self, now_us: int) -> None:
         if self.report is None:
             self.close(now_us)

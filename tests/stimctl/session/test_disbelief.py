@@ -18,6 +18,7 @@ from stimctl.session.commands import AddNote, AskHold, AskStop, AskTarget, Lower
 from stimctl.session.engine import ATTENDED, Engine
 from stimctl.session.states import End, State
 from stimctl.session.view import OperatorMessage
+from stimctl.stimulators.native import STOP_FRAME
 from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState
 from tests.stimctl.session.world import (
@@ -363,6 +364,38 @@ def test_a_clock_that_leaps_over_the_end_of_the_stop_frames_still_gives_a_report
     assert report.end is End.OPERATOR
     assert report.zero_confirmed_us is None
     assert [entry.kind for entry in rig.log.entries].count("closed") == 1
+
+
+class Stopped(Line):
+    """This program is stopped for 20 s once its stop has left; what came meanwhile is there afterwards."""
+
+    waits: int | None = None
+
+    def write(self, data: bytes) -> None:
+        super().write(data)
+        if STOP_FRAME in data and self.now_us() > 8 * S and self.waits is None:
+            self.waits = 0
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        if self.waits is None or self.waits > 1:
+            return self.inner.wait(deadline_us)
+        self.waits += 1
+        if self.waits == 1:
+            return self.inner.wait(deadline_us)
+        late, until_us = b"", self.inner.now_us() + 20 * S
+        while self.inner.now_us() < until_us:
+            late += self.inner.wait(until_us)
+        return late
+
+
+def test_a_program_that_stood_still_behind_its_stop_reads_zero_and_dose_all_the_same() -> None:
+    """The device took the stop and had no zero yet; it was not asked again before the time to wait for it was over."""
+    rig = Rig(at_1_ma(), line=Stopped)
+    report = rig.run((9 * S, AskStop()))
+    assert report.end is End.OPERATOR
+    assert report.zero_confirmed_us is not None
+    assert exact(report)
+    assert any("no zero output confirmed" in text for text in high(rig)), "for 20 s nobody knew"
 
 
 def test_a_session_that_nobody_begins_waits_without_spinning() -> None:
