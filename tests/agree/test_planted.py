@@ -13,6 +13,7 @@ from firmware_sim.native import gate
 from firmware_sim.native.train import ChannelTrain
 from stimctl import limits
 from stimctl.dose import ChannelDose, CommandedDose
+from stimctl.session import stimulation
 from stimctl.session.targets import TargetRules
 from stimctl.stimulators import exchange
 from stimctl.stimulators.stop import StopSequence
@@ -107,6 +108,12 @@ def idle_deadline(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(StopSequence, "next_deadline_us", lambda stop: stop.began_us)
 
 
+def hold_once(patch: pytest.MonkeyPatch) -> None:
+    """Driver: a hold is overtaken like anything else, and then not sent again."""
+    patch.setattr(exchange, "_OVERTAKEN", tuple(exchange.Urgency))
+    patch.setattr(stimulation, "HOLD_COMES_US", 1 << 62)
+
+
 PLANTS = (steep_ramp, late_watchdog, forgetful_dose, long_steps, slow_model, leaky_record)
 
 
@@ -131,7 +138,7 @@ def test_a_planted_defect_is_found(plant: Plant, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("plant", [old_intent, patient_lowering], ids=lambda plant: str(plant.__name__))
+@pytest.mark.parametrize("plant", [old_intent, patient_lowering, hold_once], ids=lambda plant: str(plant.__name__))
 def test_a_defect_that_only_a_slow_line_shows_is_found(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch)
     failure([Phase.generate], 200, 12, Late)
