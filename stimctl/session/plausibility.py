@@ -156,7 +156,7 @@ class Plausibility:
         self._judged_us[number] = now_us
         if believed is None:
             self._seen[number] = _BelievedChannel(reading, device_us, net_pc)
-            return self._level(number, applied_ua, device_us, 0, 0)
+            return self._level(number, applied_ua, device_us, 0, 0) or self._flows(number, measured_ua, applied_ua)
         (_, _, was_target_ua, was_ua, _, _, was_pulses_0, was_pulses_1, was_charge_0_pc, was_charge_1_pc,
          was_net_pc, was_us) = believed.reading  # fmt: skip
         believed.reading, finding = reading, None

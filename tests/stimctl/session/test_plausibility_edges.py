@@ -40,6 +40,12 @@ def test_so_may_the_devices_two(ahead_us: int, wrong: bool) -> None:
     assert (finding is not None and finding.end is End.CLOCK) is wrong
 
 
+@pytest.mark.parametrize(("measured_ua", "wrong"), [(1_100, False), (1_101, True)])
+def test_what_flows_is_looked_at_from_the_first_reading_on(measured_ua: int, wrong: bool) -> None:
+    first = Run(measured_ua=measured_ua).first
+    assert (first is not None and first.end is End.OVER_CURRENT) is wrong
+
+
 @pytest.mark.parametrize(("ahead_us", "wrong"), [(S, False), (S + 1, True)])
 def test_a_reading_is_from_no_later_than_now(ahead_us: int, wrong: bool) -> None:
     """Each that claims more time than has passed makes room for more pulses."""
