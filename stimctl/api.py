@@ -26,7 +26,18 @@ from stimctl.port import Port, RecordedPort, TrafficSink, open_port
 from stimctl.prescription import Prescription
 from stimctl.prescription.plan import LIVING
 from stimctl.remote_stop import ControlEndpoint, StopOutcome
-from stimctl.session.commands import AddNote, AskHold, AskStop, AskTarget, CheckIn, Command, Lower, Proceed, Raise
+from stimctl.session.commands import (
+    AddNote,
+    AskHold,
+    AskStop,
+    AskTarget,
+    CheckIn,
+    Command,
+    Lower,
+    Proceed,
+    Raise,
+    checked_actions,
+)
 from stimctl.session.engine import UNATTENDED, Engine
 from stimctl.session.log import SessionLog
 from stimctl.session.replay_metadata import SESSION, session_note
@@ -176,11 +187,13 @@ class Session:
         """Run to the end in this thread. `actions` are (time in us since the start, command) pairs.
 
         Commands are those of `stimctl.session.commands`, such as `AskHold()` or `AskTarget(1, 700)`.
+        Raises `Misuse` for any other, and for a time that is no whole number.
         In the main thread Ctrl-C, SIGTERM and SIGHUP stop the session, and the log is closed properly.
         """
+        script = checked_actions(actions)
         runner = self._begin_once()
         with _Signals(self.stop):
-            return runner.run(actions)
+            return runner.run(script)
 
     def start(self) -> None:
         """Run in a thread of its own, for a front end that calls `check_in` at least twice a second."""

@@ -24,6 +24,7 @@ from stimctl.lock_file import ProcessLock
 
 BOUND_ENTRIES = 256  # [choice]
 BOUND_AGE_S = 5.0  # [choice]
+STOOD_STILL_S = 1.0  # a session that runs looks four times a second [choice]
 HARD_BOUND = 8 * BOUND_ENTRIES  # [choice]
 CLOSE_TIMEOUT_S = 10.0  # [choice]
 BUSY_TIMEOUT_S = 1.0  # for another process that appends, before trying again: the age is what counts [choice]
@@ -58,6 +59,9 @@ class LedgerWriter:
         self._put = self._durable = self._refused = 0
         self._problem: str | None = None
         self._failed = self._closing = False
+        # When `problem` was looked at last, and since when it has been without a break: a program that stands still
+        # does not write either, and that is no fault of the disk's.
+        self._looked_s = self._awake_s = time.monotonic()
         self._appender = Appender(path, BUSY_TIMEOUT_S)
         self._thread = threading.Thread(target=self._run, name=f"ledger {session_id}", daemon=True)
         self._thread.start()
@@ -88,7 +92,11 @@ class LedgerWriter:
         """Why the log can no longer be trusted, or None. Once there is a reason, it stays."""
         if self._problem is None:
             with self._changed:
-                if self._queue and time.monotonic() - self._queue[0].since_s > self._bound_age_s:
+                now_s = time.monotonic()
+                if now_s - self._looked_s > STOOD_STILL_S:
+                    self._awake_s = now_s
+                self._looked_s = now_s
+                if self._queue and now_s - max(self._awake_s, self._queue[0].since_s) > self._bound_age_s:
                     self._note(f"the log is behind: an entry has waited over {self._bound_age_s:g} s to be written")
         return self._problem
 

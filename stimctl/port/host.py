@@ -160,13 +160,18 @@ class SlicedPort(_HostPort):
                 data: bytes = self._line.read(1)
                 self._clock.check_awake()
                 if data:
-                    return data + bytes(self._line.read(self._line.in_waiting))
+                    return data + self._there()
                 if deadline_us is not None and self._clock.now_us() >= deadline_us:
                     return b""
+            self._woken = False
+            self._clock.check_awake()
+            return self._there()  # whoever wakes it all the time keeps nothing from being read
         except OSError as fault:  # as a SerialException is
             raise self._gone(fault) from fault
-        self._woken = False
-        return b""
+
+    def _there(self) -> bytes:
+        """What can be read without waiting."""
+        return bytes(self._line.read(self._line.in_waiting))
 
     def write(self, data: bytes) -> None:
         try:

@@ -1,5 +1,6 @@
 """Opens a port by its URL. Raises `PortBusy`, `LineLost` or `Misuse`, each with a sentence that says why."""
 
+import contextlib
 import io
 import os
 import re
@@ -78,13 +79,15 @@ def check_url(url: str) -> None:
 
 def _opened(url: str) -> Any:
     name, states = _control_lines(url)
-    line = serial.serial_for_url(name, do_not_open=True, baudrate=BAUD)
+    line: Any = serial.serial_for_url(name, do_not_open=True, baudrate=BAUD)
     for control_line, state in states.items():
         setattr(line, control_line, state)
     if _scheme(url) != "rfc2217":  # which knows none, and is not written through pyserial
         line.write_timeout = ROOM_S
     line.timeout = 0 if _has_descriptor(line) else SLICE_S
     ask_for_lock(line)
+    if os.name == "posix" and _scheme(url) == "socket":
+        line.reset_input_buffer = lambda: _discard(line.fileno())
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # pyserial starts its threads as one did once
@@ -93,6 +96,14 @@ def _opened(url: str) -> Any:
         end_spying(line)
         raise
     return line
+
+
+def _discard(descriptor: int) -> None:
+    """Away with what came before the port was open. pyserial asks `select`, which knows no descriptor over 1023."""
+    os.set_blocking(descriptor, False)
+    with contextlib.suppress(OSError):  # there is no more
+        while os.read(descriptor, 4_096):
+            pass
 
 
 def _control_lines(url: str) -> tuple[str, dict[str, bool]]:

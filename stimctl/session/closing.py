@@ -67,7 +67,7 @@ class Closing:
         context.answered(event.device_time_us)
         if self.report is not None:
             # It came after the last entry: the counts are fetched at the next connection.
-            self._end(now_us)
+            self._close_or_end(now_us)
         elif context.device.session_number:
             context.stimulator.read_records(context.targets.channels, now_us)
         else:
@@ -112,6 +112,11 @@ class Closing:
         """
         if now_us >= self.deadline_us():
             self._close_or_end(now_us)
+
+    def stood_still(self, late_us: int) -> None:
+        """This program itself stood still for so long: no answer was asked for meanwhile, and none was missed."""
+        if self._stop_us is not None:
+            self._stop_us += late_us
 
     def _close_or_end(self, now_us: int) -> None:
         if self.report is None:
@@ -198,7 +203,8 @@ class Closing:
         if self._context.by_lease:
             action = "the device keeps no dose, and the log has not got it: write down what the summary says"
         self._context.alarm(Priority.HIGH, text, action, now_us)
-        self._end(now_us)
+        if self.zero is not None or self.line_gone:
+            self._end(now_us)
 
     def on_acknowledged(self, now_us: int) -> None:
         self._end(now_us)

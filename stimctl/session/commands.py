@@ -5,7 +5,7 @@ by the session's rules. `note_of` is their form in a record of traffic.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
@@ -118,6 +118,22 @@ class CheckIn:
 
 
 Command = Proceed | Raise | Lower | AskTarget | AskHold | AskStop | AddNote | CheckIn
+
+
+def checked_actions(actions: Iterable[tuple[int, Command]]) -> list[tuple[int, Command]]:
+    """Commands at times in us, as they were given. Raises `Misuse` for what could never be carried out, or not then."""
+    checked = []
+    for action in actions:
+        if not isinstance(action, tuple) or len(action) != 2:
+            raise Misuse(f"actions: {action!r} is not a pair of a time in us and a command")
+        at_us, command = action
+        _check_whole("actions: a time in us", at_us)
+        if at_us < 0:
+            raise Misuse(f"actions: {at_us} us is before the start")
+        if not isinstance(command, Command):
+            raise Misuse(f"actions: {command!r} is not a command of stimctl.session.commands, such as AskHold()")
+        checked.append((at_us, command))
+    return checked
 
 
 # What the loop that runs a session has to say.

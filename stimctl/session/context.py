@@ -37,11 +37,12 @@ class DeviceFacts:
 
 @dataclass(slots=True)
 class SessionTimes:
-    """Host times in us: when the state was entered, the front end last checked in, the session was first armed
-    (its 45 minutes count from there), and when the next keepalive is due."""
+    """Host times in us: when the state was entered, the front end last checked in, the newest status came, the session
+    was first armed (its 45 minutes count from there), and when the next keepalive is due."""
 
     entered_us: int = 0
     checked_in_us: int = 0
+    status_us: int = 0
     armed_us: int | None = None
     alive_us: int = 0
     alive_due_us: int | None = None

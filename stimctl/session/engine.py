@@ -135,7 +135,9 @@ class Engine:
         A person's screening is used up here: raises `Unsafe` when it is stale or was used before.
         """
         self._context.prescription.begin(now_us)
-        self._context.times.checked_in_us = self.stimulator.heard_us = self._turned_us = self._deadline_us = now_us
+        times = self._context.times
+        times.checked_in_us = times.status_us = now_us
+        self.stimulator.heard_us = self._turned_us = self._deadline_us = now_us
         self._go_on(now_us)
 
     def step(self, now_us: int, data: bytes = b"", command: Sequence[c.Command | c.Fact] = ()) -> EngineStep:
@@ -264,7 +266,9 @@ class Engine:
         text = f"this program stood still for {(now_us - self._turned_us) / 1e6:.1f} s"
         self.stimulator.heard_us += late_us
         times.checked_in_us += late_us
+        times.status_us += late_us
         self._stimulate.stood_still(late_us)
+        self._close.stood_still(late_us)
         if times.alive_due_us is None:
             return
         if now_us - times.alive_us <= limits.WATCHDOG_US:

@@ -8,7 +8,10 @@ from stimctl.port import Port
 
 
 class MonotonicPort:
-    """The same port, by a clock that goes on. `went_back` says that it did not, until somebody clears it."""
+    """The same port, by a clock that goes on. `went_back` says that it did not, until somebody clears it.
+
+    It is the loop's: other threads may `wake` it and ask it `look_us`.
+    """
 
     def __init__(self, port: Port) -> None:
         self.virtual = port.virtual
@@ -32,6 +35,10 @@ class MonotonicPort:
             self.wait = self._wait
         self._last_us = now_us
         return now_us
+
+    def look_us(self) -> int:
+        """The same for any other thread, which judges no clock: the loop may have read a later time meanwhile."""
+        return max(self._clock() + self._lost_us, self._last_us)
 
     def _wait(self, deadline_us: int | None) -> bytes:
         return self._port.wait(deadline_us if deadline_us is None else deadline_us - self._lost_us)

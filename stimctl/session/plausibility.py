@@ -129,8 +129,10 @@ class Plausibility:
             return None
         self._judged_us[0] = now_us
         run_us = stimulation_us - run.stimulation_us
-        if abs(now_us - run.host_us - run_us) > self._timer_slack_us:
-            return Implausible(End.CLOCK, "the device's session timer and the host's clock differ by more than 1 s")
+        for clock, ran_us in (("the host's", now_us - run.host_us), ("its own", device_us - run.device_us)):
+            if abs(ran_us - run_us) > self._timer_slack_us:
+                text = f"the device's session timer and {clock} clock differ by more than 1 s"
+                return Implausible(End.CLOCK, text)
         if stimulation_us > self._program.stimulation_us:
             return Implausible(End.IMPLAUSIBLE, "the device stimulates after the end of the session")
         if active_mask != run.channel_mask:
@@ -146,10 +148,15 @@ class Plausibility:
         believed = self._seen.get(number)
         if device_us < self._run.device_us or (believed is not None and device_us <= believed.reading[11]):
             return self._old(number, applied_ua, measured_ua, device_us)
+        if device_us - self._run.device_us > now_us - self._run.host_us + TIMER_SLACK_US:
+            # A clock that is ahead makes time for more pulses, and for more of a direct current.
+            return Implausible(
+                End.CLOCK, f"a reading of channel {number} is from more than 1 s ahead of the host's clock"
+            )
         self._judged_us[number] = now_us
         if believed is None:
             self._seen[number] = _BelievedChannel(reading, device_us, net_pc)
-            return self._level(number, applied_ua, device_us, 0, 0)
+            return self._level(number, applied_ua, device_us, 0, 0) or self._flows(number, measured_ua, applied_ua)
         (_, _, was_target_ua, was_ua, _, _, was_pulses_0, was_pulses_1, was_charge_0_pc, was_charge_1_pc,
          was_net_pc, was_us) = believed.reading  # fmt: skip
         believed.reading, finding = reading, None
@@ -241,18 +248,21 @@ class Plausibility:
     def _contact(
         channel: int, flags: int, applied_ua: int, measured_ua: int, ohm: int, believed: _BelievedChannel
     ) -> Implausible | None:
-        """What is measured low, and a resistance that no tissue has, several times in a row."""
+        """What is measured low, a resistance that no tissue has, and a voltage that is not enough, several times in a
+        row."""
         less_ua = applied_ua - measured_ua
-        low = less_ua > limits.OVER_CURRENT_MARGIN_UA and less_ua > applied_ua // 10 and not flags & _CLIPPED
+        clipped = flags & _CLIPPED
+        low = less_ua > limits.OVER_CURRENT_MARGIN_UA and less_ua > applied_ua // 10 and not clipped
         measured = ohm != NOT_MEASURED_OHM and applied_ua > 0
-        open_, short = measured and ohm > limits.LEAD_OFF_OHM, measured and ohm < limits.SHORT_OHM
+        open_, short = (measured and ohm > limits.LEAD_OFF_OHM) or clipped, measured and ohm < limits.SHORT_OHM
         believed.odd_low = believed.odd_low + 1 if low else 0
         believed.odd_open = believed.odd_open + 1 if open_ else 0
         believed.odd_short = believed.odd_short + 1 if short else 0
         if believed.odd_short >= IN_A_ROW:
             return Implausible(End.SHORT, f"channel {channel} is short-circuited ({ohm} ohm)")
         if believed.odd_open >= IN_A_ROW:
-            return Implausible(End.IMPLAUSIBLE, f"channel {channel} has no contact ({ohm} ohm)", hold=True)
+            found = f"{ohm} ohm" if ohm > limits.LEAD_OFF_OHM else "the device says that its voltage is not enough"
+            return Implausible(End.IMPLAUSIBLE, f"channel {channel} has no contact ({found})", hold=True)
         if believed.odd_low >= IN_A_ROW:
             return Implausible(End.IMPLAUSIBLE, f"channel {channel} measures {measured_ua} of {applied_ua} uA")
         return None

@@ -74,7 +74,7 @@ class Runner:
     @property
     def view(self) -> SessionView:
         """A snapshot, from any thread."""
-        return self._engine.view(self._port.now_us())
+        return self._engine.view(self._port.look_us())
 
     def post(self, command: c.Command) -> None:
         """From any thread: have the command carried out on the loop, now."""
@@ -157,7 +157,7 @@ class Runner:
                 self._log.wait_room()
             if not self._attended:
                 command.append(_HERE)
-        while self._posted:
+        for _ in range(len(self._posted)):  # what comes meanwhile is for the next step, or none would ever be taken
             command.append(self._noted(self._posted.popleft(), now_us))
         while self._script and self._script[0][0] <= now_us:
             command.append(self._noted(self._script.popleft()[1], now_us))

@@ -18,6 +18,7 @@ from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, EndReason
 
 SAMPLE_US = 10_000_000
+HOLD_COMES_US = 2_000_000  # an unanswered one is given up in a quarter of this [choice]
 _MAY_FOLLOW = (DeviceState.RAMPING, DeviceState.RUNNING, DeviceState.RAMPING_DOWN, DeviceState.HELD)
 _STARTING = frozenset({State.ARMED, State.REARMED})
 NO_HANDSHAKE = "no handshake"  # a refusal's reason, in words
@@ -222,10 +223,15 @@ class Stimulation:
         context = self._context
         self._out_of_time(now_us)
         if context.state not in STIMULATING:
-            return
-        if context.dose_tracker.contradiction is not None:
+            if context.state is not State.STOPPING:
+                self._fell_silent(now_us)
+        elif context.dose_tracker.contradiction is not None:
             self.found(Implausible(End.IMPLAUSIBLE, context.dose_tracker.contradiction), now_us)
-        elif self.plausibility is None or not self.plausibility.silent(now_us) or not self._fell_silent(now_us):
+        elif self._hold_overdue(now_us):
+            self.found(
+                Implausible(End.IMPLAUSIBLE, "the device was told to hold and does not say that it does"), now_us
+            )
+        elif not self._fell_silent(now_us):
             if context.targets.titrating:
                 self._watch_titration(now_us)
             if now_us >= self._sample_due_us:
@@ -234,6 +240,11 @@ class Stimulation:
                 stimulation_us = None if device.status is None else device.status.stimulation_us
                 channels = {str(number): reading._asdict() for number, reading in device.channels.items()}
                 context.put(entries.Sampled(stimulation_us=stimulation_us, channels=channels), now_us)
+
+    def _hold_overdue(self, now_us: int) -> bool:
+        """Whether neither an answer nor a status tells of a hold: while it is asked for nothing but a stop is sent."""
+        pending = self._context.pending
+        return pending is not None and pending.task is Task.HOLD and now_us - pending.since_us > HOLD_COMES_US
 
     def _out_of_time(self, now_us: int) -> None:
         """Whether something has lasted too long: the session, a hold, or stimulation."""
@@ -258,11 +269,15 @@ class Stimulation:
 
     def _fell_silent(self, now_us: int) -> bool:
         """The device no longer says how it is, so that nothing watches its timer. If it answers, that is the end."""
-        if now_us - self._context.stimulator.heard_us >= limits.SILENCE_US:
-            # It does not answer either: the engine says so.
+        context = self._context
+        untold = now_us - context.times.status_us >= limits.SILENCE_US
+        if context.state in STIMULATING and self.plausibility is not None:
+            untold |= self.plausibility.silent(now_us)
+        if not untold or now_us - context.stimulator.heard_us >= limits.SILENCE_US:
+            # Where it does not answer either, the engine says so.
             return False
         text = "no status from the device, or no reading of a channel, for 500 ms, although it answers"
-        self._context.fail(End.LINE_LOST, text, "check the cable, then start again", now_us)
+        context.fail(End.LINE_LOST, text, "check the cable, then start again", now_us)
         return True
 
     def _watch_titration(self, now_us: int) -> None:

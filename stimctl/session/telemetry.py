@@ -51,6 +51,7 @@ class Telemetry:
         self._loud_at: tuple[int, int] | None = None
         self._loud_in_a_row: dict[int, int] = {}
         self._noisy_told = 0
+        self._newest_us = -1  # of all statuses, by the device's time: one that tells no later time tells nothing new
 
     def on_status(self, status: m.Status, now_us: int) -> None:
         """The device as a whole: has it ended, moved on, or given output that nobody asked for?"""
@@ -58,6 +59,8 @@ class Telemetry:
         device, identity = context.device, context.device.identity
         device_us, boot_id, device_state = status[0], status[1], status[2]
         is_old = device_us <= device.answered_us
+        if device_us > self._newest_us:
+            self._newest_us, context.times.status_us = device_us, now_us
         if not is_old:
             device.status = status
         if context.state is STOPPING:

@@ -117,10 +117,12 @@ class Exchange:
             self._waits_since_us = now_us
         if waiting and now_us >= self._overtakes_us():
             self._waits_since_us = None
-            # Each once: a lowering that is overtaken itself waits anew.
+            # Each once: a lowering that is overtaken itself waits anew. A hold is sent again until it is answered: what
+            # waits beside it goes after that.
             for _ in range(waiting):
-                self._overtake(now_us)
-                self._send(self._next(), now_us)
+                if self._flying is not None and self._flying.urgency in _OVERTAKEN:
+                    self._overtake(now_us)
+                    self._send(self._next(), now_us)
 
     def _waiting_urgently(self) -> int:
         """How many commands wait that may overtake."""

@@ -1,4 +1,4 @@
-"""One session on a slow line, and what its operator asked for last: the device may never stay above that.
+"""One session on a slow or lossy line, and what its operator asked for last: the device may never stay above that.
 
 The line delays each frame by chance, each way and in order; answers go ahead of telemetry (R-67). The device is sound,
 so that the driver has nothing to end the session for but the operator and the timer.
@@ -18,25 +18,37 @@ SLOWEST_US = 200_000  # a frame's way
 WAITS_US = 50_000  # at most, behind a command that is under way
 STARTS_US = 3 * SLOWEST_US  # until a start's answer is there, which a lowering needs
 SLICE_US = 100_000
-SETTLED_US = 1_500_000
+# Three raises go one after the other, each behind a keepalive: six answers of 400 ms.
+SETTLED_US = 2_500_000
 OUTPUT = (DeviceState.RAMPING, DeviceState.RUNNING, DeviceState.RAMPING_DOWN)
 MAY_LOWER = STIMULATING | ON_HOLD | {State.ARMED}
 ENDS = (End.OPERATOR, End.TIMER)
+# On a line that loses frames, each is sent again every 50 ms.
+LOST_US = 2_500_000
 BLAME = "do not use this device"
 
 
 class Asking:
-    """A session of `answers` on a line with `options` of `line.delay`, from its first impedance check on."""
+    """A session of `answers` on a line with `options` of `line.delay`, from its first impedance check on.
 
-    def __init__(self, answers: Mapping[str, Any], options: Mapping[str, int]) -> None:
-        self.rig = Rig(answers, [Fault("line.delay", after="CHECKING", options=options)])
+    With `lost_permille` of the frames lost from the first pulse on, the line may be given up, and what the driver knows
+    of the device is not compared.
+    """
+
+    def __init__(self, answers: Mapping[str, Any], options: Mapping[str, int], lost_permille: int = 0) -> None:
+        faults = [Fault("line.delay", after="CHECKING", options=options)]
+        if lost_permille:
+            faults.append(Fault("line.loss", after="RAMPING", options={"permille": lost_permille}))
+        self.rig = Rig(answers, faults)
+        self.lossy = bool(lost_permille)
+        self.ends = (*ENDS, End.LINE_LOST) if self.lossy else ENDS
         first_ua = {plan.channel: plan.amplitude_ua for plan in self.rig.prescription.channels}
         # By channel: since when what was asked for, the newest last; none of it while a hold is.
         self.asked: dict[int, list[tuple[int, int]]] = {channel: [(0, ua)] for channel, ua in first_ua.items()}
         self.held_us: int | None = None
         self.idle_us = 0  # when the session was last seen not to stimulate
         # Behind what is under way; then a frame's way.
-        self.lowered_us = WAITS_US + SLOWEST_US + 1
+        self.lowered_us = LOST_US if self.lossy else WAITS_US + SLOWEST_US + 1
 
     # --- steps ------------------------------------------------------------------------------------
 
@@ -113,7 +125,7 @@ class Asking:
         if blamed:
             raise Disagreement(f"a sound device is blamed: {blamed[0].text}")
         ending = engine._context.ending
-        if ending is not None and ending.end not in ENDS:
+        if ending is not None and ending.end not in self.ends:
             raise Disagreement(f"the session ended: {ending.end} ({ending.text})")
 
     def _most_ua(self, channel: int, since_us: int) -> int:
@@ -124,7 +136,7 @@ class Asking:
 
     def settle(self) -> None:
         """Once all is answered: exactly what was asked for at most, as the driver has it, and no output in a hold."""
-        self.wait(SETTLED_US)
+        self.wait(LOST_US + SETTLED_US if self.lossy else SETTLED_US)
         context, targets_ua = self.rig.engine._context, self.targets_ua()
         for channel, target_ua in targets_ua.items():
             asked_ua = self.asked[channel][-1][1]
@@ -132,6 +144,8 @@ class Asking:
                 raise Disagreement(f"channel {channel} stays at {target_ua} uA where {asked_ua} uA was asked for last")
         if self.held_us is not None and any(targets_ua.values()):
             raise Disagreement(f"a hold was asked for at {self.held_us} us and the device goes to {targets_ua}")
+        if self.lossy:
+            return
         if context.state in STIMULATING and self.rig.device.machine.state in OUTPUT:
             same("the targets", device=targets_ua, driver=context.targets.by_channel("applied_ua"))
             same("the targets", device=targets_ua, wanted=context.targets.by_channel("wanted_ua"))

@@ -24,6 +24,7 @@ from stimlab.play.play import command_of
 from stimlab.play.port import ScenarioPort
 from stimlab.play.session_logs import MemoryLog
 from stimlab.scenario.reader import OperatorAction, Scenario, prescribed
+from tests.agree.progress import Progress
 
 # What a device finds by measuring, and a model without a load cannot know.
 MEASURED = ("LEAD_OFF", "COMPLIANCE", "SHORT", "OVER_CURRENT", "NET_CHARGE", "GATE")
@@ -52,9 +53,14 @@ class SlicedPort(ScenarioPort):
     until_us = 0
     passed = False
 
+    def __init__(self, port: VirtualPort) -> None:
+        super().__init__(port)
+        self._progress = Progress()
+
     def wait(self, deadline_us: int | None) -> bytes:
         """Bytes, or nothing where the slice ends."""
         data = super().wait(self.until_us if deadline_us is None else min(deadline_us, self.until_us))
+        self._progress.waited(deadline_us, self.now_us())
         self.passed |= bool(data)
         return data
 

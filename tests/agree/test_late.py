@@ -1,6 +1,6 @@
 """Whatever is asked for, with whatever delays: never above what was asked for last, and a sound device is believed.
 
-Each frame takes up to 200 ms, each way; commands come up to a hundred a second.
+Each frame takes up to 200 ms, each way, or is lost; commands come up to a hundred a second.
 """
 
 from collections.abc import Sequence
@@ -40,10 +40,15 @@ class Late(Shown):
 
     at: Asking
 
-    @initialize(answers=prescriptions(), options=delays(), wait_us=st.integers(0, 4 * S))
-    def begin(self, answers: dict[str, Any], options: dict[str, int], wait_us: int) -> None:
+    @initialize(
+        answers=prescriptions(),
+        options=delays(),
+        lost=st.sampled_from([0, 0, 0, 50, 300]),
+        wait_us=st.integers(0, 4 * S),
+    )
+    def begin(self, answers: dict[str, Any], options: dict[str, int], lost: int, wait_us: int) -> None:
         with self.shown():
-            self.at = Asking(answers, options)
+            self.at = Asking(answers, options, lost)
             self.at.wait(wait_us)
 
     @rule(for_us=st.integers(0, 60_000) | st.integers(0, 500_000) | st.integers(0, 3 * S))

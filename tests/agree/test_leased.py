@@ -26,6 +26,7 @@ from stimctl.session.commands import AskHold, AskStop, AskTarget, Command, Lower
 from stimctl.session.states import End
 from stimctl.session.view import SessionReport
 from stimctl.stimulators.discovery import DeviceChoice
+from tests.agree.progress import Progress
 from tests.agree.running import runs
 from tests.stimctl.session.world import Delayed, prescription
 from tests.stimctl.stimulators.bench import Bench, S
@@ -44,7 +45,6 @@ ORDERS = st.one_of(st.builds(AskTarget, CHANNEL, TARGETS_UA), st.builds(Lower, C
 GAPS_US = st.integers(0, 60_000) | st.integers(0, 500_000) | st.integers(0, 5 * S)
 ENDS = (End.TIMER, End.OPERATOR, End.HOLD_EXPIRED)
 THROUGH_US = 200_000  # what an order may wait for: a start that is under way, a cut before it, a gap between two pulses
-MOST_VAIN = 1_000  # waits at one instant, in which nothing came
 CHECK_UA = limits.RAISE_STEP_UA * TOLD
 
 
@@ -54,13 +54,11 @@ class Uneven(Delayed):
     def __init__(self, port: Port, delay_us: int, jitter_us: int, seed: int) -> None:
         super().__init__(port, delay_us)
         self._jitter_us, self._dice = jitter_us, Random(seed)
-        self._waited = 0, 0  # until when, and how often in vain
+        self._progress = Progress()
 
     def wait(self, deadline_us: int | None) -> bytes:
         data = super().wait(deadline_us)
-        at_us, vainly = self._waited
-        self._waited = self.now_us(), 0 if data or self.now_us() > at_us else vainly + 1
-        assert vainly < MOST_VAIN, f"what was due at {deadline_us} us is not done"
+        self._progress.waited(deadline_us, self.now_us())
         return data
 
     def write(self, data: bytes) -> None:

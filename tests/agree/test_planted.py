@@ -13,14 +13,17 @@ from firmware_sim.native import gate
 from firmware_sim.native.train import ChannelTrain
 from stimctl import limits
 from stimctl.dose import ChannelDose, CommandedDose
+from stimctl.session import stimulation
 from stimctl.session.targets import TargetRules
 from stimctl.stimulators import exchange
+from stimctl.stimulators.stop import StopSequence
 from stimctl.stimulators.targets import Target, Targets
 from stimlab.play.play import play
 from stimlab.scenario.reader import Scenario, scenario_from
 from tests.agree.model import Channel
 from tests.agree.same import Disagreement
 from tests.agree.test_late import Late
+from tests.agree.test_leased import Leased
 from tests.agree.test_session import Sessions
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -100,6 +103,17 @@ def patient_lowering(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(exchange, "_OVERTAKEN", ())
 
 
+def idle_deadline(patch: pytest.MonkeyPatch) -> None:
+    """Driver: a stop is due when it began, and nobody acts on that any more."""
+    patch.setattr(StopSequence, "next_deadline_us", lambda stop: stop.began_us)
+
+
+def hold_once(patch: pytest.MonkeyPatch) -> None:
+    """Driver: a hold is overtaken like anything else, and then not sent again."""
+    patch.setattr(exchange, "_OVERTAKEN", tuple(exchange.Urgency))
+    patch.setattr(stimulation, "HOLD_COMES_US", 1 << 62)
+
+
 PLANTS = (steep_ramp, late_watchdog, forgetful_dose, long_steps, slow_model, leaky_record)
 
 
@@ -124,10 +138,20 @@ def test_a_planted_defect_is_found(plant: Plant, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("plant", [old_intent, patient_lowering], ids=lambda plant: str(plant.__name__))
+@pytest.mark.parametrize("plant", [old_intent, patient_lowering, hold_once], ids=lambda plant: str(plant.__name__))
 def test_a_defect_that_only_a_slow_line_shows_is_found(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch)
     failure([Phase.generate], 200, 12, Late)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("machine", [Sessions, Late, Leased])
+def test_a_deadline_that_nobody_acts_on_is_found(
+    machine: type[RuleBasedStateMachine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    idle_deadline(monkeypatch)
+    assert "us is not done" in str(failure([Phase.generate], 5, 5, machine))
 
 
 def shown(found: Disagreement) -> Scenario:

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from stimctl.api import Session, run
-from stimctl.errors import Misuse
+from stimctl.errors import LogFault, Misuse
 from stimctl.ledger import Ledger
 from stimctl.port import open_port
 from stimctl.remote_stop import StopStatus, stop_all
-from stimctl.session.commands import AddNote, Proceed
+from stimctl.session.commands import AddNote, AskStop, LogFailed, Proceed
 from stimctl.session.engine import Engine
 from stimctl.session.states import End, State
 from stimctl.stimulators.discovery import DeviceChoice
@@ -59,6 +59,30 @@ def test_outside_a_with_there_is_nothing_to_run(ledger: Ledger) -> None:
     for wrong in (session.run, session.start, session.view, session.check_in, session.wait):
         with pytest.raises(Misuse):
             wrong()
+
+
+@pytest.mark.parametrize(
+    ("action", "message"),
+    [
+        ((float("nan"), AskStop()), "nan is not a whole number"),
+        ((5e6, AskStop()), "5000000.0 is not a whole number"),
+        (("5", AskStop()), "'5' is not a whole number"),
+        ((True, AskStop()), "True is not a whole number"),
+        ((-1, AskStop()), "-1 us is before the start"),
+        ((5_000_000, AskStop), "is not a command"),
+        ((5_000_000, "stop"), "'stop' is not a command"),
+        ((5_000_000, LogFailed(LogFault("none"))), "is not a command"),
+        ((5_000_000,), "is not a pair"),
+    ],
+)
+def test_what_could_not_be_carried_out_is_refused_before_anything_begins(
+    action: Any, message: str, ledger: Ledger
+) -> None:
+    """A time that is no number kept even the stop after it from ever coming."""
+    with Session(SIM, prescription(seconds=2), ledger) as session:
+        with pytest.raises(Misuse, match=message):
+            session.run([action, (1_000_000, AskStop())])
+        assert session.run().end is End.TIMER
 
 
 def test_a_stop_that_comes_while_the_port_opens_is_obeyed(ledger: Ledger) -> None:

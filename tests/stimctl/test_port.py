@@ -79,6 +79,21 @@ def test_wake_from_another_thread_ends_a_wait_that_has_no_deadline(pty: tuple[in
 
 
 @posix
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("sliced", [False, True])
+def test_whoever_wakes_it_all_the_time_keeps_nothing_from_being_read(pty: tuple[int, str], sliced: bool) -> None:
+    line = serial.Serial(pty[1], timeout=0.02)
+    port: Port = SlicedPort(pty[1], line) if sliced else DescriptorPort(pty[1], line)
+    os.write(pty[0], b"answer\x00")
+    heard = b""
+    while len(heard) < 7:  # a terminal hands it over when it likes
+        port.wake()
+        heard += port.wait(None)
+    assert heard == b"answer\x00"
+    port.close()
+
+
+@posix
 def test_a_port_that_is_held_is_busy_and_says_what_to_do(pty: tuple[int, str]) -> None:
     port = open_port(pty[1])
     with pytest.raises(PortBusy, match="stimctl stop"):

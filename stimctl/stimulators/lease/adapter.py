@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from stimctl import limits
-from stimctl.errors import Misuse, Suspended
+from stimctl.errors import Misuse, StimctlError, Suspended
 from stimctl.limits import SessionTimer
 from stimctl.stimulators import base
 from stimctl.stimulators.base import DeviceIdentified, StimulatorFailed, Unrested, earliest, failed
@@ -51,7 +51,7 @@ class LeaseAdapter:
         self._said_us = 0
         self._lowered: list[tuple[int, int]] = []  # targets that are applied once what runs above them is cut
         self._check: ContactCheck | None = None
-        self._direct = report_checks.DirectCurrent()
+        self._readings = report_checks.Readings()
         self._resting: tuple[int, ...] | None = None  # channels whose records are told once the device is at rest
         self._started = False
         self._failed = False
@@ -213,11 +213,13 @@ class LeaseAdapter:
     def over(self, lease: Lease, done: LeaseDone | None, now_us: int) -> list[Any]:
         if done is not None:
             assert self._at.identity is not None
-            wrong = report_checks.wrong_report(lease, done)
+            wrong: StimctlError | None = report_checks.wrong_report(lease, done)
+            if self._dialect.measures and self._check is None:
+                wrong = wrong or self._readings.missing(lease, done)
             if wrong is not None:
                 return failed(wrong)
             identity = self._at.identity
-            direct = self._direct.over(identity, lease, done) if self._check is None else None
+            direct = self._readings.direct.over(identity, lease, done) if self._check is None else None
             found = report_checks.trip(identity, lease, done) or direct
             # In the check an open lead is what is asked for: its result says so.
             if found is not None and not (self._check is not None and found.reason == EndReason.LEAD_OFF):

@@ -8,7 +8,7 @@ from math import isqrt
 from typing import NamedTuple
 
 from stimctl import limits
-from stimctl.errors import EchoMismatch
+from stimctl.errors import EchoMismatch, TimedOut
 from stimctl.stimulators.base import Identity
 from stimctl.stimulators.lease.device import LeaseDone
 from stimctl.stimulators.lease.plan import Lease, LeaseLevel
@@ -21,6 +21,7 @@ from stimctl.wire.codes import ChannelFlag, DeviceState, EndReason
 CHECK_PULSES = 10
 CHECK_SHAPE = Segment(10_000, 200, 0, 200, 0)  # the native impedance check's pulse
 EARLY_US, EARLY_SHARE = 2_000, 500  # how much sooner than ours a device's clock may be: so long, and a 500th [choice]
+UNREAD_LEASES = 3  # a line of text may be lost; so many without a channel's current are no accident [choice]
 DC_READINGS = 16  # taken together for the mean direct current, over a second at least [choice]
 OPEN_PERCENT = 80  # measured under 0.8 of what was set: an open electrode
 
@@ -96,6 +97,24 @@ def _trip(identity: Identity, lease: Lease, level: LeaseLevel, first_ua: int, se
     if left_pc > max(shape.charge_pc(amplitude_ua) // 100, floor_pc):
         return ReadingTrip(channel, EndReason.NET_CHARGE, ChannelFlag.NET_CHARGE, left_pc)
     return None
+
+
+class Readings:
+    """What the leases of one session were measured to carry, one after the other."""
+
+    def __init__(self) -> None:
+        self.direct = DirectCurrent()
+        self._unread: dict[int, int] = {}
+
+    def missing(self, lease: Lease, done: LeaseDone) -> TimedOut | None:
+        """A channel of which a device that measures has told no current for too long: nothing of it is checked then."""
+        for channel, _amplitude_ua, _delay_us in lease.levels:
+            unread = 0 if done.phases_ua(channel) is not None else self._unread.get(channel, 0) + 1
+            self._unread[channel] = unread
+            if unread >= UNREAD_LEASES:
+                told = f"the device told no current of channel {channel} in {unread} leases in a row"
+                return TimedOut(f"{told}; check the cable")
+        return None
 
 
 class DirectCurrent:

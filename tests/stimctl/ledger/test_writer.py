@@ -102,15 +102,21 @@ def test_behind_by_number(log: LedgerWriter, path: Path) -> None:
     assert log.problem() is not None, "a session that was told keeps being told"
 
 
-def test_behind_by_age(ledger: Ledger, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("stood_still", [0, 1, 2])
+def test_behind_by_age(ledger: Ledger, path: Path, monkeypatch: pytest.MonkeyPatch, stood_still: int) -> None:
     monkeypatch.setattr("stimctl.ledger.writer.BUSY_TIMEOUT_S", 0.02)
     clock = [1000.0]
     monkeypatch.setattr("stimctl.ledger.writer.time.monotonic", lambda: clock[0])
     with ledger.writer("s-1") as log:
         with locked(path):
             log.put("note", 0, {})
-            clock[0] += 5.0
-            assert log.problem() is None
+            for _ in range(stood_still):
+                # Nobody looked: this program stood still, and with it the thread that writes.
+                clock[0] += 20.0
+                assert log.problem() is None
+            for _ in range(10):
+                clock[0] += 0.5
+                assert log.problem() is None
             clock[0] += 0.001
             assert log.problem() == "the log is behind: an entry has waited over 5 s to be written"
         log.drain(5)

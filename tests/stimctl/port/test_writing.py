@@ -260,6 +260,13 @@ def test_descriptors_over_1023_work_as_others_do() -> None:
         with pytest.raises(LineLost):
             port.wait(None)
         port.close()
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = open_port(f"socket://127.0.0.1:{listener.getsockname()[1]}")
+            peer, _ = listener.accept()
+            peer.sendall(b"answer")
+            assert port.wait(port.now_us() + 2_000_000) == b"answer"
+            port.close()
+            peer.close()
     finally:
         for each in taken:
             os.close(each)

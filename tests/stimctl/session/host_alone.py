@@ -82,7 +82,7 @@ class Run:
 
 def keep_heard(run: Run, now_us: int) -> None:
     """The device has just told of itself: its silence is not what ends the session."""
-    run.context.stimulator.heard_us = now_us
+    run.context.stimulator.heard_us = run.context.times.status_us = now_us
     judge = run.stimulation.plausibility
     assert judge is not None
     judge._judged_us = {0: now_us, 1: now_us}
@@ -101,7 +101,8 @@ def engine(log: ListLog | None = None, rx: Prescription | None = None) -> tuple[
 def look(
     made: Engine, now_us: int, *, command: Sequence[Command | Fact] = (), checked_in_us: int | None = None
 ) -> EngineStep:
-    """One step of a loop that was never late; the front end checked in just now, unless told otherwise."""
-    made._deadline_us = now_us
+    """One step of a loop that was never late; a status came just now, and the front end checked in, unless told
+    otherwise."""
+    made._deadline_us = made._context.times.status_us = now_us
     made._context.times.checked_in_us = now_us if checked_in_us is None else checked_in_us
     return made.step(now_us, command=command)

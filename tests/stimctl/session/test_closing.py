@@ -346,6 +346,39 @@ def test_a_zero_after_the_last_entry_ends_it_and_reads_nothing() -> None:
     assert not [each for each in bench.line.command if each[0] == "read"]
 
 
+@pytest.mark.parametrize("zero", [True, False])
+def test_a_last_entry_that_cannot_be_written_does_not_end_the_stops(zero: bool) -> None:
+    bench = Bench().stop()
+    bench.closing.watch_time(STOP_US + GIVE_UP_STOP_US)
+    bench.want()
+    bench.closing.log_failed("the disk is full", STOP_US + 6 * S)
+    assert (bench.want(), bench.context.state) == (None, State.STOPPING)
+    assert bench.closing.deadline_us() == STOP_US + limits.STOP_TRY_US
+    if zero:
+        bench.zero(ZERO._replace(after_us=7 * S))
+    else:
+        bench.closing.watch_time(STOP_US + limits.STOP_TRY_US)
+    assert (bench.want(), bench.context.state) == (SessionOver(), State.ENDED)
+    assert bench.closing.report is not None
+    assert [alarm.text for alarm in bench.closing.report.alarms][-1] == "the disk is full"
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_a_zero_while_the_last_entry_is_written_waits_for_that(written: bool) -> None:
+    bench = Bench().stop()
+    bench.closing.watch_time(STOP_US + GIVE_UP_STOP_US)
+    bench.want()
+    bench.zero(ZERO._replace(after_us=GIVE_UP_STOP_US + 1))
+    assert (bench.want(), bench.context.state) == (None, State.STOPPING)
+    if written:
+        bench.closing.durable(STOP_US + 6 * S)
+    else:
+        bench.closing.log_failed("the disk is full", STOP_US + 6 * S)
+    assert (bench.want(), bench.context.state) == (SessionOver(), State.ENDED)
+    assert bench.closing.report is not None
+    assert any(alarm.text == "the disk is full" for alarm in bench.closing.report.alarms) is not written
+
+
 def test_who_was_told_to_pull_the_leads_is_told_once() -> None:
     bench = Bench()
     bench.context.alarm(Priority.HIGH, "no zero", f"{PULL_THE_LEADS} now", 1)

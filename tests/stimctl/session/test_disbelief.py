@@ -14,10 +14,11 @@ from stimctl import limits
 from stimctl.errors import LogFault, Misuse, Suspended
 from stimctl.port import Port
 from stimctl.session.closing import GIVE_UP_STOP_US
-from stimctl.session.commands import AddNote, AskHold, AskStop, AskTarget, Lower
+from stimctl.session.commands import AddNote, AskHold, AskStop, AskTarget, Lower, Proceed
 from stimctl.session.engine import ATTENDED, Engine
 from stimctl.session.states import End, State
 from stimctl.session.view import OperatorMessage
+from stimctl.stimulators.native import STOP_FRAME
 from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState
 from tests.stimctl.session.world import (
@@ -76,6 +77,31 @@ def test_a_device_that_tells_nothing_of_a_channel() -> None:
     report = rig.run()
     ended_at_zero(rig, report, End.LINE_LOST)
     assert "reading of a channel" in report.end_text
+
+
+@pytest.mark.parametrize("stands", [False, True], ids=["none comes", "its time stands still"])
+@pytest.mark.parametrize(
+    "state", [State.TESTED, State.CHECKING, State.RAMPING, State.HELD, State.RECHECKING, State.REARMED]
+)
+def test_a_device_whose_status_tells_nothing_new_while_it_is_armed(state: State, stands: bool) -> None:
+    """It answers keepalives, and nobody sees whether it still holds, whether its check is over, or what it measures."""
+    rig: Rig
+    reached = False
+    stood_us = 0
+
+    def change(message: Any) -> Any:
+        nonlocal reached, stood_us
+        reached = reached or rig.engine.state is state
+        if not (reached and isinstance(message, m.Status)):
+            return message
+        stood_us = stood_us or message.device_time_us
+        return message._replace(device_time_us=stood_us) if stands else None
+
+    rig = Rig(at_1_ma(seconds=60), line=lying(change))
+    report = rig.run((8 * S, AskHold()), (10 * S, Proceed()), (12 * S, Proceed()), (40 * S, AskStop()))
+    ended_at_zero(rig, report, End.LINE_LOST)
+    assert report.end_text.startswith("no status from the device")
+    assert rig.stopped_us() <= 13 * S
 
 
 def test_a_device_that_tells_of_a_channel_that_was_not_started() -> None:
@@ -338,6 +364,38 @@ def test_a_clock_that_leaps_over_the_end_of_the_stop_frames_still_gives_a_report
     assert report.end is End.OPERATOR
     assert report.zero_confirmed_us is None
     assert [entry.kind for entry in rig.log.entries].count("closed") == 1
+
+
+class Stopped(Line):
+    """This program is stopped for 20 s once its stop has left; what came meanwhile is there afterwards."""
+
+    waits: int | None = None
+
+    def write(self, data: bytes) -> None:
+        super().write(data)
+        if STOP_FRAME in data and self.now_us() > 8 * S and self.waits is None:
+            self.waits = 0
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        if self.waits is None or self.waits > 1:
+            return self.inner.wait(deadline_us)
+        self.waits += 1
+        if self.waits == 1:
+            return self.inner.wait(deadline_us)
+        late, until_us = b"", self.inner.now_us() + 20 * S
+        while self.inner.now_us() < until_us:
+            late += self.inner.wait(until_us)
+        return late
+
+
+def test_a_program_that_stood_still_behind_its_stop_reads_zero_and_dose_all_the_same() -> None:
+    """The device took the stop and had no zero yet; it was not asked again before the time to wait for it was over."""
+    rig = Rig(at_1_ma(), line=Stopped)
+    report = rig.run((9 * S, AskStop()))
+    assert report.end is End.OPERATOR
+    assert report.zero_confirmed_us is not None
+    assert exact(report)
+    assert any("no zero output confirmed" in text for text in high(rig)), "for 20 s nobody knew"
 
 
 def test_a_session_that_nobody_begins_waits_without_spinning() -> None:

@@ -274,7 +274,7 @@ def test_longer_than_the_watchdog_waits_it_ends_the_session(silent_us: int, ends
     made, due = engine()
     times = made._context.times
     times.alive_us, made._deadline_us = 10 * S, 10 * S + 250_000
-    times.alive_due_us = due.heard_us = times.checked_in_us = made._deadline_us
+    times.alive_due_us = due.heard_us = times.checked_in_us = times.status_us = made._deadline_us
     turn = made.step(10 * S + silent_us)
     (alarm,) = [event for event in turn.events if hasattr(event, "priority")]
     assert alarm.priority is (Priority.HIGH if ends else Priority.LOW)
@@ -310,7 +310,7 @@ def test_an_operator_who_goes_on_while_it_stood_still_is_heard_first() -> None:
     made, due = engine()
     times = made._context.times
     times.alive_us = made._deadline_us = 10 * S
-    times.alive_due_us = due.heard_us = 10 * S
+    times.alive_due_us = due.heard_us = times.status_us = 10 * S
     times.checked_in_us = 10 * S - limits.CHECK_IN_US
     made.step(10 * S + 900_000, command=[Proceed()])
     assert made.state is not State.STOPPING

@@ -112,6 +112,15 @@ def test_a_watch_is_kept_of_a_run_only() -> None:
     assert run.at(12 * S) == [], "nothing was started yet"
 
 
+@pytest.mark.parametrize(("waits_us", "ends"), [(2 * S, []), (2 * S + 1, [End.IMPLAUSIBLE])])
+def test_a_hold_that_does_not_come_ends_the_session(waits_us: int, ends: list[End]) -> None:
+    """A device that says it holds and goes on: a second hold is none, and a lowering is not sent any more."""
+    run = Run().start()
+    run.context.begin(Task.HOLD, 12 * S)
+    keep_heard(run, 12 * S + waits_us)
+    assert run.at(12 * S + waits_us) == ends
+
+
 def test_a_sample_is_written_every_ten_seconds() -> None:
     assert SAMPLE_US == 10 * S
     run = Run().start()

@@ -3,23 +3,21 @@
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from stimctl import limits
 from stimctl.api import Session
 from stimctl.errors import LogFault
 from stimctl.ledger import Ledger
 from stimctl.ledger.writer import LedgerWriter
 from stimctl.lock_file import ProcessLock
-from stimctl.session.commands import AddNote
+from stimctl.session.commands import AddNote, AskStop
 from stimctl.session.engine import Engine
 from stimctl.session.states import End, State
-from tests.stimctl.session.world import (
-    Rig,
-    S,
-    high,
-    prescription,
-)
+from stimctl.wire import codec as m
+from tests.stimctl.session.world import Rewritten, Rig, S, high, prescription
 
 
 @pytest.fixture
@@ -87,6 +85,27 @@ def test_a_last_entry_that_is_not_written_is_told_in_the_report(writer: LedgerWr
     assert report.end is End.TIMER
     assert any("read-only" in alarm.text or "readonly" in alarm.text for alarm in report.alarms), report.alarms
     assert rig.device.machine.waiting is not None, "the device keeps what was not logged"
+
+
+@pytest.mark.parametrize("at", [State.RUNNING, State.STOPPING])
+def test_a_log_that_fails_ends_no_stop_that_has_not_come_to_zero(writer: LedgerWriter, at: State) -> None:
+    """The output is stuck on: whether the log fails before or after, the stop goes on for its minute."""
+
+    def never_zero(message: Any) -> Any:
+        return message._replace(zero=0) if isinstance(message, m.Stopped) and message.device_time_us > S else message
+
+    rig = Rig(prescription(seconds=1_800), log=writer, line=lambda port: Rewritten(port, never_zero))
+
+    def fill(_engine: Engine, _now_us: int) -> None:
+        writer.drain(5)
+        writer._appender.connection.execute("PRAGMA query_only=1")
+
+    report = rig.when(at, fill).run((15 * S, AskStop()))
+    assert report.zero_confirmed_us is None
+    assert any("no zero output confirmed" in text for text in high(rig))
+    assert any("readonly" in text for text in high(rig))
+    at_us = [told.at_us for told in rig.tape.messages(m.Stop) if told.at_us > 5 * S]
+    assert at_us[-1] - at_us[0] >= limits.STOP_TRY_US - limits.STOP_RESEND_US
 
 
 def test_a_log_that_falls_behind_ends_the_session(path: Path) -> None:

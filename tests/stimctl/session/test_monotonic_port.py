@@ -4,6 +4,7 @@ import pytest
 
 from stimctl import limits
 from stimctl.port import Port
+from stimctl.session.commands import AskStop
 from stimctl.session.engine import ATTENDED
 from stimctl.session.monotonic_port import MonotonicPort
 from stimctl.session.states import End, State
@@ -77,3 +78,15 @@ def test_what_the_clock_lost_is_added_from_then_on() -> None:
     assert (line.now_us(), port.now_us(), port.went_back) == (3_000, 5_000, True)
     port.wait(9_000)
     assert (line.now_us(), port.now_us()) == (7_000, 9_000)
+
+
+def test_a_thread_that_looks_on_judges_no_clock() -> None:
+    """It had read the clock, and by the time it goes on the loop has read a later one."""
+    rig = Rig(at_1_ma())
+    rig.run((9 * S, AskStop()))
+    port, seen_us = rig.runner._port, rig.runner.view.now_us
+    port._clock = lambda: seen_us - 1_000
+    assert rig.runner.view.now_us == seen_us
+    assert not port.went_back
+    port._clock = lambda: seen_us + 1_000
+    assert rig.runner.view.now_us == seen_us + 1_000

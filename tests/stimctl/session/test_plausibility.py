@@ -165,8 +165,10 @@ def test_a_target_lowered_twice_has_its_pulse_to_show_after_each() -> None:
         ({"measured_ua": 899}, End.IMPLAUSIBLE, False),
         ({"ohm": 49}, End.SHORT, False),
         ({"ohm": 5_001}, End.IMPLAUSIBLE, True),
+        ({"measured_ua": 500, "flags": int(ChannelFlag.COMPLIANCE)}, End.IMPLAUSIBLE, True),
+        ({"measured_ua": 0, "ohm": 0, "flags": int(ChannelFlag.LEAD_OFF)}, End.IMPLAUSIBLE, True),
     ],
-    ids=["reads low", "short", "no contact"],
+    ids=["reads low", "short", "no contact", "at its highest voltage", "off, and not measured"],
 )
 def test_a_bad_measurement_counts_at_the_third_new_reading(changes: dict[str, Any], end: End, hold: bool) -> None:
     steady = Steady()
@@ -180,8 +182,10 @@ def test_a_bad_measurement_counts_at_the_third_new_reading(changes: dict[str, An
 
 def test_a_clipped_pulse_is_not_a_false_reading() -> None:
     steady = Steady()
-    for _ in range(5):
-        assert steady.tell(measured_ua=500, ohm=4_900, flags=int(ChannelFlag.COMPLIANCE)) is None
+    for _ in range(2):
+        for _ in range(2):
+            assert steady.tell(measured_ua=500, ohm=4_900, flags=int(ChannelFlag.COMPLIANCE)) is None
+        assert steady.tell() is None
 
 
 def test_a_device_that_does_not_stimulate_is_not_judged_as_a_whole() -> None:

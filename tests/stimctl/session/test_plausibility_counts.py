@@ -201,9 +201,13 @@ def test_no_contact_is_asked_of_a_channel_at_zero() -> None:
 
 
 @pytest.mark.parametrize("flag", [ChannelFlag.COMPLIANCE, ChannelFlag.LEAD_OFF])
-def test_a_pulse_that_the_device_says_was_clipped_may_read_low(flag: ChannelFlag) -> None:
+def test_a_pulse_that_the_device_says_was_clipped_may_read_low_and_is_no_contact(flag: ChannelFlag) -> None:
     run = Run(NO_NET)
-    assert [run.tell(measured_ua=500, flags=int(flag)) for _ in range(4)] == [None] * 4
+    first, second, third = (run.tell(measured_ua=500, flags=int(flag)) for _ in range(3))
+    assert (first, second) == (None, None)
+    assert text_of(third) == "channel 1 has no contact (the device says that its voltage is not enough)"
+    assert third is not None
+    assert third.hold
 
 
 # --- within every bound at once ---------------------------------------------------------------------------

@@ -33,6 +33,27 @@ def test_the_two_clocks_may_differ_by_one_second(ahead_us: int, wrong: bool) -> 
     assert (finding is not None and finding.end is End.CLOCK) is wrong
 
 
+@pytest.mark.parametrize(("ahead_us", "wrong"), [(S, False), (S + 1, True), (-S, False), (-S - 1, True)])
+def test_so_may_the_devices_two(ahead_us: int, wrong: bool) -> None:
+    run = Run()
+    finding = run.show(device_time_us=run.device_us + ahead_us)
+    assert (finding is not None and finding.end is End.CLOCK) is wrong
+
+
+@pytest.mark.parametrize(("measured_ua", "wrong"), [(1_100, False), (1_101, True)])
+def test_what_flows_is_looked_at_from_the_first_reading_on(measured_ua: int, wrong: bool) -> None:
+    first = Run(measured_ua=measured_ua).first
+    assert (first is not None and first.end is End.OVER_CURRENT) is wrong
+
+
+@pytest.mark.parametrize(("ahead_us", "wrong"), [(S, False), (S + 1, True)])
+def test_a_reading_is_from_no_later_than_now(ahead_us: int, wrong: bool) -> None:
+    """Each that claims more time than has passed makes room for more pulses."""
+    run = Run()
+    finding = run.judge.channel(run.next(device_time_us=run.device_us + 100_000 + ahead_us), run.now_us)
+    assert (finding is not None and finding.end is End.CLOCK) is wrong
+
+
 @pytest.mark.parametrize(("ahead_us", "wrong"), [(limits.SESSION_US, False), (limits.SESSION_US + 1, True)])
 def test_by_lease_only_the_host_has_a_timer(ahead_us: int, wrong: bool) -> None:
     run = Run(replace(IDENTITY, by_lease=True))
@@ -43,9 +64,8 @@ def test_by_lease_only_the_host_has_a_timer(ahead_us: int, wrong: bool) -> None:
 @pytest.mark.parametrize(("past_us", "wrong"), [(0, False), (1, True)])
 def test_stimulation_may_last_as_long_as_prescribed(past_us: int, wrong: bool) -> None:
     run = Run()
-    finding = run.judge.status(
-        run.status(stimulation_us=1_800 * S + past_us), HOST_US + 1_800 * S - STIMULATION_US + past_us
-    )
+    run.run_us = 1_800 * S - STIMULATION_US + past_us
+    finding = run.show()
     assert ("after the end" in text_of(finding)) is wrong
 
 
@@ -69,7 +89,7 @@ def test_a_device_as_a_whole_is_judged_while_it_stimulates_and_only_then(state: 
 def test_a_judge_of_no_run_counts_from_zero_and_expects_no_channel() -> None:
     judge = Plausibility(IDENTITY, PROGRAM, 1_500, targets_at(1_000))
     told = Run().status(device_time_us=0, stimulation_us=0, active_mask=0)
-    assert judge.channel(Run().last, 0) is None
+    assert judge.channel(Run().last, Run().device_us) is None
     for now_us, stimulation_us in ((S, 0), (0, S)):
         assert judge.status(told._replace(stimulation_us=stimulation_us), now_us) is None
 
@@ -93,10 +113,10 @@ def test_half_a_second_without_a_reading_of_a_channel_is_silence(channel: int) -
     late_us = HOST_US + limits.SILENCE_US
     judge.status(Run().status(), late_us)
     for other in set(started) - {channel}:
-        judge.channel(Run().last._replace(channel=other), late_us)
+        judge.channel(Run().last._replace(channel=other, device_time_us=DEVICE_US), late_us)
     assert not judge.silent(late_us - 1)
     assert judge.silent(late_us)
-    judge.channel(Run().last._replace(channel=channel), late_us)
+    judge.channel(Run().last._replace(channel=channel, device_time_us=DEVICE_US), late_us)
     assert not judge.silent(late_us)
 
 
@@ -106,7 +126,7 @@ def test_a_channel_that_was_not_started_need_not_be_read() -> None:
     late_us = HOST_US + limits.SILENCE_US
     judge.status(Run().status(), late_us)
     for channel in (2, 3):
-        judge.channel(Run().last._replace(channel=channel), late_us)
+        judge.channel(Run().last._replace(channel=channel, device_time_us=DEVICE_US), late_us)
     assert not judge.silent(late_us)
 
 

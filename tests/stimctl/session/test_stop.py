@@ -8,6 +8,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,9 @@ from stimctl.api import Session
 from stimctl.ledger import Ledger
 from stimctl.port import Port
 from stimctl.session.commands import AskHold, AskStop, AskTarget, Command, Lower
+from stimctl.session.context import EngineStep
 from stimctl.session.engine import ATTENDED, UNATTENDED, Engine
+from stimctl.session.replay_metadata import ORDER
 from stimctl.session.states import End, State, Task
 from stimctl.session.view import Alarm, Priority, SessionReport
 from stimctl.stimulators.native import STOP_FRAME
@@ -169,6 +172,30 @@ def test_stop_goes_ahead_of_a_full_queue() -> None:
     assert exact(report)
     written = [data for at_us, sender, data in rig.tape.pieces if sender == "host" and at_us >= 15 * S]
     assert written[0] == STOP_FRAME
+
+
+def test_orders_that_come_faster_than_they_are_taken_are_for_the_next_step() -> None:
+    """Each order that is taken brings another one, ten thousand times: they came to one step, which had no end."""
+    rig, taken, at_once = Rig(), 0, [0]
+
+    def bring_another(_at_us: int, kind: str, _said: Any) -> None:
+        nonlocal taken
+        taken += kind == ORDER
+        if kind == ORDER and taken < 10_000:
+            rig.runner.post(Lower(3))
+
+    step = rig.engine.step
+
+    def counted(now_us: int, data: bytes = b"", command: Any = ()) -> EngineStep:
+        at_once.append(len(command))
+        return step(now_us, data, command)
+
+    rig.runner._take_note = bring_another
+    rig.engine.step = counted  # type: ignore[method-assign]
+    report = rig.run((8 * S, Lower(3)), (12 * S, stop))
+    assert taken > 10_000
+    assert max(at_once) < 10
+    assert report.end is End.OPERATOR
 
 
 @pytest.mark.parametrize("order", [hold, Lower(1), AskTarget(1, 1_900), proceed], ids=lambda each: type(each).__name__)

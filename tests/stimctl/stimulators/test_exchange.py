@@ -233,6 +233,20 @@ def test_a_raise_overtakes_nothing_and_a_step_or_a_hold_is_not_overtaken() -> No
         assert line.pass_time(50 * MS) == [(1, under_way.message)]
 
 
+def test_a_hold_that_overtook_is_sent_again_until_it_is_answered_and_a_keepalive_goes_after_it() -> None:
+    """The keepalive that waited beside it overtook it at once: of a hold that was lost then, nothing more was sent."""
+    line = Line(1_000)
+    line.want(1, 900)
+    line.exchange.urge(keepalive(), 0)
+    line.exchange.urge(hold(), 0)
+    line.targets.stopped()
+    assert line.sent() == [(1, setting(1, 900))]
+    for now_us in (50 * MS, 100 * MS, 150 * MS):
+        assert line.pass_time(now_us) == [(2, m.Hold())]
+    line.answer(2, m.Holding(0, 0, 0), 160 * MS)
+    assert line.sent() == [(3, m.KeepAlive(NONCE))]
+
+
 def test_a_lowering_overtakes_although_a_raise_waits_too() -> None:
     line = Line(1_000, 1_000, 1_000)
     line.want(1, 1_100)

@@ -109,3 +109,26 @@ def test_an_end_that_is_told_too_late_is_an_estimate(late_us: int, *, exact: boo
     assert (report.agreement["exact"] is True) is exact
     assert report.delivered is not None
     assert sum(report.delivered["1"]["pulses"]) >= bench.pulses() - checked(bench)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "what"),
+    [
+        ("a", rb"Stage \d+ .*\n"),
+        ("a", rb"Stage 1 .*\n"),
+        ("b", rb"MSUM,.*\n"),
+        ("b", rb"MSUM,\d+,\d+,1.*\n"),
+        ("c", rb"  \d+x Stage \d+:.*\n"),
+        ("c", rb"  \d+x Stage 1:.*\n"),
+    ],
+)
+def test_currents_that_are_told_no_more_end_the_session(dialect: str, what: bytes) -> None:
+    """Of two channels, or of one: what it carries would not be looked at any more, and its leads not be missed."""
+    rx = prescription(seconds=30, profile="bench-100hz", amplitudes_ma={1: 1.0, 2: 1.0})
+    board = DeviceSpec("stimjim", dialect=dialect), DeviceChoice("stimjim", dialect=dialect)
+    bench = Bench(*board, rx, line=lambda port: dropped(port, after_us=8 * S, what=what))
+    report = bench.run()
+    assert report.end is End.LINE_LOST
+    assert report.end_text == "the device told no current of channel 1 in 3 leases in a row; check the cable"
+    assert report.zero_confirmed_us is not None
+    assert bench.last_us() <= 18 * S, "three leases of 3 s"

@@ -13,7 +13,7 @@ from stimctl.session.states import End
 from stimctl.stimulators.discovery import DeviceChoice, identify
 from stimctl.stimulators.lease.device import LeaseDone, RestMean, StageMean
 from stimctl.stimulators.lease.plan import Lease, LeaseLevel
-from stimctl.stimulators.lease.report_checks import DirectCurrent, trip, wrong_report
+from stimctl.stimulators.lease.report_checks import DirectCurrent, Readings, trip, wrong_report
 from stimctl.stimulators.lease.stop import EDGE_US, CutReason, LeaseCut
 from stimctl.stimulators.lease.tally import LeaseTally
 from stimctl.waveform import Segment
@@ -66,6 +66,14 @@ def test_currents_that_hold_or_end_the_session(first_ua: int, second_ua: int, re
     assert found is not None
     assert found.reason == reason
     assert found.channel == 1
+
+
+def test_a_report_that_is_lost_now_and_then_is_forgiven_and_three_in_a_row_are_not() -> None:
+    readings, whole = Readings(), report(1_000, -1_000)
+    half = LeaseDone(300, (StageMean(1, 0, 1_000),))
+    for told in (LeaseDone(300), half, whole, half, LeaseDone(300)):
+        assert readings.missing(LEASE, told) is None
+    assert "no current of channel 1 in 3 leases in a row" in str(readings.missing(LEASE, half))
 
 
 @given(
