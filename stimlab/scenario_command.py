@@ -9,6 +9,7 @@ import click
 
 from firmware_sim.factory import WITH_SCENARIOS
 from stimctl.cli.codes import DONE, INTERRUPTED, INVALID, UNMET, USAGE, help_text
+from stimctl.cli.numbers import WholeNumber
 from stimctl.cli.table import echo_json, json_option
 from stimctl.errors import InputInvalid, Misuse
 
@@ -89,7 +90,7 @@ def check(files: tuple[Path, ...]) -> None:
               help="sim: in virtual time (default); pty, tcp: processes in real time.")  # fmt: skip
 @click.option("--device", type=click.Choice(WITH_SCENARIOS), default="native", show_default=True,
               help="The device to play it with: the simulator, or the firmware on its emulated chip.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(0, 99_999_999), help="Use this seed instead of the file's.")
+@click.option("--seed", type=WholeNumber(0, 99_999_999), help="Use this seed instead of the file's.")
 @json_option
 @click.pass_context
 def run(

@@ -10,6 +10,7 @@ import click
 from stimctl import __version__
 from stimctl.cli import codes
 from stimctl.cli.device_options import missing_port
+from stimctl.cli.numbers import ANY, POSITIVE, WholeNumber
 from stimctl.cli.table import echo_json, json_option, table
 from stimctl.errors import Misuse
 from stimctl.new_file import write_new
@@ -45,7 +46,7 @@ _LOAD = "a resistor of about 1 kohm is connected to each output, and nothing and
 @click.option("--discard-dose", is_flag=True, help="Go on although a session's dose waits in the device, unread.")
 @click.option(
     "--amplitude-ua",
-    type=click.IntRange(100, 300),
+    type=WholeNumber(100, 300),
     default=200,
     show_default=True,
     help="Most to drive outside of the full range.",
@@ -57,11 +58,15 @@ _LOAD = "a resistor of about 1 kohm is connected to each output, and nothing and
     metavar="POINT=FILE",
     help="A capture of an oscilloscope for a point that no line can show, or a folder of them. Repeatable.",
 )
-@click.option("--scope-load", type=float, default=1_000, show_default=True, metavar="OHM", help="What it was across.")
-@click.option("--scope-unit", default="V", show_default=True, help="What the captures' numbers are.")
-@click.option("--scope-probe", type=float, default=1.0, show_default=True, help="What they have to be multiplied by.")
 @click.option(
-    "--scope-stop-at", type=float, default=0.0, show_default=True, metavar="S", help="When Stop was sent in them."
+    "--scope-load", type=POSITIVE, default=1_000, show_default=True, metavar="OHM", help="What it was across."
+)
+@click.option("--scope-unit", default="V", show_default=True, help="What the captures' numbers are.")
+@click.option(
+    "--scope-probe", type=POSITIVE, default=1.0, show_default=True, help="What they have to be multiplied by."
+)
+@click.option(
+    "--scope-stop-at", type=ANY, default=0.0, show_default=True, metavar="S", help="When Stop was sent in them."
 )
 @click.option("--junit", type=_FILE, help="Write JUnit XML here.")
 @json_option
