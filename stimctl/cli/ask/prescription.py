@@ -96,7 +96,7 @@ class PrescriptionQuestions:
     def _amplitude(self, ceiling_ua: int) -> Amount:
         low, high = choice_range(self._profile, "amplitude_ma", limits.TARGET, UA_PER_MA)
         high = min(high, ceiling_ua)
-        return Amount("Amplitude", min(low, high), high, "mA", why="at most the ceiling; peak of the first phase")
+        return Amount("Amplitude", min(low, high), high, "mA", why="peak of the first phase")
 
     # --- channels ---
 

@@ -44,7 +44,10 @@ def test_a_twenty_minute_session_ends_with_its_dose_and_where_it_is_kept(home: P
     assert "by the device, exactly what was commanded: yes" in shown
     assert "within the device's stated accuracy: yes" in shown
     assert "zero output  measured and confirmed" in shown
-    pulses = next(line for line in shown.splitlines() if "all pulses" in line)
+    doses = shown[shown.index("CHANNEL") :].split("\n\n")[0].splitlines()
+    assert max(map(len, doses)) <= 80  # a terminal's width
+    assert doses[-1].split()[-1] == "mC"
+    pulses = next(line for line in doses if "all pulses" in line)
     assert pulses.split() == ["1", "all", "pulses", "61,200", "61,200", "61,200", "counted"]
     with Ledger(home / "ledger.sqlite", read_only=True) as ledger:
         (session_id,) = ledger.session_ids()
