@@ -1,7 +1,9 @@
 """`stimctl conformance`: tests whether a device keeps docs/protocol.md, and writes the reports."""
 
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
     from stimlab.conformance.result import SuiteResult
 
 _CODES = (
-    codes.DONE, codes.USAGE, codes.INVALID, codes.DEVICE, codes.LINE, codes.NOT_EXAMINED, codes.INTERRUPTED,
+    codes.DONE, codes.USAGE, codes.INVALID, codes.LINE, codes.UNMET, codes.NOT_EXAMINED, codes.HUNG_UP,
+    codes.INTERRUPTED, codes.TERMINATED,
 )  # fmt: skip
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _LOAD = "a resistor of about 1 kohm is connected to each output, and nothing and nobody else"
@@ -101,10 +104,31 @@ def conformance(
     points = _points(scope, scope_load, scope_unit, scope_probe, scope_stop_at)
     _confirm(url, dummy_load)
     plan = MatrixPlan(wanted=full_range, chosen=_fits(only, word))
-    run = _run(url, chosen, plan, long=long, ask=ask, discard_dose=discard_dose, amplitude_ua=amplitude_ua)
+    with _like_ctrl_c() as caught:
+        run = _run(url, chosen, plan, long=long, ask=ask, discard_dose=discard_dose, amplitude_ua=amplitude_ua)
     run.scope.update(points)
     _write(run, junit, html)
-    _conclude(run, as_json=as_json)
+    _conclude(run, codes.SIGNAL_BASE + caught[0] if caught else codes.INTERRUPTED, as_json=as_json)
+
+
+@contextmanager
+def _like_ctrl_c() -> Iterator[list[int]]:
+    """SIGTERM and a closed terminal end the run as Ctrl-C does, with its last Stop; what came, once it came."""
+    caught: list[int] = []
+
+    def end(number: int, _frame: object) -> None:
+        caught.append(number)
+        if len(caught) == 1:  # another one would break into the Stop
+            raise KeyboardInterrupt
+
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    wanted = [each for each in numbers if signal.getsignal(each) != signal.SIG_IGN]  # as `nohup` asks
+    before = {each: signal.signal(each, end) for each in wanted}
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _points(
@@ -202,7 +226,7 @@ def _write(run: "SuiteResult", junit: Path | None, html: Path | None) -> None:
             write_new(path, [made(run)], force=True)
 
 
-def _conclude(run: "SuiteResult", *, as_json: bool) -> None:
+def _conclude(run: "SuiteResult", interrupted: int, *, as_json: bool) -> None:
     """Say what came out, and leave with its code."""
     from stimlab.conformance.display import summary
     from stimlab.conformance.report import document
@@ -212,9 +236,9 @@ def _conclude(run: "SuiteResult", *, as_json: bool) -> None:
     click.echo(summary(run), err=as_json)
     if run.conforms and not run.not_examined:
         return
-    code = codes.NOT_EXAMINED if run.conforms else codes.DEVICE
+    code = codes.NOT_EXAMINED if run.conforms else codes.UNMET
     if run.broken_off.startswith("interrupted"):
-        code = codes.INTERRUPTED
+        code = interrupted
     elif run.line_lost:
         code = codes.LINE
     raise click.exceptions.Exit(code)
