@@ -171,7 +171,7 @@ def _tell(results: "Sequence[SessionResult]", took_s: float, cpu_s: float) -> No
     pulses, hours = sum(result.pulses for result in results), sum(result.lasted_us for result in results) / 3.6e9
     sessions = len({result.name for result, _ in broke})
     click.echo(f"{len(results)} sessions, {hours:.1f} hours of device time, {pulses:,} pulses, each under every rule")
-    click.echo(f"{len(broke)} violations in {sessions} sessions")
+    click.echo(f"{len(broke)} violations, in {sessions} of them" if broke else "no violations")
     each_ms = 1_000 * cpu_s / max(1, len(results))
     click.echo(f"{took_s:.1f} s; {each_ms:.0f} ms of processor time a session", err=True)
 
