@@ -18,9 +18,9 @@ from stimctl.cli.bench.driving import HEADERS, LoadDriver, steady_row, with_load
 from stimctl.cli.bench.load_options import check_pulses, load_options
 from stimctl.cli.bench.run import keep_telemetry
 from stimctl.cli.numbers import WholeNumber
+from stimctl.cli.session_log import session_log
 from stimctl.cli.streams import at_terminal
 from stimctl.cli.table import echo_json, table
-from stimctl.ledger import Ledger
 from stimctl.new_file import check_new, new_file
 from stimctl.prescription import Prescription
 from stimctl.session.view import SessionReport
@@ -94,7 +94,7 @@ def sweep(
     url, readings = with_load(url, ohm), ReadingLog()
     subject = subject_at(url, choice)
     planned = [prescription_for(each, subject) for each in asked]
-    with Ledger() as ledger:
+    with session_log() as ledger:
         driver = LoadDriver(url, choice, ledger, readings, terminal=at_terminal() and not as_json)
         done: list[SweepStep] = []
         try:
