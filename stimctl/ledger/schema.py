@@ -126,10 +126,14 @@ def _open(uri: str, busy_timeout_s: float) -> sqlite3.Connection:
     connection = sqlite3.connect(uri, uri=True, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
     # Damaged text comes through as it is, and then fails its hash, instead of failing the whole read.
     connection.text_factory = methodcaller("decode", "utf-8", "surrogateescape")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA fullfsync=1")  # macOS: an fsync that reaches the disk, not only its cache
-    connection.execute("PRAGMA trusted_schema=OFF")
-    connection.execute("PRAGMA cell_size_check=ON")
+    try:
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA fullfsync=1")  # macOS: an fsync that reaches the disk, not only its cache
+        connection.execute("PRAGMA trusted_schema=OFF")
+        connection.execute("PRAGMA cell_size_check=ON")
+    except BaseException:  # a file that is no database says so here
+        connection.close()
+        raise
     return connection
 
 
