@@ -1,9 +1,7 @@
 """`stimctl conformance`: tests whether a device keeps docs/protocol.md, and writes the reports."""
 
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +9,7 @@ import click
 
 from stimctl import __version__
 from stimctl.cli import codes
+from stimctl.cli.ctrl_c import like_ctrl_c
 from stimctl.cli.device_options import missing_port
 from stimctl.cli.numbers import ANY, POSITIVE, WholeNumber
 from stimctl.cli.table import echo_json, json_option, table
@@ -104,31 +103,11 @@ def conformance(
     points = _points(scope, scope_load, scope_unit, scope_probe, scope_stop_at)
     _confirm(url, dummy_load)
     plan = MatrixPlan(wanted=full_range, chosen=_fits(only, word))
-    with _like_ctrl_c() as caught:
+    with like_ctrl_c() as caught:
         run = _run(url, chosen, plan, long=long, ask=ask, discard_dose=discard_dose, amplitude_ua=amplitude_ua)
     run.scope.update(points)
     _write(run, junit, html)
     _conclude(run, codes.SIGNAL_BASE + caught[0] if caught else codes.INTERRUPTED, as_json=as_json)
-
-
-@contextmanager
-def _like_ctrl_c() -> Iterator[list[int]]:
-    """SIGTERM and a closed terminal end the run as Ctrl-C does, with its last Stop; what came, once it came."""
-    caught: list[int] = []
-
-    def end(number: int, _frame: object) -> None:
-        caught.append(number)
-        if len(caught) == 1:  # another one would break into the Stop
-            raise KeyboardInterrupt
-
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    wanted = [each for each in numbers if signal.getsignal(each) != signal.SIG_IGN]  # as `nohup` asks
-    before = {each: signal.signal(each, end) for each in wanted}
-    try:
-        yield caught
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _points(
