@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from firmware_sim.factory import WITH_SCENARIOS
-from stimctl.cli.codes import DONE, INTERRUPTED, INVALID, UNMET, USAGE, help_text
+from stimctl.cli.codes import DONE, HUNG_UP, INTERRUPTED, INVALID, TERMINATED, UNMET, USAGE, help_text
+from stimctl.cli.ctrl_c import like_ctrl_c
+from stimctl.cli.numbers import WholeNumber
 from stimctl.cli.table import echo_json, json_option
 from stimctl.errors import InputInvalid, Misuse
 
@@ -24,7 +26,7 @@ Examples:
   stimctl scenario run host-killed --over tcp
   stimctl scenario run host-killed --device firmware
 
-""" + help_text((DONE, USAGE, INVALID, UNMET, INTERRUPTED))
+""" + help_text((DONE, USAGE, INVALID, UNMET, HUNG_UP, INTERRUPTED, TERMINATED))
 
 
 @click.group()
@@ -89,7 +91,7 @@ def check(files: tuple[Path, ...]) -> None:
               help="sim: in virtual time (default); pty, tcp: processes in real time.")  # fmt: skip
 @click.option("--device", type=click.Choice(WITH_SCENARIOS), default="native", show_default=True,
               help="The device to play it with: the simulator, or the firmware on its emulated chip.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(0, 99_999_999), help="Use this seed instead of the file's.")
+@click.option("--seed", type=WholeNumber(0, 99_999_999), help="Use this seed instead of the file's.")
 @json_option
 @click.pass_context
 def run(
@@ -113,10 +115,11 @@ def run(
     from stimlab.play.play import play, way_for
 
     played = []
-    for each in chosen:
-        played.append(play(each, over=over or way_for(each), device=device))
-        for line in (*played[-1].unmet, *played[-1].idle):
-            click.echo(f"{each.name}: {line}", err=True)
+    with like_ctrl_c():  # some have processes of their own, one of them suspended
+        for each in chosen:
+            played.append(play(each, over=over or way_for(each), device=device))
+            for line in (*played[-1].unmet, *played[-1].idle):
+                click.echo(f"{each.name}: {line}", err=True)
     if as_json:
         echo_json([_document(each) for each in played])
     else:

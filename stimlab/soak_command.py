@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stimctl.cli.codes import DONE, INTERRUPTED, INVALID, UNMET, USAGE, help_text
+from stimctl.cli.numbers import WholeNumber
 from stimctl.cli.table import echo_json, json_option
 
 if TYPE_CHECKING:
@@ -35,11 +36,11 @@ Examples:
 
 
 @click.command(epilog=_EPILOG)
-@click.option("--sessions", type=click.IntRange(1, _MAX_SESSIONS), default=200, show_default=True, help="How many.")
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Which campaign.")
-@click.option("--first", type=click.IntRange(0), default=0, help="Number of the first session; by default 0.")
+@click.option("--sessions", type=WholeNumber(1, _MAX_SESSIONS), default=200, show_default=True, help="How many.")
+@click.option("--seed", type=WholeNumber(0), default=1, show_default=True, help="Which campaign.")
+@click.option("--first", type=WholeNumber(0), default=0, help="Number of the first session; by default 0.")
 @click.option("--fault", metavar="KIND", help="Give every session this kind of fault and no other.")
-@click.option("--jobs", type=click.IntRange(1, 1_024), help="Worker processes; by default one for each processor.")
+@click.option("--jobs", type=WholeNumber(1, 1_024), help="Worker processes; by default one for each processor.")
 @click.option("--scheduler", metavar="ADDRESS", help="A Dask scheduler whose workers do the work.")
 @click.option("--save", metavar="DIR", type=click.Path(file_okay=False, path_type=Path),
               help="Write each session that broke a rule there, as a scenario.")  # fmt: skip
@@ -170,7 +171,7 @@ def _tell(results: "Sequence[SessionResult]", took_s: float, cpu_s: float) -> No
     pulses, hours = sum(result.pulses for result in results), sum(result.lasted_us for result in results) / 3.6e9
     sessions = len({result.name for result, _ in broke})
     click.echo(f"{len(results)} sessions, {hours:.1f} hours of device time, {pulses:,} pulses, each under every rule")
-    click.echo(f"{len(broke)} violations in {sessions} sessions")
+    click.echo(f"{len(broke)} violations, in {sessions} of them" if broke else "no violations")
     each_ms = 1_000 * cpu_s / max(1, len(results))
     click.echo(f"{took_s:.1f} s; {each_ms:.0f} ms of processor time a session", err=True)
 

@@ -20,6 +20,8 @@ _OWN = ("kind", "at_s", "for_s", "after", "channel")
 _MOST_S = 1_000_000_000
 _MAX_SEED = 99_999_999
 _LOAD, _SEED = "nominal", 1
+# What a scenario's file may hold: the first three are for the simulator.
+SCENARIO_FIELDS = ("fault", "load", "seed", "name", "title", "why", "hazards", "prescription", "action", "expect")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +83,12 @@ def as_mapping(fault: Fault) -> dict[str, Any]:
 
 
 def read_setting(path: Path) -> FaultSetup:
-    """Faults, load and seed of a scenario's file; what else stands in it is not looked at.
+    """Faults, load and seed of a scenario's file; what else a scenario has is not looked at.
 
-    Raises `InputInvalid` when it cannot be read, is no TOML, or one of them is wrong.
+    Raises `InputInvalid` when it cannot be read, is no TOML, one of them is wrong, or something has another name.
     """
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as problem:
         why = problem.strerror if isinstance(problem, OSError) else problem
         raise InputInvalid(str(path), [Problem("the file", None, f"cannot be read: {why}")]) from None
@@ -105,6 +107,9 @@ def read_setting(path: Path) -> FaultSetup:
 
 
 def _setting_problems(table: Mapping[str, Any]) -> Iterator[Problem]:
+    for name in table:
+        if name not in SCENARIO_FIELDS:  # a fault under a name that nobody reads would never happen
+            yield Problem(name, None, f"is not a field of a scenario: fields are {', '.join(SCENARIO_FIELDS)}")
     seed, load = table.get("seed", _SEED), table.get("load", _LOAD)
     if type(seed) is not int or not 0 <= seed <= _MAX_SEED:
         yield Problem("seed", seed, f"must be a whole number from 0 to {_MAX_SEED}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stimctl.cli.completion import profile_names
+from stimctl.cli.numbers import WholeNumber
 from stimctl.errors import Misuse
 from stimctl.new_file import write_new
 
@@ -24,7 +25,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.argument("name", shell_complete=profile_names)
 @click.option("--variant", help="Variant of the profile, if it has several.")
 @click.option("--prescription", "prescription_file", type=_FILE, help="Show this prescription of the profile.")
-@click.option("--channel", type=click.IntRange(1, 4), help="Channel of the prescription; by default its first.")
+@click.option("--channel", type=WholeNumber(1, 4), help="Channel of the prescription; by default its first.")
 @click.option("-o", "--output", type=_FILE, help="Write a picture, .png or .svg, readable by you alone.")
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
 @click.option("--text", is_flag=True, help="Draw in the terminal: the default without -o.")

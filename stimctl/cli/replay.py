@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from stimctl.cli import codes
+from stimctl.cli.numbers import Number
 from stimctl.cli.table import echo_json, json_option
 from stimctl.replay import TOLERANCE_US, ReplayResult, read_recording
 from stimctl.replay import replay as replay_recording
@@ -19,7 +20,7 @@ _CODES = (codes.DONE, codes.USAGE, codes.INVALID, codes.UNSAFE, codes.UNMET)
 @click.argument("files", nargs=-1, required=True, type=_FILE, metavar="FILE...")
 @click.option(
     "--tolerance-ms",
-    type=click.FloatRange(0, 1_000),
+    type=Number(0, 1_000),
     default=TOLERANCE_US / 1_000,
     show_default=True,
     help="How far a message may be from its recorded time.",

@@ -5,6 +5,7 @@ from dataclasses import asdict
 import click
 
 from stimctl.cli import codes
+from stimctl.cli.numbers import Number
 from stimctl.cli.table import echo_json, json_option
 from stimctl.label import printable
 from stimctl.remote_stop import STOP_TIMEOUT_S, StopReport, StopStatus, stop_all
@@ -19,7 +20,7 @@ Exit codes:
 
 @click.command(epilog=_EXIT_CODES)
 @click.option(
-    "--timeout", "timeout_s", type=click.FloatRange(0.1, 60), default=STOP_TIMEOUT_S, show_default=True,
+    "--timeout", "timeout_s", type=Number(0.1, 60), default=STOP_TIMEOUT_S, show_default=True,
     help="Seconds to wait for confirmed zero, all sessions together.",
 )  # fmt: skip
 @json_option

@@ -232,7 +232,7 @@ class Appender:
             raise
         for row in rows:
             for statement in KEEP_LINES.get(row[2], ()):
-                self.connection.execute(statement, (row[0],))
+                self.connection.execute(statement, {"number": row[0]})
         return Mark(number, previous)
 
     def _still_there(self) -> None:

@@ -42,18 +42,18 @@ LINES_TABLE = """CREATE TABLE session_lines (
 # functions unsafe there.
 _BEGIN = f"""INSERT INTO session_lines (number, session_id, kind, at_us, utc, opened)
 SELECT number, session_id, kind, at_us, utc, {_extract(OPENED, "body")} FROM entries
-WHERE number = ?1 AND session_id NOT IN (SELECT session_id FROM session_lines)"""
+WHERE number = :number AND session_id NOT IN (SELECT session_id FROM session_lines)"""
 KEEP_LINES = {
     "opened": (_BEGIN,),
     "closed": (
         f"""UPDATE session_lines SET (closed_at_us, closed_utc, closed) =
-        (SELECT at_us, utc, {_extract(CLOSED, "body")} FROM entries WHERE number = ?1)
-        WHERE session_id = (SELECT session_id FROM entries WHERE number = ?1) AND closed_utc IS NULL""",
+        (SELECT at_us, utc, {_extract(CLOSED, "body")} FROM entries WHERE number = :number)
+        WHERE session_id = (SELECT session_id FROM entries WHERE number = :number) AND closed_utc IS NULL""",
     ),
     "recovered": (
         _BEGIN,
-        f"""UPDATE session_lines SET fetched = (SELECT {_extract(FETCHED, "body")} FROM entries WHERE number = ?1)
-        WHERE session_id = (SELECT session_id FROM entries WHERE number = ?1)""",
+        f"""UPDATE session_lines SET fetched = (SELECT {_extract(FETCHED, "body")} FROM entries WHERE number = :number)
+        WHERE session_id = (SELECT session_id FROM entries WHERE number = :number)""",
     ),
 }
 

@@ -22,9 +22,13 @@ def ledger_path(folder: Path | None = None) -> Path:
 
 
 def ledger_is_there(path: Path) -> bool:
-    """Whether anything of a ledger is at `path`. Raises `LogFault` where this user may not look."""
+    """Whether anything of a ledger is at `path`. Raises `LogFault` where this user may not look.
+
+    An empty file without an anchor is none: so a program leaves it that died while it began one, and it is begun again.
+    """
     try:
+        begun = path.exists() and not (path.is_file() and path.stat().st_size == 0)
         # A link that leads nowhere is there too: whoever opens it is told.
-        return path.exists() or path.is_symlink() or path.with_suffix(".anchor").exists()
+        return begun or path.is_symlink() or path.with_suffix(".anchor").exists()
     except PermissionError as refused:
         raise LogFault(f"the ledger {path}: this user may not look there ({refused.strerror})") from None

@@ -30,8 +30,8 @@ from stimctl.ledger.walk import COLUMNS
 _BEFORE = "(SELECT before.hash FROM entries AS before WHERE before.number = entries.number - 1)"
 _LIST_DIFFERS = f"""SELECT EXISTS (SELECT * FROM session_lines EXCEPT SELECT * FROM ({LINES_OF_ENTRIES}))
     OR EXISTS (SELECT * FROM ({LINES_OF_ENTRIES}) EXCEPT SELECT * FROM session_lines)"""
-_LINE_DIFFERS = f"""SELECT EXISTS (SELECT * FROM session_lines WHERE session_id = ?1
-    EXCEPT SELECT * FROM ({LINES_OF_ENTRIES} AND first.session_id = ?1))"""
+_LINE_DIFFERS = f"""SELECT EXISTS (SELECT * FROM session_lines WHERE session_id = ?
+    EXCEPT SELECT * FROM ({LINES_OF_ENTRIES} AND first.session_id = ?))"""
 _LINES_TOO_FEW = f"""SELECT (SELECT count(DISTINCT session_id) FROM entries WHERE {ENDS} AND kind != 'closed')
     > (SELECT count(*) FROM session_lines)"""
 _OF_SEALS = "SELECT number, utc, body FROM entries WHERE session_id = ? AND kind = 'sealed' ORDER BY number"
@@ -153,7 +153,7 @@ class Reader:
         """What is wrong with the entries that the line of one session shows, or with the line."""
         faults_of_ends = (entry.fault for entry in self.entries(f"WHERE session_id = ? AND {ENDS}", session_id))
         wrong = next(filter(None, faults_of_ends), None)
-        if wrong is None and self._list_fault(_LINE_DIFFERS, "", session_id):
+        if wrong is None and self._list_fault(_LINE_DIFFERS, "", session_id, session_id):
             return "its line is not what the entries say"
         return wrong
 

@@ -9,6 +9,7 @@ disk. The entries table refuses UPDATE and DELETE, any INSERT that is not the ne
 leave numbers out: those of entries that were lost), a second "opened" and a second "closed" of a session.
 """
 
+import errno
 import os
 import sqlite3
 from collections.abc import Iterable
@@ -102,6 +103,8 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
             raise LogFault(f"there is no ledger at {path} yet; the first session makes it")
         if not path.stat().st_size:
             raise LogFault(f"the ledger {path} is an empty file: nothing was ever written to it, or all of it is lost")
+        if not os.access(path, os.R_OK):  # which SQLite would take for a folder that is not there
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
         # Beside a file of WAL mode SQLite wants to make two more; where it cannot, the file lies still.
         still = not os.access(path.parent, os.W_OK)
         if still and wal_path(path).exists() and not os.access(f"{path}-shm", os.R_OK):
@@ -123,10 +126,14 @@ def _open(uri: str, busy_timeout_s: float) -> sqlite3.Connection:
     connection = sqlite3.connect(uri, uri=True, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
     # Damaged text comes through as it is, and then fails its hash, instead of failing the whole read.
     connection.text_factory = methodcaller("decode", "utf-8", "surrogateescape")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA fullfsync=1")  # macOS: an fsync that reaches the disk, not only its cache
-    connection.execute("PRAGMA trusted_schema=OFF")
-    connection.execute("PRAGMA cell_size_check=ON")
+    try:
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA fullfsync=1")  # macOS: an fsync that reaches the disk, not only its cache
+        connection.execute("PRAGMA trusted_schema=OFF")
+        connection.execute("PRAGMA cell_size_check=ON")
+    except BaseException:  # a file that is no database says so here
+        connection.close()
+        raise
     return connection
 
 

@@ -87,7 +87,8 @@ class Ledger:
     def _not_gone(self) -> None:
         with faults(self.path):
             check_names(self.path)
-            found = None if self.path.exists() else read_anchor(anchor_path(self.path))
+            there = self.path.exists() and self.path.stat().st_size
+            found = None if there else read_anchor(anchor_path(self.path))
         if found and found.mark and found.mark.number:
             raise LogFault(f"the ledger {self.path} is gone: its anchor tells of {counted(found.mark.number)}")
 

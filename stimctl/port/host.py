@@ -50,7 +50,10 @@ class _HostPort:
     def _gone(self, fault: object) -> LineLost:
         if self._owner != os.getpid():
             return LineLost(f"{self.url}: the port belongs to process {self._owner}; a forked child cannot use it")
-        return LineLost(f"{self.url}: the port is gone ({fault}); check the cable")
+        # Who serves one program at a time closes the line of a second one.
+        over_tcp = getattr(self._line, "_socket", None) is not None
+        also = ", and whether another program has the line" if over_tcp else ""
+        return LineLost(f"{self.url}: the port is gone ({fault}); check the cable{also}")
 
 
 def _wake_pipe() -> tuple[int, int]:

@@ -23,6 +23,7 @@ from stimctl.port.virtual import VirtualPort
 
 _HANDLERS = "stimctl.protocol_handlers"
 _OVER_TCP = ("socket", "rfc2217")
+_ADDRESS = re.compile(r"(?:[\w.-]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}")  # as people write host and TCP port
 # pyserial's words for an option that it does not know; the second is what is left of them where they do not format.
 _UNKNOWN_OPTION = ("expected a string in the form", "debug|info|warning|error")
 
@@ -171,6 +172,10 @@ def _why_not_opened(url: str, text: str, number: int | None) -> LineFault:
     if number == 13 or "Permission" in text:
         return LineLost(f"{url}: no permission to open the port; on Linux join its group (often `dialout`)")
     why = os.strerror(number) if number else text
+    if "Inappropriate ioctl" in why:
+        why = "it is no serial port"
+    elif _ADDRESS.fullmatch(url):
+        why = f"{why}; a line over TCP is written socket://{url}"
     return LineLost(f"{url}: cannot open the port ({why}); `stimctl ports` lists what there is")
 
 

@@ -163,6 +163,7 @@ _WORDS = {
     "model_type": "must be a table",
     "model_attributes_type": "must be a table",
     "too_short": "must not be empty",
+    "string_too_short": "must not be empty",
     "missing": "is missing",
     "string_pattern_mismatch": "must be written otherwise",
 }

@@ -9,7 +9,9 @@ import click
 
 from stimctl import __version__
 from stimctl.cli import codes
+from stimctl.cli.ctrl_c import like_ctrl_c
 from stimctl.cli.device_options import missing_port
+from stimctl.cli.numbers import ANY, POSITIVE, WholeNumber
 from stimctl.cli.table import echo_json, json_option, table
 from stimctl.errors import Misuse
 from stimctl.new_file import write_new
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
     from stimlab.conformance.result import SuiteResult
 
 _CODES = (
-    codes.DONE, codes.USAGE, codes.INVALID, codes.DEVICE, codes.LINE, codes.NOT_EXAMINED, codes.INTERRUPTED,
+    codes.DONE, codes.USAGE, codes.INVALID, codes.LINE, codes.UNMET, codes.NOT_EXAMINED, codes.HUNG_UP,
+    codes.INTERRUPTED, codes.TERMINATED,
 )  # fmt: skip
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _LOAD = "a resistor of about 1 kohm is connected to each output, and nothing and nobody else"
@@ -45,7 +48,7 @@ _LOAD = "a resistor of about 1 kohm is connected to each output, and nothing and
 @click.option("--discard-dose", is_flag=True, help="Go on although a session's dose waits in the device, unread.")
 @click.option(
     "--amplitude-ua",
-    type=click.IntRange(100, 300),
+    type=WholeNumber(100, 300),
     default=200,
     show_default=True,
     help="Most to drive outside of the full range.",
@@ -57,11 +60,15 @@ _LOAD = "a resistor of about 1 kohm is connected to each output, and nothing and
     metavar="POINT=FILE",
     help="A capture of an oscilloscope for a point that no line can show, or a folder of them. Repeatable.",
 )
-@click.option("--scope-load", type=float, default=1_000, show_default=True, metavar="OHM", help="What it was across.")
-@click.option("--scope-unit", default="V", show_default=True, help="What the captures' numbers are.")
-@click.option("--scope-probe", type=float, default=1.0, show_default=True, help="What they have to be multiplied by.")
 @click.option(
-    "--scope-stop-at", type=float, default=0.0, show_default=True, metavar="S", help="When Stop was sent in them."
+    "--scope-load", type=POSITIVE, default=1_000, show_default=True, metavar="OHM", help="What it was across."
+)
+@click.option("--scope-unit", default="V", show_default=True, help="What the captures' numbers are.")
+@click.option(
+    "--scope-probe", type=POSITIVE, default=1.0, show_default=True, help="What they have to be multiplied by."
+)
+@click.option(
+    "--scope-stop-at", type=ANY, default=0.0, show_default=True, metavar="S", help="When Stop was sent in them."
 )
 @click.option("--junit", type=_FILE, help="Write JUnit XML here.")
 @json_option
@@ -96,10 +103,11 @@ def conformance(
     points = _points(scope, scope_load, scope_unit, scope_probe, scope_stop_at)
     _confirm(url, dummy_load)
     plan = MatrixPlan(wanted=full_range, chosen=_fits(only, word))
-    run = _run(url, chosen, plan, long=long, ask=ask, discard_dose=discard_dose, amplitude_ua=amplitude_ua)
+    with like_ctrl_c() as caught:
+        run = _run(url, chosen, plan, long=long, ask=ask, discard_dose=discard_dose, amplitude_ua=amplitude_ua)
     run.scope.update(points)
     _write(run, junit, html)
-    _conclude(run, as_json=as_json)
+    _conclude(run, codes.SIGNAL_BASE + caught[0] if caught else codes.INTERRUPTED, as_json=as_json)
 
 
 def _points(
@@ -197,7 +205,7 @@ def _write(run: "SuiteResult", junit: Path | None, html: Path | None) -> None:
             write_new(path, [made(run)], force=True)
 
 
-def _conclude(run: "SuiteResult", *, as_json: bool) -> None:
+def _conclude(run: "SuiteResult", interrupted: int, *, as_json: bool) -> None:
     """Say what came out, and leave with its code."""
     from stimlab.conformance.display import summary
     from stimlab.conformance.report import document
@@ -207,9 +215,9 @@ def _conclude(run: "SuiteResult", *, as_json: bool) -> None:
     click.echo(summary(run), err=as_json)
     if run.conforms and not run.not_examined:
         return
-    code = codes.NOT_EXAMINED if run.conforms else codes.DEVICE
+    code = codes.NOT_EXAMINED if run.conforms else codes.UNMET
     if run.broken_off.startswith("interrupted"):
-        code = codes.INTERRUPTED
+        code = interrupted
     elif run.line_lost:
         code = codes.LINE
     raise click.exceptions.Exit(code)

@@ -116,6 +116,29 @@ def test_a_line_whose_far_end_goes_is_lost(pty: tuple[int, str]) -> None:
     port.close()
 
 
+def test_who_is_sent_away_is_told_that_another_program_may_have_the_line(listener: socket.socket) -> None:
+    port = open_port(f"socket://127.0.0.1:{listener.getsockname()[1]}")
+    listener.accept()[0].close()
+    with pytest.raises(LineLost, match="whether another program has the line"):
+        port.wait(soon(port))
+    port.close()
+
+
+@posix
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("127.0.0.1:7000", "a line over TCP is written socket://127.0.0.1:7000"),
+        ("localhost:7000", "socket://localhost:7000"),
+        ("[::1]:7000", r"socket://\[::1\]:7000"),
+        ("/dev/null", "it is no serial port"),
+    ],
+)
+def test_what_is_no_port_is_told_from_one_that_is_not_there(url: str, said: str) -> None:
+    with pytest.raises(LineLost, match=said):
+        open_port(url)
+
+
 def test_tcp_carries_bytes_and_tells_a_closed_connection(listener: socket.socket) -> None:
     port = open_port(f"socket://127.0.0.1:{listener.getsockname()[1]}")
     far, _ = listener.accept()

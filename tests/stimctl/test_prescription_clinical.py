@@ -38,6 +38,8 @@ def test_less_time_than_the_profile_says_needs_a_clinicians_name() -> None:
     assert shorter.provenance() == {"pairs": "source", "amplitude_ma": "source", "minutes": "clinician"}
     assert shorter.record()["clinician"] == {"name": "Dr Who", "completes": [], "lowers": ["minutes"]}
     assert "10 minutes, and low-back-pain says 20 to 30: less, as Dr Who chose" in flags(shorter)["lowered"]
+    seconds = made(minutes=0.9, clinician={**CLINICIAN, "lowers": ["minutes"]})
+    assert "0:54 minutes, and low-back-pain says 20 to 30" in flags(seconds)["lowered"]
 
 
 def test_nobody_goes_above_what_the_profile_says() -> None:

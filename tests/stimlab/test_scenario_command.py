@@ -1,5 +1,8 @@
 """`stimctl scenario`: listed, shown, checked, run; and its exit codes."""
 
+import os
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -7,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from stimctl.cli import codes, main
 from stimlab.scenario.reader import FOLDER
+from tests.stimctl.cli.terminal import STIMCTL
 
 
 def scenario(*arguments: object) -> Result:
@@ -85,3 +89,23 @@ def test_what_is_wrong_is_said(arguments: list[str], code: int, said: str) -> No
     told = scenario(*arguments)
     assert told.exit_code == code
     assert said in told.output
+
+
+def _has_threads(process_id: str) -> bool:
+    return len(list(Path(f"/proc/{process_id}/task").iterdir())) > 1
+
+
+@pytest.mark.realtime
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="reads which processes there are from /proc")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_leaves_none_of_its_processes_behind(number: signal.Signals) -> None:
+    words = ("scenario", "run", "host-killed", "--over", "pty")
+    with subprocess.Popen([*STIMCTL, *words], stderr=subprocess.PIPE, start_new_session=True) as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        while not any(_has_threads(each) for each in children.read_text().split()[1:]):  # the host, with its log
+            assert process.poll() is None
+        process.send_signal(number)
+        process.communicate(timeout=60)
+    assert process.returncode == codes.SIGNAL_BASE + number
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)

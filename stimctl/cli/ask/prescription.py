@@ -7,6 +7,7 @@ only where the person gave it before.
 
 import re
 from collections.abc import Callable, Mapping
+from textwrap import indent
 from typing import Any
 
 import click
@@ -15,6 +16,7 @@ from stimctl import limits
 from stimctl.anatomy import ASHI, PAIRED_SIDES, Placement, Region, Side, check_pair, find, place
 from stimctl.cli.ask.answers import Amount, ChannelNumbers, PointName, Words, YesNo, text_of
 from stimctl.cli.ask.form import AskAgain, Form, Unfit
+from stimctl.cli.table import pairs
 from stimctl.errors import InputInvalid, Unsafe
 from stimctl.label import looks_like_name
 from stimctl.limits import Limit
@@ -96,7 +98,7 @@ class PrescriptionQuestions:
     def _amplitude(self, ceiling_ua: int) -> Amount:
         low, high = choice_range(self._profile, "amplitude_ma", limits.TARGET, UA_PER_MA)
         high = min(high, ceiling_ua)
-        return Amount("Amplitude", min(low, high), high, "mA", why="at most the ceiling; peak of the first phase")
+        return Amount("Amplitude", min(low, high), high, "mA", why="peak of the first phase")
 
     # --- channels ---
 
@@ -132,7 +134,8 @@ class PrescriptionQuestions:
             side = form.choose(f"side {number}", f"Side, channel {number}", sorted(PAIRED_SIDES))
             first, second = ({"point": point, "side": side} for point in known[chosen])
         else:
-            form.note("\n".join(["Points of this profile:", *(f"  {p.code:<6} {p.use}" for p in self._profile.points)]))
+            points = pairs((point.code, point.use) for point in self._profile.points)
+            form.note("Points of this profile:\n" + indent(points, "  "))
             first = _end(form, f"{number} first", f"First needle, channel {number}")
             second = _end(form, f"{number} second", f"Second needle, channel {number}")
         _check_pair(number, first, second)

@@ -9,6 +9,7 @@ import click
 from stimctl import __version__
 from stimctl.cli import codes
 from stimctl.cli.completion import profile_names
+from stimctl.cli.numbers import ANY, NOT_NEGATIVE, POSITIVE
 from stimctl.cli.table import echo_json, json_option, table
 from stimctl.cli.texts import label
 from stimctl.errors import Misuse
@@ -34,7 +35,7 @@ _UNITS = ("V", "mV", "uV", "A", "mA", "uA", "nA")
     help="CSV, .sr, .npz, a maker's binary file or a simulator's record. Repeatable, a --load each.",
 )
 @click.option(
-    "--load", "loads", type=float, multiple=True, required=True, metavar="OHM", help="What it was taken across."
+    "--load", "loads", type=POSITIVE, multiple=True, required=True, metavar="OHM", help="What it was taken across."
 )
 @click.option(
     "--profile",
@@ -45,7 +46,9 @@ _UNITS = ("V", "mV", "uV", "A", "mA", "uA", "nA")
     help="What it should be; see `stimctl profile list`.",
 )
 @click.option("--variant", help="Of the profile, where it has more than one.")
-@click.option("--amplitude-ma", type=float, help="What was commanded. Without, what the profile allows is the limit.")
+@click.option(
+    "--amplitude-ma", type=POSITIVE, help="What was commanded. Without, what the profile allows is the limit."
+)
 @click.option(
     "--reference",
     "references",
@@ -55,17 +58,19 @@ _UNITS = ("V", "mV", "uV", "A", "mA", "uA", "nA")
     help="The same set-up with the outputs disabled: net charge and direct current need it. One, or one a capture.",
 )
 @click.option("--unit", type=click.Choice(_UNITS), default="V", show_default=True, help="What the file's numbers are.")
-@click.option("--probe", type=float, default=1.0, show_default=True, help="What its numbers have to be multiplied by.")
-@click.option("--channel", "channels", multiple=True, metavar="NAME", help="Only this column. Repeatable.")
-@click.option("--gain-percent", type=float, help="The oscilloscope's gain is good to this.")
-@click.option("--load-percent", type=float, help="The load's resistance is good to this.")
-@click.option("--timebase-ppm", type=float, help="The oscilloscope's clock is good to this.")
 @click.option(
-    "--full-scale", type=float, help="The largest number that the oscilloscope could tell, in the file's unit."
+    "--probe", type=POSITIVE, default=1.0, show_default=True, help="What its numbers have to be multiplied by."
 )
-@click.option("--stop-at", "stop_at_s", type=float, metavar="S", help="When a stop was sent, by the capture's time.")
-@click.option("--minutes", type=float, help="How long stimulation was to last: the capture holds all of it.")
-@click.option("--logged-uc", type=float, help="The charge of all first phases that the dose log has.")
+@click.option("--channel", "channels", multiple=True, metavar="NAME", help="Only this column. Repeatable.")
+@click.option("--gain-percent", type=NOT_NEGATIVE, help="The oscilloscope's gain is good to this.")
+@click.option("--load-percent", type=NOT_NEGATIVE, help="The load's resistance is good to this.")
+@click.option("--timebase-ppm", type=NOT_NEGATIVE, help="The oscilloscope's clock is good to this.")
+@click.option(
+    "--full-scale", type=POSITIVE, help="The largest number that the oscilloscope could tell, in the file's unit."
+)
+@click.option("--stop-at", "stop_at_s", type=ANY, metavar="S", help="When a stop was sent, by the capture's time.")
+@click.option("--minutes", type=POSITIVE, help="How long stimulation was to last: the capture holds all of it.")
+@click.option("--logged-uc", type=NOT_NEGATIVE, help="The charge of all first phases that the dose log has.")
 @click.option("--needle", metavar="MMxMM", help="Diameter and inserted length, such as 0.30x30, for the densities.")
 @click.option("--partial", is_flag=True, help="The file holds fewer samples than its header says, and that is right.")
 @click.option("--simulated", is_flag=True, help="Say in the report that the output was simulated.")

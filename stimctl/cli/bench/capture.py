@@ -7,6 +7,7 @@ import click
 from stimctl.bench.oscilloscope import Oscilloscope, ScopeSettings, save
 from stimctl.cli import codes
 from stimctl.cli.bench.amounts import DURATION
+from stimctl.cli.numbers import ANY, Number, WholeNumber
 from stimctl.errors import Misuse
 
 _CODES = (codes.DONE, codes.USAGE, codes.INVALID, codes.DEVICE, codes.LINE, codes.INTERRUPTED)
@@ -15,11 +16,11 @@ _CODES = (codes.DONE, codes.USAGE, codes.INVALID, codes.DEVICE, codes.LINE, code
 @click.command(epilog=codes.help_text(_CODES))
 @click.option("--scope", "resource", required=True, metavar="VISA", help="As in TCPIP::192.168.1.20::INSTR.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="A new .npz file.")
-@click.option("--channel", type=click.IntRange(1, 4), default=1, show_default=True, help="The oscilloscope's input.")
-@click.option("--volts-per-division", type=click.FloatRange(1e-3, 100), default=0.5, show_default=True)
+@click.option("--channel", type=WholeNumber(1, 4), default=1, show_default=True, help="The oscilloscope's input.")
+@click.option("--volts-per-division", type=Number(1e-3, 100), default=0.5, show_default=True)
 @click.option("--window", type=DURATION, default="12s", show_default=True, help="How long it takes, as in 12s or 20ms.")
-@click.option("--points", type=click.IntRange(1_000, 100_000_000), default=1_200_000, show_default=True)
-@click.option("--trigger", "trigger_v", type=float, default=0.1, show_default=True, help="Volts, upwards.")
+@click.option("--points", type=WholeNumber(1_000, 100_000_000), default=1_200_000, show_default=True)
+@click.option("--trigger", "trigger_v", type=ANY, default=0.1, show_default=True, help="Volts, upwards.")
 @click.option("--patience", type=DURATION, default="60s", show_default=True, help="How long a trigger is waited for.")
 @click.option("--reference", is_flag=True, help="Outputs are disabled: take what there is, without a trigger.")
 def capture(

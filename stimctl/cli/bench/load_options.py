@@ -8,6 +8,7 @@ import click
 
 from stimctl.cli.bench.amounts import AMPLITUDE, LOAD, MODE, RATE, WIDTH
 from stimctl.cli.device_options import device_options
+from stimctl.cli.numbers import WholeNumber
 from stimctl.cli.table import json_option
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -29,7 +30,7 @@ def load_options(*, channels: bool) -> Callable[[Callable[..., Any]], Callable[.
         channel = click.option(
             "--channel",
             "channels" if channels else "channel",
-            type=click.IntRange(1, 4),
+            type=WholeNumber(1, 4),
             multiple=channels,
             default=(1,) if channels else 1,
             help="1 to 4; the first by default." + (" Repeatable." if channels else ""),

@@ -154,7 +154,7 @@ def _run(
     from stimctl.bench.plan.runner import PlanRunner
     from stimctl.calibration import standing_of
     from stimctl.cli.bench.plan_stop import PlanStop
-    from stimctl.ledger import Ledger
+    from stimctl.cli.session_log import session_log
     from stimctl.prescription import Subject
     from stimctl.remote_stop import ControlEndpoint
 
@@ -165,7 +165,7 @@ def _run(
         head = _head(loaded, setup, identity, scope.name, bounds)
         with (
             PlanResults(folder, head) as results,
-            Ledger() as ledger,
+            session_log() as ledger,
             _progress(loaded, results) as look,
             ControlEndpoint(stop.on_stop, lambda: {"session_id": None}),
         ):

@@ -15,9 +15,9 @@ from stimctl.cli.bench.load_options import check_pulses, load_options
 from stimctl.cli.run.document import run_document
 from stimctl.cli.run.summary import SavedFiles, summary_text
 from stimctl.cli.run.wording import needles
+from stimctl.cli.session_log import session_log
 from stimctl.cli.streams import at_terminal
 from stimctl.cli.table import echo_json
-from stimctl.ledger import Ledger
 from stimctl.stimulators.discovery import DeviceChoice
 from stimctl.waveform import Mode
 
@@ -65,7 +65,7 @@ def run(
     prescription = prescription_for(asked, subject_at(url, choice))
     click.echo(f"{pulses_text(prescription)}\n" + "\n".join(needles(prescription)), err=True)
     readings = ReadingLog()
-    with Ledger() as ledger:
+    with session_log() as ledger:
         driver = LoadDriver(url, choice, ledger, readings, terminal=at_terminal() and not as_json)
         try:
             report = driver.drive(prescription)
@@ -74,7 +74,11 @@ def run(
         found = [readings.steady(each, amplitude) for each in channels]
         fault = driver.log_fault
         kept = SavedFiles(
-            ledger.path, log_fault=fault, native=choice.device == "native", head=None if fault else ledger.head()
+            ledger.path,
+            log_fault=fault,
+            native=choice.device == "native",
+            head=None if fault else ledger.head(),
+            lost=ledger.sealed,
         )
         if as_json:
             document = run_document(ledger, prescription, report, kept)

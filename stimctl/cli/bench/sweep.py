@@ -17,9 +17,10 @@ from stimctl.cli.bench.amounts import AMPLITUDE, DURATION, RATE, WIDTH
 from stimctl.cli.bench.driving import HEADERS, LoadDriver, steady_row, with_load
 from stimctl.cli.bench.load_options import check_pulses, load_options
 from stimctl.cli.bench.run import keep_telemetry
+from stimctl.cli.numbers import WholeNumber
+from stimctl.cli.session_log import session_log
 from stimctl.cli.streams import at_terminal
 from stimctl.cli.table import echo_json, table
-from stimctl.ledger import Ledger
 from stimctl.new_file import check_new, new_file
 from stimctl.prescription import Prescription
 from stimctl.session.view import SessionReport
@@ -57,7 +58,7 @@ class SweepStep(NamedTuple):
 @click.option("--at", "values", multiple=True, metavar="AMOUNT", help="A step, as in 0.5mA, 150us or 33Hz. Repeatable.")
 @click.option("--from", "first", metavar="AMOUNT", help="The first of even steps.")
 @click.option("--to", "last", metavar="AMOUNT", help="The last of even steps.")
-@click.option("--steps", type=click.IntRange(2, _MOST_STEPS), default=5, show_default=True, help="How many even steps.")
+@click.option("--steps", type=WholeNumber(2, _MOST_STEPS), default=5, show_default=True, help="How many even steps.")
 @click.option("--seconds", type=DURATION, default="5s", show_default=True, help="Of each step at its full amplitude.")
 @click.option("--csv", "csv_file", type=_FILE, help="Write the table into this new file.")
 @load_options(channels=False)
@@ -93,7 +94,7 @@ def sweep(
     url, readings = with_load(url, ohm), ReadingLog()
     subject = subject_at(url, choice)
     planned = [prescription_for(each, subject) for each in asked]
-    with Ledger() as ledger:
+    with session_log() as ledger:
         driver = LoadDriver(url, choice, ledger, readings, terminal=at_terminal() and not as_json)
         done: list[SweepStep] = []
         try:

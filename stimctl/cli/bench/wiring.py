@@ -35,8 +35,8 @@ def wiring(url: str, choice: "DeviceChoice") -> None:
     from stimctl.bench.readings import ReadingLog
     from stimctl.bench.wiring import WiringRecord, wiring_table
     from stimctl.cli.bench.driving import LoadDriver, with_load
+    from stimctl.cli.session_log import session_log
     from stimctl.cli.streams import at_terminal
-    from stimctl.ledger import Ledger
     from stimctl.prescription import Subject
     from stimctl.stimulators.discovery import identify
 
@@ -54,7 +54,7 @@ def wiring(url: str, choice: "DeviceChoice") -> None:
         "A resistor of 1 kohm, 1 %, in place of the load on each channel; an oscilloscope across it: 1 V is 1 mA."
     )
     mine = [step for step in steps.steps if not step.only or choice.device in step.only]
-    with Ledger() as ledger, WiringRecord(ledger.path.parent, head, f"{now:%Y%m%d-%H%M%S-%f}") as record:
+    with session_log() as ledger, WiringRecord(ledger.path.parent, head, f"{now:%Y%m%d-%H%M%S-%f}") as record:
         driver = LoadDriver(url, choice, ledger, ReadingLog(), terminal=at_terminal())
         given = [_step(steps, step, driver, subject, record) for step in mine]
         click.echo(f"\nanswers  {record.path}")

@@ -31,7 +31,7 @@ OPTIONS = {
     "reassess_by_session": ("--reassess-by", "Session by which to reassess without one."),
 }
 _YEARS = range(1970, 3000)  # of a day of asking: far enough from where days end to reckon with [choice]
-_RANGE = re.compile(r"(\d+(?:\.\d+)?)(?:(?:-| to )(\d+(?:\.\d+)?))?")
+_RANGE = re.compile(r"([0-9]+(?:\.[0-9]+)?)(?:(?:-| to )([0-9]+(?:\.[0-9]+)?))?")
 
 
 @click.group()

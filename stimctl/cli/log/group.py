@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 from stimctl.cli import codes
+from stimctl.cli.numbers import WholeNumber
 
 if TYPE_CHECKING:
     from stimctl.ledger import Ledger, SessionHead, SessionSummary
@@ -103,7 +104,7 @@ def _since(_ctx: click.Context, _option: click.Parameter, text: str | None) -> d
 def choosing(command: _Command) -> _Command:
     """Give a command the options that choose sessions; it gets them as one `choice`."""
     options = (
-        click.option("-n", "number", type=click.IntRange(1), help="The newest N only."),
+        click.option("-n", "number", type=WholeNumber(1), help="The newest N only."),
         click.option("--since", callback=_since, metavar="DAY", help="From this day on, by this computer's clock."),
         click.option("--profile", help="Of this profile."),
         click.option("--subject", help="Of this pseudonym, or of this kind of subject."),

@@ -7,6 +7,7 @@ import click
 
 from stimctl.cli import codes
 from stimctl.cli.log.group import log, opened
+from stimctl.cli.numbers import Number, WholeNumber
 from stimctl.cli.texts import author, label
 from stimctl.errors import Misuse
 from stimctl.label import Prose
@@ -53,8 +54,8 @@ def adverse(path: Path, session: str, text: str, severity: str | None, author: s
 @log.command(epilog=_LOG_CODES)
 @click.argument("session", metavar="ID")
 @click.option("--when", type=click.Choice(["before", "after"]), required=True, help="The session.")
-@click.option("--pain", type=click.FloatRange(0, 10), help="0 none, 10 the worst.")
-@click.option("--sensation", type=click.FloatRange(0, 10), help="At the needles.")
+@click.option("--pain", type=Number(0, 10), help="0 none, 10 the worst.")
+@click.option("--sensation", type=Number(0, 10), help="At the needles.")
 @author
 @click.pass_obj
 def score(path: Path, session: str, when: str, pain: float | None, sensation: float | None, author: str | None) -> None:
@@ -70,7 +71,7 @@ def score(path: Path, session: str, when: str, pain: float | None, sensation: fl
 
 
 @log.command(epilog=_LOG_CODES)
-@click.argument("number", metavar="NUMBER", type=click.IntRange(1))
+@click.argument("number", metavar="NUMBER", type=WholeNumber(1))
 @click.argument("text", metavar="TEXT")
 @author
 @click.pass_obj

@@ -23,6 +23,7 @@ from stimctl.cli.run.plain_screen import PlainLines
 from stimctl.cli.run.preparing import PreparedRun, RunRequest, ask_scores, prepare
 from stimctl.cli.run.saving import save_prescription
 from stimctl.cli.run.summary import SavedFiles, summary_text
+from stimctl.cli.session_log import session_log
 from stimctl.cli.table import echo_json
 from stimctl.errors import LogFault
 from stimctl.ledger import Ledger
@@ -58,10 +59,7 @@ def run_session(request: RunRequest, files: NewFiles, *, terminal: bool, as_json
             save_prescription(prepared.values, files.save)
         picture = _draw(prepared.prescription, files.picture)
         traffic = _traffic(stack, files.traffic, request)
-        ledger = stack.enter_context(Ledger())
-        ledger.require_whole()
-        if ledger.sealed:
-            click.echo(f"Entries of the log were lost: {ledger.sealed}.", err=True)
+        ledger = stack.enter_context(session_log())
         session = _session(request, prepared, ledger, traffic)
         departure = OperatorGone()
         report, told, log_fault = _run(session, prepared, departure, terminal=terminal, as_json=as_json)

@@ -165,7 +165,7 @@ def _rows(prescription: Prescription, report: SessionReport, channel: int) -> li
     """Pulses and charge of each band, and of both where there are two: one column for each kind of dose."""
     every = (report.planned, report.commanded, report.delivered, report.measured)
     doses = [(dose or {}).get(str(channel)) for dose in every]
-    marks = ("", "", _mark(report, channel), " measured")
+    marks = (None, None, _mark(report, channel), "")
     bands = [(hz_text(segment.period_us), [index]) for index, segment in enumerate(prescription.program.segments)]
     if len(bands) > 1:
         bands.append(("all", [0, 1]))
@@ -191,13 +191,14 @@ def _mark(report: SessionReport, channel: int) -> str:
     return f" {of_dose(report, str(channel))['delivered']}"
 
 
-def _cell(dose: Mapping[str, Any] | None, what: str, indexes: list[int], mark: str) -> str:
+def _cell(dose: Mapping[str, Any] | None, what: str, indexes: list[int], mark: str | None) -> str:
+    """A figure and what it rests on; None where that goes without saying, and nobody had to find it out."""
     if dose is None:
-        return f"{_MISSING} unknown" if mark else _MISSING
+        return _MISSING if mark is None else f"{_MISSING} unknown"
     if what == "charge":
-        return charge_text(sum(dose["charge_pc"][index] for index in indexes)) + mark
+        return charge_text(sum(dose["charge_pc"][index] for index in indexes)) + (mark or "")
     # Pulses are counted, not measured.
-    return f"{sum(dose['pulses'][index] for index in indexes):,}{mark}" if "pulses" in dose else ""
+    return f"{sum(dose['pulses'][index] for index in indexes):,}{mark or ''}" if "pulses" in dose else ""
 
 
 def _highest(report: SessionReport) -> list[tuple[str, object]]:

@@ -109,8 +109,18 @@ def test_a_file_is_refused_with_all_that_is_wrong(tmp_path: Path) -> None:
 
 def test_what_else_is_in_a_file_is_another_matter(tmp_path: Path) -> None:
     path = tmp_path / "faults.toml"
-    path.write_text('title = "x"\nseed = 7\nload = "dry,2=open"\n[answers]\nprofile = "y"\n[[action]]\ndo = "stop"\n')
-    assert read_setting(path) == FaultSetup((), "dry,2=open", 7)
+    text = 'title = "x"\nseed = 7\nload = "dry,2=open"\n[prescription]\nprofile = "y"\n[[action]]\ndo = "stop"\n'
+    for encoding in ("utf-8", "utf-8-sig"):  # as editors on Windows begin a file
+        path.write_text(text, encoding)
+        assert read_setting(path) == FaultSetup((), "dry,2=open", 7)
+
+
+def test_a_fault_under_a_name_that_nobody_reads_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "faults.toml"
+    path.write_text('laod = "dry"\n[[faults]]\nkind = "line.loss"\n')
+    with pytest.raises(InputInvalid, match="fields are fault, load, seed") as refused:
+        read_setting(path)
+    assert [problem.field for problem in refused.value.problems] == ["laod", "faults"]
 
 
 def test_the_page_is_what_the_catalogue_says(tmp_path: Path) -> None:

@@ -105,3 +105,16 @@ def test_a_log_in_a_folder_that_may_only_be_read(tmp_path: Path, with_wal: bool)
     assert done.returncode == (codes.LOG if with_wal else codes.DONE), done.stderr
     assert ("copy both, and its anchor, into a folder of your own" in done.stderr) is with_wal
     assert ("P-17" in done.stdout) is not with_wal
+
+
+@pytest.mark.parametrize(
+    "words", ["log list", "log verify", "course due", "run --again --port sim://", "bench run --port sim:// --ohm 1k"]
+)
+def test_a_log_that_may_not_be_read_is_said_to_be_so_by_every_command(tmp_path: Path, words: str) -> None:
+    folder = tmp_path / "data"
+    with Ledger(folder / "ledger.sqlite") as ledger:
+        ledger.append("20261126-120000-aaaaa", "note", 0, {})
+    (folder / "ledger.sqlite").chmod(0)
+    done = run(tmp_path, *words.split(), STIMCTL_DATA=str(folder))
+    assert done.returncode == codes.LOG, done.stderr
+    assert "ledger.sqlite is out of your reach" in done.stderr

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from typing import Any
 
+import platformdirs
 import pytest
 from click.testing import CliRunner
 
@@ -120,3 +121,12 @@ def test_one_that_runs_already_answers_at_once() -> None:
     assert re.search(
         r"answered +\d+ ms after the port was opened", CliRunner().invoke(main, ["info", "--port", "sim://"]).output
     )
+
+
+def test_a_user_without_a_home_learns_who_is_there_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("STIMCTL_DATA")
+    monkeypatch.setattr(platformdirs, "user_data_dir", lambda *_, **__: "~/.local/share/stimctl")
+    result = CliRunner().invoke(main, ["info", "--port", "sim://"])
+    assert result.exit_code == codes.DONE, result.output
+    assert "this is           SIMULATOR" in result.stdout
+    assert "calibration       cannot be read: this user has no home folder" in result.stdout

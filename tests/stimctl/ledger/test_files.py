@@ -144,3 +144,14 @@ def test_a_link_that_leads_nowhere_is_no_ledger_that_is_not_there_yet(tmp_path: 
     assert ledger_is_there(tmp_path / "ledger.sqlite")
     with pytest.raises(LogFault, match="is a symbolic link"):
         Ledger(tmp_path / "ledger.sqlite", read_only=True)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="reads which files are open from /proc")
+@pytest.mark.parametrize("read_only", [False, True])
+def test_what_is_no_ledger_is_closed_again(tmp_path: Path, read_only: bool) -> None:
+    file = tmp_path / "ledger.sqlite"
+    file.write_text("a shopping list\n" * 1000)
+    with pytest.raises(LogFault, match="is no ledger") as told:
+        Ledger(file, read_only=read_only)
+    open_files = {os.path.realpath(each) for each in Path("/proc/self/fd").iterdir()}
+    assert str(file.resolve()) not in open_files, told

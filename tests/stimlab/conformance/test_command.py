@@ -2,12 +2,15 @@
 
 import json
 import re
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from stimctl.cli import codes, main
+from tests.stimctl.cli.terminal import STIMCTL
 from tests.stimctl.session.processes import simulator
 
 
@@ -118,3 +121,27 @@ def test_the_full_range_is_the_default_for_a_simulator_and_can_be_chosen_by_word
     assert len(run) == 15
     assert all(each["cell"]["action"] == "Stop" for each in run)
     assert len(said["to_measure"]) > 40
+
+
+def test_a_device_that_does_not_conform_ends_with_the_code_of_what_did_not_come_out(tmp_path: Path) -> None:
+    silent = tmp_path / "silent.toml"
+    silent.write_text('[[fault]]\nkind = "device.silent_telemetry"\n')
+    result = invoked("--port", f"sim://?scenario={silent}", "--only", "R-16", "--no-full-range")
+    assert result.exit_code == codes.UNMET, result.output
+
+
+@pytest.mark.realtime
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_ends_it_with_the_last_stop_and_what_was_examined(number: signal.Signals, tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+    words = ("conformance", "--port", "sim://?pace=real", "--no-full-range", "--junit", str(report))
+    with subprocess.Popen(
+        [*STIMCTL, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stderr is not None
+        assert "passed" in process.stderr.readline()
+        process.send_signal(number)
+        said, _ = process.communicate(timeout=60)
+    assert process.returncode == codes.SIGNAL_BASE + number
+    assert "BROKEN OFF: interrupted" in said
+    assert "<testsuites" in report.read_text()

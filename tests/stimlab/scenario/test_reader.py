@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_sim.faults import CATALOGUE, Fault, NumberOption
+from firmware_sim.faults.reader import SCENARIO_FIELDS
 from stimctl.errors import InputInvalid
 from stimctl.label import Prose
 from stimctl.profile.toml_text import parse
@@ -19,6 +20,7 @@ from stimlab.scenario.reader import (
     Expectation,
     OperatorAction,
     Scenario,
+    ScenarioFile,
     action_from,
     dump,
     load_scenario,
@@ -240,3 +242,7 @@ def test_what_is_written_is_short() -> None:
         "[[fault]]", 'kind = "line.loss"', "at_s = 2.5", "", "[expect]", 'ends = ["TIMER"]',
     ]  # fmt: skip
     assert "[prescription]" not in dump(made)
+
+
+def test_the_simulator_knows_every_field_by_name() -> None:
+    assert set(SCENARIO_FIELDS) == set(ScenarioFile.model_fields)

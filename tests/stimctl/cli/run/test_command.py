@@ -44,7 +44,10 @@ def test_a_twenty_minute_session_ends_with_its_dose_and_where_it_is_kept(home: P
     assert "by the device, exactly what was commanded: yes" in shown
     assert "within the device's stated accuracy: yes" in shown
     assert "zero output  measured and confirmed" in shown
-    pulses = next(line for line in shown.splitlines() if "all pulses" in line)
+    doses = shown[shown.index("CHANNEL") :].split("\n\n")[0].splitlines()
+    assert max(map(len, doses)) <= 80  # a terminal's width
+    assert doses[-1].split()[-1] == "mC"
+    pulses = next(line for line in doses if "all pulses" in line)
     assert pulses.split() == ["1", "all", "pulses", "61,200", "61,200", "61,200", "counted"]
     with Ledger(home / "ledger.sqlite", read_only=True) as ledger:
         (session_id,) = ledger.session_ids()
@@ -163,15 +166,44 @@ def test_no_log_no_session(home: Path, tmp_path: Path) -> None:
 def test_a_ledger_that_is_not_whole_begins_no_session(home: Path, tmp_path: Path) -> None:
     arguments = ("bench-2-100hz", "--port", "sim://", "--prescription", short(tmp_path))
     run(*arguments)
+    change_entry_2(home)
+    assert "entry 2 is not what was hashed" in run(*arguments, code=codes.LOG).stderr
+    for words in ("bench run --seconds 20", "bench sweep width --seconds 20 --at 200us", "bench wiring"):
+        load = () if "wiring" in words else ("--ohm", "1000")
+        told = CliRunner().invoke(main, [*words.split(), "--port", "sim://", *load])
+        assert told.exit_code == codes.LOG, words
+        assert "entry 2 is not what was hashed" in told.stderr
+    with Ledger(home / "ledger.sqlite", read_only=True) as ledger:
+        assert len(ledger.session_ids()) == 1
+
+
+@pytest.mark.parametrize("left", [True, False])
+def test_a_file_that_nobody_wrote_to_is_begun_unless_an_anchor_tells_of_more(
+    home: Path, tmp_path: Path, left: bool
+) -> None:
+    arguments = ("bench-2-100hz", "--port", "sim://", "--prescription", short(tmp_path))
+    run(*arguments)
+    for each in home.glob("ledger.sqlite*"):
+        each.unlink()
+    (home / "ledger.sqlite").touch()
+    if left:
+        assert "is gone: its anchor tells of" in run(*arguments, code=codes.LOG).stderr
+        driven = CliRunner().invoke(main, ["bench", "run", "--port", "sim://", "--ohm", "1000", "--seconds", "20"])
+        assert "Entries of the log were lost" in driven.stderr
+        assert "log lost" in driven.stdout
+    else:
+        (home / "ledger.anchor").unlink()
+        run(*arguments)
+
+
+def change_entry_2(home: Path) -> None:
+    """As somebody would who knows SQLite."""
     changed = sqlite3.connect(home / "ledger.sqlite", isolation_level=None)
     (trigger,) = changed.execute("SELECT sql FROM sqlite_schema WHERE name = 'entries_never_change'").fetchone()
     changed.execute("DROP TRIGGER entries_never_change")
     changed.execute("UPDATE entries SET at_us = at_us + 1 WHERE number = 2")
     changed.execute(trigger)
     changed.close()
-    assert "entry 2 is not what was hashed" in run(*arguments, code=codes.LOG).stderr
-    with Ledger(home / "ledger.sqlite", read_only=True) as ledger:
-        assert len(ledger.session_ids()) == 1
 
 
 def test_every_end_has_a_documented_code() -> None:

@@ -178,7 +178,8 @@ def test_answers_that_do_not_go_together_are_changed_by_number(home: Path) -> No
 def test_an_illegal_pair_is_told_when_it_is_named() -> None:
     with Terminal("run", "low-back-pain", "--port", SIM) as terminal:
         answered(terminal, [*ON_SIMULATOR[:7], ("Pair", "o")])
-        terminal.wait_for(r"Points of this profile:(?s:.*?)BL-23 +strengthens the lower back(?s:.*?)Ashi")
+        terminal.wait_for(r"Points of this profile:(?s:.*?)BL-23    strengthens the lower back(?s:.*?)Ashi")
+        terminal.wait_for("Yintang  addresses")
         answered(terminal, [("First needle.*point", "bl23"), ("First.*side", "l"), ("Second.*point", "shenshu"),
                             ("Second.*side", "r")])  # fmt: skip
         terminal.wait_for(r"BL-23 left to BL-23 right is refused: \w+")
