@@ -346,6 +346,21 @@ def test_a_zero_after_the_last_entry_ends_it_and_reads_nothing() -> None:
     assert not [each for each in bench.line.command if each[0] == "read"]
 
 
+def test_what_this_program_slept_through_is_no_time_that_the_device_had() -> None:
+    bench = Bench()
+    bench.closing.stood_still(7 * S)  # nothing was asked for yet
+    bench.stop().closing.stood_still(7 * S)
+    assert bench.closing.deadline_us() == STOP_US + GIVE_UP_STOP_US + 7 * S
+
+
+def test_where_the_line_is_gone_too_a_last_entry_that_cannot_be_written_is_the_end() -> None:
+    bench = Bench().stop()
+    bench.closing.lose_line(STOP_US + 1)
+    bench.want()
+    bench.closing.log_failed("the disk is full", STOP_US + 2)
+    assert (bench.want(), bench.context.state) == (SessionOver(), State.ENDED)
+
+
 @pytest.mark.parametrize("zero", [True, False])
 def test_a_last_entry_that_cannot_be_written_does_not_end_the_stops(zero: bool) -> None:
     bench = Bench().stop()

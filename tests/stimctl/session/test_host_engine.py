@@ -322,8 +322,9 @@ def test_what_it_slept_is_told_to_who_judges_the_device(monkeypatch: pytest.Monk
     made._deadline_us = due.heard_us = 10 * S
     slept: list[int] = []
     monkeypatch.setattr(made._stimulate, "stood_still", slept.append)
+    monkeypatch.setattr(made._close, "stood_still", slept.append)
     made.step(10 * S + 300_000)
-    assert slept == [300_000]
+    assert slept == [300_000, 300_000]
 
 
 # --- what else a step does -------------------------------------------------------------------------------

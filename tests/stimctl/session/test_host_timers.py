@@ -106,6 +106,36 @@ def test_a_device_that_answers_but_tells_nothing(status_us: int, heard_us: int, 
     assert len(run.log.of("sample")) == (not ends), "what has ended is not sampled"
 
 
+@pytest.mark.parametrize(("status_us", "ends"), [(limits.SILENCE_US - 1, []), (limits.SILENCE_US, [End.LINE_LOST])])
+def test_in_a_hold_only_a_status_is_waited_for(status_us: int, ends: list[End]) -> None:
+    """Whether its channels are told of, which the run before waited for, is of no matter then."""
+    run, now_us = Run().start().hold(12 * S, 2 * S), 20 * S
+    run.context.times.status_us, run.context.stimulator.heard_us = now_us - status_us, now_us
+    assert run.at(now_us) == ends
+
+
+def test_in_a_run_a_channel_that_is_told_of_no_more_ends_it_whatever_a_status_says() -> None:
+    run, now_us = Run().start(), 12 * S
+    keep_heard(run, now_us)
+    assert run.stimulation.plausibility is not None
+    run.stimulation.plausibility._judged_us[1] = now_us - limits.SILENCE_US
+    assert run.at(now_us) == [End.LINE_LOST]
+
+
+def test_a_session_that_is_over_is_not_found_silent_too() -> None:
+    run = Run()
+    run.context.state = State.TESTED
+
+    def stop(now_us: int, end: End, _text: str) -> None:
+        run.stopped.append((now_us, end))
+        run.context.state = State.STOPPING
+
+    run.context.stop = stop
+    now_us = run.context.stimulator.heard_us = ARMED_US + limits.SESSION_US + 1
+    assert run.at(now_us) == [End.SESSION_EXPIRED]
+    assert run.context.alarms == []
+
+
 def test_a_watch_is_kept_of_a_run_only() -> None:
     run = Run()
     run.context.state = State.RAMPING

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from stimctl import limits
 from stimctl.session.plausibility import Plausibility
 from stimctl.session.states import End
 from stimctl.stimulators.base import Identity
@@ -208,6 +209,24 @@ def test_a_pulse_that_the_device_says_was_clipped_may_read_low_and_is_no_contact
     assert text_of(third) == "channel 1 has no contact (the device says that its voltage is not enough)"
     assert third is not None
     assert third.hold
+
+
+@pytest.mark.parametrize(
+    ("ohm", "found"),
+    [
+        (limits.LEAD_OFF_OHM, "the device says that its voltage is not enough"),
+        (limits.LEAD_OFF_OHM + 1, f"{limits.LEAD_OFF_OHM + 1} ohm"),
+    ],
+)
+def test_no_contact_is_told_by_its_resistance_where_that_says_so(ohm: int, found: str) -> None:
+    run = Run(NO_NET)
+    *_, third = (run.tell(ohm=ohm, flags=int(ChannelFlag.COMPLIANCE)) for _ in range(3))
+    assert text_of(third) == f"channel 1 has no contact ({found})"
+
+
+def test_a_clipped_pulse_counts_as_no_low_reading() -> None:
+    run = Run(NO_NET)
+    assert [run.tell(measured_ua=500, flags=flags) for flags in (0, 0, int(ChannelFlag.COMPLIANCE), 0)] == [None] * 4
 
 
 # --- within every bound at once ---------------------------------------------------------------------------
