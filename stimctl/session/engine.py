@@ -264,7 +264,7 @@ class Engine:
         """This program did not run for so long: neither the device nor the operator was silent."""
         times = self._context.times
         text = f"this program stood still for {(now_us - self._turned_us) / 1e6:.1f} s"
-        self.stimulator.heard_us += late_us
+        self.stimulator.stood_still(late_us)
         times.checked_in_us += late_us
         times.status_us += late_us
         self._stimulate.stood_still(late_us)

@@ -198,6 +198,9 @@ class LeaseScheduler:
         if self._given is not None and self._given.written_us is None:
             self._given.written_us = now_us
 
+    def stood_still(self, late_us: int) -> None:
+        self._answer.stood_still(late_us)
+
     def _give(self, lease: Lease, now_us: int) -> list[Any]:
         if not lease.silent and lease != self._ahead:
             return self.prepare(lease, now_us)
