@@ -183,6 +183,12 @@ class Engine:
 
     def _cut(self, now_us: int, data: bytes, command: Sequence[c.Command | c.Fact]) -> EngineStep:
         self._close.cut(now_us)
+        late_us = now_us - self._deadline_us
+        if late_us > STOOD_STILL_US:
+            self._stood_still(late_us, now_us)
+        # Whatever this program sleeps through from here on, it was told to stop before.
+        self._turned_us = self._deadline_us = now_us
+        self._context.times.alive_due_us = None
         # The stop first here too: what was asked for ahead of it must send nothing after it.
         self._put_off = data, sorted(command, key=lambda each: type(each) is not c.AskStop)
         return EngineStep(self.stimulator.take_output(), (), now_us, None)
