@@ -169,8 +169,9 @@ class Plausibility:
         left_pc = net_pc - was_net_pc
         # Where no count has moved, no pulse came that could have been wrong.
         if (pulses_0 or pulses_1 or charge_pc or left_pc) and finding is None:
-            # A target that went up and down again leaves no trace in two readings.
-            settled = not sent_ua and was_us >= self._changed_us.get(number, 0)
+            # A target that went up and down again leaves no trace in two readings; nor, by lease, does a lease that was
+            # not heard to begin before it was cut.
+            settled = not self._late_us and not sent_ua and was_us >= self._changed_us.get(number, 0)
             exact = settled and was_target_ua == target_ua == applied_ua == was_ua
             most_ua = applied_ua if exact else max(was_ua, applied_ua, self._allowed_ua(number, was_us))
             finding = self._counts(number, device_us - was_us, pulses_0, pulses_1, charge_pc, left_pc, most_ua, exact)

@@ -161,12 +161,14 @@ class PulsePalAdapter(d.LeaseDevice):
         self._received = self._received[swallowed:]
 
     def advance(self, now_us: int) -> list[Any]:
-        # A trigger has no answer: that it was taken is only a claim, made when one would have come.
+        # A trigger has no answer: that it was taken is only a claim, made when one would have come. By then a short
+        # lease may be over.
         events: list[Any] = []
-        if self._begun_us is not None and now_us >= self._begun_us:
+        is_over = self._over_us is not None and now_us >= self._over_us
+        if self._begun_us is not None and (is_over or now_us >= self._begun_us):
             self._begun_us = None
             events.append(d.LeaseBegun())
-        if self._over_us is not None and now_us >= self._over_us:
+        if is_over:
             self._over_us = None
             self.command_gate.over()
             events.append(d.LeaseDone(None))

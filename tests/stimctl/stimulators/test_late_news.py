@@ -9,7 +9,7 @@ from stimctl import limits
 from stimctl.port import Port
 from stimctl.session.states import End
 from stimctl.stimulators.discovery import DeviceChoice
-from tests.stimctl.session.world import Line, StandsStill, prescription
+from tests.stimctl.session.world import Delayed, Line, StandsStill, prescription
 from tests.stimctl.stimulators.bench import Bench, S
 from tests.stimctl.stimulators.contract import TOLD, hold, proceed
 
@@ -68,3 +68,15 @@ def test_a_program_that_stood_still_lays_it_to_no_device(
     assert report.delivered is not None
     checked = sum(body["pulses"] for body in bench.log.of("impedance"))
     assert sum(report.delivered["1"]["pulses"]) >= bench.pulses() - checked
+
+
+def test_a_lease_may_be_over_before_its_trigger_would_have_been_answered() -> None:
+    """Where a run goes on just before the ramp down, its first lease has few pulses; an answer takes 80 ms."""
+    (which, choice), rx = PALS[0], prescription(seconds=12, profile="bench-100hz")
+    short = 0
+    for held_s in (9.63, 9.66):
+        bench = Bench(which, choice, rx, line=lambda port: Delayed(port, 40_000))
+        report = bench.run((held_s, hold), (held_s + 1, proceed), (held_s + 2, proceed))
+        assert report.end is End.TIMER, report.end_text
+        short += any(body["ordered"] < 8 for body in bench.log.of("lease"))
+    assert short == 2
