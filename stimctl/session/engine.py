@@ -276,6 +276,7 @@ class Engine:
         self.stimulator.stood_still(late_us)
         times.checked_in_us += late_us
         times.status_us += late_us
+        times.entered_us += late_us
         self._stimulate.stood_still(late_us)
         self._close.stood_still(late_us)
         if times.alive_due_us is None:
