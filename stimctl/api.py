@@ -7,6 +7,7 @@
 orders and `check_in` from any thread; `wait` gives the report. Either way `stimctl stop` can end it.
 """
 
+import os
 import secrets
 import signal
 import threading
@@ -94,6 +95,7 @@ class Session:
         self._course = course
         self._entered = ExitStack()
         self._runner: Runner | None = None
+        self._owner: int | None = None  # the process that entered it
         # Stops from before there is a runner, and whether everything is closed again.
         self._early: list[Command] = []
         # Held while either changes hands. A signal's handler may stop the session while its own thread is in here.
@@ -109,6 +111,7 @@ class Session:
         self._fault_told = False
 
     def __enter__(self) -> Self:
+        self._owner = os.getpid()
         self.interrupted = close_unfinished(self._ledger)
         with ExitStack() as stack:
             port = self._opener(self.url, traffic=self._traffic)
@@ -168,6 +171,8 @@ class Session:
             return log_recovered(ledger, identity, records)
 
     def __exit__(self, _type: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if self._is_forked:
+            return  # its loop, its port and its log go on in the process that entered it
         signals = _Signals(self.stop)
         with signals:  # however often Ctrl-C comes: no port is closed under a loop that runs
             if not self._loop_ended.is_set():
@@ -223,6 +228,7 @@ class Session:
 
     def wait(self, timeout_s: float | None = None) -> SessionReport | None:
         """The report, or None when it still runs after `timeout_s`. Raises what broke the loop, if anything."""
+        self._refuse_fork()
         if not self._threaded:
             raise Misuse("wait: the session was not started")
         self._loop_ended.wait(timeout_s)
@@ -263,6 +269,7 @@ class Session:
         `text` says more of the reason, for the log.
         """
         command = AskStop(end, text)
+        self._refuse_fork()
         with self._opening:
             if self._runner is None:
                 self._early.append(command)
@@ -281,9 +288,19 @@ class Session:
             runner.post(command)
 
     def _opened(self) -> Runner:
+        self._refuse_fork()
         if self._runner is None:
             raise Misuse("the session is not open: use it in a `with`")
         return self._runner
+
+    @property
+    def _is_forked(self) -> bool:
+        return self._owner not in (None, os.getpid())
+
+    def _refuse_fork(self) -> None:
+        """A stop that reaches nobody must not pass for one."""
+        if self._is_forked:
+            raise Misuse(f"the session belongs to process {self._owner}: a forked child can neither see nor stop it")
 
     # --- looking ------------------------------------------------------------------------------------
 

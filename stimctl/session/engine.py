@@ -152,8 +152,7 @@ class Engine:
                 (before, put_off), self._put_off = self._put_off, None
                 data, command = before + data, [*put_off, *command]
         context, late_us = self._context, now_us - self._deadline_us
-        if late_us > STOOD_STILL_US:
-            self._stood_still(late_us, now_us)
+        self._see_awake(now_us)
         self._turned_us = now_us
         for each in command:
             self._take(each, now_us)
@@ -183,6 +182,10 @@ class Engine:
 
     def _cut(self, now_us: int, data: bytes, command: Sequence[c.Command | c.Fact]) -> EngineStep:
         self._close.cut(now_us)
+        self._see_awake(now_us)
+        # Whatever this program sleeps through from here on, it was told to stop before.
+        self._turned_us = self._deadline_us = now_us
+        self._context.times.alive_due_us = None
         # The stop first here too: what was asked for ahead of it must send nothing after it.
         self._put_off = data, sorted(command, key=lambda each: type(each) is not c.AskStop)
         return EngineStep(self.stimulator.take_output(), (), now_us, None)
@@ -260,13 +263,20 @@ class Engine:
         else:
             self._failures.line_lost(TimedOut("no valid frame from the device for 500 ms; check the cable"), now_us)
 
+    def _see_awake(self, now_us: int) -> None:
+        # What was due at the last turn already and was left then, was not slept through since.
+        late_us = now_us - max(self._deadline_us, self._turned_us)
+        if late_us > STOOD_STILL_US:
+            self._stood_still(late_us, now_us)
+
     def _stood_still(self, late_us: int, now_us: int) -> None:
         """This program did not run for so long: neither the device nor the operator was silent."""
         times = self._context.times
         text = f"this program stood still for {(now_us - self._turned_us) / 1e6:.1f} s"
-        self.stimulator.heard_us += late_us
+        self.stimulator.stood_still(late_us)
         times.checked_in_us += late_us
         times.status_us += late_us
+        times.entered_us += late_us
         self._stimulate.stood_still(late_us)
         self._close.stood_still(late_us)
         if times.alive_due_us is None:

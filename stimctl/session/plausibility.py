@@ -76,10 +76,10 @@ class Plausibility:
         # By lease, current is measured over whole leases, which the adapter judges; and the only timer is the host's.
         self._measures = Capability.MEASURES_CURRENT in identity.capabilities and not identity.by_lease
         self._timer_slack_us = TIMER_SLACK_US if not identity.by_lease else limits.SESSION_US
-        # By lease, a reading is the host's own account of what it heard: a beginning that was heard late, on a busy
-        # machine, and an end that was heard in time bring their pulses close together. Whether a lease played too fast
-        # the adapter judges, by when it was ordered.
-        self._late_us = limits.SILENCE_US if identity.by_lease else 0
+        # By lease, a reading is the host's own account of what it heard: a beginning that was heard late, by a program
+        # that stood still, and an end that was heard in time bring their pulses, and two steps of a ramp, close
+        # together. Whether a lease played too fast the adapter judges, by when it was ordered; its gate, how they rise.
+        self._late_us = limits.WATCHDOG_US if identity.by_lease else 0
         self._net_floor_pc = identity.net_charge_floor_pc
         first, last = program.segments[0], program.segments[-1]
         second = (1, 0) if first is last else (last.period_us, last.width_us)
@@ -169,8 +169,9 @@ class Plausibility:
         left_pc = net_pc - was_net_pc
         # Where no count has moved, no pulse came that could have been wrong.
         if (pulses_0 or pulses_1 or charge_pc or left_pc) and finding is None:
-            # A target that went up and down again leaves no trace in two readings.
-            settled = not sent_ua and was_us >= self._changed_us.get(number, 0)
+            # A target that went up and down again leaves no trace in two readings; nor, by lease, does a lease that was
+            # not heard to begin before it was cut.
+            settled = not self._late_us and not sent_ua and was_us >= self._changed_us.get(number, 0)
             exact = settled and was_target_ua == target_ua == applied_ua == was_ua
             most_ua = applied_ua if exact else max(was_ua, applied_ua, self._allowed_ua(number, was_us))
             finding = self._counts(number, device_us - was_us, pulses_0, pulses_1, charge_pc, left_pc, most_ua, exact)
@@ -195,8 +196,9 @@ class Plausibility:
         if applied_ua > self._ceiling_ua or applied_ua > self._allowed_ua(channel, device_us):
             return Implausible(End.IMPLAUSIBLE, f"channel {channel} applies {applied_ua} uA, above what was set")
         slope, rise_ua = self._program.ramp_slope_ua_per_s, applied_ua - before_ua - limits.RAISE_STEP_UA
-        ramped_ua = limits.ramp_ua(slope, device_us - self._run.device_us)
-        if applied_ua > limits.RAISE_STEP_UA + ramped_ua or (since_us and rise_ua > limits.ramp_ua(slope, since_us)):
+        ramped_ua = limits.ramp_ua(slope, device_us - self._run.device_us + self._late_us)
+        ramps_ua = limits.ramp_ua(slope, since_us + self._late_us)
+        if applied_ua > limits.RAISE_STEP_UA + ramped_ua or (since_us and rise_ua > ramps_ua):
             return Implausible(End.IMPLAUSIBLE, f"channel {channel} rises faster than the ramp allows")
         return None
 

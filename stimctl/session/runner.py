@@ -120,7 +120,7 @@ class Runner:
                 self._fulfil(step.wants)
         wait_until_us, port, came_us = step.deadline_us, self._port, None
         if self._durable_by_us is not None:
-            self._ask_durable(self._durable_by_us)
+            self._ask_durable(now_us >= self._durable_by_us)
             wait_until_us = min(wait_until_us, now_us + POLL_US)
         if not self._facts and not self._over:
             if self._script:
@@ -142,8 +142,11 @@ class Runner:
         port = self._port
         self._data = port.wait(until_us)
         now_us = port.now_us()
-        if not self._data and not port.virtual and now_us - until_us > LOOK_AGAIN_US:
-            self._data = port.wait(now_us)
+        if not port.virtual and now_us - until_us > LOOK_AGAIN_US:
+            if self._durable_by_us is not None:
+                self._durable_by_us += now_us - until_us
+            if not self._data:
+                self._data = port.wait(now_us)
         return now_us
 
     def _next_command(self, now_us: int) -> list[c.Command | c.Fact]:
@@ -200,7 +203,7 @@ class Runner:
             except LogFault as fault:
                 self._facts.append(c.LogFailed(fault))
 
-    def _ask_durable(self, by_us: int) -> None:
+    def _ask_durable(self, is_late: bool) -> None:
         """See whether the log is on disk, without waiting for it: keepalives and stops go on meanwhile.
 
         On a virtual clock, and where the line is gone, waiting delays nobody.
@@ -209,7 +212,7 @@ class Runner:
         try:
             self._log.drain(DURABLE_US / 1e6 if waits else 0)
         except LogFault as not_yet:
-            if waits or self._port.now_us() >= by_us or self._log.problem() is not None:
+            if waits or is_late or self._log.problem() is not None:
                 self._durable_by_us = None
                 self._facts.append(c.LogFailed(not_yet))
         else:

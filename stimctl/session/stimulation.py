@@ -202,7 +202,9 @@ class Stimulation:
         if context.state not in STIMULATING:
             return
         self._held_us = now_us
-        self._ran_us = self._ran_by(now_us)
+        # It is heard later than it began, by less than the device may be silent; each hold adds to that.
+        ran_us = self._ran_by(now_us)
+        self._ran_us = min(ran_us, max(stimulation_us, ran_us - limits.SILENCE_US))
         self._run_began_us = None
         self._expected_us = stimulation_us
         if self.plausibility is not None:

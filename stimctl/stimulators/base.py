@@ -245,7 +245,8 @@ class SansIO(Protocol):
     """Bytes and time in, events and bytes out.
 
     `receive` gives the events one by one: a stop that one of them causes comes before the next. `wrote` says that what
-    `take_output` gave last has been handed to the line, completely, by then.
+    `take_output` gave last has been handed to the line, completely, by then; `stood_still` that this program did not
+    run for so long: an answer that was waited for is late so much later.
     """
 
     def receive(self, data: bytes, now_us: int) -> Iterable[Any]: ...
@@ -253,6 +254,7 @@ class SansIO(Protocol):
     def next_deadline_us(self) -> int | None: ...
     def take_output(self) -> bytes: ...
     def wrote(self, now_us: int) -> None: ...
+    def stood_still(self, late_us: int) -> None: ...
 
 
 class Stimulator(SansIO, Protocol):

@@ -207,6 +207,12 @@ class Exchange:
             self._put(flying, now_us)
         return events
 
+    def stood_still(self, late_us: int) -> None:
+        """This program did not run for so long, and so asked nothing again: that is nobody's silence."""
+        if self._flying is not None:
+            self._unanswered_since_us += late_us
+        self._overtaken = {number: (each, at_us + late_us) for number, (each, at_us) in self._overtaken.items()}
+
     def _give_up_overtaken(self, now_us: int) -> list[Any]:
         """Targets that were overtaken and never answered: nobody knows whether the device took them."""
         given_up = [number for number, (_, at_us) in self._overtaken.items() if now_us - at_us >= GIVE_UP_US]

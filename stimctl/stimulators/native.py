@@ -257,6 +257,10 @@ class NativeAdapter:
     def wrote(self, now_us: int) -> None:
         """Nothing here is timed by the host."""
 
+    def stood_still(self, late_us: int) -> None:
+        self.heard_us += late_us
+        self._exchange.stood_still(late_us)
+
     def _ask(
         self, commands: Iterable[tuple[Any, type[Any], int]], then: Callable[[list[Any]], list[Any]], now_us: int
     ) -> None:

@@ -197,3 +197,44 @@ def test_a_child_of_a_parent_that_closed_its_port_touches_no_other_file(tmp_path
         assert other.read() == "from the child"
     os.close(near)
     os.close(far)
+
+
+SESSION = """
+import os, sys, time
+from pathlib import Path
+from stimctl.api import Session
+from stimctl.errors import Misuse
+from stimctl.ledger import Ledger
+from stimctl.session.states import State
+from tests.stimctl.session.world import prescription
+
+def child(session):
+    for ask in (session.stop, session.view, session.check_in, session.wait, session.take_events):
+        try:
+            ask()
+        except Misuse as refused:
+            print(refused)
+
+with Ledger(Path(sys.argv[1])) as ledger, Session("sim://?pace=real", prescription(seconds=3), ledger) as session:
+    session.start()
+    while session.view().state is not State.RAMPING:
+        time.sleep(0.01)
+    if (pid := os.fork()) == 0:
+        child(session)
+        session.__exit__(None, None, None)
+        print("left", flush=True)
+        os._exit(0)
+    os.waitpid(pid, 0)
+    report = session.wait(20)
+    print(report.end.name, report.agreement["exact"])
+print(os.getpid())
+"""
+
+
+def test_a_child_neither_stops_its_parents_session_nor_waits_for_it_and_is_told(tmp_path: Path) -> None:
+    """A stop that does nothing must not pass for one; nor may a child that leaves the `with` wait for ever."""
+    command = [sys.executable, "-c", SESSION, str(tmp_path / "ledger.sqlite")]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    *refused, left, end, parent = ended.stdout.splitlines()
+    assert refused == [f"the session belongs to process {parent}: a forked child can neither see nor stop it"] * 5
+    assert (left, end) == ("left", "TIMER True")

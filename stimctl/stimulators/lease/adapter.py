@@ -177,6 +177,11 @@ class LeaseAdapter:
         self._dialect.wrote(now_us)
         self._scheduler.wrote(now_us)
 
+    def stood_still(self, late_us: int) -> None:
+        self.heard_us += late_us
+        self._dialect.stood_still(late_us)
+        self._scheduler.stood_still(late_us)
+
     def _say(self, now_us: int, *events: Any) -> None:
         self._out_of_turn += events
         self._said_us = now_us

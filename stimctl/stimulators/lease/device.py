@@ -40,6 +40,11 @@ class ReplyTimes:
         self.took_us = now_us - self._written_us
         self.forget()
 
+    def stood_still(self, late_us: int) -> None:
+        self._written_us += late_us
+        if self.due_us is not None:
+            self.due_us += late_us
+
     def forget(self) -> None:
         self.due_us = self._unwritten_us = None
 
@@ -175,3 +180,6 @@ class LeaseDevice(SansIO, Protocol):
     def wrote(self, now_us: int) -> None:
         self.command_gate.wrote(now_us)
         self._answer.wrote(now_us)
+
+    def stood_still(self, late_us: int) -> None:
+        self._answer.stood_still(late_us)

@@ -43,7 +43,7 @@ class LeaseObserver(Protocol):
 class _OrderedLease:
     """A lease that was ordered to begin at `asked_us`, and whose order had left at `written_us`.
 
-    `foreign_starts` are those that somebody else gave while it ran.
+    `foreign_starts` are those that somebody else gave while it ran; `slept_us` is how long this program stood still.
     """
 
     lease: Lease
@@ -52,6 +52,7 @@ class _OrderedLease:
     begun_us: int | None = None
     gap_us: int | None = None
     foreign_starts: int = 0
+    slept_us: int = 0
 
     @property
     def ends_us(self) -> int | None:
@@ -198,6 +199,11 @@ class LeaseScheduler:
         if self._given is not None and self._given.written_us is None:
             self._given.written_us = now_us
 
+    def stood_still(self, late_us: int) -> None:
+        self._answer.stood_still(late_us)
+        if self._given is not None:
+            self._given.slept_us += late_us
+
     def _give(self, lease: Lease, now_us: int) -> list[Any]:
         if not lease.silent and lease != self._ahead:
             return self.prepare(lease, now_us)
@@ -223,7 +229,9 @@ class LeaseScheduler:
         # Its end is due by when its order left, whatever the device says of its beginning.
         written_us = ordered_lease.asked_us if ordered_lease.written_us is None else ordered_lease.written_us
         self._answer.expect(
-            ordered_lease.lease.pulses * ordered_lease.lease.shape.period_us + ANSWER_US, written_us, written=True
+            ordered_lease.lease.pulses * ordered_lease.lease.shape.period_us + ANSWER_US,
+            written_us + ordered_lease.slept_us,
+            written=True,
         )
         return self._begun(ordered_lease, now_us)
 

@@ -68,7 +68,7 @@ class PulsePalAdapter(d.LeaseDevice):
         self._stops_sent = 0
         self._stale = 0
         self._received = b""
-        self._late_until_us = 0  # answers to a stop may still come until then
+        self._late_until_us = 0  # answers to a stop may still come until then; one that has not come by then was lost
         self._lease: Lease | None = None
         self._lasts_us: int | None = None  # of a trigger that is not written yet
         self._over_us: int | None = None
@@ -136,9 +136,10 @@ class PulsePalAdapter(d.LeaseDevice):
         return other
 
     def receive(self, data: bytes, now_us: int) -> list[Any]:
-        swallowed = min(self._stale, len(data))
-        self._stale -= swallowed
-        self._received += data[swallowed:]
+        if now_us >= self._late_until_us:
+            self._stale = 0
+        self._received += data
+        self._swallow_stale()
         events: list[Any] = []
         while self._flying is not None and len(self._received) >= self._flying.size:
             ask, self._flying = self._flying, None
@@ -146,19 +147,28 @@ class PulsePalAdapter(d.LeaseDevice):
             self._answer.came(now_us)
             self._send_next(now_us)
             events += ask.then(answer, now_us) if ask.expected in (None, answer) else [_wrong(ask, answer)]
+            self._swallow_stale()
         if self._flying is None:
             heard, self._received = self._received, b""
             if heard and now_us >= self._late_until_us:
                 events.append(d.Foreign(f"the PulsePal answered {heard.hex()} to what was not asked here"))
         return events
 
+    def _swallow_stale(self) -> None:
+        """Answers to a stop that was sent again may come in one piece with the answer to the first."""
+        swallowed = min(self._stale, len(self._received))
+        self._stale -= swallowed
+        self._received = self._received[swallowed:]
+
     def advance(self, now_us: int) -> list[Any]:
-        # A trigger has no answer: that it was taken is only a claim, made when one would have come.
+        # A trigger has no answer: that it was taken is only a claim, made when one would have come. By then a short
+        # lease may be over.
         events: list[Any] = []
-        if self._begun_us is not None and now_us >= self._begun_us:
+        is_over = self._over_us is not None and now_us >= self._over_us
+        if self._begun_us is not None and (is_over or now_us >= self._begun_us):
             self._begun_us = None
             events.append(d.LeaseBegun())
-        if self._over_us is not None and now_us >= self._over_us:
+        if is_over:
             self._over_us = None
             self.command_gate.over()
             events.append(d.LeaseDone(None))
@@ -183,6 +193,10 @@ class PulsePalAdapter(d.LeaseDevice):
         if self._lasts_us is not None:
             self._over_us, self._lasts_us = now_us + self._lasts_us, None
             self._begun_us = now_us + self._answer.took_us
+
+    def stood_still(self, late_us: int) -> None:
+        super().stood_still(late_us)
+        self._late_until_us += late_us
 
     @property
     def _program_op(self) -> int:

@@ -193,6 +193,11 @@ class StimJimAdapter(d.LeaseDevice):
             self._stop_left = False
             self._late_until_us = now_us + ANSWER_US
 
+    def stood_still(self, late_us: int) -> None:
+        super().stood_still(late_us)
+        self._late_until_us += late_us
+        self._groundings_until_us += late_us
+
     def _rested(self, message: Any, now_us: int) -> list[Any]:
         """What the device says of the line that was sent last, while it is put at rest."""
         step = self._steps[0]

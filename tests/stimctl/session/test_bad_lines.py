@@ -17,7 +17,7 @@ from stimctl.session.engine import Engine
 from stimctl.session.states import End
 from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, EndReason
-from tests.stimctl.session.world import PULSE_US, Line, Rig, S, ended_at_zero, exact, prescription
+from tests.stimctl.session.world import PULSE_US, Line, Rig, S, at_1_ma, ended_at_zero, exact, prescription
 
 
 def frames_of(data: bytes) -> list[bytes]:
@@ -213,6 +213,16 @@ def test_a_host_that_stands_still_is_ended_by_the_watchdog() -> None:
     assert ended["keepalive_age_us"] == limits.WATCHDOG_US
     assert rig.last_pulse_us() <= ended["device_time_us"] + PULSE_US
     assert report.zero_confirmed_us is not None
+    assert exact(report)
+
+
+@pytest.mark.parametrize("stands_us", [700_000, 2 * S])
+def test_a_stop_that_was_asked_for_while_this_program_stood_still_says_so_where_output_had_ended(
+    stands_us: int,
+) -> None:
+    rig = Rig(at_1_ma(), line=lambda port: Frozen(port, 9 * S, stands_us))
+    report = rig.run((9 * S + 600_000, AskStop()))
+    assert report.end is (End.OPERATOR if stands_us < S else End.STOOD_STILL)
     assert exact(report)
 
 

@@ -388,6 +388,27 @@ class Stopped(Line):
         return late
 
 
+class StoppedAtOnce(Stopped):
+    """The same before anything is read; for less time, which the device's watchdog ends all the same."""
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        if self.waits != 0:
+            return self.inner.wait(deadline_us)
+        self.waits = 2
+        late, until_us = b"", self.inner.now_us() + 2 * S
+        while self.inner.now_us() < until_us:
+            late += self.inner.wait(until_us)
+        return late
+
+
+def test_a_program_that_stood_still_at_once_behind_its_stop_was_stopped_by_its_operator() -> None:
+    rig = Rig(at_1_ma(), line=StoppedAtOnce)
+    report = rig.run((9 * S, AskStop()))
+    assert report.end is End.OPERATOR
+    assert rig.last_pulse_us() <= 9 * S + PULSE_US
+    assert exact(report)
+
+
 def test_a_program_that_stood_still_behind_its_stop_reads_zero_and_dose_all_the_same() -> None:
     """The device took the stop and had no zero yet; it was not asked again before the time to wait for it was over."""
     rig = Rig(at_1_ma(), line=Stopped)

@@ -14,9 +14,21 @@ from stimctl.session.states import End, State
 from stimctl.session.view import OperatorMessage
 from stimctl.stimulators.exchange import PendingCommand as ExchangeCommand
 from stimctl.wire import codec as m
-from tests.stimctl.session.world import Delayed, Rewritten, Rig, S, at_1_ma, ended_at_zero, exact, prescription, proceed
+from tests.stimctl.session.world import (
+    Delayed,
+    Rewritten,
+    Rig,
+    S,
+    Stutter,
+    at_1_ma,
+    ended_at_zero,
+    exact,
+    prescription,
+    proceed,
+)
 
 GO_ON = ((10 * S, proceed), (11 * S, proceed))
+_HOLD = ((0, AskHold()), (S, proceed), (2 * S, proceed))
 
 
 def starts(rig: Rig) -> list[int]:
@@ -199,3 +211,13 @@ def test_nothing_is_sent_that_is_above_what_a_person_asked_for_last(
     rig.run(*work, (60 * S, AskStop()))
     assert sent
     assert [each for each in sent if each[0] > each[1]] == []
+
+
+def test_holds_that_are_heard_of_late_add_up_to_no_overtime() -> None:
+    """Of every 400 ms nothing is heard for 350: each hold is, up to so much later than its start was."""
+    rig = Rig(prescription(seconds=40), line=lambda port: Stutter(port, 350_000))
+    begins_us = range(4 * S + 10_000, 37 * S, 4 * S)
+    report = rig.run(*((at_us + after_us, each) for at_us in begins_us for after_us, each in _HOLD))
+    ended_at_zero(rig, report, End.TIMER)
+    assert len(starts(rig)) == 1 + len(begins_us)
+    assert exact(report)

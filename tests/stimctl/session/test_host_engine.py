@@ -269,6 +269,26 @@ def test_a_turn_later_than_its_deadline_by_over_a_fifth_of_a_second_is_told(late
     assert made.state is State.TESTED
 
 
+def test_what_this_program_slept_through_an_impedance_check_does_not_last_longer_by() -> None:
+    made, due = engine()
+    times = made._context.times
+    times.alive_us = due.heard_us = times.checked_in_us = made._deadline_us = made._turned_us = 10 * S
+    times.entered_us, times.alive_due_us = 9 * S, 11 * S
+    made.step(10 * S + 700_000)
+    assert times.entered_us == 9 * S + 700_000
+
+
+def test_what_was_due_at_the_last_turn_and_was_left_then_was_not_slept_through() -> None:
+    """Two turns a millisecond apart do not shift every timer twice."""
+    made, due = engine()
+    times = made._context.times
+    made._deadline_us, made._turned_us = 9 * S, 10 * S
+    times.alive_us = due.heard_us = times.checked_in_us = times.status_us = 10 * S
+    times.alive_due_us = 11 * S
+    assert not made.step(10 * S + 1_000).events
+    assert due.heard_us == 10 * S
+
+
 @pytest.mark.parametrize(("silent_us", "ends"), [(limits.WATCHDOG_US, False), (limits.WATCHDOG_US + 1, True)])
 def test_longer_than_the_watchdog_waits_it_ends_the_session(silent_us: int, ends: bool) -> None:
     made, due = engine()

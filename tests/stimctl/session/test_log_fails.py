@@ -13,11 +13,12 @@ from stimctl.errors import LogFault
 from stimctl.ledger import Ledger
 from stimctl.ledger.writer import LedgerWriter
 from stimctl.lock_file import ProcessLock
+from stimctl.port import Port
 from stimctl.session.commands import AddNote, AskStop
 from stimctl.session.engine import Engine
 from stimctl.session.states import End, State
 from stimctl.wire import codec as m
-from tests.stimctl.session.world import Rewritten, Rig, S, high, prescription
+from tests.stimctl.session.world import Line, ListLog, Rewritten, Rig, S, Tape, high, prescription
 
 
 @pytest.fixture
@@ -147,3 +148,37 @@ def test_no_ledger_no_session(tmp_path: Path) -> None:
     assert report.end is End.LOG
     assert report.delivered in (None, report.commanded)
     assert all(sum(dose["pulses"]) == 0 for dose in report.commanded.values())
+
+
+class Sleeping(ListLog):
+    """A log that is not on disk while this program stands still, nor until its own thread had a turn."""
+
+    turns = 0
+
+    def drain(self, timeout_s: float) -> None:
+        if self.turns < 2:
+            raise LogFault("1 log entry is not durable after 0 s")
+
+
+class StandsStillOnce(Line):
+    """A host in real time that stands still for 12 s as the log is waited for first."""
+
+    def __init__(self, port: Port, log: Sleeping) -> None:
+        super().__init__(port)
+        self.virtual = False
+        self._log = log
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        if not self._log.of("stop"):
+            return self.inner.wait(deadline_us)
+        self._log.turns += 1
+        late, until_us = b"", self.now_us() + 12 * S
+        while self._log.turns == 1 and self.now_us() < until_us:
+            late += self.inner.wait(until_us)
+        return late or self.inner.wait(deadline_us)
+
+
+def test_a_program_that_stood_still_while_the_log_was_written_waits_for_it_anew() -> None:
+    log = Sleeping(Tape())
+    rig = Rig(prescription(seconds=5), log=log, line=lambda port: StandsStillOnce(port, log))
+    assert rig.run().end is End.TIMER

@@ -1,6 +1,7 @@
 """What the driver does not believe of a device: for each limit both sides hold, the device's check is taken as
 gone, and the host's own finds it out from telemetry alone."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -42,11 +43,13 @@ def reading(at_us: int, **changes: Any) -> Channel:
     return told._replace(**changes)
 
 
-def begun(target_ua: int, program: Program = PROGRAM, ceiling_ua: int = 1_500) -> tuple[Plausibility, Targets]:
+def begun(
+    target_ua: int, program: Program = PROGRAM, ceiling_ua: int = 1_500, identity: Identity = IDENTITY
+) -> tuple[Plausibility, Targets]:
     """A judge of a run that began towards `target_ua` at zero of all clocks, and the record of its target."""
     targets = Targets({1: target_ua})
     targets.started({1: target_ua}, 0)
-    judge = Plausibility(IDENTITY, program, ceiling_ua, targets)
+    judge = Plausibility(identity, program, ceiling_ua, targets)
     judge.begin(1, 0, 0, 0)
     return judge, targets
 
@@ -123,6 +126,15 @@ def test_a_rise_is_held_to_one_step_and_the_ramp(step_ua: int, believed: bool) -
     finding = judge.channel(told, at_us)
     assert (finding is None) is believed
     assert believed or (finding is not None and "rises faster" in finding.text)
+
+
+@pytest.mark.parametrize(("rise_ua", "believed"), [(320, True), (321, False)])
+def test_by_lease_a_rise_may_be_heard_of_a_second_late(rise_ua: int, believed: bool) -> None:
+    """The same step, and 200 uA/s for 1.1 s: what the host stood still for is no fast ramp."""
+    judge, _ = begun(1_000, identity=replace(IDENTITY, by_lease=True))
+    assert judge.channel(reading(2 * S, applied_ua=300, target_ua=1_000), 2 * S) is None
+    finding = judge.channel(reading(2 * S + 100_000, applied_ua=300 + rise_ua, target_ua=1_000), 2 * S + 100_000)
+    assert (finding is None) is believed
 
 
 def test_a_ramp_is_held_to_its_slope_over_the_whole_run() -> None:

@@ -39,10 +39,20 @@ def test_its_own_telemetry_is_late_by_nothing() -> None:
     assert "faster than its program" in text_of(Run(NO_NET).tell((12, 0), 99_999))
 
 
-@pytest.mark.parametrize(("pulses", "wrong"), [((62, 0), False), ((63, 0), True), ((0, 3), False), ((0, 4), True)])
-def test_by_lease_they_may_be_heard_of_half_a_second_late(pulses: tuple[int, int], wrong: bool) -> None:
+@pytest.mark.parametrize(("pulses", "wrong"), [((112, 0), False), ((113, 0), True), ((0, 4), False), ((0, 5), True)])
+def test_by_lease_they_may_be_heard_of_a_second_late(pulses: tuple[int, int], wrong: bool) -> None:
     judge = Run(replace(NO_NET, by_lease=True))
     assert ("faster than its program" in text_of(judge.tell(pulses))) is wrong
+
+
+def test_by_lease_one_that_was_not_heard_to_begin_is_counted_once_it_is_over() -> None:
+    """Ten pulses at 1.1 mA of a lease that was cut for a lower target, which both readings tell: a most holds."""
+    judge = Run(replace(NO_NET, by_lease=True))
+    judge.judge.no_longer(1, 1_100, judge.device_us)
+    judge.judge.changed(1, judge.device_us)
+    assert judge.tell((0, 0), 0) is None
+    assert judge.tell((10, 0), charge_0_pc=judge.last.charge_0_pc + 10 * 200 * 1_100) is None
+    assert "another charge" in text_of(judge.tell((10, 0), charge_0_pc=judge.last.charge_0_pc + 10 * 200 * 1_101))
 
 
 def test_a_second_reading_counts_from_the_first_one_not_from_the_start() -> None:

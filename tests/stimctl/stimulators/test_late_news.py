@@ -1,0 +1,82 @@
+"""What comes late, and in one piece, to whom no fault is laid: a line that holds back, a program that stands still."""
+
+import pytest
+
+from firmware_sim.factory import DeviceSpec
+from firmware_sim.pulsepal import FIRMWARES
+from firmware_sim.stimjim import DIALECTS
+from stimctl import limits
+from stimctl.port import Port
+from stimctl.session.states import End
+from stimctl.stimulators.discovery import DeviceChoice
+from tests.stimctl.session.world import Delayed, Line, StandsStill, prescription
+from tests.stimctl.stimulators.bench import Bench, S
+from tests.stimctl.stimulators.contract import TOLD, hold, proceed
+
+JIMS = [(DeviceSpec("stimjim", dialect=each), DeviceChoice("stimjim", dialect=each)) for each in DIALECTS]
+PALS = [(DeviceSpec("pulsepal", firmware=each), DeviceChoice("pulsepal", isolator="1")) for each in FIRMWARES]
+NAMES = [f"{which.device}-{which.dialect or which.firmware}" for which, _choice in [*JIMS, *PALS]]
+HELD = ((8.0, hold), (9.0, proceed), (10.0, proceed))
+
+
+class InClumps(Line):
+    """All that came within so long comes at the end of it, from 3 s on."""
+
+    CLUMP_US = 100_000
+    _held = b""
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        now_us = self.now_us()
+        if now_us < 3 * S:
+            return self.inner.wait(deadline_us)
+        due_us = now_us - now_us % self.CLUMP_US + self.CLUMP_US
+        if deadline_us is not None and deadline_us < due_us:
+            self._held += self.inner.wait(deadline_us)
+            return b""
+        while self.now_us() < due_us:
+            self._held += self.inner.wait(due_us)
+        data, self._held = self._held, b""
+        return data
+
+
+@pytest.mark.parametrize(("which", "choice"), PALS, ids=NAMES[len(JIMS) :])
+def test_a_stop_that_was_sent_again_may_be_answered_in_one_piece(which: DeviceSpec, choice: DeviceChoice) -> None:
+    """No byte of it is waited for any more afterwards, when the next lease is answered."""
+    bench = Bench(which, choice, prescription(seconds=20), line=InClumps)
+    assert bench.run(*HELD).end is End.TIMER
+
+
+@pytest.mark.parametrize("for_us", [300_000, 500_000, 700_000])
+@pytest.mark.parametrize("every", [5, 17, 40, 63])
+@pytest.mark.parametrize(("which", "choice"), [*JIMS, *PALS], ids=NAMES)
+def test_a_program_that_stood_still_lays_it_to_no_device(
+    which: DeviceSpec, choice: DeviceChoice, every: int, for_us: int
+) -> None:
+    """Nor to the line, by whatever it was waiting for meanwhile. A second without a keepalive ends it."""
+
+    def line(port: Port) -> Port:
+        still = StandsStill(port, for_us)
+        still.virtual, still.EVERY = True, every  # a simulator's, for the adapter
+        return still
+
+    bench = Bench(which, choice, prescription(seconds=30), line=line)
+    bench.runner._port.virtual = False
+    report = bench.run(*HELD)
+    assert report.end in (End.TIMER, End.STOOD_STILL), (report.end, report.end_text)
+    assert bench.highest_ua() <= 2_000 * TOLD
+    assert bench.last_us() <= bench.stopping_us() + limits.LEASE_US
+    assert report.delivered is not None
+    checked = sum(body["pulses"] for body in bench.log.of("impedance"))
+    assert sum(report.delivered["1"]["pulses"]) >= bench.pulses() - checked
+
+
+def test_a_lease_may_be_over_before_its_trigger_would_have_been_answered() -> None:
+    """Where a run goes on just before the ramp down, its first lease has few pulses; an answer takes 80 ms."""
+    (which, choice), rx = PALS[0], prescription(seconds=12, profile="bench-100hz")
+    short = 0
+    for held_s in (9.63, 9.66):
+        bench = Bench(which, choice, rx, line=lambda port: Delayed(port, 40_000))
+        report = bench.run((held_s, hold), (held_s + 1, proceed), (held_s + 2, proceed))
+        assert report.end is End.TIMER, report.end_text
+        short += any(body["ordered"] < 8 for body in bench.log.of("lease"))
+    assert short == 2
