@@ -109,8 +109,7 @@ class Exchange:
         """Send what is most urgent, if nothing is under way; or all that is, once it has waited long enough."""
         if self._flying is None and (self._urgent or self._steps or self.targets.unsent):
             self._send(self._next(), now_us)
-        flying = self._flying
-        waiting = self._waiting_urgently() if flying is not None and flying.urgency in _OVERTAKEN else 0
+        waiting = self._waiting_urgently()
         if not waiting:
             self._waits_since_us = None
         elif self._waits_since_us is None:
@@ -120,7 +119,8 @@ class Exchange:
             # Each once: a lowering that is overtaken itself waits anew. A hold is sent again until it is answered: what
             # waits beside it goes after that.
             for _ in range(waiting):
-                if self._flying is not None and self._flying.urgency in _OVERTAKEN:
+                assert self._flying is not None, "it waits for something"
+                if self._flying.urgency in _OVERTAKEN:
                     self._overtake(now_us)
                     self._send(self._next(), now_us)
 

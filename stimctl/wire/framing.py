@@ -32,7 +32,6 @@ _payload_of = itemgetter(slice(-CRC_SIZE))  # a body is a payload and its CRC
 _SIZES = frozenset(range(CRC_SIZE + 1, MAX_PAYLOAD + CRC_SIZE + 1))  # of a body
 # A CRC-32 over anything and its own little-endian CRC-32 is always this.
 CRC_RESIDUE = 0x2144DF1C
-_SOUND = frozenset((CRC_RESIDUE,))
 
 
 def frame(payload: bytes) -> bytes:
@@ -87,7 +86,7 @@ class FrameSplitter:
             bodies = [*map(cobs_decode, chunks)]
         except DecodeError:
             return self._one_by_one(chunks)
-        if not _SOUND.issuperset(map(crc32, bodies)) or not _SIZES.issuperset(map(len, bodies)):
+        if not {CRC_RESIDUE}.issuperset(map(crc32, bodies)) or not _SIZES.issuperset(map(len, bodies)):
             return self._one_by_one(chunks)
         return [*map(_payload_of, bodies)]
 

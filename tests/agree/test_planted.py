@@ -141,7 +141,7 @@ def test_a_planted_defect_is_found(plant: Plant, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("plant", [old_intent, patient_lowering, hold_once], ids=lambda plant: str(plant.__name__))
 def test_a_defect_that_only_a_slow_line_shows_is_found(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch)
-    failure([Phase.generate], 200, 12, Late)
+    failure([Phase.generate], 800, 12, Late)
 
 
 @pytest.mark.slow

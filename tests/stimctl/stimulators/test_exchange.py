@@ -355,6 +355,19 @@ def test_a_device_that_answers_nothing_for_half_a_second_is_given_up() -> None:
     assert line.sent() == [], "nothing that waited is sent any more"
 
 
+def test_what_this_program_slept_through_is_nobodys_silence() -> None:
+    line, late_us = Line(1_000), 700 * MS
+    line.exchange.stood_still(late_us)  # nothing was asked for yet
+    line.want(1, 1_100)
+    line.exchange.urge(keepalive(), 50 * MS)
+    line.exchange.stood_still(late_us)
+    assert line.exchange.advance(late_us + GIVE_UP_US - 1) == []
+    assert timed_out(line.exchange.advance(late_us + GIVE_UP_US))
+    assert line.exchange.advance(late_us + 50 * MS + GIVE_UP_US - 1) == []
+    raised = OrderDeclined("SetTarget", NO_ANSWER, 0, 0, 1, 1_100)
+    assert line.exchange.advance(late_us + 50 * MS + GIVE_UP_US) == [raised]
+
+
 def test_tries_are_those_of_the_command_that_is_given_up() -> None:
     line = Line()
     line.exchange.ask(step(1), 0)
