@@ -106,7 +106,7 @@ def _of_bands(summary: SessionSummary, channel: ChannelSummary) -> Iterator[tupl
         yield f"{name}_pulses", dose.get("pulses")
         yield f"{name}_charge_pc", dose.get("charge_pc")
     for name, column in _BASIS.items():
-        unmeasured = name == "measured" and channel.measured is None  # a host's own count of a device that tells nothing
+        unmeasured = name == "measured" and channel.measured is None  # the host's own count, of which nothing was
         yield column, None if unmeasured else channel.basis.get(name)
     yield "measured_charge_pc", (channel.measured or {}).get("charge_pc")
 

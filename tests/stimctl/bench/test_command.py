@@ -317,3 +317,12 @@ def test_a_capture_that_is_shorter_than_a_period_says_nothing_against_the_device
     long = accept("--capture", saved("long.npz", silent), *options)
     assert long.exit_code == codes.UNMET
     assert "DOES NOT HOLD: 1 of 1 figures fail" in long.output
+
+
+def test_a_reference_in_another_unit_is_refused(files: Path) -> None:
+    text = Path("off.csv").read_text()
+    assert "Volt" in text.split("\n")[1]
+    Path("off-mv.csv").write_text(text.replace("Volt", "mV", 1))
+    refused = accept(*GOOD, "--reference", "off-mv.csv")
+    assert refused.exit_code == codes.INVALID, refused.output
+    assert "off-mv.csv:\n  unit of CH1 is 'mV': the file says mV, declared is V" in refused.output
