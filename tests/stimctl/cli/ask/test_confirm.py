@@ -27,5 +27,6 @@ def test_what_is_neither_y_nor_n_is_asked_again_in_the_same_words_everywhere() -
 def test_a_signal_ends_a_question_with_its_own_code(number: signal.Signals) -> None:
     with Terminal(*NAMED) as terminal:
         terminal.wait_for(r"Is it a pseudonym\? \(y/n\)")
+        terminal.watch(0.3)  # what comes between the question and the wait for its answer is seen with the next key
         terminal.signal(number)
         assert terminal.ended() == codes.SIGNAL_BASE + number
