@@ -9,7 +9,6 @@ import click
 
 from firmware_sim.factory import WITH_SCENARIOS
 from stimctl.cli.codes import DONE, HUNG_UP, INTERRUPTED, INVALID, TERMINATED, UNMET, USAGE, help_text
-from stimctl.cli.ctrl_c import like_ctrl_c
 from stimctl.cli.numbers import WholeNumber
 from stimctl.cli.table import echo_json, json_option
 from stimctl.errors import InputInvalid, Misuse
@@ -115,11 +114,10 @@ def run(
     from stimlab.play.play import play, way_for
 
     played = []
-    with like_ctrl_c():  # some have processes of their own, one of them suspended
-        for each in chosen:
-            played.append(play(each, over=over or way_for(each), device=device))
-            for line in (*played[-1].unmet, *played[-1].idle):
-                click.echo(f"{each.name}: {line}", err=True)
+    for each in chosen:
+        played.append(play(each, over=over or way_for(each), device=device))
+        for line in (*played[-1].unmet, *played[-1].idle):
+            click.echo(f"{each.name}: {line}", err=True)
     if as_json:
         echo_json([_document(each) for each in played])
     else:

@@ -158,6 +158,8 @@ def _references(
         return {}
     capture = open_capture(source.reference, partial=spec.partial)
     numbers = tuple(capture.column(each.column) for each in shown)
+    for number in () if capture.simulated else numbers:
+        source.declared.check(capture, number)
     found = {each.column: each for each in measure(capture, numbers)}
     for name, each in found.items():
         if len(each.pulses):

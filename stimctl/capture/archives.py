@@ -6,7 +6,8 @@ Members are read a block at a time out of the archive, so that a long capture ne
 import re
 from collections.abc import Iterator
 from configparser import ConfigParser, Error
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
@@ -19,6 +20,7 @@ from stimctl.errors import InputInvalid, Problem
 
 RECORD = "stimctl load record 1"
 BLOCK_SAMPLES = 1 << 22
+_AGREE = 0.01  # as of a time column and a header
 _TIMES = ("time", "times", "t", "seconds", "time_s")
 _RATES = ("rate_hz", "sample_rate", "samplerate", "fs", "rate")
 _INTERVALS = ("interval_s", "dt", "sample_interval")
@@ -27,18 +29,35 @@ _PREFIXES = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
 
 def open_archive(path: Path) -> Capture:
     """A zip file's capture. Raises `InputInvalid` where it is none that is known, or damaged."""
-    try:
-        with ZipFile(path) as archive:
-            names = archive.namelist()
-            if "version" in names and "metadata" in names:
-                return _sigrok(path, archive)
-            small = {name[:-4]: _small(archive, name) for name in names if name.endswith(".npy")}
-    except (BadZipFile, zlib_error, EOFError, ValueError) as fault:
-        raise InputInvalid(str(path), [Problem("archive", None, f"is damaged or cut off: {fault}")]) from None
+    with _damage_told(path):
+        capture = _opened(path)
+    return replace(capture, blocks=lambda numbers: _whole(path, capture.blocks(numbers)))
+
+
+def _opened(path: Path) -> Capture:
+    with ZipFile(path) as archive:
+        names = archive.namelist()
+        if "version" in names and "metadata" in names:
+            return _sigrok(path, archive)
+        small = {name[:-4]: _small(archive, name) for name in names if name.endswith(".npy")}
     if not small:
         allowed = "expected arrays (.npz) or a sigrok session (.sr) in this zip file"
         raise InputInvalid(str(path), [Problem("archive", names[:3], allowed)])
     return _record(path, small) if str(small.get("format")) == RECORD else _arrays(path, small)
+
+
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    """Turn what a damaged archive raises, at its begin or in its middle, into an `InputInvalid`."""
+    try:
+        yield
+    except (BadZipFile, zlib_error, EOFError, ValueError) as fault:
+        raise InputInvalid(str(path), [Problem("archive", None, f"is damaged or cut off: {fault}")]) from None
+
+
+def _whole(path: Path, blocks: Iterator[Block]) -> Iterator[Block]:
+    with _damage_told(path):
+        yield from blocks
 
 
 def _small(archive: ZipFile, name: str) -> Any:
@@ -151,11 +170,16 @@ def _arrays(path: Path, metadata: dict[str, Any]) -> Capture:
 
 
 def _array_time(path: Path, metadata: dict[str, Any], time: _Long | None, length: int) -> tuple[float, float]:
-    for names, turned in ((_RATES, True), (_INTERVALS, False)):
-        for name in names:
-            if name in metadata and not isinstance(metadata[name], _Long):
-                figure = _figure(path, name, metadata[name])
-                return (1 / figure if turned else figure), float(np.atleast_1d(metadata.get("start_s", 0.0))[0])
+    said = {
+        name: 1 / _figure(path, name, metadata[name]) if name in _RATES else _figure(path, name, metadata[name])
+        for name in (*_RATES, *_INTERVALS)
+        if name in metadata and not isinstance(metadata[name], _Long)
+    }
+    if said and max(said.values()) > min(said.values()) * (1 + _AGREE):
+        allowed = "they have to say one and the same rate"
+        raise InputInvalid(str(path), [Problem(" and ".join(said), None, allowed)])
+    if said:
+        return next(iter(said.values())), float(np.atleast_1d(metadata.get("start_s", 0.0))[0])
     if time is None:
         allowed = f"expected one of {', '.join((*_RATES, *_INTERVALS, *_TIMES))}: nothing says the rate"
         raise InputInvalid(str(path), [Problem("rate", None, allowed)])
@@ -163,7 +187,7 @@ def _array_time(path: Path, metadata: dict[str, Any], time: _Long | None, length
         _, _, dtype = _npy_header(member)
         times = np.frombuffer(member.read(), dtype).astype(np.float64)
     interval_s = float(times[-1] - times[0]) / (length - 1)
-    wrong = np.flatnonzero(np.abs(np.diff(times) - interval_s) > 0.35 * abs(interval_s))
+    wrong = np.flatnonzero(~(np.abs(np.diff(times) - interval_s) <= 0.35 * abs(interval_s)))  # of no number too
     if interval_s <= 0 or len(wrong):
         at = int(wrong[0]) + 1 if len(wrong) else 1
         allowed = f"samples have to be even, {interval_s:g} s apart: they stop being so at sample {at}"
@@ -173,7 +197,7 @@ def _array_time(path: Path, metadata: dict[str, Any], time: _Long | None, length
 
 def _figure(path: Path, name: str, value: Any) -> float:
     try:
-        figure = float(np.atleast_1d(value)[0])
+        figure = float(value) if np.size(value) == 1 else 0.0
     except (TypeError, ValueError):
         figure = 0.0
     if not 0 < figure < np.inf:

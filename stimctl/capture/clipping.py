@@ -68,7 +68,9 @@ def _flat(pulses: Pulses, most: float, step: float, interval_s: float) -> Iterat
         far = end * sign
         if not np.isfinite(far).any():
             continue
-        alike = far > np.nanmax(far) - 0.5 * step
+        # Where numbers have finer steps than codes, the ends' own rounding is larger than a step: half a step or a
+        # quarter of what counts as flat, whichever is more.
+        alike = far > np.nanmax(far) - max(0.5 * step, 0.25 * most)
         flat = alike & (pulses[level] * pulses[over] < most) & (pulses[width] > 10 * interval_s)
         yield flat, float(np.sum(pulses[width][flat])) / 2 / interval_s
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from math import inf, isfinite
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from stimctl.errors import InputInvalid, Misuse, Problem
 
 Samples = npt.NDArray[np.floating]
 UA_PER_A = 1_000_000.0
+_SHORTEST_S, _LONGEST_S = 1e-12, 1.0  # of a sample [choice]: the fastest real-time oscilloscopes take 4 ps
 # What one of a unit is in volts or amperes.
 UNITS: dict[str, tuple[str, float]] = {
     "V": ("V", 1.0), "mV": ("V", 1e-3), "uV": ("V", 1e-6), "A": ("A", 1.0), "mA": ("A", 1e-3), "uA": ("A", 1e-6),
@@ -55,6 +57,20 @@ class Capture:
     probe_said: float | None = None
     simulated: bool = False
     interval_part: float = 0.0  # by how much of it the interval may be off, where the file tells it with few digits
+
+    def __post_init__(self) -> None:
+        wrong = []
+        if not _SHORTEST_S <= self.interval_s <= _LONGEST_S:
+            allowed = f"no oscilloscope has its samples under {_SHORTEST_S:g} s or over {_LONGEST_S:g} s apart"
+            wrong.append(Problem("sample interval", f"{self.interval_s:g} s", allowed))
+        if not isfinite(self.start_s):
+            wrong.append(Problem("first time", f"{self.start_s:g}", "has to be a number"))
+        for column in self.columns:
+            if not 0 <= column.resolution < inf:
+                allowed = "has to be a number over 0, or 0 where it is not known"
+                wrong.append(Problem(f"resolution of {column.name}", f"{column.resolution:g}", allowed))
+        if wrong:
+            raise InputInvalid(self.source, wrong)
 
     @property
     def rate_hz(self) -> float:

@@ -178,7 +178,14 @@ class _Text:
                 return self._parsed(header, lines.rstrip() + b"\n", first_line, places)
             raise self._wrong(header, lines, first_line, wanted, "a value is missing")
         values = [frame[_column(place)].to_numpy() for place in places]
-        return values, frame[_column(header.time_place)].to_numpy() if header.time_place >= 0 else None
+        if header.time_place < 0:
+            return values, None
+        times = frame[_column(header.time_place)].to_numpy()
+        if not np.isfinite(times).all():
+            at = int(np.argmin(np.isfinite(times)))
+            allowed = "a time has to be a number: it stops here"
+            raise InputInvalid(str(self.path), [Problem("time", f"{times[at]:g}", allowed, first_line + at)])
+        return values, times
 
     def _wrong(self, header: Header, lines: bytes, first_line: int, wanted: list[int], fault: str) -> InputInvalid:
         """The first line that the library could not read, and what was expected there."""

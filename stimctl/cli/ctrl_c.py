@@ -1,8 +1,9 @@
-"""SIGTERM and a closed terminal as Ctrl-C, for commands that have something to put away."""
+"""SIGTERM and a closed terminal as Ctrl-C: what a command has begun is put away."""
 
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import current_thread, main_thread
 
 import click
 
@@ -10,8 +11,8 @@ from stimctl.cli import codes
 
 
 @contextmanager
-def like_ctrl_c() -> Iterator[list[int]]:
-    """These signals raise `KeyboardInterrupt` as Ctrl-C does; what came, once it came, and the exit code is its own."""
+def like_ctrl_c() -> Iterator[None]:
+    """These signals raise `KeyboardInterrupt` as Ctrl-C does; however the command ends, the exit code is theirs."""
     caught: list[int] = []
 
     def end(number: int, _frame: object) -> None:
@@ -19,12 +20,15 @@ def like_ctrl_c() -> Iterator[list[int]]:
         if len(caught) == 1:  # another one would break into what is put away
             raise KeyboardInterrupt
 
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    names = ("SIGTERM", "SIGHUP") if current_thread() is main_thread() else ()  # no other may set a handler
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
     wanted = [each for each in numbers if signal.getsignal(each) != signal.SIG_IGN]  # as `nohup` asks
     before = {each: signal.signal(each, end) for each in wanted}
     try:
-        yield caught
-    except KeyboardInterrupt:
+        yield
+        if caught:
+            raise click.exceptions.Exit(codes.DONE)
+    except (KeyboardInterrupt, click.Abort, click.exceptions.Exit):
         if not caught:
             raise
         raise click.exceptions.Exit(codes.SIGNAL_BASE + caught[0]) from None

@@ -60,8 +60,11 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; what a person does to it becomes one sentence and an exit code."""
+        from stimctl.cli.ctrl_c import like_ctrl_c
+
         try:
-            return self._invoke(ctx)
+            with like_ctrl_c():
+                return self._invoke(ctx)
         except (KeyboardInterrupt, click.Abort):
             ctx.exit(_interrupted())
 

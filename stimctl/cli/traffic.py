@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from stimctl.cli.table import echo_json, json_option
+from stimctl.cli.table import echo_json, folded, json_option, terminal_columns
 from stimctl.errors import InputInvalid
 from stimctl.label import printable
 from stimctl.ledger.heads import REHEARSAL
@@ -107,8 +107,9 @@ def _until_identified(
 
 
 def _print(lines: Iterable[DecodedLine]) -> None:
+    width = terminal_columns()
     for line in lines:
-        click.echo(line.text())
+        click.echo(line.text() if width is None else "\n".join(folded(line.text(), width, "    ")))
 
 
 def _is_simulator(header: TrafficHeader, decoder: Decoder | BoardDecoder) -> bool | None:

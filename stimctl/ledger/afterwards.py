@@ -2,7 +2,8 @@
 
 What is said later of a session stands anywhere behind it. Once its name, its number or all of it is changed, it is no
 longer found among the entries of the session; that something is wrong there shows the chain alone. So the chain is
-followed on to the newest entry, once for all sessions that are asked about.
+followed on to the newest entry, once for all sessions that are asked about. A session's entries are found by the file's
+index: one that is damaged hides entries that are all there and hold, so it is compared with them.
 """
 
 from collections.abc import Iterator
@@ -23,6 +24,11 @@ _OWN_END = f"""SELECT MIN(number), MAX(number) FILTER (WHERE kind NOT IN ({", ".
     COALESCE(MAX(kind = 'closed'), 0) FROM entries WHERE session_id = ?"""
 _UP_TO = "SELECT number, hash FROM entries WHERE number <= ? ORDER BY number DESC LIMIT 1"
 _FROM = f"SELECT {COLUMNS} FROM entries WHERE number >= ? ORDER BY number"
+
+# A column that is in the index alone is read from there.
+_HIDDEN = """SELECT MIN(number) FROM (SELECT number, session_id FROM entries NOT INDEXED WHERE number >= ?1
+    EXCEPT SELECT number, session_id FROM entries INDEXED BY entries_of_session WHERE number >= ?1)"""
+_INDEXED = 2  # the first version with that index
 
 
 class _Wrong(NamedTuple):
@@ -74,8 +80,10 @@ class Afterwards:
             # Who asks of an earlier one too may ask of many: then all of it is followed, and never again.
             begin = number if self._holds_from is None else 0
             try:
-                broken = _broken(self._reader, begin)
-                if broken is None:
+                broken, hidden = _broken(self._reader, begin), _hidden(self._reader, begin)
+                if hidden is not None:
+                    self._wrong = [_Wrong(1 << 63, hidden, before=True)]
+                elif broken is None:
                     self._holds_from = begin
                 else:
                     found = list(_found_wrong(self._reader, self._reader.losses()))
@@ -93,6 +101,12 @@ def _broken(reader: Reader, number: int) -> ChainBreak | None:
     with faults(reader.path):
         walk.follow(walker, reader.connection)
     return walker.verdict().broken
+
+
+def _hidden(reader: Reader, number: int) -> str | None:
+    """Whether the index hides an entry from there on."""
+    hidden = reader.rows(_HIDDEN, number)[0][0] if reader.version >= _INDEXED else None
+    return None if hidden is None else f"the file's index of sessions is damaged and hides entry {hidden}"
 
 
 def _found_wrong(reader: Reader, losses: list[Loss]) -> Iterator[_Wrong]:

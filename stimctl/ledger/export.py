@@ -80,7 +80,7 @@ def _channel_row(summary: SessionSummary, channel: ChannelSummary) -> dict[str, 
         **dict(_measured_columns(channel)),
         "held_us": summary.held_us,
         "zero_confirmed_us": summary.zero_confirmed_us,
-        "zero_measured": summary.zero_measured if summary.zero_confirmed_us is not None else None,
+        "zero_measured": summary.zero_measured,
         "counted_as_commanded": summary.agreement.get("exact"),
         "measured_agrees": summary.agreement.get("measured"),
         "entries": summary.entries,
@@ -106,7 +106,8 @@ def _of_bands(summary: SessionSummary, channel: ChannelSummary) -> Iterator[tupl
         yield f"{name}_pulses", dose.get("pulses")
         yield f"{name}_charge_pc", dose.get("charge_pc")
     for name, column in _BASIS.items():
-        yield column, channel.basis.get(name)
+        unmeasured = name == "measured" and channel.measured is None  # the host's own count, of which nothing was
+        yield column, None if unmeasured else channel.basis.get(name)
     yield "measured_charge_pc", (channel.measured or {}).get("charge_pc")
 
 

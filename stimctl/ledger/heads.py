@@ -72,7 +72,7 @@ def head_of(line: SessionLine, *, running: bool) -> SessionHead:
     only_fetched = line.kind == RECOVERED
     state = RECOVERED if only_fetched else CLOSED if line.closed_utc else RUNNING if running else UNFINISHED
     cut = end_reason == "interrupted"
-    lasted = None if only_fetched or line.closed_at_us is None else line.closed_at_us - line.at_us
+    lasted = None if only_fetched or cut or line.closed_at_us is None else line.closed_at_us - line.at_us
     charges = _charges(delivered, counters)
     counted = _text(evidence) or FigureStanding.COUNTED.value
     return SessionHead(

@@ -1,6 +1,7 @@
 """Where the ledger is. Apart from the ledger itself, so that asking for it loads nothing."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from stimctl.errors import LogFault
@@ -22,13 +23,19 @@ def ledger_path(folder: Path | None = None) -> Path:
 
 
 def ledger_is_there(path: Path) -> bool:
-    """Whether anything of a ledger is at `path`. Raises `LogFault` where this user may not look.
+    """Whether anything of a ledger is at `path`. Raises `LogFault` where it can be none, or this user may not look.
 
     An empty file without an anchor is none: so a program leaves it that died while it began one, and it is begun again.
     """
     try:
+        with suppress(FileNotFoundError):
+            path.lstat()  # `exists` would take a file in the place of a folder for nothing there yet
         begun = path.exists() and not (path.is_file() and path.stat().st_size == 0)
         # A link that leads nowhere is there too: whoever opens it is told.
         return begun or path.is_symlink() or path.with_suffix(".anchor").exists()
     except PermissionError as refused:
         raise LogFault(f"the ledger {path}: this user may not look there ({refused.strerror})") from None
+    except NotADirectoryError as in_the_way:
+        from stimctl.ledger.files import log_fault
+
+        raise log_fault(path, in_the_way) from None

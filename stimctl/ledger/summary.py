@@ -110,7 +110,7 @@ def summarize(found: Iterable[Entry], *, running: bool, losses: tuple[str, ...] 
         held_us=end.held_us,
         zero_confirmed_us=end.zero_confirmed_us,
         # Older ledgers say it only where the zero was not measured.
-        zero_measured=end.zero_confirmed_us is not None if end.zero_measured is None else end.zero_measured,
+        zero_measured=None if end.zero_confirmed_us is None else end.zero_measured is not False,
         armed=end.armed,
         kept=_mapping(end.kept),
         agreement=_mapping(end.agreement),

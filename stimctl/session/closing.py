@@ -161,7 +161,7 @@ class Closing:
             end_text=context.ending.text,
             simulator=device.identity.simulator if device.identity else None,
             zero_confirmed_us=None if zero is None else zero.after_us,
-            zero_measured=zero is None or zero.measured,
+            zero_measured=zero is not None and zero.measured,
             alarms=tuple(context.alarms),
             armed=armed,
             frames=stimulator.frames,

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -77,7 +77,7 @@ class FinishedSession(NamedTuple):
     cpu_s: float
 
 
-def play_chunk(seed: int, kind: str | None, indexes: Sequence[int]) -> FinishedSession:
+def play_chunk(seed: int, kind: str | None, indexes: Iterable[int]) -> FinishedSession:
     """Play sessions of campaign `seed` one after the other, on one ledger. What workers are given to do."""
     began_s = process_time()
     gc.disable()  # sessions leave no circles worth looking for while they last: it is a twentieth of their time

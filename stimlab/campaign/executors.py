@@ -1,28 +1,30 @@
 """Runs the chunks of a campaign in this process, in processes of this machine, or on a Dask cluster.
 
 Each way is an iterator of what came of each chunk, in whatever order it is done. Closing it, which Ctrl-C does
-too, takes back what was not begun and waits for what was.
+too, takes back what was not begun, and of each chunk that was begun waits for the session that is played just then.
 """
 
 import hashlib
+import os
 import signal
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from importlib import import_module
 from itertools import islice
-from multiprocessing import get_all_start_methods, get_context
+from multiprocessing import get_all_start_methods, get_context, parent_process
 from pathlib import Path
-from threading import current_thread, main_thread
+from threading import Thread, current_thread, main_thread
 from typing import Any, Self
 
 from stimctl.errors import Misuse
 from stimlab.campaign.campaign import FinishedSession
 
-Work = Callable[[Sequence[int]], FinishedSession]
+Work = Callable[[Iterable[int]], FinishedSession]
 
 CONNECT_S = 10
 LOOK_S = 0.2  # how long Ctrl-C may wait to be seen
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _PACKAGES = ("stimctl", "firmware_sim")
 
 
@@ -30,8 +32,7 @@ def here(work: Work, chunks: Sequence[Sequence[int]]) -> Generator[FinishedSessi
     """One after the other, in this process: for a debugger, and where one processor is all there is."""
     with _Interrupt() as interrupt:
         for chunk in chunks:
-            interrupt.look()
-            yield work(chunk)
+            yield work(_each(chunk, interrupt.look))
 
 
 def local(work: Work, chunks: Sequence[Sequence[int]], jobs: int) -> Generator[FinishedSession]:
@@ -41,48 +42,86 @@ def local(work: Work, chunks: Sequence[Sequence[int]], jobs: int) -> Generator[F
     if method == "forkserver":
         context.set_forkserver_preload([__name__])
     with _Interrupt() as interrupt:
-        pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_leave_signals_alone)
+        over = context.Event()
+        pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin_worker, initargs=(over,))
         ahead, pending = iter(chunks), set[Future[FinishedSession]]()
         try:
             # As much as keeps all of them busy and no more, whatever the campaign's length.
-            while pending := pending | {pool.submit(work, each) for each in islice(ahead, 2 * jobs - len(pending))}:
+            while pending := pending | {
+                pool.submit(_in_worker, work, each) for each in islice(ahead, 2 * jobs - len(pending))
+            }:
                 done, pending = wait(pending, LOOK_S, FIRST_COMPLETED)
                 interrupt.look()
                 yield from (future.result() for future in done)
         except BrokenProcessPool:
             raise Misuse("a worker process died; run the campaign with --jobs 1 to see of what") from None
         finally:
+            over.set()
             pool.shutdown(cancel_futures=True)
 
 
 class _Interrupt:
-    """Ctrl-C at a moment of our choosing: in the middle of a pool's own work it would leave locks that nobody opens."""
+    """Signals at a moment of our choosing: in the middle of a pool's own work they would leave locks that nobody opens.
+
+    Each goes on to the handler that was there before; those without one are left alone.
+    """
 
     def __init__(self) -> None:
-        self._caught = False
-        self._before: Any = None
+        self._caught: list[int] = []
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
         if current_thread() is main_thread():
-            self._before = signal.signal(signal.SIGINT, self._note)
+            handled = [each for each in _SIGNALS if callable(signal.getsignal(each))]
+            self._before = {each: signal.signal(each, self._note) for each in handled}
         return self
 
-    def _note(self, *_: object) -> None:
-        self._caught = True
+    def _note(self, number: int, _frame: object) -> None:
+        self._caught.append(number)
 
     def look(self) -> None:
-        """Raise `KeyboardInterrupt` if Ctrl-C was pressed."""
+        """Raise `KeyboardInterrupt` if Ctrl-C was pressed, or what another signal means."""
         if self._caught:
-            raise KeyboardInterrupt
+            self._before[self._caught[0]](self._caught[0], None)
 
     def __exit__(self, *_: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
 
-def _leave_signals_alone() -> None:
+def _each(chunk: Iterable[int], look: Callable[[], None]) -> Iterator[int]:
+    """The numbers of a chunk, looking before each whether the campaign is over."""
+    for index in chunk:
+        look()
+        yield index
+
+
+_over: list[Callable[[], bool]] = []  # of a worker: whether its campaign is over
+
+
+def _begin_worker(over: Any) -> None:
     # Ctrl-C reaches every process of a terminal; the first one ends the others, in order.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for each in _SIGNALS:
+        signal.signal(each, signal.SIG_IGN)
+    _over[:] = [over.is_set]
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A campaign that was killed closes no pool: its workers would wait for work for ever."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _in_worker(work: Work, chunk: Sequence[int]) -> FinishedSession:
+    return work(_each(chunk, _look_in_worker))
+
+
+def _look_in_worker() -> None:
+    if _over[0]():
+        raise KeyboardInterrupt
 
 
 def distributed(work: Work, chunks: Sequence[Sequence[int]], address: str) -> Generator[FinishedSession]:

@@ -9,7 +9,6 @@ import click
 
 from stimctl import __version__
 from stimctl.cli import codes
-from stimctl.cli.ctrl_c import like_ctrl_c
 from stimctl.cli.device_options import missing_port
 from stimctl.cli.numbers import ANY, POSITIVE, WholeNumber
 from stimctl.cli.table import echo_json, json_option, table
@@ -103,11 +102,10 @@ def conformance(
     points = _points(scope, scope_load, scope_unit, scope_probe, scope_stop_at)
     _confirm(url, dummy_load)
     plan = MatrixPlan(wanted=full_range, chosen=_fits(only, word))
-    with like_ctrl_c() as caught:
-        run = _run(url, chosen, plan, long=long, ask=ask, discard_dose=discard_dose, amplitude_ua=amplitude_ua)
+    run = _run(url, chosen, plan, long=long, ask=ask, discard_dose=discard_dose, amplitude_ua=amplitude_ua)
     run.scope.update(points)
     _write(run, junit, html)
-    _conclude(run, codes.SIGNAL_BASE + caught[0] if caught else codes.INTERRUPTED, as_json=as_json)
+    _conclude(run, as_json=as_json)
 
 
 def _points(
@@ -168,7 +166,10 @@ def _confirm(url: str, dummy_load: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise Misuse(f"this drives the outputs: say --dummy-load to confirm that {_LOAD}")
-    click.confirm(f"This drives the outputs. Is it so that {_LOAD}?", abort=True, err=True)
+    from stimctl.cli.ask.confirm import confirmed
+
+    if not confirmed(f"This drives the outputs. Is it so that {_LOAD}?", err=True):
+        raise click.Abort
 
 
 def _run(
@@ -205,7 +206,7 @@ def _write(run: "SuiteResult", junit: Path | None, html: Path | None) -> None:
             write_new(path, [made(run)], force=True)
 
 
-def _conclude(run: "SuiteResult", interrupted: int, *, as_json: bool) -> None:
+def _conclude(run: "SuiteResult", *, as_json: bool) -> None:
     """Say what came out, and leave with its code."""
     from stimlab.conformance.display import summary
     from stimlab.conformance.report import document
@@ -217,7 +218,7 @@ def _conclude(run: "SuiteResult", interrupted: int, *, as_json: bool) -> None:
         return
     code = codes.NOT_EXAMINED if run.conforms else codes.UNMET
     if run.broken_off.startswith("interrupted"):
-        code = interrupted
+        code = codes.INTERRUPTED
     elif run.line_lost:
         code = codes.LINE
     raise click.exceptions.Exit(code)

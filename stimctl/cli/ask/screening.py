@@ -11,9 +11,10 @@ from datetime import datetime, timedelta
 import click
 
 from stimctl import screening
-from stimctl.cli.ask.answers import Checklist, YesNo
+from stimctl.cli.ask.answers import Checklist
+from stimctl.cli.ask.confirm import confirmed
 from stimctl.cli.ask.form import AskAgain, Form
-from stimctl.errors import Misuse, Unsafe
+from stimctl.errors import Unsafe
 from stimctl.screening import QUESTIONS, RECENT_DAYS, AnswerKind, Question, Screening
 
 
@@ -89,16 +90,6 @@ class ScreeningQuestions:
         text = {f"screening.{each.id}": each.text for each in QUESTIONS}
         for each in forbids:
             click.secho(f"  This forbids the session: {text[each.field]} {each.value}", fg="red")
-        if _confirmed("  Was it meant so?"):
+        if confirmed("  Was it meant so?"):
             raise Unsafe(forbids)
         raise AskAgain([name])
-
-
-def _confirmed(question: str) -> bool:
-    def read(text: str) -> bool:
-        try:
-            return YesNo().read(text)
-        except Misuse as wrong:
-            raise click.UsageError(str(wrong)) from None
-
-    return bool(click.prompt(f"{question} (y/n)", default="", show_default=False, value_proc=read))

@@ -86,6 +86,7 @@ def _step(
 def _driven(steps: "WiringTable", step: "WiringStep", driver: "LoadDriver", subject: "Subject") -> str | None:
     """Drive what the step wants, where the person wants it. A session that a person or the step ends is as meant."""
     from stimctl.bench.dummy_load import prescription_for, pulses_text
+    from stimctl.cli.ask.confirm import confirmed
     from stimctl.cli.run.keys import forget_typed
     from stimctl.units import ma_text
 
@@ -95,7 +96,7 @@ def _driven(steps: "WiringTable", step: "WiringStep", driver: "LoadDriver", subj
     prescription = prescription_for(run, subject)
     what = f"{pulses_text(prescription)} at {ma_text(run.amplitude_ua)} on channel 1"
     forget_typed()
-    if not click.confirm(f"Drive it from here: {what}?", default=None):
+    if not confirmed(f"Drive it from here: {what}?"):
         return None
     report = driver.drive(prescription)
     click.echo(f"   ended: {report.end.value}")

@@ -93,7 +93,9 @@ def _check_pseudonym(who: str, *, meant: bool) -> None:
     why = f"{who!r} looks like a person's name, and what is written to the log stays in it"
     if not at_terminal():
         raise Misuse(f"{why}: take a pseudonym, or say --pseudonym if it is one")
-    if not click.confirm(f"{why}. Is it a pseudonym?", default=None):
+    from stimctl.cli.ask.confirm import confirmed
+
+    if not confirmed(f"{why}. Is it a pseudonym?"):
         raise Misuse("nothing was written: take a pseudonym, such as P-17, and keep who it is elsewhere")
 
 

@@ -36,7 +36,7 @@ _RANGE = re.compile(r"([0-9]+(?:\.[0-9]+)?)(?:(?:-| to )([0-9]+(?:\.[0-9]+)?))?"
 
 @click.group()
 @click.option(
-    "--data", "folder", type=click.Path(file_okay=False, path_type=Path), envvar="STIMCTL_DATA", show_envvar=True,
+    "--data", "folder", type=click.Path(path_type=Path), envvar="STIMCTL_DATA", show_envvar=True,
     help="Folder of the ledger, instead of this user's data folder.",
 )  # fmt: skip
 @click.pass_context

@@ -22,7 +22,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 @click.group()
 @click.option(
-    "--data", "folder", type=click.Path(file_okay=False, path_type=Path), envvar="STIMCTL_DATA", show_envvar=True,
+    "--data", "folder", type=click.Path(path_type=Path), envvar="STIMCTL_DATA", show_envvar=True,
     help="Folder of the ledger, instead of this user's data folder.",
 )  # fmt: skip
 @click.pass_context

@@ -14,6 +14,7 @@ import click
 
 from stimctl.calibration import standing_of
 from stimctl.cli.ask.answers import Amount
+from stimctl.cli.ask.confirm import confirmed
 from stimctl.cli.ask.draft import Draft
 from stimctl.cli.ask.form import HELP, Form, Unfit
 from stimctl.cli.ask.prescription import PrescriptionQuestions, answers_for
@@ -106,7 +107,7 @@ def _ask_of_calibration(identity: Identity) -> None:
     click.secho(
         f"The {standing.overdue}." if standing.overdue.startswith("calibration") else standing.overdue, fg="yellow"
     )
-    if not click.confirm("Go on with this device all the same?", default=None):
+    if not confirmed("Go on with this device all the same?"):
         raise Misuse("its calibration is past due, of other firmware, or cannot be read: nothing was armed")
 
 
@@ -249,7 +250,7 @@ def _left(draft: Draft) -> dict[str, str]:
     who = left.answers.get("pseudonym", "nobody yet")
     when = f"{left.saved.astimezone():%Y-%m-%d at %H:%M}"
     click.echo(f"{len(left.answers)} answers were left on {when}, for {who}.")
-    if click.confirm("Go on from there? (n: they are thrown away)", default=None):
+    if confirmed("Go on from there? n: they are thrown away"):
         return dict(left.answers)
     draft.remove()
     return {}

@@ -220,7 +220,7 @@ def test_three_loads_make_the_sheet(files: Path) -> None:
         ((*GOOD, "--needle", "thin"), codes.INVALID, "such as 0.30x30"),
         ((*GOOD, "--reference", "good.csv"), codes.INVALID, "taken with the outputs disabled"),
         ((*GOOD[:3], "migraine", *GOOD[4:]), codes.INVALID, "nothing to stimulate"),
-        ((*GOOD[:5], "0"), codes.INVALID, "must be the load's resistance"),
+        ((*GOOD[:5], "0"), codes.USAGE, "0.0 is not in the range x>0"),
         ((*GOOD, "--tolerances", "good.csv"), codes.INVALID, "is no TOML"),
     ],
 )
@@ -306,3 +306,23 @@ def test_a_step_that_meets_a_sample_has_no_rise(files: Path) -> None:
     rows = [row for row in told["captures"][0]["rows"] if row["name"].startswith("rise")]
     assert len(rows) == 2
     assert all("under 2.5 samples" in row["reason"] for row in rows)
+
+
+def test_a_capture_that_is_shorter_than_a_period_says_nothing_against_the_device(files: Path) -> None:
+    silent = on_bench(np.zeros(60_000), BENCH)  # 0.6 s, and the longest period is 0.5 s
+    options = ("--profile", "bench-2-100hz", "--load", "500")
+    short = accept("--capture", saved("short.npz", silent[:50_000]), *options)
+    assert short.exit_code == codes.NOT_EXAMINED, short.output
+    assert "the capture is shorter than a period and holds none" in short.output
+    long = accept("--capture", saved("long.npz", silent), *options)
+    assert long.exit_code == codes.UNMET
+    assert "DOES NOT HOLD: 1 of 1 figures fail" in long.output
+
+
+def test_a_reference_in_another_unit_is_refused(files: Path) -> None:
+    text = Path("off.csv").read_text()
+    assert "Volt" in text.split("\n")[1]
+    Path("off-mv.csv").write_text(text.replace("Volt", "mV", 1))
+    refused = accept(*GOOD, "--reference", "off-mv.csv")
+    assert refused.exit_code == codes.INVALID, refused.output
+    assert "off-mv.csv:\n  unit of CH1 is 'mV': the file says mV, declared is V" in refused.output

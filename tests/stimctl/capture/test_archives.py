@@ -122,3 +122,35 @@ def test_what_is_declared() -> None:
         Declared(0, "volts")
     with pytest.raises(InputInvalid, match="an inverted one is told by its pulses"):
         Declared(500, "V", -1)
+
+
+@pytest.mark.parametrize(
+    ("beside", "said"),
+    [
+        ({"rate_hz": np.array([1e5, 2e5])}, "rate_hz is .* must be a number over 0"),
+        ({"rate_hz": 1e5, "dt": 2e-5}, "rate_hz and dt: they have to say one and the same rate"),
+        ({"rate_hz": 1e300}, "sample interval is '1e-300 s': no oscilloscope has its samples under 1e-12 s"),
+        ({"dt": 1e300}, "over 1 s apart"),
+        ({"rate_hz": 1e5, "resolution": np.nan}, "resolution of ch1 is 'nan'"),
+        ({"rate_hz": 1e5, "resolution": -1.0}, "resolution of ch1 is '-1'"),
+        ({"rate_hz": 1e5, "start_s": np.inf}, "first time is 'inf'"),
+        ({"time": np.where(np.arange(len(VOLTS)) == 77, np.nan, np.arange(len(VOLTS)) / RATE_HZ)}, "at sample 77"),
+    ],
+)
+def test_what_an_array_says_of_itself_has_to_make_sense(beside: dict[str, object], said: str, tmp_path: Path) -> None:
+    np.savez(tmp_path / "c.npz", ch1=VOLTS, **beside)  # type: ignore[arg-type]
+    with pytest.raises(InputInvalid, match=said):
+        open_capture(tmp_path / "c.npz")
+
+
+@pytest.mark.parametrize("name", ["ch1", "time"])
+def test_damage_in_the_middle_of_an_archive_is_told(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "c.npz"
+    np.savez(path, ch1=VOLTS, time=np.arange(len(VOLTS)) / RATE_HZ)
+    with ZipFile(path) as archive:
+        begin = archive.getinfo(f"{name}.npy").header_offset
+    damaged = bytearray(path.read_bytes())
+    damaged[begin + 200_000] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(InputInvalid, match="archive: is damaged or cut off"):
+        samples(path)

@@ -63,3 +63,13 @@ def test_the_step_of_codes_that_a_file_rounds_is_a_codes() -> None:
     """Codes of 0.488 mV written to 0.1 mV are 0.4 or 0.5 mV apart, and none of them is a fifth of one."""
     assert step_of(np.round(np.arange(200) * 4.88e-4, 4).astype(np.float32)) > 3.9e-4
     assert step_of(np.array([0, 3, 7, 128, 131, 255], np.float32)) == 1  # few, seen on edges
+
+
+@pytest.mark.parametrize("noise_v", [0.0005, 0.002, 0.02])
+def test_a_cut_off_top_is_told_where_numbers_have_finer_steps_than_codes(noise_v: float) -> None:
+    """As of an oscilloscope that averages, or a program that writes every digit."""
+    bench = Bench(rate_hz=200e3, bits=0, noise_v=noise_v)
+    whole = capture(steady(0.0100037, 45, 0.011), Truth(), bench, 0.5)
+    assert not measure_samples(whole.astype(np.float32), 5e-6).pulses["clipped"].any()
+    cut = np.clip(whole, -0.4, 0.4).astype(np.float32)
+    assert measure_samples(cut, 5e-6).pulses["clipped"].all()

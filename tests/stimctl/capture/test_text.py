@@ -336,3 +336,15 @@ def test_over_range_to_both_sides_is_clipped(tmp_path: Path) -> None:
     path.write_text(f"Time,Channel A\n(ms),(V)\n\n{rows.replace(cells[7], 'nan', 1)}", "utf-8")
     with pytest.raises(InputInvalid, match="is no number"):
         measure(open_capture(path))
+
+
+@pytest.mark.parametrize("row", [0, 3_000])
+@pytest.mark.parametrize("time", ["nan", "inf"])
+def test_a_time_that_is_no_number_is_told_with_its_line(time: str, row: int, tmp_path: Path) -> None:
+    lines = FORMS["keysight"][1](TIMES, [VOLTS]).split("\n")
+    begin = next(number for number, line in enumerate(lines) if line.startswith("-1.2"))
+    lines[begin + row] = f"{time},{lines[begin + row].split(',')[1]}"
+    path = tmp_path / "capture.csv"
+    path.write_text("\n".join(lines), "utf-8")
+    with pytest.raises(InputInvalid, match=f"line {begin + row + 1}: time is '{time}': a time has to be a number"):
+        _read(path)

@@ -166,3 +166,21 @@ def test_where_the_chain_does_not_hold_something_is_told(written: Path, monkeypa
     alter(written, MOVED["taken away"])
     monkeypatch.setattr(afterwards, "_found_wrong", lambda *_: ())
     assert any(f"entry {NOTE} is missing" in fault for fault in faults_of(written, "A"))
+
+
+def test_an_index_that_hides_an_entry_is_told_with_every_session_that_it_may_be_of(written: Path) -> None:
+    """All entries are there, hold and follow; those of a session are found by an index that lacks one of them."""
+    index = "CREATE INDEX entries_of_session ON entries (session_id)"
+    alter(
+        written,
+        "DROP INDEX entries_of_session",
+        f"{index} WHERE number != {NOTE}",
+        "PRAGMA writable_schema = ON",
+        f"UPDATE sqlite_schema SET sql = '{index}' WHERE name = 'entries_of_session'",
+    )
+    hides = f"the file's index of sessions is damaged and hides entry {NOTE}"
+    assert f"{hides}, and may have been of this session" in faults_of(written, "A")
+    assert f"{hides}, and may have been of this session" in faults_of(written, "B")
+    assert faults_of(written, "Z") == ()
+    with Ledger(written, read_only=True) as ledger:
+        assert hides in str(ledger.doubt_of_all())

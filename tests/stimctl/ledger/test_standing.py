@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from stimctl.ledger import Ledger
-from stimctl.ledger.export import csv_of_channels
+from stimctl.ledger.export import csv_of_channels, json_text
 from stimctl.ledger.recovery import close_unfinished
 
 KEPT: dict[str, Any] = {
@@ -46,6 +47,7 @@ def test_an_estimate_says_so_and_what_was_not_measured_is_empty(path: Path) -> N
         "estimated_pulses_at_least_1": "1",
         "measured_standing": "unknown",
         "measured_charge_pc_1": "",
+        "measured_pulses_1": "",
         "measured_energy_nj": "",
         "measured_compliance_hits": "",
         "zero_measured": "False",
@@ -74,6 +76,12 @@ def test_of_a_leased_device_that_measures_energy_stays_empty(path: Path) -> None
     assert (found["measured_charge_pc_1"], found["measured_energy_nj"]) == ("1190", "")
 
 
+def test_of_a_zero_that_was_not_confirmed_nothing_says_that_it_was_measured(path: Path) -> None:
+    assert row(path, {"delivered": None, "measured": None, "zero_measured": True})["zero_measured"] == ""
+    with Ledger(path, read_only=True) as ledger:
+        assert json.loads(json_text(ledger.summary("s-1"), ()))["session"]["zero_measured"] is None
+
+
 def test_what_the_device_could_not_be_asked_is_unknown(path: Path) -> None:
     found = row(path, {"delivered": None, "measured": None})
     assert (found["delivered_standing"], found["delivered_pulses_1"], found["zero_measured"]) == ("unknown", "", "")
@@ -97,7 +105,7 @@ def cut(path: Path) -> Ledger:
 
 def test_a_session_found_days_later_is_not_days_long(cut: Ledger) -> None:
     one, other = cut.sessions()
-    assert (one.end_reason, one.ended_utc, one.duration_us) == ("interrupted", None, 180_000_000)
+    assert (one.end_reason, one.ended_utc, one.duration_us) == ("interrupted", None, None), "nobody saw its end"
     assert one.last_seen_utc == "2026-01-31T14:03:00.000000Z"
     assert (one.closed_utc, one.closed_by) == ("2026-02-03T14:00:00.000000Z", "a later start")
     assert (other.started_utc, other.fetched_utc) == (None, "2026-02-03T14:00:00.000000Z")

@@ -20,7 +20,7 @@ from click.testing import CliRunner, Result
 from firmware_sim.faults import Fault
 from firmware_sim.native import gate
 from stimctl.cli import main
-from stimctl.cli.codes import INTERRUPTED, INVALID, UNMET, USAGE
+from stimctl.cli.codes import INTERRUPTED, INVALID, SIGNAL_BASE, UNMET, USAGE
 from stimctl.dose import CommandedDose
 from stimctl.errors import Misuse
 from stimctl.ledger import Ledger
@@ -281,30 +281,46 @@ def test_ctrl_c_tells_what_came_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.realtime
 @pytest.mark.slow
-def test_ctrl_c_ends_all_processes() -> None:
-    command = [
-        sys.executable,
-        "-c",
-        "from stimctl.cli import main; main()",
-        "soak",
-        "--sessions",
-        "100000",
-        "--jobs",
-        "2",
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, process_group=0, text=True)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_all_processes(number: signal.Signals) -> None:
+    process = at_work()
+    if number == signal.SIGHUP:  # multiprocessing's own helpers end by it with a traceback, on a terminal that is gone
+        process.send_signal(number)
+    else:
+        os.killpg(process.pid, number)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == SIGNAL_BASE + number, output
+    assert "Interrupted after" in output
+    assert "Traceback" not in output
+    await_none(process.pid)
+
+
+@pytest.mark.realtime
+@pytest.mark.slow
+def test_the_workers_of_a_campaign_that_was_killed_end_too() -> None:
+    with at_work() as process:
+        process.kill()
+    await_none(process.pid)
+
+
+def at_work() -> subprocess.Popen[str]:
+    """A campaign with two workers, all of them there."""
+    command = [sys.executable, "-c", "from stimctl.cli import main; main()", "soak", "--sessions", "100000", "--jobs"]
+    process = subprocess.Popen(
+        [*command, "2"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, process_group=0, text=True
+    )
     until_s = time.monotonic() + 30
     while len(group(process.pid)) < 4 and time.monotonic() < until_s:
         pause()
     assert len(group(process.pid)) >= 4, "all its processes are there before they are ended"
-    os.killpg(process.pid, signal.SIGINT)
-    output, _ = process.communicate(timeout=30)
-    assert process.returncode == INTERRUPTED, output
-    assert "Interrupted after" in output
-    assert "Traceback" not in output
-    while group(process.pid) and time.monotonic() < until_s + 30:
+    return process
+
+
+def await_none(leader: int) -> None:
+    until_s = time.monotonic() + 30
+    while group(leader) and time.monotonic() < until_s:
         pause()
-    assert group(process.pid) == []
+    assert group(leader) == []
 
 
 def group(leader: int) -> list[int]:

@@ -18,6 +18,7 @@ from stimctl.cli import codes, main
 from stimctl.remote_stop import StopStatus, stop_all
 from stimctl.session.states import End
 from stimlab.oscilloscope.bench_port import SharedLoad
+from tests.stimctl.ledger.test_store import tamper
 
 pytestmark = [
     pytest.mark.realtime,
@@ -160,6 +161,26 @@ def test_a_reference_that_was_cut_short_is_none(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(KeyboardInterrupt):
         runner._saved(tmp_path / "reference-1V-1.npz", {})
     assert not (tmp_path / "reference-1V-1.npz").exists()
+
+
+def test_on_a_log_that_does_not_verify_nothing_is_driven(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = ("--port", "sim://", "--ohm", "1000", "--amplitude", "0.5mA", "--seconds", "20")
+    assert CliRunner().invoke(main, ["bench", "run", *run]).exit_code == codes.DONE
+    ledger = Path("data/ledger.sqlite")
+    tamper(ledger, "UPDATE entries SET body = replace(body, '500', '501') WHERE kind = 'opened'")
+    before = ledger.read_bytes()
+    ran, driven = _Drive.run, []
+
+    def seen(drive: _Drive, **more: Any) -> Any:
+        driven.append(drive)
+        return ran(drive, **more)
+
+    monkeypatch.setattr(_Drive, "run", seen)
+    refused = plan()
+    assert refused.exit_code == codes.LOG, refused.output
+    assert "does not verify" in refused.output or "not what was hashed" in refused.output
+    assert driven == []
+    assert ledger.read_bytes() == before
 
 
 def test_what_cannot_be_is_said_before_anything_moves() -> None:
