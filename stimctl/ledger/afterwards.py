@@ -26,8 +26,8 @@ _UP_TO = "SELECT number, hash FROM entries WHERE number <= ? ORDER BY number DES
 _FROM = f"SELECT {COLUMNS} FROM entries WHERE number >= ? ORDER BY number"
 
 # A column that is in the index alone is read from there.
-_HIDDEN = """SELECT MIN(number) FROM (SELECT number, session_id FROM entries NOT INDEXED WHERE number >= ?1
-    EXCEPT SELECT number, session_id FROM entries INDEXED BY entries_of_session WHERE number >= ?1)"""
+_HIDDEN = """SELECT MIN(number) FROM (SELECT number, session_id FROM entries NOT INDEXED WHERE number >= ?
+    EXCEPT SELECT number, session_id FROM entries INDEXED BY entries_of_session WHERE number >= ?)"""
 _INDEXED = 2  # the first version with that index
 
 
@@ -105,7 +105,7 @@ def _broken(reader: Reader, number: int) -> ChainBreak | None:
 
 def _hidden(reader: Reader, number: int) -> str | None:
     """Whether the index hides an entry from there on."""
-    hidden = reader.rows(_HIDDEN, number)[0][0] if reader.version >= _INDEXED else None
+    hidden = reader.rows(_HIDDEN, number, number)[0][0] if reader.version >= _INDEXED else None
     return None if hidden is None else f"the file's index of sessions is damaged and hides entry {hidden}"
 
 

@@ -5,6 +5,7 @@ import io
 import os
 import re
 import socket
+import sys
 import warnings
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -87,7 +88,7 @@ def _opened(url: str) -> Any:
         line.write_timeout = ROOM_S
     line.timeout = 0 if _has_descriptor(line) else SLICE_S
     ask_for_lock(line)
-    if os.name == "posix" and _scheme(url) == "socket":
+    if sys.platform != "win32" and _scheme(url) == "socket":
         line.reset_input_buffer = lambda: _discard(line.fileno())
     try:
         with warnings.catch_warnings():
@@ -101,6 +102,8 @@ def _opened(url: str) -> Any:
 
 def _discard(descriptor: int) -> None:
     """Away with what came before the port was open. pyserial asks `select`, which knows no descriptor over 1023."""
+    if sys.platform == "win32":
+        return
     os.set_blocking(descriptor, False)
     with contextlib.suppress(OSError):  # there is no more
         while os.read(descriptor, 4_096):

@@ -59,7 +59,7 @@ def test_a_device_that_lies_does_not_conform(
     monkeypatch.setattr("tests.stimctl.bench.lying.AMPLITUDE_UA", 700)
     record = recorded(tmp_path / "a", BOTH if point.startswith("pair") else ALONE, 4, LYING[name][0])
     result = conformance("--scope", f"{point}={record.path}", "--scope-stop-at", str(record.stop_at_s))
-    assert result.exit_code == codes.DEVICE, result.output
+    assert result.exit_code == codes.UNMET, result.output
     assert result.stdout.startswith("DOES NOT CONFORM: 1 failed on the scope")
     assert f"scope, {point}: failed" in result.output
 
