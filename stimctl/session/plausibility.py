@@ -129,10 +129,10 @@ class Plausibility:
             return None
         self._judged_us[0] = now_us
         run_us = stimulation_us - run.stimulation_us
-        for clock, ran_us in (("the host's", now_us - run.host_us), ("its own", device_us - run.device_us)):
-            if abs(ran_us - run_us) > self._timer_slack_us:
-                text = f"the device's session timer and {clock} clock differ by more than 1 s"
-                return Implausible(End.CLOCK, text)
+        by_host_us, by_device_us = abs(now_us - run.host_us - run_us), abs(device_us - run.device_us - run_us)
+        if max(by_host_us, by_device_us) > self._timer_slack_us:
+            clock = "the host's" if by_host_us >= by_device_us else "its own"
+            return Implausible(End.CLOCK, f"the device's session timer and {clock} clock differ by more than 1 s")
         if stimulation_us > self._program.stimulation_us:
             return Implausible(End.IMPLAUSIBLE, "the device stimulates after the end of the session")
         if active_mask != run.channel_mask:
@@ -145,14 +145,13 @@ class Plausibility:
         """Check one channel's reading. One that is older than the last, or than the run, is judged by what flows."""
         (number, flags, target_ua, applied_ua, measured_ua, ohm,
          pulses_0, pulses_1, charge_0_pc, charge_1_pc, net_pc, device_us) = reading  # fmt: skip
-        believed = self._seen.get(number)
-        if device_us < self._run.device_us or (believed is not None and device_us <= believed.reading[11]):
+        believed, run_us = self._seen.get(number), device_us - self._run.device_us
+        if run_us < 0 or (believed is not None and device_us <= believed.reading[11]):
             return self._old(number, applied_ua, measured_ua, device_us)
-        if device_us - self._run.device_us > now_us - self._run.host_us + TIMER_SLACK_US:
+        if run_us > now_us - self._run.host_us + TIMER_SLACK_US:
             # A clock that is ahead makes time for more pulses, and for more of a direct current.
-            return Implausible(
-                End.CLOCK, f"a reading of channel {number} is from more than 1 s ahead of the host's clock"
-            )
+            text = f"a reading of channel {number} is from more than 1 s ahead of the host's clock"
+            return Implausible(End.CLOCK, text)
         self._judged_us[number] = now_us
         if believed is None:
             self._seen[number] = _BelievedChannel(reading, device_us, net_pc)

@@ -26,11 +26,14 @@ from tests.stimctl.session.test_plausibility import IDENTITY
 # --- the device as a whole -----------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("device_clock_too", [True, False])
 @pytest.mark.parametrize(("ahead_us", "wrong"), [(S, False), (S + 1, True), (-S, False), (-S - 1, True)])
-def test_the_two_clocks_may_differ_by_one_second(ahead_us: int, wrong: bool) -> None:
+def test_the_two_clocks_may_differ_by_one_second(ahead_us: int, wrong: bool, device_clock_too: bool) -> None:
     run = Run()
-    finding = run.show(stimulation_us=STIMULATION_US + RUN_US + ahead_us)
+    device_us = run.device_us + ahead_us * device_clock_too
+    finding = run.show(stimulation_us=STIMULATION_US + RUN_US + ahead_us, device_time_us=device_us)
     assert (finding is not None and finding.end is End.CLOCK) is wrong
+    assert not wrong or "timer and the host's clock differ" in text_of(finding)
 
 
 @pytest.mark.parametrize(("ahead_us", "wrong"), [(S, False), (S + 1, True), (-S, False), (-S - 1, True)])
@@ -38,6 +41,7 @@ def test_so_may_the_devices_two(ahead_us: int, wrong: bool) -> None:
     run = Run()
     finding = run.show(device_time_us=run.device_us + ahead_us)
     assert (finding is not None and finding.end is End.CLOCK) is wrong
+    assert not wrong or "timer and its own clock differ" in text_of(finding)
 
 
 @pytest.mark.parametrize(("measured_ua", "wrong"), [(1_100, False), (1_101, True)])
