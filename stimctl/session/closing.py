@@ -113,10 +113,10 @@ class Closing:
         if now_us >= self.deadline_us():
             self._close_or_end(now_us)
 
-    def stood_still(self, late_us: int) -> None:
+    def stood_still(self, late_us: int, now_us: int) -> None:
         """This program itself stood still for so long: no answer was asked for meanwhile, and none was missed."""
         if self._stop_us is not None:
-            self._stop_us += late_us
+            self._stop_us = min(self._stop_us + late_us, now_us)  # one that was sent as it awoke was not slept through
 
     def _close_or_end(self, now_us: int) -> None:
         if self.report is None:

@@ -278,7 +278,7 @@ class Engine:
         times.status_us += late_us
         times.entered_us += late_us
         self._stimulate.stood_still(late_us)
-        self._close.stood_still(late_us)
+        self._close.stood_still(late_us, now_us)
         if times.alive_due_us is None:
             return
         if now_us - times.alive_us <= limits.WATCHDOG_US:

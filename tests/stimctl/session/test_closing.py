@@ -348,8 +348,10 @@ def test_a_zero_after_the_last_entry_ends_it_and_reads_nothing() -> None:
 
 def test_what_this_program_slept_through_is_no_time_that_the_device_had() -> None:
     bench = Bench()
-    bench.closing.stood_still(7 * S)  # nothing was asked for yet
-    bench.stop().closing.stood_still(7 * S)
+    bench.closing.stood_still(7 * S, STOP_US)  # nothing was asked for yet
+    bench.stop().closing.stood_still(7 * S, STOP_US)
+    assert bench.closing.deadline_us() == STOP_US + GIVE_UP_STOP_US, "the stop was sent as it awoke"
+    bench.closing.stood_still(7 * S, STOP_US + 8 * S)
     assert bench.closing.deadline_us() == STOP_US + GIVE_UP_STOP_US + 7 * S
 
 

@@ -340,11 +340,11 @@ def test_an_operator_who_goes_on_while_it_stood_still_is_heard_first() -> None:
 def test_what_it_slept_is_told_to_who_judges_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     made, due = engine()
     made._deadline_us = due.heard_us = 10 * S
-    slept: list[int] = []
+    slept: list[int | tuple[int, int]] = []
     monkeypatch.setattr(made._stimulate, "stood_still", slept.append)
-    monkeypatch.setattr(made._close, "stood_still", slept.append)
+    monkeypatch.setattr(made._close, "stood_still", lambda *told: slept.append(told))
     made.step(10 * S + 300_000)
-    assert slept == [300_000, 300_000]
+    assert slept == [300_000, (300_000, 10 * S + 300_000)]
 
 
 # --- what else a step does -------------------------------------------------------------------------------
