@@ -8,11 +8,12 @@ from stimctl.errors import LineLost, TimedOut
 from stimctl.session.closing import GIVE_UP_STOP_US
 from stimctl.session.commands import AskStop, CheckIn, LineGone, Proceed
 from stimctl.session.engine import STOOD_STILL_US, Engine
-from stimctl.session.preparation import CHECK_SLACK_US, CHECK_US
+from stimctl.session.preparation import CHECK_SLACK_US
 from stimctl.session.states import End, Pending, State, Task
 from stimctl.session.view import Priority
 from stimctl.stimulators.base import EntryNoted, Identity, StimulatorFailed
 from stimctl.stimulators.native import STOP_FRAME
+from stimctl.waveform import CHECK_US
 from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, Purpose
 from tests.stimctl.session.host_alone import ARMED_US, BY_LEASE, Bad, engine, look
