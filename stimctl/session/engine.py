@@ -152,7 +152,8 @@ class Engine:
                 (before, put_off), self._put_off = self._put_off, None
                 data, command = before + data, [*put_off, *command]
         context, late_us = self._context, now_us - self._deadline_us
-        self._see_awake(now_us)
+        if late_us > STOOD_STILL_US:
+            self._see_awake(now_us)
         self._turned_us = now_us
         for each in command:
             self._take(each, now_us)
