@@ -18,7 +18,7 @@ class StopSequence:
         self.began_us = now_us
         self._send = send
         self._due_us = now_us
-        self._overdue_us = now_us + limits.STOP_CONFIRM_US
+        self._slept_us = 0
         self._answered_us: int | None = None
         self._overdue_told = False
         self.advance(now_us)
@@ -28,13 +28,14 @@ class StopSequence:
         if now_us >= self._due_us:
             late_us = now_us - self._due_us
             if late_us > limits.STOP_RESEND_US:
-                self._overdue_us += late_us
+                self._slept_us += late_us
             self._due_us = now_us + limits.STOP_RESEND_US
             self._send(now_us)
-        if self._overdue_told or now_us < self._overdue_us:
+        after_us = now_us - self.began_us
+        if self._overdue_told or after_us - self._slept_us < limits.STOP_CONFIRM_US:
             return []
         self._overdue_told = True
-        return [ZeroOverdue(now_us - self.began_us)]
+        return [ZeroOverdue(after_us)]
 
     def next_deadline_us(self) -> int:
         return self._due_us

@@ -270,6 +270,19 @@ def test_a_turn_later_than_its_deadline_by_over_a_fifth_of_a_second_is_told(late
     assert made.state is State.TESTED
 
 
+@pytest.mark.parametrize(("stops", "told"), [(True, ["this program stood still for 0.7 s"]), (False, [])])
+def test_who_sleeps_in_a_stop_is_told_so_and_who_has_nothing_to_keep_alive_is_not(stops: bool, told: list[str]) -> None:
+    made, due = engine()
+    made._context.times.alive_due_us = None
+    due.heard_us = made._deadline_us = made._turned_us = 10 * S
+    if stops:
+        made.step(10 * S, command=[AskStop()])
+        made.step(10 * S)
+    made._deadline_us = 10 * S
+    turn = made.step(10 * S + 700_000)
+    assert [alarm.text for alarm in turn.events if hasattr(alarm, "priority")] == told
+
+
 def test_what_this_program_slept_through_an_impedance_check_does_not_last_longer_by() -> None:
     made, due = engine()
     times = made._context.times
