@@ -167,7 +167,9 @@ class BenchChannel:
         second = judge.width(pulses["second_width_s"], pulses["second_level"])
         gap_s = float(np.nanmedian(pulses["gap_s"])) if second.known else float("nan")
         gap = Figure(gap_s * 1e6, second.uncertainty, "us", second.reason)
-        yield around("gap", where, gap, band.interphase_gap_us, part * band.width_us)
+        most_us = part * band.width_us
+        least_us = band.interphase_gap_us - most_us
+        yield Row("gap", where, gap, least_us if least_us > 0 else None, band.interphase_gap_us + most_us)
 
     def _times(self, where: str, number: int, band: Segment) -> Iterator[Row]:
         runs = [run for run in self.train.runs if run.band == number]
