@@ -121,7 +121,7 @@ class Runner:
         wait_until_us, port, came_us = step.deadline_us, self._port, None
         if self._durable_by_us is not None:
             self._ask_durable(now_us >= self._durable_by_us)
-            wait_until_us = min(wait_until_us, now_us + POLL_US)
+            wait_until_us = max(now_us, min(wait_until_us, now_us + POLL_US))
         if not self._facts and not self._over:
             if self._script:
                 wait_until_us = min(wait_until_us, self._script[0][0])

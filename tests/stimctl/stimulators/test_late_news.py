@@ -98,7 +98,7 @@ class SleepsInStops(Line):
 
     def wait(self, deadline_us: int | None) -> bytes:
         if self._slept < len(self.stops):
-            self._slept += 1
+            self._slept = len(self.stops)
             came, until_us = b"", self.now_us() + 12 * S
             while self.now_us() < until_us:
                 came += self.inner.wait(until_us)
