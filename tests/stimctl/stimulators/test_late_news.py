@@ -74,7 +74,7 @@ def test_a_lease_may_be_over_before_its_trigger_would_have_been_answered() -> No
     """Where a run goes on just before the ramp down, its first lease has few pulses; an answer takes 80 ms."""
     (which, choice), rx = PALS[0], prescription(seconds=12, profile="bench-100hz")
     short = 0
-    for held_s in (9.63, 9.66):
+    for held_s in (9.36, 9.78):
         bench = Bench(which, choice, rx, line=lambda port: Delayed(port, 40_000))
         report = bench.run((held_s, hold), (held_s + 1, proceed), (held_s + 2, proceed))
         assert report.end is End.TIMER, report.end_text
