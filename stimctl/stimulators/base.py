@@ -147,13 +147,14 @@ class SessionCounts(NamedTuple):
     """The device's counts and measurements in its newest session, per channel.
 
     `kept` is there where the device holds no counts and the host kept them; `measured` is then empty unless the
-    device reported what flowed.
+    device reported what flowed. `broken_off` is what an impedance check gave that did not come to its end.
     """
 
     record: SessionRecord
     counters: tuple[Counters, ...]
     measured: tuple[Measured, ...]
     kept: FigureOrigins | None = None
+    broken_off: tuple[Impedance, ...] = ()
 
 
 class OrderedDose(NamedTuple):

@@ -5,10 +5,11 @@ import pytest
 from stimctl import limits
 from stimctl.entries import NoteTaken
 from stimctl.errors import LineLost, TimedOut
+from stimctl.limits import CHECK_US
 from stimctl.session.closing import GIVE_UP_STOP_US
 from stimctl.session.commands import AskStop, CheckIn, LineGone, Proceed
 from stimctl.session.engine import STOOD_STILL_US, Engine
-from stimctl.session.preparation import CHECK_SLACK_US, CHECK_US
+from stimctl.session.preparation import CHECK_SLACK_US
 from stimctl.session.states import End, Pending, State, Task
 from stimctl.session.view import Priority
 from stimctl.stimulators.base import EntryNoted, Identity, StimulatorFailed
