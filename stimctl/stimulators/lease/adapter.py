@@ -58,6 +58,9 @@ class LeaseAdapter:
         self._tick_us: int | None = None
         self.heard_us = 0
 
+    def cut_command(self, data: bytes, sent: int) -> tuple[bytes, bytes]:
+        return self._dialect.command_gate.cut_command(data, sent)
+
     def connect(self, now_us: int) -> None:
         self._dialect.connect(now_us)
 

@@ -330,8 +330,9 @@ class LeaseScheduler:
             self.tally.silent(lease, lasted_us)
             self._pass_on(ordered_lease, pulses_begun(lease, lasted_us), cut.began_us)
             return []
-        # A beginning that the device did not tell of is no evidence.
-        begun_us = ordered_lease.begun_us if self._dialect.tells_ends else None
+        # A beginning that the device did not tell of is no evidence; nor is a standstill, which may be the clock's leap.
+        told_us = ordered_lease.begun_us if self._dialect.tells_ends else None
+        begun_us = None if told_us is None else told_us + ordered_lease.slept_us
         least, most = cut.bounds(lease, ordered_lease.asked_us, begun_us)
         # Each start that somebody else gave gave a pulse at once.
         most += ordered_lease.foreign_starts

@@ -42,6 +42,7 @@ class _Request(NamedTuple):
 _UNNOTICED = (
     "a click on its joystick ends what plays, and the next lease begins at its full amplitude: the dose is at most",
     "a trigger that another program sends starts the lease anew: nothing tells",
+    "a line that is lost in the middle of a command may leave its outputs driven, for ever: pull the leads",
 )
 
 
