@@ -14,13 +14,13 @@ from stimctl import limits
 from stimctl.errors import LineLost, LogFault, Suspended
 from stimctl.port import SLICE_S, Port
 from stimctl.session import commands as c
+from stimctl.session.command_writer import CommandWriter
 from stimctl.session.context import AwaitDurable, EngineStep, LogEarlierDose, SessionOver
 from stimctl.session.engine import Engine
 from stimctl.session.log import SessionLog
 from stimctl.session.monotonic_port import MonotonicPort
 from stimctl.session.replay_metadata import BEGUN, ENDED, LOST, ORDER
 from stimctl.session.states import End
-from stimctl.session.transmitter import Transmitter
 from stimctl.session.view import PULL_THE_LEADS, Alarm, Priority, SessionReport, SessionView
 from stimctl.stimulators.base import Identity, SessionCounts, Stimulator, ZeroConfirmed, ZeroOverdue
 
@@ -66,7 +66,7 @@ class Runner:
         # What the loop itself has to say at the next step, and until when it waits for the log.
         self._facts: list[c.Fact] = []
         self._durable_by_us: int | None = None
-        self._transmitter = Transmitter(self._port.write, engine.stimulator.cut_command)
+        self._writer = CommandWriter(self._port.write, engine.stimulator.cut_command)
         self._data = b""
         self._over = False
         # The newest; the engine gives the same one again as long as telemetry is all that comes.
@@ -120,7 +120,7 @@ class Runner:
             if step.wants is not None:
                 self._fulfil(step.wants)
         wait_until_us, port, came_us = step.deadline_us, self._port, None
-        if self._transmitter.owed:
+        if self._writer.owed:
             if not step.output:
                 self._send(b"")
             wait_until_us = min(wait_until_us, now_us + limits.STOP_RESEND_US)
@@ -178,14 +178,14 @@ class Runner:
         return command
 
     def _send(self, output: bytes) -> None:
-        if self._transmitter.send(output) and output and self._engine.stimulator.hears_writes:
+        if self._writer.send(output) and output and self._engine.stimulator.hears_writes:
             self._facts.append(c.BytesWritten(self._port.now_us()))
 
     def _not_heard(self, why: Suspended | LineLost) -> None:
         if isinstance(why, Suspended):
             self._facts.append(c.HostTrouble(End.SUSPENDED, str(why)))
         else:
-            self._transmitter.line_gone = True
+            self._writer.line_gone = True
             self._take_note(self._port.now_us(), LOST, {})
             self._facts.append(c.LineGone(why))
 
@@ -205,7 +205,7 @@ class Runner:
 
         On a virtual clock, and where the line is gone, waiting delays nobody.
         """
-        waits = self._port.virtual or self._transmitter.line_gone
+        waits = self._port.virtual or self._writer.line_gone
         try:
             self._log.drain(DURABLE_US / 1e6 if waits else 0)
         except LogFault as not_yet:

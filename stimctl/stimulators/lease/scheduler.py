@@ -330,7 +330,7 @@ class LeaseScheduler:
             self.tally.silent(lease, lasted_us)
             self._pass_on(ordered_lease, pulses_begun(lease, lasted_us), cut.began_us)
             return []
-        # A beginning that the device did not tell of is no evidence; nor is a standstill, which may be the clock's leap.
+        # A beginning that the device did not tell of is no evidence; nor is a standstill, perhaps a leap of the clock.
         told_us = ordered_lease.begun_us if self._dialect.tells_ends else None
         begun_us = None if told_us is None else told_us + ordered_lease.slept_us
         least, most = cut.bounds(lease, ordered_lease.asked_us, begun_us)

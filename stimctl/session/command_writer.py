@@ -12,7 +12,7 @@ from stimctl.errors import LineFault, NotSent
 CutCommand = Callable[[bytes, int], tuple[bytes, bytes]]
 
 
-class Transmitter:
+class CommandWriter:
     """Sends until `line_gone`. `owed` has to go before anything else."""
 
     def __init__(self, write: Callable[[bytes], None], cut_command: CutCommand) -> None:

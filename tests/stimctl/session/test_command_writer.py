@@ -5,9 +5,9 @@ import pytest
 from firmware_sim.factory import DeviceSpec
 from stimctl.errors import NotSent
 from stimctl.port import Port
+from stimctl.session.command_writer import CommandWriter
 from stimctl.session.commands import AskStop
 from stimctl.session.states import End
-from stimctl.session.transmitter import Transmitter
 from stimctl.stimulators.discovery import DeviceChoice
 from stimctl.stimulators.pulsepal.gate import REST_ALL, PulsePalGate, program_frame
 from tests.stimctl.session.world import Line, prescription
@@ -38,12 +38,12 @@ class Taking:
 @pytest.mark.parametrize("takes", [(4,), (4, 0), (4, 1), (4, 1, 1), (4, 3), (3,), (4, 4), (0,), (2,), (7,)])
 def test_what_is_sent_next_follows_whole_commands(takes: tuple[int, ...]) -> None:
     line = Taking(*takes)
-    transmitter = Transmitter(line.write, PulsePalGate(1_000).cut_command)
-    assert transmitter.send(ABORT + ZERO) is (takes[0] == 7)
+    writer = CommandWriter(line.write, PulsePalGate(1_000).cut_command)
+    assert writer.send(ABORT + ZERO) is (takes[0] == 7)
     for _ in takes[1:]:
-        assert not transmitter.send(ABORT)
-    assert transmitter.send(ABORT)
-    assert transmitter.owed == b""
+        assert not writer.send(ABORT)
+    assert writer.send(ABORT)
+    assert writer.owed == b""
     left = line.took
     while left:
         whole = next(each for each in (ABORT, ZERO) if left.startswith(each))
@@ -54,10 +54,10 @@ def test_what_is_sent_next_follows_whole_commands(takes: tuple[int, ...]) -> Non
 @pytest.mark.parametrize("some", [1, 2])
 def test_the_rest_of_a_trigger_starts_nothing(some: int) -> None:
     line = Taking(some, 0)
-    transmitter = Transmitter(line.write, PulsePalGate(1_000).cut_command)
-    assert not transmitter.send(TRIGGER)
-    assert not transmitter.send(b"")
-    assert transmitter.send(ABORT)
+    writer = CommandWriter(line.write, PulsePalGate(1_000).cut_command)
+    assert not writer.send(TRIGGER)
+    assert not writer.send(b"")
+    assert writer.send(ABORT)
     assert line.took == b"\xd5\x4d\x00" + ABORT
 
 
@@ -68,9 +68,9 @@ def test_the_rest_of_a_program_is_as_it_was() -> None:
 
 def test_nothing_is_sent_on_a_line_that_is_gone() -> None:
     line = Taking()
-    transmitter = Transmitter(line.write, PulsePalGate(1_000).cut_command)
-    transmitter.line_gone = True
-    assert not transmitter.send(ABORT)
+    writer = CommandWriter(line.write, PulsePalGate(1_000).cut_command)
+    writer.line_gone = True
+    assert not writer.send(ABORT)
     assert line.took == b""
 
 
