@@ -77,7 +77,6 @@ SHORT_OHM = 50
 LEAD_OFF_OHM = 5_000
 ZERO_UA = 20
 MEAN_DC_UA = 1  # mean direct current, over a second or, by leases, a lease [choice]
-CHECK_US = 100 * US_PER_MS  # a channel's turn in the impedance check
 CHANNEL_SLOT_US = 2_500  # channel n's pulses start (n-1) slots late, so that no two drive at once [choice]
 LEASE_US = 3 * US_PER_S  # longest output a device without a watchdog is given at a time [choice]
 

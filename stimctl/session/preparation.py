@@ -169,7 +169,7 @@ class Preparation:
         Asking for what it found is not part of it: on a slow line that takes longer than the check.
         """
         context = self._context
-        status, within_us = context.device.status, limits.CHECK_US * len(context.targets.channels) + CHECK_SLACK_US
+        status, within_us = context.device.status, CHECK_US * len(context.targets.channels) + CHECK_SLACK_US
         goes_on = self.in_check() and (status is None or status.state in _CHECK_GOES_ON)
         if goes_on and now_us - context.times.entered_us > within_us:
             context.fail(End.IMPLAUSIBLE, "the impedance check does not end", EXAMINE, now_us)

@@ -27,7 +27,7 @@ from stimctl.stimulators.exchange import BOOT_US, GIVE_UP_US, Exchange, PendingC
 from stimctl.stimulators.identity_pages import identified
 from stimctl.stimulators.stop import StopSequence
 from stimctl.stimulators.targets import Targets
-from stimctl.waveform import Program
+from stimctl.waveform import CHECK_US, Program
 from stimctl.wire import codec as m
 from stimctl.wire.codec import Channel, Event, Status, Stopped, message_in, sequence_in
 from stimctl.wire.codes import GIVES_OUTPUT, PROTOCOL_VERSION, DeviceState, Purpose
@@ -338,7 +338,7 @@ class NativeAdapter:
         self._stop.answered(now_us)
         if self._check_began_us:
             # Of a channel whose turn did not come, the device still has what an earlier check found.
-            turns = -((self._check_began_us - answer.device_time_us) // limits.CHECK_US)
+            turns = -((self._check_began_us - answer.device_time_us) // CHECK_US)
             self._unread = self._unread[: max(0, turns)]
         # What the device calls zero has to be one by the driver's own limit too, and none may flow in its state.
         if not answer.zero or answer.measured_ua >= limits.ZERO_UA or answer.state in GIVES_OUTPUT:

@@ -44,7 +44,6 @@ def test_times_and_rules_are_what_was_decided() -> None:
     assert (limits.OVER_CURRENT_UA, limits.OVER_CURRENT_MARGIN_UA) == (2_200, 100)
     assert (limits.SHORT_OHM, limits.LEAD_OFF_OHM, limits.ZERO_UA) == (50, 5_000, 20)
     assert (limits.LEASE_US, limits.CHANNEL_SLOT_US) == (3 * US, 2_500)
-    assert limits.CHECK_US == 100_000
     assert (limits.DENSITY_UC_PER_CM2, limits.SHANNON_K, limits.RMS_FLAG_MA_PER_CM2) == (30.0, 1.5, 2.0)
 
 
