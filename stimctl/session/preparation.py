@@ -16,6 +16,7 @@ from stimctl.session.states import ON_HOLD, End, State, Task, Trigger
 from stimctl.session.view import EARLIER_DOSE, EXAMINE, Priority
 from stimctl.stimulators import base
 from stimctl.stimulators.capabilities import lacking
+from stimctl.waveform import CHECK_US
 from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, Purpose
 
