@@ -155,6 +155,8 @@ class Closing:
         device, armed = context.device, context.times.armed_us is not None or self._arming
         if self._records is None and device.session_number:
             self._records = context.stimulator.kept_records(context.targets.channels)
+        for result in () if self._records is None else self._records.broken_off:
+            context.put(entries.ImpedanceChecked(**result._asdict()), now_us)
         told = any(PULL_THE_LEADS in alarm.action for alarm in context.alarms)
         if armed and self.zero is None and not told:
             context.alarm(Priority.HIGH, "zero output was not confirmed", PULL_THE_LEADS, now_us)
