@@ -2,7 +2,7 @@
 
 It is overdue after 100 ms, which is an alarm, and goes on: for 60 s, or until the line's read side says that nobody
 is there any more (whoever runs the line then sends nothing). Where this program left out a whole try, it stood still:
-that is no silence of the device's, and the longest such time does not count. Who is late time and again tells all the same.
+that is no silence of the device's, and the longest such time does not count. A second one does, as a warning.
 """
 
 from collections.abc import Callable
